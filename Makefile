@@ -1,0 +1,73 @@
+# `make` alone lists what there is. `make test PYTHON=python3.12` chooses the interpreter, ARGS='…' goes to the program.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help demo test lint lint-rules lint-format lint-types lint-imports conformance bench bench-quick peers clean
+
+# Settings of the surroundings that would change which code runs, or drop its asserts.
+unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP PYTHONOPTIMIZE PYTHONWARNINGS PYTHONSAFEPATH PYTHONPLATLIBDIR
+unexport PYTHONINSPECT PYTHONDEVMODE PYTHONIOENCODING PYTHONEXECUTABLE PYTEST_ADDOPTS PYTEST_PLUGINS
+unexport VIRTUAL_ENV __PYVENV_LAUNCHER__ MYPYPATH NUMBA_DISABLE_JIT MPLBACKEND
+export PYTHONNOUSERSITE := 1
+ifeq ($(origin PYTHON),environment)
+  PYTHON :=
+endif
+ifeq ($(origin ARGS),environment)
+  ARGS :=
+endif
+
+ENVIRONMENT = PYTHON='$(PYTHON)' tools/environment.sh .venv
+PYTHON_HERE = .venv/bin/python
+# asv keeps a file about the machine in the home folder, and asks questions when there is none.
+ASV = HOME='$(CURDIR)/.asv/home' $(PYTHON_HERE) -m asv
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 20
+
+demo: ## train on the handwritten digits and draw the learning curve
+	@$(ENVIRONMENT) examples
+	@$(PYTHON_HERE) examples/digits.py $(ARGS)
+
+test: ## run the whole test suite
+	@$(ENVIRONMENT) test
+	@$(PYTHON_HERE) -m pytest $(ARGS)
+
+lint: lint-rules lint-format lint-types lint-imports ## check style, format, types and import arrows
+
+lint-rules:
+	@$(ENVIRONMENT) lint
+	@$(PYTHON_HERE) -m ruff check
+
+lint-format:
+	@$(ENVIRONMENT) lint
+	@$(PYTHON_HERE) -m ruff format --check
+
+lint-types:
+	@$(ENVIRONMENT) lint
+	@$(PYTHON_HERE) -m mypy
+
+lint-imports:
+	@$(ENVIRONMENT) lint
+	@$(PYTHON_HERE) -c 'from importlinter.cli import lint_imports_command as run; run()'
+
+conformance: ## compare with real TensorFlow, in an environment of its own
+	@PYTHON='$(PYTHON)' PYTHON_BELOW=3.14 tools/environment.sh .venv-conformance conformance
+	@$(ENVIRONMENT) test
+	@FASTGRAD_REFEREE_PYTHON='$(CURDIR)/.venv-conformance/bin/python' $(PYTHON_HERE) -m pytest tests/conformance $(ARGS)
+
+bench: ## run the asv suite on the checked-out commit
+	@$(ENVIRONMENT) benchmarks
+	@mkdir -p .asv/home
+	@$(ASV) machine --yes
+	@$(ASV) run --python=same --set-commit-hash "$$(git rev-parse HEAD)" --strict --show-stderr $(ARGS)
+
+bench-quick: ## run each benchmark of the suite once, to see that it works
+	@$(MAKE) --no-print-directory bench ARGS='--quick $(ARGS)'
+
+peers: ## compare with the installed ones of TensorFlow, PyTorch and JAX
+	@$(ENVIRONMENT) benchmarks
+	@$(PYTHON_HERE) -m benchmarks.peers $(ARGS)
+
+clean: ## remove the environments and caches that this Makefile made
+	rm -rf .venv .venv-conformance .asv .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
