@@ -1,0 +1,78 @@
+"""fastgrad: TensorFlow's eager programming model on NumPy and Numba (``import fastgrad as tf``).
+
+Only public names stand here. The namespaces ``keras``, ``data``, ``train`` ... are imported when first used.
+"""
+
+from __future__ import annotations
+
+import importlib as _importlib
+from typing import Any as _Any
+
+# ---- types and state
+from fastgrad.dtypes import DType as DType
+from fastgrad.dtypes import as_dtype as as_dtype
+from fastgrad.dtypes import bfloat16 as bfloat16
+from fastgrad.dtypes import bool as bool  # noqa: A004  # TensorFlow's name
+from fastgrad.dtypes import complex64 as complex64
+from fastgrad.dtypes import complex128 as complex128
+from fastgrad.dtypes import double as double
+from fastgrad.dtypes import float16 as float16
+from fastgrad.dtypes import float32 as float32
+from fastgrad.dtypes import float64 as float64
+from fastgrad.dtypes import half as half
+from fastgrad.dtypes import int8 as int8
+from fastgrad.dtypes import int16 as int16
+from fastgrad.dtypes import int32 as int32
+from fastgrad.dtypes import int64 as int64
+from fastgrad.dtypes import string as string
+from fastgrad.dtypes import uint8 as uint8
+from fastgrad.dtypes import uint16 as uint16
+from fastgrad.dtypes import uint32 as uint32
+from fastgrad.dtypes import uint64 as uint64
+from fastgrad.indexed_slices import IndexedSlices as IndexedSlices
+from fastgrad.shape import TensorShape as TensorShape
+from fastgrad.tape import GradientTape as GradientTape
+from fastgrad.tape import UnconnectedGradients as UnconnectedGradients
+from fastgrad.tensor import Tensor as Tensor
+from fastgrad.tensor import convert_to_tensor as convert_to_tensor
+from fastgrad.variable import Variable as Variable
+
+# ---- ops/arithmetic.py
+from fastgrad.ops.arithmetic import add as add
+from fastgrad.ops.arithmetic import multiply as multiply
+from fastgrad.ops.arithmetic import negative as negative
+from fastgrad.ops.arithmetic import subtract as subtract
+
+newaxis = None
+
+_LAZY = (
+    "autodiff",
+    "compat",
+    "config",
+    "contrib",
+    "data",
+    "debugging",
+    "dtypes",
+    "errors",
+    "initializers",
+    "keras",
+    "linalg",
+    "losses",
+    "math",
+    "metrics",
+    "nest",
+    "nn",
+    "optimizers",
+    "random",
+    "train",
+)
+
+
+def __getattr__(name: str) -> _Any:
+    if name in _LAZY:
+        return _importlib.import_module("fastgrad." + name)
+    raise AttributeError(f"module 'fastgrad' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LAZY})

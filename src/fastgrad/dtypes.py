@@ -1,0 +1,236 @@
+"""Element types: ``tf.float32`` and its fellows, each standing for one NumPy dtype."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+
+
+class DType:
+    """The type of a tensor's elements.
+
+    Equal to its name, to the NumPy dtype and to the NumPy scalar class (``tf.float32 == "float32"``).
+
+    Attributes:
+        name: for example ``"float32"``.
+        numpy: the ``numpy.dtype`` that holds such elements (``object`` for ``tf.string``).
+        size: bytes an element.
+        is_floating, is_integer, is_unsigned, is_complex, is_bool: what kind of number it is;
+            bfloat16 and float16 are floating.
+        is_differentiable: whether gradients flow through tensors of this type.
+    """
+
+    __slots__ = (
+        "is_bool",
+        "is_complex",
+        "is_differentiable",
+        "is_floating",
+        "is_integer",
+        "is_unsigned",
+        "name",
+        "numpy",
+        "size",
+    )
+
+    def __init__(self, name: str, numpy_type: Any) -> None:
+        self.name = name
+        self.numpy = np.dtype(numpy_type)
+        self.size = self.numpy.itemsize
+        self.is_bool = name == "bool"
+        self.is_unsigned = name.startswith("uint")
+        self.is_integer = name.startswith(("int", "uint"))
+        self.is_floating = "float" in name
+        self.is_complex = name.startswith("complex")
+        self.is_differentiable = self.is_floating or self.is_complex
+
+    @property
+    def dtype(self) -> np.dtype:
+        """The NumPy dtype, under the name by which ``numpy.dtype(tf.float32)`` finds it."""
+        return self.numpy
+
+    @property
+    def as_numpy_dtype(self) -> type:
+        """The NumPy scalar class, as in TensorFlow: ``tf.float32.as_numpy_dtype is np.float32``."""
+        return self.numpy.type
+
+    @property
+    def as_datatype_enum(self) -> int:
+        """TensorFlow's number of the type, stable across versions."""
+        return _TENSORFLOW_ENUM[self.name]
+
+    @property
+    def base_dtype(self) -> DType:
+        """The type itself: fastgrad has no reference types."""
+        return self
+
+    @property
+    def real_dtype(self) -> DType:
+        """The type of the real part: float32 for complex64, float64 for complex128, else itself."""
+        return {"complex64": float32, "complex128": float64}.get(self.name, self)
+
+    @property
+    def is_numpy_compatible(self) -> bool:
+        """True for every type of fastgrad."""
+        return True
+
+    @property
+    def limits(self) -> tuple[Any, Any]:
+        """``(min, max)`` of the values the type can hold."""
+        return self.min, self.max
+
+    @property
+    def min(self) -> Any:
+        """The lowest finite value; TypeError for types without an order."""
+        return self._limit("min")
+
+    @property
+    def max(self) -> Any:
+        """The highest finite value; TypeError for types without an order."""
+        return self._limit("max")
+
+    def _limit(self, which: str) -> Any:
+        if self.is_bool:
+            return which == "max"
+        if self.is_integer:
+            return getattr(np.iinfo(self.numpy), which)
+        if self.is_floating:
+            return self.numpy.type(getattr(ml_dtypes.finfo(self.numpy), which))
+        raise TypeError(f"DType.{which}: {self.name} has no smallest or largest value.")
+
+    def is_compatible_with(self, other: Any) -> bool:
+        """Whether a value of type ``other`` can stand where this type is wanted: they are equal."""
+        return self == other
+
+    def __eq__(self, other: Any) -> bool:
+        if self is other:
+            return True
+        if other is None:
+            return False
+        try:
+            return self is as_dtype(other)
+        except TypeError:
+            return False
+
+    def __ne__(self, other: Any) -> bool:
+        return not self == other
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
+    def __repr__(self) -> str:
+        return "tf." + self.name
+
+    def __str__(self) -> str:
+        return f"<dtype: '{self.name}'>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return as_dtype, (self.name,)
+
+
+float16 = half = DType("float16", np.float16)
+bfloat16 = DType("bfloat16", ml_dtypes.bfloat16)
+float32 = DType("float32", np.float32)
+float64 = double = DType("float64", np.float64)
+int8 = DType("int8", np.int8)
+int16 = DType("int16", np.int16)
+int32 = DType("int32", np.int32)
+int64 = DType("int64", np.int64)
+uint8 = DType("uint8", np.uint8)
+uint16 = DType("uint16", np.uint16)
+uint32 = DType("uint32", np.uint32)
+uint64 = DType("uint64", np.uint64)
+bool = DType("bool", np.bool_)
+complex64 = DType("complex64", np.complex64)
+complex128 = DType("complex128", np.complex128)
+string = DType("string", object)
+
+ALL = (
+    float16,
+    bfloat16,
+    float32,
+    float64,
+    int8,
+    int16,
+    int32,
+    int64,
+    uint8,
+    uint16,
+    uint32,
+    uint64,
+    bool,
+    complex64,
+    complex128,
+    string,
+)
+
+OF_NUMPY = {dtype.numpy: dtype for dtype in ALL}
+"""The DType of a NumPy dtype; the fast way for arrays that are known to be a tensor's."""
+
+_TENSORFLOW_ENUM = {
+    "float32": 1,
+    "float64": 2,
+    "int32": 3,
+    "uint8": 4,
+    "int16": 5,
+    "int8": 6,
+    "string": 7,
+    "complex64": 8,
+    "int64": 9,
+    "bool": 10,
+    "bfloat16": 14,
+    "uint16": 17,
+    "complex128": 18,
+    "float16": 19,
+    "uint32": 22,
+    "uint64": 23,
+}
+
+_BY_KEY: dict[Any, DType] = {
+    **{dtype.name: dtype for dtype in ALL},
+    **{dtype.numpy: dtype for dtype in ALL},
+    **{dtype.numpy.type: dtype for dtype in ALL},
+    **{number: dtype for dtype in ALL for number in [_TENSORFLOW_ENUM[dtype.name]]},
+    float: float32,
+    int: int32,
+    type(True): bool,
+    complex: complex128,
+    str: string,
+    bytes: string,
+    "half": float16,
+    "float": float32,
+    "double": float64,
+}
+
+
+def as_dtype(type_value: Any) -> DType:
+    """The DType that ``type_value`` names.
+
+    Args:
+        type_value: a DType, its name, a NumPy dtype or scalar class, a Python type
+            (``float`` is float32, ``int`` is int32), or TensorFlow's number of a type.
+
+    Raises:
+        TypeError: it names no type of fastgrad.
+    """
+    if type(type_value) is DType:
+        return type_value
+    try:
+        found = _BY_KEY.get(type_value)
+    except TypeError:
+        found = None
+    if found is not None:
+        return found
+    try:
+        numpy_type = np.dtype(type_value)
+    except TypeError:
+        numpy_type = None
+    if numpy_type is not None and type_value is not None:
+        if numpy_type.kind in "SU":
+            return string
+        found = OF_NUMPY.get(numpy_type.newbyteorder("="))
+        if found is not None:
+            return found
+    names = ", ".join(dtype.name for dtype in ALL)
+    raise TypeError(f"Cannot convert the argument `type_value`: {type_value!r} to a TensorFlow DType; known are {names}.")

@@ -1,0 +1,69 @@
+"""``IndexedSlices``: a gradient that is zero but for some rows, and is never made dense on the way."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastgrad import tensor as tensors
+from fastgrad.dtypes import DType
+from fastgrad.operation import TABLE
+from fastgrad.shape import TensorShape
+from fastgrad.tensor import Tensor, convert_to_tensor
+
+
+class IndexedSlices:
+    """The rows ``values`` at positions ``indices`` of a tensor that is zero elsewhere; repeated rows add up.
+
+    Args:
+        values: shape (n, ...), one row for each index.
+        indices: shape (n,), int32 or int64.
+        dense_shape: the shape of the tensor meant.
+    """
+
+    __slots__ = ("dense_shape", "indices", "values")
+
+    def __init__(self, values: Any, indices: Any, dense_shape: Any = None) -> None:
+        self.values = convert_to_tensor(values)
+        self.indices = convert_to_tensor(indices)
+        self.dense_shape = None if dense_shape is None else convert_to_tensor(dense_shape)
+
+    @property
+    def dtype(self) -> DType:
+        """The dtype of the values."""
+        return self.values.dtype
+
+    @property
+    def shape(self) -> TensorShape:
+        """The shape of the tensor meant, unknown without ``dense_shape``."""
+        return TensorShape(None) if self.dense_shape is None else TensorShape(self.dense_shape.numpy().tolist())
+
+    @property
+    def device(self) -> str:
+        """Where the values are."""
+        return self.values.device
+
+    def to_dense(self) -> Tensor:
+        """The tensor meant; ValueError without ``dense_shape``."""
+        if self.dense_shape is None:
+            raise ValueError("IndexedSlices has no dense_shape: give one to convert it to a tensor.")
+        return TABLE["unsorted_segment_sum"](self.values, self.indices, num_segments=int(self.dense_shape._array[0]))
+
+    def joined(self, other: IndexedSlices) -> IndexedSlices:
+        """The sum of both, as the rows of both."""
+        indices = [self.indices, other.indices]
+        if self.indices.dtype is not other.indices.dtype:
+            indices = [Tensor(x._array.astype(np.int64)) for x in indices]
+        concat = TABLE["concat"]
+        return IndexedSlices(concat(self.values, other.values, axis=0), concat(*indices, axis=0), self.dense_shape)
+
+    def __neg__(self) -> IndexedSlices:
+        return IndexedSlices(-self.values, self.indices, self.dense_shape)
+
+    def __repr__(self) -> str:
+        dense = "" if self.dense_shape is None else f", dense_shape={self.dense_shape}"
+        return f"IndexedSlices(indices={self.indices}, values={self.values}{dense})"
+
+
+tensors.converters.append((IndexedSlices, IndexedSlices.to_dense))

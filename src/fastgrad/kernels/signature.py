@@ -1,0 +1,78 @@
+"""The parameters of a kernel, read from its signature text."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+ARRAY_KINDS = ("in", "out", "inout")
+LIST_KINDS = ("ins", "inouts")
+SCALAR_KINDS = ("int", "float")
+DERIVED_KINDS = ("count", "sizes")
+
+_PARAMETER = re.compile(r"(\w+)\s*:\s*(\w+)(?:\[\s*(\w+)\s*\])?\Z")
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter of a kernel.
+
+    `kind` is one of: `in`, `out`, `inout` (an array, given to the body as a pointer to its elements); `ins`,
+    `inouts` (a tuple or list of arrays, given as a pointer to pointers); `int` (int64), `float` (float64); `count`
+    and `sizes`, which a caller doesn't pass: how many arrays each list has, and how many elements each of those.
+    `element` is a type variable or a NumPy dtype's name.
+    """
+
+    name: str
+    kind: str
+    element: str | None
+
+    @property
+    def passed(self) -> bool:
+        """Whether the caller passes a value for it."""
+        return self.kind not in DERIVED_KINDS
+
+    @property
+    def written(self) -> bool:
+        """Whether the kernel writes to its memory."""
+        return self.kind in ("out", "inout", "inouts")
+
+
+@dataclass(frozen=True)
+class Signature:
+    """The parameters of a kernel, and whether its body returns an int64 status."""
+
+    text: str
+    parameters: tuple[Parameter, ...]
+    returns_status: bool
+
+    @property
+    def passed(self) -> tuple[Parameter, ...]:
+        """The parameters a caller passes, in order."""
+        return tuple(p for p in self.parameters if p.passed)
+
+
+def parse_signature(text: str) -> Signature:
+    """Read `"x: in[T], out: out[T], rows: int -> int"`.
+
+    Raises:
+        ValueError: if the text has another form.
+    """
+    head, arrow, result = text.partition("->")
+    if arrow and result.strip() != "int":
+        raise ValueError(f"a kernel returns nothing or int, not {result.strip()!r}")
+    parameters = []
+    for item in head.split(","):
+        match = _PARAMETER.match(item.strip())
+        if match is None:
+            raise ValueError(f"cannot read kernel parameter {item.strip()!r}: write name: kind or name: kind[dtype]")
+        name, kind, element = match.groups()
+        if kind in ARRAY_KINDS + LIST_KINDS:
+            if element is None:
+                raise ValueError(f"kernel parameter {name!r}: {kind} needs an element type, as in {kind}[float32]")
+        elif kind not in SCALAR_KINDS + DERIVED_KINDS or element is not None:
+            raise ValueError(f"kernel parameter {name!r}: unknown kind {item.strip()!r}")
+        parameters.append(Parameter(name, kind, element))
+    if any(not p.passed for p in parameters) and not any(p.kind in LIST_KINDS for p in parameters):
+        raise ValueError("count and sizes describe ins and inouts parameters; there are none")
+    return Signature(" ".join(text.split()), tuple(parameters), bool(arrow))

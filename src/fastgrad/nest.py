@@ -1,0 +1,148 @@
+"""Nested structures of lists, tuples, named tuples and dicts (``tf.nest``).
+
+Dicts are walked in the order of their sorted keys, as TensorFlow does, so that two dicts with the same
+keys flatten alike however they were built.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from fastgrad.shape import TensorShape
+
+
+def is_nested(structure: Any) -> bool:
+    """Whether ``structure`` is a list, tuple or dict, not a leaf."""
+    return isinstance(structure, (list, tuple, Mapping)) and not _is_shape(structure)
+
+
+def flatten(structure: Any, expand_composites: bool = False) -> list[Any]:
+    """The leaves from left to right; a leaf alone gives a list of one.
+
+    Args:
+        structure: anything nested, or a leaf.
+        expand_composites: kept for TensorFlow's signature.
+    """
+    if not is_nested(structure):
+        return [structure]
+    leaves: list[Any] = []
+    _collect(structure, leaves)
+    return leaves
+
+
+def _collect(structure: Any, leaves: list[Any]) -> None:
+    for item in _children(structure):
+        if is_nested(item):
+            _collect(item, leaves)
+        else:
+            leaves.append(item)
+
+
+def pack_sequence_as(structure: Any, flat_sequence: Any, expand_composites: bool = False) -> Any:
+    """``flat_sequence`` in the form of ``structure``.
+
+    Raises:
+        ValueError: the number of leaves differs.
+        TypeError: ``flat_sequence`` is no sequence.
+    """
+    if not is_nested(flat_sequence) and not hasattr(flat_sequence, "__iter__"):
+        raise TypeError(f"nest.pack_sequence_as: flat_sequence must be a sequence, got {type(flat_sequence).__name__}.")
+    flat = list(flat_sequence)
+    if not is_nested(structure):
+        if len(flat) != 1:
+            raise ValueError(f"nest.pack_sequence_as: the structure is one leaf, but flat_sequence had {len(flat)} elements.")
+        return flat[0]
+    count = len(flatten(structure))
+    if count != len(flat):
+        raise ValueError(
+            f"nest.pack_sequence_as: could not pack sequence. Structure had {count} atoms, but flat_sequence had {len(flat)} items."
+        )
+    return _packed(structure, iter(flat))
+
+
+def _packed(structure: Any, leaves: Any) -> Any:
+    return _rebuilt(structure, [_packed(item, leaves) if is_nested(item) else next(leaves) for item in _children(structure)])
+
+
+def map_structure(func: Callable[..., Any], *structure: Any, **options: Any) -> Any:
+    """``func`` on the corresponding leaves of structures that are alike.
+
+    Args:
+        func: called with one leaf of each structure.
+        *structure: one or more structures.
+        **options: ``check_types`` (default True): whether list against tuple is an error.
+
+    Raises:
+        TypeError: ``func`` is not callable, or the types of the structures differ.
+        ValueError: no structure, or structures of different form.
+    """
+    check_types = options.pop("check_types", True)
+    options.pop("expand_composites", None)
+    if options:
+        raise ValueError(f"nest.map_structure: only check_types and expand_composites are keyword arguments, got {list(options)}.")
+    if not callable(func):
+        raise TypeError(f"func must be callable, got: {func!r}")
+    if not structure:
+        raise ValueError("nest.map_structure: must provide at least one structure.")
+    for other in structure[1:]:
+        assert_same_structure(structure[0], other, check_types=check_types)
+    flat = zip(*[flatten(one) for one in structure], strict=True)
+    return pack_sequence_as(structure[0], [func(*leaves) for leaves in flat])
+
+
+def assert_same_structure(nest1: Any, nest2: Any, check_types: bool = True, expand_composites: bool = False) -> None:
+    """Raises unless both have the same form.
+
+    Raises:
+        ValueError: different numbers of items, keys or depth.
+        TypeError: with ``check_types``, different types of containers.
+    """
+    if is_nested(nest1) != is_nested(nest2):
+        raise ValueError(f"The two structures don't have the same nested structure: {nest1!r} against {nest2!r}.")
+    if not is_nested(nest1):
+        return
+    if check_types and _kind(nest1) != _kind(nest2):
+        raise TypeError(
+            f"The two structures don't have the same sequence type: {type(nest1).__name__} against {type(nest2).__name__}."
+        )
+    if isinstance(nest1, Mapping) and isinstance(nest2, Mapping) and set(nest1) != set(nest2):
+        raise ValueError(f"The two dictionaries don't have the same set of keys: {list(nest1)} against {list(nest2)}.")
+    first, second = _children(nest1), _children(nest2)
+    if len(first) != len(second):
+        raise ValueError(
+            f"The two structures don't have the same number of elements: {len(first)} against {len(second)}: {nest1!r}, {nest2!r}."
+        )
+    for a, b in zip(first, second, strict=True):
+        assert_same_structure(a, b, check_types)
+
+
+def _kind(structure: Any) -> type:
+    return dict if isinstance(structure, Mapping) else type(structure)
+
+
+def _children(structure: Any) -> list[Any]:
+    if isinstance(structure, Mapping):
+        try:
+            return [structure[key] for key in sorted(structure)]
+        except TypeError:
+            raise TypeError(f"nest only supports dicts with sortable keys, got {list(structure)!r}.") from None
+    return list(structure)
+
+
+def _rebuilt(structure: Any, children: list[Any]) -> Any:
+    if isinstance(structure, Mapping):
+        values = dict(zip(sorted(structure), children, strict=True))
+        rebuilt = {key: values[key] for key in structure}
+        if type(structure) is dict:
+            return rebuilt
+        if hasattr(structure, "default_factory"):
+            return type(structure)(structure.default_factory, rebuilt)  # type: ignore[call-arg]  # a defaultdict
+        return type(structure)(rebuilt)  # type: ignore[call-arg]  # mappings are built from mappings
+    if hasattr(structure, "_fields"):
+        return type(structure)(*children)
+    return type(structure)(children)
+
+
+def _is_shape(structure: Any) -> bool:
+    return isinstance(structure, TensorShape)

@@ -1,0 +1,312 @@
+"""The operation table: what can be computed, each operation declared once and read three ways.
+
+A row says how an operation runs on NumPy arrays now (``run``), what its gradient is, in operations
+(``gradient``), and what it looks like in a graph (``form`` and, for element-wise operations,
+``code``: a scalar expression). Eager execution and the tapes read the first two; a compiler reads
+all three. Rows are made by ``elementwise`` and ``operation`` below; each file of ``ops/`` declares one
+family and the public functions on top of it.
+
+Gradient rules. ``gradient`` is one of
+  * None: no gradient flows (comparisons, argmax ...);
+  * a function ``(g, y, *inputs, **attributes)`` giving the cotangent of the only input;
+  * a tuple of such functions, one an input, None where no gradient flows: only those are called
+    whose input leads to a source;
+  * a ``joint(function)``, for operations that compute several cotangents at once or take any number
+    of inputs: ``function(needs, g, y, *inputs, **attributes)`` with ``needs`` a tuple of bools gives
+    a sequence, None allowed wherever ``needs`` is False.
+``g`` is the cotangent of the result ``y``; for an operation of several results both are tuples, with
+zeros for results that no target depends on. They compute with tensors and operations, so gradients
+have gradients. An element-wise operation's cotangents are summed over broadcast dimensions by the tape.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import enum
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+
+from fastgrad import dtypes
+from fastgrad.errors import InvalidArgumentError
+from fastgrad.recording import recorders
+from fastgrad.tensor import Tensor, as_tensor_or_none, convert_beside, convert_to_tensor
+from fastgrad.variable import Variable
+
+ndarray = np.ndarray
+
+FLOATING = frozenset(d.numpy for d in dtypes.ALL if d.is_floating)
+COMPLEX = frozenset(d.numpy for d in dtypes.ALL if d.is_complex)
+INTEGER = frozenset(d.numpy for d in dtypes.ALL if d.is_integer)
+BOOLEAN = frozenset([np.dtype(bool)])
+STRING = frozenset([np.dtype(object)])
+REAL = FLOATING | INTEGER
+NUMERIC = REAL | COMPLEX
+INEXACT = FLOATING | COMPLEX
+ANY = NUMERIC | BOOLEAN | STRING
+
+
+class Form(enum.Enum):
+    """What an operation is in a graph."""
+
+    ELEMENTWISE = "a scalar expression over broadcast inputs"
+    REDUCE = "a sum, product, extremum ... over axes"
+    CONTRACT = "a batched matrix product"
+    CONVOLVE = "a convolution or one of its two gradients"
+    POOL = "a reduction over sliding windows"
+    INDEX_MAP = "moves elements, computing nothing"
+    GATHER = "reads at positions given by a tensor"
+    SCATTER = "adds or writes at positions given by a tensor"
+    SORT = "orders elements"
+    SCAN = "runs along an axis, carrying a value"
+    RANDOM = "draws random numbers from a counter"
+    FUSED = "several of the above in one kernel"
+    EXTERN = "called as it is"
+
+
+class Joint:
+    """A gradient that computes all cotangents in one call; see this module's text."""
+
+    __slots__ = ("function",)
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = function
+
+
+joint = Joint
+
+
+# ---- NumPy's floating-point warnings -------------------------------------------------------------
+# Operations give inf and NaN silently, as TensorFlow's do. ``numpy.errstate`` costs 0.8 us a use; the
+# context variable behind it costs 0.1, so it is looked up once.
+
+
+def _quiet_state() -> tuple[Callable[[Any], Any], Callable[[Any], None], Any]:
+    with np.errstate(all="ignore"):
+        context = contextvars.copy_context()
+    for variable in context:
+        if variable.name == "numpy.ufunc.extobj":
+            return variable.set, variable.reset, context[variable]
+
+    def enter(_: Any) -> Any:
+        return np.seterr(all="ignore")
+
+    def leave(old: Any) -> None:
+        np.seterr(**old)
+
+    return enter, leave, None
+
+
+quiet_set, quiet_reset, QUIET = _quiet_state()
+
+
+# ---- the table -----------------------------------------------------------------------------------
+
+
+class Operation:
+    """One row of the table. Calling it with tensors (and its attributes by name) runs and records it.
+
+    Attributes:
+        name: TensorFlow's name of the public function, shown in errors and reports.
+        run: ``(*arrays, **attributes)`` to an array, or a tuple of arrays.
+        gradient: see this module's text.
+        form: what it is in a graph.
+        code: the scalar expression of an element-wise operation, ``{0}``, ``{1}`` for its inputs.
+        dtypes: the NumPy dtypes that the first input may have.
+        domain: bounds of the numbers that tests may feed it, where not all are allowed.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        run: Callable[..., Any],
+        gradient: Any = None,
+        *,
+        form: Form,
+        code: str | None = None,
+        dtypes: frozenset[np.dtype] = ANY,
+        domain: tuple[float, float] | None = None,
+        doc: str | None = None,
+    ) -> None:
+        if name in TABLE:
+            raise ValueError(f"operation {name!r} is declared twice")
+        TABLE[name] = self
+        self.name = self.__name__ = name
+        self.run = run
+        self.gradient = gradient
+        self.form = form
+        self.code = code
+        self.dtypes = dtypes
+        self.domain = domain
+        self.__doc__ = doc or type(self).__doc__
+
+    def __call__(self, *inputs: Tensor, **attributes: Any) -> Any:
+        token = quiet_set(QUIET)
+        try:
+            result = self.run(*[x._array for x in inputs], **attributes)
+        finally:
+            quiet_reset(token)
+        if type(result) is tuple:
+            outputs = tuple([Tensor(array if type(array) is ndarray else np.asarray(array)) for array in result])
+            _keep_snapshots(inputs, outputs)
+            for recorder in recorders.active:
+                recorder.on_operation(self, inputs, outputs, attributes)
+            return outputs
+        y = Tensor(result if type(result) is ndarray else np.asarray(result))
+        _keep_snapshots(inputs, (y,))
+        for recorder in recorders.active:
+            recorder.on_operation(self, inputs, (y,), attributes)
+        return y
+
+    def check_dtype(self, array: np.ndarray) -> None:
+        """Raises InvalidArgumentError if the operation does not take arrays of this dtype."""
+        if array.dtype not in self.dtypes:
+            raise refuse_dtype(self.name, array.dtype, self.dtypes)
+
+    def __repr__(self) -> str:
+        return f"<operation {self.name}: {self.form.value}>"
+
+
+TABLE: dict[str, Operation] = {}
+"""Every operation by name."""
+
+
+def _keep_snapshots(inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...]) -> None:
+    """Results that may be views of a variable's memory are told to it (see variable.py)."""
+    for x in inputs:
+        owner = x._owner
+        if owner is not None:
+            for y in outputs:
+                if y._array.base is not None or y._array is x._array:
+                    owner._share(y)
+
+
+def refuse_dtype(name: str, got: Any, wanted: Iterable[np.dtype]) -> InvalidArgumentError:
+    """The error for an operation that does not take a dtype."""
+    allowed = ", ".join(d.name for d in dtypes.ALL if d.numpy in set(wanted))
+    return InvalidArgumentError(
+        f"{name}: got dtype {dtypes.as_dtype(got).name}, but takes {allowed}. Convert with tf.cast(x, dtype) first."
+    )
+
+
+def refuse_mix(name: str, first: Any, second: Any) -> InvalidArgumentError:
+    """The error for two tensors of different dtypes in one operation."""
+    first, second = dtypes.as_dtype(first).name, dtypes.as_dtype(second).name
+    return InvalidArgumentError(
+        f"cannot compute {name} as input #1(zero-based) was expected to be a {first} tensor but is a {second} tensor. "
+        f"Tensors are never converted silently: use tf.cast."
+    )
+
+
+def refuse_shapes(name: str, first: Any, second: Any) -> InvalidArgumentError:
+    """The error for two shapes that do not broadcast together."""
+    return InvalidArgumentError(
+        f"{name}: Incompatible shapes: {list(first)} vs. {list(second)}. "
+        f"Dimensions, counted from the last, must be equal or 1; tf.reshape or tf.expand_dims can add them."
+    )
+
+
+class Unary(Operation):
+    """An element-wise operation of one input; also the public function ``f(x, name=None)``."""
+
+    def __call__(self, x: Any, name: str | None = None) -> Tensor:
+        if type(x) is not Tensor:
+            x = x._read() if isinstance(x, Variable) else convert_to_tensor(x)
+        array = x._array
+        if array.dtype not in self.dtypes:
+            raise refuse_dtype(self.name, array.dtype, self.dtypes)
+        token = quiet_set(QUIET)
+        try:
+            result = self.run(array)
+        finally:
+            quiet_reset(token)
+        y = Tensor(result if type(result) is ndarray else np.asarray(result))
+        if x._owner is not None:
+            _keep_snapshots((x,), (y,))
+        active = recorders.active
+        if active:
+            inputs, outputs = (x,), (y,)
+            for recorder in active:
+                recorder.on_operation(self, inputs, outputs, {})
+        return y
+
+
+class Binary(Operation):
+    """An element-wise operation of two inputs that broadcast; also the public function ``f(x, y, name=None)``."""
+
+    def __call__(self, x: Any, y: Any, name: str | None = None) -> Tensor:
+        if type(x) is not Tensor or type(y) is not Tensor:
+            x, y = convert_pair(x, y)
+        a, b = x._array, y._array
+        if a.dtype is not b.dtype and a.dtype != b.dtype:
+            raise refuse_mix(self.name, a.dtype, b.dtype)
+        if a.dtype not in self.dtypes:
+            raise refuse_dtype(self.name, a.dtype, self.dtypes)
+        token = quiet_set(QUIET)
+        try:
+            result = self.run(a, b)
+        except ValueError:
+            raise refuse_shapes(self.name, a.shape, b.shape) from None
+        finally:
+            quiet_reset(token)
+        z = Tensor(result if type(result) is ndarray else np.asarray(result))
+        active = recorders.active
+        if active:
+            inputs, outputs = (x, y), (z,)
+            for recorder in active:
+                recorder.on_operation(self, inputs, outputs, {})
+        return z
+
+
+def convert_pair(x: Any, y: Any) -> tuple[Tensor, Tensor]:
+    """Two operands as tensors: a Python value or array beside a tensor takes the tensor's dtype if it can."""
+    a, b = as_tensor_or_none(x), as_tensor_or_none(y)
+    if a is None:
+        a = convert_to_tensor(x) if b is None else convert_beside(x, b._array.dtype)
+    if b is None:
+        b = convert_beside(y, a._array.dtype)
+    return a, b
+
+
+# ---- declaring rows --------------------------------------------------------------------------------
+
+
+def elementwise(
+    name: str,
+    doc: str,
+    *,
+    run: Callable[..., Any],
+    code: str,
+    gradient: Any = None,
+    dtypes: frozenset[np.dtype] = NUMERIC,
+    domain: tuple[float, float] | None = None,
+) -> Any:
+    """Declares an element-wise operation; the row is the public function, of one or two inputs as ``code`` has.
+
+    Args:
+        name: TensorFlow's name.
+        doc: the public function's docstring.
+        run: a NumPy ufunc or a function of arrays that broadcasts.
+        code: a Python expression over the scalars ``{0}`` and ``{1}``, in the terms of ``math`` and of NumPy's
+            scalar functions, with the same value as ``run`` at every number, NaN and infinity.
+        gradient: see this module's text.
+        dtypes: which dtypes the inputs may have.
+        domain: bounds of the numbers that tests may feed it.
+    """
+    kind = Binary if "{1}" in code else Unary
+    return kind(name, run, gradient, form=Form.ELEMENTWISE, code=code, dtypes=dtypes, domain=domain, doc=doc)
+
+
+def operation(
+    name: str, form: Form, *, run: Callable[..., Any], gradient: Any = None, dtypes: frozenset[np.dtype] = ANY
+) -> Operation:
+    """Declares any other operation: internal, called with tensors and keyword attributes by a public function.
+
+    Args:
+        name: TensorFlow's name of the function that users call, or a name of our own for a part of it.
+        form: what it is in a graph.
+        run, gradient, dtypes: see ``Operation``. Attributes must be plain Python values (numbers, strings, tuples):
+            they are what a compiler sees beside the arrays.
+    """
+    return Operation(name, run, gradient, form=form, dtypes=dtypes)

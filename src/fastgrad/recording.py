@@ -1,0 +1,55 @@
+"""The one hook by which running operations become known to whoever records them.
+
+A recorder (a gradient tape, a forward accumulator, the tracer of ``fastgrad.function``) puts itself on
+the calling thread's list; every operation, variable read and variable write of that thread is
+then reported to it. With nobody on the list an operation pays one attribute look-up.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+
+class Recorder(Protocol):
+    """What a recorder answers to; all arguments are live objects, none may be changed."""
+
+    def on_operation(self, operation: Any, inputs: tuple[Any, ...], outputs: tuple[Any, ...], attributes: dict[str, Any]) -> None:
+        """``operation`` has run on the tensors ``inputs`` and given the tensors ``outputs``."""
+
+    def on_read(self, variable: Any, tensor: Any) -> None:
+        """``tensor`` is the value of ``variable`` that the program reads now."""
+
+    def on_write(self, variable: Any) -> None:
+        """``variable`` has been given a new value."""
+
+
+class _Recorders(threading.local):
+    active: tuple[Recorder, ...] = ()
+
+
+recorders = _Recorders()
+"""The calling thread's recorders, outermost first: ``recorders.active``."""
+
+
+def start(recorder: Recorder) -> None:
+    """Reports what this thread does to ``recorder`` from now on."""
+    recorders.active = (*recorders.active, recorder)
+
+
+def stop(recorder: Recorder) -> None:
+    """Ends what ``start`` began; recorders may end in any order."""
+    recorders.active = tuple(other for other in recorders.active if other is not recorder)
+
+
+@contextmanager
+def paused() -> Iterator[None]:
+    """Nothing that this thread does inside the ``with`` is reported to anybody."""
+    before = recorders.active
+    recorders.active = ()
+    try:
+        yield
+    finally:
+        recorders.active = before

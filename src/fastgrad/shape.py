@@ -1,0 +1,172 @@
+"""``TensorShape``: the dimensions of a tensor, a tuple of ints (None where not known)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+
+class TensorShape(tuple):
+    """The shape of a tensor or of a TensorSpec.
+
+    A tuple of ints, so NumPy takes it as it is; equal to lists and tuples of the same dimensions.
+    A dimension of None is unknown; ``TensorShape(None)`` has unknown rank.
+
+    Args:
+        dims: an iterable of ints or Nones, one int, or None for unknown rank.
+
+    Raises:
+        ValueError: a dimension is negative.
+        TypeError: a dimension is no integer.
+    """
+
+    _unknown_rank = False
+
+    def __new__(cls, dims: Iterable[Any] | int | None = ()) -> TensorShape:
+        if type(dims) is TensorShape:
+            return dims
+        if dims is None:
+            unknown = super().__new__(cls, ())
+            unknown._unknown_rank = True
+            return unknown
+        if not isinstance(dims, Iterable):
+            dims = (dims,)
+        return super().__new__(cls, [_dimension(size) for size in dims])
+
+    @classmethod
+    def of(cls, sizes: tuple[int, ...]) -> TensorShape:
+        """The shape of an array, whose ``sizes`` need no check."""
+        return tuple.__new__(cls, sizes)
+
+    @property
+    def rank(self) -> int | None:
+        """The number of dimensions, None if not known."""
+        return None if self._unknown_rank else len(self)
+
+    ndims = rank
+
+    @property
+    def dims(self) -> list[int | None] | None:
+        """The dimensions as a list, None if the rank is not known."""
+        return None if self._unknown_rank else list(self)
+
+    def as_list(self) -> list[int | None]:
+        """The dimensions as a list.
+
+        Raises:
+            ValueError: the rank is not known.
+        """
+        if self._unknown_rank:
+            raise ValueError("as_list() is not defined on an unknown TensorShape.")
+        return list(self)
+
+    def is_fully_defined(self) -> bool:
+        """Whether rank and all dimensions are known."""
+        return not self._unknown_rank and None not in tuple(self)
+
+    def num_elements(self) -> int | None:
+        """The number of elements, None if the shape is not fully defined."""
+        if not self.is_fully_defined():
+            return None
+        count = 1
+        for size in self:
+            count *= size
+        return count
+
+    def is_compatible_with(self, other: Any) -> bool:
+        """Whether some fully defined shape fits both this and ``other``."""
+        other = TensorShape(other)
+        if self._unknown_rank or other._unknown_rank:
+            return True
+        return len(self) == len(other) and all(a is None or b is None or a == b for a, b in zip(self, other, strict=True))
+
+    def assert_is_compatible_with(self, other: Any) -> None:
+        """Raises ValueError unless ``is_compatible_with(other)``."""
+        if not self.is_compatible_with(other):
+            raise ValueError(f"Shapes {self} and {TensorShape(other)} are incompatible")
+
+    def assert_has_rank(self, rank: int) -> None:
+        """Raises ValueError unless the rank is ``rank`` or unknown."""
+        if self.rank not in (None, rank):
+            raise ValueError(f"Shape {self} must have rank {rank}")
+
+    def with_rank(self, rank: int) -> TensorShape:
+        """This shape, known to have rank ``rank``; ValueError if it has another."""
+        self.assert_has_rank(rank)
+        return TensorShape([None] * rank) if self._unknown_rank else self
+
+    def merge_with(self, other: Any) -> TensorShape:
+        """What is known of both; ValueError if they contradict each other."""
+        other = TensorShape(other)
+        self.assert_is_compatible_with(other)
+        if self._unknown_rank:
+            return other
+        if other._unknown_rank:
+            return self
+        return TensorShape([b if a is None else a for a, b in zip(self, other, strict=True)])
+
+    def concatenate(self, other: Any) -> TensorShape:
+        """The dimensions of this shape followed by those of ``other``."""
+        other = TensorShape(other)
+        if self._unknown_rank or other._unknown_rank:
+            return TensorShape(None)
+        return TensorShape(tuple(self) + tuple(other))
+
+    def __getitem__(self, key: Any) -> Any:
+        if self._unknown_rank:
+            return TensorShape(None) if isinstance(key, slice) else None
+        item = tuple.__getitem__(self, key)
+        return TensorShape.of(item) if isinstance(key, slice) else item
+
+    def __add__(self, other: Any) -> TensorShape:
+        return self.concatenate(other)
+
+    def __radd__(self, other: Any) -> TensorShape:
+        return TensorShape(other).concatenate(self)
+
+    def __bool__(self) -> bool:
+        return not self._unknown_rank
+
+    def __len__(self) -> int:
+        if self._unknown_rank:
+            raise ValueError("Cannot take the length of shape with unknown rank.")
+        return tuple.__len__(self)
+
+    def __eq__(self, other: Any) -> bool:
+        if isinstance(other, TensorShape):
+            return self._unknown_rank == other._unknown_rank and tuple.__eq__(self, other)
+        if other is None:
+            return self._unknown_rank
+        if not isinstance(other, (tuple, list)):
+            return NotImplemented
+        return not self._unknown_rank and tuple.__eq__(self, tuple(other))
+
+    def __ne__(self, other: Any) -> bool:
+        equal = self.__eq__(other)
+        return equal if equal is NotImplemented else not equal
+
+    def __hash__(self) -> int:
+        return tuple.__hash__(self)
+
+    def __str__(self) -> str:
+        if self._unknown_rank:
+            return "<unknown>"
+        return f"({self[0]},)" if len(self) == 1 else "(" + ", ".join(map(str, self)) + ")"
+
+    def __repr__(self) -> str:
+        return "TensorShape(None)" if self._unknown_rank else f"TensorShape({list(self)})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return TensorShape, (None if self._unknown_rank else list(self),)
+
+
+def _dimension(size: Any) -> int | None:
+    if size is None:
+        return None
+    try:
+        whole = size.__index__()
+    except (AttributeError, TypeError):
+        raise TypeError(f"Dimension value must be integer or None or have an __index__ method, got value '{size!r}'") from None
+    if whole < 0:
+        raise ValueError(f"Dimension {whole} must be >= 0")
+    return whole

@@ -1,0 +1,473 @@
+"""``GradientTape``: writes down what runs, and reads it backwards."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from fastgrad import nest, recording
+from fastgrad.indexed_slices import IndexedSlices
+from fastgrad.operation import TABLE, Form, Joint, Operation
+from fastgrad.tensor import Tensor, as_tensor_or_none, convert_to_tensor
+from fastgrad.variable import Variable
+
+
+class UnconnectedGradients:
+    """What ``gradient`` gives for a source that the target does not depend on: ``NONE`` or ``ZERO``."""
+
+    NONE = "none"
+    ZERO = "zero"
+
+
+Entry = tuple[Any, tuple[Tensor, ...], tuple[Tensor, ...], dict[str, Any]]
+"""operation, inputs, outputs, attributes."""
+
+
+class GradientTape:
+    """Records operations inside its ``with`` block, for automatic differentiation.
+
+    Trainable variables read inside are watched on their own; tensors only after ``watch``. Tapes nest:
+    the gradient computed inside an outer tape can be differentiated again.
+
+    Args:
+        persistent: whether ``gradient`` and ``jacobian`` may be called more than once. A tape that is
+            not persistent frees what it recorded at the first call.
+        watch_accessed_variables: whether trainable variables are watched when they are read.
+    """
+
+    def __init__(self, persistent: bool = False, watch_accessed_variables: bool = True) -> None:
+        self._persistent = persistent
+        self._watch_accessed = watch_accessed_variables
+        self._recording = False
+        self._spent = False
+        self._clear()
+
+    def _clear(self) -> None:
+        self._entries: list[Entry] = []
+        # Ids are safe as keys: entries, reads and watched tensors keep their objects alive.
+        self._tracked: set[int] = set()
+        self._reads: dict[int, tuple[Tensor, Variable]] = {}
+        self._watched_tensors: list[Tensor] = []
+        self._watched_variables: dict[int, Variable] = {}
+
+    # ---- recording (the methods of a recorder, see recording.py) ---------------------------------
+
+    def on_operation(self, operation: Any, inputs: tuple[Any, ...], outputs: tuple[Any, ...], attributes: dict[str, Any]) -> None:
+        """Keeps the operation if it depends on something watched and has a gradient."""
+        if operation.gradient is None:
+            return
+        tracked = self._tracked
+        for x in inputs:
+            if id(x) in tracked:
+                break
+        else:
+            return
+        keep = False
+        for y in outputs:
+            if y._array.dtype.kind in "fcV":
+                tracked.add(id(y))
+                keep = True
+        if keep:
+            self._entries.append((operation, inputs, outputs, attributes))
+
+    def on_read(self, variable: Variable, tensor: Tensor) -> None:
+        """Watches the variable if it is trainable."""
+        if id(tensor) in self._tracked:
+            return
+        if (self._watch_accessed and variable.trainable) or id(variable) in self._watched_variables:
+            self._tracked.add(id(tensor))
+            self._reads[id(tensor)] = (tensor, variable)
+            self._watched_variables[id(variable)] = variable
+
+    def on_write(self, variable: Variable) -> None:
+        """Nothing to do: what was read before keeps its value."""
+
+    def __enter__(self) -> GradientTape:
+        if self._recording:
+            raise ValueError("Tape is already recording.")
+        recording.start(self)
+        self._recording = True
+        return self
+
+    def __exit__(self, *exception: Any) -> None:
+        if self._recording:
+            self._pause()
+
+    def _pause(self) -> None:
+        recording.stop(self)
+        self._recording = False
+
+    def watch(self, tensor: Any) -> None:
+        """Records what is computed from ``tensor`` from now on.
+
+        Args:
+            tensor: a tensor or variable of floating or complex dtype, or a nested structure of them. Others are
+                ignored with a warning.
+
+        Raises:
+            ValueError: it is no tensor.
+        """
+        for item in nest.flatten(tensor):
+            if isinstance(item, Variable):
+                self._watched_variables[id(item)] = item
+                if self._recording:
+                    self.on_read(item, item._read())
+                continue
+            found = as_tensor_or_none(item)
+            if found is None:
+                raise ValueError(f"Passed in object {item!r} of type {type(item).__name__}, not tf.Tensor or tf.Variable.")
+            if not found.dtype.is_differentiable:
+                import warnings
+
+                warnings.warn(
+                    f"The dtype of the watched tensor must be floating (e.g. tf.float32), got {found.dtype!r}", stacklevel=2
+                )
+                continue
+            self._tracked.add(id(found))
+            self._watched_tensors.append(found)
+
+    def watched_variables(self) -> tuple[Variable, ...]:
+        """The variables watched so far, in the order in which they were made."""
+        return tuple(sorted(self._watched_variables.values(), key=lambda variable: variable._serial))
+
+    @contextmanager
+    def stop_recording(self) -> Iterator[None]:
+        """Operations inside this ``with`` are not recorded by this tape.
+
+        Raises:
+            ValueError: the tape is not recording.
+        """
+        if not self._recording:
+            raise ValueError("Tape is not recording: stop_recording() is for use inside the tape's `with` block.")
+        self._pause()
+        try:
+            yield
+        finally:
+            self.__enter__()
+
+    def reset(self) -> None:
+        """Forgets all that was recorded and watched, as if the tape had just been made."""
+        self._spent = False
+        self._clear()
+
+    # ---- differentiating ---------------------------------------------------------------------
+
+    def gradient(
+        self,
+        target: Any,
+        sources: Any,
+        output_gradients: Any = None,
+        unconnected_gradients: str = UnconnectedGradients.NONE,
+    ) -> Any:
+        """The gradient of ``target`` with respect to ``sources``.
+
+        Args:
+            target: a tensor or a nested structure of tensors; several are summed.
+            sources: a tensor, variable or nested structure of them.
+            output_gradients: a structure like ``target`` of weights for its elements (cotangents);
+                None means ones.
+            unconnected_gradients: ``"none"`` gives None, ``"zero"`` zeros, for sources that the target does not depend on.
+
+        Returns:
+            The structure of ``sources`` with a tensor in each place, an ``IndexedSlices`` (for variables that were
+            only gathered from), or None.
+
+        Raises:
+            RuntimeError: a second call on a tape that is not persistent.
+            ValueError: an unknown ``unconnected_gradients``, or output_gradients of another structure.
+        """
+        if unconnected_gradients not in (UnconnectedGradients.NONE, UnconnectedGradients.ZERO):
+            raise ValueError(f"Unknown value for unconnected_gradients: {unconnected_gradients!r}; use 'none' or 'zero'.")
+        self._use("gradient")
+        targets = [self._target(item) for item in nest.flatten(target)]
+        flat_sources = [self._source(item) for item in nest.flatten(sources)]
+        if output_gradients is None:
+            weights = [None] * len(targets)
+        else:
+            weights = nest.flatten(output_gradients)
+            if len(weights) != len(targets):
+                raise ValueError(
+                    f"GradientTape.gradient: {len(weights)} output_gradients for {len(targets)} targets; give one for each."
+                )
+        entries = self._entries
+        if not self._persistent:
+            self._entries = []
+        gradients = self._backward(entries, targets, flat_sources, weights)
+        if not self._persistent:
+            entries = []
+            self._clear_history()
+        if unconnected_gradients == UnconnectedGradients.ZERO:
+            gradients = [_zeros_like(s) if g is None else g for g, s in zip(gradients, flat_sources, strict=True)]
+        return nest.pack_sequence_as(sources, gradients) if nest.is_nested(sources) else gradients[0]
+
+    def _use(self, what: str) -> None:
+        if self._spent:
+            raise RuntimeError(
+                f"A non-persistent GradientTape can only be used to compute one set of gradients (or jacobians); this is a second "
+                f"{what}(). Pass persistent=True: tf.GradientTape(persistent=True)."
+            )
+        if not self._persistent:
+            if self._recording:
+                self._pause()
+            self._spent = True
+
+    def _clear_history(self) -> None:
+        watched = self._watched_variables
+        self._clear()
+        self._watched_variables = watched
+
+    def _target(self, item: Any) -> Tensor:
+        if isinstance(item, Variable):
+            for tensor, variable in self._reads.values():
+                if variable is item:
+                    return tensor
+        tensor = as_tensor_or_none(item)
+        return convert_to_tensor(item) if tensor is None else tensor
+
+    def _source(self, item: Any) -> Tensor | Variable:
+        if isinstance(item, (Tensor, Variable)):
+            return item
+        found = as_tensor_or_none(item)
+        if found is None:
+            raise ValueError(
+                f"GradientTape.gradient: a source must be a tensor or variable, got {item!r} of type {type(item).__name__}."
+            )
+        return found
+
+    def _backward(
+        self, entries: list[Entry], targets: list[Tensor], sources: list[Tensor | Variable], weights: list[Any]
+    ) -> list[Any]:
+        keys = self._keys(sources)
+        # What leads from a source to anything: only there are cotangents wanted.
+        reached = {key for group in keys for key in group}
+        count = len(entries)
+        wanted: list[bool] = []
+        for _, inputs, outputs, _ in entries:
+            for x in inputs:
+                if id(x) in reached:
+                    for y in outputs:
+                        reached.add(id(y))
+                    wanted.append(True)
+                    break
+            else:
+                wanted.append(False)
+        kept = {key for group in keys for key in group}
+        cotangents: dict[int, Any] = {}
+        for target, weight in zip(targets, weights, strict=True):
+            if id(target) in self._tracked or id(target) in reached:
+                accumulate(cotangents, target, _seed(target, weight))
+        for position in range(count - 1, -1, -1):
+            if not wanted[position]:
+                continue
+            operation, inputs, outputs, attributes = entries[position]
+            if len(outputs) == 1:
+                y = outputs[0]
+                key = id(y)
+                g = cotangents.get(key) if key in kept else cotangents.pop(key, None)
+                if g is None:
+                    continue
+                if type(g) is IndexedSlices:
+                    g = g.to_dense()
+            else:
+                found = [cotangents.get(id(y)) if id(y) in kept else cotangents.pop(id(y), None) for y in outputs]
+                if all(g is None for g in found):
+                    continue
+                g = tuple([_dense(g, y) for g, y in zip(found, outputs, strict=True)])
+                y = outputs
+            for x, cotangent in zip(inputs, _cotangents(operation, reached, g, y, inputs, attributes), strict=True):
+                if cotangent is not None and id(x) in reached:
+                    accumulate(cotangents, x, cotangent)
+        return [_summed([cotangents.get(key) for key in group]) for group in keys]
+
+    def _keys(self, sources: list[Tensor | Variable]) -> list[list[int]]:
+        """For each source the ids under which its cotangent is found: a variable's are those of its snapshots."""
+        snapshots: dict[int, list[int]] = {}
+        for key, (_, variable) in self._reads.items():
+            snapshots.setdefault(id(variable), []).append(key)
+        return [snapshots.get(id(s), []) if isinstance(s, Variable) else [id(s)] for s in sources]
+
+    def jacobian(
+        self,
+        target: Any,
+        sources: Any,
+        unconnected_gradients: str = UnconnectedGradients.NONE,
+        parallel_iterations: int | None = None,
+        experimental_use_pfor: bool = True,
+    ) -> Any:
+        """The Jacobian of ``target`` with respect to ``sources``: shape ``target.shape + source.shape`` for each.
+
+        Args:
+            target: a tensor.
+            sources: a tensor, variable or nested structure of them.
+            unconnected_gradients: as in ``gradient``.
+            parallel_iterations, experimental_use_pfor: kept for TensorFlow's signature.
+
+        Raises:
+            RuntimeError: as in ``gradient``.
+        """
+        if unconnected_gradients not in (UnconnectedGradients.NONE, UnconnectedGradients.ZERO):
+            raise ValueError(f"Unknown value for unconnected_gradients: {unconnected_gradients!r}; use 'none' or 'zero'.")
+        self._use("jacobian")
+        target = self._target(target)
+        flat_sources = [self._source(item) for item in nest.flatten(sources)]
+        entries = list(self._entries)
+        rows = []
+        for position in range(target._array.size):
+            unit = np.zeros(target._array.shape, target._array.dtype)
+            unit.reshape(-1)[position] = 1
+            rows.append([_maybe_dense(g) for g in self._backward(entries, [target], flat_sources, [Tensor(unit)])])
+        results: list[Any] = []
+        for column, source in enumerate(flat_sources):
+            shape = (*target.shape, *source.shape)
+            parts = [row[column] for row in rows]
+            if not parts or all(part is None for part in parts):
+                zero = unconnected_gradients == UnconnectedGradients.ZERO or not parts
+                results.append(Tensor(np.zeros(shape, source._array.dtype)) if zero else None)
+            else:
+                filled = [_zeros_like(source) if part is None else part for part in parts]
+                results.append(TABLE["reshape"](TABLE["stack"](*filled, axis=0), shape=shape))
+        if not self._persistent:
+            self._clear_history()
+        return nest.pack_sequence_as(sources, results) if nest.is_nested(sources) else results[0]
+
+    def batch_jacobian(
+        self,
+        target: Tensor,
+        source: Tensor,
+        unconnected_gradients: str = UnconnectedGradients.NONE,
+        parallel_iterations: int | None = None,
+        experimental_use_pfor: bool = True,
+    ) -> Any:
+        """Each row's Jacobian, for rows that do not depend on each other.
+
+        Args:
+            target: shape (batch, ...).
+            source: shape (batch, ...).
+            unconnected_gradients: as in ``gradient``.
+            parallel_iterations, experimental_use_pfor: kept for TensorFlow's signature.
+
+        Returns:
+            Shape ``(batch, *target.shape[1:], *source.shape[1:])``.
+
+        Raises:
+            ValueError: the first dimensions differ.
+            RuntimeError: as in ``gradient``.
+        """
+        target = self._target(target)
+        source = self._source(source)
+        if not target.ndim or not source.ndim or target.shape[0] != source.shape[0]:
+            raise ValueError(
+                f"Need first dimension of target shape ({target.shape}) and source shape ({source.shape}) to match."
+            )
+        self._use("batch_jacobian")
+        entries = list(self._entries)
+        batch, inner = target.shape[0], tuple(target.shape[1:])
+        columns = []
+        for position in range(int(np.prod(inner))):
+            unit = np.zeros((batch, int(np.prod(inner))), target._array.dtype)
+            unit[:, position] = 1
+            weight = Tensor(unit.reshape(target._array.shape))
+            columns.append(_maybe_dense(self._backward(entries, [target], [source], [weight])[0]))
+        if not self._persistent:
+            self._clear_history()
+        shape = (batch, *inner, *source.shape[1:])
+        if not columns or all(column is None for column in columns):
+            zero = unconnected_gradients == UnconnectedGradients.ZERO or not columns
+            return Tensor(np.zeros(shape, source._array.dtype)) if zero else None
+        filled = [_zeros_like(source) if column is None else column for column in columns]
+        return TABLE["reshape"](TABLE["stack"](*filled, axis=1), shape=shape)
+
+
+# ---- the backward walk's arithmetic ------------------------------------------------------------------
+
+
+def accumulate(cotangents: dict[int, Any], x: Tensor, cotangent: Any) -> None:
+    """Adds a cotangent of ``x`` to those found so far."""
+    key = id(x)
+    before = cotangents.get(key)
+    cotangents[key] = cotangent if before is None else _add(before, cotangent)
+
+
+def _add(a: Any, b: Any) -> Any:
+    if type(a) is IndexedSlices:
+        if type(b) is IndexedSlices:
+            return a.joined(b)
+        a = a.to_dense()
+    elif type(b) is IndexedSlices:
+        b = b.to_dense()
+    return TABLE["add"](a, b)
+
+
+def _summed(parts: list[Any]) -> Any:
+    total = None
+    for part in parts:
+        if part is not None:
+            total = part if total is None else _add(total, part)
+    return total
+
+
+def _cotangents(
+    operation: Any, reached: set[int], g: Any, y: Any, inputs: tuple[Tensor, ...], attributes: dict[str, Any]
+) -> Any:
+    rule = operation.gradient
+    if type(rule) is Joint:
+        return rule.function(tuple([id(x) in reached for x in inputs]), g, y, *inputs, **attributes)
+    if type(rule) is not tuple:
+        results = [rule(g, y, *inputs, **attributes)]
+    else:
+        results = [
+            function(g, y, *inputs, **attributes) if function is not None and id(x) in reached else None
+            for function, x in zip(rule, inputs, strict=True)
+        ]
+    if operation.form is Form.ELEMENTWISE:
+        for position, x in enumerate(inputs):
+            result = results[position]
+            if result is not None and result._array.shape != x._array.shape:
+                results[position] = sum_to_shape(result, x._array.shape)
+    return results
+
+
+def sum_to_shape(x: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """``x`` summed over the dimensions by which it is larger than ``shape``, broadcast where it is smaller."""
+    got = x._array.shape
+    extra = len(got) - len(shape)
+    if extra >= 0:
+        axes = tuple([axis for axis in range(len(got)) if axis < extra or (shape[axis - extra] == 1 and got[axis] != 1)])
+        if axes:
+            x = TABLE["reduce_sum"](x, axes=axes, keepdims=True)
+        if extra:
+            x = TABLE["reshape"](x, shape=x._array.shape[extra:])
+    return x if x._array.shape == shape else TABLE["broadcast_to"](x, shape=shape)
+
+
+def _seed(target: Tensor, weight: Any) -> Tensor:
+    if weight is None:
+        return Tensor(np.ones(target._array.shape, target._array.dtype))
+    weight = convert_to_tensor(weight, target.dtype)
+    return weight if weight._array.shape == target._array.shape else sum_to_shape(weight, target._array.shape)
+
+
+def _dense(g: Any, y: Tensor) -> Tensor:
+    if g is None:
+        return Tensor(np.zeros(y._array.shape, y._array.dtype))
+    return g.to_dense() if type(g) is IndexedSlices else g
+
+
+def _maybe_dense(g: Any) -> Any:
+    return g.to_dense() if type(g) is IndexedSlices else g
+
+
+def _zeros_like(x: Tensor | Variable) -> Tensor:
+    return Tensor(np.zeros(x._array.shape, x._array.dtype))
+
+
+def record(name: str, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...], gradient: Callable[..., Any]) -> None:
+    """Reports one entry whose gradient is a function made on the spot: ``gradient(needs, g, y, *inputs)``."""
+    if recording.recorders.active:
+        entry = Operation.__new__(Operation)
+        entry.name, entry.gradient, entry.form, entry.code = name, Joint(gradient), Form.EXTERN, None
+        for recorder in recording.recorders.active:
+            recorder.on_operation(entry, inputs, outputs, {})

@@ -1,0 +1,293 @@
+"""``Variable``: state that lives in one block of memory, and snapshots of it."""
+
+from __future__ import annotations
+
+import itertools
+import weakref
+from typing import Any
+
+import numpy as np
+
+from fastgrad import dtypes
+from fastgrad import tensor as tensors
+from fastgrad.dtypes import DType
+from fastgrad.recording import recorders
+from fastgrad.shape import TensorShape
+from fastgrad.tensor import Reference, Tensor, convert_to_tensor, elements_text
+
+
+_serials = itertools.count()
+
+
+class Variable:
+    """A tensor that can be assigned to; gradient tapes watch it when it is trainable.
+
+    Reading a variable gives a snapshot: a later assign never changes a tensor read before. The
+    snapshot shares the variable's memory until the variable is about to change and only then
+    gets a copy, so reading costs nothing; the variable's own memory never moves.
+
+    Args:
+        initial_value: what ``tf.convert_to_tensor`` takes, or a function of no arguments giving it.
+        trainable: whether tapes watch it on their own; default True.
+        name: shown in the repr as ``name:0``; not made unique.
+        dtype: converts the initial value.
+        shape: checked against the initial value's.
+        validate_shape, caching_device, variable_def, import_scope, constraint, synchronization,
+        aggregation: as in TensorFlow; ``constraint`` is kept for optimizers, the rest changes nothing.
+
+    Raises:
+        ValueError: no initial value, or one of another shape than ``shape``.
+    """
+
+    __array_priority__ = 100
+
+    def __init__(
+        self,
+        initial_value: Any = None,
+        trainable: bool | None = None,
+        validate_shape: bool = True,
+        caching_device: Any = None,
+        name: str | None = None,
+        variable_def: Any = None,
+        dtype: Any = None,
+        import_scope: str | None = None,
+        constraint: Any = None,
+        synchronization: Any = None,
+        aggregation: Any = None,
+        shape: Any = None,
+    ) -> None:
+        if initial_value is None:
+            raise ValueError("The `initial_value` arg to `tf.Variable` must be specified: a Variable starts with a value.")
+        if callable(initial_value):
+            initial_value = initial_value()
+        if dtype is not None:
+            dtype = dtypes.as_dtype(dtype)
+        value = convert_to_tensor(initial_value, dtype)
+        if shape is not None and not value.shape.is_compatible_with(shape):
+            raise ValueError(
+                f"In this `tf.Variable` creation, the initial value's shape ({value.shape}) is not compatible "
+                f"with the explicitly supplied `shape` argument ({shape})."
+            )
+        self._array = np.array(value._array, order="C")
+        self._serial = next(_serials)  # the order of creation
+        self._name = name or "Variable"
+        self._trainable = True if trainable is None else bool(trainable)
+        self.constraint = constraint
+        self._snapshot: weakref.ref[Tensor] | None = None
+        self._views: list[weakref.ref[Tensor]] = []
+
+    # ---- reading ---------------------------------------------------------------------------
+
+    def _read(self) -> Tensor:
+        """The value now, as a tensor that shares the memory until the next write; recorders hear of it."""
+        snapshot = self._snapshot() if self._snapshot is not None else None
+        if snapshot is None:
+            snapshot = Tensor(self._array)
+            snapshot._owner = self
+            self._snapshot = weakref.ref(snapshot)
+        for recorder in recorders.active:
+            recorder.on_read(self, snapshot)
+        return snapshot
+
+    def _share(self, tensor: Tensor) -> None:
+        """``tensor`` may be a view of this variable's memory: it gets a copy before the next write."""
+        tensor._owner = self
+        views = self._views
+        if len(views) >= 64 and len(views) & (len(views) - 1) == 0:
+            self._views = views = [view for view in views if view() is not None]
+        views.append(weakref.ref(tensor))
+
+    def value(self) -> Tensor:
+        """The value now, as a tensor that later assigns do not change."""
+        return self._read()
+
+    read_value = value
+
+    def numpy(self) -> Any:
+        """The value now, as a NumPy array of its own (a NumPy scalar if the shape is ())."""
+        return self._array.copy() if self._array.ndim else self._array[()]
+
+    # ---- writing ---------------------------------------------------------------------------
+
+    def assign(self, value: Any, use_locking: bool = False, name: str | None = None, read_value: bool = True) -> Any:
+        """Gives the variable a new value, in place.
+
+        Args:
+            value: of the variable's shape and dtype; Python values and arrays are converted.
+            use_locking, name: kept for TensorFlow's signature.
+            read_value: whether to return the variable (else None).
+
+        Raises:
+            ValueError: another shape, or a tensor of another dtype; the variable is unchanged.
+        """
+        array = self._checked("assign", value)
+        if array.shape != self._array.shape:
+            raise ValueError(
+                f"Cannot assign value to variable '{self.name}': Shape mismatch. The variable shape {self.shape}, "
+                f"and the assigned value shape {TensorShape.of(array.shape)} are incompatible."
+            )
+        np.copyto(self._writable(array), array)
+        return self if read_value else None
+
+    def assign_add(self, delta: Any, use_locking: bool = False, name: str | None = None, read_value: bool = True) -> Any:
+        """Adds ``delta``, of the variable's shape and dtype, in place; errors as ``assign``.
+
+        Raises:
+            InvalidArgumentError: ``delta`` has another shape: it is not broadcast.
+        """
+        return self._update(np.add, "assign_add", delta, read_value)
+
+    def assign_sub(self, delta: Any, use_locking: bool = False, name: str | None = None, read_value: bool = True) -> Any:
+        """Subtracts ``delta``, of the variable's shape and dtype, in place; errors as ``assign_add``."""
+        return self._update(np.subtract, "assign_sub", delta, read_value)
+
+    def _update(self, ufunc: Any, what: str, delta: Any, read_value: bool) -> Any:
+        from fastgrad.errors import InvalidArgumentError
+
+        array = self._checked(what, delta)
+        if array.shape != self._array.shape:
+            raise InvalidArgumentError(
+                f"{what}: Cannot update variable '{self.name}' with shape {list(self.shape)} using a Tensor with shape "
+                f"{list(array.shape)}, shapes must be equal."
+            )
+        buffer = self._writable(array)
+        with np.errstate(all="ignore"):
+            ufunc(buffer, array, out=buffer)
+        return self if read_value else None
+
+    def _checked(self, what: str, value: Any) -> np.ndarray:
+        return convert_to_tensor(value, dtypes.OF_NUMPY[self._array.dtype])._array
+
+    def _writable(self, reads: np.ndarray | None = None) -> np.ndarray:
+        """The variable's memory, free to be written: tensors that shared it have their own bytes now.
+
+        ``reads`` is an array that the caller goes on reading while it writes; NumPy itself copes with overlap.
+        """
+        if self._snapshot is not None or self._views:
+            sharing = [*self._views, self._snapshot] if self._snapshot is not None else self._views
+            for reference in sharing:
+                tensor = reference()
+                if tensor is not None:
+                    tensor._array = tensor._array.copy()
+                    tensor._owner = None
+            self._snapshot = None
+            self._views = []
+        for recorder in recorders.active:
+            recorder.on_write(self)
+        return self._array
+
+    # ---- what it is ------------------------------------------------------------------------
+
+    @property
+    def dtype(self) -> DType:
+        """The element type."""
+        return dtypes.OF_NUMPY[self._array.dtype]
+
+    @property
+    def shape(self) -> TensorShape:
+        """The dimensions, fixed for life."""
+        return TensorShape.of(self._array.shape)
+
+    @property
+    def ndim(self) -> int:
+        """The number of dimensions."""
+        return self._array.ndim
+
+    @property
+    def name(self) -> str:
+        """The name given, with ``:0`` after it."""
+        return self._name + ":0"
+
+    @property
+    def trainable(self) -> bool:
+        """Whether gradient tapes watch the variable on their own."""
+        return self._trainable
+
+    @property
+    def device(self) -> str:
+        """Where the elements are, in TensorFlow's spelling."""
+        return "/job:localhost/replica:0/task:0/device:CPU:0"
+
+    def get_shape(self) -> TensorShape:
+        """The dimensions: another name of ``shape``."""
+        return self.shape
+
+    def ref(self) -> Reference:
+        """A hashable reference, for use as a key: variables themselves are not hashable."""
+        return Reference(self)
+
+    def __hash__(self) -> int:
+        raise TypeError("Variable is unhashable. Instead, use variable.ref() as the key.")
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return self._read().__array__(dtype, copy)
+
+    def __dlpack__(self, **options: Any) -> Any:
+        return self._read().__dlpack__(**options)
+
+    def __dlpack_device__(self) -> tuple[Any, int]:
+        return self._array.__dlpack_device__()
+
+    def __bool__(self) -> bool:
+        return bool(self._read())
+
+    def __int__(self) -> int:
+        return int(self._read())
+
+    def __float__(self) -> float:
+        return float(self._read())
+
+    def __complex__(self) -> complex:
+        return complex(self._read())
+
+    def __index__(self) -> int:
+        return self._read().__index__()
+
+    def __iter__(self) -> Any:
+        return iter(self._read())
+
+    def __format__(self, spec: str) -> str:
+        return format(self.numpy(), spec) if spec else repr(self)
+
+    def __repr__(self) -> str:
+        return f"<tf.Variable '{self.name}' shape={self.shape} dtype={self.dtype.name}, numpy={elements_text(self._array)}>"
+
+    def __copy__(self) -> Variable:
+        return self.__deepcopy__({})
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Variable:
+        twin = type(self).__new__(type(self))
+        memo[id(self)] = twin
+        twin.__dict__.update(self.__dict__)
+        twin._array = self._array.copy()
+        twin._serial = next(_serials)
+        twin._snapshot, twin._views = None, []
+        return twin
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_snapshot": None, "_views": []}
+
+    def __iadd__(self, other: Any) -> Any:
+        raise _in_place("+=", "assign_add")
+
+    def __isub__(self, other: Any) -> Any:
+        raise _in_place("-=", "assign_sub")
+
+    def __imul__(self, other: Any) -> Any:
+        raise _in_place("*=", "assign")
+
+    def __itruediv__(self, other: Any) -> Any:
+        raise _in_place("/=", "assign")
+
+    def __ipow__(self, other: Any) -> Any:
+        raise _in_place("**=", "assign")
+
+
+def _in_place(operator: str, method: str) -> RuntimeError:
+    return RuntimeError(
+        f"`variable {operator} value` with `tf.Variable`s is not supported. Use `variable.{method}(value)` to modify the "
+        f"variable in place, or `out = variable {operator[:-1]} value` to get a new tensor."
+    )
+
+
+tensors.converters.append((Variable, Variable._read))
