@@ -36,17 +36,44 @@ from fastgrad.kernels.signature import ARRAY_KINDS, LIST_KINDS, Parameter, Signa
 
 _BUILDER_MODULES = ("build", "compile", "native", "signature", "wrapper")
 
-_lock = threading.RLock()
 _scalar_functions: set[types.CodeType] = set()
 
 
-def _renew_lock() -> None:
-    global _lock
-    _lock = threading.RLock()
+class _Compilation:
+    """The lock that first uses of kernels take, and what is known of compilation for the message about it."""
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self.count = 0
+        self.seconds = 0.0
+        self.announce = os.environ.get("FASTGRAD_QUIET") != "1"
+
+    def renew_lock(self) -> None:
+        """A forked child has no thread that would release the lock."""
+        self.lock = threading.RLock()
+
+    def finished(self, seconds: float) -> None:
+        """Note one compilation; say once on a terminal when they have taken over a second."""
+        self.count += 1
+        self.seconds += seconds
+        if self.seconds > 1.0 and self.announce and sys.stderr is not None and sys.stderr.isatty():
+            self.announce = False
+            folder = cache.cache_folder() or "memory"
+            print(
+                f"fastgrad: compiling kernels for this machine ({self.count} so far); this happens once, they are "
+                f"kept in {folder}",
+                file=sys.stderr,
+            )
 
 
+_compilation = _Compilation()
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_renew_lock)
+    os.register_at_fork(after_in_child=_compilation.renew_lock)
+
+
+def set_compile_messages(enabled: bool) -> None:
+    """Switch the line that says once on a terminal that kernels are being compiled."""
+    _compilation.announce = bool(enabled)
 
 
 def scalar_function(function: types.FunctionType) -> types.FunctionType:
@@ -103,14 +130,16 @@ class Kernel(dict):
 
     def __missing__(self, key: Any) -> Callable:
         dtypes = tuple(np.dtype(d).newbyteorder("=") for d in (key if isinstance(key, tuple) else (key,)))
-        for dtype, (name, allowed) in zip(dtypes, self.variables.items(), strict=len(self.variables) != 0):
+        if len(dtypes) != len(self.variables):
+            raise TypeError(f"kernel {self.__name__}: give a dtype for each of {tuple(self.variables)}, not {key!r}")
+        for dtype, (name, allowed) in zip(dtypes, self.variables.items(), strict=True):
             if dtype not in allowed:
                 choice = ", ".join(d.name for d in allowed)
                 raise TypeError(f"kernel {self.__name__}: {name} is {dtype.name}; it may be {choice}")
-        with _lock:
+        with _compilation.lock:
             native = dict.get(self, dtypes)
             if native is None:
-                native = self[dtypes] = self._build({n: d.name for n, d in zip(self.variables, dtypes, strict=False)})
+                native = self[dtypes] = self._build({n: d.name for n, d in zip(self.variables, dtypes, strict=True)})
             self[key] = native
         return native
 
@@ -143,7 +172,8 @@ class Kernel(dict):
         if entry is None:
             entry = _compile(self, variables, symbol, numbers)
             cache.store(key, entry)
-        convert = _Conversion(self.__name__, [(p, d) for p, d in zip(self.signature.parameters, dtypes) if p.passed])
+        parameters = zip(self.signature.parameters, dtypes, strict=True)
+        convert = _Conversion(self.__name__, [(p, d) for p, d in parameters if p.passed])
         convert.native = load_function(entry.code, symbol, entry.symbols, self.__name__, convert)
         return convert.native
 
@@ -171,7 +201,9 @@ class _Conversion:
             return self._array(parameter, parameter.name, dtype, value)
         if parameter.kind in LIST_KINDS:
             if not isinstance(value, (tuple, list)):
-                raise TypeError(f"kernel {self.name}: {parameter.name} must be a tuple or list of arrays, got {value!r}")
+                raise TypeError(
+                    f"kernel {self.name}: {parameter.name} must be a tuple or list of arrays, got {value!r}"
+                )
             arrays = tuple(self._array(parameter, f"{parameter.name}[{i}]", dtype, a) for i, a in enumerate(value))
             unchanged = type(value) in (tuple, list) and all(a is b for a, b in zip(arrays, value, strict=True))
             return value if unchanged else arrays
@@ -236,8 +268,10 @@ def _fingerprint(function: types.FunctionType) -> str:
 
 
 def _code_text(code: types.CodeType) -> str:
-    constants = [
-        _code_text(c) if isinstance(c, types.CodeType) else f"{type(c).__name__} {c!r}" for c in code.co_consts[1:]
+    constants = [  # strings are docstrings: kernels have no other use for one
+        _code_text(c) if isinstance(c, types.CodeType) else f"{type(c).__name__} {c!r}"
+        for c in code.co_consts
+        if not isinstance(c, str)
     ]
     return f"{code.co_name} {code.co_varnames} {code.co_names} {constants} {code.co_code.hex()}"
 
@@ -287,40 +321,12 @@ def _module_bytes(name: str, submodule: str | None = None) -> bytes:
     return spec.loader.get_data(path)
 
 
-_compiled_count = 0
-_compiled_seconds = 0.0
-_announced = False
-_announce = True
-
-
-def set_compile_messages(enabled: bool) -> None:
-    """Switch the one line that says on a terminal that kernels are being compiled."""
-    global _announce
-    _announce = bool(enabled)
-
-
 def _compile(kernel: Kernel, variables: dict[str, str], symbol: str, numbers: tuple[int | None, ...]) -> cache.Entry:
-    global _compiled_count, _compiled_seconds
     start = time.perf_counter()
     from fastgrad.kernels.compile import compile_kernel
 
     code, symbols = compile_kernel(
         kernel.function, kernel.signature, variables, _callee, symbol, numbers, kernel.release_gil, kernel.noalias
     )
-    _compiled_count += 1
-    _compiled_seconds += time.perf_counter() - start
-    _say_once()
+    _compilation.finished(time.perf_counter() - start)
     return cache.Entry(code, tuple(symbols))
-
-
-def _say_once() -> None:
-    global _announced
-    if _announced or _compiled_seconds < 1.0 or not _announce or os.environ.get("FASTGRAD_QUIET") == "1":
-        return
-    _announced = True
-    if sys.stderr is not None and sys.stderr.isatty():
-        print(
-            f"fastgrad: compiling kernels for this machine ({_compiled_count} so far); this happens once, they are "
-            f"kept in {cache.cache_folder() or 'memory'}",
-            file=sys.stderr,
-        )

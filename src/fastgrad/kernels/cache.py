@@ -22,7 +22,7 @@ LIMIT_BYTES = 256 << 20
 _LENGTHS = struct.Struct("<QQQ")
 _DAY = 86400.0
 
-_warned = False
+_warnings_given: list[str] = []
 
 
 class Entry(NamedTuple):
@@ -141,9 +141,8 @@ def _evict(folder: Path) -> None:
 
 
 def _warn(reason: str) -> None:
-    global _warned
-    if not _warned:
-        _warned = True
+    if not _warnings_given:
+        _warnings_given.append(reason)
         print(
             f"fastgrad: cannot use the kernel cache ({reason}); kernels are compiled again in every process. "
             "Set FASTGRAD_CACHE_DIR to a folder that can be written.",

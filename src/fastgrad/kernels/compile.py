@@ -8,6 +8,7 @@ together with its wrapper, instead of once per function and stage.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from types import FunctionType
 from typing import Any
@@ -15,7 +16,7 @@ from typing import Any
 import llvmlite.binding as llvm
 from numba.core import codegen, compiler, cpu, fastmathpass, types
 from numba.core.compiler_lock import global_compiler_lock
-from numba.core.options import FastMathOptions
+from numba.core.cpu_options import FastMathOptions
 from numba.core.typing import context as typing_context
 from numba.core.typing import make_concrete_template, templates
 
@@ -24,8 +25,46 @@ from fastgrad.kernels.signature import ARRAY_KINDS, LIST_KINDS, Signature
 from fastgrad.kernels.wrapper import NDARRAY_TYPE, PYTHON_SYMBOLS, RAISED, NativeFunction, wrapper_ir
 
 # What a body may call: functions of the C library that neither allocate nor fail.
-_LIBM = "acos acosh asin asinh atan atan2 atanh cbrt ceil cos cosh erf erfc exp exp2 expm1 fabs floor fma fmod hypot \
-ldexp lgamma log log10 log1p log2 nearbyint pow rint round sin sinh sqrt tan tanh tgamma trunc".split()
+_LIBM = [
+    "acos",
+    "acosh",
+    "asin",
+    "asinh",
+    "atan",
+    "atan2",
+    "atanh",
+    "cbrt",
+    "ceil",
+    "cos",
+    "cosh",
+    "erf",
+    "erfc",
+    "exp",
+    "exp2",
+    "expm1",
+    "fabs",
+    "floor",
+    "fma",
+    "fmod",
+    "hypot",
+    "ldexp",
+    "lgamma",
+    "log",
+    "log10",
+    "log1p",
+    "log2",
+    "nearbyint",
+    "pow",
+    "rint",
+    "round",
+    "sin",
+    "sinh",
+    "sqrt",
+    "tan",
+    "tanh",
+    "tgamma",
+    "trunc",
+]
 ALLOWED_SYMBOLS = PYTHON_SYMBOLS | {NDARRAY_TYPE, "memcpy", "memmove", "memset", "sincos", "sincosf", "bzero"}
 ALLOWED_SYMBOLS |= {name + suffix for name in _LIBM for suffix in ("", "f")}
 
@@ -113,6 +152,8 @@ class _CalleeType(types.Dispatcher):
 class _Callee:
     """A scalar function as Numba sees it in the globals of a kernel: compiled when a call is typed."""
 
+    is_compiling = False  # Numba asks, to find recursion
+
     def __init__(self, frontend: _Frontend, function: FunctionType) -> None:
         self.frontend = frontend
         self.function = function
@@ -136,8 +177,9 @@ class _Callee:
         return self.overloads[tuple(types.unliteral(a) for a in arguments)][0]
 
 
-_frontend: _Frontend | None = None
-_machine: Any = None
+@functools.cache
+def _frontend() -> _Frontend:
+    return _Frontend()
 
 
 def _numba_type(element: str) -> Any:
@@ -156,10 +198,11 @@ def _bound(function: FunctionType, variables: Mapping[str, str], is_callee: Call
 
 
 def _callee(function: FunctionType, variables: Mapping[str, str], is_callee: Callable[[Any], Any]) -> _Callee:
+    frontend = _frontend()
     key = function, tuple(variables.items())
-    if key not in _frontend.callees:
-        _frontend.callees[key] = _Callee(_frontend, _bound(function, variables, is_callee))
-    return _frontend.callees[key]
+    if key not in frontend.callees:
+        frontend.callees[key] = _Callee(frontend, _bound(function, variables, is_callee))
+    return frontend.callees[key]
 
 
 @global_compiler_lock
@@ -188,10 +231,7 @@ def compile_kernel(
     Raises:
         RuntimeError: if the body may raise or calls something a kernel must not call.
     """
-    global _frontend
     initialize_llvm()
-    if _frontend is None:
-        _frontend = _Frontend()
     arguments = []
     for parameter in signature.parameters:
         if parameter.kind in ARRAY_KINDS + LIST_KINDS:
@@ -202,7 +242,7 @@ def compile_kernel(
         else:
             arguments.append(types.float64 if parameter.kind == "float" else types.int64)
     result = types.int64 if signature.returns_status else types.none
-    library, outcome = _frontend.lower(_bound(function, variables, is_callee), tuple(arguments), result, inline=True)
+    library, outcome = _frontend().lower(_bound(function, variables, is_callee), tuple(arguments), result, inline=True)
     native = NativeFunction(symbol, outcome.fndesc.llvm_func_name, signature, type_numbers, release_gil, noalias)
     module = llvm.parse_assembly(wrapper_ir(native))
     module.triple = library._final_module.triple
@@ -221,19 +261,17 @@ def compile_kernel(
     return code, sorted(undefined)
 
 
+@functools.cache
 def _target_machine() -> Any:
-    global _machine
-    if _machine is None:
-        target = llvm.Target.from_default_triple()
-        _machine = target.create_target_machine(
-            cpu=llvm.get_host_cpu_name(),
-            features=host_features(),
-            opt=3,
-            reloc="static" if target.name.startswith("x86") else "default",
-            codemodel="jitdefault",
-            jit=True,
-        )
-    return _machine
+    target = llvm.Target.from_default_triple()
+    return target.create_target_machine(
+        cpu=llvm.get_host_cpu_name(),
+        features=host_features(),
+        opt=3,
+        reloc="static" if target.name.startswith("x86") else "default",
+        codemodel="jitdefault",
+        jit=True,
+    )
 
 
 def _optimise(module: Any, symbol: str) -> None:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 import struct
-import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 
 _METH_FASTCALL = 0x80
+_SYMBOL_TABLE = 2  # ELF's SHT_SYMTAB
 
-_lock = threading.Lock()
-_engine: Any = None
 _kept: list[Any] = []
 
 
@@ -29,7 +28,7 @@ class _MethodDef(ctypes.Structure):
 
 
 def initialize_llvm() -> Any:
-    """llvmlite's binding, ready to make code for this machine."""
+    """Llvmlite's binding, ready to make code for this machine."""
     import llvmlite.binding as llvm
 
     llvm.initialize_native_target()
@@ -49,22 +48,26 @@ def host_features() -> str:
 
 def undefined_symbols(code: bytes) -> list[str] | None:
     """The symbols a 64-bit ELF object expects from elsewhere; None for another object format."""
-    import llvmlite.binding as llvm
-
     if code[:5] != b"\x7fELF\x02":
         return None
     order = "<" if code[5] == 1 else ">"
-    sections = {section.name(): section.data() for section in llvm.ObjectFileRef.from_data(code).sections()}
-    names, symbols = sections[".strtab"], sections[".symtab"]
+    (table_at,) = struct.unpack_from(order + "Q", code, 40)
+    size, count = struct.unpack_from(order + "HH", code, 58)
+    headers = [struct.unpack_from(order + "IIQQQQII", code, table_at + i * size) for i in range(count)]
     found = []
-    for name_at, _, _, section, _, _ in struct.iter_unpack(order + "IBBHQQ", symbols):
-        if section == 0 and name_at != 0:
-            found.append(names[name_at : names.index(b"\0", name_at)].decode())
+    for _, kind, _, _, offset, length, link, _ in headers:
+        if kind == _SYMBOL_TABLE:
+            names_at = headers[link][4]
+            for name, _, _, section, _, _ in struct.iter_unpack(order + "IBBHQQ", code[offset : offset + length]):
+                if section == 0 and name != 0:
+                    found.append(code[names_at + name : code.index(b"\0", names_at + name)].decode())
     return found
 
 
 def load_function(code: bytes, symbol: str, needs: Iterable[str], name: str, fallback: Callable) -> Callable:
     """Link object code into the process and make a Python function of its METH_FASTCALL entry.
+
+    Not thread-safe: its caller holds a lock.
 
     Args:
         code: trusted object code; LLVM aborts the process on a damaged one.
@@ -76,17 +79,14 @@ def load_function(code: bytes, symbol: str, needs: Iterable[str], name: str, fal
     Raises:
         RuntimeError: if this process has no symbol of a needed name.
     """
-    global _engine
-    with _lock:
-        if _engine is None:
-            _engine = _new_engine()
-        llvm = initialize_llvm()
-        missing = [need for need in needs if llvm.address_of_symbol(need) is None]
-        if missing:
-            raise RuntimeError(f"kernel {name} needs {', '.join(missing)}, which this process does not have")
-        _engine.add_object_file(llvm.ObjectFileRef.from_data(code))
-        _engine.finalize_object()
-        address = _engine.get_function_address(symbol)
+    llvm = initialize_llvm()
+    engine = _engine()
+    missing = [need for need in needs if llvm.address_of_symbol(need) is None]
+    if missing:
+        raise RuntimeError(f"kernel {name} needs {', '.join(missing)}, which this process does not have")
+    engine.add_object_file(llvm.ObjectFileRef.from_data(code))
+    engine.finalize_object()
+    address = engine.get_function_address(symbol)
     method = _MethodDef(name.encode(), address, _METH_FASTCALL, None)
     make = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p)(
         ("PyCFunction_NewEx", ctypes.pythonapi)
@@ -95,7 +95,8 @@ def load_function(code: bytes, symbol: str, needs: Iterable[str], name: str, fal
     return make(ctypes.addressof(method), fallback, None)
 
 
-def _new_engine() -> Any:
+@functools.cache
+def _engine() -> Any:
     """One JIT engine for all kernels, which knows Python's symbols however the interpreter was linked."""
     from fastgrad.kernels.wrapper import NDARRAY_TYPE, PYTHON_SYMBOLS
 

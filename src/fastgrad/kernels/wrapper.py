@@ -20,9 +20,26 @@ NDARRAY_TYPE = "fastgrad_ndarray_type"
 RAISED = "fastgrad_kernel_may_raise"
 
 PYTHON_SYMBOLS = frozenset(
-    "PyErr_Clear PyErr_NoMemory PyErr_Occurred PyEval_RestoreThread PyEval_SaveThread PyFloat_AsDouble PyList_Type "
-    "PyLong_AsLongLong PyLong_FromLongLong PyMem_RawFree PyMem_RawMalloc PyObject_Call PyTuple_New PyTuple_SetItem "
-    "PyTuple_Type Py_DecRef Py_IncRef _Py_NoneStruct".split()
+    [
+        "PyErr_Clear",
+        "PyErr_NoMemory",
+        "PyErr_Occurred",
+        "PyEval_RestoreThread",
+        "PyEval_SaveThread",
+        "PyFloat_AsDouble",
+        "PyList_Type",
+        "PyLong_AsLongLong",
+        "PyLong_FromLongLong",
+        "PyMem_RawFree",
+        "PyMem_RawMalloc",
+        "PyObject_Call",
+        "PyTuple_New",
+        "PyTuple_SetItem",
+        "PyTuple_Type",
+        "Py_DecRef",
+        "Py_IncRef",
+        "_Py_NoneStruct",
+    ]
 )
 
 HEAD = object.__basicsize__
@@ -203,8 +220,11 @@ def _llvm_type(parameter: Parameter) -> str:
 
 
 def _body_ir(function: NativeFunction) -> str:
-    """The call in Numba's own convention. A way out with an error leaves a call of a function that does not exist,
-    which the check of undefined symbols reports when the kernel is compiled."""
+    """The call in Numba's own convention.
+
+    A way out with an error leaves a call of a function that does not exist, which the check of undefined symbols
+    reports when the kernel is compiled.
+    """
     parameters = function.signature.parameters
     distinct = " noalias" if function.noalias else ""
     types = [_llvm_type(p) for p in parameters]
