@@ -43,6 +43,9 @@ from fastgrad.ops.arithmetic import multiply as multiply
 from fastgrad.ops.arithmetic import negative as negative
 from fastgrad.ops.arithmetic import subtract as subtract
 
+# ---- ops/contraction.py
+from fastgrad.ops.contraction import matmul as matmul
+
 newaxis = None
 
 _LAZY = (

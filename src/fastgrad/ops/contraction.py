@@ -1,0 +1,240 @@
+"""Sums of products: matmul, matvec, tensordot, einsum."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastgrad import dtypes
+from fastgrad.errors import InvalidArgumentError
+from fastgrad.operation import (
+    COMPLEX,
+    FLOATING,
+    QUIET,
+    TABLE,
+    Form,
+    Operation,
+    convert_pair,
+    quiet_reset,
+    quiet_set,
+    refuse_dtype,
+    refuse_mix,
+)
+from fastgrad.recording import recorders
+from fastgrad.tape import sum_to_shape
+from fastgrad.tensor import Tensor
+
+MATRICES = FLOATING | COMPLEX | {np.dtype(np.int32), np.dtype(np.int64)}
+"""The dtypes that matrix products take."""
+
+_BLAS = (np.dtype(np.float32), np.dtype(np.float64))
+_HALF = (dtypes.float16.numpy, dtypes.bfloat16.numpy)
+
+
+# ---- the primitive ---------------------------------------------------------------------------------
+
+
+def _product(a: np.ndarray, b: np.ndarray, transpose_a: bool, transpose_b: bool) -> np.ndarray:
+    if a.dtype in _HALF:
+        # Summed in float32, rounded once.
+        return _product(a.astype(np.float32), b.astype(np.float32), transpose_a, transpose_b).astype(a.dtype)
+    if transpose_a:
+        a = a.swapaxes(-1, -2)
+    if transpose_b:
+        b = b.swapaxes(-1, -2)
+    if a.ndim == 2 and b.ndim == 2:
+        return a.dot(b)
+    if b.ndim == 2 and a.flags.c_contiguous:
+        # One large product instead of many small ones.
+        return a.reshape(-1, a.shape[-1]).dot(b).reshape(*a.shape[:-1], b.shape[-1])
+    return np.matmul(a, b)
+
+
+class _Matmul(Operation):
+    """``matmul(a, b, transpose_a, transpose_b)``: matrix products over the last two dimensions, the others broadcast."""
+
+    # As Operation.__call__, with a short way for two float matrices, where BLAS touches no floating-point flags.
+    def __call__(self, a: Tensor, b: Tensor, transpose_a: bool = False, transpose_b: bool = False) -> Tensor:
+        x, y = a._array, b._array
+        if x.ndim == 2 and y.ndim == 2 and x.dtype in _BLAS:
+            z = Tensor((x.T if transpose_a else x).dot(y.T if transpose_b else y))
+        else:
+            token = quiet_set(QUIET)
+            try:
+                z = Tensor(_product(x, y, transpose_a, transpose_b))
+            finally:
+                quiet_reset(token)
+        active = recorders.active
+        if active:
+            inputs, outputs, attributes = (a, b), (z,), {"transpose_a": transpose_a, "transpose_b": transpose_b}
+            for recorder in active:
+                recorder.on_operation(self, inputs, outputs, attributes)
+        return z
+
+
+def _to_a(g: Tensor, y: Tensor, a: Tensor, b: Tensor, transpose_a: bool, transpose_b: bool) -> Tensor:
+    b = _conjugate(b)
+    if b._array.ndim == 2 and a._array.ndim > 2 and not transpose_a:
+        rows = product(_rows(g), b, transpose_a=False, transpose_b=not transpose_b)
+        return TABLE["reshape"](rows, shape=a._array.shape)
+    if transpose_a:
+        result = product(b, g, transpose_a=transpose_b, transpose_b=True)
+    else:
+        result = product(g, b, transpose_a=False, transpose_b=not transpose_b)
+    return result if result._array.shape == a._array.shape else sum_to_shape(result, a._array.shape)
+
+
+def _to_b(g: Tensor, y: Tensor, a: Tensor, b: Tensor, transpose_a: bool, transpose_b: bool) -> Tensor:
+    a = _conjugate(a)
+    if b._array.ndim == 2 and a._array.ndim > 2 and not transpose_a:
+        # The sum over the batch is part of the product.
+        a, g = _rows(a), _rows(g)
+    if transpose_b:
+        result = product(g, a, transpose_a=True, transpose_b=transpose_a)
+    else:
+        result = product(a, g, transpose_a=not transpose_a, transpose_b=False)
+    return result if result._array.shape == b._array.shape else sum_to_shape(result, b._array.shape)
+
+
+def _rows(x: Tensor) -> Tensor:
+    return TABLE["reshape"](x, shape=(int(np.prod(x._array.shape[:-1])), x._array.shape[-1]))
+
+
+def _conjugate(x: Tensor) -> Tensor:
+    return TABLE["conj"](x) if x._array.dtype.kind == "c" else x
+
+
+product = _Matmul("matmul", _product, (_to_a, _to_b), form=Form.CONTRACT, dtypes=MATRICES)
+
+
+# ---- matmul, matvec --------------------------------------------------------------------------------
+
+
+def matmul(
+    a: Any,
+    b: Any,
+    transpose_a: bool = False,
+    transpose_b: bool = False,
+    adjoint_a: bool = False,
+    adjoint_b: bool = False,
+    a_is_sparse: bool = False,
+    b_is_sparse: bool = False,
+    output_type: Any = None,
+    grad_a: bool = False,
+    grad_b: bool = False,
+    name: str | None = None,
+) -> Tensor:
+    """The matrix product ``a @ b``.
+
+    Args:
+        a: shape (..., m, k), or (..., k, m) if transposed; float, complex, int32 or int64.
+        b: shape (..., k, n), or (..., n, k) if transposed; the dtype of ``a``.
+        transpose_a, transpose_b: whether to swap the last two dimensions first.
+        adjoint_a, adjoint_b: the same, and conjugate.
+        a_is_sparse, b_is_sparse, grad_a, grad_b, name: kept for TensorFlow's signature.
+        output_type: ``tf.int32`` multiplies int8 or uint8 matrices; otherwise the dtype of the inputs.
+
+    Returns:
+        Shape (..., m, n); the leading dimensions broadcast. float16 and bfloat16 are summed in float32.
+
+    Raises:
+        InvalidArgumentError: ranks below 2, sizes that do not match, two dtypes, a dtype without products.
+        ValueError: transpose and adjoint of the same matrix.
+    """
+    if type(a) is not Tensor or type(b) is not Tensor:
+        a, b = convert_pair(a, b)
+    x, y = a._array, b._array
+    plain = x.ndim == 2 and y.ndim == 2 and x.dtype is y.dtype and x.dtype in _BLAS and output_type is None
+    if not plain or adjoint_a or adjoint_b:
+        return _matmul(a, b, transpose_a, transpose_b, adjoint_a, adjoint_b, output_type)
+    if x.shape[0 if transpose_a else 1] != y.shape[1 if transpose_b else 0]:
+        raise _refuse_sizes(x, y, transpose_a, transpose_b)
+    return product(a, b, transpose_a, transpose_b)
+
+
+def _matmul(
+    a: Tensor, b: Tensor, transpose_a: bool, transpose_b: bool, adjoint_a: bool, adjoint_b: bool, output_type: Any
+) -> Tensor:
+    """``matmul`` of any two tensors."""
+    for letter, transpose, adjoint in (("a", transpose_a, adjoint_a), ("b", transpose_b, adjoint_b)):
+        if transpose and adjoint:
+            raise ValueError(f"matmul: Only one of `transpose_{letter}` and `adjoint_{letter}` can be True, got both.")
+    if output_type is not None:
+        a, b = _widened(a, b, dtypes.as_dtype(output_type))
+    x, y = a._array, b._array
+    if x.dtype != y.dtype:
+        raise refuse_mix("matmul", x.dtype, y.dtype)
+    if x.dtype not in MATRICES:
+        raise refuse_dtype("matmul", x.dtype, MATRICES)
+    if x.ndim < 2 or y.ndim < 2:
+        raise InvalidArgumentError(
+            f"matmul: both operands need at least 2 dimensions, got shapes {list(x.shape)} and {list(y.shape)}. "
+            "For a vector use tf.linalg.matvec, tf.tensordot or tf.expand_dims."
+        )
+    transpose_a, transpose_b = bool(transpose_a or adjoint_a), bool(transpose_b or adjoint_b)
+    if x.shape[-2 if transpose_a else -1] != y.shape[-1 if transpose_b else -2]:
+        raise _refuse_sizes(x, y, transpose_a, transpose_b)
+    for m, n in zip(reversed(x.shape[:-2]), reversed(y.shape[:-2]), strict=False):
+        if m not in (n, 1) and n != 1:
+            raise InvalidArgumentError(
+                f"matmul: In[0] and In[1] must have compatible batch dimensions: {list(x.shape)} vs. {list(y.shape)}. "
+                "All dimensions but the last two must be equal or 1."
+            )
+    a = _conjugate(a) if adjoint_a else a
+    b = _conjugate(b) if adjoint_b else b
+    return product(a, b, transpose_a, transpose_b)
+
+
+def _refuse_sizes(x: np.ndarray, y: np.ndarray, transpose_a: bool, transpose_b: bool) -> InvalidArgumentError:
+    names = [name for name, flag in (("transpose_a", transpose_a), ("transpose_b", transpose_b)) if flag]
+    how = f" with {' and '.join(names)}" if names else ""
+    return InvalidArgumentError(
+        f"matmul: Matrix size-incompatible: In[0]: {list(x.shape)}, In[1]: {list(y.shape)}{how}. "
+        "The first must have as many columns as the second has rows."
+    )
+
+
+def _widened(a: Tensor, b: Tensor, wanted: dtypes.DType) -> tuple[Tensor, Tensor]:
+    if a.dtype is wanted and b.dtype is wanted:
+        return a, b
+    if wanted is not dtypes.int32 or not {a.dtype.name, b.dtype.name} <= {"int8", "uint8"}:
+        raise InvalidArgumentError(
+            f"matmul: output_type {wanted.name} of {a.dtype.name} and {b.dtype.name}: only int32, of int8 and uint8, "
+            "is supported. Convert the operands with tf.cast first."
+        )
+    cast = TABLE["cast"]
+    return cast(a, dtype=wanted), cast(b, dtype=wanted)
+
+
+def matvec(
+    a: Any,
+    b: Any,
+    transpose_a: bool = False,
+    adjoint_a: bool = False,
+    a_is_sparse: bool = False,
+    b_is_sparse: bool = False,
+    name: str | None = None,
+) -> Tensor:
+    """The matrix ``a`` times the vector ``b``.
+
+    Args:
+        a: shape (..., m, k), or (..., k, m) if transposed.
+        b: shape (..., k), the dtype of ``a``.
+        transpose_a, adjoint_a, a_is_sparse, b_is_sparse, name: as in ``tf.matmul``.
+
+    Returns:
+        Shape (..., m); the leading dimensions broadcast.
+
+    Raises:
+        InvalidArgumentError, ValueError: as ``tf.matmul``; ``b`` is a scalar.
+    """
+    a, b = convert_pair(a, b)
+    shape = b._array.shape
+    if not shape or a._array.ndim < 2:
+        raise InvalidArgumentError(
+            f"matvec: wants a matrix (..., m, k) and a vector (..., k), got shapes {list(a._array.shape)} and {list(shape)}."
+        )
+    column = TABLE["reshape"](b, shape=(*shape, 1))
+    y = matmul(a, column, transpose_a=transpose_a, adjoint_a=adjoint_a)
+    return TABLE["reshape"](y, shape=y._array.shape[:-1])
