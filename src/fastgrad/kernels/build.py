@@ -9,9 +9,10 @@
     add_bias[x.dtype](x, bias, out, rows, columns)
 
 The first use of a dtype loads the object code from the disk cache, or compiles it (which imports Numba). A body must
-not raise, allocate or call Python; it may use `math`, `range`, numbers, type variables as casts (`T(0.5)`), and
-functions declared with `scalar_function`. It trusts its sizes: callers check shapes. Arrays are passed as C-contiguous
-memory; `ins` and `inouts` lists must have arrays of equal sizes at equal places, which the native wrapper checks.
+not raise, allocate or call Python; it may use `math`, `range`, numbers, type variables as casts (`T(0.5)`), and what
+`body` has, such as functions declared with `scalar_function`. It trusts its sizes: callers check shapes. Arrays are
+passed as C-contiguous memory; `ins` and `inouts` lists must have arrays of equal sizes at equal places, which the
+native wrapper checks.
 """
 
 from __future__ import annotations
@@ -31,12 +32,13 @@ from typing import Any
 import numpy as np
 
 from fastgrad.kernels import cache
+from fastgrad.kernels.body import fingerprint, scalar_function
 from fastgrad.kernels.native import host_features, initialize_llvm, load_function
 from fastgrad.kernels.signature import ARRAY_KINDS, LIST_KINDS, Parameter, Signature, parse_signature
 
-_BUILDER_MODULES = ("build", "compile", "native", "signature", "wrapper")
+__all__ = ["Kernel", "kernel", "scalar_function", "set_compile_messages"]
 
-_scalar_functions: set[types.CodeType] = set()
+_BUILDER_MODULES = ("body", "build", "compile", "native", "signature", "wrapper")
 
 
 class _Compilation:
@@ -74,12 +76,6 @@ if hasattr(os, "register_at_fork"):
 def set_compile_messages(enabled: bool) -> None:
     """Switch the line that says once on a terminal that kernels are being compiled."""
     _compilation.announce = bool(enabled)
-
-
-def scalar_function(function: types.FunctionType) -> types.FunctionType:
-    """Let kernels call a function of scalars (or pointers); it is compiled into each kernel that does."""
-    _scalar_functions.add(function.__code__)
-    return function
 
 
 def kernel(signature: str, *, release_gil: bool = False, noalias: bool = False, **variables: tuple[str, ...]) -> Any:
@@ -163,7 +159,7 @@ class Kernel(dict):
             (
                 f"kernel {self.__name__}({self.signature.text})",
                 f"types {variables} {numbers} release_gil={self.release_gil} noalias={self.noalias}",
-                f"body {_fingerprint(self.function)}",
+                f"body {fingerprint(self.function)}",
                 _platform_key(),
             )
         )
@@ -243,53 +239,6 @@ class _Conversion:
                 )
 
 
-def _fingerprint(function: types.FunctionType) -> str:
-    """A hash of everything a body's meaning depends on: its bytecode, and that of all it calls, and constants."""
-    seen: dict[types.CodeType, int] = {}
-    parts: list[str] = []
-
-    def visit(function: types.FunctionType) -> None:
-        code = function.__code__
-        if code in seen:
-            return
-        seen[code] = len(seen)
-        parts.append(_code_text(code))
-        if function.__defaults__ or function.__closure__:
-            raise TypeError(f"{function.__qualname__}: a kernel's functions have no defaults and no closure")
-        for name in code.co_names:
-            if name in function.__globals__:
-                value = function.__globals__[name]
-                parts.append(f"{name} = {_constant_text(name, value)}")
-                if isinstance(value, types.FunctionType):
-                    visit(value)
-
-    visit(function)
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
-
-
-def _code_text(code: types.CodeType) -> str:
-    constants = [  # strings are docstrings: kernels have no other use for one
-        _code_text(c) if isinstance(c, types.CodeType) else f"{type(c).__name__} {c!r}"
-        for c in code.co_consts
-        if not isinstance(c, str)
-    ]
-    return f"{code.co_name} {code.co_varnames} {code.co_names} {constants} {code.co_code.hex()}"
-
-
-def _constant_text(name: str, value: Any) -> str:
-    if isinstance(value, (bool, int, float)):
-        return f"{type(value).__name__} {value!r}"
-    if isinstance(value, types.ModuleType):
-        return f"module {value.__name__}"
-    if _callee(value) is not None:
-        return f"function {value.__qualname__}"
-    raise TypeError(f"a kernel may use numbers, modules and scalar functions from its globals; {name} is {value!r}")
-
-
-def _callee(value: Any) -> types.FunctionType | None:
-    return value if isinstance(value, types.FunctionType) and value.__code__ in _scalar_functions else None
-
-
 @functools.cache
 def _platform_key() -> str:
     """What all kernels depend on: this builder, the compilers, the CPU, and the layout of Python's objects."""
@@ -326,7 +275,7 @@ def _compile(kernel: Kernel, variables: dict[str, str], symbol: str, numbers: tu
     from fastgrad.kernels.compile import compile_kernel
 
     code, symbols = compile_kernel(
-        kernel.function, kernel.signature, variables, _callee, symbol, numbers, kernel.release_gil, kernel.noalias
+        kernel.function, kernel.signature, variables, symbol, numbers, kernel.release_gil, kernel.noalias
     )
     _compilation.finished(time.perf_counter() - start)
     return cache.Entry(code, tuple(symbols))

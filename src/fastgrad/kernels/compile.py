@@ -9,17 +9,20 @@ together with its wrapper, instead of once per function and stage.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from types import FunctionType
-from typing import Any
+from typing import Any, ClassVar
 
 import llvmlite.binding as llvm
+import numpy as np
+from llvmlite import ir
 from numba.core import codegen, compiler, cpu, fastmathpass, types
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.cpu_options import FastMathOptions
 from numba.core.typing import context as typing_context
 from numba.core.typing import make_concrete_template, templates
 
+from fastgrad.kernels.body import ByDtype, Special, float_bits, from_bits, is_scalar_function, local_array
 from fastgrad.kernels.native import host_features, initialize_llvm, undefined_symbols
 from fastgrad.kernels.signature import ARRAY_KINDS, LIST_KINDS, Signature
 from fastgrad.kernels.wrapper import NDARRAY_TYPE, PYTHON_SYMBOLS, RAISED, NativeFunction, wrapper_ir
@@ -121,13 +124,13 @@ class _PlainLibrary(codegen.CPUCodeLibrary):
 
 
 class _Frontend:
-    """Numba's contexts, and the scalar functions compiled so far."""
+    """Numba's contexts, and the callables that bodies have used so far."""
 
     def __init__(self) -> None:
         self.typing = _ScalarTyping()
         self.target = _ScalarTarget(self.typing)
         self.target.refresh()
-        self.callees: dict[Any, _Callee] = {}
+        self.functions: dict[Any, _Callable] = {}
 
     def lower(self, function: FunctionType, arguments: tuple, result: Any, inline: bool) -> Any:
         """Translate one function. Returns its library and Numba's compile result."""
@@ -146,35 +149,90 @@ class _Frontend:
 
 
 class _CalleeType(types.Dispatcher):
-    """The Numba type of a `_Callee`."""
+    """The Numba type of a `_Callable`."""
 
 
-class _Callee:
-    """A scalar function as Numba sees it in the globals of a kernel: compiled when a call is typed."""
+class _Callable:
+    """Something callable as Numba sees it in the globals of a kernel: given an implementation when a call is typed."""
 
     is_compiling = False  # Numba asks, to find recursion
 
-    def __init__(self, frontend: _Frontend, function: FunctionType) -> None:
-        self.frontend = frontend
-        self.function = function
+    def __init__(self, name: str) -> None:
+        self.__name__ = name
         self.overloads: dict[tuple, tuple[object, Any]] = {}
 
     @property
     def _numba_type_(self) -> _CalleeType:
         return _CalleeType(self)
 
+    def implement(self, key: object, arguments: tuple) -> Any:
+        """Register an implementation for the argument types under a key; returns its Numba signature."""
+        raise NotImplementedError
+
     def get_call_template(self, args: Any, kws: Any) -> tuple:
-        arguments = tuple(types.unliteral(a) for a in args)
+        arguments = tuple(args)
         if arguments not in self.overloads:
-            library, outcome = self.frontend.lower(self.function, arguments, None, inline=True)
             key = object()
-            self.frontend.target.insert_user_function(key, outcome.fndesc, [library])
-            self.overloads[arguments] = key, outcome.signature
-        signatures = [signature for _, signature in self.overloads.values()]
-        return make_concrete_template(self.function.__name__, self.function.__name__, signatures), None, args, kws
+            self.overloads[arguments] = key, self.implement(key, arguments)
+        signature = self.overloads[arguments][1]
+        return make_concrete_template(self.__name__, self.__name__, [signature]), None, args, kws
 
     def get_overload(self, arguments: tuple) -> object:
-        return self.overloads[tuple(types.unliteral(a) for a in arguments)][0]
+        for key, signature in self.overloads.values():
+            if signature.args == tuple(arguments):
+                return key
+        raise KeyError(arguments)
+
+
+class _ScalarFunction(_Callable):
+    """A function of scalars, compiled for the types of its arguments; `choices` has one by the first one's dtype."""
+
+    choices: Mapping[str | None, FunctionType]
+
+    def implement(self, key: object, arguments: tuple) -> Any:
+        arguments = tuple(types.unliteral(a) for a in arguments)
+        function = self.choices.get(None) or self.choices[str(arguments[0])]
+        library, outcome = _frontend().lower(function, arguments, None, inline=True)
+        _frontend().target.insert_user_function(key, outcome.fndesc, [library])
+        return outcome.signature
+
+
+class _LocalArray(_Callable):
+    """`local_array(T, 16)`."""
+
+    def implement(self, key: object, arguments: tuple) -> Any:
+        element, length = arguments
+        count = length.literal_value
+
+        def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            with builder.goto_entry_block():
+                memory = builder.alloca(ir.ArrayType(context.get_value_type(element.dtype), count))
+                memory.align = 64
+            return builder.bitcast(memory, context.get_value_type(signature.return_type))
+
+        _frontend().target.insert_func_defn([(lower, key, arguments)])
+        return types.CPointer(element.dtype)(*arguments)
+
+
+class _Reinterpret(_Callable):
+    """`float_bits(x)` and `from_bits(i)`: the same bits as another type."""
+
+    _RESULTS: ClassVar = {
+        "float_bits": {types.float32: types.int32, types.float64: types.int64},
+        "from_bits": {types.int32: types.float32, types.int64: types.float64},
+    }
+
+    def implement(self, key: object, arguments: tuple) -> Any:
+        result = self._RESULTS[self.__name__][arguments[0]]
+
+        def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            return builder.bitcast(args[0], context.get_value_type(result))
+
+        _frontend().target.insert_func_defn([(lower, key, arguments)])
+        return result(*arguments)
+
+
+_SPECIALS = {local_array: _LocalArray, float_bits: _Reinterpret, from_bits: _Reinterpret}
 
 
 @functools.cache
@@ -186,23 +244,30 @@ def _numba_type(element: str) -> Any:
     return types.uint8 if element == "bool" else getattr(types, element)
 
 
-def _bound(function: FunctionType, variables: Mapping[str, str], is_callee: Callable[[Any], Any]) -> FunctionType:
-    """A copy of a function whose globals have the type variables and compilable callees."""
-    scope = dict(function.__globals__)
+def _bound(function: FunctionType, variables: Mapping[str, str]) -> FunctionType:
+    """A copy of a function whose globals are the type variables and what Numba can compile."""
+    scope = {name: value for name, value in function.__globals__.items() if name.startswith("__")}
     for name in function.__code__.co_names:
-        callee = is_callee(scope.get(name))
-        if callee is not None:
-            scope[name] = _callee(callee, variables, is_callee)
+        if name in function.__globals__:
+            scope[name] = _compilable(name, function.__globals__[name], tuple(variables.items()))
     scope.update({name: _numba_type(element) for name, element in variables.items()})
-    return FunctionType(function.__code__, scope, function.__name__, function.__defaults__, function.__closure__)
+    return FunctionType(function.__code__, scope, function.__name__)
 
 
-def _callee(function: FunctionType, variables: Mapping[str, str], is_callee: Callable[[Any], Any]) -> _Callee:
-    frontend = _frontend()
-    key = function, tuple(variables.items())
-    if key not in frontend.callees:
-        frontend.callees[key] = _Callee(frontend, _bound(function, variables, is_callee))
-    return frontend.callees[key]
+def _compilable(name: str, value: Any, variables: tuple[tuple[str, str], ...]) -> Any:
+    """What stands for a global of a body while Numba compiles it."""
+    known = _frontend().functions
+    if isinstance(value, Special):
+        return known.setdefault(value, _SPECIALS[value](value.name))
+    if is_scalar_function(value) or isinstance(value, ByDtype):
+        if (value, variables) not in known:
+            known[value, variables] = function = _ScalarFunction(name)  # before its globals, one of which may be itself
+            choices = value.choices if isinstance(value, ByDtype) else {None: value}
+            function.choices = {dtype: _bound(choice, dict(variables)) for dtype, choice in choices.items()}
+        return known[value, variables]
+    if isinstance(value, type):
+        return _numba_type(np.dtype(value).name)
+    return value
 
 
 @global_compiler_lock
@@ -210,7 +275,6 @@ def compile_kernel(
     function: FunctionType,
     signature: Signature,
     variables: Mapping[str, str],
-    is_callee: Callable[[Any], Any],
     symbol: str,
     type_numbers: tuple[int | None, ...],
     release_gil: bool,
@@ -222,7 +286,6 @@ def compile_kernel(
         function: the body, over pointers and scalars.
         signature: its parameters.
         variables: the dtype name of each type variable.
-        is_callee: gives the function behind a global that is a scalar function, else None.
         symbol: the name to define.
         type_numbers: NumPy's type number for each parameter that is an array or a list of arrays.
         release_gil: whether the body runs without the GIL.
@@ -242,7 +305,7 @@ def compile_kernel(
         else:
             arguments.append(types.float64 if parameter.kind == "float" else types.int64)
     result = types.int64 if signature.returns_status else types.none
-    library, outcome = _frontend().lower(_bound(function, variables, is_callee), tuple(arguments), result, inline=True)
+    library, outcome = _frontend().lower(_bound(function, variables), tuple(arguments), result, inline=True)
     native = NativeFunction(symbol, outcome.fndesc.llvm_func_name, signature, type_numbers, release_gil, noalias)
     module = llvm.parse_assembly(wrapper_ir(native))
     module.triple = library._final_module.triple

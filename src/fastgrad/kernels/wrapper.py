@@ -151,10 +151,15 @@ multiply:
   %length = load i64, ptr %length_at
   %product = mul i64 %size, %length
   %next = add i32 %axis, 1
-  br label %test
+  br label %test, !llvm.loop !0
 done:
   ret i64 %size
 }}
+
+; Axes are few: neither vectorise nor unroll.
+!0 = distinct !{{!0, !1, !2}}
+!1 = !{{!"llvm.loop.vectorize.enable", i1 false}}
+!2 = !{{!"llvm.loop.unroll.disable"}}
 
 ; Store the data addresses of all arrays of a list, and their sizes if they are the first, else compare the sizes.
 define internal i1 @collect(ptr %items, i64 %count, ptr %addresses, ptr %sizes, i1 %first, i32 %type_number,

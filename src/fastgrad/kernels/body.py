@@ -1,0 +1,120 @@
+"""What a kernel's body is made of: the functions it may call, and a hash of all that it means.
+
+Besides numbers, `range`, `math` and the type variables of its kernel, a body may use NumPy's scalar types as casts
+(`from numpy import int32`), functions declared with `scalar_function`, choices made with `by_dtype`, and the names
+here: `local_array`, `float_bits`, `from_bits`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import types
+from typing import Any
+
+import numpy as np
+
+_scalar_functions: set[types.CodeType] = set()
+
+
+def scalar_function(function: types.FunctionType) -> types.FunctionType:
+    """Let kernels call a function of scalars and pointers; it is compiled into each kernel that does."""
+    _scalar_functions.add(function.__code__)
+    return function
+
+
+def is_scalar_function(value: object) -> bool:
+    """Whether a value was declared with `scalar_function`."""
+    return isinstance(value, types.FunctionType) and value.__code__ in _scalar_functions
+
+
+class Special:
+    """A name that only means something in a kernel's body."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __call__(self, *args: Any) -> Any:
+        """Refuse a call by Python."""
+        raise TypeError(f"{self.name} is for the bodies of kernels")
+
+
+local_array = Special("local_array")
+"""`local_array(T, 16)`: a pointer to uninitialised elements on the stack; the length is a literal."""
+
+float_bits = Special("float_bits")
+"""`float_bits(x)`: the bits of a float32 as int32, of a float64 as int64."""
+
+from_bits = Special("from_bits")
+"""`from_bits(i)`: the float32 of an int32's bits, the float64 of an int64's."""
+
+
+class ByDtype:
+    """A scalar function that is another one for each dtype of its first argument."""
+
+    def __init__(self, choices: dict[str, types.FunctionType]) -> None:
+        self.choices = choices
+
+    def __call__(self, *args: Any) -> Any:
+        """Refuse a call by Python."""
+        raise TypeError(f"{'/'.join(f.__name__ for f in self.choices.values())} is for the bodies of kernels")
+
+
+def by_dtype(**choices: types.FunctionType) -> ByDtype:
+    """Choose a scalar function by the dtype of its first argument, as in `by_dtype(float32=exp32, float64=exp64)`."""
+    return ByDtype({np.dtype(name).name: scalar_function(function) for name, function in choices.items()})
+
+
+def fingerprint(function: types.FunctionType) -> str:
+    """A hash of all that a body's meaning depends on: its bytecode, and that of all it calls, and constants.
+
+    Raises:
+        TypeError: if it uses something else.
+    """
+    seen: set[types.CodeType] = set()
+    parts: list[str] = []
+
+    def visit(function: types.FunctionType) -> None:
+        code = function.__code__
+        if code in seen:
+            return
+        seen.add(code)
+        parts.append(_code_text(code))
+        if function.__defaults__ or function.__closure__:
+            raise TypeError(f"{function.__qualname__}: a kernel's functions have no defaults and no closure")
+        for name in code.co_names:
+            if name in function.__globals__:
+                value = function.__globals__[name]
+                parts.append(f"{name} = {_constant_text(name, value)}")
+                if is_scalar_function(value):
+                    visit(value)
+                elif isinstance(value, ByDtype):
+                    for choice in value.choices.values():
+                        visit(choice)
+
+    visit(function)
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def _code_text(code: types.CodeType) -> str:
+    constants = [  # strings are docstrings: kernels have no other use for one
+        _code_text(c) if isinstance(c, types.CodeType) else f"{type(c).__name__} {c!r}"
+        for c in code.co_consts
+        if not isinstance(c, str)
+    ]
+    return f"{code.co_name} {code.co_varnames} {code.co_names} {constants} {code.co_code.hex()}"
+
+
+def _constant_text(name: str, value: Any) -> str:
+    if isinstance(value, (bool, int, float)):
+        return f"{type(value).__name__} {value!r}"
+    if isinstance(value, types.ModuleType):
+        return f"module {value.__name__}"
+    if is_scalar_function(value):
+        return f"function {value.__qualname__}"
+    if isinstance(value, ByDtype):
+        return f"one of {[(dtype, choice.__qualname__) for dtype, choice in value.choices.items()]}"
+    if isinstance(value, Special):
+        return value.name
+    if isinstance(value, type) and issubclass(value, np.number):
+        return f"dtype {np.dtype(value).name}"
+    raise TypeError(f"a kernel may use numbers, modules and scalar functions from its globals; {name} is {value!r}")
