@@ -1,0 +1,103 @@
+"""A peer's process as the runner sees it: asked over pipes, stopped while others are timed, ended in any case."""
+
+import json
+import os
+import select
+import signal
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+LAST_LINES = 15
+
+
+class PeerError(Exception):
+    """A peer crashed, hung or answered nonsense; `output` is the end of what its process printed."""
+
+    def __init__(self, message: str, output: str) -> None:
+        super().__init__(message)
+        self.output = output
+
+
+class PeerProcess:
+    """A worker process under `python`, with every thread pool set to `threads`."""
+
+    def __init__(self, python: str, threads: int) -> None:
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed by close()
+        count = str(threads)
+        settings = {
+            **{f"{pool}_NUM_THREADS": count for pool in ("OMP", "OPENBLAS", "MKL", "NUMBA", "VECLIB_MAXIMUM")},
+            "CUDA_VISIBLE_DEVICES": "-1",
+            "JAX_PLATFORMS": "cpu",
+            "KERAS_BACKEND": "tensorflow",
+            "TF_CPP_MIN_LOG_LEVEL": "3",
+        }
+        try:
+            self._process = subprocess.Popen(
+                [python, "-m", "benchmarks.peers.worker"],
+                cwd=ROOT,
+                env={name: value for name, value in os.environ.items() if name != "PYTHONSAFEPATH"} | settings,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._log,
+                start_new_session=True,  # Ctrl-C is for the runner, which then ends its workers
+            )
+        except OSError as error:
+            raise PeerError(f"{python} does not start: {error.strerror}", "") from error
+
+    def ask(self, timeout: float, **request: Any) -> dict[str, Any]:
+        """Sends a request and waits for its answer.
+
+        Raises:
+            PeerError: the process ended, did not answer in `timeout` seconds, or printed nonsense.
+        """
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        try:
+            self._process.stdin.write(json.dumps(request).encode() + b"\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            raise self._failure() from None
+        answer = bytearray()
+        deadline = time.monotonic() + timeout
+        while not answer.endswith(b"\n"):
+            readable, _, _ = select.select([self._process.stdout], [], [], max(0.0, deadline - time.monotonic()))
+            if not readable:
+                raise PeerError(f"no answer to {request['do']!r} after {timeout:.0f} s", self.output())
+            part = os.read(self._process.stdout.fileno(), 65536)
+            if not part:
+                raise self._failure()
+            answer += part
+        return json.loads(answer)
+
+    def _failure(self) -> PeerError:
+        code = self._process.wait()
+        reason = f"ended with exit code {code}" if code >= 0 else f"was killed by {signal.Signals(-code).name}"
+        return PeerError(f"its process {reason}", self.output())
+
+    def output(self) -> str:
+        """The last lines of what the process wrote."""
+        size = self._log.seek(0, os.SEEK_END)
+        self._log.seek(max(0, size - 20_000))
+        return "\n".join(self._log.read().decode(errors="replace").splitlines()[-LAST_LINES:])
+
+    def stop(self) -> None:
+        """Makes the process stand still, with all its threads; returns when it does."""
+        self._process.send_signal(signal.SIGSTOP)
+        if hasattr(os, "waitid") and self._process.poll() is None:
+            os.waitid(os.P_PID, self._process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+
+    def resume(self) -> None:
+        """Lets a stopped process run again."""
+        self._process.send_signal(signal.SIGCONT)
+
+    def close(self) -> None:
+        """Ends the process, stopped or not."""
+        self._process.kill()
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout, self._log):
+            if pipe is not None:
+                pipe.close()

@@ -1,0 +1,169 @@
+"""Runs one workload in every peer: prepare, compare losses, then time in alternating slices."""
+
+import contextlib
+import statistics
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.peers.known import PEERS
+from benchmarks.peers.process import PeerError, PeerProcess
+from benchmarks.peers.workload import Workload
+
+LOSS_TOLERANCE = 1e-4
+WARM_SECONDS = 0.05
+PREPARE_TIMEOUT = 600.0
+SLICE_TIMEOUT = 120.0
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How long and with what to measure: `pythons` names each peer's interpreter."""
+
+    rounds: int
+    slice_seconds: float
+    threads: int
+    pythons: Mapping[str, str]
+
+
+@dataclass
+class PeerResult:
+    """What came of one peer.
+
+    Attributes:
+        problem: why it was not timed, or no longer; empty if all went well.
+        absent: the problem is only that the peer is not here, or has no program for this workload.
+        output: the end of what a crashed peer printed.
+        facts: versions, losses, import and first-step times, as the worker reported them.
+        microseconds: by round, the time of one step.
+    """
+
+    problem: str = ""
+    absent: bool = False
+    output: str = ""
+    facts: dict[str, Any] = field(default_factory=dict)
+    steps: int = 0
+    microseconds: dict[int, float] = field(default_factory=dict)
+    peak_megabytes: float = 0.0
+
+    def median(self) -> float:
+        """The middle one of the rounds' times, in microseconds a step."""
+        return statistics.median(self.microseconds.values())
+
+    def ratios(self, other: "PeerResult") -> list[float]:
+        """This peer's time over the other's, in each round that has both."""
+        return [time / other.microseconds[r] for r, time in self.microseconds.items() if r in other.microseconds]
+
+
+Results = dict[str, PeerResult]
+
+
+def disagreements(losses: Mapping[str, Sequence[float]], tolerance: float = LOSS_TOLERANCE) -> dict[str, str]:
+    """For each peer whose losses are not the others', where they part.
+
+    The measure is the peer that most others agree with; fastgrad is it only when nobody else can be.
+    """
+
+    def parting(one: str, other: str) -> int | None:
+        for step, (a, b) in enumerate(zip(losses[one], losses[other], strict=True)):
+            if not abs(a - b) <= tolerance * max(abs(a), abs(b)):
+                return step
+        return None
+
+    if not losses:
+        return {}
+    candidates = sorted(losses, key="fastgrad".__eq__)
+    reference = max(candidates, key=lambda one: sum(parting(one, other) is None for other in losses))
+    found = {peer: parting(peer, reference) for peer in losses}
+    return {
+        peer: f"disagrees: loss {step + 1} of {len(losses[peer])} is {losses[peer][step]:.7g}, "
+        f"{reference}'s is {losses[reference][step]:.7g}"
+        for peer, step in found.items()
+        if step is not None
+    }
+
+
+def run(workload: Workload, peers: Sequence[str], settings: Settings, tell: Callable[[str], None]) -> Iterator[Results]:
+    """Measures a workload; yields the same results object after each stage, so that an interrupt loses nothing.
+
+    Args:
+        workload: what to run.
+        peers: names out of `PEERS`.
+        settings: rounds, slice length, threads and interpreters.
+        tell: takes one line about the progress.
+    """
+    results: Results = {peer: PeerResult() for peer in peers}
+    yield results
+    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as processes:
+        inputs = Path(folder, "inputs.npz")
+        np.savez(inputs, **workload.inputs())
+        running: dict[str, PeerProcess] = {}
+        for peer in peers:
+            tell(f"{workload.name}: preparing {peer}")
+            with _problems_into(results[peer]):
+                process = _prepare(workload, peer, inputs, settings, results[peer], processes)
+                if process is not None:
+                    running[peer] = process
+        for peer, problem in disagreements({peer: results[peer].facts["losses"] for peer in running}).items():
+            results[peer].problem = problem
+            running.pop(peer).close()
+        yield results
+        for round_ in range(settings.rounds):
+            tell(f"{workload.name}: round {round_ + 1} of {settings.rounds}")
+            order = list(running)
+            for peer in order[round_ % max(1, len(order)) :] + order[: round_ % max(1, len(order))]:
+                with _problems_into(results[peer]):
+                    _slice(running[peer], results[peer], round_)
+                if results[peer].problem:
+                    running.pop(peer)
+            yield results
+
+
+@contextlib.contextmanager
+def _problems_into(result: PeerResult) -> Iterator[None]:
+    try:
+        yield
+    except PeerError as error:
+        result.problem, result.output = f"crashed: {error}", error.output
+
+
+def _prepare(
+    workload: Workload,
+    peer: str,
+    inputs: Path,
+    settings: Settings,
+    result: PeerResult,
+    processes: contextlib.ExitStack,
+) -> PeerProcess | None:
+    if PEERS[peer].program not in workload.programs:
+        result.problem, result.absent = "has no program for this workload", True
+        return None
+    process = PeerProcess(settings.pythons[peer], settings.threads)
+    processes.callback(process.close)
+    facts = process.ask(
+        PREPARE_TIMEOUT,
+        do="prepare",
+        peer=peer,
+        workload=workload.name,
+        inputs=str(inputs),
+        threads=settings.threads,
+    )
+    if "missing" in facts:
+        result.problem, result.absent = f"not installed: {settings.pythons[peer]} has no {facts['missing'][0]}", True
+        return None
+    result.facts = facts
+    result.steps = max(3, round(facts["steps_per_second"] * settings.slice_seconds))
+    process.stop()
+    return process
+
+
+def _slice(process: PeerProcess, result: PeerResult, round_: int) -> None:
+    process.resume()
+    answer = process.ask(SLICE_TIMEOUT, do="slice", warm_seconds=WARM_SECONDS, steps=result.steps)
+    process.stop()
+    result.microseconds[round_] = answer["seconds"] / result.steps * 1e6
+    result.peak_megabytes = answer["peak_megabytes"]

@@ -1,0 +1,150 @@
+"""One peer's process: `python -m benchmarks.peers.worker`, driven by lines of JSON over its pipes.
+
+It answers `{"do": "prepare", …}` with versions and losses and `{"do": "slice", …}` with the seconds of a timed stretch of
+steps. It needs Python, NumPy and the peer's library, not fastgrad.
+"""
+
+import ctypes
+import importlib
+import importlib.util
+import itertools
+import json
+import os
+import resource
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from benchmarks.peers.known import PEERS, Peer
+from benchmarks.peers.workload import Step
+from benchmarks.peers.workloads import WORKLOADS
+
+LOSSES = 20
+CALIBRATION_SECONDS = 0.2
+
+
+def main() -> None:
+    """Answers one line of JSON for each line of JSON; what libraries print goes to standard error."""
+    answers = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)
+    die_with_parent()
+    running: Training | None = None
+    for line in sys.stdin:
+        request = json.loads(line)
+        if request["do"] == "prepare":
+            peer = PEERS[request["peer"]]
+            missing = [name for name in peer.modules if importlib.util.find_spec(name) is None]
+            if missing:
+                answer: dict[str, Any] = {"missing": missing}
+            else:
+                running = Training(peer, request)
+                answer = running.prepare()
+        else:
+            assert running is not None, "slice before prepare"
+            answer = running.slice(request["warm_seconds"], request["steps"])
+        answers.write(json.dumps(answer) + "\n")
+
+
+def die_with_parent() -> None:
+    """A stopped process notices nothing, so the kernel (Linux) ends it when the runner is gone."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # 1 is PR_SET_PDEATHSIG
+
+
+def limit_threads(threads: int) -> None:
+    """Keeps to so many processors: libraries that size their pools by them (XLA does) can't be told in another way."""
+    if hasattr(os, "sched_setaffinity"):
+        processors = sorted(os.sched_getaffinity(0), key=lambda number: (place_in_core(number), number))
+        os.sched_setaffinity(0, processors[:threads])
+
+
+def place_in_core(processor: int) -> int:
+    """0 for the first hardware thread of its core, 1 for the second: the same core twice is no second thread."""
+    siblings = Path(f"/sys/devices/system/cpu/cpu{processor}/topology/thread_siblings_list")
+    try:
+        spans = [span.split("-") for span in siblings.read_text(encoding="ascii").strip().split(",")]
+    except OSError:
+        return 0
+    return sum(max(0, min(int(span[-1]), processor - 1) - int(span[0]) + 1) for span in spans)
+
+
+def load(peer: Peer, threads: int) -> ModuleType:
+    """Imports the peer's library and sets its number of threads."""
+    library = importlib.import_module(peer.modules[0])
+    if library.__name__ == "torch":
+        library.set_num_threads(threads)
+        library.set_num_interop_threads(threads)
+    elif library.__name__ == "tensorflow":
+        library.config.threading.set_intra_op_parallelism_threads(threads)
+        library.config.threading.set_inter_op_parallelism_threads(threads)
+    return library
+
+
+class Training:
+    """A workload's step in this process, ready to be run and timed."""
+
+    def __init__(self, peer: Peer, request: dict[str, Any]) -> None:
+        limit_threads(request["threads"])
+        began = time.perf_counter()
+        self.library = load(peer, request["threads"])
+        self.import_seconds = time.perf_counter() - began
+        with np.load(request["inputs"]) as file:
+            inputs = dict(file)
+        program = WORKLOADS[request["workload"]].programs[peer.program]
+        self.step: Step
+        self.step, batches = program(self.library, inputs)
+        if peer.compiled:
+            self.step = self.library.function(self.step)
+        self.batches: Iterator[tuple[Any, ...]] = itertools.cycle(batches)
+
+    def prepare(self) -> dict[str, Any]:
+        """The first steps: their losses, how long the first took, and how many fit into a second."""
+        began = time.perf_counter()
+        losses = [float(self.step(*next(self.batches)))]
+        first_step_seconds = time.perf_counter() - began
+        losses += [float(self.step(*next(self.batches))) for _ in range(LOSSES - 1)]
+        steps, seconds = self.run(CALIBRATION_SECONDS / 4), self.run(CALIBRATION_SECONDS)
+        return {
+            "version": self.library.__version__,
+            "file": str(Path(self.library.__file__ or "").parent),
+            "python": sys.version.split()[0],
+            "losses": losses,
+            "import_seconds": self.import_seconds,
+            "first_step_seconds": first_step_seconds,
+            "steps_per_second": seconds["steps"] / seconds["seconds"],
+            "warm_steps": steps["steps"],
+        }
+
+    def run(self, seconds: float, least: int = 3) -> dict[str, Any]:
+        """Runs steps until `seconds` are over, `least` of them in any case."""
+        began = time.perf_counter()
+        for done in itertools.count(1):
+            loss = self.step(*next(self.batches))
+            if done >= least and time.perf_counter() - began >= seconds:
+                break
+        float(loss)
+        return {"steps": done, "seconds": time.perf_counter() - began}
+
+    def slice(self, warm_seconds: float, steps: int) -> dict[str, Any]:
+        """Warms up, then times `steps` steps until the last one's loss is known."""
+        self.run(warm_seconds)
+        step, batches = self.step, self.batches
+        began = time.perf_counter()
+        for _ in range(steps):
+            loss = step(*next(batches))
+        final = float(loss)
+        seconds = time.perf_counter() - began
+        if not np.isfinite(final):
+            raise FloatingPointError(f"the loss became {final}")
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # kilobytes, on macOS bytes
+        return {"seconds": seconds, "peak_megabytes": peak / (2**20 if sys.platform == "darwin" else 2**10)}
+
+
+if __name__ == "__main__":
+    main()
