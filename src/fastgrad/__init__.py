@@ -38,13 +38,68 @@ from fastgrad.tensor import convert_to_tensor as convert_to_tensor
 from fastgrad.variable import Variable as Variable
 
 # ---- ops/arithmetic.py
+from fastgrad.ops.arithmetic import abs as abs
 from fastgrad.ops.arithmetic import add as add
+from fastgrad.ops.arithmetic import maximum as maximum
+from fastgrad.ops.arithmetic import minimum as minimum
 from fastgrad.ops.arithmetic import multiply as multiply
 from fastgrad.ops.arithmetic import negative as negative
+from fastgrad.ops.arithmetic import sign as sign
 from fastgrad.ops.arithmetic import subtract as subtract
+
+# ---- ops/casting.py
+from fastgrad.ops.casting import cast as cast
+
+# ---- ops/comparison.py
+from fastgrad.ops.comparison import equal as equal
+from fastgrad.ops.comparison import greater as greater
+from fastgrad.ops.comparison import greater_equal as greater_equal
+from fastgrad.ops.comparison import less as less
+from fastgrad.ops.comparison import less_equal as less_equal
+from fastgrad.ops.comparison import logical_and as logical_and
+from fastgrad.ops.comparison import logical_not as logical_not
+from fastgrad.ops.comparison import logical_or as logical_or
+from fastgrad.ops.comparison import not_equal as not_equal
+
+# ---- ops/division.py
+from fastgrad.ops.division import divide as divide
+from fastgrad.ops.division import truediv as truediv
+
+# ---- ops/exponential.py
+from fastgrad.ops.exponential import exp as exp
+from fastgrad.ops.exponential import sigmoid as sigmoid
+from fastgrad.ops.exponential import tanh as tanh
+
+# ---- ops/power.py
+from fastgrad.ops.power import pow as pow
+from fastgrad.ops.power import sqrt as sqrt
+from fastgrad.ops.power import square as square
+
+# ---- ops/reduction.py
+from fastgrad.ops.reduction import reduce_mean as reduce_mean
+from fastgrad.ops.reduction import reduce_sum as reduce_sum
 
 # ---- ops/contraction.py
 from fastgrad.ops.contraction import matmul as matmul
+
+# ---- ops/joining.py
+from fastgrad.ops.joining import concat as concat
+from fastgrad.ops.joining import stack as stack
+from fastgrad.ops.joining import unstack as unstack
+
+# ---- ops/shaping.py
+from fastgrad.ops.shaping import broadcast_to as broadcast_to
+from fastgrad.ops.shaping import expand_dims as expand_dims
+from fastgrad.ops.shaping import reshape as reshape
+from fastgrad.ops.shaping import squeeze as squeeze
+from fastgrad.ops.shaping import transpose as transpose
+
+# ---- ops/slicing.py
+from fastgrad.ops.slicing import slice as slice
+from fastgrad.ops.slicing import strided_slice as strided_slice
+
+# ---- ops/operators.py, which gives tensors and variables Python's operators
+from fastgrad.ops import operators as _operators
 
 newaxis = None
 

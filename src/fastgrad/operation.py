@@ -15,7 +15,7 @@ Gradient rules. ``gradient`` is one of
     of inputs: ``function(needs, g, y, *inputs, **attributes)`` with ``needs`` a tuple of bools gives
     a sequence, None allowed wherever ``needs`` is False.
 ``g`` is the cotangent of the result ``y``; for an operation of several results both are tuples, with
-zeros for results that no target depends on. They compute with tensors and operations, so gradients
+zeros (None under ``joint(function, zeros=False)``) for results that no target depends on. They compute with tensors and operations, so gradients
 have gradients. An element-wise operation's cotangents are summed over broadcast dimensions by the tape.
 """
 
@@ -39,6 +39,7 @@ ndarray = np.ndarray
 FLOATING = frozenset(d.numpy for d in dtypes.ALL if d.is_floating)
 COMPLEX = frozenset(d.numpy for d in dtypes.ALL if d.is_complex)
 INTEGER = frozenset(d.numpy for d in dtypes.ALL if d.is_integer)
+SIGNED = frozenset(d.numpy for d in dtypes.ALL if d.is_integer and not d.is_unsigned)
 BOOLEAN = frozenset([np.dtype(bool)])
 STRING = frozenset([np.dtype(object)])
 REAL = FLOATING | INTEGER
@@ -68,10 +69,11 @@ class Form(enum.Enum):
 class Joint:
     """A gradient that computes all cotangents in one call; see this module's text."""
 
-    __slots__ = ("function",)
+    __slots__ = ("function", "zeros")
 
-    def __init__(self, function: Callable[..., Any]) -> None:
+    def __init__(self, function: Callable[..., Any], zeros: bool = True) -> None:
         self.function = function
+        self.zeros = zeros
 
 
 joint = Joint
