@@ -20,6 +20,11 @@ def uniform(*shape: int, seed: int = 0, dtype: str = "float32") -> np.ndarray:
     return np.random.default_rng(seed).uniform(-1.0, 1.0, shape).astype(dtype)
 
 
+def permutation(size: int, seed: int = 0) -> np.ndarray:
+    """The numbers below `size`, shuffled."""
+    return np.random.default_rng(seed).permutation(size)
+
+
 def dense_weights(widths: Sequence[int], seed: int = 1) -> Inputs:
     """Glorot-uniform kernels `kernel0`, … and zero biases `bias0`, … of the layers between these widths."""
     generator = np.random.default_rng(seed)

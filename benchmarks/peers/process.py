@@ -26,7 +26,6 @@ class PeerProcess:
     """A worker process under `python`, with every thread pool set to `threads`."""
 
     def __init__(self, python: str, threads: int) -> None:
-        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed by close()
         count = str(threads)
         settings = {
             **{f"{pool}_NUM_THREADS": count for pool in ("OMP", "OPENBLAS", "MKL", "NUMBA", "VECLIB_MAXIMUM")},
@@ -35,6 +34,7 @@ class PeerProcess:
             "KERAS_BACKEND": "tensorflow",
             "TF_CPP_MIN_LOG_LEVEL": "3",
         }
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed by close()
         try:
             self._process = subprocess.Popen(
                 [python, "-m", "benchmarks.peers.worker"],
@@ -46,7 +46,13 @@ class PeerProcess:
                 start_new_session=True,  # Ctrl-C is for the runner, which then ends its workers
             )
         except OSError as error:
+            self._log.close()
             raise PeerError(f"{python} does not start: {error.strerror}", "") from error
+
+    @property
+    def pid(self) -> int:
+        """The process's number."""
+        return self._process.pid
 
     def ask(self, timeout: float, **request: Any) -> dict[str, Any]:
         """Sends a request and waits for its answer.

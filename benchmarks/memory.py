@@ -1,0 +1,202 @@
+"""Resident memory: `python -m benchmarks.memory` prints a table, and asv follows the peaks.
+
+Every measurement has a process of its own and does everything once on a small scale first, so that imports and compiled
+kernels are not counted. Current memory is read from /proc, so the table needs Linux.
+"""
+
+import gc
+import itertools
+import json
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from benchmarks import data
+from benchmarks.peers.workloads import WORKLOADS
+
+ROOT = Path(__file__).parents[1]
+ROWS, WIDTH, TOUCHED = 1_000_000, 32, 6_656
+UPDATES = 20
+STEPS, SETTLED, EVERY = 10_000, 1_000, 500
+MEBIBYTE = 2.0**20
+OPTIMIZERS = ("SGD", "Adagrad", "Adam")
+
+PEAK_LIMIT = 1.2
+SPEED_LIMIT = 20.0
+DRIFT_LIMIT = 1.0
+
+
+def resident(field: str = "VmRSS") -> float:
+    """This process's resident memory now, or at its peak (`VmHWM`), in bytes."""
+    for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
+        if line.startswith(field + ":"):
+            return int(line.split()[1]) * 1024.0
+    raise OSError(f"/proc/self/status has no {field}")
+
+
+def forget_peak() -> None:
+    """Starts a new peak at the present."""
+    gc.collect()
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+
+
+class Embedding:
+    """A table, an optimizer with its slots, and the rows that a batch touches."""
+
+    def __init__(self, optimizer: str, rows: int = ROWS, touched: int = TOUCHED) -> None:
+        import fastgrad as tf
+
+        inputs = data.embedding(rows, WIDTH, touched)
+        self.tf = tf
+        self.table = tf.Variable(inputs["table"], name="table")
+        self.optimizer = getattr(tf.keras.optimizers, optimizer)(0.1)
+        self.optimizer.build([self.table])
+        self.batches = itertools.cycle(
+            [(tf.constant(ids), tf.constant(t)) for ids, t in zip(inputs["ids"], inputs["targets"], strict=True)]
+        )
+
+    def kept_bytes(self) -> float:
+        """The size of the table and of the optimizer's slots."""
+        return float(sum(v.numpy().nbytes for v in [self.table, *self.optimizer.variables]))
+
+    def gradient(self) -> Any:
+        """The gradient of the next batch's squared error: rows, never a whole table."""
+        ids, targets = next(self.batches)
+        with self.tf.GradientTape() as tape:
+            rows = self.tf.nn.embedding_lookup(self.table, ids)
+            loss = self.tf.reduce_mean(self.tf.square(rows - targets))
+        return tape.gradient(loss, self.table)
+
+    def update(self) -> None:
+        """A whole step: lookup, gradient, sparse update."""
+        self.optimizer.apply_gradients([(self.gradient(), self.table)])
+
+
+def embedding_peak(optimizer: str) -> dict[str, float]:
+    """The peak while rows are updated, over what the table and its slots need."""
+    Embedding(optimizer, rows=10 * TOUCHED).update()
+    gc.collect()
+    before = resident()
+    embedding = Embedding(optimizer)
+    kept = embedding.kept_bytes()
+    forget_peak()
+    for _ in range(UPDATES):
+        embedding.update()
+    peak = resident("VmHWM") - before
+    return {"kept": kept, "peak": peak, "ratio": peak / kept}
+
+
+def embedding_speed(optimizer: str) -> dict[str, float]:
+    """Seconds of one update from rows and from a dense gradient, alternating, and their ratio."""
+    embedding = Embedding(optimizer)
+    gradient = embedding.gradient()
+    dense = embedding.tf.convert_to_tensor(gradient)
+
+    def timed(value: Any) -> float:
+        began = time.perf_counter()
+        embedding.optimizer.apply_gradients([(value, embedding.table)])
+        return time.perf_counter() - began
+
+    timed(gradient)
+    timed(dense)
+    pairs = [(timed(gradient), timed(dense)) for _ in range(UPDATES)]
+    return {
+        "sparse": statistics.median(sparse for sparse, _ in pairs),
+        "dense": statistics.median(dense for _, dense in pairs),
+        "ratio": statistics.median(dense / sparse for sparse, dense in pairs),
+    }
+
+
+def steps_drift(workload: str) -> dict[str, float]:
+    """How much resident memory moves over 10,000 training steps after the first 1,000."""
+    import fastgrad as tf
+
+    chosen = WORKLOADS[workload]
+    step, batches = chosen.programs["tensorflow"](tf, chosen.inputs())
+    endless = itertools.cycle(batches)
+    seen = []
+    for number in range(1, STEPS + 1):
+        step(*next(endless))
+        if number >= SETTLED and number % EVERY == 0:
+            gc.collect()
+            seen.append(resident())
+    return {"first": seen[0], "last": seen[-1], "drift": max(seen) - seen[0]}
+
+
+MEASUREMENTS: dict[str, Callable[[str], dict[str, float]]] = {
+    "embedding_peak": embedding_peak,
+    "embedding_speed": embedding_speed,
+    "steps_drift": steps_drift,
+}
+
+
+def apart(measurement: str, argument: str) -> dict[str, float]:
+    """One measurement in a process of its own.
+
+    Raises:
+        RuntimeError: the process failed; the end of what it printed is in the message.
+    """
+    command = [sys.executable, "-m", "benchmarks.memory", measurement, argument]
+    finished = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if finished.returncode:
+        raise RuntimeError(f"{measurement} {argument} failed:\n{finished.stderr[-2000:]}")
+    return json.loads(finished.stdout.splitlines()[-1])
+
+
+def main(command: list[str]) -> int:
+    """Prints the table; with a measurement and its argument, only that one's numbers as JSON.
+
+    Returns:
+        0 if every row is within its limit, else 1.
+    """
+    if command:
+        measurement, argument = command
+        print(json.dumps(MEASUREMENTS[measurement](argument)))
+        return 0
+    rows = []
+    for optimizer in OPTIMIZERS:
+        found = apart("embedding_peak", optimizer)
+        sizes = f"{found['peak'] / MEBIBYTE:.0f} MiB for {found['kept'] / MEBIBYTE:.0f} MiB of table and slots"
+        rows.append((f"sparse update, {optimizer}: peak", sizes, found["ratio"], PEAK_LIMIT, "x, at most"))
+    for optimizer in OPTIMIZERS:
+        found = apart("embedding_speed", optimizer)
+        times = f"{found['sparse'] * 1e3:.2f} ms, dense {found['dense'] * 1e3:.2f} ms"
+        rows.append((f"sparse update, {optimizer}: speed", times, found["ratio"], SPEED_LIMIT, "x, at least"))
+    for workload in ("mlp_small", "mlp_tiny"):
+        found = apart("steps_drift", workload)
+        sizes = f"{found['first'] / MEBIBYTE:.2f} MiB, at the end {found['last'] / MEBIBYTE:.2f} MiB"
+        drift = found["drift"] / MEBIBYTE
+        rows.append((f"{STEPS:,} steps of {workload}: growth", sizes, drift, DRIFT_LIMIT, "MiB, at most"))
+    print(f"{TOUCHED:,} rows of a {ROWS:,} x {WIDTH} float32 table; steps after the first {SETTLED:,}")
+    met = True
+    for what, numbers, value, limit, relation in rows:
+        kept = value >= limit if relation.endswith("least") else value <= limit
+        met &= kept
+        print(f"{what:<38} {numbers:<46} {value:8.2f} {relation} {limit:g}: {'met' if kept else 'NOT MET'}")
+    return int(not met)
+
+
+class EmbeddingUpdate:
+    """Peak memory of a process that builds a table and updates rows of it; `peakmem_reference` is the table alone."""
+
+    params = (OPTIMIZERS,)
+    param_names = ("optimizer",)
+    version = "1"
+
+    def setup(self, optimizer: str) -> None:
+        self.embedding = Embedding(optimizer)
+
+    def peakmem_reference(self, optimizer: str) -> None:
+        pass
+
+    def peakmem_update(self, optimizer: str) -> None:
+        for _ in range(3):
+            self.embedding.update()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,108 @@
+"""`python -m benchmarks.peers` compares only what agrees, drops nothing silently, and survives Ctrl-C."""
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from benchmarks.peers import __main__ as command_line
+from benchmarks.peers.process import PeerError, PeerProcess
+from benchmarks.peers.report import baseline, table
+from benchmarks.peers.runner import PeerResult, Results, Settings, disagreements
+from benchmarks.peers.workloads import WORKLOADS
+
+SETTINGS = Settings(rounds=2, slice_seconds=0.01, threads=1, pythons={})
+QUICK = ["--work", "linear_regression", "--rounds", "2", "--slice", "0.01", "--threads", "1"]
+
+
+def timed(*microseconds: float) -> PeerResult:
+    return PeerResult(facts={"version": "1.0"}, microseconds=dict(enumerate(microseconds)))
+
+
+def test_peers_with_the_same_losses_agree() -> None:
+    assert disagreements({"fastgrad": [2.0, 1.0], "torch": [2.0001, 1.0]}) == {}
+
+
+def test_a_peer_that_parts_from_the_others_is_told_with_the_step_and_both_losses() -> None:
+    found = disagreements({"fastgrad": [2.0, 1.5], "torch": [2.0, 1.0], "jax": [2.0, 1.0]})
+    assert found == {"fastgrad": "disagrees: loss 2 of 2 is 1.5, torch's is 1"}
+
+
+def test_fastgrad_is_never_the_measure_of_a_single_other_peer() -> None:
+    assert list(disagreements({"fastgrad": [1.0], "torch": [2.0]})) == ["fastgrad"]
+
+
+def test_a_loss_that_is_no_number_agrees_with_nothing() -> None:
+    found = disagreements({"fastgrad": [float("nan")], "torch": [1.0], "jax": [1.0]})
+    assert list(found) == ["fastgrad"]
+
+
+def test_ratios_are_taken_within_rounds() -> None:
+    assert timed(1.0, 10.0).ratios(timed(2.0, 40.0)) == [0.5, 0.25]
+
+
+def test_the_table_shows_medians_ratios_and_problems_with_their_output() -> None:
+    results: Results = {
+        "fastgrad": timed(10.0, 12.0),
+        "torch": timed(20.0, 24.0),
+        "tensorflow": PeerResult(problem="crashed: its process ended with exit code 1", output="Traceback\nOops"),
+        "jax": PeerResult(problem="not installed: python has no jax", absent=True),
+    }
+    text = table(WORKLOADS["mlp_tiny"], results, SETTINGS)
+    assert baseline(results) == "fastgrad"
+    assert "torch        1.0          22.0 (21.0 to 23.0)            0.500 (0.500 to 0.500)" in text
+    assert "crashed: its process ended with exit code 1\n    | Traceback\n    | Oops" in text
+    assert "not installed: python has no jax" in text
+
+
+@pytest.mark.parametrize(("option", "known"), [("--work", "mlp_small"), ("--peers", "tf.function")])
+def test_an_unknown_name_lists_the_known_ones(option: str, known: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        command_line.main([option, "nonsense"])
+    message = capsys.readouterr().err
+    assert "unknown" in message
+    assert "nonsense" in message
+    assert known in message
+
+
+def test_a_run_times_fastgrad_and_shows_who_crashed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "results.json"
+    peers = ["--peers", "fastgrad,torch", "--python-for", "torch=/bin/false", "--json", str(file)]
+    assert command_line.main([*QUICK, *peers]) == 1
+    assert "crashed: its process ended with exit code 1" in capsys.readouterr().out
+    results = json.loads(file.read_text())["workloads"]["linear_regression"]
+    assert len(results["fastgrad"]["microseconds_a_step"]) == 2
+    assert len(results["fastgrad"]["losses"]) == 20
+    assert results["torch"]["microseconds_a_step"] == []
+
+
+def test_ctrl_c_prints_what_is_done(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def interrupted(*_: object) -> Iterator[Results]:
+        yield {"fastgrad": timed(10.0, 12.0)}
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command_line, "run", interrupted)
+    assert command_line.main([]) == 130
+    printed = capsys.readouterr().out
+    assert "11.0 (10.5 to 11.5)" in printed
+    assert "interrupted" in printed
+
+
+def test_an_interpreter_that_is_not_there_is_named() -> None:
+    with pytest.raises(PeerError, match="/no/such/python does not start"):
+        PeerProcess("/no/such/python", threads=1)
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/stat"), reason="reads the state of a process from /proc")
+def test_a_stopped_peer_stands_still_and_still_ends() -> None:
+    process = PeerProcess(sys.executable, threads=1)
+    try:
+        process.stop()
+        states = [line.split()[1] for line in Path(f"/proc/{process.pid}/status").read_text().splitlines()[:3]]
+        assert "T" in states
+    finally:
+        process.close()
+    assert not os.path.exists(f"/proc/{process.pid}")
