@@ -148,10 +148,6 @@ class _Frontend:
         return library, outcome
 
 
-class _CalleeType(types.Dispatcher):
-    """The Numba type of a `_Callable`."""
-
-
 class _Callable:
     """Something callable as Numba sees it in the globals of a kernel: given an implementation when a call is typed."""
 
@@ -162,8 +158,8 @@ class _Callable:
         self.overloads: dict[tuple, tuple[object, Any]] = {}
 
     @property
-    def _numba_type_(self) -> _CalleeType:
-        return _CalleeType(self)
+    def _numba_type_(self) -> Any:
+        return types.Dispatcher(self)
 
     def implement(self, key: object, arguments: tuple) -> Any:
         """Register an implementation for the argument types under a key; returns its Numba signature."""
@@ -250,7 +246,9 @@ def _bound(function: FunctionType, variables: Mapping[str, str]) -> FunctionType
     for name in function.__code__.co_names:
         if name in function.__globals__:
             scope[name] = _compilable(name, function.__globals__[name], tuple(variables.items()))
-    scope.update({name: _numba_type(element) for name, element in variables.items()})
+    for name, element in variables.items():
+        scope[name] = _numba_type(element)
+        scope[name + "_bits"] = types.int32 if element in ("float32", "int32") else types.int64
     return FunctionType(function.__code__, scope, function.__name__)
 
 
