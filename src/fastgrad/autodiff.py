@@ -1,0 +1,142 @@
+"""Forward-mode differentiation (``tf.autodiff``)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastgrad import nest, recording
+from fastgrad.indexed_slices import IndexedSlices
+from fastgrad.operation import TABLE, Form, Joint
+from fastgrad.tape import GradientTape as GradientTape
+from fastgrad.tape import UnconnectedGradients, sum_to_shape
+from fastgrad.tensor import Tensor, as_tensor_or_none, convert_to_tensor
+from fastgrad.variable import Variable
+
+
+class ForwardAccumulator:
+    """Computes Jacobian-vector products along with the operations inside its ``with`` block.
+
+    Each operation's product comes from its gradient rule, which is linear in the cotangent: the transpose of
+    that linear map, taken by differentiating the rule, is the tangent map. It nests with tapes and with itself.
+
+    Args:
+        primals: a tensor, variable or nested structure to differentiate with respect to.
+        tangents: the direction, a structure of the same form, shapes and dtypes.
+
+    Raises:
+        ValueError: the structures or shapes differ.
+    """
+
+    def __init__(self, primals: Any, tangents: Any) -> None:
+        nest.assert_same_structure(primals, tangents, check_types=False)
+        self._tangents: dict[int, Tensor] = {}
+        self._variables: dict[int, Tensor] = {}
+        self._kept: list[Any] = []
+        self._recording = False
+        for primal, tangent in zip(nest.flatten(primals), nest.flatten(tangents), strict=True):
+            tangent = convert_to_tensor(tangent, primal.dtype)
+            if tangent.shape != primal.shape:
+                raise ValueError(
+                    f"ForwardAccumulator: a tangent must have its primal's shape {primal.shape}, got {tangent.shape}."
+                )
+            if isinstance(primal, Variable):
+                self._variables[id(primal)] = tangent
+                self._kept.append(primal)
+            else:
+                self._set(primal, tangent)
+
+    def _set(self, x: Tensor, tangent: Tensor) -> None:
+        before = self._tangents.get(id(x))
+        self._tangents[id(x)] = tangent if before is None else TABLE["add"](before, tangent)
+        self._kept.append(x)
+
+    def on_read(self, variable: Variable, tensor: Tensor) -> None:
+        """The value of a primal variable carries the variable's tangent."""
+        if id(variable) in self._variables and id(tensor) not in self._tangents:
+            self._set(tensor, self._variables[id(variable)])
+
+    def on_write(self, variable: Variable) -> None:
+        """A variable that is assigned to is no longer the primal that it was."""
+        self._variables.pop(id(variable), None)
+
+    def on_operation(self, operation: Any, inputs: tuple[Any, ...], outputs: tuple[Any, ...], attributes: dict[str, Any]) -> None:
+        """Carries tangents from the inputs to the outputs."""
+        if operation.gradient is None or not any(id(x) in self._tangents for x in inputs):
+            return
+        before = recording.recorders.active
+        recording.stop(self)
+        try:
+            found = self._carried(operation, inputs, outputs, attributes)
+        finally:
+            recording.recorders.active = before
+        for y, tangent in zip(outputs, found, strict=True):
+            if tangent is not None:
+                self._set(y, tangent)
+
+    def _carried(self, operation: Any, inputs: Any, outputs: Any, attributes: dict[str, Any]) -> list[Any]:
+        units = [Tensor(np.zeros(y._array.shape, y._array.dtype)) for y in outputs]
+        several = len(outputs) > 1
+        with GradientTape() as tape:
+            tape.watch([u for u in units if u.dtype.is_differentiable])
+            g = tuple(units) if several else units[0]
+            products = []
+            for x, cotangent in zip(inputs, self._rule(operation, g, inputs, outputs, attributes), strict=True):
+                if cotangent is not None:
+                    cotangent = cotangent.to_dense() if isinstance(cotangent, IndexedSlices) else cotangent
+                    if operation.form is Form.ELEMENTWISE:
+                        cotangent = sum_to_shape(cotangent, x._array.shape)
+                    products.append((cotangent, self._tangents[id(x)]))
+        if not products:
+            return [None] * len(outputs)
+        targets, weights = [p[0] for p in products], [p[1] for p in products]
+        return tape.gradient(targets, units, output_gradients=weights)
+
+    def _rule(self, operation: Any, g: Any, inputs: Any, outputs: Any, attributes: dict[str, Any]) -> Any:
+        needs = tuple(id(x) in self._tangents for x in inputs)
+        y = outputs if len(outputs) > 1 else outputs[0]
+        rule = operation.gradient
+        if type(rule) is Joint:
+            found = rule.function(needs, g, y, *inputs, **attributes)
+            return [c if need else None for c, need in zip(found, needs, strict=True)]
+        functions = rule if type(rule) is tuple else (rule,)
+        return [
+            function(g, y, *inputs, **attributes) if need and function is not None else None
+            for function, need in zip(functions, needs, strict=True)
+        ]
+
+    def __enter__(self) -> ForwardAccumulator:
+        if self._recording:
+            raise ValueError("Accumulator is already recording.")
+        recording.start(self)
+        self._recording = True
+        return self
+
+    def __exit__(self, *exception: Any) -> None:
+        recording.stop(self)
+        self._recording = False
+
+    def jvp(self, primals: Any, unconnected_gradients: str = UnconnectedGradients.NONE) -> Any:
+        """The Jacobian-vector product of what was computed.
+
+        Args:
+            primals: a tensor or nested structure of tensors computed inside the ``with`` block.
+            unconnected_gradients: ``"none"`` gives None, ``"zero"`` zeros, where nothing depends on the primals.
+
+        Returns:
+            The structure of ``primals`` with a tangent of the same shape in each place.
+        """
+        if unconnected_gradients not in (UnconnectedGradients.NONE, UnconnectedGradients.ZERO):
+            raise ValueError(f"Unknown value for unconnected_gradients: {unconnected_gradients!r}; use 'none' or 'zero'.")
+
+        def tangent_of(item: Any) -> Any:
+            if isinstance(item, Variable) and id(item) in self._variables:
+                return self._variables[id(item)]
+            x = as_tensor_or_none(item)
+            found = self._tangents.get(id(x))
+            if found is None and unconnected_gradients == UnconnectedGradients.ZERO:
+                return Tensor(np.zeros(x._array.shape, x._array.dtype))
+            return found
+
+        return nest.map_structure(tangent_of, primals)

@@ -1,0 +1,48 @@
+"""Settings of the running process (``tf.config``)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from fastgrad.kernels.build import set_compile_messages as set_compile_messages
+
+
+class PhysicalDevice(NamedTuple):
+    """A device of this machine.
+
+    Attributes:
+        name: for example ``/physical_device:CPU:0``.
+        device_type: ``"CPU"``.
+    """
+
+    name: str
+    device_type: str
+
+
+class LogicalDevice(NamedTuple):
+    """A device as operations see it.
+
+    Attributes:
+        name: for example ``/device:CPU:0``.
+        device_type: ``"CPU"``.
+    """
+
+    name: str
+    device_type: str
+
+
+def list_physical_devices(device_type: str | None = None) -> list[PhysicalDevice]:
+    """The devices of this machine that fastgrad can use.
+
+    Args:
+        device_type: only those of this type, ``"CPU"`` or ``"GPU"``; default all.
+    """
+    return [PhysicalDevice("/physical_device:CPU:0", "CPU")] if device_type in (None, "CPU") else []
+
+
+def list_logical_devices(device_type: str | None = None) -> list[LogicalDevice]:
+    """The devices that operations can be put on; arguments as ``list_physical_devices``."""
+    return [LogicalDevice("/device:CPU:0", "CPU")] if device_type in (None, "CPU") else []
+
+
+get_visible_devices = list_physical_devices

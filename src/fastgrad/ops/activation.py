@@ -1,0 +1,393 @@
+"""Activation functions: relu and its kin, gelu, softmax, and the fused ones that layers use."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastgrad.errors import InvalidArgumentError
+from fastgrad.kernels import activation as kernels
+from fastgrad.kernels import softmax as softmax_kernels
+from fastgrad.operation import FLOATING, REAL, TABLE, Form, Tensor, elementwise, operation, refuse_dtype
+from fastgrad.tensor import convert_to_tensor
+
+_F32, _F64 = np.dtype(np.float32), np.dtype(np.float64)
+_HAS_KERNEL = frozenset([_F32, _F64])
+
+
+def through_float32(run: Any, arrays: tuple[np.ndarray, ...], **attributes: Any) -> Any:
+    """``run`` in float32 for the half-width dtypes, which kernels do not take; results rounded back."""
+    result = run(*[a.astype(np.float32) for a in arrays], **attributes)
+    half = arrays[0].dtype
+    return tuple(r.astype(half) for r in result) if type(result) is tuple else result.astype(half)
+
+
+# ---- relu and its kin ----------------------------------------------------------------------------
+
+
+def _where_positive(g: np.ndarray, y: np.ndarray) -> np.ndarray:
+    return np.where(y > 0, g, g.dtype.type(0))
+
+
+relu_gradient = elementwise(
+    "relu_gradient",
+    "``g`` where ``y`` is positive, else 0: the gradient of relu from its result ``y``.",
+    run=_where_positive,
+    code="where({1} > 0, {0}, 0)",
+    gradient=(lambda gg, z, g, y: relu_gradient(gg, y), None),
+    dtypes=REAL,
+)
+_relu = elementwise(
+    "relu",
+    "max(features, 0)",
+    run=lambda x: np.maximum(x, x.dtype.type(0)),
+    code="maximum({0}, 0)",
+    gradient=lambda g, y, x: relu_gradient(g, y),
+    dtypes=REAL,
+)
+_relu6 = elementwise(
+    "relu6",
+    "min(max(features, 0), 6)",
+    run=lambda x: np.minimum(np.maximum(x, x.dtype.type(0)), x.dtype.type(6)),
+    code="minimum(maximum({0}, 0), 6)",
+    gradient=lambda g, y, x: _inside_six(g, y),
+    dtypes=REAL,
+)
+_inside_six = elementwise(
+    "relu6_gradient",
+    "``g`` where ``0 < y < 6``, else 0: the gradient of relu6 from its result ``y``.",
+    run=lambda g, y: np.where((y > 0) & (y < 6), g, g.dtype.type(0)),
+    code="where({1} > 0, where({1} < 6, {0}, 0), 0)",
+    gradient=(lambda gg, z, g, y: _inside_six(gg, y), None),
+    dtypes=REAL,
+)
+
+
+def relu(features: Any, name: str | None = None) -> Tensor:
+    """``max(features, 0)``; the gradient at 0 is 0.
+
+    Args:
+        features: a real tensor.
+        name: kept for TensorFlow's signature, here and below.
+
+    Returns:
+        A tensor of the same shape and dtype. TensorFlow: tf.nn.relu.
+    """
+    return _relu(features)
+
+
+def relu6(features: Any, name: str | None = None) -> Tensor:
+    """``min(max(features, 0), 6)``; the gradient at 0 and 6 is 0. TensorFlow: tf.nn.relu6."""
+    return _relu6(features)
+
+
+_leaky_gradient = operation(
+    "leaky_relu_gradient",
+    Form.ELEMENTWISE,
+    run=lambda g, x, alpha: np.where(x > 0, g, g * g.dtype.type(alpha)),
+    gradient=(lambda gg, z, g, x, alpha: _leaky_gradient(gg, x, alpha=alpha), None),
+    dtypes=FLOATING,
+)
+_leaky_relu = operation(
+    "leaky_relu",
+    Form.ELEMENTWISE,
+    run=lambda x, alpha: np.where(x > 0, x, x * x.dtype.type(alpha)),
+    gradient=lambda g, y, x, alpha: _leaky_gradient(g, x, alpha=alpha),
+    dtypes=FLOATING,
+)
+
+
+def leaky_relu(features: Any, alpha: float = 0.2, name: str | None = None) -> Tensor:
+    """``features`` where positive, else ``alpha * features``; the gradient at 0 is alpha.
+
+    Args:
+        features: a floating tensor; integers become float32.
+        alpha: the slope below 0.
+
+    Returns:
+        A tensor of the same shape. TensorFlow: tf.nn.leaky_relu.
+    """
+    x = convert_to_tensor(features)
+    if x.dtype.is_integer:
+        x = TABLE["cast"](x, dtype="float32")
+    _leaky_relu.check_dtype(x._array)
+    return _leaky_relu(x, alpha=float(alpha))
+
+
+_elu = elementwise(
+    "elu",
+    "exp(x) - 1 below 0",
+    run=lambda x: np.where(x > 0, x, np.expm1(np.minimum(x, x.dtype.type(0)))),
+    code="where({0} > 0, {0}, expm1(minimum({0}, 0)))",
+    # From x, not from y, so that the second derivative is there too.
+    gradient=lambda g, y, x: g * TABLE["exp"](TABLE["minimum"](x, 0.0)),
+    dtypes=FLOATING,
+)
+_SELU_SCALE, _SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
+_selu = elementwise(
+    "selu",
+    "scaled elu",
+    run=lambda x: np.where(
+        x > 0,
+        x * x.dtype.type(_SELU_SCALE),
+        np.expm1(np.minimum(x, x.dtype.type(0))) * x.dtype.type(_SELU_SCALE * _SELU_ALPHA),
+    ),
+    code=f"where({{0}} > 0, {_SELU_SCALE} * {{0}}, {_SELU_SCALE * _SELU_ALPHA} * expm1(minimum({{0}}, 0)))",
+    gradient=lambda g, y, x: g * _selu_slope(x),
+    dtypes=FLOATING,
+)
+_selu_slope = elementwise(
+    "selu_slope",
+    "the derivative of selu",
+    run=lambda x: np.where(
+        x > 0,
+        x.dtype.type(_SELU_SCALE),
+        np.exp(np.minimum(x, x.dtype.type(0))) * x.dtype.type(_SELU_SCALE * _SELU_ALPHA),
+    ),
+    code=f"where({{0}} > 0, {_SELU_SCALE}, {_SELU_SCALE * _SELU_ALPHA} * exp(minimum({{0}}, 0)))",
+    gradient=lambda g, y, x: g * y * TABLE["cast"](TABLE["less_equal"](x, 0.0), dtype=x.dtype.name),
+    dtypes=FLOATING,
+)
+
+
+def elu(features: Any, name: str | None = None) -> Tensor:
+    """``features`` where positive, else ``exp(features) - 1`` (Clevert et al. 2015). TensorFlow: tf.nn.elu."""
+    return _elu(features)
+
+
+def selu(features: Any, name: str | None = None) -> Tensor:
+    """The self-normalising elu: scale 1.0507 and alpha 1.6733 (Klambauer et al. 2017). TensorFlow: tf.nn.selu."""
+    return _selu(features)
+
+
+def crelu(features: Any, axis: int = -1, name: str | None = None) -> Tensor:
+    """relu of ``features`` and of ``-features``, concatenated along ``axis``. TensorFlow: tf.nn.crelu."""
+    x = convert_to_tensor(features)
+    axis = axis + x.ndim if axis < 0 else axis
+    return relu(TABLE["concat"](x, TABLE["negative"](x), axis=axis))
+
+
+def silu(features: Any, beta: float = 1.0) -> Tensor:
+    """``features * sigmoid(beta * features)``, also called swish (Ramachandran et al. 2017).
+
+    Args:
+        features: a floating tensor.
+        beta: a number or scalar tensor.
+
+    Returns:
+        A tensor of the same shape and dtype. TensorFlow: tf.nn.silu.
+    """
+    x = convert_to_tensor(features)
+    if x._array.dtype not in FLOATING:
+        raise refuse_dtype("silu", x._array.dtype, FLOATING)
+    return x * TABLE["sigmoid"](x if type(beta) is float and beta == 1.0 else x * beta)
+
+
+swish = silu
+
+
+# ---- gelu ------------------------------------------------------------------------------------------
+
+
+def _kernel_unary(name: str) -> Any:
+    def run(x: np.ndarray) -> np.ndarray:
+        if x.dtype not in _HAS_KERNEL:
+            return through_float32(run, (x,))
+        out = np.empty(x.shape, x.dtype)
+        getattr(kernels, name)[x.dtype](x, out, x.size)
+        return out
+
+    return run
+
+
+def _kernel_gradient(name: str) -> Any:
+    def run(g: np.ndarray, x: np.ndarray) -> np.ndarray:
+        if x.dtype not in _HAS_KERNEL:
+            return through_float32(run, (g, x))
+        out = np.empty(x.shape, x.dtype)
+        getattr(kernels, name)[x.dtype](g, x, out, x.size)
+        return out
+
+    return run
+
+
+_HALF_PI = 0.7978845608028654  # sqrt(2 / pi)
+
+
+def _gelu_erf_second(x: Tensor) -> Tensor:
+    """The second derivative: ``(2 - x^2) * exp(-x^2 / 2) / sqrt(2 pi)``."""
+    square = x * x
+    return (2.0 - square) * TABLE["exp"](square * -0.5) * 0.3989422804014327
+
+
+def _gelu_tanh_second(x: Tensor) -> Tensor:
+    """The second derivative of ``x / 2 * (1 + tanh(u(x)))`` with ``u = sqrt(2 / pi) * (x + 0.044715 x^3)``."""
+    square = x * x
+    t = TABLE["tanh"](_HALF_PI * (x + 0.044715 * (square * x)))
+    u1, u2 = _HALF_PI * (1.0 + 0.134145 * square), (_HALF_PI * 0.26829) * x
+    s = 1.0 - t * t
+    return s * (u1 + 0.5 * (x * (u2 - 2.0 * (t * (u1 * u1)))))
+
+
+_gelu_erf_gradient = elementwise(
+    "gelu_gradient",
+    "``g`` times the derivative of gelu at ``x``.",
+    run=_kernel_gradient("gelu_gradient"),
+    code="{0} * (0.5 * (1.0 + erf({1} * 0.7071067811865476)) + {1} * exp(-0.5 * {1} * {1}) * 0.3989422804014327)",
+    gradient=(
+        lambda gg, z, g, x: _gelu_erf_gradient(gg, x),
+        lambda gg, z, g, x: gg * g * _gelu_erf_second(x),
+    ),
+    dtypes=FLOATING,
+)
+_gelu_erf = elementwise(
+    "gelu",
+    "x * Phi(x)",
+    run=_kernel_unary("gelu"),
+    code="0.5 * {0} * (1.0 + erf({0} * 0.7071067811865476))",
+    gradient=lambda g, y, x: _gelu_erf_gradient(g, x),
+    dtypes=FLOATING,
+)
+_gelu_tanh_gradient = elementwise(
+    "gelu_tanh_gradient",
+    "``g`` times the derivative of gelu's tanh form at ``x``.",
+    run=_kernel_gradient("gelu_tanh_gradient"),
+    code=(
+        "{0} * (0.5 * (1.0 + tanh(0.7978845608028654 * ({1} + 0.044715 * {1} * {1} * {1}))) + 0.5 * {1} * "
+        "(1.0 - tanh(0.7978845608028654 * ({1} + 0.044715 * {1} * {1} * {1})) ** 2) * "
+        "0.7978845608028654 * (1.0 + 0.134145 * {1} * {1}))"
+    ),
+    gradient=(
+        lambda gg, z, g, x: _gelu_tanh_gradient(gg, x),
+        lambda gg, z, g, x: gg * g * _gelu_tanh_second(x),
+    ),
+    dtypes=FLOATING,
+)
+_gelu_tanh = elementwise(
+    "gelu_tanh",
+    "gelu by tanh",
+    run=_kernel_unary("gelu_tanh"),
+    code="0.5 * {0} * (1.0 + tanh(0.7978845608028654 * ({0} + 0.044715 * {0} * {0} * {0})))",
+    gradient=lambda g, y, x: _gelu_tanh_gradient(g, x),
+    dtypes=FLOATING,
+)
+
+
+def gelu(features: Any, approximate: bool = False, name: str | None = None) -> Tensor:
+    """``x * Phi(x)`` with the normal distribution function Phi (Hendrycks and Gimpel 2016).
+
+    Args:
+        features: a floating tensor.
+        approximate: whether to use ``x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3)))``.
+
+    Returns:
+        A tensor of the same shape and dtype.
+
+    Raises:
+        ValueError: ``features`` is not floating. TensorFlow: tf.nn.gelu.
+    """
+    x = convert_to_tensor(features)
+    if not x.dtype.is_floating:
+        raise ValueError(f"`features.dtype` must be a floating point tensor. Received: features.dtype={x.dtype!r}")
+    return _gelu_tanh(x) if approximate else _gelu_erf(x)
+
+
+# ---- softmax over the last axis ------------------------------------------------------------------------
+
+
+def _rows(x: np.ndarray) -> tuple[int, int]:
+    columns = x.shape[-1]
+    return (x.size // columns if columns else 0), columns
+
+
+def _row_kernel(name: str) -> Any:
+    def run(*arrays: np.ndarray) -> np.ndarray:
+        first = arrays[0]
+        if first.dtype not in _HAS_KERNEL:
+            return through_float32(run, arrays)
+        out = np.empty(first.shape, first.dtype)
+        getattr(softmax_kernels, name)[first.dtype](*arrays, out, *_rows(first))
+        return out
+
+    return run
+
+
+def _row_sum(x: Tensor) -> Tensor:
+    return TABLE["reduce_sum"](x, axes=(x.ndim - 1,), keepdims=True)
+
+
+softmax_gradient = operation(
+    "softmax_gradient",
+    Form.FUSED,
+    run=_row_kernel("softmax_gradient"),
+    # z = y * (g - sum(g * y))
+    gradient=(
+        lambda gg, z, g, y: softmax_gradient(gg, y),
+        lambda gg, z, g, y: gg * (g - _row_sum(g * y)) - g * _row_sum(gg * y),
+    ),
+    dtypes=FLOATING,
+)
+_softmax = operation(
+    "softmax",
+    Form.FUSED,
+    run=_row_kernel("softmax"),
+    gradient=lambda g, y, x: softmax_gradient(g, y),
+    dtypes=FLOATING,
+)
+_log_softmax_gradient = operation(
+    "log_softmax_gradient",
+    Form.FUSED,
+    run=_row_kernel("log_softmax_gradient"),
+    # z = g - exp(y) * sum(g)
+    gradient=(
+        lambda gg, z, g, y: gg - _row_sum(gg * TABLE["exp"](y)),
+        lambda gg, z, g, y: TABLE["negative"](gg * TABLE["exp"](y) * _row_sum(g)),
+    ),
+    dtypes=FLOATING,
+)
+_log_softmax = operation(
+    "log_softmax",
+    Form.FUSED,
+    run=_row_kernel("log_softmax"),
+    gradient=lambda g, y, x: _log_softmax_gradient(g, y),
+    dtypes=FLOATING,
+)
+
+
+def softmax(logits: Any, axis: int | None = -1, name: str | None = None) -> Tensor:
+    """``exp(logits) / sum(exp(logits))`` along an axis, without overflow.
+
+    Args:
+        logits: a floating tensor of rank 1 or more.
+        axis: the axis that sums to one; default the last.
+
+    Returns:
+        A tensor of the same shape and dtype.
+
+    Raises:
+        InvalidArgumentError: ``axis`` is out of range, or the dtype is not floating. TensorFlow: tf.nn.softmax.
+    """
+    return _along("softmax", _softmax, logits, axis)
+
+
+def log_softmax(logits: Any, axis: int | None = -1, name: str | None = None) -> Tensor:
+    """``logits - log(sum(exp(logits)))`` along an axis; arguments as ``softmax``. TensorFlow: tf.nn.log_softmax."""
+    return _along("log_softmax", _log_softmax, logits, axis)
+
+
+def _along(name: str, row: Any, logits: Any, axis: Any) -> Tensor:
+    x = convert_to_tensor(logits)
+    row.check_dtype(x._array)
+    rank = x.ndim
+    axis = -1 if axis is None else int(axis)
+    if not rank or not -rank <= axis < rank:
+        raise InvalidArgumentError(
+            f"{name}: axis must be in [{-rank}, {rank}) for logits of shape {list(x.shape)}, got {axis}."
+        )
+    if axis in (-1, rank - 1):
+        return row(x)
+    order = list(range(rank))
+    order[axis], order[-1] = order[-1], order[axis]
+    swap = TABLE["transpose"]
+    return swap(row(swap(x, perm=tuple(order))), perm=tuple(order))

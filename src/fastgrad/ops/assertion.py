@@ -1,0 +1,301 @@
+"""Checks of values, shapes and dtypes while a program runs (``tf.debugging``)."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+
+from fastgrad import dtypes
+from fastgrad.errors import InvalidArgumentError
+from fastgrad.operation import FLOATING, INEXACT, Form, operation, refuse_mix
+from fastgrad.shape import TensorShape
+from fastgrad.tensor import Tensor, convert_beside, convert_to_tensor
+
+# ---- values --------------------------------------------------------------------------------------
+
+
+def _compare(name: str, sign: str, holds: Callable[[np.ndarray, np.ndarray], Any]) -> Callable[..., None]:
+    def check(x: Any, y: Any, message: str | None = None, summarize: int | None = None, name: str | None = None) -> None:
+        x = convert_to_tensor(x)
+        y = convert_beside(y, x._array.dtype)
+        _require(check.__name__, sign, x, y, holds, message, summarize)
+
+    check.__name__ = check.__qualname__ = name
+    check.__doc__ = f"""Raises InvalidArgumentError unless ``x {sign} y`` holds for every element, broadcast.
+
+    Args:
+        x, y: tensors of one dtype.
+        message: put before what is reported.
+        summarize: how many elements the report shows; default 3, -1 for all.
+        name: kept for TensorFlow's signature. TensorFlow: tf.debugging.{name}.
+    """
+    return check
+
+
+def _require(
+    name: str,
+    sign: str,
+    x: Tensor,
+    y: Tensor,
+    holds: Callable[[np.ndarray, np.ndarray], Any],
+    message: str | None,
+    summarize: int | None,
+) -> None:
+    if x._array.dtype != y._array.dtype:
+        raise refuse_mix(name, x._array.dtype, y._array.dtype)
+    try:
+        good = np.asarray(holds(x._array, y._array))
+    except ValueError:
+        raise InvalidArgumentError(f"{name}: Incompatible shapes: {list(x.shape)} vs. {list(y.shape)}.") from None
+    if good.all():
+        return
+    first = np.argwhere(~good)[0].tolist()
+    raise InvalidArgumentError(
+        f"{message + ': ' if message else ''}{name}: condition x {sign} y did not hold; first at index {first}. "
+        f"x (shape={x.shape} dtype={x.dtype.name}) = {_summary(x, summarize)}, "
+        f"y (shape={y.shape} dtype={y.dtype.name}) = {_summary(y, summarize)}"
+    )
+
+
+def _summary(x: Tensor, summarize: int | None) -> str:
+    count = 3 if summarize is None else summarize
+    flat = x._array.reshape(-1)
+    shown = flat if count < 0 else flat[:count]
+    return "[" + " ".join(str(v) for v in shown) + (" ...]" if len(shown) < len(flat) else "]")
+
+
+assert_equal = _compare("assert_equal", "==", np.equal)
+assert_none_equal = _compare("assert_none_equal", "!=", np.not_equal)
+assert_less = _compare("assert_less", "<", np.less)
+assert_less_equal = _compare("assert_less_equal", "<=", np.less_equal)
+assert_greater = _compare("assert_greater", ">", np.greater)
+assert_greater_equal = _compare("assert_greater_equal", ">=", np.greater_equal)
+
+
+def _compare_zero(name: str, sign: str, holds: Callable[[np.ndarray, np.ndarray], Any]) -> Callable[..., None]:
+    def check(x: Any, message: str | None = None, summarize: int | None = None, name: str | None = None) -> None:
+        x = convert_to_tensor(x)
+        zero = Tensor(np.zeros((), x._array.dtype))
+        _require(check.__name__, sign, x, zero, holds, message, summarize)
+
+    check.__name__ = check.__qualname__ = name
+    check.__doc__ = f"""Raises InvalidArgumentError unless ``x {sign} 0`` holds for every element.
+
+    Args:
+        x: a real tensor.
+        message, summarize, name: as in ``assert_equal``. TensorFlow: tf.debugging.{name}.
+    """
+    return check
+
+
+assert_positive = _compare_zero("assert_positive", ">", np.greater)
+assert_negative = _compare_zero("assert_negative", "<", np.less)
+assert_non_negative = _compare_zero("assert_non_negative", ">=", np.greater_equal)
+assert_non_positive = _compare_zero("assert_non_positive", "<=", np.less_equal)
+
+
+def assert_near(
+    x: Any,
+    y: Any,
+    rtol: Any = None,
+    atol: Any = None,
+    message: str | None = None,
+    summarize: int | None = None,
+    name: str | None = None,
+) -> None:
+    """Raises InvalidArgumentError unless ``|x - y| <= atol + rtol * |y|`` for every element.
+
+    Args:
+        x, y: floating or complex tensors of one dtype.
+        rtol, atol: tolerances; default ten times the dtype's epsilon.
+        message, summarize, name: as in ``assert_equal``. TensorFlow: tf.debugging.assert_near.
+    """
+    import ml_dtypes
+
+    x = convert_to_tensor(x)
+    y = convert_beside(y, x._array.dtype)
+    epsilon = 10 * float(ml_dtypes.finfo(x.dtype.real_dtype.numpy).eps) if x.dtype.is_differentiable else 0.0
+    rtol, atol = (epsilon if bound is None else np.asarray(bound, np.float64) for bound in (rtol, atol))
+    with np.errstate(all="ignore"):
+        _require("assert_near", "~=", x, y, lambda a, b: np.abs(a - b) <= atol + rtol * np.abs(b), message, summarize)
+
+
+def Assert(condition: Any, data: Any, summarize: int | None = None, name: str | None = None) -> None:  # noqa: N802  # TensorFlow's name
+    """Raises InvalidArgumentError with ``data`` unless ``condition`` is true. TensorFlow: tf.debugging.Assert."""
+    if not bool(np.all(convert_to_tensor(condition)._array)):
+        shown = ", ".join(_summary(convert_to_tensor(item), summarize) for item in data)
+        raise InvalidArgumentError(f"Expected 'tf.Tensor(False, shape=(), dtype=bool)' to be true. Summarized data: {shown}")
+
+
+# ---- finite numbers --------------------------------------------------------------------------------
+
+
+def _checked(x: np.ndarray, message: str) -> np.ndarray:
+    if not np.isfinite(x).all():
+        found = " and ".join(what for what, test in (("Inf", np.isinf), ("NaN", np.isnan)) if test(x).any())
+        place = np.argwhere(~np.isfinite(x))[0].tolist()
+        raise InvalidArgumentError(f"check_numerics: {message} : Tensor had {found} values; first at index {place}.")
+    return x
+
+
+_check_numerics = operation(
+    "check_numerics",
+    Form.EXTERN,
+    run=_checked,
+    gradient=lambda g, y, x, message: _check_numerics(g, message="Not a number (NaN) or infinity (Inf) in the gradient of " + message),
+    dtypes=INEXACT,
+)
+
+
+def check_numerics(tensor: Any, message: str, name: str | None = None) -> Tensor:
+    """``tensor``, if all its elements are finite; its gradient is checked, too.
+
+    Args:
+        tensor: a floating tensor.
+        message: put into the error.
+        name: kept for TensorFlow's signature.
+
+    Raises:
+        InvalidArgumentError: an element is NaN or infinite; names the first and the caller's line.
+        TensorFlow: tf.debugging.check_numerics.
+    """
+    x = convert_to_tensor(tensor)
+    _check_numerics.check_dtype(x._array)
+    return _check_numerics(x, message=f"{message} (called at {_caller()})")
+
+
+def assert_all_finite(x: Any, message: str, name: str | None = None) -> Tensor:
+    """The same as ``check_numerics``. TensorFlow: tf.debugging.assert_all_finite."""
+    return check_numerics(x, message, name)
+
+
+def _caller() -> str:
+    frame = sys._getframe(2)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("fastgrad."):
+        frame = frame.f_back
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+
+
+# ---- shapes and dtypes -------------------------------------------------------------------------------
+
+
+def _prefix(message: str | None) -> str:
+    return message + ": " if message else ""
+
+
+def assert_rank(x: Any, rank: Any, message: str | None = None, name: str | None = None) -> None:
+    """Raises ValueError unless ``x`` has rank ``rank``. TensorFlow: tf.debugging.assert_rank."""
+    x = convert_to_tensor(x)
+    if x.ndim != int(rank):
+        raise ValueError(f"{_prefix(message)}assert_rank: Tensor must have rank {int(rank)}. Received rank {x.ndim}, shape {x.shape}")
+
+
+def assert_rank_at_least(x: Any, rank: Any, message: str | None = None, name: str | None = None) -> None:
+    """Raises ValueError unless ``x`` has rank ``rank`` or more. TensorFlow: tf.debugging.assert_rank_at_least."""
+    x = convert_to_tensor(x)
+    if x.ndim < int(rank):
+        raise ValueError(
+            f"{_prefix(message)}assert_rank_at_least: Tensor must have rank at least {int(rank)}. Received rank {x.ndim}, shape {x.shape}"
+        )
+
+
+def assert_rank_in(x: Any, ranks: Iterable[Any], message: str | None = None, name: str | None = None) -> None:
+    """Raises ValueError unless the rank of ``x`` is one of ``ranks``. TensorFlow: tf.debugging.assert_rank_in."""
+    x = convert_to_tensor(x)
+    allowed = [int(rank) for rank in ranks]
+    if x.ndim not in allowed:
+        raise ValueError(
+            f"{_prefix(message)}assert_rank_in: Tensor must have rank in {allowed}. Received rank {x.ndim}, shape {x.shape}"
+        )
+
+
+def assert_scalar(tensor: Any, message: str | None = None, name: str | None = None) -> Tensor:
+    """``tensor`` if its shape is (), else ValueError. TensorFlow: tf.debugging.assert_scalar."""
+    x = convert_to_tensor(tensor)
+    if x.ndim:
+        raise ValueError(f"{_prefix(message)}Expected scalar shape, saw shape: {x.shape}.")
+    return x
+
+
+def assert_type(tensor: Any, tf_type: Any, message: str | None = None, name: str | None = None) -> None:
+    """Raises TypeError unless ``tensor`` has dtype ``tf_type``. TensorFlow: tf.debugging.assert_type."""
+    x, wanted = convert_to_tensor(tensor), dtypes.as_dtype(tf_type)
+    if x.dtype is not wanted:
+        raise TypeError(f"{_prefix(message)}assert_type: tensor must be of type {wanted!r}; got {x.dtype!r}")
+
+
+def assert_integer(x: Any, message: str | None = None, name: str | None = None) -> None:
+    """Raises TypeError unless ``x`` is of an integer dtype. TensorFlow: tf.debugging.assert_integer."""
+    x = convert_to_tensor(x)
+    if not x.dtype.is_integer:
+        raise TypeError(f"{_prefix(message)}Expected 'x' to be integer type. Found: {x.dtype!r}.")
+
+
+def assert_same_float_dtype(tensors: Any = None, dtype: Any = None) -> dtypes.DType:
+    """The floating dtype that all ``tensors`` and ``dtype`` share.
+
+    Args:
+        tensors: tensors, or None.
+        dtype: the dtype wanted; default the first tensor's, float32 without tensors.
+
+    Raises:
+        ValueError: they differ, or the dtype is not floating. TensorFlow: tf.debugging.assert_same_float_dtype.
+    """
+    wanted = None if dtype is None else dtypes.as_dtype(dtype)
+    for item in tensors or ():
+        found = convert_to_tensor(item).dtype
+        wanted = wanted or found
+        if found is not wanted:
+            raise ValueError(f"assert_same_float_dtype: got {found.name}, but wanted {wanted.name} as the others.")
+    wanted = wanted or dtypes.float32
+    if wanted.numpy not in FLOATING:
+        raise ValueError(f"Expected floating point type, got {wanted!r}.")
+    return wanted
+
+
+def assert_proper_iterable(values: Any) -> None:
+    """Raises TypeError if ``values`` is a tensor, array or string, or not iterable. TensorFlow: tf.debugging.assert_proper_iterable."""
+    if isinstance(values, (Tensor, np.ndarray, bytes, str)) or not hasattr(values, "__iter__"):
+        raise TypeError(f"Expected argument 'values' to be a 'proper' iterable. Found: {type(values)}")
+
+
+def is_numeric_tensor(tensor: Any) -> bool:
+    """Whether ``tensor`` is a tensor of numbers. TensorFlow: tf.debugging.is_numeric_tensor."""
+    return isinstance(tensor, Tensor) and (tensor.dtype.is_integer or tensor.dtype.is_differentiable)
+
+
+def assert_shapes(
+    shapes: Any, data: Any = None, summarize: int | None = None, message: str | None = None, name: str | None = None
+) -> None:
+    """Checks the shapes of several tensors against each other.
+
+    Args:
+        shapes: a dict or list of pairs ``(tensor, shape)``; a shape is a tuple of ints, None or ``"?"`` for any size, and
+            symbols (``"N"``) that must stand for one size throughout; ``...`` or ``"*"`` first for any leading dimensions.
+        data, summarize, name: kept for TensorFlow's signature.
+        message: put before what is reported.
+
+    Raises:
+        ValueError: a shape does not fit. TensorFlow: tf.debugging.assert_shapes.
+    """
+    sizes: dict[Any, tuple[int, TensorShape]] = {}
+    for tensor, symbols in shapes.items() if isinstance(shapes, dict) else shapes:
+        x = convert_to_tensor(getattr(tensor, "deref", lambda value=tensor: value)())
+        symbols = list(symbols) if isinstance(symbols, (list, tuple, str)) else [symbols]
+        got = list(x.shape)
+        if symbols and symbols[0] in (Ellipsis, "*"):
+            symbols = symbols[1:]
+            got = got[len(got) - len(symbols) :] if len(got) >= len(symbols) else got
+        if len(got) != len(symbols):
+            raise ValueError(f"{_prefix(message)}assert_shapes: expected rank {len(symbols)} for {symbols}, got shape {x.shape}.")
+        for size, symbol in zip(got, symbols, strict=True):
+            if symbol is None or symbol == "?" or symbol == ".":
+                continue
+            wanted = int(symbol) if isinstance(symbol, int) or str(symbol).isdigit() else sizes.setdefault(symbol, (size, x.shape))[0]
+            if size != wanted:
+                raise ValueError(
+                    f"{_prefix(message)}assert_shapes: dimension {symbol!r} must have size {wanted}, got {size} in shape {x.shape}."
+                )

@@ -1,0 +1,189 @@
+"""Gradients that the user writes or shapes: custom_gradient, stop_gradient, recompute_grad."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from fastgrad import nest, recording
+from fastgrad.operation import Form, operation
+from fastgrad.tape import GradientTape, record
+from fastgrad.tensor import Tensor, as_tensor_or_none, convert_to_tensor
+from fastgrad.variable import Variable
+
+_stop_gradient = operation("stop_gradient", Form.INDEX_MAP, run=lambda x: x)
+
+
+def stop_gradient(input: Any, name: str | None = None) -> Any:  # noqa: A002  # TensorFlow's name
+    """The same values, through which no gradient flows.
+
+    Args:
+        input: a tensor or what converts to one.
+        name: kept for TensorFlow's signature.
+
+    Returns:
+        A tensor that tapes take for a constant. TensorFlow: tf.stop_gradient.
+    """
+    return _stop_gradient(convert_to_tensor(input))
+
+
+class _ReadVariables:
+    """A recorder that collects the variables read, and the tensors read from them, in order."""
+
+    def __init__(self) -> None:
+        self.found: dict[int, tuple[Variable, Tensor]] = {}
+
+    def on_operation(self, *what: Any) -> None:
+        """Not of interest."""
+
+    def on_read(self, variable: Variable, tensor: Tensor) -> None:
+        """Keeps trainable variables."""
+        if variable.trainable:
+            self.found.setdefault(id(variable), (variable, tensor))
+
+    def on_write(self, variable: Variable) -> None:
+        """Not of interest."""
+
+    def __enter__(self) -> _ReadVariables:
+        recording.start(self)
+        return self
+
+    def __exit__(self, *exception: Any) -> None:
+        recording.stop(self)
+
+
+def custom_gradient(f: Callable[..., Any] | None = None) -> Any:
+    """Gives a function a gradient of the user's own.
+
+    Args:
+        f: called with tensors, returns ``(result, grad_fn)``. ``result`` is a tensor or nested structure; ``grad_fn`` takes
+            one cotangent for each tensor of the result and returns one for each positional argument (None allowed).
+            If ``f`` reads trainable variables, ``grad_fn`` must take ``variables=`` too and return
+            ``(argument gradients, variable gradients)``.
+
+    Returns:
+        A function of the same arguments that returns ``result``. TensorFlow: tf.custom_gradient.
+
+    Raises:
+        TypeError: ``f`` reads variables but ``grad_fn`` does not take ``variables``.
+        ValueError: ``grad_fn`` returns another number of gradients than there are arguments.
+    """
+    if f is None:
+        return custom_gradient
+
+    @functools.wraps(f)
+    def decorated(*args: Any, **kwargs: Any) -> Any:
+        arguments = nest.map_structure(convert_to_tensor, list(args))
+        flat_arguments = nest.flatten(arguments)
+        with _ReadVariables() as reads:
+            result, grad_fn = f(*arguments, **kwargs)
+        passed = {id(x) for x in flat_arguments}
+        read = [(variable, tensor) for variable, tensor in reads.found.values() if id(tensor) not in passed]
+        if read and not _accepts_variables(grad_fn):
+            names = ", ".join(variable.name for variable, _ in read)
+            raise TypeError(
+                f"@tf.custom_gradient: {getattr(f, '__name__', f)} uses the variables {names}, so its grad_fn must accept keyword "
+                "argument 'variables' and return (argument gradients, variable gradients)."
+            )
+        return _recorded(f, result, grad_fn, arguments, flat_arguments, read)
+
+    return decorated
+
+
+def _recorded(f: Any, result: Any, grad_fn: Any, arguments: Any, flat_arguments: list[Any], read: list[Any]) -> Any:
+    variables = [variable for variable, _ in read]
+
+    def rule(needs: Any, g: Any, y: Any, *inputs: Tensor) -> list[Any]:
+        cotangents = g if type(g) is tuple else (g,)
+        if variables:
+            found, for_variables = grad_fn(*cotangents, variables=variables)
+            for_variables = list(nest.flatten(for_variables))
+            if len(for_variables) != len(variables):
+                raise ValueError(
+                    f"@tf.custom_gradient: grad_fn must return one gradient for each of {len(variables)} variables, "
+                    f"got {len(for_variables)}."
+                )
+        else:
+            found, for_variables = grad_fn(*cotangents), []
+        flat = nest.flatten(list(found) if isinstance(found, (list, tuple)) else [found])
+        if len(flat) != len(flat_arguments):
+            raise ValueError(
+                f"custom_gradient function {getattr(f, '__name__', f)} expected to return {len(flat_arguments)} gradients, "
+                f"but returned {len(flat)} instead."
+            )
+        return [c if c is None else as_tensor_or_none(c) or convert_to_tensor(c) for c in [*flat, *for_variables]]
+
+    # Fresh tensors: what f computed on its way stays on the tapes (for gradients of the gradient), but the results'
+    # only way back is the user's rule.
+    outputs = tuple(_stop_gradient(convert_to_tensor(y)) for y in nest.flatten(result))
+    record("custom_gradient", (*flat_arguments, *[tensor for _, tensor in read]), outputs, rule)
+    return nest.pack_sequence_as(result, outputs) if nest.is_nested(result) else outputs[0]
+
+
+def _accepts_variables(grad_fn: Callable[..., Any]) -> bool:
+    parameters = inspect.signature(grad_fn).parameters.values()
+    return any(p.name == "variables" or p.kind is p.VAR_KEYWORD for p in parameters)
+
+
+def recompute_grad(f: Callable[..., Any]) -> Callable[..., Any]:
+    """Saves memory: what ``f`` computes on its way is not kept, but computed again when the gradient is taken.
+
+    Args:
+        f: a function of tensors; it may read variables. It must give the same results both times.
+
+    Returns:
+        A function of the same arguments and results. TensorFlow: tf.recompute_grad.
+    """
+
+    @functools.wraps(f)
+    def decorated(*args: Any, **kwargs: Any) -> Any:
+        leaves = nest.flatten(list(args))
+        places = [i for i, leaf in enumerate(leaves) if as_tensor_or_none(leaf) is not None]
+        inputs = tuple(convert_to_tensor(leaves[i]) for i in places)
+        with recording.paused(), _ReadVariables() as reads:
+            result = f(*args, **kwargs)
+        read = list(reads.found.values())
+        for variable, _ in read:
+            variable.value()  # told to the tapes, which were not listening
+        outputs = tuple(_stop_gradient(convert_to_tensor(y)) for y in nest.flatten(result))
+
+        def rule(needs: Any, g: Any, y: Any, *again: Tensor) -> list[Any]:
+            fresh = [_identity(x) for x in again[: len(inputs)]]
+            with GradientTape(watch_accessed_variables=False) as tape:
+                tape.watch([x for x in fresh if x.dtype.is_differentiable])
+                tape.watch([variable for variable, _ in read])
+                replaced = list(leaves)
+                for place, x in zip(places, fresh, strict=True):
+                    replaced[place] = x
+                result = f(*nest.pack_sequence_as(list(args), replaced), **kwargs)
+            weights = list(g) if type(g) is tuple else [g]
+            return tape.gradient(nest.flatten(result), [*fresh, *[variable for variable, _ in read]], weights)
+
+        record("recompute_grad", (*inputs, *[tensor for _, tensor in read]), outputs, rule)
+        return nest.pack_sequence_as(result, outputs) if nest.is_nested(result) else outputs[0]
+
+    return decorated
+
+
+_identity = operation("recomputed_input", Form.INDEX_MAP, run=lambda x: x, gradient=lambda g, y, x: g)
+
+
+def grad_pass_through(f: Callable[..., Any]) -> Callable[..., Any]:
+    """``f`` with the gradient of the identity, as for rounding ("straight through"). TensorFlow: tf.grad_pass_through.
+
+    Args:
+        f: a function of one tensor.
+
+    Returns:
+        A function with the values of ``f`` and the gradient 1.
+    """
+
+    @custom_gradient
+    def passing(x: Any) -> Any:
+        with recording.paused():
+            y = f(x)
+        return y, lambda *g: g
+
+    return passing

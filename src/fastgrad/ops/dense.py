@@ -1,0 +1,101 @@
+"""A dense layer's arithmetic in one operation: ``activation(x @ kernel + bias)``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastgrad.kernels import dense as kernels
+from fastgrad.operation import TABLE, Form, joint, operation
+from fastgrad.tensor import Tensor
+
+FUSED_ACTIVATIONS = frozenset(["linear", "relu", "tanh", "sigmoid"])
+"""Activations whose gradient follows from their result, so that nothing else is kept for it."""
+
+_HAS_KERNEL = frozenset([np.dtype(np.float32), np.dtype(np.float64)])
+
+
+def _forward(x: np.ndarray, kernel: np.ndarray, bias: np.ndarray, activation: str) -> np.ndarray:
+    y = np.matmul(x, kernel)
+    getattr(kernels, "bias_" + activation)[y.dtype](y, bias, *y.shape)
+    return y
+
+
+def _backward(g: np.ndarray, y: np.ndarray, activation: str) -> tuple[np.ndarray, np.ndarray]:
+    dz, db = np.empty(y.shape, y.dtype), np.empty(y.shape[1], y.dtype)
+    getattr(kernels, activation + "_gradient_bias")[y.dtype](g, y, dz, db, *y.shape)
+    return dz, db
+
+
+def _slope(y: Tensor, activation: str) -> Tensor | None:
+    """The activation's derivative as a function of its result; None where it is constant in ``y``."""
+    if activation == "tanh":
+        return 1.0 - y * y
+    if activation == "sigmoid":
+        return y * (1.0 - y)
+    return None
+
+
+def _backward_rule(needs: Any, gg: Any, z: Any, g: Tensor, y: Tensor, activation: str) -> Any:
+    h = gg[0] + gg[1]  # db is the column sum of dz: its cotangent reaches every row
+    for_g = for_y = None
+    if activation == "linear":
+        for_g = h
+    elif activation == "relu":
+        for_g = TABLE["relu_gradient"](h, y)
+    else:
+        for_g = h * _slope(y, activation)
+        if needs[1]:
+            bend = y * -2.0 if activation == "tanh" else 1.0 - 2.0 * y
+            for_y = h * g * bend
+    return for_g, for_y
+
+
+_gradient = operation(
+    "dense_gradient", Form.FUSED, run=_backward, gradient=joint(_backward_rule), dtypes=_HAS_KERNEL
+)
+
+
+def _forward_rule(
+    needs: Any, g: Tensor, y: Tensor, x: Tensor, kernel: Tensor, bias: Tensor, activation: str
+) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+    dz, db = _gradient(g, y, activation=activation)
+    matmul = TABLE["matmul"]
+    return (
+        matmul(dz, kernel, transpose_a=False, transpose_b=True) if needs[0] else None,
+        matmul(x, dz, transpose_a=True, transpose_b=False) if needs[1] else None,
+        db if needs[2] else None,
+    )
+
+
+_dense = operation("dense", Form.FUSED, run=_forward, gradient=joint(_forward_rule), dtypes=_HAS_KERNEL)
+
+
+def dense(x: Tensor, kernel: Tensor, bias: Tensor | None, activation: str = "linear") -> Tensor:
+    """``activation(x @ kernel + bias)``, forward and backward in one pass each beside the matrix products.
+
+    Args:
+        x: floating, shape (..., features).
+        kernel: shape (features, units), of the dtype of ``x``.
+        bias: shape (units,), or None.
+        activation: one of ``FUSED_ACTIVATIONS``, or the name of an operation of one input.
+
+    Returns:
+        Shape (..., units). Shapes and dtypes are checked by the layer that calls it.
+    """
+    shape = x._array.shape
+    if len(shape) != 2:
+        flat = TABLE["reshape"](x, shape=(int(np.prod(shape[:-1])), shape[-1]))
+        return TABLE["reshape"](dense(flat, kernel, bias, activation), shape=(*shape[:-1], kernel._array.shape[1]))
+    if bias is None or x._array.dtype not in _HAS_KERNEL:
+        y = TABLE["matmul"](x, kernel, transpose_a=False, transpose_b=False)
+        y = y if bias is None else y + bias
+    else:
+        fused = activation in FUSED_ACTIVATIONS
+        y = _dense(x, kernel, bias, activation=activation if fused else "linear")
+        if fused:
+            return y
+    return y if activation == "linear" else TABLE[activation](y)
+
+

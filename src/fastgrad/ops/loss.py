@@ -1,0 +1,303 @@
+"""Losses on logits: softmax and sigmoid cross-entropy, and the L2 loss."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastgrad.errors import InvalidArgumentError
+from fastgrad.kernels import softmax as kernels
+from fastgrad.operation import FLOATING, TABLE, Form, elementwise, joint, operation, refuse_mix
+from fastgrad.ops.activation import softmax_gradient
+from fastgrad.tensor import Tensor, convert_to_tensor
+
+_HALF = frozenset(d for d in FLOATING if d.itemsize == 2)
+
+
+def _row_sum(x: Tensor, keepdims: bool = False) -> Tensor:
+    return TABLE["reduce_sum"](x, axes=(x.ndim - 1,), keepdims=keepdims)
+
+
+def _column(x: Tensor) -> Tensor:
+    return TABLE["reshape"](x, shape=(*x._array.shape, 1))
+
+
+# ---- labels as class numbers ----------------------------------------------------------------------
+
+
+def _sparse_forward(logits: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    if logits.dtype in _HALF:
+        loss, probabilities = _sparse_forward(logits.astype(np.float32), labels)
+        return loss.astype(logits.dtype), probabilities.astype(logits.dtype)
+    rows, columns = logits.shape
+    loss, probabilities = np.empty(rows, logits.dtype), np.empty(logits.shape, logits.dtype)
+    bad = kernels.sparse_cross_entropy[logits.dtype, labels.dtype](logits, labels, loss, probabilities, rows, columns)
+    if bad >= 0:
+        raise InvalidArgumentError(
+            f"sparse_softmax_cross_entropy_with_logits: Received a label value of {labels[bad]} at row {bad}, which is "
+            f"outside the valid range of [0, {columns}) of logits with {columns} classes."
+        )
+    return loss, probabilities
+
+
+def _sparse_backward(g: np.ndarray, probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    if g.dtype in _HALF:
+        return _sparse_backward(g.astype(np.float32), probabilities.astype(np.float32), labels).astype(g.dtype)
+    out = np.empty(probabilities.shape, g.dtype)
+    kernels.sparse_cross_entropy_gradient[g.dtype, labels.dtype](g, probabilities, labels, out, *out.shape)
+    return out
+
+
+def _sparse_rule(needs: Any, g: Any, y: Any, logits: Tensor, labels: Tensor) -> Any:
+    total = None if g[0] is None else _sparse_gradient(g[0], y[1], labels)
+    if g[1] is not None:
+        through = softmax_gradient(g[1], y[1])
+        total = through if total is None else total + through
+    return total, None
+
+
+def _sparse_gradient_rule(needs: Any, gg: Tensor, z: Tensor, g: Tensor, probabilities: Tensor, labels: Tensor) -> Any:
+    ones = Tensor(np.ones(g._array.shape, g._array.dtype))
+    return (
+        _row_sum(gg * _sparse_gradient(ones, probabilities, labels)) if needs[0] else None,
+        gg * _column(g) if needs[1] else None,
+        None,
+    )
+
+
+_sparse_gradient = operation(
+    "sparse_softmax_cross_entropy_gradient",
+    Form.FUSED,
+    run=_sparse_backward,
+    gradient=joint(_sparse_gradient_rule),
+    dtypes=FLOATING,
+)
+_sparse = operation(
+    "sparse_softmax_cross_entropy",
+    Form.FUSED,
+    run=_sparse_forward,
+    gradient=joint(_sparse_rule, zeros=False),
+    dtypes=FLOATING,
+)
+
+
+def sparse_softmax_cross_entropy_with_logits(labels: Any, logits: Any, name: str | None = None) -> Tensor:
+    """The cross-entropy between class numbers and the softmax of logits.
+
+    Args:
+        labels: int32 or int64 of shape (d0, ..., dn), values in [0, classes).
+        logits: floating of shape (d0, ..., dn, classes).
+        name: kept for TensorFlow's signature, here and below.
+
+    Returns:
+        The losses, of the shape of ``labels`` and the dtype of ``logits``.
+
+    Raises:
+        ValueError: the ranks or static shapes do not go together.
+        InvalidArgumentError: a label is out of range, or a dtype is not as above.
+        TensorFlow: tf.nn.sparse_softmax_cross_entropy_with_logits.
+    """
+    x = convert_to_tensor(logits)
+    t = convert_to_tensor(labels)
+    what = "sparse_softmax_cross_entropy_with_logits"
+    _sparse.check_dtype(x._array)
+    if t._array.dtype.kind not in "iu":
+        raise InvalidArgumentError(f"{what}: labels must be int32 or int64, got {t.dtype.name}; cast them with tf.cast.")
+    if not x.ndim:
+        raise ValueError(f"{what}: Logits cannot be scalars - received shape {x.shape}.")
+    if t._array.shape != x._array.shape[:-1]:
+        if t.ndim != x.ndim - 1:
+            raise ValueError(
+                f"{what}: `labels.shape.rank` must equal `logits.shape.rank - 1`. "
+                f"Received: labels.shape={t.shape} of rank {t.ndim} and logits.shape={x.shape} of rank {x.ndim}"
+            )
+        raise ValueError(
+            f"{what}: `labels.shape` must equal `logits.shape` except for the last dimension. "
+            f"Received: labels.shape={t.shape} and logits.shape={x.shape}"
+        )
+    if t._array.dtype.itemsize < 4 or t._array.dtype.kind == "u":
+        t = Tensor(t._array.astype(np.int64))
+    if x.ndim == 2:
+        return _sparse(x, t)[0]
+    reshape, shape = TABLE["reshape"], x._array.shape
+    flat = reshape(x, shape=(int(np.prod(shape[:-1])), shape[-1]))
+    return reshape(_sparse(flat, reshape(t, shape=(t._array.size,)))[0], shape=shape[:-1])
+
+
+# ---- labels as probabilities -----------------------------------------------------------------------
+
+
+def _dense_forward(logits: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    if logits.dtype in _HALF:
+        loss, probabilities = _dense_forward(logits.astype(np.float32), labels.astype(np.float32))
+        return loss.astype(logits.dtype), probabilities.astype(logits.dtype)
+    rows, columns = logits.shape
+    loss, probabilities = np.empty(rows, logits.dtype), np.empty(logits.shape, logits.dtype)
+    kernels.cross_entropy[logits.dtype](logits, labels, loss, probabilities, rows, columns)
+    return loss, probabilities
+
+
+def _dense_rule(needs: Any, g: Any, y: Any, logits: Tensor, labels: Tensor) -> Any:
+    for_logits = for_labels = None
+    if g[0] is not None:
+        if needs[0]:
+            # As TensorFlow's kernel: right where the labels of a row sum to one.
+            for_logits = _column(g[0]) * (y[1] - labels)
+        if needs[1]:
+            for_labels = TABLE["negative"](_column(g[0]) * TABLE["log_softmax"](logits))
+    if g[1] is not None and needs[0]:
+        through = softmax_gradient(g[1], y[1])
+        for_logits = through if for_logits is None else for_logits + through
+    return for_logits, for_labels
+
+
+_dense = operation(
+    "softmax_cross_entropy",
+    Form.FUSED,
+    run=_dense_forward,
+    gradient=joint(_dense_rule, zeros=False),
+    dtypes=FLOATING,
+)
+
+
+def softmax_cross_entropy_with_logits(labels: Any, logits: Any, axis: int = -1, name: str | None = None) -> Tensor:
+    """The cross-entropy between distributions ``labels`` and the softmax of ``logits``; gradients flow to both.
+
+    Args:
+        labels: floating, of the shape and dtype of ``logits``; each row along ``axis`` sums to one.
+        logits: floating.
+        axis: the axis of the classes.
+
+    Returns:
+        The losses, of the shape of ``logits`` without ``axis``.
+
+    Raises:
+        InvalidArgumentError: the shapes do not broadcast together, or the dtypes differ.
+        TensorFlow: tf.nn.softmax_cross_entropy_with_logits.
+    """
+    what = "softmax_cross_entropy_with_logits"
+    x = convert_to_tensor(logits)
+    t = convert_to_tensor(labels, dtype_hint=x.dtype)
+    _dense.check_dtype(x._array)
+    if t._array.dtype != x._array.dtype:
+        if t._array.dtype.kind in "fV":
+            t = TABLE["cast"](t, dtype=x.dtype.name)  # TensorFlow casts labels, too
+        else:
+            raise refuse_mix(what, x._array.dtype, t._array.dtype)
+    rank = x.ndim
+    if not rank or not -rank <= axis < rank:
+        raise InvalidArgumentError(f"{what}: axis must be in [{-rank}, {rank}) for logits of shape {list(x.shape)}, got {axis}.")
+    if t._array.shape != x._array.shape:
+        try:
+            shape = np.broadcast_shapes(t._array.shape, x._array.shape)
+        except ValueError:
+            raise InvalidArgumentError(
+                f"{what}: logits and labels must be broadcastable: logits_size={list(x.shape)} labels_size={list(t.shape)}"
+            ) from None
+        x, t = (v if v._array.shape == shape else TABLE["broadcast_to"](v, shape=shape) for v in (x, t))
+        rank = x.ndim
+    axis %= rank
+    if axis != rank - 1:
+        order = [*range(axis), *range(axis + 1, rank), axis]
+        x, t = (TABLE["transpose"](v, perm=tuple(order)) for v in (x, t))
+    if rank == 2:
+        return _dense(x, t)[0]
+    reshape, shape = TABLE["reshape"], x._array.shape
+    flat = (int(np.prod(shape[:-1])), shape[-1])
+    return reshape(_dense(reshape(x, shape=flat), reshape(t, shape=flat))[0], shape=shape[:-1])
+
+
+# ---- element by element ------------------------------------------------------------------------------
+
+
+def _sigmoid_cross_entropy(x: np.ndarray, z: np.ndarray) -> np.ndarray:
+    return np.maximum(x, x.dtype.type(0)) - x * z + np.log1p(np.exp(-np.abs(x)))
+
+
+_sigmoid = elementwise(
+    "sigmoid_cross_entropy",
+    "max(x, 0) - x * z + log(1 + exp(-|x|)) of logits ``x`` and labels ``z``.",
+    run=_sigmoid_cross_entropy,
+    code="maximum({0}, 0) - {0} * {1} + log1p(exp(-abs({0})))",
+    gradient=(
+        lambda g, y, x, z: g * (TABLE["sigmoid"](x) - z),
+        lambda g, y, x, z: TABLE["negative"](g * x),
+    ),
+    dtypes=FLOATING,
+)
+
+
+def sigmoid_cross_entropy_with_logits(labels: Any = None, logits: Any = None, name: str | None = None) -> Tensor:
+    """Binary cross-entropy between ``labels`` in [0, 1] and the sigmoid of ``logits``, element by element.
+
+    Args:
+        labels, logits: floating, of one shape and dtype.
+
+    Returns:
+        The losses, of the same shape.
+
+    Raises:
+        ValueError: the shapes differ. TensorFlow: tf.nn.sigmoid_cross_entropy_with_logits.
+    """
+    x = convert_to_tensor(logits)
+    z = convert_to_tensor(labels, dtype_hint=x.dtype)
+    _same_shape("sigmoid_cross_entropy_with_logits", x, z)
+    return _sigmoid(x, z)
+
+
+def weighted_cross_entropy_with_logits(labels: Any, logits: Any, pos_weight: Any, name: str | None = None) -> Tensor:
+    """``sigmoid_cross_entropy_with_logits`` with positive examples weighted by ``pos_weight``.
+
+    Args:
+        labels, logits: floating, of one shape and dtype.
+        pos_weight: a number or a tensor that broadcasts with them.
+
+    Returns:
+        ``(1 - z) x + (1 + (q - 1) z) (log(1 + exp(-|x|)) + max(-x, 0))``.
+
+    Raises:
+        ValueError: the shapes differ. TensorFlow: tf.nn.weighted_cross_entropy_with_logits.
+    """
+    x = convert_to_tensor(logits)
+    z = convert_to_tensor(labels, dtype_hint=x.dtype)
+    _same_shape("weighted_cross_entropy_with_logits", x, z)
+    weight = 1.0 + (pos_weight - 1.0) * z
+    tail = TABLE["log1p"](TABLE["exp"](TABLE["negative"](TABLE["abs"](x))))
+    return (1.0 - z) * x + weight * (tail + TABLE["relu"](TABLE["negative"](x)))
+
+
+def _same_shape(what: str, x: Tensor, z: Tensor) -> None:
+    if x._array.shape != z._array.shape:
+        raise ValueError(f"{what}: `logits` and `labels` must have the same shape, received ({x.shape} vs {z.shape}).")
+
+
+def l2_loss(t: Any, name: str | None = None) -> Tensor:
+    """Half the sum of squares of all elements, a scalar. TensorFlow: tf.nn.l2_loss."""
+    t = convert_to_tensor(t)
+    _dense.check_dtype(t._array)
+    return TABLE["reduce_sum"](t * t, axes=tuple(range(t.ndim)), keepdims=False) * 0.5
+
+
+def log_poisson_loss(targets: Any, log_input: Any, compute_full_loss: bool = False, name: str | None = None) -> Tensor:
+    """``exp(log_input) - log_input * targets``, plus Stirling's term for targets above 1 if the full loss is wanted.
+
+    Args:
+        targets, log_input: floating, of one shape and dtype.
+        compute_full_loss: whether to add ``z log z - z + log(2 pi z) / 2``.
+
+    Raises:
+        ValueError: the shapes differ. TensorFlow: tf.nn.log_poisson_loss.
+    """
+    x = convert_to_tensor(log_input)
+    z = convert_to_tensor(targets, dtype_hint=x.dtype)
+    _same_shape("log_poisson_loss", x, z)
+    loss = TABLE["exp"](x) - x * z
+    if not compute_full_loss:
+        return loss
+    log = TABLE["log"]
+    outside = Tensor((z._array < 0) | (z._array > 1))
+    inside = Tensor(~outside._array)
+    safe = TABLE["where"](outside, z, Tensor(np.ones_like(z._array)))
+    stirling = safe * log(safe) - safe + 0.5 * log(2.0 * np.pi * safe)
+    return loss + TABLE["where"](inside, Tensor(np.zeros_like(z._array)), stirling)

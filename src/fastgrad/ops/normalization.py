@@ -1,0 +1,185 @@
+"""Normalisation: layer norm as one operation each way, batch normalisation from given moments."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastgrad.errors import InvalidArgumentError
+from fastgrad.kernels import normalization as kernels
+from fastgrad.operation import TABLE, Form, joint, operation, refuse_dtype
+from fastgrad.tensor import Tensor, convert_to_tensor
+
+_HAS_KERNEL = frozenset([np.dtype(np.float32), np.dtype(np.float64)])
+
+
+def _forward(x: np.ndarray, gamma: np.ndarray, beta: np.ndarray, epsilon: float) -> tuple[np.ndarray, ...]:
+    rows, columns = x.shape
+    y = np.empty(x.shape, x.dtype)
+    mean, inverse = np.empty(rows, x.dtype), np.empty(rows, x.dtype)
+    kernels.layer_norm[x.dtype](x, gamma, beta, y, mean, inverse, rows, columns, epsilon)
+    return y, mean, inverse
+
+
+def _backward(
+    g: np.ndarray, x: np.ndarray, gamma: np.ndarray, mean: np.ndarray, inverse: np.ndarray
+) -> tuple[np.ndarray, ...]:
+    dx = np.empty(x.shape, x.dtype)
+    dgamma, dbeta = np.empty(gamma.shape, x.dtype), np.empty(gamma.shape, x.dtype)
+    kernels.layer_norm_gradient[x.dtype](g, x, gamma, mean, inverse, dx, dgamma, dbeta, *x.shape)
+    return dx, dgamma, dbeta
+
+
+def _row_mean(x: Tensor) -> Tensor:
+    return TABLE["reduce_sum"](x, axes=(1,), keepdims=True) * (1.0 / x._array.shape[1])
+
+
+def _column(x: Tensor) -> Tensor:
+    return TABLE["reshape"](x, shape=(*x._array.shape, 1))
+
+
+def _column_sum(x: Tensor) -> Tensor:
+    return TABLE["reduce_sum"](x, axes=(0,), keepdims=False)
+
+
+def _forward_rule(
+    needs: Any, g: Any, y: Any, x: Tensor, gamma: Tensor, beta: Tensor, epsilon: float
+) -> tuple[Tensor | None, ...]:
+    dx = dgamma = dbeta = None
+    _, mean, inverse = y
+    if g[0] is not None:
+        dx, dgamma, dbeta = _gradient(g[0], x, gamma, mean, inverse)
+    if needs[0] and (g[1] is not None or g[2] is not None):
+        # Through the statistics: only when the gradient itself is differentiated.
+        centred = x - _column(mean)
+        through = None
+        if g[1] is not None:
+            through = TABLE["broadcast_to"](_column(g[1]) * (1.0 / x._array.shape[1]), shape=x._array.shape)
+        if g[2] is not None:
+            bend = _column(g[2] * inverse * inverse * inverse) * (-1.0 / x._array.shape[1]) * centred
+            through = bend if through is None else through + bend
+        dx = through if dx is None else dx + through
+    return dx, dgamma, dbeta
+
+
+def _gradient_rule(
+    needs: Any, gg: Any, z: Any, g: Tensor, x: Tensor, gamma: Tensor, mean: Tensor, inverse: Tensor
+) -> tuple[Tensor, ...]:
+    # The forward formulas in operations, differentiated by hand: with s = inverse, h = (x - mean) * s and
+    # u = g * gamma:  dx = s * (u - mean(u) - h * mean(u * h)),  dgamma = sum(g * h),  dbeta = sum(g).
+    a, b, c = gg
+    s = _column(inverse)
+    h = (x - _column(mean)) * s
+    u = g * gamma
+    mean_uh, mean_a, mean_ah = _row_mean(u * h), _row_mean(a), _row_mean(a * h)
+    for_u = s * (a - mean_a - h * mean_ah)
+    for_h = TABLE["negative"](s) * (a * mean_uh + u * mean_ah) + g * b
+    for_g = for_u * gamma + h * b + c
+    for_gamma = _column_sum(for_u * g)
+    for_s = TABLE["reduce_sum"](a * (u - _row_mean(u) - h * mean_uh), axes=(1,), keepdims=False)
+    for_x = for_h * s
+    for_mean = TABLE["negative"](TABLE["reduce_sum"](for_x, axes=(1,), keepdims=False))
+    for_s = for_s + TABLE["reduce_sum"](for_h * (x - _column(mean)), axes=(1,), keepdims=False)
+    return for_g, for_x, for_gamma, for_mean, for_s
+
+
+_gradient = operation(
+    "layer_normalization_gradient", Form.FUSED, run=_backward, gradient=joint(_gradient_rule), dtypes=_HAS_KERNEL
+)
+_layer_norm = operation(
+    "layer_normalization",
+    Form.FUSED,
+    run=_forward,
+    gradient=joint(_forward_rule, zeros=False),
+    dtypes=_HAS_KERNEL,
+)
+
+
+def layer_normalization(x: Any, gamma: Any, beta: Any, epsilon: float = 1e-3) -> Tensor:
+    """``gamma * (x - mean) / sqrt(variance + epsilon) + beta`` over the last axis (Ba et al. 2016).
+
+    Args:
+        x: floating, shape (..., features); half-width dtypes are computed in float32.
+        gamma, beta: shape (features,), of the dtype of ``x``.
+        epsilon: added to the variance.
+
+    Returns:
+        A tensor of the shape and dtype of ``x``.
+
+    Raises:
+        InvalidArgumentError: the shapes do not go together, or the dtype is not floating.
+    """
+    x = convert_to_tensor(x)
+    gamma, beta = (convert_to_tensor(v, dtype_hint=x.dtype) for v in (gamma, beta))
+    shape = x._array.shape
+    if not x.dtype.is_floating:
+        raise refuse_dtype("layer_normalization", x._array.dtype, _HAS_KERNEL)
+    if not shape or gamma._array.shape != shape[-1:] or beta._array.shape != shape[-1:]:
+        raise InvalidArgumentError(
+            f"layer_normalization: gamma and beta must have the shape of x's last axis; x has shape {list(shape)}, "
+            f"gamma {list(gamma.shape)}, beta {list(beta.shape)}."
+        )
+    if x._array.dtype not in _HAS_KERNEL:
+        half, cast = x.dtype.name, TABLE["cast"]
+        wide = layer_normalization(*(cast(v, dtype="float32") for v in (x, gamma, beta)), epsilon)
+        return cast(wide, dtype=half)
+    if len(shape) == 2:
+        return _layer_norm(x, gamma, beta, epsilon=epsilon)[0]
+    flat = TABLE["reshape"](x, shape=(int(np.prod(shape[:-1])), shape[-1]))
+    return TABLE["reshape"](_layer_norm(flat, gamma, beta, epsilon=epsilon)[0], shape=shape)
+
+
+def batch_normalization(
+    x: Any, mean: Any, variance: Any, offset: Any, scale: Any, variance_epsilon: float, name: str | None = None
+) -> Tensor:
+    """``scale * (x - mean) / sqrt(variance + variance_epsilon) + offset``, broadcast.
+
+    Args:
+        x: floating.
+        mean, variance: moments that broadcast with ``x``.
+        offset, scale: tensors that broadcast with ``x``, or None for 0 and 1.
+        variance_epsilon: added to the variance.
+        name: kept for TensorFlow's signature.
+
+    Returns:
+        A tensor like ``x``. TensorFlow: tf.nn.batch_normalization.
+    """
+    x = convert_to_tensor(x)
+    inverse = TABLE["rsqrt"](convert_to_tensor(variance, dtype_hint=x.dtype) + variance_epsilon)
+    if scale is not None:
+        inverse = inverse * scale
+    shift = TABLE["negative"](inverse * mean)
+    if offset is not None:
+        shift = shift + offset
+    return x * inverse + shift
+
+
+def local_response_normalization(
+    input: Any,  # noqa: A002  # TensorFlow's name
+    depth_radius: int = 5,
+    bias: float = 1,
+    alpha: float = 1,
+    beta: float = 0.5,
+    name: str | None = None,
+) -> Tensor:
+    """``input / (bias + alpha * sum of squares of the neighbouring channels) ** beta`` (Krizhevsky et al. 2012).
+
+    Args:
+        input: floating, shape (batch, height, width, channels).
+        depth_radius: how many channels on each side count.
+        bias, alpha, beta: numbers.
+        name: kept for TensorFlow's signature.
+
+    Raises:
+        InvalidArgumentError: the rank is not 4. TensorFlow: tf.nn.local_response_normalization.
+    """
+    x = convert_to_tensor(input)
+    if x.ndim != 4:
+        raise InvalidArgumentError(f"local_response_normalization: in must be 4-dimensional, got shape {list(x.shape)}.")
+    channels = x._array.shape[-1]
+    near = np.abs(np.subtract.outer(np.arange(channels), np.arange(channels))) <= depth_radius
+    band = Tensor(near.astype(x._array.dtype))
+    flat = TABLE["reshape"](x * x, shape=(x._array.size // max(channels, 1), channels))
+    around = TABLE["matmul"](flat, band, transpose_a=False, transpose_b=False)
+    return x * TABLE["pow"](bias + alpha * TABLE["reshape"](around, shape=x._array.shape), -beta)

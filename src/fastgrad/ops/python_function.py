@@ -1,0 +1,72 @@
+"""Calls of Python code from a program of tensors: py_function, numpy_function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from fastgrad import dtypes, nest
+from fastgrad.errors import InvalidArgumentError
+from fastgrad.tensor import Tensor, convert_to_tensor
+
+
+def py_function(func: Callable[..., Any], inp: Any, Tout: Any, name: str | None = None) -> Any:  # noqa: N803  # TensorFlow's name
+    """Calls ``func`` with tensors; gradients flow through the operations that it runs.
+
+    Args:
+        func: takes the tensors of ``inp``, returns one value, or a list of them, or None.
+        inp: a list of tensors or what converts to them.
+        Tout: the dtype of the result, a list of dtypes for several, or ``[]`` for none.
+        name: kept for TensorFlow's signature.
+
+    Returns:
+        A tensor, or a list of tensors as ``Tout`` is.
+
+    Raises:
+        InvalidArgumentError: ``func`` returned another number of values, or another dtype. TensorFlow: tf.py_function.
+    """
+    result = func(*[convert_to_tensor(x) for x in inp])
+    return _typed("py_function", result, Tout)
+
+
+def numpy_function(
+    func: Callable[..., Any] | None = None,
+    inp: Any = (),
+    Tout: Any = (),  # noqa: N803  # TensorFlow's name
+    stateful: bool = True,
+    name: str | None = None,
+) -> Any:
+    """Calls ``func`` with NumPy arrays; no gradient flows through it.
+
+    Args:
+        func: takes arrays (copies: it may write to them), returns arrays.
+        inp, Tout, name: as in ``py_function``.
+        stateful: kept for TensorFlow's signature.
+
+    Returns:
+        A tensor, or a list of tensors as ``Tout`` is.
+
+    Raises:
+        InvalidArgumentError: another number of values, or another dtype, than ``Tout`` says. TensorFlow: tf.numpy_function.
+    """
+    result = func(*[convert_to_tensor(x).numpy() for x in inp])
+    return _typed("numpy_function", result, Tout)
+
+
+def _typed(what: str, result: Any, wanted: Any) -> Any:
+    several = nest.is_nested(wanted)
+    types = [dtypes.as_dtype(one) for one in nest.flatten(wanted)] if several else [dtypes.as_dtype(wanted)]
+    values = [] if result is None else list(result) if several and isinstance(result, (list, tuple)) else [result]
+    if len(values) != len(types):
+        raise InvalidArgumentError(f"{what}: func returned {len(values)} values, but Tout asks for {len(types)}.")
+    tensors = [_of_dtype(what, value, dtype) for value, dtype in zip(values, types, strict=True)]
+    return tensors if several else tensors[0]
+
+
+def _of_dtype(what: str, value: Any, dtype: dtypes.DType) -> Tensor:
+    tensor = convert_to_tensor(value, dtype_hint=dtype) if not isinstance(value, (np.ndarray, np.generic)) else convert_to_tensor(value)
+    if tensor.dtype is not dtype:
+        raise InvalidArgumentError(f"{what}: func returned {tensor.dtype.name}, but Tout says {dtype.name}; cast the value or change Tout.")
+    return tensor

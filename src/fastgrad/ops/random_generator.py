@@ -1,0 +1,366 @@
+"""``tf.random.Generator``, and the generators behind the draws that name none."""
+
+from __future__ import annotations
+
+import enum
+import os
+import secrets
+import threading
+from typing import Any
+
+import numpy as np
+
+from fastgrad import dtypes
+from fastgrad.errors import InvalidArgumentError
+from fastgrad.ops import random_draws as draws
+from fastgrad.operation import FLOATING, TABLE
+from fastgrad.tensor import Tensor, array_of, convert_to_tensor
+from fastgrad.variable import Variable
+
+_WORD = 2**64
+
+
+class Algorithm(enum.Enum):
+    """The counter-based generators of TensorFlow's API; fastgrad has Philox."""
+
+    PHILOX = 1
+    THREEFRY = 2
+    AUTO_SELECT = 3
+
+
+def signed(word: int) -> int:
+    """The int64 of the same 64 bits."""
+    word %= _WORD
+    return word - _WORD if word >= _WORD // 2 else word
+
+
+def mixed(*words: int) -> int:
+    """A 64-bit key from any integers, such that neighbouring ones give unrelated keys (SplitMix64, Steele et al. 2014)."""
+    state = 0
+    for word in words:
+        state = (state ^ word) + 0x9E3779B97F4A7C15 & _WORD - 1
+        state = (state ^ state >> 30) * 0xBF58476D1CE4E5B9 % _WORD
+        state = (state ^ state >> 27) * 0x94D049BB133111EB % _WORD
+        state ^= state >> 31
+    return signed(state)
+
+
+def shape_of(what: str, shape: Any) -> tuple[int, ...]:
+    """A shape argument as a tuple of ints.
+
+    Raises:
+        InvalidArgumentError: a dimension is negative.
+    """
+    sizes = tuple(int(n) for n in np.atleast_1d(array_of(list(shape) if isinstance(shape, tuple) else shape) if not isinstance(shape, Tensor) else shape._array))
+    for size in sizes:
+        if size < 0:
+            raise InvalidArgumentError(f"{what}: Dimension {size} of shape {list(sizes)} must be >= 0.")
+    return sizes
+
+
+class Generator:
+    """Random numbers from a state of its own.
+
+    The state is a Variable of three int64: the counter's low and high word, and the key. Every draw moves the
+    counter on by the number of its elements.
+
+    Args:
+        copy_from: a generator to copy.
+        state: three int64, as ``state`` of another generator.
+        alg: the algorithm: "philox", 1, ``Algorithm.PHILOX`` or "auto_select".
+
+    Raises:
+        ValueError: an unknown algorithm, or neither ``copy_from`` nor ``state``.
+        TensorFlow: tf.random.Generator.
+    """
+
+    def __init__(self, copy_from: Generator | None = None, state: Any = None, alg: Any = None) -> None:
+        if copy_from is not None:
+            state = copy_from.state.numpy()
+        elif state is None:
+            raise ValueError("Generator: give copy_from or state, or use Generator.from_seed(seed).")
+        _check_algorithm(alg)
+        self._state = Variable(_checked_state(state), trainable=False, name="StateVar", dtype=dtypes.int64)
+        self._lock = threading.Lock()
+
+    @classmethod
+    def from_seed(cls, seed: Any, alg: Any = None) -> Generator:
+        """A generator whose numbers follow from ``seed``, an integer."""
+        return cls(state=create_rng_state(seed, alg or "philox"), alg=alg)
+
+    @classmethod
+    def from_non_deterministic_state(cls, alg: Any = None) -> Generator:
+        """A generator seeded by the operating system."""
+        return cls(state=[0, 0, signed(secrets.randbits(64))], alg=alg)
+
+    @classmethod
+    def from_state(cls, state: Any, alg: Any) -> Generator:
+        """A generator that goes on from ``state``, three int64."""
+        return cls(state=state, alg=alg)
+
+    @classmethod
+    def from_key_counter(cls, key: Any, counter: Any, alg: Any) -> Generator:
+        """A generator with a key (an integer) and a counter (two integers, low word first)."""
+        low, high = np.asarray(counter).reshape(-1)
+        return cls(state=[int(low), int(high), int(np.asarray(key).reshape(()))], alg=alg)
+
+    @property
+    def state(self) -> Variable:
+        """The counter's low word, its high word and the key: a Variable of three int64."""
+        return self._state
+
+    @property
+    def key(self) -> Tensor:
+        """The key, an int64 scalar."""
+        return self._state.value()[2]
+
+    @property
+    def algorithm(self) -> int:
+        """TensorFlow's number of the algorithm: 1, Philox."""
+        return Algorithm.PHILOX.value
+
+    def take(self, count: int) -> tuple[int, tuple[int, int]]:
+        """The key and first counter of a draw of ``count`` elements; the state moves on."""
+        with self._lock:
+            words = self._state._read()._array
+            low, high, key = int(words[0]), int(words[1]), int(words[2])
+            after = (low % _WORD) + ((high % _WORD) << 64) + max(count, 1)
+            self._state.assign(np.array([signed(after), signed(after >> 64), key], np.int64))
+        return key, (low, high)
+
+    def reset(self, state: Any) -> None:
+        """Goes on from ``state``, three int64."""
+        self._state.assign(_checked_state(state))
+
+    def reset_from_seed(self, seed: Any) -> None:
+        """Goes on as ``Generator.from_seed(seed)`` would."""
+        self._state.assign(create_rng_state(seed, "philox"))
+
+    def reset_from_key_counter(self, key: Any, counter: Any) -> None:
+        """Goes on as ``Generator.from_key_counter(key, counter, "philox")`` would."""
+        self._state.assign(Generator.from_key_counter(key, counter, "philox")._state)
+
+    def skip(self, delta: Any) -> Tensor:
+        """Moves the counter on by ``delta``; returns the state after."""
+        self.take(int(delta))
+        return self._state.value()
+
+    def make_seeds(self, count: int = 1) -> Tensor:
+        """Seeds for the stateless functions: int64 of shape (2, count)."""
+        count = int(count)
+        words = draws.integers((2, count), None, None, np.dtype(np.int64), *self._drawn((2, count)))
+        return words
+
+    def split(self, count: int = 1) -> list[Generator]:
+        """``count`` generators with keys of their own."""
+        keys = self.make_seeds(count).numpy()[0]
+        return [Generator(state=[0, 0, int(key)]) for key in keys]
+
+    def _drawn(self, shape: tuple[int, ...]) -> tuple[int, tuple[int, int]]:
+        return self.take(draws.elements(shape))
+
+    # Each of these checks all arguments before the state moves.
+
+    def uniform(self, shape: Any, minval: Any = 0, maxval: Any = None, dtype: Any = dtypes.float32, name: str | None = None) -> Tensor:
+        """Numbers in [minval, maxval); see ``tf.random.uniform``."""
+        return uniform_from(self._drawn, "Generator.uniform", shape, minval, maxval, dtype)
+
+    def uniform_full_int(self, shape: Any, dtype: Any = dtypes.uint64, name: str | None = None) -> Tensor:
+        """Integers over all that ``dtype`` (a 32- or 64-bit integer) holds."""
+        wanted = dtypes.as_dtype(dtype)
+        if not wanted.is_integer or wanted.size < 4:
+            raise ValueError(f"Generator.uniform_full_int: dtype must be a 32- or 64-bit integer, got {wanted.name}.")
+        sizes = shape_of("Generator.uniform_full_int", shape)
+        return draws.integers(sizes, None, None, wanted.numpy, *self._drawn(sizes))
+
+    def normal(self, shape: Any, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = dtypes.float32, name: str | None = None) -> Tensor:
+        """Normal numbers; see ``tf.random.normal``."""
+        return scaled_from(self._drawn, draws.normal, "Generator.normal", shape, mean, stddev, dtype)
+
+    def truncated_normal(
+        self, shape: Any, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = dtypes.float32, name: str | None = None
+    ) -> Tensor:
+        """Normal numbers within two standard deviations; see ``tf.random.truncated_normal``."""
+        return scaled_from(self._drawn, draws.truncated_normal, "Generator.truncated_normal", shape, mean, stddev, dtype)
+
+    def binomial(self, shape: Any, counts: Any, probs: Any, dtype: Any = dtypes.int32, name: str | None = None) -> Tensor:
+        """Numbers of successes in ``counts`` trials of probability ``probs``; their shapes end ``shape``."""
+        return binomial_from(self._drawn, "Generator.binomial", shape, counts, probs, dtype)
+
+
+def create_rng_state(seed: Any, alg: Any = "philox") -> Tensor:
+    """The first state of ``Generator.from_seed(seed)``: three int64. TensorFlow: tf.random.create_rng_state."""
+    _check_algorithm(alg)
+    words = [int(word) for word in np.asarray(seed).reshape(-1)]
+    return Tensor(np.array([0, 0, signed(words[0]) if len(words) == 1 else mixed(*words)], np.int64))
+
+
+def _checked_state(state: Any) -> np.ndarray:
+    words = convert_to_tensor(state)._array
+    if words.shape != (3,) or words.dtype.kind not in "iu":
+        raise ValueError(f"Generator: a state is three int64, got shape {list(words.shape)}, dtype {words.dtype}.")
+    return words.astype(np.int64)
+
+
+def _check_algorithm(alg: Any) -> None:
+    if alg not in (None, "philox", "auto_select", 1, 3, Algorithm.PHILOX, Algorithm.AUTO_SELECT):
+        raise ValueError(f"Generator: algorithm {alg!r} is not there; fastgrad has 'philox'.")
+
+
+# ---- draws that all of the public functions share ---------------------------------------------------------
+# ``drawn`` is called last, with the shape, when nothing can fail any more: it gives key and counter.
+
+
+def floating(what: str, dtype: Any) -> dtypes.DType:
+    """``dtype`` if it is floating, else ValueError."""
+    wanted = dtypes.as_dtype(dtype)
+    if wanted.numpy not in FLOATING:
+        raise ValueError(f"{what}: dtype must be floating, got {wanted.name}.")
+    return wanted
+
+
+def uniform_from(drawn: Any, what: str, shape: Any, minval: Any, maxval: Any, dtype: Any) -> Tensor:
+    """Uniform numbers of any dtype of ``tf.random.uniform``."""
+    wanted = dtypes.as_dtype(dtype)
+    sizes = shape_of(what, shape)
+    if not wanted.is_floating and wanted not in (dtypes.int32, dtypes.int64, dtypes.uint32, dtypes.uint64):
+        raise ValueError(
+            f"{what}: Argument `dtype` got invalid value {wanted}. Accepted dtypes are float16, bfloat16, float32, float64, int32, int64."
+        )
+    if wanted.is_floating:
+        low = convert_to_tensor(0 if minval is None else minval, wanted)
+        high = convert_to_tensor(1 if maxval is None else maxval, wanted)
+        _check_broadcast(what, sizes, low, high)
+        key, counter = drawn(sizes)
+        x = draws.uniform(shape=sizes, dtype=wanted.name, key=key, counter=counter)
+        if not low._array.any() and (high._array == 1).all():
+            return x
+        # The product may round up to maxval itself, which the range leaves out.
+        y = x * (high - low) + low
+        below = np.nextafter(high._array, low._array) if wanted.size > 2 else high._array
+        return Tensor(np.where(y._array >= high._array, np.where(high._array > low._array, below, y._array), y._array))
+    if maxval is None and minval is not None:
+        raise ValueError(f"{what}: Must specify maxval for integer dtype {wanted!r}")
+    if minval is None:
+        return draws.integers(sizes, None, None, wanted.numpy, *drawn(sizes))
+    low, high = (convert_to_tensor(v, wanted) for v in (minval, maxval))
+    _check_broadcast(what, sizes, low, high)
+    if draws.elements(sizes) and (low._array >= high._array).any():
+        raise InvalidArgumentError(f"{what}: Need minval < maxval, got {low.numpy()} >= {high.numpy()}.")
+    return draws.integers(sizes, low._array, high._array, wanted.numpy, *drawn(sizes))
+
+
+def _check_broadcast(what: str, sizes: tuple[int, ...], *bounds: Tensor) -> None:
+    for bound in bounds:
+        try:
+            fits = np.broadcast_shapes(sizes, bound._array.shape) == sizes
+        except ValueError:
+            fits = False
+        if not fits:
+            raise InvalidArgumentError(f"{what}: minval and maxval of shape {list(bound.shape)} do not broadcast to {list(sizes)}.")
+
+
+def scaled_from(drawn: Any, row: Any, what: str, shape: Any, mean: Any, stddev: Any, dtype: Any) -> Tensor:
+    """``mean + stddev * row``; gradients flow to both."""
+    wanted = dtypes.as_dtype(dtype)
+    sizes = shape_of(what, shape)
+    mean, stddev = (convert_to_tensor(v, wanted) for v in (mean, stddev))
+    floating(what, wanted)
+    try:
+        np.broadcast_shapes(sizes, mean._array.shape, stddev._array.shape)
+    except ValueError:
+        raise InvalidArgumentError(
+            f"{what}: Incompatible shapes: mean {list(mean.shape)}, stddev {list(stddev.shape)}, shape {list(sizes)}."
+        ) from None
+    key, counter = drawn(sizes)
+    x = row(shape=sizes, dtype=wanted.name, key=key, counter=counter)
+    if stddev.ndim or float(stddev._array) != 1.0:
+        x = TABLE["multiply"](x, stddev)
+    if mean.ndim or float(mean._array) != 0.0:
+        x = TABLE["add"](x, mean)
+    return x
+
+
+def binomial_from(drawn: Any, what: str, shape: Any, counts: Any, probs: Any, dtype: Any) -> Tensor:
+    """Binomial numbers by NumPy's generator."""
+    sizes, wanted = shape_of(what, shape), dtypes.as_dtype(dtype)
+    n, p = (convert_to_tensor(v).numpy() for v in (counts, probs))
+    ends = np.broadcast_shapes(np.shape(n), np.shape(p))
+    if sizes[len(sizes) - len(ends) :] != ends:
+        raise InvalidArgumentError(f"{what}: Shape passed in must end with broadcasted shape {list(ends)}, got {list(sizes)}.")
+    if np.any(np.asarray(n) < 0) or np.any((np.asarray(p) < 0) | (np.asarray(p) > 1)):
+        raise InvalidArgumentError(f"{what}: counts must be >= 0 and probs in [0, 1], got {n} and {p}.")
+    numbers = draws.generator(*drawn(sizes)).binomial(np.asarray(n, np.int64), np.asarray(p, np.float64), sizes)
+    return Tensor(np.asarray(numbers, wanted.numpy))
+
+
+# ---- the generators behind draws that name none ---------------------------------------------------------------
+
+
+class _Default:
+    """The global seed, and one generator for each operation seed in use."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.set(None)
+        self.named: Generator | None = None
+
+    def set(self, seed: int | None) -> None:
+        with self.lock:
+            self.seed = seed
+            self.generators: dict[Any, Generator] = {}
+
+    def of(self, seed: Any) -> Generator:
+        with self.lock:
+            found = self.generators.get(seed)
+            if found is None:
+                if self.seed is None and seed is None:
+                    found = Generator.from_non_deterministic_state()
+                else:
+                    words = [_word(self.seed), _word(seed), (self.seed is None) + 2 * (seed is None)]
+                    found = Generator(state=[0, 0, mixed(*words)])
+                self.generators[seed] = found
+            return found
+
+
+def _word(seed: Any) -> int:
+    return 0 if seed is None else int(seed) if not isinstance(seed, str) else int.from_bytes(seed.encode()[:8], "little")
+
+
+_default = _Default()
+
+
+def _after_fork() -> None:
+    _default.lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+def set_seed(seed: Any) -> None:
+    """Makes all following draws of ``tf.random`` repeatable: they start again as after any other call with this seed.
+
+    Args:
+        seed: an integer, or None to let the operating system choose. TensorFlow: tf.random.set_seed.
+    """
+    _default.set(None if seed is None else seed if isinstance(seed, str) else int(seed))
+    _default.named = None
+
+
+def default_drawn(seed: Any) -> Any:
+    """A function of a shape that gives key and counter of the next draw under the global seed and ``seed``."""
+    return _default.of(None if seed is None else seed if isinstance(seed, str) else int(seed))._drawn
+
+
+def get_global_generator() -> Generator:
+    """The generator that layers and programs share by choice; made by the first call."""
+    if _default.named is None:
+        seed = _default.seed
+        _default.named = Generator.from_non_deterministic_state() if seed is None else Generator(state=[0, 0, mixed(_word(seed), 4)])
+    return _default.named
+
+
+def set_global_generator(generator: Generator) -> None:
+    """Puts another generator in the place of the global one."""
+    _default.named = generator

@@ -1,0 +1,207 @@
+"""Draws from the default generators: ``tf.random.uniform`` and its fellows.
+
+The numbers follow from the global seed (``tf.random.set_seed``) and the operation's ``seed``: with neither the
+operating system chooses; with either the sequence of draws is the same in every run. Nothing moves on when a
+call is refused.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastgrad import dtypes
+from fastgrad.errors import InvalidArgumentError
+from fastgrad.ops import random_draws as draws
+from fastgrad.ops.random_generator import default_drawn, scaled_from, shape_of, uniform_from
+from fastgrad.operation import TABLE
+from fastgrad.tensor import Tensor, convert_to_tensor
+
+
+def uniform(
+    shape: Any, minval: Any = 0, maxval: Any = None, dtype: Any = dtypes.float32, seed: Any = None, name: str | None = None
+) -> Tensor:
+    """Uniform numbers in [minval, maxval).
+
+    Args:
+        shape: the shape of the result.
+        minval: the lower bound, a number or a tensor that broadcasts to ``shape``; default 0.
+        maxval: the upper bound, left out of the range; default 1 for floating dtypes, needed for integers.
+        dtype: float16, bfloat16, float32, float64, int32 or int64.
+        seed: an integer of this call's own; see this module's text.
+        name: kept for TensorFlow's signature, here and below.
+
+    Raises:
+        ValueError: another dtype, or no ``maxval`` for integers.
+        InvalidArgumentError: an empty range of integers, a negative dimension. TensorFlow: tf.random.uniform.
+    """
+    return uniform_from(default_drawn(seed), "random.uniform", shape, minval, maxval, dtype)
+
+
+def normal(
+    shape: Any, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = dtypes.float32, seed: Any = None, name: str | None = None
+) -> Tensor:
+    """Normal numbers.
+
+    Args:
+        shape: the shape of the result, with which ``mean`` and ``stddev`` broadcast.
+        mean, stddev: numbers or tensors; gradients flow to them.
+        dtype: a floating dtype.
+        seed: as in ``uniform``.
+
+    Raises:
+        InvalidArgumentError: the shapes do not broadcast, a negative dimension. TensorFlow: tf.random.normal.
+    """
+    return scaled_from(default_drawn(seed), draws.normal, "random.normal", shape, mean, stddev, dtype)
+
+
+def truncated_normal(
+    shape: Any, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = dtypes.float32, seed: Any = None, name: str | None = None
+) -> Tensor:
+    """Normal numbers less than two standard deviations from the mean; arguments as ``normal``.
+
+    TensorFlow: tf.random.truncated_normal.
+    """
+    return scaled_from(default_drawn(seed), draws.truncated_normal, "random.truncated_normal", shape, mean, stddev, dtype)
+
+
+def shuffle(value: Any, seed: Any = None, name: str | None = None) -> Tensor:
+    """``value`` with its first dimension in random order.
+
+    Args:
+        value: a tensor; a scalar comes back as it is.
+        seed: as in ``uniform``. TensorFlow: tf.random.shuffle.
+    """
+    x = convert_to_tensor(value)
+    if not x.ndim:
+        return x
+    n = x._array.shape[0]
+    order = draws.permutation(n, *default_drawn(seed)((n,)))
+    return Tensor(x._array[order])
+
+
+def categorical(logits: Any, num_samples: Any, dtype: Any = None, seed: Any = None, name: str | None = None) -> Tensor:
+    """Class numbers drawn by unnormalised log-probabilities.
+
+    Args:
+        logits: floating, shape (batch, classes).
+        num_samples: how many for each row.
+        dtype: int64 (default) or int32.
+        seed: as in ``uniform``.
+
+    Returns:
+        Shape (batch, num_samples).
+
+    Raises:
+        InvalidArgumentError: ``logits`` is no matrix, or has no classes. TensorFlow: tf.random.categorical.
+    """
+    return categorical_from(default_drawn(seed), "random.categorical", logits, num_samples, dtype)
+
+
+def categorical_from(drawn: Any, what: str, logits: Any, num_samples: Any, dtype: Any) -> Tensor:
+    """``categorical`` with key and counter from ``drawn``."""
+    x = convert_to_tensor(logits)
+    wanted = dtypes.as_dtype(dtype or dtypes.int64)
+    count = int(num_samples)
+    if x.ndim != 2 or not x.dtype.is_floating:
+        raise InvalidArgumentError(f"{what}: logits should be a matrix of floats, got shape {list(x.shape)}, dtype {x.dtype.name}.")
+    if count < 0 or (not x.shape[1] and count and x.shape[0]):
+        raise InvalidArgumentError(f"{what}: num_samples should be >= 0 and num_classes positive, got {count} and {x.shape[1]}.")
+    return Tensor(draws.categories(x._array, count, wanted.numpy, *drawn((x.shape[0], count))))
+
+
+def gamma(
+    shape: Any, alpha: Any, beta: Any = None, dtype: Any = dtypes.float32, seed: Any = None, name: str | None = None
+) -> Tensor:
+    """Gamma numbers of shape parameter ``alpha`` and rate ``beta``.
+
+    Args:
+        shape: drawn for each element of ``alpha`` and ``beta``: the result has shape ``shape + broadcast(alpha, beta)``.
+        alpha, beta: positive, floating; beta defaults to 1.
+        dtype: a floating dtype.
+        seed: as in ``uniform``. TensorFlow: tf.random.gamma (without its gradient to ``alpha``).
+    """
+    wanted = dtypes.as_dtype(dtype)
+    a = convert_to_tensor(alpha, wanted)
+    b = convert_to_tensor(1.0 if beta is None else beta, wanted)
+    sizes = shape_of("random.gamma", shape) + np.broadcast_shapes(a._array.shape, b._array.shape)
+    if (a._array <= 0).any() or (b._array <= 0).any():
+        raise InvalidArgumentError("random.gamma: alpha and beta must be positive.")
+    return gamma_from(default_drawn(seed), sizes, a, b)
+
+
+def gamma_from(drawn: Any, sizes: tuple[int, ...], a: Tensor, b: Tensor) -> Tensor:
+    """Gamma numbers of shape ``sizes``, which ``a`` and ``b`` broadcast to."""
+    numbers = draws.generator(*drawn(sizes)).standard_gamma(a._array.astype(np.float64), sizes)
+    return Tensor(np.asarray(numbers / b._array.astype(np.float64)).astype(a._array.dtype))
+
+
+def poisson(shape: Any, lam: Any, dtype: Any = dtypes.float32, seed: Any = None, name: str | None = None) -> Tensor:
+    """Poisson numbers of rate ``lam``.
+
+    Args:
+        shape: drawn for each element of ``lam``: the result has shape ``shape + lam.shape``.
+        lam: not negative.
+        dtype: of the result.
+        seed: as in ``uniform``. TensorFlow: tf.random.poisson.
+    """
+    rate = convert_to_tensor(lam)
+    sizes = shape_of("random.poisson", shape) + rate._array.shape
+    return poisson_from(default_drawn(seed), "random.poisson", sizes, rate, dtype)
+
+
+def poisson_from(drawn: Any, what: str, sizes: tuple[int, ...], rate: Tensor, dtype: Any) -> Tensor:
+    """Poisson numbers of shape ``sizes``, which ``rate`` broadcasts to."""
+    if not (rate._array >= 0).all():
+        raise InvalidArgumentError(f"{what}: lam must be >= 0, got {rate.numpy()}.")
+    numbers = draws.generator(*drawn(sizes)).poisson(rate._array.astype(np.float64), sizes)
+    return Tensor(np.asarray(numbers).astype(dtypes.as_dtype(dtype).numpy))
+
+
+# ---- dropout ---------------------------------------------------------------------------------------------
+
+
+def dropout(x: Any, rate: Any, noise_shape: Any = None, seed: Any = None, name: str | None = None) -> Tensor:
+    """Zeroes each element with probability ``rate`` and scales the others by ``1 / (1 - rate)`` (Srivastava et al. 2014).
+
+    Args:
+        x: a floating tensor.
+        rate: in [0, 1).
+        noise_shape: broadcasts with ``x``: elements that share one draw live or die together.
+        seed: as in ``uniform``.
+
+    Returns:
+        A tensor of the shape and dtype of ``x``; ``x`` itself if ``rate`` is 0.
+
+    Raises:
+        ValueError: ``rate`` is outside [0, 1), or ``x`` is not floating.
+        InvalidArgumentError: ``noise_shape`` does not broadcast with ``x``. TensorFlow: tf.nn.dropout.
+    """
+    return dropout_from(default_drawn(seed), x, rate, noise_shape)
+
+
+def dropout_from(drawn: Any, x: Any, rate: Any, noise_shape: Any) -> Tensor:
+    """``dropout`` with key and counter from ``drawn``."""
+    x = convert_to_tensor(x)
+    share = float(rate)
+    if not 0 <= share < 1:
+        raise ValueError(f"`rate` must be a scalar tensor or a float in the range [0, 1). Received: rate={rate}")
+    if not x.dtype.is_floating:
+        raise ValueError(f"`x.dtype` must be a floating point tensor as `x` will be scaled. Received: x_dtype={x.dtype}")
+    if share == 0:
+        return x
+    if noise_shape is None:
+        key, counter = drawn(x._array.shape)
+        return draws.dropout(x, rate=share, key=key, counter=counter)
+    given = noise_shape._array.tolist() if isinstance(noise_shape, Tensor) else list(noise_shape)
+    sizes = tuple(n if size is None else int(size) for size, n in zip(given, x._array.shape[-len(given) :], strict=False))
+    try:
+        fits = len(sizes) == len(given) and np.broadcast_shapes(sizes, x._array.shape) == x._array.shape
+    except ValueError:
+        fits = False
+    if not fits:
+        raise InvalidArgumentError(f"dropout: noise_shape {given} must broadcast with x of shape {list(x.shape)}.")
+    key, counter = drawn(sizes)
+    ones = Tensor(np.ones(sizes, x._array.dtype))
+    return TABLE["multiply"](x, draws.dropout(ones, rate=share, key=key, counter=counter))

@@ -1,0 +1,173 @@
+"""Random numbers as pure functions of a seed: ``tf.random.stateless_uniform`` and its fellows.
+
+A seed is two integers; the same seed gives the same numbers, whenever and wherever.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastgrad import dtypes
+from fastgrad.errors import InvalidArgumentError
+from fastgrad.ops import random_draws as draws
+from fastgrad.ops.random_generator import binomial_from, mixed, scaled_from, shape_of, uniform_from
+from fastgrad.ops.random_ops import categorical_from, dropout_from, gamma_from, poisson_from
+from fastgrad.tensor import Tensor, convert_to_tensor
+
+
+def _drawn(what: str, seed: Any) -> Any:
+    words = convert_to_tensor(seed)
+    if words._array.shape != (2,) or words._array.dtype.kind not in "iu":
+        raise InvalidArgumentError(
+            f"{what}: seed must have shape [2] and an integer dtype, not {list(words.shape)} {words.dtype.name}."
+        )
+    first, second = (int(word) for word in words._array)
+    return lambda shape: (mixed(first, second), (0, mixed(second, first, 1)))
+
+
+def stateless_uniform(
+    shape: Any,
+    seed: Any,
+    minval: Any = 0,
+    maxval: Any = None,
+    dtype: Any = dtypes.float32,
+    name: str | None = None,
+    alg: Any = "auto_select",
+) -> Tensor:
+    """Uniform numbers in [minval, maxval); both None give integers over all that ``dtype`` holds.
+
+    Args:
+        shape, minval, maxval, dtype: as in ``tf.random.uniform``.
+        seed: two integers.
+        name, alg: kept for TensorFlow's signature, here and below.
+
+    Raises:
+        InvalidArgumentError: the seed is not two integers. TensorFlow: tf.random.stateless_uniform.
+    """
+    return uniform_from(_drawn("stateless_uniform", seed), "stateless_uniform", shape, minval, maxval, dtype)
+
+
+def stateless_normal(
+    shape: Any,
+    seed: Any,
+    mean: Any = 0.0,
+    stddev: Any = 1.0,
+    dtype: Any = dtypes.float32,
+    name: str | None = None,
+    alg: Any = "auto_select",
+) -> Tensor:
+    """Normal numbers; arguments as ``tf.random.normal``, and a seed of two integers. TensorFlow: tf.random.stateless_normal."""
+    what = "stateless_normal"
+    return scaled_from(_drawn(what, seed), draws.normal, what, shape, mean, stddev, dtype)
+
+
+def stateless_truncated_normal(
+    shape: Any,
+    seed: Any,
+    mean: Any = 0.0,
+    stddev: Any = 1.0,
+    dtype: Any = dtypes.float32,
+    name: str | None = None,
+    alg: Any = "auto_select",
+) -> Tensor:
+    """Normal numbers within two standard deviations; arguments as ``stateless_normal``.
+
+    TensorFlow: tf.random.stateless_truncated_normal.
+    """
+    what = "stateless_truncated_normal"
+    return scaled_from(_drawn(what, seed), draws.truncated_normal, what, shape, mean, stddev, dtype)
+
+
+def stateless_categorical(
+    logits: Any, num_samples: Any, seed: Any, dtype: Any = dtypes.int64, name: str | None = None
+) -> Tensor:
+    """Class numbers by log-probabilities; as ``tf.random.categorical``. TensorFlow: tf.random.stateless_categorical."""
+    what = "stateless_categorical"
+    return categorical_from(_drawn(what, seed), what, logits, num_samples, dtype)
+
+
+def stateless_gamma(
+    shape: Any, seed: Any, alpha: Any, beta: Any = None, dtype: Any = dtypes.float32, name: str | None = None
+) -> Tensor:
+    """Gamma numbers of the full shape ``shape``, which ends with that of ``alpha`` and ``beta``.
+
+    Args:
+        shape: of the result.
+        seed: two integers.
+        alpha, beta, dtype: as in ``tf.random.gamma``.
+
+    Raises:
+        InvalidArgumentError: ``shape`` does not end so. TensorFlow: tf.random.stateless_gamma.
+    """
+    a, b = (convert_to_tensor(v, dtypes.as_dtype(dtype)) for v in (alpha, 1.0 if beta is None else beta))
+    sizes = _ending("stateless_gamma", shape, np.broadcast_shapes(a._array.shape, b._array.shape))
+    return gamma_from(_drawn("stateless_gamma", seed), sizes, a, b)
+
+
+def stateless_poisson(shape: Any, seed: Any, lam: Any, dtype: Any = dtypes.int32, name: str | None = None) -> Tensor:
+    """Poisson numbers of the full shape ``shape``, which ends with that of ``lam``. TensorFlow: tf.random.stateless_poisson."""
+    rate = convert_to_tensor(lam)
+    sizes = _ending("stateless_poisson", shape, rate._array.shape)
+    return poisson_from(_drawn("stateless_poisson", seed), "stateless_poisson", sizes, rate, dtype)
+
+
+def stateless_binomial(
+    shape: Any, seed: Any, counts: Any, probs: Any, output_dtype: Any = dtypes.int32, name: str | None = None
+) -> Tensor:
+    """Numbers of successes in ``counts`` trials of probability ``probs``. TensorFlow: tf.random.stateless_binomial."""
+    what = "stateless_binomial"
+    return binomial_from(_drawn(what, seed), what, shape, counts, probs, output_dtype)
+
+
+def stateless_shuffle(value: Any, seed: Any, alg: Any = "auto_select", name: str | None = None) -> Tensor:
+    """``value`` with its first dimension in the random order that ``seed`` gives. TensorFlow: tf.random.experimental.stateless_shuffle."""
+    x = convert_to_tensor(value)
+    drawn = _drawn("stateless_shuffle", seed)
+    return Tensor(x._array[draws.permutation(x._array.shape[0], *drawn(()))]) if x.ndim else x
+
+
+def stateless_dropout(
+    x: Any, rate: Any, seed: Any, rng_alg: Any = None, noise_shape: Any = None, name: str | None = None
+) -> Tensor:
+    """``tf.nn.dropout`` with the mask that ``seed`` gives. TensorFlow: tf.nn.experimental.stateless_dropout."""
+    return dropout_from(_drawn("stateless_dropout", seed), x, rate, noise_shape)
+
+
+def split(seed: Any, num: Any = 2, alg: Any = "auto_select") -> Tensor:
+    """``num`` seeds from one, unrelated to it and to each other.
+
+    Args:
+        seed: two integers.
+        num: how many.
+
+    Returns:
+        Shape (num, 2), of the seed's dtype. TensorFlow: tf.random.split.
+    """
+    dtype = convert_to_tensor(seed).dtype
+    return draws.integers((int(num), 2), None, None, dtype.numpy, *_drawn("random.split", seed)(()))
+
+
+def fold_in(seed: Any, data: Any, alg: Any = "auto_select") -> Tensor:
+    """A seed from a seed and an integer, such as a step or a replica's number.
+
+    Args:
+        seed: two integers.
+        data: an integer scalar.
+
+    Returns:
+        Shape (2,), of the seed's dtype. TensorFlow: tf.random.fold_in.
+    """
+    words = convert_to_tensor(seed)
+    _drawn("random.fold_in", words)
+    first, second = (int(word) for word in words._array)
+    folded = _drawn("random.fold_in", np.array([mixed(first, second, int(data)), mixed(second, int(data), 1)]))
+    return draws.integers((2,), None, None, words.dtype.numpy, *folded(()))
+
+
+def _ending(what: str, shape: Any, ends: tuple[int, ...]) -> tuple[int, ...]:
+    sizes = shape_of(what, shape)
+    if sizes[len(sizes) - len(ends) :] != ends:
+        raise InvalidArgumentError(f"{what}: Shape passed in must end with broadcasted shape {list(ends)}, got {list(sizes)}.")
+    return sizes

@@ -1,0 +1,24 @@
+"""Random numbers (``tf.random``)."""
+
+from fastgrad.ops.random_generator import Algorithm as Algorithm
+from fastgrad.ops.random_generator import Generator as Generator
+from fastgrad.ops.random_generator import create_rng_state as create_rng_state
+from fastgrad.ops.random_generator import get_global_generator as get_global_generator
+from fastgrad.ops.random_generator import set_global_generator as set_global_generator
+from fastgrad.ops.random_generator import set_seed as set_seed
+from fastgrad.ops.random_ops import categorical as categorical
+from fastgrad.ops.random_ops import gamma as gamma
+from fastgrad.ops.random_ops import normal as normal
+from fastgrad.ops.random_ops import poisson as poisson
+from fastgrad.ops.random_ops import shuffle as shuffle
+from fastgrad.ops.random_ops import truncated_normal as truncated_normal
+from fastgrad.ops.random_ops import uniform as uniform
+from fastgrad.ops.random_stateless import fold_in as fold_in
+from fastgrad.ops.random_stateless import split as split
+from fastgrad.ops.random_stateless import stateless_binomial as stateless_binomial
+from fastgrad.ops.random_stateless import stateless_categorical as stateless_categorical
+from fastgrad.ops.random_stateless import stateless_gamma as stateless_gamma
+from fastgrad.ops.random_stateless import stateless_normal as stateless_normal
+from fastgrad.ops.random_stateless import stateless_poisson as stateless_poisson
+from fastgrad.ops.random_stateless import stateless_truncated_normal as stateless_truncated_normal
+from fastgrad.ops.random_stateless import stateless_uniform as stateless_uniform
