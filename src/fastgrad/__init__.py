@@ -35,6 +35,7 @@ from fastgrad.tape import GradientTape as GradientTape
 from fastgrad.tape import UnconnectedGradients as UnconnectedGradients
 from fastgrad.tensor import Tensor as Tensor
 from fastgrad.tensor import convert_to_tensor as convert_to_tensor
+from fastgrad.tensor import is_tensor as is_tensor
 from fastgrad.variable import Variable as Variable
 
 # ---- ops/arithmetic.py
@@ -70,6 +71,13 @@ from fastgrad.ops.exponential import exp as exp
 from fastgrad.ops.exponential import sigmoid as sigmoid
 from fastgrad.ops.exponential import tanh as tanh
 
+# ---- ops/indexing.py
+from fastgrad.ops.indexing import boolean_mask as boolean_mask
+from fastgrad.ops.indexing import dynamic_partition as dynamic_partition
+from fastgrad.ops.indexing import gather as gather
+from fastgrad.ops.indexing import gather_nd as gather_nd
+from fastgrad.ops.indexing import where as where
+
 # ---- ops/power.py
 from fastgrad.ops.power import pow as pow
 from fastgrad.ops.power import sqrt as sqrt
@@ -100,6 +108,28 @@ from fastgrad.ops.slicing import strided_slice as strided_slice
 
 # ---- ops/operators.py, which gives tensors and variables Python's operators
 from fastgrad.ops import operators as _operators
+
+# ---- ops/custom_gradient.py
+from fastgrad.ops.custom_gradient import custom_gradient as custom_gradient
+from fastgrad.ops.custom_gradient import grad_pass_through as grad_pass_through
+from fastgrad.ops.custom_gradient import recompute_grad as recompute_grad
+from fastgrad.ops.custom_gradient import stop_gradient as stop_gradient
+
+# ---- ops/assertion.py
+from fastgrad.ops.assertion import Assert as Assert
+from fastgrad.ops.assertion import assert_equal as assert_equal
+from fastgrad.ops.assertion import assert_greater as assert_greater
+from fastgrad.ops.assertion import assert_less as assert_less
+from fastgrad.ops.assertion import assert_rank as assert_rank
+
+# ---- ops/python_function.py
+from fastgrad.ops.python_function import numpy_function as numpy_function
+from fastgrad.ops.python_function import py_function as py_function
+
+# ---- printing.py, scopes.py
+from fastgrad.printing import print as print  # noqa: A004  # TensorFlow's name
+from fastgrad.scopes import device as device
+from fastgrad.scopes import name_scope as name_scope
 
 newaxis = None
 

@@ -18,3 +18,16 @@ from fastgrad.ops.exponential import exp as exp
 from fastgrad.ops.exponential import log as log
 from fastgrad.ops.exponential import sigmoid as sigmoid
 from fastgrad.ops.exponential import tanh as tanh
+
+# ---- ops/segments.py
+from fastgrad.ops.segments import segment_max as segment_max
+from fastgrad.ops.segments import segment_mean as segment_mean
+from fastgrad.ops.segments import segment_min as segment_min
+from fastgrad.ops.segments import segment_prod as segment_prod
+from fastgrad.ops.segments import segment_sum as segment_sum
+from fastgrad.ops.segments import unsorted_segment_max as unsorted_segment_max
+from fastgrad.ops.segments import unsorted_segment_mean as unsorted_segment_mean
+from fastgrad.ops.segments import unsorted_segment_min as unsorted_segment_min
+from fastgrad.ops.segments import unsorted_segment_prod as unsorted_segment_prod
+from fastgrad.ops.segments import unsorted_segment_sqrt_n as unsorted_segment_sqrt_n
+from fastgrad.ops.segments import unsorted_segment_sum as unsorted_segment_sum

@@ -1,0 +1,115 @@
+"""How the public functions of ``ops/`` read their arguments: tensors, axes, and sizes known now.
+
+Axes and sizes become plain Python numbers, checked before anything runs, since that is what a row of the
+table takes as attributes.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+from typing import Any
+
+from fastgrad.errors import InvalidArgumentError
+from fastgrad.operation import refuse_mix
+from fastgrad.tensor import Tensor, as_tensor_or_none, convert_beside, convert_to_tensor
+from fastgrad.variable import Variable
+
+
+def tensor_of(value: Any) -> Tensor:
+    """``value`` as a tensor: ``tf.convert_to_tensor`` with a short way for tensors and variables."""
+    if type(value) is Tensor:
+        return value
+    if isinstance(value, Variable):
+        return value._read()
+    return convert_to_tensor(value)
+
+
+def tensors_of(values: Sequence[Any], name: str) -> list[Tensor]:
+    """Several operands of one dtype: what is no tensor takes the dtype of the first that is one.
+
+    Raises:
+        InvalidArgumentError: there are tensors of different dtypes among ``values``.
+    """
+    found = [value if type(value) is Tensor else as_tensor_or_none(value) for value in values]
+    first = next((x for x in found if x is not None), None)
+    if first is None:
+        first = found[0] = convert_to_tensor(values[0])
+    dtype = first._array.dtype
+    for position, x in enumerate(found):
+        if x is None:
+            x = found[position] = convert_beside(values[position], dtype)
+        if x._array.dtype is not dtype and x._array.dtype != dtype:
+            raise refuse_mix(name, dtype, x._array.dtype)
+    return found  # type: ignore[return-value]  # the Nones have been replaced
+
+
+def integer(value: Any, what: str) -> int:
+    """One number known now: a Python int, a NumPy integer, or a tensor of shape () or one element.
+
+    Args:
+        value: the argument.
+        what: the operation and the argument, for the error.
+
+    Raises:
+        TypeError: a Python value that is no integer.
+        InvalidArgumentError: a tensor or list of another dtype or size.
+    """
+    if type(value) is int:
+        return value
+    if isinstance(value, float):
+        raise TypeError(f"{what}: cannot convert {value!r} to an integer.")
+    try:
+        return operator.index(value)
+    except TypeError:
+        array = tensor_of(value).numpy()
+    if array.dtype.kind not in "iu" or array.size != 1:
+        raise InvalidArgumentError(f"{what} must be one integer, got {value!r}.")
+    return int(array.reshape(()))
+
+
+def integers(value: Any, what: str) -> tuple[int, ...]:
+    """A vector of numbers known now, such as a shape: a sequence of them or a tensor of rank 1.
+
+    Args:
+        value: the argument; a single number counts as a vector of one.
+        what: the operation and the argument, for the error.
+
+    Raises:
+        ValueError: None or a boolean among the numbers.
+        InvalidArgumentError: numbers that are no integers, or a tensor of rank above 1.
+    """
+    if isinstance(value, (tuple, list)):
+        for item in value:
+            if item is None or item is True or item is False:
+                raise ValueError(
+                    f"{what}: attempt to convert a value ({item}) with an unsupported type ({type(item)})."
+                )
+        try:
+            return tuple([operator.index(item) for item in value])
+        except TypeError:
+            pass
+    elif type(value) is int:
+        return (value,)
+    array = tensor_of(value).numpy()
+    if array.size == 0 and array.ndim == 1:
+        return ()
+    if array.dtype.kind not in "iu":
+        raise InvalidArgumentError(f"{what} must be integers (int32 or int64), got {array.dtype} in {value!r}.")
+    if array.ndim > 1:
+        raise InvalidArgumentError(f"{what} must be a vector of integers, got shape {list(array.shape)}.")
+    return tuple(array.reshape(-1).tolist())
+
+
+def axis_of(axis: Any, rank: int, name: str, error: type[Exception] = InvalidArgumentError) -> int:
+    """``axis`` counted from the front.
+
+    Raises:
+        error: there is no such axis among ``rank``.
+    """
+    number = axis if type(axis) is int else integer(axis, f"{name}: axis")
+    if not -rank <= number < rank:
+        raise error(
+            f"{name}: Argument `axis` = {number} not in range [{-rank}, {rank}): the tensor has {rank} dimensions."
+        )
+    return number + rank if number < 0 else number

@@ -1,0 +1,432 @@
+"""Reading at positions that a tensor holds: gather, gather_nd, embedding_lookup, where, boolean_mask."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastgrad import dtypes
+from fastgrad.errors import InvalidArgumentError
+from fastgrad.indexed_slices import IndexedSlices
+from fastgrad.operation import TABLE, Form, Operation, operation, refuse_dtype, refuse_mix
+from fastgrad.ops.arguments import axis_of, integer, tensor_of
+from fastgrad.ops.segments import add_rows, take_rows
+from fastgrad.tensor import Tensor, as_tensor_or_none, convert_beside, convert_to_tensor
+
+_INDICES = frozenset(d.numpy for d in (dtypes.int16, dtypes.int32, dtypes.int64))
+_UNSIGNED = {np.dtype(f"int{bits}"): np.dtype(f"uint{bits}") for bits in (8, 16, 32, 64)}
+
+
+def check_indices(name: str, ids: np.ndarray, size: int) -> None:
+    """Raises InvalidArgumentError, naming the first index that is not in ``[0, size)``, or for a dtype that is no index."""
+    if ids.dtype not in _INDICES:
+        raise refuse_dtype(f"{name} (indices)", ids.dtype, _INDICES)
+    # Read as unsigned, a negative number is too large, too: one pass finds both.
+    if ids.size and int(np.maximum.reduce(ids.view(_UNSIGNED[ids.dtype]), axis=None)) >= size:
+        bad = np.argwhere((ids < 0) | (ids >= size))
+        if len(bad):
+            position = tuple(bad[0].tolist())
+            raise InvalidArgumentError(
+                f"{name}: indices[{','.join(map(str, position))}] = {ids[position]} is not in [0, {size})."
+            )
+
+
+# ---- gather ----------------------------------------------------------------------------------------
+
+
+def _gather(x: np.ndarray, ids: np.ndarray, axis: int, batch_dims: int) -> np.ndarray:
+    if not batch_dims:
+        return x.take(ids, axis)
+    batch = x.shape[:batch_dims]
+    ids_rank, middle = ids.ndim - batch_dims, axis - batch_dims
+    rows = np.moveaxis(x, axis, batch_dims)[(*_batch_positions(batch, ids.ndim), ids)]
+    front = tuple(range(batch_dims))
+    between = tuple(range(batch_dims + ids_rank, batch_dims + ids_rank + middle))
+    picked = tuple(range(batch_dims, batch_dims + ids_rank))
+    last = tuple(range(batch_dims + ids_rank + middle, rows.ndim))
+    return rows.transpose((*front, *between, *picked, *last))
+
+
+def _batch_positions(batch: tuple[int, ...], rank: int) -> list[np.ndarray]:
+    """For each batch dimension its positions, in shapes that broadcast to ``rank`` dimensions."""
+    return [
+        np.arange(size).reshape((1,) * dimension + (size,) + (1,) * (rank - dimension - 1))
+        for dimension, size in enumerate(batch)
+    ]
+
+
+def _gather_gradient_run(
+    g: np.ndarray, ids: np.ndarray, shape: tuple[int, ...], axis: int, batch_dims: int
+) -> np.ndarray:
+    """Zeros of ``shape`` with ``g`` added at the places that ``_gather`` reads."""
+    batch, size = shape[:batch_dims], shape[axis]
+    middle, last = shape[batch_dims:axis], shape[axis + 1 :]
+    # The dimensions of g are batch, middle, those of ids, last; the rows to add are batch and ids, then middle and last.
+    ids_axes = tuple(range(axis, axis + ids.ndim - batch_dims))
+    rest = tuple(range(batch_dims, axis)) + tuple(range(axis + len(ids_axes), g.ndim))
+    rows = g.transpose((*range(batch_dims), *ids_axes, *rest)).reshape(ids.size, *middle, *last)
+    numbers = ids.astype(np.int64)
+    if batch_dims:
+        outer = np.arange(int(np.prod(batch))).reshape(batch + (1,) * (ids.ndim - batch_dims))
+        numbers += outer * size
+    count = int(np.prod(batch)) * size
+    out = add_rows((count, *middle, *last), numbers.reshape(-1), rows)
+    return np.moveaxis(out.reshape(*batch, size, *middle, *last), batch_dims, axis)
+
+
+def _gather_rule(g: Tensor, y: Tensor, x: Tensor, ids: Tensor, axis: int, batch_dims: int) -> Any:
+    shape = x._array.shape
+    if axis or batch_dims:
+        return _gather_gradient(g, ids, shape=shape, axis=axis, batch_dims=batch_dims)
+    reshape = TABLE["reshape"]
+    count = ids._array.size
+    if ids._array.ndim != 1:
+        ids, g = reshape(ids, shape=(count,)), reshape(g, shape=(count, *shape[1:]))
+    return IndexedSlices(g, ids, Tensor(np.array(shape, np.int32 if max(shape) < 2**31 else np.int64)))
+
+
+_gather_row = operation("gather", Form.GATHER, run=_gather, gradient=(_gather_rule, None))
+_gather_gradient = operation(
+    "gather_gradient",
+    Form.SCATTER,
+    run=_gather_gradient_run,
+    gradient=(
+        lambda gg, y, g, ids, shape, axis, batch_dims: _gather_row(gg, ids, axis=axis, batch_dims=batch_dims),
+        None,
+    ),
+)
+
+
+def gather(
+    params: Any,
+    indices: Any,
+    validate_indices: Any = None,
+    axis: Any = None,
+    batch_dims: int = 0,
+    name: str | None = None,
+) -> Tensor:
+    """The slices of ``params`` at ``indices`` along an axis.
+
+    Args:
+        params: any tensor of rank 1 or more.
+        indices: int32 or int64, of any shape.
+        validate_indices: kept for TensorFlow's signature; indices are always checked.
+        axis: along which; default ``batch_dims``.
+        batch_dims: how many first dimensions ``params`` and ``indices`` have in common: slices are taken from the
+            element of the same batch. A negative one counts from the rank of ``indices``.
+        name: kept for TensorFlow's signature.
+
+    Returns:
+        Shape ``params.shape[:axis] + indices.shape[batch_dims:] + params.shape[axis + 1:]``. The gradient with
+        respect to ``params`` is an ``IndexedSlices`` where axis is 0.
+
+    Raises:
+        InvalidArgumentError: an index that is negative or too large, batch dimensions that differ, no such axis.
+        ValueError: ``batch_dims`` is not less than the rank of ``indices`` plus one.
+    """
+    x = params if type(params) is Tensor else tensor_of(params)
+    ids = indices if type(indices) is Tensor else tensor_of(indices)
+    shape = x._array.shape
+    rank = len(shape)
+    if not rank:
+        raise InvalidArgumentError("gather: params must be at least 1 dimensional, got a scalar.")
+    if batch_dims:
+        batch_dims = _batch_rank("gather", integer(batch_dims, "gather: batch_dims"), ids, rank)
+    axis = batch_dims if axis is None else axis_of(axis, rank, "gather")
+    if axis < batch_dims:
+        raise InvalidArgumentError(f"gather: batch_dims ({batch_dims}) must be less than or equal to axis ({axis}).")
+    if batch_dims and ids._array.shape[:batch_dims] != shape[:batch_dims]:
+        raise InvalidArgumentError(
+            f"gather: the first {batch_dims} dimensions (batch_dims) of params, shape {list(shape)}, "
+            f"should be equal to those of indices, shape {list(ids._array.shape)}."
+        )
+    check_indices("gather", ids._array, shape[axis])
+    return _gather_row(x, ids, axis=axis, batch_dims=batch_dims)
+
+
+def _batch_rank(name: str, batch_dims: int, ids: Tensor, rank: int) -> int:
+    ids_rank = ids._array.ndim
+    number = batch_dims + ids_rank if batch_dims < 0 else batch_dims
+    if not 0 <= number <= ids_rank or number >= rank:
+        raise InvalidArgumentError(
+            f"{name}: batch_dims = {batch_dims} must be within the rank of indices ({ids_rank}) and below that of params ({rank})."
+        )
+    return number
+
+
+def embedding_lookup(params: Any, ids: Any, max_norm: Any = None, name: str | None = None) -> Tensor:
+    """The rows of an embedding table at ``ids``.
+
+    Args:
+        params: the table, shape (rows, ...), a tensor or variable; or a list of tables that follow one another.
+        ids: int32 or int64, of any shape.
+        max_norm: rows of a larger Euclidean norm are scaled down to it.
+        name: kept for TensorFlow's signature.
+
+    Returns:
+        Shape ``ids.shape + params.shape[1:]``.
+
+    Raises:
+        ValueError: no table.
+        InvalidArgumentError: an id that is negative or too large.
+    """
+    if isinstance(params, (list, tuple)):
+        if not params:
+            raise ValueError("embedding_lookup: Length of params is currently 0. Need at least one param.")
+        from fastgrad.ops.joining import concat
+
+        params = concat(params, 0)
+    rows = gather(params, ids)
+    if max_norm is None:
+        return rows
+    first = rows._array.ndim - tensor_of(params)._array.ndim + 1
+    axes = tuple(range(first, rows._array.ndim))
+    limit = convert_beside(max_norm, rows._array.dtype)
+    norm = TABLE["sqrt"](TABLE["reduce_sum"](rows * rows, axes=axes, keepdims=True))
+    # A row of zeros has no norm to divide by, and no need of scaling.
+    large = TABLE["greater"](norm, limit)
+    return where(large, rows * (limit / where(large, norm, limit)), rows)
+
+
+# ---- gather_nd -------------------------------------------------------------------------------------
+
+
+def row_numbers(ids: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """The positions ``ids[..., :]`` in the first dimensions of ``shape`` as row numbers, -1 for one that is outside."""
+    depth = ids.shape[-1]
+    numbers = np.zeros(ids.shape[:-1], np.int64)
+    outside = np.zeros(ids.shape[:-1], bool)
+    for axis in range(depth):
+        column, size = ids[..., axis], shape[axis]
+        numbers = numbers * size + column
+        outside |= (column < 0) | (column >= size)
+    numbers[outside] = -1
+    return numbers
+
+
+def _gather_nd_run(x: np.ndarray, ids: np.ndarray) -> np.ndarray:
+    depth = ids.shape[-1]
+    rows = x.reshape(int(np.prod(x.shape[:depth])), *x.shape[depth:])
+    return take_rows(rows, row_numbers(ids, x.shape))
+
+
+_gather_nd = operation(
+    "gather_nd",
+    Form.GATHER,
+    run=_gather_nd_run,
+    gradient=(lambda g, y, x, ids: scatter_nd_row(ids, g, shape=x._array.shape), None),
+)
+scatter_nd_row = operation(
+    "scatter_nd",
+    Form.SCATTER,
+    run=lambda ids, updates, shape: add_rows(
+        (int(np.prod(shape[: ids.shape[-1]])), *shape[ids.shape[-1] :]),
+        row_numbers(ids, shape).reshape(-1),
+        updates.reshape(int(np.prod(ids.shape[:-1])), *shape[ids.shape[-1] :]),
+    ).reshape(shape),
+    gradient=(None, lambda g, y, ids, updates, shape: _gather_nd(g, ids)),
+)
+
+
+def check_positions(name: str, ids: np.ndarray, shape: tuple[int, ...], policy: str = "") -> None:
+    """Refuses positions that are no integers, too deep for ``shape`` or, but for the policy ``"IGNORE"``, outside of it.
+
+    Raises:
+        InvalidArgumentError: as said, or an unknown policy.
+    """
+    if ids.dtype not in _INDICES:
+        raise refuse_dtype(f"{name} (indices)", ids.dtype, _INDICES)
+    if policy not in {"", "DEFAULT", "ERROR", "IGNORE"}:
+        raise InvalidArgumentError(
+            f"{name}: Unknown bad indices handling attribute: {policy}; use 'ERROR' or 'IGNORE'."
+        )
+    if not ids.ndim:
+        raise InvalidArgumentError(f"{name}: indices must be at least a vector, got a scalar.")
+    if ids.shape[-1] > len(shape):
+        raise InvalidArgumentError(
+            f"{name}: index innermost dimension length must be <= rank of the tensor; saw: {ids.shape[-1]} vs. {len(shape)} "
+            f"(indices of shape {list(ids.shape)} into shape {list(shape)})."
+        )
+    if policy != "IGNORE":
+        bad = np.argwhere(row_numbers(ids, shape) < 0)
+        if len(bad):
+            position = tuple(bad[0].tolist())
+            raise InvalidArgumentError(
+                f"{name}: indices[{','.join(map(str, position))}] = {ids[position].tolist()} does not index into "
+                f"shape {list(shape)}."
+            )
+
+
+def gather_nd(
+    params: Any, indices: Any, batch_dims: int = 0, name: str | None = None, bad_indices_policy: str = ""
+) -> Tensor:
+    """The slices of ``params`` at positions in its first dimensions.
+
+    Args:
+        params: any tensor.
+        indices: int32 or int64, shape (..., k): vectors of k numbers, one a dimension of ``params``.
+        batch_dims: how many first dimensions ``params`` and ``indices`` have in common.
+        name: kept for TensorFlow's signature.
+        bad_indices_policy: ``"IGNORE"`` gives zeros for positions outside ``params``; else they are an error.
+
+    Returns:
+        Shape ``indices.shape[:-1] + params.shape[batch_dims + k:]``.
+
+    Raises:
+        InvalidArgumentError: a position outside ``params``, or k larger than its rank.
+        ValueError: ``batch_dims`` is not less than the ranks.
+    """
+    x, ids = tensor_of(params), tensor_of(indices)
+    if batch_dims:
+        for what, rank in (("indices", ids._array.ndim), ("params", x._array.ndim)):
+            if not 0 <= batch_dims < rank:
+                raise ValueError(
+                    f"gather_nd: Argument `batch_dims` = {batch_dims} must be less than rank(`{what}`) = {rank}"
+                )
+        shape = ids._array.shape
+        if shape[:batch_dims] != x._array.shape[:batch_dims]:
+            raise InvalidArgumentError(
+                f"gather_nd: the first {batch_dims} dimensions (batch_dims) of params, shape {list(x._array.shape)}, "
+                f"should be equal to those of indices, shape {list(shape)}."
+            )
+        grid = np.broadcast_arrays(*_batch_positions(shape[:batch_dims], len(shape) - 1), np.empty(shape[:-1]))[:-1]
+        batch = Tensor(np.stack(grid, -1).astype(ids._array.dtype))
+        ids = TABLE["concat"](batch, ids, axis=len(shape) - 1)
+    check_positions("gather_nd", ids._array, x._array.shape, bad_indices_policy)
+    return _gather_nd(x, ids)
+
+
+# ---- where and boolean_mask ------------------------------------------------------------------------
+
+
+def _chosen(g: Tensor, condition: Tensor) -> Tensor:
+    return _where(condition, g, Tensor(np.zeros((), g._array.dtype)))
+
+
+def _not_chosen(g: Tensor, condition: Tensor) -> Tensor:
+    return _where(condition, Tensor(np.zeros((), g._array.dtype)), g)
+
+
+_where = Operation(
+    "where",
+    np.where,
+    (None, lambda g, z, c, x, y: _chosen(g, c), lambda g, z, c, x, y: _not_chosen(g, c)),
+    form=Form.ELEMENTWISE,
+    code="where({0}, {1}, {2})",
+    dtypes=frozenset([np.dtype(bool)]),
+)
+_true_positions = operation(
+    "true_positions",  # tf.where of one argument
+    Form.EXTERN,
+    run=lambda condition: np.argwhere(condition).astype(np.int64, copy=False),
+)
+
+
+def where(condition: Any, x: Any = None, y: Any = None, name: str | None = None) -> Tensor:
+    """``x`` where ``condition`` is true and ``y`` elsewhere; or, without them, the positions where it is true.
+
+    Args:
+        condition: bool; alone, also numbers, which are true unless 0.
+        x, y: of one dtype; all three broadcast.
+        name: kept for TensorFlow's signature.
+
+    Returns:
+        The broadcast shape; or int64, shape (n, rank of ``condition``).
+
+    Raises:
+        ValueError: only one of ``x`` and ``y`` is given.
+        TypeError: a Python condition that is no bool, or a Python ``y`` that is no value of ``x``'s dtype.
+        InvalidArgumentError: tensors of different dtypes, shapes that do not broadcast, a scalar condition alone.
+    """
+    if x is None and y is None:
+        found = tensor_of(condition)
+        if not found._array.ndim:
+            raise InvalidArgumentError("where: the positions in a scalar condition are not defined; give x and y.")
+        return _true_positions(found)
+    if x is None or y is None:
+        raise ValueError("where: x and y must both be non-None or both be None.")
+    chosen = as_tensor_or_none(condition)
+    if chosen is None:
+        chosen = convert_to_tensor(condition, dtypes.bool)
+    if chosen._array.dtype != bool:
+        raise InvalidArgumentError(
+            f"where: the condition was expected to be a bool tensor but is a {chosen.dtype.name} tensor. "
+            "Compare it to something first."
+        )
+    a, b = as_tensor_or_none(x), as_tensor_or_none(y)
+    if a is None:
+        a = convert_to_tensor(x) if b is None else convert_beside(x, b._array.dtype)
+    if b is None:
+        b = convert_to_tensor(y, a.dtype)
+    if a._array.dtype != b._array.dtype:
+        raise refuse_mix("where", a._array.dtype, b._array.dtype)
+    try:
+        return _where(chosen, a, b)
+    except ValueError:
+        shapes = f"condition {list(chosen._array.shape)}, x {list(a._array.shape)}, and y {list(b._array.shape)}"
+        raise InvalidArgumentError(f"where: {shapes} must be broadcastable to one shape.") from None
+
+
+def boolean_mask(tensor: Any, mask: Any, axis: Any = None, name: str | None = "boolean_mask") -> Tensor:
+    """The elements or slices of ``tensor`` where ``mask`` is true, in row-major order.
+
+    Args:
+        tensor: shape (..., d1, ..., dk, ...).
+        mask: bool (numbers count as true unless 0), shape (d1, ..., dk), rank 1 or more.
+        axis: where in ``tensor`` the dimensions of ``mask`` begin; default 0.
+        name: kept for TensorFlow's signature.
+
+    Returns:
+        The dimensions of the mask replaced by one, as long as it has true elements.
+
+    Raises:
+        ValueError: a scalar mask, or one whose shape is not that of the tensor from ``axis`` on.
+    """
+    x, chosen = tensor_of(tensor), tensor_of(mask)
+    shape, wanted = x._array.shape, chosen._array.shape
+    if not wanted:
+        raise ValueError("boolean_mask: mask cannot be scalar.")
+    first = 0 if axis is None else integer(axis, "boolean_mask: axis")
+    first += len(shape) if first < 0 else 0
+    last = first + len(wanted)
+    if shape[first:last] != wanted:
+        raise ValueError(
+            f"boolean_mask: Shapes {tuple(shape[first:last])} and {tuple(wanted)} are incompatible: a mask has the shape of "
+            f"the tensor, {list(shape)}, from axis {first} on."
+        )
+    count = int(np.prod(wanted))
+    reshape = TABLE["reshape"]
+    if len(wanted) > 1:
+        x = reshape(x, shape=(*shape[:first], count, *shape[last:]))
+        chosen = reshape(chosen, shape=(count,))
+    found = _true_positions(chosen)
+    return _gather_row(x, reshape(found, shape=(len(found._array),)), axis=first, batch_dims=0)
+
+
+def dynamic_partition(data: Any, partitions: Any, num_partitions: int, name: str | None = None) -> list[Tensor]:
+    """The slices of ``data``, sorted into ``num_partitions`` tensors, each in the order in which they stand.
+
+    Args:
+        data: any tensor, of a shape that starts with that of ``partitions``.
+        partitions: int32: into which tensor each slice goes.
+        num_partitions: how many there are, at least 1.
+        name: kept for TensorFlow's signature.
+
+    Raises:
+        InvalidArgumentError: a partition out of range, or shapes that do not fit.
+    """
+    x, ids = tensor_of(data), tensor_of(partitions)
+    shape, wanted = x._array.shape, ids._array.shape
+    if num_partitions < 1:
+        raise InvalidArgumentError(f"dynamic_partition: num_partitions must be at least 1, got {num_partitions}.")
+    if shape[: len(wanted)] != wanted:
+        raise InvalidArgumentError(
+            f"dynamic_partition: data.shape must start with partitions.shape, got data.shape = {list(shape)}, "
+            f"partitions.shape = {list(wanted)}."
+        )
+    check_indices("dynamic_partition", ids._array, num_partitions)
+    if not wanted:
+        x, ids = TABLE["reshape"](x, shape=(1, *shape)), TABLE["reshape"](ids, shape=(1,))
+    numbers = [Tensor(np.asarray(number, ids._array.dtype)) for number in range(num_partitions)]
+    return [boolean_mask(x, TABLE["equal"](ids, number)) for number in numbers]

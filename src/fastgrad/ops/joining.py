@@ -1,0 +1,161 @@
+"""Several tensors to one and back: concat, stack, unstack, split."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import numpy as np
+
+from fastgrad.errors import InvalidArgumentError
+from fastgrad.operation import Form, joint, operation
+from fastgrad.ops.arguments import axis_of, tensor_of, tensors_of
+from fastgrad.tensor import Tensor
+from fastgrad.variable import Variable
+
+# ---- concat and split ------------------------------------------------------------------------------
+
+
+def _concat_gradient(needs: tuple[bool, ...], g: Tensor, y: Tensor, *xs: Tensor, axis: int) -> Any:
+    return _split(g, sizes=tuple([x._array.shape[axis] for x in xs]), axis=axis)
+
+
+def _pieces(x: np.ndarray, sizes: tuple[int, ...], axis: int) -> tuple[np.ndarray, ...]:
+    front = (slice(None),) * axis
+    starts = itertools.accumulate(sizes, initial=0)
+    return tuple([x[(*front, slice(start, start + size))] for start, size in zip(starts, sizes, strict=False)])
+
+
+_concat = operation(
+    "concat",
+    Form.INDEX_MAP,
+    run=lambda *xs, axis: np.concatenate(xs, axis),
+    gradient=joint(_concat_gradient),
+)
+_split = operation(
+    "split",
+    Form.INDEX_MAP,
+    run=_pieces,
+    gradient=lambda g, y, x, sizes, axis: _concat(*g, axis=axis),
+)
+
+
+def concat(values: Any, axis: Any, name: str | None = "concat") -> Tensor:
+    """Tensors joined along an axis that they have.
+
+    Args:
+        values: a list of tensors of one dtype, with equal shapes but for ``axis``; a single tensor is returned as it is.
+        axis: in ``[-rank, rank)``.
+        name: kept for TensorFlow's signature.
+
+    Returns:
+        A tensor whose size on ``axis`` is the sum of theirs.
+
+    Raises:
+        InvalidArgumentError: no tensors, scalars, different ranks, sizes or dtypes, or no such axis.
+    """
+    if not isinstance(values, (list, tuple)):
+        return tensor_of(values)
+    if not values:
+        raise InvalidArgumentError("concat: got an empty list of tensors, wants at least one.")
+    if len(values) == 1:
+        return tensor_of(values[0])
+    xs = tensors_of(values, "concat")
+    shape = xs[0]._array.shape
+    rank = len(shape)
+    if not rank:
+        raise InvalidArgumentError("concat: Can't concatenate scalars (use tf.stack instead).")
+    position = axis_of(axis, rank, "concat")
+    for number, x in enumerate(xs):
+        other = x._array.shape
+        if len(other) != rank:
+            raise InvalidArgumentError(
+                f"concat: Ranks of all input tensors should match: shape[0] = {list(shape)} vs. shape[{number}] = {list(other)}."
+            )
+        if other[:position] != shape[:position] or other[position + 1 :] != shape[position + 1 :]:
+            raise InvalidArgumentError(
+                f"concat: all dimensions but axis {position} must be equal: shape[0] = {list(shape)} "
+                f"vs. shape[{number}] = {list(other)}."
+            )
+    return _concat(*xs, axis=position)
+
+
+# ---- stack and unstack -----------------------------------------------------------------------------
+
+
+def _stacked(*xs: np.ndarray, axis: int) -> np.ndarray:
+    shape = xs[0].shape
+    shape = (*shape[:axis], 1, *shape[axis:])
+    return np.concatenate([x.reshape(shape) for x in xs], axis)
+
+
+def _slices(x: np.ndarray, axis: int) -> tuple[np.ndarray, ...]:
+    front = (slice(None),) * axis
+    return tuple([x[(*front, position, ...)] for position in range(x.shape[axis])])
+
+
+_stack = operation(
+    "stack",
+    Form.INDEX_MAP,
+    run=_stacked,
+    gradient=joint(lambda needs, g, y, *xs, axis: _unstack(g, axis=axis)),
+)
+_unstack = operation(
+    "unstack",
+    Form.INDEX_MAP,
+    run=_slices,
+    gradient=lambda g, y, x, axis: _stack(*g, axis=axis),
+)
+
+
+def stack(values: Any, axis: Any = 0, name: str | None = "stack") -> Tensor:
+    """Tensors of one shape, joined along a new axis.
+
+    Args:
+        values: a list of tensors of one shape and dtype, or a tensor that is unstacked along its first axis.
+        axis: where the new axis goes, in ``[-rank - 1, rank + 1)``.
+        name: kept for TensorFlow's signature.
+
+    Raises:
+        ValueError: ``axis`` is out of range.
+        InvalidArgumentError: shapes or dtypes differ.
+    """
+    if isinstance(values, (Tensor, Variable)):
+        x = tensor_of(values)
+        values = unstack(x) if x._array.ndim and axis else x
+    if not isinstance(values, (list, tuple)) or not values:
+        return tensor_of(values)
+    xs = tensors_of(values, "stack")
+    shape = xs[0]._array.shape
+    position = axis_of(axis, len(shape) + 1, "stack", ValueError)
+    for number, x in enumerate(xs):
+        if x._array.shape != shape:
+            raise InvalidArgumentError(
+                f"stack: Shapes of all inputs must match: values[0].shape = {list(shape)} "
+                f"!= values[{number}].shape = {list(x._array.shape)}."
+            )
+    return _stack(*xs, axis=position)
+
+
+def unstack(value: Any, num: int | None = None, axis: Any = 0, name: str | None = "unstack") -> list[Tensor]:
+    """The slices of ``value`` along an axis, which they no longer have.
+
+    Args:
+        value: a tensor of rank 1 or more.
+        num: how many there should be; checked if given.
+        axis: in ``[-rank, rank)``.
+        name: kept for TensorFlow's signature.
+
+    Returns:
+        A list of as many tensors as ``axis`` is long.
+
+    Raises:
+        ValueError: ``axis`` is out of range.
+        InvalidArgumentError: ``num`` is not the size of the axis.
+    """
+    x = tensor_of(value)
+    shape = x._array.shape
+    position = axis_of(axis, len(shape), "unstack", ValueError)
+    if num is not None and num != shape[position]:
+        raise InvalidArgumentError(f"unstack: Input shape axis {position} must equal {num}, got shape {list(shape)}.")
+    return list(_unstack(x, axis=position)) if shape[position] else []

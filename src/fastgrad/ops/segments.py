@@ -1,0 +1,323 @@
+"""Reductions of rows that belong together: ``segment_sum`` and its kin, of sorted and of unsorted ids."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastgrad.errors import InvalidArgumentError
+from fastgrad.operation import INTEGER, NUMERIC, REAL, TABLE, Form, operation, refuse_dtype
+from fastgrad.ops.arguments import integer, tensor_of
+from fastgrad.tensor import Tensor
+
+# ---- on arrays -------------------------------------------------------------------------------------
+
+
+def reduce_rows(ufunc: Any, out: np.ndarray, ids: np.ndarray, rows: np.ndarray, fresh: bool = True) -> np.ndarray:
+    """Reduces the rows of each id by ``ufunc``, in the order in which they stand, into the row of ``out`` with that id.
+
+    Args:
+        ufunc: add, multiply, maximum or minimum.
+        out: shape (n, ...), changed in place.
+        ids: int, shape (m,), below n; rows with a negative id are dropped.
+        rows: shape (m, ...).
+        fresh: whether the rows of ``out`` that have an id are overwritten; else they are reduced, too.
+
+    Returns:
+        ``out``.
+    """
+    if ids.size and np.minimum.reduce(ids) < 0:
+        kept = ids >= 0
+        ids, rows = ids[kept], rows[kept]
+    if not rows.size:
+        return out
+    if ids.size > 1:
+        if not (ids[1:] >= ids[:-1]).all():
+            order = ids.argsort(kind="stable")
+            ids, rows = ids[order], rows[order]
+        first = np.empty(ids.size, bool)
+        first[0] = True
+        np.not_equal(ids[1:], ids[:-1], out=first[1:])
+        if not first.all():
+            starts = first.nonzero()[0]
+            ids, rows = ids[starts], ufunc.reduceat(rows, starts, axis=0)
+    out[ids] = rows if fresh else ufunc(out[ids], rows)
+    return out
+
+
+def add_rows(out_shape: tuple[int, ...], ids: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Zeros of ``out_shape`` with ``rows`` added at ``ids``; half precision is summed in single and rounded once."""
+    dtype = rows.dtype
+    if dtype.itemsize == 2 and dtype.kind in "fV":
+        rows = rows.astype(np.float32)
+    if dtype.kind == "b":
+        return reduce_rows(np.logical_or, np.zeros(out_shape, bool), ids, rows)
+    out = reduce_rows(np.add, np.zeros(out_shape, rows.dtype), ids, rows)
+    return out if out.dtype == dtype else out.astype(dtype)
+
+
+def take_rows(x: np.ndarray, ids: np.ndarray) -> np.ndarray:
+    """The row of ``x`` for each id, zeros for negative ids; ids are known to be below ``len(x)``."""
+    if not ids.size or np.minimum.reduce(ids, axis=None) >= 0:
+        return x.take(ids, 0)
+    kept = ids >= 0
+    rows = np.zeros((*ids.shape, *x.shape[1:]), x.dtype)
+    rows[kept] = x[ids[kept]]
+    return rows
+
+
+def _flat(data: np.ndarray, ids: np.ndarray) -> np.ndarray:
+    return data.reshape(ids.size, *data.shape[ids.ndim :])
+
+
+# ---- rows of the table -----------------------------------------------------------------------------
+
+gather_segments = operation(
+    "gather_segments",  # the row of each id, zeros for negative ids
+    Form.GATHER,
+    run=take_rows,
+    gradient=(lambda g, y, x, ids: _unsorted_segment_sum(g, ids, num_segments=len(x._array)), None),
+)
+_unsorted_segment_sum = operation(
+    "unsorted_segment_sum",
+    Form.SCATTER,
+    run=lambda data, ids, num_segments: add_rows(
+        (num_segments, *data.shape[ids.ndim :]), ids.reshape(-1), _flat(data, ids)
+    ),
+    gradient=(lambda g, y, data, ids, num_segments: gather_segments(g, ids), None),
+    dtypes=NUMERIC,
+)
+
+
+def _product_gradient(g: Tensor, y: Tensor, data: Tensor, ids: Tensor, num_segments: int) -> Tensor:
+    """The product of the other elements: the whole divided by the element, but for zeros."""
+    where, equal = TABLE["where"], TABLE["equal"]
+    zero, one = _like(data, 0), _like(data, 1)
+    is_zero = equal(data, zero)
+    zeros = _unsorted_segment_sum(where(is_zero, one, zero), ids, num_segments=num_segments)
+    others = _unsorted_segment_prod(where(is_zero, one, data), ids, num_segments=num_segments)
+    # With one zero only the zero has a slope, with two none has.
+    at_zero = where(TABLE["greater"](zeros, one), zero, g * others)
+    return where(is_zero, gather_segments(at_zero, ids), gather_segments(g * y, ids) / where(is_zero, one, data))
+
+
+_unsorted_segment_prod = operation(
+    "unsorted_segment_prod",
+    Form.SCATTER,
+    run=lambda data, ids, num_segments: reduce_rows(
+        np.multiply, np.ones((num_segments, *data.shape[ids.ndim :]), data.dtype), ids.reshape(-1), _flat(data, ids)
+    ),
+    gradient=(_product_gradient, None),
+    dtypes=NUMERIC,
+)
+
+
+def _extreme_gradient(g: Tensor, y: Tensor, data: Tensor, ids: Tensor, num_segments: int, empty: float) -> Tensor:
+    """Shared evenly by the elements that are the extreme one."""
+    where = TABLE["where"]
+    zero, one = _like(data, 0), _like(data, 1)
+    chosen = TABLE["equal"](data, gather_segments(y, ids))
+    count = _unsorted_segment_sum(where(chosen, one, zero), ids, num_segments=num_segments)
+    share = g / where(TABLE["equal"](count, zero), one, count)
+    return where(chosen, gather_segments(share, ids), zero)
+
+
+def _extreme(ufunc: Any) -> Any:
+    def run(data: np.ndarray, ids: np.ndarray, num_segments: int, empty: float) -> np.ndarray:
+        out = np.full((num_segments, *data.shape[ids.ndim :]), empty, data.dtype)
+        return reduce_rows(ufunc, out, ids.reshape(-1), _flat(data, ids))
+
+    return run
+
+
+_unsorted_segment_max = operation(
+    "unsorted_segment_max",
+    Form.SCATTER,
+    run=_extreme(np.maximum),
+    gradient=(_extreme_gradient, None),
+    dtypes=REAL,
+)
+_unsorted_segment_min = operation(
+    "unsorted_segment_min",
+    Form.SCATTER,
+    run=_extreme(np.minimum),
+    gradient=(_extreme_gradient, None),
+    dtypes=REAL,
+)
+
+
+def _like(x: Tensor, value: float) -> Tensor:
+    return Tensor(np.asarray(value, x._array.dtype))
+
+
+# ---- unsorted ids ----------------------------------------------------------------------------------
+
+
+def _unsorted(name: str, data: Any, segment_ids: Any, num_segments: Any) -> tuple[Tensor, Tensor, int]:
+    x, ids = tensor_of(data), tensor_of(segment_ids)
+    count = num_segments if type(num_segments) is int else integer(num_segments, f"{name}: num_segments")
+    shape, ids_shape = x._array.shape, ids._array.shape
+    if ids._array.dtype not in INTEGER:
+        raise refuse_dtype(f"{name} (segment_ids)", ids._array.dtype, INTEGER)
+    if count < 0:
+        raise InvalidArgumentError(f"{name}: Input num_segments == {count} must not be negative.")
+    if shape[: len(ids_shape)] != ids_shape:
+        raise InvalidArgumentError(
+            f"{name}: data.shape = {list(shape)} does not start with segment_ids.shape = {list(ids_shape)}."
+        )
+    if ids._array.size and np.maximum.reduce(ids._array, axis=None) >= count:
+        position = tuple(np.argwhere(ids._array >= count)[0].tolist())
+        raise InvalidArgumentError(
+            f"{name}: segment_ids{list(position)} = {ids._array[position]} is out of range [0, {count})."
+        )
+    return x, ids, count
+
+
+def unsorted_segment_sum(data: Any, segment_ids: Any, num_segments: Any, name: str | None = None) -> Tensor:
+    """The sum of the rows of each id.
+
+    Args:
+        data: numeric, of a shape that starts with that of ``segment_ids``.
+        segment_ids: int32 or int64; rows with a negative id are dropped.
+        num_segments: how many ids there are: an integer n, ids are below it.
+        name: kept for TensorFlow's signature.
+
+    Returns:
+        Shape ``(n, *data.shape[rank of segment_ids:])``; zeros for an id without rows.
+
+    Raises:
+        InvalidArgumentError: an id that is not below n, or shapes that do not fit.
+    """
+    x, ids, count = _unsorted("unsorted_segment_sum", data, segment_ids, num_segments)
+    _unsorted_segment_sum.check_dtype(x._array)
+    return _unsorted_segment_sum(x, ids, num_segments=count)
+
+
+def unsorted_segment_prod(data: Any, segment_ids: Any, num_segments: Any, name: str | None = None) -> Tensor:
+    """The product of the rows of each id; 1 for an id without rows. Arguments and errors as ``unsorted_segment_sum``."""
+    x, ids, count = _unsorted("unsorted_segment_prod", data, segment_ids, num_segments)
+    _unsorted_segment_prod.check_dtype(x._array)
+    return _unsorted_segment_prod(x, ids, num_segments=count)
+
+
+def unsorted_segment_max(data: Any, segment_ids: Any, num_segments: Any, name: str | None = None) -> Tensor:
+    """The largest of the rows of each id; the dtype's lowest number for an id without rows.
+
+    Arguments and errors as ``unsorted_segment_sum``; complex numbers have no order. Ties share the gradient.
+    """
+    x, ids, count = _unsorted("unsorted_segment_max", data, segment_ids, num_segments)
+    _unsorted_segment_max.check_dtype(x._array)
+    return _unsorted_segment_max(x, ids, num_segments=count, empty=_number(x.dtype.min))
+
+
+def unsorted_segment_min(data: Any, segment_ids: Any, num_segments: Any, name: str | None = None) -> Tensor:
+    """The smallest of the rows of each id; the dtype's highest number for an id without rows.
+
+    Arguments and errors as ``unsorted_segment_sum``; complex numbers have no order. Ties share the gradient.
+    """
+    x, ids, count = _unsorted("unsorted_segment_min", data, segment_ids, num_segments)
+    _unsorted_segment_min.check_dtype(x._array)
+    return _unsorted_segment_min(x, ids, num_segments=count, empty=_number(x.dtype.max))
+
+
+def _number(limit: Any) -> Any:
+    return limit if isinstance(limit, int) else float(limit)
+
+
+def unsorted_segment_mean(data: Any, segment_ids: Any, num_segments: Any, name: str | None = None) -> Tensor:
+    """The mean of the rows of each id, 0 without rows (float64 for integers); arguments as ``unsorted_segment_sum``."""
+    total = unsorted_segment_sum(data, segment_ids, num_segments)
+    return total / _count(total, segment_ids, num_segments)
+
+
+def unsorted_segment_sqrt_n(data: Any, segment_ids: Any, num_segments: Any, name: str | None = None) -> Tensor:
+    """The sum of the rows of each id, divided by the square root of their number; arguments as ``unsorted_segment_sum``.
+
+    Raises:
+        InvalidArgumentError: also for integers.
+    """
+    total = unsorted_segment_sum(data, segment_ids, num_segments)
+    return total / TABLE["sqrt"](_count(total, segment_ids, num_segments))
+
+
+def _count(total: Tensor, segment_ids: Any, num_segments: Any) -> Tensor:
+    """How many rows each id has, at least 1, in the shape that divides ``total``."""
+    ids = tensor_of(segment_ids)
+    ones = Tensor(np.ones(ids._array.shape, total._array.dtype))
+    count = _unsorted_segment_sum(ones, ids, num_segments=len(total._array))
+    count = TABLE["where"](TABLE["equal"](count, _like(count, 0)), _like(count, 1), count)
+    return TABLE["reshape"](count, shape=(len(count._array),) + (1,) * (total._array.ndim - 1))
+
+
+# ---- sorted ids ------------------------------------------------------------------------------------
+
+
+def _sorted(name: str, data: Any, segment_ids: Any) -> tuple[Tensor, Tensor, int]:
+    x, ids = tensor_of(data), tensor_of(segment_ids)
+    array = ids._array
+    if array.dtype not in INTEGER:
+        raise refuse_dtype(f"{name} (segment_ids)", array.dtype, INTEGER)
+    if array.ndim != 1:
+        raise InvalidArgumentError(f"{name}: segment_ids should be a vector, got shape {list(array.shape)}.")
+    if not x._array.ndim or len(x._array) != len(array):
+        raise InvalidArgumentError(
+            f"{name}: segment_ids should be the same size as dimension 0 of input, got {len(array)} ids "
+            f"for data of shape {list(x._array.shape)}."
+        )
+    if not len(array):
+        return x, ids, 0
+    if not (array[1:] >= array[:-1]).all():
+        raise InvalidArgumentError(f"{name}: segment ids are not increasing; tf.math.unsorted_{name} takes any order.")
+    if array[0] < 0:
+        raise InvalidArgumentError(f"{name}: segment_ids[0] = {array[0]} is negative.")
+    return x, ids, int(ids[-1]) + 1
+
+
+def segment_sum(data: Any, segment_ids: Any, name: str | None = None) -> Tensor:
+    """The sum of the rows of each id.
+
+    Args:
+        data: numeric, shape (m, ...).
+        segment_ids: int32 or int64, shape (m,), each at least as large as the one before.
+        name: kept for TensorFlow's signature.
+
+    Returns:
+        Shape (last id + 1, ...); zeros for an id without rows.
+
+    Raises:
+        InvalidArgumentError: ids that are negative, not sorted, or not one a row.
+    """
+    x, ids, count = _sorted("segment_sum", data, segment_ids)
+    _unsorted_segment_sum.check_dtype(x._array)
+    return _unsorted_segment_sum(x, ids, num_segments=count)
+
+
+def segment_prod(data: Any, segment_ids: Any, name: str | None = None) -> Tensor:
+    """The product of the rows of each id; 1 for an id without rows. Arguments and errors as ``segment_sum``."""
+    x, ids, count = _sorted("segment_prod", data, segment_ids)
+    _unsorted_segment_prod.check_dtype(x._array)
+    return _unsorted_segment_prod(x, ids, num_segments=count)
+
+
+def segment_max(data: Any, segment_ids: Any, name: str | None = None) -> Tensor:
+    """The largest of the rows of each id; 0 for an id without rows. Arguments and errors as ``segment_sum``."""
+    x, ids, count = _sorted("segment_max", data, segment_ids)
+    _unsorted_segment_max.check_dtype(x._array)
+    return _unsorted_segment_max(x, ids, num_segments=count, empty=0)
+
+
+def segment_min(data: Any, segment_ids: Any, name: str | None = None) -> Tensor:
+    """The smallest of the rows of each id; 0 for an id without rows. Arguments and errors as ``segment_sum``."""
+    x, ids, count = _sorted("segment_min", data, segment_ids)
+    _unsorted_segment_min.check_dtype(x._array)
+    return _unsorted_segment_min(x, ids, num_segments=count, empty=0)
+
+
+def segment_mean(data: Any, segment_ids: Any, name: str | None = None) -> Tensor:
+    """The mean of the rows of each id, 0 without rows; integers are truncated. Arguments as ``segment_sum``."""
+    x, ids, count = _sorted("segment_mean", data, segment_ids)
+    _unsorted_segment_sum.check_dtype(x._array)
+    total = _unsorted_segment_sum(x, ids, num_segments=count)
+    mean = total / _count(total, ids, count)
+    return mean if mean.dtype is x.dtype else TABLE["cast"](mean, dtype=x.dtype.name)

@@ -1,0 +1,229 @@
+"""Shapes: reshape, transpose, expand_dims, squeeze, broadcast_to."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from fastgrad.errors import InvalidArgumentError
+from fastgrad.operation import TABLE, Form, operation
+from fastgrad.ops.arguments import integer, integers, tensor_of
+from fastgrad.tape import sum_to_shape
+from fastgrad.tensor import Tensor
+
+# ---- reshape ---------------------------------------------------------------------------------------
+
+_reshape = operation(
+    "reshape",
+    Form.INDEX_MAP,
+    run=lambda x, shape: x.reshape(shape),
+    gradient=lambda g, y, x, shape: _reshape(g, shape=x._array.shape),
+)
+
+
+def reshape(tensor: Any, shape: Any, name: str | None = None) -> Tensor:
+    """The same elements, in row-major order, in another shape.
+
+    Args:
+        tensor: any tensor.
+        shape: the new sizes; one of them may be -1, which stands for what is left.
+        name: kept for TensorFlow's signature.
+
+    Returns:
+        A tensor of ``shape``.
+
+    Raises:
+        InvalidArgumentError: the number of elements differs, or two sizes are negative.
+    """
+    x = tensor_of(tensor)
+    sizes = integers(shape, "reshape: shape")
+    count = x._array.size
+    wanted = math.prod(sizes)
+    if wanted != count or wanted == 0:
+        sizes = _without_unknown(sizes, x._array.shape, count)
+    return _reshape(x, shape=sizes)
+
+
+def _without_unknown(sizes: tuple[int, ...], shape: tuple[int, ...], count: int) -> tuple[int, ...]:
+    known = math.prod([size for size in sizes if size != -1])
+    where = sizes.index(-1) if -1 in sizes else None
+    if min(sizes, default=0) < -1:
+        raise InvalidArgumentError(f"reshape: sizes must be non-negative (or one -1), got {list(sizes)}.")
+    if sizes.count(-1) > 1:
+        raise InvalidArgumentError(f"reshape: only one size may be -1, got {list(sizes)}.")
+    if where is None:
+        if known != count:
+            raise InvalidArgumentError(
+                f"reshape: Input to reshape is a tensor of shape {list(shape)} with {count} values, "
+                f"but the requested shape {list(sizes)} has {known}."
+            )
+        return sizes
+    if known == 0 and count == 0:
+        # What is left of nothing: the size that the other dimensions leave when empty ones are passed over.
+        unknown = math.prod([s for s in shape if s]) // math.prod([s for s in sizes if s > 0])
+        return (*sizes[:where], unknown, *sizes[where + 1 :])
+    if known == 0 or count % known:
+        raise InvalidArgumentError(
+            f"reshape: Input to reshape is a tensor of shape {list(shape)} with {count} values, "
+            f"but the requested shape {list(sizes)} requires a multiple of {known}."
+        )
+    return (*sizes[:where], count // known, *sizes[where + 1 :])
+
+
+def expand_dims(input: Any, axis: Any, name: str | None = None) -> Tensor:
+    """``input`` with a dimension of size 1 inserted before ``axis``.
+
+    Args:
+        input: any tensor.
+        axis: in ``[-rank - 1, rank]``; -1 puts the new dimension last.
+        name: kept for TensorFlow's signature.
+
+    Raises:
+        InvalidArgumentError: ``axis`` is out of range.
+    """
+    x = tensor_of(input)
+    shape = x._array.shape
+    rank = len(shape)
+    number = axis if type(axis) is int else integer(axis, "expand_dims: axis")
+    if not -rank - 1 <= number <= rank:
+        raise InvalidArgumentError(
+            f"expand_dims: Tried to expand dim index {number} for tensor with {rank} dimensions."
+        )
+    if number < 0:
+        number += rank + 1
+    return _reshape(x, shape=(*shape[:number], 1, *shape[number:]))
+
+
+def squeeze(input: Any, axis: Any = None, name: str | None = None) -> Tensor:
+    """``input`` without dimensions of size 1.
+
+    Args:
+        input: any tensor.
+        axis: which of them to remove, an int or several; None or [] means all.
+        name: kept for TensorFlow's signature.
+
+    Raises:
+        InvalidArgumentError: an axis is out of range or its size is not 1.
+    """
+    x = tensor_of(input)
+    shape = x._array.shape
+    if axis is None:
+        return _reshape(x, shape=tuple([size for size in shape if size != 1]))
+    numbers = integers(axis, "squeeze: axis")
+    if not numbers:
+        return squeeze(x)
+    rank = len(shape)
+    for number in numbers:
+        if not -rank <= number < rank:
+            raise InvalidArgumentError(
+                f"squeeze: Tried to squeeze dim index {number} for tensor with {rank} dimensions."
+            )
+        if shape[number] != 1:
+            raise InvalidArgumentError(
+                f"squeeze: Can not squeeze dim[{number}], expected a dimension of 1, got {shape[number]} in shape {list(shape)}."
+            )
+    drop = {number % rank for number in numbers}
+    return _reshape(x, shape=tuple([size for position, size in enumerate(shape) if position not in drop]))
+
+
+# ---- transpose -------------------------------------------------------------------------------------
+
+
+def _inverse(perm: tuple[int, ...]) -> tuple[int, ...]:
+    inverse = [0] * len(perm)
+    for position, axis in enumerate(perm):
+        inverse[axis] = position
+    return tuple(inverse)
+
+
+_transpose = operation(
+    "transpose",
+    Form.INDEX_MAP,
+    run=lambda x, perm: x.transpose(perm),
+    gradient=lambda g, y, x, perm: _transpose(g, perm=_inverse(perm)),
+)
+
+
+def transpose(a: Any, perm: Any = None, conjugate: bool = False, name: str | None = "transpose") -> Tensor:
+    """``a`` with its dimensions in another order: dimension i of the result is dimension ``perm[i]`` of ``a``.
+
+    Args:
+        a: any tensor.
+        perm: a permutation of the axes, negative ones counted from the end; None reverses them.
+        conjugate: whether to take the complex conjugate as well.
+        name: kept for TensorFlow's signature.
+
+    Raises:
+        InvalidArgumentError: ``perm`` is no permutation of the axes.
+    """
+    x = tensor_of(a)
+    rank = x._array.ndim
+    if perm is None:
+        order = tuple(range(rank - 1, -1, -1))
+    else:
+        order = integers(perm, "transpose: perm")
+        if len(order) != rank:
+            raise InvalidArgumentError(
+                f"transpose: perm must name each of the {rank} axes of shape {list(x._array.shape)} once, got {list(order)}."
+            )
+        for axis in order:
+            if not -rank <= axis < rank:
+                raise InvalidArgumentError(f"transpose: {axis} is out of range [0 .. {rank}) in perm {list(order)}.")
+        order = tuple([axis % rank for axis in order])
+        if len(set(order)) != rank:
+            raise InvalidArgumentError(f"transpose: perm must name each of {rank} axes once, got {list(order)}.")
+    y = _transpose(x, perm=order) if rank > 1 else x
+    return TABLE["conj"](y) if conjugate and y._array.dtype.kind == "c" else y
+
+
+# ---- broadcasting ----------------------------------------------------------------------------------
+
+
+def _broadcast(x: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    # A copy is quicker to make and to read, as long as it is small.
+    if math.prod(shape) > 4096:
+        return np.broadcast_to(x, shape)
+    out = np.empty(shape, x.dtype)
+    out[...] = x
+    return out
+
+
+_broadcast_to = operation(
+    "broadcast_to",
+    Form.INDEX_MAP,
+    run=_broadcast,
+    gradient=lambda g, y, x, shape: sum_to_shape(g, x._array.shape),
+)
+
+
+def broadcast_to(input: Any, shape: Any, name: str | None = None) -> Tensor:
+    """``input`` repeated along its dimensions of size 1, and along new ones in front, up to ``shape``.
+
+    Args:
+        input: any tensor.
+        shape: the sizes wanted.
+        name: kept for TensorFlow's signature.
+
+    Raises:
+        InvalidArgumentError: the shape of ``input`` does not broadcast to ``shape``.
+    """
+    x = tensor_of(input)
+    sizes = integers(shape, "broadcast_to: shape")
+    got = x._array.shape
+    if got == sizes:
+        return _reshape(x, shape=sizes)
+    if len(got) > len(sizes):
+        raise InvalidArgumentError(
+            f"broadcast_to: Rank of input ({len(got)}) must be no greater than rank of output shape ({len(sizes)}): "
+            f"{list(got)} to {list(sizes)}."
+        )
+    if min(sizes) < 0:
+        raise InvalidArgumentError(f"broadcast_to: sizes must be >= 0, got {list(sizes)}.")
+    for size, wanted in zip(got, sizes[len(sizes) - len(got) :], strict=True):
+        if size not in (1, wanted):
+            raise InvalidArgumentError(
+                f"broadcast_to: Incompatible shapes: {list(got)} vs. {list(sizes)}. Only dimensions of size 1 can be repeated."
+            )
+    return _broadcast_to(x, shape=sizes)

@@ -1,0 +1,340 @@
+"""Slices: ``x[1:, ..., None]``, ``tf.strided_slice``, ``tf.slice``, and assigning to a slice of a variable."""
+
+from __future__ import annotations
+
+import builtins
+import operator
+from typing import Any
+
+import numpy as np
+
+from fastgrad import dtypes
+from fastgrad.errors import InvalidArgumentError
+from fastgrad.operation import Form, operation
+from fastgrad.ops.arguments import integers, tensor_of
+from fastgrad.recording import recorders
+from fastgrad.tensor import Tensor, convert_to_tensor
+from fastgrad.variable import Variable
+
+Key = tuple[Any, ...]
+"""What a slice takes, one item a dimension of the input, in plain numbers: an int removes the dimension,
+``(start, stop, step)`` keeps a part of it (a stop of None with a negative step runs to the front); an item
+None is no dimension of the input but a new one of size 1."""
+
+
+def _numpy_key(key: Key) -> tuple[Any, ...]:
+    # The ellipsis makes NumPy give an array, not a scalar, when no dimension is left.
+    return (*[builtins.slice(*item) if type(item) is tuple else item for item in key], ...)
+
+
+def _spread(g: np.ndarray, key: Key, shape: tuple[int, ...]) -> np.ndarray:
+    x = np.zeros(shape, g.dtype)
+    x[_numpy_key(key)] = g
+    return x
+
+
+_strided_slice = operation(
+    "strided_slice",
+    Form.INDEX_MAP,
+    run=lambda x, key: x[_numpy_key(key)],
+    gradient=lambda g, y, x, key: _strided_slice_gradient(g, key=key, shape=x._array.shape),
+)
+_strided_slice_gradient = operation(
+    "strided_slice_gradient",  # zeros of a shape with g in the place of the slice
+    Form.INDEX_MAP,
+    run=_spread,
+    gradient=lambda gg, y, g, key, shape: _strided_slice(gg, key=key),
+)
+
+
+# ---- x[...] ----------------------------------------------------------------------------------------
+
+
+def _getitem(x: Tensor, key: Any) -> Tensor:
+    """The part of a tensor that ``key`` names, as in TensorFlow.
+
+    Args:
+        x: the tensor.
+        key: integers, slices, ``...``, ``None`` (a new dimension), scalar integer tensors, or a tuple of these; or one
+            boolean mask, a tensor or NumPy array.
+
+    Raises:
+        InvalidArgumentError: an index out of range, too many indices, a step of 0, two ellipses.
+        TypeError: an index of another kind.
+    """
+    if type(key) is int:
+        shape = x._array.shape
+        if shape and -shape[0] <= key < shape[0]:
+            return _strided_slice(x, key=(key if key >= 0 else key + shape[0],))
+    elif type(key) is not tuple and type(key) is not builtins.slice and _is_mask(key):
+        from fastgrad.ops.indexing import boolean_mask
+
+        return boolean_mask(x, key)
+    return _strided_slice(x, key=_resolved(key, x._array.shape))
+
+
+def _is_mask(key: Any) -> bool:
+    if isinstance(key, (Tensor, Variable)):
+        return key.dtype is dtypes.bool
+    return isinstance(key, (bool, np.bool_)) or (isinstance(key, np.ndarray) and key.dtype == bool)
+
+
+def _resolved(key: Any, shape: tuple[int, ...]) -> Key:
+    """``key`` with every number checked and counted from the front, the ellipsis written out."""
+    items = key if isinstance(key, (tuple, list)) else (key,)
+    rank = len(shape)
+    used = 0
+    ellipsis = None
+    for position, item in enumerate(items):
+        if item is Ellipsis:
+            if ellipsis is not None:
+                raise InvalidArgumentError(f"strided_slice: Multiple ellipses in slice spec not allowed: {_text(key)}.")
+            ellipsis = position
+        elif item is not None:
+            used += 1
+    if used > rank:
+        if not rank:
+            raise InvalidArgumentError(f"strided_slice: Attempting to slice scalar input with {_text(key)}.")
+        raise InvalidArgumentError(
+            f"strided_slice: Index out of range using input dim {rank}; input has only {rank} dims "
+            f"(shape {list(shape)}), but {_text(key)} indexes {used}."
+        )
+    resolved: list[Any] = []
+    dimension = 0
+    for item in items:
+        if item is Ellipsis:
+            for _ in range(rank - used):
+                resolved.append((0, shape[dimension], 1))
+                dimension += 1
+        elif item is None:
+            resolved.append(None)
+        else:
+            size = shape[dimension]
+            if isinstance(item, builtins.slice):
+                resolved.append(_range(item, size, dimension))
+            else:
+                resolved.append(_inside(_number(item), size, dimension))
+            dimension += 1
+    return tuple(resolved)
+
+
+def _number(item: Any) -> int:
+    """An index as a Python int."""
+    if type(item) is int:
+        return item
+    if not isinstance(item, (bool, np.bool_)) and not (
+        isinstance(item, (Tensor, Variable)) and item.dtype not in (dtypes.int16, dtypes.int32, dtypes.int64)
+    ):
+        try:
+            return operator.index(item)
+        except TypeError:
+            pass
+    raise TypeError(
+        "Only integers, slices (`:`), ellipsis (`...`), tf.newaxis (`None`) and scalar tf.int32/tf.int64 tensors are valid "
+        f"indices, got {_text(item)}. Rows at positions that a tensor holds are tf.gather(x, positions)."
+    )
+
+
+def _inside(index: int, size: int, dimension: int) -> int:
+    if not -size <= index < size:
+        raise InvalidArgumentError(
+            f"strided_slice: slice index {index} of dimension {dimension} out of bounds: its size is {size}."
+        )
+    return index + size if index < 0 else index
+
+
+def _range(part: builtins.slice, size: int, dimension: int) -> tuple[int, int | None, int]:
+    step = None if part.step is None else _number(part.step)
+    if step == 0:
+        raise InvalidArgumentError(f"strided_slice: strides[{dimension}] must be non-zero.")
+    start = None if part.start is None else _number(part.start)
+    stop = None if part.stop is None else _number(part.stop)
+    return _trimmed(*builtins.slice(start, stop, step).indices(size))
+
+
+def _trimmed(start: int, stop: int, step: int) -> tuple[int, int | None, int]:
+    if not range(start, stop, step):
+        return 0, 0, step
+    # A stop before the first element is -1 for `range`, which NumPy would read as the last element.
+    return start, None if stop < 0 else stop, step
+
+
+def _text(key: Any) -> str:
+    text = repr(key)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+# ---- tf.strided_slice and tf.slice -------------------------------------------------------------------
+
+
+def strided_slice(
+    input_: Any,
+    begin: Any,
+    end: Any,
+    strides: Any = None,
+    begin_mask: int = 0,
+    end_mask: int = 0,
+    ellipsis_mask: int = 0,
+    new_axis_mask: int = 0,
+    shrink_axis_mask: int = 0,
+    var: Variable | None = None,
+    name: str | None = None,
+) -> Tensor:
+    """The part of a tensor from ``begin`` up to ``end`` in steps of ``strides``; what Python's ``x[...]`` means.
+
+    Args:
+        input_: any tensor.
+        begin, end, strides: vectors of one length n, a number for each of the first dimensions; strides default to ones.
+        begin_mask, end_mask: bit i: ``begin[i]`` / ``end[i]`` is ignored, as in ``x[:e]`` and ``x[b:]``.
+        ellipsis_mask: bit i: position i is ``...``; at most one.
+        new_axis_mask: bit i: position i is a new dimension of size 1.
+        shrink_axis_mask: bit i: position i is the index ``begin[i]``, and the dimension goes.
+        var: the variable that ``input_`` is the value of; then the result has ``assign``.
+        name: kept for TensorFlow's signature.
+
+    Raises:
+        InvalidArgumentError: vectors of different lengths, a stride of 0, an index out of range, too many dimensions.
+    """
+    starts = _vector(begin, "begin")
+    stops = _vector(end, "end")
+    steps = (1,) * len(starts) if strides is None else _vector(strides, "strides")
+    if not len(starts) == len(stops) == len(steps):
+        raise InvalidArgumentError(
+            "strided_slice: Expected begin, end, and strides to be 1D equal size tensors, but got lengths "
+            f"{len(starts)}, {len(stops)}, and {len(steps)} instead."
+        )
+    key: list[Any] = []
+    for position, (start, stop, step) in enumerate(zip(starts, stops, steps, strict=True)):
+        bit = 1 << position
+        if ellipsis_mask & bit:
+            key.append(Ellipsis)
+        elif new_axis_mask & bit:
+            key.append(None)
+        elif shrink_axis_mask & bit:
+            if step < 1:
+                raise InvalidArgumentError(f"strided_slice: only stride 1 allowed on non-range indexing, got {step}.")
+            key.append(start)
+        else:
+            key.append(builtins.slice(None if begin_mask & bit else start, None if end_mask & bit else stop, step))
+    return _getitem(tensor_of(input_), tuple(key)) if var is None else _variable_getitem(var, tuple(key))
+
+
+def _vector(value: Any, what: str) -> tuple[int, ...]:
+    if isinstance(value, (int, np.integer)) or (isinstance(value, (Tensor, Variable)) and value.ndim != 1):
+        raise InvalidArgumentError(f"strided_slice: Expected {what} to be a vector, got {value!r}.")
+    return integers(value, f"strided_slice: {what}")
+
+
+def slice(input_: Any, begin: Any, size: Any, name: str | None = None) -> Tensor:
+    """The block of ``size`` elements a dimension that starts at ``begin``.
+
+    Args:
+        input_: a tensor of rank n.
+        begin: n numbers, each in ``[0, input_.shape[i]]``.
+        size: n numbers; -1 means all that is left.
+        name: kept for TensorFlow's signature.
+
+    Raises:
+        InvalidArgumentError: another number of numbers than dimensions, or a block that is not inside.
+    """
+    x = tensor_of(input_)
+    shape = x._array.shape
+    starts, sizes = integers(begin, "slice: begin"), integers(size, "slice: size")
+    if not len(starts) == len(sizes) == len(shape):
+        raise InvalidArgumentError(
+            f"slice: Expected begin and size arguments to be 1-D tensors of size {len(shape)}, "
+            f"but got lengths {len(starts)} and {len(sizes)} instead."
+        )
+    key = []
+    for position, (start, count, limit) in enumerate(zip(starts, sizes, shape, strict=True)):
+        if not 0 <= start <= limit:
+            raise InvalidArgumentError(f"slice: Expected begin[{position}] in [0, {limit}], but got {start}.")
+        count = limit - start if count == -1 else count
+        if not 0 <= count <= limit - start:
+            raise InvalidArgumentError(f"slice: Expected size[{position}] in [0, {limit - start}], but got {count}.")
+        key.append((start, start + count, 1))
+    return _strided_slice(x, key=tuple(key))
+
+
+# ---- slices of variables ---------------------------------------------------------------------------
+
+
+class VariableSlice(Tensor):
+    """The value of a part of a variable, through which that part can be assigned to: ``v[1:].assign(...)``."""
+
+    __slots__ = ("_key", "_variable")
+
+    _key: Key
+    _variable: Variable
+
+    def assign(self, value: Any, name: str | None = None) -> Variable:
+        """Gives this part of the variable a new value, in place.
+
+        Args:
+            value: of the variable's dtype; its shape broadcasts to this tensor's.
+            name: kept for TensorFlow's signature.
+
+        Returns:
+            The variable.
+
+        Raises:
+            InvalidArgumentError: ``value`` does not broadcast to the slice; the variable is unchanged.
+            ValueError: a tensor of another dtype.
+        """
+        return self._update(None, "assign", value)
+
+    def assign_add(self, delta: Any, name: str | None = None) -> Variable:
+        """Adds ``delta`` to this part of the variable, in place; arguments and errors as ``assign``."""
+        return self._update(np.add, "assign_add", delta)
+
+    def assign_sub(self, delta: Any, name: str | None = None) -> Variable:
+        """Subtracts ``delta`` from this part of the variable, in place; arguments and errors as ``assign``."""
+        return self._update(np.subtract, "assign_sub", delta)
+
+    def _update(self, ufunc: Any, what: str, value: Any) -> Variable:
+        variable = self._variable
+        array = convert_to_tensor(value, variable.dtype)._array
+        shape = self._array.shape
+        try:
+            array = np.broadcast_to(array, shape)
+        except ValueError:
+            raise InvalidArgumentError(
+                f"strided_slice {what}: Cannot broadcast input shape {list(array.shape)} into final shape {list(shape)} "
+                f"of the slice of variable '{variable.name}'."
+            ) from None
+        part = variable._writable(array)[_numpy_key(self._key)]
+        if ufunc is None:
+            np.copyto(part, array)
+        else:
+            with np.errstate(all="ignore"):
+                ufunc(part, array, out=part)
+        return variable
+
+    def __copy__(self) -> Tensor:
+        return Tensor(self._array.copy())
+
+
+def _variable_getitem(variable: Variable, key: Any) -> Tensor:
+    """The part of the variable's value that ``key`` names, with ``assign``, ``assign_add`` and ``assign_sub``.
+
+    Args:
+        variable: the variable.
+        key: as for tensors.
+
+    Raises:
+        InvalidArgumentError, TypeError: as for tensors.
+    """
+    if _is_mask(key):
+        return _getitem(variable._read(), key)
+    resolved = _resolved(key, variable._array.shape)
+    x = variable._read()
+    part = VariableSlice(x._array[_numpy_key(resolved)])
+    part._variable, part._key = variable, resolved
+    variable._share(part)
+    for recorder in recorders.active:
+        recorder.on_operation(_strided_slice, (x,), (part,), {"key": resolved})
+    return part
+
+
+Tensor.__getitem__ = _getitem  # type: ignore[method-assign, assign, attr-defined]  # operations come after tensors
+Variable.__getitem__ = _variable_getitem  # type: ignore[attr-defined]  # as above
