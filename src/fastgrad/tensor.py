@@ -80,11 +80,11 @@ class Tensor:
         return self._array.__dlpack_device__()
 
     def __bool__(self) -> bool:
-        if self._array.size != 1:
+        if self._array.size > 1:
             raise ValueError(
                 f"The truth value of a tensor of shape {self.shape} is ambiguous. Use tf.reduce_any or tf.reduce_all."
             )
-        return bool(self._array.reshape(()))
+        return bool(self._array.reshape(-1).any())
 
     def __int__(self) -> int:
         return int(self._scalar("int"))
@@ -256,6 +256,11 @@ def as_tensor_or_none(value: Any) -> Tensor | None:
     return None
 
 
+def is_tensor(x: Any) -> bool:
+    """Whether ``x`` is a tensor, variable or IndexedSlices. TensorFlow: tf.is_tensor."""
+    return isinstance(x, Tensor) or any(isinstance(x, kind) for kind, _ in converters)
+
+
 def convert_beside(value: Any, dtype: np.dtype) -> Tensor:
     """``value`` as the other operand of a tensor of ``dtype``: Python values and arrays take it if they can."""
     kind = type(value)
@@ -370,7 +375,7 @@ def _natural_dtype(value: Any, natural: np.ndarray) -> np.dtype:
 
 def _fits(kind: str, dtype: DType) -> bool:
     if kind == "b":
-        return dtype.is_bool
+        return True
     if kind in "iu":
         return not dtype.is_bool
     if kind == "f" or kind == "V":
