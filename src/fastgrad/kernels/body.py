@@ -2,7 +2,7 @@
 
 Besides numbers, `range`, `math` and the type variables of its kernel, a body may use NumPy's scalar types as casts
 (`from numpy import int32`), functions declared with `scalar_function`, choices made with `by_dtype`, and the names
-here: `local_array`, `float_bits`, `from_bits`.
+here: `local_array`, `float_bits`, `from_bits`, `fused_multiply_add`.
 """
 
 from __future__ import annotations
@@ -46,6 +46,9 @@ float_bits = Special("float_bits")
 
 from_bits = Special("from_bits")
 """`from_bits(i)`: the float32 of an int32's bits, the float64 of an int64's."""
+
+fused_multiply_add = Special("fused_multiply_add")
+"""`fused_multiply_add(a, b, c)`: a * b + c rounded once, also where plain arithmetic would not be contracted."""
 
 
 class ByDtype:

@@ -22,7 +22,15 @@ from numba.core.cpu_options import FastMathOptions
 from numba.core.typing import context as typing_context
 from numba.core.typing import make_concrete_template, templates
 
-from fastgrad.kernels.body import ByDtype, Special, float_bits, from_bits, is_scalar_function, local_array
+from fastgrad.kernels.body import (
+    ByDtype,
+    Special,
+    float_bits,
+    from_bits,
+    fused_multiply_add,
+    is_scalar_function,
+    local_array,
+)
 from fastgrad.kernels.native import host_features, initialize_llvm, undefined_symbols
 from fastgrad.kernels.signature import ARRAY_KINDS, LIST_KINDS, Signature
 from fastgrad.kernels.wrapper import NDARRAY_TYPE, PYTHON_SYMBOLS, RAISED, NativeFunction, wrapper_ir
@@ -228,7 +236,23 @@ class _Reinterpret(_Callable):
         return result(*arguments)
 
 
-_SPECIALS = {local_array: _LocalArray, float_bits: _Reinterpret, from_bits: _Reinterpret}
+class _FusedMultiplyAdd(_Callable):
+    """`fused_multiply_add(a, b, c)`."""
+
+    def implement(self, key: object, arguments: tuple) -> Any:
+        def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            return builder.fma(*args)
+
+        _frontend().target.insert_func_defn([(lower, key, arguments)])
+        return arguments[0](*arguments)
+
+
+_SPECIALS = {
+    float_bits: _Reinterpret,
+    from_bits: _Reinterpret,
+    fused_multiply_add: _FusedMultiplyAdd,
+    local_array: _LocalArray,
+}
 
 
 @functools.cache

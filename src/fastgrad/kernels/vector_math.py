@@ -1,15 +1,15 @@
 """Elementary functions for the bodies of kernels, written without branches so that loops over them vectorise.
 
 `math.exp` in a loop is a call of the C library for each element; these are arithmetic that LLVM turns into vectors.
-All are good to 2 ulp over the whole range, keep NaN, and are right at infinities and zeros. The polynomials are
-minimax fits made for the intervals named beside them.
+All are good to 2 ulp over the whole range (`normal_cdf` to 6), keep NaN, and are right at infinities and zeros. The
+polynomials are minimax fits made for the intervals named beside them.
 """
 
 import math
 
 from numpy import int32, int64
 
-from fastgrad.kernels.body import by_dtype, float_bits, from_bits, scalar_function
+from fastgrad.kernels.body import by_dtype, float_bits, from_bits, fused_multiply_add, scalar_function
 
 # Adding and subtracting 1.5 * 2^(mantissa bits) rounds to an integer, which stands in the low bits of the sum.
 ROUND32 = 12582912.0
@@ -37,7 +37,7 @@ def greatest(a, b):
 @scalar_function
 def nan_greatest(a, b):
     """The greater of two numbers, NaN if one is NaN (TensorFlow: tf.maximum)."""
-    return a if a > b or a != a else b
+    return a if a > b or a != a else b  # noqa: PLR0124 - true of NaN
 
 
 @scalar_function
@@ -210,44 +210,158 @@ def log(x):
     return y if x > 0 else (T(-math.inf) if x == 0 else T(math.nan))
 
 
+def _error_series32(z):
+    """erf(x) / x - 1 for z = x^2, |x| <= 1."""
+    q = T(-0.00000964150731488756695665)
+    q = q * z + T(0.000112569602280197628194)
+    q = q * z + T(-0.000848283310363255163899)
+    q = q * z + T(0.00522094593952141278654)
+    q = q * z + T(-0.0268654003156524053608)
+    q = q * z + T(0.1128378198076799818)
+    q = q * z + T(-0.376126384352479343679)
+    return q * z + T(0.12837916705811009512)
+
+
+def _error_series64(z):
+    q = T(5.94525558422348743543e-11)
+    q = q * z + T(-1.13656706718271592738e-9)
+    q = q * z + T(1.4657883530919653519e-8)
+    q = q * z + T(-1.63500261920772685313e-7)
+    q = q * z + T(0.00000164609729541537656704)
+    q = q * z + T(-0.0000149255935187282266876)
+    q = q * z + T(0.000120553310375511080974)
+    q = q * z + T(-0.000854832697876514881627)
+    q = q * z + T(0.00522397762478136979427)
+    q = q * z + T(-0.0268661706450729592493)
+    q = q * z + T(0.11283791670954857915)
+    q = q * z + T(-0.376126389031837476151)
+    return q * z + T(0.12837916709551257375)
+
+
+_error_series = by_dtype(float32=_error_series32, float64=_error_series64)
+
+
+@scalar_function
+def _scaled_complement32(t):
+    """e^(a^2) erfc(a) for t = 1 / (1 + a / 2), a <= 10.2."""
+    q = T(0.024552078949235858)
+    q = q * t + T(-0.121347966269603788)
+    q = q * t + T(0.189991623408717249)
+    q = q * t + T(0.0166335812688528052)
+    q = q * t + T(-0.3382177736336793)
+    q = q * t + T(0.256310440416196248)
+    q = q * t + T(-0.0513717641940780982)
+    q = q * t + T(0.220709369354413346)
+    q = q * t + T(0.237379200170558057)
+    q = q * t + T(0.283359855492108974)
+    q = q * t + T(0.281998146133794724)
+    return q * t + T(3.21061417028266579e-6)
+
+
+@scalar_function
+def _scaled_complement64(t):
+    """The same for t = 1 / (1 + a / 3), a <= 27."""
+    q = T(0.00174694849666480973)
+    q = q * t + T(-0.0182337476774190833)
+    q = q * t + T(0.084013851345607392)
+    q = q * t + T(-0.219035929633129544)
+    q = q * t + T(0.334148927733773053)
+    q = q * t + T(-0.236509686391294404)
+    q = q * t + T(-0.137425796409130936)
+    q = q * t + T(0.556298207134604023)
+    q = q * t + T(-0.738235904195256619)
+    q = q * t + T(0.652846084801991317)
+    q = q * t + T(-0.428970621487714837)
+    q = q * t + T(0.203141835953405087)
+    q = q * t + T(-0.0920544956730621764)
+    q = q * t + T(0.0308036610256717417)
+    q = q * t + T(0.0194462690650773427)
+    q = q * t + T(0.0583451072652010879)
+    q = q * t + T(0.0920730241599572839)
+    q = q * t + T(0.127143666114288017)
+    q = q * t + T(0.156716804644970568)
+    q = q * t + T(0.177615412654014268)
+    q = q * t + T(0.188063186321494634)
+    q = q * t + T(0.18806319475346372)
+    return q * t + T(-3.17671160058015033e-12)
+
+
+def _complement32(a):
+    a = T(10.2) if a > T(10.2) else a
+    return _scaled_complement32(T(1) / (T(1) + a * T(0.5))), a
+
+
+def _complement64(a):
+    a = T(27) if a > T(27) else a
+    return _scaled_complement64(T(3) / (T(3) + a)), a
+
+
+_complement = by_dtype(float32=_complement32, float64=_complement64)
+
+
+@scalar_function
+def _bell(x, scale):
+    """exp(-scale x^2) for x >= 0, with the rounding error of x^2 put back."""
+    x = T(1e18) if x > T(1e18) else x
+    square = x * x
+    e = exp(-scale * square)
+    return e - e * (scale * fused_multiply_add(x, x, -square))
+
+
+@scalar_function
+def erf(x):
+    """The error function."""
+    scaled, a = _complement(math.fabs(x))
+    return x + x * _error_series(x * x) if a < 1 else math.copysign(T(1) - scaled * _bell(a, T(1)), x)
+
+
+@scalar_function
+def normal_cdf(x):
+    """The standard normal distribution function, accurate in its lower tail, too."""
+    a = math.fabs(x)
+    scaled, _ = _complement(a * T(0.70710678118654752))
+    half = T(0.5) * scaled * _bell(a, T(0.5))
+    return half if x < 0 else T(1) - half
+
+
 def _turn_sine32(z):
     """sin(2 pi r) / r for z = r^2, |r| <= 1/8."""
-    q = T(4.14698894090422825361e+01)
-    q = q * z + T(-7.66977741175948257990e+01)
-    q = q * z + T(8.16052038070741817960e+01)
-    q = q * z + T(-4.13417021505546205019e+01)
-    return q * z + T(6.28318530715100011762e+00)
+    q = T(4.14698894090422825361e01)
+    q = q * z + T(-7.66977741175948257990e01)
+    q = q * z + T(8.16052038070741817960e01)
+    q = q * z + T(-4.13417021505546205019e01)
+    return q * z + T(6.28318530715100011762e00)
 
 
 def _turn_sine64(z):
     q = T(-6.95574115588800596097e-01)
-    q = q * z + T(3.81896408183130149855e+00)
-    q = q * z + T(-1.50946242078536372339e+01)
-    q = q * z + T(4.20586937796020379453e+01)
-    q = q * z + T(-7.67058597523876189786e+01)
-    q = q * z + T(8.16052492760743049538e+01)
-    q = q * z + T(-4.13417022403997610619e+01)
-    return q * z + T(6.28318530717958647703e+00)
+    q = q * z + T(3.81896408183130149855e00)
+    q = q * z + T(-1.50946242078536372339e01)
+    q = q * z + T(4.20586937796020379453e01)
+    q = q * z + T(-7.67058597523876189786e01)
+    q = q * z + T(8.16052492760743049538e01)
+    q = q * z + T(-4.13417022403997610619e01)
+    return q * z + T(6.28318530717958647703e00)
 
 
 def _turn_cosine32(z):
     """cos(2 pi r) for z = r^2, |r| <= 1/8."""
-    q = T(5.92027958566780468409e+01)
-    q = q * z + T(-8.54422979651466740977e+01)
-    q = q * z + T(6.49393107445256703228e+01)
-    q = q * z + T(-1.97392086330358756119e+01)
+    q = T(5.92027958566780468409e01)
+    q = q * z + T(-8.54422979651466740977e01)
+    q = q * z + T(6.49393107445256703228e01)
+    q = q * z + T(-1.97392086330358756119e01)
     return q * z + T(1)
 
 
 def _turn_cosine64(z):
-    q = T(1.53076206593744285425e+00)
-    q = q * z + T(-1.78793788822890575385e+00)
-    q = q * z + T(7.90527791321005958393e+00)
-    q = q * z + T(-2.64262779275219405542e+01)
-    q = q * z + T(6.02446415098018915983e+01)
-    q = q * z + T(-8.54568172071437191853e+01)
-    q = q * z + T(6.49393940226688062348e+01)
-    q = q * z + T(-1.97392088021787170046e+01)
+    q = T(1.53076206593744285425e00)
+    q = q * z + T(-1.78793788822890575385e00)
+    q = q * z + T(7.90527791321005958393e00)
+    q = q * z + T(-2.64262779275219405542e01)
+    q = q * z + T(6.02446415098018915983e01)
+    q = q * z + T(-8.54568172071437191853e01)
+    q = q * z + T(6.49393940226688062348e01)
+    q = q * z + T(-1.97392088021787170046e01)
     return q * z + T(1)
 
 
