@@ -1,0 +1,94 @@
+"""Records TensorFlow's answers: `python -m tests.conformance.record`.
+
+TensorFlow is looked for in the Python that the environment variable FASTGRAD_REFEREE_PYTHON names, else in
+`.venv-conformance`, which `make conformance` makes.
+"""
+
+import json
+import os
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any
+
+EXPECTED = Path(__file__).parent / "expected"
+ROOT = Path(__file__).parents[2]
+# oneDNN's kernels round differently from one CPU to the next, and abort on a convolution of the wrong rank.
+REFEREE_SETTINGS = {
+    "TF_ENABLE_ONEDNN_OPTS": "0",
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+    "CUDA_VISIBLE_DEVICES": "-1",
+    "KERAS_BACKEND": "tensorflow",
+}
+
+
+def referee_python() -> Path | None:
+    """The Python that has TensorFlow, or None where there is none."""
+    named = os.environ.get("FASTGRAD_REFEREE_PYTHON")
+    if named:
+        return Path(named).absolute()
+    made = ROOT / ".venv-conformance" / "bin" / "python"
+    return made if made.exists() else None
+
+
+def recorded() -> dict[str, dict[str, Any]]:
+    """The committed answers: `{program: {"versions": ..., "answers": {case: {question: answer}}}}`."""
+    return {file.stem: json.loads(file.read_text(encoding="utf-8")) for file in sorted(EXPECTED.glob("*.json"))}
+
+
+def asked_now(python: Path) -> dict[str, dict[str, Any]]:
+    """What TensorFlow answers today, in a process of its own; the same form as `recorded`.
+
+    Raises:
+        RuntimeError: the process failed; its last lines are in the message.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        finished = subprocess.run(
+            [python, "-m", "tests.conformance.answers", "tensorflow", folder],
+            cwd=ROOT,
+            env=os.environ | REFEREE_SETTINGS,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if finished.returncode:
+            raise RuntimeError(f"asking TensorFlow with {python} failed:\n{finished.stderr[-3000:]}")
+        answers = {file.stem: json.loads(file.read_text(encoding="utf-8")) for file in Path(folder).iterdir()}
+    for case in (case for program in answers.values() for case in program["answers"].values()):
+        for answer in case.values():
+            if isinstance(answer, dict):
+                answer.pop("message", None)  # TensorFlow's wording is not part of the contract
+    return dict(sorted(answers.items()))
+
+
+def write(answers: dict[str, dict[str, Any]]) -> None:
+    """Writes the answers to `expected/`, a question a line, and removes what no program asks any more."""
+    for file in EXPECTED.glob("*.json"):
+        if file.stem not in answers:
+            file.unlink()
+    for program, record in answers.items():
+        cases = (
+            f"{json.dumps(case)}: {{\n"
+            + ",\n".join(f" {json.dumps(q)}: {json.dumps(a)}" for q, a in found.items())
+            + "\n}"
+            for case, found in record["answers"].items()
+        )
+        text = f'{{\n"versions": {json.dumps(record["versions"])},\n"answers": {{\n' + ",\n".join(cases) + "\n}\n}\n"
+        (EXPECTED / f"{program}.json").write_text(text, encoding="utf-8")
+
+
+def main() -> None:
+    """Asks TensorFlow every question and writes its answers."""
+    python = referee_python()
+    if python is None:
+        raise SystemExit(
+            "no TensorFlow: run `make conformance`, or name a Python that has it in FASTGRAD_REFEREE_PYTHON"
+        )
+    answers = asked_now(python)
+    write(answers)
+    questions = sum(len(case) for program in answers.values() for case in program["answers"].values())
+    print(f"{questions} answers of {len(answers)} programs recorded in {EXPECTED.relative_to(ROOT)}")
+
+
+if __name__ == "__main__":
+    main()
