@@ -35,6 +35,7 @@ from fastgrad.tape import GradientTape as GradientTape
 from fastgrad.tape import UnconnectedGradients as UnconnectedGradients
 from fastgrad.tensor import Tensor as Tensor
 from fastgrad.tensor import convert_to_tensor as convert_to_tensor
+from fastgrad.tensor_spec import TensorSpec as TensorSpec
 from fastgrad.tensor import is_tensor as is_tensor
 from fastgrad.variable import Variable as Variable
 
@@ -65,6 +66,10 @@ from fastgrad.ops.comparison import not_equal as not_equal
 # ---- ops/division.py
 from fastgrad.ops.division import divide as divide
 from fastgrad.ops.division import truediv as truediv
+
+# ---- ops/einsum.py
+from fastgrad.ops.einsum import einsum as einsum
+from fastgrad.ops.einsum import tensordot as tensordot
 
 # ---- ops/exponential.py
 from fastgrad.ops.exponential import exp as exp

@@ -1,7 +1,8 @@
-"""Sums of products: matmul, matvec, tensordot, einsum."""
+"""Matrix products: matmul, matvec."""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -18,9 +19,10 @@ from fastgrad.operation import (
     convert_pair,
     quiet_reset,
     quiet_set,
-    refuse_dtype,
     refuse_mix,
 )
+from fastgrad.ops.arithmetic import conjugate
+from fastgrad.ops.casting import cast
 from fastgrad.recording import recorders
 from fastgrad.tape import sum_to_shape
 from fastgrad.tensor import Tensor
@@ -74,7 +76,7 @@ class _Matmul(Operation):
 
 
 def _to_a(g: Tensor, y: Tensor, a: Tensor, b: Tensor, transpose_a: bool, transpose_b: bool) -> Tensor:
-    b = _conjugate(b)
+    b = conjugate(b)
     if b._array.ndim == 2 and a._array.ndim > 2 and not transpose_a:
         rows = product(_rows(g), b, transpose_a=False, transpose_b=not transpose_b)
         return TABLE["reshape"](rows, shape=a._array.shape)
@@ -86,7 +88,7 @@ def _to_a(g: Tensor, y: Tensor, a: Tensor, b: Tensor, transpose_a: bool, transpo
 
 
 def _to_b(g: Tensor, y: Tensor, a: Tensor, b: Tensor, transpose_a: bool, transpose_b: bool) -> Tensor:
-    a = _conjugate(a)
+    a = conjugate(a)
     if b._array.ndim == 2 and a._array.ndim > 2 and not transpose_a:
         # The sum over the batch is part of the product.
         a, g = _rows(a), _rows(g)
@@ -98,11 +100,7 @@ def _to_b(g: Tensor, y: Tensor, a: Tensor, b: Tensor, transpose_a: bool, transpo
 
 
 def _rows(x: Tensor) -> Tensor:
-    return TABLE["reshape"](x, shape=(int(np.prod(x._array.shape[:-1])), x._array.shape[-1]))
-
-
-def _conjugate(x: Tensor) -> Tensor:
-    return TABLE["conj"](x) if x._array.dtype.kind == "c" else x
+    return TABLE["reshape"](x, shape=(math.prod(x._array.shape[:-1]), x._array.shape[-1]))
 
 
 product = _Matmul("matmul", _product, (_to_a, _to_b), form=Form.CONTRACT, dtypes=MATRICES)
@@ -165,8 +163,7 @@ def _matmul(
     x, y = a._array, b._array
     if x.dtype != y.dtype:
         raise refuse_mix("matmul", x.dtype, y.dtype)
-    if x.dtype not in MATRICES:
-        raise refuse_dtype("matmul", x.dtype, MATRICES)
+    product.check_dtype(x)
     if x.ndim < 2 or y.ndim < 2:
         raise InvalidArgumentError(
             f"matmul: both operands need at least 2 dimensions, got shapes {list(x.shape)} and {list(y.shape)}. "
@@ -181,8 +178,8 @@ def _matmul(
                 f"matmul: In[0] and In[1] must have compatible batch dimensions: {list(x.shape)} vs. {list(y.shape)}. "
                 "All dimensions but the last two must be equal or 1."
             )
-    a = _conjugate(a) if adjoint_a else a
-    b = _conjugate(b) if adjoint_b else b
+    a = conjugate(a) if adjoint_a else a
+    b = conjugate(b) if adjoint_b else b
     return product(a, b, transpose_a, transpose_b)
 
 
@@ -203,8 +200,7 @@ def _widened(a: Tensor, b: Tensor, wanted: dtypes.DType) -> tuple[Tensor, Tensor
             f"matmul: output_type {wanted.name} of {a.dtype.name} and {b.dtype.name}: only int32, of int8 and uint8, "
             "is supported. Convert the operands with tf.cast first."
         )
-    cast = TABLE["cast"]
-    return cast(a, dtype=wanted), cast(b, dtype=wanted)
+    return cast(a, wanted), cast(b, wanted)
 
 
 def matvec(

@@ -1,0 +1,40 @@
+"""``tf.linalg``: products, systems of equations and decompositions of matrices."""
+
+from __future__ import annotations
+
+# ---- ops/contraction.py
+from fastgrad.ops.contraction import matmul as matmul
+from fastgrad.ops.contraction import matvec as matvec
+
+# ---- ops/diagonals.py
+from fastgrad.ops.diagonals import adjoint as adjoint
+from fastgrad.ops.diagonals import band_part as band_part
+from fastgrad.ops.diagonals import diag as diag
+from fastgrad.ops.diagonals import diag_part as diag_part
+from fastgrad.ops.diagonals import matrix_transpose as matrix_transpose
+from fastgrad.ops.diagonals import set_diag as set_diag
+from fastgrad.ops.diagonals import tensor_diag as tensor_diag
+from fastgrad.ops.diagonals import tensor_diag_part as tensor_diag_part
+from fastgrad.ops.diagonals import trace as trace
+
+# ---- ops/einsum.py
+from fastgrad.ops.einsum import einsum as einsum
+from fastgrad.ops.einsum import tensordot as tensordot
+
+# ---- ops/linear_algebra.py
+from fastgrad.ops.linear_algebra import cholesky as cholesky
+from fastgrad.ops.linear_algebra import cholesky_solve as cholesky_solve
+from fastgrad.ops.linear_algebra import cross as cross
+from fastgrad.ops.linear_algebra import det as det
+from fastgrad.ops.linear_algebra import inv as inv
+from fastgrad.ops.linear_algebra import logdet as logdet
+from fastgrad.ops.linear_algebra import lstsq as lstsq
+from fastgrad.ops.linear_algebra import pinv as pinv
+from fastgrad.ops.linear_algebra import slogdet as slogdet
+from fastgrad.ops.linear_algebra import solve as solve
+from fastgrad.ops.linear_algebra import triangular_solve as triangular_solve
+
+# ---- ops/matrix_functions.py
+from fastgrad.ops.matrix_functions import expm as expm
+from fastgrad.ops.matrix_functions import logm as logm
+from fastgrad.ops.matrix_functions import sqrtm as sqrtm

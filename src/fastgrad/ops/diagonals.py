@@ -1,0 +1,365 @@
+"""Diagonals, bands and transposes of matrices: diag, diag_part, set_diag, band_part, trace, adjoint ..."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from fastgrad.errors import InvalidArgumentError
+from fastgrad.operation import Form, operation
+from fastgrad.ops.arguments import integer, integers, tensor_of, tensors_of
+from fastgrad.ops.arithmetic import zeros_as
+from fastgrad.ops.reduction import reduce_sum
+from fastgrad.ops.shaping import reshape, transpose
+from fastgrad.tensor import Tensor, convert_beside
+
+ALIGNMENTS = ("LEFT_RIGHT", "RIGHT_LEFT", "LEFT_LEFT", "RIGHT_RIGHT")
+
+
+# ---- the primitives ----------------------------------------------------------------------------------
+# Diagonals are packed as TensorFlow packs them: the highest first, each a row; the short ones are padded, those
+# above the main diagonal on the side that ``align`` names second, those below it on the side it names first.
+
+
+def _packed_rows(rows: int, columns: int, lower: int, upper: int, align: str) -> list[tuple[int, int, int]]:
+    """(diagonal, first place in its packed row, length), from the highest to the lowest diagonal."""
+    widest = longest_diagonal(rows, columns, lower, upper)
+    above, below = align.split("_")
+    found = []
+    for k in range(upper, lower - 1, -1):
+        length = min(rows + min(k, 0), columns - max(k, 0))
+        left = (k >= 0 and above == "LEFT") or (k <= 0 and below == "LEFT")
+        found.append((k, 0 if left else widest - length, length))
+    return found
+
+
+def longest_diagonal(rows: int, columns: int, lower: int, upper: int) -> int:
+    """The length of the longest diagonal between two of a matrix."""
+    return min(rows + min(upper, 0), columns - max(lower, 0))
+
+
+def _diag_part(x: np.ndarray, lower: int, upper: int, align: str, padding: Any) -> np.ndarray:
+    if lower == upper:
+        return np.diagonal(x, lower, -2, -1)
+    rows, columns = x.shape[-2:]
+    shape = (*x.shape[:-2], upper - lower + 1, longest_diagonal(rows, columns, lower, upper))
+    out = np.full(shape, padding, x.dtype)
+    for position, (k, start, length) in enumerate(_packed_rows(rows, columns, lower, upper, align)):
+        out[..., position, start : start + length] = np.diagonal(x, k, -2, -1)
+    return out
+
+
+def _write(out: np.ndarray, diagonal: np.ndarray, lower: int, upper: int, align: str) -> np.ndarray:
+    rows, columns = out.shape[-2:]
+    if lower == upper:
+        diagonal = diagonal[..., None, :]
+    for position, (k, start, length) in enumerate(_packed_rows(rows, columns, lower, upper, align)):
+        steps = np.arange(length)
+        out[..., steps + max(-k, 0), steps + max(k, 0)] = diagonal[..., position, start : start + length]
+    return out
+
+
+def _diag(x: np.ndarray, lower: int, upper: int, rows: int, columns: int, align: str, padding: Any) -> np.ndarray:
+    batch = x.shape[:-1] if lower == upper else x.shape[:-2]
+    return _write(np.full((*batch, rows, columns), padding, x.dtype), x, lower, upper, align)
+
+
+def _to_packed(
+    g: Tensor, y: Tensor, x: Tensor, lower: int, upper: int, rows: int, columns: int, align: str, padding: Any
+) -> Tensor:
+    return diag_part_row(g, lower=lower, upper=upper, align=align, padding=0)
+
+
+def _to_matrix(g: Tensor, y: Tensor, x: Tensor, lower: int, upper: int, align: str, padding: Any) -> Tensor:
+    rows, columns = x._array.shape[-2:]
+    return diag_row(g, lower=lower, upper=upper, rows=rows, columns=columns, align=align, padding=0)
+
+
+diag_part_row = operation("diag_part", Form.INDEX_MAP, run=_diag_part, gradient=_to_matrix)
+diag_row = operation("diag", Form.INDEX_MAP, run=_diag, gradient=_to_packed)
+set_diag_row = operation(
+    "set_diag",
+    Form.INDEX_MAP,
+    run=lambda x, d, lower, upper, align: _write(x.copy(), d, lower, upper, align),
+    gradient=(
+        lambda g, y, x, d, lower, upper, align: set_diag_row(g, zeros_as(d), lower=lower, upper=upper, align=align),
+        lambda g, y, x, d, lower, upper, align: diag_part_row(g, lower=lower, upper=upper, align=align, padding=0),
+    ),
+)
+
+
+def _band(x: np.ndarray, lower: int, upper: int) -> np.ndarray:
+    rows, columns = x.shape[-2:]
+    outside = np.zeros((rows, columns), bool)
+    if lower >= 0:
+        outside |= np.tri(rows, columns, -lower - 1, dtype=bool)
+    if upper >= 0:
+        outside |= ~np.tri(rows, columns, upper, dtype=bool)
+    y = x.copy()
+    y[..., outside] = 0
+    return y
+
+
+band_row = operation(
+    "band_part", Form.INDEX_MAP, run=_band, gradient=lambda g, y, x, lower, upper: band_row(g, lower=lower, upper=upper)
+)
+
+
+# ---- diagonals ---------------------------------------------------------------------------------------
+
+
+def _range(k: Any, name: str) -> tuple[int, int]:
+    numbers = integers(k, f"{name}: k")
+    if len(numbers) not in (1, 2):
+        raise InvalidArgumentError(f"{name}: k must be one or two integers (lowest, highest), got {list(numbers)}.")
+    lower, upper = numbers[0], numbers[-1]
+    if lower > upper:
+        raise InvalidArgumentError(
+            f"{name}: lower_diag_index must not be larger than upper_diag_index: {lower} > {upper}."
+        )
+    return lower, upper
+
+
+def _check_align(align: str, name: str) -> None:
+    if align not in ALIGNMENTS:
+        raise InvalidArgumentError(f"{name}: align must be one of {', '.join(ALIGNMENTS)}; got {align!r}.")
+
+
+def _check_matrix(x: np.ndarray, name: str) -> None:
+    if x.ndim < 2:
+        raise InvalidArgumentError(f"{name}: input must be at least 2-dim, received shape: {list(x.shape)}.")
+
+
+def _check_inside(x: np.ndarray, lower: int, upper: int, name: str) -> None:
+    rows, columns = x.shape[-2:]
+    for which, k in (("lower", lower), ("upper", upper)):
+        if k != 0 and not -rows < k < columns:
+            raise InvalidArgumentError(
+                f"{name}: {which}_diag_index is out of bound: {k}. It must be between {-rows} and {columns}, for shape "
+                f"{list(x.shape)}."
+            )
+
+
+def _number(padding_value: Any, x: Tensor, name: str) -> Any:
+    padding = convert_beside(padding_value, x._array.dtype)._array
+    if padding.ndim or (padding.dtype != x._array.dtype and x._array.dtype.kind != "b"):
+        raise InvalidArgumentError(f"{name}: padding_value must be one {x.dtype.name}, got {padding_value!r}.")
+    return padding.item()
+
+
+def diag(
+    diagonal: Any,
+    name: str | None = "diag",
+    k: Any = 0,
+    num_rows: Any = -1,
+    num_cols: Any = -1,
+    padding_value: Any = 0,
+    align: str = "RIGHT_LEFT",
+) -> Tensor:
+    """Matrices with given diagonals. TensorFlow: tf.linalg.diag.
+
+    Args:
+        diagonal: shape (..., n) for one diagonal, (..., count, n) for several.
+        name: kept for TensorFlow's signature.
+        k: which diagonal (0 the main one, positive above it), or the lowest and the highest of several.
+        num_rows, num_cols: the size of the matrices; -1 for as small as they can be (square if both are).
+        padding_value: what stands everywhere else.
+        align: the side to which diagonals shorter than n are pushed: that of those above the main one, ``_``, that
+            of those below.
+
+    Raises:
+        InvalidArgumentError: a scalar, or sizes that do not fit the diagonals.
+    """
+    x = tensor_of(diagonal)
+    lower, upper = _range(k, "diag")
+    _check_align(align, "diag")
+    shape = x._array.shape
+    count = upper - lower + 1
+    if len(shape) < (1 if count == 1 else 2) or (count > 1 and shape[-2] != count):
+        raise InvalidArgumentError(
+            f"diag: diagonal must have shape (..., n), or (..., {count}, n) for the {count} diagonals {lower} to {upper}; "
+            f"received shape: {list(shape)}."
+        )
+    least_rows, least_columns = shape[-1] - min(upper, 0), shape[-1] + max(lower, 0)
+    rows, columns = integer(num_rows, "diag: num_rows"), integer(num_cols, "diag: num_cols")
+    if rows == columns == -1:
+        rows = columns = max(least_rows, least_columns)
+    rows, columns = least_rows if rows == -1 else rows, least_columns if columns == -1 else columns
+    if rows < least_rows or columns < least_columns or (rows != least_rows and columns != least_columns):
+        raise InvalidArgumentError(
+            f"diag: The number of rows or columns is not consistent with the specified d_lower, d_upper, and diagonal: "
+            f"{rows} x {columns} for diagonals {lower} to {upper} of shape {list(shape)}, which need {least_rows} rows or "
+            f"{least_columns} columns, and no fewer of the other."
+        )
+    padding = _number(padding_value, x, "diag")
+    return diag_row(x, lower=lower, upper=upper, rows=rows, columns=columns, align=align, padding=padding)
+
+
+def diag_part(
+    input: Any, name: str | None = "diag_part", k: Any = 0, padding_value: Any = 0, align: str = "RIGHT_LEFT"
+) -> Tensor:
+    """Diagonals of matrices. TensorFlow: tf.linalg.diag_part.
+
+    Args:
+        input: shape (..., rows, columns).
+        name: kept for TensorFlow's signature.
+        k: which diagonal, or the lowest and the highest of several.
+        padding_value: what fills up the shorter ones of several.
+        align: as in ``tf.linalg.diag``.
+
+    Returns:
+        Shape (..., n), or (..., count, n) for several: the highest first; n is the length of the longest.
+
+    Raises:
+        InvalidArgumentError: no matrix, or a diagonal that it does not have.
+    """
+    x = tensor_of(input)
+    _check_matrix(x._array, "diag_part")
+    lower, upper = _range(k, "diag_part")
+    _check_align(align, "diag_part")
+    _check_inside(x._array, lower, upper, "diag_part")
+    padding = _number(padding_value, x, "diag_part")
+    return diag_part_row(x, lower=lower, upper=upper, align=align, padding=padding)
+
+
+def set_diag(input: Any, diagonal: Any, name: str | None = "set_diag", k: Any = 0, align: str = "RIGHT_LEFT") -> Tensor:
+    """``input`` with other diagonals. TensorFlow: tf.linalg.set_diag.
+
+    Args:
+        input: shape (..., rows, columns).
+        diagonal: shape (..., n), or (..., count, n) for several, as ``tf.linalg.diag_part`` gives them.
+        name: kept for TensorFlow's signature.
+        k: which diagonal, or the lowest and the highest of several.
+        align: as in ``tf.linalg.diag``.
+
+    Raises:
+        InvalidArgumentError: no matrix, a diagonal that it does not have, another shape of ``diagonal``, two dtypes.
+    """
+    x, d = tensors_of((input, diagonal), "set_diag")
+    _check_matrix(x._array, "set_diag")
+    lower, upper = _range(k, "set_diag")
+    _check_align(align, "set_diag")
+    _check_inside(x._array, lower, upper, "set_diag")
+    shape = x._array.shape
+    count = () if lower == upper else (upper - lower + 1,)
+    wanted = (*shape[:-2], *count, longest_diagonal(*shape[-2:], lower, upper))
+    if d._array.shape != wanted:
+        raise InvalidArgumentError(
+            f"set_diag: diagonals {lower} to {upper} of an input of shape {list(shape)} have shape {list(wanted)}, got "
+            f"{list(d._array.shape)}."
+        )
+    return set_diag_row(x, d, lower=lower, upper=upper, align=align)
+
+
+def trace(x: Any, name: str | None = None) -> Tensor:
+    """The sum of the main diagonal, for matrices of shape (..., rows, columns).
+
+    Args:
+        x: at least two dimensions; gives shape (...).
+        name: kept for TensorFlow's signature.
+
+    Raises:
+        InvalidArgumentError: fewer than two dimensions.
+    """
+    return reduce_sum(diag_part(x), -1)
+
+
+def tensor_diag(diagonal: Any, name: str | None = None) -> Tensor:
+    """A tensor of shape ``diagonal.shape + diagonal.shape``, zero but where the first half of an index is the second.
+
+    Args:
+        diagonal: at least one dimension.
+        name: kept for TensorFlow's signature.
+
+    Raises:
+        InvalidArgumentError: a scalar.
+    """
+    x = tensor_of(diagonal)
+    shape = x._array.shape
+    if not shape:
+        raise InvalidArgumentError("tensor_diag: Input must be at least rank 1, got 0.")
+    return reshape(diag(reshape(x, (x._array.size,))), shape + shape)
+
+
+def tensor_diag_part(input: Any, name: str | None = None) -> Tensor:
+    """The elements whose index has two equal halves: the reverse of ``tf.linalg.tensor_diag``.
+
+    Args:
+        input: shape ``s + s`` for some shape ``s`` of at least one dimension; gives shape ``s``.
+        name: kept for TensorFlow's signature.
+
+    Raises:
+        InvalidArgumentError: the halves of the shape differ.
+    """
+    x = tensor_of(input)
+    shape = x._array.shape
+    half = len(shape) // 2
+    if not shape or shape[:half] != shape[half:]:
+        raise InvalidArgumentError(f"tensor_diag_part: the shape must consist of two equal halves, got {list(shape)}.")
+    size = math.prod(shape[:half])
+    return reshape(diag_part(reshape(x, (size, size))), shape[:half])
+
+
+# ---- bands and transposes ------------------------------------------------------------------------------
+
+
+def band_part(input: Any, num_lower: Any, num_upper: Any, name: str | None = None) -> Tensor:
+    """Matrices with everything set to zero but a band around the main diagonal. TensorFlow: tf.linalg.band_part.
+
+    Args:
+        input: shape (..., rows, columns).
+        num_lower: how many diagonals to keep below the main one; negative keeps all.
+        num_upper: how many to keep above it.
+        name: kept for TensorFlow's signature.
+
+    Raises:
+        InvalidArgumentError: no matrix, or more diagonals than it has rows or columns.
+    """
+    x = tensor_of(input)
+    _check_matrix(x._array, "band_part")
+    numbers = []
+    for which, what, number, size in zip(
+        ("num_lower", "num_upper"), ("rows", "columns"), (num_lower, num_upper), x._array.shape[-2:], strict=True
+    ):
+        number = integer(number, f"band_part: {which}")
+        if number > size:
+            raise InvalidArgumentError(
+                f"band_part: {which} must be negative or less or equal to number of {what} ({size}), got: {number}."
+            )
+        numbers.append(number)
+    return band_row(x, lower=numbers[0], upper=numbers[1])
+
+
+def matrix_transpose(a: Any, name: str | None = "matrix_transpose", conjugate: bool = False) -> Tensor:
+    """``a`` with its last two dimensions swapped.
+
+    Args:
+        a: at least two dimensions.
+        name: kept for TensorFlow's signature.
+        conjugate: whether to take the complex conjugate as well.
+
+    Raises:
+        ValueError: fewer than two dimensions.
+    """
+    x = tensor_of(a)
+    rank = x._array.ndim
+    if rank < 2:
+        raise ValueError(
+            f"matrix_transpose: Argument `a` should be a (batch) matrix with rank >= 2, received shape {list(x._array.shape)}."
+        )
+    return transpose(x, (*range(rank - 2), rank - 1, rank - 2), conjugate)
+
+
+def adjoint(matrix: Any, name: str | None = None) -> Tensor:
+    """The conjugate transpose over the last two dimensions.
+
+    Args:
+        matrix: at least two dimensions.
+        name: kept for TensorFlow's signature.
+
+    Raises:
+        ValueError: fewer than two dimensions.
+    """
+    return matrix_transpose(matrix, conjugate=True)

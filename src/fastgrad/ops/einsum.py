@@ -1,0 +1,344 @@
+"""Sums of products over named dimensions: tensordot and einsum, made of transpositions and matrix products."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import math
+import operator
+import re
+from collections import Counter
+from collections.abc import Container, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fastgrad.errors import InvalidArgumentError
+from fastgrad.operation import TABLE, Operation
+from fastgrad.ops.arguments import tensors_of
+from fastgrad.ops.arithmetic import multiply
+from fastgrad.ops.contraction import product
+from fastgrad.ops.diagonals import diag_part_row
+from fastgrad.tensor import Tensor
+
+Labels = tuple[Any, ...]
+Sizes = tuple[int, ...]
+
+# ---- plans -----------------------------------------------------------------------------------------
+
+
+class _Value(NamedTuple):
+    """A value of a plan, and the label of each of its dimensions."""
+
+    position: int
+    labels: Labels
+
+
+class _Plan:
+    """Operations in a row that make a result of tensors of known shapes; each step's value goes to the end of the list.
+
+    Two values share labels where they are multiplied; labels that nobody else needs are summed over.
+    """
+
+    def __init__(self, shapes: tuple[Sizes, ...]) -> None:
+        self._shapes = list(shapes)
+        self._steps: list[tuple[Operation, tuple[int, ...], dict[str, Any]]] = []
+
+    def run(self, tensors: Sequence[Tensor]) -> Tensor:
+        """The last step's value, for the plan's inputs."""
+        values = list(tensors)
+        for operation, positions, attributes in self._steps:
+            values.append(operation(*[values[position] for position in positions], **attributes))
+        return values[-1]
+
+    def shape(self, x: _Value) -> Sizes:
+        """The sizes of a value's dimensions."""
+        return self._shapes[x.position]
+
+    def product(self, a: _Value, b: _Value, kept: Labels) -> _Value:
+        """``a * b`` summed over the labels that are not in ``kept``."""
+        a, b = self.summed(a, {*b.labels, *kept}), self.summed(b, {*a.labels, *kept})
+        batch = tuple([label for label in a.labels if label in b.labels and label in kept])
+        inner = tuple([label for label in a.labels if label in b.labels and label not in kept])
+        if not inner:
+            return self._multiplied(a, b)
+        rows = tuple([label for label in a.labels if label not in b.labels])
+        columns = tuple([label for label in b.labels if label not in a.labels])
+        if kept == batch + columns + rows != batch + rows + columns:
+            a, b, rows, columns = b, a, columns, rows
+        sizes = {**dict(zip(a.labels, self.shape(a), strict=True)), **dict(zip(b.labels, self.shape(b), strict=True))}
+        x, transpose_a = self._matrices(a, batch, rows, inner)
+        y, transpose_b = self._matrices(b, batch, inner, columns)
+        sides = [math.prod([sizes[label] for label in part]) for part in (rows, columns)]
+        matrices = (*self.shape(x)[:-2], *sides)
+        z = self._add(product, (x, y), (), matrices, transpose_a=transpose_a, transpose_b=transpose_b)
+        labels = batch + rows + columns
+        return self.reshaped(z, labels, tuple([sizes[label] for label in labels]))
+
+    def _multiplied(self, a: _Value, b: _Value) -> _Value:
+        shared = tuple([label for label in a.labels if label in b.labels])
+        new = tuple([label for label in b.labels if label not in a.labels])
+        b = self.transposed(b, shared + new)
+        sizes = dict(zip(b.labels, self.shape(b), strict=True))
+        spread = [sizes.get(label, 1) for label in a.labels] + [sizes[label] for label in new]
+        labels = a.labels + new
+        a = self.reshaped(a, labels, self.shape(a) + (1,) * len(new))
+        b = self.reshaped(b, labels, tuple(spread))
+        shape = tuple([max(m, n) if m and n else 0 for m, n in zip(self.shape(a), self.shape(b), strict=True)])
+        return self._add(multiply, (a, b), labels, shape)
+
+    def _matrices(self, x: _Value, batch: Labels, rows: Labels, columns: Labels) -> tuple[_Value, bool]:
+        """``x`` as (*batch, rows, columns), or as (*batch, columns, rows) and True where that needs no transposition."""
+        swapped = x.labels == batch + columns + rows != batch + rows + columns
+        if swapped:
+            rows, columns = columns, rows
+        x = self.transposed(x, batch + rows + columns)
+        shape, middle = self.shape(x), len(batch) + len(rows)
+        sides = (math.prod(shape[len(batch) : middle]), math.prod(shape[middle:]))
+        return self.reshaped(x, (), (*shape[: len(batch)], *sides)), swapped
+
+    def summed(self, x: _Value, kept: Container[Any]) -> _Value:
+        """``x`` summed over the labels that are not in ``kept``."""
+        axes = tuple([axis for axis, label in enumerate(x.labels) if label not in kept])
+        if not axes:
+            return x
+        rest = [axis for axis in range(len(x.labels)) if axis not in axes]
+        labels, shape = (tuple([part[axis] for axis in rest]) for part in (x.labels, self.shape(x)))
+        return self._add(TABLE["reduce_sum"], (x,), labels, shape, axes=axes, keepdims=False)
+
+    def transposed(self, x: _Value, labels: Labels) -> _Value:
+        """``x`` with its dimensions in the order of ``labels``."""
+        if x.labels == labels:
+            return x
+        perm = tuple([x.labels.index(label) for label in labels])
+        return self._add(TABLE["transpose"], (x,), labels, tuple([self.shape(x)[axis] for axis in perm]), perm=perm)
+
+    def reshaped(self, x: _Value, labels: Labels, shape: Sizes) -> _Value:
+        """``x`` with other dimensions."""
+        if shape == self.shape(x):
+            return _Value(x.position, labels)
+        return self._add(TABLE["reshape"], (x,), labels, shape, shape=shape)
+
+    def diagonal(self, x: _Value) -> _Value:
+        """``x`` with each label once."""
+        while len(set(x.labels)) < len(x.labels):
+            label = next(label for label in x.labels if x.labels.count(label) > 1)
+            first = x.labels.index(label)
+            second = x.labels.index(label, first + 1)
+            order = (*[axis for axis in range(len(x.labels)) if axis not in (first, second)], first, second)
+            labels, shape = (tuple([part[axis] for axis in order[:-1]]) for part in (x.labels, self.shape(x)))
+            x = self._add(TABLE["transpose"], (x,), (), (*shape, shape[-1]), perm=order)
+            x = self._add(diag_part_row, (x,), labels, shape, lower=0, upper=0, align="RIGHT_LEFT", padding=0)
+        return x
+
+    def _add(
+        self, operation: Operation, inputs: tuple[_Value, ...], labels: Labels, sizes: Sizes, /, **attributes: Any
+    ) -> _Value:
+        self._steps.append((operation, tuple([x.position for x in inputs]), attributes))
+        self._shapes.append(sizes)
+        return _Value(len(self._shapes) - 1, labels)
+
+
+# ---- tensordot -------------------------------------------------------------------------------------
+
+
+def tensordot(a: Any, b: Any, axes: Any, name: str | None = None) -> Tensor:
+    """Products of ``a`` and ``b`` summed over pairs of dimensions, as ``numpy.tensordot``.
+
+    Args:
+        a, b: tensors of one dtype: float, complex, int32 or int64.
+        axes: a number n, for the last n dimensions of ``a`` and the first n of ``b``; or two lists, the dimensions of
+            ``a`` and those of ``b``.
+        name: kept for TensorFlow's signature.
+
+    Returns:
+        The remaining dimensions of ``a`` followed by those of ``b``.
+
+    Raises:
+        ValueError: lists of different lengths, a dimension twice, more dimensions than there are.
+        IndexError: a dimension out of range.
+        InvalidArgumentError: paired dimensions of different sizes, two dtypes, a dtype without products.
+    """
+    a, b = tensors_of((a, b), "tensordot")
+    product.check_dtype(a._array)
+    a_axes, b_axes = _paired_axes(axes, a._array, b._array)
+    for i, j in zip(a_axes, b_axes, strict=True):
+        if a._array.shape[i] != b._array.shape[j]:
+            raise InvalidArgumentError(
+                f"tensordot: Matrix size-incompatible: In[0]: {list(a._array.shape)}, In[1]: {list(b._array.shape)}: "
+                f"dimension {i} of the first and {j} of the second are summed together, so must be equal."
+            )
+    return _tensordot_plan(a._array.shape, b._array.shape, a_axes, b_axes).run((a, b))
+
+
+@functools.lru_cache(maxsize=1024)
+def _tensordot_plan(a: Sizes, b: Sizes, a_axes: tuple[int, ...], b_axes: tuple[int, ...]) -> _Plan:
+    plan = _Plan((a, b))
+    x = _Value(0, tuple(range(len(a))))
+    y = _Value(1, tuple([a_axes[b_axes.index(axis)] if axis in b_axes else -1 - axis for axis in range(len(b))]))
+    plan.product(
+        x, y, tuple([label for label in x.labels if label not in a_axes] + [label for label in y.labels if label < 0])
+    )
+    return plan
+
+
+def _paired_axes(axes: Any, x: np.ndarray, y: np.ndarray) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    if isinstance(axes, (Tensor, np.ndarray)):
+        axes = axes.numpy().tolist() if isinstance(axes, Tensor) else axes.tolist()
+    if not isinstance(axes, (list, tuple)):
+        count = operator.index(axes)
+        if count < 0:
+            raise ValueError(f"tensordot: `axes` must be at least 0. Received: {count}.")
+        if count > min(x.ndim, y.ndim):
+            raise ValueError(
+                f"tensordot: `axes` must not be larger than the number of dimensions. Received {count}, with shapes "
+                f"{list(x.shape)} and {list(y.shape)}."
+            )
+        return tuple(range(x.ndim - count, x.ndim)), tuple(range(count))
+    if len(axes) != 2:
+        raise ValueError(f"tensordot: `axes` must be an integer or have length 2. Received {axes}.")
+    pair = [[int(axis) for axis in (part if np.ndim(part) else [part])] for part in axes]
+    if len(pair[0]) != len(pair[1]):
+        raise ValueError(
+            f"tensordot: Different number of contraction axes `a` and `b`, {len(pair[0])} != {len(pair[1])}: {axes}."
+        )
+    for which, (part, array) in enumerate(zip(pair, (x, y), strict=True)):
+        for position, axis in enumerate(part):
+            if not -array.ndim <= axis < array.ndim:
+                raise IndexError(
+                    f"tensordot: axis {axis} is out of range for operand {which} of shape {list(array.shape)}."
+                )
+            part[position] = axis % array.ndim
+        if len(set(part)) != len(part):
+            raise ValueError(f"tensordot: an axis of operand {which} appears more than once in `axes` {axes}.")
+    return tuple(pair[0]), tuple(pair[1])
+
+
+# ---- einsum ----------------------------------------------------------------------------------------
+
+
+def einsum(equation: str, *inputs: Any, **kwargs: Any) -> Tensor:
+    """Sums of products in Einstein's notation: ``einsum("ij,jk->ik", a, b)`` is the matrix product.
+
+    Each input's dimensions are named by letters; letters missing from the output are summed over, a letter twice
+    in one input takes the diagonal, ``...`` stands for any dimensions, which broadcast. Several inputs are
+    contracted two at a time, in the order that NumPy's greedy ``einsum_path`` gives.
+
+    Args:
+        equation: ``"inputs->output"``, or the inputs alone: then the letters that appear once are kept, sorted.
+        *inputs: tensors of one dtype: float, complex, int32 or int64.
+        **kwargs: ``name``, ``optimize`` and ``greedy``, kept for TensorFlow's signature.
+
+    Raises:
+        ValueError: an equation that can't be read, another number of inputs, an output letter twice or unknown.
+        InvalidArgumentError: ranks or sizes that do not fit the equation, two dtypes, a dtype without products.
+        TypeError: another keyword argument.
+    """
+    unknown = set(kwargs) - {"name", "optimize", "greedy"}
+    if unknown:
+        names = ", ".join(sorted(unknown))
+        raise TypeError(f"Invalid keyword arguments for einsum: {names}. Valid arguments: name, optimize, greedy.")
+    tensors = tensors_of(inputs, "einsum")
+    product.check_dtype(tensors[0]._array)
+    return _einsum_plan(equation, tuple([x._array.shape for x in tensors])).run(tensors)
+
+
+@functools.lru_cache(maxsize=1024)
+def _einsum_plan(equation: str, shapes: tuple[Sizes, ...]) -> _Plan:
+    labels, output = _parsed(equation, [len(shape) for shape in shapes])
+    sizes = _sizes(equation, labels, shapes)
+    plan = _Plan(shapes)
+    values = []
+    for position, names in enumerate(labels):
+        x = plan.diagonal(_Value(position, names))
+        # A dimension of 1 that another input repeats is no dimension of this one.
+        wide = [axis for axis, label in enumerate(x.labels) if plan.shape(x)[axis] == sizes[label]]
+        kept, shape = (tuple([part[axis] for axis in wide]) for part in (x.labels, plan.shape(x)))
+        values.append(plan.reshaped(x, kept, shape))
+    for positions in _order([(x.labels, plan.shape(x)) for x in values], output):
+        x, *others = [values.pop(position) for position in sorted(positions, reverse=True)]
+        while others:
+            needed = dict.fromkeys(itertools.chain(output, *[y.labels for y in (*values, *others[1:])]))
+            y = others.pop(0)
+            x = plan.product(y, x, tuple(needed))
+        values.append(x)
+    plan.transposed(plan.summed(values[0], output), output)
+    return plan
+
+
+def _parsed(equation: str, ranks: list[int]) -> tuple[tuple[Labels, ...], Labels]:
+    """The labels of each input and of the output; an ellipsis becomes numbers, 0 for its last dimension."""
+    text = equation.replace(" ", "")
+    match = re.fullmatch(r"([^>]*?)(?:->([^>]*))?", text)
+    term = re.compile(r"[a-zA-Z]*(\.\.\.)?[a-zA-Z]*")
+    parts = match.group(1).split(",") if match else []
+    if match is None or not all(term.fullmatch(part) for part in (*parts, match.group(2) or "")):
+        raise ValueError(
+            f"einsum: Subscripts have incorrect format: {equation}. Use for example 'ij,jk->ik' or '...ij->...ji'."
+        )
+    if len(parts) != len(ranks):
+        raise ValueError(f'einsum: Got {len(ranks)} inputs for equation "{equation}", expecting {len(parts)}.')
+    result = match.group(2)
+    if result is None:
+        counts = Counter(match.group(1).replace("...", "."))
+        result = "..." * (counts["."] == 1) + "".join(sorted(c for c, n in counts.items() if n == 1 and c.isalpha()))
+    letters = result.replace("...", "")
+    for letter in letters:
+        if letters.count(letter) > 1:
+            raise ValueError(f"einsum: Output subscripts contain a label appearing more than once: {equation}.")
+        if letter not in match.group(1):
+            raise ValueError(
+                f"einsum: Output subscripts contain the label {letter} not present in the input subscripts: {equation}."
+            )
+    labels = []
+    widest = 0
+    for position, (part, rank) in enumerate(zip(parts, ranks, strict=True)):
+        spare = rank - len(part.replace("...", ""))
+        if spare < 0 or (spare and "..." not in part):
+            at_least = "at least " if "..." in part else ""
+            raise InvalidArgumentError(
+                f"einsum: Expected input {position} to have rank {at_least}{rank - spare} but got: {rank}, in {equation}."
+            )
+        widest = max(widest, spare)
+        labels.append(_expanded(part, spare))
+    if widest and "..." not in result:
+        raise InvalidArgumentError(
+            f"einsum: Output contains {widest} broadcasting dimension(s) but no ellipsis (...) was found in the output "
+            f"subscripts of {equation}. Write the output with '...'."
+        )
+    return tuple(labels), _expanded(result, widest)
+
+
+def _expanded(part: str, spare: int) -> Labels:
+    before, _, after = part.partition("...")
+    return (*before, *range(spare - 1, -1, -1), *after)
+
+
+def _sizes(equation: str, labels: tuple[Labels, ...], shapes: tuple[Sizes, ...]) -> dict[Any, int]:
+    sizes: dict[Any, int] = {}
+    for position, (names, shape) in enumerate(zip(labels, shapes, strict=True)):
+        for axis, (label, size) in enumerate(zip(names, shape, strict=True)):
+            known = sizes.setdefault(label, size)
+            broadcasts = isinstance(label, int) and 1 in (known, size)
+            if size != known and not broadcasts:
+                raise InvalidArgumentError(
+                    f"einsum: Expected dimension {known} at axis {axis} of input {position} shaped {list(shape)} but got "
+                    f"dimension {size}: a label has one size throughout {equation}."
+                )
+            sizes[label] = size if known == 1 else known
+    return sizes
+
+
+def _order(values: list[tuple[Labels, Sizes]], output: Labels) -> list[tuple[int, ...]]:
+    """Which values to contract, step by step; each step's result goes to the end of the list."""
+    if len(values) < 3:
+        return [tuple(range(len(values)))]
+    numbers: dict[Any, int] = {}
+    arguments: list[Any] = []
+    for names, shape in values:
+        arguments += [
+            np.broadcast_to(np.float32(0), shape),
+            [numbers.setdefault(label, len(numbers)) for label in names],
+        ]
+    path, _ = np.einsum_path(*arguments, [numbers[label] for label in output], optimize=("greedy", 2**62))
+    return path[1:]

@@ -1,0 +1,461 @@
+"""Systems of linear equations, inverses and determinants: cholesky, solve, triangular_solve, inv, det, lstsq, pinv ...
+
+Matrices are the last two dimensions, all others are batches; float32, float64, complex64 and complex128. LAPACK does
+the work, through NumPy and SciPy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fastgrad import dtypes
+from fastgrad.errors import FailedPreconditionError, InvalidArgumentError
+from fastgrad.operation import REAL, TABLE, Form, joint, operation
+from fastgrad.ops.arguments import tensor_of, tensors_of
+from fastgrad.ops.arithmetic import conjugate, negative
+from fastgrad.ops.complex_numbers import real
+from fastgrad.ops.contraction import matmul
+from fastgrad.ops.diagonals import adjoint as adjoint_of
+from fastgrad.ops.diagonals import band_part, diag_part, set_diag
+from fastgrad.ops.exponential import log
+from fastgrad.ops.reduction import reduce_sum
+from fastgrad.ops.shaping import reshape
+from fastgrad.tape import sum_to_shape
+from fastgrad.tensor import Tensor, convert_beside
+
+LAPACK = frozenset(np.dtype(name) for name in ("float32", "float64", "complex64", "complex128"))
+"""The dtypes of matrices that can be decomposed."""
+
+
+def check_matrices(x: np.ndarray, name: str, square: bool = True) -> None:
+    """Raises InvalidArgumentError unless ``x`` holds matrices (square ones) of a dtype that LAPACK takes."""
+    TABLE[name].check_dtype(x)
+    if x.ndim < 2:
+        raise InvalidArgumentError(f"{name}: Input tensor must have rank >= 2, got {x.ndim} (shape {list(x.shape)}).")
+    if square and x.shape[-1] != x.shape[-2]:
+        raise InvalidArgumentError(f"{name}: Input matrix must be square, got shape {list(x.shape)}.")
+
+
+def _matrix_form(name: str, run: Callable[..., Any], gradient: Any) -> Any:
+    return operation(name, Form.EXTERN, run=run, gradient=gradient, dtypes=LAPACK)
+
+
+# ---- Cholesky ------------------------------------------------------------------------------------------
+
+
+def _cholesky(x: np.ndarray) -> np.ndarray:
+    try:
+        return np.linalg.cholesky(x)
+    except np.linalg.LinAlgError:
+        out = np.empty_like(x)
+    for index in np.ndindex(x.shape[:-2]):
+        try:
+            out[index] = np.linalg.cholesky(x[index])
+        except np.linalg.LinAlgError:
+            out[index] = np.tril(np.full(x.shape[-2:], np.nan, x.dtype))
+    return out
+
+
+def _cholesky_gradient(g: Tensor, y: Tensor, x: Tensor) -> Tensor:
+    # Murray, "Differentiation of the Cholesky decomposition" (2016), with the symmetric cotangent that TensorFlow gives.
+    middle = matmul(y, g, adjoint_a=True)
+    middle = band_part(set_diag(middle, 0.5 * diag_part(middle)), -1, 0)
+    left = _triangular(y, middle, lower=True, adjoint=True)
+    right = _triangular(y, adjoint_of(left), lower=True, adjoint=True)
+    return 0.5 * (right + adjoint_of(right))
+
+
+_cholesky_row = _matrix_form("cholesky", _cholesky, _cholesky_gradient)
+
+
+def cholesky(input: Any, name: str | None = None) -> Tensor:
+    """The lower triangular ``L`` with ``input = L @ L^H``, of positive definite matrices.
+
+    Args:
+        input: shape (..., n, n), float or complex; only the lower triangle is read.
+        name: kept for TensorFlow's signature.
+
+    Returns:
+        Shape (..., n, n). A matrix that is not positive definite gives NaN in the lower triangle.
+
+    Raises:
+        InvalidArgumentError: no square matrices, or another dtype.
+    """
+    x = tensor_of(input)
+    check_matrices(x._array, "cholesky")
+    return _cholesky_row(x)
+
+
+# ---- triangular systems --------------------------------------------------------------------------------
+
+
+def _triangular_solve(a: np.ndarray, b: np.ndarray, lower: bool, adjoint: bool) -> np.ndarray:
+    from scipy.linalg.blas import get_blas_funcs
+
+    batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    out = np.empty(batch + b.shape[-2:], b.dtype)
+    if not out.size:
+        return out
+    (solve_matrix,) = get_blas_funcs(("trsm",), (a, b))
+    a, b = np.broadcast_to(a, batch + a.shape[-2:]), np.broadcast_to(b, out.shape)
+    for index in np.ndindex(batch):
+        out[index] = solve_matrix(1.0, a[index], b[index], lower=lower, trans_a=2 if adjoint else 0)
+    return out
+
+
+def _to_triangle(g: Tensor, y: Tensor, a: Tensor, b: Tensor, lower: bool, adjoint: bool) -> Tensor:
+    from_b = _triangular(a, g, lower=lower, adjoint=not adjoint)
+    full = matmul(y, from_b, adjoint_b=True) if adjoint else matmul(from_b, y, adjoint_b=True)
+    full = negative(full)
+    return sum_to_shape(band_part(full, -1, 0) if lower else band_part(full, 0, -1), a._array.shape)
+
+
+def _to_right_side(g: Tensor, y: Tensor, a: Tensor, b: Tensor, lower: bool, adjoint: bool) -> Tensor:
+    return sum_to_shape(_triangular(a, g, lower=lower, adjoint=not adjoint), b._array.shape)
+
+
+_triangular = _matrix_form("triangular_solve", _triangular_solve, (_to_triangle, _to_right_side))
+
+
+def triangular_solve(
+    matrix: Any, rhs: Any, lower: bool = True, adjoint: bool = False, name: str | None = None
+) -> Tensor:
+    """Solves ``matrix @ x = rhs`` for a triangular matrix, by substitution.
+
+    Args:
+        matrix: shape (..., n, n); the other triangle is not read. A zero on the diagonal gives inf or NaN.
+        rhs: shape (..., n, k); the leading dimensions broadcast.
+        lower: whether the lower triangle is the matrix, or else the upper one.
+        adjoint: whether to solve with the conjugate transpose of the triangle.
+        name: kept for TensorFlow's signature.
+
+    Raises:
+        InvalidArgumentError: shapes that do not fit, two dtypes, or another dtype.
+    """
+    a, b = tensors_of((matrix, rhs), "triangular_solve")
+    check_matrices(a._array, "triangular_solve")
+    _check_right_side(a._array, b._array, "triangular_solve")
+    return _triangular(a, b, lower=bool(lower), adjoint=bool(adjoint))
+
+
+def _check_right_side(a: np.ndarray, b: np.ndarray, name: str, broadcast: bool = True) -> None:
+    if b.ndim < 2:
+        raise InvalidArgumentError(
+            f"{name}: rhs ndims must be >= 2: {b.ndim} (shape {list(b.shape)}). For a vector use tf.expand_dims(rhs, -1)."
+        )
+    if a.shape[-2] != b.shape[-2]:
+        raise InvalidArgumentError(
+            f"{name}: Input matrix and rhs are incompatible: {list(a.shape)} vs. {list(b.shape)}: both need as many rows."
+        )
+    if broadcast:
+        try:
+            np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+        except ValueError:
+            raise InvalidArgumentError(
+                f"{name}: matrix and rhs must have compatible batch dimensions: {list(a.shape)} vs. {list(b.shape)}."
+            ) from None
+    elif a.shape[:-2] != b.shape[:-2]:
+        raise InvalidArgumentError(
+            f"{name}: All input tensors must have the same rank and outer dimensions, got {list(a.shape)} and {list(b.shape)}."
+        )
+
+
+def cholesky_solve(chol: Any, rhs: Any, name: str | None = None) -> Tensor:
+    """Solves ``A @ x = rhs``, given ``chol = tf.linalg.cholesky(A)``.
+
+    Args:
+        chol: shape (..., n, n), lower triangular.
+        rhs: shape (..., n, k); the leading dimensions broadcast.
+        name: kept for TensorFlow's signature.
+
+    Raises:
+        InvalidArgumentError: as ``tf.linalg.triangular_solve``.
+    """
+    chol, rhs = tensors_of((chol, rhs), "cholesky_solve")
+    return triangular_solve(chol, triangular_solve(chol, rhs), adjoint=True)
+
+
+# ---- systems and inverses --------------------------------------------------------------------------------
+
+
+def _solve(a: np.ndarray, b: np.ndarray, adjoint: bool) -> np.ndarray:
+    try:
+        return np.linalg.solve(a.swapaxes(-1, -2).conj() if adjoint else a, b)
+    except np.linalg.LinAlgError:
+        raise InvalidArgumentError("solve: Input matrix is not invertible.") from None
+
+
+def _to_system(g: Tensor, y: Tensor, a: Tensor, b: Tensor, adjoint: bool) -> Tensor:
+    from_b = _solve_row(a, g, adjoint=not adjoint)
+    return negative(matmul(y, from_b, adjoint_b=True) if adjoint else matmul(from_b, y, adjoint_b=True))
+
+
+_solve_row = _matrix_form(
+    "solve", _solve, (_to_system, lambda g, y, a, b, adjoint: _solve_row(a, g, adjoint=not adjoint))
+)
+
+
+def solve(matrix: Any, rhs: Any, adjoint: bool = False, name: str | None = None) -> Tensor:
+    """Solves ``matrix @ x = rhs``.
+
+    Args:
+        matrix: shape (..., n, n), float or complex.
+        rhs: shape (..., n, k), with the same leading dimensions.
+        adjoint: whether to solve with the conjugate transpose of the matrix.
+        name: kept for TensorFlow's signature.
+
+    Raises:
+        InvalidArgumentError: a singular matrix, shapes that do not fit, two dtypes, or another dtype.
+    """
+    a, b = tensors_of((matrix, rhs), "solve")
+    check_matrices(a._array, "solve")
+    _check_right_side(a._array, b._array, "solve", broadcast=False)
+    return _solve_row(a, b, adjoint=bool(adjoint))
+
+
+def _inv(x: np.ndarray, adjoint: bool) -> np.ndarray:
+    try:
+        y = np.linalg.inv(x)
+    except np.linalg.LinAlgError:
+        y = None
+    if y is None or np.isnan(y).any():
+        raise InvalidArgumentError("inv: Input is not invertible.")
+    return y.swapaxes(-1, -2).conj() if adjoint else y
+
+
+def _inv_gradient(g: Tensor, y: Tensor, x: Tensor, adjoint: bool) -> Tensor:
+    if adjoint:
+        return negative(matmul(matmul(y, g, adjoint_b=True), y))
+    return negative(matmul(matmul(y, g, adjoint_a=True), y, adjoint_b=True))
+
+
+_inv_row = _matrix_form("inv", _inv, _inv_gradient)
+
+
+def inv(input: Any, adjoint: bool = False, name: str | None = None) -> Tensor:
+    """The inverses of square matrices.
+
+    Args:
+        input: shape (..., n, n), float or complex.
+        adjoint: whether to give the conjugate transpose of the inverse.
+        name: kept for TensorFlow's signature.
+
+    Raises:
+        InvalidArgumentError: a singular matrix, no square matrices, or another dtype.
+    """
+    x = tensor_of(input)
+    check_matrices(x._array, "inv")
+    return _inv_row(x, adjoint=bool(adjoint))
+
+
+# ---- determinants ------------------------------------------------------------------------------------------
+
+
+def _spread_over_matrix(x: Tensor) -> Tensor:
+    return reshape(x, (*x._array.shape, 1, 1))
+
+
+_det_row = _matrix_form(
+    "det", np.linalg.det, lambda g, y, x: _spread_over_matrix(g * conjugate(y)) * _inv_row(x, adjoint=True)
+)
+
+
+def det(input: Any, name: str | None = None) -> Tensor:
+    """The determinants of square matrices.
+
+    Args:
+        input: shape (..., n, n), float or complex; gives shape (...).
+        name: kept for TensorFlow's signature.
+
+    Raises:
+        InvalidArgumentError: no square matrices, or another dtype. Also the gradient at a singular matrix.
+    """
+    x = tensor_of(input)
+    check_matrices(x._array, "det")
+    return _det_row(x)
+
+
+class LogMatrixDeterminant(NamedTuple):
+    """What ``tf.linalg.slogdet`` gives."""
+
+    sign: Tensor
+    log_abs_determinant: Tensor
+
+
+def _slogdet(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    sign, logarithm = np.linalg.slogdet(x)
+    return np.asarray(sign), np.asarray(logarithm).astype(x.dtype)
+
+
+_slogdet_row = _matrix_form(
+    "slogdet",
+    _slogdet,
+    joint(lambda needs, g, y, x: (_spread_over_matrix(g[1]) * _inv_row(x, adjoint=True),)),
+)
+
+
+def slogdet(input: Any, name: str | None = None) -> LogMatrixDeterminant:
+    """The sign and the logarithm of the absolute value of determinants, for which the determinant may overflow.
+
+    Args:
+        input: shape (..., n, n), float or complex.
+        name: kept for TensorFlow's signature.
+
+    Returns:
+        ``sign`` and ``log_abs_determinant``, each of shape (...) and of the dtype of ``input``; 0 and -inf for a
+        singular matrix.
+
+    Raises:
+        InvalidArgumentError: no square matrices, or another dtype. Also the gradient at a singular matrix.
+    """
+    x = tensor_of(input)
+    check_matrices(x._array, "slogdet")
+    return LogMatrixDeterminant(*_slogdet_row(x))
+
+
+def logdet(matrix: Any, name: str | None = None) -> Tensor:
+    """The logarithm of the determinant of positive definite matrices, by Cholesky decomposition.
+
+    Args:
+        matrix: shape (..., n, n), float or complex; gives shape (...). NaN where it is not positive definite.
+        name: kept for TensorFlow's signature.
+
+    Raises:
+        InvalidArgumentError: no square matrices, or another dtype.
+    """
+    diagonal = diag_part(cholesky(matrix))
+    if diagonal._array.dtype.kind == "c":
+        diagonal = real(diagonal)
+    return 2.0 * reduce_sum(log(diagonal), -1)
+
+
+# ---- least squares -----------------------------------------------------------------------------------------
+
+
+def lstsq(matrix: Any, rhs: Any, l2_regularizer: float = 0.0, fast: bool = True, name: str | None = None) -> Tensor:
+    """The ``x`` of least norm among those that minimise ``|matrix @ x - rhs|^2 + l2_regularizer * |x|^2``.
+
+    Args:
+        matrix: shape (..., m, n), float or complex.
+        rhs: shape (..., m, k); the leading dimensions broadcast.
+        l2_regularizer: at least 0.
+        fast: whether to solve the normal equations by Cholesky decomposition, which needs a matrix of full rank (or a
+            regulariser) and gives NaN otherwise; if not, the pseudo-inverse is used and the regulariser is not.
+        name: kept for TensorFlow's signature.
+
+    Returns:
+        Shape (..., n, k).
+
+    Raises:
+        InvalidArgumentError: shapes that do not fit, two dtypes, or another dtype.
+    """
+    a, b = tensors_of((matrix, rhs), "lstsq")
+    TABLE["cholesky"].check_dtype(a._array)
+    if a._array.ndim < 2:
+        raise InvalidArgumentError(f"lstsq: matrix must have rank >= 2, got shape {list(a._array.shape)}.")
+    _check_right_side(a._array, b._array, "lstsq")
+    if not fast:
+        return matmul(pinv(a), b)
+    tall = a._array.shape[-2] >= a._array.shape[-1]
+    gramian = matmul(a, a, adjoint_a=True) if tall else matmul(a, a, adjoint_b=True)
+    if l2_regularizer:
+        gramian = gramian + Tensor(np.asarray(l2_regularizer * np.eye(gramian.shape[-1]), a._array.dtype))
+    chol = cholesky(gramian)
+    if tall:
+        return cholesky_solve(chol, matmul(a, b, adjoint_a=True))
+    return matmul(a, cholesky_solve(chol, b), adjoint_a=True)
+
+
+def _pinv(x: np.ndarray, cutoff: np.ndarray) -> np.ndarray:
+    if not x.size:
+        return np.zeros((*x.shape[:-2], x.shape[-1], x.shape[-2]), x.dtype)
+    if not np.isfinite(x).all():
+        return np.full((*x.shape[:-2], x.shape[-1], x.shape[-2]), np.nan, x.dtype)
+    return np.asarray(np.linalg.pinv(x, cutoff), x.dtype)
+
+
+def _pinv_gradient(g: Tensor, y: Tensor, x: Tensor, cutoff: Tensor) -> Tensor:
+    # Golub and Pereyra, "The differentiation of pseudo-inverses and nonlinear least squares problems" (1973), (4.12).
+    left = adjoint_of(g) - matmul(x, matmul(y, g, adjoint_b=True))
+    right = adjoint_of(g) - matmul(matmul(g, y, adjoint_a=True), x)
+    outer = matmul(left, matmul(y, y, adjoint_b=True)) + matmul(matmul(y, y, adjoint_a=True), right)
+    return outer - matmul(matmul(y, g, adjoint_a=True), y, adjoint_b=True)
+
+
+_pinv_row = _matrix_form("pinv", _pinv, (_pinv_gradient, None))
+
+
+def pinv(a: Any, rcond: Any = None, validate_args: bool = False, name: str | None = None) -> Tensor:
+    """The Moore-Penrose pseudo-inverse. TensorFlow: tf.linalg.pinv.
+
+    Args:
+        a: shape (..., m, n), float32 or float64; gives shape (..., n, m).
+        rcond: singular values up to ``rcond`` times the largest count as zero; one number, or one for each matrix. None
+            means ``10 * max(m, n) * eps`` of the dtype.
+        validate_args: kept for TensorFlow's signature.
+        name: kept for TensorFlow's signature.
+
+    Raises:
+        TypeError: another dtype.
+        ValueError: fewer than two dimensions.
+    """
+    x = tensor_of(a)
+    check_real_matrices(x)
+    if rcond is None:
+        rcond = 10.0 * max(x._array.shape[-2:]) * np.finfo(x._array.dtype).eps
+    return _pinv_row(x, convert_beside(rcond, x._array.dtype))
+
+
+def check_real_matrices(x: Tensor) -> None:
+    """Raises TensorFlow's errors of pinv and matrix_rank unless ``x`` holds float32 or float64 matrices."""
+    if x.dtype not in (dtypes.float32, dtypes.float64):
+        raise TypeError(f"Input `a` must have `float`-like `dtype` (saw {x.dtype.name}); use float32 or float64.")
+    if x._array.ndim < 2:
+        raise ValueError(f"Input `a` must have at least 2 dimensions (saw: {x._array.ndim}).")
+
+
+# ---- the cross product ---------------------------------------------------------------------------------------
+
+
+def _cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    out = np.empty_like(a)
+    for i, j, k in ((0, 1, 2), (1, 2, 0), (2, 0, 1)):
+        out[..., i] = a[..., j] * b[..., k] - a[..., k] * b[..., j]
+    return out
+
+
+_cross_row = operation(
+    "cross",
+    Form.EXTERN,
+    run=_cross,
+    gradient=(lambda g, y, a, b: _cross_row(b, g), lambda g, y, a, b: _cross_row(g, a)),
+    dtypes=REAL,
+)
+
+
+def cross(a: Any, b: Any, name: str | None = None) -> Tensor:
+    """The cross product of vectors of three elements.
+
+    Args:
+        a: shape (..., 3), of a real dtype.
+        b: the shape and dtype of ``a``.
+        name: kept for TensorFlow's signature.
+
+    Raises:
+        InvalidArgumentError: two shapes or two dtypes.
+        FailedPreconditionError: the last dimension is not 3.
+    """
+    a, b = tensors_of((a, b), "cross")
+    _cross_row.check_dtype(a._array)
+    if a._array.shape != b._array.shape:
+        raise InvalidArgumentError(
+            f"cross: Both inputs must be of same shape: {list(a._array.shape)} vs. {list(b._array.shape)}."
+        )
+    if a._array.shape[-1:] != (3,):
+        raise FailedPreconditionError(
+            f"cross: Cross-products are only defined for 3-element vectors, got shape {list(a._array.shape)}."
+        )
+    return _cross_row(a, b)

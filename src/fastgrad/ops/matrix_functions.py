@@ -1,0 +1,101 @@
+"""Functions of square matrices: expm, logm, sqrtm."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from fastgrad.operation import COMPLEX, Form, Operation, operation
+from fastgrad.ops.arguments import tensor_of
+from fastgrad.ops.arithmetic import zeros_as
+from fastgrad.ops.diagonals import adjoint
+from fastgrad.ops.joining import concat
+from fastgrad.ops.linear_algebra import LAPACK, check_matrices
+from fastgrad.tensor import Tensor
+
+
+def _matrix_function(
+    name: str, run: Callable[[np.ndarray], np.ndarray], dtypes: frozenset[np.dtype] = LAPACK
+) -> Operation:
+    """Declares ``f(x)`` for square matrices."""
+
+    def gradient(g: Tensor, y: Tensor, x: Tensor) -> Tensor:
+        # The upper right block of f([[a, g], [0, a]]) is the derivative of f at a in the direction g, and its adjoint is
+        # the derivative at a^H: Mathias, "A chain rule for matrix functions and applications" (1996).
+        a = adjoint(x)
+        blocks = concat([concat([a, g], -1), concat([zeros_as(a), a], -1)], -2)
+        size = x._array.shape[-1]
+        return row(blocks)[..., :size, size:]
+
+    row = operation(name, Form.EXTERN, run=run, gradient=gradient, dtypes=dtypes)
+    return row
+
+
+def _expm(x: np.ndarray) -> np.ndarray:
+    from scipy.linalg import expm
+
+    if not x.size:
+        return x
+    return expm(x) if np.isfinite(x).all() else np.full(x.shape, np.nan, x.dtype)
+
+
+def _each(function: str, x: np.ndarray) -> np.ndarray:
+    import scipy.linalg
+
+    out = np.empty(x.shape, x.dtype)
+    for index in np.ndindex(x.shape[:-2] if x.size else (0,)):
+        y = getattr(scipy.linalg, function)(x[index]) if np.isfinite(x[index]).all() else np.nan
+        out[index] = np.nan if np.iscomplexobj(y) and x.dtype.kind != "c" else y
+    return out
+
+
+_expm_row = _matrix_function("expm", _expm)
+_logm_row = _matrix_function("logm", lambda x: _each("logm", x), COMPLEX)
+_sqrtm_row = _matrix_function("sqrtm", lambda x: _each("sqrtm", x))
+
+
+def expm(input: Any, name: str | None = None) -> Tensor:
+    """The matrix exponential, the sum of ``x^k / k!``.
+
+    Args:
+        input: shape (..., n, n), float or complex.
+        name: kept for TensorFlow's signature.
+
+    Raises:
+        InvalidArgumentError: no square matrices, or another dtype.
+    """
+    x = tensor_of(input)
+    check_matrices(x._array, "expm")
+    return _expm_row(x)
+
+
+def logm(input: Any, name: str | None = None) -> Tensor:
+    """The principal matrix logarithm, whose exponential is the matrix.
+
+    Args:
+        input: shape (..., n, n), complex.
+        name: kept for TensorFlow's signature.
+
+    Raises:
+        InvalidArgumentError: no square matrices, or another dtype.
+    """
+    x = tensor_of(input)
+    check_matrices(x._array, "logm")
+    return _logm_row(x)
+
+
+def sqrtm(input: Any, name: str | None = None) -> Tensor:
+    """The principal matrix square root, whose square is the matrix.
+
+    Args:
+        input: shape (..., n, n), float or complex; a float matrix without a real root gives NaN.
+        name: kept for TensorFlow's signature.
+
+    Raises:
+        InvalidArgumentError: no square matrices, or another dtype.
+    """
+    x = tensor_of(input)
+    check_matrices(x._array, "sqrtm")
+    return _sqrtm_row(x)
