@@ -28,7 +28,7 @@ class Tensor:
 
     def __init__(self, array: np.ndarray) -> None:
         self._array = array
-        self._owner = None
+        self._owner: Any = None
 
     @property
     def dtype(self) -> DType:

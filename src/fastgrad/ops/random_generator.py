@@ -353,6 +353,11 @@ def default_drawn(seed: Any) -> Any:
     return _default.of(None if seed is None else seed if isinstance(seed, str) else int(seed))._drawn
 
 
+def default_key(seed: Any) -> int:
+    """The key of the draws under the global seed and ``seed``; nothing is drawn."""
+    return int(_default.of(None if seed is None else seed if isinstance(seed, str) else int(seed)).key)
+
+
 def get_global_generator() -> Generator:
     """The generator that layers and programs share by choice; made by the first call."""
     if _default.named is None:

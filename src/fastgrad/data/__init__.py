@@ -1,0 +1,8 @@
+"""``tf.data``: pipelines that feed training."""
+
+from fastgrad.data import experimental as experimental
+from fastgrad.data.dataset import AUTOTUNE as AUTOTUNE
+from fastgrad.data.dataset import INFINITE_CARDINALITY as INFINITE_CARDINALITY
+from fastgrad.data.dataset import UNKNOWN_CARDINALITY as UNKNOWN_CARDINALITY
+from fastgrad.data.dataset import Dataset as Dataset
+from fastgrad.data.dataset import Iterator as Iterator

@@ -1,0 +1,19 @@
+"""``tf.data.experimental``: older names of what ``tf.data`` has."""
+
+from __future__ import annotations
+
+from fastgrad.data.dataset import AUTOTUNE as AUTOTUNE
+from fastgrad.data.dataset import INFINITE_CARDINALITY as INFINITE_CARDINALITY
+from fastgrad.data.dataset import UNKNOWN_CARDINALITY as UNKNOWN_CARDINALITY
+from fastgrad.data.dataset import Dataset
+from fastgrad.tensor import Tensor
+
+
+def cardinality(dataset: Dataset) -> Tensor:
+    """The number of elements, as an int64 tensor: ``dataset.cardinality()``."""
+    return dataset.cardinality()
+
+
+def get_single_element(dataset: Dataset) -> object:
+    """The only element: ``dataset.get_single_element()``."""
+    return dataset.get_single_element()

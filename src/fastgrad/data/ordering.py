@@ -1,0 +1,176 @@
+"""Stages that choose which items come, and when: they never look inside one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from fastgrad.data.node import INFINITE, UNKNOWN, Chunk, Node, Stage
+from fastgrad.data.shuffle import shuffled
+
+
+class Reordered(Stage):
+    """The base of such stages: items of the source pass as they are."""
+
+    def __init__(self, source: Node) -> None:
+        super().__init__(source)
+        self.rows = source.rows
+
+
+class Prefetched(Reordered):
+    """The same items."""
+
+    name = "_PrefetchDataset"
+
+    def chunks(self) -> Iterator[Chunk]:
+        return self.source.chunks()
+
+
+class Shuffled(Reordered):
+    """Random order.
+
+    Args:
+        source: the stage before.
+        buffer_size: how many items wait to be drawn.
+        key: the seed, as non-negative integers.
+        reshuffle: whether each iteration has an order of its own.
+    """
+
+    name = "_ShuffleDataset"
+
+    def __init__(self, source: Node, buffer_size: int, key: tuple[int, ...], reshuffle: bool) -> None:
+        super().__init__(source)
+        self._buffer_size, self._key, self._reshuffle = buffer_size, key, reshuffle
+        self._iteration = 0
+
+    def chunks(self) -> Iterator[Chunk]:
+        seed = np.random.SeedSequence((*self._key, self._iteration))
+        self._iteration += self._reshuffle
+        return shuffled(self.source.chunks(), self._buffer_size, np.random.Generator(np.random.Philox(seed)))
+
+
+class Repeated(Reordered):
+    """The source ``times`` times, without end if that is negative."""
+
+    name = "_RepeatDataset"
+
+    def __init__(self, source: Node, times: int) -> None:
+        super().__init__(source)
+        self._times = max(times, -1)
+
+    def chunks(self) -> Iterator[Chunk]:
+        left = self._times
+        while left:
+            left -= 1
+            empty = True
+            for chunk in self.source.chunks():
+                empty = empty and not len(chunk)
+                yield chunk
+            if empty and left < 0:
+                return
+
+    def count(self) -> int:
+        count = self.source.count()
+        if self._times == 0 or count == 0:
+            return 0
+        if self._times < 0:
+            return INFINITE
+        return count if count < 0 else count * self._times
+
+
+class Taken(Reordered):
+    """The first items; all of them if ``number`` is negative."""
+
+    name = "_TakeDataset"
+
+    def __init__(self, source: Node, number: int) -> None:
+        super().__init__(source)
+        self._number = number
+
+    def chunks(self) -> Iterator[Chunk]:
+        if self._number < 0:
+            yield from self.source.chunks()
+            return
+        left = self._number
+        if not left:
+            return
+        for chunk in self.source.chunks():
+            if len(chunk) >= left:
+                yield chunk[:left]
+                return
+            left -= len(chunk)
+            yield chunk
+
+    def count(self) -> int:
+        count = self.source.count()
+        if self._number < 0 or count == UNKNOWN:
+            return count
+        return self._number if count == INFINITE else min(count, self._number)
+
+
+class Skipped(Reordered):
+    """All but the first items; none if ``number`` is negative."""
+
+    name = "_SkipDataset"
+
+    def __init__(self, source: Node, number: int) -> None:
+        super().__init__(source)
+        self._number = number
+
+    def chunks(self) -> Iterator[Chunk]:
+        if self._number < 0:
+            return
+        left = self._number
+        for chunk in self.source.chunks():
+            if left < len(chunk):
+                yield chunk[left:]
+            left = max(left - len(chunk), 0)
+
+    def count(self) -> int:
+        count = self.source.count()
+        if self._number < 0:
+            return 0
+        return count if count < 0 else max(count - self._number, 0)
+
+
+class Sharded(Reordered):
+    """Every ``shards``-th item from number ``index`` on."""
+
+    name = "_ShardDataset"
+
+    def __init__(self, source: Node, shards: int, index: int) -> None:
+        super().__init__(source)
+        self._shards, self._index = shards, index
+
+    def chunks(self) -> Iterator[Chunk]:
+        first = self._index
+        for chunk in self.source.chunks():
+            if first < len(chunk):
+                items = np.arange(chunk.start, chunk.stop) if type(chunk) is range else chunk
+                yield items[first :: self._shards]
+            first = (first - len(chunk)) % self._shards if first < len(chunk) else first - len(chunk)
+
+    def count(self) -> int:
+        count = self.source.count()
+        return count if count < 0 else len(range(self._index, count, self._shards))
+
+
+class Cached(Reordered):
+    """The items of the first complete iteration, kept."""
+
+    name = "CacheDataset"
+
+    def __init__(self, source: Node) -> None:
+        super().__init__(source)
+        self._kept: list[Chunk] | None = None
+
+    def chunks(self) -> Iterator[Chunk]:
+        if self._kept is not None:
+            yield from self._kept
+            return
+        seen = []
+        for chunk in self.source.chunks():
+            seen.append(chunk)
+            yield chunk
+        self._kept = seen

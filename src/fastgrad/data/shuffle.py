@@ -1,0 +1,65 @@
+"""The shuffle buffer: which item comes next, for items that are elements or row numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+
+from fastgrad.data.node import Chunk
+
+
+def shuffled(chunks: Iterable[Chunk], buffer_size: int, generator: np.random.Generator) -> Iterator[Chunk]:
+    """The items of ``chunks`` in random order, through a buffer of ``buffer_size`` items.
+
+    The buffer is filled; then each next item takes the place of a random one, which goes out; at the end what is
+    left goes out in random order. The order depends on the generator alone, not on how the items are cut into
+    chunks: row numbers come in large chunks and are moved by a few array operations, elements in lists.
+    """
+    held: Any = None
+    for chunk in chunks:
+        items: Any = np.arange(chunk.start, chunk.stop) if type(chunk) is range else chunk
+        if held is None:
+            held = items[:0]
+        missing = buffer_size - len(held)
+        if missing > 0:
+            held = _joined(held, items[:missing])
+            items = items[missing:]
+        if len(items):
+            places = (generator.random(len(items)) * buffer_size).astype(np.int64)
+            if type(items) is list:
+                yield _exchange_elements(held, items, places)
+            else:
+                yield _exchange_rows(held, items, places)
+    if held is not None and len(held):
+        order = generator.permutation(len(held))
+        yield [held[i] for i in order] if type(held) is list else held[order]
+
+
+def _joined(held: Any, items: Any) -> Any:
+    if type(held) is list:
+        held.extend(items)
+        return held
+    return np.concatenate([held, items])
+
+
+def _exchange_elements(held: Any, items: list[Any], places: np.ndarray) -> list[Any]:
+    out = []
+    for item, place in zip(items, places.tolist(), strict=True):
+        out.append(held[place])
+        held[place] = item
+    return out
+
+
+def _exchange_rows(held: Any, items: Any, places: np.ndarray) -> np.ndarray:
+    """All exchanges at once: out of a place comes what was last put there before, or what the buffer held."""
+    order = np.argsort(places, kind="stable")
+    sorted_places = places[order]
+    out = held[places]
+    again = np.flatnonzero(sorted_places[1:] == sorted_places[:-1])
+    out[order[again + 1]] = items[order[again]]
+    last = np.ones(len(order), bool)
+    last[again] = False
+    held[sorted_places[last]] = items[order[last]]
+    return out

@@ -1,0 +1,197 @@
+"""Where elements come from: rows of arrays, one element, numbers, a generator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from fastgrad import nest
+from fastgrad.data.node import Chunk, Node
+from fastgrad.data.rows import ArrayRows, RangeRows
+from fastgrad.data.structure import map_leaves, spec_of
+from fastgrad.data.transformations import unrecorded
+from fastgrad.dtypes import DType, as_dtype
+from fastgrad.errors import InvalidArgumentError
+from fastgrad.shape import TensorShape
+from fastgrad.tensor import Tensor, convert_to_tensor
+from fastgrad.tensor_spec import TensorSpec
+
+
+class RowSource(Node):
+    """All rows of something, in their order."""
+
+    in_order = True
+
+    def __init__(self, rows: Any, name: str) -> None:
+        self.rows = rows
+        self.name = name
+
+    def chunks(self) -> Iterator[Chunk]:
+        yield range(self.rows.count)
+
+    def count(self) -> int:
+        return self.rows.count
+
+    def make_spec(self) -> Any:
+        return self.rows.spec()
+
+
+def slices(tensors: Any) -> RowSource:
+    """The rows of an element's tensors.
+
+    Raises:
+        ValueError: no tensor, a scalar, or different first dimensions.
+    """
+    leaves = nest.flatten(tensors)
+    arrays = [None if leaf is None else _own(leaf) for leaf in leaves]
+    known = [array for array in arrays if array is not None]
+    if not known:
+        raise ValueError("Dataset.from_tensor_slices: Invalid `tensors`. `tensors` should not be empty.")
+    for array in known:
+        if not array.ndim:
+            raise ValueError(
+                "Dataset.from_tensor_slices: Unbatching a tensor is only supported for rank >= 1, got a scalar."
+            )
+        if len(array) != len(known[0]):
+            raise ValueError(
+                f"Dataset.from_tensor_slices: Dimensions {len(known[0])} and {len(array)} are not compatible: "
+                f"all tensors need the same number of rows."
+            )
+    return RowSource(ArrayRows(tensors, arrays, len(known[0])), "_TensorSliceDataset")
+
+
+def numbers(start: int, stop: int, step: int, dtype: DType) -> RowSource:
+    """The numbers of a Python range."""
+    return RowSource(RangeRows(start, step, len(range(start, stop, step)), dtype), "_RangeDataset")
+
+
+def _own(tensor: Tensor) -> np.ndarray:
+    # Views of a variable's memory would see its updates: rows are handed out without its knowledge.
+    return tensor._array if tensor._owner is None else tensor._array.copy()
+
+
+class SingleElement(Node):
+    """One element."""
+
+    name = "_TensorDataset"
+
+    def __init__(self, element: Any) -> None:
+        self._element = map_leaves(lambda leaf: None if leaf is None else Tensor(_own(leaf)), element)
+
+    def elements(self) -> Iterator[Any]:
+        yield self._element
+
+    def count(self) -> int:
+        return 1
+
+    def make_spec(self) -> Any:
+        return spec_of(self._element)
+
+
+class Generated(Node):
+    """What a Python generator yields.
+
+    Args:
+        generator: a function that gives an iterable.
+        arguments: what it is called with.
+        signature: the specs of an element.
+    """
+
+    name = "_FlatMapDataset"
+
+    def __init__(self, generator: Callable[..., Any], arguments: list[Any], signature: Any) -> None:
+        self._generator, self._arguments, self._signature = generator, arguments, signature
+
+    def elements(self) -> Iterator[Any]:
+        signature = self._signature
+        iterator = unrecorded(lambda: iter(self._generator(*self._arguments)))
+        end = object()
+        while (value := unrecorded(lambda: next(iterator, end))) is not end:
+            yield _fitted(value, signature)
+
+    def make_spec(self) -> Any:
+        return self._signature
+
+
+def _fitted(value: Any, signature: Any) -> Any:
+    """A yielded value as an element that fits ``signature``."""
+    if isinstance(signature, TensorSpec):
+        return _fitted_leaf(value, signature)
+    if isinstance(signature, tuple) and isinstance(value, list):
+        value = tuple(value)
+    same_form = (
+        set(value) == set(signature)
+        if isinstance(signature, dict) and isinstance(value, dict)
+        else isinstance(signature, tuple) and isinstance(value, tuple) and len(value) == len(signature)
+    )
+    if not same_form:
+        raise InvalidArgumentError(
+            f"Dataset.from_generator: `generator` yielded an element that did not match the expected structure. "
+            f"The expected structure was {signature}, but the yielded element was {value!r}."
+        )
+    if isinstance(signature, dict):
+        return {key: _fitted(value[key], spec) for key, spec in signature.items()}
+    leaves = [_fitted(item, spec) for item, spec in zip(value, signature, strict=True)]
+    return type(signature)(*leaves) if hasattr(signature, "_fields") else tuple(leaves)
+
+
+def _fitted_leaf(value: Any, spec: TensorSpec) -> Tensor:
+    try:
+        tensor = convert_to_tensor(value, spec.dtype)
+    except (TypeError, ValueError):
+        raise InvalidArgumentError(
+            f"Dataset.from_generator: `generator` yielded an element that did not match the expected structure. "
+            f"The expected structure was {spec}, but the yielded element was {value!r}."
+        ) from None
+    if not spec.shape.is_compatible_with(tensor.shape):
+        raise InvalidArgumentError(
+            f"Dataset.from_generator: `generator` yielded an element of shape {tensor.shape} "
+            f"where an element of shape {spec.shape} was expected."
+        )
+    return Tensor(_own(tensor))
+
+
+def generator_signature(output_types: Any, output_shapes: Any, output_signature: Any) -> Any:
+    """The specs of a generator's elements, from either way of giving them; errors as ``Dataset.from_generator``."""
+    if output_signature is not None:
+        if output_types is not None or output_shapes is not None:
+            raise TypeError(
+                "The `output_types` and `output_shapes` arguments cannot be used together with the `output_signature` argument."
+            )
+        signature = _tuples(output_signature)
+        for leaf in nest.flatten(signature):
+            if not isinstance(leaf, TensorSpec):
+                raise TypeError(
+                    f"`output_signature` must contain objects that are subclass of `tf.TypeSpec` but found {leaf!r}."
+                )
+        return signature
+    if output_types is None:
+        raise TypeError(
+            "To specify the output signature you need to provide either the `output_signature` argument or "
+            "the `output_types` argument."
+        )
+    types = _tuples(output_types)
+    if output_shapes is None:
+        return map_leaves(lambda dtype: TensorSpec(None, as_dtype(dtype)), types)
+    return _specs(types, output_shapes)
+
+
+def _specs(types: Any, shapes: Any) -> Any:
+    """Shapes are lists or tuples themselves, so the form of ``types`` says where one begins."""
+    if isinstance(types, dict):
+        return {key: _specs(dtype, shapes[key]) for key, dtype in types.items()}
+    if isinstance(types, tuple):
+        return tuple(_specs(dtype, shape) for dtype, shape in zip(types, shapes, strict=True))
+    return TensorSpec(TensorShape(shapes), as_dtype(types))
+
+
+def _tuples(structure: Any) -> Any:
+    if isinstance(structure, list):
+        return tuple(_tuples(item) for item in structure)
+    if type(structure) is tuple:
+        return tuple(_tuples(item) for item in structure)
+    if isinstance(structure, dict):
+        return {key: _tuples(item) for key, item in structure.items()}
+    return structure

@@ -1,0 +1,111 @@
+"""``TensorSpec``: the shape and dtype that a tensor must have, without the tensor."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from fastgrad import dtypes
+from fastgrad.dtypes import DType
+from fastgrad.shape import TensorShape
+from fastgrad.tensor import Tensor
+from fastgrad.variable import Variable
+
+
+class TensorSpec:
+    """What is known of a tensor before it is there: the elements of a dataset, an argument of a function.
+
+    Args:
+        shape: the dimensions; None for one that may be anything, or for the whole where even the rank may vary.
+        dtype: the element type.
+        name: shown in the repr; part of equality.
+
+    Raises:
+        TypeError: ``dtype`` names no type, or ``shape`` is no shape.
+    """
+
+    __slots__ = ("_dtype", "_name", "_shape")
+
+    value_type = Tensor
+
+    def __init__(self, shape: Any, dtype: Any = dtypes.float32, name: str | None = None) -> None:
+        self._shape = TensorShape(shape)
+        self._dtype = dtypes.as_dtype(dtype)
+        self._name = name
+
+    @property
+    def shape(self) -> TensorShape:
+        """The dimensions, as far as they are known."""
+        return self._shape
+
+    @property
+    def dtype(self) -> DType:
+        """The element type."""
+        return self._dtype
+
+    @property
+    def name(self) -> str | None:
+        """The name given, or None."""
+        return self._name
+
+    @classmethod
+    def from_spec(cls, spec: Any, name: str | None = None) -> TensorSpec:
+        """The shape and dtype of ``spec``, under ``name`` or its own name."""
+        return cls(spec.shape, spec.dtype, name or getattr(spec, "name", None))
+
+    @classmethod
+    def from_tensor(cls, tensor: Any, name: str | None = None) -> TensorSpec:
+        """The shape and dtype of a tensor or variable.
+
+        Raises:
+            ValueError: it is neither.
+        """
+        if not isinstance(tensor, (Tensor, Variable)):
+            raise ValueError(f"`tensor` should be a tf.Tensor, but got type {type(tensor)}.")
+        return cls(tensor.shape, tensor.dtype, name)
+
+    def is_compatible_with(self, spec_or_tensor: Any) -> bool:
+        """Whether a value of that spec, or that tensor, may fit: dtypes are equal, known dimensions do not differ."""
+        if not isinstance(spec_or_tensor, (Tensor, TensorSpec, Variable)):
+            return False
+        return self._dtype is spec_or_tensor.dtype and self._shape.is_compatible_with(spec_or_tensor.shape)
+
+    def is_subtype_of(self, other: Any) -> bool:
+        """Whether every tensor that fits this spec fits ``other``."""
+        if not isinstance(other, TensorSpec) or self._dtype is not other._dtype or self._name != other._name:
+            return False
+        if other._shape.rank is None:
+            return True
+        return self._shape.rank == other._shape.rank and all(
+            wanted in (None, size) for size, wanted in zip(self._shape, other._shape, strict=True)
+        )
+
+    def most_specific_common_supertype(self, others: Iterable[Any]) -> TensorSpec | None:
+        """The narrowest spec that this one and all ``others`` fit; None if their dtypes or names differ."""
+        shape = self._shape
+        for other in others:
+            if not isinstance(other, TensorSpec) or self._dtype is not other._dtype or self._name != other._name:
+                return None
+            shape = common_shape(shape, other._shape)
+        return TensorSpec(shape, self._dtype, self._name)
+
+    def __eq__(self, other: Any) -> bool:
+        if not isinstance(other, TensorSpec):
+            return NotImplemented
+        return self._dtype is other._dtype and self._shape == other._shape and self._name == other._name
+
+    def __hash__(self) -> int:
+        return hash((self._shape, self._dtype))
+
+    def __repr__(self) -> str:
+        return f"TensorSpec(shape={self._shape}, dtype={self._dtype!r}, name={self._name!r})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return TensorSpec, (self._shape, self._dtype, self._name)
+
+
+def common_shape(first: TensorShape, second: TensorShape) -> TensorShape:
+    """The narrowest shape that tensors of both shapes have: dimensions that differ become unknown."""
+    if first.rank is None or first.rank != second.rank:
+        return TensorShape(None)
+    return TensorShape([a if a == b else None for a, b in zip(first, second, strict=True)])
