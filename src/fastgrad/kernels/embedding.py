@@ -1,0 +1,70 @@
+"""Rows of a table: gathered, added to, and summed where an index repeats. A table is (limit, width)."""
+
+from fastgrad.kernels.body import scalar_function
+from fastgrad.kernels.build import kernel
+
+FLOATS = ("float32", "float64")
+INDICES = ("int32", "int64")
+
+
+@scalar_function
+def first_bad_index(ids, rows, limit):
+    """The position of the first index outside [0, limit), else -1."""
+    for k in range(rows):
+        if ids[k] < 0 or ids[k] >= limit:
+            return k
+    return -1
+
+
+@kernel("table: in[T], ids: in[I], out: out[T], rows: int, width: int, limit: int -> int", T=FLOATS, I=INDICES)
+def gather_rows(table, ids, out, rows, width, limit):
+    """out[k] = table[ids[k]]. Returns the position of the first bad index, having done nothing, else -1."""
+    bad = first_bad_index(ids, rows, limit)
+    if bad >= 0:
+        return bad
+    for k in range(rows):
+        at = ids[k] * width
+        for j in range(width):
+            out[k * width + j] = table[at + j]
+    return -1
+
+
+@kernel("table: inout[T], ids: in[I], values: in[T], rows: int, width: int, limit: int -> int", T=FLOATS, I=INDICES)
+def add_rows(table, ids, values, rows, width, limit):
+    """table[ids[k]] += values[k], in order. Returns the position of the first bad index, having done nothing, else -1."""
+    bad = first_bad_index(ids, rows, limit)
+    if bad >= 0:
+        return bad
+    for k in range(rows):
+        at = ids[k] * width
+        for j in range(width):
+            table[at + j] += values[k * width + j]
+    return -1
+
+
+@kernel(
+    "ids: in[I], order: in[int64], values: in[T], unique: out[I], sums: out[T], rows: int, width: int -> int",
+    T=FLOATS,
+    I=INDICES,
+)
+def sum_duplicate_rows(ids, order, values, unique, sums, rows, width):
+    """The distinct ids in increasing order, and the sums of their values.
+
+    `order` is a stable argsort of ids. Returns how many rows of `unique` and `sums` were filled, or -1 if `order`
+    has a position outside [0, rows).
+    """
+    if first_bad_index(order, rows, rows) >= 0:
+        return -1
+    count = 0
+    for k in range(rows):
+        source = order[k] * width
+        if k == 0 or ids[order[k]] != unique[count - 1]:
+            unique[count] = ids[order[k]]
+            for j in range(width):
+                sums[count * width + j] = values[source + j]
+            count += 1
+        else:
+            target = (count - 1) * width
+            for j in range(width):
+                sums[target + j] += values[source + j]
+    return count
