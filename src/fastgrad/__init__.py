@@ -49,6 +49,10 @@ from fastgrad.ops.arithmetic import negative as negative
 from fastgrad.ops.arithmetic import sign as sign
 from fastgrad.ops.arithmetic import subtract as subtract
 
+# ---- ops/blocks.py
+from fastgrad.ops.blocks import batch_to_space as batch_to_space
+from fastgrad.ops.blocks import space_to_batch as space_to_batch
+
 # ---- ops/casting.py
 from fastgrad.ops.casting import cast as cast
 
@@ -62,6 +66,19 @@ from fastgrad.ops.comparison import logical_and as logical_and
 from fastgrad.ops.comparison import logical_not as logical_not
 from fastgrad.ops.comparison import logical_or as logical_or
 from fastgrad.ops.comparison import not_equal as not_equal
+
+# ---- ops/creation.py
+from fastgrad.ops.creation import constant as constant
+from fastgrad.ops.creation import eye as eye
+from fastgrad.ops.creation import fill as fill
+from fastgrad.ops.creation import identity as identity
+from fastgrad.ops.creation import identity_n as identity_n
+from fastgrad.ops.creation import linspace as linspace
+from fastgrad.ops.creation import ones as ones
+from fastgrad.ops.creation import ones_like as ones_like
+from fastgrad.ops.creation import range as range
+from fastgrad.ops.creation import zeros as zeros
+from fastgrad.ops.creation import zeros_like as zeros_like
 
 # ---- ops/division.py
 from fastgrad.ops.division import divide as divide
@@ -83,6 +100,13 @@ from fastgrad.ops.indexing import gather as gather
 from fastgrad.ops.indexing import gather_nd as gather_nd
 from fastgrad.ops.indexing import where as where
 
+# ---- ops/one_hot.py
+from fastgrad.ops.one_hot import one_hot as one_hot
+from fastgrad.ops.one_hot import sequence_mask as sequence_mask
+
+# ---- ops/padding.py
+from fastgrad.ops.padding import pad as pad
+
 # ---- ops/power.py
 from fastgrad.ops.power import pow as pow
 from fastgrad.ops.power import sqrt as sqrt
@@ -97,8 +121,37 @@ from fastgrad.ops.contraction import matmul as matmul
 
 # ---- ops/joining.py
 from fastgrad.ops.joining import concat as concat
+from fastgrad.ops.joining import split as split
 from fastgrad.ops.joining import stack as stack
 from fastgrad.ops.joining import unstack as unstack
+
+# ---- ops/reordering.py
+from fastgrad.ops.reordering import reverse as reverse
+from fastgrad.ops.reordering import reverse_sequence as reverse_sequence
+from fastgrad.ops.reordering import roll as roll
+
+# ---- ops/repeating.py
+from fastgrad.ops.repeating import meshgrid as meshgrid
+from fastgrad.ops.repeating import repeat as repeat
+from fastgrad.ops.repeating import tile as tile
+
+# ---- ops/scattering.py
+from fastgrad.ops.scattering import dynamic_stitch as dynamic_stitch
+from fastgrad.ops.scattering import scatter_nd as scatter_nd
+from fastgrad.ops.scattering import tensor_scatter_nd_add as tensor_scatter_nd_add
+from fastgrad.ops.scattering import tensor_scatter_nd_max as tensor_scatter_nd_max
+from fastgrad.ops.scattering import tensor_scatter_nd_min as tensor_scatter_nd_min
+from fastgrad.ops.scattering import tensor_scatter_nd_sub as tensor_scatter_nd_sub
+from fastgrad.ops.scattering import tensor_scatter_nd_update as tensor_scatter_nd_update
+
+# ---- ops/shape_query.py
+from fastgrad.ops.shape_query import broadcast_dynamic_shape as broadcast_dynamic_shape
+from fastgrad.ops.shape_query import broadcast_static_shape as broadcast_static_shape
+from fastgrad.ops.shape_query import ensure_shape as ensure_shape
+from fastgrad.ops.shape_query import rank as rank
+from fastgrad.ops.shape_query import shape as shape
+from fastgrad.ops.shape_query import shape_n as shape_n
+from fastgrad.ops.shape_query import size as size
 
 # ---- ops/shaping.py
 from fastgrad.ops.shaping import broadcast_to as broadcast_to
@@ -110,6 +163,9 @@ from fastgrad.ops.shaping import transpose as transpose
 # ---- ops/slicing.py
 from fastgrad.ops.slicing import slice as slice
 from fastgrad.ops.slicing import strided_slice as strided_slice
+
+# ---- ops/variable_rows.py, which gives variables scatter_add and its kin
+from fastgrad.ops import variable_rows as _variable_rows
 
 # ---- ops/operators.py, which gives tensors and variables Python's operators
 from fastgrad.ops import operators as _operators

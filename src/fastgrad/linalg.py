@@ -6,6 +6,9 @@ from __future__ import annotations
 from fastgrad.ops.contraction import matmul as matmul
 from fastgrad.ops.contraction import matvec as matvec
 
+# ---- ops/creation.py
+from fastgrad.ops.creation import eye as eye
+
 # ---- ops/diagonals.py
 from fastgrad.ops.diagonals import adjoint as adjoint
 from fastgrad.ops.diagonals import band_part as band_part

@@ -13,6 +13,14 @@ from fastgrad.ops.activation import silu as silu
 from fastgrad.ops.activation import softmax as softmax
 from fastgrad.ops.activation import swish as swish
 
+# ---- ops/blocks.py
+from fastgrad.ops.blocks import depth_to_space as depth_to_space
+from fastgrad.ops.blocks import space_to_batch as space_to_batch
+from fastgrad.ops.blocks import space_to_depth as space_to_depth
+
+# ---- ops/indexing.py
+from fastgrad.ops.indexing import embedding_lookup as embedding_lookup
+
 # ---- ops/loss.py
 from fastgrad.ops.loss import l2_loss as l2_loss
 from fastgrad.ops.loss import log_poisson_loss as log_poisson_loss

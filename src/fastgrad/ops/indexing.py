@@ -397,10 +397,9 @@ def boolean_mask(tensor: Any, mask: Any, axis: Any = None, name: str | None = "b
         )
     count = int(np.prod(wanted))
     reshape = TABLE["reshape"]
-    if len(wanted) > 1:
-        x = reshape(x, shape=(*shape[:first], count, *shape[last:]))
-        chosen = reshape(chosen, shape=(count,))
-    found = _true_positions(chosen)
+    # Reshaped in any case: the gradient is dense, since a mask is no look-up in a table.
+    x = reshape(x, shape=(*shape[:first], count, *shape[last:]))
+    found = _true_positions(reshape(chosen, shape=(count,)))
     return _gather_row(x, reshape(found, shape=(len(found._array),)), axis=first, batch_dims=0)
 
 

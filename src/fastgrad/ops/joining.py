@@ -9,7 +9,7 @@ import numpy as np
 
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.operation import Form, joint, operation
-from fastgrad.ops.arguments import axis_of, tensor_of, tensors_of
+from fastgrad.ops.arguments import axis_of, integers, tensor_of, tensors_of
 from fastgrad.tensor import Tensor
 from fastgrad.variable import Variable
 
@@ -159,3 +159,62 @@ def unstack(value: Any, num: int | None = None, axis: Any = 0, name: str | None 
     if num is not None and num != shape[position]:
         raise InvalidArgumentError(f"unstack: Input shape axis {position} must equal {num}, got shape {list(shape)}.")
     return list(_unstack(x, axis=position)) if shape[position] else []
+
+
+def split(
+    value: Any, num_or_size_splits: Any, axis: Any = 0, num: int | None = None, name: str | None = "split"
+) -> list[Tensor]:
+    """The pieces of ``value`` along an axis.
+
+    Args:
+        value: a tensor of rank 1 or more.
+        num_or_size_splits: how many equal pieces, a Python int; or their sizes, one of which may be -1 for what is left.
+        axis: in ``[-rank, rank)``.
+        num: how many sizes there should be; checked if given.
+        name: kept for TensorFlow's signature.
+
+    Returns:
+        A list of tensors.
+
+    Raises:
+        InvalidArgumentError: the pieces do not add up to the size of the axis, or there is no such axis.
+        ValueError: ``num_or_size_splits`` is a scalar tensor or a float.
+    """
+    x = tensor_of(value)
+    shape = x._array.shape
+    position = axis_of(axis, len(shape), "split")
+    length = shape[position]
+    if isinstance(num_or_size_splits, (int, np.integer)):
+        count = int(num_or_size_splits)
+        if count < 1:
+            raise InvalidArgumentError(f"split: num_or_size_splits must be at least 1, got {count}.")
+        if length % count:
+            raise InvalidArgumentError(
+                "split: Number of ways to split should evenly divide the split dimension, "
+                f"but got axis {position} (size = {length}) and num_or_size_splits = {count}."
+            )
+        sizes = (length // count,) * count
+    else:
+        if not isinstance(num_or_size_splits, (list, tuple)) and tensor_of(num_or_size_splits)._array.ndim == 0:
+            raise ValueError(
+                "split: Rank-0 tensors are not supported as the num_or_size_splits argument, "
+                f"got {num_or_size_splits!r}: give a Python int or a vector of sizes."
+            )
+        sizes = _whole_sizes(integers(num_or_size_splits, "split: num_or_size_splits"), length, num)
+    return list(_split(x, sizes=sizes, axis=position))
+
+
+def _whole_sizes(sizes: tuple[int, ...], length: int, num: int | None) -> tuple[int, ...]:
+    if not sizes or (num is not None and num != len(sizes)):
+        raise InvalidArgumentError(
+            f"split: num_or_size_splits must hold {num or 'one or more'} sizes, got {list(sizes)}."
+        )
+    if sizes.count(-1) > 1:
+        raise InvalidArgumentError(f"split: There can only be one -1 in the sizes, got {list(sizes)}.")
+    left = length - sum([size for size in sizes if size != -1])
+    sizes_now = tuple([left if size == -1 else size for size in sizes])
+    if min(sizes_now) < 0 or sum(sizes_now) != length:
+        raise InvalidArgumentError(
+            f"split: sizes must be >= 0 and add up to {length}, the size of the axis, got {list(sizes)}."
+        )
+    return sizes_now

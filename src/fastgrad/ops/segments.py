@@ -14,7 +14,7 @@ from fastgrad.tensor import Tensor
 # ---- on arrays -------------------------------------------------------------------------------------
 
 
-def reduce_rows(ufunc: Any, out: np.ndarray, ids: np.ndarray, rows: np.ndarray, fresh: bool = True) -> np.ndarray:
+def reduce_rows(ufunc: Any, out: np.ndarray, ids: np.ndarray, rows: np.ndarray, into: Any = None) -> np.ndarray:
     """Reduces the rows of each id by ``ufunc``, in the order in which they stand, into the row of ``out`` with that id.
 
     Args:
@@ -22,7 +22,7 @@ def reduce_rows(ufunc: Any, out: np.ndarray, ids: np.ndarray, rows: np.ndarray, 
         out: shape (n, ...), changed in place.
         ids: int, shape (m,), below n; rows with a negative id are dropped.
         rows: shape (m, ...).
-        fresh: whether the rows of ``out`` that have an id are overwritten; else they are reduced, too.
+        into: the ufunc that joins the row of ``out`` and what was reduced; None writes over it.
 
     Returns:
         ``out``.
@@ -42,7 +42,7 @@ def reduce_rows(ufunc: Any, out: np.ndarray, ids: np.ndarray, rows: np.ndarray, 
         if not first.all():
             starts = first.nonzero()[0]
             ids, rows = ids[starts], ufunc.reduceat(rows, starts, axis=0)
-    out[ids] = rows if fresh else ufunc(out[ids], rows)
+    out[ids] = rows if into is None else into(out[ids], rows)
     return out
 
 

@@ -1,0 +1,171 @@
+"""Blocks of pixels to channels or to the batch, and back: space_to_depth, space_to_batch and their inverses."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from fastgrad.errors import InvalidArgumentError
+from fastgrad.operation import TABLE
+from fastgrad.ops.arguments import integers, tensor_of
+from fastgrad.ops.padding import pad
+from fastgrad.tensor import Tensor
+
+
+def _image(name: str, input: Any, block_size: int, data_format: str) -> Tensor:
+    if block_size < 2:
+        raise InvalidArgumentError(f"{name}: block_size must be at least 2, got {block_size}.")
+    if data_format not in {"NHWC", "NCHW"}:
+        raise InvalidArgumentError(f'{name}: data_format must be "NHWC" or "NCHW", got {data_format!r}.')
+    x = tensor_of(input)
+    if x._array.ndim != 4:
+        raise InvalidArgumentError(f"{name}: Input rank should be 4 instead of {x._array.ndim}.")
+    return TABLE["transpose"](x, perm=(0, 2, 3, 1)) if data_format == "NCHW" else x
+
+
+def _formatted(y: Tensor, data_format: str) -> Tensor:
+    return TABLE["transpose"](y, perm=(0, 3, 1, 2)) if data_format == "NCHW" else y
+
+
+def space_to_depth(input: Any, block_size: int, data_format: str = "NHWC", name: str | None = None) -> Tensor:
+    """Each block of ``block_size`` x ``block_size`` pixels as one pixel with all their channels.
+
+    Args:
+        input: shape (batch, height, width, channels), or (batch, channels, height, width) for ``"NCHW"``.
+        block_size: 2 or more; divides height and width.
+        data_format: ``"NHWC"`` or ``"NCHW"``.
+        name: kept for TensorFlow's signature.
+
+    Returns:
+        Shape (batch, height / b, width / b, channels * b * b) for ``"NHWC"``.
+
+    Raises:
+        InvalidArgumentError: another rank, or sizes that ``block_size`` does not divide.
+    """
+    x = _image("space_to_depth", input, block_size, data_format)
+    n, height, width, channels = x._array.shape
+    b = block_size
+    if height % b or width % b:
+        raise InvalidArgumentError(
+            f"space_to_depth: Image width {width} and height {height} should be divisible by block_size: {b}."
+        )
+    x = TABLE["reshape"](x, shape=(n, height // b, b, width // b, b, channels))
+    x = TABLE["transpose"](x, perm=(0, 1, 3, 2, 4, 5))
+    return _formatted(TABLE["reshape"](x, shape=(n, height // b, width // b, b * b * channels)), data_format)
+
+
+def depth_to_space(input: Any, block_size: int, data_format: str = "NHWC", name: str | None = None) -> Tensor:
+    """Each pixel as a block of ``block_size`` x ``block_size`` pixels, its channels shared out among them.
+
+    Args:
+        input: shape (batch, height, width, channels), or (batch, channels, height, width) for ``"NCHW"``.
+        block_size: 2 or more; its square divides the channels.
+        data_format: ``"NHWC"`` or ``"NCHW"``.
+        name: kept for TensorFlow's signature.
+
+    Returns:
+        Shape (batch, height * b, width * b, channels / b / b) for ``"NHWC"``.
+
+    Raises:
+        InvalidArgumentError: another rank, or channels that the block does not divide.
+    """
+    x = _image("depth_to_space", input, block_size, data_format)
+    n, height, width, channels = x._array.shape
+    b = block_size
+    if channels % (b * b):
+        raise InvalidArgumentError(f"depth_to_space: Input depth dimension {channels} should be divisible by: {b * b}.")
+    x = TABLE["reshape"](x, shape=(n, height, width, b, b, channels // (b * b)))
+    x = TABLE["transpose"](x, perm=(0, 1, 3, 2, 4, 5))
+    return _formatted(TABLE["reshape"](x, shape=(n, height * b, width * b, channels // (b * b))), data_format)
+
+
+def _blocks(name: str, x: Tensor, block_shape: Any, margins: Any, what: str) -> tuple[tuple[int, ...], np.ndarray]:
+    if isinstance(block_shape, int):
+        raise InvalidArgumentError(f"{name}: block_shape rank should be 1 instead of 0, got {block_shape}.")
+    blocks = integers(block_shape, f"{name}: block_shape")
+    table = tensor_of(margins).numpy()
+    if table.shape != (len(blocks), 2):
+        raise InvalidArgumentError(
+            f"{name}: {what} should have shape [{len(blocks)}, 2], two numbers a block dimension, got {list(table.shape)}."
+        )
+    if table.min(initial=0) < 0 or min(blocks, default=1) < 1:
+        raise InvalidArgumentError(
+            f"{name}: block_shape must be >= 1 and {what} >= 0, got {blocks} and {table.tolist()}."
+        )
+    if x._array.ndim < 1 + len(blocks):
+        raise InvalidArgumentError(
+            f"{name}: input rank should be >= {1 + len(blocks)} instead of {x._array.ndim} for block_shape {list(blocks)}."
+        )
+    return blocks, table
+
+
+def space_to_batch(input: Any, block_shape: Any, paddings: Any, name: str | None = None) -> Tensor:
+    """Blocks of space spread over the batch, after padding with zeros.
+
+    Args:
+        input: shape (batch, spatial ..., rest ...).
+        block_shape: M integers, the size of a block in each of the first M spatial dimensions.
+        paddings: shape (M, 2), zeros before and after each of them.
+        name: kept for TensorFlow's signature.
+
+    Returns:
+        Shape (batch * prod(block_shape), padded spatial / block_shape ..., rest ...).
+
+    Raises:
+        InvalidArgumentError: paddings of another shape, or padded sizes that the blocks do not divide.
+    """
+    x = tensor_of(input)
+    blocks, table = _blocks("space_to_batch", x, block_shape, paddings, "paddings")
+    count = len(blocks)
+    rest = x._array.ndim - 1 - count
+    x = pad(x, np.concatenate((np.zeros((1, 2), int), table.reshape(count, 2), np.zeros((rest, 2), int))))
+    batch, *sizes = x._array.shape
+    split = []
+    for axis, (size, block) in enumerate(zip(sizes, blocks, strict=False)):
+        if size % block:
+            raise InvalidArgumentError(
+                f"space_to_batch: padded_shape[{axis}]={size} is not divisible by block_shape[{axis}]={block}."
+            )
+        split += [size // block, block]
+    x = TABLE["reshape"](x, shape=(batch, *split, *sizes[count:]))
+    inner = tuple(range(2, 2 * count + 1, 2))
+    outer = tuple(range(1, 2 * count + 1, 2))
+    x = TABLE["transpose"](x, perm=(*inner, 0, *outer, *range(2 * count + 1, x._array.ndim)))
+    return TABLE["reshape"](x, shape=(batch * math.prod(blocks), *split[::2], *sizes[count:]))
+
+
+def batch_to_space(input: Any, block_shape: Any, crops: Any, name: str | None = None) -> Tensor:
+    """The inverse of ``space_to_batch``: parts of the batch interleaved in space, then cropped.
+
+    Args:
+        input: shape (batch, spatial ..., rest ...).
+        block_shape: M integers, whose product divides the batch.
+        crops: shape (M, 2), how much is cut off before and after each of the first M spatial dimensions.
+        name: kept for TensorFlow's signature.
+
+    Raises:
+        InvalidArgumentError: crops of another shape or too large, or a batch that the blocks do not divide.
+    """
+    x = tensor_of(input)
+    blocks, table = _blocks("batch_to_space", x, block_shape, crops, "crops")
+    count, product = len(blocks), math.prod(blocks)
+    batch, *sizes = x._array.shape
+    if batch % product:
+        raise InvalidArgumentError(
+            f"batch_to_space: Input batch dimension ({batch}) is not divisible by product of block sizes ({product})."
+        )
+    whole = [size * block for size, block in zip(sizes, blocks, strict=False)]
+    key: list[tuple[int, int, int]] = [(0, batch // product, 1)]
+    for axis, (size, (low, high)) in enumerate(zip(whole, table.tolist(), strict=True)):
+        if low + high > size:
+            raise InvalidArgumentError(
+                f"batch_to_space: cropped_shape[{axis}]={size - low - high} must be non-negative."
+            )
+        key.append((low, size - high, 1))
+    x = TABLE["reshape"](x, shape=(*blocks, batch // product, *sizes))
+    pairs = [axis for number in range(count) for axis in (count + 1 + number, number)]
+    x = TABLE["transpose"](x, perm=(count, *pairs, *range(2 * count + 1, x._array.ndim)))
+    x = TABLE["reshape"](x, shape=(batch // product, *whole, *sizes[count:]))
+    return TABLE["strided_slice"](x, key=(*key, *[(0, size, 1) for size in sizes[count:]]))

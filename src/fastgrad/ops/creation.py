@@ -1,0 +1,354 @@
+"""New tensors: constant, identity, zeros, ones, fill, eye, range, linspace."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from fastgrad import dtypes
+from fastgrad import tensor as tensors
+from fastgrad.dtypes import DType
+from fastgrad.errors import InvalidArgumentError
+from fastgrad.operation import ANY, TABLE, Form, Operation, refuse_dtype
+from fastgrad.ops.arguments import axis_of, integer, integers, tensor_of
+from fastgrad.tensor import Tensor, array_of, as_tensor_or_none, convert_to_tensor, from_python
+
+
+def dimensions(shape: Any, name: str) -> tuple[int, ...]:
+    """``shape`` as non-negative Python ints.
+
+    Args:
+        shape: an int, a sequence of ints, a ``TensorShape``, or an integer tensor of rank 0 or 1.
+        name: the operation, for the error.
+
+    Raises:
+        TypeError: a float among the sizes.
+        InvalidArgumentError: a negative size, or a shape of rank above 1.
+    """
+    if isinstance(shape, (list, tuple)) and any(isinstance(size, float) for size in shape):
+        raise TypeError(f"{name}: Cannot convert {shape!r} to a shape: sizes are integers.")
+    sizes = integers(shape, f"{name}: shape")
+    if sizes and min(sizes) < 0:
+        raise InvalidArgumentError(f"{name}: Dimension {min(sizes)} must be >= 0 in shape {list(sizes)}.")
+    return sizes
+
+
+# ---- from values -----------------------------------------------------------------------------------
+
+
+def constant(value: Any, dtype: Any = None, shape: Any = None, name: str | None = "Const") -> Tensor:
+    """A tensor of a Python value or array.
+
+    Args:
+        value: numbers, strings, nested lists of them, a NumPy array, or a tensor.
+        dtype: the dtype wanted; default float32 for Python floats, int32 for ints, the dtype of an array.
+        shape: reshapes the value; a single element is repeated.
+        name: kept for TensorFlow's signature.
+
+    Raises:
+        TypeError: a value that is no value of ``dtype``, a tensor of another dtype, or another number of elements than
+            ``shape`` has.
+        ValueError: a ragged list, or something that is no number.
+    """
+    if dtype is not None:
+        dtype = dtypes.as_dtype(dtype)
+    x = as_tensor_or_none(value)
+    if x is None:
+        x = from_python(value, dtype)
+    elif dtype is not None and x.dtype is not dtype:
+        raise TypeError(f"constant: Expected tensor {x!r} with dtype {dtype!r}, but got dtype {x.dtype!r}.")
+    if shape is None:
+        return x
+    sizes = dimensions(shape, "constant")
+    if sizes == x._array.shape:
+        return x
+    if x._array.size == math.prod(sizes):
+        return TABLE["reshape"](x, shape=sizes)
+    if x._array.size != 1:
+        raise TypeError(
+            f"constant: Eager execution of tf.constant with unsupported shape: the value has {x._array.size} elements, "
+            f"but got `shape` {sizes} with {math.prod(sizes)} elements."
+        )
+    return TABLE["broadcast_to"](TABLE["reshape"](x, shape=()), shape=sizes)
+
+
+def _pack(values: list[Any], dtype: DType | None) -> Tensor:
+    """A nested list that holds tensors, stacked level by level, so that gradients reach them."""
+    wanted = dtype or _first_tensor(values).dtype
+    return _packed(values, wanted, cast=dtype is not None)
+
+
+def _first_tensor(values: Any) -> Any:
+    for item in values:
+        if isinstance(item, (list, tuple)):
+            found = _first_tensor(item)
+        else:
+            found = as_tensor_or_none(item)
+        if found is not None:
+            return found
+    return None
+
+
+def _packed(values: Any, dtype: DType, cast: bool) -> Tensor:
+    if not isinstance(values, (list, tuple)):
+        x = as_tensor_or_none(values)
+        if x is None:
+            return Tensor(array_of(values, dtype))
+        return TABLE["cast"](x, dtype=dtype.name) if cast and x.dtype is not dtype else x
+    from fastgrad.ops.joining import stack
+
+    if _first_tensor(values) is None:
+        return Tensor(array_of(values, dtype))
+    return stack([_packed(item, dtype, cast) for item in values])
+
+
+tensors.pack = _pack
+
+_identity = Operation("identity", lambda x: x, lambda g, y, x: g, form=Form.ELEMENTWISE, code="{0}", dtypes=ANY)
+
+
+def identity(input: Any, name: str | None = None) -> Tensor:
+    """A new tensor of the same value, for tapes another one than ``input``.
+
+    Args:
+        input: what converts to a tensor.
+        name: kept for TensorFlow's signature.
+    """
+    return _identity(tensor_of(input))
+
+
+def identity_n(input: Any, name: str | None = None) -> list[Tensor]:
+    """``identity`` of each of a list of tensors.
+
+    Args:
+        input: a list of what converts to tensors.
+        name: kept for TensorFlow's signature.
+    """
+    return [identity(x) for x in input]
+
+
+# ---- of one value ----------------------------------------------------------------------------------
+
+
+def zeros(shape: Any, dtype: Any = dtypes.float32, name: str | None = None, layout: Any = None) -> Tensor:
+    """Zeros (False for bool, empty strings for string).
+
+    Args:
+        shape: an int, a sequence of ints, or an integer tensor.
+        dtype: any dtype.
+        name, layout: kept for TensorFlow's signature.
+
+    Raises:
+        InvalidArgumentError: a negative size.
+        TypeError: a size or dtype that is none.
+    """
+    return Tensor(_filled(dimensions(shape, "zeros"), dtypes.as_dtype(dtype), 0))
+
+
+def ones(shape: Any, dtype: Any = dtypes.float32, name: str | None = None, layout: Any = None) -> Tensor:
+    """Ones (True for bool).
+
+    Args:
+        shape: an int, a sequence of ints, or an integer tensor.
+        dtype: any dtype but string.
+        name, layout: kept for TensorFlow's signature.
+
+    Raises:
+        InvalidArgumentError: a negative size.
+        TypeError: a size or dtype that is none, or string.
+    """
+    wanted = dtypes.as_dtype(dtype)
+    if wanted is dtypes.string:
+        raise TypeError("ones: Cannot convert 1 to EagerTensor of dtype string.")
+    return Tensor(_filled(dimensions(shape, "ones"), wanted, 1))
+
+
+def _filled(sizes: tuple[int, ...], dtype: DType, value: int) -> np.ndarray:
+    if dtype is dtypes.string:
+        return np.full(sizes, b"", object)
+    return np.ones(sizes, dtype.numpy) if value else np.zeros(sizes, dtype.numpy)
+
+
+def zeros_like(input: Any, dtype: Any = None, name: str | None = None, layout: Any = None) -> Tensor:
+    """Zeros in the shape of ``input``.
+
+    Args:
+        input: what converts to a tensor.
+        dtype: default that of ``input``.
+        name, layout: kept for TensorFlow's signature.
+    """
+    x = tensor_of(input)
+    return Tensor(_filled(x._array.shape, x.dtype if dtype is None else dtypes.as_dtype(dtype), 0))
+
+
+def ones_like(input: Any, dtype: Any = None, name: str | None = None, layout: Any = None) -> Tensor:
+    """Ones in the shape of ``input``.
+
+    Args:
+        input: what converts to a tensor.
+        dtype: default that of ``input``.
+        name, layout: kept for TensorFlow's signature.
+
+    Raises:
+        InvalidArgumentError: strings.
+    """
+    x = tensor_of(input)
+    wanted = x.dtype if dtype is None else dtypes.as_dtype(dtype)
+    if wanted is dtypes.string:
+        raise refuse_dtype("ones_like", wanted, ANY - {dtypes.string.numpy})
+    return Tensor(_filled(x._array.shape, wanted, 1))
+
+
+def fill(dims: Any, value: Any, name: str | None = None, layout: Any = None) -> Tensor:
+    """``value`` everywhere.
+
+    Args:
+        dims: the shape.
+        value: a scalar, whose dtype the result has; gradients reach it.
+        name, layout: kept for TensorFlow's signature.
+
+    Raises:
+        InvalidArgumentError: a negative size, or a value that is no scalar.
+    """
+    sizes = dimensions(dims, "fill")
+    x = tensor_of(value)
+    if x._array.ndim:
+        raise InvalidArgumentError(f"fill: value must represent a scalar, got shape {list(x._array.shape)}.")
+    return TABLE["broadcast_to"](x, shape=sizes)
+
+
+def eye(
+    num_rows: Any,
+    num_columns: Any = None,
+    batch_shape: Any = None,
+    dtype: Any = dtypes.float32,
+    name: str | None = None,
+) -> Tensor:
+    """Identity matrices: ones on the diagonal, zeros elsewhere.
+
+    Args:
+        num_rows: an integer.
+        num_columns: an integer; default ``num_rows``.
+        batch_shape: the shape of a batch of equal matrices.
+        dtype: of the result.
+        name: kept for TensorFlow's signature.
+
+    Returns:
+        Shape ``batch_shape + [num_rows, num_columns]``.
+
+    Raises:
+        InvalidArgumentError: a negative size.
+        TypeError: a size that is no integer.
+    """
+    columns = num_rows if num_columns is None else num_columns
+    sizes = dimensions((integer(num_rows, "eye: num_rows"), integer(columns, "eye: num_columns")), "eye")
+    matrix = np.eye(*sizes, dtype=dtypes.as_dtype(dtype).numpy)
+    if batch_shape is None:
+        return Tensor(matrix)
+    return Tensor(np.broadcast_to(matrix, (*dimensions(batch_shape, "eye"), *sizes)).copy())
+
+
+# ---- sequences -------------------------------------------------------------------------------------
+
+_RANGE_TYPES = (
+    dtypes.int32,
+    dtypes.int64,
+    dtypes.float16,
+    dtypes.bfloat16,
+    dtypes.float32,
+    dtypes.float64,
+)
+"""What ``range`` computes in; of several dtypes the last one in this list wins."""
+
+
+def range(start: Any, limit: Any = None, delta: Any = 1, dtype: Any = None, name: str | None = "range") -> Tensor:
+    """``start``, ``start + delta``, ... as far as ``limit``, which is left out.
+
+    Args:
+        start: a scalar; if there is no ``limit`` it is the limit, and the start is 0.
+        limit: a scalar.
+        delta: a scalar other than 0.
+        dtype: default the widest of the arguments': int32, int64, float16, bfloat16, float32, float64.
+        name: kept for TensorFlow's signature.
+
+    Returns:
+        Shape (n,).
+
+    Raises:
+        InvalidArgumentError: delta is 0 or leads away from the limit, or an argument is no scalar or not finite.
+        TypeError: an argument that is no value of ``dtype``, or a dtype that has no ranges.
+    """
+    if limit is None:
+        start, limit = 0, start
+    wanted = None if dtype is None else dtypes.as_dtype(dtype)
+    arguments = []
+    for what, value in (("start", start), ("limit", limit), ("delta", delta)):
+        x = as_tensor_or_none(value)
+        x = from_python(value, wanted) if x is None else x
+        if x._array.ndim:
+            raise InvalidArgumentError(f"range: {what} must be a scalar, not shape {list(x._array.shape)}.")
+        arguments.append(x)
+    found = {x.dtype for x in arguments} if wanted is None else {wanted}
+    if not found <= set(_RANGE_TYPES):
+        raise TypeError(f"range: got {sorted(d.name for d in found)}, but takes {[d.name for d in _RANGE_TYPES]}.")
+    chosen = max(found, key=_RANGE_TYPES.index)
+    return Tensor(_range(*[x.numpy() for x in arguments], chosen))
+
+
+def _range(start: Any, limit: Any, delta: Any, dtype: DType) -> np.ndarray:
+    if dtype.is_integer:
+        first, last, step = int(start), int(limit), int(delta)
+    else:
+        # Half precision counts in single.
+        wide = np.float32 if dtype.size == 2 else dtype.numpy.type
+        first, last, step = wide(start), wide(limit), wide(delta)
+        if not np.isfinite(last - first):
+            raise InvalidArgumentError(f"range: start and limit must be finite, got {start}/{limit}.")
+    if step == 0:
+        raise InvalidArgumentError(f"range: Requires delta != 0: {delta}.")
+    if not (first <= last if step > 0 else first >= last):
+        order, sign = ("<=", ">") if step > 0 else (">=", "<")
+        raise InvalidArgumentError(f"range: Requires start {order} limit when delta {sign} 0: {start}/{limit}.")
+    if dtype.is_integer:
+        return np.arange(first, last, step, dtype.numpy)
+    count = math.ceil(abs((last - first) / step))
+    return (first + np.arange(count).astype(type(step)) * step).astype(dtype.numpy)
+
+
+def linspace(start: Any, stop: Any, num: Any, name: str | None = None, axis: int = 0) -> Tensor:
+    """``num`` evenly spaced values from ``start`` to ``stop``, both included.
+
+    Args:
+        start: floating, any shape; integers become float64.
+        stop: of the dtype of ``start``; shapes broadcast.
+        num: how many, an integer; with 1 only ``start``.
+        name: kept for TensorFlow's signature.
+        axis: where the new dimension goes.
+
+    Returns:
+        The shape of the arguments with a dimension ``num`` inserted. Gradients reach ``start`` and ``stop``.
+
+    Raises:
+        ValueError: tensors of different dtypes.
+        TypeError: ``num`` is no integer.
+        InvalidArgumentError: ``num`` is negative, or there is no such axis.
+    """
+    first = tensor_of(start)
+    last = convert_to_tensor(stop, first.dtype)
+    if first.dtype.is_integer:
+        first, last = (TABLE["cast"](x, dtype="float64") for x in (first, last))
+    count = integer(num, "linspace: num")
+    if count < 0:
+        raise InvalidArgumentError(f"linspace: num must be >= 0, got {count}.")
+    shape = np.broadcast_shapes(first._array.shape, last._array.shape)
+    position = axis_of(axis, len(shape) + 1, "linspace")
+    spread = (*shape[:position], 1, *shape[position:])
+    low, high = (TABLE["reshape"](TABLE["broadcast_to"](x, shape=shape), shape=spread) for x in (first, last))
+    if count < 2:
+        return low if count else TABLE["broadcast_to"](low, shape=(*shape[:position], 0, *shape[position:]))
+    steps = np.arange(count - 1).astype(first._array.dtype)
+    ladder = Tensor(steps.reshape((1,) * position + (-1,) + (1,) * (len(shape) - position)))
+    delta = (high - low) / Tensor(np.asarray(count - 1, first._array.dtype))
+    return TABLE["concat"](low + delta * ladder, high, axis=position)

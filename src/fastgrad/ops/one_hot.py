@@ -1,0 +1,130 @@
+"""Numbers as rows of zeros and ones: one_hot, sequence_mask."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from fastgrad import dtypes
+from fastgrad.dtypes import DType
+from fastgrad.errors import InvalidArgumentError
+from fastgrad.operation import TABLE, Form, operation, refuse_dtype
+from fastgrad.ops.arguments import integer, tensor_of
+from fastgrad.tensor import Tensor, as_tensor_or_none, convert_beside, convert_to_tensor, from_python
+
+_ONE_HOT_TYPES = frozenset(d.numpy for d in (dtypes.uint8, dtypes.int8, dtypes.int32, dtypes.int64))
+
+
+def _one_hot_run(ids: np.ndarray, on: np.ndarray, off: np.ndarray, depth: int, axis: int) -> np.ndarray:
+    out = np.empty((ids.size, depth), on.dtype)
+    out[...] = off
+    flat = ids.reshape(-1)
+    inside = (flat >= 0) & (flat < depth)
+    rows = inside.nonzero()[0]
+    out[rows, flat[rows]] = on
+    return np.moveaxis(out.reshape(*ids.shape, depth), -1, axis)
+
+
+_one_hot = operation("one_hot", Form.EXTERN, run=_one_hot_run)
+
+
+def one_hot(
+    indices: Any,
+    depth: Any,
+    on_value: Any = None,
+    off_value: Any = None,
+    axis: Any = None,
+    dtype: Any = None,
+    name: str | None = None,
+) -> Tensor:
+    """``on_value`` at each index along a new axis, ``off_value`` elsewhere.
+
+    Args:
+        indices: uint8, int8, int32 or int64; one outside ``[0, depth)`` gives ``off_value`` only.
+        depth: the size of the new axis.
+        on_value: a scalar, default 1.
+        off_value: a scalar, default 0.
+        axis: where the new axis goes, default last.
+        dtype: default that of ``on_value`` and ``off_value``, float32 without them.
+        name: kept for TensorFlow's signature.
+
+    Raises:
+        TypeError: ``on_value``, ``off_value`` and ``dtype`` do not agree.
+        InvalidArgumentError: indices of another dtype, a negative depth, no such axis, values that are no scalars.
+    """
+    ids = tensor_of(indices)
+    if ids._array.dtype.kind == "b":
+        ids = TABLE["cast"](ids, dtype="uint8")
+    if ids._array.dtype not in _ONE_HOT_TYPES:
+        raise refuse_dtype("one_hot (indices)", ids._array.dtype, _ONE_HOT_TYPES)
+    size = integer(depth, "one_hot: depth")
+    if size < 0:
+        raise InvalidArgumentError(f"one_hot: depth must be non-negative, got: {size}.")
+    rank = ids._array.ndim
+    position = -1 if axis is None else integer(axis, "one_hot: axis")
+    if not -1 <= position <= rank:
+        raise InvalidArgumentError(
+            f"one_hot: Expected axis to be -1 or between [0, {rank + 1}), but received: {position}."
+        )
+    on, off = _on_and_off(on_value, off_value, None if dtype is None else dtypes.as_dtype(dtype))
+    return _one_hot(ids, on, off, depth=size, axis=rank if position == -1 else position)
+
+
+def _on_and_off(on_value: Any, off_value: Any, dtype: DType | None) -> tuple[Tensor, Tensor]:
+    given = []
+    for what, value in (("on_value", on_value), ("off_value", off_value)):
+        if value is None:
+            continue
+        x = as_tensor_or_none(value)
+        x = from_python(value, dtype) if x is None else x
+        if x._array.ndim:
+            raise InvalidArgumentError(f"one_hot: {what} must be a scalar, but got shape {list(x._array.shape)}.")
+        if dtype is not None and x.dtype is not dtype:
+            raise TypeError(f"one_hot: dtype {x.dtype!r} of {what} does not match dtype parameter {dtype!r}.")
+        given.append(x)
+    if len(given) == 2 and given[0].dtype is not given[1].dtype:
+        raise TypeError(
+            f"one_hot: dtype {given[0].dtype!r} of on_value does not match dtype {given[1].dtype!r} of off_value."
+        )
+    wanted = given[0].dtype if given else dtype or dtypes.float32
+    if (wanted is dtypes.string and len(given) < 2) or (wanted is dtypes.bool and not given):
+        raise TypeError(
+            f"one_hot: Cannot convert 1 to EagerTensor of dtype {wanted.name}: give on_value and off_value."
+        )
+    on = given[0] if on_value is not None else Tensor(np.ones((), wanted.numpy))
+    off = given[-1] if off_value is not None else Tensor(np.zeros((), wanted.numpy))
+    return on, off
+
+
+def sequence_mask(lengths: Any, maxlen: Any = None, dtype: Any = dtypes.bool, name: str | None = None) -> Tensor:
+    """True at the first ``lengths`` positions of a new last axis.
+
+    Args:
+        lengths: integers or floats, any shape.
+        maxlen: the size of the new axis, a scalar; default the largest length.
+        dtype: of the result.
+        name: kept for TensorFlow's signature.
+
+    Returns:
+        Shape ``lengths.shape + [maxlen]``.
+
+    Raises:
+        ValueError: ``maxlen`` is no scalar.
+        InvalidArgumentError: ``maxlen`` is negative.
+    """
+    x = tensor_of(lengths)
+    if maxlen is None:
+        count = max(0, math.ceil(x.numpy().max())) if x._array.size else 0
+    else:
+        limit = convert_to_tensor(maxlen)
+        if limit._array.ndim:
+            raise ValueError(f"sequence_mask: Argument `maxlen` must be scalar, received shape {limit.shape} instead.")
+        count = math.ceil(limit.numpy())
+        if count < 0:
+            raise InvalidArgumentError(f"sequence_mask: maxlen must be >= 0, got {count}.")
+    positions = convert_beside(np.arange(count), x._array.dtype)
+    mask = TABLE["less"](positions, TABLE["reshape"](x, shape=(*x._array.shape, 1)))
+    wanted = dtypes.as_dtype(dtype)
+    return mask if wanted is dtypes.bool else TABLE["cast"](mask, dtype=wanted.name)

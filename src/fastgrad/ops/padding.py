@@ -1,0 +1,143 @@
+"""Elements around a tensor: tf.pad, with a constant or with the tensor's own mirror image."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastgrad.errors import InvalidArgumentError
+from fastgrad.operation import TABLE, Form, operation, refuse_mix
+from fastgrad.ops.arguments import tensor_of
+from fastgrad.tensor import Tensor, as_tensor_or_none, from_python
+
+Paddings = tuple[tuple[int, int], ...]
+"""For each dimension how many elements are put before and after."""
+
+
+def _inner(paddings: Paddings, shape: tuple[int, ...]) -> tuple[slice, ...]:
+    return tuple([slice(low, low + size) for (low, _), size in zip(paddings, shape, strict=True)])
+
+
+def _padded(x: np.ndarray, value: np.ndarray, paddings: Paddings) -> np.ndarray:
+    out = np.empty([low + size + high for (low, high), size in zip(paddings, x.shape, strict=True)], x.dtype)
+    out[...] = value
+    out[_inner(paddings, x.shape)] = x
+    return out
+
+
+def _pad_gradient(g: Tensor, y: Tensor, x: Tensor, value: Tensor, paddings: Paddings) -> Tensor:
+    key = tuple([(low, low + size, 1) for (low, _), size in zip(paddings, x._array.shape, strict=True)])
+    return TABLE["strided_slice"](g, key=key)
+
+
+def _value_gradient(g: Tensor, y: Tensor, x: Tensor, value: Tensor, paddings: Paddings) -> Tensor:
+    inside = _pad_gradient(g, y, x, value, paddings)
+    total = TABLE["reduce_sum"](g, axes=tuple(range(g._array.ndim)), keepdims=False)
+    return total - TABLE["reduce_sum"](inside, axes=tuple(range(g._array.ndim)), keepdims=False)
+
+
+_pad = operation("pad", Form.INDEX_MAP, run=_padded, gradient=(_pad_gradient, _value_gradient))
+
+
+def _mirrored(x: np.ndarray, paddings: Paddings, edge: int) -> np.ndarray:
+    """``x`` with its mirror images around it; ``edge`` is 1 if the outermost elements are not repeated."""
+    for axis, (low, high) in enumerate(paddings):
+        if low or high:
+            size = x.shape[axis]
+            before = np.arange(low - 1 + edge, edge - 1, -1)
+            after = np.arange(size - 1 - edge, size - 1 - edge - high, -1)
+            x = x.take(np.concatenate((before, np.arange(size), after)), axis)
+    return x
+
+
+def _folded(g: np.ndarray, paddings: Paddings, edge: int) -> np.ndarray:
+    """The transpose of ``_mirrored``: what lies in the mirror images added to where it came from."""
+    for axis, (low, high) in enumerate(paddings):
+        if low or high:
+            g = np.moveaxis(g, axis, 0)
+            size = len(g) - low - high
+            inner = g[low : low + size].copy()
+            inner[edge : edge + low] += g[:low][::-1]
+            inner[size - edge - high : size - edge] += g[low + size :][::-1]
+            g = np.moveaxis(inner, 0, axis)
+    return g
+
+
+_mirror_pad = operation(
+    "mirror_pad",
+    Form.INDEX_MAP,
+    run=_mirrored,
+    gradient=lambda g, y, x, paddings, edge: _mirror_pad_gradient(g, paddings=paddings, edge=edge),
+)
+_mirror_pad_gradient = operation(
+    "mirror_pad_gradient",
+    Form.SCATTER,
+    run=_folded,
+    gradient=lambda gg, y, g, paddings, edge: _mirror_pad(gg, paddings=paddings, edge=edge),
+)
+
+
+def pad(
+    tensor: Any, paddings: Any, mode: str = "CONSTANT", constant_values: Any = 0, name: str | None = None
+) -> Tensor:
+    """``tensor`` with elements put around it.
+
+    Args:
+        tensor: any tensor of rank n.
+        paddings: integers, shape (n, 2): how many elements before and after, for each dimension.
+        mode: ``"CONSTANT"``, ``"REFLECT"`` (mirrored at the outermost elements) or ``"SYMMETRIC"`` (mirrored beside
+            them, so that they are repeated); upper or lower case.
+        constant_values: a scalar, for the mode ``"CONSTANT"``.
+        name: kept for TensorFlow's signature.
+
+    Raises:
+        InvalidArgumentError: paddings of another shape, negative, or larger than there is to mirror; a constant that is
+            no scalar or of another dtype.
+        TypeError: a Python constant that is no value of the dtype.
+        ValueError: another mode.
+    """
+    x = tensor_of(tensor)
+    shape = x._array.shape
+    table = tensor_of(paddings).numpy() if not isinstance(paddings, np.ndarray) else paddings
+    if table.ndim != 2 or table.shape[1] != 2:
+        raise InvalidArgumentError(f"pad: paddings must be a matrix with 2 columns, got shape {list(table.shape)}.")
+    if len(table) != len(shape):
+        raise InvalidArgumentError(
+            f"pad: The first dimension of paddings must be the rank of the tensor: paddings has shape {list(table.shape)}, "
+            f"the tensor {list(shape)}."
+        )
+    if table.size and table.dtype.kind not in "iu":
+        raise InvalidArgumentError(f"pad: paddings must be integers (int32 or int64), got {table.dtype}.")
+    if table.size and table.min() < 0:
+        raise InvalidArgumentError(f"pad: Paddings must be non-negative: {table.tolist()}.")
+    amounts = tuple([(int(low), int(high)) for low, high in table])
+    mode = mode.upper()
+    if mode == "CONSTANT":
+        return _pad(x, _constant(x, constant_values), paddings=amounts)
+    if mode not in {"REFLECT", "SYMMETRIC"}:
+        raise ValueError(
+            f'pad: Value of argument `mode` expected to be one of "CONSTANT", "REFLECT", or "SYMMETRIC". Received `mode` = {mode}'
+        )
+    edge = 1 if mode == "REFLECT" else 0
+    for axis, ((low, high), length) in enumerate(zip(amounts, shape, strict=True)):
+        if max(low, high) > length - edge:
+            raise InvalidArgumentError(
+                f"pad: paddings must be {'less' if edge else 'no greater'} than the dimension size in mode {mode}: "
+                f"{low}, {high} for dimension {axis} of size {length}."
+            )
+    return _mirror_pad(x, paddings=amounts, edge=edge)
+
+
+def _constant(x: Tensor, value: Any) -> Tensor:
+    constant = as_tensor_or_none(value)
+    if constant is None:
+        plain_zero = type(value) is int and not value
+        if plain_zero and x._array.dtype.kind in "Ob":
+            return Tensor(np.array(b"" if x._array.dtype.kind == "O" else False, x._array.dtype))
+        constant = from_python(value, x.dtype)
+    if constant._array.ndim:
+        raise InvalidArgumentError(f"pad: constant_values must be a scalar. Found: {list(constant._array.shape)}")
+    if constant._array.dtype != x._array.dtype:
+        raise refuse_mix("pad", x._array.dtype, constant._array.dtype)
+    return constant

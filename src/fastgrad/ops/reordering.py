@@ -1,0 +1,143 @@
+"""The same elements in another order along an axis: reverse, roll, reverse_sequence."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastgrad import dtypes
+from fastgrad.errors import InvalidArgumentError
+from fastgrad.operation import Form, operation, refuse_dtype
+from fastgrad.ops.arguments import integers, tensor_of
+from fastgrad.tensor import Tensor
+
+_INDICES = frozenset([dtypes.int32.numpy, dtypes.int64.numpy])
+
+
+def _reversed(x: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
+    return x[tuple([slice(None, None, -1 if axis in axes else 1) for axis in range(x.ndim)])]
+
+
+_reverse = operation("reverse", Form.INDEX_MAP, run=_reversed, gradient=lambda g, y, x, axes: _reverse(g, axes=axes))
+
+
+def reverse(tensor: Any, axis: Any, name: str | None = None) -> Tensor:
+    """``tensor`` backwards along some axes.
+
+    Args:
+        tensor: any tensor.
+        axis: a vector of axes.
+        name: kept for TensorFlow's signature.
+
+    Raises:
+        InvalidArgumentError: a scalar ``axis``, an axis out of range or named twice.
+    """
+    x = tensor_of(tensor)
+    rank = x._array.ndim
+    if isinstance(axis, (int, np.integer)):
+        raise InvalidArgumentError(f"reverse: 'axis' must be a vector of axes, got {axis}: write [{axis}].")
+    numbers = integers(axis, "reverse: axis")
+    axes = set()
+    for number in numbers:
+        if not -rank <= number < rank:
+            raise InvalidArgumentError(f"reverse: 'axis' = {number} is out of valid range [{-rank}, {rank}).")
+        if number % rank in axes:
+            raise InvalidArgumentError(f"reverse: axis {number % rank} specified more than once in {list(numbers)}.")
+        axes.add(number % rank)
+    return _reverse(x, axes=tuple(sorted(axes)))
+
+
+_roll = operation(
+    "roll",
+    Form.INDEX_MAP,
+    run=np.roll,
+    gradient=lambda g, y, x, shift, axis: _roll(g, shift=tuple([-number for number in shift]), axis=axis),
+)
+
+
+def roll(input: Any, shift: Any, axis: Any, name: str | None = None) -> Tensor:
+    """``input`` shifted along axes; what leaves at one end comes in at the other.
+
+    Args:
+        input: a tensor of rank 1 or more.
+        shift: by how many elements towards larger indices: an integer, or one an axis.
+        axis: an axis or as many axes as shifts; one named twice is shifted by the sum.
+        name: kept for TensorFlow's signature.
+
+    Raises:
+        InvalidArgumentError: a scalar input, an axis out of range, different numbers of shifts and axes.
+    """
+    x = tensor_of(input)
+    rank = x._array.ndim
+    if not rank:
+        raise InvalidArgumentError("roll: input must be 1-D or higher, got a scalar.")
+    shifts, axes = integers(shift, "roll: shift"), integers(axis, "roll: axis")
+    if len(shifts) != len(axes):
+        raise InvalidArgumentError(
+            f"roll: shift and axis must have the same size, got {list(shifts)} and {list(axes)}."
+        )
+    for number in axes:
+        if not -rank <= number < rank:
+            raise InvalidArgumentError(f"roll: axis {number} is out of range [{-rank}, {rank}).")
+    return _roll(x, shift=shifts, axis=tuple([number % rank for number in axes]))
+
+
+# ---- reverse_sequence ------------------------------------------------------------------------------
+
+
+def _reverse_sequence_run(x: np.ndarray, lengths: np.ndarray, seq_axis: int, batch_axis: int) -> np.ndarray:
+    length = x.shape[seq_axis]
+    positions = np.arange(length)
+    ends = lengths.astype(np.int64)[:, None]
+    turned = np.where(positions < ends, ends - 1 - positions, positions)
+    rows = np.moveaxis(x, (batch_axis, seq_axis), (0, 1))[np.arange(len(lengths))[:, None], turned]
+    return np.moveaxis(rows, (0, 1), (batch_axis, seq_axis))
+
+
+_reverse_sequence = operation(
+    "reverse_sequence",
+    Form.GATHER,
+    run=_reverse_sequence_run,
+    gradient=(lambda g, y, x, lengths, **axes: _reverse_sequence(g, lengths, **axes), None),
+)
+
+
+def reverse_sequence(
+    input: Any, seq_lengths: Any, seq_axis: Any = None, batch_axis: Any = None, name: str | None = None
+) -> Tensor:
+    """``input`` with the first ``seq_lengths[i]`` elements along ``seq_axis`` backwards, in batch element i.
+
+    Args:
+        input: any tensor.
+        seq_lengths: int32 or int64, shape (batch,), each in ``[0, input.shape[seq_axis]]``.
+        seq_axis: the axis of the sequences.
+        batch_axis: the axis of the batch, default 0.
+        name: kept for TensorFlow's signature.
+
+    Raises:
+        InvalidArgumentError: lengths out of range, not one a batch element, or axes that are equal or out of range.
+    """
+    x, lengths = tensor_of(input), tensor_of(seq_lengths)
+    rank, array = x._array.ndim, lengths._array
+    batch = 0 if batch_axis is None else batch_axis
+    for what, axis in (("seq_axis", seq_axis), ("batch_axis", batch)):
+        if axis is None or not -rank <= axis < rank:
+            raise InvalidArgumentError(f"reverse_sequence: {what} = {axis} must be < input rank {rank}.")
+    sequence, batch = seq_axis % rank, batch % rank
+    if sequence == batch:
+        raise InvalidArgumentError(f"reverse_sequence: seq_axis and batch_axis are both {batch}.")
+    if array.dtype not in _INDICES:
+        raise refuse_dtype("reverse_sequence (seq_lengths)", array.dtype, _INDICES)
+    shape = x._array.shape
+    if array.shape != (shape[batch],):
+        raise InvalidArgumentError(
+            f"reverse_sequence: seq_lengths must have shape [{shape[batch]}], one length a batch element, "
+            f"got {list(array.shape)}."
+        )
+    bad = np.flatnonzero((array < 0) | (array > shape[sequence]))
+    if len(bad):
+        raise InvalidArgumentError(
+            f"reverse_sequence: seq_lengths[{bad[0]}] = {array[bad[0]]} is not in [0, {shape[sequence]}]."
+        )
+    return _reverse_sequence(x, lengths, seq_axis=sequence, batch_axis=batch)

@@ -1,0 +1,147 @@
+"""The same elements several times: tile, repeat, meshgrid."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastgrad.errors import InvalidArgumentError
+from fastgrad.operation import TABLE, Form, operation, refuse_mix
+from fastgrad.ops.arguments import integers, tensor_of
+from fastgrad.tensor import Tensor
+
+# ---- tile ------------------------------------------------------------------------------------------
+
+
+def _tiled(x: np.ndarray, multiples: tuple[int, ...]) -> np.ndarray:
+    pairs = list(zip(multiples, x.shape, strict=True))
+    out = np.empty([size for pair in pairs for size in pair], x.dtype)
+    out[...] = x.reshape([size for _, length in pairs for size in (1, length)])
+    return out.reshape([multiple * length for multiple, length in pairs])
+
+
+def _tile_gradient(g: Tensor, y: Tensor, x: Tensor, multiples: tuple[int, ...]) -> Tensor:
+    pairs = tuple([size for pair in zip(multiples, x._array.shape, strict=True) for size in pair])
+    g = TABLE["reshape"](g, shape=pairs)
+    return TABLE["reduce_sum"](g, axes=tuple(range(0, len(pairs), 2)), keepdims=False)
+
+
+_tile = operation("tile", Form.INDEX_MAP, run=_tiled, gradient=_tile_gradient)
+
+
+def tile(input: Any, multiples: Any, name: str | None = None) -> Tensor:
+    """``input`` as a whole, repeated along each dimension.
+
+    Args:
+        input: any tensor.
+        multiples: how often along each dimension, a vector as long as the rank.
+        name: kept for TensorFlow's signature.
+
+    Raises:
+        InvalidArgumentError: another number of multiples than dimensions, or a negative one.
+    """
+    x = tensor_of(input)
+    shape = x._array.shape
+    if isinstance(multiples, int):
+        raise InvalidArgumentError(f"tile: Expected multiples to be a vector of length {len(shape)}, got {multiples}.")
+    counts = integers(multiples, "tile: multiples")
+    if len(counts) != len(shape):
+        raise InvalidArgumentError(
+            f"tile: Expected multiples argument to be a vector of length {len(shape)} but got length {len(counts)} "
+            f"for input of shape {list(shape)}."
+        )
+    if counts and min(counts) < 0:
+        raise InvalidArgumentError(f"tile: Expected multiples >= 0, but got {list(counts)}.")
+    return _tile(x, multiples=counts)
+
+
+# ---- repeat ----------------------------------------------------------------------------------------
+
+
+def repeat(input: Any, repeats: Any, axis: Any = None, name: str | None = None) -> Tensor:
+    """Each element along an axis, repeated.
+
+    Args:
+        input: any tensor.
+        repeats: how often: an integer, or one for each element along ``axis``.
+        axis: None flattens ``input`` first.
+        name: kept for TensorFlow's signature.
+
+    Raises:
+        ValueError: another number of repeats than elements, repeats of rank above 1, or no such axis.
+        TypeError: repeats that are no integers.
+        InvalidArgumentError: a negative repeat.
+    """
+    x = tensor_of(input)
+    reshape = TABLE["reshape"]
+    if axis is None or not x._array.ndim:
+        x = reshape(x, shape=(x._array.size,))
+        axis = 0
+    shape = x._array.shape
+    if not -len(shape) <= axis < len(shape):
+        raise ValueError(f"repeat: axis={axis} out of bounds: expected {-len(shape)}<=axis<{len(shape)}.")
+    axis %= len(shape)
+    counts = tensor_of(repeats).numpy()
+    if counts.dtype.kind not in "iu":
+        raise TypeError(f"repeat: repeats must be integers, got {repeats!r}.")
+    if counts.ndim > 1:
+        raise ValueError(f"repeat: Shape {counts.shape} of repeats must have rank at most 1.")
+    if counts.size not in (1, shape[axis]) and counts.ndim:
+        raise ValueError(
+            f"repeat: Dimensions {shape[axis]} and {counts.size} are not compatible: give one repeat an element."
+        )
+    if counts.size and counts.min() < 0:
+        raise InvalidArgumentError(f"repeat: Expected repeats >= 0, but got {counts.tolist()}.")
+    if counts.size == 1:
+        count = int(counts.reshape(()))
+        before, after = shape[: axis + 1], shape[axis + 1 :]
+        x = TABLE["broadcast_to"](reshape(x, shape=(*before, 1, *after)), shape=(*before, count, *after))
+        return reshape(x, shape=(*shape[:axis], shape[axis] * count, *after))
+    # The reshape makes the gradient dense: `repeat` is no look-up in a table.
+    positions = Tensor(np.repeat(np.arange(shape[axis]), counts))
+    return TABLE["gather"](reshape(x, shape=shape), positions, axis=axis, batch_dims=0)
+
+
+# ---- meshgrid --------------------------------------------------------------------------------------
+
+
+def meshgrid(*args: Any, **kwargs: Any) -> list[Tensor]:
+    """For each of N vectors its value at every point of their N-dimensional grid.
+
+    Args:
+        *args: tensors, which are flattened, of one dtype.
+        **kwargs: ``indexing``: ``"xy"`` (the default: the first two dimensions are exchanged) or ``"ij"``; ``name``.
+
+    Returns:
+        N tensors of rank N.
+
+    Raises:
+        ValueError: another ``indexing``.
+        TypeError: another keyword argument.
+        InvalidArgumentError: different dtypes.
+    """
+    indexing = kwargs.pop("indexing", "xy")
+    kwargs.pop("name", None)
+    if kwargs:
+        raise TypeError(f"meshgrid: '{next(iter(kwargs))}' is an invalid keyword argument for this function.")
+    if indexing not in {"xy", "ij"}:
+        raise ValueError(f"meshgrid: Argument `indexing` parameter must be either 'xy' or 'ij', got '{indexing}'.")
+    xs = [tensor_of(x) for x in args]
+    count = len(xs)
+    for x in xs[1:]:
+        if x.dtype is not xs[0].dtype:
+            raise refuse_mix("meshgrid", xs[0].dtype, x.dtype)
+    axes = list(range(count))
+    if indexing == "xy" and count > 1:
+        axes[:2] = [1, 0]
+    grid = [0] * count
+    for x, axis in zip(xs, axes, strict=True):
+        grid[axis] = x._array.size
+    shape = tuple(grid)
+    return [
+        TABLE["broadcast_to"](
+            TABLE["reshape"](x, shape=(1,) * axis + (x._array.size,) + (1,) * (count - axis - 1)), shape=shape
+        )
+        for x, axis in zip(xs, axes, strict=True)
+    ]

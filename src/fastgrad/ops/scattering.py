@@ -1,0 +1,258 @@
+"""Writing at positions that a tensor holds: scatter_nd, tensor_scatter_nd_*, dynamic_stitch."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from fastgrad.errors import InvalidArgumentError
+from fastgrad.operation import NUMERIC, REAL, TABLE, Form, operation, refuse_mix
+from fastgrad.ops.arguments import tensor_of, tensors_of
+from fastgrad.ops.creation import dimensions
+from fastgrad.ops.indexing import check_positions, row_numbers, scatter_nd_row
+from fastgrad.ops.segments import reduce_rows
+from fastgrad.tensor import Tensor, as_tensor_or_none, convert_beside
+
+# ---- on arrays -------------------------------------------------------------------------------------
+
+
+def _rows(shape: tuple[int, ...], ids: np.ndarray, updates: np.ndarray) -> tuple[int, np.ndarray, np.ndarray]:
+    """How many rows a tensor of ``shape`` has for ``ids``, their numbers (-1 outside), and one update for each."""
+    depth = ids.shape[-1]
+    count = math.prod(ids.shape[:-1])
+    return math.prod(shape[:depth]), row_numbers(ids, shape).reshape(-1), updates.reshape(count, *shape[depth:])
+
+
+def _written(x: np.ndarray, ids: np.ndarray, updates: np.ndarray) -> np.ndarray:
+    out = x.copy()
+    count, numbers, rows = _rows(x.shape, ids, updates)
+    kept = numbers >= 0
+    # Of repeated positions the last one counts.
+    out.reshape(count, *rows.shape[1:])[numbers[kept]] = rows[kept]
+    return out
+
+
+def _reduced(ufunc: Any) -> Any:
+    def run(x: np.ndarray, ids: np.ndarray, updates: np.ndarray) -> np.ndarray:
+        out = np.array(x, order="C")
+        count, numbers, rows = _rows(x.shape, ids, updates)
+        reduce_rows(ufunc, out.reshape(count, *rows.shape[1:]), numbers, rows, into=ufunc)
+        return out
+
+    return run
+
+
+# ---- rows of the table -----------------------------------------------------------------------------
+
+
+def _zeros(x: Tensor) -> Tensor:
+    return Tensor(np.zeros(x._array.shape, x._array.dtype))
+
+
+def _extreme_shares(g: Tensor, y: Tensor, x: Tensor, ids: Tensor, updates: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The cotangent divided by how many candidates are the extreme one, and where the candidates are."""
+    gather_nd, equal, where = TABLE["gather_nd"], TABLE["equal"], TABLE["where"]
+    zero, one = (Tensor(np.asarray(number, x._array.dtype)) for number in (0, 1))
+    kept, chosen = equal(x, y), equal(updates, gather_nd(y, ids))
+    count = _add(where(kept, one, _zeros(x)), ids, where(chosen, one, _zeros(updates)))
+    return g / where(equal(count, zero), one, count), kept, chosen
+
+
+def _extreme_tensor(g: Tensor, y: Tensor, x: Tensor, ids: Tensor, updates: Tensor) -> Tensor:
+    share, kept, _ = _extreme_shares(g, y, x, ids, updates)
+    return TABLE["where"](kept, share, _zeros(x))
+
+
+def _extreme_updates(g: Tensor, y: Tensor, x: Tensor, ids: Tensor, updates: Tensor) -> Tensor:
+    share, _, chosen = _extreme_shares(g, y, x, ids, updates)
+    return TABLE["where"](chosen, TABLE["gather_nd"](share, ids), _zeros(updates))
+
+
+_update = operation(
+    "tensor_scatter_nd_update",
+    Form.SCATTER,
+    run=_written,
+    gradient=(
+        lambda g, y, x, ids, updates: _update(g, ids, _zeros(updates)),
+        None,
+        lambda g, y, x, ids, updates: TABLE["gather_nd"](g, ids),
+    ),
+)
+_add = operation(
+    "tensor_scatter_nd_add",
+    Form.SCATTER,
+    run=_reduced(np.add),
+    gradient=(
+        lambda g, y, x, ids, updates: g,
+        None,
+        lambda g, y, x, ids, updates: TABLE["gather_nd"](g, ids),
+    ),
+    dtypes=NUMERIC,
+)
+_max = operation(
+    "tensor_scatter_nd_max",
+    Form.SCATTER,
+    run=_reduced(np.maximum),
+    gradient=(_extreme_tensor, None, _extreme_updates),
+    dtypes=REAL,
+)
+_min = operation(
+    "tensor_scatter_nd_min",
+    Form.SCATTER,
+    run=_reduced(np.minimum),
+    gradient=(_extreme_tensor, None, _extreme_updates),
+    dtypes=REAL,
+)
+
+
+# ---- public functions ------------------------------------------------------------------------------
+
+
+def check_updates(name: str, ids: np.ndarray, updates: np.ndarray, shape: tuple[int, ...]) -> None:
+    """Raises InvalidArgumentError unless ``updates`` has a slice of a tensor of ``shape`` for each position."""
+    wanted = (*ids.shape[:-1], *shape[ids.shape[-1] :])
+    if updates.shape != wanted:
+        raise InvalidArgumentError(
+            f"{name}: updates must have shape {list(wanted)}, one slice of a tensor of shape {list(shape)} for each of the "
+            f"positions of shape {list(ids.shape)}, but have {list(updates.shape)}."
+        )
+
+
+def scatter_nd(indices: Any, updates: Any, shape: Any, name: str | None = None, bad_indices_policy: str = "") -> Tensor:
+    """Zeros of ``shape`` with ``updates`` added at ``indices``.
+
+    Args:
+        indices: int32 or int64, shape (..., k): positions in the first k dimensions of ``shape``; repeated ones add up.
+        updates: shape ``indices.shape[:-1] + shape[k:]``.
+        shape: of the result.
+        name: kept for TensorFlow's signature.
+        bad_indices_policy: ``"IGNORE"`` passes over positions outside ``shape``; else they are an error.
+
+    Raises:
+        InvalidArgumentError: a position outside ``shape``, updates of another shape, or a negative size.
+    """
+    ids, values = tensor_of(indices), tensor_of(updates)
+    sizes = dimensions(shape, "scatter_nd")
+    check_positions("scatter_nd", ids._array, sizes, bad_indices_policy)
+    check_updates("scatter_nd", ids._array, values._array, sizes)
+    return scatter_nd_row(ids, values, shape=sizes)
+
+
+def _scattered(row: Any, tensor: Any, indices: Any, updates: Any, policy: str = "") -> Tensor:
+    x, ids = tensor_of(tensor), tensor_of(indices)
+    values = as_tensor_or_none(updates)
+    if values is None:
+        values = convert_beside(updates, x._array.dtype)
+    if values._array.dtype != x._array.dtype:
+        raise refuse_mix(row.name, x._array.dtype, values._array.dtype)
+    row.check_dtype(x._array)
+    check_positions(row.name, ids._array, x._array.shape, policy)
+    check_updates(row.name, ids._array, values._array, x._array.shape)
+    return row(x, ids, values)
+
+
+def tensor_scatter_nd_update(tensor: Any, indices: Any, updates: Any, name: str | None = None) -> Tensor:
+    """``tensor`` with its slices at ``indices`` replaced by ``updates``; of repeated positions the last one counts.
+
+    Args:
+        tensor: any tensor.
+        indices: int32 or int64, shape (..., k): positions in the first k dimensions of ``tensor``.
+        updates: of its dtype, shape ``indices.shape[:-1] + tensor.shape[k:]``.
+        name: kept for TensorFlow's signature.
+
+    Raises:
+        InvalidArgumentError: a position outside ``tensor``, or updates of another shape or dtype.
+    """
+    return _scattered(_update, tensor, indices, updates)
+
+
+def tensor_scatter_nd_add(
+    tensor: Any, indices: Any, updates: Any, name: str | None = None, bad_indices_policy: str = ""
+) -> Tensor:
+    """``tensor`` with ``updates`` added at ``indices``; repeated positions add up.
+
+    Args:
+        tensor: numeric.
+        indices: int32 or int64, shape (..., k): positions in the first k dimensions of ``tensor``.
+        updates: of its dtype, shape ``indices.shape[:-1] + tensor.shape[k:]``.
+        name: kept for TensorFlow's signature.
+        bad_indices_policy: ``"IGNORE"`` passes over positions outside ``tensor``; else they are an error.
+
+    Raises:
+        InvalidArgumentError: a position outside ``tensor``, or updates of another shape or dtype.
+    """
+    return _scattered(_add, tensor, indices, updates, bad_indices_policy)
+
+
+def tensor_scatter_nd_sub(
+    tensor: Any, indices: Any, updates: Any, name: str | None = None, bad_indices_policy: str = ""
+) -> Tensor:
+    """``tensor`` with ``updates`` subtracted at ``indices``. Arguments and errors as ``tensor_scatter_nd_add``."""
+    x = tensor_of(tensor)
+    values = as_tensor_or_none(updates)
+    values = convert_beside(updates, x._array.dtype) if values is None else values
+    _add.check_dtype(values._array)
+    return _scattered(_add, x, indices, TABLE["negative"](values), bad_indices_policy)
+
+
+def tensor_scatter_nd_max(
+    tensor: Any, indices: Any, updates: Any, name: str | None = None, bad_indices_policy: str = ""
+) -> Tensor:
+    """``tensor`` with the larger of its elements and ``updates`` at ``indices``.
+
+    Arguments and errors as ``tensor_scatter_nd_add``; complex numbers have no order. Ties share the gradient.
+    """
+    return _scattered(_max, tensor, indices, updates, bad_indices_policy)
+
+
+def tensor_scatter_nd_min(
+    tensor: Any, indices: Any, updates: Any, name: str | None = None, bad_indices_policy: str = ""
+) -> Tensor:
+    """``tensor`` with the smaller of its elements and ``updates`` at ``indices``.
+
+    Arguments and errors as ``tensor_scatter_nd_add``; complex numbers have no order. Ties share the gradient.
+    """
+    return _scattered(_min, tensor, indices, updates, bad_indices_policy)
+
+
+def dynamic_stitch(indices: Any, data: Any, name: str | None = None) -> Tensor:
+    """The slices of several tensors, put where ``indices`` say: the inverse of ``dynamic_partition``.
+
+    Args:
+        indices: a list of int32 tensors: the position of each slice in the result.
+        data: as many tensors, each of a shape that starts with that of its indices.
+        name: kept for TensorFlow's signature.
+
+    Returns:
+        Shape (largest index + 1, ...); zeros where no index points, the last slice where several do.
+
+    Raises:
+        InvalidArgumentError: no tensors, a negative index, or shapes that do not fit.
+    """
+    if not data or len(indices) != len(data):
+        raise InvalidArgumentError(
+            f"dynamic_stitch: indices and data must be lists of one length, not empty; got {len(indices)} and {len(data)}."
+        )
+    ids = [tensor_of(x) for x in indices]
+    xs = tensors_of(data, "dynamic_stitch")
+    reshape, concat = TABLE["reshape"], TABLE["concat"]
+    inner = xs[0]._array.shape[ids[0]._array.ndim :]
+    flat_ids, flat_xs = [], []
+    for number, (i, x) in enumerate(zip(ids, xs, strict=True)):
+        outer = i._array.shape
+        if x._array.shape != (*outer, *inner):
+            raise InvalidArgumentError(
+                f"dynamic_stitch: data[{number}].shape = {list(x._array.shape)} does not start with "
+                f"indices[{number}].shape = {list(outer)}, or does not end with {list(inner)} as data[0] does."
+            )
+        if i._array.size and i._array.min() < 0:
+            raise InvalidArgumentError(f"dynamic_stitch: indices[{number}] is out of range: it holds {i._array.min()}.")
+        count = math.prod(outer)
+        flat_ids.append(reshape(i, shape=(count, 1)))
+        flat_xs.append(reshape(x, shape=(count, *inner)))
+    positions = concat(*flat_ids, axis=0)
+    length = int(positions.numpy().max(initial=-1)) + 1
+    blank = Tensor(np.zeros((length, *inner), xs[0]._array.dtype))
+    return _update(blank, positions, concat(*flat_xs, axis=0))
