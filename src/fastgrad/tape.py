@@ -275,7 +275,9 @@ class GradientTape:
                 found = [cotangents.get(id(y)) if id(y) in kept else cotangents.pop(id(y), None) for y in outputs]
                 if all(g is None for g in found):
                     continue
-                g = tuple([_dense(g, y) for g, y in zip(found, outputs, strict=True)])
+                rule = operation.gradient
+                zeros = type(rule) is not Joint or rule.zeros
+                g = tuple([_dense(g, y, zeros) for g, y in zip(found, outputs, strict=True)])
                 y = outputs
             for x, cotangent in zip(inputs, _cotangents(operation, reached, g, y, inputs, attributes), strict=True):
                 if cotangent is not None and id(x) in reached:
@@ -450,8 +452,8 @@ def _seed(target: Tensor, weight: Any) -> Tensor:
     return weight if weight._array.shape == target._array.shape else sum_to_shape(weight, target._array.shape)
 
 
-def _dense(g: Any, y: Tensor) -> Tensor:
-    if g is None:
+def _dense(g: Any, y: Tensor, zeros: bool) -> Any:
+    if g is None and zeros:
         return Tensor(np.zeros(y._array.shape, y._array.dtype))
     return g.to_dense() if type(g) is IndexedSlices else g
 

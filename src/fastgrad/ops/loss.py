@@ -142,8 +142,7 @@ def _dense_rule(needs: Any, g: Any, y: Any, logits: Tensor, labels: Tensor) -> A
     for_logits = for_labels = None
     if g[0] is not None:
         if needs[0]:
-            # As TensorFlow's kernel: right where the labels of a row sum to one.
-            for_logits = _column(g[0]) * (y[1] - labels)
+            for_logits = _dense_gradient(g[0], y[1], labels)
         if needs[1]:
             for_labels = TABLE["negative"](_column(g[0]) * TABLE["log_softmax"](logits))
     if g[1] is not None and needs[0]:
@@ -152,6 +151,32 @@ def _dense_rule(needs: Any, g: Any, y: Any, logits: Tensor, labels: Tensor) -> A
     return for_logits, for_labels
 
 
+def _dense_backward(g: np.ndarray, probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    if g.dtype in _HALF:
+        wide = [a.astype(np.float32) for a in (g, probabilities, labels)]
+        return _dense_backward(*wide).astype(g.dtype)
+    out = np.empty(probabilities.shape, g.dtype)
+    kernels.cross_entropy_gradient[g.dtype](g, probabilities, labels, out, *out.shape)
+    return out
+
+
+def _dense_gradient_rule(needs: Any, gg: Tensor, z: Tensor, g: Tensor, probabilities: Tensor, labels: Tensor) -> Any:
+    through = gg * _column(g) if needs[1] or needs[2] else None
+    return (
+        _row_sum(gg * (probabilities - labels)) if needs[0] else None,
+        through,
+        TABLE["negative"](through) if needs[2] else None,
+    )
+
+
+# g * (probabilities - labels): as TensorFlow's, right where the labels of a row sum to one.
+_dense_gradient = operation(
+    "softmax_cross_entropy_gradient",
+    Form.FUSED,
+    run=_dense_backward,
+    gradient=joint(_dense_gradient_rule),
+    dtypes=FLOATING,
+)
 _dense = operation(
     "softmax_cross_entropy",
     Form.FUSED,

@@ -1,0 +1,148 @@
+"""Gradients that the user writes or shapes."""
+
+import numpy as np
+import pytest
+
+import fastgrad as tf
+
+
+@tf.custom_gradient
+def log1pexp(x):
+    e = tf.exp(x)
+
+    def grad(upstream):
+        return upstream * (1 - 1 / (1 + e))
+
+    return tf.math.log(1 + e), grad
+
+
+def test_a_custom_gradient_replaces_the_operations_own():
+    x = tf.constant(100.0)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = log1pexp(x)
+    assert float(tape.gradient(y, x)) == 1.0
+
+
+def test_a_custom_gradient_has_a_gradient():
+    x = tf.constant(0.5, tf.float64)
+    with tf.GradientTape() as outer:
+        outer.watch(x)
+        with tf.GradientTape() as inner:
+            inner.watch(x)
+            y = log1pexp(x)
+        g = inner.gradient(y, x)
+    s = 1 / (1 + np.exp(-0.5))
+    assert float(g) == pytest.approx(s)
+    assert float(outer.gradient(g, x)) == pytest.approx(s * (1 - s))
+
+
+def test_several_arguments_results_and_structures():
+    @tf.custom_gradient
+    def swap(a, b):
+        def grad(da, db):
+            return db * 10.0, None
+
+        return (a * 1.0, b * 1.0), grad
+
+    a, b = tf.Variable(1.0), tf.Variable(2.0)
+    with tf.GradientTape() as tape:
+        x, y = swap(a, b)
+        z = x * 3.0 + y * 5.0
+    ga, gb = tape.gradient(z, [a, b])
+    assert float(ga) == 50.0 and gb is None
+
+
+def test_variables_inside_get_their_gradients():
+    w = tf.Variable(3.0)
+
+    @tf.custom_gradient
+    def scaled(x):
+        def grad(dy, variables=None):
+            return dy * w, [dy * x * 100.0 for _ in variables]
+
+        return x * w, grad
+
+    x = tf.Variable(2.0)
+    with tf.GradientTape() as tape:
+        y = scaled(x)
+    assert [float(g) for g in tape.gradient(y, [x, w])] == [3.0, 200.0]
+
+
+def test_variables_inside_need_the_keyword():
+    w = tf.Variable(3.0)
+
+    @tf.custom_gradient
+    def scaled(x):
+        return x * w, lambda dy: dy
+
+    with pytest.raises(TypeError, match="variables"):
+        scaled(tf.constant(1.0))
+
+
+def test_a_wrong_number_of_gradients_is_an_error():
+    @tf.custom_gradient
+    def bad(a, b):
+        return a + b, lambda dy: dy
+
+    a, b = tf.Variable(1.0), tf.Variable(2.0)
+    with tf.GradientTape() as tape:
+        y = bad(a, b)
+    with pytest.raises(ValueError, match="2 gradients"):
+        tape.gradient(y, [a, b])
+
+
+def test_stop_gradient():
+    x = tf.Variable(3.0)
+    with tf.GradientTape() as tape:
+        y = x * tf.stop_gradient(x)
+    assert float(tape.gradient(y, x)) == 3.0
+
+
+def test_grad_pass_through():
+    x = tf.Variable([1.4, 2.6])
+    with tf.GradientTape() as tape:
+        y = tf.grad_pass_through(tf.round)(x) * 3.0
+    np.testing.assert_array_equal(y, [3.0, 9.0])
+    np.testing.assert_array_equal(tape.gradient(y, x), [3.0, 3.0])
+
+
+@pytest.mark.parametrize("order", [1, 2])
+def test_recompute_grad_gives_the_same_gradients(order):
+    w = tf.Variable([0.3, -0.2], dtype=tf.float64)
+
+    def block(x):
+        return tf.tanh(x * w) * x
+
+    def derivative(function):
+        x = tf.Variable([0.5, 1.5], dtype=tf.float64)
+        with tf.GradientTape(persistent=True) as outer:
+            with tf.GradientTape() as inner:
+                y = tf.reduce_sum(function(x) * 2.0)
+            gx, gw = inner.gradient(y, [x, w])
+            total = tf.reduce_sum(gx * gx) + tf.reduce_sum(gw * gx)
+        return (gx, gw) if order == 1 else tuple(outer.gradient(total, [x, w]))
+
+    for a, b in zip(derivative(block), derivative(tf.recompute_grad(block)), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-12)
+
+
+def test_recompute_grad_keeps_no_intermediate_and_runs_twice():
+    import gc
+    import weakref
+
+    held = []
+
+    @tf.recompute_grad
+    def block(x):
+        middle = x * 2.0
+        held.append(weakref.ref(middle))
+        return middle * middle
+
+    x = tf.Variable(3.0)
+    with tf.GradientTape() as tape:
+        y = block(x)
+    gc.collect()
+    assert held[0]() is None
+    assert float(tape.gradient(y, x)) == 24.0
+    assert len(held) == 2

@@ -1,0 +1,62 @@
+"""The fused dense operation against its parts."""
+
+import numpy as np
+import pytest
+
+import fastgrad as tf
+from fastgrad.ops.dense import FUSED_ACTIVATIONS, dense
+from tests.gradients import check_gradient
+
+RNG = np.random.default_rng(0)
+ACTIVATIONS = {
+    "linear": lambda z: z,
+    "relu": lambda z: np.maximum(z, 0),
+    "tanh": np.tanh,
+    "sigmoid": lambda z: 1 / (1 + np.exp(-z)),
+    "gelu": lambda z: tf.nn.gelu(z).numpy(),
+    "softplus": lambda z: np.log1p(np.exp(z)),
+}
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("shape", [(5, 3), (1, 3), (0, 3), (2, 4, 3), (3,)])
+def test_values(activation, shape):
+    x, kernel, bias = RNG.normal(size=shape), RNG.normal(size=(3, 7)), RNG.normal(size=7)
+    y = dense(*(tf.constant(v) for v in (x, kernel, bias)), activation)
+    np.testing.assert_allclose(y, ACTIVATIONS[activation](x @ kernel + bias), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("activation", sorted(FUSED_ACTIVATIONS) + ["gelu"])
+@pytest.mark.parametrize("order", [1, 2])
+def test_gradients(activation, order):
+    x, kernel, bias = RNG.normal(size=(4, 3)), RNG.normal(size=(3, 5)), RNG.normal(size=5)
+    check_gradient(lambda *args: dense(*args, activation), x, kernel, bias, order=order)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_half_width_dtypes(dtype):
+    x, kernel, bias = (tf.cast(tf.constant(RNG.normal(size=s)), dtype) for s in ((4, 3), (3, 5), (5,)))
+    y = dense(x, kernel, bias, "relu")
+    assert y.dtype == dtype
+    wide = [np.asarray(v.numpy(), np.float64) for v in (x, kernel, bias)]
+    np.testing.assert_allclose(np.asarray(y.numpy(), np.float64), np.maximum(wide[0] @ wide[1] + wide[2], 0), atol=0.1)
+
+
+def test_no_bias():
+    x, kernel = RNG.normal(size=(4, 3)), RNG.normal(size=(3, 5))
+    np.testing.assert_allclose(dense(tf.constant(x), tf.constant(kernel), None, "tanh"), np.tanh(x @ kernel))
+
+
+def test_the_gradient_of_data_is_not_computed(monkeypatch):
+    """A first layer's input leads to no source: its product is left out."""
+    calls = []
+    from fastgrad.operation import TABLE
+
+    matmul = TABLE["matmul"]
+    run = matmul.run
+    monkeypatch.setattr(matmul, "run", lambda *a, **k: calls.append(1) or run(*a, **k))
+    x, kernel, bias = tf.constant(RNG.normal(size=(4, 3))), tf.Variable(RNG.normal(size=(3, 5))), tf.Variable(np.zeros(5))
+    with tf.GradientTape() as tape:
+        y = dense(x, kernel.value(), bias.value(), "relu")
+    tape.gradient(y, [kernel, bias])
+    assert len(calls) == 1

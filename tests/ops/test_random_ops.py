@@ -1,0 +1,228 @@
+"""Random numbers: repeatable where asked, different where not, of the right distribution."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+import fastgrad as tf
+
+DRAWS = {
+    "uniform": lambda **k: tf.random.uniform([1000], **k),
+    "normal": lambda **k: tf.random.normal([1000], **k),
+    "truncated_normal": lambda **k: tf.random.truncated_normal([1000], **k),
+    "integers": lambda **k: tf.random.uniform([1000], 0, 1000, tf.int32, **k),
+    "shuffle": lambda **k: tf.random.shuffle(np.arange(1000), **k),
+    "categorical": lambda **k: tf.random.categorical(np.zeros((1, 50)), 1000, **k),
+    "gamma": lambda **k: tf.random.gamma([1000], 2.0, **k),
+    "poisson": lambda **k: tf.random.poisson([1000], 20.0, **k),
+    "dropout": lambda **k: tf.nn.dropout(np.ones(1000), 0.5, **k),
+}
+
+
+@pytest.mark.parametrize("name", DRAWS)
+def test_the_global_seed_repeats_a_sequence(name):
+    draw = DRAWS[name]
+    tf.random.set_seed(7)
+    first = [draw().numpy() for _ in range(3)]
+    tf.random.set_seed(7)
+    again = [draw().numpy() for _ in range(3)]
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first[0], first[1])
+    tf.random.set_seed(8)
+    assert not np.array_equal(first[0], draw().numpy())
+
+
+@pytest.mark.parametrize("name", DRAWS)
+def test_operation_seeds_have_sequences_of_their_own(name):
+    draw = DRAWS[name]
+    tf.random.set_seed(7)
+    first = [draw(seed=1).numpy(), draw(seed=2).numpy(), draw(seed=1).numpy()]
+    tf.random.set_seed(7)
+    np.testing.assert_array_equal(first[1], draw(seed=2).numpy())
+    np.testing.assert_array_equal(first[0], draw(seed=1).numpy())
+    np.testing.assert_array_equal(first[2], draw(seed=1).numpy())
+    assert not np.array_equal(first[0], first[1])
+
+
+def test_uniform_is_uniform():
+    tf.random.set_seed(1)
+    for dtype in (tf.float32, tf.float64):
+        x = tf.random.uniform([100_000], dtype=dtype).numpy()
+        assert 0 <= x.min() and x.max() < 1
+        assert stats.kstest(x, "uniform").pvalue > 1e-4
+    x = tf.random.uniform([1000, 100], -3.0, 5.0).numpy()
+    assert -3 <= x.min() and x.max() < 5
+    assert abs(x.mean() - 1) < 0.05
+
+
+def test_normal_is_normal():
+    tf.random.set_seed(1)
+    for dtype in (tf.float32, tf.float64):
+        x = tf.random.normal([100_000], dtype=dtype).numpy()
+        assert stats.kstest(x, "norm").pvalue > 1e-4
+    x = tf.random.normal([100_000], mean=3.0, stddev=2.0).numpy()
+    assert abs(x.mean() - 3) < 0.05 and abs(x.std() - 2) < 0.05
+    assert tf.random.normal([2], mean=tf.zeros([3, 2])).shape == (3, 2)
+
+
+def test_truncated_normal_stays_within_two_deviations():
+    tf.random.set_seed(1)
+    x = tf.random.truncated_normal([100_000], dtype=tf.float64).numpy()
+    assert np.abs(x).max() <= 2
+    assert stats.kstest(x, stats.truncnorm(-2, 2).cdf).pvalue > 1e-4
+
+
+def test_integers_cover_their_range_evenly():
+    tf.random.set_seed(1)
+    for dtype in (tf.int32, tf.int64):
+        x = tf.random.uniform([60_000], -2, 4, dtype).numpy()
+        assert x.dtype == dtype.as_numpy_dtype
+        counts = np.bincount(x + 2)
+        assert len(counts) == 6 and stats.chisquare(counts).pvalue > 1e-4
+    wide = tf.random.uniform([1000], -(2**63), 2**63 - 1, tf.int64).numpy()
+    assert wide.min() < -(2**61) and wide.max() > 2**61
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_half_width_uniforms_stay_below_one(dtype):
+    x = tf.random.uniform([20_000], dtype=dtype).numpy().astype(np.float64)
+    assert 0 <= x.min() and x.max() < 1
+
+
+def test_categorical_follows_the_probabilities():
+    tf.random.set_seed(1)
+    p = np.array([0.1, 0.2, 0.7])
+    x = tf.random.categorical(np.log([p, p]), 20_000).numpy()
+    assert x.shape == (2, 20_000) and x.dtype == np.int64
+    for row in x:
+        assert stats.chisquare(np.bincount(row), 20_000 * p).pvalue > 1e-4
+
+
+def test_gamma_and_poisson():
+    tf.random.set_seed(1)
+    x = tf.random.gamma([50_000], [2.0, 5.0], beta=[1.0, 2.0]).numpy()
+    assert x.shape == (50_000, 2)
+    np.testing.assert_allclose(x.mean(0), [2.0, 2.5], rtol=0.03)
+    y = tf.random.poisson([50_000], [2.0, 30.0]).numpy()
+    np.testing.assert_allclose(y.mean(0), [2.0, 30.0], rtol=0.03)
+
+
+def test_shuffle_permutes_the_first_axis():
+    x = np.arange(24).reshape(8, 3)
+    y = tf.random.shuffle(x).numpy()
+    assert sorted(map(tuple, y)) == sorted(map(tuple, x)) and y.dtype == x.dtype
+    assert int(tf.random.shuffle(5)) == 5
+
+
+def test_dropout_scales_what_it_keeps():
+    tf.random.set_seed(1)
+    x = tf.ones([100_000])
+    y = tf.nn.dropout(x, 0.25).numpy()
+    assert set(np.unique(y)) == {np.float32(0), np.float32(1 / 0.75)}
+    assert abs((y == 0).mean() - 0.25) < 0.01
+    assert tf.nn.dropout(x, 0) is x
+
+
+def test_dropout_gradient_is_the_same_mask():
+    x = tf.Variable(np.random.default_rng(0).normal(size=(50, 40)))
+    with tf.GradientTape() as tape:
+        y = tf.nn.dropout(x, 0.4)
+    g = tape.gradient(y, x)
+    np.testing.assert_allclose(g, np.where(y.numpy() == 0, 0, 1 / 0.6))
+
+
+def test_dropout_noise_shape():
+    y = tf.nn.dropout(tf.ones([40, 30]), 0.5, noise_shape=[40, 1]).numpy()
+    assert all(len(set(row)) == 1 for row in y)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="noise_shape"):
+        tf.nn.dropout(tf.ones([2]), 0.5, noise_shape=[3])
+
+
+@pytest.mark.parametrize("rate", [1.0, -0.1, 2.0, float("nan")])
+def test_dropout_rates_out_of_range(rate):
+    with pytest.raises(ValueError, match="rate"):
+        tf.nn.dropout([1.0], rate)
+
+
+REFUSED = [
+    (lambda: tf.random.uniform([2], 0, None, tf.int32), ValueError),
+    (lambda: tf.random.uniform([2], 3, 3, tf.int32), tf.errors.InvalidArgumentError),
+    (lambda: tf.random.uniform([-1]), tf.errors.InvalidArgumentError),
+    (lambda: tf.random.uniform([2], dtype=tf.uint8), ValueError),
+    (lambda: tf.random.normal([2], dtype=tf.int32), TypeError),
+    (lambda: tf.random.normal([2], mean=[1.0, 2.0, 3.0]), tf.errors.InvalidArgumentError),
+    (lambda: tf.random.categorical([1.0, 2.0], 5), tf.errors.InvalidArgumentError),
+    (lambda: tf.random.stateless_uniform([2], seed=1), tf.errors.InvalidArgumentError),
+    (lambda: tf.nn.dropout([1], 0.5), ValueError),
+    (lambda: tf.random.poisson([2], -1.0), tf.errors.InvalidArgumentError),
+]
+
+
+@pytest.mark.parametrize(("call", "error"), REFUSED)
+def test_a_refused_draw_moves_no_state(call, error):
+    tf.random.set_seed(3)
+    expected = tf.random.uniform([3]).numpy()
+    tf.random.set_seed(3)
+    with pytest.raises(error):
+        call()
+    np.testing.assert_array_equal(tf.random.uniform([3]), expected)
+
+
+def test_a_generator_goes_on_from_its_state():
+    g = tf.random.Generator.from_seed(5)
+    g.normal([3])
+    copy = tf.random.Generator(copy_from=g)
+    from_state = tf.random.Generator.from_state(g.state, alg="philox")
+    x = g.uniform([4]).numpy()
+    np.testing.assert_array_equal(copy.uniform([4]), x)
+    np.testing.assert_array_equal(from_state.uniform([4]), x)
+    g.reset_from_seed(5)
+    g.normal([3])
+    np.testing.assert_array_equal(g.uniform([4]), x)
+
+
+def test_skipping_equals_drawing():
+    a, b = tf.random.Generator.from_seed(5), tf.random.Generator.from_seed(5)
+    a.uniform([10])
+    b.skip(10)
+    np.testing.assert_array_equal(a.uniform([4]), b.uniform([4]))
+
+
+def test_split_generators_differ():
+    parts = tf.random.Generator.from_seed(5).split(3)
+    draws = [tuple(g.uniform([4]).numpy()) for g in parts]
+    assert len(set(draws)) == 3
+    assert tf.random.Generator.from_seed(5).make_seeds(2).shape == (2, 2)
+
+
+def test_the_counter_carries_over_64_bits():
+    g = tf.random.Generator.from_key_counter(1, [2**63 - 1, 0], "philox")
+    g.skip(2**63)
+    assert g.state.numpy().tolist() == [-1, 0, 1]
+    g.skip(1)
+    assert g.state.numpy().tolist() == [0, 1, 1]
+
+
+def test_an_element_depends_on_its_position_alone():
+    long = tf.random.Generator.from_seed(5).uniform([1000]).numpy()
+    short = tf.random.Generator.from_seed(5).uniform([37]).numpy()
+    np.testing.assert_array_equal(long[:37], short)
+
+
+def test_stateless_draws_are_functions_of_the_seed():
+    a = tf.random.stateless_normal([5], seed=[1, 2]).numpy()
+    np.testing.assert_array_equal(a, tf.random.stateless_normal([5], seed=[1, 2]))
+    for other in ([2, 1], [1, 3], [0, 2]):
+        assert not np.array_equal(a, tf.random.stateless_normal([5], seed=other))
+    assert tf.random.split([1, 2], 3).shape == (3, 2)
+    assert tf.random.fold_in([1, 2], 3).numpy().tolist() != tf.random.fold_in([1, 2], 4).numpy().tolist()
+
+
+def test_global_generator():
+    tf.random.set_seed(4)
+    x = tf.random.get_global_generator().normal([3]).numpy()
+    tf.random.set_seed(4)
+    np.testing.assert_array_equal(tf.random.get_global_generator().normal([3]), x)
+    mine = tf.random.Generator.from_seed(1)
+    tf.random.set_global_generator(mine)
+    assert tf.random.get_global_generator() is mine

@@ -1,0 +1,187 @@
+"""Variables: reading gives snapshots, writing is in place, and refusals change nothing."""
+
+import copy
+import gc
+import pickle
+
+import numpy as np
+import pytest
+
+import fastgrad as tf
+
+
+def test_repr_is_tensorflows():
+    v = tf.Variable([0.0], name="weight")
+    assert repr(v) == str(v) == "<tf.Variable 'weight:0' shape=(1,) dtype=float32, numpy=array([0.], dtype=float32)>"
+    assert repr(tf.Variable(1.5)) == "<tf.Variable 'Variable:0' shape=() dtype=float32, numpy=1.5>"
+    matrix = tf.Variable([[1.0, 2.0], [3.0, 4.0]])
+    assert repr(matrix).startswith("<tf.Variable 'Variable:0' shape=(2, 2) dtype=float32, numpy=\narray([[1., 2.],\n")
+
+
+def test_a_value_read_before_an_assign_keeps_its_value():
+    v = tf.Variable([1.0, 2.0])
+    before, view, row = v.value(), tf.reshape(v, (2, 1)), v[0]
+    nested = tf.expand_dims(view, 0)
+    v.assign([5.0, 6.0])
+    np.testing.assert_array_equal(before, [1.0, 2.0])
+    np.testing.assert_array_equal(view, [[1.0], [2.0]])
+    np.testing.assert_array_equal(nested, [[[1.0], [2.0]]])
+    assert float(row) == 1.0
+    np.testing.assert_array_equal(v.value(), [5.0, 6.0])
+
+
+@pytest.mark.parametrize(
+    "view",
+    [
+        lambda v: tf.transpose(v),
+        lambda v: tf.reshape(v, [-1]),
+        lambda v: v[::-1],
+        lambda v: tf.squeeze(v[None]),
+        lambda v: tf.broadcast_to(v, (3, 2, 2)),
+        lambda v: tf.split(v, 2)[0],
+        lambda v: tf.unstack(v)[1],
+        lambda v: tf.stop_gradient(v),
+        lambda v: tf.identity(v),
+        lambda v: tf.cast(v, tf.float32),
+        lambda v: tf.linalg.matrix_transpose(v),
+        lambda v: tf.reverse(v, [0]),
+        lambda v: tf.math.real(v),
+        lambda v: tf.ensure_shape(v, (2, 2)),
+    ],
+)
+def test_every_view_of_a_variable_is_a_snapshot(view):
+    v = tf.Variable([[1.0, 2.0], [3.0, 4.0]])
+    seen = view(v)
+    before = seen.numpy()
+    v.assign_add([[10.0, 10.0], [10.0, 10.0]])
+    np.testing.assert_array_equal(seen, before)
+
+
+def test_the_memory_of_a_variable_never_moves():
+    v = tf.Variable(np.zeros(10, np.float32))
+    address = v._array.ctypes.data
+    for i in range(5):
+        held = v.value()
+        v.assign(np.full(10, i, np.float32))
+        v.assign_add(held)
+    assert v._array.ctypes.data == address
+
+
+def test_reading_shares_memory_until_the_write():
+    v = tf.Variable(np.zeros(10, np.float32))
+    held = v.value()
+    assert held._array is v._array
+    v.assign_add(np.ones(10, np.float32))
+    assert not np.shares_memory(held._array, v._array)
+
+
+def test_many_views_without_a_write_do_not_pile_up():
+    v = tf.Variable(np.zeros((2, 2), np.float32))
+    for _ in range(10_000):
+        tf.reshape(v, [4])
+    assert len(v._views) < 200
+
+
+def test_assigning_a_variable_or_a_view_of_itself():
+    v = tf.Variable([1.0, 2.0, 3.0])
+    v.assign(v[::-1])
+    np.testing.assert_array_equal(v, [3.0, 2.0, 1.0])
+    v.assign_add(v)
+    np.testing.assert_array_equal(v, [6.0, 4.0, 2.0])
+    v.assign_sub(tf.reverse(v, [0]))
+    np.testing.assert_array_equal(v, [4.0, 0.0, -4.0])
+
+
+def test_values_coming_in_are_copied():
+    array = np.ones(3, np.float32)
+    v = tf.Variable(array)
+    array[:] = 7
+    np.testing.assert_array_equal(v, [1, 1, 1])
+    v.assign(array)
+    array[:] = 9
+    np.testing.assert_array_equal(v, [7, 7, 7])
+    out = v.numpy()
+    out[:] = 0
+    np.testing.assert_array_equal(v, [7, 7, 7])
+
+
+@pytest.mark.parametrize(
+    ("call", "error"),
+    [
+        (lambda v: v.assign([1.0, 2.0, 3.0]), ValueError),
+        (lambda v: v.assign([[1.0, 2.0]]), ValueError),
+        (lambda v: v.assign(tf.constant([1, 2])), ValueError),
+        (lambda v: v.assign(tf.constant([1.0, 2.0], tf.float64)), ValueError),
+        (lambda v: v.assign(None), ValueError),
+        (lambda v: v.assign_add(1.0), tf.errors.InvalidArgumentError),
+        (lambda v: v.assign_sub([1.0]), tf.errors.InvalidArgumentError),
+    ],
+)
+def test_refused_assigns_change_nothing(call, error):
+    v = tf.Variable([1.0, 2.0])
+    with pytest.raises(error):
+        call(v)
+    np.testing.assert_array_equal(v, [1.0, 2.0])
+
+
+def test_shape_errors_name_the_variable_and_both_shapes():
+    v = tf.Variable([1.0, 2.0], name="w")
+    with pytest.raises(ValueError, match=r"'w:0'.*\(2,\).*\(3,\)"):
+        v.assign([1.0, 2.0, 3.0])
+
+
+@pytest.mark.parametrize("statement", ["v += 1.0", "v -= 1.0", "v *= 2.0", "v /= 2.0", "v **= 2.0"])
+def test_in_place_operators_are_refused(statement):
+    v = tf.Variable([1.0, 2.0])
+    with pytest.raises(RuntimeError, match="assign"):
+        exec(statement, {"v": v})
+
+
+def test_assign_returns_the_variable():
+    v = tf.Variable(1.0)
+    assert v.assign(2.0) is v
+    assert v.assign_add(1.0, read_value=False) is None
+    assert float(v) == 3.0
+
+
+def test_initial_values():
+    assert tf.Variable(1).dtype == tf.int32
+    assert tf.Variable(1.0, dtype=tf.float64).dtype == tf.float64
+    assert tf.Variable(lambda: tf.ones(2)).shape == (2,)
+    with pytest.raises(ValueError, match="initial_value"):
+        tf.Variable()
+    with pytest.raises(ValueError, match="shape"):
+        tf.Variable(1.0, shape=[2])
+
+
+def test_variables_are_not_tensors_and_not_hashable():
+    v = tf.Variable(1.0)
+    assert not isinstance(v, tf.Tensor) and tf.is_tensor(v)
+    with pytest.raises(TypeError, match="unhashable"):
+        hash(v)
+    assert {v.ref(): 1}[v.ref()] == 1 and v.ref().deref() is v
+    with pytest.raises(TypeError):
+        len(v)
+
+
+def test_copy_and_pickle_make_independent_variables():
+    v = tf.Variable([1.0, 2.0], name="w", trainable=False)
+    for twin in (copy.copy(v), copy.deepcopy(v), pickle.loads(pickle.dumps(v))):
+        twin.assign([3.0, 4.0])
+        assert twin.name == "w:0" and not twin.trainable
+        np.testing.assert_array_equal(v, [1.0, 2.0])
+        assert twin.ref() != v.ref()
+
+
+def test_a_dropped_variable_is_freed():
+    import weakref
+
+    v = tf.Variable(np.zeros(10, np.float32))
+    v.value()
+    with tf.GradientTape() as tape:
+        y = v * 2.0
+    tape.gradient(y, v)
+    held = weakref.ref(v)
+    del v, y, tape
+    gc.collect()
+    assert held() is None
