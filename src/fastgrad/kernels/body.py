@@ -7,7 +7,6 @@ here: `local_array`, `float_bits`, `from_bits`, `fused_multiply_add`.
 
 from __future__ import annotations
 
-import hashlib
 import types
 from typing import Any
 
@@ -67,6 +66,13 @@ def by_dtype(**choices: types.FunctionType) -> ByDtype:
     return ByDtype({np.dtype(name).name: scalar_function(function) for name, function in choices.items()})
 
 
+def digest(content: bytes) -> str:
+    """The SHA-256 of some bytes in hexadecimal."""
+    import hashlib  # 3 ms that an import of the package does without
+
+    return hashlib.sha256(content).hexdigest()
+
+
 def fingerprint(function: types.FunctionType) -> str:
     """A hash of all that a body's meaning depends on: its bytecode, and that of all it calls, and constants.
 
@@ -95,7 +101,7 @@ def fingerprint(function: types.FunctionType) -> str:
                         visit(choice)
 
     visit(function)
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+    return digest("\n".join(parts).encode())
 
 
 def _code_text(code: types.CodeType) -> str:

@@ -18,7 +18,6 @@ native wrapper checks.
 from __future__ import annotations
 
 import functools
-import hashlib
 import importlib.util
 import os
 import struct
@@ -32,7 +31,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad.kernels import cache
-from fastgrad.kernels.body import fingerprint, scalar_function
+from fastgrad.kernels.body import digest, fingerprint, scalar_function
 from fastgrad.kernels.native import host_features, initialize_llvm, load_function
 from fastgrad.kernels.signature import ARRAY_KINDS, LIST_KINDS, Parameter, Signature, parse_signature
 
@@ -163,7 +162,7 @@ class Kernel(dict):
                 _platform_key(),
             )
         )
-        symbol = f"fastgrad_{self.__name__}_{hashlib.sha256(key.encode()).hexdigest()[:24]}"
+        symbol = f"fastgrad_{self.__name__}_{digest(key.encode())[:24]}"
         entry = cache.load(key)
         if entry is None:
             entry = _compile(self, variables, symbol, numbers)
@@ -245,14 +244,12 @@ def _platform_key() -> str:
     llvm = initialize_llvm()
     import llvmlite
 
-    digest = hashlib.sha256()
-    for module in _BUILDER_MODULES:
-        digest.update(_module_bytes(f"{__package__}.{module}"))
+    builder = digest(b"".join(_module_bytes(f"{__package__}.{module}") for module in _BUILDER_MODULES))
     layout = struct.calcsize("P"), object.__basicsize__, tuple.__basicsize__, sys.byteorder
     return "\n".join(
         (
-            f"builder {digest.hexdigest()}",
-            f"numba {hashlib.sha256(_module_bytes('numba', '_version')).hexdigest()} llvmlite {llvmlite.__version__}",
+            f"builder {builder}",
+            f"numba {digest(_module_bytes('numba', '_version'))} llvmlite {llvmlite.__version__}",
             f"python {sys.version_info[:2]} {layout}",
             f"cpu {llvm.get_process_triple()} {llvm.get_host_cpu_name()} {host_features()}",
         )

@@ -7,14 +7,13 @@ one line on stderr and nothing else.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import struct
 import sys
-import tempfile
 import time
-from pathlib import Path
 from typing import NamedTuple
+
+from fastgrad.kernels.body import digest
 
 MAGIC = b"fastgrad kernel 1\n"
 SUFFIX = ".kernel"
@@ -32,15 +31,15 @@ class Entry(NamedTuple):
     symbols: tuple[str, ...]
 
 
-def cache_folder() -> Path | None:
+def cache_folder() -> str | None:
     """`FASTGRAD_CACHE_DIR`, else the platform's cache folder; None where there is no home folder either."""
     chosen = os.environ.get("FASTGRAD_CACHE_DIR")
     if chosen:
-        return Path(chosen)
+        return chosen
     from platformdirs import user_cache_dir
 
-    folder = Path(user_cache_dir("fastgrad"))
-    return folder if folder.is_absolute() else None
+    folder = user_cache_dir("fastgrad")
+    return folder if os.path.isabs(folder) else None
 
 
 def load(key: str) -> Entry | None:
@@ -50,7 +49,8 @@ def load(key: str) -> Entry | None:
         return None
     path = _path(folder, key)
     try:
-        blob = path.read_bytes()
+        with open(path, "rb") as file:
+            blob = file.read()
     except OSError:
         return None
     entry = _unpack(blob, key)
@@ -66,27 +66,27 @@ def store(key: str, entry: Entry) -> None:
         _warn("there is no home folder")
         return
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        os.makedirs(folder, exist_ok=True)
         _write(_path(folder, key), _pack(key, entry))
         _evict(folder)
     except OSError as error:
         _warn(f"{folder}: {error.strerror or error}")
 
 
-def _path(folder: Path, key: str) -> Path:
-    return folder / (hashlib.sha256(key.encode()).hexdigest() + SUFFIX)
+def _path(folder: str, key: str) -> str:
+    return os.path.join(folder, digest(key.encode()) + SUFFIX)
 
 
 def _pack(key: str, entry: Entry) -> bytes:
     parts = key.encode(), "\n".join(entry.symbols).encode(), entry.code
     rest = _LENGTHS.pack(*map(len, parts)) + b"".join(parts)
-    return MAGIC + hashlib.sha256(rest).digest() + rest
+    return MAGIC + digest(rest).encode() + rest
 
 
 def _unpack(blob: bytes, key: str) -> Entry | None:
-    start = len(MAGIC) + 32
+    start = len(MAGIC) + 64
     rest = blob[start:]
-    if not blob.startswith(MAGIC) or hashlib.sha256(rest).digest() != blob[len(MAGIC) : start]:
+    if not blob.startswith(MAGIC) or digest(rest).encode() != blob[len(MAGIC) : start]:
         return None
     key_length, symbols_length, code_length = _LENGTHS.unpack_from(rest)
     symbols_at = _LENGTHS.size + key_length
@@ -96,8 +96,10 @@ def _unpack(blob: bytes, key: str) -> Entry | None:
     return Entry(rest[code_at:], tuple(rest[symbols_at:code_at].decode().split()))
 
 
-def _write(path: Path, blob: bytes) -> None:
-    handle, temporary = tempfile.mkstemp(prefix="writing-", dir=path.parent)
+def _write(path: str, blob: bytes) -> None:
+    import tempfile
+
+    handle, temporary = tempfile.mkstemp(prefix="writing-", dir=os.path.dirname(path))
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(blob)
@@ -107,16 +109,16 @@ def _write(path: Path, blob: bytes) -> None:
         raise
 
 
-def _touch(path: Path) -> None:
+def _touch(path: str) -> None:
     """Note a use, at most once a day, for the choice of what to remove."""
     try:
-        if time.time() - path.stat().st_mtime > _DAY:
+        if time.time() - os.stat(path).st_mtime > _DAY:
             os.utime(path)
     except OSError:
         return  # a folder that is only readable still serves
 
 
-def _evict(folder: Path) -> None:
+def _evict(folder: str) -> None:
     """Remove the entries unused for longest while all are over the limit, and what killed writers left."""
     entries, total, now = [], 0, time.time()
     with os.scandir(folder) as files:

@@ -16,8 +16,9 @@ from typing import Any, ClassVar
 import llvmlite.binding as llvm
 import numpy as np
 from llvmlite import ir
-from numba.core import codegen, compiler, cpu, fastmathpass, types
+from numba.core import codegen, compiler, cpu, fastmathpass, typed_passes, types, untyped_passes
 from numba.core.compiler_lock import global_compiler_lock
+from numba.core.compiler_machinery import PassManager
 from numba.core.cpu_options import FastMathOptions
 from numba.core.typing import context as typing_context
 from numba.core.typing import make_concrete_template, templates
@@ -131,6 +132,29 @@ class _PlainLibrary(codegen.CPUCodeLibrary):
         self._finalized = True
 
 
+class _Pipeline(compiler.CompilerBase):
+    """Those of Numba's passes that plain loops over scalars need; the rest took more than half of the time."""
+
+    _PASSES = (
+        (untyped_passes.TranslateByteCode, "read the bytecode"),
+        (untyped_passes.FixupArgs, "name the arguments"),
+        (untyped_passes.IRProcessing, "process the IR"),
+        (untyped_passes.ReconstructSSA, "assign each variable once"),
+        (typed_passes.NopythonTypeInference, "infer types"),
+        (typed_passes.PreLowerStripPhis, "remove phi nodes"),
+        (typed_passes.IRLegalization, "check the IR"),
+        (typed_passes.NativeLowering, "lower to LLVM IR"),
+        (typed_passes.NoPythonBackend, "collect the result"),
+    )
+
+    def define_pipelines(self) -> list[PassManager]:
+        manager = PassManager("kernel")
+        for step, purpose in self._PASSES:
+            manager.add_pass(step, purpose)
+        manager.finalize()
+        return [manager]
+
+
 class _Frontend:
     """Numba's contexts, and the callables that bodies have used so far."""
 
@@ -150,7 +174,15 @@ class _Frontend:
         flags.forceinline = inline
         library = _PlainLibrary(self.target.codegen(), function.__name__)
         outcome = compiler.compile_extra(
-            self.typing, self.target, function, arguments, result, flags, {}, library=library
+            self.typing,
+            self.target,
+            function,
+            arguments,
+            result,
+            flags,
+            {},
+            library=library,
+            pipeline_class=_Pipeline,
         )
         library.finalize()
         return library, outcome

@@ -3,21 +3,22 @@
 `rule.variables` updates all variables of a model in one call, in place:
 `adam.variables[dtype](parameters, m, v, gradients, *hyperparameters)`, each of the first four a list of arrays.
 
-`rule.rows` updates some rows of a table: `adam.rows[dtype, index_dtype](parameter, m, v, values, ids, rows, width,
-*hyperparameters)`, with unique ids inside the table (`embedding.sum_duplicate_rows` makes them unique).
+`rule.rows` updates some rows of a table: `adam.rows[dtype, index_dtype](parameter, m, v, values, ids, rows, limit,
+width, *hyperparameters)`. The ids must increase and lie in [0, limit), as `embedding.sum_duplicate_rows` leaves them;
+the kernel returns the position of the first that does not, having done nothing, else -1.
 
-`rule.table` gives what `variables` gives for the dense gradient that has `values` in the rows `ids` and zeros
-elsewhere, without making it: `adam.table[dtype, index_dtype](parameter, m, v, values, ids, rows, all_rows, width,
-*hyperparameters)`, with unique ids in increasing order.
+`rule.table`, with the same arguments, gives what `variables` gives for the dense gradient that has `values` in the
+rows `ids` and zeros in the rest of the `limit` rows, without making it.
 
 The formulas are Keras 3's (keras.optimizers), in its order of operations. Their parameters are the weight `p`, the
 slots, the gradient `g`, and hyperparameters; for one named `one_minus_x` the caller passes `x`, and the difference is
 taken in float64. `decay` is `weight_decay * learning_rate`, 0 for none (Keras: decoupled, before the update).
 """
 
+import functools
 import math
 import types
-from typing import NamedTuple
+from typing import Any
 
 from fastgrad.kernels.body import local_array, scalar_function
 from fastgrad.kernels.build import Kernel, kernel
@@ -28,9 +29,10 @@ FLOATS = ("float32", "float64")
 INDICES = ("int32", "int64")
 
 _PREFIX = "one_minus_"
+_SPARSE = "ids: in[I], rows: int, limit: int, width: int"
 
 _VARIABLES = """
-def {name}(p, {slots}, g, count, sizes, {given}):
+def {name}(p, {slots}g, count, sizes, {given}):
     {constants}
     for k in range(count):
         {pointers} = {lists}
@@ -39,77 +41,110 @@ def {name}(p, {slots}, g, count, sizes, {given}):
 """
 
 _ROWS = """
-def {name}_rows(p, {slots}, g, ids, rows, width, {given}):
+def {name}(p, {slots}g, ids, rows, limit, width, {given}):
+    bad = first_disorder(ids, rows, limit)
+    if bad >= 0:
+        return bad
     {constants}
     for k in range(rows):
         row = ids[k] * width
         for j in range(width):
             i = row + j
-            {row_targets} = formula({row_elements}, g[k * width + j], {hyper})
+            {row_elements} = formula({row_elements}, g[k * width + j], {hyper})
+    return -1
 """
 
 _TABLE = """
-def {name}_table(p, {slots}, g, ids, rows, all_rows, width, {given}):
+def {name}(p, {slots}g, ids, rows, limit, width, {given}):
+    bad = first_disorder(ids, rows, limit)
+    if bad >= 0:
+        return bad
     {constants}
     k = 0
-    for r in range(all_rows):
+    for r in range(limit):
         if k < rows and ids[k] == r:
             for j in range(width):
                 i = r * width + j
-                {row_targets} = formula({row_elements}, g[k * width + j], {hyper})
+                {row_elements} = formula({row_elements}, g[k * width + j], {hyper})
             k += 1
         else:
             for j in range(width):
                 i = r * width + j
-                {row_targets} = formula({row_elements}, T(0), {hyper})
+                {row_elements} = formula({row_elements}, T(0), {hyper})
+    return -1
 """
 
 
-class UpdateRule(NamedTuple):
-    """The kernels of one optimizer; see the module's text."""
+@scalar_function
+def first_disorder(ids, rows, limit):
+    """The position of the first index that is outside [0, limit) or not greater than the one before, else -1."""
+    last = -1
+    for k in range(rows):
+        if ids[k] <= last or ids[k] >= limit:
+            return k
+        last = ids[k]
+    return -1
 
-    variables: Kernel
-    rows: Kernel
-    table: Kernel
+
+class UpdateRule:
+    """The kernels of one optimizer, each made when it is first used; see the module's text.
+
+    Args:
+        formula: `f(p, slot, ..., g, hyperparameter, ...)`, which gives the new `p, slot, ...`.
+    """
+
+    def __init__(self, formula: types.FunctionType) -> None:
+        names = formula.__code__.co_varnames[: formula.__code__.co_argcount]
+        at = names.index("g")
+        self.__name__ = formula.__name__
+        self.__doc__ = formula.__doc__
+        self.formula = scalar_function(formula)
+        self.state = names[:at]
+        self.hyper = names[at + 1 :]
+        self.given = tuple(dict.fromkeys(name.removeprefix(_PREFIX) for name in self.hyper))
+
+    @functools.cached_property
+    def variables(self) -> Kernel:
+        """The update of all variables."""
+        return self._kernel(_VARIABLES, "inouts", "ins", "count: count, sizes: sizes", "", T=FLOATS)
+
+    @functools.cached_property
+    def rows(self) -> Kernel:
+        """The update of some rows of a table."""
+        return self._kernel(_ROWS, "inout", "in", _SPARSE, " -> int", T=FLOATS, I=INDICES)
+
+    @functools.cached_property
+    def table(self) -> Kernel:
+        """The update of a whole table for a gradient that is zero in most rows."""
+        return self._kernel(_TABLE, "inout", "in", _SPARSE, " -> int", T=FLOATS, I=INDICES)
+
+    def _kernel(
+        self, template: str, arrays: str, gradient: str, rest: str, result: str, **variables: tuple[str, ...]
+    ) -> Kernel:
+        slots = "".join(f"{name}, " for name in self.state[1:])
+        source = template.format(
+            name=self.__name__,
+            slots=slots,
+            given=", ".join(self.given),
+            constants="\n    ".join(map(_constant, self.hyper)),
+            hyper=", ".join(f"{name}_" for name in self.hyper),
+            pointers=", ".join(f"{name}_" for name in (*self.state, "g")),
+            lists=", ".join(f"{name}[k]" for name in (*self.state, "g")),
+            targets=", ".join(f"{name}_[i]" for name in self.state),
+            elements=", ".join(f"{name}_[i]" for name in (*self.state, "g")),
+            row_elements=", ".join(f"{name}[i]" for name in self.state),
+        )
+        scope: dict[str, Any] = {"formula": self.formula, "first_disorder": first_disorder}
+        exec(compile(source, f"<{self.__name__}>", "exec"), scope)  # noqa: S102 - our own templates
+        parameters = [f"{name}: {arrays}[T]" for name in self.state] + [f"g: {gradient}[T]", rest]
+        parameters += [f"{name}: float" for name in self.given]
+        return kernel(", ".join(parameters) + result, **variables)(scope[self.__name__])
 
 
-def update_rule(formula: types.FunctionType) -> UpdateRule:
-    """Make the kernels of a formula `f(p, slot, ..., g, hyperparameter, ...)` that gives the new `p, slot, ...`."""
-    names = formula.__code__.co_varnames[: formula.__code__.co_argcount]
-    at = names.index("g")
-    state, hyper = names[:at], names[at + 1 :]
-    given = list(dict.fromkeys(h.removeprefix(_PREFIX) for h in hyper))
-    constants = [
-        f"{h}_ = T(1.0 - {h.removeprefix(_PREFIX)})" if h.startswith(_PREFIX) else f"{h}_ = T({h})" for h in hyper
-    ]
-    text = {
-        "name": formula.__name__,
-        "slots": ", ".join(state[1:]),
-        "given": ", ".join(given),
-        "constants": "\n    ".join(constants),
-        "hyper": ", ".join(f"{h}_" for h in hyper),
-        "pointers": ", ".join(f"{s}_" for s in (*state, "g")),
-        "lists": ", ".join(f"{s}[k]" for s in (*state, "g")),
-        "targets": ", ".join(f"{s}_[i]" for s in state),
-        "elements": ", ".join(f"{s}_[i]" for s in (*state, "g")),
-        "row_targets": ", ".join(f"{s}[i]" for s in state),
-        "row_elements": ", ".join(f"{s}[i]" for s in state),
-    }
-    scope = {"formula": scalar_function(formula)}
-
-    def make(template: str, arrays: str, gradient: str, rest: str, **variables: tuple[str, ...]) -> Kernel:
-        source = template.format(**text).replace(", ,", ",")
-        defined: dict[str, types.FunctionType] = {}
-        exec(compile(source, f"<{formula.__name__}>", "exec"), scope, defined)  # noqa: S102 - our own templates
-        parameters = [f"{s}: {arrays}[T]" for s in state] + [f"g: {gradient}[T]", rest] + [f"{h}: float" for h in given]
-        return kernel(", ".join(parameters), **variables)(*defined.values())
-
-    rows = "ids: in[I], rows: int"
-    return UpdateRule(
-        make(_VARIABLES, "inouts", "ins", "count: count, sizes: sizes", T=FLOATS),
-        make(_ROWS, "inout", "in", f"{rows}, width: int", T=FLOATS, I=INDICES),
-        make(_TABLE, "inout", "in", f"{rows}, all_rows: int, width: int", T=FLOATS, I=INDICES),
-    )
+def _constant(name: str) -> str:
+    """The statement that makes a hyperparameter of the formula from what is given, in float64 and then in T."""
+    given = name.removeprefix(_PREFIX)
+    return f"{name}_ = T({given})" if name == given else f"{name}_ = T(1.0 - {given})"
 
 
 @scalar_function
@@ -118,27 +153,27 @@ def decayed(p, decay):
     return p - p * decay if decay != 0 else p
 
 
-@update_rule
+@UpdateRule
 def sgd(p, g, rate, decay):
     """Keras: SGD."""
     return decayed(p, decay) - g * rate
 
 
-@update_rule
+@UpdateRule
 def momentum(p, m, g, rate, momentum, decay):
     """Keras: SGD(momentum=...)."""
     m = m * momentum - g * rate
     return decayed(p, decay) + m, m
 
 
-@update_rule
+@UpdateRule
 def nesterov(p, m, g, rate, momentum, decay):
     """Keras: SGD(momentum=..., nesterov=True)."""
     m = m * momentum - g * rate
     return decayed(p, decay) + (m * momentum - g * rate), m
 
 
-@update_rule
+@UpdateRule
 def adam(p, m, v, g, alpha, one_minus_beta_1, one_minus_beta_2, epsilon, decay):
     """Keras: Adam, AdamW; `alpha` is rate * sqrt(1 - beta_2^t) / (1 - beta_1^t)."""
     m = m + (g - m) * one_minus_beta_1
@@ -146,7 +181,7 @@ def adam(p, m, v, g, alpha, one_minus_beta_1, one_minus_beta_2, epsilon, decay):
     return decayed(p, decay) - m * alpha / (math.sqrt(v) + epsilon), m, v
 
 
-@update_rule
+@UpdateRule
 def adam_amsgrad(p, m, v, greatest_v, g, alpha, one_minus_beta_1, one_minus_beta_2, epsilon, decay):
     """Keras: Adam(amsgrad=True), with the greatest second moment so far."""
     m = m + (g - m) * one_minus_beta_1
@@ -155,14 +190,14 @@ def adam_amsgrad(p, m, v, greatest_v, g, alpha, one_minus_beta_1, one_minus_beta
     return decayed(p, decay) - m * alpha / (math.sqrt(greatest_v) + epsilon), m, v, greatest_v
 
 
-@update_rule
+@UpdateRule
 def rmsprop(p, v, g, rate, rho, one_minus_rho, epsilon, decay):
     """Keras: RMSprop."""
     v = rho * v + one_minus_rho * (g * g)
     return decayed(p, decay) - rate * g / math.sqrt(v + epsilon), v
 
 
-@update_rule
+@UpdateRule
 def rmsprop_momentum(p, v, m, g, rate, rho, one_minus_rho, momentum, epsilon, decay):
     """Keras: RMSprop(momentum=...)."""
     v = rho * v + one_minus_rho * (g * g)
@@ -170,7 +205,7 @@ def rmsprop_momentum(p, v, m, g, rate, rho, one_minus_rho, momentum, epsilon, de
     return decayed(p, decay) - m, v, m
 
 
-@update_rule
+@UpdateRule
 def rmsprop_centered(p, v, average, g, rate, rho, one_minus_rho, epsilon, decay):
     """Keras: RMSprop(centered=True)."""
     v = rho * v + one_minus_rho * (g * g)
@@ -178,7 +213,7 @@ def rmsprop_centered(p, v, average, g, rate, rho, one_minus_rho, epsilon, decay)
     return decayed(p, decay) - rate * g / math.sqrt(v - average * average + epsilon), v, average
 
 
-@update_rule
+@UpdateRule
 def rmsprop_centered_momentum(p, v, average, m, g, rate, rho, one_minus_rho, momentum, epsilon, decay):
     """Keras: RMSprop(centered=True, momentum=...)."""
     v = rho * v + one_minus_rho * (g * g)
@@ -187,14 +222,14 @@ def rmsprop_centered_momentum(p, v, average, m, g, rate, rho, one_minus_rho, mom
     return decayed(p, decay) - m, v, average, m
 
 
-@update_rule
+@UpdateRule
 def adagrad(p, accumulator, g, rate, epsilon, decay):
     """Keras: Adagrad."""
     accumulator = accumulator + g * g
     return decayed(p, decay) - rate * g / math.sqrt(accumulator + epsilon), accumulator
 
 
-@update_rule
+@UpdateRule
 def adadelta(p, accumulated_g, accumulated_step, g, rate, rho, one_minus_rho, epsilon, decay):
     """Keras: Adadelta."""
     accumulated_g = rho * accumulated_g + one_minus_rho * (g * g)
@@ -203,7 +238,7 @@ def adadelta(p, accumulated_g, accumulated_step, g, rate, rho, one_minus_rho, ep
     return decayed(p, decay) + rate * step, accumulated_g, accumulated_step
 
 
-@update_rule
+@UpdateRule
 def adamax(p, m, u, g, rate, one_minus_beta_1, beta_2, one_minus_beta_1_power, epsilon, decay):
     """Keras: Adamax; `beta_1_power` is beta_1^t."""
     m = m + (g - m) * one_minus_beta_1
@@ -211,7 +246,7 @@ def adamax(p, m, u, g, rate, one_minus_beta_1, beta_2, one_minus_beta_1_power, e
     return decayed(p, decay) - rate * m / (one_minus_beta_1_power * (u + epsilon)), m, u
 
 
-@update_rule
+@UpdateRule
 def nadam(
     p, m, v, g, rate, one_minus_beta_1, one_minus_beta_2, m_weight, g_weight, one_minus_beta_2_power, epsilon, decay
 ):
@@ -228,7 +263,7 @@ def ftrl_power(x, power):
     return math.sqrt(x) if power == T(0.5) else math.pow(x, power)
 
 
-@update_rule
+@UpdateRule
 def ftrl(p, accumulator, linear, g, rate, power, l1, l2, shrinkage, decay):
     """Keras: Ftrl; `power` is -learning_rate_power; `l2` is l2_regularization_strength + beta / (2 rate)."""
     p = decayed(p, decay)
@@ -239,7 +274,7 @@ def ftrl(p, accumulator, linear, g, rate, power, l1, l2, shrinkage, decay):
     return (clipped - linear) / (root / rate + T(2) * l2), grown, linear
 
 
-@update_rule
+@UpdateRule
 def lion(p, m, g, rate, beta_1, one_minus_beta_1, beta_2, one_minus_beta_2, decay):
     """Keras: Lion."""
     direction = m * beta_1 + g * one_minus_beta_1
@@ -247,7 +282,7 @@ def lion(p, m, g, rate, beta_1, one_minus_beta_1, beta_2, one_minus_beta_2, deca
     return decayed(p, decay) - rate * sign, m * beta_2 + g * one_minus_beta_2
 
 
-@update_rule
+@UpdateRule
 def moving_average(p, g, momentum, one_minus_momentum):
     """`p` is the average, `g` the variable (Keras: use_ema)."""
     return p * momentum + g * one_minus_momentum

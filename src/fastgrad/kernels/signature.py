@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 ARRAY_KINDS = ("in", "out", "inout")
 LIST_KINDS = ("ins", "inouts")
@@ -13,8 +13,7 @@ DERIVED_KINDS = ("count", "sizes")
 _PARAMETER = re.compile(r"(\w+)\s*:\s*(\w+)(?:\[\s*(\w+)\s*\])?\Z")
 
 
-@dataclass(frozen=True)
-class Parameter:
+class Parameter(NamedTuple):
     """One parameter of a kernel.
 
     `kind` is one of: `in`, `out`, `inout` (an array, given to the body as a pointer to its elements); `ins`,
@@ -38,8 +37,7 @@ class Parameter:
         return self.kind in ("out", "inout", "inouts")
 
 
-@dataclass(frozen=True)
-class Signature:
+class Signature(NamedTuple):
     """The parameters of a kernel, and whether its body returns an int64 status."""
 
     text: str
