@@ -42,10 +42,12 @@ from fastgrad.variable import Variable as Variable
 # ---- ops/arithmetic.py
 from fastgrad.ops.arithmetic import abs as abs
 from fastgrad.ops.arithmetic import add as add
+from fastgrad.ops.arithmetic import add_n as add_n
 from fastgrad.ops.arithmetic import maximum as maximum
 from fastgrad.ops.arithmetic import minimum as minimum
 from fastgrad.ops.arithmetic import multiply as multiply
 from fastgrad.ops.arithmetic import negative as negative
+from fastgrad.ops.arithmetic import scalar_mul as scalar_mul
 from fastgrad.ops.arithmetic import sign as sign
 from fastgrad.ops.arithmetic import subtract as subtract
 
@@ -55,6 +57,12 @@ from fastgrad.ops.blocks import space_to_batch as space_to_batch
 
 # ---- ops/casting.py
 from fastgrad.ops.casting import cast as cast
+from fastgrad.ops.casting import saturate_cast as saturate_cast
+
+# ---- ops/clipping.py
+from fastgrad.ops.clipping import clip_by_global_norm as clip_by_global_norm
+from fastgrad.ops.clipping import clip_by_norm as clip_by_norm
+from fastgrad.ops.clipping import clip_by_value as clip_by_value
 
 # ---- ops/comparison.py
 from fastgrad.ops.comparison import equal as equal
@@ -66,6 +74,9 @@ from fastgrad.ops.comparison import logical_and as logical_and
 from fastgrad.ops.comparison import logical_not as logical_not
 from fastgrad.ops.comparison import logical_or as logical_or
 from fastgrad.ops.comparison import not_equal as not_equal
+
+# ---- ops/complex_numbers.py
+from fastgrad.ops.complex_numbers import complex as complex
 
 # ---- ops/creation.py
 from fastgrad.ops.creation import constant as constant
@@ -82,15 +93,30 @@ from fastgrad.ops.creation import zeros_like as zeros_like
 
 # ---- ops/division.py
 from fastgrad.ops.division import divide as divide
+from fastgrad.ops.division import realdiv as realdiv
 from fastgrad.ops.division import truediv as truediv
+from fastgrad.ops.division import truncatediv as truncatediv
+from fastgrad.ops.division import truncatemod as truncatemod
 
 # ---- ops/einsum.py
 from fastgrad.ops.einsum import einsum as einsum
 from fastgrad.ops.einsum import tensordot as tensordot
 
 # ---- ops/exponential.py
+from fastgrad.ops.exponential import acos as acos
+from fastgrad.ops.exponential import acosh as acosh
+from fastgrad.ops.exponential import asin as asin
+from fastgrad.ops.exponential import asinh as asinh
+from fastgrad.ops.exponential import atan as atan
+from fastgrad.ops.exponential import atan2 as atan2
+from fastgrad.ops.exponential import atanh as atanh
+from fastgrad.ops.exponential import cos as cos
+from fastgrad.ops.exponential import cosh as cosh
 from fastgrad.ops.exponential import exp as exp
 from fastgrad.ops.exponential import sigmoid as sigmoid
+from fastgrad.ops.exponential import sin as sin
+from fastgrad.ops.exponential import sinh as sinh
+from fastgrad.ops.exponential import tan as tan
 from fastgrad.ops.exponential import tanh as tanh
 
 # ---- ops/indexing.py
@@ -99,6 +125,10 @@ from fastgrad.ops.indexing import dynamic_partition as dynamic_partition
 from fastgrad.ops.indexing import gather as gather
 from fastgrad.ops.indexing import gather_nd as gather_nd
 from fastgrad.ops.indexing import where as where
+
+# ---- ops/inspection.py
+from fastgrad.ops.inspection import argmax as argmax
+from fastgrad.ops.inspection import argmin as argmin
 
 # ---- ops/one_hot.py
 from fastgrad.ops.one_hot import one_hot as one_hot
@@ -112,10 +142,6 @@ from fastgrad.ops.power import pow as pow
 from fastgrad.ops.power import sqrt as sqrt
 from fastgrad.ops.power import square as square
 
-# ---- ops/reduction.py
-from fastgrad.ops.reduction import reduce_mean as reduce_mean
-from fastgrad.ops.reduction import reduce_sum as reduce_sum
-
 # ---- ops/contraction.py
 from fastgrad.ops.contraction import matmul as matmul
 
@@ -124,6 +150,16 @@ from fastgrad.ops.joining import concat as concat
 from fastgrad.ops.joining import split as split
 from fastgrad.ops.joining import stack as stack
 from fastgrad.ops.joining import unstack as unstack
+
+# ---- ops/reduction.py
+from fastgrad.ops.reduction import reduce_all as reduce_all
+from fastgrad.ops.reduction import reduce_any as reduce_any
+from fastgrad.ops.reduction import reduce_logsumexp as reduce_logsumexp
+from fastgrad.ops.reduction import reduce_max as reduce_max
+from fastgrad.ops.reduction import reduce_mean as reduce_mean
+from fastgrad.ops.reduction import reduce_min as reduce_min
+from fastgrad.ops.reduction import reduce_prod as reduce_prod
+from fastgrad.ops.reduction import reduce_sum as reduce_sum
 
 # ---- ops/reordering.py
 from fastgrad.ops.reordering import reverse as reverse
@@ -134,6 +170,13 @@ from fastgrad.ops.reordering import roll as roll
 from fastgrad.ops.repeating import meshgrid as meshgrid
 from fastgrad.ops.repeating import repeat as repeat
 from fastgrad.ops.repeating import tile as tile
+
+# ---- ops/rounding.py
+from fastgrad.ops.rounding import floor as floor
+from fastgrad.ops.rounding import round as round
+
+# ---- ops/scan.py
+from fastgrad.ops.scan import cumsum as cumsum
 
 # ---- ops/scattering.py
 from fastgrad.ops.scattering import dynamic_stitch as dynamic_stitch
@@ -163,6 +206,17 @@ from fastgrad.ops.shaping import transpose as transpose
 # ---- ops/slicing.py
 from fastgrad.ops.slicing import slice as slice
 from fastgrad.ops.slicing import strided_slice as strided_slice
+
+# ---- ops/sorting.py
+from fastgrad.ops.sorting import argsort as argsort
+from fastgrad.ops.sorting import searchsorted as searchsorted
+from fastgrad.ops.sorting import sort as sort
+from fastgrad.ops.sorting import unique as unique
+from fastgrad.ops.sorting import unique_with_counts as unique_with_counts
+
+# ---- ops/statistics.py
+from fastgrad.ops.statistics import histogram_fixed_width as histogram_fixed_width
+from fastgrad.ops.statistics import histogram_fixed_width_bins as histogram_fixed_width_bins
 
 # ---- ops/variable_rows.py, which gives variables scatter_add and its kin
 from fastgrad.ops import variable_rows as _variable_rows
@@ -196,6 +250,7 @@ newaxis = None
 
 _LAZY = (
     "autodiff",
+    "bitwise",
     "compat",
     "config",
     "contrib",

@@ -18,8 +18,17 @@ from fastgrad.ops.blocks import depth_to_space as depth_to_space
 from fastgrad.ops.blocks import space_to_batch as space_to_batch
 from fastgrad.ops.blocks import space_to_depth as space_to_depth
 
+# ---- ops/exponential.py
+from fastgrad.ops.exponential import sigmoid as sigmoid
+from fastgrad.ops.exponential import softplus as softplus
+from fastgrad.ops.exponential import softsign as softsign
+from fastgrad.ops.exponential import tanh as tanh
+
 # ---- ops/indexing.py
 from fastgrad.ops.indexing import embedding_lookup as embedding_lookup
+
+# ---- ops/inspection.py
+from fastgrad.ops.inspection import zero_fraction as zero_fraction
 
 # ---- ops/loss.py
 from fastgrad.ops.loss import l2_loss as l2_loss
@@ -36,3 +45,13 @@ from fastgrad.ops.normalization import local_response_normalization as lrn
 
 # ---- ops/random_ops.py
 from fastgrad.ops.random_ops import dropout as dropout
+
+# ---- ops/sorting.py
+from fastgrad.ops.sorting import in_top_k as in_top_k
+from fastgrad.ops.sorting import top_k as top_k
+
+# ---- ops/statistics.py
+from fastgrad.ops.statistics import moments as moments
+from fastgrad.ops.statistics import normalize_moments as normalize_moments
+from fastgrad.ops.statistics import sufficient_statistics as sufficient_statistics
+from fastgrad.ops.statistics import weighted_moments as weighted_moments

@@ -10,9 +10,10 @@ import operator
 from collections.abc import Sequence
 from typing import Any
 
+from fastgrad.dtypes import OF_NUMPY
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.operation import refuse_mix
-from fastgrad.tensor import Tensor, as_tensor_or_none, convert_beside, convert_to_tensor
+from fastgrad.tensor import Tensor, as_tensor_or_none, convert_to_tensor, from_python
 from fastgrad.variable import Variable
 
 
@@ -30,6 +31,7 @@ def tensors_of(values: Sequence[Any], name: str) -> list[Tensor]:
 
     Raises:
         InvalidArgumentError: there are tensors of different dtypes among ``values``.
+        TypeError: a Python value that is no value of the dtype.
     """
     found = [value if type(value) is Tensor else as_tensor_or_none(value) for value in values]
     first = next((x for x in found if x is not None), None)
@@ -38,7 +40,7 @@ def tensors_of(values: Sequence[Any], name: str) -> list[Tensor]:
     dtype = first._array.dtype
     for position, x in enumerate(found):
         if x is None:
-            x = found[position] = convert_beside(values[position], dtype)
+            x = found[position] = from_python(values[position], OF_NUMPY[dtype])
         if x._array.dtype is not dtype and x._array.dtype != dtype:
             raise refuse_mix(name, dtype, x._array.dtype)
     return found  # type: ignore[return-value]  # the Nones have been replaced

@@ -131,9 +131,9 @@ def gather(
     rank = len(shape)
     if not rank:
         raise InvalidArgumentError("gather: params must be at least 1 dimensional, got a scalar.")
+    axis = axis_of(batch_dims if axis is None else axis, rank, "gather")
     if batch_dims:
         batch_dims = _batch_rank("gather", integer(batch_dims, "gather: batch_dims"), ids, rank)
-    axis = batch_dims if axis is None else axis_of(axis, rank, "gather")
     if axis < batch_dims:
         raise InvalidArgumentError(f"gather: batch_dims ({batch_dims}) must be less than or equal to axis ({axis}).")
     if batch_dims and ids._array.shape[:batch_dims] != shape[:batch_dims]:
@@ -201,8 +201,7 @@ def row_numbers(ids: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
         column, size = ids[..., axis], shape[axis]
         numbers = numbers * size + column
         outside |= (column < 0) | (column >= size)
-    numbers[outside] = -1
-    return numbers
+    return np.where(outside, -1, numbers)
 
 
 def _gather_nd_run(x: np.ndarray, ids: np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@ import numpy as np
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.operation import Form, joint, operation
 from fastgrad.ops.arguments import axis_of, integers, tensor_of, tensors_of
-from fastgrad.tensor import Tensor
+from fastgrad.tensor import Tensor, as_tensor_or_none, convert_to_tensor
 from fastgrad.variable import Variable
 
 # ---- concat and split ------------------------------------------------------------------------------
@@ -125,6 +125,11 @@ def stack(values: Any, axis: Any = 0, name: str | None = "stack") -> Tensor:
         values = unstack(x) if x._array.ndim and axis else x
     if not isinstance(values, (list, tuple)) or not values:
         return tensor_of(values)
+    if axis == 0 and all(as_tensor_or_none(value) is None for value in values):
+        try:
+            return convert_to_tensor(values)
+        except ValueError:
+            pass  # nested lists of different lengths: the error below names their shapes
     xs = tensors_of(values, "stack")
     shape = xs[0]._array.shape
     position = axis_of(axis, len(shape) + 1, "stack", ValueError)

@@ -97,6 +97,17 @@ def scatter_update(self: Variable, sparse_delta: Any, use_locking: bool = False,
     return _rows(self, "scatter_update", sparse_delta, None, None)
 
 
+def batch_scatter_update(
+    self: Variable, sparse_delta: Any, use_locking: bool = False, name: str | None = None
+) -> Variable:
+    """Takes the slices of an ``IndexedSlices`` whose indices, shape (batch ..., n), count within their batch element."""
+    ids = sparse_delta.indices._array
+    batch = np.indices(ids.shape)[:-1]
+    positions = np.stack([*batch, ids], -1)
+    check_positions("batch_scatter_update", positions, self._array.shape)
+    return _change(self, "batch_scatter_update", positions, sparse_delta.values, None, None)
+
+
 # ---- positions in several dimensions -----------------------------------------------------------------
 
 
@@ -146,6 +157,7 @@ for _method in (
     scatter_max,
     scatter_min,
     scatter_update,
+    batch_scatter_update,
     scatter_nd_add,
     scatter_nd_sub,
     scatter_nd_max,

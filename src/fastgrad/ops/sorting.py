@@ -1,0 +1,403 @@
+"""Order: sort, argsort, top_k, unique, searchsorted, permutations.
+
+Equal elements keep their order in both directions, and NaN comes last.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fastgrad import dtypes
+from fastgrad.errors import InvalidArgumentError
+from fastgrad.operation import REAL, Form, operation, refuse_dtype, refuse_mix
+from fastgrad.ops.arguments import axis_of, integer, tensor_of
+from fastgrad.tensor import Tensor, convert_to_tensor
+
+_INDICES = frozenset([dtypes.int32.numpy, dtypes.int64.numpy])
+
+
+# ---- on arrays -------------------------------------------------------------------------------------
+
+
+def _wide(x: np.ndarray) -> np.ndarray:
+    """Half precision in single, which NumPy sorts quickly and with NaN last."""
+    return x.astype(np.float32) if x.dtype.kind in "fV" and x.dtype.itemsize == 2 else x
+
+
+def _turned(x: np.ndarray) -> np.ndarray:
+    """``x`` in the opposite order: negative, or for integers, which may have no negative, with all bits flipped."""
+    return ~x if x.dtype.kind in "iu" else -x
+
+
+def _sorted(x: np.ndarray, axis: int, descending: bool) -> np.ndarray:
+    keys = _wide(x)
+    keys = _turned(np.sort(_turned(keys), axis)) if descending else np.sort(keys, axis)
+    return keys.astype(x.dtype, copy=False)
+
+
+def _order(x: np.ndarray, axis: int, descending: bool) -> np.ndarray:
+    keys = _wide(x)
+    return np.argsort(_turned(keys) if descending else keys, axis, kind="stable").astype(np.int32)
+
+
+def _put(g: np.ndarray, ids: np.ndarray, axis: int, size: int) -> np.ndarray:
+    out = np.zeros((*g.shape[:axis], size, *g.shape[axis + 1 :]), g.dtype)
+    np.put_along_axis(out, ids, g, axis)
+    return out
+
+
+# ---- sort and argsort --------------------------------------------------------------------------------
+
+_take_along_axis = operation(
+    "take_along_axis",  # each row's elements at that row's positions, which are distinct
+    Form.GATHER,
+    run=np.take_along_axis,
+    gradient=(lambda g, y, x, ids, axis: _put_along_axis(g, ids, axis=axis, size=x._array.shape[axis]), None),
+)
+_put_along_axis = operation(
+    "put_along_axis",  # the transpose of take_along_axis
+    Form.SCATTER,
+    run=_put,
+    gradient=(lambda gg, y, g, ids, axis, size: _take_along_axis(gg, ids, axis=axis), None),
+)
+_argsort = operation("argsort", Form.SORT, run=_order, dtypes=REAL)
+_sort = operation(
+    "sort",
+    Form.SORT,
+    run=_sorted,
+    gradient=lambda g, y, x, axis, descending: _put_along_axis(
+        g, _argsort(x, axis=axis, descending=descending), axis=axis, size=x._array.shape[axis]
+    ),
+    dtypes=REAL,
+)
+
+
+def _arguments(row: Any, values: Any, axis: Any, direction: str) -> tuple[Tensor, dict[str, Any]]:
+    if direction not in {"ASCENDING", "DESCENDING"}:
+        raise ValueError(
+            f"{row.name}: Argument `direction` should be one of ASCENDING, DESCENDING. Received: direction={direction}"
+        )
+    x = tensor_of(values)
+    row.check_dtype(x._array)
+    return x, {"axis": axis_of(axis, x._array.ndim, row.name), "descending": direction == "DESCENDING"}
+
+
+def sort(values: Any, axis: Any = -1, direction: str = "ASCENDING", name: str | None = None) -> Tensor:
+    """The elements in order along an axis.
+
+    Args:
+        values: real numbers, rank 1 or more.
+        axis: along which.
+        direction: ``"ASCENDING"`` or ``"DESCENDING"``.
+        name: kept for TensorFlow's signature.
+
+    Raises:
+        InvalidArgumentError: a scalar, no such axis, or a dtype without an order.
+        ValueError: another direction.
+    """
+    x, attributes = _arguments(_sort, values, axis, direction)
+    return _sort(x, **attributes)
+
+
+def argsort(
+    values: Any, axis: Any = -1, direction: str = "ASCENDING", stable: bool = False, name: str | None = None
+) -> Tensor:
+    """The positions of the elements in order along an axis.
+
+    Args:
+        values: real numbers, rank 1 or more.
+        axis: along which.
+        direction: ``"ASCENDING"`` or ``"DESCENDING"``.
+        stable: kept for TensorFlow's signature: equal elements keep their order in any case.
+        name: kept for TensorFlow's signature.
+
+    Returns:
+        int32, the shape of ``values``.
+
+    Raises:
+        InvalidArgumentError: a scalar, no such axis, or a dtype without an order.
+        ValueError: another direction.
+    """
+    x, attributes = _arguments(_argsort, values, axis, direction)
+    return _argsort(x, **attributes)
+
+
+# ---- top_k -----------------------------------------------------------------------------------------
+
+
+class TopKV2(NamedTuple):
+    """What ``top_k`` gives."""
+
+    values: Tensor
+    indices: Tensor
+
+
+def _largest(x: np.ndarray, k: int, index_type: str) -> tuple[np.ndarray, np.ndarray]:
+    keys = _turned(_wide(x))
+    ids = None
+    if 0 < k <= x.shape[-1] // 8:
+        part = np.argpartition(keys, k - 1, -1)[..., :k]
+        bound = np.take_along_axis(keys, part[..., k - 1 :], -1)
+        # Where the last one has equals (or is NaN) the partition may have chosen any of them, not the first.
+        if (np.count_nonzero(keys <= bound, -1) == k).all():
+            part.sort(-1)
+            order = np.argsort(np.take_along_axis(keys, part, -1), -1, kind="stable")
+            ids = np.take_along_axis(part, order, -1)
+    if ids is None:
+        ids = np.argsort(keys, -1, kind="stable")[..., :k]
+    return np.take_along_axis(x, ids, -1), ids.astype(index_type)
+
+
+_top_k = operation(
+    "top_k",
+    Form.SORT,
+    run=_largest,
+    gradient=lambda g, y, x, k, index_type: _put_along_axis(
+        g[0], y[1], axis=x._array.ndim - 1, size=x._array.shape[-1]
+    ),
+    dtypes=REAL,
+)
+
+
+def top_k(
+    input: Any, k: Any = 1, sorted: bool = True, index_type: Any = dtypes.int32, name: str | None = None
+) -> TopKV2:
+    """The ``k`` largest elements of the last axis, and where they are.
+
+    Args:
+        input: real numbers, rank 1 or more.
+        k: how many, an integer in ``[0, input.shape[-1]]``.
+        sorted: kept for TensorFlow's signature: the result is in descending order in any case.
+        index_type: int16, int32 or int64.
+        name: kept for TensorFlow's signature.
+
+    Returns:
+        ``(values, indices)``, both of shape ``input.shape[:-1] + [k]``; of equal elements the first comes first.
+
+    Raises:
+        InvalidArgumentError: a scalar, ``k`` out of range, or a dtype without an order.
+    """
+    x = tensor_of(input)
+    _top_k.check_dtype(x._array)
+    if not x._array.ndim:
+        raise InvalidArgumentError("top_k: input must be >= 1-D, got a scalar.")
+    if isinstance(k, (list, tuple, np.ndarray)) and np.ndim(k):
+        raise InvalidArgumentError(f"top_k: k must be scalar, got shape {list(np.shape(k))}.")
+    count = integer(k, "top_k: k")
+    if not 0 <= count <= x._array.shape[-1]:
+        raise InvalidArgumentError(
+            f"top_k: input must have at least k columns, and k >= 0: got shape {list(x._array.shape)} and k = {count}."
+        )
+    wanted = dtypes.as_dtype(index_type)
+    allowed = _INDICES | {dtypes.int16.numpy}
+    if wanted.numpy not in allowed:
+        raise refuse_dtype("top_k (index_type)", wanted, allowed)
+    return TopKV2(*_top_k(x, k=count, index_type=wanted.name))
+
+
+def in_top_k(targets: Any, predictions: Any, k: Any, name: str | None = None) -> Tensor:
+    """Whether the prediction for each target is among the ``k`` largest of its row.
+
+    Args:
+        targets: int32 or int64, shape (batch,): classes.
+        predictions: float32, shape (batch, classes).
+        k: an integer.
+        name: kept for TensorFlow's signature.
+
+    Returns:
+        bool, shape (batch,): whether fewer than ``k`` predictions are larger; False for a target that is no class and
+        for a row that is not finite.
+
+    Raises:
+        InvalidArgumentError: other shapes or dtypes.
+        ValueError: predictions that are a tensor of another dtype.
+    """
+    ids, x = tensor_of(targets), convert_to_tensor(predictions, dtypes.float32)
+    if ids._array.dtype not in _INDICES:
+        raise refuse_dtype("in_top_k (targets)", ids._array.dtype, _INDICES)
+    if x._array.ndim != 2:
+        raise InvalidArgumentError(f"in_top_k: predictions must be 2-dimensional, got shape {list(x._array.shape)}.")
+    if ids._array.shape != x._array.shape[:1]:
+        raise InvalidArgumentError(
+            f"in_top_k: First dimension of predictions {x._array.shape[0]} must match length of targets, "
+            f"got targets of shape {list(ids._array.shape)}."
+        )
+    return _in_top_k(ids, x, k=integer(k, "in_top_k: k"))
+
+
+def _among_largest(ids: np.ndarray, x: np.ndarray, k: int) -> np.ndarray:
+    known = (ids >= 0) & (ids < x.shape[1])
+    picked = np.take_along_axis(x, np.where(known, ids, 0)[:, None], 1) if x.shape[1] else np.zeros((len(x), 1))
+    return known & np.isfinite(x).all(1) & ((x > picked).sum(1) < k)
+
+
+_in_top_k = operation("in_top_k", Form.EXTERN, run=_among_largest)
+
+
+# ---- unique ----------------------------------------------------------------------------------------
+
+
+class Unique(NamedTuple):
+    """What ``unique`` gives."""
+
+    y: Tensor
+    idx: Tensor
+
+
+class UniqueWithCounts(NamedTuple):
+    """What ``unique_with_counts`` gives."""
+
+    y: Tensor
+    idx: Tensor
+    count: Tensor
+
+
+def _distinct(x: np.ndarray, out_idx: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    _, first, inverse, counts = np.unique(
+        _wide(x), return_index=True, return_inverse=True, return_counts=True, equal_nan=False
+    )
+    # From the order of the values to that of their first appearance.
+    order = np.argsort(first)
+    place = np.empty(len(order), out_idx)
+    place[order] = np.arange(len(order))
+    return x[first[order]], place[inverse.reshape(-1)], counts[order].astype(out_idx)
+
+
+_unique = operation("unique", Form.EXTERN, run=_distinct)
+
+
+def _unique_of(name: str, x: Any, out_idx: Any) -> tuple[Tensor, Tensor, Tensor]:
+    found = tensor_of(x)
+    if found._array.ndim != 1:
+        raise InvalidArgumentError(f"{name}: unique expects a 1D vector, got shape {list(found._array.shape)}.")
+    wanted = dtypes.as_dtype(out_idx)
+    if wanted.numpy not in _INDICES:
+        raise refuse_dtype(f"{name} (out_idx)", wanted, _INDICES)
+    return _unique(found, out_idx=wanted.name)
+
+
+def unique(x: Any, out_idx: Any = dtypes.int32, name: str | None = None) -> Unique:
+    """The different elements of a vector, in the order in which they first appear.
+
+    Args:
+        x: rank 1, of any dtype. NaNs are all different.
+        out_idx: int32 or int64, the dtype of ``idx``.
+        name: kept for TensorFlow's signature.
+
+    Returns:
+        ``(y, idx)`` with ``x[i] == y[idx[i]]``.
+
+    Raises:
+        InvalidArgumentError: another rank or ``out_idx``.
+    """
+    return Unique(*_unique_of("unique", x, out_idx)[:2])
+
+
+def unique_with_counts(x: Any, out_idx: Any = dtypes.int32, name: str | None = None) -> UniqueWithCounts:
+    """As ``unique``, with how often each element appears.
+
+    Args:
+        x: rank 1, of any dtype. NaNs are all different.
+        out_idx: int32 or int64, the dtype of ``idx`` and ``count``.
+        name: kept for TensorFlow's signature.
+
+    Returns:
+        ``(y, idx, count)``.
+
+    Raises:
+        InvalidArgumentError: another rank or ``out_idx``.
+    """
+    return UniqueWithCounts(*_unique_of("unique_with_counts", x, out_idx))
+
+
+# ---- searchsorted and permutations -------------------------------------------------------------------
+
+
+def _places(sequence: np.ndarray, values: np.ndarray, right: bool, out_type: str) -> np.ndarray:
+    side = "right" if right else "left"
+    rows, wanted = _wide(sequence), _wide(values)
+    if sequence.ndim == 1:
+        return rows.searchsorted(wanted, side).astype(out_type)
+    out = np.empty(values.shape, out_type)
+    for row in np.ndindex(values.shape[:-1]):
+        out[row] = rows[row].searchsorted(wanted[row], side)
+    return out
+
+
+_searchsorted = operation("searchsorted", Form.EXTERN, run=_places)
+
+
+def searchsorted(
+    sorted_sequence: Any, values: Any, side: str = "left", out_type: Any = dtypes.int32, name: str | None = None
+) -> Tensor:
+    """Where ``values`` would have to be inserted to keep a sequence sorted.
+
+    Args:
+        sorted_sequence: real numbers, shape (..., n), ascending along the last axis.
+        values: of the same dtype, shape (..., m), with the same first dimensions.
+        side: ``"left"``: before equal elements; ``"right"``: after them.
+        out_type: int32 or int64.
+        name: kept for TensorFlow's signature.
+
+    Returns:
+        The shape of ``values``: numbers in ``[0, n]``.
+
+    Raises:
+        ValueError: another ``side``.
+        InvalidArgumentError: scalars, different dtypes or first dimensions.
+    """
+    if side not in {"left", "right"}:
+        raise ValueError(
+            f"searchsorted: Argument `side` must be either 'right' or 'left'. Received: `side` = '{side}'."
+        )
+    x, wanted = tensor_of(sorted_sequence), tensor_of(values)
+    if x._array.dtype != wanted._array.dtype:
+        raise refuse_mix("searchsorted", x._array.dtype, wanted._array.dtype)
+    if x._array.dtype not in REAL:
+        raise refuse_dtype("searchsorted", x._array.dtype, REAL)
+    shape, other = x._array.shape, wanted._array.shape
+    if not shape or not other or shape[:-1] != other[:-1]:
+        raise InvalidArgumentError(
+            f"searchsorted: both must have rank 1 or more and the same dimensions but for the last, "
+            f"got {list(shape)} and {list(other)}."
+        )
+    chosen = dtypes.as_dtype(out_type)
+    if chosen.numpy not in _INDICES:
+        raise refuse_dtype("searchsorted (out_type)", chosen, _INDICES)
+    return _searchsorted(x, wanted, right=side == "right", out_type=chosen.name)
+
+
+def _inverse(x: np.ndarray) -> np.ndarray:
+    out = np.empty_like(x)
+    out[x] = np.arange(len(x), dtype=x.dtype)
+    return out
+
+
+_invert_permutation = operation("invert_permutation", Form.EXTERN, run=_inverse)
+
+
+def invert_permutation(x: Any, name: str | None = None) -> Tensor:
+    """The permutation that undoes one: ``y[x[i]] == i``.
+
+    Args:
+        x: int32 or int64, shape (n,): each of the numbers below n once.
+        name: kept for TensorFlow's signature.
+
+    Raises:
+        InvalidArgumentError: it is no permutation.
+    """
+    found = tensor_of(x)
+    array = found._array
+    if array.dtype not in _INDICES:
+        raise refuse_dtype("invert_permutation", array.dtype, _INDICES)
+    if array.ndim != 1:
+        raise InvalidArgumentError(f"invert_permutation expects a 1D vector, got shape {list(array.shape)}.")
+    bad = array[(array < 0) | (array >= len(array))]
+    if len(bad):
+        raise InvalidArgumentError(f"invert_permutation: {bad[0]} is not between 0 and {len(array)}.")
+    numbers, counts = np.unique(array, return_counts=True)
+    if len(numbers) < len(array):
+        raise InvalidArgumentError(f"invert_permutation: {numbers[counts > 1][0]} is duplicated in the input.")
+    return _invert_permutation(found)
