@@ -6,6 +6,7 @@ keys flatten alike however they were built.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -14,7 +15,12 @@ from fastgrad.shape import TensorShape
 
 def is_nested(structure: Any) -> bool:
     """Whether ``structure`` is a list, tuple or dict, not a leaf."""
-    return isinstance(structure, (list, tuple, Mapping)) and not _is_shape(structure)
+    return _is_container(type(structure))
+
+
+@functools.lru_cache(maxsize=4096)
+def _is_container(kind: type) -> bool:
+    return issubclass(kind, (list, tuple, Mapping)) and not issubclass(kind, TensorShape)
 
 
 def flatten(structure: Any, expand_composites: bool = False) -> list[Any]:
@@ -24,11 +30,21 @@ def flatten(structure: Any, expand_composites: bool = False) -> list[Any]:
         structure: anything nested, or a leaf.
         expand_composites: kept for TensorFlow's signature.
     """
-    if not is_nested(structure):
+    kind = type(structure)
+    if not _is_container(kind):
         return [structure]
+    if (kind is list or kind is tuple) and _is_flat(structure):
+        return list(structure)
     leaves: list[Any] = []
     _collect(structure, leaves)
     return leaves
+
+
+def _is_flat(structure: Any) -> bool:
+    for item in structure:  # noqa: SIM110  # a generator costs a microsecond here, on the way of every gradient
+        if _is_container(type(item)):
+            return False
+    return True
 
 
 def _collect(structure: Any, leaves: list[Any]) -> None:
@@ -46,12 +62,16 @@ def pack_sequence_as(structure: Any, flat_sequence: Any, expand_composites: bool
         ValueError: the number of leaves differs.
         TypeError: ``flat_sequence`` is no sequence.
     """
+    if type(structure) is list and type(flat_sequence) is list and len(structure) == len(flat_sequence) and _is_flat(structure):
+        return list(flat_sequence)
     if not is_nested(flat_sequence) and not hasattr(flat_sequence, "__iter__"):
         raise TypeError(f"nest.pack_sequence_as: flat_sequence must be a sequence, got {type(flat_sequence).__name__}.")
     flat = list(flat_sequence)
     if not is_nested(structure):
         if len(flat) != 1:
-            raise ValueError(f"nest.pack_sequence_as: the structure is one leaf, but flat_sequence had {len(flat)} elements.")
+            raise ValueError(
+                f"nest.pack_sequence_as: the structure is one leaf, but flat_sequence had {len(flat)} elements."
+            )
         return flat[0]
     count = len(flatten(structure))
     if count != len(flat):
@@ -62,7 +82,9 @@ def pack_sequence_as(structure: Any, flat_sequence: Any, expand_composites: bool
 
 
 def _packed(structure: Any, leaves: Any) -> Any:
-    return _rebuilt(structure, [_packed(item, leaves) if is_nested(item) else next(leaves) for item in _children(structure)])
+    return _rebuilt(
+        structure, [_packed(item, leaves) if is_nested(item) else next(leaves) for item in _children(structure)]
+    )
 
 
 def map_structure(func: Callable[..., Any], *structure: Any, **options: Any) -> Any:
@@ -80,7 +102,9 @@ def map_structure(func: Callable[..., Any], *structure: Any, **options: Any) -> 
     check_types = options.pop("check_types", True)
     options.pop("expand_composites", None)
     if options:
-        raise ValueError(f"nest.map_structure: only check_types and expand_composites are keyword arguments, got {list(options)}.")
+        raise ValueError(
+            f"nest.map_structure: only check_types and expand_composites are keyword arguments, got {list(options)}."
+        )
     if not callable(func):
         raise TypeError(f"func must be callable, got: {func!r}")
     if not structure:
@@ -142,7 +166,3 @@ def _rebuilt(structure: Any, children: list[Any]) -> Any:
     if hasattr(structure, "_fields"):
         return type(structure)(*children)
     return type(structure)(children)
-
-
-def _is_shape(structure: Any) -> bool:
-    return isinstance(structure, TensorShape)

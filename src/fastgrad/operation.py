@@ -150,15 +150,16 @@ class Operation:
         finally:
             quiet_reset(token)
         if type(result) is tuple:
-            outputs = tuple([Tensor(array if type(array) is ndarray else np.asarray(array)) for array in result])
-            _keep_snapshots(inputs, outputs)
-            for recorder in recorders.active:
-                recorder.on_operation(self, inputs, outputs, attributes)
-            return outputs
-        y = Tensor(result if type(result) is ndarray else np.asarray(result))
-        _keep_snapshots(inputs, (y,))
+            y = outputs = tuple([Tensor(array if type(array) is ndarray else np.asarray(array)) for array in result])
+        else:
+            y = Tensor(result if type(result) is ndarray else np.asarray(result))
+            outputs = (y,)
+        for x in inputs:
+            if x._owner is not None:
+                _keep_snapshots(inputs, outputs)
+                break
         for recorder in recorders.active:
-            recorder.on_operation(self, inputs, (y,), attributes)
+            recorder.on_operation(self, inputs, outputs, attributes)
         return y
 
     def check_dtype(self, array: np.ndarray) -> None:

@@ -55,7 +55,9 @@ class GradientTape:
 
     # ---- recording (the methods of a recorder, see recording.py) ---------------------------------
 
-    def on_operation(self, operation: Any, inputs: tuple[Any, ...], outputs: tuple[Any, ...], attributes: dict[str, Any]) -> None:
+    def on_operation(
+        self, operation: Any, inputs: tuple[Any, ...], outputs: tuple[Any, ...], attributes: dict[str, Any]
+    ) -> None:
         """Keeps the operation if it depends on something watched and has a gradient."""
         if operation.gradient is None:
             return
@@ -118,12 +120,15 @@ class GradientTape:
                 continue
             found = as_tensor_or_none(item)
             if found is None:
-                raise ValueError(f"Passed in object {item!r} of type {type(item).__name__}, not tf.Tensor or tf.Variable.")
+                raise ValueError(
+                    f"Passed in object {item!r} of type {type(item).__name__}, not tf.Tensor or tf.Variable."
+                )
             if not found.dtype.is_differentiable:
                 import warnings
 
                 warnings.warn(
-                    f"The dtype of the watched tensor must be floating (e.g. tf.float32), got {found.dtype!r}", stacklevel=2
+                    f"The dtype of the watched tensor must be floating (e.g. tf.float32), got {found.dtype!r}",
+                    stacklevel=2,
                 )
                 continue
             self._tracked.add(id(found))
@@ -180,7 +185,9 @@ class GradientTape:
             ValueError: an unknown ``unconnected_gradients``, or output_gradients of another structure.
         """
         if unconnected_gradients not in (UnconnectedGradients.NONE, UnconnectedGradients.ZERO):
-            raise ValueError(f"Unknown value for unconnected_gradients: {unconnected_gradients!r}; use 'none' or 'zero'.")
+            raise ValueError(
+                f"Unknown value for unconnected_gradients: {unconnected_gradients!r}; use 'none' or 'zero'."
+            )
         self._use("gradient")
         targets = [self._target(item) for item in nest.flatten(target)]
         flat_sources = [self._source(item) for item in nest.flatten(sources)]
@@ -241,28 +248,24 @@ class GradientTape:
         self, entries: list[Entry], targets: list[Tensor], sources: list[Tensor | Variable], weights: list[Any]
     ) -> list[Any]:
         keys = self._keys(sources)
-        # What leads from a source to anything: only there are cotangents wanted.
-        reached = {key for group in keys for key in group}
-        count = len(entries)
-        wanted: list[bool] = []
-        for _, inputs, outputs, _ in entries:
-            for x in inputs:
-                if id(x) in reached:
-                    for y in outputs:
-                        reached.add(id(y))
-                    wanted.append(True)
-                    break
-            else:
-                wanted.append(False)
         kept = {key for group in keys for key in group}
+        # What leads from a source to anything: only there are cotangents wanted.
+        reached = set(kept)
+        wanted: list[Entry] = []
+        for entry in entries:
+            for x in entry[1]:
+                if id(x) in reached:
+                    for y in entry[2]:
+                        reached.add(id(y))
+                    wanted.append(entry)
+                    break
         cotangents: dict[int, Any] = {}
         for target, weight in zip(targets, weights, strict=True):
             if id(target) in self._tracked or id(target) in reached:
-                accumulate(cotangents, target, _seed(target, weight))
-        for position in range(count - 1, -1, -1):
-            if not wanted[position]:
-                continue
-            operation, inputs, outputs, attributes = entries[position]
+                before = cotangents.get(id(target))
+                seed = _seed(target, weight)
+                cotangents[id(target)] = seed if before is None else _add(before, seed)
+        for operation, inputs, outputs, attributes in reversed(wanted):
             if len(outputs) == 1:
                 y = outputs[0]
                 key = id(y)
@@ -280,9 +283,14 @@ class GradientTape:
                 g = tuple([_dense(g, y, zeros) for g, y in zip(found, outputs, strict=True)])
                 y = outputs
             for x, cotangent in zip(inputs, _cotangents(operation, reached, g, y, inputs, attributes), strict=True):
-                if cotangent is not None and id(x) in reached:
-                    accumulate(cotangents, x, cotangent)
-        return [_summed([cotangents.get(key) for key in group]) for group in keys]
+                if cotangent is not None:
+                    key = id(x)
+                    if key in reached:
+                        before = cotangents.get(key)
+                        cotangents[key] = cotangent if before is None else _add(before, cotangent)
+        return [
+            cotangents.get(group[0]) if len(group) == 1 else _summed([cotangents.get(key) for key in group]) for group in keys
+        ]
 
     def _keys(self, sources: list[Tensor | Variable]) -> list[list[int]]:
         """For each source the ids under which its cotangent is found: a variable's are those of its snapshots."""
@@ -311,7 +319,9 @@ class GradientTape:
             RuntimeError: as in ``gradient``.
         """
         if unconnected_gradients not in (UnconnectedGradients.NONE, UnconnectedGradients.ZERO):
-            raise ValueError(f"Unknown value for unconnected_gradients: {unconnected_gradients!r}; use 'none' or 'zero'.")
+            raise ValueError(
+                f"Unknown value for unconnected_gradients: {unconnected_gradients!r}; use 'none' or 'zero'."
+            )
         self._use("jacobian")
         target = self._target(target)
         flat_sources = [self._source(item) for item in nest.flatten(sources)]
@@ -386,13 +396,6 @@ class GradientTape:
 # ---- the backward walk's arithmetic ------------------------------------------------------------------
 
 
-def accumulate(cotangents: dict[int, Any], x: Tensor, cotangent: Any) -> None:
-    """Adds a cotangent of ``x`` to those found so far."""
-    key = id(x)
-    before = cotangents.get(key)
-    cotangents[key] = cotangent if before is None else _add(before, cotangent)
-
-
 def _add(a: Any, b: Any) -> Any:
     if type(a) is IndexedSlices:
         if type(b) is IndexedSlices:
@@ -415,6 +418,7 @@ def _cotangents(
     operation: Any, reached: set[int], g: Any, y: Any, inputs: tuple[Tensor, ...], attributes: dict[str, Any]
 ) -> Any:
     rule = operation.gradient
+    results: list[Any]
     if type(rule) is Joint:
         return rule.function(tuple([id(x) in reached for x in inputs]), g, y, *inputs, **attributes)
     if type(rule) is not tuple:
@@ -437,7 +441,9 @@ def sum_to_shape(x: Tensor, shape: tuple[int, ...]) -> Tensor:
     got = x._array.shape
     extra = len(got) - len(shape)
     if extra >= 0:
-        axes = tuple([axis for axis in range(len(got)) if axis < extra or (shape[axis - extra] == 1 and got[axis] != 1)])
+        axes = tuple(
+            [axis for axis in range(len(got)) if axis < extra or (shape[axis - extra] == 1 and got[axis] != 1)]
+        )
         if axes:
             x = TABLE["reduce_sum"](x, axes=axes, keepdims=True)
         if extra:
@@ -447,7 +453,9 @@ def sum_to_shape(x: Tensor, shape: tuple[int, ...]) -> Tensor:
 
 def _seed(target: Tensor, weight: Any) -> Tensor:
     if weight is None:
-        return Tensor(np.ones(target._array.shape, target._array.dtype))
+        ones = np.empty(target._array.shape, target._array.dtype)
+        ones.fill(1)
+        return Tensor(ones)
     weight = convert_to_tensor(weight, target.dtype)
     return weight if weight._array.shape == target._array.shape else sum_to_shape(weight, target._array.shape)
 

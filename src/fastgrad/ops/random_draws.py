@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 
 from fastgrad import dtypes
@@ -29,7 +30,14 @@ def _floats(name: str) -> Any:
         width = wanted if wanted.itemsize > 2 else _F32
         out = np.empty(shape, width)
         getattr(kernels, name)[width](out, out.size, key, *counter)
-        return out if width is wanted else out.astype(wanted)
+        if width is wanted:
+            return out
+        if name == "uniform":
+            # Cut to the bits that the narrow dtype has below 1: rounding could give 1 itself.
+            steps = np.float32(2.0 ** (1 + ml_dtypes.finfo(wanted).nmant))
+            np.floor(out * steps, out=out)
+            out /= steps
+        return out.astype(wanted)
 
     return run
 
