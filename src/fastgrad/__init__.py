@@ -218,6 +218,9 @@ from fastgrad.ops.sorting import unique_with_counts as unique_with_counts
 from fastgrad.ops.statistics import histogram_fixed_width as histogram_fixed_width
 from fastgrad.ops.statistics import histogram_fixed_width_bins as histogram_fixed_width_bins
 
+# ---- ops/tensor_array.py
+from fastgrad.ops.tensor_array import TensorArray as TensorArray
+
 # ---- ops/variable_rows.py, which gives variables scatter_add and its kin
 from fastgrad.ops import variable_rows as _variable_rows
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+# ---- ops/clipping.py
+from fastgrad.ops.clipping import global_norm as global_norm
+
 # ---- ops/contraction.py
 from fastgrad.ops.contraction import matmul as matmul
 from fastgrad.ops.contraction import matvec as matvec

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+# ---- tf.math.special
+from fastgrad.ops import special as special
+
 # ---- ops/arithmetic.py
 from fastgrad.ops.arithmetic import abs as abs
 from fastgrad.ops.arithmetic import accumulate_n as accumulate_n
@@ -157,6 +160,3 @@ from fastgrad.ops.special import bessel_i1e as bessel_i1e
 from fastgrad.ops.statistics import bincount as bincount
 from fastgrad.ops.statistics import reduce_std as reduce_std
 from fastgrad.ops.statistics import reduce_variance as reduce_variance
-
-# ---- tf.math.special
-from fastgrad.ops import special as special

@@ -150,9 +150,9 @@ class Operation:
         finally:
             quiet_reset(token)
         if type(result) is tuple:
-            y = outputs = tuple([Tensor(array if type(array) is ndarray else np.asarray(array)) for array in result])
+            y = outputs = tuple([Tensor(array if type(array) is ndarray else as_array(array)) for array in result])
         else:
-            y = Tensor(result if type(result) is ndarray else np.asarray(result))
+            y = Tensor(result if type(result) is ndarray else as_array(result))
             outputs = (y,)
         for x in inputs:
             if x._owner is not None:
@@ -183,6 +183,11 @@ def _keep_snapshots(inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...]) -> 
             for y in outputs:
                 if y._array.base is not None or y._array is x._array:
                     owner._share(y)
+
+
+def as_array(scalar: Any) -> np.ndarray:
+    """What NumPy gives in place of an array of shape (): one of its scalars, or bytes."""
+    return np.asarray(scalar, object if type(scalar) is bytes else None)
 
 
 def refuse_dtype(name: str, got: Any, wanted: Iterable[np.dtype]) -> InvalidArgumentError:
@@ -224,7 +229,7 @@ class Unary(Operation):
             result = self.run(array)
         finally:
             quiet_reset(token)
-        y = Tensor(result if type(result) is ndarray else np.asarray(result))
+        y = Tensor(result if type(result) is ndarray else as_array(result))
         if x._owner is not None:
             _keep_snapshots((x,), (y,))
         active = recorders.active
@@ -240,7 +245,7 @@ class Binary(Operation):
 
     def __call__(self, x: Any, y: Any, name: str | None = None) -> Tensor:
         if type(x) is not Tensor or type(y) is not Tensor:
-            x, y = convert_pair(x, y)
+            x, y = convert_pair(x, y, self.name)
         a, b = x._array, y._array
         if a.dtype is not b.dtype and a.dtype != b.dtype:
             raise refuse_mix(self.name, a.dtype, b.dtype)
@@ -253,7 +258,7 @@ class Binary(Operation):
             raise refuse_shapes(self.name, a.shape, b.shape) from None
         finally:
             quiet_reset(token)
-        z = Tensor(result if type(result) is ndarray else np.asarray(result))
+        z = Tensor(result if type(result) is ndarray else as_array(result))
         active = recorders.active
         if active:
             inputs, outputs = (x, y), (z,)
@@ -262,13 +267,35 @@ class Binary(Operation):
         return z
 
 
-def convert_pair(x: Any, y: Any) -> tuple[Tensor, Tensor]:
-    """Two operands as tensors: a Python value or array beside a tensor takes the tensor's dtype if it can."""
+def convert_pair(x: Any, y: Any, name: str | None = None) -> tuple[Tensor, Tensor]:
+    """Two operands as tensors: a Python value or array beside a tensor takes the tensor's dtype if it can.
+
+    Args:
+        x, y: the operands.
+        name: the operation; without one, a value that can't take the other's dtype keeps its own.
+
+    Raises:
+        TypeError: such a value, as ``1.5`` beside integers; for "add" it is left to the check of dtypes, as in TensorFlow.
+    """
     a, b = as_tensor_or_none(x), as_tensor_or_none(y)
-    if a is None:
-        a = convert_to_tensor(x) if b is None else convert_beside(x, b._array.dtype)
-    if b is None:
+    if a is not None:
+        if b is None:
+            b = convert_beside(y, a._array.dtype)
+            odd, wanted = y, a
+        else:
+            return a, b
+    elif b is not None:
+        a = convert_beside(x, b._array.dtype)
+        odd, wanted = x, b
+    else:
+        a = convert_to_tensor(x)
         b = convert_beside(y, a._array.dtype)
+        odd, wanted = y, a
+    if name is not None and a._array.dtype != b._array.dtype and name != "add":
+        raise TypeError(
+            f"{name}: Cannot convert {odd!r} to a tensor of dtype {wanted.dtype.name}, which the other operand has. "
+            f"Tensors are never converted silently: use tf.cast."
+        )
     return a, b
 
 

@@ -64,7 +64,7 @@ def integer(value: Any, what: str) -> int:
     try:
         return operator.index(value)
     except TypeError:
-        array = tensor_of(value).numpy()
+        array = tensor_of(value)._array
     if array.dtype.kind not in "iu" or array.size != 1:
         raise InvalidArgumentError(f"{what} must be one integer, got {value!r}.")
     return int(array.reshape(()))
@@ -93,7 +93,7 @@ def integers(value: Any, what: str) -> tuple[int, ...]:
             pass
     elif type(value) is int:
         return (value,)
-    array = tensor_of(value).numpy()
+    array = tensor_of(value)._array
     if array.size == 0 and array.ndim == 1:
         return ()
     if array.dtype.kind not in "iu":

@@ -6,10 +6,29 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.operation import COMPLEX, FLOATING, NUMERIC, REAL, SIGNED, STRING, TABLE, elementwise
+from fastgrad.errors import InvalidArgumentError
+from fastgrad.indexed_slices import IndexedSlices
+from fastgrad.operation import (
+    COMPLEX,
+    FLOATING,
+    INEXACT,
+    NUMERIC,
+    REAL,
+    SIGNED,
+    STRING,
+    TABLE,
+    Form,
+    convert_pair,
+    elementwise,
+    joint,
+    operation,
+    refuse_dtype,
+)
+from fastgrad.ops.arguments import tensors_of
 from fastgrad.ops.casting import cast
 from fastgrad.ops.comparison import greater_equal, less_equal, logical_not, masked
-from fastgrad.tensor import Tensor
+from fastgrad.shape import TensorShape
+from fastgrad.tensor import Tensor, convert_to_tensor
 
 add = elementwise(
     "add",
@@ -52,9 +71,24 @@ def conjugate(x: Tensor) -> Tensor:
     return TABLE["conj"](x) if x._array.dtype.kind == "c" else x
 
 
+def square_of_modulus(x: Tensor) -> Tensor:
+    """``|x|**2``, a real number. In formulas that hold for complex numbers, too."""
+    if x._array.dtype.kind != "c":
+        return TABLE["square"](x)
+    return TABLE["real"](multiply(x, conjugate(x)))
+
+
 def zeros_as(x: Tensor) -> Tensor:
     """Zeros of the shape and dtype of ``x``. In gradient rules."""
     return Tensor(np.zeros(x._array.shape, x._array.dtype))
+
+
+def _sign_gradient(g: Tensor, y: Tensor, x: Tensor) -> Tensor:
+    if x._array.dtype.kind != "c":
+        return zeros_as(x)
+    # Only the part of g across y turns it.
+    along = cast(TABLE["real"](multiply(conjugate(y), g)), x.dtype)
+    return TABLE["divide_no_nan"](subtract(g, multiply(y, along)), cast(abs(x), x.dtype))
 
 
 def _sign(x: np.ndarray) -> np.ndarray:
@@ -82,10 +116,10 @@ abs = elementwise(
 )
 sign = elementwise(
     "sign",
-    """-1, 0 or 1 with the sign of ``x``, element by element; ``x / |x|`` of complex numbers. Its gradient is zeros.""",
+    """-1, 0 or 1 with the sign of ``x``, element by element; ``x / |x|`` of complex numbers. Gradients of real signs are zeros.""",
     run=_sign,
     code="sign({0})",
-    gradient=lambda g, y, x: zeros_as(x),
+    gradient=_sign_gradient,
     dtypes=SIGNED | FLOATING | COMPLEX,
 )
 maximum = elementwise(
@@ -110,13 +144,155 @@ minimum = elementwise(
     ),
     dtypes=REAL,
 )
+
+
+def _squared_difference(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    difference = np.subtract(x, y)
+    return np.multiply(difference, np.conjugate(difference)) if x.dtype.kind == "c" else np.square(difference)
+
+
 squared_difference = elementwise(
     "squared_difference",
-    "``(x - y)**2`` (times its conjugate for complex numbers), element by element, broadcast.",
-    run=lambda x, y: np.square(np.subtract(x, y)),
+    "``(x - y)**2``, for complex numbers ``|x - y|**2``, element by element, broadcast.",
+    run=_squared_difference,
     code="({0} - {1}) * ({0} - {1})",
     gradient=(
         lambda g, z, x, y: multiply(g, multiply(subtract(x, y), 2)),
         lambda g, z, x, y: multiply(g, multiply(subtract(y, x), 2)),
     ),
 )
+multiply_no_nan = elementwise(
+    "multiply_no_nan",
+    "``x * y``, and 0 where ``y`` is 0 even if ``x`` is infinite or NaN; element by element, broadcast.",
+    run=lambda x, y: np.where(y == 0, x.dtype.type(0), np.multiply(x, y)),
+    code="where({1} == 0, 0, {0} * {1})",
+    gradient=(
+        lambda g, z, x, y: multiply_no_nan(g, conjugate(y)),
+        lambda g, z, x, y: multiply_no_nan(conjugate(x), g),
+    ),
+    dtypes=INEXACT,
+)
+_nextafter = elementwise(
+    "nextafter",
+    "The next number after ``x`` on the way to ``y``.",
+    run=np.nextafter,
+    code="nextafter({0}, {1})",
+    dtypes=frozenset([np.dtype(np.float32), np.dtype(np.float64)]),
+)
+
+
+def nextafter(x1: Any, x2: Any, name: str | None = None) -> Tensor:
+    """The next number that the dtype has after ``x1`` on the way to ``x2``, element by element, broadcast.
+
+    Args:
+        x1, x2: float32 or float64.
+        name: kept for TensorFlow's signature.
+    """
+    return _nextafter(x1, x2)
+
+
+# ---- sums of several tensors -----------------------------------------------------------------------
+
+
+def _add_n(*xs: np.ndarray) -> np.ndarray:
+    total = np.add(xs[0], xs[1])
+    for x in xs[2:]:
+        total = np.add(total, x)
+    return total
+
+
+_add_n_row = operation(
+    "add_n", Form.ELEMENTWISE, run=_add_n, gradient=joint(lambda needs, g, y, *xs: [g] * len(xs)), dtypes=NUMERIC
+)
+
+
+def add_n(inputs: Any, name: str | None = None) -> Tensor:
+    """The sum of several tensors of one shape.
+
+    Args:
+        inputs: a list of tensors of the same shape and dtype, or a tensor, whose rows are added. Among them may be
+            ``IndexedSlices``.
+        name: kept for TensorFlow's signature.
+
+    Raises:
+        ValueError: ``inputs`` is empty or no list.
+        InvalidArgumentError: different shapes or dtypes, or a dtype that has no sums.
+    """
+    if not isinstance(inputs, (list, tuple, Tensor)) or not len(inputs):
+        raise ValueError(
+            "add_n: Inputs must be an iterable of at least one Tensor/IndexedSlices with the same dtype and shape."
+        )
+    xs = tensors_of(list(inputs), "add_n")
+    first = xs[0]._array
+    if first.dtype not in NUMERIC:
+        raise refuse_dtype("add_n", first.dtype, NUMERIC)
+    for position, x in enumerate(xs):
+        if x._array.shape != first.shape:
+            raise InvalidArgumentError(
+                f"add_n: Inputs must have the same size and shape. Input 0: {list(first.shape)} != "
+                f"input {position}: {list(x._array.shape)}; add_n does not broadcast, `+` does."
+            )
+    return xs[0] if len(xs) == 1 else _add_n_row(*xs)
+
+
+def accumulate_n(inputs: Any, shape: Any = None, tensor_dtype: Any = None, name: str | None = None) -> Tensor:
+    """The sum of several tensors of one shape, checked against ``shape`` and ``tensor_dtype`` if they are given.
+
+    Args:
+        inputs: a list of tensors of the same shape and dtype.
+        shape: the shape they must have.
+        tensor_dtype: the dtype they must have.
+        name: kept for TensorFlow's signature.
+
+    Raises:
+        ValueError: ``inputs`` is empty or no list, or shapes or dtypes differ.
+        TypeError: they do not have ``tensor_dtype``.
+    """
+    if not isinstance(inputs, (list, tuple)) or not inputs:
+        raise ValueError("accumulate_n: inputs must be a list of at least one Tensor with the same dtype and shape")
+    xs = [convert_to_tensor(x) for x in inputs]
+    wanted = xs[0].shape if shape is None else TensorShape(shape)
+    for x in xs:
+        if x.dtype is not xs[0].dtype:
+            raise ValueError("accumulate_n: inputs must be a list of at least one Tensor with the same dtype and shape")
+        if not wanted.is_compatible_with(x.shape):
+            raise ValueError(f"accumulate_n: Shapes {wanted} and {x.shape} are not compatible")
+    if tensor_dtype is not None and xs[0].dtype != tensor_dtype:
+        raise TypeError(f"accumulate_n: tensor_dtype is {tensor_dtype}, but input is of type {xs[0].dtype}")
+    return add_n(xs)
+
+
+def scalar_mul(scalar: Any, x: Any, name: str | None = None) -> Any:
+    """``scalar * x``, also for ``IndexedSlices``, whose values are multiplied.
+
+    Raises:
+        ValueError: ``scalar`` is not of shape ().
+    """
+    if isinstance(x, IndexedSlices):
+        return IndexedSlices(scalar_mul(scalar, x.values), x.indices, x.dense_shape)
+    scalar, x = convert_pair(scalar, x, "scalar_mul")
+    if scalar._array.ndim:
+        raise ValueError(f"The input scalar must be a 0-D value. Received shape {scalar.shape}.")
+    return multiply(scalar, x)
+
+
+def polyval(coeffs: Any, x: Any, name: str | None = None) -> Tensor:
+    """The polynomial ``coeffs[0] * x**(n-1) + ... + coeffs[n-1]``, by Horner's rule.
+
+    Args:
+        coeffs: a list of tensors or numbers, each of which broadcasts with ``x``.
+        x: where to evaluate it.
+        name: kept for TensorFlow's signature.
+
+    Raises:
+        ValueError: ``coeffs`` is no list.
+    """
+    if not isinstance(coeffs, list):
+        raise ValueError(f"polyval: Argument coeffs must be list type. Received type {type(coeffs)}.")
+    x = convert_to_tensor(x)
+    if not coeffs:
+        return zeros_as(x)
+    total, _ = convert_pair(coeffs[0], x)
+    for coefficient in coeffs[1:]:
+        total = add(multiply(total, x), coefficient)
+    return total

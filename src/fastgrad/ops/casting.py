@@ -15,7 +15,7 @@ from fastgrad.tensor import Tensor, convert_to_tensor
 
 def _cast(x: np.ndarray, dtype: str) -> np.ndarray:
     wanted = dtypes.as_dtype(dtype).numpy
-    if x.dtype.kind == "c" and wanted.kind != "c" and wanted.kind != "b":
+    if x.dtype.kind == "c" and wanted.kind not in {"c", "b"}:
         x = x.real
     return x.astype(wanted)
 
@@ -57,8 +57,45 @@ def cast(x: Any, dtype: Any, name: str | None = None) -> Any:
     got = x._array.dtype
     if got == dtype.numpy:
         return x
-    if got == object or dtype is dtypes.string:
+    if x.dtype is dtypes.string or dtype is dtypes.string:
         raise UnimplementedError(
             f"cast: Cast {x.dtype.name} to {dtype.name} is not supported; tf.strings.to_number and tf.strings.as_string are."
         )
     return _row(x, dtype=dtype.name)
+
+
+def saturate_cast(value: Any, dtype: Any, name: str | None = None) -> Tensor:
+    """``value`` in another dtype, clipped first to the numbers that the dtype can hold.
+
+    Args:
+        value: a tensor, or what converts to one; of complex numbers only the real part goes to real dtypes.
+        dtype: a numeric dtype.
+        name: kept for TensorFlow's signature.
+
+    Raises:
+        TypeError: ``dtype`` has no smallest and largest number, as bool.
+    """
+    from fastgrad.ops.arithmetic import maximum, minimum
+
+    dtype = dtypes.as_dtype(dtype)
+    x = value if type(value) is Tensor else convert_to_tensor(value)
+    if x.dtype.is_complex and not dtype.is_complex:
+        x = cast(x, x.dtype.real_dtype)
+    if x.dtype is dtype or dtype.is_complex:
+        return cast(x, dtype)
+    if dtype.is_bool or dtype is dtypes.string:
+        raise TypeError(f"saturate_cast: cannot find the smallest value of {dtype!r}.")
+    low, high = _shared_limits(x.dtype, dtype)
+    return cast(maximum(minimum(x, Tensor(high)), Tensor(low)), dtype)
+
+
+def _shared_limits(got: dtypes.DType, wanted: dtypes.DType) -> tuple[np.ndarray, np.ndarray]:
+    """The smallest and the largest number of ``got`` that ``wanted`` holds, too."""
+    low, high = (
+        pick(*[float(limit) if dtype.is_floating else int(limit) for dtype, limit in ((got, a), (wanted, b))])
+        for pick, a, b in ((max, got.min, wanted.min), (min, got.max, wanted.max))
+    )
+    low, high = np.array(low).astype(got.numpy), np.array(high).astype(got.numpy)
+    if got.is_floating and wanted.is_integer and int(high) > wanted.max:
+        high = np.nextafter(high, got.numpy.type(0))  # rounding had carried it over the top
+    return np.asarray(low), np.asarray(high)

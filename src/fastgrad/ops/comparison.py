@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from fastgrad.operation import ANY, BOOLEAN, FLOATING, NUMERIC, REAL, Form, Operation, convert_pair, elementwise
-from fastgrad.tensor import Tensor
+from fastgrad.operation import ANY, BOOLEAN, FLOATING, NUMERIC, REAL, Form, Operation, elementwise
 
 equal = elementwise(
     "equal",

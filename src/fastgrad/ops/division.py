@@ -1,4 +1,7 @@
-"""Quotients and remainders."""
+"""Quotients and remainders.
+
+``//`` and ``%`` follow Python: the remainder has the sign of the divisor; ``truncatediv`` and ``truncatemod`` follow C.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.operation import INEXACT, convert_pair, elementwise
+from fastgrad.errors import InvalidArgumentError
+from fastgrad.operation import INEXACT, REAL, convert_pair, elementwise
+from fastgrad.ops.arguments import tensor_of
 from fastgrad.ops.arithmetic import conjugate, multiply, negative
 from fastgrad.ops.casting import cast
-from fastgrad.ops.power import reciprocal
+from fastgrad.ops.comparison import not_equal
+from fastgrad.ops.power import square
 from fastgrad.tensor import Tensor
 
 _QUOTIENT = {
@@ -30,19 +36,166 @@ realdiv = elementwise(
 )
 
 
+def _as_quotients(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """Integers as the floats that their quotients are."""
+    quotient = _QUOTIENT.get(x._array.dtype)
+    if quotient is None:
+        return x, y
+    if x._array.dtype != y._array.dtype:
+        raise TypeError(
+            f"divide: `x` and `y` must have the same dtype, got {x.dtype!r} != {y.dtype!r}; use tf.cast first."
+        )
+    return cast(x, quotient), cast(y, quotient)
+
+
 def divide(x: Any, y: Any, name: str | None = None) -> Tensor:
     """``x / y``, element by element, broadcast, as Python divides.
 
     Args:
         x, y: tensors of one numeric dtype. Integers of up to 16 bits give float32, larger ones float64.
         name: kept for TensorFlow's signature.
+
+    Raises:
+        TypeError: booleans, or integers beside another dtype.
+        InvalidArgumentError: floats beside another dtype, or shapes that do not broadcast.
     """
     if type(x) is not Tensor or type(y) is not Tensor:
-        x, y = convert_pair(x, y)
-    quotient = _QUOTIENT.get(x._array.dtype)
-    if quotient is not None and x._array.dtype == y._array.dtype:
-        x, y = cast(x, quotient), cast(y, quotient)
+        x, y = convert_pair(x, y, "divide")
+    if x._array.dtype not in INEXACT:
+        if x._array.dtype not in REAL:
+            raise TypeError(f"divide: Invalid dtype {x.dtype!r}; numbers can be divided, tf.cast makes some.")
+        x, y = _as_quotients(x, y)
     return realdiv(x, y)
 
 
 truediv = divide
+
+
+# ---- a divisor of zero gives zero ----------------------------------------------------------------------
+
+_divide_no_nan = elementwise(
+    "divide_no_nan",
+    "``x / y``, and 0 where ``y`` is 0.",
+    run=lambda x, y: np.where(y == 0, x.dtype.type(0), np.divide(x, y)),
+    code="where({1} == 0, 0, {0} / {1})",
+    gradient=(
+        lambda g, z, x, y: _divide_no_nan(g, conjugate(y)),
+        lambda g, z, x, y: negative(multiply(g, conjugate(_divide_no_nan(z, y)))),
+    ),
+    dtypes=INEXACT,
+)
+
+
+def divide_no_nan(x: Any, y: Any, name: str | None = None) -> Tensor:
+    """``x / y``, and 0 where ``y`` is 0, even for NaN and infinity; so are the gradients.
+
+    Args:
+        x, y: tensors of one numeric dtype that broadcast; integers give floats as ``divide`` does.
+        name: kept for TensorFlow's signature.
+    """
+    if type(x) is not Tensor or type(y) is not Tensor:
+        x, y = convert_pair(x, y, "divide_no_nan")
+    return _divide_no_nan(*_as_quotients(x, y))
+
+
+def reciprocal_no_nan(x: Any, name: str | None = None) -> Tensor:
+    """``1 / x``, and 0 where ``x`` is 0, element by element.
+
+    Raises:
+        InvalidArgumentError: ``x`` is neither floating nor complex.
+    """
+    x = tensor_of(x)
+    return _divide_no_nan(Tensor(np.ones((), x._array.dtype)), x)
+
+
+xdivy = elementwise(
+    "xdivy",
+    "``x / y``, and 0 where ``x`` is 0, even beside 0, NaN and infinity; element by element, broadcast.",
+    run=lambda x, y: np.where(x == 0, x.dtype.type(0), np.divide(x, y)),
+    code="where({0} == 0, 0, {0} / {1})",
+    gradient=(
+        lambda g, z, x, y: multiply(g, conjugate(xdivy(cast(not_equal(x, 0), x.dtype), y))),
+        lambda g, z, x, y: multiply(g, conjugate(xdivy(negative(x), square(y)))),
+    ),
+    dtypes=INEXACT,
+)
+
+
+# ---- whole quotients and remainders --------------------------------------------------------------------
+
+
+def _refuse_zero(name: str, y: np.ndarray) -> None:
+    if y.dtype.kind in "iu" and not y.all():
+        raise InvalidArgumentError(
+            f"{name}: Integer division by zero; the divisor has a 0 among its {y.dtype.name} numbers."
+        )
+
+
+def _floordiv(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    _refuse_zero("floordiv", y)
+    return np.floor_divide(x, y)
+
+
+def _floormod(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    _refuse_zero("floormod", y)
+    return np.remainder(x, y)
+
+
+def _truncatediv(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    _refuse_zero("truncatediv", y)
+    towards_zero = (np.remainder(x, y) != 0) & ((x < 0) != (y < 0))
+    return np.add(np.floor_divide(x, y), towards_zero.astype(x.dtype))
+
+
+def _truncatemod(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    _refuse_zero("truncatemod", y)
+    return np.fmod(x, y)
+
+
+floordiv = elementwise(
+    "floordiv",
+    """``x // y`` as in Python: the quotient rounded down, element by element, broadcast. No gradient flows.
+
+    Raises:
+        InvalidArgumentError: an integer is divided by 0.
+    """,
+    run=_floordiv,
+    code="{0} // {1}",
+    dtypes=REAL,
+)
+floormod = elementwise(
+    "floormod",
+    """``x % y`` as in Python: the remainder has the sign of ``y``; element by element, broadcast.
+
+    Raises:
+        InvalidArgumentError: an integer is divided by 0.
+    """,
+    run=_floormod,
+    code="{0} % {1}",
+    gradient=(lambda g, z, x, y: g, lambda g, z, x, y: negative(multiply(g, floordiv(x, y)))),
+    dtypes=REAL,
+)
+mod = floormod
+truncatediv = elementwise(
+    "truncatediv",
+    """``x / y`` rounded towards 0, element by element, broadcast. No gradient flows.
+
+    Raises:
+        InvalidArgumentError: an integer is divided by 0.
+    """,
+    run=_truncatediv,
+    code="{0} // {1} + where(({0} % {1} != 0) and (({0} < 0) != ({1} < 0)), 1, 0)",
+    dtypes=REAL,
+)
+truncatemod = elementwise(
+    "truncatemod",
+    """The remainder of ``truncatediv``: it has the sign of ``x``; element by element, broadcast.
+
+    Raises:
+        InvalidArgumentError: an integer is divided by 0.
+    """,
+    run=_truncatemod,
+    code="fmod({0}, {1})",
+    gradient=(lambda g, z, x, y: g, lambda g, z, x, y: negative(multiply(g, truncatediv(x, y)))),
+    dtypes=REAL,
+)

@@ -7,9 +7,15 @@ from typing import Any
 import numpy as np
 
 from fastgrad.operation import FLOATING, INEXACT, elementwise
+from fastgrad.ops.arithmetic import abs as absolute
 from fastgrad.ops.arithmetic import add, conjugate, multiply, negative, subtract
-from fastgrad.ops.power import reciprocal, square
+from fastgrad.ops.casting import cast
+from fastgrad.ops.comparison import not_equal
+from fastgrad.ops.division import realdiv, xdivy
+from fastgrad.ops.power import reciprocal, rsqrt, square
 from fastgrad.tensor import Tensor
+
+# ---- exponentials and logarithms -----------------------------------------------------------------------
 
 exp = elementwise(
     "exp",
@@ -19,23 +25,192 @@ exp = elementwise(
     gradient=lambda g, y, x: multiply(g, conjugate(y)),
     dtypes=INEXACT,
 )
+expm1 = elementwise(
+    "expm1",
+    "``e**x - 1``, element by element, exact near 0.",
+    run=np.expm1,
+    code="expm1({0})",
+    gradient=lambda g, y, x: multiply(g, conjugate(exp(x))),
+    dtypes=INEXACT,
+)
 log = elementwise(
     "log",
-    "The natural logarithm, element by element: -inf at 0, NaN below.",
+    "The natural logarithm, element by element: -inf at 0, NaN below. The gradient at 0 is infinite.",
     run=np.log,
     code="log({0})",
     gradient=lambda g, y, x: multiply(g, conjugate(reciprocal(x))),
     dtypes=INEXACT,
     domain=(0.0, np.inf),
 )
+log1p = elementwise(
+    "log1p",
+    "``log(1 + x)``, element by element, exact near 0.",
+    run=np.log1p,
+    code="log1p({0})",
+    gradient=lambda g, y, x: multiply(g, conjugate(reciprocal(add(x, 1)))),
+    dtypes=INEXACT,
+    domain=(-1.0, np.inf),
+)
+xlogy = elementwise(
+    "xlogy",
+    "``x * log(y)``, and 0 where ``x`` is 0, whatever ``y`` is; element by element, broadcast.",
+    run=lambda x, y: np.where(x == 0, x.dtype.type(0), np.multiply(x, np.log(y))),
+    code="where({0} == 0, 0, {0} * log({1}))",
+    gradient=(
+        lambda g, z, x, y: multiply(g, conjugate(xlogy(_is_nonzero(x), y))),
+        lambda g, z, x, y: multiply(g, conjugate(xdivy(x, y))),
+    ),
+    dtypes=INEXACT,
+    domain=(0.0, np.inf),
+)
+xlog1py = elementwise(
+    "xlog1py",
+    "``x * log(1 + y)``, and 0 where ``x`` is 0, whatever ``y`` is; element by element, broadcast.",
+    run=lambda x, y: np.where(x == 0, x.dtype.type(0), np.multiply(x, np.log1p(y))),
+    code="where({0} == 0, 0, {0} * log1p({1}))",
+    gradient=(
+        lambda g, z, x, y: multiply(g, conjugate(xlog1py(_is_nonzero(x), y))),
+        lambda g, z, x, y: multiply(g, conjugate(xdivy(x, add(y, 1)))),
+    ),
+    dtypes=INEXACT,
+    domain=(-1.0, np.inf),
+)
+
+
+def _is_nonzero(x: Tensor) -> Tensor:
+    return cast(not_equal(x, 0), x.dtype)
+
+
+# ---- circular functions --------------------------------------------------------------------------------
+
+sin = elementwise(
+    "sin",
+    "The sine of an angle in radians, element by element; NaN at infinity.",
+    run=np.sin,
+    code="sin({0})",
+    gradient=lambda g, y, x: multiply(g, conjugate(cos(x))),
+    dtypes=INEXACT,
+)
+cos = elementwise(
+    "cos",
+    "The cosine of an angle in radians, element by element; NaN at infinity.",
+    run=np.cos,
+    code="cos({0})",
+    gradient=lambda g, y, x: negative(multiply(g, conjugate(sin(x)))),
+    dtypes=INEXACT,
+)
+tan = elementwise(
+    "tan",
+    "The tangent of an angle in radians, element by element; NaN at infinity.",
+    run=np.tan,
+    code="tan({0})",
+    gradient=lambda g, y, x: multiply(g, conjugate(add(square(y), 1))),
+    dtypes=INEXACT,
+)
+asin = elementwise(
+    "asin",
+    "The inverse of ``sin``, element by element, in [-pi/2, pi/2]; NaN outside [-1, 1].",
+    run=np.arcsin,
+    code="asin({0})",
+    gradient=lambda g, y, x: multiply(g, conjugate(rsqrt(subtract(1, square(x))))),
+    dtypes=INEXACT,
+    domain=(-1.0, 1.0),
+)
+acos = elementwise(
+    "acos",
+    "The inverse of ``cos``, element by element, in [0, pi]; NaN outside [-1, 1].",
+    run=np.arccos,
+    code="acos({0})",
+    gradient=lambda g, y, x: negative(multiply(g, conjugate(rsqrt(subtract(1, square(x)))))),
+    dtypes=INEXACT,
+    domain=(-1.0, 1.0),
+)
+atan = elementwise(
+    "atan",
+    "The inverse of ``tan``, element by element, in [-pi/2, pi/2].",
+    run=np.arctan,
+    code="atan({0})",
+    gradient=lambda g, y, x: multiply(g, conjugate(reciprocal(add(square(x), 1)))),
+    dtypes=INEXACT,
+)
+_atan2 = elementwise(
+    "atan2",
+    "The angle of the point with ordinate ``x`` and abscissa ``y``.",
+    run=np.arctan2,
+    code="atan2({0}, {1})",
+    gradient=(
+        lambda g, z, x, y: multiply(g, realdiv(y, add(square(x), square(y)))),
+        lambda g, z, x, y: negative(multiply(g, realdiv(x, add(square(x), square(y))))),
+    ),
+    dtypes=FLOATING,
+)
+
+
+def atan2(y: Any, x: Any, name: str | None = None) -> Tensor:
+    """The angle of the points ``(x, y)`` as seen from the origin, element by element, broadcast, in [-pi, pi].
+
+    Args:
+        y: ordinates, of a floating dtype.
+        x: abscissas, of the same dtype.
+        name: kept for TensorFlow's signature.
+    """
+    return _atan2(y, x)
+
+
+# ---- hyperbolic functions ------------------------------------------------------------------------------
+
+sinh = elementwise(
+    "sinh",
+    "The hyperbolic sine, element by element.",
+    run=np.sinh,
+    code="sinh({0})",
+    gradient=lambda g, y, x: multiply(g, conjugate(cosh(x))),
+    dtypes=INEXACT,
+)
+cosh = elementwise(
+    "cosh",
+    "The hyperbolic cosine, element by element.",
+    run=np.cosh,
+    code="cosh({0})",
+    gradient=lambda g, y, x: multiply(g, conjugate(sinh(x))),
+    dtypes=INEXACT,
+)
 tanh = elementwise(
     "tanh",
     "The hyperbolic tangent, element by element.",
     run=np.tanh,
     code="tanh({0})",
-    gradient=lambda g, y, x: multiply(g, conjugate(subtract(1.0, square(y)))),
+    gradient=lambda g, y, x: multiply(g, conjugate(subtract(1, square(y)))),
     dtypes=INEXACT,
 )
+asinh = elementwise(
+    "asinh",
+    "The inverse of ``sinh``, element by element.",
+    run=np.arcsinh,
+    code="asinh({0})",
+    gradient=lambda g, y, x: realdiv(g, conjugate(cosh(y))),
+    dtypes=INEXACT,
+)
+acosh = elementwise(
+    "acosh",
+    "The inverse of ``cosh``, element by element, not negative; NaN below 1.",
+    run=np.arccosh,
+    code="acosh({0})",
+    gradient=lambda g, y, x: realdiv(g, conjugate(sinh(y))),
+    dtypes=INEXACT,
+    domain=(1.0, np.inf),
+)
+atanh = elementwise(
+    "atanh",
+    "The inverse of ``tanh``, element by element: infinite at -1 and 1, NaN beyond.",
+    run=np.arctanh,
+    code="atanh({0})",
+    gradient=lambda g, y, x: multiply(g, conjugate(reciprocal(subtract(1, square(x))))),
+    dtypes=INEXACT,
+    domain=(-1.0, 1.0),
+)
+
+# ---- the sigmoid family --------------------------------------------------------------------------------
 
 
 def _sigmoid(x: np.ndarray) -> np.ndarray:
@@ -43,11 +218,59 @@ def _sigmoid(x: np.ndarray) -> np.ndarray:
     return np.divide(one, np.add(one, np.exp(np.negative(x))))
 
 
+def _softplus(x: np.ndarray) -> np.ndarray:
+    return np.add(np.maximum(x, x.dtype.type(0)), np.log1p(np.exp(np.negative(np.abs(x)))))
+
+
 sigmoid = elementwise(
     "sigmoid",
     "``1 / (1 + exp(-x))``, element by element.",
     run=_sigmoid,
     code="1 / (1 + exp(-{0}))",
-    gradient=lambda g, y, x: multiply(g, conjugate(multiply(y, subtract(1.0, y)))),
+    gradient=lambda g, y, x: multiply(g, conjugate(multiply(y, subtract(1, y)))),
     dtypes=INEXACT,
 )
+log_sigmoid = elementwise(
+    "log_sigmoid",
+    "``log(sigmoid(x)) = -softplus(-x)``, element by element.",
+    run=lambda x: np.negative(_softplus(np.negative(x))),
+    code="minimum({0}, 0) - log1p(exp(-abs({0})))",
+    gradient=lambda g, y, x: multiply(g, sigmoid(negative(x))),
+    dtypes=FLOATING,
+)
+_softplus_row = elementwise(
+    "softplus",
+    "``log(1 + exp(x))``",
+    run=_softplus,
+    code="maximum({0}, 0) + log1p(exp(-abs({0})))",
+    gradient=lambda g, y, x: multiply(g, sigmoid(x)),
+    dtypes=FLOATING,
+)
+_softsign_row = elementwise(
+    "softsign",
+    "``x / (1 + |x|)``",
+    run=lambda x: np.divide(x, np.add(np.abs(x), x.dtype.type(1))),
+    code="{0} / (1 + abs({0}))",
+    gradient=lambda g, y, x: realdiv(g, square(add(absolute(x), 1))),
+    dtypes=FLOATING,
+)
+
+
+def softplus(features: Any, name: str | None = None) -> Tensor:
+    """``log(1 + exp(features))``, element by element, for numbers of any size.
+
+    Args:
+        features: a tensor of a floating dtype.
+        name: kept for TensorFlow's signature.
+    """
+    return _softplus_row(features)
+
+
+def softsign(features: Any, name: str | None = None) -> Tensor:
+    """``features / (1 + |features|)``, element by element.
+
+    Args:
+        features: a tensor of a floating dtype.
+        name: kept for TensorFlow's signature.
+    """
+    return _softsign_row(features)

@@ -1,14 +1,33 @@
-"""Python's operators on tensors and variables: each calls the public function of its operation."""
+"""Python's operators on tensors and variables: each calls the public function of its operation.
+
+``divmod``, ``<<``, ``>>`` and unary ``+`` stay refused, as in TensorFlow.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
+from fastgrad.operation import convert_pair
 from fastgrad.ops.arithmetic import abs as absolute
 from fastgrad.ops.arithmetic import add, multiply, negative, subtract
-from fastgrad.ops.comparison import equal, greater, greater_equal, less, less_equal, not_equal
-from fastgrad.ops.division import divide
+from fastgrad.ops.bitwise import bitwise_and, bitwise_or, bitwise_xor, invert
+from fastgrad.ops.comparison import (
+    equal,
+    greater,
+    greater_equal,
+    less,
+    less_equal,
+    logical_and,
+    logical_not,
+    logical_or,
+    logical_xor,
+    not_equal,
+)
+from fastgrad.ops.contraction import matmul
+from fastgrad.ops.division import divide, floordiv, floormod
 from fastgrad.ops.power import pow as power
 from fastgrad.tensor import Tensor
 from fastgrad.variable import Variable
@@ -22,15 +41,15 @@ def _binary(symbol: str, function: Callable[[Any, Any], Tensor]) -> None:
         try:
             return function(x, y)
         except (TypeError, ValueError):
-            # What does not convert may know what to do itself.
-            if hasattr(type(y), reflected):
+            # An object of another library may know what to do with a tensor; numbers and arrays do not.
+            if hasattr(type(y), reflected) and not isinstance(y, (int, float, complex, np.ndarray, np.generic, *_OURS)):
                 return NotImplemented
             raise
 
     def backward(x: Any, y: Any) -> Any:
         return function(y, x)
 
-    for kind in (Tensor, Variable):
+    for kind in _OURS:
         setattr(kind, f"__{symbol}__", forward)
         setattr(kind, reflected, backward)
 
@@ -39,27 +58,68 @@ def _comparison(symbol: str, function: Callable[[Any, Any], Tensor]) -> None:
     def compare(x: Any, y: Any) -> Any:
         return function(x, y)
 
-    for kind in (Tensor, Variable):
+    for kind in _OURS:
         setattr(kind, f"__{symbol}__", compare)
 
 
-def _matmul(x: Any, y: Any) -> Any:
-    from fastgrad.ops.contraction import matmul
+def _unary(symbol: str, function: Callable[[Any], Tensor]) -> None:
+    def operator(x: Any) -> Any:
+        return function(x)
 
-    return matmul(x, y)
+    for kind in _OURS:
+        setattr(kind, f"__{symbol}__", operator)
 
+
+def _equality(function: Callable[[Any, Any], Tensor], unlike: bool) -> Callable[[Any, Any], Any]:
+    """``==`` and ``!=``: None and incompatible shapes are no error, but unlike."""
+
+    def compare(x: Any, y: Any) -> Any:
+        if y is None:
+            return unlike
+        x, y = convert_pair(x, y, function.__name__)
+        a, b = x._array.shape, y._array.shape
+        if a != b and not _broadcast(a, b):
+            return Tensor(np.array(unlike))
+        return function(x, y)
+
+    return compare
+
+
+def _broadcast(a: tuple[int, ...], b: tuple[int, ...]) -> bool:
+    return all(m in (1, n) or n == 1 for m, n in zip(reversed(a), reversed(b), strict=False))
+
+
+def _logical(
+    of_booleans: Callable[[Any, Any], Tensor], of_integers: Callable[[Any, Any], Tensor]
+) -> Callable[[Any, Any], Tensor]:
+    """``&``, ``|`` and ``^``: logic on booleans, bits of integers."""
+
+    def choose(x: Any, y: Any) -> Tensor:
+        x, y = convert_pair(x, y, of_integers.__name__)
+        return (of_booleans if x._array.dtype.kind == "b" == y._array.dtype.kind else of_integers)(x, y)
+
+    return choose
+
+
+_OURS = (Tensor, Variable)
 
 _binary("add", add)
 _binary("sub", subtract)
 _binary("mul", multiply)
 _binary("truediv", divide)
+_binary("floordiv", floordiv)
+_binary("mod", floormod)
 _binary("pow", power)
-_binary("matmul", _matmul)
+_binary("matmul", matmul)
+_binary("and", _logical(logical_and, bitwise_and))
+_binary("or", _logical(logical_or, bitwise_or))
+_binary("xor", _logical(logical_xor, bitwise_xor))
 _comparison("lt", less)
 _comparison("le", less_equal)
 _comparison("gt", greater)
 _comparison("ge", greater_equal)
-for _kind in (Tensor, Variable):
-    _kind.__neg__ = lambda x: negative(x)
-    _kind.__abs__ = lambda x: absolute(x)
-    _kind.__pos__ = lambda x: x
+_comparison("eq", _equality(equal, False))
+_comparison("ne", _equality(not_equal, True))
+_unary("neg", negative)
+_unary("abs", absolute)
+_unary("invert", lambda x: (logical_not if x.dtype.is_bool else invert)(x))

@@ -1,12 +1,12 @@
-"""Powers and roots."""
+"""Powers, roots and reciprocals."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.operation import COMPLEX, FLOATING, INEXACT, NUMERIC, SIGNED, elementwise
-from fastgrad.ops.arithmetic import conjugate, multiply, subtract
+from fastgrad.operation import COMPLEX, FLOATING, INEXACT, NUMERIC, SIGNED, TABLE, elementwise
+from fastgrad.ops.arithmetic import conjugate, multiply, negative, subtract
 from fastgrad.ops.comparison import greater, masked, not_equal
 from fastgrad.tensor import Tensor
 
@@ -15,25 +15,26 @@ def _pow(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     if y.dtype.kind == "i":
         if y.size and y.min() < 0:
             raise InvalidArgumentError(
-                f"pow: Integers to negative integer powers are not allowed, got {y.dtype.name} exponents down to {y.min()}. "
-                f"Convert the base with tf.cast(x, tf.float32) first."
+                f"pow: Integers to negative integer powers are not allowed, got {y.dtype.name} exponents down to "
+                f"{y.min()}. Convert the base with tf.cast(x, tf.float32) first."
             )
     elif not y.ndim:
-        # The squares of losses and their gradients: NumPy's power is 20 times slower.
+        # Squares and their gradients are what training programs write: NumPy's power is 20 times slower.
         exponent = y[()]
         if exponent == 2:
             return np.square(x)
         if exponent == 1:
             return np.array(x)
+        if exponent == 0.5 and x.dtype.kind != "c":
+            # NumPy takes the square root, which differs at -0 and -inf.
+            return np.where(np.isneginf(x), x.dtype.type(np.inf), np.add(np.sqrt(x), x.dtype.type(0)))
     return np.power(x, y)
 
 
 def _log_of_base(x: Tensor) -> Tensor:
-    """``log(x)``, and 0 where it has none: there the power does not move with the exponent as far as gradients tell."""
-    from fastgrad.ops.exponential import log
-
+    """``log(x)``, and 0 where it is not finite or not real: TensorFlow's gradient with respect to exponents."""
     keep = not_equal(x, 0) if x._array.dtype.kind == "c" else greater(x, 0)
-    return masked(log(x), keep)
+    return masked(TABLE["log"](x), keep)
 
 
 pow = elementwise(
@@ -53,6 +54,7 @@ pow = elementwise(
         lambda g, z, x, y: multiply(g, conjugate(multiply(z, _log_of_base(x)))),
     ),
     dtypes=SIGNED | FLOATING | COMPLEX,
+    domain=(0.0, np.inf),
 )
 square = elementwise(
     "square",
@@ -64,10 +66,19 @@ square = elementwise(
 )
 sqrt = elementwise(
     "sqrt",
-    "The square root, element by element; NaN below 0. The gradient at 0 is infinite.",
+    "The square root, element by element: NaN below 0. The gradient at 0 is infinite.",
     run=np.sqrt,
     code="sqrt({0})",
-    gradient=lambda g, y, x: multiply(multiply(g, 0.5), conjugate(reciprocal(y))),
+    gradient=lambda g, y, x: multiply(g, conjugate(multiply(reciprocal(y), 0.5))),
+    dtypes=INEXACT,
+    domain=(0.0, np.inf),
+)
+rsqrt = elementwise(
+    "rsqrt",
+    "``1 / sqrt(x)``, element by element: infinite at 0, NaN below.",
+    run=lambda x: np.divide(x.dtype.type(1), np.sqrt(x)),
+    code="1 / sqrt({0})",
+    gradient=lambda g, y, x: multiply(g, conjugate(multiply(multiply(square(y), y), -0.5))),
     dtypes=INEXACT,
     domain=(0.0, np.inf),
 )
@@ -76,6 +87,6 @@ reciprocal = elementwise(
     "``1 / x``, element by element.",
     run=lambda x: np.divide(x.dtype.type(1), x),
     code="1 / {0}",
-    gradient=lambda g, y, x: multiply(g, conjugate(-square(y))),
+    gradient=lambda g, y, x: negative(multiply(g, conjugate(square(y)))),
     dtypes=INEXACT,
 )

@@ -1,20 +1,22 @@
-"""Reductions over axes: sums, means, products, extremes, any and all, and what is made of them."""
+"""Reductions over axes: sums, means, products, extremes, any, all, norms and logsumexp."""
 
 from __future__ import annotations
 
-import math
+from math import prod
 from typing import Any
 
 import numpy as np
 
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.operation import NUMERIC, Form, operation, refuse_dtype
+from fastgrad.operation import BOOLEAN, FLOATING, NUMERIC, REAL, TABLE, Form, Operation, operation, refuse_dtype
 from fastgrad.ops.arguments import integers, tensor_of
-from fastgrad.ops.arithmetic import multiply
+from fastgrad.ops.arithmetic import conjugate, multiply, subtract
+from fastgrad.ops.casting import cast
+from fastgrad.ops.comparison import equal
+from fastgrad.ops.division import realdiv
+from fastgrad.ops.exponential import exp
+from fastgrad.ops.summation import sum_over
 from fastgrad.tensor import Tensor
-
-_HALVES = frozenset(np.dtype(name) for name in ("float16", "bfloat16"))
-_FLOAT32 = np.dtype(np.float32)
 
 
 def reduction_axes(name: str, axis: Any, rank: int) -> tuple[int, ...]:
@@ -29,9 +31,11 @@ def reduction_axes(name: str, axis: Any, rank: int) -> tuple[int, ...]:
         InvalidArgumentError: there is no such axis, or one comes twice.
     """
     if axis is None:
-        return tuple(range(rank))
+        return _ALL_AXES[rank] if rank < 8 else tuple(range(rank))
     if type(axis) is int and -rank <= axis < rank:
         return (axis + rank if axis < 0 else axis,)
+    if isinstance(axis, float):
+        raise TypeError(f"{name}: axis must be integers, got {axis!r}.")
     numbers = integers(axis, f"{name}: axis")
     axes = set()
     for number in numbers:
@@ -46,43 +50,52 @@ def reduction_axes(name: str, axis: Any, rank: int) -> tuple[int, ...]:
     return tuple(sorted(axes))
 
 
-# ---- sums ----------------------------------------------------------------------------------------
+_ALL_AXES = [tuple(range(rank)) for rank in range(8)]
 
 
-def sum_over(x: np.ndarray, axes: tuple[int, ...], keepdims: bool) -> Any:
-    """The sum over axes, in the dtype of ``x`` but for half precision, whose sums are float32.
-
-    Rounding errors grow with the logarithm of the number of terms, whichever axes are summed.
-    """
-    dtype = x.dtype
-    if dtype in _HALVES:
-        dtype = _FLOAT32
-    return np.add.reduce(x, axes, dtype, None, keepdims)
+def _reduced(row: Operation, input_tensor: Any, axis: Any, keepdims: Any) -> Tensor:
+    x = input_tensor if type(input_tensor) is Tensor else tensor_of(input_tensor)
+    array = x._array
+    if array.dtype not in row.dtypes:
+        raise refuse_dtype(row.name, array.dtype, row.dtypes)
+    return row(x, axes=reduction_axes(row.name, axis, array.ndim), keepdims=bool(keepdims))
 
 
-def _reduce_sum(x: np.ndarray, axes: tuple[int, ...], keepdims: bool) -> Any:
-    y = sum_over(x, axes, keepdims)
-    return y if y.dtype is x.dtype else y.astype(x.dtype)
+# ---- sums and means ------------------------------------------------------------------------------------
+
+
+def _count(shape: tuple[int, ...], axes: tuple[int, ...]) -> int:
+    return prod([shape[axis] for axis in axes])
 
 
 def _spread(g: np.ndarray, shape: tuple[int, ...], axes: tuple[int, ...]) -> np.ndarray:
-    """``g`` of a reduction's result at all elements that were reduced, as a view."""
     if g.ndim != len(shape):
-        g = g.reshape(tuple([1 if axis in axes else size for axis, size in enumerate(shape)]))
-    strides = list(g.strides)
-    for axis in axes:
-        strides[axis] = 0
-    return np.lib.stride_tricks.as_strided(g, shape, strides, writeable=False)
+        g = g.reshape([1 if axis in axes else size for axis, size in enumerate(shape)])
+    if prod(shape) > 4096:
+        return np.broadcast_to(g, shape)
+    out = np.empty(shape, g.dtype)  # small: quicker to make and to read than a view
+    out[...] = g
+    return out
 
 
 spread = operation(
     "spread",
     Form.INDEX_MAP,
     run=_spread,
-    gradient=lambda g, y, x, shape, axes: _sum_row(g, axes=axes, keepdims=x._array.ndim == len(shape)),
+    gradient=lambda g, y, x, shape, axes: _sum(g, axes=axes, keepdims=x._array.ndim == len(shape)),
     dtypes=NUMERIC,
 )
-_sum_row = operation(
+spread.__doc__ = (
+    "The result of a reduction at all the elements of ``shape`` that were reduced to it: a part of gradients."
+)
+
+
+def _reduce_sum(x: np.ndarray, axes: tuple[int, ...], keepdims: bool) -> Any:
+    y = sum_over(x, axes, keepdims)
+    return y if y.dtype == x.dtype else y.astype(x.dtype)
+
+
+_sum = operation(
     "reduce_sum",
     Form.REDUCE,
     run=_reduce_sum,
@@ -95,7 +108,7 @@ def reduce_sum(input_tensor: Any, axis: Any = None, keepdims: bool = False, name
     """The sum over axes.
 
     Args:
-        input_tensor: a numeric tensor. Sums of integers wrap around in their dtype, sums of half precision
+        input_tensor: a numeric tensor. Sums of integers wrap around in their dtype, sums of half-width floats
             are taken in float32.
         axis: an int or several; None sums everything.
         keepdims: whether the reduced dimensions stay, with size 1.
@@ -104,39 +117,29 @@ def reduce_sum(input_tensor: Any, axis: Any = None, keepdims: bool = False, name
     Raises:
         InvalidArgumentError: a dtype without sums, or no such axis.
     """
-    x = input_tensor if type(input_tensor) is Tensor else tensor_of(input_tensor)
-    if x._array.dtype not in NUMERIC:
-        raise refuse_dtype("reduce_sum", x._array.dtype, NUMERIC)
-    return _sum_row(x, axes=reduction_axes("reduce_sum", axis, x._array.ndim), keepdims=bool(keepdims))
-
-
-def _count(shape: tuple[int, ...], axes: tuple[int, ...]) -> int:
-    return math.prod([shape[axis] for axis in axes])
+    return _reduced(_sum, input_tensor, axis, keepdims)
 
 
 def _reduce_mean(x: np.ndarray, axes: tuple[int, ...], keepdims: bool) -> Any:
-    total = sum_over(x, axes, keepdims)
     count = _count(x.shape, axes)
-    if x.dtype.kind in "iu":
-        if not count:
-            raise InvalidArgumentError("reduce_mean: the mean of no integers does not exist.")
-        return np.trunc(np.true_divide(total, count)).astype(x.dtype) if count < 0 else _truncated(total, count)
+    kind = x.dtype.kind
+    if kind in "iu":
+        total = np.add.reduce(x, axes, np.int64 if kind == "i" else np.uint64, None, keepdims)
+        if count:
+            total = (np.abs(total) // total.dtype.type(count)) * np.sign(total)  # towards zero
+        return total.astype(x.dtype)
+    total = sum_over(x, axes, keepdims)
     y = np.divide(total, total.dtype.type(count))
-    return y if y.dtype is x.dtype else y.astype(x.dtype)
-
-
-def _truncated(total: np.ndarray, count: int) -> np.ndarray:
-    """``total / count`` rounded towards zero, in integers."""
-    return np.where(total < 0, -(-total // count), total // count).astype(total.dtype)
+    return y if y.dtype == x.dtype else y.astype(x.dtype)
 
 
 def _mean_gradient(g: Tensor, y: Tensor, x: Tensor, axes: tuple[int, ...], keepdims: bool) -> Tensor:
     shape = x._array.shape
     count = _count(shape, axes)
-    return spread(multiply(g, 1.0 / count if count else 0.0), shape=shape, axes=axes)
+    return spread(multiply(g, 1.0 / count) if count else g, shape=shape, axes=axes)
 
 
-_mean_row = operation("reduce_mean", Form.REDUCE, run=_reduce_mean, gradient=_mean_gradient, dtypes=NUMERIC)
+_mean = operation("reduce_mean", Form.REDUCE, run=_reduce_mean, gradient=_mean_gradient, dtypes=NUMERIC)
 
 
 def reduce_mean(input_tensor: Any, axis: Any = None, keepdims: bool = False, name: str | None = None) -> Tensor:
@@ -151,7 +154,217 @@ def reduce_mean(input_tensor: Any, axis: Any = None, keepdims: bool = False, nam
     Raises:
         InvalidArgumentError: a dtype without means, or no such axis.
     """
-    x = input_tensor if type(input_tensor) is Tensor else tensor_of(input_tensor)
-    if x._array.dtype not in NUMERIC:
-        raise refuse_dtype("reduce_mean", x._array.dtype, NUMERIC)
-    return _mean_row(x, axes=reduction_axes("reduce_mean", axis, x._array.ndim), keepdims=bool(keepdims))
+    return _reduced(_mean, input_tensor, axis, keepdims)
+
+
+# ---- products ------------------------------------------------------------------------------------------
+
+
+def _reduce_prod(x: np.ndarray, axes: tuple[int, ...], keepdims: bool) -> Any:
+    return np.multiply.reduce(x, axes, x.dtype, None, keepdims)
+
+
+def _prod_gradient(g: Tensor, y: Tensor, x: Tensor, axes: tuple[int, ...], keepdims: bool) -> Tensor:
+    # Not y / x: the product of the others, from the left and from the right, is right where x has zeros, too.
+    shape = x._array.shape
+    order = tuple([axis for axis in range(len(shape)) if axis not in axes]) + axes
+    kept = tuple([shape[axis] for axis in order[: len(order) - len(axes)]])
+    rows = TABLE["reshape"](TABLE["transpose"](x, perm=order), shape=(prod(kept), _count(shape, axes)))
+    left = TABLE["cumprod"](rows, axis=1, exclusive=True, reverse=False)
+    right = TABLE["cumprod"](rows, axis=1, exclusive=True, reverse=True)
+    others = TABLE["reshape"](multiply(left, right), shape=tuple([shape[axis] for axis in order]))
+    back = tuple([order.index(axis) for axis in range(len(order))])
+    return multiply(spread(g, shape=shape, axes=axes), conjugate(TABLE["transpose"](others, perm=back)))
+
+
+_prod = operation("reduce_prod", Form.REDUCE, run=_reduce_prod, gradient=_prod_gradient, dtypes=NUMERIC)
+
+
+def reduce_prod(input_tensor: Any, axis: Any = None, keepdims: bool = False, name: str | None = None) -> Tensor:
+    """The product over axes; its gradients are exact where elements are zero.
+
+    Args:
+        input_tensor: a numeric tensor. Products of integers wrap around in their dtype.
+        axis: an int or several; None multiplies everything.
+        keepdims: whether the reduced dimensions stay, with size 1.
+        name: kept for TensorFlow's signature.
+
+    Raises:
+        InvalidArgumentError: a dtype without products, or no such axis.
+    """
+    return _reduced(_prod, input_tensor, axis, keepdims)
+
+
+# ---- extremes ------------------------------------------------------------------------------------------
+
+
+def _reduce_max(x: np.ndarray, axes: tuple[int, ...], keepdims: bool) -> Any:
+    return np.maximum.reduce(x, axes, None, None, keepdims, initial=_lowest(x.dtype, -1) if not x.size else np._NoValue)
+
+
+def _reduce_min(x: np.ndarray, axes: tuple[int, ...], keepdims: bool) -> Any:
+    return np.minimum.reduce(x, axes, None, None, keepdims, initial=_lowest(x.dtype, 1) if not x.size else np._NoValue)
+
+
+def _lowest(dtype: np.dtype, sign: int) -> Any:
+    """The extreme of no numbers."""
+    if dtype.kind in "iu":
+        return np.iinfo(dtype).min if sign < 0 else np.iinfo(dtype).max
+    return dtype.type(sign * np.inf)
+
+
+def _extreme_gradient(g: Tensor, y: Tensor, x: Tensor, axes: tuple[int, ...], keepdims: bool) -> Tensor:
+    shape = x._array.shape
+    chosen = cast(equal(x, spread(y, shape=shape, axes=axes)), x.dtype)
+    share = realdiv(g, _sum(chosen, axes=axes, keepdims=keepdims))
+    return multiply(chosen, spread(share, shape=shape, axes=axes))
+
+
+_max = operation("reduce_max", Form.REDUCE, run=_reduce_max, gradient=_extreme_gradient, dtypes=REAL)
+_min = operation("reduce_min", Form.REDUCE, run=_reduce_min, gradient=_extreme_gradient, dtypes=REAL)
+
+
+def reduce_max(input_tensor: Any, axis: Any = None, keepdims: bool = False, name: str | None = None) -> Tensor:
+    """The largest element over axes; NaN if there is one. Elements that tie share the gradient evenly.
+
+    Args:
+        input_tensor: a real tensor. The largest of no elements is -inf, or the smallest integer.
+        axis: an int or several; None takes the largest of everything.
+        keepdims: whether the reduced dimensions stay, with size 1.
+        name: kept for TensorFlow's signature.
+
+    Raises:
+        InvalidArgumentError: a dtype without an order, or no such axis.
+    """
+    return _reduced(_max, input_tensor, axis, keepdims)
+
+
+def reduce_min(input_tensor: Any, axis: Any = None, keepdims: bool = False, name: str | None = None) -> Tensor:
+    """The smallest element over axes; NaN if there is one. Elements that tie share the gradient evenly.
+
+    Args:
+        input_tensor: a real tensor. The smallest of no elements is inf, or the largest integer.
+        axis: an int or several; None takes the smallest of everything.
+        keepdims: whether the reduced dimensions stay, with size 1.
+        name: kept for TensorFlow's signature.
+
+    Raises:
+        InvalidArgumentError: a dtype without an order, or no such axis.
+    """
+    return _reduced(_min, input_tensor, axis, keepdims)
+
+
+# ---- booleans ------------------------------------------------------------------------------------------
+
+_any = operation(
+    "reduce_any",
+    Form.REDUCE,
+    run=lambda x, axes, keepdims: np.logical_or.reduce(x, axes, None, None, keepdims),
+    dtypes=BOOLEAN,
+)
+_all = operation(
+    "reduce_all",
+    Form.REDUCE,
+    run=lambda x, axes, keepdims: np.logical_and.reduce(x, axes, None, None, keepdims),
+    dtypes=BOOLEAN,
+)
+
+
+def reduce_any(input_tensor: Any, axis: Any = None, keepdims: bool = False, name: str | None = None) -> Tensor:
+    """Whether some element is true, over axes; False of no elements.
+
+    Args:
+        input_tensor: a boolean tensor.
+        axis: an int or several; None looks at everything.
+        keepdims: whether the reduced dimensions stay, with size 1.
+        name: kept for TensorFlow's signature.
+
+    Raises:
+        InvalidArgumentError: no booleans, or no such axis.
+    """
+    return _reduced(_any, input_tensor, axis, keepdims)
+
+
+def reduce_all(input_tensor: Any, axis: Any = None, keepdims: bool = False, name: str | None = None) -> Tensor:
+    """Whether all elements are true, over axes; True of no elements.
+
+    Args:
+        input_tensor: a boolean tensor.
+        axis: an int or several; None looks at everything.
+        keepdims: whether the reduced dimensions stay, with size 1.
+        name: kept for TensorFlow's signature.
+
+    Raises:
+        InvalidArgumentError: no booleans, or no such axis.
+    """
+    return _reduced(_all, input_tensor, axis, keepdims)
+
+
+# ---- logsumexp and the Euclidean norm --------------------------------------------------------------------
+
+
+def _logsumexp(x: np.ndarray, axes: tuple[int, ...], keepdims: bool) -> Any:
+    if not x.size:
+        return np.log(_reduce_sum(x, axes, keepdims))
+    high = np.maximum.reduce(x, axes, None, None, True)
+    high = np.where(np.isfinite(high), high, x.dtype.type(0))
+    total = np.log(sum_over(np.exp(np.subtract(x, high)), axes, True)) + high
+    if not keepdims:
+        total = total.reshape([size for axis, size in enumerate(x.shape) if axis not in axes])
+    return total if total.dtype == x.dtype else total.astype(x.dtype)
+
+
+def _logsumexp_gradient(g: Tensor, y: Tensor, x: Tensor, axes: tuple[int, ...], keepdims: bool) -> Tensor:
+    shape = x._array.shape
+    weights = exp(subtract(x, spread(y, shape=shape, axes=axes)))
+    return multiply(spread(g, shape=shape, axes=axes), weights)
+
+
+_logsumexp_row = operation(
+    "reduce_logsumexp", Form.REDUCE, run=_logsumexp, gradient=_logsumexp_gradient, dtypes=FLOATING
+)
+
+
+def reduce_logsumexp(input_tensor: Any, axis: Any = None, keepdims: bool = False, name: str | None = None) -> Tensor:
+    """``log(sum(exp(x)))`` over axes, without overflow; -inf of no elements.
+
+    Args:
+        input_tensor: a floating tensor.
+        axis: an int or several; None takes everything.
+        keepdims: whether the reduced dimensions stay, with size 1.
+        name: kept for TensorFlow's signature.
+
+    Raises:
+        InvalidArgumentError: not floating, or no such axis.
+    """
+    return _reduced(_logsumexp_row, input_tensor, axis, keepdims)
+
+
+def _euclidean_norm(x: np.ndarray, axes: tuple[int, ...], keepdims: bool) -> Any:
+    squares = np.multiply(x, np.conjugate(x)) if x.dtype.kind == "c" else np.square(x)
+    y = np.sqrt(sum_over(squares, axes, keepdims))
+    return y if y.dtype == x.dtype else y.astype(x.dtype)
+
+
+def _norm_gradient(g: Tensor, y: Tensor, x: Tensor, axes: tuple[int, ...], keepdims: bool) -> Tensor:
+    return multiply(x, spread(realdiv(g, y), shape=x._array.shape, axes=axes))
+
+
+_norm = operation("reduce_euclidean_norm", Form.REDUCE, run=_euclidean_norm, gradient=_norm_gradient, dtypes=NUMERIC)
+
+
+def reduce_euclidean_norm(
+    input_tensor: Any, axis: Any = None, keepdims: bool = False, name: str | None = None
+) -> Tensor:
+    """The root of the sum of squares over axes. Its gradient at 0 is NaN.
+
+    Args:
+        input_tensor: a numeric tensor; norms of integers are rounded down to integers.
+        axis: an int or several; None takes the norm of everything.
+        keepdims: whether the reduced dimensions stay, with size 1.
+        name: kept for TensorFlow's signature.
+
+    Raises:
+        InvalidArgumentError: no numbers, or no such axis.
+    """
+    return _reduced(_norm, input_tensor, axis, keepdims)

@@ -1,0 +1,63 @@
+"""Operations on the bits of integers; the namespace ``tf.bitwise``."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fastgrad.operation import INTEGER, Binary, Form, elementwise
+
+bitwise_and = elementwise(
+    "bitwise_and",
+    "The bits set in both, element by element, broadcast; integers of one dtype.",
+    run=np.bitwise_and,
+    code="{0} & {1}",
+    dtypes=INTEGER,
+)
+bitwise_or = elementwise(
+    "bitwise_or",
+    "The bits set in one or both, element by element, broadcast; integers of one dtype.",
+    run=np.bitwise_or,
+    code="{0} | {1}",
+    dtypes=INTEGER,
+)
+bitwise_xor = elementwise(
+    "bitwise_xor",
+    "The bits set in exactly one, element by element, broadcast; integers of one dtype.",
+    run=np.bitwise_xor,
+    code="{0} ^ {1}",
+    dtypes=INTEGER,
+)
+invert = elementwise(
+    "invert", "All bits flipped, element by element; integers.", run=np.invert, code="~{0}", dtypes=INTEGER
+)
+
+
+def _within_width(y: np.ndarray) -> np.ndarray:
+    """Shift counts below 0 count as 0, those of the width and above as one less, as in TensorFlow."""
+    return np.clip(y, 0, 8 * y.dtype.itemsize - 1)
+
+
+left_shift = Binary(
+    "left_shift",
+    lambda x, y: np.left_shift(x, _within_width(y)),
+    form=Form.ELEMENTWISE,
+    dtypes=INTEGER,
+    doc="""``x`` with its bits moved up by ``y``, element by element, broadcast; integers of one dtype.
+
+    Args:
+        x: what to shift.
+        y: by how many bits, taken to be between 0 and the width of the dtype less one.
+    """,
+)
+right_shift = Binary(
+    "right_shift",
+    lambda x, y: np.right_shift(x, _within_width(y)),
+    form=Form.ELEMENTWISE,
+    dtypes=INTEGER,
+    doc="""``x`` with its bits moved down by ``y``, element by element, broadcast; signed numbers keep their sign.
+
+    Args:
+        x: what to shift.
+        y: by how many bits, taken to be between 0 and the width of the dtype less one.
+    """,
+)

@@ -1,0 +1,194 @@
+"""Clipping: by value, by norm, by the norm of all gradients together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from fastgrad.errors import InvalidArgumentError
+from fastgrad.indexed_slices import IndexedSlices
+from fastgrad.operation import FLOATING, TABLE, Form, convert_pair, joint, operation, refuse_dtype, refuse_mix
+from fastgrad.ops.arguments import tensor_of
+from fastgrad.ops.arithmetic import maximum, minimum, multiply, subtract
+from fastgrad.ops.casting import cast
+from fastgrad.ops.comparison import greater, greater_equal, is_finite, logical_and, masked
+from fastgrad.ops.division import realdiv
+from fastgrad.ops.power import sqrt, square
+from fastgrad.ops.reduction import reduce_sum, reduction_axes
+from fastgrad.ops.summation import sum_over
+from fastgrad.tape import sum_to_shape
+from fastgrad.tensor import Tensor, convert_beside
+
+
+def clip_by_value(t: Any, clip_value_min: Any, clip_value_max: Any, name: str | None = None) -> Any:
+    """``t`` with smaller elements raised to ``clip_value_min`` and larger ones lowered to ``clip_value_max``.
+
+    The gradient passes to ``t`` where it is within the bounds or on them, else to the bound. Where the bounds
+    contradict each other, the lower one holds.
+
+    Args:
+        t: a real tensor, or ``IndexedSlices``, whose values are clipped.
+        clip_value_min: the lower bound; must broadcast to the shape of ``t``.
+        clip_value_max: the upper bound, likewise.
+        name: kept for TensorFlow's signature.
+
+    Raises:
+        InvalidArgumentError: shapes that do not broadcast, other dtypes.
+        ValueError: a bound of a larger shape than ``t``.
+    """
+    if isinstance(t, IndexedSlices):
+        return IndexedSlices(clip_by_value(t.values, clip_value_min, clip_value_max), t.indices, t.dense_shape)
+    t = tensor_of(t)
+    shape = t._array.shape
+    y = maximum(minimum(t, clip_value_max), clip_value_min)
+    if y._array.shape != shape:
+        raise ValueError(
+            f"clip_by_value: the bounds have larger shapes than t: {y.shape} and {t.shape} are incompatible."
+        )
+    return y
+
+
+# ---- by norm -------------------------------------------------------------------------------------------
+
+
+def _clip_by_norm(t: np.ndarray, limit: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
+    norm = np.sqrt(sum_over(np.square(t), axes, True)).astype(t.dtype, copy=False)
+    return np.multiply(t, np.divide(limit, np.maximum(norm, limit)))
+
+
+def _clip_by_norm_gradient(
+    needs: tuple[bool, ...], g: Tensor, y: Tensor, t: Tensor, limit: Tensor, axes: tuple[int, ...]
+) -> tuple[Tensor | None, Tensor | None]:
+    squares = reduce_sum(square(t), axes, True)
+    norm = sqrt(squares)
+    clipped = logical_and(greater_equal(norm, limit), greater(squares, 0))
+    scale = realdiv(limit, maximum(norm, limit))
+    along = reduce_sum(multiply(g, t), axes, True)
+    to_t = to_limit = None
+    if needs[0]:
+        # y = t limit / norm: without the part of g along t where t is clipped.
+        to_t = subtract(multiply(g, scale), masked(multiply(t, multiply(along, realdiv(scale, squares))), clipped))
+    if needs[1]:
+        to_limit = sum_to_shape(masked(realdiv(along, norm), clipped), limit._array.shape)
+    return to_t, to_limit
+
+
+_clip_by_norm_row = operation(
+    "clip_by_norm", Form.FUSED, run=_clip_by_norm, gradient=joint(_clip_by_norm_gradient), dtypes=FLOATING
+)
+
+
+def clip_by_norm(t: Any, clip_norm: Any, axes: Any = None, name: str | None = None) -> Any:
+    """``t`` scaled down to the Euclidean norm ``clip_norm`` where its norm is larger: ``t * clip_norm / max(norm, clip_norm)``.
+
+    Args:
+        t: a floating tensor, or ``IndexedSlices``, whose values are clipped by their norm.
+        clip_norm: the largest norm allowed, a number or a tensor that broadcasts with ``t``; negative counts as 0.
+        axes: over which norms are taken; None is all.
+        name: kept for TensorFlow's signature.
+
+    Raises:
+        InvalidArgumentError: not floating, no such axis, shapes that do not broadcast.
+    """
+    if isinstance(t, IndexedSlices):
+        return IndexedSlices(clip_by_norm(t.values, clip_norm, axes), t.indices, t.dense_shape)
+    t = tensor_of(t)
+    array = t._array
+    if array.dtype not in FLOATING:
+        raise refuse_dtype("clip_by_norm", array.dtype, FLOATING)
+    limit = convert_beside(clip_norm, array.dtype)
+    limit = cast(limit, t.dtype)
+    if limit._array.ndim or limit._array < 0:
+        limit = maximum(limit, Tensor(np.zeros((), array.dtype)))
+    if limit._array.ndim and np.broadcast_shapes(limit._array.shape, array.shape) != array.shape:
+        raise InvalidArgumentError(
+            f"clip_by_norm: clip_norm of shape {limit.shape} must broadcast to the shape of t, {t.shape}."
+        )
+    return _clip_by_norm_row(t, limit, axes=reduction_axes("clip_by_norm", axes, array.ndim))
+
+
+def clip_by_average_norm(t: Any, clip_norm: Any, name: str | None = None) -> Tensor:
+    """``t`` scaled down so that its Euclidean norm over its number of elements is at most ``clip_norm`` (``tf.compat.v1``)."""
+    t = tensor_of(t)
+    return clip_by_norm(t, multiply(convert_beside(clip_norm, t._array.dtype), float(t._array.size)))
+
+
+# ---- by the norm of all --------------------------------------------------------------------------------
+
+
+def _tensors(name: str, t_list: Any) -> list[Any]:
+    if not isinstance(t_list, Sequence) or isinstance(t_list, str):
+        raise TypeError(f"{name}: `t_list` should be a sequence of tensors. Received {type(t_list)}.")
+    found: list[Any] = []
+    first = None
+    for t in t_list:
+        if t is None or isinstance(t, IndexedSlices):
+            found.append(t)
+        else:
+            found.append(tensor_of(t))
+        if t is not None:
+            array = (found[-1].values if isinstance(t, IndexedSlices) else found[-1])._array
+            if array.dtype not in FLOATING:
+                raise refuse_dtype(name, array.dtype, FLOATING)
+            first = array.dtype if first is None else first
+            if array.dtype != first:
+                raise refuse_mix(name, first, array.dtype)
+    return found
+
+
+def global_norm(t_list: Any, name: str | None = None) -> Tensor:
+    """The Euclidean norm of all elements of several tensors together.
+
+    Args:
+        t_list: a sequence of floating tensors of one dtype, ``IndexedSlices`` (their values count) and None (ignored).
+        name: kept for TensorFlow's signature.
+
+    Raises:
+        TypeError: ``t_list`` is no sequence.
+        InvalidArgumentError: not floating, or different dtypes.
+    """
+    squares = [
+        reduce_sum(square(t.values if isinstance(t, IndexedSlices) else t))
+        for t in _tensors("global_norm", t_list)
+        if t is not None
+    ]
+    if not squares:
+        return Tensor(np.zeros((), np.float32))
+    total = squares[0] if len(squares) == 1 else reduce_sum(TABLE["stack"](*squares, axis=0))
+    return sqrt(total)
+
+
+def clip_by_global_norm(
+    t_list: Any, clip_norm: Any, use_norm: Any = None, name: str | None = None
+) -> tuple[list[Any], Tensor]:
+    """Several tensors, all scaled down by one factor so that their global norm is at most ``clip_norm``.
+
+    Args:
+        t_list: a sequence of floating tensors of one dtype, ``IndexedSlices`` and None (which stays None).
+        clip_norm: the largest global norm allowed.
+        use_norm: the global norm, if it is known already.
+        name: kept for TensorFlow's signature.
+
+    Returns:
+        ``(clipped list, global norm)``. If the norm is infinite or NaN, all elements are NaN.
+
+    Raises:
+        TypeError: ``t_list`` is no sequence.
+        InvalidArgumentError: not floating, or different dtypes.
+    """
+    found = _tensors("clip_by_global_norm", t_list)
+    norm = global_norm(found) if use_norm is None else tensor_of(use_norm)
+    if all(t is None for t in found):
+        return found, norm
+    limit, norm = convert_pair(clip_norm, norm)
+    scale = realdiv(limit, maximum(norm, limit))
+    scale = TABLE["where"](is_finite(norm), scale, Tensor(np.array(np.nan, norm._array.dtype)))
+    clipped: list[Any] = []
+    for t in found:
+        if isinstance(t, IndexedSlices):
+            clipped.append(IndexedSlices(multiply(t.values, scale), t.indices, t.dense_shape))
+        else:
+            clipped.append(None if t is None else multiply(t, scale))
+    return clipped, norm

@@ -1,0 +1,148 @@
+"""Complex numbers: their parts, conjugates and angles.
+
+The gradient of a real loss with respect to a complex number ``a + ib`` is ``dL/da + i dL/db``, as TensorFlow has it.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from fastgrad.operation import COMPLEX, FLOATING, NUMERIC, Binary, Form, Unary, convert_pair, elementwise
+from fastgrad.ops.arguments import tensor_of
+from fastgrad.ops.arithmetic import negative, zeros_as
+from fastgrad.ops.casting import cast
+from fastgrad.ops.division import realdiv
+from fastgrad.tensor import Tensor
+
+_PARTS = frozenset([np.dtype(np.float32), np.dtype(np.float64)])
+_COMPLEX_OF = {np.dtype(np.float32): np.complex64, np.dtype(np.float64): np.complex128}
+
+
+def _joined(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    z = np.empty(np.broadcast_shapes(x.shape, y.shape), _COMPLEX_OF[x.dtype])
+    z.real = x
+    z.imag = y
+    return z
+
+
+_complex = Binary(
+    "complex",
+    _joined,
+    (lambda g, z, x, y: _real(g), lambda g, z, x, y: _imag(g)),
+    form=Form.ELEMENTWISE,
+    dtypes=_PARTS,
+    doc="``x + iy``.",
+)
+_conj = Unary(
+    "conj", np.conjugate, lambda g, y, x: _conj(g), form=Form.ELEMENTWISE, dtypes=COMPLEX, doc="The complex conjugate."
+)
+_real = Unary(
+    "real",
+    lambda x: x.real,
+    lambda g, y, x: cast(g, x.dtype),
+    form=Form.ELEMENTWISE,
+    dtypes=COMPLEX,
+    doc="The real part.",
+)
+_imag = Unary(
+    "imag",
+    lambda x: x.imag,
+    lambda g, y, x: _complex(zeros_as(g), g),
+    form=Form.ELEMENTWISE,
+    dtypes=COMPLEX,
+    doc="The imaginary part.",
+)
+
+
+def _angle_gradient(g: Tensor, y: Tensor, x: Tensor) -> Tensor:
+    return negative(realdiv(cast(g, x.dtype), _complex(_imag(x), _real(x))))
+
+
+_angle = Unary(
+    "angle",
+    np.angle,
+    _angle_gradient,
+    form=Form.ELEMENTWISE,
+    dtypes=COMPLEX,
+    doc="The angle of a complex number, in (-pi, pi].",
+)
+_angle_of_real = elementwise(
+    "angle_of_real",
+    "pi where ``x`` is negative, else 0.",
+    run=lambda x: np.where(x < 0, x.dtype.type(math.pi), x.dtype.type(0)),
+    code="where({0} < 0, pi, 0)",
+    dtypes=FLOATING,
+)
+
+
+def complex(real: Any, imag: Any, name: str | None = None) -> Tensor:
+    """``real + i imag``, element by element, broadcast.
+
+    Args:
+        real, imag: both float32, giving complex64, or both float64, giving complex128.
+        name: kept for TensorFlow's signature.
+
+    Raises:
+        TypeError: other dtypes.
+    """
+    x, y = convert_pair(real, imag)
+    if x._array.dtype not in _PARTS or x._array.dtype != y._array.dtype:
+        raise TypeError(
+            f"complex: The `real` and `imag` components have incorrect types: {x.dtype.name} {y.dtype.name}. "
+            f"They must be consistent, and one of [tf.float32, tf.float64]"
+        )
+    return _complex(x, y)
+
+
+def _numeric(name: str, value: Any) -> Tensor:
+    x = tensor_of(value)
+    if x._array.dtype not in NUMERIC:
+        raise TypeError(f"{name}: expected a numeric tensor, got dtype {x.dtype!r}.")
+    return x
+
+
+def real(input: Any, name: str | None = None) -> Tensor:
+    """The real part, element by element; real numbers stay as they are.
+
+    Raises:
+        TypeError: no numbers.
+    """
+    x = _numeric("real", input)
+    return _real(x) if x._array.dtype in COMPLEX else x
+
+
+def imag(input: Any, name: str | None = None) -> Tensor:
+    """The imaginary part, element by element; 0 for real numbers.
+
+    Raises:
+        TypeError: no numbers.
+    """
+    x = _numeric("imag", input)
+    return _imag(x) if x._array.dtype in COMPLEX else zeros_as(x)
+
+
+def conj(x: Any, name: str | None = None) -> Tensor:
+    """The complex conjugate, element by element; real numbers stay as they are.
+
+    Raises:
+        TypeError: no numbers.
+    """
+    x = _numeric("conj", x)
+    return _conj(x) if x._array.dtype in COMPLEX else x
+
+
+def angle(input: Any, name: str | None = None) -> Tensor:
+    """The angle of complex numbers, element by element, in (-pi, pi]; of real ones 0, or pi if negative.
+
+    Raises:
+        TypeError: integers, or no numbers.
+    """
+    x = _numeric("angle", input)
+    if x._array.dtype in COMPLEX:
+        return _angle(x)
+    if x._array.dtype not in FLOATING:
+        raise TypeError(f"angle: expected floating or complex numbers, got dtype {x.dtype!r}; use tf.cast first.")
+    return _angle_of_real(x)

@@ -1,0 +1,261 @@
+"""The gamma function's family: lgamma, digamma, polygamma, zeta, incomplete gamma and beta; SciPy computes them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastgrad.operation import (
+    FLOATING,
+    Binary,
+    Form,
+    Operation,
+    Unary,
+    elementwise,
+    refuse_dtype,
+    refuse_mix,
+    refuse_shapes,
+)
+from fastgrad.ops.arguments import tensor_of, tensors_of
+from fastgrad.ops.arithmetic import add, multiply, negative, subtract
+from fastgrad.ops.error_function import from_scipy
+from fastgrad.ops.exponential import exp, xlog1py, xlogy
+from fastgrad.ops.reduction import reduce_sum
+from fastgrad.tensor import Tensor
+
+_FULL = frozenset([np.dtype(np.float32), np.dtype(np.float64)])
+
+_gammaln = from_scipy("gammaln")
+
+
+def _lgamma(x: np.ndarray) -> np.ndarray:
+    return np.where(np.isneginf(x), x.dtype.type(np.inf), _gammaln(x))
+
+
+lgamma = elementwise(
+    "lgamma",
+    "The logarithm of the gamma function's absolute value, element by element: inf at 0, -1, -2 ...",
+    run=_lgamma,
+    code="lgamma({0})",
+    gradient=lambda g, y, x: multiply(g, digamma(x)),
+    dtypes=FLOATING,
+)
+_digamma = from_scipy("digamma")
+
+
+def _without_poles(x: np.ndarray) -> np.ndarray:
+    return np.where((x <= 0) & (x == np.floor(x)), x.dtype.type(np.nan), _digamma(x))
+
+
+digamma = Unary(
+    "digamma",
+    _without_poles,
+    lambda g, y, x: multiply(g, polygamma(Tensor(np.ones((), x._array.dtype)), x)),
+    form=Form.ELEMENTWISE,
+    dtypes=FLOATING,
+    domain=(0.0, np.inf),
+    doc="The derivative of ``lgamma``, element by element: NaN at 0, -1, -2 ...",
+)
+_zeta_of, _gamma_of = from_scipy("zeta"), from_scipy("gamma")
+
+
+def _polygamma_of(n: np.ndarray, x: np.ndarray) -> np.ndarray:
+    sign = np.where(n % 2 == 0, n.dtype.type(-1), n.dtype.type(1))
+    derivatives = sign * _gamma_of(n + n.dtype.type(1)) * _zeta_of(n + n.dtype.type(1), x)
+    whole = (n >= 0) & (n == np.floor(n))
+    return np.where(n == 0, _without_poles(x), np.where(whole, derivatives, n.dtype.type(np.nan)))
+
+
+_polygamma = Binary(
+    "polygamma",
+    _polygamma_of,
+    (None, lambda g, z, x, y: multiply(g, _polygamma(add(x, 1), y))),
+    form=Form.ELEMENTWISE,
+    dtypes=_FULL,
+    domain=(0.0, np.inf),
+    doc="The derivative of order ``x`` of ``digamma`` at ``y``.",
+)
+
+
+def polygamma(a: Any, x: Any, name: str | None = None) -> Tensor:
+    """The derivative of order ``a`` of ``digamma``, element by element, broadcast; no gradient with respect to ``a``.
+
+    Args:
+        a: whole numbers from 0; others give NaN.
+        x: where, of the same dtype, float32 or float64.
+        name: kept for TensorFlow's signature.
+    """
+    return _polygamma(a, x)
+
+
+_zeta = Binary(
+    "zeta",
+    _zeta_of,
+    (None, lambda g, z, x, y: multiply(g, multiply(negative(x), _zeta(add(x, 1), y)))),
+    form=Form.ELEMENTWISE,
+    dtypes=_FULL,
+    domain=(1.0, np.inf),
+    doc="Hurwitz's zeta function.",
+)
+
+
+def zeta(x: Any, q: Any, name: str | None = None) -> Tensor:
+    """Hurwitz's zeta function: the sum of ``(q + n)**-x`` over n = 0, 1, 2 ..., element by element, broadcast.
+
+    No gradient flows to ``x``.
+
+    Args:
+        x: exponents, above 1; float32 or float64.
+        q: offsets, of the same dtype.
+        name: kept for TensorFlow's signature.
+    """
+    return _zeta(x, q)
+
+
+# ---- incomplete gamma ----------------------------------------------------------------------------------
+
+
+def _density(a: Tensor, x: Tensor) -> Tensor:
+    """``x**(a-1) exp(-x) / gamma(a)``."""
+    return exp(subtract(subtract(xlogy(subtract(a, 1), x), x), lgamma(a)))
+
+
+def _gammainc_slope(a: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """The derivative of the regularised lower incomplete gamma function with respect to ``a``, term by term of its series.
+
+    P(a, x) = x**a exp(-x) / gamma(a + 1) * (1 + x/(a+1) + x**2/((a+1)(a+2)) + ...); DLMF 8.11.4.
+    """
+    dtype = a.dtype
+    a, x = np.broadcast_arrays(a.astype(np.float64), x.astype(np.float64))
+    from scipy import special
+
+    known = (a > 0) & (x >= 0) & np.isfinite(a) & np.isfinite(x)
+    flat = known & (x > 0) & (x < a + 60 + 12 * np.sqrt(np.maximum(a, 1)) * 3)
+    safe_a, safe_x = np.where(flat, a, 1.0), np.where(flat, x, 1.0)
+    term = np.ones_like(safe_a)  # of the series, and its derivative's: minus the term times a harmonic sum
+    harmonic = np.zeros_like(safe_a)
+    total, slope = term.copy(), np.zeros_like(safe_a)
+    for n in range(1, 200_000):
+        term = term * (safe_x / (safe_a + n))
+        harmonic = harmonic + 1 / (safe_a + n)
+        total += term
+        change = term * harmonic
+        slope -= change
+        if n > 2 and not ((change > 1e-17 * np.abs(slope)) & (term > 1e-17 * total)).any():
+            break
+    front = np.exp(special.xlogy(safe_a, safe_x) - safe_x - special.gammaln(safe_a + 1))
+    result = front * (slope + total * (np.log(safe_x) - special.digamma(safe_a + 1)))
+    return np.where(flat, result, np.where(known, 0.0, np.nan)).astype(dtype)
+
+
+_igamma_slope = Binary(
+    "igamma_slope",
+    _gammainc_slope,
+    form=Form.ELEMENTWISE,
+    dtypes=FLOATING,
+    doc="The derivative of ``igamma`` with respect to its first argument.",
+)
+_igamma = Binary(
+    "igamma",
+    from_scipy("gammainc"),
+    (
+        lambda g, z, x, y: multiply(g, _igamma_slope(x, y)),
+        lambda g, z, x, y: multiply(g, _density(x, y)),
+    ),
+    form=Form.ELEMENTWISE,
+    dtypes=FLOATING,
+    domain=(0.0, np.inf),
+    doc="The regularised lower incomplete gamma function.",
+)
+_igammac = Binary(
+    "igammac",
+    from_scipy("gammaincc"),
+    (
+        lambda g, z, x, y: negative(multiply(g, _igamma_slope(x, y))),
+        lambda g, z, x, y: negative(multiply(g, _density(x, y))),
+    ),
+    form=Form.ELEMENTWISE,
+    dtypes=FLOATING,
+    domain=(0.0, np.inf),
+    doc="The regularised upper incomplete gamma function.",
+)
+
+
+def igamma(a: Any, x: Any, name: str | None = None) -> Tensor:
+    """The regularised lower incomplete gamma function, element by element, broadcast; NaN where one is negative.
+
+    Args:
+        a, x: tensors of one floating dtype.
+        name: kept for TensorFlow's signature.
+    """
+    return _igamma(a, x)
+
+
+def igammac(a: Any, x: Any, name: str | None = None) -> Tensor:
+    """``1 - igamma(a, x)``, exact where that is small, element by element, broadcast.
+
+    Args:
+        a, x: tensors of one floating dtype.
+        name: kept for TensorFlow's signature.
+    """
+    return _igammac(a, x)
+
+
+# ---- beta ----------------------------------------------------------------------------------------------
+
+
+def _betainc_gradient(g: Tensor, z: Tensor, a: Tensor, b: Tensor, x: Tensor) -> Tensor:
+    log_beta = subtract(add(lgamma(a), lgamma(b)), lgamma(add(a, b)))
+    density = exp(subtract(add(xlogy(subtract(a, 1), x), xlog1py(subtract(b, 1), negative(x))), log_beta))
+    return multiply(g, density)
+
+
+_betainc = Operation(
+    "betainc",
+    from_scipy("betainc"),
+    (None, None, _betainc_gradient),
+    form=Form.ELEMENTWISE,
+    dtypes=_FULL,
+    domain=(0.0, 1.0),
+    doc="The regularised incomplete beta function of ``a``, ``b`` at ``x``.",
+)
+
+
+def betainc(a: Any, b: Any, x: Any, name: str | None = None) -> Tensor:
+    """The regularised incomplete beta function, element by element, broadcast; gradients flow to ``x`` only.
+
+    Args:
+        a, b: positive parameters; float32 or float64.
+        x: where, from 0 to 1, of the same dtype.
+        name: kept for TensorFlow's signature.
+
+    Raises:
+        InvalidArgumentError: other dtypes, or shapes that do not broadcast.
+    """
+    xs = tensors_of([a, b, x], "betainc")
+    dtype = xs[0]._array.dtype
+    if dtype not in _FULL:
+        raise refuse_dtype("betainc", dtype, _FULL)
+    for other in xs[1:]:
+        if other._array.dtype != dtype:
+            raise refuse_mix("betainc", dtype, other._array.dtype)
+        try:
+            np.broadcast_shapes(*[y._array.shape for y in xs])
+        except ValueError:
+            raise refuse_shapes("betainc", xs[0].shape, other.shape) from None
+    return _betainc(*xs)
+
+
+def lbeta(x: Any, name: str | None = None) -> Tensor:
+    """The logarithm of the multivariate beta function along the last axis: the sum of ``lgamma(x)`` less ``lgamma`` of the sum.
+
+    Args:
+        x: a floating tensor of at least one dimension.
+        name: kept for TensorFlow's signature.
+
+    Raises:
+        InvalidArgumentError: not floating, or a scalar.
+    """
+    x = tensor_of(x)
+    return subtract(reduce_sum(lgamma(x), -1), lgamma(reduce_sum(x, -1)))

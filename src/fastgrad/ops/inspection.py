@@ -1,0 +1,158 @@
+"""What a tensor holds: where its extremes are, how many elements are zero, whether they ascend."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastgrad import dtypes
+from fastgrad.errors import InvalidArgumentError
+from fastgrad.operation import ANY, BOOLEAN, NUMERIC, REAL, TABLE, Form, Operation, operation, refuse_dtype
+from fastgrad.ops.arguments import axis_of, tensor_of
+from fastgrad.ops.arithmetic import subtract
+from fastgrad.ops.casting import cast
+from fastgrad.ops.comparison import greater, greater_equal
+from fastgrad.ops.division import realdiv
+from fastgrad.ops.reduction import reduce_all, reduction_axes
+from fastgrad.tensor import Tensor
+
+
+def _position(find: Any, worst: float, x: np.ndarray, axis: int, output_type: str) -> Any:
+    found = find(x, axis)
+    if x.dtype.kind in "fV" and x.size:
+        # NumPy finds the first NaN, TensorFlow passes over them.
+        chosen = np.take_along_axis(x, np.expand_dims(found, axis), axis)
+        if np.isnan(chosen).any():
+            found = find(np.where(np.isnan(x), x.dtype.type(worst), x), axis)
+    return np.asarray(found).astype(output_type)
+
+
+_argmax = operation(
+    "argmax",
+    Form.REDUCE,
+    run=lambda x, axis, output_type: _position(np.argmax, -np.inf, x, axis, output_type),
+    dtypes=REAL | BOOLEAN,
+)
+_argmin = operation(
+    "argmin",
+    Form.REDUCE,
+    run=lambda x, axis, output_type: _position(np.argmin, np.inf, x, axis, output_type),
+    dtypes=REAL | BOOLEAN,
+)
+
+
+def _found(row: Operation, input: Any, axis: Any, output_type: Any, allowed: tuple[str, ...]) -> Tensor:
+    x = tensor_of(input)
+    array = x._array
+    if array.dtype not in row.dtypes:
+        raise refuse_dtype(row.name, array.dtype, row.dtypes)
+    if isinstance(axis, (list, tuple)):
+        raise TypeError(f"{row.name}: axis must be int or Tensor with integer datatype, got {axis!r}.")
+    wanted = dtypes.as_dtype(output_type).name
+    if wanted not in allowed:
+        raise InvalidArgumentError(
+            f"{row.name}: output_type {wanted} is not in the list of allowed: {', '.join(allowed)}."
+        )
+    axis = axis_of(0 if axis is None else axis, array.ndim, row.name)
+    if not array.shape[axis] and array.size == 0 and all(size for at, size in enumerate(array.shape) if at != axis):
+        raise InvalidArgumentError(f"{row.name}: Reduction axis {axis} is empty in shape {list(array.shape)}.")
+    return row(x, axis=axis, output_type=wanted)
+
+
+def argmax(input: Any, axis: Any = None, output_type: Any = dtypes.int64, name: str | None = None) -> Tensor:
+    """The position of the largest element along an axis, the first of several; NaN is passed over.
+
+    Args:
+        input: a tensor of real numbers or booleans.
+        axis: the axis, an integer; None is 0.
+        output_type: int16, uint16, int32 or int64.
+        name: kept for TensorFlow's signature.
+
+    Raises:
+        InvalidArgumentError: a dtype without an order, no such axis, an empty axis, another output type.
+        TypeError: ``axis`` is a list.
+    """
+    return _found(_argmax, input, axis, output_type, ("int16", "uint16", "int32", "int64"))
+
+
+def argmin(input: Any, axis: Any = None, output_type: Any = dtypes.int64, name: str | None = None) -> Tensor:
+    """The position of the smallest element along an axis, the first of several; NaN is passed over.
+
+    Args:
+        input: a tensor of real numbers or booleans.
+        axis: the axis, an integer; None is 0.
+        output_type: int32 or int64.
+        name: kept for TensorFlow's signature.
+
+    Raises:
+        InvalidArgumentError: a dtype without an order, no such axis, an empty axis, another output type.
+        TypeError: ``axis`` is a list.
+    """
+    return _found(_argmin, input, axis, output_type, ("int32", "int64"))
+
+
+def _count(x: np.ndarray, axes: tuple[int, ...], keepdims: bool) -> Any:
+    there = x != b"" if x.dtype == object else x != 0
+    return np.add.reduce(there, axes, np.int64, None, keepdims)
+
+
+_count_nonzero = operation("count_nonzero", Form.REDUCE, run=_count, dtypes=ANY)
+
+
+def count_nonzero(
+    input: Any, axis: Any = None, keepdims: bool | None = None, dtype: Any = dtypes.int64, name: str | None = None
+) -> Tensor:
+    """How many elements are not zero (false, the empty string), over axes.
+
+    Args:
+        input: any tensor.
+        axis: an int or several; None counts everything.
+        keepdims: whether the reduced dimensions stay, with size 1.
+        dtype: of the counts.
+        name: kept for TensorFlow's signature.
+
+    Raises:
+        InvalidArgumentError: there is no such axis.
+    """
+    x = tensor_of(input)
+    counts = _count_nonzero(x, axes=reduction_axes("count_nonzero", axis, x._array.ndim), keepdims=bool(keepdims))
+    return cast(counts, dtype)
+
+
+def zero_fraction(value: Any, name: str | None = None) -> Tensor:
+    """Which part of the elements is zero, as float32; NaN of no elements.
+
+    Args:
+        value: a tensor of any dtype.
+        name: kept for TensorFlow's signature.
+    """
+    x = tensor_of(value)
+    zeros = subtract(Tensor(np.array(x._array.size)), count_nonzero(x))
+    return realdiv(cast(zeros, dtypes.float32), Tensor(np.array(x._array.size, np.float32)))
+
+
+def _ascends(name: str, compare: Any, x: Any) -> Tensor:
+    x = tensor_of(x)
+    if x._array.dtype not in NUMERIC:
+        raise TypeError(f"{name}: Expected x to be numeric, instead found: {x.dtype!r}")
+    flat = TABLE["reshape"](x, shape=(x._array.size,))
+    return reduce_all(compare(flat[1:], flat[:-1]))
+
+
+def is_non_decreasing(x: Any, name: str | None = None) -> Tensor:
+    """Whether the elements, row after row, never become smaller.
+
+    Raises:
+        TypeError: no numbers.
+    """
+    return _ascends("is_non_decreasing", greater_equal, x)
+
+
+def is_strictly_increasing(x: Any, name: str | None = None) -> Tensor:
+    """Whether each element, row after row, is larger than the one before.
+
+    Raises:
+        TypeError: no numbers.
+    """
+    return _ascends("is_strictly_increasing", greater, x)

@@ -1,0 +1,36 @@
+"""Rounding to whole numbers; no gradient flows through it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fastgrad.operation import FLOATING, SIGNED, elementwise
+
+floor = elementwise(
+    "floor",
+    "The largest whole number not above ``x``, element by element.",
+    run=np.floor,
+    code="floor({0})",
+    dtypes=FLOATING,
+)
+ceil = elementwise(
+    "ceil",
+    "The smallest whole number not below ``x``, element by element.",
+    run=np.ceil,
+    code="ceil({0})",
+    dtypes=FLOATING,
+)
+rint = elementwise(
+    "rint",
+    "The nearest whole number, the even one of two that are equally near, element by element.",
+    run=np.rint,
+    code="rint({0})",
+    dtypes=FLOATING,
+)
+round = elementwise(
+    "round",
+    "The nearest whole number, the even one of two that are equally near, element by element; integers stay as they are.",
+    run=lambda x: x if x.dtype.kind == "i" else np.rint(x),
+    code="rint({0})",
+    dtypes=FLOATING | SIGNED,
+)

@@ -1,0 +1,197 @@
+"""Running sums, products and logsumexps along an axis."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastgrad.errors import InvalidArgumentError
+from fastgrad.operation import FLOATING, INEXACT, NUMERIC, Form, Operation, operation, refuse_dtype
+from fastgrad.ops.arguments import axis_of, tensor_of
+from fastgrad.ops.arithmetic import conjugate, minimum, multiply, subtract
+from fastgrad.ops.exponential import exp
+from fastgrad.tensor import Tensor
+
+_HALVES = frozenset(np.dtype(name) for name in ("float16", "bfloat16"))
+
+
+def _accumulated(ufunc: Any, x: np.ndarray, axis: int, exclusive: bool, reverse: bool, first: float) -> np.ndarray:
+    """``ufunc`` accumulated along an axis, in float32 for half-width floats; ``first`` starts exclusive ones."""
+    if reverse:
+        x = np.flip(x, axis)
+    dtype = np.dtype(np.float32) if x.dtype in _HALVES else x.dtype
+    y = ufunc.accumulate(x.astype(dtype, copy=False), axis, dtype)
+    if exclusive:
+        y = _moved(y, axis, first)
+    if y.dtype != x.dtype:
+        y = y.astype(x.dtype)
+    return np.flip(y, axis) if reverse else y
+
+
+def _moved(x: np.ndarray, axis: int, first: float) -> np.ndarray:
+    """``x`` one place further along an axis, with ``first`` in the place that becomes free."""
+    y = np.empty_like(x)
+    front, back = np.moveaxis(y, axis, 0), np.moveaxis(x, axis, 0)
+    front[:1] = first
+    front[1:] = back[:-1]
+    return y
+
+
+def _shifted(x: np.ndarray, axis: int, reverse: bool) -> np.ndarray:
+    return np.flip(_moved(np.flip(x, axis), axis, 0), axis) if reverse else _moved(x, axis, 0)
+
+
+shifted = operation(
+    "shifted",
+    Form.INDEX_MAP,
+    run=_shifted,
+    gradient=lambda g, y, x, axis, reverse: shifted(g, axis=axis, reverse=not reverse),
+    dtypes=NUMERIC,
+)
+shifted.__doc__ = "``y[k] = x[k - 1]`` along an axis, 0 in the first place; from the other end if ``reverse``."
+
+
+def _recurrence(a: np.ndarray, b: np.ndarray, axis: int, reverse: bool) -> np.ndarray:
+    if reverse:
+        a, b = np.flip(a, axis), np.flip(b, axis)
+    y = np.array(b)
+    rows, factors = np.moveaxis(y, axis, 0), np.moveaxis(a, axis, 0)
+    for k in range(1, len(rows)):
+        rows[k] += factors[k] * rows[k - 1]
+    return np.flip(y, axis) if reverse else y
+
+
+linear_recurrence = operation(
+    "linear_recurrence",
+    Form.SCAN,
+    run=_recurrence,
+    gradient=(
+        lambda g, y, a, b, axis, reverse: multiply(
+            linear_recurrence(conjugate(shifted(a, axis=axis, reverse=not reverse)), g, axis=axis, reverse=not reverse),
+            conjugate(shifted(y, axis=axis, reverse=reverse)),
+        ),
+        lambda g, y, a, b, axis, reverse: linear_recurrence(
+            conjugate(shifted(a, axis=axis, reverse=not reverse)), g, axis=axis, reverse=not reverse
+        ),
+    ),
+    dtypes=INEXACT,
+)
+linear_recurrence.__doc__ = (
+    "``y[k] = a[k] * y[k - 1] + b[k]`` along an axis, ``y[0] = b[0]``; from the other end if ``reverse``."
+)
+
+
+def _scanned(row: Operation, x: Any, axis: Any, exclusive: Any, reverse: Any) -> Tensor:
+    x = tensor_of(x)
+    if x._array.dtype not in row.dtypes:
+        raise refuse_dtype(row.name, x._array.dtype, row.dtypes)
+    if axis is None:
+        raise ValueError(f"{row.name}: axis is None; a running total has one axis, an integer.")
+    return row(
+        x,
+        axis=axis_of(axis, x._array.ndim, row.name, InvalidArgumentError),
+        exclusive=bool(exclusive),
+        reverse=bool(reverse),
+    )
+
+
+_cumsum = operation(
+    "cumsum",
+    Form.SCAN,
+    run=lambda x, axis, exclusive, reverse: _accumulated(np.add, x, axis, exclusive, reverse, 0),
+    gradient=lambda g, y, x, axis, exclusive, reverse: _cumsum(g, axis=axis, exclusive=exclusive, reverse=not reverse),
+    dtypes=NUMERIC,
+)
+
+
+def cumsum(x: Any, axis: Any = 0, exclusive: bool = False, reverse: bool = False, name: str | None = None) -> Tensor:
+    """Running sums along an axis.
+
+    Args:
+        x: a numeric tensor.
+        axis: the axis, an integer.
+        exclusive: whether each sum leaves out its own element, so that the first is 0.
+        reverse: whether to start from the end.
+        name: kept for TensorFlow's signature.
+
+    Raises:
+        InvalidArgumentError: no numbers, or no such axis.
+    """
+    return _scanned(_cumsum, x, axis, exclusive, reverse)
+
+
+def _cumprod_gradient(g: Tensor, y: Tensor, x: Tensor, axis: int, exclusive: bool, reverse: bool) -> Tensor:
+    # Without a division, so that it is right where x has zeros: dy[j]/dx[k] is the product of x[:k] and of x[k+1:j].
+    before = _cumprod(x, axis=axis, exclusive=True, reverse=reverse)
+    if exclusive:
+        after = shifted(
+            linear_recurrence(conjugate(x), g, axis=axis, reverse=not reverse), axis=axis, reverse=not reverse
+        )
+    else:
+        factors = conjugate(shifted(x, axis=axis, reverse=not reverse))
+        after = linear_recurrence(factors, g, axis=axis, reverse=not reverse)
+    return multiply(conjugate(before), after)
+
+
+_cumprod = operation(
+    "cumprod",
+    Form.SCAN,
+    run=lambda x, axis, exclusive, reverse: _accumulated(np.multiply, x, axis, exclusive, reverse, 1),
+    gradient=_cumprod_gradient,
+    dtypes=NUMERIC,
+)
+
+
+def cumprod(x: Any, axis: Any = 0, exclusive: bool = False, reverse: bool = False, name: str | None = None) -> Tensor:
+    """Running products along an axis; the gradients are exact where elements are zero.
+
+    Args:
+        x: a numeric tensor.
+        axis: the axis, an integer.
+        exclusive: whether each product leaves out its own element, so that the first is 1.
+        reverse: whether to start from the end.
+        name: kept for TensorFlow's signature.
+
+    Raises:
+        InvalidArgumentError: no numbers, or no such axis.
+    """
+    return _scanned(_cumprod, x, axis, exclusive, reverse)
+
+
+def _cumulative_logsumexp_gradient(
+    g: Tensor, y: Tensor, x: Tensor, axis: int, exclusive: bool, reverse: bool
+) -> Tensor:
+    # dx[k] = sum over j >= k of g[j] exp(x[k] - y[j]), as exp(x[k] - y[k]) times a recurrence with factors of at most 1.
+    if exclusive:
+        y = _cumulative_logsumexp(x, axis=axis, exclusive=False, reverse=reverse)
+        g = shifted(g, axis=axis, reverse=not reverse)
+    steps = minimum(subtract(y, shifted(y, axis=axis, reverse=not reverse)), 0.0)
+    return multiply(exp(subtract(x, y)), linear_recurrence(exp(steps), g, axis=axis, reverse=not reverse))
+
+
+_cumulative_logsumexp = operation(
+    "cumulative_logsumexp",
+    Form.SCAN,
+    run=lambda x, axis, exclusive, reverse: _accumulated(np.logaddexp, x, axis, exclusive, reverse, -np.inf),
+    gradient=_cumulative_logsumexp_gradient,
+    dtypes=FLOATING,
+)
+
+
+def cumulative_logsumexp(
+    x: Any, axis: Any = 0, exclusive: bool = False, reverse: bool = False, name: str | None = None
+) -> Tensor:
+    """``log(cumsum(exp(x)))`` along an axis, without overflow.
+
+    Args:
+        x: a floating tensor.
+        axis: the axis, an integer.
+        exclusive: whether each result leaves out its own element, so that the first is -inf.
+        reverse: whether to start from the end.
+        name: kept for TensorFlow's signature.
+
+    Raises:
+        InvalidArgumentError: not floating, or no such axis.
+    """
+    return _scanned(_cumulative_logsumexp, x, axis, exclusive, reverse)

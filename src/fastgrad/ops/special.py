@@ -1,0 +1,170 @@
+"""Bessel functions, Dawson's, exponential and Fresnel integrals, Spence's function: ``tf.math.special``; SciPy computes them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from fastgrad.operation import FLOATING, Form, Unary
+from fastgrad.ops.arithmetic import add, multiply, negative, sign, subtract
+from fastgrad.ops.casting import cast
+from fastgrad.ops.comparison import equal, masked, not_equal
+from fastgrad.ops.division import realdiv
+from fastgrad.ops.error_function import from_scipy
+from fastgrad.ops.exponential import cos, exp, log, sin
+from fastgrad.ops.power import square
+from fastgrad.tensor import Tensor
+
+
+def _row(name: str, scipy_name: str, doc: str, slope: Callable[[Tensor, Tensor], Tensor], low: float = -np.inf) -> Any:
+    return Unary(
+        name,
+        from_scipy(scipy_name),
+        lambda g, y, x: multiply(g, slope(y, x)),
+        form=Form.ELEMENTWISE,
+        dtypes=FLOATING,
+        domain=(low, np.inf),
+        doc=doc,
+    )
+
+
+def _away_from(point: float, at_point: float, x: Tensor, slope: Callable[[Tensor], Tensor]) -> Tensor:
+    """``slope(x)``, and its limit ``at_point`` where ``x`` is ``point`` and the formula has none."""
+    there = cast(equal(x, point), x.dtype)
+    return add(masked(slope(add(x, there)), not_equal(x, point)), multiply(there, at_point))
+
+
+# ---- Bessel functions (derivatives: DLMF 10.6 and 10.29) ----------------------------------------------
+
+bessel_i0 = _row(
+    "bessel_i0",
+    "i0",
+    "The modified Bessel function of the first kind of order 0, element by element.",
+    lambda y, x: bessel_i1(x),
+)
+bessel_i0e = _row(
+    "bessel_i0e",
+    "i0e",
+    "``exp(-|x|) * bessel_i0(x)``, element by element.",
+    lambda y, x: subtract(bessel_i1e(x), multiply(sign(x), y)),
+)
+bessel_i1 = _row(
+    "bessel_i1",
+    "i1",
+    "The modified Bessel function of the first kind of order 1, element by element.",
+    lambda y, x: _away_from(0.0, 0.5, x, lambda z: subtract(bessel_i0(x), realdiv(y, z))),
+)
+bessel_i1e = _row(
+    "bessel_i1e",
+    "i1e",
+    "``exp(-|x|) * bessel_i1(x)``, element by element.",
+    lambda y, x: _away_from(0.0, 0.5, x, lambda z: subtract(bessel_i0e(x), add(realdiv(y, z), multiply(y, sign(x))))),
+)
+bessel_j0 = _row(
+    "bessel_j0",
+    "j0",
+    "The Bessel function of the first kind of order 0, element by element.",
+    lambda y, x: negative(bessel_j1(x)),
+)
+bessel_j1 = _row(
+    "bessel_j1",
+    "j1",
+    "The Bessel function of the first kind of order 1, element by element.",
+    lambda y, x: _away_from(0.0, 0.5, x, lambda z: subtract(bessel_j0(x), realdiv(y, z))),
+)
+bessel_k0 = _row(
+    "bessel_k0",
+    "k0",
+    "The modified Bessel function of the second kind of order 0, element by element, for ``x > 0``.",
+    lambda y, x: negative(bessel_k1(x)),
+    low=0.0,
+)
+bessel_k0e = _row(
+    "bessel_k0e",
+    "k0e",
+    "``exp(x) * bessel_k0(x)``, element by element, for ``x > 0``.",
+    lambda y, x: subtract(y, bessel_k1e(x)),
+    low=0.0,
+)
+bessel_k1 = _row(
+    "bessel_k1",
+    "k1",
+    "The modified Bessel function of the second kind of order 1, element by element, for ``x > 0``.",
+    lambda y, x: negative(add(bessel_k0(x), realdiv(y, x))),
+    low=0.0,
+)
+bessel_k1e = _row(
+    "bessel_k1e",
+    "k1e",
+    "``exp(x) * bessel_k1(x)``, element by element, for ``x > 0``.",
+    lambda y, x: subtract(y, add(bessel_k0e(x), realdiv(y, x))),
+    low=0.0,
+)
+bessel_y0 = _row(
+    "bessel_y0",
+    "y0",
+    "The Bessel function of the second kind of order 0, element by element, for ``x > 0``.",
+    lambda y, x: negative(bessel_y1(x)),
+    low=0.0,
+)
+bessel_y1 = _row(
+    "bessel_y1",
+    "y1",
+    "The Bessel function of the second kind of order 1, element by element, for ``x > 0``.",
+    lambda y, x: subtract(bessel_y0(x), realdiv(y, x)),
+    low=0.0,
+)
+
+# ---- integrals -----------------------------------------------------------------------------------------
+
+dawsn = _row(
+    "dawsn",
+    "dawsn",
+    "Dawson's integral: ``exp(-x**2)`` times the integral of ``exp(t**2)`` from 0 to ``x``, element by element.",
+    lambda y, x: subtract(1.0, multiply(multiply(x, y), 2.0)),
+)
+expint = _row(
+    "expint",
+    "expi",
+    "The exponential integral: that of ``exp(t) / t`` from -inf to ``x``, element by element.",
+    lambda y, x: realdiv(exp(x), x),
+)
+
+
+def _fresnel(which: int) -> Callable[[np.ndarray], np.ndarray]:
+    both = from_scipy("fresnel")
+
+    def run(x: np.ndarray) -> Any:
+        if x.dtype.itemsize > 2:
+            return both(x)[which]
+        return np.asarray(both(x.astype(np.float32))[which]).astype(x.dtype)
+
+    return run
+
+
+fresnel_cos = Unary(
+    "fresnel_cos",
+    _fresnel(1),
+    lambda g, y, x: multiply(g, cos(multiply(square(x), math.pi / 2))),
+    form=Form.ELEMENTWISE,
+    dtypes=FLOATING,
+    doc="Fresnel's cosine integral: that of ``cos(pi t**2 / 2)`` from 0 to ``x``, element by element.",
+)
+fresnel_sin = Unary(
+    "fresnel_sin",
+    _fresnel(0),
+    lambda g, y, x: multiply(g, sin(multiply(square(x), math.pi / 2))),
+    form=Form.ELEMENTWISE,
+    dtypes=FLOATING,
+    doc="Fresnel's sine integral: that of ``sin(pi t**2 / 2)`` from 0 to ``x``, element by element.",
+)
+spence = _row(
+    "spence",
+    "spence",
+    "Spence's function: minus the integral of ``log(t) / (t - 1)`` from 1 to ``x``, element by element; NaN below 0.",
+    lambda y, x: _away_from(1.0, -1.0, x, lambda z: realdiv(log(z), subtract(1.0, z))),
+    low=0.0,
+)

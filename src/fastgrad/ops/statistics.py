@@ -1,0 +1,304 @@
+"""Variances, moments and histograms."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from fastgrad import dtypes
+from fastgrad.errors import InvalidArgumentError
+from fastgrad.operation import Form, operation
+from fastgrad.ops.arguments import integer, tensor_of
+from fastgrad.ops.arithmetic import add, multiply, square_of_modulus, squared_difference, subtract
+from fastgrad.ops.casting import cast
+from fastgrad.ops.division import divide_no_nan
+from fastgrad.ops.power import reciprocal, sqrt, square
+from fastgrad.ops.reduction import reduce_mean, reduce_sum
+from fastgrad.tensor import Tensor, convert_beside, convert_to_tensor
+
+_HALVES = (dtypes.float16, dtypes.bfloat16)
+
+
+# ---- variances -----------------------------------------------------------------------------------------
+
+
+def reduce_variance(input_tensor: Any, axis: Any = None, keepdims: bool = False, name: str | None = None) -> Tensor:
+    """The population variance over axes: the mean of the squared distances from the mean.
+
+    Args:
+        input_tensor: a floating or complex tensor; variances are real.
+        axis: an int or several; None takes everything.
+        keepdims: whether the reduced dimensions stay, with size 1.
+        name: kept for TensorFlow's signature.
+
+    Raises:
+        TypeError: neither floating nor complex.
+        InvalidArgumentError: there is no such axis.
+    """
+    x = tensor_of(input_tensor)
+    if not x.dtype.is_differentiable:
+        raise TypeError(
+            f"reduce_variance: Input must be either real or complex. Received type {x.dtype!r}; use tf.cast."
+        )
+    distance = subtract(x, reduce_mean(x, axis, True))
+    return reduce_mean(square_of_modulus(distance), axis, keepdims)
+
+
+def reduce_std(input_tensor: Any, axis: Any = None, keepdims: bool = False, name: str | None = None) -> Tensor:
+    """The population standard deviation over axes: the root of ``reduce_variance``. Its gradient at 0 is NaN.
+
+    Args:
+        input_tensor: a floating or complex tensor; deviations are real.
+        axis: an int or several; None takes everything.
+        keepdims: whether the reduced dimensions stay, with size 1.
+        name: kept for TensorFlow's signature.
+
+    Raises:
+        TypeError: neither floating nor complex.
+        InvalidArgumentError: there is no such axis.
+    """
+    return sqrt(reduce_variance(input_tensor, axis, keepdims))
+
+
+def moments(
+    x: Any, axes: Any, shift: Any = None, keepdims: bool = False, name: str | None = None
+) -> tuple[Tensor, Tensor]:
+    """Mean and population variance over axes.
+
+    Args:
+        x: a numeric tensor; half-width floats are computed with in float32.
+        axes: an int or several; None takes everything.
+        shift: not used, as in TensorFlow.
+        keepdims: whether the reduced dimensions stay, with size 1.
+        name: kept for TensorFlow's signature.
+
+    Returns:
+        ``(mean, variance)`` in the dtype of ``x``.
+
+    Raises:
+        InvalidArgumentError: there is no such axis.
+    """
+    x = tensor_of(x)
+    y = cast(x, dtypes.float32) if x.dtype in _HALVES else x
+    mean = reduce_mean(y, axes, True)
+    variance = reduce_mean(squared_difference(y, mean), axes, keepdims)
+    if not keepdims:
+        mean = reduce_mean(mean, axes)  # drops the dimensions: each has size 1
+    return cast(mean, x.dtype), cast(variance, x.dtype)
+
+
+def weighted_moments(
+    x: Any, axes: Any, frequency_weights: Any, keepdims: bool = False, name: str | None = None
+) -> tuple[Tensor, Tensor]:
+    """Mean and variance over axes, each element counted as often as its weight says; 0 where weights sum to 0.
+
+    Args:
+        x: a floating tensor; half-width floats are computed with in float32.
+        axes: an int or several; None takes everything.
+        frequency_weights: what broadcasts with ``x``.
+        keepdims: whether the reduced dimensions stay, with size 1.
+        name: kept for TensorFlow's signature.
+
+    Returns:
+        ``(mean, variance)`` in the dtype of ``x``.
+
+    Raises:
+        InvalidArgumentError: other dtypes, shapes that do not broadcast, no such axis.
+    """
+    x = tensor_of(x)
+    y = cast(x, dtypes.float32) if x.dtype in _HALVES else x
+    weights = convert_beside(frequency_weights, x._array.dtype)
+    if weights.dtype in _HALVES:
+        weights = cast(weights, dtypes.float32)
+    weighted = multiply(weights, y)
+    total = reduce_sum(add(weights, Tensor(np.zeros_like(weighted._array))), axes, True)
+    mean = divide_no_nan(reduce_sum(weighted, axes, True), total)
+    spread = multiply(weights, squared_difference(y, mean))
+    variance = divide_no_nan(reduce_sum(spread, axes, True), total)
+    if not keepdims:
+        mean, variance = reduce_sum(mean, axes), reduce_sum(variance, axes)
+    return cast(mean, x.dtype), cast(variance, x.dtype)
+
+
+def sufficient_statistics(
+    x: Any, axes: Any, shift: Any = None, keepdims: bool = False, name: str | None = None
+) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+    """Count, sum and sum of squares over axes, for ``normalize_moments``.
+
+    Args:
+        x: a floating tensor.
+        axes: an int or several.
+        shift: subtracted from ``x`` first, a number near the mean, for accuracy.
+        keepdims: whether the reduced dimensions stay, with size 1.
+        name: kept for TensorFlow's signature.
+
+    Returns:
+        ``(count, sum, sum of squares, shift)``; the last is None without a shift.
+    """
+    x = tensor_of(x)
+    if shift is not None:
+        shift = convert_beside(shift, x._array.dtype)
+    centred = x if shift is None else subtract(x, shift)
+    total = reduce_sum(centred, axes, keepdims)
+    squares = reduce_sum(square(centred), axes, keepdims)
+    count = x._array.size // max(total._array.size, 1)
+    return Tensor(np.array(count, x._array.dtype)), total, squares, shift
+
+
+def normalize_moments(
+    counts: Any, mean_ss: Any, variance_ss: Any, shift: Any, name: str | None = None
+) -> tuple[Tensor, Tensor]:
+    """Mean and variance from what ``sufficient_statistics`` gives.
+
+    Args:
+        counts: how many elements were summed.
+        mean_ss: their sum.
+        variance_ss: the sum of their squares.
+        shift: what had been subtracted from them, or None.
+        name: kept for TensorFlow's signature.
+
+    Returns:
+        ``(mean, variance)``.
+    """
+    divisor = reciprocal(counts)
+    shifted_mean = multiply(mean_ss, divisor)
+    mean = shifted_mean if shift is None else add(shifted_mean, shift)
+    return mean, subtract(multiply(variance_ss, divisor), square(shifted_mean))
+
+
+# ---- histograms ----------------------------------------------------------------------------------------
+
+
+def _bincount(ids: np.ndarray, *weights: np.ndarray, size: int, dtype: str, binary: bool) -> np.ndarray:
+    wanted = dtypes.as_dtype(dtype).numpy
+    rows = ids.reshape(prod(ids.shape[:-1]), ids.shape[-1])
+    # Every row counts in bins of its own: row 2 with 5 bins in 10 to 14.
+    inside = rows < size
+    bins = (rows + size * np.arange(len(rows))[:, None])[inside]
+    if weights:
+        counts = np.zeros(len(rows) * size, wanted)
+        np.add.at(counts, bins, weights[0].reshape(rows.shape)[inside])
+    else:
+        counts = np.bincount(bins, minlength=len(rows) * size)
+    if binary:
+        counts = counts != 0
+    return counts.astype(wanted).reshape((*ids.shape[:-1], size))
+
+
+_bincount_row = operation("bincount", Form.SCATTER, run=_bincount)
+
+
+def bincount(
+    arr: Any,
+    weights: Any = None,
+    minlength: Any = None,
+    maxlength: Any = None,
+    dtype: Any = dtypes.int32,
+    name: str | None = None,
+    axis: int | None = None,
+    binary_output: bool = False,
+) -> Tensor:
+    """How often each of the numbers 0, 1, 2 ... occurs.
+
+    Args:
+        arr: non-negative whole numbers, any shape.
+        weights: what each occurrence counts, of the shape of ``arr``; the counts have its dtype.
+        minlength: the least number of counts.
+        maxlength: the largest number of counts; greater numbers are left out.
+        dtype: of the counts, if there are no weights.
+        name: kept for TensorFlow's signature.
+        axis: None or 0 counts over everything, -1 along the last axis of a matrix.
+        binary_output: whether to tell only if a number occurs, by 0 or 1.
+
+    Returns:
+        Shape (n,), or (rows, n) for axis -1.
+
+    Raises:
+        InvalidArgumentError: a negative number, or weights of another shape.
+        ValueError: another axis.
+    """
+    if axis not in (None, 0, -1):
+        raise ValueError(
+            f"bincount: Unsupported value for argument axis={axis}. Only 0 and -1 are currently supported."
+        )
+    ids = tensor_of(arr)._array
+    ids = ids.astype(np.int64)
+    if ids.size and ids.min() < 0:
+        raise InvalidArgumentError(f"bincount: Input arr must be non-negative! It holds {ids.min()}.")
+    inputs = [Tensor(ids if axis == -1 and ids.ndim else ids.reshape(-1))]
+    if weights is not None:
+        weights = convert_to_tensor(weights)
+        if weights._array.shape != ids.shape:
+            raise InvalidArgumentError(
+                f"bincount: `weights` must be the same shape as `arr`. Received {weights.shape} for {list(ids.shape)}."
+            )
+        inputs.append(weights)
+        dtype = weights.dtype
+    size = int(ids.max()) + 1 if ids.size else 0
+    if minlength is not None:
+        size = max(size, integer(minlength, "bincount: minlength"))
+    if maxlength is not None:
+        size = min(size, integer(maxlength, "bincount: maxlength"))
+    return _bincount_row(*inputs, size=size, dtype=dtypes.as_dtype(dtype).name, binary=bool(binary_output))
+
+
+def _bins(x: np.ndarray, low: float, high: float, nbins: int, dtype: str) -> np.ndarray:
+    kind = x.dtype if x.dtype.kind in "fV" else np.dtype(np.float64)
+    scaled = np.divide(np.subtract(x.astype(kind), kind.type(low)), kind.type(high - low))
+    return np.clip(np.floor(scaled * nbins), 0, nbins - 1).astype(dtype)
+
+
+_bins_row = operation("histogram_fixed_width_bins", Form.EXTERN, run=_bins)
+
+
+def histogram_fixed_width_bins(
+    values: Any, value_range: Any, nbins: Any = 100, dtype: Any = dtypes.int32, name: str | None = None
+) -> Tensor:
+    """Into which of ``nbins`` bins of equal width each value falls; values outside fall into the first or last.
+
+    Args:
+        values: real numbers, any shape.
+        value_range: the lower edge of the first bin and the upper one of the last.
+        nbins: how many bins.
+        dtype: of the result, int32 or int64.
+        name: kept for TensorFlow's signature.
+
+    Raises:
+        InvalidArgumentError: NaN among the values, no bins, edges that are not two in ascending order.
+    """
+    x = tensor_of(values)
+    edges = convert_beside(value_range, x._array.dtype)._array
+    count = integer(nbins, "histogram_fixed_width: nbins")
+    if edges.shape != (2,) or not edges[0] < edges[1]:
+        raise InvalidArgumentError(
+            f"histogram_fixed_width: value_range should satisfy value_range[0] < value_range[1], but got '{edges.tolist()}'"
+        )
+    if count <= 0:
+        raise InvalidArgumentError(f"histogram_fixed_width: nbins should be a positive number, but got '{count}'")
+    if x.dtype.is_floating and np.isnan(x._array).any():
+        raise InvalidArgumentError("histogram_fixed_width: values must not contain NaN")
+    return _bins_row(x, low=float(edges[0]), high=float(edges[1]), nbins=count, dtype=dtypes.as_dtype(dtype).name)
+
+
+def histogram_fixed_width(
+    values: Any, value_range: Any, nbins: Any = 100, dtype: Any = dtypes.int32, name: str | None = None
+) -> Tensor:
+    """How many values fall into each of ``nbins`` bins of equal width; values outside fall into the first or last.
+
+    Args:
+        values: real numbers, any shape.
+        value_range: the lower edge of the first bin and the upper one of the last.
+        nbins: how many bins.
+        dtype: of the counts, int32 or int64.
+        name: kept for TensorFlow's signature.
+
+    Returns:
+        Shape (nbins,).
+
+    Raises:
+        InvalidArgumentError: as ``histogram_fixed_width_bins``.
+    """
+    bins = histogram_fixed_width_bins(values, value_range, nbins)
+    return bincount(bins, minlength=nbins, dtype=dtype)

@@ -1,0 +1,71 @@
+"""Sums of arrays over axes, as accurate whichever axes they run over.
+
+NumPy adds pairs of blocks (its rounding errors grow with the logarithm of the number of terms) only along the axis
+that is contiguous in memory; along others it adds one row after the other. Here rows are added in groups, and then
+the groups' sums in groups. How terms are grouped depends on the shape alone.
+"""
+
+from __future__ import annotations
+
+from math import prod
+
+import numpy as np
+
+_HALVES = frozenset(np.dtype(name) for name in ("float16", "bfloat16"))
+_FLOAT32 = np.dtype(np.float32)
+_ROWS = 16  # rows added one after the other
+_WIDTH = 256  # elements of a row that make NumPy's inner loop worth its start
+
+
+def sum_over(x: np.ndarray, axes: tuple[int, ...], keepdims: bool) -> np.ndarray:
+    """The sum of ``x`` over axes.
+
+    Args:
+        x: numbers.
+        axes: sorted, counted from the front.
+        keepdims: whether they stay, with size 1.
+
+    Returns:
+        The sum in the dtype of ``x``, in float32 for the half-width floats. A NumPy scalar if no axis is left.
+    """
+    dtype = x.dtype
+    if dtype in _HALVES:
+        dtype = _FLOAT32
+    rank = x.ndim
+    if x.size <= 2048 or dtype.kind in "iu" or (len(axes) == rank and x.flags.c_contiguous):
+        return np.add.reduce(x, axes, dtype, None, keepdims)
+    shape = x.shape
+    total = np.ascontiguousarray(x)
+    # Neighbouring axes that are reduced together count as one; the last run of axes goes first, as it is contiguous.
+    sizes = list(shape)
+    stop = rank
+    while stop:
+        if stop - 1 not in axes:
+            stop -= 1
+            continue
+        start = stop - 1
+        while start - 1 in axes:
+            start -= 1
+        terms = prod(sizes[start:stop])
+        view = total.reshape(prod(sizes[:start]), terms, prod(sizes[stop:]))
+        total = _sum_rows(view, dtype) if view.shape[2] != 1 else np.add.reduce(view[:, :, 0], 1, dtype)
+        sizes[start:stop] = [1] * (stop - start)
+        stop = start
+    if keepdims:
+        return total.reshape(sizes)
+    return total.reshape([size for axis, size in enumerate(shape) if axis not in axes])
+
+
+def _sum_rows(x: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """Shape (batch, rows, columns) summed over the rows."""
+    batch, rows, columns = x.shape
+    while rows > 4 * _ROWS:
+        # A group is _ROWS rows, each as long as is worth it: several rows of x side by side.
+        beside = max(1, min(_WIDTH // max(columns, 1), rows // _ROWS))
+        groups = rows // (_ROWS * beside)
+        whole = groups * _ROWS * beside
+        parts = x[:, :whole].reshape(batch * groups, _ROWS, beside * columns)
+        sums = np.add.reduce(parts, 1, dtype).reshape(batch, groups * beside, columns)
+        x = sums if whole == rows else np.concatenate([sums, np.add.reduce(x[:, whole:], 1, dtype)[:, None]], axis=1)
+        rows = x.shape[1]
+    return np.add.reduce(x, 1, dtype)
