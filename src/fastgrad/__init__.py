@@ -197,6 +197,7 @@ from fastgrad.ops.shape_query import shape_n as shape_n
 from fastgrad.ops.shape_query import size as size
 
 # ---- ops/shaping.py
+from fastgrad.ops.shaping import bitcast as bitcast
 from fastgrad.ops.shaping import broadcast_to as broadcast_to
 from fastgrad.ops.shaping import expand_dims as expand_dims
 from fastgrad.ops.shaping import reshape as reshape

@@ -1,4 +1,4 @@
-"""Shapes: reshape, transpose, expand_dims, squeeze, broadcast_to."""
+"""Shapes: reshape, expand_dims, squeeze, bitcast, transpose, broadcast_to."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad import dtypes
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.operation import TABLE, Form, operation
+from fastgrad.operation import NUMERIC, TABLE, Form, operation, refuse_dtype
 from fastgrad.ops.arguments import integer, integers, tensor_of
 from fastgrad.tape import sum_to_shape
 from fastgrad.tensor import Tensor
@@ -126,6 +127,47 @@ def squeeze(input: Any, axis: Any = None, name: str | None = None) -> Tensor:
             )
     drop = {number % rank for number in numbers}
     return _reshape(x, shape=tuple([size for position, size in enumerate(shape) if position not in drop]))
+
+
+# ---- bitcast -----------------------------------------------------------------------------------------
+
+
+def _viewed(x: np.ndarray, type: str) -> np.ndarray:
+    wanted = dtypes.as_dtype(type).numpy
+    x = np.ascontiguousarray(x).reshape(x.shape)
+    if wanted.itemsize == x.dtype.itemsize:
+        return x.view(wanted)
+    if wanted.itemsize < x.dtype.itemsize:
+        return x.reshape(*x.shape, 1).view(wanted)
+    return x.view(wanted).reshape(x.shape[:-1])
+
+
+_bitcast = operation("bitcast", Form.EXTERN, run=_viewed)
+
+
+def bitcast(input: Any, type: Any, name: str | None = None) -> Tensor:
+    """The same bytes, read as another dtype.
+
+    Args:
+        input: numbers.
+        type: a numeric dtype. A smaller one adds a last dimension, a larger one takes the last dimension, which must
+            hold as many elements as one of the new dtype needs.
+        name: kept for TensorFlow's signature.
+
+    Raises:
+        InvalidArgumentError: bools, strings, or a last dimension of another size.
+    """
+    x, wanted = tensor_of(input), dtypes.as_dtype(type)
+    for dtype in (x.dtype, wanted):
+        if dtype.numpy not in NUMERIC:
+            raise refuse_dtype("bitcast", dtype, NUMERIC)
+    ratio = wanted.size // x.dtype.size
+    if ratio > 1 and x._array.shape[-1:] != (ratio,):
+        raise InvalidArgumentError(
+            f"bitcast: Cannot bitcast from {x.dtype.name} to {wanted.name}: the last dimension must be {ratio}, "
+            f"got shape {list(x._array.shape)}."
+        )
+    return _bitcast(x, type=wanted.name)
 
 
 # ---- transpose -------------------------------------------------------------------------------------

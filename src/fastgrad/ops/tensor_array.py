@@ -1,0 +1,326 @@
+"""``TensorArray``: a list of tensors of one dtype, written and read by position, through which gradients flow."""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+import numpy as np
+
+from fastgrad import dtypes
+from fastgrad.errors import InvalidArgumentError, OutOfRangeError
+from fastgrad.ops.arguments import integer, integers
+from fastgrad.ops.joining import concat, split, stack, unstack
+from fastgrad.shape import TensorShape
+from fastgrad.tensor import Tensor, as_tensor_or_none, from_python
+
+_READ = object()
+"""Stands where an element was that has been read and cleared."""
+
+
+class TensorArray:
+    """A list of tensors for loops that compute one element a step.
+
+    Methods that write change the array in place and return it, so that ``ta = ta.write(i, x)`` reads as in TensorFlow.
+    Elements that were never written are zeros, once their shape is known. Gradients flow from what is read to what was
+    written.
+
+    Args:
+        dtype: of the elements.
+        size: how many there are.
+        dynamic_size: whether writing beyond the end makes the array longer.
+        clear_after_read: whether an element can be read only once; default True.
+        infer_shape: whether the first element written fixes the shape of all.
+        element_shape: the shape of all elements, as far as known.
+        tensor_array_name, handle, flow, colocate_with_first_write_call, name: kept for TensorFlow's signature.
+
+    Raises:
+        ValueError: no size, or a negative one.
+    """
+
+    def __init__(
+        self,
+        dtype: Any,
+        size: Any = None,
+        dynamic_size: bool | None = None,
+        clear_after_read: bool | None = None,
+        tensor_array_name: str | None = None,
+        handle: Any = None,
+        flow: Any = None,
+        infer_shape: bool = True,
+        element_shape: Any = None,
+        colocate_with_first_write_call: bool = True,
+        name: str | None = None,
+    ) -> None:
+        if size is None:
+            raise ValueError("TensorArray: Size must be declared for TensorArrays when eager execution is enabled.")
+        count = integer(size, "TensorArray: size")
+        if count < 0:
+            raise ValueError(f"TensorArray: size must be >= 0, got {count}.")
+        self._dtype = dtypes.as_dtype(dtype)
+        self._dynamic_size = bool(dynamic_size)
+        self._clear_after_read = True if clear_after_read is None else clear_after_read
+        self._infer_shape = infer_shape
+        self._element_shape = TensorShape(element_shape)
+        self._elements: list[Any] = [None] * count
+
+    @property
+    def dtype(self) -> dtypes.DType:
+        """The dtype of the elements."""
+        return self._dtype
+
+    @property
+    def dynamic_size(self) -> bool:
+        """Whether writing beyond the end makes the array longer."""
+        return self._dynamic_size
+
+    @property
+    def element_shape(self) -> TensorShape:
+        """What is known of the shape of the elements."""
+        return self._element_shape
+
+    @property
+    def handle(self) -> None:
+        """None: the array has no resource behind it."""
+        return
+
+    @property
+    def flow(self) -> Tensor:
+        """A scalar without meaning, for code that passes it on."""
+        return Tensor(np.zeros((), np.int32))
+
+    def identity(self) -> TensorArray:
+        """The array itself."""
+        return self
+
+    def grad(self, source: Any, flow: Any = None, name: str | None = None) -> NoReturn:
+        """Raises NotImplementedError: tapes need no gradient array."""
+        raise NotImplementedError(
+            "TensorArray.grad is not supported when executing eagerly: gradients flow without it."
+        )
+
+    def size(self, name: str | None = None) -> Tensor:
+        """How many elements there are, an int32 scalar."""
+        return Tensor(np.array(len(self._elements), np.int32))
+
+    def close(self, name: str | None = None) -> None:
+        """Empties the array."""
+        self._elements = []
+
+    # ---- writing -----------------------------------------------------------------------------------
+
+    def write(self, index: Any, value: Any, name: str | None = None) -> TensorArray:
+        """Puts ``value`` at ``index``.
+
+        Args:
+            index: an integer.
+            value: of the array's dtype; Python values and arrays are converted.
+            name: kept for TensorFlow's signature.
+
+        Returns:
+            The array.
+
+        Raises:
+            OutOfRangeError: a negative index, or one beyond the end of an array that can't grow.
+            InvalidArgumentError: a tensor of another dtype.
+            ValueError: a value of another shape than the elements have.
+        """
+        position = integer(index, "TensorArray.write: index")
+        element = self._element("write", value)
+        self._check_room(position)
+        self._place(position, element)
+        return self
+
+    def scatter(self, indices: Any, value: Any, name: str | None = None) -> TensorArray:
+        """Writes the rows of ``value`` at ``indices``, a vector; errors as ``write``. Returns the array."""
+        rows = unstack(self._tensor("scatter", value))
+        placed = list(zip(integers(indices, "TensorArray.scatter: indices"), rows, strict=False))
+        for position, row in placed:
+            self._check_room(position)
+            self._check_shape("scatter", row)
+        for position, row in placed:
+            self._place(position, row)
+        return self
+
+    def unstack(self, value: Any, name: str | None = None) -> TensorArray:
+        """Takes the rows of ``value`` for the elements, as many as there are rows.
+
+        Raises:
+            ValueError: more rows than an array that can't grow has elements, a scalar, or rows of another shape.
+            InvalidArgumentError: a tensor of another dtype.
+        """
+        rows = unstack(self._tensor("unstack", value))
+        if len(rows) > len(self._elements) and not self._dynamic_size:
+            raise ValueError(
+                f"TensorArray.unstack: Cannot unstack {len(rows)} tensors into a TensorArray of static size "
+                f"{len(self._elements)}; pass dynamic_size=True."
+            )
+        return self._fill("unstack", rows)
+
+    def split(self, value: Any, lengths: Any, name: str | None = None) -> TensorArray:
+        """Takes successive pieces of ``value`` along its first axis for the elements.
+
+        Args:
+            value: rank 1 or more.
+            lengths: a vector: the length of each piece, one for each element.
+            name: kept for TensorFlow's signature.
+
+        Returns:
+            The array.
+
+        Raises:
+            InvalidArgumentError: lengths that do not add up, or another number of them than elements in an array that
+                can't grow; a scalar; a tensor of another dtype.
+        """
+        x = self._tensor("split", value)
+        if isinstance(lengths, int):
+            raise InvalidArgumentError(f"TensorArray.split: Expected lengths to be a vector, got {lengths}.")
+        sizes = integers(lengths, "TensorArray.split: lengths")
+        if not x._array.ndim:
+            raise InvalidArgumentError(
+                "TensorArray.split: Expected value to be at least a vector, but received a scalar."
+            )
+        if min(sizes, default=0) < 0 or sum(sizes) != len(x._array):
+            raise InvalidArgumentError(
+                f"TensorArray.split: Expected sum of lengths to be equal to value.shape[0], but lengths are {list(sizes)} "
+                f"and value's shape is {list(x._array.shape)}."
+            )
+        if len(sizes) != len(self._elements) and not self._dynamic_size:
+            raise InvalidArgumentError(
+                f"TensorArray.split: TensorArray's size is not equal to the size of lengths ({len(self._elements)} vs. "
+                f"{len(sizes)}), and the TensorArray is not marked as dynamically resizeable."
+            )
+        pieces = split(x, sizes) if sizes else []
+        for piece in pieces:
+            self._check_shape("split", piece, inferred=False)
+        self._elements = list(pieces)
+        return self
+
+    def _fill(self, what: str, rows: list[Tensor]) -> TensorArray:
+        for row in rows:
+            self._check_shape(what, row)
+        self._elements = [None] * len(rows)
+        for position, row in enumerate(rows):
+            self._place(position, row)
+        return self
+
+    def _tensor(self, what: str, value: Any) -> Tensor:
+        x = as_tensor_or_none(value)
+        if x is None:
+            return from_python(value, self._dtype)
+        if x.dtype is not self._dtype:
+            raise InvalidArgumentError(
+                f"TensorArray.{what}: TensorArray dtype is {self._dtype.name} but the value is of dtype {x.dtype.name}."
+            )
+        return x
+
+    def _element(self, what: str, value: Any) -> Tensor:
+        x = self._tensor(what, value)
+        self._check_shape(what, x)
+        return x
+
+    def _check_shape(self, what: str, x: Tensor, inferred: bool = True) -> None:
+        if (inferred or not self._infer_shape) and not self._element_shape.is_compatible_with(x.shape):
+            raise ValueError(
+                f"TensorArray.{what}: Incompatible shape for value ({x.shape}), expected ({self._element_shape})"
+            )
+
+    def _check_room(self, position: int) -> None:
+        if position < 0:
+            raise OutOfRangeError(f"TensorArray: Writing to negative indices (index {position}) is not allowed.")
+        if position >= len(self._elements) and not self._dynamic_size:
+            raise OutOfRangeError(
+                f"TensorArray: Tried to write to index {position} but array is not resizeable and size is: "
+                f"{len(self._elements)}; pass dynamic_size=True."
+            )
+
+    def _place(self, position: int, element: Tensor) -> None:
+        if position >= len(self._elements):
+            self._elements += [None] * (position + 1 - len(self._elements))
+        if self._infer_shape:
+            self._element_shape = self._element_shape.merge_with(element.shape)
+        self._elements[position] = element
+
+    # ---- reading -----------------------------------------------------------------------------------
+
+    def read(self, index: Any, name: str | None = None) -> Tensor:
+        """The element at ``index``; it can't be read again unless ``clear_after_read`` is False.
+
+        Raises:
+            OutOfRangeError: no such index.
+            InvalidArgumentError: the element was read before.
+            ValueError: it was never written, and its shape is not known.
+        """
+        position = integer(index, "TensorArray.read: index")
+        if position < 0:
+            raise OutOfRangeError(f"TensorArray: Reading from negative indices (index {position}) is not allowed.")
+        if position >= len(self._elements):
+            raise OutOfRangeError(
+                f"TensorArray: Tried to read from index {position} but array size is: {len(self._elements)}"
+            )
+        if self._elements[position] is _READ:
+            raise InvalidArgumentError(
+                f"TensorArray: Could not read index {position} twice because it was cleared after a previous read "
+                "(perhaps try setting clear_after_read = false?)"
+            )
+        element = self._written(position)
+        if self._clear_after_read:
+            self._elements[position] = _READ
+        return element
+
+    def stack(self, name: str | None = None) -> Tensor:
+        """All elements, stacked along a new first axis.
+
+        Raises:
+            InvalidArgumentError: they have different shapes.
+            ValueError: one was never written, and its shape is not known.
+        """
+        if not self._elements:
+            return self._empty()
+        return stack([self._written(position) for position in range(len(self._elements))])
+
+    def gather(self, indices: Any, name: str | None = None) -> Tensor:
+        """The elements at ``indices``, a vector, stacked along a new first axis; errors as ``stack``.
+
+        Raises:
+            IndexError: no such index.
+        """
+        positions = integers(indices, "TensorArray.gather: indices")
+        for position in positions:
+            if not 0 <= position < len(self._elements):
+                raise IndexError(
+                    f"TensorArray.gather: index {position} is out of range for size {len(self._elements)}."
+                )
+        return stack([self._written(position) for position in positions]) if positions else self._empty()
+
+    def concat(self, name: str | None = None) -> Tensor:
+        """All elements, joined along their first axis, in which their sizes may differ.
+
+        Raises:
+            InvalidArgumentError: scalars, or shapes that differ in other axes.
+            ValueError: one was never written, and its shape is not known.
+        """
+        if not self._elements:
+            return self._empty(rows=False)
+        elements = [self._written(position) for position in range(len(self._elements))]
+        if not elements[0]._array.ndim:
+            raise InvalidArgumentError("TensorArray.concat: Can't concatenate scalars (use stack instead).")
+        return concat(elements, 0)
+
+    def _written(self, position: int) -> Tensor:
+        element = self._elements[position]
+        if isinstance(element, Tensor):
+            return element
+        return Tensor(np.zeros(self._known_shape(), self._dtype.numpy))
+
+    def _known_shape(self) -> tuple[int, ...]:
+        if not self._element_shape.is_fully_defined():
+            raise ValueError(
+                "TensorArray: an element that was never written is zeros, but the shape of the elements is not known: "
+                f"{self._element_shape}. Pass element_shape=, or write every element."
+            )
+        return tuple(self._element_shape)
+
+    def _empty(self, rows: bool = True) -> Tensor:
+        known = self._element_shape.is_fully_defined()
+        shape = (0, *(self._element_shape if rows else self._element_shape[1:])) if known else (0,)
+        return Tensor(np.zeros(shape, self._dtype.numpy))
