@@ -21,7 +21,8 @@ def test_unwatched_tensors_have_no_gradient():
     x = tf.constant(3.0)
     with tf.GradientTape() as tape:
         y = x * x
-    assert tape.gradient(y, x) is None
+        z = y * tf.Variable(2.0)
+    assert tape.gradient(z, x) is None
 
 
 def test_trainable_variables_are_watched_and_others_are_not():
@@ -30,7 +31,7 @@ def test_trainable_variables_are_watched_and_others_are_not():
         y = a * b
     assert float(tape.gradient(y, a)) == 3.0
     assert tape.gradient(y, b) is None
-    assert tape.watched_variables() == (a,) or tape.watched_variables()[0] is a
+    assert len(tape.watched_variables()) == 1 and tape.watched_variables()[0] is a
 
 
 def test_watch_accessed_variables_false_watches_only_what_it_is_told():
@@ -173,7 +174,7 @@ def test_assigning_while_recording_gives_each_read_its_own_value():
         y = x * x
         x.assign_add(1.0)
         z = x * x
-    assert float(tape.gradient(y + z, x)) == 6.0  # y + z is made outside: only what was recorded counts
+    assert float(tape.gradient([y, z], x)) == 14.0
 
 
 def test_reads_before_and_after_an_assign_add_up():

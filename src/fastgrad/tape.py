@@ -261,7 +261,7 @@ class GradientTape:
                     break
         cotangents: dict[int, Any] = {}
         for target, weight in zip(targets, weights, strict=True):
-            if id(target) in self._tracked or id(target) in reached:
+            if id(target) in reached:
                 before = cotangents.get(id(target))
                 seed = _seed(target, weight)
                 cotangents[id(target)] = seed if before is None else _add(before, seed)
@@ -297,7 +297,10 @@ class GradientTape:
         snapshots: dict[int, list[int]] = {}
         for key, (_, variable) in self._reads.items():
             snapshots.setdefault(id(variable), []).append(key)
-        return [snapshots.get(id(s), []) if isinstance(s, Variable) else [id(s)] for s in sources]
+        tracked = self._tracked
+        return [
+            snapshots.get(id(s), []) if isinstance(s, Variable) else [id(s)] if id(s) in tracked else [] for s in sources
+        ]
 
     def jacobian(
         self,

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from fastgrad import nest, recording
+from fastgrad.indexed_slices import IndexedSlices
 from fastgrad.operation import Form, operation
 from fastgrad.tape import GradientTape, record
 from fastgrad.tensor import Tensor, as_tensor_or_none, convert_to_tensor
@@ -113,7 +114,7 @@ def _recorded(f: Any, result: Any, grad_fn: Any, arguments: Any, flat_arguments:
                 f"custom_gradient function {getattr(f, '__name__', f)} expected to return {len(flat_arguments)} gradients, "
                 f"but returned {len(flat)} instead."
             )
-        return [c if c is None else as_tensor_or_none(c) or convert_to_tensor(c) for c in [*flat, *for_variables]]
+        return [c if c is None or isinstance(c, IndexedSlices) else convert_to_tensor(c) for c in [*flat, *for_variables]]
 
     # Fresh tensors: what f computed on its way stays on the tapes (for gradients of the gradient), but the results'
     # only way back is the user's rule.
