@@ -18,6 +18,15 @@ from fastgrad.ops.blocks import depth_to_space as depth_to_space
 from fastgrad.ops.blocks import space_to_batch as space_to_batch
 from fastgrad.ops.blocks import space_to_depth as space_to_depth
 
+# ---- ops/convolution.py
+from fastgrad.ops.convolution import atrous_conv2d as atrous_conv2d
+from fastgrad.ops.convolution import conv1d as conv1d
+from fastgrad.ops.convolution import conv2d as conv2d
+from fastgrad.ops.convolution import conv3d as conv3d
+from fastgrad.ops.convolution import convolution as convolution
+from fastgrad.ops.convolution import depthwise_conv2d as depthwise_conv2d
+from fastgrad.ops.convolution import separable_conv2d as separable_conv2d
+
 # ---- ops/exponential.py
 from fastgrad.ops.exponential import sigmoid as sigmoid
 from fastgrad.ops.exponential import softplus as softplus
@@ -55,3 +64,12 @@ from fastgrad.ops.statistics import moments as moments
 from fastgrad.ops.statistics import normalize_moments as normalize_moments
 from fastgrad.ops.statistics import sufficient_statistics as sufficient_statistics
 from fastgrad.ops.statistics import weighted_moments as weighted_moments
+
+# ---- ops/transposed_convolution.py
+from fastgrad.ops.transposed_convolution import atrous_conv2d_transpose as atrous_conv2d_transpose
+from fastgrad.ops.transposed_convolution import conv1d_transpose as conv1d_transpose
+from fastgrad.ops.transposed_convolution import conv2d_transpose as conv2d_transpose
+from fastgrad.ops.transposed_convolution import conv3d_transpose as conv3d_transpose
+from fastgrad.ops.transposed_convolution import conv_transpose as conv_transpose
+from fastgrad.ops.transposed_convolution import depthwise_conv2d_backprop_filter as depthwise_conv2d_backprop_filter
+from fastgrad.ops.transposed_convolution import depthwise_conv2d_backprop_input as depthwise_conv2d_backprop_input

@@ -1,0 +1,171 @@
+"""Sliding windows, as convolution and pooling have them: strides, dilations, paddings, data formats.
+
+Inside, arrays are (batch, *spatial, channels), and ``padding`` is a pair (before, after) for each spatial dimension.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastgrad.errors import InvalidArgumentError, UnimplementedError
+from fastgrad.ops.arguments import integers
+from fastgrad.ops.shaping import reshape, transpose
+from fastgrad.tensor import Tensor
+
+Sizes = tuple[int, ...]
+Padding = tuple[tuple[int, int], ...]
+
+FORMATS = {1: ("NWC", "NCW"), 2: ("NHWC", "NCHW"), 3: ("NDHWC", "NCDHW")}
+"""For each number of spatial dimensions the data formats with the channels last and first."""
+
+
+# ---- reading arguments -------------------------------------------------------------------------------
+
+
+def channels_come_first(data_format: str | None, rank: int, name: str) -> bool:
+    """Whether a data format for ``rank`` spatial dimensions puts the channels before them; None puts them last.
+
+    Raises:
+        InvalidArgumentError: it is no such format.
+    """
+    if data_format is None or data_format == FORMATS[rank][0]:
+        return False
+    if data_format != FORMATS[rank][1]:
+        raise InvalidArgumentError(f"{name}: data_format must be one of {FORMATS[rank]}, got {data_format!r}.")
+    return True
+
+
+def per_dimension(value: Any, rank: int, channels_first: bool, what: str, default: int = 1) -> Sizes:
+    """A stride, dilation or window size for each spatial dimension.
+
+    Args:
+        value: one number, a list of one, of ``rank`` or of ``rank + 2`` numbers (those of batch and channels must be 1), or
+            None for ``default``.
+        rank: how many spatial dimensions there are.
+        channels_first: which of ``rank + 2`` numbers are the spatial ones.
+        what: the operation and the argument, for the error.
+        default: stands for None.
+
+    Raises:
+        ValueError: another number of numbers.
+        InvalidArgumentError: a number below 1.
+        UnimplementedError: a number above 1 for batch or channels.
+    """
+    if value is None:
+        return (default,) * rank
+    numbers = integers(value, what)
+    if len(numbers) not in (1, rank, rank + 2):
+        raise ValueError(
+            f"{what} should be of length 1, {rank} or {rank + 2}. Received: {value} of length {len(numbers)}"
+        )
+    if len(numbers) == 1:
+        numbers *= rank
+    elif len(numbers) == rank + 2:
+        others = numbers[:2] if channels_first else (numbers[0], numbers[-1])
+        if others != (1, 1):
+            raise UnimplementedError(f"{what} in the batch and depth dimensions must be 1, got {list(numbers)}.")
+        numbers = numbers[2:] if channels_first else numbers[1:-1]
+    if min(numbers) < 1:
+        raise InvalidArgumentError(f"{what} must be > 0, but got {min(numbers)} in {value}.")
+    return numbers
+
+
+def padding_sizes(
+    padding: Any, sizes: Sizes, kernel: Sizes, strides: Sizes, dilations: Sizes, channels_first: bool, name: str
+) -> Padding:
+    """How many cells to add before and after each spatial dimension.
+
+    Args:
+        padding: ``"VALID"``, none; ``"SAME"``, so many that there is a window for each stride, the odd one at the end; or a
+            list of pairs (before, after), one for each dimension of the input, zero for batch and channels.
+        sizes, kernel, strides, dilations: of the spatial dimensions.
+        channels_first: which pairs are the spatial ones.
+        name: the operation, for the error.
+
+    Raises:
+        InvalidArgumentError: another string, negative padding, or some for batch or channels.
+        ValueError: another number of pairs.
+        TypeError: neither a string nor a list.
+    """
+    if padding == "VALID":
+        return ((0, 0),) * len(sizes)
+    if padding == "SAME":
+        found = []
+        for size, width, stride, dilation in zip(sizes, kernel, strides, dilations, strict=True):
+            total = max((-(-size // stride) - 1) * stride + (width - 1) * dilation + 1 - size, 0)
+            found.append((total // 2, total - total // 2))
+        return tuple(found)
+    if isinstance(padding, str):
+        raise InvalidArgumentError(f"{name}: padding must be 'SAME', 'VALID' or a list of pairs, got {padding!r}.")
+    if not isinstance(padding, (list, tuple)):
+        raise TypeError(f"{name}: Expected string or list for argument 'padding' not {padding!r}.")
+    if len(padding) != len(sizes) + 2:
+        raise ValueError(
+            f"{name}: When padding is a list, it must be of size {len(sizes) + 2}, a pair for each dimension. Received: "
+            f"padding={padding} of size {len(padding)}"
+        )
+    pairs = [integers(pair, f"{name}: padding") for pair in padding]
+    if any(len(pair) != 2 or min(pair) < 0 for pair in pairs):
+        raise InvalidArgumentError(f"{name}: padding must consist of pairs of non-negative numbers, got {padding}.")
+    others = pairs[:2] if channels_first else [pairs[0], pairs[-1]]
+    if others != [(0, 0), (0, 0)]:
+        raise InvalidArgumentError(f"{name}: padding of batch and channels must be (0, 0), got {padding}.")
+    return tuple([(pair[0], pair[1]) for pair in (pairs[2:] if channels_first else pairs[1:-1])])
+
+
+def output_sizes(sizes: Sizes, kernel: Sizes, strides: Sizes, padding: Padding, dilations: Sizes, name: str) -> Sizes:
+    """How many windows there are along each spatial dimension.
+
+    Raises:
+        InvalidArgumentError: a window is larger than the padded input.
+    """
+    found = []
+    for size, width, stride, pair, dilation in zip(sizes, kernel, strides, padding, dilations, strict=True):
+        reach = (width - 1) * dilation + 1
+        count = (size + sum(pair) - reach) // stride + 1
+        if count < 0:
+            raise InvalidArgumentError(
+                f"{name}: Computed output size would be negative: {count} [input_size: {size}, padding: {pair}, "
+                f"effective_filter_size: {reach}, stride: {stride}]"
+            )
+        found.append(count)
+    return tuple(found)
+
+
+# ---- data formats --------------------------------------------------------------------------------------
+
+
+def channels_to_end(x: Tensor, rank: int, channels_first: bool) -> Tensor:
+    """``x`` as (batch, *spatial, channels), all dimensions before become one batch."""
+    ndim = x._array.ndim
+    if channels_first:
+        batch = ndim - rank - 1
+        x = transpose(x, (*range(batch), *range(batch + 1, ndim), batch))
+    return x if ndim == rank + 2 else reshape(x, (-1, *x._array.shape[-rank - 1 :]))
+
+
+def channels_back(y: Tensor, batch: Sizes, rank: int, channels_first: bool) -> Tensor:
+    """The reverse of ``channels_to_end``, for a result."""
+    if channels_first:
+        y = transpose(y, (0, rank + 1, *range(1, rank + 1)))
+    return y if len(batch) == 1 else reshape(y, (*batch, *y._array.shape[1:]))
+
+
+# ---- what meets what -----------------------------------------------------------------------------------
+
+
+def meetings(
+    position: Sizes, sizes: Sizes, outputs: Sizes, strides: Sizes, padding: Padding, dilations: Sizes
+) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
+    """Which windows have their cell ``position`` inside the input, and where: index of the outputs, and of the input."""
+    windows, cells = [slice(None)], [slice(None)]
+    for at, size, count, stride, pair, dilation in zip(
+        position, sizes, outputs, strides, padding, dilations, strict=True
+    ):
+        offset = at * dilation - pair[0]
+        first = max(0, -(offset // stride))
+        last = max(first, min(count, (size - 1 - offset) // stride + 1))
+        start = first * stride + offset
+        windows.append(slice(first, last))
+        cells.append(slice(start, start + (last - first - 1) * stride + 1 if last > first else start, stride))
+    return tuple(windows), tuple(cells)
