@@ -294,7 +294,8 @@ def range(start: Any, limit: Any = None, delta: Any = 1, dtype: Any = None, name
     if not found <= set(_RANGE_TYPES):
         raise TypeError(f"range: got {sorted(d.name for d in found)}, but takes {[d.name for d in _RANGE_TYPES]}.")
     chosen = max(found, key=_RANGE_TYPES.index)
-    return Tensor(_range(*[x.numpy() for x in arguments], chosen))
+    first, last, step = [x.numpy() for x in arguments]
+    return Tensor(_range(first, last, step, chosen))
 
 
 def _range(start: Any, limit: Any, delta: Any, dtype: DType) -> np.ndarray:
@@ -312,7 +313,7 @@ def _range(start: Any, limit: Any, delta: Any, dtype: DType) -> np.ndarray:
         order, sign = ("<=", ">") if step > 0 else (">=", "<")
         raise InvalidArgumentError(f"range: Requires start {order} limit when delta {sign} 0: {start}/{limit}.")
     if dtype.is_integer:
-        return np.arange(first, last, step, dtype.numpy)
+        return np.arange(first, last, step, dtype=dtype.numpy)
     count = math.ceil(abs((last - first) / step))
     return (first + np.arange(count).astype(type(step)) * step).astype(dtype.numpy)
 

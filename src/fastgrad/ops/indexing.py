@@ -40,7 +40,8 @@ def _gather(x: np.ndarray, ids: np.ndarray, axis: int, batch_dims: int) -> np.nd
         return x.take(ids, axis)
     batch = x.shape[:batch_dims]
     ids_rank, middle = ids.ndim - batch_dims, axis - batch_dims
-    rows = np.moveaxis(x, axis, batch_dims)[(*_batch_positions(batch, ids.ndim), ids)]
+    key = (*_batch_positions(batch, ids.ndim), ids)
+    rows = np.moveaxis(x, axis, batch_dims)[key]
     front = tuple(range(batch_dims))
     between = tuple(range(batch_dims + ids_rank, batch_dims + ids_rank + middle))
     picked = tuple(range(batch_dims, batch_dims + ids_rank))
@@ -86,8 +87,8 @@ def _gather_rule(g: Tensor, y: Tensor, x: Tensor, ids: Tensor, axis: int, batch_
     return IndexedSlices(g, ids, Tensor(np.array(shape, np.int32 if max(shape) < 2**31 else np.int64)))
 
 
-_gather_row = operation("gather", Form.GATHER, run=_gather, gradient=(_gather_rule, None))
-_gather_gradient = operation(
+_gather_row: Operation = operation("gather", Form.GATHER, run=_gather, gradient=(_gather_rule, None))
+_gather_gradient: Operation = operation(
     "gather_gradient",
     Form.SCATTER,
     run=_gather_gradient_run,
@@ -210,13 +211,13 @@ def _gather_nd_run(x: np.ndarray, ids: np.ndarray) -> np.ndarray:
     return take_rows(rows, row_numbers(ids, x.shape))
 
 
-_gather_nd = operation(
+_gather_nd: Operation = operation(
     "gather_nd",
     Form.GATHER,
     run=_gather_nd_run,
     gradient=(lambda g, y, x, ids: scatter_nd_row(ids, g, shape=x._array.shape), None),
 )
-scatter_nd_row = operation(
+scatter_nd_row: Operation = operation(
     "scatter_nd",
     Form.SCATTER,
     run=lambda ids, updates, shape: add_rows(

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.operation import Form, joint, operation
+from fastgrad.operation import Form, Operation, joint, operation
 from fastgrad.ops.arguments import axis_of, integers, tensor_of, tensors_of
 from fastgrad.tensor import Tensor, as_tensor_or_none, convert_to_tensor
 from fastgrad.variable import Variable
@@ -23,16 +23,17 @@ def _concat_gradient(needs: tuple[bool, ...], g: Tensor, y: Tensor, *xs: Tensor,
 def _pieces(x: np.ndarray, sizes: tuple[int, ...], axis: int) -> tuple[np.ndarray, ...]:
     front = (slice(None),) * axis
     starts = itertools.accumulate(sizes, initial=0)
-    return tuple([x[(*front, slice(start, start + size))] for start, size in zip(starts, sizes, strict=False)])
+    keys = [(*front, slice(start, start + size)) for start, size in zip(starts, sizes, strict=False)]
+    return tuple([x[key] for key in keys])
 
 
-_concat = operation(
+_concat: Operation = operation(
     "concat",
     Form.INDEX_MAP,
     run=lambda *xs, axis: np.concatenate(xs, axis),
     gradient=joint(_concat_gradient),
 )
-_split = operation(
+_split: Operation = operation(
     "split",
     Form.INDEX_MAP,
     run=_pieces,
@@ -91,16 +92,17 @@ def _stacked(*xs: np.ndarray, axis: int) -> np.ndarray:
 
 def _slices(x: np.ndarray, axis: int) -> tuple[np.ndarray, ...]:
     front = (slice(None),) * axis
-    return tuple([x[(*front, position, ...)] for position in range(x.shape[axis])])
+    keys: list[Any] = [(*front, position, ...) for position in range(x.shape[axis])]
+    return tuple([x[key] for key in keys])
 
 
-_stack = operation(
+_stack: Operation = operation(
     "stack",
     Form.INDEX_MAP,
     run=_stacked,
     gradient=joint(lambda needs, g, y, *xs, axis: _unstack(g, axis=axis)),
 )
-_unstack = operation(
+_unstack: Operation = operation(
     "unstack",
     Form.INDEX_MAP,
     run=_slices,

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.operation import TABLE, Form, operation, refuse_mix
+from fastgrad.operation import TABLE, Form, Operation, operation, refuse_mix
 from fastgrad.ops.arguments import tensor_of
 from fastgrad.tensor import Tensor, as_tensor_or_none, from_python
 
@@ -64,13 +64,13 @@ def _folded(g: np.ndarray, paddings: Paddings, edge: int) -> np.ndarray:
     return g
 
 
-_mirror_pad = operation(
+_mirror_pad: Operation = operation(
     "mirror_pad",
     Form.INDEX_MAP,
     run=_mirrored,
     gradient=lambda g, y, x, paddings, edge: _mirror_pad_gradient(g, paddings=paddings, edge=edge),
 )
-_mirror_pad_gradient = operation(
+_mirror_pad_gradient: Operation = operation(
     "mirror_pad_gradient",
     Form.SCATTER,
     run=_folded,

@@ -8,7 +8,7 @@ import numpy as np
 
 from fastgrad import dtypes
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.operation import Form, operation, refuse_dtype
+from fastgrad.operation import Form, Operation, operation, refuse_dtype
 from fastgrad.ops.arguments import integers, tensor_of
 from fastgrad.tensor import Tensor
 
@@ -19,7 +19,9 @@ def _reversed(x: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
     return x[tuple([slice(None, None, -1 if axis in axes else 1) for axis in range(x.ndim)])]
 
 
-_reverse = operation("reverse", Form.INDEX_MAP, run=_reversed, gradient=lambda g, y, x, axes: _reverse(g, axes=axes))
+_reverse: Operation = operation(
+    "reverse", Form.INDEX_MAP, run=_reversed, gradient=lambda g, y, x, axes: _reverse(g, axes=axes)
+)
 
 
 def reverse(tensor: Any, axis: Any, name: str | None = None) -> Tensor:
@@ -48,7 +50,7 @@ def reverse(tensor: Any, axis: Any, name: str | None = None) -> Tensor:
     return _reverse(x, axes=tuple(sorted(axes)))
 
 
-_roll = operation(
+_roll: Operation = operation(
     "roll",
     Form.INDEX_MAP,
     run=np.roll,
@@ -95,7 +97,7 @@ def _reverse_sequence_run(x: np.ndarray, lengths: np.ndarray, seq_axis: int, bat
     return np.moveaxis(rows, (0, 1), (batch_axis, seq_axis))
 
 
-_reverse_sequence = operation(
+_reverse_sequence: Operation = operation(
     "reverse_sequence",
     Form.GATHER,
     run=_reverse_sequence_run,

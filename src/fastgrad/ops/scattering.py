@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.operation import NUMERIC, REAL, TABLE, Form, operation, refuse_mix
+from fastgrad.operation import NUMERIC, REAL, TABLE, Form, Operation, operation, refuse_mix
 from fastgrad.ops.arguments import tensor_of, tensors_of
 from fastgrad.ops.creation import dimensions
 from fastgrad.ops.indexing import check_positions, row_numbers, scatter_nd_row
@@ -70,7 +70,7 @@ def _extreme_updates(g: Tensor, y: Tensor, x: Tensor, ids: Tensor, updates: Tens
     return TABLE["where"](chosen, TABLE["gather_nd"](share, ids), _zeros(updates))
 
 
-_update = operation(
+_update: Operation = operation(
     "tensor_scatter_nd_update",
     Form.SCATTER,
     run=_written,
@@ -80,7 +80,7 @@ _update = operation(
         lambda g, y, x, ids, updates: TABLE["gather_nd"](g, ids),
     ),
 )
-_add = operation(
+_add: Operation = operation(
     "tensor_scatter_nd_add",
     Form.SCATTER,
     run=_reduced(np.add),

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.operation import INTEGER, NUMERIC, REAL, TABLE, Form, operation, refuse_dtype
+from fastgrad.operation import INTEGER, NUMERIC, REAL, TABLE, Form, Operation, operation, refuse_dtype
 from fastgrad.ops.arguments import integer, tensor_of
 from fastgrad.tensor import Tensor
 
@@ -73,13 +73,13 @@ def _flat(data: np.ndarray, ids: np.ndarray) -> np.ndarray:
 
 # ---- rows of the table -----------------------------------------------------------------------------
 
-gather_segments = operation(
+gather_segments: Operation = operation(
     "gather_segments",  # the row of each id, zeros for negative ids
     Form.GATHER,
     run=take_rows,
     gradient=(lambda g, y, x, ids: _unsorted_segment_sum(g, ids, num_segments=len(x._array)), None),
 )
-_unsorted_segment_sum = operation(
+_unsorted_segment_sum: Operation = operation(
     "unsorted_segment_sum",
     Form.SCATTER,
     run=lambda data, ids, num_segments: add_rows(

@@ -9,14 +9,14 @@ import numpy as np
 
 from fastgrad import dtypes
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.operation import NUMERIC, TABLE, Form, operation, refuse_dtype
+from fastgrad.operation import NUMERIC, TABLE, Form, Operation, operation, refuse_dtype
 from fastgrad.ops.arguments import integer, integers, tensor_of
 from fastgrad.tape import sum_to_shape
 from fastgrad.tensor import Tensor
 
 # ---- reshape ---------------------------------------------------------------------------------------
 
-_reshape = operation(
+_reshape: Operation = operation(
     "reshape",
     Form.INDEX_MAP,
     run=lambda x, shape: x.reshape(shape),
@@ -180,7 +180,7 @@ def _inverse(perm: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(inverse)
 
 
-_transpose = operation(
+_transpose: Operation = operation(
     "transpose",
     Form.INDEX_MAP,
     run=lambda x, perm: x.transpose(perm),

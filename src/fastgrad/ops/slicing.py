@@ -10,7 +10,7 @@ import numpy as np
 
 from fastgrad import dtypes
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.operation import Form, operation
+from fastgrad.operation import Form, Operation, operation
 from fastgrad.ops.arguments import integers, tensor_of
 from fastgrad.recording import recorders
 from fastgrad.tensor import Tensor, convert_to_tensor
@@ -33,13 +33,13 @@ def _spread(g: np.ndarray, key: Key, shape: tuple[int, ...]) -> np.ndarray:
     return x
 
 
-_strided_slice = operation(
+_strided_slice: Operation = operation(
     "strided_slice",
     Form.INDEX_MAP,
     run=lambda x, key: x[_numpy_key(key)],
     gradient=lambda g, y, x, key: _strided_slice_gradient(g, key=key, shape=x._array.shape),
 )
-_strided_slice_gradient = operation(
+_strided_slice_gradient: Operation = operation(
     "strided_slice_gradient",  # zeros of a shape with g in the place of the slice
     Form.INDEX_MAP,
     run=_spread,
@@ -336,5 +336,5 @@ def _variable_getitem(variable: Variable, key: Any) -> Tensor:
     return part
 
 
-Tensor.__getitem__ = _getitem  # type: ignore[method-assign, assign, attr-defined]  # operations come after tensors
-Variable.__getitem__ = _variable_getitem  # type: ignore[attr-defined]  # as above
+Tensor.__getitem__ = _getitem  # type: ignore[misc]  # operations come after tensors
+Variable.__getitem__ = _variable_getitem  # type: ignore[misc]  # as above

@@ -11,7 +11,7 @@ import numpy as np
 
 from fastgrad import dtypes
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.operation import REAL, Form, operation, refuse_dtype, refuse_mix
+from fastgrad.operation import REAL, Form, Operation, operation, refuse_dtype, refuse_mix
 from fastgrad.ops.arguments import axis_of, integer, tensor_of
 from fastgrad.tensor import Tensor, convert_to_tensor
 
@@ -50,13 +50,13 @@ def _put(g: np.ndarray, ids: np.ndarray, axis: int, size: int) -> np.ndarray:
 
 # ---- sort and argsort --------------------------------------------------------------------------------
 
-_take_along_axis = operation(
+_take_along_axis: Operation = operation(
     "take_along_axis",  # each row's elements at that row's positions, which are distinct
     Form.GATHER,
     run=np.take_along_axis,
     gradient=(lambda g, y, x, ids, axis: _put_along_axis(g, ids, axis=axis, size=x._array.shape[axis]), None),
 )
-_put_along_axis = operation(
+_put_along_axis: Operation = operation(
     "put_along_axis",  # the transpose of take_along_axis
     Form.SCATTER,
     run=_put,
@@ -251,7 +251,7 @@ class UniqueWithCounts(NamedTuple):
 
     y: Tensor
     idx: Tensor
-    count: Tensor
+    count: Tensor  # type: ignore[assignment]  # TensorFlow's name, which hides tuple.count
 
 
 def _distinct(x: np.ndarray, out_idx: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -316,7 +316,7 @@ def unique_with_counts(x: Any, out_idx: Any = dtypes.int32, name: str | None = N
 
 
 def _places(sequence: np.ndarray, values: np.ndarray, right: bool, out_type: str) -> np.ndarray:
-    side = "right" if right else "left"
+    side: Any = "right" if right else "left"
     rows, wanted = _wide(sequence), _wide(values)
     if sequence.ndim == 1:
         return rows.searchsorted(wanted, side).astype(out_type)
