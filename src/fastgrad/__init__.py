@@ -91,6 +91,10 @@ from fastgrad.ops.creation import range as range
 from fastgrad.ops.creation import zeros as zeros
 from fastgrad.ops.creation import zeros_like as zeros_like
 
+# ---- ops/decompositions.py
+from fastgrad.ops.decompositions import eig as eig
+from fastgrad.ops.decompositions import eigvals as eigvals
+
 # ---- ops/division.py
 from fastgrad.ops.division import divide as divide
 from fastgrad.ops.division import realdiv as realdiv
@@ -129,6 +133,9 @@ from fastgrad.ops.indexing import where as where
 # ---- ops/inspection.py
 from fastgrad.ops.inspection import argmax as argmax
 from fastgrad.ops.inspection import argmin as argmin
+
+# ---- ops/norms.py
+from fastgrad.ops.norms import norm as norm
 
 # ---- ops/one_hot.py
 from fastgrad.ops.one_hot import one_hot as one_hot

@@ -12,6 +12,16 @@ from fastgrad.ops.contraction import matvec as matvec
 # ---- ops/creation.py
 from fastgrad.ops.creation import eye as eye
 
+# ---- ops/decompositions.py
+from fastgrad.ops.decompositions import eig as eig
+from fastgrad.ops.decompositions import eigh as eigh
+from fastgrad.ops.decompositions import eigvals as eigvals
+from fastgrad.ops.decompositions import eigvalsh as eigvalsh
+from fastgrad.ops.decompositions import lu as lu
+from fastgrad.ops.decompositions import matrix_rank as matrix_rank
+from fastgrad.ops.decompositions import qr as qr
+from fastgrad.ops.decompositions import svd as svd
+
 # ---- ops/diagonals.py
 from fastgrad.ops.diagonals import adjoint as adjoint
 from fastgrad.ops.diagonals import band_part as band_part
@@ -44,3 +54,8 @@ from fastgrad.ops.linear_algebra import triangular_solve as triangular_solve
 from fastgrad.ops.matrix_functions import expm as expm
 from fastgrad.ops.matrix_functions import logm as logm
 from fastgrad.ops.matrix_functions import sqrtm as sqrtm
+
+# ---- ops/norms.py
+from fastgrad.ops.norms import l2_normalize as l2_normalize
+from fastgrad.ops.norms import norm as norm
+from fastgrad.ops.norms import normalize as normalize

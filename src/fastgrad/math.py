@@ -103,6 +103,9 @@ from fastgrad.ops.inspection import is_non_decreasing as is_non_decreasing
 from fastgrad.ops.inspection import is_strictly_increasing as is_strictly_increasing
 from fastgrad.ops.inspection import zero_fraction as zero_fraction
 
+# ---- ops/norms.py
+from fastgrad.ops.norms import l2_normalize as l2_normalize
+
 # ---- ops/power.py
 from fastgrad.ops.power import pow as pow
 from fastgrad.ops.power import reciprocal as reciprocal

@@ -52,6 +52,9 @@ from fastgrad.ops.normalization import batch_normalization as batch_normalizatio
 from fastgrad.ops.normalization import local_response_normalization as local_response_normalization
 from fastgrad.ops.normalization import local_response_normalization as lrn
 
+# ---- ops/norms.py
+from fastgrad.ops.norms import l2_normalize as l2_normalize
+
 # ---- ops/random_ops.py
 from fastgrad.ops.random_ops import dropout as dropout
 

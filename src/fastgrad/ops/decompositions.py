@@ -1,0 +1,402 @@
+"""Decompositions of matrices: svd, qr, lu, eigh, eig and what is read off them.
+
+Matrices are the last two dimensions, all others are batches; float32, float64, complex64 and complex128.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fastgrad import dtypes
+from fastgrad.errors import InvalidArgumentError, UnimplementedError
+from fastgrad.operation import TABLE, Form, joint, operation
+from fastgrad.ops.arguments import tensor_of
+from fastgrad.ops.arithmetic import conjugate, negative, zeros_as
+from fastgrad.ops.casting import cast
+from fastgrad.ops.comparison import greater
+from fastgrad.ops.complex_numbers import real
+from fastgrad.ops.contraction import matmul
+from fastgrad.ops.diagonals import adjoint, band_part, diag, diag_part, set_diag
+from fastgrad.ops.division import reciprocal_no_nan
+from fastgrad.ops.joining import concat
+from fastgrad.ops.linear_algebra import LAPACK, check_matrices, check_real_matrices, triangular_solve
+from fastgrad.ops.reduction import reduce_max, reduce_sum
+from fastgrad.ops.shaping import expand_dims
+from fastgrad.tensor import Tensor
+
+
+def _columns(x: Tensor) -> Tensor:
+    return expand_dims(x, -2)
+
+
+def _gaps(values: Tensor) -> Tensor:
+    """``1 / (values[j] - values[i])``, and 0 where two are equal: what they share has no single basis to turn."""
+    return reciprocal_no_nan(_columns(values) - expand_dims(values, -1))
+
+
+def _skew(x: Tensor) -> Tensor:
+    return x - adjoint(x)
+
+
+# ---- singular values -----------------------------------------------------------------------------------
+
+
+def _svd(x: np.ndarray, full_matrices: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    rows, columns = x.shape[-2:]
+    if not np.isfinite(x).all() or not x.size:
+        least = min(rows, columns)
+        widths = (rows, columns) if full_matrices else (least, least)
+        nothing = np.nan if x.size else 0
+        s = np.full((*x.shape[:-2], least), nothing, x.real.dtype)
+        return s, *(_rectangle(x, size, width, nothing) for size, width in zip((rows, columns), widths, strict=True))
+    u, s, vh = np.linalg.svd(x, full_matrices=full_matrices)
+    return s, u, vh.swapaxes(-1, -2).conj()
+
+
+def _rectangle(x: np.ndarray, rows: int, columns: int, nothing: float) -> np.ndarray:
+    out = np.full((*x.shape[:-2], rows, columns), nothing, x.dtype)
+    return out if x.size else out + np.eye(rows, columns, dtype=x.dtype)
+
+
+def _svd_gradient(needs: Any, g: Any, y: Any, x: Tensor, full_matrices: bool) -> tuple[Tensor]:
+    # Townsend, "Differentiating the singular value decomposition" (2016); the last term, for complex matrices, is of
+    # Wan and Zhang, "Automatic differentiation for complex valued SVD" (2019).
+    s, u, v = y
+    gs, gu, gv = g
+    rows, columns = x._array.shape[-2:]
+    if full_matrices and rows != columns and (gu is not None or gv is not None):
+        raise UnimplementedError(
+            f"svd: the gradient of u and v with full_matrices=True is only known for square matrices, got shape "
+            f"{list(x._array.shape)}. Use full_matrices=False."
+        )
+    if full_matrices:
+        least = min(rows, columns)
+        u, v = u[..., :least], v[..., :least]
+    is_complex = x._array.dtype.kind == "c"
+    s = cast(s, x.dtype)
+    core = None if gs is None else diag(cast(gs, x.dtype))
+    outside = None
+    if gu is not None:
+        turn = matmul(u, gu, adjoint_a=True)
+        gap = _gaps(s * s)
+        core = _plus(core, gap * _skew(turn) * _columns(s))
+        if rows > columns:
+            outside = matmul((gu - matmul(u, turn)) / _columns(s), v, adjoint_b=True)
+        if is_complex:
+            core = core + diag(0.5 * diag_part(_skew(turn)) / s)
+    if gv is not None:
+        turn = matmul(v, gv, adjoint_a=True)
+        core = _plus(core, expand_dims(s, -1) * _gaps(s * s) * _skew(turn))
+        if columns > rows:
+            outside = _plus(outside, matmul(u / _columns(s), gv - matmul(v, turn), adjoint_b=True))
+    result = matmul(matmul(u, core), v, adjoint_b=True)
+    return (_plus(result, outside),)
+
+
+def _plus(a: Any, b: Any) -> Any:
+    return b if a is None else a if b is None else a + b
+
+
+_svd_row = operation("svd", Form.EXTERN, run=_svd, gradient=joint(_svd_gradient, zeros=False), dtypes=LAPACK)
+
+
+def svd(tensor: Any, full_matrices: bool = False, compute_uv: bool = True, name: str | None = None) -> Any:
+    """The singular value decomposition ``tensor = u @ diag(s) @ v^H``.
+
+    Args:
+        tensor: shape (..., m, n), float or complex; k is the smaller of m and n.
+        full_matrices: whether ``u`` and ``v`` are square, or have k columns.
+        compute_uv: whether to give ``u`` and ``v``, too.
+        name: kept for TensorFlow's signature.
+
+    Returns:
+        ``(s, u, v)``, or ``s`` alone: shape (..., k), real, in falling order; ``v`` is not transposed. The gradient of
+        ``u`` and ``v`` leaves out the part that mixes equal singular values.
+
+    Raises:
+        InvalidArgumentError: fewer than two dimensions, or another dtype.
+    """
+    x = tensor_of(tensor)
+    check_matrices(x._array, "svd", square=False)
+    found = _svd_row(x, full_matrices=bool(full_matrices))
+    return found if compute_uv else found[0]
+
+
+def matrix_rank(a: Any, tol: Any = None, validate_args: bool = False, name: str | None = None) -> Tensor:
+    """How many singular values are larger than ``tol``, as int32.
+
+    Args:
+        a: shape (..., m, n), float32 or float64; gives shape (...).
+        tol: a number; None means ``max(m, n) * eps`` times the largest singular value.
+        validate_args: kept for TensorFlow's signature.
+        name: kept for TensorFlow's signature.
+
+    Raises:
+        TypeError: another dtype.
+        ValueError: fewer than two dimensions.
+    """
+    x = tensor_of(a)
+    check_real_matrices(x)
+    s = svd(x, compute_uv=False)
+    if tol is None:
+        eps = np.finfo(x._array.dtype).eps
+        largest = reduce_max(s, -1, keepdims=True) if s.shape[-1] else s
+        tol = largest * float(eps * max(x._array.shape[-2:]))
+    return reduce_sum(cast(greater(s, tol), dtypes.int32), -1)
+
+
+# ---- QR and LU -----------------------------------------------------------------------------------------
+
+
+class Qr(NamedTuple):
+    """What ``tf.linalg.qr`` gives."""
+
+    q: Tensor
+    r: Tensor
+
+
+def _qr(x: np.ndarray, full_matrices: bool) -> tuple[np.ndarray, np.ndarray]:
+    q, r = np.linalg.qr(x, "complete" if full_matrices else "reduced")
+    return q, r
+
+
+def _qr_gradient(needs: Any, g: Any, y: Any, x: Tensor, full_matrices: bool) -> tuple[Tensor]:
+    # Roberts and Roberts, "QR and LQ decomposition matrix backpropagation algorithms" (2020).
+    q, r = y
+    gq, gr = g
+    rows, columns = x._array.shape[-2:]
+    if full_matrices and rows > columns:
+        raise UnimplementedError(
+            f"qr: the gradient with full_matrices=True and more rows than columns is not unique, got shape "
+            f"{list(x._array.shape)}. Use full_matrices=False."
+        )
+    if rows >= columns:
+        return (_tall_qr_gradient(gq, gr, q, r),)
+    square = r[..., :rows]
+    if gr is None:
+        return (concat([_tall_qr_gradient(gq, None, q, square), zeros_as(x[..., rows:])], -1),)
+    rest = gr[..., rows:]
+    gq = _plus(gq, matmul(x[..., rows:], rest, adjoint_b=True))
+    return (concat([_tall_qr_gradient(gq, gr[..., :rows], q, square), matmul(q, rest)], -1),)
+
+
+def _tall_qr_gradient(gq: Any, gr: Any, q: Tensor, r: Tensor) -> Tensor:
+    middle = None if gr is None else matmul(r, gr, adjoint_b=True)
+    middle = middle if gq is None else _plus(middle, negative(matmul(gq, q, adjoint_a=True)))
+    lower = band_part(middle, -1, 0)
+    diagonal = diag_part(middle)
+    if diagonal._array.dtype.kind == "c":
+        diagonal = cast(real(diagonal), diagonal.dtype)
+    symmetric = set_diag(lower + adjoint(lower), diagonal)
+    right = _plus(gq, matmul(q, symmetric))
+    return adjoint(triangular_solve(r, adjoint(right), lower=False))
+
+
+_qr_row = operation("qr", Form.EXTERN, run=_qr, gradient=joint(_qr_gradient, zeros=False), dtypes=LAPACK)
+
+
+def qr(input: Any, full_matrices: bool = False, name: str | None = None) -> Qr:
+    """The decomposition ``input = q @ r`` into orthonormal columns and an upper triangle.
+
+    Args:
+        input: shape (..., m, n), float or complex; k is the smaller of m and n.
+        full_matrices: whether ``q`` is (m, m) and ``r`` (m, n), or ``q`` (m, k) and ``r`` (k, n).
+        name: kept for TensorFlow's signature.
+
+    Returns:
+        ``q`` and ``r``.
+
+    Raises:
+        InvalidArgumentError: fewer than two dimensions, or another dtype.
+    """
+    x = tensor_of(input)
+    check_matrices(x._array, "qr", square=False)
+    return Qr(*_qr_row(x, full_matrices=bool(full_matrices)))
+
+
+class Lu(NamedTuple):
+    """What ``tf.linalg.lu`` gives."""
+
+    lu: Tensor
+    p: Tensor
+
+
+def _lu(x: np.ndarray, index_type: str) -> tuple[np.ndarray, np.ndarray]:
+    from scipy.linalg.lapack import get_lapack_funcs
+
+    lu = np.empty(x.shape, x.dtype)
+    order = np.empty(x.shape[:-1], index_type)
+    (factor,) = get_lapack_funcs(("getrf",), (x,))
+    for index in np.ndindex(x.shape[:-2] if x.size else (0,)):
+        lu[index], swaps, failed = factor(x[index])
+        if failed or np.isnan(lu[index]).any():
+            raise InvalidArgumentError("lu: Input is not invertible.")
+        rows = np.arange(x.shape[-1])
+        for row, other in enumerate(swaps):
+            rows[[row, other]] = rows[[other, row]]
+        order[index] = rows
+    return lu, order
+
+
+def _lu_gradient(needs: Any, g: Any, y: Any, x: Tensor, index_type: str) -> tuple[Tensor]:
+    # Giles, "Collected matrix derivative results for forward and reverse mode AD" (2008): cotangents of the two triangles.
+    packed, order = y
+    size = x._array.shape[-1]
+    ones = Tensor(np.ones(x._array.shape[:-1], x._array.dtype))
+    zeros = zeros_as(ones)
+    lower, upper = set_diag(band_part(packed, -1, 0), ones), band_part(packed, 0, -1)
+    g_lower = set_diag(band_part(g[0], -1, 0), zeros)
+    g_upper = band_part(g[0], 0, -1)
+    left = set_diag(band_part(matmul(lower, g_lower, adjoint_a=True), -1, 0), zeros)
+    middle = left + band_part(matmul(g_upper, upper, adjoint_b=True), 0, -1)
+    half = triangular_solve(lower, middle, adjoint=True)
+    permuted = adjoint(triangular_solve(upper, adjoint(half), lower=False))
+    permutation = Tensor(np.eye(size, dtype=x._array.dtype)[order._array])
+    return (matmul(permutation, permuted, transpose_a=True),)
+
+
+_lu_row = operation("lu", Form.EXTERN, run=_lu, gradient=joint(_lu_gradient), dtypes=LAPACK)
+
+
+def lu(input: Any, output_idx_type: Any = dtypes.int32, name: str | None = None) -> Lu:
+    """The decomposition ``gather(input, p) = L @ U`` with the largest pivots.
+
+    Args:
+        input: shape (..., n, n), float or complex.
+        output_idx_type: int32 or int64.
+        name: kept for TensorFlow's signature.
+
+    Returns:
+        ``lu``: ``U`` in the upper triangle with the diagonal, ``L`` below it, whose diagonal is 1; and ``p``.
+
+    Raises:
+        InvalidArgumentError: a singular matrix, no square matrices, or another dtype.
+    """
+    x = tensor_of(input)
+    check_matrices(x._array, "lu")
+    return Lu(*_lu_row(x, index_type=dtypes.as_dtype(output_idx_type).name))
+
+
+# ---- eigenvalues -----------------------------------------------------------------------------------------
+
+
+def _eigh(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    _check_finite(x, "eigh")
+    try:
+        values, vectors = np.linalg.eigh(x)
+    except np.linalg.LinAlgError:
+        raise _no_eigenvalues("eigh") from None
+    return values.astype(x.dtype), vectors
+
+
+def _check_finite(x: np.ndarray, name: str) -> None:
+    if not np.isfinite(x).all():
+        raise _no_eigenvalues(name)
+
+
+def _no_eigenvalues(name: str) -> InvalidArgumentError:
+    return InvalidArgumentError(
+        f"{name}: Eigen decomposition was not successful. The input might not be valid: is there NaN or inf in it?"
+    )
+
+
+def _eigh_gradient(needs: Any, g: Any, y: Any, x: Tensor) -> tuple[Tensor]:
+    # Giles (2008), as above; then the part of the upper triangle goes to the lower one, which alone is read.
+    values, vectors = y
+    core = None if g[0] is None else diag(g[0])
+    if g[1] is not None:
+        core = _plus(core, _gaps(values) * matmul(vectors, g[1], adjoint_a=True))
+    full = matmul(matmul(vectors, core), vectors, adjoint_b=True)
+    lower = band_part(full + adjoint(full), -1, 0)
+    return (set_diag(lower, 0.5 * diag_part(lower)),)
+
+
+_eigh_row = operation("eigh", Form.EXTERN, run=_eigh, gradient=joint(_eigh_gradient, zeros=False), dtypes=LAPACK)
+
+
+def eigh(tensor: Any, name: str | None = None) -> tuple[Tensor, Tensor]:
+    """Eigenvalues and eigenvectors of symmetric (Hermitian) matrices.
+
+    Args:
+        tensor: shape (..., n, n), float or complex; only the lower triangle is read, and gets the gradient.
+        name: kept for TensorFlow's signature.
+
+    Returns:
+        ``(e, v)``: the values in rising order, in the dtype of ``tensor``, and the vectors as columns. The gradient of
+        ``v`` leaves out the part that mixes equal eigenvalues.
+
+    Raises:
+        InvalidArgumentError: NaN or inf, no square matrices, or another dtype.
+    """
+    x = tensor_of(tensor)
+    check_matrices(x._array, "eigh")
+    return _eigh_row(x)
+
+
+def eigvalsh(tensor: Any, name: str | None = None) -> Tensor:
+    """The eigenvalues of symmetric (Hermitian) matrices, in rising order; see ``tf.linalg.eigh``.
+
+    Args:
+        tensor: shape (..., n, n); gives shape (..., n).
+        name: kept for TensorFlow's signature.
+
+    Raises:
+        InvalidArgumentError: as ``tf.linalg.eigh``.
+    """
+    return eigh(tensor)[0]
+
+
+def _eig(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    _check_finite(x, "eig")
+    dtype = np.result_type(x.dtype, np.complex64)
+    values, vectors = np.linalg.eig(x)
+    return values.astype(dtype), vectors.astype(dtype)
+
+
+def _eig_gradient(needs: Any, g: Any, y: Any, x: Tensor) -> tuple[Tensor]:
+    # Boeddeker et al., "On the computation of complex-valued gradients" (2017), (4.77): vectors of length 1.
+    values, vectors = y
+    core = None if g[0] is None else diag(g[0])
+    if g[1] is not None:
+        turn = matmul(vectors, g[1], adjoint_a=True)
+        lengths = cast(real(diag_part(turn)), vectors.dtype)
+        inside = turn - matmul(vectors, vectors * _columns(lengths), adjoint_a=True)
+        core = _plus(core, conjugate(_gaps(values)) * inside)
+    basis = adjoint(vectors)
+    return (cast(TABLE["solve"](basis, matmul(core, basis), adjoint=False), x.dtype),)
+
+
+_eig_row = operation("eig", Form.EXTERN, run=_eig, gradient=joint(_eig_gradient, zeros=False), dtypes=LAPACK)
+
+
+def eig(tensor: Any, name: str | None = None) -> tuple[Tensor, Tensor]:
+    """Eigenvalues and eigenvectors of any square matrices, complex.
+
+    Args:
+        tensor: shape (..., n, n), float or complex.
+        name: kept for TensorFlow's signature.
+
+    Returns:
+        ``(e, v)``: the values, in no particular order, and the vectors, of length 1, as columns.
+
+    Raises:
+        InvalidArgumentError: NaN or inf, no square matrices, or another dtype.
+    """
+    x = tensor_of(tensor)
+    check_matrices(x._array, "eig")
+    return _eig_row(x)
+
+
+def eigvals(tensor: Any, name: str | None = None) -> Tensor:
+    """The eigenvalues of any square matrices, complex; see ``tf.linalg.eig``.
+
+    Args:
+        tensor: shape (..., n, n); gives shape (..., n).
+        name: kept for TensorFlow's signature.
+
+    Raises:
+        InvalidArgumentError: as ``tf.linalg.eig``.
+    """
+    return eig(tensor)[0]

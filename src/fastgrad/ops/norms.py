@@ -1,0 +1,141 @@
+"""Lengths of vectors and matrices, and division by them: norm, normalize, l2_normalize."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+from fastgrad.ops.arguments import axis_of, tensor_of
+from fastgrad.ops.arithmetic import abs as absolute
+from fastgrad.ops.arithmetic import conjugate, maximum
+from fastgrad.ops.casting import cast
+from fastgrad.ops.complex_numbers import imag, real
+from fastgrad.ops.decompositions import svd
+from fastgrad.ops.power import pow as power
+from fastgrad.ops.power import rsqrt, sqrt, square
+from fastgrad.ops.reduction import reduce_max, reduce_sum
+from fastgrad.ops.shaping import reshape, squeeze, transpose
+from fastgrad.tensor import Tensor
+
+_MATRIX_NORMS = ("euclidean", "fro", 1, 2, float("inf"))
+
+
+def norm(
+    tensor: Any, ord: Any = "euclidean", axis: Any = None, keepdims: bool | None = None, name: str | None = None
+) -> Tensor:
+    """Lengths of vectors, or of matrices.
+
+    Args:
+        tensor: float or complex (the result is then complex, too).
+        ord: for vectors ``"euclidean"``, a positive number p for the p-th root of the sum of p-th powers, or ``inf``;
+            for matrices ``"euclidean"`` or ``"fro"``, 1 (the largest sum of a column), ``inf`` (of a row) or 2 (the
+            largest singular value).
+        axis: an int: vectors along it; two ints: matrices with these rows and columns; None: all elements are one vector.
+        keepdims: whether the reduced dimensions stay, of size 1.
+        name: kept for TensorFlow's signature.
+
+    Returns:
+        ``tensor`` without the reduced dimensions. The Euclidean norm has the gradient NaN at 0.
+
+    Raises:
+        ValueError: an unknown ``ord``, or axes that are neither one nor two different ones.
+        InvalidArgumentError: there is no such axis, or a dtype without norms.
+    """
+    x = tensor_of(tensor)
+    axes = _norm_axes(axis)
+    is_matrix = isinstance(axes, tuple)
+    if is_matrix:
+        if ord not in _MATRIX_NORMS:
+            raise ValueError(f"norm: 'ord' must be a supported matrix norm in {list(_MATRIX_NORMS)}, got {ord}")
+    elif ord != "euclidean" and (isinstance(ord, str) or not ord > 0):
+        raise ValueError(
+            f"norm: 'ord' must be a supported vector norm ('euclidean', inf or a number above 0), got {ord}"
+        )
+    keepdims = bool(keepdims)
+    if is_matrix and ord == 2:
+        return _largest_singular_value(x, axes, keepdims)
+    if ord in ("euclidean", "fro", 2):
+        squares = x * conjugate(x) if x._array.dtype.kind == "c" else square(x)
+        return sqrt(reduce_sum(squares, axes, keepdims))
+    sizes = absolute(x)
+    if is_matrix:
+        summed, compared = axes if ord == 1 else axes[::-1]
+        y = reduce_max(reduce_sum(sizes, summed, True), compared, True)
+        return y if keepdims else squeeze(y, axes)
+    if ord == 1:
+        return reduce_sum(sizes, axes, keepdims)
+    if ord == float("inf"):
+        return reduce_max(sizes, axes, keepdims)
+    return power(reduce_sum(power(sizes, ord), axes, keepdims), 1.0 / ord)
+
+
+def _norm_axes(axis: Any) -> int | tuple[int, int] | None:
+    if axis is None:
+        return None
+    if isinstance(axis, (list, tuple)):
+        if len(axis) == 2 and axis[0] != axis[1]:
+            return operator.index(axis[0]), operator.index(axis[1])
+    else:
+        try:
+            return operator.index(axis)
+        except TypeError:
+            pass
+    raise ValueError(f"norm: 'axis' must be None, an integer, or a tuple of 2 unique integers, got {axis}")
+
+
+def _largest_singular_value(x: Tensor, axes: tuple[int, int], keepdims: bool) -> Tensor:
+    rank = x._array.ndim
+    rows, columns = (axis_of(axis, rank, "norm") for axis in axes)
+    rest = [axis for axis in range(rank) if axis not in (rows, columns)]
+    y = reduce_max(svd(transpose(x, (*rest, rows, columns)), compute_uv=False), -1)
+    if not keepdims:
+        return y
+    return reshape(y, tuple([1 if axis in (rows, columns) else size for axis, size in enumerate(x._array.shape)]))
+
+
+def normalize(tensor: Any, ord: Any = "euclidean", axis: Any = None, name: str | None = None) -> tuple[Tensor, Tensor]:
+    """``tensor`` divided by its norm, and the norm.
+
+    Args:
+        tensor, ord, axis: as in ``tf.norm``.
+        name: kept for TensorFlow's signature.
+
+    Returns:
+        ``(normalized, norm)``; the reduced dimensions of the norm stay, of size 1.
+
+    Raises:
+        ValueError, InvalidArgumentError: as ``tf.norm``.
+    """
+    x = tensor_of(tensor)
+    length = norm(x, ord, axis, True)
+    return x / cast(length, x.dtype), length
+
+
+def l2_normalize(x: Any, axis: Any = None, epsilon: float = 1e-12, name: str | None = None, dim: Any = None) -> Tensor:
+    """``x / sqrt(max(sum(|x|^2), epsilon))``: vectors of length 1, and 0 for 0.
+
+    Args:
+        x: float or complex.
+        axis: along which the vectors lie, an int or several; None: all elements are one vector.
+        epsilon: the smallest sum of squares to divide by.
+        name: kept for TensorFlow's signature.
+        dim: an older name of ``axis``.
+
+    Raises:
+        ValueError: both ``axis`` and ``dim``.
+        InvalidArgumentError: there is no such axis.
+        TypeError: an integer dtype.
+    """
+    if dim is not None:
+        if axis is not None:
+            raise ValueError("l2_normalize: Cannot specify both 'dim' and 'axis'.")
+        axis = dim
+    x = tensor_of(x)
+    if not x.dtype.is_differentiable:
+        raise TypeError(f"l2_normalize: x must be float or complex, got {x.dtype.name}; convert it with tf.cast.")
+    if x._array.dtype.kind == "c":
+        squares = square(real(x)) + square(imag(x))
+    else:
+        squares = square(x)
+    inverse = rsqrt(maximum(reduce_sum(squares, axis, True), epsilon))
+    return x * cast(inverse, x.dtype)
