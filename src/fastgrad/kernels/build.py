@@ -207,9 +207,10 @@ class _Conversion:
             if wanted is int and not -(1 << 63) <= value < 1 << 63:
                 raise OverflowError(f"kernel {self.name}: {parameter.name} = {value} is beyond int64")
             return value
+        convert = getattr(value, "__index__" if wanted is int or not hasattr(value, "__float__") else "__float__", None)
         try:
-            return value.__index__() if wanted is int else float(value)
-        except (AttributeError, TypeError, ValueError):
+            return wanted(convert())
+        except TypeError:  # there is none, or an array has several elements
             raise TypeError(f"kernel {self.name}: {parameter.name} must be {wanted.__name__}, got {value!r}") from None
 
     def _array(self, parameter: Parameter, name: str, dtype: np.dtype, value: Any) -> np.ndarray:
