@@ -234,7 +234,10 @@ _gelu_erf_gradient = elementwise(
     "gelu_gradient",
     "``g`` times the derivative of gelu at ``x``.",
     run=_kernel_gradient("gelu_gradient"),
-    code="{0} * (0.5 * (1.0 + erf({1} * 0.7071067811865476)) + {1} * exp(-0.5 * {1} * {1}) * 0.3989422804014327)",
+    code=(
+        "{0} * where({1} < -40.0, 0.0, where({1} > 40.0, 1.0, "
+        "0.5 * erfc({1} * -0.7071067811865476) + {1} * exp(-0.5 * {1} * {1}) * 0.3989422804014327))"
+    ),
     gradient=(
         lambda gg, z, g, x: _gelu_erf_gradient(gg, x),
         lambda gg, z, g, x: gg * g * _gelu_erf_second(x),
@@ -245,7 +248,7 @@ _gelu_erf = elementwise(
     "gelu",
     "x * Phi(x)",
     run=_kernel_unary("gelu"),
-    code="0.5 * {0} * (1.0 + erf({0} * 0.7071067811865476))",
+    code="where({0} < -40.0, 0.0, 0.5 * {0} * erfc({0} * -0.7071067811865476))",
     gradient=lambda g, y, x: _gelu_erf_gradient(g, x),
     dtypes=FLOATING,
 )
@@ -254,9 +257,10 @@ _gelu_tanh_gradient = elementwise(
     "``g`` times the derivative of gelu's tanh form at ``x``.",
     run=_kernel_gradient("gelu_tanh_gradient"),
     code=(
-        "{0} * (0.5 * (1.0 + tanh(0.7978845608028654 * ({1} + 0.044715 * {1} * {1} * {1}))) + 0.5 * {1} * "
-        "(1.0 - tanh(0.7978845608028654 * ({1} + 0.044715 * {1} * {1} * {1})) ** 2) * "
-        "0.7978845608028654 * (1.0 + 0.134145 * {1} * {1}))"
+        "{0} * where({1} < -40.0, 0.0, where({1} > 40.0, 1.0, "
+        "(1.0 + 1.5957691216057308 * {1} * (1.0 + 0.134145 * {1} * {1}) "
+        "/ (1.0 + exp(1.5957691216057308 * ({1} + 0.044715 * {1} * {1} * {1})))) "
+        "/ (1.0 + exp(-1.5957691216057308 * ({1} + 0.044715 * {1} * {1} * {1})))))"
     ),
     gradient=(
         lambda gg, z, g, x: _gelu_tanh_gradient(gg, x),
@@ -268,7 +272,8 @@ _gelu_tanh = elementwise(
     "gelu_tanh",
     "gelu by tanh",
     run=_kernel_unary("gelu_tanh"),
-    code="0.5 * {0} * (1.0 + tanh(0.7978845608028654 * ({0} + 0.044715 * {0} * {0} * {0})))",
+    # x / 2 * (1 + tanh(u)) is x / (1 + exp(-2 u)), without cancellation.
+    code="where({0} < -40.0, 0.0, {0} / (1.0 + exp(-1.5957691216057308 * ({0} + 0.044715 * {0} * {0} * {0}))))",
     gradient=lambda g, y, x: _gelu_tanh_gradient(g, x),
     dtypes=FLOATING,
 )

@@ -233,7 +233,7 @@ sigmoid = elementwise(
 log_sigmoid = elementwise(
     "log_sigmoid",
     "``log(sigmoid(x)) = -softplus(-x)``, element by element.",
-    run=lambda x: np.negative(_softplus(np.negative(x))),
+    run=lambda x: np.subtract(np.minimum(x, x.dtype.type(0)), np.log1p(np.exp(np.negative(np.abs(x))))),
     code="minimum({0}, 0) - log1p(exp(-abs({0})))",
     gradient=lambda g, y, x: multiply(g, sigmoid(negative(x))),
     dtypes=FLOATING,

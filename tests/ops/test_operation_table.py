@@ -1,0 +1,323 @@
+"""Facts that hold for every row of the operation table; a new row is tested by being there."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import fastgrad as tf
+from fastgrad import linalg, nn, random  # noqa: F401  # whose rows are in the table once they are imported
+from fastgrad.operation import TABLE, Binary, Form, Unary
+from fastgrad.recording import start, stop
+from tests.gradients import check_gradient
+from tests.ops.samples import SAMPLES, Sample
+
+SCALARS = [name for name, row in TABLE.items() if row.code is not None and name != "cast"]
+DIFFERENTIABLE = [name for name, row in TABLE.items() if row.gradient is not None]
+UNARY = [name for name, row in TABLE.items() if type(row) is Unary]
+# Parts of gradients are given arrays of one shape.
+BINARY = [name for name, row in TABLE.items() if type(row) is Binary and not name.endswith("_gradient")]
+FLOAT64, BOOL, INT64 = np.dtype(np.float64), np.dtype(bool), np.dtype(np.int64)
+
+
+# ---- the scalar expression says what the array function does ---------------------------------------------
+
+AWKWARD = [0.0, -0.0, 0.5, -0.5, 1.0, -1.0, 1.5, 2.5, -2.5, 3.0, 1e-5, -20.0, 40.0, 711.0, 5e-324, 1e300]
+AWKWARD += [-1e300, math.inf, -math.inf, math.nan]
+
+
+def _scalar_names() -> dict[str, Any]:
+    from scipy import special
+
+    names: dict[str, Any] = {
+        name: getattr(np, name)
+        for name in ["exp", "expm1", "log", "log1p", "sqrt", "sin", "cos", "tan", "sinh", "cosh"]
+    }
+    names |= {
+        name: getattr(np, name)
+        for name in ["tanh", "floor", "ceil", "rint", "trunc", "isnan", "isinf", "isfinite", "sign", "fmod"]
+    }
+    names |= {name: getattr(np, name) for name in ["maximum", "minimum", "nextafter", "abs"]}
+    names |= {
+        "a" + name[3:]: getattr(np, name) for name in ["arcsin", "arccos", "arctan", "arcsinh", "arccosh", "arctanh"]
+    }
+    names |= {
+        "atan2": np.arctan2,
+        "pow": lambda x, y: np.power(np.array([x]), np.array([y]))[0],
+        "erf": special.erf,
+        "erfc": special.erfc,
+        "pi": math.pi,
+    }
+    names |= {
+        "inf": math.inf,
+        "nan": math.nan,
+        "lgamma": lambda x: np.float64(math.inf if np.isinf(x) else special.gammaln(x)),
+    }
+    names |= {"where": lambda condition, x, y: x if condition else y, "__builtins__": {}}
+    return names
+
+
+@cache
+def _compiled(name: str) -> Any:
+    arity = 1 + ("{1}" in TABLE[name].code) + ("{2}" in TABLE[name].code)
+    names = ["x", "y", "z"][:arity]
+    source = "lambda " + ", ".join(names) + ": " + TABLE[name].code.format(*[f"({n})" for n in names])
+    return arity, eval(source, _scalar_names())
+
+
+def _operands(name: str, arity: int, values: list[float]) -> list[list[Any]]:
+    """For each input the numbers it is tried at, of the dtype that the row takes."""
+    dtypes = TABLE[name].dtypes
+    if name == "masked":
+        return [[np.float64(v) for v in values], [np.True_, np.False_]]
+    if name == "where":
+        return [[np.True_, np.False_], [np.float64(v) for v in values], [np.float64(v) for v in values[:4]]]
+    if FLOAT64 in dtypes:
+        return [[np.float64(v) for v in values]] * arity
+    if BOOL in dtypes:
+        return [[np.True_, np.False_]] * arity
+    return [[np.int64(v) for v in (-7, -2, -1, 0, 1, 3, 2**40)]] * arity
+
+
+def _check_scalar(name: str, operands: tuple[Any, ...]) -> None:
+    _, expression = _compiled(name)
+    with np.errstate(all="ignore"):
+        expected = np.asarray(TABLE[name].run(*[np.array([value]) for value in operands]))[0]
+        got = expression(*operands)
+    what = f"{name}{operands} is {expected!r}, its code {TABLE[name].code!r} gives {got!r}"
+    if np.isnan(expected) if isinstance(expected, np.floating) else False:
+        assert np.isnan(got), what
+        return
+    assert np.isclose(float(got), float(expected), rtol=1e-12, atol=0), what
+    if expected == 0 and isinstance(expected, np.floating) and 0 in operands:  # no underflow
+        assert np.signbit(got) == np.signbit(expected), what
+
+
+@pytest.mark.parametrize("name", SCALARS)
+def test_code_equals_run_at_awkward_numbers(name: str) -> None:
+    arity, _ = _compiled(name)
+    for operands in itertools.product(*_operands(name, arity, AWKWARD)):
+        _check_scalar(name, operands)
+
+
+@settings(max_examples=30, deadline=None)
+@given(values=st.lists(st.floats(allow_subnormal=True), min_size=2, max_size=2))
+def test_code_equals_run_at_any_number(values: list[float]) -> None:
+    for name in SCALARS:
+        arity, _ = _compiled(name)
+        if FLOAT64 in TABLE[name].dtypes and arity <= 2 and name != "masked":
+            _check_scalar(name, tuple(np.float64(v) for v in values[:arity]))
+
+
+# ---- gradients -----------------------------------------------------------------------------------------
+
+
+def _inside(domain: tuple[float, float] | None, shape: tuple[int, ...], seed: int) -> np.ndarray:
+    """Random numbers inside a domain, away from its ends, from 0 and from whole numbers, where kinks are."""
+    low, high = domain or (-math.inf, math.inf)
+    low = low + 0.13 if math.isfinite(low) else max(-1.9, min(-1.9, high - 3))
+    high = high - 0.13 if math.isfinite(high) else max(1.9, low + 1.9)
+    values = np.random.default_rng(seed).uniform(low, high, shape)
+    near = np.abs(values - np.round(values)) < 0.05
+    return np.where(near, np.clip(values + 0.11, low, high), values)
+
+
+def _sample(name: str) -> Sample | None:
+    row = TABLE[name]
+    if name in SAMPLES:
+        return SAMPLES[name]
+    if type(row) is Unary and FLOAT64 in row.dtypes:
+        return Sample(row, (_inside(row.domain, (2, 3), 1),))
+    if type(row) is Binary and FLOAT64 in row.dtypes:
+        second = (3,) if name in BINARY else (2, 3)
+        return Sample(row, (_inside(row.domain, (2, 3), 2), _inside(row.domain, second, 3)))
+    return None
+
+
+class _Names:
+    """A recorder that keeps the names of the operations that run."""
+
+    def __init__(self) -> None:
+        self.seen: set[str] = set()
+
+    def on_operation(self, operation: Any, inputs: Any, outputs: Any, attributes: Any) -> None:
+        self.seen.add(operation.name)
+
+    def on_read(self, variable: Any, tensor: Any) -> None:
+        pass
+
+    def on_write(self, variable: Any) -> None:
+        pass
+
+
+@cache
+def _reached(name: str) -> frozenset[str]:
+    """The rows that a sample's derivatives up to its order lead through."""
+    sample = _sample(name)
+    assert sample is not None
+    tensors = [tf.constant(array, tf.float64) for array in sample.arrays]
+    names = _Names()
+    start(names)
+    try:
+        with tf.GradientTape() as tape:
+            tape.watch(tensors)
+            results = tf.nest.flatten(sample.function(*tensors))
+        if sample.order == 2:
+            tape.gradient(results, tensors)
+    finally:
+        stop(names)
+    return frozenset(names.seen)
+
+
+def test_every_differentiable_row_has_a_sample() -> None:
+    reached = {name for source in DIFFERENTIABLE if _sample(source) for name in _reached(source)}
+    missing = sorted(set(DIFFERENTIABLE) - reached)
+    assert not missing, f"tests/ops/samples.py has no sample that leads through {missing}"
+
+
+def test_every_sample_is_of_a_row_and_reaches_it() -> None:
+    assert sorted(set(SAMPLES) - set(TABLE)) == []
+    assert [name for name in SAMPLES if name not in _reached(name) and name not in ("spread", "gather_segments")] == []
+
+
+@pytest.mark.parametrize("name", DIFFERENTIABLE)
+def test_gradient_equals_central_differences(name: str) -> None:
+    sample = _sample(name)
+    if sample is not None:  # else it is part of another's gradient: the test above knows
+        check_gradient(sample.function, *sample.arrays, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", DIFFERENTIABLE)
+def test_gradient_of_gradient_equals_central_differences(name: str) -> None:
+    sample = _sample(name)
+    if sample is not None and sample.order == 2:
+        check_gradient(sample.function, *sample.arrays, order=2, rtol=1e-4, atol=1e-6)
+
+
+# ---- shapes --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", BINARY)
+@pytest.mark.parametrize(
+    "shapes", [((2, 3), (3,)), ((2, 1), (1, 3)), ((), (2, 2)), ((2, 2), ()), ((0, 3), (3,)), ((1,), (0, 1))]
+)
+def test_binary_rows_broadcast_values_and_gradients(name: str, shapes: tuple[tuple[int, ...], tuple[int, ...]]) -> None:
+    row = TABLE[name]
+    if FLOAT64 in row.dtypes:
+        x, y = [tf.constant(_inside(row.domain, shape, 5 + place)) for place, shape in enumerate(shapes)]
+    else:
+        kind = BOOL if BOOL in row.dtypes else INT64
+        x, y = [tf.constant(np.ones(shape, kind)) for shape in shapes]
+    with tf.GradientTape() as tape:
+        if FLOAT64 in row.dtypes:
+            tape.watch([x, y])
+        z = row(x, y)
+    assert z.shape == np.broadcast_shapes(*shapes)
+    whole = row(tf.broadcast_to(x, z.shape), tf.broadcast_to(y, z.shape))
+    np.testing.assert_array_equal(z.numpy(), whole.numpy())
+    if row.gradient is not None and z.dtype.is_differentiable:
+        for source, gradient in zip((x, y), tape.gradient(z, [x, y]), strict=True):
+            assert gradient is None or gradient.shape == source.shape
+
+
+@pytest.mark.parametrize("name", BINARY)
+def test_binary_rows_refuse_shapes_and_dtypes_that_do_not_go_together(name: str) -> None:
+    row = TABLE[name]
+    dtype = FLOAT64 if FLOAT64 in row.dtypes else min(row.dtypes, key=str)
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"Incompatible shapes: \[2, 3\] vs\. \[4\]"):
+        row(tf.ones((2, 3), dtype), tf.ones((4,), dtype))
+    other = tf.float32 if dtype == FLOAT64 else tf.float64
+    with pytest.raises(tf.errors.InvalidArgumentError, match="expected to be a"):
+        row(tf.ones((2,), dtype), tf.ones((2,), other))
+
+
+# ---- dtypes --------------------------------------------------------------------------------------------
+
+REAL_OF_COMPLEX = {"abs", "real", "imag", "angle"}
+
+
+@pytest.mark.parametrize("name", UNARY + BINARY)
+def test_rows_keep_the_dtype_at_every_rank_and_refuse_the_others(name: str) -> None:
+    row = TABLE[name]
+    number = 2 if name in ("acosh", "zeta") else 1
+    for dtype in (d.numpy for d in _ALL):
+        x = tf.constant(np.full((3,), number).astype(dtype))
+        inputs = (x,) if type(row) is Unary else (x, x)
+        if dtype not in row.dtypes:
+            with pytest.raises(tf.errors.InvalidArgumentError, match=f"got dtype {x.dtype.name}"):
+                row(*inputs)
+            continue
+        y = row(*inputs)
+        scalar = row(*[tf.constant(number, x.dtype) if x.dtype != tf.bool else tf.constant(True) for x in inputs])
+        assert y.shape == (3,)
+        assert scalar.shape == ()
+        assert scalar.dtype == y.dtype
+        if y.dtype != tf.bool and name != "complex":
+            wanted = x.dtype.real_dtype if name in REAL_OF_COMPLEX else x.dtype
+            assert y.dtype == wanted
+
+
+_ALL = (tf.float16, tf.bfloat16, tf.float32, tf.float64, tf.int8, tf.int16, tf.int32, tf.int64)
+_ALL += (tf.uint8, tf.uint16, tf.uint32, tf.uint64, tf.bool, tf.complex64, tf.complex128)
+
+
+def test_half_widths_are_as_good_as_float32_rounded() -> None:
+    """bfloat16 and float16 results are within one unit of the float32 result rounded to them."""
+    for name in UNARY:
+        row = TABLE[name]
+        if FLOAT64 not in row.dtypes or row.form is not Form.ELEMENTWISE:
+            continue
+        for dtype in (tf.bfloat16, tf.float16):
+            if dtype.numpy not in row.dtypes:
+                continue
+            x = _inside(row.domain, (50,), 9).astype(dtype.numpy)
+            y = row(tf.constant(x)).numpy()
+            if y.dtype == BOOL:
+                continue
+            exact = np.asarray(row(tf.constant(x.astype(np.float32))).numpy(), np.float64)
+            unit = 2.0**-7 if dtype is tf.bfloat16 else 2.0**-10
+            np.testing.assert_allclose(y.astype(np.float64), exact, rtol=4 * unit, atol=unit, err_msg=f"{name} {dtype}")
+
+
+# ---- what a row is -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_public_rows_are_documented_and_named(name: str) -> None:
+    row = TABLE[name]
+    assert row.__name__ == row.name == name
+    assert callable(row.run)
+    assert isinstance(row.form, Form)
+    if type(row) in (Unary, Binary):
+        assert row.__doc__ not in (None, Unary.__doc__, Binary.__doc__)
+
+
+def test_no_row_of_a_comparison_has_a_gradient() -> None:
+    for name in (
+        "equal",
+        "not_equal",
+        "less",
+        "greater",
+        "floor",
+        "ceil",
+        "round",
+        "rint",
+        "floordiv",
+        "argmax",
+        "is_nan",
+    ):
+        assert TABLE[name].gradient is None, name
+    x = tf.constant([0.5, 1.5])
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(x)
+        results = [tf.floor(x), tf.round(x), x // 2.0, tf.cast(x > 1.0, tf.float32), tf.cast(tf.argmax(x), tf.float32)]
+        signs = tf.sign(x)
+    assert [tape.gradient(y, x) for y in results] == [None] * len(results)
+    assert tape.gradient(signs, x).numpy().tolist() == [0.0, 0.0]
