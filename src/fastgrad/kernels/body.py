@@ -15,7 +15,7 @@ import numpy as np
 _scalar_functions: set[types.CodeType] = set()
 
 
-def scalar_function(function: types.FunctionType) -> types.FunctionType:
+def scalar_function(function: Any) -> Any:
     """Let kernels call a function of scalars and pointers; it is compiled into each kernel that does."""
     _scalar_functions.add(function.__code__)
     return function
@@ -53,7 +53,7 @@ fused_multiply_add = Special("fused_multiply_add")
 class ByDtype:
     """A scalar function that is another one for each dtype of its first argument."""
 
-    def __init__(self, choices: dict[str, types.FunctionType]) -> None:
+    def __init__(self, choices: dict[str, Any]) -> None:
         self.choices = choices
 
     def __call__(self, *args: Any) -> Any:
@@ -61,7 +61,7 @@ class ByDtype:
         raise TypeError(f"{'/'.join(f.__name__ for f in self.choices.values())} is for the bodies of kernels")
 
 
-def by_dtype(**choices: types.FunctionType) -> ByDtype:
+def by_dtype(**choices: Any) -> ByDtype:
     """Choose a scalar function by the dtype of its first argument, as in `by_dtype(float32=exp32, float64=exp64)`."""
     return ByDtype({np.dtype(name).name: scalar_function(function) for name, function in choices.items()})
 

@@ -142,16 +142,11 @@ class Kernel(dict):
         """Call a kernel that has no type variables."""
         return self[()](*args)
 
-    __hash__ = object.__hash__
-
-    def __eq__(self, other: object) -> bool:
-        return self is other
-
     def __repr__(self) -> str:
         return f"<kernel {self.__name__}({self.signature.text})>"
 
     def _build(self, variables: dict[str, str]) -> Callable:
-        elements = [variables.get(p.element, p.element) for p in self.signature.parameters]
+        elements = [p.element and variables.get(p.element, p.element) for p in self.signature.parameters]
         dtypes = [None if element is None else np.dtype(element) for element in elements]
         numbers = tuple(None if dtype is None else dtype.num for dtype in dtypes)
         key = "\n".join(
@@ -207,13 +202,15 @@ class _Conversion:
             if wanted is int and not -(1 << 63) <= value < 1 << 63:
                 raise OverflowError(f"kernel {self.name}: {parameter.name} = {value} is beyond int64")
             return value
-        convert = getattr(value, "__index__" if wanted is int or not hasattr(value, "__float__") else "__float__", None)
+        convert: Any = getattr(
+            value, "__index__" if wanted is int or not hasattr(value, "__float__") else "__float__", None
+        )
         try:
             return wanted(convert())
         except TypeError:  # there is none, or an array has several elements
             raise TypeError(f"kernel {self.name}: {parameter.name} must be {wanted.__name__}, got {value!r}") from None
 
-    def _array(self, parameter: Parameter, name: str, dtype: np.dtype, value: Any) -> np.ndarray:
+    def _array(self, parameter: Parameter, name: str, dtype: np.dtype | None, value: Any) -> np.ndarray:
         if not isinstance(value, np.ndarray) or value.dtype.newbyteorder("=") != dtype:
             got = f"{value.dtype} array" if isinstance(value, np.ndarray) else repr(value)
             raise TypeError(f"kernel {self.name}: {name} must be a {dtype} array, got {got}")
@@ -265,7 +262,8 @@ def _module_bytes(name: str, submodule: str | None = None) -> bytes:
     path = spec.origin
     if submodule is not None:
         path = os.path.join(os.path.dirname(path), submodule + os.path.splitext(path)[1])
-    return spec.loader.get_data(path)
+    loader: Any = spec.loader
+    return loader.get_data(path)
 
 
 def _compile(kernel: Kernel, variables: dict[str, str], symbol: str, numbers: tuple[int | None, ...]) -> cache.Entry:

@@ -16,7 +16,8 @@ from typing import Any, ClassVar
 import llvmlite.binding as llvm
 import numpy as np
 from llvmlite import ir
-from numba.core import codegen, compiler, cpu, fastmathpass, typed_passes, types, untyped_passes
+from numba.core import codegen, compiler, cpu, fastmathpass, typed_passes, untyped_passes
+from numba.core import types as numba_types
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.compiler_machinery import PassManager
 from numba.core.cpu_options import FastMathOptions
@@ -35,6 +36,8 @@ from fastgrad.kernels.body import (
 from fastgrad.kernels.native import host_features, initialize_llvm, undefined_symbols
 from fastgrad.kernels.signature import ARRAY_KINDS, LIST_KINDS, Signature
 from fastgrad.kernels.wrapper import NDARRAY_TYPE, PYTHON_SYMBOLS, RAISED, NativeFunction, wrapper_ir
+
+types: Any = numba_types  # whose names are made when it is imported
 
 # What a body may call: functions of the C library that neither allocate nor fail.
 _LIBM = [
@@ -81,7 +84,7 @@ ALLOWED_SYMBOLS = PYTHON_SYMBOLS | {NDARRAY_TYPE, "memcpy", "memmove", "memset",
 ALLOWED_SYMBOLS |= {name + suffix for name in _LIBM for suffix in ("", "f")}
 
 
-class _ScalarTyping(typing_context.BaseContext):
+class _ScalarTyping(typing_context.BaseContext):  # type: ignore[misc]  # Numba has no types
     """Numba's typing rules without those of methods, which would load every container type."""
 
     def __init__(self) -> None:
@@ -106,7 +109,7 @@ class _ScalarTyping(typing_context.BaseContext):
         super().install_registry(self._scalar_registries[registry])
 
 
-class _ScalarTarget(cpu.CPUContext):
+class _ScalarTarget(cpu.CPUContext):  # type: ignore[misc]  # Numba has no types
     """Numba's CPU target without its run-time system and without containers."""
 
     def load_additional_registries(self) -> None:
@@ -119,7 +122,7 @@ class _ScalarTarget(cpu.CPUContext):
         fastmathpass.rewrite_module(mod, self.fastmath)
 
 
-class _PlainLibrary(codegen.CPUCodeLibrary):
+class _PlainLibrary(codegen.CPUCodeLibrary):  # type: ignore[misc]  # Numba has no types
     """Collects the IR of functions, neither optimised nor made executable."""
 
     def _optimize_functions(self, ll_module: Any) -> None:
@@ -132,7 +135,7 @@ class _PlainLibrary(codegen.CPUCodeLibrary):
         self._finalized = True
 
 
-class _Pipeline(compiler.CompilerBase):
+class _Pipeline(compiler.CompilerBase):  # type: ignore[misc]  # Numba has no types
     """Those of Numba's passes that plain loops over scalars need; the rest took more than half of the time."""
 
     _PASSES = (
@@ -279,7 +282,7 @@ class _FusedMultiplyAdd(_Callable):
         return arguments[0](*arguments)
 
 
-_SPECIALS = {
+_SPECIALS: dict[Special, Any] = {
     float_bits: _Reinterpret,
     from_bits: _Reinterpret,
     fused_multiply_add: _FusedMultiplyAdd,
@@ -352,7 +355,8 @@ def compile_kernel(
     arguments = []
     for parameter in signature.parameters:
         if parameter.kind in ARRAY_KINDS + LIST_KINDS:
-            pointer = types.CPointer(_numba_type(variables.get(parameter.element, parameter.element)))
+            element = str(parameter.element)
+            pointer = types.CPointer(_numba_type(variables.get(element, element)))
             arguments.append(types.CPointer(pointer) if parameter.kind in LIST_KINDS else pointer)
         elif parameter.kind == "sizes":
             arguments.append(types.CPointer(types.int64))

@@ -6,6 +6,7 @@ of the product and db of the bias (the column sums of dz). The same for linear, 
 """
 
 import types
+from typing import Any
 
 from fastgrad.kernels.activation import (
     linear_of,
@@ -27,7 +28,7 @@ activation = linear_of
 slope_of_result = linear_slope_of_result
 
 
-def _specialised(function: types.FunctionType, name: str, **names: object) -> types.FunctionType:
+def _specialised(function: Any, name: str, **names: object) -> types.FunctionType:
     """A copy of a function with another name, and with some of its globals."""
     return types.FunctionType(function.__code__, {**function.__globals__, **names}, name)
 

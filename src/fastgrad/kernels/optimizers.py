@@ -17,7 +17,6 @@ taken in float64. `decay` is `weight_decay * learning_rate`, 0 for none (Keras: 
 
 import functools
 import math
-import types
 from typing import Any
 
 from fastgrad.kernels.body import local_array, scalar_function
@@ -93,7 +92,7 @@ class UpdateRule:
         formula: `f(p, slot, ..., g, hyperparameter, ...)`, which gives the new `p, slot, ...`.
     """
 
-    def __init__(self, formula: types.FunctionType) -> None:
+    def __init__(self, formula: Any) -> None:
         names = formula.__code__.co_varnames[: formula.__code__.co_argcount]
         at = names.index("g")
         self.__name__ = formula.__name__
@@ -118,9 +117,7 @@ class UpdateRule:
         """The update of a whole table for a gradient that is zero in most rows."""
         return self._kernel(_TABLE, "inout", "in", _SPARSE, " -> int", T=FLOATS, I=INDICES)
 
-    def _kernel(
-        self, template: str, arrays: str, gradient: str, rest: str, result: str, **variables: tuple[str, ...]
-    ) -> Kernel:
+    def _kernel(self, template: str, arrays: str, gradient: str, rest: str, result: str, **variables: Any) -> Kernel:
         slots = "".join(f"{name}, " for name in self.state[1:])
         source = template.format(
             name=self.__name__,
