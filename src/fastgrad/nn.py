@@ -55,6 +55,18 @@ from fastgrad.ops.normalization import local_response_normalization as lrn
 # ---- ops/norms.py
 from fastgrad.ops.norms import l2_normalize as l2_normalize
 
+# ---- ops/pooling.py
+from fastgrad.ops.pooling import avg_pool as avg_pool
+from fastgrad.ops.pooling import avg_pool1d as avg_pool1d
+from fastgrad.ops.pooling import avg_pool2d as avg_pool2d
+from fastgrad.ops.pooling import avg_pool3d as avg_pool3d
+from fastgrad.ops.pooling import max_pool as max_pool
+from fastgrad.ops.pooling import max_pool1d as max_pool1d
+from fastgrad.ops.pooling import max_pool2d as max_pool2d
+from fastgrad.ops.pooling import max_pool3d as max_pool3d
+from fastgrad.ops.pooling import max_pool_with_argmax as max_pool_with_argmax
+from fastgrad.ops.pooling import pool as pool
+
 # ---- ops/random_ops.py
 from fastgrad.ops.random_ops import dropout as dropout
 

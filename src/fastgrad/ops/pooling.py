@@ -1,0 +1,488 @@
+"""Maxima and means over sliding windows of one to three spatial dimensions.
+
+The primitives take (batch, *spatial, channels) and any number of spatial dimensions. What the maximum lets through is one
+cell of each window, the first of the largest: ``max_pool_scatter`` brings numbers of windows to these cells and
+``max_pool_gather`` reads them there, so each is the gradient of the other.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fastgrad import dtypes
+from fastgrad.errors import InvalidArgumentError
+from fastgrad.operation import FLOATING, Form, operation, refuse_dtype
+from fastgrad.ops.arguments import tensor_of
+from fastgrad.ops.windows import (
+    Padding,
+    Sizes,
+    channels_back,
+    channels_come_first,
+    channels_to_end,
+    meetings,
+    output_sizes,
+    padding_sizes,
+    per_dimension,
+)
+from fastgrad.tensor import Tensor
+
+_ORDERED = FLOATING | {np.dtype(name) for name in ("int8", "int16", "int32", "int64", "uint8", "uint16")}
+_HALF = (dtypes.float16.numpy, dtypes.bfloat16.numpy)
+
+
+# ---- the primitives --------------------------------------------------------------------------------------
+
+
+def _cells(
+    sizes: Sizes, outputs: Sizes, kernel: Sizes, strides: Sizes, padding: Padding, dilations: Sizes
+) -> Iterator[tuple[Sizes, tuple[slice, ...], tuple[slice, ...]]]:
+    """For each cell of a window: its place, the windows that have it inside the input, and where in the input it is."""
+    for position in np.ndindex(kernel):
+        yield position, *meetings(position, sizes, outputs, strides, padding, dilations)
+
+
+def _max_pool(x: np.ndarray, kernel: Sizes, strides: Sizes, padding: Padding, dilations: Sizes) -> np.ndarray:
+    outputs = output_sizes(x.shape[1:-1], kernel, strides, padding, dilations, "max_pool")
+    least = -np.inf if x.dtype in FLOATING else np.iinfo(x.dtype).min
+    y = np.full((x.shape[0], *outputs, x.shape[-1]), least, x.dtype)
+    for _, windows, cells in _cells(x.shape[1:-1], outputs, kernel, strides, padding, dilations):
+        np.maximum(y[windows], x[cells], out=y[windows])
+    return y
+
+
+def _winners(
+    x: np.ndarray, y: np.ndarray, **window: Any
+) -> Iterator[tuple[Sizes, tuple[slice, ...], tuple[slice, ...], np.ndarray]]:
+    """For each cell of a window, in row-major order, also which windows it is the first maximum of."""
+    missing = np.isnan(y) if x.dtype in FLOATING else None
+    if missing is not None and not missing.any():
+        missing = None
+    free = np.ones(y.shape, bool)
+    for position, windows, cells in _cells(x.shape[1:-1], y.shape[1:-1], **window):
+        found = x[cells] == y[windows]
+        if missing is not None:
+            found |= missing[windows] & np.isnan(x[cells])
+        found &= free[windows]
+        free[windows] ^= found
+        yield position, windows, cells, found
+
+
+def _scatter(x: np.ndarray, y: np.ndarray, g: np.ndarray, **window: Any) -> np.ndarray:
+    out = np.zeros(x.shape, g.dtype)
+    nothing = g.dtype.type(0)
+    for _, windows, cells, found in _winners(x, y, **window):
+        out[cells] += np.where(found, g[windows], nothing)
+    return out
+
+
+def _gather(x: np.ndarray, y: np.ndarray, v: np.ndarray, **window: Any) -> np.ndarray:
+    out = np.zeros(y.shape, v.dtype)
+    for _, windows, cells, found in _winners(x, y, **window):
+        np.copyto(out[windows], v[cells], where=found)
+    return out
+
+
+_max_scatter = operation(
+    "max_pool_scatter",
+    Form.POOL,
+    run=_scatter,
+    gradient=(None, None, lambda g, out, x, y, v, **window: _max_gather(x, y, g, **window)),
+    dtypes=FLOATING,
+)
+_max_gather = operation(
+    "max_pool_gather",
+    Form.POOL,
+    run=_gather,
+    gradient=(None, None, lambda g, out, x, y, v, **window: _max_scatter(x, y, g, **window)),
+    dtypes=FLOATING,
+)
+_max_row = operation(
+    "max_pool",
+    Form.POOL,
+    run=_max_pool,
+    gradient=lambda g, y, x, **window: _max_scatter(x, y, g, **window),
+    dtypes=_ORDERED,
+)
+
+
+def _counts(
+    sizes: Sizes, outputs: Sizes, kernel: Sizes, strides: Sizes, padding: Padding, dilations: Sizes, dtype: np.dtype
+) -> np.ndarray:
+    """How many cells of each window are inside the input; shape (1, *outputs, 1)."""
+    counts = np.zeros((1, *outputs, 1), dtype)
+    for _, windows, _ in _cells(sizes, outputs, kernel, strides, padding, dilations):
+        counts[windows] += 1
+    return counts
+
+
+def _avg_pool(x: np.ndarray, kernel: Sizes, strides: Sizes, padding: Padding, dilations: Sizes) -> np.ndarray:
+    sizes = x.shape[1:-1]
+    outputs = output_sizes(sizes, kernel, strides, padding, dilations, "avg_pool")
+    wide = np.dtype(np.float32) if x.dtype in _HALF else x.dtype
+    y = np.zeros((x.shape[0], *outputs, x.shape[-1]), wide)
+    for _, windows, cells in _cells(sizes, outputs, kernel, strides, padding, dilations):
+        y[windows] += x[cells]
+    y /= _counts(sizes, outputs, kernel, strides, padding, dilations, wide)
+    return y.astype(x.dtype, copy=False)
+
+
+def _avg_spread(
+    g: np.ndarray, input_shape: Sizes, kernel: Sizes, strides: Sizes, padding: Padding, dilations: Sizes
+) -> np.ndarray:
+    sizes, outputs = input_shape[:-1], g.shape[1:-1]
+    wide = np.dtype(np.float32) if g.dtype in _HALF else g.dtype
+    share = g / _counts(sizes, outputs, kernel, strides, padding, dilations, wide)
+    out = np.zeros((g.shape[0], *input_shape), wide)
+    for _, windows, cells in _cells(sizes, outputs, kernel, strides, padding, dilations):
+        out[cells] += share[windows]
+    return out.astype(g.dtype, copy=False)
+
+
+_avg_gradient = operation(
+    "avg_pool_gradient",
+    Form.POOL,
+    run=_avg_spread,
+    gradient=lambda g, y, x, input_shape, **window: _avg_row(g, **window),
+    dtypes=FLOATING,
+)
+_avg_row = operation(
+    "avg_pool",
+    Form.POOL,
+    run=_avg_pool,
+    gradient=lambda g, y, x, **window: _avg_gradient(g, input_shape=x._array.shape[1:], **window),
+    dtypes=FLOATING,
+)
+
+
+# ---- reading arguments -------------------------------------------------------------------------------------
+
+
+def _input(name: str, input: Any, rank: int, allowed: frozenset[np.dtype]) -> Tensor:
+    x = tensor_of(input)
+    if x._array.dtype not in allowed:
+        raise refuse_dtype(name, x._array.dtype, allowed)
+    if x._array.ndim != rank + 2:
+        raise InvalidArgumentError(
+            f"{name}: input must have {rank + 2} dimensions (batch, {rank} spatial, channels), got shape "
+            f"{list(x._array.shape)}."
+        )
+    return x
+
+
+def _pooled(
+    row: Any,
+    name: str,
+    x: Tensor,
+    ksize: Any,
+    strides: Any,
+    padding: Any,
+    data_format: str | None,
+    dilations: Any = None,
+) -> Tensor:
+    rank = x._array.ndim - 2
+    first = channels_come_first(data_format, rank, name)
+    x = channels_to_end(x, rank, first)
+    window = _window(name, x._array.shape, ksize, strides, padding, first, dilations)
+    return channels_back(row(x, **window), x._array.shape[:1], rank, first)
+
+
+def _window(
+    name: str, shape: Sizes, ksize: Any, strides: Any, padding: Any, channels_first: bool, dilations: Any = None
+) -> dict[str, Any]:
+    rank, sizes = len(shape) - 2, shape[1:-1]
+    kernel = per_dimension(ksize, rank, channels_first, f"{name}: ksize")
+    steps = per_dimension(strides, rank, channels_first, f"{name}: strides")
+    rates = per_dimension(dilations, rank, channels_first, f"{name}: dilations")
+    pads = padding_sizes(padding, sizes, kernel, steps, rates, channels_first, name)
+    for pair, width in zip(pads, kernel, strict=True):
+        if not isinstance(padding, str) and max(pair) >= width:
+            raise InvalidArgumentError(f"{name}: padding {max(pair)} needs to be smaller than the window size {width}.")
+    output_sizes(sizes, kernel, steps, pads, rates, name)
+    return {"kernel": kernel, "strides": steps, "padding": pads, "dilations": rates}
+
+
+def _only_strings(name: str, padding: Any) -> None:
+    if not isinstance(padding, str):
+        raise TypeError(f"{name}: Expected string for argument 'padding' not {padding!r}.")
+
+
+# ---- maxima --------------------------------------------------------------------------------------------------
+
+
+def max_pool2d(
+    input: Any, ksize: Any, strides: Any, padding: Any, data_format: str = "NHWC", name: str | None = None
+) -> Tensor:
+    """The largest element of each window.
+
+    Args:
+        input: shape (batch, height, width, channels), a real dtype; ``"NCHW"``: (batch, channels, height, width).
+        ksize: the size of the windows: one number, two, or one for each dimension of the input.
+        strides: the distance between windows, likewise; None means 1.
+        padding: ``"SAME"``, ``"VALID"``, or a pair (before, after) for each dimension of the input; padding is never the
+            maximum.
+        data_format: ``"NHWC"`` or ``"NCHW"``.
+        name: kept for TensorFlow's signature.
+
+    Returns:
+        A tensor of the dtype and format of ``input``. NaN is the largest number. The gradient goes to the first of
+        several largest elements.
+
+    Raises:
+        InvalidArgumentError: shapes, dtypes, strides, paddings or formats that do not fit.
+        ValueError: a wrong number of sizes, strides or paddings.
+        UnimplementedError: windows or strides over batch or channels.
+    """
+    x = _input("max_pool2d", input, 2, _ORDERED)
+    return _pooled(_max_row, "max_pool2d", x, ksize, strides, padding, data_format)
+
+
+def max_pool1d(
+    input: Any, ksize: Any, strides: Any, padding: Any, data_format: str = "NWC", name: str | None = None
+) -> Tensor:
+    """``tf.nn.max_pool2d`` along one dimension.
+
+    Args:
+        input: shape (batch, width, channels), a real dtype; ``"NCW"``: (batch, channels, width).
+        ksize, strides, padding, name: as there.
+        data_format: ``"NWC"`` or ``"NCW"``.
+
+    Raises:
+        InvalidArgumentError, ValueError, UnimplementedError: as there.
+    """
+    x = _input("max_pool1d", input, 1, _ORDERED)
+    return _pooled(_max_row, "max_pool1d", x, ksize, strides, padding, data_format)
+
+
+def max_pool3d(
+    input: Any, ksize: Any, strides: Any, padding: str, data_format: str = "NDHWC", name: str | None = None
+) -> Tensor:
+    """``tf.nn.max_pool2d`` over three dimensions.
+
+    Args:
+        input: shape (batch, depth, height, width, channels), float; ``"NCDHW"``: (batch, channels, depth, height, width).
+        ksize, strides, name: as there.
+        padding: ``"SAME"`` or ``"VALID"``.
+        data_format: ``"NDHWC"`` or ``"NCDHW"``.
+
+    Raises:
+        InvalidArgumentError, ValueError, UnimplementedError: as there.
+        TypeError: ``padding`` is no string.
+    """
+    x = _input("max_pool3d", input, 3, FLOATING)
+    _only_strings("max_pool3d", padding)
+    return _pooled(_max_row, "max_pool3d", x, ksize, strides, padding, data_format)
+
+
+def max_pool(
+    input: Any, ksize: Any, strides: Any, padding: Any, data_format: str | None = None, name: str | None = None
+) -> Tensor:
+    """``tf.nn.max_pool1d``, ``max_pool2d`` or ``max_pool3d``, by the rank of ``input``.
+
+    Args:
+        input, ksize, strides, padding, data_format, name: as there.
+
+    Raises:
+        ValueError: an input that has not 3, 4 or 5 dimensions.
+        InvalidArgumentError, TypeError, UnimplementedError: as there.
+    """
+    rank = _spatial_rank("max_pool", input)
+    return (max_pool1d, max_pool2d, max_pool3d)[rank - 1](input, ksize, strides, padding, data_format)
+
+
+def _spatial_rank(name: str, input: Any) -> int:
+    rank = tensor_of(input)._array.ndim - 2
+    if rank not in (1, 2, 3):
+        raise ValueError(
+            f"{name}: input must have 3, 4 or 5 dimensions, got shape {list(tensor_of(input)._array.shape)}."
+        )
+    return rank
+
+
+class MaxPoolWithArgmax(NamedTuple):
+    """What ``tf.nn.max_pool_with_argmax`` gives."""
+
+    output: Tensor
+    argmax: Tensor
+
+
+def _positions(x: np.ndarray, y: np.ndarray, dtype: str, with_batch: bool, **window: Any) -> np.ndarray:
+    indices = np.arange(x.size, dtype=dtype).reshape(x.shape)
+    if not with_batch:
+        indices = np.broadcast_to(indices[:1], x.shape)
+    return _gather(x, y, indices, **window)
+
+
+_argmax_row = operation("max_pool_argmax", Form.POOL, run=_positions, dtypes=_ORDERED)
+
+
+def max_pool_with_argmax(
+    input: Any,
+    ksize: Any,
+    strides: Any,
+    padding: str,
+    data_format: str = "NHWC",
+    output_dtype: Any = dtypes.int64,
+    include_batch_in_index: bool = False,
+    name: str | None = None,
+) -> MaxPoolWithArgmax:
+    """``tf.nn.max_pool2d``, and where each maximum was found.
+
+    Args:
+        input: shape (batch, height, width, channels), a real dtype.
+        ksize, strides, padding, name: as there.
+        data_format: ``"NHWC"``, the only one.
+        output_dtype: of the positions, int32 or int64.
+        include_batch_in_index: whether positions count from the start of the batch, or of each image.
+
+    Returns:
+        ``output`` and ``argmax``: the position ``(y * width + x) * channels + channel`` of the first maximum.
+
+    Raises:
+        InvalidArgumentError, ValueError, TypeError, UnimplementedError: as there.
+    """
+    what = "max_pool_with_argmax"
+    x = _input(what, input, 2, _ORDERED)
+    _only_strings(what, padding)
+    if data_format != "NHWC":
+        raise InvalidArgumentError(f"{what}: data_format must be 'NHWC', got {data_format!r}.")
+    dtype = dtypes.as_dtype(output_dtype)
+    if dtype not in (dtypes.int32, dtypes.int64):
+        raise InvalidArgumentError(f"{what}: output_dtype must be int32 or int64, got {dtype.name}.")
+    window = _window(what, x._array.shape, ksize, strides, padding, False)
+    y = _max_row(x, **window)
+    return MaxPoolWithArgmax(y, _argmax_row(x, y, dtype=dtype.name, with_batch=bool(include_batch_in_index), **window))
+
+
+# ---- means ---------------------------------------------------------------------------------------------------
+
+
+def avg_pool2d(
+    input: Any, ksize: Any, strides: Any, padding: str, data_format: str = "NHWC", name: str | None = None
+) -> Tensor:
+    """The mean of each window, without its padding.
+
+    Args:
+        input: shape (batch, height, width, channels), float; ``"NCHW"``: (batch, channels, height, width).
+        ksize, strides: as in ``tf.nn.max_pool2d``.
+        padding: ``"SAME"`` or ``"VALID"``.
+        data_format: ``"NHWC"`` or ``"NCHW"``.
+        name: kept for TensorFlow's signature.
+
+    Raises:
+        InvalidArgumentError, ValueError, UnimplementedError: as ``tf.nn.max_pool2d``.
+        TypeError: ``padding`` is no string.
+    """
+    return _averaged("avg_pool2d", input, 2, ksize, strides, padding, data_format)
+
+
+def avg_pool1d(
+    input: Any, ksize: Any, strides: Any, padding: str, data_format: str = "NWC", name: str | None = None
+) -> Tensor:
+    """``tf.nn.avg_pool2d`` along one dimension.
+
+    Args:
+        input: shape (batch, width, channels), float; ``"NCW"``: (batch, channels, width).
+        ksize, strides, padding, name: as there.
+        data_format: ``"NWC"`` or ``"NCW"``.
+
+    Raises:
+        InvalidArgumentError, ValueError, TypeError, UnimplementedError: as there.
+    """
+    return _averaged("avg_pool1d", input, 1, ksize, strides, padding, data_format)
+
+
+def avg_pool3d(
+    input: Any, ksize: Any, strides: Any, padding: str, data_format: str = "NDHWC", name: str | None = None
+) -> Tensor:
+    """``tf.nn.avg_pool2d`` over three dimensions.
+
+    Args:
+        input: shape (batch, depth, height, width, channels), float; ``"NCDHW"``: (batch, channels, depth, height, width).
+        ksize, strides, padding, name: as there.
+        data_format: ``"NDHWC"`` or ``"NCDHW"``.
+
+    Raises:
+        InvalidArgumentError, ValueError, TypeError, UnimplementedError: as there.
+    """
+    return _averaged("avg_pool3d", input, 3, ksize, strides, padding, data_format)
+
+
+def _averaged(
+    name: str, input: Any, rank: int, ksize: Any, strides: Any, padding: Any, data_format: str | None
+) -> Tensor:
+    x = _input(name, input, rank, FLOATING)
+    _only_strings(name, padding)
+    return _pooled(_avg_row, name, x, ksize, strides, padding, data_format)
+
+
+def avg_pool(
+    input: Any, ksize: Any, strides: Any, padding: str, data_format: str | None = None, name: str | None = None
+) -> Tensor:
+    """``tf.nn.avg_pool1d``, ``avg_pool2d`` or ``avg_pool3d``, by the rank of ``input``.
+
+    Args:
+        input, ksize, strides, padding, data_format, name: as there.
+
+    Raises:
+        ValueError: an input that has not 3, 4 or 5 dimensions.
+        InvalidArgumentError, TypeError, UnimplementedError: as there.
+    """
+    rank = _spatial_rank("avg_pool", input)
+    return (avg_pool1d, avg_pool2d, avg_pool3d)[rank - 1](input, ksize, strides, padding, data_format)
+
+
+# ---- either --------------------------------------------------------------------------------------------------
+
+
+def pool(
+    input: Any,
+    window_shape: Sequence[int],
+    pooling_type: str,
+    strides: Sequence[int] | None = None,
+    padding: Any = "VALID",
+    data_format: str | None = None,
+    dilations: Sequence[int] | None = None,
+    name: str | None = None,
+) -> Tensor:
+    """The maximum or the mean of windows of one to three dimensions, which may be dilated.
+
+    Args:
+        input: shape (batch, *spatial, channels).
+        window_shape: a size for each spatial dimension.
+        pooling_type: ``"MAX"`` or ``"AVG"``.
+        strides, dilations: a number for each spatial dimension, not both above 1; None means 1.
+        padding: ``"VALID"``, or ``"SAME"`` without dilations; for maxima also a list of pairs.
+        data_format: as in ``tf.nn.max_pool1d``, ``max_pool2d`` and ``max_pool3d``.
+        name: kept for TensorFlow's signature.
+
+    Raises:
+        ValueError: another pooling type, ranks that do not fit, dilations with strides or with ``"SAME"``.
+        InvalidArgumentError, TypeError, UnimplementedError: as ``tf.nn.max_pool2d``.
+    """
+    rank = len(window_shape)
+    if pooling_type not in ("MAX", "AVG") or rank not in (1, 2, 3):
+        raise ValueError(f"pool: {rank}-D {pooling_type} pooling is not supported; there are 1-D to 3-D MAX and AVG.")
+    x = tensor_of(input)
+    if x._array.ndim != rank + 2:
+        raise ValueError(f"pool: Shape {x.shape} must have rank {rank + 2} for a window_shape of {list(window_shape)}.")
+    steps = per_dimension(strides, rank, False, "pool: strides")
+    rates = per_dimension(dilations, rank, False, "pool: dilations")
+    if math.prod(rates) > 1 and math.prod(steps) > 1:
+        raise ValueError(
+            f"pool: `strides > 1` not supported in conjunction with `dilation_rate > 1`. Received: strides={list(steps)} "
+            f"and dilation_rate={list(rates)}"
+        )
+    if math.prod(rates) > 1 and padding != "VALID":
+        raise ValueError(
+            f"pool: pooling with 'SAME' padding is not implemented for `dilation_rate` > 1. Received: padding={padding} "
+            f"and dilation_rate={list(rates)}"
+        )
+    is_max = pooling_type == "MAX"
+    if not is_max or rank == 3:
+        _only_strings("pool", padding)
+    x = _input("pool", x, rank, _ORDERED if is_max else FLOATING)
+    return _pooled(_max_row if is_max else _avg_row, "pool", x, window_shape, steps, padding, data_format, rates)
