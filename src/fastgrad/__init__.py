@@ -257,6 +257,7 @@ from fastgrad.printing import print as print  # noqa: A004  # TensorFlow's name
 from fastgrad.scopes import device as device
 from fastgrad.scopes import name_scope as name_scope
 
+__version__ = "0.1.0.dev0"
 newaxis = None
 
 _LAZY = (
