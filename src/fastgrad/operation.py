@@ -31,7 +31,7 @@ import numpy as np
 from fastgrad import dtypes
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.recording import recorders
-from fastgrad.tensor import Tensor, as_tensor_or_none, convert_beside, convert_to_tensor
+from fastgrad.tensor import Tensor, as_tensor_or_none, convert_beside, convert_to_tensor, scalars
 from fastgrad.variable import Variable
 
 ndarray = np.ndarray
@@ -277,6 +277,23 @@ def convert_pair(x: Any, y: Any, name: str | None = None) -> tuple[Tensor, Tenso
     Raises:
         TypeError: such a value, as ``1.5`` beside integers; for "add" it is left to the check of dtypes, as in TensorFlow.
     """
+    # The short ways are those of hot code: a variable, and a Python number seen before.
+    first, second = type(x), type(y)
+    if first is Variable:
+        x, first = x._read(), Tensor
+    if second is Variable:
+        y, second = y._read(), Tensor
+    if first is Tensor:
+        if second is Tensor:
+            return x, y
+        if second is float or second is int:
+            b = scalars.get((y or str(y), x._array.dtype, second))
+            if b is not None:
+                return x, b
+    elif second is Tensor and (first is float or first is int):
+        a = scalars.get((x or str(x), y._array.dtype, first))
+        if a is not None:
+            return a, y
     a, b = as_tensor_or_none(x), as_tensor_or_none(y)
     if a is not None:
         if b is None:

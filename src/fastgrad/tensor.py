@@ -22,7 +22,9 @@ class Tensor:
 
     # _array is never written to. _owner is the Variable whose memory _array shares, if any: the
     # variable gives this tensor bytes of its own just before it changes (see variable.py).
-    __slots__ = ("__weakref__", "_array", "_owner")
+    # _logits is set on what keras's softmax and sigmoid return: the tensor that they were computed
+    # from, from which cross-entropies are computed in its stead.
+    __slots__ = ("__weakref__", "_array", "_logits", "_owner")
 
     __array_priority__ = 100
 
@@ -57,7 +59,9 @@ class Tensor:
     def set_shape(self, shape: Any) -> None:
         """Checks that the tensor has ``shape`` (None dimensions match any); ValueError if not."""
         if not self.shape.is_compatible_with(shape):
-            raise ValueError(f"Tensor.set_shape: the tensor has shape {self.shape}, not compatible with {TensorShape(shape)}.")
+            raise ValueError(
+                f"Tensor.set_shape: the tensor has shape {self.shape}, not compatible with {TensorShape(shape)}."
+            )
 
     def numpy(self) -> Any:
         """The elements as a NumPy array of their own, or as a NumPy scalar if the shape is ()."""
@@ -242,7 +246,9 @@ def convert_to_tensor(value: Any, dtype: Any = None, dtype_hint: Any = None, nam
             return convert_beside(value, dtypes.as_dtype(dtype_hint).numpy)
         return from_python(value, dtype)
     if dtype is not None and tensor.dtype is not dtype:
-        raise ValueError(f"Tensor conversion requested dtype {dtype.name} for Tensor with dtype {tensor.dtype.name}: {tensor!r}")
+        raise ValueError(
+            f"Tensor conversion requested dtype {dtype.name} for Tensor with dtype {tensor.dtype.name}: {tensor!r}"
+        )
     return tensor
 
 
@@ -265,8 +271,8 @@ def convert_beside(value: Any, dtype: np.dtype) -> Tensor:
     """``value`` as the other operand of a tensor of ``dtype``: Python values and arrays take it if they can."""
     kind = type(value)
     if kind is float or kind is int:
-        key = (value, dtype, kind)
-        tensor = _scalars.get(key)
+        key = (value or str(value), dtype, kind)  # 0.0 and -0.0 are equal, their texts are not
+        tensor = scalars.get(key)
         if tensor is not None:
             return tensor
     tensor = as_tensor_or_none(value)
@@ -276,13 +282,13 @@ def convert_beside(value: Any, dtype: np.dtype) -> Tensor:
         tensor = from_python(value, dtypes.OF_NUMPY[dtype])
     except (TypeError, OverflowError):
         return from_python(value, None)
-    if (kind is float or kind is int) and value and len(_scalars) < 4096:
-        # Never a zero: 0.0 and -0.0 are one key.
-        _scalars[key] = tensor
+    if (kind is float or kind is int) and len(scalars) < 4096:
+        scalars[key] = tensor
     return tensor
 
 
-_scalars: dict[Any, Tensor] = {}
+scalars: dict[Any, Tensor] = {}
+"""Python numbers as tensors by ``(number, dtype, int or float)``; 0 stands there by its text. Never given to users."""
 
 
 def from_python(value: Any, dtype: DType | None) -> Tensor:
@@ -351,13 +357,17 @@ def _from_foreign(value: Any, dtype: DType | None) -> np.ndarray:
         return _from_numpy(np.from_dlpack(value), dtype)
     if isinstance(value, TensorShape) or hasattr(value, "__float__"):
         return array_of(list(value) if isinstance(value, tuple) else float(value), dtype)
-    raise ValueError(f"Attempt to convert a value ({_short(value)}) with an unsupported type ({type(value)}) to a Tensor.")
+    raise ValueError(
+        f"Attempt to convert a value ({_short(value)}) with an unsupported type ({type(value)}) to a Tensor."
+    )
 
 
 def _refuse_objects(value: Any, natural: np.ndarray) -> None:
     if any(isinstance(item, int) for item in natural.reshape(-1)):
         raise ValueError(f"Can't convert Python sequence with out-of-range integer to Tensor: {_short(value)}")
-    raise ValueError(f"Attempt to convert a value ({_short(value)}) with an unsupported type ({type(value)}) to a Tensor.")
+    raise ValueError(
+        f"Attempt to convert a value ({_short(value)}) with an unsupported type ({type(value)}) to a Tensor."
+    )
 
 
 def _natural_dtype(value: Any, natural: np.ndarray) -> np.dtype:
@@ -387,7 +397,9 @@ def _checked_cast(value: Any, natural: np.ndarray, dtype: DType) -> np.ndarray:
     if dtype.is_integer and natural.size:
         low, high = int(natural.min()), int(natural.max())
         if low < dtype.min or high > dtype.max:
-            raise TypeError(f"Cannot convert {_short(value)} to EagerTensor of dtype {dtype.name}: it holds {dtype.limits}.")
+            raise TypeError(
+                f"Cannot convert {_short(value)} to EagerTensor of dtype {dtype.name}: it holds {dtype.limits}."
+            )
     with np.errstate(all="ignore"):
         return np.array(natural, dtype.numpy, order="C")
 

@@ -292,7 +292,8 @@ def polyval(coeffs: Any, x: Any, name: str | None = None) -> Tensor:
     x = convert_to_tensor(x)
     if not coeffs:
         return zeros_as(x)
-    total, _ = convert_pair(coeffs[0], x)
+    first = coeffs[0]
+    total = first if isinstance(first, Tensor) else convert_to_tensor(first, x.dtype)
     for coefficient in coeffs[1:]:
         total = add(multiply(total, x), coefficient)
     return total

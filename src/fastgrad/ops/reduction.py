@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import prod
 from typing import Any
 
 import numpy as np
 
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.operation import BOOLEAN, FLOATING, NUMERIC, REAL, TABLE, Form, Operation, operation, refuse_dtype
+from fastgrad.operation import (
+    BOOLEAN,
+    FLOATING,
+    INTEGER,
+    NUMERIC,
+    QUIET,
+    REAL,
+    TABLE,
+    Form,
+    Operation,
+    operation,
+    quiet_reset,
+    quiet_set,
+    refuse_dtype,
+)
 from fastgrad.ops.arguments import integers, tensor_of
 from fastgrad.ops.arithmetic import conjugate, multiply, subtract
 from fastgrad.ops.casting import cast
@@ -16,6 +31,7 @@ from fastgrad.ops.comparison import equal
 from fastgrad.ops.division import realdiv
 from fastgrad.ops.exponential import exp
 from fastgrad.ops.summation import sum_over
+from fastgrad.recording import recorders
 from fastgrad.tensor import Tensor
 
 
@@ -53,6 +69,30 @@ def reduction_axes(name: str, axis: Any, rank: int) -> tuple[int, ...]:
 _ALL_AXES = [tuple(range(rank)) for rank in range(8)]
 
 
+class Reduction(Operation):
+    """A row over axes; ``run(x, axes, keepdims)`` gives a new array, never a view."""
+
+    def __init__(
+        self, name: str, run: Callable[..., Any], gradient: Any = None, *, dtypes: frozenset[np.dtype]
+    ) -> None:
+        super().__init__(name, run, gradient, form=Form.REDUCE, dtypes=dtypes)
+
+    def __call__(self, x: Tensor, *, axes: tuple[int, ...], keepdims: bool) -> Tensor:
+        """``Operation.__call__`` for what reductions are: one input, two attributes, no views."""
+        token = quiet_set(QUIET)
+        try:
+            result = self.run(x._array, axes, keepdims)
+        finally:
+            quiet_reset(token)
+        y = Tensor(result if type(result) is np.ndarray else np.asarray(result))
+        active = recorders.active
+        if active:
+            inputs, outputs, attributes = (x,), (y,), {"axes": axes, "keepdims": keepdims}
+            for recorder in active:
+                recorder.on_operation(self, inputs, outputs, attributes)
+        return y
+
+
 def _reduced(row: Operation, input_tensor: Any, axis: Any, keepdims: Any) -> Tensor:
     x = input_tensor if type(input_tensor) is Tensor else tensor_of(input_tensor)
     array = x._array
@@ -64,8 +104,9 @@ def _reduced(row: Operation, input_tensor: Any, axis: Any, keepdims: Any) -> Ten
 # ---- sums and means ------------------------------------------------------------------------------------
 
 
-def _count(shape: tuple[int, ...], axes: tuple[int, ...]) -> int:
-    return prod([shape[axis] for axis in axes])
+def _count(whole: np.ndarray, reduced: Any) -> int:
+    """How many elements went into each result."""
+    return whole.size // (reduced.size or 1)
 
 
 def _spread(g: np.ndarray, shape: tuple[int, ...], axes: tuple[int, ...]) -> np.ndarray:
@@ -91,15 +132,15 @@ spread.__doc__ = (
 
 
 def _reduce_sum(x: np.ndarray, axes: tuple[int, ...], keepdims: bool) -> Any:
+    dtype = x.dtype
     y = sum_over(x, axes, keepdims)
-    return y if y.dtype == x.dtype else y.astype(x.dtype)
+    return y if y.dtype is dtype or y.dtype == dtype else y.astype(dtype)
 
 
-_sum = operation(
+_sum = Reduction(
     "reduce_sum",
-    Form.REDUCE,
-    run=_reduce_sum,
-    gradient=lambda g, y, x, axes, keepdims: spread(g, shape=x._array.shape, axes=axes),
+    _reduce_sum,
+    lambda g, y, x, axes, keepdims: spread(g, shape=x._array.shape, axes=axes),
     dtypes=NUMERIC,
 )
 
@@ -121,25 +162,24 @@ def reduce_sum(input_tensor: Any, axis: Any = None, keepdims: bool = False, name
 
 
 def _reduce_mean(x: np.ndarray, axes: tuple[int, ...], keepdims: bool) -> Any:
-    count = _count(x.shape, axes)
-    kind = x.dtype.kind
-    if kind in "iu":
-        total = np.add.reduce(x, axes, np.int64 if kind == "i" else np.uint64, None, keepdims)
+    dtype = x.dtype
+    if dtype in INTEGER:
+        total = np.add.reduce(x, axes, np.int64 if dtype.kind == "i" else np.uint64, None, keepdims)
+        count = _count(x, total)
         if count:
-            total = (np.abs(total) // total.dtype.type(count)) * np.sign(total)  # towards zero
-        return total.astype(x.dtype)
+            total = np.abs(total) // total.dtype.type(count) * np.sign(total)  # towards zero
+        return total.astype(dtype)
     total = sum_over(x, axes, keepdims)
-    y = np.divide(total, total.dtype.type(count))
-    return y if y.dtype == x.dtype else y.astype(x.dtype)
+    y = total / total.dtype.type(_count(x, total))
+    return y if y.dtype is dtype or y.dtype == dtype else y.astype(dtype)
 
 
 def _mean_gradient(g: Tensor, y: Tensor, x: Tensor, axes: tuple[int, ...], keepdims: bool) -> Tensor:
-    shape = x._array.shape
-    count = _count(shape, axes)
-    return spread(multiply(g, 1.0 / count) if count else g, shape=shape, axes=axes)
+    count = _count(x._array, y._array)
+    return spread(multiply(g, 1.0 / count) if count else g, shape=x._array.shape, axes=axes)
 
 
-_mean = operation("reduce_mean", Form.REDUCE, run=_reduce_mean, gradient=_mean_gradient, dtypes=NUMERIC)
+_mean = Reduction("reduce_mean", _reduce_mean, _mean_gradient, dtypes=NUMERIC)
 
 
 def reduce_mean(input_tensor: Any, axis: Any = None, keepdims: bool = False, name: str | None = None) -> Tensor:
@@ -169,7 +209,7 @@ def _prod_gradient(g: Tensor, y: Tensor, x: Tensor, axes: tuple[int, ...], keepd
     shape = x._array.shape
     order = tuple([axis for axis in range(len(shape)) if axis not in axes]) + axes
     kept = tuple([shape[axis] for axis in order[: len(order) - len(axes)]])
-    rows = TABLE["reshape"](TABLE["transpose"](x, perm=order), shape=(prod(kept), _count(shape, axes)))
+    rows = TABLE["reshape"](TABLE["transpose"](x, perm=order), shape=(prod(kept), _count(x._array, y._array)))
     left = TABLE["cumprod"](rows, axis=1, exclusive=True, reverse=False)
     right = TABLE["cumprod"](rows, axis=1, exclusive=True, reverse=True)
     others = TABLE["reshape"](multiply(left, right), shape=tuple([shape[axis] for axis in order]))
@@ -177,7 +217,7 @@ def _prod_gradient(g: Tensor, y: Tensor, x: Tensor, axes: tuple[int, ...], keepd
     return multiply(spread(g, shape=shape, axes=axes), conjugate(TABLE["transpose"](others, perm=back)))
 
 
-_prod = operation("reduce_prod", Form.REDUCE, run=_reduce_prod, gradient=_prod_gradient, dtypes=NUMERIC)
+_prod = Reduction("reduce_prod", _reduce_prod, _prod_gradient, dtypes=NUMERIC)
 
 
 def reduce_prod(input_tensor: Any, axis: Any = None, keepdims: bool = False, name: str | None = None) -> Tensor:
@@ -220,8 +260,8 @@ def _extreme_gradient(g: Tensor, y: Tensor, x: Tensor, axes: tuple[int, ...], ke
     return multiply(chosen, spread(share, shape=shape, axes=axes))
 
 
-_max = operation("reduce_max", Form.REDUCE, run=_reduce_max, gradient=_extreme_gradient, dtypes=REAL)
-_min = operation("reduce_min", Form.REDUCE, run=_reduce_min, gradient=_extreme_gradient, dtypes=REAL)
+_max = Reduction("reduce_max", _reduce_max, _extreme_gradient, dtypes=REAL)
+_min = Reduction("reduce_min", _reduce_min, _extreme_gradient, dtypes=REAL)
 
 
 def reduce_max(input_tensor: Any, axis: Any = None, keepdims: bool = False, name: str | None = None) -> Tensor:
@@ -256,16 +296,14 @@ def reduce_min(input_tensor: Any, axis: Any = None, keepdims: bool = False, name
 
 # ---- booleans ------------------------------------------------------------------------------------------
 
-_any = operation(
+_any = Reduction(
     "reduce_any",
-    Form.REDUCE,
-    run=lambda x, axes, keepdims: np.logical_or.reduce(x, axes, None, None, keepdims),
+    lambda x, axes, keepdims: np.logical_or.reduce(x, axes, None, None, keepdims),
     dtypes=BOOLEAN,
 )
-_all = operation(
+_all = Reduction(
     "reduce_all",
-    Form.REDUCE,
-    run=lambda x, axes, keepdims: np.logical_and.reduce(x, axes, None, None, keepdims),
+    lambda x, axes, keepdims: np.logical_and.reduce(x, axes, None, None, keepdims),
     dtypes=BOOLEAN,
 )
 
@@ -320,9 +358,7 @@ def _logsumexp_gradient(g: Tensor, y: Tensor, x: Tensor, axes: tuple[int, ...], 
     return multiply(spread(g, shape=shape, axes=axes), weights)
 
 
-_logsumexp_row = operation(
-    "reduce_logsumexp", Form.REDUCE, run=_logsumexp, gradient=_logsumexp_gradient, dtypes=FLOATING
-)
+_logsumexp_row = Reduction("reduce_logsumexp", _logsumexp, _logsumexp_gradient, dtypes=FLOATING)
 
 
 def reduce_logsumexp(input_tensor: Any, axis: Any = None, keepdims: bool = False, name: str | None = None) -> Tensor:
@@ -350,7 +386,7 @@ def _norm_gradient(g: Tensor, y: Tensor, x: Tensor, axes: tuple[int, ...], keepd
     return multiply(x, spread(realdiv(g, y), shape=x._array.shape, axes=axes))
 
 
-_norm = operation("reduce_euclidean_norm", Form.REDUCE, run=_euclidean_norm, gradient=_norm_gradient, dtypes=NUMERIC)
+_norm = Reduction("reduce_euclidean_norm", _euclidean_norm, _norm_gradient, dtypes=NUMERIC)
 
 
 def reduce_euclidean_norm(

@@ -139,7 +139,7 @@ def sufficient_statistics(
     """
     x = tensor_of(x)
     if shift is not None:
-        shift = convert_beside(shift, x._array.dtype)
+        shift = convert_to_tensor(shift, x.dtype)
     centred = x if shift is None else subtract(x, shift)
     total = reduce_sum(centred, axes, keepdims)
     squares = reduce_sum(square(centred), axes, keepdims)

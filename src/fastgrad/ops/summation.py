@@ -13,6 +13,7 @@ import numpy as np
 
 _HALVES = frozenset(np.dtype(name) for name in ("float16", "bfloat16"))
 _FLOAT32 = np.dtype(np.float32)
+_add_reduce = np.add.reduce
 _ROWS = 16  # rows added one after the other
 _WIDTH = 256  # elements of a row that make NumPy's inner loop worth its start
 
@@ -31,10 +32,9 @@ def sum_over(x: np.ndarray, axes: tuple[int, ...], keepdims: bool) -> np.ndarray
     dtype = x.dtype
     if dtype in _HALVES:
         dtype = _FLOAT32
-    rank = x.ndim
-    if x.size <= 2048 or dtype.kind in "iu" or (len(axes) == rank and x.flags.c_contiguous):
-        return np.add.reduce(x, axes, dtype, None, keepdims)
-    shape = x.shape
+    if x.size <= 2048 or dtype.kind in "iu" or (len(axes) == x.ndim and x.flags.c_contiguous):
+        return _add_reduce(x, axes, dtype, None, keepdims)
+    shape, rank = x.shape, x.ndim
     total = np.ascontiguousarray(x)
     # Neighbouring axes that are reduced together count as one; the last run of axes goes first, as it is contiguous.
     sizes = list(shape)
@@ -48,7 +48,7 @@ def sum_over(x: np.ndarray, axes: tuple[int, ...], keepdims: bool) -> np.ndarray
             start -= 1
         terms = prod(sizes[start:stop])
         view = total.reshape(prod(sizes[:start]), terms, prod(sizes[stop:]))
-        total = _sum_rows(view, dtype) if view.shape[2] != 1 else np.add.reduce(view[:, :, 0], 1, dtype)
+        total = _sum_rows(view, dtype) if view.shape[2] != 1 else _add_reduce(view[:, :, 0], 1, dtype)
         sizes[start:stop] = [1] * (stop - start)
         stop = start
     if keepdims:
@@ -65,7 +65,7 @@ def _sum_rows(x: np.ndarray, dtype: np.dtype) -> np.ndarray:
         groups = rows // (_ROWS * beside)
         whole = groups * _ROWS * beside
         parts = x[:, :whole].reshape(batch * groups, _ROWS, beside * columns)
-        sums = np.add.reduce(parts, 1, dtype).reshape(batch, groups * beside, columns)
-        x = sums if whole == rows else np.concatenate([sums, np.add.reduce(x[:, whole:], 1, dtype)[:, None]], axis=1)
+        sums = _add_reduce(parts, 1, dtype).reshape(batch, groups * beside, columns)
+        x = sums if whole == rows else np.concatenate([sums, _add_reduce(x[:, whole:], 1, dtype)[:, None]], axis=1)
         rows = x.shape[1]
-    return np.add.reduce(x, 1, dtype)
+    return _add_reduce(x, 1, dtype)
