@@ -252,18 +252,29 @@ from fastgrad.ops.assertion import assert_rank as assert_rank
 from fastgrad.ops.python_function import numpy_function as numpy_function
 from fastgrad.ops.python_function import py_function as py_function
 
-# ---- printing.py, scopes.py
+# ---- eager.py, printing.py, scopes.py
+from fastgrad.eager import AggregationMethod as AggregationMethod
+from fastgrad.eager import VariableAggregation as VariableAggregation
+from fastgrad.eager import VariableSynchronization as VariableSynchronization
+from fastgrad.eager import control_dependencies as control_dependencies
+from fastgrad.eager import executing_eagerly as executing_eagerly
+from fastgrad.eager import get_static_value as get_static_value
+from fastgrad.eager import group as group
+from fastgrad.eager import init_scope as init_scope
+from fastgrad.eager import no_op as no_op
+from fastgrad.eager import tuple as tuple  # noqa: A004  # TensorFlow's name
 from fastgrad.printing import print as print  # noqa: A004  # TensorFlow's name
 from fastgrad.scopes import device as device
 from fastgrad.scopes import name_scope as name_scope
 
 __version__ = "0.1.0.dev0"
+from fastgrad.version import VERSION as __version__
+
 newaxis = None
 
 _LAZY = (
     "autodiff",
     "bitwise",
-    "compat",
     "config",
     "contrib",
     "data",
@@ -281,14 +292,29 @@ _LAZY = (
     "optimizers",
     "random",
     "train",
+    "version",
 )
+
+# Names of namespaces that are imported when first used, by the namespace.
+_LATER = {
+    "Module": "module",
+    "constant_initializer": "initializers",
+    "ones_initializer": "initializers",
+    "random_normal_initializer": "initializers",
+    "random_uniform_initializer": "initializers",
+    "zeros_initializer": "initializers",
+}
 
 
 def __getattr__(name: str) -> _Any:
     if name in _LAZY:
         return _importlib.import_module("fastgrad." + name)
-    raise AttributeError(f"module 'fastgrad' has no attribute {name!r}")
+    if name in _LATER:
+        return getattr(_importlib.import_module("fastgrad." + _LATER[name]), name)
+    from fastgrad.names import missing
+
+    raise missing("tf", name, __dir__())
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_LAZY})
+    return sorted({*globals(), *_LAZY, *_LATER})

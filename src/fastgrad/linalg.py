@@ -59,3 +59,9 @@ from fastgrad.ops.matrix_functions import sqrtm as sqrtm
 from fastgrad.ops.norms import l2_normalize as l2_normalize
 from fastgrad.ops.norms import norm as norm
 from fastgrad.ops.norms import normalize as normalize
+
+
+def __getattr__(name: str) -> object:
+    from fastgrad.names import missing
+
+    raise missing("tf.linalg", name, globals())

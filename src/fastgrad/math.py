@@ -163,3 +163,13 @@ from fastgrad.ops.special import bessel_i1e as bessel_i1e
 from fastgrad.ops.statistics import bincount as bincount
 from fastgrad.ops.statistics import reduce_std as reduce_std
 from fastgrad.ops.statistics import reduce_variance as reduce_variance
+
+# ---- ops/activation.py
+from fastgrad.ops.activation import log_softmax as log_softmax
+from fastgrad.ops.activation import softmax as softmax
+
+
+def __getattr__(name: str) -> object:
+    from fastgrad.names import missing
+
+    raise missing("tf.math", name, globals())

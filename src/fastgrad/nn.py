@@ -39,9 +39,14 @@ from fastgrad.ops.indexing import embedding_lookup as embedding_lookup
 # ---- ops/inspection.py
 from fastgrad.ops.inspection import zero_fraction as zero_fraction
 
+# ---- ops/dense.py
+from fastgrad.ops.dense import bias_add as bias_add
+
 # ---- ops/loss.py
+from fastgrad.ops.loss import compute_average_loss as compute_average_loss
 from fastgrad.ops.loss import l2_loss as l2_loss
 from fastgrad.ops.loss import log_poisson_loss as log_poisson_loss
+from fastgrad.ops.loss import scale_regularization_loss as scale_regularization_loss
 from fastgrad.ops.loss import sigmoid_cross_entropy_with_logits as sigmoid_cross_entropy_with_logits
 from fastgrad.ops.loss import softmax_cross_entropy_with_logits as softmax_cross_entropy_with_logits
 from fastgrad.ops.loss import sparse_softmax_cross_entropy_with_logits as sparse_softmax_cross_entropy_with_logits
@@ -51,6 +56,9 @@ from fastgrad.ops.loss import weighted_cross_entropy_with_logits as weighted_cro
 from fastgrad.ops.normalization import batch_normalization as batch_normalization
 from fastgrad.ops.normalization import local_response_normalization as local_response_normalization
 from fastgrad.ops.normalization import local_response_normalization as lrn
+from fastgrad.ops.normalization import (
+    batch_norm_with_global_normalization as batch_norm_with_global_normalization,
+)
 
 # ---- ops/norms.py
 from fastgrad.ops.norms import l2_normalize as l2_normalize
@@ -88,3 +96,9 @@ from fastgrad.ops.transposed_convolution import conv3d_transpose as conv3d_trans
 from fastgrad.ops.transposed_convolution import conv_transpose as conv_transpose
 from fastgrad.ops.transposed_convolution import depthwise_conv2d_backprop_filter as depthwise_conv2d_backprop_filter
 from fastgrad.ops.transposed_convolution import depthwise_conv2d_backprop_input as depthwise_conv2d_backprop_input
+
+
+def __getattr__(name: str) -> object:
+    from fastgrad.names import missing
+
+    raise missing("tf.nn", name, globals())

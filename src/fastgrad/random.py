@@ -22,3 +22,9 @@ from fastgrad.ops.random_stateless import stateless_normal as stateless_normal
 from fastgrad.ops.random_stateless import stateless_poisson as stateless_poisson
 from fastgrad.ops.random_stateless import stateless_truncated_normal as stateless_truncated_normal
 from fastgrad.ops.random_stateless import stateless_uniform as stateless_uniform
+
+
+def __getattr__(name: str) -> object:
+    from fastgrad.names import missing
+
+    raise missing("tf.random", name, globals())

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels import dense as kernels
 from fastgrad.operation import TABLE, Form, joint, operation
-from fastgrad.tensor import Tensor
+from fastgrad.tensor import Tensor, convert_to_tensor
 
 FUSED_ACTIVATIONS = frozenset(["linear", "relu", "tanh", "sigmoid"])
 """Activations whose gradient follows from their result, so that nothing else is kept for it."""
@@ -52,9 +53,7 @@ def _backward_rule(needs: Any, gg: Any, z: Any, g: Tensor, y: Tensor, activation
     return for_g, for_y
 
 
-_gradient = operation(
-    "dense_gradient", Form.FUSED, run=_backward, gradient=joint(_backward_rule), dtypes=_HAS_KERNEL
-)
+_gradient = operation("dense_gradient", Form.FUSED, run=_backward, gradient=joint(_backward_rule), dtypes=_HAS_KERNEL)
 
 
 def _forward_rule(
@@ -99,3 +98,29 @@ def dense(x: Tensor, kernel: Tensor, bias: Tensor | None, activation: str = "lin
     return y if activation == "linear" else TABLE[activation](y)
 
 
+def bias_add(value: Any, bias: Any, data_format: str | None = None, name: str | None = None) -> Tensor:
+    """``value`` plus a vector along the channels.
+
+    Args:
+        value: rank 2 or more.
+        bias: shape (channels,), of the dtype of ``value``.
+        data_format: ``"N...C"`` (default; also "NHWC") if the channels are last, ``"NC..."`` (also "NCHW") if second.
+        name: kept for TensorFlow's signature.
+
+    Raises:
+        ValueError: an unknown data format.
+        InvalidArgumentError: the shapes do not go together. TensorFlow: tf.nn.bias_add.
+    """
+    if data_format is not None and not data_format.startswith("N"):
+        raise ValueError(f"`data_format` must be of the form `N...C` or `NC...`. Received: data_format={data_format}")
+    value = convert_to_tensor(value)
+    bias = convert_to_tensor(bias, dtype_hint=value.dtype)
+    first = data_format is not None and data_format.startswith("NC")
+    if value.ndim < 2 or bias.ndim != 1 or bias.shape[0] != value.shape[1 if first else -1]:
+        raise InvalidArgumentError(
+            f"bias_add: must provide as many biases as channels of an input of rank 2 or more: got input shape "
+            f"{list(value.shape)}, bias shape {list(bias.shape)}, data_format {data_format}."
+        )
+    if first and value.ndim > 2:
+        bias = TABLE["reshape"](bias, shape=(bias._array.size, *(1,) * (value.ndim - 2)))
+    return TABLE["add"](value, bias)

@@ -103,7 +103,9 @@ def sparse_softmax_cross_entropy_with_logits(labels: Any, logits: Any, name: str
     what = "sparse_softmax_cross_entropy_with_logits"
     _sparse.check_dtype(x._array)
     if t._array.dtype.kind not in "iu":
-        raise InvalidArgumentError(f"{what}: labels must be int32 or int64, got {t.dtype.name}; cast them with tf.cast.")
+        raise InvalidArgumentError(
+            f"{what}: labels must be int32 or int64, got {t.dtype.name}; cast them with tf.cast."
+        )
     if not x.ndim:
         raise ValueError(f"{what}: Logits cannot be scalars - received shape {x.shape}.")
     if t._array.shape != x._array.shape[:-1]:
@@ -212,7 +214,9 @@ def softmax_cross_entropy_with_logits(labels: Any, logits: Any, axis: int = -1, 
             raise refuse_mix(what, x._array.dtype, t._array.dtype)
     rank = x.ndim
     if not rank or not -rank <= axis < rank:
-        raise InvalidArgumentError(f"{what}: axis must be in [{-rank}, {rank}) for logits of shape {list(x.shape)}, got {axis}.")
+        raise InvalidArgumentError(
+            f"{what}: axis must be in [{-rank}, {rank}) for logits of shape {list(x.shape)}, got {axis}."
+        )
     if t._array.shape != x._array.shape:
         try:
             shape = np.broadcast_shapes(t._array.shape, x._array.shape)
@@ -326,3 +330,30 @@ def log_poisson_loss(targets: Any, log_input: Any, compute_full_loss: bool = Fal
     safe = TABLE["where"](outside, z, Tensor(np.ones_like(z._array)))
     stirling = safe * log(safe) - safe + 0.5 * log(2.0 * np.pi * safe)
     return loss + TABLE["where"](inside, Tensor(np.zeros_like(z._array)), stirling)
+
+
+def compute_average_loss(per_example_loss: Any, sample_weight: Any = None, global_batch_size: Any = None) -> Tensor:
+    """The sum of losses, weighted, over the batch size.
+
+    Args:
+        per_example_loss: floating, one loss an example.
+        sample_weight: broadcasts with it, or None.
+        global_batch_size: an integer; default the number of losses.
+
+    Raises:
+        ValueError: the batch size is negative. TensorFlow: tf.nn.compute_average_loss.
+    """
+    losses = convert_to_tensor(per_example_loss)
+    size = losses._array.shape[0] if global_batch_size is None else int(global_batch_size)
+    if size < 0:
+        raise ValueError(f"compute_average_loss: global_batch_size must be non-negative, got {size}.")
+    if sample_weight is not None:
+        losses = losses * convert_to_tensor(sample_weight, dtype_hint=losses.dtype)
+    total = TABLE["reduce_sum"](losses, axes=tuple(range(losses.ndim)), keepdims=False)
+    return TABLE["divide_no_nan"](total, Tensor(np.asarray(size, total._array.dtype)))
+
+
+def scale_regularization_loss(regularization_loss: Any) -> Tensor:
+    """The sum of regularisation losses, over the one replica. TensorFlow: tf.nn.scale_regularization_loss."""
+    losses = convert_to_tensor(regularization_loss)
+    return TABLE["reduce_sum"](losses, axes=tuple(range(losses.ndim)), keepdims=False)

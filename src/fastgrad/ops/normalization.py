@@ -155,6 +155,25 @@ def batch_normalization(
     return x * inverse + shift
 
 
+def batch_norm_with_global_normalization(
+    input: Any,  # noqa: A002  # TensorFlow's name
+    mean: Any,
+    variance: Any,
+    beta: Any,
+    gamma: Any,
+    variance_epsilon: float,
+    scale_after_normalization: bool,
+    name: str | None = None,
+) -> Tensor:
+    """``batch_normalization`` with ``gamma`` only if ``scale_after_normalization``.
+
+    TensorFlow: tf.nn.batch_norm_with_global_normalization.
+    """
+    return batch_normalization(
+        input, mean, variance, beta, gamma if scale_after_normalization else None, variance_epsilon, name
+    )
+
+
 def local_response_normalization(
     input: Any,  # noqa: A002  # TensorFlow's name
     depth_radius: int = 5,
@@ -176,7 +195,9 @@ def local_response_normalization(
     """
     x = convert_to_tensor(input)
     if x.ndim != 4:
-        raise InvalidArgumentError(f"local_response_normalization: in must be 4-dimensional, got shape {list(x.shape)}.")
+        raise InvalidArgumentError(
+            f"local_response_normalization: in must be 4-dimensional, got shape {list(x.shape)}."
+        )
     channels = x._array.shape[-1]
     near = np.abs(np.subtract.outer(np.arange(channels), np.arange(channels))) <= depth_radius
     band = Tensor(near.astype(x._array.dtype))

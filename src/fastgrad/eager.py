@@ -1,0 +1,77 @@
+"""What programs written for graphs ask for, as it is in eager execution."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from fastgrad.tensor import as_tensor_or_none, convert_to_tensor
+
+
+class AggregationMethod:
+    """How gradients of several uses are added; kept for TensorFlow's signatures, changes nothing."""
+
+    ADD_N = DEFAULT = 0
+    EXPERIMENTAL_TREE = 1
+    EXPERIMENTAL_ACCUMULATE_N = 2
+
+
+class VariableSynchronization(enum.Enum):
+    """When copies of a variable are synchronised; there is one copy."""
+
+    AUTO = 0
+    NONE = 1
+    ON_WRITE = 2
+    ON_READ = 3
+
+
+class VariableAggregation(enum.Enum):
+    """How copies of a variable are combined; there is one copy."""
+
+    NONE = 0
+    SUM = 1
+    MEAN = 2
+    ONLY_FIRST_REPLICA = 3
+
+
+def executing_eagerly() -> bool:
+    """True: operations run at once. TensorFlow: tf.executing_eagerly."""
+    return True
+
+
+@contextmanager
+def control_dependencies(control_inputs: Any) -> Iterator[None]:
+    """Nothing to order: operations run in the order of the program. TensorFlow: tf.control_dependencies."""
+    for item in control_inputs or ():
+        if callable(item):
+            item()
+    yield
+
+
+@contextmanager
+def init_scope() -> Iterator[None]:
+    """Nothing to leave: there is no graph. TensorFlow: tf.init_scope."""
+    yield
+
+
+def group(*inputs: Any, **kwargs: Any) -> None:
+    """Nothing to run: the operations have run. TensorFlow: tf.group."""
+
+
+def no_op(name: str | None = None) -> None:
+    """Does nothing. TensorFlow: tf.no_op."""
+
+
+def tuple(tensors: Any, control_inputs: Any = None, name: str | None = None) -> list[Any]:  # noqa: A001  # TensorFlow's name
+    """The tensors as they are, in a list; None stays None. TensorFlow: tf.tuple."""
+    if not any(item is not None for item in tensors):
+        raise ValueError("tf.tuple: must have at least one Tensor.")
+    return [item if item is None else convert_to_tensor(item) for item in tensors]
+
+
+def get_static_value(tensor: Any, partial: bool = False) -> Any:
+    """The value as a NumPy array (a NumPy scalar for shape ()); None if it is no tensor. TensorFlow: tf.get_static_value."""
+    found = as_tensor_or_none(tensor)
+    return None if found is None else found.numpy()

@@ -1,0 +1,219 @@
+"""TensorFlow's public names that fastgrad does not have, each with the nearest that it has.
+
+``docs/names.md`` lists all public names of ``tf``, ``tf.math``, ``tf.nn``, ``tf.linalg`` and ``tf.random``: each is
+there, or refused by an error made here.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+_COMPILER = "not there yet; Python's own if, for and while work on tensors"
+_SAMPLER = "tf.random.uniform(..., dtype=tf.int64) or tf.random.categorical"
+_OPERATOR = "the matrix itself, with tf.matmul, tf.linalg.solve, tf.linalg.diag ..."
+_SPARSE = "tf.IndexedSlices, or a dense tensor with tf.boolean_mask and tf.scatter_nd"
+_RAGGED = "a dense tensor with tf.sequence_mask"
+_NUMPY = "tf.numpy_function or .numpy()"
+_QUANTISED = "tf.int8, tf.uint8, tf.int32"
+_SPECTRAL = "tf.numpy_function with numpy.fft"
+_GRAPH = "nothing: there are no graphs to hold; operations run at once"
+_FILES = "Python's open and pathlib, tf.train.Checkpoint, tf.keras.models.save_model"
+_DISTRIBUTED = "nothing yet: one process"
+
+REFUSED: dict[str, dict[str, str]] = {
+    "tf": {
+        "CriticalSection": "threading.Lock",
+        "DeviceSpec": "tf.device('/CPU:0')",
+        "Graph": _GRAPH,
+        "IndexedSlicesSpec": "tf.TensorSpec",
+        "NoneTensorSpec": "None",
+        "Operation": _GRAPH,
+        "OptionalSpec": "tf.TensorSpec",
+        "RaggedTensor": _RAGGED,
+        "RaggedTensorSpec": "tf.TensorSpec",
+        "RegisterGradient": "tf.custom_gradient",
+        "SparseTensor": _SPARSE,
+        "SparseTensorSpec": "tf.TensorSpec",
+        "TensorArraySpec": "tf.TensorArray",
+        "TypeSpec": "tf.TensorSpec",
+        "approx_top_k": "tf.math.top_k",
+        "as_string": "Python's str and format of a tensor",
+        "audio": "scipy.io.wavfile",
+        "autograph": _COMPILER,
+        "case": _COMPILER,
+        "check_pinned": "nothing: memory is not pinned",
+        "compat": "the names without compat.v1, and fastgrad.contrib.eager",
+        "cond": _COMPILER,
+        "conv": "tf.nn.convolution",
+        "conv2d_backprop_filter_v2": "tf.GradientTape over tf.nn.conv2d",
+        "conv2d_backprop_input_v2": "tf.nn.conv2d_transpose",
+        "distribute": _DISTRIBUTED,
+        "dtensor": _DISTRIBUTED,
+        "edit_distance": _NUMPY,
+        "experimental": "the names without experimental",
+        "extract_volume_patches": "tf.strided_slice",
+        "feature_column": "tf.data.Dataset.map and tf.one_hot",
+        "fftnd": _SPECTRAL,
+        "fingerprint": "hashlib",
+        "foldl": _COMPILER,
+        "foldr": _COMPILER,
+        "function": "calling the Python function: everything runs eagerly",
+        "get_current_name_scope": "tf.name_scope",
+        "get_logger": "logging.getLogger",
+        "gradients": "tf.GradientTape().gradient",
+        "graph_util": _GRAPH,
+        "guarantee_const": "tf.identity",
+        "hessians": "tf.GradientTape().jacobian of a gradient",
+        "ifftnd": _SPECTRAL,
+        "image": "tf.numpy_function with an image library",
+        "import_graph_def": _GRAPH,
+        "inside_function": "tf.executing_eagerly",
+        "io": _FILES,
+        "irfftnd": _SPECTRAL,
+        "is_symbolic_tensor": "tf.is_tensor",
+        "lite": "nothing: models are not exported",
+        "load_library": "tf.numpy_function or ctypes",
+        "load_op_library": "tf.numpy_function or ctypes",
+        "lookup": "a Python dict",
+        "make_ndarray": "tensor.numpy()",
+        "make_tensor_proto": "tf.constant",
+        "map_fn": "tf.stack([function(row) for row in tensor])",
+        "matrix_square_root": "tf.linalg.sqrtm",
+        "mlir": _GRAPH,
+        "no_gradient": "tf.stop_gradient",
+        "nondifferentiable_batch_function": "tf.data.Dataset.batch",
+        "parallel_stack": "tf.stack",
+        "profiler": "Python's cProfile",
+        "qint16": _QUANTISED,
+        "qint32": _QUANTISED,
+        "qint8": _QUANTISED,
+        "quantization": _QUANTISED,
+        "queue": "queue.Queue, tf.data.Dataset",
+        "quint16": _QUANTISED,
+        "quint8": _QUANTISED,
+        "ragged": _RAGGED,
+        "ragged_fill_empty_rows": _RAGGED,
+        "ragged_fill_empty_rows_grad": _RAGGED,
+        "random_index_shuffle": "tf.random.shuffle(tf.range(n))",
+        "raw_ops": "the public functions: fastgrad.operation.TABLE is ours",
+        "register_tensor_conversion_function": "a method __array__ on the class",
+        "required_space_to_batch_paddings": "tf.nn.convolution(..., dilations=)",
+        "resource": "tf.Variable",
+        "rfftnd": _SPECTRAL,
+        "saved_model": "tf.keras.models.save_model",
+        "scan": _COMPILER,
+        "security": "nothing",
+        "sets": "Python sets, tf.unique",
+        "signal": _SPECTRAL,
+        "space_to_batch_nd": "tf.nn.convolution(..., dilations=)",
+        "sparse": _SPARSE,
+        "strings": "Python's strings",
+        "summary": "writing numbers with Python's csv or logging",
+        "switch_case": _COMPILER,
+        "sysconfig": "tf.config",
+        "test": "pytest, numpy.testing",
+        "timestamp": "time.time()",
+        "tools": _GRAPH,
+        "tpu": _DISTRIBUTED,
+        "type_spec_from_value": "tf.TensorSpec.from_tensor",
+        "types": "tf.Tensor",
+        "unravel_index": "numpy.unravel_index",
+        "variable_creator_scope": "subclassing tf.Variable",
+        "variant": "Python objects",
+        "vectorized_map": "the operation on the whole batch",
+        "while_loop": _COMPILER,
+        "xla": _COMPILER,
+    },
+    "tf.math": {
+        "approx_max_k": "tf.math.top_k",
+        "approx_min_k": "tf.math.top_k of the negative",
+        "sobol_sample": "scipy.stats.qmc.Sobol",
+    },
+    "tf.nn": {
+        "RNNCellDeviceWrapper": "a Python loop over time",
+        "RNNCellDropoutWrapper": "tf.nn.dropout inside a loop over time",
+        "RNNCellResidualWrapper": "an addition inside a loop over time",
+        "all_candidate_sampler": _SAMPLER,
+        "approx_max_k": "tf.nn.top_k",
+        "approx_min_k": "tf.nn.top_k of the negative",
+        "collapse_repeated": _NUMPY,
+        "compute_accidental_hits": "tf.equal of labels and samples",
+        "ctc_beam_search_decoder": _NUMPY,
+        "ctc_greedy_decoder": "tf.argmax and a Python loop",
+        "ctc_loss": "a loss of your own with tf.GradientTape",
+        "ctc_unique_labels": "tf.unique",
+        "dilation2d": "tf.nn.max_pool2d",
+        "embedding_lookup_sparse": "tf.nn.embedding_lookup and tf.math.segment_sum",
+        "erosion2d": "the negative of tf.nn.max_pool2d of the negative",
+        "fixed_unigram_candidate_sampler": _SAMPLER,
+        "fractional_avg_pool": "tf.nn.avg_pool2d",
+        "fractional_max_pool": "tf.nn.max_pool2d",
+        "isotonic_regression": "sklearn.isotonic",
+        "learned_unigram_candidate_sampler": _SAMPLER,
+        "nce_loss": "tf.nn.sigmoid_cross_entropy_with_logits on sampled classes",
+        "safe_embedding_lookup_sparse": "tf.nn.embedding_lookup and tf.math.segment_sum",
+        "sampled_softmax_loss": "tf.nn.softmax_cross_entropy_with_logits on sampled classes",
+        "with_space_to_batch": "tf.nn.convolution(..., dilations=)",
+    },
+    "tf.linalg": {
+        **{
+            "LinearOperator" + kind: _OPERATOR
+            for kind in (
+                "",
+                "Adjoint",
+                "BlockDiag",
+                "BlockLowerTriangular",
+                "Circulant",
+                "Circulant2D",
+                "Circulant3D",
+                "Composition",
+                "Diag",
+                "FullMatrix",
+                "Householder",
+                "Identity",
+                "Inversion",
+                "Kronecker",
+                "LowRankUpdate",
+                "LowerTriangular",
+                "Permutation",
+                "ScaledIdentity",
+                "Toeplitz",
+                "Tridiag",
+                "Zeros",
+            )
+        },
+        "banded_triangular_solve": "tf.linalg.triangular_solve",
+        "eigh_tridiagonal": "tf.linalg.eigh",
+        "experimental": "tf.linalg.expm",
+        "lu_matrix_inverse": "tf.linalg.inv",
+        "lu_reconstruct": "tf.matmul of the factors of tf.linalg.lu",
+        "lu_solve": "tf.linalg.solve",
+        "tridiagonal_matmul": "tf.matmul",
+        "tridiagonal_solve": "tf.linalg.solve",
+    },
+    "tf.random": {
+        "all_candidate_sampler": _SAMPLER,
+        "fixed_unigram_candidate_sampler": _SAMPLER,
+        "learned_unigram_candidate_sampler": _SAMPLER,
+        "log_uniform_candidate_sampler": _SAMPLER,
+        "stateless_parameterized_truncated_normal": "tf.random.stateless_truncated_normal",
+        "uniform_candidate_sampler": _SAMPLER,
+    },
+}
+
+
+def missing(namespace: str, name: str, known: Iterable[str]) -> AttributeError:
+    """The error for a name that is not there.
+
+    Args:
+        namespace: ``"tf"``, ``"tf.nn"`` ...
+        name: what was asked for.
+        known: the names that are there.
+    """
+    nearest = REFUSED.get(namespace, {}).get(name)
+    if nearest is not None:
+        return AttributeError(f"{namespace}.{name}: TensorFlow has it, fastgrad does not. Nearest: {nearest}.")
+    close = difflib.get_close_matches(name, [k for k in known if not k.startswith("_")], 3)
+    hint = f" Did you mean: {', '.join(close)}?" if close else ""
+    return AttributeError(f"module 'fastgrad{namespace[2:]}' has no attribute {name!r}.{hint}")
