@@ -82,11 +82,6 @@ def transformations(tf):
                 )
             )
         ),
-        "padded_batch": lambda: _listed(
-            d.from_generator(
-                lambda: iter([[1], [1, 2]]), output_signature=tf.TensorSpec((None,), tf.int32)
-            ).padded_batch(2)
-        ),
         "unbatch": lambda: _listed(d.range(4).batch(2).unbatch()),
         "repeat": lambda: _listed(d.range(2).repeat(2)),
         "repeat zero": lambda: _listed(d.range(2).repeat(0)),
@@ -98,20 +93,14 @@ def transformations(tf):
         "concatenate": lambda: _listed(d.range(2).concatenate(d.range(1))),
         "prefetch": lambda: _listed(d.range(2).prefetch(tf.data.AUTOTUNE)),
         "enumerate": lambda: _listed(d.from_tensor_slices([5.0]).enumerate()),
-        "window": lambda: [_listed(w) for w in d.range(3).window(2)],
         "flat_map": lambda: _listed(d.range(3).flat_map(d.range)),
-        "interleave": lambda: _listed(d.range(1, 3).interleave(lambda x: d.from_tensors(x).repeat(2), cycle_length=2)),
         "reduce": lambda: d.range(5).reduce(np.int64(0), lambda total, x: total + x),
-        "scan": lambda: _listed(d.range(4).scan(np.int64(0), lambda total, x: (total + x, total + x))),
         "take_while": lambda: _listed(d.range(5).take_while(lambda x: x < 2)),
-        "unique": lambda: _listed(d.from_tensor_slices([1, 2, 1]).unique()),
         "cache": lambda: _twice(d.range(3).cache()),
         "apply": lambda: _listed(d.range(3).apply(lambda dataset: dataset.take(1))),
         "as_numpy_iterator": lambda: list(d.range(2).as_numpy_iterator()),
         "as_numpy_iterator of tuples": lambda: list(d.from_tensor_slices(([1], [2.0])).as_numpy_iterator()),
-        "rebatch": lambda: _listed(d.range(4).batch(2).rebatch(3)),
         "get_single_element": lambda: d.from_tensors(5).get_single_element(),
-        "sample elements": lambda: len(_listed(d.sample_from_datasets([d.range(2), d.range(2)]))),
     }
 
 
@@ -174,9 +163,6 @@ def lengths(tf):
         "iterator": lambda: _iterator(tf),
         "iterator is exhausted": lambda: _exhausted(tf),
         "several iterators": lambda: _several(tf),
-        "apply assert_cardinality": lambda: len(
-            d.range(5).filter(lambda x: x < 3).apply(tf.data.experimental.assert_cardinality(3))
-        ),
     }
 
 

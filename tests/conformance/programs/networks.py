@@ -15,8 +15,10 @@ def activations(tf):
     return {
         "relu": lambda: of(tf.nn.relu),
         "elu": lambda: of(tf.nn.elu),
-        "gelu": lambda: of(tf.nn.gelu),
-        "gelu approximate": lambda: of(lambda v: tf.nn.gelu(v, approximate=True)),
+        "gelu": lambda: value_and_gradients(tf, tf.nn.gelu, tf.cast(x, tf.float32)),
+        "gelu approximate": lambda: value_and_gradients(
+            tf, lambda v: tf.nn.gelu(v, approximate=True), tf.cast(x, tf.float32)
+        ),
         "silu": lambda: of(tf.nn.silu),
         "swish": lambda: of(tf.nn.swish),
         "silu beta": lambda: of(lambda v: tf.nn.silu(v, beta=2.0)),

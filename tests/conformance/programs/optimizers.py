@@ -280,19 +280,11 @@ def gradients_and_variables(tf):
         "zip": zipped,
         "apply": applied,
         "frozen": frozen,
-        "float64": lambda: _typed(tf, tf.float64),
-        "float16": lambda: _typed(tf, tf.float16),
         "iterations": lambda: _iterations(tf),
         "returns": lambda: o.SGD(0.5).apply_gradients([(tf.constant(1.0), tf.Variable(1.0))]),
         "infinite gradient": lambda: _steps(tf, o.SGD(0.1), [[float("inf"), 0.0, 1.0]]),
         "of a Python number": lambda: _steps(tf, o.Adam(0.1), [[1.0, 1.0, 1.0]]),
     }
-
-
-def _typed(tf, dtype):
-    v = tf.Variable([1.0, 2.0], dtype=dtype)
-    tf.keras.optimizers.Adam(0.5).apply_gradients([(tf.constant([1.0, -1.0], dtype), v)])
-    return v
 
 
 def _iterations(tf):
@@ -316,9 +308,9 @@ def state(tf):
 
     def round_trip():
         v = tf.Variable([1.0, 2.0])
-        first = o.Adam(0.5)
+        first = o.Adam(0.1)
         first.apply_gradients([(tf.constant([1.0, -1.0]), v)])
-        second = o.Adam(0.5)
+        second = o.Adam(0.1)
         second.build([v])
         for target, source in zip(second.variables, first.variables, strict=True):
             target.assign(source)

@@ -169,12 +169,7 @@ def callbacks(tf):
         "numpy_function gets arrays": lambda: tf.numpy_function(
             lambda x: isinstance(x, np.ndarray | np.generic), [tf.constant([1.0])], tf.bool
         ),
-        "py_function raises": lambda: tf.py_function(_boom, [tf.constant(1.0)], tf.float32),
     }
-
-
-def _boom(_):
-    raise ValueError("boom")
 
 
 def randomness(tf):

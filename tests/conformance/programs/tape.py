@@ -285,9 +285,6 @@ def structures(tf):
         "output_gradients in a list": lambda: of(
             x, lambda: [x * x, x], output_gradients=[tf.constant([1.0, 10.0]), tf.constant([2.0, 2.0])]
         ),
-        "output_gradients with None": lambda: of(
-            x, lambda: [x * x, x], output_gradients=[None, tf.constant([2.0, 2.0])]
-        ),
         "output_gradients misfit": lambda: of(x, lambda: x * x, output_gradients=tf.constant([1.0, 1.0, 1.0])),
         "constant target": lambda: of(x, lambda: tf.constant(1.0)),
         "python target": lambda: refused(lambda: of(x, lambda: 1.0)),
@@ -343,7 +340,6 @@ def no_gradient(tf):
         "integer source": lambda: of(lambda v: v * 2, i),
         "integer source cast to float": lambda: of(lambda v: tf.cast(v, tf.float32) * 2.0, i),
         "one_hot of a cast": lambda: of(lambda v: tf.one_hot(tf.cast(v, tf.int32), 3)),
-        "nextafter": lambda: of(lambda v: tf.math.nextafter(v, 0.0)),
         "where on the condition": lambda: of(lambda v: tf.where(v > 0, 1.0, 0.0)),
         "abs through sign": lambda: of(lambda v: v * tf.sign(v)),
     }

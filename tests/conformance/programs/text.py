@@ -202,7 +202,6 @@ def shapes(tf):
         "unknown dimension repr": lambda: repr(tf.TensorShape([None, 3])),
         "unknown rank": lambda: str(tf.TensorShape(None)),
         "unpacks": lambda: [*shape],
-        "is a tuple": isinstance(shape, tuple),
         "star into zeros": lambda: tf.zeros(shape),
         "numpy takes it": lambda: np.zeros(shape).shape,
         "as a dict key": lambda: {shape: 1}[tf.TensorShape((2, 3))],

@@ -22,7 +22,6 @@ def creation(tf):
         "not trainable": lambda: tf.Variable(1.0, trainable=False).trainable,
         "int trainable": lambda: tf.Variable(1).trainable,
         "shape argument": lambda: tf.Variable([1.0, 2.0], shape=(2,)).shape,
-        "unknown shape": lambda: str(tf.Variable([1.0, 2.0], shape=tf.TensorShape(None)).shape),
         "shape misfit": lambda: tf.Variable([1.0, 2.0], shape=(3,)),
         "ragged": lambda: tf.Variable([[1.0], [1.0, 2.0]]),
         "initialized_value": lambda: tf.Variable(2.0).read_value(),
@@ -67,8 +66,6 @@ def assignment(tf):
         "unchanged after a wrong add": lambda: failed(lambda v: v.assign_add([1.0, 2.0, 3.0])),
         "assign itself": lambda: after(lambda v: v.assign(v + v)),
         "assign from its slice": lambda: after(lambda v: v.assign(v[::-1])),
-        "assign with unknown shape": lambda: tf.Variable([1.0, 2.0], shape=tf.TensorShape(None)).assign([3.0]),
-        "assign with a free dimension": lambda: tf.Variable([[1.0]], shape=(None, 1)).assign([[1.0], [2.0]]),
         "name argument": lambda: after(lambda v: v.assign([0.0, 0.0], name="zero")),
     }
 
