@@ -10,6 +10,9 @@ the kernel returns the position of the first that does not, having done nothing,
 `rule.table`, with the same arguments, gives what `variables` gives for the dense gradient that has `values` in the
 rows `ids` and zeros in the rest of the `limit` rows, without making it.
 
+`rule.live` is `rule.table` for rules that leave a row as it is where gradient and slots are zero: with a byte a row,
+`live`, after `values`. Rows without a gradient whose byte is 0 are passed over; rows with a gradient get a 1.
+
 The formulas are Keras 3's (keras.optimizers), in its order of operations. Their parameters are the weight `p`, the
 slots, the gradient `g`, and hyperparameters; for one named `one_minus_x` the caller passes `x`, and the difference is
 taken in float64. `decay` is `weight_decay * learning_rate`, 0 for none (Keras: decoupled, before the update).
@@ -73,6 +76,29 @@ def {name}(p, {slots}g, ids, rows, limit, width, {given}):
     return -1
 """
 
+_LIVE = """
+def {name}(p, {slots}g, live, ids, rows, limit, width, {given}):
+    bad = first_disorder(ids, rows, limit)
+    if bad >= 0:
+        return bad
+    {constants}
+    start = 0
+    for k in range(rows + 1):
+        stop = ids[k] if k < rows else limit
+        for r in range(start, stop):
+            if live[r] != 0:
+                for j in range(width):
+                    i = r * width + j
+                    {row_elements} = formula({row_elements}, T(0), {hyper})
+        if k < rows:
+            live[stop] = 1
+            for j in range(width):
+                i = stop * width + j
+                {row_elements} = formula({row_elements}, g[k * width + j], {hyper})
+        start = stop + 1
+    return -1
+"""
+
 
 @scalar_function
 def first_disorder(ids, rows, limit):
@@ -116,6 +142,11 @@ class UpdateRule:
     def table(self) -> Kernel:
         """The update of a whole table for a gradient that is zero in most rows."""
         return self._kernel(_TABLE, "inout", "in", _SPARSE, " -> int", T=FLOATS, I=INDICES)
+
+    @functools.cached_property
+    def live(self) -> Kernel:
+        """The update of the rows of a table that move."""
+        return self._kernel(_LIVE, "inout", "in", "live: inout[uint8], " + _SPARSE, " -> int", T=FLOATS, I=INDICES)
 
     def _kernel(self, template: str, arrays: str, gradient: str, rest: str, result: str, **variables: Any) -> Kernel:
         slots = "".join(f"{name}, " for name in self.state[1:])
