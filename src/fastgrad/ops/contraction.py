@@ -49,24 +49,24 @@ def _product(a: np.ndarray, b: np.ndarray, transpose_a: bool, transpose_b: bool)
         return a.dot(b)
     if b.ndim == 2 and a.flags.c_contiguous:
         # One large product instead of many small ones.
-        return a.reshape(-1, a.shape[-1]).dot(b).reshape(*a.shape[:-1], b.shape[-1])
+        return a.reshape(math.prod(a.shape[:-1]), a.shape[-1]).dot(b).reshape(*a.shape[:-1], b.shape[-1])
     return np.matmul(a, b)
 
 
 class _Matmul(Operation):
     """``matmul(a, b, transpose_a, transpose_b)``: matrix products over the last two dimensions, the others broadcast."""
 
-    # As Operation.__call__, with a short way for two float matrices, where BLAS touches no floating-point flags.
+    # As Operation.__call__, with a short way for two float matrices.
     def __call__(self, a: Tensor, b: Tensor, transpose_a: bool = False, transpose_b: bool = False) -> Tensor:
         x, y = a._array, b._array
-        if x.ndim == 2 and y.ndim == 2 and x.dtype in _BLAS:
-            z = Tensor((x.T if transpose_a else x).dot(y.T if transpose_b else y))
-        else:
-            token = quiet_set(QUIET)
-            try:
+        token = quiet_set(QUIET)
+        try:
+            if x.ndim == 2 and y.ndim == 2 and x.dtype in _BLAS:
+                z = Tensor((x.T if transpose_a else x).dot(y.T if transpose_b else y))
+            else:
                 z = Tensor(_product(x, y, transpose_a, transpose_b))
-            finally:
-                quiet_reset(token)
+        finally:
+            quiet_reset(token)
         active = recorders.active
         if active:
             inputs, outputs, attributes = (a, b), (z,), {"transpose_a": transpose_a, "transpose_b": transpose_b}
