@@ -109,7 +109,6 @@ def branches(tf):
         "where of both sides": lambda: gradients(
             tf, lambda a, b: tf.where([True, False], a, b), tf.constant([1.0, 2.0]), tf.constant([3.0, 4.0])
         ),
-        "cond": lambda: gradients(tf, lambda v: tf.cond(tf.reduce_sum(v) > 1, lambda: v * 2.0, lambda: v * 3.0), x),
         "multiply_no_nan": lambda: value_and_gradients(
             tf, tf.math.multiply_no_nan, tf.constant([NAN, 2.0]), tf.constant([0.0, 3.0])
         ),

@@ -198,7 +198,6 @@ def schedules(tf):
         "from_config": lambda: path(s.CosineDecay.from_config(s.CosineDecay(0.5, 10, alpha=0.1).get_config())),
         "own": lambda: _own_schedule(tf),
         "zero decay steps": lambda: s.CosineDecay(0.5, 0),
-        "as a module": tf.keras.optimizers.schedules.LearningRateSchedule.__name__,
     }
 
 

@@ -160,7 +160,6 @@ def selecting(tf):
         "sequence_mask default": lambda: tf.sequence_mask([1, 3]),
         "sequence_mask dtype": lambda: tf.sequence_mask([1, 2], 2, tf.int32),
         "sequence_mask matrix": lambda: tf.sequence_mask([[1, 2]], 2),
-        "unravel_index": lambda: tf.unravel_index([3, 5], [2, 3]),
         "space_to_batch": lambda: tf.space_to_batch(tf.reshape(tf.range(4), (1, 2, 2, 1)), [2, 2], [[0, 0], [0, 0]]),
         "space_to_depth": lambda: tf.nn.space_to_depth(tf.reshape(tf.range(4), (1, 2, 2, 1)), 2),
         "depth_to_space": lambda: tf.nn.depth_to_space(tf.reshape(tf.range(4), (1, 1, 1, 4)), 2),

@@ -269,7 +269,7 @@ def environment(tf):
         "device": on_cpu,
         "physical CPU": lambda: [device.device_type for device in tf.config.list_physical_devices("CPU")],
         "CPU name": lambda: tf.config.list_physical_devices("CPU")[0].name,
-        "executing_eagerly": tf.executing_eagerly(),
+        "executing_eagerly": lambda: tf.executing_eagerly(),
         "run_functions_eagerly": lambda: tf.config.run_functions_eagerly(False),
         "init_scope": init_scope,
         "control_dependencies": dependencies,
@@ -283,7 +283,6 @@ def environment(tf):
         "timestamp": lambda: tf.timestamp().dtype,
         "print": lambda: tf.print("to stderr", tf.constant(1)),
         "newaxis": tf.newaxis is None,
-        "UnconnectedGradients": [tf.UnconnectedGradients.NONE.value, tf.UnconnectedGradients.ZERO.value],
-        "AUTOTUNE": tf.data.AUTOTUNE,
+        "AUTOTUNE": lambda: tf.data.AUTOTUNE,
         "unknown name": lambda: tf.nonsense,
     }
