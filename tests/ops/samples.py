@@ -62,6 +62,19 @@ def symmetric(x: tf.Tensor) -> tf.Tensor:
     return (x + tf.linalg.matrix_transpose(x)) / 2
 
 
+def at_maxima(v: tf.Tensor) -> tf.Tensor:
+    """``v`` where the windows of a pooling have their maxima: what the gradient's gradient reads."""
+    x = tf.constant(np.arange(24.0).reshape(1, 3, 4, 2) % 7)
+    weights = tf.ones((1, 3, 4, 2), tf.float64)
+    with tf.GradientTape() as outer:
+        outer.watch(weights)
+        with tf.GradientTape() as inner:
+            inner.watch(x)
+            y = tf.reduce_sum(tf.nn.max_pool2d(x, 2, 1, "SAME") * weights)
+        total = tf.reduce_sum(inner.gradient(y, x) * v)
+    return outer.gradient(total, weights) ** 2
+
+
 SAMPLES: dict[str, Sample] = {
     # ---- arithmetic and comparison
     "add_n": of(lambda x, y, z: tf.add_n([x, y, z, x]), normal(2, 3), normal(2, 3), normal(2, 3)),
@@ -138,6 +151,9 @@ SAMPLES: dict[str, Sample] = {
         normal(1, 3, 3, 2),
         normal(2, 2, 2, 2),
     ),
+    "max_pool": of(lambda x: tf.nn.max_pool2d(x, 2, 1, "SAME") ** 2, distinct(1, 3, 4, 2)),
+    "max_pool_gather": of(at_maxima, normal(1, 3, 4, 2)),
+    "avg_pool": of(lambda x: tf.nn.avg_pool2d(x, 2, 2, "SAME") ** 2, normal(1, 3, 4, 2)),
     # ---- moving elements
     "reshape": of(lambda x: tf.reshape(x, [3, 2]) ** 2, normal(2, 3)),
     "transpose": of(lambda x: tf.transpose(x, [2, 0, 1]) ** 2, normal(2, 3, 2)),
