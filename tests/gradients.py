@@ -11,7 +11,12 @@ import fastgrad as tf
 
 
 def check_gradient(
-    function: Callable[..., Any], *arrays: Any, order: int = 1, rtol: float = 1e-6, atol: float = 1e-7, step: float = 1e-5
+    function: Callable[..., Any],
+    *arrays: Any,
+    order: int = 1,
+    rtol: float = 1e-6,
+    atol: float = 1e-7,
+    step: float = 1e-5,
 ) -> None:
     """Asserts that tapes differentiate ``function`` rightly.
 
@@ -64,5 +69,9 @@ def check_gradient(
             expected[index] = (sides[0] - sides[1]) / (2 * step)
         scale = max(1.0, float(np.abs(expected).max(initial=0)))
         np.testing.assert_allclose(
-            tf.convert_to_tensor(gradient).numpy(), expected, rtol=rtol, atol=atol * scale, err_msg=f"gradient of argument {place}"
+            tf.convert_to_tensor(gradient).numpy(),
+            expected,
+            rtol=rtol,
+            atol=atol * scale,
+            err_msg=f"gradient of argument {place}",
         )

@@ -238,7 +238,9 @@ def test_integers_can_not_be_watched():
         tape.watch(3.0)
 
 
-@pytest.mark.parametrize("function", [tf.round, tf.floor, tf.math.ceil, lambda x: tf.cast(x, tf.int32), lambda x: x > 1.0])
+@pytest.mark.parametrize(
+    "function", [tf.round, tf.floor, tf.math.ceil, lambda x: tf.cast(x, tf.int32), lambda x: x > 1.0]
+)
 def test_operations_without_a_slope_give_none(function):
     x = tf.Variable([1.5, 2.5])
     with tf.GradientTape() as tape:

@@ -12,7 +12,7 @@ from typing import Any as _Any
 from fastgrad.dtypes import DType as DType
 from fastgrad.dtypes import as_dtype as as_dtype
 from fastgrad.dtypes import bfloat16 as bfloat16
-from fastgrad.dtypes import bool as bool  # noqa: A004  # TensorFlow's name
+from fastgrad.dtypes import bool as bool  # TensorFlow's name
 from fastgrad.dtypes import complex64 as complex64
 from fastgrad.dtypes import complex128 as complex128
 from fastgrad.dtypes import double as double
@@ -29,15 +29,25 @@ from fastgrad.dtypes import uint8 as uint8
 from fastgrad.dtypes import uint16 as uint16
 from fastgrad.dtypes import uint32 as uint32
 from fastgrad.dtypes import uint64 as uint64
+
+# ---- eager.py, printing.py, scopes.py
+from fastgrad.eager import AggregationMethod as AggregationMethod
+from fastgrad.eager import VariableAggregation as VariableAggregation
+from fastgrad.eager import VariableSynchronization as VariableSynchronization
+from fastgrad.eager import control_dependencies as control_dependencies
+from fastgrad.eager import executing_eagerly as executing_eagerly
+from fastgrad.eager import get_static_value as get_static_value
+from fastgrad.eager import group as group
+from fastgrad.eager import init_scope as init_scope
+from fastgrad.eager import no_op as no_op
+from fastgrad.eager import tuple as tuple  # TensorFlow's name
 from fastgrad.indexed_slices import IndexedSlices as IndexedSlices
-from fastgrad.shape import TensorShape as TensorShape
-from fastgrad.tape import GradientTape as GradientTape
-from fastgrad.tape import UnconnectedGradients as UnconnectedGradients
-from fastgrad.tensor import Tensor as Tensor
-from fastgrad.tensor import convert_to_tensor as convert_to_tensor
-from fastgrad.tensor_spec import TensorSpec as TensorSpec
-from fastgrad.tensor import is_tensor as is_tensor
-from fastgrad.variable import Variable as Variable
+
+# ---- ops/operators.py, which gives tensors and variables Python's operators
+from fastgrad.ops import operators as _operators  # noqa: F401
+
+# ---- ops/variable_rows.py, which gives variables scatter_add and its kin
+from fastgrad.ops import variable_rows as _variable_rows  # noqa: F401
 
 # ---- ops/arithmetic.py
 from fastgrad.ops.arithmetic import abs as abs
@@ -50,6 +60,13 @@ from fastgrad.ops.arithmetic import negative as negative
 from fastgrad.ops.arithmetic import scalar_mul as scalar_mul
 from fastgrad.ops.arithmetic import sign as sign
 from fastgrad.ops.arithmetic import subtract as subtract
+
+# ---- ops/assertion.py
+from fastgrad.ops.assertion import Assert as Assert
+from fastgrad.ops.assertion import assert_equal as assert_equal
+from fastgrad.ops.assertion import assert_greater as assert_greater
+from fastgrad.ops.assertion import assert_less as assert_less
+from fastgrad.ops.assertion import assert_rank as assert_rank
 
 # ---- ops/blocks.py
 from fastgrad.ops.blocks import batch_to_space as batch_to_space
@@ -78,6 +95,9 @@ from fastgrad.ops.comparison import not_equal as not_equal
 # ---- ops/complex_numbers.py
 from fastgrad.ops.complex_numbers import complex as complex
 
+# ---- ops/contraction.py
+from fastgrad.ops.contraction import matmul as matmul
+
 # ---- ops/creation.py
 from fastgrad.ops.creation import constant as constant
 from fastgrad.ops.creation import eye as eye
@@ -90,6 +110,12 @@ from fastgrad.ops.creation import ones_like as ones_like
 from fastgrad.ops.creation import range as range
 from fastgrad.ops.creation import zeros as zeros
 from fastgrad.ops.creation import zeros_like as zeros_like
+
+# ---- ops/custom_gradient.py
+from fastgrad.ops.custom_gradient import custom_gradient as custom_gradient
+from fastgrad.ops.custom_gradient import grad_pass_through as grad_pass_through
+from fastgrad.ops.custom_gradient import recompute_grad as recompute_grad
+from fastgrad.ops.custom_gradient import stop_gradient as stop_gradient
 
 # ---- ops/decompositions.py
 from fastgrad.ops.decompositions import eig as eig
@@ -134,6 +160,12 @@ from fastgrad.ops.indexing import where as where
 from fastgrad.ops.inspection import argmax as argmax
 from fastgrad.ops.inspection import argmin as argmin
 
+# ---- ops/joining.py
+from fastgrad.ops.joining import concat as concat
+from fastgrad.ops.joining import split as split
+from fastgrad.ops.joining import stack as stack
+from fastgrad.ops.joining import unstack as unstack
+
 # ---- ops/norms.py
 from fastgrad.ops.norms import norm as norm
 
@@ -149,14 +181,9 @@ from fastgrad.ops.power import pow as pow
 from fastgrad.ops.power import sqrt as sqrt
 from fastgrad.ops.power import square as square
 
-# ---- ops/contraction.py
-from fastgrad.ops.contraction import matmul as matmul
-
-# ---- ops/joining.py
-from fastgrad.ops.joining import concat as concat
-from fastgrad.ops.joining import split as split
-from fastgrad.ops.joining import stack as stack
-from fastgrad.ops.joining import unstack as unstack
+# ---- ops/python_function.py
+from fastgrad.ops.python_function import numpy_function as numpy_function
+from fastgrad.ops.python_function import py_function as py_function
 
 # ---- ops/reduction.py
 from fastgrad.ops.reduction import reduce_all as reduce_all
@@ -228,47 +255,20 @@ from fastgrad.ops.statistics import histogram_fixed_width_bins as histogram_fixe
 
 # ---- ops/tensor_array.py
 from fastgrad.ops.tensor_array import TensorArray as TensorArray
-
-# ---- ops/variable_rows.py, which gives variables scatter_add and its kin
-from fastgrad.ops import variable_rows as _variable_rows
-
-# ---- ops/operators.py, which gives tensors and variables Python's operators
-from fastgrad.ops import operators as _operators
-
-# ---- ops/custom_gradient.py
-from fastgrad.ops.custom_gradient import custom_gradient as custom_gradient
-from fastgrad.ops.custom_gradient import grad_pass_through as grad_pass_through
-from fastgrad.ops.custom_gradient import recompute_grad as recompute_grad
-from fastgrad.ops.custom_gradient import stop_gradient as stop_gradient
-
-# ---- ops/assertion.py
-from fastgrad.ops.assertion import Assert as Assert
-from fastgrad.ops.assertion import assert_equal as assert_equal
-from fastgrad.ops.assertion import assert_greater as assert_greater
-from fastgrad.ops.assertion import assert_less as assert_less
-from fastgrad.ops.assertion import assert_rank as assert_rank
-
-# ---- ops/python_function.py
-from fastgrad.ops.python_function import numpy_function as numpy_function
-from fastgrad.ops.python_function import py_function as py_function
-
-# ---- eager.py, printing.py, scopes.py
-from fastgrad.eager import AggregationMethod as AggregationMethod
-from fastgrad.eager import VariableAggregation as VariableAggregation
-from fastgrad.eager import VariableSynchronization as VariableSynchronization
-from fastgrad.eager import control_dependencies as control_dependencies
-from fastgrad.eager import executing_eagerly as executing_eagerly
-from fastgrad.eager import get_static_value as get_static_value
-from fastgrad.eager import group as group
-from fastgrad.eager import init_scope as init_scope
-from fastgrad.eager import no_op as no_op
-from fastgrad.eager import tuple as tuple  # noqa: A004  # TensorFlow's name
-from fastgrad.printing import print as print  # noqa: A004  # TensorFlow's name
+from fastgrad.printing import print as print  # TensorFlow's name
 from fastgrad.scopes import device as device
 from fastgrad.scopes import name_scope as name_scope
+from fastgrad.shape import TensorShape as TensorShape
+from fastgrad.tape import GradientTape as GradientTape
+from fastgrad.tape import UnconnectedGradients as UnconnectedGradients
+from fastgrad.tensor import Tensor as Tensor
+from fastgrad.tensor import convert_to_tensor as convert_to_tensor
+from fastgrad.tensor import is_tensor as is_tensor
+from fastgrad.tensor_spec import TensorSpec as TensorSpec
+from fastgrad.variable import Variable as Variable
+from fastgrad.version import VERSION as _VERSION
 
-__version__ = "0.1.0.dev0"
-from fastgrad.version import VERSION as __version__
+__version__ = _VERSION
 
 newaxis = None
 

@@ -61,7 +61,9 @@ class ForwardAccumulator:
         """A variable that is assigned to is no longer the primal that it was."""
         self._variables.pop(id(variable), None)
 
-    def on_operation(self, operation: Any, inputs: tuple[Any, ...], outputs: tuple[Any, ...], attributes: dict[str, Any]) -> None:
+    def on_operation(
+        self, operation: Any, inputs: tuple[Any, ...], outputs: tuple[Any, ...], attributes: dict[str, Any]
+    ) -> None:
         """Carries tangents from the inputs to the outputs."""
         if operation.gradient is None or not any(id(x) in self._tangents for x in inputs):
             return
@@ -128,7 +130,9 @@ class ForwardAccumulator:
             The structure of ``primals`` with a tangent of the same shape in each place.
         """
         if unconnected_gradients not in (UnconnectedGradients.NONE, UnconnectedGradients.ZERO):
-            raise ValueError(f"Unknown value for unconnected_gradients: {unconnected_gradients!r}; use 'none' or 'zero'.")
+            raise ValueError(
+                f"Unknown value for unconnected_gradients: {unconnected_gradients!r}; use 'none' or 'zero'."
+            )
 
         def tangent_of(item: Any) -> Any:
             if isinstance(item, Variable) and id(item) in self._variables:

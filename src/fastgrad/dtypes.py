@@ -194,7 +194,7 @@ _BY_KEY: dict[Any, DType] = {
     **{number: dtype for dtype in ALL for number in [_TENSORFLOW_ENUM[dtype.name]]},
     float: float32,
     int: int32,
-    type(True): bool,
+    type(True): bool,  # noqa: UP003  # Python's bool: this module has its own
     complex: complex128,
     str: string,
     bytes: string,
@@ -233,4 +233,6 @@ def as_dtype(type_value: Any) -> DType:
         if found is not None:
             return found
     names = ", ".join(dtype.name for dtype in ALL)
-    raise TypeError(f"Cannot convert the argument `type_value`: {type_value!r} to a TensorFlow DType; known are {names}.")
+    raise TypeError(
+        f"Cannot convert the argument `type_value`: {type_value!r} to a TensorFlow DType; known are {names}."
+    )

@@ -64,7 +64,7 @@ def no_op(name: str | None = None) -> None:
     """Does nothing. TensorFlow: tf.no_op."""
 
 
-def tuple(tensors: Any, control_inputs: Any = None, name: str | None = None) -> list[Any]:  # noqa: A001  # TensorFlow's name
+def tuple(tensors: Any, control_inputs: Any = None, name: str | None = None) -> list[Any]:  # TensorFlow's name
     """The tensors as they are, in a list; None stays None. TensorFlow: tf.tuple."""
     if not any(item is not None for item in tensors):
         raise ValueError("tf.tuple: must have at least one Tensor.")

@@ -5,6 +5,10 @@ from __future__ import annotations
 # ---- tf.math.special
 from fastgrad.ops import special as special
 
+# ---- ops/activation.py
+from fastgrad.ops.activation import log_softmax as log_softmax
+from fastgrad.ops.activation import softmax as softmax
+
 # ---- ops/arithmetic.py
 from fastgrad.ops.arithmetic import abs as abs
 from fastgrad.ops.arithmetic import accumulate_n as accumulate_n
@@ -163,10 +167,6 @@ from fastgrad.ops.special import bessel_i1e as bessel_i1e
 from fastgrad.ops.statistics import bincount as bincount
 from fastgrad.ops.statistics import reduce_std as reduce_std
 from fastgrad.ops.statistics import reduce_variance as reduce_variance
-
-# ---- ops/activation.py
-from fastgrad.ops.activation import log_softmax as log_softmax
-from fastgrad.ops.activation import softmax as softmax
 
 
 def __getattr__(name: str) -> object:

@@ -62,7 +62,12 @@ def pack_sequence_as(structure: Any, flat_sequence: Any, expand_composites: bool
         ValueError: the number of leaves differs.
         TypeError: ``flat_sequence`` is no sequence.
     """
-    if type(structure) is list and type(flat_sequence) is list and len(structure) == len(flat_sequence) and _is_flat(structure):
+    if (
+        type(structure) is list
+        and type(flat_sequence) is list
+        and len(structure) == len(flat_sequence)
+        and _is_flat(structure)
+    ):
         return list(flat_sequence)
     if not is_nested(flat_sequence) and not hasattr(flat_sequence, "__iter__"):
         raise TypeError(f"nest.pack_sequence_as: flat_sequence must be a sequence, got {type(flat_sequence).__name__}.")

@@ -27,6 +27,9 @@ from fastgrad.ops.convolution import convolution as convolution
 from fastgrad.ops.convolution import depthwise_conv2d as depthwise_conv2d
 from fastgrad.ops.convolution import separable_conv2d as separable_conv2d
 
+# ---- ops/dense.py
+from fastgrad.ops.dense import bias_add as bias_add
+
 # ---- ops/exponential.py
 from fastgrad.ops.exponential import sigmoid as sigmoid
 from fastgrad.ops.exponential import softplus as softplus
@@ -39,9 +42,6 @@ from fastgrad.ops.indexing import embedding_lookup as embedding_lookup
 # ---- ops/inspection.py
 from fastgrad.ops.inspection import zero_fraction as zero_fraction
 
-# ---- ops/dense.py
-from fastgrad.ops.dense import bias_add as bias_add
-
 # ---- ops/loss.py
 from fastgrad.ops.loss import compute_average_loss as compute_average_loss
 from fastgrad.ops.loss import l2_loss as l2_loss
@@ -51,14 +51,13 @@ from fastgrad.ops.loss import sigmoid_cross_entropy_with_logits as sigmoid_cross
 from fastgrad.ops.loss import softmax_cross_entropy_with_logits as softmax_cross_entropy_with_logits
 from fastgrad.ops.loss import sparse_softmax_cross_entropy_with_logits as sparse_softmax_cross_entropy_with_logits
 from fastgrad.ops.loss import weighted_cross_entropy_with_logits as weighted_cross_entropy_with_logits
+from fastgrad.ops.normalization import (
+    batch_norm_with_global_normalization as batch_norm_with_global_normalization,
+)
 
 # ---- ops/normalization.py
 from fastgrad.ops.normalization import batch_normalization as batch_normalization
 from fastgrad.ops.normalization import local_response_normalization as local_response_normalization
-from fastgrad.ops.normalization import local_response_normalization as lrn
-from fastgrad.ops.normalization import (
-    batch_norm_with_global_normalization as batch_norm_with_global_normalization,
-)
 
 # ---- ops/norms.py
 from fastgrad.ops.norms import l2_normalize as l2_normalize

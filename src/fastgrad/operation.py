@@ -144,6 +144,7 @@ class Operation:
         self.__doc__ = doc or type(self).__doc__
 
     def __call__(self, *inputs: Tensor, **attributes: Any) -> Any:
+        """The result of ``run``, as a tensor or a tuple of tensors; recorders are told."""
         token = quiet_set(QUIET)
         try:
             result = self.run(*[x._array for x in inputs], **attributes)
@@ -219,6 +220,7 @@ class Unary(Operation):
     """An element-wise operation of one input; also the public function ``f(x, name=None)``."""
 
     def __call__(self, x: Any, name: str | None = None) -> Tensor:
+        """The operation on ``x``, a tensor or what converts to one; InvalidArgumentError for other dtypes."""
         if type(x) is not Tensor:
             x = x._read() if isinstance(x, Variable) else convert_to_tensor(x)
         array = x._array
@@ -244,6 +246,7 @@ class Binary(Operation):
     """An element-wise operation of two inputs that broadcast; also the public function ``f(x, y, name=None)``."""
 
     def __call__(self, x: Any, y: Any, name: str | None = None) -> Tensor:
+        """The operation on ``x`` and ``y``; InvalidArgumentError for dtypes or shapes that do not go together."""
         if type(x) is not Tensor or type(y) is not Tensor:
             x, y = convert_pair(x, y, self.name)
         a, b = x._array, y._array

@@ -12,7 +12,7 @@ from fastgrad import nest
 from fastgrad.tensor import as_tensor_or_none
 
 
-def print(*inputs: Any, **kwargs: Any) -> None:  # noqa: A001  # TensorFlow's name
+def print(*inputs: Any, **kwargs: Any) -> None:  # TensorFlow's name
     """Writes values to standard error, or where ``output_stream`` says.
 
     Args:

@@ -16,7 +16,9 @@ from typing import Any, Protocol
 class Recorder(Protocol):
     """What a recorder answers to; all arguments are live objects, none may be changed."""
 
-    def on_operation(self, operation: Any, inputs: tuple[Any, ...], outputs: tuple[Any, ...], attributes: dict[str, Any]) -> None:
+    def on_operation(
+        self, operation: Any, inputs: tuple[Any, ...], outputs: tuple[Any, ...], attributes: dict[str, Any]
+    ) -> None:
         """``operation`` has run on the tensors ``inputs`` and given the tensors ``outputs``."""
 
     def on_read(self, variable: Any, tensor: Any) -> None:

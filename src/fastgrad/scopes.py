@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import threading
-from typing import Any
 
 _scopes = threading.local()
 
@@ -34,7 +33,7 @@ class name_scope:  # noqa: N801  # TensorFlow's name
         _scopes.path = f"{self._before}{self._name}/" if self._name else ""
         return _scopes.path
 
-    def __exit__(self, *exception: Any) -> None:
+    def __exit__(self, *exception: object) -> None:
         _scopes.path = self._before
 
 
@@ -63,5 +62,5 @@ class device:  # noqa: N801  # TensorFlow's name
                 "See tf.config.list_physical_devices()."
             )
 
-    def __exit__(self, *exception: Any) -> None:
+    def __exit__(self, *exception: object) -> None:
         """Nothing to undo."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 
-class TensorShape(tuple):
+class TensorShape(tuple):  # noqa: SLOT001  # an unknown rank is an attribute
     """The shape of a tensor or of a TensorSpec.
 
     A tuple of ints, so NumPy takes it as it is; equal to lists and tuples of the same dimensions.
@@ -23,6 +23,7 @@ class TensorShape(tuple):
     _unknown_rank = False
 
     def __new__(cls, dims: Iterable[Any] | int | None = ()) -> TensorShape:
+        """The shape of ``dims``; a TensorShape comes back as it is."""
         if type(dims) is TensorShape:
             return dims
         if dims is None:
@@ -78,7 +79,9 @@ class TensorShape(tuple):
         other = TensorShape(other)
         if self._unknown_rank or other._unknown_rank:
             return True
-        return len(self) == len(other) and all(a is None or b is None or a == b for a, b in zip(self, other, strict=True))
+        return len(self) == len(other) and all(
+            a is None or b is None or a == b for a, b in zip(self, other, strict=True)
+        )
 
     def assert_is_compatible_with(self, other: Any) -> None:
         """Raises ValueError unless ``is_compatible_with(other)``."""
@@ -166,7 +169,9 @@ def _dimension(size: Any) -> int | None:
     try:
         whole = size.__index__()
     except (AttributeError, TypeError):
-        raise TypeError(f"Dimension value must be integer or None or have an __index__ method, got value '{size!r}'") from None
+        raise TypeError(
+            f"Dimension value must be integer or None or have an __index__ method, got value '{size!r}'"
+        ) from None
     if whole < 0:
         raise ValueError(f"Dimension {whole} must be >= 0")
     return whole

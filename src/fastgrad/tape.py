@@ -94,7 +94,7 @@ class GradientTape:
         self._recording = True
         return self
 
-    def __exit__(self, *exception: Any) -> None:
+    def __exit__(self, *exception: object) -> None:
         if self._recording:
             self._pause()
 
@@ -289,7 +289,8 @@ class GradientTape:
                         before = cotangents.get(key)
                         cotangents[key] = cotangent if before is None else _add(before, cotangent)
         return [
-            cotangents.get(group[0]) if len(group) == 1 else _summed([cotangents.get(key) for key in group]) for group in keys
+            cotangents.get(group[0]) if len(group) == 1 else _summed([cotangents.get(key) for key in group])
+            for group in keys
         ]
 
     def _keys(self, sources: list[Tensor | Variable]) -> list[list[int]]:
@@ -299,7 +300,8 @@ class GradientTape:
             snapshots.setdefault(id(variable), []).append(key)
         tracked = self._tracked
         return [
-            snapshots.get(id(s), []) if isinstance(s, Variable) else [id(s)] if id(s) in tracked else [] for s in sources
+            snapshots.get(id(s), []) if isinstance(s, Variable) else [id(s)] if id(s) in tracked else []
+            for s in sources
         ]
 
     def jacobian(

@@ -294,7 +294,7 @@ scalars: dict[Any, Tensor] = {}
 def from_python(value: Any, dtype: DType | None) -> Tensor:
     """A new tensor of a value that is neither a tensor nor a variable; see ``convert_to_tensor``."""
     if isinstance(value, (list, tuple)) and _holds_tensor(value):
-        return pack(list(value), dtype)
+        return pack(list(value), dtype)  # noqa: F821  # set by ops/
     return Tensor(array_of(value, dtype))
 
 
@@ -316,7 +316,7 @@ def array_of(value: Any, dtype: DType | None = None) -> np.ndarray:
         ) from None
     except OverflowError:
         natural = np.array(value, object)
-    if natural.dtype.kind == "U" or natural.dtype.kind == "S":
+    if natural.dtype.kind in "US":
         return _from_text(value, dtype)
     if natural.dtype.kind == "O":
         _refuse_objects(value, natural)
@@ -379,7 +379,7 @@ def _natural_dtype(value: Any, natural: np.ndarray) -> np.dtype:
         return np.dtype(np.float64 if _holds(value, np.float64) else np.float32)
     if kind == "i" and natural.dtype == np.int64 and not _holds_array(value, np.int64):
         low, high = (natural.min(), natural.max()) if natural.size else (0, 0)
-        return np.dtype(np.int32 if -(2**31) <= low and high < 2**31 else np.int64)
+        return np.dtype(np.int32 if low >= -(2**31) and high < 2**31 else np.int64)
     return dtypes.as_dtype(natural.dtype).numpy
 
 
@@ -388,7 +388,7 @@ def _fits(kind: str, dtype: DType) -> bool:
         return True
     if kind in "iu":
         return not dtype.is_bool
-    if kind == "f" or kind == "V":
+    if kind in "fV":
         return dtype.is_floating or dtype.is_complex
     return dtype.is_complex
 

@@ -15,7 +15,6 @@ from fastgrad.recording import recorders
 from fastgrad.shape import TensorShape
 from fastgrad.tensor import Reference, Tensor, convert_to_tensor, elements_text
 
-
 _serials = itertools.count()
 
 
@@ -57,7 +56,9 @@ class Variable:
         shape: Any = None,
     ) -> None:
         if initial_value is None:
-            raise ValueError("The `initial_value` arg to `tf.Variable` must be specified: a Variable starts with a value.")
+            raise ValueError(
+                "The `initial_value` arg to `tf.Variable` must be specified: a Variable starts with a value."
+            )
         if callable(initial_value):
             initial_value = initial_value()
         if dtype is not None:
@@ -129,7 +130,9 @@ class Variable:
         np.copyto(self._writable(array), array)
         return self if read_value else None
 
-    def assign_add(self, delta: Any, use_locking: bool = False, name: str | None = None, read_value: bool = True) -> Any:
+    def assign_add(
+        self, delta: Any, use_locking: bool = False, name: str | None = None, read_value: bool = True
+    ) -> Any:
         """Adds ``delta``, of the variable's shape and dtype, in place; errors as ``assign``.
 
         Raises:
@@ -137,7 +140,9 @@ class Variable:
         """
         return self._update(np.add, "assign_add", delta, read_value)
 
-    def assign_sub(self, delta: Any, use_locking: bool = False, name: str | None = None, read_value: bool = True) -> Any:
+    def assign_sub(
+        self, delta: Any, use_locking: bool = False, name: str | None = None, read_value: bool = True
+    ) -> Any:
         """Subtracts ``delta``, of the variable's shape and dtype, in place; errors as ``assign_add``."""
         return self._update(np.subtract, "assign_sub", delta, read_value)
 

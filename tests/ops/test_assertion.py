@@ -27,7 +27,9 @@ HOLDS = [
     lambda: d.assert_type(1.0, tf.float32),
     lambda: d.assert_integer([1]),
     lambda: d.assert_proper_iterable([1]),
-    lambda: d.assert_shapes([(tf.ones((2, 3)), ("N", "M")), (tf.ones((3, 4)), ("M", 4)), (tf.ones((1, 2)), (None, "N"))]),
+    lambda: d.assert_shapes(
+        [(tf.ones((2, 3)), ("N", "M")), (tf.ones((3, 4)), ("M", 4)), (tf.ones((1, 2)), (None, "N"))]
+    ),
     lambda: d.Assert(True, [1]),
 ]
 

@@ -66,7 +66,11 @@ class Operations:
 
 def test_the_gradient_of_data_is_not_computed():
     """A first layer's input leads to no source: its product is left out."""
-    x, kernel, bias = tf.constant(RNG.normal(size=(4, 3))), tf.Variable(RNG.normal(size=(3, 5))), tf.Variable(np.zeros(5))
+    x, kernel, bias = (
+        tf.constant(RNG.normal(size=(4, 3))),
+        tf.Variable(RNG.normal(size=(3, 5))),
+        tf.Variable(np.zeros(5)),
+    )
     with tf.GradientTape() as tape:
         y = dense(x, kernel.value(), bias.value(), "relu")
     seen = Operations()

@@ -23,7 +23,9 @@ def test_layer_norm_values(shape, dtype):
     assert y.dtype == dtype
     wide = [np.asarray(v.numpy(), np.float64) for v in (x, gamma, beta)]
     tolerance = {"float64": 1e-12, "float32": 2e-5, "bfloat16": 5e-2}[dtype]
-    np.testing.assert_allclose(np.asarray(y.numpy(), np.float64), _layer_norm(*wide, 1e-3), rtol=tolerance, atol=tolerance)
+    np.testing.assert_allclose(
+        np.asarray(y.numpy(), np.float64), _layer_norm(*wide, 1e-3), rtol=tolerance, atol=tolerance
+    )
 
 
 @pytest.mark.parametrize("order", [1, 2])

@@ -326,7 +326,7 @@ softmax_gradient = operation(
     "softmax_gradient",
     Form.FUSED,
     run=_row_kernel("softmax_gradient"),
-    # z = y * (g - sum(g * y))
+    # The result is y times (g minus the sum of g * y).
     gradient=(
         lambda gg, z, g, y: softmax_gradient(gg, y),
         lambda gg, z, g, y: gg * (g - _row_sum(g * y)) - g * _row_sum(gg * y),
@@ -344,7 +344,7 @@ _log_softmax_gradient = operation(
     "log_softmax_gradient",
     Form.FUSED,
     run=_row_kernel("log_softmax_gradient"),
-    # z = g - exp(y) * sum(g)
+    # The result is g minus exp(y) times the sum of g.
     gradient=(
         lambda gg, z, g, y: gg - _row_sum(gg * TABLE["exp"](y)),
         lambda gg, z, g, y: TABLE["negative"](gg * TABLE["exp"](y) * _row_sum(g)),

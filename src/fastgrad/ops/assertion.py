@@ -18,7 +18,9 @@ from fastgrad.tensor import Tensor, convert_beside, convert_to_tensor
 
 
 def _compare(name: str, sign: str, holds: Callable[[np.ndarray, np.ndarray], Any]) -> Callable[..., None]:
-    def check(x: Any, y: Any, message: str | None = None, summarize: int | None = None, name: str | None = None) -> None:
+    def check(
+        x: Any, y: Any, message: str | None = None, summarize: int | None = None, name: str | None = None
+    ) -> None:
         x = convert_to_tensor(x)
         y = convert_beside(y, x._array.dtype)
         _require(check.__name__, sign, x, y, holds, message, summarize)
@@ -123,11 +125,15 @@ def assert_near(
         _require("assert_near", "~=", x, y, lambda a, b: np.abs(a - b) <= atol + rtol * np.abs(b), message, summarize)
 
 
-def Assert(condition: Any, data: Any, summarize: int | None = None, name: str | None = None) -> None:  # noqa: N802  # TensorFlow's name
+def Assert(
+    condition: Any, data: Any, summarize: int | None = None, name: str | None = None
+) -> None:  # TensorFlow's name
     """Raises InvalidArgumentError with ``data`` unless ``condition`` is true. TensorFlow: tf.debugging.Assert."""
     if not bool(np.all(convert_to_tensor(condition)._array)):
         shown = ", ".join(_summary(convert_to_tensor(item), summarize) for item in data)
-        raise InvalidArgumentError(f"Expected 'tf.Tensor(False, shape=(), dtype=bool)' to be true. Summarized data: {shown}")
+        raise InvalidArgumentError(
+            f"Expected 'tf.Tensor(False, shape=(), dtype=bool)' to be true. Summarized data: {shown}"
+        )
 
 
 # ---- finite numbers --------------------------------------------------------------------------------
@@ -145,7 +151,9 @@ _check_numerics = operation(
     "check_numerics",
     Form.EXTERN,
     run=_checked,
-    gradient=lambda g, y, x, message: _check_numerics(g, message="Not a number (NaN) or infinity (Inf) in the gradient of " + message),
+    gradient=lambda g, y, x, message: _check_numerics(
+        g, message="Not a number (NaN) or infinity (Inf) in the gradient of " + message
+    ),
     dtypes=INEXACT,
 )
 
@@ -190,7 +198,9 @@ def assert_rank(x: Any, rank: Any, message: str | None = None, name: str | None 
     """Raises ValueError unless ``x`` has rank ``rank``. TensorFlow: tf.debugging.assert_rank."""
     x = convert_to_tensor(x)
     if x.ndim != int(rank):
-        raise ValueError(f"{_prefix(message)}assert_rank: Tensor must have rank {int(rank)}. Received rank {x.ndim}, shape {x.shape}")
+        raise ValueError(
+            f"{_prefix(message)}assert_rank: Tensor must have rank {int(rank)}. Received rank {x.ndim}, shape {x.shape}"
+        )
 
 
 def assert_rank_at_least(x: Any, rank: Any, message: str | None = None, name: str | None = None) -> None:
@@ -290,11 +300,17 @@ def assert_shapes(
             symbols = symbols[1:]
             got = got[len(got) - len(symbols) :] if len(got) >= len(symbols) else got
         if len(got) != len(symbols):
-            raise ValueError(f"{_prefix(message)}assert_shapes: expected rank {len(symbols)} for {symbols}, got shape {x.shape}.")
+            raise ValueError(
+                f"{_prefix(message)}assert_shapes: expected rank {len(symbols)} for {symbols}, got shape {x.shape}."
+            )
         for size, symbol in zip(got, symbols, strict=True):
-            if symbol is None or symbol == "?" or symbol == ".":
+            if symbol in (None, "?", "."):
                 continue
-            wanted = int(symbol) if isinstance(symbol, int) or str(symbol).isdigit() else sizes.setdefault(symbol, (size, x.shape))[0]
+            wanted = (
+                int(symbol)
+                if isinstance(symbol, int) or str(symbol).isdigit()
+                else sizes.setdefault(symbol, (size, x.shape))[0]
+            )
             if size != wanted:
                 raise ValueError(
                     f"{_prefix(message)}assert_shapes: dimension {symbol!r} must have size {wanted}, got {size} in shape {x.shape}."

@@ -17,7 +17,7 @@ from fastgrad.variable import Variable
 _stop_gradient = operation("stop_gradient", Form.INDEX_MAP, run=lambda x: x)
 
 
-def stop_gradient(input: Any, name: str | None = None) -> Any:  # noqa: A002  # TensorFlow's name
+def stop_gradient(input: Any, name: str | None = None) -> Any:  # TensorFlow's name
     """The same values, through which no gradient flows.
 
     Args:
@@ -51,7 +51,7 @@ class _ReadVariables:
         recording.start(self)
         return self
 
-    def __exit__(self, *exception: Any) -> None:
+    def __exit__(self, *exception: object) -> None:
         recording.stop(self)
 
 
@@ -114,7 +114,9 @@ def _recorded(f: Any, result: Any, grad_fn: Any, arguments: Any, flat_arguments:
                 f"custom_gradient function {getattr(f, '__name__', f)} expected to return {len(flat_arguments)} gradients, "
                 f"but returned {len(flat)} instead."
             )
-        return [c if c is None or isinstance(c, IndexedSlices) else convert_to_tensor(c) for c in [*flat, *for_variables]]
+        return [
+            c if c is None or isinstance(c, IndexedSlices) else convert_to_tensor(c) for c in [*flat, *for_variables]
+        ]
 
     # Fresh tensors: what f computed on its way stays on the tapes (for gradients of the gradient), but the results'
     # only way back is the user's rule.

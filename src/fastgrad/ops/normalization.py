@@ -156,7 +156,7 @@ def batch_normalization(
 
 
 def batch_norm_with_global_normalization(
-    input: Any,  # noqa: A002  # TensorFlow's name
+    input: Any,  # TensorFlow's name
     mean: Any,
     variance: Any,
     beta: Any,
@@ -175,7 +175,7 @@ def batch_norm_with_global_normalization(
 
 
 def local_response_normalization(
-    input: Any,  # noqa: A002  # TensorFlow's name
+    input: Any,  # TensorFlow's name
     depth_radius: int = 5,
     bias: float = 1,
     alpha: float = 1,

@@ -12,7 +12,7 @@ from fastgrad.errors import InvalidArgumentError
 from fastgrad.tensor import Tensor, convert_to_tensor
 
 
-def py_function(func: Callable[..., Any], inp: Any, Tout: Any, name: str | None = None) -> Any:  # noqa: N803  # TensorFlow's name
+def py_function(func: Callable[..., Any], inp: Any, Tout: Any, name: str | None = None) -> Any:  # TensorFlow's name
     """Calls ``func`` with tensors; gradients flow through the operations that it runs.
 
     Args:
@@ -34,7 +34,7 @@ def py_function(func: Callable[..., Any], inp: Any, Tout: Any, name: str | None 
 def numpy_function(
     func: Callable[..., Any] | None = None,
     inp: Any = (),
-    Tout: Any = (),  # noqa: N803  # TensorFlow's name
+    Tout: Any = (),  # TensorFlow's name
     stateful: bool = True,
     name: str | None = None,
 ) -> Any:
@@ -66,7 +66,13 @@ def _typed(what: str, result: Any, wanted: Any) -> Any:
 
 
 def _of_dtype(what: str, value: Any, dtype: dtypes.DType) -> Tensor:
-    tensor = convert_to_tensor(value, dtype_hint=dtype) if not isinstance(value, (np.ndarray, np.generic)) else convert_to_tensor(value)
+    tensor = (
+        convert_to_tensor(value, dtype_hint=dtype)
+        if not isinstance(value, (np.ndarray, np.generic))
+        else convert_to_tensor(value)
+    )
     if tensor.dtype is not dtype:
-        raise InvalidArgumentError(f"{what}: func returned {tensor.dtype.name}, but Tout says {dtype.name}; cast the value or change Tout.")
+        raise InvalidArgumentError(
+            f"{what}: func returned {tensor.dtype.name}, but Tout says {dtype.name}; cast the value or change Tout."
+        )
     return tensor

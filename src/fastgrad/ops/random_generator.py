@@ -12,8 +12,8 @@ import numpy as np
 
 from fastgrad import dtypes
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.ops import random_draws as draws
 from fastgrad.operation import FLOATING, TABLE
+from fastgrad.ops import random_draws as draws
 from fastgrad.tensor import Tensor, array_of, convert_to_tensor
 from fastgrad.variable import Variable
 
@@ -51,7 +51,14 @@ def shape_of(what: str, shape: Any) -> tuple[int, ...]:
     Raises:
         InvalidArgumentError: a dimension is negative.
     """
-    sizes = tuple(int(n) for n in np.atleast_1d(array_of(list(shape) if isinstance(shape, tuple) else shape) if not isinstance(shape, Tensor) else shape._array))
+    sizes = tuple(
+        int(n)
+        for n in np.atleast_1d(
+            array_of(list(shape) if isinstance(shape, tuple) else shape)
+            if not isinstance(shape, Tensor)
+            else shape._array
+        )
+    )
     for size in sizes:
         if size < 0:
             raise InvalidArgumentError(f"{what}: Dimension {size} of shape {list(sizes)} must be >= 0.")
@@ -148,8 +155,7 @@ class Generator:
     def make_seeds(self, count: int = 1) -> Tensor:
         """Seeds for the stateless functions: int64 of shape (2, count)."""
         count = int(count)
-        words = draws.integers((2, count), None, None, np.dtype(np.int64), *self._drawn((2, count)))
-        return words
+        return draws.integers((2, count), None, None, np.dtype(np.int64), *self._drawn((2, count)))
 
     def split(self, count: int = 1) -> list[Generator]:
         """``count`` generators with keys of their own."""
@@ -161,7 +167,9 @@ class Generator:
 
     # Each of these checks all arguments before the state moves.
 
-    def uniform(self, shape: Any, minval: Any = 0, maxval: Any = None, dtype: Any = dtypes.float32, name: str | None = None) -> Tensor:
+    def uniform(
+        self, shape: Any, minval: Any = 0, maxval: Any = None, dtype: Any = dtypes.float32, name: str | None = None
+    ) -> Tensor:
         """Numbers in [minval, maxval); see ``tf.random.uniform``."""
         return uniform_from(self._drawn, "Generator.uniform", shape, minval, maxval, dtype)
 
@@ -173,7 +181,9 @@ class Generator:
         sizes = shape_of("Generator.uniform_full_int", shape)
         return draws.integers(sizes, None, None, wanted.numpy, *self._drawn(sizes))
 
-    def normal(self, shape: Any, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = dtypes.float32, name: str | None = None) -> Tensor:
+    def normal(
+        self, shape: Any, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = dtypes.float32, name: str | None = None
+    ) -> Tensor:
         """Normal numbers; see ``tf.random.normal``."""
         return scaled_from(self._drawn, draws.normal, "Generator.normal", shape, mean, stddev, dtype)
 
@@ -181,9 +191,13 @@ class Generator:
         self, shape: Any, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = dtypes.float32, name: str | None = None
     ) -> Tensor:
         """Normal numbers within two standard deviations; see ``tf.random.truncated_normal``."""
-        return scaled_from(self._drawn, draws.truncated_normal, "Generator.truncated_normal", shape, mean, stddev, dtype)
+        return scaled_from(
+            self._drawn, draws.truncated_normal, "Generator.truncated_normal", shape, mean, stddev, dtype
+        )
 
-    def binomial(self, shape: Any, counts: Any, probs: Any, dtype: Any = dtypes.int32, name: str | None = None) -> Tensor:
+    def binomial(
+        self, shape: Any, counts: Any, probs: Any, dtype: Any = dtypes.int32, name: str | None = None
+    ) -> Tensor:
         """Numbers of successes in ``counts`` trials of probability ``probs``; their shapes end ``shape``."""
         return binomial_from(self._drawn, "Generator.binomial", shape, counts, probs, dtype)
 
@@ -257,7 +271,9 @@ def _check_broadcast(what: str, sizes: tuple[int, ...], *bounds: Tensor) -> None
         except ValueError:
             fits = False
         if not fits:
-            raise InvalidArgumentError(f"{what}: minval and maxval of shape {list(bound.shape)} do not broadcast to {list(sizes)}.")
+            raise InvalidArgumentError(
+                f"{what}: minval and maxval of shape {list(bound.shape)} do not broadcast to {list(sizes)}."
+            )
 
 
 def scaled_from(drawn: Any, row: Any, what: str, shape: Any, mean: Any, stddev: Any, dtype: Any) -> Tensor:
@@ -287,7 +303,9 @@ def binomial_from(drawn: Any, what: str, shape: Any, counts: Any, probs: Any, dt
     n, p = (convert_to_tensor(v).numpy() for v in (counts, probs))
     ends = np.broadcast_shapes(np.shape(n), np.shape(p))
     if sizes[len(sizes) - len(ends) :] != ends:
-        raise InvalidArgumentError(f"{what}: Shape passed in must end with broadcasted shape {list(ends)}, got {list(sizes)}.")
+        raise InvalidArgumentError(
+            f"{what}: Shape passed in must end with broadcasted shape {list(ends)}, got {list(sizes)}."
+        )
     if np.any(np.asarray(n) < 0) or np.any((np.asarray(p) < 0) | (np.asarray(p) > 1)):
         raise InvalidArgumentError(f"{what}: counts must be >= 0 and probs in [0, 1], got {n} and {p}.")
     numbers = draws.generator(*drawn(sizes)).binomial(np.asarray(n, np.int64), np.asarray(p, np.float64), sizes)
@@ -324,7 +342,9 @@ class _Default:
 
 
 def _word(seed: Any) -> int:
-    return 0 if seed is None else int(seed) if not isinstance(seed, str) else int.from_bytes(seed.encode()[:8], "little")
+    return (
+        0 if seed is None else int(seed) if not isinstance(seed, str) else int.from_bytes(seed.encode()[:8], "little")
+    )
 
 
 _default = _Default()
@@ -362,7 +382,9 @@ def get_global_generator() -> Generator:
     """The generator that layers and programs share by choice; made by the first call."""
     if _default.named is None:
         seed = _default.seed
-        _default.named = Generator.from_non_deterministic_state() if seed is None else Generator(state=[0, 0, mixed(_word(seed), 4)])
+        _default.named = (
+            Generator.from_non_deterministic_state() if seed is None else Generator(state=[0, 0, mixed(_word(seed), 4)])
+        )
     return _default.named
 
 

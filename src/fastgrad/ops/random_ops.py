@@ -13,14 +13,19 @@ import numpy as np
 
 from fastgrad import dtypes
 from fastgrad.errors import InvalidArgumentError
+from fastgrad.operation import TABLE
 from fastgrad.ops import random_draws as draws
 from fastgrad.ops.random_generator import default_drawn, scaled_from, shape_of, uniform_from
-from fastgrad.operation import TABLE
 from fastgrad.tensor import Tensor, convert_to_tensor
 
 
 def uniform(
-    shape: Any, minval: Any = 0, maxval: Any = None, dtype: Any = dtypes.float32, seed: Any = None, name: str | None = None
+    shape: Any,
+    minval: Any = 0,
+    maxval: Any = None,
+    dtype: Any = dtypes.float32,
+    seed: Any = None,
+    name: str | None = None,
 ) -> Tensor:
     """Uniform numbers in [minval, maxval).
 
@@ -40,7 +45,12 @@ def uniform(
 
 
 def normal(
-    shape: Any, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = dtypes.float32, seed: Any = None, name: str | None = None
+    shape: Any,
+    mean: Any = 0.0,
+    stddev: Any = 1.0,
+    dtype: Any = dtypes.float32,
+    seed: Any = None,
+    name: str | None = None,
 ) -> Tensor:
     """Normal numbers.
 
@@ -57,13 +67,20 @@ def normal(
 
 
 def truncated_normal(
-    shape: Any, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = dtypes.float32, seed: Any = None, name: str | None = None
+    shape: Any,
+    mean: Any = 0.0,
+    stddev: Any = 1.0,
+    dtype: Any = dtypes.float32,
+    seed: Any = None,
+    name: str | None = None,
 ) -> Tensor:
     """Normal numbers less than two standard deviations from the mean; arguments as ``normal``.
 
     TensorFlow: tf.random.truncated_normal.
     """
-    return scaled_from(default_drawn(seed), draws.truncated_normal, "random.truncated_normal", shape, mean, stddev, dtype)
+    return scaled_from(
+        default_drawn(seed), draws.truncated_normal, "random.truncated_normal", shape, mean, stddev, dtype
+    )
 
 
 def shuffle(value: Any, seed: Any = None, name: str | None = None) -> Tensor:
@@ -105,9 +122,13 @@ def categorical_from(drawn: Any, what: str, logits: Any, num_samples: Any, dtype
     wanted = dtypes.as_dtype(dtype or dtypes.int64)
     count = int(num_samples)
     if x.ndim != 2 or not x.dtype.is_floating:
-        raise InvalidArgumentError(f"{what}: logits should be a matrix of floats, got shape {list(x.shape)}, dtype {x.dtype.name}.")
+        raise InvalidArgumentError(
+            f"{what}: logits should be a matrix of floats, got shape {list(x.shape)}, dtype {x.dtype.name}."
+        )
     if count < 0 or (not x.shape[1] and count and x.shape[0]):
-        raise InvalidArgumentError(f"{what}: num_samples should be >= 0 and num_classes positive, got {count} and {x.shape[1]}.")
+        raise InvalidArgumentError(
+            f"{what}: num_samples should be >= 0 and num_classes positive, got {count} and {x.shape[1]}."
+        )
     return Tensor(draws.categories(x._array, count, wanted.numpy, *drawn((x.shape[0], count))))
 
 
@@ -188,14 +209,18 @@ def dropout_from(drawn: Any, x: Any, rate: Any, noise_shape: Any) -> Tensor:
     if not 0 <= share < 1:
         raise ValueError(f"`rate` must be a scalar tensor or a float in the range [0, 1). Received: rate={rate}")
     if not x.dtype.is_floating:
-        raise ValueError(f"`x.dtype` must be a floating point tensor as `x` will be scaled. Received: x_dtype={x.dtype}")
+        raise ValueError(
+            f"`x.dtype` must be a floating point tensor as `x` will be scaled. Received: x_dtype={x.dtype}"
+        )
     if share == 0:
         return x
     if noise_shape is None:
         key, counter = drawn(x._array.shape)
         return draws.dropout(x, rate=share, key=key, counter=counter)
     given = noise_shape._array.tolist() if isinstance(noise_shape, Tensor) else list(noise_shape)
-    sizes = tuple(n if size is None else int(size) for size, n in zip(given, x._array.shape[-len(given) :], strict=False))
+    sizes = tuple(
+        n if size is None else int(size) for size, n in zip(given, x._array.shape[-len(given) :], strict=False)
+    )
     try:
         fits = len(sizes) == len(given) and np.broadcast_shapes(sizes, x._array.shape) == x._array.shape
     except ValueError:

@@ -169,5 +169,7 @@ def fold_in(seed: Any, data: Any, alg: Any = "auto_select") -> Tensor:
 def _ending(what: str, shape: Any, ends: tuple[int, ...]) -> tuple[int, ...]:
     sizes = shape_of(what, shape)
     if sizes[len(sizes) - len(ends) :] != ends:
-        raise InvalidArgumentError(f"{what}: Shape passed in must end with broadcasted shape {list(ends)}, got {list(sizes)}.")
+        raise InvalidArgumentError(
+            f"{what}: Shape passed in must end with broadcasted shape {list(ends)}, got {list(sizes)}."
+        )
     return sizes
