@@ -71,9 +71,8 @@ def _svd_gradient(needs: Any, g: Any, y: Any, x: Tensor, full_matrices: bool) ->
             f"svd: the gradient of u and v with full_matrices=True is only known for square matrices, got shape "
             f"{list(x._array.shape)}. Use full_matrices=False."
         )
-    if full_matrices:
-        least = min(rows, columns)
-        u, v = u[..., :least], v[..., :least]
+    if full_matrices and rows != columns:
+        s, u, v = _svd_row(x, full_matrices=False)
     is_complex = x._array.dtype.kind == "c"
     s = cast(s, x.dtype)
     core = None if gs is None else diag(cast(gs, x.dtype))

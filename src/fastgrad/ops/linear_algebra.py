@@ -16,7 +16,8 @@ from fastgrad.errors import FailedPreconditionError, InvalidArgumentError
 from fastgrad.operation import REAL, TABLE, Form, joint, operation
 from fastgrad.ops.arguments import tensor_of, tensors_of
 from fastgrad.ops.arithmetic import conjugate, negative
-from fastgrad.ops.complex_numbers import real
+from fastgrad.ops.complex_numbers import complex as to_complex
+from fastgrad.ops.complex_numbers import imag, real
 from fastgrad.ops.contraction import matmul
 from fastgrad.ops.diagonals import adjoint as adjoint_of
 from fastgrad.ops.diagonals import band_part, diag_part, set_diag
@@ -290,11 +291,15 @@ def _slogdet(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.asarray(sign), np.asarray(logarithm).astype(x.dtype)
 
 
-_slogdet_row = _matrix_form(
-    "slogdet",
-    _slogdet,
-    joint(lambda needs, g, y, x: (_spread_over_matrix(g[1]) * _inv_row(x, adjoint=True),)),
-)
+def _slogdet_gradient(needs: Any, g: Any, y: Any, x: Tensor) -> tuple[Tensor]:
+    weight = g[1]
+    if x._array.dtype.kind == "c":
+        # d log det = trace(inv(x) dx): its real part moves the logarithm, its imaginary part turns the sign.
+        weight = to_complex(real(weight), imag(g[0] * conjugate(y[0])))
+    return (_spread_over_matrix(weight) * _inv_row(x, adjoint=True),)
+
+
+_slogdet_row = _matrix_form("slogdet", _slogdet, joint(_slogdet_gradient))
 
 
 def slogdet(input: Any, name: str | None = None) -> LogMatrixDeterminant:

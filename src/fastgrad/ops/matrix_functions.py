@@ -45,8 +45,10 @@ def _each(function: str, x: np.ndarray) -> np.ndarray:
     import scipy.linalg
 
     out = np.empty(x.shape, x.dtype)
+    # In double precision: in single, SciPy's own check of logm's result fails as a rule.
+    wide = x.astype(np.result_type(x.dtype, np.float64))
     for index in np.ndindex(x.shape[:-2] if x.size else (0,)):
-        y = getattr(scipy.linalg, function)(x[index]) if np.isfinite(x[index]).all() else np.nan
+        y = getattr(scipy.linalg, function)(wide[index]) if np.isfinite(x[index]).all() else np.nan
         out[index] = np.nan if np.iscomplexobj(y) and x.dtype.kind != "c" else y
     return out
 
