@@ -11,7 +11,6 @@ from fastgrad.errors import InvalidArgumentError
 from fastgrad.operation import Form, Operation, joint, operation
 from fastgrad.ops.arguments import axis_of, integers, tensor_of, tensors_of
 from fastgrad.tensor import Tensor, as_tensor_or_none, convert_to_tensor
-from fastgrad.variable import Variable
 
 # ---- concat and split ------------------------------------------------------------------------------
 
@@ -122,10 +121,12 @@ def stack(values: Any, axis: Any = 0, name: str | None = "stack") -> Tensor:
         ValueError: ``axis`` is out of range.
         InvalidArgumentError: shapes or dtypes differ.
     """
-    if isinstance(values, (Tensor, Variable)):
+    if not isinstance(values, (list, tuple)):
         x = tensor_of(values)
-        values = unstack(x) if x._array.ndim and axis else x
-    if not isinstance(values, (list, tuple)) or not values:
+        if not x._array.ndim or axis == 0:
+            return x
+        values = unstack(x)
+    if not values:
         return tensor_of(values)
     if axis == 0 and all(as_tensor_or_none(value) is None for value in values):
         try:

@@ -1,0 +1,146 @@
+"""Joining tensors and taking them apart, against NumPy."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import fastgrad as tf
+from tests.gradients import check_gradient
+
+SHAPES = st.lists(st.integers(0, 3), min_size=1, max_size=3).map(tuple)
+
+
+def numbers(shape, dtype="float64"):
+    return np.arange(np.prod(shape, dtype=int)).reshape(shape).astype(tf.as_dtype(dtype).as_numpy_dtype)
+
+
+@settings(max_examples=60, deadline=None)
+@given(SHAPES, st.lists(st.integers(0, 3), min_size=1, max_size=4), st.data())
+def test_concat_and_split_are_inverse(shape, lengths, data):
+    axis = data.draw(st.integers(-len(shape), len(shape) - 1))
+    parts = []
+    for length in lengths:
+        size = list(shape)
+        size[axis] = length
+        parts.append(numbers(size) + len(parts))
+    y = tf.concat(parts, axis)
+    np.testing.assert_array_equal(y, np.concatenate(parts, axis))
+    for piece, part in zip(tf.split(y, lengths, axis), parts, strict=True):
+        np.testing.assert_array_equal(piece, part)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.integers(0, 3), max_size=3).map(tuple), st.integers(1, 4), st.data())
+def test_stack_and_unstack_are_inverse(shape, count, data):
+    axis = data.draw(st.integers(-len(shape) - 1, len(shape)))
+    parts = [numbers(shape) + number for number in range(count)]
+    y = tf.stack(parts, axis)
+    np.testing.assert_array_equal(y, np.stack(parts, axis))
+    for piece, part in zip(tf.unstack(y, axis=axis), parts, strict=True):
+        np.testing.assert_array_equal(piece, part)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float64", "int16", "uint8", "bool", "complex128"])
+def test_every_dtype_joins(dtype):
+    x = numbers((2, 2), dtype)
+    for y in (tf.concat([x, x], 0), tf.concat([x, x], -1), tf.stack([x, x]), tf.stack([x, x], 2)):
+        assert y.dtype == dtype
+    np.testing.assert_array_equal(tf.concat([x, x], 0).numpy(), np.concatenate([x, x]))
+    np.testing.assert_array_equal(tf.stack([x, x], 1).numpy(), np.stack([x, x], 1))
+    assert tf.concat([["a"], ["b"]], 0).numpy().tolist() == [b"a", b"b"]
+
+
+def test_python_values_take_the_dtype_of_the_tensors_beside_them():
+    x = tf.constant([1.0])
+    assert tf.concat([[2], x], 0).dtype == tf.float32
+    assert tf.concat([np.ones(1), x], 0).dtype == tf.float32
+    assert tf.stack([1, x[0]]).dtype == tf.float32
+    assert tf.stack([[1], [2.5]]).dtype == tf.float32
+    with pytest.raises(TypeError):
+        tf.concat([tf.constant([1]), [1.5]], 0)
+
+
+def test_a_single_tensor_is_joined_already():
+    x = tf.constant([[1.0, 2.0]])
+    np.testing.assert_array_equal(tf.concat(x, 0), x)
+    np.testing.assert_array_equal(tf.concat([x], 1), x)
+    np.testing.assert_array_equal(tf.stack(x), x)
+    assert tf.stack([]).shape == [0]
+    assert tf.stack(np.ones((2, 3)), axis=1).shape == [3, 2]
+
+
+def test_concat_refuses_tensors_that_do_not_fit():
+    x = tf.zeros([2, 3])
+    for values, axis in [
+        ([x, x], 2),
+        ([x, x], -3),
+        ([x, tf.zeros([2, 2])], 0),
+        ([x, tf.zeros([3])], 0),
+        ([x, tf.zeros([2, 3], tf.float64)], 0),
+        ([x, tf.zeros([2, 3], tf.int32)], 0),
+        ([tf.constant(1.0), tf.constant(2.0)], 0),
+        ([], 0),
+    ]:
+        with pytest.raises(tf.errors.InvalidArgumentError, match="concat"):
+            tf.concat(values, axis)
+    with pytest.raises(TypeError):
+        tf.concat([x, x], 1.0)
+
+
+def test_stack_and_unstack_refuse_what_does_not_fit():
+    x = tf.zeros([2, 3])
+    for values in ([x, tf.zeros([2, 2])], [x, tf.zeros([2, 3], tf.float64)], [[1, 2], [3]]):
+        with pytest.raises(tf.errors.InvalidArgumentError, match="stack"):
+            tf.stack(values)
+    for axis in (3, -4):
+        with pytest.raises(ValueError, match="not in range"):
+            tf.stack([x, x], axis)
+    with pytest.raises(ValueError, match="not in range"):
+        tf.unstack(x, axis=2)
+    with pytest.raises(ValueError, match="not in range"):
+        tf.unstack(tf.constant(1.0))
+    with pytest.raises(tf.errors.InvalidArgumentError, match="must equal 3"):
+        tf.unstack(x, num=3)
+
+
+def test_unstack_gives_a_list():
+    assert tf.unstack(tf.zeros([0, 2])) == []
+    rows = tf.unstack(tf.constant([[1, 2], [3, 4]]), num=2)
+    assert isinstance(rows, list)
+    assert rows[1].numpy().tolist() == [3, 4]
+
+
+def test_split_takes_a_number_or_sizes():
+    x = tf.constant(np.arange(12.0).reshape(2, 6))
+    assert [piece.shape.as_list() for piece in tf.split(x, 3, axis=1)] == [[2, 2]] * 3
+    assert [piece.shape.as_list() for piece in tf.split(x, [1, -1, 2], axis=-1)] == [[2, 1], [2, 3], [2, 2]]
+    assert [piece.shape.as_list() for piece in tf.split(x, tf.constant([2, 4]), 1, num=2)] == [[2, 2], [2, 4]]
+    for sizes in (4, 0, -1, [1, 1], [1, 6], [-1, -1], [-2, 8], []):
+        with pytest.raises(tf.errors.InvalidArgumentError, match="split"):
+            tf.split(x, sizes, axis=1)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="split"):
+        tf.split(x, 2, axis=2)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="split"):
+        tf.split(x, [2, 4], axis=1, num=3)
+    for sizes in (tf.constant(2), 2.0):
+        with pytest.raises(ValueError, match="Rank-0"):
+            tf.split(x, sizes, axis=1)
+
+
+@pytest.mark.parametrize("order", [1, 2])
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x, y: tf.concat([x, y, x * y], 0) ** 2,
+        lambda x, y: tf.concat([x, y], 1) ** 2,
+        lambda x, y: tf.stack([x, y, x], 1) ** 3,
+        lambda x, y: [part**2 for part in tf.unstack(x * y, axis=1)],
+        lambda x, y: tf.unstack(x)[1] ** 2 * y[0],
+        lambda x, y: tf.split(x, [1, 2], 1)[1] ** 2 + tf.split(y, 3, 1)[0],
+        lambda x, y: tf.convert_to_tensor([[x[0, 0], y[1, 1]], [x[0, 0] * y[0, 2], 3.0]]) ** 2,
+    ],
+)
+def test_gradients(function, order):
+    rng = np.random.default_rng(0)
+    check_gradient(function, rng.normal(size=(2, 3)), rng.normal(size=(2, 3)), order=order, rtol=1e-4)

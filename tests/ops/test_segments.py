@@ -1,0 +1,147 @@
+"""Segment reductions against loops, for many shapes, dtypes and orders of ids."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import fastgrad as tf
+from tests.gradients import check_gradient
+
+REDUCTIONS = {
+    "sum": lambda rows: rows.sum(0),
+    "prod": lambda rows: rows.prod(0),
+    "max": lambda rows: rows.max(0),
+    "min": lambda rows: rows.min(0),
+    "mean": lambda rows: rows.mean(0),
+    "sqrt_n": lambda rows: rows.sum(0) / np.sqrt(len(rows)),
+}
+SORTED = {"sum": 0, "prod": 1, "max": 0, "min": 0, "mean": 0}
+"""What an id without rows gives."""
+
+
+def by_loop(kind, x, ids, count, empty):
+    inner = x.shape[np.ndim(ids) :]
+    flat_ids, rows = np.reshape(ids, -1), np.reshape(x, (np.size(ids), *inner))
+    out = np.full((count, *inner), empty, x.dtype)
+    for number in set(flat_ids.tolist()):
+        if 0 <= number < count:
+            out[number] = REDUCTIONS[kind](rows[flat_ids == number])
+    return out
+
+
+@pytest.mark.parametrize("kind", REDUCTIONS)
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.integers(0, 4), max_size=2), st.lists(st.integers(0, 3), max_size=2), st.integers(1, 4), st.data())
+def test_unsorted_segments(kind, outer, inner, count, data):
+    size = int(np.prod(outer))
+    ids = np.array(data.draw(st.lists(st.integers(-2, count - 1), min_size=size, max_size=size)), np.int32).reshape(
+        outer
+    )
+    x = np.random.default_rng(0).uniform(0.5, 2, (*outer, *inner))
+    empty = {"prod": 1, "max": np.finfo(float).min, "min": np.finfo(float).max}.get(kind, 0)
+    ours = getattr(tf.math, f"unsorted_segment_{kind}")(x, ids, count)
+    np.testing.assert_allclose(ours, by_loop(kind, x, ids, count, empty), rtol=1e-12)
+
+
+@pytest.mark.parametrize("kind", SORTED)
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.integers(0, 5), max_size=6).map(sorted), st.lists(st.integers(0, 3), max_size=2))
+def test_sorted_segments(kind, ids, inner):
+    x = np.random.default_rng(0).uniform(0.5, 2, (len(ids), *inner))
+    count = ids[-1] + 1 if ids else 0
+    ours = getattr(tf.math, f"segment_{kind}")(x, tf.constant(ids, tf.int64))
+    np.testing.assert_allclose(ours, by_loop(kind, x, np.array(ids, int), count, SORTED[kind]), rtol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "int8", "int64", "uint16", "complex64"])
+def test_every_dtype(dtype):
+    x = tf.cast([1, 2, 3], dtype)
+    for function, expected in [(tf.math.segment_sum, [3, 3]), (tf.math.segment_prod, [2, 3])]:
+        y = function(x, [0, 0, 1])
+        assert y.dtype == dtype
+        assert y.numpy().astype(complex).tolist() == expected
+    if dtype != "complex64":
+        assert tf.math.segment_max(x, [0, 0, 1]).numpy().astype(float).tolist() == [2, 3]
+        lowest = tf.math.unsorted_segment_max(x, [0, 0, 0], 2)
+        assert lowest.dtype == dtype
+        assert lowest[1].numpy() == tf.as_dtype(dtype).min
+
+
+def test_means_of_integers():
+    assert tf.math.segment_mean([-1, -2, -4], [0, 0, 0]).numpy().tolist() == [-2]
+    mean = tf.math.unsorted_segment_mean([1, 2, 4], [0, 0, 0], 1)
+    assert mean.dtype == tf.float64
+    np.testing.assert_allclose(mean, [7 / 3])
+
+
+def test_half_precision_is_summed_in_single():
+    x = tf.constant(np.full(4096, 1.0), tf.bfloat16)
+    assert float(tf.math.segment_sum(x, np.zeros(4096, int))[0]) == 4096
+
+
+def test_nan_is_kept():
+    x = tf.constant([1.0, float("nan"), 2.0])
+    for name in ("max", "min", "sum", "prod"):
+        assert np.isnan(getattr(tf.math, f"segment_{name}")(x, [0, 0, 0]).numpy()).all()
+
+
+def test_bad_ids_are_refused():
+    x = tf.zeros([2, 3])
+    for ids, count, message in [
+        ([0, 5], 3, r"segment_ids\[1\] = 5 is out of range \[0, 3\)"),
+        ([0], 3, "does not start with"),
+        ([[0, 1], [0, 0]], 3, "does not start with"),
+        ([0.0, 1.0], 3, "float32"),
+        ([0, 1], -3, "negative"),
+    ]:
+        for kind in REDUCTIONS:
+            with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+                getattr(tf.math, f"unsorted_segment_{kind}")(x, ids, count)
+    for ids, message in [
+        ([1, 0], "not increasing"),
+        ([-1, 0], "negative"),
+        ([0], "same size"),
+        ([[0, 0]], "vector"),
+        (0, "vector"),
+        ([0.0, 0.0], "float32"),
+    ]:
+        for kind in SORTED:
+            with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+                getattr(tf.math, f"segment_{kind}")(x, ids)
+    for function in (tf.math.segment_sum, tf.math.segment_prod):
+        with pytest.raises(tf.errors.InvalidArgumentError, match="bool"):
+            function([True], [0])
+    for function in (tf.math.segment_max, tf.math.segment_min):
+        with pytest.raises(tf.errors.InvalidArgumentError, match="complex"):
+            function(tf.constant([1j]), [0])
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        tf.math.unsorted_segment_sqrt_n([1, 2], [0, 0], 1)
+
+
+@pytest.mark.parametrize("order", [1, 2])
+@pytest.mark.parametrize("kind", REDUCTIONS)
+def test_gradients(kind, order):
+    x = np.random.default_rng(0).normal(size=(5, 2))
+    unsorted = getattr(tf.math, f"unsorted_segment_{kind}")
+    check_gradient(lambda x: unsorted(x, [1, 0, 1, -1, 1], 2) ** 2, x, order=order, rtol=1e-4)
+    if kind in SORTED:
+        segment = getattr(tf.math, f"segment_{kind}")
+        check_gradient(lambda x: segment(x, [0, 0, 2, 2, 2]) ** 2, x, order=order, rtol=1e-4)
+
+
+def test_ties_share_the_gradient():
+    x = tf.constant([3.0, 3.0, 1.0])
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = tf.math.segment_max(x, [0, 0, 0])
+    assert tape.gradient(y, x).numpy().tolist() == [0.5, 0.5, 0]
+
+
+@pytest.mark.parametrize(("values", "expected"), [([2.0, 0.0, 5.0], [0, 10, 0]), ([0.0, 0.0, 5.0], [0, 0, 0])])
+def test_products_with_zeros_have_exact_gradients(values, expected):
+    x = tf.constant(values)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = tf.math.segment_prod(x, [0, 0, 0])
+    assert tape.gradient(y, x).numpy().tolist() == expected
