@@ -320,7 +320,11 @@ def _compilable(name: str, value: Any, variables: tuple[tuple[str, str], ...]) -
         if (value, variables) not in known:
             known[value, variables] = function = _ScalarFunction(name)  # before its globals, one of which may be itself
             choices = value.choices if isinstance(value, ByDtype) else {None: value}
-            function.choices = {dtype: _bound(choice, dict(variables)) for dtype, choice in choices.items()}
+            try:
+                function.choices = {dtype: _bound(choice, dict(variables)) for dtype, choice in choices.items()}
+            except BaseException:
+                del known[value, variables]
+                raise
         return known[value, variables]
     if isinstance(value, type):
         return _numba_type(np.dtype(value).name)

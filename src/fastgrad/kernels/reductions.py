@@ -11,12 +11,18 @@ from fastgrad.kernels.vector_math import greatest, least
 LANES = 256
 BLOCK = 16384
 ROW_BLOCK = 64
+FEW = 16  # so many numbers are added one after the other
 
 
 @scalar_function
 def lane_total(lanes, used):
     """The sum of the first `used` lanes, 0 <= used <= LANES; their memory is overwritten."""
-    width = 1
+    if used <= FEW:
+        total = T(0)
+        for i in range(used):
+            total += lanes[i]
+        return total
+    width = 2 * FEW
     while width < used:
         width *= 2
     for i in range(used, width):
@@ -49,7 +55,12 @@ def maximum_of(x, first, count, lanes):
     for start in range(LANES, count, LANES):
         for i in range(least(LANES, count - start)):
             lanes[i] = greatest(x[first + start + i], lanes[i])
-    width = 1
+    if used <= FEW:
+        peak = lanes[0]
+        for i in range(1, used):
+            peak = greatest(lanes[i], peak)
+        return peak
+    width = 2 * FEW
     while width < used:
         width *= 2
     for i in range(used, width):
