@@ -9,10 +9,11 @@ import numpy as np
 
 from fastgrad import dtypes
 from fastgrad.dtypes import DType
+from fastgrad.operator_types import Operators
 from fastgrad.shape import TensorShape
 
 
-class Tensor:
+class Tensor(Operators):
     """An immutable array of one dtype, on which operations run and record themselves.
 
     Made by ``tf.constant``, ``tf.convert_to_tensor`` and every operation, not by calling the class.

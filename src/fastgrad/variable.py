@@ -11,6 +11,7 @@ import numpy as np
 from fastgrad import dtypes
 from fastgrad import tensor as tensors
 from fastgrad.dtypes import DType
+from fastgrad.operator_types import Operators
 from fastgrad.recording import recorders
 from fastgrad.shape import TensorShape
 from fastgrad.tensor import Reference, Tensor, convert_to_tensor, elements_text
@@ -18,7 +19,7 @@ from fastgrad.tensor import Reference, Tensor, convert_to_tensor, elements_text
 _serials = itertools.count()
 
 
-class Variable:
+class Variable(Operators):
     """A tensor that can be assigned to; gradient tapes watch it when it is trainable.
 
     Reading a variable gives a snapshot: a later assign never changes a tensor read before. The

@@ -336,5 +336,5 @@ def _variable_getitem(variable: Variable, key: Any) -> Tensor:
     return part
 
 
-Tensor.__getitem__ = _getitem  # type: ignore[misc]  # operations come after tensors
-Variable.__getitem__ = _variable_getitem  # type: ignore[misc]  # as above
+Tensor.__getitem__ = _getitem
+Variable.__getitem__ = _variable_getitem
