@@ -27,8 +27,6 @@ FUNCTIONS = [
     "logcosh",
     "binary_focal_crossentropy",
     "categorical_focal_crossentropy",
-    "dice",
-    "tversky",
 ]
 CLASSES = [
     "MeanSquaredError",

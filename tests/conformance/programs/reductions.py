@@ -147,9 +147,6 @@ def segments(tf):
         "bincount minlength": lambda: tf.math.bincount([1], minlength=4),
         "bincount maxlength": lambda: tf.math.bincount([1, 5], maxlength=3),
         "histogram_fixed_width": lambda: tf.histogram_fixed_width([0.0, 0.4, 0.6, 2.0], [0.0, 1.0], nbins=2),
-        "confusion_matrix": lambda: tf.math.confusion_matrix([0, 1, 1], [0, 1, 0]),
-        "confusion_matrix classes": lambda: tf.math.confusion_matrix([0, 1], [0, 1], num_classes=3, dtype=tf.float32),
-        "confusion_matrix weights": lambda: tf.math.confusion_matrix([0, 1, 1], [0, 1, 0], weights=[1, 2, 3]),
     }
 
 
