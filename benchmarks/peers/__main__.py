@@ -12,6 +12,7 @@ from benchmarks.peers.report import as_json, table
 from benchmarks.peers.runner import Results, Settings, run
 from benchmarks.peers.workloads import WORKLOADS
 
+BUSY = 0.5
 PYTHON_VARIABLE = "FASTGRAD_PEERS_PYTHON"
 
 
@@ -96,6 +97,9 @@ def main(command: Sequence[str] | None = None) -> int:
     elsewhere = os.environ.get(PYTHON_VARIABLE) or sys.executable
     pythons = {peer: sys.executable if peer == "fastgrad" else elsewhere for peer in PEERS} | dict(chosen.python_for)
     settings = Settings(chosen.rounds, chosen.slice, chosen.threads, pythons)
+    load = os.getloadavg()[0]
+    if load > BUSY:
+        print(f"other programs keep this machine busy (load {load:.1f}): the times below will wander\n")
     done: dict[str, Results] = {}
     interrupted = failed = False
     for name in chosen.work:
@@ -115,7 +119,7 @@ def main(command: Sequence[str] | None = None) -> int:
             print("interrupted")
             break
     if chosen.json:
-        chosen.json.write_text(json.dumps(as_json(done, settings, interrupted), indent=1) + "\n", encoding="utf-8")
+        chosen.json.write_text(json.dumps(as_json(done, settings, load, interrupted), indent=1) + "\n", encoding="utf-8")
     failed |= any(result.problem and not result.absent for results in done.values() for result in results.values())
     return 130 if interrupted else int(failed)
 

@@ -75,11 +75,12 @@ def cpu_name() -> str:
         return platform.processor() or platform.machine()
 
 
-def as_json(done: dict[str, Results], settings: Settings, interrupted: bool) -> dict[str, Any]:
-    """Everything measured, round by round."""
+def as_json(done: dict[str, Results], settings: Settings, load: float, interrupted: bool) -> dict[str, Any]:
+    """Everything measured, round by round; `load` is the machine's before it began."""
     return {
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "machine": machine(),
+        "load_before": load,
         "threads": settings.threads,
         "slice_seconds": settings.slice_seconds,
         "interrupted": interrupted,
