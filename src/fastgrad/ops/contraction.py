@@ -27,7 +27,7 @@ from fastgrad.recording import recorders
 from fastgrad.tape import sum_to_shape
 from fastgrad.tensor import Tensor
 
-MATRICES = FLOATING | COMPLEX | {np.dtype(np.int32), np.dtype(np.int64)}
+MATRICES = FLOATING | COMPLEX | {dtypes.int32.numpy, dtypes.int64.numpy}
 """The dtypes that matrix products take."""
 
 _BLAS = (np.dtype(np.float32), np.dtype(np.float64))
@@ -57,7 +57,9 @@ class _Matmul(Operation):
     """``matmul(a, b, transpose_a, transpose_b)``: matrix products over the last two dimensions, the others broadcast."""
 
     # As Operation.__call__, with a short way for two float matrices.
-    def __call__(self, a: Tensor, b: Tensor, transpose_a: bool = False, transpose_b: bool = False) -> Tensor:
+    def __call__(  # type: ignore[override]  # rows know what they are called with
+        self, a: Tensor, b: Tensor, transpose_a: bool = False, transpose_b: bool = False
+    ) -> Tensor:
         x, y = a._array, b._array
         token = quiet_set(QUIET)
         try:

@@ -15,7 +15,7 @@ import numpy as np
 
 from fastgrad import dtypes
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.operation import FLOATING, Form, operation, refuse_dtype
+from fastgrad.operation import FLOATING, Form, Operation, operation, refuse_dtype
 from fastgrad.ops.arguments import tensors_of
 from fastgrad.ops.shaping import reshape
 from fastgrad.ops.windows import (
@@ -62,8 +62,9 @@ def _columns(
         inner = x
         grown = [size + sum(pair) for size, pair in zip(x.shape[1:-1], padding, strict=True)]
         x = np.zeros((batch, *grown, channels), x.dtype)
-        where = [slice(pair[0], pair[0] + size) for pair, size in zip(padding, inner.shape[1:-1], strict=True)]
-        x[(slice(None), *where)] = inner
+        spans = [slice(pair[0], pair[0] + size) for pair, size in zip(padding, inner.shape[1:-1], strict=True)]
+        inside = (slice(None), *spans)
+        x[inside] = inner
     steps = x.strides[1:-1]
     by_window = [step * stride for step, stride in zip(steps, strides, strict=True)]
     by_cell = [step * dilation for step, dilation in zip(steps, dilations, strict=True)]
@@ -82,9 +83,11 @@ def _columns(
     width, height = math.prod(cells), math.prod(windows)
     step = max(1, _COLUMNS // max(1, width * height))
     block = np.empty(0)
+    front = (slice(None),) * len(cells) if lines else ()
     for first in range(0, batch, step):
         some = slice(first, min(first + step, batch))
-        part = unfolded[(*[slice(None)] * len(cells), some)] if lines else unfolded[some]
+        where = (*front, some)
+        part = unfolded[where]
         if block.shape != part.shape:
             block = np.empty(part.shape, x.dtype)
         block[...] = part
@@ -207,10 +210,10 @@ def _filter_cotangent(g: Tensor, y: Tensor, x: Tensor, w: Tensor, **window: Any)
     return backprop_filter(x, g, filter_shape=w._array.shape, **window)
 
 
-convolution_row = operation(
+convolution_row: Operation = operation(
     "convolution", Form.CONVOLVE, run=_convolution, gradient=(_input_cotangent, _filter_cotangent), dtypes=_CONVOLVED
 )
-backprop_input = operation(
+backprop_input: Operation = operation(
     "convolution_backprop_input",
     Form.CONVOLVE,
     run=_backprop_input,
@@ -220,7 +223,7 @@ backprop_input = operation(
     ),
     dtypes=_CONVOLVED,
 )
-backprop_filter = operation(
+backprop_filter: Operation = operation(
     "convolution_backprop_filter",
     Form.CONVOLVE,
     run=_backprop_filter,

@@ -50,7 +50,7 @@ def _svd(x: np.ndarray, full_matrices: bool) -> tuple[np.ndarray, np.ndarray, np
         widths = (rows, columns) if full_matrices else (least, least)
         nothing = np.nan if x.size else 0
         s = np.full((*x.shape[:-2], least), nothing, x.real.dtype)
-        return s, *(_rectangle(x, size, width, nothing) for size, width in zip((rows, columns), widths, strict=True))
+        return s, _rectangle(x, rows, widths[0], nothing), _rectangle(x, columns, widths[1], nothing)
     u, s, vh = np.linalg.svd(x, full_matrices=full_matrices)
     return s, u, vh.swapaxes(-1, -2).conj()
 

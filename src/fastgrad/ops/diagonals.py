@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.operation import Form, operation
+from fastgrad.operation import Form, Operation, operation
 from fastgrad.ops.arguments import integer, integers, tensor_of, tensors_of
 from fastgrad.ops.arithmetic import zeros_as
 from fastgrad.ops.reduction import reduce_sum
@@ -77,9 +77,9 @@ def _to_matrix(g: Tensor, y: Tensor, x: Tensor, lower: int, upper: int, align: s
     return diag_row(g, lower=lower, upper=upper, rows=rows, columns=columns, align=align, padding=0)
 
 
-diag_part_row = operation("diag_part", Form.INDEX_MAP, run=_diag_part, gradient=_to_matrix)
-diag_row = operation("diag", Form.INDEX_MAP, run=_diag, gradient=_to_packed)
-set_diag_row = operation(
+diag_part_row: Operation = operation("diag_part", Form.INDEX_MAP, run=_diag_part, gradient=_to_matrix)
+diag_row: Operation = operation("diag", Form.INDEX_MAP, run=_diag, gradient=_to_packed)
+set_diag_row: Operation = operation(
     "set_diag",
     Form.INDEX_MAP,
     run=lambda x, d, lower, upper, align: _write(x.copy(), d, lower, upper, align),
@@ -102,7 +102,7 @@ def _band(x: np.ndarray, lower: int, upper: int) -> np.ndarray:
     return y
 
 
-band_row = operation(
+band_row: Operation = operation(
     "band_part", Form.INDEX_MAP, run=_band, gradient=lambda g, y, x, lower, upper: band_row(g, lower=lower, upper=upper)
 )
 
@@ -244,7 +244,7 @@ def set_diag(input: Any, diagonal: Any, name: str | None = "set_diag", k: Any = 
     _check_inside(x._array, lower, upper, "set_diag")
     shape = x._array.shape
     count = () if lower == upper else (upper - lower + 1,)
-    wanted = (*shape[:-2], *count, longest_diagonal(*shape[-2:], lower, upper))
+    wanted = (*shape[:-2], *count, longest_diagonal(shape[-2], shape[-1], lower, upper))
     if d._array.shape != wanted:
         raise InvalidArgumentError(
             f"set_diag: diagonals {lower} to {upper} of an input of shape {list(shape)} have shape {list(wanted)}, got "

@@ -13,7 +13,7 @@ import numpy as np
 
 from fastgrad import dtypes
 from fastgrad.errors import FailedPreconditionError, InvalidArgumentError
-from fastgrad.operation import REAL, TABLE, Form, joint, operation
+from fastgrad.operation import REAL, TABLE, Form, Operation, joint, operation
 from fastgrad.ops.arguments import tensor_of, tensors_of
 from fastgrad.ops.arithmetic import conjugate, negative
 from fastgrad.ops.complex_numbers import complex as to_complex
@@ -40,7 +40,7 @@ def check_matrices(x: np.ndarray, name: str, square: bool = True) -> None:
         raise InvalidArgumentError(f"{name}: Input matrix must be square, got shape {list(x.shape)}.")
 
 
-def _matrix_form(name: str, run: Callable[..., Any], gradient: Any) -> Any:
+def _matrix_form(name: str, run: Callable[..., Any], gradient: Any) -> Operation:
     return operation(name, Form.EXTERN, run=run, gradient=gradient, dtypes=LAPACK)
 
 
@@ -118,7 +118,7 @@ def _to_right_side(g: Tensor, y: Tensor, a: Tensor, b: Tensor, lower: bool, adjo
     return sum_to_shape(_triangular(a, g, lower=lower, adjoint=not adjoint), b._array.shape)
 
 
-_triangular = _matrix_form("triangular_solve", _triangular_solve, (_to_triangle, _to_right_side))
+_triangular: Operation = _matrix_form("triangular_solve", _triangular_solve, (_to_triangle, _to_right_side))
 
 
 def triangular_solve(
@@ -194,7 +194,7 @@ def _to_system(g: Tensor, y: Tensor, a: Tensor, b: Tensor, adjoint: bool) -> Ten
     return negative(matmul(y, from_b, adjoint_b=True) if adjoint else matmul(from_b, y, adjoint_b=True))
 
 
-_solve_row = _matrix_form(
+_solve_row: Operation = _matrix_form(
     "solve", _solve, (_to_system, lambda g, y, a, b, adjoint: _solve_row(a, g, adjoint=not adjoint))
 )
 
@@ -233,7 +233,7 @@ def _inv_gradient(g: Tensor, y: Tensor, x: Tensor, adjoint: bool) -> Tensor:
     return negative(matmul(matmul(y, g, adjoint_a=True), y, adjoint_b=True))
 
 
-_inv_row = _matrix_form("inv", _inv, _inv_gradient)
+_inv_row: Operation = _matrix_form("inv", _inv, _inv_gradient)
 
 
 def inv(input: Any, adjoint: bool = False, name: str | None = None) -> Tensor:
@@ -432,7 +432,7 @@ def _cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return out
 
 
-_cross_row = operation(
+_cross_row: Operation = operation(
     "cross",
     Form.EXTERN,
     run=_cross,

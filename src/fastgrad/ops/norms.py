@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 from typing import Any
 
+from fastgrad.operation import INEXACT, refuse_dtype
 from fastgrad.ops.arguments import axis_of, tensor_of
 from fastgrad.ops.arithmetic import abs as absolute
 from fastgrad.ops.arithmetic import conjugate, maximum
@@ -13,7 +14,7 @@ from fastgrad.ops.complex_numbers import imag, real
 from fastgrad.ops.decompositions import svd
 from fastgrad.ops.power import pow as power
 from fastgrad.ops.power import rsqrt, sqrt, square
-from fastgrad.ops.reduction import reduce_max, reduce_sum
+from fastgrad.ops.reduction import reduce_euclidean_norm, reduce_max, reduce_sum
 from fastgrad.ops.shaping import reshape, squeeze, transpose
 from fastgrad.tensor import Tensor
 
@@ -42,9 +43,10 @@ def norm(
         InvalidArgumentError: there is no such axis, or a dtype without norms.
     """
     x = tensor_of(tensor)
+    if x._array.dtype not in INEXACT:
+        raise refuse_dtype("norm", x._array.dtype, INEXACT)
     axes = _norm_axes(axis)
-    is_matrix = isinstance(axes, tuple)
-    if is_matrix:
+    if isinstance(axes, tuple):
         if ord not in _MATRIX_NORMS:
             raise ValueError(f"norm: 'ord' must be a supported matrix norm in {list(_MATRIX_NORMS)}, got {ord}")
     elif ord != "euclidean" and (isinstance(ord, str) or not ord > 0):
@@ -52,13 +54,14 @@ def norm(
             f"norm: 'ord' must be a supported vector norm ('euclidean', inf or a number above 0), got {ord}"
         )
     keepdims = bool(keepdims)
-    if is_matrix and ord == 2:
+    if isinstance(axes, tuple) and ord == 2:
         return _largest_singular_value(x, axes, keepdims)
     if ord in ("euclidean", "fro", 2):
-        squares = x * conjugate(x) if x._array.dtype.kind == "c" else square(x)
-        return sqrt(reduce_sum(squares, axes, keepdims))
+        if x._array.dtype.kind != "c":
+            return reduce_euclidean_norm(x, axes, keepdims)
+        return sqrt(reduce_sum(x * conjugate(x), axes, keepdims))
     sizes = absolute(x)
-    if is_matrix:
+    if isinstance(axes, tuple):
         summed, compared = axes if ord == 1 else axes[::-1]
         y = reduce_max(reduce_sum(sizes, summed, True), compared, True)
         return y if keepdims else squeeze(y, axes)

@@ -15,7 +15,7 @@ import numpy as np
 
 from fastgrad import dtypes
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.operation import FLOATING, Form, operation, refuse_dtype
+from fastgrad.operation import FLOATING, Form, Operation, operation, refuse_dtype
 from fastgrad.ops.arguments import tensor_of
 from fastgrad.ops.windows import (
     Padding,
@@ -86,21 +86,21 @@ def _gather(x: np.ndarray, y: np.ndarray, v: np.ndarray, **window: Any) -> np.nd
     return out
 
 
-_max_scatter = operation(
+_max_scatter: Operation = operation(
     "max_pool_scatter",
     Form.POOL,
     run=_scatter,
     gradient=(None, None, lambda g, out, x, y, v, **window: _max_gather(x, y, g, **window)),
     dtypes=FLOATING,
 )
-_max_gather = operation(
+_max_gather: Operation = operation(
     "max_pool_gather",
     Form.POOL,
     run=_gather,
     gradient=(None, None, lambda g, out, x, y, v, **window: _max_scatter(x, y, g, **window)),
     dtypes=FLOATING,
 )
-_max_row = operation(
+_max_row: Operation = operation(
     "max_pool",
     Form.POOL,
     run=_max_pool,
@@ -142,14 +142,14 @@ def _avg_spread(
     return out.astype(g.dtype, copy=False)
 
 
-_avg_gradient = operation(
+_avg_gradient: Operation = operation(
     "avg_pool_gradient",
     Form.POOL,
     run=_avg_spread,
     gradient=lambda g, y, x, input_shape, **window: _avg_row(g, **window),
     dtypes=FLOATING,
 )
-_avg_row = operation(
+_avg_row: Operation = operation(
     "avg_pool",
     Form.POOL,
     run=_avg_pool,
@@ -214,7 +214,7 @@ def _only_strings(name: str, padding: Any) -> None:
 
 
 def max_pool2d(
-    input: Any, ksize: Any, strides: Any, padding: Any, data_format: str = "NHWC", name: str | None = None
+    input: Any, ksize: Any, strides: Any, padding: Any, data_format: str | None = "NHWC", name: str | None = None
 ) -> Tensor:
     """The largest element of each window.
 
@@ -241,7 +241,7 @@ def max_pool2d(
 
 
 def max_pool1d(
-    input: Any, ksize: Any, strides: Any, padding: Any, data_format: str = "NWC", name: str | None = None
+    input: Any, ksize: Any, strides: Any, padding: Any, data_format: str | None = "NWC", name: str | None = None
 ) -> Tensor:
     """``tf.nn.max_pool2d`` along one dimension.
 
@@ -258,7 +258,7 @@ def max_pool1d(
 
 
 def max_pool3d(
-    input: Any, ksize: Any, strides: Any, padding: str, data_format: str = "NDHWC", name: str | None = None
+    input: Any, ksize: Any, strides: Any, padding: str, data_format: str | None = "NDHWC", name: str | None = None
 ) -> Tensor:
     """``tf.nn.max_pool2d`` over three dimensions.
 
@@ -316,7 +316,7 @@ def _positions(x: np.ndarray, y: np.ndarray, dtype: str, with_batch: bool, **win
     return _gather(x, y, indices, **window)
 
 
-_argmax_row = operation("max_pool_argmax", Form.POOL, run=_positions, dtypes=_ORDERED)
+_argmax_row: Operation = operation("max_pool_argmax", Form.POOL, run=_positions, dtypes=_ORDERED)
 
 
 def max_pool_with_argmax(
@@ -361,7 +361,7 @@ def max_pool_with_argmax(
 
 
 def avg_pool2d(
-    input: Any, ksize: Any, strides: Any, padding: str, data_format: str = "NHWC", name: str | None = None
+    input: Any, ksize: Any, strides: Any, padding: str, data_format: str | None = "NHWC", name: str | None = None
 ) -> Tensor:
     """The mean of each window, without its padding.
 
@@ -380,7 +380,7 @@ def avg_pool2d(
 
 
 def avg_pool1d(
-    input: Any, ksize: Any, strides: Any, padding: str, data_format: str = "NWC", name: str | None = None
+    input: Any, ksize: Any, strides: Any, padding: str, data_format: str | None = "NWC", name: str | None = None
 ) -> Tensor:
     """``tf.nn.avg_pool2d`` along one dimension.
 
@@ -396,7 +396,7 @@ def avg_pool1d(
 
 
 def avg_pool3d(
-    input: Any, ksize: Any, strides: Any, padding: str, data_format: str = "NDHWC", name: str | None = None
+    input: Any, ksize: Any, strides: Any, padding: str, data_format: str | None = "NDHWC", name: str | None = None
 ) -> Tensor:
     """``tf.nn.avg_pool2d`` over three dimensions.
 
