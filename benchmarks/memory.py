@@ -23,10 +23,11 @@ ROWS, WIDTH, TOUCHED = 1_000_000, 32, 6_656
 UPDATES = 20
 STEPS, SETTLED, EVERY = 10_000, 1_000, 500
 MEBIBYTE = 2.0**20
-OPTIMIZERS = ("SGD", "Adagrad", "Adam")
 
 PEAK_LIMIT = 1.2
-SPEED_LIMIT = 20.0
+# The dense gradient's result is also asked of rows: with momentum, every row that ever moved goes on moving, so that an
+# update of Adam has to look at the whole table.
+SPEED_LIMITS = {"SGD": 20.0, "Adagrad": 20.0, "Adam": 1.0}
 DRIFT_LIMIT = 1.0
 
 
@@ -91,19 +92,17 @@ def embedding_peak(optimizer: str) -> dict[str, float]:
 
 
 def embedding_speed(optimizer: str) -> dict[str, float]:
-    """Seconds of one update from rows and from a dense gradient, alternating, and their ratio."""
-    embedding = Embedding(optimizer)
-    gradient = embedding.gradient()
-    dense = embedding.tf.convert_to_tensor(gradient)
+    """Seconds of one update from rows and from a dense gradient, alternating on two tables, and their ratio."""
+    by_rows, whole = Embedding(optimizer), Embedding(optimizer)
+    gradients = itertools.cycle([by_rows.gradient() for _ in range(4)])
+    dense = whole.tf.convert_to_tensor(whole.gradient())
 
-    def timed(value: Any) -> float:
+    def timed(embedding: Embedding, gradient: Any) -> float:
         began = time.perf_counter()
-        embedding.optimizer.apply_gradients([(value, embedding.table)])
+        embedding.optimizer.apply_gradients([(gradient, embedding.table)])
         return time.perf_counter() - began
 
-    timed(gradient)
-    timed(dense)
-    pairs = [(timed(gradient), timed(dense)) for _ in range(UPDATES)]
+    pairs = [(timed(by_rows, next(gradients)), timed(whole, dense)) for _ in range(UPDATES)][2:]
     return {
         "sparse": statistics.median(sparse for sparse, _ in pairs),
         "dense": statistics.median(dense for _, dense in pairs),
@@ -158,14 +157,16 @@ def main(command: list[str]) -> int:
         print(json.dumps(MEASUREMENTS[measurement](argument)))
         return 0
     rows = []
-    for optimizer in OPTIMIZERS:
+    for optimizer in SPEED_LIMITS:
         found = apart("embedding_peak", optimizer)
         sizes = f"{found['peak'] / MEBIBYTE:.0f} MiB for {found['kept'] / MEBIBYTE:.0f} MiB of table and slots"
         rows.append((f"sparse update, {optimizer}: peak", sizes, found["ratio"], PEAK_LIMIT, "x, at most"))
-    for optimizer in OPTIMIZERS:
+    for optimizer in SPEED_LIMITS:
         found = apart("embedding_speed", optimizer)
         times = f"{found['sparse'] * 1e3:.2f} ms, dense {found['dense'] * 1e3:.2f} ms"
-        rows.append((f"sparse update, {optimizer}: speed", times, found["ratio"], SPEED_LIMIT, "x, at least"))
+        rows.append(
+            (f"sparse update, {optimizer}: speed", times, found["ratio"], SPEED_LIMITS[optimizer], "x, at least")
+        )
     for workload in ("mlp_small", "mlp_tiny"):
         found = apart("steps_drift", workload)
         sizes = f"{found['first'] / MEBIBYTE:.2f} MiB, at the end {found['last'] / MEBIBYTE:.2f} MiB"
@@ -183,7 +184,7 @@ def main(command: list[str]) -> int:
 class EmbeddingUpdate:
     """Peak memory of a process that builds a table and updates rows of it; `peakmem_reference` is the table alone."""
 
-    params = (OPTIMIZERS,)
+    params = (tuple(SPEED_LIMITS),)
     param_names = ("optimizer",)
     version = "1"
 

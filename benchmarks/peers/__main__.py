@@ -119,7 +119,9 @@ def main(command: Sequence[str] | None = None) -> int:
             print("interrupted")
             break
     if chosen.json:
-        chosen.json.write_text(json.dumps(as_json(done, settings, load, interrupted), indent=1) + "\n", encoding="utf-8")
+        chosen.json.write_text(
+            json.dumps(as_json(done, settings, load, interrupted), indent=1) + "\n", encoding="utf-8"
+        )
     failed |= any(result.problem and not result.absent for results in done.values() for result in results.values())
     return 130 if interrupted else int(failed)
 
