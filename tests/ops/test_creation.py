@@ -185,6 +185,8 @@ def test_range_counts_from_zero_and_takes_names():
     assert tf.range(limit=3, start=0).numpy().tolist() == [0, 1, 2]
     assert tf.range(3, dtype=tf.float32).dtype == tf.float32
     assert tf.range(0).shape == [0]
+    assert tf.range(2**31, 2**31 + 2).dtype == tf.int64
+    assert tf.range(2**31, 2**31 + 2).numpy().tolist() == [2**31, 2**31 + 1]
 
 
 def test_range_refuses_what_leads_nowhere():

@@ -72,6 +72,13 @@ def test_every_dtype_is_gathered(dtype):
     assert tf.gather(["a", "b"], [1, 1]).numpy().tolist() == [b"b", b"b"]
 
 
+def test_tables_and_indices_may_be_views():
+    x, ids = numbers([3, 4, 2], "float32"), numbers([2, 2], "int32")
+    table, picked = tf.transpose(x), tf.transpose(tf.constant(ids))
+    np.testing.assert_array_equal(tf.gather(table[:, ::-1], picked % 2), x.T[:, ::-1][ids.T % 2])
+    np.testing.assert_array_equal(tf.gather(table, tf.broadcast_to(1, [2, 2])), x.T[np.ones((2, 2), int)])
+
+
 def test_a_bad_index_is_named_with_its_position_and_the_range():
     x = tf.zeros([2, 3])
     for arguments, options, message in [

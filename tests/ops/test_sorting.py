@@ -23,6 +23,11 @@ def arrays(draw):
     return np.array(drawn, dtype.as_numpy_dtype).reshape(shape)
 
 
+def plain(x):
+    """In a dtype whose NaNs NumPy's tests know."""
+    return x.astype(np.float32) if x.dtype == tf.bfloat16.as_numpy_dtype else x
+
+
 def order_of(row, descending):
     """Positions in order: Python's stable sort, NaN last."""
     keys = [float(x) if x.dtype.kind in "fV" else int(x) for x in row]
@@ -40,7 +45,7 @@ def test_sort_and_argsort(x, descending, data):
     np.testing.assert_array_equal(ids, expected)
     y = tf.sort(x, axis, direction)
     assert y.dtype == x.dtype
-    np.testing.assert_array_equal(y.numpy(), np.take_along_axis(x, ids.numpy(), axis))
+    np.testing.assert_array_equal(plain(y.numpy()), plain(np.take_along_axis(x, ids.numpy(), axis)))
 
 
 @settings(max_examples=100, deadline=None)
@@ -50,7 +55,7 @@ def test_top_k_is_the_start_of_the_descending_order(x, data):
     values, indices = tf.math.top_k(x, k)
     expected = tf.argsort(x, direction="DESCENDING").numpy()[..., :k]
     np.testing.assert_array_equal(indices, expected)
-    np.testing.assert_array_equal(values.numpy(), np.take_along_axis(x, expected, -1))
+    np.testing.assert_array_equal(plain(values.numpy()), plain(np.take_along_axis(x, expected, -1)))
 
 
 @pytest.mark.parametrize("values", [1000, 7])

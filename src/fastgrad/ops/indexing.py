@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -9,33 +10,43 @@ import numpy as np
 from fastgrad import dtypes
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.indexed_slices import IndexedSlices
+from fastgrad.kernels import embedding as kernels
 from fastgrad.operation import TABLE, Form, Operation, operation, refuse_dtype, refuse_mix
 from fastgrad.ops.arguments import axis_of, integer, tensor_of
-from fastgrad.ops.segments import add_rows, take_rows
+from fastgrad.ops.segments import KERNEL_FLOATS, KERNEL_INDICES, add_rows, take_rows
 from fastgrad.tensor import Tensor, as_tensor_or_none, convert_beside, convert_to_tensor
 
 _INDICES = frozenset(d.numpy for d in (dtypes.int16, dtypes.int32, dtypes.int64))
 _UNSIGNED = {np.dtype(f"int{bits}"): np.dtype(f"uint{bits}") for bits in (8, 16, 32, 64)}
 
 
-def check_indices(name: str, ids: np.ndarray, size: int) -> None:
-    """Raises InvalidArgumentError, naming the first index that is not in ``[0, size)``, or for a dtype that is no index."""
+def check_index_dtype(name: str, ids: np.ndarray) -> None:
+    """Raises InvalidArgumentError unless the dtype is one of indices: int16, int32 or int64."""
     if ids.dtype not in _INDICES:
         raise refuse_dtype(f"{name} (indices)", ids.dtype, _INDICES)
+
+
+def check_indices(name: str, ids: np.ndarray, size: int) -> None:
+    """Raises InvalidArgumentError, naming the first index that is not in ``[0, size)``."""
     # Read as unsigned, a negative number is too large, too: one pass finds both.
     if ids.size and int(np.maximum.reduce(ids.view(_UNSIGNED[ids.dtype]), axis=None)) >= size:
-        bad = np.argwhere((ids < 0) | (ids >= size))
-        if len(bad):
-            position = tuple(bad[0].tolist())
-            raise InvalidArgumentError(
-                f"{name}: indices[{','.join(map(str, position))}] = {ids[position]} is not in [0, {size})."
-            )
+        position = tuple(np.argwhere((ids < 0) | (ids >= size))[0].tolist())
+        raise InvalidArgumentError(
+            f"{name}: indices[{','.join(map(str, position))}] = {ids[position]} is not in [0, {size})."
+        )
 
 
 # ---- gather ----------------------------------------------------------------------------------------
 
 
 def _gather(x: np.ndarray, ids: np.ndarray, axis: int, batch_dims: int) -> np.ndarray:
+    if not axis and not batch_dims and x.dtype in KERNEL_FLOATS and ids.dtype in KERNEL_INDICES:
+        size, *row = x.shape
+        x, ids = np.ascontiguousarray(x), np.ascontiguousarray(ids).reshape(ids.shape)
+        rows = np.empty((*ids.shape, *row), x.dtype)
+        if kernels.gather_rows[x.dtype, ids.dtype](x, ids, rows, ids.size, math.prod(row), size) < 0:
+            return rows
+    check_indices("gather", ids, x.shape[axis])
     if not batch_dims:
         return x.take(ids, axis)
     batch = x.shape[:batch_dims]
@@ -132,7 +143,7 @@ def gather(
     rank = len(shape)
     if not rank:
         raise InvalidArgumentError("gather: params must be at least 1 dimensional, got a scalar.")
-    axis = axis_of(batch_dims if axis is None else axis, rank, "gather")
+    axis = 0 if axis is None and not batch_dims else axis_of(batch_dims if axis is None else axis, rank, "gather")
     if batch_dims:
         batch_dims = _batch_rank("gather", integer(batch_dims, "gather: batch_dims"), ids, rank)
     if axis < batch_dims:
@@ -142,7 +153,7 @@ def gather(
             f"gather: the first {batch_dims} dimensions (batch_dims) of params, shape {list(shape)}, "
             f"should be equal to those of indices, shape {list(ids._array.shape)}."
         )
-    check_indices("gather", ids._array, shape[axis])
+    check_index_dtype("gather", ids._array)
     return _gather_row(x, ids, axis=axis, batch_dims=batch_dims)
 
 
@@ -235,8 +246,7 @@ def check_positions(name: str, ids: np.ndarray, shape: tuple[int, ...], policy: 
     Raises:
         InvalidArgumentError: as said, or an unknown policy.
     """
-    if ids.dtype not in _INDICES:
-        raise refuse_dtype(f"{name} (indices)", ids.dtype, _INDICES)
+    check_index_dtype(name, ids)
     if policy not in {"", "DEFAULT", "ERROR", "IGNORE"}:
         raise InvalidArgumentError(
             f"{name}: Unknown bad indices handling attribute: {policy}; use 'ERROR' or 'IGNORE'."
@@ -424,6 +434,7 @@ def dynamic_partition(data: Any, partitions: Any, num_partitions: int, name: str
             f"dynamic_partition: data.shape must start with partitions.shape, got data.shape = {list(shape)}, "
             f"partitions.shape = {list(wanted)}."
         )
+    check_index_dtype("dynamic_partition", ids._array)
     check_indices("dynamic_partition", ids._array, num_partitions)
     if not wanted:
         x, ids = TABLE["reshape"](x, shape=(1, *shape)), TABLE["reshape"](ids, shape=(1,))

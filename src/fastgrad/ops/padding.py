@@ -99,7 +99,7 @@ def pad(
     """
     x = tensor_of(tensor)
     shape = x._array.shape
-    table = tensor_of(paddings).numpy() if not isinstance(paddings, np.ndarray) else paddings
+    table = paddings if isinstance(paddings, np.ndarray) else tensor_of(paddings).numpy()
     if table.ndim != 2 or table.shape[1] != 2:
         raise InvalidArgumentError(f"pad: paddings must be a matrix with 2 columns, got shape {list(table.shape)}.")
     if len(table) != len(shape):

@@ -12,7 +12,7 @@ from fastgrad.operation import NUMERIC, REAL, TABLE, Form, Operation, operation,
 from fastgrad.ops.arguments import tensor_of, tensors_of
 from fastgrad.ops.creation import dimensions
 from fastgrad.ops.indexing import check_positions, row_numbers, scatter_nd_row
-from fastgrad.ops.segments import reduce_rows
+from fastgrad.ops.segments import add_rows_into, reduce_rows
 from fastgrad.tensor import Tensor, as_tensor_or_none, convert_beside
 
 # ---- on arrays -------------------------------------------------------------------------------------
@@ -26,7 +26,7 @@ def _rows(shape: tuple[int, ...], ids: np.ndarray, updates: np.ndarray) -> tuple
 
 
 def _written(x: np.ndarray, ids: np.ndarray, updates: np.ndarray) -> np.ndarray:
-    out = x.copy()
+    out = np.array(x, order="C")
     count, numbers, rows = _rows(x.shape, ids, updates)
     kept = numbers >= 0
     # Of repeated positions the last one counts.
@@ -34,7 +34,14 @@ def _written(x: np.ndarray, ids: np.ndarray, updates: np.ndarray) -> np.ndarray:
     return out
 
 
-def _reduced(ufunc: Any) -> Any:
+def _added(x: np.ndarray, ids: np.ndarray, updates: np.ndarray) -> np.ndarray:
+    out = np.array(x, order="C")
+    count, numbers, rows = _rows(x.shape, ids, updates)
+    add_rows_into(out.reshape(count, *rows.shape[1:]), numbers, rows)
+    return out
+
+
+def _extreme(ufunc: Any) -> Any:
     def run(x: np.ndarray, ids: np.ndarray, updates: np.ndarray) -> np.ndarray:
         out = np.array(x, order="C")
         count, numbers, rows = _rows(x.shape, ids, updates)
@@ -83,7 +90,7 @@ _update: Operation = operation(
 _add: Operation = operation(
     "tensor_scatter_nd_add",
     Form.SCATTER,
-    run=_reduced(np.add),
+    run=_added,
     gradient=(
         lambda g, y, x, ids, updates: g,
         None,
@@ -94,14 +101,14 @@ _add: Operation = operation(
 _max = operation(
     "tensor_scatter_nd_max",
     Form.SCATTER,
-    run=_reduced(np.maximum),
+    run=_extreme(np.maximum),
     gradient=(_extreme_tensor, None, _extreme_updates),
     dtypes=REAL,
 )
 _min = operation(
     "tensor_scatter_nd_min",
     Form.SCATTER,
-    run=_reduced(np.minimum),
+    run=_extreme(np.minimum),
     gradient=(_extreme_tensor, None, _extreme_updates),
     dtypes=REAL,
 )

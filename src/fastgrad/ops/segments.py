@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
 from fastgrad.errors import InvalidArgumentError
+from fastgrad.kernels import embedding as kernels
 from fastgrad.operation import INTEGER, NUMERIC, REAL, TABLE, Form, Operation, operation, refuse_dtype
 from fastgrad.ops.arguments import integer, tensor_of
 from fastgrad.tensor import Tensor
+
+KERNEL_FLOATS = frozenset([np.dtype(np.float32), np.dtype(np.float64)])
+KERNEL_INDICES = frozenset([np.dtype(np.int32), np.dtype(np.int64)])
 
 # ---- on arrays -------------------------------------------------------------------------------------
 
@@ -46,6 +51,19 @@ def reduce_rows(ufunc: Any, out: np.ndarray, ids: np.ndarray, rows: np.ndarray, 
     return out
 
 
+def add_rows_into(out: np.ndarray, ids: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Adds ``rows`` to the rows of ``out`` (C-contiguous, changed in place) at ``ids``; negative ids are passed over.
+
+    A vector is summed in pairs, which rounds less, and longer rows one after the other.
+    """
+    if rows.ndim > 1 and rows.dtype in KERNEL_FLOATS and ids.dtype in KERNEL_INDICES:
+        rows, ids = np.ascontiguousarray(rows), np.ascontiguousarray(ids)
+        width = math.prod(rows.shape[1:])
+        if kernels.add_rows[rows.dtype, ids.dtype](out, ids, rows, len(ids), width, len(out)) < 0:
+            return out
+    return reduce_rows(np.add, out, ids, rows, into=np.add)
+
+
 def add_rows(out_shape: tuple[int, ...], ids: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """Zeros of ``out_shape`` with ``rows`` added at ``ids``; half precision is summed in single and rounded once."""
     dtype = rows.dtype
@@ -53,7 +71,7 @@ def add_rows(out_shape: tuple[int, ...], ids: np.ndarray, rows: np.ndarray) -> n
         rows = rows.astype(np.float32)
     if dtype.kind == "b":
         return reduce_rows(np.logical_or, np.zeros(out_shape, bool), ids, rows)
-    out = reduce_rows(np.add, np.zeros(out_shape, rows.dtype), ids, rows)
+    out = add_rows_into(np.zeros(out_shape, rows.dtype), ids, rows)
     return out if out.dtype == dtype else out.astype(dtype)
 
 

@@ -137,7 +137,7 @@ class TopKV2(NamedTuple):
 def _largest(x: np.ndarray, k: int, index_type: str) -> tuple[np.ndarray, np.ndarray]:
     keys = _turned(_wide(x))
     ids = None
-    if 0 < k <= x.shape[-1] // 8:
+    if 0 < k <= x.shape[-1] // 8 and x.shape[-1] > 256:
         part = np.argpartition(keys, k - 1, -1)[..., :k]
         bound = np.take_along_axis(keys, part[..., k - 1 :], -1)
         # Where the last one has equals (or is NaN) the partition may have chosen any of them, not the first.

@@ -14,7 +14,7 @@ import numpy as np
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.indexed_slices import IndexedSlices
 from fastgrad.ops.arguments import tensor_of
-from fastgrad.ops.indexing import check_indices, check_positions, gather, gather_nd, row_numbers
+from fastgrad.ops.indexing import check_index_dtype, check_indices, check_positions, gather, gather_nd, row_numbers
 from fastgrad.ops.scattering import check_updates
 from fastgrad.ops.segments import reduce_rows
 from fastgrad.tensor import Tensor, convert_to_tensor
@@ -29,6 +29,7 @@ def _rows(variable: Variable, what: str, sparse_delta: Any, reduce: Any, into: A
     if not variable._array.ndim:
         raise InvalidArgumentError(f"{what}: variable '{variable.name}' is a scalar and has no rows.")
     ids = sparse_delta.indices._array
+    check_index_dtype(what, ids)
     check_indices(what, ids, len(variable._array))
     return _change(variable, what, ids[..., None], sparse_delta.values, reduce, into)
 
