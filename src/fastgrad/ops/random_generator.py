@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import enum
 import os
-import secrets
 import threading
 from typing import Any
 
@@ -98,7 +97,7 @@ class Generator:
     @classmethod
     def from_non_deterministic_state(cls, alg: Any = None) -> Generator:
         """A generator seeded by the operating system."""
-        return cls(state=[0, 0, signed(secrets.randbits(64))], alg=alg)
+        return cls(state=[0, 0, int.from_bytes(os.urandom(8), "little", signed=True)], alg=alg)
 
     @classmethod
     def from_state(cls, state: Any, alg: Any) -> Generator:
