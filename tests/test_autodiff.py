@@ -43,7 +43,7 @@ def test_unconnected():
         y = z * z
     assert accumulator.jvp(y) is None
     assert float(accumulator.jvp(y, unconnected_gradients="zero")) == 0.0
-    with pytest.raises(ValueError, match="shape"):
+    with pytest.raises(TypeError, match="shape"):
         tf.autodiff.ForwardAccumulator(tf.constant([1.0, 2.0]), tf.constant([1.0]))
 
 

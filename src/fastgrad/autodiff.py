@@ -26,7 +26,8 @@ class ForwardAccumulator:
         tangents: the direction, a structure of the same form, shapes and dtypes.
 
     Raises:
-        ValueError: the structures or shapes differ.
+        ValueError: the structures differ.
+        TypeError: a tangent has another shape than its primal.
     """
 
     def __init__(self, primals: Any, tangents: Any) -> None:
@@ -38,7 +39,7 @@ class ForwardAccumulator:
         for primal, tangent in zip(nest.flatten(primals), nest.flatten(tangents), strict=True):
             tangent = convert_to_tensor(tangent, primal.dtype)
             if tangent.shape != primal.shape:
-                raise ValueError(
+                raise TypeError(
                     f"ForwardAccumulator: a tangent must have its primal's shape {primal.shape}, got {tangent.shape}."
                 )
             if isinstance(primal, Variable):

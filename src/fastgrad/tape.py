@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad import nest, recording
+from fastgrad.errors import InvalidArgumentError
 from fastgrad.indexed_slices import IndexedSlices
 from fastgrad.operation import TABLE, Form, Joint, Operation
 from fastgrad.tensor import Tensor, as_tensor_or_none, convert_to_tensor
@@ -42,6 +43,7 @@ class GradientTape:
         self._persistent = persistent
         self._watch_accessed = watch_accessed_variables
         self._recording = False
+        self._entered = False
         self._spent = False
         self._clear()
 
@@ -91,7 +93,7 @@ class GradientTape:
         if self._recording:
             raise ValueError("Tape is already recording.")
         recording.start(self)
-        self._recording = True
+        self._recording = self._entered = True
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -143,10 +145,10 @@ class GradientTape:
         """Operations inside this ``with`` are not recorded by this tape.
 
         Raises:
-            ValueError: the tape is not recording.
+            RuntimeError: the tape is not recording.
         """
         if not self._recording:
-            raise ValueError("Tape is not recording: stop_recording() is for use inside the tape's `with` block.")
+            raise RuntimeError("Tape is not recording: stop_recording() is for use inside the tape's `with` block.")
         self._pause()
         try:
             yield
@@ -154,8 +156,13 @@ class GradientTape:
             self.__enter__()
 
     def reset(self) -> None:
-        """Forgets all that was recorded and watched, as if the tape had just been made."""
-        self._spent = False
+        """Forgets all that was recorded and watched, and goes on recording.
+
+        Raises:
+            ValueError: the tape is not recording.
+        """
+        if not self._recording:
+            raise ValueError("Tape is not recording: reset() is for use inside the tape's `with` block.")
         self._clear()
 
     # ---- differentiating ---------------------------------------------------------------------
@@ -181,16 +188,19 @@ class GradientTape:
             only gathered from), or None.
 
         Raises:
-            RuntimeError: a second call on a tape that is not persistent.
+            RuntimeError: a second call on a tape that is not persistent, or one that has recorded nothing yet.
             ValueError: an unknown ``unconnected_gradients``, or output_gradients of another structure.
+            TypeError: a target or source that is no tensor or variable.
+            InvalidArgumentError: output_gradients of another shape than the target's.
         """
         if unconnected_gradients not in (UnconnectedGradients.NONE, UnconnectedGradients.ZERO):
             raise ValueError(
                 f"Unknown value for unconnected_gradients: {unconnected_gradients!r}; use 'none' or 'zero'."
             )
-        self._use("gradient")
-        targets = [self._target(item) for item in nest.flatten(target)]
         flat_sources = [self._source(item) for item in nest.flatten(sources)]
+        flat_targets = nest.flatten(target)
+        self._use("gradient")
+        targets = [self._target(item) for item in flat_targets]
         if output_gradients is None:
             weights = [None] * len(targets)
         else:
@@ -211,6 +221,10 @@ class GradientTape:
         return nest.pack_sequence_as(sources, gradients) if nest.is_nested(sources) else gradients[0]
 
     def _use(self, what: str) -> None:
+        if not self._entered:
+            raise RuntimeError(
+                f"GradientTape.{what}: the tape has recorded nothing: compute the target inside `with tape:`."
+            )
         if self._spent:
             raise RuntimeError(
                 f"A non-persistent GradientTape can only be used to compute one set of gradients (or jacobians); this is a second "
@@ -231,15 +245,22 @@ class GradientTape:
             for tensor, variable in self._reads.values():
                 if variable is item:
                     return tensor
-        tensor = as_tensor_or_none(item)
-        return convert_to_tensor(item) if tensor is None else tensor
+            tensor = item._read()
+            self.on_read(item, tensor)
+            return tensor
+        found = as_tensor_or_none(item)
+        if found is None:
+            raise TypeError(
+                f"GradientTape.gradient: a target must be a tensor or variable, got {item!r} of type {type(item).__name__}."
+            )
+        return found
 
     def _source(self, item: Any) -> Tensor | Variable:
         if isinstance(item, (Tensor, Variable)):
             return item
         found = as_tensor_or_none(item)
         if found is None:
-            raise ValueError(
+            raise TypeError(
                 f"GradientTape.gradient: a source must be a tensor or variable, got {item!r} of type {type(item).__name__}."
             )
         return found
@@ -363,7 +384,7 @@ class GradientTape:
         Args:
             target: shape (batch, ...).
             source: shape (batch, ...).
-            unconnected_gradients: as in ``gradient``.
+            unconnected_gradients: kept for TensorFlow's signature: an unconnected source gives zeros.
             parallel_iterations, experimental_use_pfor: kept for TensorFlow's signature.
 
         Returns:
@@ -375,9 +396,10 @@ class GradientTape:
         """
         target = self._target(target)
         source = self._source(source)
-        if not target.ndim or not source.ndim or target.shape[0] != source.shape[0]:
+        if target.ndim < 2 or not source.ndim or target.shape[0] != source.shape[0]:
             raise ValueError(
-                f"Need first dimension of target shape ({target.shape}) and source shape ({source.shape}) to match."
+                f"Need first dimension of target shape ({target.shape}) and source shape ({source.shape}) to match, and a "
+                "target of rank 2 or more."
             )
         self._use("batch_jacobian")
         entries = list(self._entries)
@@ -392,8 +414,7 @@ class GradientTape:
             self._clear_history()
         shape = (batch, *inner, *source.shape[1:])
         if not columns or all(column is None for column in columns):
-            zero = unconnected_gradients == UnconnectedGradients.ZERO or not columns
-            return Tensor(np.zeros(shape, source._array.dtype)) if zero else None
+            return Tensor(np.zeros(shape, source._array.dtype))
         filled = [_zeros_like(source) if column is None else column for column in columns]
         return TABLE["reshape"](TABLE["stack"](*filled, axis=1), shape=shape)
 
@@ -462,7 +483,11 @@ def _seed(target: Tensor, weight: Any) -> Tensor:
         ones.fill(1)
         return Tensor(ones)
     weight = convert_to_tensor(weight, target.dtype)
-    return weight if weight._array.shape == target._array.shape else sum_to_shape(weight, target._array.shape)
+    if weight._array.shape != target._array.shape:
+        raise InvalidArgumentError(
+            f"GradientTape.gradient: output_gradients must have their target's shape {list(target.shape)}, got {list(weight.shape)}."
+        )
+    return weight
 
 
 def _dense(g: Any, y: Tensor, zeros: bool) -> Any:

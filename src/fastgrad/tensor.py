@@ -319,8 +319,12 @@ def array_of(value: Any, dtype: DType | None = None) -> np.ndarray:
         natural = np.array(value, object)
     if natural.dtype.kind in "US":
         return _from_text(value, dtype)
-    if natural.dtype.kind == "O":
+    if natural.dtype.kind == "O" or (natural.dtype == np.uint64 and dtype is not dtypes.uint64):
         _refuse_objects(value, natural)
+    if natural.dtype.kind in "iuf" and natural.ndim and _starts_with_bool(value):
+        raise ValueError(
+            f"Can't convert Python sequence with mixed types to Tensor: {_short(value)} has booleans and numbers."
+        )
     if dtype is None:
         return np.array(natural, _natural_dtype(value, natural), order="C")
     kind = natural.dtype.kind if natural.size else "b"
@@ -415,6 +419,13 @@ def _holds_array(value: Any, scalar: type) -> bool:
     if isinstance(value, (list, tuple)):
         return any(_holds_array(item, scalar) for item in value)
     return isinstance(value, np.ndarray) and value.dtype == scalar
+
+
+def _starts_with_bool(value: Any) -> bool:
+    """Whether a Python bool stands where the first leaf of ``value`` does: TensorFlow takes [1, True], not [True, 1]."""
+    while isinstance(value, (list, tuple)) and value:
+        value = value[0]
+    return isinstance(value, bool)
 
 
 def _holds_tensor(value: Any) -> bool:

@@ -23,6 +23,11 @@ def through_float32(run: Any, arrays: tuple[np.ndarray, ...], **attributes: Any)
     return tuple(r.astype(half) for r in result) if type(result) is tuple else result.astype(half)
 
 
+def _zeros(x: Tensor) -> Tensor:
+    """Zeros like ``x``: the slope of a slope that jumps, as TensorFlow has it, where None would mean unconnected."""
+    return Tensor(np.zeros(x._array.shape, x._array.dtype))
+
+
 # ---- relu and its kin ----------------------------------------------------------------------------
 
 
@@ -35,7 +40,7 @@ relu_gradient = elementwise(
     "``g`` where ``y`` is positive, else 0: the gradient of relu from its result ``y``.",
     run=_where_positive,
     code="where({1} > 0, {0}, 0)",
-    gradient=(lambda gg, z, g, y: relu_gradient(gg, y), None),
+    gradient=(lambda gg, z, g, y: relu_gradient(gg, y), lambda gg, z, g, y: _zeros(y)),
     dtypes=REAL,
 )
 _relu = elementwise(
@@ -59,7 +64,7 @@ _inside_six = elementwise(
     "``g`` where ``0 < y < 6``, else 0: the gradient of relu6 from its result ``y``.",
     run=lambda g, y: np.where((y > 0) & (y < 6), g, g.dtype.type(0)),
     code="where({1} > 0, where({1} < 6, {0}, 0), 0)",
-    gradient=(lambda gg, z, g, y: _inside_six(gg, y), None),
+    gradient=(lambda gg, z, g, y: _inside_six(gg, y), lambda gg, z, g, y: _zeros(y)),
     dtypes=REAL,
 )
 
@@ -86,7 +91,10 @@ _leaky_gradient = operation(
     "leaky_relu_gradient",
     Form.ELEMENTWISE,
     run=lambda g, x, alpha: np.where(x > 0, g, g * g.dtype.type(alpha)),
-    gradient=(lambda gg, z, g, x, alpha: _leaky_gradient(gg, x, alpha=alpha), None),
+    gradient=(
+        lambda gg, z, g, x, alpha: _leaky_gradient(gg, x, alpha=alpha),
+        lambda gg, z, g, x, alpha: _zeros(x),
+    ),
     dtypes=FLOATING,
 )
 _leaky_relu = operation(
@@ -141,12 +149,12 @@ _selu_slope = elementwise(
     "selu_slope",
     "the derivative of selu",
     run=lambda x: np.where(
-        x > 0,
+        x >= 0,
         x.dtype.type(_SELU_SCALE),
         np.exp(np.minimum(x, x.dtype.type(0))) * x.dtype.type(_SELU_SCALE * _SELU_ALPHA),
     ),
-    code=f"where({{0}} > 0, {_SELU_SCALE}, {_SELU_SCALE * _SELU_ALPHA} * exp(minimum({{0}}, 0)))",
-    gradient=lambda g, y, x: g * y * TABLE["cast"](TABLE["less_equal"](x, 0.0), dtype=x.dtype.name),
+    code=f"where({{0}} >= 0, {_SELU_SCALE}, {_SELU_SCALE * _SELU_ALPHA} * exp(minimum({{0}}, 0)))",
+    gradient=lambda g, y, x: g * y * TABLE["cast"](TABLE["less"](x, 0.0), dtype=x.dtype.name),
     dtypes=FLOATING,
 )
 

@@ -8,8 +8,9 @@ import numpy as np
 
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels import softmax as kernels
-from fastgrad.operation import FLOATING, TABLE, Form, elementwise, joint, operation, refuse_mix
+from fastgrad.operation import FLOATING, TABLE, Form, elementwise, joint, operation
 from fastgrad.ops.activation import softmax_gradient
+from fastgrad.ops.casting import cast
 from fastgrad.tensor import Tensor, convert_to_tensor
 
 _HALF = frozenset(d for d in FLOATING if d.itemsize == 2)
@@ -200,7 +201,7 @@ def softmax_cross_entropy_with_logits(labels: Any, logits: Any, axis: int = -1, 
         The losses, of the shape of ``logits`` without ``axis``.
 
     Raises:
-        InvalidArgumentError: the shapes do not broadcast together, or the dtypes differ.
+        InvalidArgumentError: the shapes do not broadcast together, or ``logits`` is not floating.
         TensorFlow: tf.nn.softmax_cross_entropy_with_logits.
     """
     what = "softmax_cross_entropy_with_logits"
@@ -208,10 +209,7 @@ def softmax_cross_entropy_with_logits(labels: Any, logits: Any, axis: int = -1, 
     t = convert_to_tensor(labels, dtype_hint=x.dtype)
     _dense.check_dtype(x._array)
     if t._array.dtype != x._array.dtype:
-        if t._array.dtype.kind in "fV":
-            t = TABLE["cast"](t, dtype=x.dtype.name)  # TensorFlow casts labels, too
-        else:
-            raise refuse_mix(what, x._array.dtype, t._array.dtype)
+        t = cast(t, x.dtype)  # TensorFlow casts labels, too
     rank = x.ndim
     if not rank or not -rank <= axis < rank:
         raise InvalidArgumentError(
