@@ -154,6 +154,7 @@ from fastgrad.ops.indexing import boolean_mask as boolean_mask
 from fastgrad.ops.indexing import dynamic_partition as dynamic_partition
 from fastgrad.ops.indexing import gather as gather
 from fastgrad.ops.indexing import gather_nd as gather_nd
+from fastgrad.ops.indexing import unravel_index as unravel_index
 from fastgrad.ops.indexing import where as where
 
 # ---- ops/inspection.py

@@ -139,6 +139,9 @@ from fastgrad.ops.scan import cumprod as cumprod
 from fastgrad.ops.scan import cumsum as cumsum
 from fastgrad.ops.scan import cumulative_logsumexp as cumulative_logsumexp
 
+# ---- ops/scattering.py
+from fastgrad.ops.scattering import confusion_matrix as confusion_matrix
+
 # ---- ops/segments.py
 from fastgrad.ops.segments import segment_max as segment_max
 from fastgrad.ops.segments import segment_mean as segment_mean

@@ -308,6 +308,14 @@ def test_dynamic_partition_and_stitch_refuse_what_does_not_fit():
             tf.dynamic_stitch(indices, data)
 
 
+def test_unravel_index_is_numpys():
+    np.testing.assert_array_equal(tf.unravel_index([2, 5, 7], [3, 3]), np.unravel_index([2, 5, 7], (3, 3)))
+    assert tf.unravel_index(tf.constant(5, tf.int64), tf.constant([3, 3])).numpy().tolist() == [1, 2]
+    for ids, dims in [([9], [3, 3]), ([-1], [3, 3]), ([[2]], [3, 3]), ([2.0], [3, 3]), ([2], [3, 0])]:
+        with pytest.raises(tf.errors.InvalidArgumentError, match="unravel_index"):
+            tf.unravel_index(ids, dims)
+
+
 # ---- gradients ---------------------------------------------------------------------------------------
 
 

@@ -127,3 +127,19 @@ def test_ties_share_the_gradient():
     gx, gu = tape.gradient(y, [x, u], output_gradients=tf.constant([3.0, 5.0]))
     assert gx.numpy().tolist() == [1, 5]
     assert gu.numpy().tolist() == [1, 1]
+
+
+def test_confusion_matrix_counts_pairs():
+    function = tf.math.confusion_matrix
+    expected = np.zeros((5, 5), int)
+    expected[[1, 2, 4], [2, 2, 4]] = 1
+    np.testing.assert_array_equal(function([1, 2, 4], [2, 2, 4]), expected)
+    np.testing.assert_array_equal(function([[1], [2], [4]], tf.constant([2, 2, 4], tf.int64)), expected)
+    assert function([1], [0], num_classes=3).shape == [3, 3]
+    weighted = function([1, 1], [0, 0], weights=[0.5, 2.0], dtype=tf.float32)
+    assert weighted.numpy().tolist() == [[0, 0], [2.5, 0]]
+    for labels, predictions, count in [([1, 2], [2, 2], 2), ([1, -2], [2, 2], None), ([1, 2], [2], None)]:
+        with pytest.raises(tf.errors.InvalidArgumentError, match="confusion_matrix"):
+            function(labels, predictions, count)
+    with pytest.raises(ValueError, match="weights"):
+        function([1, 2], [2, 2], weights=[1, 2, 3])

@@ -283,7 +283,7 @@ def range(start: Any, limit: Any = None, delta: Any = 1, dtype: Any = None, name
     if limit is None:
         start, limit = 0, start
     if dtype is None and type(start) is int and type(limit) is int and type(delta) is int:
-        small = -(2**31) <= min(start, limit, delta) and max(start, limit, delta) < 2**31
+        small = min(start, limit, delta) >= -(2**31) and max(start, limit, delta) < 2**31
         return Tensor(_range(start, limit, delta, dtypes.int32 if small else dtypes.int64))
     wanted = None if dtype is None else dtypes.as_dtype(dtype)
     arguments = []

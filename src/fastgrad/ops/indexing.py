@@ -12,7 +12,7 @@ from fastgrad.errors import InvalidArgumentError
 from fastgrad.indexed_slices import IndexedSlices
 from fastgrad.kernels import embedding as kernels
 from fastgrad.operation import TABLE, Form, Operation, operation, refuse_dtype, refuse_mix
-from fastgrad.ops.arguments import axis_of, integer, tensor_of
+from fastgrad.ops.arguments import axis_of, integer, integers, tensor_of
 from fastgrad.ops.segments import KERNEL_FLOATS, KERNEL_INDICES, add_rows, take_rows
 from fastgrad.tensor import Tensor, as_tensor_or_none, convert_beside, convert_to_tensor
 
@@ -440,3 +440,39 @@ def dynamic_partition(data: Any, partitions: Any, num_partitions: int, name: str
         x, ids = TABLE["reshape"](x, shape=(1, *shape)), TABLE["reshape"](ids, shape=(1,))
     numbers = [Tensor(np.asarray(number, ids._array.dtype)) for number in range(num_partitions)]
     return [boolean_mask(x, TABLE["equal"](ids, number)) for number in numbers]
+
+
+# ---- unravel_index ---------------------------------------------------------------------------------
+
+_unravel_index = operation(
+    "unravel_index",
+    Form.EXTERN,
+    run=lambda ids, dims: np.array(np.unravel_index(ids, dims), ids.dtype),
+)
+
+
+def unravel_index(indices: Any, dims: Any, name: str | None = None) -> Tensor:
+    """Positions in a tensor of a shape, from positions in its elements in row-major order.
+
+    Args:
+        indices: int32 or int64, a scalar or vector.
+        dims: the shape, n numbers.
+        name: kept for TensorFlow's signature.
+
+    Returns:
+        Shape ``[n] + indices.shape``.
+
+    Raises:
+        InvalidArgumentError: an index out of range, a dimension of 0, or indices of another rank or dtype.
+    """
+    ids = tensor_of(indices)
+    shape = integers(dims, "unravel_index: dims")
+    check_index_dtype("unravel_index", ids._array)
+    if ids._array.ndim > 1:
+        raise InvalidArgumentError(
+            f"unravel_index: The indices can only be scalar or vector, got shape {list(ids._array.shape)}."
+        )
+    if min(shape, default=1) < 1:
+        raise InvalidArgumentError(f"unravel_index: dims must be positive, got {list(shape)}.")
+    check_indices("unravel_index", ids._array, math.prod(shape))
+    return _unravel_index(ids, dims=shape)

@@ -1,4 +1,4 @@
-"""Writing at positions that a tensor holds: scatter_nd, tensor_scatter_nd_*, dynamic_stitch."""
+"""Writing at positions that a tensor holds: scatter_nd, tensor_scatter_nd_*, dynamic_stitch, confusion_matrix."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad import dtypes
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.operation import NUMERIC, REAL, TABLE, Form, Operation, operation, refuse_mix
-from fastgrad.ops.arguments import tensor_of, tensors_of
+from fastgrad.ops.arguments import integer, tensor_of, tensors_of
+from fastgrad.ops.casting import cast
 from fastgrad.ops.creation import dimensions
 from fastgrad.ops.indexing import check_positions, row_numbers, scatter_nd_row
 from fastgrad.ops.segments import add_rows_into, reduce_rows
@@ -127,15 +129,15 @@ def check_updates(name: str, ids: np.ndarray, updates: np.ndarray, shape: tuple[
         )
 
 
-def scatter_nd(indices: Any, updates: Any, shape: Any, name: str | None = None, bad_indices_policy: str = "") -> Tensor:
+def scatter_nd(indices: Any, updates: Any, shape: Any, bad_indices_policy: str = "", name: str | None = None) -> Tensor:
     """Zeros of ``shape`` with ``updates`` added at ``indices``.
 
     Args:
         indices: int32 or int64, shape (..., k): positions in the first k dimensions of ``shape``; repeated ones add up.
         updates: shape ``indices.shape[:-1] + shape[k:]``.
         shape: of the result.
-        name: kept for TensorFlow's signature.
         bad_indices_policy: ``"IGNORE"`` passes over positions outside ``shape``; else they are an error.
+        name: kept for TensorFlow's signature.
 
     Raises:
         InvalidArgumentError: a position outside ``shape``, updates of another shape, or a negative size.
@@ -176,7 +178,7 @@ def tensor_scatter_nd_update(tensor: Any, indices: Any, updates: Any, name: str 
 
 
 def tensor_scatter_nd_add(
-    tensor: Any, indices: Any, updates: Any, name: str | None = None, bad_indices_policy: str = ""
+    tensor: Any, indices: Any, updates: Any, bad_indices_policy: str = "", name: str | None = None
 ) -> Tensor:
     """``tensor`` with ``updates`` added at ``indices``; repeated positions add up.
 
@@ -184,8 +186,8 @@ def tensor_scatter_nd_add(
         tensor: numeric.
         indices: int32 or int64, shape (..., k): positions in the first k dimensions of ``tensor``.
         updates: of its dtype, shape ``indices.shape[:-1] + tensor.shape[k:]``.
-        name: kept for TensorFlow's signature.
         bad_indices_policy: ``"IGNORE"`` passes over positions outside ``tensor``; else they are an error.
+        name: kept for TensorFlow's signature.
 
     Raises:
         InvalidArgumentError: a position outside ``tensor``, or updates of another shape or dtype.
@@ -194,7 +196,7 @@ def tensor_scatter_nd_add(
 
 
 def tensor_scatter_nd_sub(
-    tensor: Any, indices: Any, updates: Any, name: str | None = None, bad_indices_policy: str = ""
+    tensor: Any, indices: Any, updates: Any, bad_indices_policy: str = "", name: str | None = None
 ) -> Tensor:
     """``tensor`` with ``updates`` subtracted at ``indices``. Arguments and errors as ``tensor_scatter_nd_add``."""
     x = tensor_of(tensor)
@@ -205,7 +207,7 @@ def tensor_scatter_nd_sub(
 
 
 def tensor_scatter_nd_max(
-    tensor: Any, indices: Any, updates: Any, name: str | None = None, bad_indices_policy: str = ""
+    tensor: Any, indices: Any, updates: Any, bad_indices_policy: str = "", name: str | None = None
 ) -> Tensor:
     """``tensor`` with the larger of its elements and ``updates`` at ``indices``.
 
@@ -215,7 +217,7 @@ def tensor_scatter_nd_max(
 
 
 def tensor_scatter_nd_min(
-    tensor: Any, indices: Any, updates: Any, name: str | None = None, bad_indices_policy: str = ""
+    tensor: Any, indices: Any, updates: Any, bad_indices_policy: str = "", name: str | None = None
 ) -> Tensor:
     """``tensor`` with the smaller of its elements and ``updates`` at ``indices``.
 
@@ -263,3 +265,63 @@ def dynamic_stitch(indices: Any, data: Any, name: str | None = None) -> Tensor:
     length = int(positions.numpy().max(initial=-1)) + 1
     blank = Tensor(np.zeros((length, *inner), xs[0]._array.dtype))
     return _update(blank, positions, concat(*flat_xs, axis=0))
+
+
+def confusion_matrix(
+    labels: Any,
+    predictions: Any,
+    num_classes: Any = None,
+    weights: Any = None,
+    dtype: Any = dtypes.int32,
+    name: str | None = None,
+) -> Tensor:
+    """How often each class was predicted for each class.
+
+    Args:
+        labels: classes, shape (n,) or squeezed to it.
+        predictions: classes, as many.
+        num_classes: the size of the matrix; default the largest class plus one.
+        weights: what each pair counts, shape (n,); default 1.
+        dtype: of the result.
+        name: kept for TensorFlow's signature.
+
+    Returns:
+        Shape (num_classes, num_classes): a row for each label, a column for each prediction.
+
+    Raises:
+        InvalidArgumentError: a class that is negative or not below ``num_classes``, or different numbers of classes.
+        ValueError: another number of weights.
+    """
+    wanted = dtypes.as_dtype(dtype)
+    rows, columns = (_classes(x) for x in (labels, predictions))
+    if rows._array.shape != columns._array.shape:
+        raise InvalidArgumentError(
+            f"confusion_matrix: labels and predictions must be as many, got shapes {list(rows._array.shape)} and "
+            f"{list(columns._array.shape)}."
+        )
+    pairs = TABLE["stack"](rows, columns, axis=1)
+    found = pairs.numpy()
+    count = (
+        int(found.max(initial=-1)) + 1 if num_classes is None else integer(num_classes, "confusion_matrix: num_classes")
+    )
+    if found.size and (found.min() < 0 or found.max() >= count):
+        raise InvalidArgumentError(
+            f"confusion_matrix: classes must be in [0, {count}), got {found.min()} to {found.max()}."
+        )
+    if weights is None:
+        values = Tensor(np.ones(rows._array.shape, wanted.numpy))
+    else:
+        values = cast(weights, wanted)
+        if values._array.shape != rows._array.shape:
+            raise ValueError(
+                f"confusion_matrix: Shapes {rows.shape} and {values.shape} of labels and weights are incompatible."
+            )
+    return scatter_nd_row(pairs, values, shape=(count, count))
+
+
+def _classes(x: Any) -> Tensor:
+    found = cast(x, dtypes.int64)
+    squeezed = TABLE["reshape"](found, shape=(found._array.size,))
+    if found._array.squeeze().ndim > 1:
+        raise InvalidArgumentError(f"confusion_matrix: classes must be a vector, got shape {list(found._array.shape)}.")
+    return squeezed
