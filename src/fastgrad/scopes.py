@@ -29,12 +29,17 @@ class name_scope:  # noqa: N801  # TensorFlow's name
         return self._name
 
     def __enter__(self) -> str:
-        self._before = getattr(_scopes, "path", "")
+        self._before = current_name_scope()
         _scopes.path = f"{self._before}{self._name}/" if self._name else ""
         return _scopes.path
 
     def __exit__(self, *exception: object) -> None:
         _scopes.path = self._before
+
+
+def current_name_scope() -> str:
+    """The names of the scopes that are entered, each with ``/`` after it; empty outside of all."""
+    return getattr(_scopes, "path", "")
 
 
 _CPU = re.compile(r"(/job:localhost)?(/replica:0)?(/task:0)?/?(device:)?cpu(:(0|\*))?", re.IGNORECASE)

@@ -13,6 +13,7 @@ from fastgrad import tensor as tensors
 from fastgrad.dtypes import DType
 from fastgrad.operator_types import Operators
 from fastgrad.recording import recorders
+from fastgrad.scopes import current_name_scope
 from fastgrad.shape import TensorShape
 from fastgrad.tensor import Reference, Tensor, convert_to_tensor, elements_text
 
@@ -72,7 +73,7 @@ class Variable(Operators):
             )
         self._array = np.array(value._array, order="C")
         self._serial = next(_serials)  # the order of creation
-        self._name = name or "Variable"
+        self._name = current_name_scope() + (name or "Variable")
         self._trainable = True if trainable is None else bool(trainable)
         self.constraint = constraint
         self._snapshot: weakref.ref[Tensor] | None = None
