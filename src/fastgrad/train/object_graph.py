@@ -1,0 +1,124 @@
+"""The variables that objects hold, under names that say where: ``model/layers/dense/kernel``.
+
+An object says what it holds by ``_saved_variables()`` and ``_saved_children()``, dicts by name (layers and modules
+do); lists, tuples and dicts hold their items; an optimizer its ``variables``, numbered. Values may
+arrive before the variables they are for: a layer or optimizer that is not built keeps them in ``_awaited`` and
+takes them when it is.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastgrad.shape import TensorShape
+from fastgrad.variable import Variable
+
+
+def is_trackable(obj: Any) -> bool:
+    """Whether ``obj`` is something whose variables can be found."""
+    return (
+        isinstance(obj, (Variable, list, tuple, dict))
+        or hasattr(obj, "_saved_variables")
+        or hasattr(obj, "apply_gradients")
+    )
+
+
+def own_variables(obj: Any) -> dict[str, Variable]:
+    """The variables that ``obj`` itself holds, by name."""
+    if hasattr(obj, "_saved_variables"):
+        return obj._saved_variables()
+    if isinstance(obj, dict):
+        return {str(key): item for key, item in obj.items() if isinstance(item, Variable)}
+    if isinstance(obj, (list, tuple)):
+        return {str(position): item for position, item in enumerate(obj) if isinstance(item, Variable)}
+    if hasattr(obj, "apply_gradients"):
+        variables = obj.variables() if callable(obj.variables) else obj.variables
+        return {str(position): item for position, item in enumerate(variables)}
+    return {}
+
+
+def own_children(obj: Any) -> dict[str, Any]:
+    """The objects that ``obj`` holds and that may hold variables, by name."""
+    if hasattr(obj, "_saved_children"):
+        return obj._saved_children()
+    items: list[tuple[str, Any]] = []
+    if isinstance(obj, dict):
+        items = [(str(key), item) for key, item in obj.items()]
+    elif isinstance(obj, (list, tuple)):
+        items = [(str(position), item) for position, item in enumerate(obj)]
+    return {name: item for name, item in items if is_trackable(item) and not isinstance(item, Variable)}
+
+
+def named_variables(root: Any) -> dict[str, Variable]:
+    """All variables in ``root`` and the objects it holds, each once, under the first name that leads to it."""
+    found: dict[str, Variable] = {}
+    seen: set[int] = set()
+    _walk(root, "", found, seen)
+    return found
+
+
+def _walk(obj: Any, prefix: str, found: dict[str, Variable], seen: set[int]) -> None:
+    if id(obj) in seen:
+        return
+    seen.add(id(obj))
+    for name, variable in own_variables(obj).items():
+        if id(variable) not in seen:
+            seen.add(id(variable))
+            found[prefix + name] = variable
+    for name, child in own_children(obj).items():
+        _walk(child, f"{prefix}{name}/", found, seen)
+
+
+def check_fit(variables: dict[str, Variable], values: dict[str, np.ndarray]) -> None:
+    """Raises ValueError if a value has another shape or dtype than the variable of its name."""
+    for name, value in values.items():
+        variable = variables.get(name)
+        if variable is None:
+            continue
+        if value.shape != variable._array.shape:
+            raise ValueError(
+                f"The value of '{name}' has shape {TensorShape.of(value.shape)}, the variable has shape {variable.shape}. "
+                "Nothing has been changed."
+            )
+        if value.dtype != variable._array.dtype:
+            raise ValueError(
+                f"The value of '{name}' has dtype {value.dtype}, the variable has dtype {variable.dtype.name}. "
+                "Nothing has been changed."
+            )
+
+
+def deliver(root: Any, values: dict[str, np.ndarray]) -> set[str]:
+    """Assigns values to the variables of their names, now or, for objects not built yet, when they are.
+
+    Args:
+        root: the object whose variables are meant.
+        values: by name, as from ``named_variables``.
+
+    Returns:
+        The names that no variable has or waits for.
+
+    Raises:
+        ValueError: a value has another shape or dtype than its variable; nothing has been assigned.
+    """
+    variables = named_variables(root)
+    check_fit(variables, values)
+    for name, value in values.items():
+        if name in variables:
+            variables[name].assign(value)
+    return _await(root, {name: value for name, value in values.items() if name not in variables})
+
+
+def _await(obj: Any, values: dict[str, np.ndarray]) -> set[str]:
+    """Leaves values with the objects in ``obj`` that are not built; gives the names that nobody waits for."""
+    left = set(values)
+    for name, child in own_children(obj).items():
+        prefix = name + "/"
+        meant = {key[len(prefix) :]: values[key] for key in left if key.startswith(prefix)}
+        if meant:
+            left = {key for key in left if not key.startswith(prefix)} | {prefix + key for key in _await(child, meant)}
+    if left and hasattr(obj, "_awaited") and not obj.built:
+        obj._awaited.update({key: values[key] for key in left})
+        return set()
+    return left

@@ -1,0 +1,230 @@
+"""Named arrays in a file: ``.safetensors`` and ``.npz``, written atomically, read without unpickling, checked first.
+
+Safetensors files are read and written here and not by the package of that name: it gives NumPy no bfloat16, and
+takes the last of several entries of one name.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import os
+import zipfile
+import zlib
+from typing import Any, BinaryIO
+
+import ml_dtypes
+import numpy as np
+
+from fastgrad.train.atomic_write import write_atomically
+
+_SAFETENSORS = {
+    "BOOL": np.bool_,
+    "U8": np.uint8,
+    "I8": np.int8,
+    "U16": np.uint16,
+    "I16": np.int16,
+    "F16": np.float16,
+    "BF16": ml_dtypes.bfloat16,
+    "U32": np.uint32,
+    "I32": np.int32,
+    "F32": np.float32,
+    "U64": np.uint64,
+    "I64": np.int64,
+    "F64": np.float64,
+    "C64": np.complex64,
+}
+_BY_NUMPY = {np.dtype(kind): name for name, kind in _SAFETENSORS.items()}
+_MAX_HEADER = 100_000_000
+_NPZ_METADATA = "__metadata__"
+_BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
+
+ENDINGS = (".safetensors", ".npz")
+
+
+def checked_ending(path: Any) -> str:
+    """The ending of ``path``, which says the format; ValueError for any but ``ENDINGS``."""
+    name = os.fspath(path)
+    if isinstance(name, bytes):
+        name = os.fsdecode(name)
+    for ending in ENDINGS:
+        if name.endswith(ending):
+            return ending
+    raise ValueError(f"Weight files end in {' or '.join(ENDINGS)}, got {name!r}.")
+
+
+def save_tensors(path: Any, arrays: dict[str, np.ndarray], metadata: dict[str, str], overwrite: bool = True) -> None:
+    """Writes named arrays and texts, atomically.
+
+    Args:
+        path: ends in ``.safetensors`` or ``.npz``.
+        arrays: by name.
+        metadata: texts by name.
+        overwrite: whether a file of this name may be replaced.
+
+    Raises:
+        ValueError: another ending, or a dtype that the format has not; nothing is written.
+        OSError: the file could not be written; an old one is untouched.
+    """
+    ending = checked_ending(path)
+    # The widest first, so that each begins at a multiple of its element's size.
+    order = sorted(arrays, key=lambda name: (-arrays[name].itemsize, name))
+    plain = {name: np.ascontiguousarray(arrays[name]).reshape(arrays[name].shape) for name in order}
+    for name, array in plain.items():
+        if array.dtype not in _BY_NUMPY and not (ending == ".npz" and array.dtype.kind == "c"):
+            raise ValueError(f"Cannot save '{name}': {ending} files hold no values of dtype {array.dtype}.")
+    if ending == ".npz":
+        write_atomically(path, lambda file: _write_npz(file, plain, metadata), overwrite)
+    else:
+        write_atomically(path, lambda file: _write_safetensors(file, plain, metadata), overwrite)
+
+
+def load_tensors(path: Any) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """What ``save_tensors`` wrote.
+
+    Returns:
+        The arrays and the texts, by name.
+
+    Raises:
+        ValueError: another ending, or contents that are not what the ending says: a damaged file, names that occur
+            twice, sizes that do not match, pickled objects.
+        OSError: the file cannot be read (FileNotFoundError: it is not there).
+    """
+    ending = checked_ending(path)
+    with open(path, "rb") as file:
+        try:
+            return _read_npz(file) if ending == ".npz" else _read_safetensors(file)
+        except (_Damage, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+            raise ValueError(f"{os.fspath(path)!r} is no intact {ending} file: {error}") from error
+
+
+class _Damage(Exception):
+    """What is wrong with a file."""
+
+
+# ---- safetensors: the length of a JSON header (8 bytes), the header, the bytes of the arrays ------------
+
+
+def _write_safetensors(file: BinaryIO, arrays: dict[str, np.ndarray], metadata: dict[str, str]) -> None:
+    header: dict[str, Any] = {"__metadata__": metadata}
+    offset = 0
+    for name, array in arrays.items():
+        end = offset + array.nbytes
+        header[name] = {"dtype": _BY_NUMPY[array.dtype], "shape": list(array.shape), "data_offsets": [offset, end]}
+        offset = end
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)  # arrays begin at a multiple of 8 bytes
+    file.write(len(text).to_bytes(8, "little"))
+    file.write(text)
+    for array in arrays.values():
+        file.write(array.reshape(-1).view(np.uint8).data)  # little-endian, as all machines we run on
+
+
+def _read_safetensors(file: BinaryIO) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    size = os.fstat(file.fileno()).st_size
+    start = file.read(8)
+    length = int.from_bytes(start, "little")
+    if len(start) < 8 or length > min(size - 8, _MAX_HEADER):
+        raise _Damage(f"its {size} bytes do not hold the header they announce")
+    try:
+        header = json.loads(file.read(length).decode(), object_pairs_hook=_without_duplicates)
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        raise _Damage(f"the header is no JSON ({error})") from None
+    if not isinstance(header, dict):
+        raise _Damage("the header is no JSON object")
+    metadata = header.pop("__metadata__", {})
+    if not isinstance(metadata, dict) or not all(isinstance(text, str) for text in metadata.values()):
+        raise _Damage("its metadata are no texts")
+    places = {name: _checked_place(name, entry) for name, entry in header.items()}
+    position = 0
+    for name, (_, _, begin, end) in sorted(places.items(), key=lambda item: item[1][2:]):
+        if begin != position:
+            raise _Damage(f"the bytes of '{name}' do not begin where those before it end")
+        position = end
+    if position != size - 8 - length:
+        raise _Damage(f"it holds {size - 8 - length} bytes of arrays, the header announces {position}")
+    arrays = {}
+    for name, (dtype, shape, begin, end) in places.items():
+        file.seek(8 + length + begin)
+        arrays[name] = np.frombuffer(file.read(end - begin), dtype).reshape(shape)
+    return arrays, metadata
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        names = [name for name, _ in pairs]
+        raise _Damage(f"the name {next(name for name in names if names.count(name) > 1)!r} occurs twice")
+    return found
+
+
+def _checked_place(name: str, entry: Any) -> tuple[np.dtype, tuple[int, ...], int, int]:
+    if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
+        raise _Damage(f"'{name}' is not described by dtype, shape and offsets")
+    kind, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
+    if not isinstance(kind, str) or kind not in _SAFETENSORS:
+        raise _Damage(f"'{name}' has the dtype {kind!r}, which fastgrad does not read")
+    if not _are_sizes(shape) or not _are_sizes(offsets) or len(offsets) != 2:
+        raise _Damage(f"shape or offsets of '{name}' are no sizes: {shape!r}, {offsets!r}")
+    dtype = np.dtype(_SAFETENSORS[kind])
+    if offsets[1] - offsets[0] != math.prod(shape) * dtype.itemsize:
+        raise _Damage(f"'{name}' of shape {shape} and dtype {kind} does not fit the offsets {offsets}")
+    return dtype, tuple(shape), offsets[0], offsets[1]
+
+
+def _are_sizes(value: Any) -> bool:
+    return isinstance(value, list) and all(type(size) is int and size >= 0 for size in value)
+
+
+# ---- npz: a zip archive of .npy files; bfloat16 as its bits, named in the metadata ---------------------------
+
+
+def _write_npz(file: BinaryIO, arrays: dict[str, np.ndarray], metadata: dict[str, str]) -> None:
+    halves = [name for name, array in arrays.items() if array.dtype == _BFLOAT16]
+    text = json.dumps({"texts": metadata, "bfloat16": halves}).encode()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
+        for name, array in {**arrays, _NPZ_METADATA: np.frombuffer(text, np.uint8)}.items():
+            with archive.open(name + ".npy", "w", force_zip64=True) as member:
+                stored = array.view(np.uint16) if array.dtype == _BFLOAT16 else array
+                np.lib.format.write_array(member, stored, allow_pickle=False)
+
+
+def _read_npz(file: BinaryIO) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    arrays = {}
+    with zipfile.ZipFile(file) as archive:
+        _without_duplicates([(name, None) for name in archive.namelist()])
+        for name in archive.namelist():
+            if not name.endswith(".npy"):
+                raise _Damage(f"it holds {name!r}, which is no array")
+            arrays[name.removesuffix(".npy")] = _parsed_npy(name, archive.read(name))  # which checks the checksum
+    texts: Any = {}
+    if _NPZ_METADATA in arrays:
+        stored = arrays.pop(_NPZ_METADATA)
+        try:
+            parsed = json.loads(stored.tobytes().decode(), object_pairs_hook=_without_duplicates)
+            texts, halves = parsed["texts"], list(parsed["bfloat16"])
+        except (UnicodeDecodeError, json.JSONDecodeError, RecursionError, TypeError, KeyError) as error:
+            raise _Damage(f"its metadata are damaged ({error})") from None
+        for name in halves:
+            if name not in arrays or arrays[name].dtype != np.uint16:
+                raise _Damage(f"'{name}' does not hold the bits of bfloat16 values")
+            arrays[name] = arrays[name].view(_BFLOAT16)
+    if not isinstance(texts, dict) or not all(isinstance(text, str) for text in texts.values()):
+        raise _Damage("its metadata are no texts")
+    return arrays, texts
+
+
+def _parsed_npy(name: str, contents: bytes) -> np.ndarray:
+    stream = io.BytesIO(contents)
+    version = np.lib.format.read_magic(stream)
+    if version not in ((1, 0), (2, 0)):
+        raise _Damage(f"{name!r} is in version {version} of the format")
+    header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, fortran, dtype = header(stream)
+    if dtype.newbyteorder("=") not in _BY_NUMPY and dtype.kind != "c":
+        raise _Damage(f"{name!r} holds values of dtype {dtype}; pickled objects are never loaded")
+    if math.prod(shape) * dtype.itemsize != len(contents) - stream.tell():
+        raise _Damage(f"{name!r} of shape {shape} and dtype {dtype} does not fit its {len(contents)} bytes")
+    flat = np.frombuffer(contents, dtype, offset=stream.tell())
+    return np.array(flat.reshape(shape, order="F" if fortran else "C"), dtype.newbyteorder("="), order="C")
