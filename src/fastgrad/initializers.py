@@ -1,0 +1,45 @@
+"""``tf.initializers``: the initializers of ``tf.keras.initializers``."""
+
+from fastgrad.keras.initializers import Constant as Constant
+from fastgrad.keras.initializers import GlorotNormal as GlorotNormal
+from fastgrad.keras.initializers import GlorotUniform as GlorotUniform
+from fastgrad.keras.initializers import HeNormal as HeNormal
+from fastgrad.keras.initializers import HeUniform as HeUniform
+from fastgrad.keras.initializers import Identity as Identity
+from fastgrad.keras.initializers import IdentityInitializer as IdentityInitializer
+from fastgrad.keras.initializers import Initializer as Initializer
+from fastgrad.keras.initializers import LecunNormal as LecunNormal
+from fastgrad.keras.initializers import LecunUniform as LecunUniform
+from fastgrad.keras.initializers import Ones as Ones
+from fastgrad.keras.initializers import Orthogonal as Orthogonal
+from fastgrad.keras.initializers import OrthogonalInitializer as OrthogonalInitializer
+from fastgrad.keras.initializers import RandomNormal as RandomNormal
+from fastgrad.keras.initializers import RandomUniform as RandomUniform
+from fastgrad.keras.initializers import TruncatedNormal as TruncatedNormal
+from fastgrad.keras.initializers import VarianceScaling as VarianceScaling
+from fastgrad.keras.initializers import Zeros as Zeros
+from fastgrad.keras.initializers import constant as constant
+from fastgrad.keras.initializers import deserialize as deserialize
+from fastgrad.keras.initializers import get as get
+from fastgrad.keras.initializers import glorot_normal as glorot_normal
+from fastgrad.keras.initializers import glorot_uniform as glorot_uniform
+from fastgrad.keras.initializers import he_normal as he_normal
+from fastgrad.keras.initializers import he_uniform as he_uniform
+from fastgrad.keras.initializers import identity as identity
+from fastgrad.keras.initializers import lecun_normal as lecun_normal
+from fastgrad.keras.initializers import lecun_uniform as lecun_uniform
+from fastgrad.keras.initializers import ones as ones
+from fastgrad.keras.initializers import orthogonal as orthogonal
+from fastgrad.keras.initializers import random_normal as random_normal
+from fastgrad.keras.initializers import random_uniform as random_uniform
+from fastgrad.keras.initializers import serialize as serialize
+from fastgrad.keras.initializers import truncated_normal as truncated_normal
+from fastgrad.keras.initializers import variance_scaling as variance_scaling
+from fastgrad.keras.initializers import zeros as zeros
+
+# ---- those that stand in ``tf`` itself
+from fastgrad.ops.initialization import constant_initializer as constant_initializer
+from fastgrad.ops.initialization import ones_initializer as ones_initializer
+from fastgrad.ops.initialization import random_normal_initializer as random_normal_initializer
+from fastgrad.ops.initialization import random_uniform_initializer as random_uniform_initializer
+from fastgrad.ops.initialization import zeros_initializer as zeros_initializer

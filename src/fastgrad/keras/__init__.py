@@ -1,0 +1,57 @@
+"""``tf.keras``: layers, models, losses, metrics and optimizers. Each namespace is imported when first used."""
+
+from __future__ import annotations
+
+import importlib as _importlib
+from typing import Any as _Any
+
+_NAMESPACES = frozenset(
+    [
+        "activations",
+        "backend",
+        "config",
+        "constraints",
+        "initializers",
+        "layers",
+        "losses",
+        "metrics",
+        "models",
+        "optimizers",
+        "regularizers",
+        "saving",
+        "utils",
+    ]
+)
+
+_HOMES = {
+    "DTypePolicy": "dtype_policy",
+    "Initializer": "initializers",
+    "Input": "layers",
+    "InputSpec": "layers",
+    "KerasTensor": "layers",
+    "Layer": "layers",
+    "Loss": "losses",
+    "Metric": "metrics",
+    "Model": "models",
+    "Optimizer": "optimizers",
+    "Regularizer": "regularizers",
+    "Sequential": "models",
+    "Variable": "weight",
+    "name_scope": "naming",
+}
+
+
+def __getattr__(name: str) -> _Any:
+    if name in _NAMESPACES:
+        return _importlib.import_module("fastgrad.keras." + name)
+    if name in _HOMES:
+        value = getattr(_importlib.import_module("fastgrad.keras." + _HOMES[name]), name)
+        globals()[name] = value
+        return value
+    from fastgrad.names import missing
+
+    raise missing("tf.keras", name, __dir__())
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_NAMESPACES, *_HOMES})

@@ -1,0 +1,245 @@
+"""Activation functions (``keras.activations``): each of one tensor, element by element unless it has an ``axis``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import FunctionType
+from typing import Any
+
+import fastgrad as tf
+from fastgrad.keras.saving.objects import deserialize_keras_object, resolved, serialize_keras_object
+from fastgrad.keras.saving.registration import get_registered_name
+from fastgrad.tensor import Tensor
+
+
+def linear(x: Any) -> Any:
+    """``x`` itself."""
+    return x
+
+
+def relu(x: Any, negative_slope: float = 0.0, max_value: float | None = None, threshold: float = 0.0) -> Tensor:
+    """``x`` above ``threshold``, ``negative_slope * (x - threshold)`` below, at most ``max_value``."""
+    x = tf.convert_to_tensor(x)
+    if negative_slope:
+        if max_value is None and not threshold:
+            return tf.nn.leaky_relu(x, negative_slope)
+        below = tf.nn.relu(threshold - x)
+    if threshold:
+        y = tf.where(x > threshold, x, tf.zeros_like(x))
+    elif max_value == 6:
+        y = tf.nn.relu6(x)
+    else:
+        y = tf.nn.relu(x)
+    if max_value is not None and (threshold or max_value != 6):
+        y = tf.clip_by_value(y, 0.0, max_value)
+    return y - negative_slope * below if negative_slope else y
+
+
+def leaky_relu(x: Any, negative_slope: float = 0.2) -> Tensor:
+    """``x`` where it is positive, ``negative_slope * x`` elsewhere."""
+    return tf.nn.leaky_relu(x, negative_slope)
+
+
+def relu6(x: Any) -> Tensor:
+    """``min(max(x, 0), 6)``."""
+    return tf.nn.relu6(x)
+
+
+def softmax(x: Any, axis: int = -1) -> Tensor:
+    """``exp(x) / sum(exp(x))`` along ``axis``; the result remembers ``x``, from which cross-entropies are computed."""
+    logits = tf.convert_to_tensor(x)
+    y = tf.nn.softmax(logits, axis)
+    y._logits = logits
+    return y
+
+
+def log_softmax(x: Any, axis: int = -1) -> Tensor:
+    """The logarithm of ``softmax``."""
+    return tf.nn.log_softmax(x, axis)
+
+
+def sigmoid(x: Any) -> Tensor:
+    """``1 / (1 + exp(-x))``; the result remembers ``x``, from which cross-entropies are computed."""
+    logits = tf.convert_to_tensor(x)
+    y = tf.sigmoid(logits)
+    y._logits = logits
+    return y
+
+
+def log_sigmoid(x: Any) -> Tensor:
+    """The logarithm of ``sigmoid``."""
+    return tf.math.log_sigmoid(x)
+
+
+def tanh(x: Any) -> Tensor:
+    """The hyperbolic tangent."""
+    return tf.tanh(x)
+
+
+def elu(x: Any, alpha: float = 1.0) -> Tensor:
+    """``x`` where it is positive, ``alpha * (exp(x) - 1)`` elsewhere."""
+    y = tf.nn.elu(x)
+    return y if alpha == 1.0 else tf.where(y > 0, y, alpha * y)
+
+
+def selu(x: Any) -> Tensor:
+    """``elu`` scaled so that mean 0 and variance 1 are kept (Klambauer et al. 2017)."""
+    return tf.nn.selu(x)
+
+
+def celu(x: Any, alpha: float = 1.0) -> Tensor:
+    """``max(x, 0) + alpha * (exp(min(x, 0) / alpha) - 1)``."""
+    x = tf.convert_to_tensor(x)
+    return tf.maximum(x, 0.0) + alpha * tf.math.expm1(tf.minimum(x, 0.0) / alpha)
+
+
+def gelu(x: Any, approximate: bool = False) -> Tensor:
+    """``x`` times the normal distribution's cumulative function at ``x``; ``approximate`` uses tanh."""
+    return tf.nn.gelu(x, approximate)
+
+
+def silu(x: Any) -> Tensor:
+    """``x * sigmoid(x)``."""
+    return tf.nn.silu(x)
+
+
+swish = silu
+
+
+def mish(x: Any) -> Tensor:
+    """``x * tanh(softplus(x))``."""
+    x = tf.convert_to_tensor(x)
+    return x * tf.tanh(tf.math.softplus(x))
+
+
+def softplus(x: Any) -> Tensor:
+    """``log(1 + exp(x))``."""
+    return tf.math.softplus(x)
+
+
+def softsign(x: Any) -> Tensor:
+    """``x / (1 + |x|)``."""
+    return tf.nn.softsign(x)
+
+
+def squareplus(x: Any, b: float = 4) -> Tensor:
+    """``(x + sqrt(x**2 + b)) / 2``."""
+    x = tf.convert_to_tensor(x)
+    return (x + tf.sqrt(tf.square(x) + b)) / 2.0
+
+
+def exponential(x: Any) -> Tensor:
+    """``exp(x)``."""
+    return tf.exp(x)
+
+
+def hard_sigmoid(x: Any) -> Tensor:
+    """``relu6(x + 3) / 6``."""
+    return tf.nn.relu6(tf.convert_to_tensor(x) + 3.0) / 6.0
+
+
+def hard_silu(x: Any) -> Tensor:
+    """``x * hard_sigmoid(x)``."""
+    x = tf.convert_to_tensor(x)
+    return x * hard_sigmoid(x)
+
+
+hard_swish = hard_silu
+
+
+def hard_tanh(x: Any) -> Tensor:
+    """``x`` clipped to [-1, 1]."""
+    return tf.clip_by_value(x, -1.0, 1.0)
+
+
+def hard_shrink(x: Any, threshold: float = 0.5) -> Tensor:
+    """``x`` where its absolute value is above ``threshold``, 0 elsewhere."""
+    x = tf.convert_to_tensor(x)
+    return tf.where(tf.abs(x) > threshold, x, tf.zeros_like(x))
+
+
+def soft_shrink(x: Any, threshold: float = 0.5) -> Tensor:
+    """``x`` moved towards 0 by ``threshold``, 0 within it."""
+    x = tf.convert_to_tensor(x)
+    inner = tf.where(x < -threshold, x + threshold, tf.zeros_like(x))
+    return tf.where(x > threshold, x - threshold, inner)
+
+
+def tanh_shrink(x: Any) -> Tensor:
+    """``x - tanh(x)``."""
+    x = tf.convert_to_tensor(x)
+    return x - tf.tanh(x)
+
+
+def threshold(x: Any, threshold: float, default_value: float) -> Tensor:
+    """``x`` above ``threshold``, ``default_value`` elsewhere."""
+    x = tf.convert_to_tensor(x)
+    return tf.where(x > threshold, x, tf.zeros_like(x) + default_value)
+
+
+def glu(x: Any, axis: int = -1) -> Tensor:
+    """The first half along ``axis`` times the sigmoid of the second; ValueError if the size there is odd."""
+    x = tf.convert_to_tensor(x)
+    if x.shape[axis] % 2:
+        raise ValueError(f"axis size must be divisible by 2. Received: x.shape={x.shape} with axis={axis}")
+    first, second = tf.split(x, 2, axis)
+    return first * tf.sigmoid(second)
+
+
+def sparse_plus(x: Any) -> Tensor:
+    """0 up to -1, ``(x + 1)**2 / 4`` up to 1, ``x`` above."""
+    x = tf.convert_to_tensor(x)
+    middle = 0.25 * tf.square(x + 1.0)
+    return tf.where(x <= -1.0, tf.zeros_like(x), tf.where(x < 1.0, middle, x))
+
+
+def sparse_sigmoid(x: Any) -> Tensor:
+    """``(x + 1) / 2`` clipped to [0, 1]."""
+    x = tf.convert_to_tensor(x)
+    return tf.where(x <= -1.0, tf.zeros_like(x), tf.where(x >= 1.0, tf.ones_like(x), 0.5 * (x + 1.0)))
+
+
+def sparsemax(x: Any, axis: int = -1) -> Tensor:
+    """The nearest point of the probability simplex, along ``axis`` (Martins and Astudillo 2016)."""
+    x = tf.convert_to_tensor(x)
+    count = x.shape[axis]
+    ordered = tf.sort(x, axis, "DESCENDING")
+    shape = [1] * x.ndim
+    shape[axis] = count
+    ranks = tf.reshape(tf.range(1, count + 1, dtype=x.dtype), shape)
+    sums = tf.cumsum(ordered, axis)
+    support = tf.cast(ordered * ranks > sums - 1.0, x.dtype)
+    size = tf.reduce_sum(support, axis, keepdims=True)
+    threshold = (tf.reduce_sum(ordered * support, axis, keepdims=True) - 1.0) / size
+    return tf.maximum(x - threshold, 0.0)
+
+
+ALL: dict[str, Callable[..., Any]] = {
+    name: value
+    for name, value in list(globals().items())
+    if isinstance(value, FunctionType) and value.__module__ == __name__
+}
+
+
+def serialize(activation: Any) -> Any:
+    """The name of an activation function of this module, the configuration of anything else."""
+    if isinstance(activation, FunctionType):
+        return activation.__name__ if ALL.get(activation.__name__) is activation else get_registered_name(activation)
+    return serialize_keras_object(activation)
+
+
+def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
+    """The activation function of a name or configuration."""
+    return deserialize_keras_object(config, custom_objects, module_objects=ALL)
+
+
+def get(identifier: Any) -> Callable[..., Any]:
+    """An activation function.
+
+    Args:
+        identifier: a function, a name (``"relu"``), a configuration, a layer, or None for ``linear``.
+
+    Raises:
+        ValueError: it is none of these.
+    """
+    return linear if identifier is None else resolved(identifier, ALL, "activation function")

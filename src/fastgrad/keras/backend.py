@@ -1,0 +1,31 @@
+"""``keras.backend``: settings of ``keras``."""
+
+from __future__ import annotations
+
+from fastgrad.keras.naming import get_uid as get_uid
+from fastgrad.keras.naming import name_scope as name_scope
+from fastgrad.keras.naming import reset_uids as reset_uids
+from fastgrad.keras.settings import epsilon as epsilon
+from fastgrad.keras.settings import floatx as floatx
+from fastgrad.keras.settings import image_data_format as image_data_format
+from fastgrad.keras.settings import set_epsilon as set_epsilon
+from fastgrad.keras.settings import set_floatx as set_floatx
+from fastgrad.keras.settings import set_image_data_format as set_image_data_format
+
+
+def clear_session(free_memory: bool = True) -> None:
+    """Starts the numbering of names anew: the next ``Dense`` is ``dense`` again.
+
+    Args:
+        free_memory: whether to look for objects that only hold each other, too.
+    """
+    reset_uids()
+    if free_memory:
+        import gc
+
+        gc.collect()
+
+
+def backend() -> str:
+    """``"tensorflow"``, whose names and behaviour this package has."""
+    return "tensorflow"

@@ -1,0 +1,137 @@
+"""Projections that optimizers apply to weights after an update (``keras.constraints``)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import fastgrad as tf
+from fastgrad.keras.saving.objects import deserialize_keras_object, resolved, serialize_keras_object
+from fastgrad.keras.settings import epsilon
+from fastgrad.tensor import Tensor
+
+
+class Constraint:
+    """The base of constraints: subclasses write ``__call__`` and, if they have arguments, ``get_config``."""
+
+    def __call__(self, w: Any) -> Any:
+        """The nearest allowed value of the weight ``w``."""
+        return w
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that ``from_config`` needs."""
+        return {}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Any:
+        """The constraint of which ``config`` is the ``get_config()``."""
+        return cls(**config)
+
+
+def _norms(w: Tensor, axis: Any) -> Tensor:
+    return tf.sqrt(tf.reduce_sum(tf.square(w), axis, keepdims=True))
+
+
+class NonNeg(Constraint):
+    """Negative elements become 0."""
+
+    def __call__(self, w: Any) -> Tensor:
+        """``max(w, 0)``."""
+        return tf.maximum(tf.convert_to_tensor(w), 0.0)
+
+
+class MaxNorm(Constraint):
+    """Norms along ``axis`` are at most ``max_value``.
+
+    Args:
+        max_value: the bound.
+        axis: the axes along which the norm is taken; 0 for the incoming weights of a Dense unit.
+    """
+
+    def __init__(self, max_value: float = 2, axis: Any = 0) -> None:
+        self.max_value, self.axis = max_value, axis
+
+    def __call__(self, w: Any) -> Tensor:
+        """``w`` with its norms cut."""
+        w = tf.convert_to_tensor(w)
+        norms = _norms(w, self.axis)
+        return w * (tf.clip_by_value(norms, 0.0, float(self.max_value)) / (epsilon() + norms))
+
+    def get_config(self) -> dict[str, Any]:
+        """Bound and axis."""
+        return {"max_value": self.max_value, "axis": self.axis}
+
+
+class UnitNorm(Constraint):
+    """Norms along ``axis`` are 1; ``axis`` as in ``MaxNorm``."""
+
+    def __init__(self, axis: Any = 0) -> None:
+        self.axis = axis
+
+    def __call__(self, w: Any) -> Tensor:
+        """``w`` divided by its norms."""
+        w = tf.convert_to_tensor(w)
+        return w / (epsilon() + _norms(w, self.axis))
+
+    def get_config(self) -> dict[str, Any]:
+        """The axis."""
+        return {"axis": self.axis}
+
+
+class MinMaxNorm(Constraint):
+    """Norms along ``axis`` are between two bounds, or move towards them.
+
+    Args:
+        min_value, max_value: the bounds.
+        rate: 1 enforces the bounds at once; below 1, that share of the way.
+        axis: as in ``MaxNorm``.
+    """
+
+    def __init__(self, min_value: float = 0.0, max_value: float = 1.0, rate: float = 1.0, axis: Any = 0) -> None:
+        self.min_value, self.max_value, self.rate, self.axis = min_value, max_value, rate, axis
+
+    def __call__(self, w: Any) -> Tensor:
+        """``w`` with its norms moved between the bounds."""
+        w = tf.convert_to_tensor(w)
+        norms = _norms(w, self.axis)
+        clipped = tf.clip_by_value(norms, float(self.min_value), float(self.max_value))
+        return w * ((self.rate * clipped + (1.0 - self.rate) * norms) / (epsilon() + norms))
+
+    def get_config(self) -> dict[str, Any]:
+        """All arguments."""
+        return {"min_value": self.min_value, "max_value": self.max_value, "rate": self.rate, "axis": self.axis}
+
+
+max_norm, non_neg, unit_norm, min_max_norm = MaxNorm, NonNeg, UnitNorm, MinMaxNorm
+
+ALL: dict[str, Any] = {
+    "MaxNorm": MaxNorm,
+    "max_norm": MaxNorm,
+    "NonNeg": NonNeg,
+    "non_neg": NonNeg,
+    "UnitNorm": UnitNorm,
+    "unit_norm": UnitNorm,
+    "MinMaxNorm": MinMaxNorm,
+    "min_max_norm": MinMaxNorm,
+}
+
+
+def serialize(constraint: Any) -> Any:
+    """The constraint's configuration, as plain values."""
+    return serialize_keras_object(constraint)
+
+
+def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
+    """The constraint of a configuration or name."""
+    return deserialize_keras_object(config, custom_objects, module_objects=ALL)
+
+
+def get(identifier: Any) -> Any:
+    """A constraint.
+
+    Args:
+        identifier: a constraint, a class, a name (``"non_neg"``), a configuration, a function of a weight, or None.
+
+    Raises:
+        ValueError: it is none of these.
+    """
+    return None if identifier is None else resolved(identifier, ALL, "constraint")

@@ -1,0 +1,205 @@
+"""How a layer is called: inputs made tensors, checked, the layer built at first, ``training`` handed inwards.
+
+``Caller`` is the part of ``Layer`` that runs at every call, so its usual way is kept short: one tensor of a
+shape seen before goes straight to ``call``.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from fastgrad import nest
+from fastgrad.dtypes import DType
+from fastgrad.errors import UnimplementedError
+from fastgrad.keras.layers.input_spec import check_inputs
+from fastgrad.keras.naming import calls
+from fastgrad.ops.casting import cast
+from fastgrad.tensor import Tensor, as_tensor_or_none, convert_to_tensor
+
+_SEEN_SHAPES = 64
+
+
+class Signature:
+    """What the parameters of a ``call`` method say about how to call it.
+
+    Attributes:
+        whole: inspect's signature, without ``self``.
+        parameters: the parameters' names.
+        takes_training: whether ``training`` is among them.
+        training_default: its default.
+    """
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        found = list(inspect.signature(function).parameters.values())[1:]
+        self.whole = inspect.Signature(found)
+        self.parameters = frozenset(parameter.name for parameter in found)
+        defaults = {parameter.name: parameter.default for parameter in found}
+        self.takes_training = "training" in defaults
+        default = defaults.get("training")
+        self.training_default = None if default is inspect.Parameter.empty else default
+
+
+class Caller:
+    """The calling side of ``Layer``."""
+
+    # A leaf's ``call`` calls no other layer and adds no loss, so it needs no entry in ``calls``.
+    _leaf = False
+
+    name: str
+    built: bool
+    autocast: bool
+    activity_regularizer: Any
+    call: Callable[..., Any]
+    _dtype: DType
+    _seen: set[tuple[int, ...]]  # shapes of single tensors, of ``_seen_dtype``, that passed all checks
+    _seen_dtype: np.dtype | None
+    _signature: Signature
+    _input_spec: Any
+    _losses_pending: bool
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "call" in cls.__dict__:
+            cls._signature = Signature(cls.call)
+            if "_leaf" not in cls.__dict__:
+                cls._leaf = False
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Runs the layer.
+
+        Args:
+            *args: tensors, arrays, or lists, tuples and dicts of them; float64 arrays become the layer's dtype.
+            **kwargs: further arguments of ``call``. ``training`` says whether layers that differ (dropout) act as in
+                training; None inherits it from the layer in whose ``call`` this is, False outermost.
+
+        Returns:
+            What ``call`` returns.
+
+        Raises:
+            ValueError: an input that is no tensor, or not of the shape or rank that the layer wants.
+        """
+        if len(args) == 1:
+            x = args[0]
+            if type(x) is Tensor:
+                array = x._array
+                if array.shape in self._seen and array.dtype is self._seen_dtype:
+                    if not kwargs:
+                        if not self._leaf:
+                            return self._run(args, kwargs)
+                        if calls.training is None or not self._signature.takes_training:
+                            return self.call(x)
+                        return self.call(x, training=calls.training)
+                    if len(kwargs) == 1 and "training" in kwargs:
+                        return self._run(args, kwargs)
+        return self._call_in_full(args, kwargs)
+
+    def _run(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """``call``, with ``training`` resolved and this layer on the list of running ones."""
+        if self._losses_pending and not calls.stack:
+            self._clear_losses()
+        outer = calls.training
+        training = kwargs.get("training")
+        if training is None:
+            training = self._signature.training_default if outer is None else outer
+        if self._signature.takes_training:
+            if training is not None:
+                kwargs["training"] = training
+        elif "training" in kwargs:
+            del kwargs["training"]
+        calls.stack.append(self)
+        calls.training = training
+        try:
+            return self.call(*args, **kwargs)
+        finally:
+            calls.stack.pop()
+            calls.training = outer
+
+    def _clear_losses(self) -> None:
+        raise NotImplementedError
+
+    def _call_in_full(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        self._check_super_called()
+        converted = tuple([self._converted(value) for value in args])
+        kwargs = {name: self._converted(value) for name, value in kwargs.items()}
+        for value in nest.flatten(converted) if converted else ():
+            if value is not None and type(value) is not Tensor and not isinstance(value, Tensor):
+                raise _refuse_argument(self, value)
+        first = converted[0] if converted else next(iter(kwargs.values()), None)
+        if self._input_spec is not None:
+            check_inputs(self._input_spec, first, self.name)
+        if not self.built:
+            self._build_for(converted, kwargs)
+            if self._input_spec is not None:
+                check_inputs(self._input_spec, first, self.name)
+        outputs = self._run(converted, kwargs)
+        if not self.built:
+            self._finish_build()
+        if self.activity_regularizer is not None:
+            self._add_activity_losses(outputs)
+        elif len(args) == 1 and first is args[0] and type(first) is Tensor:
+            if first._array.dtype is not self._seen_dtype or len(self._seen) >= _SEEN_SHAPES:
+                self._seen.clear()
+                self._seen_dtype = first._array.dtype
+            self._seen.add(first._array.shape)
+        return outputs
+
+    def _converted(self, value: Any) -> Any:
+        """``value`` with its arrays as tensors, floats among them in the layer's dtype; other things as they are."""
+        if type(value) is Tensor:
+            return self._autocast(value)
+        if value is None or isinstance(value, (bool, int, float, str)):
+            return value
+        if isinstance(value, np.ndarray):
+            dtype = self._dtype if self._casts(value.dtype) else None
+            return convert_to_tensor(value, dtype)
+        if nest.is_nested(value):
+            flat = [self._converted(item) for item in nest.flatten(value)]
+            return nest.pack_sequence_as(value, flat)
+        tensor = as_tensor_or_none(value)
+        if tensor is not None:
+            return self._autocast(tensor)
+        if hasattr(value, "__array__"):
+            return self._autocast(convert_to_tensor(np.asarray(value)))
+        return value
+
+    def _casts(self, dtype: np.dtype) -> bool:
+        # ml_dtypes' kinds are "V", so floats are told by the DType of the layer and by name.
+        return self.autocast and self._dtype.is_floating and dtype != self._dtype.numpy and "float" in dtype.name
+
+    def _autocast(self, tensor: Tensor) -> Tensor:
+        return cast(tensor, self._dtype) if self._casts(tensor._array.dtype) else tensor
+
+    def _add_activity_losses(self, outputs: Any) -> None:
+        for output in nest.flatten(outputs):
+            if isinstance(output, Tensor):
+                loss = self.activity_regularizer(output)
+                self.add_loss(loss / float(len(output)) if output.ndim and len(output) else loss)
+
+    def add_loss(self, loss: Any) -> None:
+        """Adds scalar tensors to ``losses``; see ``Layer``."""
+        raise NotImplementedError
+
+    def _check_super_called(self) -> None:
+        raise NotImplementedError
+
+    def _build_for(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        raise NotImplementedError
+
+    def _finish_build(self) -> None:
+        raise NotImplementedError
+
+
+def _refuse_argument(layer: Any, value: Any) -> Exception:
+    if getattr(value, "is_keras_tensor", False):
+        return UnimplementedError(
+            f"{layer.name}: calling a layer on the result of keras.Input (a functional model) is not there yet; "
+            "use keras.Sequential, or subclass keras.Model and write `call`."
+        )
+    return ValueError(
+        "Only input tensors may be passed as positional arguments. The following argument value should be passed as a "
+        f"keyword argument: {value} (of type {type(value)}). Lists of numbers become a tensor with tf.constant(...)."
+    )

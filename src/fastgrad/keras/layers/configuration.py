@@ -1,0 +1,96 @@
+"""A layer as a configuration: the arguments it was made with."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+from fastgrad import nest
+from fastgrad.keras import regularizers
+from fastgrad.keras.saving.objects import serialize_keras_object
+
+
+class Configurable:
+    """The part of ``Layer`` that writes itself down and is made again."""
+
+    name: str
+    activity_regularizer: Any
+    _trainable: bool
+    _policy: Any
+    _arguments: tuple[tuple[Any, ...], dict[str, Any]]
+
+    def get_config(self) -> dict[str, Any]:
+        """What ``from_config`` needs to make the layer again, without its weights.
+
+        A subclass with arguments of its own overrides this and adds them to ``super().get_config()``; plain ones
+        (numbers, strings, booleans and lists of them) are found without that.
+
+        Raises:
+            NotImplementedError: there are others.
+        """
+        kind = type(self)
+        base: dict[str, Any] = {
+            "name": self.name,
+            "trainable": self._trainable,
+            "dtype": serialize_keras_object(self._policy),
+        }
+        if self.activity_regularizer is not None:
+            base["activity_regularizer"] = regularizers.serialize(self.activity_regularizer)
+        if kind.get_config is not Configurable.get_config or _same_arguments_as_base(kind):
+            return base
+        given = self._plain_arguments()
+        return {**{name: value for name, value in base.items() if _takes(kind, name)}, **given}
+
+    def _plain_arguments(self) -> dict[str, Any]:
+        """The arguments given to ``__init__``; NotImplementedError if some are not plain."""
+        args, kwargs = self._arguments
+        signature = inspect.signature(type(self).__init__)
+        bound = signature.bind(self, *args, **kwargs)
+        bound.apply_defaults()
+        given: dict[str, Any] = {}
+        for name, value in list(bound.arguments.items())[1:]:
+            kind = signature.parameters[name].kind
+            if kind is inspect.Parameter.VAR_KEYWORD:
+                given.update(value)
+            elif kind is inspect.Parameter.POSITIONAL_ONLY or (kind is inspect.Parameter.VAR_POSITIONAL and value):
+                raise self._needs_get_config()
+            elif kind is not inspect.Parameter.VAR_POSITIONAL:
+                given[name] = value
+        given.pop("name", None)
+        if not all(item is None or isinstance(item, (str, int, float, bool)) for item in nest.flatten(given)):
+            raise self._needs_get_config()
+        return given
+
+    def _needs_get_config(self) -> NotImplementedError:
+        return NotImplementedError(
+            f"Object {type(self).__name__} was created by passing non-serializable argument values in `__init__()`, and "
+            "therefore the object must override `get_config()` in order to be serializable. Please implement "
+            "`get_config()`: return {**super().get_config(), 'my_argument': self.my_argument}."
+        )
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Any:
+        """The layer of which ``config`` is the ``get_config()``, with new weights.
+
+        Raises:
+            TypeError: the class's ``__init__`` does not take the configuration.
+        """
+        try:
+            return cls(**config)
+        except (TypeError, ValueError) as error:
+            raise TypeError(
+                f"Error when deserializing class '{cls.__name__}' using config={config}.\n\nException encountered: {error}"
+            ) from error
+
+
+def _same_arguments_as_base(kind: type) -> bool:
+    parameters = list(inspect.signature(kind.__init__).parameters.values())[1:]  # type: ignore[misc]
+    base = {"activity_regularizer", "trainable", "dtype", "autocast", "name"}
+    return all(p.name in base or p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters) and any(
+        p.name == "dtype" or p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters
+    )
+
+
+def _takes(kind: type, name: str) -> bool:
+    parameters = inspect.signature(kind.__init__).parameters  # type: ignore[misc]
+    return name in parameters or any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values())

@@ -1,0 +1,105 @@
+"""``Embedding``: a vector for each of a number of tokens."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import fastgrad as tf
+from fastgrad.keras import constraints, initializers, regularizers
+from fastgrad.keras.layers.layer import Layer
+from fastgrad.keras.saving.objects import serialize_keras_object
+from fastgrad.keras.weight import Weight
+from fastgrad.tensor import Tensor
+
+
+class Embedding(Layer):
+    """Rows of a table, by number: inputs of shape (...) give outputs of shape (..., output_dim).
+
+    The gradient of the table is an ``IndexedSlices`` of the rows that were used.
+
+    Args:
+        input_dim: the number of rows.
+        output_dim: the size of each.
+        embeddings_initializer, embeddings_regularizer, embeddings_constraint: of the table.
+        mask_zero: whether number 0 means padding, which ``compute_mask`` tells.
+        weights: the table to begin with.
+        **kwargs: as in ``Layer``.
+
+    Raises:
+        ValueError: a size that is no positive integer. (At a call: InvalidArgumentError for a number outside
+            [0, input_dim).)
+    """
+
+    _leaf = True
+
+    def __init__(
+        self,
+        input_dim: Any,
+        output_dim: Any,
+        embeddings_initializer: Any = "uniform",
+        embeddings_regularizer: Any = None,
+        embeddings_constraint: Any = None,
+        mask_zero: bool = False,
+        weights: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        for name, size in (("input_dim", input_dim), ("output_dim", output_dim)):
+            if not isinstance(size, int) or isinstance(size, bool) or size <= 0:
+                raise ValueError(
+                    f"`{name}` must be a positive integer. Received: {name}={size} (of type {type(size).__name__})."
+                )
+        kwargs.pop("input_length", None)  # Keras 2's; the inputs tell it
+        super().__init__(**kwargs)
+        self.input_dim, self.output_dim = input_dim, output_dim
+        self.embeddings_initializer = initializers.get(embeddings_initializer)
+        self.embeddings_regularizer = regularizers.get(embeddings_regularizer)
+        self.embeddings_constraint = constraints.get(embeddings_constraint)
+        self.mask_zero = self.supports_masking = mask_zero
+        self.autocast = False
+        if weights is not None:
+            self.build()
+            self.set_weights(weights if isinstance(weights, list) and len(weights) == 1 else [weights])
+
+    def build(self, input_shape: Any = None) -> None:
+        """Makes the table, which does not depend on the inputs."""
+        if "_embeddings" not in self.__dict__:
+            self._embeddings = self.add_weight(
+                shape=(self.input_dim, self.output_dim),
+                initializer=self.embeddings_initializer,
+                regularizer=self.embeddings_regularizer,
+                constraint=self.embeddings_constraint,
+                name="embeddings",
+            )
+
+    @property
+    def embeddings(self) -> Weight:
+        """The table, of shape (input_dim, output_dim); AttributeError before the layer is built."""
+        if "_embeddings" not in self.__dict__:
+            raise AttributeError("You must build the layer before accessing `embeddings`.")
+        return self._embeddings
+
+    def call(self, inputs: Tensor) -> Tensor:
+        """The rows of the numbers in ``inputs``; floats are cut to integers."""
+        if inputs._array.dtype.name not in ("int32", "int64"):
+            inputs = tf.cast(inputs, tf.int32)
+        return tf.gather(self._embeddings._read(), inputs)
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+        """Where ``inputs`` are not 0, if ``mask_zero``; else None."""
+        return tf.not_equal(inputs, 0) if self.mask_zero else None
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
+        """``(*input_shape, output_dim)``."""
+        return (*input_shape, self.output_dim)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments."""
+        return {
+            **super().get_config(),
+            "input_dim": self.input_dim,
+            "output_dim": self.output_dim,
+            "embeddings_initializer": serialize_keras_object(self.embeddings_initializer),
+            "embeddings_regularizer": serialize_keras_object(self.embeddings_regularizer),
+            "embeddings_constraint": serialize_keras_object(self.embeddings_constraint),
+            "mask_zero": self.mask_zero,
+        }

@@ -1,0 +1,119 @@
+"""``InputSpec``: the rank, shape and dtype that a layer wants, checked before anything runs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastgrad import dtypes, nest
+
+
+class InputSpec:
+    """What one input of a layer must be; None where anything goes.
+
+    Args:
+        dtype: the dtype.
+        shape: the shape, None for dimensions that may vary.
+        ndim, max_ndim, min_ndim: the rank and its bounds.
+        axes: sizes by axis: ``{-1: 64}``.
+        allow_last_axis_squeeze: whether a last axis of size 1 may be missing or extra.
+        name: the input's name, for errors and inputs passed as a dict.
+        optional: whether the input may be None.
+
+    Raises:
+        TypeError: ``axes`` has keys that are no integers.
+    """
+
+    def __init__(
+        self,
+        dtype: Any = None,
+        shape: Any = None,
+        ndim: int | None = None,
+        max_ndim: int | None = None,
+        min_ndim: int | None = None,
+        axes: dict[int, int | None] | None = None,
+        allow_last_axis_squeeze: bool = False,
+        name: str | None = None,
+        optional: bool = False,
+    ) -> None:
+        self.dtype = None if dtype is None else dtypes.as_dtype(dtype).name
+        self.shape = None if shape is None else tuple(shape)
+        self.ndim = ndim if self.shape is None else len(self.shape)
+        self.max_ndim, self.min_ndim = max_ndim, min_ndim
+        try:
+            self.axes = {int(axis): size for axis, size in (axes or {}).items()}
+        except (AttributeError, ValueError, TypeError):
+            raise TypeError(f"Argument `axes` must be a dict with integer keys. Received: axes={axes}") from None
+        self.allow_last_axis_squeeze = allow_last_axis_squeeze
+        self.name = name
+        self.optional = optional
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments."""
+        return {
+            name: getattr(self, name) for name in ("dtype", "shape", "ndim", "max_ndim", "min_ndim", "axes", "optional")
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> InputSpec:
+        """The specification of which ``config`` is the ``get_config()``."""
+        return cls(**config)
+
+    def __repr__(self) -> str:
+        given = [f"{name}={value}" for name, value in self.get_config().items() if value]
+        return f"InputSpec({', '.join(given)})"
+
+    def problem(self, shape: tuple[int, ...], dtype: Any) -> str | None:
+        """What is wrong with an input of this shape and dtype, None if nothing."""
+        ndim = len(shape)
+        if self.ndim is not None and not self.allow_last_axis_squeeze and ndim != self.ndim:
+            return f"expected ndim={self.ndim}, found ndim={ndim}. Full shape received: {shape}"
+        if self.max_ndim is not None and ndim > self.max_ndim:
+            return f"expected max_ndim={self.max_ndim}, found ndim={ndim}"
+        if self.min_ndim is not None and ndim < self.min_ndim:
+            return f"expected min_ndim={self.min_ndim}, found ndim={ndim}. Full shape received: {shape}"
+        if self.dtype is not None and dtype != self.dtype:
+            return f"expected dtype={self.dtype}, found dtype={dtypes.as_dtype(dtype).name}"
+        for axis, size in self.axes.items():
+            if size is not None and (not -ndim <= axis < ndim or shape[axis] not in (size, None)):
+                return (
+                    f"expected axis {axis} of input shape to have value {size}, but received input with shape {shape}"
+                )
+        if self.shape is not None:
+            wanted, got = self.shape, shape
+            if self.allow_last_axis_squeeze:
+                wanted = wanted[:-1] if wanted and wanted[-1] == 1 else wanted
+                got = got[:-1] if got and got[-1] == 1 else got
+            if any(None not in (a, b) and a != b for a, b in zip(wanted, got, strict=False)):
+                return f"expected shape={self.shape}, found shape={shape}"
+        return None
+
+
+def check_inputs(specs: Any, inputs: Any, layer_name: str) -> None:
+    """Raises ValueError, naming the layer, unless ``inputs`` (nested tensors) are what ``specs`` want."""
+    wanted = [specs] if isinstance(specs, InputSpec) else nest.flatten(specs)
+    if isinstance(inputs, dict) and all(spec is not None and spec.name for spec in wanted):
+        missing = [spec.name for spec in wanted if spec.name not in inputs]
+        if missing:
+            raise ValueError(
+                f'Missing data for input "{missing[0]}". You passed a data dictionary with keys {list(inputs)}. '
+                f"Expected the following keys: {[spec.name for spec in wanted]}"
+            )
+        inputs = [inputs[spec.name] for spec in wanted]
+    found = nest.flatten(inputs)
+    if len(found) != len(wanted):
+        raise ValueError(
+            f'Layer "{layer_name}" expects {len(wanted)} input(s), but it received {len(found)} input tensors. '
+            f"Inputs received: {inputs}"
+        )
+    for position, (x, spec) in enumerate(zip(found, wanted, strict=True)):
+        if spec is None or (x is None and spec.optional):
+            continue
+        if not hasattr(x, "shape"):
+            raise ValueError(
+                f"Inputs to a layer should be tensors. Got '{x}' (of type {type(x)}) as input for layer '{layer_name}'."
+            )
+        problem = spec.problem(tuple(x.shape), x.dtype)
+        if problem is not None:
+            raise ValueError(
+                f"Input {position} with name '{spec.name}' of layer '{layer_name}' is incompatible with the layer: {problem}"
+            )

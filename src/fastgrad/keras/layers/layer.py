@@ -1,0 +1,358 @@
+"""``Layer``: weights and the computation that uses them."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import numpy as np
+
+from fastgrad import nest, recording
+from fastgrad.keras import constraints, dtype_policy, initializers, naming, regularizers, settings
+from fastgrad.keras.layers.calling import Caller
+from fastgrad.keras.layers.configuration import Configurable
+from fastgrad.keras.layers.owning import WeightOwner
+from fastgrad.keras.layers.shapes import common, has_unknown, shapes_of, zeros_of
+from fastgrad.keras.naming import calls
+from fastgrad.keras.weight import Weight
+from fastgrad.tensor import Tensor, as_tensor_or_none
+from fastgrad.train.object_graph import deliver
+
+
+class Layer(Caller, Configurable, WeightOwner):
+    """The base of all layers and models.
+
+    Subclasses make sublayers in ``__init__``, weights in ``build(input_shape)`` with ``add_weight``, and compute in
+    ``call(inputs)``. Layers, weights and variables set as attributes, also in lists and dicts, belong to the layer.
+    (A plain ``tf.Variable`` does, too; Keras 3 does not see it.)
+
+    Args:
+        activity_regularizer: a function from the layer's output to a penalty, which is divided by the batch size.
+        trainable: whether the weights are trained.
+        dtype: of weights and computations; default ``floatx()``.
+        autocast: whether float inputs of another dtype are cast.
+        name: default the class's name, numbered.
+
+    Raises:
+        ValueError: an unknown argument, a name with ``/``.
+    """
+
+    _building: bool
+    _build_shapes: dict[str, Any] | None
+    _awaited: dict[str, np.ndarray]  # values from a checkpoint for weights that are not made yet
+    _losses: list[Any]
+    _path: str | None
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        """A layer that can own things before its class's ``__init__`` has called this one's."""
+        layer = super().__new__(cls)
+        # Set past __setattr__: these lists are the record of what is owned, not themselves owned.
+        layer.__dict__.update(
+            _arguments=(args, kwargs),
+            _trainable_own=[],
+            _other_own=[],
+            _layers=[],
+            _metrics=[],
+            _cached={},
+            _losses=[],
+            _losses_pending=False,
+            _trainable=True,
+            _locked=False,
+            _building=False,
+            _build_shapes=None,
+            _awaited={},
+            _input_spec=None,
+            _seen=set(),
+            _seen_dtype=None,
+            _path=None,
+            built=False,
+        )
+        return layer
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "build" in cls.__dict__:
+            cls.build = _recorded(cls.__dict__["build"])  # type: ignore[method-assign]
+
+    def __init__(
+        self,
+        *,
+        activity_regularizer: Any = None,
+        trainable: bool = True,
+        dtype: Any = None,
+        autocast: bool = True,
+        name: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        if not isinstance(trainable, bool):
+            raise ValueError(
+                f"Expected `trainable` to be a boolean. Received: trainable={trainable} (of type {type(trainable)})"
+            )
+        input_shape, input_dim = kwargs.pop("input_shape", None), kwargs.pop("input_dim", None)
+        if kwargs:
+            raise ValueError(f"Unrecognized keyword arguments passed to {type(self).__name__}: {kwargs}")
+        self.name = naming.auto_name(type(self).__name__) if name is None else naming.checked_name(name)
+        self._policy = dtype_policy.get(dtype)
+        self._dtype = self._policy.dtype
+        self.autocast = autocast
+        self.activity_regularizer = regularizers.get(activity_regularizer)
+        self._trainable = trainable
+        self._input_shape_arg = (input_dim,) if input_dim is not None else input_shape
+        self.supports_masking = False
+
+    # ---- building ------------------------------------------------------------------------------
+
+    def build(self, input_shape: Any) -> None:
+        """Makes the weights; called once, before the first ``call``.
+
+        Args:
+            input_shape: the shape of the first input, a tuple; for an input that is a list or dict, one of shapes. With
+                several arguments, ``build(self, a_shape, b_shape)``, the shapes of the inputs ``a`` and ``b`` of ``call``.
+        """
+        if self._building:
+            return  # super().build(...) in a subclass's build, which ends the work itself
+        if any(not layer.built for layer in self._flatten_layers()[1:]):
+            self._run_on_zeros(input_shape, 1)
+        self._build_shapes = {"input_shape": input_shape}
+        self._finish_build()
+
+    def _build_for(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Builds the layer for the inputs of its first call."""
+        given = {
+            name: value for name, value in kwargs.items() if name in self._signature.parameters or name != "training"
+        }
+        bound = self._signature.whole.bind(*args, **given)
+        shapes = {}
+        for name, value in bound.arguments.items():
+            flat = nest.flatten(value)
+            if flat and name != "mask" and all(isinstance(item, Tensor) for item in flat):
+                shapes[name + "_shape"] = shapes_of(value)
+        first = next(iter(shapes.values()), None)
+        if type(self).build is Layer.build:
+            self._build_shapes = {"input_shape": first} if len(shapes) <= 1 else shapes
+            return  # the call builds the parts
+        wanted = list(inspect.signature(self.build).parameters)
+        if len(wanted) == 1:
+            self.build(first)
+            return
+        for name in wanted:
+            if not name.endswith("_shape") or name.removesuffix("_shape") not in self._signature.parameters:
+                raise ValueError(
+                    "For a `build()` method with more than one argument, all arguments should have a `_shape` suffix and match "
+                    f"an argument from `call()`. For layer '{type(self).__name__}', received `build()` argument `{name}`."
+                )
+        self.build(**{name: shapes[name] for name in wanted if name in shapes})
+
+    def _finish_build(self) -> None:
+        self.built = True
+        if self._path is None:
+            self._path = naming.current_path(self)
+        if self._awaited:
+            awaited, self.__dict__["_awaited"] = self._awaited, {}
+            deliver(self, awaited)
+        self._lock_state()
+
+    def _lock_state(self) -> None:
+        self._locked = True
+
+    def _run_on_zeros(self, input_shape: Any, unknown: int) -> Any:
+        """Calls the layer on zeros, unseen by tapes; gives the shapes of the result."""
+        with recording.paused():
+            result = self(zeros_of(input_shape, self._dtype.numpy, unknown))
+        self._clear_losses()
+        return shapes_of(result)
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """The shape that ``call`` gives for an input of ``input_shape``, None for sizes that follow unknown ones.
+
+        A layer without a rule of its own is run on zeros to see.
+        """
+        first = self._run_on_zeros(input_shape, 2)
+        return common(first, self._run_on_zeros(input_shape, 3)) if has_unknown(input_shape) else first
+
+    def get_build_config(self) -> dict[str, Any] | None:
+        """What ``build_from_config`` needs: the shapes that the layer was built for."""
+        if self._build_shapes is None:
+            return None
+        return self._build_shapes if "input_shape" in self._build_shapes else {"shapes_dict": self._build_shapes}
+
+    def build_from_config(self, config: dict[str, Any]) -> None:
+        """Builds the layer as ``get_build_config`` said."""
+        if "input_shape" in config:
+            self.build(config["input_shape"])
+        elif type(self).build is not Layer.build:
+            self.build(**config["shapes_dict"])
+        else:
+            zeros = {
+                name.removesuffix("_shape"): zeros_of(shape, self._dtype.numpy, 1)
+                for name, shape in config["shapes_dict"].items()
+            }
+            with recording.paused():
+                self(**zeros)
+            self._clear_losses()
+
+    def add_weight(
+        self,
+        shape: Any = None,
+        initializer: Any = None,
+        dtype: Any = None,
+        trainable: bool = True,
+        autocast: bool = True,
+        regularizer: Any = None,
+        constraint: Any = None,
+        aggregation: str = "none",
+        overwrite_with_gradient: bool = False,
+        name: str | None = None,
+    ) -> Weight:
+        """A new weight of the layer.
+
+        Args:
+            shape: without unknown sizes; default ().
+            initializer: a function ``(shape, dtype)`` or its name; default glorot_uniform for floats, zeros else.
+            dtype: default the layer's.
+            trainable: whether it is trained.
+            regularizer: a function from the weight to a penalty in ``losses``, or its name.
+            constraint: a function that optimizers apply to it after an update, or its name.
+            autocast, aggregation, overwrite_with_gradient: kept for Keras's signature.
+            name: without ``/``.
+
+        Raises:
+            ValueError: a shape with unknown sizes, a name passed as the shape.
+        """
+        self._check_super_called()
+        if isinstance(shape, str):
+            raise ValueError(
+                f"`name` must be passed as a keyword argument. Received: add_weight('{shape}', ...). "
+                f"Use: add_weight(shape=..., name='{shape}')."
+            )
+        kind = self._dtype if dtype is None else settings.standardize_dtype(dtype)
+        if initializer is None:
+            initializer = "glorot_uniform" if kind.is_floating else "zeros"
+        regularizer, constraint = regularizers.get(regularizer), constraints.get(constraint)
+        initializer = initializers.get(initializer)
+        with naming.running(self):
+            weight = Weight(initializer, () if shape is None else shape, kind, trainable, autocast, name=name)
+        weight.regularizer, weight.constraint = regularizer, constraint
+        if not self._trainable:
+            weight._trainable = False
+        self._own(weight, trainable)
+        return weight
+
+    def add_variable(self, shape: Any, initializer: Any, **options: Any) -> Weight:
+        """Another name of ``add_weight``."""
+        return self.add_weight(shape, initializer, **options)
+
+    # ---- dtype, inputs, losses -----------------------------------------------------------------
+
+    @property
+    def path(self) -> str | None:
+        """The names of the layers around it and its own, joined by ``/``; None before it is built."""
+        return self._path
+
+    @property
+    def dtype(self) -> str:
+        """The name of the weights' dtype."""
+        return self._policy.variable_dtype
+
+    @property
+    def variable_dtype(self) -> str:
+        """The name of the weights' dtype."""
+        return self._policy.variable_dtype
+
+    @property
+    def compute_dtype(self) -> str:
+        """The name of the dtype of computations."""
+        return self._policy.compute_dtype
+
+    @property
+    def dtype_policy(self) -> dtype_policy.DTypePolicy:
+        """The policy behind ``dtype``."""
+        return self._policy
+
+    @property
+    def input_spec(self) -> Any:
+        """The ``InputSpec`` (or nested ones) that the first argument of ``call`` is checked against."""
+        return self._input_spec
+
+    @input_spec.setter
+    def input_spec(self, value: Any) -> None:
+        self.__dict__["_input_spec"] = value
+        self._seen.clear()
+
+    def add_loss(self, loss: Any) -> None:
+        """Adds a scalar tensor, or a list of them, to ``losses``, until the outermost layer is called again.
+
+        Raises:
+            ValueError: it is no tensor.
+        """
+        for item in nest.flatten(loss):
+            if as_tensor_or_none(item) is None:
+                raise ValueError(
+                    "`add_loss()` can only be called from inside `build()` or `call()`, on a tensor input. "
+                    f"Received invalid value: {item}"
+                )
+            self._losses.append(item)
+        for layer in (self, *calls.stack):
+            if isinstance(layer, Layer):
+                layer.__dict__["_losses_pending"] = True
+
+    def _clear_losses(self) -> None:
+        if self._losses_pending:
+            self.__dict__["_losses_pending"] = False
+            self._losses.clear()
+            for layer in self._layers:
+                layer._clear_losses()
+
+    @property
+    def losses(self) -> list[Any]:
+        """Scalar tensors: what ``add_loss`` got in the last call, here and in all layers inside, and weights' penalties."""
+        found = [loss for layer in self._flatten_layers() for loss in layer._losses]
+        for variable in self.trainable_variables:
+            regularizer = getattr(variable, "regularizer", None)
+            if regularizer is not None:
+                found.append(regularizer(variable))
+        return found
+
+    # ---- computing -----------------------------------------------------------------------------
+
+    def call(self, *args: Any, **kwargs: Any) -> Any:
+        """The layer's computation; subclasses write it. It gets tensors, and ``training`` if that is a parameter."""
+        raise NotImplementedError(f"Layer {type(self).__name__} does not have a `call` method implemented.")
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+        """The mask of the output: that of the input, unless a subclass says otherwise."""
+        return previous_mask
+
+    def _check_super_called(self) -> None:
+        if "_policy" not in self.__dict__:
+            raise RuntimeError(
+                f"In layer '{type(self).__name__}', you forgot to call `super().__init__()` as the first statement in the "
+                "`__init__()` method. Go add it!"
+            )
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} name={self.__dict__.get('name')}, built={self.built}>"
+
+
+def _recorded(build: Callable[..., None]) -> Callable[..., None]:
+    """A subclass's ``build`` that names the weights made in it and marks the layer built."""
+
+    @wraps(build)
+    def recorded(self: Layer, *args: Any, **kwargs: Any) -> None:
+        if self._building:  # super().build(...) inside a build
+            build(self, *args, **kwargs)
+            return
+        self.__dict__["_building"] = True
+        try:
+            with naming.running(self):
+                build(self, *args, **kwargs)
+        finally:
+            self.__dict__["_building"] = False
+        bound = inspect.signature(build).bind(self, *args, **kwargs).arguments
+        shapes = list(bound.items())[1:]
+        self._build_shapes = {"input_shape": shapes[0][1]} if len(shapes) == 1 else dict(shapes) or None
+        self._finish_build()
+
+    return recorded

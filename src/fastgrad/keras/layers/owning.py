@@ -1,0 +1,214 @@
+"""What a layer owns: its weights and layers, in the order in which they were made, and their values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastgrad.keras.structure import PLAIN, Owner, changed, changes
+from fastgrad.keras.weight import Weight
+from fastgrad.tensor import as_tensor_or_none
+from fastgrad.variable import Variable
+
+_UNOWNED = frozenset(["_arguments", "_build_shapes", "_input_shape_arg"])
+"""Attributes whose lists and dicts stay as they are."""
+
+
+class WeightOwner(Owner):
+    """The part of ``Layer`` that knows its weights and sublayers."""
+
+    name: str
+    built: bool
+    _trainable: bool
+    _locked: bool
+    _trainable_own: list[Any]
+    _other_own: list[Any]
+    _layers: list[Any]
+    _metrics: list[Any]
+    _cached: dict[str, tuple[int, list[Any]]]
+
+    def _own(self, value: Any, trainable: bool | None = None) -> None:
+        if isinstance(value, WeightOwner):
+            store = self._layers
+        elif isinstance(value, Variable):
+            if any(value is other for other in (*self._trainable_own, *self._other_own)):
+                return
+            store = self._trainable_own if (value.trainable if trainable is None else trainable) else self._other_own
+        elif getattr(value, "is_keras_metric", False):
+            store = self._metrics
+        else:
+            return
+        if any(value is other for other in store):
+            return
+        if self._locked and (isinstance(value, Weight) or not isinstance(value, Variable)):
+            raise ValueError(
+                "You cannot add new elements of state (variables or sub-layers) to a layer that is already built. All state "
+                f"must be created in the `__init__()` method or in the `build()` method. Layer: '{self.name}'."
+            )
+        store.append(value)
+        changed()
+
+    def _disown(self, value: Any) -> None:
+        for store in (self._layers, self._trainable_own, self._other_own, self._metrics):
+            store[:] = [item for item in store if item is not value]
+        changed()
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if type(value) in PLAIN or name in _UNOWNED:
+            object.__setattr__(self, name, value)
+        else:
+            Owner.__setattr__(self, name, value)
+
+    @property
+    def trainable(self) -> bool:
+        """Whether the weights are trained; setting it sets that of all sublayers and their weights."""
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        value = bool(value)
+        self.__dict__["_trainable"] = value
+        for variable in self._trainable_own:
+            variable._trainable = value
+        for layer in self._layers:
+            layer.trainable = value
+        changed()
+
+    @property
+    def weights(self) -> list[Any]:
+        """All weights: its own, trainable ones first, then those of its layers in the order in which they were set."""
+        cached = self._cached.get("all")
+        if cached is None or cached[0] != changes[0]:
+            found: dict[int, Any] = {id(v): v for v in (*self._trainable_own, *self._other_own)}
+            for layer in self._layers:
+                for variable in layer.weights:
+                    found.setdefault(id(variable), variable)
+            self._cached["all"] = cached = (changes[0], list(found.values()))
+        return list(cached[1])
+
+    @property
+    def variables(self) -> list[Any]:
+        """All weights; those of metrics are not among them."""
+        return self.weights
+
+    @property
+    def trainable_variables(self) -> list[Any]:
+        """The weights that are trained."""
+        cached = self._cached.get("trained")
+        if cached is None or cached[0] != changes[0]:
+            found = [v for v in self.weights if v.trainable] if self._trainable else []
+            self._cached["trained"] = cached = (changes[0], found)
+        return list(cached[1])
+
+    @property
+    def non_trainable_variables(self) -> list[Any]:
+        """The weights that are not trained."""
+        return [v for v in self.weights if not (self._trainable and v.trainable)]
+
+    @property
+    def trainable_weights(self) -> list[Any]:
+        """The weights that are trained."""
+        return self.trainable_variables
+
+    @property
+    def non_trainable_weights(self) -> list[Any]:
+        """The weights that are not trained."""
+        return self.non_trainable_variables
+
+    @property
+    def metrics(self) -> list[Any]:
+        """The metrics set as attributes, here and in its layers."""
+        return [*self._metrics, *[metric for layer in self._layers for metric in layer.metrics]]
+
+    @property
+    def metrics_variables(self) -> list[Any]:
+        """The variables of ``metrics``."""
+        return [variable for metric in self.metrics for variable in metric.variables]
+
+    def _flatten_layers(self) -> list[Any]:
+        """The layer itself and all layers inside, outermost first."""
+        found: dict[int, Any] = {id(self): self}
+        for layer in self._layers:
+            for inner in layer._flatten_layers():
+                found.setdefault(id(inner), inner)
+        return list(found.values())
+
+    def get_weights(self) -> list[np.ndarray]:
+        """The values of ``weights``, as arrays of their own."""
+        return [variable.numpy() for variable in self.weights]
+
+    def set_weights(self, weights: Any) -> None:
+        """Gives all weights new values, or none if one does not fit.
+
+        Args:
+            weights: as from ``get_weights``.
+
+        Raises:
+            ValueError: another number of values, or one of another shape.
+        """
+        own, given = self.weights, list(weights)
+        if len(own) != len(given):
+            raise ValueError(
+                f"You called `set_weights(weights)` on layer '{self.name}' with a weight list of length {len(given)}, "
+                f"but the layer was expecting {len(own)} weights."
+            )
+        arrays = []
+        for variable, value in zip(own, given, strict=True):
+            tensor = as_tensor_or_none(value)
+            array = np.asarray(value) if tensor is None else tensor._array
+            if array.shape != variable._array.shape:
+                raise ValueError(
+                    f"Layer {self.name} weight shape {tuple(variable.shape)} is not compatible with provided weight "
+                    f"shape {array.shape}."
+                )
+            arrays.append(array.astype(variable._array.dtype))
+        for variable, array in zip(own, arrays, strict=True):
+            variable.assign(array)
+
+    def count_params(self) -> int:
+        """The number of scalars in all weights; ValueError before the layer is built."""
+        if not self.built:
+            raise ValueError(
+                f"You tried to call `count_params` on layer '{self.name}', but the layer isn't built. "
+                "You can build it manually via: `layer.build(input_shape)`."
+            )
+        return sum(variable._array.size for variable in self.weights)
+
+    # ---- names in files --------------------------------------------------------------------------
+
+    def _saved_variables(self) -> dict[str, Variable]:
+        """The layer's own variables by their names in files: a weight's name, a variable's attribute, else a number."""
+        attributes = {id(value): name for name, value in self.__dict__.items() if isinstance(value, Variable)}
+        found: dict[str, Variable] = {}
+        for position, variable in enumerate((*self._trainable_own, *self._other_own)):
+            named = isinstance(variable, Weight) and not variable.auto_named
+            name = variable.name if named else attributes.get(id(variable), str(position))
+            found[name if name not in found else f"{name}_{position}"] = variable
+        return found
+
+    def _saved_children(self) -> dict[str, Any]:
+        """The sublayers by their names in files: the attribute, and in lists and dicts the position or key."""
+        found: dict[str, Any] = {}
+        for name, value in self.__dict__.items():
+            if name not in _STORES:
+                _collect(name.lstrip("_"), value, found)
+        reached = {id(layer) for layer in found.values()}
+        for position, layer in enumerate(self._layers):
+            if id(layer) not in reached:
+                found[f"layers/{position}"] = layer
+        return found
+
+
+_STORES = frozenset(["_layers", "_metrics", "_trainable_own", "_other_own", "_arguments", "_cached", "_losses"])
+
+
+def _collect(name: str, value: Any, found: dict[str, Any]) -> None:
+    if isinstance(value, WeightOwner):
+        found[name] = value
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            _collect(f"{name}/{key}", item, found)
+    elif isinstance(value, (list, tuple)):
+        for position, item in enumerate(value):
+            _collect(f"{name}/{position}", item, found)

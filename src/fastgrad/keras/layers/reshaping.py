@@ -1,0 +1,188 @@
+"""Layers that move elements and compute nothing."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import fastgrad as tf
+from fastgrad.keras.layers.input_spec import InputSpec
+from fastgrad.keras.layers.layer import Layer
+from fastgrad.keras.settings import standardize_data_format
+from fastgrad.operation import TABLE
+from fastgrad.tensor import Tensor
+
+
+class Identity(Layer):
+    """Returns its input."""
+
+    _leaf = True
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.supports_masking = True
+        self.built = True
+
+    def call(self, inputs: Any) -> Any:
+        """``inputs``."""
+        return inputs
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """The shape of the input."""
+        return input_shape
+
+
+class Flatten(Layer):
+    """All dimensions but the first as one: (batch, a, b) becomes (batch, a * b).
+
+    Args:
+        data_format: ``"channels_first"`` moves the channels to the end first; default ``image_data_format()``.
+        **kwargs: as in ``Layer``.
+    """
+
+    _leaf = True
+
+    def __init__(self, data_format: str | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.data_format = standardize_data_format(data_format)
+        self.input_spec = InputSpec(min_ndim=1)
+        self.built = True
+
+    def call(self, inputs: Tensor) -> Tensor:
+        """``inputs`` as a matrix."""
+        if self.data_format == "channels_first" and inputs.ndim > 2:
+            inputs = tf.transpose(inputs, [0, *range(2, inputs.ndim), 1])
+        shape = inputs._array.shape
+        return TABLE["reshape"](inputs, shape=(shape[0], math.prod(shape[1:])))
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
+        """``(batch, the product of the others)``."""
+        rest = input_shape[1:]
+        return (input_shape[0], None if None in rest else math.prod(rest))
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments."""
+        return {**super().get_config(), "data_format": self.data_format}
+
+
+class Reshape(Layer):
+    """All dimensions but the first take a new shape.
+
+    Args:
+        target_shape: without the batch; one size may be -1.
+        **kwargs: as in ``Layer``.
+
+    Raises:
+        ValueError: ``target_shape`` has two -1, or another negative size.
+    """
+
+    _leaf = True
+
+    def __init__(self, target_shape: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.target_shape = tuple(target_shape)
+        if self.target_shape.count(-1) > 1 or any(size < -1 for size in self.target_shape):
+            raise ValueError(
+                "There must be at most one unknown dimension (-1) in target_shape, and no other negative one. "
+                f"Received: target_shape={target_shape}."
+            )
+        self.built = True
+
+    def call(self, inputs: Tensor) -> Tensor:
+        """``inputs`` of shape ``(batch, *target_shape)``; ValueError if the elements do not fit."""
+        shape = inputs._array.shape
+        return TABLE["reshape"](inputs, shape=(shape[0], *self._resolved(shape[1:])))
+
+    def _resolved(self, sizes: tuple[Any, ...]) -> tuple[Any, ...]:
+        if None in sizes:
+            return tuple(None if size == -1 else size for size in self.target_shape)
+        count, known = math.prod(sizes), math.prod(size for size in self.target_shape if size != -1)
+        fits = known and count % known == 0 if -1 in self.target_shape else count == known
+        if not fits:
+            raise ValueError(
+                "The total size of the tensor must be unchanged. "
+                f"Received: input_shape={sizes}, target_shape={self.target_shape}"
+            )
+        return tuple(count // known if size == -1 else size for size in self.target_shape)
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
+        """``(batch, *target_shape)``."""
+        return (input_shape[0], *self._resolved(tuple(input_shape[1:])))
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments."""
+        return {**super().get_config(), "target_shape": self.target_shape}
+
+
+class Permute(Layer):
+    """All dimensions but the first in a new order.
+
+    Args:
+        dims: the order, counted from 1: ``(2, 1)`` swaps the two behind the batch.
+        **kwargs: as in ``Layer``.
+
+    Raises:
+        ValueError: ``dims`` is no order of 1, 2 ...
+    """
+
+    _leaf = True
+
+    def __init__(self, dims: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.dims = tuple(dims)
+        if sorted(self.dims) != list(range(1, len(self.dims) + 1)):
+            raise ValueError(
+                "Invalid permutation argument `dims` for Permute Layer. The set of indices in `dims` must be consecutive and "
+                f"start from 1. Received dims={dims}"
+            )
+        self.input_spec = InputSpec(ndim=len(self.dims) + 1)
+        self.built = True
+
+    def call(self, inputs: Tensor) -> Tensor:
+        """``inputs`` transposed."""
+        return tf.transpose(inputs, (0, *self.dims))
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
+        """The sizes in the new order."""
+        return (input_shape[0], *[input_shape[dim] for dim in self.dims])
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments."""
+        return {**super().get_config(), "dims": self.dims}
+
+
+class RepeatVector(Layer):
+    """Each row ``n`` times: (batch, features) becomes (batch, n, features).
+
+    Args:
+        n: a positive integer.
+        **kwargs: as in ``Layer``.
+
+    Raises:
+        TypeError, ValueError: ``n`` is no integer, or not positive.
+    """
+
+    _leaf = True
+
+    def __init__(self, n: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if not isinstance(n, int) or isinstance(n, bool):
+            raise TypeError(f"Expected an integer value for `n`, got {type(n)}.")
+        if n <= 0:
+            raise ValueError(f"Argument `n` should be a positive integer. Received: n={n}")
+        self.n = n
+        self.input_spec = InputSpec(ndim=2)
+        self.built = True
+
+    def call(self, inputs: Tensor) -> Tensor:
+        """``inputs`` with a repeated dimension in the middle."""
+        rows, features = inputs._array.shape
+        return tf.broadcast_to(tf.expand_dims(inputs, 1), (rows, self.n, features))
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
+        """``(batch, n, features)``."""
+        return (input_shape[0], self.n, input_shape[1])
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments."""
+        return {**super().get_config(), "n": self.n}

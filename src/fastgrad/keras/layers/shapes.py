@@ -1,0 +1,54 @@
+"""Nested shapes: ``(None, 3)``, ``[(2, 3), (2,)]``, ``{"a": (2,)}``; a tuple or list of sizes is a leaf."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from fastgrad import nest
+from fastgrad.tensor import Tensor
+
+
+def is_shape(value: Any) -> bool:
+    """Whether ``value`` is one shape: a list or tuple of sizes, None for unknown ones."""
+    return isinstance(value, (list, tuple)) and all(
+        size is None or isinstance(size, (int, np.integer)) for size in value
+    )
+
+
+def map_shapes(function: Callable[..., Any], *structures: Any) -> Any:
+    """``function`` on the corresponding shapes of structures that are alike."""
+    first = structures[0]
+    if is_shape(first):
+        return function(*[tuple(shape) for shape in structures])
+    if isinstance(first, dict):
+        return {key: map_shapes(function, *[other[key] for other in structures]) for key in first}
+    return [map_shapes(function, *items) for items in zip(*structures, strict=True)]
+
+
+def shapes_of(value: Any) -> Any:
+    """The shapes of nested tensors, each a plain tuple of ints."""
+    if isinstance(value, dict):
+        return {key: shapes_of(item) for key, item in value.items()}
+    if nest.is_nested(value):
+        return [shapes_of(item) for item in value]
+    return tuple(value._array.shape)
+
+
+def zeros_of(shapes: Any, dtype: np.dtype, unknown: int) -> Any:
+    """Tensors of zeros of these shapes, with ``unknown`` in the place of None."""
+    return map_shapes(lambda shape: Tensor(np.zeros([unknown if n is None else n for n in shape], dtype)), shapes)
+
+
+def has_unknown(shapes: Any) -> bool:
+    """Whether some size is None."""
+    found: list[bool] = []
+    map_shapes(lambda shape: found.append(None in shape), shapes)
+    return any(found)
+
+
+def common(first: Any, second: Any) -> Any:
+    """``first``, with None for the sizes in which ``second`` differs."""
+    return map_shapes(lambda a, b: tuple(x if x == y else None for x, y in zip(a, b, strict=True)), first, second)

@@ -1,0 +1,7 @@
+"""``keras.models``."""
+
+from fastgrad.keras.models.model import Model as Model
+from fastgrad.keras.models.sequential import Sequential as Sequential
+from fastgrad.keras.saving.model_files import load_model as load_model
+from fastgrad.keras.saving.model_files import model_from_json as model_from_json
+from fastgrad.keras.saving.model_files import save_model as save_model

@@ -1,0 +1,234 @@
+"""Objects as configurations and back: plain dicts, lists, strings and numbers that JSON can hold.
+
+The form is Keras's: ``{"module", "class_name", "config", "registered_name", "build_config"}``. Nothing is
+imported and no code is run because a configuration says so: classes come from ``keras`` itself, from
+``custom_objects`` or from the registry.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from types import FunctionType
+from typing import Any
+
+import numpy as np
+
+from fastgrad.dtypes import DType
+from fastgrad.keras.saving.registration import CustomObjectScope, get_registered_name, get_registered_object
+from fastgrad.shape import TensorShape
+from fastgrad.tensor import Tensor
+from fastgrad.variable import Variable
+
+_PACKAGE = "fastgrad.keras"
+_ROOMS = (
+    "activations",
+    "callbacks",
+    "constraints",
+    "initializers",
+    "layers",
+    "losses",
+    "metrics",
+    "models",
+    "optimizers",
+    "optimizers.schedules",
+    "regularizers",
+)
+
+
+def serialize_keras_object(obj: Any) -> Any:
+    """``obj`` as plain dicts, lists, strings, numbers and booleans.
+
+    Args:
+        obj: a layer, model, initializer, loss ... (anything with ``get_config``), a named function, a tensor or array,
+            or lists, tuples and dicts of these.
+
+    Raises:
+        TypeError: it has no ``get_config``.
+        ValueError: a lambda, which has no name to be found by.
+    """
+    if obj is None or isinstance(obj, (str, bool, int, float)):
+        return obj
+    if isinstance(obj, TensorShape):
+        return list(obj)
+    if isinstance(obj, (list, tuple)):
+        return [serialize_keras_object(item) for item in obj]
+    if isinstance(obj, dict):
+        return {key: serialize_keras_object(value) for key, value in obj.items()}
+    if isinstance(obj, DType):
+        return obj.name
+    if isinstance(obj, (np.ndarray, np.generic)):
+        if not obj.ndim:
+            return obj.item()
+        return {"class_name": "__numpy__", "config": {"value": obj.tolist(), "dtype": obj.dtype.name}}
+    if isinstance(obj, (Tensor, Variable)):
+        return {"class_name": "__tensor__", "config": {"value": obj.numpy().tolist(), "dtype": obj.dtype.name}}
+    if isinstance(obj, bytes):
+        return {"class_name": "__bytes__", "config": {"value": obj.decode("utf-8")}}
+    if isinstance(obj, FunctionType):
+        return _function_config(obj)
+    if not hasattr(obj, "get_config"):
+        raise TypeError(
+            f"Cannot serialize object {obj} of type {type(obj)}. "
+            "To be serializable, a class must implement the `get_config()` method."
+        )
+    return _instance_config(obj)
+
+
+def _function_config(function: FunctionType) -> dict[str, Any]:
+    if function.__name__ == "<lambda>":
+        raise ValueError(
+            "A lambda cannot be saved: it has no name by which it could be found again. Write it as a function with `def` "
+            "and decorate it with @keras.saving.register_keras_serializable()."
+        )
+    name = get_registered_name(function)
+    return {"module": "builtins", "class_name": "function", "config": name, "registered_name": "function"}
+
+
+def _instance_config(obj: Any) -> dict[str, Any]:
+    config = obj.get_config()
+    if not isinstance(config, dict):
+        raise TypeError(f"The `get_config()` method of {obj} should return a dict. It returned: {config}")
+    kind = type(obj)
+    room = public_module(kind)
+    result: dict[str, Any] = {
+        "module": room or kind.__module__,
+        "class_name": kind.__name__,
+        "config": {key: serialize_keras_object(value) for key, value in config.items()},
+        "registered_name": None if room else get_registered_name(kind),
+    }
+    build_config = obj.get_build_config() if hasattr(obj, "get_build_config") else None
+    if build_config is not None:
+        result["build_config"] = serialize_keras_object(build_config)
+    return result
+
+
+def public_module(kind: type) -> str | None:
+    """``"keras.layers"`` and the like for classes of this package, None for a program's own."""
+    if not kind.__module__.startswith(_PACKAGE + "."):
+        return None
+    home = kind.__module__[len(_PACKAGE) + 1 :]
+    if home.startswith("optimizers.schedules"):
+        return "keras.optimizers.schedules"
+    room = home.split(".")[0]
+    return "keras" if room in ("models", "dtype_policy") else "keras." + room
+
+
+def deserialize_keras_object(
+    config: Any, custom_objects: dict[str, Any] | None = None, safe_mode: bool = True, **options: Any
+) -> Any:
+    """The object that ``serialize_keras_object`` wrote down.
+
+    Args:
+        config: its result, or the bare name of a class or function.
+        custom_objects: classes and functions by name, beside the registered ones.
+        safe_mode: kept for Keras's signature: loading is always safe here.
+        **options: ``module_objects``: classes and functions by name that are meant where only a name is given.
+
+    Raises:
+        TypeError: a class that is not known, or a configuration of no known form.
+        ValueError: a function that is not known.
+    """
+    with CustomObjectScope(custom_objects):
+        return _revived(config, options.get("module_objects"))
+
+
+def _revived(config: Any, module_objects: dict[str, Any] | None) -> Any:
+    if isinstance(config, str):
+        found = get_registered_object(config, module_objects=module_objects)
+        return config if found is None else found
+    if isinstance(config, (list, tuple)):
+        return [_revived(item, module_objects) for item in config]
+    if not isinstance(config, dict):
+        return config
+    if "class_name" not in config or "config" not in config:
+        return {key: _revived(value, module_objects) for key, value in config.items()}
+    name, inner = config["class_name"], config["config"]
+    if name in ("__numpy__", "__tensor__"):
+        from fastgrad.dtypes import as_dtype
+
+        array = np.array(inner["value"], as_dtype(inner["dtype"]).numpy)
+        return Tensor(array) if name == "__tensor__" else array
+    if name == "__bytes__":
+        return inner["value"].encode("utf-8")
+    if name == "function":
+        return _found_function(inner, module_objects)
+    return _instance(_found_class(config, module_objects), config)
+
+
+def _found_function(name: str, module_objects: dict[str, Any] | None) -> Any:
+    found = get_registered_object(name, module_objects=module_objects)
+    for room in ("activations", "losses", "metrics"):
+        home = vars(importlib.import_module(f"{_PACKAGE}.{room}"))
+        for candidate in (home.get(name), home["ALL"].get(name)):
+            if found is None and isinstance(candidate, FunctionType):
+                found = candidate
+    if found is None:
+        raise ValueError(
+            f"Could not locate function '{name}'. Make sure custom functions are decorated with "
+            "`@keras.saving.register_keras_serializable()`, or pass them in `custom_objects`."
+        )
+    return found
+
+
+def _found_class(config: dict[str, Any], module_objects: dict[str, Any] | None) -> Any:
+    name, module = config["class_name"], config.get("module") or ""
+    for known in (config.get("registered_name"), name):
+        found = get_registered_object(known, module_objects=module_objects) if known else None
+        if found is not None:
+            return found
+    room = module.removeprefix("keras").removeprefix(".")
+    if module.split(".")[0] == "keras" and (room in _ROOMS or not room):
+        home = importlib.import_module(f"{_PACKAGE}.{room}" if room else _PACKAGE)
+        found = getattr(home, name, None)
+        if inspect.isclass(found):
+            return found
+    raise TypeError(
+        f"Could not locate class '{name}'. Make sure custom classes are decorated with "
+        "`@keras.saving.register_keras_serializable()`, or pass them in `custom_objects`. "
+        f"Full object config: {str(config)[:500]}"
+    )
+
+
+def _instance(kind: Any, config: dict[str, Any]) -> Any:
+    inner = config["config"]
+    if not hasattr(kind, "from_config"):
+        raise TypeError(
+            f"Unable to reconstruct an instance of '{config['class_name']}': the class has no `from_config()`."
+        )
+    obj = kind.from_config(dict(inner) if isinstance(inner, dict) else {})
+    build_config = config.get("build_config")
+    if build_config and hasattr(obj, "build_from_config") and not getattr(obj, "built", False):
+        obj.build_from_config(_with_tuples(build_config))
+    return obj
+
+
+def _with_tuples(value: Any) -> Any:
+    """Shapes as tuples: JSON has turned them into lists."""
+    if isinstance(value, dict):
+        return {key: _with_tuples(item) for key, item in value.items()}
+    if isinstance(value, list):
+        items = [_with_tuples(item) for item in value]
+        return tuple(items) if all(item is None or isinstance(item, int) for item in items) else items
+    return value
+
+
+def resolved(identifier: Any, known: dict[str, Any], what: str) -> Any:
+    """The callable that ``identifier`` means: itself, an instance of a class, or what a name or configuration names.
+
+    Args:
+        identifier: as in ``keras.initializers.get`` and its fellows.
+        known: classes and functions by name.
+        what: what is looked for, for the error.
+
+    Raises:
+        ValueError: it means nothing that can be called.
+    """
+    found = identifier
+    if isinstance(identifier, (str, dict)):
+        found = deserialize_keras_object(identifier, module_objects=known)
+    if inspect.isclass(found):
+        found = found()
+    if not callable(found):
+        raise ValueError(f"Could not interpret {what} identifier: {identifier}")
+    return found

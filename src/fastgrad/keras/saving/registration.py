@@ -1,0 +1,85 @@
+"""Which of a program's own classes and functions a saved configuration may name."""
+
+from __future__ import annotations
+
+import inspect
+import threading
+from collections.abc import Callable
+from typing import Any
+
+_by_name: dict[str, Any] = {}
+_names: dict[Any, str] = {}
+
+
+class _Scopes(threading.local):
+    objects: dict[str, Any] = {}  # noqa: RUF012  # replaced, never changed
+
+
+_scopes = _Scopes()
+
+
+def register_keras_serializable(package: str = "Custom", name: str | None = None) -> Callable[[Any], Any]:
+    """A decorator that lets ``load_model`` and the like find a class or function again.
+
+    Args:
+        package: put in front of the name, ``package>name``, so that names of different programs don't clash.
+        name: default: the class's or function's own.
+
+    Returns:
+        The decorator; it returns what it decorates.
+
+    Raises:
+        ValueError: (from the decorator) a class without ``get_config``.
+    """
+
+    def decorator(target: Any) -> Any:
+        if inspect.isclass(target) and not hasattr(target, "get_config"):
+            raise ValueError(f"Cannot register a class that does not have a get_config() method: {target}.")
+        registered = f"{package}>{name if name is not None else target.__name__}"
+        _by_name[registered] = target
+        _names[target] = registered
+        return target
+
+    return decorator
+
+
+def get_custom_objects() -> dict[str, Any]:
+    """The registered objects by name; the dict may be changed."""
+    return _by_name
+
+
+def get_registered_name(obj: Any) -> str:
+    """The name under which a class or function is registered, else its own name."""
+    return _names.get(obj) or obj.__name__
+
+
+def get_registered_object(
+    name: str, custom_objects: dict[str, Any] | None = None, module_objects: dict[str, Any] | None = None
+) -> Any:
+    """What ``name`` stands for in the active scopes, among the registered, in ``custom_objects`` or ``module_objects``."""
+    for known in (_scopes.objects, _by_name, custom_objects, module_objects):
+        if known and name in known:
+            return known[name]
+    return None
+
+
+class CustomObjectScope:
+    """A context in which the names of ``custom_objects`` are known to ``get``, ``deserialize`` and ``load_model``.
+
+    Args:
+        custom_objects: classes and functions by name.
+    """
+
+    def __init__(self, custom_objects: dict[str, Any] | None) -> None:
+        self.custom_objects = custom_objects or {}
+
+    def __enter__(self) -> Any:
+        self._before = _scopes.objects
+        _scopes.objects = {**self._before, **self.custom_objects}
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        _scopes.objects = self._before
+
+
+custom_object_scope = CustomObjectScope

@@ -1,0 +1,80 @@
+"""Settings of ``keras``: the default float type, the fuzz factor, the order of image axes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastgrad import dtypes
+from fastgrad.dtypes import DType
+
+_FLOATS = ("bfloat16", "float16", "float32", "float64")
+_FORMATS = ("channels_first", "channels_last")
+
+_values: dict[str, Any] = {"floatx": dtypes.float32, "epsilon": 1e-7, "image_data_format": "channels_last"}
+
+
+def floatx() -> str:
+    """The dtype that layers, losses and metrics have by default: ``"float32"`` unless set otherwise."""
+    return _values["floatx"].name
+
+
+def default_dtype() -> DType:
+    """``floatx()`` as a DType."""
+    return _values["floatx"]
+
+
+def set_floatx(value: Any) -> None:
+    """Sets ``floatx()``.
+
+    Args:
+        value: ``"float16"``, ``"bfloat16"``, ``"float32"`` or ``"float64"``.
+
+    Raises:
+        ValueError: it is none of them; nothing has changed.
+    """
+    name = value.name if isinstance(value, DType) else value
+    if name not in _FLOATS:
+        raise ValueError(f"Unknown `floatx` value: {value}. Expected one of {set(_FLOATS)}")
+    _values["floatx"] = dtypes.as_dtype(name)
+
+
+def epsilon() -> float:
+    """The small number that keeps divisions and logarithms of losses finite: 1e-7 unless set otherwise."""
+    return _values["epsilon"]
+
+
+def set_epsilon(value: float) -> None:
+    """Sets ``epsilon()``."""
+    _values["epsilon"] = float(value)
+
+
+def image_data_format() -> str:
+    """``"channels_last"`` (height, width, channels) unless set otherwise."""
+    return _values["image_data_format"]
+
+
+def set_image_data_format(data_format: str) -> None:
+    """Sets ``image_data_format()`` to ``"channels_first"`` or ``"channels_last"``; ValueError for anything else."""
+    _values["image_data_format"] = standardize_data_format(data_format)
+
+
+def standardize_data_format(data_format: str | None) -> str:
+    """``data_format`` in lower case, the setting for None; ValueError if it is no order of axes."""
+    if data_format is None:
+        return image_data_format()
+    name = str(data_format).lower()
+    if name not in _FORMATS:
+        raise ValueError(
+            f"The `data_format` argument must be one of {set(_FORMATS)}. Received: data_format={data_format}"
+        )
+    return name
+
+
+def standardize_dtype(dtype: Any) -> DType:
+    """``dtype`` as a DType, ``floatx()`` for None; ValueError if it names none."""
+    if dtype is None:
+        return _values["floatx"]
+    try:
+        return dtypes.as_dtype(dtype)
+    except TypeError:
+        raise ValueError(f"Invalid dtype: {dtype}") from None

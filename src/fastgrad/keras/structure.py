@@ -1,0 +1,217 @@
+"""What a layer or metric owns: weights, layers and metrics set as attributes, also inside lists, tuples and dicts.
+
+Lists and dicts set as attributes are replaced by twins that report what is put into them, as in Keras. A
+counter of changes tells caches (``layer.trainable_variables``) when they are out of date.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable
+from typing import Any
+from weakref import ref
+
+changes = [0]
+"""Counts the changes to what any object owns or trains; compare with ``==`` to see whether a cache is fresh."""
+
+
+def changed() -> None:
+    """Something owned or its ``trainable`` has changed."""
+    changes[0] += 1
+
+
+PLAIN = frozenset([type(None), bool, int, float, str, bytes, complex])
+"""Types of attributes that can hold nothing to own."""
+
+
+class Owner:
+    """The base of objects that own others through their attributes.
+
+    Subclasses say what they do with a found object in ``_own`` and with a lost one in ``_disown``.
+    """
+
+    def _own(self, value: Any) -> None:
+        """``value`` has become reachable through an attribute."""
+
+    def _disown(self, value: Any) -> None:
+        """``value`` has been removed from a list, a dict or an attribute."""
+
+    def _adopt(self, value: Any) -> Any:
+        """``value``, with all it holds owned; lists and dicts as their reporting twins."""
+        kind = type(value)
+        if kind in PLAIN:
+            return value
+        if isinstance(value, tuple):
+            items = [self._adopt(item) for item in value]
+            if all(new is old for new, old in zip(items, value, strict=True)):
+                return value
+            return kind(*items) if hasattr(value, "_fields") else kind(items)
+        if isinstance(value, list):
+            return OwnedList(value, self)
+        if isinstance(value, dict):
+            if kind in (dict, OrderedDict, OwnedDict):
+                return OwnedDict(value, self)
+            for item in value.values():
+                self._adopt(item)
+            return value
+        self._own(value)
+        return value
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if type(value) not in PLAIN:
+            value = self._adopt(value)
+        object.__setattr__(self, name, value)
+
+    def __delattr__(self, name: str) -> None:
+        value = self.__dict__.get(name)
+        object.__delattr__(self, name)
+        self._abandon(value)
+
+    def _abandon(self, value: Any) -> None:
+        for item in (
+            value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else [value]
+        ):
+            if isinstance(item, (list, tuple, dict)):
+                self._abandon(item)
+            else:
+                self._disown(item)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        for name, value in state.items():
+            if type(value) in (OwnedList, OwnedDict):
+                # A copy owns its own containers; what they hold is owned already.
+                self.__dict__[name] = _rewrapped(value, self)
+
+
+def _rewrapped(value: Any, owner: Owner) -> Any:
+    if type(value) is OwnedList:
+        twin: Any = OwnedList()
+        list.extend(twin, [_rewrapped(item, owner) for item in value])
+    elif type(value) is OwnedDict:
+        twin = OwnedDict()
+        dict.update(twin, {key: _rewrapped(item, owner) for key, item in value.items()})
+    else:
+        return value
+    twin._owner = ref(owner)
+    return twin
+
+
+class _Reporting:
+    """A container that tells its owner, if it has one, what goes in and out."""
+
+    _owner: ref[Owner] | None = None
+
+    def _taken(self, value: Any) -> Any:
+        owner = None if self._owner is None else self._owner()
+        return value if owner is None else owner._adopt(value)
+
+    def _lost(self, value: Any) -> None:
+        owner = None if self._owner is None else self._owner()
+        if owner is not None:
+            owner._abandon(value if isinstance(value, (list, tuple, dict)) else [value])
+
+
+class OwnedList(_Reporting, list):
+    """A list attribute: what is put into it belongs to the object that has the attribute."""
+
+    def __init__(self, values: Iterable[Any] = (), owner: Owner | None = None) -> None:
+        self._owner = None if owner is None else ref(owner)
+        list.__init__(self, [self._taken(value) for value in values])
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return OwnedList, (), None, iter(self)
+
+    def append(self, value: Any) -> None:
+        """Appends and owns ``value``."""
+        super().append(self._taken(value))
+
+    def extend(self, values: Iterable[Any]) -> None:
+        """Appends and owns each of ``values``."""
+        super().extend([self._taken(value) for value in values])
+
+    def __iadd__(self, values: Iterable[Any]) -> Any:  # type: ignore[misc]
+        self.extend(values)
+        return self
+
+    def insert(self, index: Any, value: Any) -> None:
+        """Inserts and owns ``value``."""
+        super().insert(index, self._taken(value))
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        lost = self[index]
+        super().__setitem__(index, [self._taken(v) for v in value] if isinstance(index, slice) else self._taken(value))
+        self._lost(lost)
+
+    def __delitem__(self, index: Any) -> None:
+        lost = self[index]
+        super().__delitem__(index)
+        self._lost(lost)
+
+    def pop(self, index: Any = -1) -> Any:
+        """Removes and returns an item, which is owned no more."""
+        value = super().pop(index)
+        self._lost(value)
+        return value
+
+    def remove(self, value: Any) -> None:
+        """Removes the first item that is or equals ``value``."""
+        for position, item in enumerate(self):
+            if item is value or (type(value) in PLAIN and item == value):
+                del self[position]
+                return
+        raise ValueError("list.remove(x): x not in list")
+
+    def clear(self) -> None:
+        """Removes all items."""
+        del self[:]
+
+
+class OwnedDict(_Reporting, dict):
+    """A dict attribute: what is put into it belongs to the object that has the attribute."""
+
+    def __init__(self, values: dict[Any, Any] | None = None, owner: Owner | None = None) -> None:
+        self._owner = None if owner is None else ref(owner)
+        dict.__init__(self, {key: self._taken(value) for key, value in (values or {}).items()})
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return OwnedDict, (), None, None, iter(self.items())
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        lost = self.get(key)
+        super().__setitem__(key, self._taken(value))
+        if lost is not None and lost is not value:
+            self._lost(lost)
+
+    def __delitem__(self, key: Any) -> None:
+        lost = self[key]
+        super().__delitem__(key)
+        self._lost(lost)
+
+    def update(self, *others: Any, **values: Any) -> None:
+        """Sets and owns all items of the mappings and keywords."""
+        for key, value in dict(*others, **values).items():
+            self[key] = value
+
+    def setdefault(self, key: Any, default: Any = None) -> Any:
+        """The value of ``key``, set to ``default`` (and owned) if there was none."""
+        if key not in self:
+            self[key] = default
+        return self[key]
+
+    def pop(self, key: Any, *default: Any) -> Any:
+        """Removes and returns a value, which is owned no more."""
+        value = super().pop(key, *default)
+        self._lost(value)
+        return value
+
+    def popitem(self) -> tuple[Any, Any]:
+        """Removes and returns the last item."""
+        key, value = super().popitem()
+        self._lost(value)
+        return key, value
+
+    def clear(self) -> None:
+        """Removes all items."""
+        for key in list(self):
+            del self[key]

@@ -1,0 +1,80 @@
+"""``keras.utils``."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import numpy as np
+
+import fastgrad as tf
+from fastgrad.keras.backend import clear_session as clear_session
+from fastgrad.keras.saving.objects import deserialize_keras_object as deserialize_keras_object
+from fastgrad.keras.saving.objects import serialize_keras_object as serialize_keras_object
+from fastgrad.keras.saving.registration import CustomObjectScope as CustomObjectScope
+from fastgrad.keras.saving.registration import custom_object_scope as custom_object_scope
+from fastgrad.keras.saving.registration import get_custom_objects as get_custom_objects
+from fastgrad.keras.saving.registration import get_registered_name as get_registered_name
+from fastgrad.keras.saving.registration import get_registered_object as get_registered_object
+from fastgrad.keras.saving.registration import register_keras_serializable as register_keras_serializable
+from fastgrad.keras.settings import standardize_dtype as _standardize_dtype
+from fastgrad.tensor import as_tensor_or_none
+
+
+def set_random_seed(seed: int) -> None:
+    """Seeds Python's ``random``, NumPy's and ``tf.random``'s generator.
+
+    Raises:
+        ValueError: ``seed`` is no integer.
+    """
+    if not isinstance(seed, int):
+        raise ValueError(f"Expected `seed` argument to be an integer. Received: seed={seed} (of type {type(seed)})")
+    random.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002  # the generator that programs draw from without naming one
+    tf.random.set_seed(seed)
+
+
+def to_categorical(x: Any, num_classes: int | None = None) -> Any:
+    """Class numbers as one-hot rows.
+
+    Args:
+        x: integers from 0; a trailing dimension of 1 is dropped.
+        num_classes: default the greatest number and one more.
+
+    Returns:
+        Shape ``(*x.shape, num_classes)``: for a tensor one of ``floatx()``, else a float64 array.
+
+    Raises:
+        IndexError: a number outside [0, num_classes).
+    """
+    tensor = as_tensor_or_none(x)
+    numbers = np.asarray(x if tensor is None else tensor._array).astype(np.int64)
+    if numbers.ndim > 1 and numbers.shape[-1] == 1:
+        numbers = numbers.reshape(numbers.shape[:-1])
+    count = int(numbers.max()) + 1 if num_classes is None else int(num_classes)
+    if numbers.size and (numbers.min() < 0 or numbers.max() >= count):
+        worst = int(numbers.min() if numbers.min() < 0 else numbers.max())
+        raise IndexError(f"to_categorical: class number {worst} is outside [0, {count}).")
+    rows = numbers[..., None] == np.arange(count)
+    return rows.astype(np.float64) if tensor is None else tf.cast(rows, _standardize_dtype(None))
+
+
+def normalize(x: Any, axis: int = -1, order: int = 2) -> Any:
+    """``x`` divided by its norms along ``axis``, zero vectors unchanged.
+
+    Args:
+        x: an array or tensor.
+        axis: the axis of the vectors.
+        order: of the norm: 2 is Euclid's.
+    """
+    tensor = as_tensor_or_none(x)
+    array = np.asarray(x if tensor is None else tensor._array)
+    norms = np.atleast_1d(np.linalg.norm(array, order, axis))
+    norms[norms == 0] = 1
+    scaled = array / np.expand_dims(norms, axis)
+    return scaled if tensor is None else tf.convert_to_tensor(scaled)
+
+
+def standardize_dtype(dtype: Any) -> str:
+    """The name of ``dtype``, ``floatx()`` for None."""
+    return _standardize_dtype(dtype).name

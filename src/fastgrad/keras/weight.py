@@ -1,0 +1,149 @@
+"""``keras.Variable``: a layer's weight, a ``tf.Variable`` with a path, a regularizer and a constraint."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from fastgrad.dtypes import DType
+from fastgrad.keras import naming, settings, structure
+from fastgrad.ops.casting import cast
+from fastgrad.shape import TensorShape
+from fastgrad.tensor import Tensor, as_tensor_or_none, convert_to_tensor
+from fastgrad.variable import Variable
+
+
+def fixed_shape(shape: Any, owner: str) -> tuple[int, ...]:
+    """``shape`` as a tuple of ints; ValueError naming ``owner`` if a dimension is unknown or negative."""
+    if isinstance(shape, (int, np.integer)):
+        shape = (shape,)
+    sizes = tuple(TensorShape(shape))
+    if None in sizes:
+        raise ValueError(
+            "Shapes used to initialize variables must be fully-defined (no `None` dimensions). "
+            f"Received: shape={sizes} for variable path='{owner}'"
+        )
+    return sizes
+
+
+class Weight(Variable):
+    """A variable made from an initializer; also a ``tf.Variable``, so tapes and optimizers take it as one.
+
+    Args:
+        initializer: a function ``(shape, dtype) -> tensor``, its name, or a value.
+        shape: needed with an initializer.
+        dtype: default: that of the value, ``floatx()`` with an initializer.
+        trainable: whether tapes watch it on their own; assignable.
+        autocast, aggregation, synchronization, layout: kept for Keras's signature.
+        name: without ``/``; default ``variable``, ``variable_1`` ...
+
+    Attributes:
+        name: plain, as given.
+        path: the names of the layers around it and its own: ``sequential/dense/kernel``.
+        regularizer: a function from the weight to a penalty, or None.
+        constraint: a function that optimizers apply to the weight after an update, or None.
+
+    Raises:
+        ValueError: an initializer without a shape, a shape with unknown dimensions, a name with ``/``.
+    """
+
+    def __init__(
+        self,
+        initializer: Any,
+        shape: Any = None,
+        dtype: Any = None,
+        trainable: bool = True,
+        autocast: bool = True,
+        aggregation: str | None = "none",
+        synchronization: str | None = "auto",
+        name: str | None = None,
+        layout: Any = None,
+        **options: Any,
+    ) -> None:
+        self.auto_named = name is None
+        name = naming.auto_name("variable") if name is None else naming.checked_name(name)
+        parent = naming.current_path()
+        self._path = f"{parent}/{name}" if parent else name
+        if isinstance(initializer, str):
+            from fastgrad.keras import initializers
+
+            initializer = initializers.get(initializer)
+        if callable(initializer) and not isinstance(initializer, Variable):
+            if shape is None:
+                raise ValueError(
+                    "When creating a Variable from an initializer, the `shape` argument should be specified. "
+                    f"Received: initializer={initializer} and shape={shape}"
+                )
+            value = initialized(
+                initializer, fixed_shape(shape, self._path), settings.standardize_dtype(dtype), self._path
+            )
+        else:
+            value = _as_dtype(initializer, None if dtype is None else settings.standardize_dtype(dtype))
+        super().__init__(value, trainable=bool(trainable))
+        self._name = name
+        self.autocast = autocast
+        self.aggregation = aggregation or "none"
+        self.synchronization = synchronization or "none"
+        self.regularizer: Callable[[Any], Any] | None = None
+
+    @property
+    def name(self) -> str:
+        """The name alone, without a path and without ``:0``."""
+        return self._name
+
+    @property
+    def path(self) -> str:
+        """The names of the layers around the weight and its own, joined by ``/``."""
+        return self._path
+
+    @property
+    def value(self) -> Tensor:  # type: ignore[override]  # a property in Keras, a method in TensorFlow
+        """The value now, as a tensor that later assigns do not change."""
+        return self._read()
+
+    @property
+    def trainable(self) -> bool:
+        """Whether gradient tapes watch the weight on their own."""
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        self._trainable = bool(value)
+        structure.changed()
+
+    def _checked(self, what: str, value: Any) -> np.ndarray:
+        # Keras converts what is assigned, tensors of another float dtype included.
+        array = _as_dtype(value, self.dtype)._array
+        if array.shape == self._array.shape:
+            return array
+        try:
+            if what != "assign":
+                return np.broadcast_to(array, self._array.shape)
+        except ValueError:
+            pass  # the error below says more
+        raise ValueError(
+            f"The shape of the target variable and the shape of the target value in `variable.{what}(value)` must match. "
+            f"variable.shape={self.shape}, Received: value.shape={TensorShape(array.shape)}. Target variable: {self._path}"
+        )
+
+    def __repr__(self) -> str:
+        return f"<Variable path={self._path}, shape={self.shape}, dtype={self.dtype.name}, value={self.numpy()}>"
+
+
+def initialized(initializer: Callable[..., Any], shape: tuple[int, ...], dtype: DType, owner: str) -> Tensor:
+    """The initializer's tensor, checked: ValueError naming ``owner`` if it has another shape."""
+    value = _as_dtype(initializer(shape, dtype=dtype), dtype)
+    if value._array.shape != shape:
+        raise ValueError(
+            f"The initializer of '{owner}' was asked for shape {TensorShape(shape)} and gave shape {value.shape}: {initializer}"
+        )
+    return value
+
+
+def _as_dtype(value: Any, dtype: DType | None) -> Tensor:
+    tensor = as_tensor_or_none(value)
+    if tensor is None:
+        return convert_to_tensor(value, dtype)
+    return tensor if dtype is None or tensor.dtype is dtype else cast(tensor, dtype)
