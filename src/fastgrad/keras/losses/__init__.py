@@ -1,0 +1,79 @@
+"""``keras.losses``, also ``tf.losses``. The functions of regression have their short names here (``mse``), as in TensorFlow."""
+
+from typing import Any as _Any
+
+from fastgrad.keras.losses import regression as _regression
+from fastgrad.keras.losses.cross_entropy import BinaryCrossentropy as BinaryCrossentropy
+from fastgrad.keras.losses.cross_entropy import BinaryFocalCrossentropy as BinaryFocalCrossentropy
+from fastgrad.keras.losses.cross_entropy import CategoricalCrossentropy as CategoricalCrossentropy
+from fastgrad.keras.losses.cross_entropy import CategoricalFocalCrossentropy as CategoricalFocalCrossentropy
+from fastgrad.keras.losses.cross_entropy import SparseCategoricalCrossentropy as SparseCategoricalCrossentropy
+from fastgrad.keras.losses.cross_entropy import binary_crossentropy as binary_crossentropy
+from fastgrad.keras.losses.cross_entropy import binary_focal_crossentropy as binary_focal_crossentropy
+from fastgrad.keras.losses.cross_entropy import categorical_crossentropy as categorical_crossentropy
+from fastgrad.keras.losses.cross_entropy import categorical_focal_crossentropy as categorical_focal_crossentropy
+from fastgrad.keras.losses.cross_entropy import sparse_categorical_crossentropy as sparse_categorical_crossentropy
+from fastgrad.keras.losses.loss import Loss as Loss
+from fastgrad.keras.losses.loss import Reduction as Reduction
+from fastgrad.keras.losses.margins import CategoricalHinge as CategoricalHinge
+from fastgrad.keras.losses.margins import Hinge as Hinge
+from fastgrad.keras.losses.margins import SquaredHinge as SquaredHinge
+from fastgrad.keras.losses.margins import categorical_hinge as categorical_hinge
+from fastgrad.keras.losses.margins import hinge as hinge
+from fastgrad.keras.losses.margins import squared_hinge as squared_hinge
+from fastgrad.keras.losses.regression import CosineSimilarity as CosineSimilarity
+from fastgrad.keras.losses.regression import Huber as Huber
+from fastgrad.keras.losses.regression import KLDivergence as KLDivergence
+from fastgrad.keras.losses.regression import LogCosh as LogCosh
+from fastgrad.keras.losses.regression import MeanAbsoluteError as MeanAbsoluteError
+from fastgrad.keras.losses.regression import MeanAbsolutePercentageError as MeanAbsolutePercentageError
+from fastgrad.keras.losses.regression import MeanSquaredError as MeanSquaredError
+from fastgrad.keras.losses.regression import MeanSquaredLogarithmicError as MeanSquaredLogarithmicError
+from fastgrad.keras.losses.regression import Poisson as Poisson
+from fastgrad.keras.losses.regression import cosine_similarity as cosine_similarity
+from fastgrad.keras.losses.regression import huber as huber
+from fastgrad.keras.losses.regression import poisson as poisson
+from fastgrad.keras.saving.objects import deserialize_keras_object as _deserialize
+from fastgrad.keras.saving.objects import resolved as _resolved
+from fastgrad.keras.saving.objects import serialize_keras_object as _serialize
+
+mse = MSE = _regression.mean_squared_error
+mae = MAE = _regression.mean_absolute_error
+mape = MAPE = _regression.mean_absolute_percentage_error
+msle = MSLE = _regression.mean_squared_logarithmic_error
+kld = KLD = kullback_leibler_divergence = _regression.kl_divergence
+logcosh = _regression.log_cosh
+
+ALL: dict[str, _Any] = {
+    **{
+        value.__name__: value
+        for value in list(globals().values())
+        if getattr(value, "__module__", "").startswith(__name__)
+    },
+    **{name: globals()[name] for name in ("mse", "MSE", "mae", "MAE", "mape", "MAPE", "msle", "MSLE", "kld", "KLD")},
+    "bce": binary_crossentropy,
+    "BCE": binary_crossentropy,
+}
+
+
+def serialize(loss: _Any) -> _Any:
+    """The configuration of a loss or loss function, as plain values."""
+    return _serialize(loss)
+
+
+def deserialize(name: _Any, custom_objects: dict[str, _Any] | None = None) -> _Any:
+    """The loss of a configuration or name."""
+    return _deserialize(name, custom_objects, module_objects=ALL)
+
+
+def get(identifier: _Any) -> _Any:
+    """A loss.
+
+    Args:
+        identifier: a loss, a function of labels and predictions, a name (``"mse"``, ``"MeanSquaredError"``), a
+            configuration, or None.
+
+    Raises:
+        ValueError: it is none of these.
+    """
+    return None if identifier is None else _resolved(identifier, ALL, "loss")

@@ -1,0 +1,367 @@
+"""Cross-entropies. What ``keras.activations.softmax`` and ``sigmoid`` return remembers its logits, and these are used."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import fastgrad as tf
+from fastgrad.keras.losses.loss import NamedLoss, as_tensor, same_rank
+from fastgrad.keras.settings import epsilon
+from fastgrad.tensor import Tensor
+
+
+def _logits_of(name: str, activation: str, y_pred: Tensor, from_logits: bool) -> tuple[Tensor, bool]:
+    """The logits that probabilities were computed from, if they are known."""
+    logits = getattr(y_pred, "_logits", None)
+    if logits is None:
+        return y_pred, from_logits
+    if from_logits:
+        warnings.warn(
+            f'"`{name}` received `from_logits=True`, but the `output` argument was produced by a {activation} activation and '
+            "thus does not represent logits. Was this intended?",
+            stacklevel=4,
+        )
+    return logits, True
+
+
+def _check_shapes(y_true: Tensor, y_pred: Tensor) -> None:
+    if y_true.ndim != y_pred.ndim:
+        raise ValueError(
+            "Arguments `target` and `output` must have the same rank (ndim). "
+            f"Received: target.shape={y_true.shape}, output.shape={y_pred.shape}"
+        )
+    if y_true._array.shape != y_pred._array.shape:
+        raise ValueError(
+            "Arguments `target` and `output` must have the same shape. "
+            f"Received: target.shape={y_true.shape}, output.shape={y_pred.shape}"
+        )
+
+
+def _check_axis(axis: Any) -> None:
+    if isinstance(axis, bool):
+        raise ValueError(f"`axis` must be of type `int`. Received: axis={axis} of type {type(axis)}")
+
+
+def _both(y_true: Any, y_pred: Any) -> tuple[Tensor, Tensor]:
+    predictions = as_tensor(y_pred, None)
+    return as_tensor(y_true, predictions.dtype), predictions
+
+
+def _classes(name: str, y_true: Any, y_pred: Any, label_smoothing: float, axis: int) -> tuple[Tensor, Tensor]:
+    """One-hot labels, smoothed, and predictions."""
+    _check_axis(axis)
+    labels, predictions = _both(y_true, y_pred)
+    if predictions.ndim and predictions._array.shape[-1] == 1:
+        warnings.warn(
+            f"In loss {name}, expected y_pred.shape to be (batch_size, num_classes) with num_classes > 1. Received: "
+            f"y_pred.shape={predictions.shape}. Consider using 'binary_crossentropy' if you only have 2 classes.",
+            SyntaxWarning,
+            stacklevel=3,
+        )
+    if label_smoothing:
+        labels = labels * (1.0 - label_smoothing) + label_smoothing / labels._array.shape[-1]
+    return labels, predictions
+
+
+def categorical_crossentropy(
+    y_true: Any, y_pred: Any, from_logits: bool = False, label_smoothing: float = 0.0, axis: int = -1
+) -> Tensor:
+    """``-sum(y_true * log(y_pred))`` along ``axis``.
+
+    Args:
+        y_true: distributions (one-hot labels), of the shape of ``y_pred``.
+        y_pred: probabilities, which are divided by their sum and clipped to [``epsilon()``, 1 - ``epsilon()``]; or logits.
+        from_logits: which of the two.
+        label_smoothing: this part of each label is spread evenly over all classes.
+        axis: the axis of the classes.
+
+    Returns:
+        The losses, without ``axis``.
+
+    Raises:
+        ValueError: the shapes differ.
+    """
+    labels, predictions = _classes("categorical_crossentropy", y_true, y_pred, label_smoothing, axis)
+    if not labels.ndim:
+        raise ValueError(
+            "Arguments `target` and `output` must be at least rank 1. "
+            f"Received: target.shape={labels.shape}, output.shape={predictions.shape}"
+        )
+    _check_shapes(labels, predictions)
+    predictions, from_logits = _logits_of("categorical_crossentropy", "Softmax", predictions, from_logits)
+    if from_logits:
+        return tf.nn.softmax_cross_entropy_with_logits(labels, predictions, axis)
+    return -tf.reduce_sum(labels * tf.math.log(_clipped_shares(predictions, axis)), axis)
+
+
+def _clipped_shares(y_pred: Tensor, axis: int) -> Tensor:
+    shares = y_pred / tf.reduce_sum(y_pred, axis, keepdims=True)
+    return tf.clip_by_value(shares, epsilon(), 1.0 - epsilon())
+
+
+def categorical_focal_crossentropy(
+    y_true: Any,
+    y_pred: Any,
+    alpha: float = 0.25,
+    gamma: float = 2.0,
+    from_logits: bool = False,
+    label_smoothing: float = 0.0,
+    axis: int = -1,
+) -> Tensor:
+    """``-sum(alpha * (1 - y_pred)**gamma * y_true * log(y_pred))`` along ``axis`` (Lin et al. 2018).
+
+    Args:
+        y_true, y_pred, from_logits, label_smoothing, axis: as in ``categorical_crossentropy``.
+        alpha: a factor, or one a class.
+        gamma: how much less the easy samples count.
+    """
+    labels, predictions = _classes("categorical_focal_crossentropy", y_true, y_pred, label_smoothing, axis)
+    if from_logits:
+        predictions = tf.nn.softmax(predictions, axis)
+    shares = _clipped_shares(predictions, axis)
+    return tf.reduce_sum(tf.pow(1.0 - shares, gamma) * alpha * -labels * tf.math.log(shares), axis)
+
+
+def sparse_categorical_crossentropy(
+    y_true: Any, y_pred: Any, from_logits: bool = False, ignore_class: int | None = None, axis: int = -1
+) -> Tensor:
+    """``-log(y_pred[y_true])``.
+
+    Args:
+        y_true: class numbers, of the shape of ``y_pred`` without the last dimension, or with 1 in its place.
+        y_pred: probabilities (clipped to [``epsilon()``, 1 - ``epsilon()``] and divided by their sum) or logits.
+        from_logits: which of the two.
+        ignore_class: labels of this number have loss 0.
+        axis: the last.
+
+    Returns:
+        The losses, of the shape of ``y_true``.
+
+    Raises:
+        ValueError: the shapes do not go together, or another axis.
+        InvalidArgumentError: a label that is no class.
+    """
+    return sparse_losses(y_true, y_pred, from_logits, ignore_class, axis)[0]
+
+
+def sparse_losses(
+    y_true: Any, y_pred: Any, from_logits: bool, ignore_class: int | None, axis: int
+) -> tuple[Tensor, Tensor | None]:
+    """``sparse_categorical_crossentropy``, and which labels are not ignored (None: all)."""
+    predictions, labels = as_tensor(y_pred, None), as_tensor(y_true, None)
+    rank = predictions.ndim
+    if axis not in (-1, rank - 1):
+        raise ValueError(f"Only axis=-1 is currently supported. Received: axis={axis}")
+    if not rank:
+        raise ValueError(f"Argument `output` must be at least rank 1. Received: output.shape={predictions.shape}")
+    if labels.ndim == rank and labels._array.shape[-1] == 1:
+        labels = tf.squeeze(labels, -1)
+    if labels.ndim != rank - 1:
+        raise ValueError(
+            "Argument `output` must have rank (ndim) `target.ndim - 1`. "
+            f"Received: target.shape={labels.shape}, output.shape={predictions.shape}"
+        )
+    if labels._array.shape != predictions._array.shape[:-1]:
+        raise ValueError(
+            "Arguments `target` and `output` must have the same shape up until the last dimension: "
+            f"target.shape={labels.shape}, output.shape={predictions.shape}"
+        )
+    if labels.dtype.name not in ("int32", "int64"):
+        labels = tf.cast(labels, tf.int64)
+    predictions, from_logits = _logits_of("sparse_categorical_crossentropy", "Softmax", predictions, from_logits)
+    kept = None
+    if ignore_class is not None:
+        kept = tf.not_equal(labels, ignore_class)
+        labels = tf.where(kept, labels, tf.zeros_like(labels))
+        predictions = tf.where(tf.expand_dims(kept, -1), predictions, tf.zeros_like(predictions))
+    if not from_logits:
+        predictions = tf.math.log(tf.clip_by_value(predictions, epsilon(), 1.0 - epsilon()))
+    losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, predictions)
+    return (losses if kept is None else tf.where(kept, losses, tf.zeros_like(losses))), kept
+
+
+def binary_crossentropy(
+    y_true: Any, y_pred: Any, from_logits: bool = False, label_smoothing: float = 0.0, axis: int = -1
+) -> Tensor:
+    """``-mean(y_true * log(y_pred) + (1 - y_true) * log(1 - y_pred))`` along ``axis``.
+
+    Args:
+        y_true: labels in [0, 1], of the shape of ``y_pred``.
+        y_pred: probabilities, which are clipped to [``epsilon()``, 1 - ``epsilon()``]; or logits.
+        from_logits: which of the two.
+        label_smoothing: labels are moved towards 1/2 by this part.
+        axis: the axis of the mean.
+
+    Returns:
+        The losses, without ``axis``.
+
+    Raises:
+        ValueError: the shapes differ.
+    """
+    labels, predictions = _smoothed(y_true, y_pred, label_smoothing)
+    return tf.reduce_mean(_binary(labels, predictions, from_logits), axis)
+
+
+def _smoothed(y_true: Any, y_pred: Any, label_smoothing: float) -> tuple[Tensor, Tensor]:
+    labels, predictions = _both(y_true, y_pred)
+    if label_smoothing:
+        labels = labels * (1.0 - label_smoothing) + 0.5 * label_smoothing
+    return labels, predictions
+
+
+def _binary(labels: Tensor, predictions: Tensor, from_logits: bool) -> Tensor:
+    _check_shapes(labels, predictions)
+    predictions, from_logits = _logits_of("binary_crossentropy", "Sigmoid", predictions, from_logits)
+    if from_logits:
+        return tf.nn.sigmoid_cross_entropy_with_logits(labels, predictions)
+    predictions = tf.clip_by_value(predictions, epsilon(), 1.0 - epsilon())
+    return -(labels * tf.math.log(predictions) + (1.0 - labels) * tf.math.log(1.0 - predictions))
+
+
+def binary_focal_crossentropy(
+    y_true: Any,
+    y_pred: Any,
+    apply_class_balancing: bool = False,
+    alpha: float = 0.25,
+    gamma: float = 2.0,
+    from_logits: bool = False,
+    label_smoothing: float = 0.0,
+    axis: int = -1,
+) -> Tensor:
+    """``binary_crossentropy`` times ``(1 - p)**gamma``, ``p`` the probability of the label (Lin et al. 2018).
+
+    Args:
+        y_true, y_pred, from_logits, label_smoothing, axis: as in ``binary_crossentropy``.
+        apply_class_balancing: whether class 1 is weighted by ``alpha``, class 0 by ``1 - alpha``.
+        alpha: see there.
+        gamma: how much less the easy samples count.
+    """
+    labels, predictions = _smoothed(y_true, y_pred, label_smoothing)
+    if from_logits:
+        predictions = tf.sigmoid(predictions)
+    right = labels * predictions + (1.0 - labels) * (1.0 - predictions)
+    losses = tf.pow(1.0 - right, gamma) * _binary(labels, predictions, False)
+    if apply_class_balancing:
+        losses *= labels * alpha + (1.0 - labels) * (1.0 - alpha)
+    return tf.reduce_mean(losses, axis)
+
+
+class BinaryCrossentropy(NamedLoss):
+    """``binary_crossentropy``, reduced; its options as there, the other arguments as ``Loss``, here and below."""
+
+    _options = ("from_logits", "label_smoothing", "axis")
+
+    def __init__(
+        self,
+        from_logits: bool = False,
+        label_smoothing: float = 0.0,
+        axis: int = -1,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = "binary_crossentropy",
+        dtype: Any = None,
+    ) -> None:
+        options = {"from_logits": from_logits, "label_smoothing": label_smoothing, "axis": axis}
+        super().__init__(binary_crossentropy, reduction, name, dtype, **options)
+
+
+class BinaryFocalCrossentropy(NamedLoss):
+    """``binary_focal_crossentropy``, reduced."""
+
+    _options = ("apply_class_balancing", "alpha", "gamma", "from_logits", "label_smoothing", "axis")
+
+    def __init__(
+        self,
+        apply_class_balancing: bool = False,
+        alpha: float = 0.25,
+        gamma: float = 2.0,
+        from_logits: bool = False,
+        label_smoothing: float = 0.0,
+        axis: int = -1,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = "binary_focal_crossentropy",
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(
+            binary_focal_crossentropy,
+            reduction,
+            name,
+            dtype,
+            apply_class_balancing=apply_class_balancing,
+            alpha=alpha,
+            gamma=gamma,
+            from_logits=from_logits,
+            label_smoothing=label_smoothing,
+            axis=axis,
+        )
+
+
+class CategoricalCrossentropy(NamedLoss):
+    """``categorical_crossentropy``, reduced."""
+
+    _options = ("from_logits", "label_smoothing", "axis")
+
+    def __init__(
+        self,
+        from_logits: bool = False,
+        label_smoothing: float = 0.0,
+        axis: int = -1,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = "categorical_crossentropy",
+        dtype: Any = None,
+    ) -> None:
+        options = {"from_logits": from_logits, "label_smoothing": label_smoothing, "axis": axis}
+        super().__init__(categorical_crossentropy, reduction, name, dtype, **options)
+
+
+class CategoricalFocalCrossentropy(NamedLoss):
+    """``categorical_focal_crossentropy``, reduced."""
+
+    _options = ("alpha", "gamma", "from_logits", "label_smoothing", "axis")
+
+    def __init__(
+        self,
+        alpha: float = 0.25,
+        gamma: float = 2.0,
+        from_logits: bool = False,
+        label_smoothing: float = 0.0,
+        axis: int = -1,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = "categorical_focal_crossentropy",
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(
+            categorical_focal_crossentropy,
+            reduction,
+            name,
+            dtype,
+            alpha=alpha,
+            gamma=gamma,
+            from_logits=from_logits,
+            label_smoothing=label_smoothing,
+            axis=axis,
+        )
+
+
+class SparseCategoricalCrossentropy(NamedLoss):
+    """``sparse_categorical_crossentropy``, reduced; ignored labels are not counted in the mean."""
+
+    _options = ("from_logits", "ignore_class")
+    _keeps_integer_labels = True
+
+    def __init__(
+        self,
+        from_logits: bool = False,
+        ignore_class: int | None = None,
+        reduction: str | None = "sum_over_batch_size",
+        axis: int = -1,
+        name: str | None = "sparse_categorical_crossentropy",
+        dtype: Any = None,
+    ) -> None:
+        options = {"from_logits": from_logits, "ignore_class": ignore_class, "axis": axis}
+        super().__init__(sparse_categorical_crossentropy, reduction, name, dtype, **options)
+
+    def _masked(self, y_true: Tensor, y_pred: Tensor) -> tuple[Any, Tensor | None]:
+        if type(self).call is not SparseCategoricalCrossentropy.call:
+            return self.call(y_true, y_pred), None  # a subclass's own
+        return sparse_losses(*same_rank(y_true, y_pred), **self._fn_kwargs)

@@ -1,0 +1,200 @@
+"""``Loss``: a loss for each sample, reduced over the batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+import fastgrad as tf
+from fastgrad.dtypes import DType
+from fastgrad.keras import dtype_policy, settings
+from fastgrad.keras.naming import auto_name
+from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_keras_object
+from fastgrad.tensor import Tensor, as_tensor_or_none
+
+_REDUCTIONS = ("sum_over_batch_size", "sum", "none", "mean", "mean_with_sample_weight", None)
+
+
+def as_tensor(value: Any, dtype: DType | None) -> Tensor:
+    """``value`` as a tensor of ``dtype``, cast if it must be; None keeps the dtype that it has."""
+    tensor = as_tensor_or_none(value)
+    if tensor is None:
+        tensor = tf.convert_to_tensor(value, dtype if isinstance(value, np.ndarray) else None, dtype_hint=dtype)
+    return tensor if dtype is None or tensor._array.dtype == dtype.numpy else tf.cast(tensor, dtype)
+
+
+def same_rank(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """Both with one rank, where they differ by a last dimension of 1: it is dropped, or given to a vector."""
+    ranks = x._array.ndim, y._array.ndim
+    if ranks[0] == ranks[1] + 1 and x._array.shape[-1] == 1:
+        return (x, tf.expand_dims(y, -1)) if ranks[1] == 1 else (tf.squeeze(x, -1), y)
+    if ranks[1] == ranks[0] + 1 and y._array.shape[-1] == 1:
+        return (tf.expand_dims(x, -1), y) if ranks[0] == 1 else (x, tf.squeeze(y, -1))
+    return x, y
+
+
+def labels_and_predictions(y_true: Any, y_pred: Any) -> tuple[Tensor, Tensor]:
+    """Both as tensors of the dtype of ``y_pred`` (``floatx()`` for integers) and of one rank."""
+    predictions = as_tensor(y_pred, None)
+    if not predictions.dtype.is_floating:
+        predictions = tf.cast(predictions, settings.default_dtype())
+    return same_rank(as_tensor(y_true, predictions.dtype), predictions)
+
+
+class Reduction:
+    """The older names of reductions."""
+
+    AUTO = "auto"
+    NONE = "none"
+    SUM = "sum"
+    SUM_OVER_BATCH_SIZE = "sum_over_batch_size"
+
+
+class Loss:
+    """The base of losses: subclasses write ``call(y_true, y_pred)``, which gives one loss a sample.
+
+    Args:
+        name: default the class's name, numbered.
+        reduction: ``"sum_over_batch_size"`` (or ``"mean"``) divides the sum by the number of losses, also when they are
+            weighted; ``"mean_with_sample_weight"`` by the sum of the weights; ``"sum"``; ``"none"`` or None.
+        dtype: of the computation; default ``floatx()``.
+
+    Raises:
+        ValueError: another reduction.
+    """
+
+    _keeps_integer_labels = False
+
+    def __init__(
+        self, name: str | None = None, reduction: str | None = "sum_over_batch_size", dtype: Any = None
+    ) -> None:
+        if reduction not in _REDUCTIONS:
+            raise ValueError(
+                f"Invalid value for argument `reduction`. Expected one of {set(_REDUCTIONS)}. Received: reduction={reduction}"
+            )
+        self.name = name or auto_name(type(self).__name__)
+        self.reduction = reduction
+        self._dtype = dtype_policy.get(dtype).dtype
+
+    @property
+    def dtype(self) -> str:
+        """The name of the dtype of the computation."""
+        return self._dtype.name
+
+    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Tensor:
+        """The reduced loss.
+
+        Args:
+            y_true: the labels.
+            y_pred: the predictions.
+            sample_weight: factors of the losses, of their shape or one that broadcasts with it.
+
+        Returns:
+            A scalar, or one loss a sample if the reduction is ``"none"``.
+
+        Raises:
+            ValueError, InvalidArgumentError: shapes that do not go together.
+        """
+        predictions = as_tensor(y_pred, self._dtype)
+        labels = None
+        if self._keeps_integer_labels:
+            labels = as_tensor(y_true, None)
+        if labels is None or labels.dtype.is_floating:
+            labels = as_tensor(y_true, self._dtype)
+        losses, mask = self._masked(labels, predictions)
+        return reduced(as_tensor(losses, self._dtype), sample_weight, mask, self.reduction)
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """One loss a sample."""
+        raise NotImplementedError(f"Loss {type(self).__name__} does not have a `call` method implemented.")
+
+    def _masked(self, y_true: Tensor, y_pred: Tensor) -> tuple[Any, Tensor | None]:
+        """The losses, and which of them count (None: all)."""
+        return self.call(y_true, y_pred), None
+
+    def get_config(self) -> dict[str, Any]:
+        """Name and reduction."""
+        return {"name": self.name, "reduction": self.reduction}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Any:
+        """The loss of which ``config`` is the ``get_config()``."""
+        return cls(**config)
+
+
+def reduced(losses: Tensor, sample_weight: Any, mask: Tensor | None, reduction: str | None) -> Tensor:
+    """``losses`` times ``sample_weight``, where ``mask`` is not False, reduced as in ``Loss``."""
+    weight = None if sample_weight is None else as_tensor(sample_weight, losses.dtype)
+    if mask is not None:
+        kept = tf.cast(mask, losses.dtype)
+        if reduction in ("mean", "sum_over_batch_size"):
+            # Losses that do not count are not counted in the divisor either.
+            kept *= tf.math.divide_no_nan(tf.cast(tf.size(mask), losses.dtype), tf.reduce_sum(kept))
+        if weight is None:
+            weight = kept
+        else:
+            kept, weight = same_rank(kept, weight)
+            weight *= kept
+    if weight is not None:
+        losses, weight = same_rank(losses, weight)
+        losses *= weight
+    shape = losses._array.shape
+    if reduction in (None, "none") or shape in ((), (0,)):
+        return losses
+    if reduction == "sum":
+        return tf.reduce_sum(losses)
+    if reduction == "mean_with_sample_weight" and weight is not None:
+        return tf.math.divide_no_nan(tf.reduce_sum(losses), tf.reduce_sum(weight))
+    return tf.reduce_mean(losses) if losses._array.size else tf.reduce_sum(losses)
+
+
+class LossFunctionWrapper(Loss):
+    """A function ``(y_true, y_pred, **options)`` as a loss.
+
+    Args:
+        fn: gives one loss a sample.
+        reduction, name, dtype: as in ``Loss``.
+        **kwargs: options of ``fn``.
+    """
+
+    def __init__(
+        self,
+        fn: Callable[..., Any],
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = None,
+        dtype: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(name=name, reduction=reduction, dtype=dtype)
+        self.fn = fn
+        self._fn_kwargs = kwargs
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """``fn`` of both, brought to one rank."""
+        y_true, y_pred = same_rank(y_true, y_pred)
+        return self.fn(y_true, y_pred, **self._fn_kwargs)
+
+    def get_config(self) -> dict[str, Any]:
+        """Name, reduction, function and its options."""
+        options = {key: serialize_keras_object(value) for key, value in self._fn_kwargs.items()}
+        return {**super().get_config(), "fn": serialize_keras_object(self.fn), **options}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Any:
+        """The loss of which ``config`` is the ``get_config()``."""
+        return cls(**deserialize_keras_object(config) if "fn" in config else config)
+
+    def __repr__(self) -> str:
+        return f"<LossFunctionWrapper({self.fn}, kwargs={self._fn_kwargs})>"
+
+
+class NamedLoss(LossFunctionWrapper):
+    """The base of the built-in losses: their configuration is their own arguments, not the function."""
+
+    _options: tuple[str, ...] = ()
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments."""
+        return {**Loss.get_config(self), **{name: self._fn_kwargs[name] for name in self._options}}

@@ -1,0 +1,180 @@
+"""Losses between numbers: functions give one loss a sample (the mean over the last axis), classes reduce it."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import fastgrad as tf
+from fastgrad.keras.losses.loss import NamedLoss, labels_and_predictions
+from fastgrad.keras.settings import epsilon
+from fastgrad.tensor import Tensor
+
+
+def mean_squared_error(y_true: Any, y_pred: Any) -> Tensor:
+    """``mean((y_true - y_pred)**2)``.
+
+    Args:
+        y_true, y_pred: of one shape (..., n), here and below; a trailing 1 that only one of them has is forgiven.
+
+    Returns:
+        Shape (...).
+    """
+    labels, predictions = labels_and_predictions(y_true, y_pred)
+    return tf.reduce_mean(tf.math.squared_difference(labels, predictions), -1)
+
+
+def mean_absolute_error(y_true: Any, y_pred: Any) -> Tensor:
+    """``mean(|y_true - y_pred|)``."""
+    labels, predictions = labels_and_predictions(y_true, y_pred)
+    return tf.reduce_mean(tf.abs(labels - predictions), -1)
+
+
+def mean_absolute_percentage_error(y_true: Any, y_pred: Any) -> Tensor:
+    """``100 * mean(|y_true - y_pred| / |y_true|)``, the divisor at least ``epsilon()``."""
+    labels, predictions = labels_and_predictions(y_true, y_pred)
+    error = tf.abs((labels - predictions) / tf.maximum(tf.abs(labels), epsilon()))
+    return 100.0 * tf.reduce_mean(error, -1)
+
+
+def mean_squared_logarithmic_error(y_true: Any, y_pred: Any) -> Tensor:
+    """``mean((log(y_true + 1) - log(y_pred + 1))**2)``, both at least ``epsilon()``."""
+    labels, predictions = labels_and_predictions(y_true, y_pred)
+    first = tf.math.log(tf.maximum(predictions, epsilon()) + 1.0)
+    second = tf.math.log(tf.maximum(labels, epsilon()) + 1.0)
+    return tf.reduce_mean(tf.math.squared_difference(first, second), -1)
+
+
+def cosine_similarity(y_true: Any, y_pred: Any, axis: int = -1) -> Tensor:
+    """Minus the cosine of the angle between both along ``axis``: -1 for the same direction, 0 for a zero vector."""
+    labels, predictions = labels_and_predictions(y_true, y_pred)
+    return -tf.reduce_sum(unit_vectors(labels, axis) * unit_vectors(predictions, axis), axis)
+
+
+def unit_vectors(x: Tensor, axis: int) -> Tensor:
+    """``x`` divided by its norm along ``axis``, which counts as at least the root of 1e-12."""
+    return x * tf.math.rsqrt(tf.maximum(tf.reduce_sum(tf.square(x), axis, keepdims=True), 1e-12))
+
+
+def huber(y_true: Any, y_pred: Any, delta: float = 1.0) -> Tensor:
+    """``e**2 / 2`` for errors ``|e|`` up to ``delta``, ``delta * |e| - delta**2 / 2`` above (Huber 1964)."""
+    labels, predictions = labels_and_predictions(y_true, y_pred)
+    error = predictions - labels
+    size = tf.abs(error)
+    return tf.reduce_mean(tf.where(size <= delta, 0.5 * tf.square(error), delta * size - 0.5 * delta**2), -1)
+
+
+def log_cosh(y_true: Any, y_pred: Any) -> Tensor:
+    """``mean(log(cosh(y_pred - y_true)))``."""
+    labels, predictions = labels_and_predictions(y_true, y_pred)
+    error = predictions - labels
+    return tf.reduce_mean(error + tf.math.softplus(error * -2.0) - math.log(2.0), -1)
+
+
+def kl_divergence(y_true: Any, y_pred: Any) -> Tensor:
+    """``sum(y_true * log(y_true / y_pred))`` of distributions, both clipped to [``epsilon()``, 1]."""
+    labels, predictions = labels_and_predictions(y_true, y_pred)
+    labels = tf.clip_by_value(labels, epsilon(), 1.0)
+    predictions = tf.clip_by_value(predictions, epsilon(), 1.0)
+    return tf.reduce_sum(labels * tf.math.log(labels / predictions), -1)
+
+
+def poisson(y_true: Any, y_pred: Any) -> Tensor:
+    """``mean(y_pred - y_true * log(y_pred + epsilon()))``."""
+    labels, predictions = labels_and_predictions(y_true, y_pred)
+    return tf.reduce_mean(predictions - labels * tf.math.log(predictions + epsilon()), -1)
+
+
+class MeanSquaredError(NamedLoss):
+    """``mean_squared_error``, reduced; arguments as ``Loss``, here and below."""
+
+    def __init__(
+        self, reduction: str | None = "sum_over_batch_size", name: str | None = "mean_squared_error", dtype: Any = None
+    ) -> None:
+        super().__init__(mean_squared_error, reduction, name, dtype)
+
+
+class MeanAbsoluteError(NamedLoss):
+    """``mean_absolute_error``, reduced."""
+
+    def __init__(
+        self, reduction: str | None = "sum_over_batch_size", name: str | None = "mean_absolute_error", dtype: Any = None
+    ) -> None:
+        super().__init__(mean_absolute_error, reduction, name, dtype)
+
+
+class MeanAbsolutePercentageError(NamedLoss):
+    """``mean_absolute_percentage_error``, reduced."""
+
+    def __init__(
+        self,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = "mean_absolute_percentage_error",
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(mean_absolute_percentage_error, reduction, name, dtype)
+
+
+class MeanSquaredLogarithmicError(NamedLoss):
+    """``mean_squared_logarithmic_error``, reduced."""
+
+    def __init__(
+        self,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = "mean_squared_logarithmic_error",
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(mean_squared_logarithmic_error, reduction, name, dtype)
+
+
+class CosineSimilarity(NamedLoss):
+    """``cosine_similarity`` along ``axis``, reduced."""
+
+    def __init__(
+        self,
+        axis: int = -1,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = "cosine_similarity",
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(cosine_similarity, reduction, name, dtype, axis=axis)
+
+
+class Huber(NamedLoss):
+    """``huber``, reduced; ``delta`` as there."""
+
+    def __init__(
+        self,
+        delta: float = 1.0,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = "huber_loss",
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(huber, reduction, name, dtype, delta=delta)
+
+
+class LogCosh(NamedLoss):
+    """``log_cosh``, reduced."""
+
+    def __init__(
+        self, reduction: str | None = "sum_over_batch_size", name: str | None = "log_cosh", dtype: Any = None
+    ) -> None:
+        super().__init__(log_cosh, reduction, name, dtype)
+
+
+class KLDivergence(NamedLoss):
+    """``kl_divergence``, reduced."""
+
+    def __init__(
+        self, reduction: str | None = "sum_over_batch_size", name: str | None = "kl_divergence", dtype: Any = None
+    ) -> None:
+        super().__init__(kl_divergence, reduction, name, dtype)
+
+
+class Poisson(NamedLoss):
+    """``poisson``, reduced."""
+
+    def __init__(
+        self, reduction: str | None = "sum_over_batch_size", name: str | None = "poisson", dtype: Any = None
+    ) -> None:
+        super().__init__(poisson, reduction, name, dtype)

@@ -1,0 +1,94 @@
+"""``keras.metrics``, also ``tf.metrics``."""
+
+from typing import Any as _Any
+
+from fastgrad.keras.losses import KLD as KLD
+from fastgrad.keras.losses import MAE as MAE
+from fastgrad.keras.losses import MAPE as MAPE
+from fastgrad.keras.losses import MSE as MSE
+from fastgrad.keras.losses import MSLE as MSLE
+from fastgrad.keras.losses import binary_crossentropy as binary_crossentropy
+from fastgrad.keras.losses import binary_focal_crossentropy as binary_focal_crossentropy
+from fastgrad.keras.losses import categorical_crossentropy as categorical_crossentropy
+from fastgrad.keras.losses import categorical_focal_crossentropy as categorical_focal_crossentropy
+from fastgrad.keras.losses import categorical_hinge as categorical_hinge
+from fastgrad.keras.losses import hinge as hinge
+from fastgrad.keras.losses import huber as huber
+from fastgrad.keras.losses import kld as kld
+from fastgrad.keras.losses import kullback_leibler_divergence as kullback_leibler_divergence
+from fastgrad.keras.losses import logcosh as logcosh
+from fastgrad.keras.losses import mae as mae
+from fastgrad.keras.losses import mape as mape
+from fastgrad.keras.losses import mse as mse
+from fastgrad.keras.losses import msle as msle
+from fastgrad.keras.losses import poisson as poisson
+from fastgrad.keras.losses import sparse_categorical_crossentropy as sparse_categorical_crossentropy
+from fastgrad.keras.losses import squared_hinge as squared_hinge
+from fastgrad.keras.metrics.accuracy import Accuracy as Accuracy
+from fastgrad.keras.metrics.accuracy import BinaryAccuracy as BinaryAccuracy
+from fastgrad.keras.metrics.accuracy import CategoricalAccuracy as CategoricalAccuracy
+from fastgrad.keras.metrics.accuracy import SparseCategoricalAccuracy as SparseCategoricalAccuracy
+from fastgrad.keras.metrics.accuracy import SparseTopKCategoricalAccuracy as SparseTopKCategoricalAccuracy
+from fastgrad.keras.metrics.accuracy import TopKCategoricalAccuracy as TopKCategoricalAccuracy
+from fastgrad.keras.metrics.accuracy import binary_accuracy as binary_accuracy
+from fastgrad.keras.metrics.accuracy import categorical_accuracy as categorical_accuracy
+from fastgrad.keras.metrics.accuracy import sparse_categorical_accuracy as sparse_categorical_accuracy
+from fastgrad.keras.metrics.accuracy import sparse_top_k_categorical_accuracy as sparse_top_k_categorical_accuracy
+from fastgrad.keras.metrics.accuracy import top_k_categorical_accuracy as top_k_categorical_accuracy
+from fastgrad.keras.metrics.cross_entropy import BinaryCrossentropy as BinaryCrossentropy
+from fastgrad.keras.metrics.cross_entropy import CategoricalCrossentropy as CategoricalCrossentropy
+from fastgrad.keras.metrics.cross_entropy import CategoricalHinge as CategoricalHinge
+from fastgrad.keras.metrics.cross_entropy import Hinge as Hinge
+from fastgrad.keras.metrics.cross_entropy import KLDivergence as KLDivergence
+from fastgrad.keras.metrics.cross_entropy import Poisson as Poisson
+from fastgrad.keras.metrics.cross_entropy import SparseCategoricalCrossentropy as SparseCategoricalCrossentropy
+from fastgrad.keras.metrics.cross_entropy import SquaredHinge as SquaredHinge
+from fastgrad.keras.metrics.metric import Metric as Metric
+from fastgrad.keras.metrics.reduction import Mean as Mean
+from fastgrad.keras.metrics.reduction import MeanMetricWrapper as MeanMetricWrapper
+from fastgrad.keras.metrics.reduction import Sum as Sum
+from fastgrad.keras.metrics.regression import CosineSimilarity as CosineSimilarity
+from fastgrad.keras.metrics.regression import LogCoshError as LogCoshError
+from fastgrad.keras.metrics.regression import MeanAbsoluteError as MeanAbsoluteError
+from fastgrad.keras.metrics.regression import MeanAbsolutePercentageError as MeanAbsolutePercentageError
+from fastgrad.keras.metrics.regression import MeanSquaredError as MeanSquaredError
+from fastgrad.keras.metrics.regression import MeanSquaredLogarithmicError as MeanSquaredLogarithmicError
+from fastgrad.keras.metrics.regression import RootMeanSquaredError as RootMeanSquaredError
+from fastgrad.keras.naming import to_snake_case as _to_snake_case
+from fastgrad.keras.saving.objects import deserialize_keras_object as _deserialize
+from fastgrad.keras.saving.objects import resolved as _resolved
+from fastgrad.keras.saving.objects import serialize_keras_object as _serialize
+
+_CLASSES = [value for value in list(globals().values()) if isinstance(value, type) and issubclass(value, Metric)]
+ALL: dict[str, _Any] = {
+    **{kind.__name__: kind for kind in _CLASSES},
+    **{_to_snake_case(kind.__name__): kind for kind in _CLASSES},
+    **dict.fromkeys(("bce", "BCE"), BinaryCrossentropy),
+    **dict.fromkeys(("mse", "MSE"), MeanSquaredError),
+    **dict.fromkeys(("mae", "MAE"), MeanAbsoluteError),
+    **dict.fromkeys(("mape", "MAPE"), MeanAbsolutePercentageError),
+    **dict.fromkeys(("msle", "MSLE"), MeanSquaredLogarithmicError),
+}
+
+
+def serialize(metric: _Any) -> _Any:
+    """The configuration of a metric or metric function, as plain values."""
+    return _serialize(metric)
+
+
+def deserialize(config: _Any, custom_objects: dict[str, _Any] | None = None) -> _Any:
+    """The metric of a configuration or name."""
+    return _deserialize(config, custom_objects, module_objects=ALL)
+
+
+def get(identifier: _Any) -> _Any:
+    """A metric.
+
+    Args:
+        identifier: a metric, a function of labels and predictions, a class or its name (``"mse"``, ``"MeanSquaredError"``,
+            ``"mean_squared_error"``), a configuration, or None.
+
+    Raises:
+        ValueError: it is none of these.
+    """
+    return None if identifier is None else _resolved(identifier, ALL, "metric")

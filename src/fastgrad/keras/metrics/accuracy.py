@@ -1,0 +1,132 @@
+"""How often predictions are right: functions give 1 or 0 a sample, classes their mean."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import fastgrad as tf
+from fastgrad import dtypes
+from fastgrad.keras import settings
+from fastgrad.keras.losses.loss import as_tensor, same_rank
+from fastgrad.keras.metrics.reduction import NamedMetric
+from fastgrad.tensor import Tensor
+
+
+def _as_numbers(matches: Tensor) -> Tensor:
+    return tf.cast(matches, settings.default_dtype())
+
+
+def accuracy(y_true: Any, y_pred: Any) -> Tensor:
+    """1 where both are equal, 0 elsewhere."""
+    predictions = as_tensor(y_pred, None)
+    labels, predictions = same_rank(as_tensor(y_true, predictions.dtype), predictions)
+    return _as_numbers(tf.equal(labels, predictions))
+
+
+def binary_accuracy(y_true: Any, y_pred: Any, threshold: float = 0.5) -> Tensor:
+    """1 where ``y_pred > threshold`` is ``y_true`` (0 or 1), 0 elsewhere."""
+    labels, predictions = same_rank(as_tensor(y_true, None), as_tensor(y_pred, None))
+    return _as_numbers(tf.equal(labels, tf.cast(predictions > threshold, labels.dtype)))
+
+
+def categorical_accuracy(y_true: Any, y_pred: Any) -> Tensor:
+    """1 where the greatest element along the last axis is at the same place in both, 0 elsewhere."""
+    labels, predictions = as_tensor(y_true, None), as_tensor(y_pred, None)
+    return _as_numbers(tf.equal(tf.argmax(labels, -1), tf.argmax(predictions, -1)))
+
+
+def sparse_categorical_accuracy(y_true: Any, y_pred: Any) -> Tensor:
+    """1 where the greatest element of ``y_pred`` along the last axis is number ``y_true``, 0 elsewhere.
+
+    Args:
+        y_true: class numbers, of the shape of ``y_pred`` without the last dimension, or with 1 in its place.
+        y_pred: scores, shape (..., classes).
+    """
+    predictions = as_tensor(y_pred, None)
+    labels = as_tensor(y_true, None)
+    if labels.ndim == predictions.ndim and labels._array.shape[-1] == 1:
+        labels = tf.squeeze(labels, -1)
+    found = tf.argmax(predictions, -1)
+    labels = tf.cast(labels, found.dtype if labels.dtype.is_integer else labels.dtype)
+    matches = _as_numbers(tf.equal(labels, tf.cast(found, labels.dtype)))
+    return tf.squeeze(matches, -1) if matches.ndim > 1 and matches._array.shape[-1] == 1 else matches
+
+
+def top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> Tensor:
+    """1 where the class of ``y_true`` (one-hot) is among the ``k`` greatest of ``y_pred``, 0 elsewhere."""
+    return sparse_top_k_categorical_accuracy(tf.argmax(as_tensor(y_true, None), -1), y_pred, k)
+
+
+def sparse_top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5, from_sorted_ids: bool = False) -> Tensor:
+    """1 where class number ``y_true`` is among the ``k`` greatest of ``y_pred``, 0 elsewhere.
+
+    Args:
+        y_true: class numbers, shape (...).
+        y_pred: scores, shape (..., classes), finite; ties with the k-th greatest count as among them.
+        k: how many.
+        from_sorted_ids: whether ``y_pred`` holds class numbers already, best first.
+    """
+    predictions = as_tensor(y_pred, None)
+    labels = as_tensor(y_true, predictions.dtype if from_sorted_ids else dtypes.int32)
+    shape = labels.shape
+    rows = tf.reshape(predictions, [-1, predictions.shape[-1]])
+    flat = tf.reshape(labels, [-1])
+    if from_sorted_ids:
+        matches = tf.reduce_any(tf.equal(tf.expand_dims(flat, 1), rows[:, :k]), 1)
+    else:
+        matches = tf.nn.in_top_k(flat, rows, k)
+    return tf.reshape(_as_numbers(matches), shape)
+
+
+class Accuracy(NamedMetric):
+    """The mean of ``accuracy``; arguments as ``Metric``, here and below, options as the function."""
+
+    def __init__(self, name: str | None = "accuracy", dtype: Any = None) -> None:
+        super().__init__(accuracy, name, dtype)
+
+
+class BinaryAccuracy(NamedMetric):
+    """The mean of ``binary_accuracy``."""
+
+    _options = ("threshold",)
+
+    def __init__(self, name: str | None = "binary_accuracy", dtype: Any = None, threshold: float = 0.5) -> None:
+        super().__init__(binary_accuracy, name, dtype, threshold=threshold)
+
+
+class CategoricalAccuracy(NamedMetric):
+    """The mean of ``categorical_accuracy``."""
+
+    def __init__(self, name: str | None = "categorical_accuracy", dtype: Any = None) -> None:
+        super().__init__(categorical_accuracy, name, dtype)
+
+
+class SparseCategoricalAccuracy(NamedMetric):
+    """The mean of ``sparse_categorical_accuracy``."""
+
+    def __init__(self, name: str | None = "sparse_categorical_accuracy", dtype: Any = None) -> None:
+        super().__init__(sparse_categorical_accuracy, name, dtype)
+
+
+class TopKCategoricalAccuracy(NamedMetric):
+    """The mean of ``top_k_categorical_accuracy``."""
+
+    _options = ("k",)
+
+    def __init__(self, k: int = 5, name: str | None = "top_k_categorical_accuracy", dtype: Any = None) -> None:
+        super().__init__(top_k_categorical_accuracy, name, dtype, k=k)
+
+
+class SparseTopKCategoricalAccuracy(NamedMetric):
+    """The mean of ``sparse_top_k_categorical_accuracy``."""
+
+    _options = ("k", "from_sorted_ids")
+
+    def __init__(
+        self,
+        k: int = 5,
+        name: str | None = "sparse_top_k_categorical_accuracy",
+        dtype: Any = None,
+        from_sorted_ids: bool = False,
+    ) -> None:
+        super().__init__(sparse_top_k_categorical_accuracy, name, dtype, k=k, from_sorted_ids=from_sorted_ids)

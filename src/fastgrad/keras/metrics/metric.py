@@ -1,0 +1,120 @@
+"""``Metric``: a number computed from all batches since the last reset."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastgrad.keras import dtype_policy, initializers, naming
+from fastgrad.keras.naming import auto_name
+from fastgrad.keras.structure import Owner, changed
+from fastgrad.keras.weight import Weight
+from fastgrad.variable import Variable
+
+
+class Metric(Owner):
+    """The base of metrics: subclasses make variables in ``__init__`` and write ``update_state`` and ``result``.
+
+    Args:
+        dtype: of the result; default ``floatx()``.
+        name: default the class's name, numbered.
+    """
+
+    is_keras_metric = True
+    _variables: list[Any]
+    _metrics: list[Any]
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        """A metric that can own variables before its class's ``__init__`` has called this one's."""
+        metric = super().__new__(cls)
+        metric.__dict__.update(_variables=[], _metrics=[])
+        return metric
+
+    def __init__(self, dtype: Any = None, name: str | None = None) -> None:
+        self.name = name or auto_name(type(self).__name__)
+        self._dtype = dtype_policy.get(dtype).dtype
+
+    def _own(self, value: Any) -> None:
+        store = self._metrics if isinstance(value, Metric) else self._variables
+        if isinstance(value, (Metric, Variable)) and not any(value is other for other in store):
+            store.append(value)
+            changed()
+
+    def _disown(self, value: Any) -> None:
+        for store in (self._metrics, self._variables):
+            store[:] = [item for item in store if item is not value]
+        changed()
+
+    @property
+    def dtype(self) -> str:
+        """The name of the dtype."""
+        return self._dtype.name
+
+    @property
+    def variables(self) -> list[Any]:
+        """The variables, those of metrics set as attributes included."""
+        return [*self._variables, *[variable for metric in self._metrics for variable in metric.variables]]
+
+    def add_variable(
+        self, shape: Any, initializer: Any, dtype: Any = None, aggregation: str = "sum", name: str | None = None
+    ) -> Weight:
+        """A new variable of the metric, which is not trained.
+
+        Args:
+            shape, initializer, dtype, name: as in ``Layer.add_weight``.
+            aggregation: kept for Keras's signature.
+        """
+        if "_dtype" not in self.__dict__:
+            raise RuntimeError("You forgot to call `super().__init__()` in the `__init__()` method. Go add it!")
+        with naming.name_scope(self.name.replace("/", ">")):
+            variable = Weight(initializers.get(initializer or "zeros"), shape, dtype, trainable=False, name=name)
+        self._own(variable)
+        return variable
+
+    def add_weight(
+        self, shape: Any = (), initializer: Any = None, dtype: Any = None, name: str | None = None
+    ) -> Weight:
+        """``add_variable``, a scalar by default."""
+        return self.add_variable(shape, initializer, dtype, name=name)
+
+    def reset_state(self) -> None:
+        """Sets all variables to zero."""
+        for variable in self.variables:
+            variable.assign(initializers.Zeros()(variable.shape, variable.dtype))
+
+    def update_state(self, *args: Any, **kwargs: Any) -> Any:
+        """Takes in one batch."""
+        raise NotImplementedError(f"Metric {type(self).__name__} does not have an `update_state` method implemented.")
+
+    def result(self) -> Any:
+        """The number so far, a scalar tensor."""
+        raise NotImplementedError(f"Metric {type(self).__name__} does not have a `result` method implemented.")
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """``update_state`` of the arguments, then ``result``."""
+        self.update_state(*args, **kwargs)
+        result = self.result()
+        return result._read() if isinstance(result, Variable) else result
+
+    def get_config(self) -> dict[str, Any]:
+        """Name and dtype."""
+        return {"name": self.name, "dtype": self.dtype}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Any:
+        """The metric of which ``config`` is the ``get_config()``."""
+        return cls(**config)
+
+    def _saved_variables(self) -> dict[str, Variable]:
+        """The metric's own variables by their names in files."""
+        found: dict[str, Variable] = {}
+        for position, variable in enumerate(self._variables):
+            name = variable.name.split(":")[0]
+            found[name if name not in found else f"{name}_{position}"] = variable
+        return found
+
+    def _saved_children(self) -> dict[str, Any]:
+        """The metrics inside by their names in files."""
+        return {f"metrics/{position}": metric for position, metric in enumerate(self._metrics)}
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} name={self.name}>"

@@ -1,0 +1,132 @@
+"""Sums and means over all batches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+import fastgrad as tf
+from fastgrad.dtypes import DType
+from fastgrad.keras.losses.loss import as_tensor, same_rank
+from fastgrad.keras.metrics.metric import Metric
+from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_keras_object
+from fastgrad.recording import paused
+from fastgrad.tensor import Tensor
+
+
+def samplewise(
+    values: Any, sample_weight: Any, reduce: Callable[..., Tensor], dtype: DType
+) -> tuple[Tensor, Tensor | None]:
+    """One weighted value and one weight a sample.
+
+    Args:
+        values: shape (batch, ...) or ().
+        sample_weight: shape (), (batch,) or (batch, ...), or None.
+        reduce: ``reduce_sum`` or ``reduce_mean``, for all dimensions but the first.
+        dtype: of the results.
+    """
+    values = as_tensor(values, dtype)
+    weights = None
+    if sample_weight is not None:
+        values, weights = same_rank(values, as_tensor(sample_weight, dtype))
+        rank = weights.ndim
+        if values.ndim > rank:
+            values = reduce(values, list(range(rank, values.ndim)))
+        weights = tf.broadcast_to(weights, values.shape)
+        values = values * weights
+        if rank > 1:
+            weights = reduce(weights, list(range(1, rank)))
+    if values.ndim > 1:
+        values = reduce(values, list(range(1, values.ndim)))
+    return values, weights
+
+
+class Sum(Metric):
+    """The sum of all values.
+
+    Args:
+        name, dtype: as in ``Metric``, here and below.
+    """
+
+    def __init__(self, name: str | None = "sum", dtype: Any = None) -> None:
+        super().__init__(dtype, name)
+        self.total = self.add_variable((), "zeros", self._dtype, name="total")
+
+    def update_state(self, values: Any, sample_weight: Any = None) -> None:
+        """Adds ``values``, times ``sample_weight``."""
+        with paused():
+            values, _ = samplewise(values, sample_weight, tf.reduce_sum, self._dtype)
+            total = tf.reduce_sum(values)
+        self.total.assign_add(total)
+
+    def result(self) -> Tensor:
+        """The sum, 0 at first."""
+        return self.total._read()
+
+
+class Mean(Metric):
+    """The weighted mean of all values."""
+
+    def __init__(self, name: str | None = "mean", dtype: Any = None) -> None:
+        super().__init__(dtype, name)
+        self.total = self.add_variable((), "zeros", self._dtype, name="total")
+        self.count = self.add_variable((), "zeros", self._dtype, name="count")
+
+    def update_state(self, values: Any, sample_weight: Any = None) -> None:
+        """Takes in ``values`` (batch, ...), weighted by ``sample_weight``; a scalar counts as one."""
+        with paused():
+            values, weights = samplewise(values, sample_weight, tf.reduce_mean, self._dtype)
+            total = tf.reduce_sum(values) if values.ndim else values
+            if weights is not None:
+                count: Any = tf.reduce_sum(weights)
+            else:
+                count = Tensor(np.array(len(values) if values.ndim else 1, self._dtype.numpy))
+        self.total.assign_add(total)
+        self.count.assign_add(count)
+
+    def result(self) -> Tensor:
+        """The mean, 0 if there were no values."""
+        return tf.math.divide_no_nan(self.total, self.count)
+
+
+class MeanMetricWrapper(Mean):
+    """The mean of a function of labels and predictions.
+
+    Args:
+        fn: ``fn(y_true, y_pred, **kwargs)`` gives one value a sample.
+        name, dtype: as in ``Metric``.
+        **kwargs: options of ``fn``.
+    """
+
+    def __init__(self, fn: Callable[..., Any], name: str | None = None, dtype: Any = None, **kwargs: Any) -> None:
+        super().__init__(name, dtype)
+        self._fn = fn
+        self._fn_kwargs = kwargs
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:  # type: ignore[override]
+        """Takes in a batch of labels and predictions."""
+        with paused():
+            values = self._fn(y_true, y_pred, **self._fn_kwargs)
+        super().update_state(values, sample_weight)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments."""
+        options = {key: serialize_keras_object(value) for key, value in self._fn_kwargs.items()}
+        return {**super().get_config(), "fn": serialize_keras_object(self._fn), **options}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Any:
+        """The metric of which ``config`` is the ``get_config()``."""
+        return cls(**deserialize_keras_object(config) if "fn" in config else config)
+
+
+class NamedMetric(MeanMetricWrapper):
+    """The base of the built-in means: their configuration is their own arguments, not the function."""
+
+    _options: tuple[str, ...] = ()
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments."""
+        return {**Metric.get_config(self), **{name: self._fn_kwargs[name] for name in self._options}}

@@ -1,0 +1,77 @@
+"""Errors between numbers, their mean over all batches."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import fastgrad as tf
+from fastgrad.keras.losses import regression as losses
+from fastgrad.keras.losses.loss import as_tensor, same_rank
+from fastgrad.keras.metrics.reduction import Mean, NamedMetric
+from fastgrad.recording import paused
+from fastgrad.tensor import Tensor
+
+
+class MeanSquaredError(NamedMetric):
+    """The mean of ``mean_squared_error``; arguments as ``Metric``, here and below."""
+
+    def __init__(self, name: str | None = "mean_squared_error", dtype: Any = None) -> None:
+        super().__init__(losses.mean_squared_error, name, dtype)
+
+
+class MeanAbsoluteError(NamedMetric):
+    """The mean of ``mean_absolute_error``."""
+
+    def __init__(self, name: str | None = "mean_absolute_error", dtype: Any = None) -> None:
+        super().__init__(losses.mean_absolute_error, name, dtype)
+
+
+class MeanAbsolutePercentageError(NamedMetric):
+    """The mean of ``mean_absolute_percentage_error``."""
+
+    def __init__(self, name: str | None = "mean_absolute_percentage_error", dtype: Any = None) -> None:
+        super().__init__(losses.mean_absolute_percentage_error, name, dtype)
+
+
+class MeanSquaredLogarithmicError(NamedMetric):
+    """The mean of ``mean_squared_logarithmic_error``."""
+
+    def __init__(self, name: str | None = "mean_squared_logarithmic_error", dtype: Any = None) -> None:
+        super().__init__(losses.mean_squared_logarithmic_error, name, dtype)
+
+
+class LogCoshError(NamedMetric):
+    """The mean of ``log_cosh``."""
+
+    def __init__(self, name: str | None = "logcosh", dtype: Any = None) -> None:
+        super().__init__(losses.log_cosh, name, dtype)
+
+
+def cosine_similarity(y_true: Any, y_pred: Any, axis: int = -1) -> Tensor:
+    """The cosine of the angle between both along ``axis``: as the loss of this name, but without its minus."""
+    return -losses.cosine_similarity(y_true, y_pred, axis)
+
+
+class CosineSimilarity(NamedMetric):
+    """The mean cosine between labels and predictions along ``axis``."""
+
+    def __init__(self, name: str | None = "cosine_similarity", dtype: Any = None, axis: int = -1) -> None:
+        super().__init__(cosine_similarity, name, dtype, axis=axis)
+
+
+class RootMeanSquaredError(Mean):
+    """The root of the mean squared error."""
+
+    def __init__(self, name: str | None = "root_mean_squared_error", dtype: Any = None) -> None:
+        super().__init__(name, dtype)
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:  # type: ignore[override]
+        """Takes in a batch of labels and predictions."""
+        with paused():
+            labels, predictions = same_rank(as_tensor(y_true, self._dtype), as_tensor(y_pred, self._dtype))
+            errors = tf.math.squared_difference(labels, predictions)
+        super().update_state(errors, sample_weight)
+
+    def result(self) -> Tensor:
+        """The root."""
+        return tf.sqrt(super().result())
