@@ -1,0 +1,130 @@
+"""``tf.Module``: a named object whose variables and modules are those of its attributes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from functools import wraps
+from typing import Any
+
+from fastgrad import nest
+from fastgrad.scopes import name_scope
+from fastgrad.variable import Variable
+
+
+class Module:
+    """The base of objects that hold variables and other modules.
+
+    What counts are the attributes, also in lists, tuples and dicts, in the order of their names. Keras layers and
+    metrics count as modules do; TensorFlow 2.21 does not see into them.
+
+    Args:
+        name: a Python identifier; default the class's name in snake case.
+
+    Raises:
+        ValueError: the name is no identifier.
+    """
+
+    def __init__(self, name: str | None = None) -> None:
+        if name is None:
+            name = _snake_case(type(self).__name__)
+        if not name.isidentifier():
+            raise ValueError(
+                f"{name!r} is not a valid module name. Module names must be valid Python identifiers (e.g. a valid class name)."
+            )
+        self._name = name
+
+    @property
+    def name(self) -> str:
+        """The name."""
+        return self._name
+
+    @property
+    def name_scope(self) -> name_scope:
+        """A context in whose names the module's stands."""
+        return name_scope(self._name)
+
+    @classmethod
+    def with_name_scope(cls, method: Callable[..., Any]) -> Callable[..., Any]:
+        """A decorator of methods that enters ``name_scope`` first."""
+
+        @wraps(method)
+        def scoped(self: Module, *args: Any, **kwargs: Any) -> Any:
+            with self.name_scope:
+                return method(self, *args, **kwargs)
+
+        return scoped
+
+    @property
+    def variables(self) -> tuple[Any, ...]:
+        """All variables of the module and of the modules inside."""
+        found: dict[int, Any] = {}
+        for holder in (self, *self.submodules):
+            for variable in _variables_of(holder):
+                found.setdefault(id(variable), variable)
+        return tuple(found.values())
+
+    @property
+    def trainable_variables(self) -> tuple[Any, ...]:
+        """The ``variables`` that are trained."""
+        return tuple(variable for variable in self.variables if variable.trainable)
+
+    @property
+    def non_trainable_variables(self) -> tuple[Any, ...]:
+        """The ``variables`` that are not trained."""
+        return tuple(variable for variable in self.variables if not variable.trainable)
+
+    @property
+    def submodules(self) -> tuple[Any, ...]:
+        """All modules inside, those directly inside first."""
+        found: dict[int, Any] = {}
+        outer: list[Any] = [self]
+        while outer:
+            inner = [m for holder in outer for m in _modules_of(holder) if m is not self and id(m) not in found]
+            outer = list({id(module): module for module in inner}.values())
+            found.update({id(module): module for module in outer})
+        return tuple(found.values())
+
+    def _saved_variables(self) -> dict[str, Variable]:
+        """The module's own variables by their names in files: the attribute, then the position or key."""
+        return {name: item for name, item in _named(self) if isinstance(item, Variable)}
+
+    def _saved_children(self) -> dict[str, Any]:
+        """The modules directly inside by their names in files."""
+        return {name: item for name, item in _named(self) if not isinstance(item, Variable)}
+
+
+def _snake_case(name: str) -> str:
+    words = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", re.sub(r"(.)([A-Z][a-z0-9]+)", r"\1_\2", name))
+    return words.lower()
+
+
+def _is_holder(value: Any) -> bool:
+    return hasattr(value, "_saved_variables")
+
+
+def _named(module: Module) -> Iterator[tuple[str, Any]]:
+    """Variables and modules among the attributes, by name."""
+    for name in sorted(vars(module)):
+        yield from _within(name, vars(module)[name])
+
+
+def _within(name: str, value: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, Variable) or _is_holder(value):
+        yield name, value
+    elif nest.is_nested(value):
+        items = sorted(value.items(), key=lambda item: str(item[0])) if isinstance(value, dict) else enumerate(value)
+        for key, item in items:
+            yield from _within(f"{name}/{key}", item)
+
+
+def _variables_of(holder: Any) -> list[Any]:
+    if isinstance(holder, Module):
+        return [item for _, item in _named(holder) if isinstance(item, Variable)]
+    return list(holder.variables)  # a layer's or metric's, those inside it included
+
+
+def _modules_of(holder: Any) -> list[Any]:
+    if isinstance(holder, Module):
+        return [item for _, item in _named(holder) if _is_holder(item)]
+    return []

@@ -1,0 +1,149 @@
+"""``tf.train.CheckpointManager``: keeps the newest few checkpoints of a folder."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Callable
+from typing import Any
+
+from fastgrad.train.checkpoint import Checkpoint, file_of
+from fastgrad.train.checkpoint_state import get_checkpoint_state, update_checkpoint_state
+
+
+class CheckpointManager:
+    """Saves numbered checkpoints and deletes old ones.
+
+    Args:
+        checkpoint: what to save.
+        directory: the folder; checkpoints that are there already are counted in.
+        max_to_keep: how many stay; None for all.
+        keep_checkpoint_every_n_hours: one of the deleted stays for good if so many hours lie between it and the last such.
+        checkpoint_name: the files' name, before ``-1`` ...
+        step_counter: a variable; with ``checkpoint_interval``, ``save`` only saves when it has grown by so much.
+        checkpoint_interval: see there.
+        init_fn: called by ``restore_or_initialize`` where there is no checkpoint.
+
+    Raises:
+        ValueError: ``max_to_keep`` or an interval that is not positive, an interval without counter.
+    """
+
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        directory: Any,
+        max_to_keep: int | None,
+        keep_checkpoint_every_n_hours: float | None = None,
+        checkpoint_name: str = "ckpt",
+        step_counter: Any = None,
+        checkpoint_interval: int | None = None,
+        init_fn: Callable[[], Any] | None = None,
+    ) -> None:
+        if max_to_keep is not None and max_to_keep <= 0:
+            raise ValueError(f"Expected a positive integer or `None` for `max_to_keep`, got {max_to_keep}.")
+        if checkpoint_interval is not None and (step_counter is None or checkpoint_interval <= 0):
+            raise ValueError("`checkpoint_interval` must be positive and needs a `step_counter`.")
+        self._checkpoint = checkpoint
+        self._directory = os.fspath(directory)
+        self._max_to_keep = max_to_keep
+        self._keep_seconds = None if keep_checkpoint_every_n_hours is None else keep_checkpoint_every_n_hours * 3600.0
+        self._prefix = os.path.join(self._directory, checkpoint_name)
+        self._step_counter, self._interval = step_counter, checkpoint_interval
+        self._last_step: int | None = None
+        self._init_fn = init_fn
+        state = get_checkpoint_state(self._directory)
+        self._last_preserved = time.time()
+        self._kept: dict[str, float] = {}
+        if state is not None:
+            stamps = state.all_model_checkpoint_timestamps
+            for position, path in enumerate(state.all_model_checkpoint_paths):
+                self._kept[path] = stamps[position] if position < len(stamps) else self._last_preserved
+            self._last_preserved = state.last_preserved_timestamp or self._last_preserved
+
+    @property
+    def directory(self) -> str:
+        """The folder."""
+        return self._directory
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """What is saved."""
+        return self._checkpoint
+
+    @property
+    def checkpoint_interval(self) -> int | None:
+        """How much the step counter must have grown between two saves."""
+        return self._interval
+
+    @property
+    def checkpoints(self) -> list[str]:
+        """The checkpoints that are kept, oldest first."""
+        return list(self._kept)
+
+    @property
+    def latest_checkpoint(self) -> str | None:
+        """The newest checkpoint, None if there is none."""
+        return list(self._kept)[-1] if self._kept else None
+
+    def save(self, checkpoint_number: Any = None, check_interval: bool = True, options: Any = None) -> str | None:
+        """Saves a checkpoint and deletes those beyond ``max_to_keep``.
+
+        Args:
+            checkpoint_number: its number; default one more than the last.
+            check_interval: whether ``checkpoint_interval`` counts.
+            options: kept for TensorFlow's signature.
+
+        Returns:
+            The checkpoint's name; None if it was not saved because of ``checkpoint_interval``.
+
+        Raises:
+            OSError: the checkpoint could not be written; none has been deleted.
+        """
+        if self._interval is not None and check_interval:
+            step = int(self._step_counter)
+            if self._last_step is not None and step < self._last_step + self._interval:
+                return None
+            self._last_step = step
+        if checkpoint_number is None:
+            path = self._checkpoint.save(self._prefix)
+        else:
+            path = self._checkpoint.write(f"{self._prefix}-{int(checkpoint_number)}")
+        self._kept.pop(path, None)
+        self._kept[path] = time.time()
+        surplus = self._surplus()
+        update_checkpoint_state(
+            self._directory, path, list(self._kept), list(self._kept.values()), self._last_preserved
+        )
+        for old in surplus:  # after the note that they are gone: a note never names a missing file
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(file_of(old))
+        return path
+
+    def _surplus(self) -> list[str]:
+        """Takes the checkpoints beyond ``max_to_keep`` off the list; gives those to delete."""
+        if self._max_to_keep is None:
+            return []
+        surplus = []
+        while len(self._kept) > self._max_to_keep:
+            path = next(iter(self._kept))
+            stamp = self._kept.pop(path)
+            if self._keep_seconds is not None and stamp >= self._last_preserved + self._keep_seconds:
+                self._last_preserved = stamp
+            else:
+                surplus.append(path)
+        return surplus
+
+    def restore_or_initialize(self) -> str | None:
+        """Restores the newest checkpoint and returns its name; without one, calls ``init_fn`` and returns None."""
+        newest = self.latest_checkpoint
+        if newest is not None:
+            self._checkpoint.restore(newest)
+            if self._step_counter is not None:
+                self._last_step = int(self._step_counter)
+        elif self._init_fn is not None:
+            self._init_fn()
+        return newest
+
+    def sync(self) -> None:
+        """Waits until all is written, which it always is."""
