@@ -78,7 +78,7 @@ def embedding(rows: int = 1_000_000, width: int = 32, touched: int = 6_656, batc
     generator = np.random.default_rng(8)
     ids = np.stack([generator.choice(rows, touched, replace=False) for _ in range(batches)])
     return {
-        "table": generator.uniform(-0.05, 0.05, (rows, width)).astype(np.float32),
+        "table": generator.random((rows, width), np.float32) * np.float32(0.1) - np.float32(0.05),
         "ids": np.concatenate([ids, ids]).astype(np.int64),
         "targets": uniform(2 * batches, touched, width, seed=9),
     }

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from pathlib import Path
 
 FIRST_STEP = """
 import time
@@ -30,7 +31,8 @@ def timeraw_import_fastgrad() -> tuple[str, str]:
 def _first_step(cache: str) -> float:
     finished = subprocess.run(
         [sys.executable, "-c", FIRST_STEP],
-        env=os.environ | {"FASTGRAD_CACHE_DIR": cache, "PYTHONPATH": os.pathsep.join(sys.path)},
+        cwd=Path(__file__).parents[1],
+        env=os.environ | {"FASTGRAD_CACHE_DIR": cache},
         stdout=subprocess.PIPE,
         text=True,
         check=True,
