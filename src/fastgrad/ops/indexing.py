@@ -91,8 +91,12 @@ def _gather_rule(g: Tensor, y: Tensor, x: Tensor, ids: Tensor, axis: int, batch_
     shape = x._array.shape
     if axis or batch_dims:
         return _gather_gradient(g, ids, shape=shape, axis=axis, batch_dims=batch_dims)
-    reshape = TABLE["reshape"]
-    count = ids._array.size
+    return _whole_rows(g, ids, shape)
+
+
+def _whole_rows(g: Tensor, ids: Tensor, shape: tuple[int, ...]) -> IndexedSlices:
+    """The cotangent of a tensor of ``shape`` whose rows ``ids`` were read, as those rows."""
+    reshape, count = TABLE["reshape"], ids._array.size
     if ids._array.ndim != 1:
         ids, g = reshape(ids, shape=(count,)), reshape(g, shape=(count, *shape[1:]))
     return IndexedSlices(g, ids, Tensor(np.array(shape, np.int32 if max(shape) < 2**31 else np.int64)))
@@ -226,8 +230,16 @@ _gather_nd: Operation = operation(
     "gather_nd",
     Form.GATHER,
     run=_gather_nd_run,
-    gradient=(lambda g, y, x, ids: scatter_nd_row(ids, g, shape=x._array.shape), None),
+    gradient=(lambda g, y, x, ids: _gather_nd_gradient(g, x, ids), None),
 )
+
+
+def _gather_nd_gradient(g: Tensor, x: Tensor, ids: Tensor) -> Any:
+    if ids._array.shape[-1] == 1:
+        return _whole_rows(g, ids, x._array.shape)
+    return scatter_nd_row(ids, g, shape=x._array.shape)
+
+
 scatter_nd_row: Operation = operation(
     "scatter_nd",
     Form.SCATTER,

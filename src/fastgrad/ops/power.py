@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.operation import COMPLEX, FLOATING, INEXACT, NUMERIC, SIGNED, TABLE, elementwise
+from fastgrad.operation import COMPLEX, FLOATING, INEXACT, NUMERIC, SIGNED, TABLE, Operation, elementwise
 from fastgrad.ops.arithmetic import conjugate, multiply, negative, subtract
 from fastgrad.ops.comparison import greater, masked, not_equal
 from fastgrad.tensor import Tensor
@@ -64,12 +64,23 @@ square = elementwise(
     gradient=lambda g, y, x: multiply(g, multiply(conjugate(x), 2)),
     dtypes=NUMERIC,
 )
+sqrt_gradient: Operation = elementwise(
+    "sqrt_gradient",
+    "``g / (2 * y)``, and 0 where the cotangent ``g`` is 0: what is masked out does not count, as in TensorFlow.",
+    run=lambda g, y: np.where(g == 0, g, np.divide(np.multiply(g, g.dtype.type(0.5)), y)),
+    code="where({0} == 0, {0}, {0} * 0.5 / {1})",
+    gradient=(
+        lambda gg, z, g, y: sqrt_gradient(gg, conjugate(y)),
+        lambda gg, z, g, y: negative(multiply(gg, conjugate(multiply(z, reciprocal(y))))),
+    ),
+    dtypes=INEXACT,
+)
 sqrt = elementwise(
     "sqrt",
     "The square root, element by element: NaN below 0. The gradient at 0 is infinite.",
     run=np.sqrt,
     code="sqrt({0})",
-    gradient=lambda g, y, x: multiply(g, conjugate(multiply(reciprocal(y), 0.5))),
+    gradient=lambda g, y, x: sqrt_gradient(g, conjugate(y)),
     dtypes=INEXACT,
     domain=(0.0, np.inf),
 )

@@ -353,9 +353,12 @@ def _logsumexp(x: np.ndarray, axes: tuple[int, ...], keepdims: bool) -> Any:
 
 
 def _logsumexp_gradient(g: Tensor, y: Tensor, x: Tensor, axes: tuple[int, ...], keepdims: bool) -> Tensor:
+    # The softmax from the highest element, not exp(x - y): y is rounded, which counts when it is large.
     shape = x._array.shape
-    weights = exp(subtract(x, spread(y, shape=shape, axes=axes)))
-    return multiply(spread(g, shape=shape, axes=axes), weights)
+    high = np.maximum.reduce(x._array, axes, None, None, True) if x._array.size else np.zeros((), x._array.dtype)
+    weights = exp(subtract(x, Tensor(np.where(np.isfinite(high), high, high.dtype.type(0)))))
+    total = TABLE["reduce_sum"](weights, axes=axes, keepdims=keepdims)
+    return multiply(weights, spread(realdiv(g, total), shape=shape, axes=axes))
 
 
 _logsumexp_row = Reduction("reduce_logsumexp", _logsumexp, _logsumexp_gradient, dtypes=FLOATING)
