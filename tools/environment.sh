@@ -105,5 +105,7 @@ if [ "$(cat "$stamp" 2>/dev/null)" != "$(made_from)" ]; then
     export PIP_USER=0 PIP_REQUIRE_VIRTUALENV=0 PIP_DISABLE_PIP_VERSION_CHECK=1
     "$folder/bin/python" -m pip install --quiet 'pip>=22.3' # older ones lack what pyproject.toml asks for
     "$folder/bin/python" -m pip install --quiet --editable ".[$extras]"
+    # Nothing else compiles an editable install where PYTHONDONTWRITEBYTECODE is set, and each start would do it again.
+    "$folder/bin/python" -m compileall -q src
     made_from >"$stamp"
 fi
