@@ -1,6 +1,8 @@
 """Rows of a table: gathered, added to, and summed where an index repeats. A table is (limit, width)."""
 
-from fastgrad.kernels.body import scalar_function
+from numpy import int64
+
+from fastgrad.kernels.body import local_array, scalar_function
 from fastgrad.kernels.build import kernel
 
 FLOATS = ("float32", "float64")
@@ -39,6 +41,43 @@ def add_rows(table, ids, values, rows, width, limit):
         at = ids[k] * width
         for j in range(width):
             table[at + j] += values[k * width + j]
+    return -1
+
+
+@kernel("ids: in[I], order: out[int64], spare: out[int64], rows: int, limit: int -> int", I=INDICES)
+def order_ids(ids, order, spare, rows, limit):
+    """A stable argsort of ids, by digits of 11 bits; `spare` is as long as `order`.
+
+    Returns the position of the first index outside [0, limit), having done nothing, else -1.
+    """
+    bad = first_bad_index(ids, rows, limit)
+    if bad >= 0:
+        return bad
+    counts = local_array(int64, 2048)
+    passes = 1
+    while passes < 6 and ((limit - 1) >> (11 * passes)) > 0:
+        passes += 1
+    source, target = order, spare
+    if passes % 2 == 1:
+        source, target = spare, order
+    for k in range(rows):
+        source[k] = k
+    for digit in range(passes):
+        for d in range(2048):
+            counts[d] = 0
+        for k in range(rows):
+            counts[(ids[k] >> (11 * digit)) & 2047] += 1
+        start = 0
+        for d in range(2048):
+            here = counts[d]
+            counts[d] = start
+            start += here
+        for k in range(rows):
+            at = source[k]
+            d = (ids[at] >> (11 * digit)) & 2047
+            target[counts[d]] = at
+            counts[d] += 1
+        source, target = target, source
     return -1
 
 

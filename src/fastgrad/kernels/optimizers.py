@@ -11,7 +11,8 @@ the kernel returns the position of the first that does not, having done nothing,
 rows `ids` and zeros in the rest of the `limit` rows, without making it.
 
 `rule.live` is `rule.table` for rules that leave a row as it is where gradient and slots are zero: with a byte a row,
-`live`, after `values`. Rows without a gradient whose byte is 0 are passed over; rows with a gradient get a 1.
+`live`, and the same memory as `words` of eight bytes, after `values`. Rows without a gradient whose byte is 0 are passed
+over, eight at a time where they can; rows with a gradient get a 1.
 
 The formulas are Keras 3's (keras.optimizers), in its order of operations. Their parameters are the weight `p`, the
 slots, the gradient `g`, and hyperparameters; for one named `one_minus_x` the caller passes `x`, and the difference is
@@ -77,25 +78,29 @@ def {name}(p, {slots}g, ids, rows, limit, width, {given}):
 """
 
 _LIVE = """
-def {name}(p, {slots}g, live, ids, rows, limit, width, {given}):
+def {name}(p, {slots}g, live, words, ids, rows, limit, width, {given}):
     bad = first_disorder(ids, rows, limit)
     if bad >= 0:
         return bad
     {constants}
-    start = 0
+    r = 0
     for k in range(rows + 1):
         stop = ids[k] if k < rows else limit
-        for r in range(start, stop):
-            if live[r] != 0:
-                for j in range(width):
-                    i = r * width + j
-                    {row_elements} = formula({row_elements}, T(0), {hyper})
+        while r < stop:
+            if r % 8 == 0 and r + 8 <= stop and words[r // 8] == 0:
+                r += 8
+            else:
+                if live[r] != 0:
+                    for j in range(width):
+                        i = r * width + j
+                        {row_elements} = formula({row_elements}, T(0), {hyper})
+                r += 1
         if k < rows:
-            live[stop] = 1
+            live[r] = 1
             for j in range(width):
-                i = stop * width + j
+                i = r * width + j
                 {row_elements} = formula({row_elements}, g[k * width + j], {hyper})
-        start = stop + 1
+            r += 1
     return -1
 """
 
@@ -146,7 +151,9 @@ class UpdateRule:
     @functools.cached_property
     def live(self) -> Kernel:
         """The update of the rows of a table that move."""
-        return self._kernel(_LIVE, "inout", "in", "live: inout[uint8], " + _SPARSE, " -> int", T=FLOATS, I=INDICES)
+        return self._kernel(
+            _LIVE, "inout", "in", "live: inout[uint8], words: in[uint64], " + _SPARSE, " -> int", T=FLOATS, I=INDICES
+        )
 
     def _kernel(self, template: str, arrays: str, gradient: str, rest: str, result: str, **variables: Any) -> Kernel:
         slots = "".join(f"{name}, " for name in self.state[1:])

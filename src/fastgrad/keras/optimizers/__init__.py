@@ -1,0 +1,82 @@
+"""``keras.optimizers``: how gradients change weights."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastgrad.keras.optimizers import schedules as schedules
+from fastgrad.keras.optimizers.adadelta import Adadelta as Adadelta
+from fastgrad.keras.optimizers.adafactor import Adafactor as Adafactor
+from fastgrad.keras.optimizers.adagrad import Adagrad as Adagrad
+from fastgrad.keras.optimizers.adam import Adam as Adam
+from fastgrad.keras.optimizers.adam import AdamW as AdamW
+from fastgrad.keras.optimizers.adamax import Adamax as Adamax
+from fastgrad.keras.optimizers.ftrl import Ftrl as Ftrl
+from fastgrad.keras.optimizers.lion import Lion as Lion
+from fastgrad.keras.optimizers.loss_scale_optimizer import LossScaleOptimizer as LossScaleOptimizer
+from fastgrad.keras.optimizers.nadam import Nadam as Nadam
+from fastgrad.keras.optimizers.optimizer import Optimizer as Optimizer
+from fastgrad.keras.optimizers.rmsprop import RMSprop as RMSprop
+from fastgrad.keras.optimizers.sgd import SGD as SGD
+from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_keras_object
+
+_BY_NAME: dict[str, Any] = {
+    kind.__name__.lower(): kind
+    for kind in (
+        Adadelta,
+        Adafactor,
+        Adagrad,
+        Adam,
+        AdamW,
+        Adamax,
+        Ftrl,
+        Lion,
+        LossScaleOptimizer,
+        Nadam,
+        RMSprop,
+        SGD,
+    )
+}
+
+
+def serialize(optimizer: Optimizer) -> Any:
+    """The optimizer's configuration: its class and arguments, as plain dicts and numbers, without its state."""
+    return serialize_keras_object(optimizer)
+
+
+def deserialize(config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Any:
+    """The optimizer that ``serialize`` described.
+
+    Args:
+        config: the description; the names of fastgrad's own optimizers may be in any case.
+        custom_objects: further classes by name.
+    """
+    name = config["class_name"]
+    if name.lower() in _BY_NAME:
+        config = {**config, "class_name": name.lower(), "module": None}
+    return deserialize_keras_object(config, module_objects=_BY_NAME, custom_objects=custom_objects)
+
+
+def from_config(config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Any:
+    """As ``deserialize``."""
+    return deserialize(config, custom_objects)
+
+
+def get(identifier: Any) -> Any:
+    """An optimizer by its name (``"adam"``) or configuration; an optimizer is returned as it is, and None too.
+
+    Raises:
+        ValueError: it means no optimizer.
+    """
+    found = identifier
+    if identifier is None:
+        return None
+    if isinstance(identifier, (str, dict)):
+        try:
+            config = identifier if isinstance(identifier, dict) else {"class_name": identifier, "config": {}}
+            found = deserialize(config)
+        except TypeError:
+            found = None
+    if isinstance(found, Optimizer):
+        return found
+    raise ValueError(f"Could not interpret optimizer identifier: {identifier}")

@@ -1,0 +1,149 @@
+"""``Adafactor``."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from fastgrad.keras.optimizers.arguments import checked_number
+from fastgrad.keras.optimizers.gradients import Rows
+from fastgrad.keras.optimizers.kernel_optimizer import KernelOptimizer
+from fastgrad.keras.optimizers.plan import Plan, is_half
+from fastgrad.kernels.adafactor import adafactor_matrix, adafactor_vector
+from fastgrad.variable import Variable
+
+
+class Adafactor(KernelOptimizer):
+    """Adafactor (Shazeer and Stern, 2018): second moments as products of a row's and a column's mean.
+
+    With ``rho = min(rate, 1 / sqrt(t))`` and ``beta_2 = 1 - t**beta_2_decay``, r and c the running means of
+    ``g**2 + epsilon_1`` over rows and columns, ``v = r / mean(r) * c`` (for vectors the running mean itself) and
+    ``u = g / sqrt(v)``: ``w -= max(epsilon_2, rms(w)) * rho * u / max(1, rms(u) / clip_threshold)``.
+    Every weight of a matrix depends on all its gradients: ``IndexedSlices`` are made dense.
+
+    Args:
+        learning_rate: see ``Optimizer``.
+        beta_2_decay: at most 0; how fast beta_2 goes to 1.
+        epsilon_1: added to the squares.
+        epsilon_2: the least size of the weights that the step is relative to.
+        clip_threshold: the greatest root mean square of u.
+        relative_step: whether a constant rate is bounded by ``1 / sqrt(t)``; the formula above bounds it anyway.
+        weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency,
+        loss_scale_factor, gradient_accumulation_steps, name: see ``Optimizer``.
+
+    Raises:
+        ValueError: a number out of its range.
+    """
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        beta_2_decay: float = -0.8,
+        epsilon_1: float = 1e-30,
+        epsilon_2: float = 1e-3,
+        clip_threshold: float = 1.0,
+        relative_step: bool = True,
+        weight_decay: float | None = None,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
+        use_ema: bool = False,
+        ema_momentum: float = 0.99,
+        ema_overwrite_frequency: int | None = None,
+        loss_scale_factor: float | None = None,
+        gradient_accumulation_steps: int | None = None,
+        name: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            learning_rate=learning_rate,
+            weight_decay=weight_decay,
+            clipnorm=clipnorm,
+            clipvalue=clipvalue,
+            global_clipnorm=global_clipnorm,
+            use_ema=use_ema,
+            ema_momentum=ema_momentum,
+            ema_overwrite_frequency=ema_overwrite_frequency,
+            loss_scale_factor=loss_scale_factor,
+            gradient_accumulation_steps=gradient_accumulation_steps,
+            name=name,
+            **kwargs,
+        )
+        if not (math.isfinite(beta_2_decay) and beta_2_decay <= 0):
+            raise ValueError(f"Adafactor: beta_2_decay must be a finite number, at most 0. Received: {beta_2_decay}")
+        self.beta_2_decay = beta_2_decay
+        self.epsilon_1 = checked_number(epsilon_1, "Adafactor: epsilon_1", low=0.0)
+        self.epsilon_2 = checked_number(epsilon_2, "Adafactor: epsilon_2", low=0.0)
+        self.clip_threshold = checked_number(clip_threshold, "Adafactor: clip_threshold", low=0.0)
+        if not clip_threshold:
+            raise ValueError("Adafactor: clip_threshold must not be 0.")
+        self.relative_step = relative_step
+
+    def build(self, variables: Sequence[Variable]) -> None:
+        """Makes the slots of ``variables``."""
+        if self.built:
+            return
+        super().build(variables)
+        self._r: list[Any] = []
+        self._c: list[Any] = []
+        self._v: list[Any] = []
+        for variable in variables:
+            shape, name = tuple(variable.shape), variable.name.replace("/", "_")
+            matrix = len(shape) >= 2
+            # Vectors have no rows and columns; Keras keeps two integers for them.
+            means = (shape[:-1], (*shape[:-2], shape[-1])) if matrix else ((), ())
+            dtype = variable.dtype if matrix else "int32"
+            self._r.append(self.add_variable(means[0], dtype=dtype, name=name))
+            self._c.append(self.add_variable(means[1], dtype=dtype, name=name))
+            self._v.append(self.add_variable_from_reference(variable, "velocity"))
+
+    def _slot_lists(self) -> Sequence[list[Any]]:
+        return [self._r, self._c, self._v]
+
+    def _numbers(self, rate: float, step: int) -> tuple[float, ...]:
+        beta_2 = 1.0 - float(step) ** self.beta_2_decay
+        return min(rate, step**-0.5), beta_2, self.epsilon_1, self.epsilon_2, self.clip_threshold
+
+    def _run_groups(self, plan: Plan, gradients: Sequence[Any], numbers: tuple[float, ...], amount: float) -> None:
+        for group in plan.groups:
+            members = zip(group.parameters, *group.slots, plan.of(gradients, group), strict=True)
+            for arrays in members:
+                _update_variable(arrays, numbers, amount if group.decays else 0.0)
+
+    def _update_rows(self, position: int, rows: Rows, rate: float, amount: float) -> None:
+        dense = np.zeros_like(self._trainable_variables[position]._array)
+        dense[rows.ids] = rows.values
+        plan = self._plan_of((position,))
+        plan.release()
+        self._run_groups(plan, [dense], self._numbers(rate, self._update_count() + 1), amount)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make this optimizer again, without its state."""
+        return {
+            **super().get_config(),
+            "beta_2_decay": self.beta_2_decay,
+            "epsilon_1": self.epsilon_1,
+            "epsilon_2": self.epsilon_2,
+            "clip_threshold": self.clip_threshold,
+            "relative_step": self.relative_step,
+        }
+
+
+def _update_variable(arrays: Sequence[np.ndarray], numbers: tuple[float, ...], amount: float) -> None:
+    p, r, c, v, g = arrays
+    if not p.size:
+        return
+    if is_half(p.dtype):
+        wide = [array.astype(np.float32) for array in arrays]
+        _update_variable(wide, numbers, amount)
+        with np.errstate(all="ignore"):
+            for array, new in zip((p, r, c, v), wide, strict=False):
+                array[...] = new
+    elif p.ndim < 2:
+        adafactor_vector[p.dtype](p, v, g, p.size, *numbers, amount)
+    else:
+        rows, columns = p.shape[-2:]
+        adafactor_matrix[p.dtype](p, r, c, v, g, math.prod(p.shape[:-2]), rows, columns, *numbers, amount)

@@ -1,0 +1,92 @@
+"""``Adagrad``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from fastgrad.keras.optimizers.arguments import checked_number
+from fastgrad.keras.optimizers.kernel_optimizer import RESTS, KernelOptimizer
+from fastgrad.kernels import optimizers as kernels
+from fastgrad.variable import Variable
+
+
+class Adagrad(KernelOptimizer):
+    """Adagrad (Duchi et al., 2011): the gradient over the root of the sum of all its squares.
+
+    ``a += g**2; w -= rate * g / sqrt(a + epsilon)``. Of ``IndexedSlices`` only their rows are touched.
+
+    Args:
+        learning_rate: see ``Optimizer``.
+        initial_accumulator_value: what the sums start with.
+        epsilon: added inside the root.
+        weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency,
+        loss_scale_factor, gradient_accumulation_steps, name: see ``Optimizer``.
+
+    Raises:
+        ValueError: a number out of its range.
+    """
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        initial_accumulator_value: float = 0.1,
+        epsilon: float = 1e-7,
+        weight_decay: float | None = None,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
+        use_ema: bool = False,
+        ema_momentum: float = 0.99,
+        ema_overwrite_frequency: int | None = None,
+        loss_scale_factor: float | None = None,
+        gradient_accumulation_steps: int | None = None,
+        name: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            learning_rate=learning_rate,
+            weight_decay=weight_decay,
+            clipnorm=clipnorm,
+            clipvalue=clipvalue,
+            global_clipnorm=global_clipnorm,
+            use_ema=use_ema,
+            ema_momentum=ema_momentum,
+            ema_overwrite_frequency=ema_overwrite_frequency,
+            loss_scale_factor=loss_scale_factor,
+            gradient_accumulation_steps=gradient_accumulation_steps,
+            name=name,
+            **kwargs,
+        )
+        what = "Adagrad: initial_accumulator_value"
+        self.initial_accumulator_value = checked_number(initial_accumulator_value, what, low=0.0)
+        self.epsilon = checked_number(epsilon, "Adagrad: epsilon", low=0.0)
+
+    def build(self, variables: Sequence[Variable]) -> None:
+        """Makes the slots of ``variables``."""
+        if self.built:
+            return
+        super().build(variables)
+        first = self.initial_accumulator_value
+        self._accumulators = self.add_optimizer_variables(variables, "accumulator", initializer=first)
+
+    @property
+    def _zero_gradient(self) -> int:
+        return RESTS
+
+    def _slot_lists(self) -> Sequence[list[Any]]:
+        return [self._accumulators]
+
+    def _rule(self) -> kernels.UpdateRule:
+        return kernels.adagrad
+
+    def _numbers(self, rate: float, step: int) -> tuple[float, ...]:
+        return rate, self.epsilon
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make this optimizer again, without its state."""
+        return {
+            **super().get_config(),
+            "initial_accumulator_value": self.initial_accumulator_value,
+            "epsilon": self.epsilon,
+        }

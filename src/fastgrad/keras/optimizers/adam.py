@@ -1,0 +1,156 @@
+"""``Adam`` and ``AdamW``."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from fastgrad.keras.optimizers.arguments import checked_number
+from fastgrad.keras.optimizers.kernel_optimizer import KernelOptimizer
+from fastgrad.kernels import optimizers as kernels
+from fastgrad.variable import Variable
+
+
+class Adam(KernelOptimizer):
+    """Adam (Kingma and Ba, 2014), in the form with "epsilon hat".
+
+    ``m += (1 - beta_1) * (g - m); v += (1 - beta_2) * (g**2 - v)``;
+    ``w -= rate * sqrt(1 - beta_2**t) / (1 - beta_1**t) * m / (sqrt(v) + epsilon)``.
+    Of ``IndexedSlices``, rows that once had a gradient go on moving while their moments fade, as under a dense gradient;
+    rows that never had one cost nothing.
+
+    Args:
+        learning_rate: see ``Optimizer``.
+        beta_1: how much of the first moment stays at each step.
+        beta_2: how much of the second moment stays.
+        epsilon: added to the root of the second moment.
+        amsgrad: whether the greatest second moment so far takes its place (Reddi et al., 2018).
+        weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency,
+        loss_scale_factor, gradient_accumulation_steps, name: see ``Optimizer``.
+
+    Raises:
+        ValueError: a number out of its range.
+    """
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        amsgrad: bool = False,
+        weight_decay: float | None = None,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
+        use_ema: bool = False,
+        ema_momentum: float = 0.99,
+        ema_overwrite_frequency: int | None = None,
+        loss_scale_factor: float | None = None,
+        gradient_accumulation_steps: int | None = None,
+        name: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            learning_rate=learning_rate,
+            weight_decay=weight_decay,
+            clipnorm=clipnorm,
+            clipvalue=clipvalue,
+            global_clipnorm=global_clipnorm,
+            use_ema=use_ema,
+            ema_momentum=ema_momentum,
+            ema_overwrite_frequency=ema_overwrite_frequency,
+            loss_scale_factor=loss_scale_factor,
+            gradient_accumulation_steps=gradient_accumulation_steps,
+            name=name,
+            **kwargs,
+        )
+        self.beta_1 = checked_number(beta_1, "Adam: beta_1", low=0.0, high=1.0, below_high=True)
+        self.beta_2 = checked_number(beta_2, "Adam: beta_2", low=0.0, high=1.0, below_high=True)
+        self.epsilon = checked_number(epsilon, "Adam: epsilon", low=0.0)
+        self.amsgrad = amsgrad
+
+    def build(self, variables: Sequence[Variable]) -> None:
+        """Makes the slots of ``variables``."""
+        if self.built:
+            return
+        super().build(variables)
+        self._momentums, self._velocities = self.add_optimizer_variables(variables, ["momentum", "velocity"])
+        self._velocity_hats = self.add_optimizer_variables(variables, "velocity_hat") if self.amsgrad else []
+
+    def _slot_lists(self) -> Sequence[list[Any]]:
+        slots = [self._momentums, self._velocities]
+        return [*slots, self._velocity_hats] if self._velocity_hats else slots
+
+    def _rule(self) -> kernels.UpdateRule:
+        return kernels.adam_amsgrad if self._velocity_hats else kernels.adam
+
+    def _numbers(self, rate: float, step: int) -> tuple[float, ...]:
+        alpha = rate * math.sqrt(1.0 - self.beta_2**step) / (1.0 - self.beta_1**step)
+        return alpha, self.beta_1, self.beta_2, self.epsilon
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make this optimizer again, without its state."""
+        return {
+            **super().get_config(),
+            "beta_1": self.beta_1,
+            "beta_2": self.beta_2,
+            "epsilon": self.epsilon,
+            "amsgrad": self.amsgrad,
+        }
+
+
+class AdamW(Adam):
+    """Adam with decoupled weight decay (Loshchilov and Hutter, 2017): ``Adam`` whose ``weight_decay`` is 0.004 by default.
+
+    Args:
+        learning_rate: see ``Optimizer``.
+        weight_decay: each step first takes ``weight_decay * learning_rate`` of every weight away from it.
+        beta_1, beta_2, epsilon, amsgrad: see ``Adam``.
+        clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency, loss_scale_factor,
+        gradient_accumulation_steps, name: see ``Optimizer``.
+
+    Raises:
+        ValueError: a number out of its range, or ``weight_decay`` is None.
+    """
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        weight_decay: float = 0.004,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        amsgrad: bool = False,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
+        use_ema: bool = False,
+        ema_momentum: float = 0.99,
+        ema_overwrite_frequency: int | None = None,
+        loss_scale_factor: float | None = None,
+        gradient_accumulation_steps: int | None = None,
+        name: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            learning_rate=learning_rate,
+            beta_1=beta_1,
+            beta_2=beta_2,
+            epsilon=epsilon,
+            amsgrad=amsgrad,
+            weight_decay=weight_decay,
+            clipnorm=clipnorm,
+            clipvalue=clipvalue,
+            global_clipnorm=global_clipnorm,
+            use_ema=use_ema,
+            ema_momentum=ema_momentum,
+            ema_overwrite_frequency=ema_overwrite_frequency,
+            loss_scale_factor=loss_scale_factor,
+            gradient_accumulation_steps=gradient_accumulation_steps,
+            name=name,
+            **kwargs,
+        )
+        if weight_decay is None:
+            raise ValueError("Argument `weight_decay` must be a float. Received: weight_decay=None")

@@ -1,0 +1,38 @@
+"""Checks of the numbers that optimizers are made with: a bad one is refused before anything is trained with it."""
+
+from __future__ import annotations
+
+import math
+from numbers import Real
+from typing import Any
+
+
+def checked_rate(value: Any, what: str) -> float:
+    """A learning rate: a finite number that is not negative.
+
+    Args:
+        value: the number.
+        what: the class and the argument, for the error.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    return checked_number(value, what, low=0.0)
+
+
+def checked_number(value: Any, what: str, low: float, high: float = math.inf, below_high: bool = False) -> Any:
+    """``value``, a finite number from ``low`` to ``high`` (below ``high`` if ``below_high``).
+
+    Raises:
+        ValueError: it is something else.
+    """
+    fits = isinstance(value, Real) and math.isfinite(value) and low <= float(value) <= high
+    if not fits or (below_high and value == high):
+        end = "" if high == math.inf else f" and {'below' if below_high else 'at most'} {high:g}"
+        raise ValueError(f"{what} must be a finite number, at least {low:g}{end}. Received: {value!r}")
+    return value
+
+
+def checked_option(value: Any, what: str) -> Any:
+    """As ``checked_number`` from 0 on, or None."""
+    return None if value is None else checked_number(value, what, low=0.0)

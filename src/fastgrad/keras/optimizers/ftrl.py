@@ -1,0 +1,128 @@
+"""``Ftrl``."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from fastgrad.keras.optimizers.arguments import checked_number
+from fastgrad.keras.optimizers.kernel_optimizer import MOVES, KernelOptimizer
+from fastgrad.kernels import optimizers as kernels
+from fastgrad.variable import Variable
+
+
+class Ftrl(KernelOptimizer):
+    """Follow The Regularized Leader, "proximal" (McMahan et al., 2013), for sparse linear models.
+
+    With ``p = -learning_rate_power``: ``b = a + g**2``;
+    ``z += g + 2 * l2_shrinkage * w - (b**p - a**p) / rate * w``;
+    ``w = (clip(z, -l1, l1) - z) / (b**p / rate + 2 * l2 + beta / rate)``; ``a = b``.
+    All weights are computed anew at each step, so a weight that never had a gradient becomes 0; of ``IndexedSlices`` all
+    rows are gone through, without a dense gradient being made.
+
+    Args:
+        learning_rate: see ``Optimizer``.
+        learning_rate_power: at most 0; -0.5 gives rates that fall as Adagrad's.
+        initial_accumulator_value: what the sums of squares start with.
+        l1_regularization_strength: l1; weights below it become 0.
+        l2_regularization_strength: l2.
+        l2_shrinkage_regularization_strength: l2_shrinkage, which acts on the gradient.
+        beta: makes the first rates smaller.
+        weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency,
+        loss_scale_factor, gradient_accumulation_steps, name: see ``Optimizer``.
+
+    Raises:
+        ValueError: a number out of its range.
+    """
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        learning_rate_power: float = -0.5,
+        initial_accumulator_value: float = 0.1,
+        l1_regularization_strength: float = 0.0,
+        l2_regularization_strength: float = 0.0,
+        l2_shrinkage_regularization_strength: float = 0.0,
+        beta: float = 0.0,
+        weight_decay: float | None = None,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
+        use_ema: bool = False,
+        ema_momentum: float = 0.99,
+        ema_overwrite_frequency: int | None = None,
+        loss_scale_factor: float | None = None,
+        gradient_accumulation_steps: int | None = None,
+        name: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            learning_rate=learning_rate,
+            weight_decay=weight_decay,
+            clipnorm=clipnorm,
+            clipvalue=clipvalue,
+            global_clipnorm=global_clipnorm,
+            use_ema=use_ema,
+            ema_momentum=ema_momentum,
+            ema_overwrite_frequency=ema_overwrite_frequency,
+            loss_scale_factor=loss_scale_factor,
+            gradient_accumulation_steps=gradient_accumulation_steps,
+            name=name,
+            **kwargs,
+        )
+        if not (math.isfinite(learning_rate_power) and learning_rate_power <= 0.0):
+            raise ValueError(
+                f"`learning_rate_power` needs to be negative or zero. Received: learning_rate_power={learning_rate_power}."
+            )
+        for what, value in (
+            ("initial_accumulator_value", initial_accumulator_value),
+            ("l1_regularization_strength", l1_regularization_strength),
+            ("l2_regularization_strength", l2_regularization_strength),
+            ("l2_shrinkage_regularization_strength", l2_shrinkage_regularization_strength),
+            ("beta", beta),
+        ):
+            checked_number(value, f"Ftrl: {what}", low=0.0)
+        self.learning_rate_power = learning_rate_power
+        self.initial_accumulator_value = initial_accumulator_value
+        self.l1_regularization_strength = l1_regularization_strength
+        self.l2_regularization_strength = l2_regularization_strength
+        self.l2_shrinkage_regularization_strength = l2_shrinkage_regularization_strength
+        self.beta = beta
+
+    def build(self, variables: Sequence[Variable]) -> None:
+        """Makes the slots of ``variables``."""
+        if self.built:
+            return
+        super().build(variables)
+        first = self.initial_accumulator_value
+        self._accumulators, self._linears = self.add_optimizer_variables(
+            variables, ["accumulator", "linear"], initializer=[first, "zeros"]
+        )
+
+    @property
+    def _zero_gradient(self) -> int:
+        return MOVES
+
+    def _slot_lists(self) -> Sequence[list[Any]]:
+        return [self._accumulators, self._linears]
+
+    def _rule(self) -> kernels.UpdateRule:
+        return kernels.ftrl
+
+    def _numbers(self, rate: float, step: int) -> tuple[float, ...]:
+        l2 = self.l2_regularization_strength + (self.beta / (2.0 * rate) if self.beta else 0.0)
+        shrinkage = self.l2_shrinkage_regularization_strength
+        return rate, -self.learning_rate_power, self.l1_regularization_strength, l2, shrinkage
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make this optimizer again, without its state."""
+        return {
+            **super().get_config(),
+            "learning_rate_power": self.learning_rate_power,
+            "initial_accumulator_value": self.initial_accumulator_value,
+            "l1_regularization_strength": self.l1_regularization_strength,
+            "l2_regularization_strength": self.l2_regularization_strength,
+            "l2_shrinkage_regularization_strength": self.l2_shrinkage_regularization_strength,
+            "beta": self.beta,
+        }

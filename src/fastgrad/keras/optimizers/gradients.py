@@ -1,0 +1,167 @@
+"""Gradients as optimizers take them: checked, converted, repeated rows summed, clipped.
+
+Callers silence NumPy's floating-point warnings.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fastgrad.errors import InvalidArgumentError
+from fastgrad.indexed_slices import IndexedSlices
+from fastgrad.keras.optimizers.plan import is_half
+from fastgrad.kernels.embedding import order_ids, sum_duplicate_rows
+from fastgrad.kernels.optimizers import sums_of_squares
+from fastgrad.tensor import Tensor, convert_to_tensor
+from fastgrad.variable import Variable
+
+
+class Rows(NamedTuple):
+    """A gradient that is zero but for some rows.
+
+    Attributes:
+        ids: which rows, in increasing order, each once.
+        values: the rows.
+    """
+
+    ids: np.ndarray
+    values: np.ndarray
+
+
+Gradient = np.ndarray | Rows
+
+
+def read_gradient(gradient: Any, variable: Variable, owner: str) -> Gradient:
+    """A gradient in the variable's dtype; repeated rows of an ``IndexedSlices`` are summed.
+
+    Args:
+        gradient: a tensor, ``IndexedSlices`` or array.
+        variable: what it is the gradient of.
+        owner: the optimizer's name, for errors.
+
+    Raises:
+        InvalidArgumentError: another shape than the variable's, or a row that the variable does not have.
+        ValueError: the variable or the gradient is not of a real floating dtype (integer gradients are converted).
+    """
+    wanted = variable._array
+    if type(gradient) is Tensor and gradient._owner is None:
+        array = gradient._array
+        if array.dtype is wanted.dtype and array.shape == wanted.shape and wanted.dtype.kind in "fV":
+            return array
+    if wanted.dtype.kind not in "fV":
+        raise ValueError(
+            f"{owner}: variable '{variable.name}' has dtype {variable.dtype.name}; optimizers update floating variables."
+        )
+    if isinstance(gradient, IndexedSlices):
+        return _read_rows(gradient, variable, owner)
+    tensor = convert_to_tensor(gradient)
+    array = _converted(tensor._array, variable, owner)
+    if array.shape != wanted.shape:
+        raise InvalidArgumentError(
+            f"{owner}: the gradient has shape {list(array.shape)}, but the variable '{variable.name}' has shape "
+            f"{list(variable.shape)}: Incompatible shapes. Each variable needs a gradient of its own shape."
+        )
+    # A gradient that is a variable's value shares memory that is about to change.
+    return array.copy() if array is tensor._array and tensor._owner is not None else array
+
+
+def _converted(array: np.ndarray, variable: Variable, owner: str) -> np.ndarray:
+    dtype = variable._array.dtype
+    if array.dtype == dtype:
+        return array
+    if array.dtype.kind not in "fViu":
+        raise ValueError(
+            f"{owner}: the gradient of '{variable.name}' has dtype {array.dtype.name}, which is not a real number; "
+            f"the variable has dtype {variable.dtype.name}."
+        )
+    return array.astype(dtype)
+
+
+def _read_rows(gradient: IndexedSlices, variable: Variable, owner: str) -> Rows:
+    ids, shape = gradient.indices._array, variable._array.shape
+    values = _converted(gradient.values._array, variable, owner)
+    if not shape or ids.ndim != 1 or values.shape != (len(ids), *shape[1:]):
+        raise InvalidArgumentError(
+            f"{owner}: IndexedSlices with indices of shape {list(ids.shape)} and values of shape {list(values.shape)} are no "
+            f"gradient of the variable '{variable.name}' of shape {list(shape)}: Incompatible shapes."
+        )
+    if ids.dtype not in (np.int32, np.int64):
+        raise InvalidArgumentError(
+            f"{owner}: the indices of IndexedSlices must be int32 or int64, got {ids.dtype.name}."
+        )
+    if gradient.dense_shape is not None and tuple(gradient.dense_shape._array.tolist()) != shape:
+        raise InvalidArgumentError(
+            f"{owner}: IndexedSlices of dense_shape {gradient.dense_shape._array.tolist()} are no gradient of the variable "
+            f"'{variable.name}' of shape {list(shape)}: Incompatible shapes."
+        )
+    return summed_rows(ids, values, shape[0], owner)
+
+
+def summed_rows(ids: np.ndarray, values: np.ndarray, limit: int, owner: str) -> Rows:
+    """Rows by increasing index, the values of repeated ones summed in their order.
+
+    Raises:
+        InvalidArgumentError: an index outside [0, limit).
+    """
+    count = len(ids)
+    order, spare = np.empty(count, np.int64), np.empty(count, np.int64)
+    bad = order_ids[ids.dtype](ids, order, spare, count, limit)
+    if bad >= 0:
+        raise InvalidArgumentError(f"{owner}: indices[{bad}] = {ids[bad]} is not in [0, {limit}).")
+    wide = values.astype(np.float32) if is_half(values.dtype) else values
+    unique, sums = np.empty_like(ids), np.empty_like(wide, order="C")
+    width = math.prod(values.shape[1:])
+    count = sum_duplicate_rows[wide.dtype, ids.dtype](ids, order, wide, unique, sums, count, width)
+    return Rows(unique[:count], sums[:count].astype(values.dtype, copy=False))
+
+
+def scaled(gradient: Gradient, factor: float) -> Gradient:
+    """``gradient * factor``, a new one."""
+    if type(gradient) is Rows:
+        return Rows(gradient.ids, _times(gradient.values, factor))
+    return _times(gradient, factor)
+
+
+def _times(array: Any, factor: float) -> np.ndarray:
+    return np.asarray(array * array.dtype.type(factor))
+
+
+def clipped_by_value(gradients: list[Gradient], limit: float) -> list[Gradient]:
+    """Elements beyond ``limit`` on either side become it."""
+
+    def clip(array: Any) -> np.ndarray:
+        bound = array.dtype.type(limit)
+        return np.asarray(np.minimum(np.maximum(array, -bound), bound))
+
+    return [Rows(g.ids, clip(g.values)) if type(g) is Rows else clip(g) for g in gradients]
+
+
+def clipped_by_norm(gradients: list[Gradient], limit: float) -> list[Gradient]:
+    """Each gradient scaled down to the norm ``limit`` if its own is greater (TensorFlow: tf.clip_by_norm)."""
+    norms = np.sqrt(_squares(gradients)).tolist()
+    return [g if norm <= limit else scaled(g, limit / norm) for g, norm in zip(gradients, norms, strict=True)]
+
+
+def clipped_by_global_norm(gradients: list[Gradient], limit: float) -> list[Gradient]:
+    """All gradients scaled by one factor if their common norm is greater than ``limit``; NaN if it is not finite."""
+    norm = math.sqrt(_squares(gradients).sum())
+    if norm <= limit:
+        return gradients
+    factor = limit / norm if math.isfinite(norm) else math.nan
+    return [scaled(g, factor) for g in gradients]
+
+
+def _squares(gradients: list[Gradient]) -> np.ndarray:
+    """The sum of squares of each gradient, in float64."""
+    arrays: list[Any] = [g.values if type(g) is Rows else g for g in gradients]
+    arrays = [a.astype(np.float32) if is_half(a.dtype) else a for a in arrays]
+    sums = np.empty(len(arrays))
+    for dtype in {a.dtype for a in arrays}:
+        where = [i for i, a in enumerate(arrays) if a.dtype == dtype]
+        found = np.empty(len(where))
+        sums_of_squares[dtype]([arrays[i] for i in where], found)
+        sums[where] = found
+    return sums

@@ -1,0 +1,195 @@
+"""Optimizers whose update is a kernel: one call changes all variables and slots in place."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from fastgrad.keras.optimizers.gradients import Gradient, Rows, read_gradient
+from fastgrad.keras.optimizers.optimizer import Optimizer, decay
+from fastgrad.keras.optimizers.plan import Plan, is_half, release
+from fastgrad.kernels.optimizers import UpdateRule
+from fastgrad.variable import Variable
+
+_SCANNED = 65536
+"""Rows looked at in one go: a mask of a whole table would be a quarter of its size."""
+
+MOVES, RESTS, RESTS_AT_ZERO = range(3)
+"""What a zero gradient does to a row: moves it, leaves it as it is, or leaves it if its slots are zero."""
+
+
+class KernelOptimizer(Optimizer):
+    """The base of fastgrad's own optimizers.
+
+    A subclass says in ``_slot_lists`` which slots it has, in ``_rule`` which kernels update them (see
+    ``kernels/optimizers.py``), and in ``_numbers`` what these are given besides arrays.
+
+    Gradients that are ``IndexedSlices`` give the dense gradient's result (repeated rows are summed first) without
+    making it. Rows that a zero gradient would leave as they are cost nothing: with SGD and Adagrad all rows that
+    have no gradient; with slots that fade (momentum, Adam, RMSprop and most others) those that never had one, while
+    rows that once had one go on moving, as they do under a dense gradient.
+    """
+
+    @property
+    def _zero_gradient(self) -> int:
+        """What a zero gradient does to a row."""
+        return RESTS_AT_ZERO
+
+    def _slot_lists(self) -> Sequence[list[Any]]:
+        """For each kind of slot, in the kernel's order, the slots of all variables."""
+        raise NotImplementedError
+
+    def _rule(self) -> UpdateRule:
+        """The kernels that update the weights and these slots."""
+        raise NotImplementedError
+
+    def _numbers(self, rate: float, step: int) -> tuple[float, ...]:
+        """What the kernels take besides arrays, but for the decay: ``step`` counts from 1."""
+        raise NotImplementedError
+
+    def _begin(self, step: int) -> None:
+        """Called once before each update, for state that is not a variable's."""
+
+    def _apply_plain(self, grads: Sequence[Any], variables: Sequence[Variable]) -> bool:
+        plan = self._plan
+        if plan is None or not plan.is_for(variables) or not self._is_plain():
+            return False
+        rate = self._rate()
+        plan.release()
+        arrays = plan.arrays_of(grads)
+        if arrays is None:
+            return False
+        counter = self._iterations._array
+        count = counter.item()
+        self._run(plan, arrays, rate, count + 1)
+        counter[()] = count + 1
+        return True
+
+    def _is_plain(self) -> bool:
+        """Whether none of the options needs more than the kernel."""
+        return not (
+            self.clipnorm
+            or self.clipvalue
+            or self.global_clipnorm
+            or self.use_ema
+            or self.gradient_accumulation_steps
+            or self.loss_scale_factor is not None
+        )
+
+    def _update(self, variables: list[Variable], gradients: list[Gradient], rate: float) -> None:
+        if type(self).update_step is not KernelOptimizer.update_step:
+            self._begin(self._update_count() + 1)
+            super()._update(variables, gradients, rate)
+            return
+        step = self._update_count() + 1
+        positions = [self._positions[id(variable)] for variable in variables]
+        dense = [i for i, gradient in enumerate(gradients) if type(gradient) is not Rows]
+        plan = self._plan_of(tuple([positions[i] for i in dense]))
+        plan.release()
+        self._run(plan, [gradients[i] for i in dense], rate, step)
+        for i, gradient in enumerate(gradients):
+            if type(gradient) is Rows:
+                self._update_rows(positions[i], gradient, rate, (self.weight_decay or 0.0) * rate)
+
+    def update_step(self, gradient: Any, variable: Variable, learning_rate: Any) -> None:
+        """Updates one variable, without decay and clipping: for subclasses that do something around it."""
+        found = read_gradient(gradient, variable, type(self).__name__)
+        position, rate = self._positions[id(variable)], float(learning_rate)
+        if type(found) is Rows:
+            self._update_rows(position, found, rate, 0.0)
+            return
+        plan = self._plan_of((position,))
+        plan.release()
+        self._run_groups(plan, [found], self._numbers(rate, self._update_count() + 1), 0.0)
+
+    def _plan_of(self, positions: tuple[int, ...]) -> Plan:
+        plan = self._plans.get(positions)
+        if plan is None:
+            variables = [self._trainable_variables[i] for i in positions]
+            slots = [[kind[i] for i in positions] for kind in self._slot_lists()]
+            plan = self._plans[positions] = Plan(
+                variables, slots, self._iterations, [self._use_weight_decay(v) for v in variables]
+            )
+        if all(variable.constraint is None for variable in plan.variables):
+            self._plan = plan
+        return plan
+
+    def _run(self, plan: Plan, gradients: Sequence[Any], rate: float, step: int) -> None:
+        self._begin(step)
+        self._run_groups(plan, gradients, self._numbers(rate, step), (self.weight_decay or 0.0) * rate)
+
+    def _run_groups(self, plan: Plan, gradients: Sequence[Any], numbers: tuple[float, ...], amount: float) -> None:
+        if self._live:
+            for variable in plan.variables:
+                self._live.pop(self._positions[id(variable)], None)
+        kernel = self._rule().variables
+        for group in plan.groups:
+            run = self._run_half if group.half else kernel[group.dtype]
+            run(group.parameters, *group.slots, plan.of(gradients, group), *numbers, amount if group.decays else 0.0)
+
+    def _run_half(self, *arguments: Any) -> None:
+        """The kernel on float32 copies of float16 or bfloat16 arrays, rounded back."""
+        lists = [argument for argument in arguments if isinstance(argument, (list, tuple))]
+        wide = [[array.astype(np.float32) for array in arrays] for arrays in lists]
+        self._rule().variables[wide[0][0].dtype](*wide, *arguments[len(lists) :])
+        with np.errstate(all="ignore"):
+            for old, new in zip(lists[:-1], wide[:-1], strict=True):
+                for target, array in zip(old, new, strict=True):
+                    target[...] = array
+
+    # ---- some rows of a variable ------------------------------------------------------------------
+
+    def _update_rows(self, position: int, rows: Rows, rate: float, amount: float) -> None:
+        """What the dense gradient with these rows would do, decay included."""
+        variable = self._trainable_variables[position]
+        slots = [kind[position] for kind in self._slot_lists()]
+        if amount and self._use_weight_decay(variable):
+            decay([variable], amount)
+        release((variable, *slots))
+        numbers, rule = self._numbers(rate, self._update_count() + 1), self._rule()
+        moves = self._zero_gradient if getattr(self, "epsilon", 1.0) > 0 else MOVES
+        live = self._live_rows(position, slots) if moves == RESTS_AT_ZERO else None
+        arrays = [variable._array, *[slot._array for slot in slots]]
+        if is_half(variable._array.dtype):
+            self._update_half_rows(arrays, rows, numbers, moves, live)
+            return
+        kernel = (rule.table, rule.rows, rule.live)[moves][variable._array.dtype, rows.ids.dtype]
+        sizes = len(rows.ids), len(variable._array), math.prod(variable._array.shape[1:])
+        flags = () if live is None else (live, live.view(np.uint64))
+        kernel(*arrays, rows.values, *flags, rows.ids, *sizes, *numbers, 0.0)
+
+    def _update_half_rows(
+        self, arrays: list[np.ndarray], rows: Rows, numbers: tuple[float, ...], moves: int, live: np.ndarray | None
+    ) -> None:
+        """As above for float16 and bfloat16: float32 copies of the rows that move, rounded back."""
+        where = rows.ids
+        if live is not None:
+            live[rows.ids] = 1
+            where = np.flatnonzero(live)
+        elif moves == MOVES:
+            where = np.arange(len(arrays[0]))
+        wide = [array[where].astype(np.float32) for array in arrays]
+        gradient = np.zeros_like(wide[0])
+        gradient[np.searchsorted(where, rows.ids)] = rows.values
+        self._rule().variables[gradient.dtype](*[[array] for array in (*wide, gradient)], *numbers, 0.0)
+        for array, new in zip(arrays, wide, strict=True):
+            array[where] = new
+
+    def _live_rows(self, position: int, slots: Sequence[Any]) -> np.ndarray:
+        """For each row whether any of its slots is not zero, in whole words; the kernel adds rows that have a gradient."""
+        live = self._live.get(position)
+        if live is not None and not any(slot.rewritten for slot in slots):
+            return live
+        rows = len(slots[0]._array)
+        live = self._live[position] = np.zeros(-(-rows // 8) * 8, np.uint8)
+        fresh = not int(self._iterations._array) and not self._iterations.rewritten
+        if not fresh or any(slot.rewritten for slot in slots):
+            for slot in slots:
+                table = slot._array.reshape(rows, -1)
+                for start in range(0, rows, _SCANNED):
+                    live[start : min(start + _SCANNED, rows)] |= (table[start : start + _SCANNED] != 0).any(axis=1)
+                slot.rewritten = False
+        return live

@@ -1,0 +1,92 @@
+"""``Lion``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from fastgrad.keras.optimizers.arguments import checked_number
+from fastgrad.keras.optimizers.kernel_optimizer import KernelOptimizer
+from fastgrad.kernels import optimizers as kernels
+from fastgrad.variable import Variable
+
+
+class Lion(KernelOptimizer):
+    """Lion (Chen et al., 2023): the sign of a momentum.
+
+    ``w -= rate * sign(beta_1 * m + (1 - beta_1) * g); m = beta_2 * m + (1 - beta_2) * g``.
+    Of ``IndexedSlices``, rows that once had a gradient go on moving, as under a dense gradient; the others cost nothing.
+
+    Args:
+        learning_rate: see ``Optimizer``; a third to a tenth of Adam's.
+        beta_1: the weight of the momentum in the step, in (0, 1].
+        beta_2: how much of the momentum stays at each step.
+        weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency,
+        loss_scale_factor, gradient_accumulation_steps, name: see ``Optimizer``.
+
+    Raises:
+        ValueError: a number out of its range.
+    """
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.99,
+        weight_decay: float | None = None,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
+        use_ema: bool = False,
+        ema_momentum: float = 0.99,
+        ema_overwrite_frequency: int | None = None,
+        loss_scale_factor: float | None = None,
+        gradient_accumulation_steps: int | None = None,
+        name: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            learning_rate=learning_rate,
+            weight_decay=weight_decay,
+            clipnorm=clipnorm,
+            clipvalue=clipvalue,
+            global_clipnorm=global_clipnorm,
+            use_ema=use_ema,
+            ema_momentum=ema_momentum,
+            ema_overwrite_frequency=ema_overwrite_frequency,
+            loss_scale_factor=loss_scale_factor,
+            gradient_accumulation_steps=gradient_accumulation_steps,
+            name=name,
+            **kwargs,
+        )
+        if not 0 < beta_1 <= 1:
+            raise ValueError(
+                f"Argument `beta_1` must be in the (0, 1] range. Otherwise, the optimizer degenerates to SignSGD. "
+                f"Received: beta_1={beta_1}."
+            )
+        self.beta_1 = beta_1
+        self.beta_2 = checked_number(beta_2, "Lion: beta_2", low=0.0, high=1.0)
+
+    def build(self, variables: Sequence[Variable]) -> None:
+        """Makes the slots of ``variables``."""
+        if self.built:
+            return
+        super().build(variables)
+        self._momentums = self.add_optimizer_variables(variables, "momentum")
+
+    def _slot_lists(self) -> Sequence[list[Any]]:
+        return [self._momentums]
+
+    def _rule(self) -> kernels.UpdateRule:
+        return kernels.lion
+
+    def _numbers(self, rate: float, step: int) -> tuple[float, ...]:
+        return rate, self.beta_1, self.beta_2
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make this optimizer again, without its state."""
+        return {
+            **super().get_config(),
+            "beta_1": self.beta_1,
+            "beta_2": self.beta_2,
+        }

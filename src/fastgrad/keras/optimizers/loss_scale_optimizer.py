@@ -1,0 +1,164 @@
+"""``LossScaleOptimizer``: keeps small gradients of half-precision training from becoming zero."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from fastgrad.indexed_slices import IndexedSlices
+from fastgrad.keras.optimizers.arguments import checked_number
+from fastgrad.keras.optimizers.optimizer import Optimizer
+from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_keras_object
+from fastgrad.tensor import Tensor, convert_to_tensor
+from fastgrad.variable import Variable
+
+_ELSEWHERE = {
+    "weight_decay": None,
+    "clipnorm": None,
+    "global_clipnorm": None,
+    "clipvalue": None,
+    "use_ema": False,
+    "ema_momentum": 0.99,
+    "ema_overwrite_frequency": None,
+    "loss_scale_factor": None,
+    "gradient_accumulation_steps": None,
+}
+"""Arguments that are set on the inner optimizer, with their defaults."""
+
+
+class LossScaleOptimizer(Optimizer):
+    """Scales the loss up and the gradients down again, by a factor that follows from what they hold.
+
+    The factor doubles after ``dynamic_growth_steps`` steps of finite gradients; a step whose gradients are not all
+    finite is skipped, and halves it.
+
+    Args:
+        inner_optimizer: what makes the updates.
+        initial_scale: the first factor.
+        dynamic_growth_steps: after how many finite steps the factor doubles.
+        name: default: the class's name in snake case, made unique.
+
+    Raises:
+        ValueError: an option that belongs to the inner optimizer, or a number that is not positive.
+    """
+
+    def __init__(
+        self,
+        inner_optimizer: Optimizer,
+        initial_scale: float = 2.0**15,
+        dynamic_growth_steps: int = 2000,
+        name: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        if not kwargs.pop("dynamic", True):
+            raise ValueError(
+                "LossScaleOptimizer no longer supports `dynamic=False`. Instead, simply set `loss_scale_factor` directly on "
+                "the `inner_optimizer`."
+            )
+        for option, default in _ELSEWHERE.items():
+            if kwargs.pop(option, default) != default:
+                raise ValueError(
+                    f"LossScaleOptimizer does not support `{option}`. Instead, set `{option}` on the `inner_optimizer`."
+                )
+        if kwargs:
+            raise ValueError(f"LossScaleOptimizer does not support arguments: `{'`, `'.join(kwargs)}`.")
+        if not checked_number(initial_scale, "LossScaleOptimizer: initial_scale", low=0.0):
+            raise ValueError("LossScaleOptimizer: initial_scale must not be 0.")
+        super().__init__(learning_rate=0.0, name=name)
+        self.inner_optimizer = inner_optimizer
+        self.initial_scale = initial_scale
+        self.dynamic_growth_steps = checked_number(
+            dynamic_growth_steps, "LossScaleOptimizer: dynamic_growth_steps", low=1
+        )
+        inner_optimizer.loss_scale_factor = None
+
+    def build(self, variables: Sequence[Variable]) -> None:
+        """Makes the factor, its counter, and the inner optimizer's slots of ``variables``."""
+        self.step_counter = self.add_variable((), dtype="int64", name="step_counter")
+        self.dynamic_scale = self.add_variable((), dtype="float32", name="dynamic_scale")
+        self.dynamic_scale.assign(self.initial_scale)
+        self.inner_optimizer.build(variables)
+        super().build(variables)
+
+    @property
+    def variables(self) -> list[Any]:
+        """The optimizer's own variables, then the inner optimizer's."""
+        return self._variables + self.inner_optimizer.variables
+
+    @property
+    def learning_rate(self) -> Any:
+        """The inner optimizer's."""
+        return self.inner_optimizer.learning_rate
+
+    @learning_rate.setter
+    def learning_rate(self, learning_rate: Any) -> None:
+        self.inner_optimizer.learning_rate = learning_rate
+
+    @property
+    def iterations(self) -> Any:
+        """The inner optimizer's: steps that were skipped do not count."""
+        return self.inner_optimizer.iterations
+
+    def apply(self, grads: Sequence[Any], trainable_variables: Sequence[Variable] | None = None) -> None:
+        """Divides the gradients by the factor and applies them; skips the step if one is not finite.
+
+        Raises:
+            ValueError, InvalidArgumentError: as ``Optimizer.apply``.
+        """
+        if len(grads) == 0:
+            return
+        variables = self._targets(grads, trainable_variables)
+        if not self.built:
+            with np.errstate(all="ignore"):
+                self._read(grads, variables)
+            self.build(list(variables))
+        scale = float(self.dynamic_scale)
+        if all(gradient is None or _is_finite(gradient) for gradient in grads):
+            unscaled = [None if gradient is None else _divided(gradient, scale) for gradient in grads]
+            self.inner_optimizer.apply(unscaled, variables)
+            steps = int(self.step_counter) + 1
+            self.step_counter.assign(0 if steps == self.dynamic_growth_steps else steps)
+            if steps == self.dynamic_growth_steps:
+                self.dynamic_scale.assign(scale * 2.0)
+            return
+        self.step_counter.assign(0)
+        self.dynamic_scale.assign(scale * 0.5)
+
+    def scale_loss(self, loss: Any) -> Any:
+        """The loss times the factor."""
+        return loss * (float(self.dynamic_scale) if self.built else self.initial_scale)
+
+    def finalize_variable_values(self, var_list: Sequence[Variable]) -> None:
+        """The inner optimizer's."""
+        self.inner_optimizer.finalize_variable_values(var_list)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make this optimizer again, without its state."""
+        return {
+            "name": self.name,
+            "inner_optimizer": serialize_keras_object(self.inner_optimizer),
+            "initial_scale": self.initial_scale,
+            "dynamic_growth_steps": self.dynamic_growth_steps,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Any:
+        """The optimizer of which ``config`` is the ``get_config()``."""
+        config = dict(config)
+        inner = deserialize_keras_object(config.pop("inner_optimizer"), custom_objects=custom_objects)
+        return cls(inner, **config)
+
+
+def _is_finite(gradient: Any) -> bool:
+    values = gradient.values if isinstance(gradient, IndexedSlices) else convert_to_tensor(gradient)
+    return bool(np.isfinite(values._array).all())
+
+
+def _divided(gradient: Any, scale: float) -> Any:
+    if isinstance(gradient, IndexedSlices):
+        return IndexedSlices(_divided(gradient.values, scale), gradient.indices, gradient.dense_shape)
+    array = convert_to_tensor(gradient)._array
+    with np.errstate(all="ignore"):
+        return Tensor(np.asarray(array / array.dtype.type(scale)))

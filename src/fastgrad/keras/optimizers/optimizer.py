@@ -1,0 +1,389 @@
+"""``Optimizer``: what all optimizers share, from reading gradients to moving averages of the weights."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from fastgrad.indexed_slices import IndexedSlices
+from fastgrad.keras.optimizers.arguments import checked_number, checked_option
+from fastgrad.keras.optimizers.gradients import (
+    Gradient,
+    Rows,
+    clipped_by_global_norm,
+    clipped_by_norm,
+    clipped_by_value,
+    read_gradient,
+    scaled,
+)
+from fastgrad.keras.optimizers.plan import Plan, is_half, release
+from fastgrad.keras.optimizers.state import OptimizerState
+from fastgrad.kernels.optimizers import decay_weights, moving_average
+from fastgrad.tensor import Tensor, convert_to_tensor
+from fastgrad.variable import Variable
+
+
+class Optimizer(OptimizerState):
+    """The base of optimizers.
+
+    A subclass of your own defines ``build`` (make slots with ``add_variable_from_reference``) and
+    ``update_step(gradient, variable, learning_rate)``, as in Keras.
+
+    Args:
+        learning_rate: a float, a ``LearningRateSchedule``, or a function of no arguments that gives the rate.
+        weight_decay: each step first takes ``weight_decay * learning_rate`` of every weight away from it.
+        clipnorm: the greatest norm that the gradient of one variable may have; a greater one is scaled down.
+        clipvalue: the greatest magnitude of a gradient's element.
+        global_clipnorm: the greatest norm of all gradients together. At most one of the three is given.
+        use_ema: whether to keep a moving average of the weights; ``finalize_variable_values`` puts it in their place.
+        ema_momentum: how much of the average stays at each step.
+        ema_overwrite_frequency: after how many steps the average replaces the weights; never if None.
+        loss_scale_factor: gradients are divided by it; ``scale_loss`` multiplies the loss by it.
+        gradient_accumulation_steps: the weights change at every so manieth call, by the mean of the gradients since.
+        name: default: the class's name in snake case, made unique.
+
+    Raises:
+        ValueError: a number that is not finite, negative or out of its range; two kinds of clipping; unknown arguments.
+    """
+
+    def __init__(
+        self,
+        learning_rate: Any,
+        weight_decay: float | None = None,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
+        use_ema: bool = False,
+        ema_momentum: float = 0.99,
+        ema_overwrite_frequency: int | None = None,
+        loss_scale_factor: float | None = None,
+        gradient_accumulation_steps: int | None = None,
+        name: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        kind = type(self).__name__
+        if kwargs.pop("decay", None) is not None:
+            warnings.warn("Argument `decay` is no longer supported and will be ignored.", stacklevel=3)
+        if kwargs:
+            raise ValueError(f"Argument(s) not recognized: {kwargs}")
+        if sum(limit is not None for limit in (clipnorm, clipvalue, global_clipnorm)) > 1:
+            raise ValueError(
+                f"Only one of `clipnorm`, `clipvalue` and `global_clipnorm` can be set. Received: clipnorm={clipnorm}, "
+                f"clipvalue={clipvalue}, global_clipnorm={global_clipnorm}"
+            )
+        if gradient_accumulation_steps and not gradient_accumulation_steps >= 2:
+            raise ValueError(
+                f"`gradient_accumulation_steps` must be an integer >= 2. Received: "
+                f"gradient_accumulation_steps={gradient_accumulation_steps}"
+            )
+        if use_ema:
+            _check_average(ema_momentum, ema_overwrite_frequency)
+        super().__init__(learning_rate, name)
+        self.weight_decay = checked_option(weight_decay, f"{kind}: weight_decay")
+        self.clipnorm = checked_option(clipnorm, f"{kind}: clipnorm")
+        self.global_clipnorm = checked_option(global_clipnorm, f"{kind}: global_clipnorm")
+        self.clipvalue = checked_option(clipvalue, f"{kind}: clipvalue")
+        self.use_ema = use_ema
+        self.ema_momentum = ema_momentum
+        self.ema_overwrite_frequency = ema_overwrite_frequency
+        self.loss_scale_factor = loss_scale_factor
+        if loss_scale_factor is not None and not checked_number(
+            loss_scale_factor, f"{kind}: loss_scale_factor", low=0.0
+        ):
+            raise ValueError(f"{kind}: loss_scale_factor must not be 0.")
+        self.gradient_accumulation_steps = gradient_accumulation_steps
+        self._undecayed: list[Variable] = []
+        self._undecayed_names: re.Pattern[str] | None = None
+        self._plans: dict[tuple[int, ...], Plan] = {}
+        self._plan: Plan | None = None
+        self._live: dict[int, np.ndarray] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_plans": {}, "_plan": None, "_live": {}}
+
+    def build(self, variables: Sequence[Variable]) -> None:
+        """Makes the slots of ``variables``; called by the first ``apply``. A subclass calls it first, then makes its own."""
+        variables = list(variables)
+        if self.use_ema:
+            self._averages = self.add_optimizer_variables(variables, "average")
+        if self.gradient_accumulation_steps:
+            self._accumulated = self.add_optimizer_variables(variables, "gradient_accumulator")
+        self._trainable_variables = variables
+        self._positions = {id(variable): position for position, variable in enumerate(variables)}
+        self.built = True
+
+    # ---- updates -----------------------------------------------------------------------------------
+
+    def apply_gradients(self, grads_and_vars: Iterable[tuple[Any, Variable]]) -> Any:
+        """Updates variables by their gradients.
+
+        Args:
+            grads_and_vars: pairs of a gradient (a tensor, ``IndexedSlices``, or None to leave the variable as it is) and
+                its variable.
+
+        Returns:
+            The step counter, ``iterations``.
+
+        Raises:
+            ValueError: no pair, no gradient at all, or a variable that the optimizer was not built for.
+            InvalidArgumentError: a gradient that does not fit its variable. Nothing has changed after an error.
+        """
+        pairs = list(grads_and_vars)
+        if not pairs:
+            raise ValueError(
+                "apply_gradients: not enough values to unpack: there is no pair of a gradient and a variable."
+            )
+        self.apply(*zip(*pairs, strict=True))
+        return self._iterations
+
+    def apply(self, grads: Sequence[Any], trainable_variables: Sequence[Variable] | None = None) -> None:
+        """Updates ``trainable_variables`` by ``grads``, or the variables the optimizer was built with.
+
+        Raises:
+            ValueError, InvalidArgumentError: as ``apply_gradients``; different numbers of gradients and variables.
+        """
+        if len(grads) == 0:
+            return
+        variables = self._targets(grads, trainable_variables)
+        if not self._apply_plain(grads, variables):
+            self._apply_checked(grads, variables)
+
+    def _apply_plain(self, grads: Sequence[Any], variables: Sequence[Variable]) -> bool:
+        """A short way for an update that needs none of this class's options; False, and nothing done, if there is none."""
+        return False
+
+    def _targets(self, grads: Sequence[Any], variables: Sequence[Variable] | None) -> Sequence[Variable]:
+        if variables is None:
+            if not self.built:
+                raise ValueError(
+                    "When passing `grads` without `variables`, the optimizer must already be built on a list of variables. "
+                    "Call `optimizer.build(trainable_variables)` first. "
+                )
+            variables = self._trainable_variables
+        if len(grads) != len(variables):
+            raise ValueError(
+                f"When passing `grads` as a list of gradient tensors, the gradients must match the variables one-to-one. "
+                f"Received a list of {len(grads)} gradients for {len(variables)} trainable variables."
+            )
+        return variables
+
+    def _read(self, grads: Sequence[Any], variables: Sequence[Variable]) -> list[tuple[Variable, Gradient]]:
+        """The variables that have a gradient, and it, all checked."""
+        name = type(self).__name__
+        for variable in variables:
+            if not isinstance(variable, Variable):
+                raise ValueError(
+                    f"{name}: can only update variables, got {variable!r} of type {type(variable).__name__}."
+                )
+            if self.built and id(variable) not in self._positions:
+                raise ValueError(
+                    f"Unknown variable: {variable}. This optimizer can only be called for the variables it was originally "
+                    "built with. When working with a new set of variables, you should recreate a new optimizer instance."
+                )
+        found = [(v, read_gradient(g, v, name)) for g, v in zip(grads, variables, strict=True) if g is not None]
+        if not found:
+            raise ValueError("No gradients provided for any variable.")
+        return found
+
+    def _apply_checked(self, grads: Sequence[Any], variables: Sequence[Variable]) -> None:
+        """Any update. All that can fail comes before the first write."""
+        with np.errstate(all="ignore"):
+            self._apply_found(self._read(grads, variables), grads, variables)
+
+    def _apply_found(
+        self, found: list[tuple[Variable, Gradient]], grads: Sequence[Any], variables: Sequence[Variable]
+    ) -> None:
+        if len(found) < len(variables):
+            missing = [getattr(v, "path", v.name) for g, v in zip(grads, variables, strict=True) if g is None]
+            warnings.warn(
+                f"Gradients do not exist for variables {missing} when minimizing the loss. If using `model.compile()`, "
+                "did you forget to provide a `loss` argument?",
+                stacklevel=5,
+            )
+        if not self.built:
+            self.build(list(variables))
+            self.built = True
+        targets, gradients = [v for v, _ in found], [g for _, g in found]
+        rate = self._rate()
+        if self.loss_scale_factor is not None:
+            gradients = [scaled(g, 1.0 / self.loss_scale_factor) for g in gradients]
+        if not self.gradient_accumulation_steps:
+            self._update(targets, self._clipped(gradients), rate)
+        else:
+            self._accumulate(targets, gradients, rate)
+        if self.use_ema:
+            self._average()
+        for variable in targets:
+            if variable.constraint is not None:
+                variable.assign(variable.constraint(variable))
+        release((self._iterations,))
+        self._iterations._array[...] += 1
+
+    def _update(self, variables: list[Variable], gradients: list[Gradient], rate: float) -> None:
+        """One real update, weight decay included, by ``update_step``."""
+        if self.weight_decay is not None:
+            decay([v for v in variables if self._use_weight_decay(v)], self.weight_decay * rate)
+        learning_rate = self.learning_rate
+        for variable, gradient in zip(variables, gradients, strict=True):
+            self.update_step(_as_tensor(gradient, variable), variable, learning_rate)
+
+    def update_step(self, gradient: Any, variable: Variable, learning_rate: Any) -> None:
+        """Updates one variable: what a subclass of one's own defines.
+
+        Args:
+            gradient: its gradient, a tensor or ``IndexedSlices``.
+            variable: what to change, best by ``assign``, ``assign_add`` and ``assign_sub`` of the optimizer.
+            learning_rate: the rate.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must define update_step(gradient, variable, learning_rate).")
+
+    def _clipped(self, gradients: list[Gradient]) -> list[Gradient]:
+        if self.clipnorm:
+            return clipped_by_norm(gradients, self.clipnorm)
+        if self.global_clipnorm:
+            return clipped_by_global_norm(gradients, self.global_clipnorm)
+        return clipped_by_value(gradients, self.clipvalue) if self.clipvalue else gradients
+
+    def _accumulate(self, variables: list[Variable], gradients: list[Gradient], rate: float) -> None:
+        """Adds the gradients to their accumulators; at the last of the steps updates by the means, and starts anew."""
+        steps = self.gradient_accumulation_steps or 1
+        slots = [self._accumulated[self._positions[id(v)]] for v in variables]
+        release(slots)
+        for slot, gradient in zip(slots, gradients, strict=True):
+            if type(gradient) is Rows:
+                slot._array[gradient.ids] += gradient.values
+            else:
+                slot._array[...] += gradient
+        if (int(self._iterations._array) + 1) % steps == 0:
+            means: list[Gradient] = [np.divide(slot._array, steps, out=slot._array) for slot in slots]
+            self._update(variables, self._clipped(means), rate)
+            release(self._accumulated)
+            for slot in self._accumulated:
+                slot._array.fill(0)
+
+    def _average(self) -> None:
+        """Moves the averages towards the weights; the first step copies them."""
+        count = self._update_count()
+        momentum = self.ema_momentum if count else 0.0
+        release(self._averages)
+        for variable, average in zip(self._trainable_variables, self._averages, strict=True):
+            weights = variable._array
+            if is_half(weights.dtype):
+                mixed = average._array.astype(np.float32) * momentum + weights.astype(np.float32) * (1.0 - momentum)
+                average._array[...] = mixed
+            elif weights.dtype.kind == "f":
+                moving_average.variables[weights.dtype]([average._array], [weights], momentum)
+        if self.ema_overwrite_frequency and (count + 1) % self.ema_overwrite_frequency == 0:
+            self._overwrite(self._trainable_variables)
+
+    def _overwrite(self, variables: Sequence[Variable]) -> None:
+        for variable, average in zip(variables, self._averages, strict=True):
+            variable.assign(average._read())
+
+    def finalize_variable_values(self, var_list: Sequence[Variable]) -> None:
+        """With ``use_ema``, puts the moving averages in the place of the weights ``var_list``.
+
+        Raises:
+            ValueError: their number differs from that of the averages.
+        """
+        if self.use_ema:
+            if len(var_list) != len(self._averages):
+                raise ValueError(
+                    f"The length of model variables ({len(var_list)}) to override does not match the length of model "
+                    f"variables stored in the optimizer ({len(self._averages)}). Please check if the optimizer was called on "
+                    "your model."
+                )
+            self._overwrite(var_list)
+
+    def scale_loss(self, loss: Any) -> Any:
+        """The loss times ``loss_scale_factor``, for the gradients that will be divided by it."""
+        return loss if self.loss_scale_factor is None else loss * self.loss_scale_factor
+
+    def exclude_from_weight_decay(
+        self, var_list: Iterable[Variable] | None = None, var_names: Iterable[str] | None = None
+    ) -> None:
+        """Says which variables ``weight_decay`` is not for.
+
+        Args:
+            var_list: variables.
+            var_names: texts; a variable whose name contains one of them (as a regular expression) is left out.
+        """
+        self._undecayed = list(var_list or ())
+        self._plans, self._plan = {}, None
+        names = set(var_names or ())
+        self._undecayed_names = re.compile("|".join(sorted(names))) if names else None
+
+    def _use_weight_decay(self, variable: Variable) -> bool:
+        if any(variable is other for other in self._undecayed):
+            return False
+        return self._undecayed_names is None or self._undecayed_names.search(variable.name) is None
+
+    # ---- for subclasses' update_step ----------------------------------------------------------------
+
+    def assign(self, variable: Variable, value: Any) -> None:
+        """Gives ``variable`` the value, cast to its dtype; of ``IndexedSlices`` it takes the rows."""
+        self._assign(variable, value, variable.assign, np.ndarray.__setitem__)
+
+    def assign_add(self, variable: Variable, value: Any) -> None:
+        """Adds the value, cast to the dtype of ``variable``; the rows of ``IndexedSlices`` to theirs."""
+        self._assign(variable, value, variable.assign_add, np.add.at)
+
+    def assign_sub(self, variable: Variable, value: Any) -> None:
+        """Subtracts the value, cast to the dtype of ``variable``; the rows of ``IndexedSlices`` from theirs."""
+        self._assign(variable, value, variable.assign_sub, np.subtract.at)
+
+    def _assign(self, variable: Variable, value: Any, dense: Callable[[Any], Any], sparse: Callable[..., Any]) -> None:
+        if isinstance(value, IndexedSlices):
+            rows = read_gradient(value, variable, type(self).__name__)
+            sparse(variable._writable(), rows.ids, rows.values)  # type: ignore[union-attr]  # of slices come rows
+            return
+        tensor = value if isinstance(value, Tensor) else convert_to_tensor(value)
+        dense(tensor._array.astype(variable._array.dtype, copy=False))
+
+    # ---- as configurations ---------------------------------------------------------------------------
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make this optimizer again, without its state."""
+        return {
+            **super().get_config(),
+            "weight_decay": self.weight_decay,
+            "clipnorm": self.clipnorm,
+            "global_clipnorm": self.global_clipnorm,
+            "clipvalue": self.clipvalue,
+            "use_ema": self.use_ema,
+            "ema_momentum": self.ema_momentum,
+            "ema_overwrite_frequency": self.ema_overwrite_frequency,
+            "loss_scale_factor": self.loss_scale_factor,
+            "gradient_accumulation_steps": self.gradient_accumulation_steps,
+        }
+
+
+def _as_tensor(gradient: Gradient, variable: Variable) -> Tensor | IndexedSlices:
+    if isinstance(gradient, Rows):
+        shape = Tensor(np.array(variable.shape, np.int64))
+        return IndexedSlices(Tensor(gradient.values), Tensor(gradient.ids), shape)
+    return Tensor(gradient)
+
+
+def decay(variables: Sequence[Variable], amount: float) -> None:
+    """``v -= v * amount`` for each variable."""
+    release(variables)
+    for variable in variables:
+        array = variable._array
+        if is_half(array.dtype):
+            array[...] = array.astype(np.float32) * (1.0 - amount)
+        elif array.dtype.kind == "f":
+            decay_weights[array.dtype]([array], amount)
+
+
+def _check_average(momentum: Any, frequency: Any) -> None:
+    if not 0 <= momentum <= 1:
+        raise ValueError(f"`ema_momentum` must be in the range [0, 1]. Received: ema_momentum={momentum}")
+    if frequency and (not isinstance(frequency, int) or frequency < 1):
+        raise ValueError(
+            f"`ema_overwrite_frequency` must be an integer >= 1 or None. Received: ema_overwrite_frequency={frequency}"
+        )

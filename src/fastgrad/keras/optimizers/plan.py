@@ -1,0 +1,112 @@
+"""What an update of certain variables needs, looked up once: their memory, their slots, groups of one dtype."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from operator import is_
+from typing import Any
+
+import numpy as np
+
+from fastgrad.keras.optimizers.variable import OptimizerVariable, Reads
+from fastgrad.recording import recorders
+from fastgrad.tensor import Tensor
+from fastgrad.variable import Variable
+
+
+class Group:
+    """Variables of one dtype that are all decayed, or not, by one kernel call.
+
+    Attributes:
+        positions: their places among the plan's variables.
+        parameters: their memory.
+        slots: for each kind of slot, the memory of theirs.
+        dtype: their dtype.
+        decays: whether weight decay is for them.
+    """
+
+    __slots__ = ("decays", "dtype", "half", "parameters", "positions", "slots")
+
+    def __init__(self, positions: list[int], variables: Sequence[Variable], slots: Sequence[Any], decays: bool) -> None:
+        self.positions = positions
+        self.parameters = tuple([variables[i]._array for i in positions])
+        self.slots = [tuple([kind[i]._array for i in positions]) for kind in slots]
+        self.dtype = self.parameters[0].dtype
+        self.half = is_half(self.dtype)
+        self.decays = decays
+
+
+class Plan:
+    """An update of ``variables``, in this order.
+
+    Args:
+        variables: what is updated.
+        slots: for each kind of slot, the slot variable of each of them.
+        counter: the optimizer's step counter, which changes with them.
+        decays: whether weight decay is for each of them.
+    """
+
+    def __init__(
+        self,
+        variables: Sequence[Variable],
+        slots: Sequence[Sequence[OptimizerVariable]],
+        counter: OptimizerVariable,
+        decays: Sequence[bool],
+    ) -> None:
+        self.variables = tuple(variables)
+        self._dtypes = [variable._array.dtype for variable in variables]
+        self._shapes = [variable._array.shape for variable in variables]
+        self._state = [counter, *[slot for kind in slots for slot in kind]]
+        self._released = -1
+        members: dict[Any, list[int]] = {}
+        for position, variable in enumerate(variables):
+            members.setdefault((variable._array.dtype, decays[position]), []).append(position)
+        self.groups = [Group(where, variables, slots, key[1]) for key, where in members.items()]
+        self.single = len(self.groups) == 1
+
+    def is_for(self, variables: Sequence[Any]) -> bool:
+        """Whether these are the variables of this plan."""
+        return len(variables) == len(self.variables) and all(map(is_, variables, self.variables))
+
+    def arrays_of(self, gradients: Sequence[Any]) -> list[np.ndarray] | None:
+        """The gradients' arrays if they are tensors of the variables' shapes and dtypes, else None."""
+        for gradient in gradients:
+            if type(gradient) is not Tensor:
+                return None
+        arrays = [gradient._array for gradient in gradients]
+        if [array.shape for array in arrays] == self._shapes and [array.dtype for array in arrays] == self._dtypes:
+            return arrays
+        return None
+
+    def release(self) -> None:
+        """Frees all memory of the plan for writing: tensors that share it get bytes of their own."""
+        release(self.variables)
+        if self._released != Reads.last or recorders.active:
+            release(self._state)
+            self._released = Reads.last
+
+    def of(self, gradients: Sequence[Any], group: Group) -> Any:
+        """The members of ``gradients`` that belong to ``group``."""
+        return gradients if self.single else [gradients[i] for i in group.positions]
+
+
+def release(variables: Iterable[Variable]) -> None:
+    """Frees the variables' memory for writing, as ``Variable._writable`` does, with a short way for the usual case."""
+    if recorders.active:
+        for variable in variables:
+            Variable._writable(variable)
+        return
+    for variable in variables:
+        snapshot = variable._snapshot
+        if snapshot is not None:
+            if snapshot() is None and not variable._views:
+                variable._snapshot = None
+            else:
+                Variable._writable(variable)
+        elif variable._views:
+            Variable._writable(variable)
+
+
+def is_half(dtype: np.dtype) -> bool:
+    """Whether kernels compute in float32 for this dtype: float16 and bfloat16."""
+    return dtype.itemsize == 2

@@ -1,0 +1,36 @@
+"""``keras.optimizers.schedules``: learning rates that depend on the step."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastgrad.keras.optimizers.schedules.cosine import CosineDecay as CosineDecay
+from fastgrad.keras.optimizers.schedules.cosine import CosineDecayRestarts as CosineDecayRestarts
+from fastgrad.keras.optimizers.schedules.learning_rate_schedule import ExponentialDecay as ExponentialDecay
+from fastgrad.keras.optimizers.schedules.learning_rate_schedule import InverseTimeDecay as InverseTimeDecay
+from fastgrad.keras.optimizers.schedules.learning_rate_schedule import LearningRateSchedule as LearningRateSchedule
+from fastgrad.keras.optimizers.schedules.learning_rate_schedule import PiecewiseConstantDecay as PiecewiseConstantDecay
+from fastgrad.keras.optimizers.schedules.learning_rate_schedule import PolynomialDecay as PolynomialDecay
+from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_keras_object
+
+_ALL: dict[str, Any] = {
+    kind.__name__: kind
+    for kind in (
+        CosineDecay,
+        CosineDecayRestarts,
+        ExponentialDecay,
+        InverseTimeDecay,
+        PiecewiseConstantDecay,
+        PolynomialDecay,
+    )
+}
+
+
+def serialize(learning_rate_schedule: LearningRateSchedule) -> Any:
+    """The schedule's configuration: its class and arguments, as plain dicts and numbers."""
+    return serialize_keras_object(learning_rate_schedule)
+
+
+def deserialize(config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Any:
+    """The schedule that ``serialize`` described; ``custom_objects`` are classes by name."""
+    return deserialize_keras_object(config, module_objects=_ALL, custom_objects=custom_objects)

@@ -1,0 +1,127 @@
+"""Cosine schedules (Loshchilov and Hutter, 2016: SGDR)."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from fastgrad.keras.optimizers.arguments import checked_rate
+from fastgrad.keras.optimizers.schedules.learning_rate_schedule import Formula
+
+
+class CosineDecay(Formula):
+    """``start * ((1 - alpha) * (1 + cos(pi * t)) / 2 + alpha)`` with ``t = step / decay_steps``, at most 1.
+
+    With ``warmup_target`` the rate first goes in a straight line from ``initial_learning_rate`` to it, and the decay
+    starts there.
+
+    Args:
+        initial_learning_rate: the rate at step 0.
+        decay_steps: how long the decay takes.
+        alpha: the fraction of the rate that is left at the end.
+        name: part of the configuration.
+        warmup_target: where the rate goes first, or None.
+        warmup_steps: how long that takes.
+
+    Raises:
+        ValueError: ``decay_steps`` is not positive, or a rate not finite or negative.
+    """
+
+    def __init__(
+        self,
+        initial_learning_rate: float,
+        decay_steps: int,
+        alpha: float = 0.0,
+        name: str = "CosineDecay",
+        warmup_target: float | None = None,
+        warmup_steps: int = 0,
+    ) -> None:
+        self.initial_learning_rate = checked_rate(initial_learning_rate, "CosineDecay: initial_learning_rate")
+        self.decay_steps = self._check_steps("decay_steps", decay_steps)
+        self.alpha = alpha
+        self.name = name
+        self.warmup_target = (
+            None if warmup_target is None else checked_rate(warmup_target, "CosineDecay: warmup_target")
+        )
+        self.warmup_steps = warmup_steps
+
+    def _rate(self, step: np.ndarray) -> Any:
+        if self.warmup_target is None:
+            return self._decayed(self.initial_learning_rate, step)
+        rise = self.warmup_target - self.initial_learning_rate
+        rising = rise * step / self.warmup_steps + self.initial_learning_rate if self.warmup_steps else step
+        return np.where(step < self.warmup_steps, rising, self._decayed(self.warmup_target, step - self.warmup_steps))
+
+    def _decayed(self, start: float, step: np.ndarray) -> Any:
+        fraction = np.minimum(step, self.decay_steps) / self.decay_steps
+        return start * ((1.0 - self.alpha) * 0.5 * (1.0 + np.cos(math.pi * fraction)) + self.alpha)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make this schedule again."""
+        return {
+            "initial_learning_rate": self.initial_learning_rate,
+            "decay_steps": self.decay_steps,
+            "alpha": self.alpha,
+            "name": self.name,
+            "warmup_target": self.warmup_target,
+            "warmup_steps": self.warmup_steps,
+        }
+
+
+class CosineDecayRestarts(Formula):
+    """A cosine decay that starts again whenever it has ended.
+
+    Args:
+        initial_learning_rate: the rate at step 0.
+        first_decay_steps: the length of the first period.
+        t_mul: each period is this many times as long as the one before.
+        m_mul: each period starts at this fraction of the start before.
+        alpha: the fraction of the rate that is left at a period's end.
+        name: part of the configuration.
+
+    Raises:
+        ValueError: ``first_decay_steps`` is not positive, or the rate not finite or negative.
+    """
+
+    def __init__(
+        self,
+        initial_learning_rate: float,
+        first_decay_steps: int,
+        t_mul: float = 2.0,
+        m_mul: float = 1.0,
+        alpha: float = 0.0,
+        name: str = "SGDRDecay",
+    ) -> None:
+        self.initial_learning_rate = checked_rate(initial_learning_rate, "CosineDecayRestarts: initial_learning_rate")
+        self.first_decay_steps = self._check_steps("first_decay_steps", first_decay_steps)
+        self._t_mul = t_mul
+        self._m_mul = m_mul
+        self.alpha = alpha
+        self.name = name
+
+    def _rate(self, step: np.ndarray) -> Any:
+        time = step / self.first_decay_steps
+        if self._t_mul == 1.0:
+            period = np.floor(time)
+            fraction = time - period
+        else:
+            # The first n periods take (1 - t_mul^n) / (1 - t_mul) times the first one's length. A rounding error of the
+            # logarithm must not put a restart off by a step.
+            period = np.floor(np.log(1.0 - time * (1.0 - self._t_mul)) / math.log(self._t_mul) + 1e-9)
+            length = np.power(self._t_mul, period)
+            fraction = (time - (1.0 - length) / (1.0 - self._t_mul)) / length
+        cosine = 0.5 * np.power(self._m_mul, period) * (1.0 + np.cos(math.pi * fraction))
+        return self.initial_learning_rate * ((1.0 - self.alpha) * cosine + self.alpha)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make this schedule again."""
+        return {
+            "initial_learning_rate": self.initial_learning_rate,
+            "first_decay_steps": self.first_decay_steps,
+            "t_mul": self._t_mul,
+            "m_mul": self._m_mul,
+            "alpha": self.alpha,
+            "name": self.name,
+        }

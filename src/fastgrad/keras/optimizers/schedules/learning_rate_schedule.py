@@ -1,0 +1,217 @@
+"""Learning rates that depend on the step (``keras.optimizers.schedules``); each class says its formula."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from fastgrad.keras.optimizers.arguments import checked_rate
+from fastgrad.tensor import Tensor, convert_to_tensor
+
+
+class LearningRateSchedule:
+    """The base of schedules: a subclass defines ``__call__(step)`` and ``get_config()``.
+
+    An optimizer calls it with its step counter as it is before the update.
+    """
+
+    def __call__(self, step: Any) -> Any:
+        """The rate at ``step``, a tensor or variable of integers."""
+        raise NotImplementedError(
+            f"Learning rate schedule '{type(self).__name__}' must override `__call__(self, step)`."
+        )
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make this schedule again."""
+        raise NotImplementedError(
+            f"Learning rate schedule '{type(self).__name__}' must override `get_config()` in order to be serializable."
+        )
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Any:
+        """The schedule of which ``config`` is the ``get_config()``."""
+        return cls(**config)
+
+
+class Formula(LearningRateSchedule):
+    """A schedule that is a function of numbers, ``_rate``: steps may be Python numbers, arrays or tensors of any shape.
+
+    Computed in float64, given as float32.
+    """
+
+    def __call__(self, step: Any) -> Tensor:
+        """The rate at ``step``, a float32 tensor of its shape."""
+        steps = convert_to_tensor(step)._array
+        with np.errstate(all="ignore"):
+            return Tensor(np.asarray(self._rate(steps.astype(np.float64)), np.float32))
+
+    def _rate(self, step: np.ndarray) -> Any:
+        raise NotImplementedError
+
+    def _check_steps(self, name: str, value: Any) -> Any:
+        if value <= 0:
+            raise ValueError(f"Argument `{name}` must be > 0. Received: {name}={value}")
+        return value
+
+
+class ExponentialDecay(Formula):
+    """``initial_learning_rate * decay_rate ** (step / decay_steps)``.
+
+    Args:
+        initial_learning_rate: the rate at step 0.
+        decay_steps: in how many steps the rate is multiplied by ``decay_rate`` once.
+        decay_rate: the factor.
+        staircase: whether the exponent is rounded down to a whole number.
+        name: part of the configuration.
+
+    Raises:
+        ValueError: ``decay_steps`` is not positive, or the rate not finite or negative.
+    """
+
+    def __init__(
+        self,
+        initial_learning_rate: float,
+        decay_steps: int,
+        decay_rate: float,
+        staircase: bool = False,
+        name: str = "ExponentialDecay",
+    ) -> None:
+        self.initial_learning_rate = checked_rate(initial_learning_rate, "ExponentialDecay: initial_learning_rate")
+        self.decay_steps = self._check_steps("decay_steps", decay_steps)
+        self.decay_rate = decay_rate
+        self.staircase = staircase
+        self.name = name
+
+    def _rate(self, step: np.ndarray) -> Any:
+        p = step / self.decay_steps
+        return self.initial_learning_rate * np.power(self.decay_rate, np.floor(p) if self.staircase else p)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make this schedule again."""
+        return {
+            "initial_learning_rate": self.initial_learning_rate,
+            "decay_steps": self.decay_steps,
+            "decay_rate": self.decay_rate,
+            "staircase": self.staircase,
+            "name": self.name,
+        }
+
+
+class InverseTimeDecay(Formula):
+    """``initial_learning_rate / (1 + decay_rate * step / decay_steps)``.
+
+    Args:
+        initial_learning_rate: the rate at step 0.
+        decay_steps: the unit of time.
+        decay_rate: how fast the rate falls.
+        staircase: whether time is rounded down to whole units.
+        name: part of the configuration.
+
+    Raises:
+        ValueError: ``decay_steps`` is not positive, or the rate not finite or negative.
+    """
+
+    def __init__(
+        self,
+        initial_learning_rate: float,
+        decay_steps: int,
+        decay_rate: float,
+        staircase: bool = False,
+        name: str = "InverseTimeDecay",
+    ) -> None:
+        self.initial_learning_rate = checked_rate(initial_learning_rate, "InverseTimeDecay: initial_learning_rate")
+        self.decay_steps = self._check_steps("decay_steps", decay_steps)
+        self.decay_rate = decay_rate
+        self.staircase = staircase
+        self.name = name
+
+    def _rate(self, step: np.ndarray) -> Any:
+        p = step / self.decay_steps
+        return self.initial_learning_rate / (1.0 + self.decay_rate * (np.floor(p) if self.staircase else p))
+
+    get_config = ExponentialDecay.get_config
+
+
+class PiecewiseConstantDecay(Formula):
+    """``values[i]``, where i counts the boundaries that are below the step.
+
+    Args:
+        boundaries: increasing steps; at a boundary the value before it still holds.
+        values: one more than there are boundaries.
+        name: part of the configuration.
+
+    Raises:
+        ValueError: the lengths do not go together, or a rate is not finite or negative.
+    """
+
+    def __init__(self, boundaries: Sequence[float], values: Sequence[float], name: str = "PiecewiseConstant") -> None:
+        if len(boundaries) != len(values) - 1:
+            raise ValueError(
+                f"The length of boundaries should be 1 less than the length of values. Received: boundaries={boundaries} "
+                f"of length {len(boundaries)}, and values={values} of length {len(values)}."
+            )
+        for value in values:
+            checked_rate(value, "PiecewiseConstantDecay: each of values")
+        self.boundaries = boundaries
+        self.values = values
+        self.name = name
+
+    def _rate(self, step: np.ndarray) -> Any:
+        return np.asarray(self.values)[np.searchsorted(np.asarray(self.boundaries, np.float64), step, side="left")]
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make this schedule again."""
+        return {"boundaries": self.boundaries, "values": self.values, "name": self.name}
+
+
+class PolynomialDecay(Formula):
+    """``(initial - end) * (1 - step / decay_steps) ** power + end``, where ``step`` stops at ``decay_steps``.
+
+    Args:
+        initial_learning_rate: the rate at step 0.
+        decay_steps: when the end is reached.
+        end_learning_rate: the rate from then on.
+        power: 1 for a straight line.
+        cycle: whether ``decay_steps`` is instead multiplied to the first multiple that is not below ``step``.
+        name: part of the configuration.
+
+    Raises:
+        ValueError: ``decay_steps`` is not positive, or a rate not finite or negative.
+    """
+
+    def __init__(
+        self,
+        initial_learning_rate: float,
+        decay_steps: int,
+        end_learning_rate: float = 0.0001,
+        power: float = 1.0,
+        cycle: bool = False,
+        name: str = "PolynomialDecay",
+    ) -> None:
+        self.initial_learning_rate = checked_rate(initial_learning_rate, "PolynomialDecay: initial_learning_rate")
+        self.decay_steps = self._check_steps("decay_steps", decay_steps)
+        self.end_learning_rate = checked_rate(end_learning_rate, "PolynomialDecay: end_learning_rate")
+        self.power = power
+        self.cycle = cycle
+        self.name = name
+
+    def _rate(self, step: np.ndarray) -> Any:
+        if self.cycle:
+            p = step / (self.decay_steps * np.maximum(np.ceil(step / self.decay_steps), 1.0))
+        else:
+            p = np.minimum(step, self.decay_steps) / self.decay_steps
+        height = self.initial_learning_rate - self.end_learning_rate
+        return height * np.power(1.0 - p, self.power) + self.end_learning_rate
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make this schedule again."""
+        return {
+            "initial_learning_rate": self.initial_learning_rate,
+            "decay_steps": self.decay_steps,
+            "end_learning_rate": self.end_learning_rate,
+            "power": self.power,
+            "cycle": self.cycle,
+            "name": self.name,
+        }

@@ -1,0 +1,89 @@
+"""``SGD``: gradient descent, with momentum if wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from fastgrad.keras.optimizers.kernel_optimizer import RESTS, RESTS_AT_ZERO, KernelOptimizer
+from fastgrad.kernels import optimizers as kernels
+from fastgrad.variable import Variable
+
+
+class SGD(KernelOptimizer):
+    """``w -= rate * g``; with momentum ``m = momentum * m - rate * g; w += m`` (Sutskever et al., 2013).
+
+    Of ``IndexedSlices`` only their rows are touched; with momentum, rows that once had a gradient go on moving.
+
+    Args:
+        learning_rate: see ``Optimizer``, as all further ones.
+        momentum: a float in [0, 1].
+        nesterov: whether to take ``w += momentum * m - rate * g`` with the new m instead.
+        weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency,
+        loss_scale_factor, gradient_accumulation_steps, name: see ``Optimizer``.
+
+    Raises:
+        ValueError: a number out of its range.
+    """
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.01,
+        momentum: Any = 0.0,
+        nesterov: bool = False,
+        weight_decay: float | None = None,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
+        use_ema: bool = False,
+        ema_momentum: float = 0.99,
+        ema_overwrite_frequency: int | None = None,
+        loss_scale_factor: float | None = None,
+        gradient_accumulation_steps: int | None = None,
+        name: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            learning_rate=learning_rate,
+            weight_decay=weight_decay,
+            clipnorm=clipnorm,
+            clipvalue=clipvalue,
+            global_clipnorm=global_clipnorm,
+            use_ema=use_ema,
+            ema_momentum=ema_momentum,
+            ema_overwrite_frequency=ema_overwrite_frequency,
+            loss_scale_factor=loss_scale_factor,
+            gradient_accumulation_steps=gradient_accumulation_steps,
+            name=name,
+            **kwargs,
+        )
+        if not isinstance(momentum, float) or not 0 <= momentum <= 1:
+            raise ValueError(f"`momentum` must be a float between [0, 1]. Received: momentum={momentum!r}")
+        self.momentum = momentum
+        self.nesterov = nesterov
+
+    def build(self, variables: Sequence[Variable]) -> None:
+        """Makes the slots of ``variables``."""
+        if self.built:
+            return
+        super().build(variables)
+        self.momentums = self.add_optimizer_variables(variables, "momentum") if self.momentum != 0 else []
+
+    @property
+    def _zero_gradient(self) -> int:
+        return RESTS_AT_ZERO if self.momentums else RESTS
+
+    def _slot_lists(self) -> Sequence[list[Any]]:
+        return [self.momentums] if self.momentums else []
+
+    def _rule(self) -> kernels.UpdateRule:
+        if not self.momentums:
+            return kernels.sgd
+        return kernels.nesterov if self.nesterov else kernels.momentum
+
+    def _numbers(self, rate: float, step: int) -> tuple[float, ...]:
+        return (rate, self.momentum) if self.momentums else (rate,)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make this optimizer again, without its state."""
+        return {**super().get_config(), "momentum": self.momentum, "nesterov": self.nesterov}

@@ -1,0 +1,230 @@
+"""What an optimizer is made of: a step counter, a learning rate, slots, and its configuration."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from fastgrad.keras import initializers, naming
+from fastgrad.keras.optimizers.arguments import checked_rate
+from fastgrad.keras.optimizers.schedules.learning_rate_schedule import LearningRateSchedule
+from fastgrad.keras.optimizers.variable import OptimizerVariable
+from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_keras_object
+from fastgrad.keras.settings import standardize_dtype
+from fastgrad.tensor import Tensor, convert_to_tensor
+from fastgrad.variable import Variable
+
+
+class OptimizerState:
+    """The variables of an optimizer.
+
+    Args:
+        learning_rate: a float, a ``LearningRateSchedule``, or a function of no arguments that gives the rate.
+        name: default: the class's name in snake case, made unique.
+
+    Raises:
+        ValueError: the rate is something else, not finite or negative.
+    """
+
+    gradient_accumulation_steps: int | None
+
+    def __init__(self, learning_rate: Any, name: str | None) -> None:
+        kind = type(self).__name__
+        self.name = naming.auto_name(kind) if name is None else name
+        self.built = False
+        self._variables: list[Any] = []
+        self._trainable_variables: list[Variable] = []
+        self._positions: dict[int, int] = {}  # of id(variable): the list above keeps them alive
+        self._iterations = self._new_variable(np.zeros((), np.int64), "iteration")
+        self._learning_rate: Any = learning_rate
+        if not callable(learning_rate):
+            if not isinstance(learning_rate, float):
+                raise ValueError(
+                    "Argument `learning_rate` should be float, or an instance of LearningRateSchedule, or a callable "
+                    "(that takes in the current iteration value and returns the corresponding learning rate value). "
+                    f"Received instead: learning_rate={learning_rate}"
+                )
+            rate = standardize_dtype(None).numpy.type(checked_rate(learning_rate, f"{kind}: learning_rate"))
+            self._learning_rate = self._new_variable(np.array(rate), "learning_rate")
+
+    @property
+    def iterations(self) -> Any:
+        """How many updates there have been, int64: a variable, or a tensor where gradients are accumulated."""
+        if self.gradient_accumulation_steps:
+            return Tensor(np.array(self._update_count(), np.int64))
+        return self._iterations
+
+    def _update_count(self) -> int:
+        return int(self._iterations._array) // (self.gradient_accumulation_steps or 1)
+
+    @property
+    def learning_rate(self) -> Any:
+        """The rate of the next update: a variable (assign to it, or to this attribute), or what the schedule gives."""
+        rate = self._learning_rate
+        if isinstance(rate, LearningRateSchedule):
+            return rate(self._iterations)
+        return rate() if callable(rate) else rate
+
+    @learning_rate.setter
+    def learning_rate(self, learning_rate: Any) -> None:
+        current = self._learning_rate
+        if callable(learning_rate):
+            self._learning_rate = learning_rate
+            self._variables = [variable for variable in self._variables if variable is not current]
+            return
+        if isinstance(current, LearningRateSchedule):
+            raise TypeError(
+                "This optimizer was created with a `LearningRateSchedule` object as its `learning_rate` constructor "
+                "argument, hence its learning rate is not settable. If you need the learning rate to be settable, you "
+                "should instantiate the optimizer with a float `learning_rate` argument."
+            )
+        if not isinstance(current, Variable):
+            raise TypeError(
+                "This optimizer's learning rate is a function, hence it is not settable; pass a float instead."
+            )
+        value = convert_to_tensor(learning_rate)
+        if not value.ndim and value.dtype.numpy.kind in "fViu":
+            checked_rate(float(value), f"{type(self).__name__}: learning_rate")
+        current.assign(learning_rate)
+
+    def _rate(self) -> float:
+        """The rate of the update that is being made."""
+        rate = self._learning_rate
+        return float(rate._array if type(rate) is OptimizerVariable else self.learning_rate)
+
+    @property
+    def variables(self) -> list[Any]:
+        """The step counter, the learning rate (if it is a variable) and all slots, in the order in which they were made."""
+        return self._variables[:]
+
+    def _new_variable(self, array: np.ndarray, name: str) -> OptimizerVariable:
+        with naming.name_scope(self.name):
+            variable = OptimizerVariable(array, name)
+        self._variables.append(variable)
+        return variable
+
+    def _get_variable_index(self, variable: Variable) -> int:
+        return self._positions[id(variable)]
+
+    def add_variable(
+        self,
+        shape: Any,
+        initializer: Any = "zeros",
+        dtype: Any = None,
+        aggregation: str = "none",
+        layout: Any = None,
+        name: str | None = None,
+    ) -> OptimizerVariable:
+        """A new variable of the optimizer.
+
+        Args:
+            shape: its dimensions.
+            initializer: a function ``(shape, dtype)``, its name, or a number.
+            dtype: default ``floatx()``.
+            aggregation, layout: kept for Keras's signature.
+            name: its name.
+        """
+        sizes, wanted = tuple(shape), standardize_dtype(dtype)
+        if isinstance(initializer, str) and initializer == "zeros":
+            array = np.zeros(sizes, wanted.numpy)
+        elif isinstance(initializer, (int, float)):
+            array = np.full(sizes, initializer, wanted.numpy)
+        else:
+            make: Any = initializers.get(initializer)
+            array = np.array(convert_to_tensor(make(sizes, dtype=wanted), wanted)._array)
+        return self._new_variable(array, name or "variable")
+
+    def add_variable_from_reference(
+        self, reference_variable: Variable, name: str | None = None, initializer: Any = "zeros"
+    ) -> OptimizerVariable:
+        """A slot: a new variable of the shape and dtype of ``reference_variable``, named after it."""
+        owner = getattr(reference_variable, "path", reference_variable.name)
+        full = f"{owner.replace('/', '_').replace(':', '_')}_{name or 'var'}"
+        return self.add_variable(reference_variable.shape, initializer, reference_variable.dtype, name=full)
+
+    def add_optimizer_variables(
+        self, trainable_variables: Sequence[Variable], name: Any, initializer: Any = "zeros"
+    ) -> Any:
+        """One slot for each variable; for a list of names a tuple of such lists.
+
+        Args:
+            trainable_variables: whose slots.
+            name: the slot's name, or several.
+            initializer: for all, or one a name.
+
+        Raises:
+            ValueError: the numbers of names and initializers differ.
+        """
+        names = [name] if isinstance(name, str) else list(name)
+        given = list(initializer) if isinstance(initializer, (list, tuple)) else [initializer] * len(names)
+        if len(names) != len(given):
+            raise ValueError(
+                f"The number of provided names must match the number of provided initializers. "
+                f"Received name='{name}', initializer='{initializer}'"
+            )
+        slots: list[list[OptimizerVariable]] = [[] for _ in names]
+        for variable in trainable_variables:
+            for kind, slot_name, first in zip(slots, names, given, strict=True):
+                kind.append(self.add_variable_from_reference(variable, slot_name, first))
+        return slots[0] if isinstance(name, str) else tuple(slots)
+
+    def set_weights(self, weights: Sequence[Any]) -> None:
+        """Gives all ``variables`` new values; nothing changes if one does not fit.
+
+        Raises:
+            ValueError: the optimizer is not built, or a shape or the number of weights differs.
+        """
+        if not self.built:
+            raise ValueError(
+                "You are calling `set_weights()` on an optimizer that has not yet been built. Please call "
+                "`optimizer.build(trainable_variables)` to create the optimizer weights before calling `set_weights()`."
+            )
+        values = [
+            variable._checked("assign", weight) for variable, weight in zip(self.variables, weights, strict=False)
+        ]
+        if len(weights) != len(values) or len(values) != len(self.variables):
+            raise ValueError(f"set_weights: got {len(weights)} weights for {len(self.variables)} optimizer variables.")
+        for variable, value in zip(self.variables, values, strict=True):
+            variable.assign(value)
+
+    def save_own_variables(self, store: Any) -> None:
+        """Puts all variables into ``store``, a dict, under the names ``"0"``, ``"1"`` ..."""
+        for position, variable in enumerate(self.variables):
+            store[str(position)] = variable.numpy()
+
+    def load_own_variables(self, store: Any) -> None:
+        """Takes all variables from what ``save_own_variables`` stored; warns and changes nothing if their number differs."""
+        if len(store.keys()) != len(self.variables):
+            built = "" if self.variables else " This is likely because the optimizer has not been called/built yet."
+            warnings.warn(
+                f"Skipping variable loading for optimizer '{self.name}', because it has {len(self.variables)} variables "
+                f"whereas the saved optimizer has {len(store.keys())} variables.{built}",
+                stacklevel=2,
+            )
+            return
+        values = [variable._checked("assign", store[str(i)]) for i, variable in enumerate(self.variables)]
+        for variable, value in zip(self.variables, values, strict=True):
+            variable.assign(value)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._positions = {id(variable): position for position, variable in enumerate(self._trainable_variables)}
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make this optimizer again, without its state."""
+        rate = self._learning_rate
+        return {
+            "name": self.name,
+            "learning_rate": float(rate) if isinstance(rate, Variable) else serialize_keras_object(rate),
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Any:
+        """The optimizer of which ``config`` is the ``get_config()``."""
+        config = dict(config)
+        if isinstance(config.get("learning_rate"), dict):
+            config["learning_rate"] = deserialize_keras_object(config["learning_rate"], custom_objects=custom_objects)
+        return cls(**config)

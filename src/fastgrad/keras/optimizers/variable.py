@@ -1,0 +1,43 @@
+"""What an optimizer remembers: its step counter, its rate and its slots."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+
+from fastgrad.keras.weight import Weight
+from fastgrad.tensor import Tensor
+
+_ticks = itertools.count()
+
+
+class Reads:
+    """Says when any optimizer's variable was read last: only then can a tensor share the memory of one."""
+
+    last = 0
+
+
+class OptimizerVariable(Weight):
+    """State of an optimizer, a variable that tapes do not watch.
+
+    Args:
+        array: the first value; it becomes the variable's own memory.
+        name: without a path.
+
+    Attributes:
+        rewritten: whether anybody but the optimizer's kernels has written to it since the optimizer last looked.
+    """
+
+    def __init__(self, array: np.ndarray, name: str) -> None:
+        super().__init__(np.zeros((), array.dtype), trainable=False, name=name)
+        self._array = array  # without a copy: the slot of a large table must not be there twice
+        self.rewritten = False
+
+    def _read(self) -> Tensor:
+        Reads.last = next(_ticks)
+        return super()._read()
+
+    def _writable(self, reads: np.ndarray | None = None) -> np.ndarray:
+        self.rewritten = True
+        return super()._writable(reads)
