@@ -96,6 +96,9 @@ def _shared_limits(got: dtypes.DType, wanted: dtypes.DType) -> tuple[np.ndarray,
         for pick, a, b in ((max, got.min, wanted.min), (min, got.max, wanted.max))
     )
     low, high = np.array(low).astype(got.numpy), np.array(high).astype(got.numpy)
-    if got.is_floating and wanted.is_integer and int(high) > wanted.max:
-        high = np.nextafter(high, got.numpy.type(0))  # rounding had carried it over the top
+    # Rounding to got may have carried a limit of wanted outwards.
+    if int(high) > int(wanted.max):
+        high = np.nextafter(high, got.numpy.type(0))
+    if int(low) < int(wanted.min):
+        low = np.nextafter(low, got.numpy.type(0))
     return np.asarray(low), np.asarray(high)

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import fastgrad as tf
+
+REAL = [tf.float16, tf.bfloat16, tf.float32, tf.float64, tf.int8, tf.int16, tf.int32, tf.int64, tf.uint8, tf.uint16]
+REAL += [tf.uint32, tf.uint64, tf.bool]
+
+
+@pytest.mark.parametrize("source", [*REAL, tf.complex64])
+@pytest.mark.parametrize("target", [*REAL, tf.complex128])
+def test_every_pair_of_dtypes(source, target):
+    x = tf.constant(np.array([0, 1, 1, 0]).astype(source.numpy))
+    y = tf.cast(x, target)
+    assert y.dtype is target
+    assert (y.numpy() == np.array([0, 1, 1, 0])).all()
+
+
+def test_floats_lose_their_fraction_and_complex_numbers_their_imaginary_part():
+    assert tf.cast([2.7, -2.7], tf.int32).numpy().tolist() == [2, -2]
+    assert tf.cast(tf.constant([3 + 4j]), tf.float32).numpy().tolist() == [3]
+    assert tf.cast([0.0, 0.5, float("nan")], tf.bool).numpy().tolist() == [False, True, True]
+
+
+def test_the_same_dtype_gives_the_tensor_itself():
+    x = tf.constant([1.0])
+    assert tf.cast(x, "float32") is x
+
+
+def test_python_numbers_become_float32_first():
+    assert tf.cast(0.1, tf.float64).numpy() == np.float64(np.float32(0.1))
+
+
+def test_indexed_slices_keep_their_rows():
+    rows = tf.cast(tf.IndexedSlices(tf.constant([[1.5]]), tf.constant([3])), tf.float64)
+    assert rows.values.dtype is tf.float64
+    assert rows.indices.numpy().tolist() == [3]
+
+
+def test_gradients_flow_between_floats_only():
+    x = tf.constant([1.5])
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(x)
+        wide, whole = tf.cast(x, tf.float64) * 3, tf.cast(tf.cast(x, tf.int32), tf.float32)
+        round_trip = tf.cast(tf.cast(x, tf.complex64) * (2 + 1j), tf.float32)
+    assert tape.gradient(wide, x).dtype is tf.float32
+    assert tape.gradient(wide, x).numpy().tolist() == [3]
+    assert tape.gradient(whole, x) is None
+    assert tape.gradient(round_trip, x).numpy().tolist() == [2]
+
+
+def test_strings_and_unknown_dtypes_are_refused():
+    with pytest.raises(tf.errors.UnimplementedError, match="string"):
+        tf.cast("1", tf.int32)
+    with pytest.raises(tf.errors.UnimplementedError, match="string"):
+        tf.cast(1.0, tf.string)
+    with pytest.raises(TypeError, match="foo"):
+        tf.cast(1.0, "foo")
+    with pytest.raises(ValueError, match="None"):
+        tf.cast(None, tf.int32)
+
+
+@pytest.mark.parametrize("source", [tf.float16, tf.bfloat16, tf.float32, tf.float64, tf.int16, tf.int64, tf.uint64])
+@pytest.mark.parametrize("target", [tf.int8, tf.uint8, tf.int32, tf.uint32, tf.int64, tf.uint64, tf.float16])
+def test_saturate_cast_stays_between_the_limits(source, target):
+    extremes = np.array([source.min, source.max, 5], source.numpy)
+    y = tf.saturate_cast(tf.constant(extremes), target).numpy()
+    low, high = max(float(source.min), float(target.min)), min(float(source.max), float(target.max))
+    np.testing.assert_allclose(
+        y.astype(np.float64), [low, high, 5], rtol=2.0**-7 if source is tf.bfloat16 else 2.0**-10
+    )
+
+
+def test_saturate_cast_of_single_precision_into_int32_does_not_overflow():
+    assert tf.saturate_cast([1e30, -1e30], tf.int32).numpy().tolist() == [2147483520, -(2**31)]
+    assert tf.saturate_cast(tf.constant([300 + 1j]), tf.uint8).numpy().tolist() == [255]
+    with pytest.raises(TypeError, match="bool"):
+        tf.saturate_cast([1.0], tf.bool)

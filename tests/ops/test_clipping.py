@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import fastgrad as tf
+from fastgrad.ops.clipping import clip_by_average_norm
+from tests.gradients import check_gradient
+
+nan, inf = float("nan"), float("inf")
+ROWS = tf.IndexedSlices(tf.constant([[3.0, 4.0]]), tf.constant([1]), tf.constant([2, 2]))
+
+
+def gradients(function, *values):
+    tensors = [tf.constant(value) for value in values]
+    with tf.GradientTape() as tape:
+        tape.watch(tensors)
+        y = function(*tensors)
+    return [g.numpy().tolist() for g in tape.gradient(y, tensors)]
+
+
+@given(st.lists(st.floats(-9, 9), min_size=1), st.floats(-5, 5), st.floats(-5, 5))
+def test_clip_by_value_is_numpys(values, low, high):
+    got = tf.clip_by_value(tf.constant(values, tf.float64), low, high).numpy()
+    np.testing.assert_array_equal(got, np.maximum(np.minimum(values, high), low))
+
+
+def test_clip_by_value_passes_gradients_at_its_bounds():
+    assert gradients(lambda x: tf.clip_by_value(x, 0.0, 1.0), [0.0, 1.0, 0.5, 2.0, -1.0]) == [[1, 1, 1, 0, 0]]
+    dx, low, high = gradients(tf.clip_by_value, [1.0, 3.0, 2.5], [2.0], [2.75])
+    assert (dx, low, high) == ([0, 0, 1], [1], [1])
+
+
+def test_clip_by_value_of_nan_integers_and_rows():
+    got = tf.clip_by_value([nan, inf, -inf], 0.0, 1.0).numpy()
+    np.testing.assert_array_equal(got, np.float32([nan, 1, 0]))
+    assert tf.clip_by_value([1, 5], 2, 3).numpy().tolist() == [2, 3]
+    assert tf.clip_by_value(ROWS, 0.0, 3.5).values.numpy().tolist() == [[3, 3.5]]
+
+
+def test_clip_by_value_refuses_bounds_that_do_not_fit():
+    with pytest.raises(tf.errors.InvalidArgumentError, match="Incompatible shapes"):
+        tf.clip_by_value([1.0, 2.0], [1.0, 2.0, 3.0], 4.0)
+    with pytest.raises(ValueError, match="larger shapes"):
+        tf.clip_by_value([[1.0], [2.0]], 0.0, [1.0, 2.0])
+    with pytest.raises(TypeError, match=r"1\.5"):
+        tf.clip_by_value([1, 2], 1, 1.5)
+
+
+@pytest.mark.parametrize("axes", [None, 0, 1, [0, 1]])
+@settings(deadline=None, max_examples=20)
+@given(limit=st.floats(0.1, 8), seed=st.integers(0, 50))
+def test_clip_by_norm(axes, limit, seed):
+    x = np.random.default_rng(seed).normal(size=(2, 3))
+    norm = np.sqrt(np.sum(x * x, tuple(np.atleast_1d(axes)) if axes is not None else None, keepdims=True))
+    got = tf.clip_by_norm(tf.constant(x), limit, axes).numpy()
+    np.testing.assert_allclose(got, x * np.minimum(1, limit / norm))
+    if (np.abs(norm - limit) > 1e-3).all():
+        for order in (1, 2):
+            check_gradient(lambda t, c: tf.clip_by_norm(t, c, axes), x, np.array(limit), order=order, rtol=1e-4)
+
+
+def test_clip_by_norm_leaves_short_tensors_to_the_bit():
+    x = np.random.default_rng(0).normal(size=1000).astype(np.float32)
+    np.testing.assert_array_equal(tf.clip_by_norm(x, 1e6).numpy(), x)
+
+
+def test_clip_by_norm_at_zero_has_gradient_one():
+    assert gradients(lambda x: tf.clip_by_norm(x, 1.0), [0.0, 0.0]) == [[1, 1]]
+    assert tf.clip_by_norm([0.0, 0.0], 1.0).numpy().tolist() == [0, 0]
+
+
+def test_clip_by_norm_of_awkward_limits():
+    assert tf.clip_by_norm([3.0, 4.0], -1.0).numpy().tolist() == [0, 0]
+    np.testing.assert_array_equal(tf.clip_by_norm([inf, 1.0], 1.0).numpy(), np.float32([nan, 0]))
+    np.testing.assert_allclose(tf.clip_by_norm([3.0, 4.0], 1).numpy(), [0.6, 0.8], rtol=1e-6)
+    np.testing.assert_allclose(tf.clip_by_norm(ROWS, 1.0).values.numpy(), [[0.6, 0.8]], rtol=1e-6)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="int32"):
+        tf.clip_by_norm([1, 2], 1.0)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="broadcast"):
+        tf.clip_by_norm([1.0, 2.0], [1.0, 2.0, 3.0])
+
+
+def test_clip_by_average_norm():
+    np.testing.assert_allclose(clip_by_average_norm([3.0, 4.0], 1.0).numpy(), [1.2, 1.6], rtol=1e-6)
+
+
+def test_global_norm_counts_everything_but_none():
+    assert tf.linalg.global_norm([[3.0], None, [[4.0]]]).numpy() == 5
+    assert tf.linalg.global_norm([None]).numpy() == 0
+    assert tf.linalg.global_norm([]).numpy() == 0
+    assert tf.linalg.global_norm([ROWS, [12.0]]).numpy() == 13
+
+
+def test_clip_by_global_norm():
+    (x, none, rows), norm = tf.clip_by_global_norm([[12.0], None, ROWS], 6.5)
+    assert norm.numpy() == 13
+    assert x.numpy().tolist() == [6]
+    assert none is None
+    assert rows.values.numpy().tolist() == [[1.5, 2]]
+    (same,), _ = tf.clip_by_global_norm([[3.0, 4.0]], 10.0)
+    assert same.numpy().tolist() == [3, 4]
+    (half,), _ = tf.clip_by_global_norm([[3.0, 4.0]], 5.0, use_norm=10.0)
+    assert half.numpy().tolist() == [1.5, 2]
+
+
+def test_clip_by_global_norm_of_infinity_is_nan():
+    clipped, norm = tf.clip_by_global_norm([[inf], [1.0]], 1.0)
+    assert norm.numpy() == inf
+    assert all(np.isnan(x.numpy()).all() for x in clipped)
+
+
+def test_clip_by_global_norm_has_gradients():
+    x, y = np.array([3.0, 4.0]), np.array([[1.0]])
+    check_gradient(lambda a, b: tf.clip_by_global_norm([a, b], 1.0), x, y, rtol=1e-5)
+    check_gradient(lambda a, b: tf.clip_by_global_norm([a, b], 100.0), x, y, rtol=1e-5)
+
+
+def test_global_norm_refuses_what_is_no_list_of_floats():
+    for function in (tf.linalg.global_norm, lambda t: tf.clip_by_global_norm(t, 1.0)):
+        with pytest.raises(TypeError, match="sequence"):
+            function(tf.ones(2))
+        with pytest.raises(tf.errors.InvalidArgumentError, match="int32"):
+            function([[1]])
+        with pytest.raises(tf.errors.InvalidArgumentError, match="float64"):
+            function([tf.ones(2), tf.ones(2, tf.float64)])

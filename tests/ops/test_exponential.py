@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import special
+
+import fastgrad as tf
+
+nan, inf = float("nan"), float("inf")
+m = tf.math
+
+FUNCTIONS = {
+    "exp": np.exp,
+    "expm1": np.expm1,
+    "log1p": np.log1p,
+    "sin": np.sin,
+    "cos": np.cos,
+    "tan": np.tan,
+    "atan": np.arctan,
+    "sinh": np.sinh,
+    "cosh": np.cosh,
+    "tanh": np.tanh,
+    "asinh": np.arcsinh,
+    "sigmoid": special.expit,
+    "log_sigmoid": special.log_expit,
+    "softplus": lambda x: np.logaddexp(x, 0),
+    "softsign": lambda x: x / (1 + abs(x)),
+}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+@given(x=st.floats(-0.99, 300, width=64))
+def test_values(name, x):
+    got = getattr(m, name)(tf.constant(x, tf.float64)).numpy()
+    np.testing.assert_allclose(got, FUNCTIONS[name](np.float64(x)), rtol=1e-13, atol=1e-300)
+
+
+@pytest.mark.parametrize(("name", "reference"), [("asin", np.arcsin), ("acos", np.arccos), ("atanh", np.arctanh)])
+@given(x=st.floats(-1, 1))
+def test_values_within_one(name, reference, x):
+    with np.errstate(all="ignore"):
+        np.testing.assert_allclose(getattr(m, name)(tf.constant(x, tf.float64)).numpy(), reference(x), rtol=1e-14)
+
+
+@given(x=st.floats(-700, 700))
+def test_sigmoids_have_no_overflow(x):
+    a = tf.constant(x, tf.float64)
+    for function in (m.sigmoid, m.log_sigmoid, m.softplus):
+        with tf.GradientTape() as tape:
+            tape.watch(a)
+            y = function(a)
+        assert np.isfinite(y.numpy())
+        assert np.isfinite(tape.gradient(y, a).numpy())
+    np.testing.assert_allclose(m.log_sigmoid(a).numpy(), special.log_expit(x), rtol=1e-14)
+
+
+def test_logarithms_at_the_ends_of_their_range():
+    x = tf.constant([0.0, 1.0])
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = m.log(x)
+    assert y.numpy().tolist() == [-inf, 0]
+    assert tape.gradient(y, x).numpy().tolist() == [inf, 1]
+    assert np.isnan(m.log(-1.0).numpy())
+    assert np.isnan(m.acosh(0.5).numpy())
+
+
+def test_small_results_keep_their_digits():
+    x = tf.constant(1e-10, tf.float64)
+    assert m.expm1(x).numpy() == np.expm1(1e-10)
+    assert m.log1p(x).numpy() == np.log1p(1e-10)
+    with tf.GradientTape() as tape:
+        z = tf.Variable(-40.0, dtype=tf.float64)
+        y = m.expm1(z)
+    np.testing.assert_allclose(tape.gradient(y, z).numpy(), np.exp(-40.0), rtol=1e-14)
+
+
+def test_xlogy_and_xlog1py_are_zero_where_their_first_argument_is():
+    for function, edge, log in ((m.xlogy, 0.0, np.log), (m.xlog1py, -1.0, np.log1p)):
+        x, y = tf.constant([0.0, 0.0, 0.0, 1.0, 2.0]), tf.constant([edge, nan, inf, edge, 4.0])
+        with tf.GradientTape() as tape:
+            tape.watch([x, y])
+            z = function(x, y)
+        np.testing.assert_allclose(z.numpy(), [0, 0, 0, -inf, 2 * log(4.0)], rtol=1e-6)
+        dx, dy = tape.gradient(z, [x, y])
+        np.testing.assert_allclose(dx.numpy(), [0, 0, 0, -inf, log(4.0)], rtol=1e-6)
+        np.testing.assert_allclose(dy.numpy(), [0, 0, 0, inf, 2 / (4.0 - edge)], rtol=1e-6)
+
+
+def test_atan2_takes_the_ordinate_first_by_either_way_of_calling():
+    quadrants = m.atan2(y=[1.0, 1.0, -1.0, -1.0], x=[1.0, -1.0, 1.0, -1.0]).numpy()
+    np.testing.assert_allclose(quadrants, np.array([1, 3, -1, -3]) * np.pi / 4, rtol=1e-6)
+    np.testing.assert_array_equal(m.atan2([0.0, -0.0], [-1.0, -1.0]).numpy(), np.float32([np.pi, -np.pi]))
+
+
+def test_soft_functions_name_their_argument_features():
+    assert m.softplus(features=0.0).numpy() == np.log(np.float32(2))
+    assert tf.nn.softsign(features=-1.0).numpy() == -0.5
+
+
+@pytest.mark.parametrize("name", ["exp", "log", "tanh", "sigmoid", "softplus", "sin"])
+def test_integers_are_refused(name):
+    with pytest.raises(tf.errors.InvalidArgumentError, match=f"{name}: got dtype int32"):
+        getattr(m, name)(tf.constant([1]))
+
+
+@pytest.mark.parametrize("name", ["exp", "log", "sin", "cos", "tanh", "sqrt", "sigmoid", "square", "atan"])
+def test_complex_gradients_are_conjugate_derivatives(name):
+    z = tf.constant([0.3 + 0.4j])
+    with tf.GradientTape() as tape:
+        tape.watch(z)
+        y = getattr(m, name)(z)
+    step = 1e-6
+    at = [getattr(m, name)(z + tf.constant([sign * step + 0j])).numpy() for sign in (1, -1)]
+    np.testing.assert_allclose(tape.gradient(y, z).numpy(), np.conj((at[0] - at[1]) / (2 * step)), rtol=1e-8)

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import special
+
+import fastgrad as tf
+from tests.gradients import check_gradient
+
+m = tf.math
+inf, nan = np.inf, np.nan
+
+
+def of64(*values):
+    return [tf.constant(value, tf.float64) for value in values]
+
+
+@given(st.floats(0.01, 50), st.floats(0.01, 50))
+def test_values_are_scipys(a, x):
+    ta, tx = of64(a, x)
+    for got, wanted in (
+        (m.lgamma(tx), special.gammaln(x)),
+        (m.digamma(tx), special.digamma(x)),
+        (m.polygamma(of64(3.0)[0], tx), special.polygamma(3, x)),
+        (m.zeta(ta + 1.0, tx), special.zeta(a + 1, x)),
+        (m.igamma(ta, tx), special.gammainc(a, x)),
+        (m.igammac(ta, tx), special.gammaincc(a, x)),
+        (m.betainc(ta, tx, of64(0.3)[0]), special.betainc(a, x, 0.3)),
+    ):
+        np.testing.assert_allclose(got.numpy(), wanted, rtol=1e-13)
+
+
+def test_poles():
+    np.testing.assert_array_equal(m.lgamma([0.0, -1.0, inf, -inf]).numpy(), np.float32([inf] * 4))
+    assert np.isnan(m.digamma([0.0, -3.0]).numpy()).all()
+    assert np.isnan(m.polygamma([-1.0, 0.5], [1.0, 1.0]).numpy()).all()
+    assert m.zeta(1.0, 1.0).numpy() == inf
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.floats(0.3, 40), st.floats(0.3, 40))
+def test_incomplete_gamma_has_gradients_in_both_arguments(a, x):
+    for function in (m.igamma, m.igammac):
+        check_gradient(function, np.array(a), np.array(x), rtol=1e-4, atol=1e-7)
+
+
+def test_incomplete_gamma_does_not_move_where_it_is_saturated():
+    a, x = of64([0.5, 2.0, 1e3], [1e4, 0.0, 1e6])
+    with tf.GradientTape() as tape:
+        tape.watch(a)
+        y = m.igamma(a, x)
+    assert tape.gradient(y, a).numpy().tolist() == [0, 0, 0]
+
+
+def test_polygamma_and_zeta_have_no_gradient_in_their_order():
+    a, x = tf.constant(2.0), tf.constant(1.5)
+    for function in (m.polygamma, m.zeta):
+        with tf.GradientTape() as tape:
+            tape.watch([a, x])
+            y = function(a, x)
+        assert tape.gradient(y, [a, x])[0] is None
+    for order in (1, 2):
+        check_gradient(lambda t: m.polygamma(np.array([0.0, 1.0]), t), np.array([1.5, 2.5]), order=order, rtol=1e-4)
+        check_gradient(lambda t: m.zeta(np.array([2.0, 3.0]), t), np.array([1.5, 2.5]), order=order, rtol=1e-4)
+
+
+def test_betainc_broadcasts_and_refuses():
+    got = m.betainc(2.0, tf.constant([1.0, 2.0]), tf.constant([0.5, 0.7]))
+    np.testing.assert_allclose(got.numpy(), special.betainc(2, [1, 2], [0.5, 0.7]), rtol=1e-6)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="Incompatible shapes"):
+        m.betainc(tf.ones(2), tf.ones(3), tf.ones(2))
+    with pytest.raises(tf.errors.InvalidArgumentError, match="float64"):
+        m.betainc(tf.ones(2), tf.ones(2), tf.ones(2, tf.float64))
+    with pytest.raises(tf.errors.InvalidArgumentError, match="float16"):
+        m.betainc(tf.ones(2, tf.float16), tf.ones(2, tf.float16), tf.ones(2, tf.float16))
+
+
+def test_lbeta_of_rows():
+    x = np.array([[1.0, 2.0], [3.0, 4.0]])
+    np.testing.assert_allclose(m.lbeta(x).numpy(), special.betaln(x[:, 0], x[:, 1]), rtol=1e-12)
+    check_gradient(m.lbeta, x, rtol=1e-5)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="reduction dimension"):
+        m.lbeta(1.0)

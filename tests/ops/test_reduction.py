@@ -1,0 +1,209 @@
+from __future__ import annotations
+
+import hypothesis.extra.numpy as hnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import fastgrad as tf
+from tests.gradients import check_gradient
+
+nan, inf = float("nan"), float("inf")
+REDUCTIONS = {
+    "reduce_sum": np.sum,
+    "reduce_mean": np.mean,
+    "reduce_prod": np.prod,
+    "reduce_max": np.max,
+    "reduce_min": np.min,
+    "reduce_logsumexp": lambda x, axis, keepdims: np.log(np.sum(np.exp(x), axis, keepdims=keepdims)),
+    "reduce_euclidean_norm": lambda x, axis, keepdims: np.sqrt(np.sum(x * x, axis, keepdims=keepdims)),
+}
+
+
+@st.composite
+def reductions(draw):
+    """An array, some of its axes (in any order, counted from either end), and keepdims."""
+    shape = draw(hnp.array_shapes(min_dims=0, max_dims=4, max_side=4))
+    axes = draw(st.none() | st.lists(st.integers(0, len(shape) - 1), unique=True) if shape else st.none())
+    if axes is not None:
+        axes = [axis - len(shape) if draw(st.booleans()) else axis for axis in axes]
+    x = np.random.default_rng(draw(st.integers(0, 99))).permutation(np.linspace(-1.9, 2.1, int(np.prod(shape))))
+    return x.reshape(shape), axes, draw(st.booleans())
+
+
+@pytest.mark.parametrize("name", REDUCTIONS)
+@settings(deadline=None)
+@given(case=reductions())
+def test_values_over_any_axes(name, case):
+    x, axes, keepdims = case
+    got = getattr(tf.math, name)(tf.constant(x), axis=axes, keepdims=keepdims)
+    expected = REDUCTIONS[name](x, axis=None if axes is None else tuple(axes), keepdims=keepdims)
+    assert got.shape == np.shape(expected)
+    np.testing.assert_allclose(got.numpy(), expected, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", REDUCTIONS)
+@settings(max_examples=15, deadline=None)
+@given(case=reductions())
+def test_gradients_over_any_axes(name, case):
+    x, axes, keepdims = case
+    if x.size <= 24 and x.size:
+        check_gradient(lambda t: getattr(tf.math, name)(t, axis=axes, keepdims=keepdims), x, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "axis", [1, -1, [1], (1,), np.int64(1), np.array([1]), tf.constant(1), tf.constant([1], tf.int64)]
+)
+def test_every_way_to_name_an_axis(axis):
+    assert tf.reduce_sum([[1.0, 2.0], [3.0, 4.0]], axis=axis).numpy().tolist() == [3, 7]
+
+
+def test_no_axes_reduce_nothing():
+    x = tf.constant([1.0, 2.0])
+    assert tf.reduce_sum(x, axis=[]).numpy().tolist() == [1, 2]
+    v = tf.Variable([1.0, 2.0])
+    y = tf.reduce_max(v, axis=[])
+    v.assign([5.0, 6.0])
+    assert y.numpy().tolist() == [1, 2]
+
+
+@pytest.mark.parametrize("name", [*REDUCTIONS, "reduce_variance", "reduce_std"])
+def test_wrong_axes_are_refused(name):
+    function = getattr(tf.math, name)
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"Invalid reduction dimension \(2 for input with 1"):
+        function([1.0, 2.0], axis=2)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="duplicate dimension"):
+        function([1.0, 2.0], axis=[0, -1])
+    with pytest.raises(TypeError, match="integers"):
+        function([1.0, 2.0], axis=0.5)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="integers"):
+        function([1.0, 2.0], axis="a")
+
+
+def test_dtypes_that_have_no_such_reduction_are_refused():
+    for name in ("reduce_sum", "reduce_mean", "reduce_prod", "reduce_max", "reduce_min"):
+        with pytest.raises(tf.errors.InvalidArgumentError, match=f"{name}: got dtype bool"):
+            getattr(tf, name)([True, False])
+    for name in ("reduce_any", "reduce_all"):
+        with pytest.raises(tf.errors.InvalidArgumentError, match=f"{name}: got dtype int32"):
+            getattr(tf, name)(tf.constant([1]))
+    with pytest.raises(tf.errors.InvalidArgumentError, match="complex"):
+        tf.reduce_max(tf.constant([1j]))
+    with pytest.raises(tf.errors.InvalidArgumentError, match="int32"):
+        tf.reduce_logsumexp([1, 2])
+
+
+def test_means_of_integers_are_rounded_towards_zero():
+    assert tf.reduce_mean([1, 2]).numpy() == 1
+    assert tf.reduce_mean([-1, -2]).numpy() == -1
+    assert tf.reduce_mean(tf.constant([100, 100], tf.int8)).numpy() == 100
+    assert tf.reduce_mean(tf.constant([2**31 - 1, 1])).numpy() == 2**30
+    assert tf.reduce_mean(tf.zeros((0,), tf.int32)).numpy() == 0
+    assert tf.reduce_mean([1, 2]).dtype is tf.int32
+
+
+def test_sums_of_integers_keep_their_dtype_and_wrap_around():
+    total = tf.reduce_sum(tf.constant([100, 100], tf.int8))
+    assert total.dtype is tf.int8
+    assert total.numpy() == -56
+
+
+def test_reductions_of_nothing():
+    empty = tf.zeros((0, 3))
+    assert tf.reduce_sum(empty).numpy() == 0
+    assert np.isnan(tf.reduce_mean(empty, 0).numpy()).all()
+    assert tf.reduce_prod(empty).numpy() == 1
+    assert tf.reduce_max(empty, 0).numpy().tolist() == [-inf] * 3
+    assert tf.reduce_min(tf.zeros((0,), tf.int32)).numpy() == 2**31 - 1
+    assert tf.reduce_logsumexp(empty).numpy() == -inf
+    assert not tf.reduce_any(tf.zeros((0,), tf.bool)).numpy()
+    assert tf.reduce_all(tf.zeros((0,), tf.bool)).numpy()
+    for function in (tf.reduce_sum, tf.reduce_mean, tf.reduce_prod, tf.reduce_max, tf.reduce_logsumexp):
+        with tf.GradientTape() as tape:
+            tape.watch(empty)
+            y = function(empty, axis=0)
+        assert tape.gradient(y, empty).shape == (0, 3)
+
+
+def test_any_and_all():
+    x = tf.constant([[True, False], [True, True]])
+    assert tf.reduce_any(x, 1).numpy().tolist() == [True, True]
+    assert tf.reduce_all(x, 1, keepdims=True).numpy().tolist() == [[False], [True]]
+
+
+def test_extremes_share_the_gradient_evenly():
+    x = tf.constant([[1.0, 2.0, 2.0], [3.0, 3.0, 3.0]])
+    for function, expected in ((tf.reduce_max, [0, 0.5, 0.5]), (tf.reduce_min, [1, 0, 0])):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = function(x, axis=1)
+        dx = tape.gradient(y, x).numpy()
+        assert dx[0].tolist() == expected
+        np.testing.assert_allclose(dx[1], [1 / 3] * 3, rtol=1e-6)
+
+
+def test_extremes_with_nan_are_nan():
+    assert np.isnan(tf.reduce_max([1.0, nan]).numpy())
+    assert np.isnan(tf.reduce_min([nan, 1.0]).numpy())
+
+
+@pytest.mark.parametrize("x", [[0.0, 2.0, 3.0], [0.0, 2.0, 0.0], [0.0, 0.0, 0.0], [4.0, 2.0, 3.0]])
+def test_products_have_exact_gradients_to_second_order_with_zeros(x):
+    t = tf.constant(x)
+    with tf.GradientTape() as outer:
+        outer.watch(t)
+        with tf.GradientTape() as inner:
+            inner.watch(t)
+            y = tf.reduce_prod(t)
+        g = inner.gradient(y, t)
+    a, b, c = x
+    assert g.numpy().tolist() == [b * c, a * c, a * b]
+    assert outer.gradient(g, t).numpy().tolist() == [b + c, a + c, a + b]
+
+
+def test_logsumexp_does_not_overflow():
+    assert tf.reduce_logsumexp([1000.0, 1000.0]).numpy() == np.float32(1000 + np.log(2))
+    assert tf.reduce_logsumexp([-inf, -inf]).numpy() == -inf
+    assert tf.reduce_logsumexp([inf, 1.0]).numpy() == inf
+    assert np.isnan(tf.reduce_logsumexp([nan, 1.0]).numpy())
+    x = tf.constant([1e30, -1e30])
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = tf.reduce_logsumexp(x)
+    assert tape.gradient(y, x).numpy().tolist() == [1, 0]
+
+
+def test_norm_has_gradient_nan_at_zero():
+    x = tf.constant([0.0, 0.0])
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = tf.math.reduce_euclidean_norm(x)
+    assert np.isnan(tape.gradient(y, x).numpy()).all()
+    assert tf.math.reduce_euclidean_norm([1, 2]).numpy() == 2
+    assert tf.math.reduce_euclidean_norm(tf.constant([3.0 + 0j, 4j])).numpy() == 5
+
+
+@pytest.mark.parametrize("dtype", [tf.float16, tf.bfloat16])
+def test_half_widths_are_summed_in_single_precision(dtype):
+    x = tf.cast(tf.fill([3000], 1.0), dtype)
+    assert tf.reduce_mean(x).numpy() == 1
+    assert tf.cast(tf.reduce_sum(tf.reshape(x, [1500, 2]), 0), tf.float32).numpy() == pytest.approx(1500, rel=2.0**-8)
+    assert tf.reduce_sum(x).dtype is dtype
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    shape=st.sampled_from([(5000,), (5000, 2), (3, 4000), (1000, 7), (8, 300, 5), (40, 5, 60)]),
+    axes=st.sampled_from([None, 0, -1, [0], [0, -1]]),
+    transposed=st.booleans(),
+    seed=st.integers(0, 20),
+)
+def test_long_sums_are_as_accurate_along_every_axis(shape, axes, transposed, seed):
+    x = np.random.default_rng(seed).uniform(0.5, 1, shape).astype(np.float32)
+    t = tf.constant(x)
+    if transposed:
+        t, x = tf.transpose(t), x.T
+    expected = np.sum(x, None if axes is None else tuple(np.atleast_1d(axes)), np.float64)
+    np.testing.assert_allclose(tf.reduce_sum(t, axes).numpy(), expected, rtol=8 * 6e-8)
+    np.testing.assert_allclose(tf.reduce_mean(t, axes).numpy(), expected * (expected.size / x.size), rtol=8 * 6e-8)
