@@ -192,8 +192,8 @@ class EmbeddingUpdate:
     def track_speed(self, optimizer: str) -> float:
         return apart("embedding_speed", optimizer)["ratio"]
 
-    track_peak.unit = "x table and slots"  # type: ignore[attr-defined]
-    track_speed.unit = "x dense"  # type: ignore[attr-defined]
+    track_peak.unit = "x table and slots"
+    track_speed.unit = "x dense"
 
 
 class Steps:
