@@ -1,0 +1,128 @@
+"""Importing fastgrad is quick, compiles nothing, and brings its namespaces when they are asked for."""
+
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+SOURCE = str(Path(__file__).parents[1] / "src")
+HEAVY = ("numba", "llvmlite", "scipy", "safetensors", "matplotlib", "sklearn", "tqdm", "ctypes.util")
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """What a new Python prints that runs a program; bytecode is kept from one to the next, as an installation does."""
+    environment = {**os.environ, "PYTHONPATH": SOURCE, "PYTHONPYCACHEPREFIX": str(tmp_path_factory.mktemp("bytecode"))}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+
+    def run(program: str, **more: str) -> str:
+        command = [sys.executable, "-c", textwrap.dedent(program)]
+        finished = subprocess.run(command, env=environment | more, capture_output=True, text=True, check=False)
+        assert finished.returncode == 0, finished.stderr
+        return finished.stdout
+
+    return run
+
+
+def test_import_brings_no_heavy_package_and_compiles_nothing(run, tmp_path):
+    """Numba waits for the first kernel that is not in the disk cache."""
+    printed = run(
+        f"""
+        import sys
+        import fastgrad as tf
+        print([name for name in {HEAVY} if name in sys.modules])
+        v = tf.Variable([1.0, 2.0])
+        with tf.GradientTape() as tape:
+            y = tf.reduce_sum(tf.square(v) * tf.exp(-v) + tf.tanh(v)[None] @ tf.ones([2, 1]))
+        tape.gradient(y, v)
+        print([name for name in {HEAVY} if name in sys.modules])
+        """,
+        FASTGRAD_CACHE_DIR=str(tmp_path / "cache"),
+    )
+    assert printed.split() == ["[]", "[]"]
+    assert not (tmp_path / "cache").exists()
+
+
+def test_namespaces_are_imported_when_they_are_asked_for(run):
+    printed = run(
+        """
+        import sys
+        import fastgrad as tf
+        later = ("keras", "data", "train", "contrib", "losses", "metrics", "optimizers", "config", "autodiff")
+        print([name for name in later if "fastgrad." + name in sys.modules])
+        for name in later:
+            getattr(tf, name)
+        print([name for name in later if "fastgrad." + name not in sys.modules])
+        """
+    )
+    assert printed.split() == ["[]", "[]"]
+
+
+@pytest.mark.parametrize(
+    "namespace",
+    [
+        "keras",
+        "keras.layers",
+        "keras.models",
+        "keras.optimizers",
+        "data",
+        "train",
+        "losses",
+        "metrics",
+        "contrib.eager",
+    ],
+)
+def test_no_namespace_needs_numba_or_scipy_to_be_imported(run, namespace):
+    printed = run(
+        f"import sys, fastgrad.{namespace}; "
+        "print([name for name in ('numba', 'llvmlite', 'scipy', 'safetensors') if name in sys.modules])"
+    )
+    assert printed.split() == ["[]"]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "from fastgrad import keras; keras.layers.Dense",
+        "from fastgrad import data; data.Dataset",
+        "from fastgrad.keras import layers, optimizers, losses, metrics, models; layers.Dense; optimizers.Adam",
+        "from fastgrad.keras.layers import Dense, Dropout, Embedding",
+        "from fastgrad.keras.models import Sequential, Model",
+        "from fastgrad.keras.optimizers import Adam; from fastgrad.keras.optimizers.schedules import ExponentialDecay",
+        "import fastgrad.keras.losses; fastgrad.keras.losses.Huber",
+        "import fastgrad.keras.layers as L; L.Dense",
+        "import fastgrad.keras.backend as K; K.clear_session",
+        "import fastgrad.contrib.eager as tfe; tfe.Variable; tfe.gradients_function",
+        "import fastgrad.optimizers; fastgrad.optimizers.SGD",
+        "import fastgrad.nn, fastgrad.math, fastgrad.linalg, fastgrad.random",
+        "import fastgrad as tf; tf.keras.layers.Dense; tf.data.AUTOTUNE; tf.train.Checkpoint; tf.contrib.eager.Variable",
+        "import fastgrad as tf; tf.keras.optimizers.schedules.CosineDecay; tf.losses.Huber; tf.metrics.Mean",
+        "import fastgrad as tf; tf.Module; tf.zeros_initializer(); tf.initializers.Zeros; tf.errors.InvalidArgumentError",
+        "import fastgrad.debugging as d; d.assert_equal",
+        "from fastgrad.train import AdamOptimizer, GradientDescentOptimizer, get_or_create_global_step",
+    ],
+)
+def test_forms_of_import(run, statement):
+    run(statement)
+
+
+def test_names_show_in_dir_before_they_are_imported(run):
+    printed = run("import fastgrad as tf; print({'keras', 'data', 'train', 'Module', 'matmul'} <= set(dir(tf)))")
+    assert printed.strip() == "True"
+
+
+def test_import_brings_little_beside_numpy(run):
+    """What takes time: each module costs some tenths of a millisecond, hashlib or inspect several milliseconds."""
+    printed = run(
+        """
+        import sys, numpy
+        before = set(sys.modules)
+        import fastgrad
+        print(*sorted({name.split(".")[0] for name in set(sys.modules) - before} - {"fastgrad"}))
+        """
+    )
+    assert len(printed.split()) < 16, printed
+    assert not {"hashlib", "secrets", "tempfile", "subprocess", "dataclasses", "unittest"} & set(printed.split())
