@@ -119,6 +119,15 @@ def test_bad_ids_are_refused():
         tf.math.unsorted_segment_sqrt_n([1, 2], [0, 0], 1)
 
 
+def test_the_gradient_of_a_complex_product_is_conjugate():
+    x = tf.constant([1 + 2j, 3 - 1j, 2j])
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = tf.math.segment_prod(x, [0, 0, 0])
+    whole = np.prod(x.numpy())
+    np.testing.assert_allclose(tape.gradient(y, x), np.conj(whole / x.numpy()))
+
+
 @pytest.mark.parametrize("order", [1, 2])
 @pytest.mark.parametrize("kind", REDUCTIONS)
 def test_gradients(kind, order):

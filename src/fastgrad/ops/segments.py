@@ -116,8 +116,13 @@ def _product_gradient(g: Tensor, y: Tensor, data: Tensor, ids: Tensor, num_segme
     zeros = _unsorted_segment_sum(where(is_zero, one, zero), ids, num_segments=num_segments)
     others = _unsorted_segment_prod(where(is_zero, one, data), ids, num_segments=num_segments)
     # With one zero only the zero has a slope, with two none has.
-    at_zero = where(TABLE["greater"](zeros, one), zero, g * others)
-    return where(is_zero, gather_segments(at_zero, ids), gather_segments(g * y, ids) / where(is_zero, one, data))
+    at_zero = where(equal(zeros, one), g * _conjugate(others), zero)
+    slope = gather_segments(g * _conjugate(y), ids) / _conjugate(where(is_zero, one, data))
+    return where(is_zero, gather_segments(at_zero, ids), slope)
+
+
+def _conjugate(x: Tensor) -> Tensor:
+    return TABLE["conj"](x) if x._array.dtype.kind == "c" else x
 
 
 _unsorted_segment_prod = operation(

@@ -310,9 +310,6 @@ class VariableSlice(Tensor):
                 ufunc(part, array, out=part)
         return variable
 
-    def __copy__(self) -> Tensor:
-        return Tensor(self._array.copy())
-
 
 def _variable_getitem(variable: Variable, key: Any) -> Tensor:
     """The part of the variable's value that ``key`` names, with ``assign``, ``assign_add`` and ``assign_sub``.
