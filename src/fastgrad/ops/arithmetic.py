@@ -17,7 +17,9 @@ from fastgrad.operation import (
     SIGNED,
     STRING,
     TABLE,
+    Binary,
     Form,
+    Unary,
     convert_pair,
     elementwise,
     joint,
@@ -49,14 +51,14 @@ subtract = elementwise(
     code="{0} - {1}",
     gradient=(lambda g, z, x, y: g, lambda g, z, x, y: negative(g)),
 )
-multiply = elementwise(
+multiply: Binary = elementwise(
     "multiply",
     "``x * y``, element by element, broadcast.",
     run=np.multiply,
     code="{0} * {1}",
     gradient=(lambda g, z, x, y: multiply(g, conjugate(y)), lambda g, z, x, y: multiply(g, conjugate(x))),
 )
-negative = elementwise(
+negative: Unary = elementwise(
     "negative",
     "``-x``, element by element.",
     run=np.negative,
@@ -161,7 +163,7 @@ squared_difference = elementwise(
         lambda g, z, x, y: multiply(g, multiply(subtract(y, x), 2)),
     ),
 )
-multiply_no_nan = elementwise(
+multiply_no_nan: Binary = elementwise(
     "multiply_no_nan",
     "``x * y``, and 0 where ``y`` is 0 even if ``x`` is infinite or NaN; element by element, broadcast.",
     run=lambda x, y: np.where(y == 0, x.dtype.type(0), np.multiply(x, y)),

@@ -95,10 +95,10 @@ def _shared_limits(got: dtypes.DType, wanted: dtypes.DType) -> tuple[np.ndarray,
         pick(*[float(limit) if dtype.is_floating else int(limit) for dtype, limit in ((got, a), (wanted, b))])
         for pick, a, b in ((max, got.min, wanted.min), (min, got.max, wanted.max))
     )
-    low, high = np.array(low).astype(got.numpy), np.array(high).astype(got.numpy)
+    bottom, top = np.array(low).astype(got.numpy), np.array(high).astype(got.numpy)
     # Rounding to got may have carried a limit of wanted outwards.
-    if int(high) > int(wanted.max):
-        high = np.nextafter(high, got.numpy.type(0))
-    if int(low) < int(wanted.min):
-        low = np.nextafter(low, got.numpy.type(0))
-    return np.asarray(low), np.asarray(high)
+    if int(top) > int(wanted.max):
+        top = np.nextafter(top, got.numpy.type(0))
+    if int(bottom) < int(wanted.min):
+        bottom = np.nextafter(bottom, got.numpy.type(0))
+    return np.asarray(bottom), np.asarray(top)

@@ -80,7 +80,7 @@ _clip_by_norm_row = operation(
 )
 
 
-def broadcasts_to(shape: tuple[int, ...], whole: tuple[int, ...]) -> bool:
+def _broadcasts_to(shape: tuple[int, ...], whole: tuple[int, ...]) -> bool:
     """Whether a tensor of ``shape`` broadcasts to ``whole``."""
     inner = whole[len(whole) - len(shape) :]
     return len(shape) <= len(whole) and all(a in (1, b) for a, b in zip(shape, inner, strict=True))
@@ -108,7 +108,7 @@ def clip_by_norm(t: Any, clip_norm: Any, axes: Any = None, name: str | None = No
     limit = cast(limit, t.dtype)
     if limit._array.ndim or limit._array < 0:
         limit = maximum(limit, Tensor(np.zeros((), array.dtype)))
-    if limit._array.ndim and not broadcasts_to(limit._array.shape, array.shape):
+    if limit._array.ndim and not _broadcasts_to(limit._array.shape, array.shape):
         raise InvalidArgumentError(
             f"clip_by_norm: clip_norm of shape {limit.shape} must broadcast to the shape of t, {t.shape}."
         )

@@ -72,7 +72,7 @@ is_finite = elementwise(
     dtypes=FLOATING,
 )
 
-masked = Operation(
+masked: Operation = Operation(
     "masked",
     lambda x, keep: np.where(keep, x, x.dtype.type(0)),
     (lambda g, y, x, keep: masked(g, keep), None),

@@ -17,7 +17,7 @@ from fastgrad.ops.casting import cast
 from fastgrad.ops.division import realdiv
 from fastgrad.tensor import Tensor
 
-_PARTS = frozenset([np.dtype(np.float32), np.dtype(np.float64)])
+_PARTS: frozenset[np.dtype] = frozenset([np.dtype(np.float32), np.dtype(np.float64)])
 _COMPLEX_OF = {np.dtype(np.float32): np.complex64, np.dtype(np.float64): np.complex128}
 
 
@@ -36,10 +36,10 @@ _complex = Binary(
     dtypes=_PARTS,
     doc="``x + iy``.",
 )
-_conj = Unary(
+_conj: Unary = Unary(
     "conj", np.conjugate, lambda g, y, x: _conj(g), form=Form.ELEMENTWISE, dtypes=COMPLEX, doc="The complex conjugate."
 )
-_real = Unary(
+_real: Unary = Unary(
     "real",
     lambda x: x.real,
     lambda g, y, x: cast(g, x.dtype),
@@ -47,7 +47,7 @@ _real = Unary(
     dtypes=COMPLEX,
     doc="The real part.",
 )
-_imag = Unary(
+_imag: Unary = Unary(
     "imag",
     lambda x: x.imag,
     lambda g, y, x: _complex(zeros_as(g), g),

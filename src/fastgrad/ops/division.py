@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.operation import INEXACT, REAL, convert_pair, elementwise
+from fastgrad.operation import INEXACT, REAL, Binary, convert_pair, elementwise
 from fastgrad.ops.arguments import tensor_of
 from fastgrad.ops.arithmetic import conjugate, multiply, negative
 from fastgrad.ops.casting import cast
@@ -18,12 +18,12 @@ from fastgrad.ops.comparison import not_equal
 from fastgrad.ops.power import square
 from fastgrad.tensor import Tensor
 
-_QUOTIENT = {
-    **dict.fromkeys([np.dtype(t) for t in (np.int8, np.int16, np.uint8, np.uint16)], "float32"),
-    **dict.fromkeys([np.dtype(t) for t in (np.int32, np.int64, np.uint32, np.uint64)], "float64"),
+_QUOTIENT: dict[np.dtype, str] = {
+    **{np.dtype(name): "float32" for name in ("int8", "int16", "uint8", "uint16")},
+    **{np.dtype(name): "float64" for name in ("int32", "int64", "uint32", "uint64")},
 }
 
-realdiv = elementwise(
+realdiv: Binary = elementwise(
     "divide",
     "``x / y`` of floats or complex numbers, element by element, broadcast.",
     run=np.divide,
@@ -73,7 +73,7 @@ truediv = divide
 
 # ---- a divisor of zero gives zero ----------------------------------------------------------------------
 
-_divide_no_nan = elementwise(
+_divide_no_nan: Binary = elementwise(
     "divide_no_nan",
     "``x / y``, and 0 where ``y`` is 0.",
     run=lambda x, y: np.where(y == 0, x.dtype.type(0), np.divide(x, y)),
@@ -108,7 +108,7 @@ def reciprocal_no_nan(x: Any, name: str | None = None) -> Tensor:
     return _divide_no_nan(Tensor(np.ones((), x._array.dtype)), x)
 
 
-xdivy = elementwise(
+xdivy: Binary = elementwise(
     "xdivy",
     "``x / y``, and 0 where ``x`` is 0, even beside 0, NaN and infinity; element by element, broadcast.",
     run=lambda x, y: np.where(x == 0, x.dtype.type(0), np.divide(x, y)),

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.operation import FLOATING, INEXACT, elementwise
+from fastgrad.operation import FLOATING, INEXACT, Binary, Unary, elementwise
 from fastgrad.ops.arithmetic import abs as absolute
 from fastgrad.ops.arithmetic import add, conjugate, multiply, negative, subtract
 from fastgrad.ops.casting import cast
@@ -51,7 +51,7 @@ log1p = elementwise(
     dtypes=INEXACT,
     domain=(-1.0, np.inf),
 )
-xlogy = elementwise(
+xlogy: Binary = elementwise(
     "xlogy",
     "``x * log(y)``, and 0 where ``x`` is 0, whatever ``y`` is; element by element, broadcast.",
     run=lambda x, y: np.where(x == 0, x.dtype.type(0), np.multiply(x, np.log(y))),
@@ -63,7 +63,7 @@ xlogy = elementwise(
     dtypes=INEXACT,
     domain=(0.0, np.inf),
 )
-xlog1py = elementwise(
+xlog1py: Binary = elementwise(
     "xlog1py",
     "``x * log(1 + y)``, and 0 where ``x`` is 0, whatever ``y`` is; element by element, broadcast.",
     run=lambda x, y: np.where(x == 0, x.dtype.type(0), np.multiply(x, np.log1p(y))),
@@ -91,7 +91,7 @@ sin = elementwise(
     gradient=lambda g, y, x: multiply(g, conjugate(cos(x))),
     dtypes=INEXACT,
 )
-cos = elementwise(
+cos: Unary = elementwise(
     "cos",
     "The cosine of an angle in radians, element by element; NaN at infinity.",
     run=np.cos,
@@ -167,7 +167,7 @@ sinh = elementwise(
     gradient=lambda g, y, x: multiply(g, conjugate(cosh(x))),
     dtypes=INEXACT,
 )
-cosh = elementwise(
+cosh: Unary = elementwise(
     "cosh",
     "The hyperbolic cosine, element by element.",
     run=np.cosh,

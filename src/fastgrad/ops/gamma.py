@@ -24,7 +24,7 @@ from fastgrad.ops.exponential import exp, xlog1py, xlogy
 from fastgrad.ops.reduction import reduce_sum
 from fastgrad.tensor import Tensor
 
-_FULL = frozenset([np.dtype(np.float32), np.dtype(np.float64)])
+_FULL: frozenset[np.dtype] = frozenset([np.dtype(np.float32), np.dtype(np.float64)])
 
 _gammaln = from_scipy("gammaln")
 
@@ -48,7 +48,7 @@ def _without_poles(x: np.ndarray) -> np.ndarray:
     return np.where((x <= 0) & (x == np.floor(x)), x.dtype.type(np.nan), _digamma(x))
 
 
-digamma = Unary(
+digamma: Unary = Unary(
     "digamma",
     _without_poles,
     lambda g, y, x: multiply(g, polygamma(Tensor(np.ones((), x._array.dtype)), x)),
@@ -67,7 +67,7 @@ def _polygamma_of(n: np.ndarray, x: np.ndarray) -> np.ndarray:
     return np.where(n == 0, _without_poles(x), np.where(whole, derivatives, n.dtype.type(np.nan)))
 
 
-_polygamma = Binary(
+_polygamma: Binary = Binary(
     "polygamma",
     _polygamma_of,
     (None, lambda g, z, x, y: multiply(g, _polygamma(add(x, 1), y))),
@@ -89,7 +89,7 @@ def polygamma(a: Any, x: Any, name: str | None = None) -> Tensor:
     return _polygamma(a, x)
 
 
-_zeta = Binary(
+_zeta: Binary = Binary(
     "zeta",
     _zeta_of,
     (None, lambda g, z, x, y: multiply(g, multiply(negative(x), _zeta(add(x, 1), y)))),

@@ -94,7 +94,7 @@ def argmin(input: Any, axis: Any = None, output_type: Any = dtypes.int64, name: 
 
 def _count(x: np.ndarray, axes: tuple[int, ...], keepdims: bool) -> Any:
     there = x != b"" if x.dtype == object else x != 0
-    return np.add.reduce(there, axes, np.int64, None, keepdims)
+    return np.sum(there, axes, np.int64, keepdims=keepdims)
 
 
 _count_nonzero = operation("count_nonzero", Form.REDUCE, run=_count, dtypes=ANY)

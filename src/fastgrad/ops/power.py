@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.operation import COMPLEX, FLOATING, INEXACT, NUMERIC, SIGNED, TABLE, Operation, elementwise
+from fastgrad.operation import COMPLEX, FLOATING, INEXACT, NUMERIC, SIGNED, TABLE, Binary, Operation, Unary, elementwise
 from fastgrad.ops.arithmetic import conjugate, multiply, negative, subtract
 from fastgrad.ops.comparison import greater, masked, not_equal
 from fastgrad.tensor import Tensor
@@ -37,7 +37,7 @@ def _log_of_base(x: Tensor) -> Tensor:
     return masked(TABLE["log"](x), keep)
 
 
-pow = elementwise(
+pow: Binary = elementwise(
     "pow",
     """``x**y``, element by element, broadcast.
 
@@ -93,7 +93,7 @@ rsqrt = elementwise(
     dtypes=INEXACT,
     domain=(0.0, np.inf),
 )
-reciprocal = elementwise(
+reciprocal: Unary = elementwise(
     "reciprocal",
     "``1 / x``, element by element.",
     run=lambda x: np.divide(x.dtype.type(1), x),

@@ -34,6 +34,14 @@ from fastgrad.ops.summation import sum_over
 from fastgrad.recording import recorders
 from fastgrad.tensor import Tensor
 
+# NumPy's stubs know no keepdims that is not a literal.
+_add: Any = np.add.reduce
+_multiply: Any = np.multiply.reduce
+_maximum: Any = np.maximum.reduce
+_minimum: Any = np.minimum.reduce
+_or: Any = np.logical_or.reduce
+_and: Any = np.logical_and.reduce
+
 
 def reduction_axes(name: str, axis: Any, rank: int) -> tuple[int, ...]:
     """``axis`` of a reduction as sorted axes counted from the front; None means all.
@@ -77,7 +85,9 @@ class Reduction(Operation):
     ) -> None:
         super().__init__(name, run, gradient, form=Form.REDUCE, dtypes=dtypes)
 
-    def __call__(self, x: Tensor, *, axes: tuple[int, ...], keepdims: bool) -> Tensor:
+    def __call__(  # type: ignore[override]  # narrower than any row's
+        self, x: Tensor, *, axes: tuple[int, ...], keepdims: bool
+    ) -> Tensor:
         """``Operation.__call__`` for what reductions are: one input, two attributes, no views."""
         token = quiet_set(QUIET)
         try:
@@ -137,7 +147,7 @@ def _reduce_sum(x: np.ndarray, axes: tuple[int, ...], keepdims: bool) -> Any:
     return y if y.dtype is dtype or y.dtype == dtype else y.astype(dtype)
 
 
-_sum = Reduction(
+_sum: Reduction = Reduction(
     "reduce_sum",
     _reduce_sum,
     lambda g, y, x, axes, keepdims: spread(g, shape=x._array.shape, axes=axes),
@@ -164,7 +174,7 @@ def reduce_sum(input_tensor: Any, axis: Any = None, keepdims: bool = False, name
 def _reduce_mean(x: np.ndarray, axes: tuple[int, ...], keepdims: bool) -> Any:
     dtype = x.dtype
     if dtype in INTEGER:
-        total = np.add.reduce(x, axes, np.int64 if dtype.kind == "i" else np.uint64, None, keepdims)
+        total = _add(x, axes, np.int64 if dtype.kind == "i" else np.uint64, None, keepdims)
         count = _count(x, total)
         if count:
             total = np.abs(total) // total.dtype.type(count) * np.sign(total)  # towards zero
@@ -201,7 +211,7 @@ def reduce_mean(input_tensor: Any, axis: Any = None, keepdims: bool = False, nam
 
 
 def _reduce_prod(x: np.ndarray, axes: tuple[int, ...], keepdims: bool) -> Any:
-    return np.multiply.reduce(x, axes, x.dtype, None, keepdims)
+    return _multiply(x, axes, x.dtype, None, keepdims)
 
 
 def _prod_gradient(g: Tensor, y: Tensor, x: Tensor, axes: tuple[int, ...], keepdims: bool) -> Tensor:
@@ -239,11 +249,11 @@ def reduce_prod(input_tensor: Any, axis: Any = None, keepdims: bool = False, nam
 
 
 def _reduce_max(x: np.ndarray, axes: tuple[int, ...], keepdims: bool) -> Any:
-    return np.maximum.reduce(x, axes, None, None, keepdims, initial=_lowest(x.dtype, -1) if not x.size else np._NoValue)
+    return _maximum(x, axes, None, None, keepdims, initial=_lowest(x.dtype, -1) if not x.size else np._NoValue)
 
 
 def _reduce_min(x: np.ndarray, axes: tuple[int, ...], keepdims: bool) -> Any:
-    return np.minimum.reduce(x, axes, None, None, keepdims, initial=_lowest(x.dtype, 1) if not x.size else np._NoValue)
+    return _minimum(x, axes, None, None, keepdims, initial=_lowest(x.dtype, 1) if not x.size else np._NoValue)
 
 
 def _lowest(dtype: np.dtype, sign: int) -> Any:
@@ -298,12 +308,12 @@ def reduce_min(input_tensor: Any, axis: Any = None, keepdims: bool = False, name
 
 _any = Reduction(
     "reduce_any",
-    lambda x, axes, keepdims: np.logical_or.reduce(x, axes, None, None, keepdims),
+    lambda x, axes, keepdims: _or(x, axes, None, None, keepdims),
     dtypes=BOOLEAN,
 )
 _all = Reduction(
     "reduce_all",
-    lambda x, axes, keepdims: np.logical_and.reduce(x, axes, None, None, keepdims),
+    lambda x, axes, keepdims: _and(x, axes, None, None, keepdims),
     dtypes=BOOLEAN,
 )
 
@@ -344,7 +354,7 @@ def reduce_all(input_tensor: Any, axis: Any = None, keepdims: bool = False, name
 def _logsumexp(x: np.ndarray, axes: tuple[int, ...], keepdims: bool) -> Any:
     if not x.size:
         return np.log(_reduce_sum(x, axes, keepdims))
-    high = np.maximum.reduce(x, axes, None, None, True)
+    high = _maximum(x, axes, None, None, True)
     high = np.where(np.isfinite(high), high, x.dtype.type(0))
     total = np.log(sum_over(np.exp(np.subtract(x, high)), axes, True)) + high
     if not keepdims:
@@ -355,7 +365,7 @@ def _logsumexp(x: np.ndarray, axes: tuple[int, ...], keepdims: bool) -> Any:
 def _logsumexp_gradient(g: Tensor, y: Tensor, x: Tensor, axes: tuple[int, ...], keepdims: bool) -> Tensor:
     # The softmax from the highest element, not exp(x - y): y is rounded, which counts when it is large.
     shape = x._array.shape
-    high = np.maximum.reduce(x._array, axes, None, None, True) if x._array.size else np.zeros((), x._array.dtype)
+    high = _maximum(x._array, axes, None, None, True) if x._array.size else np.zeros((), x._array.dtype)
     weights = exp(subtract(x, Tensor(np.where(np.isfinite(high), high, high.dtype.type(0)))))
     total = TABLE["reduce_sum"](weights, axes=axes, keepdims=keepdims)
     return multiply(weights, spread(realdiv(g, total), shape=shape, axes=axes))

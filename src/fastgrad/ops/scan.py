@@ -42,7 +42,7 @@ def _shifted(x: np.ndarray, axis: int, reverse: bool) -> np.ndarray:
     return np.flip(_moved(np.flip(x, axis), axis, 0), axis) if reverse else _moved(x, axis, 0)
 
 
-shifted = operation(
+shifted: Operation = operation(
     "shifted",
     Form.INDEX_MAP,
     run=_shifted,
@@ -62,7 +62,7 @@ def _recurrence(a: np.ndarray, b: np.ndarray, axis: int, reverse: bool) -> np.nd
     return np.flip(y, axis) if reverse else y
 
 
-linear_recurrence = operation(
+linear_recurrence: Operation = operation(
     "linear_recurrence",
     Form.SCAN,
     run=_recurrence,
@@ -96,7 +96,7 @@ def _scanned(row: Operation, x: Any, axis: Any, exclusive: Any, reverse: Any) ->
     )
 
 
-_cumsum = operation(
+_cumsum: Operation = operation(
     "cumsum",
     Form.SCAN,
     run=lambda x, axis, exclusive, reverse: _accumulated(np.add, x, axis, exclusive, reverse, 0),

@@ -51,13 +51,13 @@ bessel_i0e = _row(
     "``exp(-|x|) * bessel_i0(x)``, element by element.",
     lambda y, x: subtract(bessel_i1e(x), multiply(sign(x), y)),
 )
-bessel_i1 = _row(
+bessel_i1: Unary = _row(
     "bessel_i1",
     "i1",
     "The modified Bessel function of the first kind of order 1, element by element.",
     lambda y, x: _away_from(0.0, 0.5, x, lambda z: subtract(bessel_i0(x), realdiv(y, z))),
 )
-bessel_i1e = _row(
+bessel_i1e: Unary = _row(
     "bessel_i1e",
     "i1e",
     "``exp(-|x|) * bessel_i1(x)``, element by element.",
@@ -69,7 +69,7 @@ bessel_j0 = _row(
     "The Bessel function of the first kind of order 0, element by element.",
     lambda y, x: negative(bessel_j1(x)),
 )
-bessel_j1 = _row(
+bessel_j1: Unary = _row(
     "bessel_j1",
     "j1",
     "The Bessel function of the first kind of order 1, element by element.",
@@ -89,14 +89,14 @@ bessel_k0e = _row(
     lambda y, x: subtract(y, bessel_k1e(x)),
     low=0.0,
 )
-bessel_k1 = _row(
+bessel_k1: Unary = _row(
     "bessel_k1",
     "k1",
     "The modified Bessel function of the second kind of order 1, element by element, for ``x > 0``.",
     lambda y, x: negative(add(bessel_k0(x), realdiv(y, x))),
     low=0.0,
 )
-bessel_k1e = _row(
+bessel_k1e: Unary = _row(
     "bessel_k1e",
     "k1e",
     "``exp(x) * bessel_k1(x)``, element by element, for ``x > 0``.",
@@ -110,7 +110,7 @@ bessel_y0 = _row(
     lambda y, x: negative(bessel_y1(x)),
     low=0.0,
 )
-bessel_y1 = _row(
+bessel_y1: Unary = _row(
     "bessel_y1",
     "y1",
     "The Bessel function of the second kind of order 1, element by element, for ``x > 0``.",

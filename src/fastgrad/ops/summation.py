@@ -8,12 +8,13 @@ the groups' sums in groups. How terms are grouped depends on the shape alone.
 from __future__ import annotations
 
 from math import prod
+from typing import Any
 
 import numpy as np
 
 _HALVES = frozenset(np.dtype(name) for name in ("float16", "bfloat16"))
 _FLOAT32 = np.dtype(np.float32)
-_add_reduce = np.add.reduce
+_add_reduce: Any = np.add.reduce
 _ROWS = 16  # rows added one after the other
 _WIDTH = 256  # elements of a row that make NumPy's inner loop worth its start
 
