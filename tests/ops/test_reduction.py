@@ -62,10 +62,11 @@ def test_every_way_to_name_an_axis(axis):
 def test_no_axes_reduce_nothing():
     x = tf.constant([1.0, 2.0])
     assert tf.reduce_sum(x, axis=[]).numpy().tolist() == [1, 2]
-    v = tf.Variable([1.0, 2.0])
-    y = tf.reduce_max(v, axis=[])
-    v.assign([5.0, 6.0])
-    assert y.numpy().tolist() == [1, 2]
+    for function in (tf.reduce_max, tf.reduce_sum, tf.reduce_prod):
+        v = tf.Variable(tf.ones((3000,)))
+        y = function(v, axis=[])
+        v.assign(v * 5)
+        assert (y.numpy() == 1).all()
 
 
 @pytest.mark.parametrize("name", [*REDUCTIONS, "reduce_variance", "reduce_std"])
@@ -194,13 +195,15 @@ def test_half_widths_are_summed_in_single_precision(dtype):
 
 @settings(max_examples=20, deadline=None)
 @given(
-    shape=st.sampled_from([(5000,), (5000, 2), (3, 4000), (1000, 7), (8, 300, 5), (40, 5, 60)]),
+    shape=st.sampled_from([(5000,), (4095, 2), (3, 4000), (1000, 7), (8, 300, 5), (40, 5, 60)]),
     axes=st.sampled_from([None, 0, -1, [0], [0, -1]]),
     transposed=st.booleans(),
     seed=st.integers(0, 20),
 )
 def test_long_sums_are_as_accurate_along_every_axis(shape, axes, transposed, seed):
     x = np.random.default_rng(seed).uniform(0.5, 1, shape).astype(np.float32)
+    if axes == [0, -1] and len(shape) == 1:
+        axes = [0]
     t = tf.constant(x)
     if transposed:
         t, x = tf.transpose(t), x.T

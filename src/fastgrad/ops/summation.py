@@ -28,12 +28,12 @@ def sum_over(x: np.ndarray, axes: tuple[int, ...], keepdims: bool) -> np.ndarray
         keepdims: whether they stay, with size 1.
 
     Returns:
-        The sum in the dtype of ``x``, in float32 for the half-width floats. A NumPy scalar if no axis is left.
+        The sum, never a view, in the dtype of ``x`` or in float32 for half-width floats; a NumPy scalar if no axis is left.
     """
     dtype = x.dtype
     if dtype in _HALVES:
         dtype = _FLOAT32
-    if x.size <= 2048 or dtype.kind in "iu" or (len(axes) == x.ndim and x.flags.c_contiguous):
+    if x.size <= 2048 or dtype.kind in "iu" or not axes or (len(axes) == x.ndim and x.flags.c_contiguous):
         return _add_reduce(x, axes, dtype, None, keepdims)
     shape, rank = x.shape, x.ndim
     total = np.ascontiguousarray(x)
@@ -67,6 +67,6 @@ def _sum_rows(x: np.ndarray, dtype: np.dtype) -> np.ndarray:
         whole = groups * _ROWS * beside
         parts = x[:, :whole].reshape(batch * groups, _ROWS, beside * columns)
         sums = _add_reduce(parts, 1, dtype).reshape(batch, groups * beside, columns)
-        x = sums if whole == rows else np.concatenate([sums, _add_reduce(x[:, whole:], 1, dtype)[:, None]], axis=1)
+        x = sums if whole == rows else np.concatenate([sums, _sum_rows(x[:, whole:], dtype)[:, None]], axis=1)
         rows = x.shape[1]
     return _add_reduce(x, 1, dtype)
