@@ -110,6 +110,9 @@ class Generator:
         low, high = np.asarray(counter).reshape(-1)
         return cls(state=[int(low), int(high), int(np.asarray(key).reshape(()))], alg=alg)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Generator.from_state, (self._state.numpy(), self.algorithm)
+
     @property
     def state(self) -> Variable:
         """The counter's low word, its high word and the key: a Variable of three int64."""
