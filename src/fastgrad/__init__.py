@@ -36,9 +36,12 @@ from fastgrad.eager import VariableAggregation as VariableAggregation
 from fastgrad.eager import VariableSynchronization as VariableSynchronization
 from fastgrad.eager import control_dependencies as control_dependencies
 from fastgrad.eager import executing_eagerly as executing_eagerly
+from fastgrad.eager import get_logger as get_logger
 from fastgrad.eager import get_static_value as get_static_value
 from fastgrad.eager import group as group
 from fastgrad.eager import init_scope as init_scope
+from fastgrad.eager import inside_function as inside_function
+from fastgrad.eager import is_symbolic_tensor as is_symbolic_tensor
 from fastgrad.eager import no_op as no_op
 from fastgrad.eager import tuple as tuple  # TensorFlow's name
 from fastgrad.indexed_slices import IndexedSlices as IndexedSlices
@@ -71,6 +74,7 @@ from fastgrad.ops.assertion import assert_rank as assert_rank
 # ---- ops/blocks.py
 from fastgrad.ops.blocks import batch_to_space as batch_to_space
 from fastgrad.ops.blocks import space_to_batch as space_to_batch
+from fastgrad.ops.blocks import space_to_batch as space_to_batch_nd  # noqa: F401
 
 # ---- ops/casting.py
 from fastgrad.ops.casting import cast as cast
@@ -167,6 +171,9 @@ from fastgrad.ops.joining import split as split
 from fastgrad.ops.joining import stack as stack
 from fastgrad.ops.joining import unstack as unstack
 
+# ---- ops/matrix_functions.py
+from fastgrad.ops.matrix_functions import sqrtm as matrix_square_root  # noqa: F401
+
 # ---- ops/norms.py
 from fastgrad.ops.norms import norm as norm
 
@@ -258,6 +265,7 @@ from fastgrad.ops.statistics import histogram_fixed_width_bins as histogram_fixe
 from fastgrad.ops.tensor_array import TensorArray as TensorArray
 from fastgrad.printing import print as print  # TensorFlow's name
 from fastgrad.scopes import device as device
+from fastgrad.scopes import get_current_name_scope as get_current_name_scope
 from fastgrad.scopes import name_scope as name_scope
 from fastgrad.shape import TensorShape as TensorShape
 from fastgrad.tape import GradientTape as GradientTape

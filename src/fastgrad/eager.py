@@ -41,6 +41,23 @@ def executing_eagerly() -> bool:
     return True
 
 
+def inside_function() -> bool:
+    """False: no graph is being made. TensorFlow: tf.inside_function."""
+    return False
+
+
+def is_symbolic_tensor(tensor: Any) -> bool:
+    """False: every tensor has its elements. TensorFlow: tf.is_symbolic_tensor."""
+    return False
+
+
+def get_logger() -> Any:
+    """The logger of the name ``fastgrad``, for programs that set its level. TensorFlow: tf.get_logger."""
+    import logging
+
+    return logging.getLogger("fastgrad")
+
+
 @contextmanager
 def control_dependencies(control_inputs: Any) -> Iterator[None]:
     """Nothing to order: operations run in the order of the program. TensorFlow: tf.control_dependencies."""

@@ -50,6 +50,11 @@ from fastgrad.ops.linear_algebra import slogdet as slogdet
 from fastgrad.ops.linear_algebra import solve as solve
 from fastgrad.ops.linear_algebra import triangular_solve as triangular_solve
 
+# ---- ops/lu_solving.py
+from fastgrad.ops.lu_solving import lu_matrix_inverse as lu_matrix_inverse
+from fastgrad.ops.lu_solving import lu_reconstruct as lu_reconstruct
+from fastgrad.ops.lu_solving import lu_solve as lu_solve
+
 # ---- ops/matrix_functions.py
 from fastgrad.ops.matrix_functions import expm as expm
 from fastgrad.ops.matrix_functions import logm as logm

@@ -1,5 +1,8 @@
 """Neural-network operations (``tf.nn``)."""
 
+# ---- tf.nn.experimental
+from fastgrad.ops import nn_experimental as experimental  # noqa: F401
+
 # ---- ops/activation.py
 from fastgrad.ops.activation import crelu as crelu
 from fastgrad.ops.activation import elu as elu
@@ -58,6 +61,7 @@ from fastgrad.ops.normalization import (
 # ---- ops/normalization.py
 from fastgrad.ops.normalization import batch_normalization as batch_normalization
 from fastgrad.ops.normalization import local_response_normalization as local_response_normalization
+from fastgrad.ops.normalization import local_response_normalization as lrn  # noqa: F401
 
 # ---- ops/norms.py
 from fastgrad.ops.norms import l2_normalize as l2_normalize

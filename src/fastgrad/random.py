@@ -1,5 +1,6 @@
 """Random numbers (``tf.random``)."""
 
+from fastgrad.ops import random_experimental as experimental  # noqa: F401
 from fastgrad.ops.random_generator import Algorithm as Algorithm
 from fastgrad.ops.random_generator import Generator as Generator
 from fastgrad.ops.random_generator import create_rng_state as create_rng_state

@@ -42,6 +42,11 @@ def current_name_scope() -> str:
     return getattr(_scopes, "path", "")
 
 
+def get_current_name_scope() -> str:
+    """The names of the scopes that are entered, with ``/`` between them. TensorFlow: tf.get_current_name_scope."""
+    return current_name_scope().removesuffix("/")
+
+
 _CPU = re.compile(r"(/job:localhost)?(/replica:0)?(/task:0)?/?(device:)?cpu(:(0|\*))?", re.IGNORECASE)
 
 

@@ -205,6 +205,20 @@ def dropout(x: Any, rate: Any, noise_shape: Any = None, seed: Any = None, name: 
 def dropout_from(drawn: Any, x: Any, rate: Any, noise_shape: Any) -> Tensor:
     """``dropout`` with key and counter from ``drawn``."""
     x = convert_to_tensor(x)
+    share = checked_dropout(x, rate)
+    if share == 0:
+        return x
+    if noise_shape is None:
+        key, counter = drawn(x._array.shape)
+        return draws.dropout(x, rate=share, key=key, counter=counter)
+    sizes = noise_sizes(x, noise_shape)
+    key, counter = drawn(sizes)
+    ones = Tensor(np.ones(sizes, x._array.dtype))
+    return TABLE["multiply"](x, draws.dropout(ones, rate=share, key=key, counter=counter))
+
+
+def checked_dropout(x: Tensor, rate: Any) -> float:
+    """The rate of ``dropout`` as a number; its errors."""
     share = float(rate)
     if not 0 <= share < 1:
         raise ValueError(f"`rate` must be a scalar tensor or a float in the range [0, 1). Received: rate={rate}")
@@ -212,11 +226,11 @@ def dropout_from(drawn: Any, x: Any, rate: Any, noise_shape: Any) -> Tensor:
         raise ValueError(
             f"`x.dtype` must be a floating point tensor as `x` will be scaled. Received: x_dtype={x.dtype}"
         )
-    if share == 0:
-        return x
-    if noise_shape is None:
-        key, counter = drawn(x._array.shape)
-        return draws.dropout(x, rate=share, key=key, counter=counter)
+    return share
+
+
+def noise_sizes(x: Tensor, noise_shape: Any) -> tuple[int, ...]:
+    """The shape of the draws of ``dropout``, None filled in from ``x``; its errors."""
     given = noise_shape._array.tolist() if isinstance(noise_shape, Tensor) else list(noise_shape)
     sizes = tuple(
         n if size is None else int(size) for size, n in zip(given, x._array.shape[-len(given) :], strict=False)
@@ -227,6 +241,4 @@ def dropout_from(drawn: Any, x: Any, rate: Any, noise_shape: Any) -> Tensor:
         fits = False
     if not fits:
         raise InvalidArgumentError(f"dropout: noise_shape {given} must broadcast with x of shape {list(x.shape)}.")
-    key, counter = drawn(sizes)
-    ones = Tensor(np.ones(sizes, x._array.dtype))
-    return TABLE["multiply"](x, draws.dropout(ones, rate=share, key=key, counter=counter))
+    return sizes

@@ -1,0 +1,42 @@
+"""``tf.nn.experimental``: dropout by a seed or by a sampler of one's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from fastgrad.ops.arithmetic import multiply
+from fastgrad.ops.random_ops import checked_dropout, noise_sizes
+from fastgrad.ops.random_stateless import stateless_dropout as stateless_dropout
+from fastgrad.tensor import Tensor, convert_to_tensor
+
+
+def general_dropout(
+    x: Any, rate: Any, uniform_sampler: Callable[..., Any], noise_shape: Any = None, name: str | None = None
+) -> Tensor:
+    """``tf.nn.dropout`` with draws of the caller's.
+
+    Args:
+        x, rate, noise_shape: as in ``tf.nn.dropout``.
+        uniform_sampler: ``(shape, dtype)`` to uniform numbers in [0, 1): elements are kept where they are at least ``rate``.
+        name: kept for TensorFlow's signature.
+
+    Raises:
+        ValueError, InvalidArgumentError: as ``tf.nn.dropout``. TensorFlow: tf.nn.experimental.general_dropout.
+    """
+    x = convert_to_tensor(x)
+    share = checked_dropout(x, rate)
+    if share == 0:
+        return x
+    sizes = x._array.shape if noise_shape is None else noise_sizes(x, noise_shape)
+    drawn = convert_to_tensor(uniform_sampler(shape=sizes, dtype=x.dtype))
+    kept = np.where(drawn._array >= share, 1.0 / (1.0 - share), 0.0)
+    return multiply(x, Tensor(kept.astype(x._array.dtype)))
+
+
+def __getattr__(name: str) -> object:
+    from fastgrad.names import missing
+
+    raise missing("tf.nn.experimental", name, globals())
