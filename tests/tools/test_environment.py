@@ -97,7 +97,7 @@ def test_an_environment_made_from_the_same_files_is_left_alone(checkout: Checkou
     log = checkout.folder / "pip.log"
     python = environment / "python"
     python.write_text(
-        f'#!/bin/sh\ncase "$*" in "-m pip"*) echo "$*" >>{log}; exit;; esac\nexec {sys.executable} "$@"\n'
+        f'#!/bin/sh\ncase "$*" in "-m pip"*) echo "$*" >>{log}; exit;; *"import pip") exit;; esac\nexec {sys.executable} "$@"\n'
     )
     python.chmod(0o755)
     assert checkout.make().returncode == 0
