@@ -88,6 +88,8 @@ class KernelOptimizer(Optimizer):
         positions = [self._positions[id(variable)] for variable in variables]
         dense = [i for i, gradient in enumerate(gradients) if type(gradient) is not Rows]
         plan = self._plan_of(tuple([positions[i] for i in dense]))
+        if all(variable.constraint is None for variable in variables):
+            self._plan = plan
         plan.release()
         self._run(plan, [gradients[i] for i in dense], rate, step)
         for i, gradient in enumerate(gradients):
@@ -113,8 +115,6 @@ class KernelOptimizer(Optimizer):
             plan = self._plans[positions] = Plan(
                 variables, slots, self._iterations, [self._use_weight_decay(v) for v in variables]
             )
-        if all(variable.constraint is None for variable in plan.variables):
-            self._plan = plan
         return plan
 
     def _run(self, plan: Plan, gradients: Sequence[Any], rate: float, step: int) -> None:

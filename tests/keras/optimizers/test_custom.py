@@ -1,0 +1,101 @@
+"""Optimizers of a program's own, written as for Keras."""
+
+import numpy as np
+import pytest
+
+import fastgrad as tf
+
+
+class Momentum(tf.optimizers.Optimizer):
+    """The example of Keras's guide."""
+
+    def __init__(self, learning_rate=0.5, momentum=0.5, **options):
+        super().__init__(learning_rate=learning_rate, **options)
+        self.momentum = momentum
+
+    def build(self, variables):
+        super().build(variables)
+        self.momentums = [self.add_variable_from_reference(v, name="momentum") for v in variables]
+
+    def update_step(self, gradient, variable, learning_rate):
+        m = self.momentums[self._get_variable_index(variable)]
+        learning_rate = tf.cast(learning_rate, variable.dtype)
+        self.assign(m, m * self.momentum - gradient * learning_rate)
+        self.assign_add(variable, m)
+
+    def get_config(self):
+        return {**super().get_config(), "momentum": self.momentum}
+
+
+def train(optimizer, steps=4):
+    variables = [tf.Variable([1.0, 2.0]), tf.Variable(np.ones((2, 2)))]
+    for number in range(steps):
+        gradients = [tf.constant([1.0, float(number)]), tf.constant(np.full((2, 2), 0.5))]
+        optimizer.apply_gradients(zip(gradients, variables, strict=True))
+    return variables
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"weight_decay": 0.25},
+        {"clipnorm": 0.5},
+        {"use_ema": True, "ema_overwrite_frequency": 2},
+        {"gradient_accumulation_steps": 2},
+    ],
+)
+def test_equals_the_built_in_one(options):
+    for own, known in zip(
+        train(Momentum(**options)), train(tf.optimizers.SGD(0.5, momentum=0.5, **options)), strict=True
+    ):
+        np.testing.assert_allclose(own, known, rtol=1e-6)
+
+
+def test_slots_and_configuration():
+    optimizer = Momentum(name="mine")
+    train(optimizer)
+    assert [v.path for v in optimizer.variables[2:]] == ["mine/Variable_0_momentum", "mine/Variable_0_momentum"]
+    assert Momentum.from_config(optimizer.get_config()).momentum == 0.5
+
+
+def test_sparse_assignments():
+    class Plain(tf.optimizers.Optimizer):
+        def update_step(self, gradient, variable, learning_rate):
+            self.assign_sub(variable, gradient)
+            self.assign_add(variable, gradient)
+            self.assign(variable, gradient)
+
+    variable = tf.Variable([[1.0], [2.0], [3.0]])
+    slices = tf.IndexedSlices(tf.constant([[5.0], [1.0]]), tf.constant([2, 2]), tf.constant([3, 1]))
+    Plain(0.5).apply_gradients([(slices, variable)])
+    assert variable.numpy().tolist() == [[1.0], [2.0], [6.0]]
+
+
+def test_a_step_around_a_built_in_one():
+    class Noisy(tf.optimizers.Adam):
+        def update_step(self, gradient, variable, learning_rate):
+            super().update_step(gradient * 2.0, variable, learning_rate)
+
+    class Twice(tf.optimizers.Adam):
+        pass
+
+    variables = [tf.Variable([1.0, 2.0]), tf.Variable([1.0, 2.0])]
+    optimizers = [Noisy(0.5, weight_decay=0.25), Twice(0.5, weight_decay=0.25)]
+    for _ in range(3):
+        for optimizer, variable, factor in zip(optimizers, variables, (1.0, 2.0), strict=True):
+            optimizer.apply_gradients([(tf.constant([factor, 3.0 * factor]), variable)])
+    np.testing.assert_allclose(*variables, rtol=1e-6)
+
+
+def test_a_class_without_update_step_says_so():
+    with pytest.raises(NotImplementedError, match="update_step"):
+        tf.optimizers.Optimizer(0.5).apply_gradients([(tf.ones(1), tf.Variable([1.0]))])
+
+
+def test_numbers_of_names_and_initializers_go_together():
+    optimizer = tf.optimizers.SGD()
+    with pytest.raises(ValueError, match="must match"):
+        optimizer.add_optimizer_variables([tf.Variable([1.0])], ["a", "b"], initializer=["zeros"])
+    first, second = optimizer.add_optimizer_variables([tf.Variable([1.0])], ["a", "b"], initializer=["ones", 0.5])
+    assert (first[0].numpy(), second[0].numpy()) == ([1.0], [0.5])
