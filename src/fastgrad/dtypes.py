@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import ml_dtypes
 import numpy as np
+
+# ``tf.dtypes.cast`` and its like are operations, which come later: ops/casting.py and ops/complex_numbers.py set them.
+cast: Callable[..., Any]
+saturate_cast: Callable[..., Any]
+complex: Callable[..., Any]  # the built-in of that name is what this module itself means
 
 
 class DType:

@@ -78,3 +78,10 @@ def test_saturate_cast_of_single_precision_into_int32_does_not_overflow():
     assert tf.saturate_cast(tf.constant([300 + 1j]), tf.uint8).numpy().tolist() == [255]
     with pytest.raises(TypeError, match="bool"):
         tf.saturate_cast([1.0], tf.bool)
+
+
+def test_the_namespace_of_dtypes_has_the_operations_too():
+    assert tf.dtypes.cast is tf.cast
+    assert tf.dtypes.saturate_cast is tf.saturate_cast
+    assert tf.dtypes.complex is tf.complex
+    assert tf.dtypes.as_dtype(complex) is tf.complex128

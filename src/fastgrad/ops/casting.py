@@ -102,3 +102,7 @@ def _shared_limits(got: dtypes.DType, wanted: dtypes.DType) -> tuple[np.ndarray,
     if int(bottom) < int(wanted.min):
         bottom = np.nextafter(bottom, got.numpy.type(0))
     return np.asarray(bottom), np.asarray(top)
+
+
+dtypes.cast = cast
+dtypes.saturate_cast = saturate_cast

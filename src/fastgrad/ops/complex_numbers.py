@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad import dtypes
 from fastgrad.operation import COMPLEX, FLOATING, NUMERIC, Binary, Form, Unary, convert_pair, elementwise
 from fastgrad.ops.arguments import tensor_of
 from fastgrad.ops.arithmetic import negative, zeros_as
@@ -146,3 +147,6 @@ def angle(input: Any, name: str | None = None) -> Tensor:
     if x._array.dtype not in FLOATING:
         raise TypeError(f"angle: expected floating or complex numbers, got dtype {x.dtype!r}; use tf.cast first.")
     return _angle_of_real(x)
+
+
+dtypes.complex = complex
