@@ -1,6 +1,12 @@
-"""What the whole suite shares: kernels stay compiled between runs."""
+"""What the whole suite shares: kernels stay compiled between runs, hypothesis draws the same examples each time."""
 
 import os
 from pathlib import Path
 
+from hypothesis import settings
+
 os.environ.setdefault("FASTGRAD_CACHE_DIR", str(Path(__file__).resolve().parents[1] / ".cache" / "kernels"))
+
+# No deadline: a test's first example may import SciPy or compile a kernel.
+settings.register_profile("suite", deadline=None, derandomize=True)
+settings.load_profile("suite")

@@ -21,7 +21,7 @@ PAIRS = [
 
 
 @pytest.mark.parametrize(("function", "expected"), PAIRS)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(shapes=hnp.mutually_broadcastable_shapes(num_shapes=2, max_dims=3, max_side=3), seed=st.integers(0, 99))
 def test_values_and_gradients_at_all_broadcasts(function, expected, shapes, seed):
     rng = np.random.default_rng(seed)

@@ -50,7 +50,7 @@ def test_clip_by_value_refuses_bounds_that_do_not_fit():
 
 
 @pytest.mark.parametrize("axes", [None, 0, 1, [0, 1]])
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(limit=st.floats(0.1, 8), seed=st.integers(0, 50))
 def test_clip_by_norm(axes, limit, seed):
     x = np.random.default_rng(seed).normal(size=(2, 3))

@@ -107,7 +107,7 @@ def test_code_equals_run_at_awkward_numbers(name: str) -> None:
         _check_scalar(name, operands)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(values=st.lists(st.floats(allow_subnormal=True), min_size=2, max_size=2))
 def test_code_equals_run_at_any_number(values: list[float]) -> None:
     for name in SCALARS:

@@ -33,7 +33,6 @@ def reductions(draw):
 
 
 @pytest.mark.parametrize("name", REDUCTIONS)
-@settings(deadline=None)
 @given(case=reductions())
 def test_values_over_any_axes(name, case):
     x, axes, keepdims = case
@@ -44,7 +43,7 @@ def test_values_over_any_axes(name, case):
 
 
 @pytest.mark.parametrize("name", REDUCTIONS)
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(case=reductions())
 def test_gradients_over_any_axes(name, case):
     x, axes, keepdims = case
@@ -193,7 +192,7 @@ def test_half_widths_are_summed_in_single_precision(dtype):
     assert tf.reduce_sum(x).dtype is dtype
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     shape=st.sampled_from([(5000,), (4095, 2), (3, 4000), (1000, 7), (8, 300, 5), (40, 5, 60)]),
     axes=st.sampled_from([None, 0, -1, [0], [0, -1]]),

@@ -25,7 +25,7 @@ def expected(ufunc, first, x, axis, exclusive, reverse):
 
 
 @pytest.mark.parametrize("name", SCANS)
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     shape=st.sampled_from([(1,), (4,), (2, 3), (3, 2, 2)]),
     axis=st.integers(-3, 2),
