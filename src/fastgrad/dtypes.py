@@ -22,7 +22,7 @@ class DType:
     Attributes:
         name: for example ``"float32"``.
         numpy: the ``numpy.dtype`` that holds such elements (``object`` for ``tf.string``).
-        size: bytes an element.
+        size: bytes an element, 0 for ``tf.string``.
         is_floating, is_integer, is_unsigned, is_complex, is_bool: what kind of number it is;
             bfloat16 and float16 are floating.
         is_differentiable: whether gradients flow through tensors of this type.
@@ -43,7 +43,7 @@ class DType:
     def __init__(self, name: str, numpy_type: Any) -> None:
         self.name = name
         self.numpy = np.dtype(numpy_type)
-        self.size = self.numpy.itemsize
+        self.size = 0 if self.numpy.hasobject else self.numpy.itemsize
         self.is_bool = name == "bool"
         self.is_unsigned = name.startswith("uint")
         self.is_integer = name.startswith(("int", "uint"))
@@ -58,8 +58,8 @@ class DType:
 
     @property
     def as_numpy_dtype(self) -> type:
-        """The NumPy scalar class, as in TensorFlow: ``tf.float32.as_numpy_dtype is np.float32``."""
-        return self.numpy.type
+        """The NumPy scalar class, as in TensorFlow: ``tf.float32.as_numpy_dtype is np.float32``; object for ``tf.string``."""
+        return object if self.numpy.hasobject else self.numpy.type
 
     @property
     def as_datatype_enum(self) -> int:
@@ -83,8 +83,8 @@ class DType:
 
     @property
     def limits(self) -> tuple[Any, Any]:
-        """``(min, max)`` of the values the type can hold."""
-        return self.min, self.max
+        """The range of intensities, as in TensorFlow: from 0 to 1 for floating types, to ``max`` for integers."""
+        return 0, 1 if self.is_floating else True if self.is_bool else self.max
 
     @property
     def min(self) -> Any:
@@ -97,8 +97,6 @@ class DType:
         return self._limit("max")
 
     def _limit(self, which: str) -> Any:
-        if self.is_bool:
-            return which == "max"
         if self.is_integer:
             return getattr(np.iinfo(self.numpy), which)
         if self.is_floating:

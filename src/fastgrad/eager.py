@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from fastgrad.tensor import as_tensor_or_none, convert_to_tensor
+from fastgrad.tensor import as_tensor_or_none
 
 
 class AggregationMethod:
@@ -81,14 +81,12 @@ def no_op(name: str | None = None) -> None:
     """Does nothing. TensorFlow: tf.no_op."""
 
 
-def tuple(tensors: Any, control_inputs: Any = None, name: str | None = None) -> list[Any]:  # TensorFlow's name
-    """The tensors as they are, in a list; None stays None. TensorFlow: tf.tuple."""
-    if not any(item is not None for item in tensors):
-        raise ValueError("tf.tuple: must have at least one Tensor.")
-    return [item if item is None else convert_to_tensor(item) for item in tensors]
+def tuple(tensors: Any, control_inputs: Any = None, name: str | None = None) -> Any:  # TensorFlow's name
+    """The tensors as they are. TensorFlow: tf.tuple."""
+    return tensors
 
 
 def get_static_value(tensor: Any, partial: bool = False) -> Any:
-    """The value as a NumPy array (a NumPy scalar for shape ()); None if it is no tensor. TensorFlow: tf.get_static_value."""
+    """The value as a NumPy array (a NumPy scalar for shape ()); what is no tensor as it is. TensorFlow: tf.get_static_value."""
     found = as_tensor_or_none(tensor)
-    return None if found is None else found.numpy()
+    return tensor if found is None else found.numpy()

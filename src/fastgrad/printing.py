@@ -43,32 +43,48 @@ def _text(value: Any, summarize: int) -> str:
     tensor = as_tensor_or_none(value)
     if tensor is not None:
         return _elements(tensor._array, summarize)
-    if nest.is_nested(value):
-        return str(nest.map_structure(lambda item: _Bare(_text(item, summarize)), value))
-    return str(value)
+    if isinstance(value, str):
+        return value
+    if not nest.is_nested(value):
+        return repr(value)
+    import pprint
+
+    slots: list[_Slot] = []
+
+    def slot(item: Any) -> Any:
+        found = as_tensor_or_none(item)
+        if found is None:
+            return item
+        slots.append(_Slot(f"\0{len(slots)}\0", _elements(found._array, summarize)))
+        return slots[-1]
+
+    text = pprint.pformat(nest.map_structure(slot, value))
+    for one in slots:
+        text = text.replace(one.mark, one.text)
+    return text
 
 
-class _Bare(str):
-    """A text that shows without quotes inside a list."""
+class _Slot:
+    """Stands for a tensor while a structure is laid out."""
 
-    __slots__ = ()
+    def __init__(self, mark: str, text: str) -> None:
+        self.mark = mark
+        self.text = text
 
     def __repr__(self) -> str:
-        return str(self)
+        return self.mark
 
 
-def _elements(array: np.ndarray, summarize: int) -> str:
+def _elements(array: np.ndarray, summarize: int, depth: int = 1) -> str:
     if not array.ndim:
-        item = array[()]
-        return _number(item)
+        return _number(array[()])
     n = len(array)
-    if summarize < 0 or n <= 2 * summarize:
-        parts = [_elements(np.asarray(item), summarize) for item in array]
-    else:
-        ends = [*array[:summarize], *array[n - summarize :]]
-        parts = [_elements(np.asarray(item), summarize) for item in ends]
+    shown = list(array) if summarize < 0 or n <= 2 * summarize else [*array[:summarize], *array[n - summarize :]]
+    parts = [_elements(np.asarray(item, array.dtype), summarize, depth + 1) for item in shown]
+    if len(shown) < n:
         parts.insert(summarize, "...")
-    return "[" + ("\n ".join(p.replace("\n", "\n ") for p in parts) if array.ndim > 1 else " ".join(parts)) + "]"
+    between = " " if array.ndim == 1 else "\n" * (array.ndim - 1) + " " * depth
+    return "[" + between.join(parts) + "]"
 
 
 def _number(item: Any) -> str:
@@ -76,8 +92,12 @@ def _number(item: Any) -> str:
         return '"' + item.decode(errors="replace") + '"'
     if isinstance(item, (np.bool_, bool)):
         return "1" if item else "0"
-    if np.asarray(item).dtype.kind in "fV":
-        # The shortest general format that reads back as the same number.
-        texts = (f"{float(item):.{digits}g}" for digits in range(6, 18))
-        return next((text for text in texts if type(item)(float(text)) == item), str(item))
-    return str(item)
+    kind = np.asarray(item).dtype
+    if kind.kind not in "fV":
+        return str(item)
+    if item == 0:
+        return "0"
+    # The digits that every number of the type keeps, and where they are not enough those that keep every number.
+    few, all_of_them, exact = (15, 17, np.float64) if kind.itemsize == 8 else (6, 9, np.float32)
+    text = f"{float(item):.{few}g}"
+    return text if exact(text) == item or item != item else f"{float(item):.{all_of_them}g}"  # noqa: PLR0124 - NaN

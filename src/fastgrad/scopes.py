@@ -12,7 +12,7 @@ class name_scope:  # noqa: N801  # TensorFlow's name
     """A context that names what is made inside; it changes no computation.
 
     Args:
-        name: one path segment, or several with ``/`` between.
+        name: one path segment, or several with ``/`` between; with ``/`` at its end it is the whole path, as the context gives it.
 
     Raises:
         ValueError: the name is not a string.
@@ -30,7 +30,8 @@ class name_scope:  # noqa: N801  # TensorFlow's name
 
     def __enter__(self) -> str:
         self._before = current_name_scope()
-        _scopes.path = f"{self._before}{self._name}/" if self._name else ""
+        name = self._name
+        _scopes.path = name if not name or name.endswith("/") else f"{self._before}{name}/"
         return _scopes.path
 
     def __exit__(self, *exception: object) -> None:
@@ -47,28 +48,30 @@ def get_current_name_scope() -> str:
     return current_name_scope().removesuffix("/")
 
 
-_CPU = re.compile(r"(/job:localhost)?(/replica:0)?(/task:0)?/?(device:)?cpu(:(0|\*))?", re.IGNORECASE)
+_DEVICE = re.compile(
+    r"(/job:localhost)?(/replica:\d+)?(/task:\d+)?/?(device:)?(cpu|gpu|tpu)?(:(\d+|\*))?", re.IGNORECASE
+)
 
 
 class device:  # noqa: N801  # TensorFlow's name
-    """A context that says where operations run: ``"/CPU:0"`` and its spellings, or None for the default.
+    """A context that says where operations run: on ``"/CPU:0"``, also in place of devices that are not there, as in TensorFlow.
 
     Args:
-        device_name: the device.
+        device_name: ``"/CPU:0"``, ``"/GPU:0"`` and their spellings, or None for the default.
 
     Raises:
-        RuntimeError: the device is not there; the message lists those that are. (On entry, as in TensorFlow.)
+        ValueError: the name is no string, or not that of a device of this machine.
     """
 
     def __init__(self, device_name: str | None) -> None:
         if device_name is not None and not isinstance(device_name, str):
-            raise ValueError(f"tf.device: a device is named by a string, got {device_name!r}.")
+            raise ValueError(f"tf.device: Expecting a string device name. Got {device_name!r}.")
         self._name = device_name
 
     def __enter__(self) -> None:
-        if self._name and not _CPU.fullmatch(self._name):
-            raise RuntimeError(
-                f"tf.device: could not find the device {self._name!r}; available is /CPU:0. "
+        if self._name is not None and not _DEVICE.fullmatch(self._name):
+            raise ValueError(
+                f"tf.device: {self._name!r} is not the name of a device of this machine; write '/CPU:0'. "
                 "See tf.config.list_physical_devices()."
             )
 

@@ -403,7 +403,7 @@ def _checked_cast(value: Any, natural: np.ndarray, dtype: DType) -> np.ndarray:
         low, high = int(natural.min()), int(natural.max())
         if low < dtype.min or high > dtype.max:
             raise TypeError(
-                f"Cannot convert {_short(value)} to EagerTensor of dtype {dtype.name}: it holds {dtype.limits}."
+                f"Cannot convert {_short(value)} to EagerTensor of dtype {dtype.name}: it holds {dtype.min} to {dtype.max}."
             )
     with np.errstate(all="ignore"):
         return np.array(natural, dtype.numpy, order="C")

@@ -25,8 +25,11 @@ def py_function(func: Callable[..., Any], inp: Any, Tout: Any, name: str | None 
         A tensor, or a list of tensors as ``Tout`` is.
 
     Raises:
-        InvalidArgumentError: ``func`` returned another number of values, or another dtype. TensorFlow: tf.py_function.
+        InvalidArgumentError: ``func`` returned another number of values, or another dtype.
+        ValueError: ``func`` is not callable. What ``func`` raises passes as it is. TensorFlow: tf.py_function.
     """
+    if not callable(func):
+        raise ValueError(f"py_function: Expected func to be callable. Received func={func!r} of type {type(func)}.")
     result = func(*[convert_to_tensor(x) for x in inp])
     return _typed("py_function", result, Tout)
 
@@ -49,8 +52,11 @@ def numpy_function(
         A tensor, or a list of tensors as ``Tout`` is.
 
     Raises:
-        InvalidArgumentError: another number of values, or another dtype, than ``Tout`` says. TensorFlow: tf.numpy_function.
+        InvalidArgumentError: another number of values, or another dtype, than ``Tout`` says.
+        TypeError: ``func`` is not callable. TensorFlow: tf.numpy_function.
     """
+    if func is None or not callable(func):
+        raise TypeError(f"numpy_function: func must be callable, got {func!r}.")
     result = func(*[convert_to_tensor(x).numpy() for x in inp])
     return _typed("numpy_function", result, Tout)
 
