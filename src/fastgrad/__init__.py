@@ -35,6 +35,7 @@ from fastgrad.eager import AggregationMethod as AggregationMethod
 from fastgrad.eager import VariableAggregation as VariableAggregation
 from fastgrad.eager import VariableSynchronization as VariableSynchronization
 from fastgrad.eager import control_dependencies as control_dependencies
+from fastgrad.eager import enable_eager_execution as enable_eager_execution
 from fastgrad.eager import executing_eagerly as executing_eagerly
 from fastgrad.eager import get_logger as get_logger
 from fastgrad.eager import get_static_value as get_static_value

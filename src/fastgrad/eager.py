@@ -41,6 +41,10 @@ def executing_eagerly() -> bool:
     return True
 
 
+def enable_eager_execution(config: Any = None, device_policy: Any = None, execution_mode: Any = None) -> None:
+    """Does nothing: execution is always eager; the arguments are kept. TensorFlow: tf.compat.v1.enable_eager_execution."""
+
+
 def inside_function() -> bool:
     """False: no graph is being made. TensorFlow: tf.inside_function."""
     return False

@@ -209,6 +209,20 @@ def nesterov(p, m, g, rate, momentum, decay):
 
 
 @UpdateRule
+def accumulated_momentum(p, a, g, rate, momentum, decay):
+    """TensorFlow 1: tf.compat.v1.train.MomentumOptimizer, whose rate is outside of the sum."""
+    a = a * momentum + g
+    return decayed(p, decay) - rate * a, a
+
+
+@UpdateRule
+def accumulated_nesterov(p, a, g, rate, momentum, decay):
+    """TensorFlow 1: MomentumOptimizer(use_nesterov=True)."""
+    a = a * momentum + g
+    return decayed(p, decay) - rate * (g + momentum * a), a
+
+
+@UpdateRule
 def adam(p, m, v, g, alpha, one_minus_beta_1, one_minus_beta_2, epsilon, decay):
     """Keras: Adam, AdamW; `alpha` is rate * sqrt(1 - beta_2^t) / (1 - beta_1^t)."""
     m = m + (g - m) * one_minus_beta_1

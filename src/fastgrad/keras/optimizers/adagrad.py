@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from fastgrad.keras.optimizers.arguments import checked_number
-from fastgrad.keras.optimizers.kernel_optimizer import RESTS, KernelOptimizer
+from fastgrad.keras.optimizers.kernel_optimizer import MOVES, RESTS, KernelOptimizer
 from fastgrad.kernels import optimizers as kernels
 from fastgrad.variable import Variable
 
@@ -72,7 +72,7 @@ class Adagrad(KernelOptimizer):
 
     @property
     def _zero_gradient(self) -> int:
-        return RESTS
+        return RESTS if self.initial_accumulator_value + self.epsilon > 0 else MOVES
 
     def _slot_lists(self) -> Sequence[list[Any]]:
         return [self._accumulators]

@@ -150,7 +150,9 @@ class KernelOptimizer(Optimizer):
             decay([variable], amount)
         release((variable, *slots))
         numbers, rule = self._numbers(rate, self._update_count() + 1), self._rule()
-        moves = self._zero_gradient if getattr(self, "epsilon", 1.0) > 0 else MOVES
+        moves = self._zero_gradient
+        if moves == RESTS_AT_ZERO and not getattr(self, "epsilon", 1.0):
+            moves = MOVES  # 0 / 0 is NaN, in the dense update too
         live = self._live_rows(position, slots) if moves == RESTS_AT_ZERO else None
         arrays = [variable._array, *[slot._array for slot in slots]]
         if is_half(variable._array.dtype):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import wraps
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from fastgrad.keras.optimizers.variable import OptimizerVariable
 from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_keras_object
 from fastgrad.keras.settings import standardize_dtype
 from fastgrad.tensor import Tensor, convert_to_tensor
+from fastgrad.train.object_graph import deliver
 from fastgrad.variable import Variable
 
 
@@ -31,10 +33,16 @@ class OptimizerState:
 
     gradient_accumulation_steps: int | None
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "build" in cls.__dict__:
+            cls.build = _then_taking(cls.__dict__["build"])  # type: ignore[attr-defined]
+
     def __init__(self, learning_rate: Any, name: str | None) -> None:
         kind = type(self).__name__
         self.name = naming.auto_name(kind) if name is None else name
-        self.built = False
+        self.built = self._building = False
+        self._awaited: dict[str, np.ndarray] = {}  # from a checkpoint, for slots that are not made yet
         self._variables: list[Any] = []
         self._trainable_variables: list[Variable] = []
         self._positions: dict[int, int] = {}  # of id(variable): the list above keeps them alive
@@ -228,3 +236,20 @@ class OptimizerState:
         if isinstance(config.get("learning_rate"), dict):
             config["learning_rate"] = deserialize_keras_object(config["learning_rate"], custom_objects=custom_objects)
         return cls(**config)
+
+
+def _then_taking(build: Callable[..., None]) -> Callable[..., None]:
+    """``build`` that afterwards gives the new slots the values that a checkpoint has for them."""
+
+    @wraps(build)
+    def taking(self: OptimizerState, *args: Any, **kwargs: Any) -> None:
+        outermost, self._building = not self._building, True
+        try:
+            build(self, *args, **kwargs)
+        finally:
+            self._building = not outermost
+        if outermost and self._awaited:
+            awaited, self._awaited = self._awaited, {}
+            deliver(self, awaited)
+
+    return taking

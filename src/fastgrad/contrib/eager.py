@@ -1,0 +1,123 @@
+"""``tf.contrib.eager``: the names under which TensorFlow 1 had eager execution (``import fastgrad.contrib.eager as tfe``)."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from fastgrad import nest
+from fastgrad.eager import enable_eager_execution as enable_eager_execution
+from fastgrad.eager import executing_eagerly as executing_eagerly
+from fastgrad.ops.custom_gradient import custom_gradient as custom_gradient
+from fastgrad.tape import GradientTape as GradientTape
+from fastgrad.tensor import convert_to_tensor
+from fastgrad.variable import Variable as Variable
+
+
+def Iterator(dataset: Any) -> Any:
+    """An iterator over a dataset's elements: ``iter(dataset)``."""
+    return iter(dataset)
+
+
+def gradients_function(f: Callable[..., Any], params: Iterable[int | str] | None = None) -> Callable[..., list[Any]]:
+    """The function that gives the gradients of ``f`` with respect to its arguments.
+
+    Args:
+        f: a function of positional arguments that gives a tensor, or several, which are then summed.
+        params: positions or names of the arguments to differentiate by; all if None.
+
+    Returns:
+        A function of the arguments of ``f``, and ``dy`` (the weight of its result, default 1), that gives the list of
+        gradients: None for an argument that is an integer or that the result does not depend on.
+
+    Raises:
+        ValueError: (from the result) ``f`` gave None, got keyword arguments, or has no argument of a name in ``params``.
+        IndexError: (from the result) it has no argument of a position in ``params``.
+    """
+    both = value_and_gradients_function(f, params)
+
+    def gradients(*args: Any, **kwargs: Any) -> list[Any]:
+        return both(*args, **kwargs)[1]
+
+    return gradients
+
+
+def value_and_gradients_function(
+    f: Callable[..., Any], params: Iterable[int | str] | None = None
+) -> Callable[..., tuple[Any, list[Any]]]:
+    """As ``gradients_function``, for pairs of the value and the list of gradients."""
+
+    def value_and_gradients(*args: Any, **kwargs: Any) -> tuple[Any, list[Any]]:
+        dy = kwargs.pop("dy", None)
+        if kwargs:
+            raise ValueError("Functions to be differentiated cannot receive keyword arguments.")
+        places = _places(f, params, args)
+        tensors = [convert_to_tensor(x) for x in args]
+        sources = [tensors[place] for place in places]
+        with GradientTape() as tape:
+            tape.watch([x for x in sources if x.dtype.is_differentiable])
+            value = _result(f, f(*tensors))
+        weights = None if dy is None else nest.map_structure(lambda y: convert_to_tensor(dy, y.dtype), value)
+        return value, tape.gradient(value, sources, weights)
+
+    return value_and_gradients
+
+
+def implicit_gradients(f: Callable[..., Any]) -> Callable[..., list[tuple[Any, Variable]]]:
+    """The function that gives pairs of a gradient (or None) and a variable, for all trainable variables that ``f`` reads.
+
+    Args:
+        f: a function that gives a tensor, or several, which are then summed.
+
+    Returns:
+        A function of the arguments of ``f``; its result suits ``optimizer.apply_gradients``.
+
+    Raises:
+        ValueError: (from the result) ``f`` gave None or read no trainable variable.
+    """
+    both = implicit_value_and_gradients(f)
+
+    def gradients(*args: Any, **kwargs: Any) -> list[tuple[Any, Variable]]:
+        return both(*args, **kwargs)[1]
+
+    return gradients
+
+
+def implicit_value_and_gradients(f: Callable[..., Any]) -> Callable[..., tuple[Any, list[tuple[Any, Variable]]]]:
+    """As ``implicit_gradients``, for pairs of the value and the list of pairs."""
+
+    def value_and_gradients(*args: Any, **kwargs: Any) -> tuple[Any, list[tuple[Any, Variable]]]:
+        with GradientTape() as tape:
+            value = _result(f, f(*args, **kwargs))
+        variables = tape.watched_variables()
+        if not variables:
+            raise ValueError("No trainable variables were accessed while the function was being computed.")
+        return value, list(zip(tape.gradient(value, variables), variables, strict=True))
+
+    return value_and_gradients
+
+
+def _result(f: Callable[..., Any], value: Any) -> Any:
+    if value is None:
+        name = getattr(f, "__name__", repr(f))
+        raise ValueError(
+            f"Cannot differentiate a function that returns None; did you forget to return a value from {name}?"
+        )
+    return value
+
+
+def _places(f: Callable[..., Any], params: Iterable[int | str] | None, args: tuple[Any, ...]) -> list[int]:
+    if params is None:
+        return list(range(len(args)))
+    names = list(inspect.signature(f).parameters)
+    places = []
+    for param in params:
+        if isinstance(param, str):
+            if param not in names:
+                raise ValueError(f"{param!r} is not an argument of {getattr(f, '__name__', f)!r}: it has {names}.")
+            param = names.index(param)
+        if not 0 <= param < len(args):
+            raise IndexError(f"there is no argument {param}: {len(args)} were given.")
+        places.append(param)
+    return places

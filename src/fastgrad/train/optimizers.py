@@ -1,0 +1,310 @@
+"""The optimizers of TensorFlow 1 (``tf.train.AdamOptimizer`` and its fellows), and the global step.
+
+Their formulas are Keras's but for defaults: Adam's epsilon is 1e-8, Adagrad has none, RMSProp's mean square starts at 1
+and its epsilon is 1e-10, the momentum's rate is outside of the sum. They take any variables at any time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from fastgrad import dtypes
+from fastgrad.keras.optimizers.adagrad import Adagrad
+from fastgrad.keras.optimizers.adam import Adam
+from fastgrad.keras.optimizers.kernel_optimizer import RESTS, KernelOptimizer
+from fastgrad.keras.optimizers.rmsprop import RMSprop
+from fastgrad.keras.optimizers.sgd import SGD
+from fastgrad.kernels import optimizers as kernels
+from fastgrad.tape import GradientTape
+from fastgrad.tensor import Tensor
+from fastgrad.variable import Variable
+
+
+class Optimizer:
+    """The base of TensorFlow 1's optimizers.
+
+    Args:
+        learning_rate: a number, a tensor or variable that is read at each step, or a function of no arguments.
+        make: gives the optimizer that does the work, from its learning rate.
+        name: what ``get_name`` gives.
+
+    Raises:
+        ValueError: a number that is not finite, negative or out of its range.
+    """
+
+    def __init__(self, learning_rate: Any, make: Callable[[Any], KernelOptimizer], name: str) -> None:
+        self._name = name
+        rate = learning_rate
+        if callable(rate):
+            self._make = lambda: make(lambda: float(rate()))
+        elif isinstance(rate, (Tensor, Variable)):
+            self._make = lambda: make(lambda: float(rate))
+        else:
+            self._make = lambda: make(float(rate))
+        # Keras's optimizers keep to the variables that they were built for: each set that comes has one of its own.
+        self._workers: list[KernelOptimizer] = []
+        self._next_worker = self._make()
+        self._worker_of: dict[int, int] = {}  # of id(variable): its worker keeps it alive
+        self._steps = 0
+
+    def get_name(self) -> str:
+        """The name given."""
+        return self._name
+
+    def variables(self) -> list[Any]:
+        """All slots made so far."""
+        return [
+            variable
+            for worker in self._workers
+            for variable in worker.variables
+            if variable is not worker._iterations and variable is not worker._learning_rate
+        ]
+
+    def apply_gradients(
+        self,
+        grads_and_vars: Iterable[tuple[Any, Variable]],
+        global_step: Variable | None = None,
+        name: str | None = None,
+    ) -> None:
+        """Updates variables by their gradients.
+
+        Args:
+            grads_and_vars: pairs of a gradient and its variable; those whose gradient is None are left out.
+            global_step: a variable to which 1 is added.
+            name: kept for TensorFlow's signature.
+
+        Raises:
+            ValueError: no pair, or no gradient.
+            InvalidArgumentError: a gradient that does not fit its variable. Nothing has changed after an error.
+        """
+        pairs = list(grads_and_vars)
+        if not pairs:
+            raise ValueError("No variables provided.")
+        found = [(gradient, variable) for gradient, variable in pairs if gradient is not None]
+        if not found:
+            raise ValueError(f"No gradients provided for any variable: {[str(variable) for _, variable in pairs]}.")
+        self._apply(found)
+        if global_step is not None:
+            global_step.assign_add(1)
+
+    def _apply(self, pairs: list[tuple[Any, Variable]]) -> None:
+        groups: dict[int, list[tuple[Any, Variable]]] = {}
+        for pair in pairs:
+            groups.setdefault(self._worker_of.get(id(pair[1]), len(self._workers)), []).append(pair)
+        workers = [*self._workers, self._next_worker]
+        if len(groups) > 1:
+            with np.errstate(all="ignore"):
+                for position, members in groups.items():
+                    workers[position]._read(*zip(*members, strict=True))
+        for position, members in groups.items():
+            worker = workers[position]
+            if int(worker._iterations._array) != self._steps:
+                worker.iterations.assign(self._steps)
+            worker.apply_gradients(members)
+        if len(self._workers) in groups:
+            for _, variable in groups[len(self._workers)]:
+                self._worker_of[id(variable)] = len(self._workers)
+            self._workers, self._next_worker = workers, self._make()
+        self._steps += 1
+
+    def compute_gradients(
+        self,
+        loss: Any,
+        var_list: Sequence[Variable] | None = None,
+        gate_gradients: Any = None,
+        aggregation_method: Any = None,
+        colocate_gradients_with_ops: bool = False,
+        grad_loss: Any = None,
+    ) -> list[tuple[Any, Variable]]:
+        """Pairs of a gradient (or None) and its variable.
+
+        Args:
+            loss: a function of no arguments that gives the loss.
+            var_list: the variables; all trainable ones that ``loss`` reads if None.
+            gate_gradients, aggregation_method, colocate_gradients_with_ops: kept for TensorFlow's signature.
+            grad_loss: the gradient of the loss, default 1.
+
+        Raises:
+            RuntimeError: ``loss`` is no function.
+        """
+        if not callable(loss):
+            raise RuntimeError(
+                "`loss` passed to Optimizer.compute_gradients should be a function when eager execution is enabled."
+            )
+        with GradientTape() as tape:
+            value = loss()
+        variables = list(tape.watched_variables() if var_list is None else var_list)
+        return list(zip(tape.gradient(value, variables, grad_loss), variables, strict=True))
+
+    def minimize(
+        self,
+        loss: Any,
+        global_step: Variable | None = None,
+        var_list: Sequence[Variable] | None = None,
+        gate_gradients: Any = None,
+        aggregation_method: Any = None,
+        colocate_gradients_with_ops: bool = False,
+        name: str | None = None,
+        grad_loss: Any = None,
+    ) -> None:
+        """``apply_gradients(compute_gradients(loss, var_list), global_step)``.
+
+        Raises:
+            RuntimeError: ``loss`` is no function.
+            ValueError: ``loss`` depends on no variable.
+        """
+        pairs = self.compute_gradients(loss, var_list, grad_loss=grad_loss)
+        if all(gradient is None for gradient, _ in pairs):
+            raise ValueError(
+                f"No gradients provided for any variable, check your graph for ops that do not support gradients, between "
+                f"variables {[str(variable) for _, variable in pairs]} and loss {loss}."
+            )
+        self.apply_gradients(pairs, global_step)
+
+
+class GradientDescentOptimizer(Optimizer):
+    """``w -= rate * g``.
+
+    Args:
+        learning_rate: see ``Optimizer``.
+        use_locking: kept for TensorFlow's signature.
+        name: see ``Optimizer``.
+    """
+
+    def __init__(self, learning_rate: Any, use_locking: bool = False, name: str = "GradientDescent") -> None:
+        super().__init__(learning_rate, lambda rate: SGD(rate, name=name), name)
+
+
+class MomentumOptimizer(Optimizer):
+    """``a = momentum * a + g; w -= rate * a``, or with Nesterov's momentum ``w -= rate * (g + momentum * a)``.
+
+    Args:
+        learning_rate: see ``Optimizer``.
+        momentum: how much of the sum stays at each step.
+        use_locking: kept for TensorFlow's signature.
+        name: see ``Optimizer``.
+        use_nesterov: whether to look ahead.
+    """
+
+    def __init__(
+        self,
+        learning_rate: Any,
+        momentum: float,
+        use_locking: bool = False,
+        name: str = "Momentum",
+        use_nesterov: bool = False,
+    ) -> None:
+        super().__init__(learning_rate, lambda rate: _Momentum(rate, float(momentum), use_nesterov, name=name), name)
+
+
+class AdamOptimizer(Optimizer):
+    """Adam; see ``tf.optimizers.Adam``.
+
+    Args:
+        learning_rate: see ``Optimizer``.
+        beta1, beta2: how much of the moments stays at each step.
+        epsilon: added to the root of the second moment.
+        use_locking: kept for TensorFlow's signature.
+        name: see ``Optimizer``.
+    """
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        beta1: float = 0.9,
+        beta2: float = 0.999,
+        epsilon: float = 1e-8,
+        use_locking: bool = False,
+        name: str = "Adam",
+    ) -> None:
+        super().__init__(learning_rate, lambda rate: Adam(rate, beta1, beta2, epsilon, name=name), name)
+
+
+class RMSPropOptimizer(Optimizer):
+    """RMSprop; see ``tf.optimizers.RMSprop``. Of sparse gradients only their rows are touched.
+
+    Args:
+        learning_rate: see ``Optimizer``.
+        decay: how much of the mean square stays at each step.
+        momentum: how much of the last step is added to the next.
+        epsilon: added inside the root.
+        use_locking: kept for TensorFlow's signature.
+        centered: whether the mean gradient is kept too.
+        name: see ``Optimizer``.
+    """
+
+    def __init__(
+        self,
+        learning_rate: Any,
+        decay: float = 0.9,
+        momentum: float = 0.0,
+        epsilon: float = 1e-10,
+        use_locking: bool = False,
+        centered: bool = False,
+        name: str = "RMSProp",
+    ) -> None:
+        super().__init__(
+            learning_rate, lambda rate: _RMSProp(rate, decay, momentum, epsilon, centered, name=name), name
+        )
+
+
+class AdagradOptimizer(Optimizer):
+    """``a += g**2; w -= rate * g / sqrt(a)``.
+
+    Args:
+        learning_rate: see ``Optimizer``.
+        initial_accumulator_value: what the sums of squares start with, above 0.
+        use_locking: kept for TensorFlow's signature.
+        name: see ``Optimizer``.
+    """
+
+    def __init__(
+        self,
+        learning_rate: Any,
+        initial_accumulator_value: float = 0.1,
+        use_locking: bool = False,
+        name: str = "Adagrad",
+    ) -> None:
+        if initial_accumulator_value <= 0:
+            raise ValueError(f"initial_accumulator_value must be positive: {initial_accumulator_value}")
+        super().__init__(learning_rate, lambda rate: Adagrad(rate, initial_accumulator_value, 0.0, name=name), name)
+
+
+class _Momentum(SGD):
+    @property
+    def _zero_gradient(self) -> int:
+        return RESTS  # as TensorFlow 1's sparse update
+
+    def _rule(self) -> kernels.UpdateRule:
+        if not self.momentums:
+            return kernels.sgd
+        return kernels.accumulated_nesterov if self.nesterov else kernels.accumulated_momentum
+
+
+class _RMSProp(RMSprop):
+    @property
+    def _zero_gradient(self) -> int:
+        return RESTS  # as TensorFlow 1's sparse update
+
+    def build(self, variables: Sequence[Variable]) -> None:
+        super().build(variables)
+        for slot in self._velocities:
+            slot.assign(np.ones(slot.shape, slot.dtype.numpy))
+
+
+_global_steps: list[Variable] = []
+
+
+def get_global_step(graph: Any = None) -> Variable | None:
+    """The global step, or None before ``create_global_step``; ``graph`` is kept for TensorFlow's signature."""
+    return _global_steps[0] if _global_steps else None
+
+
+def get_or_create_global_step(graph: Any = None) -> Variable:
+    """The global step, an int64 variable that starts at 0; ``graph`` is kept for TensorFlow's signature."""
+    if not _global_steps:
+        _global_steps.append(Variable(0, trainable=False, name="global_step", dtype=dtypes.int64))
+    return _global_steps[0]
