@@ -11,7 +11,7 @@ from fastgrad.indexed_slices import IndexedSlices
 from fastgrad.operation import TABLE, Form, Joint
 from fastgrad.tape import GradientTape as GradientTape
 from fastgrad.tape import UnconnectedGradients, sum_to_shape
-from fastgrad.tensor import Tensor, as_tensor_or_none, convert_to_tensor
+from fastgrad.tensor import Tensor, convert_to_tensor
 from fastgrad.variable import Variable
 
 
@@ -138,7 +138,7 @@ class ForwardAccumulator:
         def tangent_of(item: Any) -> Any:
             if isinstance(item, Variable) and id(item) in self._variables:
                 return self._variables[id(item)]
-            x = as_tensor_or_none(item)
+            x = convert_to_tensor(item)
             found = self._tangents.get(id(x))
             if found is None and unconnected_gradients == UnconnectedGradients.ZERO:
                 return Tensor(np.zeros(x._array.shape, x._array.dtype))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from builtins import bool as _Bool  # this module's bool is a DType
 from collections.abc import Callable
 from typing import Any
 
@@ -77,7 +78,7 @@ class DType:
         return {"complex64": float32, "complex128": float64}.get(self.name, self)
 
     @property
-    def is_numpy_compatible(self) -> bool:
+    def is_numpy_compatible(self) -> _Bool:
         """True for every type of fastgrad."""
         return True
 
@@ -103,11 +104,11 @@ class DType:
             return self.numpy.type(getattr(ml_dtypes.finfo(self.numpy), which))
         raise TypeError(f"DType.{which}: {self.name} has no smallest or largest value.")
 
-    def is_compatible_with(self, other: Any) -> bool:
+    def is_compatible_with(self, other: Any) -> _Bool:
         """Whether a value of type ``other`` can stand where this type is wanted: they are equal."""
         return self == other
 
-    def __eq__(self, other: Any) -> bool:
+    def __eq__(self, other: Any) -> _Bool:
         if self is other:
             return True
         if other is None:
@@ -117,7 +118,7 @@ class DType:
         except TypeError:
             return False
 
-    def __ne__(self, other: Any) -> bool:
+    def __ne__(self, other: Any) -> _Bool:
         return not self == other
 
     def __hash__(self) -> int:
@@ -198,7 +199,7 @@ _BY_KEY: dict[Any, DType] = {
     **{number: dtype for dtype in ALL for number in [_TENSORFLOW_ENUM[dtype.name]]},
     float: float32,
     int: int32,
-    type(True): bool,  # noqa: UP003  # Python's bool: this module has its own
+    _Bool: bool,
     complex: complex128,
     str: string,
     bytes: string,

@@ -18,9 +18,11 @@ def is_nested(structure: Any) -> bool:
     return _is_container(type(structure))
 
 
-@functools.lru_cache(maxsize=4096)
-def _is_container(kind: type) -> bool:
+def _is_container_type(kind: Any) -> bool:
     return issubclass(kind, (list, tuple, Mapping)) and not issubclass(kind, TensorShape)
+
+
+_is_container: Callable[[Any], bool] = functools.lru_cache(maxsize=4096)(_is_container_type)
 
 
 def flatten(structure: Any, expand_composites: bool = False) -> list[Any]:

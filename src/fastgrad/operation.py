@@ -143,13 +143,15 @@ class Operation:
         self.domain = domain
         self.__doc__ = doc or type(self).__doc__
 
-    def __call__(self, *inputs: Tensor, **attributes: Any) -> Any:
+    def __call__(self, *inputs: Any, **attributes: Any) -> Any:
         """The result of ``run``, as a tensor or a tuple of tensors; recorders are told."""
         token = quiet_set(QUIET)
         try:
             result = self.run(*[x._array for x in inputs], **attributes)
         finally:
             quiet_reset(token)
+        y: Any
+        outputs: tuple[Tensor, ...]
         if type(result) is tuple:
             y = outputs = tuple([Tensor(array if type(array) is ndarray else as_array(array)) for array in result])
         else:

@@ -287,9 +287,10 @@ class GradientTape:
                 seed = _seed(target, weight)
                 cotangents[id(target)] = seed if before is None else _add(before, seed)
         for operation, inputs, outputs, attributes in reversed(wanted):
+            result: Any
             if len(outputs) == 1:
-                y = outputs[0]
-                key = id(y)
+                result = outputs[0]
+                key = id(result)
                 g = cotangents.get(key) if key in kept else cotangents.pop(key, None)
                 if g is None:
                     continue
@@ -302,8 +303,8 @@ class GradientTape:
                 rule = operation.gradient
                 zeros = type(rule) is not Joint or rule.zeros
                 g = tuple([_dense(g, y, zeros) for g, y in zip(found, outputs, strict=True)])
-                y = outputs
-            for x, cotangent in zip(inputs, _cotangents(operation, reached, g, y, inputs, attributes), strict=True):
+                result = outputs
+            for x, cotangent in zip(inputs, _cotangents(operation, reached, g, result, inputs, attributes), strict=True):
                 if cotangent is not None:
                     key = id(x)
                     if key in reached:
@@ -373,8 +374,8 @@ class GradientTape:
 
     def batch_jacobian(
         self,
-        target: Tensor,
-        source: Tensor,
+        target: Any,
+        source: Any,
         unconnected_gradients: str = UnconnectedGradients.NONE,
         parallel_iterations: int | None = None,
         experimental_use_pfor: bool = True,

@@ -200,7 +200,7 @@ def elements_text(array: np.ndarray) -> str:
     if array.ndim:
         text = repr(array)
         return _newline(text) + text
-    value = array[()]
+    value: Any = array[()]
     if isinstance(value, (bytes, str)):
         return repr(value)
     if array.dtype.kind == "V":

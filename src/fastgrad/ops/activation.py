@@ -9,7 +9,7 @@ import numpy as np
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels import activation as kernels
 from fastgrad.kernels import softmax as softmax_kernels
-from fastgrad.operation import FLOATING, REAL, TABLE, Form, Tensor, elementwise, operation, refuse_dtype
+from fastgrad.operation import FLOATING, REAL, TABLE, Form, Operation, Tensor, elementwise, operation, refuse_dtype
 from fastgrad.tensor import convert_to_tensor
 
 _F32, _F64 = np.dtype(np.float32), np.dtype(np.float64)
@@ -35,7 +35,7 @@ def _where_positive(g: np.ndarray, y: np.ndarray) -> np.ndarray:
     return np.where(y > 0, g, g.dtype.type(0))
 
 
-relu_gradient = elementwise(
+relu_gradient: Operation = elementwise(
     "relu_gradient",
     "``g`` where ``y`` is positive, else 0: the gradient of relu from its result ``y``.",
     run=_where_positive,
@@ -59,7 +59,7 @@ _relu6 = elementwise(
     gradient=lambda g, y, x: _inside_six(g, y),
     dtypes=REAL,
 )
-_inside_six = elementwise(
+_inside_six: Operation = elementwise(
     "relu6_gradient",
     "``g`` where ``0 < y < 6``, else 0: the gradient of relu6 from its result ``y``.",
     run=lambda g, y: np.where((y > 0) & (y < 6), g, g.dtype.type(0)),
@@ -87,7 +87,7 @@ def relu6(features: Any, name: str | None = None) -> Tensor:
     return _relu6(features)
 
 
-_leaky_gradient = operation(
+_leaky_gradient: Operation = operation(
     "leaky_relu_gradient",
     Form.ELEMENTWISE,
     run=lambda g, x, alpha: np.where(x > 0, g, g * g.dtype.type(alpha)),
@@ -145,7 +145,7 @@ _selu = elementwise(
     gradient=lambda g, y, x: g * _selu_slope(x),
     dtypes=FLOATING,
 )
-_selu_slope = elementwise(
+_selu_slope: Operation = elementwise(
     "selu_slope",
     "the derivative of selu",
     run=lambda x: np.where(
@@ -238,7 +238,7 @@ def _gelu_tanh_second(x: Tensor) -> Tensor:
     return s * (u1 + 0.5 * (x * (u2 - 2.0 * (t * (u1 * u1)))))
 
 
-_gelu_erf_gradient = elementwise(
+_gelu_erf_gradient: Operation = elementwise(
     "gelu_gradient",
     "``g`` times the derivative of gelu at ``x``.",
     run=_kernel_gradient("gelu_gradient"),
@@ -260,7 +260,7 @@ _gelu_erf = elementwise(
     gradient=lambda g, y, x: _gelu_erf_gradient(g, x),
     dtypes=FLOATING,
 )
-_gelu_tanh_gradient = elementwise(
+_gelu_tanh_gradient: Operation = elementwise(
     "gelu_tanh_gradient",
     "``g`` times the derivative of gelu's tanh form at ``x``.",
     run=_kernel_gradient("gelu_tanh_gradient"),
@@ -330,7 +330,7 @@ def _row_sum(x: Tensor) -> Tensor:
     return TABLE["reduce_sum"](x, axes=(x.ndim - 1,), keepdims=True)
 
 
-softmax_gradient = operation(
+softmax_gradient: Operation = operation(
     "softmax_gradient",
     Form.FUSED,
     run=_row_kernel("softmax_gradient"),

@@ -10,7 +10,7 @@ import numpy as np
 
 from fastgrad import dtypes
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.operation import FLOATING, INEXACT, Form, operation, refuse_mix
+from fastgrad.operation import FLOATING, INEXACT, Form, Operation, operation, refuse_mix
 from fastgrad.shape import TensorShape
 from fastgrad.tensor import Tensor, convert_beside, convert_to_tensor
 
@@ -147,7 +147,7 @@ def _checked(x: np.ndarray, message: str) -> np.ndarray:
     return x
 
 
-_check_numerics = operation(
+_check_numerics: Operation = operation(
     "check_numerics",
     Form.EXTERN,
     run=_checked,

@@ -57,7 +57,7 @@ class _Matmul(Operation):
     """``matmul(a, b, transpose_a, transpose_b)``: matrix products over the last two dimensions, the others broadcast."""
 
     # As Operation.__call__, with a short way for two float matrices.
-    def __call__(  # type: ignore[override]  # rows know what they are called with
+    def __call__(
         self, a: Tensor, b: Tensor, transpose_a: bool = False, transpose_b: bool = False
     ) -> Tensor:
         x, y = a._array, b._array

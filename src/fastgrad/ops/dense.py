@@ -14,7 +14,7 @@ from fastgrad.tensor import Tensor, convert_to_tensor
 FUSED_ACTIVATIONS = frozenset(["linear", "relu", "tanh", "sigmoid"])
 """Activations whose gradient follows from their result, so that nothing else is kept for it."""
 
-_HAS_KERNEL = frozenset([np.dtype(np.float32), np.dtype(np.float64)])
+_HAS_KERNEL: frozenset[np.dtype] = frozenset([np.dtype(np.float32), np.dtype(np.float64)])
 
 
 def _forward(x: np.ndarray, kernel: np.ndarray, bias: np.ndarray, activation: str) -> np.ndarray:

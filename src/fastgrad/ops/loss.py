@@ -164,7 +164,7 @@ def _dense_backward(g: np.ndarray, probabilities: np.ndarray, labels: np.ndarray
 
 
 def _dense_gradient_rule(needs: Any, gg: Tensor, z: Tensor, g: Tensor, probabilities: Tensor, labels: Tensor) -> Any:
-    through = gg * _column(g) if needs[1] or needs[2] else None
+    through = gg * _column(g)
     return (
         _row_sum(gg * (probabilities - labels)) if needs[0] else None,
         through,

@@ -11,7 +11,7 @@ from fastgrad.kernels import normalization as kernels
 from fastgrad.operation import TABLE, Form, joint, operation, refuse_dtype
 from fastgrad.tensor import Tensor, convert_to_tensor
 
-_HAS_KERNEL = frozenset([np.dtype(np.float32), np.dtype(np.float64)])
+_HAS_KERNEL: frozenset[np.dtype] = frozenset([np.dtype(np.float32), np.dtype(np.float64)])
 
 
 def _forward(x: np.ndarray, gamma: np.ndarray, beta: np.ndarray, epsilon: float) -> tuple[np.ndarray, ...]:
@@ -122,7 +122,8 @@ def layer_normalization(x: Any, gamma: Any, beta: Any, epsilon: float = 1e-3) ->
         )
     if x._array.dtype not in _HAS_KERNEL:
         half, cast = x.dtype.name, TABLE["cast"]
-        wide = layer_normalization(*(cast(v, dtype="float32") for v in (x, gamma, beta)), epsilon)
+        x, gamma, beta = (cast(v, dtype="float32") for v in (x, gamma, beta))
+        wide = layer_normalization(x, gamma, beta, epsilon)
         return cast(wide, dtype=half)
     if len(shape) == 2:
         return _layer_norm(x, gamma, beta, epsilon=epsilon)[0]

@@ -16,7 +16,7 @@ import numpy as np
 
 from fastgrad import dtypes
 from fastgrad.kernels import random as kernels
-from fastgrad.operation import FLOATING, Form, operation
+from fastgrad.operation import FLOATING, Form, Operation, operation
 from fastgrad.tensor import Tensor
 
 Counter = tuple[int, int]
@@ -69,7 +69,7 @@ def _dropout(x: np.ndarray, rate: float, key: int, counter: Counter) -> np.ndarr
     return out
 
 
-dropout = operation(
+dropout: Operation = operation(
     "dropout",
     Form.RANDOM,
     run=_dropout,

@@ -325,7 +325,7 @@ class _Default:
         self.set(None)
         self.named: Generator | None = None
 
-    def set(self, seed: int | None) -> None:
+    def set(self, seed: int | str | None) -> None:
         with self.lock:
             self.seed = seed
             self.generators: dict[Any, Generator] = {}

@@ -85,7 +85,7 @@ class Reduction(Operation):
     ) -> None:
         super().__init__(name, run, gradient, form=Form.REDUCE, dtypes=dtypes)
 
-    def __call__(  # type: ignore[override]  # narrower than any row's
+    def __call__(
         self, x: Tensor, *, axes: tuple[int, ...], keepdims: bool
     ) -> Tensor:
         """``Operation.__call__`` for what reductions are: one input, two attributes, no views."""
