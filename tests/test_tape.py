@@ -31,7 +31,8 @@ def test_trainable_variables_are_watched_and_others_are_not():
         y = a * b
     assert float(tape.gradient(y, a)) == 3.0
     assert tape.gradient(y, b) is None
-    assert len(tape.watched_variables()) == 1 and tape.watched_variables()[0] is a
+    assert len(tape.watched_variables()) == 1
+    assert tape.watched_variables()[0] is a
 
 
 def test_watch_accessed_variables_false_watches_only_what_it_is_told():
@@ -40,7 +41,8 @@ def test_watch_accessed_variables_false_watches_only_what_it_is_told():
         tape.watch(b)
         y = a * b
     ga, gb = tape.gradient(y, [a, b])
-    assert ga is None and float(gb) == 2.0
+    assert ga is None
+    assert float(gb) == 2.0
 
 
 def test_structure_of_sources_is_kept():
@@ -273,7 +275,8 @@ def test_gather_gives_rows_and_dense_once_mixed():
         z = y + tf.reduce_sum(table)
     sparse = tape.gradient(y, table)
     assert isinstance(sparse, tf.IndexedSlices)
-    assert sparse.indices.numpy().tolist() == [1, 1, 3] and sparse.values.shape == (3, 3)
+    assert sparse.indices.numpy().tolist() == [1, 1, 3]
+    assert sparse.values.shape == (3, 3)
     expected = np.zeros((4, 3))
     for row in (1, 1, 3):
         expected[row] += 2 * table.numpy()[row]
@@ -320,7 +323,8 @@ def test_jacobian_of_an_unconnected_source():
         y = x * 2.0
     assert tape.jacobian(y, other) is None
     zero = tape.jacobian(y, other, unconnected_gradients="zero")
-    assert zero.shape == (2, 3) and not np.any(zero)
+    assert zero.shape == (2, 3)
+    assert not np.any(zero)
 
 
 def test_tapes_of_two_threads_do_not_see_each_other():

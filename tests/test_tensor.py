@@ -39,7 +39,7 @@ def test_str_and_format():
     assert str(tf.constant([[1.0], [2.0]])) == "tf.Tensor(\n[[1.]\n [2.]], shape=(2, 1), dtype=float32)"
     assert f"{tf.constant(1.5):.2f}" == "1.50"
     assert f"{tf.constant([1.0, 2.0])}" == "[1. 2.]"
-    assert "%.1f" % tf.constant(2.25) == "2.2"
+    assert f"{tf.constant(2.25):.1f}" == "2.2"
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,8 @@ def test_tensors_are_not_hashable_but_references_are():
     t = tf.constant(1.0)
     with pytest.raises(TypeError, match="ref"):
         hash(t)
-    assert t.ref() == t.ref() and t.ref() != tf.constant(1.0).ref()
+    assert t.ref() == t.ref()
+    assert t.ref() != tf.constant(1.0).ref()
     assert t.ref().deref() is t
 
 
@@ -175,14 +176,24 @@ def test_tensors_have_no_writable_attributes():
 
 def test_shape_is_tensorflows():
     shape = tf.zeros((2, 3)).shape
-    assert shape == (2, 3) and shape == [2, 3] and shape.as_list() == [2, 3]
-    assert repr(shape) == "TensorShape([2, 3])" and str(shape) == "(2, 3)" and str(tf.zeros(1).shape) == "(1,)"
-    assert repr(shape[:1]) == "TensorShape([2])" and shape.rank == 2 and shape.num_elements() == 6
+    assert shape == (2, 3)
+    assert shape == [2, 3]
+    assert shape.as_list() == [2, 3]
+    assert repr(shape) == "TensorShape([2, 3])"
+    assert str(shape) == "(2, 3)"
+    assert str(tf.zeros(1).shape) == "(1,)"
+    assert repr(shape[:1]) == "TensorShape([2])"
+    assert shape.rank == 2
+    assert shape.num_elements() == 6
 
 
 def test_dtype_text_and_equality():
-    assert repr(tf.float32) == "tf.float32" and str(tf.float32) == "<dtype: 'float32'>"
-    assert tf.float32 == "float32" == tf.float32 and tf.float32 == np.float32 and tf.float32 == np.dtype("float32")
-    assert tf.float32 != "nonsense" and tf.float32 != None  # noqa: E711
+    assert repr(tf.float32) == "tf.float32"
+    assert str(tf.float32) == "<dtype: 'float32'>"
+    assert tf.float32 == "float32" == tf.float32
+    assert tf.float32 == np.float32
+    assert tf.float32 == np.dtype("float32")
+    assert tf.float32 != "nonsense"
+    assert tf.float32 is not None
     assert np.zeros(2, tf.float64).dtype == np.float64
     assert {tf.float32: 1}[tf.as_dtype("float32")] == 1

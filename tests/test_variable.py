@@ -33,19 +33,19 @@ def test_a_value_read_before_an_assign_keeps_its_value():
 @pytest.mark.parametrize(
     "view",
     [
-        lambda v: tf.transpose(v),
+        tf.transpose,
         lambda v: tf.reshape(v, [-1]),
         lambda v: v[::-1],
         lambda v: tf.squeeze(v[None]),
         lambda v: tf.broadcast_to(v, (3, 2, 2)),
         lambda v: tf.split(v, 2)[0],
         lambda v: tf.unstack(v)[1],
-        lambda v: tf.stop_gradient(v),
-        lambda v: tf.identity(v),
+        tf.stop_gradient,
+        tf.identity,
         lambda v: tf.cast(v, tf.float32),
-        lambda v: tf.linalg.matrix_transpose(v),
+        tf.linalg.matrix_transpose,
         lambda v: tf.reverse(v, [0]),
-        lambda v: tf.math.real(v),
+        tf.math.real,
         lambda v: tf.ensure_shape(v, (2, 2)),
     ],
 )
@@ -156,10 +156,12 @@ def test_initial_values():
 
 def test_variables_are_not_tensors_and_not_hashable():
     v = tf.Variable(1.0)
-    assert not isinstance(v, tf.Tensor) and tf.is_tensor(v)
+    assert not isinstance(v, tf.Tensor)
+    assert tf.is_tensor(v)
     with pytest.raises(TypeError, match="unhashable"):
         hash(v)
-    assert {v.ref(): 1}[v.ref()] == 1 and v.ref().deref() is v
+    assert {v.ref(): 1}[v.ref()] == 1
+    assert v.ref().deref() is v
     with pytest.raises(TypeError):
         len(v)
 
@@ -168,7 +170,8 @@ def test_copy_and_pickle_make_independent_variables():
     v = tf.Variable([1.0, 2.0], name="w", trainable=False)
     for twin in (copy.copy(v), copy.deepcopy(v), pickle.loads(pickle.dumps(v))):
         twin.assign([3.0, 4.0])
-        assert twin.name == "w:0" and not twin.trainable
+        assert twin.name == "w:0"
+        assert not twin.trainable
         np.testing.assert_array_equal(v, [1.0, 2.0])
         assert twin.ref() != v.ref()
 

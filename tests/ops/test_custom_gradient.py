@@ -50,7 +50,8 @@ def test_several_arguments_results_and_structures():
         x, y = swap(a, b)
         z = x * 3.0 + y * 5.0
     ga, gb = tape.gradient(z, [a, b])
-    assert float(ga) == 50.0 and gb is None
+    assert float(ga) == 50.0
+    assert gb is None
 
 
 def test_variables_inside_get_their_gradients():

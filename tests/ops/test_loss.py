@@ -21,7 +21,8 @@ def test_sparse_values(shape, label_dtype, dtype):
     logits = tf.cast(tf.constant(RNG.normal(size=shape) * 3), dtype)
     labels = RNG.integers(0, shape[-1], shape[:-1]).astype(label_dtype)
     loss = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits)
-    assert loss.dtype == dtype and loss.shape == shape[:-1]
+    assert loss.dtype == dtype
+    assert loss.shape == shape[:-1]
     wide = np.asarray(logits.numpy(), np.float64)
     expected = -np.take_along_axis(special.log_softmax(wide, -1), labels[..., None].astype(int), -1)[..., 0]
     tolerance = {"float64": 1e-12, "float32": 1e-5, "float16": 5e-3, "bfloat16": 5e-2}[dtype]

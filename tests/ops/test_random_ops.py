@@ -48,10 +48,12 @@ def test_uniform_is_uniform():
     tf.random.set_seed(1)
     for dtype in (tf.float32, tf.float64):
         x = tf.random.uniform([100_000], dtype=dtype).numpy()
-        assert x.min() >= 0 and x.max() < 1
+        assert x.min() >= 0
+        assert x.max() < 1
         assert stats.kstest(x, "uniform").pvalue > 1e-4
     x = tf.random.uniform([1000, 100], -3.0, 5.0).numpy()
-    assert x.min() >= -3 and x.max() < 5
+    assert x.min() >= -3
+    assert x.max() < 5
     assert abs(x.mean() - 1) < 0.05
 
 
@@ -61,7 +63,8 @@ def test_normal_is_normal():
         x = tf.random.normal([100_000], dtype=dtype).numpy()
         assert stats.kstest(x, "norm").pvalue > 1e-4
     x = tf.random.normal([100_000], mean=3.0, stddev=2.0).numpy()
-    assert abs(x.mean() - 3) < 0.05 and abs(x.std() - 2) < 0.05
+    assert abs(x.mean() - 3) < 0.05
+    assert abs(x.std() - 2) < 0.05
     assert tf.random.normal([2], mean=tf.zeros([3, 2])).shape == (3, 2)
 
 
@@ -78,22 +81,26 @@ def test_integers_cover_their_range_evenly():
         x = tf.random.uniform([60_000], -2, 4, dtype).numpy()
         assert x.dtype == dtype.as_numpy_dtype
         counts = np.bincount(x + 2)
-        assert len(counts) == 6 and stats.chisquare(counts).pvalue > 1e-4
+        assert len(counts) == 6
+        assert stats.chisquare(counts).pvalue > 1e-4
     wide = tf.random.uniform([1000], -(2**63), 2**63 - 1, tf.int64).numpy()
-    assert wide.min() < -(2**61) and wide.max() > 2**61
+    assert wide.min() < -(2**61)
+    assert wide.max() > 2**61
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 def test_half_width_uniforms_stay_below_one(dtype):
     x = tf.random.uniform([20_000], dtype=dtype).numpy().astype(np.float64)
-    assert x.min() >= 0 and x.max() < 1
+    assert x.min() >= 0
+    assert x.max() < 1
 
 
 def test_categorical_follows_the_probabilities():
     tf.random.set_seed(1)
     p = np.array([0.1, 0.2, 0.7])
     x = tf.random.categorical(np.log([p, p]), 20_000).numpy()
-    assert x.shape == (2, 20_000) and x.dtype == np.int64
+    assert x.shape == (2, 20_000)
+    assert x.dtype == np.int64
     for row in x:
         assert stats.chisquare(np.bincount(row), 20_000 * p).pvalue > 1e-4
 
@@ -110,7 +117,8 @@ def test_gamma_and_poisson():
 def test_shuffle_permutes_the_first_axis():
     x = np.arange(24).reshape(8, 3)
     y = tf.random.shuffle(x).numpy()
-    assert sorted(map(tuple, y)) == sorted(map(tuple, x)) and y.dtype == x.dtype
+    assert sorted(map(tuple, y)) == sorted(map(tuple, x))
+    assert y.dtype == x.dtype
     assert int(tf.random.shuffle(5)) == 5
 
 
