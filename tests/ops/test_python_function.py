@@ -1,0 +1,59 @@
+"""py_function and numpy_function: Python code among operations."""
+
+import numpy as np
+import pytest
+
+import fastgrad as tf
+
+
+def test_py_function_gets_tensors_and_is_differentiated():
+    x = tf.constant([1.0, 2.0])
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = tf.py_function(lambda a, b: a * a * b, [x, 3.0], tf.float32)
+    assert y.numpy().tolist() == [3.0, 12.0]
+    assert tape.gradient(y, x).numpy().tolist() == [6.0, 12.0]
+
+
+def test_numpy_function_gets_arrays_and_ends_gradients():
+    x = tf.constant([1.0, 2.0])
+
+    def double(array):
+        assert type(array) is np.ndarray
+        array *= 2  # a copy: the tensor keeps its elements
+        return array
+
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = tf.numpy_function(double, [x], tf.float32)
+    assert y.numpy().tolist() == [2.0, 4.0]
+    assert x.numpy().tolist() == [1.0, 2.0]
+    assert tape.gradient(y, x) is None
+
+
+@pytest.mark.parametrize("call", [tf.py_function, tf.numpy_function])
+def test_several_results_one_or_none(call):
+    whole, half = call(lambda a: (a, a / 2), [tf.constant(4.0)], [tf.float32, tf.float32])
+    assert (float(whole), float(half)) == (4.0, 2.0)
+    assert call(lambda a: None, [1], []) == []
+    assert call(lambda: np.float32(3), [], tf.float32).dtype == tf.float32
+
+
+@pytest.mark.parametrize("call", [tf.py_function, tf.numpy_function])
+def test_results_must_be_as_announced(call):
+    with pytest.raises(tf.errors.InvalidArgumentError, match="Tout says int32"):
+        call(lambda a: a, [2.0], tf.int32)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="returned 1 values, but Tout asks for 2"):
+        call(lambda a: a, [2.0], [tf.float32, tf.float32])
+
+
+def test_errors_of_the_function_pass_as_they_are():
+    with pytest.raises(ZeroDivisionError):
+        tf.py_function(lambda a: 1 / 0, [2.0], tf.float32)
+
+
+def test_what_cannot_be_called_is_refused():
+    with pytest.raises(ValueError, match="callable"):
+        tf.py_function(3, [2], tf.float32)
+    with pytest.raises(TypeError, match="callable"):
+        tf.numpy_function(3, [2], tf.float32)

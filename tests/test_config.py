@@ -1,0 +1,20 @@
+"""tf.config: the devices there are, and the line about compilation."""
+
+import fastgrad as tf
+from fastgrad.kernels import build
+
+
+def test_there_is_one_cpu_and_no_gpu():
+    (cpu,) = tf.config.list_physical_devices()
+    assert (cpu.name, cpu.device_type) == ("/physical_device:CPU:0", "CPU")
+    assert tf.config.list_physical_devices("CPU") == tf.config.get_visible_devices() == [cpu]
+    assert tf.config.list_physical_devices("GPU") == tf.config.list_logical_devices("GPU") == []
+    assert tf.config.list_logical_devices("CPU")[0].name == "/device:CPU:0"
+
+
+def test_the_line_about_compilation_can_be_switched_off(monkeypatch):
+    monkeypatch.setattr(build._compilation, "announce", True)
+    tf.config.set_compile_messages(False)
+    assert not build._compilation.announce
+    tf.config.set_compile_messages(True)
+    assert build._compilation.announce

@@ -1,0 +1,110 @@
+"""Element types: what they are equal to, what they know of themselves."""
+
+import copy
+import pickle
+
+import ml_dtypes
+import numpy as np
+import pytest
+
+import fastgrad as tf
+
+NAMES = [
+    "float16",
+    "bfloat16",
+    "float32",
+    "float64",
+    "int8",
+    "int16",
+    "int32",
+    "int64",
+    "uint8",
+    "uint16",
+    "uint32",
+    "uint64",
+    "bool",
+    "complex64",
+    "complex128",
+    "string",
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_type_is_found_by_its_name_and_shows_it(name):
+    dtype = getattr(tf, name)
+    assert tf.as_dtype(name) is dtype
+    assert dtype.name == name
+    assert dtype == name
+    assert (str(dtype), repr(dtype)) == (f"<dtype: '{name}'>", f"tf.{name}")
+    assert tf.as_dtype(dtype.as_datatype_enum) is dtype
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in ("string", "bfloat16")])
+def test_a_type_equals_numpys(name):
+    dtype = getattr(tf, name)
+    assert dtype == np.dtype(name)
+    assert dtype == np.dtype(name).type
+    assert dtype.as_numpy_dtype is np.dtype(name).type
+    assert dtype.size == np.dtype(name).itemsize
+    assert np.zeros(2, dtype.as_numpy_dtype).dtype == dtype
+    assert tf.as_dtype(np.dtype(name).newbyteorder(">")) is dtype
+
+
+def test_python_types_and_other_names():
+    assert tf.as_dtype(float) is tf.float32
+    assert tf.as_dtype(int) is tf.int32
+    assert tf.as_dtype(bool) is tf.bool
+    assert tf.half is tf.float16
+    assert tf.double is tf.float64
+    assert tf.as_dtype("half") is tf.float16
+    assert tf.as_dtype(ml_dtypes.bfloat16) is tf.bfloat16
+
+
+def test_kinds():
+    flags = ("is_floating", "is_integer", "is_unsigned", "is_complex", "is_bool")
+    for name in NAMES:
+        dtype = getattr(tf, name)
+        assert [getattr(dtype, flag) for flag in flags] == [
+            "float" in name,
+            "int" in name,
+            name.startswith("uint"),
+            name.startswith("complex"),
+            name == "bool",
+        ]
+    assert (tf.string.size, tf.string.as_numpy_dtype) == (0, object)
+    assert tf.complex64.real_dtype is tf.float32
+    assert tf.complex128.real_dtype is tf.float64
+    assert tf.int32.real_dtype is tf.int32
+
+
+def test_least_and_greatest_values():
+    assert (tf.int8.min, tf.int8.max) == (-128, 127)
+    assert tf.uint64.max == 2**64 - 1
+    assert tf.float32.max == np.finfo(np.float32).max
+    assert float(tf.bfloat16.min) == float(ml_dtypes.finfo(ml_dtypes.bfloat16).min)
+    assert tf.int16.limits == (0, 32767)
+    assert tf.float32.limits == (0, 1)
+    for dtype in (tf.bool, tf.complex64, tf.string):
+        with pytest.raises(TypeError, match=dtype.name):
+            dtype.min
+
+
+def test_equality_is_never_an_error():
+    assert tf.float32 != tf.float64
+    for other in (None, "no such type", 1j, [1], object()):
+        assert tf.float32 != other
+    assert {tf.float32: 1}[tf.as_dtype("float32")] == 1
+    assert tf.float32.is_compatible_with("float32")
+
+
+def test_what_names_no_type_is_refused_with_the_names_there_are():
+    for value in ("nope", None, object(), [1]):
+        with pytest.raises(TypeError, match="float32"):
+            tf.as_dtype(value)
+
+
+def test_copies_and_pickles_are_the_type_itself():
+    for name in NAMES:
+        dtype = getattr(tf, name)
+        assert pickle.loads(pickle.dumps(dtype)) is dtype
+        assert copy.deepcopy(dtype) is dtype
