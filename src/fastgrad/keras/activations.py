@@ -8,7 +8,6 @@ from typing import Any
 
 import fastgrad as tf
 from fastgrad.keras.saving.objects import deserialize_keras_object, resolved, serialize_keras_object
-from fastgrad.keras.saving.registration import get_registered_name
 from fastgrad.tensor import Tensor
 
 
@@ -222,10 +221,9 @@ ALL: dict[str, Callable[..., Any]] = {
 
 
 def serialize(activation: Any) -> Any:
-    """The name of an activation function of this module, the configuration of anything else."""
-    if isinstance(activation, FunctionType):
-        return activation.__name__ if ALL.get(activation.__name__) is activation else get_registered_name(activation)
-    return serialize_keras_object(activation)
+    """The name of a function, the configuration of anything else; ValueError for a lambda, which has no name."""
+    config = serialize_keras_object(activation)
+    return config["config"] if isinstance(activation, FunctionType) else config
 
 
 def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Any:

@@ -50,16 +50,23 @@ def checked_name(name: Any) -> str:
     return name
 
 
-class _Calls(threading.local):
+class _Running:
     """What a thread's layers are doing: whose ``call`` or ``build`` is running, and in which mode."""
+
+    __slots__ = ("stack", "training")
 
     def __init__(self) -> None:
         self.stack: list[Any] = []  # objects with a ``name``, outermost first
-        self.training: bool | None = None
+        self.training: bool | None = None  # what inner layers inherit
+
+
+class _Calls(threading.local):
+    def __init__(self) -> None:
+        self.now = _Running()
 
 
 calls = _Calls()
-"""The calling thread's running layers (``calls.stack``) and the ``training`` that inner layers inherit."""
+"""``calls.now.stack``: the calling thread's running layers; ``calls.now.training``: the mode that inner layers inherit."""
 
 
 class running:  # noqa: N801  # reads as `with running(layer):`
@@ -73,19 +80,21 @@ class running:  # noqa: N801  # reads as `with running(layer):`
         self._owner = owner
 
     def __enter__(self) -> None:
-        self._entered = not (calls.stack and calls.stack[-1] is self._owner)
+        stack = calls.now.stack
+        self._entered = not (stack and stack[-1] is self._owner)
         if self._entered:
-            calls.stack.append(self._owner)
+            stack.append(self._owner)
 
     def __exit__(self, *exception: object) -> None:
         if self._entered:
-            calls.stack.pop()
+            calls.now.stack.pop()
 
 
 def current_path(owner: Any = None) -> str:
     """The names of the running layers joined by ``/``, and that of ``owner`` unless it is the innermost already."""
-    names = [caller.name for caller in calls.stack]
-    if owner is not None and not (calls.stack and calls.stack[-1] is owner):
+    stack = calls.now.stack
+    names = [caller.name for caller in stack]
+    if owner is not None and not (stack and stack[-1] is owner):
         names.append(owner.name)
     return "/".join(names)
 
@@ -105,8 +114,8 @@ class name_scope:  # noqa: N801  # Keras's name
         self.name = name
 
     def __enter__(self) -> Any:
-        calls.stack.append(self)
+        calls.now.stack.append(self)
         return self
 
     def __exit__(self, *exception: object) -> None:
-        calls.stack.pop()
+        calls.now.stack.pop()

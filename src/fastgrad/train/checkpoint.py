@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from fastgrad.errors import NotFoundError
-from fastgrad.train.object_graph import deliver, is_trackable, named_variables, own_children, own_variables
-from fastgrad.train.tensor_file import ENDINGS, load_tensors, save_tensors
+from fastgrad.storage.object_graph import deliver, is_trackable, named_variables, own_children, own_variables
+from fastgrad.storage.tensor_file import ENDINGS, load_tensors, save_tensors
 from fastgrad.variable import Variable
 
 

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastgrad.train.atomic_write import write_atomically
+from fastgrad.storage.atomic_write import write_atomically
+from fastgrad.storage.tensor_file import load_tensors
 from fastgrad.train.checkpoint import file_of
-from fastgrad.train.tensor_file import load_tensors
 
 _LINE = re.compile(r'\s*(\w+):\s*("(?:[^"\\]|\\.)*"|[-+.\deE]+)\s*')
 

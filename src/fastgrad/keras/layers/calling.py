@@ -90,33 +90,32 @@ class Caller:
                     if not kwargs:
                         if not self._leaf:
                             return self._run(args, kwargs)
-                        if calls.training is None or not self._signature.takes_training:
+                        if not self._signature.takes_training or calls.now.training is None:
                             return self.call(x)
-                        return self.call(x, training=calls.training)
+                        return self.call(x, training=calls.now.training)
                     if len(kwargs) == 1 and "training" in kwargs:
                         return self._run(args, kwargs)
         return self._call_in_full(args, kwargs)
 
     def _run(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """``call``, with ``training`` resolved and this layer on the list of running ones."""
-        if self._losses_pending and not calls.stack:
+        now = calls.now
+        stack, outer = now.stack, now.training
+        if self._losses_pending and not stack:
             self._clear_losses()
-        outer = calls.training
-        training = kwargs.get("training")
+        signature = self._signature
+        training = kwargs.pop("training", None)
         if training is None:
-            training = self._signature.training_default if outer is None else outer
-        if self._signature.takes_training:
-            if training is not None:
-                kwargs["training"] = training
-        elif "training" in kwargs:
-            del kwargs["training"]
-        calls.stack.append(self)
-        calls.training = training
+            training = signature.training_default if outer is None else outer
+        if training is not None and signature.takes_training:
+            kwargs["training"] = training
+        stack.append(self)
+        now.training = training
         try:
             return self.call(*args, **kwargs)
         finally:
-            calls.stack.pop()
-            calls.training = outer
+            stack.pop()
+            now.training = outer
 
     def _clear_losses(self) -> None:
         raise NotImplementedError
@@ -162,7 +161,7 @@ class Caller:
         tensor = as_tensor_or_none(value)
         if tensor is not None:
             return self._autocast(tensor)
-        if hasattr(value, "__array__"):
+        if hasattr(value, "__array__") and not hasattr(value, "is_keras_tensor"):
             return self._autocast(convert_to_tensor(np.asarray(value)))
         return value
 

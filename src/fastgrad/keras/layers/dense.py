@@ -102,15 +102,13 @@ class Dense(Layer):
             raise AttributeError("You must build the layer before accessing `kernel`.")
         return self._kernel
 
-    def call(self, inputs: Tensor, training: bool | None = None) -> Any:
+    def call(self, inputs: Tensor) -> Any:
         """``activation(inputs @ kernel + bias)``."""
         if inputs._array.dtype != self._dtype.numpy:
             inputs = cast(inputs, self._dtype)
-        bias = self.bias
-        activation = self.activation
-        fused = _FUSED.get(activation)
+        bias, fused = self.bias, _FUSED.get(self.activation)
         y = dense(inputs, self._kernel._read(), None if bias is None else bias._read(), fused or "linear")
-        return y if fused is not None else activation(y)
+        return y if fused is not None else self.activation(y)
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
         """``(*input_shape[:-1], units)``."""

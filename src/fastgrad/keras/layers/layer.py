@@ -17,8 +17,8 @@ from fastgrad.keras.layers.owning import WeightOwner
 from fastgrad.keras.layers.shapes import common, has_unknown, shapes_of, zeros_of
 from fastgrad.keras.naming import calls
 from fastgrad.keras.weight import Weight
+from fastgrad.storage.object_graph import deliver
 from fastgrad.tensor import Tensor, as_tensor_or_none
-from fastgrad.train.object_graph import deliver
 
 
 class Layer(Caller, Configurable, WeightOwner):
@@ -294,7 +294,7 @@ class Layer(Caller, Configurable, WeightOwner):
                     f"Received invalid value: {item}"
                 )
             self._losses.append(item)
-        for layer in (self, *calls.stack):
+        for layer in (self, *calls.now.stack):
             if isinstance(layer, Layer):
                 layer.__dict__["_losses_pending"] = True
 

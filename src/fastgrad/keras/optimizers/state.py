@@ -15,8 +15,8 @@ from fastgrad.keras.optimizers.schedules.learning_rate_schedule import LearningR
 from fastgrad.keras.optimizers.variable import OptimizerVariable
 from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_keras_object
 from fastgrad.keras.settings import standardize_dtype
+from fastgrad.storage.object_graph import deliver
 from fastgrad.tensor import Tensor, convert_to_tensor
-from fastgrad.train.object_graph import deliver
 from fastgrad.variable import Variable
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_keras_object
-from fastgrad.train.object_graph import check_fit, named_variables
-from fastgrad.train.tensor_file import checked_ending, load_tensors, save_tensors
+from fastgrad.storage.object_graph import check_fit, named_variables
+from fastgrad.storage.tensor_file import checked_ending, load_tensors, save_tensors
 
 _MODEL = "fastgrad.model"
 

@@ -181,7 +181,7 @@ def _found_class(config: dict[str, Any], module_objects: dict[str, Any] | None) 
     if module.split(".")[0] == "keras" and (room in _ROOMS or not room):
         home = importlib.import_module(f"{_PACKAGE}.{room}" if room else _PACKAGE)
         found = getattr(home, name, None)
-        if inspect.isclass(found):
+        if inspect.isclass(found) and found.__module__.startswith(_PACKAGE + "."):
             return found
     raise TypeError(
         f"Could not locate class '{name}'. Make sure custom classes are decorated with "

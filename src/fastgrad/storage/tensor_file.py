@@ -6,18 +6,20 @@ takes the last of several entries of one name.
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import math
 import os
 import zipfile
 import zlib
+from collections.abc import Iterable
 from typing import Any, BinaryIO
 
 import ml_dtypes
 import numpy as np
 
-from fastgrad.train.atomic_write import write_atomically
+from fastgrad.storage.atomic_write import write_atomically
 
 _SAFETENSORS = {
     "BOOL": np.bool_,
@@ -37,7 +39,9 @@ _SAFETENSORS = {
 }
 _BY_NUMPY = {np.dtype(kind): name for name, kind in _SAFETENSORS.items()}
 _MAX_HEADER = 100_000_000
-_NPZ_METADATA = "__metadata__"
+_METADATA = "__metadata__"
+_CHECKSUM = "fastgrad.crc32"
+_COMMENT = "fastgrad, members: "  # a damaged list of an archive's members may hide some of them
 _BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
 
 ENDINGS = (".safetensors", ".npz")
@@ -97,6 +101,11 @@ def load_tensors(path: Any) -> tuple[dict[str, np.ndarray], dict[str, str]]:
             return _read_npz(file) if ending == ".npz" else _read_safetensors(file)
         except (_Damage, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
             raise ValueError(f"{os.fspath(path)!r} is no intact {ending} file: {error}") from error
+        except OSError as error:
+            if error.errno != errno.EINVAL:
+                raise
+            # The archive names a place before its beginning.
+            raise ValueError(f"{os.fspath(path)!r} is no intact {ending} file: {error}") from error
 
 
 class _Damage(Exception):
@@ -107,18 +116,27 @@ class _Damage(Exception):
 
 
 def _write_safetensors(file: BinaryIO, arrays: dict[str, np.ndarray], metadata: dict[str, str]) -> None:
-    header: dict[str, Any] = {"__metadata__": metadata}
+    header: dict[str, Any] = {_METADATA: metadata}
     offset = 0
     for name, array in arrays.items():
         end = offset + array.nbytes
         header[name] = {"dtype": _BY_NUMPY[array.dtype], "shape": list(array.shape), "data_offsets": [offset, end]}
         offset = end
+    flat = [array.reshape(-1).view(np.uint8).data for array in arrays.values()]  # little-endian, as all our machines
+    header[_METADATA] = {**metadata, _CHECKSUM: _checksum(header, flat)}
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)  # arrays begin at a multiple of 8 bytes
     file.write(len(text).to_bytes(8, "little"))
     file.write(text)
-    for array in arrays.values():
-        file.write(array.reshape(-1).view(np.uint8).data)  # little-endian, as all machines we run on
+    file.writelines(flat)
+
+
+def _checksum(header: dict[str, Any], contents: Iterable[Any]) -> str:
+    """Of the header without the checksum, and of the arrays' bytes in the order of the file."""
+    total = zlib.crc32(json.dumps(header, sort_keys=True).encode())
+    for part in contents:
+        total = zlib.crc32(part, total)
+    return f"{total:08x}"
 
 
 def _read_safetensors(file: BinaryIO) -> tuple[dict[str, np.ndarray], dict[str, str]]:
@@ -133,12 +151,14 @@ def _read_safetensors(file: BinaryIO) -> tuple[dict[str, np.ndarray], dict[str, 
         raise _Damage(f"the header is no JSON ({error})") from None
     if not isinstance(header, dict):
         raise _Damage("the header is no JSON object")
-    metadata = header.pop("__metadata__", {})
+    metadata = header.get(_METADATA, {})
     if not isinstance(metadata, dict) or not all(isinstance(text, str) for text in metadata.values()):
         raise _Damage("its metadata are no texts")
-    places = {name: _checked_place(name, entry) for name, entry in header.items()}
+    checksum = metadata.pop(_CHECKSUM, None)
+    entries = {name: _checked_place(name, entry) for name, entry in header.items() if name != _METADATA}
+    places = dict(sorted(entries.items(), key=lambda item: item[1][2:]))
     position = 0
-    for name, (_, _, begin, end) in sorted(places.items(), key=lambda item: item[1][2:]):
+    for name, (_, _, begin, end) in places.items():
         if begin != position:
             raise _Damage(f"the bytes of '{name}' do not begin where those before it end")
         position = end
@@ -146,8 +166,11 @@ def _read_safetensors(file: BinaryIO) -> tuple[dict[str, np.ndarray], dict[str, 
         raise _Damage(f"it holds {size - 8 - length} bytes of arrays, the header announces {position}")
     arrays = {}
     for name, (dtype, shape, begin, end) in places.items():
-        file.seek(8 + length + begin)
         arrays[name] = np.frombuffer(file.read(end - begin), dtype).reshape(shape)
+    if checksum is not None and checksum != _checksum(
+        header, [a.reshape(-1).view(np.uint8).data for a in arrays.values()]
+    ):
+        raise _Damage("its checksum is not that of its contents")
     return arrays, metadata
 
 
@@ -184,7 +207,8 @@ def _write_npz(file: BinaryIO, arrays: dict[str, np.ndarray], metadata: dict[str
     halves = [name for name, array in arrays.items() if array.dtype == _BFLOAT16]
     text = json.dumps({"texts": metadata, "bfloat16": halves}).encode()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
-        for name, array in {**arrays, _NPZ_METADATA: np.frombuffer(text, np.uint8)}.items():
+        archive.comment = f"{_COMMENT}{len(arrays) + 1}".encode()
+        for name, array in {**arrays, _METADATA: np.frombuffer(text, np.uint8)}.items():
             with archive.open(name + ".npy", "w", force_zip64=True) as member:
                 stored = array.view(np.uint16) if array.dtype == _BFLOAT16 else array
                 np.lib.format.write_array(member, stored, allow_pickle=False)
@@ -194,13 +218,17 @@ def _read_npz(file: BinaryIO) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     arrays = {}
     with zipfile.ZipFile(file) as archive:
         _without_duplicates([(name, None) for name in archive.namelist()])
+        comment, count = archive.comment.decode("latin-1"), len(archive.namelist())
+        ours = comment.startswith(_COMMENT) or f"{_METADATA}.npy" in archive.namelist()
+        if ours and comment != f"{_COMMENT}{count}":
+            raise _Damage(f"it shows {count} members and says {comment!r}")
         for name in archive.namelist():
             if not name.endswith(".npy"):
                 raise _Damage(f"it holds {name!r}, which is no array")
             arrays[name.removesuffix(".npy")] = _parsed_npy(name, archive.read(name))  # which checks the checksum
     texts: Any = {}
-    if _NPZ_METADATA in arrays:
-        stored = arrays.pop(_NPZ_METADATA)
+    if _METADATA in arrays:
+        stored = arrays.pop(_METADATA)
         try:
             parsed = json.loads(stored.tobytes().decode(), object_pairs_hook=_without_duplicates)
             texts, halves = parsed["texts"], list(parsed["bfloat16"])

@@ -1,0 +1,266 @@
+"""``tf.train.Checkpoint`` and ``CheckpointManager``."""
+
+import os
+
+import numpy as np
+import pytest
+
+import fastgrad as tf
+from fastgrad import keras
+
+layers = keras.layers
+X = np.random.default_rng(0).normal(size=(4, 3)).astype(np.float32)
+
+
+class Net(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.blocks = [layers.Dense(4), layers.Dense(2)]
+        self.scale = tf.Variable(1.0)
+
+    def call(self, inputs):
+        for block in self.blocks:
+            inputs = block(inputs)
+        return inputs * self.scale
+
+
+class Mod(tf.Module):
+    def __init__(self):
+        super().__init__()
+        self.w = tf.Variable([1.0, 2.0])
+        self.others = {"a": [tf.Variable(3)]}
+
+
+def trained(net, optimizer, steps=3):
+    for _ in range(steps):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(tf.square(net(X)))
+        optimizer.apply_gradients(
+            zip(tape.gradient(loss, net.trainable_variables), net.trainable_variables, strict=True)
+        )
+    return net.get_weights()
+
+
+def test_training_goes_on_as_if_it_had_not_stopped(tmp_path):
+    net, optimizer = Net(), keras.optimizers.Adam(0.1)
+    trained(net, optimizer)
+    path = tf.train.Checkpoint(net=net, optimizer=optimizer).save(tmp_path / "ckpt")
+    expected = trained(net, optimizer)
+    other, fresh = Net(), keras.optimizers.Adam(0.1)
+    other(X)
+    fresh.build(other.trainable_variables)
+    tf.train.Checkpoint(net=other, optimizer=fresh).restore(path).assert_consumed()
+    assert int(fresh.iterations) == 3
+    for a, b in zip(trained(other, fresh), expected, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_values_wait_for_what_is_not_built(tmp_path):
+    net, optimizer = Net(), keras.optimizers.Adam(0.1)
+    trained(net, optimizer)
+    path = tf.train.Checkpoint(net=net, optimizer=optimizer).save(tmp_path / "ckpt")
+    expected = trained(net, optimizer)
+    other, fresh = Net(), keras.optimizers.Adam(0.1)
+    status = tf.train.Checkpoint(net=other, optimizer=fresh).restore(path)
+    with pytest.raises(AssertionError, match="net/blocks/0/kernel"):
+        status.assert_consumed()
+    for a, b in zip(trained(other, fresh), expected, strict=True):
+        np.testing.assert_array_equal(a, b)
+    status.assert_consumed()
+
+
+def test_names_say_where(tmp_path):
+    net = Net()
+    net(X)
+    path = tf.train.Checkpoint(net=net, module=Mod(), step=tf.Variable(1), metric=keras.metrics.Mean()).write(
+        tmp_path / "c"
+    )
+    assert tf.train.list_variables(path) == [
+        ("metric/count", []),
+        ("metric/total", []),
+        ("module/others/a/0", []),
+        ("module/w", [2]),
+        ("net/blocks/0/bias", [4]),
+        ("net/blocks/0/kernel", [3, 4]),
+        ("net/blocks/1/bias", [2]),
+        ("net/blocks/1/kernel", [4, 2]),
+        ("net/scale", []),
+        ("step", []),
+    ]
+    np.testing.assert_array_equal(tf.train.load_variable(path, "module/w"), [1.0, 2.0])
+    with pytest.raises(ValueError, match="'nothing'"):
+        tf.train.load_variable(path, "nothing")
+
+
+def test_a_root_stands_at_the_top(tmp_path):
+    module = Mod()
+    path = tf.train.Checkpoint(module, step=tf.Variable(1)).write(tmp_path / "c")
+    assert [name for name, _ in tf.train.list_variables(path)] == ["others/a/0", "step", "w"]
+    module.w.assign([0.0, 0.0])
+    tf.train.Checkpoint(module).read(path)
+    np.testing.assert_array_equal(module.w, [1.0, 2.0])
+
+
+def test_save_counts(tmp_path):
+    checkpoint = tf.train.Checkpoint(v=tf.Variable(1.0))
+    paths = [checkpoint.save(str(tmp_path / "deep" / "ckpt")) for _ in range(2)]
+    assert paths == [str(tmp_path / "deep" / f"ckpt-{n}") for n in (1, 2)]
+    assert int(checkpoint.save_counter) == 2
+    assert tf.train.latest_checkpoint(tmp_path / "deep") == paths[-1]
+    assert sorted(os.listdir(tmp_path / "deep")) == ["checkpoint", "ckpt-1.safetensors", "ckpt-2.safetensors"]
+    again = tf.train.Checkpoint(v=tf.Variable(0.0))
+    again.restore(paths[0])
+    assert int(again.save_counter) == 1
+
+
+def test_a_failed_save_changes_nothing(tmp_path):
+    checkpoint = tf.train.Checkpoint(v=tf.Variable(1.0))
+    checkpoint.save(tmp_path / "ckpt")
+    (tmp_path / "ckpt-2.safetensors").mkdir()
+    with pytest.raises(OSError, match=r"ckpt-2\.safetensors"):
+        checkpoint.save(tmp_path / "ckpt")
+    assert int(checkpoint.save_counter) == 1
+    assert tf.train.latest_checkpoint(tmp_path) == str(tmp_path / "ckpt-1")
+
+
+def test_the_format_follows_the_ending(tmp_path):
+    v = tf.Variable([1.0, 2.0])
+    checkpoint = tf.train.Checkpoint(v=v)
+    for name, file in (("c", "c.safetensors"), ("c.npz", "c.npz"), ("d.safetensors", "d.safetensors")):
+        path = checkpoint.write(tmp_path / name)
+        assert path == str(tmp_path / name)
+        assert (tmp_path / file).exists()
+        v.assign([0.0, 0.0])
+        checkpoint.read(path)
+        np.testing.assert_array_equal(v, [1.0, 2.0])
+
+
+@pytest.mark.parametrize("other", [[0], [0.0, 0.0, 0.0], [[0.0, 0.0]]], ids=str)
+def test_what_does_not_fit_changes_nothing(tmp_path, other):
+    path = tf.train.Checkpoint(a=tf.Variable(5.0), v=tf.Variable([1.0, 2.0])).write(tmp_path / "c")
+    a, v = tf.Variable(0.0), tf.Variable(other)
+    with pytest.raises(ValueError, match="'v'"):
+        tf.train.Checkpoint(a=a, v=v).restore(path)
+    assert float(a) == 0.0
+    np.testing.assert_array_equal(v, other)
+
+
+def test_what_does_not_fit_a_layer_built_later(tmp_path):
+    path = tf.train.Checkpoint(layer=built(layers.Dense(3))).write(tmp_path / "c")
+    layer = layers.Dense(4)
+    tf.train.Checkpoint(layer=layer).restore(path)
+    with pytest.raises(ValueError, match="has shape"):
+        layer(X)
+
+
+def built(layer):
+    layer.build((None, 3))
+    return layer
+
+
+def test_status(tmp_path):
+    path = tf.train.Checkpoint(a=tf.Variable(5.0), b=tf.Variable(1.0)).write(tmp_path / "c")
+    one = tf.train.Checkpoint(a=tf.Variable(0.0)).restore(path)
+    one.assert_existing_objects_matched().assert_nontrivial_match().expect_partial()
+    with pytest.raises(AssertionError, match="'b'"):
+        one.assert_consumed()
+    other = tf.train.Checkpoint(a=tf.Variable(0.0), c=tf.Variable(0.0)).restore(path)
+    with pytest.raises(AssertionError, match="'c'"):
+        other.assert_existing_objects_matched()
+    with pytest.raises(AssertionError, match="matched"):
+        tf.train.Checkpoint(z=tf.Variable(0.0)).restore(path).assert_nontrivial_match()
+
+
+def test_missing_checkpoints(tmp_path):
+    checkpoint = tf.train.Checkpoint(v=tf.Variable(1.0))
+    with pytest.raises(tf.errors.NotFoundError, match="suffix"):
+        checkpoint.restore(tmp_path / "none")
+    assert tf.train.latest_checkpoint(tmp_path) is None
+    checkpoint.restore(tf.train.latest_checkpoint(tmp_path))
+    assert float(checkpoint.v) == 1.0
+
+
+@pytest.mark.parametrize("value", [3, "text", object(), np.ones(2)], ids=["int", "str", "object", "array"])
+def test_only_what_holds_variables(value):
+    with pytest.raises(ValueError, match="expecting x to be a trackable"):
+        tf.train.Checkpoint(x=value)
+    with pytest.raises(ValueError, match="expecting root"):
+        tf.train.Checkpoint(value)
+
+
+def test_a_damaged_state_file(tmp_path):
+    (tmp_path / "checkpoint").write_text("nonsense")
+    with pytest.raises(ValueError, match="no checkpoint state file"):
+        tf.train.latest_checkpoint(tmp_path)
+
+
+class TestManager:
+    def test_keeps_the_newest(self, tmp_path):
+        checkpoint = tf.train.Checkpoint(v=tf.Variable(1.0))
+        manager = tf.train.CheckpointManager(checkpoint, tmp_path, max_to_keep=2)
+        assert manager.latest_checkpoint is None
+        paths = [manager.save() for _ in range(3)]
+        assert manager.checkpoints == paths[1:]
+        assert manager.latest_checkpoint == tf.train.latest_checkpoint(tmp_path) == paths[-1]
+        assert sorted(os.listdir(tmp_path)) == ["checkpoint", "ckpt-2.safetensors", "ckpt-3.safetensors"]
+        assert manager.save(checkpoint_number=10) == str(tmp_path / "ckpt-10")
+        assert len(manager.checkpoints) == 2
+
+    def test_goes_on_after_a_restart(self, tmp_path):
+        v = tf.Variable(1.0)
+        first = tf.train.CheckpointManager(tf.train.Checkpoint(v=v), tmp_path, max_to_keep=2)
+        first.save()
+        v.assign(2.0)
+        first.save()
+        w = tf.Variable(0.0)
+        second = tf.train.CheckpointManager(tf.train.Checkpoint(v=w), tmp_path, max_to_keep=2)
+        assert second.checkpoints == first.checkpoints
+        assert second.restore_or_initialize() == first.latest_checkpoint
+        assert float(w) == 2.0
+        assert second.save() == str(tmp_path / "ckpt-3")
+        assert len(os.listdir(tmp_path)) == 3
+
+    def test_the_folder_can_be_moved(self, tmp_path):
+        checkpoint = tf.train.Checkpoint(v=tf.Variable(1.0))
+        tf.train.CheckpointManager(checkpoint, tmp_path / "a", max_to_keep=None).save()
+        os.rename(tmp_path / "a", tmp_path / "b")
+        assert tf.train.latest_checkpoint(tmp_path / "b") == str(tmp_path / "b" / "ckpt-1")
+
+    def test_relative_folders(self, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        manager = tf.train.CheckpointManager(tf.train.Checkpoint(v=tf.Variable(1.0)), "./tf_ckpts", max_to_keep=3)
+        assert manager.save() == "./tf_ckpts/ckpt-1"
+        assert tf.train.latest_checkpoint("tf_ckpts") == "tf_ckpts/ckpt-1"
+
+    def test_intervals(self, tmp_path):
+        step = tf.Variable(0)
+        manager = tf.train.CheckpointManager(
+            tf.train.Checkpoint(step=step), tmp_path, max_to_keep=None, step_counter=step, checkpoint_interval=5
+        )
+        saved = []
+        for number in range(12):
+            step.assign(number)
+            saved.append(manager.save() is not None)
+        assert [number for number, done in enumerate(saved) if done] == [0, 5, 10]
+        assert manager.save(check_interval=False) is not None
+
+    def test_some_are_kept_for_good(self, tmp_path):
+        manager = tf.train.CheckpointManager(
+            tf.train.Checkpoint(v=tf.Variable(1.0)), tmp_path, max_to_keep=1, keep_checkpoint_every_n_hours=0.0
+        )
+        for _ in range(3):
+            manager.save()
+        assert len([name for name in os.listdir(tmp_path) if name != "checkpoint"]) == 3
+
+    def test_init_fn(self, tmp_path):
+        called = []
+        manager = tf.train.CheckpointManager(
+            tf.train.Checkpoint(v=tf.Variable(1.0)), tmp_path, max_to_keep=1, init_fn=lambda: called.append(1)
+        )
+        assert manager.restore_or_initialize() is None
+        assert called == [1]
+
+    @pytest.mark.parametrize("arguments", [{"max_to_keep": 0}, {"max_to_keep": 1, "checkpoint_interval": 2}], ids=str)
+    def test_arguments(self, tmp_path, arguments):
+        with pytest.raises(ValueError, match=r"max_to_keep|interval"):
+            tf.train.CheckpointManager(tf.train.Checkpoint(), tmp_path, **arguments)
