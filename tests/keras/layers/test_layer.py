@@ -1,0 +1,564 @@
+"""``Layer``: what it owns, how it is built and called, how it is written down."""
+
+import copy
+import pickle
+import warnings
+
+import numpy as np
+import pytest
+
+import fastgrad as tf
+from fastgrad import keras
+
+layers = keras.layers
+
+
+class Linear(layers.Layer):
+    """The layer that every guide begins with."""
+
+    def __init__(self, units=3, **kwargs):
+        super().__init__(**kwargs)
+        self.units = units
+
+    def build(self, input_shape):
+        self.w = self.add_weight(shape=(input_shape[-1], self.units), initializer="ones", name="w")
+        self.b = self.add_weight(shape=(self.units,), initializer="zeros", trainable=True)
+
+    def call(self, inputs):
+        return tf.matmul(inputs, self.w) + self.b
+
+
+class Modes(layers.Layer):
+    """Notes the ``training`` of its calls."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.seen = []
+
+    def call(self, inputs, training=None):
+        self.seen.append(training)
+        return inputs
+
+
+class Around(layers.Layer):
+    """A layer without ``training`` around one with it."""
+
+    def __init__(self, inner):
+        super().__init__()
+        self.inner = inner
+
+    def call(self, inputs):
+        return self.inner(inputs)
+
+
+class TestBuilding:
+    def test_weights_are_made_by_the_first_call(self):
+        layer = Linear()
+        assert layer.weights == []
+        assert not layer.built
+        np.testing.assert_array_equal(layer(np.ones((2, 4), np.float32)), np.full((2, 3), 4.0))
+        assert layer.built
+        assert [tuple(w.shape) for w in layer.weights] == [(4, 3), (3,)]
+
+    def test_build_can_be_called_before(self):
+        layer = Linear()
+        layer.build((None, 4))
+        assert layer.built
+        w = layer.w
+        layer(tf.ones((1, 4)))
+        assert layer.w is w
+
+    def test_a_layer_without_build_is_built_by_its_first_call(self):
+        layer = Modes()
+        layer(tf.ones((1, 1)))
+        assert layer.built
+
+    def test_build_gets_the_shapes_of_several_inputs(self):
+        class Two(layers.Layer):
+            def build(self, a_shape, b_shape):
+                self.shapes = (a_shape, b_shape)
+
+            def call(self, a, b):
+                return a + b
+
+        layer = Two()
+        layer(np.ones((1, 2)), np.ones((2, 2)))
+        assert layer.shapes == ((1, 2), (2, 2))
+
+    def test_build_arguments_must_name_inputs(self):
+        class Wrong(layers.Layer):
+            def build(self, a_shape, other_shape):
+                pass
+
+            def call(self, a, b):
+                return a
+
+        with pytest.raises(ValueError, match="other_shape"):
+            Wrong()(tf.ones(1), tf.ones(1))
+
+    @pytest.mark.parametrize("container", [dict, list])
+    def test_build_gets_the_shapes_of_nested_inputs(self, container):
+        class Nested(layers.Layer):
+            def build(self, input_shape):
+                self.shapes = input_shape
+
+            def call(self, inputs):
+                values = inputs.values() if isinstance(inputs, dict) else inputs
+                return sum(values)
+
+        layer = Nested()
+        pair = {"x": np.ones((1, 2)), "y": np.ones((1, 2))}
+        layer(pair if container is dict else list(pair.values()))
+        assert layer.shapes == ({"x": (1, 2), "y": (1, 2)} if container is dict else [(1, 2), (1, 2)])
+
+    def test_super_build_inside_build_is_harmless(self):
+        class Careful(Linear):
+            def build(self, input_shape):
+                super().build(input_shape)
+                layers.Layer.build(self, input_shape)
+
+        layer = Careful()
+        layer(tf.ones((1, 2)))
+        assert len(layer.weights) == 2
+
+    def test_build_of_a_layer_of_layers_builds_them(self):
+        layer = Around(Linear())
+        layer.build((None, 4))
+        assert [tuple(w.shape) for w in layer.weights] == [(4, 3), (3,)]
+        assert layer.weights[0].path == f"{layer.name}/{layer.inner.name}/w"
+
+    def test_forgetting_super_init_is_explained(self):
+        class Forgetful(layers.Layer):
+            def __init__(self):
+                self.inner = layers.Dense(1)
+
+        with pytest.raises(RuntimeError, match=r"super\(\).__init__\(\)"):
+            Forgetful()(tf.ones((1, 1)))
+
+    def test_call_must_be_written(self):
+        with pytest.raises(NotImplementedError, match="call"):
+            layers.Layer()(tf.ones(1))
+
+    def test_failed_first_call_leaves_the_layer_unbuilt(self):
+        class Fails(Linear):
+            def build(self, input_shape):
+                raise ValueError("not this shape")
+
+        layer = Fails()
+        with pytest.raises(ValueError, match="not this shape"):
+            layer(tf.ones((1, 2)))
+        assert not layer.built
+        assert layer.weights == []
+
+
+class TestNames:
+    def test_names_are_snake_case_and_numbered(self):
+        keras.backend.clear_session()
+        assert [layers.Dense(1).name, layers.Dense(1).name, layers.LeakyReLU().name] == [
+            "dense",
+            "dense_1",
+            "leaky_re_lu",
+        ]
+        assert layers.Dense(1, name="mine").name == "mine"
+
+    def test_names_are_no_paths(self):
+        with pytest.raises(ValueError, match="/"):
+            layers.Dense(1, name="a/b")
+
+    def test_weights_have_plain_names_and_paths(self):
+        layer = Linear(name="linear")
+        layer.build((None, 2))
+        assert layer.w.name == "w"
+        assert layer.w.path == "linear/w"
+        assert layer.b.name.startswith("variable")
+        assert layer.path == "linear"
+
+    def test_paths_name_the_layers_around(self):
+        outer = Around(Around(Linear(name="c")))
+        outer.inner.name, outer.name = "b", "a"
+        outer(tf.ones((1, 2)))
+        assert [w.path.rsplit("/", 1)[0] for w in outer.weights] == ["a/b/c", "a/b/c"]
+
+    def test_repr(self):
+        assert repr(layers.Dense(1, name="d")) == "<Dense name=d, built=False>"
+
+
+class TestInputs:
+    @pytest.mark.parametrize("dtype", [np.float64, np.float16, np.float32])
+    def test_float_arrays_become_the_layers_dtype(self, dtype):
+        assert Modes()(np.ones((1, 2), dtype)).dtype == "float32"
+
+    def test_float_tensors_too(self):
+        assert Modes()(tf.ones((1, 2), tf.float64)).dtype == "float32"
+        assert Modes(dtype="float64")(tf.ones((1, 2))).dtype == "float64"
+
+    def test_unless_autocast_is_off(self):
+        assert Modes(autocast=False)(tf.ones((1, 2), tf.float64)).dtype == "float64"
+
+    @pytest.mark.parametrize("dtype", ["int32", "int64", "bool"])
+    def test_other_dtypes_stay(self, dtype):
+        assert Modes()(np.ones((1, 2), dtype)).dtype == dtype
+
+    def test_variables_are_read(self):
+        assert isinstance(Modes()(tf.Variable([1.0])), tf.Tensor)
+
+    def test_arrays_inside_dicts_and_lists_become_tensors(self):
+        out = Modes()({"a": np.ones(2), "b": [np.ones(1), tf.ones(3)]})
+        assert isinstance(out["a"], tf.Tensor)
+        assert out["a"].dtype == "float32"
+        assert [x.shape for x in out["b"]] == [(1,), (3,)]
+
+    @pytest.mark.parametrize("value", [[[1.0, 2.0]], 1.0, "text", [1]], ids=repr)
+    def test_plain_python_values_are_refused(self, value):
+        with pytest.raises(ValueError, match="Only input tensors"):
+            layers.Dense(2)(value)
+
+    def test_none_is_refused_where_a_rank_is_wanted(self):
+        with pytest.raises(ValueError, match="Inputs to a layer should be tensors"):
+            layers.Dense(2)(None)
+
+    def test_keyword_inputs(self):
+        np.testing.assert_array_equal(Linear()(inputs=np.ones((1, 2))), [[2.0] * 3])
+
+    def test_missing_input(self):
+        with pytest.raises(TypeError):
+            Linear()()
+
+    def test_results_do_not_depend_on_having_seen_the_shape(self):
+        layer = Linear()
+        x = tf.constant([[1.0, 2.0]])
+        first, second = layer(x), layer(x)
+        np.testing.assert_array_equal(first, second)
+        np.testing.assert_array_equal(layer(tf.ones((5, 2))), np.full((5, 3), 2.0))
+
+    def test_input_spec_is_checked_at_every_call(self):
+        layer = layers.Dense(2)
+        for _ in range(2):
+            layer(tf.ones((1, 3)))
+        for _ in range(2):
+            with pytest.raises(ValueError, match="expected axis -1 of input shape to have value 3"):
+                layer(tf.ones((1, 4)))
+            with pytest.raises(ValueError, match="min_ndim=2"):
+                layer(tf.ones(3))
+
+    def test_a_changed_input_spec_counts_at_once(self):
+        layer = Modes()
+        layer(tf.ones(3))
+        layer.input_spec = layers.InputSpec(ndim=2)
+        with pytest.raises(ValueError, match="expected ndim=2, found ndim=1"):
+            layer(tf.ones(3))
+
+
+class TestTraining:
+    @pytest.mark.parametrize("mode", [None, True, False])
+    def test_inner_layers_inherit_it(self, mode):
+        inner = Modes()
+        outer = Around(Around(inner))
+        for _ in range(2):
+            outer(tf.ones((1, 1)), training=mode)
+        assert list(inner.seen) == [mode, mode]
+
+    def test_an_explicit_mode_wins(self):
+        class Inference(Around):
+            def call(self, inputs):
+                return self.inner(inputs, training=False)
+
+        inner = Modes()
+        Inference(inner)(tf.ones((1, 1)), training=True)
+        assert list(inner.seen) == [False]
+
+    def test_a_default_of_the_signature_reaches_inner_layers(self):
+        class Trains(Around):
+            def call(self, inputs, training=True):
+                return self.inner(inputs)
+
+        inner = Modes()
+        Trains(inner)(tf.ones((1, 1)))
+        assert list(inner.seen) == [True]
+
+    def test_it_ends_with_the_call_also_after_an_error(self):
+        class Raises(layers.Layer):
+            def call(self, inputs, training=None):
+                raise RuntimeError("no")
+
+        with pytest.raises(RuntimeError):
+            Raises()(tf.ones(1), training=True)
+        modes = Modes()
+        modes(tf.ones(1))
+        assert list(modes.seen) == [None]
+
+
+class TestOwning:
+    def test_attributes_lists_tuples_and_dicts(self):
+        class Holder(layers.Layer):
+            def __init__(self):
+                super().__init__()
+                self.several = []
+                self.one = Linear(name="one")
+                self.pair = (Linear(name="two"), 3)
+                self.named = {"x": Linear(name="three")}
+                self.several.append(Linear(name="four"))
+                self.several += [[Linear(name="five")]]
+
+        holder = Holder()
+        assert [layer.name for layer in holder._layers] == ["one", "two", "three", "four", "five"]
+
+    def test_removal_and_replacement(self):
+        class Holder(layers.Layer):
+            pass
+
+        holder = Holder()
+        holder.items = [Linear(name="a"), Linear(name="b")]
+        holder.items.pop()
+        assert [layer.name for layer in holder._layers] == ["a"]
+        holder.items[0] = Linear(name="c")
+        assert [layer.name for layer in holder._layers] == ["c"]
+        holder.other = {"k": Linear(name="d")}
+        del holder.other["k"]
+        del holder.items
+        assert holder._layers == []
+
+    def test_variables_as_attributes(self):
+        class Holder(layers.Layer):
+            def __init__(self):
+                super().__init__()
+                self.v = tf.Variable(2.0)
+                self.constant = tf.Variable(3.0, trainable=False)
+
+            def call(self, inputs):
+                return inputs * self.v
+
+        holder = Holder()
+        with tf.GradientTape() as tape:
+            y = holder(tf.constant([3.0]))
+        assert [float(g) for g in tape.gradient(y, holder.trainable_variables)] == [3.0]
+        assert len(holder.weights) == 2
+        assert len(holder.non_trainable_variables) == 1
+
+    def test_nothing_new_after_it_is_built(self):
+        layer = Linear()
+        layer.build((None, 1))
+        with pytest.raises(ValueError, match="already built"):
+            layer.extra = layers.Dense(1)
+        with pytest.raises(ValueError, match="already built"):
+            layer.add_weight(shape=())
+        layer.note = "plain values are welcome"
+
+    def test_own_weights_come_first_trainable_before_others(self):
+        class Mixed(layers.Layer):
+            def build(self, input_shape):
+                self.inner = layers.Dense(1)
+                self.counter = self.add_weight(shape=(), trainable=False, name="counter")
+                self.scale = self.add_weight(shape=(), name="scale")
+
+            def call(self, inputs):
+                return self.inner(inputs) * self.scale
+
+        layer = Mixed()
+        layer(tf.ones((1, 1)))
+        assert [w.name for w in layer.weights] == ["scale", "counter", "kernel", "bias"]
+        assert [w.name for w in layer.trainable_weights] == ["scale", "kernel", "bias"]
+        assert [w.name for w in layer.non_trainable_weights] == ["counter"]
+
+    def test_a_shared_layer_counts_once(self):
+        shared = Linear()
+        outer = Around(Around(shared))
+        outer.again = shared
+        outer(tf.ones((1, 1)))
+        assert len(outer.weights) == 2
+
+    def test_freezing(self):
+        outer = Around(Linear())
+        outer(tf.ones((1, 1)))
+        outer.inner.trainable = False
+        assert outer.trainable_variables == []
+        assert len(outer.non_trainable_variables) == 2
+        assert not outer.inner.w.trainable
+        with tf.GradientTape() as tape:
+            outer(tf.ones((1, 1)))
+        assert tape.watched_variables() == ()
+        outer.trainable = True
+        assert len(outer.trainable_variables) == 2
+
+    def test_a_weight_can_be_frozen_alone(self):
+        layer = Linear()
+        layer.build((None, 1))
+        layer.w.trainable = False
+        assert len(layer.trainable_variables) == 1
+        assert layer.trainable_variables[0] is layer.b
+
+    def test_frozen_at_construction(self):
+        layer = Linear(trainable=False)
+        layer.build((None, 1))
+        assert layer.trainable_variables == []
+        with pytest.raises(ValueError, match="boolean"):
+            Linear(trainable=1)
+
+    def test_the_lists_are_the_callers_own(self):
+        layer = Linear()
+        layer.build((None, 1))
+        layer.trainable_variables.clear()
+        assert len(layer.trainable_variables) == 2
+
+
+class TestWeights:
+    def test_get_and_set(self):
+        layer = Linear()
+        layer.build((None, 2))
+        values = [np.arange(6.0).reshape(2, 3), np.ones(3)]
+        layer.set_weights(values)
+        for got, given in zip(layer.get_weights(), values, strict=True):
+            np.testing.assert_array_equal(got, given)
+            assert got.dtype == np.float32
+        layer.get_weights()[0][:] = 7
+        assert float(layer.w[0, 0]) == 0.0
+
+    @pytest.mark.parametrize(
+        "values", [[], [np.ones((2, 3))], [np.ones((2, 3)), np.ones(4)], [np.ones(6), np.ones(3)]], ids=len
+    )
+    def test_set_weights_is_all_or_nothing(self, values):
+        layer = Linear()
+        layer.build((None, 2))
+        before = layer.get_weights()
+        with pytest.raises(ValueError, match="linear"):
+            layer.set_weights(values)
+        for a, b in zip(before, layer.get_weights(), strict=True):
+            np.testing.assert_array_equal(a, b)
+
+    def test_count_params(self):
+        layer = Linear()
+        with pytest.raises(ValueError, match="isn't built"):
+            layer.count_params()
+        layer.build((None, 2))
+        assert layer.count_params() == 9
+
+    def test_add_weight_arguments(self):
+        layer = layers.Layer()
+        weight = layer.add_weight((2, 2), "identity", "float64", name="m", regularizer="l2", constraint="non_neg")
+        np.testing.assert_array_equal(weight, np.eye(2))
+        assert weight.dtype == "float64"
+        assert float(weight.regularizer(weight)) == pytest.approx(0.02)
+        assert isinstance(weight.constraint, keras.constraints.NonNeg)
+        assert layer.add_weight().shape == ()
+        assert layer.add_weight(dtype="int32", shape=(1,)).numpy() == 0
+        with pytest.raises(ValueError, match="keyword"):
+            layer.add_weight("name")
+        with pytest.raises(ValueError, match="fully-defined"):
+            layer.add_weight(shape=(None, 1))
+        with pytest.raises(ValueError, match="gave shape"):
+            layer.add_weight(shape=(2,), initializer=lambda shape, dtype=None: tf.ones((3,)))
+
+
+class TestLosses:
+    def test_add_loss_until_the_next_call(self):
+        class Penalised(layers.Layer):
+            def call(self, inputs):
+                self.add_loss(tf.reduce_sum(inputs))
+                return inputs
+
+        outer = Around(Penalised())
+        for _ in range(3):
+            outer(tf.constant([1.0, 2.0]))
+        assert [float(loss) for loss in outer.losses] == [3.0]
+        assert [float(loss) for loss in outer.inner.losses] == [3.0]
+
+    def test_add_loss_takes_tensors(self):
+        with pytest.raises(ValueError, match="add_loss"):
+            layers.Layer().add_loss(lambda: 1.0)
+
+    def test_regularizers_have_gradients(self):
+        layer = layers.Dense(1, kernel_initializer="ones", kernel_regularizer=keras.regularizers.L2(0.5))
+        layer.build((None, 3))
+        with tf.GradientTape() as tape:
+            penalty = tf.add_n(layer.losses)
+        np.testing.assert_allclose(tape.gradient(penalty, layer.kernel), np.ones((3, 1)))
+        layer.trainable = False
+        assert layer.losses == []
+
+    def test_activity_regularizer_is_divided_by_the_batch(self):
+        layer = layers.Dense(2, kernel_initializer="ones", activity_regularizer="l1")
+        for _ in range(2):
+            layer(tf.ones((4, 3)))
+        assert [float(loss) for loss in layer.losses] == pytest.approx([0.01 * 2 * 3])
+
+
+class TestConfiguration:
+    def test_plain_arguments_are_found(self):
+        class Plain(layers.Layer):
+            def __init__(self, units, scale=2.0, name=None):
+                super().__init__(name=name)
+
+        config = Plain(3, name="p").get_config()
+        assert config == {"name": "p", "units": 3, "scale": 2.0}
+        assert isinstance(Plain.from_config(config), Plain)
+
+    def test_others_must_be_written(self):
+        class Rich(layers.Layer):
+            def __init__(self, array):
+                super().__init__()
+
+        with pytest.raises(NotImplementedError, match="get_config"):
+            Rich(np.ones(2)).get_config()
+
+    def test_written_ones_add_to_the_base(self):
+        class Written(layers.Layer):
+            def __init__(self, units, **kwargs):
+                super().__init__(**kwargs)
+                self.units = units
+
+            def get_config(self):
+                return {**super().get_config(), "units": self.units}
+
+        config = Written(2, name="w", trainable=False, dtype="float64").get_config()
+        twin = Written.from_config(config)
+        assert (twin.units, twin.name, twin.trainable, twin.dtype) == (2, "w", False, "float64")
+
+    def test_what_does_not_fit_is_explained(self):
+        with pytest.raises(TypeError, match="Error when deserializing class 'Dense'"):
+            layers.Dense.from_config({"units": 2, "nonsense": 1})
+
+    def test_unknown_arguments(self):
+        with pytest.raises(ValueError, match="nonsense"):
+            layers.Dense(2, nonsense=1)
+
+    def test_mixed_precision_is_refused(self):
+        with pytest.raises(tf.errors.UnimplementedError, match="float16"):
+            layers.Dense(2, dtype="mixed_float16")
+
+
+@pytest.mark.parametrize(
+    "duplicate", [copy.deepcopy, lambda layer: pickle.loads(pickle.dumps(layer))], ids=["copy", "pickle"]
+)
+def test_copies_own_their_weights(duplicate):
+    model = keras.Sequential([layers.Dense(2), layers.Dropout(0.5, seed=1), layers.Dense(1)])
+    x = tf.ones((2, 3))
+    y = model(x)
+    twin = duplicate(model)
+    np.testing.assert_array_equal(twin(x), y)
+    assert twin.trainable_variables[0] is twin.layers[0].kernel
+    twin.set_weights([0 * w for w in twin.get_weights()])
+    np.testing.assert_array_equal(model(x), y)
+
+
+def test_lists_of_copies_report_to_the_copies():
+    class Holder(layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.items = [layers.Dense(1)]
+
+    holder = Holder()
+    twin = copy.deepcopy(holder)
+    twin.items.append(layers.Dense(1))
+    assert len(twin._layers) == 2
+    assert len(holder._layers) == 1
+
+
+def test_output_shapes_of_layers_without_a_rule():
+    class Halves(layers.Layer):
+        def call(self, inputs):
+            return {"a": inputs[:, :1], "b": tf.reduce_sum(inputs)}
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert Halves().compute_output_shape((None, 4)) == {"a": (None, 1), "b": ()}
+        assert Halves().compute_output_shape((7, 4)) == {"a": (7, 1), "b": ()}

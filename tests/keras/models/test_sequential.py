@@ -1,0 +1,193 @@
+"""``Sequential``."""
+
+import warnings
+
+import numpy as np
+import pytest
+
+import fastgrad as tf
+from fastgrad import keras
+
+layers = keras.layers
+
+
+class Halving(layers.Layer):
+    """A layer without a rule for its output's shape."""
+
+    def call(self, inputs):
+        return inputs[:, ::2]
+
+
+def test_layers_run_one_after_the_other():
+    model = keras.Sequential([layers.Dense(3, kernel_initializer="ones"), layers.Activation("tanh")])
+    x = np.random.default_rng(0).normal(size=(4, 2))
+    np.testing.assert_allclose(model(x), np.tanh(np.repeat(x.sum(1, keepdims=True), 3, 1)), rtol=1e-5, atol=1e-6)
+
+
+class TestBuilding:
+    def test_by_the_first_call(self):
+        model = keras.Sequential([layers.Dense(2), layers.Dense(1)], name="m")
+        assert (model.built, model.weights) == (False, [])
+        model(tf.ones((4, 3)))
+        assert model.built
+        assert [w.path for w in model.weights] == [
+            f"m/{layer.name}/{name}" for layer in model.layers for name in ("kernel", "bias")
+        ]
+        assert (model.input_shape, model.output_shape) == ((4, 3), (4, 1))
+        assert model(tf.ones((9, 3))).shape == (9, 1)
+
+    @pytest.mark.parametrize(
+        "first",
+        [
+            lambda: [keras.Input((3,)), layers.Dense(2)],
+            lambda: [layers.InputLayer(shape=(3,)), layers.Dense(2)],
+            lambda: [layers.Dense(2, input_shape=(3,))],
+            lambda: [layers.Dense(2, input_dim=3)],
+        ],
+        ids=["Input", "InputLayer", "input_shape", "input_dim"],
+    )
+    def test_at_once_where_the_shape_is_known_without_a_warning(self, first):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            model = keras.Sequential([*first(), layers.Dense(1)])
+        assert model.built
+        assert [tuple(w.shape) for w in model.weights] == [(3, 2), (2,), (2, 1), (1,)]
+        assert (model.input_shape, model.output_shape) == ((None, 3), (None, 1))
+        assert len(model.layers) == 2
+        assert model.weights[0].path == f"{model.name}/{model.layers[0].name}/kernel"
+
+    def test_by_build(self):
+        model = keras.Sequential([layers.Dense(2)])
+        model.build((None, 3))
+        assert model.built
+        with pytest.raises(ValueError, match="already been configured"):
+            model.build((None, 4))
+
+    def test_without_layers(self):
+        with pytest.raises(ValueError, match="no layers"):
+            keras.Sequential().build((None, 3))
+        with pytest.raises(ValueError, match="no layers"):
+            keras.Sequential()(tf.ones((1, 1)))
+
+    def test_layers_without_a_rule_are_run_on_zeros(self):
+        model = keras.Sequential([keras.Input((4,)), Halving(), layers.Dense(1)])
+        assert [tuple(w.shape) for w in model.weights] == [(2, 1), (1,)]
+        assert model.output_shape == (None, 1)
+
+    def test_building_is_not_seen_by_tapes(self):
+        with tf.GradientTape() as tape:
+            keras.Sequential([keras.Input((4,)), Halving(), layers.Dense(1)])
+        assert tape.watched_variables() == ()
+
+
+class TestGrowing:
+    def test_add_builds_what_it_can(self):
+        model = keras.Sequential()
+        model.add(keras.Input((3,)))
+        assert not model.built
+        model.add(layers.Dense(2))
+        kernel = model.layers[0].kernel
+        model.add(layers.Dense(1))
+        assert model.layers[0].kernel is kernel
+        assert len(model.weights) == 4
+
+    def test_add_after_a_call(self):
+        model = keras.Sequential([layers.Dense(2)])
+        model(tf.ones((1, 3)))
+        model.add(layers.Dense(5))
+        assert model(tf.ones((1, 3))).shape == (1, 5)
+        assert model.output_shape == (1, 5)
+
+    def test_pop(self):
+        model = keras.Sequential([keras.Input((3,)), layers.Dense(2), layers.Dense(1)])
+        top = model.pop()
+        assert top.units == 1
+        assert model(tf.ones((1, 3))).shape == (1, 2)
+        assert len(model.weights) == 2
+        model.add(layers.Dense(7))
+        assert model.output_shape == (None, 7)
+        with pytest.raises(IndexError):
+            keras.Sequential().pop()
+
+    @pytest.mark.parametrize("item", [3, tf.nn.relu, [layers.Dense(1)]], ids=["int", "function", "list"])
+    def test_only_layers_can_be_added(self, item):
+        with pytest.raises(ValueError, match=r"Only instances of `keras.Layer`"):
+            keras.Sequential([item])
+
+    def test_names_are_unique(self):
+        with pytest.raises(ValueError, match="unique names"):
+            keras.Sequential([layers.Dense(1, name="a"), layers.Dense(1, name="a")])
+
+    def test_one_input(self):
+        with pytest.raises(ValueError, match="different Input layer"):
+            keras.Sequential([keras.Input((3,)), keras.Input((4,))])
+
+    def test_layers_cannot_be_set(self):
+        with pytest.raises(AttributeError, match="add"):
+            keras.Sequential().layers = []
+
+    def test_a_layer_may_come_twice(self):
+        shared = layers.Dense(2, kernel_initializer="ones")
+        model = keras.Sequential([shared, shared])
+        np.testing.assert_array_equal(model(tf.ones((1, 2))), [[4.0, 4.0]])
+        assert len(model.weights) == 2
+
+    def test_models_nest(self):
+        inner = keras.Sequential([layers.Dense(2)], name="inner")
+        outer = keras.Sequential([inner, layers.Dense(1)], name="outer")
+        outer(tf.ones((1, 3)))
+        assert outer.weights[0].path.split("/")[:2] == ["outer", "inner"]
+        assert len(outer.trainable_variables) == 4
+
+
+class TestCalling:
+    def test_training_reaches_the_layers(self):
+        model = keras.Sequential([layers.Dropout(0.5), layers.Flatten()])
+        x = tf.ones((10, 10))
+        np.testing.assert_array_equal(model(x), x)
+        np.testing.assert_array_equal(model(x, training=False), x)
+        assert (model(x, training=True).numpy() == 0).any()
+
+    def test_a_missing_or_extra_last_dimension_of_one_is_forgiven(self):
+        model = keras.Sequential([keras.Input((1,)), layers.Dense(1, kernel_initializer="ones")])
+        np.testing.assert_array_equal(model(np.array([1.0, 2.0])), [[1.0], [2.0]])
+        model = keras.Sequential([keras.Input((2,)), layers.Dense(1, kernel_initializer="ones")])
+        np.testing.assert_array_equal(model(np.ones((3, 2, 1))), [[2.0]] * 3)
+        with pytest.raises(ValueError, match=r"Expected shape \(None, 2\)"):
+            model(np.ones((3, 2, 5)))
+
+    def test_other_sizes_are_refused(self):
+        model = keras.Sequential([keras.Input((2,)), layers.Dense(1)])
+        with pytest.raises(ValueError, match="axis -1"):
+            model(np.ones((3, 3)))
+
+    def test_gradients_of_frozen_layers(self):
+        model = keras.Sequential([layers.Dense(2), layers.Dense(1)])
+        model(tf.ones((1, 2)))
+        model.layers[0].trainable = False
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(model(tf.ones((1, 2))))
+        assert len(tape.watched_variables()) == 2
+        assert len(tape.gradient(loss, model.trainable_variables)) == 2
+
+    def test_shapes_before_they_are_known(self):
+        with pytest.raises(AttributeError, match="input shape"):
+            _ = keras.Sequential([layers.Dense(1)]).input_shape
+        with pytest.raises(AttributeError, match="output shape"):
+            _ = keras.Sequential([layers.Dense(1)]).output_shape
+
+
+def test_config_makes_it_again():
+    model = keras.Sequential(
+        [keras.Input((4,)), layers.Dense(3, "relu"), layers.Dropout(0.5), layers.Dense(1)], name="m"
+    )
+    config = model.get_config()
+    assert config["build_input_shape"] == (None, 4)
+    assert [layer["class_name"] for layer in config["layers"]] == ["InputLayer", "Dense", "Dropout", "Dense"]
+    twin = keras.Sequential.from_config(config)
+    assert twin.built
+    assert (twin.name, [w.shape for w in twin.weights]) == ("m", [w.shape for w in model.weights])
+    unbuilt = keras.Sequential.from_config(keras.Sequential([layers.Dense(1)]).get_config())
+    assert not unbuilt.built
+    with pytest.raises(ValueError, match="'layers'"):
+        keras.Sequential.from_config({"name": "x"})
