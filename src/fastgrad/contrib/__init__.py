@@ -1,3 +1,3 @@
-"""``tf.contrib`` as programs of 2018 know it: ``import fastgrad.contrib.eager as tfe``."""
+"""What programs of 2018 use: ``import fastgrad.contrib.eager as tfe``, and the optimizers of ``tf.train``."""
 
 from fastgrad.contrib import eager as eager

@@ -1,5 +1,10 @@
 """``tf.train``: checkpoints, and the optimizers of TensorFlow 1."""
 
+from __future__ import annotations
+
+import importlib as _importlib
+from typing import Any as _Any
+
 from fastgrad.train.checkpoint import Checkpoint as Checkpoint
 from fastgrad.train.checkpoint_manager import CheckpointManager as CheckpointManager
 from fastgrad.train.checkpoint_state import get_checkpoint_state as get_checkpoint_state
@@ -7,12 +12,28 @@ from fastgrad.train.checkpoint_state import latest_checkpoint as latest_checkpoi
 from fastgrad.train.checkpoint_state import list_variables as list_variables
 from fastgrad.train.checkpoint_state import load_variable as load_variable
 
-# ---- train/optimizers.py
-from fastgrad.train.optimizers import AdagradOptimizer as AdagradOptimizer
-from fastgrad.train.optimizers import AdamOptimizer as AdamOptimizer
-from fastgrad.train.optimizers import GradientDescentOptimizer as GradientDescentOptimizer
-from fastgrad.train.optimizers import MomentumOptimizer as MomentumOptimizer
-from fastgrad.train.optimizers import Optimizer as Optimizer
-from fastgrad.train.optimizers import RMSPropOptimizer as RMSPropOptimizer
-from fastgrad.train.optimizers import get_global_step as get_global_step
-from fastgrad.train.optimizers import get_or_create_global_step as get_or_create_global_step
+# These stand on Keras's optimizers, above this package: imported when first used.
+_OPTIMIZERS = frozenset(
+    [
+        "AdagradOptimizer",
+        "AdamOptimizer",
+        "GradientDescentOptimizer",
+        "MomentumOptimizer",
+        "Optimizer",
+        "RMSPropOptimizer",
+        "get_global_step",
+        "get_or_create_global_step",
+    ]
+)
+
+
+def __getattr__(name: str) -> _Any:
+    if name in _OPTIMIZERS:
+        return getattr(_importlib.import_module("fastgrad.contrib.train"), name)
+    from fastgrad.names import missing
+
+    raise missing("tf.train", name, __dir__())
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_OPTIMIZERS})
