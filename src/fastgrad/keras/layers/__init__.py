@@ -15,6 +15,7 @@ from fastgrad.keras.layers.input_layer import InputLayer as InputLayer
 from fastgrad.keras.layers.input_layer import KerasTensor as KerasTensor
 from fastgrad.keras.layers.input_spec import InputSpec as InputSpec
 from fastgrad.keras.layers.layer import Layer as Layer
+from fastgrad.keras.layers.layer_normalization import LayerNormalization as LayerNormalization
 from fastgrad.keras.layers.reshaping import Flatten as Flatten
 from fastgrad.keras.layers.reshaping import Identity as Identity
 from fastgrad.keras.layers.reshaping import Permute as Permute
