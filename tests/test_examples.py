@@ -1,0 +1,137 @@
+"""The programs in examples/ run and reach what they promise."""
+
+import importlib.util
+import re
+import statistics
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import fastgrad as tf
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+
+
+def load(name):
+    spec = importlib.util.spec_from_file_location(f"example_{name}", EXAMPLES / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_every_example_is_tested():
+    tested = set(re.findall(r'load\("(\w+)"\)', Path(__file__).read_text(encoding="utf-8")))
+    assert {file.stem for file in EXAMPLES.glob("*.py")} == tested
+
+
+def test_digits_prints_the_accuracy_and_draws(tmp_path, capsys):
+    load("digits").main(["--epochs", "20", "--output", str(tmp_path / "new")])
+    written = capsys.readouterr()
+    found = re.search(r"^test accuracy: (\d+\.\d) %$", written.out, re.MULTILINE)
+    assert float(found[1]) >= 97.0
+    assert "training: 100%" in written.err
+    for name in ("digits_learning_curve.png", "digits_predictions.png"):
+        assert (tmp_path / "new" / name).read_bytes().startswith(b"\x89PNG")
+
+
+def test_digits_are_split_by_class_with_a_fixed_seed():
+    module = load("digits")
+    train_images, train_labels, test_images, test_labels = module.load_data()
+    assert (len(train_images), len(test_images)) == (1437, 360)
+    assert train_images.max() <= 1.0
+    assert np.ptp(np.bincount(test_labels)) <= 2
+    again = module.load_data()
+    np.testing.assert_array_equal(test_images, again[2])
+    np.testing.assert_array_equal(train_labels, again[1])
+
+
+def test_digits_median_of_five_seeds():
+    module = load("digits")
+    data = module.load_data()
+    accuracies = [module.train(*data, seed=seed, show_progress=False)[2][-1] for seed in range(5)]
+    assert statistics.median(accuracies) >= 0.97
+
+
+def test_the_seed_fixes_the_digits_training():
+    module = load("digits")
+    data = module.load_data()
+    first, second = (module.train(*data, seed=1, epochs=2, show_progress=False)[1] for _ in range(2))
+    assert first == second
+
+
+def test_first_gradients(capsys):
+    load("first_gradients").main()
+    assert capsys.readouterr().out.splitlines() == [
+        "tf.Tensor(6.0, shape=(), dtype=float32)",
+        "<tf.Tensor: shape=(), dtype=float32, numpy=6.0>",
+        "tf.Tensor(9.0, shape=(), dtype=float32) tf.Tensor(12.0, shape=(), dtype=float32)",
+        "<tf.Variable 'x:0' shape=() dtype=float32, numpy=2.0>",
+    ]
+
+
+def test_linear_regression_finds_the_least_squares_line():
+    from sklearn.datasets import load_diabetes
+
+    weight, bias = load("linear_regression").main()
+    data = load_diabetes()
+    x = data.data[:, 2] / data.data[:, 2].std()
+    np.testing.assert_allclose([weight, bias], np.polyfit(x, data.target, 1), rtol=1e-4)
+
+
+def test_dict_batches():
+    assert load("dict_batches").main() < 0.01
+
+
+def test_clipped_gradients():
+    assert load("clipped_gradients").main() < 0.05
+
+
+def test_custom_loss_is_near_the_least_absolute_deviations():
+    assert load("custom_loss").main() < 43.2
+
+
+def test_two_models():
+    loss, accuracy = load("two_models").main()
+    assert loss < 0.5
+    assert accuracy > 0.8
+
+
+def test_clipped_norm_finds_the_line():
+    np.testing.assert_allclose(load("clipped_norm").main(), [3, -1], atol=0.1)
+
+
+def test_fine_tuning_trains_the_last_layer_only(capfd):
+    before, after, unchanged = load("fine_tuning").main()
+    assert unchanged
+    assert before < 0.5 < 0.7 < after
+    assert "2 of 6 weights trained" in capfd.readouterr().out
+
+
+def test_two_optimizers():
+    loss, accuracy = load("two_optimizers").main()
+    assert loss < 0.05
+    assert accuracy > 0.98
+
+
+def test_gradient_accumulation_both_ways():
+    loss, difference = load("gradient_accumulation").main()
+    assert loss < 0.5
+    assert difference < 1e-5
+
+
+def test_higher_derivatives():
+    assert load("higher_derivatives").main() == pytest.approx(np.log(3), rel=1e-6)
+
+
+def test_policy_gradient_learns_to_balance():
+    lengths = load("policy_gradient").main()
+    assert lengths[0] < 40
+    assert np.mean(lengths[-5:]) > 90
+
+
+def test_eager_2018():
+    step = tf.train.get_or_create_global_step()
+    before = int(step)
+    np.testing.assert_allclose(load("eager_2018").main(), [3, 2], atol=0.1)
+    assert int(step) == before + 200
