@@ -137,7 +137,8 @@ def refused(path, contents):
 class TestDamage:
     def test_every_truncation(self, tmp_path, ending):
         path, contents = whole(tmp_path, ending)
-        for length in [*range(0, len(contents), 7), len(contents) - 1]:
+        needless = 21 if ending == ".npz" else 0  # the archive's comment, which is at its end
+        for length in [*range(0, len(contents) - needless, 7), len(contents) - needless - 1]:
             refused(path, contents[:length])
 
     def test_every_flipped_bit(self, tmp_path, ending):

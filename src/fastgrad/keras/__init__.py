@@ -36,7 +36,7 @@ _HOMES = {
     "Optimizer": "optimizers",
     "Regularizer": "regularizers",
     "Sequential": "models",
-    "Variable": "weight",
+    "Variable": "weight.Weight",
     "name_scope": "naming",
 }
 
@@ -45,7 +45,8 @@ def __getattr__(name: str) -> _Any:
     if name in _NAMESPACES:
         return _importlib.import_module("fastgrad.keras." + name)
     if name in _HOMES:
-        value = getattr(_importlib.import_module("fastgrad.keras." + _HOMES[name]), name)
+        home, _, other_name = _HOMES[name].partition(".")
+        value = getattr(_importlib.import_module("fastgrad.keras." + home), other_name or name)
         globals()[name] = value
         return value
     from fastgrad.names import missing

@@ -219,8 +219,7 @@ def _read_npz(file: BinaryIO) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     with zipfile.ZipFile(file) as archive:
         _without_duplicates([(name, None) for name in archive.namelist()])
         comment, count = archive.comment.decode("latin-1"), len(archive.namelist())
-        ours = comment.startswith(_COMMENT) or f"{_METADATA}.npy" in archive.namelist()
-        if ours and comment != f"{_COMMENT}{count}":
+        if comment[:8] == _COMMENT[:8] and comment != f"{_COMMENT}{count}":
             raise _Damage(f"it shows {count} members and says {comment!r}")
         for name in archive.namelist():
             if not name.endswith(".npy"):

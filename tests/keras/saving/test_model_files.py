@@ -10,6 +10,7 @@ import safetensors.numpy
 
 import fastgrad as tf
 from fastgrad import keras
+from fastgrad.storage.tensor_file import save_tensors
 
 layers = keras.layers
 ENDINGS = [".safetensors", ".npz"]
@@ -271,8 +272,7 @@ def test_a_configuration_runs_no_code(tmp_path):
         {**evil, "module": "keras.layers", "class_name": "_Any"},
         {**evil, "module": "keras.saving", "class_name": "load_model"},
     ):
-        metadata = json.dumps({"texts": {"fastgrad.model": json.dumps(config)}, "bfloat16": []})
-        np.savez(path, __metadata__=np.frombuffer(metadata.encode(), np.uint8))
+        save_tensors(path, {}, {"fastgrad.model": json.dumps(config)})
         with pytest.raises(TypeError, match="Could not locate class"):
             keras.models.load_model(path)
 

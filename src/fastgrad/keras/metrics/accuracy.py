@@ -74,7 +74,7 @@ def sparse_top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5, from
     if from_sorted_ids:
         matches = tf.reduce_any(tf.equal(tf.expand_dims(flat, 1), rows[:, :k]), 1)
     else:
-        matches = tf.nn.in_top_k(flat, rows, k)
+        matches = tf.nn.in_top_k(flat, tf.cast(rows, tf.float32), k)
     return tf.reshape(_as_numbers(matches), shape)
 
 

@@ -93,7 +93,7 @@ class Metric(Owner):
         """``update_state`` of the arguments, then ``result``."""
         self.update_state(*args, **kwargs)
         result = self.result()
-        return result._read() if isinstance(result, Variable) else result
+        return Variable.value(result) if isinstance(result, Variable) else result
 
     def get_config(self) -> dict[str, Any]:
         """Name and dtype."""

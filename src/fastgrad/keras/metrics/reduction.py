@@ -63,7 +63,7 @@ class Sum(Metric):
 
     def result(self) -> Tensor:
         """The sum, 0 at first."""
-        return self.total._read()
+        return self.total.value
 
 
 class Mean(Metric):

@@ -1,0 +1,150 @@
+"""Metrics: state over batches, weights, names."""
+
+import numpy as np
+import pytest
+
+import fastgrad as tf
+from fastgrad import keras
+
+metrics = keras.metrics
+
+
+class TestMean:
+    def test_over_batches(self):
+        mean = metrics.Mean(name="loss")
+        assert float(mean.result()) == 0.0
+        assert float(mean(3.0)) == 3.0
+        mean.update_state([1.0, 2.0])
+        assert float(mean.result()) == 2.0
+        mean.reset_state()
+        assert float(mean.result()) == 0.0
+        assert [v.path for v in mean.variables] == ["loss/total", "loss/count"]
+        assert repr(mean) == "<Mean name=loss>"
+
+    @pytest.mark.parametrize(
+        ("values", "weights", "expected"),
+        [
+            ([1.0, 3.0], [1.0, 3.0], 2.5),
+            ([1.0, 3.0], 2.0, 2.0),
+            ([1.0, 3.0], [[1.0], [0.0]], 1.0),
+            ([1.0, 3.0], [0.0, 0.0], 0.0),
+            ([[1.0, 2.0], [3.0, 4.0]], None, 2.5),
+            ([[1.0, 2.0], [3.0, 4.0]], [1.0, 0.0], 1.5),
+            ([[1.0, 2.0], [3.0, 4.0]], [[1.0, 0.0], [0.0, 3.0]], 6.5 / 2.0),
+            (3, None, 3.0),
+            (np.array([1, 2]), None, 1.5),
+        ],
+        ids=str,
+    )
+    def test_weights(self, values, weights, expected):
+        mean = metrics.Mean()
+        mean.update_state(values, sample_weight=weights)
+        assert float(mean.result()) == pytest.approx(expected)
+
+    def test_updates_are_not_recorded(self):
+        mean, v = metrics.Mean(), tf.Variable(2.0)
+        with tf.GradientTape() as tape:
+            loss = v * v
+            mean.update_state(loss)
+        assert float(tape.gradient(loss, v)) == 4.0
+        assert float(mean.result()) == 4.0
+
+
+def test_sum():
+    total = metrics.Sum()
+    total.update_state([1.0, 2.0])
+    total.update_state([[1.0, 1.0]], sample_weight=[3.0])
+    assert float(total.result()) == 9.0
+
+
+def test_dtype():
+    assert metrics.Mean(dtype="float64")(np.float64(0.1)).dtype == "float64"
+    assert metrics.Mean().dtype == "float32"
+
+
+class TestOwn:
+    class Largest(metrics.Metric):
+        def __init__(self, name="largest", **kwargs):
+            super().__init__(name=name, **kwargs)
+            self.value = self.add_weight(name="value", initializer="zeros")
+
+        def update_state(self, y_true, y_pred, sample_weight=None):
+            self.value.assign(tf.maximum(self.value, tf.reduce_max(tf.abs(y_true - y_pred))))
+
+        def result(self):
+            return self.value
+
+    def test_subclass(self):
+        metric = self.Largest()
+        assert float(metric(tf.constant([1.0]), tf.constant([4.0]))) == 3.0
+        metric.reset_state()
+        assert float(metric.result()) == 0.0
+        assert self.Largest.from_config(metric.get_config()).name == "largest"
+
+    def test_a_metric_of_metrics(self):
+        class Both(metrics.Metric):
+            def __init__(self):
+                super().__init__()
+                self.parts = [metrics.Mean(), metrics.Sum()]
+
+        assert len(Both().variables) == 3
+
+    def test_forgetting_super_init(self):
+        class Forgetful(metrics.Metric):
+            def __init__(self):
+                self.v = self.add_weight()
+
+        with pytest.raises(RuntimeError, match="super"):
+            Forgetful()
+
+    def test_what_must_be_written(self):
+        with pytest.raises(NotImplementedError, match="update_state"):
+            metrics.Metric().update_state()
+        with pytest.raises(NotImplementedError, match="result"):
+            metrics.Metric().result()
+
+    def test_a_function(self):
+        metric = metrics.MeanMetricWrapper(lambda y, p, power: tf.abs(y - p) ** power, name="gap", power=2)
+        assert float(metric(tf.constant([1.0, 2.0]), tf.constant([1.0, 4.0]))) == 2.0
+
+
+class TestNames:
+    @pytest.mark.parametrize(
+        ("name", "kind"),
+        [
+            ("accuracy", "Accuracy"),
+            ("sparse_categorical_accuracy", "SparseCategoricalAccuracy"),
+            ("mse", "MeanSquaredError"),
+            ("MAE", "MeanAbsoluteError"),
+            ("BinaryAccuracy", "BinaryAccuracy"),
+            ("bce", "BinaryCrossentropy"),
+        ],
+    )
+    def test_get(self, name, kind):
+        assert type(metrics.get(name)) is getattr(metrics, kind)
+
+    def test_get_of_others(self):
+        assert metrics.get(None) is None
+        assert metrics.get(metrics.mse) is metrics.mse
+        with pytest.raises(ValueError, match="nonsense"):
+            metrics.get("nonsense")
+
+    @pytest.mark.parametrize(
+        "metric",
+        [
+            metrics.Mean(name="m"),
+            metrics.BinaryAccuracy(threshold=0.3),
+            metrics.TopKCategoricalAccuracy(k=2),
+            metrics.MeanSquaredError(),
+        ],
+        ids=lambda metric: type(metric).__name__,
+    )
+    def test_configurations(self, metric):
+        twin = metrics.deserialize(metrics.serialize(metric))
+        assert type(twin) is type(metric)
+        assert twin.get_config() == metric.get_config()
+
+    def test_at_the_top_level(self):
+        assert tf.metrics.Mean is metrics.Mean
+        assert tf.metrics.mse is metrics.mse
+        assert not hasattr(metrics, "mean_squared_error")

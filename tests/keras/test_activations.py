@@ -1,0 +1,113 @@
+"""Activation functions against their formulas."""
+
+import numpy as np
+import pytest
+import scipy.special
+
+import fastgrad as tf
+from fastgrad import keras
+from tests.gradients import check_gradient
+
+act = keras.activations
+X = np.array([[-8.0, -3.1, -1.2, -0.7, -0.3, 0.2, 0.6, 1.3, 2.5, 7.0]])
+SIGMOID, SOFTPLUS = scipy.special.expit(X), np.log1p(np.exp(X))
+FORMULAS = {
+    "linear": X,
+    "relu": np.maximum(X, 0),
+    "relu6": np.clip(X, 0, 6),
+    "leaky_relu": np.where(X > 0, X, 0.2 * X),
+    "elu": np.where(X > 0, X, np.expm1(X)),
+    "celu": np.maximum(X, 0) + np.expm1(np.minimum(X, 0)),
+    "selu": 1.0507009873554805 * np.where(X > 0, X, 1.6732632423543772 * np.expm1(X)),
+    "gelu": X * scipy.special.ndtr(X),
+    "silu": X * SIGMOID,
+    "swish": X * SIGMOID,
+    "mish": X * np.tanh(SOFTPLUS),
+    "softplus": SOFTPLUS,
+    "softsign": X / (1 + np.abs(X)),
+    "squareplus": (X + np.sqrt(X**2 + 4)) / 2,
+    "exponential": np.exp(X),
+    "sigmoid": SIGMOID,
+    "log_sigmoid": np.log(SIGMOID),
+    "hard_sigmoid": np.clip(X + 3, 0, 6) / 6,
+    "hard_silu": X * np.clip(X + 3, 0, 6) / 6,
+    "hard_tanh": np.clip(X, -1, 1),
+    "hard_shrink": np.where(np.abs(X) > 0.5, X, 0),
+    "soft_shrink": np.sign(X) * np.maximum(np.abs(X) - 0.5, 0),
+    "tanh": np.tanh(X),
+    "tanh_shrink": X - np.tanh(X),
+    "sparse_plus": np.where(X <= -1, 0, np.where(X < 1, (X + 1) ** 2 / 4, X)),
+    "sparse_sigmoid": np.clip((X + 1) / 2, 0, 1),
+    "softmax": scipy.special.softmax(X, -1),
+    "log_softmax": scipy.special.log_softmax(X, -1),
+    "glu": X[:, :5] * scipy.special.expit(X[:, 5:]),
+}
+
+
+@pytest.mark.parametrize("name", FORMULAS)
+def test_values_and_gradients(name):
+    function = act.get(name)
+    np.testing.assert_allclose(function(X), FORMULAS[name], rtol=1e-7, atol=1e-12)
+    check_gradient(function, X)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ({"negative_slope": 0.1}, np.where(X > 0, X, 0.1 * X)),
+        ({"max_value": 2.0}, np.clip(X, 0, 2)),
+        ({"threshold": 1.0}, np.where(X > 1, X, 0)),
+        ({"negative_slope": 0.1, "threshold": 1.0}, np.where(X > 1, X, 0.1 * (X - 1))),
+        ({"negative_slope": 0.1, "max_value": 2.0}, np.where(X > 0, np.minimum(X, 2), 0.1 * X)),
+        ({"max_value": 6.0}, np.clip(X, 0, 6)),
+    ],
+    ids=str,
+)
+def test_relu_options(arguments, expected):
+    np.testing.assert_allclose(act.relu(X, **arguments), expected, rtol=1e-12)
+
+
+def test_other_options():
+    np.testing.assert_allclose(act.elu(X, alpha=2.0), np.where(X > 0, X, 2 * np.expm1(X)), rtol=1e-12)
+    np.testing.assert_allclose(
+        act.celu(X, alpha=2.0), np.maximum(X, 0) + 2 * np.expm1(np.minimum(X, 0) / 2), rtol=1e-12
+    )
+    np.testing.assert_allclose(act.threshold(X, 1.0, -5.0), np.where(X > 1, X, -5.0), rtol=1e-12)
+    np.testing.assert_allclose(act.softmax(X.T, axis=0), scipy.special.softmax(X.T, 0), rtol=1e-12)
+    with pytest.raises(ValueError, match="divisible by 2"):
+        act.glu(np.ones((2, 3)))
+
+
+def test_sparsemax():
+    y = act.sparsemax(X).numpy()
+    np.testing.assert_allclose(y, [[0, 0, 0, 0, 0, 0, 0, 0, 0, 1.0]], atol=1e-12)
+    x = np.array([[0.1, 0.2, 0.3], [2.0, 1.9, -1.0]])
+    np.testing.assert_allclose(act.sparsemax(x), [[7 / 30, 10 / 30, 13 / 30], [0.55, 0.45, 0.0]], rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(act.sparsemax(x.T, axis=0), act.sparsemax(x).numpy().T, rtol=1e-12)
+
+
+class TestNames:
+    def test_get(self):
+        assert act.get(None) is act.linear
+        assert act.get("relu") is act.relu
+        assert act.get("swish") is act.silu
+        assert act.get(tf.nn.relu) is tf.nn.relu
+        assert isinstance(act.get(act.serialize(keras.layers.LeakyReLU(0.1))), keras.layers.LeakyReLU)
+        for unknown in ("nonsense", 3):
+            with pytest.raises(ValueError, match="activation function identifier"):
+                act.get(unknown)
+
+    def test_serialize(self):
+        assert act.serialize(act.relu) == "relu"
+        assert act.deserialize("relu") is act.relu
+        with pytest.raises(ValueError, match="lambda"):
+            act.serialize(lambda x: x)
+
+    def test_registered_functions(self):
+        @keras.utils.register_keras_serializable("tests", "cube")
+        def cubed(x):
+            return x * x * x
+
+        assert act.serialize(cubed) == "tests>cube"
+        assert act.get("tests>cube") is cubed
+        assert keras.layers.Dense.from_config(keras.layers.Dense(1, cubed).get_config()).activation is cubed

@@ -1,0 +1,83 @@
+"""Regularizers and constraints."""
+
+import numpy as np
+import pytest
+
+import fastgrad as tf
+from fastgrad import keras
+from tests.gradients import check_gradient
+
+reg, con = keras.regularizers, keras.constraints
+W = np.random.default_rng(0).normal(size=(4, 3))
+
+
+class TestRegularizers:
+    @pytest.mark.parametrize(
+        ("regularizer", "expected"),
+        [
+            (reg.L1(0.1), 0.1 * np.abs(W).sum()),
+            (reg.L2(0.1), 0.1 * np.square(W).sum()),
+            (reg.L1L2(0.1, 0.2), 0.1 * np.abs(W).sum() + 0.2 * np.square(W).sum()),
+            (reg.L1L2(), 0.0),
+            (reg.L2(), 0.01 * np.square(W).sum()),
+        ],
+        ids=lambda value: type(value).__name__,
+    )
+    def test_values_and_gradients(self, regularizer, expected):
+        assert float(regularizer(tf.constant(W))) == pytest.approx(expected)
+        check_gradient(regularizer, W)
+        assert reg.deserialize(reg.serialize(regularizer)).get_config() == regularizer.get_config()
+
+    @pytest.mark.parametrize("mode", ["rows", "columns"])
+    def test_orthogonal(self, mode):
+        rows = W if mode == "rows" else W.T
+        rows = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+        product = np.abs(rows @ rows.T)
+        expected = 0.01 * 0.5 * (product.sum() - len(rows)) / (len(rows) * (len(rows) - 1) / 2)
+        assert float(reg.OrthogonalRegularizer(mode=mode)(tf.constant(W))) == pytest.approx(expected)
+        with pytest.raises(ValueError, match="rank 2"):
+            reg.OrthogonalRegularizer(mode=mode)(tf.ones(3))
+
+    def test_arguments(self):
+        for bad in (-0.1, float("nan"), float("inf"), "x", True):
+            with pytest.raises(ValueError, match="non-negative float"):
+                reg.L2(bad)
+        with pytest.raises(ValueError, match="mode"):
+            reg.OrthogonalRegularizer(mode="x")
+
+    def test_get(self):
+        assert reg.get(None) is None
+        assert reg.get("l2").l2 == 0.01
+        assert isinstance(reg.get("L1L2"), reg.L1L2)
+        assert reg.get(tf.reduce_sum) is tf.reduce_sum
+        with pytest.raises(ValueError, match="regularizer identifier: nonsense"):
+            reg.get("nonsense")
+
+
+class TestConstraints:
+    @pytest.mark.parametrize("axis", [0, 1, (0, 1)])
+    def test_norms(self, axis):
+        norms = np.sqrt(np.square(W).sum(axis, keepdims=True))
+        np.testing.assert_allclose(con.MaxNorm(0.7, axis)(W), W * np.minimum(norms, 0.7) / norms, rtol=1e-6)
+        np.testing.assert_allclose(con.UnitNorm(axis)(W), W / norms, rtol=1e-6)
+        half_way = 0.5 * np.clip(norms, 0.9, 1.1) + 0.5 * norms
+        np.testing.assert_allclose(con.MinMaxNorm(0.9, 1.1, 0.5, axis)(W), W * half_way / norms, rtol=1e-6)
+
+    def test_non_neg(self):
+        np.testing.assert_array_equal(con.NonNeg()(W), np.maximum(W, 0))
+        np.testing.assert_array_equal(con.non_neg()(tf.Variable([-1.0, 2.0])), [0.0, 2.0])
+
+    def test_zero_norms_stay_finite(self):
+        zero = np.zeros((2, 2))
+        for constraint in (con.MaxNorm(), con.UnitNorm(), con.MinMaxNorm(0.5)):
+            np.testing.assert_array_equal(constraint(zero), zero)
+
+    def test_names_and_configurations(self):
+        assert con.get(None) is None
+        assert isinstance(con.get("max_norm"), con.MaxNorm)
+        for constraint in (con.MaxNorm(3, 1), con.UnitNorm(), con.NonNeg(), con.MinMaxNorm(0.1, 0.2, 0.3, 1)):
+            twin = con.deserialize(con.serialize(constraint))
+            assert type(twin) is type(constraint)
+            assert twin.get_config() == constraint.get_config()
+        with pytest.raises(ValueError, match="constraint identifier: nonsense"):
+            con.get("nonsense")

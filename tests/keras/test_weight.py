@@ -1,0 +1,78 @@
+"""``keras.Variable``, the weight of a layer."""
+
+import numpy as np
+import pytest
+
+import fastgrad as tf
+from fastgrad import keras
+
+Variable = keras.Variable
+
+
+def test_from_values_and_initializers():
+    np.testing.assert_array_equal(Variable([1.0, 2.0]), [1.0, 2.0])
+    assert Variable(np.ones(2)).dtype == "float64"
+    assert Variable([1, 2], dtype="float32").dtype == "float32"
+    assert Variable("ones", shape=(2, 2)).shape == (2, 2)
+    assert Variable(keras.initializers.Zeros(), shape=3).shape == (3,)
+    with pytest.raises(ValueError, match="shape"):
+        Variable("zeros")
+    with pytest.raises(ValueError, match="fully-defined"):
+        Variable("zeros", shape=(None, 2))
+
+
+def test_names_and_paths():
+    weight = Variable(1.0, name="scale")
+    assert (weight.name, weight.path) == ("scale", "scale")
+    with keras.name_scope("outer"), keras.name_scope("inner"):
+        assert Variable(1.0, name="scale").path == "outer/inner/scale"
+    with tf.name_scope("tensorflow"):
+        assert Variable(1.0, name="scale").name == "scale"
+    keras.backend.clear_session()
+    assert [Variable(1.0).name for _ in range(2)] == ["variable", "variable_1"]
+    with pytest.raises(ValueError, match="/"):
+        Variable(1.0, name="a/b")
+
+
+def test_repr():
+    assert repr(Variable([1.0], name="w")) == "<Variable path=w, shape=(1,), dtype=float32, value=[1.]>"
+    assert str(Variable(2.0, name="w")) == "<Variable path=w, shape=(), dtype=float32, value=2.0>"
+
+
+def test_it_is_a_variable():
+    weight = Variable([1.0, 2.0])
+    assert isinstance(weight, tf.Variable)
+    with tf.GradientTape() as tape:
+        y = tf.reduce_sum(weight * weight)
+    np.testing.assert_array_equal(tape.gradient(y, weight), [2.0, 4.0])
+
+
+def test_value_is_a_snapshot():
+    weight = Variable([1.0, 2.0])
+    before = weight.value
+    weight.assign([3.0, 4.0])
+    np.testing.assert_array_equal(before, [1.0, 2.0])
+    np.testing.assert_array_equal(weight.value, [3.0, 4.0])
+
+
+def test_assigning_converts_and_adding_broadcasts():
+    weight = Variable([1.0, 2.0])
+    weight.assign(tf.constant([1, 2], tf.int64))
+    weight.assign(np.array([3.0, 4.0], np.float64))
+    weight.assign_add(1.0)
+    weight.assign_sub(np.float64(0.5))
+    np.testing.assert_array_equal(weight, [3.5, 4.5])
+    for action in (weight.assign, weight.assign_add):
+        with pytest.raises(ValueError, match="must match"):
+            action([1.0, 2.0, 3.0])
+    with pytest.raises(ValueError, match="must match"):
+        weight.assign(1.0)
+    np.testing.assert_array_equal(weight, [3.5, 4.5])
+
+
+def test_trainable_can_change():
+    weight = Variable(1.0)
+    weight.trainable = False
+    with tf.GradientTape() as tape:
+        _ = weight * 2.0
+    assert tape.watched_variables() == ()
