@@ -47,7 +47,7 @@ class Shuffled(Reordered):
     def chunks(self) -> Iterator[Chunk]:
         seed = np.random.SeedSequence((*self._key, self._iteration))
         self._iteration += self._reshuffle
-        return shuffled(self.source.chunks(), self._buffer_size, np.random.Generator(np.random.Philox(seed)))
+        return shuffled(self.source.chunks(), self._buffer_size, seed)
 
 
 class Repeated(Reordered):

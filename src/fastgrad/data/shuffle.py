@@ -10,13 +10,15 @@ import numpy as np
 from fastgrad.data.node import Chunk
 
 
-def shuffled(chunks: Iterable[Chunk], buffer_size: int, generator: np.random.Generator) -> Iterator[Chunk]:
+def shuffled(chunks: Iterable[Chunk], buffer_size: int, seed: np.random.SeedSequence) -> Iterator[Chunk]:
     """The items of ``chunks`` in random order, through a buffer of ``buffer_size`` items.
 
     The buffer is filled; then each next item takes the place of a random one, which goes out; at the end what is
-    left goes out in random order. The order depends on the generator alone, not on how the items are cut into
-    chunks: row numbers come in large chunks and are moved by a few array operations, elements in lists.
+    left goes out in random order. The order depends on the seed alone, not on how the items are cut into chunks:
+    row numbers come in large chunks and are moved by a few array operations, elements in lists.
     """
+    exchanges, rest = [np.random.Generator(np.random.Philox(part)) for part in seed.spawn(2)]
+    places = _places(exchanges, buffer_size)
     held: Any = None
     for chunk in chunks:
         items: Any = np.arange(chunk.start, chunk.stop) if type(chunk) is range else chunk
@@ -26,15 +28,22 @@ def shuffled(chunks: Iterable[Chunk], buffer_size: int, generator: np.random.Gen
         if missing > 0:
             held = _joined(held, items[:missing])
             items = items[missing:]
-        if len(items):
-            places = (generator.random(len(items)) * buffer_size).astype(np.int64)
-            if type(items) is list:
-                yield _exchange_elements(held, items, places)
-            else:
-                yield _exchange_rows(held, items, places)
+        if type(items) is list:
+            for item in items:
+                place = next(places)
+                yield [held[place]]
+                held[place] = item
+        elif len(items):
+            yield _exchanged(held, items, (exchanges.random(len(items)) * buffer_size).astype(np.int64))
     if held is not None and len(held):
-        order = generator.permutation(len(held))
+        order = rest.permutation(len(held))
         yield [held[i] for i in order] if type(held) is list else held[order]
+
+
+def _places(generator: np.random.Generator, size: int) -> Iterator[int]:
+    """Random numbers below ``size``, one by one, the same that the generator gives many at once."""
+    while True:
+        yield from (generator.random(256) * size).astype(np.int64).tolist()
 
 
 def _joined(held: Any, items: Any) -> Any:
@@ -44,15 +53,7 @@ def _joined(held: Any, items: Any) -> Any:
     return np.concatenate([held, items])
 
 
-def _exchange_elements(held: Any, items: list[Any], places: np.ndarray) -> list[Any]:
-    out = []
-    for item, place in zip(items, places.tolist(), strict=True):
-        out.append(held[place])
-        held[place] = item
-    return out
-
-
-def _exchange_rows(held: Any, items: Any, places: np.ndarray) -> np.ndarray:
+def _exchanged(held: Any, items: Any, places: np.ndarray) -> np.ndarray:
     """All exchanges at once: out of a place comes what was last put there before, or what the buffer held."""
     order = np.argsort(places, kind="stable")
     sorted_places = places[order]

@@ -106,9 +106,9 @@ class Generated(Node):
 
     def elements(self) -> Iterator[Any]:
         signature = self._signature
-        iterator = unrecorded(lambda: iter(self._generator(*self._arguments)))
+        iterator = iter(unrecorded(self._generator, *self._arguments))
         end = object()
-        while (value := unrecorded(lambda: next(iterator, end))) is not end:
+        while (value := unrecorded(next, iterator, end)) is not end:
             yield _fitted(value, signature)
 
     def make_spec(self) -> Any:

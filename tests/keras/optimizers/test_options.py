@@ -128,6 +128,15 @@ def test_moving_average_overwrites_the_weights_every_so_often():
     assert got == wanted
 
 
+def test_moving_average_of_a_variable_that_is_not_trained():
+    weight, count = tf.Variable([1.0]), tf.Variable([3, 4], dtype=tf.int16)
+    optimizer = tf.optimizers.SGD(0.5, use_ema=True, weight_decay=0.5)
+    with pytest.warns(UserWarning, match="Gradients do not exist"):
+        optimizer.apply_gradients([(tf.constant([0.0]), weight), (None, count)])
+    optimizer.finalize_variable_values([weight, count])
+    assert (weight.numpy().tolist(), count.numpy().tolist()) == ([0.75], [3, 4])
+
+
 def test_weight_decay_exclusions():
     kernel, bias, other = (tf.Variable([1.0], name=n) for n in ("kernel", "bias", "other"))
     optimizer = tf.optimizers.AdamW(0.5, weight_decay=0.5)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
+from fastgrad.kernels import optimizers as kernels
 
 from .reference import ALL, CASES, IDS, run
 
@@ -72,6 +73,33 @@ def test_state_follows_the_variable_not_its_place(name):
     for position, variable in enumerate(variables):
         wanted = run(name, {}, weights[position], [step[position] for step in gradients], RATE)
         np.testing.assert_allclose(variable.numpy(), wanted, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("name", "rule"),
+    [
+        ("SGD", "sgd"),
+        ("Adam", "adam"),
+        ("AdamW", "adam"),
+        ("RMSprop", "rmsprop"),
+        ("Adagrad", "adagrad"),
+        ("Adadelta", "adadelta"),
+        ("Adamax", "adamax"),
+        ("Nadam", "nadam"),
+        ("Ftrl", "ftrl"),
+        ("Lion", "lion"),
+    ],
+)
+def test_one_kernel_call_updates_all_variables(name, rule, monkeypatch):
+    variables = [tf.Variable(np.ones(shape, np.float32)) for shape in [(4, 3), (3,)] * 4]
+    gradients = [tf.ones(variable.shape) for variable in variables]
+    kernel, dtype, calls = getattr(kernels, rule).variables, np.dtype(np.float32), []
+    run = kernel[dtype]
+    monkeypatch.setitem(kernel, dtype, lambda *arguments: calls.append(len(arguments[0])) or run(*arguments))
+    optimizer = getattr(tf.optimizers, name)(RATE)
+    for _ in range(3):
+        optimizer.apply_gradients(zip(gradients, variables, strict=True))
+    assert calls == [8, 8, 8]
 
 
 def test_a_variable_without_a_gradient_stays_and_is_named_in_a_warning():

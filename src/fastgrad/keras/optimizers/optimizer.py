@@ -277,6 +277,8 @@ class Optimizer(OptimizerState):
                 average._array[...] = mixed
             elif weights.dtype.kind == "f":
                 moving_average.variables[weights.dtype]([average._array], [weights], momentum)
+            else:
+                average._array[...] = weights
         if self.ema_overwrite_frequency and (count + 1) % self.ema_overwrite_frequency == 0:
             self._overwrite(self._trainable_variables)
 

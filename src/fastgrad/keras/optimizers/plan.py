@@ -109,4 +109,4 @@ def release(variables: Iterable[Variable]) -> None:
 
 def is_half(dtype: np.dtype) -> bool:
     """Whether kernels compute in float32 for this dtype: float16 and bfloat16."""
-    return dtype.itemsize == 2
+    return dtype.itemsize == 2 and dtype.kind in "fV"

@@ -38,6 +38,10 @@ class OptimizerVariable(Weight):
         Reads.last = next(_ticks)
         return super()._read()
 
+    def _share(self, tensor: Tensor) -> None:
+        Reads.last = next(_ticks)
+        super()._share(tensor)
+
     def _writable(self, reads: np.ndarray | None = None) -> np.ndarray:
         self.rewritten = True
         return super()._writable(reads)
