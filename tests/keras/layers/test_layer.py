@@ -301,7 +301,7 @@ class TestOwning:
                 self.several += [[Linear(name="five")]]
 
         holder = Holder()
-        assert [layer.name for layer in holder._layers] == ["one", "two", "three", "four", "five"]
+        assert [layer.name for layer in holder._sublayers] == ["one", "two", "three", "four", "five"]
 
     def test_removal_and_replacement(self):
         class Holder(layers.Layer):
@@ -310,13 +310,13 @@ class TestOwning:
         holder = Holder()
         holder.items = [Linear(name="a"), Linear(name="b")]
         holder.items.pop()
-        assert [layer.name for layer in holder._layers] == ["a"]
+        assert [layer.name for layer in holder._sublayers] == ["a"]
         holder.items[0] = Linear(name="c")
-        assert [layer.name for layer in holder._layers] == ["c"]
+        assert [layer.name for layer in holder._sublayers] == ["c"]
         holder.other = {"k": Linear(name="d")}
         del holder.other["k"]
         del holder.items
-        assert holder._layers == []
+        assert holder._sublayers == []
 
     def test_variables_as_attributes(self):
         class Holder(layers.Layer):
@@ -549,8 +549,8 @@ def test_lists_of_copies_report_to_the_copies():
     holder = Holder()
     twin = copy.deepcopy(holder)
     twin.items.append(layers.Dense(1))
-    assert len(twin._layers) == 2
-    assert len(holder._layers) == 1
+    assert len(twin._sublayers) == 2
+    assert len(holder._sublayers) == 1
 
 
 def test_output_shapes_of_layers_without_a_rule():

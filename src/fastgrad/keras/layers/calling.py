@@ -20,7 +20,7 @@ from fastgrad.keras.naming import calls
 from fastgrad.ops.casting import cast
 from fastgrad.tensor import Tensor, as_tensor_or_none, convert_to_tensor
 
-_SEEN_SHAPES = 64
+_REMEMBERED_SHAPES = 64
 
 
 class Signature:
@@ -54,8 +54,8 @@ class Caller:
     autocast: bool
     activity_regularizer: Any
     call: Callable[..., Any]
-    _dtype: DType
-    _seen: set[tuple[int, ...]]  # shapes of single tensors, of ``_seen_dtype``, that passed all checks
+    _layer_dtype: DType
+    _seen_shapes: set[tuple[int, ...]]  # shapes of single tensors, of ``_seen_dtype``, that passed all checks
     _seen_dtype: np.dtype | None
     _signature: Signature
     _input_spec: Any
@@ -86,7 +86,7 @@ class Caller:
             x = args[0]
             if type(x) is Tensor:
                 array = x._array
-                if array.shape in self._seen and array.dtype is self._seen_dtype:
+                if array.shape in self._seen_shapes and array.dtype is self._seen_dtype:
                     if not kwargs:
                         if not self._leaf:
                             return self._run(args, kwargs)
@@ -140,10 +140,10 @@ class Caller:
         if self.activity_regularizer is not None:
             self._add_activity_losses(outputs)
         elif len(args) == 1 and first is args[0] and type(first) is Tensor:
-            if first._array.dtype is not self._seen_dtype or len(self._seen) >= _SEEN_SHAPES:
-                self._seen.clear()
+            if first._array.dtype is not self._seen_dtype or len(self._seen_shapes) >= _REMEMBERED_SHAPES:
+                self._seen_shapes.clear()
                 self._seen_dtype = first._array.dtype
-            self._seen.add(first._array.shape)
+            self._seen_shapes.add(first._array.shape)
         return outputs
 
     def _converted(self, value: Any) -> Any:
@@ -153,7 +153,7 @@ class Caller:
         if value is None or isinstance(value, (bool, int, float, str)):
             return value
         if isinstance(value, np.ndarray):
-            dtype = self._dtype if self._casts(value.dtype) else None
+            dtype = self._layer_dtype if self._casts(value.dtype) else None
             return convert_to_tensor(value, dtype)
         if nest.is_nested(value):
             flat = [self._converted(item) for item in nest.flatten(value)]
@@ -167,10 +167,15 @@ class Caller:
 
     def _casts(self, dtype: np.dtype) -> bool:
         # ml_dtypes' kinds are "V", so floats are told by the DType of the layer and by name.
-        return self.autocast and self._dtype.is_floating and dtype != self._dtype.numpy and "float" in dtype.name
+        return (
+            self.autocast
+            and self._layer_dtype.is_floating
+            and dtype != self._layer_dtype.numpy
+            and "float" in dtype.name
+        )
 
     def _autocast(self, tensor: Tensor) -> Tensor:
-        return cast(tensor, self._dtype) if self._casts(tensor._array.dtype) else tensor
+        return cast(tensor, self._layer_dtype) if self._casts(tensor._array.dtype) else tensor
 
     def _add_activity_losses(self, outputs: Any) -> None:
         for output in nest.flatten(outputs):

@@ -104,8 +104,8 @@ class Dense(Layer):
 
     def call(self, inputs: Tensor) -> Any:
         """``activation(inputs @ kernel + bias)``."""
-        if inputs._array.dtype != self._dtype.numpy:
-            inputs = cast(inputs, self._dtype)
+        if inputs._array.dtype != self._layer_dtype.numpy:
+            inputs = cast(inputs, self._layer_dtype)
         bias, fused = self.bias, _FUSED.get(self.activation)
         y = dense(inputs, self._kernel._read(), None if bias is None else bias._read(), fused or "linear")
         return y if fused is not None else self.activation(y)

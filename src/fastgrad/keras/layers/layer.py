@@ -42,8 +42,8 @@ class Layer(Caller, Configurable, WeightOwner):
     _building: bool
     _build_shapes: dict[str, Any] | None
     _awaited: dict[str, np.ndarray]  # values from a checkpoint for weights that are not made yet
-    _losses: list[Any]
-    _path: str | None
+    _added_losses: list[Any]
+    _layer_path: str | None
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         """A layer that can own things before its class's ``__init__`` has called this one's."""
@@ -53,10 +53,10 @@ class Layer(Caller, Configurable, WeightOwner):
             _arguments=(args, kwargs),
             _trainable_own=[],
             _other_own=[],
-            _layers=[],
-            _metrics=[],
-            _cached={},
-            _losses=[],
+            _sublayers=[],
+            _submetrics=[],
+            _cached_lists={},
+            _added_losses=[],
             _losses_pending=False,
             _trainable=True,
             _locked=False,
@@ -64,9 +64,9 @@ class Layer(Caller, Configurable, WeightOwner):
             _build_shapes=None,
             _awaited={},
             _input_spec=None,
-            _seen=set(),
+            _seen_shapes=set(),
             _seen_dtype=None,
-            _path=None,
+            _layer_path=None,
             built=False,
         )
         return layer
@@ -95,7 +95,7 @@ class Layer(Caller, Configurable, WeightOwner):
             raise ValueError(f"Unrecognized keyword arguments passed to {type(self).__name__}: {kwargs}")
         self.name = naming.auto_name(type(self).__name__) if name is None else naming.checked_name(name)
         self._policy = dtype_policy.get(dtype)
-        self._dtype = self._policy.dtype
+        self._layer_dtype = self._policy.dtype
         self.autocast = autocast
         self.activity_regularizer = regularizers.get(activity_regularizer)
         self._trainable = trainable
@@ -147,8 +147,8 @@ class Layer(Caller, Configurable, WeightOwner):
 
     def _finish_build(self) -> None:
         self.built = True
-        if self._path is None:
-            self._path = naming.current_path(self)
+        if self._layer_path is None:
+            self._layer_path = naming.current_path(self)
         if self._awaited:
             awaited, self.__dict__["_awaited"] = self._awaited, {}
             deliver(self, awaited)
@@ -160,7 +160,7 @@ class Layer(Caller, Configurable, WeightOwner):
     def _run_on_zeros(self, input_shape: Any, unknown: int) -> Any:
         """Calls the layer on zeros, unseen by tapes; gives the shapes of the result."""
         with recording.paused():
-            result = self(zeros_of(input_shape, self._dtype.numpy, unknown))
+            result = self(zeros_of(input_shape, self._layer_dtype.numpy, unknown))
         self._clear_losses()
         return shapes_of(result)
 
@@ -186,7 +186,7 @@ class Layer(Caller, Configurable, WeightOwner):
             self.build(**config["shapes_dict"])
         else:
             zeros = {
-                name.removesuffix("_shape"): zeros_of(shape, self._dtype.numpy, 1)
+                name.removesuffix("_shape"): zeros_of(shape, self._layer_dtype.numpy, 1)
                 for name, shape in config["shapes_dict"].items()
             }
             with recording.paused():
@@ -227,7 +227,7 @@ class Layer(Caller, Configurable, WeightOwner):
                 f"`name` must be passed as a keyword argument. Received: add_weight('{shape}', ...). "
                 f"Use: add_weight(shape=..., name='{shape}')."
             )
-        kind = self._dtype if dtype is None else settings.standardize_dtype(dtype)
+        kind = self._layer_dtype if dtype is None else settings.standardize_dtype(dtype)
         if initializer is None:
             initializer = "glorot_uniform" if kind.is_floating else "zeros"
         regularizer, constraint = regularizers.get(regularizer), constraints.get(constraint)
@@ -249,7 +249,7 @@ class Layer(Caller, Configurable, WeightOwner):
     @property
     def path(self) -> str | None:
         """The names of the layers around it and its own, joined by ``/``; None before it is built."""
-        return self._path
+        return self._layer_path
 
     @property
     def dtype(self) -> str:
@@ -279,7 +279,7 @@ class Layer(Caller, Configurable, WeightOwner):
     @input_spec.setter
     def input_spec(self, value: Any) -> None:
         self.__dict__["_input_spec"] = value
-        self._seen.clear()
+        self._seen_shapes.clear()
 
     def add_loss(self, loss: Any) -> None:
         """Adds a scalar tensor, or a list of them, to ``losses``, until the outermost layer is called again.
@@ -293,7 +293,7 @@ class Layer(Caller, Configurable, WeightOwner):
                     "`add_loss()` can only be called from inside `build()` or `call()`, on a tensor input. "
                     f"Received invalid value: {item}"
                 )
-            self._losses.append(item)
+            self._added_losses.append(item)
         for layer in (self, *calls.now.stack):
             if isinstance(layer, Layer):
                 layer.__dict__["_losses_pending"] = True
@@ -301,14 +301,14 @@ class Layer(Caller, Configurable, WeightOwner):
     def _clear_losses(self) -> None:
         if self._losses_pending:
             self.__dict__["_losses_pending"] = False
-            self._losses.clear()
-            for layer in self._layers:
+            self._added_losses.clear()
+            for layer in self._sublayers:
                 layer._clear_losses()
 
     @property
     def losses(self) -> list[Any]:
         """Scalar tensors: what ``add_loss`` got in the last call, here and in all layers inside, and weights' penalties."""
-        found = [loss for layer in self._flatten_layers() for loss in layer._losses]
+        found = [loss for layer in self._flatten_layers() for loss in layer._added_losses]
         for variable in self.trainable_variables:
             regularizer = getattr(variable, "regularizer", None)
             if regularizer is not None:

@@ -112,7 +112,7 @@ class LayerNormalization(Layer):
     def _flat(self, weight: Weight | None, fill: Any, size: int) -> Tensor:
         """A weight as a vector; in place of one that is not there, what changes nothing."""
         if weight is None:
-            return Tensor(fill(size, self._dtype.numpy))
+            return Tensor(fill(size, self._layer_dtype.numpy))
         value = weight._read()
         return value if value._array.ndim == 1 else reshape(value, [size])
 

@@ -24,19 +24,19 @@ class WeightOwner(Owner):
     _locked: bool
     _trainable_own: list[Any]
     _other_own: list[Any]
-    _layers: list[Any]
-    _metrics: list[Any]
-    _cached: dict[str, tuple[int, list[Any]]]
+    _sublayers: list[Any]
+    _submetrics: list[Any]
+    _cached_lists: dict[str, tuple[int, list[Any]]]
 
     def _own(self, value: Any, trainable: bool | None = None) -> None:
         if isinstance(value, WeightOwner):
-            store = self._layers
+            store = self._sublayers
         elif isinstance(value, Variable):
             if any(value is other for other in (*self._trainable_own, *self._other_own)):
                 return
             store = self._trainable_own if (value.trainable if trainable is None else trainable) else self._other_own
         elif getattr(value, "is_keras_metric", False):
-            store = self._metrics
+            store = self._submetrics
         else:
             return
         if any(value is other for other in store):
@@ -50,7 +50,7 @@ class WeightOwner(Owner):
         changed()
 
     def _disown(self, value: Any) -> None:
-        for store in (self._layers, self._trainable_own, self._other_own, self._metrics):
+        for store in (self._sublayers, self._trainable_own, self._other_own, self._submetrics):
             store[:] = [item for item in store if item is not value]
         changed()
 
@@ -71,20 +71,20 @@ class WeightOwner(Owner):
         self.__dict__["_trainable"] = value
         for variable in self._trainable_own:
             variable._trainable = value
-        for layer in self._layers:
+        for layer in self._sublayers:
             layer.trainable = value
         changed()
 
     @property
     def weights(self) -> list[Any]:
         """All weights: its own, trainable ones first, then those of its layers in the order in which they were set."""
-        cached = self._cached.get("all")
+        cached = self._cached_lists.get("all")
         if cached is None or cached[0] != changes[0]:
             found: dict[int, Any] = {id(v): v for v in (*self._trainable_own, *self._other_own)}
-            for layer in self._layers:
+            for layer in self._sublayers:
                 for variable in layer.weights:
                     found.setdefault(id(variable), variable)
-            self._cached["all"] = cached = (changes[0], list(found.values()))
+            self._cached_lists["all"] = cached = (changes[0], list(found.values()))
         return list(cached[1])
 
     @property
@@ -95,10 +95,10 @@ class WeightOwner(Owner):
     @property
     def trainable_variables(self) -> list[Any]:
         """The weights that are trained."""
-        cached = self._cached.get("trained")
+        cached = self._cached_lists.get("trained")
         if cached is None or cached[0] != changes[0]:
             found = [v for v in self.weights if v.trainable] if self._trainable else []
-            self._cached["trained"] = cached = (changes[0], found)
+            self._cached_lists["trained"] = cached = (changes[0], found)
         return list(cached[1])
 
     @property
@@ -119,7 +119,7 @@ class WeightOwner(Owner):
     @property
     def metrics(self) -> list[Any]:
         """The metrics set as attributes, here and in its layers."""
-        return [*self._metrics, *[metric for layer in self._layers for metric in layer.metrics]]
+        return [*self._submetrics, *[metric for layer in self._sublayers for metric in layer.metrics]]
 
     @property
     def metrics_variables(self) -> list[Any]:
@@ -129,7 +129,7 @@ class WeightOwner(Owner):
     def _flatten_layers(self) -> list[Any]:
         """The layer itself and all layers inside, outermost first."""
         found: dict[int, Any] = {id(self): self}
-        for layer in self._layers:
+        for layer in self._sublayers:
             for inner in layer._flatten_layers():
                 found.setdefault(id(inner), inner)
         return list(found.values())
@@ -194,13 +194,15 @@ class WeightOwner(Owner):
             if name not in _STORES:
                 _collect(name.lstrip("_"), value, found)
         reached = {id(layer) for layer in found.values()}
-        for position, layer in enumerate(self._layers):
+        for position, layer in enumerate(self._sublayers):
             if id(layer) not in reached:
                 found[f"layers/{position}"] = layer
         return found
 
 
-_STORES = frozenset(["_layers", "_metrics", "_trainable_own", "_other_own", "_arguments", "_cached", "_losses"])
+_STORES = frozenset(
+    ["_sublayers", "_submetrics", "_trainable_own", "_other_own", "_arguments", "_cached_lists", "_added_losses"]
+)
 
 
 def _collect(name: str, value: Any, found: dict[str, Any]) -> None:

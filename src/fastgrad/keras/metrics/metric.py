@@ -20,13 +20,13 @@ class Metric(Owner):
     """
 
     is_keras_metric = True
-    _variables: list[Any]
-    _metrics: list[Any]
+    _own_variables: list[Any]
+    _submetrics: list[Any]
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         """A metric that can own variables before its class's ``__init__`` has called this one's."""
         metric = super().__new__(cls)
-        metric.__dict__.update(_variables=[], _metrics=[])
+        metric.__dict__.update(_own_variables=[], _submetrics=[])
         return metric
 
     def __init__(self, dtype: Any = None, name: str | None = None) -> None:
@@ -34,13 +34,13 @@ class Metric(Owner):
         self._dtype = dtype_policy.get(dtype).dtype
 
     def _own(self, value: Any) -> None:
-        store = self._metrics if isinstance(value, Metric) else self._variables
+        store = self._submetrics if isinstance(value, Metric) else self._own_variables
         if isinstance(value, (Metric, Variable)) and not any(value is other for other in store):
             store.append(value)
             changed()
 
     def _disown(self, value: Any) -> None:
-        for store in (self._metrics, self._variables):
+        for store in (self._submetrics, self._own_variables):
             store[:] = [item for item in store if item is not value]
         changed()
 
@@ -52,7 +52,7 @@ class Metric(Owner):
     @property
     def variables(self) -> list[Any]:
         """The variables, those of metrics set as attributes included."""
-        return [*self._variables, *[variable for metric in self._metrics for variable in metric.variables]]
+        return [*self._own_variables, *[variable for metric in self._submetrics for variable in metric.variables]]
 
     def add_variable(
         self, shape: Any, initializer: Any, dtype: Any = None, aggregation: str = "sum", name: str | None = None
@@ -107,14 +107,14 @@ class Metric(Owner):
     def _saved_variables(self) -> dict[str, Variable]:
         """The metric's own variables by their names in files."""
         found: dict[str, Variable] = {}
-        for position, variable in enumerate(self._variables):
+        for position, variable in enumerate(self._own_variables):
             name = variable.name.split(":")[0]
             found[name if name not in found else f"{name}_{position}"] = variable
         return found
 
     def _saved_children(self) -> dict[str, Any]:
         """The metrics inside by their names in files."""
-        return {f"metrics/{position}": metric for position, metric in enumerate(self._metrics)}
+        return {f"metrics/{position}": metric for position, metric in enumerate(self._submetrics)}
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}>"

@@ -34,7 +34,7 @@ class Model(Layer):
     @property
     def layers(self) -> list[Any]:
         """The layers set as attributes, also in lists and dicts, in the order in which they were set."""
-        return list(self._layers)
+        return list(self._sublayers)
 
     @layers.setter
     def layers(self, _: Any) -> None:

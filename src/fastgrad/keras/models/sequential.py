@@ -39,7 +39,7 @@ class Sequential(Model):
         self.__dict__.update(_bottom=None, _shapes=[])
         for layer in layers or ():
             self._put(layer)
-        if self._bottom is not None and self._layers:
+        if self._bottom is not None and self._sublayers:
             self._build_up()
 
     def add(self, layer: Any, rebuild: bool = True) -> None:
@@ -49,17 +49,17 @@ class Sequential(Model):
             ValueError: it is no layer, has the name of another, or is a second input.
         """
         self._put(layer)
-        if rebuild and self._bottom is not None and self._layers:
+        if rebuild and self._bottom is not None and self._sublayers:
             self._build_up()
 
     def pop(self, rebuild: bool = True) -> Any:
         """Takes the top layer off and returns it; IndexError if there is none."""
-        if not self._layers:
+        if not self._sublayers:
             raise IndexError("pop from an empty Sequential model: there is no layer.")
-        layer = self._layers.pop()
+        layer = self._sublayers.pop()
         structure.changed()
-        del self._shapes[len(self._layers) + 1 :]
-        self._seen.clear()
+        del self._shapes[len(self._sublayers) + 1 :]
+        self._seen_shapes.clear()
         return layer
 
     def _put(self, layer: Any) -> None:
@@ -70,7 +70,7 @@ class Sequential(Model):
                 f"Only instances of `keras.Layer` can be added to a Sequential model. Received: {layer} (of type {type(layer)})"
             )
         if isinstance(layer, InputLayer):
-            if self._bottom is not None or self._layers:
+            if self._bottom is not None or self._sublayers:
                 raise ValueError(
                     f"Sequential model '{self.name}' has already been configured to use input shape "
                     f"{None if self._bottom is None else self._bottom.batch_shape}. "
@@ -78,18 +78,18 @@ class Sequential(Model):
                 )
             self._set_bottom(layer)
             return
-        if not self._layers and self._bottom is None and layer._input_shape_arg is not None:
+        if not self._sublayers and self._bottom is None and layer._input_shape_arg is not None:
             self._set_bottom(InputLayer(shape=layer._input_shape_arg))
-        if any(other.name == layer.name and other is not layer for other in self._layers):
+        if any(other.name == layer.name and other is not layer for other in self._sublayers):
             raise ValueError(
                 "All layers added to a Sequential model should have unique names. "
                 f"Name '{layer.name}' is already the name of a layer in this model. "
                 "Update the `name` argument to pass a unique name."
             )
-        self._layers.append(layer)  # not _own: the same layer may come twice
+        self._sublayers.append(layer)  # not _own: the same layer may come twice
         structure.changed()
         self.built = False
-        self._seen.clear()
+        self._seen_shapes.clear()
 
     def _set_bottom(self, layer: InputLayer) -> None:
         self.__dict__["_bottom"] = layer
@@ -109,13 +109,13 @@ class Sequential(Model):
         """
         if not is_shape(input_shape):
             return
-        if not self._layers:
+        if not self._sublayers:
             raise ValueError(
                 f"Sequential model {self.name} cannot be built because it has no layers. Call `model.add(layer)`."
             )
         shape = tuple(TensorShape(input_shape))
         if self._bottom is None:
-            self._set_bottom(InputLayer(batch_shape=shape, dtype=self._layers[0].compute_dtype))
+            self._set_bottom(InputLayer(batch_shape=shape, dtype=self._sublayers[0].compute_dtype))
         elif self._bottom.batch_shape != shape:
             raise ValueError(
                 f"Sequential model '{self.name}' has already been configured to use input shape "
@@ -126,7 +126,7 @@ class Sequential(Model):
     def _build_up(self) -> None:
         """Builds the layers above the highest one whose output's shape is known."""
         with naming.running(self):
-            for layer in self._layers[len(self._shapes) - 1 :]:
+            for layer in self._sublayers[len(self._shapes) - 1 :]:
                 shape = self._shapes[-1]
                 try:
                     if not layer.built:
@@ -142,7 +142,7 @@ class Sequential(Model):
         bottom = self._bottom
         if bottom is not None and type(inputs) is Tensor and inputs._array.ndim != len(bottom._batch_shape):
             inputs = self._with_rank(inputs)
-        for layer in self._layers:
+        for layer in self._sublayers:
             inputs = layer(inputs)
         return inputs
 
@@ -160,7 +160,7 @@ class Sequential(Model):
     def _build_for(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """The first call builds the layers as it reaches them."""
         first = args[0] if args else kwargs.get("inputs")
-        if not self._layers:
+        if not self._sublayers:
             raise ValueError(
                 f"Sequential model {self.name} cannot be built because it has no layers. Call `model.add(layer)`."
             )
@@ -170,19 +170,19 @@ class Sequential(Model):
     def _finish_build(self) -> None:
         if self._bottom is None and self._build_shapes is not None:
             shape = self._build_shapes["input_shape"]
-            self._set_bottom(InputLayer(batch_shape=shape, dtype=self._layers[0].compute_dtype))
+            self._set_bottom(InputLayer(batch_shape=shape, dtype=self._sublayers[0].compute_dtype))
         super()._finish_build()
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """The shape of the top layer's output."""
-        for layer in self._layers:
+        for layer in self._sublayers:
             input_shape = layer.compute_output_shape(input_shape)
         return input_shape
 
     @property
     def layers(self) -> list[Any]:
         """The layers, bottom first, without the ``Input``."""
-        return list(self._layers)
+        return list(self._sublayers)
 
     @layers.setter
     def layers(self, _: Any) -> None:
@@ -201,7 +201,7 @@ class Sequential(Model):
     @property
     def output_shape(self) -> Any:
         """The shape of the outputs, with the batch; AttributeError before it is known."""
-        if self._bottom is None or not self._layers:
+        if self._bottom is None or not self._sublayers:
             raise AttributeError(f"Sequential model '{self.name}' has no defined output shape yet.")
         return self.compute_output_shape(self._bottom.batch_shape)
 
@@ -209,7 +209,7 @@ class Sequential(Model):
         """The layers by class and number within the class, so that layers without weights don't count."""
         found: dict[str, Any] = {}
         counts: dict[str, int] = {}
-        for layer in dict.fromkeys(self._layers):
+        for layer in dict.fromkeys(self._sublayers):
             kind = to_snake_case(type(layer).__name__)
             number = counts.get(kind, 0)
             counts[kind] = number + 1
@@ -218,9 +218,9 @@ class Sequential(Model):
 
     def get_config(self) -> dict[str, Any]:
         """Name, dtype and the configurations of all layers."""
-        layers = ([self._bottom] if self._bottom is not None else []) + self._layers
+        layers = ([self._bottom] if self._bottom is not None else []) + self._sublayers
         config = {**super().get_config(), "layers": [serialize_keras_object(layer) for layer in layers]}
-        if self._bottom is not None and self._layers:
+        if self._bottom is not None and self._sublayers:
             config["build_input_shape"] = self._bottom.batch_shape
         return config
 
