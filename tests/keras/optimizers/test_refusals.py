@@ -184,3 +184,22 @@ def test_an_error_of_a_schedule_comes_before_the_update():
         else:
             optimizer.apply_gradients([(tf.ones(1), variable)])
     assert int(optimizer.iterations) == 1
+
+
+def test_a_build_that_fails_leaves_nothing_behind(monkeypatch):
+    variables = [tf.Variable([1.0]), tf.Variable([2.0])]
+    optimizer = O.Adam(0.5)
+    make = optimizer.add_variable_from_reference
+
+    def full(variable, *arguments):
+        if variable is variables[1]:
+            raise MemoryError
+        return make(variable, *arguments)
+
+    monkeypatch.setattr(optimizer, "add_variable_from_reference", full)
+    with pytest.raises(MemoryError):
+        optimizer.apply([tf.ones(1), tf.ones(1)], variables)
+    assert (len(optimizer.variables), optimizer.built) == (2, False)
+    monkeypatch.undo()
+    optimizer.apply([tf.ones(1), tf.ones(1)], variables)
+    assert len(optimizer.variables) == 6

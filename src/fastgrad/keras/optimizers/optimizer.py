@@ -204,11 +204,10 @@ class Optimizer(OptimizerState):
                 "did you forget to provide a `loss` argument?",
                 stacklevel=5,
             )
-        if not self.built:
-            self.build(list(variables))
-            self.built = True
-        targets, gradients = [v for v, _ in found], [g for _, g in found]
         rate = self._rate()
+        if not self.built:
+            self._build_whole(list(variables))
+        targets, gradients = [v for v, _ in found], [g for _, g in found]
         if self.loss_scale_factor is not None:
             gradients = [scaled(g, 1.0 / self.loss_scale_factor) for g in gradients]
         if not self.gradient_accumulation_steps:
@@ -222,6 +221,15 @@ class Optimizer(OptimizerState):
                 variable.assign(variable.constraint(variable))
         release((self._iterations,))
         self._iterations._array[...] += 1
+
+    def _build_whole(self, variables: list[Variable]) -> None:
+        before = self._variables[:]
+        try:
+            self.build(variables)
+        except BaseException:
+            self._variables, self.built = before, False
+            raise
+        self.built = True
 
     def _update(self, variables: list[Variable], gradients: list[Gradient], rate: float) -> None:
         """One real update, weight decay included, by ``update_step``."""
