@@ -150,13 +150,13 @@ def test_a_forked_child_trains_on_with_the_kernels_its_parent_used(tmp_path):
         train(model, optimizer, 5)
         child = os.fork()
         train(model, optimizer, 5)
-        print(*np.concatenate([weight.numpy().ravel() for weight in model.weights]).view(np.uint32), flush=True)
         if child:
             assert os.waitpid(child, 0)[1] == 0
+        print(*np.concatenate([weight.numpy().ravel() for weight in model.weights]).view(np.uint32))
         """,
         tmp_path,
     )
-    parent, child = printed.splitlines()
+    child, parent = printed.splitlines()
     assert parent == child
     assert np.array(parent.split(), np.uint32).view(np.float32)[0] == trained(0, 10)[0][0, 0]
 
