@@ -7,6 +7,7 @@ from typing import Any
 
 import fastgrad as tf
 from fastgrad.keras.saving.objects import deserialize_keras_object, resolved, serialize_keras_object
+from fastgrad.keras.settings import epsilon
 from fastgrad.tensor import Tensor
 
 
@@ -107,7 +108,7 @@ class OrthogonalRegularizer(Regularizer):
         x = tf.convert_to_tensor(inputs)
         if x.ndim != 2:
             raise ValueError(f"Inputs to OrthogonalRegularizer must have rank 2. Received: inputs.shape={x.shape}")
-        rows = tf.math.l2_normalize(x if self.mode == "rows" else tf.transpose(x), axis=1)
+        rows = tf.math.l2_normalize(x if self.mode == "rows" else tf.transpose(x), axis=1, epsilon=epsilon() ** 2)
         size = rows.shape[0]
         off_diagonal = tf.matmul(rows, rows, transpose_b=True) * (1.0 - tf.eye(size, dtype=x.dtype))
         return self.factor * 0.5 * tf.reduce_sum(tf.abs(off_diagonal)) / (size * (size - 1.0) / 2.0)

@@ -52,8 +52,8 @@ def cosine_similarity(y_true: Any, y_pred: Any, axis: int = -1) -> Tensor:
 
 
 def unit_vectors(x: Tensor, axis: int) -> Tensor:
-    """``x`` divided by its norm along ``axis``, which counts as at least the root of 1e-12."""
-    return x * tf.math.rsqrt(tf.maximum(tf.reduce_sum(tf.square(x), axis, keepdims=True), 1e-12))
+    """``x`` divided by its norm along ``axis``, which counts as at least ``epsilon()``."""
+    return x * tf.math.rsqrt(tf.maximum(tf.reduce_sum(tf.square(x), axis, keepdims=True), epsilon() ** 2))
 
 
 def huber(y_true: Any, y_pred: Any, delta: float = 1.0) -> Tensor:
