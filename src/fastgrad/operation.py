@@ -21,7 +21,6 @@ have gradients. An element-wise operation's cotangents are summed over broadcast
 
 from __future__ import annotations
 
-import contextvars
 import enum
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -30,6 +29,7 @@ import numpy as np
 
 from fastgrad import dtypes
 from fastgrad.errors import InvalidArgumentError
+from fastgrad.floating_errors import QUIET, errors_reset, errors_set
 from fastgrad.recording import recorders
 from fastgrad.tensor import Tensor, as_tensor_or_none, convert_beside, convert_to_tensor, scalars
 from fastgrad.variable import Variable
@@ -79,30 +79,6 @@ class Joint:
 joint = Joint
 
 
-# ---- NumPy's floating-point warnings -------------------------------------------------------------
-# Operations give inf and NaN silently, as TensorFlow's do. ``numpy.errstate`` costs 0.8 us a use; the
-# context variable behind it costs 0.1, so it is looked up once.
-
-
-def _quiet_state() -> tuple[Callable[[Any], Any], Callable[[Any], None], Any]:
-    with np.errstate(all="ignore"):
-        context = contextvars.copy_context()
-    for variable in context:
-        if variable.name == "numpy.ufunc.extobj":
-            return variable.set, variable.reset, context[variable]
-
-    def enter(_: Any) -> Any:
-        return np.seterr(all="ignore")
-
-    def leave(old: Any) -> None:
-        np.seterr(**old)
-
-    return enter, leave, None
-
-
-quiet_set, quiet_reset, QUIET = _quiet_state()
-
-
 # ---- the table -----------------------------------------------------------------------------------
 
 
@@ -145,11 +121,11 @@ class Operation:
 
     def __call__(self, *inputs: Any, **attributes: Any) -> Any:
         """The result of ``run``, as a tensor or a tuple of tensors; recorders are told."""
-        token = quiet_set(QUIET)
+        token = errors_set(QUIET)
         try:
             result = self.run(*[x._array for x in inputs], **attributes)
         finally:
-            quiet_reset(token)
+            errors_reset(token)
         y: Any
         outputs: tuple[Tensor, ...]
         if type(result) is tuple:
@@ -228,11 +204,11 @@ class Unary(Operation):
         array = x._array
         if array.dtype not in self.dtypes:
             raise refuse_dtype(self.name, array.dtype, self.dtypes)
-        token = quiet_set(QUIET)
+        token = errors_set(QUIET)
         try:
             result = self.run(array)
         finally:
-            quiet_reset(token)
+            errors_reset(token)
         y = Tensor(result if type(result) is ndarray else as_array(result))
         if x._owner is not None:
             _keep_snapshots((x,), (y,))
@@ -256,13 +232,13 @@ class Binary(Operation):
             raise refuse_mix(self.name, a.dtype, b.dtype)
         if a.dtype not in self.dtypes:
             raise refuse_dtype(self.name, a.dtype, self.dtypes)
-        token = quiet_set(QUIET)
+        token = errors_set(QUIET)
         try:
             result = self.run(a, b)
         except ValueError:
             raise refuse_shapes(self.name, a.shape, b.shape) from None
         finally:
-            quiet_reset(token)
+            errors_reset(token)
         z = Tensor(result if type(result) is ndarray else as_array(result))
         active = recorders.active
         if active:

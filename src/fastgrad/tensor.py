@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from fastgrad import dtypes
+from fastgrad.array_conversion import array_of
 from fastgrad.dtypes import DType
 from fastgrad.operator_types import Operators
 from fastgrad.shape import TensorShape
@@ -244,7 +245,7 @@ def convert_to_tensor(value: Any, dtype: Any = None, dtype_hint: Any = None, nam
     tensor = as_tensor_or_none(value)
     if tensor is None:
         if dtype is None and dtype_hint is not None:
-            return convert_beside(value, dtypes.as_dtype(dtype_hint).numpy)
+            return _of_dtype_if_it_can(value, dtypes.as_dtype(dtype_hint))
         return from_python(value, dtype)
     if dtype is not None and tensor.dtype is not dtype:
         raise ValueError(
@@ -279,13 +280,17 @@ def convert_beside(value: Any, dtype: np.dtype) -> Tensor:
     tensor = as_tensor_or_none(value)
     if tensor is not None:
         return tensor
-    try:
-        tensor = from_python(value, dtypes.OF_NUMPY[dtype])
-    except (TypeError, OverflowError):
-        return from_python(value, None)
-    if (kind is float or kind is int) and len(scalars) < 4096:
+    tensor = _of_dtype_if_it_can(value, dtypes.OF_NUMPY[dtype])
+    if (kind is float or kind is int) and len(scalars) < 4096 and tensor._array.dtype == dtype:
         scalars[key] = tensor
     return tensor
+
+
+def _of_dtype_if_it_can(value: Any, dtype: DType) -> Tensor:
+    try:
+        return from_python(value, dtype)
+    except (TypeError, OverflowError):
+        return from_python(value, None)
 
 
 scalars: dict[Any, Tensor] = {}
@@ -294,138 +299,12 @@ scalars: dict[Any, Tensor] = {}
 
 def from_python(value: Any, dtype: DType | None) -> Tensor:
     """A new tensor of a value that is neither a tensor nor a variable; see ``convert_to_tensor``."""
-    if isinstance(value, (list, tuple)) and _holds_tensor(value):
-        return pack(list(value), dtype)  # noqa: F821  # set by ops/
+    if isinstance(value, (list, tuple)):
+        if _holds_tensor(value):
+            return pack(list(value), dtype)  # noqa: F821  # set by ops/
+    elif isinstance(value, Sequence) and not isinstance(value, (str, bytes, range)):
+        return from_python(list(value), dtype)  # a deque, an array.array ...
     return Tensor(array_of(value, dtype))
-
-
-def array_of(value: Any, dtype: DType | None = None) -> np.ndarray:
-    """``value`` as a new array, C-contiguous, of a dtype that tensors have."""
-    if isinstance(value, (np.ndarray, np.generic)):
-        return _from_numpy(value, dtype)
-    if value is None:
-        raise ValueError(f"Attempt to convert a value (None) with an unsupported type ({type(None)}) to a Tensor.")
-    if dtype is dtypes.string or isinstance(value, (str, bytes)):
-        return _from_text(value, dtype)
-    if not isinstance(value, (bool, int, float, complex, list, tuple)):
-        return _from_foreign(value, dtype)
-    try:
-        natural = np.array(value)
-    except (ValueError, TypeError):
-        raise ValueError(
-            f"Can't convert non-rectangular Python sequence to Tensor: the nested lists of {_short(value)} have different lengths."
-        ) from None
-    except OverflowError:
-        natural = np.array(value, object)
-    if natural.dtype.kind in "US":
-        return _from_text(value, dtype)
-    if natural.dtype.kind == "O" or (natural.dtype == np.uint64 and dtype is not dtypes.uint64):
-        _refuse_objects(value, natural)
-    if natural.dtype.kind in "iuf" and natural.ndim and _starts_with_bool(value):
-        raise ValueError(
-            f"Can't convert Python sequence with mixed types to Tensor: {_short(value)} has booleans and numbers."
-        )
-    if dtype is None:
-        return np.array(natural, _natural_dtype(value, natural), order="C")
-    kind = natural.dtype.kind if natural.size else "b"
-    if not natural.size or _fits(kind, dtype):
-        return _checked_cast(value, natural, dtype)
-    raise TypeError(f"Cannot convert {_short(value)} to EagerTensor of dtype {dtype.name}")
-
-
-def _from_numpy(value: Any, dtype: DType | None) -> np.ndarray:
-    array = np.asarray(value)
-    if array.dtype.kind in "SU" or array.dtype.kind == "O":
-        return _from_text(array.tolist(), dtype)
-    wanted = dtype.numpy if dtype is not None else dtypes.as_dtype(array.dtype).numpy
-    with np.errstate(all="ignore"):
-        return np.array(array, wanted, order="C")
-
-
-def _from_text(value: Any, dtype: DType | None) -> np.ndarray:
-    if dtype is not None and dtype is not dtypes.string:
-        raise TypeError(f"Cannot convert {_short(value)} to EagerTensor of dtype {dtype.name}")
-    array = np.array(value, object)
-    flat = [item.encode() if isinstance(item, str) else item for item in array.reshape(-1)]
-    for item in flat:
-        if not isinstance(item, bytes):
-            raise ValueError(f"Can't convert Python sequence with mixed types to Tensor: {_short(value)}")
-    out = np.empty(len(flat), object)
-    out[:] = flat
-    return out.reshape(array.shape)
-
-
-def _from_foreign(value: Any, dtype: DType | None) -> np.ndarray:
-    if isinstance(value, range) or hasattr(value, "__array__") or hasattr(value, "__array_interface__"):
-        return _from_numpy(np.asarray(value, np.int32 if isinstance(value, range) else None), dtype)
-    if hasattr(value, "__dlpack__"):
-        return _from_numpy(np.from_dlpack(value), dtype)
-    if isinstance(value, TensorShape) or hasattr(value, "__float__"):
-        return array_of(list(value) if isinstance(value, tuple) else float(value), dtype)
-    raise ValueError(
-        f"Attempt to convert a value ({_short(value)}) with an unsupported type ({type(value)}) to a Tensor."
-    )
-
-
-def _refuse_objects(value: Any, natural: np.ndarray) -> None:
-    if any(isinstance(item, int) for item in natural.reshape(-1)):
-        raise ValueError(f"Can't convert Python sequence with out-of-range integer to Tensor: {_short(value)}")
-    raise ValueError(
-        f"Attempt to convert a value ({_short(value)}) with an unsupported type ({type(value)}) to a Tensor."
-    )
-
-
-def _natural_dtype(value: Any, natural: np.ndarray) -> np.dtype:
-    """The dtype of Python numbers: float32 and int32, unless NumPy values among them say float64 or int64."""
-    kind = natural.dtype.kind
-    if not natural.size and isinstance(value, (list, tuple)):
-        return np.dtype(np.float32)
-    if kind == "f" and natural.dtype == np.float64:
-        return np.dtype(np.float64 if _holds(value, np.float64) else np.float32)
-    if kind == "i" and natural.dtype == np.int64 and not _holds_array(value, np.int64):
-        low, high = (natural.min(), natural.max()) if natural.size else (0, 0)
-        return np.dtype(np.int32 if low >= -(2**31) and high < 2**31 else np.int64)
-    return dtypes.as_dtype(natural.dtype).numpy
-
-
-def _fits(kind: str, dtype: DType) -> bool:
-    if kind == "b":
-        return True
-    if kind in "iu":
-        return not dtype.is_bool
-    if kind in "fV":
-        return dtype.is_floating or dtype.is_complex
-    return dtype.is_complex
-
-
-def _checked_cast(value: Any, natural: np.ndarray, dtype: DType) -> np.ndarray:
-    if dtype.is_integer and natural.size:
-        low, high = int(natural.min()), int(natural.max())
-        if low < dtype.min or high > dtype.max:
-            raise TypeError(
-                f"Cannot convert {_short(value)} to EagerTensor of dtype {dtype.name}: it holds {dtype.min} to {dtype.max}."
-            )
-    with np.errstate(all="ignore"):
-        return np.array(natural, dtype.numpy, order="C")
-
-
-def _holds(value: Any, scalar: type) -> bool:
-    if isinstance(value, (list, tuple)):
-        return any(_holds(item, scalar) for item in value)
-    return isinstance(value, (np.generic, np.ndarray)) and value.dtype == scalar
-
-
-def _holds_array(value: Any, scalar: type) -> bool:
-    if isinstance(value, (list, tuple)):
-        return any(_holds_array(item, scalar) for item in value)
-    return isinstance(value, np.ndarray) and value.dtype == scalar
-
-
-def _starts_with_bool(value: Any) -> bool:
-    """Whether a Python bool stands where the first leaf of ``value`` does: TensorFlow takes [1, True], not [True, 1]."""
-    while isinstance(value, (list, tuple)) and value:
-        value = value[0]
-    return isinstance(value, bool)
 
 
 def _holds_tensor(value: Any) -> bool:
@@ -435,8 +314,3 @@ def _holds_tensor(value: Any) -> bool:
         if isinstance(item, (list, tuple)) and _holds_tensor(item):
             return True
     return False
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else text[:77] + "..."

@@ -44,7 +44,8 @@ def test_stack_and_unstack_are_inverse(shape, count, data):
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float64", "int16", "uint8", "bool", "complex128"])
 def test_every_dtype_joins(dtype):
     x = numbers((2, 2), dtype)
-    for y in (tf.concat([x, x], 0), tf.concat([x, x], -1), tf.stack([x, x]), tf.stack([x, x], 2)):
+    a = tf.constant(x)
+    for y in (tf.concat([x, x], 0), tf.concat([x, x], -1), tf.stack([a, a]), tf.stack([x, x], 2)):
         assert y.dtype == dtype
     np.testing.assert_array_equal(tf.concat([x, x], 0).numpy(), np.concatenate([x, x]))
     np.testing.assert_array_equal(tf.stack([x, x], 1).numpy(), np.stack([x, x], 1))

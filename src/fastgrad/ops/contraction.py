@@ -9,16 +9,14 @@ import numpy as np
 
 from fastgrad import dtypes
 from fastgrad.errors import InvalidArgumentError
+from fastgrad.floating_errors import QUIET, errors_reset, errors_set
 from fastgrad.operation import (
     COMPLEX,
     FLOATING,
-    QUIET,
     TABLE,
     Form,
     Operation,
     convert_pair,
-    quiet_reset,
-    quiet_set,
     refuse_mix,
 )
 from fastgrad.ops.arithmetic import conjugate
@@ -57,18 +55,16 @@ class _Matmul(Operation):
     """``matmul(a, b, transpose_a, transpose_b)``: matrix products over the last two dimensions, the others broadcast."""
 
     # As Operation.__call__, with a short way for two float matrices.
-    def __call__(
-        self, a: Tensor, b: Tensor, transpose_a: bool = False, transpose_b: bool = False
-    ) -> Tensor:
+    def __call__(self, a: Tensor, b: Tensor, transpose_a: bool = False, transpose_b: bool = False) -> Tensor:
         x, y = a._array, b._array
-        token = quiet_set(QUIET)
+        token = errors_set(QUIET)
         try:
             if x.ndim == 2 and y.ndim == 2 and x.dtype in _BLAS:
                 z = Tensor((x.T if transpose_a else x).dot(y.T if transpose_b else y))
             else:
                 z = Tensor(_product(x, y, transpose_a, transpose_b))
         finally:
-            quiet_reset(token)
+            errors_reset(token)
         active = recorders.active
         if active:
             inputs, outputs, attributes = (a, b), (z,), {"transpose_a": transpose_a, "transpose_b": transpose_b}

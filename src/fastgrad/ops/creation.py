@@ -9,11 +9,12 @@ import numpy as np
 
 from fastgrad import dtypes
 from fastgrad import tensor as tensors
+from fastgrad.array_conversion import array_of
 from fastgrad.dtypes import DType
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.operation import ANY, TABLE, Form, Operation, refuse_dtype
 from fastgrad.ops.arguments import axis_of, integer, integers, tensor_of
-from fastgrad.tensor import Tensor, array_of, as_tensor_or_none, convert_to_tensor, from_python
+from fastgrad.tensor import Tensor, as_tensor_or_none, convert_to_tensor, from_python
 
 
 def dimensions(shape: Any, name: str) -> tuple[int, ...]:

@@ -9,19 +9,17 @@ from typing import Any
 import numpy as np
 
 from fastgrad.errors import InvalidArgumentError
+from fastgrad.floating_errors import QUIET, errors_reset, errors_set
 from fastgrad.operation import (
     BOOLEAN,
     FLOATING,
     INTEGER,
     NUMERIC,
-    QUIET,
     REAL,
     TABLE,
     Form,
     Operation,
     operation,
-    quiet_reset,
-    quiet_set,
     refuse_dtype,
 )
 from fastgrad.ops.arguments import integers, tensor_of
@@ -85,15 +83,13 @@ class Reduction(Operation):
     ) -> None:
         super().__init__(name, run, gradient, form=Form.REDUCE, dtypes=dtypes)
 
-    def __call__(
-        self, x: Tensor, *, axes: tuple[int, ...], keepdims: bool
-    ) -> Tensor:
+    def __call__(self, x: Tensor, *, axes: tuple[int, ...], keepdims: bool) -> Tensor:
         """``Operation.__call__`` for what reductions are: one input, two attributes, no views."""
-        token = quiet_set(QUIET)
+        token = errors_set(QUIET)
         try:
             result = self.run(x._array, axes, keepdims)
         finally:
-            quiet_reset(token)
+            errors_reset(token)
         y = Tensor(result if type(result) is np.ndarray else np.asarray(result))
         active = recorders.active
         if active:

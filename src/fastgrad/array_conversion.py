@@ -1,0 +1,203 @@
+"""From Python numbers, texts, nested lists and foreign arrays to the array of a tensor, with TensorFlow's dtypes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastgrad import dtypes
+from fastgrad.dtypes import DType
+from fastgrad.floating_errors import OVERFLOW_RAISES, QUIET, errors_reset, errors_set
+
+_INT64 = range(-(2**63), 2**63)
+
+
+def array_of(value: Any, dtype: DType | None = None) -> np.ndarray:
+    """``value`` as a new array, C-contiguous, of a dtype that tensors have.
+
+    Args:
+        value: numbers, booleans, texts, nested lists of them, or an array.
+        dtype: the dtype wanted. Without one, arrays and NumPy numbers keep theirs; integers become int32 (int64 where they
+            need it), floats float32, in lists the floating dtype of the first number if that is NumPy's.
+
+    Raises:
+        ValueError: a ragged list, mixed types, a number that the dtype found does not hold, or no value of a tensor at all.
+        TypeError: ``value`` is no value of ``dtype``.
+    """
+    if isinstance(value, (np.ndarray, np.generic)):
+        return _from_numpy(value, dtype)
+    if value is None:
+        raise _unsupported(value)
+    if dtype is dtypes.string or isinstance(value, (str, bytes)):
+        return _from_text(value, dtype)
+    if not isinstance(value, (bool, int, float, complex, list, tuple)):
+        return _from_foreign(value, dtype)
+    natural = _numbers(value)
+    kind = natural.dtype.kind
+    if kind in "US":
+        return _from_text(value, dtype)
+    if natural.ndim and natural.size and kind in "iufcO":
+        first = _first_leaf(value)
+        if isinstance(first, (bool, np.bool_)) or (kind == "c" and dtype is None and not np.iscomplexobj(first)):
+            raise ValueError(f"Can't convert Python sequence with mixed types to Tensor: {short(value)}")
+    if kind == "O":
+        if dtype is None or not (dtype.is_floating or dtype.is_complex or dtype is dtypes.uint64):
+            raise ValueError(f"Can't convert Python sequence with out-of-range integer to Tensor: {short(value)}")
+        numbers = natural.reshape(-1).tolist()
+        whole = all(isinstance(number, (int, np.integer)) for number in numbers)
+        kind = (
+            "i"
+            if whole
+            else "c"
+            if any(isinstance(number, (complex, np.complexfloating)) for number in numbers)
+            else "f"
+        )
+    if dtype is None:
+        return _of_natural_dtype(value, natural)
+    if not natural.size or _fits(kind, dtype):
+        return _checked_cast(value, natural, dtype)
+    raise TypeError(f"Cannot convert {short(value)} to EagerTensor of dtype {dtype.name}")
+
+
+# ---- Python numbers ------------------------------------------------------------------------------------
+
+
+def _numbers(value: Any) -> np.ndarray:
+    """Nested numbers as NumPy has them; objects, the Python numbers, if int64 does not hold all of the integers."""
+    try:
+        natural = np.array(value)
+    except (ValueError, TypeError):
+        raise ValueError(
+            f"Can't convert non-rectangular Python sequence to Tensor: the nested lists of {short(value)} have different lengths."
+        ) from None
+    kind = natural.dtype.kind
+    if kind in "biUSV" or (kind == "f" and not natural.ndim) or not natural.size:
+        return natural
+    if kind == "c" or (kind == "f" and not (natural.dtype == np.float64 and (np.abs(natural) >= 2.0**63).any())):
+        return natural
+    numbers = np.array(value, object)
+    beyond = False
+    for number in numbers.reshape(-1):
+        if isinstance(number, (int, np.integer)):
+            beyond = beyond or int(number) not in _INT64
+        elif not isinstance(number, (float, complex, np.number, np.bool_)):
+            raise _unsupported(value)
+    return numbers if beyond else natural
+
+
+def _of_natural_dtype(value: Any, natural: np.ndarray) -> np.ndarray:
+    """The numbers in the dtype that TensorFlow gives them."""
+    kind = natural.dtype.kind
+    wanted: Any = natural.dtype
+    if not natural.size and isinstance(value, (list, tuple)):
+        wanted = np.float32
+    elif kind == "f":
+        first = getattr(_first_leaf(value), "dtype", None)
+        wanted = first if first in (np.float64, np.float16) else np.float32
+    elif kind in "iu":
+        wanted = np.int32
+        if natural.size and (natural.min() < -(2**31) or natural.max() >= 2**31):
+            wanted = np.int64
+    elif kind == "c":
+        wanted = np.complex128
+    elif natural.dtype not in dtypes.OF_NUMPY:
+        raise _unsupported(value)
+    token = errors_set(OVERFLOW_RAISES)
+    try:
+        return np.array(natural, wanted, order="C")
+    except FloatingPointError:
+        raise ValueError(
+            f"Can't convert Python sequence with a value out of range for {np.dtype(wanted)} to Tensor: {short(value)}. "
+            "Give a dtype that holds it."
+        ) from None
+    finally:
+        errors_reset(token)
+
+
+def _first_leaf(value: Any) -> Any:
+    while isinstance(value, (list, tuple)) and value:
+        value = value[0]
+    return value
+
+
+def _fits(kind: str, dtype: DType) -> bool:
+    if kind == "b":
+        return True
+    if kind in "iu":
+        return not dtype.is_bool
+    if kind in "fV":
+        return dtype.is_floating or dtype.is_complex
+    return dtype.is_complex
+
+
+def _checked_cast(value: Any, natural: np.ndarray, dtype: DType) -> np.ndarray:
+    if dtype.is_integer and natural.size:
+        low, high = int(natural.min()), int(natural.max())
+        if low < dtype.min or high > dtype.max:
+            raise TypeError(
+                f"Cannot convert {short(value)} to EagerTensor of dtype {dtype.name}: it holds {dtype.min} to {dtype.max}."
+            )
+    token = errors_set(QUIET)
+    try:
+        return np.array(natural, dtype.numpy, order="C")
+    finally:
+        errors_reset(token)
+
+
+# ---- arrays, texts and foreign objects -----------------------------------------------------------------
+
+
+def _from_numpy(value: Any, dtype: DType | None) -> np.ndarray:
+    array = np.asarray(value)
+    kind = array.dtype.kind
+    if kind in "SUO":
+        return _from_text(array.tolist(), dtype)
+    found = dtypes.OF_NUMPY.get(array.dtype) or dtypes.OF_NUMPY.get(array.dtype.newbyteorder("="))
+    if found is None or dtype is dtypes.string:
+        raise ValueError(f"Failed to convert a NumPy array to a Tensor (Unsupported numpy type {array.dtype}).")
+    wanted = (dtype or found).numpy
+    if kind == "c" and wanted.kind not in "cb":
+        array = array.real
+    token = errors_set(QUIET)
+    try:
+        return np.array(array, wanted, order="C")
+    finally:
+        errors_reset(token)
+
+
+def _from_text(value: Any, dtype: DType | None) -> np.ndarray:
+    if (dtype is not None and dtype is not dtypes.string) or isinstance(value, (bool, int, float, complex)):
+        raise TypeError(f"Cannot convert {short(value)} to EagerTensor of dtype {(dtype or dtypes.string).name}")
+    array = np.array(value, object)
+    flat = [item.encode() if isinstance(item, str) else item for item in array.reshape(-1)]
+    for item in flat:
+        if not isinstance(item, bytes):
+            raise ValueError(f"Can't convert Python sequence with mixed types to Tensor: {short(value)}")
+    out = np.empty(len(flat), object)
+    out[:] = flat
+    return out.reshape(array.shape)
+
+
+def _from_foreign(value: Any, dtype: DType | None) -> np.ndarray:
+    if isinstance(value, range):
+        return array_of(list(value), dtype)
+    if hasattr(value, "__array__") or hasattr(value, "__array_interface__"):
+        return _from_numpy(np.asarray(value), dtype)
+    if hasattr(value, "__dlpack__"):
+        return _from_numpy(np.from_dlpack(value), dtype)
+    if hasattr(value, "__float__"):
+        return array_of(float(value), dtype)
+    raise _unsupported(value)
+
+
+def _unsupported(value: Any) -> ValueError:
+    return ValueError(
+        f"Attempt to convert a value ({short(value)}) with an unsupported type ({type(value)}) to a Tensor."
+    )
+
+
+def short(value: Any) -> str:
+    """The repr of a value for an error message."""
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."
