@@ -188,3 +188,12 @@ def test_a_dropped_variable_is_freed():
     del v, y, tape
     gc.collect()
     assert held() is None
+
+
+@pytest.mark.parametrize(("value", "delta"), [(True, True), ("a", "b"), ([True, False], [True, True])])
+def test_what_has_no_sums_is_not_added_to(value, delta):
+    v = tf.Variable(value)
+    for call in (v.assign_add, v.assign_sub):
+        with pytest.raises(tf.errors.InvalidArgumentError, match="has no sums"):
+            call(delta)
+    np.testing.assert_array_equal(v.numpy(), tf.constant(value).numpy())

@@ -11,6 +11,8 @@ import numpy as np
 from fastgrad import dtypes
 from fastgrad import tensor as tensors
 from fastgrad.dtypes import DType
+from fastgrad.errors import InvalidArgumentError
+from fastgrad.floating_errors import QUIET, errors_reset, errors_set
 from fastgrad.operator_types import Operators
 from fastgrad.recording import recorders
 from fastgrad.scopes import current_name_scope
@@ -71,7 +73,9 @@ class Variable(Operators):
                 f"In this `tf.Variable` creation, the initial value's shape ({value.shape}) is not compatible "
                 f"with the explicitly supplied `shape` argument ({shape})."
             )
-        self._array = np.array(value._array, order="C")
+        # What was converted just now has memory of its own: a large table is not copied twice.
+        own = isinstance(initial_value, np.ndarray) and value._array.base is None
+        self._array = value._array if own else np.array(value._array, order="C")
         self._serial = next(_serials)  # the order of creation
         self._name = current_name_scope() + (name or "Variable")
         self._trainable = True if trainable is None else bool(trainable)
@@ -82,7 +86,11 @@ class Variable(Operators):
     # ---- reading ---------------------------------------------------------------------------
 
     def _read(self) -> Tensor:
-        """The value now, as a tensor that shares the memory until the next write; recorders hear of it."""
+        """The value now, as a tensor that shares the memory until the next write; recorders hear of it.
+
+        For operands only: all reads until the next write give the same tensor, by which tapes know the variable. A user
+        gets a tensor from ``value``, which is none of those reads: it may be watched, or held for a constant.
+        """
         snapshot = self._snapshot() if self._snapshot is not None else None
         if snapshot is None:
             snapshot = Tensor(self._array)
@@ -101,8 +109,12 @@ class Variable(Operators):
         views.append(weakref.ref(tensor))
 
     def value(self) -> Tensor:
-        """The value now, as a tensor that later assigns do not change."""
-        return self._read()
+        """The value now, as a tensor of its own that later assigns do not change."""
+        tensor = Tensor(self._array)
+        self._share(tensor)
+        for recorder in recorders.active:
+            recorder.on_read(self, tensor)
+        return tensor
 
     read_value = value
 
@@ -149,8 +161,6 @@ class Variable(Operators):
         return self._update(np.subtract, "assign_sub", delta, read_value)
 
     def _update(self, ufunc: Any, what: str, delta: Any, read_value: bool) -> Any:
-        from fastgrad.errors import InvalidArgumentError
-
         array = self._checked(what, delta)
         if array.shape != self._array.shape:
             raise InvalidArgumentError(
@@ -158,11 +168,16 @@ class Variable(Operators):
                 f"{list(array.shape)}, shapes must be equal."
             )
         buffer = self._writable(array)
-        with np.errstate(all="ignore"):
+        token = errors_set(QUIET)
+        try:
             ufunc(buffer, array, out=buffer)
+        finally:
+            errors_reset(token)
         return self if read_value else None
 
     def _checked(self, what: str, value: Any) -> np.ndarray:
+        if what != "assign" and self._array.dtype.kind in "bO":
+            raise InvalidArgumentError(f"{what}: variable '{self.name}' of dtype {self.dtype.name} has no sums.")
         return convert_to_tensor(value, dtypes.OF_NUMPY[self._array.dtype])._array
 
     def _writable(self, reads: np.ndarray | None = None) -> np.ndarray:
@@ -297,4 +312,4 @@ def _in_place(operator: str, method: str) -> RuntimeError:
     )
 
 
-tensors.converters.append((Variable, Variable._read))
+tensors.converters.append((Variable, Variable.value))

@@ -147,3 +147,47 @@ def test_recompute_grad_keeps_no_intermediate_and_runs_twice():
     assert held[0]() is None
     assert float(tape.gradient(y, x)) == 24.0
     assert len(held) == 2
+
+
+def test_arguments_arrive_as_they_are():
+    seen = []
+
+    @tf.custom_gradient
+    def f(x, times, *, offset):
+        seen.append((type(x), type(times), type(offset)))
+
+        def grad(upstream):
+            return upstream * float(times), None
+
+        return x * times + offset, grad
+
+    v = tf.Variable(2.0)
+    with tf.GradientTape() as tape:
+        y = f(v, 3, offset=1.0)
+    assert float(tape.gradient(y, v)) == 3.0
+    assert seen == [(tf.Variable, int, float)]
+
+
+def test_gradients_that_are_python_numbers_take_the_dtype_of_the_argument():
+    @tf.custom_gradient
+    def f(x):
+        return x * 2.0, lambda upstream: 7.0
+
+    x = tf.Variable(1.0, dtype=tf.float64)
+    with tf.GradientTape() as tape:
+        y = f(x) + x
+    g = tape.gradient(y, x)
+    assert g.dtype == tf.float64
+    assert float(g) == 8.0
+
+
+def test_a_variable_both_passed_and_read_counts_as_passed():
+    v = tf.Variable(2.0)
+
+    @tf.custom_gradient
+    def f(x):
+        return x * v, lambda upstream: upstream * 5.0
+
+    with tf.GradientTape() as tape:
+        y = f(v)
+    assert float(tape.gradient(y, v)) == 5.0

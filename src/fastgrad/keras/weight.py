@@ -101,7 +101,7 @@ class Weight(Variable):
     @property
     def value(self) -> Tensor:  # type: ignore[override]  # a property in Keras, a method in TensorFlow
         """The value now, as a tensor that later assigns do not change."""
-        return self._read()
+        return super().value()
 
     @property
     def trainable(self) -> bool:

@@ -59,7 +59,7 @@ def custom_gradient(f: Callable[..., Any] | None = None) -> Any:
     """Gives a function a gradient of the user's own.
 
     Args:
-        f: called with tensors, returns ``(result, grad_fn)``. ``result`` is a tensor or nested structure; ``grad_fn`` takes
+        f: called with the arguments as they are, returns ``(result, grad_fn)``. ``result`` is a tensor or nested structure; ``grad_fn`` takes
             one cotangent for each tensor of the result and returns one for each positional argument (None allowed).
             If ``f`` reads trainable variables, ``grad_fn`` must take ``variables=`` too and return
             ``(argument gradients, variable gradients)``.
@@ -76,24 +76,24 @@ def custom_gradient(f: Callable[..., Any] | None = None) -> Any:
 
     @functools.wraps(f)
     def decorated(*args: Any, **kwargs: Any) -> Any:
-        arguments = nest.map_structure(convert_to_tensor, list(args))
-        flat_arguments = nest.flatten(arguments)
+        given = nest.flatten(list(args))
+        flat_arguments = [convert_to_tensor(x) for x in given]
         with _ReadVariables() as reads:
-            result, grad_fn = f(*arguments, **kwargs)
-        passed = {id(x) for x in flat_arguments}
-        read = [(variable, tensor) for variable, tensor in reads.found.values() if id(tensor) not in passed]
+            result, grad_fn = f(*args, **kwargs)
+        passed = {id(x) for x in (*given, *nest.flatten(kwargs))}
+        read = [(variable, tensor) for variable, tensor in reads.found.values() if id(variable) not in passed]
         if read and not _accepts_variables(grad_fn):
             names = ", ".join(variable.name for variable, _ in read)
             raise TypeError(
                 f"@tf.custom_gradient: {getattr(f, '__name__', f)} uses the variables {names}, so its grad_fn must accept keyword "
                 "argument 'variables' and return (argument gradients, variable gradients)."
             )
-        return _recorded(f, result, grad_fn, arguments, flat_arguments, read)
+        return _recorded(f, result, grad_fn, flat_arguments, read)
 
     return decorated
 
 
-def _recorded(f: Any, result: Any, grad_fn: Any, arguments: Any, flat_arguments: list[Any], read: list[Any]) -> Any:
+def _recorded(f: Any, result: Any, grad_fn: Any, flat_arguments: list[Any], read: list[Any]) -> Any:
     variables = [variable for variable, _ in read]
 
     def rule(needs: Any, g: Any, y: Any, *inputs: Tensor) -> list[Any]:
@@ -115,7 +115,8 @@ def _recorded(f: Any, result: Any, grad_fn: Any, arguments: Any, flat_arguments:
                 f"but returned {len(flat)} instead."
             )
         return [
-            c if c is None or isinstance(c, IndexedSlices) else convert_to_tensor(c) for c in [*flat, *for_variables]
+            c if c is None or isinstance(c, IndexedSlices) else convert_to_tensor(c, dtype_hint=x.dtype)
+            for c, x in zip([*flat, *for_variables], inputs, strict=True)
         ]
 
     # Fresh tensors: what f computed on its way stays on the tapes (for gradients of the gradient), but the results'
@@ -147,9 +148,8 @@ def recompute_grad(f: Callable[..., Any]) -> Callable[..., Any]:
         inputs = tuple(convert_to_tensor(leaves[i]) for i in places)
         with recording.paused(), _ReadVariables() as reads:
             result = f(*args, **kwargs)
-        read = list(reads.found.values())
-        for variable, _ in read:
-            variable.value()  # told to the tapes, which were not listening
+        # Once more, for the tapes, which were not listening.
+        read = [(variable, Variable.value(variable)) for variable, _ in reads.found.values()]
         outputs = tuple(_stop_gradient(convert_to_tensor(y)) for y in nest.flatten(result))
 
         def rule(needs: Any, g: Any, y: Any, *again: Tensor) -> list[Any]:

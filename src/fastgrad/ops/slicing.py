@@ -13,7 +13,7 @@ from fastgrad.errors import InvalidArgumentError
 from fastgrad.operation import Form, Operation, operation
 from fastgrad.ops.arguments import integers, tensor_of
 from fastgrad.recording import recorders
-from fastgrad.tensor import Tensor, convert_to_tensor
+from fastgrad.tensor import Tensor
 from fastgrad.variable import Variable
 
 Key = tuple[Any, ...]
@@ -293,7 +293,7 @@ class VariableSlice(Tensor):
 
     def _update(self, ufunc: Any, what: str, value: Any) -> Variable:
         variable = self._variable
-        array = convert_to_tensor(value, variable.dtype)._array
+        array = variable._checked(what, value)
         shape = self._array.shape
         try:
             array = np.broadcast_to(array, shape)
