@@ -361,3 +361,86 @@ def test_an_exception_inside_the_block_ends_the_recording():
     with pytest.raises(KeyError), tf.GradientTape():
         raise KeyError
     assert recorders.active == ()
+
+
+@pytest.mark.parametrize("read", [tf.Variable.value, tf.Variable.read_value, tf.convert_to_tensor])
+def test_a_value_read_by_hand_is_not_the_variable(read):
+    """It is a constant if it was read outside of the tape, and a path of its own inside."""
+    v = tf.Variable(3.0)
+    before = read(v)
+    with tf.GradientTape(persistent=True) as tape:
+        inside = read(v)
+        y, z = before * v, inside * v
+        with tape.stop_recording():
+            hidden = read(v)
+        w = hidden * v
+    assert float(tape.gradient(y, v)) == 3.0
+    assert tape.gradient(y, before) is None
+    assert float(tape.gradient(z, v)) == 6.0
+    assert float(tape.gradient(z, inside)) == 3.0
+    assert float(tape.gradient(w, v)) == 3.0
+
+
+def test_watching_a_value_read_by_hand_does_not_watch_the_variable():
+    v = tf.Variable(3.0, trainable=False)
+    x = v.value()
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = x * v
+    assert float(tape.gradient(y, x)) == 3.0
+
+
+def test_watching_a_converted_number_does_not_watch_equal_numbers():
+    c = tf.convert_to_tensor(2.0, dtype_hint=tf.float32)
+    with tf.GradientTape() as tape:
+        tape.watch(c)
+        y = c * 3.0 + tf.constant(1.0) * 2.0
+    assert float(tape.gradient(y, c)) == 3.0
+
+
+def test_a_tape_that_was_used_up_begins_anew():
+    x, v = tf.constant(2.0), tf.Variable(5.0)
+    tape = tf.GradientTape()
+    with tape:
+        tape.watch(x)
+        y = x * x * v
+    assert float(tape.gradient(y, x)) == 20.0
+    with tape:
+        z = x * x * v
+        tape.watch(x)
+        w = z * x
+    assert float(tape.gradient(w, x)) == 20.0
+
+
+def test_an_error_leaves_the_tape_as_it_was():
+    @tf.custom_gradient
+    def moody(x):
+        def grad(upstream):
+            if mood == "bad":
+                raise KeyError(mood)
+            return upstream * 2.0
+
+        return x * 1.0, grad
+
+    x = tf.constant([1.0, 2.0])
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = moody(x)
+    mood = "bad"
+    calls = [
+        (TypeError, lambda: tape.gradient(None, x)),
+        (TypeError, lambda: tape.gradient(y, "x")),
+        (ValueError, lambda: tape.gradient(y, x, output_gradients=[y, y])),
+        (ValueError, lambda: tape.gradient(y, x, unconnected_gradients="never")),
+        (tf.errors.InvalidArgumentError, lambda: tape.gradient(y, x, output_gradients=tf.ones(3))),
+        (KeyError, lambda: tape.gradient(y, x)),
+        (KeyError, lambda: tape.jacobian(y, x)),
+        (ValueError, lambda: tape.batch_jacobian(y, x)),
+    ]
+    for error, call in calls:
+        with pytest.raises(error):
+            call()
+    mood = "good"
+    assert tape.gradient(y, x).numpy().tolist() == [2.0, 2.0]
+    with pytest.raises(RuntimeError, match="non-persistent"):
+        tape.gradient(y, x)

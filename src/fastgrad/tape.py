@@ -92,6 +92,9 @@ class GradientTape:
     def __enter__(self) -> GradientTape:
         if self._recording:
             raise ValueError("Tape is already recording.")
+        if self._spent:
+            self._spent = False
+            self._clear()
         recording.start(self)
         self._recording = self._entered = True
         return self
@@ -197,10 +200,9 @@ class GradientTape:
             raise ValueError(
                 f"Unknown value for unconnected_gradients: {unconnected_gradients!r}; use 'none' or 'zero'."
             )
+        self._check_unspent("gradient")
         flat_sources = [self._source(item) for item in nest.flatten(sources)]
-        flat_targets = nest.flatten(target)
-        self._use("gradient")
-        targets = [self._target(item) for item in flat_targets]
+        targets = [self._target(item) for item in nest.flatten(target)]
         if output_gradients is None:
             weights = [None] * len(targets)
         else:
@@ -209,18 +211,14 @@ class GradientTape:
                 raise ValueError(
                     f"GradientTape.gradient: {len(weights)} output_gradients for {len(targets)} targets; give one for each."
                 )
-        entries = self._entries
-        if not self._persistent:
-            self._entries = []
-        gradients = self._backward(entries, targets, flat_sources, weights)
-        if not self._persistent:
-            entries = []
-            self._clear_history()
+        self._stop_unless_persistent()
+        gradients = self._backward(self._entries, targets, flat_sources, weights)
+        self._spend()
         if unconnected_gradients == UnconnectedGradients.ZERO:
             gradients = [_zeros_like(s) if g is None else g for g, s in zip(gradients, flat_sources, strict=True)]
         return nest.pack_sequence_as(sources, gradients) if nest.is_nested(sources) else gradients[0]
 
-    def _use(self, what: str) -> None:
+    def _check_unspent(self, what: str) -> None:
         if not self._entered:
             raise RuntimeError(
                 f"GradientTape.{what}: the tape has recorded nothing: compute the target inside `with tape:`."
@@ -230,15 +228,18 @@ class GradientTape:
                 f"A non-persistent GradientTape can only be used to compute one set of gradients (or jacobians); this is a second "
                 f"{what}(). Pass persistent=True: tf.GradientTape(persistent=True)."
             )
-        if not self._persistent:
-            if self._recording:
-                self._pause()
-            self._spent = True
 
-    def _clear_history(self) -> None:
-        watched = self._watched_variables
-        self._clear()
-        self._watched_variables = watched
+    def _stop_unless_persistent(self) -> None:
+        if self._recording and not self._persistent:
+            self._pause()
+
+    def _spend(self) -> None:
+        """Drops the history of a tape that is not persistent. Last of all: an error leaves the tape as it was."""
+        if not self._persistent:
+            self._spent = True
+            watched = self._watched_variables
+            self._clear()
+            self._watched_variables = watched
 
     def _target(self, item: Any) -> Tensor:
         if isinstance(item, Variable):
@@ -304,7 +305,9 @@ class GradientTape:
                 zeros = type(rule) is not Joint or rule.zeros
                 g = tuple([_dense(g, y, zeros) for g, y in zip(found, outputs, strict=True)])
                 result = outputs
-            for x, cotangent in zip(inputs, _cotangents(operation, reached, g, result, inputs, attributes), strict=True):
+            for x, cotangent in zip(
+                inputs, _cotangents(operation, reached, g, result, inputs, attributes), strict=True
+            ):
                 if cotangent is not None:
                     key = id(x)
                     if key in reached:
@@ -349,9 +352,10 @@ class GradientTape:
             raise ValueError(
                 f"Unknown value for unconnected_gradients: {unconnected_gradients!r}; use 'none' or 'zero'."
             )
-        self._use("jacobian")
+        self._check_unspent("jacobian")
         target = self._target(target)
         flat_sources = [self._source(item) for item in nest.flatten(sources)]
+        self._stop_unless_persistent()
         entries = list(self._entries)
         rows = []
         for position in range(target._array.size):
@@ -368,8 +372,7 @@ class GradientTape:
             else:
                 filled = [_zeros_like(source) if part is None else part for part in parts]
                 results.append(TABLE["reshape"](TABLE["stack"](*filled, axis=0), shape=shape))
-        if not self._persistent:
-            self._clear_history()
+        self._spend()
         return nest.pack_sequence_as(sources, results) if nest.is_nested(sources) else results[0]
 
     def batch_jacobian(
@@ -395,6 +398,7 @@ class GradientTape:
             ValueError: the first dimensions differ.
             RuntimeError: as in ``gradient``.
         """
+        self._check_unspent("batch_jacobian")
         target = self._target(target)
         source = self._source(source)
         if target.ndim < 2 or not source.ndim or target.shape[0] != source.shape[0]:
@@ -402,7 +406,7 @@ class GradientTape:
                 f"Need first dimension of target shape ({target.shape}) and source shape ({source.shape}) to match, and a "
                 "target of rank 2 or more."
             )
-        self._use("batch_jacobian")
+        self._stop_unless_persistent()
         entries = list(self._entries)
         batch, inner = target.shape[0], tuple(target.shape[1:])
         columns = []
@@ -411,8 +415,7 @@ class GradientTape:
             unit[:, position] = 1
             weight = Tensor(unit.reshape(target._array.shape))
             columns.append(_maybe_dense(self._backward(entries, [target], [source], [weight])[0]))
-        if not self._persistent:
-            self._clear_history()
+        self._spend()
         shape = (batch, *inner, *source.shape[1:])
         if not columns or all(column is None for column in columns):
             return Tensor(np.zeros(shape, source._array.dtype))
