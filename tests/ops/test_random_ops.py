@@ -234,3 +234,21 @@ def test_global_generator():
     mine = tf.random.Generator.from_seed(1)
     tf.random.set_global_generator(mine)
     assert tf.random.get_global_generator() is mine
+
+
+def test_gradients_flow_to_the_bounds_of_uniform_numbers():
+    low, high = tf.constant(1.0), tf.constant(4.0)
+    with tf.GradientTape() as tape:
+        tape.watch([low, high])
+        x = tf.random.uniform([50], low, high)
+    for_low, for_high = tape.gradient(x, [low, high])
+    share = (x.numpy() - 1) / 3
+    assert float(for_high) == pytest.approx(share.sum(), rel=1e-5)
+    assert float(for_low) == pytest.approx((1 - share).sum(), rel=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [tf.bfloat16, tf.float16, tf.float32])
+def test_uniform_numbers_stay_below_their_bound(dtype):
+    x = tf.random.uniform([20_000], 2.0, 3.0, dtype).numpy().astype(np.float64)
+    assert x.min() >= 2
+    assert x.max() < 3

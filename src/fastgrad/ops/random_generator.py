@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from fastgrad import dtypes
+from fastgrad.array_conversion import array_of
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.operation import FLOATING, TABLE
 from fastgrad.ops import random_draws as draws
-from fastgrad.tensor import Tensor, array_of, convert_to_tensor
+from fastgrad.tensor import Tensor, convert_to_tensor
 from fastgrad.variable import Variable
 
 _WORD = 2**64
@@ -251,10 +252,14 @@ def uniform_from(drawn: Any, what: str, shape: Any, minval: Any, maxval: Any, dt
         x = draws.uniform(shape=sizes, dtype=wanted.name, key=key, counter=counter)
         if not low._array.any() and (high._array == 1).all():
             return x
-        # The product may round up to maxval itself, which the range leaves out.
         y = x * (high - low) + low
-        below = np.nextafter(high._array, low._array) if wanted.size > 2 else high._array
-        return Tensor(np.where(y._array >= high._array, np.where(high._array > low._array, below, y._array), y._array))
+        outside = (y._array >= high._array) & (high._array > low._array)
+        if outside.any():
+            # The product may round up to maxval itself, which the range leaves out.
+            with np.errstate(all="ignore"):
+                below = np.asarray(np.nextafter(high._array, low._array))
+            y = TABLE["where"](Tensor(outside), Tensor(below), y)
+        return y
     if maxval is None and minval is not None:
         raise ValueError(f"{what}: Must specify maxval for integer dtype {wanted!r}")
     if minval is None:
