@@ -22,9 +22,9 @@ errors_set: Callable[[Any], Any]
 errors_reset: Callable[[Any], Any]
 
 
-def _state(**what: str) -> tuple[Any, Any]:
+def _state(**what: Any) -> tuple[Any, Any]:
     """The context variable that NumPy 2 keeps its error handling in, and its value for some handling."""
-    with np.errstate(**what):  # type: ignore[call-overload]  # mypy sees no literals
+    with np.errstate(**what):
         context = contextvars.copy_context()
     for variable in context:
         if variable.name == "numpy.ufunc.extobj":
