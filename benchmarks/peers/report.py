@@ -90,7 +90,7 @@ def as_json(done: dict[str, Results], settings: Settings, load: float, interrupt
                     "mode": PEERS[peer].about,
                     "problem": result.problem,
                     "output": result.output,
-                    **{key: value for key, value in result.facts.items() if key not in ("file", "warm_steps")},
+                    **result.facts,
                     "steps_a_slice": result.steps,
                     "microseconds_a_step": list(result.microseconds.values()),
                     "peak_megabytes": result.peak_megabytes,

@@ -109,27 +109,26 @@ class Training:
         losses = [float(self.step(*next(self.batches)))]
         first_step_seconds = time.perf_counter() - began
         losses += [float(self.step(*next(self.batches))) for _ in range(LOSSES - 1)]
-        steps, seconds = self.run(CALIBRATION_SECONDS / 4), self.run(CALIBRATION_SECONDS)
+        self.run(CALIBRATION_SECONDS / 4)
+        steps, seconds = self.run(CALIBRATION_SECONDS)
         return {
             "version": self.library.__version__,
-            "file": str(Path(self.library.__file__ or "").parent),
             "python": sys.version.split()[0],
             "losses": losses,
             "import_seconds": self.import_seconds,
             "first_step_seconds": first_step_seconds,
-            "steps_per_second": seconds["steps"] / seconds["seconds"],
-            "warm_steps": steps["steps"],
+            "steps_per_second": steps / seconds,
         }
 
-    def run(self, seconds: float, least: int = 3) -> dict[str, Any]:
-        """Runs steps until `seconds` are over, `least` of them in any case."""
+    def run(self, seconds: float, least: int = 3) -> tuple[int, float]:
+        """Runs steps until `seconds` are over, `least` of them in any case; returns how many, and how long it took."""
         began = time.perf_counter()
         for done in itertools.count(1):
             loss = self.step(*next(self.batches))
             if done >= least and time.perf_counter() - began >= seconds:
                 break
         float(loss)
-        return {"steps": done, "seconds": time.perf_counter() - began}
+        return done, time.perf_counter() - began
 
     def slice(self, warm_seconds: float, steps: int) -> dict[str, Any]:
         """Warms up, then times `steps` steps until the last one's loss is known."""
