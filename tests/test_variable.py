@@ -197,3 +197,32 @@ def test_what_has_no_sums_is_not_added_to(value, delta):
         with pytest.raises(tf.errors.InvalidArgumentError, match="has no sums"):
             call(delta)
     np.testing.assert_array_equal(v.numpy(), tf.constant(value).numpy())
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda v: tf.concat([v], 0),
+        lambda v: tf.concat(v, 0),
+        tf.stack,
+        lambda v: tf.ensure_shape(v, [None]),
+        lambda v: tf.cast(v, tf.float32),
+        tf.transpose,
+        tf.math.conj,
+        tf.math.real,
+        lambda v: tf.add_n([v]),
+        lambda v: tf.nn.dropout(v, 0.0),
+        lambda v: tf.clip_by_norm(v, 100.0),
+        lambda v: tf.reshape(v, v.shape),
+        tf.identity,
+        tf.constant,
+    ],
+)
+def test_functions_that_change_nothing_give_a_tensor_of_its_own(function):
+    v = tf.Variable([3.0, 4.0])
+    before = function(v)
+    with tf.GradientTape() as tape:
+        y = before * v
+    np.testing.assert_array_equal(tape.gradient(y, v), [3.0, 4.0])
+    v.assign([7.0, 7.0])
+    np.testing.assert_array_equal(before, [3.0, 4.0])

@@ -18,7 +18,10 @@ from fastgrad.variable import Variable
 
 
 def tensor_of(value: Any) -> Tensor:
-    """``value`` as a tensor: ``tf.convert_to_tensor`` with a short way for tensors and variables."""
+    """``value`` as an operand: ``tf.convert_to_tensor`` with a short way for tensors and variables.
+
+    A function that may return it as it is takes ``convert_to_tensor`` (see ``Variable._read``).
+    """
     if type(value) is Tensor:
         return value
     if isinstance(value, Variable):

@@ -12,11 +12,10 @@ import numpy as np
 
 from fastgrad import dtypes
 from fastgrad.operation import COMPLEX, FLOATING, NUMERIC, Binary, Form, Unary, convert_pair, elementwise
-from fastgrad.ops.arguments import tensor_of
 from fastgrad.ops.arithmetic import negative, zeros_as
 from fastgrad.ops.casting import cast
 from fastgrad.ops.division import realdiv
-from fastgrad.tensor import Tensor
+from fastgrad.tensor import Tensor, convert_to_tensor
 
 _PARTS: frozenset[np.dtype] = frozenset([np.dtype(np.float32), np.dtype(np.float64)])
 _COMPLEX_OF = {np.dtype(np.float32): np.complex64, np.dtype(np.float64): np.complex128}
@@ -99,7 +98,7 @@ def complex(real: Any, imag: Any, name: str | None = None) -> Tensor:
 
 
 def _numeric(name: str, value: Any) -> Tensor:
-    x = tensor_of(value)
+    x = convert_to_tensor(value)
     if x._array.dtype not in NUMERIC:
         raise TypeError(f"{name}: expected a numeric tensor, got dtype {x.dtype!r}.")
     return x

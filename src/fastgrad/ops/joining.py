@@ -55,11 +55,11 @@ def concat(values: Any, axis: Any, name: str | None = "concat") -> Tensor:
         InvalidArgumentError: no tensors, scalars, different ranks, sizes or dtypes, or no such axis.
     """
     if not isinstance(values, (list, tuple)):
-        return tensor_of(values)
+        return convert_to_tensor(values)
     if not values:
         raise InvalidArgumentError("concat: got an empty list of tensors, wants at least one.")
     if len(values) == 1:
-        return tensor_of(values[0])
+        return convert_to_tensor(values[0])
     xs = tensors_of(values, "concat")
     shape = xs[0]._array.shape
     rank = len(shape)
@@ -122,7 +122,7 @@ def stack(values: Any, axis: Any = 0, name: str | None = "stack") -> Tensor:
         InvalidArgumentError: shapes or dtypes differ.
     """
     if not isinstance(values, (list, tuple)):
-        x = tensor_of(values)
+        x = convert_to_tensor(values)
         if not x._array.ndim or axis == 0:
             return x
         values = unstack(x)

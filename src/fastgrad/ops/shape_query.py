@@ -11,7 +11,7 @@ from fastgrad.errors import InvalidArgumentError
 from fastgrad.operation import refuse_dtype
 from fastgrad.ops.arguments import integers, tensor_of
 from fastgrad.shape import TensorShape
-from fastgrad.tensor import Tensor, as_tensor_or_none
+from fastgrad.tensor import Tensor, as_tensor_or_none, convert_to_tensor
 
 _SHAPE_TYPES = frozenset([dtypes.int32.numpy, dtypes.int64.numpy])
 
@@ -80,7 +80,7 @@ def ensure_shape(x: Any, shape: Any, name: str | None = None) -> Tensor:
     Raises:
         InvalidArgumentError: it has another shape.
     """
-    found = tensor_of(x)
+    found = convert_to_tensor(x)
     wanted = TensorShape(shape)
     if not found.shape.is_compatible_with(wanted):
         raise InvalidArgumentError(

@@ -216,7 +216,7 @@ def transpose(a: Any, perm: Any = None, conjugate: bool = False, name: str | Non
         order = tuple([axis % rank for axis in order])
         if len(set(order)) != rank:
             raise InvalidArgumentError(f"transpose: perm must name each of {rank} axes once, got {list(order)}.")
-    y = _transpose(x, perm=order) if rank > 1 else x
+    y = _transpose(x, perm=order)
     return TABLE["conj"](y) if conjugate and y._array.dtype.kind == "c" else y
 
 
