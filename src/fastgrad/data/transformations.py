@@ -34,6 +34,15 @@ def call(function: Callable[..., Any], element: Any) -> Any:
     return unrecorded(function, *element) if isinstance(element, tuple) else unrecorded(function, element)
 
 
+def checked_function(function: Any, what: str) -> Callable[..., Any]:
+    """``function``; ValueError if it cannot be called."""
+    if not callable(function):
+        raise ValueError(
+            f"{what}: Argument `func` must be a callable. Received func={function!r} (of type {type(function)})"
+        )
+    return function
+
+
 class Mapped(Stage):
     """``function`` of each element."""
 
@@ -41,7 +50,7 @@ class Mapped(Stage):
 
     def __init__(self, source: Node, function: Callable[..., Any]) -> None:
         super().__init__(source)
-        self._function = function
+        self._function = checked_function(function, "Dataset.map")
 
     def elements(self) -> Iterator[Any]:
         function = self._function
@@ -71,7 +80,7 @@ class Filtered(Stage):
 
     def __init__(self, source: Node, predicate: Callable[..., Any]) -> None:
         super().__init__(source)
-        self._predicate = predicate
+        self._predicate = checked_function(predicate, "Dataset.filter")
 
     def elements(self) -> Iterator[Any]:
         for element in self.source.elements():
@@ -111,7 +120,7 @@ class FlatMapped(Stage):
 
     def __init__(self, source: Node, function: Callable[..., Any]) -> None:
         super().__init__(source)
-        self._function = function
+        self._function = checked_function(function, "Dataset.flat_map")
 
     def _inner(self, element: Any) -> Node:
         dataset = call(self._function, element)

@@ -358,7 +358,7 @@ def where(condition: Any, x: Any = None, y: Any = None, name: str | None = None)
 
     Raises:
         ValueError: only one of ``x`` and ``y`` is given.
-        TypeError: a Python condition that is no bool, or a Python ``y`` that is no value of ``x``'s dtype.
+        TypeError: a Python condition that is no bool, or a Python value that is no value of the other's dtype.
         InvalidArgumentError: tensors of different dtypes, shapes that do not broadcast, a scalar condition alone.
     """
     if x is None and y is None:
@@ -378,7 +378,7 @@ def where(condition: Any, x: Any = None, y: Any = None, name: str | None = None)
         )
     a, b = as_tensor_or_none(x), as_tensor_or_none(y)
     if a is None:
-        a = convert_to_tensor(x) if b is None else convert_beside(x, b._array.dtype)
+        a = convert_to_tensor(x, None if b is None else b.dtype)
     if b is None:
         b = convert_to_tensor(y, a.dtype)
     if a._array.dtype != b._array.dtype:

@@ -221,10 +221,12 @@ def checked_dropout(x: Tensor, rate: Any) -> float:
     """The rate of ``dropout`` as a number; its errors."""
     share = float(rate)
     if not 0 <= share < 1:
-        raise ValueError(f"`rate` must be a scalar tensor or a float in the range [0, 1). Received: rate={rate}")
+        raise ValueError(
+            f"dropout: `rate` must be a scalar tensor or a float in the range [0, 1). Received: rate={rate}"
+        )
     if not x.dtype.is_floating:
         raise ValueError(
-            f"`x.dtype` must be a floating point tensor as `x` will be scaled. Received: x_dtype={x.dtype}"
+            f"dropout: `x.dtype` must be a floating point tensor as `x` will be scaled. Received: x_dtype={x.dtype}"
         )
     return share
 
