@@ -15,7 +15,7 @@ from fastgrad.tensor import Tensor, convert_to_tensor
 from fastgrad.variable import Variable
 
 
-class ForwardAccumulator:
+class ForwardAccumulator(recording.Recorder):
     """Computes Jacobian-vector products along with the operations inside its ``with`` block.
 
     Each operation's product comes from its gradient rule, which is linear in the cotangent: the transpose of

@@ -10,22 +10,46 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any
 
 
-class Recorder(Protocol):
-    """What a recorder answers to; all arguments are live objects, none may be changed."""
+class Recorder:
+    """What a recorder answers to; each method does nothing unless overridden.
+
+    All arguments are live objects, none may be changed.
+
+    Attributes:
+        follows_state: whether it must be told how variables come by their values: additions in place are then run as
+            an operation and an assignment.
+    """
+
+    follows_state = False
 
     def on_operation(
         self, operation: Any, inputs: tuple[Any, ...], outputs: tuple[Any, ...], attributes: dict[str, Any]
     ) -> None:
         """``operation`` has run on the tensors ``inputs`` and given the tensors ``outputs``."""
 
+    def on_constant(self, tensor: Any) -> None:
+        """``tensor`` was made of Python values and shapes alone: it would be the same for any values of other tensors."""
+
     def on_read(self, variable: Any, tensor: Any) -> None:
         """``tensor`` is the value of ``variable`` that the program reads now."""
 
+    def on_assign(self, variable: Any, tensor: Any) -> None:
+        """``variable`` has been given the value of ``tensor``."""
+
     def on_write(self, variable: Any) -> None:
-        """``variable`` has been given a new value."""
+        """``variable`` is about to be written to; by whom, ``on_assign`` or ``on_update`` tells, else it is not known."""
+
+    def on_update(self, update: Any, gradients: tuple[Any, ...], variables: tuple[Any, ...]) -> None:
+        """``update(arrays of gradients)`` has changed ``variables`` in place: an optimizer's step."""
+
+    def on_draw(self, generator: Any, count: int, key: int, counter: tuple[int, int]) -> None:
+        """``generator`` has given ``count`` elements' worth of random numbers, from ``counter`` on."""
+
+    def on_value(self, tensor: Any, kind: str) -> None:
+        """The program has asked ``tensor`` for its Python value: ``kind`` is "bool", "int", "float", "index", "numpy"."""
 
 
 class _Recorders(threading.local):

@@ -27,7 +27,7 @@ Entry = tuple[Any, tuple[Tensor, ...], tuple[Tensor, ...], dict[str, Any]]
 """operation, inputs, outputs, attributes."""
 
 
-class GradientTape:
+class GradientTape(recording.Recorder):
     """Records operations inside its ``with`` block, for automatic differentiation.
 
     Trainable variables read inside are watched on their own; tensors only after ``watch``. Tapes nest:
@@ -85,9 +85,6 @@ class GradientTape:
             self._tracked.add(id(tensor))
             self._reads[id(tensor)] = (tensor, variable)
             self._watched_variables[id(variable)] = variable
-
-    def on_write(self, variable: Variable) -> None:
-        """Nothing to do: what was read before keeps its value."""
 
     def __enter__(self) -> GradientTape:
         if self._recording:

@@ -11,6 +11,7 @@ from fastgrad import dtypes
 from fastgrad.array_conversion import array_of
 from fastgrad.dtypes import DType
 from fastgrad.operator_types import Operators
+from fastgrad.recording import recorders
 from fastgrad.shape import TensorShape
 
 
@@ -67,6 +68,7 @@ class Tensor(Operators):
 
     def numpy(self) -> Any:
         """The elements as a NumPy array of their own, or as a NumPy scalar if the shape is ()."""
+        self._looked_at("numpy")
         return self._array.copy() if self._array.ndim else self._array[()]
 
     def ref(self) -> Reference:
@@ -76,10 +78,12 @@ class Tensor(Operators):
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         if copy is False:
             raise ValueError("Tensor.__array__: a tensor is immutable, so NumPy gets a copy; drop copy=False.")
+        self._looked_at("numpy")
         return self._array.astype(dtype) if dtype is not None else self._array.copy()
 
     def __dlpack__(self, **options: Any) -> Any:
         # The consumer may write: it gets bytes that no tensor or variable reads.
+        self._looked_at("numpy")
         return self._array.copy().__dlpack__(**options)
 
     def __dlpack_device__(self) -> tuple[Any, int]:
@@ -90,6 +94,7 @@ class Tensor(Operators):
             raise ValueError(
                 f"The truth value of a tensor of shape {self.shape} is ambiguous. Use tf.reduce_any or tf.reduce_all."
             )
+        self._looked_at("bool")
         return bool(self._array.reshape(-1).any())
 
     def __int__(self) -> int:
@@ -104,12 +109,19 @@ class Tensor(Operators):
     def __index__(self) -> int:
         if self._array.ndim or self._array.dtype.kind not in "iub":
             raise TypeError(f"only integer scalar tensors can be converted to an index, got {self!r}")
+        self._looked_at("index")
         return int(self._array)
 
     def _scalar(self, wanted: str) -> Any:
         if self._array.ndim:
             raise TypeError(f"{wanted}(): only tensors of shape () are Python scalars, got shape {self.shape}.")
+        self._looked_at(wanted)
         return self._array[()]
+
+    def _looked_at(self, kind: str) -> None:
+        """Tells recorders that the program goes on by this tensor's value."""
+        for recorder in recorders.active:
+            recorder.on_value(self, kind)
 
     def __len__(self) -> int:
         if not self._array.ndim:
@@ -220,6 +232,14 @@ converters: list[tuple[type, Callable[[Any], Any]]] = []
 
 pack: Callable[[list[Any], DType | None], Tensor]
 """Stacks a nested list that holds tensors, as an operation; set by ops/shaping.py."""
+
+
+def constant_tensor(array: np.ndarray) -> Tensor:
+    """A tensor of an array that follows from Python values and shapes alone, which recorders may take for a constant."""
+    tensor = Tensor(array)
+    for recorder in recorders.active:
+        recorder.on_constant(tensor)
+    return tensor
 
 
 def convert_to_tensor(value: Any, dtype: Any = None, dtype_hint: Any = None, name: str | None = None) -> Tensor:

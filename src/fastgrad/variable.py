@@ -135,13 +135,16 @@ class Variable(Operators):
         Raises:
             ValueError: another shape, or a tensor of another dtype; the variable is unchanged.
         """
-        array = self._checked("assign", value)
+        tensor = self._checked("assign", value)
+        array = tensor._array
         if array.shape != self._array.shape:
             raise ValueError(
                 f"Cannot assign value to variable '{self.name}': Shape mismatch. The variable shape {self.shape}, "
                 f"and the assigned value shape {TensorShape.of(array.shape)} are incompatible."
             )
-        np.copyto(self._writable(array), array)
+        np.copyto(self._writable(), array)
+        for recorder in recorders.active:
+            recorder.on_assign(self, tensor)
         return self if read_value else None
 
     def assign_add(
@@ -161,13 +164,17 @@ class Variable(Operators):
         return self._update(np.subtract, "assign_sub", delta, read_value)
 
     def _update(self, ufunc: Any, what: str, delta: Any, read_value: bool) -> Any:
-        array = self._checked(what, delta)
+        tensor = self._checked(what, delta)
+        array = tensor._array
         if array.shape != self._array.shape:
             raise InvalidArgumentError(
                 f"{what}: Cannot update variable '{self.name}' with shape {list(self.shape)} using a Tensor with shape "
                 f"{list(array.shape)}, shapes must be equal."
             )
-        buffer = self._writable(array)
+        if any(recorder.follows_state for recorder in recorders.active):
+            value = self._read()
+            return self.assign(value + tensor if ufunc is np.add else value - tensor, read_value=read_value)
+        buffer = self._writable()
         token = errors_set(QUIET)
         try:
             ufunc(buffer, array, out=buffer)
@@ -175,16 +182,13 @@ class Variable(Operators):
             errors_reset(token)
         return self if read_value else None
 
-    def _checked(self, what: str, value: Any) -> np.ndarray:
+    def _checked(self, what: str, value: Any) -> Tensor:
         if what != "assign" and self._array.dtype.kind in "bO":
             raise InvalidArgumentError(f"{what}: variable '{self.name}' of dtype {self.dtype.name} has no sums.")
-        return convert_to_tensor(value, dtypes.OF_NUMPY[self._array.dtype])._array
+        return convert_to_tensor(value, dtypes.OF_NUMPY[self._array.dtype])
 
-    def _writable(self, reads: np.ndarray | None = None) -> np.ndarray:
-        """The variable's memory, free to be written: tensors that shared it have their own bytes now.
-
-        ``reads`` is an array that the caller goes on reading while it writes; NumPy itself copes with overlap.
-        """
+    def _writable(self) -> np.ndarray:
+        """The variable's memory, free to be written: tensors that shared it have their own bytes now."""
         if self._snapshot is not None or self._views:
             sharing = [*self._views, self._snapshot] if self._snapshot is not None else self._views
             for reference in sharing:

@@ -9,6 +9,7 @@ import numpy as np
 
 from fastgrad.dtypes import DType
 from fastgrad.keras import naming, settings, structure
+from fastgrad.operation import TABLE
 from fastgrad.ops.casting import cast
 from fastgrad.shape import TensorShape
 from fastgrad.tensor import Tensor, as_tensor_or_none, convert_to_tensor
@@ -113,19 +114,20 @@ class Weight(Variable):
         self._trainable = bool(value)
         structure.changed()
 
-    def _checked(self, what: str, value: Any) -> np.ndarray:
+    def _checked(self, what: str, value: Any) -> Tensor:
         # Keras converts what is assigned, tensors of another float dtype included.
-        array = _as_dtype(value, self.dtype)._array
-        if array.shape == self._array.shape:
-            return array
+        tensor = _as_dtype(value, self.dtype)
+        shape = self._array.shape
+        if tensor._array.shape == shape:
+            return tensor
         try:
-            if what != "assign":
-                return np.broadcast_to(array, self._array.shape)
+            if what != "assign" and np.broadcast_shapes(tensor._array.shape, shape) == shape:
+                return TABLE["broadcast_to"](tensor, shape=shape)
         except ValueError:
             pass  # the error below says more
         raise ValueError(
             f"The shape of the target variable and the shape of the target value in `variable.{what}(value)` must match. "
-            f"variable.shape={self.shape}, Received: value.shape={TensorShape(array.shape)}. Target variable: {self._path}"
+            f"variable.shape={self.shape}, Received: value.shape={tensor.shape}. Target variable: {self._path}"
         )
 
     def __repr__(self) -> str:

@@ -30,22 +30,16 @@ def stop_gradient(input: Any, name: str | None = None) -> Any:  # TensorFlow's n
     return _stop_gradient(convert_to_tensor(input))
 
 
-class _ReadVariables:
+class _ReadVariables(recording.Recorder):
     """A recorder that collects the variables read, and the tensors read from them, in order."""
 
     def __init__(self) -> None:
         self.found: dict[int, tuple[Variable, Tensor]] = {}
 
-    def on_operation(self, *what: Any) -> None:
-        """Not of interest."""
-
     def on_read(self, variable: Variable, tensor: Tensor) -> None:
         """Keeps trainable variables."""
         if variable.trainable:
             self.found.setdefault(id(variable), (variable, tensor))
-
-    def on_write(self, variable: Variable) -> None:
-        """Not of interest."""
 
     def __enter__(self) -> _ReadVariables:
         recording.start(self)

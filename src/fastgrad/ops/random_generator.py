@@ -14,6 +14,7 @@ from fastgrad.array_conversion import array_of
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.operation import FLOATING, TABLE
 from fastgrad.ops import random_draws as draws
+from fastgrad.recording import paused, recorders
 from fastgrad.tensor import Tensor, convert_to_tensor
 from fastgrad.variable import Variable
 
@@ -132,10 +133,13 @@ class Generator:
     def take(self, count: int) -> tuple[int, tuple[int, int]]:
         """The key and first counter of a draw of ``count`` elements; the state moves on."""
         with self._lock:
-            words = self._state._read()._array
+            words = self._state._array
             low, high, key = int(words[0]), int(words[1]), int(words[2])
             after = (low % _WORD) + ((high % _WORD) << 64) + max(count, 1)
-            self._state.assign(np.array([signed(after), signed(after >> 64), key], np.int64))
+            with paused():
+                self._state.assign(np.array([signed(after), signed(after >> 64), key], np.int64))
+        for recorder in recorders.active:
+            recorder.on_draw(self, count, key, (low, high))
         return key, (low, high)
 
     def reset(self, state: Any) -> None:

@@ -293,7 +293,7 @@ class VariableSlice(Tensor):
 
     def _update(self, ufunc: Any, what: str, value: Any) -> Variable:
         variable = self._variable
-        array = variable._checked(what, value)
+        array = variable._checked(what, value)._array
         shape = self._array.shape
         try:
             array = np.broadcast_to(array, shape)
@@ -302,7 +302,7 @@ class VariableSlice(Tensor):
                 f"strided_slice {what}: Cannot broadcast input shape {list(array.shape)} into final shape {list(shape)} "
                 f"of the slice of variable '{variable.name}'."
             ) from None
-        part = variable._writable(array)[_numpy_key(self._key)]
+        part = variable._writable()[_numpy_key(self._key)]
         if ufunc is None:
             np.copyto(part, array)
         else:

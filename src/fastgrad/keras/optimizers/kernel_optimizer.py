@@ -12,6 +12,7 @@ from fastgrad.keras.optimizers.gradients import Gradient, Rows, read_gradient
 from fastgrad.keras.optimizers.optimizer import Optimizer, decay
 from fastgrad.keras.optimizers.plan import Plan, is_half, release
 from fastgrad.kernels.optimizers import UpdateRule
+from fastgrad.recording import recorders
 from fastgrad.variable import Variable
 
 _SCANNED = 65536
@@ -66,6 +67,8 @@ class KernelOptimizer(Optimizer):
         count = counter.item()
         self._run(plan, arrays, rate, count + 1)
         counter[()] = count + 1
+        for recorder in recorders.active:
+            recorder.on_update(self, tuple(grads), (*plan.variables, self._iterations))
         return True
 
     def _is_plain(self) -> bool:

@@ -42,6 +42,6 @@ class OptimizerVariable(Weight):
         Reads.last = next(_ticks)
         super()._share(tensor)
 
-    def _writable(self, reads: np.ndarray | None = None) -> np.ndarray:
+    def _writable(self) -> np.ndarray:
         self.rewritten = True
-        return super()._writable(reads)
+        return super()._writable()
