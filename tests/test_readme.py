@@ -1,0 +1,55 @@
+"""The programs of README.md and of the pages in docs/ run, and print what the pages say they print."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+_PROGRAM = re.compile(r"^```python\n(.*?)^```\n(?:\n*^```text\n(.*?)^```\n)?", re.MULTILINE | re.DOTALL)
+_LINK = re.compile(r"\]\(([^)#]+)[^)]*\)")
+
+PROGRAMS = [
+    pytest.param(program, output, id=f"{page.name}-{number}")
+    for page in PAGES
+    for number, (program, output) in enumerate(_PROGRAM.findall(page.read_text(encoding="utf-8")), start=1)
+]
+
+
+@pytest.mark.parametrize(("program", "output"), PROGRAMS)
+def test_a_program_runs_and_prints_what_follows(program, output, tmp_path):
+    finished = subprocess.run(
+        [sys.executable, "-W", "error", "-c", program],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert finished.returncode == 0, finished.stderr
+    assert finished.stdout == output
+
+
+def test_the_readme_has_a_program_of_about_fifteen_lines():
+    program = PROGRAMS[0].values[0]
+    assert PROGRAMS[0].id == "README.md-1"
+    assert len([line for line in program.splitlines() if line.strip()]) <= 15
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_to_files_that_are_there(page):
+    targets = [target for target in _LINK.findall(page.read_text(encoding="utf-8")) if "://" not in target]
+    assert [target for target in targets if not (page.parent / target).exists()] == []
+
+
+def test_commands_of_the_readme_are_targets_of_the_makefile():
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    named = re.findall(r"^make ([a-z-]+)", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert named
+    assert set(named) <= targets
