@@ -16,11 +16,10 @@ from typing import Any, ClassVar
 import llvmlite.binding as llvm
 import numpy as np
 from llvmlite import ir
-from numba.core import codegen, compiler, cpu, fastmathpass, typed_passes, untyped_passes
+from numba.core import codegen, compiler, cpu, typed_passes, untyped_passes
 from numba.core import types as numba_types
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.compiler_machinery import PassManager
-from numba.core.cpu_options import FastMathOptions
 from numba.core.typing import context as typing_context
 from numba.core.typing import make_concrete_template, templates
 
@@ -119,7 +118,11 @@ class _ScalarTarget(cpu.CPUContext):  # type: ignore[misc]  # Numba has no types
         self.install_registry(mathimpl.registry)
 
     def post_lowering(self, mod: Any, library: Any) -> None:
-        fastmathpass.rewrite_module(mod, self.fastmath)
+        """Nothing: there is no fast math.
+
+        Not even contraction to FMA: LLVM would contract the vectorised loop and the loop for remainders and overlaps
+        differently, so that bits would depend on where arrays lie. Kernels say `fused_multiply_add` where they mean it.
+        """
 
 
 class _PlainLibrary(codegen.CPUCodeLibrary):  # type: ignore[misc]  # Numba has no types
@@ -172,7 +175,6 @@ class _Frontend:
         flags = compiler.Flags()
         flags.no_cpython_wrapper = flags.no_cfunc_wrapper = flags.no_compile = True
         flags.error_model = "numpy"
-        flags.fastmath = FastMathOptions({"contract"})
         flags.nrt = False
         flags.forceinline = inline
         library = _PlainLibrary(self.target.codegen(), function.__name__)

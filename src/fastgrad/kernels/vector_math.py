@@ -65,12 +65,12 @@ def _exponential_parts32(x):
     high, low = x - n * T(LN2_HIGH32), n * T(LN2_LOW32)
     r = high - low
     q = T(1.99158829169808731902e-04)
-    q = q * r + T(1.39463621194039649059e-03)
-    q = q * r + T(8.33326918710463714091e-03)
-    q = q * r + T(4.16662655956538550818e-02)
-    q = q * r + T(1.66666668382981112312e-01)
-    q = q * r + T(5.00000007937755999970e-01)
-    return int32(float_bits(shifted) - float_bits(T(ROUND32))), r, r * r * q + ((high - r) - low)
+    q = fused_multiply_add(q, r, T(1.39463621194039649059e-03))
+    q = fused_multiply_add(q, r, T(8.33326918710463714091e-03))
+    q = fused_multiply_add(q, r, T(4.16662655956538550818e-02))
+    q = fused_multiply_add(q, r, T(1.66666668382981112312e-01))
+    q = fused_multiply_add(q, r, T(5.00000007937755999970e-01))
+    return int32(float_bits(shifted) - float_bits(T(ROUND32))), r, fused_multiply_add(r * r, q, (high - r) - low)
 
 
 def _exponential_parts64(x):
@@ -79,17 +79,17 @@ def _exponential_parts64(x):
     high, low = x - n * T(LN2_HIGH64), n * T(LN2_LOW64)
     r = high - low
     q = T(2.10110426578137524340e-09)
-    q = q * r + T(2.51124199860877521557e-08)
-    q = q * r + T(2.75569120552274382678e-07)
-    q = q * r + T(2.75572337125810633783e-06)
-    q = q * r + T(2.48015878405968709815e-05)
-    q = q * r + T(1.98412698975926472274e-04)
-    q = q * r + T(1.38888888885391872461e-03)
-    q = q * r + T(8.33333333331652332877e-03)
-    q = q * r + T(4.16666666666677415187e-02)
-    q = q * r + T(1.66666666666666840726e-01)
-    q = q * r + T(0.5)
-    return float_bits(shifted) - float_bits(T(ROUND64)), r, r * r * q + ((high - r) - low)
+    q = fused_multiply_add(q, r, T(2.51124199860877521557e-08))
+    q = fused_multiply_add(q, r, T(2.75569120552274382678e-07))
+    q = fused_multiply_add(q, r, T(2.75572337125810633783e-06))
+    q = fused_multiply_add(q, r, T(2.48015878405968709815e-05))
+    q = fused_multiply_add(q, r, T(1.98412698975926472274e-04))
+    q = fused_multiply_add(q, r, T(1.38888888885391872461e-03))
+    q = fused_multiply_add(q, r, T(8.33333333331652332877e-03))
+    q = fused_multiply_add(q, r, T(4.16666666666677415187e-02))
+    q = fused_multiply_add(q, r, T(1.66666666666666840726e-01))
+    q = fused_multiply_add(q, r, T(0.5))
+    return float_bits(shifted) - float_bits(T(ROUND64)), r, fused_multiply_add(r * r, q, (high - r) - low)
 
 
 _exponential_parts = by_dtype(float32=_exponential_parts32, float64=_exponential_parts64)
@@ -124,7 +124,8 @@ def _quotient(a, b, rest):
     """a / (b + rest) for a small rest, with the error of a / b taken off."""
     inverse = T(1) / b
     q = a * inverse
-    return q + ((a - q * b) - q * rest) * inverse
+    remainder = fused_multiply_add(-q, rest, fused_multiply_add(-q, b, a))
+    return fused_multiply_add(remainder, inverse, q)
 
 
 @scalar_function
@@ -165,20 +166,20 @@ def _logarithm_parts64(x):
 def _logarithm_series32(z):
     """(log(1 + f) / s - 2) / s^2 with s = f / (2 + f), z = s^2."""
     q = T(2.35849977880365160420e-01)
-    q = q * z + T(2.85371673430814814067e-01)
-    q = q * z + T(4.00003372629077140829e-01)
-    return q * z + T(6.66666656370410045296e-01)
+    q = fused_multiply_add(q, z, T(2.85371673430814814067e-01))
+    q = fused_multiply_add(q, z, T(4.00003372629077140829e-01))
+    return fused_multiply_add(q, z, T(6.66666656370410045296e-01))
 
 
 def _logarithm_series64(z):
     q = T(1.32022490764378027257e-01)
-    q = q * z + T(1.32560241099222851711e-01)
-    q = q * z + T(1.53868019052313779351e-01)
-    q = q * z + T(1.81817830244167376173e-01)
-    q = q * z + T(2.22222225429279672594e-01)
-    q = q * z + T(2.85714285698814641319e-01)
-    q = q * z + T(4.00000000000032648396e-01)
-    return q * z + T(6.66666666666666651452e-01)
+    q = fused_multiply_add(q, z, T(1.32560241099222851711e-01))
+    q = fused_multiply_add(q, z, T(1.53868019052313779351e-01))
+    q = fused_multiply_add(q, z, T(1.81817830244167376173e-01))
+    q = fused_multiply_add(q, z, T(2.22222225429279672594e-01))
+    q = fused_multiply_add(q, z, T(2.85714285698814641319e-01))
+    q = fused_multiply_add(q, z, T(4.00000000000032648396e-01))
+    return fused_multiply_add(q, z, T(6.66666666666666651452e-01))
 
 
 _logarithm_parts = by_dtype(float32=_logarithm_parts32, float64=_logarithm_parts64)
@@ -213,29 +214,29 @@ def log(x):
 def _error_series32(z):
     """erf(x) / x - 1 for z = x^2, |x| <= 1."""
     q = T(-0.00000964150731488756695665)
-    q = q * z + T(0.000112569602280197628194)
-    q = q * z + T(-0.000848283310363255163899)
-    q = q * z + T(0.00522094593952141278654)
-    q = q * z + T(-0.0268654003156524053608)
-    q = q * z + T(0.1128378198076799818)
-    q = q * z + T(-0.376126384352479343679)
-    return q * z + T(0.12837916705811009512)
+    q = fused_multiply_add(q, z, T(0.000112569602280197628194))
+    q = fused_multiply_add(q, z, T(-0.000848283310363255163899))
+    q = fused_multiply_add(q, z, T(0.00522094593952141278654))
+    q = fused_multiply_add(q, z, T(-0.0268654003156524053608))
+    q = fused_multiply_add(q, z, T(0.1128378198076799818))
+    q = fused_multiply_add(q, z, T(-0.376126384352479343679))
+    return fused_multiply_add(q, z, T(0.12837916705811009512))
 
 
 def _error_series64(z):
     q = T(5.94525558422348743543e-11)
-    q = q * z + T(-1.13656706718271592738e-9)
-    q = q * z + T(1.4657883530919653519e-8)
-    q = q * z + T(-1.63500261920772685313e-7)
-    q = q * z + T(0.00000164609729541537656704)
-    q = q * z + T(-0.0000149255935187282266876)
-    q = q * z + T(0.000120553310375511080974)
-    q = q * z + T(-0.000854832697876514881627)
-    q = q * z + T(0.00522397762478136979427)
-    q = q * z + T(-0.0268661706450729592493)
-    q = q * z + T(0.11283791670954857915)
-    q = q * z + T(-0.376126389031837476151)
-    return q * z + T(0.12837916709551257375)
+    q = fused_multiply_add(q, z, T(-1.13656706718271592738e-9))
+    q = fused_multiply_add(q, z, T(1.4657883530919653519e-8))
+    q = fused_multiply_add(q, z, T(-1.63500261920772685313e-7))
+    q = fused_multiply_add(q, z, T(0.00000164609729541537656704))
+    q = fused_multiply_add(q, z, T(-0.0000149255935187282266876))
+    q = fused_multiply_add(q, z, T(0.000120553310375511080974))
+    q = fused_multiply_add(q, z, T(-0.000854832697876514881627))
+    q = fused_multiply_add(q, z, T(0.00522397762478136979427))
+    q = fused_multiply_add(q, z, T(-0.0268661706450729592493))
+    q = fused_multiply_add(q, z, T(0.11283791670954857915))
+    q = fused_multiply_add(q, z, T(-0.376126389031837476151))
+    return fused_multiply_add(q, z, T(0.12837916709551257375))
 
 
 _error_series = by_dtype(float32=_error_series32, float64=_error_series64)
@@ -245,45 +246,45 @@ _error_series = by_dtype(float32=_error_series32, float64=_error_series64)
 def _scaled_complement32(t):
     """e^(a^2) erfc(a) for t = 1 / (1 + a / 2), a <= 10.2."""
     q = T(0.024552078949235858)
-    q = q * t + T(-0.121347966269603788)
-    q = q * t + T(0.189991623408717249)
-    q = q * t + T(0.0166335812688528052)
-    q = q * t + T(-0.3382177736336793)
-    q = q * t + T(0.256310440416196248)
-    q = q * t + T(-0.0513717641940780982)
-    q = q * t + T(0.220709369354413346)
-    q = q * t + T(0.237379200170558057)
-    q = q * t + T(0.283359855492108974)
-    q = q * t + T(0.281998146133794724)
-    return q * t + T(3.21061417028266579e-6)
+    q = fused_multiply_add(q, t, T(-0.121347966269603788))
+    q = fused_multiply_add(q, t, T(0.189991623408717249))
+    q = fused_multiply_add(q, t, T(0.0166335812688528052))
+    q = fused_multiply_add(q, t, T(-0.3382177736336793))
+    q = fused_multiply_add(q, t, T(0.256310440416196248))
+    q = fused_multiply_add(q, t, T(-0.0513717641940780982))
+    q = fused_multiply_add(q, t, T(0.220709369354413346))
+    q = fused_multiply_add(q, t, T(0.237379200170558057))
+    q = fused_multiply_add(q, t, T(0.283359855492108974))
+    q = fused_multiply_add(q, t, T(0.281998146133794724))
+    return fused_multiply_add(q, t, T(3.21061417028266579e-6))
 
 
 @scalar_function
 def _scaled_complement64(t):
     """The same for t = 1 / (1 + a / 3), a <= 27."""
     q = T(0.00174694849666480973)
-    q = q * t + T(-0.0182337476774190833)
-    q = q * t + T(0.084013851345607392)
-    q = q * t + T(-0.219035929633129544)
-    q = q * t + T(0.334148927733773053)
-    q = q * t + T(-0.236509686391294404)
-    q = q * t + T(-0.137425796409130936)
-    q = q * t + T(0.556298207134604023)
-    q = q * t + T(-0.738235904195256619)
-    q = q * t + T(0.652846084801991317)
-    q = q * t + T(-0.428970621487714837)
-    q = q * t + T(0.203141835953405087)
-    q = q * t + T(-0.0920544956730621764)
-    q = q * t + T(0.0308036610256717417)
-    q = q * t + T(0.0194462690650773427)
-    q = q * t + T(0.0583451072652010879)
-    q = q * t + T(0.0920730241599572839)
-    q = q * t + T(0.127143666114288017)
-    q = q * t + T(0.156716804644970568)
-    q = q * t + T(0.177615412654014268)
-    q = q * t + T(0.188063186321494634)
-    q = q * t + T(0.18806319475346372)
-    return q * t + T(-3.17671160058015033e-12)
+    q = fused_multiply_add(q, t, T(-0.0182337476774190833))
+    q = fused_multiply_add(q, t, T(0.084013851345607392))
+    q = fused_multiply_add(q, t, T(-0.219035929633129544))
+    q = fused_multiply_add(q, t, T(0.334148927733773053))
+    q = fused_multiply_add(q, t, T(-0.236509686391294404))
+    q = fused_multiply_add(q, t, T(-0.137425796409130936))
+    q = fused_multiply_add(q, t, T(0.556298207134604023))
+    q = fused_multiply_add(q, t, T(-0.738235904195256619))
+    q = fused_multiply_add(q, t, T(0.652846084801991317))
+    q = fused_multiply_add(q, t, T(-0.428970621487714837))
+    q = fused_multiply_add(q, t, T(0.203141835953405087))
+    q = fused_multiply_add(q, t, T(-0.0920544956730621764))
+    q = fused_multiply_add(q, t, T(0.0308036610256717417))
+    q = fused_multiply_add(q, t, T(0.0194462690650773427))
+    q = fused_multiply_add(q, t, T(0.0583451072652010879))
+    q = fused_multiply_add(q, t, T(0.0920730241599572839))
+    q = fused_multiply_add(q, t, T(0.127143666114288017))
+    q = fused_multiply_add(q, t, T(0.156716804644970568))
+    q = fused_multiply_add(q, t, T(0.177615412654014268))
+    q = fused_multiply_add(q, t, T(0.188063186321494634))
+    q = fused_multiply_add(q, t, T(0.18806319475346372))
+    return fused_multiply_add(q, t, T(-3.17671160058015033e-12))
 
 
 def _complement32(a):
@@ -327,42 +328,42 @@ def normal_cdf(x):
 def _turn_sine32(z):
     """sin(2 pi r) / r for z = r^2, |r| <= 1/8."""
     q = T(4.14698894090422825361e01)
-    q = q * z + T(-7.66977741175948257990e01)
-    q = q * z + T(8.16052038070741817960e01)
-    q = q * z + T(-4.13417021505546205019e01)
-    return q * z + T(6.28318530715100011762e00)
+    q = fused_multiply_add(q, z, T(-7.66977741175948257990e01))
+    q = fused_multiply_add(q, z, T(8.16052038070741817960e01))
+    q = fused_multiply_add(q, z, T(-4.13417021505546205019e01))
+    return fused_multiply_add(q, z, T(6.28318530715100011762e00))
 
 
 def _turn_sine64(z):
     q = T(-6.95574115588800596097e-01)
-    q = q * z + T(3.81896408183130149855e00)
-    q = q * z + T(-1.50946242078536372339e01)
-    q = q * z + T(4.20586937796020379453e01)
-    q = q * z + T(-7.67058597523876189786e01)
-    q = q * z + T(8.16052492760743049538e01)
-    q = q * z + T(-4.13417022403997610619e01)
-    return q * z + T(6.28318530717958647703e00)
+    q = fused_multiply_add(q, z, T(3.81896408183130149855e00))
+    q = fused_multiply_add(q, z, T(-1.50946242078536372339e01))
+    q = fused_multiply_add(q, z, T(4.20586937796020379453e01))
+    q = fused_multiply_add(q, z, T(-7.67058597523876189786e01))
+    q = fused_multiply_add(q, z, T(8.16052492760743049538e01))
+    q = fused_multiply_add(q, z, T(-4.13417022403997610619e01))
+    return fused_multiply_add(q, z, T(6.28318530717958647703e00))
 
 
 def _turn_cosine32(z):
     """cos(2 pi r) for z = r^2, |r| <= 1/8."""
     q = T(5.92027958566780468409e01)
-    q = q * z + T(-8.54422979651466740977e01)
-    q = q * z + T(6.49393107445256703228e01)
-    q = q * z + T(-1.97392086330358756119e01)
-    return q * z + T(1)
+    q = fused_multiply_add(q, z, T(-8.54422979651466740977e01))
+    q = fused_multiply_add(q, z, T(6.49393107445256703228e01))
+    q = fused_multiply_add(q, z, T(-1.97392086330358756119e01))
+    return fused_multiply_add(q, z, T(1))
 
 
 def _turn_cosine64(z):
     q = T(1.53076206593744285425e00)
-    q = q * z + T(-1.78793788822890575385e00)
-    q = q * z + T(7.90527791321005958393e00)
-    q = q * z + T(-2.64262779275219405542e01)
-    q = q * z + T(6.02446415098018915983e01)
-    q = q * z + T(-8.54568172071437191853e01)
-    q = q * z + T(6.49393940226688062348e01)
-    q = q * z + T(-1.97392088021787170046e01)
-    return q * z + T(1)
+    q = fused_multiply_add(q, z, T(-1.78793788822890575385e00))
+    q = fused_multiply_add(q, z, T(7.90527791321005958393e00))
+    q = fused_multiply_add(q, z, T(-2.64262779275219405542e01))
+    q = fused_multiply_add(q, z, T(6.02446415098018915983e01))
+    q = fused_multiply_add(q, z, T(-8.54568172071437191853e01))
+    q = fused_multiply_add(q, z, T(6.49393940226688062348e01))
+    q = fused_multiply_add(q, z, T(-1.97392088021787170046e01))
+    return fused_multiply_add(q, z, T(1))
 
 
 _turn_sine = by_dtype(float32=_turn_sine32, float64=_turn_sine64)

@@ -1,0 +1,52 @@
+"""Bits do not depend on where arrays lie: loops for overlaps and remainders round as the vectorised ones do."""
+
+import numpy as np
+import pytest
+
+from fastgrad.kernels import activation, dense, normalization, optimizers, softmax
+
+RNG = np.random.default_rng(0)
+
+
+def placements(arrays, count=30):
+    """The same arrays at many places: close together in either order, far apart, at odd multiples of their element."""
+    room = np.empty(sum(a.nbytes for a in arrays) + 64 * 1024, np.uint8)
+    for _ in range(count):
+        at = int(RNG.integers(0, 9)) * 8
+        placed = [None] * len(arrays)
+        for position in RNG.permutation(len(arrays)):
+            a = arrays[position]
+            view = room[at : at + a.nbytes].view(a.dtype).reshape(a.shape)
+            view[...] = a
+            placed[position] = view
+            at += a.nbytes + int(RNG.choice([0, 8, 264, 2048]))
+        yield placed
+
+
+KERNELS = {
+    "layer_norm": lambda x, g, y, c, d, r, s: normalization.layer_norm[x.dtype](x, c, d, y, r, s, *x.shape, 1e-3),
+    "layer_norm_gradient": lambda x, g, y, c, d, r, s: normalization.layer_norm_gradient[x.dtype](
+        g, x, g[0], r, s, y, c, d, *x.shape
+    ),
+    "softmax": lambda x, g, y, c, d, r, s: softmax.softmax[x.dtype](x, y, *x.shape),
+    "softmax_gradient": lambda x, g, y, c, d, r, s: softmax.softmax_gradient[x.dtype](g, x, y, *x.shape),
+    "gelu": lambda x, g, y, c, d, r, s: activation.gelu[x.dtype](x, y, x.size),
+    "tanh_gradient_bias": lambda x, g, y, c, d, r, s: dense.tanh_gradient_bias[x.dtype](g, x, y, c, *x.shape),
+    "adam": lambda x, g, y, c, d, r, s: optimizers.adam.variables[x.dtype](
+        [x], [y], [y * y], [g], 0.01, 0.9, 0.99, 1e-7, 0.0
+    ),
+}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("shape", [(2, 4), (3, 7), (5, 33), (2, 130)])
+@pytest.mark.parametrize("name", KERNELS)
+def test_results_are_the_same_everywhere(name, shape, dtype):
+    rows, columns = shape
+    sizes = (shape, shape, shape, columns, columns, rows, rows)
+    arrays = [RNG.normal(size=size).astype(dtype) for size in sizes]
+    found = set()
+    for placed in placements(arrays):
+        KERNELS[name](*placed)
+        found.add(b"".join(a.tobytes() for a in placed))
+    assert len(found) == 1
