@@ -227,27 +227,51 @@ def test_an_interrupt_inside_a_step_leaves_the_state_of_the_step_before():
     assert train(model, optimizer, 30) < 1.0
 
 
-@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs timers of signals")
-def test_training_goes_on_after_interrupts_anywhere():
-    def interrupt(number, frame):
-        raise KeyboardInterrupt
+def test_a_tape_that_an_interrupt_kept_from_ending_is_forgotten_by_the_next():
+    """As if the interrupt had come between the end of the block and the tape's ``__exit__``."""
+    v = tf.Variable(2.0)
 
-    model, optimizer = build(0)
-    train(model, optimizer, 1)
-    old = signal.signal(signal.SIGALRM, interrupt)
-    count = 0
-    try:
+    def interrupted():
+        tf.GradientTape().__enter__()
+
+    interrupted()
+    assert len(recorders.active) == 1
+    with tf.GradientTape() as outer:
+        assert recorders.active == (outer,)
+        with tf.GradientTape() as inner:
+            assert recorders.active == (outer, inner)
+            y = v * v
+        z = inner.gradient(y, v) * v
+    assert float(outer.gradient(z, v)) == 8.0
+    assert recorders.active == ()
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs timers of signals")
+def test_training_goes_on_after_interrupts_anywhere(tmp_path):
+    printed = run_program(
+        """
+        import signal
+        import numpy as np
+        from fastgrad.recording import recorders
+        from tests.test_threads_and_fork import build, train
+
+        def interrupt(number, frame):
+            raise KeyboardInterrupt
+
+        model, optimizer = build(0)
+        train(model, optimizer, 1)
+        signal.signal(signal.SIGALRM, interrupt)
         for delay in np.random.default_rng(0).uniform(0.0005, 0.004, 60):
             try:
                 signal.setitimer(signal.ITIMER_REAL, delay)
                 train(model, optimizer, 1000)
             except KeyboardInterrupt:
-                count += 1
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, old)
-    assert count == 60
-    done = int(optimizer.iterations)
-    assert train(model, optimizer, 100) < 0.5
-    assert int(optimizer.iterations) == done + 100
-    assert all(np.isfinite(variable.numpy()).all() for variable in (*model.weights, *optimizer.variables))
+                signal.setitimer(signal.ITIMER_REAL, 0)
+        done = int(optimizer.iterations)
+        loss = train(model, optimizer, 200)
+        finite = all(np.isfinite(variable.numpy()).all() for variable in (*model.weights, *optimizer.variables))
+        print(int(optimizer.iterations) - done, loss < 0.5, finite, len(recorders.active))
+        """,
+        tmp_path,
+    )
+    assert printed.split() == ["200", "True", "True", "0"]

@@ -7,6 +7,7 @@ then reported to it. With nobody on the list an operation pays one attribute loo
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -62,7 +63,20 @@ recorders = _Recorders()
 
 def start(recorder: Recorder) -> None:
     """Reports what this thread does to ``recorder`` from now on."""
-    recorders.active = (*recorders.active, recorder)
+    active = recorders.active
+    if active:
+        # Ctrl-C may come when a `with` block has ended and its `__exit__` has not begun. Such a recorder would record for
+        # ever; it is known by that nothing but this list refers to it.
+        counts = _reference_counts(active)
+        active = tuple([other for other, count in zip(active, counts, strict=True) if count > _UNREFERRED])
+    recorders.active = (*active, recorder)
+
+
+def _reference_counts(recorders: tuple[Any, ...]) -> list[int]:
+    return [sys.getrefcount(one) for one in recorders]
+
+
+(_UNREFERRED,) = _reference_counts((object(),))
 
 
 def stop(recorder: Recorder) -> None:
