@@ -11,7 +11,7 @@ from fastgrad.indexed_slices import IndexedSlices
 from fastgrad.operation import TABLE, Form, Joint
 from fastgrad.tape import GradientTape as GradientTape
 from fastgrad.tape import UnconnectedGradients, sum_to_shape
-from fastgrad.tensor import Tensor, convert_to_tensor
+from fastgrad.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad.variable import Variable
 
 
@@ -79,7 +79,7 @@ class ForwardAccumulator(recording.Recorder):
                 self._set(y, tangent)
 
     def _carried(self, operation: Any, inputs: Any, outputs: Any, attributes: dict[str, Any]) -> list[Any]:
-        units = [Tensor(np.zeros(y._array.shape, y._array.dtype)) for y in outputs]
+        units = [constant_tensor(np.zeros(y._array.shape, y._array.dtype)) for y in outputs]
         several = len(outputs) > 1
         with GradientTape() as tape:
             tape.watch([u for u in units if u.dtype.is_differentiable])
@@ -141,7 +141,7 @@ class ForwardAccumulator(recording.Recorder):
             x = convert_to_tensor(item)
             found = self._tangents.get(id(x))
             if found is None and unconnected_gradients == UnconnectedGradients.ZERO:
-                return Tensor(np.zeros(x._array.shape, x._array.dtype))
+                return constant_tensor(np.zeros(x._array.shape, x._array.dtype))
             return found
 
         return nest.map_structure(tangent_of, primals)

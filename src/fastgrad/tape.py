@@ -12,7 +12,7 @@ from fastgrad import nest, recording
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.indexed_slices import IndexedSlices
 from fastgrad.operation import TABLE, Form, Joint, Operation
-from fastgrad.tensor import Tensor, as_tensor_or_none, convert_to_tensor
+from fastgrad.tensor import Tensor, as_tensor_or_none, constant_tensor, convert_to_tensor
 from fastgrad.variable import Variable
 
 
@@ -358,14 +358,16 @@ class GradientTape(recording.Recorder):
         for position in range(target._array.size):
             unit = np.zeros(target._array.shape, target._array.dtype)
             unit.reshape(-1)[position] = 1
-            rows.append([_maybe_dense(g) for g in self._backward(entries, [target], flat_sources, [Tensor(unit)])])
+            rows.append(
+                [_maybe_dense(g) for g in self._backward(entries, [target], flat_sources, [constant_tensor(unit)])]
+            )
         results: list[Any] = []
         for column, source in enumerate(flat_sources):
             shape = (*target.shape, *source.shape)
             parts = [row[column] for row in rows]
             if not parts or all(part is None for part in parts):
                 zero = unconnected_gradients == UnconnectedGradients.ZERO or not parts
-                results.append(Tensor(np.zeros(shape, source._array.dtype)) if zero else None)
+                results.append(constant_tensor(np.zeros(shape, source._array.dtype)) if zero else None)
             else:
                 filled = [_zeros_like(source) if part is None else part for part in parts]
                 results.append(TABLE["reshape"](TABLE["stack"](*filled, axis=0), shape=shape))
@@ -410,12 +412,12 @@ class GradientTape(recording.Recorder):
         for position in range(int(np.prod(inner))):
             unit = np.zeros((batch, int(np.prod(inner))), target._array.dtype)
             unit[:, position] = 1
-            weight = Tensor(unit.reshape(target._array.shape))
+            weight = constant_tensor(unit.reshape(target._array.shape))
             columns.append(_maybe_dense(self._backward(entries, [target], [source], [weight])[0]))
         self._spend()
         shape = (batch, *inner, *source.shape[1:])
         if not columns or all(column is None for column in columns):
-            return Tensor(np.zeros(shape, source._array.dtype))
+            return constant_tensor(np.zeros(shape, source._array.dtype))
         filled = [_zeros_like(source) if column is None else column for column in columns]
         return TABLE["reshape"](TABLE["stack"](*filled, axis=1), shape=shape)
 
@@ -482,7 +484,7 @@ def _seed(target: Tensor, weight: Any) -> Tensor:
     if weight is None:
         ones = np.empty(target._array.shape, target._array.dtype)
         ones.fill(1)
-        return Tensor(ones)
+        return constant_tensor(ones)
     weight = convert_to_tensor(weight, target.dtype)
     if weight._array.shape != target._array.shape:
         raise InvalidArgumentError(
@@ -493,7 +495,7 @@ def _seed(target: Tensor, weight: Any) -> Tensor:
 
 def _dense(g: Any, y: Tensor, zeros: bool) -> Any:
     if g is None and zeros:
-        return Tensor(np.zeros(y._array.shape, y._array.dtype))
+        return constant_tensor(np.zeros(y._array.shape, y._array.dtype))
     return g.to_dense() if type(g) is IndexedSlices else g
 
 
@@ -502,7 +504,7 @@ def _maybe_dense(g: Any) -> Any:
 
 
 def _zeros_like(x: Tensor | Variable) -> Tensor:
-    return Tensor(np.zeros(x._array.shape, x._array.dtype))
+    return constant_tensor(np.zeros(x._array.shape, x._array.dtype))
 
 
 def record(name: str, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...], gradient: Callable[..., Any]) -> None:

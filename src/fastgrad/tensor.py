@@ -324,7 +324,7 @@ def from_python(value: Any, dtype: DType | None) -> Tensor:
             return pack(list(value), dtype)  # noqa: F821  # set by ops/
     elif isinstance(value, Sequence) and not isinstance(value, (str, bytes, range)):
         return from_python(list(value), dtype)  # a deque, an array.array ...
-    return Tensor(array_of(value, dtype))
+    return constant_tensor(array_of(value, dtype))
 
 
 def _holds_tensor(value: Any) -> bool:

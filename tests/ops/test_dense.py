@@ -48,7 +48,7 @@ def test_no_bias():
     np.testing.assert_allclose(dense(tf.constant(x), tf.constant(kernel), None, "tanh"), np.tanh(x @ kernel))
 
 
-class Operations:
+class Operations(recording.Recorder):
     """A recorder that notes the names of operations."""
 
     def __init__(self):
@@ -56,12 +56,6 @@ class Operations:
 
     def on_operation(self, operation, inputs, outputs, attributes):
         self.names.append(operation.name)
-
-    def on_read(self, variable, tensor):
-        pass
-
-    def on_write(self, variable):
-        pass
 
 
 def test_the_gradient_of_data_is_not_computed():

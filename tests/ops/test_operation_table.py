@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import fastgrad as tf
 from fastgrad import linalg, nn, random  # noqa: F401  # whose rows are in the table once they are imported
 from fastgrad.operation import TABLE, Binary, Form, Unary
-from fastgrad.recording import start, stop
+from fastgrad.recording import Recorder, start, stop
 from tests.gradients import check_gradient
 from tests.ops.samples import SAMPLES, Sample
 
@@ -141,7 +141,7 @@ def _sample(name: str) -> Sample | None:
     return None
 
 
-class _Names:
+class _Names(Recorder):
     """A recorder that keeps the names of the operations that run."""
 
     def __init__(self) -> None:
@@ -149,12 +149,6 @@ class _Names:
 
     def on_operation(self, operation: Any, inputs: Any, outputs: Any, attributes: Any) -> None:
         self.seen.add(operation.name)
-
-    def on_read(self, variable: Any, tensor: Any) -> None:
-        pass
-
-    def on_write(self, variable: Any) -> None:
-        pass
 
 
 @cache

@@ -15,7 +15,7 @@ from fastgrad.keras.settings import standardize_dtype
 from fastgrad.ops.random_ops import uniform
 from fastgrad.ops.random_stateless import stateless_normal, stateless_truncated_normal, stateless_uniform
 from fastgrad.shape import TensorShape
-from fastgrad.tensor import Tensor, as_tensor_or_none
+from fastgrad.tensor import Tensor, as_tensor_or_none, constant_tensor
 
 _STDDEV_OF_TRUNCATED = 0.87962566103423978
 """The standard deviation of a standard normal distribution truncated to [-2, 2]."""
@@ -50,7 +50,7 @@ class Zeros(Initializer):
 
     def __call__(self, shape: Any, dtype: Any = None) -> Tensor:
         """A tensor of zeros."""
-        return Tensor(np.zeros(_sizes(shape), standardize_dtype(dtype).numpy))
+        return constant_tensor(np.zeros(_sizes(shape), standardize_dtype(dtype).numpy))
 
 
 class Ones(Initializer):
@@ -58,7 +58,7 @@ class Ones(Initializer):
 
     def __call__(self, shape: Any, dtype: Any = None) -> Tensor:
         """A tensor of ones."""
-        return Tensor(np.ones(_sizes(shape), standardize_dtype(dtype).numpy))
+        return constant_tensor(np.ones(_sizes(shape), standardize_dtype(dtype).numpy))
 
 
 class Constant(Initializer):
@@ -75,7 +75,7 @@ class Constant(Initializer):
         """A tensor filled with the value."""
         value = as_tensor_or_none(self.value)
         array = np.asarray(self.value if value is None else value._array)
-        return Tensor(np.array(np.broadcast_to(array.astype(standardize_dtype(dtype).numpy), _sizes(shape))))
+        return constant_tensor(np.array(np.broadcast_to(array.astype(standardize_dtype(dtype).numpy), _sizes(shape))))
 
     def get_config(self) -> dict[str, Any]:
         """The value."""
@@ -106,7 +106,7 @@ class Identity(Initializer):
                 f"Received: shape={shape} of rank {len(sizes)}."
             )
         numpy = standardize_dtype(dtype).numpy
-        return Tensor((np.eye(*sizes) * self.gain).astype(numpy))
+        return constant_tensor((np.eye(*sizes) * self.gain).astype(numpy))
 
     def get_config(self) -> dict[str, Any]:
         """The gain."""

@@ -10,7 +10,7 @@ from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels import activation as kernels
 from fastgrad.kernels import softmax as softmax_kernels
 from fastgrad.operation import FLOATING, REAL, TABLE, Form, Operation, Tensor, elementwise, operation, refuse_dtype
-from fastgrad.tensor import convert_to_tensor
+from fastgrad.tensor import constant_tensor, convert_to_tensor
 
 _F32, _F64 = np.dtype(np.float32), np.dtype(np.float64)
 _HAS_KERNEL = frozenset([_F32, _F64])
@@ -25,7 +25,7 @@ def through_float32(run: Any, arrays: tuple[np.ndarray, ...], **attributes: Any)
 
 def _zeros(x: Tensor) -> Tensor:
     """Zeros like ``x``: the slope of a slope that jumps, as TensorFlow has it, where None would mean unconnected."""
-    return Tensor(np.zeros(x._array.shape, x._array.dtype))
+    return constant_tensor(np.zeros(x._array.shape, x._array.dtype))
 
 
 # ---- relu and its kin ----------------------------------------------------------------------------

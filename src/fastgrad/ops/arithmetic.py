@@ -30,7 +30,7 @@ from fastgrad.ops.arguments import tensors_of
 from fastgrad.ops.casting import cast
 from fastgrad.ops.comparison import greater_equal, less_equal, logical_not, masked
 from fastgrad.shape import TensorShape
-from fastgrad.tensor import Tensor, convert_to_tensor
+from fastgrad.tensor import Tensor, constant_tensor, convert_to_tensor
 
 add = elementwise(
     "add",
@@ -82,7 +82,7 @@ def square_of_modulus(x: Tensor) -> Tensor:
 
 def zeros_as(x: Tensor) -> Tensor:
     """Zeros of the shape and dtype of ``x``. In gradient rules."""
-    return Tensor(np.zeros(x._array.shape, x._array.dtype))
+    return constant_tensor(np.zeros(x._array.shape, x._array.dtype))
 
 
 def _sign_gradient(g: Tensor, y: Tensor, x: Tensor) -> Tensor:

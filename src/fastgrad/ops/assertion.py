@@ -12,7 +12,7 @@ from fastgrad import dtypes
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.operation import FLOATING, INEXACT, Form, Operation, operation, refuse_mix
 from fastgrad.shape import TensorShape
-from fastgrad.tensor import Tensor, convert_beside, convert_to_tensor
+from fastgrad.tensor import Tensor, constant_tensor, convert_beside, convert_to_tensor
 
 # ---- values --------------------------------------------------------------------------------------
 
@@ -80,7 +80,7 @@ assert_greater_equal = _compare("assert_greater_equal", ">=", np.greater_equal)
 def _compare_zero(name: str, sign: str, holds: Callable[[np.ndarray, np.ndarray], Any]) -> Callable[..., None]:
     def check(x: Any, message: str | None = None, summarize: int | None = None, name: str | None = None) -> None:
         x = convert_to_tensor(x)
-        zero = Tensor(np.zeros((), x._array.dtype))
+        zero = constant_tensor(np.zeros((), x._array.dtype))
         _require(check.__name__, sign, x, zero, holds, message, summarize)
 
     check.__name__ = check.__qualname__ = name

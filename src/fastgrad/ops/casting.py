@@ -10,7 +10,7 @@ from fastgrad import dtypes
 from fastgrad.errors import UnimplementedError
 from fastgrad.indexed_slices import IndexedSlices
 from fastgrad.operation import Form, Operation
-from fastgrad.tensor import Tensor, convert_to_tensor
+from fastgrad.tensor import Tensor, constant_tensor, convert_to_tensor
 
 
 def _cast(x: np.ndarray, dtype: str) -> np.ndarray:
@@ -86,7 +86,7 @@ def saturate_cast(value: Any, dtype: Any, name: str | None = None) -> Tensor:
     if dtype.is_bool or dtype is dtypes.string:
         raise TypeError(f"saturate_cast: cannot find the smallest value of {dtype!r}.")
     low, high = _shared_limits(x.dtype, dtype)
-    return cast(maximum(minimum(x, Tensor(high)), Tensor(low)), dtype)
+    return cast(maximum(minimum(x, constant_tensor(high)), constant_tensor(low)), dtype)
 
 
 def _shared_limits(got: dtypes.DType, wanted: dtypes.DType) -> tuple[np.ndarray, np.ndarray]:

@@ -19,7 +19,7 @@ from fastgrad.ops.power import sqrt, square
 from fastgrad.ops.reduction import reduce_sum, reduction_axes
 from fastgrad.ops.summation import sum_over
 from fastgrad.tape import sum_to_shape
-from fastgrad.tensor import Tensor, convert_beside
+from fastgrad.tensor import Tensor, constant_tensor, convert_beside
 
 
 def clip_by_value(t: Any, clip_value_min: Any, clip_value_max: Any, name: str | None = None) -> Any:
@@ -107,7 +107,7 @@ def clip_by_norm(t: Any, clip_norm: Any, axes: Any = None, name: str | None = No
     limit = convert_beside(clip_norm, array.dtype)
     limit = cast(limit, t.dtype)
     if limit._array.ndim or limit._array < 0:
-        limit = maximum(limit, Tensor(np.zeros((), array.dtype)))
+        limit = maximum(limit, constant_tensor(np.zeros((), array.dtype)))
     if limit._array.ndim and not _broadcasts_to(limit._array.shape, array.shape):
         raise InvalidArgumentError(
             f"clip_by_norm: clip_norm of shape {limit.shape} must broadcast to the shape of t, {t.shape}."
@@ -161,7 +161,7 @@ def global_norm(t_list: Any, name: str | None = None) -> Tensor:
         if t is not None
     ]
     if not squares:
-        return Tensor(np.zeros((), np.float32))
+        return constant_tensor(np.zeros((), np.float32))
     total = squares[0] if len(squares) == 1 else reduce_sum(TABLE["stack"](*squares, axis=0))
     return sqrt(total)
 
@@ -190,7 +190,7 @@ def clip_by_global_norm(
         return found, norm
     limit, norm = convert_pair(clip_norm, norm)
     scale = realdiv(limit, maximum(norm, limit))
-    scale = TABLE["where"](is_finite(norm), scale, Tensor(np.array(np.nan, norm._array.dtype)))
+    scale = TABLE["where"](is_finite(norm), scale, constant_tensor(np.array(np.nan, norm._array.dtype)))
     clipped: list[Any] = []
     for t in found:
         if isinstance(t, IndexedSlices):

@@ -14,7 +14,7 @@ from fastgrad.dtypes import DType
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.operation import ANY, TABLE, Form, Operation, refuse_dtype
 from fastgrad.ops.arguments import axis_of, integer, integers, tensor_of
-from fastgrad.tensor import Tensor, as_tensor_or_none, convert_to_tensor, from_python
+from fastgrad.tensor import Tensor, as_tensor_or_none, constant_tensor, convert_to_tensor, from_python
 
 
 def dimensions(shape: Any, name: str) -> tuple[int, ...]:
@@ -96,12 +96,12 @@ def _packed(values: Any, dtype: DType, cast: bool) -> Tensor:
     if not isinstance(values, (list, tuple)):
         x = as_tensor_or_none(values)
         if x is None:
-            return Tensor(array_of(values, dtype))
+            return constant_tensor(array_of(values, dtype))
         return TABLE["cast"](x, dtype=dtype.name) if cast and x.dtype is not dtype else x
     from fastgrad.ops.joining import stack
 
     if _first_tensor(values) is None:
-        return Tensor(array_of(values, dtype))
+        return constant_tensor(array_of(values, dtype))
     return stack([_packed(item, dtype, cast) for item in values])
 
 
@@ -145,7 +145,7 @@ def zeros(shape: Any, dtype: Any = dtypes.float32, name: str | None = None, layo
         InvalidArgumentError: a negative size.
         TypeError: a size or dtype that is none.
     """
-    return Tensor(_filled(dimensions(shape, "zeros"), dtypes.as_dtype(dtype), 0))
+    return constant_tensor(_filled(dimensions(shape, "zeros"), dtypes.as_dtype(dtype), 0))
 
 
 def ones(shape: Any, dtype: Any = dtypes.float32, name: str | None = None, layout: Any = None) -> Tensor:
@@ -163,7 +163,7 @@ def ones(shape: Any, dtype: Any = dtypes.float32, name: str | None = None, layou
     wanted = dtypes.as_dtype(dtype)
     if wanted is dtypes.string:
         raise TypeError("ones: Cannot convert 1 to EagerTensor of dtype string.")
-    return Tensor(_filled(dimensions(shape, "ones"), wanted, 1))
+    return constant_tensor(_filled(dimensions(shape, "ones"), wanted, 1))
 
 
 def _filled(sizes: tuple[int, ...], dtype: DType, value: int) -> np.ndarray:
@@ -181,7 +181,7 @@ def zeros_like(input: Any, dtype: Any = None, name: str | None = None, layout: A
         name, layout: kept for TensorFlow's signature.
     """
     x = tensor_of(input)
-    return Tensor(_filled(x._array.shape, x.dtype if dtype is None else dtypes.as_dtype(dtype), 0))
+    return constant_tensor(_filled(x._array.shape, x.dtype if dtype is None else dtypes.as_dtype(dtype), 0))
 
 
 def ones_like(input: Any, dtype: Any = None, name: str | None = None, layout: Any = None) -> Tensor:
@@ -199,7 +199,7 @@ def ones_like(input: Any, dtype: Any = None, name: str | None = None, layout: An
     wanted = x.dtype if dtype is None else dtypes.as_dtype(dtype)
     if wanted is dtypes.string:
         raise refuse_dtype("ones_like", wanted, ANY - {dtypes.string.numpy})
-    return Tensor(_filled(x._array.shape, wanted, 1))
+    return constant_tensor(_filled(x._array.shape, wanted, 1))
 
 
 def fill(dims: Any, value: Any, name: str | None = None, layout: Any = None) -> Tensor:
@@ -247,8 +247,8 @@ def eye(
     sizes = dimensions((integer(num_rows, "eye: num_rows"), integer(columns, "eye: num_columns")), "eye")
     matrix = np.eye(*sizes, dtype=dtypes.as_dtype(dtype).numpy)
     if batch_shape is None:
-        return Tensor(matrix)
-    return Tensor(np.broadcast_to(matrix, (*dimensions(batch_shape, "eye"), *sizes)).copy())
+        return constant_tensor(matrix)
+    return constant_tensor(np.broadcast_to(matrix, (*dimensions(batch_shape, "eye"), *sizes)).copy())
 
 
 # ---- sequences -------------------------------------------------------------------------------------
@@ -285,7 +285,7 @@ def range(start: Any, limit: Any = None, delta: Any = 1, dtype: Any = None, name
         start, limit = 0, start
     if dtype is None and type(start) is int and type(limit) is int and type(delta) is int:
         small = min(start, limit, delta) >= -(2**31) and max(start, limit, delta) < 2**31
-        return Tensor(_range(start, limit, delta, dtypes.int32 if small else dtypes.int64))
+        return constant_tensor(_range(start, limit, delta, dtypes.int32 if small else dtypes.int64))
     wanted = None if dtype is None else dtypes.as_dtype(dtype)
     arguments = []
     for what, value in (("start", start), ("limit", limit), ("delta", delta)):
@@ -299,7 +299,7 @@ def range(start: Any, limit: Any = None, delta: Any = 1, dtype: Any = None, name
         raise TypeError(f"range: got {sorted(d.name for d in found)}, but takes {[d.name for d in _RANGE_TYPES]}.")
     chosen = max(found, key=_RANGE_TYPES.index)
     first, last, step = [x.numpy() for x in arguments]
-    return Tensor(_range(first, last, step, chosen))
+    return constant_tensor(_range(first, last, step, chosen))
 
 
 def _range(start: Any, limit: Any, delta: Any, dtype: DType) -> np.ndarray:
@@ -354,6 +354,6 @@ def linspace(start: Any, stop: Any, num: Any, name: str | None = None, axis: int
     if count < 2:
         return low if count else TABLE["broadcast_to"](low, shape=(*shape[:position], 0, *shape[position:]))
     steps = np.arange(count - 1).astype(first._array.dtype)
-    ladder = Tensor(steps.reshape((1,) * position + (-1,) + (1,) * (len(shape) - position)))
-    delta = (high - low) / Tensor(np.asarray(count - 1, first._array.dtype))
+    ladder = constant_tensor(steps.reshape((1,) * position + (-1,) + (1,) * (len(shape) - position)))
+    delta = (high - low) / constant_tensor(np.asarray(count - 1, first._array.dtype))
     return TABLE["concat"](low + delta * ladder, high, axis=position)

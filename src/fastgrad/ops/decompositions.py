@@ -24,7 +24,7 @@ from fastgrad.ops.joining import concat
 from fastgrad.ops.linear_algebra import LAPACK, check_matrices, check_real_matrices, triangular_solve
 from fastgrad.ops.reduction import reduce_max, reduce_sum
 from fastgrad.ops.shaping import expand_dims
-from fastgrad.tensor import Tensor
+from fastgrad.tensor import Tensor, constant_tensor
 
 
 def _columns(x: Tensor) -> Tensor:
@@ -243,7 +243,7 @@ def _lu_gradient(needs: Any, g: Any, y: Any, x: Tensor, index_type: str) -> tupl
     # Giles, "Collected matrix derivative results for forward and reverse mode AD" (2008): cotangents of the two triangles.
     packed, order = y
     size = x._array.shape[-1]
-    ones = Tensor(np.ones(x._array.shape[:-1], x._array.dtype))
+    ones = constant_tensor(np.ones(x._array.shape[:-1], x._array.dtype))
     zeros = zeros_as(ones)
     lower, upper = set_diag(band_part(packed, -1, 0), ones), band_part(packed, 0, -1)
     g_lower = set_diag(band_part(g[0], -1, 0), zeros)
@@ -252,7 +252,7 @@ def _lu_gradient(needs: Any, g: Any, y: Any, x: Tensor, index_type: str) -> tupl
     middle = left + band_part(matmul(g_upper, upper, adjoint_b=True), 0, -1)
     half = triangular_solve(lower, middle, adjoint=True)
     permuted = adjoint(triangular_solve(upper, adjoint(half), lower=False))
-    permutation = Tensor(np.eye(size, dtype=x._array.dtype)[order._array])
+    permutation = TABLE["gather"](constant_tensor(np.eye(size, dtype=x._array.dtype)), order, axis=0, batch_dims=0)
     return (matmul(permutation, permuted, transpose_a=True),)
 
 

@@ -16,7 +16,7 @@ from fastgrad.ops.arithmetic import conjugate, multiply, negative
 from fastgrad.ops.casting import cast
 from fastgrad.ops.comparison import not_equal
 from fastgrad.ops.power import square
-from fastgrad.tensor import Tensor
+from fastgrad.tensor import Tensor, constant_tensor
 
 _QUOTIENT: dict[np.dtype, str] = {
     **{np.dtype(name): "float32" for name in ("int8", "int16", "uint8", "uint16")},
@@ -105,7 +105,7 @@ def reciprocal_no_nan(x: Any, name: str | None = None) -> Tensor:
         InvalidArgumentError: ``x`` is neither floating nor complex.
     """
     x = tensor_of(x)
-    return _divide_no_nan(Tensor(np.ones((), x._array.dtype)), x)
+    return _divide_no_nan(constant_tensor(np.ones((), x._array.dtype)), x)
 
 
 xdivy: Binary = elementwise(

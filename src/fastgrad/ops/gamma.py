@@ -22,7 +22,7 @@ from fastgrad.ops.arithmetic import add, multiply, negative, subtract
 from fastgrad.ops.error_function import from_scipy
 from fastgrad.ops.exponential import exp, xlog1py, xlogy
 from fastgrad.ops.reduction import reduce_sum
-from fastgrad.tensor import Tensor
+from fastgrad.tensor import Tensor, constant_tensor
 
 _FULL: frozenset[np.dtype] = frozenset([np.dtype(np.float32), np.dtype(np.float64)])
 
@@ -51,7 +51,7 @@ def _without_poles(x: np.ndarray) -> np.ndarray:
 digamma: Unary = Unary(
     "digamma",
     _without_poles,
-    lambda g, y, x: multiply(g, polygamma(Tensor(np.ones((), x._array.dtype)), x)),
+    lambda g, y, x: multiply(g, polygamma(constant_tensor(np.ones((), x._array.dtype)), x)),
     form=Form.ELEMENTWISE,
     dtypes=FLOATING,
     domain=(0.0, np.inf),

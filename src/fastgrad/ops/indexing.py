@@ -14,7 +14,7 @@ from fastgrad.kernels import embedding as kernels
 from fastgrad.operation import TABLE, Form, Operation, operation, refuse_dtype, refuse_mix
 from fastgrad.ops.arguments import axis_of, integer, integers, tensor_of
 from fastgrad.ops.segments import KERNEL_FLOATS, KERNEL_INDICES, add_rows, take_rows
-from fastgrad.tensor import Tensor, as_tensor_or_none, convert_beside, convert_to_tensor
+from fastgrad.tensor import Tensor, as_tensor_or_none, constant_tensor, convert_beside, convert_to_tensor
 
 _INDICES = frozenset(d.numpy for d in (dtypes.int16, dtypes.int32, dtypes.int64))
 _UNSIGNED = {np.dtype(f"int{bits}"): np.dtype(f"uint{bits}") for bits in (8, 16, 32, 64)}
@@ -99,7 +99,7 @@ def _whole_rows(g: Tensor, ids: Tensor, shape: tuple[int, ...]) -> IndexedSlices
     reshape, count = TABLE["reshape"], ids._array.size
     if ids._array.ndim != 1:
         ids, g = reshape(ids, shape=(count,)), reshape(g, shape=(count, *shape[1:]))
-    return IndexedSlices(g, ids, Tensor(np.array(shape, np.int32 if max(shape) < 2**31 else np.int64)))
+    return IndexedSlices(g, ids, constant_tensor(np.array(shape, np.int32 if max(shape) < 2**31 else np.int64)))
 
 
 _gather_row: Operation = operation("gather", Form.GATHER, run=_gather, gradient=(_gather_rule, None))
@@ -313,7 +313,7 @@ def gather_nd(
                 f"should be equal to those of indices, shape {list(shape)}."
             )
         grid = np.broadcast_arrays(*_batch_positions(shape[:batch_dims], len(shape) - 1), np.empty(shape[:-1]))[:-1]
-        batch = Tensor(np.stack(grid, -1).astype(ids._array.dtype))
+        batch = constant_tensor(np.stack(grid, -1).astype(ids._array.dtype))
         ids = TABLE["concat"](batch, ids, axis=len(shape) - 1)
     check_positions("gather_nd", ids._array, x._array.shape, bad_indices_policy)
     return _gather_nd(x, ids)
@@ -323,11 +323,11 @@ def gather_nd(
 
 
 def _chosen(g: Tensor, condition: Tensor) -> Tensor:
-    return _where(condition, g, Tensor(np.zeros((), g._array.dtype)))
+    return _where(condition, g, constant_tensor(np.zeros((), g._array.dtype)))
 
 
 def _not_chosen(g: Tensor, condition: Tensor) -> Tensor:
-    return _where(condition, Tensor(np.zeros((), g._array.dtype)), g)
+    return _where(condition, constant_tensor(np.zeros((), g._array.dtype)), g)
 
 
 _where = Operation(
@@ -450,7 +450,7 @@ def dynamic_partition(data: Any, partitions: Any, num_partitions: int, name: str
     check_indices("dynamic_partition", ids._array, num_partitions)
     if not wanted:
         x, ids = TABLE["reshape"](x, shape=(1, *shape)), TABLE["reshape"](ids, shape=(1,))
-    numbers = [Tensor(np.asarray(number, ids._array.dtype)) for number in range(num_partitions)]
+    numbers = [constant_tensor(np.asarray(number, ids._array.dtype)) for number in range(num_partitions)]
     return [boolean_mask(x, TABLE["equal"](ids, number)) for number in numbers]
 
 

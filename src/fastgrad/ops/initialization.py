@@ -9,7 +9,7 @@ import numpy as np
 from fastgrad.dtypes import as_dtype, float32
 from fastgrad.ops.random_ops import normal, uniform
 from fastgrad.shape import TensorShape
-from fastgrad.tensor import Tensor, as_tensor_or_none, convert_to_tensor
+from fastgrad.tensor import Tensor, as_tensor_or_none, constant_tensor, convert_to_tensor
 
 
 class _Initializer:
@@ -44,7 +44,7 @@ class zeros_initializer(_Initializer):  # noqa: N801  # TensorFlow's name
 
     def __call__(self, shape: Any, dtype: Any = float32, **options: Any) -> Tensor:
         """A tensor of zeros; ValueError for strings."""
-        return Tensor(np.zeros(_sizes(shape), _numeric("zeros_initializer", dtype)))
+        return constant_tensor(np.zeros(_sizes(shape), _numeric("zeros_initializer", dtype)))
 
 
 class ones_initializer(_Initializer):  # noqa: N801
@@ -52,7 +52,7 @@ class ones_initializer(_Initializer):  # noqa: N801
 
     def __call__(self, shape: Any, dtype: Any = float32, **options: Any) -> Tensor:
         """A tensor of ones; ValueError for strings."""
-        return Tensor(np.ones(_sizes(shape), _numeric("ones_initializer", dtype)))
+        return constant_tensor(np.ones(_sizes(shape), _numeric("ones_initializer", dtype)))
 
 
 class constant_initializer(_Initializer):  # noqa: N801

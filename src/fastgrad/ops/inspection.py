@@ -15,7 +15,7 @@ from fastgrad.ops.casting import cast
 from fastgrad.ops.comparison import greater, greater_equal
 from fastgrad.ops.division import realdiv
 from fastgrad.ops.reduction import reduce_all, reduction_axes
-from fastgrad.tensor import Tensor
+from fastgrad.tensor import Tensor, constant_tensor
 
 
 def _position(find: Any, worst: float, x: np.ndarray, axis: int, output_type: str) -> Any:
@@ -128,8 +128,8 @@ def zero_fraction(value: Any, name: str | None = None) -> Tensor:
         name: kept for TensorFlow's signature.
     """
     x = tensor_of(value)
-    zeros = subtract(Tensor(np.array(x._array.size)), count_nonzero(x))
-    return realdiv(cast(zeros, dtypes.float32), Tensor(np.array(x._array.size, np.float32)))
+    zeros = subtract(constant_tensor(np.array(x._array.size)), count_nonzero(x))
+    return realdiv(cast(zeros, dtypes.float32), constant_tensor(np.array(x._array.size, np.float32)))
 
 
 def _ascends(name: str, compare: Any, x: Any) -> Tensor:

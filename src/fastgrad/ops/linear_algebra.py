@@ -25,7 +25,7 @@ from fastgrad.ops.exponential import log
 from fastgrad.ops.reduction import reduce_sum
 from fastgrad.ops.shaping import reshape
 from fastgrad.tape import sum_to_shape
-from fastgrad.tensor import Tensor, convert_beside
+from fastgrad.tensor import Tensor, constant_tensor, convert_beside
 
 LAPACK = frozenset(np.dtype(name) for name in ("float32", "float64", "complex64", "complex128"))
 """The dtypes of matrices that can be decomposed."""
@@ -367,7 +367,7 @@ def lstsq(matrix: Any, rhs: Any, l2_regularizer: float = 0.0, fast: bool = True,
     tall = a._array.shape[-2] >= a._array.shape[-1]
     gramian = matmul(a, a, adjoint_a=True) if tall else matmul(a, a, adjoint_b=True)
     if l2_regularizer:
-        gramian = gramian + Tensor(np.asarray(l2_regularizer * np.eye(gramian.shape[-1]), a._array.dtype))
+        gramian = gramian + constant_tensor(np.asarray(l2_regularizer * np.eye(gramian.shape[-1]), a._array.dtype))
     chol = cholesky(gramian)
     if tall:
         return cholesky_solve(chol, matmul(a, b, adjoint_a=True))

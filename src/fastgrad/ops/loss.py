@@ -11,7 +11,7 @@ from fastgrad.kernels import softmax as kernels
 from fastgrad.operation import FLOATING, TABLE, Form, elementwise, joint, operation
 from fastgrad.ops.activation import softmax_gradient
 from fastgrad.ops.casting import cast
-from fastgrad.tensor import Tensor, convert_to_tensor
+from fastgrad.tensor import Tensor, constant_tensor, convert_to_tensor
 
 _HALF = frozenset(d for d in FLOATING if d.itemsize == 2)
 
@@ -59,7 +59,7 @@ def _sparse_rule(needs: Any, g: Any, y: Any, logits: Tensor, labels: Tensor) -> 
 
 
 def _sparse_gradient_rule(needs: Any, gg: Tensor, z: Tensor, g: Tensor, probabilities: Tensor, labels: Tensor) -> Any:
-    ones = Tensor(np.ones(g._array.shape, g._array.dtype))
+    ones = constant_tensor(np.ones(g._array.shape, g._array.dtype))
     return (
         _row_sum(gg * _sparse_gradient(ones, probabilities, labels)) if needs[0] else None,
         gg * _column(g) if needs[1] else None,
@@ -325,9 +325,9 @@ def log_poisson_loss(targets: Any, log_input: Any, compute_full_loss: bool = Fal
     log = TABLE["log"]
     outside = Tensor((z._array < 0) | (z._array > 1))
     inside = Tensor(~outside._array)
-    safe = TABLE["where"](outside, z, Tensor(np.ones_like(z._array)))
+    safe = TABLE["where"](outside, z, constant_tensor(np.ones_like(z._array)))
     stirling = safe * log(safe) - safe + 0.5 * log(2.0 * np.pi * safe)
-    return loss + TABLE["where"](inside, Tensor(np.zeros_like(z._array)), stirling)
+    return loss + TABLE["where"](inside, constant_tensor(np.zeros_like(z._array)), stirling)
 
 
 def compute_average_loss(per_example_loss: Any, sample_weight: Any = None, global_batch_size: Any = None) -> Tensor:
@@ -348,7 +348,7 @@ def compute_average_loss(per_example_loss: Any, sample_weight: Any = None, globa
     if sample_weight is not None:
         losses = losses * convert_to_tensor(sample_weight, dtype_hint=losses.dtype)
     total = TABLE["reduce_sum"](losses, axes=tuple(range(losses.ndim)), keepdims=False)
-    return TABLE["divide_no_nan"](total, Tensor(np.asarray(size, total._array.dtype)))
+    return TABLE["divide_no_nan"](total, constant_tensor(np.asarray(size, total._array.dtype)))
 
 
 def scale_regularization_loss(regularization_loss: Any) -> Tensor:

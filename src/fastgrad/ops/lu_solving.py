@@ -14,7 +14,7 @@ from fastgrad.ops.diagonals import band_part, set_diag
 from fastgrad.ops.indexing import gather
 from fastgrad.ops.linear_algebra import triangular_solve
 from fastgrad.ops.shaping import broadcast_to
-from fastgrad.tensor import Tensor
+from fastgrad.tensor import Tensor, constant_tensor
 
 
 def _checked(name: str, lower_upper: Tensor, perm: Any) -> Tensor:
@@ -32,7 +32,9 @@ def _checked(name: str, lower_upper: Tensor, perm: Any) -> Tensor:
 
 
 def _lower(lower_upper: Tensor) -> Tensor:
-    return set_diag(band_part(lower_upper, -1, 0), Tensor(np.ones(lower_upper._array.shape[:-1], lower_upper.dtype)))
+    return set_diag(
+        band_part(lower_upper, -1, 0), constant_tensor(np.ones(lower_upper._array.shape[:-1], lower_upper.dtype))
+    )
 
 
 def lu_solve(lower_upper: Any, perm: Any, rhs: Any, validate_args: bool = False, name: str | None = None) -> Tensor:

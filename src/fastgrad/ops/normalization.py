@@ -9,7 +9,7 @@ import numpy as np
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels import normalization as kernels
 from fastgrad.operation import TABLE, Form, joint, operation, refuse_dtype
-from fastgrad.tensor import Tensor, convert_to_tensor
+from fastgrad.tensor import Tensor, constant_tensor, convert_to_tensor
 
 _HAS_KERNEL: frozenset[np.dtype] = frozenset([np.dtype(np.float32), np.dtype(np.float64)])
 
@@ -201,7 +201,7 @@ def local_response_normalization(
         )
     channels = x._array.shape[-1]
     near = np.abs(np.subtract.outer(np.arange(channels), np.arange(channels))) <= depth_radius
-    band = Tensor(near.astype(x._array.dtype))
+    band = constant_tensor(near.astype(x._array.dtype))
     flat = TABLE["reshape"](x * x, shape=(x._array.size // max(channels, 1), channels))
     around = TABLE["matmul"](flat, band, transpose_a=False, transpose_b=False)
     return x * TABLE["pow"](bias + alpha * TABLE["reshape"](around, shape=x._array.shape), -beta)

@@ -12,7 +12,7 @@ from fastgrad.dtypes import DType
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.operation import TABLE, Form, operation, refuse_dtype
 from fastgrad.ops.arguments import integer, tensor_of
-from fastgrad.tensor import Tensor, as_tensor_or_none, convert_beside, convert_to_tensor, from_python
+from fastgrad.tensor import Tensor, as_tensor_or_none, constant_tensor, convert_beside, convert_to_tensor, from_python
 
 _ONE_HOT_TYPES = frozenset(d.numpy for d in (dtypes.uint8, dtypes.int8, dtypes.int32, dtypes.int64))
 
@@ -93,8 +93,8 @@ def _on_and_off(on_value: Any, off_value: Any, dtype: DType | None) -> tuple[Ten
         raise TypeError(
             f"one_hot: Cannot convert 1 to EagerTensor of dtype {wanted.name}: give on_value and off_value."
         )
-    on = given[0] if on_value is not None else Tensor(np.ones((), wanted.numpy))
-    off = given[-1] if off_value is not None else Tensor(np.zeros((), wanted.numpy))
+    on = given[0] if on_value is not None else constant_tensor(np.ones((), wanted.numpy))
+    off = given[-1] if off_value is not None else constant_tensor(np.zeros((), wanted.numpy))
     return on, off
 
 

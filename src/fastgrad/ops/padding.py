@@ -9,7 +9,7 @@ import numpy as np
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.operation import TABLE, Form, Operation, operation, refuse_mix
 from fastgrad.ops.arguments import tensor_of
-from fastgrad.tensor import Tensor, as_tensor_or_none, from_python
+from fastgrad.tensor import Tensor, as_tensor_or_none, constant_tensor, from_python
 
 Paddings = tuple[tuple[int, int], ...]
 """For each dimension how many elements are put before and after."""
@@ -134,7 +134,7 @@ def _constant(x: Tensor, value: Any) -> Tensor:
     if constant is None:
         plain_zero = type(value) is int and not value
         if plain_zero and x._array.dtype.kind in "Ob":
-            return Tensor(np.array(b"" if x._array.dtype.kind == "O" else False, x._array.dtype))
+            return constant_tensor(np.array(b"" if x._array.dtype.kind == "O" else False, x._array.dtype))
         constant = from_python(value, x.dtype)
     if constant._array.ndim:
         raise InvalidArgumentError(f"pad: constant_values must be a scalar. Found: {list(constant._array.shape)}")

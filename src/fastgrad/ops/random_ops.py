@@ -16,7 +16,7 @@ from fastgrad.errors import InvalidArgumentError
 from fastgrad.operation import TABLE
 from fastgrad.ops import random_draws as draws
 from fastgrad.ops.random_generator import default_drawn, scaled_from, shape_of, uniform_from
-from fastgrad.tensor import Tensor, convert_to_tensor
+from fastgrad.tensor import Tensor, constant_tensor, convert_to_tensor
 
 
 def uniform(
@@ -213,7 +213,7 @@ def dropout_from(drawn: Any, x: Any, rate: Any, noise_shape: Any) -> Tensor:
         return draws.dropout(x, rate=share, key=key, counter=counter)
     sizes = noise_sizes(x, noise_shape)
     key, counter = drawn(sizes)
-    ones = Tensor(np.ones(sizes, x._array.dtype))
+    ones = constant_tensor(np.ones(sizes, x._array.dtype))
     return TABLE["multiply"](x, draws.dropout(ones, rate=share, key=key, counter=counter))
 
 

@@ -347,11 +347,21 @@ def reduce_all(input_tensor: Any, axis: Any = None, keepdims: bool = False, name
 # ---- logsumexp and the Euclidean norm --------------------------------------------------------------------
 
 
+def _finite_maximum(x: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
+    if not x.size:
+        return np.zeros([1 if axis in axes else size for axis, size in enumerate(x.shape)], x.dtype)
+    high = _maximum(x, axes, None, None, True)
+    return np.where(np.isfinite(high), high, x.dtype.type(0))
+
+
+# What exponents are counted from: it cancels out of every derivative, so it has none of its own.
+_finite_maximum_row = operation("finite_maximum", Form.REDUCE, run=_finite_maximum, dtypes=FLOATING)
+
+
 def _logsumexp(x: np.ndarray, axes: tuple[int, ...], keepdims: bool) -> Any:
     if not x.size:
         return np.log(_reduce_sum(x, axes, keepdims))
-    high = _maximum(x, axes, None, None, True)
-    high = np.where(np.isfinite(high), high, x.dtype.type(0))
+    high = _finite_maximum(x, axes)
     total = np.log(sum_over(np.exp(np.subtract(x, high)), axes, True)) + high
     if not keepdims:
         total = total.reshape([size for axis, size in enumerate(x.shape) if axis not in axes])
@@ -361,8 +371,7 @@ def _logsumexp(x: np.ndarray, axes: tuple[int, ...], keepdims: bool) -> Any:
 def _logsumexp_gradient(g: Tensor, y: Tensor, x: Tensor, axes: tuple[int, ...], keepdims: bool) -> Tensor:
     # The softmax from the highest element, not exp(x - y): y is rounded, which counts when it is large.
     shape = x._array.shape
-    high = _maximum(x._array, axes, None, None, True) if x._array.size else np.zeros((), x._array.dtype)
-    weights = exp(subtract(x, Tensor(np.where(np.isfinite(high), high, high.dtype.type(0)))))
+    weights = exp(subtract(x, _finite_maximum_row(x, axes=axes)))
     total = TABLE["reduce_sum"](weights, axes=axes, keepdims=keepdims)
     return multiply(weights, spread(realdiv(g, total), shape=shape, axes=axes))
 

@@ -9,7 +9,7 @@ import numpy as np
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.operation import TABLE, Form, operation, refuse_mix
 from fastgrad.ops.arguments import integers, tensor_of
-from fastgrad.tensor import Tensor
+from fastgrad.tensor import Tensor, constant_tensor
 
 # ---- tile ------------------------------------------------------------------------------------------
 
@@ -99,7 +99,7 @@ def repeat(input: Any, repeats: Any, axis: Any = None, name: str | None = None) 
         x = TABLE["broadcast_to"](reshape(x, shape=(*before, 1, *after)), shape=(*before, count, *after))
         return reshape(x, shape=(*shape[:axis], shape[axis] * count, *after))
     # The reshape makes the gradient dense: `repeat` is no look-up in a table.
-    positions = Tensor(np.repeat(np.arange(shape[axis]), counts))
+    positions = constant_tensor(np.repeat(np.arange(shape[axis]), counts))
     return TABLE["gather"](reshape(x, shape=shape), positions, axis=axis, batch_dims=0)
 
 

@@ -15,7 +15,7 @@ from fastgrad.ops.casting import cast
 from fastgrad.ops.creation import dimensions
 from fastgrad.ops.indexing import check_positions, row_numbers, scatter_nd_row
 from fastgrad.ops.segments import add_rows_into, reduce_rows
-from fastgrad.tensor import Tensor, as_tensor_or_none, convert_beside
+from fastgrad.tensor import Tensor, as_tensor_or_none, constant_tensor, convert_beside
 
 # ---- on arrays -------------------------------------------------------------------------------------
 
@@ -57,13 +57,13 @@ def _extreme(ufunc: Any) -> Any:
 
 
 def _zeros(x: Tensor) -> Tensor:
-    return Tensor(np.zeros(x._array.shape, x._array.dtype))
+    return constant_tensor(np.zeros(x._array.shape, x._array.dtype))
 
 
 def _extreme_shares(g: Tensor, y: Tensor, x: Tensor, ids: Tensor, updates: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """The cotangent divided by how many candidates are the extreme one, and where the candidates are."""
     gather_nd, equal, where = TABLE["gather_nd"], TABLE["equal"], TABLE["where"]
-    zero, one = (Tensor(np.asarray(number, x._array.dtype)) for number in (0, 1))
+    zero, one = (constant_tensor(np.asarray(number, x._array.dtype)) for number in (0, 1))
     kept, chosen = equal(x, y), equal(updates, gather_nd(y, ids))
     count = _add(where(kept, one, _zeros(x)), ids, where(chosen, one, _zeros(updates)))
     return g / where(equal(count, zero), one, count), kept, chosen
@@ -263,7 +263,7 @@ def dynamic_stitch(indices: Any, data: Any, name: str | None = None) -> Tensor:
         flat_xs.append(reshape(x, shape=(count, *inner)))
     positions = concat(*flat_ids, axis=0)
     length = int(positions.numpy().max(initial=-1)) + 1
-    blank = Tensor(np.zeros((length, *inner), xs[0]._array.dtype))
+    blank = constant_tensor(np.zeros((length, *inner), xs[0]._array.dtype))
     return _update(blank, positions, concat(*flat_xs, axis=0))
 
 
@@ -309,7 +309,7 @@ def confusion_matrix(
             f"confusion_matrix: classes must be in [0, {count}), got {found.min()} to {found.max()}."
         )
     if weights is None:
-        values = Tensor(np.ones(rows._array.shape, wanted.numpy))
+        values = constant_tensor(np.ones(rows._array.shape, wanted.numpy))
     else:
         values = cast(weights, wanted)
         if values._array.shape != rows._array.shape:

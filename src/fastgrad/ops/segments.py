@@ -11,7 +11,7 @@ from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels import embedding as kernels
 from fastgrad.operation import INTEGER, NUMERIC, REAL, TABLE, Form, Operation, operation, refuse_dtype
 from fastgrad.ops.arguments import integer, tensor_of
-from fastgrad.tensor import Tensor
+from fastgrad.tensor import Tensor, constant_tensor
 
 KERNEL_FLOATS = frozenset([np.dtype(np.float32), np.dtype(np.float64)])
 KERNEL_INDICES = frozenset([np.dtype(np.int32), np.dtype(np.int64)])
@@ -171,7 +171,7 @@ _unsorted_segment_min = operation(
 
 
 def _like(x: Tensor, value: float) -> Tensor:
-    return Tensor(np.asarray(value, x._array.dtype))
+    return constant_tensor(np.asarray(value, x._array.dtype))
 
 
 # ---- unsorted ids ----------------------------------------------------------------------------------
@@ -267,7 +267,7 @@ def unsorted_segment_sqrt_n(data: Any, segment_ids: Any, num_segments: Any, name
 def _count(total: Tensor, segment_ids: Any, num_segments: Any) -> Tensor:
     """How many rows each id has, at least 1, in the shape that divides ``total``."""
     ids = tensor_of(segment_ids)
-    ones = Tensor(np.ones(ids._array.shape, total._array.dtype))
+    ones = constant_tensor(np.ones(ids._array.shape, total._array.dtype))
     count = _unsorted_segment_sum(ones, ids, num_segments=len(total._array))
     count = TABLE["where"](TABLE["equal"](count, _like(count, 0)), _like(count, 1), count)
     return TABLE["reshape"](count, shape=(len(count._array),) + (1,) * (total._array.ndim - 1))

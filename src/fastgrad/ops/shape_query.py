@@ -11,7 +11,7 @@ from fastgrad.errors import InvalidArgumentError
 from fastgrad.operation import refuse_dtype
 from fastgrad.ops.arguments import integers, tensor_of
 from fastgrad.shape import TensorShape
-from fastgrad.tensor import Tensor, as_tensor_or_none, convert_to_tensor
+from fastgrad.tensor import Tensor, as_tensor_or_none, constant_tensor, convert_to_tensor
 
 _SHAPE_TYPES = frozenset([dtypes.int32.numpy, dtypes.int64.numpy])
 
@@ -37,7 +37,7 @@ def shape(input: Any, out_type: Any = None, name: str | None = None) -> Tensor:
     Raises:
         InvalidArgumentError: another ``out_type``.
     """
-    return Tensor(np.array(tensor_of(input)._array.shape, _shape_type("shape", out_type)))
+    return constant_tensor(np.array(tensor_of(input)._array.shape, _shape_type("shape", out_type)))
 
 
 def shape_n(input: Any, out_type: Any = dtypes.int32, name: str | None = None) -> list[Tensor]:
@@ -52,7 +52,7 @@ def rank(input: Any, name: str | None = None) -> Tensor:
         input: what converts to a tensor.
         name: kept for TensorFlow's signature.
     """
-    return Tensor(np.array(tensor_of(input)._array.ndim, np.int32))
+    return constant_tensor(np.array(tensor_of(input)._array.ndim, np.int32))
 
 
 def size(input: Any, out_type: Any = None, name: str | None = None) -> Tensor:
@@ -66,7 +66,7 @@ def size(input: Any, out_type: Any = None, name: str | None = None) -> Tensor:
     Raises:
         InvalidArgumentError: another ``out_type``.
     """
-    return Tensor(np.array(tensor_of(input)._array.size, _shape_type("size", out_type)))
+    return constant_tensor(np.array(tensor_of(input)._array.size, _shape_type("size", out_type)))
 
 
 def ensure_shape(x: Any, shape: Any, name: str | None = None) -> Tensor:
@@ -136,4 +136,4 @@ def broadcast_dynamic_shape(shape_x: Any, shape_y: Any) -> Tensor:
         sizes = np.broadcast_shapes(x, y)
     except ValueError:
         raise InvalidArgumentError(f"broadcast_dynamic_shape: Incompatible shapes: {list(x)} vs. {list(y)}.") from None
-    return Tensor(np.array(sizes, np.int64 if wide else np.int32))
+    return constant_tensor(np.array(sizes, np.int64 if wide else np.int32))

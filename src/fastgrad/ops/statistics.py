@@ -16,7 +16,7 @@ from fastgrad.ops.casting import cast
 from fastgrad.ops.division import divide_no_nan
 from fastgrad.ops.power import reciprocal, sqrt, square
 from fastgrad.ops.reduction import reduce_mean, reduce_sum
-from fastgrad.tensor import Tensor, convert_beside, convert_to_tensor
+from fastgrad.tensor import Tensor, constant_tensor, convert_beside, convert_to_tensor
 
 _HALVES = (dtypes.float16, dtypes.bfloat16)
 
@@ -113,7 +113,7 @@ def weighted_moments(
     if weights.dtype in _HALVES:
         weights = cast(weights, dtypes.float32)
     weighted = multiply(weights, y)
-    total = reduce_sum(add(weights, Tensor(np.zeros_like(weighted._array))), axes, True)
+    total = reduce_sum(add(weights, constant_tensor(np.zeros_like(weighted._array))), axes, True)
     mean = divide_no_nan(reduce_sum(weighted, axes, True), total)
     spread = multiply(weights, squared_difference(y, mean))
     variance = divide_no_nan(reduce_sum(spread, axes, True), total)
@@ -144,7 +144,7 @@ def sufficient_statistics(
     total = reduce_sum(centred, axes, keepdims)
     squares = reduce_sum(square(centred), axes, keepdims)
     count = x._array.size // max(total._array.size, 1)
-    return Tensor(np.array(count, x._array.dtype)), total, squares, shift
+    return constant_tensor(np.array(count, x._array.dtype)), total, squares, shift
 
 
 def normalize_moments(

@@ -11,7 +11,7 @@ from fastgrad.errors import InvalidArgumentError, OutOfRangeError
 from fastgrad.ops.arguments import integer, integers
 from fastgrad.ops.joining import concat, split, stack, unstack
 from fastgrad.shape import TensorShape
-from fastgrad.tensor import Tensor, as_tensor_or_none, from_python
+from fastgrad.tensor import Tensor, as_tensor_or_none, constant_tensor, from_python
 
 _READ = object()
 """Stands where an element was that has been read and cleared."""
@@ -86,7 +86,7 @@ class TensorArray:
     @property
     def flow(self) -> Tensor:
         """A scalar without meaning, for code that passes it on."""
-        return Tensor(np.zeros((), np.int32))
+        return constant_tensor(np.zeros((), np.int32))
 
     def identity(self) -> TensorArray:
         """The array itself."""
@@ -100,7 +100,7 @@ class TensorArray:
 
     def size(self, name: str | None = None) -> Tensor:
         """How many elements there are, an int32 scalar."""
-        return Tensor(np.array(len(self._elements), np.int32))
+        return constant_tensor(np.array(len(self._elements), np.int32))
 
     def close(self, name: str | None = None) -> None:
         """Empties the array."""
@@ -310,7 +310,7 @@ class TensorArray:
         element = self._elements[position]
         if isinstance(element, Tensor):
             return element
-        return Tensor(np.zeros(self._known_shape(), self._dtype.numpy))
+        return constant_tensor(np.zeros(self._known_shape(), self._dtype.numpy))
 
     def _known_shape(self) -> tuple[int, ...]:
         if not self._element_shape.is_fully_defined():
@@ -323,4 +323,4 @@ class TensorArray:
     def _empty(self, rows: bool = True) -> Tensor:
         known = self._element_shape.is_fully_defined()
         shape = (0, *(self._element_shape if rows else self._element_shape[1:])) if known else (0,)
-        return Tensor(np.zeros(shape, self._dtype.numpy))
+        return constant_tensor(np.zeros(shape, self._dtype.numpy))

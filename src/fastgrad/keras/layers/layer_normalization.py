@@ -14,7 +14,7 @@ from fastgrad.keras.saving.objects import serialize_keras_object
 from fastgrad.keras.weight import Weight
 from fastgrad.ops.normalization import layer_normalization
 from fastgrad.ops.shaping import reshape, transpose
-from fastgrad.tensor import Tensor
+from fastgrad.tensor import Tensor, constant_tensor
 
 
 class LayerNormalization(Layer):
@@ -112,7 +112,7 @@ class LayerNormalization(Layer):
     def _flat(self, weight: Weight | None, fill: Any, size: int) -> Tensor:
         """A weight as a vector; in place of one that is not there, what changes nothing."""
         if weight is None:
-            return Tensor(fill(size, self._layer_dtype.numpy))
+            return constant_tensor(fill(size, self._layer_dtype.numpy))
         value = weight._read()
         return value if value._array.ndim == 1 else reshape(value, [size])
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad import nest
-from fastgrad.tensor import Tensor
+from fastgrad.tensor import constant_tensor
 
 
 def is_shape(value: Any) -> bool:
@@ -39,7 +39,9 @@ def shapes_of(value: Any) -> Any:
 
 def zeros_of(shapes: Any, dtype: np.dtype, unknown: int) -> Any:
     """Tensors of zeros of these shapes, with ``unknown`` in the place of None."""
-    return map_shapes(lambda shape: Tensor(np.zeros([unknown if n is None else n for n in shape], dtype)), shapes)
+    return map_shapes(
+        lambda shape: constant_tensor(np.zeros([unknown if n is None else n for n in shape], dtype)), shapes
+    )
 
 
 def has_unknown(shapes: Any) -> bool:

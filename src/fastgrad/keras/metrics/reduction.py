@@ -13,7 +13,7 @@ from fastgrad.keras.losses.loss import as_tensor, same_rank
 from fastgrad.keras.metrics.metric import Metric
 from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_keras_object
 from fastgrad.recording import paused
-from fastgrad.tensor import Tensor
+from fastgrad.tensor import Tensor, constant_tensor
 
 
 def samplewise(
@@ -82,7 +82,7 @@ class Mean(Metric):
             if weights is not None:
                 count: Any = tf.reduce_sum(weights)
             else:
-                count = Tensor(np.array(len(values) if values.ndim else 1, self._dtype.numpy))
+                count = constant_tensor(np.array(len(values) if values.ndim else 1, self._dtype.numpy))
         self.total.assign_add(total)
         self.count.assign_add(count)
 

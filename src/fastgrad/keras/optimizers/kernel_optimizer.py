@@ -71,6 +71,15 @@ class KernelOptimizer(Optimizer):
             recorder.on_update(self, tuple(grads), (*plan.variables, self._iterations))
         return True
 
+    def repeat(self, variables: Sequence[Variable], gradients: Sequence[np.ndarray]) -> None:
+        """A recorded step again, at the rate and step of now; ``variables`` and what they stand for as reported then."""
+        plan = self._plan_of(tuple([self._positions[id(variable)] for variable in variables[:-1]]))
+        plan.release()
+        counter = self._iterations._array
+        count = counter.item()
+        self._run(plan, gradients, self._rate(), count + 1)
+        counter[()] = count + 1
+
     def _is_plain(self) -> bool:
         """Whether none of the options needs more than the kernel."""
         return not (

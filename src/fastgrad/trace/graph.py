@@ -1,0 +1,154 @@
+"""The graph of a recorded program: what was computed, in order, in static single assignment.
+
+A graph is a list of nodes. Each node has inputs, which are values of earlier nodes, and gives values of
+fixed shape and dtype. Nodes that read or change state keep their order; all others depend on their inputs alone.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from fastgrad import dtypes
+
+
+class Kind(enum.Enum):
+    """What a node does."""
+
+    ARGUMENT = "the value of an argument of the call; payload: its position among the tensors"
+    CONSTANT = "a value that never changes; payload: the array"
+    READ = "the value that a variable has now; payload: the variable"
+    DRAW = "key and counter of random numbers, taken from a generator; payload: (generator, number of elements)"
+    OPERATION = "an operation of the table; payload: the operation"
+    ASSIGN = "gives a variable a value; payload: the variable"
+    UPDATE = "an optimizer's step on the gradients that are its inputs; payload: (update, variables)"
+    GUARD = "the program goes on only if a scalar has the value that it had; payload: (kind of look, value)"
+
+
+@dataclass(eq=False, slots=True)
+class Value:
+    """One result of a node.
+
+    Attributes:
+        shape, dtype: fixed.
+        number: its place in the order of creation, for text.
+    """
+
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    number: int
+
+    def __str__(self) -> str:
+        return f"%{self.number}"
+
+    @property
+    def type_text(self) -> str:
+        """Dtype and shape, as in ``float32[32, 10]``."""
+        return f"{dtypes.OF_NUMPY[self.dtype].name}{list(self.shape)}"
+
+
+@dataclass(eq=False, slots=True)
+class Node:
+    """One step of a program.
+
+    Attributes:
+        kind: what it does.
+        payload: what it does it with; see ``Kind``.
+        inputs: values of earlier nodes.
+        outputs: its values.
+        attributes: of an operation, plain Python values; a draw's key and counter stand in it as the DRAW node.
+    """
+
+    kind: Kind
+    payload: Any
+    inputs: tuple[Value, ...] = ()
+    outputs: tuple[Value, ...] = ()
+    attributes: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def has_effect(self) -> bool:
+        """Whether it must stay even if nothing reads its values."""
+        return self.kind in {Kind.ASSIGN, Kind.UPDATE, Kind.GUARD, Kind.DRAW}
+
+    def __str__(self) -> str:
+        results = ", ".join(f"{v}: {v.type_text}" for v in self.outputs)
+        inputs = ", ".join(map(str, self.inputs))
+        shown = {key: "draw" if isinstance(value, Node) else value for key, value in self.attributes.items()}
+        attributes = "".join(f", {key}={value!r}" for key, value in shown.items())
+        name = self.payload.name if self.kind is Kind.OPERATION else self.kind.name.lower()
+        detail = {
+            Kind.ARGUMENT: lambda: f" {self.payload}",
+            Kind.READ: lambda: f" {self.payload.name}",
+            Kind.ASSIGN: lambda: f" {self.payload.name}",
+            Kind.UPDATE: lambda: f" {type(self.payload[0]).__name__}",
+            Kind.GUARD: lambda: f" {self.payload[0]} is {self.payload[1]}",
+            Kind.DRAW: lambda: f" {self.payload[1]}",
+        }.get(self.kind, lambda: "")()
+        return f"{results}{' = ' if results else ''}{name}{detail}({inputs}{attributes})"
+
+
+class Graph:
+    """A program: nodes in order, and the values that the caller gets.
+
+    Attributes:
+        nodes: in the order in which they run.
+        results: the values returned, in order; the same value may stand there twice.
+    """
+
+    def __init__(self, nodes: Iterable[Node], results: Iterable[Value]) -> None:
+        self.nodes = list(nodes)
+        self.results = list(results)
+
+    def variables(self) -> Iterator[Any]:
+        """The variables that the program reads or changes, each once, in order."""
+        seen: set[int] = set()
+        for node in self.nodes:
+            found: tuple[Any, ...] = ()
+            if node.kind in {Kind.READ, Kind.ASSIGN}:
+                found = (node.payload,)
+            elif node.kind is Kind.UPDATE:
+                found = node.payload[1]
+            for variable in found:
+                if id(variable) not in seen:
+                    seen.add(id(variable))
+                    yield variable
+
+    def __str__(self) -> str:
+        lines = [str(node) for node in self.nodes]
+        return "\n".join([*lines, f"return {', '.join(map(str, self.results))}"])
+
+
+def validate(graph: Graph) -> None:
+    """Checks that a graph is one: for tests, and after each pass.
+
+    Raises:
+        AssertionError: a value is read before it is made or made twice, or a node has the wrong number of inputs or outputs
+            for its kind.
+    """
+    made: set[int] = set()
+    for node in graph.nodes:
+        for value in node.inputs:
+            assert id(value) in made, f"{node}: {value} is read before it is made"
+        for draw in node.attributes.values():
+            if isinstance(draw, Node):
+                assert id(draw) in made, f"{node}: its draw comes later"
+        counts = {
+            Kind.ARGUMENT: (0, 1),
+            Kind.CONSTANT: (0, 1),
+            Kind.READ: (0, 1),
+            Kind.DRAW: (0, 0),
+            Kind.ASSIGN: (1, 0),
+            Kind.GUARD: (1, 0),
+        }.get(node.kind)
+        if counts is not None:
+            assert (len(node.inputs), len(node.outputs)) == counts, f"{node}: inputs and outputs"
+        for value in node.outputs:
+            assert id(value) not in made, f"{node}: {value} is made twice"
+            made.add(id(value))
+        made.add(id(node))
+    for value in graph.results:
+        assert id(value) in made, f"the result {value} is never made"
