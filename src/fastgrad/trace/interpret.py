@@ -82,8 +82,8 @@ def _run(graph: Graph, arguments: Sequence[np.ndarray]) -> list[np.ndarray]:
                 update.repeat(variables, [values[id(value)] for value in node.inputs])
             case Kind.GUARD:
                 kind, wanted = node.payload
-                value = values[id(node.inputs[0])].reshape(())
-                got = bool(value) if kind == "bool" else int(value)
+                scalar = values[id(node.inputs[0])].reshape(())
+                got = bool(scalar) if kind == "bool" else int(scalar)
                 if got != wanted:
                     raise GuardError(node, got)
         outputs = found if type(found) is tuple else (found,)
