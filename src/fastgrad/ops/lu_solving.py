@@ -14,6 +14,7 @@ from fastgrad.ops.diagonals import band_part, set_diag
 from fastgrad.ops.indexing import gather
 from fastgrad.ops.linear_algebra import triangular_solve
 from fastgrad.ops.shaping import broadcast_to
+from fastgrad.ops.sorting import argsort
 from fastgrad.tensor import Tensor, constant_tensor
 
 
@@ -88,5 +89,4 @@ def lu_reconstruct(lower_upper: Any, perm: Any, validate_args: bool = False, nam
     factors = tensor_of(lower_upper)
     order = _checked("lu_reconstruct", factors, perm)
     product = matmul(_lower(factors), band_part(factors, 0, -1))
-    back = Tensor(np.argsort(order._array, axis=-1))
-    return gather(product, back, axis=-2, batch_dims=factors.ndim - 2)
+    return gather(product, argsort(order), axis=-2, batch_dims=factors.ndim - 2)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from fastgrad.ops.arithmetic import multiply
+from fastgrad.ops.comparison import greater_equal
+from fastgrad.ops.indexing import where
 from fastgrad.ops.random_ops import checked_dropout, noise_sizes
 from fastgrad.ops.random_stateless import stateless_dropout as stateless_dropout
 from fastgrad.tensor import Tensor, convert_to_tensor
@@ -32,8 +32,7 @@ def general_dropout(
         return x
     sizes = x._array.shape if noise_shape is None else noise_sizes(x, noise_shape)
     drawn = convert_to_tensor(uniform_sampler(shape=sizes, dtype=x.dtype))
-    kept = np.where(drawn._array >= share, 1.0 / (1.0 - share), 0.0)
-    return multiply(x, Tensor(kept.astype(x._array.dtype)))
+    return where(greater_equal(drawn, share), multiply(x, 1.0 / (1.0 - share)), 0.0)
 
 
 def __getattr__(name: str) -> object:
