@@ -47,3 +47,118 @@ def test_samples_of_the_table_on_other_values(name):
     _, expected = record(program, *other)
     for result, wanted in zip(interpret(graph, other), expected, strict=True):
         np.testing.assert_allclose(result, wanted, rtol=1e-12, atol=1e-14)
+
+
+def step_and_state(seed):
+    """A training step with dropout and Adam, and the state that it changes."""
+    tf.random.set_seed(seed)
+    model = tf.keras.Sequential(
+        [
+            tf.keras.layers.Dense(5, activation="tanh", input_shape=(4,)),
+            tf.keras.layers.Dropout(0.3),
+            tf.keras.layers.Dense(3),
+        ]
+    )
+    optimizer = tf.keras.optimizers.Adam(0.01)
+
+    def step(x, labels):
+        with tf.GradientTape() as tape:
+            logits = model(x, training=True)
+            loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits))
+        gradients = tape.gradient(loss, model.trainable_variables)
+        optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
+        return loss
+
+    return step, lambda: [v.numpy() for v in (*model.weights, *optimizer.variables)]
+
+
+def test_a_training_step_replays_with_its_state():
+    rng = np.random.default_rng(0)
+    batches = [(rng.normal(size=(6, 4)).astype(np.float32), rng.integers(0, 3, 6)) for _ in range(5)]
+    step, state = step_and_state(1)
+    losses = [step(*map(tf.constant, batch)).numpy() for batch in batches]
+    expected = state()
+    step, state = step_and_state(1)
+    step(*map(tf.constant, batches[0]))  # makes the slots
+    graph, there = record(step, *batches[1])
+    replayed = [interpret(graph, batch)[0] for batch in batches[2:]]
+    np.testing.assert_array_equal(losses[1:], [*there, *replayed])
+    for found, wanted in zip(state(), expected, strict=True):
+        np.testing.assert_array_equal(found, wanted)
+
+
+def test_reads_see_the_writes_before_them():
+    v = tf.Variable([1.0, 2.0])
+
+    def program(x):
+        before = tf.reshape(v, (2, 1))
+        v.assign_add(x)
+        between = v * 2.0
+        v.assign(between + x)
+        return before, between, v.value()
+
+    graph, _ = record(program, np.array([10.0, 20.0], np.float32))
+    v.assign([1.0, 2.0])
+    found = interpret(graph, [np.array([1.0, 1.0], np.float32)])
+    np.testing.assert_array_equal(found[0], [[1.0], [2.0]])
+    np.testing.assert_array_equal(found[1], [4.0, 6.0])
+    np.testing.assert_array_equal(found[2], [5.0, 7.0])
+    np.testing.assert_array_equal(v, [5.0, 7.0])
+    found[2][:] = 0
+    np.testing.assert_array_equal(v, [5.0, 7.0])
+
+
+def test_draws_go_on_from_where_the_generator_is():
+    generator = tf.random.Generator.from_seed(3)
+    graph, first = record(lambda x: generator.normal([4]) + x, np.float32(0))
+    again = tf.random.Generator.from_seed(3)
+    np.testing.assert_array_equal(first[0], again.normal([4]))
+    np.testing.assert_array_equal(interpret(graph, [np.float32(0).reshape(())])[0], again.normal([4]))
+
+
+def test_a_value_that_decides_is_a_guard():
+    v = tf.Variable(0.0)
+
+    def program(x):
+        if tf.reduce_sum(x) > 1.0:
+            v.assign_add(1.0)
+            return x * 2.0
+        return x
+
+    graph, _ = record(program, np.array([1.0, 2.0], np.float32))
+    assert [node.kind for node in graph.nodes].count(Kind.GUARD) == 1
+    assert exits_first(graph)
+    np.testing.assert_array_equal(interpret(graph, [np.array([5.0, 5.0], np.float32)])[0], [10.0, 10.0])
+    with pytest.raises(GuardError, match="bool is True"):
+        interpret(graph, [np.array([0.0, 0.0], np.float32)])
+    assert float(v) == 2.0
+
+
+def test_an_integer_that_counts_is_a_guard():
+    def program(n, x):
+        for _ in range(int(n)):
+            x = x * 2.0
+        return x
+
+    graph, _ = record(program, np.int32(3), np.float32(1))
+    assert interpret(graph, [np.array(3, np.int32), np.array(2, np.float32)])[0] == 16.0
+    with pytest.raises(GuardError, match="int is 3"):
+        interpret(graph, [np.array(4, np.int32), np.array(2, np.float32)])
+
+
+def test_what_the_recorder_can_not_see_is_an_error():
+    v = tf.Variable([1.0, 2.0])
+    programs = {
+        "asked a tensor for its value": lambda x: tf.constant(float(tf.reduce_sum(x))),
+        "in a way that can't be replayed": lambda x: v[0].assign(x[0]).value(),
+        "not recorded": lambda x: tf.Tensor(x._array * 2) + 1.0,
+    }
+    for text, program in programs.items():
+        with pytest.raises(TraceError, match=text):
+            record(program, np.array([1.0, 2.0], np.float32))
+
+
+def test_a_graph_prints():
+    graph, _ = record(lambda x: tf.tanh(x) + 1.0, np.ones(2, np.float32))
+    assert str(graph).splitlines()[-1].startswith("return %")
+    assert "%1: float32[2] = tanh(%0)" in str(graph)
