@@ -197,3 +197,8 @@ def test_dtype_text_and_equality():
     assert tf.float32 is not None
     assert np.zeros(2, tf.float64).dtype == np.float64
     assert {tf.float32: 1}[tf.as_dtype("float32")] == 1
+
+
+def test_numbers_that_no_dtype_at_hand_holds_are_type_errors():
+    with pytest.raises(TypeError, match="Cannot convert 1e"):
+        tf.constant(1) * 1e40

@@ -309,8 +309,11 @@ def convert_beside(value: Any, dtype: np.dtype) -> Tensor:
 def _of_dtype_if_it_can(value: Any, dtype: DType) -> Tensor:
     try:
         return from_python(value, dtype)
-    except (TypeError, OverflowError):
-        return from_python(value, None)
+    except (TypeError, OverflowError) as refusal:
+        try:
+            return from_python(value, None)
+        except ValueError:
+            raise refusal from None
 
 
 scalars: dict[Any, Tensor] = {}

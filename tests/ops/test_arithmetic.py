@@ -169,3 +169,11 @@ def test_numbers_beside_tensors_are_not_mixed_up():
     assert (x * 2).dtype is tf.float32
     assert (tf.constant([1]) * 2).dtype is tf.int32
     assert (tf.constant([1.0], tf.float64) * 0.1).numpy()[0] == 0.1
+
+
+def test_the_next_number_has_the_slope_of_the_number():
+    x, y = tf.constant([1.0, 2.0]), tf.constant([3.0])
+    with tf.GradientTape() as tape:
+        tape.watch([x, y])
+        z = tf.math.nextafter(x, y)
+    assert [g.numpy().tolist() for g in tape.gradient(z, [x, y])] == [[1.0, 1.0], [0.0]]

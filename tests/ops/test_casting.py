@@ -85,3 +85,18 @@ def test_the_namespace_of_dtypes_has_the_operations_too():
     assert tf.dtypes.saturate_cast is tf.saturate_cast
     assert tf.dtypes.complex is tf.complex
     assert tf.dtypes.as_dtype(complex) is tf.complex128
+
+
+NUMBERS = ["int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64"]
+FLOATS = ["float16", "bfloat16", "float32", "float64"]
+
+
+@pytest.mark.parametrize("wanted", NUMBERS + FLOATS)
+@pytest.mark.parametrize("got", NUMBERS + FLOATS)
+def test_saturate_cast_stops_at_the_ends_of_both_dtypes(got, wanted):
+    a, b = tf.as_dtype(got), tf.as_dtype(wanted)
+    x = tf.constant(np.array([a.min, 0, 1, a.max], a.as_numpy_dtype))
+    y = tf.saturate_cast(x, b).numpy()
+    assert y.dtype == b.as_numpy_dtype
+    low, high = (float(limit) for limit in (max(float(a.min), float(b.min)), min(float(a.max), float(b.max))))
+    np.testing.assert_allclose(y.astype(np.float64), [low, 0, 1, high], rtol=0.01)

@@ -145,3 +145,18 @@ def test_split_takes_a_number_or_sizes():
 def test_gradients(function, order):
     rng = np.random.default_rng(0)
     check_gradient(function, rng.normal(size=(2, 3)), rng.normal(size=(2, 3)), order=order, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: tf.split(x, 1, axis=0),
+        lambda x: tf.split(x, 1, axis=-1),
+        lambda x: tf.split(x, [3], axis=1),
+        lambda x: tf.unstack(x[None]),
+        lambda x: tf.unstack(x[:, None], axis=1),
+        lambda x: tf.stack([x]),
+    ],
+)
+def test_gradients_of_a_single_piece(function):
+    check_gradient(lambda x: [piece**2 for piece in function(x)], np.arange(6.0).reshape(2, 3), order=2)

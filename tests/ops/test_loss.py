@@ -113,3 +113,20 @@ def test_shapes_and_dtypes_that_do_not_fit():
         tf.nn.softmax_cross_entropy_with_logits(_rows(1, 3), _rows(2, 2))
     with pytest.raises(ValueError, match="same shape"):
         tf.nn.sigmoid_cross_entropy_with_logits([1.0], [1.0, 2.0])
+
+
+@pytest.mark.parametrize("dtype", [tf.float16, tf.bfloat16])
+def test_half_width_gradients_are_those_of_float32_rounded(dtype):
+    """The gradient at the label is p - 1, which must not be taken of a rounded p."""
+    x = np.array([[9.0, 0.0, 2.0], [-3.0, 8.0, 1.0]])
+    labels = [0, 1]
+    gradients = []
+    for one in (dtype, tf.float32):
+        logits = tf.constant(x, one)
+        with tf.GradientTape(persistent=True) as tape:
+            tape.watch(logits)
+            sparse = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
+            dense = tf.nn.softmax_cross_entropy_with_logits(tf.one_hot(labels, 3, dtype=one), logits)
+        assert sparse.dtype == dense.dtype == one
+        gradients.append([tape.gradient(y, logits).numpy().astype(np.float64) for y in (sparse, dense)])
+    np.testing.assert_allclose(gradients[0], gradients[1], rtol=0.005)

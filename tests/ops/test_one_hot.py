@@ -84,3 +84,10 @@ def test_sequence_mask_takes_floats_and_gives_any_dtype():
         tf.sequence_mask([1], [2])
     with pytest.raises(tf.errors.InvalidArgumentError):
         tf.sequence_mask([1], -2)
+
+
+def test_lengths_take_the_dtype_of_maxlen():
+    lengths = tf.constant([1.4, 2.0, 0.2])
+    assert tf.sequence_mask(lengths, 3).numpy().sum(1).tolist() == [1, 2, 0]
+    assert tf.sequence_mask(lengths, 3.0).numpy().sum(1).tolist() == [2, 2, 1]
+    assert tf.sequence_mask(lengths).numpy().sum(1).tolist() == [2, 2, 1]

@@ -139,3 +139,9 @@ def test_every_operator_carries_gradients():
     dx, dy = tape.gradient(z, [x, y])
     np.testing.assert_allclose(dx.numpy(), [(2 - 2 * 3 - 1) / 2 - 2 * 3 + np.log(2) * 8 - 1 + 1 + 1 + 3], rtol=1e-6)
     np.testing.assert_allclose(dy.numpy(), [4 * 3 / 4 - np.log(3) * 9 - 1], rtol=1e-6)
+
+
+def test_equality_of_different_dtypes_is_refused_whatever_the_shapes():
+    for shape in [(2, 3), (4,)]:
+        with pytest.raises(tf.errors.InvalidArgumentError):
+            tf.ones((2, 3)) == tf.ones(shape, tf.int32)

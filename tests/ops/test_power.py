@@ -91,3 +91,10 @@ def test_complex_powers_have_conjugate_gradients():
 def test_integers_have_no_roots(function):
     with pytest.raises(tf.errors.InvalidArgumentError, match=r"int32.*tf\.cast"):
         function([1, 4])
+
+
+def test_what_a_power_overflows_to_does_not_count_where_it_is_not_used():
+    x = tf.Variable([3e38, 2.0])
+    with tf.GradientTape() as tape:
+        y = tf.minimum(tf.pow(x, 2.0), 5.0)
+    assert tape.gradient(y, x).numpy().tolist() == [0.0, 4.0]

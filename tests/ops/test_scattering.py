@@ -143,3 +143,11 @@ def test_confusion_matrix_counts_pairs():
             function(labels, predictions, count)
     with pytest.raises(ValueError, match="weights"):
         function([1, 2], [2, 2], weights=[1, 2, 3])
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint64", "int8", "float16"])
+def test_subtracting_updates_of_any_number(dtype):
+    x = tf.constant(np.array([5, 3, 0], dtype))
+    y = tf.tensor_scatter_nd_sub(x, [[0], [0]], tf.constant(np.array([1, 2], dtype)))
+    assert y.dtype == dtype
+    assert y.numpy().tolist() == [2, 3, 0]

@@ -179,6 +179,7 @@ _nextafter = elementwise(
     "The next number after ``x`` on the way to ``y``.",
     run=np.nextafter,
     code="nextafter({0}, {1})",
+    gradient=(lambda g, z, x, y: g, lambda g, z, x, y: zeros_as(y)),
     dtypes=frozenset([np.dtype(np.float32), np.dtype(np.float64)]),
 )
 

@@ -91,16 +91,18 @@ def saturate_cast(value: Any, dtype: Any, name: str | None = None) -> Tensor:
 
 def _shared_limits(got: dtypes.DType, wanted: dtypes.DType) -> tuple[np.ndarray, np.ndarray]:
     """The smallest and the largest number of ``got`` that ``wanted`` holds, too."""
-    low, high = (
-        pick(*[float(limit) if dtype.is_floating else int(limit) for dtype, limit in ((got, a), (wanted, b))])
-        for pick, a, b in ((max, got.min, wanted.min), (min, got.max, wanted.max))
+    # As Python's numbers, which compare exactly; bfloat16's own conversion to int overflows.
+    (least, most), (lowest, highest) = (
+        (float(d.min), float(d.max)) if d.is_floating else (int(d.min), int(d.max)) for d in (got, wanted)
     )
-    bottom, top = np.array(low).astype(got.numpy), np.array(high).astype(got.numpy)
-    # Rounding to got may have carried a limit of wanted outwards.
-    if int(top) > int(wanted.max):
-        top = np.nextafter(top, got.numpy.type(0))
-    if int(bottom) < int(wanted.min):
-        bottom = np.nextafter(bottom, got.numpy.type(0))
+    bottom = np.array(max(least, lowest)).astype(got.numpy)
+    top = np.array(min(most, highest)).astype(got.numpy)
+    if got.is_floating:
+        # Rounding to got may have carried a limit of wanted outwards.
+        if float(top) > highest:
+            top = np.nextafter(top, got.numpy.type(0))
+        if float(bottom) < lowest:
+            bottom = np.nextafter(bottom, got.numpy.type(0))
     return np.asarray(bottom), np.asarray(top)
 
 

@@ -19,6 +19,11 @@ def _concat_gradient(needs: tuple[bool, ...], g: Tensor, y: Tensor, *xs: Tensor,
     return _split(g, sizes=tuple([x._array.shape[axis] for x in xs]), axis=axis)
 
 
+def _pieces_of(g: Any) -> tuple[Tensor, ...]:
+    """The cotangents of one piece or more: a single one does not come in a tuple."""
+    return g if type(g) is tuple else (g,)
+
+
 def _pieces(x: np.ndarray, sizes: tuple[int, ...], axis: int) -> tuple[np.ndarray, ...]:
     front = (slice(None),) * axis
     starts = itertools.accumulate(sizes, initial=0)
@@ -36,7 +41,7 @@ _split: Operation = operation(
     "split",
     Form.INDEX_MAP,
     run=_pieces,
-    gradient=lambda g, y, x, sizes, axis: _concat(*g, axis=axis),
+    gradient=lambda g, y, x, sizes, axis: _concat(*_pieces_of(g), axis=axis),
 )
 
 
@@ -105,7 +110,7 @@ _unstack: Operation = operation(
     "unstack",
     Form.INDEX_MAP,
     run=_slices,
-    gradient=lambda g, y, x, axis: _stack(*g, axis=axis),
+    gradient=lambda g, y, x, axis: _stack(*_pieces_of(g), axis=axis),
 )
 
 

@@ -8,12 +8,18 @@ import numpy as np
 
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels import softmax as kernels
-from fastgrad.operation import FLOATING, TABLE, Form, elementwise, joint, operation
+from fastgrad.operation import FLOATING, TABLE, Form, elementwise, joint, operation, refuse_dtype
 from fastgrad.ops.activation import softmax_gradient
 from fastgrad.ops.casting import cast
 from fastgrad.tensor import Tensor, constant_tensor, convert_to_tensor
 
-_HALF = frozenset(d for d in FLOATING if d.itemsize == 2)
+# Half-width logits are widened first: a probability rounded to half width is no base for the gradient's p - 1.
+_HAS_KERNEL = frozenset([np.dtype(np.float32), np.dtype(np.float64)])
+
+
+def _check_floating(name: str, x: Tensor) -> None:
+    if x._array.dtype not in FLOATING:
+        raise refuse_dtype(name, x._array.dtype, FLOATING)
 
 
 def _row_sum(x: Tensor, keepdims: bool = False) -> Tensor:
@@ -28,9 +34,6 @@ def _column(x: Tensor) -> Tensor:
 
 
 def _sparse_forward(logits: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    if logits.dtype in _HALF:
-        loss, probabilities = _sparse_forward(logits.astype(np.float32), labels)
-        return loss.astype(logits.dtype), probabilities.astype(logits.dtype)
     rows, columns = logits.shape
     loss, probabilities = np.empty(rows, logits.dtype), np.empty(logits.shape, logits.dtype)
     bad = kernels.sparse_cross_entropy[logits.dtype, labels.dtype](logits, labels, loss, probabilities, rows, columns)
@@ -43,8 +46,6 @@ def _sparse_forward(logits: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray,
 
 
 def _sparse_backward(g: np.ndarray, probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    if g.dtype in _HALF:
-        return _sparse_backward(g.astype(np.float32), probabilities.astype(np.float32), labels).astype(g.dtype)
     out = np.empty(probabilities.shape, g.dtype)
     kernels.sparse_cross_entropy_gradient[g.dtype, labels.dtype](g, probabilities, labels, out, *out.shape)
     return out
@@ -72,14 +73,14 @@ _sparse_gradient = operation(
     Form.FUSED,
     run=_sparse_backward,
     gradient=joint(_sparse_gradient_rule),
-    dtypes=FLOATING,
+    dtypes=_HAS_KERNEL,
 )
 _sparse = operation(
     "sparse_softmax_cross_entropy",
     Form.FUSED,
     run=_sparse_forward,
     gradient=joint(_sparse_rule, zeros=False),
-    dtypes=FLOATING,
+    dtypes=_HAS_KERNEL,
 )
 
 
@@ -102,7 +103,7 @@ def sparse_softmax_cross_entropy_with_logits(labels: Any, logits: Any, name: str
     x = convert_to_tensor(logits)
     t = convert_to_tensor(labels)
     what = "sparse_softmax_cross_entropy_with_logits"
-    _sparse.check_dtype(x._array)
+    _check_floating(what, x)
     if t._array.dtype.kind not in "iu":
         raise InvalidArgumentError(
             f"{what}: labels must be int32 or int64, got {t.dtype.name}; cast them with tf.cast."
@@ -121,6 +122,8 @@ def sparse_softmax_cross_entropy_with_logits(labels: Any, logits: Any, name: str
         )
     if t._array.dtype.itemsize < 4 or t._array.dtype.kind == "u":
         t = Tensor(t._array.astype(np.int64))
+    if x._array.dtype not in _HAS_KERNEL:
+        return cast(sparse_softmax_cross_entropy_with_logits(t, cast(x, "float32")), x.dtype)
     if x.ndim == 2:
         return _sparse(x, t)[0]
     reshape, shape = TABLE["reshape"], x._array.shape
@@ -132,9 +135,6 @@ def sparse_softmax_cross_entropy_with_logits(labels: Any, logits: Any, name: str
 
 
 def _dense_forward(logits: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    if logits.dtype in _HALF:
-        loss, probabilities = _dense_forward(logits.astype(np.float32), labels.astype(np.float32))
-        return loss.astype(logits.dtype), probabilities.astype(logits.dtype)
     rows, columns = logits.shape
     loss, probabilities = np.empty(rows, logits.dtype), np.empty(logits.shape, logits.dtype)
     kernels.cross_entropy[logits.dtype](logits, labels, loss, probabilities, rows, columns)
@@ -155,9 +155,6 @@ def _dense_rule(needs: Any, g: Any, y: Any, logits: Tensor, labels: Tensor) -> A
 
 
 def _dense_backward(g: np.ndarray, probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    if g.dtype in _HALF:
-        wide = [a.astype(np.float32) for a in (g, probabilities, labels)]
-        return _dense_backward(*wide).astype(g.dtype)
     out = np.empty(probabilities.shape, g.dtype)
     kernels.cross_entropy_gradient[g.dtype](g, probabilities, labels, out, *out.shape)
     return out
@@ -178,14 +175,14 @@ _dense_gradient = operation(
     Form.FUSED,
     run=_dense_backward,
     gradient=joint(_dense_gradient_rule),
-    dtypes=FLOATING,
+    dtypes=_HAS_KERNEL,
 )
 _dense = operation(
     "softmax_cross_entropy",
     Form.FUSED,
     run=_dense_forward,
     gradient=joint(_dense_rule, zeros=False),
-    dtypes=FLOATING,
+    dtypes=_HAS_KERNEL,
 )
 
 
@@ -207,7 +204,7 @@ def softmax_cross_entropy_with_logits(labels: Any, logits: Any, axis: int = -1, 
     what = "softmax_cross_entropy_with_logits"
     x = convert_to_tensor(logits)
     t = convert_to_tensor(labels, dtype_hint=x.dtype)
-    _dense.check_dtype(x._array)
+    _check_floating(what, x)
     if t._array.dtype != x._array.dtype:
         t = cast(t, x.dtype)  # TensorFlow casts labels, too
     rank = x.ndim
@@ -228,6 +225,8 @@ def softmax_cross_entropy_with_logits(labels: Any, logits: Any, axis: int = -1, 
     if axis != rank - 1:
         order = [*range(axis), *range(axis + 1, rank), axis]
         x, t = (TABLE["transpose"](v, perm=tuple(order)) for v in (x, t))
+    if x._array.dtype not in _HAS_KERNEL:
+        return cast(softmax_cross_entropy_with_logits(cast(t, "float32"), cast(x, "float32")), x.dtype)
     if rank == 2:
         return _dense(x, t)[0]
     reshape, shape = TABLE["reshape"], x._array.shape
@@ -302,7 +301,7 @@ def _same_shape(what: str, x: Tensor, z: Tensor) -> None:
 def l2_loss(t: Any, name: str | None = None) -> Tensor:
     """Half the sum of squares of all elements, a scalar. TensorFlow: tf.nn.l2_loss."""
     t = convert_to_tensor(t)
-    _dense.check_dtype(t._array)
+    _check_floating("l2_loss", t)
     return TABLE["reduce_sum"](t * t, axes=tuple(range(t.ndim)), keepdims=False) * 0.5
 
 

@@ -102,7 +102,7 @@ def sequence_mask(lengths: Any, maxlen: Any = None, dtype: Any = dtypes.bool, na
     """True at the first ``lengths`` positions of a new last axis.
 
     Args:
-        lengths: integers or floats, any shape.
+        lengths: integers or floats, any shape; converted to the dtype of ``maxlen`` if that is given.
         maxlen: the size of the new axis, a scalar; default the largest length.
         dtype: of the result.
         name: kept for TensorFlow's signature.
@@ -124,6 +124,7 @@ def sequence_mask(lengths: Any, maxlen: Any = None, dtype: Any = dtypes.bool, na
         count = math.ceil(limit.numpy())
         if count < 0:
             raise InvalidArgumentError(f"sequence_mask: maxlen must be >= 0, got {count}.")
+        x = TABLE["cast"](x, dtype=limit.dtype.name)
     positions = convert_beside(np.arange(count), x._array.dtype)
     mask = TABLE["less"](positions, TABLE["reshape"](x, shape=(*x._array.shape, 1)))
     wanted = dtypes.as_dtype(dtype)

@@ -78,7 +78,7 @@ def _equality(function: Callable[[Any, Any], Tensor], unlike: bool) -> Callable[
             return unlike
         x, y = convert_pair(x, y, function.__name__)
         a, b = x._array.shape, y._array.shape
-        if a != b and not _broadcast(a, b):
+        if a != b and x._array.dtype == y._array.dtype and not _broadcast(a, b):
             return Tensor(np.array(unlike))
         return function(x, y)
 

@@ -50,7 +50,8 @@ pow: Binary = elementwise(
     run=_pow,
     code="pow({0}, {1})",
     gradient=(
-        lambda g, z, x, y: multiply(g, conjugate(multiply(y, pow(x, subtract(y, 1))))),
+        # In this order, as TensorFlow: where g is 0 the power's overflow does not matter.
+        lambda g, z, x, y: multiply(multiply(g, conjugate(y)), conjugate(pow(x, subtract(y, 1)))),
         lambda g, z, x, y: multiply(g, conjugate(multiply(z, _log_of_base(x)))),
     ),
     dtypes=SIGNED | FLOATING | COMPLEX,

@@ -203,7 +203,9 @@ def tensor_scatter_nd_sub(
     values = as_tensor_or_none(updates)
     values = convert_beside(updates, x._array.dtype) if values is None else values
     _add.check_dtype(values._array)
-    return _scattered(_add, x, indices, TABLE["negative"](values), bad_indices_policy)
+    # From 0, not by negative, which unsigned numbers do not have.
+    negated = TABLE["subtract"](Tensor(np.zeros((), values._array.dtype)), values)
+    return _scattered(_add, x, indices, negated, bad_indices_policy)
 
 
 def tensor_scatter_nd_max(
