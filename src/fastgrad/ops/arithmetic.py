@@ -180,8 +180,9 @@ _nextafter = elementwise(
     run=np.nextafter,
     code="nextafter({0}, {1})",
     gradient=(lambda g, z, x, y: g, lambda g, z, x, y: zeros_as(y)),
-    dtypes=frozenset([np.dtype(np.float32), np.dtype(np.float64)]),
+    dtypes=FLOATING,
 )
+_FULL_WIDTH = frozenset([np.dtype(np.float32), np.dtype(np.float64)])
 
 
 def nextafter(x1: Any, x2: Any, name: str | None = None) -> Tensor:
@@ -190,8 +191,14 @@ def nextafter(x1: Any, x2: Any, name: str | None = None) -> Tensor:
     Args:
         x1, x2: float32 or float64.
         name: kept for TensorFlow's signature.
+
+    Raises:
+        InvalidArgumentError: other dtypes, or shapes that do not go together.
     """
-    return _nextafter(x1, x2)
+    x, y = convert_pair(x1, x2, "nextafter")
+    if x._array.dtype not in _FULL_WIDTH:
+        raise refuse_dtype("nextafter", x._array.dtype, _FULL_WIDTH)
+    return _nextafter(x, y)
 
 
 # ---- sums of several tensors -----------------------------------------------------------------------

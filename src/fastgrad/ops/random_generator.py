@@ -15,7 +15,7 @@ from fastgrad.errors import InvalidArgumentError
 from fastgrad.operation import FLOATING, TABLE
 from fastgrad.ops import random_draws as draws
 from fastgrad.recording import paused, recorders
-from fastgrad.tensor import Tensor, convert_to_tensor
+from fastgrad.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad.variable import Variable
 
 _WORD = 2**64
@@ -256,14 +256,11 @@ def uniform_from(drawn: Any, what: str, shape: Any, minval: Any, maxval: Any, dt
         x = draws.uniform(shape=sizes, dtype=wanted.name, key=key, counter=counter)
         if not low._array.any() and (high._array == 1).all():
             return x
-        y = x * (high - low) + low
-        outside = (y._array >= high._array) & (high._array > low._array)
-        if outside.any():
-            # The product may round up to maxval itself, which the range leaves out.
-            with np.errstate(all="ignore"):
-                below = np.asarray(np.nextafter(high._array, low._array))
-            y = TABLE["where"](Tensor(outside), Tensor(below), y)
-        return y
+        # The sum may round up to maxval itself, which the range leaves out. Of an empty range nothing is said.
+        last = TABLE["where"](
+            high > low, TABLE["nextafter"](high, low), constant_tensor(np.array(np.inf, wanted.numpy))
+        )
+        return TABLE["minimum"](x * (high - low) + low, last)
     if maxval is None and minval is not None:
         raise ValueError(f"{what}: Must specify maxval for integer dtype {wanted!r}")
     if minval is None:

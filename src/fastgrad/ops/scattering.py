@@ -204,7 +204,7 @@ def tensor_scatter_nd_sub(
     values = convert_beside(updates, x._array.dtype) if values is None else values
     _add.check_dtype(values._array)
     # From 0, not by negative, which unsigned numbers do not have.
-    negated = TABLE["subtract"](Tensor(np.zeros((), values._array.dtype)), values)
+    negated = TABLE["subtract"](constant_tensor(np.zeros((), values._array.dtype)), values)
     return _scattered(_add, x, indices, negated, bad_indices_policy)
 
 
