@@ -1,6 +1,8 @@
 """Gradient tapes: what is recorded, what comes back, and what is refused."""
 
+import copy
 import gc
+import pickle
 import weakref
 
 import numpy as np
@@ -444,3 +446,31 @@ def test_an_error_leaves_the_tape_as_it_was():
     assert tape.gradient(y, x).numpy().tolist() == [2.0, 2.0]
     with pytest.raises(RuntimeError, match="non-persistent"):
         tape.gradient(y, x)
+
+
+def test_a_target_is_its_own_source_even_unwatched():
+    x = tf.constant([1.0, 2.0])
+    with tf.GradientTape(persistent=True) as tape:
+        y = x * 3.0
+    assert tape.gradient(x, x).numpy().tolist() == [1.0, 1.0]
+    assert tape.gradient(y, x) is None
+
+
+def test_output_gradients_broadcast_to_their_target():
+    x = tf.constant([[1.0, 2.0], [3.0, 4.0]])
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(x)
+        y = x * x
+    assert tape.gradient(y, x, 3.0).numpy().tolist() == [[6.0, 12.0], [18.0, 24.0]]
+    assert tape.gradient(y, x, [1.0, 0.0]).numpy().tolist() == [[2.0, 0.0], [6.0, 0.0]]
+    for wrong in (tf.ones(3), tf.ones((1, 2, 2)), tf.ones((2, 3))):
+        with pytest.raises(tf.errors.InvalidArgumentError, match="broadcast"):
+            tape.gradient(y, x, wrong)
+
+
+def test_tapes_are_not_copied():
+    with tf.GradientTape() as tape:
+        pass
+    for copying in (copy.copy, copy.deepcopy, pickle.dumps):
+        with pytest.raises(TypeError, match="GradientTape"):
+            copying(tape)

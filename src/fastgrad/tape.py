@@ -100,6 +100,9 @@ class GradientTape(recording.Recorder):
         if self._recording:
             self._pause()
 
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        raise TypeError("cannot copy or pickle a GradientTape: it knows tensors by their identity.")
+
     def _pause(self) -> None:
         recording.stop(self)
         self._recording = False
@@ -179,8 +182,8 @@ class GradientTape(recording.Recorder):
         Args:
             target: a tensor or a nested structure of tensors; several are summed.
             sources: a tensor, variable or nested structure of them.
-            output_gradients: a structure like ``target`` of weights for its elements (cotangents);
-                None means ones.
+            output_gradients: a structure like ``target`` of weights for its elements (cotangents), which broadcast to
+                them; None means ones.
             unconnected_gradients: ``"none"`` gives None, ``"zero"`` zeros, for sources that the target does not depend on.
 
         Returns:
@@ -266,7 +269,7 @@ class GradientTape(recording.Recorder):
     def _backward(
         self, entries: list[Entry], targets: list[Tensor], sources: list[Tensor | Variable], weights: list[Any]
     ) -> list[Any]:
-        keys = self._keys(sources)
+        keys = self._keys(sources, targets)
         kept = {key for group in keys for key in group}
         # What leads from a source to anything: only there are cotangents wanted.
         reached = set(kept)
@@ -315,14 +318,21 @@ class GradientTape(recording.Recorder):
             for group in keys
         ]
 
-    def _keys(self, sources: list[Tensor | Variable]) -> list[list[int]]:
-        """For each source the ids under which its cotangent is found: a variable's are those of its snapshots."""
+    def _keys(self, sources: list[Tensor | Variable], targets: list[Tensor]) -> list[list[int]]:
+        """For each source the ids under which its cotangent is found: a variable's are those of its snapshots.
+
+        A source that was not watched has none, unless it is a target itself.
+        """
         snapshots: dict[int, list[int]] = {}
         for key, (_, variable) in self._reads.items():
             snapshots.setdefault(id(variable), []).append(key)
         tracked = self._tracked
         return [
-            snapshots.get(id(s), []) if isinstance(s, Variable) else [id(s)] if id(s) in tracked else []
+            snapshots.get(id(s), [])
+            if isinstance(s, Variable)
+            else [id(s)]
+            if id(s) in tracked or any(s is target for target in targets)
+            else []
             for s in sources
         ]
 
@@ -486,11 +496,15 @@ def _seed(target: Tensor, weight: Any) -> Tensor:
         ones.fill(1)
         return constant_tensor(ones)
     weight = convert_to_tensor(weight, target.dtype)
-    if weight._array.shape != target._array.shape:
+    shape, got = target._array.shape, weight._array.shape
+    if got == shape:
+        return weight
+    if len(got) > len(shape) or any(m not in (1, n) for m, n in zip(reversed(got), reversed(shape), strict=False)):
         raise InvalidArgumentError(
-            f"GradientTape.gradient: output_gradients must have their target's shape {list(target.shape)}, got {list(weight.shape)}."
+            f"GradientTape.gradient: output_gradients must have their target's shape {list(shape)} or broadcast to it, "
+            f"got {list(got)}."
         )
-    return weight
+    return TABLE["broadcast_to"](weight, shape=shape)
 
 
 def _dense(g: Any, y: Tensor, zeros: bool) -> Any:

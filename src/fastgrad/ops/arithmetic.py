@@ -182,7 +182,7 @@ _nextafter = elementwise(
     gradient=(lambda g, z, x, y: g, lambda g, z, x, y: zeros_as(y)),
     dtypes=FLOATING,
 )
-_FULL_WIDTH = frozenset([np.dtype(np.float32), np.dtype(np.float64)])
+_FULL_WIDTH: frozenset[np.dtype] = frozenset([np.dtype("float32"), np.dtype("float64")])
 
 
 def nextafter(x1: Any, x2: Any, name: str | None = None) -> Tensor:

@@ -14,7 +14,7 @@ from fastgrad.ops.casting import cast
 from fastgrad.tensor import Tensor, constant_tensor, convert_to_tensor
 
 # Half-width logits are widened first: a probability rounded to half width is no base for the gradient's p - 1.
-_HAS_KERNEL: frozenset[np.dtype] = frozenset([np.dtype(np.float32), np.dtype(np.float64)])
+_HAS_KERNEL: frozenset[np.dtype] = frozenset([np.dtype("float32"), np.dtype("float64")])
 
 
 def _check_floating(name: str, x: Tensor) -> None:
