@@ -462,7 +462,7 @@ def test_output_gradients_broadcast_to_their_target():
         tape.watch(x)
         y = x * x
     assert tape.gradient(y, x, 3.0).numpy().tolist() == [[6.0, 12.0], [18.0, 24.0]]
-    assert tape.gradient(y, x, [1.0, 0.0]).numpy().tolist() == [[2.0, 0.0], [6.0, 0.0]]
+    assert tape.gradient(y, x, tf.constant([1.0, 0.0])).numpy().tolist() == [[2.0, 0.0], [6.0, 0.0]]
     for wrong in (tf.ones(3), tf.ones((1, 2, 2)), tf.ones((2, 3))):
         with pytest.raises(tf.errors.InvalidArgumentError, match="broadcast"):
             tape.gradient(y, x, wrong)
