@@ -275,3 +275,18 @@ def test_training_goes_on_after_interrupts_anywhere(tmp_path):
         tmp_path,
     )
     assert printed.split() == ["200", "True", "True", "0"]
+
+
+def test_updates_of_a_large_variable_in_several_threads_all_count():
+    """NumPy works on large arrays without the GIL."""
+    v = tf.Variable(np.zeros(300_000, np.float32))
+    one = tf.ones(300_000)
+
+    def work(number):
+        for _ in range(40):
+            v.assign_add(one)
+            value = v.numpy()
+            assert (value == value[0]).all()
+
+    in_threads(4, work)
+    np.testing.assert_array_equal(v, np.full(300_000, 160, np.float32))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import os
+import threading
 import weakref
 from typing import Any
 
@@ -20,6 +22,22 @@ from fastgrad.shape import TensorShape
 from fastgrad.tensor import Reference, Tensor, convert_to_tensor, elements_text
 
 _serials = itertools.count()
+
+
+class Writing:
+    """The lock that writers hold: NumPy works on large arrays without the GIL, and two updates must not become one."""
+
+    def __init__(self) -> None:
+        self.renew()
+
+    def renew(self) -> None:
+        """A forked child has no thread that would release the lock."""
+        self.lock = threading.RLock()
+
+
+writing = Writing()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=writing.renew)
 
 
 class Variable(Operators):
@@ -120,7 +138,12 @@ class Variable(Operators):
 
     def numpy(self) -> Any:
         """The value now, as a NumPy array of its own (a NumPy scalar if the shape is ())."""
-        return self._array.copy() if self._array.ndim else self._array[()]
+        if not self._array.ndim:
+            return self._array[()]
+        if self._array.size < 256:  # NumPy keeps the GIL
+            return self._array.copy()
+        with writing.lock:
+            return self._array.copy()
 
     # ---- writing ---------------------------------------------------------------------------
 
@@ -142,7 +165,8 @@ class Variable(Operators):
                 f"Cannot assign value to variable '{self.name}': Shape mismatch. The variable shape {self.shape}, "
                 f"and the assigned value shape {TensorShape.of(array.shape)} are incompatible."
             )
-        np.copyto(self._writable(), array)
+        with writing.lock:
+            np.copyto(self._writable(), array)
         for recorder in recorders.active:
             recorder.on_assign(self, tensor)
         return self if read_value else None
@@ -174,10 +198,11 @@ class Variable(Operators):
         if any(recorder.follows_state for recorder in recorders.active):
             value = self._read()
             return self.assign(value + tensor if ufunc is np.add else value - tensor, read_value=read_value)
-        buffer = self._writable()
         token = errors_set(QUIET)
         try:
-            ufunc(buffer, array, out=buffer)
+            with writing.lock:
+                buffer = self._writable()
+                ufunc(buffer, array, out=buffer)
         finally:
             errors_reset(token)
         return self if read_value else None

@@ -14,7 +14,7 @@ from fastgrad.operation import Form, Operation, operation
 from fastgrad.ops.arguments import integers, tensor_of
 from fastgrad.recording import recorders
 from fastgrad.tensor import Tensor
-from fastgrad.variable import Variable
+from fastgrad.variable import Variable, writing
 
 Key = tuple[Any, ...]
 """What a slice takes, one item a dimension of the input, in plain numbers: an int removes the dimension,
@@ -302,11 +302,11 @@ class VariableSlice(Tensor):
                 f"strided_slice {what}: Cannot broadcast input shape {list(array.shape)} into final shape {list(shape)} "
                 f"of the slice of variable '{variable.name}'."
             ) from None
-        part = variable._writable()[_numpy_key(self._key)]
-        if ufunc is None:
-            np.copyto(part, array)
-        else:
-            with np.errstate(all="ignore"):
+        with writing.lock, np.errstate(all="ignore"):
+            part = variable._writable()[_numpy_key(self._key)]
+            if ufunc is None:
+                np.copyto(part, array)
+            else:
                 ufunc(part, array, out=part)
         return variable
 

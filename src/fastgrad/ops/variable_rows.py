@@ -18,7 +18,7 @@ from fastgrad.ops.indexing import check_index_dtype, check_indices, check_positi
 from fastgrad.ops.scattering import check_updates
 from fastgrad.ops.segments import reduce_rows
 from fastgrad.tensor import Tensor, convert_to_tensor
-from fastgrad.variable import Variable
+from fastgrad.variable import Variable, writing
 
 
 def _rows(variable: Variable, what: str, sparse_delta: Any, reduce: Any, into: Any) -> Variable:
@@ -51,8 +51,8 @@ def _change(variable: Variable, what: str, ids: np.ndarray, updates: Any, reduce
     numbers = row_numbers(ids, shape).reshape(-1)
     # A copy, should the values be a view of the variable itself.
     rows = np.array(values).reshape(len(numbers), *shape[depth:])
-    target = variable._writable().reshape(math.prod(shape[:depth]), *shape[depth:])
-    with np.errstate(all="ignore"):
+    with writing.lock, np.errstate(all="ignore"):
+        target = variable._writable().reshape(math.prod(shape[:depth]), *shape[depth:])
         if reduce is None:
             target[numbers] = rows
         else:
