@@ -15,6 +15,9 @@ import numpy as np
 
 from fastgrad import dtypes
 
+CHECKS = frozenset({"check_numerics"})
+"""Operations that are run for the error that they may raise: they stay even if nothing reads their values."""
+
 
 class Kind(enum.Enum):
     """What a node does."""
@@ -72,6 +75,8 @@ class Node:
     @property
     def has_effect(self) -> bool:
         """Whether it must stay even if nothing reads its values."""
+        if self.kind is Kind.OPERATION:
+            return self.payload.name in CHECKS
         return self.kind in {Kind.ASSIGN, Kind.UPDATE, Kind.GUARD, Kind.DRAW}
 
     def __str__(self) -> str:

@@ -1,0 +1,24 @@
+"""Dead nodes are dropped: those that have no effect and whose values nobody needs."""
+
+from __future__ import annotations
+
+from fastgrad.trace.graph import Graph
+
+
+def drop_dead(graph: Graph) -> Graph:
+    """The graph without nodes that neither a result nor an effect needs.
+
+    Assignments, updates, guards, checks and draws are effects. A random operation may go; its draw stays, so that the
+    generator moves on as it does when the program runs eagerly. An operation that fails on bad values (an index out of
+    range, a singular matrix) goes with its values, as in TensorFlow's functions.
+
+    Args:
+        graph: left as it is.
+    """
+    needed = {id(value) for value in graph.results}
+    kept = []
+    for node in reversed(graph.nodes):
+        if node.has_effect or any(id(value) in needed for value in node.outputs):
+            kept.append(node)
+            needed.update(map(id, node.inputs))
+    return Graph(reversed(kept), graph.results)

@@ -1,0 +1,33 @@
+"""Which casts lose nothing."""
+
+from __future__ import annotations
+
+import ml_dtypes
+import numpy as np
+
+from fastgrad.operation import COMPLEX, FLOATING, INTEGER
+
+
+def holds(wide: np.dtype, narrow: np.dtype) -> bool:
+    """Whether a dtype has all the numbers of another, so that a cast to it and back changes nothing.
+
+    Args:
+        wide, narrow: NumPy's dtypes, those of ml_dtypes included.
+    """
+    if wide == narrow or narrow.kind == "b":
+        return True
+    if wide in COMPLEX:
+        return holds(_part(wide), _part(narrow) if narrow in COMPLEX else narrow)
+    if wide in FLOATING and narrow in FLOATING:
+        w, n = ml_dtypes.finfo(wide), ml_dtypes.finfo(narrow)
+        return bool(w.nmant >= n.nmant and w.maxexp >= n.maxexp and w.minexp - w.nmant <= n.minexp - n.nmant)
+    if narrow not in INTEGER:
+        return False
+    numbers = np.iinfo(narrow)
+    if wide in FLOATING:
+        return numbers.bits - (numbers.min < 0) <= ml_dtypes.finfo(wide).nmant + 1
+    return wide in INTEGER and np.iinfo(wide).min <= numbers.min and numbers.max <= np.iinfo(wide).max
+
+
+def _part(dtype: np.dtype) -> np.dtype:
+    return np.zeros((), dtype).real.dtype
