@@ -132,7 +132,7 @@ def validate(graph: Graph) -> None:
 
     Raises:
         AssertionError: a value is read before it is made or made twice, or a node has the wrong number of inputs or outputs
-            for its kind.
+            for its kind; a constant has another shape or dtype than its value.
     """
     made: set[int] = set()
     for node in graph.nodes:
@@ -151,6 +151,9 @@ def validate(graph: Graph) -> None:
         }.get(node.kind)
         if counts is not None:
             assert (len(node.inputs), len(node.outputs)) == counts, f"{node}: inputs and outputs"
+        if node.kind is Kind.CONSTANT:
+            found, value = node.payload, node.outputs[0]
+            assert (found.shape, found.dtype) == (value.shape, value.dtype), f"{node}: holds {found.dtype}{found.shape}"
         for value in node.outputs:
             assert id(value) not in made, f"{node}: {value} is made twice"
             made.add(id(value))

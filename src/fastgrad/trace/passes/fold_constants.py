@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from math import prod
 
 import numpy as np
@@ -27,34 +29,37 @@ def fold_constants(graph: Graph) -> Graph:
     Args:
         graph: left as it is.
     """
-    known: dict[int, np.ndarray] = {}
+    known: dict[int, Callable[[], np.ndarray]] = {}
 
     def fold(node: Node) -> Node | tuple[Value, ...]:
         if node.kind is Kind.CONSTANT:
-            known[id(node.outputs[0])] = node.payload
+            known[id(node.outputs[0])] = lambda: node.payload
             return node
-        inputs = [known[id(value)] for value in node.inputs if id(value) in known]
-        if len(inputs) < len(node.inputs):
+        if not all(id(value) in known for value in node.inputs):
             return node
         if node.kind is Kind.GUARD:
-            return () if _passes(node, inputs[0]) else node
+            return () if _passes(node, known[id(node.inputs[0])]()) else node
         if not is_pure(node) or len(node.outputs) != 1:
             return node
         (output,) = node.outputs
-        repeats = row_name(node) in _REPEATING
-        if output.dtype.kind == "O" or not (repeats or _is_small(output, inputs)):
+        inputs = [known[id(value)]() for value in node.inputs]
+        if row_name(node) in _REPEATING:
+            known[id(output)] = partial(_run, node, inputs)  # repeated for those who look, and not held
             return node
-        known[id(output)] = result = _run(node, inputs)
-        if repeats:
+        if not _is_small(output, inputs):
             return node
+        result = _run(node, inputs)
         if result.base is not None or any(result is array for array in inputs):
-            known[id(output)] = result = result.copy()  # a view would keep all of a larger array
+            result = result.copy()  # a view would keep all of a larger array
+        known[id(output)] = lambda: result
         return replace(node, kind=Kind.CONSTANT, payload=result, inputs=(), attributes={})
 
     return rewritten(graph, fold)
 
 
 def _is_small(output: Value, inputs: list[np.ndarray]) -> bool:
+    if output.dtype.kind == "O":
+        return False  # the length of strings is not known
     size = prod(output.shape) * output.dtype.itemsize
     # A repeated scalar has the size in bytes of what it stands for; what holds it is as small as a scalar.
     return size <= max([LIMIT, *[array.nbytes for array in inputs if 0 not in array.strides]])
@@ -63,7 +68,8 @@ def _is_small(output: Value, inputs: list[np.ndarray]) -> bool:
 def _run(node: Node, inputs: list[np.ndarray]) -> np.ndarray:
     token = errors_set(QUIET)
     try:
-        return np.asarray(node.payload.run(*inputs, **node.attributes))
+        found = node.payload.run(*inputs, **node.attributes)
+        return np.asarray(found[0] if type(found) is tuple else found)
     finally:
         errors_reset(token)
 

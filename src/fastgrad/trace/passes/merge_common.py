@@ -38,6 +38,9 @@ def merge_common(graph: Graph) -> Graph:
             case Kind.ASSIGN:
                 state[id(node.payload)] = node.inputs[0]
                 return node
+            case Kind.DRAW:
+                state.pop(id(node.payload[0].state), None)
+                return node
             case Kind.UPDATE:
                 state.clear()  # it changes slots, too, which it does not name
                 return node
