@@ -74,6 +74,7 @@ def test_a_run_times_fastgrad_and_shows_who_crashed(tmp_path: Path, capsys: pyte
     assert command_line.main([*QUICK, *peers]) == 1
     assert "crashed: its process ended with exit code 1" in capsys.readouterr().out
     results = json.loads(file.read_text())["workloads"]["linear_regression"]
+    assert (results["fastgrad"]["problem"], results["fastgrad"]["output"]) == ("", "")
     assert len(results["fastgrad"]["microseconds_a_step"]) == 2
     assert len(results["fastgrad"]["losses"]) == 20
     assert results["torch"]["microseconds_a_step"] == []
