@@ -49,6 +49,13 @@ from_bits = Special("from_bits")
 fused_multiply_add = Special("fused_multiply_add")
 """`fused_multiply_add(a, b, c)`: a * b + c rounded once, also where plain arithmetic would not be contracted."""
 
+prefetch = Special("prefetch")
+"""`prefetch(pointer, index)`: asks for the element's cache line, for rows that are read at random a little later."""
+
+# How many rows ahead a kernel that reads rows at random asks for them, and after how many elements again.
+AHEAD = 16
+LINE = 16
+
 
 class ByDtype:
     """A scalar function that is another one for each dtype of its first argument."""

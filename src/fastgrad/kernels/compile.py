@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 import llvmlite.binding as llvm
 import numpy as np
 from llvmlite import ir
-from numba.core import codegen, compiler, cpu, typed_passes, untyped_passes
+from numba.core import cgutils, codegen, compiler, cpu, typed_passes, untyped_passes
 from numba.core import types as numba_types
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.compiler_machinery import PassManager
@@ -31,6 +31,7 @@ from fastgrad.kernels.body import (
     fused_multiply_add,
     is_scalar_function,
     local_array,
+    prefetch,
 )
 from fastgrad.kernels.native import host_features, initialize_llvm, undefined_symbols
 from fastgrad.kernels.signature import ARRAY_KINDS, LIST_KINDS, Signature
@@ -284,11 +285,28 @@ class _FusedMultiplyAdd(_Callable):
         return arguments[0](*arguments)
 
 
+class _Prefetch(_Callable):
+    """`prefetch(pointer, index)`."""
+
+    def implement(self, key: object, arguments: tuple) -> Any:
+        def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            flag = ir.IntType(32)
+            line = builder.bitcast(builder.gep(args[0], [args[1]]), ir.IntType(8).as_pointer())
+            kind = ir.FunctionType(ir.VoidType(), [line.type, flag, flag, flag])
+            function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+            builder.call(function, [line, flag(0), flag(3), flag(1)])
+            return context.get_dummy_value()
+
+        _frontend().target.insert_func_defn([(lower, key, arguments)])
+        return types.none(*arguments)
+
+
 _SPECIALS: dict[Special, Any] = {
     float_bits: _Reinterpret,
     from_bits: _Reinterpret,
     fused_multiply_add: _FusedMultiplyAdd,
     local_array: _LocalArray,
+    prefetch: _Prefetch,
 }
 
 

@@ -2,8 +2,9 @@
 
 from numpy import int64
 
-from fastgrad.kernels.body import local_array, scalar_function
+from fastgrad.kernels.body import AHEAD, LINE, local_array, prefetch, scalar_function
 from fastgrad.kernels.build import kernel
+from fastgrad.kernels.vector_math import least
 
 FLOATS = ("float32", "float64")
 INDICES = ("int32", "int64")
@@ -18,13 +19,18 @@ def first_bad_index(ids, rows, limit):
     return -1
 
 
-@kernel("table: in[T], ids: in[I], out: out[T], rows: int, width: int, limit: int -> int", T=FLOATS, I=INDICES)
+@kernel(
+    "table: in[T], ids: in[I], out: out[T], rows: int, width: int, limit: int -> int", T=FLOATS, I=INDICES, noalias=True
+)
 def gather_rows(table, ids, out, rows, width, limit):
     """out[k] = table[ids[k]]. Returns the position of the first bad index, having done nothing, else -1."""
     bad = first_bad_index(ids, rows, limit)
     if bad >= 0:
         return bad
     for k in range(rows):
+        ahead = ids[least(k + AHEAD, rows - 1)] * width
+        for j in range(0, width, LINE):
+            prefetch(table, ahead + j)
         at = ids[k] * width
         for j in range(width):
             out[k * width + j] = table[at + j]
@@ -85,6 +91,7 @@ def order_ids(ids, order, spare, rows, limit):
     "ids: in[I], order: in[int64], values: in[T], unique: out[I], sums: out[T], rows: int, width: int -> int",
     T=FLOATS,
     I=INDICES,
+    noalias=True,
 )
 def sum_duplicate_rows(ids, order, values, unique, sums, rows, width):
     """The distinct ids in increasing order, and the sums of their values.
@@ -96,6 +103,9 @@ def sum_duplicate_rows(ids, order, values, unique, sums, rows, width):
         return -1
     count = 0
     for k in range(rows):
+        ahead = order[least(k + AHEAD, rows - 1)] * width
+        for j in range(0, width, LINE):
+            prefetch(values, ahead + j)
         source = order[k] * width
         if k == 0 or ids[order[k]] != unique[count - 1]:
             unique[count] = ids[order[k]]

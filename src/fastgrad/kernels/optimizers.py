@@ -23,7 +23,7 @@ import functools
 import math
 from typing import Any
 
-from fastgrad.kernels.body import local_array, scalar_function
+from fastgrad.kernels.body import AHEAD, LINE, local_array, prefetch, scalar_function
 from fastgrad.kernels.build import Kernel, kernel
 from fastgrad.kernels.reductions import BLOCK, LANES, lane_total
 from fastgrad.kernels.vector_math import least, nan_greatest
@@ -50,6 +50,9 @@ def {name}(p, {slots}g, ids, rows, limit, width, {given}):
         return bad
     {constants}
     for k in range(rows):
+        ahead = ids[least(k + {AHEAD}, rows - 1)] * width
+        for j in range(0, width, {LINE}):
+            {prefetches}
         row = ids[k] * width
         for j in range(width):
             i = row + j
@@ -141,7 +144,7 @@ class UpdateRule:
     @functools.cached_property
     def rows(self) -> Kernel:
         """The update of some rows of a table."""
-        return self._kernel(_ROWS, "inout", "in", _SPARSE, " -> int", T=FLOATS, I=INDICES)
+        return self._kernel(_ROWS, "inout", "in", _SPARSE, " -> int", T=FLOATS, I=INDICES, noalias=True)
 
     @functools.cached_property
     def table(self) -> Kernel:
@@ -168,8 +171,16 @@ class UpdateRule:
             targets=", ".join(f"{name}_[i]" for name in self.state),
             elements=", ".join(f"{name}_[i]" for name in (*self.state, "g")),
             row_elements=", ".join(f"{name}[i]" for name in self.state),
+            prefetches="; ".join(f"prefetch({name}, ahead + j)" for name in self.state),
+            AHEAD=AHEAD,
+            LINE=LINE,
         )
-        scope: dict[str, Any] = {"formula": self.formula, "first_disorder": first_disorder}
+        scope: dict[str, Any] = {
+            "formula": self.formula,
+            "first_disorder": first_disorder,
+            "least": least,
+            "prefetch": prefetch,
+        }
         exec(compile(source, f"<{self.__name__}>", "exec"), scope)  # noqa: S102 - our own templates
         parameters = [f"{name}: {arrays}[T]" for name in self.state] + [f"g: {gradient}[T]", rest]
         parameters += [f"{name}: float" for name in self.given]

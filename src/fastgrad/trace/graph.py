@@ -87,6 +87,7 @@ class Node:
         name = self.payload.name if self.kind is Kind.OPERATION else self.kind.name.lower()
         detail = {
             Kind.ARGUMENT: lambda: f" {self.payload}",
+            Kind.CONSTANT: lambda: f" {self.payload}" if self.payload.size == 1 else "",
             Kind.READ: lambda: f" {self.payload.name}",
             Kind.ASSIGN: lambda: f" {self.payload.name}",
             Kind.UPDATE: lambda: f" {type(self.payload[0]).__name__}",
