@@ -112,6 +112,11 @@ LEAVES = {
     "x[:1]": (lambda x: x[:1], X, ["strided_slice"]),
     "x[0, None] of one row": (lambda x: x[0, None], X[:1], []),
     "transpose twice": (lambda x: tf.transpose(tf.transpose(x, [2, 0, 1]), [2, 0, 1]), CUBE, ["transpose"]),
+    "transposes that do not commute": (
+        lambda x: tf.transpose(tf.transpose(x, [1, 0, 2]), [2, 0, 1]),
+        CUBE,
+        ["transpose"],
+    ),
     "transpose three times": (
         lambda x: tf.transpose(tf.transpose(tf.transpose(x, [2, 0, 1]), [2, 0, 1]), [2, 0, 1]),
         CUBE,
