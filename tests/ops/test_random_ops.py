@@ -252,3 +252,22 @@ def test_uniform_numbers_stay_below_their_bound(dtype):
     x = tf.random.uniform([20_000], 2.0, 3.0, dtype).numpy().astype(np.float64)
     assert x.min() >= 2
     assert x.max() < 3
+
+
+@pytest.mark.parametrize("shape", [[2.5], 5, [[2, 3]], [2, -1], tf.constant([1.0])])
+def test_shapes_are_vectors_of_sizes(shape):
+    for draw in (tf.random.uniform, tf.random.normal, tf.random.Generator.from_seed(1).normal):
+        with pytest.raises(tf.errors.InvalidArgumentError):
+            draw(shape)
+    assert tf.random.uniform([]).shape == ()
+
+
+def test_draws_are_silent_whatever_numpy_is_told():
+    with np.errstate(all="raise"):
+        assert tf.random.categorical([[0.0, -1e9, -np.inf]], 20).numpy().max() == 0
+        assert tf.random.categorical([[-np.inf, -np.inf], [np.nan, 0.0]], 3).shape == (2, 3)
+        assert np.isfinite(tf.random.gamma([100], [1e-30, 5.0]).numpy()).all()
+        assert tf.random.gamma([3], 1e30, 1e-30).shape == (3,)
+        assert tf.random.poisson([3], 1e6, tf.float16).shape == (3,)
+        assert tf.random.normal([5], 1e38, 1e38).shape == (5,)
+        assert tf.nn.dropout([1e38, 1e-45], 0.9).shape == (2,)

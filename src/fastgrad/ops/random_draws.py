@@ -102,12 +102,13 @@ def categories(logits: np.ndarray, count: int, dtype: np.dtype, key: int, counte
     """``count`` class numbers for each row of unnormalised log-probabilities, by inversion in float64."""
     rows, classes = logits.shape
     wide = logits.astype(np.float64)
-    weights = np.exp(wide - wide.max(axis=1, keepdims=True)) if classes else wide
-    cumulative = np.cumsum(weights, axis=1)
     draws = uniform(shape=(rows, count), dtype="float64", key=key, counter=counter)._array
     out = np.empty((rows, count), dtype)
-    for row in range(rows):
-        out[row] = np.searchsorted(cumulative[row], draws[row] * cumulative[row, -1], side="right")
+    with np.errstate(all="ignore"):
+        weights = np.exp(wide - wide.max(axis=1, keepdims=True)) if classes else wide
+        cumulative = np.cumsum(weights, axis=1)
+        for row in range(rows):
+            out[row] = np.searchsorted(cumulative[row], draws[row] * cumulative[row, -1], side="right")
     return np.minimum(out, classes - 1)
 
 

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from fastgrad import dtypes
-from fastgrad.array_conversion import array_of
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.operation import FLOATING, TABLE
 from fastgrad.ops import random_draws as draws
@@ -50,16 +49,12 @@ def shape_of(what: str, shape: Any) -> tuple[int, ...]:
     """A shape argument as a tuple of ints.
 
     Raises:
-        InvalidArgumentError: a dimension is negative.
+        InvalidArgumentError: no vector of integers, or a dimension is negative.
     """
-    sizes = tuple(
-        int(n)
-        for n in np.atleast_1d(
-            array_of(list(shape) if isinstance(shape, tuple) else shape)
-            if not isinstance(shape, Tensor)
-            else shape._array
-        )
-    )
+    array = convert_to_tensor(list(shape) if isinstance(shape, tuple) else shape)._array
+    if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
+        raise InvalidArgumentError(f"{what}: shape must be a vector of int32 or int64, got {shape!r}.")
+    sizes = tuple(array.tolist()) if array.size else ()
     for size in sizes:
         if size < 0:
             raise InvalidArgumentError(f"{what}: Dimension {size} of shape {list(sizes)} must be >= 0.")

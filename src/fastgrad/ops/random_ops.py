@@ -155,7 +155,8 @@ def gamma(
 def gamma_from(drawn: Any, sizes: tuple[int, ...], a: Tensor, b: Tensor) -> Tensor:
     """Gamma numbers of shape ``sizes``, which ``a`` and ``b`` broadcast to."""
     numbers = draws.generator(*drawn(sizes)).standard_gamma(a._array.astype(np.float64), sizes)
-    return Tensor(np.asarray(numbers / b._array.astype(np.float64)).astype(a._array.dtype))
+    with np.errstate(all="ignore"):
+        return Tensor(np.asarray(numbers / b._array.astype(np.float64)).astype(a._array.dtype))
 
 
 def poisson(shape: Any, lam: Any, dtype: Any = dtypes.float32, seed: Any = None, name: str | None = None) -> Tensor:
@@ -177,7 +178,8 @@ def poisson_from(drawn: Any, what: str, sizes: tuple[int, ...], rate: Tensor, dt
     if not (rate._array >= 0).all():
         raise InvalidArgumentError(f"{what}: lam must be >= 0, got {rate.numpy()}.")
     numbers = draws.generator(*drawn(sizes)).poisson(rate._array.astype(np.float64), sizes)
-    return Tensor(np.asarray(numbers).astype(dtypes.as_dtype(dtype).numpy))
+    with np.errstate(all="ignore"):
+        return Tensor(np.asarray(numbers).astype(dtypes.as_dtype(dtype).numpy))
 
 
 # ---- dropout ---------------------------------------------------------------------------------------------
