@@ -191,3 +191,39 @@ def test_a_variable_both_passed_and_read_counts_as_passed():
     with tf.GradientTape() as tape:
         y = f(v)
     assert float(tape.gradient(y, v)) == 5.0
+
+
+def scaled_by(gradient):
+    @tf.custom_gradient
+    def f(x):
+        return x * 1.0, lambda upstream: gradient
+
+    return f
+
+
+@pytest.mark.parametrize("before", [tf.nn.gelu, tf.nn.softmax, tf.nn.relu, tf.identity])
+def test_gradients_have_their_arguments_shape(before):
+    """The kernels behind these functions read one cotangent an element."""
+    x = tf.constant([[0.5, 1.0, 2.0], [1.0, 3.0, 0.1]])
+    for given in (3.0, tf.constant([3.0]), tf.constant([[1.0], [2.0]])):
+        with tf.GradientTape(persistent=True) as tape:
+            tape.watch(x)
+            y = before(x)
+            z = scaled_by(given)(y)
+        expected = tape.gradient(y, x, tf.broadcast_to(given, [2, 3]))
+        np.testing.assert_array_equal(tape.gradient(z, x), expected)
+    for wrong in (tf.ones(5000), tf.ones((2, 30)), tf.ones((1, 2, 3)), tf.IndexedSlices(tf.ones((1, 2)), [0], [2, 2])):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            z = scaled_by(wrong)(before(x))
+        with pytest.raises(ValueError, match=r"of shape \[2, 3\]"):
+            tape.gradient(z, x)
+
+
+def test_a_gradient_of_a_few_rows():
+    v = tf.Variable(tf.ones((3, 2)))
+    with tf.GradientTape() as tape:
+        y = scaled_by(tf.IndexedSlices([[5.0, 6.0]], [2]))(v)
+    g = tape.gradient(y, v)
+    assert isinstance(g, tf.IndexedSlices)
+    np.testing.assert_array_equal(tf.convert_to_tensor(g), [[0, 0], [0, 0], [5, 6]])

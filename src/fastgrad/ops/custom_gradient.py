@@ -9,7 +9,7 @@ from typing import Any
 
 from fastgrad import nest, recording
 from fastgrad.indexed_slices import IndexedSlices
-from fastgrad.operation import Form, operation
+from fastgrad.operation import TABLE, Form, operation
 from fastgrad.tape import GradientTape, record
 from fastgrad.tensor import Tensor, as_tensor_or_none, convert_to_tensor
 from fastgrad.variable import Variable
@@ -63,7 +63,8 @@ def custom_gradient(f: Callable[..., Any] | None = None) -> Any:
 
     Raises:
         TypeError: ``f`` reads variables but ``grad_fn`` does not take ``variables``.
-        ValueError: ``grad_fn`` returns another number of gradients than there are arguments.
+        ValueError: ``grad_fn`` returns another number of gradients than there are arguments, or one of a shape that does not
+            broadcast to its argument's.
     """
     if f is None:
         return custom_gradient
@@ -108,16 +109,36 @@ def _recorded(f: Any, result: Any, grad_fn: Any, flat_arguments: list[Any], read
                 f"custom_gradient function {getattr(f, '__name__', f)} expected to return {len(flat_arguments)} gradients, "
                 f"but returned {len(flat)} instead."
             )
-        return [
-            c if c is None or isinstance(c, IndexedSlices) else convert_to_tensor(c, dtype_hint=x.dtype)
-            for c, x in zip([*flat, *for_variables], inputs, strict=True)
-        ]
+        name = getattr(f, "__name__", str(f))
+        return [_cotangent(name, c, x) for c, x in zip([*flat, *for_variables], inputs, strict=True)]
 
     # Fresh tensors: what f computed on its way stays on the tapes (for gradients of the gradient), but the results'
     # only way back is the user's rule.
     outputs = tuple(_stop_gradient(convert_to_tensor(y)) for y in nest.flatten(result))
     record("custom_gradient", (*flat_arguments, *[tensor for _, tensor in read]), outputs, rule)
     return nest.pack_sequence_as(result, outputs) if nest.is_nested(result) else outputs[0]
+
+
+def _cotangent(name: str, given: Any, x: Tensor) -> Any:
+    """A user's gradient of ``x``, of its shape: kernels read as many elements as ``x`` has."""
+    if given is None:
+        return None
+    shape = x._array.shape
+    if isinstance(given, IndexedSlices):
+        whole = shape if given.dense_shape is None else tuple(given.dense_shape._array.tolist())
+        if whole == shape and given.values._array.shape[1:] == shape[1:]:
+            return IndexedSlices(given.values, given.indices, shape)
+        got = whole
+    else:
+        c = convert_to_tensor(given, dtype_hint=x.dtype)
+        got = c._array.shape
+        if got == shape:
+            return c
+        if len(got) <= len(shape) and all(m in (1, n) for m, n in zip(reversed(got), reversed(shape), strict=False)):
+            return TABLE["broadcast_to"](c, shape=shape)
+    raise ValueError(
+        f"custom_gradient function {name} returned a gradient of shape {list(got)} for an argument of shape {list(shape)}."
+    )
 
 
 def _accepts_variables(grad_fn: Callable[..., Any]) -> bool:
