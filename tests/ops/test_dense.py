@@ -74,3 +74,19 @@ def test_the_gradient_of_data_is_not_computed():
     finally:
         recording.stop(seen)
     assert seen.names == ["dense_gradient", "matmul"]
+
+
+@pytest.mark.parametrize("activation", ["linear", "relu", "tanh"])
+def test_a_bias_put_in_place_by_hand_broadcasts_or_is_refused(activation):
+    """The kernel reads one element of the bias a unit, so another bias must not get there."""
+    layer = tf.keras.layers.Dense(4, activation=activation)
+    x = tf.constant(np.linspace(-1, 1, 6).reshape(2, 3), tf.float32)
+    layer(x)
+    product = x @ layer.kernel
+    layer.bias = tf.Variable([0.5])
+    expected = tf.keras.activations.get(activation)(product + 0.5)
+    np.testing.assert_allclose(layer(x), expected, rtol=1e-6, atol=1e-7)
+    for wrong in (tf.zeros(3), tf.zeros(50_000), tf.zeros(4, tf.float64)):
+        layer.bias = tf.Variable(wrong)
+        with pytest.raises(tf.errors.InvalidArgumentError):
+            layer(x)

@@ -77,7 +77,7 @@ def dense(x: Tensor, kernel: Tensor, bias: Tensor | None, activation: str = "lin
     Args:
         x: floating, shape (..., features).
         kernel: shape (features, units), of the dtype of ``x``.
-        bias: shape (units,), or None.
+        bias: shape (units,) or one that broadcasts to it, or None.
         activation: one of ``FUSED_ACTIVATIONS``, or the name of an operation of one input.
 
     Returns:
@@ -87,7 +87,12 @@ def dense(x: Tensor, kernel: Tensor, bias: Tensor | None, activation: str = "lin
     if len(shape) != 2:
         flat = TABLE["reshape"](x, shape=(int(np.prod(shape[:-1])), shape[-1]))
         return TABLE["reshape"](dense(flat, kernel, bias, activation), shape=(*shape[:-1], kernel._array.shape[1]))
-    if bias is None or x._array.dtype not in _HAS_KERNEL:
+    if (
+        bias is None
+        or x._array.dtype not in _HAS_KERNEL
+        or bias._array.shape != kernel._array.shape[1:]  # the kernel below reads as many elements
+        or bias._array.dtype != x._array.dtype
+    ):
         y = TABLE["matmul"](x, kernel, transpose_a=False, transpose_b=False)
         y = y if bias is None else y + bias
     else:
