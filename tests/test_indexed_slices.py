@@ -35,3 +35,23 @@ def test_rows_are_a_snapshot_of_arrays_and_variables():
     v.assign(tf.zeros((2, 2)))
     for made in (first, second):
         np.testing.assert_array_equal(made.values, np.ones((2, 2)))
+
+
+@pytest.mark.parametrize(
+    ("indices", "dense_shape"),
+    [([0, 1, 2], [3, 2]), ([0], [3, 2]), ([0, 3], [3, 2]), ([0, 2**40], [3, 2]), ([0, 0], [])],
+)
+def test_parts_that_do_not_go_together_make_no_tensor(indices, dense_shape):
+    bad = tf.IndexedSlices(tf.ones((2, 2)), tf.constant(indices, tf.int64), tf.constant(dense_shape, tf.int64))
+    with pytest.raises(tf.errors.InvalidArgumentError, match="IndexedSlices"):
+        tf.convert_to_tensor(bad)
+
+
+def test_rows_of_both_kinds_of_indices_add_up():
+    v = tf.Variable(tf.ones((3, 2)))
+    with tf.GradientTape() as tape:
+        y = tf.reduce_sum(tf.gather(v, tf.constant([0, 2]))) + tf.reduce_sum(tf.gather(v, tf.constant([2], tf.int64)))
+    g = tape.gradient(y, v)
+    assert isinstance(g, tf.IndexedSlices)
+    assert g.indices.dtype == tf.int64
+    np.testing.assert_array_equal(tf.convert_to_tensor(g), [[1, 1], [0, 0], [2, 2]])

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from fastgrad import tensor as tensors
 from fastgrad.dtypes import DType
+from fastgrad.errors import InvalidArgumentError
 from fastgrad.operation import TABLE
 from fastgrad.shape import TensorShape
 from fastgrad.tensor import Tensor, convert_to_tensor
@@ -45,16 +44,29 @@ class IndexedSlices:
         return self.values.device
 
     def to_dense(self) -> Tensor:
-        """The tensor meant; ValueError without ``dense_shape``."""
+        """The tensor meant.
+
+        Raises:
+            ValueError: there is no ``dense_shape``.
+            InvalidArgumentError: indices, values and ``dense_shape`` do not go together.
+        """
         if self.dense_shape is None:
             raise ValueError("IndexedSlices has no dense_shape: give one to convert it to a tensor.")
-        return TABLE["unsorted_segment_sum"](self.values, self.indices, num_segments=int(self.dense_shape._array[0]))
+        try:
+            return TABLE["unsorted_segment_sum"](
+                self.values, self.indices, num_segments=int(self.dense_shape._array[0])
+            )
+        except (ValueError, IndexError) as error:
+            raise InvalidArgumentError(
+                f"IndexedSlices: indices of shape {list(self.indices.shape)} and values of shape "
+                f"{list(self.values.shape)} make no tensor of shape {self.dense_shape._array.tolist()}: {error}."
+            ) from None
 
     def joined(self, other: IndexedSlices) -> IndexedSlices:
         """The sum of both, as the rows of both."""
         indices = [self.indices, other.indices]
         if self.indices.dtype is not other.indices.dtype:
-            indices = [Tensor(x._array.astype(np.int64)) for x in indices]
+            indices = [TABLE["cast"](x, dtype="int64") for x in indices]
         concat = TABLE["concat"]
         return IndexedSlices(concat(self.values, other.values, axis=0), concat(*indices, axis=0), self.dense_shape)
 
