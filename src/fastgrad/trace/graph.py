@@ -27,6 +27,7 @@ class Kind(enum.Enum):
     READ = "the value that a variable has now; payload: the variable"
     DRAW = "key and counter of random numbers, taken from a generator; payload: (generator, number of elements)"
     OPERATION = "an operation of the table; payload: the operation"
+    FUSED = "element-wise operations in one loop; payload: what they are (see fuse.py)"
     ASSIGN = "gives a variable a value; payload: the variable"
     UPDATE = "an optimizer's step on the gradients that are its inputs; payload: (update, variables)"
     GUARD = "the program goes on only if a scalar has the value that it had; payload: (kind of look, value)"
@@ -91,6 +92,7 @@ class Node:
             Kind.READ: lambda: f" {self.payload.name}",
             Kind.ASSIGN: lambda: f" {self.payload.name}",
             Kind.UPDATE: lambda: f" {type(self.payload[0]).__name__}",
+            Kind.FUSED: lambda: f" {self.payload.name}",
             Kind.GUARD: lambda: f" {self.payload[0]} is {self.payload[1]}",
             Kind.DRAW: lambda: f" {self.payload[1]}",
         }.get(self.kind, lambda: "")()

@@ -75,6 +75,8 @@ def _run(graph: Graph, arguments: Sequence[np.ndarray]) -> list[np.ndarray]:
             case Kind.OPERATION:
                 inputs = [values[id(value)] for value in node.inputs]
                 found = node.payload.run(*inputs, **_attributes(node, draws))
+            case Kind.FUSED:
+                found = node.payload.run(*[values[id(value)] for value in node.inputs])
             case Kind.ASSIGN:
                 node.payload.assign(values[id(node.inputs[0])].copy())
             case Kind.UPDATE:
