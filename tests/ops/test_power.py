@@ -98,3 +98,17 @@ def test_what_a_power_overflows_to_does_not_count_where_it_is_not_used():
     with tf.GradientTape() as tape:
         y = tf.minimum(tf.pow(x, 2.0), 5.0)
     assert tape.gradient(y, x).numpy().tolist() == [0.0, 4.0]
+
+
+def test_second_derivatives_of_powers_of_zero():
+    x, y = tf.constant([0.0, 2.0], tf.float64), tf.constant([3.0, 3.0], tf.float64)
+    with tf.GradientTape() as outer:
+        outer.watch([x, y])
+        with tf.GradientTape() as inner:
+            inner.watch([x, y])
+            z = x**y
+        gradients = inner.gradient(z, [x, y])
+    for_x, for_y = outer.gradient(gradients, [x, y])
+    log = np.log(2)
+    np.testing.assert_allclose(for_x, [0, 6 * 2 + 4 * (1 + 3 * log)])
+    np.testing.assert_allclose(for_y, [0, 4 * (1 + 3 * log) + 8 * log**2])

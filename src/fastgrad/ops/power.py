@@ -7,8 +7,8 @@ import numpy as np
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.operation import COMPLEX, FLOATING, INEXACT, NUMERIC, SIGNED, TABLE, Binary, Operation, Unary, elementwise
 from fastgrad.ops.arithmetic import conjugate, multiply, negative, subtract
-from fastgrad.ops.comparison import greater, masked, not_equal
-from fastgrad.tensor import Tensor
+from fastgrad.ops.comparison import greater, not_equal
+from fastgrad.tensor import Tensor, constant_tensor
 
 
 def _pow(x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -34,7 +34,8 @@ def _pow(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 def _log_of_base(x: Tensor) -> Tensor:
     """``log(x)``, and 0 where it is not finite or not real: TensorFlow's gradient with respect to exponents."""
     keep = not_equal(x, 0) if x._array.dtype.kind == "c" else greater(x, 0)
-    return masked(TABLE["log"](x), keep)
+    # 1 in the place of the others, not a mask on the logarithm, whose own slope is infinite at 0.
+    return TABLE["log"](TABLE["where"](keep, x, constant_tensor(np.ones((), x._array.dtype))))
 
 
 pow: Binary = elementwise(
