@@ -34,7 +34,7 @@ def printed(tmp_path, *values, **options):
         (1e7, "1e+07", "10000000"),
         (1e20, "1e+20", "1e+20"),
         (1e-5, "1e-05", "1e-05"),
-        (-0.0, "0", "0"),
+        (-0.0, "-0", "-0"),
         (float("inf"), "inf", "inf"),
         (float("-inf"), "-inf", "-inf"),
         (float("nan"), "nan", "nan"),
@@ -58,6 +58,8 @@ def test_floats_have_the_digits_they_need(tmp_path, number, float32, float64):
         ([{"b": tf.constant(1), "a": (tf.constant(2), "x")}], "{'a': (2, 'x'), 'b': 1}"),
         ([Point(tf.constant(1), 2)], "Point(x=1, y=2)"),
         ([np.array([1, 2]), tf.float32, tf.constant([1.0]).shape], "array([1, 2]) tf.float32 TensorShape([1])"),
+        ([tf.constant('a "b"')], 'a "b"'),
+        ([tf.Variable("a")], "a"),
         ([], ""),
     ],
 )

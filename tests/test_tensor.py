@@ -18,6 +18,8 @@ import fastgrad as tf
         (lambda: tf.constant("abc"), "<tf.Tensor: shape=(), dtype=string, numpy=b'abc'>"),
         (lambda: tf.constant(1j), "<tf.Tensor: shape=(), dtype=complex128, numpy=1j>"),
         (lambda: tf.constant(1.5, tf.bfloat16), "<tf.Tensor: shape=(), dtype=bfloat16, numpy=1.5>"),
+        (lambda: tf.constant(2, tf.bfloat16), "<tf.Tensor: shape=(), dtype=bfloat16, numpy=2.0>"),
+        (lambda: tf.constant(0.1, tf.bfloat16), "<tf.Tensor: shape=(), dtype=bfloat16, numpy=0.10009765625>"),
         (lambda: tf.constant([1, 2]), "<tf.Tensor: shape=(2,), dtype=int32, numpy=array([1, 2], dtype=int32)>"),
         (
             lambda: tf.constant([[1.0, 2.0], [3.0, 4.0]]),

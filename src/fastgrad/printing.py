@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad import nest
+from fastgrad import dtypes, nest
 from fastgrad.tensor import as_tensor_or_none
 
 
@@ -29,7 +29,11 @@ def print(*inputs: Any, **kwargs: Any) -> None:  # TensorFlow's name
     kwargs.pop("name", None)
     if kwargs:
         raise ValueError(f"Unrecognized keyword arguments for tf.print: {sorted(kwargs)}")
-    text = separator.join(_text(value, summarize) for value in inputs)
+    alone = as_tensor_or_none(inputs[0]) if len(inputs) == 1 else None
+    if alone is not None and not alone.ndim and alone.dtype is dtypes.string:
+        text = alone._array[()].decode(errors="replace")  # as it is, without quotes
+    else:
+        text = separator.join(_text(value, summarize) for value in inputs)
     if isinstance(stream, str) and stream.startswith("file://"):
         with open(stream[len("file://") :], "a", encoding="utf-8") as file:
             file.write(text + end)
@@ -96,7 +100,7 @@ def _number(item: Any) -> str:
     if kind.kind not in "fV":
         return str(item)
     if item == 0:
-        return "0"
+        return "-0" if np.signbit(item) else "0"
     # The digits that every number of the type keeps, and where they are not enough those that keep every number.
     few, all_of_them, exact = (15, 17, np.float64) if kind.itemsize == 8 else (6, 9, np.float32)
     text = f"{float(item):.{few}g}"

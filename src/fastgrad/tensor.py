@@ -216,9 +216,7 @@ def elements_text(array: np.ndarray) -> str:
     value: Any = array[()]
     if isinstance(value, (bytes, str)):
         return repr(value)
-    if array.dtype.kind == "V":
-        return str(value)
-    return repr(value.item())
+    return repr(float(value) if array.dtype.kind == "V" else value.item())
 
 
 def _newline(text: str) -> str:
