@@ -122,6 +122,27 @@ def test_casts(dtype):
         assert_same(got, expected, "cast", 0)
 
 
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_functions_at_many_numbers(dtype):
+    x = np.concatenate([np.linspace(-20, 20, 4001), np.geomspace(1e-35, 1e30, 4000), -np.geomspace(1e-35, 0.999, 4000)])
+    x = x.astype(dtype)
+    functions = [
+        tf.math.log1p,
+        tf.math.expm1,
+        tf.nn.softplus,
+        tf.nn.elu,
+        tf.exp,
+        tf.math.log,
+        tf.tanh,
+        tf.math.erf,
+        tf.sigmoid,
+    ]
+    _, found, wanted = run_fused(fuse(record(lambda x: [f(x) for f in functions], x)[0]), [x])
+    assert len(found) == len(functions)
+    for function, got, expected in zip(functions, found, wanted, strict=True):
+        assert_same(got, expected, str(function), 8 * np.finfo(dtype).eps)
+
+
 def test_ways_in_which_inputs_lie():
     rng = np.random.default_rng(0)
     arrays = [rng.normal(size=shape) for shape in [(3, 4, 5), (), (1, 1, 1), (5,), (1, 1, 5), (3, 4, 1)]]

@@ -96,6 +96,9 @@ def test_programs_by_chance(case):
 
     rng = np.random.default_rng(0)
     replays = [[rng.normal(size=shape).astype(dtype) for shape in shapes] for _ in range(3)]
+    replays.append(
+        [rng.choice(np.array([np.nan, np.inf, -np.inf, 0, -0.0, 1, -2], dtype), size=shape) for shape in shapes]
+    )
     graph, _ = record(program, *replays[0])
     compiled = Program(graph)
     for arrays in replays:
@@ -217,6 +220,29 @@ def test_buffers_are_shared_by_values_that_are_not_needed_together():
     program = Program(graph)
     assert_close(program([x]), there)
     assert program.buffer_bytes == x.nbytes
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (1, 1), (0,), (0, 3), (1, 5), (5, 1)])
+def test_sizes_at_the_edge(shape):
+    def program(x, row):
+        y = tf.exp(x * 0.5 - 1.0)
+        return y, y + row, tf.where(x > 0.0, y, x) * 2.0, [], tf.reduce_sum(y * x)
+
+    arrays = [np.asarray(np.random.default_rng(0).normal(size=shape)), np.full(shape[-1:], 2.0)]
+    graph, there = record(program, *arrays)
+    compiled = Program(graph)
+    assert_close(compiled(arrays), there)
+    other = [np.asarray(-a) for a in arrays]
+    assert_close(compiled(other), interpret(graph, other))
+
+
+def test_operations_of_no_and_of_one_result():
+    def program(x):
+        (whole,) = tf.split(x * 2.0 + 1.0, 1)
+        return whole - x, tf.unstack(x, axis=0)
+
+    graph, there = record(program, X)
+    assert_close(Program(graph)([X]), there)
 
 
 def test_arguments_in_any_layout():

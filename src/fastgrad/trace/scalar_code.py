@@ -38,6 +38,22 @@ def sign_of(x):  # type: ignore[no-untyped-def]
     return T(1) if x > 0 else (T(-1) if x < 0 else (T(0) if x == 0 else x))  # type: ignore[name-defined]
 
 
+@scalar_function
+def log1p(x):  # type: ignore[no-untyped-def]
+    """log(1 + x): what 1 + x loses is made good by the slope (Kahan; Hewlett-Packard HP-15C handbook)."""
+    u = T(1) + x  # type: ignore[name-defined]
+    return x if u == T(1) or u == T(math.inf) else log(u) * (x / (u - T(1)))  # type: ignore[name-defined]
+
+
+@scalar_function
+def expm1(x):  # type: ignore[no-untyped-def]
+    """e^x - 1, likewise: errors of e^x cancel where it is near 1."""
+    u = exp(x)
+    less = u - T(1)  # type: ignore[name-defined]
+    near = less * (x / log(u)) if less != T(-1) and u < T(math.inf) else less  # type: ignore[name-defined]
+    return x if u == T(1) or x != x else near  # type: ignore[name-defined]  # noqa: PLR0124 - true of NaN
+
+
 FUNCTIONS: dict[str, tuple[str, bool]] = {
     "abs": ("math.fabs", False),
     "sqrt": ("math.sqrt", False),
@@ -48,6 +64,8 @@ FUNCTIONS: dict[str, tuple[str, bool]] = {
     "log": ("log", True),
     "tanh": ("tanh", True),
     "erf": ("erf", True),
+    "log1p": ("log1p", True),
+    "expm1": ("expm1", True),
 }
 """The functions that expressions call: the name in a body, and whether it computes in the kernel's own dtype ``T``."""
 
@@ -68,6 +86,8 @@ NAMES: dict[str, Any] = {
     "log": log,
     "tanh": tanh,
     "erf": erf,
+    "log1p": log1p,
+    "expm1": expm1,
     "gelu_of": gelu_of,
     "gelu_slope": gelu_slope,
     "gelu_tanh_of": gelu_tanh_of,
