@@ -178,6 +178,23 @@ def test_reads_see_the_writes_before_them_and_no_others():
     assert [(bits(compiled([x * k])), v.numpy().tolist()) for k in (1, 2, 3)] == wanted
 
 
+def test_an_operation_that_gives_what_it_got_keeps_the_value_of_then():
+    v = tf.Variable([1, 2, 3])
+
+    def program(x):
+        same = tf.round(v)  # of integers: the array itself
+        v.assign_add(x)
+        return same + 0 * x, v * 1
+
+    graph, _ = record(program, np.array([10, 10, 10], np.int32))
+    compiled = Program(graph)
+    v.assign([1, 2, 3])
+    for start in ([1, 2, 3], [11, 12, 13]):
+        same, now = compiled([np.array([10, 10, 10], np.int32)])
+        np.testing.assert_array_equal(same, start)
+        np.testing.assert_array_equal(now, np.add(start, 10))
+
+
 def test_results_are_the_callers_own():
     v = tf.Variable(X)
     graph, _ = record(

@@ -8,10 +8,9 @@ there before it runs, and everything that reads from it comes after: no node is 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -124,17 +123,17 @@ def fuse(graph: Graph) -> Graph:
         nodes.extend(group.finished(uses))
 
     for node in graph.nodes:
-        operands = _operands(node)
+        member = _member(node)
         group = None
-        if operands is not None:
+        if member is not None:
             shape = node.outputs[0].shape
             group = groups.get(shape)
-            if group is not None and not group.fits(node, operands):
+            if group is not None and not group.fits(node, member):
                 close(group)
                 group = None
             if group is None:
                 group = _Group(shape)
-                if not group.fits(node, operands):
+                if not group.fits(node, member):
                     group = None
         if node.kind in {Kind.ASSIGN, Kind.UPDATE}:
             for other in list(groups.values()):
@@ -146,17 +145,29 @@ def fuse(graph: Graph) -> Graph:
         if group is None:
             nodes.append(node)
             continue
-        assert operands is not None
+        assert member is not None
         groups[group.shape] = group
-        group.add(node, operands)
+        group.add(node, member)
         home[id(node.outputs[0])] = group
     for group in list(groups.values()):
         close(group)
     return Graph(nodes, graph.results)
 
 
-def _operands(node: Node) -> list[tuple[int, ...]] | None:
-    """The shapes with which the inputs of a node that may be fused lie under its result; None for other nodes."""
+class _Member(NamedTuple):
+    """What a group wants to know of a node.
+
+    Attributes:
+        shapes: those with which its inputs lie under its result.
+        number: the dtype in which its functions compute, if it has any that are computed in one dtype.
+    """
+
+    shapes: list[tuple[int, ...]]
+    number: np.dtype | None
+
+
+def _member(node: Node) -> _Member | None:
+    """What a node is for a group; None for nodes that are not fused."""
     name = row_name(node)
     if name is None or len(node.outputs) != 1:
         return None
@@ -167,16 +178,15 @@ def _operands(node: Node) -> list[tuple[int, ...]] | None:
         x = node.inputs[0]
         if name == "spread" and len(x.shape) != len(output.shape):
             axes = node.attributes["axes"]
-            return [tuple([1 if axis in axes else size for axis, size in enumerate(output.shape)])]
-        return [x.shape]
-    if node.payload.form is not Form.ELEMENTWISE or any(value.dtype not in DTYPES for value in node.inputs):
+            return _Member([tuple([1 if axis in axes else size for axis, size in enumerate(output.shape)])], None)
+        return _Member([x.shape], None)
+    inputs = [value.dtype for value in node.inputs]
+    if node.payload.form is not Form.ELEMENTWISE or not DTYPES.issuperset(inputs):
         return None
-    return None if _text_of(node) is None else [value.shape for value in node.inputs]
-
-
-def _text_of(node: Node) -> tuple[str, bool] | None:
-    names, dtypes = ["x"] * len(node.inputs), [value.dtype for value in node.inputs]
-    return translated(node.payload.name, names, dtypes, node.outputs[0].dtype, node.attributes)
+    found = translated(name, ["x"] * len(inputs), inputs, output.dtype, node.attributes)
+    if found is None:
+        return None
+    return _Member([value.shape for value in node.inputs], inputs[0] if found[1] else None)
 
 
 @dataclass
@@ -192,12 +202,12 @@ class _Group:
     columns: int | None = None
     number: np.dtype | None = None
 
-    def fits(self, node: Node, shapes: Sequence[tuple[int, ...]]) -> bool:
+    def fits(self, node: Node, member: _Member) -> bool:
         """Whether a node can join."""
-        if len(self.nodes) >= MOST_STEPS or len(self.values) + len(shapes) > MOST_INPUTS:
+        if len(self.nodes) >= MOST_STEPS or len(self.values) + len(member.shapes) > MOST_INPUTS:
             return False
         columns = self.columns
-        for shape, value in zip(shapes, node.inputs, strict=True):
+        for shape, value in zip(member.shapes, node.inputs, strict=True):
             found = None if id(value) in self.made else place_of(shape, self.shape)
             if found is None and id(value) not in self.made:
                 return False
@@ -206,13 +216,12 @@ class _Group:
                 if columns not in {None, wanted}:
                     return False
                 columns = wanted
-        number = _number(node)
-        return number is None or self.number in {None, number}
+        return member.number is None or self.number in {None, member.number}
 
-    def add(self, node: Node, shapes: Sequence[tuple[int, ...]]) -> None:
+    def add(self, node: Node, member: _Member) -> None:
         """Takes a node that fits."""
         reads: list[tuple[str, int]] = []
-        for shape, value in zip(shapes, node.inputs, strict=True):
+        for shape, value in zip(member.shapes, node.inputs, strict=True):
             if id(value) in self.made:
                 reads.append(("step", self.made[id(value)]))
                 continue
@@ -225,8 +234,7 @@ class _Group:
                 self.inputs[key] = len(self.values)
                 self.values.append(value)
             reads.append(("input", self.inputs[key]))
-        number = _number(node)
-        self.number = self.number if number is None else number
+        self.number = self.number if member.number is None else member.number
         self.made[id(node.outputs[0])] = len(self.nodes)
         self.nodes.append(node)
         self.reads.append(reads)
@@ -259,12 +267,3 @@ class _Group:
         )
         outputs = tuple([self.nodes[i].outputs[0] for i in outside])
         return [Node(Kind.FUSED, payload, tuple(self.values), outputs)]
-
-
-def _number(node: Node) -> np.dtype | None:
-    """The dtype in which the node's functions compute, if it has any that are computed in one dtype."""
-    if row_name(node) in _REPEATING:
-        return None
-    found = _text_of(node)
-    assert found is not None
-    return node.inputs[0].dtype if found[1] else None
