@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 
 from fastgrad import nest, recording
+from fastgrad.backward import sum_to_shape
 from fastgrad.indexed_slices import IndexedSlices
 from fastgrad.operation import TABLE, Form, Joint
 from fastgrad.tape import GradientTape as GradientTape
-from fastgrad.tape import UnconnectedGradients, sum_to_shape
+from fastgrad.tape import UnconnectedGradients
 from fastgrad.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad.variable import Variable
 

@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 
 from fastgrad import nest, recording
-from fastgrad.errors import InvalidArgumentError
-from fastgrad.indexed_slices import IndexedSlices
+from fastgrad.backward import Entry, dense_gradient, walk_backward, zeros_of
 from fastgrad.operation import TABLE, Form, Joint, Operation
-from fastgrad.tensor import Tensor, as_tensor_or_none, constant_tensor, convert_to_tensor
+from fastgrad.tensor import Tensor, as_tensor_or_none, constant_tensor
 from fastgrad.variable import Variable
 
 
@@ -21,10 +20,6 @@ class UnconnectedGradients:
 
     NONE = "none"
     ZERO = "zero"
-
-
-Entry = tuple[Any, tuple[Tensor, ...], tuple[Tensor, ...], dict[str, Any]]
-"""operation, inputs, outputs, attributes."""
 
 
 class GradientTape(recording.Recorder):
@@ -215,7 +210,7 @@ class GradientTape(recording.Recorder):
         gradients = self._backward(self._entries, targets, flat_sources, weights)
         self._spend()
         if unconnected_gradients == UnconnectedGradients.ZERO:
-            gradients = [_zeros_like(s) if g is None else g for g, s in zip(gradients, flat_sources, strict=True)]
+            gradients = [zeros_of(s) if g is None else g for g, s in zip(gradients, flat_sources, strict=True)]
         return nest.pack_sequence_as(sources, gradients) if nest.is_nested(sources) else gradients[0]
 
     def _check_unspent(self, what: str) -> None:
@@ -269,54 +264,7 @@ class GradientTape(recording.Recorder):
     def _backward(
         self, entries: list[Entry], targets: list[Tensor], sources: list[Tensor | Variable], weights: list[Any]
     ) -> list[Any]:
-        keys = self._keys(sources, targets)
-        kept = {key for group in keys for key in group}
-        # What leads from a source to anything: only there are cotangents wanted.
-        reached = set(kept)
-        wanted: list[Entry] = []
-        for entry in entries:
-            for x in entry[1]:
-                if id(x) in reached:
-                    for y in entry[2]:
-                        reached.add(id(y))
-                    wanted.append(entry)
-                    break
-        cotangents: dict[int, Any] = {}
-        for target, weight in zip(targets, weights, strict=True):
-            if id(target) in reached:
-                before = cotangents.get(id(target))
-                seed = _seed(target, weight)
-                cotangents[id(target)] = seed if before is None else _add(before, seed)
-        for operation, inputs, outputs, attributes in reversed(wanted):
-            result: Any
-            if len(outputs) == 1:
-                result = outputs[0]
-                key = id(result)
-                g = cotangents.get(key) if key in kept else cotangents.pop(key, None)
-                if g is None:
-                    continue
-                if type(g) is IndexedSlices:
-                    g = g.to_dense()
-            else:
-                found = [cotangents.get(id(y)) if id(y) in kept else cotangents.pop(id(y), None) for y in outputs]
-                if all(g is None for g in found):
-                    continue
-                rule = operation.gradient
-                zeros = type(rule) is not Joint or rule.zeros
-                g = tuple([_dense(g, y, zeros) for g, y in zip(found, outputs, strict=True)])
-                result = outputs
-            for x, cotangent in zip(
-                inputs, _cotangents(operation, reached, g, result, inputs, attributes), strict=True
-            ):
-                if cotangent is not None:
-                    key = id(x)
-                    if key in reached:
-                        before = cotangents.get(key)
-                        cotangents[key] = cotangent if before is None else _add(before, cotangent)
-        return [
-            cotangents.get(group[0]) if len(group) == 1 else _summed([cotangents.get(key) for key in group])
-            for group in keys
-        ]
+        return walk_backward(entries, targets, self._keys(sources, targets), weights)
 
     def _keys(self, sources: list[Tensor | Variable], targets: list[Tensor]) -> list[list[int]]:
         """For each source the ids under which its cotangent is found: a variable's are those of its snapshots.
@@ -369,7 +317,7 @@ class GradientTape(recording.Recorder):
             unit = np.zeros(target._array.shape, target._array.dtype)
             unit.reshape(-1)[position] = 1
             rows.append(
-                [_maybe_dense(g) for g in self._backward(entries, [target], flat_sources, [constant_tensor(unit)])]
+                [dense_gradient(g) for g in self._backward(entries, [target], flat_sources, [constant_tensor(unit)])]
             )
         results: list[Any] = []
         for column, source in enumerate(flat_sources):
@@ -379,7 +327,7 @@ class GradientTape(recording.Recorder):
                 zero = unconnected_gradients == UnconnectedGradients.ZERO or not parts
                 results.append(constant_tensor(np.zeros(shape, source._array.dtype)) if zero else None)
             else:
-                filled = [_zeros_like(source) if part is None else part for part in parts]
+                filled = [zeros_of(source) if part is None else part for part in parts]
                 results.append(TABLE["reshape"](TABLE["stack"](*filled, axis=0), shape=shape))
         self._spend()
         return nest.pack_sequence_as(sources, results) if nest.is_nested(sources) else results[0]
@@ -423,108 +371,20 @@ class GradientTape(recording.Recorder):
             unit = np.zeros((batch, int(np.prod(inner))), target._array.dtype)
             unit[:, position] = 1
             weight = constant_tensor(unit.reshape(target._array.shape))
-            columns.append(_maybe_dense(self._backward(entries, [target], [source], [weight])[0]))
+            columns.append(dense_gradient(self._backward(entries, [target], [source], [weight])[0]))
         self._spend()
         shape = (batch, *inner, *source.shape[1:])
         if not columns or all(column is None for column in columns):
             return constant_tensor(np.zeros(shape, source._array.dtype))
-        filled = [_zeros_like(source) if column is None else column for column in columns]
+        filled = [zeros_of(source) if column is None else column for column in columns]
         return TABLE["reshape"](TABLE["stack"](*filled, axis=1), shape=shape)
-
-
-# ---- the backward walk's arithmetic ------------------------------------------------------------------
-
-
-def _add(a: Any, b: Any) -> Any:
-    if type(a) is IndexedSlices:
-        if type(b) is IndexedSlices:
-            return a.joined(b)
-        a = a.to_dense()
-    elif type(b) is IndexedSlices:
-        b = b.to_dense()
-    return TABLE["add"](a, b)
-
-
-def _summed(parts: list[Any]) -> Any:
-    total = None
-    for part in parts:
-        if part is not None:
-            total = part if total is None else _add(total, part)
-    return total
-
-
-def _cotangents(
-    operation: Any, reached: set[int], g: Any, y: Any, inputs: tuple[Tensor, ...], attributes: dict[str, Any]
-) -> Any:
-    rule = operation.gradient
-    results: list[Any]
-    if type(rule) is Joint:
-        return rule.function(tuple([id(x) in reached for x in inputs]), g, y, *inputs, **attributes)
-    if type(rule) is not tuple:
-        results = [rule(g, y, *inputs, **attributes)]
-    else:
-        results = [
-            function(g, y, *inputs, **attributes) if function is not None and id(x) in reached else None
-            for function, x in zip(rule, inputs, strict=True)
-        ]
-    if operation.form is Form.ELEMENTWISE:
-        for position, x in enumerate(inputs):
-            result = results[position]
-            if result is not None and result._array.shape != x._array.shape:
-                results[position] = sum_to_shape(result, x._array.shape)
-    return results
-
-
-def sum_to_shape(x: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """``x`` summed over the dimensions by which it is larger than ``shape``, broadcast where it is smaller."""
-    got = x._array.shape
-    extra = len(got) - len(shape)
-    if extra >= 0:
-        axes = tuple(
-            [axis for axis in range(len(got)) if axis < extra or (shape[axis - extra] == 1 and got[axis] != 1)]
-        )
-        if axes:
-            x = TABLE["reduce_sum"](x, axes=axes, keepdims=True)
-        if extra:
-            x = TABLE["reshape"](x, shape=x._array.shape[extra:])
-    return x if x._array.shape == shape else TABLE["broadcast_to"](x, shape=shape)
-
-
-def _seed(target: Tensor, weight: Any) -> Tensor:
-    if weight is None:
-        ones = np.empty(target._array.shape, target._array.dtype)
-        ones.fill(1)
-        return constant_tensor(ones)
-    weight = convert_to_tensor(weight, target.dtype)
-    shape, got = target._array.shape, weight._array.shape
-    if got == shape:
-        return weight
-    if len(got) > len(shape) or any(m not in (1, n) for m, n in zip(reversed(got), reversed(shape), strict=False)):
-        raise InvalidArgumentError(
-            f"GradientTape.gradient: output_gradients must have their target's shape {list(shape)} or broadcast to it, "
-            f"got {list(got)}."
-        )
-    return TABLE["broadcast_to"](weight, shape=shape)
-
-
-def _dense(g: Any, y: Tensor, zeros: bool) -> Any:
-    if g is None and zeros:
-        return constant_tensor(np.zeros(y._array.shape, y._array.dtype))
-    return g.to_dense() if type(g) is IndexedSlices else g
-
-
-def _maybe_dense(g: Any) -> Any:
-    return g.to_dense() if type(g) is IndexedSlices else g
-
-
-def _zeros_like(x: Tensor | Variable) -> Tensor:
-    return constant_tensor(np.zeros(x._array.shape, x._array.dtype))
 
 
 def record(name: str, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...], gradient: Callable[..., Any]) -> None:
     """Reports one entry whose gradient is a function made on the spot: ``gradient(needs, g, y, *inputs)``."""
     if recording.recorders.active:
         entry = Operation.__new__(Operation)
-        entry.name, entry.gradient, entry.form, entry.code = name, Joint(gradient), Form.EXTERN, None
+        entry.name, entry.run, entry.code = name, None, None  # type: ignore[assignment]  # it can't be run again
+        entry.gradient, entry.form = Joint(gradient), Form.EXTERN
         for recorder in recording.recorders.active:
             recorder.on_operation(entry, inputs, outputs, {})

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.backward import sum_to_shape
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.indexed_slices import IndexedSlices
 from fastgrad.operation import FLOATING, TABLE, Form, convert_pair, joint, operation, refuse_dtype, refuse_mix
@@ -18,7 +19,6 @@ from fastgrad.ops.division import realdiv
 from fastgrad.ops.power import sqrt, square
 from fastgrad.ops.reduction import reduce_sum, reduction_axes
 from fastgrad.ops.summation import sum_over
-from fastgrad.tape import sum_to_shape
 from fastgrad.tensor import Tensor, constant_tensor, convert_beside
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad import dtypes
+from fastgrad.backward import sum_to_shape
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.floating_errors import QUIET, errors_reset, errors_set
 from fastgrad.operation import (
@@ -22,7 +23,6 @@ from fastgrad.operation import (
 from fastgrad.ops.arithmetic import conjugate
 from fastgrad.ops.casting import cast
 from fastgrad.recording import recorders
-from fastgrad.tape import sum_to_shape
 from fastgrad.tensor import Tensor
 
 MATRICES = FLOATING | COMPLEX | {dtypes.int32.numpy, dtypes.int64.numpy}

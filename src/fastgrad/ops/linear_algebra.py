@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastgrad import dtypes
+from fastgrad.backward import sum_to_shape
 from fastgrad.errors import FailedPreconditionError, InvalidArgumentError
 from fastgrad.operation import REAL, TABLE, Form, Operation, joint, operation
 from fastgrad.ops.arguments import tensor_of, tensors_of
@@ -24,7 +25,6 @@ from fastgrad.ops.diagonals import band_part, diag_part, set_diag
 from fastgrad.ops.exponential import log
 from fastgrad.ops.reduction import reduce_sum
 from fastgrad.ops.shaping import reshape
-from fastgrad.tape import sum_to_shape
 from fastgrad.tensor import Tensor, constant_tensor, convert_beside
 
 LAPACK = frozenset(np.dtype(name) for name in ("float32", "float64", "complex64", "complex128"))

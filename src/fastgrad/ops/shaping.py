@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from fastgrad import dtypes
+from fastgrad.backward import sum_to_shape
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.operation import NUMERIC, TABLE, Form, Operation, operation, refuse_dtype
 from fastgrad.ops.arguments import integer, integers, tensor_of
-from fastgrad.tape import sum_to_shape
 from fastgrad.tensor import Tensor
 
 # ---- reshape ---------------------------------------------------------------------------------------

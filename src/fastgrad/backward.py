@@ -1,0 +1,163 @@
+"""The backward walk: from the cotangents of results to those of sources, over what a tape has recorded."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastgrad.errors import InvalidArgumentError
+from fastgrad.indexed_slices import IndexedSlices
+from fastgrad.operation import TABLE, Form, Joint
+from fastgrad.tensor import Tensor, constant_tensor, convert_to_tensor
+from fastgrad.variable import Variable
+
+Entry = tuple[Any, tuple[Tensor, ...], tuple[Tensor, ...], dict[str, Any]]
+"""operation, inputs, outputs, attributes."""
+
+
+def walk_backward(entries: list[Entry], targets: list[Tensor], keys: list[list[int]], weights: list[Any]) -> list[Any]:
+    """The sum of the targets' gradients, weighted, with respect to each source.
+
+    Args:
+        entries: what was recorded, in order.
+        targets: tensors; several are summed.
+        keys: for each source the ids of the tensors that stand for it.
+        weights: for each target a cotangent of its shape, or None for ones.
+
+    Returns:
+        For each source a tensor, an ``IndexedSlices``, or None if no target depends on it.
+    """
+    kept = {key for group in keys for key in group}
+    # What leads from a source to anything: only there are cotangents wanted.
+    reached = set(kept)
+    wanted: list[Entry] = []
+    for entry in entries:
+        for x in entry[1]:
+            if id(x) in reached:
+                for y in entry[2]:
+                    reached.add(id(y))
+                wanted.append(entry)
+                break
+    cotangents: dict[int, Any] = {}
+    for target, weight in zip(targets, weights, strict=True):
+        if id(target) in reached:
+            before = cotangents.get(id(target))
+            seed = _seed(target, weight)
+            cotangents[id(target)] = seed if before is None else _add(before, seed)
+    for operation, inputs, outputs, attributes in reversed(wanted):
+        result: Any
+        if len(outputs) == 1:
+            result = outputs[0]
+            key = id(result)
+            g = cotangents.get(key) if key in kept else cotangents.pop(key, None)
+            if g is None:
+                continue
+            if type(g) is IndexedSlices:
+                g = g.to_dense()
+        else:
+            found = [cotangents.get(id(y)) if id(y) in kept else cotangents.pop(id(y), None) for y in outputs]
+            if all(g is None for g in found):
+                continue
+            rule = operation.gradient
+            zeros = type(rule) is not Joint or rule.zeros
+            g = tuple([_dense(g, y, zeros) for g, y in zip(found, outputs, strict=True)])
+            result = outputs
+        for x, cotangent in zip(inputs, _cotangents(operation, reached, g, result, inputs, attributes), strict=True):
+            if cotangent is not None:
+                key = id(x)
+                if key in reached:
+                    before = cotangents.get(key)
+                    cotangents[key] = cotangent if before is None else _add(before, cotangent)
+    return [
+        cotangents.get(group[0]) if len(group) == 1 else _summed([cotangents.get(key) for key in group])
+        for group in keys
+    ]
+
+
+def _add(a: Any, b: Any) -> Any:
+    if type(a) is IndexedSlices:
+        if type(b) is IndexedSlices:
+            return a.joined(b)
+        a = a.to_dense()
+    elif type(b) is IndexedSlices:
+        b = b.to_dense()
+    return TABLE["add"](a, b)
+
+
+def _summed(parts: list[Any]) -> Any:
+    total = None
+    for part in parts:
+        if part is not None:
+            total = part if total is None else _add(total, part)
+    return total
+
+
+def _cotangents(
+    operation: Any, reached: set[int], g: Any, y: Any, inputs: tuple[Tensor, ...], attributes: dict[str, Any]
+) -> Any:
+    rule = operation.gradient
+    results: list[Any]
+    if type(rule) is Joint:
+        return rule.function(tuple([id(x) in reached for x in inputs]), g, y, *inputs, **attributes)
+    if type(rule) is not tuple:
+        results = [rule(g, y, *inputs, **attributes)]
+    else:
+        results = [
+            function(g, y, *inputs, **attributes) if function is not None and id(x) in reached else None
+            for function, x in zip(rule, inputs, strict=True)
+        ]
+    if operation.form is Form.ELEMENTWISE:
+        for position, x in enumerate(inputs):
+            result = results[position]
+            if result is not None and result._array.shape != x._array.shape:
+                results[position] = sum_to_shape(result, x._array.shape)
+    return results
+
+
+def sum_to_shape(x: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """``x`` summed over the dimensions by which it is larger than ``shape``, broadcast where it is smaller."""
+    got = x._array.shape
+    extra = len(got) - len(shape)
+    if extra >= 0:
+        axes = tuple(
+            [axis for axis in range(len(got)) if axis < extra or (shape[axis - extra] == 1 and got[axis] != 1)]
+        )
+        if axes:
+            x = TABLE["reduce_sum"](x, axes=axes, keepdims=True)
+        if extra:
+            x = TABLE["reshape"](x, shape=x._array.shape[extra:])
+    return x if x._array.shape == shape else TABLE["broadcast_to"](x, shape=shape)
+
+
+def _seed(target: Tensor, weight: Any) -> Tensor:
+    if weight is None:
+        ones = np.empty(target._array.shape, target._array.dtype)
+        ones.fill(1)
+        return constant_tensor(ones)
+    weight = convert_to_tensor(weight, target.dtype)
+    shape, got = target._array.shape, weight._array.shape
+    if got == shape:
+        return weight
+    if len(got) > len(shape) or any(m not in (1, n) for m, n in zip(reversed(got), reversed(shape), strict=False)):
+        raise InvalidArgumentError(
+            f"GradientTape.gradient: output_gradients must have their target's shape {list(shape)} or broadcast to it, "
+            f"got {list(got)}."
+        )
+    return TABLE["broadcast_to"](weight, shape=shape)
+
+
+def _dense(g: Any, y: Tensor, zeros: bool) -> Any:
+    if g is None and zeros:
+        return constant_tensor(np.zeros(y._array.shape, y._array.dtype))
+    return g.to_dense() if type(g) is IndexedSlices else g
+
+
+def dense_gradient(g: Any) -> Any:
+    """``g`` as a tensor if it is rows; None stays None."""
+    return g.to_dense() if type(g) is IndexedSlices else g
+
+
+def zeros_of(x: Tensor | Variable) -> Tensor:
+    """Zeros of the shape and dtype of ``x``."""
+    return constant_tensor(np.zeros(x._array.shape, x._array.dtype))
