@@ -217,10 +217,11 @@ def test_results_are_the_callers_own():
 def test_a_view_of_a_buffer_keeps_it():
     def program(x):
         a = x * 2.0 + 1.0
-        b = tf.reshape(a, (4, 3))  # looks into the memory of a
-        c = tf.reduce_sum(a * 3.0 - x)
-        d = tf.reduce_sum(x * 5.0 - c)
-        return tf.matmul(b, a) + d + tf.reduce_sum(tf.transpose(b)[1:])
+        b = tf.transpose(tf.reshape(a, (4, 3)))  # all that looks into the memory of a from here on
+        total = tf.reduce_sum(b)
+        for _ in range(3):
+            total = tf.reduce_sum(x * 5.0 - total)
+        return tf.matmul(b, b, transpose_b=True) + total
 
     graph, there = record(program, X)
     assert_close(Program(graph)([X]), there)
