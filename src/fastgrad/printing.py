@@ -31,7 +31,7 @@ def print(*inputs: Any, **kwargs: Any) -> None:  # TensorFlow's name
         raise ValueError(f"Unrecognized keyword arguments for tf.print: {sorted(kwargs)}")
     alone = as_tensor_or_none(inputs[0]) if len(inputs) == 1 else None
     if alone is not None and not alone.ndim and alone.dtype is dtypes.string:
-        text = alone._array[()].decode(errors="replace")  # as it is, without quotes
+        text = bytes(alone.numpy()).decode(errors="replace")  # as it is, without quotes
     else:
         text = separator.join(_text(value, summarize) for value in inputs)
     if isinstance(stream, str) and stream.startswith("file://"):
