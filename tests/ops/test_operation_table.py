@@ -280,6 +280,27 @@ def test_half_widths_are_as_good_as_float32_rounded() -> None:
             np.testing.assert_allclose(y.astype(np.float64), exact, rtol=4 * unit, atol=unit, err_msg=f"{name} {dtype}")
 
 
+@pytest.mark.parametrize("dtype", [tf.float16, tf.bfloat16])
+@pytest.mark.parametrize("name", UNARY)
+def test_half_widths_are_right_at_every_number(name: str, dtype: tf.DType) -> None:
+    """All 65536 numbers of the dtype: at most two roundings from the float64 result."""
+    row = TABLE[name]
+    if dtype.numpy not in row.dtypes or FLOAT64 not in row.dtypes:
+        return
+    x = np.arange(65536, dtype=np.uint16).view(dtype.numpy)
+    y = row(tf.constant(x)).numpy()
+    if y.dtype != dtype.numpy:
+        return
+    with np.errstate(all="ignore"):
+        exact = row(tf.constant(x.astype(np.float64))).numpy().astype(np.float32).astype(dtype.numpy)
+    nan = np.isnan(y.astype(np.float32))
+    np.testing.assert_array_equal(nan, np.isnan(exact.astype(np.float32)))
+    steps = [
+        np.where(bits < 0, -(bits & 0x7FFF), bits) for bits in (v[~nan].view(np.int16).astype(int) for v in (y, exact))
+    ]
+    assert np.abs(steps[0] - steps[1]).max() <= 2
+
+
 # ---- what a row is -------------------------------------------------------------------------------------
 
 

@@ -238,6 +238,8 @@ def softmax_cross_entropy_with_logits(labels: Any, logits: Any, axis: int = -1, 
 
 
 def _sigmoid_cross_entropy(x: np.ndarray, z: np.ndarray) -> np.ndarray:
+    if x.dtype not in _HAS_KERNEL:
+        return _sigmoid_cross_entropy(x.astype(np.float32), z.astype(np.float32)).astype(x.dtype)
     return np.maximum(x, x.dtype.type(0)) - x * z + np.log1p(np.exp(-np.abs(x)))
 
 
