@@ -214,8 +214,8 @@ atanh = elementwise(
 
 
 def _sigmoid(x: np.ndarray) -> np.ndarray:
-    if x.dtype.itemsize == 2:  # whose exponentials overflow early
-        return _sigmoid(x.astype(np.float32)).astype(x.dtype)
+    if x.dtype.itemsize == 2:  # so that no exponential overflows
+        return _sigmoid(x.astype(np.float64)).astype(x.dtype)
     one = x.dtype.type(1)
     return np.divide(one, np.add(one, np.exp(np.negative(x))))
 
