@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 import scipy.linalg
@@ -568,3 +570,11 @@ REFUSED = [
 def test_refused(call, error, message):
     with pytest.raises(error, match=message):
         call()
+
+
+@pytest.mark.parametrize("function", [linalg.logm, linalg.sqrtm])
+def test_functions_of_singular_matrices_do_not_warn(function):
+    for matrix in (np.zeros((2, 2)), np.diag([1e-320, 1.0]), np.full((2, 2), 1e300)):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            assert function(tf.constant(matrix, tf.complex128)).shape == (2, 2)

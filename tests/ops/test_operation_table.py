@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import warnings
 from functools import cache
 from typing import Any
 
@@ -299,6 +300,29 @@ def test_half_widths_are_right_at_every_number(name: str, dtype: tf.DType) -> No
         np.where(bits < 0, -(bits & 0x7FFF), bits) for bits in (v[~nan].view(np.int16).astype(int) for v in (y, exact))
     ]
     assert np.abs(steps[0] - steps[1]).max() <= 2
+
+
+# ---- NumPy's floating-point errors -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", UNARY + BINARY)
+def test_rows_and_gradients_are_silent_whatever_numpy_is_told(name: str) -> None:
+    row = TABLE[name]
+    values = [*AWKWARD, 1e-45, 65504.0, 3e38, -104.0]
+    for dtype in row.dtypes - frozenset([np.dtype(object)]):
+        with np.errstate(all="ignore"):
+            x = np.array(values if dtype.kind in "fVc" else [0, 1, 2, 100, 127]).astype(dtype)
+        inputs = [tf.constant(x)] if type(row) is Unary else [tf.constant(x[:, None]), tf.constant(x)]
+        with warnings.catch_warnings(), np.errstate(all="raise"):
+            warnings.simplefilter("error")
+            try:
+                with tf.GradientTape() as tape:
+                    tape.watch([x for x in inputs if x.dtype.is_differentiable])
+                    y = row(*inputs)
+                if y.dtype.is_differentiable:
+                    tape.gradient(y, inputs)
+            except tf.errors.InvalidArgumentError:
+                pass  # an integer division by zero
 
 
 # ---- what a row is -------------------------------------------------------------------------------------

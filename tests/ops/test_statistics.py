@@ -108,3 +108,9 @@ def test_histograms_refuse_bad_arguments():
     ):
         with pytest.raises(tf.errors.InvalidArgumentError, match=text):
             tf.histogram_fixed_width(values, edges, nbins=count)
+
+
+def test_histograms_are_of_real_numbers():
+    for values in ([1j], ["a"], [True]):
+        with pytest.raises(tf.errors.InvalidArgumentError, match="histogram_fixed_width"):
+            tf.histogram_fixed_width(tf.constant(values), [0.0, 1.0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -47,9 +48,11 @@ def _each(function: str, x: np.ndarray) -> np.ndarray:
     out = np.empty(x.shape, x.dtype)
     # In double precision: in single, SciPy's own check of logm's result fails as a rule.
     wide = x.astype(np.result_type(x.dtype, np.float64))
-    for index in np.ndindex(x.shape[:-2] if x.size else (0,)):
-        y = getattr(scipy.linalg, function)(wide[index]) if np.isfinite(x[index]).all() else np.nan
-        out[index] = np.nan if np.iscomplexobj(y) and x.dtype.kind != "c" else y
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of singular matrices, whose results are inf and NaN
+        for index in np.ndindex(x.shape[:-2] if x.size else (0,)):
+            y = getattr(scipy.linalg, function)(wide[index]) if np.isfinite(x[index]).all() else np.nan
+            out[index] = np.nan if np.iscomplexobj(y) and x.dtype.kind != "c" else y
     return out
 
 

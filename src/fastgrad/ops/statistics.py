@@ -9,7 +9,7 @@ import numpy as np
 
 from fastgrad import dtypes
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.operation import Form, operation
+from fastgrad.operation import REAL, Form, operation, refuse_dtype
 from fastgrad.ops.arguments import integer, tensor_of
 from fastgrad.ops.arithmetic import add, multiply, square_of_modulus, squared_difference, subtract
 from fastgrad.ops.casting import cast
@@ -269,6 +269,8 @@ def histogram_fixed_width_bins(
         InvalidArgumentError: NaN among the values, no bins, edges that are not two in ascending order.
     """
     x = tensor_of(values)
+    if x._array.dtype not in REAL:
+        raise refuse_dtype("histogram_fixed_width", x._array.dtype, REAL)
     edges = convert_beside(value_range, x._array.dtype)._array
     count = integer(nbins, "histogram_fixed_width: nbins")
     if edges.shape != (2,) or not edges[0] < edges[1]:
