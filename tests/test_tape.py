@@ -474,3 +474,16 @@ def test_tapes_are_not_copied():
     for copying in (copy.copy, copy.deepcopy, pickle.dumps):
         with pytest.raises(TypeError, match="GradientTape"):
             copying(tape)
+
+
+def test_rows_and_variables_as_targets():
+    v = tf.Variable([[1.0, 2.0], [3.0, 4.0]])
+    with tf.GradientTape(persistent=True) as outer:
+        with tf.GradientTape() as inner:
+            y = tf.gather(v, [1, 1]) ** 3
+        rows = inner.gradient(y, v)
+        x = v.value()
+    assert isinstance(rows, tf.IndexedSlices)
+    np.testing.assert_array_equal(tf.convert_to_tensor(outer.gradient(rows, v)), [[0, 0], [36, 48]])
+    np.testing.assert_array_equal(outer.gradient(v, v), np.ones((2, 2)))
+    assert outer.gradient(v, x) is None

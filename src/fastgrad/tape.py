@@ -10,6 +10,7 @@ import numpy as np
 
 from fastgrad import nest, recording
 from fastgrad.backward import Entry, dense_gradient, walk_backward, zeros_of
+from fastgrad.indexed_slices import IndexedSlices
 from fastgrad.operation import TABLE, Form, Joint, Operation
 from fastgrad.tensor import Tensor, as_tensor_or_none, constant_tensor
 from fastgrad.variable import Variable
@@ -238,12 +239,11 @@ class GradientTape(recording.Recorder):
 
     def _target(self, item: Any) -> Tensor:
         if isinstance(item, Variable):
-            for tensor, variable in self._reads.values():
-                if variable is item:
-                    return tensor
-            tensor = item._read()
+            tensor = Variable.value(item)
             self.on_read(item, tensor)
             return tensor
+        if isinstance(item, IndexedSlices):
+            return item.values  # whose sum is that of the tensor meant
         found = as_tensor_or_none(item)
         if found is None:
             raise TypeError(
