@@ -149,6 +149,14 @@ class Operation:
     def __repr__(self) -> str:
         return f"<operation {self.name}: {self.form.value}>"
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Copies and pickles, as of a layer whose activation is a row, are the row itself.
+        return _row, (self.name,)
+
+
+def _row(name: str) -> Operation:
+    return TABLE[name]
+
 
 TABLE: dict[str, Operation] = {}
 """Every operation by name."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import math
+import pickle
 import warnings
 from functools import cache
 from typing import Any
@@ -336,6 +338,13 @@ def test_public_rows_are_documented_and_named(name: str) -> None:
     assert isinstance(row.form, Form)
     if type(row) in (Unary, Binary):
         assert row.__doc__ not in (None, Unary.__doc__, Binary.__doc__)
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_copies_and_pickles_of_rows_are_the_rows(name: str) -> None:
+    row = TABLE[name]
+    for twin in (copy.copy(row), copy.deepcopy(row), pickle.loads(pickle.dumps(row))):
+        assert twin is row
 
 
 def test_no_row_of_a_comparison_has_a_gradient() -> None:
