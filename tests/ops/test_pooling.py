@@ -221,3 +221,12 @@ REFUSED = [
 def test_refused(call, error, message):
     with pytest.raises(error, match=message):
         call()
+
+
+def test_second_derivatives_of_maxima_are_zeros():
+    x = tf.Variable(np.arange(16.0).reshape(1, 4, 4, 1))
+    with tf.GradientTape() as outer:
+        with tf.GradientTape() as inner:
+            y = tf.reduce_sum(tf.nn.max_pool2d(x, 2, 2, "VALID"))
+        g = inner.gradient(y, x)
+    np.testing.assert_array_equal(outer.gradient(g, x), np.zeros((1, 4, 4, 1)))

@@ -17,6 +17,7 @@ from fastgrad import dtypes
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.operation import FLOATING, Form, Operation, operation, refuse_dtype
 from fastgrad.ops.arguments import tensor_of
+from fastgrad.ops.arithmetic import zeros_as
 from fastgrad.ops.windows import (
     Padding,
     Sizes,
@@ -90,7 +91,12 @@ _max_scatter: Operation = operation(
     "max_pool_scatter",
     Form.POOL,
     run=_scatter,
-    gradient=(None, None, lambda g, out, x, y, v, **window: _max_gather(x, y, g, **window)),
+    # Zeros, as TensorFlow has them: the places of the maxima jump, but a maximum's gradient depends on its input.
+    gradient=(
+        lambda g, out, x, y, v, **window: zeros_as(x),
+        None,
+        lambda g, out, x, y, v, **window: _max_gather(x, y, g, **window),
+    ),
     dtypes=FLOATING,
 )
 _max_gather: Operation = operation(
