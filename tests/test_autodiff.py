@@ -76,3 +76,17 @@ def test_nested_accumulators_give_second_derivatives():
         first = inner.jvp(y)
     assert float(first) == 12.0
     assert float(outer.jvp(first)) == 12.0
+
+
+def test_a_primal_has_one_tangent():
+    for primal in (tf.constant(2.0), tf.Variable(2.0)):
+        with pytest.raises(ValueError, match="multiple times"):
+            tf.autodiff.ForwardAccumulator([primal, primal], [tf.constant(1.0), tf.constant(3.0)])
+
+
+def test_a_value_read_before_is_a_constant():
+    v = tf.Variable([2.0, 3.0])
+    before = v.value()
+    with tf.autodiff.ForwardAccumulator(v, tf.ones(2)) as accumulator:
+        y = v * before
+    np.testing.assert_array_equal(accumulator.jvp(y), [2.0, 3.0])

@@ -27,7 +27,7 @@ class ForwardAccumulator(recording.Recorder):
         tangents: the direction, a structure of the same form, shapes and dtypes.
 
     Raises:
-        ValueError: the structures differ.
+        ValueError: the structures differ, or a primal is there twice.
         TypeError: a tangent has another shape than its primal.
     """
 
@@ -42,6 +42,10 @@ class ForwardAccumulator(recording.Recorder):
             if tangent.shape != primal.shape:
                 raise TypeError(
                     f"ForwardAccumulator: a tangent must have its primal's shape {primal.shape}, got {tangent.shape}."
+                )
+            if any(primal is other for other in self._kept):
+                raise ValueError(
+                    f"ForwardAccumulator: {primal!r} was specified as a primal multiple times; add up its tangents instead."
                 )
             if isinstance(primal, Variable):
                 self._variables[id(primal)] = tangent
