@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad import nest, recording
-from fastgrad.backward import sum_to_shape
+from fastgrad.backward import sum_to_shape, zeros_of
 from fastgrad.indexed_slices import IndexedSlices
 from fastgrad.operation import TABLE, Form, Joint
 from fastgrad.tape import GradientTape as GradientTape
@@ -146,7 +146,7 @@ class ForwardAccumulator(recording.Recorder):
             x = convert_to_tensor(item)
             found = self._tangents.get(id(x))
             if found is None and unconnected_gradients == UnconnectedGradients.ZERO:
-                return constant_tensor(np.zeros(x._array.shape, x._array.dtype))
+                return zeros_of(x)
             return found
 
         return nest.map_structure(tangent_of, primals)

@@ -38,7 +38,7 @@ OVERFLOW_RAISES = _state(all="ignore", over="raise")[1]
 
 if _variable is not None:
     errors_set, errors_reset = _variable.set, _variable.reset
-else:  # NumPy 1
+else:  # a NumPy that keeps it elsewhere: slower, and as right
 
     def errors_set(state: Any) -> Any:
         """Sets the handling; returns what ``errors_reset`` takes."""

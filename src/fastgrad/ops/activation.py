@@ -6,11 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.backward import zeros_of
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels import activation as kernels
 from fastgrad.kernels import softmax as softmax_kernels
 from fastgrad.operation import FLOATING, REAL, TABLE, Form, Operation, Tensor, elementwise, operation, refuse_dtype
-from fastgrad.tensor import constant_tensor, convert_to_tensor
+from fastgrad.ops.rows import row_sum
+from fastgrad.tensor import convert_to_tensor
 
 _F32, _F64 = np.dtype(np.float32), np.dtype(np.float64)
 _HAS_KERNEL = frozenset([_F32, _F64])
@@ -23,11 +25,6 @@ def through_float32(run: Any, arrays: tuple[np.ndarray, ...], **attributes: Any)
     return tuple(r.astype(half) for r in result) if type(result) is tuple else result.astype(half)
 
 
-def _zeros(x: Tensor) -> Tensor:
-    """Zeros like ``x``: the slope of a slope that jumps, as TensorFlow has it, where None would mean unconnected."""
-    return constant_tensor(np.zeros(x._array.shape, x._array.dtype))
-
-
 # ---- relu and its kin ----------------------------------------------------------------------------
 
 
@@ -35,12 +32,13 @@ def _where_positive(g: np.ndarray, y: np.ndarray) -> np.ndarray:
     return np.where(y > 0, g, g.dtype.type(0))
 
 
+# The slope of a slope that jumps is zeros, as TensorFlow has it; None would mean unconnected.
 relu_gradient: Operation = elementwise(
     "relu_gradient",
     "``g`` where ``y`` is positive, else 0: the gradient of relu from its result ``y``.",
     run=_where_positive,
     code="where({1} > 0, {0}, 0)",
-    gradient=(lambda gg, z, g, y: relu_gradient(gg, y), lambda gg, z, g, y: _zeros(y)),
+    gradient=(lambda gg, z, g, y: relu_gradient(gg, y), lambda gg, z, g, y: zeros_of(y)),
     dtypes=REAL,
 )
 _relu = elementwise(
@@ -64,7 +62,7 @@ _inside_six: Operation = elementwise(
     "``g`` where ``0 < y < 6``, else 0: the gradient of relu6 from its result ``y``.",
     run=lambda g, y: np.where((y > 0) & (y < 6), g, g.dtype.type(0)),
     code="where({1} > 0, where({1} < 6, {0}, 0), 0)",
-    gradient=(lambda gg, z, g, y: _inside_six(gg, y), lambda gg, z, g, y: _zeros(y)),
+    gradient=(lambda gg, z, g, y: _inside_six(gg, y), lambda gg, z, g, y: zeros_of(y)),
     dtypes=REAL,
 )
 
@@ -93,7 +91,7 @@ _leaky_gradient: Operation = operation(
     run=lambda g, x, alpha: np.where(x > 0, g, g * g.dtype.type(alpha)),
     gradient=(
         lambda gg, z, g, x, alpha: _leaky_gradient(gg, x, alpha=alpha),
-        lambda gg, z, g, x, alpha: _zeros(x),
+        lambda gg, z, g, x, alpha: zeros_of(x),
     ),
     dtypes=FLOATING,
 )
@@ -326,10 +324,6 @@ def _row_kernel(name: str) -> Any:
     return run
 
 
-def _row_sum(x: Tensor) -> Tensor:
-    return TABLE["reduce_sum"](x, axes=(x.ndim - 1,), keepdims=True)
-
-
 softmax_gradient: Operation = operation(
     "softmax_gradient",
     Form.FUSED,
@@ -337,7 +331,7 @@ softmax_gradient: Operation = operation(
     # The result is y times (g minus the sum of g * y).
     gradient=(
         lambda gg, z, g, y: softmax_gradient(gg, y),
-        lambda gg, z, g, y: gg * (g - _row_sum(g * y)) - g * _row_sum(gg * y),
+        lambda gg, z, g, y: gg * (g - row_sum(g * y, keepdims=True)) - g * row_sum(gg * y, keepdims=True),
     ),
     dtypes=FLOATING,
 )
@@ -354,8 +348,8 @@ _log_softmax_gradient = operation(
     run=_row_kernel("log_softmax_gradient"),
     # The result is g minus exp(y) times the sum of g.
     gradient=(
-        lambda gg, z, g, y: gg - _row_sum(gg * TABLE["exp"](y)),
-        lambda gg, z, g, y: TABLE["negative"](gg * TABLE["exp"](y) * _row_sum(g)),
+        lambda gg, z, g, y: gg - row_sum(gg * TABLE["exp"](y), keepdims=True),
+        lambda gg, z, g, y: TABLE["negative"](gg * TABLE["exp"](y) * row_sum(g, keepdims=True)),
     ),
     dtypes=FLOATING,
 )

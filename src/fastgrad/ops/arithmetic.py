@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.backward import zeros_of
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.indexed_slices import IndexedSlices
 from fastgrad.operation import (
@@ -30,7 +31,7 @@ from fastgrad.ops.arguments import tensors_of
 from fastgrad.ops.casting import cast
 from fastgrad.ops.comparison import greater_equal, less_equal, logical_not, masked
 from fastgrad.shape import TensorShape
-from fastgrad.tensor import Tensor, constant_tensor, convert_to_tensor
+from fastgrad.tensor import Tensor, convert_to_tensor
 
 add = elementwise(
     "add",
@@ -80,14 +81,9 @@ def square_of_modulus(x: Tensor) -> Tensor:
     return TABLE["real"](multiply(x, conjugate(x)))
 
 
-def zeros_as(x: Tensor) -> Tensor:
-    """Zeros of the shape and dtype of ``x``. In gradient rules."""
-    return constant_tensor(np.zeros(x._array.shape, x._array.dtype))
-
-
 def _sign_gradient(g: Tensor, y: Tensor, x: Tensor) -> Tensor:
     if x._array.dtype.kind != "c":
-        return zeros_as(x)
+        return zeros_of(x)
     # Only the part of g across y turns it.
     along = cast(TABLE["real"](multiply(conjugate(y), g)), x.dtype)
     return TABLE["divide_no_nan"](subtract(g, multiply(y, along)), cast(abs(x), x.dtype))
@@ -179,7 +175,7 @@ _nextafter = elementwise(
     "The next number after ``x`` on the way to ``y``.",
     run=np.nextafter,
     code="nextafter({0}, {1})",
-    gradient=(lambda g, z, x, y: g, lambda g, z, x, y: zeros_as(y)),
+    gradient=(lambda g, z, x, y: g, lambda g, z, x, y: zeros_of(y)),
     dtypes=FLOATING,
 )
 _FULL_WIDTH: frozenset[np.dtype] = frozenset([np.dtype("float32"), np.dtype("float64")])
@@ -301,7 +297,7 @@ def polyval(coeffs: Any, x: Any, name: str | None = None) -> Tensor:
         raise ValueError(f"polyval: Argument coeffs must be list type. Received type {type(coeffs)}.")
     x = convert_to_tensor(x)
     if not coeffs:
-        return zeros_as(x)
+        return zeros_of(x)
     first = coeffs[0]
     total = first if isinstance(first, Tensor) else convert_to_tensor(first, x.dtype)
     for coefficient in coeffs[1:]:

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from fastgrad import dtypes
+from fastgrad.backward import zeros_of
 from fastgrad.operation import COMPLEX, FLOATING, NUMERIC, Binary, Form, Unary, convert_pair, elementwise
-from fastgrad.ops.arithmetic import negative, zeros_as
+from fastgrad.ops.arithmetic import negative
 from fastgrad.ops.casting import cast
 from fastgrad.ops.division import realdiv
 from fastgrad.tensor import Tensor, convert_to_tensor
@@ -50,7 +51,7 @@ _real: Unary = Unary(
 _imag: Unary = Unary(
     "imag",
     lambda x: x.imag,
-    lambda g, y, x: _complex(zeros_as(g), g),
+    lambda g, y, x: _complex(zeros_of(g), g),
     form=Form.ELEMENTWISE,
     dtypes=COMPLEX,
     doc="The imaginary part.",
@@ -121,7 +122,7 @@ def imag(input: Any, name: str | None = None) -> Tensor:
         TypeError: no numbers.
     """
     x = _numeric("imag", input)
-    return _imag(x) if x._array.dtype in COMPLEX else zeros_as(x)
+    return _imag(x) if x._array.dtype in COMPLEX else zeros_of(x)
 
 
 def conj(x: Any, name: str | None = None) -> Tensor:

@@ -10,10 +10,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastgrad import dtypes
+from fastgrad.backward import zeros_of
 from fastgrad.errors import InvalidArgumentError, UnimplementedError
 from fastgrad.operation import TABLE, Form, joint, operation
 from fastgrad.ops.arguments import tensor_of
-from fastgrad.ops.arithmetic import conjugate, negative, zeros_as
+from fastgrad.ops.arithmetic import conjugate, negative
 from fastgrad.ops.casting import cast
 from fastgrad.ops.comparison import greater
 from fastgrad.ops.complex_numbers import real
@@ -175,7 +176,7 @@ def _qr_gradient(needs: Any, g: Any, y: Any, x: Tensor, full_matrices: bool) -> 
         return (_tall_qr_gradient(gq, gr, q, r),)
     square = r[..., :rows]
     if gr is None:
-        return (concat([_tall_qr_gradient(gq, None, q, square), zeros_as(x[..., rows:])], -1),)
+        return (concat([_tall_qr_gradient(gq, None, q, square), zeros_of(x[..., rows:])], -1),)
     rest = gr[..., rows:]
     gq = _plus(gq, matmul(x[..., rows:], rest, adjoint_b=True))
     return (concat([_tall_qr_gradient(gq, gr[..., :rows], q, square), matmul(q, rest)], -1),)
@@ -244,7 +245,7 @@ def _lu_gradient(needs: Any, g: Any, y: Any, x: Tensor, index_type: str) -> tupl
     packed, order = y
     size = x._array.shape[-1]
     ones = constant_tensor(np.ones(x._array.shape[:-1], x._array.dtype))
-    zeros = zeros_as(ones)
+    zeros = zeros_of(ones)
     lower, upper = set_diag(band_part(packed, -1, 0), ones), band_part(packed, 0, -1)
     g_lower = set_diag(band_part(g[0], -1, 0), zeros)
     g_upper = band_part(g[0], 0, -1)

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.backward import zeros_of
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.operation import Form, Operation, operation
 from fastgrad.ops.arguments import integer, integers, tensor_of, tensors_of
-from fastgrad.ops.arithmetic import zeros_as
 from fastgrad.ops.reduction import reduce_sum
 from fastgrad.ops.shaping import reshape, transpose
 from fastgrad.tensor import Tensor, convert_beside
@@ -84,7 +84,7 @@ set_diag_row: Operation = operation(
     Form.INDEX_MAP,
     run=lambda x, d, lower, upper, align: _write(x.copy(), d, lower, upper, align),
     gradient=(
-        lambda g, y, x, d, lower, upper, align: set_diag_row(g, zeros_as(d), lower=lower, upper=upper, align=align),
+        lambda g, y, x, d, lower, upper, align: set_diag_row(g, zeros_of(d), lower=lower, upper=upper, align=align),
         lambda g, y, x, d, lower, upper, align: diag_part_row(g, lower=lower, upper=upper, align=align, padding=0),
     ),
 )

@@ -11,6 +11,7 @@ from fastgrad.kernels import softmax as kernels
 from fastgrad.operation import FLOATING, TABLE, Form, elementwise, joint, operation, refuse_dtype
 from fastgrad.ops.activation import softmax_gradient
 from fastgrad.ops.casting import cast
+from fastgrad.ops.rows import column, row_sum
 from fastgrad.tensor import Tensor, constant_tensor, convert_to_tensor
 
 # Half-width logits are widened first: a probability rounded to half width is no base for the gradient's p - 1.
@@ -20,14 +21,6 @@ _HAS_KERNEL: frozenset[np.dtype] = frozenset([np.dtype("float32"), np.dtype("flo
 def _check_floating(name: str, x: Tensor) -> None:
     if x._array.dtype not in FLOATING:
         raise refuse_dtype(name, x._array.dtype, FLOATING)
-
-
-def _row_sum(x: Tensor, keepdims: bool = False) -> Tensor:
-    return TABLE["reduce_sum"](x, axes=(x.ndim - 1,), keepdims=keepdims)
-
-
-def _column(x: Tensor) -> Tensor:
-    return TABLE["reshape"](x, shape=(*x._array.shape, 1))
 
 
 # ---- labels as class numbers ----------------------------------------------------------------------
@@ -62,8 +55,8 @@ def _sparse_rule(needs: Any, g: Any, y: Any, logits: Tensor, labels: Tensor) -> 
 def _sparse_gradient_rule(needs: Any, gg: Tensor, z: Tensor, g: Tensor, probabilities: Tensor, labels: Tensor) -> Any:
     ones = constant_tensor(np.ones(g._array.shape, g._array.dtype))
     return (
-        _row_sum(gg * _sparse_gradient(ones, probabilities, labels)) if needs[0] else None,
-        gg * _column(g) if needs[1] else None,
+        row_sum(gg * _sparse_gradient(ones, probabilities, labels)) if needs[0] else None,
+        gg * column(g) if needs[1] else None,
         None,
     )
 
@@ -147,7 +140,7 @@ def _dense_rule(needs: Any, g: Any, y: Any, logits: Tensor, labels: Tensor) -> A
         if needs[0]:
             for_logits = _dense_gradient(g[0], y[1], labels)
         if needs[1]:
-            for_labels = TABLE["negative"](_column(g[0]) * TABLE["log_softmax"](logits))
+            for_labels = TABLE["negative"](column(g[0]) * TABLE["log_softmax"](logits))
     if g[1] is not None and needs[0]:
         through = softmax_gradient(g[1], y[1])
         for_logits = through if for_logits is None else for_logits + through
@@ -161,9 +154,9 @@ def _dense_backward(g: np.ndarray, probabilities: np.ndarray, labels: np.ndarray
 
 
 def _dense_gradient_rule(needs: Any, gg: Tensor, z: Tensor, g: Tensor, probabilities: Tensor, labels: Tensor) -> Any:
-    through = gg * _column(g)
+    through = gg * column(g)
     return (
-        _row_sum(gg * (probabilities - labels)) if needs[0] else None,
+        row_sum(gg * (probabilities - labels)) if needs[0] else None,
         through,
         TABLE["negative"](through) if needs[2] else None,
     )

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.backward import zeros_of
 from fastgrad.operation import COMPLEX, Form, Operation, operation
 from fastgrad.ops.arguments import tensor_of
-from fastgrad.ops.arithmetic import zeros_as
 from fastgrad.ops.diagonals import adjoint
 from fastgrad.ops.joining import concat
 from fastgrad.ops.linear_algebra import LAPACK, check_matrices
@@ -26,7 +26,7 @@ def _matrix_function(
         # The upper right block of f([[a, g], [0, a]]) is the derivative of f at a in the direction g, and its adjoint is
         # the derivative at a^H: Mathias, "A chain rule for matrix functions and applications" (1996).
         a = adjoint(x)
-        blocks = concat([concat([a, g], -1), concat([zeros_as(a), a], -1)], -2)
+        blocks = concat([concat([a, g], -1), concat([zeros_of(a), a], -1)], -2)
         size = x._array.shape[-1]
         return row(blocks)[..., :size, size:]
 

@@ -9,6 +9,7 @@ import numpy as np
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels import normalization as kernels
 from fastgrad.operation import TABLE, Form, joint, operation, refuse_dtype
+from fastgrad.ops.rows import column, row_sum
 from fastgrad.tensor import Tensor, constant_tensor, convert_to_tensor
 
 _HAS_KERNEL: frozenset[np.dtype] = frozenset([np.dtype(np.float32), np.dtype(np.float64)])
@@ -32,11 +33,7 @@ def _backward(
 
 
 def _row_mean(x: Tensor) -> Tensor:
-    return TABLE["reduce_sum"](x, axes=(1,), keepdims=True) * (1.0 / x._array.shape[1])
-
-
-def _column(x: Tensor) -> Tensor:
-    return TABLE["reshape"](x, shape=(*x._array.shape, 1))
+    return row_sum(x, keepdims=True) * (1.0 / x._array.shape[1])
 
 
 def _column_sum(x: Tensor) -> Tensor:
@@ -52,12 +49,12 @@ def _forward_rule(
         dx, dgamma, dbeta = _gradient(g[0], x, gamma, mean, inverse)
     if needs[0] and (g[1] is not None or g[2] is not None):
         # Through the statistics: only when the gradient itself is differentiated.
-        centred = x - _column(mean)
+        centred = x - column(mean)
         through = None
         if g[1] is not None:
-            through = TABLE["broadcast_to"](_column(g[1]) * (1.0 / x._array.shape[1]), shape=x._array.shape)
+            through = TABLE["broadcast_to"](column(g[1]) * (1.0 / x._array.shape[1]), shape=x._array.shape)
         if g[2] is not None:
-            bend = _column(g[2] * inverse * inverse * inverse) * (-1.0 / x._array.shape[1]) * centred
+            bend = column(g[2] * inverse * inverse * inverse) * (-1.0 / x._array.shape[1]) * centred
             through = bend if through is None else through + bend
         dx = through if dx is None else dx + through
     return dx, dgamma, dbeta
@@ -69,8 +66,8 @@ def _gradient_rule(
     # The forward formulas in operations, differentiated by hand: with s = inverse, h = (x - mean) * s and
     # u = g * gamma:  dx = s * (u - mean(u) - h * mean(u * h)),  dgamma = sum(g * h),  dbeta = sum(g).
     a, b, c = gg
-    s = _column(inverse)
-    h = (x - _column(mean)) * s
+    s = column(inverse)
+    h = (x - column(mean)) * s
     u = g * gamma
     mean_uh, mean_a, mean_ah = _row_mean(u * h), _row_mean(a), _row_mean(a * h)
     for_u = s * (a - mean_a - h * mean_ah)
@@ -80,7 +77,7 @@ def _gradient_rule(
     for_s = TABLE["reduce_sum"](a * (u - _row_mean(u) - h * mean_uh), axes=(1,), keepdims=False)
     for_x = for_h * s
     for_mean = TABLE["negative"](TABLE["reduce_sum"](for_x, axes=(1,), keepdims=False))
-    for_s = for_s + TABLE["reduce_sum"](for_h * (x - _column(mean)), axes=(1,), keepdims=False)
+    for_s = for_s + TABLE["reduce_sum"](for_h * (x - column(mean)), axes=(1,), keepdims=False)
     return for_g, for_x, for_gamma, for_mean, for_s
 
 

@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastgrad import dtypes
+from fastgrad.backward import zeros_of
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.operation import FLOATING, Form, Operation, operation, refuse_dtype
 from fastgrad.ops.arguments import tensor_of
-from fastgrad.ops.arithmetic import zeros_as
 from fastgrad.ops.windows import (
     Padding,
     Sizes,
@@ -93,7 +93,7 @@ _max_scatter: Operation = operation(
     run=_scatter,
     # Zeros, as TensorFlow has them: the places of the maxima jump, but a maximum's gradient depends on its input.
     gradient=(
-        lambda g, out, x, y, v, **window: zeros_as(x),
+        lambda g, out, x, y, v, **window: zeros_of(x),
         None,
         lambda g, out, x, y, v, **window: _max_gather(x, y, g, **window),
     ),

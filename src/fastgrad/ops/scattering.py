@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad import dtypes
+from fastgrad.backward import zeros_of
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.operation import NUMERIC, REAL, TABLE, Form, Operation, operation, refuse_mix
 from fastgrad.ops.arguments import integer, tensor_of, tensors_of
@@ -56,27 +57,23 @@ def _extreme(ufunc: Any) -> Any:
 # ---- rows of the table -----------------------------------------------------------------------------
 
 
-def _zeros(x: Tensor) -> Tensor:
-    return constant_tensor(np.zeros(x._array.shape, x._array.dtype))
-
-
 def _extreme_shares(g: Tensor, y: Tensor, x: Tensor, ids: Tensor, updates: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """The cotangent divided by how many candidates are the extreme one, and where the candidates are."""
     gather_nd, equal, where = TABLE["gather_nd"], TABLE["equal"], TABLE["where"]
     zero, one = (constant_tensor(np.asarray(number, x._array.dtype)) for number in (0, 1))
     kept, chosen = equal(x, y), equal(updates, gather_nd(y, ids))
-    count = _add(where(kept, one, _zeros(x)), ids, where(chosen, one, _zeros(updates)))
+    count = _add(where(kept, one, zeros_of(x)), ids, where(chosen, one, zeros_of(updates)))
     return g / where(equal(count, zero), one, count), kept, chosen
 
 
 def _extreme_tensor(g: Tensor, y: Tensor, x: Tensor, ids: Tensor, updates: Tensor) -> Tensor:
     share, kept, _ = _extreme_shares(g, y, x, ids, updates)
-    return TABLE["where"](kept, share, _zeros(x))
+    return TABLE["where"](kept, share, zeros_of(x))
 
 
 def _extreme_updates(g: Tensor, y: Tensor, x: Tensor, ids: Tensor, updates: Tensor) -> Tensor:
     share, _, chosen = _extreme_shares(g, y, x, ids, updates)
-    return TABLE["where"](chosen, TABLE["gather_nd"](share, ids), _zeros(updates))
+    return TABLE["where"](chosen, TABLE["gather_nd"](share, ids), zeros_of(updates))
 
 
 _update: Operation = operation(
@@ -84,7 +81,7 @@ _update: Operation = operation(
     Form.SCATTER,
     run=_written,
     gradient=(
-        lambda g, y, x, ids, updates: _update(g, ids, _zeros(updates)),
+        lambda g, y, x, ids, updates: _update(g, ids, zeros_of(updates)),
         None,
         lambda g, y, x, ids, updates: TABLE["gather_nd"](g, ids),
     ),
