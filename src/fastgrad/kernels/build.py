@@ -169,12 +169,18 @@ class Kernel(dict):
 
 
 class _Conversion:
-    """What a native function calls for arguments that do not fit: converts them and calls it again, or raises."""
+    """What a native function calls for arguments that do not fit: converts them and calls it again, or raises.
+
+    Attributes:
+        native: the function.
+        step: the address of its entry for programs; see `step_address`.
+    """
 
     def __init__(self, name: str, parameters: list[tuple[Parameter, np.dtype | None]]) -> None:
         self.name = name
         self.parameters = parameters
         self.native: Callable
+        self.step: int
 
     def __call__(self, *args: Any) -> Any:
         if len(args) != len(self.parameters):
@@ -234,6 +240,12 @@ class _Conversion:
                     f"kernel {self.name}: {name} has arrays of {[a.size for a in arrays]} elements, "
                     f"{first_name} of {[a.size for a in first]}"
                 )
+
+
+def step_address(native: Any) -> int:
+    """The address of the entry that programs call for a native function that a `Kernel` gave; see `wrapper.step_ir`."""
+    address: int = native.__self__.step
+    return address
 
 
 @functools.cache

@@ -35,7 +35,7 @@ from fastgrad.kernels.body import (
 )
 from fastgrad.kernels.native import host_features, initialize_llvm, undefined_symbols
 from fastgrad.kernels.signature import ARRAY_KINDS, LIST_KINDS, Signature
-from fastgrad.kernels.wrapper import NDARRAY_TYPE, PYTHON_SYMBOLS, RAISED, NativeFunction, wrapper_ir
+from fastgrad.kernels.wrapper import NDARRAY_TYPE, PYTHON_SYMBOLS, RAISED, NativeFunction, step_symbol, wrapper_ir
 
 types: Any = numba_types  # whose names are made when it is imported
 
@@ -420,11 +420,12 @@ def _target_machine() -> Any:
 
 
 def _optimise(module: Any, symbol: str) -> None:
-    """Make everything but the wrapper private and run LLVM's -O3 pipeline once."""
+    """Make everything but the entries private and run LLVM's -O3 pipeline once."""
     machine = _target_machine()
+    kept = symbol, step_symbol(symbol)
     module.data_layout = str(machine.target_data)
     for function in module.functions:
-        if not function.is_declaration and function.name != symbol:
+        if not function.is_declaration and function.name not in kept:
             function.linkage = "internal"
     for variable in module.global_variables:
         if not variable.is_declaration:

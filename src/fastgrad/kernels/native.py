@@ -64,8 +64,10 @@ def undefined_symbols(code: bytes) -> list[str] | None:
     return found
 
 
-def load_function(code: bytes, symbol: str, needs: Iterable[str], name: str, fallback: Callable) -> Callable:
+def load_function(code: bytes, symbol: str, needs: Iterable[str], name: str, fallback: Any) -> Callable:
     """Link object code into the process and make a Python function of its METH_FASTCALL entry.
+
+    Its other entry's address goes to the attribute ``step`` of ``fallback``.
 
     Not thread-safe: its caller holds a lock.
 
@@ -79,6 +81,8 @@ def load_function(code: bytes, symbol: str, needs: Iterable[str], name: str, fal
     Raises:
         RuntimeError: if this process has no symbol of a needed name.
     """
+    from fastgrad.kernels.wrapper import step_symbol
+
     llvm = initialize_llvm()
     engine = _engine()
     missing = [need for need in needs if llvm.address_of_symbol(need) is None]
@@ -87,6 +91,7 @@ def load_function(code: bytes, symbol: str, needs: Iterable[str], name: str, fal
     engine.add_object_file(llvm.ObjectFileRef.from_data(code))
     engine.finalize_object()
     address = engine.get_function_address(symbol)
+    fallback.step = engine.get_function_address(step_symbol(symbol))
     method = _MethodDef(name.encode(), address, _METH_FASTCALL, None)
     make = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p)(
         ("PyCFunction_NewEx", ctypes.pythonapi)

@@ -10,6 +10,9 @@ LIST_KINDS = ("ins", "inouts")
 SCALAR_KINDS = ("int", "float")
 DERIVED_KINDS = ("count", "sizes")
 
+SHARE = ("first", "last")
+"""Names of int parameters of kernels whose work can be shared: the part [first, last) of it that a call does."""
+
 _PARAMETER = re.compile(r"(\w+)\s*:\s*(\w+)(?:\[\s*(\w+)\s*\])?\Z")
 
 

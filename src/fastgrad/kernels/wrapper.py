@@ -6,6 +6,9 @@ is left to the Python callable in `self`, which converts it and calls again or r
 The layouts read here are public ABI: `PyObject_HEAD` (its size is `object.__basicsize__`, the type its last field),
 `PyVarObject`, `PyTupleObject`, `PyListObject`, and NumPy's `PyArrayObject_fields` and the head of `PyArray_Descr`,
 which are the same in NumPy 1.x and 2.x on 64-bit CPython.
+
+Beside it stands a second entry, the kernel as a step of a program (`i64 (ptr words, i64 first, i64 last)`), which reads
+its parameters from a row of 64-bit words and checks nothing; see `step_ir`.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from fastgrad.kernels.signature import ARRAY_KINDS, LIST_KINDS, Parameter, Signature
+from fastgrad.kernels.signature import ARRAY_KINDS, LIST_KINDS, SHARE, Parameter, Signature
 
 NDARRAY_TYPE = "fastgrad_ndarray_type"
 RAISED = "fastgrad_kernel_may_raise"
@@ -216,8 +219,49 @@ def wrapper_ir(function: NativeFunction) -> str:
     """The text of an LLVM module that defines `function.symbol` and calls the Numba function `function.body`."""
     lists = [p for p in function.signature.parameters if p.kind in LIST_KINDS]
     return "\n".join(
-        (_DECLARATIONS, _LIST_FUNCTIONS if lists else "", _body_ir(function), _Wrapper(function, lists).text())
+        (
+            _DECLARATIONS,
+            _LIST_FUNCTIONS if lists else "",
+            _body_ir(function),
+            _Wrapper(function, lists).text(),
+            step_ir(function),
+        )
     )
+
+
+def step_symbol(symbol: str) -> str:
+    """The name of a kernel's entry for programs."""
+    return f"{symbol}_step"
+
+
+def step_ir(function: NativeFunction) -> str:
+    """The kernel as a step of a program.
+
+    Each parameter has a word, in order: the address of an array's elements, of a list's addresses, or of a list's sizes;
+    the value of an int or of a list's length; the address of a float64. `first` and `last` have none: they are the
+    share that the caller wants done. The result is 0 where the body gives nothing, or -1, else what it gives plus 1.
+    """
+    lines, values, place = [], [], 0
+    for parameter in function.signature.parameters:
+        name, kind = parameter.name, _llvm_type(parameter)
+        if name in SHARE and parameter.kind == "int":
+            values.append(f"i64 %.{name}")
+            continue
+        lines.append(f"  %.at_{name} = getelementptr i64, ptr %.words, i64 {place}")
+        place += 1
+        if parameter.kind == "float":
+            lines.append(f"  %.float_{name} = load ptr, ptr %.at_{name}")
+            lines.append(f"  %.v_{name} = load double, ptr %.float_{name}")
+        else:
+            lines.append(f"  %.v_{name} = load {kind}, ptr %.at_{name}")
+        values.append(f"{kind} %.v_{name}")
+    actual = ", ".join(values)
+    if function.signature.returns_status:
+        lines += [f"  %.given = call i64 @.body({actual})", "  %.answer = add i64 %.given, 1", "  ret i64 %.answer"]
+    else:
+        lines += [f"  call void @.body({actual})", "  ret i64 0"]
+    head = f"define i64 @{step_symbol(function.symbol)}(ptr %.words, i64 %.first, i64 %.last) {{\nentry:\n"
+    return head + "\n".join([*lines, "}"])
 
 
 def _llvm_type(parameter: Parameter) -> str:
