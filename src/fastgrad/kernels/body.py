@@ -52,6 +52,12 @@ fused_multiply_add = Special("fused_multiply_add")
 prefetch = Special("prefetch")
 """`prefetch(pointer, index)`: asks for the element's cache line, for rows that are read at random a little later."""
 
+pointer = Special("pointer")
+"""`pointer(int64, address)`: the memory at an address, for the driver of programs."""
+
+call_step = Special("call_step")
+"""`call_step(step, words, first, last)`: what the step of a program at an address answers; see `wrapper.step_ir`."""
+
 # How many rows ahead a kernel that reads rows at random asks for them, and after how many elements again.
 AHEAD = 16
 LINE = 16

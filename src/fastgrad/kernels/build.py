@@ -203,6 +203,10 @@ class _Conversion:
             arrays = tuple(self._array(parameter, f"{parameter.name}[{i}]", dtype, a) for i, a in enumerate(value))
             unchanged = type(value) in (tuple, list) and all(a is b for a, b in zip(arrays, value, strict=True))
             return value if unchanged else arrays
+        if parameter.kind == "objects":
+            if type(value) is not tuple:
+                raise TypeError(f"kernel {self.name}: {parameter.name} must be a tuple, got {value!r}")
+            return value
         wanted = int if parameter.kind == "int" else float
         if type(value) is wanted:
             if wanted is int and not -(1 << 63) <= value < 1 << 63:

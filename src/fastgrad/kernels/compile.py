@@ -26,11 +26,13 @@ from numba.core.typing import make_concrete_template, templates
 from fastgrad.kernels.body import (
     ByDtype,
     Special,
+    call_step,
     float_bits,
     from_bits,
     fused_multiply_add,
     is_scalar_function,
     local_array,
+    pointer,
     prefetch,
 )
 from fastgrad.kernels.native import host_features, initialize_llvm, undefined_symbols
@@ -274,6 +276,30 @@ class _Reinterpret(_Callable):
         return result(*arguments)
 
 
+class _Pointer(_Callable):
+    """`pointer(int64, address)`."""
+
+    def implement(self, key: object, arguments: tuple) -> Any:
+        def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            return builder.inttoptr(args[1], context.get_value_type(signature.return_type))
+
+        _frontend().target.insert_func_defn([(lower, key, arguments)])
+        return types.CPointer(arguments[0].dtype)(*arguments)
+
+
+class _CallStep(_Callable):
+    """`call_step(step, words, first, last)`."""
+
+    def implement(self, key: object, arguments: tuple) -> Any:
+        def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            word = ir.IntType(64)
+            kind = ir.FunctionType(word, [word] * 3)
+            return builder.call(builder.inttoptr(args[0], kind.as_pointer()), args[1:])
+
+        _frontend().target.insert_func_defn([(lower, key, arguments)])
+        return types.int64(*arguments)
+
+
 class _FusedMultiplyAdd(_Callable):
     """`fused_multiply_add(a, b, c)`."""
 
@@ -302,10 +328,12 @@ class _Prefetch(_Callable):
 
 
 _SPECIALS: dict[Special, Any] = {
+    call_step: _CallStep,
     float_bits: _Reinterpret,
     from_bits: _Reinterpret,
     fused_multiply_add: _FusedMultiplyAdd,
     local_array: _LocalArray,
+    pointer: _Pointer,
     prefetch: _Prefetch,
 }
 
@@ -382,7 +410,7 @@ def compile_kernel(
             element = str(parameter.element)
             pointer = types.CPointer(_numba_type(variables.get(element, element)))
             arguments.append(types.CPointer(pointer) if parameter.kind in LIST_KINDS else pointer)
-        elif parameter.kind == "sizes":
+        elif parameter.kind in ("sizes", "objects"):
             arguments.append(types.CPointer(types.int64))
         else:
             arguments.append(types.float64 if parameter.kind == "float" else types.int64)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 ARRAY_KINDS = ("in", "out", "inout")
 LIST_KINDS = ("ins", "inouts")
 SCALAR_KINDS = ("int", "float")
+OBJECT_KINDS = ("objects",)
 DERIVED_KINDS = ("count", "sizes")
 
 SHARE = ("first", "last")
@@ -71,7 +72,7 @@ def parse_signature(text: str) -> Signature:
         if kind in ARRAY_KINDS + LIST_KINDS:
             if element is None:
                 raise ValueError(f"kernel parameter {name!r}: {kind} needs an element type, as in {kind}[float32]")
-        elif kind not in SCALAR_KINDS + DERIVED_KINDS or element is not None:
+        elif kind not in SCALAR_KINDS + DERIVED_KINDS + OBJECT_KINDS or element is not None:
             raise ValueError(f"kernel parameter {name!r}: unknown kind {item.strip()!r}")
         parameters.append(Parameter(name, kind, element))
     if any(not p.passed for p in parameters) and not any(p.kind in LIST_KINDS for p in parameters):

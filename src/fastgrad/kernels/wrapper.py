@@ -46,14 +46,14 @@ PYTHON_SYMBOLS = frozenset(
 )
 
 HEAD = object.__basicsize__
-_TYPE_AT = HEAD - 8
-_SIZE_AT = HEAD
-_LIST_ITEMS_AT = HEAD + 8
-_TUPLE_ITEMS_AT = tuple.__basicsize__
-_DATA_AT, _NDIM_AT, _SHAPE_AT, _DESCR_AT, _FLAGS_AT = HEAD, HEAD + 8, HEAD + 16, HEAD + 40, HEAD + 48
-_BYTEORDER_AT, _TYPE_NUMBER_AT = HEAD + 10, HEAD + 12
-_CONTIGUOUS_ALIGNED, _WRITEABLE = 0x101, 0x400
-_SWAPPED = ord(">" if sys.byteorder == "little" else "<")
+TYPE_AT = HEAD - 8
+SIZE_AT = TUPLE_SIZE_AT = HEAD
+LIST_ITEMS_AT = HEAD + 8
+TUPLE_ITEMS_AT = tuple.__basicsize__
+DATA_AT, NDIM_AT, SHAPE_AT, DESCR_AT, FLAGS_AT = HEAD, HEAD + 8, HEAD + 16, HEAD + 40, HEAD + 48
+BYTEORDER_AT, TYPE_NUMBER_AT = HEAD + 10, HEAD + 12
+CONTIGUOUS_ALIGNED, WRITEABLE = 0x101, 0x400
+SWAPPED = ord(">" if sys.byteorder == "little" else "<")
 
 _DECLARATIONS = f"""
 @{NDARRAY_TYPE} = external global i8
@@ -78,20 +78,20 @@ declare void @Py_DecRef(ptr)
 declare void @Py_IncRef(ptr)
 
 define internal i1 @array_fits(ptr %array, i32 %type_number, i32 %wanted_flags) alwaysinline {{
-  %type_at = getelementptr i8, ptr %array, i64 {_TYPE_AT}
+  %type_at = getelementptr i8, ptr %array, i64 {TYPE_AT}
   %type = load ptr, ptr %type_at
   %is_array = icmp eq ptr %type, @{NDARRAY_TYPE}
   br i1 %is_array, label %look, label %no
 look:
-  %descr_at = getelementptr i8, ptr %array, i64 {_DESCR_AT}
+  %descr_at = getelementptr i8, ptr %array, i64 {DESCR_AT}
   %descr = load ptr, ptr %descr_at
-  %number_at = getelementptr i8, ptr %descr, i64 {_TYPE_NUMBER_AT}
+  %number_at = getelementptr i8, ptr %descr, i64 {TYPE_NUMBER_AT}
   %number = load i32, ptr %number_at
   %same_number = icmp eq i32 %number, %type_number
-  %order_at = getelementptr i8, ptr %descr, i64 {_BYTEORDER_AT}
+  %order_at = getelementptr i8, ptr %descr, i64 {BYTEORDER_AT}
   %order = load i8, ptr %order_at
-  %native = icmp ne i8 %order, {_SWAPPED}
-  %flags_at = getelementptr i8, ptr %array, i64 {_FLAGS_AT}
+  %native = icmp ne i8 %order, {SWAPPED}
+  %flags_at = getelementptr i8, ptr %array, i64 {FLAGS_AT}
   %flags = load i32, ptr %flags_at
   %kept = and i32 %flags, %wanted_flags
   %laid_out = icmp eq i32 %kept, %wanted_flags
@@ -103,7 +103,7 @@ no:
 }}
 
 define internal ptr @array_data(ptr %array) alwaysinline {{
-  %at = getelementptr i8, ptr %array, i64 {_DATA_AT}
+  %at = getelementptr i8, ptr %array, i64 {DATA_AT}
   %data = load ptr, ptr %at
   ret ptr %data
 }}
@@ -111,18 +111,18 @@ define internal ptr @array_data(ptr %array) alwaysinline {{
 
 _LIST_FUNCTIONS = f"""
 define internal ptr @sequence_items(ptr %sequence) alwaysinline {{
-  %type_at = getelementptr i8, ptr %sequence, i64 {_TYPE_AT}
+  %type_at = getelementptr i8, ptr %sequence, i64 {TYPE_AT}
   %type = load ptr, ptr %type_at
   %is_tuple = icmp eq ptr %type, @PyTuple_Type
   br i1 %is_tuple, label %tuple, label %other
 tuple:
-  %inside = getelementptr i8, ptr %sequence, i64 {_TUPLE_ITEMS_AT}
+  %inside = getelementptr i8, ptr %sequence, i64 {TUPLE_ITEMS_AT}
   ret ptr %inside
 other:
   %is_list = icmp eq ptr %type, @PyList_Type
   br i1 %is_list, label %list, label %no
 list:
-  %items_at = getelementptr i8, ptr %sequence, i64 {_LIST_ITEMS_AT}
+  %items_at = getelementptr i8, ptr %sequence, i64 {LIST_ITEMS_AT}
   %items = load ptr, ptr %items_at
   %empty = icmp eq ptr %items, null
   %result = select i1 %empty, ptr %items_at, ptr %items
@@ -132,16 +132,16 @@ no:
 }}
 
 define internal i64 @sequence_length(ptr %sequence) alwaysinline {{
-  %at = getelementptr i8, ptr %sequence, i64 {_SIZE_AT}
+  %at = getelementptr i8, ptr %sequence, i64 {SIZE_AT}
   %length = load i64, ptr %at
   ret i64 %length
 }}
 
 define internal i64 @array_size(ptr %array) alwaysinline {{
 entry:
-  %ndim_at = getelementptr i8, ptr %array, i64 {_NDIM_AT}
+  %ndim_at = getelementptr i8, ptr %array, i64 {NDIM_AT}
   %ndim = load i32, ptr %ndim_at
-  %shape_at = getelementptr i8, ptr %array, i64 {_SHAPE_AT}
+  %shape_at = getelementptr i8, ptr %array, i64 {SHAPE_AT}
   %shape = load ptr, ptr %shape_at
   br label %test
 test:
@@ -333,7 +333,9 @@ class _Wrapper:
             elif parameter.kind == "float":
                 values[parameter.name] = self.number(parameter, "double", "PyFloat_AsDouble", "fcmp oeq", "-1.0")
         for parameter, number in zip(function.signature.parameters, function.type_numbers, strict=True):
-            if parameter.kind in ARRAY_KINDS:
+            if parameter.kind == "objects":
+                values[parameter.name] = self.objects(parameter)
+            elif parameter.kind in ARRAY_KINDS:
                 values[parameter.name] = self.array(parameter, number)
         if self.lists:
             values.update(self.collect_lists())
@@ -359,10 +361,19 @@ class _Wrapper:
 
     def array(self, parameter: Parameter, type_number: int | None) -> str:
         name = parameter.name
-        flags = _CONTIGUOUS_ALIGNED | (_WRITEABLE if parameter.written else 0)
+        flags = CONTIGUOUS_ALIGNED | (WRITEABLE if parameter.written else 0)
         self.emit(f"%.fits_{name} = call i1 @array_fits(ptr %.o_{name}, i32 {type_number}, i32 {flags})")
         self.require(f"%.fits_{name}", "slow")
         self.emit(f"%.v_{name} = call ptr @array_data(ptr %.o_{name})")
+        return f"%.v_{name}"
+
+    def objects(self, parameter: Parameter) -> str:
+        name = parameter.name
+        self.emit(f"%.type_{name}_at = getelementptr i8, ptr %.o_{name}, i64 {TYPE_AT}")
+        self.emit(f"%.type_{name} = load ptr, ptr %.type_{name}_at")
+        self.emit(f"%.fits_{name} = icmp eq ptr %.type_{name}, @PyTuple_Type")
+        self.require(f"%.fits_{name}", "slow")
+        self.emit(f"%.v_{name} = getelementptr i8, ptr %.o_{name}, i64 {TUPLE_ITEMS_AT}")
         return f"%.v_{name}"
 
     def number(self, parameter: Parameter, llvm_type: str, convert: str, compare: str, sentinel: str) -> str:
@@ -401,7 +412,7 @@ class _Wrapper:
         self.require("%.allocated", "no_memory")
         for place, parameter in enumerate(self.lists):
             name = parameter.name
-            flags = _CONTIGUOUS_ALIGNED | (_WRITEABLE if parameter.written else 0)
+            flags = CONTIGUOUS_ALIGNED | (WRITEABLE if parameter.written else 0)
             self.emit(f"%.offset_{name} = mul i64 {count}, {place + 1}")
             self.emit(f"%.v_{name} = getelementptr ptr, ptr %.memory, i64 %.offset_{name}")
             first = "true" if place == 0 else "false"

@@ -1,0 +1,130 @@
+"""The driver: runs the steps of a program, native call after native call, with no Python between them.
+
+A program is a row of int64 words, its frame: where the steps are (`STEP_WORDS` words each: the address of the step's entry,
+see `wrapper.step_ir`, the address of its words, the units of its work), and what the arrays have to be that it is
+called with. Their addresses are written into the words of the steps that use them. The planner makes frames, and proves
+that every address in one has the length that the steps trust.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy import int8, int32, int64
+
+from fastgrad.kernels.body import call_step, pointer, scalar_function
+from fastgrad.kernels.build import kernel
+from fastgrad.kernels.wrapper import (
+    BYTEORDER_AT,
+    CONTIGUOUS_ALIGNED,
+    DATA_AT,
+    DESCR_AT,
+    FLAGS_AT,
+    NDIM_AT,
+    SHAPE_AT,
+    SWAPPED,
+    TUPLE_ITEMS_AT,
+    TUPLE_SIZE_AT,
+    TYPE_AT,
+    TYPE_NUMBER_AT,
+)
+
+STEPS, OBJECTS, OBJECT_COUNT, ARRAY_TYPE, STOPPED_AT, ANSWER, HEADER_WORDS = range(7)
+"""The first words of a frame: addresses of the steps and of what is known of the objects, how many those are, the
+address of NumPy's array type; and, written by the driver, the step that stopped it, and what that answered."""
+
+STEP_WORDS = 3
+FINE = -1
+STOPPED = 1 << 32
+
+TUPLE_LENGTH = (TUPLE_SIZE_AT - TUPLE_ITEMS_AT) // 8
+
+
+@scalar_function
+def array_differs(array, wanted, array_type):
+    """Whether an object is not an array of the dtype and shape wanted, contiguous, aligned and in native byte order."""
+    if pointer(int64, array + TYPE_AT)[0] != array_type:
+        return True
+    descr = pointer(int64, array + DESCR_AT)[0]
+    if pointer(int32, descr + TYPE_NUMBER_AT)[0] != wanted[0]:
+        return True
+    if pointer(int8, descr + BYTEORDER_AT)[0] == SWAPPED:
+        return True
+    if pointer(int32, array + FLAGS_AT)[0] & CONTIGUOUS_ALIGNED != CONTIGUOUS_ALIGNED:
+        return True
+    if pointer(int32, array + NDIM_AT)[0] != wanted[1]:
+        return True
+    shape = pointer(int64, pointer(int64, array + SHAPE_AT)[0])
+    for axis in range(wanted[1]):
+        if shape[axis] != wanted[2 + axis]:
+            return True
+    return False
+
+
+@scalar_function
+def bound(objects, frame):
+    """Writes the addresses of the arrays where they are used; the number of the first that does not fit, else -1."""
+    count = frame[OBJECT_COUNT]
+    if objects[TUPLE_LENGTH] != count:
+        return count
+    wanted = pointer(int64, frame[OBJECTS])
+    for i in range(count):
+        if array_differs(objects[i], wanted, frame[ARRAY_TYPE]):
+            return i
+        data = pointer(int64, objects[i] + DATA_AT)[0]
+        at = 2 + wanted[1]
+        places = wanted[at]
+        for k in range(places):
+            pointer(int64, wanted[at + 1 + k])[0] = data
+        wanted = pointer(int64, wanted[at + 1 + places])  # the next one's address
+    return FINE
+
+
+@scalar_function
+def run_steps(frame, start, stop):
+    """Runs the steps [start, stop); `STOPPED` if one answered something, which is in the frame then, else -1."""
+    steps = pointer(int64, frame[STEPS])
+    for i in range(start, stop):
+        step = STEP_WORDS * i
+        answer = call_step(steps[step], steps[step + 1], 0, steps[step + 2])
+        if answer != 0:
+            frame[STOPPED_AT] = i
+            frame[ANSWER] = answer - 1
+            return STOPPED
+    return FINE
+
+
+@kernel("objects: objects, frame: inout[int64], stop: int -> int")
+def begin(objects, frame, stop):
+    """Gives a program its arrays, a tuple, and runs its steps before `stop`.
+
+    Returns -1; `STOPPED` if a step answered something, which is in the frame then; or the number of the first array that
+    does not fit (their count, if there are more or fewer), having done nothing.
+    """
+    refused = bound(objects, frame)
+    if refused >= 0:
+        return refused
+    return run_steps(frame, 0, stop)
+
+
+@kernel("objects: objects, frame: inout[int64], stop: int -> int", release_gil=True)
+def begin_released(objects, frame, stop):
+    """`begin` without the GIL."""
+    refused = bound(objects, frame)
+    if refused >= 0:
+        return refused
+    return run_steps(frame, 0, stop)
+
+
+@kernel("frame: inout[int64], start: int, stop: int -> int")
+def go_on(frame, start, stop):
+    """Runs the steps [start, stop) of a program that has begun; returns as `begin`."""
+    return run_steps(frame, start, stop)
+
+
+@kernel("frame: inout[int64], start: int, stop: int -> int", release_gil=True)
+def go_on_released(frame, start, stop):
+    """`go_on` without the GIL."""
+    return run_steps(frame, start, stop)
+
+
+ARRAY_TYPE_ADDRESS = id(np.ndarray)
