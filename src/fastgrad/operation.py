@@ -30,6 +30,7 @@ import numpy as np
 from fastgrad import dtypes
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.floating_errors import QUIET, errors_reset, errors_set
+from fastgrad.kernels.launch import Launches
 from fastgrad.recording import recorders
 from fastgrad.tensor import Tensor, as_tensor_or_none, convert_beside, convert_to_tensor, scalars
 from fastgrad.variable import Variable
@@ -93,6 +94,8 @@ class Operation:
         code: the scalar expression of an element-wise operation, ``{0}``, ``{1}`` for its inputs.
         dtypes: the NumPy dtypes that the first input may have.
         domain: bounds of the numbers that tests may feed it, where not all are allowed.
+        launches: ``(inputs, outputs, **attributes)``, of ``Spec``s, to the kernels that compute the same in a compiled
+            program (see ``kernels/launch.py``), or to None for shapes or dtypes that these can't do.
     """
 
     def __init__(
@@ -106,6 +109,7 @@ class Operation:
         dtypes: frozenset[np.dtype] = ANY,
         domain: tuple[float, float] | None = None,
         doc: str | None = None,
+        launches: Callable[..., Launches | None] | None = None,
     ) -> None:
         if name in TABLE:
             raise ValueError(f"operation {name!r} is declared twice")
@@ -117,6 +121,7 @@ class Operation:
         self.code = code
         self.dtypes = dtypes
         self.domain = domain
+        self.launches = launches
         self.__doc__ = doc or type(self).__doc__
 
     def __call__(self, *inputs: Any, **attributes: Any) -> Any:
@@ -335,14 +340,20 @@ def elementwise(
 
 
 def operation(
-    name: str, form: Form, *, run: Callable[..., Any], gradient: Any = None, dtypes: frozenset[np.dtype] = ANY
+    name: str,
+    form: Form,
+    *,
+    run: Callable[..., Any],
+    gradient: Any = None,
+    dtypes: frozenset[np.dtype] = ANY,
+    launches: Callable[..., Launches | None] | None = None,
 ) -> Operation:
     """Declares any other operation: internal, called with tensors and keyword attributes by a public function.
 
     Args:
         name: TensorFlow's name of the function that users call, or a name of our own for a part of it.
         form: what it is in a graph.
-        run, gradient, dtypes: see ``Operation``. Attributes must be plain Python values (numbers, strings, tuples):
+        run, gradient, dtypes, launches: see ``Operation``. Attributes must be plain Python values (numbers, strings, tuples):
             they are what a compiler sees beside the arrays.
     """
-    return Operation(name, run, gradient, form=form, dtypes=dtypes)
+    return Operation(name, run, gradient, form=form, dtypes=dtypes, launches=launches)

@@ -163,7 +163,7 @@ class Kernel(dict):
             entry = _compile(self, variables, symbol, numbers)
             cache.store(key, entry)
         parameters = zip(self.signature.parameters, dtypes, strict=True)
-        convert = _Conversion(self.__name__, [(p, d) for p, d in parameters if p.passed])
+        convert = _Conversion(self.__name__, self.signature, [(p, d) for p, d in parameters if p.passed])
         convert.native = load_function(entry.code, symbol, entry.symbols, self.__name__, convert)
         return convert.native
 
@@ -174,10 +174,12 @@ class _Conversion:
     Attributes:
         native: the function.
         step: the address of its entry for programs; see `step_address`.
+        signature: all its parameters.
     """
 
-    def __init__(self, name: str, parameters: list[tuple[Parameter, np.dtype | None]]) -> None:
+    def __init__(self, name: str, signature: Signature, parameters: list[tuple[Parameter, np.dtype | None]]) -> None:
         self.name = name
+        self.signature = signature
         self.parameters = parameters
         self.native: Callable
         self.step: int
@@ -250,6 +252,12 @@ def step_address(native: Any) -> int:
     """The address of the entry that programs call for a native function that a `Kernel` gave; see `wrapper.step_ir`."""
     address: int = native.__self__.step
     return address
+
+
+def signature_of(native: Any) -> Signature:
+    """The parameters of a native function that a `Kernel` gave."""
+    found: Signature = native.__self__.signature
+    return found
 
 
 @functools.cache

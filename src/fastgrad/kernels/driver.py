@@ -54,7 +54,7 @@ def array_differs(array, wanted, array_type):
     if pointer(int32, array + NDIM_AT)[0] != wanted[1]:
         return True
     shape = pointer(int64, pointer(int64, array + SHAPE_AT)[0])
-    for axis in range(wanted[1]):
+    for axis in range(wanted[1]):  # noqa: SIM110 - a kernel has no generators
         if shape[axis] != wanted[2 + axis]:
             return True
     return False

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from fastgrad.kernels.build import signature_of
 from fastgrad.kernels.signature import SHARE
 
 
@@ -69,11 +70,13 @@ class Launches:
         launches: each may read what those before it have written.
         scratch: for each `Scratch` its dtype and number of elements.
         in_place: pairs (output, input) of arrays that may be the same memory.
+        alias: whether there is nothing to do: the only result has the elements of the first input, in their order.
     """
 
     launches: tuple[Launch, ...]
     scratch: tuple[tuple[np.dtype, int], ...] = ()
     in_place: tuple[tuple[int, int], ...] = ()
+    alias: bool = False
 
 
 def run_launches(found: Launches, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> None:
@@ -98,10 +101,9 @@ def run_launches(found: Launches, inputs: Sequence[np.ndarray], outputs: Sequenc
         return operand
 
     for launch in found.launches:
-        parameters = launch.kernel.__self__.parameters  # type: ignore[attr-defined]
         given = iter(launch.operands)
         arguments = []
-        for parameter, _ in parameters:
+        for parameter in signature_of(launch.kernel).passed:
             if parameter.kind == "int" and parameter.name in SHARE:
                 arguments.append(0 if parameter.name == SHARE[0] else launch.units)
                 continue
