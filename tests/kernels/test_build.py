@@ -489,11 +489,11 @@ def test_the_native_layouts_are_those_of_this_python():
 
     array = np.arange(6.0).reshape(2, 3)
     at = id(array)
-    assert ctypes.c_ssize_t.from_address(at + wrapper._DATA_AT).value == array.ctypes.data
-    assert ctypes.c_int.from_address(at + wrapper._NDIM_AT).value == 2
-    assert ctypes.c_ssize_t.from_address(at + wrapper._DESCR_AT).value == id(array.dtype)
-    assert ctypes.c_int.from_address(at + wrapper._FLAGS_AT).value == array.flags.num
-    assert ctypes.c_int.from_address(id(array.dtype) + wrapper._TYPE_NUMBER_AT).value == array.dtype.num
+    assert ctypes.c_ssize_t.from_address(at + wrapper.DATA_AT).value == array.ctypes.data
+    assert ctypes.c_int.from_address(at + wrapper.NDIM_AT).value == 2
+    assert ctypes.c_ssize_t.from_address(at + wrapper.DESCR_AT).value == id(array.dtype)
+    assert ctypes.c_int.from_address(at + wrapper.FLAGS_AT).value == array.flags.num
+    assert ctypes.c_int.from_address(id(array.dtype) + wrapper.TYPE_NUMBER_AT).value == array.dtype.num
     pair = (array, None)
-    assert ctypes.c_ssize_t.from_address(id(pair) + wrapper._TUPLE_ITEMS_AT).value == at
-    assert ctypes.c_ssize_t.from_address(id(pair) + wrapper._SIZE_AT).value == 2
+    assert ctypes.c_ssize_t.from_address(id(pair) + wrapper.TUPLE_ITEMS_AT).value == at
+    assert ctypes.c_ssize_t.from_address(id(pair) + wrapper.SIZE_AT).value == 2
