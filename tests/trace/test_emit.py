@@ -152,7 +152,7 @@ def test_ways_in_which_inputs_lie():
 
     node, found, wanted = run_fused(fuse(record(program, *arrays)[0]), arrays)
     assert node.payload.places == ("full", "scalar", "scalar", "row", "row", "column")
-    assert sizes_of(node.payload) == (12, 5)
+    assert sizes_of(node.payload) == (5, 0, 60)
     np.testing.assert_array_equal(found[0], wanted[0])
 
 
@@ -173,11 +173,11 @@ def test_the_source_is_there_to_read():
     graph = fuse(record(lambda x: tf.abs(x) * 2.0 - x, np.ones(3, np.float32))[0])
     payload = next(n for n in graph.nodes if n.kind is Kind.FUSED).payload
     parameters, source = source_of(payload)
-    assert parameters == "x0: in[float32], x1: in[float32], y0: out[float32], size: int"
+    assert parameters == "x0: in[float32], x1: in[float32], y0: out[float32], first: int, last: int"
     assert source.splitlines() == [
-        "def fused(x0, x1, y0, size):",
+        "def fused(x0, x1, y0, first, last):",
         "    v1 = x1[0]",
-        "    for i in range(size):",
+        "    for i in range(first, last):",
         "        v0 = x0[i]",
         "        v2 = (math.fabs(v0))",
         "        v3 = (v2 * v1)",

@@ -15,6 +15,7 @@ import numpy as np
 
 from fastgrad.kernels.body import digest
 from fastgrad.kernels.build import Kernel
+from fastgrad.kernels.launch import Input, Launch, Launches, Output
 from fastgrad.kernels.signature import parse_signature
 from fastgrad.trace.fuse import Fused
 from fastgrad.trace.scalar_code import BOOL, NAMES, translated
@@ -32,7 +33,7 @@ def source_of(fused: Fused) -> tuple[str, str]:
     inputs = [f"x{i}" for i in range(len(fused.places))]
     outputs = [f"y{i}" for i in range(len(fused.outputs))]
     dtypes = [*fused.dtypes, *[step.output for step in fused.steps]]
-    sizes = ["size"] if fused.columns is None else ["rows", "columns"]
+    sizes = ["first", "last"] if fused.columns is None else ["columns", "first", "last"]
     parameters = [f"{name}: in[{dtype.name}]" for name, dtype in zip(inputs, fused.dtypes, strict=True)]
     parameters += [f"{name}: out[{dtypes[i].name}]" for name, i in zip(outputs, fused.outputs, strict=True)]
     parameters += [f"{name}: int" for name in sizes]
@@ -52,11 +53,12 @@ def source_of(fused: Fused) -> tuple[str, str]:
     lines = [f"def fused({', '.join([*inputs, *outputs, *sizes])}):"]
     lines += [f"    {line}" for line in load("scalar", "0")]
     if fused.columns is None:
-        lines += ["    for i in range(size):", *[f"        {line}" for line in body]]
+        lines += ["    for i in range(first, last):", *[f"        {line}" for line in body]]
     else:
-        lines += ["    for r in range(rows):", *[f"        {line}" for line in load("column", "r")]]
-        lines += ["        for j in range(columns):", "            i = r * columns + j"]
-        lines += [f"            {line}" for line in body]
+        lines += ["    for r in range(first // columns, (last + columns - 1) // columns):"]
+        lines += ["        start = r * columns", *[f"        {line}" for line in load("column", "r")]]
+        lines += ["        for j in range(greatest(first - start, 0), least(last - start, columns)):"]
+        lines += ["            i = start + j", *[f"            {line}" for line in body]]
     return ", ".join(parameters), "\n".join(lines) + "\n"
 
 
@@ -78,9 +80,17 @@ def kernel_of(fused: Fused) -> Any:
 
 
 def sizes_of(fused: Fused) -> tuple[int, ...]:
-    """The last arguments of a group's kernel: the number of elements, or of rows and of columns."""
+    """The last arguments of a group's kernel, for all of its elements."""
     size = prod(fused.shape)
-    return (size,) if fused.columns is None else (size // fused.columns, fused.columns)
+    return (0, size) if fused.columns is None else (fused.columns, 0, size)
+
+
+def launches_of_group(fused: Fused) -> Launches:
+    """What a group runs in a program. Its work can be cut anywhere: its units are elements."""
+    arrays = [*map(Input, range(len(fused.places))), *map(Output, range(len(fused.outputs)))]
+    size = prod(fused.shape)
+    columns = () if fused.columns is None else (fused.columns,)
+    return Launches((Launch(kernel_of(fused), (*arrays, *columns), size),))
 
 
 @functools.lru_cache(maxsize=1024)

@@ -18,7 +18,7 @@ from numpy import float32, float64
 
 from fastgrad.kernels.activation import gelu_of, gelu_slope, gelu_tanh_of, gelu_tanh_slope
 from fastgrad.kernels.body import scalar_function
-from fastgrad.kernels.vector_math import erf, exp, log, nan_greatest, tanh
+from fastgrad.kernels.vector_math import erf, exp, greatest, least, log, nan_greatest, tanh
 from fastgrad.operation import TABLE
 
 BOOL, FLOAT32, FLOAT64 = np.dtype(bool), np.dtype(np.float32), np.dtype(np.float64)
@@ -79,6 +79,8 @@ _OWN = {
 
 NAMES: dict[str, Any] = {
     "math": math,
+    "least": least,
+    "greatest": greatest,
     "nan_greatest": nan_greatest,
     "nan_least": nan_least,
     "sign_of": sign_of,
