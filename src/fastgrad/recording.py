@@ -37,6 +37,9 @@ class Recorder:
     def on_read(self, variable: Any, tensor: Any) -> None:
         """``tensor`` is the value of ``variable`` that the program reads now."""
 
+    def on_create(self, variable: Any) -> None:
+        """``variable`` has just been made, with its first value."""
+
     def on_assign(self, variable: Any, tensor: Any) -> None:
         """``variable`` has been given the value of ``tensor``."""
 
@@ -48,6 +51,10 @@ class Recorder:
 
     def on_draw(self, generator: Any, count: int, key: int, counter: tuple[int, int]) -> None:
         """``generator`` has given ``count`` elements' worth of random numbers, from ``counter`` on."""
+
+    def watches(self, tensor: Any) -> bool:
+        """Whether it may be asked for derivatives of what is computed from ``tensor``."""
+        return False
 
     def on_value(self, tensor: Any, kind: str) -> None:
         """The program has asked ``tensor`` for its Python value: ``kind`` is "bool", "int", "float", "index", "numpy"."""
@@ -86,6 +93,17 @@ def stop(recorder: Recorder) -> None:
 
 @contextmanager
 def paused() -> Iterator[None]:
+    """No tape hears of what this thread does inside the ``with``; who writes down whole programs does."""
+    before = recorders.active
+    recorders.active = tuple(recorder for recorder in before if recorder.follows_state)
+    try:
+        yield
+    finally:
+        recorders.active = before
+
+
+@contextmanager
+def unheard() -> Iterator[None]:
     """Nothing that this thread does inside the ``with`` is reported to anybody."""
     before = recorders.active
     recorders.active = ()

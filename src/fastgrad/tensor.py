@@ -137,13 +137,13 @@ class Tensor(Operators):
         raise TypeError("Tensor is unhashable. Instead, use tensor.ref() as the key.")
 
     def __format__(self, spec: str) -> str:
-        return format(self.numpy(), spec)
+        return format(self._array[()], spec)  # text for people: recorders are not told
 
     def __repr__(self) -> str:
         return f"<tf.Tensor: shape={self.shape}, dtype={self.dtype.name}, numpy={elements_text(self._array)}>"
 
     def __str__(self) -> str:
-        text = str(self.numpy())
+        text = str(self._array[()])
         return f"tf.Tensor({_newline(text)}{text}, shape={self.shape}, dtype={self.dtype.name})"
 
     def __copy__(self) -> Tensor:

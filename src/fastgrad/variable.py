@@ -100,6 +100,8 @@ class Variable(Operators):
         self.constraint = constraint
         self._snapshot: weakref.ref[Tensor] | None = None
         self._views: list[weakref.ref[Tensor]] = []
+        for recorder in recorders.active:
+            recorder.on_create(self)
 
     # ---- reading ---------------------------------------------------------------------------
 
@@ -138,6 +140,8 @@ class Variable(Operators):
 
     def numpy(self) -> Any:
         """The value now, as a NumPy array of its own (a NumPy scalar if the shape is ())."""
+        if recorders.active:
+            self._read()._looked_at("numpy")
         if not self._array.ndim:
             return self._array[()]
         if self._array.size < 256:  # NumPy keeps the GIL
@@ -298,7 +302,7 @@ class Variable(Operators):
         return iter(self._read())
 
     def __format__(self, spec: str) -> str:
-        return format(self.numpy(), spec) if spec else repr(self)
+        return format(self._read(), spec) if spec else repr(self)
 
     def __repr__(self) -> str:
         return f"<tf.Variable '{self.name}' shape={self.shape} dtype={self.dtype.name}, numpy={elements_text(self._array)}>"

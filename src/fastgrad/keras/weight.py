@@ -131,7 +131,7 @@ class Weight(Variable):
         )
 
     def __repr__(self) -> str:
-        return f"<Variable path={self._path}, shape={self.shape}, dtype={self.dtype.name}, value={self.numpy()}>"
+        return f"<Variable path={self._path}, shape={self.shape}, dtype={self.dtype.name}, value={self._array[()]}>"
 
 
 def initialized(initializer: Callable[..., Any], shape: tuple[int, ...], dtype: DType, owner: str) -> Tensor:

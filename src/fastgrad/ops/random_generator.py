@@ -13,7 +13,7 @@ from fastgrad import dtypes
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.operation import FLOATING, TABLE
 from fastgrad.ops import random_draws as draws
-from fastgrad.recording import paused, recorders
+from fastgrad.recording import recorders, unheard
 from fastgrad.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad.variable import Variable
 
@@ -131,7 +131,7 @@ class Generator:
             words = self._state._array
             low, high, key = int(words[0]), int(words[1]), int(words[2])
             after = (low % _WORD) + ((high % _WORD) << 64) + max(count, 1)
-            with paused():
+            with unheard():
                 self._state.assign(np.array([signed(after), signed(after >> 64), key], np.int64))
         for recorder in recorders.active:
             recorder.on_draw(self, count, key, (low, high))
