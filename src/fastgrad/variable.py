@@ -36,6 +36,24 @@ class Writing:
 
 
 writing = Writing()
+
+
+class Sharing:
+    """Tells whether anybody has begun to share the memory of any variable.
+
+    Attributes:
+        last: another number after each time that a tensor has begun to.
+    """
+
+    last = 0
+    _numbers = itertools.count(1)
+
+    def begun(self) -> None:
+        """A tensor shares a variable's memory now."""
+        self.last = next(self._numbers)
+
+
+sharing = Sharing()
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=writing.renew)
 
@@ -116,6 +134,7 @@ class Variable(Operators):
             snapshot = Tensor(self._array)
             snapshot._owner = self
             self._snapshot = weakref.ref(snapshot)
+            sharing.begun()
         for recorder in recorders.active:
             recorder.on_read(self, snapshot)
         return snapshot
@@ -123,6 +142,7 @@ class Variable(Operators):
     def _share(self, tensor: Tensor) -> None:
         """``tensor`` may be a view of this variable's memory: it gets a copy before the next write."""
         tensor._owner = self
+        sharing.begun()
         views = self._views
         if len(views) >= 64 and len(views) & (len(views) - 1) == 0:
             self._views = views = [view for view in views if view() is not None]

@@ -237,7 +237,7 @@ def test_buffers_are_shared_by_values_that_are_not_needed_together():
     graph, there = record(program, x)
     program = Program(graph)
     assert_close(program([x]), there)
-    assert program.buffer_bytes == x.nbytes
+    assert program.arena_bytes == 3 * x.nbytes
 
 
 @pytest.mark.parametrize("shape", [(), (1,), (1, 1), (0,), (0, 3), (1, 5), (5, 1)])
@@ -275,9 +275,11 @@ def test_arguments_in_any_layout():
 
 def test_an_array_of_another_shape_is_refused():
     program = Program(record(lambda x: tf.exp(x - 1.0), X)[0])
-    with pytest.raises(InvalidArgumentError, match=r"got %0 of shape \[4\]; it was recorded with \[3, 4\]"):
+    with pytest.raises(
+        InvalidArgumentError, match=r"got float64\[4\] for argument 0; it was recorded with float64\[3, 4\]"
+    ):
         program([X[0]])
-    with pytest.raises(TypeError, match="float64"):
+    with pytest.raises(InvalidArgumentError, match="float64"):
         program([X.astype(np.float32)])
 
 

@@ -1,52 +1,63 @@
-"""Programs: optimized, fused graphs as straight lines of Python over arrays that are there already.
+"""Programs: optimized, fused graphs, ready to be replayed in native calls.
 
-Every operation is one line of a generated function: a fused group calls its kernel with a buffer for each result, any
-other runs as it does eagerly. Buffers are kept from replay to replay, and shared by values of one size that
-are not needed at the same time; what the caller gets is never one of them.
+A graph is planned (``plan.py``), the plan becomes a frame of words (``frame.py``), and a short generated function calls the
+driver on it. Where every node has kernels that function is one native call; nodes that have none run as they
+do eagerly, between two stretches of native steps.
 """
 
 from __future__ import annotations
 
 import linecache
-from bisect import bisect_right
 from collections.abc import Callable, Sequence
-from math import prod
 from typing import Any
 
 import numpy as np
 
-from fastgrad.errors import InvalidArgumentError
+from fastgrad.errors import InternalError, InvalidArgumentError
 from fastgrad.floating_errors import QUIET, errors_reset, errors_set
+from fastgrad.kernels import driver
 from fastgrad.kernels.body import digest
-from fastgrad.operation import Form, as_array
-from fastgrad.trace.emit import kernel_of, sizes_of
+from fastgrad.operation import as_array
+from fastgrad.trace.frame import Frame
 from fastgrad.trace.fuse import fuse
 from fastgrad.trace.graph import Graph, Kind, Node, Value
 from fastgrad.trace.interpret import GuardError
 from fastgrad.trace.passes import optimized
+from fastgrad.trace.passes.stage_state import stage_state
+from fastgrad.trace.plan import Action, InObject, InPython, Place, plan
+from fastgrad.variable import sharing
 
 
 class Program:
     """A graph, ready to be replayed. May be used by several threads, and while it runs.
 
     Args:
-        graph: what was recorded; it is optimized and fused here.
+        graph: what was recorded; it is optimized, fused and planned here.
 
     Attributes:
         graph: what is run.
+        plan: how.
         source: the generated function.
-        buffer_bytes: memory that one replay works in, beside what operations that are not fused allocate.
+        arena_bytes: memory that one replay works in, beside what nodes without kernels allocate.
     """
 
+    def __new__(cls, graph: Graph) -> Any:
+        if any(node.kind.name in {"UPDATE", "DRAW"} for node in graph.nodes):
+            from fastgrad.trace.interim_program import Program as Interim
+
+            return Interim(graph)
+        return super().__new__(cls)
+
     def __init__(self, graph: Graph) -> None:
-        self.graph = fuse(optimized(graph))
-        writer = _Writer(self.graph)
+        self.graph = fuse(stage_state(optimized(graph)))
+        self.plan = plan(self.graph)
+        self.arena_bytes = self.plan.arena_bytes
+        first = Frame(self.plan)
+        writer = _Writer(self, first)
         self.source = writer.source
-        self.buffer_bytes = sum(writer.buffers.sizes)
-        self._views = writer.buffers.views
-        self._sizes = writer.buffers.sizes
-        self._idle: list[list[np.ndarray]] = []
-        self._run: Callable[..., list[np.ndarray]] = writer.compiled()
+        self._make = writer.compiled()
+        self._idle: list[_Run] = [_Run(self, first)]
+        self._shared = -1
 
     def __call__(self, arguments: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Replays the program.
@@ -59,251 +70,199 @@ class Program:
 
         Raises:
             GuardError: as ``interpret``.
-            InvalidArgumentError: an array that a kernel reads has another shape than it had in the recording.
+            InvalidArgumentError: an array has another shape or dtype than it had in the recording.
         """
-        idle = self._idle
+        if self._shared != sharing.last:
+            self._release()
         try:
-            arena = idle.pop()  # in one step: another thread may be here, too
+            run = self._idle.pop()  # in one step: another thread may be here, too
         except IndexError:
-            arena = self._arena()
-        token = errors_set(QUIET)
+            run = _Run(self, Frame(self.plan))
         try:
-            return self._run(arguments, arena)
+            return run.replay(*arguments)
+        except Unfit:
+            return run.replay(*self._fitting(arguments))
         finally:
-            errors_reset(token)
-            idle.append(arena)
+            self._idle.append(run)
 
-    def _arena(self) -> list[np.ndarray]:
-        memory = [np.empty(size, np.uint8) for size in self._sizes]
-        return [memory[i][:size].view(dtype).reshape(shape) for i, size, dtype, shape in self._views]
+    def function(self, frame: Frame) -> Callable[..., list[np.ndarray]]:
+        """The generated function over one frame: arrays in, arrays out."""
+        return self._make(frame)
 
+    def stopped(self, frame: Frame, status: int, values: dict[str, Any]) -> None:
+        """Raises what a native stretch had to say that did not come to its end."""
+        if status != driver.STOPPED:
+            raise Unfit
+        step = int(frame.words[driver.STOPPED_AT])
+        position = next(i for i, steps in enumerate(frame.steps) if step in steps)
+        action = self.plan.actions[position]
+        arrays = [
+            frame.array(place, value) if not isinstance(place, InObject) else values[f"o{place.number}"]
+            for place, value in zip(action.inputs, action.node.inputs, strict=True)
+        ]
+        if action.node.kind is Kind.GUARD:
+            raise _left(action.node, arrays[0])
+        _run_node(action.node, arrays)  # which says what is wrong
+        raise InternalError(
+            f"{action.node}: its kernel answered {int(frame.words[driver.ANSWER])}, and nothing is wrong."
+        )
 
-class _Buffers:
-    """Which memory each result of a fused group has."""
+    def _release(self) -> None:
+        """Gives all tensors that share the memory of variables that will change bytes of their own."""
+        last = sharing.last
+        for variable in self.plan.written:
+            variable._writable()
+        self._shared = last
 
-    def __init__(self) -> None:
-        self.sizes: list[int] = []
-        self.views: list[tuple[int, int, np.dtype, tuple[int, ...]]] = []
-        self._free: dict[int, list[int]] = {}
-        self._ends: dict[int, list[int]] = {}
-
-    def of(self, value: Value, end: int) -> int:
-        """The number of the array for a value that is needed up to the node ``end``."""
-        size = prod(value.shape) * value.dtype.itemsize
-        free = self._free.get(size)
-        if free:
-            buffer = free.pop()
-        else:
-            buffer = len(self.sizes)
-            self.sizes.append(size)
-        self._ends.setdefault(end, []).append(buffer)
-        self.views.append((buffer, size, value.dtype, value.shape))
-        return len(self.views) - 1
-
-    def after(self, position: int) -> None:
-        """Frees what the node at this position was the last to need."""
-        for buffer in self._ends.pop(position, ()):
-            self._free.setdefault(self.sizes[buffer], []).append(buffer)
-
-
-def _may_give_views(node: Node) -> bool:
-    """Whether a node may give views of what it reads; what the others give is made to be memory of its own."""
-    return node.kind is Kind.OPERATION and node.payload.form is Form.INDEX_MAP
-
-
-def _surely_computes(node: Node) -> bool:
-    """Whether an operation gives new memory, so that nobody need look."""
-    return node.payload.form is Form.CONTRACT or isinstance(node.payload.run, np.ufunc)
-
-
-def reaches(graph: Graph) -> dict[int, int]:
-    """For each value the position of the last node that may look into its memory, be it through views.
-
-    What the caller gets is copied at the very end, after the last node.
-    """
-    last = {id(value): len(graph.nodes) for value in graph.results}
-    for position in range(len(graph.nodes) - 1, -1, -1):
-        node = graph.nodes[position]
-        end = position
-        if _may_give_views(node):
-            end = max([position, *[last.get(id(value), position) for value in node.outputs]])
-        for value in node.inputs:
-            last[id(value)] = max(last.get(id(value), 0), end)
-    return last
+    def _fitting(self, arguments: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """The arguments as arrays that the kernels can read."""
+        found = list(arguments)
+        for number, value in self.plan.arguments:
+            array = np.asarray(found[number])
+            if array.shape != value.shape or array.dtype != value.dtype:
+                raise InvalidArgumentError(
+                    f"A compiled program got {array.dtype.name}{list(array.shape)} for argument {number}; it was recorded with "
+                    f"{value.type_text}. Record it again for other shapes and dtypes."
+                )
+            found[number] = np.array(array, dtype=value.dtype, order="C", subok=False, copy=True)
+        return found
 
 
-def _single(found: Any) -> np.ndarray:
-    """The array that is the only result of an operation, which may give it as a tuple or as one of NumPy's scalars."""
-    if type(found) is tuple:
-        (found,) = found
-    return found if type(found) is np.ndarray else as_array(found)
+class Unfit(Exception):
+    """An argument is not laid out as kernels read arrays."""
 
 
-def _owned(array: np.ndarray, *inputs: np.ndarray) -> np.ndarray:
-    """``array``, or a copy where it may be a view of an input."""
-    return array.copy() if any(np.may_share_memory(array, x) for x in inputs) else array
+class _Run:
+    """A program with memory of its own."""
+
+    def __init__(self, program: Program, frame: Frame) -> None:
+        self.frame = frame
+        self.replay = program.function(frame)
+
+
+def _left(node: Node, array: np.ndarray | None) -> GuardError:
+    assert array is not None
+    scalar = array.reshape(())
+    return GuardError(node, bool(scalar) if node.payload[0] == "bool" else int(scalar))
+
+
+def _run_node(node: Node, arrays: Sequence[Any]) -> tuple[Any, ...]:
+    """The results of a node without kernels."""
+    token = errors_set(QUIET)
+    try:
+        found = node.payload.run(*arrays, **node.attributes)
+    finally:
+        errors_reset(token)
+    return found if type(found) is tuple else (found,)
 
 
 class _Writer:
-    """Writes the function of a program: a method for each kind of node."""
+    """Writes the generated function of a program."""
 
-    def __init__(self, graph: Graph) -> None:
-        self.graph = graph
-        self.buffers = _Buffers()
-        self.scope: dict[str, Any] = {"ndarray": np.ndarray, "single": _single, "empty": np.empty}
-        self.scope |= {"GuardError": GuardError, "refuse_shape": _refuse_shape, "owned": _owned}
+    def __init__(self, program: Program, frame: Frame) -> None:
+        self.plan = plan = program.plan
+        self.scope: dict[str, Any] = {
+            "empty": np.empty,
+            "copyto": np.copyto,
+            "run_node": _run_node,
+            "left": _left,
+            "as_array": as_array,
+            "program": program,
+        }
         self._lines: list[str] = []
-        self._names: dict[int, str] = {}
-        self._draws: dict[int, str] = {}
-        self._reach = reaches(graph)
-        self._changes = _changes(graph)
-        self._results = {id(value) for value in graph.results}
-        self._checked: set[int] = set()
-        last = {id(value): position for position, node in enumerate(graph.nodes) for value in node.inputs}
-        for position, node in enumerate(graph.nodes):
-            getattr(self, f"_{node.kind.name.lower()}")(position, node)
-            self.buffers.after(position)
-            done = {
-                id(v) for v in (*node.inputs, *node.outputs) if last.get(id(v), position) == position
-            } - self._results
-            names = sorted(self._names[i] for i in done)
-            if names and node.kind is not Kind.CONSTANT:
-                self._lines += [f"del {name}" for name in names if name.startswith("v")]
-        self._return()
-        lines = ["def replay(arguments, arena):"]
-        if self.buffers.views:
-            lines.append(f"    {', '.join(f'b{i}' for i in range(len(self.buffers.views)))}, = arena")
-        self.source = "\n".join([*lines, *[f"    {line}" for line in self._lines]]) + "\n"
+        self._held: dict[tuple[int, int], str] = {}  # arrays of the frame that Python reads, by place and value
+        self._views: list[str] = []
+        self._begun = False
+        for number, value in enumerate(plan.results, len(plan.arguments)):
+            if not isinstance(plan.places.get(id(value)), InPython):
+                self.scope[f"dtype{number}"] = value.dtype
+                self._lines.append(f"o{number} = empty({value.shape}, dtype{number})")
+            else:
+                self._lines.append(f"o{number} = empty((), object)  # in its place, a Python object")
+        objects = [f"a{number}" for number, _ in plan.arguments]
+        self._objects = [*objects, *[f"o{n}" for n in range(len(objects), len(objects) + len(plan.results))]]
+        self._write(frame)
+        count = max([number for number, _ in plan.arguments], default=-1) + 1
+        parameters = ", ".join([*[f"a{i}" for i in range(count)], "*unused"])
+        lines = ["def make(frame):", "    words = frame.words", *[f"    {line}" for line in self._views]]
+        lines += [f"    def replay({parameters}):", *[f"        {line}" for line in self._lines]]
+        first = {number: i for i, number in reversed(list(enumerate(plan.returned)))}
+        returned = ", ".join(
+            self._result(number) + ("" if first[number] == i else ".copy()") for i, number in enumerate(plan.returned)
+        )
+        self.source = "\n".join([*lines, f"        return [{returned}]", "    return replay"]) + "\n"
 
-    def compiled(self) -> Callable[..., list[np.ndarray]]:
-        """The function."""
+    def compiled(self) -> Callable[[Frame], Callable[..., list[np.ndarray]]]:
+        """The maker of the function, to be given a frame."""
         filename = f"<fastgrad program {digest(self.source.encode())[:12]}>"
         linecache.cache[filename] = len(self.source), None, self.source.splitlines(keepends=True), filename
         exec(compile(self.source, filename, "exec"), self.scope)  # noqa: S102 - our own text
-        found: Callable[..., list[np.ndarray]] = self.scope["replay"]
+        found: Callable[[Frame], Callable[..., list[np.ndarray]]] = self.scope["make"]
         return found
 
-    # ---- kinds of nodes --------------------------------------------------------------------------------
+    def _write(self, frame: Frame) -> None:
+        steps = range(0)
+        for position, (action, own) in enumerate(zip(self.plan.actions, frame.steps, strict=True)):
+            if action.launches is not None:
+                steps = range(steps.start, own.stop)
+                continue
+            self._native(steps)
+            steps = range(own.stop, own.stop)
+            self._python(position, action)
+        self._native(steps)
 
-    def _argument(self, position: int, node: Node) -> None:
-        self._lines.append(f"{self._named(node.outputs[0])} = arguments[{node.payload}]")
+    def _native(self, steps: range) -> None:
+        """A stretch of steps in one call; the first call also gives the program its arrays, even if it has no step."""
+        if not self._begun:
+            self._begun = True
+            self.scope["begin"] = driver.begin[()]
+            arrays = "".join(f"{name}, " for name in self._objects)
+            self._lines.append(f"status = begin(({arrays}), words, {steps.stop})")
+        elif steps:
+            self.scope["go_on"] = driver.go_on[()]
+            self._lines.append(f"status = go_on(words, {steps.start}, {steps.stop})")
+        else:
+            return
+        named = ", ".join(f"'o{i}': {name}" for i, name in enumerate(self._objects))
+        self._lines.append(f"if status != -1: program.stopped(frame, status, {{{named}}})")
 
-    def _constant(self, position: int, node: Node) -> None:
-        self.scope[f"constant{position}"] = node.payload
-        self._names[id(node.outputs[0])] = f"constant{position}"
-        self._checked.add(id(node.outputs[0]))  # by ``validate``
-
-    def _read(self, position: int, node: Node) -> None:
-        variable, value = node.payload, node.outputs[0]
-        self.scope[f"variable{position}"] = variable
-        changes = self._changes.get(id(variable), [])
-        following = bisect_right(changes, position)
-        # Variables change in place: whoever looks after that must look at a copy.
-        stale = following < len(changes) and changes[following] <= self._reach.get(id(value), position)
-        self._lines.append(f"{self._named(value)} = variable{position}._array{'.copy()' if stale else ''}")
-
-    def _draw(self, position: int, node: Node) -> None:
-        generator, count = node.payload
-        self.scope[f"take{position}"] = generator.take
-        self._draws[id(node)] = f"d{position}"
-        self._lines.append(f"d{position} = take{position}({count})")
-
-    def _operation(self, position: int, node: Node) -> None:
-        self.scope[f"run{position}"] = node.payload.run
-        arguments = [self._names[id(value)] for value in node.inputs]
-        plain = {}
-        for key, value in node.attributes.items():
-            if isinstance(value, Node):
-                arguments.append(f"{key}={self._draws[id(value)]}[{0 if key == 'key' else 1}]")
+    def _python(self, position: int, action: Action) -> None:
+        node = action.node
+        self.scope[f"node{position}"] = node
+        inputs = [self._array(p, v) for p, v in zip(action.inputs, node.inputs, strict=True)]
+        if node.kind is Kind.GUARD:
+            look = "bool" if node.payload[0] == "bool" else "int"
+            self._lines.append(f"if {look}({inputs[0]}.reshape(())) != {node.payload[1]!r}:")
+            self._lines.append(f"    raise left(node{position}, {inputs[0]})")
+            return
+        if node.kind is Kind.ASSIGN:
+            self.scope[f"variable{position}"] = node.payload
+            self._lines.append(f"copyto(variable{position}._array, {inputs[0]})")
+            return
+        self._lines.append(f"found = run_node(node{position}, ({''.join(f'{x}, ' for x in inputs)}))")
+        for number, (place, value) in enumerate(zip(action.outputs, node.outputs, strict=True)):
+            name = self._array(place, value)
+            if isinstance(place, InPython):
+                self._lines.append(f"{name} = as_array(found[{number}])")
             else:
-                plain[key] = value
-        if plain:
-            self.scope[f"attributes{position}"] = plain
-            arguments.append(f"**attributes{position}")
-        names = [self._named(value) for value in node.outputs]
-        call = f"run{position}({', '.join(arguments)})"
-        self._lines.append(f"{', '.join(names)} = {call}" if names else call)
-        looked = not (_may_give_views(node) or _surely_computes(node))
-        read = list(dict.fromkeys(self._names[id(value)] for value in node.inputs))
-        for name in names:
-            self._lines.append(f"if type({name}) is not ndarray: {name} = single({name})")
-            if looked and read:
-                same = "".join(f" or {name} is {x}" for x in read)
-                self._lines.append(f"if {name}.base is not None{same}: {name} = owned({name}, {', '.join(read)})")
+                self._lines.append(f"copyto({name}, found[{number}])")
 
-    def _fused(self, position: int, node: Node) -> None:
-        for value in node.inputs:
-            self._check_shape(value)
-        self.scope[f"kernel{position}"] = kernel_of(node.payload)
-        arrays = [self._names[id(value)] for value in node.inputs]
-        for value in node.outputs:
-            name = self._named(value)
-            arrays.append(name)
-            self._checked.add(id(value))
-            if id(value) in self._results:
-                self.scope[f"dtype_{name}"] = value.dtype
-                self._lines.append(f"{name} = empty({value.shape}, dtype_{name})")
-            else:
-                self._lines.append(f"{name} = b{self.buffers.of(value, self._reach.get(id(value), position))}")
-        self._lines.append(f"kernel{position}({', '.join([*arrays, *map(str, sizes_of(node.payload))])})")
+    def _array(self, place: Place, value: Value) -> str:
+        """The expression of a value's array."""
+        if isinstance(place, InPython):
+            return f"v{value.number}"
+        if isinstance(place, InObject):
+            return f"{self._objects[place.number]}.reshape({value.shape})"
+        key = id(value), 0
+        if key not in self._held:
+            name = self._held[key] = f"m{len(self._held)}"
+            self.scope[f"place_{name}"], self.scope[f"value_{name}"] = place, value
+            self._views.append(f"{name} = frame.array(place_{name}, value_{name})")
+        return self._held[key]
 
-    def _assign(self, position: int, node: Node) -> None:
-        self.scope[f"assign{position}"] = node.payload.assign
-        self._lines.append(f"assign{position}({self._names[id(node.inputs[0])]}.copy())")
-
-    def _update(self, position: int, node: Node) -> None:
-        update, variables = node.payload
-        self.scope[f"repeat{position}"], self.scope[f"variables{position}"] = update.repeat, variables
-        gradients = ", ".join(self._names[id(value)] for value in node.inputs)
-        self._lines.append(f"repeat{position}(variables{position}, [{gradients}])")
-
-    def _guard(self, position: int, node: Node) -> None:
-        kind, wanted = node.payload
-        self.scope[f"guard{position}"] = node
-        look = "bool" if kind == "bool" else "int"
-        self._lines.append(f"found = {look}({self._names[id(node.inputs[0])]}.reshape(()))")
-        self._lines.append(f"if found != {wanted!r}: raise GuardError(guard{position}, found)")
-
-    def _return(self) -> None:
-        own = {id(v) for node in self.graph.nodes if node.kind is Kind.FUSED for v in node.outputs}
-        found = []
-        for value in self.graph.results:
-            name = self._names[id(value)]
-            found.append(name if id(value) in own else f"{name}.copy()")
-            own.discard(id(value))  # the next one is a copy
-        self._lines.append(f"return [{', '.join(found)}]")
-
-    # ---- values ----------------------------------------------------------------------------------------
-
-    def _named(self, value: Value) -> str:
-        name = self._names[id(value)] = f"v{len(self._names)}"
-        return name
-
-    def _check_shape(self, value: Value) -> None:
-        """Kernels trust sizes, so what they read is looked at once."""
-        if id(value) not in self._checked:
-            self._checked.add(id(value))
-            name = self._names[id(value)]
-            self._lines.append(f"if {name}.shape != {value.shape}: refuse_shape({str(value)!r}, {name}, {value.shape})")
-
-
-def _changes(graph: Graph) -> dict[int, list[int]]:
-    """For each variable that the program reads the positions of the nodes that may change it, in order.
-
-    An optimizer changes more than it names: its steps count for all variables.
-    """
-    found: dict[int, list[int]] = {id(node.payload): [] for node in graph.nodes if node.kind is Kind.READ}
-    for position, node in enumerate(graph.nodes):
-        if node.kind is Kind.ASSIGN and id(node.payload) in found:
-            found[id(node.payload)].append(position)
-        elif node.kind is Kind.UPDATE:
-            for positions in found.values():
-                positions.append(position)
-    return found
-
-
-def _refuse_shape(name: str, array: np.ndarray, wanted: tuple[int, ...]) -> None:
-    raise InvalidArgumentError(
-        f"A recorded program got {name} of shape {list(array.shape)}; it was recorded with {list(wanted)}. "
-        f"Record it again for other shapes."
-    )
+    def _result(self, number: int) -> str:
+        value = self.plan.results[number]
+        place = self.plan.places.get(id(value))
+        if isinstance(place, InPython):
+            return f"v{value.number}.copy()"
+        return f"o{len(self.plan.arguments) + number}"

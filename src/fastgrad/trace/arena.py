@@ -1,0 +1,68 @@
+"""The arena: one block of memory for all intermediate values of a program, each at its place for as long as it is needed."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+
+ALIGNMENT = 64
+"""Of every value: a cache line, and the widest vector register."""
+
+
+class Arena:
+    """Hands out places in one block, and takes them back.
+
+    Places are given in the order of the program: the smallest free one that is large enough, else what
+    the block grows by. Neighbouring free places are joined.
+
+    Attributes:
+        size: bytes that the block needs.
+    """
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._by_size: list[tuple[int, int]] = []  # (size, offset), sorted
+        self._starts: dict[int, int] = {}  # offset to size, of free places
+        self._ends: dict[int, int] = {}  # end to offset
+
+    def take(self, size: int) -> int:
+        """The offset of ``size`` bytes that nobody uses."""
+        size = -(-max(size, 1) // ALIGNMENT) * ALIGNMENT
+        at = bisect_left(self._by_size, (size, 0))
+        if at < len(self._by_size):
+            found, offset = self._by_size[at]
+            self._remove(offset, found)
+            if found > size:
+                self._insert(offset + size, found - size)
+            return offset
+        last = self._ends.get(self.size)
+        if last is not None:  # the free place at the end grows
+            self._remove(last, self._starts[last])
+            self.size = last + size
+            return last
+        offset = self.size
+        self.size += size
+        return offset
+
+    def give_back(self, offset: int, size: int) -> None:
+        """The place that ``take(size)`` gave is free again."""
+        size = -(-max(size, 1) // ALIGNMENT) * ALIGNMENT
+        before = self._ends.get(offset)
+        if before is not None:
+            grown = self._starts[before]
+            self._remove(before, grown)
+            offset, size = before, size + grown
+        after = self._starts.get(offset + size)
+        if after is not None:
+            self._remove(offset + size, after)
+            size += after
+        self._insert(offset, size)
+
+    def _insert(self, offset: int, size: int) -> None:
+        insort(self._by_size, (size, offset))
+        self._starts[offset] = size
+        self._ends[offset + size] = offset
+
+    def _remove(self, offset: int, size: int) -> None:
+        del self._by_size[bisect_left(self._by_size, (size, offset))]
+        del self._starts[offset]
+        del self._ends[offset + size]

@@ -1,0 +1,65 @@
+"""What a node is in a native program: the kernels that compute it, if there are any."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import numpy as np
+
+from fastgrad.kernels.build import signature_of
+from fastgrad.kernels.launch import Input, Launch, Launches, Output
+from fastgrad.kernels.moving import copy_bytes, is_bool, is_int, is_true
+from fastgrad.trace.emit import launches_of_group
+from fastgrad.trace.graph import Kind, Node, Value
+
+NOTHING = Launches(())
+
+
+def launches_of(node: Node) -> Launches | None:
+    """The kernels of a node that computes something or decides whether the program goes on; None if it runs as Python."""
+    if any(value.dtype.kind == "O" for value in (*node.inputs, *node.outputs)):
+        return None
+    if node.kind is Kind.GUARD:
+        return _guard(node)
+    if node.outputs and not any(value.shape == () or 0 not in value.shape for value in node.outputs):
+        return NOTHING  # there are no elements to compute
+    if node.kind is Kind.FUSED:
+        return launches_of_group(node.payload)
+    row = node.payload
+    if node.kind is not Kind.OPERATION or row.launches is None:
+        return None
+    found: Launches | None = row.launches(node.inputs, node.outputs, **node.attributes)
+    return found
+
+
+def copies(value: Value) -> Launches:
+    """The kernel that copies a value."""
+    size = value.dtype.itemsize * int(np.prod(value.shape, dtype=np.int64))
+    return Launches((Launch(copy_bytes[()], (Input(0), Output(0), size), -(-size // 64)),))
+
+
+def may_stop(found: Launches) -> bool:
+    """Whether a kernel may answer that the program can't go on."""
+    return any(_may_stop(launch.kernel) for launch in found.launches)
+
+
+@functools.lru_cache(maxsize=4096)
+def _may_stop(kernel: Any) -> bool:
+    return signature_of(kernel).returns_status
+
+
+def _guard(node: Node) -> Launches | None:
+    look, wanted = node.payload
+    dtype = node.inputs[0].dtype
+    if dtype.kind == "b":
+        kernel = is_bool[()]
+    elif look == "bool":
+        if dtype not in is_true.variables["T"]:
+            return None
+        kernel = is_true[dtype]
+    elif dtype in is_int.variables["T"]:
+        kernel = is_int[dtype]
+    else:
+        return None
+    return Launches((Launch(kernel, (Input(0), int(wanted))),))
