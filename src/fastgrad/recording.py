@@ -49,8 +49,8 @@ class Recorder:
     def on_update(self, update: Any, gradients: tuple[Any, ...], variables: tuple[Any, ...]) -> None:
         """``update(arrays of gradients)`` has changed ``variables`` in place: an optimizer's step."""
 
-    def on_draw(self, generator: Any, count: int, key: int, counter: tuple[int, int]) -> None:
-        """``generator`` has given ``count`` elements' worth of random numbers, from ``counter`` on."""
+    def on_effect(self, what: str) -> None:
+        """The program has done something besides, which ``what`` names and no replay can do again."""
 
     def watches(self, tensor: Any) -> bool:
         """Whether it may be asked for derivatives of what is computed from ``tensor``."""
@@ -89,6 +89,17 @@ def _reference_counts(recorders: tuple[Any, ...]) -> list[int]:
 def stop(recorder: Recorder) -> None:
     """Ends what ``start`` began; recorders may end in any order."""
     recorders.active = tuple(other for other in recorders.active if other is not recorder)
+
+
+def state_followed() -> bool:
+    """Whether a recorder of this thread follows state: what changes variables must then be operations and assignments."""
+    return any(recorder.follows_state for recorder in recorders.active)
+
+
+def report_effect(what: str) -> None:
+    """Tells all recorders of something that no replay can do again; ``what`` names it, as in "tf.random.set_seed"."""
+    for recorder in recorders.active:
+        recorder.on_effect(what)
 
 
 @contextmanager

@@ -26,7 +26,7 @@ def _words(key, low, high, blocks):
 
 def _draw(name, dtype, n, key=1, low=0, high=0):
     out = np.empty(n, dtype)
-    getattr(random, name)[dtype if dtype.kind == "f" else ()](out, n, key, low, high)
+    getattr(random, name)[dtype if dtype.kind == "f" else ()](out, n, np.array([low, high, key]))
     return out
 
 
@@ -108,14 +108,24 @@ def test_distributions(dtype):
 def test_dropout_keeps_by_the_bits_whatever_the_dtype(dtype, n):
     x = np.random.default_rng(0).normal(size=n).astype(dtype)
     out = np.empty_like(x)
-    random.dropout[dtype](x, out, n, 0.3, -9, 4, 2)
+    random.dropout[dtype](x, out, n, 0.3, np.array([4, 2, -9]))
     kept = _words(-9, 4, 2, n // 4 + 1)[:n] >= 0.3 * 2**32
     np.testing.assert_array_equal(out, np.where(kept, x * dtype.type(1 / (1 - 0.3)), 0))
 
 
 def test_dropout_at_its_ends():
     x, out = np.array([np.nan, np.inf, 1.0, 2.0, 3.0]), np.empty(5)
-    random.dropout[F8](x, out, 5, 0.0, 1, 0, 0)
+    random.dropout[F8](x, out, 5, 0.0, np.array([0, 0, 1]))
     np.testing.assert_array_equal(out, x)
-    random.dropout[F8](x, out, 5, 1 - 2.0**-40, 1, 0, 0)
+    random.dropout[F8](x, out, 5, 1 - 2.0**-40, np.array([0, 0, 1]))
     np.testing.assert_array_equal(out, 0)
+
+
+@pytest.mark.parametrize("count", [1, 7, 2**63 - 1])
+@pytest.mark.parametrize("start", [0, 5, 2**64 - 3, 2**64 - 1, 2**127, 2**128 - 1])
+def test_a_counter_moves_on_modulo_2_to_the_128(start, count):
+    words = np.array([start % 2**64, start >> 64, 9], np.uint64).view(np.int64)
+    after = np.empty(3, np.int64)
+    random.advanced[()](words, after, count)
+    expected = (start + count) % 2**128
+    np.testing.assert_array_equal(after.view(np.uint64), np.array([expected % 2**64, expected >> 64, 9], np.uint64))

@@ -398,5 +398,5 @@ def _shuffle_key(seed: int | None) -> tuple[int, ...]:
 
     if seed is not None:
         return (default_key(seed) % 2**64,)
-    key, counter = default_drawn(None)((1,))
-    return tuple(word % 2**64 for word in (key, *counter))
+    low, high, key = default_drawn(None)((1,))._array.tolist()
+    return tuple(word % 2**64 for word in (key, low, high))

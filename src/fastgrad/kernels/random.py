@@ -1,7 +1,7 @@
 """Random numbers from a counter: Philox4x32-10 (Salmon, Moraes, Dror and Shaw 2011).
 
-A draw has a 64-bit key and a 128-bit counter, given as two int64 with the low word first. Its element i is a function
-of key, counter and i alone, the same for every dtype of the same width, every cut into pieces, and every device:
+A draw has a 64-bit key and a 128-bit counter. Kernels are given them as `words`, three int64 as a generator's state has
+them: the counter's low word, its high word, the key. Element i of a draw is a function of key, counter and i alone, the same for every dtype of the same width, every cut into pieces, and every device:
 
 - Block b is Philox at counter + b (mod 2^128): four 32-bit words w0, w1, w2, w3. The counter's 32-bit words c0 (the
   lowest) to c3 and the key's k0 (the low one), k1 are the algorithm's input in that order.
@@ -77,9 +77,20 @@ def joined(low_word, high_word):
     return low_word | (high_word << uint64(32))
 
 
-@kernel("out: out[uint32], size: int, key: int, low: int, high: int")
-def bits32(out, size, key, low, high):
+@kernel("state: in[int64], after: out[int64], count: int")
+def advanced(state, after, count):
+    """The state after a draw of `count` elements, which moves the counter on by as much, mod 2^128."""
+    low = uint64(state[0])
+    sum_ = low + uint64(count)
+    after[0] = int64(sum_)
+    after[1] = int64(uint64(state[1]) + (uint64(1) if sum_ < low else uint64(0)))
+    after[2] = state[2]
+
+
+@kernel("out: out[uint32], size: int, words: in[int64]")
+def bits32(out, size, words):
     """The 32-bit elements of a draw."""
+    low, high, key = words[0], words[1], words[2]
     blocks = size // 4
     for b in range(blocks):
         w0, w1, w2, w3 = block_words(key, low, high, b)
@@ -88,9 +99,10 @@ def bits32(out, size, key, low, high):
     store(out, 4 * blocks, size - 4 * blocks, uint32(w0), uint32(w1), uint32(w2), uint32(w3))
 
 
-@kernel("out: out[uint64], size: int, key: int, low: int, high: int")
-def bits64(out, size, key, low, high):
+@kernel("out: out[uint64], size: int, words: in[int64]")
+def bits64(out, size, words):
     """The 64-bit elements of a draw."""
+    low, high, key = words[0], words[1], words[2]
     for b in range(size // 2):
         w0, w1, w2, w3 = block_words(key, low, high, b)
         out[2 * b] = joined(w0, w1)
@@ -210,9 +222,10 @@ normal_elements = by_dtype(float32=_normal32, float64=_normal64)
 truncated_elements = by_dtype(float32=_truncated32, float64=_truncated64)
 
 
-@kernel("out: out[T], size: int, key: int, low: int, high: int", T=FLOATS)
-def uniform(out, size, key, low, high):
+@kernel("out: out[T], size: int, words: in[int64]", T=FLOATS)
+def uniform(out, size, words):
     """Uniform numbers in [0, 1)."""
+    low, high, key = words[0], words[1], words[2]
     each = elements_per_block(T(0))
     blocks = size // each
     for b in range(blocks):
@@ -222,9 +235,10 @@ def uniform(out, size, key, low, high):
     store(out, each * blocks, size - each * blocks, v0, v1, v2, v3)
 
 
-@kernel("out: out[T], size: int, key: int, low: int, high: int", T=FLOATS)
-def normal(out, size, key, low, high):
+@kernel("out: out[T], size: int, words: in[int64]", T=FLOATS)
+def normal(out, size, words):
     """Normal numbers of mean 0 and variance 1."""
+    low, high, key = words[0], words[1], words[2]
     each = elements_per_block(T(0))
     blocks = size // each
     for b in range(blocks):
@@ -234,9 +248,10 @@ def normal(out, size, key, low, high):
     store(out, each * blocks, size - each * blocks, v0, v1, v2, v3)
 
 
-@kernel("out: out[T], size: int, key: int, low: int, high: int", T=FLOATS)
-def truncated_normal(out, size, key, low, high):
+@kernel("out: out[T], size: int, words: in[int64]", T=FLOATS)
+def truncated_normal(out, size, words):
     """Normal numbers given that they lie between -2 and 2."""
+    low, high, key = words[0], words[1], words[2]
     each = elements_per_block(T(0))
     blocks = size // each
     for b in range(blocks):
@@ -246,9 +261,10 @@ def truncated_normal(out, size, key, low, high):
     store(out, each * blocks, size - each * blocks, v0, v1, v2, v3)
 
 
-@kernel("x: in[T], out: out[T], size: int, rate: float, key: int, low: int, high: int", T=FLOATS)
-def dropout(x, out, size, rate, key, low, high):
+@kernel("x: in[T], out: out[T], size: int, rate: float, words: in[int64]", T=FLOATS)
+def dropout(x, out, size, rate, words):
     """x / (1 - rate) where an element is kept, else 0. The gradient is the same draw applied to the cotangent."""
+    low, high, key = words[0], words[1], words[2]
     scale = T(1.0 / (1.0 - rate))
     least_kept = uint64(math.ceil(rate * 4294967296.0))
     for b in range(size // 4):

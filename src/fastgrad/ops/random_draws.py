@@ -1,9 +1,9 @@
 """Random numbers as operations: draws from a counter-based generator (Philox 4x32-10, Salmon et al. 2011).
 
-A draw is a pure function of its attributes: a 64-bit key, a 128-bit counter (two int64, low word first) and
-the shape. Element i depends on key, counter and i alone, so that eager and compiled programs, any number of
+A draw is a pure function of three int64, its words (the low and the high word of a 128-bit counter, and a key) and of
+the shape. Element i depends on the words and i alone, so that eager and compiled programs, any number of
 threads and a GPU give the same numbers. A draw of n elements owns the n counters from its first one on;
-how a draw uses them is written in ``kernels/random.py``.
+how a draw uses them is written in ``kernels/random.py``. A generator's state is the words of its next draw.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ import ml_dtypes
 import numpy as np
 
 from fastgrad import dtypes
+from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels import random as kernels
+from fastgrad.kernels.launch import Input, Launch, Launches, Output
 from fastgrad.operation import FLOATING, Form, Operation, operation
-from fastgrad.tensor import Tensor
-
-Counter = tuple[int, int]
 
 _F32 = np.dtype(np.float32)
+_WORD = 2**64
 
 
 def _floats(name: str) -> Any:
-    def run(shape: tuple[int, ...], dtype: str, key: int, counter: Counter) -> np.ndarray:
+    def run(words: np.ndarray, shape: tuple[int, ...], dtype: str) -> np.ndarray:
         wanted = dtypes.as_dtype(dtype).numpy
         width = wanted if wanted.itemsize > 2 else _F32
         out = np.empty(shape, width)
-        getattr(kernels, name)[width](out, out.size, key, *counter)
+        getattr(kernels, name)[width](out, out.size, words)
         if width is wanted:
             return out
         if name == "uniform":
@@ -39,34 +39,57 @@ def _floats(name: str) -> Any:
             out /= steps
         return out.astype(wanted)
 
-    return run
+    def launches(inputs: Any, outputs: Any, shape: tuple[int, ...], dtype: str) -> Launches | None:
+        kernel = getattr(kernels, name)
+        wanted = outputs[0].dtype
+        return _filling(kernel[wanted], shape) if wanted in kernel.variables["T"] else None
+
+    return operation(f"random_{name}", Form.RANDOM, run=run, launches=launches)
 
 
-def _bits(shape: tuple[int, ...], dtype: str, key: int, counter: Counter) -> np.ndarray:
-    out = np.empty(shape, dtype)
-    getattr(kernels, "bits32" if out.itemsize == 4 else "bits64")[()](out, out.size, key, *counter)
+def _filling(kernel: Any, shape: tuple[int, ...]) -> Launches:
+    return Launches((Launch(kernel, (Output(0), elements(shape), Input(0))),))
+
+
+uniform = _floats("uniform")
+"""Uniform in [0, 1): ``uniform(words, shape=, dtype=)``, the name of a floating dtype."""
+
+normal = _floats("normal")
+"""Standard normal; as ``uniform``."""
+
+truncated_normal = _floats("truncated_normal")
+"""Standard normal within (-2, 2); as ``uniform``."""
+
+
+def _bits(words: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    out = np.empty(shape, np.uint64)
+    kernels.bits64[()](out, out.size, words)
     return out
 
 
-uniform = operation("random_uniform", Form.RANDOM, run=_floats("uniform"))
-"""Uniform in [0, 1); attributes shape, dtype (a floating dtype's name), key, counter."""
-
-normal = operation("random_normal", Form.RANDOM, run=_floats("normal"))
-"""Standard normal; attributes as ``uniform``."""
-
-truncated_normal = operation("random_truncated_normal", Form.RANDOM, run=_floats("truncated_normal"))
-"""Standard normal within (-2, 2); attributes as ``uniform``."""
-
-bits = operation("random_bits", Form.RANDOM, run=_bits)
-"""uint32 or uint64 words; attributes shape, dtype, key, counter."""
+bits = operation(
+    "random_bits",
+    Form.RANDOM,
+    run=_bits,
+    launches=lambda inputs, outputs, shape: _filling(kernels.bits64[()], shape),
+)
+"""All 64 bits of uint64: ``bits(words, shape=)``."""
 
 
-def _dropout(x: np.ndarray, rate: float, key: int, counter: Counter) -> np.ndarray:
+def _dropout(x: np.ndarray, words: np.ndarray, rate: float) -> np.ndarray:
     if x.dtype.itemsize == 2:
-        return _dropout(x.astype(np.float32), rate, key, counter).astype(x.dtype)
+        return _dropout(x.astype(np.float32), words, rate).astype(x.dtype)
     out = np.empty(x.shape, x.dtype)
-    kernels.dropout[x.dtype](x, out, x.size, rate, key, *counter)
+    kernels.dropout[x.dtype](x, out, x.size, rate, words)
     return out
+
+
+def _dropout_launches(inputs: Any, outputs: Any, rate: float) -> Launches | None:
+    x = inputs[0]
+    if x.dtype not in kernels.dropout.variables["T"]:
+        return None
+    operands = Input(0), Output(0), elements(x.shape), rate, Input(1)
+    return Launches((Launch(kernels.dropout[x.dtype], operands),), in_place=((0, 0),))
 
 
 dropout: Operation = operation(
@@ -74,48 +97,181 @@ dropout: Operation = operation(
     Form.RANDOM,
     run=_dropout,
     # Linear in x, and the draw can be repeated: the gradient is the same mask on the cotangent.
-    gradient=lambda g, y, x, rate, key, counter: dropout(g, rate=rate, key=key, counter=counter),
+    gradient=(lambda g, y, x, words, rate: dropout(g, words, rate=rate), None),
     dtypes=FLOATING,
+    launches=_dropout_launches,
 )
-"""``x / (1 - rate)`` where a uniform draw is at least ``rate``, else 0."""
+"""``x / (1 - rate)`` where a uniform draw is at least ``rate``, else 0: ``dropout(x, words, rate=)``."""
 
 
-def integers(shape: tuple[int, ...], low: Any, high: Any, dtype: np.dtype, key: int, counter: Counter) -> Tensor:
-    """Integers in [low, high), or all that ``dtype`` holds where both are None.
+def _narrowed(words: np.ndarray, shape: tuple[int, ...], dtype: str) -> np.ndarray:
+    return _bits(words, shape).astype(dtypes.as_dtype(dtype).numpy)
 
-    A 64-bit word modulo the width of the range: the bias is below 2**-32 for ranges that int32 holds.
-    """
-    words = bits(shape=shape, dtype="uint64", key=key, counter=counter)._array
-    if low is None:
-        return Tensor(words.astype(dtype))
-    low, high = (np.broadcast_to(np.asarray(v, dtype), shape) for v in (low, high))
+
+integers = operation("random_integers", Form.RANDOM, run=_narrowed)
+"""All integers that a dtype holds: ``integers(words, shape=, dtype=)``."""
+
+
+def check_range(what: str, low: np.ndarray, high: np.ndarray) -> None:
+    """InvalidArgumentError for bounds between which there is no integer."""
+    if (low >= high).any():
+        raise InvalidArgumentError(f"{what}: Need minval < maxval, got {low} >= {high}.")
+
+
+def _between(words: np.ndarray, low: np.ndarray, high: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    if elements(shape):
+        check_range("random.uniform", low, high)
+    low, high = np.broadcast_to(low, shape), np.broadcast_to(high, shape)
     width = high.astype(np.uint64) - low.astype(np.uint64)
-    return Tensor((low.astype(np.uint64) + words % width).astype(dtype))
+    return np.asarray((low.astype(np.uint64) + _bits(words, shape) % width).astype(low.dtype))
 
 
-def permutation(n: int, key: int, counter: Counter) -> np.ndarray:
-    """The positions 0 ... n - 1 in random order."""
-    return np.argsort(bits(shape=(n,), dtype="uint64", key=key, counter=counter)._array, kind="stable")
+integers_between = operation("random_integers_between", Form.RANDOM, run=_between)
+"""Integers in [low, high), of their dtype: ``integers_between(words, low, high, shape=)``.
+
+A 64-bit word modulo the width of the range: the bias is below 2**-32 for ranges that int32 holds.
+"""
 
 
-def categories(logits: np.ndarray, count: int, dtype: np.dtype, key: int, counter: Counter) -> np.ndarray:
-    """``count`` class numbers for each row of unnormalised log-probabilities, by inversion in float64."""
+def _order(words: np.ndarray, count: int) -> np.ndarray:
+    return np.argsort(_bits(words, (count,)), kind="stable")
+
+
+order = operation("random_order", Form.RANDOM, run=_order)
+"""The positions 0 ... count - 1 in random order, int64: ``order(words, count=)``."""
+
+
+def _categories(logits: np.ndarray, words: np.ndarray, count: int, dtype: str) -> np.ndarray:
     rows, classes = logits.shape
     wide = logits.astype(np.float64)
-    draws = uniform(shape=(rows, count), dtype="float64", key=key, counter=counter)._array
-    out = np.empty((rows, count), dtype)
-    with np.errstate(all="ignore"):
-        weights = np.exp(wide - wide.max(axis=1, keepdims=True)) if classes else wide
-        cumulative = np.cumsum(weights, axis=1)
-        for row in range(rows):
-            out[row] = np.searchsorted(cumulative[row], draws[row] * cumulative[row, -1], side="right")
+    draws = np.empty((rows, count))
+    kernels.uniform[draws.dtype](draws, draws.size, words)
+    out = np.empty((rows, count), dtypes.as_dtype(dtype).numpy)
+    weights = np.exp(wide - wide.max(axis=1, keepdims=True)) if classes else wide
+    cumulative = np.cumsum(weights, axis=1)
+    for row in range(rows):
+        out[row] = np.searchsorted(cumulative[row], draws[row] * cumulative[row, -1], side="right")
     return np.minimum(out, classes - 1)
 
 
-def generator(key: int, counter: Counter) -> np.random.Generator:
+categories = operation("random_categories", Form.RANDOM, run=_categories)
+"""``count`` class numbers for each row of unnormalised log-probabilities, by inversion in float64:
+``categories(logits, words, count=, dtype=)``."""
+
+
+# ---- by NumPy's generator -----------------------------------------------------------------------------
+
+
+def generator(words: np.ndarray) -> np.random.Generator:
     """NumPy's generator on a Philox stream of its own, for gamma, Poisson and binomial numbers."""
-    words = [int(word) & (2**64 - 1) for word in (key, *counter)]
-    return np.random.Generator(np.random.Philox(key=words[0], counter=[words[1], words[2], 0, 0x66617374]))
+    low, high, key = [int(word) % _WORD for word in words]
+    return np.random.Generator(np.random.Philox(key=key, counter=[low, high, 0, 0x66617374]))
+
+
+def check_gamma(alpha: np.ndarray, beta: np.ndarray) -> None:
+    """InvalidArgumentError for parameters that are not positive."""
+    if (alpha <= 0).any() or (beta <= 0).any():
+        raise InvalidArgumentError("random.gamma: alpha and beta must be positive.")
+
+
+def _gamma(words: np.ndarray, alpha: np.ndarray, beta: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    check_gamma(alpha, beta)
+    numbers = generator(words).standard_gamma(alpha.astype(np.float64), shape)
+    return np.asarray(numbers / beta.astype(np.float64)).astype(alpha.dtype)
+
+
+gamma = operation("random_gamma", Form.RANDOM, run=_gamma)
+"""Gamma numbers: ``gamma(words, alpha, beta, shape=)``; alpha and beta broadcast to the shape."""
+
+
+def check_poisson(what: str, rate: np.ndarray) -> None:
+    """InvalidArgumentError for negative rates."""
+    if not (rate >= 0).all():
+        raise InvalidArgumentError(f"{what}: lam must be >= 0, got {rate}.")
+
+
+def _poisson(words: np.ndarray, rate: np.ndarray, shape: tuple[int, ...], dtype: str) -> np.ndarray:
+    check_poisson("random.poisson", rate)
+    numbers = generator(words).poisson(rate.astype(np.float64), shape)
+    return np.asarray(numbers).astype(dtypes.as_dtype(dtype).numpy)
+
+
+poisson = operation("random_poisson", Form.RANDOM, run=_poisson)
+"""Poisson numbers: ``poisson(words, rate, shape=, dtype=)``; the rate broadcasts to the shape."""
+
+
+def check_binomial(what: str, counts: np.ndarray, probs: np.ndarray) -> None:
+    """InvalidArgumentError for negative counts, or probabilities outside [0, 1]."""
+    if (counts < 0).any() or ((probs < 0) | (probs > 1)).any():
+        raise InvalidArgumentError(f"{what}: counts must be >= 0 and probs in [0, 1], got {counts} and {probs}.")
+
+
+def _binomial(
+    words: np.ndarray, counts: np.ndarray, probs: np.ndarray, shape: tuple[int, ...], dtype: str
+) -> np.ndarray:
+    check_binomial("random.binomial", counts, probs)
+    numbers = generator(words).binomial(counts.astype(np.int64), probs.astype(np.float64), shape)
+    return np.asarray(numbers, dtypes.as_dtype(dtype).numpy)
+
+
+binomial = operation("random_binomial", Form.RANDOM, run=_binomial)
+"""Binomial numbers: ``binomial(words, counts, probs, shape=, dtype=)``."""
+
+
+# ---- words ---------------------------------------------------------------------------------------------
+
+
+def signed(word: int) -> int:
+    """The int64 of the same 64 bits."""
+    word %= _WORD
+    return word - _WORD if word >= _WORD // 2 else word
+
+
+def mixed(*words: int) -> int:
+    """A 64-bit key from any integers, such that neighbouring ones give unrelated keys (SplitMix64, Steele et al. 2014)."""
+    state = 0
+    for word in words:
+        state = (state ^ word) + 0x9E3779B97F4A7C15 & _WORD - 1
+        state = (state ^ state >> 30) * 0xBF58476D1CE4E5B9 % _WORD
+        state = (state ^ state >> 27) * 0x94D049BB133111EB % _WORD
+        state ^= state >> 31
+    return signed(state)
+
+
+def _advanced(state: np.ndarray, count: int) -> np.ndarray:
+    after = np.empty(3, np.int64)
+    kernels.advanced[()](state, after, max(count, 1))
+    return after
+
+
+advanced = operation(
+    "advance_generator",
+    Form.SCAN,
+    run=_advanced,
+    launches=lambda inputs, outputs, count: Launches(
+        (Launch(kernels.advanced[()], (Input(0), Output(0), max(count, 1))),), in_place=((0, 0),)
+    ),
+)
+"""The state of a generator after a draw of ``count`` elements: ``advanced(state, count=)``."""
+
+
+def _seeded(seed: np.ndarray) -> np.ndarray:
+    first, second = (int(word) for word in seed)
+    return np.array([0, mixed(second, first, 1), mixed(first, second)], np.int64)
+
+
+seeded = operation("seed_words", Form.EXTERN, run=_seeded)
+"""The words of a stateless draw: ``seeded(seed)``, two integers."""
+
+
+def _folded(seed: np.ndarray, data: np.ndarray) -> np.ndarray:
+    first, second = (int(word) for word in seed)
+    number = int(data.reshape(()))
+    return np.array([mixed(first, second, number), mixed(second, number, 1)], np.int64)
+
+
+folded = operation("fold_in_seed", Form.EXTERN, run=_folded)
+"""A seed, two int64, from a seed and an integer: ``folded(seed, data)``."""
 
 
 def elements(shape: tuple[int, ...]) -> int:

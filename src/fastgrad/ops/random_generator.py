@@ -13,11 +13,10 @@ from fastgrad import dtypes
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.operation import FLOATING, TABLE
 from fastgrad.ops import random_draws as draws
-from fastgrad.recording import recorders, unheard
+from fastgrad.ops.random_draws import mixed, signed
+from fastgrad.recording import recorders, report_effect, state_followed, unheard
 from fastgrad.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad.variable import Variable
-
-_WORD = 2**64
 
 
 class Algorithm(enum.Enum):
@@ -26,23 +25,6 @@ class Algorithm(enum.Enum):
     PHILOX = 1
     THREEFRY = 2
     AUTO_SELECT = 3
-
-
-def signed(word: int) -> int:
-    """The int64 of the same 64 bits."""
-    word %= _WORD
-    return word - _WORD if word >= _WORD // 2 else word
-
-
-def mixed(*words: int) -> int:
-    """A 64-bit key from any integers, such that neighbouring ones give unrelated keys (SplitMix64, Steele et al. 2014)."""
-    state = 0
-    for word in words:
-        state = (state ^ word) + 0x9E3779B97F4A7C15 & _WORD - 1
-        state = (state ^ state >> 30) * 0xBF58476D1CE4E5B9 % _WORD
-        state = (state ^ state >> 27) * 0x94D049BB133111EB % _WORD
-        state ^= state >> 31
-    return signed(state)
 
 
 def shape_of(what: str, shape: Any) -> tuple[int, ...]:
@@ -94,7 +76,7 @@ class Generator:
     @classmethod
     def from_non_deterministic_state(cls, alg: Any = None) -> Generator:
         """A generator seeded by the operating system."""
-        return cls(state=[0, 0, int.from_bytes(os.urandom(8), "little", signed=True)], alg=alg)
+        return cls(state=_unforeseen(), alg=alg)
 
     @classmethod
     def from_state(cls, state: Any, alg: Any) -> Generator:
@@ -125,17 +107,21 @@ class Generator:
         """TensorFlow's number of the algorithm: 1, Philox."""
         return Algorithm.PHILOX.value
 
-    def take(self, count: int) -> tuple[int, tuple[int, int]]:
-        """The key and first counter of a draw of ``count`` elements; the state moves on."""
+    def take(self, count: int) -> Tensor:
+        """The words of a draw of ``count`` elements (see ``random_draws.py``); the state moves on."""
         with self._lock:
-            words = self._state._array
-            low, high, key = int(words[0]), int(words[1]), int(words[2])
-            after = (low % _WORD) + ((high % _WORD) << 64) + max(count, 1)
-            with unheard():
-                self._state.assign(np.array([signed(after), signed(after >> 64), key], np.int64))
-        for recorder in recorders.active:
-            recorder.on_draw(self, count, key, (low, high))
-        return key, (low, high)
+            if recorders.active and state_followed():
+                words = self._state._read()
+                self._state.assign(draws.advanced(words, count=count))
+                return words
+            state = self._state._writable()
+            words = Tensor(state.copy())
+            low = int(state[0])
+            after = low + max(count, 1)
+            state[0] = signed(after)
+            if low < 0 <= after:  # the carry: as unsigned numbers those below 0 are the greatest
+                state[1] = signed(int(state[1]) + 1)
+        return words
 
     def reset(self, state: Any) -> None:
         """Goes on from ``state``, three int64."""
@@ -157,14 +143,14 @@ class Generator:
     def make_seeds(self, count: int = 1) -> Tensor:
         """Seeds for the stateless functions: int64 of shape (2, count)."""
         count = int(count)
-        return draws.integers((2, count), None, None, np.dtype(np.int64), *self._drawn((2, count)))
+        return draws.integers(self._drawn((2, count)), shape=(2, count), dtype="int64")
 
     def split(self, count: int = 1) -> list[Generator]:
         """``count`` generators with keys of their own."""
         keys = self.make_seeds(count).numpy()[0]
         return [Generator(state=[0, 0, int(key)]) for key in keys]
 
-    def _drawn(self, shape: tuple[int, ...]) -> tuple[int, tuple[int, int]]:
+    def _drawn(self, shape: tuple[int, ...]) -> Tensor:
         return self.take(draws.elements(shape))
 
     # Each of these checks all arguments before the state moves.
@@ -181,7 +167,7 @@ class Generator:
         if not wanted.is_integer or wanted.size < 4:
             raise ValueError(f"Generator.uniform_full_int: dtype must be a 32- or 64-bit integer, got {wanted.name}.")
         sizes = shape_of("Generator.uniform_full_int", shape)
-        return draws.integers(sizes, None, None, wanted.numpy, *self._drawn(sizes))
+        return draws.integers(self._drawn(sizes), shape=sizes, dtype=wanted.name)
 
     def normal(
         self, shape: Any, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = dtypes.float32, name: str | None = None
@@ -224,7 +210,7 @@ def _check_algorithm(alg: Any) -> None:
 
 
 # ---- draws that all of the public functions share ---------------------------------------------------------
-# ``drawn`` is called last, with the shape, when nothing can fail any more: it gives key and counter.
+# ``drawn`` is called last, with the shape, when nothing can fail any more: it gives the words of the draw.
 
 
 def floating(what: str, dtype: Any) -> dtypes.DType:
@@ -247,9 +233,8 @@ def uniform_from(drawn: Any, what: str, shape: Any, minval: Any, maxval: Any, dt
         low = convert_to_tensor(0 if minval is None else minval, wanted)
         high = convert_to_tensor(1 if maxval is None else maxval, wanted)
         _check_broadcast(what, sizes, low, high)
-        key, counter = drawn(sizes)
-        x = draws.uniform(shape=sizes, dtype=wanted.name, key=key, counter=counter)
-        if not low._array.any() and (high._array == 1).all():
+        x = draws.uniform(drawn(sizes), shape=sizes, dtype=wanted.name)
+        if _is_number(minval, 0) and _is_number(maxval, 1):
             return x
         # The sum may round up to maxval itself, which the range leaves out. Of an empty range nothing is said.
         last = TABLE["where"](
@@ -259,12 +244,17 @@ def uniform_from(drawn: Any, what: str, shape: Any, minval: Any, maxval: Any, dt
     if maxval is None and minval is not None:
         raise ValueError(f"{what}: Must specify maxval for integer dtype {wanted!r}")
     if minval is None:
-        return draws.integers(sizes, None, None, wanted.numpy, *drawn(sizes))
+        return draws.integers(drawn(sizes), shape=sizes, dtype=wanted.name)
     low, high = (convert_to_tensor(v, wanted) for v in (minval, maxval))
     _check_broadcast(what, sizes, low, high)
-    if draws.elements(sizes) and (low._array >= high._array).any():
-        raise InvalidArgumentError(f"{what}: Need minval < maxval, got {low.numpy()} >= {high.numpy()}.")
-    return draws.integers(sizes, low._array, high._array, wanted.numpy, *drawn(sizes))
+    if draws.elements(sizes):
+        draws.check_range(what, low._array, high._array)
+    return draws.integers_between(drawn(sizes), low, high, shape=sizes)
+
+
+def _is_number(given: Any, default: float) -> bool:
+    """Whether an argument is the Python number ``default``, or left out: what a tensor holds may be another next time."""
+    return given is None or (type(given) in (int, float) and given == default)
 
 
 def _check_broadcast(what: str, sizes: tuple[int, ...], *bounds: Tensor) -> None:
@@ -283,6 +273,7 @@ def scaled_from(drawn: Any, row: Any, what: str, shape: Any, mean: Any, stddev: 
     """``mean + stddev * row``; gradients flow to both."""
     wanted = dtypes.as_dtype(dtype)
     sizes = shape_of(what, shape)
+    centre, deviation = mean, stddev
     mean, stddev = (convert_to_tensor(v, wanted) for v in (mean, stddev))
     floating(what, wanted)
     try:
@@ -291,11 +282,10 @@ def scaled_from(drawn: Any, row: Any, what: str, shape: Any, mean: Any, stddev: 
         raise InvalidArgumentError(
             f"{what}: Incompatible shapes: mean {list(mean.shape)}, stddev {list(stddev.shape)}, shape {list(sizes)}."
         ) from None
-    key, counter = drawn(sizes)
-    x = row(shape=sizes, dtype=wanted.name, key=key, counter=counter)
-    if stddev.ndim or float(stddev._array) != 1.0:
+    x = row(drawn(sizes), shape=sizes, dtype=wanted.name)
+    if not _is_number(deviation, 1):
         x = TABLE["multiply"](x, stddev)
-    if mean.ndim or float(mean._array) != 0.0:
+    if not _is_number(centre, 0):
         x = TABLE["add"](x, mean)
     return x
 
@@ -303,45 +293,69 @@ def scaled_from(drawn: Any, row: Any, what: str, shape: Any, mean: Any, stddev: 
 def binomial_from(drawn: Any, what: str, shape: Any, counts: Any, probs: Any, dtype: Any) -> Tensor:
     """Binomial numbers by NumPy's generator."""
     sizes, wanted = shape_of(what, shape), dtypes.as_dtype(dtype)
-    n, p = (convert_to_tensor(v).numpy() for v in (counts, probs))
-    ends = np.broadcast_shapes(np.shape(n), np.shape(p))
+    n, p = (convert_to_tensor(v) for v in (counts, probs))
+    ends = np.broadcast_shapes(n._array.shape, p._array.shape)
     if sizes[len(sizes) - len(ends) :] != ends:
         raise InvalidArgumentError(
             f"{what}: Shape passed in must end with broadcasted shape {list(ends)}, got {list(sizes)}."
         )
-    if np.any(np.asarray(n) < 0) or np.any((np.asarray(p) < 0) | (np.asarray(p) > 1)):
-        raise InvalidArgumentError(f"{what}: counts must be >= 0 and probs in [0, 1], got {n} and {p}.")
-    numbers = draws.generator(*drawn(sizes)).binomial(np.asarray(n, np.int64), np.asarray(p, np.float64), sizes)
-    return Tensor(np.asarray(numbers, wanted.numpy))
+    draws.check_binomial(what, n._array, p._array)
+    return draws.binomial(drawn(sizes), n, p, shape=sizes, dtype=wanted.name)
 
 
 # ---- the generators behind draws that name none ---------------------------------------------------------------
 
 
 class _Default:
-    """The global seed, and one generator for each operation seed in use."""
+    """The global seed, and one generator for each operation seed in use.
+
+    Generators stay when the seed is set anew: compiled programs draw from their states.
+    """
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        self.set(None)
+        self.seed: int | str | None = None
+        self.generators: dict[Any, Generator] = {}
         self.named: Generator | None = None
+        self.chosen: Generator | None = None
 
     def set(self, seed: int | str | None) -> None:
         with self.lock:
             self.seed = seed
-            self.generators: dict[Any, Generator] = {}
+            for own, generator in self.generators.items():
+                generator.reset(self._state(own))
+            if self.named is not None:
+                self.named.reset(self._state_of_named())
+            self.chosen = None
 
     def of(self, seed: Any) -> Generator:
         with self.lock:
             found = self.generators.get(seed)
             if found is None:
-                if self.seed is None and seed is None:
-                    found = Generator.from_non_deterministic_state()
-                else:
-                    words = [_word(self.seed), _word(seed), (self.seed is None) + 2 * (seed is None)]
-                    found = Generator(state=[0, 0, mixed(*words)])
-                self.generators[seed] = found
+                with unheard():  # a program that draws has not made a variable of its own
+                    found = self.generators[seed] = Generator(state=self._state(seed))
             return found
+
+    def global_generator(self) -> Generator:
+        with self.lock:
+            if self.chosen is not None:
+                return self.chosen
+            if self.named is None:
+                with unheard():
+                    self.named = Generator(state=self._state_of_named())
+            return self.named
+
+    def _state(self, seed: Any) -> list[int]:
+        if self.seed is None and seed is None:
+            return _unforeseen()
+        return [0, 0, mixed(_word(self.seed), _word(seed), (self.seed is None) + 2 * (seed is None))]
+
+    def _state_of_named(self) -> list[int]:
+        return _unforeseen() if self.seed is None else [0, 0, mixed(_word(self.seed), 4)]
+
+
+def _unforeseen() -> list[int]:
+    return [0, 0, int.from_bytes(os.urandom(8), "little", signed=True)]
 
 
 def _word(seed: Any) -> int:
@@ -367,12 +381,13 @@ def set_seed(seed: Any) -> None:
     Args:
         seed: an integer, or None to let the operating system choose. TensorFlow: tf.random.set_seed.
     """
-    _default.set(None if seed is None else seed if isinstance(seed, str) else int(seed))
-    _default.named = None
+    report_effect("tf.random.set_seed was called")
+    with unheard():
+        _default.set(None if seed is None else seed if isinstance(seed, str) else int(seed))
 
 
 def default_drawn(seed: Any) -> Any:
-    """A function of a shape that gives key and counter of the next draw under the global seed and ``seed``."""
+    """A function of a shape that gives the words of the next draw under the global seed and ``seed``."""
     return _default.of(None if seed is None else seed if isinstance(seed, str) else int(seed))._drawn
 
 
@@ -383,14 +398,10 @@ def default_key(seed: Any) -> int:
 
 def get_global_generator() -> Generator:
     """The generator that layers and programs share by choice; made by the first call."""
-    if _default.named is None:
-        seed = _default.seed
-        _default.named = (
-            Generator.from_non_deterministic_state() if seed is None else Generator(state=[0, 0, mixed(_word(seed), 4)])
-        )
-    return _default.named
+    return _default.global_generator()
 
 
 def set_global_generator(generator: Generator) -> None:
     """Puts another generator in the place of the global one."""
-    _default.named = generator
+    report_effect("tf.random.set_global_generator was called")
+    _default.chosen = generator

@@ -15,6 +15,7 @@ from fastgrad import dtypes
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.operation import TABLE
 from fastgrad.ops import random_draws as draws
+from fastgrad.ops.indexing import gather
 from fastgrad.ops.random_generator import default_drawn, scaled_from, shape_of, uniform_from
 from fastgrad.tensor import Tensor, constant_tensor, convert_to_tensor
 
@@ -93,9 +94,13 @@ def shuffle(value: Any, seed: Any = None, name: str | None = None) -> Tensor:
     x = convert_to_tensor(value)
     if not x.ndim:
         return x
+    return shuffled(default_drawn(seed), x)
+
+
+def shuffled(drawn: Any, x: Tensor) -> Tensor:
+    """``x`` with its first dimension in random order, by words from ``drawn``."""
     n = x._array.shape[0]
-    order = draws.permutation(n, *default_drawn(seed)((n,)))
-    return Tensor(x._array[order])
+    return gather(x, draws.order(drawn((n,)), count=n))
 
 
 def categorical(logits: Any, num_samples: Any, dtype: Any = None, seed: Any = None, name: str | None = None) -> Tensor:
@@ -117,7 +122,7 @@ def categorical(logits: Any, num_samples: Any, dtype: Any = None, seed: Any = No
 
 
 def categorical_from(drawn: Any, what: str, logits: Any, num_samples: Any, dtype: Any) -> Tensor:
-    """``categorical`` with key and counter from ``drawn``."""
+    """``categorical`` with words from ``drawn``."""
     x = convert_to_tensor(logits)
     wanted = dtypes.as_dtype(dtype or dtypes.int64)
     count = int(num_samples)
@@ -129,7 +134,7 @@ def categorical_from(drawn: Any, what: str, logits: Any, num_samples: Any, dtype
         raise InvalidArgumentError(
             f"{what}: num_samples should be >= 0 and num_classes positive, got {count} and {x.shape[1]}."
         )
-    return Tensor(draws.categories(x._array, count, wanted.numpy, *drawn((x.shape[0], count))))
+    return draws.categories(x, drawn((x._array.shape[0], count)), count=count, dtype=wanted.name)
 
 
 def gamma(
@@ -147,16 +152,13 @@ def gamma(
     a = convert_to_tensor(alpha, wanted)
     b = convert_to_tensor(1.0 if beta is None else beta, wanted)
     sizes = shape_of("random.gamma", shape) + np.broadcast_shapes(a._array.shape, b._array.shape)
-    if (a._array <= 0).any() or (b._array <= 0).any():
-        raise InvalidArgumentError("random.gamma: alpha and beta must be positive.")
+    draws.check_gamma(a._array, b._array)
     return gamma_from(default_drawn(seed), sizes, a, b)
 
 
 def gamma_from(drawn: Any, sizes: tuple[int, ...], a: Tensor, b: Tensor) -> Tensor:
     """Gamma numbers of shape ``sizes``, which ``a`` and ``b`` broadcast to."""
-    numbers = draws.generator(*drawn(sizes)).standard_gamma(a._array.astype(np.float64), sizes)
-    with np.errstate(all="ignore"):
-        return Tensor(np.asarray(numbers / b._array.astype(np.float64)).astype(a._array.dtype))
+    return draws.gamma(drawn(sizes), a, b, shape=sizes)
 
 
 def poisson(shape: Any, lam: Any, dtype: Any = dtypes.float32, seed: Any = None, name: str | None = None) -> Tensor:
@@ -175,11 +177,8 @@ def poisson(shape: Any, lam: Any, dtype: Any = dtypes.float32, seed: Any = None,
 
 def poisson_from(drawn: Any, what: str, sizes: tuple[int, ...], rate: Tensor, dtype: Any) -> Tensor:
     """Poisson numbers of shape ``sizes``, which ``rate`` broadcasts to."""
-    if not (rate._array >= 0).all():
-        raise InvalidArgumentError(f"{what}: lam must be >= 0, got {rate.numpy()}.")
-    numbers = draws.generator(*drawn(sizes)).poisson(rate._array.astype(np.float64), sizes)
-    with np.errstate(all="ignore"):
-        return Tensor(np.asarray(numbers).astype(dtypes.as_dtype(dtype).numpy))
+    draws.check_poisson(what, rate._array)
+    return draws.poisson(drawn(sizes), rate, shape=sizes, dtype=dtypes.as_dtype(dtype).name)
 
 
 # ---- dropout ---------------------------------------------------------------------------------------------
@@ -205,18 +204,16 @@ def dropout(x: Any, rate: Any, noise_shape: Any = None, seed: Any = None, name: 
 
 
 def dropout_from(drawn: Any, x: Any, rate: Any, noise_shape: Any) -> Tensor:
-    """``dropout`` with key and counter from ``drawn``."""
+    """``dropout`` with words from ``drawn``."""
     x = convert_to_tensor(x)
     share = checked_dropout(x, rate)
     if share == 0:
         return x
     if noise_shape is None:
-        key, counter = drawn(x._array.shape)
-        return draws.dropout(x, rate=share, key=key, counter=counter)
+        return draws.dropout(x, drawn(x._array.shape), rate=share)
     sizes = noise_sizes(x, noise_shape)
-    key, counter = drawn(sizes)
     ones = constant_tensor(np.ones(sizes, x._array.dtype))
-    return TABLE["multiply"](x, draws.dropout(ones, rate=share, key=key, counter=counter))
+    return TABLE["multiply"](x, draws.dropout(ones, drawn(sizes), rate=share))
 
 
 def checked_dropout(x: Tensor, rate: Any) -> float:

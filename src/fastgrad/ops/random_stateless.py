@@ -12,8 +12,8 @@ import numpy as np
 from fastgrad import dtypes
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.ops import random_draws as draws
-from fastgrad.ops.random_generator import binomial_from, mixed, scaled_from, shape_of, uniform_from
-from fastgrad.ops.random_ops import categorical_from, dropout_from, gamma_from, poisson_from
+from fastgrad.ops.random_generator import binomial_from, scaled_from, shape_of, uniform_from
+from fastgrad.ops.random_ops import categorical_from, dropout_from, gamma_from, poisson_from, shuffled
 from fastgrad.tensor import Tensor, convert_to_tensor
 
 
@@ -23,8 +23,7 @@ def _drawn(what: str, seed: Any) -> Any:
         raise InvalidArgumentError(
             f"{what}: seed must have shape [2] and an integer dtype, not {list(words.shape)} {words.dtype.name}."
         )
-    first, second = (int(word) for word in words._array)
-    return lambda shape: (mixed(first, second), (0, mixed(second, first, 1)))
+    return lambda shape: draws.seeded(words)
 
 
 def stateless_uniform(
@@ -125,7 +124,7 @@ def stateless_shuffle(value: Any, seed: Any, alg: Any = "auto_select", name: str
     """``value`` with its first dimension in the random order that ``seed`` gives. TensorFlow: tf.random.experimental.stateless_shuffle."""
     x = convert_to_tensor(value)
     drawn = _drawn("stateless_shuffle", seed)
-    return Tensor(x._array[draws.permutation(x._array.shape[0], *drawn(()))]) if x.ndim else x
+    return shuffled(drawn, x) if x.ndim else x
 
 
 def stateless_dropout(
@@ -146,7 +145,7 @@ def split(seed: Any, num: Any = 2, alg: Any = "auto_select") -> Tensor:
         Shape (num, 2), of the seed's dtype. TensorFlow: tf.random.split.
     """
     dtype = convert_to_tensor(seed).dtype
-    return draws.integers((int(num), 2), None, None, dtype.numpy, *_drawn("random.split", seed)(()))
+    return draws.integers(_drawn("random.split", seed)(()), shape=(int(num), 2), dtype=dtype.name)
 
 
 def fold_in(seed: Any, data: Any, alg: Any = "auto_select") -> Tensor:
@@ -160,10 +159,9 @@ def fold_in(seed: Any, data: Any, alg: Any = "auto_select") -> Tensor:
         Shape (2,), of the seed's dtype. TensorFlow: tf.random.fold_in.
     """
     words = convert_to_tensor(seed)
-    _drawn("random.fold_in", words)
-    first, second = (int(word) for word in words._array)
-    folded = _drawn("random.fold_in", np.array([mixed(first, second, int(data)), mixed(second, int(data), 1)]))
-    return draws.integers((2,), None, None, words.dtype.numpy, *folded(()))
+    _drawn("random.fold_in", words)  # checks it
+    folded = draws.folded(words, convert_to_tensor(data))
+    return draws.integers(draws.seeded(folded), shape=(2,), dtype=words.dtype.name)
 
 
 def _ending(what: str, shape: Any, ends: tuple[int, ...]) -> tuple[int, ...]:
