@@ -67,6 +67,10 @@ class ForwardAccumulator(recording.Recorder):
         """A variable that is assigned to is no longer the primal that it was."""
         self._variables.pop(id(variable), None)
 
+    def watches(self, tensor: Tensor) -> bool:
+        """Whether the tensor has a tangent."""
+        return id(tensor) in self._tangents
+
     def on_operation(
         self, operation: Any, inputs: tuple[Any, ...], outputs: tuple[Any, ...], attributes: dict[str, Any]
     ) -> None:

@@ -82,6 +82,10 @@ class GradientTape(recording.Recorder):
             self._reads[id(tensor)] = (tensor, variable)
             self._watched_variables[id(variable)] = variable
 
+    def watches(self, tensor: Tensor) -> bool:
+        """Whether the tensor is a source, or computed from one."""
+        return id(tensor) in self._tracked
+
     def __enter__(self) -> GradientTape:
         if self._recording:
             raise ValueError("Tape is already recording.")

@@ -77,7 +77,7 @@ class Node:
     def has_effect(self) -> bool:
         """Whether it must stay even if nothing reads its values."""
         if self.kind is Kind.OPERATION:
-            return self.payload.name in CHECKS
+            return self.payload.name in CHECKS or getattr(self.payload, "checks", False)
         return self.kind in {Kind.ASSIGN, Kind.UPDATE, Kind.GUARD, Kind.DRAW}
 
     def __str__(self) -> str:

@@ -57,6 +57,10 @@ class Recording(recording.Recorder):
             raise TraceError(self.failure)
         return Graph(self._nodes, values)
 
+    def knows(self, tensor: Tensor) -> bool:
+        """Whether the tensor is an argument or was made in the run: others are constants."""
+        return id(tensor) in self._values or id(tensor) in self._made_here
+
     # ---- what is reported --------------------------------------------------------------------------
 
     def on_operation(

@@ -1,0 +1,62 @@
+"""Operations made for one graph: like rows of the operation table, but not in it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from fastgrad.operation import ANY, Form, Operation
+from fastgrad.recording import recorders
+from fastgrad.tensor import Tensor
+
+
+class MadeOperation(Operation):
+    """An operation that is not in the table: it is called with tensors, and recorded, as a row is.
+
+    No pass merges or folds it, or knows it by its name.
+
+    Args:
+        name: shown in graphs, errors and reports.
+        form: what it is in a graph.
+
+    Attributes:
+        checks: whether it is run for the error that it may raise, too.
+    """
+
+    checks = False
+    gradient: Any = None
+
+    def __init__(self, name: str, form: Form = Form.EXTERN) -> None:
+        self.name = self.__name__ = name
+        self.form = form
+        self.code = None
+        self.dtypes = ANY
+        self.domain = None
+        self.launches = None
+
+    def run(self, *arrays: Any, **attributes: Any) -> Any:
+        """The result, as an array or a tuple of arrays."""
+        raise NotImplementedError
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        raise TypeError(f"cannot copy or pickle {self.name}: it is a part of a recorded program.")
+
+
+def is_differentiable(dtype: np.dtype) -> bool:
+    """Whether values of a dtype have gradients."""
+    return dtype.kind in "fcV"
+
+
+def watched(tensors: Sequence[Tensor]) -> tuple[bool, ...]:
+    """For each tensor whether somebody may ask for gradients with respect to it."""
+    active = recorders.active
+    return tuple(
+        [is_differentiable(x._array.dtype) and any(recorder.watches(x) for recorder in active) for x in tensors]
+    )
+
+
+def zeros(array: Any) -> np.ndarray:
+    """Zeros of the shape and dtype of an array."""
+    return np.zeros(array.shape, array.dtype)
