@@ -1,0 +1,355 @@
+"""The innermost part of matrix products as LLVM IR: register tiles of C, and the transposition of small blocks.
+
+A tile of C (some rows by up to `Isa.vectors` vectors) stays in registers while k runs. Each of its elements is one chain
+of fused multiply-adds in the order of k, so that its bits do not depend on the tile it is in. Sizes and strides are
+arguments of the emitted functions; how wide vectors are and how many registers there are is the machine's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from llvmlite import ir
+
+from fastgrad.kernels.native import host_features, vector_bytes
+
+WORD = ir.IntType(64)
+INDEX = ir.IntType(32)
+BYTE = ir.IntType(8)
+
+
+class Isa(NamedTuple):
+    """What of a machine the shape of tiles depends on.
+
+    Attributes:
+        vector_bytes: the size of a vector register.
+        heights: for a tile of 1, 2, ... vectors a row, the numbers of rows of its variants, greatest first.
+        masks: whether loads and stores of the first lanes of a vector are single instructions.
+    """
+
+    vector_bytes: int
+    heights: tuple[tuple[int, ...], ...]
+    masks: bool
+
+    @property
+    def vectors(self) -> int:
+        """The vectors in a row of the widest tile."""
+        return len(self.heights)
+
+
+_MANY_REGISTERS = ((8, 4, 2, 1), (8, 2, 1), (8, 2, 1), (6, 2, 1))
+_FEW_REGISTERS = ((8, 4, 2, 1), (6, 4, 2, 1))
+
+
+@functools.cache
+def host_isa() -> Isa:
+    """The tiles for this machine."""
+    features = host_features().split(",")
+    many = "+avx512vl" in features or "+neon" in features
+    return Isa(vector_bytes(), _MANY_REGISTERS if many else _FEW_REGISTERS, "+avx" in features)
+
+
+class Tiles:
+    """Emits functions for one element type into one LLVM module."""
+
+    def __init__(self, module: ir.Module, element: ir.Type, machine: Isa) -> None:
+        self.module = module
+        self.element = element
+        self.machine = machine
+        self.bytes = 8 if isinstance(element, ir.DoubleType) else 4
+        self.lanes = machine.vector_bytes // self.bytes
+        self.vector = ir.VectorType(element, self.lanes)
+        self.suffix = f"f{8 * self.bytes}"
+
+    # ---- pieces ------------------------------------------------------------------------------------
+
+    def _splat(self, builder: ir.IRBuilder, scalar: ir.Value, kind: ir.VectorType | None = None) -> ir.Value:
+        kind = kind or self.vector
+        undefined = ir.Constant(kind, ir.Undefined)
+        one = builder.insert_element(undefined, scalar, INDEX(0))
+        zeros = ir.Constant(ir.VectorType(INDEX, kind.count), [0] * kind.count)
+        return builder.shuffle_vector(one, undefined, zeros)
+
+    def _first_lanes(self, builder: ir.IRBuilder, count: ir.Value) -> ir.Value:
+        """The mask of the first lanes; all of them if there are fewer."""
+        kind = ir.VectorType(INDEX, self.lanes)
+        limit = self._splat(builder, builder.trunc(count, INDEX), kind)
+        return builder.icmp_signed("<", ir.Constant(kind, list(range(self.lanes))), limit)
+
+    def _at(self, builder: ir.IRBuilder, base: ir.Value, offset: ir.Value, kind: ir.Type) -> ir.Value:
+        """The address `offset` bytes behind `base`, as a pointer to `kind`."""
+        return builder.bitcast(builder.gep(base, [offset]), kind.as_pointer())
+
+    def _load(self, builder: ir.IRBuilder, base: ir.Value, offset: ir.Value, mask: ir.Value | None) -> ir.Value:
+        if mask is None:
+            return builder.load(self._at(builder, base, offset, self.vector), align=self.bytes)
+        pointer = self._at(builder, base, offset, self.vector)
+        zero = ir.Constant(self.vector, None)
+        kind = ir.FunctionType(self.vector, [pointer.type, INDEX, mask.type, self.vector])
+        function = self._declared(f"llvm.masked.load.v{self.lanes}{self.suffix}.p0", kind)
+        return builder.call(function, [pointer, INDEX(self.bytes), mask, zero])
+
+    def _store(
+        self, builder: ir.IRBuilder, value: ir.Value, base: ir.Value, offset: ir.Value, mask: ir.Value | None
+    ) -> None:
+        pointer = self._at(builder, base, offset, self.vector)
+        if mask is None:
+            builder.store(value, pointer, align=self.bytes)
+            return
+        kind = ir.FunctionType(ir.VoidType(), [self.vector, pointer.type, INDEX, mask.type])
+        function = self._declared(f"llvm.masked.store.v{self.lanes}{self.suffix}.p0", kind)
+        builder.call(function, [value, pointer, INDEX(self.bytes), mask])
+
+    def _multiply_add(self, builder: ir.IRBuilder, a: ir.Value, b: ir.Value, c: ir.Value) -> ir.Value:
+        kind = ir.FunctionType(self.vector, [self.vector] * 3)
+        return builder.call(self._declared(f"llvm.fma.v{self.lanes}{self.suffix}", kind), [a, b, c])
+
+    def _declared(self, name: str, kind: ir.FunctionType) -> ir.Function:
+        found = self.module.globals.get(name)
+        return ir.Function(self.module, kind, name) if found is None else found
+
+    def _zeros(self) -> ir.Value:
+        """A row of zeros, as long as the widest tile."""
+        name = "fastgrad_zeros"
+        found = self.module.globals.get(name)
+        if found is None:
+            kind = ir.ArrayType(BYTE, self.machine.vector_bytes * self.machine.vectors)
+            found = ir.GlobalVariable(self.module, kind, name)
+            found.initializer, found.global_constant, found.linkage = ir.Constant(kind, None), True, "linkonce_odr"
+        return found.bitcast(BYTE.as_pointer())
+
+    def _defined(self, name: str, parameters: list[ir.Type]) -> tuple[ir.Function, bool]:
+        """A function of the module, and whether it is new and has no body yet."""
+        found = self.module.globals.get(name)
+        if found is not None:
+            return found, False
+        function = ir.Function(self.module, ir.FunctionType(ir.VoidType(), parameters), name)
+        function.linkage = "linkonce_odr"
+        function.attributes.add("noinline")
+        function.attributes.add("nounwind")
+        return function, True
+
+    # ---- tiles of C --------------------------------------------------------------------------------
+
+    def _rows_function(self, width: int) -> ir.Function:
+        """C = start + A B for some rows of C that are up to `width` vectors wide.
+
+        Its parameters: a, its strides of rows and of k; b, its stride of k; c, its stride of rows; start, its stride of
+        rows; the depth (the length of k, at least 1), the rows, the columns. Strides are in bytes.
+        """
+        memory = BYTE.as_pointer()
+        name = f"fastgrad_rows_{self.suffix}_{width}"
+        parameters = [memory, WORD, WORD, memory, WORD, memory, WORD, memory, WORD, WORD, WORD, WORD]
+        function, new = self._defined(name, parameters)
+        if not new:
+            return function
+        builder = ir.IRBuilder(function.append_basic_block("entry"))
+        a, a_row, a_k, b, b_k, c, c_row, start, start_row, depth, rows, columns = function.args
+        mask = self._first_lanes(builder, builder.sub(columns, WORD((width - 1) * self.lanes)))
+        state = []  # of the walk over rows: how many are left, and where they are
+        for value in (rows, a, c, start):
+            slot = builder.alloca(value.type)
+            builder.store(value, slot)
+            state.append(slot)
+        for height in self.machine.heights[width - 1]:
+            test = function.append_basic_block(f"test_{height}")
+            body = function.append_basic_block(f"tile_{height}")
+            after = function.append_basic_block(f"after_{height}")
+            builder.branch(test)
+            builder.position_at_end(test)
+            left, a_here, c_here, start_here = [builder.load(slot) for slot in state]
+            builder.cbranch(builder.icmp_signed(">=", left, WORD(height)), body, after)
+            builder.position_at_end(body)
+            sources = (a_here, a_row, a_k, b, b_k)
+            self._tile(builder, height, width, sources, (c_here, c_row), (start_here, start_row), depth, mask)
+            builder.store(builder.sub(left, WORD(height)), state[0])
+            for slot, here, stride in zip(
+                state[1:], (a_here, c_here, start_here), (a_row, c_row, start_row), strict=True
+            ):
+                builder.store(builder.gep(here, [builder.mul(stride, WORD(height))]), slot)
+            builder.branch(test)
+            builder.position_at_end(after)
+        builder.ret_void()
+        return function
+
+    def _tile(
+        self,
+        builder: ir.IRBuilder,
+        height: int,
+        width: int,
+        sources: tuple[ir.Value, ...],
+        result: tuple[ir.Value, ir.Value],
+        start: tuple[ir.Value, ir.Value],
+        depth: ir.Value,
+        mask: ir.Value,
+    ) -> None:
+        """One tile: load it, run over k, store it. Leaves the builder behind it."""
+        a, a_row, a_k, b, b_k = sources
+        function = builder.function
+        masks = [None] * (width - 1) + [mask]
+        distances = [WORD(v * self.machine.vector_bytes) for v in range(width)]
+        cells = [(r, v) for r in range(height) for v in range(width)]
+
+        initial = {}
+        for r in range(height):
+            row = builder.gep(start[0], [builder.mul(start[1], WORD(r))])
+            for v in range(width):
+                initial[r, v] = self._load(builder, row, distances[v], masks[v])
+        rows = [builder.gep(a, [builder.mul(a_row, WORD(r))]) for r in range(height)]
+        before, loop, done = builder.block, function.append_basic_block("loop"), function.append_basic_block("done")
+        builder.branch(loop)
+
+        builder.position_at_end(loop)
+        left, a_at, b_at = builder.phi(WORD), builder.phi(WORD), builder.phi(b.type)
+        sums = {cell: builder.phi(self.vector) for cell in cells}
+        panel = [
+            self._load(builder, b_at, distances[v], masks[v] if self.machine.masks else None) for v in range(width)
+        ]
+        following = {}
+        for r in range(height):
+            x = self._splat(builder, builder.load(self._at(builder, rows[r], a_at, self.element), align=self.bytes))
+            for v in range(width):
+                following[r, v] = self._multiply_add(builder, x, panel[v], sums[r, v])
+        next_left = builder.sub(left, WORD(1))
+        pairs = [(left, depth, next_left), (a_at, WORD(0), builder.add(a_at, a_k)), (b_at, b, builder.gep(b_at, [b_k]))]
+        pairs += [(sums[cell], initial[cell], following[cell]) for cell in cells]
+        for phi, first, later in pairs:
+            phi.add_incoming(first, before)
+            phi.add_incoming(later, loop)
+        builder.cbranch(builder.icmp_signed(">", next_left, WORD(0)), loop, done)
+
+        builder.position_at_end(done)
+        for r in range(height):
+            row = builder.gep(result[0], [builder.mul(result[1], WORD(r))])
+            for v in range(width):
+                self._store(builder, following[r, v], row, distances[v], masks[v])
+
+    def multiply_rows(self, builder: ir.IRBuilder, arguments: list[ir.Value]) -> None:
+        """A call of the function for as many vectors as the columns need; arguments as `body.multiply_rows` has them."""
+        a, a_at, a_row, a_k, b, b_at, b_k, c, c_at, c_row, start, start_at, start_row, depth, rows, columns = arguments
+        size = WORD(self.bytes)
+
+        def moved(base: ir.Value, index: ir.Value) -> ir.Value:
+            return builder.bitcast(builder.gep(base, [index]), BYTE.as_pointer())
+
+        from_zero = builder.icmp_signed("<", start_row, WORD(0))
+        values = [moved(a, a_at), builder.mul(a_row, size), builder.mul(a_k, size), moved(b, b_at)]
+        values += [builder.mul(b_k, size), moved(c, c_at), builder.mul(c_row, size)]
+        values += [builder.select(from_zero, self._zeros(), moved(start, start_at))]
+        values += [builder.select(from_zero, WORD(0), builder.mul(start_row, size))]
+        values += [depth, rows, columns]
+        after = builder.append_basic_block("multiplied")
+        vectors = builder.sdiv(builder.add(columns, WORD(self.lanes - 1)), WORD(self.lanes))
+        switch = builder.switch(vectors, after)
+        for width in range(1, self.machine.vectors + 1):
+            case = builder.append_basic_block(f"vectors_{width}")
+            switch.add_case(WORD(width), case)
+            builder.position_at_end(case)
+            builder.call(self._rows_function(width), values)
+            builder.branch(after)
+        builder.position_at_end(after)
+
+    # ---- panels of B -------------------------------------------------------------------------------
+
+    def _pack_function(self) -> ir.Function:
+        """Copies a panel of B, whose rows or whose columns are contiguous, row after row.
+
+        Its parameters: b, its strides of k and of columns, in bytes; where to, and the stride of rows there, in bytes;
+        the rows and columns. Rows are filled up with zeros to whole vectors, columns to a multiple of lanes.
+        """
+        memory = BYTE.as_pointer()
+        parameters = [memory, WORD, WORD, memory, WORD, WORD, WORD]
+        function, new = self._defined(f"fastgrad_pack_{self.suffix}", parameters)
+        if not new:
+            return function
+        entry, by_rows, by_columns = (function.append_basic_block(n) for n in ("entry", "by_rows", "by_columns"))
+        builder = ir.IRBuilder(entry)
+        b, b_k, b_column, target, target_row, depth, columns = function.args
+        builder.cbranch(builder.icmp_signed("==", b_column, WORD(self.bytes)), by_rows, by_columns)
+
+        builder.position_at_end(by_rows)
+        with self._steps(builder, depth, 1) as k, self._steps(builder, columns, self.lanes) as j:
+            across = builder.mul(j, WORD(self.bytes))
+            row = builder.gep(b, [builder.add(builder.mul(k, b_k), across)])
+            value = self._load_some(builder, row, builder.sub(columns, j))
+            self._store(builder, value, target, builder.add(builder.mul(k, target_row), across), None)
+        builder.ret_void()
+
+        builder.position_at_end(by_columns)
+        with self._steps(builder, columns, self.lanes) as j, self._steps(builder, depth, self.lanes) as k:
+            block = builder.gep(b, [builder.add(builder.mul(j, b_column), builder.mul(k, WORD(self.bytes)))])
+            to = builder.gep(target, [builder.add(builder.mul(k, target_row), builder.mul(j, WORD(self.bytes)))])
+            rows, terms = builder.sub(columns, j), builder.sub(depth, k)
+            values = []
+            for i in range(self.lanes):
+                there = builder.icmp_signed("<", WORD(i), rows)
+                row = builder.gep(block, [builder.select(there, builder.mul(b_column, WORD(i)), WORD(0))])
+                values.append(self._load_some(builder, row, builder.select(there, terms, WORD(0))))
+            for i, value in enumerate(self._transposed(builder, values)):
+                self._store(builder, value, to, builder.mul(target_row, WORD(i)), None)
+        builder.ret_void()
+        return function
+
+    @contextlib.contextmanager
+    def _steps(self, builder: ir.IRBuilder, stop: ir.Value, step: int) -> Iterator[ir.Value]:
+        """A loop over 0, step, ... below `stop`; its body is the block of the `with` statement."""
+        before = builder.block
+        head, body, after = (builder.append_basic_block(n) for n in ("head", "body", "after"))
+        builder.branch(head)
+        builder.position_at_end(head)
+        index = builder.phi(WORD)
+        index.add_incoming(WORD(0), before)
+        builder.cbranch(builder.icmp_signed("<", index, stop), body, after)
+        builder.position_at_end(body)
+        yield index
+        index.add_incoming(builder.add(index, WORD(step)), builder.block)
+        builder.branch(head)
+        builder.position_at_end(after)
+
+    def _load_some(self, builder: ir.IRBuilder, base: ir.Value, count: ir.Value) -> ir.Value:
+        """A vector of which only the first `count` lanes are read, the others being zero."""
+        mask = self._first_lanes(builder, count)
+        if self.machine.masks:
+            return self._load(builder, base, WORD(0), mask)
+        whole, part, both = (builder.append_basic_block(n) for n in ("whole", "part", "both"))
+        builder.cbranch(builder.icmp_signed(">=", count, WORD(self.lanes)), whole, part)
+        builder.position_at_end(whole)
+        all_of_it = self._load(builder, base, WORD(0), None)
+        builder.branch(both)
+        builder.position_at_end(part)
+        some = self._load(builder, base, WORD(0), mask)
+        builder.branch(both)
+        builder.position_at_end(both)
+        value = builder.phi(self.vector)
+        value.add_incoming(all_of_it, whole)
+        value.add_incoming(some, part)
+        return value
+
+    def _transposed(self, builder: ir.IRBuilder, rows: list[ir.Value]) -> list[ir.Value]:
+        """A square block transposed: each bit of the row number is swapped with that of the lane number."""
+        distance = 1
+        while distance < self.lanes:
+            kind = ir.VectorType(INDEX, self.lanes)
+            low = [self.lanes + j - distance if j & distance else j for j in range(self.lanes)]
+            high = [self.lanes + j if j & distance else j + distance for j in range(self.lanes)]
+            swapped = list(rows)
+            for i in range(self.lanes):
+                if not i & distance:
+                    pair = rows[i], rows[i + distance]
+                    swapped[i] = builder.shuffle_vector(*pair, ir.Constant(kind, low))
+                    swapped[i + distance] = builder.shuffle_vector(*pair, ir.Constant(kind, high))
+            rows = swapped
+            distance *= 2
+        return rows
+
+    def pack_panel(self, builder: ir.IRBuilder, arguments: list[ir.Value]) -> None:
+        """A call of the function; arguments as `body.pack_panel` has them."""
+        b, b_at, b_k, b_column, target, target_row, depth, columns = arguments
+        size = WORD(self.bytes)
+        values = [builder.bitcast(builder.gep(b, [b_at]), BYTE.as_pointer())]
+        values += [builder.mul(b_k, size), builder.mul(b_column, size)]
+        values += [builder.bitcast(target, BYTE.as_pointer()), builder.mul(target_row, size), depth, columns]
+        builder.call(self._pack_function(), values)
