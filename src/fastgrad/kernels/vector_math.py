@@ -41,6 +41,12 @@ def nan_greatest(a, b):
 
 
 @scalar_function
+def nan_least(a, b):
+    """The smaller of two numbers, NaN if one is NaN (TensorFlow: tf.minimum)."""
+    return a if a < b or a != a else b  # noqa: PLR0124 - true of NaN
+
+
+@scalar_function
 def positive_part(x):
     """max(x, 0), which keeps NaN."""
     return T(0) if x <= 0 else x

@@ -18,18 +18,12 @@ from numpy import float32, float64
 
 from fastgrad.kernels.activation import gelu_of, gelu_slope, gelu_tanh_of, gelu_tanh_slope
 from fastgrad.kernels.body import scalar_function
-from fastgrad.kernels.vector_math import erf, exp, greatest, least, log, nan_greatest, tanh
+from fastgrad.kernels.vector_math import erf, exp, greatest, least, log, nan_greatest, nan_least, tanh
 from fastgrad.operation import TABLE
 
 BOOL, FLOAT32, FLOAT64 = np.dtype(bool), np.dtype(np.float32), np.dtype(np.float64)
 DTYPES = frozenset({BOOL, FLOAT32, FLOAT64})
 """Those of the values that kernels of element-wise operations read and write."""
-
-
-@scalar_function
-def nan_least(a, b):  # type: ignore[no-untyped-def]
-    """The smaller of two numbers, NaN if one is NaN (TensorFlow: tf.minimum)."""
-    return a if a < b or a != a else b  # noqa: PLR0124 - true of NaN
 
 
 @scalar_function
