@@ -58,6 +58,24 @@ pointer = Special("pointer")
 call_step = Special("call_step")
 """`call_step(step, words, first, last)`: what the step of a program at an address answers; see `wrapper.step_ir`."""
 
+atomic_load = Special("atomic_load")
+"""`atomic_load(words, i)`: the word i of a pointer to int64, which other threads may write; see `atomics`."""
+
+atomic_store = Special("atomic_store")
+"""`atomic_store(words, i, value)`: sets it."""
+
+atomic_add = Special("atomic_add")
+"""`atomic_add(words, i, value)`: adds to it; gives what it was."""
+
+atomic_min = Special("atomic_min")
+"""`atomic_min(words, i, value)`: makes it the smaller of the two; gives what it was."""
+
+relax = Special("relax")
+"""`relax()`: in a loop that waits for another thread."""
+
+yield_processor = Special("yield_processor")
+"""`yield_processor()`: lets another thread have the core."""
+
 # How many rows ahead a kernel that reads rows at random asks for them, and after how many elements again.
 AHEAD = 16
 LINE = 16

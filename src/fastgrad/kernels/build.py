@@ -37,7 +37,7 @@ from fastgrad.kernels.signature import ARRAY_KINDS, LIST_KINDS, Parameter, Signa
 
 __all__ = ["Kernel", "kernel", "scalar_function", "set_compile_messages"]
 
-_BUILDER_MODULES = ("body", "build", "compile", "native", "signature", "wrapper")
+_BUILDER_MODULES = ("atomics", "body", "build", "compile", "native", "signature", "wrapper")
 
 
 class _Compilation:

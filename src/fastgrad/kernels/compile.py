@@ -23,6 +23,7 @@ from numba.core.compiler_machinery import PassManager
 from numba.core.typing import context as typing_context
 from numba.core.typing import make_concrete_template, templates
 
+from fastgrad.kernels.atomics import GIVES_NOTHING, GIVES_WORD, YIELD
 from fastgrad.kernels.body import (
     ByDtype,
     Special,
@@ -82,7 +83,7 @@ _LIBM = [
     "tgamma",
     "trunc",
 ]
-ALLOWED_SYMBOLS = PYTHON_SYMBOLS | {NDARRAY_TYPE, "memcpy", "memmove", "memset", "sincos", "sincosf", "bzero"}
+ALLOWED_SYMBOLS = PYTHON_SYMBOLS | {NDARRAY_TYPE, "memcpy", "memmove", "memset", "sincos", "sincosf", "bzero", YIELD}
 ALLOWED_SYMBOLS |= {name + suffix for name in _LIBM for suffix in ("", "f")}
 
 
@@ -300,6 +301,24 @@ class _CallStep(_Callable):
         return types.int64(*arguments)
 
 
+class _Atomic(_Callable):
+    """`atomic_add(words, i, value)` and others; see `atomics`."""
+
+    def implement(self, key: object, arguments: tuple) -> Any:
+        special = next(one for one in (*GIVES_WORD, *GIVES_NOTHING) if one.name == self.__name__)
+
+        def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            wide = [context.cast(builder, a, t, w) for a, t, w in zip(args, signature.args, wanted, strict=True)]
+            if special in GIVES_WORD:
+                return GIVES_WORD[special](builder, wide)
+            GIVES_NOTHING[special](builder, wide)
+            return context.get_dummy_value()
+
+        wanted = [a if isinstance(a, types.CPointer) else types.int64 for a in arguments]
+        _frontend().target.insert_func_defn([(lower, key, arguments)])
+        return (types.int64 if special in GIVES_WORD else types.none)(*arguments)
+
+
 class _FusedMultiplyAdd(_Callable):
     """`fused_multiply_add(a, b, c)`."""
 
@@ -328,6 +347,7 @@ class _Prefetch(_Callable):
 
 
 _SPECIALS: dict[Special, Any] = {
+    **dict.fromkeys((*GIVES_WORD, *GIVES_NOTHING), _Atomic),
     call_step: _CallStep,
     float_bits: _Reinterpret,
     from_bits: _Reinterpret,

@@ -1,9 +1,13 @@
 """The driver: runs the steps of a program, native call after native call, with no Python between them.
 
 A program is a row of int64 words, its frame: where the steps are (`STEP_WORDS` words each: the address of the step's entry,
-see `wrapper.step_ir`, the address of its words, the units of its work), and what the arrays have to be that it is
-called with. Their addresses are written into the words of the steps that use them. The planner makes frames, and proves
-that every address in one has the length that the steps trust.
+see `wrapper.step_ir`, the address of its words, the units of its work, how many shares it is cut into, and the units of a
+share), and what the arrays have to be that it is called with. Their addresses are written into the words of the steps
+that use them. The planner makes frames, and proves that every address in one has the length that the steps trust.
+
+Steps run one after the other. One that is cut into shares is offered to the team (`team.py`): each thread takes the next
+share by an atomic addition, the caller too, which does what others have not begun, and goes on when all shares are
+done. Shares are cut by shape, and kernels give the same bits for any shares: so results do not depend on the threads.
 """
 
 from __future__ import annotations
@@ -11,8 +15,19 @@ from __future__ import annotations
 import numpy as np
 from numpy import int8, int32, int64
 
-from fastgrad.kernels.body import call_step, pointer, scalar_function
+from fastgrad.kernels.body import (
+    atomic_add,
+    atomic_load,
+    atomic_min,
+    atomic_store,
+    call_step,
+    pointer,
+    relax,
+    scalar_function,
+    yield_processor,
+)
 from fastgrad.kernels.build import kernel
+from fastgrad.kernels.vector_math import least
 from fastgrad.kernels.wrapper import (
     BYTEORDER_AT,
     CONTIGUOUS_ALIGNED,
@@ -32,9 +47,20 @@ STEPS, OBJECTS, OBJECT_COUNT, ARRAY_TYPE, STOPPED_AT, ANSWER, HEADER_WORDS = ran
 """The first words of a frame: addresses of the steps and of what is known of the objects, how many those are, the
 address of NumPy's array type; and, written by the driver, the step that stopped it, and what that answered."""
 
-STEP_WORDS = 3
+STEP_WORDS = 5
 FINE = -1
 STOPPED = 1 << 32
+
+CLAIM, DONE, TABLE, ACTIVE, QUIT, WORST, PARKED = range(0, 56, 8)
+"""Words of a team, each in a cache line of its own: what is offered (the step, its shares, how many are taken), how many
+shares are done, where the steps are, whether a program runs, whether to end, the least answer of a share (`NO_ANSWER`
+if there is none), and from `PARKED` on for each worker whether it has stopped looking."""
+
+LINE_WORDS = 8
+SHARES_AT, STEP_AT = 20, 40
+FIELD = (1 << 20) - 1
+NO_ANSWER = (1 << 62) - 1
+WAITS = 2048
 
 TUPLE_LENGTH = (TUPLE_SIZE_AT - TUPLE_ITEMS_AT) // 8
 
@@ -91,6 +117,105 @@ def run_steps(frame, start, stop):
             frame[ANSWER] = answer - 1
             return STOPPED
     return FINE
+
+
+@scalar_function
+def took_share(team):
+    """Does a share of what is offered; whether there was one."""
+    word = atomic_load(team, CLAIM)
+    if (word & FIELD) >= (word >> SHARES_AT & FIELD):
+        return False
+    word = atomic_add(team, CLAIM, 1)
+    # Only now is it certain that the step is not over, and that its table is there: it waits for this share.
+    share = word & FIELD
+    if share >= (word >> SHARES_AT & FIELD):
+        return False
+    steps = pointer(int64, atomic_load(team, TABLE))
+    step = STEP_WORDS * (word >> STEP_AT)
+    first = share * steps[step + 4]
+    answer = call_step(steps[step], steps[step + 1], first, least(first + steps[step + 4], steps[step + 2]))
+    if answer != 0:
+        atomic_min(team, WORST, answer)
+    atomic_add(team, DONE, 1)
+    return True
+
+
+@scalar_function
+def shared_step(team, number, shares):
+    """Runs a step with the team; what the share with the least answer answered."""
+    atomic_store(team, DONE, 0)
+    atomic_store(team, WORST, NO_ANSWER)
+    atomic_store(team, CLAIM, number << STEP_AT | shares << SHARES_AT)
+    while took_share(team):
+        pass
+    waits = 0
+    while atomic_load(team, DONE) < shares:
+        relax()
+        waits += 1
+        if waits % WAITS == 0:
+            yield_processor()  # the others may be waiting for this core
+    worst = atomic_load(team, WORST)
+    return 0 if worst == NO_ANSWER else worst
+
+
+@scalar_function
+def run_with_team(frame, team, start, stop):
+    """`run_steps` on all threads of a team, which no other program uses at the time."""
+    steps = pointer(int64, frame[STEPS])
+    atomic_store(team, TABLE, frame[STEPS])
+    atomic_store(team, ACTIVE, 1)
+    result = FINE
+    i = start
+    while i < stop:
+        step = STEP_WORDS * i
+        if steps[step + 3] > 1:
+            answer = shared_step(team, i, steps[step + 3])
+        else:
+            answer = call_step(steps[step], steps[step + 1], 0, steps[step + 2])
+        if answer != 0:
+            frame[STOPPED_AT] = i
+            frame[ANSWER] = answer - 1
+            result = STOPPED
+            i = stop
+        i += 1
+    atomic_store(team, ACTIVE, 0)
+    return result
+
+
+@kernel("objects: objects, frame: inout[int64], team: inout[int64], stop: int -> int", release_gil=True)
+def begin_with_team(objects, frame, team, stop):
+    """`begin` on all threads of a team, without the GIL."""
+    refused = bound(objects, frame)
+    if refused >= 0:
+        return refused
+    return run_with_team(frame, team, 0, stop)
+
+
+@kernel("frame: inout[int64], team: inout[int64], start: int, stop: int -> int", release_gil=True)
+def go_on_with_team(frame, team, start, stop):
+    """`go_on` on all threads of a team, without the GIL."""
+    return run_with_team(frame, team, start, stop)
+
+
+@kernel("team: inout[int64], number: int, patience: int -> int", release_gil=True)
+def follow(team, number, patience):
+    """What a worker does: takes shares until there has been none for so many looks, or the team ends.
+
+    Returns 1 if the team has ended; else the worker's `PARKED` word is set now.
+    """
+    idle = 0
+    while atomic_load(team, QUIT) == 0:
+        if took_share(team):
+            idle = 0
+            continue
+        relax()
+        idle += 1
+        if idle % WAITS == 0:
+            yield_processor()
+        if idle >= patience and atomic_load(team, ACTIVE) == 0:
+            atomic_store(team, PARKED + LINE_WORDS * number, 1)
+            return 0
+    return 1
 
 
 @kernel("objects: objects, frame: inout[int64], stop: int -> int")

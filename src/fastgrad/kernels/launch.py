@@ -55,11 +55,13 @@ class Launch:
         operands: one for each parameter that a caller passes, in order, except `first` and `last`.
         units: for a kernel with parameters `first` and `last`, how many units of work there are to be shared; such a
             kernel gives the same bits whatever the shares.
+        unit_cost: about how many nanoseconds a unit takes on one core; it decides whether sharing is worth it.
     """
 
     kernel: Callable[..., Any]
     operands: tuple[Operand, ...]
     units: int = 1
+    unit_cost: float = 1.0
 
 
 @dataclass(frozen=True)

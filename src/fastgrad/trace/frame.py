@@ -5,6 +5,7 @@ A frame serves one run at a time; a program that several threads run at once has
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from math import prod
 from typing import Any
@@ -14,7 +15,8 @@ import numpy as np
 from fastgrad.kernels import driver
 from fastgrad.kernels.build import signature_of, step_address
 from fastgrad.kernels.launch import Input, Launch, Output, Scratch
-from fastgrad.kernels.signature import ARRAY_KINDS, LIST_KINDS, SHARE
+from fastgrad.kernels.signature import ARRAY_KINDS, LIST_KINDS
+from fastgrad.kernels.signature import SHARE as SHARE_NAMES
 from fastgrad.trace.arena import ALIGNMENT
 from fastgrad.trace.graph import Value
 from fastgrad.trace.plan import Action, InArena, InMemory, InObject, Place, Plan
@@ -42,13 +44,13 @@ class Frame:
         self._float_places: list[tuple[int, int]] = []
         self._inner: list[tuple[int, int]] = []  # words that hold the address of other words
         self._patches: dict[int, list[int]] = {}
-        launched: list[tuple[int, int, int]] = []
+        launched: list[tuple[int, ...]] = []
         self.steps: list[range] = []
         for action in plan.actions:
             first = len(launched)
             for launch in action.launches.launches if action.launches is not None else ():
                 at = self._write(action, launch)
-                launched.append((step_address(launch.kernel), at, launch.units))
+                launched.append((step_address(launch.kernel), at, launch.units, *shares_of(launch)))
             self.steps.append(range(first, len(launched)))
         self.words = self._assembled(plan, launched)
 
@@ -65,7 +67,7 @@ class Frame:
 
     def _write(self, action: Action, launch: Launch) -> int:
         """Writes the words of a step; returns where they begin."""
-        parameters = [p for p in signature_of(launch.kernel).parameters if p.kind != "int" or p.name not in SHARE]
+        parameters = [p for p in signature_of(launch.kernel).parameters if p.kind != "int" or p.name not in SHARE_NAMES]
         given = iter(launch.operands)
         at = len(self._words)
         self._words += [0] * len(parameters)
@@ -129,7 +131,7 @@ class Frame:
 
     # ---- assembly ----------------------------------------------------------------------------------------
 
-    def _assembled(self, plan: Plan, launched: Sequence[tuple[int, int, int]]) -> np.ndarray:
+    def _assembled(self, plan: Plan, launched: Sequence[tuple[int, ...]]) -> np.ndarray:
         """All words in one array: the header, the steps, the words of the steps, what is known of the objects."""
         steps_at = driver.HEADER_WORDS
         words_at = steps_at + driver.STEP_WORDS * len(launched)
@@ -147,8 +149,8 @@ class Frame:
         words[driver.ARRAY_TYPE] = driver.ARRAY_TYPE_ADDRESS
         words[words_at:objects_at] = self._words
         words[objects_at:] = objects
-        for number, (entry, start, units) in enumerate(launched):
-            words[steps_at + driver.STEP_WORDS * number :][: driver.STEP_WORDS] = entry, at(words_at + start), units
+        for number, (entry, start, *work) in enumerate(launched):
+            words[steps_at + driver.STEP_WORDS * number :][: driver.STEP_WORDS] = entry, at(words_at + start), *work
         for place, target in self._inner:
             words[words_at + place] = at(words_at + target)
         for place, number in self._float_places:
@@ -173,6 +175,35 @@ class Frame:
             addresses.append((start + len(found), start + len(found) + 1))
             found.append(0)
         return found, addresses
+
+
+SHARED_FROM = 20_000.0
+SHARE = 10_000.0
+"""Nanoseconds from which on a step is shared, and of a share: handing out one costs about 100."""
+
+MOST_SHARES = 256
+GRAIN = 64
+
+
+def shares_of(launch: Launch) -> tuple[int, int]:
+    """How many shares a step is cut into, and the units of a share: decided by the work alone."""
+    if nanoseconds_of(launch) < SHARED_FROM or not _can_be_shared(launch.kernel):
+        return 1, launch.units
+    wanted = min(int(nanoseconds_of(launch) / SHARE), MOST_SHARES, launch.units)
+    size = -(-launch.units // wanted)
+    if size > GRAIN:
+        size = -(-size // GRAIN) * GRAIN  # no cache line is written by two threads
+    return -(-launch.units // size), size
+
+
+def nanoseconds_of(launch: Launch) -> float:
+    """About how long a step takes on one core."""
+    return launch.units * launch.unit_cost
+
+
+@functools.lru_cache(maxsize=4096)
+def _can_be_shared(kernel: Any) -> bool:
+    return set(SHARE_NAMES) <= {p.name for p in signature_of(kernel).parameters}
 
 
 def address_of(array: np.ndarray) -> int:

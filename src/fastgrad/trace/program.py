@@ -17,14 +17,15 @@ from fastgrad.errors import InternalError, InvalidArgumentError
 from fastgrad.floating_errors import QUIET, errors_reset, errors_set
 from fastgrad.kernels import driver
 from fastgrad.kernels.body import digest
+from fastgrad.kernels.team import begin_shared, go_on_shared
 from fastgrad.operation import as_array
-from fastgrad.trace.frame import Frame
+from fastgrad.trace.frame import Frame, nanoseconds_of, shares_of
 from fastgrad.trace.fuse import fuse
 from fastgrad.trace.graph import Graph, Kind, Node, Value
 from fastgrad.trace.interpret import GuardError
 from fastgrad.trace.passes import optimized
 from fastgrad.trace.passes.stage_state import stage_state
-from fastgrad.trace.plan import Action, InObject, InPython, Place, plan
+from fastgrad.trace.plan import Action, InObject, InPython, Place, Plan, plan
 from fastgrad.variable import sharing
 
 
@@ -140,6 +141,20 @@ class _Run:
         self.replay = program.function(frame)
 
 
+HELD = 50_000.0
+"""Nanoseconds up to which a program keeps the GIL: giving it up and getting it back can take as long."""
+
+
+def _drivers(plan: Plan) -> tuple[Any, Any]:
+    """What runs the steps of a program: with the GIL, without it, or with the team, by the work that there is."""
+    launches = [launch for action in plan.actions if action.launches for launch in action.launches.launches]
+    if any(shares_of(launch)[0] > 1 for launch in launches):
+        return begin_shared, go_on_shared
+    if sum(map(nanoseconds_of, launches)) > HELD:
+        return driver.begin_released[()], driver.go_on_released[()]
+    return driver.begin[()], driver.go_on[()]
+
+
 def _left(node: Node, array: np.ndarray | None) -> GuardError:
     assert array is not None
     scalar = array.reshape(())
@@ -215,11 +230,10 @@ class _Writer:
         """A stretch of steps in one call; the first call also gives the program its arrays, even if it has no step."""
         if not self._begun:
             self._begun = True
-            self.scope["begin"] = driver.begin[()]
+            self.scope["begin"], self.scope["go_on"] = _drivers(self.plan)
             arrays = "".join(f"{name}, " for name in self._objects)
             self._lines.append(f"status = begin(({arrays}), words, {steps.stop})")
         elif steps:
-            self.scope["go_on"] = driver.go_on[()]
             self._lines.append(f"status = go_on(words, {steps.start}, {steps.stop})")
         else:
             return
