@@ -309,6 +309,7 @@ _LAZY = (
 _LATER = {
     "Module": "module",
     "constant_initializer": "initializers",
+    "function": "trace.function",
     "ones_initializer": "initializers",
     "random_normal_initializer": "initializers",
     "random_uniform_initializer": "initializers",

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from fastgrad.recording import recorders
 from fastgrad.tensor import as_tensor_or_none
 
 
@@ -37,8 +38,8 @@ class VariableAggregation(enum.Enum):
 
 
 def executing_eagerly() -> bool:
-    """True: operations run at once. TensorFlow: tf.executing_eagerly."""
-    return True
+    """Whether Python runs for good, not to be recorded by ``tf.function``. TensorFlow: tf.executing_eagerly."""
+    return not inside_function()
 
 
 def enable_eager_execution(config: Any = None, device_policy: Any = None, execution_mode: Any = None) -> None:
@@ -46,8 +47,8 @@ def enable_eager_execution(config: Any = None, device_policy: Any = None, execut
 
 
 def inside_function() -> bool:
-    """False: no graph is being made. TensorFlow: tf.inside_function."""
-    return False
+    """Whether ``tf.function`` records what this thread does. TensorFlow: tf.inside_function."""
+    return any(recorder.follows_state for recorder in recorders.active)
 
 
 def is_symbolic_tensor(tensor: Any) -> bool:

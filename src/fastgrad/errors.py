@@ -131,3 +131,7 @@ class UnauthenticatedError(OpError):
     """The caller did not say who it is."""
 
     error_code = UNAUTHENTICATED
+
+
+class TraceError(UnimplementedError):
+    """A function under ``tf.function`` did something that a replay could not repeat; the message says what, and where."""

@@ -58,7 +58,6 @@ REFUSED: dict[str, dict[str, str]] = {
         "fingerprint": "hashlib",
         "foldl": _COMPILER,
         "foldr": _COMPILER,
-        "function": "calling the Python function: everything runs eagerly",
         "gradients": "tf.GradientTape().gradient",
         "graph_util": _GRAPH,
         "guarantee_const": "tf.identity",

@@ -323,6 +323,9 @@ def from_python(value: Any, dtype: DType | None) -> Tensor:
     if isinstance(value, (list, tuple)):
         if _holds_tensor(value):
             return pack(list(value), dtype)  # noqa: F821  # set by ops/
+    elif hasattr(value, "_as_tensor"):
+        found: Tensor = value._as_tensor(dtype)  # a number that is an input of a recorded function
+        return found
     elif isinstance(value, Sequence) and not isinstance(value, (str, bytes, range)):
         return from_python(list(value), dtype)  # a deque, an array.array ...
     return constant_tensor(array_of(value, dtype))
@@ -332,6 +335,6 @@ def _holds_tensor(value: Any) -> bool:
     for item in value:
         if isinstance(item, Tensor) or any(isinstance(item, kind) for kind, _ in converters):
             return True
-        if isinstance(item, (list, tuple)) and _holds_tensor(item):
+        if hasattr(item, "_as_tensor") or (isinstance(item, (list, tuple)) and _holds_tensor(item)):
             return True
     return False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastgrad import dtypes
+from fastgrad import dtypes, mutation
 from fastgrad.dtypes import DType
 
 _FLOATS = ("bfloat16", "float16", "float32", "float64")
@@ -36,6 +36,8 @@ def set_floatx(value: Any) -> None:
     if name not in _FLOATS:
         raise ValueError(f"Unknown `floatx` value: {value}. Expected one of {set(_FLOATS)}")
     _values["floatx"] = dtypes.as_dtype(name)
+    mutation.settings["floatx"] = name
+    mutation.changed()
 
 
 def epsilon() -> float:
@@ -46,6 +48,8 @@ def epsilon() -> float:
 def set_epsilon(value: float) -> None:
     """Sets ``epsilon()``."""
     _values["epsilon"] = float(value)
+    mutation.settings["epsilon"] = str(value)
+    mutation.changed()
 
 
 def image_data_format() -> str:

@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from typing import Any
 from weakref import ref
 
+from fastgrad import mutation
+
 changes = [0]
 """Counts the changes to what any object owns or trains; compare with ``==`` to see whether a cache is fresh."""
 
@@ -18,6 +20,7 @@ changes = [0]
 def changed() -> None:
     """Something owned or its ``trainable`` has changed."""
     changes[0] += 1
+    mutation.changed()
 
 
 PLAIN = frozenset([type(None), bool, int, float, str, bytes, complex])

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from fastgrad import recording
-from fastgrad.errors import UnimplementedError
+from fastgrad.errors import TraceError as TraceError
+from fastgrad.operation import TABLE
 from fastgrad.tensor import Tensor
 from fastgrad.trace.graph import Graph, Kind, Node, Value
+from fastgrad.trace.location import of_package, text, users_line
+from fastgrad.trace.state import Saved
 from fastgrad.variable import Variable
 
+_COUNTABLE = 64
+"""Integers up to this number of elements decide a program's way when the library itself asks for them."""
 
-class TraceError(UnimplementedError):
-    """A program did something that a replay could not repeat; the message says what, and where."""
+
+class Comparison(NamedTuple):
+    """The payload of a guard on several elements, which are compared with a constant."""
+
+    kind: str
+    wanted: bool
 
 
 class Recording(recording.Recorder):
@@ -28,6 +38,11 @@ class Recording(recording.Recorder):
 
     Args:
         arguments: the tensors that will be given anew at each replay, in order.
+
+    Attributes:
+        failure: why the program can't be replayed, if it can't.
+        created: the variables that the program has made.
+        saved: the values that the variables changed by the program had before.
     """
 
     follows_state = True
@@ -41,7 +56,10 @@ class Recording(recording.Recorder):
         self._count = 0
         self._unexplained: list[Variable] = []
         self._outer: set[int] | None = None
+        self._lines: dict[int, tuple[str, int] | None] = {}
         self.failure: str | None = None
+        self.created: list[Variable] = []
+        self.saved = Saved()
         for position, tensor in enumerate(arguments):
             self._bind(tensor, self._node(Kind.ARGUMENT, position, outputs=(tensor,)).outputs[0])
 
@@ -68,11 +86,11 @@ class Recording(recording.Recorder):
     ) -> None:
         """An operation becomes a node."""
         if operation.run is None:
-            self._fail(f"{operation.name} is a gradient of the user's own, which is called anew each time")
-            return
+            return  # a gradient of the user's own: what it computes is recorded as it does
         values = tuple([self._value(x) for x in inputs])
         attributes = {key: self._draw_of(key, value, attributes) for key, value in attributes.items()}
         node = self._node(Kind.OPERATION, operation, values, outputs, attributes)
+        self._lines[id(node)] = users_line()
         for tensor, value in zip(outputs, node.outputs, strict=True):
             self._bind(tensor, value)
 
@@ -86,8 +104,13 @@ class Recording(recording.Recorder):
         if id(tensor) not in self._values:
             self._bind(tensor, self._node(Kind.READ, variable, outputs=(tensor,)).outputs[0])
 
+    def on_create(self, variable: Variable) -> None:
+        """A program that makes variables is recorded again the next time, when they are there."""
+        self.created.append(variable)
+
     def on_write(self, variable: Variable) -> None:
         """The change must be explained by ``on_assign`` or ``on_update`` before anything else is recorded."""
+        self.saved.keep(variable)
         self._unexplained.append(variable)
 
     def on_assign(self, variable: Variable, tensor: Tensor) -> None:
@@ -102,17 +125,54 @@ class Recording(recording.Recorder):
 
     def on_draw(self, generator: Any, count: int, key: int, counter: tuple[int, int]) -> None:
         """A draw becomes a node, to which the operation's attributes will refer."""
+        self.saved.keep(generator.state, np.array([*counter, key], np.int64))
         self._draws[key, counter] = self._node(Kind.DRAW, (generator, count))
 
     def on_value(self, tensor: Tensor, kind: str) -> None:
-        """Going on by a value is a guard; taking numbers out of the program is not to be replayed."""
+        """Going on by a value is a guard; taking numbers out of the program is not to be replayed.
+
+        Raises:
+            TraceError: the program asks for a number that it could not have been recorded without.
+        """
         if id(tensor) not in self._values and id(tensor) not in self._made_here:
             return  # a constant, the same each time
+        value = self._value(tensor)
         if kind in {"bool", "int", "index"}:
-            found = {"bool": bool, "int": int, "index": int}[kind](tensor._array.reshape(()))
-            self._node(Kind.GUARD, (kind, found), (self._value(tensor),))
+            self._guard(value, {"bool": bool, "int": int, "index": int}[kind](tensor._array.reshape(())), kind)
+        elif tensor._array.dtype.kind in "iub" and tensor._array.size <= _COUNTABLE and _asked_within():
+            self._guard_elements(value, tensor._array)
         else:
-            self._fail(f"the program asked a tensor for its value ({kind})")
+            self._refuse_look(tensor, value, kind)
+
+    def _guard(self, value: Value, found: Any, kind: str = "bool") -> None:
+        self._node(Kind.GUARD, (kind, found), (value,))
+
+    def _guard_elements(self, value: Value, found: np.ndarray) -> None:
+        """The program goes on only if these are the elements: a comparison with a constant."""
+        wanted = self._new(Kind.CONSTANT, np.array(found), (), found)
+        same = self._new(Kind.OPERATION, TABLE["equal"], (value, wanted), np.ones(found.shape, bool))
+        if found.ndim:
+            axes = {"axes": tuple(range(found.ndim)), "keepdims": False}
+            same = self._new(Kind.OPERATION, TABLE["reduce_all"], (same,), np.ones((), bool), axes)
+        self._node(Kind.GUARD, Comparison("bool", True), (same,))
+
+    def _refuse_look(self, tensor: Tensor, value: Value, kind: str) -> None:
+        maker = next((node for node in self._nodes if any(value is made for made in node.outputs)), None)
+        if maker is None or maker.kind is not Kind.OPERATION:
+            origin = (
+                "an argument of the function" if maker and maker.kind is Kind.ARGUMENT else "the value of a variable"
+            )
+        else:
+            origin = f"the result of {maker.payload.name!r} at {text(self._lines.get(id(maker)))}"
+        asked = {"numpy": "its elements as a NumPy array", "float": "a Python float", "complex": "a Python complex"}
+        self._fail(
+            f"{text(users_line())}: this line asks a tensor for {asked.get(kind, kind)} while tf.function records it. The tensor, "
+            f"of shape {list(tensor._array.shape)} and dtype {tensor.dtype.name}, is {origin}. "
+            "A recorded function is replayed without its Python, so the number could not be taken out anew. Keep it a tensor; "
+            "or return it and look at it outside; or show it with tf.print; or compute with it in tf.py_function; or run everything "
+            "eagerly: tf.config.run_functions_eagerly(True)."
+        )
+        raise TraceError(self.failure)
 
     # ---- values --------------------------------------------------------------------------------------
 
@@ -133,6 +193,21 @@ class Recording(recording.Recorder):
         self._nodes.append(node)
         return node
 
+    def _new(
+        self,
+        kind: Kind,
+        payload: Any,
+        inputs: tuple[Value, ...],
+        like: np.ndarray,
+        attributes: dict[str, Any] | None = None,
+    ) -> Value:
+        """The value of a node for which the program itself has no tensor."""
+        self._settle()
+        value = Value(like.shape, like.dtype, self._count)
+        self._count += 1
+        self._nodes.append(Node(kind, payload, inputs, (value,), attributes or {}))
+        return value
+
     def _settle(self) -> None:
         if self._unexplained and self.failure is None:
             names = ", ".join(variable.name for variable in self._unexplained)
@@ -147,7 +222,11 @@ class Recording(recording.Recorder):
         value = self._values.get(id(tensor))
         if value is None:
             if id(tensor) in self._made_here:
-                self._fail("a tensor was made from the values of others in a way that is not recorded")
+                self._fail(
+                    f"{text(users_line())}: this line makes a tensor from the values of others in a way that tf.function can't "
+                    f"record: {tensor!r}. Make it with operations of fastgrad; or run everything eagerly: "
+                    "tf.config.run_functions_eagerly(True)."
+                )
             node = self._node(Kind.CONSTANT, np.array(tensor._array), outputs=(tensor,))
             value = node.outputs[0]
             self._bind(tensor, value)
@@ -209,3 +288,14 @@ def _noted(self: Tensor, array: np.ndarray) -> None:
     _unnoted(self, array)
     if _births.made_here is not None:
         _births.made_here.add(id(self))
+
+
+def _asked_within() -> bool:
+    """Whether a value is asked for by this package's own code, not by the user's."""
+    frame: Any = sys._getframe(1)
+    while frame is not None and frame.f_globals.get("__name__") in _ASKING:
+        frame = frame.f_back
+    return frame is not None and of_package(frame)
+
+
+_ASKING = frozenset([__name__, "fastgrad.tensor", "fastgrad.variable"])

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad import mutation
 from fastgrad.keras.structure import PLAIN, Owner, changed, changes
 from fastgrad.keras.weight import Weight
 from fastgrad.tensor import as_tensor_or_none
@@ -57,6 +58,7 @@ class WeightOwner(Owner):
     def __setattr__(self, name: str, value: Any) -> None:
         if type(value) in PLAIN or name in _UNOWNED:
             object.__setattr__(self, name, value)
+            mutation.changed()
         else:
             Owner.__setattr__(self, name, value)
 
@@ -125,6 +127,23 @@ class WeightOwner(Owner):
     def metrics_variables(self) -> list[Any]:
         """The variables of ``metrics``."""
         return [variable for metric in self.metrics for variable in metric.variables]
+
+    def _recorded_settings(self) -> list[Any]:
+        """What a recorded program depends on besides values of weights: plain attributes, and which weights are trained.
+
+        Attributes that subclasses of the user's read are looked at one by one, as the names that they are.
+        """
+        found: list[Any] = []
+        for layer in self._flatten_layers():
+            own = type(layer).__module__.startswith("fastgrad.")
+            plain = {k: v for k, v in vars(layer).items() if type(v) in PLAIN and not k.startswith("_")} if own else {}
+            found.append((id(layer), layer._trainable, plain))
+        found.append([(id(weight), weight.trainable) for weight in self.weights])
+        return found
+
+    def _recorded_parts(self) -> list[Any]:
+        """The layers whose ``call`` may be the user's."""
+        return self._flatten_layers()
 
     def _flatten_layers(self) -> list[Any]:
         """The layer itself and all layers inside, outermost first."""

@@ -1,0 +1,15 @@
+"""A counter of changes to settings that are no values of tensors: recorded programs look again when it has moved."""
+
+from __future__ import annotations
+
+count = [0]
+"""Goes up when such a setting changes; compare ``count[0]`` with what it was."""
+
+
+settings: dict[str, str] = {}
+"""Settings of the whole process, such as the default dtype of layers, by name."""
+
+
+def changed() -> None:
+    """A setting that a recorded program may depend on has changed."""
+    count[0] += 1

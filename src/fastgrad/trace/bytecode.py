@@ -1,0 +1,77 @@
+"""Which names a Python function reads: globals, closure cells, arguments, and the attributes it takes from them."""
+
+from __future__ import annotations
+
+import dis
+import functools
+from types import CodeType
+from typing import Any, NamedTuple
+
+_SKIPPED = frozenset(["CACHE", "EXTENDED_ARG", "PUSH_NULL", "NOP", "PRECALL", "RESUME", "COPY_FREE_VARS"])
+_ATTRIBUTE = frozenset(["LOAD_ATTR", "LOAD_METHOD"])
+
+
+class Path(NamedTuple):
+    """A name, and the attributes read from it.
+
+    Attributes:
+        kind: "global", "free" (a closure cell) or "local" (an argument).
+        name: the name.
+        attributes: in the order in which they are read.
+    """
+
+    kind: str
+    name: str
+    attributes: tuple[str, ...]
+
+
+@functools.lru_cache(maxsize=1024)
+def paths_of(code: CodeType) -> tuple[Path, ...]:
+    """All that a function and the functions inside it read, each once, in order."""
+    found: dict[Path, None] = {}
+    stored = _stores(code)
+    arguments = code.co_argcount + code.co_kwonlyargcount + bool(code.co_flags & 4) + bool(code.co_flags & 8)
+    known: dict[str, Path] = {
+        name: Path("local", name, ()) for name in code.co_varnames[:arguments] if name not in stored
+    }
+    here: Path | None = None
+    for instruction in dis.get_instructions(code):
+        name = instruction.opname
+        if name in _SKIPPED:
+            continue
+        value: Any = instruction.argval
+        if name in _ATTRIBUTE and here is not None:
+            here = Path(here.kind, here.name, (*here.attributes, value))
+        elif name in ("LOAD_GLOBAL", "LOAD_NAME"):
+            here = Path("global", value, ())
+        elif name in ("LOAD_DEREF", "LOAD_CLASSDEREF", "LOAD_FROM_DICT_OR_DEREF"):
+            here = Path("free", value, ()) if value in code.co_freevars else known.get(value)
+        elif name.startswith("LOAD_FAST") or name == "STORE_FAST_LOAD_FAST":
+            here = known.get(value[-1] if isinstance(value, tuple) else value)
+        else:
+            if name == "STORE_FAST" and here is not None and stored.get(value) == 1:
+                known[value] = here  # a local name for it
+            here = None
+        if here is not None:
+            found[here] = None
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            for path in paths_of(constant):
+                if path.kind == "global" or (path.kind == "free" and path.name in code.co_freevars):
+                    found[path] = None
+                elif path.kind == "free" and path.name in known:
+                    outer = known[path.name]
+                    found[Path(outer.kind, outer.name, (*outer.attributes, *path.attributes))] = None
+    return tuple(found)
+
+
+def _stores(code: CodeType) -> dict[str, int]:
+    """How often each local name is given a value."""
+    counts: dict[str, int] = {}
+    for instruction in dis.get_instructions(code):
+        if instruction.opname.startswith(("STORE_FAST", "DELETE_FAST", "STORE_DEREF")):
+            names = instruction.argval if isinstance(instruction.argval, tuple) else (instruction.argval,)
+            names = names[:1] if instruction.opname == "STORE_FAST_LOAD_FAST" else names
+            for name in names:
+                counts[name] = counts.get(name, 0) + 1
+    return counts

@@ -1,0 +1,41 @@
+"""Keys by which objects are known for what they are, without being kept alive."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+
+class Identity:
+    """A hashable stand-in for one object; equal only to those of the same, living object.
+
+    Objects that can't be referred to weakly (lists, for example) are held.
+    """
+
+    __slots__ = ("_number", "get")
+
+    def __init__(self, target: Any, gone: Callable[[Any], None] | None = None) -> None:
+        self._number = id(target)
+        self.get = reference(target, gone)
+
+    def __hash__(self) -> int:
+        return self._number
+
+    def __eq__(self, other: Any) -> bool:
+        if type(other) is not Identity or self._number != other._number:
+            return False
+        found = self.get()
+        return found is not None and found is other.get()
+
+    def __repr__(self) -> str:
+        found = self.get()
+        return "an object that is gone" if found is None else f"{type(found).__name__} at {self._number:#x}"
+
+
+def reference(target: Any, gone: Callable[[Any], None] | None = None) -> Callable[[], Any]:
+    """A function that gives ``target`` while it lives, else None."""
+    try:
+        return weakref.ref(target, gone)
+    except TypeError:
+        return lambda: target

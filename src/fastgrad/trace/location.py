@@ -1,0 +1,33 @@
+"""Where in the user's program something happens."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+_PACKAGE = __name__.partition(".")[0]
+
+
+def users_frame(frame: Any = None) -> Any:
+    """The innermost frame outside this package, from ``frame`` or the caller's on; None if there is none."""
+    frame = frame or sys._getframe(1)
+    while frame is not None and of_package(frame):
+        frame = frame.f_back
+    return frame
+
+
+def of_package(frame: Any) -> bool:
+    """Whether a frame runs code of this package."""
+    name = frame.f_globals.get("__name__") or ""
+    return bool(name == _PACKAGE or name.startswith(_PACKAGE + "."))
+
+
+def users_line() -> tuple[str, int] | None:
+    """File and line of the user's program that is running."""
+    frame = users_frame(sys._getframe(1))
+    return None if frame is None else (frame.f_code.co_filename, frame.f_lineno)
+
+
+def text(line: tuple[str, int] | None) -> str:
+    """A line as ``file:number``."""
+    return "an unknown line" if line is None else f"{line[0]}:{line[1]}"

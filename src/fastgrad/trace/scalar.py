@@ -1,0 +1,119 @@
+"""A Python number that changes from call to call: a run-time input of the program until its value is asked for."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from fastgrad.array_conversion import array_of
+from fastgrad.dtypes import DType, float32
+from fastgrad.operation import TABLE
+from fastgrad.tensor import Tensor, constant_tensor
+
+_BY_VALUE = (int, float, complex, np.ndarray, np.generic)
+
+
+class Scalar:
+    """Stands for a Python float in a recorded function.
+
+    Beside a tensor it acts as the float does: it takes the tensor's dtype, and is rounded to it. It is no float, so that
+    nobody reads its value unnoticed: who asks for it (``float()``, ``math.exp``, a comparison) makes it part of the key.
+
+    Args:
+        tensor: its value, float64, shape ().
+        asked: called when the Python value is asked for.
+    """
+
+    __slots__ = ("_asked", "_by_dtype", "_tensor")
+
+    __array_ufunc__ = None  # NumPy's operators leave it to these
+
+    def __init__(self, tensor: Tensor, asked: Callable[[], None]) -> None:
+        self._tensor = tensor
+        self._asked = asked
+        self._by_dtype: dict[Any, Tensor] = {}
+
+    def _as_tensor(self, dtype: DType | None) -> Tensor:
+        """The number as a tensor of a dtype (default float32), rounded as a Python float is."""
+        wanted = dtype or float32
+        if not wanted.is_floating:
+            return constant_tensor(array_of(float(self), wanted))  # an error, or a complex number
+        found = self._by_dtype.get(wanted)
+        if found is None:
+            same = wanted.numpy == np.float64
+            found = self._tensor if same else TABLE["cast"](self._tensor, dtype=wanted.name)
+            self._by_dtype[wanted] = found
+        return found
+
+    def __float__(self) -> float:
+        self._asked()
+        return float(self._tensor._array)
+
+    def __int__(self) -> int:
+        return int(float(self))
+
+    def __bool__(self) -> bool:
+        return bool(float(self))
+
+    def __hash__(self) -> int:
+        return hash(float(self))
+
+    def __repr__(self) -> str:
+        return repr(float(self._tensor._array))
+
+    def __format__(self, spec: str) -> str:
+        return format(float(self._tensor._array), spec)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return getattr(float(self), name)
+
+
+def _computed(name: str, row: str, turned: bool) -> Callable[[Scalar, Any], Any]:
+    """Arithmetic with Python numbers, in float64 as Python does it; with tensors it is theirs."""
+    plain: Any = getattr(operator, name)
+
+    def method(self: Scalar, other: Any) -> Any:
+        if type(other) is Scalar:
+            operand = other._tensor
+        elif type(other) is float or (type(other) is int and abs(other) < 2**53):
+            operand = constant_tensor(np.array(other, np.float64))
+        elif isinstance(other, _BY_VALUE):
+            return plain(other, float(self)) if turned else plain(float(self), other)
+        else:
+            return NotImplemented
+        x, y = (operand, self._tensor) if turned else (self._tensor, operand)
+        asked = [one._asked for one in (self, other) if type(one) is Scalar]
+        return Scalar(TABLE[row](x, y), lambda: [ask() for ask in asked] and None)
+
+    return method
+
+
+def _by_value(name: str, turned: bool = False) -> Callable[[Scalar, Any], Any]:
+    plain: Any = getattr(operator, name)
+
+    def method(self: Scalar, other: Any) -> Any:
+        if type(other) is Scalar or isinstance(other, _BY_VALUE):
+            other = float(other) if type(other) is Scalar else other
+            return plain(other, float(self)) if turned else plain(float(self), other)
+        return NotImplemented
+
+    return method
+
+
+for _name, _row in (("add", "add"), ("sub", "subtract"), ("mul", "multiply")):
+    setattr(Scalar, f"__{_name}__", _computed(_name, _row, False))
+    setattr(Scalar, f"__r{_name}__", _computed(_name, _row, True))
+for _name in ("truediv", "floordiv", "mod", "pow"):
+    # Division by zero and roots of negative numbers are errors in Python: its own rules need the value.
+    setattr(Scalar, f"__{_name}__", _by_value(_name))
+    setattr(Scalar, f"__r{_name}__", _by_value(_name, True))
+for _name in ("lt", "le", "gt", "ge", "eq", "ne"):
+    setattr(Scalar, f"__{_name}__", _by_value(_name))
+for _name in ("neg", "abs"):
+    _row = {"neg": "negative", "abs": "abs"}[_name]
+    setattr(Scalar, f"__{_name}__", lambda self, row=_row: Scalar(TABLE[row](self._tensor), self._asked))

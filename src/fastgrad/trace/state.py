@@ -1,0 +1,68 @@
+"""State as it was: what a call changed before it failed, or before it met a guard, is put back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from fastgrad.recording import unheard
+from fastgrad.trace.graph import Graph, Kind
+from fastgrad.variable import Variable, writing
+
+
+class Saved:
+    """Values of variables, to which they can go back."""
+
+    def __init__(self, variables: Iterable[Variable] = ()) -> None:
+        self._values: dict[int, tuple[Variable, np.ndarray]] = {}
+        for variable in variables:
+            self.keep(variable)
+
+    def keep(self, variable: Variable, value: np.ndarray | None = None) -> None:
+        """Saves a variable's value, or the one given, unless it is saved already."""
+        if id(variable) not in self._values:
+            self._values[id(variable)] = variable, np.array(variable._array if value is None else value)
+
+    def restore(self) -> None:
+        """Puts all saved values back."""
+        with unheard(), writing.lock:
+            for variable, value in self._values.values():
+                np.copyto(variable._writable(), value)
+
+    def now(self) -> Saved:
+        """The present values of the same variables."""
+        return Saved(variable for variable, _ in self._values.values())
+
+    def items(self) -> Iterable[tuple[Variable, np.ndarray]]:
+        """Each variable with its saved value."""
+        return self._values.values()
+
+
+def state_of(graph: Graph) -> list[Variable]:
+    """The variables that a program changes, those of random generators included, each once."""
+    found: dict[int, Variable] = {}
+    for node in graph.nodes:
+        changed: Iterable[Any] = ()
+        if node.kind is Kind.ASSIGN:
+            changed = (node.payload,)
+        elif node.kind is Kind.UPDATE:
+            update, variables = node.payload
+            changed = (*variables, *update.variables)
+        elif node.kind is Kind.DRAW:
+            changed = (node.payload[0].state,)
+        for variable in changed:
+            found.setdefault(id(variable), variable)
+    return list(found.values())
+
+
+def may_leave_late(graph: Graph) -> bool:
+    """Whether the program may be left, by a guard or an error, when some of its state is written already."""
+    changed = False
+    for node in graph.nodes:
+        if node.kind in {Kind.ASSIGN, Kind.UPDATE, Kind.DRAW}:
+            changed = True
+        elif changed and (node.kind is Kind.GUARD or (node.kind is Kind.OPERATION and node.payload.code is None)):
+            return True
+    return False

@@ -1,0 +1,136 @@
+"""Ways: the recordings of one key, which differ in where the program went by the values it found."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from fastgrad.trace.graph import Graph, Kind
+from fastgrad.trace.interpret import GuardError
+from fastgrad.trace.program import Program
+from fastgrad.trace.record import Comparison
+from fastgrad.trace.results import Results
+from fastgrad.trace.state import Saved, may_leave_late, state_of
+
+MOST = 128
+"""How many ways of one key are kept: the ones used last."""
+
+
+class Way:
+    """One recording: compiled when it is first replayed.
+
+    Attributes:
+        graph: what was recorded.
+        results: how the results are put together.
+        answers: what each guard found, in order, with the guard's payload.
+        replays: how often it was replayed to its end.
+    """
+
+    def __init__(self, graph: Graph, results: Results) -> None:
+        self.graph = graph
+        self.results = results
+        self.guards = [node.payload for node in graph.nodes if node.kind is Kind.GUARD]
+        self.answers = [payload[1] for payload in self.guards]
+        self.replays = 0
+        self._program: Program | None = None
+        self._staged: list[Any] = []
+        self._compiling = threading.Lock()
+
+    @property
+    def program(self) -> Program:
+        """The compiled graph; compiled here if it is not yet."""
+        if self._program is None:
+            with self._compiling:
+                if self._program is None:
+                    program = Program(self.graph)
+                    self._staged = state_of(program.graph) if may_leave_late(program.graph) else []
+                    self._program = program
+        return self._program
+
+    def replay(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Runs the program; nothing has changed if it is left by an error.
+
+        Raises:
+            GuardError: it would have gone another way.
+        """
+        program = self.program
+        if not self._staged:
+            found = program(arrays)
+        else:
+            saved = Saved(self._staged)
+            try:
+                found = program(arrays)
+            except BaseException:
+                saved.restore()
+                raise
+        self.replays += 1
+        return found
+
+    def position_of(self, error: GuardError) -> int | None:
+        """Which of the recorded guards found another value."""
+        for position, payload in enumerate(self.guards):
+            if payload is error.node.payload:
+                return position
+        return None
+
+
+class Ways:
+    """All recordings of one key, the one used last first."""
+
+    def __init__(self) -> None:
+        self._ways: list[Way] = []
+
+    def __len__(self) -> int:
+        return len(self._ways)
+
+    def __iter__(self) -> Any:
+        return iter(list(self._ways))
+
+    @property
+    def last(self) -> Way | None:
+        """The way that was gone last."""
+        return self._ways[0] if self._ways else None
+
+    def add(self, way: Way) -> None:
+        """A new recording."""
+        self._ways.insert(0, way)
+        del self._ways[MOST:]
+
+    def replay(self, arrays: Sequence[np.ndarray]) -> tuple[Way, list[np.ndarray]] | None:
+        """Goes the way that the values want; None if it was never recorded, and then nothing has changed."""
+        candidates = list(self._ways)
+        while candidates:
+            way = candidates[0]
+            try:
+                found = way.replay(arrays)
+            except GuardError as error:
+                candidates = _others(way, error, candidates)
+            else:
+                self._to_front(way)
+                return way, found
+        return None
+
+    def _to_front(self, way: Way) -> None:
+        if self._ways[0] is not way and way in self._ways:
+            self._ways.remove(way)
+            self._ways.insert(0, way)
+
+
+def _others(way: Way, error: GuardError, candidates: list[Way]) -> list[Way]:
+    """The candidates that go as far as ``way`` did, and then by the value found."""
+    others = [other for other in candidates if other is not way]
+    position = way.position_of(error)
+    if position is None:
+        return others
+    before = way.answers[:position]
+    # A guard on several elements is a comparison, which says only that they differ.
+    return [
+        other
+        for other in others
+        if len(other.answers) > position
+        and other.answers[:position] == before
+        and (other.answers[position] == error.found or type(other.guards[position]) is Comparison)
+    ]
