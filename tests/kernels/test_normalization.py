@@ -15,7 +15,7 @@ def test_layer_norm_both_ways(shape, dtype):
     x, g = ((r.normal(size=shape) * s + o).astype(dtype) for s, o in ((3, 1), (1, 0)))
     gamma, beta = (r.normal(size=columns).astype(dtype) for _ in range(2))
     y, mean, inverse = np.empty_like(x), np.empty(rows, dtype), np.empty(rows, dtype)
-    normalization.layer_norm[dtype](x, gamma, beta, y, mean, inverse, rows, columns, 1e-3)
+    normalization.layer_norm[dtype](x, gamma, beta, y, mean, inverse, columns, 1e-3, 0, rows)
 
     wide = x.astype(np.float64)
     centre, scale = wide.mean(1), 1 / np.sqrt(wide.var(1) + 1e-3)
@@ -26,7 +26,9 @@ def test_layer_norm_both_ways(shape, dtype):
     np.testing.assert_allclose(inverse, scale, rtol=tolerance["atol"])
 
     dx, dgamma, dbeta = np.empty_like(x), np.empty(columns, dtype), np.empty(columns, dtype)
-    normalization.layer_norm_gradient[dtype](g, x, gamma, mean, inverse, dx, dgamma, dbeta, rows, columns)
+    normalization.layer_norm_gradient[dtype](g, x, gamma, mean, inverse, dx, columns, 0, rows)
+    tiles = -(-columns // normalization.LANES)
+    normalization.layer_norm_parameters_gradient[dtype](g, x, mean, inverse, dgamma, dbeta, rows, columns, 0, tiles)
     u = g.astype(np.float64) * gamma
     exact = scale[:, None] * (u - u.mean(1, keepdims=True) - h * (u * h).mean(1, keepdims=True))
     np.testing.assert_allclose(dx, exact, rtol=0, atol=tolerance["atol"] * max(1, np.abs(exact).max(initial=0)))
@@ -37,5 +39,5 @@ def test_layer_norm_both_ways(shape, dtype):
 def test_a_constant_row_is_normalised_to_beta():
     x, y = np.full((2, 4), 3.0), np.empty((2, 4))
     mean, inverse = np.empty(2), np.empty(2)
-    normalization.layer_norm[x.dtype](x, np.ones(4), np.arange(4.0), y, mean, inverse, 2, 4, 1e-3)
+    normalization.layer_norm[x.dtype](x, np.ones(4), np.arange(4.0), y, mean, inverse, 4, 1e-3, 0, 2)
     np.testing.assert_array_equal(y, [np.arange(4.0)] * 2)

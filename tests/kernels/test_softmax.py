@@ -29,9 +29,9 @@ def _close(got, exact, dtype):
 def test_softmax_and_log_softmax(shape, dtype):
     x, logs = _logits(shape, dtype)
     out = np.empty_like(x)
-    softmax.softmax[dtype](x, out, *shape)
+    softmax.softmax[dtype](x, out, shape[1], 0, shape[0])
     _close(out, np.exp(logs), dtype)
-    softmax.log_softmax[dtype](x, out, *shape)
+    softmax.log_softmax[dtype](x, out, shape[1], 0, shape[0])
     _close(out, logs, dtype)
 
 
@@ -41,9 +41,9 @@ def test_their_gradients(shape, dtype):
     _, logs = _logits(shape, dtype)
     g, p = np.random.default_rng(1).normal(size=shape).astype(dtype), np.exp(logs)
     out = np.empty(shape, dtype)
-    softmax.softmax_gradient[dtype](g, p.astype(dtype), out, *shape)
+    softmax.softmax_gradient[dtype](g, p.astype(dtype), out, shape[1], 0, shape[0])
     _close(out, p * (g - (g * p).sum(1, keepdims=True)), dtype)
-    softmax.log_softmax_gradient[dtype](g, logs.astype(dtype), out, *shape)
+    softmax.log_softmax_gradient[dtype](g, logs.astype(dtype), out, shape[1], 0, shape[0])
     _close(out, g - p * g.astype(np.float64).sum(1, keepdims=True), dtype)
 
 
@@ -55,11 +55,11 @@ def test_sparse_cross_entropy(dtype, index):
         labels = np.random.default_rng(2).integers(0, columns, rows).astype(index)
         loss, probabilities = np.empty(rows, dtype), np.empty_like(x)
         at = np.arange(rows)
-        assert softmax.sparse_cross_entropy[dtype, index](x, labels, loss, probabilities, rows, columns) == -1
+        assert softmax.sparse_cross_entropy[dtype, index](x, labels, loss, probabilities, columns, 0, rows) == -1
         _close(loss, -logs[at, labels], dtype)
         _close(probabilities, np.exp(logs), dtype)
         g, out = np.linspace(-1, 2, rows).astype(dtype), np.empty_like(x)
-        softmax.sparse_cross_entropy_gradient[dtype, index](g, probabilities, labels, out, rows, columns)
+        softmax.sparse_cross_entropy_gradient[dtype, index](g, probabilities, labels, out, columns, 0, rows)
         exact = np.exp(logs)
         exact[at, labels] -= 1
         _close(out, exact * g[:, None], dtype)
@@ -71,11 +71,11 @@ def test_a_label_out_of_range_is_reported_and_nothing_is_written(index, bad):
     bad = {"lowest": np.iinfo(index).min, "highest": np.iinfo(index).max}.get(bad, bad)
     x, labels = np.zeros((3, 4)), np.array([0, bad, bad], index)
     loss, probabilities = np.full(3, 7.0), np.full((3, 4), 7.0)
-    assert softmax.sparse_cross_entropy[x.dtype, index](x, labels, loss, probabilities, 3, 4) == 1
+    assert softmax.sparse_cross_entropy[x.dtype, index](x, labels, loss, probabilities, 4, 0, 3) == 1
     assert (loss == 7).all()
     assert (probabilities == 7).all()
     out = np.zeros((3, 4))
-    softmax.sparse_cross_entropy_gradient[x.dtype, index](np.ones(3), probabilities, labels, out, 3, 4)
+    softmax.sparse_cross_entropy_gradient[x.dtype, index](np.ones(3), probabilities, labels, out, 4, 0, 3)
     np.testing.assert_array_equal(out[1:], 7)
 
 
@@ -86,10 +86,10 @@ def test_cross_entropy_with_distributions(dtype):
         labels = np.random.default_rng(3).random((rows, columns)).astype(dtype)
         labels /= labels.sum(1, keepdims=True)
         loss, probabilities = np.empty(rows, dtype), np.empty_like(x)
-        softmax.cross_entropy[dtype](x, labels, loss, probabilities, rows, columns)
+        softmax.cross_entropy[dtype](x, labels, loss, probabilities, columns, 0, rows)
         _close(loss, -(labels * logs).sum(1), dtype)
         g, out = np.linspace(-1, 2, rows).astype(dtype), np.empty_like(x)
-        softmax.cross_entropy_gradient[dtype](g, probabilities, labels, out, rows, columns)
+        softmax.cross_entropy_gradient[dtype](g, probabilities, labels, out, columns, 0, rows)
         _close(out, g[:, None] * (np.exp(logs) - labels), dtype)
 
 
@@ -97,6 +97,6 @@ def test_cross_entropy_with_distributions(dtype):
 def test_large_logits_do_not_overflow_and_nan_fills_its_row(dtype):
     x = np.array([[1e30, 0, -1e30], [np.nan, 0, 1], [0, 1, np.nan], [-np.inf, 0, 0], [np.inf, 0, 0]], dtype)
     out = np.empty_like(x)
-    softmax.softmax[dtype](x, out, 5, 3)
+    softmax.softmax[dtype](x, out, 3, 0, 5)
     nan = np.nan
     np.testing.assert_array_equal(out, [[1, 0, 0], [nan] * 3, [nan] * 3, [0, 0.5, 0.5], [nan] * 3])

@@ -12,7 +12,6 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from fastgrad.kernels.build import signature_of
 from fastgrad.kernels.signature import SHARE
 
 
@@ -72,6 +71,8 @@ class Launches:
         launches: each may read what those before it have written.
         scratch: for each `Scratch` its dtype and number of elements.
         in_place: pairs (output, input) of arrays that may be the same memory.
+        starts_as: pairs (output, input): when the kernels begin, the output must hold the elements of the input, which they
+            change. Whoever runs them copies what is not the same memory.
         alias: whether there is nothing to do: the only result has the elements of the first input, in their order.
     """
 
@@ -79,16 +80,36 @@ class Launches:
     scratch: tuple[tuple[np.dtype, int], ...] = ()
     in_place: tuple[tuple[int, int], ...] = ()
     alias: bool = False
+    starts_as: tuple[tuple[int, int], ...] = ()
 
 
-def run_launches(found: Launches, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> None:
+def only(kernel: Callable[..., Any], *operands: Operand, units: int = 1, in_place: Sequence[int] = ()) -> Launches:
+    """The launches of an operation that is one call of a kernel.
+
+    Args:
+        kernel, operands, units: see `Launch`.
+        in_place: numbers of the inputs whose memory the first result may take.
+    """
+    return Launches((Launch(kernel, operands, units),), in_place=tuple([(0, number) for number in in_place]))
+
+
+def run_launches(
+    found: Launches, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray], shares: int = 1
+) -> int | None:
     """Runs launches now.
 
     Args:
         found: what to run.
         inputs, outputs: C-contiguous arrays of the shapes and dtypes that `found` was made for.
+        shares: into how many parts work that can be shared is cut; the last one is done first.
+
+    Returns:
+        None, or what the kernel answered that stopped it: a number >= 0.
     """
     scratch = [np.empty(size, dtype) for dtype, size in found.scratch]
+    for output, given in found.starts_as:
+        if outputs[output] is not inputs[given]:
+            np.copyto(outputs[output], inputs[given])
 
     def value(operand: Any) -> Any:
         match operand:
@@ -103,14 +124,26 @@ def run_launches(found: Launches, inputs: Sequence[np.ndarray], outputs: Sequenc
         return operand
 
     for launch in found.launches:
+        kernel: Any = launch.kernel
         given = iter(launch.operands)
-        arguments = []
-        for parameter in signature_of(launch.kernel).passed:
+        arguments: list[Any] = []
+        share: dict[str, int] = {}
+        for parameter, dtype in kernel.__self__.parameters:
             if parameter.kind == "int" and parameter.name in SHARE:
-                arguments.append(0 if parameter.name == SHARE[0] else launch.units)
+                share[parameter.name] = len(arguments)
+                arguments.append(0)
                 continue
-            found_value = value(next(given))
-            arguments.append(
-                found_value.item() if parameter.kind == "float" and type(found_value) is np.ndarray else found_value
-            )
-        launch.kernel(*arguments)
+            operand = value(next(given))
+            if parameter.kind == "float" and type(operand) is np.ndarray:
+                operand = operand.item()
+            elif type(operand) is np.ndarray and operand.dtype != dtype:
+                operand = operand.reshape(-1).view(dtype)  # kernels that move elements know their size only
+            arguments.append(operand)
+        count = max(1, min(shares, launch.units)) if share else 1
+        for part in reversed(range(count)):
+            for name, position in share.items():
+                arguments[position] = launch.units * (part + (name == SHARE[1])) // count
+            answer = kernel(*arguments)
+            if answer is not None and answer >= 0:
+                return int(answer)
+    return None

@@ -4,9 +4,11 @@ Ba, Kiros and Hinton 2016: y = gamma (x - mean) / sqrt(variance + epsilon) + bet
 """
 
 import math
+from collections.abc import Sequence
 
 from fastgrad.kernels.body import local_array
 from fastgrad.kernels.build import kernel
+from fastgrad.kernels.launch import Input, Launch, Launches, Output, Spec, only
 from fastgrad.kernels.reductions import LANES, ROW_BLOCK, lane_total, sum_of
 from fastgrad.kernels.vector_math import least
 
@@ -14,14 +16,14 @@ FLOATS = ("float32", "float64")
 
 
 @kernel(
-    "x: in[T], gamma: in[T], beta: in[T], y: out[T], mean: out[T], inverse: out[T], rows: int, columns: int, "
-    "epsilon: float",
+    "x: in[T], gamma: in[T], beta: in[T], y: out[T], mean: out[T], inverse: out[T], columns: int, epsilon: float, "
+    "first: int, last: int",
     T=FLOATS,
 )
-def layer_norm(x, gamma, beta, y, mean, inverse, rows, columns, epsilon):
+def layer_norm(x, gamma, beta, y, mean, inverse, columns, epsilon, first, last):
     """The result, and each row's mean and 1 / sqrt(variance + epsilon) for the gradient."""
     lanes = local_array(T, 256)
-    for r in range(rows):
+    for r in range(first, last):
         at = r * columns
         centre = sum_of(x, at, columns, lanes) / T(columns)
         used = least(LANES, columns)
@@ -40,17 +42,16 @@ def layer_norm(x, gamma, beta, y, mean, inverse, rows, columns, epsilon):
 
 
 @kernel(
-    "g: in[T], x: in[T], gamma: in[T], mean: in[T], inverse: in[T], dx: out[T], dgamma: out[T], dbeta: out[T], "
-    "rows: int, columns: int",
+    "g: in[T], x: in[T], gamma: in[T], mean: in[T], inverse: in[T], dx: out[T], columns: int, first: int, last: int",
     T=FLOATS,
 )
-def layer_norm_gradient(g, x, gamma, mean, inverse, dx, dgamma, dbeta, rows, columns):
-    """The cotangents of x, gamma and beta from the result's, g.
+def layer_norm_gradient(g, x, gamma, mean, inverse, dx, columns, first, last):
+    """The cotangent of x from the result's, g, for the rows [first, last).
 
     With h = (x - mean) inverse and u = g gamma: dx = inverse (u - mean(u) - h mean(u h)).
     """
     lanes, products = local_array(T, 256), local_array(T, 256)
-    for r in range(rows):
+    for r in range(first, last):
         at = r * columns
         centre, scale = mean[r], inverse[r]
         used = least(LANES, columns)
@@ -69,10 +70,19 @@ def layer_norm_gradient(g, x, gamma, mean, inverse, dx, dgamma, dbeta, rows, col
         for c in range(columns):
             h = (x[at + c] - centre) * scale
             dx[at + c] = scale * (g[at + c] * gamma[c] - mean_u - h * mean_uh)
-    # The column sums, in tiles of columns and blocks of rows.
+
+
+@kernel(
+    "g: in[T], x: in[T], mean: in[T], inverse: in[T], dgamma: out[T], dbeta: out[T], rows: int, columns: int, "
+    "first: int, last: int",
+    T=FLOATS,
+)
+def layer_norm_parameters_gradient(g, x, mean, inverse, dgamma, dbeta, rows, columns, first, last):
+    """The cotangents of gamma and beta: sums over the rows, of blocks of rows. A unit of work is `LANES` columns."""
+    lanes, products = local_array(T, 256), local_array(T, 256)
     gamma_total, beta_total = local_array(T, 256), local_array(T, 256)
-    for first in range(0, columns, LANES):
-        width = least(LANES, columns - first)
+    for left in range(first * LANES, least(last * LANES, columns), LANES):
+        width = least(LANES, columns - left)
         for c in range(width):
             gamma_total[c] = T(0)
             beta_total[c] = T(0)
@@ -81,7 +91,7 @@ def layer_norm_gradient(g, x, gamma, mean, inverse, dx, dgamma, dbeta, rows, col
                 lanes[c] = T(0)
                 products[c] = T(0)
             for r in range(start, least(start + ROW_BLOCK, rows)):
-                at = r * columns + first
+                at = r * columns + left
                 centre, scale = mean[r], inverse[r]
                 for c in range(width):
                     lanes[c] += g[at + c]
@@ -90,5 +100,26 @@ def layer_norm_gradient(g, x, gamma, mean, inverse, dx, dgamma, dbeta, rows, col
                 beta_total[c] += lanes[c]
                 gamma_total[c] += products[c]
         for c in range(width):
-            dbeta[first + c] = beta_total[c]
-            dgamma[first + c] = gamma_total[c]
+            dbeta[left + c] = beta_total[c]
+            dgamma[left + c] = gamma_total[c]
+
+
+def layer_norm_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], epsilon: float) -> Launches | None:
+    """Of x, gamma and beta: the result, and the means and inverse deviations."""
+    rows, columns = inputs[0].shape
+    arrays = [*map(Input, range(3)), *map(Output, range(3))]
+    return only(layer_norm[inputs[0].dtype], *arrays, columns, epsilon, units=rows, in_place=(0,))
+
+
+def layer_norm_gradient_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
+    """Of the result's cotangent, x, gamma, means and inverse deviations: the cotangents of x, gamma and beta."""
+    rows, columns = inputs[0].shape
+    dtype = inputs[0].dtype
+    g, x, gamma, mean, inverse = map(Input, range(5))
+    for_parameters = Launch(
+        layer_norm_parameters_gradient[dtype],
+        (g, x, mean, inverse, Output(1), Output(2), rows, columns),
+        -(-columns // LANES),
+    )
+    for_x = Launch(layer_norm_gradient[dtype], (g, x, gamma, mean, inverse, Output(0), columns), rows)
+    return Launches((for_parameters, for_x), in_place=((0, 0), (0, 1)))

@@ -1,10 +1,17 @@
 """Softmax over the last axis and the cross-entropies on logits, both ways. Arrays are (rows, columns).
 
 The maximum of a row is taken off first. A row with a NaN or an infinity becomes NaN, as in TensorFlow.
+A call does the rows [first, last).
 """
+
+from collections.abc import Callable, Sequence
+from math import prod
+from typing import Any
 
 from fastgrad.kernels.body import local_array, scalar_function
 from fastgrad.kernels.build import kernel
+from fastgrad.kernels.half import through_float32
+from fastgrad.kernels.launch import Input, Launches, Output, Spec, only
 from fastgrad.kernels.reductions import LANES, lane_total, maximum_of, sum_of
 from fastgrad.kernels.vector_math import exp, least, log
 
@@ -40,33 +47,33 @@ def product_sum(x, y, at, columns, lanes):
     return lane_total(lanes, used)
 
 
-@kernel("x: in[T], out: out[T], rows: int, columns: int", T=FLOATS)
-def softmax(x, out, rows, columns):
+@kernel("x: in[T], out: out[T], columns: int, first: int, last: int", T=FLOATS)
+def softmax(x, out, columns, first, last):
     """exp(x) / sum(exp(x)) (TensorFlow: tf.nn.softmax)."""
     lanes = local_array(T, 256)
-    for r in range(rows):
+    for r in range(first, last):
         at = r * columns
         total = exponentials(x, out, at, columns, maximum_of(x, at, columns, lanes), lanes)
         for c in range(columns):
             out[at + c] /= total
 
 
-@kernel("g: in[T], y: in[T], out: out[T], rows: int, columns: int", T=FLOATS)
-def softmax_gradient(g, y, out, rows, columns):
+@kernel("g: in[T], y: in[T], out: out[T], columns: int, first: int, last: int", T=FLOATS)
+def softmax_gradient(g, y, out, columns, first, last):
     """y * (g - sum(g * y)) for the result y."""
     lanes = local_array(T, 256)
-    for r in range(rows):
+    for r in range(first, last):
         at = r * columns
         total = product_sum(g, y, at, columns, lanes)
         for c in range(columns):
             out[at + c] = y[at + c] * (g[at + c] - total)
 
 
-@kernel("x: in[T], out: out[T], rows: int, columns: int", T=FLOATS)
-def log_softmax(x, out, rows, columns):
+@kernel("x: in[T], out: out[T], columns: int, first: int, last: int", T=FLOATS)
+def log_softmax(x, out, columns, first, last):
     """x - log(sum(exp(x))) (TensorFlow: tf.nn.log_softmax)."""
     lanes = local_array(T, 256)
-    for r in range(rows):
+    for r in range(first, last):
         at = r * columns
         peak = maximum_of(x, at, columns, lanes)
         shift = log(exponentials(x, out, at, columns, peak, lanes))
@@ -74,11 +81,11 @@ def log_softmax(x, out, rows, columns):
             out[at + c] = (x[at + c] - peak) - shift
 
 
-@kernel("g: in[T], y: in[T], out: out[T], rows: int, columns: int", T=FLOATS)
-def log_softmax_gradient(g, y, out, rows, columns):
+@kernel("g: in[T], y: in[T], out: out[T], columns: int, first: int, last: int", T=FLOATS)
+def log_softmax_gradient(g, y, out, columns, first, last):
     """g - exp(y) * sum(g) for the result y."""
     lanes = local_array(T, 256)
-    for r in range(rows):
+    for r in range(first, last):
         at = r * columns
         total = sum_of(g, at, columns, lanes)
         for c in range(columns):
@@ -96,20 +103,20 @@ def row_softmax(x, out, at, columns, lanes):
 
 
 @kernel(
-    "logits: in[T], labels: in[I], loss: out[T], probabilities: out[T], rows: int, columns: int -> int",
+    "logits: in[T], labels: in[I], loss: out[T], probabilities: out[T], columns: int, first: int, last: int -> int",
     T=FLOATS,
     I=INDICES,
 )
-def sparse_cross_entropy(logits, labels, loss, probabilities, rows, columns):
+def sparse_cross_entropy(logits, labels, loss, probabilities, columns, first, last):
     """Losses and softmax (TensorFlow: tf.nn.sparse_softmax_cross_entropy_with_logits).
 
-    Returns the position of the first label outside [0, columns), having done nothing, else -1.
+    Returns the row of the first label outside [0, columns), having done nothing, else -1.
     """
-    for r in range(rows):
+    for r in range(first, last):
         if labels[r] < 0 or labels[r] >= columns:
             return r
     lanes = local_array(T, 256)
-    for r in range(rows):
+    for r in range(first, last):
         at = r * columns
         peak, shift = row_softmax(logits, probabilities, at, columns, lanes)
         loss[r] = shift - (logits[at + labels[r]] - peak)
@@ -117,27 +124,30 @@ def sparse_cross_entropy(logits, labels, loss, probabilities, rows, columns):
 
 
 @kernel(
-    "g: in[T], probabilities: in[T], labels: in[I], out: out[T], rows: int, columns: int",
+    "g: in[T], probabilities: in[T], labels: in[I], out: out[T], columns: int, first: int, last: int",
     T=FLOATS,
     I=INDICES,
 )
-def sparse_cross_entropy_gradient(g, probabilities, labels, out, rows, columns):
+def sparse_cross_entropy_gradient(g, probabilities, labels, out, columns, first, last):
     """g * (probabilities - onehot(labels)), of labels that `sparse_cross_entropy` found in range."""
-    for r in range(rows):
+    for r in range(first, last):
         at = r * columns
-        scale = g[r]
+        scale, label = g[r], labels[r]
+        known = 0 <= label < columns
+        likely = probabilities[at + label] if known else T(0)  # read before `out`, which may be the same memory
         for c in range(columns):
             out[at + c] = scale * probabilities[at + c]
-        label = labels[r]
-        if 0 <= label < columns:
-            out[at + label] = scale * (probabilities[at + label] - T(1))
+        if known:
+            out[at + label] = scale * (likely - T(1))
 
 
-@kernel("logits: in[T], labels: in[T], loss: out[T], probabilities: out[T], rows: int, columns: int", T=FLOATS)
-def cross_entropy(logits, labels, loss, probabilities, rows, columns):
+@kernel(
+    "logits: in[T], labels: in[T], loss: out[T], probabilities: out[T], columns: int, first: int, last: int", T=FLOATS
+)
+def cross_entropy(logits, labels, loss, probabilities, columns, first, last):
     """Losses and softmax for labels that are distributions (TensorFlow: tf.nn.softmax_cross_entropy_with_logits)."""
     lanes = local_array(T, 256)
-    for r in range(rows):
+    for r in range(first, last):
         at = r * columns
         peak, shift = row_softmax(logits, probabilities, at, columns, lanes)
         used = least(LANES, columns)
@@ -150,9 +160,58 @@ def cross_entropy(logits, labels, loss, probabilities, rows, columns):
         loss[r] = lane_total(lanes, used)
 
 
-@kernel("g: in[T], probabilities: in[T], labels: in[T], out: out[T], rows: int, columns: int", T=FLOATS)
-def cross_entropy_gradient(g, probabilities, labels, out, rows, columns):
+@kernel("g: in[T], probabilities: in[T], labels: in[T], out: out[T], columns: int, first: int, last: int", T=FLOATS)
+def cross_entropy_gradient(g, probabilities, labels, out, columns, first, last):
     """g * (probabilities - labels): the cotangent of the logits, for labels whose rows sum to one."""
-    for r in range(rows):
+    for r in range(first, last):
         for c in range(r * columns, (r + 1) * columns):
             out[c] = g[r] * (probabilities[c] - labels[c])
+
+
+# ---- the rows of the table that they are ---------------------------------------------------------------
+
+
+def _over_rows(kernel: Any, in_place: Sequence[int] = ()) -> Callable[..., Launches | None]:
+    @through_float32
+    def launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
+        *rows, columns = inputs[0].shape
+        arrays = [*map(Input, range(len(inputs))), Output(0)]
+        return only(kernel[inputs[0].dtype], *arrays, columns, units=prod(rows), in_place=in_place)
+
+    return launches
+
+
+softmax_launches = _over_rows(softmax, in_place=(0,))
+softmax_gradient_launches = _over_rows(softmax_gradient, in_place=(0, 1))
+log_softmax_launches = _over_rows(log_softmax)
+log_softmax_gradient_launches = _over_rows(log_softmax_gradient, in_place=(0, 1))
+
+
+def _cross_entropy(kernel: Any, inputs: Sequence[Spec]) -> Launches:
+    rows, columns = inputs[0].shape
+    return only(kernel, Input(0), Input(1), Output(0), Output(1), columns, units=rows)
+
+
+def _cross_entropy_gradient(kernel: Any, inputs: Sequence[Spec]) -> Launches:
+    rows, columns = inputs[1].shape
+    return only(kernel, Input(0), Input(1), Input(2), Output(0), columns, units=rows, in_place=(1,))
+
+
+def sparse_cross_entropy_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
+    """Of logits and labels: losses and probabilities."""
+    return _cross_entropy(sparse_cross_entropy[inputs[0].dtype, inputs[1].dtype], inputs)
+
+
+def sparse_cross_entropy_gradient_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
+    """Of the losses' cotangent, probabilities and labels."""
+    return _cross_entropy_gradient(sparse_cross_entropy_gradient[inputs[0].dtype, inputs[2].dtype], inputs)
+
+
+def cross_entropy_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
+    """Of logits and distributions: losses and probabilities."""
+    return _cross_entropy(cross_entropy[inputs[0].dtype], inputs)
+
+
+def cross_entropy_gradient_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
+    """Of the losses' cotangent, probabilities and distributions."""
+    return _cross_entropy_gradient(cross_entropy_gradient[inputs[0].dtype], inputs)

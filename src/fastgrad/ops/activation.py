@@ -11,6 +11,7 @@ from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels import activation as kernels
 from fastgrad.kernels import softmax as softmax_kernels
 from fastgrad.operation import FLOATING, REAL, TABLE, Form, Operation, Tensor, elementwise, operation, refuse_dtype
+from fastgrad.ops.native_form import launches_from
 from fastgrad.ops.rows import row_sum
 from fastgrad.tensor import convert_to_tensor
 
@@ -318,7 +319,8 @@ def _row_kernel(name: str) -> Any:
         if first.dtype not in _HAS_KERNEL:
             return through_float32(run, arrays)
         out = np.empty(first.shape, first.dtype)
-        getattr(softmax_kernels, name)[first.dtype](*arrays, out, *_rows(first))
+        rows, columns = _rows(first)
+        getattr(softmax_kernels, name)[first.dtype](*arrays, out, columns, 0, rows)
         return out
 
     return run
@@ -334,6 +336,7 @@ softmax_gradient: Operation = operation(
         lambda gg, z, g, y: gg * (g - row_sum(g * y, keepdims=True)) - g * row_sum(gg * y, keepdims=True),
     ),
     dtypes=FLOATING,
+    launches=launches_from("softmax", "softmax_gradient_launches"),
 )
 _softmax = operation(
     "softmax",
@@ -341,6 +344,7 @@ _softmax = operation(
     run=_row_kernel("softmax"),
     gradient=lambda g, y, x: softmax_gradient(g, y),
     dtypes=FLOATING,
+    launches=launches_from("softmax", "softmax_launches"),
 )
 _log_softmax_gradient = operation(
     "log_softmax_gradient",
@@ -352,6 +356,7 @@ _log_softmax_gradient = operation(
         lambda gg, z, g, y: TABLE["negative"](gg * TABLE["exp"](y) * row_sum(g, keepdims=True)),
     ),
     dtypes=FLOATING,
+    launches=launches_from("softmax", "log_softmax_gradient_launches"),
 )
 _log_softmax = operation(
     "log_softmax",
@@ -359,6 +364,7 @@ _log_softmax = operation(
     run=_row_kernel("log_softmax"),
     gradient=lambda g, y, x: _log_softmax_gradient(g, y),
     dtypes=FLOATING,
+    launches=launches_from("softmax", "log_softmax_launches"),
 )
 
 

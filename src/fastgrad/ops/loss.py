@@ -11,6 +11,7 @@ from fastgrad.kernels import softmax as kernels
 from fastgrad.operation import FLOATING, TABLE, Form, elementwise, joint, operation, refuse_dtype
 from fastgrad.ops.activation import softmax_gradient
 from fastgrad.ops.casting import cast
+from fastgrad.ops.native_form import launches_from
 from fastgrad.ops.rows import column, row_sum
 from fastgrad.tensor import Tensor, constant_tensor, convert_to_tensor
 
@@ -29,7 +30,9 @@ def _check_floating(name: str, x: Tensor) -> None:
 def _sparse_forward(logits: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     rows, columns = logits.shape
     loss, probabilities = np.empty(rows, logits.dtype), np.empty(logits.shape, logits.dtype)
-    bad = kernels.sparse_cross_entropy[logits.dtype, labels.dtype](logits, labels, loss, probabilities, rows, columns)
+    bad = kernels.sparse_cross_entropy[logits.dtype, labels.dtype](
+        logits, labels, loss, probabilities, columns, 0, rows
+    )
     if bad >= 0:
         raise InvalidArgumentError(
             f"sparse_softmax_cross_entropy_with_logits: Received a label value of {labels[bad]} at row {bad}, which is "
@@ -40,7 +43,9 @@ def _sparse_forward(logits: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray,
 
 def _sparse_backward(g: np.ndarray, probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
     out = np.empty(probabilities.shape, g.dtype)
-    kernels.sparse_cross_entropy_gradient[g.dtype, labels.dtype](g, probabilities, labels, out, *out.shape)
+    kernels.sparse_cross_entropy_gradient[g.dtype, labels.dtype](
+        g, probabilities, labels, out, out.shape[1], 0, len(out)
+    )
     return out
 
 
@@ -67,6 +72,7 @@ _sparse_gradient = operation(
     run=_sparse_backward,
     gradient=joint(_sparse_gradient_rule),
     dtypes=_HAS_KERNEL,
+    launches=launches_from("softmax", "sparse_cross_entropy_gradient_launches"),
 )
 _sparse = operation(
     "sparse_softmax_cross_entropy",
@@ -74,6 +80,7 @@ _sparse = operation(
     run=_sparse_forward,
     gradient=joint(_sparse_rule, zeros=False),
     dtypes=_HAS_KERNEL,
+    launches=launches_from("softmax", "sparse_cross_entropy_launches"),
 )
 
 
@@ -130,7 +137,7 @@ def sparse_softmax_cross_entropy_with_logits(labels: Any, logits: Any, name: str
 def _dense_forward(logits: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     rows, columns = logits.shape
     loss, probabilities = np.empty(rows, logits.dtype), np.empty(logits.shape, logits.dtype)
-    kernels.cross_entropy[logits.dtype](logits, labels, loss, probabilities, rows, columns)
+    kernels.cross_entropy[logits.dtype](logits, labels, loss, probabilities, columns, 0, rows)
     return loss, probabilities
 
 
@@ -149,7 +156,7 @@ def _dense_rule(needs: Any, g: Any, y: Any, logits: Tensor, labels: Tensor) -> A
 
 def _dense_backward(g: np.ndarray, probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
     out = np.empty(probabilities.shape, g.dtype)
-    kernels.cross_entropy_gradient[g.dtype](g, probabilities, labels, out, *out.shape)
+    kernels.cross_entropy_gradient[g.dtype](g, probabilities, labels, out, out.shape[1], 0, len(out))
     return out
 
 
@@ -169,6 +176,7 @@ _dense_gradient = operation(
     run=_dense_backward,
     gradient=joint(_dense_gradient_rule),
     dtypes=_HAS_KERNEL,
+    launches=launches_from("softmax", "cross_entropy_gradient_launches"),
 )
 _dense = operation(
     "softmax_cross_entropy",
@@ -176,6 +184,7 @@ _dense = operation(
     run=_dense_forward,
     gradient=joint(_dense_rule, zeros=False),
     dtypes=_HAS_KERNEL,
+    launches=launches_from("softmax", "cross_entropy_launches"),
 )
 
 

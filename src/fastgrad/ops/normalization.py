@@ -9,6 +9,7 @@ import numpy as np
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels import normalization as kernels
 from fastgrad.operation import TABLE, Form, joint, operation, refuse_dtype
+from fastgrad.ops.native_form import launches_from
 from fastgrad.ops.rows import column, row_sum
 from fastgrad.tensor import Tensor, constant_tensor, convert_to_tensor
 
@@ -19,7 +20,7 @@ def _forward(x: np.ndarray, gamma: np.ndarray, beta: np.ndarray, epsilon: float)
     rows, columns = x.shape
     y = np.empty(x.shape, x.dtype)
     mean, inverse = np.empty(rows, x.dtype), np.empty(rows, x.dtype)
-    kernels.layer_norm[x.dtype](x, gamma, beta, y, mean, inverse, rows, columns, epsilon)
+    kernels.layer_norm[x.dtype](x, gamma, beta, y, mean, inverse, columns, epsilon, 0, rows)
     return y, mean, inverse
 
 
@@ -28,7 +29,11 @@ def _backward(
 ) -> tuple[np.ndarray, ...]:
     dx = np.empty(x.shape, x.dtype)
     dgamma, dbeta = np.empty(gamma.shape, x.dtype), np.empty(gamma.shape, x.dtype)
-    kernels.layer_norm_gradient[x.dtype](g, x, gamma, mean, inverse, dx, dgamma, dbeta, *x.shape)
+    rows, columns = x.shape
+    kernels.layer_norm_parameters_gradient[x.dtype](
+        g, x, mean, inverse, dgamma, dbeta, rows, columns, 0, -(-columns // kernels.LANES)
+    )
+    kernels.layer_norm_gradient[x.dtype](g, x, gamma, mean, inverse, dx, columns, 0, rows)
     return dx, dgamma, dbeta
 
 
@@ -82,7 +87,12 @@ def _gradient_rule(
 
 
 _gradient = operation(
-    "layer_normalization_gradient", Form.FUSED, run=_backward, gradient=joint(_gradient_rule), dtypes=_HAS_KERNEL
+    "layer_normalization_gradient",
+    Form.FUSED,
+    run=_backward,
+    gradient=joint(_gradient_rule),
+    dtypes=_HAS_KERNEL,
+    launches=launches_from("normalization", "layer_norm_gradient_launches"),
 )
 _layer_norm = operation(
     "layer_normalization",
@@ -90,6 +100,7 @@ _layer_norm = operation(
     run=_forward,
     gradient=joint(_forward_rule, zeros=False),
     dtypes=_HAS_KERNEL,
+    launches=launches_from("normalization", "layer_norm_launches"),
 )
 
 

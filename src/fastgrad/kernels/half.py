@@ -1,0 +1,150 @@
+"""Half-width floats in kernels: widened to float32 and rounded back, since a body has no such numbers.
+
+Their arrays are read and written as uint16.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy import float32, int32, int64
+
+from fastgrad.kernels.body import float_bits, from_bits, round_to_even, scalar_function
+from fastgrad.kernels.build import kernel
+from fastgrad.kernels.launch import Input, Launch, Launches, Output, Scratch, Spec
+
+
+@scalar_function
+def of_bfloat16(h):
+    """The number whose bits are the uint16 h."""
+    return from_bits(int32(int64(h) << 16))
+
+
+@scalar_function
+def of_float16(h):
+    """The number whose bits are the uint16 h."""
+    sign, exponent, fraction = (int64(h) >> 15) << 31, (int64(h) >> 10) & 31, int64(h) & 1023
+    small = int64(float_bits(float32(fraction) * float32(5.960464477539063e-08)))
+    large = ((exponent + (224 if exponent == 31 else 112)) << 23) | (fraction << 13)
+    return from_bits(int32((small if exponent == 0 else large) | sign))
+
+
+@scalar_function
+def to_bfloat16(x):
+    """The bits of a float32 rounded to even, as int64."""
+    bits = int64(float_bits(x)) & 0xFFFFFFFF
+    rounded = (bits + 0x7FFF + ((bits >> 16) & 1)) >> 16
+    return rounded if x == x else ((bits >> 16) & 0x8000) | 0x7FC0  # noqa: PLR0124 - false of NaN
+
+
+@scalar_function
+def to_float16(x):
+    """The bits of a float32 rounded to even, as int64."""
+    bits = int64(float_bits(x)) & 0xFFFFFFFF
+    sign, size = (bits >> 16) & 0x8000, bits & 0x7FFFFFFF
+    normal = size - 0x38000000
+    found = (normal + 0xFFF + ((normal >> 13) & 1)) >> 13
+    if size < 0x38800000:
+        found = int64(round_to_even(from_bits(int32(size)) * float32(16777216.0)))
+    if size >= 0x47800000:
+        found = int64(0x7C00)
+    if size > 0x7F800000:
+        found = int64(0x7E00)
+    return sign | found
+
+
+@kernel("x: in[uint16], y: out[float32], first: int, last: int")
+def widen_float16(x, y, first, last):
+    """y = x."""
+    for i in range(first, last):
+        y[i] = of_float16(x[i])
+
+
+@kernel("x: in[uint16], y: out[float32], first: int, last: int")
+def widen_bfloat16(x, y, first, last):
+    """y = x."""
+    for i in range(first, last):
+        y[i] = of_bfloat16(x[i])
+
+
+@kernel("x: in[float32], y: out[uint16], first: int, last: int")
+def narrow_float16(x, y, first, last):
+    """y = x."""
+    for i in range(first, last):
+        y[i] = to_float16(x[i])
+
+
+@kernel("x: in[float32], y: out[uint16], first: int, last: int")
+def narrow_bfloat16(x, y, first, last):
+    """y = x."""
+    for i in range(first, last):
+        y[i] = to_bfloat16(x[i])
+
+
+WIDEN = {"float16": widen_float16, "bfloat16": widen_bfloat16}
+NARROW = {"float16": narrow_float16, "bfloat16": narrow_bfloat16}
+HALVES = frozenset(WIDEN)
+
+
+@dataclass
+class Array:
+    """A shape and a dtype."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype
+
+
+def through_float32(function: Callable[..., Launches | None]) -> Callable[..., Launches | None]:
+    """The launches of an operation that takes half-width floats, too, from those for float32.
+
+    Args:
+        function: `(inputs, outputs, **attributes)` to launches, which knows nothing of half widths.
+    """
+
+    @functools.wraps(function)
+    def launches(inputs: Sequence[Spec], outputs: Sequence[Spec], **attributes: Any) -> Launches | None:
+        if not any(x.dtype.name in HALVES for x in (*inputs, *outputs)):
+            return function(inputs, outputs, **attributes)
+        found = function([_wide(x) for x in inputs], [_wide(y) for y in outputs], **attributes)
+        return None if found is None else _between(found, inputs, outputs)
+
+    return launches
+
+
+def _wide(x: Spec) -> Spec:
+    return Array(x.shape, np.dtype(np.float32)) if x.dtype.name in HALVES else x
+
+
+def _between(found: Launches, inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches:
+    """The launches, on copies of the half-width arrays in float32."""
+    scratch = list(found.scratch)
+    places: dict[tuple[Any, int], Scratch] = {}
+    before, after = [], []
+    for place, arrays in ((Input, inputs), (Output, outputs)):
+        for number, x in enumerate(arrays):
+            if x.dtype.name not in HALVES:
+                continue
+            wide = places[place, number] = Scratch(len(scratch))
+            scratch.append((np.dtype(np.float32), prod(x.shape)))
+            if place is Input:
+                before.append(Launch(WIDEN[x.dtype.name][()], (Input(number), wide), prod(x.shape)))
+            else:
+                after.append(Launch(NARROW[x.dtype.name][()], (wide, Output(number)), prod(x.shape)))
+    starts = []
+    for output, given in found.starts_as:
+        if (Output, output) in places:
+            x = inputs[given]
+            before.append(Launch(WIDEN[x.dtype.name][()], (Input(given), places[Output, output]), prod(x.shape)))
+        else:
+            starts.append((output, given))
+
+    def placed(operand: Any) -> Any:
+        return places.get((type(operand), operand.number), operand) if type(operand) in (Input, Output) else operand
+
+    launches = tuple([replace(one, operands=tuple(map(placed, one.operands))) for one in found.launches])
+    return Launches((*before, *launches, *after), tuple(scratch), starts_as=tuple(starts))
