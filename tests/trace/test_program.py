@@ -330,9 +330,7 @@ def test_a_chain_and_its_gradient_have_few_steps():
     program = Program(graph)
     assert_close(program([X]), there)
     assert sum(node.kind is Kind.OPERATION for node in graph.nodes) > 20
-    work = [name for name in names(program.graph) if name not in {"ARGUMENT", "CONSTANT"}]
-    assert work.count("FUSED") == 2
-    assert len(work) <= 4
+    assert [name for name in names(program.graph) if name not in {"ARGUMENT", "CONSTANT"}] == ["FUSED"]
 
 
 def test_threads_do_not_share_buffers():

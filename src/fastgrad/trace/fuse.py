@@ -1,269 +1,199 @@
-"""Fusion: element-wise operations over elements of one shape become one node, which one loop will compute.
+"""Fusion: operations that one loop can compute become one node.
 
-Groups grow in the order of the program. A node joins the group that is open for its shape; a node outside a group that
-reads one of its values closes it, and so does a change of state. So everything that a group reads is
-there before it runs, and everything that reads from it comes after: no node is looked at twice.
+Groups (see group.py) grow in the order of the program. A node joins the group that makes its inputs or is open for as many
+elements; a node outside a group that reads one of its values closes it. So everything that a group reads
+is there before it runs, and everything that reads from it comes after: no node is looked at twice. Index maps
+that are views are put off until somebody reads them: a group reads through them, for others they are made.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
 from math import prod
-from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastgrad.operation import Form, Operation
+from fastgrad.operation import Form
 from fastgrad.trace.graph import Graph, Kind, Node, Value
+from fastgrad.trace.group import Group, View, count_of, reads_directly
+from fastgrad.trace.layout import Layout, contiguous
 from fastgrad.trace.passes.rewriting import row_name
-from fastgrad.trace.scalar_code import DTYPES, translated
+from fastgrad.trace.reductions import REDUCTIONS, is_copy_of_ones
+from fastgrad.trace.views import is_same_order, views_of
 
-MOST_STEPS = 64
-MOST_INPUTS = 24
-"""Bounds of a group, which keep its values near the registers, and its compilation short."""
+MOST_OPEN = 2
+"""Groups for one number of elements that may be open together."""
 
-_REPEATING = frozenset({"broadcast_to", "spread"})
-
-
-@dataclass(frozen=True)
-class Step:
-    """One operation of a group.
-
-    Attributes:
-        row: the operation.
-        operands: for each of its inputs a number: below the number of the group's inputs the input, from there on the step.
-        attributes: of the operation.
-        inputs, output: dtypes.
-    """
-
-    row: Operation
-    operands: tuple[int, ...]
-    attributes: dict[str, Any]
-    inputs: tuple[np.dtype, ...]
-    output: np.dtype
-
-
-@dataclass(frozen=True)
-class Fused:
-    """What a FUSED node does: steps over the elements of one shape.
-
-    Attributes:
-        shape: of every result.
-        columns: elements of a row, where some input is the same for all rows or for all of a row; else None.
-        places: for each input how its elements are found: "full" (an element each), "scalar" (one for all), "row" (an
-            element a column, the same in all rows), "column" (an element a row).
-        dtypes: of the inputs.
-        steps: in order.
-        outputs: numbers of the steps whose results are the node's, counted as in ``Step.operands``.
-        number: the dtype of the functions that are computed in one dtype; float32 where there are none.
-    """
-
-    shape: tuple[int, ...]
-    columns: int | None
-    places: tuple[str, ...]
-    dtypes: tuple[np.dtype, ...]
-    steps: tuple[Step, ...]
-    outputs: tuple[int, ...]
-    number: np.dtype
-
-    @property
-    def name(self) -> str:
-        """The names of its steps."""
-        return "+".join(step.row.name for step in self.steps)
-
-    def run(self, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
-        """What the node gives, step by step: the measure for its kernel."""
-        values = list(arrays)
-        for step in self.steps:
-            values.append(np.asarray(step.row.run(*[values[i] for i in step.operands], **step.attributes)))
-        return tuple([values[i] for i in self.outputs])
-
-
-def place_of(shape: tuple[int, ...], whole: tuple[int, ...]) -> tuple[str, int | None] | None:
-    """How the elements of an array lie in a larger shape that it is broadcast to.
-
-    Args:
-        shape: of the array; broadcasts to ``whole``.
-        whole: the shape of the loop.
-
-    Returns:
-        The place (see ``Fused.places``) and the number of columns that it asks for; None if two levels do not do.
-    """
-    shape = (1,) * (len(whole) - len(shape)) + shape
-    if shape == whole:
-        return "full", None
-    if prod(shape) == 1:
-        return "scalar", None
-    repeated = [axis for axis, size in enumerate(shape) if size != whole[axis]]
-    kept = [axis for axis, size in enumerate(shape) if size != 1]
-    if repeated[-1] < kept[0]:
-        return "row", prod(shape)
-    if repeated[0] > kept[-1]:
-        return "column", prod(whole[axis] for axis in repeated)
-    return None
+_NEAR = 65536
+# So many elements are near enough to be read in any order.
 
 
 def fuse(graph: Graph) -> Graph:
-    """The graph with groups of element-wise operations as FUSED nodes.
+    """The graph with groups of operations as FUSED nodes.
 
     Args:
         graph: left as it is.
     """
-    uses: Counter[int] = Counter(id(value) for node in graph.nodes for value in node.inputs)
-    uses.update(id(value) for value in graph.results)
-    groups: dict[tuple[int, ...], _Group] = {}
-    home: dict[int, _Group] = {}
-    nodes: list[Node] = []
-
-    def close(group: _Group) -> None:
-        del groups[group.shape]
-        for value in group.made:
-            home.pop(value, None)
-        nodes.extend(group.finished(uses))
-
+    fusion = _Fusion(graph)
     for node in graph.nodes:
-        member = _member(node)
-        group = None
-        if member is not None:
-            shape = node.outputs[0].shape
-            group = groups.get(shape)
-            if group is not None and not group.fits(node, member):
-                close(group)
-                group = None
-            if group is None:
-                group = _Group(shape)
-                if not group.fits(node, member):
-                    group = None
-        if node.kind in {Kind.ASSIGN, Kind.UPDATE}:
-            for other in list(groups.values()):
-                close(other)
-        for value in node.inputs:
-            found = home.get(id(value))
-            if found is not None and found is not group:
-                close(found)
-        if group is None:
-            nodes.append(node)
-            continue
-        assert member is not None
-        groups[group.shape] = group
-        group.add(node, member)
-        home[id(node.outputs[0])] = group
-    for group in list(groups.values()):
-        close(group)
-    return Graph(nodes, graph.results)
+        fusion.take(node)
+    fusion.end()
+    return Graph(fusion.nodes, graph.results)
 
 
-class _Member(NamedTuple):
-    """What a group wants to know of a node.
+class _Fusion:
+    """One pass over a graph.
 
     Attributes:
-        shapes: those with which its inputs lie under its result.
-        number: the dtype in which its functions compute, if it has any that are computed in one dtype.
+        nodes: the new graph's, so far.
     """
 
-    shapes: list[tuple[int, ...]]
-    number: np.dtype | None
+    def __init__(self, graph: Graph) -> None:
+        self.nodes: list[Node] = []
+        self._results = graph.results
+        self._uses: Counter[int] = Counter(id(value) for node in graph.nodes for value in node.inputs)
+        self._uses.update(id(value) for value in graph.results)
+        self._open: dict[int, list[Group]] = {}
+        self._home: dict[int, Group] = {}
+        self._views: dict[int, View] = {}  # of values that are not made
+        self._put_off: dict[int, Node] = {}  # the nodes that would make them
+        self._state: dict[int, object] = {}  # the variable that a value was read from
 
+    def take(self, node: Node) -> None:
+        """Goes on with the next node."""
+        if self._joins_in_order(node) or self._is_put_off(node):
+            return
+        number = reads_directly(node)
+        if number is not False:
+            for group in [*self._candidates(node), None]:
+                group = group or Group(prod(_loop_shape(node)))
+                found = group.joining(node, number, self._read)
+                if found is not None:
+                    break
+            if found is not None:
+                for value in node.inputs:
+                    base = self._read(value).base
+                    if id(base) in self._put_off:
+                        self._need(base)
+                    self._close_home(base, group)
+                group.add(node, found)
+                self._enter(group, node)
+                return
+        if node.kind is Kind.READ:
+            self._state[id(node.outputs[0])] = node.payload
+        elif node.kind is Kind.ASSIGN:
+            self._close_readers(node.payload)
+        elif node.kind is Kind.UPDATE:
+            self._close_all()
+        for value in node.inputs:
+            self._need(value)
+        self.nodes.append(self._of_nothing(node) or node)
 
-def _member(node: Node) -> _Member | None:
-    """What a node is for a group; None for nodes that are not fused."""
-    name = row_name(node)
-    if name is None or len(node.outputs) != 1:
-        return None
-    output = node.outputs[0]
-    if output.dtype not in DTYPES or not prod(output.shape):
-        return None
-    if name in _REPEATING:
-        x = node.inputs[0]
-        if name == "spread" and len(x.shape) != len(output.shape):
-            axes = node.attributes["axes"]
-            return _Member([tuple([1 if axis in axes else size for axis, size in enumerate(output.shape)])], None)
-        return _Member([x.shape], None)
-    inputs = [value.dtype for value in node.inputs]
-    if node.payload.form is not Form.ELEMENTWISE or not DTYPES.issuperset(inputs):
-        return None
-    found = translated(name, ["x"] * len(inputs), inputs, output.dtype, node.attributes)
-    if found is None:
-        return None
-    return _Member([value.shape for value in node.inputs], inputs[0] if found[1] else None)
+    def end(self) -> None:
+        """After the last node."""
+        self._close_all()
+        for value in self._results:
+            self._need(value)
 
+    # ---- groups ----------------------------------------------------------------------------------------
 
-@dataclass
-class _Group:
-    """A group that may still grow."""
+    def _candidates(self, node: Node) -> list[Group]:
+        """The open groups that a node may join, the best first."""
+        found = [self._home[id(value)] for value in node.inputs if id(value) in self._home]
+        found.sort(key=lambda group: -group.count)
+        found += reversed(self._open.get(prod(_loop_shape(node)), []))
+        return list({id(group): group for group in found}.values())
 
-    shape: tuple[int, ...]
-    nodes: list[Node] = field(default_factory=list)
-    made: dict[int, int] = field(default_factory=dict)
-    inputs: dict[tuple[int, str], int] = field(default_factory=dict)
-    values: list[Value] = field(default_factory=list)
-    reads: list[list[tuple[str, int]]] = field(default_factory=list)
-    columns: int | None = None
-    number: np.dtype | None = None
+    def _enter(self, group: Group, node: Node) -> None:
+        self._home[id(node.outputs[0])] = group
+        beside = self._open.setdefault(group.count, [])
+        if group not in beside:
+            beside.append(group)
+            if len(beside) > MOST_OPEN:
+                self._close(beside[0])
 
-    def fits(self, node: Node, member: _Member) -> bool:
-        """Whether a node can join."""
-        if len(self.nodes) >= MOST_STEPS or len(self.values) + len(member.shapes) > MOST_INPUTS:
+    def _close(self, group: Group) -> None:
+        self._open[group.count].remove(group)
+        for value in group.made:
+            del self._home[value]
+        self.nodes.extend(group.finished(self._uses))
+
+    def _close_home(self, value: Value, but: Group | None = None) -> None:
+        group = self._home.get(id(value))
+        if group is not None and group is not but:
+            self._close(group)
+
+    def _close_all(self) -> None:
+        for groups in list(self._open.values()):
+            for group in list(groups):
+                self._close(group)
+
+    def _close_readers(self, variable: object) -> None:
+        """Groups that read a variable run before it changes."""
+        for groups in list(self._open.values()):
+            for group in list(groups):
+                if any(self._state.get(id(value)) is variable for value in group.reads):
+                    self._close(group)
+
+    # ---- index maps --------------------------------------------------------------------------------------
+
+    def _joins_in_order(self, node: Node) -> bool:
+        """Takes a node that gives the elements of a group's value in their order."""
+        if not (is_same_order(row_name(node)) or is_copy_of_ones(node)):
             return False
-        columns = self.columns
-        for shape, value in zip(member.shapes, node.inputs, strict=True):
-            found = None if id(value) in self.made else place_of(shape, self.shape)
-            if found is None and id(value) not in self.made:
-                return False
-            wanted = found[1] if found else None
-            if wanted is not None:
-                if columns not in {None, wanted}:
-                    return False
-                columns = wanted
-        return member.number is None or self.number in {None, member.number}
+        group = self._home.get(id(node.inputs[0]))
+        if group is None:
+            return False
+        group.add_same(node)
+        self._home[id(node.outputs[0])] = group
+        return True
 
-    def add(self, node: Node, member: _Member) -> None:
-        """Takes a node that fits."""
-        reads: list[tuple[str, int]] = []
-        for shape, value in zip(member.shapes, node.inputs, strict=True):
-            if id(value) in self.made:
-                reads.append(("step", self.made[id(value)]))
-                continue
-            found = place_of(shape, self.shape)
-            assert found is not None
-            place, columns = found
-            self.columns = self.columns if columns is None else columns
-            key = id(value), place
-            if key not in self.inputs:
-                self.inputs[key] = len(self.values)
-                self.values.append(value)
-            reads.append(("input", self.inputs[key]))
-        self.number = self.number if member.number is None else member.number
-        self.made[id(node.outputs[0])] = len(self.nodes)
-        self.nodes.append(node)
-        self.reads.append(reads)
+    def _is_put_off(self, node: Node) -> bool:
+        """Notes how the results of an index map are read, if they are views, and worth it."""
+        name = row_name(node)
+        if name is None or not node.inputs or not count_of(node.inputs[0]):
+            return False
+        x = node.inputs[0]
+        for view in (self._read(x), View(x, contiguous(count_of(x)), ())):
+            if is_copy_of_ones(node):
+                found = [view.layout]
+            else:
+                found = views_of(name, view.layout, node) or []
+            if found and all(map(_is_near, found)):
+                for value, layout in zip(node.outputs, found, strict=True):
+                    self._views[id(value)] = View(view.base, layout, (*view.nodes, node))
+                    self._put_off[id(value)] = node
+                return True
+        return False
 
-    def finished(self, uses: Counter[int]) -> list[Node]:
-        """One FUSED node; the nodes themselves where one loop would be no gain."""
-        if len(self.nodes) < 2 or all(row_name(node) in _REPEATING for node in self.nodes):
-            return self.nodes
-        inside: Counter[int] = Counter(id(value) for node in self.nodes for value in node.inputs)
-        first = len(self.values)
-        steps = tuple(
-            Step(
-                node.payload,
-                tuple([i if kind == "input" else first + i for kind, i in reads]),
-                node.attributes,
-                tuple([value.dtype for value in node.inputs]),
-                node.outputs[0].dtype,
-            )
-            for node, reads in zip(self.nodes, self.reads, strict=True)
-        )
-        outside = [i for i, node in enumerate(self.nodes) if uses[id(node.outputs[0])] > inside[id(node.outputs[0])]]
-        payload = Fused(
-            self.shape,
-            self.columns,
-            tuple(place for _, place in self.inputs),
-            tuple([value.dtype for value in self.values]),
-            steps,
-            tuple([first + i for i in outside]),
-            self.number or np.dtype(np.float32),
-        )
-        outputs = tuple([self.nodes[i].outputs[0] for i in outside])
-        return [Node(Kind.FUSED, payload, tuple(self.values), outputs)]
+    def _read(self, value: Value) -> View:
+        return self._views.get(id(value)) or View(value, contiguous(count_of(value)), ())
+
+    def _need(self, value: Value) -> None:
+        """Sees to it that a value is made."""
+        self._close_home(value)
+        node = self._put_off.get(id(value))
+        if node is not None:
+            for result in node.outputs:
+                del self._put_off[id(result)], self._views[id(result)]
+            for x in node.inputs:
+                self._need(x)
+            self.nodes.append(node)
+
+    def _of_nothing(self, node: Node) -> Node | None:
+        """The constant that a reduction of no elements gives."""
+        if row_name(node) not in REDUCTIONS or node.payload.form is not Form.REDUCE or count_of(node.inputs[0]):
+            return None
+        x, y = node.inputs[0], node.outputs[0]
+        with np.errstate(all="ignore"):
+            array = np.asarray(node.payload.run(np.zeros(x.shape, x.dtype), **node.attributes))
+        return Node(Kind.CONSTANT, array, (), (y,))
+
+
+def _loop_shape(node: Node) -> tuple[int, ...]:
+    return node.inputs[0].shape if row_name(node) in REDUCTIONS else node.outputs[0].shape
+
+
+def _is_near(layout: Layout) -> bool:
+    """Whether elements are read from where the ones before them were, so that no cache line is fetched twice."""
+    return not layout.dims or abs(layout.dims[-1][1]) <= 1 or layout.count <= _NEAR

@@ -18,8 +18,9 @@ import numpy as np
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.floating_errors import QUIET, errors_reset, errors_set
 from fastgrad.kernels.body import digest
+from fastgrad.kernels.launch import run_launches
 from fastgrad.operation import Form, as_array
-from fastgrad.trace.emit import kernel_of, sizes_of
+from fastgrad.trace.emit import launches_of_group
 from fastgrad.trace.fuse import fuse
 from fastgrad.trace.graph import Graph, Kind, Node, Value
 from fastgrad.trace.interpret import GuardError
@@ -151,7 +152,12 @@ class _Writer:
         self.graph = graph
         self.buffers = _Buffers()
         self.scope: dict[str, Any] = {"ndarray": np.ndarray, "single": _single, "empty": np.empty}
-        self.scope |= {"GuardError": GuardError, "refuse_shape": _refuse_shape, "owned": _owned}
+        self.scope |= {
+            "GuardError": GuardError,
+            "refuse_shape": _refuse_shape,
+            "owned": _owned,
+            "run_launches": run_launches,
+        }
         self._lines: list[str] = []
         self._names: dict[int, str] = {}
         self._draws: dict[int, str] = {}
@@ -234,18 +240,19 @@ class _Writer:
     def _fused(self, position: int, node: Node) -> None:
         for value in node.inputs:
             self._check_shape(value)
-        self.scope[f"kernel{position}"] = kernel_of(node.payload)
-        arrays = [self._names[id(value)] for value in node.inputs]
+        self.scope[f"launches{position}"] = launches_of_group(node.payload)
+        outputs = []
         for value in node.outputs:
             name = self._named(value)
-            arrays.append(name)
+            outputs.append(name)
             self._checked.add(id(value))
             if id(value) in self._results:
                 self.scope[f"dtype_{name}"] = value.dtype
                 self._lines.append(f"{name} = empty({value.shape}, dtype_{name})")
             else:
                 self._lines.append(f"{name} = b{self.buffers.of(value, self._reach.get(id(value), position))}")
-        self._lines.append(f"kernel{position}({', '.join([*arrays, *map(str, sizes_of(node.payload))])})")
+        inputs = [self._names[id(value)] for value in node.inputs]
+        self._lines.append(f"run_launches(launches{position}, [{', '.join(inputs)}], [{', '.join(outputs)}])")
 
     def _assign(self, position: int, node: Node) -> None:
         self.scope[f"assign{position}"] = node.payload.assign

@@ -1,0 +1,379 @@
+"""Groups of operations that one loop computes, and how they grow.
+
+A group walks through a number of elements in a fixed order. Its operations are element-wise over them, or reduce some of its
+dimensions (all of them the same ones), or are element-wise over what is left then. What it reads from outside it reads
+through layouts, so that reshapes, broadcasts, slices and the like of its inputs need no operation of their own.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from math import prod
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fastgrad.operation import TABLE, Form, Operation
+from fastgrad.trace.graph import Graph, Kind, Node, Value
+from fastgrad.trace.interpret import interpret
+from fastgrad.trace.layout import (
+    Cuts,
+    Dims,
+    Layout,
+    broadcast,
+    cuts_of,
+    joined_cuts,
+    sizes_at,
+    split,
+)
+from fastgrad.trace.passes.rewriting import row_name
+from fastgrad.trace.reductions import REDUCTIONS, is_copy_of_ones
+from fastgrad.trace.scalar_code import DTYPES, translated
+
+MOST_STEPS = 64
+MOST_INPUTS = 24
+MOST_REDUCTIONS = 8
+MOST_DIMS = 4
+"""Bounds of a group, which keep its values near the registers, and its compilation short."""
+
+Reduced = tuple[tuple[int, int], ...]
+"""Which dimensions are reduced: for each run of them the cuts that it begins and ends at."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a group reads from outside.
+
+    Attributes:
+        array: which of the node's inputs it is read from.
+        offset: of the first element.
+        strides: for each dimension of the loop; for a source that is kept, for each dimension that is not reduced.
+        dtype: of the array.
+        kept: whether it goes with what is left after the reduction.
+    """
+
+    array: int
+    offset: int
+    strides: tuple[int, ...]
+    dtype: np.dtype
+    kept: bool
+
+
+@dataclass(frozen=True)
+class Step:
+    """One operation of a group.
+
+    Attributes:
+        row: the operation.
+        operands: for each of its inputs a number: below the number of the group's inputs the input, from there on the step.
+        attributes: of the operation.
+        inputs, output: dtypes.
+        kept: whether it has a value for each element that is left after the reduction, not for each of the loop.
+        reduces: whether it is the reduction.
+    """
+
+    row: Operation
+    operands: tuple[int, ...]
+    attributes: dict[str, Any]
+    inputs: tuple[np.dtype, ...]
+    output: np.dtype
+    kept: bool
+    reduces: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Fused:
+    """What a FUSED node does.
+
+    Attributes:
+        sizes: of the dimensions of the loop, outermost first; at least one.
+        roles: for each of them "r" if it is reduced, else "k".
+        inputs: how each input is read.
+        steps: in order.
+        outputs: numbers of the steps whose results are the node's, counted as in ``Step.operands``.
+        number: the dtype of the functions that are computed in one dtype; float32 where there are none.
+        graph: the same as a program of its own, with the node's inputs as its arguments.
+    """
+
+    sizes: tuple[int, ...]
+    roles: str
+    inputs: tuple[Source, ...]
+    steps: tuple[Step, ...]
+    outputs: tuple[int, ...]
+    number: np.dtype
+    graph: Graph
+
+    @property
+    def name(self) -> str:
+        """The names of its steps."""
+        return "+".join(step.row.name for step in self.steps)
+
+    def run(self, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
+        """What the node gives, step by step: the measure for its kernels."""
+        return tuple(interpret(self.graph, arrays))
+
+
+class View(NamedTuple):
+    """A value that is another one, read in another order.
+
+    Attributes:
+        base: the other one.
+        layout: how it is read.
+        nodes: the index maps that lead there.
+    """
+
+    base: Value
+    layout: Layout
+    nodes: tuple[Node, ...]
+
+
+def count_of(value: Value) -> int:
+    """How many elements a value has."""
+    return prod(value.shape)
+
+
+def reads_directly(node: Node) -> np.dtype | bool:
+    """Whether a node may be in a group; the dtype in which its functions compute, if it has any computed in one dtype."""
+    name = row_name(node)
+    if name is None or len(node.outputs) != 1:
+        return False
+    output = node.outputs[0]
+    inputs = [value.dtype for value in node.inputs]
+    if not count_of(output) or not DTYPES.issuperset([*inputs, output.dtype]):
+        return False
+    if name in REDUCTIONS:
+        return inputs[0] in REDUCTIONS[name].dtypes and count_of(node.inputs[0]) > 0
+    if node.payload.form is not Form.ELEMENTWISE:
+        return False
+    found = translated(name, ["x"] * len(inputs), inputs, output.dtype, node.attributes)
+    if found is None:
+        return False
+    return inputs[0] if found[1] else True
+
+
+def is_reduction(node: Node) -> bool:
+    """Whether a node that may be in a group reduces dimensions, and does not only drop some of size 1."""
+    return row_name(node) in REDUCTIONS and not is_copy_of_ones(node)
+
+
+def reduced_of(shape: tuple[int, ...], axes: tuple[int, ...]) -> tuple[Cuts, Reduced]:
+    """Where dimensions must begin for a reduction, and which are reduced."""
+    runs: list[tuple[int, bool]] = []
+    for axis in range(len(shape) - 1, -1, -1):
+        if shape[axis] == 1:
+            continue
+        if runs and runs[-1][1] == (axis in axes):
+            runs[-1] = runs[-1][0] * shape[axis], runs[-1][1]
+        else:
+            runs.append((shape[axis], axis in axes))
+    below, cuts, reduced = 1, [], []
+    for size, goes in runs:
+        if goes:
+            reduced.append((below, below * size))
+        below *= size
+        cuts.append(below)
+    return tuple(cuts[:-1]), tuple(reduced)
+
+
+class _Joining(NamedTuple):
+    """How a node would join a group."""
+
+    kept: bool
+    cuts: Cuts
+    reduced: Reduced | None
+    reads: list[tuple[Value, Layout, tuple[Node, ...]] | int]
+    number: np.dtype | None
+
+
+@dataclass(eq=False)
+class Group:
+    """A group that may still grow.
+
+    Attributes:
+        count: elements of the loop.
+        made: for each value that it makes the number of the step, and whether it is one that is kept.
+    """
+
+    count: int
+    cuts: Cuts = ()
+    reduced: Reduced | None = None
+    made: dict[int, tuple[int, bool]] = field(default_factory=dict)
+    steps: list[Node] = field(default_factory=list)
+    _nodes: list[Node] = field(default_factory=list)
+    _known: set[int] = field(default_factory=set)
+    _values: list[Value] = field(default_factory=list)
+    _layouts: list[tuple[Layout, bool]] = field(default_factory=list)
+    _inputs: dict[tuple[int, Layout, bool], int] = field(default_factory=dict)
+    _reads: list[list[tuple[str, int]]] = field(default_factory=list)
+    _same: list[list[Value]] = field(default_factory=list)
+    _number: np.dtype | None = None
+    _reductions: int = 0
+
+    @property
+    def kept_count(self) -> int:
+        """How many elements are left after the reduction."""
+        return self.count // prod([high // low for low, high in self.reduced or ()])
+
+    def joining(self, node: Node, number: np.dtype | bool, read: Callable[[Value], View]) -> _Joining | None:
+        """How a node can join; None if it can't.
+
+        Args:
+            node: one that ``reads_directly``, with what this gave as ``number``.
+            read: how a value from outside is read.
+        """
+        if len(self.steps) >= MOST_STEPS:
+            return None
+        reduces = is_reduction(node)
+        shape = node.inputs[0].shape if reduces else node.outputs[0].shape
+        count = prod(shape)
+        homes = [self.made.get(id(value)) for value in node.inputs]
+        kept = count != self.count
+        if kept and (reduces or self.reduced is None or count != self.kept_count):
+            return None
+        if any(home is not None and home[1] != kept for home in homes):
+            return None
+        wanted = number if isinstance(number, np.dtype) else None
+        if wanted is not None and self._number not in {None, wanted}:
+            return None
+        cuts: Cuts | None = self.cuts
+        reduced = self.reduced
+        if reduces:
+            more, found = reduced_of(shape, node.attributes["axes"])
+            if reduced not in {None, found} or self._reductions >= MOST_REDUCTIONS:
+                return None
+            reduced = found
+            cuts = joined_cuts(self.cuts, more)
+        reads: list[Any] = []
+        fresh = 0
+        for value, home in zip(node.inputs, homes, strict=True):
+            if home is not None:
+                reads.append(home[0])
+                continue
+            view = read(value)
+            layout = broadcast(view.layout, value.shape, shape)
+            if layout is None or cuts is None or id(view.base) in self.made:
+                return None
+            if kept:
+                if split(layout.dims, self._kept_sizes()) is None:
+                    return None
+            else:
+                cuts = joined_cuts(cuts, cuts_of([size for size, _ in layout.dims]))
+            fresh += (id(view.base), layout, kept) not in self._inputs
+            reads.append((view.base, layout, view.nodes))
+        if cuts is None or len(cuts) >= MOST_DIMS or len(self._values) + fresh > MOST_INPUTS:
+            return None
+        return _Joining(kept, cuts, reduced, reads, wanted)
+
+    def _kept_sizes(self) -> tuple[int, ...]:
+        return tuple([size for size, role in zip(*self._dims(), strict=True) if role == "k"])
+
+    def _dims(self) -> tuple[tuple[int, ...], str]:
+        bounds = (1, *self.cuts, self.count)[::-1]
+        pairs = list(zip(bounds[1:], bounds, strict=False))
+        roles = ["r" if any(low <= a and b <= high for low, high in self.reduced or ()) else "k" for a, b in pairs]
+        return sizes_at(self.cuts, self.count), "".join(roles)
+
+    def add(self, node: Node, found: _Joining) -> None:
+        """Takes a node that can join."""
+        reads: list[tuple[str, int]] = []
+        for value, read in zip(node.inputs, found.reads, strict=True):
+            if isinstance(read, int):
+                reads.append(("step", read))
+                continue
+            base, layout, nodes = read
+            key = id(base), layout, found.kept
+            if key not in self._inputs:
+                self._inputs[key] = len(self._values)
+                self._values.append(base)
+                self._layouts.append((layout, found.kept))
+            reads.append(("input", self._inputs[key]))
+            self._note(*nodes)
+            assert nodes or value is base
+        reduces = is_reduction(node)
+        self.cuts, self.reduced = found.cuts, found.reduced
+        self._number = self._number if found.number is None else found.number
+        self._reductions += reduces
+        self.made[id(node.outputs[0])] = len(self.steps), found.kept or reduces
+        self.steps.append(node)
+        self._same.append([node.outputs[0]])
+        self._note(node)
+        self._reads.append(reads)
+
+    def add_same(self, node: Node) -> None:
+        """Takes a node whose result has the elements of a value that is made here, in their order."""
+        self.made[id(node.outputs[0])] = found = self.made[id(node.inputs[0])]
+        self._same[found[0]].append(node.outputs[0])
+        self._note(node)
+
+    def _note(self, *nodes: Node) -> None:
+        for node in nodes:
+            if id(node) not in self._known:
+                self._known.add(id(node))
+                self._nodes.append(node)
+
+    @property
+    def reads(self) -> list[Value]:
+        """The values that it reads."""
+        return self._values
+
+    def finished(self, uses: Counter[int]) -> list[Node]:
+        """The node, and reshapes of its results.
+
+        Args:
+            uses: how often each value is read, by nodes and as a result.
+        """
+        inside: Counter[int] = Counter(id(value) for node in self._nodes for value in node.inputs)
+        first = len(self._values)
+        steps = tuple(
+            Step(
+                node.payload,
+                tuple([i if kind == "input" else first + i for kind, i in reads]),
+                node.attributes,
+                tuple([value.dtype for value in node.inputs]),
+                node.outputs[0].dtype,
+                self.made[id(node.outputs[0])][1],
+                is_reduction(node),
+            )
+            for node, reads in zip(self.steps, self._reads, strict=True)
+        )
+        numbers: list[int] = []
+        outputs: list[Value] = []
+        reshapes: list[Node] = []
+        for number, same in enumerate(self._same):
+            wanted = [value for value in same if uses[id(value)] > inside[id(value)]]
+            if wanted:
+                numbers.append(first + number)
+                outputs.append(wanted[0])
+                reshapes += [reshaped(wanted[0], value) for value in wanted[1:]]
+        sizes, roles = self._dims()
+        kept_sizes = self._kept_sizes()
+        values = list(dict.fromkeys(self._values))
+        place = {id(value): i for i, value in enumerate(values)}
+        sources = tuple(
+            Source(place[id(value)], layout.offset, _strides(layout, kept_sizes if kept else sizes), value.dtype, kept)
+            for value, (layout, kept) in zip(self._values, self._layouts, strict=True)
+        )
+        arguments = [Node(Kind.ARGUMENT, i, (), (value,)) for i, value in enumerate(values)]
+        payload = Fused(
+            sizes,
+            roles,
+            sources,
+            steps,
+            tuple(numbers),
+            self._number or np.dtype(np.float32),
+            Graph([*arguments, *self._nodes], outputs),
+        )
+        return [Node(Kind.FUSED, payload, tuple(values), tuple(outputs)), *reshapes]
+
+
+def reshaped(x: Value, y: Value) -> Node:
+    """The node that makes ``y`` of a value that has the same elements."""
+    return Node(Kind.OPERATION, TABLE["reshape"], (x,), (y,), {"shape": y.shape})
+
+
+def _strides(layout: Layout, sizes: tuple[int, ...]) -> tuple[int, ...]:
+    dims: Dims | None = split(layout.dims, sizes)
+    assert dims is not None, f"{layout} has no dimensions {sizes}"
+    return tuple([stride for _, stride in dims])

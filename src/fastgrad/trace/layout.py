@@ -1,0 +1,137 @@
+"""How the elements of an array are read: an offset, and sizes with strides, outermost first.
+
+A layout is a view of the memory of a contiguous array, as NumPy's strides are, but it knows no shape: only the order in
+which elements come. So a reshape changes nothing, and neighbouring dimensions that are walked through as one are
+one. ``cuts`` say where dimensions begin: the number of elements that each dimension but the outermost has in
+and below it. Dimensions can be split at more cuts; they can't be split where sizes do not divide.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+from math import prod
+from typing import NamedTuple
+
+Dims = tuple[tuple[int, int], ...]
+"""(size, stride) of each dimension, outermost first; strides in elements, 0 where an element is repeated."""
+
+Cuts = tuple[int, ...]
+"""Increasing; each divides the next, and the last divides the number of elements."""
+
+
+class Layout(NamedTuple):
+    """A view of a contiguous array.
+
+    Attributes:
+        offset: where the first element is.
+        dims: collapsed: no sizes of 1, no two dimensions that could be one.
+    """
+
+    offset: int
+    dims: Dims
+
+    @property
+    def count(self) -> int:
+        """How many elements are read."""
+        return prod([size for size, _ in self.dims])
+
+
+def contiguous(count: int) -> Layout:
+    """All elements of an array in their order."""
+    return Layout(0, ((count, 1),) if count > 1 else ())
+
+
+def collapsed(dims: Iterable[tuple[int, int]]) -> Dims:
+    """Dimensions, as few as do."""
+    found: list[tuple[int, int]] = []
+    for size, stride in dims:
+        if size == 1:
+            continue
+        if found and found[-1][1] == size * stride:
+            found[-1] = found[-1][0] * size, stride
+        else:
+            found.append((size, stride))
+    return tuple(found)
+
+
+def cuts_of(sizes: Sequence[int]) -> Cuts:
+    """Where the dimensions of these sizes begin; none of them is 1."""
+    cuts: list[int] = []
+    below = 1
+    for size in reversed(sizes[1:]):
+        below *= size
+        cuts.append(below)
+    return tuple(cuts)
+
+
+def joined_cuts(first: Cuts, second: Cuts) -> Cuts | None:
+    """Those of both; None if they do not go together."""
+    if first == second or not second:
+        return first
+    cuts = tuple(sorted({*first, *second}))
+    return cuts if all(not b % a for a, b in pairwise(cuts)) else None
+
+
+def sizes_at(cuts: Cuts, count: int) -> tuple[int, ...]:
+    """The sizes of the dimensions that begin at ``cuts``, of which there is one more."""
+    bounds = (1, *cuts, count)
+    return tuple([b // a for a, b in pairwise(bounds)])[::-1]
+
+
+def split(dims: Dims, sizes: Sequence[int]) -> Dims | None:
+    """``dims`` as dimensions of these sizes, whose product is theirs; None if they can't be."""
+    found: list[tuple[int, int]] = []
+    rest = list(dims)
+    for size in reversed(sizes):
+        if size == 1:
+            found.append((1, 0))
+            continue
+        if not rest:
+            return None
+        whole, stride = rest.pop()
+        if whole % size:
+            return None
+        found.append((size, stride))
+        if whole != size:
+            rest.append((whole // size, stride * size))
+    return None if rest else tuple(reversed(found))
+
+
+def axes_of(layout: Layout, shape: Sequence[int]) -> list[Dims] | None:
+    """For each axis of a shape of as many elements the dimensions that it is made of; None if some dimension is in two."""
+    sizes = tuple([size for size in shape if size != 1])
+    cuts = joined_cuts(cuts_of([size for size, _ in layout.dims]), cuts_of(sizes))
+    if cuts is None:
+        return None
+    fine = sizes_at(cuts, layout.count)
+    dims = split(layout.dims, fine if layout.dims else ())
+    if dims is None:
+        return None
+    rest = list(dims)
+    axes: list[Dims] = []
+    for size in reversed(shape):
+        axis: list[tuple[int, int]] = []
+        while size > 1:
+            axis.append(rest.pop())
+            size //= axis[-1][0]
+        axes.append(tuple(reversed(axis)))
+    return axes[::-1]
+
+
+def from_axes(offset: int, axes: Iterable[Dims]) -> Layout:
+    """The layout with the dimensions of these axes, in order."""
+    return Layout(offset, collapsed([dim for axis in axes for dim in axis]))
+
+
+def broadcast(layout: Layout, shape: Sequence[int], whole: Sequence[int]) -> Layout | None:
+    """An array read by ``layout``, of the given shape, repeated to a larger shape that it broadcasts to."""
+    if prod(shape) == prod(whole):
+        return layout
+    axes = axes_of(layout, shape)
+    if axes is None:
+        return None
+    wide: list[Dims] = [((size, 0),) for size in whole[: len(whole) - len(shape)]]
+    for axis, size, wanted in zip(axes, shape, whole[len(whole) - len(shape) :], strict=True):
+        wide.append(axis if size == wanted else ((wanted, 0),))
+    return from_axes(layout.offset, wide)

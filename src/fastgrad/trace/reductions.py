@@ -1,0 +1,81 @@
+"""Reductions as kernels of groups have them: how elements are combined, and what comes before and after."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from fastgrad.trace.graph import Node
+from fastgrad.trace.passes.rewriting import row_name
+
+_FLOATS = frozenset(np.dtype(name) for name in ("float32", "float64"))
+_NUMBERS = _FLOATS | frozenset(np.dtype(name) for name in ("int32", "int64"))
+BOOL = np.dtype(bool)
+
+
+class Reduction(NamedTuple):
+    """A row that reduces.
+
+    Attributes:
+        combine: "sum", "product", "greatest" or "least".
+        dtypes: of its input.
+        before: what becomes of an element first.
+        after: what becomes of the total; ``{number}`` is its dtype, ``reduced`` how many elements are in it.
+    """
+
+    combine: str
+    dtypes: frozenset[np.dtype]
+    before: str = "{0}"
+    after: str = "{0}"
+
+
+REDUCTIONS = {
+    "reduce_sum": Reduction("sum", _NUMBERS),
+    "reduce_mean": Reduction("sum", _FLOATS, after="({0} / {number}(reduced))"),
+    "reduce_euclidean_norm": Reduction("sum", _FLOATS, "({0} * {0})", "math.sqrt({0})"),
+    "reduce_prod": Reduction("product", _NUMBERS),
+    "reduce_max": Reduction("greatest", _NUMBERS),
+    "reduce_min": Reduction("least", _NUMBERS),
+    "finite_maximum": Reduction(
+        "greatest", _FLOATS, after="({0} if math.fabs({0}) < {number}(math.inf) else {number}(0))"
+    ),
+    "reduce_any": Reduction("greatest", frozenset([BOOL]), "(1 if {0} else 0)", "({0} != 0)"),
+    "reduce_all": Reduction("least", frozenset([BOOL]), "(1 if {0} else 0)", "({0} != 0)"),
+}
+"""By name of the row of the operation table."""
+
+_CHANGING = frozenset({"reduce_euclidean_norm", "finite_maximum"})
+
+
+def is_copy_of_ones(node: Node) -> bool:
+    """Whether a reduction only drops dimensions of size 1, so that its result has the elements of its input."""
+    name = row_name(node)
+    if name not in REDUCTIONS or name in _CHANGING:
+        return False
+    shape = node.inputs[0].shape
+    return all(shape[axis] == 1 for axis in node.attributes["axes"])
+
+
+def lane_type(dtype: np.dtype) -> str:
+    """The dtype in which elements of a dtype are combined."""
+    return "uint8" if dtype == BOOL else dtype.name
+
+
+def total_type(combine: str, dtype: np.dtype) -> str:
+    """That in which the totals of blocks are."""
+    return "float64" if combine == "sum" and dtype.kind == "f" else lane_type(dtype)
+
+
+def neutral(combine: str, number: str) -> str:
+    """What changes nothing that it is combined with; of a sum also the sign of zero."""
+    dtype = np.dtype(number)
+    if combine == "sum":
+        return f"{number}(-0.0)" if dtype.kind == "f" else f"{number}(0)"
+    if combine == "product":
+        return f"{number}(1)"
+    sign = "-" if combine == "greatest" else ""
+    if dtype.kind == "f":
+        return f"{number}({sign}math.inf)"
+    ends = np.iinfo(dtype)
+    return f"{number}({ends.min if combine == 'greatest' else ends.max})"
