@@ -76,6 +76,47 @@ relax = Special("relax")
 yield_processor = Special("yield_processor")
 """`yield_processor()`: lets another thread have the core."""
 
+multiply_rows = Special("multiply_rows")
+"""`multiply_rows(a, a_at, a_row, a_k, b, b_at, b_k, c, c_at, c_row, accumulate, depth, rows, columns)`: c = a b, or c += a b,
+for matrices that begin at the elements `_at`, with strides `_row` from row to row and `_k` from one of the `depth` >= 1 terms
+to the next; rows of b and c are contiguous, their `columns` at most `panel_columns(T)`. Each sum is one chain of fused
+multiply-adds in the order of the terms, from 0. Where `masked_loads()` is 0, whole vectors of b are read."""
+
+masked_loads = Special("masked_loads")
+"""`masked_loads(T)`: 1 if loads of the first lanes of a vector are quick on this machine, else 0."""
+
+pack_panel = Special("pack_panel")
+"""`pack_panel(b, b_at, b_k, b_column, target, target_row, depth, columns)`: copies a panel of b, `depth` rows of `columns`
+elements, to rows with the stride `target_row`, filled up with zeros to whole vectors. The matrix begins at the element `b_at`
+and one of its strides `b_k` and `b_column` is 1. So many rows of `target` are written as make a multiple of a vector's lanes."""
+
+vector_lanes = Special("vector_lanes")
+"""`vector_lanes(T)`: how many elements a vector of this machine has."""
+
+panel_columns = Special("panel_columns")
+"""`panel_columns(T)`: how many columns of a matrix product are computed at a time."""
+
+panel_array = Special("panel_array")
+"""`panel_array(T, 256)`: a local array of so many rows of `panel_columns(T)` elements."""
+
+atomic_load = Special("atomic_load")
+"""`atomic_load(words, i)`: the word i of a pointer to int64, which other threads may write; see `atomics`."""
+
+atomic_store = Special("atomic_store")
+"""`atomic_store(words, i, value)`: sets it."""
+
+atomic_add = Special("atomic_add")
+"""`atomic_add(words, i, value)`: adds to it; gives what it was."""
+
+atomic_min = Special("atomic_min")
+"""`atomic_min(words, i, value)`: makes it the smaller of the two; gives what it was."""
+
+relax = Special("relax")
+"""`relax()`: in a loop that waits for another thread."""
+
+yield_processor = Special("yield_processor")
+"""`yield_processor()`: lets another thread have the core."""
+
 # How many rows ahead a kernel that reads rows at random asks for them, and after how many elements again.
 AHEAD = 16
 LINE = 16

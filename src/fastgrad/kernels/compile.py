@@ -33,9 +33,16 @@ from fastgrad.kernels.body import (
     fused_multiply_add,
     is_scalar_function,
     local_array,
+    masked_loads,
+    multiply_rows,
+    pack_panel,
+    panel_array,
+    panel_columns,
     pointer,
     prefetch,
+    vector_lanes,
 )
+from fastgrad.kernels.gemm_emission import Tiles, host_isa
 from fastgrad.kernels.native import host_features, initialize_llvm, undefined_symbols
 from fastgrad.kernels.signature import ARRAY_KINDS, LIST_KINDS, Signature
 from fastgrad.kernels.wrapper import NDARRAY_TYPE, PYTHON_SYMBOLS, RAISED, NativeFunction, step_symbol, wrapper_ir
@@ -247,7 +254,7 @@ class _LocalArray(_Callable):
 
     def implement(self, key: object, arguments: tuple) -> Any:
         element, length = arguments
-        count = length.literal_value
+        count = self.elements(element.dtype, length.literal_value)
 
         def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             with builder.goto_entry_block():
@@ -257,6 +264,10 @@ class _LocalArray(_Callable):
 
         _frontend().target.insert_func_defn([(lower, key, arguments)])
         return types.CPointer(element.dtype)(*arguments)
+
+    def elements(self, element: Any, length: int) -> int:
+        """How many elements there are to be."""
+        return length
 
 
 class _Reinterpret(_Callable):
@@ -346,6 +357,44 @@ class _Prefetch(_Callable):
         return types.none(*arguments)
 
 
+class _TileCall(_Callable):
+    """`multiply_rows(...)` and `pack_panel(...)`."""
+
+    def implement(self, key: object, arguments: tuple) -> Any:
+        def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            tiles = Tiles(builder.module, context.get_value_type(arguments[0].dtype), host_isa())
+            getattr(tiles, self.__name__)(builder, args)
+            return context.get_dummy_value()
+
+        _frontend().target.insert_func_defn([(lower, key, arguments)])
+        return types.none(*arguments)
+
+
+class _TileConstant(_Callable):
+    """`vector_lanes(T)`, `panel_columns(T)` and `masked_loads(T)`."""
+
+    def implement(self, key: object, arguments: tuple) -> Any:
+        def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            machine = host_isa()
+            lanes = machine.vector_bytes * 8 // arguments[0].dtype.bitwidth
+            values = {
+                "vector_lanes": lanes,
+                "panel_columns": lanes * machine.vectors,
+                "masked_loads": int(machine.masks),
+            }
+            return ir.IntType(64)(values[self.__name__])
+
+        _frontend().target.insert_func_defn([(lower, key, arguments)])
+        return types.int64(*arguments)
+
+
+class _PanelArray(_LocalArray):
+    """`panel_array(T, 256)`."""
+
+    def elements(self, element: Any, length: int) -> int:
+        machine = host_isa()
+        return int(length * machine.vectors * machine.vector_bytes * 8 // element.bitwidth)
+
 _SPECIALS: dict[Special, Any] = {
     **dict.fromkeys((*GIVES_WORD, *GIVES_NOTHING), _Atomic),
     call_step: _CallStep,
@@ -353,8 +402,14 @@ _SPECIALS: dict[Special, Any] = {
     from_bits: _Reinterpret,
     fused_multiply_add: _FusedMultiplyAdd,
     local_array: _LocalArray,
+    masked_loads: _TileConstant,
+    multiply_rows: _TileCall,
+    pack_panel: _TileCall,
+    panel_array: _PanelArray,
+    panel_columns: _TileConstant,
     pointer: _Pointer,
     prefetch: _Prefetch,
+    vector_lanes: _TileConstant,
 }
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import functools
 from collections.abc import Iterator
+from itertools import chain
 from typing import NamedTuple
 
 from llvmlite import ir
@@ -111,16 +112,6 @@ class Tiles:
         found = self.module.globals.get(name)
         return ir.Function(self.module, kind, name) if found is None else found
 
-    def _zeros(self) -> ir.Value:
-        """A row of zeros, as long as the widest tile."""
-        name = "fastgrad_zeros"
-        found = self.module.globals.get(name)
-        if found is None:
-            kind = ir.ArrayType(BYTE, self.machine.vector_bytes * self.machine.vectors)
-            found = ir.GlobalVariable(self.module, kind, name)
-            found.initializer, found.global_constant, found.linkage = ir.Constant(kind, None), True, "linkonce_odr"
-        return found.bitcast(BYTE.as_pointer())
-
     def _defined(self, name: str, parameters: list[ir.Type]) -> tuple[ir.Function, bool]:
         """A function of the module, and whether it is new and has no body yet."""
         found = self.module.globals.get(name)
@@ -135,41 +126,36 @@ class Tiles:
     # ---- tiles of C --------------------------------------------------------------------------------
 
     def _rows_function(self, width: int) -> ir.Function:
-        """C = start + A B for some rows of C that are up to `width` vectors wide.
+        """C = A B, or C += A B, for some rows of C that are up to `width` vectors wide.
 
-        Its parameters: a, its strides of rows and of k; b, its stride of k; c, its stride of rows; start, its stride of
-        rows; the depth (the length of k, at least 1), the rows, the columns. Strides are in bytes.
+        Its parameters: a, its strides of rows and of k; b, its stride of k; c, its stride of rows; whether to add to C;
+        the depth (the length of k, at least 1), the rows, the columns. Strides are in bytes.
         """
         memory = BYTE.as_pointer()
-        name = f"fastgrad_rows_{self.suffix}_{width}"
-        parameters = [memory, WORD, WORD, memory, WORD, memory, WORD, memory, WORD, WORD, WORD, WORD]
-        function, new = self._defined(name, parameters)
+        parameters = [memory, WORD, WORD, memory, WORD, memory, WORD, ir.IntType(1), WORD, WORD, WORD]
+        function, new = self._defined(f"fastgrad_rows_{self.suffix}_{width}", parameters)
         if not new:
             return function
         builder = ir.IRBuilder(function.append_basic_block("entry"))
-        a, a_row, a_k, b, b_k, c, c_row, start, start_row, depth, rows, columns = function.args
+        a, a_row, a_k, b, b_k, c, c_row, accumulate, depth, rows, columns = function.args
         mask = self._first_lanes(builder, builder.sub(columns, WORD((width - 1) * self.lanes)))
         state = []  # of the walk over rows: how many are left, and where they are
-        for value in (rows, a, c, start):
+        for value in (rows, a, c):
             slot = builder.alloca(value.type)
             builder.store(value, slot)
             state.append(slot)
         for height in self.machine.heights[width - 1]:
-            test = function.append_basic_block(f"test_{height}")
-            body = function.append_basic_block(f"tile_{height}")
-            after = function.append_basic_block(f"after_{height}")
+            test, body, after = (function.append_basic_block(n) for n in ("test", "tile", "after"))
             builder.branch(test)
             builder.position_at_end(test)
-            left, a_here, c_here, start_here = [builder.load(slot) for slot in state]
+            left, a_here, c_here = [builder.load(slot) for slot in state]
             builder.cbranch(builder.icmp_signed(">=", left, WORD(height)), body, after)
             builder.position_at_end(body)
-            sources = (a_here, a_row, a_k, b, b_k)
-            self._tile(builder, height, width, sources, (c_here, c_row), (start_here, start_row), depth, mask)
+            sums = self._tile(builder, (height, width), (a_here, a_row, a_k, b, b_k), depth, mask)
+            self._put(builder, sums, c_here, c_row, accumulate, mask)
             builder.store(builder.sub(left, WORD(height)), state[0])
-            for slot, here, stride in zip(
-                state[1:], (a_here, c_here, start_here), (a_row, c_row, start_row), strict=True
-            ):
-                builder.store(builder.gep(here, [builder.mul(stride, WORD(height))]), slot)
+            builder.store(builder.gep(a_here, [builder.mul(a_row, WORD(height))]), state[1])
+            builder.store(builder.gep(c_here, [builder.mul(c_row, WORD(height))]), state[2])
             builder.branch(test)
             builder.position_at_end(after)
         builder.ret_void()
@@ -178,69 +164,73 @@ class Tiles:
     def _tile(
         self,
         builder: ir.IRBuilder,
-        height: int,
-        width: int,
+        shape: tuple[int, int],
         sources: tuple[ir.Value, ...],
-        result: tuple[ir.Value, ir.Value],
-        start: tuple[ir.Value, ir.Value],
         depth: ir.Value,
         mask: ir.Value,
-    ) -> None:
-        """One tile: load it, run over k, store it. Leaves the builder behind it."""
+    ) -> list[list[ir.Value]]:
+        """The sums of one tile, vectors by rows. Leaves the builder behind the loop over k."""
         a, a_row, a_k, b, b_k = sources
-        function = builder.function
-        masks = [None] * (width - 1) + [mask]
-        distances = [WORD(v * self.machine.vector_bytes) for v in range(width)]
-        cells = [(r, v) for r in range(height) for v in range(width)]
-
-        initial = {}
-        for r in range(height):
-            row = builder.gep(start[0], [builder.mul(start[1], WORD(r))])
-            for v in range(width):
-                initial[r, v] = self._load(builder, row, distances[v], masks[v])
+        height, width = shape
+        masks = [None] * (width - 1) + [mask if self.machine.masks else None]  # else B has been filled up
         rows = [builder.gep(a, [builder.mul(a_row, WORD(r))]) for r in range(height)]
-        before, loop, done = builder.block, function.append_basic_block("loop"), function.append_basic_block("done")
+        before, loop, done = builder.block, builder.append_basic_block("loop"), builder.append_basic_block("done")
         builder.branch(loop)
-
         builder.position_at_end(loop)
         left, a_at, b_at = builder.phi(WORD), builder.phi(WORD), builder.phi(b.type)
-        sums = {cell: builder.phi(self.vector) for cell in cells}
-        panel = [
-            self._load(builder, b_at, distances[v], masks[v] if self.machine.masks else None) for v in range(width)
-        ]
-        following = {}
-        for r in range(height):
-            x = self._splat(builder, builder.load(self._at(builder, rows[r], a_at, self.element), align=self.bytes))
-            for v in range(width):
-                following[r, v] = self._multiply_add(builder, x, panel[v], sums[r, v])
+        sums = [[builder.phi(self.vector) for _ in range(width)] for _ in range(height)]
+        panel = [self._load(builder, b_at, self._across(v), masks[v]) for v in range(width)]
+        following = []
+        for row, row_sums in zip(rows, sums, strict=True):
+            x = self._splat(builder, builder.load(self._at(builder, row, a_at, self.element), align=self.bytes))
+            pairs = zip(panel, row_sums, strict=True)
+            following.append([self._multiply_add(builder, x, y, so_far) for y, so_far in pairs])
         next_left = builder.sub(left, WORD(1))
-        pairs = [(left, depth, next_left), (a_at, WORD(0), builder.add(a_at, a_k)), (b_at, b, builder.gep(b_at, [b_k]))]
-        pairs += [(sums[cell], initial[cell], following[cell]) for cell in cells]
-        for phi, first, later in pairs:
+        later = [next_left, builder.add(a_at, a_k), builder.gep(b_at, [b_k]), *chain.from_iterable(following)]
+        zeros = [ir.Constant(self.vector, None)] * (height * width)
+        phis = [left, a_at, b_at, *chain.from_iterable(sums)]
+        for phi, first, second in zip(phis, [depth, WORD(0), b, *zeros], later, strict=True):
             phi.add_incoming(first, before)
-            phi.add_incoming(later, loop)
+            phi.add_incoming(second, loop)
         builder.cbranch(builder.icmp_signed(">", next_left, WORD(0)), loop, done)
-
         builder.position_at_end(done)
-        for r in range(height):
-            row = builder.gep(result[0], [builder.mul(result[1], WORD(r))])
-            for v in range(width):
-                self._store(builder, following[r, v], row, distances[v], masks[v])
+        return following
+
+    def _put(
+        self,
+        builder: ir.IRBuilder,
+        sums: list[list[ir.Value]],
+        c: ir.Value,
+        c_row: ir.Value,
+        accumulate: ir.Value,
+        mask: ir.Value,
+    ) -> None:
+        """Stores a tile, or adds it to what is there."""
+        add, store, done = (builder.append_basic_block(n) for n in ("add", "store", "put"))
+        builder.cbranch(accumulate, add, store)
+        for block in (add, store):
+            builder.position_at_end(block)
+            for r, vectors in enumerate(sums):
+                row = builder.gep(c, [builder.mul(c_row, WORD(r))])
+                for v, value in enumerate(vectors):
+                    where = row, self._across(v), mask if v == len(vectors) - 1 else None
+                    total = builder.fadd(self._load(builder, *where), value) if block is add else value
+                    self._store(builder, total, *where)
+            builder.branch(done)
+        builder.position_at_end(done)
+
+    def _across(self, v: int) -> ir.Value:
+        """How many bytes the vector `v` of a row lies behind the first."""
+        return WORD(v * self.machine.vector_bytes)
 
     def multiply_rows(self, builder: ir.IRBuilder, arguments: list[ir.Value]) -> None:
         """A call of the function for as many vectors as the columns need; arguments as `body.multiply_rows` has them."""
-        a, a_at, a_row, a_k, b, b_at, b_k, c, c_at, c_row, start, start_at, start_row, depth, rows, columns = arguments
+        a, a_at, a_row, a_k, b, b_at, b_k, c, c_at, c_row, accumulate, depth, rows, columns = arguments
         size = WORD(self.bytes)
-
-        def moved(base: ir.Value, index: ir.Value) -> ir.Value:
-            return builder.bitcast(builder.gep(base, [index]), BYTE.as_pointer())
-
-        from_zero = builder.icmp_signed("<", start_row, WORD(0))
-        values = [moved(a, a_at), builder.mul(a_row, size), builder.mul(a_k, size), moved(b, b_at)]
-        values += [builder.mul(b_k, size), moved(c, c_at), builder.mul(c_row, size)]
-        values += [builder.select(from_zero, self._zeros(), moved(start, start_at))]
-        values += [builder.select(from_zero, WORD(0), builder.mul(start_row, size))]
-        values += [depth, rows, columns]
+        values = [self._moved(builder, a, a_at), builder.mul(a_row, size), builder.mul(a_k, size)]
+        values += [self._moved(builder, b, b_at), builder.mul(b_k, size)]
+        values += [self._moved(builder, c, c_at), builder.mul(c_row, size)]
+        values += [builder.icmp_signed("!=", accumulate, accumulate.type(0)), depth, rows, columns]
         after = builder.append_basic_block("multiplied")
         vectors = builder.sdiv(builder.add(columns, WORD(self.lanes - 1)), WORD(self.lanes))
         switch = builder.switch(vectors, after)
@@ -251,6 +241,9 @@ class Tiles:
             builder.call(self._rows_function(width), values)
             builder.branch(after)
         builder.position_at_end(after)
+
+    def _moved(self, builder: ir.IRBuilder, base: ir.Value, index: ir.Value) -> ir.Value:
+        return builder.bitcast(builder.gep(base, [index]), BYTE.as_pointer())
 
     # ---- panels of B -------------------------------------------------------------------------------
 
@@ -349,7 +342,7 @@ class Tiles:
         """A call of the function; arguments as `body.pack_panel` has them."""
         b, b_at, b_k, b_column, target, target_row, depth, columns = arguments
         size = WORD(self.bytes)
-        values = [builder.bitcast(builder.gep(b, [b_at]), BYTE.as_pointer())]
+        values = [self._moved(builder, b, b_at)]
         values += [builder.mul(b_k, size), builder.mul(b_column, size)]
         values += [builder.bitcast(target, BYTE.as_pointer()), builder.mul(target_row, size), depth, columns]
         builder.call(self._pack_function(), values)

@@ -1,0 +1,89 @@
+"""Matrix products: C = op(A) op(B), in batches, and what follows on each part of C while it is in the cache.
+
+Sizes and strides are arguments: one compilation serves all shapes and transpositions. Each element of C is a sum of
+chains of fused multiply-adds in the order of k, whose lengths follow from k. So its bits depend on its row of A and its
+column of B alone: not on tiles, shares, the other rows and columns, or the vectors of the machine.
+"""
+
+from __future__ import annotations
+
+from fastgrad.kernels.body import (
+    call_step,
+    masked_loads,
+    multiply_rows,
+    pack_panel,
+    panel_array,
+    panel_columns,
+    scalar_function,
+    vector_lanes,
+)
+from fastgrad.kernels.build import kernel
+from fastgrad.kernels.vector_math import least
+
+TERMS = 384  # the longest chain: longer sums are sums of chains of equal lengths
+PACKING_ROWS = 128  # so many rows of A pay for a copy of a panel of B
+ROWS = 48  # so many rows of a panel of C stay in the first cache for what follows
+
+
+@scalar_function
+def follow(step, words, start, n, rows, columns):
+    """Runs the step that follows on a part of C, whose elements are counted row after row; `start` is the first one's number."""
+    if columns == n:
+        call_step(step, words, start, start + rows * n)
+    else:
+        for r in range(rows):
+            call_step(step, words, start + r * n, start + r * n + columns)
+
+
+@kernel(
+    "a: in[T], b: in[T], c: out[T], m: int, n: int, k: int, a_row: int, a_k: int, b_k: int, b_column: int, a_batch: int, "
+    "b_batch: int, step: int, words: int, first: int, last: int",
+    T=("float32", "float64"),
+)
+def gemm(a, b, c, m, n, k, a_row, a_k, b_k, b_column, a_batch, b_batch, step, words, first, last):
+    """C = A B for a batch of matrices of shape (m, k) and (k, n); C is contiguous, of shape (batches, m, n).
+
+    Args:
+        a, b, c: the arrays; C overlaps neither of the others.
+        m, n, k: sizes, k >= 1.
+        a_row, a_k: strides of A, in elements. They may be anything.
+        b_k, b_column: strides of B; one of them is 1.
+        a_batch, b_batch: from one matrix to the next; 0 for one that all share.
+        step: the address of the step of a kernel that follows, which is given parts of C as soon as they are done: a map
+            over elements, whose shares are ranges of their numbers; 0 for none.
+        words: the address of that step's words.
+        first, last: the share; see `units_of`.
+    """
+    packed = panel_array(T, 384)
+    width = panel_columns(T)
+    lanes = vector_lanes(T)
+    panels = (n + width - 1) // width
+    chains = (k + TERMS - 1) // TERMS
+    length = (k + chains - 1) // chains
+    at = first
+    while at < last:
+        panel = at // m
+        row = at - panel * m
+        end = least(m, row + last - at)
+        at += end - row
+        batch = panel // panels
+        column = (panel - batch * panels) * width
+        columns = least(width, n - column)
+        stride = (columns + lanes - 1) // lanes * lanes
+        pack = (
+            b_column != 1 or (end - row >= PACKING_ROWS and n > columns) or (masked_loads(T) == 0 and stride > columns)
+        )
+        for chain in range(chains):
+            term = chain * length
+            depth = least(length, k - term)
+            here, here_at, here_k = b, batch * b_batch + column * b_column + term * b_k, b_k
+            if pack:
+                pack_panel(b, here_at, b_k, b_column, packed, stride, depth, columns)
+                here, here_at, here_k = packed, 0, stride
+            for i in range(row, end, ROWS):
+                rows = least(ROWS, end - i)
+                a_at = batch * a_batch + i * a_row + term * a_k
+                c_at = (batch * m + i) * n + column
+                multiply_rows(a, a_at, a_row, a_k, here, here_at, here_k, c, c_at, n, term, depth, rows, columns)
+                if step != 0 and term + depth == k:
+                    follow(step, words, c_at, n, rows, columns)
