@@ -148,7 +148,7 @@ def test_one_call_updates_all_variables(name, dtype):
     exact, exact_held = _wide(weights), [_wide(h) for h in held]
     function = getattr(optimizers, name).variables[dtype]
     for _ in range(5):
-        function(weights, *held, gradients, *hyper)
+        function(weights, *held, gradients, 0, optimizers.units(weights), *hyper)
         for k, g in enumerate(gradients):
             exact[k] = step(exact[k], [h[k] for h in exact_held], g.astype(np.float64), *hyper)
     tolerance = 3e-5 if dtype == F4 else 1e-12
@@ -186,7 +186,7 @@ def test_a_sparse_gradient_on_a_table_gives_the_dense_ones_result(name):
     values = gradient[ids]
     gradient[np.setdiff1d(np.arange(9), ids)] = 0
     rule = getattr(optimizers, name)
-    rule.variables[F8]([dense], *([h] for h in dense_held), [gradient], *hyper)
+    rule.variables[F8]([dense], *([h] for h in dense_held), [gradient], 0, 1, *hyper)
     assert rule.table[F8, ids.dtype](table, *held, values, ids, 3, 9, 5, *hyper) == -1
     np.testing.assert_array_equal(table, dense)
     for h, d in zip(held, dense_held, strict=True):
@@ -202,9 +202,22 @@ def test_ids_that_repeat_or_lie_outside_are_reported(kind, ids, bad):
     assert not table.any()
 
 
+@pytest.mark.parametrize("cuts", [[0, 5], [0, 1, 2, 3, 4, 5], [0, 2, 2, 5]])
+def test_work_can_be_cut_anywhere(cuts):
+    slots, hyper, _ = RULES["adam"]
+    whole, parts = (_state([(4096,), (3,), (5000, 2), (0,), (4097,)], slots, F4) for _ in range(2))
+    assert optimizers.units(whole[0]) == 5
+    function = optimizers.adam.variables[F4]
+    function(whole[0], *whole[1], whole[2], 0, 5, *hyper)
+    for first, last in zip(cuts, cuts[1:], strict=False):
+        function(parts[0], *parts[1], parts[2], first, last, *hyper)
+    for one, other in zip([*whole[0], *sum(whole[1], [])], [*parts[0], *sum(parts[1], [])], strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
 def test_without_decay_an_infinite_weight_stays_infinite():
     weights = [np.array([np.inf, -np.inf, 1.0])]
-    optimizers.sgd.variables[F8](weights, [np.zeros(3)], RATE, 0.0)
+    optimizers.sgd.variables[F8](weights, [np.zeros(3)], 0, 1, RATE, 0.0)
     np.testing.assert_array_equal(weights[0], [np.inf, -np.inf, 1.0])
 
 
@@ -213,7 +226,7 @@ def test_nan_gradients_reach_the_weights_and_slots():
         slots, hyper, _ = RULES[name]
         weights, held, gradients = _state([(3,)], slots, F8)
         gradients[0][1] = np.nan
-        getattr(optimizers, name).variables[F8](weights, *held, gradients, *hyper)
+        getattr(optimizers, name).variables[F8](weights, *held, gradients, 0, 1, *hyper)
         np.testing.assert_array_equal(np.isnan(weights[0]), [False, True, False])
         assert np.isnan(held[-1][0][1])
 
@@ -223,7 +236,7 @@ def test_ftrl_takes_any_power():
     hyper = (hyper[0], 0.7, *hyper[2:])
     weights, held, gradients = _state([(6,)], slots, F8)
     exact = step(weights[0].copy(), [h[0].copy() for h in held], gradients[0], *hyper)
-    optimizers.ftrl.variables[F8](weights, *held, gradients, *hyper)
+    optimizers.ftrl.variables[F8](weights, *held, gradients, 0, 1, *hyper)
     np.testing.assert_allclose(weights[0], exact, rtol=1e-12)
 
 

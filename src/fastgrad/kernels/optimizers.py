@@ -1,7 +1,9 @@
 """Optimizer updates: each rule is one scalar formula, from which three kernels are made.
 
 `rule.variables` updates all variables of a model in one call, in place:
-`adam.variables[dtype](parameters, m, v, gradients, *hyperparameters)`, each of the first four a list of arrays.
+`adam.variables[dtype](parameters, m, v, gradients, first, last, *hyperparameters)`, each of the first four a list of
+arrays. It does the units of work [first, last), of which there are `units(arrays)`; their results are the same whatever
+the cuts.
 
 `rule.rows` updates some rows of a table: `adam.rows[dtype, index_dtype](parameter, m, v, values, ids, rows, limit,
 width, *hyperparameters)`. The ids must increase and lie in [0, limit), as `embedding.sum_duplicate_rows` leaves them;
@@ -19,28 +21,39 @@ slots, the gradient `g`, and hyperparameters; for one named `one_minus_x` the ca
 taken in float64. `decay` is `weight_decay * learning_rate`, 0 for none (Keras: decoupled, before the update).
 """
 
+from __future__ import annotations
+
 import functools
 import math
+from collections.abc import Iterable
 from typing import Any
 
 from fastgrad.kernels.body import AHEAD, LINE, local_array, prefetch, scalar_function
 from fastgrad.kernels.build import Kernel, kernel
 from fastgrad.kernels.reductions import BLOCK, LANES, lane_total
-from fastgrad.kernels.vector_math import least, nan_greatest
+from fastgrad.kernels.vector_math import greatest, least, nan_greatest
 
 FLOATS = ("float32", "float64")
 INDICES = ("int32", "int64")
+UNIT = 4096
+"""Elements, counted through all variables, that are one unit of work."""
+
+RULES: dict[str, UpdateRule] = {}
+"""Every rule by its name."""
 
 _PREFIX = "one_minus_"
 _SPARSE = "ids: in[I], rows: int, limit: int, width: int"
 
 _VARIABLES = """
-def {name}(p, {slots}g, count, sizes, {given}):
+def {name}(p, {slots}g, count, sizes, first, last, {given}):
     {constants}
+    start, stop = first * {UNIT}, last * {UNIT}
     for k in range(count):
         {pointers} = {lists}
-        for i in range(sizes[k]):
+        size = sizes[k]
+        for i in range(greatest(start, 0), least(stop, size)):
             {targets} = formula({elements}, {hyper})
+        start, stop = start - size, stop - size
 """
 
 _ROWS = """
@@ -130,6 +143,7 @@ class UpdateRule:
         names = formula.__code__.co_varnames[: formula.__code__.co_argcount]
         at = names.index("g")
         self.__name__ = formula.__name__
+        RULES[self.__name__] = self
         self.__doc__ = formula.__doc__
         self.formula = scalar_function(formula)
         self.state = names[:at]
@@ -139,7 +153,9 @@ class UpdateRule:
     @functools.cached_property
     def variables(self) -> Kernel:
         """The update of all variables."""
-        return self._kernel(_VARIABLES, "inouts", "ins", "count: count, sizes: sizes", "", T=FLOATS)
+        return self._kernel(
+            _VARIABLES, "inouts", "ins", "count: count, sizes: sizes, first: int, last: int", "", T=FLOATS
+        )
 
     @functools.cached_property
     def rows(self) -> Kernel:
@@ -174,10 +190,12 @@ class UpdateRule:
             prefetches="; ".join(f"prefetch({name}, ahead + j)" for name in self.state),
             AHEAD=AHEAD,
             LINE=LINE,
+            UNIT=UNIT,
         )
         scope: dict[str, Any] = {
             "formula": self.formula,
             "first_disorder": first_disorder,
+            "greatest": greatest,
             "least": least,
             "prefetch": prefetch,
         }
@@ -185,6 +203,11 @@ class UpdateRule:
         parameters = [f"{name}: {arrays}[T]" for name in self.state] + [f"g: {gradient}[T]", rest]
         parameters += [f"{name}: float" for name in self.given]
         return kernel(", ".join(parameters) + result, **variables)(scope[self.__name__])
+
+
+def units(arrays: Iterable[Any]) -> int:
+    """How many units of work arrays of these sizes are, for `UpdateRule.variables`."""
+    return -(-sum(math.prod(array.shape) for array in arrays) // UNIT)
 
 
 def _constant(name: str) -> str:

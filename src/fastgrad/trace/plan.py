@@ -105,6 +105,12 @@ def size_of(value: Value) -> int:
     return prod(value.shape) * value.dtype.itemsize
 
 
+def _same(place: Place, other: Place) -> bool:
+    if isinstance(place, InMemory) and isinstance(other, InMemory):
+        return place.array is other.array
+    return type(place) is type(other) and place == other
+
+
 class _Planner:
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
@@ -292,6 +298,9 @@ class _Planner:
         outputs = tuple([self.places[id(value)] for value in node.outputs])
         sizes = [np.dtype(dtype).itemsize * count for dtype, count in form.scratch] if form is not None else []
         offsets = [self.arena.take(size) for size in sizes]
+        for output, given in form.starts_as if form is not None else ():
+            if size_of(node.outputs[output]) and not _same(outputs[output], inputs[given]):
+                self._copy(node.inputs[given], outputs[output])
         self.plan.actions.append(Action(node, form, inputs, outputs, tuple([InArena(offset) for offset in offsets])))
         for offset, size in zip(offsets, sizes, strict=True):
             self.arena.give_back(offset, size)

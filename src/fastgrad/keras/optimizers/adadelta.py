@@ -77,7 +77,7 @@ class Adadelta(KernelOptimizer):
     def _rule(self) -> kernels.UpdateRule:
         return kernels.adadelta
 
-    def _numbers(self, rate: float, step: int) -> tuple[float, ...]:
+    def _numbers(self, rate: Any, step: Any) -> tuple[Any, ...]:
         return rate, self.rho, self.epsilon
 
     def get_config(self) -> dict[str, Any]:

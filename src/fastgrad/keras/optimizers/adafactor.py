@@ -9,10 +9,14 @@ from typing import Any
 import numpy as np
 
 from fastgrad.keras.optimizers.arguments import checked_number
+from fastgrad.keras.optimizers.followed import least
 from fastgrad.keras.optimizers.gradients import Rows
 from fastgrad.keras.optimizers.kernel_optimizer import KernelOptimizer
 from fastgrad.keras.optimizers.plan import Plan, is_half
+from fastgrad.keras.optimizers.step import assign_all
 from fastgrad.kernels.adafactor import adafactor_matrix, adafactor_vector
+from fastgrad.ops.optimizer_updates import adafactor_of_matrix, adafactor_of_vector, add_rows
+from fastgrad.tensor import Tensor, constant_tensor
 from fastgrad.variable import Variable
 
 
@@ -103,9 +107,9 @@ class Adafactor(KernelOptimizer):
     def _slot_lists(self) -> Sequence[list[Any]]:
         return [self._r, self._c, self._v]
 
-    def _numbers(self, rate: float, step: int) -> tuple[float, ...]:
-        beta_2 = 1.0 - float(step) ** self.beta_2_decay
-        return min(rate, step**-0.5), beta_2, self.epsilon_1, self.epsilon_2, self.clip_threshold
+    def _numbers(self, rate: Any, step: Any) -> tuple[Any, ...]:
+        beta_2 = 1.0 - step**self.beta_2_decay
+        return least(rate, step**-0.5), beta_2, self.epsilon_1, self.epsilon_2, self.clip_threshold
 
     def _run_groups(self, plan: Plan, gradients: Sequence[Any], numbers: tuple[float, ...], amount: float) -> None:
         for group in plan.groups:
@@ -118,7 +122,19 @@ class Adafactor(KernelOptimizer):
         dense[rows.ids] = rows.values
         plan = self._plan_of((position,))
         plan.release()
-        self._run_groups(plan, [dense], self._numbers(rate, self._update_count() + 1), amount)
+        self._run_groups(plan, [dense], self._numbers(rate, self._update_count() + 1.0), amount)
+
+    def _change(self, state: list[list[Any]], gradients: Sequence[Any], numbers: Sequence[Tensor]) -> None:
+        for p, r, c, v, g in zip(*state, gradients, strict=True):
+            matrix = p._array.ndim >= 2
+            changed = (p, r, c, v) if matrix else (p, v)
+            row = adafactor_of_matrix if matrix else adafactor_of_vector
+            assign_all(changed, row(*[variable._read() for variable in changed], g, *numbers))
+
+    def _change_rows(self, state: list[list[Any]], rows: Any, numbers: Sequence[Tensor]) -> None:
+        variable = state[0][0]
+        zeros = constant_tensor(np.zeros(variable._array.shape, variable._array.dtype))
+        self._change(state, [add_rows(zeros, *rows)], numbers)
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that make this optimizer again, without its state."""

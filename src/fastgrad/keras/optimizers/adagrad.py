@@ -80,7 +80,7 @@ class Adagrad(KernelOptimizer):
     def _rule(self) -> kernels.UpdateRule:
         return kernels.adagrad
 
-    def _numbers(self, rate: float, step: int) -> tuple[float, ...]:
+    def _numbers(self, rate: Any, step: Any) -> tuple[Any, ...]:
         return rate, self.epsilon
 
     def get_config(self) -> dict[str, Any]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
 from fastgrad.keras.optimizers.arguments import checked_number
+from fastgrad.keras.optimizers.followed import root
 from fastgrad.keras.optimizers.kernel_optimizer import KernelOptimizer
 from fastgrad.kernels import optimizers as kernels
 from fastgrad.variable import Variable
@@ -86,8 +86,8 @@ class Adam(KernelOptimizer):
     def _rule(self) -> kernels.UpdateRule:
         return kernels.adam_amsgrad if self._velocity_hats else kernels.adam
 
-    def _numbers(self, rate: float, step: int) -> tuple[float, ...]:
-        alpha = rate * math.sqrt(1.0 - self.beta_2**step) / (1.0 - self.beta_1**step)
+    def _numbers(self, rate: Any, step: Any) -> tuple[Any, ...]:
+        alpha = rate * root(1.0 - self.beta_2**step) / (1.0 - self.beta_1**step)
         return alpha, self.beta_1, self.beta_2, self.epsilon
 
     def get_config(self) -> dict[str, Any]:

@@ -79,7 +79,7 @@ class Adamax(KernelOptimizer):
     def _rule(self) -> kernels.UpdateRule:
         return kernels.adamax
 
-    def _numbers(self, rate: float, step: int) -> tuple[float, ...]:
+    def _numbers(self, rate: Any, step: Any) -> tuple[Any, ...]:
         return rate, self.beta_1, self.beta_2, self.beta_1**step, self.epsilon
 
     def get_config(self) -> dict[str, Any]:

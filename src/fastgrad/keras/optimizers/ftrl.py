@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from fastgrad.keras.optimizers.arguments import checked_number
+from fastgrad.keras.optimizers.followed import quotient
 from fastgrad.keras.optimizers.kernel_optimizer import MOVES, KernelOptimizer
 from fastgrad.kernels import optimizers as kernels
 from fastgrad.variable import Variable
@@ -110,8 +111,8 @@ class Ftrl(KernelOptimizer):
     def _rule(self) -> kernels.UpdateRule:
         return kernels.ftrl
 
-    def _numbers(self, rate: float, step: int) -> tuple[float, ...]:
-        l2 = self.l2_regularization_strength + (self.beta / (2.0 * rate) if self.beta else 0.0)
+    def _numbers(self, rate: Any, step: Any) -> tuple[Any, ...]:
+        l2 = self.l2_regularization_strength + quotient(self.beta, 2.0 * rate)
         shrinkage = self.l2_shrinkage_regularization_strength
         return rate, -self.learning_rate_power, self.l1_regularization_strength, l2, shrinkage
 

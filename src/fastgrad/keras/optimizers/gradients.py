@@ -12,9 +12,7 @@ import numpy as np
 
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.indexed_slices import IndexedSlices
-from fastgrad.keras.optimizers.plan import is_half
-from fastgrad.kernels.embedding import order_ids, sum_duplicate_rows
-from fastgrad.kernels.optimizers import sums_of_squares
+from fastgrad.ops.optimizer_updates import squares, summed_rows
 from fastgrad.tensor import Tensor, convert_to_tensor
 from fastgrad.variable import Variable
 
@@ -97,25 +95,7 @@ def _read_rows(gradient: IndexedSlices, variable: Variable, owner: str) -> Rows:
             f"{owner}: IndexedSlices of dense_shape {gradient.dense_shape._array.tolist()} are no gradient of the variable "
             f"'{variable.name}' of shape {list(shape)}: Incompatible shapes."
         )
-    return summed_rows(ids, values, shape[0], owner)
-
-
-def summed_rows(ids: np.ndarray, values: np.ndarray, limit: int, owner: str) -> Rows:
-    """Rows by increasing index, the values of repeated ones summed in their order.
-
-    Raises:
-        InvalidArgumentError: an index outside [0, limit).
-    """
-    count = len(ids)
-    order, spare = np.empty(count, np.int64), np.empty(count, np.int64)
-    bad = order_ids[ids.dtype](ids, order, spare, count, limit)
-    if bad >= 0:
-        raise InvalidArgumentError(f"{owner}: indices[{bad}] = {ids[bad]} is not in [0, {limit}).")
-    wide = values.astype(np.float32) if is_half(values.dtype) else values
-    unique, sums = np.empty_like(ids), np.empty_like(wide, order="C")
-    width = math.prod(values.shape[1:])
-    count = sum_duplicate_rows[wide.dtype, ids.dtype](ids, order, wide, unique, sums, count, width)
-    return Rows(unique[:count], sums[:count].astype(values.dtype, copy=False))
+    return Rows(*summed_rows(ids, values, shape[0], owner))
 
 
 def scaled(gradient: Gradient, factor: float) -> Gradient:
@@ -157,11 +137,8 @@ def clipped_by_global_norm(gradients: list[Gradient], limit: float) -> list[Grad
 def _squares(gradients: list[Gradient]) -> np.ndarray:
     """The sum of squares of each gradient, in float64."""
     arrays: list[Any] = [g.values if type(g) is Rows else g for g in gradients]
-    arrays = [a.astype(np.float32) if is_half(a.dtype) else a for a in arrays]
     sums = np.empty(len(arrays))
     for dtype in {a.dtype for a in arrays}:
         where = [i for i, a in enumerate(arrays) if a.dtype == dtype]
-        found = np.empty(len(where))
-        sums_of_squares[dtype]([arrays[i] for i in where], found)
-        sums[where] = found
+        sums[where] = squares(*[arrays[i] for i in where])
     return sums

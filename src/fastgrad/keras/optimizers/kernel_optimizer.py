@@ -8,18 +8,22 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.keras.optimizers.followed import scalar
 from fastgrad.keras.optimizers.gradients import Gradient, Rows, read_gradient
 from fastgrad.keras.optimizers.optimizer import Optimizer, decay
 from fastgrad.keras.optimizers.plan import Plan, is_half, release
-from fastgrad.kernels.optimizers import UpdateRule
-from fastgrad.recording import recorders
+from fastgrad.keras.optimizers.step import Step, SummedRows, assign_all, by_key
+from fastgrad.kernels.optimizers import UpdateRule, units
+from fastgrad.ops.optimizer_updates import MOVES as MOVES
+from fastgrad.ops.optimizer_updates import RESTS as RESTS
+from fastgrad.ops.optimizer_updates import RESTS_AT_ZERO as RESTS_AT_ZERO
+from fastgrad.ops.optimizer_updates import update, update_rows
+from fastgrad.recording import recorders, state_followed
+from fastgrad.tensor import Tensor
 from fastgrad.variable import Variable
 
 _SCANNED = 65536
 """Rows looked at in one go: a mask of a whole table would be a quarter of its size."""
-
-MOVES, RESTS, RESTS_AT_ZERO = range(3)
-"""What a zero gradient does to a row: moves it, leaves it as it is, or leaves it if its slots are zero."""
 
 
 class KernelOptimizer(Optimizer):
@@ -47,12 +51,15 @@ class KernelOptimizer(Optimizer):
         """The kernels that update the weights and these slots."""
         raise NotImplementedError
 
-    def _numbers(self, rate: float, step: int) -> tuple[float, ...]:
-        """What the kernels take besides arrays, but for the decay: ``step`` counts from 1."""
+    def _numbers(self, rate: Any, step: Any) -> tuple[Any, ...]:
+        """What the kernels take besides arrays, but for the decay: ``step`` counts from 1.
+
+        Written for floats as for tensors of programs, when ``self`` is the optimizer's ``Live``: see ``followed.py``.
+        """
         raise NotImplementedError
 
-    def _begin(self, step: int) -> None:
-        """Called once before each update, for state that is not a variable's."""
+    def _begin(self, step: Any) -> None:
+        """Called once before each update, for state that is not a variable's; written as ``_numbers`` is."""
 
     def _apply_plain(self, grads: Sequence[Any], variables: Sequence[Variable]) -> bool:
         plan = self._plan
@@ -67,18 +74,7 @@ class KernelOptimizer(Optimizer):
         count = counter.item()
         self._run(plan, arrays, rate, count + 1)
         counter[()] = count + 1
-        for recorder in recorders.active:
-            recorder.on_update(self, tuple(grads), (*plan.variables, self._iterations))
         return True
-
-    def repeat(self, variables: Sequence[Variable], gradients: Sequence[np.ndarray]) -> None:
-        """A recorded step again, at the rate and step of now; ``variables`` and what they stand for as reported then."""
-        plan = self._plan_of(tuple([self._positions[id(variable)] for variable in variables[:-1]]))
-        plan.release()
-        counter = self._iterations._array
-        count = counter.item()
-        self._run(plan, gradients, self._rate(), count + 1)
-        counter[()] = count + 1
 
     def _is_plain(self) -> bool:
         """Whether none of the options needs more than the kernel."""
@@ -93,7 +89,7 @@ class KernelOptimizer(Optimizer):
 
     def _update(self, variables: list[Variable], gradients: list[Gradient], rate: float) -> None:
         if type(self).update_step is not KernelOptimizer.update_step:
-            self._begin(self._update_count() + 1)
+            self._begin(self._update_count() + 1.0)
             super()._update(variables, gradients, rate)
             return
         step = self._update_count() + 1
@@ -110,6 +106,10 @@ class KernelOptimizer(Optimizer):
 
     def update_step(self, gradient: Any, variable: Variable, learning_rate: Any) -> None:
         """Updates one variable, without decay and clipping: for subclasses that do something around it."""
+        if recorders.active and state_followed():
+            step = Step(self, learning_rate)
+            self._step_of([variable], [step.gradient_of(gradient, variable)], step, decays=False)
+            return
         found = read_gradient(gradient, variable, type(self).__name__)
         position, rate = self._positions[id(variable)], float(learning_rate)
         if type(found) is Rows:
@@ -117,7 +117,7 @@ class KernelOptimizer(Optimizer):
             return
         plan = self._plan_of((position,))
         plan.release()
-        self._run_groups(plan, [found], self._numbers(rate, self._update_count() + 1), 0.0)
+        self._run_groups(plan, [found], self._numbers(rate, self._update_count() + 1.0), 0.0)
 
     def _plan_of(self, positions: tuple[int, ...]) -> Plan:
         plan = self._plans.get(positions)
@@ -130,8 +130,8 @@ class KernelOptimizer(Optimizer):
         return plan
 
     def _run(self, plan: Plan, gradients: Sequence[Any], rate: float, step: int) -> None:
-        self._begin(step)
-        self._run_groups(plan, gradients, self._numbers(rate, step), (self.weight_decay or 0.0) * rate)
+        self._begin(float(step))
+        self._run_groups(plan, gradients, self._numbers(rate, float(step)), (self.weight_decay or 0.0) * rate)
 
     def _run_groups(self, plan: Plan, gradients: Sequence[Any], numbers: tuple[float, ...], amount: float) -> None:
         if self._live:
@@ -140,7 +140,8 @@ class KernelOptimizer(Optimizer):
         kernel = self._rule().variables
         for group in plan.groups:
             run = self._run_half if group.half else kernel[group.dtype]
-            run(group.parameters, *group.slots, plan.of(gradients, group), *numbers, amount if group.decays else 0.0)
+            lists = group.parameters, *group.slots, plan.of(gradients, group)
+            run(*lists, 0, group.units, *numbers, amount if group.decays else 0.0)
 
     def _run_half(self, *arguments: Any) -> None:
         """The kernel on float32 copies of float16 or bfloat16 arrays, rounded back."""
@@ -152,6 +153,57 @@ class KernelOptimizer(Optimizer):
                 for target, array in zip(old, new, strict=True):
                     target[...] = array
 
+    # ---- as operations -----------------------------------------------------------------------------
+
+    _in_programs = False  # whether programs change slots, which do not say so
+
+    def _update_as_operations(
+        self, step: Step, variables: list[Variable], gradients: Sequence[Tensor | SummedRows]
+    ) -> None:
+        step.live._begin(step.number)
+        if type(self).update_step is not KernelOptimizer.update_step:
+            super()._update_as_operations(step, variables, gradients)
+        else:
+            self._step_of(variables, gradients, step, decays=bool(self.weight_decay))
+
+    def _step_of(
+        self, variables: Sequence[Variable], gradients: Sequence[Tensor | SummedRows], step: Step, decays: bool
+    ) -> None:
+        """The update of these variables, as an operation for each group of them, and assignments."""
+        self._in_programs = True
+        numbers = [scalar(number) for number in step.live._numbers(step.rate, step.number)]
+        amount = step.live.weight_decay * step.rate if decays else None
+        dense, rows = [], []
+        for i, gradient in enumerate(gradients):
+            (dense if isinstance(gradient, Tensor) else rows).append(i)
+        decayed = [decays and self._use_weight_decay(variable) for variable in variables]
+        groups = by_key([(variables[i]._array.dtype, decayed[i]) for i in dense])
+        for (_, decaying), members in groups.items():
+            where = [dense[i] for i in members]
+            state = self._state_of([variables[i] for i in where])
+            given = [*numbers, amount if decaying else scalar(0.0)]
+            self._change(state, [gradients[i] for i in where], given)
+        step.decay([variables[i] for i in rows if decayed[i]])
+        for i in rows:
+            self._change_rows(self._state_of([variables[i]]), gradients[i], [*numbers, scalar(0.0)])
+
+    def _state_of(self, variables: Sequence[Variable]) -> list[list[Any]]:
+        """These variables, and for each kind of slot theirs."""
+        positions = [self._positions[id(variable)] for variable in variables]
+        return [list(variables), *[[kind[i] for i in positions] for kind in self._slot_lists()]]
+
+    def _change(self, state: list[list[Any]], gradients: Sequence[Any], numbers: Sequence[Tensor]) -> None:
+        flat = [variable for kind in state for variable in kind]
+        arrays = [variable._read() for variable in flat]
+        new = update(*arrays, *gradients, *numbers, rule=self._rule().__name__, count=len(gradients))
+        assign_all(flat, new)
+
+    def _change_rows(self, state: list[list[Any]], rows: Any, numbers: Sequence[Tensor]) -> None:
+        flat = [kind[0] for kind in state]
+        arrays = [variable._read() for variable in flat]
+        new = update_rows(*arrays, *rows, *numbers, rule=self._rule().__name__, moves=self._moves())
+        assign_all(flat, new)
+
     # ---- some rows of a variable ------------------------------------------------------------------
 
     def _update_rows(self, position: int, rows: Rows, rate: float, amount: float) -> None:
@@ -161,10 +213,8 @@ class KernelOptimizer(Optimizer):
         if amount and self._use_weight_decay(variable):
             decay([variable], amount)
         release((variable, *slots))
-        numbers, rule = self._numbers(rate, self._update_count() + 1), self._rule()
-        moves = self._zero_gradient
-        if moves == RESTS_AT_ZERO and not getattr(self, "epsilon", 1.0):
-            moves = MOVES  # 0 / 0 is NaN, in the dense update too
+        numbers, rule = self._numbers(rate, self._update_count() + 1.0), self._rule()
+        moves = self._moves()
         live = self._live_rows(position, slots) if moves == RESTS_AT_ZERO else None
         arrays = [variable._array, *[slot._array for slot in slots]]
         if is_half(variable._array.dtype):
@@ -174,6 +224,11 @@ class KernelOptimizer(Optimizer):
         sizes = len(rows.ids), len(variable._array), math.prod(variable._array.shape[1:])
         flags = () if live is None else (live, live.view(np.uint64))
         kernel(*arrays, rows.values, *flags, rows.ids, *sizes, *numbers, 0.0)
+
+    def _moves(self) -> int:
+        moves = self._zero_gradient
+        # 0 / 0 is NaN, in the dense update too.
+        return MOVES if moves == RESTS_AT_ZERO and not getattr(self, "epsilon", 1.0) else moves
 
     def _update_half_rows(
         self, arrays: list[np.ndarray], rows: Rows, numbers: tuple[float, ...], moves: int, live: np.ndarray | None
@@ -188,18 +243,19 @@ class KernelOptimizer(Optimizer):
         wide = [array[where].astype(np.float32) for array in arrays]
         gradient = np.zeros_like(wide[0])
         gradient[np.searchsorted(where, rows.ids)] = rows.values
-        self._rule().variables[gradient.dtype](*[[array] for array in (*wide, gradient)], *numbers, 0.0)
+        lists = [[array] for array in (*wide, gradient)]
+        self._rule().variables[gradient.dtype](*lists, 0, units([gradient]), *numbers, 0.0)
         for array, new in zip(arrays, wide, strict=True):
             array[where] = new
 
     def _live_rows(self, position: int, slots: Sequence[Any]) -> np.ndarray:
         """For each row whether any of its slots is not zero, in whole words; the kernel adds rows that have a gradient."""
         live = self._live.get(position)
-        if live is not None and not any(slot.rewritten for slot in slots):
+        if live is not None and not self._in_programs and not any(slot.rewritten for slot in slots):
             return live
         rows = len(slots[0]._array)
         live = self._live[position] = np.zeros(-(-rows // 8) * 8, np.uint8)
-        fresh = not int(self._iterations._array) and not self._iterations.rewritten
+        fresh = not int(self._iterations._array) and not self._iterations.rewritten and not self._in_programs
         if not fresh or any(slot.rewritten for slot in slots):
             for slot in slots:
                 table = slot._array.reshape(rows, -1)

@@ -80,7 +80,7 @@ class Lion(KernelOptimizer):
     def _rule(self) -> kernels.UpdateRule:
         return kernels.lion
 
-    def _numbers(self, rate: float, step: int) -> tuple[float, ...]:
+    def _numbers(self, rate: Any, step: Any) -> tuple[Any, ...]:
         return rate, self.beta_1, self.beta_2
 
     def get_config(self) -> dict[str, Any]:

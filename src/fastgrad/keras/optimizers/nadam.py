@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from fastgrad.keras.optimizers.arguments import checked_number
+from fastgrad.keras.optimizers.followed import scaled_variable, value_of
 from fastgrad.keras.optimizers.kernel_optimizer import KernelOptimizer
-from fastgrad.keras.optimizers.plan import release
 from fastgrad.kernels import optimizers as kernels
 from fastgrad.variable import Variable
 
@@ -84,17 +84,16 @@ class Nadam(KernelOptimizer):
     def _rule(self) -> kernels.UpdateRule:
         return kernels.nadam
 
-    def _numbers(self, rate: float, step: int) -> tuple[float, ...]:
-        u, next_u, product = self._u(step), self._u(step + 1), float(self._u_product._array)
+    def _numbers(self, rate: Any, step: Any) -> tuple[Any, ...]:
+        u, next_u, product = self._u(step), self._u(step + 1.0), value_of(self._u_product, step)
         m_weight, g_weight = next_u / (1.0 - product * next_u), (1.0 - u) / (1.0 - product)
         return rate, self.beta_1, self.beta_2, m_weight, g_weight, self.beta_2**step, self.epsilon
 
-    def _u(self, step: int) -> float:
+    def _u(self, step: Any) -> Any:
         return self.beta_1 * (1.0 - 0.5 * 0.96**step)
 
-    def _begin(self, step: int) -> None:
-        release((self._u_product,))
-        self._u_product._array[...] *= self._u(step)
+    def _begin(self, step: Any) -> None:
+        scaled_variable(self._u_product, self._u(step))
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that make this optimizer again, without its state."""

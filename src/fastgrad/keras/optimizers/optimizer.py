@@ -11,6 +11,7 @@ import numpy as np
 
 from fastgrad.indexed_slices import IndexedSlices
 from fastgrad.keras.optimizers.arguments import checked_number, checked_option
+from fastgrad.keras.optimizers.followed import live
 from fastgrad.keras.optimizers.gradients import (
     Gradient,
     Rows,
@@ -22,7 +23,11 @@ from fastgrad.keras.optimizers.gradients import (
 )
 from fastgrad.keras.optimizers.plan import Plan, is_half, release
 from fastgrad.keras.optimizers.state import OptimizerState
-from fastgrad.kernels.optimizers import decay_weights, moving_average
+from fastgrad.keras.optimizers.step import Step, SummedRows, apply_as_operations
+from fastgrad.kernels.optimizers import decay_weights, moving_average, units
+from fastgrad.ops.casting import cast
+from fastgrad.ops.scattering import tensor_scatter_nd_add, tensor_scatter_nd_sub, tensor_scatter_nd_update
+from fastgrad.recording import recorders, state_followed
 from fastgrad.tensor import Tensor, convert_to_tensor
 from fastgrad.variable import Variable
 
@@ -103,7 +108,7 @@ class Optimizer(OptimizerState):
         self._live: dict[int, np.ndarray] = {}
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_plans": {}, "_plan": None, "_live": {}}
+        return {**super().__getstate__(), "_plans": {}, "_plan": None, "_live": {}}
 
     def build(self, variables: Sequence[Variable]) -> None:
         """Makes the slots of ``variables``; called by the first ``apply``. A subclass calls it first, then makes its own."""
@@ -149,7 +154,9 @@ class Optimizer(OptimizerState):
         if len(grads) == 0:
             return
         variables = self._targets(grads, trainable_variables)
-        if not self._apply_plain(grads, variables):
+        if recorders.active and state_followed():
+            apply_as_operations(self, grads, variables)
+        elif not self._apply_plain(grads, variables):
             self._apply_checked(grads, variables)
 
     def _apply_plain(self, grads: Sequence[Any], variables: Sequence[Variable]) -> bool:
@@ -197,13 +204,7 @@ class Optimizer(OptimizerState):
     def _apply_found(
         self, found: list[tuple[Variable, Gradient]], grads: Sequence[Any], variables: Sequence[Variable]
     ) -> None:
-        if len(found) < len(variables):
-            missing = [getattr(v, "path", v.name) for g, v in zip(grads, variables, strict=True) if g is None]
-            warnings.warn(
-                f"Gradients do not exist for variables {missing} when minimizing the loss. If using `model.compile()`, "
-                "did you forget to provide a `loss` argument?",
-                stacklevel=5,
-            )
+        self._warn_of_missing(grads, variables)
         rate = self._rate()
         if not self.built:
             self._build_whole(list(variables))
@@ -222,6 +223,15 @@ class Optimizer(OptimizerState):
         release((self._iterations,))
         self._iterations._array[...] += 1
 
+    def _warn_of_missing(self, grads: Sequence[Any], variables: Sequence[Variable]) -> None:
+        missing = [getattr(v, "path", v.name) for g, v in zip(grads, variables, strict=True) if g is None]
+        if missing:
+            warnings.warn(
+                f"Gradients do not exist for variables {missing} when minimizing the loss. If using `model.compile()`, "
+                "did you forget to provide a `loss` argument?",
+                stacklevel=6,
+            )
+
     def _build_whole(self, variables: list[Variable]) -> None:
         before = self._variables[:]
         try:
@@ -238,6 +248,16 @@ class Optimizer(OptimizerState):
         learning_rate = self.learning_rate
         for variable, gradient in zip(variables, gradients, strict=True):
             self.update_step(_as_tensor(gradient, variable), variable, learning_rate)
+
+    def _update_as_operations(
+        self, step: Step, variables: list[Variable], gradients: Sequence[Tensor | SummedRows]
+    ) -> None:
+        """``_update`` for whoever follows state."""
+        if self.weight_decay is not None:
+            step.decay([v for v in variables if self._use_weight_decay(v)])
+        learning_rate = self.learning_rate
+        for variable, gradient in zip(variables, gradients, strict=True):
+            self.update_step(step.slices_of(gradient, variable), variable, learning_rate)
 
     def update_step(self, gradient: Any, variable: Variable, learning_rate: Any) -> None:
         """Updates one variable: what a subclass of one's own defines.
@@ -284,7 +304,7 @@ class Optimizer(OptimizerState):
                 mixed = average._array.astype(np.float32) * momentum + weights.astype(np.float32) * (1.0 - momentum)
                 average._array[...] = mixed
             elif weights.dtype.kind == "f":
-                moving_average.variables[weights.dtype]([average._array], [weights], momentum)
+                moving_average.variables[weights.dtype]([average._array], [weights], 0, units([weights]), momentum)
             else:
                 average._array[...] = weights
         if self.ema_overwrite_frequency and (count + 1) % self.ema_overwrite_frequency == 0:
@@ -311,7 +331,12 @@ class Optimizer(OptimizerState):
 
     def scale_loss(self, loss: Any) -> Any:
         """The loss times ``loss_scale_factor``, for the gradients that will be divided by it."""
-        return loss if self.loss_scale_factor is None else loss * self.loss_scale_factor
+        if self.loss_scale_factor is None:
+            return loss
+        if not state_followed():
+            return loss * self.loss_scale_factor
+        loss = convert_to_tensor(loss)
+        return loss * cast(live(self).loss_scale_factor, loss.dtype)
 
     def exclude_from_weight_decay(
         self, var_list: Iterable[Variable] | None = None, var_names: Iterable[str] | None = None
@@ -324,6 +349,7 @@ class Optimizer(OptimizerState):
         """
         self._undecayed = list(var_list or ())
         self._plans, self._plan = {}, None
+        self._changed()
         names = set(var_names or ())
         self._undecayed_names = re.compile("|".join(sorted(names))) if names else None
 
@@ -336,23 +362,33 @@ class Optimizer(OptimizerState):
 
     def assign(self, variable: Variable, value: Any) -> None:
         """Gives ``variable`` the value, cast to its dtype; of ``IndexedSlices`` it takes the rows."""
-        self._assign(variable, value, variable.assign, np.ndarray.__setitem__)
+        self._assign(variable, value, variable.assign, np.ndarray.__setitem__, tensor_scatter_nd_update)
 
     def assign_add(self, variable: Variable, value: Any) -> None:
         """Adds the value, cast to the dtype of ``variable``; the rows of ``IndexedSlices`` to theirs."""
-        self._assign(variable, value, variable.assign_add, np.add.at)
+        self._assign(variable, value, variable.assign_add, np.add.at, tensor_scatter_nd_add)
 
     def assign_sub(self, variable: Variable, value: Any) -> None:
         """Subtracts the value, cast to the dtype of ``variable``; the rows of ``IndexedSlices`` from theirs."""
-        self._assign(variable, value, variable.assign_sub, np.subtract.at)
+        self._assign(variable, value, variable.assign_sub, np.subtract.at, tensor_scatter_nd_sub)
 
-    def _assign(self, variable: Variable, value: Any, dense: Callable[[Any], Any], sparse: Callable[..., Any]) -> None:
-        if isinstance(value, IndexedSlices):
-            rows = read_gradient(value, variable, type(self).__name__)
-            sparse(variable._writable(), rows.ids, rows.values)  # type: ignore[union-attr]  # of slices come rows
+    def _assign(
+        self,
+        variable: Variable,
+        value: Any,
+        dense: Callable[[Any], Any],
+        sparse: Callable[..., Any],
+        scattered: Callable[..., Tensor],
+    ) -> None:
+        if not isinstance(value, IndexedSlices):
+            dense(cast(convert_to_tensor(value), variable.dtype))
             return
-        tensor = value if isinstance(value, Tensor) else convert_to_tensor(value)
-        dense(tensor._array.astype(variable._array.dtype, copy=False))
+        rows: Any = read_gradient(value, variable, type(self).__name__)
+        if recorders.active and state_followed():
+            slices = Step(self).summed_slices(value, variable)
+            variable.assign(scattered(variable._read(), slices.indices[:, None], slices.values))
+        else:
+            sparse(variable._writable(), rows.ids, rows.values)
 
     # ---- as configurations ---------------------------------------------------------------------------
 

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 
 from fastgrad.keras.optimizers.variable import OptimizerVariable, Reads
+from fastgrad.kernels.optimizers import units
+from fastgrad.ops.optimizer_updates import is_half
 from fastgrad.recording import recorders
 from fastgrad.tensor import Tensor
 from fastgrad.variable import Variable
@@ -23,9 +25,10 @@ class Group:
         slots: for each kind of slot, the memory of theirs.
         dtype: their dtype.
         decays: whether weight decay is for them.
+        units: of work.
     """
 
-    __slots__ = ("decays", "dtype", "half", "parameters", "positions", "slots")
+    __slots__ = ("decays", "dtype", "half", "parameters", "positions", "slots", "units")
 
     def __init__(self, positions: list[int], variables: Sequence[Variable], slots: Sequence[Any], decays: bool) -> None:
         self.positions = positions
@@ -33,6 +36,7 @@ class Group:
         self.slots = [tuple([kind[i]._array for i in positions]) for kind in slots]
         self.dtype = self.parameters[0].dtype
         self.half = is_half(self.dtype)
+        self.units = units(self.parameters)
         self.decays = decays
 
 
@@ -105,8 +109,3 @@ def release(variables: Iterable[Variable]) -> None:
                 Variable._writable(variable)
         elif variable._views:
             Variable._writable(variable)
-
-
-def is_half(dtype: np.dtype) -> bool:
-    """Whether kernels compute in float32 for this dtype: float16 and bfloat16."""
-    return dtype.itemsize == 2 and dtype.kind in "fV"

@@ -86,7 +86,7 @@ class RMSprop(KernelOptimizer):
             return kernels.rmsprop_centered_momentum if self._momentums else kernels.rmsprop_centered
         return kernels.rmsprop_momentum if self._momentums else kernels.rmsprop
 
-    def _numbers(self, rate: float, step: int) -> tuple[float, ...]:
+    def _numbers(self, rate: Any, step: Any) -> tuple[Any, ...]:
         momentum = (self.momentum,) if self._momentums else ()
         return (rate, self.rho, *momentum, self.epsilon)
 

@@ -81,7 +81,7 @@ class SGD(KernelOptimizer):
             return kernels.sgd
         return kernels.nesterov if self.nesterov else kernels.momentum
 
-    def _numbers(self, rate: float, step: int) -> tuple[float, ...]:
+    def _numbers(self, rate: Any, step: Any) -> tuple[Any, ...]:
         return (rate, self.momentum) if self.momentums else (rate,)
 
     def get_config(self) -> dict[str, Any]:

@@ -11,16 +11,17 @@ import numpy as np
 
 from fastgrad.keras import initializers, naming
 from fastgrad.keras.optimizers.arguments import checked_rate
+from fastgrad.keras.optimizers.followed import Followed
 from fastgrad.keras.optimizers.schedules.learning_rate_schedule import LearningRateSchedule
 from fastgrad.keras.optimizers.variable import OptimizerVariable
 from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_keras_object
 from fastgrad.keras.settings import standardize_dtype
 from fastgrad.storage.object_graph import deliver
-from fastgrad.tensor import Tensor, convert_to_tensor
+from fastgrad.tensor import convert_to_tensor
 from fastgrad.variable import Variable
 
 
-class OptimizerState:
+class OptimizerState(Followed):
     """The variables of an optimizer.
 
     Args:
@@ -32,6 +33,7 @@ class OptimizerState:
     """
 
     gradient_accumulation_steps: int | None
+    _decisive = frozenset({"_learning_rate"})
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -62,7 +64,7 @@ class OptimizerState:
     def iterations(self) -> Any:
         """How many updates there have been, int64: a variable, or a tensor where gradients are accumulated."""
         if self.gradient_accumulation_steps:
-            return Tensor(np.array(self._update_count(), np.int64))
+            return self._iterations // self.gradient_accumulation_steps
         return self._iterations
 
     def _update_count(self) -> int:

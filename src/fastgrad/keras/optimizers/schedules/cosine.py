@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
-
 from fastgrad.keras.optimizers.arguments import checked_rate
+from fastgrad.keras.optimizers.followed import scalar
 from fastgrad.keras.optimizers.schedules.learning_rate_schedule import Formula
+from fastgrad.operation import TABLE
+from fastgrad.tensor import Tensor
 
 
 class CosineDecay(Formula):
@@ -47,16 +48,17 @@ class CosineDecay(Formula):
         )
         self.warmup_steps = warmup_steps
 
-    def _rate(self, step: np.ndarray) -> Any:
+    def _rate(self, step: Tensor) -> Any:
         if self.warmup_target is None:
             return self._decayed(self.initial_learning_rate, step)
         rise = self.warmup_target - self.initial_learning_rate
-        rising = rise * step / self.warmup_steps + self.initial_learning_rate if self.warmup_steps else step
-        return np.where(step < self.warmup_steps, rising, self._decayed(self.warmup_target, step - self.warmup_steps))
+        rising = step * rise / self.warmup_steps + self.initial_learning_rate
+        decayed = self._decayed(self.warmup_target, step - self.warmup_steps)
+        return TABLE["where"](step < self.warmup_steps, rising, decayed)
 
-    def _decayed(self, start: float, step: np.ndarray) -> Any:
-        fraction = np.minimum(step, self.decay_steps) / self.decay_steps
-        return start * ((1.0 - self.alpha) * 0.5 * (1.0 + np.cos(math.pi * fraction)) + self.alpha)
+    def _decayed(self, start: Any, step: Tensor) -> Any:
+        fraction = TABLE["minimum"](step, self.decay_steps) / self.decay_steps
+        return start * ((1.0 - self.alpha) * 0.5 * (1.0 + TABLE["cos"](math.pi * fraction)) + self.alpha)
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that make this schedule again."""
@@ -101,18 +103,19 @@ class CosineDecayRestarts(Formula):
         self.alpha = alpha
         self.name = name
 
-    def _rate(self, step: np.ndarray) -> Any:
+    def _rate(self, step: Tensor) -> Any:
         time = step / self.first_decay_steps
         if self._t_mul == 1.0:
-            period = np.floor(time)
+            period = TABLE["floor"](time)
             fraction = time - period
         else:
             # The first n periods take (1 - t_mul^n) / (1 - t_mul) times the first one's length. A rounding error of the
             # logarithm must not put a restart off by a step.
-            period = np.floor(np.log(1.0 - time * (1.0 - self._t_mul)) / math.log(self._t_mul) + 1e-9)
-            length = np.power(self._t_mul, period)
-            fraction = (time - (1.0 - length) / (1.0 - self._t_mul)) / length
-        cosine = 0.5 * np.power(self._m_mul, period) * (1.0 + np.cos(math.pi * fraction))
+            t_mul = scalar(self._t_mul)
+            period = TABLE["floor"](TABLE["log"](1.0 - time * (1.0 - t_mul)) / TABLE["log"](t_mul) + 1e-9)
+            length = t_mul**period
+            fraction = (time - (1.0 - length) / (1.0 - t_mul)) / length
+        cosine = 0.5 * self._m_mul**period * (1.0 + TABLE["cos"](math.pi * fraction))
         return self.initial_learning_rate * ((1.0 - self.alpha) * cosine + self.alpha)
 
     def get_config(self) -> dict[str, Any]:

@@ -7,11 +7,16 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad import dtypes
 from fastgrad.keras.optimizers.arguments import checked_rate
-from fastgrad.tensor import Tensor, convert_to_tensor
+from fastgrad.keras.optimizers.followed import Followed, live
+from fastgrad.operation import TABLE
+from fastgrad.ops.casting import cast
+from fastgrad.ops.indexing import gather
+from fastgrad.tensor import Tensor, constant_tensor, convert_to_tensor
 
 
-class LearningRateSchedule:
+class LearningRateSchedule(Followed):
     """The base of schedules: a subclass defines ``__call__(step)`` and ``get_config()``.
 
     An optimizer calls it with its step counter as it is before the update.
@@ -38,16 +43,17 @@ class LearningRateSchedule:
 class Formula(LearningRateSchedule):
     """A schedule that is a function of numbers, ``_rate``: steps may be Python numbers, arrays or tensors of any shape.
 
-    Computed in float64, given as float32.
+    Computed in float64, given as float32. Programs that are written down follow its numbers (see ``followed.py``).
     """
 
     def __call__(self, step: Any) -> Tensor:
         """The rate at ``step``, a float32 tensor of its shape."""
-        steps = convert_to_tensor(step)._array
-        with np.errstate(all="ignore"):
-            return Tensor(np.asarray(self._rate(steps.astype(np.float64)), np.float32))
+        steps = cast(convert_to_tensor(step), dtypes.float64)
+        rate: Tensor = cast(live(self)._rate(steps), dtypes.float32)
+        return rate
 
-    def _rate(self, step: np.ndarray) -> Any:
+    def _rate(self, step: Tensor) -> Any:
+        """The rate at steps, a float64 tensor of any shape."""
         raise NotImplementedError
 
     def _check_steps(self, name: str, value: Any) -> Any:
@@ -84,9 +90,9 @@ class ExponentialDecay(Formula):
         self.staircase = staircase
         self.name = name
 
-    def _rate(self, step: np.ndarray) -> Any:
+    def _rate(self, step: Tensor) -> Any:
         p = step / self.decay_steps
-        return self.initial_learning_rate * np.power(self.decay_rate, np.floor(p) if self.staircase else p)
+        return self.initial_learning_rate * self.decay_rate ** (TABLE["floor"](p) if self.staircase else p)
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that make this schedule again."""
@@ -127,9 +133,9 @@ class InverseTimeDecay(Formula):
         self.staircase = staircase
         self.name = name
 
-    def _rate(self, step: np.ndarray) -> Any:
+    def _rate(self, step: Tensor) -> Any:
         p = step / self.decay_steps
-        return self.initial_learning_rate / (1.0 + self.decay_rate * (np.floor(p) if self.staircase else p))
+        return self.initial_learning_rate / (1.0 + self.decay_rate * (TABLE["floor"](p) if self.staircase else p))
 
     get_config = ExponentialDecay.get_config
 
@@ -158,8 +164,11 @@ class PiecewiseConstantDecay(Formula):
         self.values = values
         self.name = name
 
-    def _rate(self, step: np.ndarray) -> Any:
-        return np.asarray(self.values)[np.searchsorted(np.asarray(self.boundaries, np.float64), step, side="left")]
+    def _rate(self, step: Tensor) -> Any:
+        boundaries = constant_tensor(np.asarray(self.boundaries, np.float64))
+        below = cast(step[..., None] > boundaries, dtypes.int64)
+        position = TABLE["reduce_sum"](below, axes=(step.ndim,), keepdims=False)
+        return gather(constant_tensor(np.asarray(self.values, np.float64)), position)
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that make this schedule again."""
@@ -197,13 +206,13 @@ class PolynomialDecay(Formula):
         self.cycle = cycle
         self.name = name
 
-    def _rate(self, step: np.ndarray) -> Any:
+    def _rate(self, step: Tensor) -> Any:
         if self.cycle:
-            p = step / (self.decay_steps * np.maximum(np.ceil(step / self.decay_steps), 1.0))
+            p = step / (TABLE["maximum"](TABLE["ceil"](step / self.decay_steps), 1.0) * self.decay_steps)
         else:
-            p = np.minimum(step, self.decay_steps) / self.decay_steps
+            p = TABLE["minimum"](step, self.decay_steps) / self.decay_steps
         height = self.initial_learning_rate - self.end_learning_rate
-        return height * np.power(1.0 - p, self.power) + self.end_learning_rate
+        return height * (1.0 - p) ** self.power + self.end_learning_rate
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that make this schedule again."""

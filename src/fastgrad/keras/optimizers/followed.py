@@ -1,0 +1,144 @@
+"""Numbers that compiled programs follow: hyper-parameters, Python attributes that a user may change at any time.
+
+Eager steps compute with the attributes themselves. While a program is written down, each number is read from a variable
+that stands for the attribute, and that setting the attribute changes: so no other number makes a program be compiled anew.
+Formulas are written once, for Python floats as for float64 scalars, with the functions below.
+"""
+
+from __future__ import annotations
+
+import math
+from types import FunctionType, MethodType
+from typing import Any
+
+import numpy as np
+
+from fastgrad import dtypes
+from fastgrad.operation import TABLE
+from fastgrad.ops.casting import cast
+from fastgrad.recording import state_followed, unheard
+from fastgrad.tensor import Tensor, constant_tensor
+from fastgrad.variable import Variable
+
+_OWN = frozenset({"_followed", "_changes"})
+
+
+class Followed:
+    """The base of objects with attributes that programs follow.
+
+    Attributes that are numbers are followed. Setting one of the others (None to a number, a flag, another schedule), or a number
+    to or from 0, makes programs be recorded anew; attributes that begin with an underscore do not count, but for those in
+    ``_decisive``.
+    """
+
+    _decisive: frozenset[str] = frozenset()
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        followed = self.__dict__.get("_followed")
+        before = self.__dict__.get(name)
+        object.__setattr__(self, name, value)
+        if followed is None or name not in self.__dict__ or name in _OWN:
+            return  # no program has asked yet, or a property has set what is behind it
+        variable = followed.get(name)
+        if variable is not None and _is_number(value):
+            variable.assign(np.array(float(value)))
+            if bool(before) == bool(value):
+                return
+        elif name.startswith("_") and name not in self._decisive:
+            return
+        self._changed()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name not in _OWN}
+
+    def _changed(self) -> None:
+        """Programs that went by what this object was are recorded anew."""
+        if "_changes" in self.__dict__:
+            with unheard():
+                self._changes.assign_add(1)
+
+    def _variable_of(self, name: str) -> Variable:
+        """The variable that stands for the number that the attribute ``name`` is."""
+        found: Variable | None = self._followed.get(name)
+        if found is None:
+            with unheard():
+                found = self._followed[name] = Variable(
+                    np.array(float(self.__dict__[name])), trainable=False, name=name, dtype=dtypes.float64
+                )
+        return found
+
+
+class Live:
+    """Stands for an object in its formulas while a program is written down: its numbers are tensors."""
+
+    __slots__ = ("_owner",)
+
+    def __init__(self, owner: Followed) -> None:
+        self._owner = owner
+
+    def __getattr__(self, name: str) -> Any:
+        owner = self._owner
+        if _is_number(owner.__dict__.get(name)):
+            return owner._variable_of(name)._read()
+        method = getattr(type(owner), name, None)
+        return MethodType(method, self) if isinstance(method, FunctionType) else getattr(owner, name)
+
+
+def live(owner: Any) -> Any:
+    """``owner`` for its formulas: itself when it runs eagerly.
+
+    While a program is written down, the program from here on depends on ``owner`` being as it is, but for its numbers.
+    """
+    if not state_followed():
+        return owner
+    if "_changes" not in owner.__dict__:
+        with unheard():
+            owner._changes = Variable(0, trainable=False, name="changes", dtype=dtypes.int64)
+            owner._followed = {}
+    int(owner._changes)
+    return Live(owner)
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in {float, int} or isinstance(value, (np.floating, np.integer))
+
+
+# ---- functions of formulas: of Python floats, or of float64 scalars -----------------------------------------
+
+
+def scalar(x: Any) -> Tensor:
+    """A number of a formula as a float64 tensor."""
+    if isinstance(x, Variable):
+        x = x._read()
+    return cast(x, dtypes.float64) if isinstance(x, Tensor) else constant_tensor(np.array(float(x)))
+
+
+def value_of(variable: Variable, like: Any) -> Any:
+    """What a variable holds, as a number of the kind that ``like`` is."""
+    return scalar(variable) if isinstance(like, Tensor) else float(variable._array)
+
+
+def root(x: Any) -> Any:
+    """The square root."""
+    return TABLE["sqrt"](x) if isinstance(x, Tensor) else math.sqrt(x)
+
+
+def least(x: Any, y: Any) -> Any:
+    """The smaller of two."""
+    return TABLE["minimum"](x, y) if isinstance(x, Tensor) or isinstance(y, Tensor) else min(x, y)
+
+
+def scaled_variable(variable: Variable, factor: Any) -> None:
+    """Multiplies a variable by a number of a formula, in its own dtype."""
+    if isinstance(factor, Tensor):
+        variable.assign(TABLE["multiply"](variable._read(), cast(factor, variable.dtype)))
+    else:
+        array = variable._writable()
+        array *= array.dtype.type(factor)
+
+
+def quotient(x: Any, y: Any) -> Any:
+    """``x / y``, and 0 where x is 0."""
+    if isinstance(x, Tensor):
+        return TABLE["where"](x != 0, x / y, scalar(0.0))
+    return x / y if x else 0.0

@@ -1,0 +1,251 @@
+"""An optimizer's step as operations and assignments: what a program that is written down repeats.
+
+It gives what the eager step gives (``Optimizer.apply``), option by option, which changes arrays in place instead.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fastgrad import dtypes
+from fastgrad.indexed_slices import IndexedSlices
+from fastgrad.keras.optimizers.followed import live, scalar
+from fastgrad.keras.optimizers.schedules.learning_rate_schedule import LearningRateSchedule
+from fastgrad.operation import TABLE
+from fastgrad.ops.casting import cast
+from fastgrad.ops.optimizer_updates import add_rows, is_half, sum_rows, sums_of, update
+from fastgrad.recording import paused, recorders, report_effect, unheard
+from fastgrad.tensor import Tensor, constant_tensor, convert_to_tensor
+from fastgrad.variable import Variable
+
+
+class SummedRows(NamedTuple):
+    """A gradient that is zero but for some rows, as ``sum_rows`` gives it."""
+
+    sums: Tensor
+    ids: Tensor
+    number: Tensor
+
+
+Gradient = Tensor | SummedRows
+
+
+def apply_as_operations(optimizer: Any, grads: Sequence[Any], variables: Sequence[Variable]) -> None:
+    """``optimizer.apply(grads, variables)`` for whoever follows state; no tape hears of it.
+
+    Raises:
+        ValueError, InvalidArgumentError: as ``Optimizer.apply_gradients``; nothing has changed then.
+    """
+    with paused():
+        with np.errstate(all="ignore"):
+            targets = [variable for variable, _ in optimizer._read(grads, variables)]
+        optimizer._warn_of_missing(grads, variables)
+        if not optimizer.built:
+            # What the slots start with is not what a program does.
+            with unheard():
+                optimizer._build_whole(list(variables))
+            for recorder in recorders.active:
+                for variable in optimizer.variables:
+                    recorder.on_create(variable)
+        step = Step(optimizer)
+        step.run(targets, [step.gradient_of(g, v) for g, v in zip(grads, variables, strict=True) if g is not None])
+
+
+class Step:
+    """One step.
+
+    Args:
+        optimizer: whose; it is built.
+        rate: the learning rate; the optimizer's if None.
+
+    Attributes:
+        live: the optimizer, for its formulas.
+        rate: the learning rate, a float64 scalar.
+        count: how many updates there have been, an int64 scalar.
+        number: of this update, counted from 1, a float64 scalar.
+    """
+
+    def __init__(self, optimizer: Any, rate: Any = None) -> None:
+        self.optimizer = optimizer
+        self.live = live(optimizer)
+        self.rate = scalar(self._rate() if rate is None else rate)
+        self.count = convert_to_tensor(optimizer.iterations)
+        self.number = scalar(self.count + 1)
+
+    def _rate(self) -> Any:
+        rate = self.optimizer._learning_rate
+        if isinstance(rate, LearningRateSchedule):
+            live(rate)
+        if isinstance(rate, Variable):
+            return rate
+        found = self.optimizer.learning_rate
+        if not isinstance(found, (Tensor, Variable)):
+            report_effect(
+                "the learning rate was asked of a Python function, which gave a Python number (let it give a tensor, or assign "
+                "the rate to `optimizer.learning_rate`)"
+            )
+        return found
+
+    def run(self, variables: list[Variable], gradients: list[Gradient]) -> None:
+        """The step, for these variables and their gradients."""
+        optimizer = self.optimizer
+        # Whatever decides the way comes before the first assignment.
+        updates = self._comes_round(optimizer._iterations, optimizer.gradient_accumulation_steps)
+        overwrites = optimizer.use_ema and self._comes_round(self.count, optimizer.ema_overwrite_frequency or 0)
+        if optimizer.loss_scale_factor is not None:
+            gradients = [scaled(g, 1.0 / self.live.loss_scale_factor) for g in gradients]
+        if not optimizer.gradient_accumulation_steps:
+            optimizer._update_as_operations(self, variables, self._clipped(gradients))
+        else:
+            self._accumulate(variables, gradients, updates)
+        if optimizer.use_ema:
+            self._average(overwrites)
+        for variable in variables:
+            if variable.constraint is not None:
+                variable.assign(variable.constraint(variable))
+        optimizer._iterations.assign_add(1)
+
+    @staticmethod
+    def _comes_round(count: Any, every: int | None) -> bool:
+        """Whether it is the turn of what is done at every so manieth count."""
+        return bool(every) and bool((count + 1) % every == 0)
+
+    # ---- gradients ---------------------------------------------------------------------------------------
+
+    def gradient_of(self, gradient: Any, variable: Variable) -> Gradient:
+        """A gradient in the variable's dtype; repeated rows of ``IndexedSlices`` are summed."""
+        if isinstance(gradient, IndexedSlices):
+            values = cast(gradient.values, variable.dtype)
+            owner = type(self.optimizer).__name__
+            return SummedRows(*sum_rows(values, gradient.indices, limit=len(variable._array), owner=owner))
+        found: Tensor = cast(convert_to_tensor(gradient), variable.dtype)
+        return found
+
+    def summed_slices(self, slices: IndexedSlices, variable: Variable) -> IndexedSlices:
+        """``IndexedSlices`` with each index once."""
+        found: IndexedSlices = self.slices_of(self.gradient_of(slices, variable), variable)
+        return found
+
+    def slices_of(self, gradient: Gradient, variable: Variable) -> Any:
+        """A gradient as users' ``update_step`` gets it."""
+        if isinstance(gradient, Tensor):
+            return gradient
+        count = int(gradient.number)  # arrays are as long as there are rows: another number is another program
+        shape = constant_tensor(np.array(variable._array.shape, np.int64))
+        return IndexedSlices(gradient.sums[:count], gradient.ids[:count], shape)
+
+    def _clipped(self, gradients: list[Gradient]) -> list[Gradient]:
+        optimizer = self.optimizer
+        if optimizer.clipnorm:
+            limit = self.live.clipnorm
+            factors = [_factor(TABLE["sqrt"](square), limit) for square in _squares(gradients)]
+            return [scaled(g, factor) for g, factor in zip(gradients, factors, strict=True)]
+        if optimizer.global_clipnorm:
+            factor = _factor(TABLE["sqrt"](_sum(_squares(gradients))), self.live.global_clipnorm, finite=True)
+            return [scaled(g, factor) for g in gradients]
+        if optimizer.clipvalue:
+            return [_with_values(g, _within(_values(g), self.live.clipvalue)) for g in gradients]
+        return gradients
+
+    def _accumulate(self, variables: list[Variable], gradients: list[Gradient], updates: bool) -> None:
+        optimizer = self.optimizer
+        steps = optimizer.gradient_accumulation_steps
+        slots = [optimizer._accumulated[optimizer._positions[id(v)]] for v in variables]
+        for slot, gradient in zip(slots, gradients, strict=True):
+            if isinstance(gradient, Tensor):
+                slot.assign_add(gradient)
+            else:
+                slot.assign(add_rows(slot._read(), *gradient))
+        if updates:
+            optimizer._update_as_operations(self, variables, self._clipped([slot._read() / steps for slot in slots]))
+            for slot in optimizer._accumulated:
+                slot.assign(np.zeros(slot._array.shape, slot._array.dtype))
+
+    # ---- variables -----------------------------------------------------------------------------------------
+
+    def decay(self, variables: Sequence[Variable]) -> None:
+        """``v -= v * weight_decay * rate`` for each variable."""
+        if not variables:
+            return
+        amount = self.live.weight_decay * self.rate
+        for variable in variables:
+            weights = variable._read()
+            if is_half(variable._array.dtype):
+                wide = cast(weights, dtypes.float32) * cast(1.0 - amount, dtypes.float32)
+                variable.assign(cast(wide, variable.dtype))
+            else:
+                variable.assign(weights - weights * cast(amount, variable.dtype))
+
+    def _average(self, overwrites: bool) -> None:
+        optimizer = self.optimizer
+        averages, weights = optimizer._averages, optimizer._trainable_variables
+        momentum = TABLE["where"](self.count == 0, scalar(0.0), self.live.ema_momentum)
+        for where in by_key([v._array.dtype for v in weights]).values():
+            state = [averages[i] for i in where]
+            arrays = [variable._read() for variable in (*state, *[weights[i] for i in where])]
+            assign_all(state, update(*arrays, momentum, rule="moving_average", count=len(where)))
+        if overwrites:
+            optimizer._overwrite(weights)
+
+
+def assign_all(variables: Sequence[Variable], values: Sequence[Tensor | None]) -> None:
+    """Gives variables their values; None leaves one as it is."""
+    for variable, value in zip(variables, values, strict=True):
+        if value is not None:
+            variable.assign(value)
+
+
+def by_key(keys: Sequence[Any]) -> dict[Any, list[int]]:
+    """The positions of each key, in order."""
+    found: dict[Any, list[int]] = {}
+    for position, key in enumerate(keys):
+        found.setdefault(key, []).append(position)
+    return found
+
+
+def scaled(gradient: Gradient, factor: Any) -> Gradient:
+    """``gradient * factor``, a float64 scalar."""
+    values = _values(gradient)
+    return _with_values(gradient, values * cast(factor, values.dtype))
+
+
+def _values(gradient: Gradient) -> Tensor:
+    return gradient if isinstance(gradient, Tensor) else gradient.sums
+
+
+def _with_values(gradient: Gradient, values: Tensor) -> Gradient:
+    return values if isinstance(gradient, Tensor) else gradient._replace(sums=values)
+
+
+def _squares(gradients: Sequence[Gradient]) -> list[Tensor]:
+    """The sum of squares of each gradient, float64 scalars."""
+    arrays = [_values(g) for g in gradients]
+    found: dict[int, Tensor] = {}
+    for where in by_key([x._array.dtype for x in arrays]).values():
+        sums = sums_of(*[arrays[i] for i in where])
+        found |= {i: sums[at] for at, i in enumerate(where)}
+    return [found[i] for i in range(len(arrays))]
+
+
+def _sum(scalars: Sequence[Tensor]) -> Tensor:
+    found: Tensor = TABLE["reduce_sum"](TABLE["stack"](*scalars, axis=0), axes=(0,), keepdims=False)
+    return found
+
+
+def _factor(norm: Tensor, limit: Any, finite: bool = False) -> Tensor:
+    """What scales a norm down to a limit; 1 if it is not greater, and with ``finite`` NaN if it is not finite."""
+    ratio = limit / norm
+    if finite:
+        ratio = TABLE["where"](norm < math.inf, ratio, scalar(math.nan))
+    found: Tensor = TABLE["where"](norm <= limit, scalar(1.0), ratio)
+    return found
+
+
+def _within(values: Tensor, limit: Any) -> Tensor:
+    bound = cast(limit, values.dtype)
+    found: Tensor = TABLE["minimum"](TABLE["maximum"](values, -bound), bound)
+    return found

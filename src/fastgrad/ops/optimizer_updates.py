@@ -1,0 +1,224 @@
+"""What optimizers compute, as operations of values: new weights and slots from old ones, gradients and numbers.
+
+An eager optimizer changes its variables in place and needs none of these. A program that is written down holds them, each
+followed by the assignments of its results. In a compiled program they work in place where the variables' memory is theirs.
+
+Numbers (rates, decays, ...) are inputs, float64 scalars: a program is not compiled anew for other ones.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from fastgrad.errors import InvalidArgumentError
+from fastgrad.kernels.adafactor import adafactor_matrix, adafactor_vector
+from fastgrad.kernels.embedding import order_ids, sum_duplicate_rows
+from fastgrad.kernels.launch import Input, Launch, Launches, Output
+from fastgrad.kernels.optimizers import FLOATS, RULES, sums_of_squares, units
+from fastgrad.operation import Form, operation
+
+MOVES, RESTS, RESTS_AT_ZERO = range(3)
+"""What a zero gradient does to a row: moves it, leaves it as it is, or leaves it if its slots are zero."""
+
+_NATIVE = frozenset(np.dtype(name) for name in FLOATS)
+
+
+def is_half(dtype: np.dtype) -> bool:
+    """Whether kernels compute in float32 for this dtype: float16 and bfloat16."""
+    return dtype.itemsize == 2 and dtype.kind in "fV"
+
+
+def _copies(arrays: Any) -> list[np.ndarray]:
+    """Arrays to be changed; of half-width floats float32 ones."""
+    return [a.astype(np.float32) if is_half(a.dtype) else np.array(a, order="C") for a in arrays]
+
+
+def _as_given(arrays: Any, like: Any) -> tuple[np.ndarray, ...]:
+    return tuple([a.astype(old.dtype, copy=False) for a, old in zip(arrays, like, strict=True)])
+
+
+# ---- all variables of a dtype ---------------------------------------------------------------------------
+
+
+def _update(*inputs: np.ndarray, rule: str, count: int) -> tuple[np.ndarray, ...]:
+    found = RULES[rule]
+    changed, read = count * len(found.state), count * (len(found.state) + 1)
+    arrays = _copies(inputs[:read])
+    lists = [arrays[i : i + count] for i in range(0, read, count)]
+    numbers = [number.item() for number in inputs[read:]]
+    found.variables[arrays[0].dtype](*lists, 0, units(lists[0]), *numbers)
+    return _as_given(arrays[:changed], inputs[:changed])
+
+
+def _update_launches(inputs: Any, outputs: Any, rule: str, count: int) -> Launches | None:
+    found, dtype = RULES[rule], inputs[0].dtype
+    if dtype not in _NATIVE:
+        return None
+    kinds = len(found.state)
+    state = [tuple([Output(k * count + i) for i in range(count)]) for k in range(kinds)]
+    gradients = tuple([Input(kinds * count + i) for i in range(count)])
+    numbers = [Input(number) for number in range((kinds + 1) * count, len(inputs))]
+    pairs = tuple([(i, i) for i in range(kinds * count)])
+    launch = Launch(found.variables[dtype], (*state, gradients, *numbers), units(outputs[:count]))
+    return Launches((launch,), in_place=pairs, starts_as=pairs)
+
+
+update = operation("apply_update", Form.FUSED, run=_update, launches=_update_launches)
+"""One step of an ``UpdateRule`` for ``count`` variables of one dtype, in one kernel call.
+
+Inputs, in this order: the ``count`` weights; for each kind of slot, in the order of ``RULES[rule].state``, those of all
+variables; the gradients; a float64 scalar for each of ``RULES[rule].given``, the last being the decay, if the rule has one.
+Outputs: the new weights, then the new slots: output i takes the place of input i. Attributes: rule (its name), count.
+"""
+
+
+# ---- Adafactor -------------------------------------------------------------------------------------------
+
+
+def _adafactor_matrix(*inputs: np.ndarray) -> tuple[np.ndarray, ...]:
+    arrays = _copies(inputs[:5])
+    if arrays[0].size:
+        adafactor_matrix[arrays[0].dtype](*arrays, *_matrix_sizes(arrays[0].shape), *[x.item() for x in inputs[5:]])
+    return _as_given(arrays[:4], inputs[:4])
+
+
+def _matrix_sizes(shape: tuple[int, ...]) -> tuple[int, int, int]:
+    return math.prod(shape[:-2]), shape[-2], shape[-1]
+
+
+def _adafactor_vector(*inputs: np.ndarray) -> tuple[np.ndarray, ...]:
+    arrays = _copies(inputs[:3])
+    if arrays[0].size:
+        adafactor_vector[arrays[0].dtype](*arrays, arrays[0].size, *[x.item() for x in inputs[3:]])
+    return _as_given(arrays[:2], inputs[:2])
+
+
+def _adafactor_launches(kernel: Any, changed: int, sizes: Any) -> Any:
+    def launches(inputs: Any, outputs: Any) -> Launches | None:
+        p = inputs[0]
+        if p.dtype not in _NATIVE or not math.prod(p.shape):
+            return None
+        numbers = [Input(i) for i in range(changed + 1, len(inputs))]
+        operands = *[Output(i) for i in range(changed)], Input(changed), *sizes(p.shape), *numbers
+        pairs = tuple([(i, i) for i in range(changed)])
+        return Launches((Launch(kernel[p.dtype], operands),), in_place=pairs, starts_as=pairs)
+
+    return launches
+
+
+adafactor_of_matrix = operation(
+    "apply_adafactor_matrix",
+    Form.FUSED,
+    run=_adafactor_matrix,
+    launches=_adafactor_launches(adafactor_matrix, 4, _matrix_sizes),
+)
+"""Adafactor for one variable of rank 2 or more: inputs p, r, c, v, g and the kernel's numbers; outputs p, r, c, v."""
+
+adafactor_of_vector = operation(
+    "apply_adafactor_vector",
+    Form.FUSED,
+    run=_adafactor_vector,
+    launches=_adafactor_launches(adafactor_vector, 2, lambda shape: (math.prod(shape),)),
+)
+"""Adafactor for one variable of rank 0 or 1: inputs p, v, g and the kernel's numbers; outputs p, v."""
+
+
+# ---- norms -----------------------------------------------------------------------------------------------
+
+
+def squares(*arrays: np.ndarray) -> np.ndarray:
+    """The sum of squares of each array, in float64; they are of one dtype."""
+    found = np.empty(len(arrays))
+    wide = [a.astype(np.float32) if is_half(a.dtype) else a for a in arrays]
+    sums_of_squares[wide[0].dtype](wide, found)
+    return found
+
+
+def _squares_launches(inputs: Any, outputs: Any) -> Launches | None:
+    dtype = inputs[0].dtype
+    if dtype not in _NATIVE:
+        return None
+    return Launches((Launch(sums_of_squares[dtype], (tuple([Input(i) for i in range(len(inputs))]), Output(0))),))
+
+
+sums_of = operation("sums_of_squares", Form.REDUCE, run=squares, launches=_squares_launches)
+"""The sum of squares of each of several arrays of one dtype, a float64 vector."""
+
+
+# ---- gradients that are rows --------------------------------------------------------------------------------
+# Their number is found at run time, so arrays are as long as if no row was there twice: `sums` ends with zeros, `ids`
+# with the first index that is none.
+
+
+def summed_rows(ids: np.ndarray, values: np.ndarray, limit: int, owner: str) -> tuple[np.ndarray, np.ndarray]:
+    """Rows by increasing index, the values of repeated ones summed in their order.
+
+    Args:
+        ids: int32 or int64, shape (n,).
+        values: floating, shape (n, ...).
+        limit: the number of rows that there are.
+        owner: for errors.
+
+    Returns:
+        The indices, each once, and the sums.
+
+    Raises:
+        InvalidArgumentError: an index outside [0, limit).
+    """
+    count = len(ids)
+    order, spare = np.empty(count, np.int64), np.empty(count, np.int64)
+    bad = order_ids[ids.dtype](ids, order, spare, count, limit)
+    if bad >= 0:
+        raise InvalidArgumentError(f"{owner}: indices[{bad}] = {ids[bad]} is not in [0, {limit}).")
+    wide = values.astype(np.float32) if is_half(values.dtype) else values
+    unique, sums = np.empty_like(ids), np.empty_like(wide, order="C")
+    width = math.prod(values.shape[1:])
+    count = sum_duplicate_rows[wide.dtype, ids.dtype](ids, order, wide, unique, sums, count, width)
+    return unique[:count], sums[:count].astype(values.dtype, copy=False)
+
+
+def _sum_rows(values: np.ndarray, ids: np.ndarray, limit: int, owner: str) -> tuple[np.ndarray, ...]:
+    unique, sums = summed_rows(ids, values, limit, owner)
+    all_ids, all_sums = np.full_like(ids, limit), np.zeros_like(values, order="C")
+    all_ids[: len(unique)], all_sums[: len(unique)] = unique, sums
+    return all_sums, all_ids, np.array(len(unique), np.int64)
+
+
+sum_rows = operation("sum_rows", Form.SCATTER, run=_sum_rows)
+"""``sum_rows(values, ids, limit=, owner=)``: the sums of the rows of each index, the indices in increasing order, and their
+number. InvalidArgumentError, with ``owner``, for an index outside [0, limit)."""
+
+
+def _update_rows(*inputs: np.ndarray, rule: str, moves: int) -> tuple[np.ndarray, ...]:
+    found = RULES[rule]
+    changed = len(found.state)
+    values, ids, number = inputs[changed : changed + 3]
+    count = int(number)
+    arrays = _copies([*inputs[:changed], values[:count]])
+    # A row that rests where its slots are zero is left as it is by its own formula.
+    kernel = (found.rows if moves == RESTS else found.table)[arrays[0].dtype, ids.dtype]
+    sizes = count, len(arrays[0]), math.prod(arrays[0].shape[1:])
+    kernel(*arrays, np.array(ids[:count]), *sizes, *[x.item() for x in inputs[changed + 3 :]])
+    return _as_given(arrays[:changed], inputs[:changed])
+
+
+update_rows = operation("apply_update_to_rows", Form.SCATTER, run=_update_rows)
+"""One step of an ``UpdateRule`` for one variable whose gradient is zero but for some rows.
+
+Inputs: the weights, their slots, what ``sum_rows`` gives, and the rule's numbers. Outputs: the new weights and slots.
+Attributes: rule (its name), moves (what a zero gradient does to a row).
+"""
+
+
+def _add_rows(table: np.ndarray, sums: np.ndarray, ids: np.ndarray, number: np.ndarray) -> np.ndarray:
+    count = int(number)
+    found = np.array(table)
+    found[ids[:count]] += sums[:count]
+    return found
+
+
+add_rows = operation("add_rows", Form.SCATTER, run=_add_rows)
+"""``add_rows(table, *sum_rows(...))``: the table with the rows added."""
