@@ -20,6 +20,16 @@ def uniform(*shape: int, seed: int = 0, dtype: str = "float32") -> np.ndarray:
     return np.random.default_rng(seed).uniform(-1.0, 1.0, shape).astype(dtype)
 
 
+def zeros(*shape: int) -> np.ndarray:
+    """Zeros, float32."""
+    return np.zeros(shape, np.float32)
+
+
+def ones(*shape: int) -> np.ndarray:
+    """Ones, float32."""
+    return np.ones(shape, np.float32)
+
+
 def permutation(size: int, seed: int = 0) -> np.ndarray:
     """The numbers below `size`, shuffled."""
     return np.random.default_rng(seed).permutation(size)

@@ -7,8 +7,8 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from benchmarks.peers.known import PEERS
-from benchmarks.peers.report import as_json, table
+from benchmarks.peers.known import OURS, PEERS
+from benchmarks.peers.report import as_json, summary, table
 from benchmarks.peers.runner import Results, Settings, run
 from benchmarks.peers.workloads import WORKLOADS
 
@@ -88,14 +88,14 @@ def arguments(command: Sequence[str]) -> argparse.Namespace:
 
 
 def main(command: Sequence[str] | None = None) -> int:
-    """Runs the workloads and prints a table for each.
+    """Runs the workloads and prints a table for each, then a summary of all.
 
     Returns:
         0; 1 if a peer crashed or disagreed; 130 if the user interrupted, after printing what was done.
     """
     chosen = arguments(sys.argv[1:] if command is None else command)
     elsewhere = os.environ.get(PYTHON_VARIABLE) or sys.executable
-    pythons = {peer: sys.executable if peer == "fastgrad" else elsewhere for peer in PEERS} | dict(chosen.python_for)
+    pythons = {peer: sys.executable if peer in OURS else elsewhere for peer in PEERS} | dict(chosen.python_for)
     settings = Settings(chosen.rounds, chosen.slice, chosen.threads, pythons)
     load = os.getloadavg()[0]
     if load > BUSY:
@@ -118,6 +118,8 @@ def main(command: Sequence[str] | None = None) -> int:
         if interrupted:
             print("interrupted")
             break
+    if done:
+        print(summary(WORKLOADS, done))
     if chosen.json:
         chosen.json.write_text(
             json.dumps(as_json(done, settings, load, interrupted), indent=1) + "\n", encoding="utf-8"

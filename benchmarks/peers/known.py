@@ -1,6 +1,11 @@
-"""The peers: which library, and which of a workload's programs it runs."""
+"""The peers: which library, which of a workload's programs it runs, and how it compiles the step."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import Any
+
+from benchmarks.peers.workload import Program, Step, Workload
 
 
 @dataclass(frozen=True)
@@ -10,25 +15,59 @@ class Peer:
     Attributes:
         name: its name on the command line and in tables.
         modules: what has to be importable, the library itself first.
-        program: the name of the function in a workload's file that it runs.
-        compiled: whether the step goes through the library's `tf.function`.
+        programs: the kinds of program it can run, the best first; it runs the first that a workload has.
         about: the mode in words.
+        compile: the name of the library's function that compiles a step; empty if the program does what is needed.
+        options: arguments of that function.
     """
 
     name: str
     modules: tuple[str, ...]
-    program: str
+    programs: tuple[str, ...]
     about: str
-    compiled: bool = False
+    compile: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def library(self) -> str:
+        """The name of the library, which several peers may share."""
+        return self.modules[0]
+
+    def program(self, workload: Workload) -> Program | None:
+        """The program it runs, or None if the workload has none of its kinds."""
+        return next((workload.programs[kind] for kind in self.programs if kind in workload.programs), None)
+
+    def can_compile(self, library: ModuleType) -> bool:
+        """Whether this version of the library has the function that compiles the step."""
+        return not self.compile or hasattr(library, self.compile)
+
+    def compiled(self, library: ModuleType, step: Step) -> Step:
+        """The step as this peer runs it."""
+        return getattr(library, self.compile)(step, **self.options) if self.compile else step
+
+
+MEASURED = "fastgrad"
+"""The library whose ratios over the others are shown."""
 
 PEERS = {
     peer.name: peer
     for peer in (
-        Peer("fastgrad", ("fastgrad",), "tensorflow", "eager"),
-        Peer("torch", ("torch",), "torch", "eager, fused Adam"),
-        Peer("tensorflow", ("tensorflow",), "tensorflow", "eager"),
-        Peer("tf.function", ("tensorflow",), "tensorflow", "the step in tf.function", compiled=True),
-        Peer("jax", ("jax", "optax"), "jax", "jit with donated buffers, optax"),
+        Peer("fastgrad", ("fastgrad",), ("tensorflow",), "eager"),
+        Peer("fastgrad.function", ("fastgrad",), ("tensorflow",), "the step in fastgrad.function", "function"),
+        Peer("torch", ("torch",), ("torch",), "eager, fused optimizer"),
+        Peer("torch.compile", ("torch",), ("torch.compile",), "the step in torch.compile, Inductor with C++"),
+        Peer("jax", ("jax", "optax"), ("jax",), "jit with donated buffers, optax"),
+        Peer("tensorflow", ("tensorflow",), ("tensorflow",), "eager"),
+        Peer("tf.function", ("tensorflow",), ("tensorflow",), "the step in tf.function", "function"),
+        Peer(
+            "xla",
+            ("tensorflow",),
+            ("xla", "tensorflow"),
+            "the step in tf.function(jit_compile=True)",
+            "function",
+            {"jit_compile": True},
+        ),
     )
 }
+OURS = tuple(peer.name for peer in PEERS.values() if peer.library == MEASURED)
+"""The modes of the measured library."""

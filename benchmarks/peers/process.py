@@ -33,6 +33,7 @@ class PeerProcess:
             "JAX_PLATFORMS": "cpu",
             "KERAS_BACKEND": "tensorflow",
             "TF_CPP_MIN_LOG_LEVEL": "3",
+            "TORCHINDUCTOR_COMPILE_THREADS": "1",  # in the process itself: no children that outlive it
         }
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed by close()
         try:

@@ -1,22 +1,21 @@
-"""Results as a table for people and as JSON for programs."""
+"""Results as a table for people, as a summary in Markdown and as JSON for programs."""
 
 import os
 import platform
 import statistics
+from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
 
-from benchmarks.peers.known import PEERS
+from benchmarks.peers.known import OURS, PEERS
 from benchmarks.peers.runner import LOSS_TOLERANCE, Results, Settings
-from benchmarks.peers.workload import Workload
-
-MEASURED = "fastgrad"
+from benchmarks.peers.workload import FASTEST, Workload
 
 
-def baseline(results: Results) -> str | None:
-    """The peer whose time is above the bar of the ratios: fastgrad, or the first that was timed."""
-    timed = [peer for peer, result in results.items() if result.microseconds]
-    return MEASURED if MEASURED in timed else next(iter(timed), None)
+def fastest_peer(results: Results) -> str | None:
+    """The other library's mode with the smallest median time, or None if none was timed."""
+    timed = [peer for peer, result in results.items() if result.microseconds and peer not in OURS]
+    return min(timed, key=lambda peer: results[peer].median(), default=None)
 
 
 def spread(values: list[float]) -> tuple[float, float]:
@@ -27,32 +26,103 @@ def spread(values: list[float]) -> tuple[float, float]:
     return low, high
 
 
+def speedups(results: Results, ours: str, peer: str | None) -> list[float]:
+    """By round, how many times as long as `ours` a peer took; empty if there is nothing to compare."""
+    return results[peer].ratios(results[ours]) if peer in results and ours in results else []
+
+
+def triad_shares(workload: Workload, results: Results, ours: str) -> list[float]:
+    """By round, the bytes a second that the step moves over what the triad in the same process reached."""
+    if ours not in results:
+        return []
+    result = results[ours]
+    return [workload.bytes_moved / (result.microseconds[r] / 1e6) / speed for r, speed in result.triad.items()]
+
+
 def table(workload: Workload, results: Results, settings: Settings) -> str:
     """The rows of one workload: medians over the rounds, quartiles in parentheses."""
-    base = baseline(results)
     rounds = max((len(result.microseconds) for result in results.values()), default=0)
     how = f"{rounds} rounds of {settings.slice_seconds:g} s, {settings.threads} threads"
+    measured = [ours for ours in OURS if ours in results and results[ours].microseconds]
+    columns = "".join(f" {f'/ {ours}':<19}" for ours in measured)
     lines = [
         f"{workload.name}: {workload.about}",
         f"  {how}; the first losses agree to {LOSS_TOLERANCE:g}; medians (quartiles)",
-        f"  {'peer':<12} {'version':<12} {'µs a step':<30} {f'{base} / peer' if base else ''}".rstrip(),
+        f"  {'peer':<17} {'version':<12} {'losses 1, 20':<20} {'first s':>7}  {'µs a step':<32}{columns}".rstrip(),
     ]
     for peer, result in results.items():
-        version = result.facts.get("version", "")
-        if result.microseconds and base is not None:
-            times = list(result.microseconds.values())
-            low, high = spread(times)
-            row = f"{f'{result.median():.1f} ({low:.1f} to {high:.1f})':<30}"
-            ratios = results[base].ratios(result)
-            if peer != base and ratios:
-                low, high = spread(ratios)
-                row += f" {statistics.median(ratios):.3f} ({low:.3f} to {high:.3f})"
-            lines.append(f"  {peer:<12} {version:<12} {row}".rstrip())
+        head = f"  {peer:<17} {result.facts.get('version', ''):<12}"
+        if result.facts.get("losses"):
+            losses = f"{result.facts['losses'][0]:.6g}, {result.facts['losses'][-1]:.6g}"
+            head += f" {losses:<20} {result.facts['first_step_seconds']:>7.2f} "
+        if result.microseconds:
+            low, high = spread(list(result.microseconds.values()))
+            row = f" {f'{result.median():.1f} ({low:.1f} to {high:.1f})':<32}"
+            for ours in measured:
+                ratios = result.ratios(results[ours])
+                row += f" {f'{statistics.median(ratios):.3f}' if ratios and peer != ours else '':<19}"
+            lines.append(f"{head}{row}".rstrip())
         elif not result.problem:
-            lines.append(f"  {peer:<12} {version:<12} not timed yet")
+            lines.append(f"{head} not timed yet")
         if result.problem:
-            lines.append(f"  {peer:<12} {version:<12} {result.problem}")
+            lines.append(f"{head} {result.problem}")
             lines += [f"    | {line}" for line in result.output.splitlines()]
+    return "\n".join(lines + findings(workload, results))
+
+
+def findings(workload: Workload, results: Results) -> list[str]:
+    """How fastgrad's modes compare with the fastest peer and, where memory is the limit, with the triad."""
+    lines = []
+    fastest = fastest_peer(results)
+    for ours in OURS:
+        wanted = workload.wanted if PEERS[ours].compile else {}
+        for peer in dict.fromkeys([FASTEST, *wanted]):
+            ratios = speedups(results, ours, fastest if peer == FASTEST else peer)
+            if ratios:
+                low, high = spread(ratios)
+                lines.append(
+                    f"  {ours}: {statistics.median(ratios):.2f} ({low:.2f} to {high:.2f}) times as fast as "
+                    f"{f'the fastest peer, {fastest}' if peer == FASTEST else peer}"
+                    + verdict(statistics.median(ratios), wanted.get(peer))
+                )
+        if shares := triad_shares(workload, results, ours):
+            speed = workload.bytes_moved / results[ours].median() / 1e3
+            triad = statistics.median(results[ours].triad.values()) / 1e9
+            low, high = spread(shares)
+            lines.append(
+                f"  {ours}: {speed:.1f} GB/s, {statistics.median(shares):.2f} ({low:.2f} to {high:.2f}) of the triad's "
+                f"{triad:.1f} GB/s"
+                + verdict(statistics.median(shares), workload.wanted_of_triad if PEERS[ours].compile else None)
+            )
+    return lines
+
+
+def verdict(value: float, wanted: float | None) -> str:
+    """Whether a value reaches what was wanted, in words."""
+    return "" if wanted is None else f"; wanted {wanted:g}: {'met' if value >= wanted else 'NOT MET'}"
+
+
+def summary(workloads: Mapping[str, Workload], done: Mapping[str, Results]) -> str:
+    """One row a workload in Markdown: the fastest peer, and how many times as long as fastgrad's modes it takes."""
+    lines = [
+        "| workload | fastest peer | µs | " + " | ".join(f"{ours}, µs | x" for ours in OURS) + " | wanted |",
+        "| --- | --- | ---: | " + "---: | " * (2 * len(OURS)) + "--- |",
+    ]
+    for name, results in done.items():
+        fastest = fastest_peer(results)
+        cells = [name, fastest or "", f"{results[fastest].median():.1f}" if fastest else ""]
+        for ours in OURS:
+            result = results.get(ours)
+            ratios = speedups(results, ours, fastest)
+            cells.append(f"{result.median():.1f}" if result and result.microseconds else "")
+            cells.append(f"{statistics.median(ratios):.2f}" if ratios else "")
+        workload = workloads[name]
+        wanted = [f"{factor:g} x {peer}" for peer, factor in workload.wanted.items()]
+        if workload.wanted_of_triad is not None:
+            shares = triad_shares(workload, results, OURS[-1])
+            found = f" ({statistics.median(shares):.2f})" if shares else ""
+            wanted.append(f"{workload.wanted_of_triad:g} of the triad{found}")
+        lines.append(f"| {' | '.join(cells)} | {', '.join(wanted)} |")
     return "\n".join(lines)
 
 
@@ -93,7 +163,7 @@ def as_json(done: dict[str, Results], settings: Settings, load: float, interrupt
                     **result.facts,
                     "steps_a_slice": result.steps,
                     "microseconds_a_step": list(result.microseconds.values()),
-                    "peak_megabytes": result.peak_megabytes,
+                    "triad_bytes_a_second": list(result.triad.values()),
                 }
                 for peer, result in results.items()
             }

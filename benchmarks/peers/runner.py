@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.peers.known import PEERS
+from benchmarks.peers.known import OURS, PEERS
 from benchmarks.peers.process import PeerError, PeerProcess
 from benchmarks.peers.workload import Workload
 
@@ -40,6 +40,7 @@ class PeerResult:
         output: the end of what a crashed peer printed.
         facts: versions, losses, import and first-step times, as the worker reported them.
         microseconds: by round, the time of one step.
+        triad: by round, the bytes a second that a triad reached in the peer's process; empty where it was not asked for.
     """
 
     problem: str = ""
@@ -48,7 +49,7 @@ class PeerResult:
     facts: dict[str, Any] = field(default_factory=dict)
     steps: int = 0
     microseconds: dict[int, float] = field(default_factory=dict)
-    peak_megabytes: float = 0.0
+    triad: dict[int, float] = field(default_factory=dict)
 
     def median(self) -> float:
         """The middle one of the rounds' times, in microseconds a step."""
@@ -65,7 +66,8 @@ Results = dict[str, PeerResult]
 def disagreements(losses: Mapping[str, Sequence[float]], tolerance: float = LOSS_TOLERANCE) -> dict[str, str]:
     """For each peer whose losses are not the others', where they part.
 
-    The measure is the peer that most others agree with; fastgrad is it only when nobody else can be.
+    The measure is the peer that most libraries agree with (modes of one library count once); fastgrad is it only when
+    nobody else can be.
     """
 
     def parting(one: str, other: str) -> int | None:
@@ -76,8 +78,11 @@ def disagreements(losses: Mapping[str, Sequence[float]], tolerance: float = LOSS
 
     if not losses:
         return {}
-    candidates = sorted(losses, key="fastgrad".__eq__)
-    reference = max(candidates, key=lambda one: sum(parting(one, other) is None for other in losses))
+
+    def libraries(one: str) -> set[str]:
+        return {PEERS[other].library for other in losses if parting(one, other) is None}
+
+    reference = max(sorted(losses, key=OURS.__contains__), key=lambda one: len(libraries(one)))
     found = {peer: parting(peer, reference) for peer in losses}
     return {
         peer: f"disagrees: loss {step + 1} of {len(losses[peer])} is {losses[peer][step]:.7g}, "
@@ -117,7 +122,7 @@ def run(workload: Workload, peers: Sequence[str], settings: Settings, tell: Call
             order = list(running)
             for peer in order[round_ % max(1, len(order)) :] + order[: round_ % max(1, len(order))]:
                 with _problems_into(results[peer]):
-                    _slice(running[peer], results[peer], round_)
+                    _slice(running[peer], results[peer], round_, workload.bytes_moved > 0 and peer in OURS)
                 if results[peer].problem:
                     running.pop(peer)
             yield results
@@ -139,7 +144,7 @@ def _prepare(
     result: PeerResult,
     processes: contextlib.ExitStack,
 ) -> PeerProcess | None:
-    if PEERS[peer].program not in workload.programs:
+    if PEERS[peer].program(workload) is None:
         result.problem, result.absent = "has no program for this workload", True
         return None
     process = PeerProcess(settings.pythons[peer], settings.threads)
@@ -153,7 +158,10 @@ def _prepare(
         threads=settings.threads,
     )
     if "missing" in facts:
-        result.problem, result.absent = f"not installed: {settings.pythons[peer]} has no {facts['missing'][0]}", True
+        result.problem, result.absent = f"missing: {settings.pythons[peer]} has no {facts['missing']}", True
+        return None
+    if "failed" in facts:
+        result.problem = f"fails: {facts['failed']}"
         return None
     result.facts = facts
     result.steps = max(3, round(facts["steps_per_second"] * settings.slice_seconds))
@@ -161,9 +169,10 @@ def _prepare(
     return process
 
 
-def _slice(process: PeerProcess, result: PeerResult, round_: int) -> None:
+def _slice(process: PeerProcess, result: PeerResult, round_: int, triad: bool) -> None:
     process.resume()
-    answer = process.ask(SLICE_TIMEOUT, do="slice", warm_seconds=WARM_SECONDS, steps=result.steps)
+    answer = process.ask(SLICE_TIMEOUT, do="slice", warm_seconds=WARM_SECONDS, steps=result.steps, triad=triad)
     process.stop()
     result.microseconds[round_] = answer["seconds"] / result.steps * 1e6
-    result.peak_megabytes = answer["peak_megabytes"]
+    if "triad" in answer:
+        result.triad[round_] = answer["triad"]

@@ -1,10 +1,11 @@
 """One peer's process: `python -m benchmarks.peers.worker`, driven by lines of JSON over its pipes.
 
 It answers `{"do": "prepare", …}` with versions and losses and `{"do": "slice", …}` with the seconds of a timed stretch of
-steps. It needs Python, NumPy and the peer's library, not fastgrad.
+steps. It needs Python, NumPy and the peer's library, not fastgrad; for the triad of some workloads also Numba.
 """
 
 import ctypes
+import functools
 import importlib
 import importlib.util
 import itertools
@@ -14,6 +15,7 @@ import resource
 import signal
 import sys
 import time
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -22,11 +24,13 @@ from typing import Any
 import numpy as np
 
 from benchmarks.peers.known import PEERS, Peer
+from benchmarks.peers.triad import Triad
 from benchmarks.peers.workload import Step
 from benchmarks.peers.workloads import WORKLOADS
 
 LOSSES = 20
 CALIBRATION_SECONDS = 0.2
+WORDS = 200
 
 
 def main() -> None:
@@ -38,17 +42,28 @@ def main() -> None:
     for line in sys.stdin:
         request = json.loads(line)
         if request["do"] == "prepare":
-            peer = PEERS[request["peer"]]
-            missing = [name for name in peer.modules if importlib.util.find_spec(name) is None]
-            if missing:
-                answer: dict[str, Any] = {"missing": missing}
-            else:
-                running = Training(peer, request)
+            try:
+                running = Training(PEERS[request["peer"]], request)
                 answer = running.prepare()
+            except MissingError as error:
+                answer = {"missing": str(error)}
+            except Exception as error:  # noqa: BLE001 - whatever it is goes into the table
+                traceback.print_exc()
+                answer = {"failed": first_words(error)}
         else:
             assert running is not None, "slice before prepare"
-            answer = running.slice(request["warm_seconds"], request["steps"])
+            answer = running.slice(request["warm_seconds"], request["steps"], request["triad"])
         answers.write(json.dumps(answer) + "\n")
+
+
+class MissingError(Exception):
+    """The peer's library, or what of it is measured, is not there."""
+
+
+def first_words(error: Exception) -> str:
+    """The kind of an error and the first line of its message that says something, cut to a line of a table."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return f"{type(error).__name__}: {lines[0] if lines else ''}"[:WORDS]
 
 
 def die_with_parent() -> None:
@@ -75,8 +90,17 @@ def place_in_core(processor: int) -> int:
 
 
 def load(peer: Peer, threads: int) -> ModuleType:
-    """Imports the peer's library and sets its number of threads."""
-    library = importlib.import_module(peer.modules[0])
+    """Imports the peer's library and sets its number of threads.
+
+    Raises:
+        MissingError: it is not installed, or has no function that compiles a step.
+    """
+    for name in peer.modules:
+        if importlib.util.find_spec(name) is None:
+            raise MissingError(name)
+    library = importlib.import_module(peer.library)
+    if not peer.can_compile(library):
+        raise MissingError(f"{library.__name__}.{peer.compile}")
     if library.__name__ == "torch":
         library.set_num_threads(threads)
         library.set_num_interop_threads(threads)
@@ -84,6 +108,17 @@ def load(peer: Peer, threads: int) -> ModuleType:
         library.config.threading.set_intra_op_parallelism_threads(threads)
         library.config.threading.set_inter_op_parallelism_threads(threads)
     return library
+
+
+def peak_bytes() -> int:
+    """The largest resident memory of this process so far."""
+    try:
+        status = Path("/proc/self/status").read_text(encoding="ascii")
+    except OSError:
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # kilobytes, on macOS bytes
+        return peak if sys.platform == "darwin" else peak * 1024
+    # Linux's ru_maxrss begins with the size of the process that started this one.
+    return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM:"))
 
 
 class Training:
@@ -96,11 +131,12 @@ class Training:
         self.import_seconds = time.perf_counter() - began
         with np.load(request["inputs"]) as file:
             inputs = dict(file)
-        program = WORKLOADS[request["workload"]].programs[peer.program]
-        self.step: Step
-        self.step, batches = program(self.library, inputs)
-        if peer.compiled:
-            self.step = self.library.function(self.step)
+        workload = WORKLOADS[request["workload"]]
+        program = peer.program(workload)
+        assert program is not None, "asked for a workload without a program"
+        step, batches = program(self.library, inputs)
+        self.step: Step = peer.compiled(self.library, step)
+        self.make_triad = functools.cache(lambda: Triad(workload.bytes_moved, request["threads"]))
         self.batches: Iterator[tuple[Any, ...]] = itertools.cycle(batches)
 
     def prepare(self) -> dict[str, Any]:
@@ -118,6 +154,7 @@ class Training:
             "import_seconds": self.import_seconds,
             "first_step_seconds": first_step_seconds,
             "steps_per_second": steps / seconds,
+            "peak_megabytes": peak_bytes() / 1e6,
         }
 
     def run(self, seconds: float, least: int = 3) -> tuple[int, float]:
@@ -130,8 +167,8 @@ class Training:
         float(loss)
         return done, time.perf_counter() - began
 
-    def slice(self, warm_seconds: float, steps: int) -> dict[str, Any]:
-        """Warms up, then times `steps` steps until the last one's loss is known."""
+    def slice(self, warm_seconds: float, steps: int, triad: bool) -> dict[str, Any]:
+        """Warms up, then times `steps` steps until the last one's loss is known; then the triad if asked for."""
         self.run(warm_seconds)
         step, batches = self.step, self.batches
         began = time.perf_counter()
@@ -141,8 +178,7 @@ class Training:
         seconds = time.perf_counter() - began
         if not np.isfinite(final):
             raise FloatingPointError(f"the loss became {final}")
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # kilobytes, on macOS bytes
-        return {"seconds": seconds, "peak_megabytes": peak / (2**20 if sys.platform == "darwin" else 2**10)}
+        return {"seconds": seconds} | ({"triad": self.make_triad().bytes_per_second()} if triad else {})
 
 
 if __name__ == "__main__":

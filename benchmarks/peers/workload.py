@@ -1,14 +1,16 @@
 """What a workload's file provides."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
 
 from benchmarks.data import Inputs
 
 Step = Callable[..., Any]
-Program = Callable[[ModuleType, Inputs], tuple[Step, Sequence[tuple[Any, ...]]]]
+Batches = Sequence[tuple[Any, ...]]
+FASTEST = "the fastest"
+Program = Callable[[ModuleType, Inputs], tuple[Step, Batches]]
 
 
 @dataclass(frozen=True)
@@ -18,12 +20,20 @@ class Workload:
     Attributes:
         name: its name on the command line and in tables.
         about: the sizes, the loss and the optimizer in words.
-        inputs: makes data and starting weights.
-        programs: by kind (`tensorflow`, which fastgrad runs too, `torch`, `jax`), a function that takes the library and the
-            inputs and returns the step and the batches to call it with; the step trains and returns its loss, a scalar.
+        inputs: makes data and starting weights; called without arguments, those of the benchmark.
+        programs: by kind, a function that takes the library and the inputs and returns the step and the batches to call it
+            with; the step trains and returns its loss, a scalar. Kinds are `tensorflow` (fastgrad runs it too), `torch`,
+            `torch.compile` (the step, compiled by the program), `jax`, and `xla` where XLA can't compile the first one.
+        wanted: by peer (or `FASTEST` for the fastest one), how many times as fast a compiled step of fastgrad should be.
+        bytes_moved: what a step has to read and write at least when nothing fits into the caches; 0 where that isn't the cost.
+            Such a step is also compared with a triad (`a = b + s * c`) over arrays of this workload's size.
+        wanted_of_triad: the share of the triad's bytes a second that a compiled step should reach.
     """
 
     name: str
     about: str
-    inputs: Callable[[], Inputs]
+    inputs: Callable[..., Inputs]
     programs: Mapping[str, Program]
+    wanted: Mapping[str, float] = field(default_factory=dict)
+    bytes_moved: int = 0
+    wanted_of_triad: float | None = None

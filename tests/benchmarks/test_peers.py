@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.peers import __main__ as command_line
 from benchmarks.peers.process import PeerError, PeerProcess
-from benchmarks.peers.report import baseline, table
+from benchmarks.peers.report import fastest_peer, summary, table
 from benchmarks.peers.runner import PeerResult, Results, Settings, disagreements
 from benchmarks.peers.workloads import WORKLOADS
 
@@ -44,18 +44,40 @@ def test_ratios_are_taken_within_rounds() -> None:
     assert timed(1.0, 10.0).ratios(timed(2.0, 40.0)) == [0.5, 0.25]
 
 
+def test_modes_of_one_library_count_once_in_a_disagreement() -> None:
+    found = disagreements({"fastgrad": [1.0], "fastgrad.function": [1.0], "jax": [2.0]})
+    assert list(found) == ["fastgrad", "fastgrad.function"]
+
+
 def test_the_table_shows_medians_ratios_and_problems_with_their_output() -> None:
     results: Results = {
         "fastgrad": timed(10.0, 12.0),
+        "fastgrad.function": timed(2.0, 2.0),
         "torch": timed(20.0, 24.0),
+        "torch.compile": timed(30.0, 30.0),
         "tensorflow": PeerResult(problem="crashed: its process ended with exit code 1", output="Traceback\nOops"),
         "jax": PeerResult(problem="not installed: python has no jax", absent=True),
     }
     text = table(WORKLOADS["mlp_tiny"], results, SETTINGS)
-    assert baseline(results) == "fastgrad"
-    assert "torch        1.0          22.0 (21.0 to 23.0)            0.500 (0.500 to 0.500)" in text
+    assert fastest_peer(results) == "torch"
+    assert "torch 1.0 22.0 (21.0 to 23.0) 2.000 11.000" in " ".join(text.split())
+    assert "fastgrad: 2.00 (2.00 to 2.00) times as fast as the fastest peer, torch\n" in text
+    assert "fastgrad.function: 11.00 (10.50 to 11.50) times as fast as the fastest peer, torch; wanted 8: met" in text
     assert "crashed: its process ended with exit code 1\n    | Traceback\n    | Oops" in text
     assert "not installed: python has no jax" in text
+
+
+def test_the_summary_is_one_row_of_markdown_a_workload() -> None:
+    results: Results = {"fastgrad": timed(10.0), "fastgrad.function": timed(2.0), "jax": timed(20.0)}
+    *_, row = summary(WORKLOADS, {"mlp_tiny": results}).splitlines()
+    assert row == "| mlp_tiny | jax | 20.0 | 10.0 | 2.00 | 2.0 | 10.00 | 8 x the fastest |"
+
+
+def test_a_step_limited_by_memory_is_compared_with_the_triad() -> None:
+    ours = timed(10_000.0)
+    ours.triad[0] = 24e9
+    text = table(WORKLOADS["chain_cheap"], {"fastgrad.function": ours}, SETTINGS)
+    assert "fastgrad.function: 19.2 GB/s, 0.80 (0.80 to 0.80) of the triad's 24.0 GB/s; wanted 0.8: met" in text
 
 
 @pytest.mark.parametrize(("option", "known"), [("--work", "mlp_small"), ("--peers", "tf.function")])

@@ -1,69 +1,53 @@
 """A line through 32 points by gradient descent: two scalar variables, so the cost is all overhead."""
 
-from collections.abc import Sequence
 from functools import partial
 from types import ModuleType
 from typing import Any
 
 from benchmarks import data
 from benchmarks.data import Inputs
-from benchmarks.peers.workload import Step, Workload
+from benchmarks.peers.steps import batches, jax_step, tensorflow_step, torch_step
+from benchmarks.peers.workload import FASTEST, Batches, Step, Workload
 
 RATE = 0.05
 
 
-def tensorflow(tf: ModuleType, inputs: Inputs) -> tuple[Step, Sequence[tuple[Any, ...]]]:
+def tensorflow(tf: ModuleType, inputs: Inputs) -> tuple[Step, Batches]:
     """What a TensorFlow user writes; `tf` is TensorFlow or fastgrad."""
     weight = tf.Variable(inputs["weight"], name="weight")
     bias = tf.Variable(inputs["bias"], name="bias")
-    optimizer = tf.optimizers.SGD(RATE)
-    optimizer.build([weight, bias])
 
-    def step(x: Any, y: Any) -> Any:
-        with tf.GradientTape() as tape:
-            loss = tf.reduce_mean(tf.square(weight * x + bias - y))
-        gradients = tape.gradient(loss, [weight, bias])
-        optimizer.apply_gradients(zip(gradients, [weight, bias]))
-        return loss
+    def loss_function(x: Any, y: Any) -> Any:
+        return tf.reduce_mean(tf.square(weight * x + bias - y))
 
-    return step, [(tf.constant(x), tf.constant(y)) for x, y in zip(inputs["x"], inputs["y"], strict=True)]
+    step = tensorflow_step(tf, loss_function, [weight, bias], tf.keras.optimizers.SGD(RATE))
+    return step, batches(tf.constant, inputs, "x", "y")
 
 
-def torch(torch: ModuleType, inputs: Inputs) -> tuple[Step, Sequence[tuple[Any, ...]]]:
-    """What a PyTorch user writes, with the fused SGD."""
+def torch(torch: ModuleType, inputs: Inputs, *, compiled: bool = False) -> tuple[Step, Batches]:
+    """The same in PyTorch."""
     weight = torch.nn.Parameter(torch.tensor(inputs["weight"]))
     bias = torch.nn.Parameter(torch.tensor(inputs["bias"]))
-    optimizer = torch.optim.SGD([weight, bias], lr=RATE, fused=True)
 
-    def step(x: Any, y: Any) -> Any:
-        optimizer.zero_grad()
-        loss = torch.mean(torch.square(weight * x + bias - y))
-        loss.backward()
-        optimizer.step()
-        return loss.detach()
+    def loss_function(x: Any, y: Any) -> Any:
+        return torch.mean(torch.square(weight * x + bias - y))
 
-    return step, [(torch.from_numpy(x), torch.from_numpy(y)) for x, y in zip(inputs["x"], inputs["y"], strict=True)]
+    step = torch_step(torch, loss_function, [weight, bias], "SGD", RATE, compiled=compiled)
+    return step, batches(torch.from_numpy, inputs, "x", "y")
 
 
-def jax(jax: ModuleType, inputs: Inputs) -> tuple[Step, Sequence[tuple[Any, ...]]]:
-    """One jitted function from the two parameters to the next ones, whose buffers it reuses."""
-    parameters = (jax.numpy.array(inputs["weight"]), jax.numpy.array(inputs["bias"]))
+def jax(jax: ModuleType, inputs: Inputs) -> tuple[Step, Batches]:
+    """The same in JAX."""
+    import optax
+
+    np = jax.numpy
 
     def loss_function(parameters: Any, x: Any, y: Any) -> Any:
         weight, bias = parameters
-        return jax.numpy.mean((weight * x + bias - y) ** 2)
+        return np.mean((weight * x + bias - y) ** 2)
 
-    @partial(jax.jit, donate_argnums=0)
-    def update(parameters: Any, x: Any, y: Any) -> Any:
-        loss, gradients = jax.value_and_grad(loss_function)(parameters, x, y)
-        return jax.tree.map(lambda p, g: p - RATE * g, parameters, gradients), loss
-
-    def step(x: Any, y: Any) -> Any:
-        nonlocal parameters
-        parameters, loss = update(parameters, x, y)
-        return loss
-
-    return step, [(jax.numpy.array(x), jax.numpy.array(y)) for x, y in zip(inputs["x"], inputs["y"], strict=True)]
+    parameters = (np.array(inputs["weight"]), np.array(inputs["bias"]))
+    return jax_step(jax, loss_function, parameters, optax.sgd(RATE)), batches(np.array, inputs, "x", "y")
 
 
 WORKLOADS = (
@@ -71,6 +55,7 @@ WORKLOADS = (
         "linear_regression",
         "weight * x + bias on 32 points, squared error, SGD",
         data.line,
-        {"tensorflow": tensorflow, "torch": torch, "jax": jax},
+        {"tensorflow": tensorflow, "torch": torch, "torch.compile": partial(torch, compiled=True), "jax": jax},
+        wanted={FASTEST: 5.0},
     ),
 )

@@ -1,0 +1,138 @@
+"""A whole training step around a loss function, in each library: forward, gradient, update.
+
+Workloads whose model needs nothing special give a loss function and its parameters, and get the step that is best in that
+library. Adam is Keras's with its epsilon, whose values PyTorch's and optax's follow to rounding.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from types import ModuleType
+from typing import Any
+
+from benchmarks.data import Inputs
+from benchmarks.peers.workload import Batches, Step
+
+EPSILON = 1e-7
+BETAS = (0.9, 0.999)
+
+
+def batches(convert: Callable[[Any], Any], inputs: Inputs, *names: str) -> Batches:
+    """The batches of these inputs, each along its first axis, as tensors that `convert` makes."""
+    return [tuple(map(convert, arrays)) for arrays in zip(*(inputs[name] for name in names), strict=True)]
+
+
+def tensorflow_step(tf: ModuleType, loss_function: Step, variables: Sequence[Any], optimizer: Any) -> Step:
+    """The step of a TensorFlow user; `tf` is TensorFlow or fastgrad, `optimizer` one of Keras's."""
+    optimizer.build(variables)
+
+    def step(*batch: Any) -> Any:
+        with tf.GradientTape() as tape:
+            loss = loss_function(*batch)
+        gradients = tape.gradient(loss, variables)
+        optimizer.apply_gradients(zip(gradients, variables, strict=True))
+        return loss
+
+    return step
+
+
+def torch_step(
+    torch: ModuleType,
+    loss_function: Step,
+    parameters: Sequence[Any],
+    optimizer: str,
+    rate: float,
+    *,
+    compiled: bool = False,
+) -> Step:
+    """The step of a PyTorch user with the fused `optimizer` ("Adam" or "SGD"), or the whole of it in one compiled graph.
+
+    `backward` and the optimizers' classes break a compiled step into pieces; a gradient asked for by
+    `torch.autograd.grad` and an update in place do not, and are several times as fast.
+    """
+    if compiled:
+        return _compiled_torch_step(torch, loss_function, parameters, UPDATES[optimizer](torch, parameters, rate))
+    settings = {"eps": EPSILON} if optimizer == "Adam" else {}
+    fused = getattr(torch.optim, optimizer)(parameters, lr=rate, fused=True, **settings)
+
+    def step(*batch: Any) -> Any:
+        fused.zero_grad()
+        loss = loss_function(*batch)
+        loss.backward()
+        fused.step()
+        return loss.detach()
+
+    return step
+
+
+def _compiled_torch_step(
+    torch: ModuleType, loss_function: Step, parameters: Sequence[Any], update: Callable[[Sequence[Any]], None]
+) -> Step:
+    torch._dynamo.config.trace_autograd_ops = True  # lets torch.autograd.grad be part of the graph
+
+    def step(*batch: Any) -> Any:
+        loss = loss_function(*batch)
+        gradients = torch.autograd.grad(loss, parameters)
+        with torch.no_grad():
+            update(gradients)
+        return loss.detach()
+
+    return torch.compile(step, fullgraph=True, dynamic=False)
+
+
+def torch_sgd(torch: ModuleType, parameters: Sequence[Any], rate: float) -> Callable[[Sequence[Any]], None]:
+    """Gradient descent in place, for a compiled step."""
+
+    def update(gradients: Sequence[Any]) -> None:
+        for parameter, gradient in zip(parameters, gradients, strict=True):
+            parameter.sub_(gradient, alpha=rate)
+
+    return update
+
+
+def torch_adam(torch: ModuleType, parameters: Sequence[Any], rate: float) -> Callable[[Sequence[Any]], None]:
+    """Adam in place, for a compiled step."""
+    first, second = BETAS
+    means = [torch.zeros_like(parameter) for parameter in parameters]
+    squares = [torch.zeros_like(parameter) for parameter in parameters]
+    count = torch.zeros(())
+
+    def update(gradients: Sequence[Any]) -> None:
+        count.add_(1.0)
+        root = torch.sqrt(1.0 - second**count)
+        size = rate * root / (1.0 - first**count)
+        for parameter, gradient, mean, square in zip(parameters, gradients, means, squares, strict=True):
+            mean.lerp_(gradient, 1.0 - first)
+            square.mul_(second).addcmul_(gradient, gradient, value=1.0 - second)
+            parameter.sub_(size * mean / (square.sqrt() + EPSILON * root))
+
+    return update
+
+
+UPDATES = {"SGD": torch_sgd, "Adam": torch_adam}
+
+
+def jax_step(jax: ModuleType, loss_function: Step, parameters: Any, optimizer: Any) -> Step:
+    """One jitted function from parameters and optimizer state to the next ones, whose buffers it reuses.
+
+    Args:
+        jax: the library.
+        loss_function: takes the parameters and a batch.
+        parameters: a structure of JAX arrays.
+        optimizer: one of optax's.
+    """
+    import optax
+
+    @partial(jax.jit, donate_argnums=(0, 1))
+    def update(parameters: Any, state: Any, *batch: Any) -> Any:
+        loss, gradients = jax.value_and_grad(loss_function)(parameters, *batch)
+        changes, state = optimizer.update(gradients, state, parameters)
+        return optax.apply_updates(parameters, changes), state, loss
+
+    state = optimizer.init(parameters)
+
+    def step(*batch: Any) -> Any:
+        nonlocal parameters, state
+        parameters, state, loss = update(parameters, state, *batch)
+        return loss
+
+    return step

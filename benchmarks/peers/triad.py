@@ -1,0 +1,45 @@
+"""How fast this process can move memory: `a = b + s * c` over arrays that fit into no cache."""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+
+import numpy as np
+
+SECONDS = 0.1
+ALIGNMENT = 16
+
+
+class Triad:
+    """Three float32 arrays of together `bytes_moved` bytes, cut into a part for each of `threads` threads.
+
+    The loop is compiled by Numba (vectorised, plain stores) and holds no lock. Counted are the bytes of `a`, `b` and `c`
+    once each, as STREAM does: what a processor reads besides because it writes whole cache lines is not.
+    """
+
+    def __init__(self, bytes_moved: int, threads: int) -> None:
+        import numba
+
+        def triad(a: np.ndarray, b: np.ndarray, c: np.ndarray, s: np.float32, begin: int, end: int) -> None:
+            for i in range(begin, end):
+                a[i] = b[i] + s * c[i]
+
+        size = bytes_moved // 12
+        self._loop = numba.njit(nogil=True)(triad)
+        self._arrays = np.zeros(size, np.float32), np.ones(size, np.float32), np.ones(size, np.float32)
+        cuts = [size * part // threads // ALIGNMENT * ALIGNMENT for part in range(threads)] + [size]
+        self._parts = list(pairwise(cuts))
+        self._pool = ThreadPoolExecutor(threads)
+        self._pass()
+
+    def _pass(self) -> None:
+        list(self._pool.map(lambda part: self._loop(*self._arrays, np.float32(0.5), *part), self._parts))
+
+    def bytes_per_second(self) -> float:
+        """What it reaches now, over a tenth of a second and at least three passes."""
+        passes = 0
+        began = time.perf_counter()
+        while (seconds := time.perf_counter() - began) < SECONDS or passes < 3:
+            self._pass()
+            passes += 1
+        return passes * sum(array.nbytes for array in self._arrays) / seconds

@@ -1,0 +1,162 @@
+"""A small transformer of two blocks that predicts the next token: causal attention, layer normalization, gelu."""
+
+import math
+from functools import partial
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from benchmarks.data import BATCHES, DISTINCT_BATCHES, Inputs, ones, uniform, zeros
+from benchmarks.peers.steps import EPSILON, batches, jax_step, tensorflow_step, torch_step
+from benchmarks.peers.workload import Batches, Step, Workload
+
+TOKENS, BATCH, LENGTH = 64, 8, 32
+WIDTH, HEADS, HIDDEN, BLOCKS = 64, 4, 256, 2
+NORM_EPSILON = 1e-5
+RATE = 1e-3
+FAR = -1e9
+
+
+def inputs(batch: int = BATCH, length: int = LENGTH, count: int = BATCHES) -> Inputs:
+    """Tokens `x` and next tokens `y` (count, batch, length), and the weights."""
+    generator = np.random.default_rng(31)
+    x = generator.integers(0, TOKENS, (DISTINCT_BATCHES, batch, length))
+    weights = {
+        "embedding": 0.1 * uniform(TOKENS, WIDTH, seed=32),
+        "positions": 0.1 * uniform(LENGTH, WIDTH, seed=33),
+        "last_gamma": ones(WIDTH),
+        "last_beta": zeros(WIDTH),
+        "output": matrix(WIDTH, TOKENS, seed=34),
+    }
+    for block in range(BLOCKS):
+        sizes = {"query": WIDTH, "key": WIDTH, "value": WIDTH, "mix": WIDTH, "hidden": HIDDEN}
+        for number, (name, size) in enumerate(sizes.items()):
+            weights[f"{name}{block}"] = matrix(WIDTH, size, seed=40 + 10 * block + number)
+            weights[f"{name}_bias{block}"] = zeros(size)
+        weights[f"back{block}"] = matrix(HIDDEN, WIDTH, seed=49 + 10 * block)
+        weights[f"back_bias{block}"] = zeros(WIDTH)
+        for norm in ("first", "second"):
+            weights[f"{norm}_gamma{block}"], weights[f"{norm}_beta{block}"] = ones(WIDTH), zeros(WIDTH)
+    x = np.resize(x, (count, batch, length))
+    return {"x": x, "y": generator.integers(0, TOKENS, (count, batch, length))} | weights
+
+
+def matrix(rows: int, columns: int, seed: int) -> np.ndarray:
+    """A Glorot-uniform kernel."""
+    return uniform(rows, columns, seed=seed) * np.float32(math.sqrt(6.0 / (rows + columns)))
+
+
+def weights(inputs: Inputs) -> Inputs:
+    """The inputs that are trained."""
+    return {name: value for name, value in inputs.items() if name not in ("x", "y")}
+
+
+def tensorflow(tf: ModuleType, inputs: Inputs) -> tuple[Step, Batches]:
+    """What a TensorFlow user writes; `tf` is TensorFlow or fastgrad."""
+    p = {name: tf.Variable(value, name=name) for name, value in weights(inputs).items()}
+
+    def normalized(x: Any, gamma: Any, beta: Any) -> Any:
+        mean, variance = tf.nn.moments(x, axes=[-1], keepdims=True)
+        return (x - mean) * tf.math.rsqrt(variance + NORM_EPSILON) * gamma + beta
+
+    def heads(x: Any, kernel: Any, bias: Any) -> Any:
+        split = tf.reshape(tf.matmul(x, kernel) + bias, (*x.shape[:2], HEADS, WIDTH // HEADS))
+        return tf.transpose(split, (0, 2, 1, 3))
+
+    def attention(x: Any, block: int) -> Any:
+        query, key, value = (heads(x, p[f"{n}{block}"], p[f"{n}_bias{block}"]) for n in ("query", "key", "value"))
+        future = tf.constant(np.triu(np.full((x.shape[1], x.shape[1]), FAR, np.float32), 1))
+        scores = tf.matmul(query, key, transpose_b=True) * (WIDTH // HEADS) ** -0.5 + future
+        mixed = tf.transpose(tf.matmul(tf.nn.softmax(scores), value), (0, 2, 1, 3))
+        return tf.matmul(tf.reshape(mixed, x.shape), p[f"mix{block}"]) + p[f"mix_bias{block}"]
+
+    def loss_function(x: Any, y: Any) -> Any:
+        h = tf.nn.embedding_lookup(p["embedding"], x) + p["positions"][: x.shape[1]]
+        for b in range(BLOCKS):
+            h = h + attention(normalized(h, p[f"first_gamma{b}"], p[f"first_beta{b}"]), b)
+            wide = normalized(h, p[f"second_gamma{b}"], p[f"second_beta{b}"])
+            wide = tf.nn.gelu(tf.matmul(wide, p[f"hidden{b}"]) + p[f"hidden_bias{b}"])
+            h = h + tf.matmul(wide, p[f"back{b}"]) + p[f"back_bias{b}"]
+        logits = tf.matmul(normalized(h, p["last_gamma"], p["last_beta"]), p["output"])
+        return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels=y, logits=logits))
+
+    step = tensorflow_step(tf, loss_function, list(p.values()), tf.keras.optimizers.Adam(RATE))
+    return step, batches(tf.constant, inputs, "x", "y")
+
+
+def torch(torch: ModuleType, inputs: Inputs, *, compiled: bool = False) -> tuple[Step, Batches]:
+    """The same in PyTorch, with its attention and layer normalization."""
+    nn = torch.nn.functional
+    p = {name: torch.nn.Parameter(torch.tensor(value)) for name, value in weights(inputs).items()}
+
+    def normalized(x: Any, gamma: Any, beta: Any) -> Any:
+        return nn.layer_norm(x, (WIDTH,), gamma, beta, NORM_EPSILON)
+
+    def heads(x: Any, kernel: Any, bias: Any) -> Any:
+        return (x @ kernel + bias).reshape(*x.shape[:2], HEADS, WIDTH // HEADS).transpose(1, 2)
+
+    def attention(x: Any, block: int) -> Any:
+        query, key, value = (heads(x, p[f"{n}{block}"], p[f"{n}_bias{block}"]) for n in ("query", "key", "value"))
+        mixed = nn.scaled_dot_product_attention(query, key, value, is_causal=True).transpose(1, 2)
+        return mixed.reshape(x.shape) @ p[f"mix{block}"] + p[f"mix_bias{block}"]
+
+    def loss_function(x: Any, y: Any) -> Any:
+        h = p["embedding"][x] + p["positions"][: x.shape[1]]
+        for b in range(BLOCKS):
+            h = h + attention(normalized(h, p[f"first_gamma{b}"], p[f"first_beta{b}"]), b)
+            wide = normalized(h, p[f"second_gamma{b}"], p[f"second_beta{b}"])
+            h = h + nn.gelu(wide @ p[f"hidden{b}"] + p[f"hidden_bias{b}"]) @ p[f"back{b}"] + p[f"back_bias{b}"]
+        logits = normalized(h, p["last_gamma"], p["last_beta"]) @ p["output"]
+        return nn.cross_entropy(logits.reshape(-1, TOKENS), y.reshape(-1))
+
+    step = torch_step(torch, loss_function, list(p.values()), "Adam", RATE, compiled=compiled)
+    return step, batches(torch.from_numpy, inputs, "x", "y")
+
+
+def jax(jax: ModuleType, inputs: Inputs) -> tuple[Step, Batches]:
+    """The same in JAX."""
+    import optax
+
+    parameters = {name: jax.numpy.array(value) for name, value in weights(inputs).items()}
+
+    def normalized(x: Any, gamma: Any, beta: Any) -> Any:
+        return jax.nn.standardize(x, axis=-1, epsilon=NORM_EPSILON) * gamma + beta
+
+    def loss_function(p: Any, x: Any, y: Any) -> Any:
+        def heads(x: Any, kernel: Any, bias: Any) -> Any:
+            return (x @ kernel + bias).reshape(*x.shape[:2], HEADS, WIDTH // HEADS).transpose(0, 2, 1, 3)
+
+        def attention(x: Any, block: int) -> Any:
+            query, key, value = (heads(x, p[f"{n}{block}"], p[f"{n}_bias{block}"]) for n in ("query", "key", "value"))
+            future = jax.numpy.triu(jax.numpy.full((x.shape[1], x.shape[1]), FAR), 1)
+            scores = query @ key.swapaxes(-1, -2) * (WIDTH // HEADS) ** -0.5 + future
+            mixed = (jax.nn.softmax(scores) @ value).transpose(0, 2, 1, 3)
+            return mixed.reshape(x.shape) @ p[f"mix{block}"] + p[f"mix_bias{block}"]
+
+        h = p["embedding"][x] + p["positions"][: x.shape[1]]
+        for b in range(BLOCKS):
+            h = h + attention(normalized(h, p[f"first_gamma{b}"], p[f"first_beta{b}"]), b)
+            wide = normalized(h, p[f"second_gamma{b}"], p[f"second_beta{b}"])
+            wide = jax.nn.gelu(wide @ p[f"hidden{b}"] + p[f"hidden_bias{b}"], approximate=False)
+            h = h + wide @ p[f"back{b}"] + p[f"back_bias{b}"]
+        logits = normalized(h, p["last_gamma"], p["last_beta"]) @ p["output"]
+        return optax.softmax_cross_entropy_with_integer_labels(logits, y).mean()
+
+    step = jax_step(jax, loss_function, parameters, optax.adam(RATE, eps=EPSILON))
+    return step, batches(jax.numpy.array, inputs, "x", "y")
+
+
+WORKLOADS = (
+    Workload(
+        "transformer",
+        f"two blocks of width {WIDTH}, {HEADS} heads, {LENGTH} tokens, batch {BATCH}, softmax cross-entropy, Adam",
+        inputs,
+        {
+            "tensorflow": tensorflow,
+            "torch": torch,
+            "torch.compile": partial(torch, compiled=True),
+            "jax": jax,
+        },
+    ),
+)
