@@ -103,6 +103,12 @@ from fastgrad.ops.complex_numbers import complex as complex
 # ---- ops/contraction.py
 from fastgrad.ops.contraction import matmul as matmul
 
+# ---- ops/control_flow.py
+from fastgrad.ops.control_flow import case as case
+from fastgrad.ops.control_flow import cond as cond
+from fastgrad.ops.control_flow import switch_case as switch_case
+from fastgrad.ops.control_flow import while_loop as while_loop
+
 # ---- ops/creation.py
 from fastgrad.ops.creation import constant as constant
 from fastgrad.ops.creation import eye as eye
@@ -153,6 +159,13 @@ from fastgrad.ops.exponential import sin as sin
 from fastgrad.ops.exponential import sinh as sinh
 from fastgrad.ops.exponential import tan as tan
 from fastgrad.ops.exponential import tanh as tanh
+
+# ---- ops/higher_order.py
+from fastgrad.ops.higher_order import foldl as foldl
+from fastgrad.ops.higher_order import foldr as foldr
+from fastgrad.ops.higher_order import map_fn as map_fn
+from fastgrad.ops.higher_order import scan as scan
+from fastgrad.ops.higher_order import vectorized_map as vectorized_map
 
 # ---- ops/indexing.py
 from fastgrad.ops.indexing import boolean_mask as boolean_mask

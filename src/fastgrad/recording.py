@@ -22,9 +22,11 @@ class Recorder:
     Attributes:
         follows_state: whether it must be told how variables come by their values: additions in place are then run as
             an operation and an assignment.
+        control_flow: what takes over branches and loops (``trace/control_flow.py``) for who writes down whole programs.
     """
 
     follows_state = False
+    control_flow: Any = None
 
     def on_operation(
         self, operation: Any, inputs: tuple[Any, ...], outputs: tuple[Any, ...], attributes: dict[str, Any]
@@ -44,10 +46,7 @@ class Recorder:
         """``variable`` has been given the value of ``tensor``."""
 
     def on_write(self, variable: Any) -> None:
-        """``variable`` is about to be written to; by whom, ``on_assign`` or ``on_update`` tells, else it is not known."""
-
-    def on_update(self, update: Any, gradients: tuple[Any, ...], variables: tuple[Any, ...]) -> None:
-        """``update(arrays of gradients)`` has changed ``variables`` in place: an optimizer's step."""
+        """``variable`` is about to be written to; by what, ``on_assign`` tells, else it is not known."""
 
     def on_effect(self, what: str) -> None:
         """The program has done something besides, which ``what`` names and no replay can do again."""
@@ -94,6 +93,14 @@ def stop(recorder: Recorder) -> None:
 def state_followed() -> bool:
     """Whether a recorder of this thread follows state: what changes variables must then be operations and assignments."""
     return any(recorder.follows_state for recorder in recorders.active)
+
+
+def control_flow_of() -> Any:
+    """What takes over branches and loops of this thread, if anything does."""
+    for recorder in reversed(recorders.active):
+        if recorder.control_flow is not None:
+            return recorder.control_flow
+    return None
 
 
 def report_effect(what: str) -> None:

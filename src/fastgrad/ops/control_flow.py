@@ -1,0 +1,300 @@
+"""Branches and loops that depend on values: cond, case, switch_case, while_loop.
+
+They run as Python does: the predicate is looked at, and the function chosen is called; tapes record what it runs. Who
+writes down whole programs takes over (see ``Recorder.control_flow``), so that a program has its branches and its
+loops, and not the way that they took once. Where that can't be done, it goes by the values that it meets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from fastgrad import nest
+from fastgrad.errors import InvalidArgumentError
+from fastgrad.operation import TABLE
+from fastgrad.ops.arguments import integer
+from fastgrad.ops.assertion import Assert
+from fastgrad.ops.tensor_array import TensorArray
+from fastgrad.recording import control_flow_of
+from fastgrad.tensor import Tensor, as_tensor_or_none, convert_to_tensor
+from fastgrad.variable import Variable
+
+# ---- branches --------------------------------------------------------------------------------------
+
+
+def cond(
+    pred: Any,
+    true_fn: Callable[[], Any] | None = None,
+    false_fn: Callable[[], Any] | None = None,
+    name: str | None = None,
+) -> Any:
+    """What one of two functions returns.
+
+    Args:
+        pred: a boolean of one element, or a Python value.
+        true_fn, false_fn: functions of no arguments. Inside ``tf.function`` both are written down, and should return
+            structures, shapes and dtypes that are alike.
+        name: kept for TensorFlow's signature.
+
+    Returns:
+        The result of ``true_fn`` if ``pred`` is true, else of ``false_fn``.
+
+    Raises:
+        TypeError: a function is missing or not callable.
+        ValueError: ``pred`` is None or has more than one element. TensorFlow: tf.cond.
+    """
+    for what, function in (("true_fn", true_fn), ("false_fn", false_fn)):
+        if function is None:
+            raise TypeError(f"cond(): '{what}' argument required")
+        if not callable(function):
+            raise TypeError(f"'{what}' must be callable.")
+    assert true_fn is not None
+    assert false_fn is not None
+    if pred is None:
+        raise ValueError("cond: pred must be a boolean, got None.")
+    found = as_tensor_or_none(pred)
+    tracer = control_flow_of()
+    if found is not None and tracer is not None and found._array.size == 1:
+        taken, result = tracer.branch(found, (false_fn, true_fn))
+        if taken:
+            return result
+    return true_fn() if (pred if found is None else found) else false_fn()
+
+
+def case(
+    pred_fn_pairs: Any,
+    default: Callable[[], Any] | None = None,
+    exclusive: bool = False,
+    strict: bool = False,
+    name: str = "case",
+) -> Any:
+    """What the function of the first true predicate returns.
+
+    Args:
+        pred_fn_pairs: a list of pairs of a boolean scalar tensor and a function of no arguments; a dict of them, by
+            references of the tensors, if ``exclusive``.
+        default: what is called if none is true.
+        exclusive: whether it is an error if more than one is true.
+        strict, name: kept for TensorFlow's signature.
+
+    Returns:
+        The result of the function.
+
+    Raises:
+        TypeError: not a list of pairs, a predicate that is no boolean tensor, or a function that can't be called.
+        ValueError: no pair at all, or a dict that is not ``exclusive``.
+        InvalidArgumentError: no predicate is true and there is no default, or several are true and ``exclusive``.
+        TensorFlow: tf.case.
+    """
+    pairs = _checked_pairs(pred_fn_pairs, exclusive)
+    if default is not None and not callable(default):
+        raise TypeError("case: 'default' must be callable.")
+    predicates = [predicate for predicate, _ in pairs]
+    if exclusive:
+        count = TABLE["reduce_sum"](
+            TABLE["cast"](TABLE["stack"](*predicates, axis=0), dtype="int32"), axes=(0,), keepdims=False
+        )
+        Assert(
+            count <= 1, [f"Input error: exclusive=True: more than 1 conditions evaluated as True: {len(pairs)} given"]
+        )
+    otherwise = default
+    if otherwise is None:
+        # The last pair is what is left; that it holds is checked where nobody else is chosen.
+        last, function = pairs.pop()
+
+        def otherwise() -> Any:
+            Assert(last, ["Input error: None of conditions evaluated as True"])
+            return function()
+
+    return _first(pairs, otherwise)
+
+
+def _first(pairs: Sequence[tuple[Tensor, Callable[[], Any]]], otherwise: Callable[[], Any]) -> Any:
+    if not pairs:
+        return otherwise()
+    (predicate, function), *others = pairs
+    return cond(predicate, function, lambda: _first(others, otherwise))
+
+
+def _checked_pairs(given: Any, exclusive: bool) -> list[tuple[Tensor, Callable[[], Any]]]:
+    if not isinstance(given, (list, tuple, Mapping)):
+        raise TypeError(f"'pred_fn_pairs' must be a list, tuple, or dict. Received: {type(given)}")
+    if isinstance(given, Mapping):
+        if not exclusive:
+            raise ValueError(
+                "Unordered dictionaries are not supported for the 'pred_fn_pairs' argument when `exclusive=False`: which "
+                "of several true predicates comes first would not be known. Use a list of pairs."
+            )
+        given = [(key.deref() if hasattr(key, "deref") else key, function) for key, function in given.items()]
+    if not given:
+        raise ValueError("case: 'pred_fn_pairs' must hold at least one pair of a predicate and a function.")
+    pairs = []
+    for pair in given:
+        if not isinstance(pair, tuple) or len(pair) != 2:
+            raise TypeError(f"Each entry in 'pred_fn_pairs' must be a 2-tuple. Received {pair}.")
+        predicate, function = pair
+        if not isinstance(predicate, (Tensor, Variable)):
+            raise TypeError(f"pred must be a Tensor, got: {predicate}")
+        if predicate.dtype.name != "bool":
+            raise TypeError(f"pred must be Tensor of type bool: got {predicate.dtype.name}")
+        if not callable(function):
+            raise TypeError(f"fn for pred {predicate!r} must be callable.")
+        pairs.append((convert_to_tensor(predicate), function))
+    return pairs
+
+
+def switch_case(
+    branch_index: Any, branch_fns: Any, default: Callable[[], Any] | None = None, name: str = "switch_case"
+) -> Any:
+    """What the function with a number returns.
+
+    Args:
+        branch_index: an integer scalar tensor.
+        branch_fns: a list of functions of no arguments; or of pairs of a number and a function, or a dict of them,
+            in which the numbers from 0 on must all be there.
+        default: what is called for any other number; without it the last function.
+        name: kept for TensorFlow's signature.
+
+    Returns:
+        The result of the function.
+
+    Raises:
+        TypeError: ``branch_index`` is no integer tensor, or a function can't be called.
+        ValueError: no functions, or numbers missing.
+        InvalidArgumentError: ``branch_index`` is no scalar. TensorFlow: tf.switch_case.
+    """
+    if not isinstance(branch_index, (Tensor, Variable)):
+        raise TypeError(f"'branch_index' must be a Tensor, got {type(branch_index)}")
+    if not branch_index.dtype.is_integer:
+        raise TypeError(f"'branch_index' must be an integer Tensor, got {branch_index.dtype!s}")
+    functions = _checked_branches(branch_fns)
+    if default is not None:
+        if not callable(default):
+            raise TypeError(f"switch_case: 'default' must be callable, got {default!r}.")
+        functions.append(default)
+    index = convert_to_tensor(branch_index)
+    if index._array.ndim:
+        raise InvalidArgumentError(
+            f"switch_case: 'branch_index' must be a scalar, got shape {list(index._array.shape)}; take one element of it."
+        )
+    tracer = control_flow_of()
+    if tracer is not None:
+        taken, result = tracer.branch(index, tuple(functions))
+        if taken:
+            return result
+    chosen = int(index)
+    return functions[chosen if 0 <= chosen < len(functions) else -1]()
+
+
+def _checked_branches(given: Any) -> list[Callable[[], Any]]:
+    if not isinstance(given, (list, tuple, Mapping)):
+        raise TypeError("'branch_fns' must be a list, tuple, or dict")
+    entries = list(given.items()) if isinstance(given, Mapping) else list(given)
+    if not entries:
+        raise ValueError("Must provide at least one item in 'branch_fns'")
+    if all(callable(entry) for entry in entries):
+        return entries
+    for entry in entries:
+        if not isinstance(entry, tuple) or len(entry) != 2:
+            raise TypeError(f"Each entry in 'branch_fns' must be a 2-tuple. Received {entry}.")
+        key, function = entry
+        if not isinstance(key, int):
+            raise TypeError(f"key must be a Python `int`, got {type(key)}")
+        if not callable(function):
+            raise TypeError(f"fn for key {key} must be callable.")
+    keys = sorted([key for key, _ in entries])
+    if keys != list(range(len(keys))):
+        raise ValueError(
+            f"branch indices (keys) must form contiguous range of [0 to {len(keys)}) but found "
+            f"{{{','.join(map(str, keys))}}}"
+        )
+    return [function for _, function in sorted(entries, key=lambda entry: entry[0])]
+
+
+# ---- loops -------------------------------------------------------------------------------------------
+
+
+def while_loop(
+    cond: Callable[..., Any],
+    body: Callable[..., Any],
+    loop_vars: Any,
+    shape_invariants: Any = None,
+    parallel_iterations: int = 10,
+    back_prop: bool = True,
+    swap_memory: bool = False,
+    maximum_iterations: Any = None,
+    name: str | None = None,
+) -> Any:
+    """Repeats ``body`` as long as ``cond`` holds.
+
+    Args:
+        cond: takes the loop variables, returns a boolean of one element.
+        body: takes the loop variables, returns their next values, in the same structure.
+        loop_vars: a list or tuple of tensors, what converts to them, nested structures of them, or TensorArrays.
+        shape_invariants: kept for TensorFlow's signature: shapes may change from one trip to the next.
+        parallel_iterations, back_prop, swap_memory, name: kept for TensorFlow's signature.
+        maximum_iterations: an integer scalar: how many trips there may be; None for any number.
+
+    Returns:
+        The loop variables after the last trip, as tensors, in the structure that ``body`` returns.
+
+    Raises:
+        TypeError: ``cond`` or ``body`` is not callable; ``parallel_iterations`` is no positive integer.
+        ValueError: no loop variables, or ``body`` returns another structure. TensorFlow: tf.while_loop.
+    """
+    if not callable(cond):
+        raise TypeError("'cond' must be callable.")
+    if not callable(body):
+        raise TypeError("'body' must be callable.")
+    if not isinstance(parallel_iterations, int) or parallel_iterations < 1:
+        raise TypeError("'parallel_iterations' must be a positive integer.")
+    if not isinstance(loop_vars, (list, tuple)) or not loop_vars:
+        raise ValueError("'loop_vars' must be provided: a list or tuple of one or more tensors or structures of them.")
+    limit = None
+    if maximum_iterations is not None:
+        limit = convert_to_tensor(maximum_iterations)
+        if limit._array.ndim:
+            raise ValueError(f"'maximum_iterations' must be a scalar. Received shape: {limit.shape}")
+    variables = nest.map_structure(_loop_variable, loop_vars)
+    found = _written_down(cond, body, variables, limit)
+    if found is not None:
+        return found
+    trips = None if limit is None else integer(limit, "while_loop: maximum_iterations")
+    done = 0
+    while (trips is None or done < trips) and cond(*variables):
+        variables = _next(body, variables)
+        done += 1
+    return variables
+
+
+def _loop_variable(value: Any) -> Any:
+    return value if isinstance(value, TensorArray) else convert_to_tensor(value)
+
+
+def _next(body: Callable[..., Any], variables: Any) -> Any:
+    """The loop variables after one trip."""
+    found = body(*variables)
+    if not isinstance(found, (list, tuple)):
+        found = type(variables)([found]) if len(variables) == 1 else (found,)
+    nest.assert_same_structure(list(variables), list(found))
+    return nest.map_structure(_loop_variable, found)
+
+
+def _written_down(cond: Callable[..., Any], body: Callable[..., Any], variables: Any, limit: Tensor | None) -> Any:
+    """The result of a loop that who writes down whole programs has taken over; None if nobody has."""
+    tracer = control_flow_of()
+    flat = nest.flatten(variables)
+    if tracer is None or any(isinstance(leaf, TensorArray) for leaf in flat):
+        return None
+    structure = [variables]
+
+    def condition(carried: list[Tensor]) -> Any:
+        return cond(*nest.pack_sequence_as(variables, carried))
+
+    def trip(carried: list[Tensor], rows: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+        structure[0] = _next(body, nest.pack_sequence_as(variables, carried))
+        return nest.flatten(structure[0]), []
+
+    found = tracer.loop(trip, flat, condition=condition, limit=limit)
+    return None if found is None else nest.pack_sequence_as(structure[0], found[0])

@@ -1,0 +1,341 @@
+"""Functions of functions over the rows of tensors: map_fn, vectorized_map, scan, foldl, foldr."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from fastgrad import dtypes, nest
+from fastgrad.errors import InvalidArgumentError, OutOfRangeError
+from fastgrad.operation import TABLE
+from fastgrad.ops.joining import stack, unstack
+from fastgrad.recording import control_flow_of, unheard
+from fastgrad.shape import TensorShape
+from fastgrad.tensor import Tensor, as_tensor_or_none, constant_tensor, convert_to_tensor, from_python
+from fastgrad.tensor_spec import TensorSpec
+
+Trip = Callable[[list[Tensor], list[Tensor]], tuple[list[Tensor], list[Tensor]]]
+"""One trip: from what is carried and a row of each tensor to what is carried next and a row of each result."""
+
+
+def _each_row(
+    trip: Trip, carried: list[Tensor], tensors: list[Tensor], reverse: bool = False
+) -> tuple[list[Tensor], list[Tensor]]:
+    """Trips over all rows of ``tensors``, one or more.
+
+    Returns:
+        What is carried out of the last trip, and the rows of the results, stacked.
+    """
+    tracer = control_flow_of()
+    if tracer is not None:
+        found = tracer.loop(trip, carried, rows=tensors, reverse=reverse)
+        if found is not None:
+            return found  # type: ignore[no-any-return]
+    rows = list(zip(*[unstack(x) for x in tensors], strict=True))
+    results = []
+    for row in reversed(rows) if reverse else rows:
+        carried, result = trip(carried, list(row))
+        results.append(result)
+    if reverse:
+        results.reverse()
+    return carried, [stack(list(column)) for column in zip(*results, strict=True)]
+
+
+def _flat_elements(what: str, fn: Any, elems: Any) -> list[Tensor]:
+    if not callable(fn):
+        raise TypeError(f"The provided function {fn!r} is not callable. fn must be callable.")
+    flat = [convert_to_tensor(leaf) for leaf in nest.flatten(elems)]
+    if not flat:
+        raise ValueError(
+            f"{what}: elems must be a Tensor or (possibly nested) sequence of Tensors. Got {elems!r}, which does not contain any Tensors."
+        )
+    return flat
+
+
+# ---- map ---------------------------------------------------------------------------------------------
+
+
+def map_fn(
+    fn: Callable[[Any], Any],
+    elems: Any,
+    dtype: Any = None,
+    parallel_iterations: int | None = None,
+    back_prop: bool = True,
+    swap_memory: bool = False,
+    infer_shape: bool = True,
+    name: str | None = None,
+    fn_output_signature: Any = None,
+) -> Any:
+    """``fn`` of each row, stacked.
+
+    Args:
+        fn: takes a row of ``elems``, in its structure.
+        elems: a tensor of rank 1 or more, or a nested structure of tensors with as many rows each.
+        dtype: another name of ``fn_output_signature``.
+        parallel_iterations, back_prop, swap_memory, name: kept for TensorFlow's signature.
+        infer_shape: whether the first result fixes the shape of all.
+        fn_output_signature: the dtype of what ``fn`` returns, or a TensorSpec, in its structure; without it the structure
+            and dtypes of ``elems``.
+
+    Returns:
+        Tensors with a row for each row of ``elems``, in the structure of ``fn_output_signature``.
+
+    Raises:
+        TypeError: ``fn`` is not callable, or returns other containers than the signature says.
+        ValueError: scalars, tensors of different numbers of rows, no tensors; ``fn`` returns another structure or shape.
+        InvalidArgumentError: ``fn`` returns another dtype than the signature says. TensorFlow: tf.map_fn.
+    """
+    flat = _flat_elements("map_fn", fn, elems)
+    for x in flat:
+        if not x._array.ndim:
+            raise ValueError("map_fn: Elements in elems must be 1+ dimensional Tensors, not scalars")
+        if len(x._array) != len(flat[0]._array):
+            raise ValueError(f"map_fn: Dimensions {len(flat[0]._array)} and {len(x._array)} are not compatible")
+    signature = dtype if fn_output_signature is None else fn_output_signature
+    if signature is None:
+        signature = nest.pack_sequence_as(elems, [x.dtype for x in flat])
+    specs = [_spec(leaf) for leaf in nest.flatten(signature)]
+    if not len(flat[0]._array):
+        empty = [constant_tensor(np.zeros((0, *_known(spec.shape)), spec.dtype.numpy)) for spec in specs]
+        return _packed(signature, empty)
+    shapes = [spec.shape for spec in specs]
+
+    def trip(carried: list[Tensor], rows: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+        result = fn(_packed(elems, rows))
+        nest.assert_same_structure(signature, result)
+        found = [_typed("map_fn", leaf, spec.dtype) for leaf, spec in zip(nest.flatten(result), specs, strict=True)]
+        for place, x in enumerate(found):
+            _check_shape("map_fn", x, shapes[place])
+            if infer_shape:
+                shapes[place] = x.shape
+        return [], found
+
+    return _packed(signature, _each_row(trip, [], flat)[1])
+
+
+def _spec(leaf: Any) -> TensorSpec:
+    return leaf if isinstance(leaf, TensorSpec) else TensorSpec(None, dtypes.as_dtype(leaf))
+
+
+def _known(shape: TensorShape) -> tuple[int, ...]:
+    """A shape for no elements: what is not known of it is left out."""
+    return tuple(shape) if shape.is_fully_defined() else ()
+
+
+def _packed(structure: Any, leaves: list[Any]) -> Any:
+    return nest.pack_sequence_as(structure, leaves) if nest.is_nested(structure) else leaves[0]
+
+
+def _typed(what: str, value: Any, dtype: dtypes.DType) -> Tensor:
+    """A result of the user's as a tensor of a dtype: Python values take it, tensors must have it."""
+    x = as_tensor_or_none(value)
+    if x is None:
+        return from_python(value, dtype)
+    if x.dtype is not dtype:
+        raise InvalidArgumentError(
+            f"{what}: the function returned a tensor of dtype {x.dtype.name}, but {dtype.name} is expected. Use tf.cast in it, or "
+            "say what it returns by fn_output_signature or initializer."
+        )
+    return x
+
+
+def _check_shape(what: str, x: Tensor, wanted: TensorShape) -> None:
+    if not wanted.is_compatible_with(x.shape):
+        raise ValueError(f"{what}: Incompatible shape for value ({x.shape}), expected ({wanted})")
+
+
+def vectorized_map(fn: Callable[[Any], Any], elems: Any, fallback_to_while_loop: bool = True, warn: bool = True) -> Any:
+    """``fn`` of each row, stacked; unlike ``map_fn`` it asks for no signature, and one row may stand for all.
+
+    Args:
+        fn: takes a row of ``elems``, in its structure; returns a nested structure of tensors, or None for some.
+        elems: a tensor of rank 1 or more, or a nested structure of tensors with as many rows each, or one row.
+        fallback_to_while_loop, warn: kept for TensorFlow's signature.
+
+    Returns:
+        Tensors with a row for each row of ``elems``, in the structure that ``fn`` returns.
+
+    Raises:
+        TypeError: ``fn`` is not callable.
+        ValueError: scalars or no tensors.
+        InvalidArgumentError: tensors of different numbers of rows. TensorFlow: tf.vectorized_map.
+    """
+    flat = _flat_elements("vectorized_map", fn, elems)
+    for x in flat:
+        if not x._array.ndim:
+            raise ValueError("vectorized_map: elems must be tensors of rank 1 or more, got a scalar.")
+    counts = {len(x._array) for x in flat}
+    count = max(counts) if 0 not in counts else 0
+    if counts - {1, count}:
+        raise InvalidArgumentError(
+            f"vectorized_map: the tensors in elems must have the same number of rows, or one, got {sorted(counts)}."
+        )
+    many = [place for place, x in enumerate(flat) if len(x._array) == count]
+    single = [x if place in many else TABLE["reshape"](x, shape=x._array.shape[1:]) for place, x in enumerate(flat)]
+    structure: list[Any] = [None]
+
+    def trip(carried: list[Tensor], rows: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+        leaves = list(single)
+        for place, row in zip(many, rows, strict=True):
+            leaves[place] = row
+        structure[0] = fn(_packed(elems, leaves))
+        return [], [convert_to_tensor(leaf) for leaf in nest.flatten(structure[0]) if leaf is not None]
+
+    if count:
+        found = _each_row(trip, [], [flat[place] for place in many])[1]
+    else:
+        with unheard():  # for the shapes of the results alone
+            rows = trip(
+                [], [Tensor(np.zeros(flat[place]._array.shape[1:], flat[place]._array.dtype)) for place in many]
+            )
+        found = [constant_tensor(np.zeros((0, *x._array.shape), x._array.dtype)) for x in rows[1]]
+    results = iter(found)
+    return _packed(structure[0], [None if leaf is None else next(results) for leaf in nest.flatten(structure[0])])
+
+
+# ---- scan and folds ----------------------------------------------------------------------------------
+
+
+def _sequences(what: str, fn: Any, elems: Any) -> tuple[list[Tensor], int]:
+    """The tensors and the number of their rows."""
+    flat = _flat_elements(what, fn, elems)
+    for x in flat:
+        if not x._array.ndim:
+            raise IndexError(f"{what}: elems must be tensors of rank 1 or more, got a scalar.")
+    count = len(flat[0]._array)
+    for x in flat:
+        rows = len(x._array)
+        if rows < count:
+            raise OutOfRangeError(f"{what}: Tried to read from index {rows} but array size is: {rows}")
+        if rows > count:
+            raise ValueError(f"{what}: the tensors in elems must have the same number of rows, got {count} and {rows}.")
+    return flat, count
+
+
+def _first_of(what: str, tensors: list[Tensor], count: int, reverse: bool) -> tuple[list[Tensor], list[Tensor]]:
+    """The row that begins, in the place of an initializer, and the other rows."""
+    if not count:
+        raise OutOfRangeError(
+            f"{what}: Tried to read from index 0 but array size is: 0 (elems is empty and there is no initializer)."
+        )
+    first, others = (count - 1, (0, count - 1)) if reverse else (0, (1, count))
+    rows = [x[first] for x in tensors]
+    return rows, [x[others[0] : others[1]] for x in tensors]
+
+
+def scan(
+    fn: Callable[[Any, Any], Any],
+    elems: Any,
+    initializer: Any = None,
+    parallel_iterations: int = 10,
+    back_prop: bool = True,
+    swap_memory: bool = False,
+    infer_shape: bool = True,
+    reverse: bool = False,
+    name: str | None = None,
+) -> Any:
+    """All values on the way of a fold: row i is ``fn`` of row i - 1 of the result and row i of ``elems``.
+
+    Args:
+        fn: takes what it returned last, and a row of ``elems``; returns tensors like ``initializer``.
+        elems: a tensor of rank 1 or more, or a nested structure of tensors with as many rows each.
+        initializer: what ``fn`` is given with the first row; without it the first row begins, and is the first result.
+        parallel_iterations, back_prop, swap_memory, name: kept for TensorFlow's signature.
+        infer_shape: whether all results must have the shapes of ``initializer``.
+        reverse: whether the last row comes first.
+
+    Returns:
+        Tensors with a row for each row of ``elems``, in the structure of ``initializer``.
+
+    Raises:
+        TypeError: ``fn`` is not callable.
+        ValueError: ``fn`` returns another structure or shape; tensors of different numbers of rows.
+        IndexError: scalars.
+        InvalidArgumentError: ``fn`` returns another dtype.
+        OutOfRangeError: no rows and no initializer, or too few. TensorFlow: tf.scan.
+    """
+    tensors, count = _sequences("scan", fn, elems)
+    if initializer is None:
+        structure, (start, others) = elems, _first_of("scan", tensors, count, reverse)
+    else:
+        structure, others = initializer, tensors
+        start = [convert_to_tensor(leaf) for leaf in nest.flatten(initializer)]
+
+    def trip(carried: list[Tensor], rows: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+        result = fn(_packed(structure, carried), _packed(elems, rows))
+        nest.assert_same_structure(structure, result)
+        found = [_typed("scan", leaf, x.dtype) for leaf, x in zip(nest.flatten(result), start, strict=True)]
+        if infer_shape:
+            for x, first in zip(found, start, strict=True):
+                _check_shape("scan", x, first.shape)
+        return found, found
+
+    if len(others[0]._array):
+        stacked = _each_row(trip, start, others, reverse)[1]
+    else:
+        stacked = [constant_tensor(np.zeros((0, *x._array.shape), x._array.dtype)) for x in start]
+    if initializer is None:
+        first = [TABLE["reshape"](x, shape=(1, *x._array.shape)) for x in start]
+        pairs = [(b, a) if reverse else (a, b) for a, b in zip(first, stacked, strict=True)]
+        stacked = [TABLE["concat"](*pair, axis=0) for pair in pairs]
+    return _packed(structure, stacked)
+
+
+def foldl(
+    fn: Callable[[Any, Any], Any],
+    elems: Any,
+    initializer: Any = None,
+    parallel_iterations: int = 10,
+    back_prop: bool = True,
+    swap_memory: bool = False,
+    name: str | None = None,
+) -> Any:
+    """What ``fn`` returns last, of what it returned before and each row in turn, from the first on.
+
+    Args:
+        fn: takes what it returned last, and a row of ``elems``.
+        elems: a tensor of rank 1 or more, or a nested structure of tensors with as many rows each.
+        initializer: what ``fn`` is given with the first row; without it the first row begins.
+        parallel_iterations, back_prop, swap_memory, name: kept for TensorFlow's signature.
+
+    Returns:
+        Tensors in the structure of ``initializer``.
+
+    Raises:
+        TypeError: ``fn`` is not callable.
+        ValueError: ``fn`` returns another structure; tensors of different numbers of rows.
+        IndexError: scalars.
+        OutOfRangeError: no rows and no initializer, or too few. TensorFlow: tf.foldl.
+    """
+    return _folded("foldl", fn, elems, initializer, False)
+
+
+def foldr(
+    fn: Callable[[Any, Any], Any],
+    elems: Any,
+    initializer: Any = None,
+    parallel_iterations: int = 10,
+    back_prop: bool = True,
+    swap_memory: bool = False,
+    name: str | None = None,
+) -> Any:
+    """As ``foldl``, from the last row on. TensorFlow: tf.foldr."""
+    return _folded("foldr", fn, elems, initializer, True)
+
+
+def _folded(what: str, fn: Any, elems: Any, initializer: Any, reverse: bool) -> Any:
+    tensors, count = _sequences(what, fn, elems)
+    if initializer is None:
+        structure, (start, others) = elems, _first_of(what, tensors, count, reverse)
+    else:
+        structure, others = initializer, tensors
+        start = [convert_to_tensor(leaf) for leaf in nest.flatten(initializer)]
+
+    def trip(carried: list[Tensor], rows: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+        result = fn(_packed(structure, carried), _packed(elems, rows))
+        nest.assert_same_structure(structure, result)
+        return [convert_to_tensor(leaf) for leaf in nest.flatten(result)], []
+
+    return _packed(structure, _each_row(trip, start, others, reverse)[0] if len(others[0]._array) else start)

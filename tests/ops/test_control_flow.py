@@ -1,0 +1,188 @@
+"""Branches and loops on values, run as Python does."""
+
+import numpy as np
+import pytest
+
+import fastgrad as tf
+from tests.gradients import check_gradient
+
+FALSE, TRUE = tf.constant(False), tf.constant(True)
+
+
+# ---- cond ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("pred", [True, TRUE, 1, tf.constant(1), np.array([True]), tf.Variable(True)])
+def test_cond_calls_the_function_chosen_and_no_other(pred):
+    called = []
+    assert tf.cond(pred, lambda: called.append(1) or 5, lambda: called.append(2)) == 5
+    assert called == [1]
+
+
+def test_cond_returns_what_the_function_returns():
+    assert tf.cond(FALSE, lambda: 1, lambda: [2.0, None]) == [2.0, None]
+    np.testing.assert_array_equal(tf.cond(TRUE, lambda: {"a": tf.constant([1, 2])}, lambda: 0)["a"], [1, 2])
+
+
+def test_cond_checks_its_arguments():
+    with pytest.raises(TypeError, match="'true_fn' must be callable"):
+        tf.cond(TRUE, 1, lambda: 2)
+    with pytest.raises(TypeError, match="'false_fn' argument required"):
+        tf.cond(TRUE, lambda: 1)
+    with pytest.raises(TypeError, match="'true_fn' argument required"):
+        tf.cond(TRUE)
+    with pytest.raises(ValueError, match="reduce_any"):
+        tf.cond(tf.constant([True, False]), lambda: 1, lambda: 2)
+    with pytest.raises(ValueError, match="None"):
+        tf.cond(None, lambda: 1, lambda: 2)
+
+
+@pytest.mark.parametrize("order", [1, 2])
+def test_gradient_of_cond(order):
+    def chosen(x):
+        return tf.cond(tf.reduce_sum(x) > 0.0, lambda: x * x * x, lambda: tf.sin(x))
+
+    check_gradient(chosen, np.array([0.3, 0.4]), order=order)
+    check_gradient(chosen, np.array([-0.3, -0.4]), order=order)
+
+
+# ---- case and switch_case ----------------------------------------------------------------------------------
+
+
+def test_case_takes_the_first_true_one():
+    assert tf.case([(FALSE, lambda: 1), (TRUE, lambda: 2), (TRUE, lambda: 3)], default=lambda: 4) == 2
+    assert tf.case([(FALSE, lambda: 1)], default=lambda: 4) == 4
+    assert tf.case([(FALSE, lambda: 1), (TRUE, lambda: 2)]) == 2
+    assert tf.case({TRUE.ref(): lambda: 1}, default=lambda: 4, exclusive=True) == 1
+
+
+def test_case_checks_its_arguments():
+    for pairs, error, text in [
+        ([], ValueError, "at least one"),
+        (5, TypeError, "list, tuple, or dict"),
+        ([TRUE], TypeError, "2-tuple"),
+        ([(TRUE, 1)], TypeError, "callable"),
+        ([(True, lambda: 1)], TypeError, "pred must be a Tensor"),
+        ([(tf.constant(1), lambda: 1)], TypeError, "bool"),
+        ({TRUE.ref(): lambda: 1}, ValueError, "Unordered"),
+    ]:
+        with pytest.raises(error, match=text):
+            tf.case(pairs, default=lambda: 4)
+    with pytest.raises(TypeError, match="callable"):
+        tf.case([(TRUE, lambda: 1)], default=3)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="None of conditions"):
+        tf.case([(FALSE, lambda: 1), (FALSE, lambda: 2)])
+    with pytest.raises(tf.errors.InvalidArgumentError, match="more than 1"):
+        tf.case([(TRUE, lambda: 1), (TRUE, lambda: 2)], exclusive=True)
+
+
+@pytest.mark.parametrize(("index", "with_default", "without"), [(0, 10, 10), (1, 11, 11), (5, 12, 11), (-1, 12, 11)])
+def test_switch_case(index, with_default, without):
+    functions = [lambda: 10, lambda: 11]
+    for form in (functions, dict(enumerate(functions)), [(1, functions[1]), (0, functions[0])]):
+        assert tf.switch_case(tf.constant(index), form, default=lambda: 12) == with_default
+        assert tf.switch_case(tf.constant(index, tf.int64), form) == without
+
+
+def test_switch_case_checks_its_arguments():
+    for index, functions, error, text in [
+        (1, [lambda: 1], TypeError, "must be a Tensor"),
+        (tf.constant(1.0), [lambda: 1], TypeError, "integer"),
+        (tf.constant([0]), [lambda: 1], tf.errors.InvalidArgumentError, "scalar"),
+        (tf.constant(0), [], ValueError, "at least one"),
+        (tf.constant(0), 3, TypeError, "list, tuple, or dict"),
+        (tf.constant(0), [1], TypeError, "2-tuple"),
+        (tf.constant(0), {"a": lambda: 1}, TypeError, "Python `int`"),
+        (tf.constant(0), {0: 1}, TypeError, "callable"),
+        (tf.constant(0), {0: lambda: 1, 5: lambda: 2}, ValueError, r"\[0 to 2\) but found \{0,5\}"),
+    ]:
+        with pytest.raises(error, match=text):
+            tf.switch_case(index, functions)
+    with pytest.raises(TypeError, match="default"):
+        tf.switch_case(tf.constant(0), [lambda: 1], default=3)
+
+
+# ---- while_loop ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("trips", [0, 1, 7])
+def test_while_loop(trips):
+    i, x = tf.while_loop(lambda i, x: i < trips, lambda i, x: (i + 1, x * 2.0), (tf.constant(0), tf.constant([1.0])))
+    assert int(i) == trips
+    np.testing.assert_array_equal(x, [2.0**trips])
+
+
+def test_while_loop_of_structures_and_python_numbers():
+    i, p = tf.while_loop(lambda i, p: i < 3, lambda i, p: (i + 1, {"a": p["a"] + 1}), [0, {"a": 1.0}])
+    assert (i.dtype, int(i), p["a"].dtype, float(p["a"])) == (tf.int32, 3, tf.float32, 4.0)
+    assert type(tf.while_loop(lambda i: i < 3, lambda i: [i + 1], [0])) is list
+    (v,) = tf.while_loop(lambda i: i < 3, lambda i: i + 1, (tf.Variable(0),))
+    assert int(v) == 3
+
+
+def test_shapes_may_grow():
+    _, x = tf.while_loop(
+        lambda i, x: i < 3,
+        lambda i, x: (i + 1, tf.concat([x, x], 0)),
+        (0, tf.ones([1])),
+        shape_invariants=(tf.TensorShape([]), tf.TensorShape([None])),
+    )
+    assert x.shape == [8]
+
+
+@pytest.mark.parametrize("most", [4, tf.constant(4), tf.constant(4, tf.int64)])
+def test_maximum_iterations(most):
+    assert int(tf.while_loop(lambda i: True, lambda i: (i + 1,), (tf.constant(0),), maximum_iterations=most)[0]) == 4
+    assert int(tf.while_loop(lambda i: i < 2, lambda i: (i + 1,), (tf.constant(0),), maximum_iterations=most)[0]) == 2
+    for none in (0, -2):
+        assert int(tf.while_loop(lambda i: True, lambda i: (i + 1,), [0], maximum_iterations=none)[0]) == 0
+
+
+def test_arrays_of_tensors_are_loop_variables():
+    def body(i, array):
+        return i + 1, array.write(i, tf.cast(i, tf.float32))
+
+    i, array = tf.while_loop(lambda i, _: i < 3, body, (tf.constant(0), tf.TensorArray(tf.float32, 3)))
+    assert int(i) == 3
+    np.testing.assert_array_equal(array.stack(), [0, 1, 2])
+
+
+def test_while_loop_checks_its_arguments():
+    for arguments, error, text in [
+        ((1, lambda i: i, [0]), TypeError, "'cond' must be callable"),
+        ((lambda i: False, 1, [0]), TypeError, "'body' must be callable"),
+        ((lambda: False, lambda: 1, []), ValueError, "'loop_vars' must be provided"),
+        ((lambda i: False, lambda i: i, tf.constant(0)), ValueError, "'loop_vars' must be provided"),
+        ((lambda i, j: i < 2, lambda i, j: (i + 1,), [0, 1]), ValueError, "structure"),
+        ((lambda i: i < 2, lambda i: (None,), [0]), ValueError, "None"),
+        ((lambda i: i < 2, lambda i: i, [tf.zeros([2])]), ValueError, "reduce_any"),
+    ]:
+        with pytest.raises(error, match=text):
+            tf.while_loop(*arguments)
+    with pytest.raises(TypeError, match="parallel_iterations"):
+        tf.while_loop(lambda i: i < 2, lambda i: i, [0], parallel_iterations=0)
+    with pytest.raises(ValueError, match="scalar"):
+        tf.while_loop(lambda i: i < 2, lambda i: i, [0], maximum_iterations=[2])
+
+
+@pytest.mark.parametrize("order", [1, 2])
+@pytest.mark.parametrize("trips", [0, 1, 3])
+def test_gradient_of_while_loop(trips, order):
+    def looped(x, w):
+        return tf.while_loop(lambda i, _: i < trips, lambda i, x: (i + 1, tf.sin(x * w) + x), (0, x))[1]
+
+    check_gradient(looped, np.array([0.3, 0.4]), np.array([1.2, -0.7]), order=order)
+
+
+def test_variables_are_read_and_assigned_in_each_trip():
+    v = tf.Variable(1.0)
+
+    def body(i):
+        v.assign(v * 2.0)
+        return i + 1
+
+    with tf.GradientTape() as tape:
+        tf.while_loop(lambda i: i < 3, body, [0])
+        y = v * v
+    assert float(v) == 8.0
+    assert float(tape.gradient(y, v)) == 16.0
