@@ -210,8 +210,13 @@ class Captures:
             self.lines.append(f"if v{number} is not k{number} and differs(v{number}, k{number}): return MISS")
             self._found.append(Capture(label, get, short(value), lambda found: not differs(found, value)))
             return
-        weak = self.scope[f"k{number}"] = reference(value)
-        self.lines.append(f"if v{number} is not k{number}(): return MISS")
+        weak = reference(value)
+        if isinstance(value, Variable):  # programs hold them, too
+            self.scope[f"k{number}"] = value
+            self.lines[-1] = f"if {holder}{access} is not k{number}: return MISS"
+        else:
+            self.scope[f"k{number}"] = weak
+            self.lines.append(f"if v{number} is not k{number}(): return MISS")
         self._found.append(Capture(label, get, short(value), lambda found: found is weak()))
         self._labels.setdefault(id(value), label)
         self._names.setdefault(id(value), f"v{number}")

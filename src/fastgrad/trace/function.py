@@ -14,13 +14,18 @@ from fastgrad.recording import recorders
 from fastgrad.tensor import Tensor
 from fastgrad.trace import turns
 from fastgrad.trace.captures import MISS, Captures
+from fastgrad.trace.entry import entry_of
 from fastgrad.trace.record import Recording
 from fastgrad.trace.results import Results, as_results
 from fastgrad.trace.signature import Call, Floats, Signature, rebuilt, stand_ins
+from fastgrad.trace.state import Saved
 from fastgrad.trace.ways import Way, Ways
 
 KEYS = 64
 """How many keys a function keeps: those used last."""
+
+ENTRIES = 4
+"""How many forms of a call (by position or name, tensors or arrays) have an entry of their own."""
 
 VERSIONS = 8
 """How many versions of its captured names a key keeps."""
@@ -48,6 +53,7 @@ class Version:
     def __init__(self, captures: Captures) -> None:
         self.captures = captures
         self.ways = Ways()
+        self.entries: dict[Any, Any] = {}
 
 
 class Key:
@@ -55,7 +61,7 @@ class Key:
 
     def __init__(self) -> None:
         self.versions: list[Version] = []
-        self.made_variables = False
+        self.made_variables: Captures | None = None
         self.watches: list[Any] = []
 
     def version(self, objects: list[Any]) -> Version | None:
@@ -124,11 +130,33 @@ class Function:
                 found = version.ways.replay(call.arrays)
             if found is not None:
                 way, arrays = found
+                self._entry = self._entry_for(args, kwargs, arguments, call, version, way)
                 return way.results.packed(arrays, call.given)
         with turns.recording() as mine:
             if not mine:
                 return self._run(arguments, call)[1]
             return self._record(arguments, call, objects, version)
+
+    def _entry_for(
+        self,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        arguments: dict[str, Any],
+        call: Call,
+        version: Version,
+        way: Way,
+    ) -> Callable[..., Any] | None:
+        """Straight-line code for calls like this one."""
+        form = len(args), tuple(kwargs), tuple([type(value) for value in call.values])
+        if form not in version.entries:
+            if len(version.entries) >= ENTRIES:
+                version.entries.clear()
+            kinds = {name: parameter.kind for name, parameter in self._signature.whole.parameters.items()}
+            version.entries[form] = entry_of(
+                args, kwargs, arguments, kinds, call, version.captures, version.ways, way, self._instance
+            )
+        found: Callable[..., Any] | None = version.entries[form]
+        return found
 
     def _objects(self, call: Call) -> list[Any]:
         return call.objects if self._instance is None else [self._instance(), *call.objects]
@@ -163,6 +191,10 @@ class Function:
         except BaseException:
             recording.saved.restore()
             raise
+        created, saved = [weakref.ref(variable) for variable in recording.created], recording.saved
+        if created:
+            del recording, graph
+            self._check_created(created, saved, call, objects)
         self._recordings += 1
         for label in asked:
             self._floats.make_static(label)
@@ -170,10 +202,10 @@ class Function:
             call = Call(arguments, self._floats)
         key = self._key(call)
         found = results.done()
-        if recording.created:
-            self._made_variables(key, recording)
-            return results.first(found, call.given)
         captures = Captures(self._callable(), arguments, objects)
+        if created:
+            key.made_variables = captures  # the next call is recorded, without what made them
+            return results.first(found, call.given)
         if version is None or not version.captures.hold(objects) or version not in key.versions:
             version = Version(captures)
             key.versions.insert(0, version)
@@ -190,15 +222,19 @@ class Function:
         self._cache.move_to_end(call.key)
         return key
 
-    def _made_variables(self, key: Key, recording: Recording) -> None:
-        if key.made_variables:
-            recording.saved.restore()
+    def _check_created(self, created: list[Any], saved: Saved, call: Call, objects: list[Any]) -> None:
+        """Refuses functions that make variables at every call."""
+        key = self._cache.get(call.key)
+        before = None if key is None else key.made_variables
+        again = before is not None and before.hold(objects)
+        lost = any(variable() is None for variable in created)
+        if again or lost:
+            saved.restore()
             raise ValueError(
                 f"{self.__name__}(): tf.function only supports singleton tf.Variables created on the first call. This call made "
-                f"{', '.join(repr(v.name) for v in recording.created[:3])} though one before it had made variables already: make "
-                "them outside, or once, under `if self.v is None:`."
+                f"{len(created)} variables{' though one before it had made some already' if again else ', and nobody keeps them'}. "
+                "Make them outside, or once and for all: `if self.v is None: self.v = tf.Variable(...)`."
             )
-        key.made_variables = True
 
     # ---- methods -------------------------------------------------------------------------------------------
 

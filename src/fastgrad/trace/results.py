@@ -66,6 +66,8 @@ class Results:
 
     Attributes:
         tensors: what the program must compute, in order.
+        count: how many they are.
+        plan: for each leaf where it comes from.
         is_single: whether the result is one computed tensor.
     """
 
@@ -73,8 +75,9 @@ class Results:
         self.tensors: list[Tensor] = []
         self._places = {id(tensor): position for position, tensor in enumerate(arguments)}
         self._numbers: dict[int, int] = {}
-        self._plan = self._planned(value)
-        self.is_single = self._plan == (COMPUTED, 0)
+        self.plan = self._planned(value)
+        self.count = len(self.tensors)
+        self.is_single = self.plan == (COMPUTED, 0)
 
     def done(self) -> list[Tensor]:
         """Gives ``tensors`` away: they are needed while the program is made."""
@@ -112,11 +115,11 @@ class Results:
         """
         if self.is_single:
             return Tensor(arrays[0])
-        return _packed(self._plan, [Tensor(array) for array in arrays], given)
+        return _packed(self.plan, [Tensor(array) for array in arrays], given)
 
     def first(self, tensors: list[Tensor], given: Sequence[Any]) -> Any:
         """The result of the recording itself, whose tensors are ``tensors``."""
-        return _packed(self._plan, tensors, given)
+        return _packed(self.plan, tensors, given)
 
 
 def _packed(plan: Any, tensors: list[Tensor], given: Sequence[Any]) -> Any:

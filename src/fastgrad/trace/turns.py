@@ -23,7 +23,6 @@ class _Turns:
     def renew(self) -> None:
         """A forked child has no thread that would release the lock."""
         self.recording = threading.RLock()
-        self.replaying = 0
 
 
 turns = _Turns()
@@ -49,17 +48,12 @@ def recording() -> Iterator[bool]:
 
 @contextmanager
 def replaying() -> Iterator[bool]:
-    """The turn of a replay; False if this thread is inside one already, or another one records for too long."""
-    me = threading.get_ident()
-    if turns.replaying == me or not turns.recording.acquire(timeout=_PATIENCE):
+    """The turn of a replay; False if another thread records for too long."""
+    if not turns.recording.acquire(timeout=_PATIENCE):
         yield False
         return
     try:
         with writing.lock:
-            before, turns.replaying = turns.replaying, me
-            try:
-                yield True
-            finally:
-                turns.replaying = before
+            yield True
     finally:
         turns.recording.release()

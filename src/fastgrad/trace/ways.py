@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -69,6 +69,12 @@ class Way:
         self.replays += 1
         return found
 
+    @property
+    def runner(self) -> Callable[[Sequence[np.ndarray]], list[np.ndarray]]:
+        """The shortest way to do what ``replay`` does."""
+        program = self.program
+        return self.replay if self._staged else program
+
     def position_of(self, error: GuardError) -> int | None:
         """Which of the recorded guards found another value."""
         for position, payload in enumerate(self.guards):
@@ -101,7 +107,9 @@ class Ways:
 
     def replay(self, arrays: Sequence[np.ndarray]) -> tuple[Way, list[np.ndarray]] | None:
         """Goes the way that the values want; None if it was never recorded, and then nothing has changed."""
-        candidates = list(self._ways)
+        return self._first_of(list(self._ways), arrays)
+
+    def _first_of(self, candidates: list[Way], arrays: Sequence[np.ndarray]) -> tuple[Way, list[np.ndarray]] | None:
         while candidates:
             way = candidates[0]
             try:
@@ -113,8 +121,15 @@ class Ways:
                 return way, found
         return None
 
+    def go_on(
+        self, way: Way, error: GuardError, arrays: Sequence[np.ndarray], given: Sequence[Any], missed: Any
+    ) -> Any:
+        """The result of the call by another way, after ``way`` was left; ``missed`` if it was never recorded."""
+        found = self._first_of(_others(way, error, list(self._ways)), arrays)
+        return missed if found is None else found[0].results.packed(found[1], given)
+
     def _to_front(self, way: Way) -> None:
-        if self._ways[0] is not way and way in self._ways:
+        if self._ways and self._ways[0] is not way and way in self._ways:
             self._ways.remove(way)
             self._ways.insert(0, way)
 

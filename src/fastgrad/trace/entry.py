@@ -1,0 +1,268 @@
+"""The entry of a recorded function: straight-line Python for calls laid out as the last one was.
+
+It compares the arguments with the last call's, and the captured names with what they were; gives the program the arrays, and
+makes the result of what it gets. Where anything is different it answers ``MISS``, and the call goes the long way.
+"""
+
+from __future__ import annotations
+
+import itertools
+import linecache
+import weakref
+from collections.abc import Callable
+from inspect import Parameter
+from typing import Any
+
+import numpy as np
+
+from fastgrad import nest
+from fastgrad.recording import recorders
+from fastgrad.tensor import Tensor
+from fastgrad.trace import turns
+from fastgrad.trace.captures import MISS, Captures, differs
+from fastgrad.trace.identity import reference
+from fastgrad.trace.interpret import GuardError
+from fastgrad.trace.results import ARGUMENT, COMPUTED, SAME
+from fastgrad.trace.signature import Call
+from fastgrad.trace.ways import Way, Ways
+from fastgrad.variable import writing
+
+_numbers = itertools.count()
+_MOST_LEAVES = 200
+
+
+class _NoEntry(Exception):
+    """There is no straight-line code for this layout."""
+
+
+class _Writer:
+    def __init__(
+        self, call: Call, captures: Captures, ways: Ways, way: Way, instance: Callable[[], Any] | None
+    ) -> None:
+        self.scope: dict[str, Any] = dict(captures.scope)
+        self.scope |= {"MISS": MISS, "differs": differs, "Tensor": Tensor, "ndarray": np.ndarray, "array": np.array}
+        self.scope |= {"recorders": recorders, "gate": turns.gate, "writing": writing}
+        self.scope |= {"GuardError": GuardError, "ways": ways, "way": way, "run": way.runner}
+        self.lines: list[str] = []
+        self.arrays: list[str] = []
+        self.given: list[str] = []
+        self.objects: list[str] = []
+        self._leaf = 0
+        self._tensors: dict[int, str] = {}
+        self._call = call
+        if instance is not None:
+            self.scope["instance"] = instance
+            self.objects.append("instance()")
+
+    # ---- arguments -----------------------------------------------------------------------------------------
+
+    def arguments(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any], arguments: dict[str, Any], kinds: dict[str, Any]
+    ) -> None:
+        """Compares all arguments of a call; those that have their defaults can't have changed."""
+        position = 0
+        for name, value in arguments.items():
+            if kinds[name] is Parameter.VAR_POSITIONAL:
+                for item in value:
+                    self.argument(item, f"a{position}")
+                    position += 1
+            elif kinds[name] is Parameter.VAR_KEYWORD:
+                for key in sorted(value):
+                    self.argument(value[key], f"b_{key}")
+            elif kinds[name] is not Parameter.KEYWORD_ONLY and position < len(args):
+                self.argument(args[position], f"a{position}")
+                position += 1
+            elif name in kwargs:
+                self.argument(kwargs[name], f"b_{name}")
+            else:
+                self._default(value)
+
+    def _default(self, value: Any) -> None:
+        for _ in nest.flatten(value):
+            if self._leaf >= len(self._call.leaves) or self._call.leaves[self._leaf][0] in (
+                "tensor",
+                "float",
+                "object",
+            ):
+                raise _NoEntry
+            self._leaf += 1
+
+    def argument(self, value: Any, name: str) -> None:
+        """Compares one argument, whose value in the last call was ``value``."""
+        kind = type(value)
+        if kind is not Tensor and nest.is_nested(value):
+            self._nested(value, kind, name)
+            return
+        if self._leaf > _MOST_LEAVES:
+            raise _NoEntry
+        leaf = self._call.leaves[self._leaf]
+        number = self._leaf
+        self._leaf += 1
+        match leaf[0]:
+            case "tensor":
+                self._array(value, kind, name, leaf)
+            case "same as":
+                self.lines.append(f"if {name} is not {self._tensors[leaf[1]]}: return MISS")
+            case "float":
+                self.lines += [f"if type({name}) is not float: return MISS", f"x{number} = array({name})"]
+                self.arrays.append(f"x{number}")
+                self.given.append(name)
+            case "object":
+                self.scope[f"w{name}"] = reference(value)
+                self.lines.append(f"if {name} is not w{name}(): return MISS")
+                self.objects.append(name)
+            case _ if kind in (bool, int, float, complex, str, bytes, type(None)):
+                self.scope[f"k{name}"] = value
+                self.lines.append(f"if {name} is not k{name} and differs({name}, k{name}): return MISS")
+            case _:
+                self.scope[f"k{name}"] = value
+                self.lines.append(f"if {name} is not k{name}: return MISS")
+
+    def _array(self, value: Any, kind: type, name: str, leaf: Any) -> None:
+        number = len(self.arrays)
+        dtype = self.scope[f"d{number}"] = leaf[2]
+        if kind is Tensor:
+            self.lines.append(f"if type({name}) is not Tensor or {name}._owner is not None: return MISS")
+            self.lines.append(f"x{number} = {name}._array")
+            for other, earlier in self._tensors.items():
+                if self._call.leaves[other] == leaf:
+                    self.lines.append(f"if {name} is {earlier}: return MISS")
+            self._tensors[self._leaf - 1] = name
+        elif kind is np.ndarray and value.dtype == dtype and value.dtype.isnative:
+            self.lines.append(f"if type({name}) is not ndarray: return MISS")
+            self.lines.append(f"x{number} = {name}")
+        else:
+            raise _NoEntry
+        unlike = "is not" if np.dtype(dtype.char) is dtype else "!="
+        flags = "" if not leaf[1] else f" or not x{number}.flags.c_contiguous"
+        self.lines.append(
+            f"if x{number}.shape != {leaf[1]!r} or x{number}.dtype {unlike} d{number}{flags}: return MISS"
+        )
+        self.arrays.append(f"x{number}")
+        self.given.append(name)
+
+    def _nested(self, value: Any, kind: type, name: str) -> None:
+        self.scope[f"t{name}"] = kind
+        self.lines.append(f"if type({name}) is not t{name} or len({name}) != {len(value)}: return MISS")
+        if kind is dict:
+            for number, key in enumerate(sorted(value)):
+                if not isinstance(key, (str, int)):
+                    raise _NoEntry
+                self.lines.append(f"{name}_{number} = {name}[{key!r}]")
+                self.argument(value[key], f"{name}_{number}")
+        elif isinstance(value, (list, tuple)):
+            if len(value) > _MOST_LEAVES:
+                raise _NoEntry
+            for number, item in enumerate(value):
+                self.lines.append(f"{name}_{number} = {name}[{number}]")
+                self.argument(item, f"{name}_{number}")
+        else:
+            raise _NoEntry
+
+    # ---- results -------------------------------------------------------------------------------------------
+
+    def result(self, plan: Any) -> str:
+        """An expression that makes the result of the arrays ``found``."""
+        kind = plan[0]
+        if kind is COMPUTED:
+            return f"r{plan[1]}"
+        if kind is ARGUMENT:
+            name = self.given[plan[1]]
+            if not any(name == tensor for tensor in self._tensors.values()):
+                raise _NoEntry
+            return name
+        if kind is SAME:
+            number = len(self.scope)
+            self.scope[f"same{number}"] = plan[1]
+            return "None" if plan[1] is None else f"same{number}"
+        if kind is list:
+            parts = iter([self.result(part) for part in plan[2]])
+            return self._structure(plan[1], parts)
+        raise _NoEntry
+
+    def _structure(self, value: Any, parts: Any) -> str:
+        kind = type(value)
+        if not nest.is_nested(value):
+            return str(next(parts))
+        if kind is dict:
+            found = {key: self._structure(value[key], parts) for key in sorted(value)}
+            return "{" + ", ".join(f"{key!r}: {found[key]}" for key in value) + "}"
+        if kind is tuple or kind is list or hasattr(value, "_fields"):
+            items = "".join(self._structure(item, parts) + ", " for item in value)
+            if kind is list:
+                return f"[{items}]"
+            if kind is tuple:
+                return f"({items})"
+            self.scope[f"named{kind.__name__}"] = kind
+            return f"named{kind.__name__}({items})"
+        raise _NoEntry
+
+
+def entry_of(
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    arguments: dict[str, Any],
+    kinds: dict[str, Any],
+    call: Call,
+    captures: Captures,
+    ways: Ways,
+    way: Way,
+    instance: Callable[[], Any] | None = None,
+) -> Callable[[tuple[Any, ...], dict[str, Any]], Any] | None:
+    """A function ``(args, kwargs)`` that answers calls like this one, or ``MISS``.
+
+    Args:
+        args, kwargs: the call as it came.
+        arguments: the same by the names of the parameters, in their order.
+        kinds: for each of these names the parameter's kind (see ``inspect.Parameter``).
+        call: the call, taken apart.
+        captures: what must still hold.
+        ways: where to go on if a guard of ``way`` finds another value.
+        way: the way gone last.
+        instance: gives the object whose method it is.
+    """
+    writer = _Writer(call, captures, ways, way, instance)
+    try:
+        writer.arguments(args, kwargs, arguments, kinds)
+        tensors, expression = way.results.count, writer.result(way.results.plan)
+    except (_NoEntry, TypeError):
+        return None
+    names = "".join(f"a{i}, " for i in range(len(args)))
+    opening = [f"({names}) = args" if args else "if args: return MISS"]
+    if kwargs:
+        opening += [f"if len(kwargs) != {len(kwargs)}: return MISS"]
+        opening += [f"b_{name} = kwargs[{name!r}]" for name in kwargs]
+    else:
+        opening.append("if kwargs: return MISS")
+    made = [f"r{i} = Tensor(found[{i}])" for i in range(tensors)]
+    if expression == "r0":
+        made, expression = [], "Tensor(found[0])"
+    arrays = "".join(f"{name}, " for name in writer.arrays)
+    checks = [*opening, *writer.lines, f"o = ({''.join(f'{name}, ' for name in writer.objects)})", *captures.lines]
+    if not any("o[" in line for line in captures.lines):
+        checks.remove(f"o = ({''.join(f'{name}, ' for name in writer.objects)})")
+    source = "\n".join(
+        [
+            "def entry(args, kwargs):",
+            "    if gate[0] or recorders.active: return MISS",
+            "    try:",
+            *[f"        {line}" for line in checks],
+            "    except (AttributeError, KeyError, TypeError, ValueError): return MISS",
+            "    with writing.lock:",
+            "        try:",
+            f"            found = run(({arrays}))",
+            "        except GuardError as error:",
+            f"            return ways.go_on(way, error, ({arrays}), ({''.join(f'{name}, ' for name in writer.given)}), MISS)",
+            *[f"    {line}" for line in made],
+            f"    return {expression}",
+            "",
+        ]
+    )
+    filename = f"<fastgrad entry {next(_numbers)}>"
+    linecache.cache[filename] = len(source), None, source.splitlines(keepends=True), filename
+    exec(compile(source, filename, "exec"), writer.scope)  # noqa: S102 - our own text
+    entry = writer.scope.pop("entry")
+    entry.source = source
+    weakref.finalize(entry, linecache.cache.pop, filename, None)
+    found: Callable[[tuple[Any, ...], dict[str, Any]], Any] = entry
+    return found
