@@ -38,7 +38,7 @@ class Training:
             ids, values, *rest = gradients
             gradients = [tf.IndexedSlices(values, ids, tf.constant([ROWS, WIDTH])), *rest]
         self.optimizer.apply_gradients(zip(gradients, self.variables, strict=True))
-        return self.optimizer.iterations
+        return tf.convert_to_tensor(self.optimizer.iterations)
 
     def state(self):
         return [v.numpy() for v in (*self.variables, *self.optimizer.variables)]

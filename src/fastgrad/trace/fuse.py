@@ -83,8 +83,6 @@ class _Fusion:
             self._state[id(node.outputs[0])] = node.payload
         elif node.kind is Kind.ASSIGN:
             self._close_readers(node.payload)
-        elif node.kind is Kind.UPDATE:
-            self._close_all()
         for value in node.inputs:
             self._need(value)
         self.nodes.append(self._of_nothing(node) or node)

@@ -25,11 +25,9 @@ class Kind(enum.Enum):
     ARGUMENT = "the value of an argument of the call; payload: its position among the tensors"
     CONSTANT = "a value that never changes; payload: the array"
     READ = "the value that a variable has now; payload: the variable"
-    DRAW = "key and counter of random numbers, taken from a generator; payload: (generator, number of elements)"
     OPERATION = "an operation of the table; payload: the operation"
     FUSED = "element-wise operations in one loop; payload: what they are (see fuse.py)"
     ASSIGN = "gives a variable a value; payload: the variable"
-    UPDATE = "an optimizer's step on the gradients that are its inputs; payload: (update, variables)"
     GUARD = "the program goes on only if a scalar has the value that it had; payload: (kind of look, value)"
 
 
@@ -64,7 +62,7 @@ class Node:
         payload: what it does it with; see ``Kind``.
         inputs: values of earlier nodes.
         outputs: its values.
-        attributes: of an operation, plain Python values; a draw's key and counter stand in it as the DRAW node.
+        attributes: of an operation, plain Python values.
     """
 
     kind: Kind
@@ -78,23 +76,20 @@ class Node:
         """Whether it must stay even if nothing reads its values."""
         if self.kind is Kind.OPERATION:
             return self.payload.name in CHECKS or getattr(self.payload, "checks", False)
-        return self.kind in {Kind.ASSIGN, Kind.UPDATE, Kind.GUARD, Kind.DRAW}
+        return self.kind in {Kind.ASSIGN, Kind.GUARD}
 
     def __str__(self) -> str:
         results = ", ".join(f"{v}: {v.type_text}" for v in self.outputs)
         inputs = ", ".join(map(str, self.inputs))
-        shown = {key: "draw" if isinstance(value, Node) else value for key, value in self.attributes.items()}
-        attributes = "".join(f", {key}={value!r}" for key, value in shown.items())
+        attributes = "".join(f", {key}={value!r}" for key, value in self.attributes.items())
         name = self.payload.name if self.kind is Kind.OPERATION else self.kind.name.lower()
         detail = {
             Kind.ARGUMENT: lambda: f" {self.payload}",
             Kind.CONSTANT: lambda: f" {self.payload}" if self.payload.size == 1 else "",
             Kind.READ: lambda: f" {self.payload.name}",
             Kind.ASSIGN: lambda: f" {self.payload.name}",
-            Kind.UPDATE: lambda: f" {type(self.payload[0]).__name__}",
             Kind.FUSED: lambda: f" {self.payload.name}",
             Kind.GUARD: lambda: f" {self.payload[0]} is {self.payload[1]}",
-            Kind.DRAW: lambda: f" {self.payload[1]}",
         }.get(self.kind, lambda: "")()
         return f"{results}{' = ' if results else ''}{name}{detail}({inputs}{attributes})"
 
@@ -115,15 +110,9 @@ class Graph:
         """The variables that the program reads or changes, each once, in order."""
         seen: set[int] = set()
         for node in self.nodes:
-            found: tuple[Any, ...] = ()
-            if node.kind in {Kind.READ, Kind.ASSIGN}:
-                found = (node.payload,)
-            elif node.kind is Kind.UPDATE:
-                found = node.payload[1]
-            for variable in found:
-                if id(variable) not in seen:
-                    seen.add(id(variable))
-                    yield variable
+            if node.kind in {Kind.READ, Kind.ASSIGN} and id(node.payload) not in seen:
+                seen.add(id(node.payload))
+                yield node.payload
 
     def __str__(self) -> str:
         lines = [str(node) for node in self.nodes]
@@ -141,14 +130,10 @@ def validate(graph: Graph) -> None:
     for node in graph.nodes:
         for value in node.inputs:
             assert id(value) in made, f"{node}: {value} is read before it is made"
-        for draw in node.attributes.values():
-            if isinstance(draw, Node):
-                assert id(draw) in made, f"{node}: its draw comes later"
         counts = {
             Kind.ARGUMENT: (0, 1),
             Kind.CONSTANT: (0, 1),
             Kind.READ: (0, 1),
-            Kind.DRAW: (0, 0),
             Kind.ASSIGN: (1, 0),
             Kind.GUARD: (1, 0),
         }.get(node.kind)
@@ -160,6 +145,5 @@ def validate(graph: Graph) -> None:
         for value in node.outputs:
             assert id(value) not in made, f"{node}: {value} is made twice"
             made.add(id(value))
-        made.add(id(node))
     for value in graph.results:
         assert id(value) in made, f"the result {value} is never made"

@@ -50,7 +50,7 @@ def exits_first(graph: Graph) -> bool:
     """Whether every guard comes before every change of state, so that leaving early leaves nothing half done."""
     changed = False
     for node in graph.nodes:
-        if node.kind in {Kind.ASSIGN, Kind.UPDATE, Kind.DRAW}:
+        if node.kind is Kind.ASSIGN:
             changed = True
         elif node.kind is Kind.GUARD and changed:
             return False
@@ -59,7 +59,6 @@ def exits_first(graph: Graph) -> bool:
 
 def _run(graph: Graph, arguments: Sequence[np.ndarray]) -> list[np.ndarray]:
     values: dict[int, np.ndarray] = {}
-    draws: dict[int, tuple[int, tuple[int, int]]] = {}
     for node in graph.nodes:
         found: Any = ()
         match node.kind:
@@ -69,19 +68,13 @@ def _run(graph: Graph, arguments: Sequence[np.ndarray]) -> list[np.ndarray]:
                 found = node.payload
             case Kind.READ:
                 found = node.payload._array.copy()  # a later change must leave it, and all views of it, as they are
-            case Kind.DRAW:
-                generator, count = node.payload
-                draws[id(node)] = generator.take(count)
             case Kind.OPERATION:
                 inputs = [values[id(value)] for value in node.inputs]
-                found = node.payload.run(*inputs, **_attributes(node, draws))
+                found = node.payload.run(*inputs, **node.attributes)
             case Kind.FUSED:
                 found = node.payload.run(*[values[id(value)] for value in node.inputs])
             case Kind.ASSIGN:
                 node.payload.assign(values[id(node.inputs[0])].copy())
-            case Kind.UPDATE:
-                update, variables = node.payload
-                update.repeat(variables, [values[id(value)] for value in node.inputs])
             case Kind.GUARD:
                 kind, wanted = node.payload
                 scalar = values[id(node.inputs[0])].reshape(())
@@ -92,15 +85,3 @@ def _run(graph: Graph, arguments: Sequence[np.ndarray]) -> list[np.ndarray]:
         for value, array in zip(node.outputs, outputs, strict=False):
             values[id(value)] = array if type(array) is np.ndarray else np.asarray(array)
     return [values[id(value)].copy() for value in graph.results]
-
-
-def _attributes(node: Node, draws: dict[int, tuple[int, tuple[int, int]]]) -> dict[str, Any]:
-    attributes = node.attributes
-    if not any(isinstance(value, Node) for value in attributes.values()):
-        return attributes
-    found = dict(attributes)
-    for name, value in attributes.items():
-        if isinstance(value, Node):
-            key, counter = draws[id(value)]
-            found[name] = key if name == "key" else counter
-    return found

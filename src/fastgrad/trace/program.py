@@ -42,13 +42,6 @@ class Program:
         arena_bytes: memory that one replay works in, beside what nodes without kernels allocate.
     """
 
-    def __new__(cls, graph: Graph) -> Any:
-        if any(node.kind.name in {"UPDATE", "DRAW"} for node in graph.nodes):
-            from fastgrad.trace.interim_program import Program as Interim
-
-            return Interim(graph)
-        return super().__new__(cls)
-
     def __init__(self, graph: Graph) -> None:
         self.graph = fuse(stage_state(optimized(graph)))
         self.plan = plan(self.graph)

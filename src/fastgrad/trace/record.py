@@ -41,6 +41,8 @@ class Recording(recording.Recorder):
 
     Attributes:
         failure: why the program can't be replayed, if it can't.
+        has_own_gradients: whether the program uses gradients of the user's own, which the graph does not know.
+        captured: tensors that were there before and are constants now.
         created: the variables that the program has made.
         saved: the values that the variables changed by the program had before.
     """
@@ -52,12 +54,13 @@ class Recording(recording.Recorder):
         self._values: dict[int, Value] = {}
         self._kept: list[Any] = []  # so that no id is used twice
         self._made_here: set[int] = set()
-        self._draws: dict[tuple[int, tuple[int, int]], Node] = {}
         self._count = 0
         self._unexplained: list[Variable] = []
         self._outer: set[int] | None = None
         self._lines: dict[int, tuple[str, int] | None] = {}
         self.failure: str | None = None
+        self.has_own_gradients = False
+        self.captured: list[Tensor] = []
         self.created: list[Variable] = []
         self.saved = Saved()
         for position, tensor in enumerate(arguments):
@@ -86,9 +89,9 @@ class Recording(recording.Recorder):
     ) -> None:
         """An operation becomes a node."""
         if operation.run is None:
-            return  # a gradient of the user's own: what it computes is recorded as it does
+            self.has_own_gradients = True  # what they compute is recorded as it runs
+            return
         values = tuple([self._value(x) for x in inputs])
-        attributes = {key: self._draw_of(key, value, attributes) for key, value in attributes.items()}
         node = self._node(Kind.OPERATION, operation, values, outputs, attributes)
         self._lines[id(node)] = users_line()
         for tensor, value in zip(outputs, node.outputs, strict=True):
@@ -109,7 +112,7 @@ class Recording(recording.Recorder):
         self.created.append(variable)
 
     def on_write(self, variable: Variable) -> None:
-        """The change must be explained by ``on_assign`` or ``on_update`` before anything else is recorded."""
+        """The change must be explained by ``on_assign`` before anything else is recorded."""
         self.saved.keep(variable)
         self._unexplained.append(variable)
 
@@ -118,15 +121,13 @@ class Recording(recording.Recorder):
         self._unexplained = [other for other in self._unexplained if other is not variable]
         self._node(Kind.ASSIGN, variable, (self._value(tensor),))
 
-    def on_update(self, update: Any, gradients: tuple[Any, ...], variables: tuple[Any, ...]) -> None:
-        """An optimizer's step becomes a node."""
-        self._unexplained = []
-        self._node(Kind.UPDATE, (update, variables), tuple([self._value(g) for g in gradients]))
-
-    def on_draw(self, generator: Any, count: int, key: int, counter: tuple[int, int]) -> None:
-        """A draw becomes a node, to which the operation's attributes will refer."""
-        self.saved.keep(generator.state, np.array([*counter, key], np.int64))
-        self._draws[key, counter] = self._node(Kind.DRAW, (generator, count))
+    def on_effect(self, what: str) -> None:
+        """What no replay can do again is not to be replayed."""
+        self._fail(
+            f"{text(users_line())}: {what} while tf.function recorded. A recorded function is replayed without its Python, which "
+            "would not do this again. Do it outside of the function; or run everything eagerly: "
+            "tf.config.run_functions_eagerly(True)."
+        )
 
     def on_value(self, tensor: Tensor, kind: str) -> None:
         """Going on by a value is a guard; taking numbers out of the program is not to be replayed.
@@ -231,11 +232,6 @@ class Recording(recording.Recorder):
             value = node.outputs[0]
             self._bind(tensor, value)
         return value
-
-    def _draw_of(self, key: str, value: Any, attributes: dict[str, Any]) -> Any:
-        if key not in {"counter", "key"}:
-            return value
-        return self._draws.get((attributes.get("key"), attributes.get("counter")), value)  # type: ignore[arg-type]
 
     def _fail(self, what: str) -> None:
         if self.failure is None:

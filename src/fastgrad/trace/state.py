@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 import numpy as np
 
@@ -44,16 +43,8 @@ def state_of(graph: Graph) -> list[Variable]:
     """The variables that a program changes, those of random generators included, each once."""
     found: dict[int, Variable] = {}
     for node in graph.nodes:
-        changed: Iterable[Any] = ()
         if node.kind is Kind.ASSIGN:
-            changed = (node.payload,)
-        elif node.kind is Kind.UPDATE:
-            update, variables = node.payload
-            changed = (*variables, *update.variables)
-        elif node.kind is Kind.DRAW:
-            changed = (node.payload[0].state,)
-        for variable in changed:
-            found.setdefault(id(variable), variable)
+            found.setdefault(id(node.payload), node.payload)
     return list(found.values())
 
 
@@ -61,7 +52,7 @@ def may_leave_late(graph: Graph) -> bool:
     """Whether the program may be left, by a guard or an error, when some of its state is written already."""
     changed = False
     for node in graph.nodes:
-        if node.kind in {Kind.ASSIGN, Kind.UPDATE, Kind.DRAW}:
+        if node.kind is Kind.ASSIGN:
             changed = True
         elif changed and (node.kind is Kind.GUARD or (node.kind is Kind.OPERATION and node.payload.code is None)):
             return True

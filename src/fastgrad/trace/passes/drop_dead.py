@@ -8,8 +8,8 @@ from fastgrad.trace.graph import Graph
 def drop_dead(graph: Graph) -> Graph:
     """The graph without nodes that neither a result nor an effect needs.
 
-    Assignments, updates, guards, checks and draws are effects. A random operation may go; its draw stays, so that the
-    generator moves on as it does when the program runs eagerly. An operation that fails on bad values (an index out of
+    Assignments, guards and checks are effects. A random operation may go; the assignment of its generator's state stays, so
+    that it moves on as it does when the program runs eagerly. An operation that fails on bad values (an index out of
     range, a singular matrix) goes with its values, as in TensorFlow's functions.
 
     Args:

@@ -23,7 +23,7 @@ _REPEATING = frozenset({"broadcast_to", "spread"})
 def fold_constants(graph: Graph) -> Graph:
     """The graph with constants in the place of operations whose inputs are all constants.
 
-    Left alone are operations with an effect or several results, random ones, those on strings, and those whose result
+    Left alone are operations with an effect or several results, those on strings, and those whose result
     would be large. Guards on constants go.
 
     Args:

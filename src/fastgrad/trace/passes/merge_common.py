@@ -22,7 +22,7 @@ def merge_common(graph: Graph) -> Graph:
     The same are: operations of the same row on the same values with the same attributes; constants, bit by bit;
     reads of a variable that nothing has changed in between, and the value that it was assigned last; guards of one
     value. Attributes are compared by type and bits, so that 1, 1.0 and True differ, and 0.0 and -0.0, while NaN is
-    itself. Random operations and what has an effect are never merged.
+    itself. What has an effect is never merged; random operations are where they draw by the same words.
 
     Args:
         graph: left as it is.
@@ -37,12 +37,6 @@ def merge_common(graph: Graph) -> Graph:
                 return node if now is node.outputs[0] or not is_like(now, node.outputs[0]) else (now,)
             case Kind.ASSIGN:
                 state[id(node.payload)] = node.inputs[0]
-                return node
-            case Kind.DRAW:
-                state.pop(id(node.payload[0].state), None)
-                return node
-            case Kind.UPDATE:
-                state.clear()  # it changes slots, too, which it does not name
                 return node
         key = _key(node)
         if key in seen:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from fastgrad.operation import TABLE, Form
+from fastgrad.operation import TABLE
 from fastgrad.trace.graph import Graph, Kind, Node, Value
 
 Rule = Callable[[Node], Node | tuple[Value, ...]]
@@ -53,4 +53,4 @@ def row_name(node: Node) -> str | None:
 
 def is_pure(node: Node) -> bool:
     """Whether a node computes values from its inputs and attributes, always the same ones, and does nothing else."""
-    return row_name(node) is not None and not node.has_effect and node.payload.form is not Form.RANDOM
+    return row_name(node) is not None and not node.has_effect
