@@ -31,6 +31,7 @@ from fastgrad import dtypes
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.floating_errors import QUIET, errors_reset, errors_set
 from fastgrad.kernels.launch import Launches
+from fastgrad.kernels.strided import Views, launches_of_views
 from fastgrad.recording import recorders
 from fastgrad.tensor import Tensor, as_tensor_or_none, convert_beside, convert_to_tensor, scalars
 from fastgrad.variable import Variable
@@ -96,6 +97,8 @@ class Operation:
         domain: bounds of the numbers that tests may feed it, where not all are allowed.
         launches: ``(inputs, outputs, **attributes)``, of ``Spec``s, to the kernels that compute the same in a compiled
             program (see ``kernels/launch.py``), or to None for shapes or dtypes that these can't do.
+        views: of an index map whose results are views of its input (see ``kernels/strided.py``): a compiled program reads
+            through it where it can.
     """
 
     def __init__(
@@ -110,6 +113,7 @@ class Operation:
         domain: tuple[float, float] | None = None,
         doc: str | None = None,
         launches: Callable[..., Launches | None] | None = None,
+        views: Views | None = None,
     ) -> None:
         if name in TABLE:
             raise ValueError(f"operation {name!r} is declared twice")
@@ -121,7 +125,8 @@ class Operation:
         self.code = code
         self.dtypes = dtypes
         self.domain = domain
-        self.launches = launches
+        self.launches = launches_of_views(views) if views is not None else launches
+        self.views = views
         self.__doc__ = doc or type(self).__doc__
 
     def __call__(self, *inputs: Any, **attributes: Any) -> Any:
@@ -347,13 +352,14 @@ def operation(
     gradient: Any = None,
     dtypes: frozenset[np.dtype] = ANY,
     launches: Callable[..., Launches | None] | None = None,
+    views: Views | None = None,
 ) -> Operation:
     """Declares any other operation: internal, called with tensors and keyword attributes by a public function.
 
     Args:
         name: TensorFlow's name of the function that users call, or a name of our own for a part of it.
         form: what it is in a graph.
-        run, gradient, dtypes, launches: see ``Operation``. Attributes must be plain Python values (numbers, strings, tuples):
+        run, gradient, dtypes, launches, views: see ``Operation``. Attributes must be plain Python values (numbers, strings, tuples):
             they are what a compiler sees beside the arrays.
     """
-    return Operation(name, run, gradient, form=form, dtypes=dtypes, launches=launches)
+    return Operation(name, run, gradient, form=form, dtypes=dtypes, launches=launches, views=views)

@@ -14,7 +14,9 @@ from fastgrad.tape import GradientTape, record
 from fastgrad.tensor import Tensor, as_tensor_or_none, convert_to_tensor
 from fastgrad.variable import Variable
 
-_stop_gradient = operation("stop_gradient", Form.INDEX_MAP, run=lambda x: x)
+_stop_gradient = operation(
+    "stop_gradient", Form.INDEX_MAP, run=lambda x: x, views=lambda layout, given, results: [layout]
+)
 
 
 def stop_gradient(input: Any, name: str | None = None) -> Any:  # TensorFlow's name
@@ -185,7 +187,13 @@ def recompute_grad(f: Callable[..., Any]) -> Callable[..., Any]:
     return decorated
 
 
-_identity = operation("recomputed_input", Form.INDEX_MAP, run=lambda x: x, gradient=lambda g, y, x: g)
+_identity = operation(
+    "recomputed_input",
+    Form.INDEX_MAP,
+    run=lambda x: x,
+    gradient=lambda g, y, x: g,
+    views=lambda layout, given, results: [layout],
+)
 
 
 def grad_pass_through(f: Callable[..., Any]) -> Callable[..., Any]:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from fastgrad.errors import InvalidArgumentError
+from fastgrad.kernels import layout as layouts
+from fastgrad.kernels.launch import Launches, Spec
+from fastgrad.kernels.strided import written
 from fastgrad.operation import Form, Operation, joint, operation
 from fastgrad.ops.arguments import axis_of, integers, tensor_of, tensors_of
 from fastgrad.tensor import Tensor, as_tensor_or_none, convert_to_tensor
@@ -31,17 +35,25 @@ def _pieces(x: np.ndarray, sizes: tuple[int, ...], axis: int) -> tuple[np.ndarra
     return tuple([x[key] for key in keys])
 
 
+def _concat_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], axis: int) -> Launches | None:
+    shape = outputs[0].shape
+    places = layouts.pieces(layouts.of_shape(shape), shape, [x.shape[axis] for x in inputs], axis)
+    return None if places is None else written(outputs[0], [], list(zip(inputs, places, strict=True)))
+
+
 _concat: Operation = operation(
     "concat",
     Form.INDEX_MAP,
     run=lambda *xs, axis: np.concatenate(xs, axis),
     gradient=joint(_concat_gradient),
+    launches=_concat_launches,
 )
 _split: Operation = operation(
     "split",
     Form.INDEX_MAP,
     run=_pieces,
     gradient=lambda g, y, x, sizes, axis: _concat(*_pieces_of(g), axis=axis),
+    views=lambda layout, given, results, sizes, axis: layouts.pieces(layout, given, sizes, axis),
 )
 
 
@@ -100,17 +112,24 @@ def _slices(x: np.ndarray, axis: int) -> tuple[np.ndarray, ...]:
     return tuple([x[key] for key in keys])
 
 
+def _stack_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], axis: int) -> Launches | None:
+    places = layouts.slices(layouts.of_shape(outputs[0].shape), outputs[0].shape, axis)
+    return None if places is None else written(outputs[0], [], list(zip(inputs, places, strict=True)))
+
+
 _stack: Operation = operation(
     "stack",
     Form.INDEX_MAP,
     run=_stacked,
     gradient=joint(lambda needs, g, y, *xs, axis: _unstack(g, axis=axis)),
+    launches=_stack_launches,
 )
 _unstack: Operation = operation(
     "unstack",
     Form.INDEX_MAP,
     run=_slices,
     gradient=lambda g, y, x, axis: _stack(*_pieces_of(g), axis=axis),
+    views=lambda layout, given, results, axis: layouts.slices(layout, given, axis),
 )
 
 

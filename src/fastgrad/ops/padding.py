@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from fastgrad.errors import InvalidArgumentError
+from fastgrad.kernels import layout as layouts
+from fastgrad.kernels.launch import Input, Launches, Output, Spec
+from fastgrad.kernels.strided import moved, written
 from fastgrad.operation import TABLE, Form, Operation, operation, refuse_mix
 from fastgrad.ops.arguments import tensor_of
 from fastgrad.tensor import Tensor, as_tensor_or_none, constant_tensor, from_python
@@ -37,7 +41,15 @@ def _value_gradient(g: Tensor, y: Tensor, x: Tensor, value: Tensor, paddings: Pa
     return total - TABLE["reduce_sum"](inside, axes=tuple(range(g._array.ndim)), keepdims=False)
 
 
-_pad = operation("pad", Form.INDEX_MAP, run=_padded, gradient=(_pad_gradient, _value_gradient))
+def _pad_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], paddings: Paddings) -> Launches | None:
+    x, y = inputs[0], outputs[0]
+    key = [(low, low + size, 1) for (low, _), size in zip(paddings, x.shape, strict=True)]
+    whole = layouts.of_shape(y.shape)
+    around = moved(Input(1), Output(0), y.dtype, layouts.broadcast(layouts.contiguous(1), (), y.shape), whole)
+    return written(y, [around], [(x, layouts.sliced(whole, y.shape, key))])
+
+
+_pad = operation("pad", Form.INDEX_MAP, run=_padded, gradient=(_pad_gradient, _value_gradient), launches=_pad_launches)
 
 
 def _mirrored(x: np.ndarray, paddings: Paddings, edge: int) -> np.ndarray:

@@ -10,6 +10,8 @@ import numpy as np
 
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.floating_errors import QUIET, errors_reset, errors_set
+from fastgrad.kernels.layout import Layout, broadcast
+from fastgrad.kernels.strided import one_view
 from fastgrad.operation import (
     BOOLEAN,
     FLOATING,
@@ -125,11 +127,20 @@ def _spread(g: np.ndarray, shape: tuple[int, ...], axes: tuple[int, ...]) -> np.
     return out
 
 
+def _spread_views(
+    layout: Layout, given: tuple[int, ...], results: Any, shape: tuple[int, ...], axes: tuple[int, ...]
+) -> list[Layout] | None:
+    if len(given) != len(shape):
+        given = tuple([1 if axis in axes else size for axis, size in enumerate(shape)])
+    return one_view(broadcast(layout, given, shape))
+
+
 spread = operation(
     "spread",
     Form.INDEX_MAP,
     run=_spread,
     gradient=lambda g, y, x, shape, axes: _sum(g, axes=axes, keepdims=x._array.ndim == len(shape)),
+    views=_spread_views,
     dtypes=NUMERIC,
 )
 spread.__doc__ = (

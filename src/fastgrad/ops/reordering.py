@@ -8,8 +8,11 @@ import numpy as np
 
 from fastgrad import dtypes
 from fastgrad.errors import InvalidArgumentError
+from fastgrad.kernels import layout as layouts
+from fastgrad.kernels.strided import one_view
 from fastgrad.operation import Form, Operation, operation, refuse_dtype
 from fastgrad.ops.arguments import integers, tensor_of
+from fastgrad.ops.native_form import launches_from
 from fastgrad.tensor import Tensor
 
 _INDICES = frozenset([dtypes.int32.numpy, dtypes.int64.numpy])
@@ -20,7 +23,11 @@ def _reversed(x: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
 
 
 _reverse: Operation = operation(
-    "reverse", Form.INDEX_MAP, run=_reversed, gradient=lambda g, y, x, axes: _reverse(g, axes=axes)
+    "reverse",
+    Form.INDEX_MAP,
+    run=_reversed,
+    gradient=lambda g, y, x, axes: _reverse(g, axes=axes),
+    views=lambda layout, given, results, axes: one_view(layouts.backwards(layout, given, axes)),
 )
 
 
@@ -102,6 +109,7 @@ _reverse_sequence: Operation = operation(
     Form.GATHER,
     run=_reverse_sequence_run,
     gradient=(lambda g, y, x, lengths, **axes: _reverse_sequence(g, lengths, **axes), None),
+    launches=launches_from("gathering", "reverse_sequence_launches"),
 )
 
 

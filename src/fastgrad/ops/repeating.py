@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 
 from fastgrad.errors import InvalidArgumentError
+from fastgrad.kernels import layout as layouts
+from fastgrad.kernels.strided import one_view
 from fastgrad.operation import TABLE, Form, operation, refuse_mix
 from fastgrad.ops.arguments import integers, tensor_of
 from fastgrad.tensor import Tensor, constant_tensor
@@ -27,7 +29,13 @@ def _tile_gradient(g: Tensor, y: Tensor, x: Tensor, multiples: tuple[int, ...]) 
     return TABLE["reduce_sum"](g, axes=tuple(range(0, len(pairs), 2)), keepdims=False)
 
 
-_tile = operation("tile", Form.INDEX_MAP, run=_tiled, gradient=_tile_gradient)
+_tile = operation(
+    "tile",
+    Form.INDEX_MAP,
+    run=_tiled,
+    gradient=_tile_gradient,
+    views=lambda layout, given, results, multiples: one_view(layouts.tiled(layout, given, multiples)),
+)
 
 
 def tile(input: Any, multiples: Any, name: str | None = None) -> Tensor:

@@ -10,6 +10,8 @@ import numpy as np
 from fastgrad import dtypes
 from fastgrad.backward import sum_to_shape
 from fastgrad.errors import InvalidArgumentError
+from fastgrad.kernels import layout as layouts
+from fastgrad.kernels.strided import one_view
 from fastgrad.operation import NUMERIC, TABLE, Form, Operation, operation, refuse_dtype
 from fastgrad.ops.arguments import integer, integers, tensor_of
 from fastgrad.tensor import Tensor
@@ -21,6 +23,7 @@ _reshape: Operation = operation(
     Form.INDEX_MAP,
     run=lambda x, shape: x.reshape(shape),
     gradient=lambda g, y, x, shape: _reshape(g, shape=x._array.shape),
+    views=lambda layout, given, results, shape: [layout],
 )
 
 
@@ -185,6 +188,7 @@ _transpose: Operation = operation(
     Form.INDEX_MAP,
     run=lambda x, perm: x.transpose(perm),
     gradient=lambda g, y, x, perm: _transpose(g, perm=_inverse(perm)),
+    views=lambda layout, given, results, perm: one_view(layouts.transposed(layout, given, perm)),
 )
 
 
@@ -237,6 +241,7 @@ _broadcast_to = operation(
     Form.INDEX_MAP,
     run=_broadcast,
     gradient=lambda g, y, x, shape: sum_to_shape(g, x._array.shape),
+    views=lambda layout, given, results, shape: one_view(layouts.broadcast(layout, given, shape)),
 )
 
 

@@ -10,6 +10,9 @@ import numpy as np
 
 from fastgrad import dtypes
 from fastgrad.errors import InvalidArgumentError
+from fastgrad.kernels import layout as layouts
+from fastgrad.kernels.launch import Output
+from fastgrad.kernels.strided import cleared, one_view, written
 from fastgrad.operation import Form, Operation, operation
 from fastgrad.ops.arguments import integers, tensor_of
 from fastgrad.recording import recorders
@@ -38,12 +41,16 @@ _strided_slice: Operation = operation(
     Form.INDEX_MAP,
     run=lambda x, key: x[_numpy_key(key)],
     gradient=lambda g, y, x, key: _strided_slice_gradient(g, key=key, shape=x._array.shape),
+    views=lambda layout, given, results, key: one_view(layouts.sliced(layout, given, key)),
 )
 _strided_slice_gradient: Operation = operation(
     "strided_slice_gradient",  # zeros of a shape with g in the place of the slice
     Form.INDEX_MAP,
     run=_spread,
     gradient=lambda gg, y, g, key, shape: _strided_slice(gg, key=key),
+    launches=lambda inputs, outputs, key, shape: written(
+        outputs[0], [cleared(Output(0), outputs[0])], [(inputs[0], layouts.sliced(layouts.of_shape(shape), shape, key))]
+    ),
 )
 
 

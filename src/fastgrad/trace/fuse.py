@@ -13,13 +13,13 @@ from math import prod
 
 import numpy as np
 
+from fastgrad.kernels.layout import Layout, contiguous
 from fastgrad.operation import Form
 from fastgrad.trace.graph import Graph, Kind, Node, Value
 from fastgrad.trace.group import Group, View, count_of, reads_directly
-from fastgrad.trace.layout import Layout, contiguous
 from fastgrad.trace.passes.rewriting import row_name
 from fastgrad.trace.reductions import REDUCTIONS, is_copy_of_ones
-from fastgrad.trace.views import is_same_order, views_of
+from fastgrad.trace.views import keeps_order, views_of
 
 MOST_OPEN = 2
 """Groups for one number of elements that may be open together."""
@@ -137,7 +137,7 @@ class _Fusion:
 
     def _joins_in_order(self, node: Node) -> bool:
         """Takes a node that gives the elements of a group's value in their order."""
-        if not (is_same_order(row_name(node)) or is_copy_of_ones(node)):
+        if not (keeps_order(node) or is_copy_of_ones(node)):
             return False
         group = self._home.get(id(node.inputs[0]))
         if group is None:
@@ -156,7 +156,7 @@ class _Fusion:
             if is_copy_of_ones(node):
                 found = [view.layout]
             else:
-                found = views_of(name, view.layout, node) or []
+                found = views_of(node, view.layout) or []
             if found and all(map(_is_near, found)):
                 for value, layout in zip(node.outputs, found, strict=True):
                     self._views[id(value)] = View(view.base, layout, (*view.nodes, node))

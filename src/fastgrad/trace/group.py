@@ -15,10 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastgrad.operation import TABLE, Form, Operation
-from fastgrad.trace.graph import Graph, Kind, Node, Value
-from fastgrad.trace.interpret import interpret
-from fastgrad.trace.layout import (
+from fastgrad.kernels.layout import (
     Cuts,
     Dims,
     Layout,
@@ -28,6 +25,9 @@ from fastgrad.trace.layout import (
     sizes_at,
     split,
 )
+from fastgrad.operation import TABLE, Form, Operation
+from fastgrad.trace.graph import Graph, Kind, Node, Value
+from fastgrad.trace.interpret import interpret
 from fastgrad.trace.passes.rewriting import row_name
 from fastgrad.trace.reductions import REDUCTIONS, is_copy_of_ones
 from fastgrad.trace.scalar_code import DTYPES, translated

@@ -9,9 +9,9 @@ and below it. Dimensions can be split at more cuts; they can't be split where si
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from math import prod
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 Dims = tuple[tuple[int, int], ...]
 """(size, stride) of each dimension, outermost first; strides in elements, 0 where an element is repeated."""
@@ -40,6 +40,11 @@ class Layout(NamedTuple):
 def contiguous(count: int) -> Layout:
     """All elements of an array in their order."""
     return Layout(0, ((count, 1),) if count > 1 else ())
+
+
+def of_shape(shape: Sequence[int]) -> Layout:
+    """All elements of an array of a shape in their order."""
+    return contiguous(prod(shape))
 
 
 def collapsed(dims: Iterable[tuple[int, int]]) -> Dims:
@@ -135,3 +140,79 @@ def broadcast(layout: Layout, shape: Sequence[int], whole: Sequence[int]) -> Lay
     for axis, size, wanted in zip(axes, shape, whole[len(whole) - len(shape) :], strict=True):
         wide.append(axis if size == wanted else ((wanted, 0),))
     return from_axes(layout.offset, wide)
+
+
+# ---- index maps: how the result is read from what an array of a shape is read from by a layout ---------------
+
+
+def transposed(layout: Layout, shape: Sequence[int], perm: Sequence[int]) -> Layout | None:
+    """Axis i of the result is axis ``perm[i]``."""
+    axes = axes_of(layout, shape)
+    return None if axes is None else from_axes(layout.offset, [axes[axis] for axis in perm])
+
+
+def backwards(layout: Layout, shape: Sequence[int], along: Iterable[int]) -> Layout | None:
+    """Backwards along axes."""
+    axes = axes_of(layout, shape)
+    if axes is None:
+        return None
+    offset = layout.offset
+    for axis in along:
+        offset += sum([(size - 1) * stride for size, stride in axes[axis]])
+        axes[axis] = tuple([(size, -stride) for size, stride in axes[axis]])
+    return from_axes(offset, axes)
+
+
+def tiled(layout: Layout, shape: Sequence[int], multiples: Sequence[int]) -> Layout | None:
+    """As a whole several times along each axis."""
+    axes = axes_of(layout, shape)
+    if axes is None:
+        return None
+    return from_axes(layout.offset, [((n, 0), *axis) for n, axis in zip(multiples, axes, strict=True)])
+
+
+def sliced(layout: Layout, shape: Sequence[int], key: Sequence[Any]) -> Layout | None:
+    """The part that a key names: for each axis an int, which drops it, or (start, stop, step); None is a new axis."""
+    axes = axes_of(layout, shape)
+    if axes is None:
+        return None
+    offset = layout.offset
+    kept: list[Dims] = []
+    axis = 0
+    for item in key:
+        if item is None:
+            continue
+        dims, size = axes[axis], shape[axis]
+        axis += 1
+        if type(item) is tuple:
+            taken = range(*slice(*item).indices(size))
+            if len(taken) == size and taken.step == 1:
+                kept.append(dims)
+            elif len(dims) > 1:
+                return None
+            else:
+                stride = dims[0][1] if dims else 0
+                offset += taken.start * stride
+                kept.append(((len(taken), taken.step * stride),))
+        else:
+            for dim_size, stride in reversed(dims):
+                item, position = divmod(item, dim_size)
+                offset += position * stride
+    return from_axes(offset, kept + axes[axis:])
+
+
+def pieces(layout: Layout, shape: Sequence[int], sizes: Sequence[int], axis: int) -> list[Layout] | None:
+    """The pieces of these sizes along an axis."""
+    front = [(0, size, 1) for size in shape[:axis]]
+    ends = accumulate(sizes)
+    return _all([sliced(layout, shape, [*front, (end - n, end, 1)]) for end, n in zip(ends, sizes, strict=True)])
+
+
+def slices(layout: Layout, shape: Sequence[int], axis: int) -> list[Layout] | None:
+    """The slices along an axis, which they no longer have."""
+    front = [(0, size, 1) for size in shape[:axis]]
+    return _all([sliced(layout, shape, [*front, position]) for position in range(shape[axis])])
+
+
+def _all(layouts: list[Layout | None]) -> list[Layout] | None:
+    return None if any(layout is None for layout in layouts) else layouts  # type: ignore[return-value]
