@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy import float32, int32, int64
 
-from fastgrad.kernels.body import float_bits, from_bits, round_to_even, scalar_function
+from fastgrad.kernels.body import float_bits, from_bits, scalar_function
 from fastgrad.kernels.build import kernel
 from fastgrad.kernels.launch import Input, Launch, Launches, Output, Scratch, Spec
 
@@ -50,7 +50,8 @@ def to_float16(x):
     normal = size - 0x38000000
     found = (normal + 0xFFF + ((normal >> 13) & 1)) >> 13
     if size < 0x38800000:
-        found = int64(round_to_even(from_bits(int32(size)) * float32(16777216.0)))
+        # A multiple of 2^-24, rounded by the bits that 2^23 beside it leaves.
+        found = int64(from_bits(int32(size)) * float32(16777216.0) + float32(8388608.0)) - 8388608
     if size >= 0x47800000:
         found = int64(0x7C00)
     if size > 0x7F800000:
