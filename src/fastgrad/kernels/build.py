@@ -32,12 +32,13 @@ import numpy as np
 
 from fastgrad.kernels import cache
 from fastgrad.kernels.body import digest, fingerprint, scalar_function
-from fastgrad.kernels.native import host_features, initialize_llvm, load_function, vector_bytes
+from fastgrad.kernels.isa import host_isa
+from fastgrad.kernels.native import host_features, initialize_llvm, load_function
 from fastgrad.kernels.signature import ARRAY_KINDS, LIST_KINDS, Parameter, Signature, parse_signature
 
 __all__ = ["Kernel", "kernel", "scalar_function", "set_compile_messages"]
 
-_BUILDER_MODULES = ("atomics", "body", "build", "compile", "gemm_emission", "native", "signature", "wrapper")
+_BUILDER_MODULES = ("atomics", "body", "build", "compile", "gemm_emission", "isa", "native", "signature", "wrapper")
 
 
 class _Compilation:
@@ -273,7 +274,7 @@ def _platform_key() -> str:
             f"builder {builder}",
             f"numba {digest(_module_bytes('numba', '_version'))} llvmlite {llvmlite.__version__}",
             f"python {sys.version_info[:2]} {layout}",
-            f"cpu {llvm.get_process_triple()} {llvm.get_host_cpu_name()} {host_features()} vectors {vector_bytes()}",
+            f"cpu {llvm.get_process_triple()} {llvm.get_host_cpu_name()} {host_features()} vectors {host_isa().vector_bytes}",
         )
     )
 

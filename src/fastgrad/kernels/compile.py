@@ -42,7 +42,8 @@ from fastgrad.kernels.body import (
     prefetch,
     vector_lanes,
 )
-from fastgrad.kernels.gemm_emission import Tiles, host_isa
+from fastgrad.kernels.gemm_emission import Tiles
+from fastgrad.kernels.isa import host_isa
 from fastgrad.kernels.native import host_features, initialize_llvm, undefined_symbols
 from fastgrad.kernels.signature import ARRAY_KINDS, LIST_KINDS, Signature
 from fastgrad.kernels.wrapper import NDARRAY_TYPE, PYTHON_SYMBOLS, RAISED, NativeFunction, step_symbol, wrapper_ir
@@ -376,10 +377,10 @@ class _TileConstant(_Callable):
     def implement(self, key: object, arguments: tuple) -> Any:
         def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             machine = host_isa()
-            lanes = machine.vector_bytes * 8 // arguments[0].dtype.bitwidth
+            size = arguments[0].dtype.bitwidth // 8
             values = {
-                "vector_lanes": lanes,
-                "panel_columns": lanes * machine.vectors,
+                "vector_lanes": machine.vector_bytes // size,
+                "panel_columns": machine.panel_bytes // size,
                 "masked_loads": int(machine.masks),
             }
             return ir.IntType(64)(values[self.__name__])
@@ -392,8 +393,7 @@ class _PanelArray(_LocalArray):
     """`panel_array(T, 256)`."""
 
     def elements(self, element: Any, length: int) -> int:
-        machine = host_isa()
-        return int(length * machine.vectors * machine.vector_bytes * 8 // element.bitwidth)
+        return int(length * host_isa().panel_bytes * 8 // element.bitwidth)
 
 _SPECIALS: dict[Special, Any] = {
     **dict.fromkeys((*GIVES_WORD, *GIVES_NOTHING), _Atomic),

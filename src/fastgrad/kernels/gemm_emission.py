@@ -8,49 +8,16 @@ arguments of the emitted functions; how wide vectors are and how many registers 
 from __future__ import annotations
 
 import contextlib
-import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain
-from typing import NamedTuple
 
 from llvmlite import ir
 
-from fastgrad.kernels.native import host_features, vector_bytes
+from fastgrad.kernels.isa import Isa
 
 WORD = ir.IntType(64)
 INDEX = ir.IntType(32)
 BYTE = ir.IntType(8)
-
-
-class Isa(NamedTuple):
-    """What of a machine the shape of tiles depends on.
-
-    Attributes:
-        vector_bytes: the size of a vector register.
-        heights: for a tile of 1, 2, ... vectors a row, the numbers of rows of its variants, greatest first.
-        masks: whether loads and stores of the first lanes of a vector are single instructions.
-    """
-
-    vector_bytes: int
-    heights: tuple[tuple[int, ...], ...]
-    masks: bool
-
-    @property
-    def vectors(self) -> int:
-        """The vectors in a row of the widest tile."""
-        return len(self.heights)
-
-
-_MANY_REGISTERS = ((8, 4, 2, 1), (8, 2, 1), (8, 2, 1), (6, 2, 1))
-_FEW_REGISTERS = ((8, 4, 2, 1), (6, 4, 2, 1))
-
-
-@functools.cache
-def host_isa() -> Isa:
-    """The tiles for this machine."""
-    features = host_features().split(",")
-    many = "+avx512vl" in features or "+neon" in features
-    return Isa(vector_bytes(), _MANY_REGISTERS if many else _FEW_REGISTERS, "+avx" in features)
 
 
 class Tiles:
@@ -62,39 +29,44 @@ class Tiles:
         self.machine = machine
         self.bytes = 8 if isinstance(element, ir.DoubleType) else 4
         self.lanes = machine.vector_bytes // self.bytes
+        self.chunk = 16 // self.bytes  # the elements of 16 bytes
         self.vector = ir.VectorType(element, self.lanes)
         self.suffix = f"f{8 * self.bytes}"
 
     # ---- pieces ------------------------------------------------------------------------------------
 
-    def _splat(self, builder: ir.IRBuilder, scalar: ir.Value, kind: ir.VectorType | None = None) -> ir.Value:
-        kind = kind or self.vector
-        undefined = ir.Constant(kind, ir.Undefined)
-        one = builder.insert_element(undefined, scalar, INDEX(0))
-        zeros = ir.Constant(ir.VectorType(INDEX, kind.count), [0] * kind.count)
-        return builder.shuffle_vector(one, undefined, zeros)
+    def _splat(self, builder: ir.IRBuilder, scalar: ir.Value, lanes: int) -> ir.Value:
+        one = builder.insert_element(ir.Constant(ir.VectorType(scalar.type, lanes), ir.Undefined), scalar, INDEX(0))
+        return self._shuffled(builder, one, one, [0] * lanes)
 
-    def _first_lanes(self, builder: ir.IRBuilder, count: ir.Value) -> ir.Value:
+    def _shuffled(self, builder: ir.IRBuilder, a: ir.Value, b: ir.Value, order: Sequence[int]) -> ir.Value:
+        """A vector of the elements with these numbers in a, then b."""
+        return builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(INDEX, len(order)), list(order)))
+
+    def _first_lanes(self, builder: ir.IRBuilder, count: ir.Value, lanes: int) -> ir.Value:
         """The mask of the first lanes; all of them if there are fewer."""
-        kind = ir.VectorType(INDEX, self.lanes)
-        limit = self._splat(builder, builder.trunc(count, INDEX), kind)
-        return builder.icmp_signed("<", ir.Constant(kind, list(range(self.lanes))), limit)
+        limit = self._splat(builder, builder.trunc(count, INDEX), lanes)
+        return builder.icmp_signed("<", ir.Constant(limit.type, list(range(lanes))), limit)
 
     def _at(self, builder: ir.IRBuilder, base: ir.Value, offset: ir.Value, kind: ir.Type) -> ir.Value:
         """The address `offset` bytes behind `base`, as a pointer to `kind`."""
         return builder.bitcast(builder.gep(base, [offset]), kind.as_pointer())
 
-    def _load(self, builder: ir.IRBuilder, base: ir.Value, offset: ir.Value, mask: ir.Value | None) -> ir.Value:
+    def _load(
+        self, builder: ir.IRBuilder, base: ir.Value, offset: ir.Value, mask: ir.Value | None = None, lanes: int = 0
+    ) -> ir.Value:
+        kind = ir.VectorType(self.element, lanes or self.lanes)
+        pointer = self._at(builder, base, offset, kind)
         if mask is None:
-            return builder.load(self._at(builder, base, offset, self.vector), align=self.bytes)
-        pointer = self._at(builder, base, offset, self.vector)
-        zero = ir.Constant(self.vector, None)
-        kind = ir.FunctionType(self.vector, [pointer.type, INDEX, mask.type, self.vector])
-        function = self._declared(f"llvm.masked.load.v{self.lanes}{self.suffix}.p0", kind)
-        return builder.call(function, [pointer, INDEX(self.bytes), mask, zero])
+            return builder.load(pointer, align=self.bytes)
+        function = self._declared(
+            f"llvm.masked.load.v{kind.count}{self.suffix}.p0",
+            ir.FunctionType(kind, [pointer.type, INDEX, mask.type, kind]),
+        )
+        return builder.call(function, [pointer, INDEX(self.bytes), mask, ir.Constant(kind, None)])
 
     def _store(
-        self, builder: ir.IRBuilder, value: ir.Value, base: ir.Value, offset: ir.Value, mask: ir.Value | None
+        self, builder: ir.IRBuilder, value: ir.Value, base: ir.Value, offset: ir.Value, mask: ir.Value | None = None
     ) -> None:
         pointer = self._at(builder, base, offset, self.vector)
         if mask is None:
@@ -107,6 +79,22 @@ class Tiles:
     def _multiply_add(self, builder: ir.IRBuilder, a: ir.Value, b: ir.Value, c: ir.Value) -> ir.Value:
         kind = ir.FunctionType(self.vector, [self.vector] * 3)
         return builder.call(self._declared(f"llvm.fma.v{self.lanes}{self.suffix}", kind), [a, b, c])
+
+    @contextlib.contextmanager
+    def _steps(self, builder: ir.IRBuilder, stop: ir.Value, step: int) -> Iterator[ir.Value]:
+        """A loop over 0, step, ... below `stop`; its body is the block of the `with` statement."""
+        before = builder.block
+        head, body, after = (builder.append_basic_block(n) for n in ("head", "body", "after"))
+        builder.branch(head)
+        builder.position_at_end(head)
+        index = builder.phi(WORD)
+        index.add_incoming(WORD(0), before)
+        builder.cbranch(builder.icmp_signed("<", index, stop), body, after)
+        builder.position_at_end(body)
+        yield index
+        index.add_incoming(builder.add(index, WORD(step)), builder.block)
+        builder.branch(head)
+        builder.position_at_end(after)
 
     def _declared(self, name: str, kind: ir.FunctionType) -> ir.Function:
         found = self.module.globals.get(name)
@@ -138,7 +126,7 @@ class Tiles:
             return function
         builder = ir.IRBuilder(function.append_basic_block("entry"))
         a, a_row, a_k, b, b_k, c, c_row, accumulate, depth, rows, columns = function.args
-        mask = self._first_lanes(builder, builder.sub(columns, WORD((width - 1) * self.lanes)))
+        mask = self._first_lanes(builder, builder.sub(columns, WORD((width - 1) * self.lanes)), self.lanes)
         state = []  # of the walk over rows: how many are left, and where they are
         for value in (rows, a, c):
             slot = builder.alloca(value.type)
@@ -182,7 +170,9 @@ class Tiles:
         panel = [self._load(builder, b_at, self._across(v), masks[v]) for v in range(width)]
         following = []
         for row, row_sums in zip(rows, sums, strict=True):
-            x = self._splat(builder, builder.load(self._at(builder, row, a_at, self.element), align=self.bytes))
+            x = self._splat(
+                builder, builder.load(self._at(builder, row, a_at, self.element), align=self.bytes), self.lanes
+            )
             pairs = zip(panel, row_sums, strict=True)
             following.append([self._multiply_add(builder, x, y, so_far) for y, so_far in pairs])
         next_left = builder.sub(left, WORD(1))
@@ -234,7 +224,7 @@ class Tiles:
         after = builder.append_basic_block("multiplied")
         vectors = builder.sdiv(builder.add(columns, WORD(self.lanes - 1)), WORD(self.lanes))
         switch = builder.switch(vectors, after)
-        for width in range(1, self.machine.vectors + 1):
+        for width in range(1, len(self.machine.heights) + 1):
             case = builder.append_basic_block(f"vectors_{width}")
             switch.add_case(WORD(width), case)
             builder.position_at_end(case)
@@ -251,7 +241,7 @@ class Tiles:
         """Copies a panel of B, whose rows or whose columns are contiguous, row after row.
 
         Its parameters: b, its strides of k and of columns, in bytes; where to, and the stride of rows there, in bytes;
-        the rows and columns. Rows are filled up with zeros to whole vectors, columns to a multiple of lanes.
+        the rows and columns. Rows are filled up with zeros to whole vectors, columns to whole chunks.
         """
         memory = BYTE.as_pointer()
         parameters = [memory, WORD, WORD, memory, WORD, WORD, WORD]
@@ -261,82 +251,74 @@ class Tiles:
         entry, by_rows, by_columns = (function.append_basic_block(n) for n in ("entry", "by_rows", "by_columns"))
         builder = ir.IRBuilder(entry)
         b, b_k, b_column, target, target_row, depth, columns = function.args
-        builder.cbranch(builder.icmp_signed("==", b_column, WORD(self.bytes)), by_rows, by_columns)
+        size = WORD(self.bytes)
+        builder.cbranch(builder.icmp_signed("==", b_column, size), by_rows, by_columns)
 
         builder.position_at_end(by_rows)
         with self._steps(builder, depth, 1) as k, self._steps(builder, columns, self.lanes) as j:
-            across = builder.mul(j, WORD(self.bytes))
-            row = builder.gep(b, [builder.add(builder.mul(k, b_k), across)])
-            value = self._load_some(builder, row, builder.sub(columns, j))
-            self._store(builder, value, target, builder.add(builder.mul(k, target_row), across), None)
+            row = builder.gep(b, [builder.mul(k, b_k)])
+            to = builder.gep(target, [builder.mul(k, target_row)])
+            across = builder.mul(j, size)
+            left = builder.sub(columns, j)
+            for mask in self._whole_or_part(builder, [(left, self.lanes)]):
+                lanes = self._first_lanes(builder, left, self.lanes) if mask else None
+                self._store(builder, self._load(builder, row, across, lanes), to, across)
         builder.ret_void()
 
         builder.position_at_end(by_columns)
-        with self._steps(builder, columns, self.lanes) as j, self._steps(builder, depth, self.lanes) as k:
-            block = builder.gep(b, [builder.add(builder.mul(j, b_column), builder.mul(k, WORD(self.bytes)))])
-            to = builder.gep(target, [builder.add(builder.mul(k, target_row), builder.mul(j, WORD(self.bytes)))])
+        with self._steps(builder, columns, self.lanes) as j, self._steps(builder, depth, self.chunk) as k:
+            block = builder.gep(b, [builder.add(builder.mul(j, b_column), builder.mul(k, size))])
+            to = builder.gep(target, [builder.add(builder.mul(k, target_row), builder.mul(j, size))])
             rows, terms = builder.sub(columns, j), builder.sub(depth, k)
-            values = []
-            for i in range(self.lanes):
-                there = builder.icmp_signed("<", WORD(i), rows)
-                row = builder.gep(block, [builder.select(there, builder.mul(b_column, WORD(i)), WORD(0))])
-                values.append(self._load_some(builder, row, builder.select(there, terms, WORD(0))))
-            for i, value in enumerate(self._transposed(builder, values)):
-                self._store(builder, value, to, builder.mul(target_row, WORD(i)), None)
+            for mask in self._whole_or_part(builder, [(rows, self.lanes), (terms, self.chunk)]):
+                chunks = []
+                for i in range(self.lanes):
+                    lanes = None
+                    if mask:
+                        there = builder.select(builder.icmp_signed("<", WORD(i), rows), terms, WORD(0))
+                        lanes = self._first_lanes(builder, there, self.chunk)
+                    chunks.append(self._load(builder, block, builder.mul(b_column, WORD(i)), lanes, self.chunk))
+                for i, value in enumerate(self._transposed(builder, chunks)):
+                    self._store(builder, value, to, builder.mul(target_row, WORD(i)))
         builder.ret_void()
         return function
 
-    @contextlib.contextmanager
-    def _steps(self, builder: ir.IRBuilder, stop: ir.Value, step: int) -> Iterator[ir.Value]:
-        """A loop over 0, step, ... below `stop`; its body is the block of the `with` statement."""
-        before = builder.block
-        head, body, after = (builder.append_basic_block(n) for n in ("head", "body", "after"))
-        builder.branch(head)
-        builder.position_at_end(head)
-        index = builder.phi(WORD)
-        index.add_incoming(WORD(0), before)
-        builder.cbranch(builder.icmp_signed("<", index, stop), body, after)
-        builder.position_at_end(body)
-        yield index
-        index.add_incoming(builder.add(index, WORD(step)), builder.block)
-        builder.branch(head)
-        builder.position_at_end(after)
-
-    def _load_some(self, builder: ir.IRBuilder, base: ir.Value, count: ir.Value) -> ir.Value:
-        """A vector of which only the first `count` lanes are read, the others being zero."""
-        mask = self._first_lanes(builder, count)
-        if self.machine.masks:
-            return self._load(builder, base, WORD(0), mask)
+    def _whole_or_part(self, builder: ir.IRBuilder, counts: list[tuple[ir.Value, int]]) -> Iterator[bool]:
+        """Two branches: where all counts are as great as they can be, and where loads need masks. Their code is the loop's."""
         whole, part, both = (builder.append_basic_block(n) for n in ("whole", "part", "both"))
-        builder.cbranch(builder.icmp_signed(">=", count, WORD(self.lanes)), whole, part)
-        builder.position_at_end(whole)
-        all_of_it = self._load(builder, base, WORD(0), None)
-        builder.branch(both)
-        builder.position_at_end(part)
-        some = self._load(builder, base, WORD(0), mask)
-        builder.branch(both)
+        fits = ir.Constant(ir.IntType(1), 1)
+        for count, most in counts:
+            fits = builder.and_(fits, builder.icmp_signed(">=", count, WORD(most)))
+        builder.cbranch(fits, whole, part)
+        for branch in (whole, part):
+            builder.position_at_end(branch)
+            yield branch is part
+            builder.branch(both)
         builder.position_at_end(both)
-        value = builder.phi(self.vector)
-        value.add_incoming(all_of_it, whole)
-        value.add_incoming(some, part)
-        return value
 
-    def _transposed(self, builder: ir.IRBuilder, rows: list[ir.Value]) -> list[ir.Value]:
-        """A square block transposed: each bit of the row number is swapped with that of the lane number."""
-        distance = 1
-        while distance < self.lanes:
-            kind = ir.VectorType(INDEX, self.lanes)
-            low = [self.lanes + j - distance if j & distance else j for j in range(self.lanes)]
-            high = [self.lanes + j if j & distance else j + distance for j in range(self.lanes)]
-            swapped = list(rows)
-            for i in range(self.lanes):
-                if not i & distance:
-                    pair = rows[i], rows[i + distance]
-                    swapped[i] = builder.shuffle_vector(*pair, ir.Constant(kind, low))
-                    swapped[i + distance] = builder.shuffle_vector(*pair, ir.Constant(kind, high))
-            rows = swapped
-            distance *= 2
-        return rows
+    def _transposed(self, builder: ir.IRBuilder, chunks: list[ir.Value]) -> list[ir.Value]:
+        """The columns of a block, as vectors, whose rows are chunks of 16 bytes.
+
+        Chunk g of the vector r is of the row g * (elements in a chunk) + r; then elements move within chunks alone,
+        which vector units do best.
+        """
+        size, half = self.chunk, self.chunk // 2
+        vectors = []
+        for r in range(size):
+            parts = chunks[r::size]
+            while len(parts) > 1:
+                pairs = zip(parts[::2], parts[1::2], strict=True)
+                parts = [self._shuffled(builder, one, other, range(2 * one.type.count)) for one, other in pairs]
+            vectors += parts
+        groups = range(0, self.lanes, size)
+        orders = [
+            [g + half * side + i + self.lanes * which for g in groups for i in range(half) for which in (0, 1)]
+            for side in (0, 1)
+        ]
+        for _ in range(size.bit_length() - 1):
+            pairs = zip(vectors[:half], vectors[half:], strict=True)
+            vectors = [self._shuffled(builder, one, other, order) for one, other in pairs for order in orders]
+        return vectors
 
     def pack_panel(self, builder: ir.IRBuilder, arguments: list[ir.Value]) -> None:
         """A call of the function; arguments as `body.pack_panel` has them."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import functools
-import os
 import struct
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -45,17 +44,6 @@ def host_features() -> str:
         return llvm.get_host_cpu_features().flatten()
     except RuntimeError:
         return ""
-
-
-@functools.cache
-def vector_bytes() -> int:
-    """The size of the vectors that kernels use; `FASTGRAD_LANES`, their float32 lanes, makes them smaller or larger."""
-    features = host_features().split(",")
-    widest = 64 if "+avx512f" in features else 32 if "+avx2" in features else 16
-    chosen = os.environ.get("FASTGRAD_LANES", "")
-    if chosen not in ("", "4", "8", "16"):
-        raise ValueError(f"FASTGRAD_LANES is {chosen!r}; it may be 4, 8 or 16 (float32 lanes of a vector)")
-    return 4 * int(chosen) if chosen else widest
 
 
 def undefined_symbols(code: bytes) -> list[str] | None:
