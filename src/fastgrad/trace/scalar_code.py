@@ -14,16 +14,23 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy import float32, float64
+from numpy import float32, float64, int64
 
 from fastgrad.kernels.activation import gelu_of, gelu_slope, gelu_tanh_of, gelu_tanh_slope
 from fastgrad.kernels.body import scalar_function
-from fastgrad.kernels.vector_math import erf, exp, greatest, least, log, nan_greatest, nan_least, tanh
+from fastgrad.kernels.error_function import erf
+from fastgrad.kernels.vector_math import exp, greatest, least, log, nan_greatest, nan_least, tanh
 from fastgrad.operation import TABLE
 
 BOOL, FLOAT32, FLOAT64 = np.dtype(bool), np.dtype(np.float32), np.dtype(np.float64)
-DTYPES = frozenset({BOOL, FLOAT32, FLOAT64})
+INT64 = np.dtype(np.int64)
+DTYPES = frozenset({BOOL, INT64, FLOAT32, FLOAT64})
 """Those of the values that kernels of element-wise operations read and write."""
+
+_OF_INTEGERS = frozenset(
+    ["add", "subtract", "multiply", "equal", "not_equal", "less", "less_equal", "greater", "greater_equal"]
+)
+# Counters and what is asked of them; other rows of integers run as they are.
 
 
 @scalar_function
@@ -88,6 +95,7 @@ NAMES: dict[str, Any] = {
     "gelu_slope": gelu_slope,
     "gelu_tanh_of": gelu_tanh_of,
     "gelu_tanh_slope": gelu_tanh_slope,
+    "int64": int64,
     "float32": float32,
     "float64": float64,
 }
@@ -113,9 +121,12 @@ def translated(
         no such expression.
     """
     if name == "cast":
-        return (_cast(operands[0], inputs[0], output), False) if set(attributes) == {"dtype"} else None
-    if attributes:
+        whole = output == INT64 and inputs[0] not in {BOOL, INT64}  # of what integers do not hold NumPy has the say
+        return (_cast(operands[0], inputs[0], output), False) if set(attributes) == {"dtype"} and not whole else None
+    if attributes or (INT64 in inputs and name not in _OF_INTEGERS):
         return None
+    if name == "pow":
+        return ("math.pow({}, {})".format(*operands), False) if output == FLOAT64 else None
     floats = {dtype for dtype in (*inputs, output) if dtype is not BOOL and dtype != BOOL}
     if len(floats) > 1:
         return None
