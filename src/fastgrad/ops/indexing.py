@@ -13,6 +13,7 @@ from fastgrad.indexed_slices import IndexedSlices
 from fastgrad.kernels import embedding as kernels
 from fastgrad.operation import TABLE, Form, Operation, operation, refuse_dtype, refuse_mix
 from fastgrad.ops.arguments import axis_of, integer, integers, tensor_of
+from fastgrad.ops.native_form import launches_from
 from fastgrad.ops.segments import KERNEL_FLOATS, KERNEL_INDICES, add_rows, take_rows
 from fastgrad.tensor import Tensor, as_tensor_or_none, constant_tensor, convert_beside, convert_to_tensor
 
@@ -102,7 +103,13 @@ def _whole_rows(g: Tensor, ids: Tensor, shape: tuple[int, ...]) -> IndexedSlices
     return IndexedSlices(g, ids, constant_tensor(np.array(shape, np.int32 if max(shape) < 2**31 else np.int64)))
 
 
-_gather_row: Operation = operation("gather", Form.GATHER, run=_gather, gradient=(_gather_rule, None))
+_gather_row: Operation = operation(
+    "gather",
+    Form.GATHER,
+    run=_gather,
+    gradient=(_gather_rule, None),
+    launches=launches_from("gathering", "gather_launches"),
+)
 _gather_gradient: Operation = operation(
     "gather_gradient",
     Form.SCATTER,
@@ -111,6 +118,7 @@ _gather_gradient: Operation = operation(
         lambda gg, y, g, ids, shape, axis, batch_dims: _gather_row(gg, ids, axis=axis, batch_dims=batch_dims),
         None,
     ),
+    launches=launches_from("scattering", "gather_gradient_launches"),
 )
 
 
@@ -220,43 +228,78 @@ def row_numbers(ids: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     return np.where(outside, -1, numbers)
 
 
-def _gather_nd_run(x: np.ndarray, ids: np.ndarray) -> np.ndarray:
+def checked_row_numbers(name: str, ids: np.ndarray, shape: tuple[int, ...], strict: bool) -> np.ndarray:
+    """``row_numbers``; InvalidArgumentError for positions outside of ``shape`` if ``strict``."""
+    numbers = row_numbers(ids, shape)
+    if strict and numbers.size and np.minimum.reduce(numbers, axis=None) < 0:
+        position = tuple(np.argwhere(numbers < 0)[0].tolist())
+        raise InvalidArgumentError(
+            f"{name}: indices[{','.join(map(str, position))}] = {ids[position].tolist()} does not index into "
+            f"shape {list(shape)}."
+        )
+    return numbers
+
+
+def _gather_nd_run(x: np.ndarray, ids: np.ndarray, strict: bool) -> np.ndarray:
     depth = ids.shape[-1]
-    rows = x.reshape(int(np.prod(x.shape[:depth])), *x.shape[depth:])
-    return take_rows(rows, row_numbers(ids, x.shape))
+    numbers = checked_row_numbers("gather_nd", ids, x.shape, strict)
+    return take_rows(x.reshape(int(np.prod(x.shape[:depth])), *x.shape[depth:]), numbers)
 
 
 _gather_nd: Operation = operation(
     "gather_nd",
     Form.GATHER,
     run=_gather_nd_run,
-    gradient=(lambda g, y, x, ids: _gather_nd_gradient(g, x, ids), None),
+    gradient=(lambda g, y, x, ids, strict: _gather_nd_gradient(g, x, ids), None),
+    launches=launches_from("gathering", "gather_nd_launches"),
 )
+
+
+def gather_nd_or_zeros(x: Tensor, ids: Tensor) -> Tensor:
+    """The slices of ``x`` at positions, zeros for those outside."""
+    return _gather_nd(x, ids, strict=False)
 
 
 def _gather_nd_gradient(g: Tensor, x: Tensor, ids: Tensor) -> Any:
     if ids._array.shape[-1] == 1:
         return _whole_rows(g, ids, x._array.shape)
-    return scatter_nd_row(ids, g, shape=x._array.shape)
+    return scatter_nd_row(ids, g, shape=x._array.shape, strict=False)
+
+
+def _scatter_nd_run(ids: np.ndarray, updates: np.ndarray, shape: tuple[int, ...], strict: bool) -> np.ndarray:
+    depth = ids.shape[-1]
+    numbers = checked_row_numbers("scatter_nd", ids, shape, strict)
+    rows = updates.reshape(numbers.size, *shape[depth:])
+    return add_rows((int(np.prod(shape[:depth])), *shape[depth:]), numbers.reshape(-1), rows).reshape(shape)
 
 
 scatter_nd_row: Operation = operation(
     "scatter_nd",
     Form.SCATTER,
-    run=lambda ids, updates, shape: add_rows(
-        (int(np.prod(shape[: ids.shape[-1]])), *shape[ids.shape[-1] :]),
-        row_numbers(ids, shape).reshape(-1),
-        updates.reshape(int(np.prod(ids.shape[:-1])), *shape[ids.shape[-1] :]),
-    ).reshape(shape),
-    gradient=(None, lambda g, y, ids, updates, shape: _gather_nd(g, ids)),
+    run=_scatter_nd_run,
+    gradient=(None, lambda g, y, ids, updates, shape, strict: gather_nd_or_zeros(g, ids)),
+    launches=launches_from("scattering", "scatter_nd_launches"),
 )
 
 
-def check_positions(name: str, ids: np.ndarray, shape: tuple[int, ...], policy: str = "") -> None:
-    """Refuses positions that are no integers, too deep for ``shape`` or, but for the policy ``"IGNORE"``, outside of it.
+def check_positions(name: str, ids: np.ndarray, shape: tuple[int, ...]) -> None:
+    """Refuses positions that are no integers, too deep for ``shape``, or outside of it.
 
     Raises:
-        InvalidArgumentError: as said, or an unknown policy.
+        InvalidArgumentError: as said.
+    """
+    check_position_form(name, ids, shape)
+    checked_row_numbers(name, ids, shape, True)
+
+
+def check_position_form(name: str, ids: np.ndarray, shape: tuple[int, ...], policy: str = "") -> bool:
+    """Refuses positions that are no integers or too deep for ``shape``, and unknown policies for those outside of it.
+
+    Returns:
+        Whether positions outside of ``shape`` are errors: they are, but for the policy ``"IGNORE"``.
+
+    Raises:
+        InvalidArgumentError: as said.
     """
     check_index_dtype(name, ids)
     if policy not in {"", "DEFAULT", "ERROR", "IGNORE"}:
@@ -270,14 +313,7 @@ def check_positions(name: str, ids: np.ndarray, shape: tuple[int, ...], policy: 
             f"{name}: index innermost dimension length must be <= rank of the tensor; saw: {ids.shape[-1]} vs. {len(shape)} "
             f"(indices of shape {list(ids.shape)} into shape {list(shape)})."
         )
-    if policy != "IGNORE":
-        bad = np.argwhere(row_numbers(ids, shape) < 0)
-        if len(bad):
-            position = tuple(bad[0].tolist())
-            raise InvalidArgumentError(
-                f"{name}: indices[{','.join(map(str, position))}] = {ids[position].tolist()} does not index into "
-                f"shape {list(shape)}."
-            )
+    return policy != "IGNORE"
 
 
 def gather_nd(
@@ -315,8 +351,8 @@ def gather_nd(
         grid = np.broadcast_arrays(*_batch_positions(shape[:batch_dims], len(shape) - 1), np.empty(shape[:-1]))[:-1]
         batch = constant_tensor(np.stack(grid, -1).astype(ids._array.dtype))
         ids = TABLE["concat"](batch, ids, axis=len(shape) - 1)
-    check_positions("gather_nd", ids._array, x._array.shape, bad_indices_policy)
-    return _gather_nd(x, ids)
+    strict = check_position_form("gather_nd", ids._array, x._array.shape, bad_indices_policy)
+    return _gather_nd(x, ids, strict=strict)
 
 
 # ---- where and boolean_mask ------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from fastgrad.dtypes import DType
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.operation import TABLE, Form, operation, refuse_dtype
 from fastgrad.ops.arguments import integer, tensor_of
+from fastgrad.ops.native_form import launches_from
 from fastgrad.tensor import Tensor, as_tensor_or_none, constant_tensor, convert_beside, convert_to_tensor, from_python
 
 _ONE_HOT_TYPES = frozenset(d.numpy for d in (dtypes.uint8, dtypes.int8, dtypes.int32, dtypes.int64))
@@ -27,7 +28,12 @@ def _one_hot_run(ids: np.ndarray, on: np.ndarray, off: np.ndarray, depth: int, a
     return np.moveaxis(out.reshape(*ids.shape, depth), -1, axis)
 
 
-_one_hot = operation("one_hot", Form.EXTERN, run=_one_hot_run)
+_one_hot = operation(
+    "one_hot",
+    Form.EXTERN,
+    run=_one_hot_run,
+    launches=launches_from("gathering", "one_hot_launches"),
+)
 
 
 def one_hot(

@@ -14,40 +14,43 @@ from fastgrad.operation import NUMERIC, REAL, TABLE, Form, Operation, operation,
 from fastgrad.ops.arguments import integer, tensor_of, tensors_of
 from fastgrad.ops.casting import cast
 from fastgrad.ops.creation import dimensions
-from fastgrad.ops.indexing import check_positions, row_numbers, scatter_nd_row
+from fastgrad.ops.indexing import check_position_form, checked_row_numbers, gather_nd_or_zeros, scatter_nd_row
+from fastgrad.ops.native_form import launches_from
 from fastgrad.ops.segments import add_rows_into, reduce_rows
 from fastgrad.tensor import Tensor, as_tensor_or_none, constant_tensor, convert_beside
 
 # ---- on arrays -------------------------------------------------------------------------------------
 
 
-def _rows(shape: tuple[int, ...], ids: np.ndarray, updates: np.ndarray) -> tuple[int, np.ndarray, np.ndarray]:
+def _rows(
+    name: str, shape: tuple[int, ...], ids: np.ndarray, updates: np.ndarray, strict: bool
+) -> tuple[int, np.ndarray, np.ndarray]:
     """How many rows a tensor of ``shape`` has for ``ids``, their numbers (-1 outside), and one update for each."""
     depth = ids.shape[-1]
-    count = math.prod(ids.shape[:-1])
-    return math.prod(shape[:depth]), row_numbers(ids, shape).reshape(-1), updates.reshape(count, *shape[depth:])
+    numbers = checked_row_numbers(name, ids, shape, strict)
+    return math.prod(shape[:depth]), numbers.reshape(-1), updates.reshape(numbers.size, *shape[depth:])
 
 
-def _written(x: np.ndarray, ids: np.ndarray, updates: np.ndarray) -> np.ndarray:
+def _written(x: np.ndarray, ids: np.ndarray, updates: np.ndarray, strict: bool) -> np.ndarray:
+    count, numbers, rows = _rows("tensor_scatter_nd_update", x.shape, ids, updates, strict)
     out = np.array(x, order="C")
-    count, numbers, rows = _rows(x.shape, ids, updates)
     kept = numbers >= 0
     # Of repeated positions the last one counts.
     out.reshape(count, *rows.shape[1:])[numbers[kept]] = rows[kept]
     return out
 
 
-def _added(x: np.ndarray, ids: np.ndarray, updates: np.ndarray) -> np.ndarray:
+def _added(x: np.ndarray, ids: np.ndarray, updates: np.ndarray, strict: bool) -> np.ndarray:
+    count, numbers, rows = _rows("tensor_scatter_nd_add", x.shape, ids, updates, strict)
     out = np.array(x, order="C")
-    count, numbers, rows = _rows(x.shape, ids, updates)
     add_rows_into(out.reshape(count, *rows.shape[1:]), numbers, rows)
     return out
 
 
-def _extreme(ufunc: Any) -> Any:
-    def run(x: np.ndarray, ids: np.ndarray, updates: np.ndarray) -> np.ndarray:
+def _extreme(name: str, ufunc: Any) -> Any:
+    def run(x: np.ndarray, ids: np.ndarray, updates: np.ndarray, strict: bool) -> np.ndarray:
+        count, numbers, rows = _rows(name, x.shape, ids, updates, strict)
         out = np.array(x, order="C")
-        count, numbers, rows = _rows(x.shape, ids, updates)
         reduce_rows(ufunc, out.reshape(count, *rows.shape[1:]), numbers, rows, into=ufunc)
         return out
 
@@ -57,23 +60,25 @@ def _extreme(ufunc: Any) -> Any:
 # ---- rows of the table -----------------------------------------------------------------------------
 
 
-def _extreme_shares(g: Tensor, y: Tensor, x: Tensor, ids: Tensor, updates: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _extreme_shares(
+    g: Tensor, y: Tensor, x: Tensor, ids: Tensor, updates: Tensor, strict: bool = False
+) -> tuple[Tensor, Tensor, Tensor]:
     """The cotangent divided by how many candidates are the extreme one, and where the candidates are."""
-    gather_nd, equal, where = TABLE["gather_nd"], TABLE["equal"], TABLE["where"]
+    equal, where = TABLE["equal"], TABLE["where"]
     zero, one = (constant_tensor(np.asarray(number, x._array.dtype)) for number in (0, 1))
-    kept, chosen = equal(x, y), equal(updates, gather_nd(y, ids))
-    count = _add(where(kept, one, zeros_of(x)), ids, where(chosen, one, zeros_of(updates)))
+    kept, chosen = equal(x, y), equal(updates, gather_nd_or_zeros(y, ids))
+    count = _add(where(kept, one, zeros_of(x)), ids, where(chosen, one, zeros_of(updates)), strict=False)
     return g / where(equal(count, zero), one, count), kept, chosen
 
 
-def _extreme_tensor(g: Tensor, y: Tensor, x: Tensor, ids: Tensor, updates: Tensor) -> Tensor:
+def _extreme_tensor(g: Tensor, y: Tensor, x: Tensor, ids: Tensor, updates: Tensor, strict: bool = False) -> Tensor:
     share, kept, _ = _extreme_shares(g, y, x, ids, updates)
     return TABLE["where"](kept, share, zeros_of(x))
 
 
-def _extreme_updates(g: Tensor, y: Tensor, x: Tensor, ids: Tensor, updates: Tensor) -> Tensor:
+def _extreme_updates(g: Tensor, y: Tensor, x: Tensor, ids: Tensor, updates: Tensor, strict: bool = False) -> Tensor:
     share, _, chosen = _extreme_shares(g, y, x, ids, updates)
-    return TABLE["where"](chosen, TABLE["gather_nd"](share, ids), zeros_of(updates))
+    return TABLE["where"](chosen, gather_nd_or_zeros(share, ids), zeros_of(updates))
 
 
 _update: Operation = operation(
@@ -81,35 +86,39 @@ _update: Operation = operation(
     Form.SCATTER,
     run=_written,
     gradient=(
-        lambda g, y, x, ids, updates: _update(g, ids, zeros_of(updates)),
+        lambda g, y, x, ids, updates, strict: _update(g, ids, zeros_of(updates), strict=False),
         None,
-        lambda g, y, x, ids, updates: TABLE["gather_nd"](g, ids),
+        lambda g, y, x, ids, updates, strict: gather_nd_or_zeros(g, ids),
     ),
+    launches=launches_from("scattering", "scatter_update_launches"),
 )
 _add: Operation = operation(
     "tensor_scatter_nd_add",
     Form.SCATTER,
     run=_added,
     gradient=(
-        lambda g, y, x, ids, updates: g,
+        lambda g, y, x, ids, updates, strict: g,
         None,
-        lambda g, y, x, ids, updates: TABLE["gather_nd"](g, ids),
+        lambda g, y, x, ids, updates, strict: gather_nd_or_zeros(g, ids),
     ),
     dtypes=NUMERIC,
+    launches=launches_from("scattering", "scatter_add_launches"),
 )
 _max = operation(
     "tensor_scatter_nd_max",
     Form.SCATTER,
-    run=_extreme(np.maximum),
+    run=_extreme("tensor_scatter_nd_max", np.maximum),
     gradient=(_extreme_tensor, None, _extreme_updates),
     dtypes=REAL,
+    launches=launches_from("scattering", "scatter_max_launches"),
 )
 _min = operation(
     "tensor_scatter_nd_min",
     Form.SCATTER,
-    run=_extreme(np.minimum),
+    run=_extreme("tensor_scatter_nd_min", np.minimum),
     gradient=(_extreme_tensor, None, _extreme_updates),
     dtypes=REAL,
+    launches=launches_from("scattering", "scatter_min_launches"),
 )
 
 
@@ -141,9 +150,9 @@ def scatter_nd(indices: Any, updates: Any, shape: Any, bad_indices_policy: str =
     """
     ids, values = tensor_of(indices), tensor_of(updates)
     sizes = dimensions(shape, "scatter_nd")
-    check_positions("scatter_nd", ids._array, sizes, bad_indices_policy)
+    strict = check_position_form("scatter_nd", ids._array, sizes, bad_indices_policy)
     check_updates("scatter_nd", ids._array, values._array, sizes)
-    return scatter_nd_row(ids, values, shape=sizes)
+    return scatter_nd_row(ids, values, shape=sizes, strict=strict)
 
 
 def _scattered(row: Any, tensor: Any, indices: Any, updates: Any, policy: str = "") -> Tensor:
@@ -154,9 +163,9 @@ def _scattered(row: Any, tensor: Any, indices: Any, updates: Any, policy: str = 
     if values._array.dtype != x._array.dtype:
         raise refuse_mix(row.name, x._array.dtype, values._array.dtype)
     row.check_dtype(x._array)
-    check_positions(row.name, ids._array, x._array.shape, policy)
+    strict = check_position_form(row.name, ids._array, x._array.shape, policy)
     check_updates(row.name, ids._array, values._array, x._array.shape)
-    return row(x, ids, values)
+    return row(x, ids, values, strict=strict)
 
 
 def tensor_scatter_nd_update(tensor: Any, indices: Any, updates: Any, name: str | None = None) -> Tensor:
@@ -263,7 +272,7 @@ def dynamic_stitch(indices: Any, data: Any, name: str | None = None) -> Tensor:
     positions = concat(*flat_ids, axis=0)
     length = int(positions.numpy().max(initial=-1)) + 1
     blank = constant_tensor(np.zeros((length, *inner), xs[0]._array.dtype))
-    return _update(blank, positions, concat(*flat_xs, axis=0))
+    return _update(blank, positions, concat(*flat_xs, axis=0), strict=True)
 
 
 def confusion_matrix(
@@ -315,7 +324,7 @@ def confusion_matrix(
             raise ValueError(
                 f"confusion_matrix: Shapes {rows.shape} and {values.shape} of labels and weights are incompatible."
             )
-    return scatter_nd_row(pairs, values, shape=(count, count))
+    return scatter_nd_row(pairs, values, shape=(count, count), strict=True)
 
 
 def _classes(x: Any) -> Tensor:

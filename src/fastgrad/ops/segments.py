@@ -11,6 +11,7 @@ from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels import embedding as kernels
 from fastgrad.operation import INTEGER, NUMERIC, REAL, TABLE, Form, Operation, operation, refuse_dtype
 from fastgrad.ops.arguments import integer, tensor_of
+from fastgrad.ops.native_form import launches_from
 from fastgrad.tensor import Tensor, constant_tensor
 
 KERNEL_FLOATS = frozenset([np.dtype(np.float32), np.dtype(np.float64)])
@@ -85,8 +86,32 @@ def take_rows(x: np.ndarray, ids: np.ndarray) -> np.ndarray:
     return rows
 
 
-def _flat(data: np.ndarray, ids: np.ndarray) -> np.ndarray:
-    return data.reshape(ids.size, *data.shape[ids.ndim :])
+def _segments(data: np.ndarray, ids: np.ndarray, count: int, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """The ids and their rows; InvalidArgumentError for an id that is not below ``count``."""
+    if ids.size and np.maximum.reduce(ids, axis=None) >= count:
+        position = tuple(np.argwhere(ids >= count)[0].tolist())
+        raise InvalidArgumentError(
+            f"{name}: segment_ids{list(position)} = {ids[position]} is out of range [0, {count})."
+        )
+    return ids.reshape(-1), data.reshape(ids.size, *data.shape[ids.ndim :])
+
+
+def _sums(data: np.ndarray, ids: np.ndarray, num_segments: int) -> np.ndarray:
+    shape = num_segments, *data.shape[ids.ndim :]
+    return add_rows(shape, *_segments(data, ids, num_segments, "unsorted_segment_sum"))
+
+
+def _products(data: np.ndarray, ids: np.ndarray, num_segments: int) -> np.ndarray:
+    out = np.ones((num_segments, *data.shape[ids.ndim :]), data.dtype)
+    return reduce_rows(np.multiply, out, *_segments(data, ids, num_segments, "unsorted_segment_prod"))
+
+
+def _extreme(name: str, ufunc: Any) -> Any:
+    def run(data: np.ndarray, ids: np.ndarray, num_segments: int, empty: float) -> np.ndarray:
+        out = np.full((num_segments, *data.shape[ids.ndim :]), empty, data.dtype)
+        return reduce_rows(ufunc, out, *_segments(data, ids, num_segments, name))
+
+    return run
 
 
 # ---- rows of the table -----------------------------------------------------------------------------
@@ -96,15 +121,15 @@ gather_segments: Operation = operation(
     Form.GATHER,
     run=take_rows,
     gradient=(lambda g, y, x, ids: _unsorted_segment_sum(g, ids, num_segments=len(x._array)), None),
+    launches=launches_from("gathering", "gather_segments_launches"),
 )
 _unsorted_segment_sum: Operation = operation(
     "unsorted_segment_sum",
     Form.SCATTER,
-    run=lambda data, ids, num_segments: add_rows(
-        (num_segments, *data.shape[ids.ndim :]), ids.reshape(-1), _flat(data, ids)
-    ),
+    run=_sums,
     gradient=(lambda g, y, data, ids, num_segments: gather_segments(g, ids), None),
     dtypes=NUMERIC,
+    launches=launches_from("scattering", "segment_sum_launches"),
 )
 
 
@@ -128,11 +153,10 @@ def _conjugate(x: Tensor) -> Tensor:
 _unsorted_segment_prod = operation(
     "unsorted_segment_prod",
     Form.SCATTER,
-    run=lambda data, ids, num_segments: reduce_rows(
-        np.multiply, np.ones((num_segments, *data.shape[ids.ndim :]), data.dtype), ids.reshape(-1), _flat(data, ids)
-    ),
+    run=_products,
     gradient=(_product_gradient, None),
     dtypes=NUMERIC,
+    launches=launches_from("scattering", "segment_prod_launches"),
 )
 
 
@@ -146,27 +170,21 @@ def _extreme_gradient(g: Tensor, y: Tensor, data: Tensor, ids: Tensor, num_segme
     return where(chosen, gather_segments(share, ids), zero)
 
 
-def _extreme(ufunc: Any) -> Any:
-    def run(data: np.ndarray, ids: np.ndarray, num_segments: int, empty: float) -> np.ndarray:
-        out = np.full((num_segments, *data.shape[ids.ndim :]), empty, data.dtype)
-        return reduce_rows(ufunc, out, ids.reshape(-1), _flat(data, ids))
-
-    return run
-
-
 _unsorted_segment_max = operation(
     "unsorted_segment_max",
     Form.SCATTER,
-    run=_extreme(np.maximum),
+    run=_extreme("unsorted_segment_max", np.maximum),
     gradient=(_extreme_gradient, None),
     dtypes=REAL,
+    launches=launches_from("scattering", "segment_max_launches"),
 )
 _unsorted_segment_min = operation(
     "unsorted_segment_min",
     Form.SCATTER,
-    run=_extreme(np.minimum),
+    run=_extreme("unsorted_segment_min", np.minimum),
     gradient=(_extreme_gradient, None),
     dtypes=REAL,
+    launches=launches_from("scattering", "segment_min_launches"),
 )
 
 
@@ -188,11 +206,6 @@ def _unsorted(name: str, data: Any, segment_ids: Any, num_segments: Any) -> tupl
     if shape[: len(ids_shape)] != ids_shape:
         raise InvalidArgumentError(
             f"{name}: data.shape = {list(shape)} does not start with segment_ids.shape = {list(ids_shape)}."
-        )
-    if ids._array.size and np.maximum.reduce(ids._array, axis=None) >= count:
-        position = tuple(np.argwhere(ids._array >= count)[0].tolist())
-        raise InvalidArgumentError(
-            f"{name}: segment_ids{list(position)} = {ids._array[position]} is out of range [0, {count})."
         )
     return x, ids, count
 

@@ -13,6 +13,7 @@ from fastgrad import dtypes
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.operation import REAL, Form, Operation, operation, refuse_dtype, refuse_mix
 from fastgrad.ops.arguments import axis_of, integer, tensor_of
+from fastgrad.ops.native_form import launches_from
 from fastgrad.tensor import Tensor, convert_to_tensor
 
 _INDICES = frozenset([dtypes.int32.numpy, dtypes.int64.numpy])
@@ -55,12 +56,14 @@ _take_along_axis: Operation = operation(
     Form.GATHER,
     run=np.take_along_axis,
     gradient=(lambda g, y, x, ids, axis: _put_along_axis(g, ids, axis=axis, size=x._array.shape[axis]), None),
+    launches=launches_from("gathering", "take_along_axis_launches"),
 )
 _put_along_axis: Operation = operation(
     "put_along_axis",  # the transpose of take_along_axis
     Form.SCATTER,
     run=_put,
     gradient=(lambda gg, y, g, ids, axis, size: _take_along_axis(gg, ids, axis=axis), None),
+    launches=launches_from("gathering", "put_along_axis_launches"),
 )
 _argsort = operation("argsort", Form.SORT, run=_order, dtypes=REAL)
 _sort = operation(

@@ -14,6 +14,7 @@ from fastgrad.ops.arguments import integer, tensor_of
 from fastgrad.ops.arithmetic import add, multiply, square_of_modulus, squared_difference, subtract
 from fastgrad.ops.casting import cast
 from fastgrad.ops.division import divide_no_nan
+from fastgrad.ops.native_form import launches_from
 from fastgrad.ops.power import reciprocal, sqrt, square
 from fastgrad.ops.reduction import reduce_mean, reduce_sum
 from fastgrad.tensor import Tensor, constant_tensor, convert_beside, convert_to_tensor
@@ -187,7 +188,12 @@ def _bincount(ids: np.ndarray, *weights: np.ndarray, size: int, dtype: str, bina
     return counts.astype(wanted).reshape((*ids.shape[:-1], size))
 
 
-_bincount_row = operation("bincount", Form.SCATTER, run=_bincount)
+_bincount_row = operation(
+    "bincount",
+    Form.SCATTER,
+    run=_bincount,
+    launches=launches_from("scattering", "bincount_launches"),
+)
 
 
 def bincount(
