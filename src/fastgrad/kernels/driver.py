@@ -48,6 +48,9 @@ STEPS, OBJECTS, OBJECT_COUNT, ARRAY_TYPE, STOPPED_AT, ANSWER, HEADER_WORDS = ran
 address of NumPy's array type; and, written by the driver, the step that stopped it, and what that answered."""
 
 STEP_WORDS = 5
+
+JUMP = 1 << 40
+"""A step that answers `-JUMP - i` goes on with step i; a smaller negative answer ends the program, which gives it."""
 FINE = -1
 STOPPED = 1 << 32
 
@@ -107,15 +110,21 @@ def bound(objects, frame):
 
 @scalar_function
 def run_steps(frame, start, stop):
-    """Runs the steps [start, stop); `STOPPED` if one answered something, which is in the frame then, else -1."""
+    """Runs the steps [start, stop); -1, the negative answer that ended it, or `STOPPED` at one that is in the frame then."""
     steps = pointer(int64, frame[STEPS])
-    for i in range(start, stop):
+    i = start
+    while i < stop:
         step = STEP_WORDS * i
         answer = call_step(steps[step], steps[step + 1], 0, steps[step + 2])
+        i += 1
         if answer != 0:
-            frame[STOPPED_AT] = i
-            frame[ANSWER] = answer - 1
-            return STOPPED
+            if answer > 0:
+                frame[STOPPED_AT] = i - 1
+                frame[ANSWER] = answer - 1
+                return STOPPED
+            if answer > -JUMP:
+                return answer
+            i = -answer - JUMP
     return FINE
 
 
@@ -172,12 +181,17 @@ def run_with_team(frame, team, start, stop):
             answer = shared_step(team, i, steps[step + 3])
         else:
             answer = call_step(steps[step], steps[step + 1], 0, steps[step + 2])
-        if answer != 0:
-            frame[STOPPED_AT] = i
+        i += 1
+        if answer > 0:
+            frame[STOPPED_AT] = i - 1
             frame[ANSWER] = answer - 1
             result = STOPPED
             i = stop
-        i += 1
+        elif answer <= -JUMP:
+            i = -answer - JUMP
+        elif answer < 0:
+            result = answer
+            i = stop
     atomic_store(team, ACTIVE, 0)
     return result
 
@@ -222,8 +236,8 @@ def follow(team, number, patience):
 def begin(objects, frame, stop):
     """Gives a program its arrays, a tuple, and runs its steps before `stop`.
 
-    Returns -1; `STOPPED` if a step answered something, which is in the frame then; or the number of the first array that
-    does not fit (their count, if there are more or fewer), having done nothing.
+    Returns -1, or `-1 - i` at the end of way i; `STOPPED` if a step answered something, which is in the frame then; or the
+    number of the first array that does not fit (their count, if there are more or fewer), having done nothing.
     """
     refused = bound(objects, frame)
     if refused >= 0:

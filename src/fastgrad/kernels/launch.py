@@ -40,7 +40,13 @@ class Scratch(NamedTuple):
     number: int
 
 
-Operand = Input | Output | Scratch | int | float | tuple[Any, ...]
+class Constant(NamedTuple):
+    """An array that is there for good, and stays as it is."""
+
+    array: np.ndarray
+
+
+Operand = Input | Output | Scratch | Constant | int | float | tuple[Any, ...]
 """What is given for one parameter of a kernel: an array, a number, or for a list of arrays a tuple of them. For a `float`
 also an `Input` whose only element is a float64: the number is read when the kernel runs."""
 
@@ -119,6 +125,8 @@ def run_launches(
                 return outputs[number]
             case Scratch(number):
                 return scratch[number]
+            case Constant(array):
+                return array
             case tuple():
                 return tuple([value(one) for one in operand])
         return operand

@@ -2,6 +2,7 @@
 
 from fastgrad.kernels.body import scalar_function
 from fastgrad.kernels.build import kernel
+from fastgrad.kernels.driver import JUMP
 
 
 @kernel("x: in[uint8], y: out[uint8], size: int, first: int, last: int", noalias=True)
@@ -12,27 +13,44 @@ def copy_bytes(x, y, size, first, last):
         y[i] = x[i]
 
 
+NUMBERS = ("float32", "float64", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
+INTEGERS = NUMBERS[2:]
+
+
 @scalar_function
-def _answer(same):
-    return -1 if same else 0
+def _way(answer, table, count):
+    """The jump to the step that a table of (answer, step) has for an answer; 0 if it has none."""
+    for i in range(count):
+        if table[2 * i] == answer:
+            return -JUMP - table[2 * i + 1] - 1
+    return 0
 
 
-@kernel("x: in[uint8], wanted: int -> int")
-def is_bool(x, wanted):
-    """0 if the truth value in x is another one than `wanted`, else -1."""
-    return _answer((x[0] != 0) == (wanted != 0))
+@kernel("x: in[T], table: in[int64], count: int -> int", T=NUMBERS)
+def choose_by_truth(x, table, count):
+    """Goes on where the table says for x being other than zero, or zero; 0 if it does not say."""
+    return _way(1 if x[0] != 0 else 0, table, count)
 
 
-@kernel("x: in[T], wanted: int -> int", T=("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32"))
-def is_int(x, wanted):
-    """0 if the number in x is another one than `wanted`, else -1."""
-    return _answer(x[0] == wanted)
+@kernel("x: in[T], table: in[int64], count: int -> int", T=INTEGERS)
+def choose_by_value(x, table, count):
+    """Goes on where the table says for the number x; 0 if it does not say."""
+    return _way(x[0], table, count)
 
 
-@kernel(
-    "x: in[T], wanted: int -> int",
-    T=("float32", "float64", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"),
-)
-def is_true(x, wanted):
-    """0 if the number in x is zero and `wanted` is not, or the other way round, else -1."""
-    return _answer((x[0] != 0) == (wanted != 0))
+@kernel("x: in[T], wanted: int -> int", T=NUMBERS)
+def has_truth(x, wanted):
+    """0 if x is zero and `wanted` is not, or the other way round, else -1."""
+    return -1 if (x[0] != 0) == (wanted != 0) else 0
+
+
+@kernel("x: in[T], wanted: int -> int", T=INTEGERS)
+def has_value(x, wanted):
+    """0 if x is another number than `wanted`, else -1."""
+    return -1 if x[0] == wanted else 0
+
+
+@kernel("way: int -> int")
+def halt(way):
+    """The end of a way of the program."""
+    return -2 - way

@@ -14,12 +14,12 @@ import numpy as np
 
 from fastgrad.kernels import driver
 from fastgrad.kernels.build import signature_of, step_address
-from fastgrad.kernels.launch import Input, Launch, Output, Scratch
+from fastgrad.kernels.launch import Constant, Input, Launch, Output, Scratch
 from fastgrad.kernels.signature import ARRAY_KINDS, LIST_KINDS
 from fastgrad.kernels.signature import SHARE as SHARE_NAMES
 from fastgrad.trace.arena import ALIGNMENT
 from fastgrad.trace.graph import Value
-from fastgrad.trace.plan import Action, InArena, InMemory, InObject, Place, Plan
+from fastgrad.trace.places import Action, InArena, InMemory, InObject, Place, Plan
 
 
 class Frame:
@@ -111,6 +111,8 @@ class Frame:
                 place = action.outputs[number]
             case Scratch(number):
                 place = action.scratch[number]
+            case Constant(array):
+                place = InMemory(array)
             case _:
                 raise AssertionError(f"{action.node}: {operand!r} is no array")
         if isinstance(place, InArena):

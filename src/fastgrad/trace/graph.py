@@ -29,6 +29,7 @@ class Kind(enum.Enum):
     FUSED = "element-wise operations in one loop; payload: what they are (see fuse.py)"
     ASSIGN = "gives a variable a value; payload: the variable"
     GUARD = "the program goes on only if a scalar has the value that it had; payload: (kind of look, value)"
+    GIVEN = "a value of an earlier part of the program; see tree.py"
 
 
 @dataclass(eq=False, slots=True)
@@ -132,6 +133,7 @@ def validate(graph: Graph) -> None:
             assert id(value) in made, f"{node}: {value} is read before it is made"
         counts = {
             Kind.ARGUMENT: (0, 1),
+            Kind.GIVEN: (0, 1),
             Kind.CONSTANT: (0, 1),
             Kind.READ: (0, 1),
             Kind.ASSIGN: (1, 0),

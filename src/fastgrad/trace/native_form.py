@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.kernels import moving
 from fastgrad.kernels.build import signature_of
-from fastgrad.kernels.launch import Input, Launch, Launches, Output
-from fastgrad.kernels.moving import copy_bytes, is_bool, is_int, is_true
+from fastgrad.kernels.launch import Constant, Input, Launch, Launches, Output
 from fastgrad.trace.emit import launches_of_group
 from fastgrad.trace.graph import Kind, Node, Value
 
@@ -36,7 +36,7 @@ def launches_of(node: Node) -> Launches | None:
 def copies(value: Value) -> Launches:
     """The kernel that copies a value."""
     size = value.dtype.itemsize * int(np.prod(value.shape, dtype=np.int64))
-    return Launches((Launch(copy_bytes[()], (Input(0), Output(0), size), -(-size // 64)),))
+    return Launches((Launch(moving.copy_bytes[()], (Input(0), Output(0), size), -(-size // 64)),))
 
 
 def may_stop(found: Launches) -> bool:
@@ -49,17 +49,27 @@ def _may_stop(kernel: Any) -> bool:
     return signature_of(kernel).returns_status
 
 
+def choice(guard: Node, ways: int) -> Launches:
+    """The kernel by which a program goes on one of several ways, whose table is still empty."""
+    kernel = _kernel_of_look(guard, moving.choose_by_truth, moving.choose_by_value)
+    assert kernel is not None
+    return Launches((Launch(kernel, (Input(0), Constant(np.zeros(2 * ways, np.int64)), ways)),))
+
+
+def halt(way: int) -> Launches:
+    """The end of a way."""
+    return Launches((Launch(moving.halt[()], (way,)),))
+
+
 def _guard(node: Node) -> Launches | None:
-    look, wanted = node.payload
+    kernel = _kernel_of_look(node, moving.has_truth, moving.has_value)
+    return None if kernel is None else Launches((Launch(kernel, (Input(0), int(node.payload[1]))),))
+
+
+def _kernel_of_look(node: Node, by_truth: Any, by_value: Any) -> Any:
+    """The kernel for what a guard looks at, by the value's dtype; None if there is none."""
     dtype = node.inputs[0].dtype
     if dtype.kind == "b":
-        kernel = is_bool[()]
-    elif look == "bool":
-        if dtype not in is_true.variables["T"]:
-            return None
-        kernel = is_true[dtype]
-    elif dtype in is_int.variables["T"]:
-        kernel = is_int[dtype]
-    else:
-        return None
-    return Launches((Launch(kernel, (Input(0), int(wanted))),))
+        dtype = np.dtype(np.uint8)
+    family = by_truth if node.payload[0] == "bool" or node.inputs[0].dtype.kind == "b" else by_value
+    return family[dtype] if dtype in family.variables["T"] else None

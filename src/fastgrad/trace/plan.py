@@ -2,102 +2,33 @@
 
 A value lies in an array of the caller's (an argument or a result), in memory that is there for good (a constant, a
 variable), or in the arena. What a variable is assigned is computed in the variable's own memory where nobody needs the
-old value any more and the program can't leave after that; otherwise it is copied there at the end.
+old value any more and the program can't leave after that; otherwise it is copied there at the end of the way.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from math import prod
-from typing import Any
 
 import numpy as np
 
-from fastgrad.kernels.launch import Launches
+from fastgrad.kernels.launch import Constant, Launches
 from fastgrad.trace.arena import Arena
-from fastgrad.trace.graph import Graph, Kind, Node, Value
-from fastgrad.trace.native_form import copies, launches_of, may_stop
+from fastgrad.trace.graph import Kind, Node, Value
+from fastgrad.trace.native_form import choice, copies, halt, launches_of, may_stop
+from fastgrad.trace.places import Action, InArena, InMemory, InObject, InPython, Place, Plan, Stretch
+from fastgrad.trace.tree import Part
+
+COMPUTES = frozenset({Kind.OPERATION, Kind.FUSED})
 
 
-@dataclass(frozen=True, slots=True)
-class InObject:
-    """In the array of this number that the program is called with: arguments first, results after them."""
-
-    number: int
-
-
-@dataclass(frozen=True, slots=True)
-class InArena:
-    """At this offset of the arena."""
-
-    offset: int
-
-
-@dataclass(frozen=True, slots=True)
-class InMemory:
-    """In an array that is there for good: a constant's, a variable's."""
-
-    array: np.ndarray = field(compare=False)
-
-
-@dataclass(frozen=True, slots=True)
-class InPython:
-    """A Python object: strings, which no kernel reads."""
-
-
-Place = InObject | InArena | InMemory | InPython
-
-
-@dataclass(frozen=True, slots=True)
-class Action:
-    """One thing that the program does.
-
-    Attributes:
-        node: for whom.
-        launches: the kernels, None for a node that runs as Python.
-        inputs, outputs: places of the arrays, in the node's order.
-        scratch: places of the scratch memory.
-    """
-
-    node: Node
-    launches: Launches | None
-    inputs: tuple[Place, ...]
-    outputs: tuple[Place, ...]
-    scratch: tuple[Place, ...] = ()
-
-
-@dataclass
-class Plan:
-    """What ``plan`` finds out.
-
-    Attributes:
-        actions: in order.
-        places: of each value, by its id.
-        arguments: for each array that the program is called with, which argument of the call it is, and its value.
-        results: values for which there are arrays to fill, after those.
-        returned: for each result of the graph the number of the array that holds it, in its shape.
-        arena_bytes: size of the arena.
-        written: variables that the program changes.
-        graph: what was planned.
-    """
-
-    graph: Graph
-    actions: list[Action] = field(default_factory=list)
-    places: dict[int, Place] = field(default_factory=dict)
-    arguments: list[tuple[int, Value]] = field(default_factory=list)
-    results: list[Value] = field(default_factory=list)
-    returned: list[int] = field(default_factory=list)
-    arena_bytes: int = 0
-    written: list[Any] = field(default_factory=list)
-
-
-def plan(graph: Graph) -> Plan:
+def plan(root: Part) -> Plan:
     """Plans a program.
 
     Args:
-        graph: optimized, fused, and with its assignments at the end (``passes/stage_state.py``).
+        root: its tree; each part is optimized, fused, and has its assignments at the end (``passes/stage_state.py``).
     """
-    return _Planner(graph).planned()
+    return _Planner(root).planned()
 
 
 def size_of(value: Value) -> int:
@@ -111,143 +42,223 @@ def _same(place: Place, other: Place) -> bool:
     return type(place) is type(other) and place == other
 
 
-class _Planner:
-    def __init__(self, graph: Graph) -> None:
-        self.graph = graph
-        self.plan = Plan(graph)
-        self.forms = [self._form(node) for node in graph.nodes]
+class _Line:
+    """All nodes of a tree in one line, part after part; after each part's there is a place for what its end needs.
+
+    Attributes:
+        nodes: None at the end of a part.
+        forms: their kernels.
+        spans: for each part the first position, and that of its end.
+        root: for each value the one whose memory it has: itself, or what it is an alias of.
+        made: where each value is made.
+        uses: where each root is read, in order.
+    """
+
+    def __init__(self, parts: list[Part]) -> None:
+        self.nodes: list[Node | None] = []
+        self.forms: list[Launches | None] = []
+        self.spans: list[tuple[int, int]] = []
         self.root: dict[int, Value] = {}
         self.made: dict[int, int] = {}
-        for position, (node, form) in enumerate(zip(graph.nodes, self.forms, strict=True)):
-            for value in node.outputs:
-                self.root[id(value)] = value
-                self.made[id(value)] = position
-            if form is not None and form.alias:
-                self.root[id(node.outputs[0])] = self.root[id(node.inputs[0])]
-        self.end = self._ends()
-        self.places = self.plan.places
-        self.copied: list[tuple[Value, int]] = []  # results that lie elsewhere, with their numbers
-        self.assignments = [node for node in graph.nodes if node.kind is Kind.ASSIGN]
-        self.late: set[int] = set()  # roots that are read after all nodes
-        self.arena = Arena()
+        self.uses: dict[int, list[int]] = {}
+        for part in parts:
+            start = len(self.nodes)
+            for node in part.graph.nodes:
+                self._add(node)
+            self.nodes.append(None)
+            self.forms.append(None)
+            end = len(self.nodes) - 1
+            self.spans.append((start, end))
+            for value in part.guard.inputs if part.guard is not None else part.graph.results:
+                self._use(value, end)
 
-    def planned(self) -> Plan:
-        graph = self.graph
-        self._place_arguments()
-        self._place_results()
-        self._place_assigned()
-        self.late = {id(self.root[id(value)]) for value, _ in self.copied}
-        self.late |= {id(self.root[id(node.inputs[0])]) for node in self.assignments}
-        ending: dict[int, list[tuple[int, int]]] = {}  # what can be given back after a position
-        for position, (node, form) in enumerate(zip(graph.nodes, self.forms, strict=True)):
-            if node.kind is Kind.ASSIGN:
-                continue  # below
-            for value in node.outputs:
-                self._place(value, position, ending)
-            if node.kind not in {Kind.ARGUMENT, Kind.CONSTANT, Kind.READ} and not (form and form.alias):
-                self._act(node, form)
-            if node.kind is Kind.READ:
-                self._copy_out(node.outputs[0])
-            for offset, size in ending.pop(position, ()):
-                self.arena.give_back(offset, size)
-        self._finish()
-        self.plan.arena_bytes = self.arena.size
-        return self.plan
+    def _add(self, node: Node) -> None:
+        form = launches_of(node) if node.kind in {*COMPUTES, Kind.GUARD} else None
+        position = len(self.nodes)
+        for value in node.inputs:
+            self._use(value, position)
+        for value in node.outputs:
+            self.root[id(value)] = value
+            self.made.setdefault(id(value), position)
+        if form is not None and form.alias:
+            self.root[id(node.outputs[0])] = self.root[id(node.inputs[0])]
+        self.nodes.append(node)
+        self.forms.append(form)
 
-    # ---- what is known before anything is placed --------------------------------------------------------
+    def _use(self, value: Value, position: int) -> None:
+        self.uses.setdefault(id(self.root[id(value)]), []).append(position)
 
-    @staticmethod
-    def _form(node: Node) -> Launches | None:
-        if node.kind in {Kind.OPERATION, Kind.FUSED, Kind.GUARD}:
-            return launches_of(node)
-        return None
+    def late(self, value: Value, position: int) -> None:
+        """A value is needed at the end of a part, too."""
+        self._use(value, position)
 
-    def _ends(self) -> dict[int, int]:
-        """For each root the position of the last node that reads it; a result that is held elsewhere is copied earlier."""
-        end: dict[int, int] = {}
-        for position, node in enumerate(self.graph.nodes):
-            for value in node.inputs:
-                end[id(self.root[id(value)])] = position
-        return end
+    def maker(self, root: Value) -> Node:
+        """The node that makes a root."""
+        node = self.nodes[self.made[id(root)]]
+        assert node is not None
+        return node
 
-    def _may_leave(self, position: int) -> bool:
-        node, form = self.graph.nodes[position], self.forms[position]
+    def end(self, root: Value) -> int:
+        """Where a root is read last; where it is made if nobody reads it."""
+        uses = self.uses.get(id(root))
+        return max(uses) if uses else self.made[id(root)]
+
+    def may_leave(self, position: int) -> bool:
+        """Whether the program may end in the middle at this node."""
+        node, form = self.nodes[position], self.forms[position]
+        if node is None:
+            return False
         if node.kind is Kind.GUARD or (node.has_effect and node.kind is Kind.OPERATION):
             return True
-        if node.kind in {Kind.OPERATION, Kind.FUSED}:
-            return form is None or may_stop(form)
-        return False
+        return node.kind in COMPUTES and (form is None or may_stop(form))
+
+
+class _Planner:
+    def __init__(self, root: Part) -> None:
+        self.parts = list(root.parts())
+        self.line = _Line(self.parts)
+        self.plan = Plan(stretches=[Stretch(leaf=part.leaf) for part in self.parts])
+        self.places: dict[int, Place] = {}
+        self.arena = Arena()
+        self.assignments = [[n for n in part.graph.nodes if n.kind is Kind.ASSIGN] for part in self.parts]
+        self.copied: list[list[tuple[Value, int]]] = [[] for _ in self.parts]  # results that lie elsewhere
+        self.reads: dict[int, list[Value]] = {}  # by variable
+        self.ending: dict[int, list[tuple[int, int]]] = {}  # what can be given back after a position
+        self.stretch = self.plan.stretches[0]
+        # For each part the last position at which the program may end in its middle.
+        self.leaves = [
+            max((i for i in range(start, end) if self.line.may_leave(i)), default=-1) for start, end in self.line.spans
+        ]
+
+    def planned(self) -> Plan:
+        line = self.line
+        for position, node in self._nodes():
+            if node.kind is Kind.ARGUMENT:
+                self._place_argument(node)
+            elif node.kind is Kind.READ:
+                self.reads.setdefault(id(node.payload), []).append(node.outputs[0])
+            elif node.kind in COMPUTES or node.kind is Kind.GUARD:
+                self.plan.native &= line.forms[position] is not None
+            elif node.kind is Kind.ASSIGN:
+                self.plan.native &= node.inputs[0].dtype.kind != "O"
+        for number, part in enumerate(self.parts):
+            if part.guard is not None:
+                self.plan.native &= launches_of(part.guard) is not None
+            else:
+                self._place_results(number)
+        for number, (_, end) in enumerate(line.spans):
+            for node in self.assignments[number]:
+                if all(node.payload is not other for other in self.plan.written):
+                    self.plan.written.append(node.payload)
+                self._place_assigned(number, node)
+                line.late(node.inputs[0], end)
+        for number, (start, end) in enumerate(line.spans):
+            self.stretch = self.plan.stretches[number]
+            self._copy_out(number, start)
+            for position in range(start, end):
+                self._go_on(number, position)
+            self._end(number)
+            self._give_back(end)
+        self.plan.arena_bytes = self.arena.size
+        self._connect()
+        return self.plan
+
+    def _nodes(self) -> Iterator[tuple[int, Node]]:
+        return ((i, node) for i, node in enumerate(self.line.nodes) if node is not None)
+
+    def _go_on(self, number: int, position: int) -> None:
+        node, form = self.line.nodes[position], self.line.forms[position]
+        assert node is not None
+        if node.kind is Kind.ASSIGN:
+            return  # at the end
+        for value in node.outputs:
+            self._place(value, position)
+        if node.kind in COMPUTES or node.kind is Kind.GUARD:
+            if form is None or not form.alias:
+                self._act(node, form)
+        elif node.kind is Kind.READ:
+            self._copy_out(number, position + 1)
+        self._give_back(position)
+
+    def _give_back(self, position: int) -> None:
+        for offset, size in self.ending.pop(position, ()):
+            self.arena.give_back(offset, size)
 
     # ---- places ------------------------------------------------------------------------------------------
 
-    def _place_arguments(self) -> None:
-        for node in self.graph.nodes:
-            if node.kind is Kind.ARGUMENT:
-                value = node.outputs[0]
-                self.places[id(value)] = InPython() if value.dtype.kind == "O" else InObject(len(self.plan.arguments))
-                self.plan.arguments.append((node.payload, value))
+    def _place_argument(self, node: Node) -> None:
+        value = node.outputs[0]
+        if value.dtype.kind == "O":
+            self.places[id(value)] = InPython()
+        else:
+            self.places[id(value)] = InObject(len(self.plan.arguments))
+        self.plan.arguments.append((node.payload, value))
 
-    def _place_results(self) -> None:
-        """A value that is computed for the caller is computed in the caller's array; the others are copied there."""
+    def _place_results(self, number: int) -> None:
+        """What the last part of a way computes for the caller it computes in the caller's array; the rest is copied."""
+        part, (start, _) = self.parts[number], self.line.spans[number]
+        stretch = self.plan.stretches[number]
+        stretch.values = part.graph.results
         numbers: dict[int, int] = {}
-        for value in self.graph.results:
+        assigned = {id(self.line.root[id(node.inputs[0])]) for node in self.assignments[number]}
+        for value in part.graph.results:
             if id(value) not in numbers:
-                numbers[id(value)] = len(self.plan.results)
-                self.plan.results.append(value)
-            self.plan.returned.append(numbers[id(value)])
-        assigned = {id(self.root[id(node.inputs[0])]) for node in self.assignments}
-        for number, value in enumerate(self.plan.results):
-            root = self.root[id(value)]
-            place = InObject(len(self.plan.arguments) + number)
-            maker = self.graph.nodes[self.made[id(root)]]
-            computed = maker.kind in {Kind.OPERATION, Kind.FUSED}
-            if value.dtype.kind == "O":
-                self.places[id(root)] = InPython()
-            elif computed and id(root) not in self.places and id(root) not in assigned:
-                self.places[id(root)] = place
-            else:
-                self.copied.append((value, number))
+                numbers[id(value)] = self._array_for(value, set(numbers.values()))
+                root = self.line.root[id(value)]
+                computed = self.line.maker(root).kind in COMPUTES and self.line.made[id(root)] >= start
+                if value.dtype.kind == "O":
+                    self.places[id(root)] = InPython()
+                elif computed and id(root) not in self.places and id(root) not in assigned:
+                    self.places[id(root)] = InObject(len(self.plan.arguments) + numbers[id(value)])
+                else:
+                    self.copied[number].append((value, numbers[id(value)]))
+            stretch.returned.append(numbers[id(value)])
 
-    def _place_assigned(self) -> None:
-        """Finds what can be computed in the memory of the variable that gets it."""
-        nodes = self.graph.nodes
-        leaves = max([i for i in range(len(nodes)) if self._may_leave(i)], default=-1)
-        reads: dict[int, list[Value]] = {}
-        for node in nodes:
-            if node.kind is Kind.READ:
-                reads.setdefault(id(node.payload), []).append(node.outputs[0])
-        for node in self.assignments:
-            variable = node.payload
-            self.plan.written.append(variable)
-            root = self.root[id(node.inputs[0])]
-            position = self.made[id(root)]
-            form = self.forms[position]
-            if id(root) in self.places or form is None or position <= leaves or root.dtype.kind == "O":
-                continue
-            if nodes[position].kind not in {Kind.OPERATION, Kind.FUSED}:
-                continue
-            if all(self._is_free(position, root, old) for old in reads.get(id(variable), ())):
-                self.places[id(root)] = InMemory(variable._array)
+    def _array_for(self, value: Value, taken: set[int]) -> int:
+        """The number of an array for a result, which results of other ways may have, too."""
+        for number, other in enumerate(self.plan.results):
+            if number not in taken and (other.shape, other.dtype) == (value.shape, value.dtype):
+                return number
+        self.plan.results.append(value)
+        return len(self.plan.results) - 1
 
-    def _is_free(self, position: int, new: Value, old: Value) -> bool:
-        """Whether the node at a position may write ``new`` over ``old``."""
-        last = self.end.get(id(old), -1)
+    def _place_assigned(self, number: int, node: Node) -> None:
+        """Finds out whether a new value can be computed in the memory of its variable."""
+        line, (start, end) = self.line, self.line.spans[number]
+        root = line.root[id(node.inputs[0])]
+        position = line.made[id(root)]
+        if id(root) in self.places or root.dtype.kind == "O" or line.maker(root).kind not in COMPUTES:
+            return
+        if position < start or line.forms[position] is None:
+            return
+        if position <= self.leaves[number]:
+            return
+        if all(self._is_free(position, end, root, old) for old in self.reads.get(id(node.payload), ())):
+            self.places[id(root)] = InMemory(node.payload._array)
+
+    def _is_free(self, position: int, end: int, new: Value, old: Value) -> bool:
+        """Whether the node at a position may write ``new`` over ``old``, as far as the part that ends at ``end`` goes."""
+        last = max([use for use in self.line.uses.get(id(old), ()) if use <= end], default=-1)
         if last != position:
             return last < position
-        node, form = self.graph.nodes[position], self.forms[position]
+        node, form = self.line.nodes[position], self.line.forms[position]
+        assert node is not None
         assert form is not None
+        return self._in_place(node, form, new, old)
+
+    def _in_place(self, node: Node, form: Launches, new: Value, old: Value) -> bool:
         output = next(i for i, value in enumerate(node.outputs) if value is new)
-        inputs = [i for i, value in enumerate(node.inputs) if self.root[id(value)] is old]
+        inputs = [i for i, value in enumerate(node.inputs) if self.line.root[id(value)] is old]
         return all((output, i) in form.in_place for i in inputs)
 
-    def _place(self, value: Value, position: int, ending: dict[int, list[tuple[int, int]]]) -> None:
-        root = self.root[id(value)]
+    def _place(self, value: Value, position: int) -> None:
+        root = self.line.root[id(value)]
         if root is not value:
             self.places[id(value)] = self.places[id(root)]
             return
         if id(value) in self.places:
             return
-        node = self.graph.nodes[position]
+        node = self.line.maker(value)
         if node.kind is Kind.CONSTANT:
             self.places[id(value)] = InMemory(np.ascontiguousarray(node.payload).reshape(value.shape))
         elif node.kind is Kind.READ:
@@ -255,41 +266,28 @@ class _Planner:
         elif value.dtype.kind == "O":
             self.places[id(value)] = InPython()
         else:
-            end = self.end.get(id(value), position)
-            if self._needed_at_end(value):
-                end = len(self.graph.nodes)
-            offset = self._inherited(value, position, end, ending)
+            offset = self._inherited(value, position)
             if offset is None:
                 offset = self.arena.take(size_of(value))
             self.places[id(value)] = InArena(offset)
-            ending.setdefault(end, []).append((offset, size_of(value)))
+            self.ending.setdefault(self.line.end(value), []).append((offset, size_of(value)))
 
-    def _inherited(self, value: Value, position: int, end: int, ending: dict[int, list[tuple[int, int]]]) -> int | None:
-        """The place of an input that is not needed after this node, which may write over it."""
-        node, form = self.graph.nodes[position], self.forms[position]
-        if form is None:
-            return None
-        output = next(i for i, other in enumerate(node.outputs) if other is value)
-        for out, i in form.in_place:
-            if out != output:
-                continue
-            old = self.root[id(node.inputs[i])]
+    def _inherited(self, value: Value, position: int) -> int | None:
+        """The place of an input that nobody needs after this node, which may write over it."""
+        node, form = self.line.nodes[position], self.line.forms[position]
+        assert node is not None
+        for out, i in form.in_place if form is not None else ():
+            old = self.line.root[id(node.inputs[i])]
             place = self.places[id(old)]
-            if not isinstance(place, InArena) or self.end.get(id(old)) != position or self._needed_at_end(old):
+            if node.outputs[out] is not value or not isinstance(place, InArena):
                 continue
             found = place.offset, size_of(old)
-            same = [j for j, other in enumerate(node.inputs) if self.root[id(other)] is old]
-            if (
-                size_of(old) == size_of(value)
-                and found in ending.get(position, ())
-                and all((output, j) in form.in_place for j in same)
-            ):
-                ending[position].remove(found)
-                return place.offset
+            if found in self.ending.get(position, ()) and size_of(old) == size_of(value):
+                assert form is not None
+                if self._in_place(node, form, value, old):
+                    self.ending[position].remove(found)
+                    return place.offset
         return None
-
-    def _needed_at_end(self, root: Value) -> bool:
-        return id(root) in self.late
 
     # ---- what is done ------------------------------------------------------------------------------------
 
@@ -298,47 +296,67 @@ class _Planner:
         outputs = tuple([self.places[id(value)] for value in node.outputs])
         sizes = [np.dtype(dtype).itemsize * count for dtype, count in form.scratch] if form is not None else []
         offsets = [self.arena.take(size) for size in sizes]
+        scratch = tuple([InArena(offset) for offset in offsets])
         for output, given in form.starts_as if form is not None else ():
             if size_of(node.outputs[output]) and not _same(outputs[output], inputs[given]):
                 self._copy(node.inputs[given], outputs[output])
-        self.plan.actions.append(Action(node, form, inputs, outputs, tuple([InArena(offset) for offset in offsets])))
+        self.stretch.actions.append(Action(node, form, inputs, outputs, scratch))
         for offset, size in zip(offsets, sizes, strict=True):
             self.arena.give_back(offset, size)
 
     def _copy(self, value: Value, to: Place) -> None:
         node = Node(Kind.OPERATION, None, (value,), (value,))
-        self.plan.actions.append(Action(node, copies(value), (self.places[id(value)],), (to,)))
+        self.stretch.actions.append(Action(node, copies(value), (self.places[id(value)],), (to,)))
 
-    def _copy_out(self, value: Value) -> None:
-        """Results that are the value of a variable are copied before the variable changes."""
-        for result, number in self.copied:
-            if self.root[id(result)] is value:
-                self.places.setdefault(id(result), self.places[id(value)])
-                self._copy(result, InObject(len(self.plan.arguments) + number))
+    def _copy_out(self, number: int, position: int) -> None:
+        """Results that are the value of a variable are copied where it is read, before the variable changes."""
+        start = self.line.spans[number][0]
+        for value, array in self.copied[number]:
+            root = self.line.root[id(value)]
+            if self.line.maker(root).kind is Kind.READ and max(self.line.made[id(root)] + 1, start) == position:
+                self.places.setdefault(id(value), InMemory(self.line.maker(root).payload._array))
+                self._copy(value, InObject(len(self.plan.arguments) + array))
 
-    def _finish(self) -> None:
-        """Copies what is left to the caller's arrays and to variables."""
-        for value, number in self.copied:
-            if not self._is_read(value):
-                self._copy(value, InObject(len(self.plan.arguments) + number))
+    def _end(self, number: int) -> None:
+        """Copies what is left to the caller's arrays and to variables, and goes on with the part that was chosen."""
+        part = self.parts[number]
+        if part.guard is not None:
+            form = choice(part.guard, len(part.ways)) if self.plan.native else None
+            self._act(part.guard, form)
+            return
+        for value, array in self.copied[number]:
+            if self.line.maker(self.line.root[id(value)]).kind is not Kind.READ:
+                self._copy(value, InObject(len(self.plan.arguments) + array))
         written = {id(variable._array) for variable in self.plan.written}
         pending = []
-        for node in self.assignments:
+        for node in self.assignments[number]:
             value, target = node.inputs[0], InMemory(node.payload._array)
             place = self.places[id(value)]
-            if isinstance(place, InMemory) and place.array is target.array:
-                continue
-            if isinstance(place, InMemory) and id(place.array) in written and self._is_read(value):
-                shadow = InArena(self.arena.take(size_of(value)))  # before any variable changes
-                self._copy(value, shadow)
-                place = shadow
+            if isinstance(place, InMemory):
+                if place.array is target.array:
+                    continue
+                if id(place.array) in written and self.line.maker(self.line.root[id(value)]).kind is Kind.READ:
+                    place = InArena(self.arena.take(size_of(value)))  # before any variable changes
+                    self._copy(value, place)
             pending.append((node, place, target))
         for node, place, target in pending:
-            self.plan.actions.append(Action(node, self._assigning(node.inputs[0]), (place,), (target,)))
+            form = copies(node.inputs[0]) if node.inputs[0].dtype.kind != "O" else None
+            self.stretch.actions.append(Action(node, form, (place,), (target,)))
+        if len(self.parts) > 1 and self.plan.native:
+            assert part.leaf is not None
+            self.stretch.actions.append(Action(Node(Kind.OPERATION, None), halt(part.leaf), (), ()))
 
-    def _is_read(self, value: Value) -> bool:
-        return self.graph.nodes[self.made[id(self.root[id(value)])]].kind is Kind.READ
-
-    @staticmethod
-    def _assigning(value: Value) -> Launches | None:
-        return copies(value) if value.dtype.kind != "O" else None
+    def _connect(self) -> None:
+        """Tells the choices where their ways begin."""
+        first, steps = [], 0
+        for stretch in self.plan.stretches:
+            first.append(steps)
+            steps += sum(len(a.launches.launches) for a in stretch.actions if a.launches is not None)
+        numbers = {id(part): number for number, part in enumerate(self.parts)}
+        for part, stretch in zip(self.parts, self.plan.stretches, strict=True):
+            stretch.ways = {answer: numbers[id(way)] for answer, way in part.ways.items()}
+            form = stretch.actions[-1].launches if part.guard is not None else None
+            if form is not None:
+                table = form.launches[0].operands[1]
+                assert isinstance(table, Constant)
+                table.array[:] = [w for answer, way in stretch.ways.items() for w in (int(answer), first[way])]
