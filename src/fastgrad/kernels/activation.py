@@ -5,7 +5,8 @@ A derivative named `..._slope_of_result` is a function of the activation's resul
 
 from fastgrad.kernels.body import scalar_function
 from fastgrad.kernels.build import kernel
-from fastgrad.kernels.vector_math import exp, normal_cdf, sigmoid
+from fastgrad.kernels.error_function import normal_cdf
+from fastgrad.kernels.vector_math import exp, sigmoid
 
 FLOATS = ("float32", "float64")
 

@@ -2,7 +2,7 @@
 
 Besides numbers, `range`, `math` and the type variables of its kernel, a body may use NumPy's scalar types as casts
 (`from numpy import int32`), functions declared with `scalar_function`, choices made with `by_dtype`, and the names
-here: `local_array`, `float_bits`, `from_bits`, `fused_multiply_add`.
+here: `local_array`, `float_bits`, `from_bits`, `fused_multiply_add`, `round_down` and its kin, `library_sin` and its kin.
 """
 
 from __future__ import annotations
@@ -49,6 +49,36 @@ from_bits = Special("from_bits")
 fused_multiply_add = Special("fused_multiply_add")
 """`fused_multiply_add(a, b, c)`: a * b + c rounded once, also where plain arithmetic would not be contracted."""
 
+scale_by_power_of_two = Special("scale_by_power_of_two")
+"""`scale_by_power_of_two(x, k)`: x * 2^k rounded once, for k an int32 or int64 and a result of any size."""
+
+round_down = Special("round_down")
+"""`round_down(x)`: the greatest whole number that is not above x, as a float; likewise the next three."""
+
+round_up = Special("round_up")
+
+round_to_zero = Special("round_to_zero")
+
+round_to_even = Special("round_to_even")
+"""`round_to_even(x)`: the nearest whole number, the even one of two."""
+
+
+class LibraryCall(Special):
+    """A function of the C library, for the few elements that a loop's own arithmetic does not do.
+
+    In `if abs(x) > BOUND: y = library_sin(x)` it costs a loop one branch a vector, where a plain call would keep the
+    loop from being vectorised.
+    """
+
+    def __init__(self, function: str) -> None:
+        super().__init__(f"library_{function}")
+        self.function = function
+
+
+library_sin = LibraryCall("sin")
+library_cos = LibraryCall("cos")
+library_tan = LibraryCall("tan")
+
 prefetch = Special("prefetch")
 """`prefetch(pointer, index)`: asks for the element's cache line, for rows that are read at random a little later."""
 
@@ -57,24 +87,6 @@ pointer = Special("pointer")
 
 call_step = Special("call_step")
 """`call_step(step, words, first, last)`: what the step of a program at an address answers; see `wrapper.step_ir`."""
-
-atomic_load = Special("atomic_load")
-"""`atomic_load(words, i)`: the word i of a pointer to int64, which other threads may write; see `atomics`."""
-
-atomic_store = Special("atomic_store")
-"""`atomic_store(words, i, value)`: sets it."""
-
-atomic_add = Special("atomic_add")
-"""`atomic_add(words, i, value)`: adds to it; gives what it was."""
-
-atomic_min = Special("atomic_min")
-"""`atomic_min(words, i, value)`: makes it the smaller of the two; gives what it was."""
-
-relax = Special("relax")
-"""`relax()`: in a loop that waits for another thread."""
-
-yield_processor = Special("yield_processor")
-"""`yield_processor()`: lets another thread have the core."""
 
 multiply_rows = Special("multiply_rows")
 """`multiply_rows(a, a_at, a_row, a_k, b, b_at, b_k, c, c_at, c_row, accumulate, depth, rows, columns)`: c = a b, or c += a b,

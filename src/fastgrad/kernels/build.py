@@ -38,7 +38,19 @@ from fastgrad.kernels.signature import ARRAY_KINDS, LIST_KINDS, Parameter, Signa
 
 __all__ = ["Kernel", "kernel", "scalar_function", "set_compile_messages"]
 
-_BUILDER_MODULES = ("atomics", "body", "build", "compile", "gemm_emission", "isa", "native", "signature", "wrapper")
+_BUILDER_MODULES = (
+    "atomics",
+    "arithmetic",
+    "body",
+    "build",
+    "compile",
+    "gemm_emission",
+    "isa",
+    "library_calls",
+    "native",
+    "signature",
+    "wrapper",
+)
 
 
 class _Compilation:

@@ -23,6 +23,7 @@ from numba.core.compiler_machinery import PassManager
 from numba.core.typing import context as typing_context
 from numba.core.typing import make_concrete_template, templates
 
+from fastgrad.kernels.arithmetic import LOWERINGS
 from fastgrad.kernels.atomics import GIVES_NOTHING, GIVES_WORD, YIELD
 from fastgrad.kernels.body import (
     ByDtype,
@@ -30,7 +31,6 @@ from fastgrad.kernels.body import (
     call_step,
     float_bits,
     from_bits,
-    fused_multiply_add,
     is_scalar_function,
     local_array,
     masked_loads,
@@ -44,6 +44,7 @@ from fastgrad.kernels.body import (
 )
 from fastgrad.kernels.gemm_emission import Tiles
 from fastgrad.kernels.isa import host_isa
+from fastgrad.kernels.library_calls import PREFIX, definitions
 from fastgrad.kernels.native import host_features, initialize_llvm, undefined_symbols
 from fastgrad.kernels.signature import ARRAY_KINDS, LIST_KINDS, Signature
 from fastgrad.kernels.wrapper import NDARRAY_TYPE, PYTHON_SYMBOLS, RAISED, NativeFunction, step_symbol, wrapper_ir
@@ -313,6 +314,19 @@ class _CallStep(_Callable):
         return types.int64(*arguments)
 
 
+class _Arithmetic(_Callable):
+    """`fused_multiply_add(a, b, c)` and others; see `arithmetic`."""
+
+    def implement(self, key: object, arguments: tuple) -> Any:
+        translate = _TRANSLATIONS[self.__name__]
+
+        def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            return translate(builder, args)
+
+        _frontend().target.insert_func_defn([(lower, key, arguments)])
+        return arguments[0](*arguments)
+
+
 class _Atomic(_Callable):
     """`atomic_add(words, i, value)` and others; see `atomics`."""
 
@@ -329,17 +343,6 @@ class _Atomic(_Callable):
         wanted = [a if isinstance(a, types.CPointer) else types.int64 for a in arguments]
         _frontend().target.insert_func_defn([(lower, key, arguments)])
         return (types.int64 if special in GIVES_WORD else types.none)(*arguments)
-
-
-class _FusedMultiplyAdd(_Callable):
-    """`fused_multiply_add(a, b, c)`."""
-
-    def implement(self, key: object, arguments: tuple) -> Any:
-        def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            return builder.fma(*args)
-
-        _frontend().target.insert_func_defn([(lower, key, arguments)])
-        return arguments[0](*arguments)
 
 
 class _Prefetch(_Callable):
@@ -395,12 +398,14 @@ class _PanelArray(_LocalArray):
     def elements(self, element: Any, length: int) -> int:
         return int(length * host_isa().panel_bytes * 8 // element.bitwidth)
 
+
+_TRANSLATIONS = {special.name: translate for special, translate in LOWERINGS.items()}
 _SPECIALS: dict[Special, Any] = {
+    **dict.fromkeys(LOWERINGS, _Arithmetic),
     **dict.fromkeys((*GIVES_WORD, *GIVES_NOTHING), _Atomic),
     call_step: _CallStep,
     float_bits: _Reinterpret,
     from_bits: _Reinterpret,
-    fused_multiply_add: _FusedMultiplyAdd,
     local_array: _LocalArray,
     masked_loads: _TileConstant,
     multiply_rows: _TileCall,
@@ -495,7 +500,10 @@ def compile_kernel(
     module = llvm.parse_assembly(wrapper_ir(native))
     module.triple = library._final_module.triple
     module.link_in(library._final_module)
-    _optimise(module, symbol)
+    rare = [f.name for f in module.functions if f.name.startswith(PREFIX)]
+    if rare:
+        module.link_in(llvm.parse_assembly(definitions(rare)))
+    _optimise(module, symbol, bool(rare))
     code = _target_machine().emit_object(module)
     undefined = undefined_symbols(code)
     if undefined is None:
@@ -522,8 +530,14 @@ def _target_machine() -> Any:
     )
 
 
-def _optimise(module: Any, symbol: str) -> None:
-    """Make everything but the entries private and run LLVM's -O3 pipeline once."""
+def _optimise(module: Any, symbol: str, inline: bool) -> None:
+    """Make everything but the entries private and run LLVM's -O3 pipeline once.
+
+    Args:
+        module: the kernel's.
+        symbol: the kernel's name.
+        inline: whether vectors may have brought in calls (see `library_calls`), which are then inlined, too.
+    """
     machine = _target_machine()
     kept = symbol, step_symbol(symbol)
     module.data_layout = str(machine.target_data)
@@ -531,10 +545,14 @@ def _optimise(module: Any, symbol: str) -> None:
         if not function.is_declaration and function.name not in kept:
             function.linkage = "internal"
     for variable in module.global_variables:
-        if not variable.is_declaration:
+        if not variable.is_declaration and not variable.name.startswith("llvm."):
             variable.linkage = "internal"
     module.verify()
     options = llvm.create_pipeline_tuning_options(speed_level=3)
     options.loop_vectorization = options.slp_vectorization = True
     builder = llvm.create_pass_builder(machine, options)
     builder.getModulePassManager().run(module, builder)
+    if inline:
+        after = llvm.create_new_module_pass_manager()
+        after.add_always_inliner_pass()
+        after.run(module, builder)

@@ -25,7 +25,8 @@ from numpy import int32, int64, uint32, uint64
 
 from fastgrad.kernels.body import by_dtype, scalar_function
 from fastgrad.kernels.build import kernel
-from fastgrad.kernels.vector_math import cosine_and_sine_of_turns, log
+from fastgrad.kernels.circular import cosine_and_sine_of_turns
+from fastgrad.kernels.vector_math import log
 
 FLOATS = ("float32", "float64")
 

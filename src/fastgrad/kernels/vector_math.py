@@ -1,15 +1,23 @@
 """Elementary functions for the bodies of kernels, written without branches so that loops over them vectorise.
 
 `math.exp` in a loop is a call of the C library for each element; these are arithmetic that LLVM turns into vectors.
-All are good to 2 ulp over the whole range (`normal_cdf` to 6), keep NaN, and are right at infinities and zeros. The
-polynomials are minimax fits made for the intervals named beside them.
+All are good to 2.5 ulp over the whole range (most to 2), keep NaN, and are right at infinities, zeros and subnormal
+numbers. The polynomials are minimax fits made for the intervals named beside them. Here are exponentials and logarithms;
+see `circular`, `hyperbolic`, `power` and `error_function` for others.
 """
 
 import math
 
 from numpy import int32, int64
 
-from fastgrad.kernels.body import by_dtype, float_bits, from_bits, fused_multiply_add, scalar_function
+from fastgrad.kernels.body import (
+    by_dtype,
+    float_bits,
+    from_bits,
+    fused_multiply_add,
+    scalar_function,
+    scale_by_power_of_two,
+)
 
 # Adding and subtracting 1.5 * 2^(mantissa bits) rounds to an integer, which stands in the low bits of the sum.
 ROUND32 = 12582912.0
@@ -52,53 +60,79 @@ def positive_part(x):
     return T(0) if x <= 0 else x
 
 
-def _power_of_two32(k):
-    """2^k for k in [-126, 127]."""
-    return from_bits(int32((k + 127) << 23))
+# ---- exponentials ------------------------------------------------------------------------------------------
 
 
-def _power_of_two64(k):
-    return from_bits((k + 1023) << 52)
-
-
-_power_of_two = by_dtype(int32=_power_of_two32, int64=_power_of_two64)
-
-
-def _exponential_parts32(x):
-    """x = k log(2) + r, |r| <= log(2)/2; returns k, r and exp(r) - 1 - r, with the rounding error of r in it."""
-    shifted = x * T(LOG2_E) + T(ROUND32)
+def _reduced32(x):
+    """x = k log(2) + r, |r| <= log(2)/2; returns k and r."""
+    shifted = fused_multiply_add(x, T(LOG2_E), T(ROUND32))
     n = shifted - T(ROUND32)
-    high, low = x - n * T(LN2_HIGH32), n * T(LN2_LOW32)
-    r = high - low
-    q = T(1.99158829169808731902e-04)
-    q = fused_multiply_add(q, r, T(1.39463621194039649059e-03))
-    q = fused_multiply_add(q, r, T(8.33326918710463714091e-03))
-    q = fused_multiply_add(q, r, T(4.16662655956538550818e-02))
-    q = fused_multiply_add(q, r, T(1.66666668382981112312e-01))
-    q = fused_multiply_add(q, r, T(5.00000007937755999970e-01))
-    return int32(float_bits(shifted) - float_bits(T(ROUND32))), r, fused_multiply_add(r * r, q, (high - r) - low)
+    r = fused_multiply_add(n, T(-LN2_LOW32), fused_multiply_add(n, T(-LN2_HIGH32), x))
+    return int32(float_bits(shifted) - float_bits(T(ROUND32))), r
 
 
-def _exponential_parts64(x):
-    shifted = x * T(LOG2_E) + T(ROUND64)
+def _reduced64(x):
+    shifted = fused_multiply_add(x, T(LOG2_E), T(ROUND64))
     n = shifted - T(ROUND64)
-    high, low = x - n * T(LN2_HIGH64), n * T(LN2_LOW64)
-    r = high - low
-    q = T(2.10110426578137524340e-09)
-    q = fused_multiply_add(q, r, T(2.51124199860877521557e-08))
-    q = fused_multiply_add(q, r, T(2.75569120552274382678e-07))
-    q = fused_multiply_add(q, r, T(2.75572337125810633783e-06))
-    q = fused_multiply_add(q, r, T(2.48015878405968709815e-05))
-    q = fused_multiply_add(q, r, T(1.98412698975926472274e-04))
-    q = fused_multiply_add(q, r, T(1.38888888885391872461e-03))
-    q = fused_multiply_add(q, r, T(8.33333333331652332877e-03))
-    q = fused_multiply_add(q, r, T(4.16666666666677415187e-02))
-    q = fused_multiply_add(q, r, T(1.66666666666666840726e-01))
+    r = fused_multiply_add(n, T(-LN2_LOW64), fused_multiply_add(n, T(-LN2_HIGH64), x))
+    return float_bits(shifted) - float_bits(T(ROUND64)), r
+
+
+_reduced = by_dtype(float32=_reduced32, float64=_reduced64)
+
+
+def _exponential_series32(r):
+    """exp(r) for |r| <= log(2)/2."""
+    q = T(0.0013936213217675686)
+    q = fused_multiply_add(q, r, T(0.008369308896362782))
+    q = fused_multiply_add(q, r, T(0.04166645184159279))
+    q = fused_multiply_add(q, r, T(0.16666515171527863))
     q = fused_multiply_add(q, r, T(0.5))
-    return float_bits(shifted) - float_bits(T(ROUND64)), r, fused_multiply_add(r * r, q, (high - r) - low)
+    q = fused_multiply_add(q, r, T(1.0))
+    return fused_multiply_add(q, r, T(1.0))
 
 
-_exponential_parts = by_dtype(float32=_exponential_parts32, float64=_exponential_parts64)
+def _exponential_series64(r):
+    q = T(2.5115531264836502e-08)
+    q = fused_multiply_add(q, r, T(2.762610085402736e-07))
+    q = fused_multiply_add(q, r, T(2.755722447665438e-06))
+    q = fused_multiply_add(q, r, T(2.480150649038301e-05))
+    q = fused_multiply_add(q, r, T(0.00019841269906959857))
+    q = fused_multiply_add(q, r, T(0.001388888892844764))
+    q = fused_multiply_add(q, r, T(0.008333333333312893))
+    q = fused_multiply_add(q, r, T(0.041666666666600134))
+    q = fused_multiply_add(q, r, T(0.16666666666666688))
+    q = fused_multiply_add(q, r, T(0.5))
+    q = fused_multiply_add(q, r, T(1.0))
+    return fused_multiply_add(q, r, T(1.0))
+
+
+_exponential_series = by_dtype(float32=_exponential_series32, float64=_exponential_series64)
+
+
+def _less_one_series32(r):
+    """(exp(r) - 1 - r) / r^2 for |r| <= log(2)/2."""
+    q = T(0.0013934132875874639)
+    q = fused_multiply_add(q, r, T(0.00836691539734602))
+    q = fused_multiply_add(q, r, T(0.04166647419333458))
+    q = fused_multiply_add(q, r, T(0.16666540503501892))
+    return fused_multiply_add(q, r, T(0.5))
+
+
+def _less_one_series64(r):
+    q = T(2.5112885307224598e-08)
+    q = fused_multiply_add(q, r, T(2.7622953188597716e-07))
+    q = fused_multiply_add(q, r, T(2.7557233480002182e-06))
+    q = fused_multiply_add(q, r, T(2.48015147256815e-05))
+    q = fused_multiply_add(q, r, T(0.00019841269896154402))
+    q = fused_multiply_add(q, r, T(0.0013888888921622798))
+    q = fused_multiply_add(q, r, T(0.008333333333318163))
+    q = fused_multiply_add(q, r, T(0.04166666666661771))
+    q = fused_multiply_add(q, r, T(0.1666666666666668))
+    return fused_multiply_add(q, r, T(0.5))
+
+
+_less_one_series = by_dtype(float32=_less_one_series32, float64=_less_one_series64)
 
 
 def _exponential_range32(x):
@@ -115,43 +149,100 @@ def _exponential_range64(x):
 _exponential_range = by_dtype(float32=_exponential_range32, float64=_exponential_range64)
 
 
+def _half_range32(x):
+    return T(90.0) if x > T(90.0) else x
+
+
+def _half_range64(x):
+    return T(711.0) if x > T(711.0) else x
+
+
+_half_range = by_dtype(float32=_half_range32, float64=_half_range64)
+
+
+def _power_of_two32(k):
+    """2^k for k in [-126, 127]."""
+    return from_bits(int32((k + 127) << 23))
+
+
+def _power_of_two64(k):
+    return from_bits((k + 1023) << 52)
+
+
+_power_of_two = by_dtype(int32=_power_of_two32, int64=_power_of_two64)
+
+
 @scalar_function
 def exp(x):
-    """e^x. The scaling is in two steps, for results that are subnormal."""
-    k, r, rest = _exponential_parts(_exponential_range(x))
-    p = T(1) + r
-    p += ((T(1) - p) + r) + rest
-    half = k >> 1
-    return p * _power_of_two(T_bits(half)) * _power_of_two(T_bits(k - half))
+    """e^x."""
+    k, r = _reduced(_exponential_range(x))
+    return scale_by_power_of_two(_exponential_series(r), k)
 
 
 @scalar_function
-def _quotient(a, b, rest):
-    """a / (b + rest) for a small rest, with the error of a / b taken off."""
-    inverse = T(1) / b
-    q = a * inverse
-    remainder = fused_multiply_add(-q, rest, fused_multiply_add(-q, b, a))
-    return fused_multiply_add(remainder, inverse, q)
+def half_exp(x):
+    """e^x / 2 for x >= 0, which is finite a little longer than e^x."""
+    k, r = _reduced(_half_range(x))
+    return scale_by_power_of_two(_exponential_series(r), T_bits(k - 1))
+
+
+def _less_one_range32(x):
+    """Below the lower end e^x - 1 is -1, above the upper one infinite."""
+    x = T(89.0) if x > T(89.0) else x
+    return T(-18.0) if x < T(-18.0) else x
+
+
+def _less_one_range64(x):
+    x = T(710.0) if x > T(710.0) else x
+    return T(-40.0) if x < T(-40.0) else x
+
+
+_less_one_range = by_dtype(float32=_less_one_range32, float64=_less_one_range64)
+
+
+def _rest32(x, k, r):
+    """What the rounding of r took from x - k log(2)."""
+    n = T(k)
+    return fused_multiply_add(n, T(-LN2_LOW32), fused_multiply_add(n, T(-LN2_HIGH32), x) - r)
+
+
+def _rest64(x, k, r):
+    n = T(k)
+    return fused_multiply_add(n, T(-LN2_LOW64), fused_multiply_add(n, T(-LN2_HIGH64), x) - r)
+
+
+_rest = by_dtype(float32=_rest32, float64=_rest64)
+
+
+@scalar_function
+def expm1(x):
+    """e^x - 1, with its digits near zero. The half of it is computed, as 2^k may be out of range."""
+    a = _less_one_range(x)
+    k, r = _reduced(a)
+    half = _power_of_two(T_bits(k - 1))
+    less = fused_multiply_add(r * r, _less_one_series(r), _rest(a, k, r)) + r
+    y = fused_multiply_add(half, less, half - T(0.5))
+    return math.copysign(less if k == 0 else y + y, x)
 
 
 @scalar_function
 def tanh(x):
     """The hyperbolic tangent, as m / (m + 2) with m = exp(2|x|) - 1, which keeps its digits near zero."""
     a = T(2) * math.fabs(x)
-    k, r, rest = _exponential_parts(T(44) if a > T(44) else a)
+    k, r = _reduced(T(44) if a > T(44) else a)
     scale = _power_of_two(k)
-    m = (scale - T(1)) + scale * r
-    m += (((scale - T(1)) - m) + scale * r) + scale * rest
-    divisor = T(2) + m
-    return math.copysign(_quotient(m, divisor, m - (divisor - T(2))), x)
+    m = fused_multiply_add(scale, fused_multiply_add(r * r, _less_one_series(r), r), scale - T(1))
+    return math.copysign(m / (T(2) + m), x)
 
 
 @scalar_function
 def sigmoid(x):
     """1 / (1 + e^-x), from e^-|x|, which cannot overflow."""
     z = exp(-math.fabs(x))
-    divisor = T(1) + z
-    return _quotient(z if x < 0 else T(1), divisor, z - (divisor - T(1)))
+    return (z if x < 0 else T(1)) / (T(1) + z)
+
+
+# ---- logarithms --------------------------------------------------------------------------------------------
 
 
 def _logarithm_parts32(x):
@@ -169,219 +260,90 @@ def _logarithm_parts64(x):
     return T(e) - (T(52) if tiny else T(0)), from_bits(bits - (e << 52))
 
 
-def _logarithm_series32(z):
-    """(log(1 + f) / s - 2) / s^2 with s = f / (2 + f), z = s^2."""
-    q = T(2.35849977880365160420e-01)
-    q = fused_multiply_add(q, z, T(2.85371673430814814067e-01))
-    q = fused_multiply_add(q, z, T(4.00003372629077140829e-01))
-    return fused_multiply_add(q, z, T(6.66666656370410045296e-01))
-
-
-def _logarithm_series64(z):
-    q = T(1.32022490764378027257e-01)
-    q = fused_multiply_add(q, z, T(1.32560241099222851711e-01))
-    q = fused_multiply_add(q, z, T(1.53868019052313779351e-01))
-    q = fused_multiply_add(q, z, T(1.81817830244167376173e-01))
-    q = fused_multiply_add(q, z, T(2.22222225429279672594e-01))
-    q = fused_multiply_add(q, z, T(2.85714285698814641319e-01))
-    q = fused_multiply_add(q, z, T(4.00000000000032648396e-01))
-    return fused_multiply_add(q, z, T(6.66666666666666651452e-01))
-
-
 _logarithm_parts = by_dtype(float32=_logarithm_parts32, float64=_logarithm_parts64)
-_logarithm_series = by_dtype(float32=_logarithm_series32, float64=_logarithm_series64)
 
 
-def _times_log_of_two32(e):
-    return e * T(LN2_HIGH32), e * T(LN2_LOW32)
+def _logarithm32(e, f):
+    """e log(2) + log(1 + f)."""
+    q = T(-0.07631809264421463)
+    q = fused_multiply_add(q, f, T(0.12761105597019196))
+    q = fused_multiply_add(q, f, T(-0.1316070407629013))
+    q = fused_multiply_add(q, f, T(0.14201730489730835))
+    q = fused_multiply_add(q, f, T(-0.1662331223487854))
+    q = fused_multiply_add(q, f, T(0.20001237094402313))
+    q = fused_multiply_add(q, f, T(-0.250008225440979))
+    q = fused_multiply_add(q, f, T(0.3333333134651184))
+    q = fused_multiply_add(q, f, T(-0.5))
+    return fused_multiply_add(e, T(LN2_HIGH32), fused_multiply_add(f * f, q, e * T(LN2_LOW32)) + f)
 
 
-def _times_log_of_two64(e):
-    return e * T(LN2_HIGH64), e * T(LN2_LOW64)
+def _logarithm64(e, f):
+    """With s = f / (2 + f) the series is one in s^2."""
+    s = f / (T(2) + f)
+    z = s * s
+    q = T(0.1479764179143506)
+    q = fused_multiply_add(q, z, T(0.15313887392318629))
+    q = fused_multiply_add(q, z, T(0.1818357048343441))
+    q = fused_multiply_add(q, z, T(0.22222198458520606))
+    q = fused_multiply_add(q, z, T(0.2857142874347465))
+    q = fused_multiply_add(q, z, T(0.3999999999940988))
+    q = fused_multiply_add(q, z, T(0.6666666666666735))
+    half = T(0.5) * f * f
+    y = fused_multiply_add(s, fused_multiply_add(z, q, half), e * T(LN2_LOW64))
+    return fused_multiply_add(e, T(LN2_HIGH64), f - (half - y))
 
 
-_times_log_of_two = by_dtype(float32=_times_log_of_two32, float64=_times_log_of_two64)
+_logarithm = by_dtype(float32=_logarithm32, float64=_logarithm64)
 
 
 @scalar_function
 def log(x):
     """The natural logarithm: -inf at 0, NaN below."""
     e, m = _logarithm_parts(x)
-    high, low = _times_log_of_two(e)
-    f = m - T(1)
-    s = f / (T(2) + f)
-    z = s * s
-    half = T(0.5) * f * f
-    y = high - ((half - (s * (half + z * _logarithm_series(z)) + low)) - f)
+    y = _logarithm(e, m - T(1))
     y = y if x < T(math.inf) else x
     return y if x > 0 else (T(-math.inf) if x == 0 else T(math.nan))
 
 
-def _error_series32(z):
-    """erf(x) / x - 1 for z = x^2, |x| <= 1."""
-    q = T(-0.00000964150731488756695665)
-    q = fused_multiply_add(q, z, T(0.000112569602280197628194))
-    q = fused_multiply_add(q, z, T(-0.000848283310363255163899))
-    q = fused_multiply_add(q, z, T(0.00522094593952141278654))
-    q = fused_multiply_add(q, z, T(-0.0268654003156524053608))
-    q = fused_multiply_add(q, z, T(0.1128378198076799818))
-    q = fused_multiply_add(q, z, T(-0.376126384352479343679))
-    return fused_multiply_add(q, z, T(0.12837916705811009512))
+def _grown_parts32(u):
+    """u = 2^e m as above for u that is not subnormal; returns e, m and 2^-e."""
+    bits = float_bits(u)
+    e = int32(bits - float_bits(T(0.70710678118654752))) >> 23
+    return T(e), from_bits(int32(bits - (e << 23))), _power_of_two32(int32(-e if e < 64 else -64))
 
 
-def _error_series64(z):
-    q = T(5.94525558422348743543e-11)
-    q = fused_multiply_add(q, z, T(-1.13656706718271592738e-9))
-    q = fused_multiply_add(q, z, T(1.4657883530919653519e-8))
-    q = fused_multiply_add(q, z, T(-1.63500261920772685313e-7))
-    q = fused_multiply_add(q, z, T(0.00000164609729541537656704))
-    q = fused_multiply_add(q, z, T(-0.0000149255935187282266876))
-    q = fused_multiply_add(q, z, T(0.000120553310375511080974))
-    q = fused_multiply_add(q, z, T(-0.000854832697876514881627))
-    q = fused_multiply_add(q, z, T(0.00522397762478136979427))
-    q = fused_multiply_add(q, z, T(-0.0268661706450729592493))
-    q = fused_multiply_add(q, z, T(0.11283791670954857915))
-    q = fused_multiply_add(q, z, T(-0.376126389031837476151))
-    return fused_multiply_add(q, z, T(0.12837916709551257375))
+def _grown_parts64(u):
+    bits = float_bits(u)
+    e = (bits - float_bits(T(0.70710678118654752))) >> 52
+    return T(e), from_bits(bits - (e << 52)), _power_of_two64(-e if e < 64 else int64(-64))
 
 
-_error_series = by_dtype(float32=_error_series32, float64=_error_series64)
+_grown_parts = by_dtype(float32=_grown_parts32, float64=_grown_parts64)
 
 
 @scalar_function
-def _scaled_complement32(t):
-    """e^(a^2) erfc(a) for t = 1 / (1 + a / 2), a <= 10.2."""
-    q = T(0.024552078949235858)
-    q = fused_multiply_add(q, t, T(-0.121347966269603788))
-    q = fused_multiply_add(q, t, T(0.189991623408717249))
-    q = fused_multiply_add(q, t, T(0.0166335812688528052))
-    q = fused_multiply_add(q, t, T(-0.3382177736336793))
-    q = fused_multiply_add(q, t, T(0.256310440416196248))
-    q = fused_multiply_add(q, t, T(-0.0513717641940780982))
-    q = fused_multiply_add(q, t, T(0.220709369354413346))
-    q = fused_multiply_add(q, t, T(0.237379200170558057))
-    q = fused_multiply_add(q, t, T(0.283359855492108974))
-    q = fused_multiply_add(q, t, T(0.281998146133794724))
-    return fused_multiply_add(q, t, T(3.21061417028266579e-6))
+def _log_of_grown(x):
+    """log(1 + x) for x in (-1, inf): the digits of x that 1 + x loses go to its fraction."""
+    u = T(1) + x
+    e, m, scale = _grown_parts(u)
+    return _logarithm(e, fused_multiply_add(x - (u - T(1)), scale, m - T(1)))
 
 
 @scalar_function
-def _scaled_complement64(t):
-    """The same for t = 1 / (1 + a / 3), a <= 27."""
-    q = T(0.00174694849666480973)
-    q = fused_multiply_add(q, t, T(-0.0182337476774190833))
-    q = fused_multiply_add(q, t, T(0.084013851345607392))
-    q = fused_multiply_add(q, t, T(-0.219035929633129544))
-    q = fused_multiply_add(q, t, T(0.334148927733773053))
-    q = fused_multiply_add(q, t, T(-0.236509686391294404))
-    q = fused_multiply_add(q, t, T(-0.137425796409130936))
-    q = fused_multiply_add(q, t, T(0.556298207134604023))
-    q = fused_multiply_add(q, t, T(-0.738235904195256619))
-    q = fused_multiply_add(q, t, T(0.652846084801991317))
-    q = fused_multiply_add(q, t, T(-0.428970621487714837))
-    q = fused_multiply_add(q, t, T(0.203141835953405087))
-    q = fused_multiply_add(q, t, T(-0.0920544956730621764))
-    q = fused_multiply_add(q, t, T(0.0308036610256717417))
-    q = fused_multiply_add(q, t, T(0.0194462690650773427))
-    q = fused_multiply_add(q, t, T(0.0583451072652010879))
-    q = fused_multiply_add(q, t, T(0.0920730241599572839))
-    q = fused_multiply_add(q, t, T(0.127143666114288017))
-    q = fused_multiply_add(q, t, T(0.156716804644970568))
-    q = fused_multiply_add(q, t, T(0.177615412654014268))
-    q = fused_multiply_add(q, t, T(0.188063186321494634))
-    q = fused_multiply_add(q, t, T(0.18806319475346372))
-    return fused_multiply_add(q, t, T(-3.17671160058015033e-12))
-
-
-def _complement32(a):
-    a = T(10.2) if a > T(10.2) else a
-    return _scaled_complement32(T(1) / (T(1) + a * T(0.5))), a
-
-
-def _complement64(a):
-    a = T(27) if a > T(27) else a
-    return _scaled_complement64(T(3) / (T(3) + a)), a
-
-
-_complement = by_dtype(float32=_complement32, float64=_complement64)
+def log1p(x):
+    """log(1 + x), with its digits near zero: -inf at -1, NaN below."""
+    y = math.copysign(_log_of_grown(x), x)
+    y = y if x < T(math.inf) else x
+    return y if x > T(-1) else (T(-math.inf) if x == T(-1) else T(math.nan))
 
 
 @scalar_function
-def _bell(x, scale):
-    """exp(-scale x^2) for x >= 0, with the rounding error of x^2 put back."""
-    x = T(1e18) if x > T(1e18) else x
-    square = x * x
-    e = exp(-scale * square)
-    return e - e * (scale * fused_multiply_add(x, x, -square))
+def softplus(x):
+    """log(1 + e^x)."""
+    return positive_part(x) + _log_of_grown(exp(-math.fabs(x)))
 
 
 @scalar_function
-def erf(x):
-    """The error function."""
-    scaled, a = _complement(math.fabs(x))
-    return x + x * _error_series(x * x) if a < 1 else math.copysign(T(1) - scaled * _bell(a, T(1)), x)
-
-
-@scalar_function
-def normal_cdf(x):
-    """The standard normal distribution function, accurate in its lower tail, too."""
-    a = math.fabs(x)
-    scaled, _ = _complement(a * T(0.70710678118654752))
-    half = T(0.5) * scaled * _bell(a, T(0.5))
-    return half if x < 0 else T(1) - half
-
-
-def _turn_sine32(z):
-    """sin(2 pi r) / r for z = r^2, |r| <= 1/8."""
-    q = T(4.14698894090422825361e01)
-    q = fused_multiply_add(q, z, T(-7.66977741175948257990e01))
-    q = fused_multiply_add(q, z, T(8.16052038070741817960e01))
-    q = fused_multiply_add(q, z, T(-4.13417021505546205019e01))
-    return fused_multiply_add(q, z, T(6.28318530715100011762e00))
-
-
-def _turn_sine64(z):
-    q = T(-6.95574115588800596097e-01)
-    q = fused_multiply_add(q, z, T(3.81896408183130149855e00))
-    q = fused_multiply_add(q, z, T(-1.50946242078536372339e01))
-    q = fused_multiply_add(q, z, T(4.20586937796020379453e01))
-    q = fused_multiply_add(q, z, T(-7.67058597523876189786e01))
-    q = fused_multiply_add(q, z, T(8.16052492760743049538e01))
-    q = fused_multiply_add(q, z, T(-4.13417022403997610619e01))
-    return fused_multiply_add(q, z, T(6.28318530717958647703e00))
-
-
-def _turn_cosine32(z):
-    """cos(2 pi r) for z = r^2, |r| <= 1/8."""
-    q = T(5.92027958566780468409e01)
-    q = fused_multiply_add(q, z, T(-8.54422979651466740977e01))
-    q = fused_multiply_add(q, z, T(6.49393107445256703228e01))
-    q = fused_multiply_add(q, z, T(-1.97392086330358756119e01))
-    return fused_multiply_add(q, z, T(1))
-
-
-def _turn_cosine64(z):
-    q = T(1.53076206593744285425e00)
-    q = fused_multiply_add(q, z, T(-1.78793788822890575385e00))
-    q = fused_multiply_add(q, z, T(7.90527791321005958393e00))
-    q = fused_multiply_add(q, z, T(-2.64262779275219405542e01))
-    q = fused_multiply_add(q, z, T(6.02446415098018915983e01))
-    q = fused_multiply_add(q, z, T(-8.54568172071437191853e01))
-    q = fused_multiply_add(q, z, T(6.49393940226688062348e01))
-    q = fused_multiply_add(q, z, T(-1.97392088021787170046e01))
-    return fused_multiply_add(q, z, T(1))
-
-
-_turn_sine = by_dtype(float32=_turn_sine32, float64=_turn_sine64)
-_turn_cosine = by_dtype(float32=_turn_cosine32, float64=_turn_cosine64)
-
-
-@scalar_function
-def cosine_and_sine_of_turns(u):
-    """cos(2 pi u) and sin(2 pi u) for 0 <= u <= 1: the quarter turn is taken off exactly."""
-    quarter = int64(T(4) * u + T(0.5))
-    r = u - T(0.25) * T(quarter)
-    z = r * r
-    c, s = _turn_cosine(z), r * _turn_sine(z)
-    a, b = (s, c) if quarter & 1 else (c, s)
-    return -a if (quarter + 1) & 2 else a, -b if quarter & 2 else b
+def log_sigmoid(x):
+    """-log(1 + e^-x)."""
+    return -softplus(-x)

@@ -1,0 +1,79 @@
+"""Rare calls of the C library from loops that stay vectors.
+
+A loop with a call in one of its branches is not vectorised, unless the called function has forms for vectors. Those
+written here look whether any lane is concerned at all, and only then call the library for each. LLVM finds them by
+the attribute that OpenMP's `declare simd` makes, too (LLVM: "vector-function-abi-variant").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+PREFIX = "fastgrad_library_"
+_TYPES = {"float": ("f", (2, 4, 8, 16)), "double": ("", (2, 4, 8))}
+_PURE = "memory(none) nounwind willreturn"
+
+
+def symbol_of(function: str, element: str) -> str:
+    """The name of the function that kernels call for a function of the C library, of `float` or `double`."""
+    return f"{PREFIX}{function}_{element}"
+
+
+def definitions(symbols: Iterable[str]) -> str:
+    """LLVM IR that defines functions named by `symbol_of`, with their forms for vectors."""
+    parts, kept = [], []
+    for symbol in symbols:
+        function, element = symbol[len(PREFIX) :].split("_")
+        suffix, widths = _TYPES[element]
+        variants = ",".join(f"_ZGV_LLVM_M{n}v_{symbol}({symbol}_{n})" for n in widths)
+        parts.append(
+            f"""declare {element} @{function}{suffix}({element}) nobuiltin {_PURE}
+
+define {element} @{symbol}({element} %x) noinline cold {_PURE} "vector-function-abi-variant"="{variants}" {{
+  %y = call {element} @{function}{suffix}({element} %x)
+  ret {element} %y
+}}
+"""
+        )
+        parts += [_vector_form(symbol, f"{function}{suffix}", element, n) for n in widths]
+        kept += [f"ptr @{symbol}_{n}" for n in widths]
+    used = f'@llvm.compiler.used = appending global [{len(kept)} x ptr] [{", ".join(kept)}], section "llvm.metadata"'
+    return "\n".join([used, *parts, '!0 = !{!"branch_weights", i32 1, i32 100000}'])
+
+
+def _vector_form(symbol: str, function: str, element: str, lanes: int) -> str:
+    """The form for `lanes` elements under a mask: a test that loops take in, and the calls, which they do not."""
+    vector, mask = f"<{lanes} x {element}>", f"<{lanes} x i1>"
+    return f"""define {vector} @{symbol}_{lanes}({vector} %x, {mask} %m) alwaysinline {_PURE} {{
+  %bits = bitcast {mask} %m to i{lanes}
+  %any = icmp ne i{lanes} %bits, 0
+  br i1 %any, label %some, label %none, !prof !0
+some:
+  %y = call {vector} @{symbol}_{lanes}_each({vector} %x, {mask} %m)
+  br label %none
+none:
+  %r = phi {vector} [%x, %0], [%y, %some]
+  ret {vector} %r
+}}
+
+define {vector} @{symbol}_{lanes}_each({vector} %x, {mask} %m) noinline cold minsize optsize {_PURE} {{
+  br label %lane
+lane:
+  %i = phi i32 [0, %0], [%next, %after]
+  %found = phi {vector} [%x, %0], [%y, %after]
+  %wanted = extractelement {mask} %m, i32 %i
+  br i1 %wanted, label %call, label %after
+call:
+  %v = extractelement {vector} %x, i32 %i
+  %s = call {element} @{function}({element} %v)
+  %with = insertelement {vector} %found, {element} %s, i32 %i
+  br label %after
+after:
+  %y = phi {vector} [%found, %lane], [%with, %call]
+  %next = add i32 %i, 1
+  %done = icmp eq i32 %next, {lanes}
+  br i1 %done, label %out, label %lane
+out:
+  ret {vector} %y
+}}
+"""
