@@ -74,6 +74,7 @@ class Captures:
         self._alive: list[Any] = []  # while names are given by id
         self._settings: list[Callable[[], Any]] = []
         self._labels: dict[int, str] = {}
+        self._gone: list[Callable[[], None]] = []
         for position, item in enumerate(objects):
             self._names[id(item)] = f"o[{position}]"
             self._alive.append(item)
@@ -93,6 +94,10 @@ class Captures:
             exec(text, self.scope)  # noqa: S102 - our own text
             self._check = self.scope["check"]
         return self._check(objects) is True
+
+    def on_gone(self, told: Callable[[], None]) -> None:
+        """Calls ``told`` when an object that was captured is gone."""
+        self._gone.append(told)
 
     def change(self) -> tuple[str, str, str] | None:
         """The first captured name that is not what it was: its label, its value then and now."""
@@ -210,7 +215,8 @@ class Captures:
             self.lines.append(f"if v{number} is not k{number} and differs(v{number}, k{number}): return MISS")
             self._found.append(Capture(label, get, short(value), lambda found: not differs(found, value)))
             return
-        weak = reference(value)
+        told = self._gone
+        weak = reference(value, lambda _: [tell() for tell in told] and None)
         if isinstance(value, Variable):  # programs hold them, too
             self.scope[f"k{number}"] = value
             self.lines[-1] = f"if {holder}{access} is not k{number}: return MISS"

@@ -5,30 +5,23 @@ from __future__ import annotations
 import functools
 import threading
 import weakref
-from collections import OrderedDict
 from collections.abc import Callable
 from types import MethodType
 from typing import Any, NamedTuple
 
 from fastgrad.recording import recorders
-from fastgrad.tensor import Tensor
 from fastgrad.trace import turns
+from fastgrad.trace.cache import KEYS, Cache, Version
 from fastgrad.trace.captures import MISS, Captures
 from fastgrad.trace.entry import entry_of
 from fastgrad.trace.record import Recording
 from fastgrad.trace.results import Results, as_results
-from fastgrad.trace.signature import Call, Floats, Signature, rebuilt, stand_ins
+from fastgrad.trace.signature import Call, Floats, Signature, as_passed, rebuilt, stand_ins
 from fastgrad.trace.state import Saved
-from fastgrad.trace.ways import Way, Ways
-
-KEYS = 64
-"""How many keys a function keeps: those used last."""
+from fastgrad.trace.ways import Way
 
 ENTRIES = 4
 """How many forms of a call (by position or name, tensors or arrays) have an entry of their own."""
-
-VERSIONS = 8
-"""How many versions of its captured names a key keeps."""
 
 
 class CacheInfo(NamedTuple):
@@ -45,34 +38,6 @@ class CacheInfo(NamedTuple):
     keys: int
     programs: int
     maxsize: int
-
-
-class Version:
-    """What was recorded of one key while certain names were captured."""
-
-    def __init__(self, captures: Captures) -> None:
-        self.captures = captures
-        self.ways = Ways()
-        self.entries: dict[Any, Any] = {}
-
-
-class Key:
-    """What was recorded of one key, the version used last first."""
-
-    def __init__(self) -> None:
-        self.versions: list[Version] = []
-        self.made_variables: Captures | None = None
-        self.watches: list[Any] = []
-
-    def version(self, objects: list[Any]) -> Version | None:
-        """The version whose captured names are what they are now."""
-        for version in self.versions:
-            if version.captures.hold(objects):
-                if version is not self.versions[0]:
-                    self.versions.remove(version)
-                    self.versions.insert(0, version)
-                return version
-        return None
 
 
 class Function:
@@ -98,7 +63,7 @@ class Function:
         self._instance = None if instance is None else weakref.ref(instance)
         self._signature = Signature(python_function, input_signature, 0 if instance is None else 1)
         self._floats = Floats()
-        self._cache: OrderedDict[Any, Key] = OrderedDict()
+        self._cache = Cache()
         self._bound: dict[int, tuple[Any, Function]] = {}
         self._entry: Callable[..., Any] | None = None
         self._recordings = 0
@@ -117,24 +82,30 @@ class Function:
     def _call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         arguments = self._signature.bind(args, kwargs)
         call = Call(arguments, self._floats)
-        if recorders.active or runs_eagerly():
-            return self._run(arguments, call)[1]
+        active = recorders.active
+        if functions_run_eagerly() or any(recorder.follows_state for recorder in active):
+            return self._run(arguments, call)
         objects = self._objects(call)
-        key = self._cache.get(call.key)
+        key = self._cache.get(call)
         version = None if key is None else key.version(objects)
-        if key is not None and version is not None and len(version.ways):
-            self._cache.move_to_end(call.key)
+        if version is not None and len(version.ways):
+            if active and version.ways.hide_gradients():
+                return self._run(arguments, call)
             with turns.replaying() as mine:
                 if not mine:
-                    return self._run(arguments, call)[1]
-                found = version.ways.replay(call.arrays)
-            if found is not None:
-                way, arrays = found
-                self._entry = self._entry_for(args, kwargs, arguments, call, version, way)
-                return way.results.packed(arrays, call.given)
+                    return self._run(arguments, call)
+                if active:
+                    found = version.ways.call(call.tensors())
+                    if found is not None:
+                        return found[0].results.first(found[1], call.given)
+                else:
+                    found = version.ways.replay(call.arrays)
+                    if found is not None:
+                        self._entry = self._entry_for(args, kwargs, arguments, call, version, found[0])
+                        return found[0].results.packed(found[1], call.given)
         with turns.recording() as mine:
             if not mine:
-                return self._run(arguments, call)[1]
+                return self._run(arguments, call)
             return self._record(arguments, call, objects, version)
 
     def _entry_for(
@@ -161,15 +132,12 @@ class Function:
     def _objects(self, call: Call) -> list[Any]:
         return call.objects if self._instance is None else [self._instance(), *call.objects]
 
-    def _run(self, arguments: dict[str, Any], call: Call, ask: Any = None) -> tuple[list[Tensor], Any]:
-        """Runs the Python function on tensors of its own; gives them, and what it returned."""
-        tensors, leaves = stand_ins(call, ask or _nobody)
-        if ask is None:
-            leaves = list(call.values) if recorders.active else leaves
-        rest = iter(leaves)
-        passed = {name: rebuilt(value, rest) for name, value in arguments.items()}
+    def _run(self, arguments: dict[str, Any], call: Call) -> Any:
+        """Runs the Python function, as part of whatever is recorded."""
+        leaves = iter([as_passed(value) for value in call.values])
+        passed = {name: rebuilt(value, leaves) for name, value in arguments.items()}
         args, kwargs = self._signature.unbind(passed)
-        return tensors, as_results(self._callable()(*args, **kwargs), self.__name__)
+        return as_results(self._callable()(*args, **kwargs), self.__name__)
 
     def _callable(self) -> Callable[..., Any]:
         if self._instance is None:
@@ -187,44 +155,34 @@ class Function:
             with recording:
                 value = as_results(self._callable()(*args, **kwargs), self.__name__)
                 results = Results(value, tensors)
-                graph = recording.graph(results.tensors)
+                found = results.tensors
+                way = Way(recording, results, len(tensors))
         except BaseException:
             recording.saved.restore()
             raise
         created, saved = [weakref.ref(variable) for variable in recording.created], recording.saved
+        del recording
         if created:
-            del recording, graph
+            del way
             self._check_created(created, saved, call, objects)
         self._recordings += 1
         for label in asked:
             self._floats.make_static(label)
         if asked:
             call = Call(arguments, self._floats)
-        key = self._key(call)
-        found = results.done()
+        key = self._cache.add(call)
         captures = Captures(self._callable(), arguments, objects)
         if created:
             key.made_variables = captures  # the next call is recorded, without what made them
             return results.first(found, call.given)
-        if version is None or not version.captures.hold(objects) or version not in key.versions:
-            version = Version(captures)
-            key.versions.insert(0, version)
-            del key.versions[VERSIONS:]
-        version.ways.add(Way(graph, results))
+        if version is None or version not in key.versions or not version.captures.hold(objects):
+            version = key.add(captures)
+        version.ways.add(way)
         return results.first(found, call.given)
-
-    def _key(self, call: Call) -> Key:
-        key = self._cache.get(call.key)
-        if key is None:
-            key = self._cache[call.key] = Key()
-            while len(self._cache) > KEYS:
-                self._cache.popitem(last=False)
-        self._cache.move_to_end(call.key)
-        return key
 
     def _check_created(self, created: list[Any], saved: Saved, call: Call, objects: list[Any]) -> None:
         """Refuses functions that make variables at every call."""
-        key = self._cache.get(call.key)
+        key = self._cache.get(call)
         before = None if key is None else key.made_variables
         again = before is not None and before.hold(objects)
         lost = any(variable() is None for variable in created)
@@ -270,15 +228,11 @@ class Function:
 
     def cache_info(self) -> CacheInfo:
         """What was recorded, in numbers."""
-        programs = sum(len(version.ways) for key in self._cache.values() for version in key.versions)
+        programs = sum(len(version.ways) for key in self._cache for version in key.versions)
         return CacheInfo(self._recordings, len(self._cache), programs, KEYS)
 
     def __repr__(self) -> str:
         return f"<tf.function {self.__name__}>"
-
-
-def _nobody(label: str) -> None:
-    """Nobody is told that a float's value was asked for."""
 
 
 _eagerly = [False]
@@ -299,9 +253,6 @@ def run_functions_eagerly(run_eagerly: bool) -> None:
 def functions_run_eagerly() -> bool:
     """Whether ``run_functions_eagerly`` is on. TensorFlow: tf.config.functions_run_eagerly."""
     return _eagerly[0]
-
-
-runs_eagerly = functions_run_eagerly
 
 
 def function(

@@ -54,6 +54,7 @@ class Recording(recording.Recorder):
         self._values: dict[int, Value] = {}
         self._kept: list[Any] = []  # so that no id is used twice
         self._made_here: set[int] = set()
+        self._announced: set[int] = set()
         self._count = 0
         self._unexplained: list[Variable] = []
         self._outer: set[int] | None = None
@@ -100,6 +101,7 @@ class Recording(recording.Recorder):
     def on_constant(self, tensor: Tensor) -> None:
         """A constant becomes a node when it is first used."""
         self._made_here.discard(id(tensor))
+        self._announced.add(id(tensor))
         self._kept.append(tensor)
 
     def on_read(self, variable: Variable, tensor: Tensor) -> None:
@@ -228,9 +230,13 @@ class Recording(recording.Recorder):
                     f"record: {tensor!r}. Make it with operations of fastgrad; or run everything eagerly: "
                     "tf.config.run_functions_eagerly(True)."
                 )
-            node = self._node(Kind.CONSTANT, np.array(tensor._array), outputs=(tensor,))
-            value = node.outputs[0]
+            array = tensor._array
+            if tensor._owner is not None or not array.flags.c_contiguous:
+                array = np.array(array, order="C")
+            value = self._node(Kind.CONSTANT, array, outputs=(tensor,)).outputs[0]
             self._bind(tensor, value)
+            if id(tensor) not in self._announced:
+                self.captured.append(tensor)
         return value
 
     def _fail(self, what: str) -> None:

@@ -80,7 +80,7 @@ class Results:
         self.is_single = self.plan == (COMPUTED, 0)
 
     def done(self) -> list[Tensor]:
-        """Gives ``tensors`` away: they are needed while the program is made."""
+        """Gives ``tensors`` away: they are needed while the program is written down."""
         found, self.tensors = self.tensors, []
         self._places, self._numbers = {}, {}
         return found

@@ -14,8 +14,10 @@ from fastgrad import nest
 from fastgrad.array_conversion import array_of, short
 from fastgrad.dtypes import DType
 from fastgrad.indexed_slices import IndexedSlices
+from fastgrad.operation import TABLE
+from fastgrad.recording import recorders
 from fastgrad.shape import TensorShape
-from fastgrad.tensor import Tensor, convert_to_tensor
+from fastgrad.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad.tensor_spec import TensorSpec
 from fastgrad.trace.identity import Identity
 from fastgrad.trace.scalar import Scalar
@@ -79,6 +81,13 @@ class Call:
         self.objects: list[Any] = []
         structure = tuple([(name, self._describe(value, name)) for name, value in arguments.items()])
         self.key = (structure, tuple(self.leaves))
+
+    def tensors(self) -> list[Tensor]:
+        """What the program is given, as tensors: those that were passed, as they are."""
+        return [
+            given if isinstance(given, Tensor) else Tensor(array)
+            for given, array in zip(self.given, self.arrays, strict=True)
+        ]
 
     def _describe(self, value: Any, label: str) -> Any:
         kind = type(value)
@@ -263,13 +272,17 @@ class Signature:
 def stand_ins(call: Call, ask: Callable[[str], None]) -> tuple[list[Tensor], list[Any]]:
     """Tensors for the arrays of a call, and what the recorded function gets for each of its leaves.
 
-    They are tensors of their own: one that is captured, too, is a constant there, and an input here.
+    They are tensors of their own: one that is captured, too, is a constant there, and an input here. Tapes that watch
+    an argument watch its stand-in.
 
     Args:
         call: the call.
         ask: told the label of a float whose Python value is asked for.
     """
-    tensors = [Tensor(array) for array in call.arrays]
+    tensors = [
+        TABLE["identity"](given) if recorders.active and isinstance(given, Tensor) else Tensor(array)
+        for given, array in zip(call.given, call.arrays, strict=True)
+    ]
     rest = iter(tensors)
     leaves: list[Any] = []
     for label, leaf, value in zip(call.labels, call.leaves, call.values, strict=True):
@@ -283,3 +296,10 @@ def stand_ins(call: Call, ask: Callable[[str], None]) -> tuple[list[Tensor], lis
         else:
             leaves.append(value)
     return tensors, leaves
+
+
+def as_passed(value: Any) -> Any:
+    """A leaf as a function gets it that is not recorded, or inside another's recording: arrays are tensors."""
+    if isinstance(value, (np.ndarray, np.generic)):
+        return constant_tensor(array_of(value))
+    return value

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from fastgrad.trace.graph import Graph, Kind
+from fastgrad.tensor import Tensor
+from fastgrad.trace.graph import Kind
+from fastgrad.trace.graph_operation import StatefulCall
 from fastgrad.trace.interpret import GuardError
+from fastgrad.trace.made_operation import watched
 from fastgrad.trace.program import Program
-from fastgrad.trace.record import Comparison
+from fastgrad.trace.record import Comparison, Recording
 from fastgrad.trace.results import Results
 from fastgrad.trace.state import Saved, may_leave_late, state_of
 
@@ -22,6 +26,11 @@ MOST = 128
 class Way:
     """One recording: compiled when it is first replayed.
 
+    Args:
+        recording: of a run that has ended.
+        results: of that run.
+        count: the number of arguments.
+
     Attributes:
         graph: what was recorded.
         results: how the results are put together.
@@ -29,9 +38,13 @@ class Way:
         replays: how often it was replayed to its end.
     """
 
-    def __init__(self, graph: Graph, results: Results) -> None:
-        self.graph = graph
+    def __init__(self, recording: Recording, results: Results, count: int) -> None:
+        self.graph = graph = recording.graph(results.done())
         self.results = results
+        self._count = count
+        self._has_own_gradients = recording.has_own_gradients
+        self._captured = [weakref.ref(tensor) for tensor in recording.captured]
+        self._call: StatefulCall | None = None
         self.guards = [node.payload for node in graph.nodes if node.kind is Kind.GUARD]
         self.answers = [payload[1] for payload in self.guards]
         self.replays = 0
@@ -68,6 +81,26 @@ class Way:
                 raise
         self.replays += 1
         return found
+
+    def call(self, tensors: Sequence[Tensor]) -> list[Tensor]:
+        """The results as one operation on tensors, of which tapes hear.
+
+        Raises:
+            GuardError: it would have gone another way; nothing has changed.
+        """
+        if self._call is None:
+            self._call = StatefulCall(self.graph, self._count, "function")
+        return self._call(*tensors)
+
+    def hides_gradients(self) -> bool:
+        """Whether a gradient of the function, asked from outside, would be another one than that of its Python.
+
+        It is where the function has gradients of its own, or a tape watches a tensor that it captures.
+        """
+        if self._has_own_gradients:
+            return True
+        captured = [tensor for tensor in [weak() for weak in self._captured] if tensor is not None]
+        return any(watched(captured))
 
     @property
     def runner(self) -> Callable[[Sequence[np.ndarray]], list[np.ndarray]]:
@@ -107,13 +140,13 @@ class Ways:
 
     def replay(self, arrays: Sequence[np.ndarray]) -> tuple[Way, list[np.ndarray]] | None:
         """Goes the way that the values want; None if it was never recorded, and then nothing has changed."""
-        return self._first_of(list(self._ways), arrays)
+        return self._first_of(list(self._ways), arrays, Way.replay)
 
-    def _first_of(self, candidates: list[Way], arrays: Sequence[np.ndarray]) -> tuple[Way, list[np.ndarray]] | None:
+    def _first_of(self, candidates: list[Way], inputs: Sequence[Any], run: Callable[..., Any]) -> Any:
         while candidates:
             way = candidates[0]
             try:
-                found = way.replay(arrays)
+                found = run(way, inputs)
             except GuardError as error:
                 candidates = _others(way, error, candidates)
             else:
@@ -121,11 +154,19 @@ class Ways:
                 return way, found
         return None
 
+    def call(self, tensors: Sequence[Tensor]) -> tuple[Way, list[Tensor]] | None:
+        """As ``replay``, on tensors and under tapes."""
+        return self._first_of(list(self._ways), tensors, Way.call)
+
+    def hide_gradients(self) -> bool:
+        """Whether under tapes only the Python function itself will do."""
+        return any(way.hides_gradients() for way in self._ways)
+
     def go_on(
         self, way: Way, error: GuardError, arrays: Sequence[np.ndarray], given: Sequence[Any], missed: Any
     ) -> Any:
         """The result of the call by another way, after ``way`` was left; ``missed`` if it was never recorded."""
-        found = self._first_of(_others(way, error, list(self._ways)), arrays)
+        found = self._first_of(_others(way, error, list(self._ways)), arrays, Way.replay)
         return missed if found is None else found[0].results.packed(found[1], given)
 
     def _to_front(self, way: Way) -> None:
