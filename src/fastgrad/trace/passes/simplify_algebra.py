@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from fastgrad.operation import BOOLEAN, INTEGER, NUMERIC, REAL
+from fastgrad.operation import BOOLEAN, INTEGER, NUMERIC, REAL, TABLE
 from fastgrad.trace.graph import Graph, Kind, Node, Value
 from fastgrad.trace.passes.exact_casts import holds
 from fastgrad.trace.passes.rewriting import is_like, rewritten, row_name
@@ -109,6 +109,18 @@ def _neutral(number: complex, dtypes: frozenset[np.dtype], *sides: int) -> Rule:
         return None
 
     return rule
+
+
+def _small_power(node: Node, facts: Facts) -> Node | Value | None:
+    """Powers 1 and 2, as the row itself computes them for a float scalar: the number, and its square."""
+    x, exponent = node.inputs
+    if exponent.shape or exponent.dtype not in REAL or exponent.dtype in INTEGER:
+        return None
+    if facts.is_all(exponent, 1):
+        return x
+    if facts.is_all(exponent, 2):
+        return replace(node, payload=TABLE["square"], inputs=(x,))
+    return None
 
 
 def _same_type(node: Node, facts: Facts) -> Value | None:
@@ -261,6 +273,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "bitwise_and": (_of_equals,),
     "logical_or": (_neutral(False, BOOLEAN, 0, 1), _of_equals),
     "logical_and": (_neutral(True, BOOLEAN, 0, 1), _of_equals),
+    "pow": (_small_power,),
     "masked": (_neutral(True, NUMERIC, 1),),
     "where": (_chosen_by_constant, _of_equals),
     "maximum": (_of_equals,),
