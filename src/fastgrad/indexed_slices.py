@@ -56,7 +56,7 @@ class IndexedSlices:
             return TABLE["unsorted_segment_sum"](
                 self.values, self.indices, num_segments=int(self.dense_shape._array[0])
             )
-        except (ValueError, IndexError) as error:
+        except (ValueError, IndexError, InvalidArgumentError) as error:
             raise InvalidArgumentError(
                 f"IndexedSlices: indices of shape {list(self.indices.shape)} and values of shape "
                 f"{list(self.values.shape)} make no tensor of shape {self.dense_shape._array.tolist()}: {error}."
