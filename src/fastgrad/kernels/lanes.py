@@ -1,74 +1,81 @@
-"""Combining lanes: partial results, element i of which has gone to lane i % 256, are combined as a tree.
+"""Combining lanes: partial results, element i of which has gone to lane i % 256.
 
-The order depends on the number of lanes alone. `neutral` is what changes nothing that it is combined with, in the dtype
-of the lanes.
+Every 16th lane is combined one after the other, and then these 16 results: the order depends on the number of lanes
+alone, which is rounded up to a multiple of 16 by lanes that change nothing. (That the number of chains looks like one
+that is not known keeps LLVM from unrolling them.)
 """
 
 from fastgrad.kernels.body import scalar_function
-from fastgrad.kernels.vector_math import nan_greatest, nan_least
+from fastgrad.kernels.vector_math import least, nan_greatest, nan_least
 
 LANES = 256
 DEPTH = 64  # so many elements are added in a lane, one after the other
-FEW = 16
 
 
 @scalar_function
-def fill(lanes, used, neutral):
-    """Sets the first `used` lanes."""
-    for i in range(used):
+def padded(used):
+    """The number of lanes that combining looks at, for `used` lanes."""
+    return (used + 15) // 16 * 16
+
+
+@scalar_function
+def fill(lanes, count, neutral):
+    """Sets the first `count` lanes to what changes nothing that it is combined with."""
+    for i in range(count):
         lanes[i] = neutral
 
 
 @scalar_function
-def _width(lanes, used, neutral):
-    """A power of two that the tree begins with; the lanes up to it are filled."""
-    width = FEW
-    while width < used:
-        width *= 2
-    for i in range(used, width):
-        lanes[i] = neutral
-    return width
+def lanes_sum(lanes, count):
+    """The sum of the first `count` lanes, a multiple of 16."""
+    total = lanes[0]
+    for k in range(16, count, 16):
+        total += lanes[k]
+    for i in range(1, least(16, count)):
+        part = lanes[i]
+        for k in range(i + 16, count, 16):
+            part += lanes[k]
+        total += part
+    return total
 
 
 @scalar_function
-def lanes_sum(lanes, used, neutral):
-    """The sum of the first `used` lanes; their memory is overwritten."""
-    width = _width(lanes, used, neutral)
-    while width > 1:
-        width //= 2
-        for i in range(width):
-            lanes[i] += lanes[i + width]
-    return lanes[0]
-
-
-@scalar_function
-def lanes_product(lanes, used, neutral):
+def lanes_product(lanes, count):
     """The product likewise."""
-    width = _width(lanes, used, neutral)
-    while width > 1:
-        width //= 2
-        for i in range(width):
-            lanes[i] *= lanes[i + width]
-    return lanes[0]
+    total = lanes[0]
+    for k in range(16, count, 16):
+        total *= lanes[k]
+    for i in range(1, least(16, count)):
+        part = lanes[i]
+        for k in range(i + 16, count, 16):
+            part *= lanes[k]
+        total *= part
+    return total
 
 
 @scalar_function
-def lanes_greatest(lanes, used, neutral):
+def lanes_greatest(lanes, count):
     """The greatest likewise; NaN if there is one."""
-    width = _width(lanes, used, neutral)
-    while width > 1:
-        width //= 2
-        for i in range(width):
-            lanes[i] = nan_greatest(lanes[i], lanes[i + width])
-    return lanes[0]
+    total = lanes[0]
+    for k in range(16, count, 16):
+        total = nan_greatest(total, lanes[k])
+    for i in range(1, least(16, count)):
+        part = lanes[i]
+        for k in range(i + 16, count, 16):
+            part = nan_greatest(part, lanes[k])
+        total = nan_greatest(total, part)
+    return total
 
 
 @scalar_function
-def lanes_least(lanes, used, neutral):
+def lanes_least(lanes, count):
     """The least likewise."""
-    width = _width(lanes, used, neutral)
-    while width > 1:
-        width //= 2
-        for i in range(width):
-            lanes[i] = nan_least(lanes[i], lanes[i + width])
-    return lanes[0]
+    total = lanes[0]
+    for k in range(16, count, 16):
+        total = nan_least(total, lanes[k])
+    for i in range(1, least(16, count)):
+        part = lanes[i]
+        for k in range(i + 16, count, 16):
+            part = nan_least(part, lanes[k])
+        total = nan_least(total, part)
+    return total

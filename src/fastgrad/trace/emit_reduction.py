@@ -1,7 +1,7 @@
 """Kernels of groups with a reduction.
 
 Elements go to lanes, 256 of them, so that the loop over them vectorises: where the innermost dimension is reduced, lanes are
-every 256th element of it, which are combined as a tree in the end; where it is kept, a lane is an element of the
+every 256th element of it, which are combined in the end; where it is kept, a lane is an element of the
 result. A lane takes at most 64 elements of a sum, then its content goes to a total in float64. Long reductions are cut
 into parts of a size that the shape says; a second kernel combines the parts. So the bits of a result depend on the
 shape alone.
@@ -24,6 +24,15 @@ PART = 65536
 
 ENOUGH = 64
 """So many pieces of work need not be cut into parts."""
+
+MANY = 1 << 19
+"""Nor need fewer elements than these."""
+
+FEW = 32
+"""Rows of so few elements need no lanes."""
+
+ROW = 1024
+"""Rows of fewer elements than these share lanes, if several are reduced to one."""
 
 
 def reduction_launches(fused: Fused) -> tuple[tuple[Launch, ...], tuple[tuple[np.dtype, int], ...]]:
@@ -48,8 +57,9 @@ class _Emitter:
         # Parts are runs of elements along rows, of rows across them.
         self.part = PART if self.along_rows else max(DEPTH, PART // min(inner, LANES) // DEPTH * DEPTH)
         self.parts = -(-self.reduced_count // self.part)
-        if pieces >= ENOUGH:
+        if pieces >= ENOUGH or prod(fused.sizes) < MANY:
             self.parts = 1
+        self.short = self.along_rows and len(self.reduced) == 1 and inner <= FEW
         self.units = pieces * self.parts
         steps = enumerate(fused.steps, len(fused.inputs))
         self.reductions = [(number, step) for number, step in steps if step.reduces]
@@ -63,10 +73,12 @@ class _Emitter:
         writer = Writer(self.fused)
         dims = range(len(self.fused.sizes))
         writer.load(writer.split_by_level(kept=False)[0], dims, "0")
-        for number, step in self.reductions:
+        for number, step in self.reductions if not self.short else ():
             writer.line(f"lanes{number} = local_array({_lane(step)}, {LANES})")
             if not self.along_rows:
                 writer.line(f"totals{number} = local_array({_total(step)}, {LANES})")
+        if self.along_rows and not self.short:
+            writer.line(f"used = padded(least({LANES}, {writer.size(self.reduced[-1])}))")
         if self.along_rows:
             self._along_rows(writer)
         else:
@@ -78,44 +90,63 @@ class _Emitter:
 
     def _along_rows(self, writer: Writer) -> None:
         n, outer = writer.size(self.reduced[-1]), self.reduced[:-1]
-        writer.line(f"used = least({LANES}, {n})")
         with writer.block("for u in range(first, last)"):
             start, stop = self._part(writer, "u", "p")
             writer.decode("p", self.kept)
             for number, step in self.reductions:
-                writer.line(f"fill(lanes{number}, used, {neutral(_combine(step), _lane(step))})")
-                writer.line(f"total{number} = {neutral(_combine(step), _total(step))}")
-            writer.line("depth = 0")
-            if outer:
+                kind = _lane(step) if self.short else _total(step)
+                writer.line(f"total{number} = {neutral(_combine(step), kind)}")
+            if not outer:
+                self._long_row(writer, start, stop)
+            elif self.fused.sizes[self.reduced[-1]] >= ROW:
                 with writer.block(f"for q in range({start} // {n}, ({stop} + {n} - 1) // {n})"):
                     writer.decode("q", outer)
-                    self._row(writer, f"greatest({start} - q * {n}, 0)", f"least({stop} - q * {n}, {n})")
+                    self._long_row(writer, *_inside(start, stop, n))
             else:
-                self._row(writer, start, stop)
-            self._flush(writer)
+                # Rows are short: some of them go to the same lanes.
+                rows = writer.number("together", max(1, DEPTH // -(-self.fused.sizes[-1] // LANES)))
+                writer.line(f"rows = ({stop} + {n} - 1) // {n}")
+                writer.line(f"top = {start} // {n}")
+                with writer.block(f"for band in range((rows - top + {rows} - 1) // {rows})"):
+                    self._fill(writer)
+                    writer.line(f"here = top + band * {rows}")
+                    with writer.block(f"for q in range(here, least(here + {rows}, rows))"):
+                        writer.decode("q", outer)
+                        self._rounds(writer, *_inside(start, stop, n))
+                    self._flush(writer)
             self._finish(writer, "u", "0")
 
-    def _row(self, writer: Writer, start: str, stop: str) -> None:
-        dims = range(len(self.fused.sizes))
-        _, outer, inner = writer.split_by_level(kept=False)
-        writer.load(outer, dims, "0")
-        writer.line(f"stop = {stop}")
-        with writer.block(f"for start in range({start}, stop, {LANES})"):
-            with writer.block(f"for lane in range(least({LANES}, stop - start))"):
-                writer.line("j = start + lane")
+    def _long_row(self, writer: Writer, start: str, stop: str) -> None:
+        """Writes the loop over a run of elements in which lanes are filled and emptied."""
+        if self.short:
+            _, outer, inner = writer.split_by_level(kept=False)
+            writer.load(outer, range(len(self.fused.sizes)), "0")
+            with writer.block(f"for j in range({stop})"):
                 self._elements(writer, inner)
-            writer.line("depth += 1")
-            with writer.block(f"if depth == {DEPTH}"):
-                self._flush(writer)
-                for number, step in self.reductions:
-                    writer.line(f"fill(lanes{number}, used, {neutral(_combine(step), _lane(step))})")
-                writer.line("depth = 0")
+            return
+        writer.line(f"stop = {stop}")
+        with writer.block(f"for block in range({start}, stop, {LANES * DEPTH})"):
+            self._fill(writer)
+            self._rounds(writer, "block", f"least(block + {LANES * DEPTH}, stop)")
+            self._flush(writer)
+
+    def _rounds(self, writer: Writer, start: str, stop: str) -> None:
+        """Writes the loop over a run of elements that go to lanes."""
+        _, outer, inner = writer.split_by_level(kept=False)
+        writer.load(outer, range(len(self.fused.sizes)), "0")
+        writer.line(f"end = {stop}")
+        rounds = writer.block(f"for start in range({start}, end, {LANES})")
+        with rounds, writer.block(f"for lane in range(least({LANES}, end - start))"):
+            writer.line("j = start + lane")
+            self._elements(writer, inner)
+
+    def _fill(self, writer: Writer) -> None:
+        for number, step in self.reductions:
+            writer.line(f"fill(lanes{number}, used, {neutral(_combine(step), _lane(step))})")
 
     def _flush(self, writer: Writer) -> None:
         for number, step in self.reductions:
-            start = neutral(_combine(step), _lane(step))
-            found = f"lanes_{_combine(step)}(lanes{number}, used, {start})"
-            writer.line(_combined(_combine(step), f"total{number}", found))
+            writer.line(_combined(_combine(step), f"total{number}", f"lanes_{_combine(step)}(lanes{number}, used)"))
 
     def _across_rows(self, writer: Writer) -> None:
         inner = len(self.fused.sizes) - 1
@@ -175,7 +206,8 @@ class _Emitter:
             if step.reduces:
                 (operand,) = step.operands
                 found = REDUCTIONS[step.row.name].before.format(f"v{operand}")
-                writer.line(_combined(_combine(step), f"lanes{number}[lane]", found))
+                lane = f"total{number}" if self.short else f"lanes{number}[lane]"
+                writer.line(_combined(_combine(step), lane, found))
             else:
                 writer.step(number, step)
         if any(number in self.fused.outputs and not step.kept for number, step in writer.full_steps()):
@@ -226,7 +258,7 @@ class _Emitter:
         across = 1 if self.along_rows else self.kept_count
         beside = self.parts if self.along_rows else 1
         with writer.block("for p in range(first, last)"):
-            writer.line(f"used = least({LANES}, {parts})")
+            writer.line(f"used = padded(least({LANES}, {parts}))")
             writer.line(f"at = p * {writer.number('beside', beside)}")
             for k, (number, step) in enumerate(self.reductions):
                 writer.line(f"fill(lanes{number}, used, {neutral(_combine(step), _total(step))})")
@@ -235,8 +267,7 @@ class _Emitter:
                 with rounds, writer.block(f"for lane in range(least({LANES}, {parts} - start))"):
                     found = f"{name}[at + (start + lane) * {writer.number('across', across)}]"
                     writer.line(_combined(_combine(step), f"lanes{number}[lane]", found))
-                start = neutral(_combine(step), _total(step))
-                writer.line(f"total{number} = lanes_{_combine(step)}(lanes{number}, used, {start})")
+                writer.line(f"total{number} = lanes_{_combine(step)}(lanes{number}, used)")
             writer.decode("p", self.kept)
             self._results(writer, "p", f"k{self.kept[-1]}" if self.kept else "0")
         return writer.launch(self.kept_count)
@@ -252,6 +283,11 @@ def _lane(step: Step) -> str:
 
 def _total(step: Step) -> str:
     return total_type(_combine(step), step.inputs[0])
+
+
+def _inside(start: str, stop: str, n: str) -> tuple[str, str]:
+    """The part of the row q, of n elements, that is between two elements."""
+    return f"greatest({start} - q * {n}, 0)" if start != "0" else "0", f"least({stop} - q * {n}, {n})"
 
 
 def _combined(combine: str, target: str, found: str) -> str:

@@ -27,6 +27,7 @@ from fastgrad.trace.scalar_code import BOOL, NAMES, translated
 _NAMES: dict[str, Any] = NAMES | {
     "local_array": local_array,
     "fill": lanes.fill,
+    "padded": lanes.padded,
     "lanes_sum": lanes.lanes_sum,
     "lanes_product": lanes.lanes_product,
     "lanes_greatest": lanes.lanes_greatest,
