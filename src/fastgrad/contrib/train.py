@@ -18,6 +18,7 @@ from fastgrad.keras.optimizers.kernel_optimizer import RESTS, KernelOptimizer
 from fastgrad.keras.optimizers.rmsprop import RMSprop
 from fastgrad.keras.optimizers.sgd import SGD
 from fastgrad.kernels import optimizers as kernels
+from fastgrad.recording import state_followed
 from fastgrad.tape import GradientTape
 from fastgrad.tensor import Tensor
 from fastgrad.variable import Variable
@@ -39,16 +40,16 @@ class Optimizer:
         self._name = name
         rate = learning_rate
         if callable(rate):
-            self._make = lambda: make(lambda: float(rate()))
+            self._make = lambda: make(rate)
         elif isinstance(rate, (Tensor, Variable)):
-            self._make = lambda: make(lambda: float(rate))
+            self._make = lambda: make(lambda: rate)
         else:
             self._make = lambda: make(float(rate))
         # Keras's optimizers keep to the variables that they were built for: each set that comes has one of its own.
         self._workers: list[KernelOptimizer] = []
         self._next_worker = self._make()
         self._worker_of: dict[int, int] = {}  # of id(variable): its worker keeps it alive
-        self._steps = 0
+        self._steps = Variable(0, trainable=False, name="steps", dtype=dtypes.int64)
 
     def get_name(self) -> str:
         """The name given."""
@@ -101,14 +102,14 @@ class Optimizer:
                     workers[position]._read(*zip(*members, strict=True))
         for position, members in groups.items():
             worker = workers[position]
-            if int(worker._iterations._array) != self._steps:
-                worker.iterations.assign(self._steps)
+            if state_followed() or worker._iterations._array != self._steps._array:
+                worker._iterations.assign(self._steps)
             worker.apply_gradients(members)
         if len(self._workers) in groups:
             for _, variable in groups[len(self._workers)]:
                 self._worker_of[id(variable)] = len(self._workers)
             self._workers, self._next_worker = workers, self._make()
-        self._steps += 1
+        self._steps.assign_add(1)
 
     def compute_gradients(
         self,

@@ -131,6 +131,8 @@ class Adafactor(KernelOptimizer):
             row = adafactor_of_matrix if matrix else adafactor_of_vector
             assign_all(changed, row(*[variable._read() for variable in changed], g, *numbers))
 
+    _decays_rows_itself = True
+
     def _change_rows(self, state: list[list[Any]], rows: Any, numbers: Sequence[Tensor]) -> None:
         variable = state[0][0]
         zeros = constant_tensor(np.zeros(variable._array.shape, variable._array.dtype))

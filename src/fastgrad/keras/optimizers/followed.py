@@ -21,6 +21,7 @@ from fastgrad.tensor import Tensor, constant_tensor
 from fastgrad.variable import Variable
 
 _OWN = frozenset({"_followed", "_changes"})
+_PLAIN = (bool, int, float, str)
 
 
 class Followed:
@@ -39,6 +40,8 @@ class Followed:
         object.__setattr__(self, name, value)
         if followed is None or name not in self.__dict__ or name in _OWN:
             return  # no program has asked yet, or a property has set what is behind it
+        if type(before) is type(value) and (before is value or (isinstance(value, _PLAIN) and before == value)):
+            return
         variable = followed.get(name)
         if variable is not None and _is_number(value):
             variable.assign(np.array(float(value)))

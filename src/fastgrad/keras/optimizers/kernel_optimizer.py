@@ -156,6 +156,7 @@ class KernelOptimizer(Optimizer):
     # ---- as operations -----------------------------------------------------------------------------
 
     _in_programs = False  # whether programs change slots, which do not say so
+    _decays_rows_itself = False  # whether a sparse gradient's update takes weight decay with it
 
     def _update_as_operations(
         self, step: Step, variables: list[Variable], gradients: Sequence[Tensor | SummedRows]
@@ -183,9 +184,11 @@ class KernelOptimizer(Optimizer):
             state = self._state_of([variables[i] for i in where])
             given = [*numbers, amount if decaying else scalar(0.0)]
             self._change(state, [gradients[i] for i in where], given)
-        step.decay([variables[i] for i in rows if decayed[i]])
         for i in rows:
-            self._change_rows(self._state_of([variables[i]]), gradients[i], [*numbers, scalar(0.0)])
+            if decayed[i] and not self._decays_rows_itself:
+                step.decay([variables[i]])
+            given = [*numbers, amount if decayed[i] and self._decays_rows_itself else scalar(0.0)]
+            self._change_rows(self._state_of([variables[i]]), gradients[i], given)
 
     def _state_of(self, variables: Sequence[Variable]) -> list[list[Any]]:
         """These variables, and for each kind of slot theirs."""

@@ -9,8 +9,13 @@ import numpy as np
 
 from fastgrad.indexed_slices import IndexedSlices
 from fastgrad.keras.optimizers.arguments import checked_number
+from fastgrad.keras.optimizers.followed import live
 from fastgrad.keras.optimizers.optimizer import Optimizer
+from fastgrad.keras.optimizers.step import build_unheard
 from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_keras_object
+from fastgrad.operation import TABLE
+from fastgrad.ops.casting import cast
+from fastgrad.recording import paused, state_followed
 from fastgrad.tensor import Tensor, convert_to_tensor
 from fastgrad.variable import Variable
 
@@ -113,7 +118,10 @@ class LossScaleOptimizer(Optimizer):
         if not self.built:
             with np.errstate(all="ignore"):
                 self._read(grads, variables)
-            self.build(list(variables))
+            build_unheard(self, variables)
+        if state_followed():
+            self._apply_as_operations(grads, variables)
+            return
         scale = float(self.dynamic_scale)
         if all(gradient is None or _is_finite(gradient) for gradient in grads):
             unscaled = [None if gradient is None else _divided(gradient, scale) for gradient in grads]
@@ -126,8 +134,26 @@ class LossScaleOptimizer(Optimizer):
         self.step_counter.assign(0)
         self.dynamic_scale.assign(scale * 0.5)
 
+    def _apply_as_operations(self, grads: Sequence[Any], variables: Sequence[Variable]) -> None:
+        with paused():
+            live(self)
+            scale, steps = self.dynamic_scale._read(), self.step_counter._read() + 1
+            finite = [_all_finite(gradient) for gradient in grads if gradient is not None]
+            if bool(TABLE["reduce_all"](TABLE["stack"](*finite, axis=0), axes=(0,), keepdims=False)):
+                unscaled = [None if gradient is None else _unscaled(gradient, scale) for gradient in grads]
+                self.inner_optimizer.apply(unscaled, variables)
+                grown = steps == self.dynamic_growth_steps
+                self.step_counter.assign(TABLE["where"](grown, steps - steps, steps))
+                self.dynamic_scale.assign(TABLE["where"](grown, scale * 2.0, scale))
+            else:
+                self.step_counter.assign(0)
+                self.dynamic_scale.assign(scale * 0.5)
+
     def scale_loss(self, loss: Any) -> Any:
         """The loss times the factor."""
+        if self.built and state_followed():
+            loss = convert_to_tensor(loss)
+            return loss * cast(self.dynamic_scale, loss.dtype)
         return loss * (float(self.dynamic_scale) if self.built else self.initial_scale)
 
     def finalize_variable_values(self, var_list: Sequence[Variable]) -> None:
@@ -154,6 +180,20 @@ class LossScaleOptimizer(Optimizer):
 def _is_finite(gradient: Any) -> bool:
     values = gradient.values if isinstance(gradient, IndexedSlices) else convert_to_tensor(gradient)
     return bool(np.isfinite(values._array).all())
+
+
+def _all_finite(gradient: Any) -> Tensor:
+    values = gradient.values if isinstance(gradient, IndexedSlices) else convert_to_tensor(gradient)
+    finite: Tensor = TABLE["is_finite"](values)
+    axes = tuple(range(finite.ndim))
+    return TABLE["reduce_all"](finite, axes=axes, keepdims=False) if axes else finite
+
+
+def _unscaled(gradient: Any, scale: Tensor) -> Any:
+    if isinstance(gradient, IndexedSlices):
+        return IndexedSlices(_unscaled(gradient.values, scale), gradient.indices, gradient.dense_shape)
+    gradient = convert_to_tensor(gradient)
+    return gradient / cast(scale, gradient.dtype)
 
 
 def _divided(gradient: Any, scale: float) -> Any:

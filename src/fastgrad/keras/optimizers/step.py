@@ -45,14 +45,18 @@ def apply_as_operations(optimizer: Any, grads: Sequence[Any], variables: Sequenc
             targets = [variable for variable, _ in optimizer._read(grads, variables)]
         optimizer._warn_of_missing(grads, variables)
         if not optimizer.built:
-            # What the slots start with is not what a program does.
-            with unheard():
-                optimizer._build_whole(list(variables))
-            for recorder in recorders.active:
-                for variable in optimizer.variables:
-                    recorder.on_create(variable)
+            build_unheard(optimizer, variables)
         step = Step(optimizer)
         step.run(targets, [step.gradient_of(g, v) for g, v in zip(grads, variables, strict=True) if g is not None])
+
+
+def build_unheard(optimizer: Any, variables: Sequence[Variable]) -> None:
+    """Makes the slots: what they start with is not what a program does, but that they are made is told."""
+    with unheard():
+        optimizer._build_whole(list(variables))
+    for recorder in recorders.active:
+        for variable in optimizer.variables:
+            recorder.on_create(variable)
 
 
 class Step:
