@@ -14,12 +14,12 @@ RATE = 0.01
 
 
 def inputs(size: int) -> Inputs:
-    """`x` (1, size), one batch, and the starting `weight` (size)."""
-    return {"x": uniform(1, size, seed=22), "weight": uniform(size, seed=23)}
+    """`x` (2, size), whose batches want different weights, and the starting `weight` (size)."""
+    return {"x": uniform(2, size, seed=22), "weight": uniform(size, seed=23)}
 
 
 def cheap(maximum: Any, where: Any, x: Any, weight: Any) -> Any:
-    """Twelve additions, products, maxima and selections, the last a square, so that the weights stay where they are."""
+    """Twelve additions, products, maxima and selections, the last a square, so that the weights stay bounded."""
     h = x * weight
     h = h + 0.5
     h = maximum(h, weight)
