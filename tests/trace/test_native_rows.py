@@ -151,6 +151,11 @@ CLOSE: list[Case] = [
     case("sparse_softmax_cross_entropy_gradient", normal(9), normal(9, 4), whole(-1, 5, 9)),
     case("softmax_cross_entropy", normal(9, 4), normal(9, 4)),
     case("softmax_cross_entropy_gradient", normal(9), normal(9, 4), normal(9, 4)),
+    *at(
+        FLOATS,
+        lambda d: case("cumulative_logsumexp", normal(2, 5, 2).astype(d), axis=1, exclusive=False, reverse=True),
+    ),
+    case("cumulative_logsumexp", np.array([-np.inf, 1, np.inf, 2], F32), axis=0, exclusive=True, reverse=False),
     case("layer_normalization", normal(6, 300), normal(300), normal(300), epsilon=1e-3),
     case("layer_normalization", normal(6, 1, dtype=F64), normal(1, dtype=F64), normal(1, dtype=F64), epsilon=0.0),
     case("layer_normalization_gradient", normal(70, 600), normal(70, 600), normal(600), normal(70), normal(70)),
@@ -232,6 +237,40 @@ EXACT: list[Case] = [
     case("bincount", [[1, 3, 9], [1, 1, 0]], size=4, dtype="int32", binary=False),
     case("bincount", [[1, 3, 9], [1, 1, 0]], size=4, dtype="int64", binary=True),
     case("bincount", whole(0, 4, 20), normal(20), size=5, dtype="float32", binary=False),
+    *at(REAL, lambda d: case("argsort", some(d, 2, 40, 3), axis=1, descending=False)),
+    *at(REAL, lambda d: case("sort", some(d, 2, 40, 3), axis=1, descending=True)),
+    *[case("argsort", some(np.dtype(F32), 3, n), axis=1, descending=True) for n in (1, 2, 12, 13, 25, 200)],
+    case("sort", np.array([[np.nan, -np.inf, np.inf, 0]], F32), axis=1, descending=True),
+    case("sort", np.array([0, 2**64 - 1, 2**63], np.uint64), axis=0, descending=True),
+    *at(REAL, lambda d: case("top_k", some(d, 3, 50), k=4, index_type="int32")),
+    *at(REAL, lambda d: case("top_k", some(d, 3, 50), k=40, index_type="int64")),
+    case("top_k", whole(0, 3, 2, 300), k=5, index_type="int16"),
+    case("top_k", np.full((1, 4), np.nan), k=4, index_type="int32"),
+    *at((*REAL, bool), lambda d: case("argmax", some(d, 3, 20, 70), axis=1, output_type="int64")),
+    *at((*REAL, bool), lambda d: case("argmin", some(d, 3, 20), axis=1, output_type="int32")),
+    case("argmax", np.array([[np.nan, -np.inf], [np.nan, np.nan], [2.0, np.nan]]), axis=1, output_type="int64"),
+    case("argmin", np.array([[np.nan, np.inf], [np.nan, np.nan], [2.0, np.nan]]), axis=1, output_type="int64"),
+    case("argmax", np.array([3.0, 5.0, 5.0]), axis=0, output_type="uint16"),
+    *at(
+        REAL,
+        lambda d: case(
+            "searchsorted", np.sort(some(d, 9).astype(F64)).astype(d), some(d, 20), right=False, out_type="int32"
+        ),
+    ),
+    case("searchsorted", np.sort(whole(0, 9, 3, 7), -1), whole(-1, 10, 3, 20), right=True, out_type="int64"),
+    case("in_top_k", [0, 3, -1, 2, 1], np.array([[1, 2], [1, 2], [1, 2], [1, 2], [1, np.inf]], F32), k=1),
+    case("in_top_k", whole(0, 6, 20, dtype=I32), whole(0, 4, 20, 6).astype(F32), k=2),
+    case("invert_permutation", np.random.default_rng(0).permutation(30)),
+    *at(NUMBERS, lambda d: case("cumsum", some(d, 2, 5, 3), axis=1, exclusive=False, reverse=False)),
+    case("cumsum", normal(4, 5), axis=0, exclusive=True, reverse=True),
+    case("cumsum", np.full(9, 100, np.int8), axis=0, exclusive=False, reverse=True),
+    *at(
+        (I32, "uint8", F32, F64),
+        lambda d: case("cumprod", some(np.dtype(d), 2, 5), axis=1, exclusive=True, reverse=False),
+    ),
+    case("cumprod", normal(4, 5), axis=0, exclusive=False, reverse=True),
+    case("linear_recurrence", normal(4, 5), normal(4, 5), axis=0, reverse=True),
+    case("linear_recurrence", normal(2, 5, dtype=F64), normal(2, 5, dtype=F64), axis=1, reverse=False),
 ]
 """Elements that are moved, chosen or counted, or computed one by one."""
 
@@ -254,6 +293,8 @@ REFUSED: list[tuple[Case, type[Exception], str]] = [
     ),
     (case("unsorted_segment_sum", normal(2), [1, 4], num_segments=4), InvalidArgumentError, r"segment_ids\[1\] = 4"),
     (case("unsorted_segment_max", normal(2), [1, 4], num_segments=4, empty=0), InvalidArgumentError, "= 4 is out"),
+    (case("invert_permutation", [0, 2, 3]), InvalidArgumentError, "3 is not between 0 and 3"),
+    (case("invert_permutation", [0, 2, 2]), InvalidArgumentError, "2 is duplicated"),
     (case("bincount", [1, -1], size=4, dtype="int32", binary=False), ValueError, "negative"),
 ]
 
@@ -269,5 +310,8 @@ def test_kernels_stop_where_a_row_raises(case: Case, error: type[Exception], mes
 
 def outputs_of(case: Case) -> list[np.ndarray]:
     """Arrays for the results of a row that raises at these arrays, from its results at zeros."""
-    harmless = Case(case.name, tuple([np.zeros_like(a) for a in case.arrays]), case.attributes)
+    arrays = [
+        np.arange(a.size).reshape(a.shape).astype(a.dtype) if a.ndim == 1 else np.zeros_like(a) for a in case.arrays
+    ]
+    harmless = Case(case.name, tuple(arrays), case.attributes)
     return [np.empty(y.shape, y.dtype) for y in run_of(harmless)]

@@ -14,6 +14,7 @@ from fastgrad.ops.arithmetic import subtract
 from fastgrad.ops.casting import cast
 from fastgrad.ops.comparison import greater, greater_equal
 from fastgrad.ops.division import realdiv
+from fastgrad.ops.native_form import launches_from
 from fastgrad.ops.reduction import reduce_all, reduction_axes
 from fastgrad.tensor import Tensor, constant_tensor
 
@@ -33,12 +34,14 @@ _argmax = operation(
     Form.REDUCE,
     run=lambda x, axis, output_type: _position(np.argmax, -np.inf, x, axis, output_type),
     dtypes=REAL | BOOLEAN,
+    launches=launches_from("ordering", "argmax_launches"),
 )
 _argmin = operation(
     "argmin",
     Form.REDUCE,
     run=lambda x, axis, output_type: _position(np.argmin, np.inf, x, axis, output_type),
     dtypes=REAL | BOOLEAN,
+    launches=launches_from("ordering", "argmin_launches"),
 )
 
 

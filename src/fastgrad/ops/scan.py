@@ -11,6 +11,7 @@ from fastgrad.operation import FLOATING, INEXACT, NUMERIC, Form, Operation, oper
 from fastgrad.ops.arguments import axis_of, tensor_of
 from fastgrad.ops.arithmetic import conjugate, minimum, multiply, subtract
 from fastgrad.ops.exponential import exp
+from fastgrad.ops.native_form import launches_from
 from fastgrad.tensor import Tensor
 
 _HALVES = frozenset(np.dtype(name) for name in ("float16", "bfloat16"))
@@ -76,6 +77,7 @@ linear_recurrence: Operation = operation(
         ),
     ),
     dtypes=INEXACT,
+    launches=launches_from("scanning", "recurrence_launches"),
 )
 linear_recurrence.__doc__ = (
     "``y[k] = a[k] * y[k - 1] + b[k]`` along an axis, ``y[0] = b[0]``; from the other end if ``reverse``."
@@ -102,6 +104,7 @@ _cumsum: Operation = operation(
     run=lambda x, axis, exclusive, reverse: _accumulated(np.add, x, axis, exclusive, reverse, 0),
     gradient=lambda g, y, x, axis, exclusive, reverse: _cumsum(g, axis=axis, exclusive=exclusive, reverse=not reverse),
     dtypes=NUMERIC,
+    launches=launches_from("scanning", "cumsum_launches"),
 )
 
 
@@ -140,6 +143,7 @@ _cumprod = operation(
     run=lambda x, axis, exclusive, reverse: _accumulated(np.multiply, x, axis, exclusive, reverse, 1),
     gradient=_cumprod_gradient,
     dtypes=NUMERIC,
+    launches=launches_from("scanning", "cumprod_launches"),
 )
 
 
@@ -176,6 +180,7 @@ _cumulative_logsumexp = operation(
     run=lambda x, axis, exclusive, reverse: _accumulated(np.logaddexp, x, axis, exclusive, reverse, -np.inf),
     gradient=_cumulative_logsumexp_gradient,
     dtypes=FLOATING,
+    launches=launches_from("scanning", "cumulative_logsumexp_launches"),
 )
 
 

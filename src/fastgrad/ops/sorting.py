@@ -65,7 +65,13 @@ _put_along_axis: Operation = operation(
     gradient=(lambda gg, y, g, ids, axis, size: _take_along_axis(gg, ids, axis=axis), None),
     launches=launches_from("gathering", "put_along_axis_launches"),
 )
-_argsort = operation("argsort", Form.SORT, run=_order, dtypes=REAL)
+_argsort = operation(
+    "argsort",
+    Form.SORT,
+    run=_order,
+    dtypes=REAL,
+    launches=launches_from("ordering", "argsort_launches"),
+)
 _sort = operation(
     "sort",
     Form.SORT,
@@ -74,6 +80,7 @@ _sort = operation(
         g, _argsort(x, axis=axis, descending=descending), axis=axis, size=x._array.shape[axis]
     ),
     dtypes=REAL,
+    launches=launches_from("ordering", "sort_launches"),
 )
 
 
@@ -161,6 +168,7 @@ _top_k = operation(
         g[0], y[1], axis=x._array.ndim - 1, size=x._array.shape[-1]
     ),
     dtypes=REAL,
+    launches=launches_from("ordering", "top_k_launches"),
 )
 
 
@@ -236,7 +244,12 @@ def _among_largest(ids: np.ndarray, x: np.ndarray, k: int) -> np.ndarray:
     return known & np.isfinite(x).all(1) & ((x > picked).sum(1) < k)
 
 
-_in_top_k = operation("in_top_k", Form.EXTERN, run=_among_largest)
+_in_top_k = operation(
+    "in_top_k",
+    Form.EXTERN,
+    run=_among_largest,
+    launches=launches_from("ordering", "in_top_k_launches"),
+)
 
 
 # ---- unique ----------------------------------------------------------------------------------------
@@ -269,6 +282,7 @@ def _distinct(x: np.ndarray, out_idx: str) -> tuple[np.ndarray, np.ndarray, np.n
 
 
 _unique = operation("unique", Form.EXTERN, run=_distinct)
+_unique.count = lambda x, out_idx: len(_distinct(x, out_idx)[0])
 
 
 def _unique_of(name: str, x: Any, out_idx: Any) -> tuple[Tensor, Tensor, Tensor]:
@@ -329,7 +343,12 @@ def _places(sequence: np.ndarray, values: np.ndarray, right: bool, out_type: str
     return out
 
 
-_searchsorted = operation("searchsorted", Form.EXTERN, run=_places)
+_searchsorted = operation(
+    "searchsorted",
+    Form.EXTERN,
+    run=_places,
+    launches=launches_from("ordering", "searchsorted_launches"),
+)
 
 
 def searchsorted(
@@ -373,12 +392,23 @@ def searchsorted(
 
 
 def _inverse(x: np.ndarray) -> np.ndarray:
+    bad = x[(x < 0) | (x >= len(x))]
+    if len(bad):
+        raise InvalidArgumentError(f"invert_permutation: {bad[0]} is not between 0 and {len(x)}.")
+    counts = np.bincount(x, minlength=len(x))
+    if len(x) and counts.max() > 1:
+        raise InvalidArgumentError(f"invert_permutation: {counts.argmax()} is duplicated in the input.")
     out = np.empty_like(x)
     out[x] = np.arange(len(x), dtype=x.dtype)
     return out
 
 
-_invert_permutation = operation("invert_permutation", Form.EXTERN, run=_inverse)
+_invert_permutation = operation(
+    "invert_permutation",
+    Form.EXTERN,
+    run=_inverse,
+    launches=launches_from("ordering", "invert_permutation_launches"),
+)
 
 
 def invert_permutation(x: Any, name: str | None = None) -> Tensor:
@@ -397,10 +427,4 @@ def invert_permutation(x: Any, name: str | None = None) -> Tensor:
         raise refuse_dtype("invert_permutation", array.dtype, _INDICES)
     if array.ndim != 1:
         raise InvalidArgumentError(f"invert_permutation expects a 1D vector, got shape {list(array.shape)}.")
-    bad = array[(array < 0) | (array >= len(array))]
-    if len(bad):
-        raise InvalidArgumentError(f"invert_permutation: {bad[0]} is not between 0 and {len(array)}.")
-    numbers, counts = np.unique(array, return_counts=True)
-    if len(numbers) < len(array):
-        raise InvalidArgumentError(f"invert_permutation: {numbers[counts > 1][0]} is duplicated in the input.")
     return _invert_permutation(found)

@@ -1,0 +1,318 @@
+"""Order: sorting, selecting, searching along an axis, and where the extremes are.
+
+Arrays are (outer, size, inner), the axis in the middle; a line is the elements along it for one place in outer and inner.
+Equal elements keep their order, and NaN comes last in both directions.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy import int64
+
+from fastgrad.kernels.body import by_dtype, local_array, scalar_function
+from fastgrad.kernels.build import kernel
+from fastgrad.kernels.gathering import take_along, units_of
+from fastgrad.kernels.half import through_float32
+from fastgrad.kernels.launch import Input, Launch, Launches, Output, Scratch, Spec, only
+from fastgrad.kernels.vector_math import least
+
+INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
+REAL = ("float32", "float64", *INTEGERS)
+POSITIONS = ("int16", "uint16", "int32", "int64")
+RUN = 12  # as few elements are sorted by insertion
+TILE = 64
+
+
+@scalar_function
+def comes_before(a, b, descending):
+    """Whether a has to stand before b."""
+    if descending != 0:
+        return a > b or (b != b and a == a)  # noqa: PLR0124 - of NaN
+    return a < b or (b != b and a == a)  # noqa: PLR0124 - of NaN
+
+
+@scalar_function
+def sort_line(keys, ids, other_keys, other_ids, at, size, descending):
+    """Sorts keys[at : at + size], and the ids beside them: runs by insertion, then merged in turns with the others' memory.
+
+    Returns whether the result lies in the others' memory.
+    """
+    for start in range(0, size, RUN):
+        for i in range(start + 1, least(start + RUN, size)):
+            key, number = keys[at + i], ids[at + i]
+            j = i
+            while j > start and comes_before(key, keys[at + j - 1], descending):
+                keys[at + j] = keys[at + j - 1]
+                ids[at + j] = ids[at + j - 1]
+                j -= 1
+            keys[at + j] = key
+            ids[at + j] = number
+    moved = False
+    width = RUN
+    while width < size:
+        start = 0
+        while start < size:
+            middle, stop = least(start + width, size), least(start + 2 * width, size)
+            i, j = start, middle
+            for k in range(start, stop):
+                second = i >= middle or (j < stop and comes_before(keys[at + j], keys[at + i], descending))
+                take = j if second else i
+                other_keys[at + k] = keys[at + take]
+                other_ids[at + k] = ids[at + take]
+                i += 0 if second else 1
+                j += 1 if second else 0
+            start += 2 * width
+        keys, other_keys = other_keys, keys
+        ids, other_ids = other_ids, ids
+        moved = not moved
+        width *= 2
+    return moved
+
+
+@kernel(
+    "x: in[T], order: out[I], keys: inout[T], other_keys: inout[T], ids: inout[int32], other_ids: inout[int32], "
+    "size: int, kept: int, inner: int, descending: int, first: int, last: int",
+    T=REAL,
+    I=("int16", "int32", "int64"),
+)
+def order_lines(x, order, keys, other_keys, ids, other_ids, size, kept, inner, descending, first, last):
+    """The first `kept` positions of each line in order. A unit of work is a line; the other arrays are to work in."""
+    for line in range(first, last):
+        outer = line // inner
+        source = outer * size * inner + (line - outer * inner)
+        target = outer * kept * inner + (line - outer * inner)
+        at = line * size
+        for i in range(size):
+            keys[at + i] = x[source + i * inner]
+            ids[at + i] = i
+        if sort_line(keys, ids, other_keys, other_ids, at, size, descending):
+            for i in range(kept):
+                order[target + i * inner] = other_ids[at + i]
+        else:
+            for i in range(kept):
+                order[target + i * inner] = ids[at + i]
+
+
+@kernel(
+    "x: in[T], values: out[T], order: out[I], size: int, kept: int, first: int, last: int",
+    T=REAL,
+    I=("int16", "int32", "int64"),
+)
+def select_largest(x, values, order, size, kept, first, last):
+    """The largest `kept` elements of each row and their positions, by insertion: for few of them."""
+    for row in range(first, last):
+        at, to = row * size, row * kept
+        for i in range(size):
+            key = x[at + i]
+            if i >= kept and not comes_before(key, values[to + kept - 1], 1):
+                continue
+            j = least(i, kept - 1)
+            while j > 0 and comes_before(key, values[to + j - 1], 1):
+                values[to + j] = values[to + j - 1]
+                order[to + j] = order[to + j - 1]
+                j -= 1
+            values[to + j] = key
+            order[to + j] = i
+
+
+def _float_without_nan(value, sign):
+    return value if value == value else T(-sign) * T(math.inf)  # noqa: PLR0124 - false of NaN
+
+
+def _same(value, sign):
+    return value
+
+
+_without_nan = by_dtype(
+    float32=_float_without_nan, float64=_float_without_nan, **dict.fromkeys(INTEGERS, _same)
+)  # what is in the place of a NaN is no better than anything
+
+
+@kernel(
+    "x: in[T], out: out[I], size: int, inner: int, sign: int, first: int, last: int", T=(*REAL, "bool"), I=POSITIONS
+)
+def extreme_positions(x, out, size, inner, sign, first, last):
+    """The position of the first largest element of each line, or smallest for a sign of -1; NaN is passed over.
+
+    A unit of work is one of outer and `TILE` of inner.
+    """
+    best, where = local_array(T, 64), local_array(int64, 64)
+    tiles = (inner + TILE - 1) // TILE
+    for unit in range(first, last):
+        outer = unit // tiles
+        left = (unit - outer * tiles) * TILE
+        width = least(TILE, inner - left)
+        at = outer * size * inner + left
+        for i in range(width):
+            best[i] = _without_nan(x[at + i], sign)
+            where[i] = 0
+        for k in range(1, size):
+            at += inner
+            for i in range(width):
+                value, top = x[at + i], best[i]
+                if value > top if sign > 0 else value < top:
+                    best[i] = value
+                    where[i] = k
+        for i in range(width):
+            out[outer * inner + left + i] = where[i]
+
+
+@kernel(
+    "x: in[T], values: in[T], out: out[I], size: int, count: int, rows: int, right: int, first: int, last: int",
+    T=REAL,
+    I=("int32", "int64"),
+)
+def search_sorted(x, values, out, size, count, rows, right, first, last):
+    """Where each value belongs in its row of x; one row for all where `rows` is 1. A unit of work is a value."""
+    for unit in range(first, last):
+        at = unit // count * size if rows > 1 else 0
+        value = values[unit]
+        low, high = 0, size
+        while low < high:
+            middle = (low + high) // 2
+            found = x[at + middle]
+            passed = not comes_before(value, found, 0) if right != 0 else comes_before(found, value, 0)
+            if passed:
+                low = middle + 1
+            else:
+                high = middle
+        out[unit] = low
+
+
+@kernel(
+    "ids: in[I], x: in[float32], out: out[uint8], classes: int, k: int, first: int, last: int", I=("int32", "int64")
+)
+def in_top_k(ids, x, out, classes, k, first, last):
+    """Whether fewer than k predictions of a row are above that of the target (TensorFlow: tf.math.in_top_k)."""
+    for row in range(first, last):
+        target = int64(ids[row])
+        known = 0 <= target < classes
+        finite = True
+        above = 0
+        if known:
+            value = x[row * classes + target]
+            for c in range(row * classes, (row + 1) * classes):
+                finite = finite and x[c] - x[c] == 0
+                above += 1 if x[c] > value else 0
+        out[row] = 1 if known and finite and above < k else 0
+
+
+@kernel("x: in[I], out: out[I], used: inout[uint8], size: int -> int", I=("int32", "int64"))
+def invert_permutation(x, out, used, size):
+    """out[x[i]] = i. A number outside [0, size) or a second one stops it."""
+    for i in range(size):
+        used[i] = 0
+    for i in range(size):
+        at = int64(x[i])
+        if at < 0 or at >= size or used[at] != 0:
+            return i
+        used[at] = 1
+        out[at] = i
+    return -1
+
+
+# ---- the rows of the table that they are ---------------------------------------------------------------
+
+
+def _ordering(
+    x: Spec, place: Any, dtype: np.dtype, axis: int, kept: int, descending: bool, scratch: int
+) -> tuple[Launch, list[tuple[np.dtype, int]]] | None:
+    """The launch that orders lines, with the scratch memory that it takes from that number on."""
+    size, inner, lines = x.shape[axis], prod(x.shape[axis + 1 :]), prod(x.shape[:axis]) * prod(x.shape[axis + 1 :])
+    if x.dtype.name not in REAL or size >= 1 << 31:
+        return None
+    elements, number = lines * size, np.dtype(np.int32)
+    work = [Scratch(scratch + i) for i in range(4)]
+    one = Launch(order_lines[x.dtype, dtype], (Input(0), place, *work, size, kept, inner, int(descending)), lines)
+    return one, [(x.dtype, elements), (x.dtype, elements), (number, elements), (number, elements)]
+
+
+@through_float32
+def argsort_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], axis: int, descending: bool) -> Launches | None:
+    """``tf.argsort``."""
+    found = _ordering(inputs[0], Output(0), outputs[0].dtype, axis, inputs[0].shape[axis], descending, 0)
+    return None if found is None else Launches((found[0],), tuple(found[1]))
+
+
+@through_float32
+def sort_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], axis: int, descending: bool) -> Launches | None:
+    """``tf.sort``: the elements at their positions in order."""
+    (x,) = inputs
+    number, size = np.dtype(np.int32), x.shape[axis]
+    found = _ordering(x, Scratch(0), number, axis, size, descending, 1)
+    if found is None:
+        return None
+    unit, words = units_of(x.dtype)
+    sizes = size, size, prod(x.shape[axis + 1 :]), words
+    read = Launch(take_along[unit, number], (Input(0), Scratch(0), Output(0), *sizes), prod(x.shape[: axis + 1]))
+    return Launches((found[0], read), ((number, prod(x.shape)), *found[1]))
+
+
+MOST_SELECTED = 32
+
+
+@through_float32
+def top_k_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], k: int, index_type: str) -> Launches | None:
+    """``tf.math.top_k``: values and positions."""
+    (x,) = inputs
+    axis, size, rows = len(x.shape) - 1, x.shape[-1], prod(x.shape[:-1])
+    wanted = outputs[1].dtype
+    if x.dtype.name not in REAL:
+        return None
+    if k <= MOST_SELECTED:
+        return only(select_largest[x.dtype, wanted], Input(0), Output(0), Output(1), size, k, units=rows)
+    found = _ordering(x, Output(1), wanted, axis, k, True, 0)
+    if found is None:
+        return None
+    unit, words = units_of(x.dtype)
+    read = Launch(take_along[unit, wanted], (Input(0), Output(1), Output(0), size, k, 1, words), rows * k)
+    return Launches((found[0], read), tuple(found[1]))
+
+
+def _positions(sign: int) -> Callable[..., Launches | None]:
+    @through_float32
+    def launches(inputs: Sequence[Spec], outputs: Sequence[Spec], axis: int, output_type: str) -> Launches | None:
+        (x,) = inputs
+        if x.dtype.name not in (*REAL, "bool") or outputs[0].dtype.name not in POSITIONS:
+            return None
+        inner = prod(x.shape[axis + 1 :])
+        units = prod(x.shape[:axis]) * -(-inner // TILE)
+        found = extreme_positions[x.dtype, outputs[0].dtype]
+        return only(found, Input(0), Output(0), x.shape[axis], inner, sign, units=units)
+
+    return launches
+
+
+argmax_launches = _positions(1)
+argmin_launches = _positions(-1)
+
+
+@through_float32
+def searchsorted_launches(
+    inputs: Sequence[Spec], outputs: Sequence[Spec], right: bool, out_type: str
+) -> Launches | None:
+    """``tf.searchsorted`` of a sequence and values."""
+    x, values = inputs
+    if x.dtype.name not in REAL:
+        return None
+    sizes = x.shape[-1], values.shape[-1], prod(x.shape[:-1]), int(right)
+    found = search_sorted[x.dtype, outputs[0].dtype]
+    return only(found, Input(0), Input(1), Output(0), *sizes, units=prod(values.shape))
+
+
+def in_top_k_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], k: int) -> Launches | None:
+    """``tf.math.in_top_k`` of targets and predictions."""
+    rows, classes = inputs[1].shape
+    return only(in_top_k[inputs[0].dtype], Input(0), Input(1), Output(0), classes, k, units=rows)
+
+
+def invert_permutation_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
+    """``tf.math.invert_permutation``."""
+    (x,) = inputs
+    one = Launch(invert_permutation[x.dtype], (Input(0), Output(0), Scratch(0), x.shape[0]))
+    return Launches((one,), ((np.dtype(np.uint8), x.shape[0]),))
