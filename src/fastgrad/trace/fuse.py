@@ -16,7 +16,7 @@ import numpy as np
 from fastgrad.kernels.layout import Layout, contiguous
 from fastgrad.operation import Form
 from fastgrad.trace.graph import Graph, Kind, Node, Value
-from fastgrad.trace.group import Group, View, count_of, reads_directly
+from fastgrad.trace.group import Group, View, count_of, is_reduction, reads_directly
 from fastgrad.trace.passes.rewriting import row_name
 from fastgrad.trace.reductions import REDUCTIONS, is_copy_of_ones
 from fastgrad.trace.views import keeps_order, views_of
@@ -189,7 +189,7 @@ class _Fusion:
 
 
 def _loop_shape(node: Node) -> tuple[int, ...]:
-    return node.inputs[0].shape if row_name(node) in REDUCTIONS else node.outputs[0].shape
+    return node.inputs[0].shape if is_reduction(node) else node.outputs[0].shape
 
 
 def _is_near(layout: Layout) -> bool:

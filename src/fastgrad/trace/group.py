@@ -29,7 +29,7 @@ from fastgrad.operation import TABLE, Form, Operation
 from fastgrad.trace.graph import Graph, Kind, Node, Value
 from fastgrad.trace.interpret import interpret
 from fastgrad.trace.passes.rewriting import row_name
-from fastgrad.trace.reductions import REDUCTIONS, is_copy_of_ones
+from fastgrad.trace.reductions import REDUCTIONS, drops_ones
 from fastgrad.trace.scalar_code import DTYPES, translated
 
 MOST_STEPS = 64
@@ -141,11 +141,11 @@ def reads_directly(node: Node) -> np.dtype | bool:
         return False
     output = node.outputs[0]
     inputs = [value.dtype for value in node.inputs]
-    if not count_of(output) or not DTYPES.issuperset([*inputs, output.dtype]):
+    if not count_of(output):
         return False
     if name in REDUCTIONS:
         return inputs[0] in REDUCTIONS[name].dtypes and count_of(node.inputs[0]) > 0
-    if node.payload.form is not Form.ELEMENTWISE:
+    if not DTYPES.issuperset([*inputs, output.dtype]) or node.payload.form is not Form.ELEMENTWISE:
         return False
     found = translated(name, ["x"] * len(inputs), inputs, output.dtype, node.attributes)
     if found is None:
@@ -155,7 +155,7 @@ def reads_directly(node: Node) -> np.dtype | bool:
 
 def is_reduction(node: Node) -> bool:
     """Whether a node that may be in a group reduces dimensions, and does not only drop some of size 1."""
-    return row_name(node) in REDUCTIONS and not is_copy_of_ones(node)
+    return row_name(node) in REDUCTIONS and not drops_ones(node)
 
 
 def reduced_of(shape: tuple[int, ...], axes: tuple[int, ...]) -> tuple[Cuts, Reduced]:

@@ -22,6 +22,7 @@ from fastgrad.kernels.launch import Input, Launch, Operand, Output
 from fastgrad.kernels.signature import SHARE, parse_signature
 from fastgrad.kernels.vector_math import greatest, least, nan_greatest, nan_least
 from fastgrad.trace.group import Fused, Step
+from fastgrad.trace.reductions import REDUCTIONS, of_one
 from fastgrad.trace.scalar_code import BOOL, NAMES, translated
 
 _NAMES: dict[str, Any] = NAMES | {
@@ -190,6 +191,9 @@ class Writer:
     def step(self, number: int, step: Step) -> None:
         """Writes an element-wise step."""
         operands = [f"v{i}" for i in step.operands]
+        if step.row.name in REDUCTIONS:
+            self.line(f"v{number} = {of_one(step.row.name, operands[0], step.output.name)}")
+            return
         found = translated(step.row.name, operands, step.inputs, step.output, step.attributes)
         assert found is not None, f"{step.row.name} can't be fused"
         self.line(f"v{number} = {found[0]}")

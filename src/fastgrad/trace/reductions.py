@@ -48,13 +48,22 @@ REDUCTIONS = {
 _CHANGING = frozenset({"reduce_euclidean_norm", "finite_maximum"})
 
 
-def is_copy_of_ones(node: Node) -> bool:
-    """Whether a reduction only drops dimensions of size 1, so that its result has the elements of its input."""
-    name = row_name(node)
-    if name not in REDUCTIONS or name in _CHANGING:
-        return False
+def drops_ones(node: Node) -> bool:
+    """Whether a reduction only drops dimensions of size 1, so that each result is made of one element."""
     shape = node.inputs[0].shape
     return all(shape[axis] == 1 for axis in node.attributes["axes"])
+
+
+def is_copy_of_ones(node: Node) -> bool:
+    """Whether a node is such a reduction and changes nothing."""
+    name = row_name(node)
+    return name in REDUCTIONS and name not in _CHANGING and drops_ones(node)
+
+
+def of_one(name: str, operand: str, number: str) -> str:
+    """The expression of a reduction of one element."""
+    reduction = REDUCTIONS[name]
+    return reduction.after.format(f"({reduction.before.format(operand)})", number=number)
 
 
 def lane_type(dtype: np.dtype) -> str:
