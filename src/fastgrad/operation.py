@@ -129,6 +129,12 @@ class Operation:
         self.views = views
         self.__doc__ = doc or type(self).__doc__
 
+    # Of an operation whose result's first size depends on values: the function of arrays and attributes that gives it.
+    count: Callable[..., int] | None = None
+
+    # Whether it is run for the error that it may raise, even if nobody reads its result.
+    checks = False
+
     def __call__(self, *inputs: Any, **attributes: Any) -> Any:
         """The result of ``run``, as a tensor or a tuple of tensors; recorders are told."""
         token = errors_set(QUIET)

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from fastgrad import dtypes, nest
-from fastgrad.tensor import as_tensor_or_none
+from fastgrad.recording import recorders
+from fastgrad.tensor import Tensor, as_tensor_or_none
 
 
 def print(*inputs: Any, **kwargs: Any) -> None:  # TensorFlow's name
@@ -23,18 +24,40 @@ def print(*inputs: Any, **kwargs: Any) -> None:  # TensorFlow's name
     Raises:
         ValueError: an unknown keyword or output stream. TensorFlow: tf.print.
     """
-    stream = kwargs.pop("output_stream", sys.stderr)
+    stream = kwargs.pop("output_stream", None)
     summarize = kwargs.pop("summarize", 3) or 3
     separator, end = kwargs.pop("sep", " "), kwargs.pop("end", "\n")
     kwargs.pop("name", None)
     if kwargs:
         raise ValueError(f"Unrecognized keyword arguments for tf.print: {sorted(kwargs)}")
+    _write(inputs, stream, summarize, separator, end)
+    if recorders.active:
+        leaves = [_leaf(item) for item in nest.flatten(list(inputs))]
+        tensors = tuple([leaf for leaf in leaves if isinstance(leaf, Tensor)])
+
+        def again(*arrays: np.ndarray) -> None:
+            rest = iter(arrays)
+            values = [Tensor(next(rest)) if isinstance(leaf, Tensor) else leaf for leaf in leaves]
+            _write(nest.pack_sequence_as(list(inputs), values), stream, summarize, separator, end)
+
+        for recorder in recorders.active:
+            recorder.on_call("print", again, tensors, (), True)
+
+
+def _leaf(item: Any) -> Any:
+    tensor = as_tensor_or_none(item)
+    return item if tensor is None else tensor
+
+
+def _write(inputs: Any, stream: Any, summarize: int, separator: str, end: str) -> None:
     alone = as_tensor_or_none(inputs[0]) if len(inputs) == 1 else None
     if alone is not None and not alone.ndim and alone.dtype is dtypes.string:
-        text = bytes(alone.numpy()).decode(errors="replace")  # as it is, without quotes
+        text = bytes(alone._array[()]).decode(errors="replace")  # as it is, without quotes
     else:
         text = separator.join(_text(value, summarize) for value in inputs)
-    if isinstance(stream, str) and stream.startswith("file://"):
+    if stream is None:
+        builtins.print(text, end=end, file=sys.stderr)
+    elif isinstance(stream, str) and stream.startswith("file://"):
         with open(stream[len("file://") :], "a", encoding="utf-8") as file:
             file.write(text + end)
     elif hasattr(stream, "write"):

@@ -55,6 +55,12 @@ class Recorder:
         """Whether it may be asked for derivatives of what is computed from ``tensor``."""
         return False
 
+    def on_call(self, name: str, function: Any, inputs: tuple[Any, ...], outputs: tuple[Any, ...], acts: bool) -> None:
+        """Python has been called: ``function(*arrays of inputs)`` gave the arrays of ``outputs``.
+
+        With ``acts`` it is called for what it does, too.
+        """
+
     def on_value(self, tensor: Any, kind: str) -> None:
         """The program has asked ``tensor`` for its Python value: ``kind`` is "bool", "int", "float", "index", "numpy"."""
 

@@ -67,7 +67,7 @@ def integer(value: Any, what: str) -> int:
     try:
         return operator.index(value)
     except TypeError:
-        array = tensor_of(value)._array
+        array = tensor_of(value)._elements()
     if array.dtype.kind not in "iu" or array.size != 1:
         raise InvalidArgumentError(f"{what} must be one integer, got {value!r}.")
     return int(array.reshape(()))
@@ -96,7 +96,7 @@ def integers(value: Any, what: str) -> tuple[int, ...]:
             pass
     elif type(value) is int:
         return (value,)
-    array = tensor_of(value)._array
+    array = tensor_of(value)._elements()
     if array.size == 0 and array.ndim == 1:
         return ()
     if array.dtype.kind not in "iu":

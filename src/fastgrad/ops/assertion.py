@@ -10,23 +10,39 @@ import numpy as np
 
 from fastgrad import dtypes
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.operation import FLOATING, INEXACT, Form, Operation, operation, refuse_mix
+from fastgrad.operation import FLOATING, INEXACT, TABLE, Form, Operation, operation, refuse_mix
 from fastgrad.shape import TensorShape
 from fastgrad.tensor import Tensor, constant_tensor, convert_beside, convert_to_tensor
 
 # ---- values --------------------------------------------------------------------------------------
 
 
-def _compare(name: str, sign: str, holds: Callable[[np.ndarray, np.ndarray], Any]) -> Callable[..., None]:
+_HOLDS: dict[str, tuple[str, Callable[..., Any]]] = {
+    "assert_equal": ("==", np.equal),
+    "assert_none_equal": ("!=", np.not_equal),
+    "assert_less": ("<", np.less),
+    "assert_less_equal": ("<=", np.less_equal),
+    "assert_greater": (">", np.greater),
+    "assert_greater_equal": (">=", np.greater_equal),
+    "assert_positive": (">", np.greater),
+    "assert_negative": ("<", np.less),
+    "assert_non_negative": (">=", np.greater_equal),
+    "assert_non_positive": ("<=", np.less_equal),
+    "assert_near": ("~=", lambda x, y, rtol, atol: np.abs(x - y) <= atol + rtol * np.abs(y)),
+}
+"""For each check its sign, and what must be true of every element."""
+
+
+def _compare(name: str) -> Callable[..., None]:
     def check(
         x: Any, y: Any, message: str | None = None, summarize: int | None = None, name: str | None = None
     ) -> None:
         x = convert_to_tensor(x)
         y = convert_beside(y, x._array.dtype)
-        _require(check.__name__, sign, x, y, holds, message, summarize)
+        _require(check.__name__, x, y, message, summarize)
 
     check.__name__ = check.__qualname__ = name
-    check.__doc__ = f"""Raises InvalidArgumentError unless ``x {sign} y`` holds for every element, broadcast.
+    check.__doc__ = f"""Raises InvalidArgumentError unless ``x {_HOLDS[name][0]} y`` holds for every element, broadcast.
 
     Args:
         x, y: tensors of one dtype.
@@ -37,54 +53,58 @@ def _compare(name: str, sign: str, holds: Callable[[np.ndarray, np.ndarray], Any
     return check
 
 
-def _require(
-    name: str,
-    sign: str,
-    x: Tensor,
-    y: Tensor,
-    holds: Callable[[np.ndarray, np.ndarray], Any],
-    message: str | None,
-    summarize: int | None,
-) -> None:
+def _require(name: str, x: Tensor, y: Tensor, message: str | None, summarize: int | None, *bounds: Tensor) -> None:
     if x._array.dtype != y._array.dtype:
         raise refuse_mix(name, x._array.dtype, y._array.dtype)
+    _comparison(x, y, *bounds, check=name, message=message, summarize=summarize)
+
+
+def _held(x: np.ndarray, y: np.ndarray, *bounds: Any, check: str, message: str | None, summarize: int | None) -> Any:
+    sign, holds = _HOLDS[check]
     try:
-        good = np.asarray(holds(x._array, y._array))
+        good = np.asarray(holds(x, y, *bounds))
     except ValueError:
-        raise InvalidArgumentError(f"{name}: Incompatible shapes: {list(x.shape)} vs. {list(y.shape)}.") from None
+        raise InvalidArgumentError(f"{check}: Incompatible shapes: {list(x.shape)} vs. {list(y.shape)}.") from None
     if good.all():
-        return
+        return np.ones((), bool)
     first = np.argwhere(~good)[0].tolist()
+    shown = [
+        f"{name} (shape={TensorShape.of(a.shape)} dtype={dtypes.OF_NUMPY[a.dtype].name}) = {_summary(a, summarize)}"
+        for name, a in (("x", x), ("y", y))
+    ]
     raise InvalidArgumentError(
-        f"{message + ': ' if message else ''}{name}: condition x {sign} y did not hold; first at index {first}. "
-        f"x (shape={x.shape} dtype={x.dtype.name}) = {_summary(x, summarize)}, "
-        f"y (shape={y.shape} dtype={y.dtype.name}) = {_summary(y, summarize)}"
+        f"{message + ': ' if message else ''}{check}: condition x {sign} y did not hold; first at index {first}. "
+        f"{shown[0]}, {shown[1]}"
     )
 
 
-def _summary(x: Tensor, summarize: int | None) -> str:
+_comparison = operation("assert", Form.EXTERN, run=_held)
+_comparison.checks = True
+
+
+def _summary(x: np.ndarray, summarize: int | None) -> str:
     count = 3 if summarize is None else summarize
-    flat = x._array.reshape(-1)
+    flat = x.reshape(-1)
     shown = flat if count < 0 else flat[:count]
     return "[" + " ".join(str(v) for v in shown) + (" ...]" if len(shown) < len(flat) else "]")
 
 
-assert_equal = _compare("assert_equal", "==", np.equal)
-assert_none_equal = _compare("assert_none_equal", "!=", np.not_equal)
-assert_less = _compare("assert_less", "<", np.less)
-assert_less_equal = _compare("assert_less_equal", "<=", np.less_equal)
-assert_greater = _compare("assert_greater", ">", np.greater)
-assert_greater_equal = _compare("assert_greater_equal", ">=", np.greater_equal)
+assert_equal = _compare("assert_equal")
+assert_none_equal = _compare("assert_none_equal")
+assert_less = _compare("assert_less")
+assert_less_equal = _compare("assert_less_equal")
+assert_greater = _compare("assert_greater")
+assert_greater_equal = _compare("assert_greater_equal")
 
 
-def _compare_zero(name: str, sign: str, holds: Callable[[np.ndarray, np.ndarray], Any]) -> Callable[..., None]:
+def _compare_zero(name: str) -> Callable[..., None]:
     def check(x: Any, message: str | None = None, summarize: int | None = None, name: str | None = None) -> None:
         x = convert_to_tensor(x)
         zero = constant_tensor(np.zeros((), x._array.dtype))
-        _require(check.__name__, sign, x, zero, holds, message, summarize)
+        _require(check.__name__, x, zero, message, summarize)
 
     check.__name__ = check.__qualname__ = name
-    check.__doc__ = f"""Raises InvalidArgumentError unless ``x {sign} 0`` holds for every element.
+    check.__doc__ = f"""Raises InvalidArgumentError unless ``x {_HOLDS[name][0]} 0`` holds for every element.
 
     Args:
         x: a real tensor.
@@ -93,10 +113,10 @@ def _compare_zero(name: str, sign: str, holds: Callable[[np.ndarray, np.ndarray]
     return check
 
 
-assert_positive = _compare_zero("assert_positive", ">", np.greater)
-assert_negative = _compare_zero("assert_negative", "<", np.less)
-assert_non_negative = _compare_zero("assert_non_negative", ">=", np.greater_equal)
-assert_non_positive = _compare_zero("assert_non_positive", "<=", np.less_equal)
+assert_positive = _compare_zero("assert_positive")
+assert_negative = _compare_zero("assert_negative")
+assert_non_negative = _compare_zero("assert_non_negative")
+assert_non_positive = _compare_zero("assert_non_positive")
 
 
 def assert_near(
@@ -120,20 +140,30 @@ def assert_near(
     x = convert_to_tensor(x)
     y = convert_beside(y, x._array.dtype)
     epsilon = 10 * float(ml_dtypes.finfo(x.dtype.real_dtype.numpy).eps) if x.dtype.is_differentiable else 0.0
-    rtol, atol = (epsilon if bound is None else np.asarray(bound, np.float64) for bound in (rtol, atol))
-    with np.errstate(all="ignore"):
-        _require("assert_near", "~=", x, y, lambda a, b: np.abs(a - b) <= atol + rtol * np.abs(b), message, summarize)
+    given = [epsilon if bound is None else bound for bound in (rtol, atol)]
+    bounds = [convert_to_tensor(np.asarray(bound) if isinstance(bound, (int, float)) else bound) for bound in given]
+    bounds = [TABLE["cast"](bound, dtype="float64") for bound in bounds]
+    _require("assert_near", x, y, message, summarize, *bounds)
 
 
 def Assert(
     condition: Any, data: Any, summarize: int | None = None, name: str | None = None
 ) -> None:  # TensorFlow's name
     """Raises InvalidArgumentError with ``data`` unless ``condition`` is true. TensorFlow: tf.debugging.Assert."""
-    if not bool(np.all(convert_to_tensor(condition)._array)):
-        shown = ", ".join(_summary(convert_to_tensor(item), summarize) for item in data)
+    _truth(convert_to_tensor(condition), *[convert_to_tensor(item) for item in data], summarize=summarize)
+
+
+def _true(condition: np.ndarray, *data: np.ndarray, summarize: int | None) -> np.ndarray:
+    if not np.all(condition):
+        shown = ", ".join(_summary(item, summarize) for item in data)
         raise InvalidArgumentError(
             f"Expected 'tf.Tensor(False, shape=(), dtype=bool)' to be true. Summarized data: {shown}"
         )
+    return np.ones((), bool)
+
+
+_truth = operation("assert_true", Form.EXTERN, run=_true)
+_truth.checks = True
 
 
 # ---- finite numbers --------------------------------------------------------------------------------

@@ -379,6 +379,7 @@ _true_positions = operation(
     Form.EXTERN,
     run=lambda condition: np.argwhere(condition).astype(np.int64, copy=False),
 )
+_true_positions.count = np.count_nonzero
 
 
 def where(condition: Any, x: Any = None, y: Any = None, name: str | None = None) -> Tensor:

@@ -29,7 +29,7 @@ class _Initializer:
 
 def _sizes(shape: Any) -> tuple[int, ...]:
     tensor = as_tensor_or_none(shape)
-    return tuple(TensorShape(shape if tensor is None else tensor._array.tolist()))
+    return tuple(TensorShape(shape if tensor is None else tensor._elements().tolist()))
 
 
 def _numeric(what: str, dtype: Any) -> np.dtype:

@@ -8,7 +8,10 @@ from typing import Any
 import numpy as np
 
 from fastgrad import dtypes, nest
+from fastgrad.backward import dense_gradient
 from fastgrad.errors import InvalidArgumentError
+from fastgrad.recording import recorders, unheard
+from fastgrad.tape import GradientTape, record
 from fastgrad.tensor import Tensor, convert_to_tensor
 
 
@@ -30,8 +33,32 @@ def py_function(func: Callable[..., Any], inp: Any, Tout: Any, name: str | None 
     """
     if not callable(func):
         raise ValueError(f"py_function: Expected func to be callable. Received func={func!r} of type {type(func)}.")
-    result = func(*[convert_to_tensor(x) for x in inp])
-    return _typed("py_function", result, Tout)
+    inputs = tuple([convert_to_tensor(x) for x in inp])
+    if not any(recorder.follows_state for recorder in recorders.active):
+        return _typed("py_function", func(*inputs), Tout)
+
+    def run(*arrays: np.ndarray) -> tuple[np.ndarray, ...]:
+        return tuple([y._array for y in nest.flatten(_typed("py_function", func(*map(Tensor, arrays)), Tout))])
+
+    def gradient(needs: Any, g: Any, y: Any, *xs: Tensor) -> list[Any]:
+        given = g if type(g) is tuple else (g,)
+        wanted = [position for position, need in enumerate(needs) if need]
+
+        def run_gradient(*arrays: np.ndarray) -> tuple[np.ndarray, ...]:
+            tensors = [*map(Tensor, arrays)]
+            sources = [tensors[len(given) + position] for position in wanted]
+            with GradientTape(persistent=True) as tape:
+                tape.watch(sources)
+                results = nest.flatten(_typed("py_function", func(*tensors[len(given) :]), Tout))
+            found = tape.gradient(results, sources, tensors[: len(given)], "zero")
+            return tuple([dense_gradient(one)._array for one in found])
+
+        found = iter(_called("py_function_gradient", run_gradient, (*given, *xs)))
+        return [next(found) if need else None for need in needs]
+
+    outputs = _called("py_function", run, inputs)
+    record("py_function", inputs, outputs, gradient)
+    return list(outputs) if nest.is_nested(Tout) else outputs[0]
 
 
 def numpy_function(
@@ -57,8 +84,22 @@ def numpy_function(
     """
     if func is None or not callable(func):
         raise TypeError(f"numpy_function: func must be callable, got {func!r}.")
-    result = func(*[convert_to_tensor(x).numpy() for x in inp])
-    return _typed("numpy_function", result, Tout)
+
+    def run(*arrays: np.ndarray) -> tuple[np.ndarray, ...]:
+        given = [array.copy() if array.ndim else array[()] for array in arrays]
+        return tuple([y._array for y in nest.flatten(_typed("numpy_function", func(*given), Tout))])
+
+    outputs = _called("numpy_function", run, tuple([convert_to_tensor(x) for x in inp]))
+    return list(outputs) if nest.is_nested(Tout) else outputs[0]
+
+
+def _called(name: str, run: Callable[..., tuple[np.ndarray, ...]], inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """What ``run`` gives for the arrays of ``inputs``; recorders of programs are told to call it again."""
+    with unheard():
+        outputs = tuple([Tensor(array) for array in run(*[x._array for x in inputs])])
+    for recorder in recorders.active:
+        recorder.on_call(name, run, inputs, outputs, True)
+    return outputs
 
 
 def _typed(what: str, result: Any, wanted: Any) -> Any:

@@ -33,7 +33,7 @@ def shape_of(what: str, shape: Any) -> tuple[int, ...]:
     Raises:
         InvalidArgumentError: no vector of integers, or a dimension is negative.
     """
-    array = convert_to_tensor(list(shape) if isinstance(shape, tuple) else shape)._array
+    array = convert_to_tensor(list(shape) if isinstance(shape, tuple) else shape)._elements()
     if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
         raise InvalidArgumentError(f"{what}: shape must be a vector of int32 or int64, got {shape!r}.")
     sizes = tuple(array.tolist()) if array.size else ()

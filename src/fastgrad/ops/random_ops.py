@@ -232,7 +232,7 @@ def checked_dropout(x: Tensor, rate: Any) -> float:
 
 def noise_sizes(x: Tensor, noise_shape: Any) -> tuple[int, ...]:
     """The shape of the draws of ``dropout``, None filled in from ``x``; its errors."""
-    given = noise_shape._array.tolist() if isinstance(noise_shape, Tensor) else list(noise_shape)
+    given = noise_shape._elements().tolist() if isinstance(noise_shape, Tensor) else list(noise_shape)
     sizes = tuple(
         n if size is None else int(size) for size, n in zip(given, x._array.shape[-len(given) :], strict=False)
     )

@@ -57,6 +57,7 @@ class Function:
         instance: Any = None,
     ) -> None:
         functools.update_wrapper(self, python_function, updated=())
+        self.__name__ = getattr(python_function, "__name__", None) or type(python_function).__name__
         self._python = python_function
         self._input_signature = input_signature
         self._verify = verify

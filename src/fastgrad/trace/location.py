@@ -9,9 +9,9 @@ _PACKAGE = __name__.partition(".")[0]
 
 
 def users_frame(frame: Any = None) -> Any:
-    """The innermost frame outside this package, from ``frame`` or the caller's on; None if there is none."""
+    """The innermost frame outside this package and NumPy, from ``frame`` or the caller's on; None if there is none."""
     frame = frame or sys._getframe(1)
-    while frame is not None and of_package(frame):
+    while frame is not None and (of_package(frame) or (frame.f_globals.get("__name__") or "").startswith("numpy.")):
         frame = frame.f_back
     return frame
 

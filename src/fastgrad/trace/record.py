@@ -14,6 +14,7 @@ from fastgrad.errors import TraceError as TraceError
 from fastgrad.operation import TABLE
 from fastgrad.tensor import Tensor
 from fastgrad.trace.graph import Graph, Kind, Node, Value
+from fastgrad.trace.host_call import HostCall
 from fastgrad.trace.location import of_package, text, users_line
 from fastgrad.trace.state import Saved
 from fastgrad.variable import Variable
@@ -55,6 +56,7 @@ class Recording(recording.Recorder):
         self._kept: list[Any] = []  # so that no id is used twice
         self._made_here: set[int] = set()
         self._announced: set[int] = set()
+        self._fixed: set[int] = set()  # values that follow from constants
         self._count = 0
         self._unexplained: list[Variable] = []
         self._outer: set[int] | None = None
@@ -77,11 +79,28 @@ class Recording(recording.Recorder):
         self._settle()
         if self.failure is not None:
             raise TraceError(self.failure)
-        return Graph(self._nodes, values)
+        return Graph(_acts_last(self._nodes), values)
+
+    def holds(self, tensor: Tensor) -> bool:
+        """Whether the tensor has a place in the graph, and is no constant there."""
+        value = self._values.get(id(tensor))
+        return value is not None and id(value) not in self._fixed
 
     def knows(self, tensor: Tensor) -> bool:
-        """Whether the tensor is an argument or was made in the run: others are constants."""
-        return id(tensor) in self._values or id(tensor) in self._made_here
+        """Whether the tensor may be another one in another run: it is none of the constants."""
+        return self.holds(tensor) or (id(tensor) in self._made_here and id(tensor) not in self._values)
+
+    def disown(self, tensors: Sequence[Tensor]) -> None:
+        """Takes tensors for ones that can't be used any more: those of a function that was written down on its own."""
+        self._kept += tensors
+        self._made_here.update([id(x) for x in tensors if id(x) not in self._values])
+
+    @property
+    def control_flow(self) -> Any:
+        """What writes branches and loops down as operations."""
+        from fastgrad.trace.control_flow import ControlFlow
+
+        return ControlFlow(self)
 
     # ---- what is reported --------------------------------------------------------------------------
 
@@ -93,8 +112,12 @@ class Recording(recording.Recorder):
             self.has_own_gradients = True  # what they compute is recorded as it runs
             return
         values = tuple([self._value(x) for x in inputs])
+        if operation.count is not None:
+            self._guard_count(operation, values, attributes, len(outputs[0]._array))
         node = self._node(Kind.OPERATION, operation, values, outputs, attributes)
         self._lines[id(node)] = users_line()
+        if not operation.checks and self._fixed.issuperset(map(id, values)):
+            self._fixed.update([id(value) for value in node.outputs])
         for tensor, value in zip(outputs, node.outputs, strict=True):
             self._bind(tensor, value)
 
@@ -131,15 +154,29 @@ class Recording(recording.Recorder):
             "tf.config.run_functions_eagerly(True)."
         )
 
+    def on_call(self, name: str, function: Any, inputs: tuple[Any, ...], outputs: tuple[Any, ...], acts: bool) -> None:
+        """A call of Python becomes an operation that calls it again."""
+        call = HostCall(name, function, acts, not outputs)
+        values = tuple([self._value(x) for x in inputs])
+        if not outputs:
+            self._new(Kind.OPERATION, call, values, np.ones((), bool))
+            return
+        node = self._node(Kind.OPERATION, call, values, outputs)
+        self._lines[id(node)] = users_line()
+        for tensor, value in zip(outputs, node.outputs, strict=True):
+            self._bind(tensor, value)
+
     def on_value(self, tensor: Tensor, kind: str) -> None:
         """Going on by a value is a guard; taking numbers out of the program is not to be replayed.
 
         Raises:
             TraceError: the program asks for a number that it could not have been recorded without.
         """
-        if id(tensor) not in self._values and id(tensor) not in self._made_here:
+        if not self.knows(tensor):
             return  # a constant, the same each time
         value = self._value(tensor)
+        if id(value) in self._fixed:
+            return
         if kind in {"bool", "int", "index"}:
             self._guard(value, {"bool": bool, "int": int, "index": int}[kind](tensor._array.reshape(())), kind)
         elif tensor._array.dtype.kind in "iub" and tensor._array.size <= _COUNTABLE and _asked_within():
@@ -149,6 +186,14 @@ class Recording(recording.Recorder):
 
     def _guard(self, value: Value, found: Any, kind: str = "bool") -> None:
         self._node(Kind.GUARD, (kind, found), (value,))
+
+    def _guard_count(self, operation: Any, inputs: tuple[Value, ...], attributes: dict[str, Any], found: int) -> None:
+        """The program goes on only if the operation will give a result of this size."""
+        counting = HostCall(
+            f"{operation.name}_count", lambda *arrays, **options: np.array(operation.count(*arrays, **options))
+        )
+        count = self._new(Kind.OPERATION, counting, inputs, np.array(found), attributes)
+        self._guard(count, found, "int")
 
     def _guard_elements(self, value: Value, found: np.ndarray) -> None:
         """The program goes on only if these are the elements: a comparison with a constant."""
@@ -235,6 +280,7 @@ class Recording(recording.Recorder):
                 array = np.array(array, order="C")
             value = self._node(Kind.CONSTANT, array, outputs=(tensor,)).outputs[0]
             self._bind(tensor, value)
+            self._fixed.add(id(value))
             if id(tensor) not in self._announced:
                 self.captured.append(tensor)
         return value
@@ -290,6 +336,16 @@ def _noted(self: Tensor, array: np.ndarray) -> None:
     _unnoted(self, array)
     if _births.made_here is not None:
         _births.made_here.add(id(self))
+
+
+def _acts_last(nodes: list[Node]) -> list[Node]:
+    """The nodes, those that act on the world but compute nothing moved behind the last guard: it may begin the run anew."""
+    last = max([position for position, node in enumerate(nodes) if node.kind is Kind.GUARD], default=-1)
+    moved = [node for node in nodes[:last] if isinstance(node.payload, HostCall) and node.payload.computes_nothing]
+    if not moved:
+        return nodes
+    early = set(map(id, moved))
+    return [*[node for node in nodes[: last + 1] if id(node) not in early], *moved, *nodes[last + 1 :]]
 
 
 def _asked_within() -> bool:

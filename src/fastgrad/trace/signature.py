@@ -233,11 +233,7 @@ class Signature:
             )
         names = list(self.whole.parameters)
         for position, (spec, value) in enumerate(zip(specs, given, strict=False)):
-            flat, wanted = nest.flatten(value), nest.flatten(spec)
-            if len(flat) != len(wanted):
-                raise TypeError(f"{self._name}(): argument {position} does not have the structure of {spec}.")
-            found = [self._fitted(item, one, position) for item, one in zip(flat, wanted, strict=True)]
-            packed = nest.pack_sequence_as(spec, found)
+            packed = self._fitted_structure(value, spec, position)
             name = names[position] if position < len(names) else names[-1]
             if self.whole.parameters[name].kind is inspect.Parameter.VAR_POSITIONAL:
                 before = list(bound.arguments[name])
@@ -245,6 +241,22 @@ class Signature:
                 bound.arguments[name] = tuple(before)
             else:
                 bound.arguments[name] = packed
+
+    def _fitted_structure(self, value: Any, spec: Any, position: int) -> Any:
+        if not nest.is_nested(spec):
+            return self._fitted(value, spec, position)
+        if (
+            not nest.is_nested(value)
+            or len(value) != len(spec)
+            or (isinstance(spec, Mapping) and set(value) != set(spec))
+        ):
+            raise TypeError(
+                f"{self._name}(): argument {position} does not have the structure of {spec}: input_signature."
+            )
+        if isinstance(spec, Mapping):
+            return {key: self._fitted_structure(value[key], spec[key], position) for key in spec}
+        items = [self._fitted_structure(item, one, position) for item, one in zip(value, spec, strict=True)]
+        return type(spec)(*items) if hasattr(spec, "_fields") else type(spec)(items)
 
     def _default(self, position: int) -> Any:
         parameters = list(self.whole.parameters.values())
