@@ -8,6 +8,7 @@ loops, and not the way that they took once. Where that can't be done, it goes by
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from math import inf
 from typing import Any
 
 from fastgrad import nest
@@ -190,7 +191,7 @@ def switch_case(
 def _checked_branches(given: Any) -> list[Callable[[], Any]]:
     if not isinstance(given, (list, tuple, Mapping)):
         raise TypeError("'branch_fns' must be a list, tuple, or dict")
-    entries = list(given.items()) if isinstance(given, Mapping) else list(given)
+    entries: list[Any] = list(given.items()) if isinstance(given, Mapping) else list(given)
     if not entries:
         raise ValueError("Must provide at least one item in 'branch_fns'")
     if all(callable(entry) for entry in entries):
@@ -251,7 +252,7 @@ def while_loop(
         raise TypeError("'parallel_iterations' must be a positive integer.")
     if not isinstance(loop_vars, (list, tuple)) or not loop_vars:
         raise ValueError("'loop_vars' must be provided: a list or tuple of one or more tensors or structures of them.")
-    limit = None
+    limit: Tensor | None = None
     if maximum_iterations is not None:
         limit = convert_to_tensor(maximum_iterations)
         if limit._array.ndim:
@@ -260,9 +261,9 @@ def while_loop(
     found = _written_down(cond, body, variables, limit)
     if found is not None:
         return found
-    trips = None if limit is None else integer(limit, "while_loop: maximum_iterations")
+    trips = inf if limit is None else integer(limit, "while_loop: maximum_iterations")
     done = 0
-    while (trips is None or done < trips) and cond(*variables):
+    while done < trips and cond(*variables):
         variables = _next(body, variables)
         done += 1
     return variables

@@ -32,7 +32,7 @@ def _each_row(
     if tracer is not None:
         found = tracer.loop(trip, carried, rows=tensors, reverse=reverse)
         if found is not None:
-            return found  # type: ignore[no-any-return]
+            return found
     rows = list(zip(*[unstack(x) for x in tensors], strict=True))
     results = []
     for row in reversed(rows) if reverse else rows:

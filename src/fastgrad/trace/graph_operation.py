@@ -61,7 +61,7 @@ class GraphOperation(MadeOperation):
 
     Attributes:
         graph: as given.
-        count: the number of inputs.
+        arity: the number of inputs.
 
     Raises:
         TraceError: the graph holds state.
@@ -70,10 +70,10 @@ class GraphOperation(MadeOperation):
 
     def __init__(self, graph: Graph, name: str = "graph") -> None:
         super().__init__(name)
-        self.count = 0
+        self.arity = 0
         for node in graph.nodes:
             if node.kind is Kind.ARGUMENT:
-                self.count = max(self.count, node.payload + 1)
+                self.arity = max(self.arity, node.payload + 1)
             elif node.kind not in {Kind.CONSTANT, Kind.OPERATION, Kind.GUARD}:
                 raise TraceError(f"{node} has an effect: a graph as an operation has none")
         self.graph = graph
@@ -81,7 +81,7 @@ class GraphOperation(MadeOperation):
         self._optimized: Graph | None = None
         self._program: Program | None = None
         self._variants: dict[tuple[bool, ...], GraphOperation] = {}
-        self._pullbacks: dict[tuple[tuple[bool, ...], tuple[bool, ...]], Pullback] = {}
+        self._pullbacks: dict[tuple[tuple[bool, ...], tuple[bool, ...], bool], Pullback] = {}
 
     def run(self, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
         """The results, arrays of their own."""
@@ -112,6 +112,8 @@ class GraphOperation(MadeOperation):
             flags: for each input whether gradients with respect to it are wanted.
             inputs: any that the operation takes.
         """
+        if True not in flags:
+            return self
         found = self._variants.get(flags)
         if found is None:
             found = _variant(self, flags, inputs)
@@ -134,22 +136,51 @@ class GraphOperation(MadeOperation):
             return pullback(tensors)
         except GuardError:
             # A rule asked for a value, which was another one: the way to go is recorded again.
-            self._pullbacks.pop((needs, have), None)
-            return self.pullback(needs, have, tensors)(tensors)
+            return self.pullback(needs, have, tensors, anew=True)(tensors)
 
-    def pullback(self, needs: tuple[bool, ...], have: tuple[bool, ...], tensors: Sequence[Tensor]) -> Pullback:
+    def pullback(
+        self,
+        needs: tuple[bool, ...],
+        have: tuple[bool, ...],
+        tensors: Sequence[Tensor],
+        *,
+        dense: bool = False,
+        anew: bool = False,
+    ) -> Pullback:
         """The function from cotangents of results to cotangents of inputs.
 
         Args:
             needs: which inputs' cotangents are wanted.
             have: which results have a cotangent.
             tensors: inputs, results and cotangents, any that fit.
+            dense: whether all cotangents are tensors, none of them rows.
+            anew: whether to make it anew even if there is one.
         """
-        found = self._pullbacks.get((needs, have))
+        key = needs, have, dense
+        found = None if anew else self._pullbacks.get(key)
         if found is None:
-            found = _pullback(self, needs, have, tensors)
-            _keep(self._pullbacks, (needs, have), found)
+            found = _pullback(self, needs, have, tensors, dense)
+            _keep(self._pullbacks, key, found)
         return found
+
+    def pulled_back(
+        self, needs: tuple[bool, ...], have: tuple[bool, ...], arrays: Sequence[np.ndarray]
+    ) -> list[np.ndarray | None]:
+        """The cotangents of inputs, for arrays.
+
+        Args:
+            needs, have: as of ``pullback``.
+            arrays: inputs, results and cotangents.
+        """
+        found = self._pullbacks.get((needs, have, True))
+        if found is None:
+            found = self.pullback(needs, have, [Tensor(array) for array in arrays], dense=True)
+        try:
+            return found.on_arrays(arrays)
+        except GuardError:
+            return self.pullback(needs, have, [Tensor(array) for array in arrays], dense=True, anew=True).on_arrays(
+                arrays
+            )
 
 
 class Pullback(NamedTuple):
@@ -174,8 +205,14 @@ class Pullback(NamedTuple):
             for form in self.forms
         ]
 
+    def on_arrays(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray | None]:
+        """For each input its cotangent, an array or None, where none is made of rows."""
+        found = iter(() if self.operation is None else self.operation.run(*[arrays[i] for i in self.used]))
+        return [None if form is None else next(found) for form in self.forms]
+
 
 def _keep(kept: dict[Any, Any], key: Any, value: Any) -> None:
+    kept.pop(key, None)
     if len(kept) >= MOST_VARIANTS:
         kept.pop(next(iter(kept)), None)
     kept[key] = value
@@ -262,7 +299,7 @@ def _variant(operation: GraphOperation, flags: tuple[bool, ...], inputs: Sequenc
         finally:
             recording.stop(listener)
         there = {id(x) for x in (*arguments, *results)}
-        read = [x for x in listener.read.values() if recorder.knows(x) and id(x) not in there]
+        read = [x for x in listener.read.values() if recorder.holds(x) and id(x) not in there]
         graph = recorder.graph([*results, *read])
     count = len(results)
     kept = _worth_keeping(graph, count)
@@ -312,7 +349,7 @@ def _is_cheap(node: Node) -> bool:
 
 
 def _pullback(
-    operation: GraphOperation, needs: tuple[bool, ...], have: tuple[bool, ...], tensors: Sequence[Tensor]
+    operation: GraphOperation, needs: tuple[bool, ...], have: tuple[bool, ...], tensors: Sequence[Tensor], dense: bool
 ) -> Pullback:
     graph, count = operation.graph, len(needs)
     with recording.unheard():
@@ -332,7 +369,7 @@ def _pullback(
                 cotangent = next(found) if need else None
                 if cotangent is None:
                     forms.append(None)
-                elif isinstance(cotangent, IndexedSlices) and cotangent.dense_shape is not None:
+                elif isinstance(cotangent, IndexedSlices) and cotangent.dense_shape is not None and not dense:
                     forms.append(tuple(cotangent.dense_shape._array.tolist()))
                     results += [cotangent.values, cotangent.indices]
                 else:

@@ -35,6 +35,7 @@ class MadeOperation(Operation):
         self.dtypes = ANY
         self.domain = None
         self.launches = None
+        self.views = None
 
     def run(self, *arrays: Any, **attributes: Any) -> Any:
         """The result, as an array or a tuple of arrays."""
@@ -55,8 +56,3 @@ def watched(tensors: Sequence[Tensor]) -> tuple[bool, ...]:
     return tuple(
         [is_differentiable(x._array.dtype) and any(recorder.watches(x) for recorder in active) for x in tensors]
     )
-
-
-def zeros(array: Any) -> np.ndarray:
-    """Zeros of the shape and dtype of an array."""
-    return np.zeros(array.shape, array.dtype)

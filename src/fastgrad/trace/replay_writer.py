@@ -92,6 +92,9 @@ class Writer:
         for number, value in enumerate(self.plan.results, len(self.plan.arguments)):
             self.scope[f"dtype{number}"] = value.dtype
             self._lines.append(f"o{number} = empty({value.shape}, dtype{number})")
+        for number, value in self.plan.arguments:
+            if value.dtype.kind == "O":
+                self._lines.append(f"v{value.number} = a{number}")
         self._lines.append(f"objects = ({''.join(f'{name}, ' for name in self._objects)})")
         if self.plan.native:
             self._write_native(frame)

@@ -1,0 +1,342 @@
+"""How a recording takes branches and loops over: each function is written down once, as a graph of its own.
+
+A function is run on real values, as all that is recorded; then state is put back as it was, and the operation made of the
+graphs is run. What a function reads of its surroundings becomes an input of the operation: tensors that the
+outer recording knows or a tape watches, and variables; what it assigns to variables becomes a result, which is
+assigned outside. Functions that can't be written down like that (they ask for values, fail on these, make variables, or
+give other shapes or dtypes than they must) are left to Python, which goes by guards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fastgrad import nest
+from fastgrad.errors import TraceError
+from fastgrad.ops.random_draws import advanced
+from fastgrad.recording import recorders, unheard
+from fastgrad.tensor import Tensor, convert_to_tensor
+from fastgrad.trace.branches import Branches
+from fastgrad.trace.explicit_state import State, explicit_state, state_of
+from fastgrad.trace.graph import Graph, Kind, Node, Value
+from fastgrad.trace.graph_operation import GraphOperation
+from fastgrad.trace.loops import Loop
+from fastgrad.trace.made_operation import is_differentiable
+from fastgrad.trace.record import Recording
+from fastgrad.variable import Variable
+
+
+class _Inner(Recording):
+    """The recording of a function inside another recording.
+
+    Attributes:
+        outside: tensors of the surroundings that it reads: arguments after those given.
+        made: what it has read and computed.
+    """
+
+    def __init__(self, arguments: Sequence[Tensor], outer: Recording, listeners: Sequence[Any]) -> None:
+        super().__init__(arguments)
+        self._count_given = len(arguments)
+        self._surroundings = outer
+        self._listeners = listeners
+        self.outside: list[Tensor] = []
+        self.made: list[Tensor] = []
+
+    def knows(self, tensor: Tensor) -> bool:
+        """Whether the tensor may be another one in another run."""
+        return super().knows(tensor) or self._is_outside(tensor)
+
+    def _is_outside(self, tensor: Tensor) -> bool:
+        return self._surroundings.knows(tensor) or any(listener.watches(tensor) for listener in self._listeners)
+
+    def _value(self, tensor: Tensor) -> Value:
+        if id(tensor) not in self._values and id(tensor) not in self._made_here and self._is_outside(tensor):
+            node = self._node(Kind.ARGUMENT, self._count_given + len(self.outside), outputs=(tensor,))
+            self._bind(tensor, node.outputs[0])
+            self.outside.append(tensor)
+        return super()._value(tensor)
+
+    def on_operation(
+        self, operation: Any, inputs: tuple[Any, ...], outputs: tuple[Any, ...], attributes: dict[str, Any]
+    ) -> None:
+        """An operation becomes a node."""
+        super().on_operation(operation, inputs, outputs, attributes)
+        self.made += outputs
+
+    def on_read(self, variable: Variable, tensor: Tensor) -> None:
+        """A variable's value becomes a node when it is first read after a change."""
+        super().on_read(variable, tensor)
+        self.made.append(tensor)
+
+
+class _Part(NamedTuple):
+    """A function that was written down.
+
+    Attributes:
+        graph: its arguments are those given, then ``outside``.
+        outside: tensors that it reads of its surroundings.
+        state: that it reads and changes.
+    """
+
+    graph: Graph
+    outside: list[Tensor]
+    state: State
+
+
+class ControlFlow:
+    """Takes over branches and loops for a recording.
+
+    Args:
+        recorder: who writes down the program around them.
+    """
+
+    def __init__(self, recorder: Recording) -> None:
+        self._recorder = recorder
+
+    def branch(self, index: Tensor, functions: Sequence[Callable[[], Any]]) -> tuple[bool, Any]:
+        """One of several functions as an operation.
+
+        Args:
+            index: which, a boolean or integer of one element; any other integer means the last.
+            functions: of no arguments; they return nested structures.
+
+        Returns:
+            Whether it is taken over, and the result of the function.
+        """
+        if not self._recorder.knows(index):
+            return False, None
+        structures: list[Any] = []
+
+        def flat(function: Callable[[], Any]) -> Callable[[list[Tensor]], list[Tensor]]:
+            def leaves(arguments: list[Tensor]) -> list[Tensor]:
+                structures.append(function())
+                return [convert_to_tensor(leaf) for leaf in nest.flatten(structures[-1]) if leaf is not None]
+
+            return leaves
+
+        parts: list[_Part] = []
+        for function in functions:
+            part = self._written_down(flat(function), [])
+            if part is None or not _alike(structures[0], structures[-1], parts, part):
+                return False, None
+            parts.append(part)
+        state = _joined(part.state for part in parts)
+        outside = _each_once(x for part in parts for x in part.outside)
+        inputs = [*outside, *[v._read() for v in state.read]]
+        graphs = [explicit_state(_renumbered(part, 0, outside), len(outside), state) for part in parts]
+        operation = Branches([GraphOperation(graph, "branch") for graph in graphs], "cond")
+        results = operation(index, *inputs)
+        count = len(results) - len(state.written)
+        for variable, value in zip(state.written, results[count:], strict=True):
+            variable.assign(value)
+        leaves = iter(results[:count])
+        template = structures[0]
+        packed = [None if leaf is None else next(leaves) for leaf in nest.flatten(template)]
+        return True, nest.pack_sequence_as(template, packed) if nest.is_nested(template) else packed[0]
+
+    def loop(
+        self,
+        trip: Callable[[list[Tensor], list[Tensor]], tuple[list[Tensor], list[Tensor]]],
+        carried: Sequence[Tensor],
+        rows: Sequence[Tensor] = (),
+        condition: Callable[[list[Tensor]], Any] | None = None,
+        limit: Tensor | None = None,
+        reverse: bool = False,
+    ) -> tuple[list[Tensor], list[Tensor]] | None:
+        """A loop as an operation.
+
+        Args:
+            trip: from what is carried and a row of each tensor to what is carried on, and what it gives besides.
+            carried: what the first trip is given.
+            rows: tensors of which each trip takes a row; all have as many, one or more.
+            condition: from what is carried to whether there is another trip; None with ``rows``.
+            limit: the greatest number of trips, an integer.
+            reverse: whether the last row comes first.
+
+        Returns:
+            What is carried out of the last trip, and what the trips gave besides, stacked; None if it is not taken over.
+        """
+        first = [Tensor(x._array[-1 if reverse else 0, ...]) for x in rows]
+        count = len(carried)
+
+        def body(arguments: list[Tensor]) -> list[Tensor]:
+            after, besides = trip(arguments[:count], arguments[count:])
+            return [*after, *besides]
+
+        part = self._written_down(body, [*carried, *first])
+        if part is None or not _fits(part.graph.results, carried):
+            return None
+        test = None
+        if condition is not None:
+            test = self._written_down(lambda arguments: [convert_to_tensor(condition(arguments))], carried)
+            if test is None or test.state.written or int(np.prod(test.graph.results[0].shape)) != 1:
+                return None
+        return self._looped(part, test, list(carried), list(rows), limit, reverse)
+
+    def _looped(
+        self,
+        part: _Part,
+        test: _Part | None,
+        carried: list[Tensor],
+        rows: list[Tensor],
+        limit: Tensor | None,
+        reverse: bool,
+    ) -> tuple[list[Tensor], list[Tensor]]:
+        both = [part] if test is None else [part, test]
+        outside = _each_once(x for one in both for x in one.outside)
+        written = part.state.written
+        read = _joined(one.state for one in both).read
+        fixed = [v for v in read if not any(v is w for w in written)]
+        # What is read of a variable that changes leads to the variable as it was before the loop.
+        handles = [
+            v for v in written if is_differentiable(v._array.dtype) and any(v is other for other in part.state.read)
+        ]
+        layout = _Layout(len(carried), len(rows), len(outside), len(written))
+        state = State((*written, *fixed), written)
+        given = len(carried) + len(rows)
+        body = layout.body(explicit_state(_renumbered(part, given, outside), layout.given, state, handles))
+        check = None
+        if test is not None:
+            shown = explicit_state(
+                _renumbered(test, len(carried), outside), layout.given, State(state.read, ()), handles
+            )
+            check = GraphOperation(layout.arguments(shown), "condition")
+        operation = Loop(
+            GraphOperation(body, "trip"),
+            check,
+            carried=layout.carried + layout.written,
+            rows=layout.rows,
+            trips=len(rows[0]._array) if rows else None,
+            limited=limit is not None,
+            reverse=reverse,
+            name="while_loop" if test is not None else "scan",
+        )
+        inputs = [*carried, *[v._read() for v in written], *rows, *outside, *[v._read() for v in (*fixed, *handles)]]
+        results = operation(*inputs, *([] if limit is None else [limit]))
+        for variable, value in zip(written, results[layout.carried :], strict=False):
+            variable.assign(value)
+        return list(results[: layout.carried]), list(results[layout.carried + layout.written :])
+
+    def _written_down(
+        self, function: Callable[[list[Tensor]], list[Tensor]], arguments: Sequence[Tensor]
+    ) -> _Part | None:
+        """A function as a graph; None if it can't be. It leaves nothing behind."""
+        listeners = recorders.active
+        with unheard():
+            # A variable that a tensor shares its memory with may be assigned to.
+            own = [Tensor(x._array if x._owner is None else x._array.copy()) for x in arguments]
+            inner = _Inner(own, self._recorder, listeners)
+            graph = None
+            try:
+                with inner:
+                    graph = inner.graph(function(own))
+            except Exception:  # noqa: BLE001  # Python will run it, and raise what there is to raise
+                graph = None
+            finally:
+                _put_back(inner)
+        for variable in inner.created:
+            self._recorder.on_create(variable)
+        self._recorder.disown([*own, *inner.made])
+        if graph is None or inner.created or any(node.kind is Kind.GUARD for node in graph.nodes):
+            return None
+        try:
+            return _Part(graph, inner.outside, state_of(graph))
+        except TraceError:
+            return None
+
+
+class _Layout(NamedTuple):
+    """Numbers of the inputs of a loop, and in which order its graphs have them."""
+
+    carried: int
+    rows: int
+    outside: int
+    written: int
+
+    @property
+    def given(self) -> int:
+        """How many there are before the state."""
+        return self.carried + self.rows + self.outside
+
+    def arguments(self, graph: Graph) -> Graph:
+        """The graph with variables that change among what is carried."""
+
+        def moved(position: int) -> int:
+            if position < self.carried:
+                return position
+            if position < self.given:
+                return position + self.written
+            if position < self.given + self.written:
+                return position - self.given + self.carried
+            return position
+
+        return _with_arguments(graph, moved)
+
+    def body(self, graph: Graph) -> Graph:
+        """The graph of a trip, with results in the same order."""
+        first, last = self.carried, len(graph.results) - self.written
+        results = [*graph.results[:first], *graph.results[last:], *graph.results[first:last]]
+        return Graph(self.arguments(graph).nodes, results)
+
+
+def _put_back(inner: Recording) -> None:
+    """Undoes what a function changed. Generators that gave first values of variables that stay are not set back."""
+    if inner.created:
+        drawn = {
+            id(value)
+            for node in inner._nodes
+            if node.kind is Kind.OPERATION and node.payload is advanced
+            for value in node.outputs
+        }
+        for node in inner._nodes:
+            if node.kind is Kind.ASSIGN and id(node.inputs[0]) in drawn:
+                inner.saved.forget(node.payload)
+    inner.saved.restore()
+
+
+def _with_arguments(graph: Graph, number: Callable[[int], int]) -> Graph:
+    nodes = [
+        Node(Kind.ARGUMENT, number(node.payload), outputs=node.outputs) if node.kind is Kind.ARGUMENT else node
+        for node in graph.nodes
+    ]
+    return Graph(nodes, graph.results)
+
+
+def _renumbered(part: _Part, given: int, outside: list[Tensor]) -> Graph:
+    """A part's graph whose arguments, after those given, are ``outside``."""
+    places = {id(x): place for place, x in enumerate(outside)}
+    shift = given
+    numbers = [*range(given), *[shift + places[id(x)] for x in part.outside]]
+    return _with_arguments(part.graph, lambda position: numbers[position])
+
+
+def _each_once(tensors: Iterable[Tensor]) -> list[Tensor]:
+    return list({id(x): x for x in tensors}.values())
+
+
+def _joined(states: Iterable[State]) -> State:
+    """All variables of several states; those written are read, too, for who does not write them."""
+    read: dict[int, Variable] = {}
+    written: dict[int, Variable] = {}
+    for state in states:
+        read |= {id(v): v for v in (*state.read, *state.written)}
+        written |= {id(v): v for v in state.written}
+    return State(tuple(read.values()), tuple(written.values()))
+
+
+def _fits(results: Sequence[Value], carried: Sequence[Tensor]) -> bool:
+    return all((y.shape, y.dtype) == (x._array.shape, x._array.dtype) for y, x in zip(results, carried, strict=False))
+
+
+def _alike(structure: Any, other: Any, parts: list[_Part], part: _Part) -> bool:
+    """Whether two branches give the same kinds of results."""
+    try:
+        nest.assert_same_structure(structure, other)
+    except (TypeError, ValueError):
+        return False
+    nothing = [[leaf is None for leaf in nest.flatten(one)] for one in (structure, other)]
+    types = [[(value.shape, value.dtype) for value in one.graph.results] for one in (*parts[:1], part)]
+    return nothing[0] == nothing[1] and types[0] == types[-1]
