@@ -140,6 +140,43 @@ def at(dtypes: Any, make: Any) -> list[Case]:
 HALVES = (np.dtype(np.float16), tf.bfloat16.numpy)
 FLOATS = (np.dtype(F32), np.dtype(F64), *HALVES)
 
+
+def windows(**changed: Any) -> dict[str, Any]:
+    return {"strides": (1, 1), "padding": ((0, 0), (0, 0)), "dilations": (1, 1), **changed}
+
+
+ODD = windows(strides=(2, 3), padding=((1, 2), (0, 1)), dilations=(2, 1))
+POOL = windows(kernel=(3, 2), strides=(2, 1), padding=((1, 1), (0, 1)))
+FAR = {"kernel": (2,), "strides": (2,), "padding": ((1, 0),), "dilations": (3,)}
+CUBE = {"strides": (1, 2, 1), "padding": ((1, 0), (0, 0), (1, 1)), "dilations": (1, 1, 1)}
+
+
+def convolutions(x: tuple[int, ...], filters: tuple[int, ...], window: dict[str, Any], dtype: Any = F32) -> list[Case]:
+    """A convolution and its two gradients."""
+    first = case("convolution", normal(*x, dtype=dtype), normal(*filters, dtype=dtype), **window)
+    g = normal(*run_of(first)[0].shape, dtype=dtype)
+    return [
+        first,
+        case("convolution_backprop_input", g, first.arrays[1], input_shape=x[1:], **window),
+        case("convolution_backprop_filter", first.arrays[0], g, filter_shape=filters, **window),
+    ]
+
+
+def pools(x: np.ndarray, window: dict[str, Any]) -> list[Case]:
+    first = case("max_pool", x, **window)
+    (y,) = run_of(first)
+    g = normal(*y.shape).astype(x.dtype)
+    return [
+        first,
+        case("max_pool_scatter", x, y, g, **window),
+        case("max_pool_gather", x, y, normal(*x.shape).astype(x.dtype), **window),
+        case("max_pool_argmax", x, y, dtype="int64", with_batch=True, **window),
+        case("max_pool_argmax", x, y, dtype="int32", with_batch=False, **window),
+        case("avg_pool", x, **window),
+        case("avg_pool_gradient", g, input_shape=x.shape[1:], **window),
+    ]
+
+
 CLOSE: list[Case] = [
     *at(FLOATS, lambda d: case("softmax", normal(7, 5).astype(d))),
     case("softmax", normal(3, 4, 300)),
@@ -156,6 +193,15 @@ CLOSE: list[Case] = [
         lambda d: case("cumulative_logsumexp", normal(2, 5, 2).astype(d), axis=1, exclusive=False, reverse=True),
     ),
     case("cumulative_logsumexp", np.array([-np.inf, 1, np.inf, 2], F32), axis=0, exclusive=True, reverse=False),
+    *convolutions((2, 9, 8, 3), (3, 2, 3, 5), ODD),
+    *convolutions((2, 6, 5, 20), (2, 2, 20, 4), windows(), F64),
+    *convolutions((2, 6, 5, 6), (3, 3, 2, 9), ODD),
+    *convolutions((2, 6, 5, 6), (3, 3, 1, 6), windows(padding=((1, 1), (1, 1)))),
+    *convolutions((2, 6, 5, 3), (3, 2, 1, 6), windows()),
+    *convolutions((2, 9, 3), (2, 3, 4), {"strides": (2,), "padding": ((1, 1),), "dilations": (3,)}),
+    *convolutions((1, 3, 4, 5, 2), (2, 2, 3, 2, 3), CUBE, np.float16),
+    case("convolution", whole(-9, 9, 2, 5, 5, 2, dtype=I32), whole(-9, 9, 2, 2, 2, 3, dtype=I32), **windows()),
+    *pools(normal(2, 5, 5, 2).astype(np.float16), POOL),
     case("layer_normalization", normal(6, 300), normal(300), normal(300), epsilon=1e-3),
     case("layer_normalization", normal(6, 1, dtype=F64), normal(1, dtype=F64), normal(1, dtype=F64), epsilon=0.0),
     case("layer_normalization_gradient", normal(70, 600), normal(70, 600), normal(600), normal(70), normal(70)),
@@ -269,6 +315,10 @@ EXACT: list[Case] = [
         lambda d: case("cumprod", some(np.dtype(d), 2, 5), axis=1, exclusive=True, reverse=False),
     ),
     case("cumprod", normal(4, 5), axis=0, exclusive=False, reverse=True),
+    *pools(some(np.dtype(F32), 2, 7, 6, 3), POOL),
+    *pools(normal(2, 9, 3, dtype=F64), FAR),
+    case("max_pool", whole(-9, 9, 2, 7, 6, 3, dtype=I32), **POOL),
+    case("max_pool", whole(0, 9, 2, 7, 6, 3).astype(np.uint8), **POOL),
     case("linear_recurrence", normal(4, 5), normal(4, 5), axis=0, reverse=True),
     case("linear_recurrence", normal(2, 5, dtype=F64), normal(2, 5, dtype=F64), axis=1, reverse=False),
 ]

@@ -17,6 +17,7 @@ from fastgrad import dtypes
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.operation import FLOATING, Form, Operation, operation, refuse_dtype
 from fastgrad.ops.arguments import tensors_of
+from fastgrad.ops.native_form import launches_from
 from fastgrad.ops.shaping import reshape
 from fastgrad.ops.windows import (
     Padding,
@@ -211,7 +212,12 @@ def _filter_cotangent(g: Tensor, y: Tensor, x: Tensor, w: Tensor, **window: Any)
 
 
 convolution_row: Operation = operation(
-    "convolution", Form.CONVOLVE, run=_convolution, gradient=(_input_cotangent, _filter_cotangent), dtypes=_CONVOLVED
+    "convolution",
+    Form.CONVOLVE,
+    run=_convolution,
+    gradient=(_input_cotangent, _filter_cotangent),
+    dtypes=_CONVOLVED,
+    launches=launches_from("convolution", "convolution_launches"),
 )
 backprop_input: Operation = operation(
     "convolution_backprop_input",
@@ -222,6 +228,7 @@ backprop_input: Operation = operation(
         lambda g, y, x, w, input_shape, **window: backprop_filter(g, x, filter_shape=w._array.shape, **window),
     ),
     dtypes=_CONVOLVED,
+    launches=launches_from("convolution", "convolution_input_launches"),
 )
 backprop_filter: Operation = operation(
     "convolution_backprop_filter",
@@ -232,6 +239,7 @@ backprop_filter: Operation = operation(
         lambda g, y, x, c, filter_shape, **window: convolution_row(x, g, **window),
     ),
     dtypes=_CONVOLVED,
+    launches=launches_from("convolution", "convolution_filter_launches"),
 )
 
 

@@ -18,6 +18,7 @@ from fastgrad.backward import zeros_of
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.operation import FLOATING, Form, Operation, operation, refuse_dtype
 from fastgrad.ops.arguments import tensor_of
+from fastgrad.ops.native_form import launches_from
 from fastgrad.ops.windows import (
     Padding,
     Sizes,
@@ -98,6 +99,7 @@ _max_scatter: Operation = operation(
         lambda g, out, x, y, v, **window: _max_gather(x, y, g, **window),
     ),
     dtypes=FLOATING,
+    launches=launches_from("pooling", "max_pool_scatter_launches"),
 )
 _max_gather: Operation = operation(
     "max_pool_gather",
@@ -105,6 +107,7 @@ _max_gather: Operation = operation(
     run=_gather,
     gradient=(None, None, lambda g, out, x, y, v, **window: _max_scatter(x, y, g, **window)),
     dtypes=FLOATING,
+    launches=launches_from("pooling", "max_pool_gather_launches"),
 )
 _max_row: Operation = operation(
     "max_pool",
@@ -112,6 +115,7 @@ _max_row: Operation = operation(
     run=_max_pool,
     gradient=lambda g, y, x, **window: _max_scatter(x, y, g, **window),
     dtypes=_ORDERED,
+    launches=launches_from("pooling", "max_pool_launches"),
 )
 
 
@@ -154,6 +158,7 @@ _avg_gradient: Operation = operation(
     run=_avg_spread,
     gradient=lambda g, y, x, input_shape, **window: _avg_row(g, **window),
     dtypes=FLOATING,
+    launches=launches_from("pooling", "avg_pool_gradient_launches"),
 )
 _avg_row: Operation = operation(
     "avg_pool",
@@ -161,6 +166,7 @@ _avg_row: Operation = operation(
     run=_avg_pool,
     gradient=lambda g, y, x, **window: _avg_gradient(g, input_shape=x._array.shape[1:], **window),
     dtypes=FLOATING,
+    launches=launches_from("pooling", "avg_pool_launches"),
 )
 
 
@@ -322,7 +328,13 @@ def _positions(x: np.ndarray, y: np.ndarray, dtype: str, with_batch: bool, **win
     return _gather(x, y, indices, **window)
 
 
-_argmax_row: Operation = operation("max_pool_argmax", Form.POOL, run=_positions, dtypes=_ORDERED)
+_argmax_row: Operation = operation(
+    "max_pool_argmax",
+    Form.POOL,
+    run=_positions,
+    dtypes=_ORDERED,
+    launches=launches_from("pooling", "max_pool_argmax_launches"),
+)
 
 
 def max_pool_with_argmax(
