@@ -13,9 +13,9 @@ from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels import layout as layouts
 from fastgrad.kernels.launch import Output
 from fastgrad.kernels.strided import cleared, one_view, written
-from fastgrad.operation import Form, Operation, operation
+from fastgrad.operation import TABLE, Form, Operation, operation
 from fastgrad.ops.arguments import integers, tensor_of
-from fastgrad.recording import recorders
+from fastgrad.recording import recorders, state_followed
 from fastgrad.tensor import Tensor
 from fastgrad.variable import Variable, writing
 
@@ -263,6 +263,27 @@ def slice(input_: Any, begin: Any, size: Any, name: str | None = None) -> Tensor
     return _strided_slice(x, key=tuple(key))
 
 
+def _with_part(x: np.ndarray, part: np.ndarray, key: Key) -> np.ndarray:
+    found = np.array(x)
+    found[_numpy_key(key)] = part
+    return found
+
+
+_with_slice = operation(
+    "strided_slice_assign",  # x with other elements in the place of a slice; no gradient flows through assignments
+    Form.INDEX_MAP,
+    run=_with_part,
+    launches=lambda inputs, outputs, key: written(
+        outputs[0],
+        [],
+        [
+            (inputs[0], layouts.of_shape(inputs[0].shape)),
+            (inputs[1], layouts.sliced(layouts.of_shape(inputs[0].shape), inputs[0].shape, key)),
+        ],
+    ),
+)
+
+
 # ---- slices of variables ---------------------------------------------------------------------------
 
 
@@ -300,8 +321,8 @@ class VariableSlice(Tensor):
 
     def _update(self, ufunc: Any, what: str, value: Any) -> Variable:
         variable = self._variable
-        array = variable._checked(what, value)._array
-        shape = self._array.shape
+        tensor = variable._checked(what, value)
+        array, shape = tensor._array, self._array.shape
         try:
             array = np.broadcast_to(array, shape)
         except ValueError:
@@ -309,6 +330,13 @@ class VariableSlice(Tensor):
                 f"strided_slice {what}: Cannot broadcast input shape {list(array.shape)} into final shape {list(shape)} "
                 f"of the slice of variable '{variable.name}'."
             ) from None
+        if recorders.active and state_followed():
+            x = variable._read()
+            if ufunc is None:
+                part = TABLE["broadcast_to"](tensor, shape=shape)
+            else:
+                part = TABLE["add" if ufunc is np.add else "subtract"](_strided_slice(x, key=self._key), tensor)
+            return variable.assign(_with_slice(x, part, key=self._key))  # type: ignore[no-any-return]
         with writing.lock, np.errstate(all="ignore"):
             part = variable._writable()[_numpy_key(self._key)]
             if ufunc is None:

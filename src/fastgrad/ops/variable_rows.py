@@ -7,16 +7,19 @@ ValueError for a tensor of another dtype, and leave the variable unchanged then.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.indexed_slices import IndexedSlices
+from fastgrad.operation import Form, operation
 from fastgrad.ops.arguments import tensor_of
 from fastgrad.ops.indexing import check_index_dtype, check_indices, check_positions, gather, gather_nd, row_numbers
 from fastgrad.ops.scattering import check_updates
 from fastgrad.ops.segments import reduce_rows
+from fastgrad.recording import recorders, state_followed
 from fastgrad.tensor import Tensor, convert_to_tensor
 from fastgrad.variable import Variable, writing
 
@@ -28,22 +31,49 @@ def _rows(variable: Variable, what: str, sparse_delta: Any, reduce: Any, into: A
         )
     if not variable._array.ndim:
         raise InvalidArgumentError(f"{what}: variable '{variable.name}' is a scalar and has no rows.")
-    ids = sparse_delta.indices._array
-    check_index_dtype(what, ids)
-    check_indices(what, ids, len(variable._array))
-    return _change(variable, what, ids[..., None], sparse_delta.values, reduce, into)
+    return _change(variable, what, "rows", sparse_delta.indices, sparse_delta.values, reduce, into)
 
 
-def _positions(variable: Variable, what: str, indices: Any, updates: Any, reduce: Any, into: Any) -> Variable:
-    ids = tensor_of(indices)._array
-    check_positions(what, ids, variable._array.shape)
-    return _change(variable, what, ids, updates, reduce, into)
+def _change(variable: Variable, what: str, kind: str, indices: Any, updates: Any, reduce: Any, into: Any) -> Variable:
+    """Repeated positions are reduced by ``reduce``, and ``into`` joins that to the variable; None: the last counts.
+
+    Args:
+        variable: what is changed.
+        what: for errors.
+        kind: what the indices are: "rows", "positions" in several dimensions, or rows of each element of a "batch".
+        indices, updates: tensors, or what converts to them.
+        reduce, into: names of ufuncs.
+    """
+    ids, values = tensor_of(indices), convert_to_tensor(updates, variable.dtype)
+    names = {"what": what, "kind": kind, "reduce": reduce, "into": into}
+    if recorders.active and state_followed():
+        variable.assign(_changed(variable._read(), ids, values, **names))
+        return variable
+    change = _prepared(variable._array.shape, ids._array, values._array, **names)
+    with writing.lock, np.errstate(all="ignore"):
+        change(variable._writable())
+    return variable
 
 
-def _change(variable: Variable, what: str, ids: np.ndarray, updates: Any, reduce: Any, into: Any) -> Variable:
-    """Repeated positions are reduced by ``reduce``, and ``into`` joins that to the variable; None: the last counts."""
-    values = convert_to_tensor(updates, variable.dtype)._array
-    shape = variable._array.shape
+def _prepared(
+    shape: tuple[int, ...],
+    indices: np.ndarray,
+    values: np.ndarray,
+    what: str,
+    kind: str,
+    reduce: str | None,
+    into: str | None,
+) -> Callable[[np.ndarray], Any]:
+    """What changes an array of this shape in place, once all has been checked."""
+    ids = indices
+    if kind == "rows":
+        check_index_dtype(what, ids)
+        check_indices(what, ids, shape[0])
+        ids = ids[..., None]
+    else:
+        if kind == "batch":
+            ids = np.stack([*np.indices(ids.shape)[:-1], ids], -1)
+        check_positions(what, ids, shape)
     depth = ids.shape[-1]
     if not values.ndim:
         values = np.broadcast_to(values, (*ids.shape[:-1], *shape[depth:]))
@@ -51,13 +81,24 @@ def _change(variable: Variable, what: str, ids: np.ndarray, updates: Any, reduce
     numbers = row_numbers(ids, shape).reshape(-1)
     # A copy, should the values be a view of the variable itself.
     rows = np.array(values).reshape(len(numbers), *shape[depth:])
-    with writing.lock, np.errstate(all="ignore"):
-        target = variable._writable().reshape(math.prod(shape[:depth]), *shape[depth:])
+
+    def change(array: np.ndarray) -> None:
+        target = array.reshape(math.prod(shape[:depth]), *shape[depth:])
         if reduce is None:
             target[numbers] = rows
         else:
-            reduce_rows(reduce, target, numbers, rows, into)
-    return variable
+            reduce_rows(getattr(np, reduce), target, numbers, rows, into and getattr(np, into))
+
+    return change
+
+
+def _run_change(x: np.ndarray, indices: np.ndarray, values: np.ndarray, **names: Any) -> np.ndarray:
+    found = np.array(x, order="C")
+    _prepared(x.shape, indices, values, **names)(found)
+    return found
+
+
+_changed = operation("scatter_into_variable", Form.SCATTER, run=_run_change)
 
 
 # ---- rows ------------------------------------------------------------------------------------------
@@ -65,32 +106,32 @@ def _change(variable: Variable, what: str, ids: np.ndarray, updates: Any, reduce
 
 def scatter_add(self: Variable, sparse_delta: Any, use_locking: bool = False, name: str | None = None) -> Variable:
     """Adds the rows of an ``IndexedSlices``."""
-    return _rows(self, "scatter_add", sparse_delta, np.add, np.add)
+    return _rows(self, "scatter_add", sparse_delta, "add", "add")
 
 
 def scatter_sub(self: Variable, sparse_delta: Any, use_locking: bool = False, name: str | None = None) -> Variable:
     """Subtracts the rows of an ``IndexedSlices``."""
-    return _rows(self, "scatter_sub", sparse_delta, np.add, np.subtract)
+    return _rows(self, "scatter_sub", sparse_delta, "add", "subtract")
 
 
 def scatter_mul(self: Variable, sparse_delta: Any, use_locking: bool = False, name: str | None = None) -> Variable:
     """Multiplies by the rows of an ``IndexedSlices``."""
-    return _rows(self, "scatter_mul", sparse_delta, np.multiply, np.multiply)
+    return _rows(self, "scatter_mul", sparse_delta, "multiply", "multiply")
 
 
 def scatter_div(self: Variable, sparse_delta: Any, use_locking: bool = False, name: str | None = None) -> Variable:
     """Divides by the rows of an ``IndexedSlices``."""
-    return _rows(self, "scatter_div", sparse_delta, np.multiply, np.divide)
+    return _rows(self, "scatter_div", sparse_delta, "multiply", "divide")
 
 
 def scatter_max(self: Variable, sparse_delta: Any, use_locking: bool = False, name: str | None = None) -> Variable:
     """Takes the larger of its rows and those of an ``IndexedSlices``."""
-    return _rows(self, "scatter_max", sparse_delta, np.maximum, np.maximum)
+    return _rows(self, "scatter_max", sparse_delta, "maximum", "maximum")
 
 
 def scatter_min(self: Variable, sparse_delta: Any, use_locking: bool = False, name: str | None = None) -> Variable:
     """Takes the smaller of its rows and those of an ``IndexedSlices``."""
-    return _rows(self, "scatter_min", sparse_delta, np.minimum, np.minimum)
+    return _rows(self, "scatter_min", sparse_delta, "minimum", "minimum")
 
 
 def scatter_update(self: Variable, sparse_delta: Any, use_locking: bool = False, name: str | None = None) -> Variable:
@@ -102,11 +143,7 @@ def batch_scatter_update(
     self: Variable, sparse_delta: Any, use_locking: bool = False, name: str | None = None
 ) -> Variable:
     """Takes the slices of an ``IndexedSlices`` whose indices, shape (batch ..., n), count within their batch element."""
-    ids = sparse_delta.indices._array
-    batch = np.indices(ids.shape)[:-1]
-    positions = np.stack([*batch, ids], -1)
-    check_positions("batch_scatter_update", positions, self._array.shape)
-    return _change(self, "batch_scatter_update", positions, sparse_delta.values, None, None)
+    return _change(self, "batch_scatter_update", "batch", sparse_delta.indices, sparse_delta.values, None, None)
 
 
 # ---- positions in several dimensions -----------------------------------------------------------------
@@ -114,27 +151,27 @@ def batch_scatter_update(
 
 def scatter_nd_add(self: Variable, indices: Any, updates: Any, name: str | None = None) -> Variable:
     """Adds ``updates`` at ``indices``, as ``tf.tensor_scatter_nd_add``."""
-    return _positions(self, "scatter_nd_add", indices, updates, np.add, np.add)
+    return _change(self, "scatter_nd_add", "positions", indices, updates, "add", "add")
 
 
 def scatter_nd_sub(self: Variable, indices: Any, updates: Any, name: str | None = None) -> Variable:
     """Subtracts ``updates`` at ``indices``, as ``tf.tensor_scatter_nd_sub``."""
-    return _positions(self, "scatter_nd_sub", indices, updates, np.add, np.subtract)
+    return _change(self, "scatter_nd_sub", "positions", indices, updates, "add", "subtract")
 
 
 def scatter_nd_max(self: Variable, indices: Any, updates: Any, name: str | None = None) -> Variable:
     """Takes the larger of its elements and ``updates`` at ``indices``, as ``tf.tensor_scatter_nd_max``."""
-    return _positions(self, "scatter_nd_max", indices, updates, np.maximum, np.maximum)
+    return _change(self, "scatter_nd_max", "positions", indices, updates, "maximum", "maximum")
 
 
 def scatter_nd_min(self: Variable, indices: Any, updates: Any, name: str | None = None) -> Variable:
     """Takes the smaller of its elements and ``updates`` at ``indices``, as ``tf.tensor_scatter_nd_min``."""
-    return _positions(self, "scatter_nd_min", indices, updates, np.minimum, np.minimum)
+    return _change(self, "scatter_nd_min", "positions", indices, updates, "minimum", "minimum")
 
 
 def scatter_nd_update(self: Variable, indices: Any, updates: Any, name: str | None = None) -> Variable:
     """Takes ``updates`` at ``indices``, as ``tf.tensor_scatter_nd_update``."""
-    return _positions(self, "scatter_nd_update", indices, updates, None, None)
+    return _change(self, "scatter_nd_update", "positions", indices, updates, None, None)
 
 
 # ---- reading -----------------------------------------------------------------------------------------
