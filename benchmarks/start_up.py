@@ -1,21 +1,151 @@
-"""What a process pays before it trains: imports, and the first step with and without kernels on disk."""
+"""What a process pays before it trains: `python -m benchmarks.start_up` prints a table, and asv follows parts of it.
 
+Every row has a process of its own, whose clock starts when the library is imported: building the model, the first calls of
+the compiled step, their compilation. "Cold" has an empty folder of compiled kernels, "from disk" the folder that the
+cold process left, "new …" that folder and a program of another size that runs already.
+"""
+
+import argparse
+import itertools
+import json
 import os
-import subprocess
 import sys
 import tempfile
-from pathlib import Path
-
-FIRST_STEP = """
 import time
-import fastgrad as tf
-from benchmarks.peers.workloads import WORKLOADS
-chosen = WORKLOADS["mlp_small"]
-step, batches = chosen.programs["tensorflow"](tf, chosen.inputs())
-began = time.perf_counter()
-float(step(*batches[0]))
-print(time.perf_counter() - began)
-"""
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from benchmarks.apart import THREADS, apart
+from benchmarks.peers.__main__ import PYTHON_VARIABLE, names_out_of
+from benchmarks.peers.known import MEASURED, OURS, PEERS
+from benchmarks.peers.worker import limit_threads, load
+from benchmarks.peers.workload import Batches, Step, Workload
+from benchmarks.peers.workloads import WORKLOADS, rnn
+
+CALLS = 4  # the first records, a later one compiles
+OTHER_CALLS = 3
+COMPILED = "fastgrad.function"
+MEASURED_WORKLOADS = WORKLOADS | {rnn.LONG.name: rnn.LONG}
+
+SMALLER: dict[str, Callable[[Any], Any]] = {
+    "batch size": lambda tensor: tensor[: tensor.shape[0] * 3 // 4],
+    "sequence length": lambda tensor: tensor[:, : tensor.shape[1] * 3 // 4],
+}
+LIMITS = (
+    ("mlp_small", "cold", 2.5),
+    ("mlp_small", "from disk", 0.1),
+    ("mlp_small", "new batch size", 0.03),
+    ("transformer", "cold", 8.0),
+    ("transformer", "from disk", 0.3),
+    ("transformer", "new batch size", 0.03),
+    ("transformer", "new sequence length", 0.03),
+    (rnn.LONG.name, "cold", 2.0),
+)
+NUMBA_ALLOWED = ("cold",)
+PEER_ROWS = ("mlp_small", "transformer", rnn.LONG.name)
+
+
+def made(peer: str, workload: Workload) -> Callable[[], tuple[Step, Batches]]:
+    """A function that makes the peer's step and batches; its library is imported, the data are there."""
+    chosen = PEERS[peer]
+    program = chosen.program(workload)
+    if program is None:
+        raise ValueError(f"{workload.name} has no program for {peer}")
+    limit_threads(THREADS)
+    library = load(chosen, THREADS)
+    inputs = workload.inputs()
+
+    def make() -> tuple[Step, Batches]:
+        step, batches = program(library, inputs)
+        return chosen.compiled(library, step), batches
+
+    return make
+
+
+def first_calls(peer: str, workload: str) -> dict[str, float]:
+    """Seconds from the import to the end of the fourth call, with and without all that is not the first call."""
+    make = made(peer, MEASURED_WORKLOADS[workload])
+    began = time.perf_counter()
+    step, batches = make()
+    float(step(*batches[0]))
+    first = time.perf_counter() - began
+    for batch in itertools.islice(itertools.cycle(batches), 1, CALLS):
+        float(step(*batch))
+    return {"seconds": time.perf_counter() - began, "first": first, "numba": "numba" in sys.modules}
+
+
+def calls_of_another_size(peer: str, workload: str, what: str) -> dict[str, float]:
+    """Seconds of the first calls with less of each batch, when the step runs compiled with whole ones."""
+    step, batches = made(peer, MEASURED_WORKLOADS[workload])()
+    for batch in itertools.islice(itertools.cycle(batches), CALLS):
+        float(step(*batch))
+    smaller = tuple(SMALLER[what](tensor) for tensor in batches[0])
+    began = time.perf_counter()
+    for _ in range(OTHER_CALLS):
+        float(step(*smaller))
+    return {"seconds": time.perf_counter() - began, "numba": "numba" in sys.modules}
+
+
+MEASUREMENTS: dict[str, Callable[..., dict[str, float]]] = {
+    "first_calls": first_calls,
+    "calls_of_another_size": calls_of_another_size,
+}
+
+
+def measured(peer: str, workload: str, how: str, folder: str) -> dict[str, Any]:
+    """One row in a process of its own; `folder` is where fastgrad and PyTorch keep what they have compiled."""
+    environment = {"FASTGRAD_CACHE_DIR": folder, "TORCHINDUCTOR_CACHE_DIR": folder}
+    python = sys.executable if peer in OURS else os.environ.get(PYTHON_VARIABLE) or sys.executable
+    what = how.removeprefix("new ")
+    chosen = ("first_calls", peer, workload) if what == how else ("calls_of_another_size", peer, workload, what)
+    return apart("benchmarks.start_up", *chosen, python=python, environment=environment)
+
+
+def main(command: Sequence[str]) -> int:
+    """Prints the table; with a measurement and its arguments, only that one's numbers as JSON.
+
+    Returns:
+        0 if every row is within its limit, else 1.
+    """
+    if command and command[0] in MEASUREMENTS:
+        print(json.dumps(MEASUREMENTS[command[0]](*command[1:])))
+        return 0
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.start_up", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--peers",
+        type=names_out_of(PEERS, "peer"),
+        default=[],
+        metavar="NAMES",
+        help=f"also time cold starts of these; {PYTHON_VARIABLE} names a Python that has them (default: none)",
+    )
+    peers = parser.parse_args(command).peers
+    met = True
+    with tempfile.TemporaryDirectory() as parent:
+        for workload, how, limit in LIMITS:
+            met &= show(COMPILED, workload, how, os.path.join(parent, MEASURED, workload), limit)
+        for workload, peer in itertools.product(PEER_ROWS, peers):
+            show(peer, workload, "cold", os.path.join(parent, peer, workload))
+    return int(not met)
+
+
+def show(peer: str, workload: str, how: str, folder: str, limit: float | None = None) -> bool:
+    """Measures and prints one row; returns whether it is within its limit."""
+    row = f"{workload:<12} {how:<20} {peer:<18}"
+    try:
+        found = measured(peer, workload, how, folder)
+    except RuntimeError as error:
+        print(f"{row} fails: {str(error).splitlines()[-1]}", flush=True)
+        return False
+    row += f" {found['seconds']:7.3f} s"
+    if limit is None:
+        print(row, flush=True)
+        return True
+    kept = found["seconds"] <= limit and (how in NUMBA_ALLOWED or not found["numba"])
+    imported = "Numba imported" if found["numba"] else "Numba not imported"
+    print(f"{row}, at most {limit:g}, {imported}: {'met' if kept else 'NOT MET'}", flush=True)
+    return kept
 
 
 def timeraw_import_numpy() -> str:
@@ -28,28 +158,20 @@ def timeraw_import_fastgrad() -> tuple[str, str]:
     return "import fastgrad", "import numpy"
 
 
-def _first_step(cache: str) -> float:
-    finished = subprocess.run(
-        [sys.executable, "-c", FIRST_STEP],
-        cwd=Path(__file__).parents[1],
-        env=os.environ | {"FASTGRAD_CACHE_DIR": cache},
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    )
-    return float(finished.stdout.splitlines()[-1])
+class FirstCalls:
+    """Seconds of the first calls of an MLP's step in a fresh process, eager and compiled."""
 
-
-class FirstStep:
-    """Seconds of the first training step of an MLP in a fresh process."""
-
-    params = (("empty", "filled"),)
-    param_names = ("cache",)
+    params = (OURS, ("empty", "filled"))
+    param_names = ("mode", "cache")
     unit = "s"
-    version = "1"
+    version = "2"
 
-    def track_first_step(self, cache: str) -> float:
+    def track_first_calls(self, mode: str, cache: str) -> float:
         with tempfile.TemporaryDirectory() as folder:
             if cache == "filled":
-                _first_step(folder)
-            return _first_step(folder)
+                measured(mode, "mlp_small", "cold", folder)
+            return measured(mode, "mlp_small", "cold", folder)["seconds"]
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -7,10 +7,10 @@ import signal
 import subprocess
 import tempfile
 import time
-from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[2]
+from benchmarks.apart import ROOT, thread_settings
+
 LAST_LINES = 15
 
 
@@ -26,21 +26,13 @@ class PeerProcess:
     """A worker process under `python`, with every thread pool set to `threads`."""
 
     def __init__(self, python: str, threads: int) -> None:
-        count = str(threads)
-        settings = {
-            **{f"{pool}_NUM_THREADS": count for pool in ("OMP", "OPENBLAS", "MKL", "NUMBA", "VECLIB_MAXIMUM")},
-            "CUDA_VISIBLE_DEVICES": "-1",
-            "JAX_PLATFORMS": "cpu",
-            "KERAS_BACKEND": "tensorflow",
-            "TF_CPP_MIN_LOG_LEVEL": "3",
-            "TORCHINDUCTOR_COMPILE_THREADS": "1",  # in the process itself: no children that outlive it
-        }
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed by close()
         try:
             self._process = subprocess.Popen(
                 [python, "-m", "benchmarks.peers.worker"],
                 cwd=ROOT,
-                env={name: value for name, value in os.environ.items() if name != "PYTHONSAFEPATH"} | settings,
+                env={name: value for name, value in os.environ.items() if name != "PYTHONSAFEPATH"}
+                | thread_settings(threads),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._log,

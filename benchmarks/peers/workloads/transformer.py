@@ -1,4 +1,8 @@
-"""A small transformer of two blocks that predicts the next token: causal attention, layer normalization, gelu."""
+"""A small transformer of two blocks that predicts the next token: causal attention, layer normalization, gelu.
+
+The embedding is also the output matrix, as usual; so its gradient is dense, and Keras's Adam, which takes repeated rows of
+sparse gradients for separate ones, computes what the others do.
+"""
 
 import math
 from functools import partial
@@ -27,7 +31,6 @@ def inputs(batch: int = BATCH, length: int = LENGTH, count: int = BATCHES) -> In
         "positions": 0.1 * uniform(LENGTH, WIDTH, seed=33),
         "last_gamma": ones(WIDTH),
         "last_beta": zeros(WIDTH),
-        "output": matrix(WIDTH, TOKENS, seed=34),
     }
     for block in range(BLOCKS):
         sizes = {"query": WIDTH, "key": WIDTH, "value": WIDTH, "mix": WIDTH, "hidden": HIDDEN}
@@ -78,7 +81,7 @@ def tensorflow(tf: ModuleType, inputs: Inputs) -> tuple[Step, Batches]:
             wide = normalized(h, p[f"second_gamma{b}"], p[f"second_beta{b}"])
             wide = tf.nn.gelu(tf.matmul(wide, p[f"hidden{b}"]) + p[f"hidden_bias{b}"])
             h = h + tf.matmul(wide, p[f"back{b}"]) + p[f"back_bias{b}"]
-        logits = tf.matmul(normalized(h, p["last_gamma"], p["last_beta"]), p["output"])
+        logits = tf.matmul(normalized(h, p["last_gamma"], p["last_beta"]), p["embedding"], transpose_b=True)
         return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels=y, logits=logits))
 
     step = tensorflow_step(tf, loss_function, list(p.values()), tf.keras.optimizers.Adam(RATE))
@@ -107,7 +110,7 @@ def torch(torch: ModuleType, inputs: Inputs, *, compiled: bool = False) -> tuple
             h = h + attention(normalized(h, p[f"first_gamma{b}"], p[f"first_beta{b}"]), b)
             wide = normalized(h, p[f"second_gamma{b}"], p[f"second_beta{b}"])
             h = h + nn.gelu(wide @ p[f"hidden{b}"] + p[f"hidden_bias{b}"]) @ p[f"back{b}"] + p[f"back_bias{b}"]
-        logits = normalized(h, p["last_gamma"], p["last_beta"]) @ p["output"]
+        logits = normalized(h, p["last_gamma"], p["last_beta"]) @ p["embedding"].T
         return nn.cross_entropy(logits.reshape(-1, TOKENS), y.reshape(-1))
 
     step = torch_step(torch, loss_function, list(p.values()), "Adam", RATE, compiled=compiled)
@@ -140,7 +143,7 @@ def jax(jax: ModuleType, inputs: Inputs) -> tuple[Step, Batches]:
             wide = normalized(h, p[f"second_gamma{b}"], p[f"second_beta{b}"])
             wide = jax.nn.gelu(wide @ p[f"hidden{b}"] + p[f"hidden_bias{b}"], approximate=False)
             h = h + wide @ p[f"back{b}"] + p[f"back_bias{b}"]
-        logits = normalized(h, p["last_gamma"], p["last_beta"]) @ p["output"]
+        logits = normalized(h, p["last_gamma"], p["last_beta"]) @ p["embedding"].T
         return optax.softmax_cross_entropy_with_integer_labels(logits, y).mean()
 
     step = jax_step(jax, loss_function, parameters, optax.adam(RATE, eps=EPSILON))

@@ -1,0 +1,47 @@
+"""Measurements in processes of their own, where nothing that ran before can be seen."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+LAST_CHARACTERS = 2000
+THREADS = 2
+
+
+def apart(
+    module: str, *arguments: str, python: str = sys.executable, environment: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """Runs `python -m module arguments…` at the root of the repository and reads the JSON in its last line.
+
+    Raises:
+        RuntimeError: the process failed; the end of what it printed is in the message.
+    """
+    finished = subprocess.run(
+        [python, "-m", module, *arguments],
+        cwd=ROOT,
+        env=os.environ | thread_settings(THREADS) | dict(environment or {}),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if finished.returncode:
+        told = f"{finished.stdout}\n{finished.stderr}"[-LAST_CHARACTERS:]
+        raise RuntimeError(f"{module} {' '.join(arguments)} ended with exit code {finished.returncode}:\n{told}")
+    return json.loads(finished.stdout.splitlines()[-1])
+
+
+def thread_settings(threads: int) -> dict[str, str]:
+    """What libraries read from the environment: so many threads in each pool, no accelerator, no chatter."""
+    return {
+        **{f"{pool}_NUM_THREADS": str(threads) for pool in ("OMP", "OPENBLAS", "MKL", "NUMBA", "VECLIB_MAXIMUM")},
+        "CUDA_VISIBLE_DEVICES": "-1",
+        "JAX_PLATFORMS": "cpu",
+        "KERAS_BACKEND": "tensorflow",
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        "TORCHINDUCTOR_COMPILE_THREADS": "1",  # in the process itself: no children that outlive it
+    }
