@@ -115,8 +115,9 @@ def test_objects_count_by_identity_and_are_not_kept_alive():
 
 def test_caches_are_bounded():
     step = tf.function(lambda x, k: x + k)
-    for k in range(200):
-        step(tf.constant(1), k)
+    with pytest.warns(UserWarning, match="recorded for the"):
+        for k in range(200):
+            step(tf.constant(1), k)
     info = step.cache_info()
     assert info.recordings == 200
     assert info.keys <= info.maxsize == 64
@@ -595,6 +596,79 @@ def test_concrete_functions():
     np.testing.assert_array_equal(concrete(tf.constant([1.0, 2.0])), [3.0, 6.0])
     concrete = step.get_concrete_function(tf.constant([1.0, 2.0]), k=2.0)
     np.testing.assert_array_equal(concrete(x=tf.constant([1.0, 2.0])), [2.0, 4.0])
+
+
+# ---- looking inside --------------------------------------------------------------------------------------------
+
+
+def test_a_warning_names_what_keeps_changing():
+    step = tf.function(lambda x, k: x + k)
+    for k in range(8):
+        step(tf.constant(1), k)
+    with pytest.warns(UserWarning, match="9th time.*argument 'k'.*now it is 8, before it was 7"):
+        step(tf.constant(1), 8)
+
+    scale = 0
+
+    @tf.function
+    def scaled(x):
+        return x * scale
+
+    for _ in range(8):
+        scaled(tf.constant(1))
+        scale += 1
+    with pytest.warns(UserWarning, match="captured name 'scale'.*now it is 8, before it was 7"):
+        scaled(tf.constant(1))
+
+
+def test_shapes_that_keep_changing_are_named():
+    step = tf.function(lambda x: x + 1.0)
+    with pytest.warns(UserWarning, match=r"argument 'x'.*now it is a tensor of shape \[9\]"):
+        for size in range(1, 10):
+            step(tf.ones(size))
+
+
+def test_graph_source_and_report():
+    v = tf.Variable(2.0)
+
+    @tf.function
+    def step(x):
+        v.assign_add(1.0)
+        return tf.tanh(x) * v
+
+    assert "call the function first" in step.graph()
+    step(tf.constant([1.0]))
+    assert "tanh" in step.graph()
+    assert "compiled when it is called for again" in step.source()
+    step(tf.constant([1.0]))
+    assert "def entry(args, kwargs):" in step.source()
+    assert "kernels: " in step.report()
+
+
+def test_verify_runs_both_and_compares():
+    v = tf.Variable(1.0)
+    runs = []
+
+    @tf.function(verify=2)
+    def step(x):
+        runs.append(1)
+        v.assign_add(1.0)
+        return x * v + tf.random.normal([])
+
+    tf.random.set_seed(1)
+    found = [float(step(tf.constant(1.0))) for _ in range(5)]
+    assert len(runs) == 3, "the recording, and two replays"
+    assert float(v) == 6.0
+    tf.random.set_seed(1)
+    wanted = [i + 2.0 + float(tf.random.normal([])) for i in range(5)]
+    np.testing.assert_allclose(found, wanted, rtol=1e-5)
+
+    secret = [1.0]
+    frozen = tf.function(lambda x: x * secret[0], verify=3)
+    frozen(tf.constant(1.0))
+    secret[0] = 2.0
+    with pytest.raises(tf.errors.InternalError, match="result 0 of the replay"):
+        frozen(tf.constant(1.0))
 
 
 def test_redefined_functions_free_their_variables():

@@ -24,7 +24,7 @@ from fastgrad.trace.identity import reference
 from fastgrad.trace.interpret import GuardError
 from fastgrad.trace.results import ARGUMENT, COMPUTED, SAME
 from fastgrad.trace.signature import Call
-from fastgrad.trace.ways import Way, Ways
+from fastgrad.trace.ways import Tree, Way
 from fastgrad.variable import writing
 
 _numbers = itertools.count()
@@ -36,13 +36,15 @@ class _NoEntry(Exception):
 
 
 class _Writer:
-    def __init__(
-        self, call: Call, captures: Captures, ways: Ways, way: Way, instance: Callable[[], Any] | None
-    ) -> None:
+    def __init__(self, call: Call, captures: Captures, tree: Tree, instance: Callable[[], Any] | None) -> None:
         self.scope: dict[str, Any] = dict(captures.scope)
         self.scope |= {"MISS": MISS, "differs": differs, "Tensor": Tensor, "ndarray": np.ndarray, "array": np.array}
         self.scope |= {"recorders": recorders, "gate": turns.gate, "writing": writing}
-        self.scope |= {"GuardError": GuardError, "ways": ways, "way": way, "run": way.runner}
+        self.scope |= {
+            "GuardError": GuardError,
+            "run": tree.program.replay,
+            "others": [one.results for one in tree.ways],
+        }
         self.lines: list[str] = []
         self.arrays: list[str] = []
         self.given: list[str] = []
@@ -205,7 +207,7 @@ def entry_of(
     kinds: dict[str, Any],
     call: Call,
     captures: Captures,
-    ways: Ways,
+    tree: Tree,
     way: Way,
     instance: Callable[[], Any] | None = None,
 ) -> Callable[[tuple[Any, ...], dict[str, Any]], Any] | None:
@@ -217,11 +219,11 @@ def entry_of(
         kinds: for each of these names the parameter's kind (see ``inspect.Parameter``).
         call: the call, taken apart.
         captures: what must still hold.
-        ways: where to go on if a guard of ``way`` finds another value.
-        way: the way gone last.
+        tree: what is replayed.
+        way: that of its ways whose results are made by code.
         instance: gives the object whose method it is.
     """
-    writer = _Writer(call, captures, ways, way, instance)
+    writer = _Writer(call, captures, tree, instance)
     try:
         writer.arguments(args, kwargs, arguments, kinds)
         tensors, expression = way.results.count, writer.result(way.results.plan)
@@ -234,6 +236,8 @@ def entry_of(
         opening += [f"b_{name} = kwargs[{name!r}]" for name in kwargs]
     else:
         opening.append("if kwargs: return MISS")
+    number = tree.ways.index(way)
+    given = "".join(f"{name}, " for name in writer.given)
     made = [f"r{i} = Tensor(found[{i}])" for i in range(tensors)]
     if expression == "r0":
         made, expression = [], "Tensor(found[0])"
@@ -250,9 +254,9 @@ def entry_of(
             "    except (AttributeError, KeyError, TypeError, ValueError): return MISS",
             "    with writing.lock:",
             "        try:",
-            f"            found = run(({arrays}))",
-            "        except GuardError as error:",
-            f"            return ways.go_on(way, error, ({arrays}), ({''.join(f'{name}, ' for name in writer.given)}), MISS)",
+            f"            way, found = run(({arrays}))",
+            "        except GuardError: return MISS",
+            *([f"    if way != {number}: return others[way].packed(found, ({given}))"] if len(tree.ways) > 1 else []),
             *[f"    {line}" for line in made],
             f"    return {expression}",
             "",

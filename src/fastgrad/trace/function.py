@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import threading
 import weakref
 from collections.abc import Callable
 from types import MethodType
@@ -13,11 +12,15 @@ from fastgrad.recording import recorders
 from fastgrad.trace import turns
 from fastgrad.trace.cache import KEYS, Cache, Version
 from fastgrad.trace.captures import MISS, Captures
+from fastgrad.trace.concrete import ConcreteFunction
 from fastgrad.trace.entry import entry_of
 from fastgrad.trace.record import Recording
+from fastgrad.trace.report import graph_text, report_text, source_text
 from fastgrad.trace.results import Results, as_results
+from fastgrad.trace.retracing import Retracing
 from fastgrad.trace.signature import Call, Floats, Signature, as_passed, rebuilt, stand_ins
 from fastgrad.trace.state import Saved
+from fastgrad.trace.verify import verified
 from fastgrad.trace.ways import Way
 
 ENTRIES = 4
@@ -60,7 +63,7 @@ class Function:
         self.__name__ = getattr(python_function, "__name__", None) or type(python_function).__name__
         self._python = python_function
         self._input_signature = input_signature
-        self._verify = verify
+        self._verify = self._unverified = verify
         self._instance = None if instance is None else weakref.ref(instance)
         self._signature = Signature(python_function, input_signature, 0 if instance is None else 1)
         self._floats = Floats()
@@ -68,7 +71,8 @@ class Function:
         self._bound: dict[int, tuple[Any, Function]] = {}
         self._entry: Callable[..., Any] | None = None
         self._recordings = 0
-        self._lock = threading.RLock()
+        self._retracing = Retracing(self.__name__)
+        self._last: Version | None = None  # that was used last
 
     # ---- calling -------------------------------------------------------------------------------------------
 
@@ -81,6 +85,7 @@ class Function:
         return self._call(args, kwargs)
 
     def _call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """The long way: the call is taken apart, and what was recorded of such calls looked up."""
         arguments = self._signature.bind(args, kwargs)
         call = Call(arguments, self._floats)
         active = recorders.active
@@ -95,19 +100,37 @@ class Function:
             with turns.replaying() as mine:
                 if not mine:
                     return self._run(arguments, call)
-                if active:
-                    found = version.ways.call(call.tensors())
-                    if found is not None:
-                        return found[0].results.first(found[1], call.given)
-                else:
-                    found = version.ways.replay(call.arrays)
-                    if found is not None:
-                        self._entry = self._entry_for(args, kwargs, arguments, call, version, found[0])
-                        return found[0].results.packed(found[1], call.given)
+                found = self._replay(args, kwargs, arguments, call, version)
+            if found is not None:
+                return found[0]
         with turns.recording() as mine:
             if not mine:
                 return self._run(arguments, call)
+            self._retracing.note(call, key, version is not None)
             return self._record(arguments, call, objects, version)
+
+    def _replay(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any], arguments: dict[str, Any], call: Call, version: Version
+    ) -> tuple[Any] | None:
+        """The result by what is recorded, as a tuple of one; None if this way is not."""
+        self._last = version
+        if recorders.active:
+            traced = version.ways.call(call.tensors())
+            return None if traced is None else (traced[0].results.first(traced[1], call.given),)
+        if self._unverified:
+
+            def replayed() -> Any:
+                found = version.ways.replay(call.arrays)
+                return None if found is None else found[0].results.packed(found[1], call.given)
+
+            found = verified(self.__name__, version.ways, lambda: self._run(arguments, call), replayed)
+            self._unverified -= found is not None
+            return None if found is None else (found,)
+        found = version.ways.replay(call.arrays)
+        if found is None:
+            return None
+        self._entry = self._entry_for(args, kwargs, arguments, call, version, found[0])
+        return (found[0].results.packed(found[1], call.given),)
 
     def _entry_for(
         self,
@@ -117,17 +140,19 @@ class Function:
         call: Call,
         version: Version,
         way: Way,
-    ) -> Callable[..., Any] | None:
+    ) -> Any:
         """Straight-line code for calls like this one."""
         form = len(args), tuple(kwargs), tuple([type(value) for value in call.values])
-        if form not in version.entries:
+        tree = version.ways.trees[0]
+        made, found = version.entries.get(form, (None, None))
+        if made is not tree:
+            if way not in tree.ways:
+                return None
             if len(version.entries) >= ENTRIES:
                 version.entries.clear()
             kinds = {name: parameter.kind for name, parameter in self._signature.whole.parameters.items()}
-            version.entries[form] = entry_of(
-                args, kwargs, arguments, kinds, call, version.captures, version.ways, way, self._instance
-            )
-        found: Callable[..., Any] | None = version.entries[form]
+            found = entry_of(args, kwargs, arguments, kinds, call, version.captures, tree, way, self._instance)
+            version.entries[form] = tree, found
         return found
 
     def _objects(self, call: Call) -> list[Any]:
@@ -179,6 +204,7 @@ class Function:
         if version is None or version not in key.versions or not version.captures.hold(objects):
             version = key.add(captures)
         version.ways.add(way)
+        self._last = version
         return results.first(found, call.given)
 
     def _check_created(self, created: list[Any], saved: Saved, call: Call, objects: list[Any]) -> None:
@@ -226,6 +252,32 @@ class Function:
     def experimental_get_tracing_count(self) -> int:
         """How often the function was recorded."""
         return self._recordings
+
+    def get_concrete_function(self, *args: Any, **kwargs: Any) -> ConcreteFunction:
+        """A function for certain Python arguments, to be called with tensors; nothing is recorded yet.
+
+        Args:
+            *args, **kwargs: as for a call; a ``TensorSpec`` may stand for a tensor. None with an ``input_signature``.
+        """
+        arguments = self._signature.chosen(args, kwargs)
+
+        def called(chosen: dict[str, Any]) -> Any:
+            args, kwargs = self._signature.unbind(chosen)
+            return self(*args, **kwargs)
+
+        return ConcreteFunction(called, self.__name__, arguments)
+
+    def graph(self) -> str:
+        """What was recorded of the call made last, as text: a graph for each way that it went."""
+        return graph_text(self._last)
+
+    def source(self) -> str:
+        """The Python that was generated for the call made last."""
+        return source_text(self._last)
+
+    def report(self) -> str:
+        """What the program of the call made last consists of: operations, kernels, memory, what runs as Python."""
+        return report_text(self.__name__, self._last)
 
     def cache_info(self) -> CacheInfo:
         """What was recorded, in numbers."""

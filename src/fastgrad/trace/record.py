@@ -342,7 +342,7 @@ def _acts_last(nodes: list[Node]) -> list[Node]:
     """The nodes, those that act on the world but compute nothing moved behind the last guard: it may begin the run anew."""
     last = max([position for position, node in enumerate(nodes) if node.kind is Kind.GUARD], default=-1)
     moved = [node for node in nodes[:last] if isinstance(node.payload, HostCall) and node.payload.computes_nothing]
-    if not moved:
+    if last < 0 or not moved:
         return nodes
     early = set(map(id, moved))
     return [*[node for node in nodes[: last + 1] if id(node) not in early], *moved, *nodes[last + 1 :]]

@@ -216,6 +216,13 @@ class Signature:
             self._fit(bound)
         return dict(bound.arguments)
 
+    def chosen(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+        """As ``bind``, of arguments that may be specs; without any, those of ``input_signature``."""
+        given = tuple(self._specs) if self._specs is not None and not args and not kwargs else args
+        bound = self.whole.bind(*given, **kwargs)
+        bound.apply_defaults()
+        return dict(bound.arguments)
+
     def unbind(self, arguments: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """What ``bind`` took apart, for a call."""
         bound = inspect.BoundArguments(self.whole, arguments)  # type: ignore[arg-type]

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 import numpy as np
 
 from fastgrad.recording import unheard
-from fastgrad.trace.graph import Graph, Kind
 from fastgrad.variable import Variable, writing
 
 
@@ -41,23 +40,3 @@ class Saved:
     def items(self) -> Iterable[tuple[Variable, np.ndarray]]:
         """Each variable with its saved value."""
         return self._values.values()
-
-
-def state_of(graph: Graph) -> list[Variable]:
-    """The variables that a program changes, those of random generators included, each once."""
-    found: dict[int, Variable] = {}
-    for node in graph.nodes:
-        if node.kind is Kind.ASSIGN:
-            found.setdefault(id(node.payload), node.payload)
-    return list(found.values())
-
-
-def may_leave_late(graph: Graph) -> bool:
-    """Whether the program may be left, by a guard or an error, when some of its state is written already."""
-    changed = False
-    for node in graph.nodes:
-        if node.kind is Kind.ASSIGN:
-            changed = True
-        elif changed and (node.kind is Kind.GUARD or (node.kind is Kind.OPERATION and node.payload.code is None)):
-            return True
-    return False

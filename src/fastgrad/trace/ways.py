@@ -4,27 +4,29 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from fastgrad.tensor import Tensor
-from fastgrad.trace.graph import Kind
 from fastgrad.trace.graph_operation import StatefulCall
 from fastgrad.trace.interpret import GuardError
 from fastgrad.trace.made_operation import watched
 from fastgrad.trace.program import Program
-from fastgrad.trace.record import Comparison, Recording
+from fastgrad.trace.record import Recording
 from fastgrad.trace.results import Results
-from fastgrad.trace.state import Saved, may_leave_late, state_of
+from fastgrad.trace.tree import Apart
 
 MOST = 128
-"""How many ways of one key are kept: the ones used last."""
+"""How many ways of one key are kept; when there are more, the older half is recorded anew where it is needed."""
+
+_REBUILT_ALWAYS = 8
+"""Up to so many ways every new one becomes part of the tree at once; later ones wait until they are a quarter of it."""
 
 
 class Way:
-    """One recording: compiled when it is first replayed.
+    """One recording.
 
     Args:
         recording: of a run that has ended.
@@ -34,53 +36,15 @@ class Way:
     Attributes:
         graph: what was recorded.
         results: how the results are put together.
-        answers: what each guard found, in order, with the guard's payload.
-        replays: how often it was replayed to its end.
     """
 
     def __init__(self, recording: Recording, results: Results, count: int) -> None:
-        self.graph = graph = recording.graph(results.done())
+        self.graph = recording.graph(results.done())
         self.results = results
         self._count = count
         self._has_own_gradients = recording.has_own_gradients
         self._captured = [weakref.ref(tensor) for tensor in recording.captured]
         self._call: StatefulCall | None = None
-        self.guards = [node.payload for node in graph.nodes if node.kind is Kind.GUARD]
-        self.answers = [payload[1] for payload in self.guards]
-        self.replays = 0
-        self._program: Program | None = None
-        self._staged: list[Any] = []
-        self._compiling = threading.Lock()
-
-    @property
-    def program(self) -> Program:
-        """The compiled graph; compiled here if it is not yet."""
-        if self._program is None:
-            with self._compiling:
-                if self._program is None:
-                    program = Program(self.graph)
-                    self._staged = state_of(program.graph) if may_leave_late(program.graph) else []
-                    self._program = program
-        return self._program
-
-    def replay(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Runs the program; nothing has changed if it is left by an error.
-
-        Raises:
-            GuardError: it would have gone another way.
-        """
-        program = self.program
-        if not self._staged:
-            found = program(arrays)
-        else:
-            saved = Saved(self._staged)
-            try:
-                found = program(arrays)
-            except BaseException:
-                saved.restore()
-                raise
-        self.replays += 1
-        return found
 
     def call(self, tensors: Sequence[Tensor]) -> list[Tensor]:
         """The results as one operation on tensors, of which tapes hear.
@@ -102,91 +66,86 @@ class Way:
         captured = [tensor for tensor in [weak() for weak in self._captured] if tensor is not None]
         return any(watched(captured))
 
-    @property
-    def runner(self) -> Callable[[Sequence[np.ndarray]], list[np.ndarray]]:
-        """The shortest way to do what ``replay`` does."""
-        program = self.program
-        return self.replay if self._staged else program
 
-    def position_of(self, error: GuardError) -> int | None:
-        """Which of the recorded guards found another value."""
-        for position, payload in enumerate(self.guards):
-            if payload is error.node.payload:
-                return position
-        return None
+class Tree:
+    """A program of several ways.
+
+    Attributes:
+        ways: by their numbers in the program.
+        program: compiled.
+    """
+
+    def __init__(self, ways: Sequence[Way]) -> None:
+        self.ways = tuple(ways)
+        self.program = Program(*[way.graph for way in ways])
+
+    def replay(self, arrays: Sequence[np.ndarray]) -> tuple[Way, list[np.ndarray]]:
+        """Runs the program; gives the way it went and its results.
+
+        Raises:
+            GuardError: it would have gone another way; nothing has changed.
+        """
+        number, found = self.program.replay(arrays)
+        return self.ways[number], found
 
 
 class Ways:
-    """All recordings of one key, the one used last first."""
+    """All recordings of one key; those that were called for again are compiled, as one tree if they can be."""
 
     def __init__(self) -> None:
-        self._ways: list[Way] = []
+        self.trees: list[Tree] = []
+        self._waiting: list[Way] = []
+        self._lock = threading.RLock()
 
     def __len__(self) -> int:
-        return len(self._ways)
+        return sum(len(tree.ways) for tree in self.trees) + len(self._waiting)
 
     def __iter__(self) -> Any:
-        return iter(list(self._ways))
-
-    @property
-    def last(self) -> Way | None:
-        """The way that was gone last."""
-        return self._ways[0] if self._ways else None
+        return iter([way for tree in self.trees for way in tree.ways] + self._waiting)
 
     def add(self, way: Way) -> None:
         """A new recording."""
-        self._ways.insert(0, way)
-        del self._ways[MOST:]
+        with self._lock:
+            self._waiting.append(way)
+            if len(self) > MOST:
+                kept = list(self)[-MOST // 2 :]
+                self.trees, self._waiting = [], kept
 
     def replay(self, arrays: Sequence[np.ndarray]) -> tuple[Way, list[np.ndarray]] | None:
         """Goes the way that the values want; None if it was never recorded, and then nothing has changed."""
-        return self._first_of(list(self._ways), arrays, Way.replay)
-
-    def _first_of(self, candidates: list[Way], inputs: Sequence[Any], run: Callable[..., Any]) -> Any:
-        while candidates:
-            way = candidates[0]
+        for tree in self.trees:
             try:
-                found = run(way, inputs)
-            except GuardError as error:
-                candidates = _others(way, error, candidates)
-            else:
-                self._to_front(way)
-                return way, found
-        return None
+                return tree.replay(arrays)
+            except GuardError:
+                continue
+        with self._lock:
+            if not self._waiting:
+                return None
+            self._compile()
+        return self.replay(arrays)
+
+    def _compile(self) -> None:
+        """Compiles what waits, with the first tree if that is worth its while."""
+        first = self.trees[0].ways if self.trees else ()
+        waiting, self._waiting = self._waiting, []
+        loose = [way for tree in self.trees[1:] for way in tree.ways] + waiting
+        if len(first) < _REBUILT_ALWAYS or 4 * len(loose) >= len(first):
+            try:
+                self.trees = [Tree([*first, *loose])]
+                return
+            except Apart:
+                pass  # something that no guard watched made them differ: each is a program of its own
+        self.trees = [*self.trees, *[Tree([way]) for way in waiting]]
 
     def call(self, tensors: Sequence[Tensor]) -> tuple[Way, list[Tensor]] | None:
         """As ``replay``, on tensors and under tapes."""
-        return self._first_of(list(self._ways), tensors, Way.call)
+        for way in self:
+            try:
+                return way, way.call(tensors)
+            except GuardError:
+                continue
+        return None
 
     def hide_gradients(self) -> bool:
         """Whether under tapes only the Python function itself will do."""
-        return any(way.hides_gradients() for way in self._ways)
-
-    def go_on(
-        self, way: Way, error: GuardError, arrays: Sequence[np.ndarray], given: Sequence[Any], missed: Any
-    ) -> Any:
-        """The result of the call by another way, after ``way`` was left; ``missed`` if it was never recorded."""
-        found = self._first_of(_others(way, error, list(self._ways)), arrays, Way.replay)
-        return missed if found is None else found[0].results.packed(found[1], given)
-
-    def _to_front(self, way: Way) -> None:
-        if self._ways and self._ways[0] is not way and way in self._ways:
-            self._ways.remove(way)
-            self._ways.insert(0, way)
-
-
-def _others(way: Way, error: GuardError, candidates: list[Way]) -> list[Way]:
-    """The candidates that go as far as ``way`` did, and then by the value found."""
-    others = [other for other in candidates if other is not way]
-    position = way.position_of(error)
-    if position is None:
-        return others
-    before = way.answers[:position]
-    # A guard on several elements is a comparison, which says only that they differ.
-    return [
-        other
-        for other in others
-        if len(other.answers) > position
-        and other.answers[:position] == before
-        and (other.answers[position] == error.found or type(other.guards[position]) is Comparison)
-    ]
+        return any(way.hides_gradients() for way in self)
