@@ -24,7 +24,7 @@ def test_bias_and_activation_in_place(name, dtype):
     for rows, columns in SHAPES:
         z, bias = r.normal(size=(rows, columns)).astype(dtype), r.normal(size=columns).astype(dtype)
         exact = ACTIVATIONS[name][0](z.astype(np.float64) + bias)
-        getattr(dense, f"bias_{name}")[dtype](z, bias, rows, columns)
+        getattr(dense, f"bias_{name}")[dtype](z, bias, columns, 0, z.size)
         np.testing.assert_allclose(z, exact, rtol=_tolerance(dtype), atol=_tolerance(dtype))
 
 
@@ -44,7 +44,7 @@ def test_gradient_and_bias_gradient_in_one_pass(name, dtype):
 
 def test_relu_keeps_nan_and_has_no_gradient_at_zero():
     z, bias = np.array([[np.nan, -1.0, 0.0, -0.0, np.inf, -np.inf]]), np.zeros(6)
-    dense.bias_relu[z.dtype](z, bias, 1, 6)
+    dense.bias_relu[z.dtype](z, bias, 6, 0, 6)
     np.testing.assert_array_equal(z, [[np.nan, 0, 0, 0, np.inf, 0]])
     dz, db = np.empty_like(z), np.empty(6)
     dense.relu_gradient_bias[z.dtype](np.ones_like(z), z, dz, db, 1, 6)

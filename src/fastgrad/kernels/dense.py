@@ -1,11 +1,13 @@
 """What follows a dense layer's product, both ways: bias and activation in place; their gradients in one pass.
 
-`bias_relu[dtype](z, bias, rows, columns)` turns the product z, of shape (rows, columns), into relu(z + bias).
+`bias_relu[dtype](z, bias, columns, 0, z.size)` turns the product z, of shape (rows, columns), into relu(z + bias); its last
+two arguments are the range of z's elements to do.
 `relu_gradient_bias[dtype](g, y, dz, db, rows, columns)` gives, from the cotangent g of the result y, the cotangents dz
 of the product and db of the bias (the column sums of dz). The same for linear, tanh and sigmoid.
 """
 
 import types
+from collections.abc import Sequence
 from typing import Any
 
 from fastgrad.kernels.activation import (
@@ -18,8 +20,10 @@ from fastgrad.kernels.activation import (
 )
 from fastgrad.kernels.body import local_array
 from fastgrad.kernels.build import Kernel, kernel
+from fastgrad.kernels.launch import Input, Launch, Launches, Output, Spec, only
+from fastgrad.kernels.products import product_launches
 from fastgrad.kernels.reductions import LANES, ROW_BLOCK
-from fastgrad.kernels.vector_math import least, sigmoid, tanh
+from fastgrad.kernels.vector_math import greatest, least, sigmoid, tanh
 
 FLOATS = ("float32", "float64")
 
@@ -33,10 +37,11 @@ def _specialised(function: Any, name: str, **names: object) -> types.FunctionTyp
     return types.FunctionType(function.__code__, {**function.__globals__, **names}, name)
 
 
-def _bias_activation(z, bias, rows, columns):
-    for r in range(rows):
-        for c in range(columns):
-            z[r * columns + c] = activation(z[r * columns + c] + bias[c])
+def _bias_activation(z, bias, columns, first, last):
+    for r in range(first // columns, (last + columns - 1) // columns):
+        start = r * columns
+        for c in range(greatest(first - start, 0), least(last - start, columns)):
+            z[start + c] = activation(z[start + c] + bias[c])
 
 
 def _gradient_bias(g, y, dz, db, rows, columns):
@@ -63,7 +68,7 @@ def _gradient_bias(g, y, dz, db, rows, columns):
 
 def _bias_kernel(name: str, activation: object) -> Kernel:
     function = _specialised(_bias_activation, f"bias_{name}", activation=activation)
-    return kernel("z: inout[T], bias: in[T], rows: int, columns: int", T=FLOATS)(function)
+    return kernel("z: inout[T], bias: in[T], columns: int, first: int, last: int", T=FLOATS)(function)
 
 
 def _gradient_kernel(name: str, slope: object) -> Kernel:
@@ -80,3 +85,28 @@ linear_gradient_bias = _gradient_kernel("linear", linear_slope_of_result)
 relu_gradient_bias = _gradient_kernel("relu", relu_slope_of_result)
 tanh_gradient_bias = _gradient_kernel("tanh", tanh_slope_of_result)
 sigmoid_gradient_bias = _gradient_kernel("sigmoid", sigmoid_slope_of_result)
+
+BIAS = {"linear": bias_linear, "relu": bias_relu, "tanh": bias_tanh, "sigmoid": bias_sigmoid}
+GRADIENT_BIAS = {
+    "linear": linear_gradient_bias,
+    "relu": relu_gradient_bias,
+    "tanh": tanh_gradient_bias,
+    "sigmoid": sigmoid_gradient_bias,
+}
+"""The kernels by the name of the activation."""
+
+
+def dense_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], activation: str) -> Launches:
+    """What `dense` runs in a program: the product, each part of which gets its bias and activation while it is in the cache."""
+    (y,) = outputs
+    rows, columns = y.shape
+    finish = Launch(BIAS[activation][y.dtype], (Output(0), Input(2), columns), rows * columns)
+    return Launches(product_launches(inputs[:2], following=finish))
+
+
+def dense_gradient_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], activation: str) -> Launches:
+    """What `dense_gradient` runs in a program."""
+    g, _ = inputs
+    rows, columns = g.shape
+    finish = GRADIENT_BIAS[activation][g.dtype]
+    return only(finish, Input(0), Input(1), Output(0), Output(1), rows, columns, in_place=(0,))

@@ -37,10 +37,10 @@ def follow(step, words, start, n, rows, columns):
 
 @kernel(
     "a: in[T], b: in[T], c: out[T], m: int, n: int, k: int, a_row: int, a_k: int, b_k: int, b_column: int, a_batch: int, "
-    "b_batch: int, step: int, words: int, first: int, last: int",
+    "b_batch: int, unit: int, step: int, words: int, first: int, last: int",
     T=("float32", "float64"),
 )
-def gemm(a, b, c, m, n, k, a_row, a_k, b_k, b_column, a_batch, b_batch, step, words, first, last):
+def gemm(a, b, c, m, n, k, a_row, a_k, b_k, b_column, a_batch, b_batch, unit, step, words, first, last):
     """C = A B for a batch of matrices of shape (m, k) and (k, n); C is contiguous, of shape (batches, m, n).
 
     Args:
@@ -49,23 +49,27 @@ def gemm(a, b, c, m, n, k, a_row, a_k, b_k, b_column, a_batch, b_batch, step, wo
         a_row, a_k: strides of A, in elements. They may be anything.
         b_k, b_column: strides of B; one of them is 1.
         a_batch, b_batch: from one matrix to the next; 0 for one that all share.
+        unit: the rows of a unit of work: it is as many rows of C, or what is left of them, by a panel of its columns.
+            Units are counted down the rows, then along the panels, then along the batch.
         step: the address of the step of a kernel that follows, which is given parts of C as soon as they are done: a map
             over elements, whose shares are ranges of their numbers; 0 for none.
         words: the address of that step's words.
-        first, last: the share; see `units_of`.
+        first, last: the units to do.
     """
     packed = panel_array(T, 384)
     width = panel_columns(T)
     lanes = vector_lanes(T)
     panels = (n + width - 1) // width
+    blocks = (m + unit - 1) // unit
     chains = (k + TERMS - 1) // TERMS
     length = (k + chains - 1) // chains
     at = first
     while at < last:
-        panel = at // m
-        row = at - panel * m
-        end = least(m, row + last - at)
-        at += end - row
+        panel = at // blocks
+        block = at - panel * blocks
+        count = least(blocks - block, last - at)
+        at += count
+        row, end = block * unit, least(m, (block + count) * unit)
         batch = panel // panels
         column = (panel - batch * panels) * width
         columns = least(width, n - column)

@@ -30,9 +30,10 @@ class Isa(NamedTuple):
         return self.vector_bytes * len(self.heights)
 
 
-# As many sums as hide the latency of their additions and leave registers for a row of B; few variants, which compile soon.
-_WITH_32_REGISTERS = ((8, 4, 2, 1), (8, 2, 1), (8, 2, 1), (6, 2, 1))
-_WITH_16_REGISTERS = ((8, 4, 2, 1), (6, 2, 1))
+# As many sums as hide the latency of their additions and leave registers for a row of B; 8 rows are whole tiles; and few
+# variants, which compile soon.
+_WITH_32_REGISTERS = ((8, 4, 2, 1), (8, 2, 1), (8, 2, 1), (4, 2, 1))
+_WITH_16_REGISTERS = ((8, 4, 2, 1), (4, 2, 1))
 
 
 @functools.cache

@@ -57,14 +57,15 @@ class Launch:
 
     Attributes:
         kernel: a native function, as `Kernel[dtype]` gives it.
-        operands: one for each parameter that a caller passes, in order, except `first` and `last`.
+        operands: one for each parameter that a caller passes, in order, except `first` and `last`. For an int, of a kernel
+            that calls the step of another one, also a launch of that one: the address of its words.
         units: for a kernel with parameters `first` and `last`, how many units of work there are to be shared; such a
             kernel gives the same bits whatever the shares.
         unit_cost: about how many nanoseconds a unit takes on one core; it decides whether sharing is worth it.
     """
 
     kernel: Callable[..., Any]
-    operands: tuple[Operand, ...]
+    operands: tuple[Operand | Launch, ...]
     units: int = 1
     unit_cost: float = 1.0
 
@@ -129,6 +130,11 @@ def run_launches(
                 return array
             case tuple():
                 return tuple([value(one) for one in operand])
+            case Launch():
+                inner = [value(one) for one in operand.operands]
+                words = np.array([one.ctypes.data if type(one) is np.ndarray else one for one in inner], np.int64)
+                scratch.append(words)  # to keep it
+                return words.ctypes.data
         return operand
 
     for launch in found.launches:

@@ -11,6 +11,8 @@ from fastgrad import dtypes
 from fastgrad.backward import sum_to_shape
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.floating_errors import QUIET, errors_reset, errors_set
+from fastgrad.kernels.eager_products import batch_product as product_of_batches
+from fastgrad.kernels.eager_products import product as product_of_matrices
 from fastgrad.operation import (
     COMPLEX,
     FLOATING,
@@ -22,6 +24,7 @@ from fastgrad.operation import (
 )
 from fastgrad.ops.arithmetic import conjugate
 from fastgrad.ops.casting import cast
+from fastgrad.ops.native_form import launches_from
 from fastgrad.recording import recorders
 from fastgrad.tensor import Tensor
 
@@ -29,6 +32,7 @@ MATRICES = FLOATING | COMPLEX | {dtypes.int32.numpy, dtypes.int64.numpy}
 """The dtypes that matrix products take."""
 
 _BLAS = (np.dtype(np.float32), np.dtype(np.float64))
+_FEW = 4096  # elements of a: with fewer NumPy is quicker, unless b is transposed
 _HALF = (dtypes.float16.numpy, dtypes.bfloat16.numpy)
 
 
@@ -39,16 +43,28 @@ def _product(a: np.ndarray, b: np.ndarray, transpose_a: bool, transpose_b: bool)
     if a.dtype in _HALF:
         # Summed in float32, rounded once.
         return _product(a.astype(np.float32), b.astype(np.float32), transpose_a, transpose_b).astype(a.dtype)
+    if a.ndim == 2 and b.ndim == 2:
+        return matrix_product(a, b, transpose_a, transpose_b)
+    found = product_of_batches(a, b, transpose_a, transpose_b)
+    if found is not None:
+        return found
     if transpose_a:
         a = a.swapaxes(-1, -2)
     if transpose_b:
         b = b.swapaxes(-1, -2)
-    if a.ndim == 2 and b.ndim == 2:
-        return a.dot(b)
     if b.ndim == 2 and a.flags.c_contiguous:
         # One large product instead of many small ones.
         return a.reshape(math.prod(a.shape[:-1]), a.shape[-1]).dot(b).reshape(*a.shape[:-1], b.shape[-1])
     return np.matmul(a, b)
+
+
+def matrix_product(a: np.ndarray, b: np.ndarray, transpose_a: bool = False, transpose_b: bool = False) -> np.ndarray:
+    """The product of two matrices of one dtype, which fit each other."""
+    if transpose_b or a.size >= _FEW:
+        found = product_of_matrices(a, b, transpose_a, transpose_b)
+        if found is not None:
+            return found
+    return (a.T if transpose_a else a).dot(b.T if transpose_b else b)
 
 
 class _Matmul(Operation):
@@ -60,7 +76,7 @@ class _Matmul(Operation):
         token = errors_set(QUIET)
         try:
             if x.ndim == 2 and y.ndim == 2 and x.dtype in _BLAS:
-                z = Tensor((x.T if transpose_a else x).dot(y.T if transpose_b else y))
+                z = Tensor(matrix_product(x, y, transpose_a, transpose_b))
             else:
                 z = Tensor(_product(x, y, transpose_a, transpose_b))
         finally:
@@ -101,7 +117,14 @@ def _rows(x: Tensor) -> Tensor:
     return TABLE["reshape"](x, shape=(math.prod(x._array.shape[:-1]), x._array.shape[-1]))
 
 
-product = _Matmul("matmul", _product, (_to_a, _to_b), form=Form.CONTRACT, dtypes=MATRICES)
+product = _Matmul(
+    "matmul",
+    _product,
+    (_to_a, _to_b),
+    form=Form.CONTRACT,
+    dtypes=MATRICES,
+    launches=launches_from("products", "matmul_launches"),
+)
 
 
 # ---- matmul, matvec --------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ import numpy as np
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels import dense as kernels
 from fastgrad.operation import TABLE, Form, joint, operation
+from fastgrad.ops.contraction import matrix_product
 from fastgrad.tensor import Tensor, convert_to_tensor
 
 FUSED_ACTIVATIONS = frozenset(["linear", "relu", "tanh", "sigmoid"])
@@ -18,14 +19,14 @@ _HAS_KERNEL: frozenset[np.dtype] = frozenset([np.dtype(np.float32), np.dtype(np.
 
 
 def _forward(x: np.ndarray, kernel: np.ndarray, bias: np.ndarray, activation: str) -> np.ndarray:
-    y = np.matmul(x, kernel)
-    getattr(kernels, "bias_" + activation)[y.dtype](y, bias, *y.shape)
+    y = matrix_product(x, kernel)
+    kernels.BIAS[activation][y.dtype](y, bias, y.shape[1], 0, y.size)
     return y
 
 
 def _backward(g: np.ndarray, y: np.ndarray, activation: str) -> tuple[np.ndarray, np.ndarray]:
     dz, db = np.empty(y.shape, y.dtype), np.empty(y.shape[1], y.dtype)
-    getattr(kernels, activation + "_gradient_bias")[y.dtype](g, y, dz, db, *y.shape)
+    kernels.GRADIENT_BIAS[activation][y.dtype](g, y, dz, db, *y.shape)
     return dz, db
 
 
@@ -53,7 +54,14 @@ def _backward_rule(needs: Any, gg: Any, z: Any, g: Tensor, y: Tensor, activation
     return for_g, for_y
 
 
-_gradient = operation("dense_gradient", Form.FUSED, run=_backward, gradient=joint(_backward_rule), dtypes=_HAS_KERNEL)
+_gradient = operation(
+    "dense_gradient",
+    Form.FUSED,
+    run=_backward,
+    gradient=joint(_backward_rule),
+    dtypes=_HAS_KERNEL,
+    launches=kernels.dense_gradient_launches,
+)
 
 
 def _forward_rule(
@@ -68,7 +76,14 @@ def _forward_rule(
     )
 
 
-_dense = operation("dense", Form.FUSED, run=_forward, gradient=joint(_forward_rule), dtypes=_HAS_KERNEL)
+_dense = operation(
+    "dense",
+    Form.FUSED,
+    run=_forward,
+    gradient=joint(_forward_rule),
+    dtypes=_HAS_KERNEL,
+    launches=kernels.dense_launches,
+)
 
 
 def dense(x: Tensor, kernel: Tensor, bias: Tensor | None, activation: str = "linear") -> Tensor:

@@ -91,6 +91,8 @@ class Frame:
                 self._words += [0] * len(operand)
                 for number, one in enumerate(operand):
                     self._address(start + number, action, one)
+            elif isinstance(operand, Launch):
+                self._inner.append((place, self._write(action, operand)))
             elif parameter.kind == "int":
                 assert isinstance(operand, int)
                 self._words[place] = operand
