@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad import dtypes, nest
-from fastgrad.recording import recorders
+from fastgrad.recording import recorders, rehearsing
 from fastgrad.tensor import Tensor, as_tensor_or_none
 
 
@@ -30,7 +30,8 @@ def print(*inputs: Any, **kwargs: Any) -> None:  # TensorFlow's name
     kwargs.pop("name", None)
     if kwargs:
         raise ValueError(f"Unrecognized keyword arguments for tf.print: {sorted(kwargs)}")
-    _write(inputs, stream, summarize, separator, end)
+    if not rehearsing():
+        _write(inputs, stream, summarize, separator, end)
     if recorders.active:
         leaves = [_leaf(item) for item in nest.flatten(list(inputs))]
         tensors = tuple([leaf for leaf in leaves if isinstance(leaf, Tensor)])

@@ -23,10 +23,12 @@ class Recorder:
         follows_state: whether it must be told how variables come by their values: additions in place are then run as
             an operation and an assignment.
         control_flow: what takes over branches and loops (``trace/control_flow.py``) for who writes down whole programs.
+        rehearses: whether the program is run for what is written down alone, and must leave nothing behind.
     """
 
     follows_state = False
     control_flow: Any = None
+    rehearses = False
 
     def on_operation(
         self, operation: Any, inputs: tuple[Any, ...], outputs: tuple[Any, ...], attributes: dict[str, Any]
@@ -107,6 +109,11 @@ def control_flow_of() -> Any:
         if recorder.control_flow is not None:
             return recorder.control_flow
     return None
+
+
+def rehearsing() -> bool:
+    """Whether a recorder of this thread rehearses: then nothing is printed, and no Python called that can't be undone."""
+    return any(recorder.rehearses for recorder in recorders.active)
 
 
 def report_effect(what: str) -> None:

@@ -503,3 +503,115 @@ def test_what_a_planner_finds():
     (loop,) = [n.payload for n in graph.nodes if n.kind is Kind.OPERATION and type(n.payload) is Loop]
     assert (loop.carried, loop.rows, loop.trips, loop.condition) == (1, 1, 3, None)
     validate(loop.body.graph)
+
+
+# ---- gradients of the user's own, prints, calls of Python ------------------------------------------------------
+
+
+@tf.custom_gradient
+def tripled(x):
+    h = tf.exp(x)
+    return h * 2.0, lambda g: g * h * x * 3.0
+
+
+def test_own_gradients_in_loops_and_branches():
+    v = tf.Variable(W)
+
+    @tf.custom_gradient
+    def scaled(x):
+        return x * v, lambda g, variables: (g * v * 5.0, [g * x * 7.0])
+
+    def program(p, n, x):
+        y = tf.while_loop(lambda i, _: i < n, lambda i, y: (i + 1, tf.sin(tripled(y))), (0, x))[1]
+        with tf.GradientTape() as tape:
+            z = tf.cond(p > 0.0, lambda: scaled(y), lambda: y)
+        return z, tape.gradient(z, v)
+
+    def plain(p, n, x):
+        return program(p, n, x)[0]
+
+    others = [(p, np.int32(n), A) for p in (UP, DOWN) for n in (1, 3)]
+    check_replays(with_gradients(plain), (UP, np.int32(2), A), *others)
+    check_replays(program, (UP, np.int32(2), A), (UP, np.int32(1), A), expect=(1, 1, 0))
+
+
+def test_recomputed_gradients_in_loops():
+    w = tf.Variable(W)
+    trip = tf.recompute_grad(lambda x: tf.sin(x * w))
+
+    def program(n, x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = tf.while_loop(lambda i, _: i < n, lambda i, y: (i + 1, trip(y)), (0, x))[1]
+        return y, *tape.gradient(y, [x, w])
+
+    check_replays(program, (np.int32(2), A), (np.int32(1), A), (np.int32(4), A), expect=(0, 1, 0))
+
+
+def test_prints_come_once_for_each_trip(capsys):
+    def program(p, n, x):
+        tf.cond(p > 0.0, lambda: tf.print("up"), lambda: tf.print("down"))
+
+        def trip(i):
+            tf.print("trip", i)
+            return i + 1
+
+        return tf.while_loop(lambda i: i < n, trip, [0])[0]
+
+    graph = recorded(program, UP, np.int32(2), A)
+    assert capsys.readouterr().err.split("\n") == ["up", "trip 0", "trip 1", ""]
+    assert kinds(graph) == (1, 1, 0)
+    replay = Program(graph)
+    replay([DOWN, np.int32(3).reshape(()), A])
+    assert capsys.readouterr().err.split("\n") == ["down", "trip 0", "trip 1", "trip 2", ""]
+
+
+def test_calls_of_python_are_made_in_their_turn():
+    calls = []
+
+    def program(p, x):
+        return tf.cond(p > 0.0, lambda: x, lambda: tf.numpy_function(lambda y: calls.append(1) or y, [x], tf.float64))
+
+    recorded(program, UP, A)
+    assert not calls
+    recorded(program, DOWN, A)
+    assert len(calls) == 1
+
+
+# ---- inside tf.function --------------------------------------------------------------------------------------
+
+
+def test_a_compiled_step_records_once_whatever_the_trips():
+    w = tf.Variable([[1.2, -0.7], [0.3, 0.4]])
+    records = []
+
+    def loss_of(x, n):
+        y = tf.while_loop(lambda i, _: i < n, lambda i, x: (i + 1, tf.tanh(x @ w) + x), (0, x))[1]
+        loss = tf.reduce_mean(y * y)
+        return tf.cond(loss > 2.0, lambda: tf.sqrt(loss), lambda: loss * loss)
+
+    def step(x, n):
+        records.append(1)
+        with tf.GradientTape() as tape:
+            loss = loss_of(x, n)
+        gradient = tape.gradient(loss, w, unconnected_gradients="zero")
+        w.assign_sub(0.01 * gradient)
+        return loss
+
+    compiled = tf.function(step)
+    x = tf.constant(X.astype(np.float32))
+    start = w.numpy()
+    trips = [0, 3, 1, 7, 0, 20]
+    found = [float(compiled(x, tf.constant(n))) for n in trips]
+    assert len(records) == 1
+    after = w.numpy()
+    w.assign(start)
+    np.testing.assert_allclose(found, [float(step(x, tf.constant(n))) for n in trips], rtol=1e-5)
+    np.testing.assert_allclose(after, w.numpy(), rtol=1e-5)
+
+
+def test_a_compiled_loop_under_a_tape_outside():
+    compiled = tf.function(powers)
+    for _ in range(3):
+        for trips in (0, 1, 4):
+            check_gradient(lambda x, w, n=trips: compiled(tf.constant(n), x, w)[1], A, W, order=2)

@@ -221,7 +221,7 @@ def while_loop(
     body: Callable[..., Any],
     loop_vars: Any,
     shape_invariants: Any = None,
-    parallel_iterations: int = 10,
+    parallel_iterations: Any = 10,
     back_prop: bool = True,
     swap_memory: bool = False,
     maximum_iterations: Any = None,

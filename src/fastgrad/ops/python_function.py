@@ -9,8 +9,8 @@ import numpy as np
 
 from fastgrad import dtypes, nest
 from fastgrad.backward import dense_gradient
-from fastgrad.errors import InvalidArgumentError
-from fastgrad.recording import recorders, unheard
+from fastgrad.errors import InvalidArgumentError, TraceError
+from fastgrad.recording import recorders, rehearsing, unheard
 from fastgrad.tape import GradientTape, record
 from fastgrad.tensor import Tensor, convert_to_tensor
 
@@ -95,6 +95,8 @@ def numpy_function(
 
 def _called(name: str, run: Callable[..., tuple[np.ndarray, ...]], inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     """What ``run`` gives for the arrays of ``inputs``; recorders of programs are told to call it again."""
+    if rehearsing():
+        raise TraceError(f"{name}: what it does can't be undone, so that it is not written down before it is its turn.")
     with unheard():
         outputs = tuple([Tensor(array) for array in run(*[x._array for x in inputs])])
     for recorder in recorders.active:

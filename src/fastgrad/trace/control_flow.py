@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastgrad import nest
+from fastgrad.backward import dense_gradient
 from fastgrad.errors import TraceError
 from fastgrad.ops.random_draws import advanced
 from fastgrad.recording import recorders, unheard
@@ -25,6 +26,7 @@ from fastgrad.trace.graph import Graph, Kind, Node, Value
 from fastgrad.trace.graph_operation import GraphOperation
 from fastgrad.trace.loops import Loop
 from fastgrad.trace.made_operation import is_differentiable
+from fastgrad.trace.own_gradient import OwnGradient
 from fastgrad.trace.record import Recording
 from fastgrad.variable import Variable
 
@@ -36,6 +38,8 @@ class _Inner(Recording):
         outside: tensors of the surroundings that it reads: arguments after those given.
         made: what it has read and computed.
     """
+
+    rehearses = True
 
     def __init__(self, arguments: Sequence[Tensor], outer: Recording, listeners: Sequence[Any]) -> None:
         super().__init__(arguments)
@@ -63,8 +67,40 @@ class _Inner(Recording):
         self, operation: Any, inputs: tuple[Any, ...], outputs: tuple[Any, ...], attributes: dict[str, Any]
     ) -> None:
         """An operation becomes a node."""
+        if operation.run is None:
+            self._own_gradient(operation, inputs, outputs)
+            return
         super().on_operation(operation, inputs, outputs, attributes)
         self.made += outputs
+
+    def _own_gradient(self, operation: Any, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...]) -> None:
+        """A gradient of the user's own becomes a graph: whoever differentiates this one has no tape that knows it."""
+        needs = tuple([is_differentiable(x._array.dtype) for x in inputs])
+        there: list[bool] = []
+
+        def backward(given: list[Tensor]) -> list[Tensor]:
+            rest = iter(given)
+            g = tuple([next(rest) if is_differentiable(y._array.dtype) else y for y in outputs])
+            several = len(outputs) > 1
+            found = operation.gradient.function(
+                needs, g if several else g[0], outputs if several else outputs[0], *inputs
+            )
+            dense = [dense_gradient(one) if need else None for one, need in zip(found, needs, strict=True)]
+            there.extend([one is not None for one in dense])
+            return [one for one in dense if one is not None]
+
+        cotangents = [Tensor(np.ones_like(y._array)) for y in outputs if is_differentiable(y._array.dtype)]
+        part = ControlFlow(self).written_down(backward, cotangents)
+        if part is None or part.state.written:
+            self._fail(f"{operation.name}: its gradient can't be written down")
+            return
+        graph = explicit_state(part.graph, len(cotangents) + len(part.outside), part.state)
+        own = OwnGradient(operation.name, len(outputs), GraphOperation(graph, operation.name), there)
+        read = [*part.outside, *[v._read() for v in part.state.read]]
+        values = tuple([self._value(x) for x in (*outputs, *inputs, *read)])
+        node = self._node(Kind.OPERATION, own, values, outputs)
+        for tensor, value in zip(outputs, node.outputs, strict=True):
+            self._bind(tensor, value)
 
     def on_read(self, variable: Variable, tensor: Tensor) -> None:
         """A variable's value becomes a node when it is first read after a change."""
@@ -119,7 +155,7 @@ class ControlFlow:
 
         parts: list[_Part] = []
         for function in functions:
-            part = self._written_down(flat(function), [])
+            part = self.written_down(flat(function), [])
             if part is None or not _alike(structures[0], structures[-1], parts, part):
                 return False, None
             parts.append(part)
@@ -166,12 +202,12 @@ class ControlFlow:
             after, besides = trip(arguments[:count], arguments[count:])
             return [*after, *besides]
 
-        part = self._written_down(body, [*carried, *first])
+        part = self.written_down(body, [*carried, *first])
         if part is None or not _fits(part.graph.results, carried):
             return None
         test = None
         if condition is not None:
-            test = self._written_down(lambda arguments: [convert_to_tensor(condition(arguments))], carried)
+            test = self.written_down(lambda arguments: [convert_to_tensor(condition(arguments))], carried)
             if test is None or test.state.written or int(np.prod(test.graph.results[0].shape)) != 1:
                 return None
         return self._looped(part, test, list(carried), list(rows), limit, reverse)
@@ -220,10 +256,15 @@ class ControlFlow:
             variable.assign(value)
         return list(results[: layout.carried]), list(results[layout.carried + layout.written :])
 
-    def _written_down(
+    def written_down(
         self, function: Callable[[list[Tensor]], list[Tensor]], arguments: Sequence[Tensor]
     ) -> _Part | None:
-        """A function as a graph; None if it can't be. It leaves nothing behind."""
+        """A function as a graph; None if it can't be. It leaves nothing behind.
+
+        Args:
+            function: takes and returns lists of tensors.
+            arguments: what to run it on.
+        """
         listeners = recorders.active
         with unheard():
             # A variable that a tensor shares its memory with may be assigned to.

@@ -102,16 +102,17 @@ class _Writer:
         if now is handle or not is_differentiable(now.dtype):
             return now
         value = self._value(now.shape, now.dtype)
-        self._nodes.append(Node(Kind.OPERATION, value_read, (handle, now), (value,)))
+        self._nodes.append(Node(Kind.OPERATION, value_read, (now, handle), (value,)))
         return value
 
 
 class _ValueRead(MadeOperation):
     """What is read of a variable that has been assigned to: it leads back to the variable, not to what it was assigned."""
 
-    gradient: Any = (lambda g, y, handle, now: g, None)
+    gradient: Any = (None, lambda g, y, now, handle: g)
+    passes_on = 1
 
-    def run(self, handle: np.ndarray, now: np.ndarray) -> np.ndarray:  # type: ignore[override]
+    def run(self, now: np.ndarray, handle: np.ndarray) -> np.ndarray:
         """``now``."""
         return now
 

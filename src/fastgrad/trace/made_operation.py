@@ -22,11 +22,12 @@ class MadeOperation(Operation):
         form: what it is in a graph.
 
     Attributes:
-        checks: whether it is run for the error that it may raise, too.
+        passes_on: the number of results, if these are the first inputs as they are, and the operation is there for its
+            gradient alone; else 0.
     """
 
-    checks = False
     gradient: Any = None
+    passes_on = 0
 
     def __init__(self, name: str, form: Form = Form.EXTERN) -> None:
         self.name = self.__name__ = name

@@ -6,12 +6,14 @@ from collections.abc import Callable
 
 from fastgrad.trace.graph import Graph, validate
 from fastgrad.trace.passes.drop_dead import drop_dead
+from fastgrad.trace.passes.drop_gradients import drop_gradients
 from fastgrad.trace.passes.fold_constants import fold_constants
 from fastgrad.trace.passes.merge_common import merge_common
 from fastgrad.trace.passes.simplify_algebra import simplify_algebra
 
 PASSES: tuple[Callable[[Graph], Graph], ...] = (
-    drop_dead,  # first, so that nothing is done for what nobody needs
+    drop_gradients,
+    drop_dead,  # early, so that nothing is done for what nobody needs
     fold_constants,
     simplify_algebra,
     merge_common,
