@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import weakref
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from fastgrad.trace.captures import Captures
@@ -42,7 +42,8 @@ class Key:
         made_variables: what was captured when a call made variables.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, dropped: Callable[[], None]) -> None:
+        self._dropped = dropped
         self.versions: list[Version] = []
         self.made_variables: Captures | None = None
         self.watches: list[Any] = []
@@ -60,11 +61,12 @@ class Key:
     def add(self, captures: Captures) -> Version:
         """A new version; it goes when one of the objects that it captured goes."""
         version = Version(captures)
-        versions = self.versions
+        versions, dropped = self.versions, self._dropped
 
         def gone() -> None:
             if version_of() in versions:
                 versions.remove(version_of())
+                dropped()
 
         version_of = weakref.ref(version)
         captures.on_gone(gone)
@@ -74,9 +76,14 @@ class Key:
 
 
 class Cache:
-    """Keys by what ``Call.key`` says of calls."""
+    """Keys by what ``Call.key`` says of calls.
 
-    def __init__(self) -> None:
+    Args:
+        dropped: called when something was dropped because an object that it needs is gone.
+    """
+
+    def __init__(self, dropped: Callable[[], None]) -> None:
+        self._dropped = dropped
         self._keys: OrderedDict[Any, Key] = OrderedDict()
 
     def __len__(self) -> int:
@@ -97,8 +104,8 @@ class Cache:
         """The key of calls like this one, made if it is not there; it goes when one of its objects goes."""
         key = self._keys.get(call.key)
         if key is None:
-            key = self._keys[call.key] = Key()
-            forget = _Forget(self._keys, call.key)
+            key = self._keys[call.key] = Key(self._dropped)
+            forget = _Forget(self._keys, call.key, self._dropped)
             for value in call.objects:
                 try:
                     key.watches.append(weakref.ref(value, forget))
@@ -112,9 +119,11 @@ class Cache:
 class _Forget:
     """Drops a key, unless its cache is gone."""
 
-    def __init__(self, keys: OrderedDict[Any, Key], key: Any) -> None:
+    def __init__(self, keys: OrderedDict[Any, Key], key: Any, dropped: Callable[[], None]) -> None:
         self._keys = keys
         self._key = key
+        self._dropped = dropped
 
     def __call__(self, _: Any) -> None:
+        self._dropped()
         self._keys.pop(self._key, None)  # found by being the very same tuple: dead objects equal none

@@ -115,6 +115,7 @@ class Captures:
     def _function(self, function: Any, bound: dict[str, Any]) -> None:
         """Looks at what a Python function reads; ``bound`` are its arguments, as far as they are known."""
         while isinstance(function, functools.partial):
+            bound = {**_bound(function), **bound}
             function = function.func
         if isinstance(function, MethodType):
             code = getattr(function.__func__, "__code__", None)
@@ -285,6 +286,13 @@ class Captures:
         last = self.scope["seen"] = [seen]
         self.scope["settled"] = settled
         self.lines.append("if mutations[0] != seen[0] and not settled(): return MISS")
+
+
+def _bound(function: functools.partial[Any]) -> dict[str, Any]:
+    """The arguments that a partial function has already, by the names of the parameters."""
+    code = getattr(_undecorated(function.func), "__code__", None)
+    names = code.co_varnames[: code.co_argcount] if code is not None else ()
+    return {**dict(zip(names, function.args, strict=False)), **function.keywords}
 
 
 def _undecorated(function: Any) -> Any:

@@ -67,7 +67,7 @@ class Function:
         self._instance = None if instance is None else weakref.ref(instance)
         self._signature = Signature(python_function, input_signature, 0 if instance is None else 1)
         self._floats = Floats()
-        self._cache = Cache()
+        self._cache = Cache(functools.partial(_let_go, weakref.ref(self)))
         self._bound: dict[int, tuple[Any, Function]] = {}
         self._entry: Callable[..., Any] | None = None
         self._recordings = 0
@@ -286,6 +286,13 @@ class Function:
 
     def __repr__(self) -> str:
         return f"<tf.function {self.__name__}>"
+
+
+def _let_go(function: Any) -> None:
+    """A function keeps no hold on what it has dropped."""
+    found = function()
+    if found is not None:
+        found._entry = found._last = None
 
 
 _eagerly = [False]

@@ -1,0 +1,398 @@
+"""Captured names: what a function reads besides its arguments is looked at in every call."""
+
+import gc
+import types
+import weakref
+
+import numpy as np
+import pytest
+
+import fastgrad as tf
+
+X = np.float32(1.0)
+
+
+def results(step, count=3):
+    return [float(step(tf.constant(X))) for _ in range(count)]
+
+
+class Config:
+    rate = 2.0
+
+    def __init__(self, **values):
+        self.__dict__.update(values)
+
+
+def test_attributes_of_captured_objects():
+    config = Config(inner=Config(factor=3.0))
+
+    @tf.function
+    def step(x):
+        return x * config.rate * config.inner.factor
+
+    assert results(step) == [6.0] * 3
+    config.inner.factor = 4.0
+    assert results(step) == [8.0] * 3
+    config.rate = 1.0
+    assert results(step) == [4.0] * 3
+    config.inner = Config(factor=10.0)
+    assert results(step) == [10.0] * 3
+    assert step.experimental_get_tracing_count() == 4
+
+
+def test_class_attributes_and_slots():
+    class Slotted:
+        __slots__ = ("value",)
+        shared = 2.0
+
+    slotted = Slotted()
+    slotted.value = 3.0
+    step = tf.function(lambda x: x * slotted.value * Slotted.shared * slotted.shared)
+    assert results(step) == [12.0] * 3
+    slotted.value = 1.0
+    assert results(step) == [4.0] * 3
+    Slotted.shared = 3.0
+    assert results(step) == [9.0] * 3
+
+
+class Model:
+    def __init__(self):
+        self.scale = 2.0
+        self.power = 1
+        self._bias = 0.5
+
+    @property
+    def bias(self):
+        return self._bias
+
+    def scaled(self, x):
+        return x * self.scale
+
+    @tf.function
+    def step(self, x):
+        y = self.scaled(x)
+        for _ in range(self.power):
+            y = y + self.bias
+        return y
+
+
+def test_attributes_of_self_through_methods_and_properties():
+    model = Model()
+    assert results(model.step) == [2.5] * 3
+    model.scale = 3.0
+    assert results(model.step) == [3.5] * 3
+    model._bias = 1.0
+    assert results(model.step) == [4.0] * 3
+    model.power = 3
+    assert results(model.step) == [6.0] * 3
+    assert results(Model().step) == [2.5] * 3
+
+
+def test_a_local_name_of_a_captured_object():
+    model = Model()
+
+    @tf.function
+    def step(x):
+        own = model
+        return x * own.scale
+
+    assert results(step) == [2.0] * 3
+    model.scale = 5.0
+    assert results(step) == [5.0] * 3
+
+
+module = types.ModuleType("settings_of_the_user")
+exec("rate = 2.0\ndef scaled(x):\n    return x * rate * factor\nfactor = 1.0", module.__dict__)
+
+
+def test_names_of_the_users_modules():
+    step = tf.function(lambda x: module.scaled(x) + module.rate)
+    module.rate = 2.0
+    assert results(step) == [4.0] * 3
+    module.rate = 3.0
+    assert results(step) == [6.0] * 3
+    module.factor = 2.0
+    assert results(step) == [9.0] * 3
+    module.factor = 1.0
+
+
+depth = 1.0
+
+
+def _one(x):
+    return _two(x) + 1.0
+
+
+def _two(x):
+    def inner(y):
+        return y * depth
+
+    return inner(x)
+
+
+def test_globals_of_functions_that_are_called(monkeypatch):
+    step = tf.function(lambda x: _one(x))  # noqa: PLW0108
+    assert results(step) == [2.0] * 3
+    monkeypatch.setitem(globals(), "depth", 3.0)
+    assert results(step) == [4.0] * 3
+    monkeypatch.setitem(globals(), "_two", lambda x: x - 5.0)
+    assert results(step) == [-3.0] * 3
+
+
+def test_what_a_decorated_or_partial_function_captures():
+    import functools
+
+    rate = 2.0
+
+    def logged(function):
+        @functools.wraps(function)
+        def wrapper(*args):
+            return function(*args)
+
+        return wrapper
+
+    @logged
+    def scaled(k, x):
+        return x * rate * k
+
+    half = functools.partial(scaled, 0.5)
+    step = tf.function(lambda x: half(x))  # noqa: PLW0108
+    assert results(step) == [1.0] * 3
+    rate = 4.0
+    assert results(step) == [2.0] * 3
+
+
+def test_callable_objects_of_the_user():
+    class Affine:
+        def __init__(self):
+            self.a, self.b = 2.0, tf.Variable(1.0)
+
+        def __call__(self, x):
+            return x * self.a + self.b
+
+    affine = Affine()
+    step = tf.function(lambda x: affine(x))  # noqa: PLW0108
+    assert results(step) == [3.0] * 3
+    affine.a = 3.0
+    affine.b.assign(0.0)
+    assert results(step) == [3.0] * 3
+    affine.b = tf.Variable(5.0)
+    assert results(step) == [8.0] * 3
+
+
+def test_values_of_variables_are_always_those_of_now():
+    v = tf.Variable(1.0)
+    step = tf.function(lambda x: x * v)
+    for i in range(6):
+        v.assign(float(i))
+        assert results(step, 1) == [float(i)]
+    assert step.experimental_get_tracing_count() == 1
+
+
+def test_a_number_equal_to_the_one_recorded_is_the_same():
+    rate = 1000.5
+    step = tf.function(lambda x: x * rate)
+    results(step)
+    rate = float("1000.5")
+    results(step)
+    assert step.experimental_get_tracing_count() == 1
+    rate = 1000
+    assert results(step) == [1000.0] * 3
+    assert step.experimental_get_tracing_count() == 2
+
+
+def test_not_a_number_is_equal_to_itself_here():
+    rate = float("nan")
+    step = tf.function(lambda x: x * rate)
+    results(step)
+    rate = float("nan")
+    results(step)
+    assert step.experimental_get_tracing_count() == 1
+
+
+def test_a_captured_tensor_rebound():
+    t = tf.constant(2.0)
+    step = tf.function(lambda x: x * t)
+    assert results(step) == [2.0] * 3
+    t = tf.constant(3.0)
+    assert results(step) == [3.0] * 3
+
+
+def test_containers_by_identity():
+    numbers = [2.0]
+    step = tf.function(lambda x: x * numbers[0])
+    assert results(step) == [2.0] * 3
+    numbers = [3.0]
+    assert results(step) == [3.0] * 3
+
+
+def test_attributes_of_an_argument():
+    step = tf.function(lambda config, x: x * config.rate)
+    config = Config(rate=2.0)
+    x = tf.constant(1.0)
+    assert [float(step(config, x)) for _ in range(3)] == [2.0] * 3
+    config.rate = 7.0
+    assert [float(step(config, x)) for _ in range(3)] == [7.0] * 3
+
+
+def test_a_name_that_the_function_itself_changes_is_no_reason_to_record_again():
+    counter = Config(calls=0)
+
+    @tf.function
+    def step(x):
+        counter.calls += 1
+        return x * 2.0
+
+    results(step, 5)
+    assert counter.calls == 1, "a side effect of Python acts while recording only"
+
+
+def test_a_name_defined_later():
+    @tf.function
+    def step(x):
+        return x * later
+
+    with pytest.raises(NameError):
+        step(tf.constant(X))
+    later = 2.0
+    assert results(step) == [2.0] * 3
+
+
+# ---- keras ---------------------------------------------------------------------------------------------------
+
+
+def test_trainable_toggled():
+    layer = tf.keras.layers.Dense(1)
+    layer.build((None, 2))
+
+    @tf.function
+    def gradients(x):
+        with tf.GradientTape() as tape:
+            y = tf.reduce_sum(layer(x))
+        return tape.gradient(y, layer.weights)
+
+    x = tf.ones((1, 2))
+    for _ in range(2):
+        layer.trainable = True
+        for _ in range(3):
+            assert [g is None for g in gradients(x)] == [False, False]
+        layer.trainable = False
+        for _ in range(3):
+            assert [g is None for g in gradients(x)] == [True, True]
+
+
+def test_attributes_of_layers():
+    model = tf.keras.Sequential(
+        [tf.keras.layers.Dropout(0.0), tf.keras.layers.Rescaling(2.0)]
+        if hasattr(tf.keras.layers, "Rescaling")
+        else [tf.keras.layers.Dropout(0.0)]
+    )
+    step = tf.function(lambda x: tf.reduce_mean(model(x, training=True)))
+    x = tf.ones((2000,))
+    first = [float(step(x)) for _ in range(3)]
+    assert len(set(first)) == 1
+    model.layers[0].rate = 0.5
+    assert len({float(step(x)) for _ in range(4)}) == 4
+
+
+def test_attributes_of_the_users_layers():
+    class Scale(tf.keras.layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.factor = 2.0
+            self.inner = tf.keras.layers.Dense(1, kernel_initializer="ones")
+            self.unread = 0
+
+        def call(self, x):
+            return self.inner(x) * self.factor
+
+    layer = Scale()
+    step = tf.function(lambda x: tf.reduce_sum(layer(x)))
+    x = tf.ones((1, 3))
+    assert [float(step(x)) for _ in range(4)] == [6.0] * 4
+    layer.factor = 5.0
+    assert [float(step(x)) for _ in range(3)] == [15.0] * 3
+    count = step.experimental_get_tracing_count()
+    for i in range(5):
+        layer.unread = i
+        step(x)
+    assert step.experimental_get_tracing_count() == count
+    nested = tf.keras.Sequential([layer])
+    whole = tf.function(lambda x: tf.reduce_sum(nested(x)))
+    assert [float(whole(x)) for _ in range(3)] == [15.0] * 3
+    layer.factor = 1.0
+    assert [float(whole(x)) for _ in range(3)] == [3.0] * 3
+
+
+@pytest.mark.parametrize("name", ["SGD", "Adam", "RMSprop"])
+def test_hyper_parameters_are_read_anew_and_never_record_again(name):
+    v = tf.Variable(1.0)
+    optimizer = getattr(tf.keras.optimizers, name)(0.0)
+
+    @tf.function
+    def step():
+        optimizer.apply_gradients([(tf.ones(()), v)])
+        return v.value()
+
+    for _ in range(3):
+        assert float(step()) == 1.0
+    count = step.experimental_get_tracing_count()
+    for rate in (0.5, 0.25, 0.125):
+        optimizer.learning_rate = rate
+        before = float(v)
+        assert float(step()) < before
+    assert step.experimental_get_tracing_count() == count
+
+
+def test_new_layers_elsewhere_are_no_reason_to_record_again():
+    layer = tf.keras.layers.Dense(1)
+    step = tf.function(lambda x: layer(x))  # noqa: PLW0108
+    x = tf.ones((1, 2))
+    for _ in range(3):
+        step(x)
+    count = step.experimental_get_tracing_count()
+    for _ in range(3):
+        tf.keras.layers.Dense(2)(x)
+        step(x)
+    assert step.experimental_get_tracing_count() == count
+
+
+# ---- lifetimes -------------------------------------------------------------------------------------------------
+
+
+def test_captured_objects_are_not_kept_alive():
+    class Holder:
+        pass
+
+    holder = Holder()
+    holder.net = tf.keras.layers.Dense(1)
+
+    def function(x):
+        return holder.net(x)
+
+    step = tf.function(function)
+    for _ in range(4):
+        step(tf.ones((1, 2)))
+    gone = weakref.ref(holder), weakref.ref(holder.net), weakref.ref(holder.net.kernel)
+    holder = None
+    gc.collect()
+    assert [ref() for ref in gone] == [None] * 3
+
+
+def test_a_rebound_variable_is_not_kept_for_ever():
+    refs = []
+    v = None
+
+    @tf.function
+    def step(x):
+        return x * v
+
+    for i in range(12):
+        v = tf.Variable(float(i))
+        refs.append(weakref.ref(v))
+        if i == 8:
+            with pytest.warns(UserWarning, match="captured name 'v'"):
+                step(tf.constant(X))
+        assert results(step) == [float(i)] * 3
+    gc.collect()
+    assert sum(ref() is not None for ref in refs) <= 9
