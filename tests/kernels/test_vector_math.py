@@ -54,7 +54,7 @@ FUNCTIONS = {
         "tanh": (np.tanh, 2.5),
         "sigmoid": (_sigmoid, 2.25),
         "softplus": (_softplus, 2.0),
-        "log_sigmoid": (lambda x: -_softplus(-x), 2.0),
+        "log_sigmoid": (lambda x: 0 - _softplus(-x), 2.0),
     },
     error_function: {
         "erf": (special.erf, 1.5),

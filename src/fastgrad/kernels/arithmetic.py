@@ -22,6 +22,10 @@ def _fused_multiply_add(builder: Any, args: Any) -> Any:
     return builder.fma(*args)
 
 
+def _remainder(builder: Any, args: Any) -> Any:
+    return builder.frem(*args)
+
+
 def _rounding(name: str) -> Callable[[Any, Any], Any]:
     def lower(builder: Any, args: Any) -> Any:
         return builder.call(builder.module.declare_intrinsic(f"llvm.{name}", [args[0].type]), args)
@@ -66,6 +70,7 @@ LOWERINGS: dict[body.Special, Callable[[Any, Any], Any]] = {
     body.library_cos: _library_call("cos"),
     body.library_sin: _library_call("sin"),
     body.library_tan: _library_call("tan"),
+    body.remainder_toward_zero: _remainder,
     body.round_down: _rounding("floor"),
     body.round_to_even: _rounding("rint"),
     body.round_to_zero: _rounding("trunc"),

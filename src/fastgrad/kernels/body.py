@@ -63,6 +63,10 @@ round_to_even = Special("round_to_even")
 """`round_to_even(x)`: the nearest whole number, the even one of two."""
 
 
+remainder_toward_zero = Special("remainder_toward_zero")
+"""`remainder_toward_zero(a, b)`: a - b n exactly, where n is a / b without its fraction (C: fmod)."""
+
+
 class LibraryCall(Special):
     """A function of the C library, for the few elements that a loop's own arithmetic does not do.
 

@@ -346,4 +346,4 @@ def softplus(x):
 @scalar_function
 def log_sigmoid(x):
     """-log(1 + e^-x)."""
-    return -softplus(-x)
+    return T(0) - softplus(-x)

@@ -150,7 +150,7 @@ def reads_directly(node: Node) -> np.dtype | bool:
     found = translated(name, ["x"] * len(inputs), inputs, output.dtype, node.attributes)
     if found is None:
         return False
-    return inputs[0] if found[1] else True
+    return found[1] or True
 
 
 def is_reduction(node: Node) -> bool:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import linecache
-import math
 from collections.abc import Iterator, Sequence
 from math import prod
 from typing import Any
@@ -20,10 +19,11 @@ from fastgrad.kernels.body import digest, local_array
 from fastgrad.kernels.build import Kernel
 from fastgrad.kernels.launch import Input, Launch, Operand, Output
 from fastgrad.kernels.signature import SHARE, parse_signature
-from fastgrad.kernels.vector_math import greatest, least, nan_greatest, nan_least
+from fastgrad.kernels.vector_math import greatest, least
 from fastgrad.trace.group import Fused, Step
 from fastgrad.trace.reductions import REDUCTIONS, of_one
-from fastgrad.trace.scalar_code import BOOL, NAMES, translated
+from fastgrad.trace.scalar_casts import element_type, loaded, stored
+from fastgrad.trace.scalar_code import NAMES, translated
 
 _NAMES: dict[str, Any] = NAMES | {
     "local_array": local_array,
@@ -33,16 +33,8 @@ _NAMES: dict[str, Any] = NAMES | {
     "lanes_product": lanes.lanes_product,
     "lanes_greatest": lanes.lanes_greatest,
     "lanes_least": lanes.lanes_least,
-    "nan_greatest": nan_greatest,
-    "nan_least": nan_least,
     "least": least,
     "greatest": greatest,
-    "math": math,
-    "uint8": np.uint8,
-    "int32": np.int32,
-    "int64": np.int64,
-    "float32": np.float32,
-    "float64": np.float64,
 }
 
 
@@ -74,9 +66,9 @@ class Writer:
         """What is written inside belongs to ``head``."""
         self.line(f"{head}:")
         self._depth += 1
-        bases, loaded = dict(self._bases), set(self._loaded)
+        bases, loads = dict(self._bases), set(self._loaded)
         yield
-        self._bases, self._loaded = bases, loaded
+        self._bases, self._loaded = bases, loads
         self._depth -= 1
 
     # ---- parameters ----------------------------------------------------------------------------------------
@@ -173,9 +165,9 @@ class Writer:
                 continue
             self._loaded.add(i)
             source = self.fused.inputs[i]
-            name = self.array(f"x{i}", f"in[{source.dtype.name}]", Input(source.array))
+            name = self.array(f"x{i}", f"in[{element_type(source.dtype)}]", Input(source.array))
             place = self.place(f"x{i}", dims, source.strides, source.offset, inner)
-            self.line(f"v{i} = {name}[{place}]" + (" != 0" if source.dtype == BOOL else ""))
+            self.line(f"v{i} = {loaded(f'{name}[{place}]', source.dtype)}")
 
     def split_by_level(self, kept: bool) -> tuple[list[int], list[int], list[int]]:
         """The inputs that are the same for all elements, those that are for all of the innermost dimension, the others."""
@@ -203,8 +195,8 @@ class Writer:
         if number not in self.fused.outputs:
             return
         output, dtype = self.fused.outputs.index(number), self.dtypes[number]
-        name = self.array(f"y{output}", f"out[{dtype.name}]", Output(output))
-        self.line(f"{name}[{place}] = " + (f"1 if v{number} else 0" if dtype == BOOL else f"v{number}"))
+        name = self.array(f"y{output}", f"out[{element_type(dtype)}]", Output(output))
+        self.line(f"{name}[{place}] = {stored(f'v{number}', dtype)}")
 
     def full_steps(self) -> list[tuple[int, Step]]:
         """The steps that the loop computes, with their numbers; reductions are among them."""

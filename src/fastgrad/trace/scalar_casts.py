@@ -1,0 +1,103 @@
+"""Casts, as the bodies of kernels have them: to the same bits as NumPy's.
+
+Half-width floats are float32 numbers in a body; only their arrays are uint16.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+
+import numpy as np
+
+from fastgrad import dtypes
+
+BOOL, FLOAT32, FLOAT64 = np.dtype(bool), np.dtype(np.float32), np.dtype(np.float64)
+FLOAT16, BFLOAT16 = np.dtype(np.float16), dtypes.bfloat16.numpy
+HALVES = frozenset({FLOAT16, BFLOAT16})
+WHOLE = frozenset(np.dtype(f"{sign}int{width}") for sign in ("", "u") for width in (8, 16, 32, 64))
+_FLOATS = HALVES | {FLOAT32, FLOAT64}
+
+
+def body_type(dtype: np.dtype) -> str:
+    """The dtype that numbers of a dtype have in a body."""
+    return "float32" if dtype in HALVES else dtype.name
+
+
+def element_type(dtype: np.dtype) -> str:
+    """The dtype as which a kernel has the elements of an array."""
+    return "uint16" if dtype in HALVES else dtype.name
+
+
+def loaded(element: str, dtype: np.dtype) -> str:
+    """The number that an element of an array is."""
+    if dtype == BOOL:
+        return f"{element} != 0"
+    return f"of_{dtype.name}({element})" if dtype in HALVES else element
+
+
+def stored(value: str, dtype: np.dtype) -> str:
+    """The element that a number becomes."""
+    if dtype == BOOL:
+        return f"1 if {value} else 0"
+    return f"to_{dtype.name}({value})" if dtype in HALVES else value
+
+
+def cast(x: str, given: np.dtype, wanted: np.dtype) -> str | None:
+    """The expression of a cast; None where NumPy's results depend on where elements lie.
+
+    Args:
+        x: the name of the number.
+        given, wanted: dtypes.
+    """
+    if given == wanted:
+        return x
+    if wanted == BOOL:
+        return f"({x} != {body_type(given)}(0))"
+    if given == BOOL:
+        return f"({body_type(wanted)}(1) if {x} else {body_type(wanted)}(0))"
+    if wanted in HALVES:
+        narrow = "rounded_to_odd" if given == FLOAT64 and wanted == FLOAT16 else "float32"
+        return f"rounded_to_{wanted.name}({narrow}({x}))"
+    if wanted in WHOLE and given in _FLOATS:
+        return _to_whole(x, body_type(given), wanted) if _is_as_here(given, wanted) else None
+    return f"{wanted.name}({x})"
+
+
+def _to_whole(x: str, number: str, wanted: np.dtype) -> str:
+    """What x86 does: numbers out of range become the smallest int32 or int64, of which the low bits stay."""
+    if wanted == np.uint64:
+        half = f"{number}({2.0**63!r})"
+        above = f"(uint64({_signed(f'({x} - {half})', number, 64)}) ^ uint64({2**63}))"
+        return f"({above} if {x} >= {half} else uint64({_signed(x, number, 64)}))"
+    return f"{wanted.name}({_signed(x, number, 64 if wanted.itemsize > 4 else 32)})"
+
+
+def _signed(x: str, number: str, width: int) -> str:
+    lowest = -(2 ** (width - 1))
+    inside = f"{x} > {number}({float(lowest - 1)!r}) and {x} < {number}({float(-lowest)!r})"
+    return f"(int{width}({x}) if {inside} else int{width}({lowest}))"
+
+
+_PROBES = (math.nan, math.inf, -math.inf, 1e30, -1e30, 3e9, -3e9, 300.0, -1.0, -1.5, 1.5e19)
+
+
+@functools.cache
+def _is_as_here(given: np.dtype, wanted: np.dtype) -> bool:
+    """Whether NumPy casts numbers out of range on this machine as ``_to_whole``."""
+    if wanted == np.uint32:  # where vectors and single numbers differ
+        return False
+    with np.errstate(all="ignore"):
+        numbers = np.array(_PROBES).astype(given)
+        found = np.repeat(numbers, 20).astype(wanted).reshape(-1, 20)
+    expected = np.array([_as_x86(float(x), wanted) for x in numbers], wanted)
+    return bool((found == expected[:, None]).all())
+
+
+def _as_x86(x: float, wanted: np.dtype) -> int:
+    width = 8 * wanted.itemsize
+    if wanted == np.uint64 and x >= 2.0**63:
+        return _as_x86(x - 2.0**63, np.dtype(np.int64)) % 2**64 ^ 2**63
+    most = 2.0 ** (63 if width == 64 else 31)
+    kept = (int(x) if -most <= x < most else -int(most)) % 2**width
+    return kept if wanted.kind == "u" or kept < 2 ** (width - 1) else kept - 2**width
