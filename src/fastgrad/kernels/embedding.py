@@ -50,15 +50,9 @@ def add_rows(table, ids, values, rows, width, limit):
     return -1
 
 
-@kernel("ids: in[I], order: out[int64], spare: out[int64], rows: int, limit: int -> int", I=INDICES)
-def order_ids(ids, order, spare, rows, limit):
-    """A stable argsort of ids, by digits of 11 bits; `spare` is as long as `order`.
-
-    Returns the position of the first index outside [0, limit), having done nothing, else -1.
-    """
-    bad = first_bad_index(ids, rows, limit)
-    if bad >= 0:
-        return bad
+@scalar_function
+def sort_ids(ids, order, spare, rows, limit):
+    """A stable argsort of ids in [0, limit), by digits of 11 bits."""
     counts = local_array(int64, 2048)
     passes = 1
     while passes < 6 and ((limit - 1) >> (11 * passes)) > 0:
@@ -84,6 +78,40 @@ def order_ids(ids, order, spare, rows, limit):
             target[counts[d]] = at
             counts[d] += 1
         source, target = target, source
+    return 0
+
+
+@scalar_function
+def sum_sorted_rows(ids, order, values, unique, sums, rows, width):
+    """The distinct ids in increasing order, and the sums of their values; how many there are."""
+    count = 0
+    for k in range(rows):
+        ahead = order[least(k + AHEAD, rows - 1)] * width
+        for j in range(0, width, LINE):
+            prefetch(values, ahead + j)
+        source = order[k] * width
+        if k == 0 or ids[order[k]] != unique[count - 1]:
+            unique[count] = ids[order[k]]
+            for j in range(width):
+                sums[count * width + j] = values[source + j]
+            count += 1
+        else:
+            target = (count - 1) * width
+            for j in range(width):
+                sums[target + j] += values[source + j]
+    return count
+
+
+@kernel("ids: in[I], order: out[int64], spare: out[int64], rows: int, limit: int -> int", I=INDICES)
+def order_ids(ids, order, spare, rows, limit):
+    """A stable argsort of ids; `spare` is as long as `order`.
+
+    Returns the position of the first index outside [0, limit), having done nothing, else -1.
+    """
+    bad = first_bad_index(ids, rows, limit)
+    if bad >= 0:
+        return bad
+    sort_ids(ids, order, spare, rows, limit)
     return -1
 
 
@@ -101,19 +129,31 @@ def sum_duplicate_rows(ids, order, values, unique, sums, rows, width):
     """
     if first_bad_index(order, rows, rows) >= 0:
         return -1
-    count = 0
-    for k in range(rows):
-        ahead = order[least(k + AHEAD, rows - 1)] * width
-        for j in range(0, width, LINE):
-            prefetch(values, ahead + j)
-        source = order[k] * width
-        if k == 0 or ids[order[k]] != unique[count - 1]:
-            unique[count] = ids[order[k]]
-            for j in range(width):
-                sums[count * width + j] = values[source + j]
-            count += 1
-        else:
-            target = (count - 1) * width
-            for j in range(width):
-                sums[target + j] += values[source + j]
-    return count
+    return sum_sorted_rows(ids, order, values, unique, sums, rows, width)
+
+
+@kernel(
+    "values: in[T], ids: in[I], order: out[int64], spare: out[int64], sums: out[T], unique: out[I], number: out[int64], "
+    "rows: int, width: int, limit: int -> int",
+    T=FLOATS,
+    I=INDICES,
+    noalias=True,
+)
+def sum_rows(values, ids, order, spare, sums, unique, number, rows, width, limit):
+    """Both of the above, for programs.
+
+    `number` gets how many distinct ids there are; what is left of `sums` zeros, what is left of `unique` the limit.
+
+    Returns the position of the first index outside [0, limit), having done nothing, else -1.
+    """
+    bad = first_bad_index(ids, rows, limit)
+    if bad >= 0:
+        return bad
+    sort_ids(ids, order, spare, rows, limit)
+    count = sum_sorted_rows(ids, order, values, unique, sums, rows, width)
+    for k in range(count, rows):
+        unique[k] = limit
+        for j in range(width):
+            sums[k * width + j] = T(0)
+    number[0] = count
+    return -1

@@ -16,6 +16,10 @@ rows `ids` and zeros in the rest of the `limit` rows, without making it.
 `live`, and the same memory as `words` of eight bytes, after `values`. Rows without a gradient whose byte is 0 are passed
 over, eight at a time where they can; rows with a gradient get a 1.
 
+`rule.summed_rows` and `rule.summed_table` do the same as `rule.rows` and `rule.table` in programs, where the number of rows
+is known at run time only, an array of one int64, and ids are those of `embedding.sum_rows`. `summed_table` does the rows
+[first, last).
+
 The formulas are Keras 3's (keras.optimizers), in its order of operations. Their parameters are the weight `p`, the
 slots, the gradient `g`, and hyperparameters; for one named `one_minus_x` the caller passes `x`, and the difference is
 taken in float64. `decay` is `weight_decay * learning_rate`, 0 for none (Keras: decoupled, before the update).
@@ -71,6 +75,40 @@ def {name}(p, {slots}g, ids, rows, limit, width, {given}):
             i = row + j
             {row_elements} = formula({row_elements}, g[k * width + j], {hyper})
     return -1
+"""
+
+_SUMMED_ROWS = """
+def {name}(p, {slots}g, ids, number, limit, width, {given}):
+    {constants}
+    rows = number[0]
+    for k in range(rows):
+        if ids[k] >= 0 and ids[k] < limit:
+            ahead = ids[least(k + {AHEAD}, rows - 1)] * width
+            for j in range(0, width, {LINE}):
+                {prefetches}
+            row = ids[k] * width
+            for j in range(width):
+                i = row + j
+                {row_elements} = formula({row_elements}, g[k * width + j], {hyper})
+"""
+
+_SUMMED_TABLE = """
+def {name}(p, {slots}g, ids, number, width, first, last, {given}):
+    {constants}
+    rows = number[0]
+    k = 0
+    while k < rows and ids[k] < first:
+        k += 1
+    for r in range(first, last):
+        if k < rows and ids[k] == r:
+            for j in range(width):
+                i = r * width + j
+                {row_elements} = formula({row_elements}, g[k * width + j], {hyper})
+            k += 1
+        else:
+            for j in range(width):
+                i = r * width + j
+                {row_elements} = formula({row_elements}, T(0), {hyper})
 """
 
 _TABLE = """
@@ -173,6 +211,18 @@ class UpdateRule:
         return self._kernel(
             _LIVE, "inout", "in", "live: inout[uint8], words: in[uint64], " + _SPARSE, " -> int", T=FLOATS, I=INDICES
         )
+
+    @functools.cached_property
+    def summed_rows(self) -> Kernel:
+        """The update of some rows of a table, in programs."""
+        rest = "ids: in[I], number: in[int64], limit: int, width: int"
+        return self._kernel(_SUMMED_ROWS, "inout", "in", rest, "", T=FLOATS, I=INDICES, noalias=True)
+
+    @functools.cached_property
+    def summed_table(self) -> Kernel:
+        """The update of a whole table for a gradient that is zero in most rows, in programs."""
+        rest = "ids: in[I], number: in[int64], width: int, first: int, last: int"
+        return self._kernel(_SUMMED_TABLE, "inout", "in", rest, "", T=FLOATS, I=INDICES)
 
     def _kernel(self, template: str, arrays: str, gradient: str, rest: str, result: str, **variables: Any) -> Kernel:
         slots = "".join(f"{name}, " for name in self.state[1:])

@@ -16,14 +16,16 @@ import numpy as np
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.adafactor import adafactor_matrix, adafactor_vector
 from fastgrad.kernels.embedding import order_ids, sum_duplicate_rows
-from fastgrad.kernels.launch import Input, Launch, Launches, Output
-from fastgrad.kernels.optimizers import FLOATS, RULES, sums_of_squares, units
+from fastgrad.kernels.embedding import sum_rows as native_sum_rows
+from fastgrad.kernels.launch import Input, Launch, Launches, Output, Scratch
+from fastgrad.kernels.optimizers import FLOATS, INDICES, RULES, UpdateRule, sums_of_squares, units
 from fastgrad.operation import Form, operation
 
 MOVES, RESTS, RESTS_AT_ZERO = range(3)
 """What a zero gradient does to a row: moves it, leaves it as it is, or leaves it if its slots are zero."""
 
 _NATIVE = frozenset(np.dtype(name) for name in FLOATS)
+_NATIVE_INDICES = frozenset(np.dtype(name) for name in INDICES)
 
 
 def is_half(dtype: np.dtype) -> bool:
@@ -53,6 +55,11 @@ def _update(*inputs: np.ndarray, rule: str, count: int) -> tuple[np.ndarray, ...
     return _as_given(arrays[:changed], inputs[:changed])
 
 
+def _cost(rule: UpdateRule) -> float:
+    """About how many nanoseconds an element takes: what is read and written, and a little arithmetic."""
+    return 0.3 * (len(rule.state) + 1)
+
+
 def _update_launches(inputs: Any, outputs: Any, rule: str, count: int) -> Launches | None:
     found, dtype = RULES[rule], inputs[0].dtype
     if dtype not in _NATIVE:
@@ -62,7 +69,10 @@ def _update_launches(inputs: Any, outputs: Any, rule: str, count: int) -> Launch
     gradients = tuple([Input(kinds * count + i) for i in range(count)])
     numbers = [Input(number) for number in range((kinds + 1) * count, len(inputs))]
     pairs = tuple([(i, i) for i in range(kinds * count)])
-    launch = Launch(found.variables[dtype], (*state, gradients, *numbers), units(outputs[:count]))
+    work = units(outputs[:count])
+    elements = sum(math.prod(value.shape) for value in outputs[:count])
+    cost = elements * _cost(found) / max(work, 1)
+    launch = Launch(found.variables[dtype], (*state, gradients, *numbers), work, cost)
     return Launches((launch,), in_place=pairs, starts_as=pairs)
 
 
@@ -187,7 +197,21 @@ def _sum_rows(values: np.ndarray, ids: np.ndarray, limit: int, owner: str) -> tu
     return all_sums, all_ids, np.array(len(unique), np.int64)
 
 
-sum_rows = operation("sum_rows", Form.SCATTER, run=_sum_rows)
+def _is_native(array: Any, ids: Any) -> bool:
+    return array.dtype in _NATIVE and ids.dtype in _NATIVE_INDICES
+
+
+def _sum_rows_launches(inputs: Any, outputs: Any, limit: int, owner: str) -> Launches | None:
+    values, ids = inputs
+    if not _is_native(values, ids):
+        return None
+    rows = ids.shape[0]
+    arrays = Input(0), Input(1), Scratch(0), Scratch(1), Output(0), Output(1), Output(2)
+    launch = Launch(native_sum_rows[values.dtype, ids.dtype], (*arrays, rows, math.prod(values.shape[1:]), limit))
+    return Launches((launch,), scratch=((np.dtype(np.int64), rows),) * 2)
+
+
+sum_rows = operation("sum_rows", Form.SCATTER, run=_sum_rows, launches=_sum_rows_launches)
 """``sum_rows(values, ids, limit=, owner=)``: the sums of the rows of each index, the indices in increasing order, and their
 number. InvalidArgumentError, with ``owner``, for an index outside [0, limit)."""
 
@@ -205,7 +229,25 @@ def _update_rows(*inputs: np.ndarray, rule: str, moves: int) -> tuple[np.ndarray
     return _as_given(arrays[:changed], inputs[:changed])
 
 
-update_rows = operation("apply_update_to_rows", Form.SCATTER, run=_update_rows)
+def _update_rows_launches(inputs: Any, outputs: Any, rule: str, moves: int) -> Launches | None:
+    found = RULES[rule]
+    changed = len(found.state)
+    table, ids = inputs[0], inputs[changed + 1]
+    if not _is_native(table, ids):
+        return None
+    numbers = [Input(i) for i in range(changed + 3, len(inputs))]
+    operands = *[Output(i) for i in range(changed)], *[Input(changed + i) for i in range(3)]
+    limit, width = table.shape[0], math.prod(table.shape[1:])
+    if moves == RESTS:
+        launch = Launch(found.summed_rows[table.dtype, ids.dtype], (*operands, limit, width, *numbers))
+    else:
+        kernel = found.summed_table[table.dtype, ids.dtype]
+        launch = Launch(kernel, (*operands, width, *numbers), limit, width * _cost(found))
+    pairs = tuple([(i, i) for i in range(changed)])
+    return Launches((launch,), in_place=pairs, starts_as=pairs)
+
+
+update_rows = operation("apply_update_to_rows", Form.SCATTER, run=_update_rows, launches=_update_rows_launches)
 """One step of an ``UpdateRule`` for one variable whose gradient is zero but for some rows.
 
 Inputs: the weights, their slots, what ``sum_rows`` gives, and the rule's numbers. Outputs: the new weights and slots.

@@ -1,0 +1,98 @@
+"""The operations that optimizers' steps are made of: their kernels in programs give what they give run by themselves."""
+
+import numpy as np
+import pytest
+
+import fastgrad as tf
+from fastgrad.kernels.launch import run_launches
+from fastgrad.kernels.optimizers import RULES
+from fastgrad.ops import optimizer_updates as updates
+
+SHAPES = [(3, 4), (), (5,), (5000,)]
+
+
+def state_of(rule, shapes, dtype, seed=0):
+    rng = np.random.default_rng(seed)
+    return [np.asarray(np.abs(rng.normal(size=shape)), dtype) for _ in rule.state for shape in shapes]
+
+
+def numbers_of(rule):
+    return [np.array(0.1 * (i + 1)) for i in range(len(rule.given))]
+
+
+def assert_kernels_do_the_same(row, inputs, **attributes):
+    """Out of place and in place, in one share and in several."""
+    before = [x.copy() for x in inputs]
+    wanted = row.run(*inputs, **attributes)
+    wanted = wanted if isinstance(wanted, tuple) else (wanted,)
+    for x, old in zip(inputs, before, strict=True):
+        np.testing.assert_array_equal(x, old)
+    found = row.launches(inputs, wanted, **attributes)
+    for shares in (1, 3):
+        apart = [np.empty_like(x) for x in wanted]
+        assert run_launches(found, inputs, apart, shares) is None
+        same = [x.copy() for x in inputs]
+        places = dict(found.in_place)
+        within = [same[places[i]] if i in places else np.empty_like(x) for i, x in enumerate(wanted)]
+        assert run_launches(found, same, within, shares) is None
+        for results in (apart, within):
+            for one, other in zip(results, wanted, strict=True):
+                np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", RULES)
+def test_all_variables_at_once(name, dtype):
+    rule = RULES[name]
+    gradients = [np.asarray(np.random.default_rng(1).normal(size=shape), dtype) for shape in SHAPES]
+    inputs = [*state_of(rule, SHAPES, dtype), *gradients, *numbers_of(rule)]
+    assert_kernels_do_the_same(updates.update, inputs, rule=name, count=len(SHAPES))
+
+
+@pytest.mark.parametrize("index", [np.int32, np.int64])
+@pytest.mark.parametrize("rows", [0, 1, 6, 40])
+def test_sums_of_rows(rows, index):
+    rng = np.random.default_rng(0)
+    ids, values = rng.integers(0, 9, rows).astype(index), rng.normal(size=(rows, 3))
+    sums, unique, number = updates.sum_rows.run(values, ids, limit=9, owner="test")
+    table = np.zeros((9, 3))
+    np.add.at(table, ids, values)
+    count = int(number)
+    assert unique[:count].tolist() == sorted(set(ids.tolist()))
+    assert (unique[count:] == 9).all()
+    assert not sums[count:].any()
+    np.testing.assert_allclose(sums[:count], table[unique[:count]], rtol=1e-12)
+    assert_kernels_do_the_same(updates.sum_rows, [values, ids], limit=9, owner="test")
+    dense = updates.add_rows.run(np.ones((9, 3)), sums, unique, number)
+    np.testing.assert_allclose(dense, 1 + table, rtol=1e-12)
+    for name in ("sgd", "adam", "ftrl", "rmsprop_centered_momentum"):
+        rule = RULES[name]
+        inputs = [*state_of(rule, [(9, 3)], np.float64), sums, unique, number, *numbers_of(rule)]
+        for moves in (updates.MOVES, updates.RESTS, updates.RESTS_AT_ZERO):
+            assert_kernels_do_the_same(updates.update_rows, inputs, rule=name, moves=moves)
+
+
+def test_rows_that_are_none_are_refused():
+    ids, values = np.array([0, 9]), np.ones((2, 3))
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"Adam: indices\[1\] = 9 is not in \[0, 9\)"):
+        updates.sum_rows.run(values, ids, limit=9, owner="Adam")
+    results = [np.empty((2, 3)), np.empty(2, np.int64), np.empty((), np.int64)]
+    found = updates.sum_rows.launches([values, ids], results, limit=9, owner="Adam")
+    assert run_launches(found, [values, ids], results) == 1
+
+
+def test_adafactor():
+    rng = np.random.default_rng(0)
+    numbers = [np.array(x) for x in (0.5, 0.75, 1e-30, 1e-3, 1.0, 0.25)]
+    p, r, c, v, g = (rng.random(shape) for shape in ((2, 3, 4), (2, 3), (2, 4), (2, 3, 4), (2, 3, 4)))
+    assert_kernels_do_the_same(updates.adafactor_of_matrix, [p, r, c, v, g, *numbers])
+    p, v, g = rng.random((3, 5))
+    assert_kernels_do_the_same(updates.adafactor_of_vector, [p, v, g, *numbers])
+
+
+def test_sums_of_squares():
+    arrays = [np.random.default_rng(0).normal(size=shape).astype(np.float32) for shape in SHAPES if shape]
+    np.testing.assert_allclose(
+        updates.sums_of.run(*arrays), [np.square(a.astype(np.float64)).sum() for a in arrays], rtol=1e-6
+    )
+    assert_kernels_do_the_same(updates.sums_of, arrays)
