@@ -1,0 +1,52 @@
+"""A report says what the kernels of a program are, and leaves the program and its state as they are."""
+
+import numpy as np
+
+import fastgrad as tf
+from fastgrad.trace.program import Program
+from fastgrad.trace.measured import report_of
+from tests.trace.test_replay import record
+
+
+def program_of_a_step(counts):
+    w = tf.Variable(np.ones((4, 3)))
+
+    def step(x):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(tf.square(x @ w - 1.0))
+        w.assign_sub(0.1 * tape.gradient(loss, w))
+        if counts and loss > 0.5:
+            return loss * 2.0
+        return loss
+
+    graph, _ = record(step, np.full((5, 4), 0.3))
+    return Program(graph), w
+
+
+def test_rows_are_the_steps():
+    program, w = program_of_a_step(False)
+    before = w.numpy()
+    report = report_of(program, "step")
+    np.testing.assert_array_equal(w, before)
+    steps = sum(len(a.launches.launches) if a.launches else 1 for a in program.plan.actions)
+    assert len(report.rows) == steps
+    assert report.kernels == sum(row.native for row in report.rows)
+    assert report.kernels + len(report.without_kernels) == steps
+    assert all(row.microseconds >= 0 for row in report.rows)
+    assert report.microseconds > 0
+    product = next(row for row in report.rows if "matmul" in row.operations)
+    assert product.flops == 2 * 5 * 4 * 3
+    assert product.bytes == 8 * (5 * 4 + 4 * 3 + 5 * 3)
+    replayed = program([np.full((5, 4), 0.3)])
+    assert np.isfinite(replayed[0])
+
+
+def test_text_and_page():
+    report = report_of(program_of_a_step(True)[0], "a <step>")
+    text = str(report)
+    assert text.startswith(f"a <step>: {report.kernels} kernels")
+    assert len(text.splitlines()) == 3 + len(report.rows)
+    assert "GFLOP/s" in text
+    page = report.html()
+    assert "a &lt;step&gt;" in page
+    assert page.count("<tr") == 1 + len(report.rows)
