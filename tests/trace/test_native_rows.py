@@ -202,6 +202,7 @@ CLOSE: list[Case] = [
     *convolutions((1, 3, 4, 5, 2), (2, 2, 3, 2, 3), CUBE, np.float16),
     case("convolution", whole(-9, 9, 2, 5, 5, 2, dtype=I32), whole(-9, 9, 2, 2, 2, 3, dtype=I32), **windows()),
     *pools(normal(2, 5, 5, 2).astype(np.float16), POOL),
+    case("cross", normal(5, 3, dtype=np.float16), normal(5, 3, dtype=np.float16)),
     case("layer_normalization", normal(6, 300), normal(300), normal(300), epsilon=1e-3),
     case("layer_normalization", normal(6, 1, dtype=F64), normal(1, dtype=F64), normal(1, dtype=F64), epsilon=0.0),
     case("layer_normalization_gradient", normal(70, 600), normal(70, 600), normal(600), normal(70), normal(70)),
@@ -214,18 +215,9 @@ def test_close(case: Case) -> None:
     check(case, 2e-6)
 
 
-ANY = (
-    np.dtype(bool),
-    np.dtype("uint8"),
-    np.dtype(I32),
-    np.dtype(I64),
-    np.dtype(F32),
-    np.dtype(F64),
-    *HALVES,
-    np.dtype("complex128"),
-)
-NUMBERS = tuple(d for d in ANY if d.kind != "b")
-REAL = tuple(d for d in NUMBERS if d.kind != "c")
+ANY = (*map(np.dtype, ("bool", "int32", "float64", "complex128")), HALVES[1])
+REAL = (*map(np.dtype, ("uint8", "int64", "float32")), *HALVES)
+NUMBERS = (*REAL, np.dtype("complex128"))
 
 
 def some(dtype: np.dtype, *shape: int) -> np.ndarray:
@@ -272,7 +264,7 @@ EXACT: list[Case] = [
     *at(NUMBERS, lambda d: case("unsorted_segment_sum", some(d, 6, 3), [0, 2, -1, 0, 2, 2], num_segments=4)),
     case("unsorted_segment_sum", normal(2, 3, 2), whole(0, 4, 2, 3, dtype=I32), num_segments=4),
     *at(
-        [d for d in NUMBERS if d.kind in "iu" or (d.itemsize > 2 and d.kind == "f")],
+        REAL[:3],
         lambda d: case("unsorted_segment_prod", some(d, 6, 3), [0, 2, -1, 0, 2, 2], num_segments=4),
     ),
     *at(REAL, lambda d: case("unsorted_segment_max", some(d, 6, 3), [0, 2, -1, 0, 2, 2], num_segments=4, empty=0)),
@@ -315,6 +307,44 @@ EXACT: list[Case] = [
         lambda d: case("cumprod", some(np.dtype(d), 2, 5), axis=1, exclusive=True, reverse=False),
     ),
     case("cumprod", normal(4, 5), axis=0, exclusive=False, reverse=True),
+    *at(ANY, lambda d: case("roll", some(d, 4, 5), shift=(1, -7, 2), axis=(0, 1, 0))),
+    *at(ANY, lambda d: case("shifted", some(d, 3, 4, 2), axis=1, reverse=False)),
+    case("shifted", normal(5), axis=0, reverse=True),
+    *at(ANY, lambda d: case("mirror_pad", some(d, 3, 4, 2), paddings=((1, 2), (3, 0), (0, 0)), edge=1)),
+    case("mirror_pad", normal(3, 4), paddings=((3, 3), (4, 1)), edge=0),
+    case("mirror_pad_gradient", normal(6, 7, 2), paddings=((1, 2), (3, 0), (0, 0)), edge=1),
+    case("mirror_pad_gradient", whole(0, 9, 9, 9), paddings=((3, 3), (4, 1)), edge=0),
+    *at(ANY, lambda d: case("band_part", some(d, 2, 4, 5), lower=1, upper=2)),
+    case("band_part", normal(5, 4), lower=-1, upper=0),
+    *at(ANY, lambda d: case("diag_part", some(d, 2, 4, 5), lower=1, upper=1, align="RIGHT_LEFT", padding=0)),
+    *[
+        made
+        for align in ("RIGHT_LEFT", "LEFT_RIGHT", "LEFT_LEFT", "RIGHT_RIGHT")
+        for made in (
+            case("diag_part", normal(2, 4, 5), lower=-2, upper=3, align=align, padding=7.5),
+            case("diag", normal(2, 3, 4), lower=-1, upper=1, rows=5, columns=4, align=align, padding=-1.0),
+            case("set_diag", normal(2, 4, 4), normal(2, 3, 4), lower=-1, upper=1, align=align),
+        )
+    ],
+    *at(ANY, lambda d: case("diag", some(d, 2, 3), lower=0, upper=0, rows=3, columns=3, align="LEFT_LEFT", padding=0)),
+    *at(ANY, lambda d: case("set_diag", some(d, 3, 4), some(d, 3), lower=1, upper=1, align="LEFT_LEFT")),
+    *at(REAL[:3], lambda d: case("cross", some(d, 5, 3), some(d, 5, 3))),
+    case("unravel_index", whole(0, 24, 10, dtype=I32), dims=(2, 3, 4)),
+    case("unravel_index", I64(7), dims=(9,)),
+    *at(
+        (F32, F64, I32, "uint8"),
+        lambda d: case(
+            "histogram_fixed_width_bins", np.abs(whole(0, 99, 30)).astype(d), low=3.0, high=70.0, nbins=7, dtype="int32"
+        ),
+    ),
+    case("check_numerics", normal(40), message="x"),
+    case("check_numerics", normal(4, dtype=np.float16), message="x"),
+    case("check_numerics", normal(4).astype(np.complex128), message="x"),
+    case("assert", normal(4), normal(4) + 90, check="assert_less", message=None, summarize=None),
+    case("assert", whole(1, 9, 2, 3), I64(0), check="assert_positive", message=None, summarize=None),
+    case("assert", np.zeros((0, 3)), np.zeros(3), check="assert_less", message=None, summarize=None),
+    case("assert", np.ones((2, 3)), np.ones((2, 1)), F64(0), F64(0), check="assert_near", message=None, summarize=None),
+    case("assert_true", np.ones((2, 3), bool), normal(2), summarize=None),
     *pools(some(np.dtype(F32), 2, 7, 6, 3), POOL),
     *pools(normal(2, 9, 3, dtype=F64), FAR),
     case("max_pool", whole(-9, 9, 2, 7, 6, 3, dtype=I32), **POOL),
@@ -345,6 +375,20 @@ REFUSED: list[tuple[Case, type[Exception], str]] = [
     (case("unsorted_segment_max", normal(2), [1, 4], num_segments=4, empty=0), InvalidArgumentError, "= 4 is out"),
     (case("invert_permutation", [0, 2, 3]), InvalidArgumentError, "3 is not between 0 and 3"),
     (case("invert_permutation", [0, 2, 2]), InvalidArgumentError, "2 is duplicated"),
+    (case("unravel_index", [1, 6], dims=(2, 3)), ValueError, "out of bounds"),
+    (case("check_numerics", np.array([1, np.inf], F32), message="here"), InvalidArgumentError, "here : Tensor had Inf"),
+    (case("check_numerics", np.array([np.nan], np.float16), message="here"), InvalidArgumentError, "NaN"),
+    (
+        case("assert", [[1.0, 2.0]], [[1.0], [1.0]], check="assert_equal", message="m", summarize=None),
+        InvalidArgumentError,
+        "m: assert_equal: condition x == y did not hold",
+    ),
+    (
+        case("assert", [np.nan], [1.0], F64(1), F64(1), check="assert_near", message="m", summarize=None),
+        InvalidArgumentError,
+        "m: assert_near",
+    ),
+    (case("assert_true", [True, False], normal(2), summarize=None), InvalidArgumentError, "to be true"),
     (case("bincount", [1, -1], size=4, dtype="int32", binary=False), ValueError, "negative"),
 ]
 
@@ -360,6 +404,8 @@ def test_kernels_stop_where_a_row_raises(case: Case, error: type[Exception], mes
 
 def outputs_of(case: Case) -> list[np.ndarray]:
     """Arrays for the results of a row that raises at these arrays, from its results at zeros."""
+    if case.name.startswith("assert"):
+        return [np.ones((), bool)]
     arrays = [
         np.arange(a.size).reshape(a.shape).astype(a.dtype) if a.ndim == 1 else np.zeros_like(a) for a in case.arrays
     ]

@@ -11,6 +11,7 @@ import numpy as np
 from fastgrad import dtypes
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.operation import FLOATING, INEXACT, TABLE, Form, Operation, operation, refuse_mix
+from fastgrad.ops.native_form import launches_from
 from fastgrad.shape import TensorShape
 from fastgrad.tensor import Tensor, constant_tensor, convert_beside, convert_to_tensor
 
@@ -78,7 +79,12 @@ def _held(x: np.ndarray, y: np.ndarray, *bounds: Any, check: str, message: str |
     )
 
 
-_comparison = operation("assert", Form.EXTERN, run=_held)
+_comparison = operation(
+    "assert",
+    Form.EXTERN,
+    run=_held,
+    launches=launches_from("checking", "assert_launches"),
+)
 _comparison.checks = True
 
 
@@ -162,7 +168,12 @@ def _true(condition: np.ndarray, *data: np.ndarray, summarize: int | None) -> np
     return np.ones((), bool)
 
 
-_truth = operation("assert_true", Form.EXTERN, run=_true)
+_truth = operation(
+    "assert_true",
+    Form.EXTERN,
+    run=_true,
+    launches=launches_from("checking", "assert_true_launches"),
+)
 _truth.checks = True
 
 
@@ -185,6 +196,7 @@ _check_numerics: Operation = operation(
         g, message="Not a number (NaN) or infinity (Inf) in the gradient of " + message
     ),
     dtypes=INEXACT,
+    launches=launches_from("checking", "check_numerics_launches"),
 )
 
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from fastgrad.backward import zeros_of
 from fastgrad.errors import InvalidArgumentError
+from fastgrad.kernels.launch import Launches
 from fastgrad.operation import Form, Operation, operation
 from fastgrad.ops.arguments import integer, integers, tensor_of, tensors_of
+from fastgrad.ops.native_form import launches_from
 from fastgrad.ops.reduction import reduce_sum
 from fastgrad.ops.shaping import reshape, transpose
 from fastgrad.tensor import Tensor, convert_beside
@@ -77,8 +80,35 @@ def _to_matrix(g: Tensor, y: Tensor, x: Tensor, lower: int, upper: int, align: s
     return diag_row(g, lower=lower, upper=upper, rows=rows, columns=columns, align=align, padding=0)
 
 
-diag_part_row: Operation = operation("diag_part", Form.INDEX_MAP, run=_diag_part, gradient=_to_matrix)
-diag_row: Operation = operation("diag", Form.INDEX_MAP, run=_diag, gradient=_to_packed)
+def _diag_part_launches(inputs: Any, outputs: Any, lower: int, upper: int, align: str, padding: Any) -> Launches | None:
+    from fastgrad.kernels.boxes import diag_part_launches
+
+    x = inputs[0]
+    return diag_part_launches(x, outputs[0], _packed_rows(*x.shape[-2:], lower, upper, align), padding)
+
+
+def _diag_launches(
+    inputs: Any, outputs: Any, lower: int, upper: int, rows: int, columns: int, align: str, padding: Any
+) -> Launches | None:
+    from fastgrad.kernels.boxes import filled, write_diagonals_launches
+
+    diagonals = _packed_rows(rows, columns, lower, upper, align)
+    return write_diagonals_launches(inputs[0], outputs[0], diagonals, 0, [filled(outputs[0], padding)])
+
+
+def _set_diag_launches(inputs: Any, outputs: Any, lower: int, upper: int, align: str) -> Launches | None:
+    from fastgrad.kernels.boxes import write_diagonals_launches
+
+    x, d = inputs
+    diagonals = _packed_rows(*x.shape[-2:], lower, upper, align)
+    found = write_diagonals_launches(d, outputs[0], diagonals, 1, [])
+    return None if found is None else replace(found, in_place=((0, 0),), starts_as=((0, 0),))
+
+
+diag_part_row: Operation = operation(
+    "diag_part", Form.INDEX_MAP, run=_diag_part, gradient=_to_matrix, launches=_diag_part_launches
+)
+diag_row: Operation = operation("diag", Form.INDEX_MAP, run=_diag, gradient=_to_packed, launches=_diag_launches)
 set_diag_row: Operation = operation(
     "set_diag",
     Form.INDEX_MAP,
@@ -87,6 +117,7 @@ set_diag_row: Operation = operation(
         lambda g, y, x, d, lower, upper, align: set_diag_row(g, zeros_of(d), lower=lower, upper=upper, align=align),
         lambda g, y, x, d, lower, upper, align: diag_part_row(g, lower=lower, upper=upper, align=align, padding=0),
     ),
+    launches=_set_diag_launches,
 )
 
 
@@ -103,7 +134,11 @@ def _band(x: np.ndarray, lower: int, upper: int) -> np.ndarray:
 
 
 band_row: Operation = operation(
-    "band_part", Form.INDEX_MAP, run=_band, gradient=lambda g, y, x, lower, upper: band_row(g, lower=lower, upper=upper)
+    "band_part",
+    Form.INDEX_MAP,
+    run=_band,
+    gradient=lambda g, y, x, lower, upper: band_row(g, lower=lower, upper=upper),
+    launches=launches_from("boxes", "band_part_launches"),
 )
 
 

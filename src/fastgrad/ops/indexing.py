@@ -497,6 +497,7 @@ _unravel_index = operation(
     "unravel_index",
     Form.EXTERN,
     run=lambda ids, dims: np.array(np.unravel_index(ids, dims), ids.dtype),
+    launches=launches_from("numbering", "unravel_index_launches"),
 )
 
 

@@ -13,6 +13,7 @@ from fastgrad.kernels.launch import Input, Launches, Output, Spec
 from fastgrad.kernels.strided import moved, written
 from fastgrad.operation import TABLE, Form, Operation, operation, refuse_mix
 from fastgrad.ops.arguments import tensor_of
+from fastgrad.ops.native_form import launches_from
 from fastgrad.tensor import Tensor, as_tensor_or_none, constant_tensor, from_python
 
 Paddings = tuple[tuple[int, int], ...]
@@ -81,12 +82,14 @@ _mirror_pad: Operation = operation(
     Form.INDEX_MAP,
     run=_mirrored,
     gradient=lambda g, y, x, paddings, edge: _mirror_pad_gradient(g, paddings=paddings, edge=edge),
+    launches=launches_from("boxes", "mirror_pad_launches"),
 )
 _mirror_pad_gradient: Operation = operation(
     "mirror_pad_gradient",
     Form.SCATTER,
     run=_folded,
     gradient=lambda gg, y, g, paddings, edge: _mirror_pad(gg, paddings=paddings, edge=edge),
+    launches=launches_from("boxes", "mirror_pad_gradient_launches"),
 )
 
 

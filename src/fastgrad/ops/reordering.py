@@ -62,6 +62,7 @@ _roll: Operation = operation(
     Form.INDEX_MAP,
     run=np.roll,
     gradient=lambda g, y, x, shift, axis: _roll(g, shift=tuple([-number for number in shift]), axis=axis),
+    launches=launches_from("boxes", "roll_launches"),
 )
 
 

@@ -49,6 +49,7 @@ shifted: Operation = operation(
     run=_shifted,
     gradient=lambda g, y, x, axis, reverse: shifted(g, axis=axis, reverse=not reverse),
     dtypes=NUMERIC,
+    launches=launches_from("boxes", "shifted_launches"),
 )
 shifted.__doc__ = "``y[k] = x[k - 1]`` along an axis, 0 in the first place; from the other end if ``reverse``."
 

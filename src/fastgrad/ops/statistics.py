@@ -256,7 +256,12 @@ def _bins(x: np.ndarray, low: float, high: float, nbins: int, dtype: str) -> np.
     return np.clip(np.floor(scaled * nbins), 0, nbins - 1).astype(dtype)
 
 
-_bins_row = operation("histogram_fixed_width_bins", Form.EXTERN, run=_bins)
+_bins_row = operation(
+    "histogram_fixed_width_bins",
+    Form.EXTERN,
+    run=_bins,
+    launches=launches_from("numbering", "histogram_bins_launches"),
+)
 
 
 def histogram_fixed_width_bins(
