@@ -69,7 +69,7 @@ class Function:
         self._floats = Floats()
         self._cache = Cache(functools.partial(_let_go, weakref.ref(self)))
         self._bound: dict[int, tuple[Any, Function]] = {}
-        self._entry: Callable[..., Any] | None = None
+        self._entry: Callable[[tuple[Any, ...], dict[str, Any]], Any] = no_entry
         self._recordings = 0
         self._retracing = Retracing(self.__name__)
         self._last: Version | None = None  # that was used last
@@ -78,11 +78,8 @@ class Function:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Calls the function: a replay where there is one, else a run that is recorded."""
-        if self._entry is not None:
-            found = self._entry(args, kwargs)
-            if found is not MISS:
-                return found
-        return self._call(args, kwargs)
+        found = self._entry(args, kwargs)
+        return found if found is not MISS else self._call(args, kwargs)
 
     def _call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """The long way: the call is taken apart, and what was recorded of such calls looked up."""
@@ -129,7 +126,7 @@ class Function:
         found = version.ways.replay(call.arrays)
         if found is None:
             return None
-        self._entry = self._entry_for(args, kwargs, arguments, call, version, found[0])
+        self._entry = self._entry_for(args, kwargs, arguments, call, version, found[0]) or no_entry
         return (found[0].results.packed(found[1], call.given),)
 
     def _entry_for(
@@ -288,11 +285,16 @@ class Function:
         return f"<tf.function {self.__name__}>"
 
 
+def no_entry(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """What stands for an entry while there is none."""
+    return MISS
+
+
 def _let_go(function: Any) -> None:
     """A function keeps no hold on what it has dropped."""
     found = function()
     if found is not None:
-        found._entry = found._last = None
+        found._entry, found._last = no_entry, None
 
 
 _eagerly = [False]
