@@ -49,12 +49,41 @@ def test_a_value_read_outside_is_there_when_it_is_read():
     def program(x):
         a = x * 2.0
         total = tf.reduce_sum(a - x)
-        return tf.exp(a) + total, tf.reduce_max(x)
+        return tf.exp(a) + tf.matmul(x, x, transpose_b=True)[0, 0], total
 
     fused = assert_does_the_same(fuse, record(program, X), [[X]])
-    kinds = names(fused)
-    assert kinds.count("FUSED") == 2
-    assert not [name for name in kinds if name.islower()]
+    assert names(fused)[-2:] == ["matmul", "FUSED"]
+
+
+def test_reduced_values_go_back_into_their_elements():
+    def program(x):
+        shifted = x - tf.reduce_max(x, axis=1, keepdims=True)
+        e = tf.exp(shifted)
+        return e / tf.reduce_sum(e, axis=1, keepdims=True)
+
+    def normalized(x):
+        centred = x - tf.reduce_mean(x, axis=0)
+        return centred / tf.norm(centred, axis=0), tf.reduce_sum(x) * x
+
+    fused = assert_does_the_same(fuse, record(program, X), [[X]])
+    assert [payload.roles for payload in fused_of(fused)] == ["kr"]
+    fused = assert_does_the_same(fuse, record(normalized, X), [[X]])
+    assert [payload.roles for payload in fused_of(fused)] == ["rk", "r"]
+
+
+def test_a_spread_value_that_others_read_is_made():
+    def program(x):
+        spread = tf.broadcast_to(tf.reduce_max(x, axis=1, keepdims=True), (3, 4))
+        return (x - spread) * 2.0, tf.matmul(spread, x, transpose_b=True)
+
+    fused = assert_does_the_same(fuse, record(program, X), [[X]])
+    assert names(fused).count("broadcast_to") == 1
+
+
+def test_long_reductions_end_a_group():
+    x = np.ones((1 << 17) + 1, np.float32)
+    fused = fuse(record(lambda x: x / tf.norm(x), x))
+    assert [payload.roles for payload in fused_of(fused)] == ["r", "k"]
 
 
 def fused_of(graph):
@@ -199,3 +228,27 @@ def test_groups_are_bounded_and_fusion_is_linear():
     assert sum(sizes) == 1000
     assert max(sizes) <= MOST_STEPS
     assert len(sizes) < 100
+
+
+def test_a_chain_of_index_maps_is_one_copy():
+    def program(x):
+        part = tf.transpose(x)[1:, ::-1]
+        return tf.matmul(part, part, transpose_b=True)
+
+    fused = assert_does_the_same(fuse, record(program, X), [[X]])
+    assert [name for name in names(fused) if name.islower()] == ["matmul"]
+    assert [payload.name for payload in fused_of(fused)] == ["copy"]
+
+
+def test_a_small_index_map_of_a_constant_is_a_constant():
+    graph = record(
+        lambda x: tf.matmul(tf.transpose(tf.broadcast_to(tf.constant(2.0), (2, 4))), x), np.ones((2, 3), "f")
+    )
+    fused = assert_does_the_same(fuse, graph, [[np.ones((2, 3), "f")]])
+    assert [name for name in names(fused) if name.islower()] == ["matmul"]
+
+
+def test_far_elements_are_not_read_by_groups():
+    x = np.ones((300, 400), np.float32)
+    fused = fuse(record(lambda x: (tf.transpose(x) * 2.0, tf.transpose(x)[:2] * 2.0), x))
+    assert names(fused).count("transpose") == 1

@@ -1,5 +1,7 @@
 """Groups with reductions: right to rounding, as accurate as NumPy's sums, and of the same bits however work is shared."""
 
+import linecache
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -259,3 +261,54 @@ def test_small_reductions_are_one_launch():
     graph = fuse(record(lambda x: tf.reduce_mean(x * x), numbers(64, 1024))[0])
     (node,) = [node for node in graph.nodes if node.kind is Kind.FUSED]
     assert len(launches_of_group(node.payload).launches) == 1
+
+
+def softmax(x, axis):
+    e = tf.exp(x - tf.reduce_max(x, axis=axis, keepdims=True))
+    return e / tf.reduce_sum(e, axis=axis, keepdims=True)
+
+
+def standardized(x, axis):
+    centred = x - tf.reduce_mean(x, axis=axis, keepdims=True)
+    variance = tf.reduce_mean(tf.square(centred), axis=axis, keepdims=True)
+    return centred * tf.math.rsqrt(variance + 1e-3), variance
+
+
+def log_softmax_and_entropy(x, axis):
+    shifted = x - tf.reduce_max(x, axis=axis, keepdims=True)
+    y = shifted - tf.math.log(tf.reduce_sum(tf.exp(shifted), axis=axis, keepdims=True))
+    return y, tf.reduce_sum(tf.exp(y) * y, axis=axis), tf.exp(y) > 0.1
+
+
+def most_of_all(x, axis):
+    largest = tf.equal(x, tf.reduce_max(x, axis=axis, keepdims=True))
+    return tf.where(largest, tf.tanh(x), 0.0), tf.reduce_any(x > 2.0, axis=axis, keepdims=True) | (x < 0.0)
+
+
+@pytest.mark.parametrize("program", [softmax, standardized, log_softmax_and_entropy, most_of_all])
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_reduced_values_go_back_into_their_elements(program, dtype):
+    for shape, axis in [
+        ((5, 7), 1),
+        ((5, 300), 1),
+        ((2, 3, 50), 2),
+        ((70, 5), 0),
+        ((3, 9, 280), 1),
+        ((2, 3, 40), (1, 2)),
+    ]:
+        x = numbers(*shape, dtype=dtype)
+        (payload,) = assert_reduces(lambda x, axis=axis: program(x * 2.0, axis), x, rtol=64 * np.finfo(dtype).eps)
+        assert len(launches_of_group(payload).launches) == 1
+
+
+def test_what_is_dear_is_computed_once():
+    graph = fuse(record(lambda x: softmax(x * 2.0, 1), numbers(5, 50))[0])
+    (node,) = [node for node in graph.nodes if node.kind is Kind.FUSED]
+    found = launches_of_group(node.payload)
+    source = "".join(linecache.getlines(f"<fastgrad kernel {found.launches[0].kernel.__self__.name}>"))
+    assert source.count("(exp(") == 1
+    assert not found.scratch  # it waits where the result will be
+    assert found.in_place == ()
+    graph = fuse(record(lambda x: standardized(x, 1)[0], numbers(5, 50))[0])
+    (node,) = [node for node in graph.nodes if node.kind is Kind.FUSED]
+    assert launches_of_group(node.payload).in_place == ((0, 0),)

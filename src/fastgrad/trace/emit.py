@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from math import prod
 
-from fastgrad.kernels.launch import Launch, Launches
+from fastgrad.kernels.launch import Input, Launch, Launches, Output
+from fastgrad.kernels.layout import Layout, collapsed, contiguous
+from fastgrad.kernels.strided import moved
 from fastgrad.trace.emit_reduction import reduction_launches
 from fastgrad.trace.group import Fused, Source
 from fastgrad.trace.kernel_writer import Writer
@@ -17,11 +19,22 @@ from fastgrad.trace.kernel_writer import Writer
 
 def launches_of_group(fused: Fused) -> Launches:
     """What a group runs in a program."""
+    if not fused.steps:
+        return _copy(fused)
     if "r" in fused.roles:
-        launches, scratch = reduction_launches(fused)
+        launches, scratch, free = reduction_launches(fused)
     else:
-        launches, scratch = (map_launch(fused),), ()
-    return Launches(launches, scratch, in_place_pairs(fused))
+        launches, scratch, free = (map_launch(fused),), (), frozenset(range(len(fused.outputs)))
+    pairs = [pair for pair in in_place_pairs(fused) if pair[0] in free]
+    return Launches(launches, scratch, tuple(pairs))
+
+
+def _copy(fused: Fused) -> Launches:
+    (source,) = fused.inputs
+    layout = Layout(source.offset, collapsed(zip(fused.sizes, source.strides, strict=True)))
+    launch = moved(Input(0), Output(0), source.dtype, layout, contiguous(layout.count))
+    assert launch is not None  # as ``can_be_copied`` has said
+    return Launches((launch,))
 
 
 def map_launch(fused: Fused) -> Launch:
@@ -33,11 +46,11 @@ def map_launch(fused: Fused) -> Launch:
 
     def body(index: str) -> None:
         writer.load(inner, dims, index)
-        for number, step in writer.full_steps():
+        for number, step in enumerate(fused.steps, len(fused.inputs)):
             writer.step(number, step)
         place = writer.place("y", dims, writer.natural(), 0, index)
-        for number, _ in writer.full_steps():
-            writer.store(number, place)
+        for number in fused.outputs:
+            writer.store_result(number, place)
 
     if len(dims) == 1:
         with writer.block("for j in range(first, last)"):

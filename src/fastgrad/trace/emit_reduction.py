@@ -1,10 +1,10 @@
 """Kernels of groups with a reduction.
 
 Elements go to lanes, 256 of them, so that the loop over them vectorises: where the innermost dimension is reduced, lanes are
-every 256th element of it, which are combined in the end; where it is kept, a lane is an element of the
-result. A lane takes at most 64 elements of a sum, then its content goes to a total in float64. Long reductions are cut
+every 256th element of it, which are combined in the end; where it is kept, a lane is an element of the result.
+A lane takes at most 64 elements of a sum, then its content goes to a total in float64. Long reductions are cut
 into parts of a size that the shape says; a second kernel combines the parts. So the bits of a result depend on the
-shape alone.
+shape alone. Where reduced values go back into the elements there are several loops, see phases.py.
 """
 
 from __future__ import annotations
@@ -15,18 +15,13 @@ import numpy as np
 
 from fastgrad.kernels.lanes import DEPTH, LANES
 from fastgrad.kernels.launch import Launch, Operand, Scratch
-from fastgrad.trace.group import Fused, Step
+from fastgrad.trace.group import ENOUGH, MANY, Fused, Step
 from fastgrad.trace.kernel_writer import Writer
+from fastgrad.trace.phases import Phase, Schedule
 from fastgrad.trace.reductions import BOOL, REDUCTIONS, lane_type, neutral, total_type
 
 PART = 65536
 """Elements of a part."""
-
-ENOUGH = 64
-"""So many pieces of work need not be cut into parts."""
-
-MANY = 1 << 19
-"""Nor need fewer elements than these."""
 
 FEW = 32
 """Rows of so few elements need no lanes."""
@@ -35,203 +30,107 @@ ROW = 1024
 """Rows of fewer elements than these share lanes, if several are reduced to one."""
 
 
-def reduction_launches(fused: Fused) -> tuple[tuple[Launch, ...], tuple[tuple[np.dtype, int], ...]]:
-    """The kernels of a group with a reduction, and the scratch that they use."""
-    emitter = _Emitter(fused)
+def reduction_launches(
+    fused: Fused,
+) -> tuple[tuple[Launch, ...], tuple[tuple[np.dtype, int], ...], frozenset[int]]:
+    """The kernels of a group with a reduction, the scratch that they use, and the outputs that may take inputs' memory."""
+    emitter = _AlongRows(fused) if fused.roles[-1] == "r" else _AcrossRows(fused)
     launches = emitter.launches()
-    return launches, emitter.scratch
+    return launches, tuple(emitter.scratch), frozenset(emitter.schedule.last)
 
 
 class _Emitter:
+    """What both ways have in common.
+
+    Attributes:
+        kept, reduced: dimensions.
+        part, parts: how long reductions are cut.
+    """
+
     def __init__(self, fused: Fused) -> None:
         self.fused = fused
-        dims = range(len(fused.sizes))
-        self.kept = [dim for dim in dims if fused.roles[dim] == "k"]
-        self.reduced = [dim for dim in dims if fused.roles[dim] == "r"]
-        self.along_rows = fused.roles[-1] == "r"
-        self.kept_count = prod([fused.sizes[dim] for dim in self.kept])
+        self.schedule = Schedule(fused)
+        self.first = len(fused.inputs)
+        self.dims = range(len(fused.sizes))
+        self.kept = [dim for dim in self.dims if fused.roles[dim] == "k"]
+        self.reduced = [dim for dim in self.dims if fused.roles[dim] == "r"]
+        self.count = prod(fused.sizes)
         self.reduced_count = prod([fused.sizes[dim] for dim in self.reduced])
-        inner = fused.sizes[-1]
-        self.tiles = 1 if self.along_rows else -(-inner // LANES)
-        pieces = self.kept_count if self.along_rows else self.kept_count // inner * self.tiles
-        # Parts are runs of elements along rows, of rows across them.
-        self.part = PART if self.along_rows else max(DEPTH, PART // min(inner, LANES) // DEPTH * DEPTH)
+        self.kept_count = self.count // self.reduced_count
+        self.pieces = self._pieces()
+        self.part = self._part_size()
         self.parts = -(-self.reduced_count // self.part)
-        if pieces >= ENOUGH or prod(fused.sizes) < MANY:
+        if self.pieces >= ENOUGH or self.count < MANY or len(self.schedule.phases) > 1:
             self.parts = 1
-        self.short = self.along_rows and len(self.reduced) == 1 and inner <= FEW
-        self.units = pieces * self.parts
-        steps = enumerate(fused.steps, len(fused.inputs))
-        self.reductions = [(number, step) for number, step in steps if step.reduces]
-        size = self.kept_count * self.parts
-        self.scratch: tuple[tuple[np.dtype, int], ...] = ()
+        self.writer = Writer(fused)
+        self.scratch = [(fused.steps[i - self.first].output, self.count) for i in self.schedule.stashed]
+        self.partial: dict[int, Operand] = {}
         if self.parts > 1:
-            self.scratch = tuple([(np.dtype(_total(step)), size) for _, step in self.reductions])
+            for number in self.schedule.phases[0].reductions:
+                self.partial[number] = Scratch(len(self.scratch))
+                self.scratch.append((np.dtype(_total(self.step(number))), self.kept_count * self.parts))
+
+    def step(self, number: int) -> Step:
+        """The step of this number."""
+        return self.fused.steps[number - self.first]
 
     def launches(self) -> tuple[Launch, ...]:
         """One, or one for the parts and one for what becomes of them."""
-        writer = Writer(self.fused)
-        dims = range(len(self.fused.sizes))
-        writer.load(writer.split_by_level(kept=False)[0], dims, "0")
-        for number, step in self.reductions if not self.short else ():
-            writer.line(f"lanes{number} = local_array({_lane(step)}, {LANES})")
-            if not self.along_rows:
-                writer.line(f"totals{number} = local_array({_total(step)}, {LANES})")
-        if self.along_rows and not self.short:
-            writer.line(f"used = padded(least({LANES}, {writer.size(self.reduced[-1])}))")
-        if self.along_rows:
-            self._along_rows(writer)
-        else:
-            self._across_rows(writer)
-        first = writer.launch(self.units)
+        writer = self.writer
+        writer.load(writer.split_by_level(kept=False)[0], self.dims, "0")
+        self._kernel()
+        first = writer.launch(self.pieces * self.parts)
         return (first,) if self.parts == 1 else (first, self._combination())
 
-    # ---- the loops ---------------------------------------------------------------------------------------------
+    def _pieces(self) -> int:
+        """How many pieces of work there are without cutting reductions."""
+        raise NotImplementedError
 
-    def _along_rows(self, writer: Writer) -> None:
-        n, outer = writer.size(self.reduced[-1]), self.reduced[:-1]
-        with writer.block("for u in range(first, last)"):
-            start, stop = self._part(writer, "u", "p")
-            writer.decode("p", self.kept)
-            for number, step in self.reductions:
-                kind = _lane(step) if self.short else _total(step)
-                writer.line(f"total{number} = {neutral(_combine(step), kind)}")
-            if not outer:
-                self._long_row(writer, start, stop)
-            elif self.fused.sizes[self.reduced[-1]] >= ROW:
-                with writer.block(f"for q in range({start} // {n}, ({stop} + {n} - 1) // {n})"):
-                    writer.decode("q", outer)
-                    self._long_row(writer, *_inside(start, stop, n))
-            else:
-                # Rows are short: some of them go to the same lanes.
-                rows = writer.number("together", max(1, DEPTH // -(-self.fused.sizes[-1] // LANES)))
-                writer.line(f"rows = ({stop} + {n} - 1) // {n}")
-                writer.line(f"top = {start} // {n}")
-                with writer.block(f"for band in range((rows - top + {rows} - 1) // {rows})"):
-                    self._fill(writer)
-                    writer.line(f"here = top + band * {rows}")
-                    with writer.block(f"for q in range(here, least(here + {rows}, rows))"):
-                        writer.decode("q", outer)
-                        self._rounds(writer, *_inside(start, stop, n))
-                    self._flush(writer)
-            self._finish(writer, "u", "0")
+    def _part_size(self) -> int:
+        raise NotImplementedError
 
-    def _long_row(self, writer: Writer, start: str, stop: str) -> None:
-        """Writes the loop over a run of elements in which lanes are filled and emptied."""
-        if self.short:
-            _, outer, inner = writer.split_by_level(kept=False)
-            writer.load(outer, range(len(self.fused.sizes)), "0")
-            with writer.block(f"for j in range({stop})"):
-                self._elements(writer, inner)
-            return
-        writer.line(f"stop = {stop}")
-        with writer.block(f"for block in range({start}, stop, {LANES * DEPTH})"):
-            self._fill(writer)
-            self._rounds(writer, "block", f"least(block + {LANES * DEPTH}, stop)")
-            self._flush(writer)
+    def _kernel(self) -> None:
+        raise NotImplementedError
 
-    def _rounds(self, writer: Writer, start: str, stop: str) -> None:
-        """Writes the loop over a run of elements that go to lanes."""
-        _, outer, inner = writer.split_by_level(kept=False)
-        writer.load(outer, range(len(self.fused.sizes)), "0")
-        writer.line(f"end = {stop}")
-        rounds = writer.block(f"for start in range({start}, end, {LANES})")
-        with rounds, writer.block(f"for lane in range(least({LANES}, end - start))"):
-            writer.line("j = start + lane")
-            self._elements(writer, inner)
+    def _results_inner(self) -> str:
+        raise NotImplementedError
 
-    def _fill(self, writer: Writer) -> None:
-        for number, step in self.reductions:
-            writer.line(f"fill(lanes{number}, used, {neutral(_combine(step), _lane(step))})")
+    def _spread(self) -> tuple[int, int]:
+        """How far the parts of neighbouring results, and of one result, are from each other."""
+        raise NotImplementedError
 
-    def _flush(self, writer: Writer) -> None:
-        for number, step in self.reductions:
-            writer.line(_combined(_combine(step), f"total{number}", f"lanes_{_combine(step)}(lanes{number}, used)"))
+    # ---- elements ----------------------------------------------------------------------------------------------
 
-    def _across_rows(self, writer: Writer) -> None:
-        inner = len(self.fused.sizes) - 1
-        n = writer.size(inner)
-        writer.line(f"tiles = ({n} + {LANES - 1}) // {LANES}")
-        with writer.block("for u in range(first, last)"):
-            writer.line("band = u // tiles")
-            writer.line(f"left = (u - band * tiles) * {LANES}")
-            writer.line(f"used = least({LANES}, {n} - left)")
-            start, stop = self._part(writer, "band", "p")
-            writer.decode("p", self.kept[:-1])
-            for number, step in self.reductions:
-                writer.line(f"fill(totals{number}, used, {neutral(_combine(step), _total(step))})")
-            with writer.block(f"for block in range({start}, {stop}, {DEPTH})"):
-                for number, step in self.reductions:
-                    writer.line(f"fill(lanes{number}, used, {neutral(_combine(step), _lane(step))})")
-                with writer.block(f"for q in range(block, least(block + {DEPTH}, {stop}))"):
-                    writer.decode("q", self.reduced)
-                    dims = range(len(self.fused.sizes))
-                    _, outer, inside = writer.split_by_level(kept=False)
-                    writer.load(outer, dims, "0")
-                    with writer.block("for lane in range(used)"):
-                        writer.line("j = left + lane")
-                        self._elements(writer, inside)
-                with writer.block("for lane in range(used)"):
-                    for number, step in self.reductions:
-                        writer.line(_combined(_combine(step), f"totals{number}[lane]", f"lanes{number}[lane]"))
-            with writer.block("for lane in range(used)"):
-                writer.line("j = left + lane")
-                for number, _ in self.reductions:
-                    writer.line(f"total{number} = totals{number}[lane]")
-                self._finish(writer, f"band * {n} + j", "j")
+    def _outer_loads(self, phase: Phase) -> None:
+        _, outer, _ = self.writer.split_by_level(kept=False)
+        self.writer.load([i for i in outer if i in phase.inputs], self.dims, "0")
 
-    def _part(self, writer: Writer, unit: str, piece: str) -> tuple[str, str]:
-        """Writes which piece a unit is of, and gives the bounds of its part."""
-        count = writer.number("reduced", self.reduced_count)
-        if self.parts == 1:
-            writer.line(f"{piece} = {unit}")
-            return "0", count
-        parts = writer.number("parts", self.parts)
-        if self.along_rows:
-            # The parts of a piece are side by side.
-            writer.line(f"{piece} = {unit} // {parts}")
-            writer.line(f"begin = ({unit} - {piece} * {parts}) * {writer.number('part', self.part)}")
-        else:
-            # All pieces' first parts come first, so that a total is found at unit * columns + column.
-            pieces = writer.number("pieces", self.kept_count // self.fused.sizes[-1])
-            writer.line(f"{piece} = {unit} % {pieces}")
-            writer.line(f"begin = {unit} // {pieces} * {writer.number('part', self.part)}")
-        writer.line(f"end = least(begin + part, {count})")
-        return "begin", "end"
-
-    def _elements(self, writer: Writer, inner: list[int]) -> None:
-        dims = range(len(self.fused.sizes))
-        writer.load(inner, dims, "j")
-        for number, step in writer.full_steps():
-            if step.reduces:
-                (operand,) = step.operands
-                found = REDUCTIONS[step.row.name].before.format(f"v{operand}")
-                lane = f"total{number}" if self.short else f"lanes{number}[lane]"
-                writer.line(_combined(_combine(step), lane, found))
-            else:
-                writer.step(number, step)
-        if any(number in self.fused.outputs and not step.kept for number, step in writer.full_steps()):
-            place = writer.place("y", dims, writer.natural(), 0, "j")
-            for number, step in writer.full_steps():
-                if not step.kept:
-                    writer.store(number, place)
+    def _elements(self, phase: Phase, lane: str) -> None:
+        """Writes what is done with an element; ``lane`` stands behind the name of what it is combined with."""
+        writer = self.writer
+        _, _, inner = writer.split_by_level(kept=False)
+        writer.load([i for i in inner if i in phase.inputs], self.dims, "j")
+        place = ""
+        if phase.reads or phase.writes:
+            place = writer.place("y", self.dims, writer.natural(), 0, "j")
+        for number, memory in phase.reads.items():
+            writer.load_step(number, memory, place)
+        for number in phase.steps:
+            writer.step(number, self.step(number))
+        for number in phase.reductions:
+            step = self.step(number)
+            (operand,) = step.operands
+            found = REDUCTIONS[step.row.name].before.format(f"v{operand}")
+            writer.line(_combined(_combine(step), lane.format(number), found))
+        for number, memory in phase.writes:
+            writer.store(number, memory, place)
 
     # ---- what becomes of totals ----------------------------------------------------------------------------------
 
-    def _finish(self, writer: Writer, place: str, inner: str) -> None:
-        """Writes what is done with the totals of an element of the result, whose number is ``place``."""
-        if self.parts > 1:
-            for k, (number, step) in enumerate(self.reductions):
-                scratch: Operand = Scratch(k)
-                writer.line(
-                    f"{writer.array(f'parts{number}', f'out[{_total(step)}]', scratch)}[{place}] = total{number}"
-                )
-            return
-        self._results(writer, place, inner)
-
-    def _results(self, writer: Writer, place: str, inner: str) -> None:
-        dims = [*self.kept]
-        for number, step in self.reductions:
+    def _results(self, writer: Writer, phase: Phase, place: str, inner: str) -> None:
+        """Writes what a phase has after its loop, for the element of the result whose number is ``place``."""
+        for number in phase.reductions:
+            step = self.step(number)
             dtype = step.output.name
             total = f"total{number}" if step.output == BOOL else f"{dtype}(total{number})"
             writer.line(f"v{number} = {total}")
@@ -240,37 +139,237 @@ class _Emitter:
                 writer.number("reduced", self.reduced_count)
             if after != "{0}":
                 writer.line(f"v{number} = {after.format(f'v{number}', number=dtype)}")
-        if self.along_rows:
-            inner = f"k{dims[-1]}" if dims else "0"
-        writer.load([i for i, source in enumerate(self.fused.inputs) if source.kept], dims, inner)
-        for number, step in writer.kept_steps():
-            if not step.reduces:
-                writer.step(number, step)
-        for number, _ in writer.kept_steps():
-            writer.store(number, place)
+        read = {i for number in phase.kept if not self.step(number).reduces for i in self.step(number).operands}
+        writer.load([i for i in sorted(read) if i < self.first], self.kept, inner)
+        for number in phase.kept:
+            if not self.step(number).reduces:
+                writer.step(number, self.step(number))
+        for number in phase.kept:
+            writer.store_result(number, place)
 
     def _combination(self) -> Launch:
         """The kernel that combines parts; its units are elements of the result."""
         writer = Writer(self.fused)
-        for number, step in self.reductions:
-            writer.line(f"lanes{number} = local_array({_total(step)}, {LANES})")
+        (phase,) = self.schedule.phases
+        for number in phase.reductions:
+            writer.line(f"lanes{number} = local_array({_total(self.step(number))}, {LANES})")
         parts = writer.number("parts", self.parts)
-        across = 1 if self.along_rows else self.kept_count
-        beside = self.parts if self.along_rows else 1
+        beside, across = self._spread()
         with writer.block("for p in range(first, last)"):
             writer.line(f"used = padded(least({LANES}, {parts}))")
             writer.line(f"at = p * {writer.number('beside', beside)}")
-            for k, (number, step) in enumerate(self.reductions):
+            for number in phase.reductions:
+                step = self.step(number)
                 writer.line(f"fill(lanes{number}, used, {neutral(_combine(step), _total(step))})")
-                name = writer.array(f"parts{number}", f"in[{_total(step)}]", Scratch(k))
+                name = writer.array(f"parts{number}", f"in[{_total(step)}]", self.partial[number])
                 rounds = writer.block(f"for start in range(0, {parts}, {LANES})")
                 with rounds, writer.block(f"for lane in range(least({LANES}, {parts} - start))"):
                     found = f"{name}[at + (start + lane) * {writer.number('across', across)}]"
                     writer.line(_combined(_combine(step), f"lanes{number}[lane]", found))
                 writer.line(f"total{number} = lanes_{_combine(step)}(lanes{number}, used)")
             writer.decode("p", self.kept)
-            self._results(writer, "p", f"k{self.kept[-1]}" if self.kept else "0")
+            self._results(writer, phase, "p", f"k{self.kept[-1]}" if self.kept else "0")
         return writer.launch(self.kept_count)
+
+    def _store_part(self, number: int, place: str) -> None:
+        name = self.writer.array(f"parts{number}", f"out[{_total(self.step(number))}]", self.partial[number])
+        self.writer.line(f"{name}[{place}] = total{number}")
+
+
+class _AlongRows(_Emitter):
+    """The innermost dimension is reduced; a piece is an element of the result."""
+
+    def __init__(self, fused: Fused) -> None:
+        super().__init__(fused)
+        self.short = len(self.reduced) == 1 and fused.sizes[-1] <= FEW
+
+    def _pieces(self) -> int:
+        return self.kept_count
+
+    def _part_size(self) -> int:
+        return PART
+
+    def _spread(self) -> tuple[int, int]:
+        return self.parts, 1
+
+    def _kernel(self) -> None:
+        writer = self.writer
+        n = writer.size(self.dims[-1])
+        reductions = [number for phase in self.schedule.phases for number in phase.reductions]
+        if not self.short:
+            for number in reductions:
+                writer.line(f"lanes{number} = local_array({_lane(self.step(number))}, {LANES})")
+            writer.line(f"used = padded(least({LANES}, {n}))")
+        with writer.block("for u in range(first, last)"):
+            start, stop = "0", writer.number("reduced", self.reduced_count)
+            if self.parts > 1:  # the parts of a piece are side by side
+                parts = writer.number("parts", self.parts)
+                writer.line(f"p = u // {parts}")
+                writer.line(f"begin = (u - p * {parts}) * {writer.number('part', self.part)}")
+                writer.line(f"finish = least(begin + part, {stop})")
+                start, stop = "begin", "finish"
+            else:
+                writer.line("p = u")
+            writer.decode("p", self.kept)
+            inner = f"k{self.kept[-1]}" if self.kept else "0"
+            for phase in self.schedule.phases:
+                for number in phase.reductions:
+                    kind = _lane(self.step(number)) if self.short else _total(self.step(number))
+                    writer.line(f"total{number} = {neutral(_combine(self.step(number)), kind)}")
+                if phase.reductions or phase.writes:
+                    with writer.scope():
+                        self._loops(phase, start, stop)
+                if self.parts > 1:
+                    for number in phase.reductions:
+                        self._store_part(number, "u")
+                else:
+                    self._results(writer, phase, "p", inner)
+
+    def _loops(self, phase: Phase, start: str, stop: str) -> None:
+        writer, outer = self.writer, self.reduced[:-1]
+        n = writer.size(self.dims[-1])
+        if not outer:
+            self._row(phase, start, stop)
+        elif self.fused.sizes[-1] >= ROW or not phase.reductions:
+            with writer.block(f"for q in range({start} // {n}, ({stop} + {n} - 1) // {n})"):
+                writer.decode("q", outer)
+                self._row(phase, *_inside(start, stop, n))
+        else:
+            # Rows are short: some of them go to the same lanes.
+            rows = writer.number("together", max(1, DEPTH // -(-self.fused.sizes[-1] // LANES)))
+            writer.line(f"rows = ({stop} + {n} - 1) // {n}")
+            writer.line(f"top = {start} // {n}")
+            with writer.block(f"for band in range((rows - top + {rows} - 1) // {rows})"):
+                self._fill(phase)
+                writer.line(f"here = top + band * {rows}")
+                with writer.block(f"for q in range(here, least(here + {rows}, rows))"):
+                    writer.decode("q", outer)
+                    self._rounds(phase, *_inside(start, stop, n))
+                self._flush(phase)
+
+    def _row(self, phase: Phase, start: str, stop: str) -> None:
+        """Writes the loop over a run of elements, in which lanes are filled and emptied."""
+        writer = self.writer
+        if self.short or not phase.reductions:
+            self._outer_loads(phase)
+            with writer.block(f"for j in range({start}, {stop})"):
+                self._elements(phase, "total{0}")
+            return
+        writer.line(f"stop = {stop}")
+        with writer.block(f"for block in range({start}, stop, {LANES * DEPTH})"):
+            self._fill(phase)
+            self._rounds(phase, "block", f"least(block + {LANES * DEPTH}, stop)")
+            self._flush(phase)
+
+    def _rounds(self, phase: Phase, start: str, stop: str) -> None:
+        """Writes the loop over a run of elements that go to lanes."""
+        writer = self.writer
+        self._outer_loads(phase)
+        writer.line(f"end = {stop}")
+        rounds = writer.block(f"for start in range({start}, end, {LANES})")
+        with rounds, writer.block(f"for lane in range(least({LANES}, end - start))"):
+            writer.line("j = start + lane")
+            self._elements(phase, "lanes{0}[lane]")
+
+    def _fill(self, phase: Phase) -> None:
+        for number in phase.reductions:
+            step = self.step(number)
+            self.writer.line(f"fill(lanes{number}, used, {neutral(_combine(step), _lane(step))})")
+
+    def _flush(self, phase: Phase) -> None:
+        for number in phase.reductions:
+            combine = _combine(self.step(number))
+            self.writer.line(_combined(combine, f"total{number}", f"lanes_{combine}(lanes{number}, used)"))
+
+
+class _AcrossRows(_Emitter):
+    """The innermost dimension is kept; a piece is a tile of it."""
+
+    def _pieces(self) -> int:
+        inner = self.fused.sizes[-1]
+        return self.kept_count // inner * -(-inner // LANES)
+
+    def _part_size(self) -> int:
+        return max(DEPTH, PART // min(self.fused.sizes[-1], LANES) // DEPTH * DEPTH)
+
+    def _spread(self) -> tuple[int, int]:
+        return 1, self.kept_count
+
+    def _kernel(self) -> None:
+        writer = self.writer
+        n = writer.size(self.dims[-1])
+        for phase in self.schedule.phases:
+            for number in phase.reductions:
+                writer.line(f"lanes{number} = local_array({_lane(self.step(number))}, {LANES})")
+                writer.line(f"totals{number} = local_array({_total(self.step(number))}, {LANES})")
+        for number in self.schedule.later:
+            writer.line(f"values{number} = local_array({lane_type(self.step(number).output)}, {LANES})")
+        writer.line(f"tiles = ({n} + {LANES - 1}) // {LANES}")
+        with writer.block("for u in range(first, last)"):
+            writer.line("band = u // tiles")
+            writer.line(f"left = (u - band * tiles) * {LANES}")
+            writer.line(f"used = least({LANES}, {n} - left)")
+            start, stop = "0", writer.number("reduced", self.reduced_count)
+            if self.parts > 1:  # all first parts come first, so that a total is found at band * n + j
+                bands = writer.number("bands", self.kept_count // self.fused.sizes[-1])
+                writer.line(f"p = band % {bands}")
+                writer.line(f"begin = band // {bands} * {writer.number('part', self.part)}")
+                writer.line(f"finish = least(begin + part, {stop})")
+                start, stop = "begin", "finish"
+            else:
+                writer.line("p = band")
+            writer.decode("p", self.kept[:-1])
+            for number, phase in enumerate(self.schedule.phases):
+                with writer.scope():
+                    self._phase(number, phase, start, stop)
+
+    def _phase(self, position: int, phase: Phase, start: str, stop: str) -> None:
+        writer = self.writer
+        n = writer.size(self.dims[-1])
+        for number in phase.reductions:
+            step = self.step(number)
+            writer.line(f"fill(totals{number}, used, {neutral(_combine(step), _total(step))})")
+        with writer.block(f"for block in range({start}, {stop}, {DEPTH})"):
+            for number in phase.reductions:
+                step = self.step(number)
+                writer.line(f"fill(lanes{number}, used, {neutral(_combine(step), _lane(step))})")
+            with writer.block(f"for q in range(block, least(block + {DEPTH}, {stop}))"):
+                writer.decode("q", self.reduced)
+                self._outer_loads(phase)
+                with writer.block("for lane in range(used)"):
+                    writer.line("j = left + lane")
+                    self._earlier(position, phase.steps)
+                    self._elements(phase, "lanes{0}[lane]")
+            if phase.reductions:
+                with writer.block("for lane in range(used)"):
+                    for number in phase.reductions:
+                        combine = _combine(self.step(number))
+                        writer.line(_combined(combine, f"totals{number}[lane]", f"lanes{number}[lane]"))
+        if not phase.kept:
+            return
+        with writer.block("for lane in range(used)"):
+            writer.line("j = left + lane")
+            for number in phase.reductions:
+                writer.line(f"total{number} = totals{number}[lane]")
+            if self.parts > 1:
+                for number in phase.reductions:
+                    self._store_part(number, f"band * {n} + j")
+                return
+            self._earlier(position, phase.kept)
+            self._results(writer, phase, f"band * {n} + j", "j")
+            for number in phase.kept:
+                if number in self.schedule.later:
+                    value = f"1 if v{number} else 0" if self.step(number).output == BOOL else f"v{number}"
+                    writer.line(f"values{number}[lane] = {value}")
+
+    def _earlier(self, position: int, steps: list[int]) -> None:
+        """Writes the loads of values of what is left, of earlier phases, that steps read."""
+        own = {i for phase in self.schedule.phases[position:] for i in phase.kept}
+        read = {i for number in steps for i in self.step(number).operands}
+        for i in sorted(read - own):
+            if i >= self.first and self.step(i).kept:
+                test = " != 0" if self.step(i).output == BOOL else ""
+                self.writer.line(f"v{i} = values{i}[lane]{test}")
 
 
 def _combine(step: Step) -> str:

@@ -16,13 +16,17 @@ import numpy as np
 from fastgrad.kernels.layout import Layout, contiguous
 from fastgrad.operation import Form
 from fastgrad.trace.graph import Graph, Kind, Node, Value
-from fastgrad.trace.group import Group, View, count_of, is_reduction, reads_directly
+from fastgrad.trace.group import Group, View, can_be_copied, copied, count_of, is_reduction, reads_directly
+from fastgrad.trace.interpret import interpret
 from fastgrad.trace.passes.rewriting import row_name
 from fastgrad.trace.reductions import REDUCTIONS, is_copy_of_ones
 from fastgrad.trace.views import keeps_order, views_of
 
 MOST_OPEN = 2
 """Groups for one number of elements that may be open together."""
+
+SMALL = 4096
+"""Index maps of constants are made beforehand up to so many bytes."""
 
 _NEAR = 65536
 # So many elements are near enough to be read in any order.
@@ -57,6 +61,7 @@ class _Fusion:
         self._home: dict[int, Group] = {}
         self._views: dict[int, View] = {}  # of values that are not made
         self._put_off: dict[int, Node] = {}  # the nodes that would make them
+        self._constants: dict[int, Node] = {}
         self._state: dict[int, object] = {}  # the variable that a value was read from
 
     def take(self, node: Node) -> None:
@@ -79,7 +84,9 @@ class _Fusion:
                 group.add(node, found)
                 self._enter(group, node)
                 return
-        if node.kind is Kind.READ:
+        if node.kind is Kind.CONSTANT:
+            self._constants[id(node.outputs[0])] = node
+        elif node.kind is Kind.READ:
             self._state[id(node.outputs[0])] = node.payload
         elif node.kind is Kind.ASSIGN:
             self._close_readers(node.payload)
@@ -97,7 +104,8 @@ class _Fusion:
 
     def _candidates(self, node: Node) -> list[Group]:
         """The open groups that a node may join, the best first."""
-        found = [self._home[id(value)] for value in node.inputs if id(value) in self._home]
+        bases = [id(self._read(value).base) for value in node.inputs]
+        found = [self._home[base] for base in bases if base in self._home]
         found.sort(key=lambda group: -group.count)
         found += reversed(self._open.get(prod(_loop_shape(node)), []))
         return list({id(group): group for group in found}.values())
@@ -147,17 +155,18 @@ class _Fusion:
         return True
 
     def _is_put_off(self, node: Node) -> bool:
-        """Notes how the results of an index map are read, if they are views, and worth it."""
+        """Notes how the results of an index map are read, if they are views."""
         name = row_name(node)
         if name is None or not node.inputs or not count_of(node.inputs[0]):
             return False
         x = node.inputs[0]
-        for view in (self._read(x), View(x, contiguous(count_of(x)), ())):
+        whole = View(x, contiguous(count_of(x)), ())
+        for view in (self._views.get(id(x), whole), whole):
             if is_copy_of_ones(node):
                 found = [view.layout]
             else:
                 found = views_of(node, view.layout) or []
-            if found and all(map(_is_near, found)):
+            if found:
                 for value, layout in zip(node.outputs, found, strict=True):
                     self._views[id(value)] = View(view.base, layout, (*view.nodes, node))
                     self._put_off[id(value)] = node
@@ -165,18 +174,33 @@ class _Fusion:
         return False
 
     def _read(self, value: Value) -> View:
-        return self._views.get(id(value)) or View(value, contiguous(count_of(value)), ())
+        """How a group reads a value from outside."""
+        view = self._views.get(id(value))
+        return view if view is not None and _is_near(view.layout) else View(value, contiguous(count_of(value)), ())
 
     def _need(self, value: Value) -> None:
         """Sees to it that a value is made."""
         self._close_home(value)
         node = self._put_off.get(id(value))
-        if node is not None:
-            for result in node.outputs:
-                del self._put_off[id(result)], self._views[id(result)]
+        if node is None:
+            return
+        view = self._views[id(value)]
+        constant = self._constants.get(id(view.base))
+        made = (value,)
+        if constant is not None and count_of(value) * value.dtype.itemsize <= SMALL:
+            (array,) = interpret(Graph([constant, *view.nodes], [value]), ())
+            found = Node(Kind.CONSTANT, array, (), made)
+        elif len(view.nodes) > 1 and not _is_whole(view.layout) and can_be_copied(view.layout, value):
+            self._need(view.base)
+            found = copied(value, view)
+        else:
+            made = node.outputs
             for x in node.inputs:
                 self._need(x)
-            self.nodes.append(node)
+            found = node
+        for result in made:
+            del self._put_off[id(result)], self._views[id(result)]
+        self.nodes.append(found)
 
     def _of_nothing(self, node: Node) -> Node | None:
         """The constant that a reduction of no elements gives."""
@@ -190,6 +214,10 @@ class _Fusion:
 
 def _loop_shape(node: Node) -> tuple[int, ...]:
     return node.inputs[0].shape if is_reduction(node) else node.outputs[0].shape
+
+
+def _is_whole(layout: Layout) -> bool:
+    return layout == contiguous(layout.count)
 
 
 def _is_near(layout: Layout) -> bool:

@@ -15,16 +15,20 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fastgrad.kernels.launch import Input, Output
 from fastgrad.kernels.layout import (
     Cuts,
     Dims,
     Layout,
     broadcast,
+    collapsed,
+    contiguous,
     cuts_of,
     joined_cuts,
     sizes_at,
     split,
 )
+from fastgrad.kernels.strided import moved
 from fastgrad.operation import TABLE, Form, Operation
 from fastgrad.trace.graph import Graph, Kind, Node, Value
 from fastgrad.trace.interpret import interpret
@@ -37,6 +41,15 @@ MOST_INPUTS = 24
 MOST_REDUCTIONS = 8
 MOST_DIMS = 4
 """Bounds of a group, which keep its values near the registers, and its compilation short."""
+
+ENOUGH = 64
+"""So many pieces of work need not be cut."""
+
+MANY = 1 << 19
+"""Nor need fewer elements than these."""
+
+LONGEST = 1 << 16
+"""So many elements that are reduced to one may be near enough to be read again."""
 
 Reduced = tuple[tuple[int, int], ...]
 """Which dimensions are reduced: for each run of them the cuts that it begins and ends at."""
@@ -91,7 +104,7 @@ class Fused:
         sizes: of the dimensions of the loop, outermost first; at least one.
         roles: for each of them "r" if it is reduced, else "k".
         inputs: how each input is read.
-        steps: in order.
+        steps: in order; none for a copy of the only input.
         outputs: numbers of the steps whose results are the node's, counted as in ``Step.operands``.
         number: the dtype of the functions that are computed in one dtype; float32 where there are none.
         graph: the same as a program of its own, with the node's inputs as its arguments.
@@ -108,7 +121,7 @@ class Fused:
     @property
     def name(self) -> str:
         """The names of its steps."""
-        return "+".join(step.row.name for step in self.steps)
+        return "+".join(step.row.name for step in self.steps) or "copy"
 
     def run(self, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
         """What the node gives, step by step: the measure for its kernels."""
@@ -183,7 +196,7 @@ class _Joining(NamedTuple):
     kept: bool
     cuts: Cuts
     reduced: Reduced | None
-    reads: list[tuple[Value, Layout, tuple[Node, ...]] | int]
+    reads: list[tuple[Value, Layout, tuple[Node, ...]] | tuple[int, tuple[Node, ...]]]
     number: np.dtype | None
 
 
@@ -232,7 +245,7 @@ class Group:
         kept = count != self.count
         if kept and (reduces or self.reduced is None or count != self.kept_count):
             return None
-        if any(home is not None and home[1] != kept for home in homes):
+        if kept and any(home is not None and not home[1] for home in homes):
             return None
         wanted = number if isinstance(number, np.dtype) else None
         if wanted is not None and self._number not in {None, wanted}:
@@ -248,13 +261,19 @@ class Group:
         reads: list[Any] = []
         fresh = 0
         for value, home in zip(node.inputs, homes, strict=True):
-            if home is not None:
-                reads.append(home[0])
+            if home is not None and home[1] == kept:
+                reads.append((home[0], ()))
                 continue
             view = read(value)
             layout = broadcast(view.layout, value.shape, shape)
-            if layout is None or cuts is None or id(view.base) in self.made:
+            if layout is None or cuts is None:
                 return None
+            home = self.made.get(id(view.base))
+            if home is not None:
+                if kept or not home[1] or not self._goes_back(layout):
+                    return None
+                reads.append((home[0], view.nodes))
+                continue
             if kept:
                 if split(layout.dims, self._kept_sizes()) is None:
                     return None
@@ -265,6 +284,18 @@ class Group:
         if cuts is None or len(cuts) >= MOST_DIMS or len(self._values) + fresh > MOST_INPUTS:
             return None
         return _Joining(kept, cuts, reduced, reads, wanted)
+
+    def _goes_back(self, layout: Layout) -> bool:
+        """Whether a reduced value that is read by a layout is read at the elements that it is made of, and these are near."""
+        count = self.kept_count
+        if len(self.reduced or ()) != 1 or self.count // count > LONGEST or (count < ENOUGH and self.count >= MANY):
+            return False
+        dims = []
+        below = 1
+        for size, role in reversed(list(zip(*self._dims(), strict=True))):
+            dims.append((size, below if role == "k" else 0))
+            below *= size if role == "k" else 1
+        return layout == Layout(0, collapsed(reversed(dims)))
 
     def _kept_sizes(self) -> tuple[int, ...]:
         return tuple([size for size, role in zip(*self._dims(), strict=True) if role == "k"])
@@ -279,8 +310,9 @@ class Group:
         """Takes a node that can join."""
         reads: list[tuple[str, int]] = []
         for value, read in zip(node.inputs, found.reads, strict=True):
-            if isinstance(read, int):
-                reads.append(("step", read))
+            if len(read) == 2:
+                reads.append(("step", read[0]))
+                self._note(*read[1])
                 continue
             base, layout, nodes = read
             key = id(base), layout, found.kept
@@ -338,11 +370,16 @@ class Group:
             )
             for node, reads in zip(self.steps, self._reads, strict=True)
         )
+        needed: set[int] = set()  # by index maps of what is made here that others read
+        for node in reversed(self._nodes):
+            read = any(uses[id(value)] > inside[id(value)] or id(value) in needed for value in node.outputs)
+            if read and id(node.outputs[0]) not in self.made:
+                needed.update(map(id, node.inputs))
         numbers: list[int] = []
         outputs: list[Value] = []
         reshapes: list[Node] = []
         for number, same in enumerate(self._same):
-            wanted = [value for value in same if uses[id(value)] > inside[id(value)]]
+            wanted = [value for value in same if uses[id(value)] > inside[id(value)] or id(value) in needed]
             if wanted:
                 numbers.append(first + number)
                 outputs.append(wanted[0])
@@ -371,6 +408,21 @@ class Group:
 def reshaped(x: Value, y: Value) -> Node:
     """The node that makes ``y`` of a value that has the same elements."""
     return Node(Kind.OPERATION, TABLE["reshape"], (x,), (y,), {"shape": y.shape})
+
+
+def can_be_copied(layout: Layout, value: Value) -> bool:
+    """Whether there is a kernel that copies what is read by a layout."""
+    return moved(Input(0), Output(0), value.dtype, layout, contiguous(layout.count)) is not None
+
+
+def copied(value: Value, view: View) -> Node:
+    """The node that makes a view's elements an array."""
+    sizes = tuple([size for size, _ in view.layout.dims]) or (1,)
+    source = Source(0, view.layout.offset, _strides(view.layout, sizes), value.dtype, False)
+    argument = Node(Kind.ARGUMENT, 0, (), (view.base,))
+    graph = Graph([argument, *view.nodes], [value])
+    payload = Fused(sizes, "k" * len(sizes), (source,), (), (0,), np.dtype(np.float32), graph)
+    return Node(Kind.FUSED, payload, (view.base,), (value,))
 
 
 def _strides(layout: Layout, sizes: tuple[int, ...]) -> tuple[int, ...]:

@@ -17,7 +17,7 @@ import numpy as np
 from fastgrad.kernels import lanes
 from fastgrad.kernels.body import digest, local_array
 from fastgrad.kernels.build import Kernel
-from fastgrad.kernels.launch import Input, Launch, Operand, Output
+from fastgrad.kernels.launch import Input, Launch, Operand, Output, Scratch
 from fastgrad.kernels.signature import SHARE, parse_signature
 from fastgrad.kernels.vector_math import greatest, least
 from fastgrad.trace.group import Fused, Step
@@ -66,10 +66,16 @@ class Writer:
         """What is written inside belongs to ``head``."""
         self.line(f"{head}:")
         self._depth += 1
+        with self.scope():
+            yield
+        self._depth -= 1
+
+    @contextlib.contextmanager
+    def scope(self) -> Iterator[None]:
+        """Places and loads that are written inside are not there afterwards."""
         bases, loads = dict(self._bases), set(self._loaded)
         yield
         self._bases, self._loaded = bases, loads
-        self._depth -= 1
 
     # ---- parameters ----------------------------------------------------------------------------------------
 
@@ -190,23 +196,24 @@ class Writer:
         assert found is not None, f"{step.row.name} can't be fused"
         self.line(f"v{number} = {found[0]}")
 
-    def store(self, number: int, place: str) -> None:
+    def store(self, number: int, memory: Operand, place: str) -> None:
+        """Writes the store of a step's value."""
+        self.line(f"{self._memory(number, memory)}[{place}] = {stored(f'v{number}', self.dtypes[number])}")
+
+    def store_result(self, number: int, place: str) -> None:
         """Writes the store of a step's value, if it is a result."""
-        if number not in self.fused.outputs:
-            return
-        output, dtype = self.fused.outputs.index(number), self.dtypes[number]
-        name = self.array(f"y{output}", f"out[{element_type(dtype)}]", Output(output))
-        self.line(f"{name}[{place}] = {stored(f'v{number}', dtype)}")
+        if number in self.fused.outputs:
+            self.store(number, Output(self.fused.outputs.index(number)), place)
 
-    def full_steps(self) -> list[tuple[int, Step]]:
-        """The steps that the loop computes, with their numbers; reductions are among them."""
-        steps = enumerate(self.fused.steps, len(self.fused.inputs))
-        return [(i, step) for i, step in steps if step.reduces or not step.kept]
+    def load_step(self, number: int, memory: Operand, place: str) -> None:
+        """Writes the load of a step's value that was stored before."""
+        self.line(f"v{number} = {loaded(f'{self._memory(number, memory)}[{place}]', self.dtypes[number])}")
 
-    def kept_steps(self) -> list[tuple[int, Step]]:
-        """Reductions and the steps on what is left, with their numbers."""
-        steps = enumerate(self.fused.steps, len(self.fused.inputs))
-        return [(i, step) for i, step in steps if step.kept]
+    def _memory(self, number: int, memory: Operand) -> str:
+        kind = f"out[{element_type(self.dtypes[number])}]"
+        letter = "y" if isinstance(memory, Output) else "stash"
+        assert isinstance(memory, (Output, Scratch))
+        return self.array(f"{letter}{memory.number}", kind, memory)
 
 
 @functools.lru_cache(maxsize=4096)
