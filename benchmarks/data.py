@@ -46,18 +46,18 @@ def dense_weights(widths: Sequence[int], seed: int = 1) -> Inputs:
     return weights
 
 
-def classification(widths: Sequence[int], batch: int = 32) -> Inputs:
-    """`x` (64, batch, inputs), integer labels `y` (64, batch) and the weights of a classifier of these widths."""
-    x = uniform(DISTINCT_BATCHES, batch, widths[0], seed=2)
-    y = np.random.default_rng(3).integers(0, widths[-1], (BATCHES, batch))
-    return {"x": np.tile(x, (BATCHES // DISTINCT_BATCHES, 1, 1)), "y": y.astype(np.int64), **dense_weights(widths)}
+def classification(widths: Sequence[int], batch: int = 32, batches: int = BATCHES) -> Inputs:
+    """`x` (batches, batch, inputs), integer labels `y` (batches, batch) and the weights of a classifier of these widths."""
+    x = uniform(min(batches, DISTINCT_BATCHES), batch, widths[0], seed=2)
+    y = np.random.default_rng(3).integers(0, widths[-1], (batches, batch))
+    return {"x": np.resize(x, (batches, *x.shape[1:])), "y": y.astype(np.int64), **dense_weights(widths)}
 
 
-def regression(widths: Sequence[int], batch: int = 32) -> Inputs:
-    """`x` (64, batch, inputs), targets `y` (64, batch, outputs) and the weights of a network of these widths."""
-    x = uniform(DISTINCT_BATCHES, batch, widths[0], seed=2)
-    y = uniform(BATCHES, batch, widths[-1], seed=3)
-    return {"x": np.tile(x, (BATCHES // DISTINCT_BATCHES, 1, 1)), "y": y, **dense_weights(widths)}
+def regression(widths: Sequence[int], batch: int = 32, batches: int = BATCHES) -> Inputs:
+    """`x` (batches, batch, inputs), targets `y` (batches, batch, outputs) and the weights of a network of these widths."""
+    x = uniform(min(batches, DISTINCT_BATCHES), batch, widths[0], seed=2)
+    y = uniform(batches, batch, widths[-1], seed=3)
+    return {"x": np.resize(x, (batches, *x.shape[1:])), "y": y, **dense_weights(widths)}
 
 
 def line(points: int = 32) -> Inputs:

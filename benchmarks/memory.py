@@ -1,14 +1,14 @@
-"""Resident memory: `python -m benchmarks.memory` prints a table, and asv follows the peaks.
+"""Resident memory of eager programs: `python -m benchmarks.memory` prints a table, and asv follows the peaks.
 
 Every measurement has a process of its own and does everything once on a small scale first, so that imports and compiled
-kernels are not counted. Current memory is read from /proc, so the table needs Linux.
+kernels are not counted. Current memory is read from /proc, so the table needs Linux. Compiled steps are in
+`compiled_memory.py`.
 """
 
 import gc
 import itertools
 import json
 import statistics
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -16,12 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import data
+from benchmarks.apart import apart
+from benchmarks.peers.workload import Batches, Step
 from benchmarks.peers.workloads import WORKLOADS
 
-ROOT = Path(__file__).parents[1]
 ROWS, WIDTH, TOUCHED = 1_000_000, 32, 6_656
 UPDATES = 20
-STEPS, SETTLED, EVERY = 10_000, 1_000, 500
+STEPS, SETTLED, LOOKS = 10_000, 10, 20  # looked at 20 times, but not in the first tenth
 MEBIBYTE = 2.0**20
 
 PEAK_LIMIT = 1.2
@@ -124,11 +125,16 @@ def steps_drift(workload: str) -> dict[str, float]:
 
     chosen = WORKLOADS[workload]
     step, batches = chosen.programs["tensorflow"](tf, chosen.inputs())
+    return drift(step, batches, STEPS)
+
+
+def drift(step: Step, batches: Batches, steps: int) -> dict[str, float]:
+    """How much resident memory moves over so many calls: looked at now and then, the first tenth not counted."""
     endless = itertools.cycle(batches)
     seen = []
-    for number in range(1, STEPS + 1):
+    for number in range(1, steps + 1):
         step(*next(endless))
-        if number >= SETTLED and number % EVERY == 0:
+        if number >= steps // SETTLED and number % (steps // LOOKS) == 0:
             gc.collect()
             seen.append(resident())
     return {"first": seen[0], "last": seen[-1], "drift": max(seen) - seen[0]}
@@ -139,19 +145,6 @@ MEASUREMENTS: dict[str, Callable[[str], dict[str, float]]] = {
     "embedding_speed": embedding_speed,
     "steps_drift": steps_drift,
 }
-
-
-def apart(measurement: str, argument: str) -> dict[str, float]:
-    """One measurement in a process of its own.
-
-    Raises:
-        RuntimeError: the process failed; the end of what it printed is in the message.
-    """
-    command = [sys.executable, "-m", "benchmarks.memory", measurement, argument]
-    finished = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    if finished.returncode:
-        raise RuntimeError(f"{measurement} {argument} failed:\n{finished.stderr[-2000:]}")
-    return json.loads(finished.stdout.splitlines()[-1])
 
 
 def main(command: list[str]) -> int:
@@ -166,19 +159,19 @@ def main(command: list[str]) -> int:
         return 0
     rows = []
     for optimizer in SPEED_LIMITS:
-        found = apart("embedding_peak", optimizer)
+        found = apart("benchmarks.memory", "embedding_peak", optimizer)
         sizes = f"{found['peak'] / MEBIBYTE:.0f} MiB for {found['kept'] / MEBIBYTE:.0f} MiB of table and slots"
         rows.append((f"sparse update, {optimizer}: peak", sizes, found["ratio"], PEAK_LIMIT, "x, at most"))
     for optimizer, limit in SPEED_LIMITS.items():
-        found = apart("embedding_speed", optimizer)
+        found = apart("benchmarks.memory", "embedding_speed", optimizer)
         times = f"{found['sparse'] * 1e3:.2f} ms, dense {found['dense'] * 1e3:.2f} ms"
         rows.append((f"sparse update, {optimizer}: speed", times, found["ratio"], limit, "x, at least"))
     for workload in ("mlp_small", "mlp_tiny"):
-        found = apart("steps_drift", workload)
+        found = apart("benchmarks.memory", "steps_drift", workload)
         sizes = f"{found['first'] / MEBIBYTE:.2f} MiB, at the end {found['last'] / MEBIBYTE:.2f} MiB"
         drift = found["drift"] / MEBIBYTE
         rows.append((f"{STEPS:,} steps of {workload}: growth", sizes, drift, DRIFT_LIMIT, "MiB, at most"))
-    print(f"{TOUCHED:,} rows of a {ROWS:,} x {WIDTH} float32 table; steps after the first {SETTLED:,}")
+    print(f"{TOUCHED:,} rows of a {ROWS:,} x {WIDTH} float32 table; steps after the first {STEPS // SETTLED:,}")
     met = True
     for what, numbers, value, limit, relation in rows:
         kept = value >= limit if relation.endswith("least") else value <= limit
@@ -195,10 +188,10 @@ class EmbeddingUpdate:
     version = "1"
 
     def track_peak(self, optimizer: str) -> float:
-        return apart("embedding_peak", optimizer)["ratio"]
+        return apart("benchmarks.memory", "embedding_peak", optimizer)["ratio"]
 
     def track_speed(self, optimizer: str) -> float:
-        return apart("embedding_speed", optimizer)["ratio"]
+        return apart("benchmarks.memory", "embedding_speed", optimizer)["ratio"]
 
     track_peak.unit = "x table and slots"
     track_speed.unit = "x dense"
@@ -211,7 +204,7 @@ class Steps:
     version = "1"
 
     def track_drift(self) -> float:
-        return apart("steps_drift", "mlp_small")["drift"]
+        return apart("benchmarks.memory", "steps_drift", "mlp_small")["drift"]
 
 
 if __name__ == "__main__":

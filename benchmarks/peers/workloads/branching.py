@@ -14,7 +14,7 @@ from benchmarks.peers.steps import EPSILON, batches, jax_step, tensorflow_step, 
 from benchmarks.peers.workload import FASTEST, Batches, Step, Workload
 
 BATCH, WIDTH, OUTPUTS = 32, 16, 4
-SIZES = (1.5, 3.0, 6.0, 11.0, 16.0)
+SIZES = (1.4, 2.6, 5.0, 9.5, 16.0)
 MOST_TRIPS = len(SIZES)
 LARGE_LOSS = 0.5
 RATE = 1e-3

@@ -1,0 +1,266 @@
+"""The programs that are timed train what they say: their first losses are those of a NumPy training in float64."""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.special import erf
+
+import fastgrad as tf
+from benchmarks import data
+from benchmarks.data import Inputs
+from benchmarks.peers.workloads import (
+    WORKLOADS,
+    adam,
+    branching,
+    chain,
+    deep_mlp,
+    embedding,
+    gradient_penalty,
+    linear_regression,
+    mlp,
+    rnn,
+    tiny_operation,
+    transformer,
+)
+
+LOSSES = 3
+Loss = Callable[..., float]
+
+
+def sgd(rate: float) -> Any:
+    """Gradient descent."""
+    return lambda step, gradient, state: rate * gradient
+
+
+def adagrad(rate: float) -> Any:
+    """Adagrad as Keras has it."""
+
+    def change(step: int, gradient: np.ndarray, state: dict[str, Any]) -> np.ndarray:
+        state["squares"] = state.get("squares", 0.1) + gradient**2
+        return rate * gradient / np.sqrt(state["squares"] + 1e-7)
+
+    return change
+
+
+def adam_change(rate: float) -> Any:
+    """Adam as Keras has it."""
+
+    def change(step: int, gradient: np.ndarray, state: dict[str, Any]) -> np.ndarray:
+        state["mean"] = 0.9 * state.get("mean", 0.0) + 0.1 * gradient
+        state["square"] = 0.999 * state.get("square", 0.0) + 0.001 * gradient**2
+        size = rate * math.sqrt(1.0 - 0.999**step) / (1.0 - 0.9**step)
+        return size * state["mean"] / (np.sqrt(state["square"]) + 1e-7)
+
+    return change
+
+
+def differences(loss: Loss, parameters: Inputs, batch: Sequence[np.ndarray]) -> Inputs:
+    """The gradient, by central differences."""
+    gradients = {name: np.zeros(value.shape) for name, value in parameters.items()}
+    for name, value in parameters.items():
+        for index in np.ndindex(value.shape):
+            kept = value[index]
+            value[index] = kept + 1e-6
+            above = loss(parameters, *batch)
+            value[index] = kept - 1e-6
+            gradients[name][index] = (above - loss(parameters, *batch)) / 2e-6
+            value[index] = kept
+    return gradients
+
+
+def losses(loss: Loss, change: Any, inputs: Inputs, batch_names: Sequence[str]) -> list[float]:
+    """The first losses of a training in NumPy."""
+    parameters = {name: np.array(value, np.float64) for name, value in inputs.items() if name not in batch_names}
+    states: dict[str, dict[str, Any]] = {name: {} for name in parameters}
+    found = []
+    for step in range(LOSSES):
+        batch = [inputs[name][step % len(inputs[name])] for name in batch_names]
+        found.append(float(loss(parameters, *batch)))
+        if step + 1 < LOSSES:
+            for name, gradient in differences(loss, parameters, batch).items():
+                parameters[name] -= change(step + 1, gradient, states[name])
+    return found
+
+
+def squared(outputs: np.ndarray, y: np.ndarray) -> float:
+    return np.mean((outputs - y) ** 2)
+
+
+def cross_entropy(logits: np.ndarray, y: np.ndarray) -> float:
+    logits = logits - logits.max(-1, keepdims=True)
+    logarithms = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
+    return -np.mean(np.take_along_axis(logarithms, y[..., None].astype(int), -1))
+
+
+def normalized(x: np.ndarray, gamma: Any, beta: Any) -> np.ndarray:
+    return (x - x.mean(-1, keepdims=True)) / np.sqrt(x.var(-1, keepdims=True) + 1e-5) * gamma + beta
+
+
+def gelu(x: np.ndarray) -> np.ndarray:
+    return 0.5 * x * (1.0 + erf(x / math.sqrt(2.0)))
+
+
+def line_loss(p: Inputs, x: np.ndarray, y: np.ndarray) -> float:
+    return squared(p["weight"] * x + p["bias"], y)
+
+
+def mlp_loss(p: Inputs, x: np.ndarray, y: np.ndarray) -> float:
+    outputs = np.maximum(x @ p["kernel0"] + p["bias0"], 0.0) @ p["kernel1"] + p["bias1"]
+    return cross_entropy(outputs, y) if p["bias1"].size > 1 else squared(outputs, y)
+
+
+def deep_loss(p: Inputs, x: np.ndarray, y: np.ndarray) -> float:
+    for layer in range(12):
+        x = x @ p[f"kernel{layer}"] + p[f"bias{layer}"]
+        x = gelu(normalized(x, p[f"gamma{layer}"], p[f"beta{layer}"]))
+    return cross_entropy(x @ p["kernel12"] + p["bias12"], y)
+
+
+def rnn_loss(p: Inputs, x: np.ndarray, y: np.ndarray) -> float:
+    h = np.zeros((x.shape[1], p["bias"].size))
+    for now in x:
+        h = np.tanh(now @ p["kernel"] + h @ p["recurrent"] + p["bias"])
+    return squared(h @ p["output"] + p["offset"], y)
+
+
+def penalty_loss(p: Inputs, x: np.ndarray, y: np.ndarray) -> float:
+    first = np.tanh(x @ p["kernel0"] + p["bias0"])
+    second = np.tanh(first @ p["kernel1"] + p["bias1"])
+    back = p["kernel2"][:, 0] * (1.0 - second**2)
+    slope = (back @ p["kernel1"].T * (1.0 - first**2)) @ p["kernel0"].T
+    norm = np.sqrt((slope**2).sum(1))
+    return squared(second @ p["kernel2"] + p["bias2"], y) + 10.0 * np.mean((norm - 1.0) ** 2)
+
+
+def branching_loss(p: Inputs, x: np.ndarray, y: np.ndarray) -> float:
+    while np.abs(x).max() > 1.0:
+        x = 0.5 * x + 0.25 * np.tanh(x @ p["kernel"] + p["bias"])
+    error = x @ p["output"] - y
+    loss = np.mean(error**2)
+    return np.mean(np.abs(error)) if loss > 0.5 else loss
+
+
+def cheap_loss(p: Inputs, x: np.ndarray) -> float:
+    return np.mean(chain.cheap(np.maximum, np.where, x, p["weight"]))
+
+
+def math_loss(p: Inputs, x: np.ndarray) -> float:
+    return np.mean(chain.mathematical(np, x, p["weight"]))
+
+
+def embedding_loss(p: Inputs, ids: np.ndarray, targets: np.ndarray) -> float:
+    return np.sum((p["table"][ids] - targets) ** 2) / 256
+
+
+def transformer_loss(p: Inputs, x: np.ndarray, y: np.ndarray) -> float:
+    length = x.shape[1]
+    h = p["embedding"][x] + p["positions"][:length]
+    for b in range(2):
+        wide = normalized(h, p[f"first_gamma{b}"], p[f"first_beta{b}"])
+        query, key, value = (wide @ p[f"{n}{b}"] + p[f"{n}_bias{b}"] for n in ("query", "key", "value"))
+        mixed = np.zeros_like(h)
+        for head in np.split(np.arange(h.shape[-1]), 4):
+            scores = np.einsum("bqd,bkd->bqk", query[..., head], key[..., head]) / math.sqrt(len(head))
+            scores[:, np.triu_indices(length, 1)[0], np.triu_indices(length, 1)[1]] = -np.inf
+            weights = np.exp(scores - scores.max(-1, keepdims=True))
+            mixed[..., head] = weights / weights.sum(-1, keepdims=True) @ value[..., head]
+        h = h + mixed @ p[f"mix{b}"] + p[f"mix_bias{b}"]
+        wide = normalized(h, p[f"second_gamma{b}"], p[f"second_beta{b}"])
+        h = h + gelu(wide @ p[f"hidden{b}"] + p[f"hidden_bias{b}"]) @ p[f"back{b}"] + p[f"back_bias{b}"]
+    return cross_entropy(normalized(h, p["last_gamma"], p["last_beta"]) @ p["embedding"].T, y)
+
+
+def with_norms(inputs: Inputs) -> Inputs:
+    """The deep network's inputs with the weights of its normalizations, which start as ones and zeros."""
+    for layer in range(12):
+        size = inputs[f"bias{layer}"].size
+        inputs |= {f"gamma{layer}": np.ones(size), f"beta{layer}": np.zeros(size)}
+    return inputs
+
+
+XY = ("x", "y")
+SMALL: dict[str, tuple[Inputs, Loss, Any, Sequence[str]]] = {
+    "linear_regression": (data.line(), line_loss, sgd(linear_regression.RATE), XY),
+    "mlp_small": (data.classification((5, 4, 3), 6, LOSSES), mlp_loss, adam_change(mlp.RATE), XY),
+    "mlp_tiny": (data.regression((8, 16, 1), 32, LOSSES), mlp_loss, adam_change(mlp.RATE), XY),
+    "digits": (data.classification((6, 5, 4), 7, LOSSES), mlp_loss, adam_change(mlp.RATE), XY),
+    "deep_mlp": (
+        with_norms(data.classification((4,) * 13 + (3,), 5, LOSSES)),
+        deep_loss,
+        adam_change(deep_mlp.RATE),
+        XY,
+    ),
+    "rnn_32": (rnn.inputs(4, LOSSES), rnn_loss, adam_change(rnn.RATE), XY),
+    "gradient_penalty": (
+        data.regression((3, 4, 5, 1), 6, LOSSES),
+        penalty_loss,
+        adam_change(gradient_penalty.RATE),
+        XY,
+    ),
+    "branching": (branching.inputs(LOSSES), branching_loss, adam_change(branching.RATE), XY),
+    "chain_cheap": (chain.inputs(50), cheap_loss, sgd(chain.RATE * 50), ("x",)),
+    "chain_math": (chain.inputs(50), math_loss, sgd(chain.RATE * 50), ("x",)),
+    "embedding_sparse": (data.embedding(20, 3, 5, 2), embedding_loss, adagrad(embedding.RATE), ("ids", "targets")),
+    "embedding_dense": (data.embedding(20, 3, 5, 2), embedding_loss, adagrad(embedding.RATE), ("ids", "targets")),
+}
+
+
+def first_losses(workload: str, inputs: Inputs, count: int = LOSSES) -> list[float]:
+    step, batches = WORKLOADS[workload].programs["tensorflow"](tf, inputs)
+    return [float(step(*batches[number % len(batches)])) for number in range(count)]
+
+
+@pytest.mark.parametrize("workload", SMALL)
+def test_a_workload_trains_as_numpy_does(workload: str) -> None:
+    inputs, loss, change, batch_names = SMALL[workload]
+    np.testing.assert_allclose(first_losses(workload, inputs), losses(loss, change, inputs, batch_names), rtol=2e-5)
+
+
+def test_adam_alone_changes_what_numpy_changes() -> None:
+    inputs = adam.inputs(2, (3, 4))
+    change = adam_change(adam.RATE)
+    values = {number: inputs[f"value{number}"].astype(np.float64) for number in range(4)}
+    states: dict[int, dict[str, Any]] = {number: {} for number in values}
+    expected = []
+    for step in range(LOSSES):
+        for number in values:
+            values[number] -= change(step + 1, inputs[f"gradient{number}"][step % adam.GRADIENTS], states[number])
+        expected.append(np.sum(values[2][0] ** 2) + np.sum(values[1] ** 2))
+    np.testing.assert_allclose(first_losses("adam", inputs), expected, rtol=1e-6)
+
+
+def test_the_tiny_operation_is_a_sum() -> None:
+    inputs = tiny_operation.inputs(2)
+    np.testing.assert_allclose(
+        first_losses("tiny_operation", inputs, 2), inputs["x"] + inputs["values"].sum(), rtol=1e-6
+    )
+
+
+def test_the_transformer_is_the_one_written_in_numpy() -> None:
+    inputs = transformer.inputs(batch=2, length=5, count=1)
+    expected = transformer_loss(inputs, inputs["x"][0], inputs["y"][0])
+    before, *_, after = first_losses("transformer", inputs, 10)
+    np.testing.assert_allclose(before, expected, rtol=1e-5)
+    assert after < before
+
+
+def test_batches_of_the_branching_step_take_every_number_of_trips_and_both_branches() -> None:
+    inputs = branching.inputs(15)
+    trips = set()
+    for x in inputs["x"].astype(np.float64):
+        count = 0
+        while np.abs(x).max() > 1.0:
+            x = 0.5 * x + 0.25 * np.tanh(x @ inputs["kernel"] + inputs["bias"])
+            count += 1
+        trips.add(count)
+    assert trips == {1, 2, 3, 4, 5}
+    found = [np.mean(y**2) > branching.LARGE_LOSS for y in inputs["y"]]
+    assert True in found
+    assert False in found
+
+
+def test_every_workload_is_checked_here() -> None:
+    assert set(WORKLOADS) == {*SMALL, "adam", "tiny_operation", "transformer"}
