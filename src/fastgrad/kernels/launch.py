@@ -114,9 +114,9 @@ def run_launches(
         None, or what the kernel answered that stopped it: a number >= 0.
     """
     scratch = [np.empty(size, dtype) for dtype, size in found.scratch]
-    for output, given in found.starts_as:
-        if outputs[output] is not inputs[given]:
-            np.copyto(outputs[output], inputs[given])
+    for output, source in found.starts_as:
+        if outputs[output] is not inputs[source]:
+            np.copyto(outputs[output], inputs[source])
 
     def value(operand: Any) -> Any:
         match operand:
