@@ -8,6 +8,7 @@ Formulas are written once, for Python floats as for float64 scalars, with the fu
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from types import FunctionType, MethodType
 from typing import Any
 
@@ -121,14 +122,22 @@ def value_of(variable: Variable, like: Any) -> Any:
     return scalar(variable) if isinstance(like, Tensor) else float(variable._array)
 
 
-def root(x: Any) -> Any:
-    """The square root."""
-    return TABLE["sqrt"](x) if isinstance(x, Tensor) else math.sqrt(x)
+def _both(name: str, plain: Callable[..., Any]) -> Callable[..., Any]:
+    def function(*operands: Any) -> Any:
+        for x in operands:
+            if isinstance(x, Tensor):
+                return TABLE[name](*operands)
+        return plain(*operands)
+
+    function.__doc__ = f"``{name}`` of a program's tensors, or of floats or arrays."
+    return function
 
 
-def least(x: Any, y: Any) -> Any:
-    """The smaller of two."""
-    return TABLE["minimum"](x, y) if isinstance(x, Tensor) or isinstance(y, Tensor) else min(x, y)
+root = _both("sqrt", math.sqrt)
+least, greatest = _both("minimum", np.minimum), _both("maximum", np.maximum)
+floor, ceil = _both("floor", np.floor), _both("ceil", np.ceil)
+cos, log = _both("cos", np.cos), _both("log", np.log)
+where = _both("where", np.where)
 
 
 def scaled_variable(variable: Variable, factor: Any) -> None:

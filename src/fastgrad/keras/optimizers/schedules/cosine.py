@@ -6,10 +6,8 @@ import math
 from typing import Any
 
 from fastgrad.keras.optimizers.arguments import checked_rate
-from fastgrad.keras.optimizers.followed import scalar
+from fastgrad.keras.optimizers.followed import cos, floor, least, log, where
 from fastgrad.keras.optimizers.schedules.learning_rate_schedule import Formula
-from fastgrad.operation import TABLE
-from fastgrad.tensor import Tensor
 
 
 class CosineDecay(Formula):
@@ -48,17 +46,17 @@ class CosineDecay(Formula):
         )
         self.warmup_steps = warmup_steps
 
-    def _rate(self, step: Tensor) -> Any:
+    def _rate(self, step: Any) -> Any:
         if self.warmup_target is None:
             return self._decayed(self.initial_learning_rate, step)
         rise = self.warmup_target - self.initial_learning_rate
         rising = step * rise / self.warmup_steps + self.initial_learning_rate
         decayed = self._decayed(self.warmup_target, step - self.warmup_steps)
-        return TABLE["where"](step < self.warmup_steps, rising, decayed)
+        return where(step < self.warmup_steps, rising, decayed)
 
-    def _decayed(self, start: Any, step: Tensor) -> Any:
-        fraction = TABLE["minimum"](step, self.decay_steps) / self.decay_steps
-        return start * ((1.0 - self.alpha) * 0.5 * (1.0 + TABLE["cos"](math.pi * fraction)) + self.alpha)
+    def _decayed(self, start: Any, step: Any) -> Any:
+        fraction = least(step, self.decay_steps) / self.decay_steps
+        return start * ((1.0 - self.alpha) * 0.5 * (1.0 + cos(math.pi * fraction)) + self.alpha)
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that make this schedule again."""
@@ -103,19 +101,19 @@ class CosineDecayRestarts(Formula):
         self.alpha = alpha
         self.name = name
 
-    def _rate(self, step: Tensor) -> Any:
+    def _rate(self, step: Any) -> Any:
         time = step / self.first_decay_steps
         if self._t_mul == 1.0:
-            period = TABLE["floor"](time)
+            period = floor(time)
             fraction = time - period
         else:
             # The first n periods take (1 - t_mul^n) / (1 - t_mul) times the first one's length. A rounding error of the
             # logarithm must not put a restart off by a step.
-            t_mul = scalar(self._t_mul)
-            period = TABLE["floor"](TABLE["log"](1.0 - time * (1.0 - t_mul)) / TABLE["log"](t_mul) + 1e-9)
+            t_mul = self._t_mul
+            period = floor(log(1.0 - time * (1.0 - t_mul)) / log(t_mul) + 1e-9)
             length = t_mul**period
             fraction = (time - (1.0 - length) / (1.0 - t_mul)) / length
-        cosine = 0.5 * self._m_mul**period * (1.0 + TABLE["cos"](math.pi * fraction))
+        cosine = 0.5 * self._m_mul**period * (1.0 + cos(math.pi * fraction))
         return self.initial_learning_rate * ((1.0 - self.alpha) * cosine + self.alpha)
 
     def get_config(self) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from fastgrad import dtypes
 from fastgrad.keras.optimizers.arguments import checked_rate
-from fastgrad.keras.optimizers.followed import Followed, live
+from fastgrad.keras.optimizers.followed import Followed, ceil, floor, greatest, least, live
 from fastgrad.operation import TABLE
 from fastgrad.ops.casting import cast
 from fastgrad.ops.indexing import gather
@@ -48,12 +48,15 @@ class Formula(LearningRateSchedule):
 
     def __call__(self, step: Any) -> Tensor:
         """The rate at ``step``, a float32 tensor of its shape."""
-        steps = cast(convert_to_tensor(step), dtypes.float64)
-        rate: Tensor = cast(live(self)._rate(steps), dtypes.float32)
-        return rate
+        me, steps = live(self), convert_to_tensor(step)
+        if me is not self:
+            rate: Tensor = cast(me._rate(cast(steps, dtypes.float64)), dtypes.float32)
+            return rate
+        with np.errstate(all="ignore"):
+            return Tensor(np.asarray(self._rate(steps._array.astype(np.float64)), np.float32))
 
-    def _rate(self, step: Tensor) -> Any:
-        """The rate at steps, a float64 tensor of any shape."""
+    def _rate(self, step: Any) -> Any:
+        """The rate at steps of any shape: float64, an array, or in programs a tensor, when ``self`` is ``Live``."""
         raise NotImplementedError
 
     def _check_steps(self, name: str, value: Any) -> Any:
@@ -90,9 +93,9 @@ class ExponentialDecay(Formula):
         self.staircase = staircase
         self.name = name
 
-    def _rate(self, step: Tensor) -> Any:
+    def _rate(self, step: Any) -> Any:
         p = step / self.decay_steps
-        return self.initial_learning_rate * self.decay_rate ** (TABLE["floor"](p) if self.staircase else p)
+        return self.initial_learning_rate * self.decay_rate ** (floor(p) if self.staircase else p)
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that make this schedule again."""
@@ -133,9 +136,9 @@ class InverseTimeDecay(Formula):
         self.staircase = staircase
         self.name = name
 
-    def _rate(self, step: Tensor) -> Any:
+    def _rate(self, step: Any) -> Any:
         p = step / self.decay_steps
-        return self.initial_learning_rate / (1.0 + self.decay_rate * (TABLE["floor"](p) if self.staircase else p))
+        return self.initial_learning_rate / (1.0 + self.decay_rate * (floor(p) if self.staircase else p))
 
     get_config = ExponentialDecay.get_config
 
@@ -164,11 +167,14 @@ class PiecewiseConstantDecay(Formula):
         self.values = values
         self.name = name
 
-    def _rate(self, step: Tensor) -> Any:
-        boundaries = constant_tensor(np.asarray(self.boundaries, np.float64))
+    def _rate(self, step: Any) -> Any:
+        bounds, values = np.asarray(self.boundaries, np.float64), np.asarray(self.values, np.float64)
+        if not isinstance(step, Tensor):
+            return values[np.searchsorted(bounds, step, side="left")]
+        boundaries = constant_tensor(bounds)
         below = cast(step[..., None] > boundaries, dtypes.int64)
         position = TABLE["reduce_sum"](below, axes=(step.ndim,), keepdims=False)
-        return gather(constant_tensor(np.asarray(self.values, np.float64)), position)
+        return gather(constant_tensor(values), position)
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that make this schedule again."""
@@ -206,11 +212,11 @@ class PolynomialDecay(Formula):
         self.cycle = cycle
         self.name = name
 
-    def _rate(self, step: Tensor) -> Any:
+    def _rate(self, step: Any) -> Any:
         if self.cycle:
-            p = step / (TABLE["maximum"](TABLE["ceil"](step / self.decay_steps), 1.0) * self.decay_steps)
+            p = step / (greatest(ceil(step / self.decay_steps), 1.0) * self.decay_steps)
         else:
-            p = TABLE["minimum"](step, self.decay_steps) / self.decay_steps
+            p = least(step, self.decay_steps) / self.decay_steps
         height = self.initial_learning_rate - self.end_learning_rate
         return height * (1.0 - p) ** self.power + self.end_learning_rate
 
