@@ -63,6 +63,9 @@ class Recorder:
         With ``acts`` it is called for what it does, too.
         """
 
+    def on_element(self) -> None:
+        """The next element of a dataset is about to be taken."""
+
     def on_value(self, tensor: Any, kind: str) -> None:
         """The program has asked ``tensor`` for its Python value: ``kind`` is "bool", "int", "float", "index", "numpy"."""
 

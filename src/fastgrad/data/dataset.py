@@ -14,6 +14,7 @@ from fastgrad.data.node import INFINITE, UNKNOWN, Node
 from fastgrad.data.structure import converted, numpy_element, packer, result_element
 from fastgrad.errors import InvalidArgumentError, OutOfRangeError, UnimplementedError
 from fastgrad.ops.arguments import integer
+from fastgrad.recording import recorders
 from fastgrad.tensor import Tensor, convert_to_tensor
 
 AUTOTUNE = -1
@@ -368,6 +369,8 @@ class Iterator:
         return self
 
     def __next__(self) -> Any:
+        for recorder in recorders.active:
+            recorder.on_element()
         return next(self._elements)
 
 

@@ -39,12 +39,14 @@ class Key:
 
     Attributes:
         versions: one for each set of captured names.
+        runs_eagerly: whether such calls can't be replayed, and run as they are each time.
         made_variables: what was captured when a call made variables.
     """
 
     def __init__(self, dropped: Callable[[], None]) -> None:
         self._dropped = dropped
         self.versions: list[Version] = []
+        self.runs_eagerly = False
         self.made_variables: Captures | None = None
         self.watches: list[Any] = []
 

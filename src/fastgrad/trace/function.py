@@ -90,6 +90,8 @@ class Function:
             return self._run(arguments, call)
         objects = self._objects(call)
         key = self._cache.get(call)
+        if key is not None and key.runs_eagerly:
+            return self._run(arguments, call)
         version = None if key is None else key.version(objects)
         if version is not None and len(version.ways):
             if active and version.ways.hide_gradients():
@@ -174,14 +176,19 @@ class Function:
         passed = {name: rebuilt(value, rest) for name, value in arguments.items()}
         args, kwargs = self._signature.unbind(passed)
         recording = Recording(tensors)
+        recording.may_give_up = True
         try:
             with recording:
                 value = as_results(self._callable()(*args, **kwargs), self.__name__)
-                results = Results(value, tensors)
+                results = Results(value, tensors, recording)
                 found = results.tensors
+                if recording.gave_up:
+                    self._cache.add(call).runs_eagerly = True
+                    return results.first(found, call.given)
                 way = Way(recording, results, len(tensors))
         except BaseException:
-            recording.saved.restore()
+            if not recording.gave_up:
+                recording.saved.restore()
             raise
         created, saved = [weakref.ref(variable) for variable in recording.created], recording.saved
         del recording

@@ -42,6 +42,8 @@ class Recording(recording.Recorder):
 
     Attributes:
         failure: why the program can't be replayed, if it can't.
+        may_give_up: whether somebody runs the program eagerly for good if it can't be written down.
+        gave_up: whether that is so.
         has_own_gradients: whether the program uses gradients of the user's own, which the graph does not know.
         captured: tensors that were there before and are constants now.
         created: the variables that the program has made.
@@ -62,6 +64,7 @@ class Recording(recording.Recorder):
         self._outer: set[int] | None = None
         self._lines: dict[int, tuple[str, int] | None] = {}
         self.failure: str | None = None
+        self.may_give_up = self.gave_up = False
         self.has_own_gradients = False
         self.captured: list[Tensor] = []
         self.created: list[Variable] = []
@@ -101,6 +104,14 @@ class Recording(recording.Recorder):
         from fastgrad.trace.control_flow import ControlFlow
 
         return ControlFlow(self)
+
+    def takes_as_constant(self, tensor: Tensor) -> bool:
+        """Whether a tensor that the program returns was there before, or is always the same."""
+        if self.knows(tensor) or tensor._owner is not None:
+            return False
+        if id(tensor) not in self._announced:
+            self.captured.append(tensor)
+        return True
 
     # ---- what is reported --------------------------------------------------------------------------
 
@@ -153,6 +164,17 @@ class Recording(recording.Recorder):
             "would not do this again. Do it outside of the function; or run everything eagerly: "
             "tf.config.run_functions_eagerly(True)."
         )
+
+    def on_element(self) -> None:
+        """A loop over a dataset goes on until its end, whenever that is: the rest of the run is not written down."""
+        if not self.may_give_up:
+            self._fail(
+                f"{text(users_line())}: this line takes an element of a dataset in a part of a program that is written down as an "
+                "operation. Take it outside, and pass it as an argument."
+            )
+            raise TraceError(self.failure)
+        self.gave_up = True
+        recording.stop(self)
 
     def on_call(self, name: str, function: Any, inputs: tuple[Any, ...], outputs: tuple[Any, ...], acts: bool) -> None:
         """A call of Python becomes an operation that calls it again."""

@@ -12,6 +12,7 @@ from fastgrad.array_conversion import short
 from fastgrad.indexed_slices import IndexedSlices
 from fastgrad.ops.tensor_array import TensorArray
 from fastgrad.tensor import Tensor, as_tensor_or_none, convert_to_tensor
+from fastgrad.trace.record import Recording
 from fastgrad.trace.scalar import Scalar
 from fastgrad.variable import Variable
 
@@ -63,6 +64,7 @@ class Results:
     Args:
         value: what the function returned, as of ``as_results``.
         arguments: the tensors that stood for the call's arrays.
+        recording: of the run.
 
     Attributes:
         tensors: what the program must compute, in order.
@@ -71,12 +73,14 @@ class Results:
         is_single: whether the result is one computed tensor.
     """
 
-    def __init__(self, value: Any, arguments: Sequence[Tensor]) -> None:
+    def __init__(self, value: Any, arguments: Sequence[Tensor], recording: Recording) -> None:
+        self._recording: Recording | None = recording
         self.tensors: list[Tensor] = []
         self._places = {id(tensor): position for position, tensor in enumerate(arguments)}
         self._numbers: dict[int, int] = {}
         self.plan = self._planned(value)
         self.count = len(self.tensors)
+        self._recording = None
         self.is_single = self.plan == (COMPUTED, 0)
 
     def done(self) -> list[Tensor]:
@@ -90,6 +94,8 @@ class Results:
             place = self._places.get(id(value))
             if place is not None:
                 return ARGUMENT, place
+            if self._recording is not None and self._recording.takes_as_constant(value):
+                return SAME, Tensor(value._array)
             number = self._numbers.setdefault(id(value), len(self.tensors))
             if number == len(self.tensors):
                 self.tensors.append(value)
