@@ -202,6 +202,27 @@ CLOSE: list[Case] = [
     *convolutions((1, 3, 4, 5, 2), (2, 2, 3, 2, 3), CUBE, np.float16),
     case("convolution", whole(-9, 9, 2, 5, 5, 2, dtype=I32), whole(-9, 9, 2, 2, 2, 3, dtype=I32), **windows()),
     *pools(normal(2, 5, 5, 2).astype(np.float16), POOL),
+    *[
+        case(name, normal(6, 300, 2).astype(d), axes=axes, keepdims=False)
+        for name in ("reduce_sum", "reduce_mean", "reduce_euclidean_norm", "reduce_logsumexp")
+        for d, axes in ((FLOATS[0], (1, 2)), (FLOATS[1], (0,)), (HALVES[0], (0, 2)), (np.dtype("complex128"), (0, 2)))
+        if (name, d.kind) != ("reduce_logsumexp", "c")
+    ],
+    case("reduce_prod", normal(4, 5).astype(np.complex128), axes=(1,), keepdims=False),
+    case(
+        "reduce_logsumexp",
+        np.array([[np.inf, 1], [-np.inf, -np.inf], [np.nan, 1], [1000, 999]]),
+        axes=(1,),
+        keepdims=True,
+    ),
+    *[
+        case("clip_by_norm", normal(4, 5, 3).astype(d), np.asarray(limit).astype(d), axes=axes)
+        for d, limit, axes in (
+            (FLOATS[0], 2.0, (0, 1, 2)),
+            (FLOATS[1], [[1.0], [100.0], [2.0], [0.5], [3.0]], (0, 2)),
+            (HALVES[1], 1.5, (1,)),
+        )
+    ],
     case("cross", normal(5, 3, dtype=np.float16), normal(5, 3, dtype=np.float16)),
     case("layer_normalization", normal(6, 300), normal(300), normal(300), epsilon=1e-3),
     case("layer_normalization", normal(6, 1, dtype=F64), normal(1, dtype=F64), normal(1, dtype=F64), epsilon=0.0),
@@ -345,6 +366,17 @@ EXACT: list[Case] = [
     case("assert", np.zeros((0, 3)), np.zeros(3), check="assert_less", message=None, summarize=None),
     case("assert", np.ones((2, 3)), np.ones((2, 1)), F64(0), F64(0), check="assert_near", message=None, summarize=None),
     case("assert_true", np.ones((2, 3), bool), normal(2), summarize=None),
+    *at(ANY, lambda d: case("count_nonzero", some(d, 3, 4, 5), axes=(0, 2), keepdims=False)),
+    *at(REAL, lambda d: case("reduce_max", some(d, 3, 4, 5), axes=(1,), keepdims=True)),
+    *at(REAL, lambda d: case("reduce_min", some(d, 30), axes=(0,), keepdims=False)),
+    *at(("int8", "uint16", I64), lambda d: case("reduce_sum", some(d, 3, 4, 5), axes=(0, 2), keepdims=False)),
+    *at(("int8", "uint16", I32), lambda d: case("reduce_mean", some(d, 3, 4, 5), axes=(0, 2), keepdims=False)),
+    *at(("int8", "uint16", I32), lambda d: case("reduce_prod", some(d, 3, 4, 5), axes=(0, 2), keepdims=False)),
+    case("reduce_max", normal(3, 0), axes=(1,), keepdims=False),
+    case("reduce_min", whole(0, 9, 0, 3, dtype=I32), axes=(0,), keepdims=False),
+    case("finite_maximum", np.array([[1, np.inf], [np.nan, 2], [-3, -4]], F32), axes=(1,)),
+    case("reduce_logsumexp", normal(3, 0), axes=(1,), keepdims=False),
+    case("reduce_euclidean_norm", whole(0, 9, 3, 4), axes=(1,), keepdims=False),
     *pools(some(np.dtype(F32), 2, 7, 6, 3), POOL),
     *pools(normal(2, 9, 3, dtype=F64), FAR),
     case("max_pool", whole(-9, 9, 2, 7, 6, 3, dtype=I32), **POOL),

@@ -16,6 +16,7 @@ from fastgrad.ops.arithmetic import maximum, minimum, multiply, subtract
 from fastgrad.ops.casting import cast
 from fastgrad.ops.comparison import greater, greater_equal, is_finite, logical_and, masked
 from fastgrad.ops.division import realdiv
+from fastgrad.ops.native_form import launches_from
 from fastgrad.ops.power import sqrt, square
 from fastgrad.ops.reduction import reduce_sum, reduction_axes
 from fastgrad.ops.summation import sum_over
@@ -76,7 +77,12 @@ def _clip_by_norm_gradient(
 
 
 _clip_by_norm_row = operation(
-    "clip_by_norm", Form.FUSED, run=_clip_by_norm, gradient=joint(_clip_by_norm_gradient), dtypes=FLOATING
+    "clip_by_norm",
+    Form.FUSED,
+    run=_clip_by_norm,
+    gradient=joint(_clip_by_norm_gradient),
+    dtypes=FLOATING,
+    launches=launches_from("reducing", "clip_by_norm_launches"),
 )
 
 

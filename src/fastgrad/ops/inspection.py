@@ -100,7 +100,13 @@ def _count(x: np.ndarray, axes: tuple[int, ...], keepdims: bool) -> Any:
     return np.sum(there, axes, np.int64, keepdims=keepdims)
 
 
-_count_nonzero = operation("count_nonzero", Form.REDUCE, run=_count, dtypes=ANY)
+_count_nonzero = operation(
+    "count_nonzero",
+    Form.REDUCE,
+    run=_count,
+    dtypes=ANY,
+    launches=launches_from("reducing", "count_nonzero_launches"),
+)
 
 
 def count_nonzero(

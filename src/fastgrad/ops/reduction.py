@@ -30,6 +30,7 @@ from fastgrad.ops.casting import cast
 from fastgrad.ops.comparison import equal
 from fastgrad.ops.division import realdiv
 from fastgrad.ops.exponential import exp
+from fastgrad.ops.native_form import launches_from
 from fastgrad.ops.summation import sum_over
 from fastgrad.recording import recorders
 from fastgrad.tensor import Tensor
@@ -81,9 +82,16 @@ class Reduction(Operation):
     """A row over axes; ``run(x, axes, keepdims)`` gives a new array, never a view."""
 
     def __init__(
-        self, name: str, run: Callable[..., Any], gradient: Any = None, *, dtypes: frozenset[np.dtype]
+        self,
+        name: str,
+        run: Callable[..., Any],
+        gradient: Any = None,
+        *,
+        dtypes: frozenset[np.dtype],
+        launches: str | None = None,
     ) -> None:
-        super().__init__(name, run, gradient, form=Form.REDUCE, dtypes=dtypes)
+        kernels = None if launches is None else launches_from("reducing", f"{launches}_launches")
+        super().__init__(name, run, gradient, form=Form.REDUCE, dtypes=dtypes, launches=kernels)
 
     def __call__(self, x: Tensor, *, axes: tuple[int, ...], keepdims: bool) -> Tensor:
         """``Operation.__call__`` for what reductions are: one input, two attributes, no views."""
@@ -159,6 +167,7 @@ _sum: Reduction = Reduction(
     _reduce_sum,
     lambda g, y, x, axes, keepdims: spread(g, shape=x._array.shape, axes=axes),
     dtypes=NUMERIC,
+    launches="sum",
 )
 
 
@@ -196,7 +205,13 @@ def _mean_gradient(g: Tensor, y: Tensor, x: Tensor, axes: tuple[int, ...], keepd
     return spread(multiply(g, 1.0 / count) if count else g, shape=x._array.shape, axes=axes)
 
 
-_mean = Reduction("reduce_mean", _reduce_mean, _mean_gradient, dtypes=NUMERIC)
+_mean = Reduction(
+    "reduce_mean",
+    _reduce_mean,
+    _mean_gradient,
+    dtypes=NUMERIC,
+    launches="mean",
+)
 
 
 def reduce_mean(input_tensor: Any, axis: Any = None, keepdims: bool = False, name: str | None = None) -> Tensor:
@@ -234,7 +249,13 @@ def _prod_gradient(g: Tensor, y: Tensor, x: Tensor, axes: tuple[int, ...], keepd
     return multiply(spread(g, shape=shape, axes=axes), conjugate(TABLE["transpose"](others, perm=back)))
 
 
-_prod = Reduction("reduce_prod", _reduce_prod, _prod_gradient, dtypes=NUMERIC)
+_prod = Reduction(
+    "reduce_prod",
+    _reduce_prod,
+    _prod_gradient,
+    dtypes=NUMERIC,
+    launches="prod",
+)
 
 
 def reduce_prod(input_tensor: Any, axis: Any = None, keepdims: bool = False, name: str | None = None) -> Tensor:
@@ -277,8 +298,20 @@ def _extreme_gradient(g: Tensor, y: Tensor, x: Tensor, axes: tuple[int, ...], ke
     return multiply(chosen, spread(share, shape=shape, axes=axes))
 
 
-_max = Reduction("reduce_max", _reduce_max, _extreme_gradient, dtypes=REAL)
-_min = Reduction("reduce_min", _reduce_min, _extreme_gradient, dtypes=REAL)
+_max = Reduction(
+    "reduce_max",
+    _reduce_max,
+    _extreme_gradient,
+    dtypes=REAL,
+    launches="max",
+)
+_min = Reduction(
+    "reduce_min",
+    _reduce_min,
+    _extreme_gradient,
+    dtypes=REAL,
+    launches="min",
+)
 
 
 def reduce_max(input_tensor: Any, axis: Any = None, keepdims: bool = False, name: str | None = None) -> Tensor:
@@ -366,7 +399,13 @@ def _finite_maximum(x: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
 
 
 # What exponents are counted from: it cancels out of every derivative, so it has none of its own.
-_finite_maximum_row = operation("finite_maximum", Form.REDUCE, run=_finite_maximum, dtypes=FLOATING)
+_finite_maximum_row = operation(
+    "finite_maximum",
+    Form.REDUCE,
+    run=_finite_maximum,
+    dtypes=FLOATING,
+    launches=launches_from("reducing", "finite_maximum_launches"),
+)
 
 
 def _logsumexp(x: np.ndarray, axes: tuple[int, ...], keepdims: bool) -> Any:
@@ -387,7 +426,13 @@ def _logsumexp_gradient(g: Tensor, y: Tensor, x: Tensor, axes: tuple[int, ...], 
     return multiply(weights, spread(realdiv(g, total), shape=shape, axes=axes))
 
 
-_logsumexp_row = Reduction("reduce_logsumexp", _logsumexp, _logsumexp_gradient, dtypes=FLOATING)
+_logsumexp_row = Reduction(
+    "reduce_logsumexp",
+    _logsumexp,
+    _logsumexp_gradient,
+    dtypes=FLOATING,
+    launches="logsumexp",
+)
 
 
 def reduce_logsumexp(input_tensor: Any, axis: Any = None, keepdims: bool = False, name: str | None = None) -> Tensor:
@@ -415,7 +460,13 @@ def _norm_gradient(g: Tensor, y: Tensor, x: Tensor, axes: tuple[int, ...], keepd
     return multiply(x, spread(realdiv(g, y), shape=x._array.shape, axes=axes))
 
 
-_norm = Reduction("reduce_euclidean_norm", _euclidean_norm, _norm_gradient, dtypes=NUMERIC)
+_norm = Reduction(
+    "reduce_euclidean_norm",
+    _euclidean_norm,
+    _norm_gradient,
+    dtypes=NUMERIC,
+    launches="norm",
+)
 
 
 def reduce_euclidean_norm(
