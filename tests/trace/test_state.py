@@ -5,7 +5,7 @@ import pytest
 
 import fastgrad as tf
 from fastgrad.trace.graph import Kind
-from fastgrad.trace.interpret import interpret
+from fastgrad.trace.interpret import GuardError, interpret
 from fastgrad.trace.program import Program
 from tests.trace.test_replay import record
 
@@ -105,6 +105,19 @@ def test_seeds_are_followed_between_replays():
         lambda x: (tf.random.normal([3]) * x, tf.random.normal([3], seed=4), GENERATOR.normal([2])), *[(X[0, :3],)] * 3
     )
     assert_same(found[0], eager)
+
+
+def test_another_global_generator_is_another_program():
+    graph, _ = record(lambda x: tf.random.get_global_generator().normal([2]) + x, X[0, :2])
+    program = Program(graph)
+    program([X[0, :2]])
+    tf.random.set_global_generator(tf.random.Generator.from_seed(1))
+    with pytest.raises(GuardError):
+        program([X[0, :2]])
+    tf.random.set_seed(1)
+    graph, _ = record(lambda x: tf.random.get_global_generator().normal([2]) + x, X[0, :2])
+    tf.random.set_seed(1)
+    Program(graph)([X[0, :2]])
 
 
 def test_a_layer_with_a_seed():

@@ -318,6 +318,7 @@ class _Default:
         self.generators: dict[Any, Generator] = {}
         self.named: Generator | None = None
         self.chosen: Generator | None = None
+        self.choices: Variable | None = None  # how many there have been, once a program has asked
 
     def set(self, seed: int | str | None) -> None:
         with self.lock:
@@ -326,7 +327,8 @@ class _Default:
                 generator.reset(self._state(own))
             if self.named is not None:
                 self.named.reset(self._state_of_named())
-            self.chosen = None
+            if self.chosen is not None:
+                self._choose(None)
 
     def of(self, seed: Any) -> Generator:
         with self.lock:
@@ -336,8 +338,22 @@ class _Default:
                     found = self.generators[seed] = Generator(state=self._state(seed))
             return found
 
+    def choose(self, generator: Generator) -> None:
+        with self.lock:
+            self._choose(generator)
+
+    def _choose(self, generator: Generator | None) -> None:
+        self.chosen = generator
+        if self.choices is not None:
+            self.choices.assign_add(1)
+
     def global_generator(self) -> Generator:
         with self.lock:
+            if state_followed():
+                with unheard():
+                    if self.choices is None:
+                        self.choices = Variable(0, trainable=False, dtype=dtypes.int64)
+                int(self.choices)  # a program draws from the one that it found
             if self.chosen is not None:
                 return self.chosen
             if self.named is None:
@@ -404,4 +420,5 @@ def get_global_generator() -> Generator:
 def set_global_generator(generator: Generator) -> None:
     """Puts another generator in the place of the global one."""
     report_effect("tf.random.set_global_generator was called")
-    _default.chosen = generator
+    with unheard():
+        _default.choose(generator)

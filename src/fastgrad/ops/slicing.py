@@ -336,7 +336,7 @@ class VariableSlice(Tensor):
                 part = TABLE["broadcast_to"](tensor, shape=shape)
             else:
                 part = TABLE["add" if ufunc is np.add else "subtract"](_strided_slice(x, key=self._key), tensor)
-            return variable.assign(_with_slice(x, part, key=self._key))  # type: ignore[no-any-return]
+            return variable.assign(_with_slice(x, part, key=self._key))
         with writing.lock, np.errstate(all="ignore"):
             part = variable._writable()[_numpy_key(self._key)]
             if ufunc is None:

@@ -34,6 +34,8 @@ class Followed:
     """
 
     _decisive: frozenset[str] = frozenset()
+    _followed: dict[str, Variable]
+    _changes: Variable
 
     def __setattr__(self, name: str, value: Any) -> None:
         followed = self.__dict__.get("_followed")
@@ -152,5 +154,5 @@ def scaled_variable(variable: Variable, factor: Any) -> None:
 def quotient(x: Any, y: Any) -> Any:
     """``x / y``, and 0 where x is 0."""
     if isinstance(x, Tensor):
-        return TABLE["where"](x != 0, x / y, scalar(0.0))
+        return TABLE["where"](TABLE["not_equal"](x, 0.0), x / y, scalar(0.0))
     return x / y if x else 0.0

@@ -173,21 +173,21 @@ class KernelOptimizer(Optimizer):
         """The update of these variables, as an operation for each group of them, and assignments."""
         self._in_programs = True
         numbers = [scalar(number) for number in step.live._numbers(step.rate, step.number)]
-        amount = step.live.weight_decay * step.rate if decays else None
-        dense, rows = [], []
-        for i, gradient in enumerate(gradients):
-            (dense if isinstance(gradient, Tensor) else rows).append(i)
+        none = scalar(0.0)
+        amount = step.live.weight_decay * step.rate if decays else none
+        dense = [i for i, gradient in enumerate(gradients) if isinstance(gradient, Tensor)]
+        rows = [i for i, gradient in enumerate(gradients) if not isinstance(gradient, Tensor)]
         decayed = [decays and self._use_weight_decay(variable) for variable in variables]
         groups = by_key([(variables[i]._array.dtype, decayed[i]) for i in dense])
         for (_, decaying), members in groups.items():
             where = [dense[i] for i in members]
             state = self._state_of([variables[i] for i in where])
-            given = [*numbers, amount if decaying else scalar(0.0)]
+            given = [*numbers, amount if decaying else none]
             self._change(state, [gradients[i] for i in where], given)
         for i in rows:
             if decayed[i] and not self._decays_rows_itself:
                 step.decay([variables[i]])
-            given = [*numbers, amount if decayed[i] and self._decays_rows_itself else scalar(0.0)]
+            given = [*numbers, amount if decayed[i] and self._decays_rows_itself else none]
             self._change_rows(self._state_of([variables[i]]), gradients[i], given)
 
     def _state_of(self, variables: Sequence[Variable]) -> list[list[Any]]:

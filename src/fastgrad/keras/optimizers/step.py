@@ -187,7 +187,7 @@ class Step:
     def _average(self, overwrites: bool) -> None:
         optimizer = self.optimizer
         averages, weights = optimizer._averages, optimizer._trainable_variables
-        momentum = TABLE["where"](self.count == 0, scalar(0.0), self.live.ema_momentum)
+        momentum = TABLE["where"](TABLE["equal"](self.count, 0), scalar(0.0), self.live.ema_momentum)
         for where in by_key([v._array.dtype for v in weights]).values():
             state = [averages[i] for i in where]
             arrays = [variable._read() for variable in (*state, *[weights[i] for i in where])]
