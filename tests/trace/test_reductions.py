@@ -115,16 +115,32 @@ def test_zeros_keep_their_sign_in_sums(shape):
     assert np.signbit(y).all()
 
 
-def test_integers_wrap_around_and_compare():
-    x = np.array([[2**31 - 1, 1, -5], [7, -(2**31), 3]], np.int32)
-    for array in (x, x.astype(np.int64) * 2**33):
-        for axis in (None, 0, 1):
-            assert_reduces(
-                lambda x, axis=axis: [
-                    f(x, axis=axis) for f in (tf.reduce_sum, tf.reduce_prod, tf.reduce_max, tf.reduce_min)
-                ],
-                array,
-            )
+@pytest.mark.parametrize("dtype", ["int32", "int64", "uint8", "int16", "uint64"])
+def test_integers_wrap_around_and_compare(dtype):
+    ends = np.iinfo(dtype)
+    x = np.array([[ends.max, 1, 5], [7, ends.min, 3]], dtype)
+    for axis in (None, 0):
+
+        def program(x, axis=axis):
+            return [f(x, axis=axis) for f in (tf.reduce_sum, tf.reduce_prod, tf.reduce_max, tf.reduce_min)]
+
+        assert_reduces(program, x)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_half_widths_are_summed_in_float32(dtype):
+    x = tf.cast(numbers(40, 70), dtype).numpy()
+
+    def program(x):
+        y = x * 2.0
+        return [f(y, axis=1) for f in (tf.reduce_sum, tf.reduce_mean, tf.reduce_max, tf.reduce_min)]
+
+    graph = fuse(record(program, x)[0])
+    (node,) = [node for node in graph.nodes if node.kind is Kind.FUSED]
+    outputs = [np.empty(value.shape, value.dtype) for value in node.outputs]
+    run_launches(launches_of_group(node.payload), [x, np.asarray(2.0, x.dtype)], outputs)
+    for found, wanted in zip(outputs, node.payload.run(x, np.asarray(2.0, x.dtype)), strict=True):
+        np.testing.assert_allclose(found.astype(float), wanted.astype(float), rtol=0.01)
 
 
 @pytest.mark.parametrize("shape", [(700_001,), (5, 140_001), (140_001, 5), (3, 700, 257)])

@@ -18,7 +18,8 @@ from fastgrad.kernels.launch import Launch, Operand, Scratch
 from fastgrad.trace.group import ENOUGH, MANY, Fused, Step
 from fastgrad.trace.kernel_writer import Writer
 from fastgrad.trace.phases import Phase, Schedule
-from fastgrad.trace.reductions import BOOL, REDUCTIONS, lane_type, neutral, total_type
+from fastgrad.trace.reductions import REDUCTIONS, finished, lane_type, neutral, total_type
+from fastgrad.trace.scalar_casts import BOOL
 
 PART = 65536
 """Elements of a part."""
@@ -131,14 +132,9 @@ class _Emitter:
         """Writes what a phase has after its loop, for the element of the result whose number is ``place``."""
         for number in phase.reductions:
             step = self.step(number)
-            dtype = step.output.name
-            total = f"total{number}" if step.output == BOOL else f"{dtype}(total{number})"
-            writer.line(f"v{number} = {total}")
-            after = REDUCTIONS[step.row.name].after
-            if "reduced" in after:
+            if "reduced" in REDUCTIONS[step.row.name].after:
                 writer.number("reduced", self.reduced_count)
-            if after != "{0}":
-                writer.line(f"v{number} = {after.format(f'v{number}', number=dtype)}")
+            writer.line(f"v{number} = {finished(step.row.name, f'total{number}', step.output)}")
         read = {i for number in phase.kept if not self.step(number).reduces for i in self.step(number).operands}
         writer.load([i for i in sorted(read) if i < self.first], self.kept, inner)
         for number in phase.kept:

@@ -190,7 +190,7 @@ class Writer:
         """Writes an element-wise step."""
         operands = [f"v{i}" for i in step.operands]
         if step.row.name in REDUCTIONS:
-            self.line(f"v{number} = {of_one(step.row.name, operands[0], step.output.name)}")
+            self.line(f"v{number} = {of_one(step.row.name, operands[0], step.output)}")
             return
         found = translated(step.row.name, operands, step.inputs, step.output, step.attributes)
         assert found is not None, f"{step.row.name} can't be fused"

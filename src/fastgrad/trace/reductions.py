@@ -8,10 +8,11 @@ import numpy as np
 
 from fastgrad.trace.graph import Node
 from fastgrad.trace.passes.rewriting import row_name
+from fastgrad.trace.scalar_casts import BOOL, FLOAT32, FLOAT64, HALVES, WHOLE, body_type
 
-_FLOATS = frozenset(np.dtype(name) for name in ("float32", "float64"))
-_NUMBERS = _FLOATS | frozenset(np.dtype(name) for name in ("int32", "int64"))
-BOOL = np.dtype(bool)
+_SINGLE_AND_DOUBLE = frozenset({FLOAT32, FLOAT64})
+_FLOATS = _SINGLE_AND_DOUBLE | HALVES
+_NUMBERS = _FLOATS | WHOLE
 
 
 class Reduction(NamedTuple):
@@ -33,7 +34,7 @@ class Reduction(NamedTuple):
 REDUCTIONS = {
     "reduce_sum": Reduction("sum", _NUMBERS),
     "reduce_mean": Reduction("sum", _FLOATS, after="({0} / {number}(reduced))"),
-    "reduce_euclidean_norm": Reduction("sum", _FLOATS, "({0} * {0})", "math.sqrt({0})"),
+    "reduce_euclidean_norm": Reduction("sum", _SINGLE_AND_DOUBLE, "({0} * {0})", "math.sqrt({0})"),
     "reduce_prod": Reduction("product", _NUMBERS),
     "reduce_max": Reduction("greatest", _NUMBERS),
     "reduce_min": Reduction("least", _NUMBERS),
@@ -60,20 +61,32 @@ def is_copy_of_ones(node: Node) -> bool:
     return name in REDUCTIONS and name not in _CHANGING and drops_ones(node)
 
 
-def of_one(name: str, operand: str, number: str) -> str:
-    """The expression of a reduction of one element."""
-    reduction = REDUCTIONS[name]
-    return reduction.after.format(f"({reduction.before.format(operand)})", number=number)
+def finished(name: str, total: str, dtype: np.dtype) -> str:
+    """The expression of the result of a reduction.
+
+    Args:
+        name: of the row.
+        total: the name of the total.
+        dtype: of the result.
+    """
+    reduction, number = REDUCTIONS[name], body_type(dtype)
+    text = reduction.after.format(total if dtype == BOOL else f"{number}({total})", number=number)
+    return f"rounded_to_{dtype.name}({text})" if dtype in HALVES and reduction.combine in {"sum", "product"} else text
+
+
+def of_one(name: str, operand: str, dtype: np.dtype) -> str:
+    """That of a reduction of one element."""
+    return finished(name, f"({REDUCTIONS[name].before.format(operand)})", dtype)
 
 
 def lane_type(dtype: np.dtype) -> str:
     """The dtype in which elements of a dtype are combined."""
-    return "uint8" if dtype == BOOL else dtype.name
+    return "uint8" if dtype == BOOL else body_type(dtype)
 
 
 def total_type(combine: str, dtype: np.dtype) -> str:
     """That in which the totals of blocks are."""
-    return "float64" if combine == "sum" and dtype.kind == "f" else lane_type(dtype)
+    return "float64" if combine == "sum" and dtype in _FLOATS else lane_type(dtype)
 
 
 def neutral(combine: str, number: str) -> str:
