@@ -24,7 +24,9 @@ def main():
     )
     optimizer = tf.keras.optimizers.Adam(learning_rate=0.01)
     accuracy = tf.keras.metrics.SparseCategoricalAccuracy()
-    for step, batch in enumerate(load_batches()):
+
+    @tf.function
+    def train(batch):
         with tf.GradientTape() as tape:
             probabilities = model(batch["features"])
             losses = tf.keras.losses.sparse_categorical_crossentropy(batch["label"], probabilities)
@@ -33,6 +35,10 @@ def main():
         gradients = [tf.clip_by_norm(gradient, 1.0) for gradient in gradients]
         optimizer.apply_gradients(zip(gradients, model.trainable_variables))
         accuracy.update_state(batch["label"], probabilities)
+        return loss
+
+    for step, batch in enumerate(load_batches()):
+        loss = train(batch)
         if (step + 1) % 72 == 0:
             print(f"step {step + 1}: loss {loss.numpy():.4f}, accuracy {accuracy.result().numpy():.3f}")
             accuracy.reset_state()

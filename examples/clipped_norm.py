@@ -13,11 +13,16 @@ def main():
     tf.random.set_seed(0)
     model = tf.keras.Sequential([tf.keras.layers.Dense(1)])
     optimizer = tf.keras.optimizers.Adam(learning_rate=0.02, clipnorm=1.0)
-    for inputs, targets in tf.data.Dataset.from_tensor_slices((x, y)).shuffle(512, seed=0).batch(32).repeat(40):
+
+    @tf.function
+    def train(inputs, targets):
         with tf.GradientTape() as tape:
             loss = tf.reduce_mean(tf.square(model(inputs) - targets))
         gradients = tape.gradient(loss, model.trainable_variables)
         optimizer.apply_gradients(zip(gradients, model.trainable_variables))
+
+    for inputs, targets in tf.data.Dataset.from_tensor_slices((x, y)).shuffle(512, seed=0).batch(32).repeat(40):
+        train(inputs, targets)
     slope, intercept = (float(weight.numpy().squeeze()) for weight in model.trainable_variables)
     print(f"y = {slope:.2f} x + {intercept:.2f}")
     return slope, intercept

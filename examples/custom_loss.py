@@ -18,11 +18,17 @@ def main():
     tf.random.set_seed(0)
     model = tf.keras.Sequential([tf.keras.layers.Dense(1, bias_initializer="ones")])
     optimizer = tf.keras.optimizers.Adam(learning_rate=1.0)
-    for step in range(600):
+
+    @tf.function
+    def train():
         with tf.GradientTape() as tape:
             loss = mean_absolute_error(targets, model(features))
         gradients = tape.gradient(loss, model.trainable_variables)
         optimizer.apply_gradients(zip(gradients, model.trainable_variables))
+        return loss
+
+    for step in range(600):
+        loss = train()
         if step % 200 == 0:
             print(f"step {step}: mean absolute error {loss.numpy():.2f}")
     print(f"mean absolute error {loss.numpy():.2f}")

@@ -24,7 +24,9 @@ def main():
     )
     optimizer = tf.keras.optimizers.SGD(learning_rate=0.1, momentum=0.9)
     accuracy = tf.keras.metrics.Mean()
-    for step, batch in enumerate(load_batches()):
+
+    @tf.function
+    def train(batch):
         with tf.GradientTape() as tape:
             probabilities = model(batch["features"])
             losses = tf.keras.losses.categorical_crossentropy(batch["label"], probabilities)
@@ -33,6 +35,10 @@ def main():
         optimizer.apply_gradients(zip(gradients, model.trainable_variables))
         hits = tf.argmax(probabilities, axis=1) == tf.argmax(batch["label"], axis=1)
         accuracy(tf.cast(hits, tf.float32))
+        return loss
+
+    for step, batch in enumerate(load_batches()):
+        loss = train(batch)
         if (step + 1) % 72 == 0:
             print(f"step {step + 1}: loss {loss.numpy():.4f}, accuracy {accuracy.result().numpy():.3f}")
             accuracy.reset_state()

@@ -30,11 +30,16 @@ def make_model():
 def train(model, images, labels, steps):
     loss_function = tf.keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     optimizer = tf.keras.optimizers.Adam(learning_rate=0.01)
-    for _ in range(steps):
+
+    @tf.function
+    def update():
         with tf.GradientTape() as tape:
             loss = loss_function(labels, model(images, training=True))
         gradients = tape.gradient(loss, model.trainable_variables)
         optimizer.apply_gradients(zip(gradients, model.trainable_variables))
+
+    for _ in range(steps):
+        update()
     return np.mean(np.argmax(model(images), axis=1) == labels)
 
 

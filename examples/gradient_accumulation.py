@@ -32,23 +32,38 @@ def by_hand():
     model = make_model()
     optimizer = tf.keras.optimizers.Adam(learning_rate=0.01)
     sums = [tf.Variable(tf.zeros_like(weight), trainable=False) for weight in model.trainable_variables]
-    for number, (features, targets) in enumerate(load_batches(), start=1):
+
+    @tf.function
+    def accumulate(features, targets):
         loss, gradients = gradients_of(model, features, targets)
         for total, gradient in zip(sums, gradients):
             total.assign_add(gradient)
+        return loss
+
+    @tf.function
+    def update():
+        optimizer.apply_gradients((total / PARTS, weight) for total, weight in zip(sums, model.trainable_variables))
+        for total in sums:
+            total.assign(tf.zeros_like(total))
+
+    for number, (features, targets) in enumerate(load_batches(), start=1):
+        loss = accumulate(features, targets)
         if number % PARTS == 0:
-            optimizer.apply_gradients((total / PARTS, weight) for total, weight in zip(sums, model.trainable_variables))
-            for total in sums:
-                total.assign(tf.zeros_like(total))
+            update()
     return model, float(loss)
 
 
 def by_the_optimizer():
     model = make_model()
     optimizer = tf.keras.optimizers.Adam(learning_rate=0.01, gradient_accumulation_steps=PARTS)
-    for features, targets in load_batches():
+
+    @tf.function
+    def update(features, targets):
         _, gradients = gradients_of(model, features, targets)
         optimizer.apply_gradients(zip(gradients, model.trainable_variables))
+
+    for features, targets in load_batches():
+        update(features, targets)
     return model
 
 

@@ -15,11 +15,17 @@ def main():
     W = tf.Variable(0.0, name="weight")
     b = tf.Variable(0.0, name="bias")
     optimizer = tf.optimizers.SGD(learning_rate=0.1)
-    for step in range(1000):
+
+    @tf.function
+    def train():
         with tf.GradientTape() as tape:
             loss = tf.reduce_mean(tf.square(W * x + b - y))
         gradients = tape.gradient(loss, [W, b])
         optimizer.apply_gradients(zip(gradients, [W, b]))
+        return loss
+
+    for step in range(1000):
+        loss = train()
         if step % 250 == 0:
             print(f"step {step}: loss {loss.numpy():.1f}")
     print(f"y = {W.numpy():.2f} x + {b.numpy():.2f}, loss {loss.numpy():.1f}")

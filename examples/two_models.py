@@ -17,13 +17,19 @@ def main():
     cross_entropy = tf.keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     squared_error = tf.keras.losses.MeanSquaredError()
     optimizer = tf.keras.optimizers.Adam(learning_rate=0.02)
-    for step in range(300):
+
+    @tf.function
+    def train():
         with tf.GradientTape() as tape:
             guess = regressor(sepal)
             logits = classifier(tf.concat([sepal, guess], axis=1))
             loss = cross_entropy(iris.target, logits) + squared_error(petal, guess)
         variables = classifier.trainable_variables + regressor.trainable_variables
         optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables))
+        return loss, logits
+
+    for step in range(300):
+        loss, logits = train()
         if step % 100 == 0:
             print(f"step {step}: loss {loss.numpy():.3f}")
     accuracy = np.mean(np.argmax(logits, axis=1) == iris.target)

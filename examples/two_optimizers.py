@@ -16,7 +16,9 @@ def main():
     last = tf.keras.layers.Dense(1)
     slow = tf.keras.optimizers.SGD(learning_rate=0.01, momentum=0.9)
     fast = tf.keras.optimizers.Adam(learning_rate=0.05)
-    for step in range(200):
+
+    @tf.function
+    def train():
         with tf.GradientTape() as tape:
             logits = last(first(features))
             loss = tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(labels=labels, logits=logits))
@@ -24,6 +26,10 @@ def main():
         slow_gradients, fast_gradients = tape.gradient(loss, variables)
         slow.apply_gradients(zip(slow_gradients, first.trainable_variables))
         fast.apply_gradients(zip(fast_gradients, last.trainable_variables))
+        return loss, logits
+
+    for step in range(200):
+        loss, logits = train()
         if step % 50 == 0:
             print(f"step {step}: loss {loss.numpy():.4f}")
     accuracy = np.mean((logits.numpy() > 0) == labels)

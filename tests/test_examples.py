@@ -31,6 +31,10 @@ def test_digits_prints_the_accuracy_and_draws(tmp_path, capsys):
     found = re.search(r"^test accuracy: (\d+\.\d) %$", written.out, re.MULTILINE)
     assert float(found[1]) >= 97.0
     assert "training: 100%" in written.err
+    eager, compiled = re.search(
+        r"^a training step: (\d+) us eager, (\d+) us compiled$", written.out, re.MULTILINE
+    ).groups()
+    assert int(compiled) < int(eager)
     for name in ("digits_learning_curve.png", "digits_predictions.png"):
         assert (tmp_path / "new" / name).read_bytes().startswith(b"\x89PNG")
 
@@ -58,6 +62,42 @@ def test_the_seed_fixes_the_digits_training():
     data = module.load_data()
     first, second = (module.train(*data, seed=1, epochs=2, show_progress=False)[1] for _ in range(2))
     assert first == second
+
+
+def test_the_digits_training_is_the_same_eager_and_compiled():
+    module = load("digits")
+    data = module.load_data()
+    compiled = module.train(*data, seed=2, epochs=2, show_progress=False)
+    tf.config.run_functions_eagerly(True)
+    try:
+        eager = module.train(*data, seed=2, epochs=2, show_progress=False)
+    finally:
+        tf.config.run_functions_eagerly(False)
+    np.testing.assert_allclose(compiled[1], eager[1], rtol=1e-4)
+    assert compiled[2] == pytest.approx(eager[2], abs=0.01)
+
+
+COMPILED = {
+    "clipped_gradients": load("clipped_gradients"),
+    "clipped_norm": load("clipped_norm"),
+    "custom_loss": load("custom_loss"),
+    "dict_batches": load("dict_batches"),
+    "gradient_accumulation": load("gradient_accumulation"),
+    "linear_regression": load("linear_regression"),
+    "two_models": load("two_models"),
+    "two_optimizers": load("two_optimizers"),
+}
+
+
+@pytest.mark.parametrize("name", COMPILED)
+def test_examples_give_the_same_eager_and_compiled(name):
+    compiled = COMPILED[name].main()
+    tf.config.run_functions_eagerly(True)
+    try:
+        eager = COMPILED[name].main()
+    finally:
+        tf.config.run_functions_eagerly(False)
+    np.testing.assert_allclose(compiled, eager, rtol=1e-4, atol=1e-6)
 
 
 def test_first_gradients(capsys):
