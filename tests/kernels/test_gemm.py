@@ -23,6 +23,7 @@ SHAPES = [
     (1, 1, 1), (2, 3, 4), (8, 16, 16), (32, 64, 10), (33, 65, 17), (5, 7, 129), (49, 1, 63), (7, 400, 31), (3, 1153, 5),
     (130, 385, 70), (1, 40, 200), (200, 40, 1), (16, 8, 64), (150, 20, 97),
 ]  # fmt: skip
+ROWS = [(1, 1200, 17), (1, 513, 40), (17, 1100, 1), (1, 20, 1100), (1100, 30, 1)]
 
 
 def matrices(m, k, n, dtype, seed=0):
@@ -76,6 +77,23 @@ def test_products_of_every_shape_and_transposition(shape, dtype):
         assert_product(c, a, b)
         results.append(c.tobytes())
     assert len(set(results)) == 1
+
+
+@pytest.mark.parametrize("dtype", BOTH)
+@pytest.mark.parametrize("shape", ROWS, ids=str)
+def test_products_of_a_vector_with_a_large_matrix(shape, dtype):
+    a, b = matrices(*shape, dtype)
+    for transpose_a, transpose_b in itertools.product((False, True), repeat=2):
+        x = np.ascontiguousarray(a.T) if transpose_a else a
+        y = np.ascontiguousarray(b.T) if transpose_b else b
+        c = multiplied(x, y, transpose_a, transpose_b)
+        assert_product(c, a, b)
+        assert multiplied(x, y, transpose_a, transpose_b, 3).tobytes() == c.tobytes()
+    bias = np.linspace(-1, 1, c.shape[1], dtype=dtype)
+    product = multiplied(a, b)
+    following = Launch(dense.bias_relu[c.dtype], (Output(0), Input(2), c.shape[1]), c.size)
+    run_launches(Launches(product_launches([a, b], following=following)), [a, b, bias], [c], 2)
+    np.testing.assert_array_equal(c, np.maximum(product + bias, 0))
 
 
 @pytest.mark.parametrize("dtype", BOTH)
@@ -174,15 +192,23 @@ def at_the_end_of_memory():
 
 @pytest.mark.parametrize("dtype", BOTH)
 def test_nothing_beside_the_matrices_is_touched(dtype, at_the_end_of_memory):
-    for m, k, n in [(1, 1, 1), (3, 5, 7), (9, 17, 33), (33, 65, 17), (6, 3, 130), (21, 2, 65)]:
+    for m, k, n in [
+        (1, 1, 1),
+        (3, 5, 7),
+        (9, 17, 33),
+        (33, 65, 17),
+        (6, 3, 130),
+        (21, 2, 65),
+        (1, 700, 27),
+        (27, 700, 1),
+    ]:
         a, b = matrices(m, k, n, dtype)
-        wanted = multiplied(a, b)
         for transpose_a, transpose_b, at_start in itertools.product((False, True), repeat=3):
             x = at_the_end_of_memory(a.T if transpose_a else a, at_start)
             y = at_the_end_of_memory(b.T if transpose_b else b, at_start)
             c = at_the_end_of_memory(np.zeros((m, n), dtype), at_start)
             run_launches(launches_of([x, y], [c], transpose_a, transpose_b), [x, y], [c])
-            np.testing.assert_array_equal(c, wanted)
+            assert_product(c, a, b)
 
 
 BATCHES = [

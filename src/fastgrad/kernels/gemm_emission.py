@@ -29,7 +29,6 @@ class Tiles:
         self.machine = machine
         self.bytes = 8 if isinstance(element, ir.DoubleType) else 4
         self.lanes = machine.vector_bytes // self.bytes
-        self.chunk = 16 // self.bytes  # the elements of 16 bytes
         self.vector = ir.VectorType(element, self.lanes)
         self.suffix = f"f{8 * self.bytes}"
 
@@ -241,7 +240,7 @@ class Tiles:
         """Copies a panel of B, whose rows or whose columns are contiguous, row after row.
 
         Its parameters: b, its strides of k and of columns, in bytes; where to, and the stride of rows there, in bytes;
-        the rows and columns. Rows are filled up with zeros to whole vectors, columns to whole chunks.
+        the rows and columns. Rows and columns are filled up with zeros to whole vectors.
         """
         memory = BYTE.as_pointer()
         parameters = [memory, WORD, WORD, memory, WORD, WORD, WORD]
@@ -266,22 +265,28 @@ class Tiles:
         builder.ret_void()
 
         builder.position_at_end(by_columns)
-        with self._steps(builder, columns, self.lanes) as j, self._steps(builder, depth, self.chunk) as k:
+        with self._steps(builder, columns, self.lanes) as j, self._steps(builder, depth, self.lanes) as k:
             block = builder.gep(b, [builder.add(builder.mul(j, b_column), builder.mul(k, size))])
             to = builder.gep(target, [builder.add(builder.mul(k, target_row), builder.mul(j, size))])
             rows, terms = builder.sub(columns, j), builder.sub(depth, k)
-            for mask in self._whole_or_part(builder, [(rows, self.lanes), (terms, self.chunk)]):
-                chunks = []
-                for i in range(self.lanes):
-                    lanes = None
-                    if mask:
-                        there = builder.select(builder.icmp_signed("<", WORD(i), rows), terms, WORD(0))
-                        lanes = self._first_lanes(builder, there, self.chunk)
-                    chunks.append(self._load(builder, block, builder.mul(b_column, WORD(i)), lanes, self.chunk))
-                for i, value in enumerate(self._transposed(builder, chunks)):
+            for mask in self._whole_or_part(builder, [(rows, self.lanes), (terms, self.lanes)]):
+                for i, value in enumerate(self._square(builder, block, b_column, (rows, terms) if mask else None)):
                     self._store(builder, value, to, builder.mul(target_row, WORD(i)))
         builder.ret_void()
         return function
+
+    def _square(
+        self, builder: ir.IRBuilder, block: ir.Value, stride: ir.Value, limits: tuple[ir.Value, ir.Value] | None
+    ) -> list[ir.Value]:
+        """As many rows of vectors as those have lanes, transposed; with limits, only so many rows and columns are read."""
+        rows = []
+        for i in range(self.lanes):
+            mask = None
+            if limits is not None:
+                there = builder.select(builder.icmp_signed("<", WORD(i), limits[0]), limits[1], WORD(0))
+                mask = self._first_lanes(builder, there, self.lanes)
+            rows.append(self._load(builder, block, builder.mul(stride, WORD(i)), mask))
+        return self._transposed(builder, rows)
 
     def _whole_or_part(self, builder: ir.IRBuilder, counts: list[tuple[ir.Value, int]]) -> Iterator[bool]:
         """Two branches: where all counts are as great as they can be, and where loads need masks. Their code is the loop's."""
@@ -296,29 +301,39 @@ class Tiles:
             builder.branch(both)
         builder.position_at_end(both)
 
-    def _transposed(self, builder: ir.IRBuilder, chunks: list[ir.Value]) -> list[ir.Value]:
-        """The columns of a block, as vectors, whose rows are chunks of 16 bytes.
+    def _transposed(self, builder: ir.IRBuilder, rows: list[ir.Value]) -> list[ir.Value]:
+        """The columns of a square block: first chunks of 16 bytes change places, then elements within chunks.
 
-        Chunk g of the vector r is of the row g * (elements in a chunk) + r; then elements move within chunks alone,
-        which vector units do best.
+        Each shuffle is one instruction where vectors have 16, 32 or 64 bytes.
         """
-        size, half = self.chunk, self.chunk // 2
-        vectors = []
+        size = 16 // self.bytes
+        lanes = list(range(2 * self.lanes))  # of two vectors
+        one, other = lanes[: self.lanes], lanes[self.lanes :]
+        half = self.lanes // 2
+        halves = [one[:half] + other[:half], one[half:] + other[half:]]
+        alternate = [[i for i in lanes if i // size % 2 == side] for side in (0, 1)]
+        zipped = [list(chain.from_iterable(zip(one, other, strict=True)))] * 2
+        zipped = [[i for i in order if i % size // (size // 2) == side] for side, order in enumerate(zipped)]
+
+        def both(a: ir.Value, b: ir.Value, orders: list[list[int]]) -> list[ir.Value]:
+            return [self._shuffled(builder, a, b, order) for order in orders]
+
+        chunks = []  # for each row number within a chunk: vector c has chunk c of all rows with that number
         for r in range(size):
-            parts = chunks[r::size]
-            while len(parts) > 1:
-                pairs = zip(parts[::2], parts[1::2], strict=True)
-                parts = [self._shuffled(builder, one, other, range(2 * one.type.count)) for one, other in pairs]
-            vectors += parts
-        groups = range(0, self.lanes, size)
-        orders = [
-            [g + half * side + i + self.lanes * which for g in groups for i in range(half) for which in (0, 1)]
-            for side in (0, 1)
-        ]
-        for _ in range(size.bit_length() - 1):
-            pairs = zip(vectors[:half], vectors[half:], strict=True)
-            vectors = [self._shuffled(builder, one, other, order) for one, other in pairs for order in orders]
-        return vectors
+            vectors = rows[r::size]
+            if len(vectors) == 4:
+                (a, b), (c, d) = both(*vectors[:2], halves), both(*vectors[2:], halves)
+                vectors = [*both(a, c, alternate), *both(b, d, alternate)]
+            elif len(vectors) == 2:
+                vectors = both(*vectors, halves)
+            chunks.append(vectors)
+        columns = []
+        for vectors in map(list, zip(*chunks, strict=True)):
+            for _ in range(size.bit_length() - 1):
+                pairs = zip(vectors[: size // 2], vectors[size // 2 :], strict=True)
+                vectors = list(chain.from_iterable([both(a, b, zipped) for a, b in pairs]))
+            columns += vectors
+        return columns
 
     def pack_panel(self, builder: ir.IRBuilder, arguments: list[ir.Value]) -> None:
         """A call of the function; arguments as `body.pack_panel` has them."""

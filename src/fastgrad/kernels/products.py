@@ -10,6 +10,7 @@ import numpy as np
 
 from fastgrad.kernels.build import step_address
 from fastgrad.kernels.gemm import gemm
+from fastgrad.kernels.gemv import UNIT, gemv
 from fastgrad.kernels.half import through_float32
 from fastgrad.kernels.isa import host_isa
 from fastgrad.kernels.launch import Constant, Input, Launch, Launches, Output, Spec
@@ -45,6 +46,12 @@ class Form(NamedTuple):
     shape: tuple[int, ...]
     unit: int
     units: int
+
+    @property
+    def is_large_row(self) -> bool:
+        """Whether it is the product of a row with so large a matrix that `gemv` is quicker."""
+        rows_lie_together = self.strides[3] == 1
+        return self.batches == self.m == 1 and self.k * self.n >= 1 << 14 and (rows_lie_together or self.k >= 512)
 
     @property
     def numbers(self) -> tuple[int, ...]:
@@ -122,6 +129,10 @@ def product_launches(
     if following is not None:
         step = step_address(following.kernel), following
         cost += following.unit_cost * following.units
+    if form.is_large_row:
+        units = -(-form.n // UNIT)
+        numbers = form.n, form.k, *form.strides[2:4]
+        return (Launch(gemv[dtype], (*operands, Output(0), *numbers, *step), units, cost / units),)
     return (Launch(gemm[dtype], (*operands, Output(0), *form.numbers, *step), form.units, cost / form.units),)
 
 
