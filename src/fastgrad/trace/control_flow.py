@@ -23,11 +23,12 @@ from fastgrad.tensor import Tensor, convert_to_tensor
 from fastgrad.trace.branches import Branches
 from fastgrad.trace.explicit_state import State, explicit_state, state_of
 from fastgrad.trace.graph import Graph, Kind, Node, Value
-from fastgrad.trace.graph_operation import GraphOperation
+from fastgrad.trace.graph_operation import GraphOperation, run_nodes
 from fastgrad.trace.loops import Loop
 from fastgrad.trace.made_operation import is_differentiable
 from fastgrad.trace.own_gradient import OwnGradient
 from fastgrad.trace.record import Recording
+from fastgrad.trace.state import Saved
 from fastgrad.variable import Variable
 
 
@@ -37,6 +38,7 @@ class _Inner(Recording):
     Attributes:
         outside: tensors of the surroundings that it reads: arguments after those given.
         made: what it has read and computed.
+        drawn: states of generators after the draws for variables that it has made, which stay.
     """
 
     rehearses = True
@@ -48,6 +50,7 @@ class _Inner(Recording):
         self._listeners = listeners
         self.outside: list[Tensor] = []
         self.made: list[Tensor] = []
+        self.drawn = Saved()
 
     def knows(self, tensor: Tensor) -> bool:
         """Whether the tensor may be another one in another run."""
@@ -102,6 +105,19 @@ class _Inner(Recording):
         for tensor, value in zip(outputs, node.outputs, strict=True):
             self._bind(tensor, value)
 
+    def on_create(self, variable: Variable) -> None:
+        """A program that makes variables is recorded again the next time, when they are there."""
+        super().on_create(variable)
+        draws = {
+            id(value)
+            for node in self._nodes
+            if node.kind is Kind.OPERATION and node.payload is advanced
+            for value in node.outputs
+        }
+        self.drawn = Saved(
+            node.payload for node in self._nodes if node.kind is Kind.ASSIGN and id(node.inputs[0]) in draws
+        )
+
     def on_read(self, variable: Variable, tensor: Tensor) -> None:
         """A variable's value becomes a node when it is first read after a change."""
         super().on_read(variable, tensor)
@@ -115,11 +131,15 @@ class _Part(NamedTuple):
         graph: its arguments are those given, then ``outside``.
         outside: tensors that it reads of its surroundings.
         state: that it reads and changes.
+        looks: what of the surroundings it went by: guards, and what they look at.
+        given: number of the arguments given.
     """
 
     graph: Graph
     outside: list[Tensor]
     state: State
+    looks: Graph
+    given: int
 
 
 class ControlFlow:
@@ -160,9 +180,11 @@ class ControlFlow:
                 return False, None
             parts.append(part)
         state = _joined(part.state for part in parts)
+        if not _look_before(parts):
+            return False, None
         outside = _each_once(x for part in parts for x in part.outside)
         inputs = [*outside, *[v._read() for v in state.read]]
-        graphs = [explicit_state(_renumbered(part, 0, outside), len(outside), state) for part in parts]
+        graphs = [explicit_state(_renumbered(part, outside), len(outside), state) for part in parts]
         operation = Branches([GraphOperation(graph, "branch") for graph in graphs], "cond")
         results = operation(index, *inputs)
         count = len(results) - len(state.written)
@@ -210,6 +232,8 @@ class ControlFlow:
             test = self.written_down(lambda arguments: [convert_to_tensor(condition(arguments))], carried)
             if test is None or test.state.written or int(np.prod(test.graph.results[0].shape)) != 1:
                 return None
+        if not _look_before([part] if test is None else [part, test]):
+            return None
         return self._looped(part, test, list(carried), list(rows), limit, reverse)
 
     def _looped(
@@ -232,13 +256,10 @@ class ControlFlow:
         ]
         layout = _Layout(len(carried), len(rows), len(outside), len(written))
         state = State((*written, *fixed), written)
-        given = len(carried) + len(rows)
-        body = layout.body(explicit_state(_renumbered(part, given, outside), layout.given, state, handles))
+        body = layout.body(explicit_state(_renumbered(part, outside), layout.given, state, handles))
         check = None
         if test is not None:
-            shown = explicit_state(
-                _renumbered(test, len(carried), outside), layout.given, State(state.read, ()), handles
-            )
+            shown = explicit_state(_renumbered(test, outside), layout.given, State(state.read, ()), handles)
             check = GraphOperation(layout.arguments(shown), "condition")
         operation = Loop(
             GraphOperation(body, "trip"),
@@ -277,14 +298,19 @@ class ControlFlow:
             except Exception:  # noqa: BLE001  # Python will run it, and raise what there is to raise
                 graph = None
             finally:
-                _put_back(inner)
+                inner.saved.restore()
+                inner.drawn.restore()
         for variable in inner.created:
             self._recorder.on_create(variable)
         self._recorder.disown([*own, *inner.made])
-        if graph is None or inner.created or any(node.kind is Kind.GUARD for node in graph.nodes):
+        if graph is None or inner.created:
             return None
+        looks = _looks(graph, len(own))
+        if looks is None:
+            return None
+        graph = Graph([node for node in graph.nodes if node.kind is not Kind.GUARD], graph.results)
         try:
-            return _Part(graph, inner.outside, state_of(graph))
+            return _Part(graph, inner.outside, state_of(graph), looks, len(own))
         except TraceError:
             return None
 
@@ -323,19 +349,47 @@ class _Layout(NamedTuple):
         return Graph(self.arguments(graph).nodes, results)
 
 
-def _put_back(inner: Recording) -> None:
-    """Undoes what a function changed. Generators that gave first values of variables that stay are not set back."""
-    if inner.created:
-        drawn = {
-            id(value)
-            for node in inner._nodes
-            if node.kind is Kind.OPERATION and node.payload is advanced
-            for value in node.outputs
-        }
-        for node in inner._nodes:
-            if node.kind is Kind.ASSIGN and id(node.inputs[0]) in drawn:
-                inner.saved.forget(node.payload)
-    inner.saved.restore()
+def _looks(graph: Graph, given: int) -> Graph | None:
+    """What guards look at, computed from the surroundings alone; None if there is more, which may change from trip to trip."""
+    fixed: set[int] = set()
+    needed: set[int] = set()
+    results = []
+    for node in graph.nodes:
+        if node.kind is Kind.GUARD:
+            if id(node.inputs[0]) not in fixed:
+                return None
+            results.append(node.inputs[0])
+            needed.add(id(node))
+        elif node.kind is not Kind.ARGUMENT or node.payload >= given:
+            pure = node.kind in {Kind.ARGUMENT, Kind.READ, Kind.CONSTANT, Kind.OPERATION} and not node.has_effect
+            if pure and fixed.issuperset(map(id, node.inputs)):
+                fixed.update(map(id, node.outputs))
+    kept = []
+    for node in reversed(graph.nodes):
+        if id(node) in needed or any(id(value) in needed for value in node.outputs):
+            needed.update(map(id, node.inputs))
+            kept.append(node)
+    return Graph(reversed(kept), results)
+
+
+def _look_before(parts: Sequence[_Part]) -> bool:
+    """Lets the program around the parts go by what they went by, if none of them changes it; else gives False."""
+    written = {id(v) for part in parts for v in part.state.written}
+    for part in parts:
+        if any(node.kind is Kind.READ and id(node.payload) in written for node in part.looks.nodes):
+            return False
+    for part in parts:
+        known: dict[int, Tensor] = {}
+        for node in part.looks.nodes:
+            if node.kind is Kind.ARGUMENT:
+                known[id(node.outputs[0])] = part.outside[node.payload - part.given]
+            elif node.kind is Kind.READ:
+                known[id(node.outputs[0])] = node.payload._read()
+        run_nodes(part.looks, known)
+        for node in part.looks.nodes:
+            if node.kind is Kind.GUARD:
+                known[id(node.inputs[0])]._looked_at(node.payload[0])
+    return True
 
 
 def _with_arguments(graph: Graph, number: Callable[[int], int]) -> Graph:
@@ -346,11 +400,10 @@ def _with_arguments(graph: Graph, number: Callable[[int], int]) -> Graph:
     return Graph(nodes, graph.results)
 
 
-def _renumbered(part: _Part, given: int, outside: list[Tensor]) -> Graph:
+def _renumbered(part: _Part, outside: list[Tensor]) -> Graph:
     """A part's graph whose arguments, after those given, are ``outside``."""
-    places = {id(x): place for place, x in enumerate(outside)}
-    shift = given
-    numbers = [*range(given), *[shift + places[id(x)] for x in part.outside]]
+    places = {id(x): place for place, x in enumerate(outside, part.given)}
+    numbers = [*range(part.given), *[places[id(x)] for x in part.outside]]
     return _with_arguments(part.graph, lambda position: numbers[position])
 
 

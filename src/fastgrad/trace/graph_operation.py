@@ -221,7 +221,7 @@ def _keep(kept: dict[Any, Any], key: Any, value: Any) -> None:
 # ---- running a graph's nodes on tensors ------------------------------------------------------------------
 
 
-def _run_nodes(graph: Graph, known: dict[int, Tensor], sources: Sequence[Tensor] = ()) -> list[Entry]:
+def run_nodes(graph: Graph, known: dict[int, Tensor], sources: Sequence[Tensor] = ()) -> list[Entry]:
     """Runs nodes as operations on tensors, under whoever records.
 
     Args:
@@ -313,14 +313,14 @@ def _run_with_guards(graph: Graph, known: dict[int, Tensor]) -> None:
     start = 0
     for position, node in enumerate(graph.nodes):
         if node.kind is Kind.GUARD:
-            _run_nodes(Graph(graph.nodes[start:position], ()), known)
+            run_nodes(Graph(graph.nodes[start:position], ()), known)
             start = position + 1
             kind, wanted = node.payload
             scalar = known[id(node.inputs[0])]
             found = bool(scalar) if kind == "bool" else int(scalar)
             if found != wanted:
                 raise GuardError(node, found)
-    _run_nodes(Graph(graph.nodes[start:], ()), known)
+    run_nodes(Graph(graph.nodes[start:], ()), known)
 
 
 def _worth_keeping(graph: Graph, count: int) -> list[Value]:
@@ -361,7 +361,7 @@ def _pullback(
                 known.setdefault(id(value), tensor)
             targets = [known[id(value)] for value, given in zip(graph.results, have, strict=True) if given]
             sources = [x for x, need in zip(inputs, needs, strict=True) if need]
-            entries = _run_nodes(graph, known, sources)
+            entries = run_nodes(graph, known, sources)
             found = iter(walk_backward(entries, targets, [[id(x)] for x in sources], list(cotangents)))
             forms: list[Any] = []
             results: list[Tensor] = []

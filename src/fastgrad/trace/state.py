@@ -23,10 +23,6 @@ class Saved:
         if id(variable) not in self._values:
             self._values[id(variable)] = variable, np.array(variable._array if value is None else value)
 
-    def forget(self, variable: Variable) -> None:
-        """Leaves a variable as it is."""
-        self._values.pop(id(variable), None)
-
     def restore(self) -> None:
         """Puts all saved values back."""
         with unheard(), writing.lock:
