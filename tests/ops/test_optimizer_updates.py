@@ -65,6 +65,7 @@ def test_sums_of_rows(rows, index):
     assert_kernels_do_the_same(updates.sum_rows, [values, ids], limit=9, owner="test")
     dense = updates.add_rows.run(np.ones((9, 3)), sums, unique, number)
     np.testing.assert_allclose(dense, 1 + table, rtol=1e-12)
+    assert_kernels_do_the_same(updates.add_rows, [np.ones((9, 3)), sums, unique, number])
     for name in ("sgd", "adam", "ftrl", "rmsprop_centered_momentum"):
         rule = RULES[name]
         inputs = [*state_of(rule, [(9, 3)], np.float64), sums, unique, number, *numbers_of(rule)]
@@ -96,3 +97,13 @@ def test_sums_of_squares():
         updates.sums_of.run(*arrays), [np.square(a.astype(np.float64)).sum() for a in arrays], rtol=1e-6
     )
     assert_kernels_do_the_same(updates.sums_of, arrays)
+
+
+@pytest.mark.parametrize("every", [1, 2, 5])
+def test_turns(every):
+    for count in range(12):
+        steps = np.array(count)
+        assert updates.whole_turns_of.run(steps, every=every) == count // every
+        assert bool(updates.ends_turn_of.run(steps, every=every)) == ((count + 1) % every == 0)
+        assert_kernels_do_the_same(updates.whole_turns_of, [steps], every=every)
+        assert_kernels_do_the_same(updates.ends_turn_of, [steps], every=every)

@@ -50,6 +50,21 @@ def add_rows(table, ids, values, rows, width, limit):
     return -1
 
 
+@kernel(
+    "table: inout[T], sums: in[T], ids: in[I], number: in[int64], limit: int, width: int",
+    T=FLOATS,
+    I=INDICES,
+    noalias=True,
+)
+def add_summed_rows(table, sums, ids, number, limit, width):
+    """table[ids[k]] += sums[k] for k < number, with what `sum_rows` gives."""
+    for k in range(number[0]):
+        if ids[k] >= 0 and ids[k] < limit:
+            at = ids[k] * width
+            for j in range(width):
+                table[at + j] += sums[k * width + j]
+
+
 @scalar_function
 def sort_ids(ids, order, spare, rows, limit):
     """A stable argsort of ids in [0, limit), by digits of 11 bits."""

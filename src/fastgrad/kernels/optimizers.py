@@ -430,6 +430,18 @@ def decay_weights(p, count, sizes, decay):
             weights[i] -= weights[i] * T(decay)
 
 
+@kernel("count: in[int64], out: out[int64], every: int")
+def whole_turns(count, out, every):
+    """How often `every` steps have been done after `count` of them."""
+    out[0] = count[0] // every
+
+
+@kernel("count: in[int64], out: out[uint8], every: int")
+def ends_turn(count, out, every):
+    """Whether the step after `count` steps is the last of `every`, 1 or 0."""
+    out[0] = 1 if (count[0] + 1) % every == 0 else 0
+
+
 @kernel("g: ins[T], count: count, sizes: sizes, out: out[float64]", T=FLOATS)
 def sums_of_squares(g, count, sizes, out):
     """The sum of the squares of each array, for clipping by norm; out has one element an array."""

@@ -15,10 +15,19 @@ import numpy as np
 
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.adafactor import adafactor_matrix, adafactor_vector
-from fastgrad.kernels.embedding import order_ids, sum_duplicate_rows
+from fastgrad.kernels.embedding import add_summed_rows, order_ids, sum_duplicate_rows
 from fastgrad.kernels.embedding import sum_rows as native_sum_rows
 from fastgrad.kernels.launch import Input, Launch, Launches, Output, Scratch
-from fastgrad.kernels.optimizers import FLOATS, INDICES, RULES, UpdateRule, sums_of_squares, units
+from fastgrad.kernels.optimizers import (
+    FLOATS,
+    INDICES,
+    RULES,
+    UpdateRule,
+    ends_turn,
+    sums_of_squares,
+    units,
+    whole_turns,
+)
 from fastgrad.operation import Form, operation
 
 MOVES, RESTS, RESTS_AT_ZERO = range(3)
@@ -262,5 +271,33 @@ def _add_rows(table: np.ndarray, sums: np.ndarray, ids: np.ndarray, number: np.n
     return found
 
 
-add_rows = operation("add_rows", Form.SCATTER, run=_add_rows)
+def _add_rows_launches(inputs: Any, outputs: Any) -> Launches | None:
+    table, _, ids, _ = inputs
+    if not _is_native(table, ids):
+        return None
+    kernel = add_summed_rows[table.dtype, ids.dtype]
+    operands = Output(0), Input(1), Input(2), Input(3), table.shape[0], math.prod(table.shape[1:])
+    return Launches((Launch(kernel, operands),), in_place=((0, 0),), starts_as=((0, 0),))
+
+
+add_rows = operation("add_rows", Form.SCATTER, run=_add_rows, launches=_add_rows_launches)
 """``add_rows(table, *sum_rows(...))``: the table with the rows added."""
+
+
+# ---- what is done at every so manieth step --------------------------------------------------------------------
+
+whole_turns_of = operation(
+    "whole_turns",
+    Form.EXTERN,
+    run=lambda count, every: np.asarray(count // every),
+    launches=lambda inputs, outputs, every: Launches((Launch(whole_turns[()], (Input(0), Output(0), every)),)),
+)
+"""``whole_turns(count, every=)``: how often ``every`` steps have been done after ``count`` of them, an int64."""
+
+ends_turn_of = operation(
+    "ends_turn",
+    Form.EXTERN,
+    run=lambda count, every: np.asarray((count + 1) % every == 0),
+    launches=lambda inputs, outputs, every: Launches((Launch(ends_turn[()], (Input(0), Output(0), every)),)),
+)
+"""``ends_turn(count, every=)``: whether the step after ``count`` steps is the last of ``every``."""

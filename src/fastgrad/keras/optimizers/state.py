@@ -16,6 +16,7 @@ from fastgrad.keras.optimizers.schedules.learning_rate_schedule import LearningR
 from fastgrad.keras.optimizers.variable import OptimizerVariable
 from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_keras_object
 from fastgrad.keras.settings import standardize_dtype
+from fastgrad.ops.optimizer_updates import whole_turns_of
 from fastgrad.storage.object_graph import deliver
 from fastgrad.tensor import convert_to_tensor
 from fastgrad.variable import Variable
@@ -64,7 +65,7 @@ class OptimizerState(Followed):
     def iterations(self) -> Any:
         """How many updates there have been, int64: a variable, or a tensor where gradients are accumulated."""
         if self.gradient_accumulation_steps:
-            return self._iterations // self.gradient_accumulation_steps
+            return whole_turns_of(self._iterations._read(), every=self.gradient_accumulation_steps)
         return self._iterations
 
     def _update_count(self) -> int:

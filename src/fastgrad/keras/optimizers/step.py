@@ -17,7 +17,7 @@ from fastgrad.keras.optimizers.followed import live, scalar
 from fastgrad.keras.optimizers.schedules.learning_rate_schedule import LearningRateSchedule
 from fastgrad.operation import TABLE
 from fastgrad.ops.casting import cast
-from fastgrad.ops.optimizer_updates import add_rows, is_half, sum_rows, sums_of, update
+from fastgrad.ops.optimizer_updates import add_rows, ends_turn_of, is_half, sum_rows, sums_of, update
 from fastgrad.recording import paused, recorders, report_effect, unheard
 from fastgrad.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad.variable import Variable
@@ -116,7 +116,7 @@ class Step:
     @staticmethod
     def _comes_round(count: Any, every: int | None) -> bool:
         """Whether it is the turn of what is done at every so manieth count."""
-        return bool(every) and bool((count + 1) % every == 0)
+        return bool(every) and bool(ends_turn_of(convert_to_tensor(count), every=every))
 
     # ---- gradients ---------------------------------------------------------------------------------------
 
