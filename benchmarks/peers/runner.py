@@ -164,7 +164,7 @@ def _prepare(
         result.problem = f"fails: {facts['failed']}"
         return None
     result.facts = facts
-    result.steps = max(3, round(facts["steps_per_second"] * settings.slice_seconds))
+    result.steps = max(1, round(facts["steps_per_second"] * settings.slice_seconds))
     process.stop()
     return process
 

@@ -157,13 +157,13 @@ class Training:
             "peak_megabytes": peak_bytes() / 1e6,
         }
 
-    def run(self, seconds: float, least: int = 3) -> tuple[int, float]:
-        """Runs steps until `seconds` are over, `least` of them in any case; returns how many, and how long it took."""
+    def run(self, seconds: float) -> tuple[int, float]:
+        """Runs steps until `seconds` are over; returns how many, and how long it took."""
+        done = 0
         began = time.perf_counter()
-        for done in itertools.count(1):
+        while done == 0 or time.perf_counter() - began < seconds:
             loss = self.step(*next(self.batches))
-            if done >= least and time.perf_counter() - began >= seconds:
-                break
+            done += 1
         float(loss)
         return done, time.perf_counter() - began
 
