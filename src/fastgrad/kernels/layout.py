@@ -32,7 +32,7 @@ class Layout(NamedTuple):
     dims: Dims
 
     @property
-    def count(self) -> int:
+    def total(self) -> int:
         """How many elements are read."""
         return prod([size for size, _ in self.dims])
 
@@ -109,7 +109,7 @@ def axes_of(layout: Layout, shape: Sequence[int]) -> list[Dims] | None:
     cuts = joined_cuts(cuts_of([size for size, _ in layout.dims]), cuts_of(sizes))
     if cuts is None:
         return None
-    fine = sizes_at(cuts, layout.count)
+    fine = sizes_at(cuts, layout.total)
     dims = split(layout.dims, fine if layout.dims else ())
     if dims is None:
         return None

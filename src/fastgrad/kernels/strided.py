@@ -127,7 +127,7 @@ def _together(source: Layout, target: Layout) -> list[tuple[int, int, int]] | No
     cuts = joined_cuts(*[cuts_of([size for size, _ in layout.dims]) for layout in (source, target)])
     if cuts is None:
         return None
-    sizes = sizes_at(cuts, target.count)
+    sizes = sizes_at(cuts, target.total)
     reads, writes = split(source.dims, sizes), split(target.dims, sizes)
     if reads is None or writes is None:
         return None
@@ -170,7 +170,7 @@ def launches_of_views(views: Views) -> Callable[..., Launches | None]:
         if len(found) == 1 and found[0] == contiguous(prod(x.shape)):
             return Launches((), alias=True)
         return together(
-            moved(Input(0), Output(i), x.dtype, layout, contiguous(layout.count))
+            moved(Input(0), Output(i), x.dtype, layout, contiguous(layout.total))
             for i, layout in enumerate(found)
             if prod(outputs[i].shape)
         )

@@ -15,6 +15,7 @@ from fastgrad.kernels.strided import moved
 from fastgrad.trace.emit_reduction import reduction_launches
 from fastgrad.trace.group import Fused, Source
 from fastgrad.trace.kernel_writer import Writer
+from fastgrad.trace.stages import BLOCK, Elements
 
 
 def launches_of_group(fused: Fused) -> Launches:
@@ -22,48 +23,50 @@ def launches_of_group(fused: Fused) -> Launches:
     if not fused.steps:
         return _copy(fused)
     if "r" in fused.roles:
-        launches, scratch, free = reduction_launches(fused)
+        launches, scratch, free, early = reduction_launches(fused)
     else:
-        launches, scratch, free = (map_launch(fused),), (), frozenset(range(len(fused.outputs)))
-    pairs = [pair for pair in in_place_pairs(fused) if pair[0] in free]
+        launch, early = map_launch(fused)
+        launches, scratch, free = (launch,), (), frozenset(range(len(fused.outputs)))
+    pairs = [pair for pair in in_place_pairs(fused) if pair[0] in free and pair not in early]
     return Launches(launches, scratch, tuple(pairs))
 
 
 def _copy(fused: Fused) -> Launches:
     (source,) = fused.inputs
     layout = Layout(source.offset, collapsed(zip(fused.sizes, source.strides, strict=True)))
-    launch = moved(Input(0), Output(0), source.dtype, layout, contiguous(layout.count))
+    launch = moved(Input(0), Output(0), source.dtype, layout, contiguous(layout.total))
     assert launch is not None  # as ``can_be_copied`` has said
     return Launches((launch,))
 
 
-def map_launch(fused: Fused) -> Launch:
-    """The kernel of a group without a reduction; its units are elements."""
+def map_launch(fused: Fused) -> tuple[Launch, set[tuple[int, int]]]:
+    """The kernel of a group without a reduction, whose units are elements; and what it may not do in place."""
     writer = Writer(fused)
     dims = range(len(fused.sizes))
     same, outer, inner = writer.split_by_level(kept=False)
     writer.load(same, dims, "0")
+    writes = [(number, Output(output)) for output, number in enumerate(fused.outputs)]
+    steps = range(len(fused.inputs), len(fused.inputs) + len(fused.steps))
+    elements = Elements(writer, inner, {}, [*steps], [], [*writes])
 
-    def body(index: str) -> None:
-        writer.load(inner, dims, index)
-        for number, step in enumerate(fused.steps, len(fused.inputs)):
-            writer.step(number, step)
-        place = writer.place("y", dims, writer.natural(), 0, index)
-        for number in fused.outputs:
-            writer.store_result(number, place)
+    def loop(start: str, stop: str) -> None:
+        if len(elements.stages) == 1:
+            elements.write(f"for j in range({start}, {stop})", None)
+            return
+        writer.line(f"end = {stop}")
+        with writer.block(f"for low in range({start}, end, {BLOCK})"):
+            elements.write(f"for lane in range(least({BLOCK}, end - low))", "j = low + lane")
 
     if len(dims) == 1:
-        with writer.block("for j in range(first, last)"):
-            body("j")
+        loop("first", "last")
     else:
         n = writer.size(dims[-1])
         with writer.block(f"for r in range(first // {n}, (last + {n} - 1) // {n})"):
             writer.line(f"start = r * {n}")
             writer.decode("r", dims[:-1])
             writer.load(outer, dims, "0")
-            with writer.block(f"for j in range(greatest(first - start, 0), least(last - start, {n}))"):
-                body("j")
-    return writer.launch(prod(fused.sizes))
+            loop("greatest(first - start, 0)", f"least(last - start, {n})")
+    return writer.launch(prod(fused.sizes)), elements.early
 
 
 def in_place_pairs(fused: Fused) -> tuple[tuple[int, int], ...]:

@@ -70,16 +70,15 @@ class _Fusion:
             return
         number = reads_directly(node)
         if number is not False:
-            for group in [*self._candidates(node), None]:
-                group = group or Group(prod(_loop_shape(node)))
+            bases = [self._read(value).base for value in node.inputs]
+            for base in bases:
+                if id(base) in self._put_off:
+                    self._need(base)
+            for group in [*self._candidates(node), Group(prod(_loop_shape(node)))]:
                 found = group.joining(node, number, self._read)
-                if found is not None:
-                    break
-            if found is not None:
-                for value in node.inputs:
-                    base = self._read(value).base
-                    if id(base) in self._put_off:
-                        self._need(base)
+                if found is None:
+                    continue
+                for base in bases:
                     self._close_home(base, group)
                 group.add(node, found)
                 self._enter(group, node)
@@ -186,7 +185,7 @@ class _Fusion:
             return
         view = self._views[id(value)]
         constant = self._constants.get(id(view.base))
-        made = (value,)
+        made: tuple[Value, ...] = (value,)
         if constant is not None and count_of(value) * value.dtype.itemsize <= SMALL:
             (array,) = interpret(Graph([constant, *view.nodes], [value]), ())
             found = Node(Kind.CONSTANT, array, (), made)
@@ -217,9 +216,9 @@ def _loop_shape(node: Node) -> tuple[int, ...]:
 
 
 def _is_whole(layout: Layout) -> bool:
-    return layout == contiguous(layout.count)
+    return layout == contiguous(layout.total)
 
 
 def _is_near(layout: Layout) -> bool:
     """Whether elements are read from where the ones before them were, so that no cache line is fetched twice."""
-    return not layout.dims or abs(layout.dims[-1][1]) <= 1 or layout.count <= _NEAR
+    return not layout.dims or abs(layout.dims[-1][1]) <= 1 or layout.total <= _NEAR

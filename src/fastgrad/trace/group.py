@@ -412,7 +412,7 @@ def reshaped(x: Value, y: Value) -> Node:
 
 def can_be_copied(layout: Layout, value: Value) -> bool:
     """Whether there is a kernel that copies what is read by a layout."""
-    return moved(Input(0), Output(0), value.dtype, layout, contiguous(layout.count)) is not None
+    return moved(Input(0), Output(0), value.dtype, layout, contiguous(layout.total)) is not None
 
 
 def copied(value: Value, view: View) -> Node:

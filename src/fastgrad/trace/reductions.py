@@ -10,9 +10,9 @@ from fastgrad.trace.graph import Node
 from fastgrad.trace.passes.rewriting import row_name
 from fastgrad.trace.scalar_casts import BOOL, FLOAT32, FLOAT64, HALVES, WHOLE, body_type
 
-_SINGLE_AND_DOUBLE = frozenset({FLOAT32, FLOAT64})
-_FLOATS = _SINGLE_AND_DOUBLE | HALVES
-_NUMBERS = _FLOATS | WHOLE
+_SINGLE_AND_DOUBLE: frozenset[np.dtype] = frozenset({FLOAT32, FLOAT64})
+_FLOATS: frozenset[np.dtype] = frozenset({*_SINGLE_AND_DOUBLE, *HALVES})
+_NUMBERS: frozenset[np.dtype] = frozenset({*_FLOATS, *WHOLE})
 
 
 class Reduction(NamedTuple):
