@@ -80,6 +80,9 @@ class Variable(Operators):
 
     __array_priority__ = 100
 
+    # Whether it is made on the way by the library itself, with zeros: programs that make it do nothing else differently.
+    _made_quietly = False
+
     def __init__(
         self,
         initial_value: Any = None,

@@ -22,7 +22,7 @@ from fastgrad.trace import turns
 from fastgrad.trace.captures import MISS, Captures, differs
 from fastgrad.trace.identity import reference
 from fastgrad.trace.interpret import GuardError
-from fastgrad.trace.results import ARGUMENT, COMPUTED, SAME
+from fastgrad.trace.results import ARGUMENT, COMPUTED, CONSTANT, SAME
 from fastgrad.trace.signature import Call
 from fastgrad.trace.ways import Tree, Way
 from fastgrad.variable import writing
@@ -177,6 +177,10 @@ class _Writer:
             number = len(self.scope)
             self.scope[f"same{number}"] = plan[1]
             return "None" if plan[1] is None else f"same{number}"
+        if kind is CONSTANT and plan[1]() is None:
+            number = len(self.scope)
+            self.scope[f"same{number}"] = Tensor(plan[2])
+            return f"same{number}"
         if kind is list:
             parts = iter([self.result(part) for part in plan[2]])
             return self._structure(plan[1], parts)

@@ -107,7 +107,7 @@ class Recording(recording.Recorder):
 
     def takes_as_constant(self, tensor: Tensor) -> bool:
         """Whether a tensor that the program returns was there before, or is always the same."""
-        if self.knows(tensor) or tensor._owner is not None:
+        if id(tensor) in self._values or self.knows(tensor) or tensor._owner is not None:
             return False
         if id(tensor) not in self._announced:
             self.captured.append(tensor)
@@ -145,7 +145,8 @@ class Recording(recording.Recorder):
 
     def on_create(self, variable: Variable) -> None:
         """A program that makes variables is recorded again the next time, when they are there."""
-        self.created.append(variable)
+        if not variable._made_quietly:
+            self.created.append(variable)
 
     def on_write(self, variable: Variable) -> None:
         """The change must be explained by ``on_assign`` before anything else is recorded."""

@@ -12,12 +12,13 @@ from fastgrad.array_conversion import short
 from fastgrad.indexed_slices import IndexedSlices
 from fastgrad.ops.tensor_array import TensorArray
 from fastgrad.tensor import Tensor, as_tensor_or_none, convert_to_tensor
+from fastgrad.trace.identity import reference
 from fastgrad.trace.record import Recording
 from fastgrad.trace.scalar import Scalar
 from fastgrad.variable import Variable
 
-COMPUTED, ARGUMENT, SAME = range(3)
-"""Where a leaf of the result comes from: the program, the caller, or it is the same each time."""
+COMPUTED, ARGUMENT, SAME, CONSTANT = range(4)
+"""Where a leaf of the result comes from: the program, the caller, or it is the same each time (a constant is a tensor)."""
 
 
 def as_results(value: Any, name: str) -> Any:
@@ -95,7 +96,7 @@ class Results:
             if place is not None:
                 return ARGUMENT, place
             if self._recording is not None and self._recording.takes_as_constant(value):
-                return SAME, Tensor(value._array)
+                return CONSTANT, reference(value), value._array
             number = self._numbers.setdefault(id(value), len(self.tensors))
             if number == len(self.tensors):
                 self.tensors.append(value)
@@ -137,6 +138,9 @@ def _packed(plan: Any, tensors: list[Tensor], given: Sequence[Any]) -> Any:
         return value if isinstance(value, Tensor) else convert_to_tensor(value)
     if kind is SAME:
         return plan[1]
+    if kind is CONSTANT:
+        same = plan[1]()
+        return Tensor(plan[2]) if same is None else same
     if kind is IndexedSlices:
         return IndexedSlices(*[_packed(part, tensors, given) for part in plan[1]])
     return nest.pack_sequence_as(plan[1], [_packed(part, tensors, given) for part in plan[2]])

@@ -29,6 +29,8 @@ class OptimizerVariable(Weight):
         rewritten: whether anybody but the optimizer's kernels has written to it since the optimizer last looked.
     """
 
+    _made_quietly = True
+
     def __init__(self, array: np.ndarray, name: str) -> None:
         super().__init__(np.zeros((), array.dtype), trainable=False, name=name)
         self._array = array  # without a copy: the slot of a large table must not be there twice
