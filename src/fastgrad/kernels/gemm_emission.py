@@ -1,6 +1,6 @@
 """The innermost part of matrix products as LLVM IR: register tiles of C, and the transposition of small blocks.
 
-A tile of C (some rows by up to `Isa.vectors` vectors) stays in registers while k runs. Each of its elements is one chain
+A tile of C (some rows by a few vectors) stays in registers while k runs. Each of its elements is one chain
 of fused multiply-adds in the order of k, so that its bits do not depend on the tile it is in. Sizes and strides are
 arguments of the emitted functions; how wide vectors are and how many registers there are is the machine's.
 """
@@ -34,35 +34,31 @@ class Tiles:
 
     # ---- pieces ------------------------------------------------------------------------------------
 
-    def _splat(self, builder: ir.IRBuilder, scalar: ir.Value, lanes: int) -> ir.Value:
-        one = builder.insert_element(ir.Constant(ir.VectorType(scalar.type, lanes), ir.Undefined), scalar, INDEX(0))
-        return self._shuffled(builder, one, one, [0] * lanes)
+    def _splat(self, builder: ir.IRBuilder, scalar: ir.Value) -> ir.Value:
+        kind = ir.VectorType(scalar.type, self.lanes)
+        one = builder.insert_element(ir.Constant(kind, ir.Undefined), scalar, INDEX(0))
+        return self._shuffled(builder, one, one, [0] * self.lanes)
 
     def _shuffled(self, builder: ir.IRBuilder, a: ir.Value, b: ir.Value, order: Sequence[int]) -> ir.Value:
         """A vector of the elements with these numbers in a, then b."""
         return builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(INDEX, len(order)), list(order)))
 
-    def _first_lanes(self, builder: ir.IRBuilder, count: ir.Value, lanes: int) -> ir.Value:
+    def _first_lanes(self, builder: ir.IRBuilder, count: ir.Value) -> ir.Value:
         """The mask of the first lanes; all of them if there are fewer."""
-        limit = self._splat(builder, builder.trunc(count, INDEX), lanes)
-        return builder.icmp_signed("<", ir.Constant(limit.type, list(range(lanes))), limit)
+        limit = self._splat(builder, builder.trunc(count, INDEX))
+        return builder.icmp_signed("<", ir.Constant(limit.type, list(range(self.lanes))), limit)
 
     def _at(self, builder: ir.IRBuilder, base: ir.Value, offset: ir.Value, kind: ir.Type) -> ir.Value:
         """The address `offset` bytes behind `base`, as a pointer to `kind`."""
         return builder.bitcast(builder.gep(base, [offset]), kind.as_pointer())
 
-    def _load(
-        self, builder: ir.IRBuilder, base: ir.Value, offset: ir.Value, mask: ir.Value | None = None, lanes: int = 0
-    ) -> ir.Value:
-        kind = ir.VectorType(self.element, lanes or self.lanes)
-        pointer = self._at(builder, base, offset, kind)
+    def _load(self, builder: ir.IRBuilder, base: ir.Value, offset: ir.Value, mask: ir.Value | None = None) -> ir.Value:
+        pointer = self._at(builder, base, offset, self.vector)
         if mask is None:
             return builder.load(pointer, align=self.bytes)
-        function = self._declared(
-            f"llvm.masked.load.v{kind.count}{self.suffix}.p0",
-            ir.FunctionType(kind, [pointer.type, INDEX, mask.type, kind]),
-        )
-        return builder.call(function, [pointer, INDEX(self.bytes), mask, ir.Constant(kind, None)])
+        kind = ir.FunctionType(self.vector, [pointer.type, INDEX, mask.type, self.vector])
+        function = self._declared(f"llvm.masked.load.v{self.lanes}{self.suffix}.p0", kind)
+        return builder.call(function, [pointer, INDEX(self.bytes), mask, ir.Constant(self.vector, None)])
 
     def _store(
         self, builder: ir.IRBuilder, value: ir.Value, base: ir.Value, offset: ir.Value, mask: ir.Value | None = None
@@ -125,7 +121,7 @@ class Tiles:
             return function
         builder = ir.IRBuilder(function.append_basic_block("entry"))
         a, a_row, a_k, b, b_k, c, c_row, accumulate, depth, rows, columns = function.args
-        mask = self._first_lanes(builder, builder.sub(columns, WORD((width - 1) * self.lanes)), self.lanes)
+        mask = self._first_lanes(builder, builder.sub(columns, WORD((width - 1) * self.lanes)))
         state = []  # of the walk over rows: how many are left, and where they are
         for value in (rows, a, c):
             slot = builder.alloca(value.type)
@@ -169,9 +165,7 @@ class Tiles:
         panel = [self._load(builder, b_at, self._across(v), masks[v]) for v in range(width)]
         following = []
         for row, row_sums in zip(rows, sums, strict=True):
-            x = self._splat(
-                builder, builder.load(self._at(builder, row, a_at, self.element), align=self.bytes), self.lanes
-            )
+            x = self._splat(builder, builder.load(self._at(builder, row, a_at, self.element), align=self.bytes))
             pairs = zip(panel, row_sums, strict=True)
             following.append([self._multiply_add(builder, x, y, so_far) for y, so_far in pairs])
         next_left = builder.sub(left, WORD(1))
@@ -260,7 +254,7 @@ class Tiles:
             across = builder.mul(j, size)
             left = builder.sub(columns, j)
             for mask in self._whole_or_part(builder, [(left, self.lanes)]):
-                lanes = self._first_lanes(builder, left, self.lanes) if mask else None
+                lanes = self._first_lanes(builder, left) if mask else None
                 self._store(builder, self._load(builder, row, across, lanes), to, across)
         builder.ret_void()
 
@@ -284,7 +278,7 @@ class Tiles:
             mask = None
             if limits is not None:
                 there = builder.select(builder.icmp_signed("<", WORD(i), limits[0]), limits[1], WORD(0))
-                mask = self._first_lanes(builder, there, self.lanes)
+                mask = self._first_lanes(builder, there)
             rows.append(self._load(builder, block, builder.mul(stride, WORD(i)), mask))
         return self._transposed(builder, rows)
 
