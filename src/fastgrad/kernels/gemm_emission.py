@@ -316,10 +316,12 @@ class Tiles:
         for r in range(size):
             vectors = rows[r::size]
             if len(vectors) == 4:
-                (a, b), (c, d) = both(*vectors[:2], halves), both(*vectors[2:], halves)
+                first, second, third, fourth = vectors
+                (a, b), (c, d) = both(first, second, halves), both(third, fourth, halves)
                 vectors = [*both(a, c, alternate), *both(b, d, alternate)]
             elif len(vectors) == 2:
-                vectors = both(*vectors, halves)
+                first, second = vectors
+                vectors = both(first, second, halves)
             chunks.append(vectors)
         columns = []
         for vectors in map(list, zip(*chunks, strict=True)):
