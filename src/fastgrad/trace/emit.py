@@ -8,6 +8,7 @@ anywhere; reductions are in emit_reduction.py.
 from __future__ import annotations
 
 from math import prod
+from typing import Any
 
 from fastgrad.kernels.launch import Input, Launch, Launches, Output
 from fastgrad.kernels.layout import Layout, collapsed, contiguous
@@ -19,7 +20,25 @@ from fastgrad.trace.stages import BLOCK, Elements
 
 
 def launches_of_group(fused: Fused) -> Launches:
-    """What a group runs in a program."""
+    """What a group runs in a program; groups that do the same on the same sizes share it."""
+    steps = [
+        (step.row, step.operands, repr(step.attributes), step.inputs, step.output, step.kept, step.reduces)
+        for step in fused.steps
+    ]
+    key = fused.sizes, fused.roles, fused.inputs, tuple(steps), fused.outputs, fused.number
+    found = _known.get(key)
+    if found is None:
+        if len(_known) >= MOST_KNOWN:
+            _known.clear()
+        found = _known[key] = _launches(fused)
+    return found
+
+
+MOST_KNOWN = 1024
+_known: dict[tuple[Any, ...], Launches] = {}
+
+
+def _launches(fused: Fused) -> Launches:
     if not fused.steps:
         return _copy(fused)
     if "r" in fused.roles:

@@ -60,6 +60,7 @@ class _Fusion:
         self._open: dict[int, list[Group]] = {}
         self._home: dict[int, Group] = {}
         self._views: dict[int, View] = {}  # of values that are not made
+        self._whole: dict[int, View] = {}  # of values as they are
         self._put_off: dict[int, Node] = {}  # the nodes that would make them
         self._constants: dict[int, Node] = {}
         self._state: dict[int, object] = {}  # the variable that a value was read from
@@ -144,10 +145,8 @@ class _Fusion:
 
     def _joins_in_order(self, node: Node) -> bool:
         """Takes a node that gives the elements of a group's value in their order."""
-        if not (keeps_order(node) or is_copy_of_ones(node)):
-            return False
-        group = self._home.get(id(node.inputs[0]))
-        if group is None:
+        group = self._home.get(id(node.inputs[0])) if node.inputs else None
+        if group is None or not (keeps_order(node) or is_copy_of_ones(node)):
             return False
         group.add_same(node)
         self._home[id(node.outputs[0])] = group
@@ -155,10 +154,11 @@ class _Fusion:
 
     def _is_put_off(self, node: Node) -> bool:
         """Notes how the results of an index map are read, if they are views."""
-        name = row_name(node)
-        if name is None or not node.inputs or not count_of(node.inputs[0]):
+        if node.kind is not Kind.OPERATION or (node.payload.views is None and node.payload.name not in REDUCTIONS):
             return False
         x = node.inputs[0]
+        if not count_of(x) or (node.payload.views is None and not is_copy_of_ones(node)):
+            return False
         whole = View(x, contiguous(count_of(x)), ())
         for view in (self._views.get(id(x), whole), whole):
             if is_copy_of_ones(node):
@@ -175,7 +175,12 @@ class _Fusion:
     def _read(self, value: Value) -> View:
         """How a group reads a value from outside."""
         view = self._views.get(id(value))
-        return view if view is not None and _is_near(view.layout) else View(value, contiguous(count_of(value)), ())
+        if view is not None and _is_near(view.layout):
+            return view
+        whole = self._whole.get(id(value))
+        if whole is None:
+            whole = self._whole[id(value)] = View(value, contiguous(count_of(value)), ())
+        return whole
 
     def _need(self, value: Value) -> None:
         """Sees to it that a value is made."""

@@ -15,13 +15,13 @@ def views_of(node: Node, layout: Layout) -> list[Layout] | None:
     """How the results of an operation are read from what its input is read from.
 
     Args:
-        node: any.
+        node: an operation.
         layout: of its first input, which has elements.
 
     Returns:
         A layout for each result; None if one of them is no view.
     """
-    if row_name(node) is None or node.payload.views is None:
+    if node.payload.views is None or row_name(node) is None:
         return None
     results = [value.shape for value in node.outputs]
     if any(0 in shape for shape in results):
