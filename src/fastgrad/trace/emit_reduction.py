@@ -10,6 +10,7 @@ shape alone. Where reduced values go back into the elements there are several lo
 from __future__ import annotations
 
 from math import prod
+from typing import NamedTuple
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from fastgrad.trace.kernel_writer import Writer
 from fastgrad.trace.phases import Phase, Schedule
 from fastgrad.trace.reductions import REDUCTIONS, finished, lane_type, neutral, total_type
 from fastgrad.trace.scalar_casts import BOOL
+from fastgrad.trace.stages import Elements
 
 PART = 65536
 """Elements of a part."""
@@ -31,13 +33,26 @@ ROW = 1024
 """Rows of fewer elements than these share lanes, if several are reduced to one."""
 
 
-def reduction_launches(
-    fused: Fused,
-) -> tuple[tuple[Launch, ...], tuple[tuple[np.dtype, int], ...], frozenset[int]]:
-    """The kernels of a group with a reduction, the scratch that they use, and the outputs that may take inputs' memory."""
+class _Found(NamedTuple):
+    """The kernels of a group with a reduction.
+
+    Attributes:
+        launches, scratch: see ``Launches``.
+        free: the outputs that may take inputs' memory.
+        early: pairs (output, array) of which that is not so.
+    """
+
+    launches: tuple[Launch, ...]
+    scratch: tuple[tuple[np.dtype, int], ...]
+    free: frozenset[int]
+    early: set[tuple[int, int]]
+
+
+def reduction_launches(fused: Fused) -> _Found:
+    """The kernels of a group with a reduction."""
     emitter = _AlongRows(fused) if fused.roles[-1] == "r" else _AcrossRows(fused)
     launches = emitter.launches()
-    return launches, tuple(emitter.scratch), frozenset(emitter.schedule.last)
+    return _Found(launches, tuple(emitter.scratch), frozenset(emitter.schedule.last), emitter.early)
 
 
 class _Emitter:
@@ -64,6 +79,7 @@ class _Emitter:
         if self.pieces >= ENOUGH or self.count < MANY or len(self.schedule.phases) > 1:
             self.parts = 1
         self.writer = Writer(fused)
+        self.early: set[tuple[int, int]] = set()
         self.scratch = [(fused.steps[i - self.first].output, self.count) for i in self.schedule.stashed]
         self.partial: dict[int, Operand] = {}
         if self.parts > 1:
@@ -106,25 +122,39 @@ class _Emitter:
         _, outer, _ = self.writer.split_by_level(kept=False)
         self.writer.load([i for i in outer if i in phase.inputs], self.dims, "0")
 
-    def _elements(self, phase: Phase, lane: str) -> None:
-        """Writes what is done with an element; ``lane`` stands behind the name of what it is combined with."""
+    def _elements(self, phase: Phase, head: str, index: str | None, lane: str, position: int = 0) -> None:
+        """Writes the loop over elements.
+
+        Args:
+            phase: what is done with them.
+            head, index: see ``Elements.write``.
+            lane: stands behind the name of what an element is combined with.
+            position: of the phase.
+        """
         writer = self.writer
         _, _, inner = writer.split_by_level(kept=False)
-        writer.load([i for i in inner if i in phase.inputs], self.dims, "j")
-        place = ""
-        if phase.reads or phase.writes:
-            place = writer.place("y", self.dims, writer.natural(), 0, "j")
-        for number, memory in phase.reads.items():
-            writer.load_step(number, memory, place)
-        for number in phase.steps:
-            writer.step(number, self.step(number))
-        for number in phase.reductions:
-            step = self.step(number)
-            (operand,) = step.operands
-            found = REDUCTIONS[step.row.name].before.format(f"v{operand}")
-            writer.line(_combined(_combine(step), lane.format(number), found))
-        for number, memory in phase.writes:
-            writer.store(number, memory, place)
+        inputs = [i for i in inner if i in phase.inputs]
+        targets = [i for number in phase.reductions for i in self.step(number).operands]
+
+        def combine() -> None:
+            for number in phase.reductions:
+                step = self.step(number)
+                (operand,) = step.operands
+                found = REDUCTIONS[step.row.name].before.format(f"v{operand}")
+                writer.line(_combined(_combine(step), lane.format(number), found))
+
+        def before(steps: list[int]) -> None:
+            self._earlier(position, steps)
+
+        elements = Elements(
+            writer, inputs, phase.reads, phase.steps, targets, phase.writes, before, combine, LANES, self.early
+        )
+        if index is None:
+            elements.stages = [phase.steps]
+        elements.write(head, index)
+
+    def _earlier(self, position: int, steps: list[int]) -> None:
+        """Writes the loads of values of what is left, of earlier phases, that steps read."""
 
     # ---- what becomes of totals ----------------------------------------------------------------------------------
 
@@ -248,8 +278,7 @@ class _AlongRows(_Emitter):
         writer = self.writer
         if self.short or not phase.reductions:
             self._outer_loads(phase)
-            with writer.block(f"for j in range({start}, {stop})"):
-                self._elements(phase, "total{0}")
+            self._elements(phase, f"for j in range({start}, {stop})", None, "total{0}")
             return
         writer.line(f"stop = {stop}")
         with writer.block(f"for block in range({start}, stop, {LANES * DEPTH})"):
@@ -262,10 +291,9 @@ class _AlongRows(_Emitter):
         writer = self.writer
         self._outer_loads(phase)
         writer.line(f"end = {stop}")
-        rounds = writer.block(f"for start in range({start}, end, {LANES})")
-        with rounds, writer.block(f"for lane in range(least({LANES}, end - start))"):
-            writer.line("j = start + lane")
-            self._elements(phase, "lanes{0}[lane]")
+        with writer.block(f"for start in range({start}, end, {LANES})"):
+            head = f"for lane in range(least({LANES}, end - start))"
+            self._elements(phase, head, "j = start + lane", "lanes{0}[lane]")
 
     def _fill(self, phase: Phase) -> None:
         for number in phase.reductions:
@@ -332,10 +360,7 @@ class _AcrossRows(_Emitter):
             with writer.block(f"for q in range(block, least(block + {DEPTH}, {stop}))"):
                 writer.decode("q", self.reduced)
                 self._outer_loads(phase)
-                with writer.block("for lane in range(used)"):
-                    writer.line("j = left + lane")
-                    self._earlier(position, phase.steps)
-                    self._elements(phase, "lanes{0}[lane]")
+                self._elements(phase, "for lane in range(used)", "j = left + lane", "lanes{0}[lane]", position)
             if phase.reductions:
                 with writer.block("for lane in range(used)"):
                     for number in phase.reductions:

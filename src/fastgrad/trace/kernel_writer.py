@@ -77,6 +77,13 @@ class Writer:
         yield
         self._bases, self._loaded = bases, loads
 
+    def local(self, name: str, dtype: str, size: int) -> str:
+        """The name of an array on the stack."""
+        text = f"    {name} = local_array({dtype}, {size})"
+        if text not in self._lines:
+            self._lines.insert(0, text)
+        return name
+
     # ---- parameters ----------------------------------------------------------------------------------------
 
     def array(self, name: str, kind: str, operand: Operand) -> str:
