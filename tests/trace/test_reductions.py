@@ -328,3 +328,41 @@ def test_what_is_dear_is_computed_once():
     graph = fuse(record(lambda x: standardized(x, 1)[0], numbers(5, 50))[0])
     (node,) = [node for node in graph.nodes if node.kind is Kind.FUSED]
     assert launches_of_group(node.payload).in_place == ((0, 0),)
+
+
+@settings(max_examples=12, deadline=None)
+@given(programs())
+def test_results_over_inputs_by_chance(case):
+    shape, steps, dtype = case
+    rng = np.random.default_rng(0)
+    arrays = [rng.normal(size=shape).astype(dtype) for _ in range(3)]
+
+    def program(*inputs):
+        values = list(inputs)
+        for kind, which, first, second in steps:
+            x, y = values[first % len(values)], values[second % len(values)]
+            if kind % 7 == 6:
+                x = x - tf.reduce_max(y, axis=-1, keepdims=True)
+            values.append(UNARY[which % len(UNARY)](x) if kind % 2 else x * y)
+        return values[3:]
+
+    graph = fuse(record(program, *arrays)[0])
+    for node in graph.nodes:
+        if node.kind is not Kind.FUSED:
+            continue
+        found = launches_of_group(node.payload)
+        inputs = [np.asarray(rng.normal(size=value.shape)).astype(value.dtype) for value in node.inputs]
+        wanted = [np.empty(value.shape, value.dtype) for value in node.outputs]
+        run_launches(found, inputs, wanted)
+        taken: dict[int, int] = {}  # each result over some input, as many as can be
+        for output, array in found.in_place:
+            if output not in taken and array not in taken.values():
+                taken[output] = array
+        copies = [array.copy() for array in inputs]
+        outputs = [
+            copies[taken[i]].reshape(value.shape) if i in taken else np.empty(value.shape, value.dtype)
+            for i, value in enumerate(node.outputs)
+        ]
+        run_launches(found, copies, outputs, shares=3)
+        for got, expected in zip(outputs, wanted, strict=True):
+            np.testing.assert_array_equal(got, expected)
