@@ -326,7 +326,7 @@ scalars: dict[Any, Tensor] = {}
 def from_python(value: Any, dtype: DType | None) -> Tensor:
     """A new tensor of a value that is neither a tensor nor a variable; see ``convert_to_tensor``."""
     if isinstance(value, (list, tuple)):
-        if _holds_tensor(value):
+        if holds_tensor(value):
             return pack(list(value), dtype)  # noqa: F821  # set by ops/
     elif hasattr(value, "_as_tensor"):
         found: Tensor = value._as_tensor(dtype)  # a number that is an input of a recorded function
@@ -336,10 +336,11 @@ def from_python(value: Any, dtype: DType | None) -> Tensor:
     return constant_tensor(array_of(value, dtype))
 
 
-def _holds_tensor(value: Any) -> bool:
+def holds_tensor(value: Any) -> bool:
+    """Whether a tensor, or what stands for one, is in nested lists."""
     for item in value:
         if isinstance(item, Tensor) or any(isinstance(item, kind) for kind, _ in converters):
             return True
-        if hasattr(item, "_as_tensor") or (isinstance(item, (list, tuple)) and _holds_tensor(item)):
+        if hasattr(item, "_as_tensor") or (isinstance(item, (list, tuple)) and holds_tensor(item)):
             return True
     return False

@@ -14,7 +14,7 @@ from fastgrad.dtypes import DType
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.operation import ANY, TABLE, Form, Operation, refuse_dtype
 from fastgrad.ops.arguments import axis_of, integer, integers, tensor_of
-from fastgrad.tensor import Tensor, as_tensor_or_none, constant_tensor, convert_to_tensor, from_python
+from fastgrad.tensor import Tensor, as_tensor_or_none, constant_tensor, convert_to_tensor, from_python, holds_tensor
 
 
 def dimensions(shape: Any, name: str) -> tuple[int, ...]:
@@ -77,7 +77,8 @@ def constant(value: Any, dtype: Any = None, shape: Any = None, name: str | None 
 
 def _pack(values: list[Any], dtype: DType | None) -> Tensor:
     """A nested list that holds tensors, stacked level by level, so that gradients reach them."""
-    wanted = dtype or _first_tensor(values).dtype
+    found = _first_tensor(values)
+    wanted = dtype or (dtypes.float32 if found is None else found.dtype)
     return _packed(values, wanted, cast=dtype is not None)
 
 
@@ -96,11 +97,11 @@ def _packed(values: Any, dtype: DType, cast: bool) -> Tensor:
     if not isinstance(values, (list, tuple)):
         x = as_tensor_or_none(values)
         if x is None:
-            return constant_tensor(array_of(values, dtype))
+            return from_python(values, dtype)
         return TABLE["cast"](x, dtype=dtype.name) if cast and x.dtype is not dtype else x
     from fastgrad.ops.joining import stack
 
-    if _first_tensor(values) is None:
+    if not holds_tensor(values):
         return constant_tensor(array_of(values, dtype))
     return stack([_packed(item, dtype, cast) for item in values])
 

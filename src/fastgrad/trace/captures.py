@@ -35,6 +35,11 @@ def differs(found: Any, wanted: Any) -> bool:
     return bool(repr(found) != repr(wanted) if isinstance(wanted, (float, complex)) else found != wanted)
 
 
+def shown(value: Any) -> str:
+    """A value in a message: numbers and texts as they are, objects by their type."""
+    return short(value) if isinstance(value, _VALUES) else f"a {type(value).__name__} (at {id(value):#x})"
+
+
 class Capture:
     """One name that is looked at.
 
@@ -107,7 +112,7 @@ class Captures:
             except (AttributeError, KeyError, ValueError):
                 return capture.label, capture.shown, "gone"
             if not capture.holds(now):
-                return capture.label, capture.shown, short(now)
+                return capture.label, capture.shown, shown(now)
         return None
 
     # ---- what is read ------------------------------------------------------------------------------------
@@ -224,7 +229,7 @@ class Captures:
         else:
             self.scope[f"k{number}"] = weak
             self.lines.append(f"if v{number} is not k{number}(): return MISS")
-        self._found.append(Capture(label, get, short(value), lambda found: found is weak()))
+        self._found.append(Capture(label, get, shown(value), lambda found: found is weak()))
         self._labels.setdefault(id(value), label)
         self._names.setdefault(id(value), f"v{number}")
         self._alive.append(value)

@@ -6,8 +6,8 @@ import warnings
 from collections import Counter
 from typing import Any
 
-from fastgrad.array_conversion import short
 from fastgrad.trace.cache import Key
+from fastgrad.trace.captures import shown
 from fastgrad.trace.signature import Call
 
 _WARN_AFTER = 8
@@ -91,4 +91,4 @@ def _text(leaf: Any, value: Any) -> str:
         return f"a tensor of shape {list(leaf[1])} and dtype {leaf[2]}"
     if leaf[0] == "same as":
         return "the same tensor as another argument"
-    return "a float" if leaf[0] == "float" else short(value)
+    return "a float" if leaf[0] == "float" else shown(value)

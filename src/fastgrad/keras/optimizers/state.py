@@ -98,7 +98,7 @@ class OptimizerState(Followed):
             )
         value = convert_to_tensor(learning_rate)
         if not value.ndim and value.dtype.numpy.kind in "fViu":
-            checked_rate(float(value), f"{type(self).__name__}: learning_rate")
+            checked_rate(float(value._array), f"{type(self).__name__}: learning_rate")
         current.assign(learning_rate)
 
     def _rate(self) -> float:
