@@ -11,6 +11,7 @@ from fastgrad.kernels import moving
 from fastgrad.kernels.build import signature_of
 from fastgrad.kernels.launch import Constant, Input, Launch, Launches, Output
 from fastgrad.trace.emit import launches_of_group
+from fastgrad.trace.epilogues import Product, launches_of_product
 from fastgrad.trace.graph import Kind, Node, Value
 
 NOTHING = Launches(())
@@ -25,12 +26,13 @@ def launches_of(node: Node) -> Launches | None:
     if node.outputs and not any(value.shape == () or 0 not in value.shape for value in node.outputs):
         return NOTHING  # there are no elements to compute
     if node.kind is Kind.FUSED:
-        return launches_of_group(node.payload)
+        found = node.payload
+        return launches_of_product(found) if isinstance(found, Product) else launches_of_group(found)
     row = node.payload
     if node.kind is not Kind.OPERATION or row.launches is None:
         return None
-    found: Launches | None = row.launches(node.inputs, node.outputs, **node.attributes)
-    return found
+    launches: Launches | None = row.launches(node.inputs, node.outputs, **node.attributes)
+    return launches
 
 
 def copies(value: Value) -> Launches:

@@ -14,15 +14,22 @@ import numpy as np
 
 from fastgrad.errors import InternalError, InvalidArgumentError
 from fastgrad.kernels import driver
+from fastgrad.trace.epilogues import add_epilogues
 from fastgrad.trace.frame import Frame
 from fastgrad.trace.fuse import fuse
 from fastgrad.trace.graph import Graph, Kind
 from fastgrad.trace.passes import optimized
+from fastgrad.trace.passes.expand_composites import expand_composites
 from fastgrad.trace.places import InObject
 from fastgrad.trace.plan import plan
 from fastgrad.trace.replay_writer import Writer, left, run_node
 from fastgrad.trace.tree import optimized_tree, tree_of
 from fastgrad.variable import sharing
+
+
+def compiled_part(graph: Graph) -> Graph:
+    """A graph in the form that is planned: optimized, in few nodes."""
+    return add_epilogues(fuse(expand_composites(optimized(graph))))
 
 
 class Program:
@@ -41,7 +48,7 @@ class Program:
     """
 
     def __init__(self, *graphs: Graph) -> None:
-        self.tree = optimized_tree(tree_of(graphs), lambda graph: fuse(optimized(graph)))
+        self.tree = optimized_tree(tree_of(graphs), compiled_part)
         self.plan = plan(self.tree)
         self.arena_bytes = self.plan.arena_bytes
         first = Frame(self.plan)

@@ -1,0 +1,85 @@
+"""Composites are expanded: operations that do several things in one eager kernel become their parts.
+
+What follows a product is then fused with whatever follows that, and so are column sums with what makes their
+input. Results change by rounding at most: a sum may be added up in another order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from fastgrad.operation import TABLE
+from fastgrad.trace.graph import Graph, Kind, Node, Value
+from fastgrad.trace.passes.rewriting import row_name
+
+
+class _Parts:
+    """Nodes in the place of one."""
+
+    def __init__(self, number: int) -> None:
+        self.nodes: list[Node] = []
+        self._number = number
+
+    def of(self, name: str, *inputs: Value, shape: tuple[int, ...], **attributes: Any) -> Value:
+        """The value of a row of the table, of the dtype of its first input."""
+        value = Value(shape, inputs[0].dtype, self._number)
+        self.nodes.append(Node(Kind.OPERATION, TABLE[name], inputs, (value,), attributes))
+        return value
+
+    def number(self, number: float, dtype: np.dtype) -> Value:
+        """A constant scalar."""
+        value = Value((), dtype, self._number)
+        self.nodes.append(Node(Kind.CONSTANT, np.array(number, dtype), (), (value,)))
+        return value
+
+
+def expand_composites(graph: Graph) -> Graph:
+    """The graph with the parts of ``COMPOSITES`` in their place.
+
+    Args:
+        graph: left as it is.
+    """
+    stands_for: dict[int, Value] = {}
+    nodes: list[Node] = []
+    for node in graph.nodes:
+        inputs = tuple([stands_for.get(id(value), value) for value in node.inputs])
+        expand = COMPOSITES.get(row_name(node) or "")
+        if expand is None:
+            nodes.append(
+                node if inputs == node.inputs else Node(node.kind, node.payload, inputs, node.outputs, node.attributes)
+            )
+            continue
+        parts = _Parts(node.outputs[0].number)
+        found = expand(parts, *inputs, **node.attributes)
+        nodes += parts.nodes
+        stands_for.update({id(old): new for old, new in zip(node.outputs, found, strict=True)})
+    return Graph(nodes, [stands_for.get(id(value), value) for value in graph.results])
+
+
+def _dense(parts: _Parts, x: Value, kernel: Value, bias: Value, activation: str) -> tuple[Value, ...]:
+    shape = x.shape[0], kernel.shape[1]
+    y = parts.of("matmul", x, kernel, shape=shape, transpose_a=False, transpose_b=False)
+    y = parts.of("add", y, bias, shape=shape)
+    return (y if activation == "linear" else parts.of(activation, y, shape=shape),)
+
+
+def _dense_gradient(parts: _Parts, g: Value, y: Value, activation: str) -> tuple[Value, ...]:
+    shape = g.shape
+    if activation == "relu":
+        g = parts.of("relu_gradient", g, y, shape=shape)
+    elif activation != "linear":
+        assert activation in ("tanh", "sigmoid"), activation
+        one = parts.number(1.0, g.dtype)
+        if activation == "tanh":
+            slope = parts.of("subtract", one, parts.of("multiply", y, y, shape=shape), shape=shape)
+        else:
+            slope = parts.of("multiply", y, parts.of("subtract", one, y, shape=shape), shape=shape)
+        g = parts.of("multiply", g, slope, shape=shape)
+    return g, parts.of("reduce_sum", g, shape=shape[1:], axes=(0,), keepdims=False)
+
+
+COMPOSITES: dict[str, Callable[..., tuple[Value, ...]]] = {"dense": _dense, "dense_gradient": _dense_gradient}
+"""How each composite is expanded: its results, from its inputs and attributes."""
