@@ -333,6 +333,7 @@ def elementwise(
     gradient: Any = None,
     dtypes: frozenset[np.dtype] = NUMERIC,
     domain: tuple[float, float] | None = None,
+    launches: Callable[..., Launches | None] | None = None,
 ) -> Any:
     """Declares an element-wise operation; the row is the public function, of one or two inputs as ``code`` has.
 
@@ -345,9 +346,11 @@ def elementwise(
         gradient: see this module's text.
         dtypes: which dtypes the inputs may have.
         domain: bounds of the numbers that tests may feed it.
+        launches: of what no fused loop can do; see ``Operation``.
     """
     kind = Binary if "{1}" in code else Unary
-    return kind(name, run, gradient, form=Form.ELEMENTWISE, code=code, dtypes=dtypes, domain=domain, doc=doc)
+    form = Form.ELEMENTWISE
+    return kind(name, run, gradient, form=form, code=code, dtypes=dtypes, domain=domain, doc=doc, launches=launches)
 
 
 def operation(

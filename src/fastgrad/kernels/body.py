@@ -92,6 +92,12 @@ pointer = Special("pointer")
 call_step = Special("call_step")
 """`call_step(step, words, first, last)`: what the step of a program at an address answers; see `wrapper.step_ir`."""
 
+call_real = Special("call_real")
+"""`call_real(address, x, ...)`: what a C function of float64 numbers and a last int, which is 0, gives."""
+
+call_pair = Special("call_pair")
+"""`call_pair(address, x, pair)`: calls a C function of a float64 that writes two, to pair[0] and pair[1]; is the first."""
+
 multiply_rows = Special("multiply_rows")
 """`multiply_rows(a, a_at, a_row, a_k, b, b_at, b_k, c, c_at, c_row, accumulate, depth, rows, columns)`: c = a b, or c += a b,
 for matrices that begin at the elements `_at`, with strides `_row` from row to row and `_k` from one of the `depth` >= 1 terms

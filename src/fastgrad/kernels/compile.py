@@ -28,6 +28,8 @@ from fastgrad.kernels.atomics import GIVES_NOTHING, GIVES_WORD, YIELD
 from fastgrad.kernels.body import (
     ByDtype,
     Special,
+    call_pair,
+    call_real,
     call_step,
     float_bits,
     from_bits,
@@ -314,6 +316,32 @@ class _CallStep(_Callable):
         return types.int64(*arguments)
 
 
+class _CallReal(_Callable):
+    """`call_real(address, x, ...)`."""
+
+    def implement(self, key: object, arguments: tuple) -> Any:
+        def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            kind = ir.FunctionType(ir.DoubleType(), [ir.DoubleType()] * (len(args) - 1) + [ir.IntType(32)])
+            return builder.call(builder.inttoptr(args[0], kind.as_pointer()), [*args[1:], ir.IntType(32)(0)])
+
+        _frontend().target.insert_func_defn([(lower, key, arguments)])
+        return types.float64(*arguments)
+
+
+class _CallPair(_Callable):
+    """`call_pair(address, x, pair)`."""
+
+    def implement(self, key: object, arguments: tuple) -> Any:
+        def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            second = builder.gep(args[2], [ir.IntType(64)(1)])
+            kind = ir.FunctionType(ir.VoidType(), [ir.DoubleType(), args[2].type, args[2].type])
+            builder.call(builder.inttoptr(args[0], kind.as_pointer()), [args[1], args[2], second])
+            return builder.load(args[2])
+
+        _frontend().target.insert_func_defn([(lower, key, arguments)])
+        return types.float64(*arguments)
+
+
 class _Arithmetic(_Callable):
     """`fused_multiply_add(a, b, c)` and others; see `arithmetic`."""
 
@@ -403,6 +431,8 @@ _TRANSLATIONS = {special.name: translate for special, translate in LOWERINGS.ite
 _SPECIALS: dict[Special, Any] = {
     **dict.fromkeys(LOWERINGS, _Arithmetic),
     **dict.fromkeys((*GIVES_WORD, *GIVES_NOTHING), _Atomic),
+    call_pair: _CallPair,
+    call_real: _CallReal,
     call_step: _CallStep,
     float_bits: _Reinterpret,
     from_bits: _Reinterpret,

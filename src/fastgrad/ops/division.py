@@ -15,6 +15,7 @@ from fastgrad.ops.arguments import tensor_of
 from fastgrad.ops.arithmetic import conjugate, multiply, negative
 from fastgrad.ops.casting import cast
 from fastgrad.ops.comparison import not_equal
+from fastgrad.ops.native_form import launches_from
 from fastgrad.ops.power import square
 from fastgrad.tensor import Tensor, constant_tensor
 
@@ -162,6 +163,7 @@ floordiv = elementwise(
     run=_floordiv,
     code="{0} // {1}",
     dtypes=REAL,
+    launches=launches_from("elementwise", "floordiv_launches"),
 )
 floormod = elementwise(
     "floormod",
@@ -174,6 +176,7 @@ floormod = elementwise(
     code="{0} % {1}",
     gradient=(lambda g, z, x, y: g, lambda g, z, x, y: negative(multiply(g, floordiv(x, y)))),
     dtypes=REAL,
+    launches=launches_from("elementwise", "floormod_launches"),
 )
 mod = floormod
 truncatediv = elementwise(
@@ -186,6 +189,7 @@ truncatediv = elementwise(
     run=_truncatediv,
     code="{0} // {1} + where(({0} % {1} != 0) and (({0} < 0) != ({1} < 0)), 1, 0)",
     dtypes=REAL,
+    launches=launches_from("elementwise", "truncatediv_launches"),
 )
 truncatemod = elementwise(
     "truncatemod",
@@ -198,4 +202,5 @@ truncatemod = elementwise(
     code="fmod({0}, {1})",
     gradient=(lambda g, z, x, y: g, lambda g, z, x, y: negative(multiply(g, truncatediv(x, y)))),
     dtypes=REAL,
+    launches=launches_from("elementwise", "truncatemod_launches"),
 )

@@ -11,6 +11,7 @@ import numpy as np
 from fastgrad.operation import FLOATING, Form, Unary, elementwise
 from fastgrad.ops.arithmetic import multiply, negative
 from fastgrad.ops.exponential import exp
+from fastgrad.ops.native_form import launches_from
 from fastgrad.ops.power import square
 
 _HALVES = frozenset(np.dtype(name) for name in ("float16", "bfloat16"))
@@ -55,6 +56,7 @@ erfinv = Unary(
     dtypes=FLOATING,
     domain=(-1.0, 1.0),
     doc="The inverse of ``erf``, element by element: infinite at -1 and 1, NaN beyond.",
+    launches=launches_from("elementwise", "scipy_launches", "erfinv"),
 )
 erfcinv = Unary(
     "erfcinv",
@@ -64,6 +66,7 @@ erfcinv = Unary(
     dtypes=FLOATING,
     domain=(0.0, 2.0),
     doc="The inverse of ``erfc``, element by element: infinite at 0 and 2, NaN beyond.",
+    launches=launches_from("elementwise", "scipy_launches", "erfcinv"),
 )
 ndtri = Unary(
     "ndtri",
@@ -73,4 +76,5 @@ ndtri = Unary(
     dtypes=FLOATING,
     domain=(0.0, 1.0),
     doc="The quantile of the standard normal distribution, element by element: infinite at 0 and 1, NaN beyond.",
+    launches=launches_from("elementwise", "scipy_launches", "ndtri"),
 )

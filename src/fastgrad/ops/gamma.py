@@ -21,6 +21,7 @@ from fastgrad.ops.arguments import tensor_of, tensors_of
 from fastgrad.ops.arithmetic import add, multiply, negative, subtract
 from fastgrad.ops.error_function import from_scipy
 from fastgrad.ops.exponential import exp, xlog1py, xlogy
+from fastgrad.ops.native_form import launches_from
 from fastgrad.ops.reduction import reduce_sum
 from fastgrad.tensor import Tensor, constant_tensor
 
@@ -40,6 +41,7 @@ lgamma = elementwise(
     code="lgamma({0})",
     gradient=lambda g, y, x: multiply(g, digamma(x)),
     dtypes=FLOATING,
+    launches=launches_from("elementwise", "lgamma_launches"),
 )
 _digamma = from_scipy("digamma")
 
@@ -56,6 +58,7 @@ digamma: Unary = Unary(
     dtypes=FLOATING,
     domain=(0.0, np.inf),
     doc="The derivative of ``lgamma``, element by element: NaN at 0, -1, -2 ...",
+    launches=launches_from("elementwise", "scipy_launches", "psi", 1, True),
 )
 _zeta_of, _gamma_of = from_scipy("zeta"), from_scipy("gamma")
 
@@ -75,6 +78,7 @@ _polygamma: Binary = Binary(
     dtypes=_FULL,
     domain=(0.0, np.inf),
     doc="The derivative of order ``x`` of ``digamma`` at ``y``.",
+    launches=launches_from("elementwise", "polygamma_launches"),
 )
 
 
@@ -97,6 +101,7 @@ _zeta: Binary = Binary(
     dtypes=_FULL,
     domain=(1.0, np.inf),
     doc="Hurwitz's zeta function.",
+    launches=launches_from("elementwise", "zeta_launches"),
 )
 
 
@@ -155,6 +160,7 @@ _igamma_slope = Binary(
     form=Form.ELEMENTWISE,
     dtypes=FLOATING,
     doc="The derivative of ``igamma`` with respect to its first argument.",
+    launches=launches_from("elementwise", "igamma_slope_launches"),
 )
 _igamma = Binary(
     "igamma",
@@ -167,6 +173,7 @@ _igamma = Binary(
     dtypes=FLOATING,
     domain=(0.0, np.inf),
     doc="The regularised lower incomplete gamma function.",
+    launches=launches_from("elementwise", "scipy_launches", "gammainc", 2),
 )
 _igammac = Binary(
     "igammac",
@@ -179,6 +186,7 @@ _igammac = Binary(
     dtypes=FLOATING,
     domain=(0.0, np.inf),
     doc="The regularised upper incomplete gamma function.",
+    launches=launches_from("elementwise", "scipy_launches", "gammaincc", 2),
 )
 
 
@@ -219,6 +227,7 @@ _betainc = Operation(
     dtypes=_FULL,
     domain=(0.0, 1.0),
     doc="The regularised incomplete beta function of ``a``, ``b`` at ``x``.",
+    launches=launches_from("elementwise", "scipy_launches", "betainc", 3),
 )
 
 

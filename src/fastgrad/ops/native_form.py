@@ -9,18 +9,17 @@ from typing import Any
 from fastgrad.kernels.launch import Launches, Spec
 
 
-def launches_from(module: str, function: str) -> Callable[..., Launches | None]:
+def launches_from(module: str, function: str, *arguments: Any) -> Callable[..., Launches | None]:
     """The ``launches`` of a row, by the name of the function that gives them.
 
     Args:
         module: of ``fastgrad.kernels``.
-        function: in it, ``(inputs, outputs, **attributes)`` to launches.
+        function: in it, ``(inputs, outputs, **attributes)`` to launches; with ``arguments`` a function of those that makes it.
     """
 
     def launches(inputs: Sequence[Spec], outputs: Sequence[Spec], **attributes: Any) -> Launches | None:
-        found: Launches | None = getattr(importlib.import_module(f"fastgrad.kernels.{module}"), function)(
-            inputs, outputs, **attributes
-        )
+        given = getattr(importlib.import_module(f"fastgrad.kernels.{module}"), function)
+        found: Launches | None = (given(*arguments) if arguments else given)(inputs, outputs, **attributes)
         return found
 
     return launches

@@ -15,6 +15,7 @@ from fastgrad.ops.comparison import equal, masked, not_equal
 from fastgrad.ops.division import realdiv
 from fastgrad.ops.error_function import from_scipy
 from fastgrad.ops.exponential import cos, exp, log, sin
+from fastgrad.ops.native_form import launches_from
 from fastgrad.ops.power import square
 from fastgrad.tensor import Tensor
 
@@ -28,6 +29,7 @@ def _row(name: str, scipy_name: str, doc: str, slope: Callable[[Tensor, Tensor],
         dtypes=FLOATING,
         domain=(low, np.inf),
         doc=doc,
+        launches=launches_from("elementwise", "scipy_launches", scipy_name),
     )
 
 
@@ -152,6 +154,7 @@ fresnel_cos = Unary(
     form=Form.ELEMENTWISE,
     dtypes=FLOATING,
     doc="Fresnel's cosine integral: that of ``cos(pi t**2 / 2)`` from 0 to ``x``, element by element.",
+    launches=launches_from("elementwise", "fresnel_launches", 1),
 )
 fresnel_sin = Unary(
     "fresnel_sin",
@@ -160,6 +163,7 @@ fresnel_sin = Unary(
     form=Form.ELEMENTWISE,
     dtypes=FLOATING,
     doc="Fresnel's sine integral: that of ``sin(pi t**2 / 2)`` from 0 to ``x``, element by element.",
+    launches=launches_from("elementwise", "fresnel_launches", 0),
 )
 spence = _row(
     "spence",
