@@ -663,7 +663,7 @@ def test_layers_inside_loops():
         return step, lambda: [v.numpy() for v in (*dense.weights, mean, *optimizer.variables)]
 
     calls = [(i * X.astype(np.float32),) for i in range(1, 6)]
-    assert compiled_as_eager(make, *calls, rtol=1e-4) == 2
+    assert compiled_as_eager(make, *calls, rtol=1e-4) <= 2
 
 
 def test_training_inside_a_loop():
@@ -682,7 +682,7 @@ def test_training_inside_a_loop():
 
         return train, lambda: [v.numpy() for v in (w, *optimizer.variables)]
 
-    assert compiled_as_eager(make, *[(np.int32(n), 5 * A) for n in (2, 3, 0, 10, 1)], rtol=1e-6) == 2
+    assert compiled_as_eager(make, *[(np.int32(n), 5 * A) for n in (2, 3, 0, 10, 1)], rtol=1e-6) <= 2
 
 
 def test_tangents_and_jacobians_through_loops():
@@ -721,3 +721,16 @@ def test_going_by_a_value_that_the_loop_does_not_change_is_a_guard_before_it():
         return tf.while_loop(lambda i, _: i < n, body, (0, x))[1]
 
     assert kinds(recorded(changes, np.int32(2), A))[1] == 0
+
+
+def test_the_gradient_of_a_loop_over_rows_is_a_loop_over_rows():
+    def program(x, w):
+        with tf.GradientTape() as tape:
+            tape.watch([x, w])
+            y = tf.scan(lambda s, r: tf.tanh(s * w + r), x, w)
+        return tape.gradient(y, [x, w])
+
+    graph = recorded(program, X, W)
+    loops = [node.payload for node in graph.nodes if node.kind is Kind.OPERATION and isinstance(node.payload, Loop)]
+    assert [(loop.trips, loop.reverse, loop.condition) for loop in loops] == [(3, False, None), (3, True, None)]
+    assert not any(value.dtype.kind == "O" for node in graph.nodes for value in node.outputs)

@@ -159,7 +159,7 @@ class GraphOperation(MadeOperation):
         key = needs, have, dense
         found = None if anew else self._pullbacks.get(key)
         if found is None:
-            found = _pullback(self, needs, have, tensors, dense)
+            found = made_pullback(self, needs, have, tensors, dense)
             _keep(self._pullbacks, key, found)
         return found
 
@@ -348,20 +348,33 @@ def _is_cheap(node: Node) -> bool:
 # ---- making pullbacks ---------------------------------------------------------------------------------------
 
 
-def _pullback(
-    operation: GraphOperation, needs: tuple[bool, ...], have: tuple[bool, ...], tensors: Sequence[Tensor], dense: bool
+def made_pullback(
+    operation: GraphOperation,
+    needs: tuple[bool, ...],
+    have: tuple[bool, ...],
+    tensors: Sequence[Tensor],
+    dense: bool,
+    given: Sequence[Value] | None = None,
 ) -> Pullback:
+    """The gradient of an operation, made anew; see ``GraphOperation.pullback``.
+
+    Args:
+        operation, needs, have, dense: as there.
+        tensors: inputs, results and cotangents.
+        given: which values the results among ``tensors`` are; all of the operation's if None.
+    """
     graph, count = operation.graph, len(needs)
+    given = graph.results if given is None else given
     with recording.unheard():
         arguments = [_own(x) for x in tensors]
-        inputs, cotangents = arguments[:count], arguments[count + len(graph.results) :]
+        inputs, cotangents = arguments[:count], arguments[count + len(given) :]
         with Recording(arguments) as recorder:
             known = _arguments(graph, inputs)
-            for value, tensor in zip(graph.results, arguments[count:], strict=False):
+            for value, tensor in zip(given, arguments[count:], strict=False):
                 known.setdefault(id(value), tensor)
-            targets = [known[id(value)] for value, given in zip(graph.results, have, strict=True) if given]
             sources = [x for x, need in zip(inputs, needs, strict=True) if need]
             entries = run_nodes(graph, known, sources)
+            targets = [known[id(value)] for value, there in zip(graph.results, have, strict=True) if there]
             found = iter(walk_backward(entries, targets, [[id(x)] for x in sources], list(cotangents)))
             forms: list[Any] = []
             results: list[Tensor] = []

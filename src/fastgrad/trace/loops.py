@@ -6,6 +6,7 @@ besides. It ends when the rows do, or when a second graph, its condition, says s
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -57,6 +58,7 @@ class Loop(Structured):
         self.trips, self.limited, self.reverse = trips, limited, reverse
         self.checks = body.checks or (condition is not None and condition.checks)
         self.gives = len(body.graph.results)
+        self._forwards: dict[Flags, MadeOperation] = {}
 
     def parts(self, inputs: Any) -> tuple[list[Any], list[Any], list[Any], Any]:
         """Inputs by what they are: carried, rows, captured, and the limit."""
@@ -119,9 +121,24 @@ class Loop(Structured):
         if recorders.active:
             flags = watched(inputs)
             if True in flags:
-                found: tuple[Tensor, ...] = _Forward(self, flags)(*inputs)
-                return found[: self.gives]
+                return self.forward(flags, inputs)(*inputs)[: self.gives]
         return super().__call__(*inputs)
+
+    def forward(self, flags: Flags, inputs: Sequence[Tensor]) -> MadeOperation:
+        """The loop with further results, which its gradient reads.
+
+        Args:
+            flags: for each input whether gradients with respect to it are wanted.
+            inputs: any that the loop takes.
+        """
+        found = self._forwards.get(flags)
+        if found is None:
+            if self.trips is not None:
+                from fastgrad.trace.scan_gradient import keeping
+
+                found = keeping(self, flags, inputs)
+            found = self._forwards[flags] = found or _Forward(self, flags)
+        return found
 
     # ---- what depends on what ------------------------------------------------------------------------
 
