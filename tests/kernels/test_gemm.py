@@ -256,7 +256,8 @@ def test_a_call_does_its_own_units_alone():
     c = np.zeros((40, 7), np.float32)
     gemm[a.dtype](a, b, c, *form.numbers, 0, 0, 1, 2)
     wanted = multiplied(a, b)
-    wanted[: form.unit] = wanted[2 * form.unit :] = 0
+    rows, _ = form.unit
+    wanted[:rows] = wanted[2 * rows :] = 0
     np.testing.assert_array_equal(c, wanted)
 
 

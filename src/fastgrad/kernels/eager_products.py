@@ -15,7 +15,7 @@ from fastgrad.kernels.body import call_step, pointer, scalar_function
 from fastgrad.kernels.build import kernel, step_address
 from fastgrad.kernels.gemm import gemm
 from fastgrad.kernels.isa import host_isa
-from fastgrad.kernels.products import NO_STEP, form_of
+from fastgrad.kernels.products import CACHED_ROWS, NO_STEP, SECOND_CACHE, form_of
 from fastgrad.kernels.wrapper import (
     BYTEORDER_AT,
     DATA_AT,
@@ -38,7 +38,7 @@ FLOAT32, FLOAT64 = np.dtype(np.float32).num, np.dtype(np.float64).num
 
 # Words of the memory that the native function works in: those of the kernel, and what it has to know.
 A, B, C, M, N, K, A_ROW, A_K, B_K, B_COLUMN = range(10)
-UNIT, KERNEL_WORDS, PANEL_BYTES, ARRAY_TYPE, WORDS = 12, 15, 17, 18, 19
+UNIT, WHOLE_ROWS, KERNEL_WORDS, PANEL_BYTES, ARRAY_TYPE, WORDS = 12, 13, 16, 18, 19, 20
 
 DONE, NOT_HERE, NO_KERNEL = range(3)
 
@@ -101,9 +101,12 @@ def multiply_matrices(objects, words, transpose_a, transpose_b):
     )
     words[M], words[N], words[K] = m, n, k
     words[A_ROW], words[A_K], words[B_K], words[B_COLUMN] = a_row, a_k, b_k, b_column
-    words[UNIT] = m
-    panel = words[PANEL_BYTES]
-    call_step(step, words[WORDS], 0, (n * itemsize + panel - 1) // panel)
+    units = (n * itemsize + words[PANEL_BYTES] - 1) // words[PANEL_BYTES]
+    words[UNIT], words[WHOLE_ROWS] = m, 0
+    if b_column == 1 and units > 1 and k * n * itemsize <= SECOND_CACHE:
+        words[UNIT], words[WHOLE_ROWS] = CACHED_ROWS, 1
+        units = (m + CACHED_ROWS - 1) // CACHED_ROWS
+    call_step(step, words[WORDS], 0, units)
     return DONE
 
 

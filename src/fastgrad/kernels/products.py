@@ -18,6 +18,8 @@ from fastgrad.kernels.plain_products import complex_product, plain_product
 
 NO_STEP = (0, 0)
 TILE_ROWS = 8  # of which all tiles have a part
+CACHED_ROWS = 24  # so many rows are few enough to stay in the first caches
+SECOND_CACHE = 1 << 20
 COPIED_ROWS = 128  # so many rows make the copy of a panel small beside the product
 MANY = 4  # units, which can be shared among threads
 
@@ -33,7 +35,7 @@ class Form(NamedTuple):
         batches, m, n, k: sizes for the kernel; a batch of rows may be one matrix of more rows.
         strides: a_row, a_k, b_k, b_column, a_batch, b_batch.
         shape: of the result.
-        unit: rows of a unit of work.
+        unit: rows of a unit of work, and whether it has all columns.
         units: of work.
     """
 
@@ -44,7 +46,7 @@ class Form(NamedTuple):
     k: int
     strides: tuple[int, int, int, int, int, int]
     shape: tuple[int, ...]
-    unit: int
+    unit: tuple[int, int]
     units: int
 
     @property
@@ -56,10 +58,12 @@ class Form(NamedTuple):
     @property
     def numbers(self) -> tuple[int, ...]:
         """What the kernel takes between the arrays and the step that follows."""
-        return (self.m, self.n, self.k, *self.strides, self.unit)
+        return (self.m, self.n, self.k, *self.strides, *self.unit)
 
 
-def form_of(itemsize: int, a: tuple[int, ...], b: tuple[int, ...], transpose_a: bool, transpose_b: bool) -> Form | None:
+def form_of(
+    itemsize: int, a: tuple[int, ...], b: tuple[int, ...], transpose_a: bool, transpose_b: bool, followed: bool = False
+) -> Form | None:
     """How the kernel computes a product of contiguous arrays of these shapes, which fit each other.
 
     Returns:
@@ -90,12 +94,15 @@ def form_of(itemsize: int, a: tuple[int, ...], b: tuple[int, ...], transpose_a: 
         a_row, a_k, b_k, b_column = b_column, b_k, a_k, a_row
         a_batch, b_batch = b_batch, a_batch
     strides = (a_row, a_k, b_k, b_column, *((a_batch, b_batch) if batches > 1 else (0, 0)))
-    panels = batches * -(-n * itemsize // host_isa().panel_bytes)
-    blocks = -(-m // TILE_ROWS)
-    if b_column != 1:  # each unit copies its panel of B
-        blocks = min(blocks, max(-(-m // COPIED_ROWS), MANY // panels))
+    panels = -(-n * itemsize // host_isa().panel_bytes)
+    whole_rows = followed or (b_column == 1 and panels > 1 and k * n * itemsize <= SECOND_CACHE)
+    if whole_rows:
+        panels = 1
+    blocks = -(-m // (CACHED_ROWS if whole_rows and m > 2 * CACHED_ROWS else TILE_ROWS))
+    if b_column != 1:  # each unit copies its panels of B
+        blocks = min(blocks, max(-(-m // COPIED_ROWS), MANY // (batches * panels)))
     unit = -(-m // (blocks * TILE_ROWS)) * TILE_ROWS
-    return Form(swapped, batches, m, n, k, strides, shape, unit, panels * -(-m // unit))
+    return Form(swapped, batches, m, n, k, strides, shape, (unit, int(whole_rows)), batches * panels * -(-m // unit))
 
 
 @through_float32
@@ -114,12 +121,14 @@ def product_launches(
     Args:
         inputs: of one dtype, which fit each other; any dtype that `matmul` takes but half-width floats.
         transpose_a, transpose_b: whether they are to be transposed.
-        following: a map over the elements of the product, whose units they are. It is done on each part of the product as
-            soon as that is there, if the kernel can.
+        following: a map over the elements of the product, whose units they are. It is done on rows of the product as soon as
+            those are there, if the kernel can.
     """
     dtype = inputs[0].dtype
     a, b = tuple(inputs[0].shape), tuple(inputs[1].shape)
-    form = form_of(dtype.itemsize, a, b, transpose_a, transpose_b) if dtype in gemm.variables["T"] else None
+    form = None
+    if dtype in gemm.variables["T"]:
+        form = form_of(dtype.itemsize, a, b, transpose_a, transpose_b, following is not None)
     if form is None:
         plain = _plain_launch(dtype, a, b, transpose_a, transpose_b)
         return (plain,) if following is None else (plain, following)
