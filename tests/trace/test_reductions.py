@@ -163,6 +163,13 @@ def test_long_reductions_in_parts(shape):
     assert abs(found - exact.sum()) <= 2e-7 * exact.sum()
 
 
+@pytest.mark.parametrize("shape", [(3, 200_001), (2500, 257), (200_001, 3)])
+def test_long_reductions_of_rows_in_parts(shape):
+    x = np.random.default_rng(0).uniform(0.5, 1.5, size=shape).astype(np.float32)
+    assert_reduces(lambda x: tf.reduce_mean(x * x[:1]), x)
+    assert_reduces(lambda x: (tf.reduce_max(x - x[:, 1:2]), x - x[:, 1:2]), x)
+
+
 @pytest.mark.parametrize("shape", [(1 << 20,), (1 << 10, 1 << 10), (1 << 14, 60), (60, 1 << 14)])
 def test_sums_are_as_accurate_as_pairwise_ones(shape):
     x = np.full(shape, 0.1, np.float32)
