@@ -12,6 +12,7 @@ import sysconfig
 from collections.abc import Callable, Sequence
 from types import BuiltinFunctionType, CodeType, FunctionType, MemberDescriptorType, MethodType, ModuleType
 from typing import Any
+from weakref import ref
 
 from fastgrad import mutation
 from fastgrad.array_conversion import short
@@ -223,7 +224,8 @@ class Captures:
             return
         told = self._gone
         weak = reference(value, lambda _: [tell() for tell in told] and None)
-        if isinstance(value, Variable):  # programs hold them, too
+        # Programs hold variables, too; containers can't be referred to weakly.
+        if isinstance(value, Variable) or not isinstance(weak, ref):
             self.scope[f"k{number}"] = value
             self.lines[-1] = f"if {holder}{access} is not k{number}: return MISS"
         else:

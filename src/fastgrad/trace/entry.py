@@ -22,10 +22,11 @@ from fastgrad.trace import turns
 from fastgrad.trace.captures import MISS, Captures, differs
 from fastgrad.trace.identity import reference
 from fastgrad.trace.interpret import GuardError
+from fastgrad.trace.program import Unfit
 from fastgrad.trace.results import ARGUMENT, COMPUTED, CONSTANT, SAME
 from fastgrad.trace.signature import Call
 from fastgrad.trace.ways import Tree, Way
-from fastgrad.variable import writing
+from fastgrad.variable import sharing, writing
 
 _numbers = itertools.count()
 _MOST_LEAVES = 200
@@ -39,12 +40,15 @@ class _Writer:
     def __init__(self, call: Call, captures: Captures, tree: Tree, instance: Callable[[], Any] | None) -> None:
         self.scope: dict[str, Any] = dict(captures.scope)
         self.scope |= {"MISS": MISS, "differs": differs, "Tensor": Tensor, "ndarray": np.ndarray, "array": np.array}
+        program = tree.program
+        self.is_single = tree.single is not None
+        self.scope["run"] = tree.single or program.replay
+        self.scope |= {"sharing": sharing, "shared": tree.shared, "release": program.release, "Unfit": Unfit}
+        # The driver looks at the shape, dtype and layout of every array that it is given.
+        self._looked_at = {number for number, _ in program.plan.arguments} if self.is_single else set()
+        self.releases = self.is_single and bool(program.plan.written)
         self.scope |= {"recorders": recorders, "gate": turns.gate, "writing": writing}
-        self.scope |= {
-            "GuardError": GuardError,
-            "run": tree.program.replay,
-            "others": [one.results for one in tree.ways],
-        }
+        self.scope |= {"GuardError": GuardError, "others": [one.results for one in tree.ways]}
         self.lines: list[str] = []
         self.arrays: list[str] = []
         self.given: list[str] = []
@@ -135,13 +139,15 @@ class _Writer:
             self.lines.append(f"x{number} = {name}")
         else:
             raise _NoEntry
+        self.arrays.append(f"x{number}")
+        self.given.append(name)
+        if number in self._looked_at:
+            return
         unlike = "is not" if np.dtype(dtype.char) is dtype else "!="
         flags = "" if not leaf[1] else f" or not x{number}.flags.c_contiguous"
         self.lines.append(
             f"if x{number}.shape != {leaf[1]!r} or x{number}.dtype {unlike} d{number}{flags}: return MISS"
         )
-        self.arrays.append(f"x{number}")
-        self.given.append(name)
 
     def _nested(self, value: Any, kind: type, name: str) -> None:
         self.scope[f"t{name}"] = kind
@@ -257,9 +263,10 @@ def entry_of(
             *[f"        {line}" for line in checks],
             "    except (AttributeError, KeyError, TypeError, ValueError): return MISS",
             "    with writing.lock:",
+            *(["        if shared[0] != sharing.last: shared[0] = sharing.last; release()"] if writer.releases else []),
             "        try:",
-            f"            way, found = run(({arrays}))",
-            "        except GuardError: return MISS",
+            f"            way, found = run({arrays if writer.is_single else f'({arrays})'})",
+            "        except (GuardError, Unfit): return MISS",
             *([f"    if way != {number}: return others[way].packed(found, ({given}))"] if len(tree.ways) > 1 else []),
             *[f"    {line}" for line in made],
             f"    return {expression}",

@@ -81,7 +81,7 @@ class Program:
             InvalidArgumentError: an array has another shape or dtype than it had in the recording.
         """
         if self._shared != sharing.last:
-            self._release()
+            self.release()
         try:
             run = self._idle.pop()  # in one step: another thread may be here, too
         except IndexError:
@@ -92,6 +92,21 @@ class Program:
             return run(*self._fitting(arguments))
         finally:
             self._idle.append(run)
+
+    def single(self) -> Callable[..., tuple[int, list[np.ndarray]]]:
+        """A function of the arguments for one caller at a time, for programs that are one native call.
+
+        It refuses arrays that are not laid out as kernels read them (``Unfit``), and does not give tensors that share the
+        memory of the variables ``plan.written`` bytes of their own: see ``release``.
+        """
+        return self._idle.pop() if self._idle else self._make(Frame(self.plan))
+
+    def release(self) -> None:
+        """Gives all tensors that share the memory of variables that will change bytes of their own."""
+        last = sharing.last
+        for variable in self.plan.written:
+            variable._release()
+        self._shared = last
 
     def stopped(self, frame: Frame, status: int, objects: tuple[Any, ...]) -> None:
         """Raises what a native stretch had to say that did not come to its end."""
@@ -110,13 +125,6 @@ class Program:
         raise InternalError(
             f"{action.node}: its kernel answered {int(frame.words[driver.ANSWER])}, and nothing is wrong."
         )
-
-    def _release(self) -> None:
-        """Gives all tensors that share the memory of variables that will change bytes of their own."""
-        last = sharing.last
-        for variable in self.plan.written:
-            variable._writable()
-        self._shared = last
 
     def _fitting(self, arguments: Sequence[np.ndarray]) -> list[np.ndarray]:
         """The arguments as arrays that the kernels can read."""

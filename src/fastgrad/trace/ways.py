@@ -13,10 +13,11 @@ from fastgrad.tensor import Tensor
 from fastgrad.trace.graph_operation import StatefulCall
 from fastgrad.trace.interpret import GuardError
 from fastgrad.trace.made_operation import watched
-from fastgrad.trace.program import Program
+from fastgrad.trace.program import Program, Unfit
 from fastgrad.trace.record import Recording
 from fastgrad.trace.results import Results
 from fastgrad.trace.tree import Apart
+from fastgrad.variable import sharing
 
 MOST = 128
 """How many ways of one key are kept; when there are more, the older half is recorded anew where it is needed."""
@@ -73,19 +74,31 @@ class Tree:
     Attributes:
         ways: by their numbers in the program.
         program: compiled.
+        single: the program as a function of arrays, if it is one native call.
+        shared: what ``sharing.last`` was when nobody shared memory that it writes.
     """
 
     def __init__(self, ways: Sequence[Way]) -> None:
         self.ways = tuple(ways)
         self.program = Program(*[way.graph for way in ways])
+        self.single = self.program.single() if self.program.plan.native else None
+        self.shared = [-1]
 
     def replay(self, arrays: Sequence[np.ndarray]) -> tuple[Way, list[np.ndarray]]:
-        """Runs the program; gives the way it went and its results.
+        """Runs the program; gives the way it went and its results. For one caller at a time.
 
         Raises:
             GuardError: it would have gone another way; nothing has changed.
         """
-        number, found = self.program.replay(arrays)
+        try:
+            if self.single is None:
+                raise Unfit
+            if self.shared[0] != sharing.last:
+                self.shared[0] = sharing.last
+                self.program.release()
+            number, found = self.single(*arrays)
+        except Unfit:
+            number, found = self.program.replay(arrays)
         return self.ways[number], found
 
 
