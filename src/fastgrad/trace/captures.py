@@ -227,7 +227,7 @@ class Captures:
         # Programs hold variables, too; containers can't be referred to weakly.
         if isinstance(value, Variable) or not isinstance(weak, ref):
             self.scope[f"k{number}"] = value
-            self.lines[-1] = f"if {holder}{access} is not k{number}: return MISS"
+            self.lines.append(f"if v{number} is not k{number}: return MISS")
         else:
             self.scope[f"k{number}"] = weak
             self.lines.append(f"if v{number} is not k{number}(): return MISS")
