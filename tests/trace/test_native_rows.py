@@ -277,7 +277,31 @@ def divisors(dtype: Any) -> list[Case]:
     return [case(name, x, y) for name in ("floordiv", "floormod", "truncatediv", "truncatemod")]
 
 
+WORDS = np.array([5, -7, 1234567890123], I64)
+WIDE = {"shape": (3, 50)}
+
 EXACT: list[Case] = [
+    *[case("random_integers", WORDS, **WIDE, dtype=dtype) for dtype in ("uint8", "int32", "int64", "uint64")],
+    *at(
+        (I32, I64, "uint8"),
+        lambda d: case("random_integers_between", WORDS, np.array([[3], [0], [90]], d), np.array(100, d), **WIDE),
+    ),
+    case("random_integers_between", WORDS, I64(-(2**63)), I64(2**63 - 1), **WIDE),
+    case("random_order", WORDS, count=100),
+    *at(
+        (*FLOATS[:2], HALVES[1]),
+        lambda d: case("random_categories", normal(3, 5).astype(d), WORDS, count=40, dtype="int64"),
+    ),
+    case("random_categories", np.array([[-np.inf, 0.0]]), WORDS, count=9, dtype="int32"),
+    *[
+        case(f"random_{name}", WORDS, **WIDE, dtype=dtype)
+        for name in ("uniform", "normal", "truncated_normal")
+        for dtype in ("float32", "float64", "float16", "bfloat16")
+    ],
+    *at(FLOATS, lambda d: case("dropout", normal(40).astype(d), WORDS, rate=0.3)),
+    *at((I32, I64), lambda d: case("seed_words", np.array([-3, 77], d))),
+    case("fold_in_seed", np.array([-3, 77]), I32(-9)),
+    case("fold_in_seed", np.array([-3, 77], I32), I64(2**62)),
     *[made for dtype in ("int8", "int32", "int64", "uint8", "uint64") for made in divisors(dtype)],
     case("floordiv", np.array([[5, -5]]), I64(2)),
     *at(("int8", "int32", "int64"), lambda d: case("pow", whole(-9, 9, 4, 1).astype(d), whole(0, 12, 5).astype(d))),
@@ -454,6 +478,7 @@ REFUSED: list[tuple[Case, type[Exception], str]] = [
     (case("floordiv", whole(1, 9, 3, 1), [1, 0]), InvalidArgumentError, "division by zero"),
     (case("truncatemod", whole(1, 9, 3), I64(0)), InvalidArgumentError, "division by zero"),
     (case("pow", whole(1, 9, 3), [1, -1, 2]), InvalidArgumentError, "negative integer powers"),
+    (case("random_integers_between", WORDS, I64(4), I64(4), **WIDE), InvalidArgumentError, "Need minval < maxval"),
     (case("bincount", [1, -1], size=4, dtype="int32", binary=False), ValueError, "negative"),
 ]
 
@@ -471,6 +496,8 @@ def outputs_of(case: Case) -> list[np.ndarray]:
     """Arrays for the results of a row that raises at these arrays, from its results at zeros."""
     if case.name in {"floordiv", "truncatemod"}:
         return [np.zeros(np.broadcast_shapes(*[a.shape for a in case.arrays]), case.arrays[0].dtype)]
+    if case.name == "random_integers_between":
+        return [np.empty(case.attributes["shape"], I64)]
     if case.name.startswith("assert"):
         return [np.ones((), bool)]
     arrays = [

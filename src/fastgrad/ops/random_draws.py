@@ -19,6 +19,7 @@ from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels import random as kernels
 from fastgrad.kernels.launch import Input, Launch, Launches, Output
 from fastgrad.operation import FLOATING, Form, Operation, operation
+from fastgrad.ops.native_form import launches_from
 
 _F32 = np.dtype(np.float32)
 _WORD = 2**64
@@ -40,9 +41,13 @@ def _floats(name: str) -> Any:
         return out.astype(wanted)
 
     def launches(inputs: Any, outputs: Any, shape: tuple[int, ...], dtype: str) -> Launches | None:
-        kernel = getattr(kernels, name)
-        wanted = outputs[0].dtype
-        return _filling(kernel[wanted], shape) if wanted in kernel.variables["T"] else None
+        kernel, wanted = getattr(kernels, name), outputs[0].dtype
+        if wanted in kernel.variables["T"]:
+            return _filling(kernel[wanted], shape)
+        from fastgrad.kernels.draws import narrow_floats_launches
+
+        steps = 2 ** (1 + ml_dtypes.finfo(wanted).nmant) if name == "uniform" else 0
+        return narrow_floats_launches(kernel, elements(shape), outputs, steps)
 
     return operation(f"random_{name}", Form.RANDOM, run=run, launches=launches)
 
@@ -84,14 +89,6 @@ def _dropout(x: np.ndarray, words: np.ndarray, rate: float) -> np.ndarray:
     return out
 
 
-def _dropout_launches(inputs: Any, outputs: Any, rate: float) -> Launches | None:
-    x = inputs[0]
-    if x.dtype not in kernels.dropout.variables["T"]:
-        return None
-    operands = Input(0), Output(0), elements(x.shape), rate, Input(1)
-    return Launches((Launch(kernels.dropout[x.dtype], operands),), in_place=((0, 0),))
-
-
 dropout: Operation = operation(
     "dropout",
     Form.RANDOM,
@@ -99,7 +96,7 @@ dropout: Operation = operation(
     # Linear in x, and the draw can be repeated: the gradient is the same mask on the cotangent.
     gradient=(lambda g, y, x, words, rate: dropout(g, words, rate=rate), None),
     dtypes=FLOATING,
-    launches=_dropout_launches,
+    launches=launches_from("draws", "dropout_launches"),
 )
 """``x / (1 - rate)`` where a uniform draw is at least ``rate``, else 0: ``dropout(x, words, rate=)``."""
 
@@ -108,7 +105,9 @@ def _narrowed(words: np.ndarray, shape: tuple[int, ...], dtype: str) -> np.ndarr
     return _bits(words, shape).astype(dtypes.as_dtype(dtype).numpy)
 
 
-integers = operation("random_integers", Form.RANDOM, run=_narrowed)
+integers = operation(
+    "random_integers", Form.RANDOM, run=_narrowed, launches=launches_from("draws", "integers_launches")
+)
 """All integers that a dtype holds: ``integers(words, shape=, dtype=)``."""
 
 
@@ -126,7 +125,9 @@ def _between(words: np.ndarray, low: np.ndarray, high: np.ndarray, shape: tuple[
     return np.asarray((low.astype(np.uint64) + _bits(words, shape) % width).astype(low.dtype))
 
 
-integers_between = operation("random_integers_between", Form.RANDOM, run=_between)
+integers_between = operation(
+    "random_integers_between", Form.RANDOM, run=_between, launches=launches_from("draws", "between_launches")
+)
 """Integers in [low, high), of their dtype: ``integers_between(words, low, high, shape=)``.
 
 A 64-bit word modulo the width of the range: the bias is below 2**-32 for ranges that int32 holds.
@@ -137,7 +138,7 @@ def _order(words: np.ndarray, count: int) -> np.ndarray:
     return np.argsort(_bits(words, (count,)), kind="stable")
 
 
-order = operation("random_order", Form.RANDOM, run=_order)
+order = operation("random_order", Form.RANDOM, run=_order, launches=launches_from("draws", "order_launches"))
 """The positions 0 ... count - 1 in random order, int64: ``order(words, count=)``."""
 
 
@@ -154,7 +155,9 @@ def _categories(logits: np.ndarray, words: np.ndarray, count: int, dtype: str) -
     return np.minimum(out, classes - 1)
 
 
-categories = operation("random_categories", Form.RANDOM, run=_categories)
+categories = operation(
+    "random_categories", Form.RANDOM, run=_categories, launches=launches_from("draws", "categories_launches")
+)
 """``count`` class numbers for each row of unnormalised log-probabilities, by inversion in float64:
 ``categories(logits, words, count=, dtype=)``."""
 
@@ -260,7 +263,7 @@ def _seeded(seed: np.ndarray) -> np.ndarray:
     return np.array([0, mixed(second, first, 1), mixed(first, second)], np.int64)
 
 
-seeded = operation("seed_words", Form.EXTERN, run=_seeded)
+seeded = operation("seed_words", Form.EXTERN, run=_seeded, launches=launches_from("draws", "seed_words_launches"))
 """The words of a stateless draw: ``seeded(seed)``, two integers."""
 
 
@@ -270,7 +273,7 @@ def _folded(seed: np.ndarray, data: np.ndarray) -> np.ndarray:
     return np.array([mixed(first, second, number), mixed(second, number, 1)], np.int64)
 
 
-folded = operation("fold_in_seed", Form.EXTERN, run=_folded)
+folded = operation("fold_in_seed", Form.EXTERN, run=_folded, launches=launches_from("draws", "fold_in_launches"))
 """A seed, two int64, from a seed and an integer: ``folded(seed, data)``."""
 
 
