@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 PREFIX = "fastgrad_library_"
-_TYPES = {"float": ("f", (2, 4, 8, 16)), "double": ("", (2, 4, 8))}
+_TYPES = {"float": ("f", (4, 8, 16)), "double": ("", (2, 4, 8))}
 _PURE = "memory(none) nounwind willreturn"
 
 
@@ -33,47 +33,52 @@ define {element} @{symbol}({element} %x) noinline cold {_PURE} "vector-function-
   %y = call {element} @{function}{suffix}({element} %x)
   ret {element} %y
 }}
+
+define void @{symbol}_each(ptr %p, i32 %wanted) noinline cold minsize optsize nounwind willreturn {{
+  br label %lane
+lane:
+  %i = phi i32 [0, %0], [%next, %after]
+  %rest = phi i32 [%wanted, %0], [%others, %after]
+  %odd = trunc i32 %rest to i1
+  br i1 %odd, label %call, label %after
+call:
+  %q = getelementptr {element}, ptr %p, i32 %i
+  %v = load {element}, ptr %q
+  %y = call {element} @{function}{suffix}({element} %v)
+  store {element} %y, ptr %q
+  br label %after
+after:
+  %next = add i32 %i, 1
+  %others = lshr i32 %rest, 1
+  %done = icmp eq i32 %others, 0
+  br i1 %done, label %out, label %lane
+out:
+  ret void
+}}
 """
         )
-        parts += [_vector_form(symbol, f"{function}{suffix}", element, n) for n in widths]
+        parts += [_vector_form(symbol, element, n) for n in widths]
         kept += [f"ptr @{symbol}_{n}" for n in widths]
     used = f'@llvm.compiler.used = appending global [{len(kept)} x ptr] [{", ".join(kept)}], section "llvm.metadata"'
     return "\n".join([used, *parts, '!0 = !{!"branch_weights", i32 1, i32 100000}'])
 
 
-def _vector_form(symbol: str, function: str, element: str, lanes: int) -> str:
-    """The form for `lanes` elements under a mask: a test that loops take in, and the calls, which they do not."""
+def _vector_form(symbol: str, element: str, lanes: int) -> str:
+    """The form for `lanes` elements under a mask: a test that loops take in, and a call, which they do not."""
     vector, mask = f"<{lanes} x {element}>", f"<{lanes} x i1>"
     return f"""define {vector} @{symbol}_{lanes}({vector} %x, {mask} %m) alwaysinline {_PURE} {{
+  %p = alloca {vector}
   %bits = bitcast {mask} %m to i{lanes}
   %any = icmp ne i{lanes} %bits, 0
   br i1 %any, label %some, label %none, !prof !0
 some:
-  %y = call {vector} @{symbol}_{lanes}_each({vector} %x, {mask} %m)
+  %wanted = zext i{lanes} %bits to i32
+  store {vector} %x, ptr %p
+  call void @{symbol}_each(ptr %p, i32 %wanted)
+  %y = load {vector}, ptr %p
   br label %none
 none:
   %r = phi {vector} [%x, %0], [%y, %some]
   ret {vector} %r
-}}
-
-define {vector} @{symbol}_{lanes}_each({vector} %x, {mask} %m) noinline cold minsize optsize {_PURE} {{
-  br label %lane
-lane:
-  %i = phi i32 [0, %0], [%next, %after]
-  %found = phi {vector} [%x, %0], [%y, %after]
-  %wanted = extractelement {mask} %m, i32 %i
-  br i1 %wanted, label %call, label %after
-call:
-  %v = extractelement {vector} %x, i32 %i
-  %s = call {element} @{function}({element} %v)
-  %with = insertelement {vector} %found, {element} %s, i32 %i
-  br label %after
-after:
-  %y = phi {vector} [%found, %lane], [%with, %call]
-  %next = add i32 %i, 1
-  %done = icmp eq i32 %next, {lanes}
-  br i1 %done, label %out, label %lane
-out:
-  ret {vector} %y
 }}
 """

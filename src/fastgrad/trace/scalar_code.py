@@ -86,7 +86,7 @@ NAMES: dict[str, Any] = {
             "rounded_to_odd",
         )
     },
-    **{dtype.name: dtype.type for dtype in (FLOAT32, FLOAT64, *WHOLE)},
+    **{dtype.name: dtype.type for dtype in WHOLE | {FLOAT32, FLOAT64}},
 }
 """What a generated body may have among its globals."""
 
@@ -306,11 +306,11 @@ class _Translator(ast.NodeTransformer):
     def _rounded(self, node: ast.AST) -> ast.AST:
         return ast.parse(rounded(ast.unparse(node), self._of_numbers()), mode="eval").body
 
-    def _constant(self, value: Any) -> ast.AST:
+    def _constant(self, value: Any) -> Any:
         if not isinstance(value, (int, float)) or (self.number in WHOLE and not float(value).is_integer()):
             raise _RefusedError
         return ast.parse(constant(value, self._of_numbers()), mode="eval").body
 
 
-def _call(name: str, arguments: list[Any]) -> ast.AST:
+def _call(name: str, arguments: list[Any]) -> Any:
     return ast.Call(ast.parse(name, mode="eval").body, arguments, [])
