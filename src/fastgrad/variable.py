@@ -241,6 +241,13 @@ class Variable(Operators):
 
     def _writable(self) -> np.ndarray:
         """The variable's memory, free to be written: tensors that shared it have their own bytes now."""
+        self._release()
+        for recorder in recorders.active:
+            recorder.on_write(self)
+        return self._array
+
+    def _release(self) -> None:
+        """Gives tensors that share the variable's memory bytes of their own."""
         if self._snapshot is not None or self._views:
             sharing = [*self._views, self._snapshot] if self._snapshot is not None else self._views
             for reference in sharing:
@@ -250,9 +257,6 @@ class Variable(Operators):
                     tensor._owner = None
             self._snapshot = None
             self._views = []
-        for recorder in recorders.active:
-            recorder.on_write(self)
-        return self._array
 
     # ---- what it is ------------------------------------------------------------------------
 

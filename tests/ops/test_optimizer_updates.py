@@ -69,8 +69,33 @@ def test_sums_of_rows(rows, index):
     for name in ("sgd", "adam", "ftrl", "rmsprop_centered_momentum"):
         rule = RULES[name]
         inputs = [*state_of(rule, [(9, 3)], np.float64), sums, unique, number, *numbers_of(rule)]
-        for moves in (updates.MOVES, updates.RESTS, updates.RESTS_AT_ZERO):
+        for moves in (updates.MOVES, updates.RESTS):
             assert_kernels_do_the_same(updates.update_rows, inputs, rule=name, moves=moves)
+
+
+@pytest.mark.parametrize("index", [np.int32, np.int64])
+@pytest.mark.parametrize("name", ["momentum", "adam", "rmsprop", "adadelta"])
+def test_rows_that_move(name, index):
+    rng, rule = np.random.default_rng(0), RULES[name]
+    for limit, ids in ((37, [3, 8, 9, 36]), (16, [0, 15]), (5, []), (37, [20])):
+        sums = rng.normal(size=(len(ids) + 1, 2))
+        unique, number = np.array([*ids, limit], index), np.array(len(ids))
+        state = state_of(rule, [(limit, 2)], np.float64)
+        moving = rng.random(limit) < 0.3
+        for slot in state[1:]:
+            slot[~moving] = 0
+        flags = np.zeros(-(-limit // 8) * 8, np.uint8)
+        flags[:limit] = moving
+        live, numbers = flags.view(np.uint64), numbers_of(rule)
+        numbers[-1] = np.array(0.0)
+        inputs = [*state, live, sums, unique, number, *numbers]
+        assert_kernels_do_the_same(updates.update_live_rows, inputs, rule=name)
+        *found, after = updates.update_live_rows.run(*inputs, rule=name)
+        wanted = updates.update_rows.run(*state, sums, unique, number, *numbers, rule=name, moves=updates.MOVES)
+        for one, other in zip(found, wanted, strict=True):
+            np.testing.assert_array_equal(one, other)
+        flags[ids] = 1
+        np.testing.assert_array_equal(after, live)
 
 
 def test_rows_that_are_none_are_refused():

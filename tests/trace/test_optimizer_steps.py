@@ -326,6 +326,28 @@ def test_eager_steps_go_on_after_replays():
             assert_same(mixed.state(), eager.state())
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_rows_that_move_are_known_to_eager_steps_and_to_programs(seed):
+    """Sparse and dense, eager and compiled steps by turns, and slots that are assigned to in between."""
+    rng = np.random.default_rng(seed)
+    eager, mixed = (Training(lambda: tf.optimizers.Adam(0.125)) for _ in range(2))
+    compiled = tf.function(mixed)
+    for _ in range(24):
+        sparse, replayed, assigned = rng.random(3) < (0.7, 0.7, 0.1)
+        ids = rng.integers(0, ROWS, 2)
+        values = rng.normal(size=(2, WIDTH)).astype(np.float32)
+        rest = [tf.constant(np.ones(v.shape, np.float32)) for v in eager.variables[1:]]
+        table = tf.IndexedSlices(tf.constant(values), tf.constant(ids), tf.constant([ROWS, WIDTH]))
+        gradients = [table if sparse else tf.convert_to_tensor(table), *rest]
+        if assigned and eager.optimizer.built:
+            slot = rng.normal(size=(ROWS, WIDTH)).astype(np.float32)
+            for training in (eager, mixed):
+                training.optimizer.variables[2].assign(slot)
+        eager(*gradients)
+        (compiled if replayed else mixed)(*gradients)
+        assert_same(mixed.state(), eager.state())
+
+
 def test_a_step_is_one_operation_and_assignments():
     training = Training(lambda: tf.optimizers.Adam(0.125))
     first, *_ = batches(1)

@@ -18,7 +18,7 @@ over, eight at a time where they can; rows with a gradient get a 1.
 
 `rule.summed_rows` and `rule.summed_table` do the same as `rule.rows` and `rule.table` in programs, where the number of rows
 is known at run time only, an array of one int64, and ids are those of `embedding.sum_rows`. `summed_table` does the rows
-[first, last).
+[first, last). `rule.summed_live` is `rule.live` likewise, for the rows of the words [first, last) of `live`, a byte a row.
 
 The formulas are Keras 3's (keras.optimizers), in its order of operations. Their parameters are the weight `p`, the
 slots, the gradient `g`, and hyperparameters; for one named `one_minus_x` the caller passes `x`, and the difference is
@@ -31,6 +31,8 @@ import functools
 import math
 from collections.abc import Iterable
 from typing import Any
+
+from numpy import uint64
 
 from fastgrad.kernels.body import AHEAD, LINE, local_array, prefetch, scalar_function
 from fastgrad.kernels.build import Kernel, kernel
@@ -109,6 +111,32 @@ def {name}(p, {slots}g, ids, number, width, first, last, {given}):
             for j in range(width):
                 i = r * width + j
                 {row_elements} = formula({row_elements}, T(0), {hyper})
+"""
+
+_SUMMED_LIVE = """
+def {name}(p, {slots}g, live, ids, number, limit, width, first, last, {given}):
+    {constants}
+    rows = number[0]
+    k = 0
+    while k < rows and ids[k] < 8 * first:
+        k += 1
+    for w in range(first, last):
+        word = live[w]
+        stop = least(8 * w + 8, limit)
+        if word != 0 or (k < rows and ids[k] < stop):
+            for r in range(8 * w, stop):
+                at = uint64(8 * (r - 8 * w))
+                if k < rows and ids[k] == r:
+                    word |= uint64(1) << at
+                    for j in range(width):
+                        i = r * width + j
+                        {row_elements} = formula({row_elements}, g[k * width + j], {hyper})
+                    k += 1
+                elif (word >> at) & uint64(255) != 0:
+                    for j in range(width):
+                        i = r * width + j
+                        {row_elements} = formula({row_elements}, T(0), {hyper})
+            live[w] = word
 """
 
 _TABLE = """
@@ -224,6 +252,12 @@ class UpdateRule:
         rest = "ids: in[I], number: in[int64], width: int, first: int, last: int"
         return self._kernel(_SUMMED_TABLE, "inout", "in", rest, "", T=FLOATS, I=INDICES)
 
+    @functools.cached_property
+    def summed_live(self) -> Kernel:
+        """The update of the rows of a table that move, in programs."""
+        rest = "live: inout[uint64], ids: in[I], number: in[int64], limit: int, width: int, first: int, last: int"
+        return self._kernel(_SUMMED_LIVE, "inout", "in", rest, "", T=FLOATS, I=INDICES)
+
     def _kernel(self, template: str, arrays: str, gradient: str, rest: str, result: str, **variables: Any) -> Kernel:
         slots = "".join(f"{name}, " for name in self.state[1:])
         source = template.format(
@@ -248,6 +282,7 @@ class UpdateRule:
             "greatest": greatest,
             "least": least,
             "prefetch": prefetch,
+            "uint64": uint64,
         }
         exec(compile(source, f"<{self.__name__}>", "exec"), scope)  # noqa: S102 - our own templates
         parameters = [f"{name}: {arrays}[T]" for name in self.state] + [f"g: {gradient}[T]", rest]

@@ -264,6 +264,46 @@ Attributes: rule (its name), moves (what a zero gradient does to a row).
 """
 
 
+def _update_live_rows(*inputs: np.ndarray, rule: str) -> tuple[np.ndarray, ...]:
+    found = RULES[rule]
+    changed = len(found.state)
+    live, (values, ids, number) = inputs[changed].copy(), inputs[changed + 1 : changed + 4]
+    count = int(number)
+    arrays = _copies([*inputs[:changed], values[:count]])
+    sizes = count, len(arrays[0]), math.prod(arrays[0].shape[1:])
+    numbers = [x.item() for x in inputs[changed + 4 :]]
+    kernel = found.live[arrays[0].dtype, ids.dtype]
+    kernel(*arrays, live.view(np.uint8), live, np.array(ids[:count]), *sizes, *numbers)
+    return *_as_given(arrays[:changed], inputs[:changed]), live
+
+
+def _update_live_rows_launches(inputs: Any, outputs: Any, rule: str) -> Launches | None:
+    found = RULES[rule]
+    changed = len(found.state)
+    table, live, ids = inputs[0], inputs[changed], inputs[changed + 2]
+    if not _is_native(table, ids):
+        return None
+    numbers = [Input(i) for i in range(changed + 4, len(inputs))]
+    state = [Output(i) for i in range(changed)]
+    rows = Output(changed), Input(changed + 2), Input(changed + 3)
+    limit, width = table.shape[0], math.prod(table.shape[1:])
+    operands = *state, Input(changed + 1), *rows, limit, width, *numbers
+    kernel = found.summed_live[table.dtype, ids.dtype]
+    pairs = tuple([(i, i) for i in range(changed + 1)])
+    launch = Launch(kernel, operands, live.shape[0], 8 * width * _cost(found))
+    return Launches((launch,), in_place=pairs, starts_as=pairs)
+
+
+update_live_rows = operation(
+    "apply_update_to_live_rows", Form.SCATTER, run=_update_live_rows, launches=_update_live_rows_launches
+)
+"""``update_rows`` of a rule that leaves a row as it is where gradient and slots are zero, passing over such rows.
+
+Inputs: the weights, their slots, which rows may have other slots (a byte a row, uint64 words), what ``sum_rows`` gives, and the
+rule's numbers. Outputs: the new weights, slots and words.
+"""
+
+
 def _add_rows(table: np.ndarray, sums: np.ndarray, ids: np.ndarray, number: np.ndarray) -> np.ndarray:
     count = int(number)
     found = np.array(table)

@@ -143,7 +143,7 @@ def report_of(program: Any, title: str) -> Report:
     objects = tuple(arrays)
     try:
         for variable in variables.values():
-            variable._writable()
+            variable._release()
         driver.begin[()](objects, frame.words, 0)
         rows: list[Row] = []
         for action, steps in zip(plan.actions, frame.steps, strict=True):

@@ -11,7 +11,7 @@ import numpy as np
 from fastgrad.keras.optimizers.arguments import checked_number
 from fastgrad.keras.optimizers.followed import least
 from fastgrad.keras.optimizers.gradients import Rows
-from fastgrad.keras.optimizers.kernel_optimizer import KernelOptimizer
+from fastgrad.keras.optimizers.kernel_optimizer import MOVES, KernelOptimizer
 from fastgrad.keras.optimizers.plan import Plan, is_half
 from fastgrad.keras.optimizers.step import assign_all
 from fastgrad.kernels.adafactor import adafactor_matrix, adafactor_vector
@@ -103,6 +103,10 @@ class Adafactor(KernelOptimizer):
             self._r.append(self.add_variable(means[0], dtype=dtype, name=name))
             self._c.append(self.add_variable(means[1], dtype=dtype, name=name))
             self._v.append(self.add_variable_from_reference(variable, "velocity"))
+
+    @property
+    def _zero_gradient(self) -> int:
+        return MOVES
 
     def _slot_lists(self) -> Sequence[list[Any]]:
         return [self._r, self._c, self._v]

@@ -17,10 +17,13 @@ from fastgrad.kernels.optimizers import UpdateRule, units
 from fastgrad.ops.optimizer_updates import MOVES as MOVES
 from fastgrad.ops.optimizer_updates import RESTS as RESTS
 from fastgrad.ops.optimizer_updates import RESTS_AT_ZERO as RESTS_AT_ZERO
-from fastgrad.ops.optimizer_updates import update, update_rows
-from fastgrad.recording import recorders, state_followed
+from fastgrad.ops.optimizer_updates import update, update_live_rows, update_rows
+from fastgrad.recording import recorders, state_followed, unheard
 from fastgrad.tensor import Tensor
 from fastgrad.variable import Variable
+
+_ALL = np.uint64(0x0101010101010101)
+"""Eight rows that may move."""
 
 _SCANNED = 65536
 """Rows looked at in one go: a mask of a whole table would be a quarter of its size."""
@@ -136,7 +139,8 @@ class KernelOptimizer(Optimizer):
     def _run_groups(self, plan: Plan, gradients: Sequence[Any], numbers: tuple[float, ...], amount: float) -> None:
         if self._live:
             for variable in plan.variables:
-                self._live.pop(self._positions[id(variable)], None)
+                if self._positions[id(variable)] in self._live:
+                    self._live[self._positions[id(variable)]]._array.fill(_ALL)
         kernel = self._rule().variables
         for group in plan.groups:
             run = self._run_half if group.half else kernel[group.dtype]
@@ -155,7 +159,6 @@ class KernelOptimizer(Optimizer):
 
     # ---- as operations -----------------------------------------------------------------------------
 
-    _in_programs = False  # whether programs change slots, which do not say so
     _decays_rows_itself = False  # whether a sparse gradient's update takes weight decay with it
 
     def _update_as_operations(
@@ -171,7 +174,6 @@ class KernelOptimizer(Optimizer):
         self, variables: Sequence[Variable], gradients: Sequence[Tensor | SummedRows], step: Step, decays: bool
     ) -> None:
         """The update of these variables, as an operation for each group of them, and assignments."""
-        self._in_programs = True
         numbers = [scalar(number) for number in step.live._numbers(step.rate, step.number)]
         none = scalar(0.0)
         amount = step.live.weight_decay * step.rate if decays else none
@@ -200,12 +202,21 @@ class KernelOptimizer(Optimizer):
         arrays = [variable._read() for variable in flat]
         new = update(*arrays, *gradients, *numbers, rule=self._rule().__name__, count=len(gradients))
         assign_all(flat, new)
+        for variable in state[0]:
+            live = self._live.get(self._positions[id(variable)])
+            if live is not None:
+                live.assign(np.full(live._array.shape, _ALL))
 
     def _change_rows(self, state: list[list[Any]], rows: Any, numbers: Sequence[Tensor]) -> None:
-        flat = [kind[0] for kind in state]
+        flat, rule, moves = [kind[0] for kind in state], self._rule().__name__, self._moves()
+        if moves != RESTS_AT_ZERO:
+            arrays = [variable._read() for variable in flat]
+            assign_all(flat, update_rows(*arrays, *rows, *numbers, rule=rule, moves=moves))
+            return
+        self._expect_rows(flat[:1])
+        flat.append(self._live[self._positions[id(flat[0])]])
         arrays = [variable._read() for variable in flat]
-        new = update_rows(*arrays, *rows, *numbers, rule=self._rule().__name__, moves=self._moves())
-        assign_all(flat, new)
+        assign_all(flat, update_live_rows(*arrays, *rows, *numbers, rule=rule))
 
     # ---- some rows of a variable ------------------------------------------------------------------
 
@@ -225,7 +236,7 @@ class KernelOptimizer(Optimizer):
             return
         kernel = (rule.table, rule.rows, rule.live)[moves][variable._array.dtype, rows.ids.dtype]
         sizes = len(rows.ids), len(variable._array), math.prod(variable._array.shape[1:])
-        flags = () if live is None else (live, live.view(np.uint64))
+        flags = () if live is None else (live.view(np.uint8), live)
         kernel(*arrays, rows.values, *flags, rows.ids, *sizes, *numbers, 0.0)
 
     def _moves(self) -> int:
@@ -239,8 +250,9 @@ class KernelOptimizer(Optimizer):
         """As above for float16 and bfloat16: float32 copies of the rows that move, rounded back."""
         where = rows.ids
         if live is not None:
-            live[rows.ids] = 1
-            where = np.flatnonzero(live)
+            flags = live.view(np.uint8)
+            flags[rows.ids] = 1
+            where = np.flatnonzero(flags)
         elif moves == MOVES:
             where = np.arange(len(arrays[0]))
         wide = [array[where].astype(np.float32) for array in arrays]
@@ -252,17 +264,31 @@ class KernelOptimizer(Optimizer):
             array[where] = new
 
     def _live_rows(self, position: int, slots: Sequence[Any]) -> np.ndarray:
-        """For each row whether any of its slots is not zero, in whole words; the kernel adds rows that have a gradient."""
-        live = self._live.get(position)
-        if live is not None and not self._in_programs and not any(slot.rewritten for slot in slots):
-            return live
+        """For each row whether any of its slots is not zero, a byte a row; the kernel adds rows that have a gradient."""
+        variable = self._live.get(position)
+        if variable is not None and not any(slot.rewritten for slot in slots):
+            return variable._array
         rows = len(slots[0]._array)
-        live = self._live[position] = np.zeros(-(-rows // 8) * 8, np.uint8)
-        fresh = not int(self._iterations._array) and not self._iterations.rewritten and not self._in_programs
+        fresh = not int(self._iterations._array) and not self._iterations.rewritten and variable is None
+        if variable is None:
+            with unheard():
+                variable = self._live[position] = Variable(np.zeros(-(-rows // 8), np.uint64), trainable=False)
+            for slot in slots:
+                slot.live = variable
+            self._changed()  # programs that there are do not tell it of rows that they move
         if not fresh or any(slot.rewritten for slot in slots):
+            with unheard():
+                flags = variable._writable().view(np.uint8)
+            flags.fill(0)
             for slot in slots:
                 table = slot._array.reshape(rows, -1)
                 for start in range(0, rows, _SCANNED):
-                    live[start : min(start + _SCANNED, rows)] |= (table[start : start + _SCANNED] != 0).any(axis=1)
+                    flags[start : min(start + _SCANNED, rows)] |= (table[start : start + _SCANNED] != 0).any(axis=1)
                 slot.rewritten = False
-        return live
+        return variable._array
+
+    def _expect_rows(self, variables: Sequence[Variable]) -> None:
+        if self._moves() == RESTS_AT_ZERO:
+            for variable in variables:
+                position = self._positions[id(variable)]
+                self._live_rows(position, [kind[position] for kind in self._slot_lists()])

@@ -105,7 +105,7 @@ class Optimizer(OptimizerState):
         self._undecayed_names: re.Pattern[str] | None = None
         self._plans: dict[tuple[int, ...], Plan] = {}
         self._plan: Plan | None = None
-        self._live: dict[int, np.ndarray] = {}
+        self._live: dict[int, Variable] = {}  # of positions of tables: see ``OptimizerVariable.live``
 
     def __getstate__(self) -> dict[str, Any]:
         return {**super().__getstate__(), "_plans": {}, "_plan": None, "_live": {}}
@@ -248,6 +248,9 @@ class Optimizer(OptimizerState):
         learning_rate = self.learning_rate
         for variable, gradient in zip(variables, gradients, strict=True):
             self.update_step(_as_tensor(gradient, variable), variable, learning_rate)
+
+    def _expect_rows(self, variables: Sequence[Variable]) -> None:
+        """Gets ready for gradients of these variables that are rows, before a program asks whether all is as it was."""
 
     def _update_as_operations(
         self, step: Step, variables: list[Variable], gradients: Sequence[Tensor | SummedRows]

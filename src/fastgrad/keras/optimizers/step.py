@@ -46,6 +46,7 @@ def apply_as_operations(optimizer: Any, grads: Sequence[Any], variables: Sequenc
         optimizer._warn_of_missing(grads, variables)
         if not optimizer.built:
             build_unheard(optimizer, variables)
+        optimizer._expect_rows([v for g, v in zip(grads, variables, strict=True) if isinstance(g, IndexedSlices)])
         step = Step(optimizer)
         step.run(targets, [step.gradient_of(g, v) for g, v in zip(grads, variables, strict=True) if g is not None])
 

@@ -7,9 +7,12 @@ import itertools
 import numpy as np
 
 from fastgrad.keras.weight import Weight
+from fastgrad.recording import unheard
 from fastgrad.tensor import Tensor
+from fastgrad.variable import Variable
 
 _ticks = itertools.count()
+_ALL = 0x0101010101010101
 
 
 class Reads:
@@ -27,6 +30,8 @@ class OptimizerVariable(Weight):
 
     Attributes:
         rewritten: whether anybody but the optimizer's kernels has written to it since the optimizer last looked.
+        live: of a slot of a table which rows may be other than zero, if that is known: a byte a row, in words of eight. Once
+            anybody else writes to the slot, all may be.
     """
 
     _made_quietly = True
@@ -35,6 +40,7 @@ class OptimizerVariable(Weight):
         super().__init__(np.zeros((), array.dtype), trainable=False, name=name)
         self._array = array  # without a copy: the slot of a large table must not be there twice
         self.rewritten = False
+        self.live: Variable | None = None
 
     def _read(self) -> Tensor:
         Reads.last = next(_ticks)
@@ -46,4 +52,7 @@ class OptimizerVariable(Weight):
 
     def _writable(self) -> np.ndarray:
         self.rewritten = True
+        if self.live is not None:
+            with unheard():
+                self.live._writable().fill(_ALL)
         return super()._writable()
