@@ -19,7 +19,7 @@ from fastgrad.kernels.plain_products import complex_product, plain_product
 NO_STEP = (0, 0)
 TILE_ROWS = 8  # of which all tiles have a part
 CACHED_ROWS = 24  # so many rows are few enough to stay in the first caches
-SECOND_CACHE = 1 << 20
+SECOND_CACHE = 1 << 19  # bytes of it that B may take
 COPIED_ROWS = 128  # so many rows make the copy of a panel small beside the product
 MANY = 4  # units, which can be shared among threads
 

@@ -76,7 +76,10 @@ class _Matmul(Operation):
         token = errors_set(QUIET)
         try:
             if x.ndim == 2 and y.ndim == 2 and x.dtype in _BLAS:
-                z = Tensor(matrix_product(x, y, transpose_a, transpose_b))
+                if transpose_b or x.size >= _FEW:
+                    z = Tensor(matrix_product(x, y, transpose_a, transpose_b))
+                else:
+                    z = Tensor((x.T if transpose_a else x).dot(y))
             else:
                 z = Tensor(_product(x, y, transpose_a, transpose_b))
         finally:
