@@ -247,6 +247,54 @@ def test_a_name_that_the_function_itself_changes_is_no_reason_to_record_again():
     assert counter.calls == 1, "a side effect of Python acts while recording only"
 
 
+def test_a_number_that_the_function_itself_changes_and_a_branch():
+    counter = Config(calls=0)
+
+    @tf.function
+    def step(x):
+        counter.calls += 1
+        return x * 2.0 if x > 0.0 else x
+
+    for _ in range(4):
+        assert float(step(tf.constant(1.0))) == 2.0
+        assert float(step(tf.constant(-1.0))) == -1.0
+    assert counter.calls == 2
+
+
+def test_a_tensor_kept_under_a_name_that_is_read_is_an_error():
+    keeper = Config(state=tf.constant(0.0))
+    v = tf.Variable(0.0)
+
+    @tf.function
+    def step(x):
+        v.assign_add(1.0)
+        keeper.state = keeper.state + x
+        return keeper.state
+
+    with pytest.raises(tf.errors.TraceError, match=r"'keeper.state' a tensor.*tf.Variable"):
+        step(tf.constant(1.0))
+    assert float(v) == 0.0
+
+    written = Config(last=None)
+
+    @tf.function
+    def remember(x):
+        written.last = x * 2.0
+        return x
+
+    assert results(remember) == [1.0] * 3
+
+    lazy = Config(mask=None)
+
+    @tf.function
+    def masked(x):
+        if lazy.mask is None:
+            lazy.mask = tf.ones((2,))
+        return tf.reduce_sum(x * lazy.mask)
+
+    assert results(masked) == [2.0] * 3
+
+
 def test_a_name_defined_later():
     @tf.function
     def step(x):

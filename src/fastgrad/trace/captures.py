@@ -64,13 +64,21 @@ class Captures:
         function: the recorded function.
         arguments: its arguments by name.
         objects: those arguments that are known by identity, which the code below gets as ``o``.
+        settled: labels of numbers that are not looked at, because the function itself changes them.
 
     Attributes:
         lines: statements that return ``MISS`` where something has changed; they use ``o`` and ``scope``.
         scope: the names for ``lines``.
     """
 
-    def __init__(self, function: Callable[..., Any], arguments: dict[str, Any], objects: Sequence[Any]) -> None:
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        arguments: dict[str, Any],
+        objects: Sequence[Any],
+        settled: frozenset[str] = frozenset(),
+    ) -> None:
+        self._settled = settled
         self.lines: list[str] = []
         self.scope: dict[str, Any] = {"MISS": MISS, "differs": differs, "mutations": mutation.count}
         self._found: list[Capture] = []
@@ -105,16 +113,22 @@ class Captures:
         """Calls ``told`` when an object that was captured is gone."""
         self._gone.append(told)
 
-    def change(self) -> tuple[str, str, str] | None:
-        """The first captured name that is not what it was: its label, its value then and now."""
+    def moved(self) -> dict[str, Any]:
+        """The captured names that are not what they were, with their values now; None for those that are gone."""
+        found: dict[str, Any] = {}
         for capture in self._found:
             try:
                 now = capture.get()
             except (AttributeError, KeyError, ValueError):
-                return capture.label, capture.shown, "gone"
+                now = None
             if not capture.holds(now):
-                return capture.label, capture.shown, shown(now)
-        return None
+                found[capture.label] = now
+        return found
+
+    def change(self) -> tuple[str, str, str] | None:
+        """The first captured name that is not what it was: its label, its value then and now."""
+        moved = self.moved()
+        return next(((c.label, c.shown, shown(moved[c.label])) for c in self._found if c.label in moved), None)
 
     # ---- what is read ------------------------------------------------------------------------------------
 
@@ -217,6 +231,9 @@ class Captures:
             return
         number = len(self._found)
         self.lines.append(f"v{number} = {holder}{access}")
+        if isinstance(value, _VALUES) and label in self._settled:
+            self.lines.pop()
+            return
         if isinstance(value, _VALUES):
             self.scope[f"k{number}"] = value
             self.lines.append(f"if v{number} is not k{number} and differs(v{number}, k{number}): return MISS")

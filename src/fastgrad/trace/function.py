@@ -8,7 +8,10 @@ from collections.abc import Callable
 from types import MethodType
 from typing import Any, NamedTuple
 
+from fastgrad import nest
+from fastgrad.errors import TraceError
 from fastgrad.recording import recorders
+from fastgrad.tensor import Tensor
 from fastgrad.trace import turns
 from fastgrad.trace.cache import KEYS, Cache, Version
 from fastgrad.trace.captures import MISS, Captures
@@ -175,6 +178,7 @@ class Function:
         rest = iter(leaves)
         passed = {name: rebuilt(value, rest) for name, value in arguments.items()}
         args, kwargs = self._signature.unbind(passed)
+        before = Captures(self._callable(), arguments, objects)
         recording = Recording(tensors)
         recording.may_give_up = True
         try:
@@ -186,6 +190,7 @@ class Function:
                     self._cache.add(call).runs_eagerly = True
                     return results.first(found, call.given)
                 way = Way(recording, results, len(tensors))
+            settled = self._settled(before, recording)
         except BaseException:
             if not recording.gave_up:
                 recording.saved.restore()
@@ -201,7 +206,7 @@ class Function:
         if asked:
             call = Call(arguments, self._floats)
         key = self._cache.add(call)
-        captures = Captures(self._callable(), arguments, objects)
+        captures = Captures(self._callable(), arguments, objects, settled)
         if created:
             key.made_variables = captures  # the next call is recorded, without what made them
             return results.first(found, call.given)
@@ -210,6 +215,22 @@ class Function:
         version.ways.add(way)
         self._last = version
         return results.first(found, call.given)
+
+    def _settled(self, before: Captures, recording: Recording) -> frozenset[str]:
+        """The captured numbers that the function has changed itself: a side effect, that acts while recording only.
+
+        Raises:
+            TraceError: it has kept a tensor that it computed under a name that it reads: a replay would not.
+        """
+        moved = before.moved()
+        for label, value in [] if recording.created else moved.items():
+            kept = nest.flatten(value) if nest.is_nested(value) else [value]
+            if any(isinstance(item, Tensor) and recording.knows(item) for item in kept):
+                raise TraceError(
+                    f"{self.__name__}(): the function gives {label!r} a tensor that it has computed, and reads {label!r}. A replay runs "
+                    "no Python, so the name would not be given another one. Keep state in a tf.Variable: v.assign(...)."
+                )
+        return frozenset(moved)
 
     def _check_created(self, created: list[Any], saved: Saved, call: Call, objects: list[Any]) -> None:
         """Refuses functions that make variables at every call."""
