@@ -66,8 +66,9 @@ class Key:
         versions, dropped = self.versions, self._dropped
 
         def gone() -> None:
-            if version_of() in versions:
-                versions.remove(version_of())
+            found = version_of()
+            if found is not None and found in versions:
+                versions.remove(found)
                 dropped()
 
         version_of = weakref.ref(version)

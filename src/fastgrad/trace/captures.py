@@ -182,10 +182,8 @@ class Captures:
             value = self._attribute(holder, attribute)
             if value is _ABSENT:
                 return
-            weak = reference(holder)
-            self._look(
-                self._name_of(holder), f".{attribute}", label, value, lambda w=weak, a=attribute: getattr(w(), a)
-            )
+            get = functools.partial(_attribute_now, reference(holder), attribute)
+            self._look(self._name_of(holder), f".{attribute}", label, value, get)
 
     def _attribute(self, holder: Any, name: str) -> Any:
         """A plain attribute's value; what methods and properties of the user's read is looked at instead of theirs."""
@@ -239,8 +237,7 @@ class Captures:
             self.lines.append(f"if v{number} is not k{number} and differs(v{number}, k{number}): return MISS")
             self._found.append(Capture(label, get, short(value), lambda found: not differs(found, value)))
             return
-        told = self._gone
-        weak = reference(value, lambda _: [tell() for tell in told] and None)
+        weak = reference(value, _Gone(self._gone))
         # Programs hold variables, too; containers can't be referred to weakly.
         if isinstance(value, Variable) or not isinstance(weak, ref):
             self.scope[f"k{number}"] = value
@@ -310,6 +307,21 @@ class Captures:
         last = self.scope["seen"] = [seen]
         self.scope["settled"] = settled
         self.lines.append("if mutations[0] != seen[0] and not settled(): return MISS")
+
+
+def _attribute_now(holder: Callable[[], Any], name: str) -> Any:
+    return getattr(holder(), name)
+
+
+class _Gone:
+    """Tells those in a list that something is gone; knows nobody else."""
+
+    def __init__(self, told: list[Callable[[], None]]) -> None:
+        self._told = told
+
+    def __call__(self, _: Any) -> None:
+        for tell in self._told:
+            tell()
 
 
 def _bound(function: functools.partial[Any]) -> dict[str, Any]:

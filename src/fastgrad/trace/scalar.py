@@ -87,8 +87,13 @@ def _computed(name: str, row: str, turned: bool) -> Callable[[Scalar, Any], Any]
         else:
             return NotImplemented
         x, y = (operand, self._tensor) if turned else (self._tensor, operand)
-        asked = [one._asked for one in (self, other) if type(one) is Scalar]
-        return Scalar(TABLE[row](x, y), lambda: [ask() for ask in asked] and None)
+
+        def asked() -> None:
+            for one in (self, other):
+                if type(one) is Scalar:
+                    one._asked()
+
+        return Scalar(TABLE[row](x, y), asked)
 
     return method
 

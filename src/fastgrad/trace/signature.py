@@ -161,7 +161,7 @@ def rebuilt(value: Any, leaves: Iterator[Any]) -> Any:
             items: Any = {key: new[key] for key in value}
             if kind is dict:
                 return items
-            return kind(value.default_factory, items) if hasattr(value, "default_factory") else kind(items)  # type: ignore[call-arg]
+            return kind(value.default_factory, items) if hasattr(value, "default_factory") else kind(items)
         items = [rebuilt(item, leaves) for item in value]
         return kind(*items) if hasattr(value, "_fields") else kind(items)
     if kind is IndexedSlices:
@@ -225,7 +225,7 @@ class Signature:
 
     def unbind(self, arguments: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """What ``bind`` took apart, for a call."""
-        bound = inspect.BoundArguments(self.whole, arguments)  # type: ignore[arg-type]
+        bound = inspect.BoundArguments(self.whole, arguments)
         return bound.args, bound.kwargs
 
     def _fit(self, bound: inspect.BoundArguments) -> None:
@@ -273,7 +273,7 @@ class Signature:
         if not isinstance(spec, TensorSpec):
             return value
         if isinstance(value, Variable):
-            value = value.value() if callable(value.value) else value.value
+            value = Variable.value(value)
         try:
             tensor = convert_to_tensor(value, None if isinstance(value, Tensor) else spec.dtype)
         except (TypeError, ValueError) as error:
