@@ -734,3 +734,42 @@ def test_the_gradient_of_a_loop_over_rows_is_a_loop_over_rows():
     loops = [node.payload for node in graph.nodes if node.kind is Kind.OPERATION and isinstance(node.payload, Loop)]
     assert [(loop.trips, loop.reverse, loop.condition) for loop in loops] == [(3, False, None), (3, True, None)]
     assert not any(value.dtype.kind == "O" for node in graph.nodes for value in node.outputs)
+
+
+def test_loops_over_rows_are_native_steps():
+    def program(x, w):
+        with tf.GradientTape() as tape:
+            tape.watch([x, w])
+            loss = tf.reduce_sum(tf.scan(lambda s, r: tf.tanh(s * w + r), x, w, reverse=True) ** 2)
+            loss += tf.reduce_sum(tf.foldl(lambda s, r: s * tf.exp(r), x, w) * tf.map_fn(lambda r: r * w, x)[0])
+        return loss, tape.gradient(loss, [x, w])
+
+    assert Program(recorded(program, X, W)).plan.native
+
+
+def test_an_error_in_a_native_trip():
+    x, v = tf.constant(X), tf.Variable(0.0)
+
+    def program(ids):
+        v.assign_add(1.0)
+        return tf.map_fn(lambda i: tf.gather(x, i), ids, fn_output_signature=tf.float64)
+
+    program = Program(recorded(program, np.array([0, 1, 2])))
+    v.assign(0.0)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="7"):
+        program([np.array([0, 7, 2])])
+    assert float(v) == 0.0
+    np.testing.assert_array_equal(program([np.array([2, 0, 0])])[0], X[[2, 0, 0]])
+    assert float(v) == 1.0
+
+
+def test_threads_run_a_native_loop_at_once():
+    from concurrent.futures import ThreadPoolExecutor
+
+    program = Program(recorded(lambda x, w: tf.scan(lambda s, r: tf.tanh(s * w + r), x, w), np.zeros((500, 2)), W))
+    rng = np.random.default_rng(0)
+    inputs = [rng.normal(size=(500, 2)) for _ in range(8)]
+    wanted = [program([x, W])[0] for x in inputs]
+    with ThreadPoolExecutor(4) as pool:
+        for found, want in zip(pool.map(lambda x: program([x, W])[0], inputs * 5), wanted * 5, strict=True):
+            np.testing.assert_array_equal(found, want)

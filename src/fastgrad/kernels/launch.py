@@ -46,7 +46,13 @@ class Constant(NamedTuple):
     array: np.ndarray
 
 
-Operand = Input | Output | Scratch | Constant | int | float | tuple[Any, ...]
+class Inner(NamedTuple):
+    """The frame of another program, which is the kernel's to run: `make()` gives one, whose `words` it is."""
+
+    make: Callable[[], Any]
+
+
+Operand = Input | Output | Scratch | Constant | Inner | int | float | tuple[Any, ...]
 """What is given for one parameter of a kernel: an array, a number, or for a list of arrays a tuple of them. For a `float`
 also an `Input` whose only element is a float64: the number is read when the kernel runs."""
 
@@ -58,7 +64,7 @@ class Launch:
     Attributes:
         kernel: a native function, as `Kernel[dtype]` gives it.
         operands: one for each parameter that a caller passes, in order, except `first` and `last`. For an int, of a kernel
-            that calls the step of another one, also a launch of that one: the address of its words.
+            that calls the step of another one, also a launch of that one, or the frame of a program: the address of its words.
         units: for a kernel with parameters `first` and `last`, how many units of work there are to be shared; such a
             kernel gives the same bits whatever the shares.
         unit_cost: about how many nanoseconds a unit takes on one core; it decides whether sharing is worth it.
@@ -135,6 +141,10 @@ def run_launches(
                 words = np.array([one.ctypes.data if type(one) is np.ndarray else one for one in inner], np.int64)
                 scratch.append(words)  # to keep it
                 return words.ctypes.data
+            case Inner(make):
+                frame = make()
+                scratch.append(frame)
+                return frame.words.ctypes.data
         return operand
 
     for launch in found.launches:

@@ -18,7 +18,7 @@ from fastgrad import nest
 from fastgrad.backward import dense_gradient
 from fastgrad.errors import TraceError
 from fastgrad.ops.random_draws import advanced
-from fastgrad.recording import recorders, unheard
+from fastgrad.recording import recorders
 from fastgrad.tensor import Tensor, convert_to_tensor
 from fastgrad.trace.branches import Branches
 from fastgrad.trace.explicit_state import State, explicit_state, state_of
@@ -27,7 +27,7 @@ from fastgrad.trace.graph_operation import GraphOperation, run_nodes
 from fastgrad.trace.loops import Loop
 from fastgrad.trace.made_operation import is_differentiable
 from fastgrad.trace.own_gradient import OwnGradient
-from fastgrad.trace.record import Recording
+from fastgrad.trace.record import Recording, apart
 from fastgrad.trace.state import Saved
 from fastgrad.variable import Variable
 
@@ -287,7 +287,7 @@ class ControlFlow:
             arguments: what to run it on.
         """
         listeners = recorders.active
-        with unheard():
+        with apart():
             # A variable that a tensor shares its memory with may be assigned to.
             own = [Tensor(x._array if x._owner is None else x._array.copy()) for x in arguments]
             inner = _Inner(own, self._recorder, listeners)

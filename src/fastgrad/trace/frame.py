@@ -14,7 +14,7 @@ import numpy as np
 
 from fastgrad.kernels import driver
 from fastgrad.kernels.build import signature_of, step_address
-from fastgrad.kernels.launch import Constant, Input, Launch, Output, Scratch
+from fastgrad.kernels.launch import Constant, Inner, Input, Launch, Output, Scratch
 from fastgrad.kernels.signature import ARRAY_KINDS, LIST_KINDS
 from fastgrad.kernels.signature import SHARE as SHARE_NAMES
 from fastgrad.trace.arena import ALIGNMENT
@@ -93,6 +93,10 @@ class Frame:
                     self._address(start + number, action, one)
             elif isinstance(operand, Launch):
                 self._inner.append((place, self._write(action, operand)))
+            elif isinstance(operand, Inner):
+                frame = operand.make()
+                self._kept.append(frame)
+                self._words[place] = address_of(frame.words)
             elif parameter.kind == "int":
                 assert isinstance(operand, int)
                 self._words[place] = operand

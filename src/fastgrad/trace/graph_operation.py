@@ -29,7 +29,7 @@ from fastgrad.trace.made_operation import MadeOperation, is_differentiable, watc
 from fastgrad.trace.passes import optimized
 from fastgrad.trace.passes.drop_dead import drop_dead
 from fastgrad.trace.program import Program
-from fastgrad.trace.record import Recording, TraceError
+from fastgrad.trace.record import Recording, TraceError, apart
 
 MOST_VARIANTS = 16
 """How many variants and how many pullbacks an operation keeps; beyond that the oldest is made anew when it is needed."""
@@ -90,9 +90,13 @@ class GraphOperation(MadeOperation):
             if self._optimized is None:
                 self._optimized = optimized(self.graph)
             return tuple(interpret(self._optimized, arrays))
+        return tuple(self.program()(arrays))
+
+    def program(self) -> Program:
+        """The program that is run."""
         if self._program is None:
             self._program = Program(self.graph)
-        return tuple(self._program(arrays))
+        return self._program
 
     def __call__(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         """The results as tensors; recorders are told."""
@@ -285,7 +289,7 @@ class _Listener(recording.Recorder):
 
 
 def _variant(operation: GraphOperation, flags: tuple[bool, ...], inputs: Sequence[Tensor]) -> GraphOperation:
-    with recording.unheard():
+    with apart():
         arguments = [_own(x) for x in inputs]
         with Recording(arguments) as recorder, GradientTape(watch_accessed_variables=False) as tape:
             tape.watch([x for x, flag in zip(arguments, flags, strict=True) if flag])
@@ -365,7 +369,7 @@ def made_pullback(
     """
     graph, count = operation.graph, len(needs)
     given = graph.results if given is None else given
-    with recording.unheard():
+    with apart():
         arguments = [_own(x) for x in tensors]
         inputs, cotangents = arguments[:count], arguments[count + len(given) :]
         with Recording(arguments) as recorder:

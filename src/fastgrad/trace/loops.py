@@ -11,12 +11,14 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.kernels.launch import Launches
 from fastgrad.operation import TABLE, Joint
 from fastgrad.recording import recorders
 from fastgrad.tensor import Tensor
 from fastgrad.trace.branches import without_kept
 from fastgrad.trace.graph_operation import GraphOperation
 from fastgrad.trace.made_operation import MadeOperation, watched
+from fastgrad.trace.native_loops import launches_of_rows
 from fastgrad.trace.structured import ByTape, Flags, Structured, leads, spread_out, wanted
 
 
@@ -87,6 +89,10 @@ class Loop(Structured):
             self.put(stacks, row, found[self.carried :])
             done += 1
         return (*carried, *stacks)
+
+    def launches(self, inputs: Any, outputs: Any) -> Launches | None:
+        """The kernel of a loop over rows whose trips are all native."""
+        return launches_of_rows(self, inputs, outputs)
 
     def row_of(self, done: int) -> int:
         """The row that comes after ``done`` trips."""

@@ -27,6 +27,7 @@ class MadeOperation(Operation):
     """
 
     gradient: Any = None
+    launches: Any = None
     passes_on = 0
 
     def __init__(self, name: str, form: Form = Form.EXTERN) -> None:
@@ -35,7 +36,6 @@ class MadeOperation(Operation):
         self.code = None
         self.dtypes = ANY
         self.domain = None
-        self.launches = None
         self.views = None
 
     def run(self, *arrays: Any, **attributes: Any) -> Any:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -334,6 +335,7 @@ class _Births(threading.local):
     """
 
     made_here: set[int] | None = None
+    apart: set[int] | None = None
 
     def install(self) -> None:
         """Notes births from now on."""
@@ -350,6 +352,25 @@ class _Births(threading.local):
 
 
 _births = _Births()
+
+
+@contextmanager
+def apart() -> Iterator[None]:
+    """What this thread does inside the ``with`` is no part of what is recorded around it, and neither are its tensors."""
+    before, before_apart = _births.made_here, _births.apart
+    _births.made_here, _births.apart = None, set()
+    try:
+        with recording.unheard():
+            yield
+    finally:
+        made = _births.apart
+        if before is not None:
+            before -= made  # some have the ids of tensors that are gone
+        if before_apart is not None:
+            before_apart |= made
+        _births.made_here, _births.apart = before, before_apart
+
+
 _lock = threading.Lock()
 _recordings: list[Any] = []
 _unnoted = Tensor.__init__
@@ -359,6 +380,8 @@ def _noted(self: Tensor, array: np.ndarray) -> None:
     _unnoted(self, array)
     if _births.made_here is not None:
         _births.made_here.add(id(self))
+    if _births.apart is not None:
+        _births.apart.add(id(self))
 
 
 def _acts_last(nodes: list[Node]) -> list[Node]:

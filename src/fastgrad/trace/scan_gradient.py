@@ -13,13 +13,12 @@ from typing import Any
 import numpy as np
 
 from fastgrad.operation import TABLE, Joint
-from fastgrad.recording import unheard
 from fastgrad.tensor import Tensor, constant_tensor
 from fastgrad.trace.graph import Graph, Kind, Value
 from fastgrad.trace.graph_operation import GraphOperation, Pullback, made_pullback, run_nodes
 from fastgrad.trace.interpret import interpret
 from fastgrad.trace.loops import Loop
-from fastgrad.trace.record import Recording
+from fastgrad.trace.record import Recording, apart
 from fastgrad.trace.structured import Flags, spread_out, wanted
 
 
@@ -36,7 +35,7 @@ def keeping(loop: Loop, flags: Flags, inputs: Sequence[Tensor]) -> Loop | None:
     """
     body_flags, reached = loop.body_flags(flags)
     examples = _first_trip(loop, inputs)
-    with unheard():
+    with apart():
         variant = loop.body.variant(body_flags, [Tensor(x) for x in examples])
         graph = variant.graph
         have = (*reached, *[False] * (len(graph.results) - loop.gives))
@@ -124,7 +123,7 @@ class _Backwards:
         self._captured = [c for c in range(count - carried - loop.rows) if flags[carried + loop.rows + c]]
         self._given = [j for j in range(carried, loop.gives) if have[j] and reached[j]]
         body_have = tuple([j in self._carried or j in self._given for j in range(loop.gives)])
-        with unheard():
+        with apart():
             pullback = self._pullback(flags, body_have, inputs, y, g)
             body = self._body(pullback, inputs, y, g)
         self.operation = Loop(

@@ -13,11 +13,11 @@ import numpy as np
 
 from fastgrad.indexed_slices import IndexedSlices
 from fastgrad.operation import TABLE, Joint
-from fastgrad.recording import unheard
 from fastgrad.tape import GradientTape
 from fastgrad.tensor import Tensor
 from fastgrad.trace.graph import Graph, Kind, Node
 from fastgrad.trace.made_operation import MadeOperation, is_differentiable
+from fastgrad.trace.record import apart
 
 Flags = tuple[bool, ...]
 
@@ -73,7 +73,7 @@ class ByTape(Structured):
 
     def run(self, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
         """The cotangents."""
-        with unheard():
+        with apart():
             return tuple([y._array for y in self.on_tensors(*[Tensor(array) for array in arrays])])
 
     def on_tensors(self, *inputs: Tensor) -> tuple[Tensor, ...]:

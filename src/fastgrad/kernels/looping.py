@@ -1,0 +1,84 @@
+"""Steps that run the steps of other programs: loops over rows.
+
+The program of a trip has a frame of its own (`driver.py`), into which the addresses of its arrays are written anew for each
+trip: what is carried, a row of each input, what all trips read; and where the results go.
+"""
+
+from numpy import int64, uint8
+
+from fastgrad.kernels.body import pointer, scalar_function
+from fastgrad.kernels.build import kernel
+from fastgrad.kernels.driver import OBJECT_COUNT, OBJECTS, STOPPED, run_steps
+
+CARRIED, ROW, CAPTURED, BUFFER, STACKED = range(5)
+"""What an array of a trip is: a value carried (its number), a row of an input, an input that all trips read (the number of
+the input), a result that is only carried on (the number of its buffers), or a row of a result (the number of that)."""
+
+RECORD = 3
+"""Words for each array of a trip in `layout`: what it is, the number, and the bytes of a row."""
+
+
+@kernel("arrays: inouts[uint8]")
+def addresses(arrays):
+    """Nothing: the words of this step are the address of a table of addresses."""
+
+
+@scalar_function
+def give(frame, table):
+    """Writes addresses where a program's steps use them."""
+    wanted = pointer(int64, frame[OBJECTS])
+    for i in range(frame[OBJECT_COUNT]):
+        at = 2 + wanted[1]
+        places = wanted[at]
+        for k in range(places):
+            pointer(int64, wanted[at + 1 + k])[0] = table[i]
+        wanted = pointer(int64, wanted[at + 1 + places])
+
+
+@scalar_function
+def place(kind, number, size, row, odd, inputs, outputs, buffers, now):
+    """The address of an array in a trip."""
+    if kind == CARRIED:
+        return now[number]
+    if kind == ROW:
+        return inputs[number] + row * size
+    if kind == CAPTURED:
+        return inputs[number]
+    if kind == BUFFER:
+        return buffers[2 * number + odd]
+    return outputs[number] + row * size
+
+
+@kernel(
+    "body: int, stop: int, inputs: int, outputs: int, buffers: int, layout: in[int64], carried: in[int64], count: int, "
+    "trips: int, reverse: int, table: inout[int64], now: inout[int64] -> int"
+)
+def run_rows(body, stop, inputs, outputs, buffers, layout, carried, count, trips, reverse, table, now):
+    """Runs a program for each row.
+
+    `body` is its frame, `stop` the number of its steps; `inputs`, `outputs` and `buffers` words of `addresses`; `layout`
+    a record for each of its arrays; `carried` for each of `count` values the number of the array that is carried on, and its
+    bytes; `table` and `now` memory for the addresses of the arrays and of what is carried.
+    Returns 0 if a trip can't go on, else -1.
+    """
+    frame = pointer(int64, body)
+    arrays = frame[OBJECT_COUNT]
+    given, results = pointer(int64, pointer(int64, inputs)[0]), pointer(int64, pointer(int64, outputs)[0])
+    memory = pointer(int64, pointer(int64, buffers)[0])
+    for j in range(count):
+        now[j] = given[j]
+    for trip in range(trips):
+        row = trips - 1 - trip if reverse != 0 else trip
+        for i in range(arrays):
+            at = RECORD * i
+            table[i] = place(layout[at], layout[at + 1], layout[at + 2], row, trip % 2, given, results, memory, now)
+        give(frame, table)
+        if run_steps(frame, 0, stop) == STOPPED:
+            return 0
+        for j in range(count):
+            now[j] = table[carried[2 * j]]
+    for j in range(count):
+        source, target = pointer(uint8, now[j]), pointer(uint8, results[j])
+        for i in range(carried[2 * j + 1]):
+            target[i] = source[i]
+    return -1
