@@ -57,7 +57,8 @@ def _scale_by_power_of_two(builder: Any, args: Any) -> Any:
         kind = ir.FunctionType(x.type, [x.type, narrow])
         return builder.call(cgutils.get_or_insert_function(builder.module, kind, f"llvm.ldexp.f{width}.i32"), [x, k])
     # In two steps, of which the first is exact, as 2^k itself may be out of range.
-    k = k if k.type == word else builder.sext(k, word)
+    if k.type != word:
+        k = builder.sext(k, word) if k.type.width < width else builder.trunc(k, word)
     half = builder.ashr(k, word(1))
     for part in (half, builder.sub(k, half)):
         power = builder.shl(builder.add(part, word(bias)), word(start))
