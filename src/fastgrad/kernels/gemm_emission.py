@@ -102,8 +102,8 @@ class Tiles:
             return found, False
         function = ir.Function(self.module, ir.FunctionType(ir.VoidType(), parameters), name)
         function.linkage = "linkonce_odr"
-        function.attributes.add("noinline")
-        function.attributes.add("nounwind")
+        for attribute in ("noinline", "nounwind", "optsize"):  # loops stay as written: copies only take time to compile
+            function.attributes.add(attribute)
         return function, True
 
     # ---- tiles of C --------------------------------------------------------------------------------
@@ -127,6 +127,7 @@ class Tiles:
             slot = builder.alloca(value.type)
             builder.store(value, slot)
             state.append(slot)
+        most_left = None
         for height in self.machine.heights[width - 1]:
             test, body, after = (function.append_basic_block(n) for n in ("test", "tile", "after"))
             builder.branch(test)
@@ -139,8 +140,9 @@ class Tiles:
             builder.store(builder.sub(left, WORD(height)), state[0])
             builder.store(builder.gep(a_here, [builder.mul(a_row, WORD(height))]), state[1])
             builder.store(builder.gep(c_here, [builder.mul(c_row, WORD(height))]), state[2])
-            builder.branch(test)
+            builder.branch(after if most_left is not None and most_left < 2 * height else test)
             builder.position_at_end(after)
+            most_left = height - 1
         builder.ret_void()
         return function
 
