@@ -1,4 +1,4 @@
-"""Activation functions: each as a scalar function with its derivative, and gelu as kernels.
+"""Activation functions: each as a scalar function with its derivative, and some as kernels.
 
 A derivative named `..._slope_of_result` is a function of the activation's result, the others of its argument.
 """
@@ -6,7 +6,9 @@ A derivative named `..._slope_of_result` is a function of the activation's resul
 from fastgrad.kernels.body import scalar_function
 from fastgrad.kernels.build import kernel
 from fastgrad.kernels.error_function import normal_cdf
-from fastgrad.kernels.vector_math import exp, sigmoid
+from fastgrad.kernels.vector_math import exp
+from fastgrad.kernels.vector_math import sigmoid as sigmoid_of
+from fastgrad.kernels.vector_math import softplus as softplus_of
 
 FLOATS = ("float32", "float64")
 
@@ -67,15 +69,29 @@ def gelu_slope(x):
 @scalar_function
 def gelu_tanh_of(x):
     """x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) / 2."""
-    return x * sigmoid(T(ROOT_8_OVER_PI) * (x + T(CUBIC) * x * x * x)) if x > T(-1e4) or x != x else T(0)  # noqa: PLR0124
+    return x * sigmoid_of(T(ROOT_8_OVER_PI) * (x + T(CUBIC) * x * x * x)) if x > T(-1e4) or x != x else T(0)  # noqa: PLR0124
 
 
 @scalar_function
 def gelu_tanh_slope(x):
     """The derivative of `gelu_tanh_of`."""
     a = T(1e4) if x > T(1e4) else (T(-1e4) if x < T(-1e4) else x)
-    s = sigmoid(T(ROOT_8_OVER_PI) * (a + T(CUBIC) * a * a * a))
+    s = sigmoid_of(T(ROOT_8_OVER_PI) * (a + T(CUBIC) * a * a * a))
     return s + a * (s * (T(1) - s)) * (T(ROOT_8_OVER_PI) * (T(1) + T(3 * CUBIC) * a * a))
+
+
+@kernel("x: in[T], out: out[T], size: int", T=FLOATS)
+def sigmoid(x, out, size):
+    """TensorFlow: tf.sigmoid."""
+    for i in range(size):
+        out[i] = sigmoid_of(x[i])
+
+
+@kernel("x: in[T], out: out[T], size: int", T=FLOATS)
+def softplus(x, out, size):
+    """TensorFlow: tf.math.softplus."""
+    for i in range(size):
+        out[i] = softplus_of(x[i])
 
 
 @kernel("x: in[T], out: out[T], size: int", T=FLOATS)
