@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 from scipy import special, stats
@@ -26,7 +28,7 @@ def _words(key, low, high, blocks):
 
 def _draw(name, dtype, n, key=1, low=0, high=0):
     out = np.empty(n, dtype)
-    getattr(random, name)[dtype if dtype.kind == "f" else ()](out, n, np.array([low, high, key]))
+    getattr(random, name)[dtype if dtype.kind == "f" else ()](out, n, np.array([low, high, key]), 0, random.units(n))
     return out
 
 
@@ -108,16 +110,16 @@ def test_distributions(dtype):
 def test_dropout_keeps_by_the_bits_whatever_the_dtype(dtype, n):
     x = np.random.default_rng(0).normal(size=n).astype(dtype)
     out = np.empty_like(x)
-    random.dropout[dtype](x, out, n, 0.3, np.array([4, 2, -9]))
+    random.dropout[dtype](x, out, n, 0.3, np.array([4, 2, -9]), 0, 1)
     kept = _words(-9, 4, 2, n // 4 + 1)[:n] >= 0.3 * 2**32
     np.testing.assert_array_equal(out, np.where(kept, x * dtype.type(1 / (1 - 0.3)), 0))
 
 
 def test_dropout_at_its_ends():
     x, out = np.array([np.nan, np.inf, 1.0, 2.0, 3.0]), np.empty(5)
-    random.dropout[F8](x, out, 5, 0.0, np.array([0, 0, 1]))
+    random.dropout[F8](x, out, 5, 0.0, np.array([0, 0, 1]), 0, 1)
     np.testing.assert_array_equal(out, x)
-    random.dropout[F8](x, out, 5, 1 - 2.0**-40, np.array([0, 0, 1]))
+    random.dropout[F8](x, out, 5, 1 - 2.0**-40, np.array([0, 0, 1]), 0, 1)
     np.testing.assert_array_equal(out, 0)
 
 
@@ -129,3 +131,22 @@ def test_a_counter_moves_on_modulo_2_to_the_128(start, count):
     random.advanced[()](words, after, count)
     expected = (start + count) % 2**128
     np.testing.assert_array_equal(after.view(np.uint64), np.array([expected % 2**64, expected >> 64, 9], np.uint64))
+
+
+@pytest.mark.parametrize("n", [4095, 4096, 4097, 8192, 12301])
+@pytest.mark.parametrize("name", ["uniform", "normal", "truncated_normal", "bits64", "dropout"])
+def test_draws_can_be_cut_anywhere(name, n):
+    words, units = np.array([5, 0, 3]), random.units(n)
+    x = np.random.default_rng(0).normal(size=n)
+    kernel = random.bits64[()] if name == "bits64" else getattr(random, name)[F8]
+
+    def draw(cuts):
+        out = np.full(n, 7, np.uint64 if name == "bits64" else F8)
+        for first, last in itertools.pairwise(cuts):
+            kernel(*((x, out, n, 0.3) if name == "dropout" else (out, n)), words, first, last)
+        return out
+
+    whole = draw([0, units])
+    assert (whole != 7).all()
+    np.testing.assert_array_equal(draw(range(units + 1)), whole)
+    np.testing.assert_array_equal(draw([0, 0, units // 2, units]), whole)

@@ -16,7 +16,7 @@ from fastgrad.kernels.elementwise import Operands
 from fastgrad.kernels.half import through_float32
 from fastgrad.kernels.launch import Input, Launch, Launches, Operand, Output, Scratch, Spec, only
 from fastgrad.kernels.ordering import order_lines
-from fastgrad.kernels.random import bits64, dropout, uniform
+from fastgrad.kernels.random import UNIT, bits64, dropout, uniform, units
 
 INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
 FLOATS = ("float32", "float64")
@@ -111,7 +111,7 @@ def cut(x, steps, first, last):
 
 
 def _bits(words: Operand, place: Operand, size: int) -> Launch:
-    return Launch(bits64[()], (place, size, words))
+    return Launch(bits64[()], (place, size, words), units(size), UNIT * 1.5)
 
 
 def integers_launches(
@@ -160,7 +160,7 @@ def categories_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], count: 
     wanted, wide = outputs[0].dtype, np.dtype(np.float64)
     if not classes or wanted.name not in ("int32", "int64") or logits.dtype.name not in FLOATS:
         return None
-    draw = Launch(uniform[wide], (Scratch(0), rows * count, Input(1)))
+    draw = Launch(uniform[wide], (Scratch(0), rows * count, Input(1)), units(rows * count), UNIT * 1.5)
     choose = Launch(
         choose_classes[logits.dtype, wanted], (Input(0), Scratch(0), Scratch(1), Output(0), classes, count), rows
     )
@@ -187,7 +187,7 @@ def narrow_floats_launches(kernel: Any, size: int, outputs: Sequence[Spec], step
 
     @through_float32
     def launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
-        fill = Launch(kernel[outputs[0].dtype], (Output(0), size, Input(0)))
+        fill = Launch(kernel[outputs[0].dtype], (Output(0), size, Input(0)), units(size), UNIT * 4.0)
         return Launches((fill, Launch(cut[()], (Output(0), steps), size)) if steps else (fill,))
 
     return launches((), outputs)
@@ -196,5 +196,6 @@ def narrow_floats_launches(kernel: Any, size: int, outputs: Sequence[Spec], step
 @through_float32
 def dropout_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], rate: float) -> Launches | None:
     """Numbers that are dropped, or scaled up."""
-    x = inputs[0]
-    return only(dropout[x.dtype], Input(0), Output(0), prod(x.shape), rate, Input(1), in_place=(0,))
+    x, size = inputs[0], prod(inputs[0].shape)
+    launch = Launch(dropout[x.dtype], (Input(0), Output(0), size, rate, Input(1)), units(size), UNIT * 1.5)
+    return Launches((launch,), in_place=((0, 0),))

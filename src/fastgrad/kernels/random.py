@@ -16,7 +16,8 @@ them: the counter's low word, its high word, the key. Element i of a draw is a f
   (float32) or 53 (float64) bits of the element.
 - `dropout`: element i is kept if its 32-bit element is at least rate 2^32, whatever the dtype.
 
-So a draw of n elements uses at most the n blocks from its counter on.
+So a draw of n elements uses at most the n blocks from its counter on. Kernels that draw do the units of work [first, last), of
+which there are `units(size)`.
 """
 
 import math
@@ -26,9 +27,11 @@ from numpy import int32, int64, uint32, uint64
 from fastgrad.kernels.body import by_dtype, scalar_function
 from fastgrad.kernels.build import kernel
 from fastgrad.kernels.circular import cosine_and_sine_of_turns
-from fastgrad.kernels.vector_math import log
+from fastgrad.kernels.vector_math import least, log
 
 FLOATS = ("float32", "float64")
+UNIT = 4096
+"""Elements of a unit of work, of which kernels do those from `first` to `last`."""
 
 MULTIPLIER_0 = 0xD2511F53
 MULTIPLIER_1 = 0xCD9E8D57
@@ -39,6 +42,11 @@ LOW = 0xFFFFFFFF
 # The normal distribution function between -2 and 2, and sqrt(-2 log(1/2)), where its quantile's fit begins.
 MASS_WITHIN_TWO = 0.95449973610364158560
 FIT_START = 1.17741002251547469101
+
+
+def units(size: int) -> int:
+    """How many units of work a draw of `size` elements is."""
+    return size // UNIT + 1
 
 
 @scalar_function
@@ -88,27 +96,28 @@ def advanced(state, after, count):
     after[2] = state[2]
 
 
-@kernel("out: out[uint32], size: int, words: in[int64]")
-def bits32(out, size, words):
+@kernel("out: out[uint32], size: int, words: in[int64], first: int, last: int")
+def bits32(out, size, words, first, last):
     """The 32-bit elements of a draw."""
     low, high, key = words[0], words[1], words[2]
     blocks = size // 4
-    for b in range(blocks):
+    for b in range(first * (UNIT // 4), least(last * (UNIT // 4), blocks)):
         w0, w1, w2, w3 = block_words(key, low, high, b)
         store(out, 4 * b, 4, uint32(w0), uint32(w1), uint32(w2), uint32(w3))
-    w0, w1, w2, w3 = block_words(key, low, high, blocks)
-    store(out, 4 * blocks, size - 4 * blocks, uint32(w0), uint32(w1), uint32(w2), uint32(w3))
+    if first * UNIT <= size < last * UNIT:
+        w0, w1, w2, w3 = block_words(key, low, high, blocks)
+        store(out, 4 * blocks, size - 4 * blocks, uint32(w0), uint32(w1), uint32(w2), uint32(w3))
 
 
-@kernel("out: out[uint64], size: int, words: in[int64]")
-def bits64(out, size, words):
+@kernel("out: out[uint64], size: int, words: in[int64], first: int, last: int")
+def bits64(out, size, words, first, last):
     """The 64-bit elements of a draw."""
     low, high, key = words[0], words[1], words[2]
-    for b in range(size // 2):
+    for b in range(first * (UNIT // 2), least(last * (UNIT // 2), size // 2)):
         w0, w1, w2, w3 = block_words(key, low, high, b)
         out[2 * b] = joined(w0, w1)
         out[2 * b + 1] = joined(w2, w3)
-    if size & 1:
+    if size & 1 and first * UNIT <= size < last * UNIT:
         w0, w1, _, _ = block_words(key, low, high, size // 2)
         out[size - 1] = joined(w0, w1)
 
@@ -223,62 +232,66 @@ normal_elements = by_dtype(float32=_normal32, float64=_normal64)
 truncated_elements = by_dtype(float32=_truncated32, float64=_truncated64)
 
 
-@kernel("out: out[T], size: int, words: in[int64]", T=FLOATS)
-def uniform(out, size, words):
+@kernel("out: out[T], size: int, words: in[int64], first: int, last: int", T=FLOATS)
+def uniform(out, size, words, first, last):
     """Uniform numbers in [0, 1)."""
     low, high, key = words[0], words[1], words[2]
     each = elements_per_block(T(0))
     blocks = size // each
-    for b in range(blocks):
+    for b in range(first * (UNIT // each), least(last * (UNIT // each), blocks)):
         v0, v1, v2, v3 = uniform_elements(T(0), block_words(key, low, high, b))
         store(out, each * b, each, v0, v1, v2, v3)
-    v0, v1, v2, v3 = uniform_elements(T(0), block_words(key, low, high, blocks))
-    store(out, each * blocks, size - each * blocks, v0, v1, v2, v3)
+    if first * UNIT <= size < last * UNIT:
+        v0, v1, v2, v3 = uniform_elements(T(0), block_words(key, low, high, blocks))
+        store(out, each * blocks, size - each * blocks, v0, v1, v2, v3)
 
 
-@kernel("out: out[T], size: int, words: in[int64]", T=FLOATS)
-def normal(out, size, words):
+@kernel("out: out[T], size: int, words: in[int64], first: int, last: int", T=FLOATS)
+def normal(out, size, words, first, last):
     """Normal numbers of mean 0 and variance 1."""
     low, high, key = words[0], words[1], words[2]
     each = elements_per_block(T(0))
     blocks = size // each
-    for b in range(blocks):
+    for b in range(first * (UNIT // each), least(last * (UNIT // each), blocks)):
         v0, v1, v2, v3 = normal_elements(T(0), block_words(key, low, high, b))
         store(out, each * b, each, v0, v1, v2, v3)
-    v0, v1, v2, v3 = normal_elements(T(0), block_words(key, low, high, blocks))
-    store(out, each * blocks, size - each * blocks, v0, v1, v2, v3)
+    if first * UNIT <= size < last * UNIT:
+        v0, v1, v2, v3 = normal_elements(T(0), block_words(key, low, high, blocks))
+        store(out, each * blocks, size - each * blocks, v0, v1, v2, v3)
 
 
-@kernel("out: out[T], size: int, words: in[int64]", T=FLOATS)
-def truncated_normal(out, size, words):
+@kernel("out: out[T], size: int, words: in[int64], first: int, last: int", T=FLOATS)
+def truncated_normal(out, size, words, first, last):
     """Normal numbers given that they lie between -2 and 2."""
     low, high, key = words[0], words[1], words[2]
     each = elements_per_block(T(0))
     blocks = size // each
-    for b in range(blocks):
+    for b in range(first * (UNIT // each), least(last * (UNIT // each), blocks)):
         v0, v1, v2, v3 = truncated_elements(T(0), block_words(key, low, high, b))
         store(out, each * b, each, v0, v1, v2, v3)
-    v0, v1, v2, v3 = truncated_elements(T(0), block_words(key, low, high, blocks))
-    store(out, each * blocks, size - each * blocks, v0, v1, v2, v3)
+    if first * UNIT <= size < last * UNIT:
+        v0, v1, v2, v3 = truncated_elements(T(0), block_words(key, low, high, blocks))
+        store(out, each * blocks, size - each * blocks, v0, v1, v2, v3)
 
 
-@kernel("x: in[T], out: out[T], size: int, rate: float, words: in[int64]", T=FLOATS)
-def dropout(x, out, size, rate, words):
+@kernel("x: in[T], out: out[T], size: int, rate: float, words: in[int64], first: int, last: int", T=FLOATS)
+def dropout(x, out, size, rate, words, first, last):
     """x / (1 - rate) where an element is kept, else 0. The gradient is the same draw applied to the cotangent."""
     low, high, key = words[0], words[1], words[2]
     scale = T(1.0 / (1.0 - rate))
     least_kept = uint64(math.ceil(rate * 4294967296.0))
-    for b in range(size // 4):
+    for b in range(first * (UNIT // 4), least(last * (UNIT // 4), size // 4)):
         w0, w1, w2, w3 = block_words(key, low, high, b)
         out[4 * b] = x[4 * b] * scale if w0 >= least_kept else T(0)
         out[4 * b + 1] = x[4 * b + 1] * scale if w1 >= least_kept else T(0)
         out[4 * b + 2] = x[4 * b + 2] * scale if w2 >= least_kept else T(0)
         out[4 * b + 3] = x[4 * b + 3] * scale if w3 >= least_kept else T(0)
-    at = size - size % 4
-    w0, w1, w2, _ = block_words(key, low, high, size // 4)
-    if at < size:
-        out[at] = x[at] * scale if w0 >= least_kept else T(0)
-    if at + 1 < size:
-        out[at + 1] = x[at + 1] * scale if w1 >= least_kept else T(0)
-    if at + 2 < size:
-        out[at + 2] = x[at + 2] * scale if w2 >= least_kept else T(0)
+    if first * UNIT <= size < last * UNIT:
+        at = size - size % 4
+        w0, w1, w2, _ = block_words(key, low, high, size // 4)
+        if at < size:
+            out[at] = x[at] * scale if w0 >= least_kept else T(0)
+        if at + 1 < size:
+            out[at + 1] = x[at + 1] * scale if w1 >= least_kept else T(0)
+        if at + 2 < size:
+            out[at + 2] = x[at + 2] * scale if w2 >= least_kept else T(0)

@@ -30,7 +30,7 @@ def _floats(name: str) -> Any:
         wanted = dtypes.as_dtype(dtype).numpy
         width = wanted if wanted.itemsize > 2 else _F32
         out = np.empty(shape, width)
-        getattr(kernels, name)[width](out, out.size, words)
+        getattr(kernels, name)[width](out, out.size, words, 0, kernels.units(out.size))
         if width is wanted:
             return out
         if name == "uniform":
@@ -53,7 +53,8 @@ def _floats(name: str) -> Any:
 
 
 def _filling(kernel: Any, shape: tuple[int, ...]) -> Launches:
-    return Launches((Launch(kernel, (Output(0), elements(shape), Input(0))),))
+    size = elements(shape)
+    return Launches((Launch(kernel, (Output(0), size, Input(0)), kernels.units(size), kernels.UNIT * 4.0),))
 
 
 uniform = _floats("uniform")
@@ -68,7 +69,7 @@ truncated_normal = _floats("truncated_normal")
 
 def _bits(words: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     out = np.empty(shape, np.uint64)
-    kernels.bits64[()](out, out.size, words)
+    kernels.bits64[()](out, out.size, words, 0, kernels.units(out.size))
     return out
 
 
@@ -85,7 +86,7 @@ def _dropout(x: np.ndarray, words: np.ndarray, rate: float) -> np.ndarray:
     if x.dtype.itemsize == 2:
         return _dropout(x.astype(np.float32), words, rate).astype(x.dtype)
     out = np.empty(x.shape, x.dtype)
-    kernels.dropout[x.dtype](x, out, x.size, rate, words)
+    kernels.dropout[x.dtype](x, out, x.size, rate, words, 0, kernels.units(x.size))
     return out
 
 
@@ -146,7 +147,7 @@ def _categories(logits: np.ndarray, words: np.ndarray, count: int, dtype: str) -
     rows, classes = logits.shape
     wide = logits.astype(np.float64)
     draws = np.empty((rows, count))
-    kernels.uniform[draws.dtype](draws, draws.size, words)
+    kernels.uniform[draws.dtype](draws, draws.size, words, 0, kernels.units(draws.size))
     out = np.empty((rows, count), dtypes.as_dtype(dtype).numpy)
     weights = np.exp(wide - wide.max(axis=1, keepdims=True)) if classes else wide
     cumulative = np.cumsum(weights, axis=1)
