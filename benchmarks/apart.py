@@ -11,6 +11,7 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 LAST_CHARACTERS = 2000
 THREADS = 2
+TIMEOUT = 900.0
 
 
 def apart(
@@ -19,19 +20,24 @@ def apart(
     """Runs `python -m module arguments…` at the root of the repository and reads the JSON in its last line.
 
     Raises:
-        RuntimeError: the process failed; the end of what it printed is in the message.
+        RuntimeError: the process failed, or took too long; the end of what it printed is in the message.
     """
-    finished = subprocess.run(
-        [python, "-m", module, *arguments],
-        cwd=ROOT,
-        env=os.environ | thread_settings(THREADS) | dict(environment or {}),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    told = " ".join((module, *arguments))
+    try:
+        finished = subprocess.run(
+            [python, "-m", module, *arguments],
+            cwd=ROOT,
+            env=os.environ | thread_settings(THREADS) | dict(environment or {}),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=TIMEOUT,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise RuntimeError(f"{told} was ended after {TIMEOUT:.0f} s") from error
     if finished.returncode:
-        told = f"{finished.stdout}\n{finished.stderr}"[-LAST_CHARACTERS:]
-        raise RuntimeError(f"{module} {' '.join(arguments)} ended with exit code {finished.returncode}:\n{told}")
+        printed = f"{finished.stdout}\n{finished.stderr}"[-LAST_CHARACTERS:]
+        raise RuntimeError(f"{told} ended with exit code {finished.returncode}:\n{printed}")
     return json.loads(finished.stdout.splitlines()[-1])
 
 
