@@ -3,6 +3,7 @@
 import math
 
 from fastgrad.kernels.body import by_dtype, fused_multiply_add, scalar_function
+from fastgrad.kernels.build import kernel
 from fastgrad.kernels.vector_math import exp
 
 
@@ -178,3 +179,10 @@ def erfc(x):
     tail = scaled * _bell(a, T(1))
     near = T(1) - fused_multiply_add(x, _error_series(x * x), x)
     return near if a < T(0.5) else (T(2) - tail if x < 0 else tail)
+
+
+@kernel("x: in[T], out: out[T], size: int", T=("float32", "float64"))
+def erf_of_all(x, out, size):
+    """TensorFlow: tf.math.erf."""
+    for i in range(size):
+        out[i] = erf(x[i])

@@ -1,4 +1,4 @@
-"""The error function and its kin; SciPy computes them."""
+"""The error function, and its kin, which SciPy computes."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.kernels.error_function import erf_of_all
 from fastgrad.operation import FLOATING, Form, Unary, elementwise
 from fastgrad.ops.arithmetic import multiply, negative
 from fastgrad.ops.exponential import exp
@@ -32,10 +33,18 @@ def from_scipy(name: str) -> Callable[..., np.ndarray]:
     return run
 
 
+def _erf(x: np.ndarray) -> np.ndarray:
+    if x.dtype in _HALVES:
+        return _erf(x.astype(np.float32)).astype(x.dtype)
+    out = np.empty(x.shape, x.dtype)
+    erf_of_all[x.dtype](x, out, x.size)
+    return out
+
+
 erf = elementwise(
     "erf",
     "The error function ``2/sqrt(pi)`` times the integral of ``exp(-t**2)`` from 0 to ``x``, element by element.",
-    run=from_scipy("erf"),
+    run=_erf,
     code="erf({0})",
     gradient=lambda g, y, x: multiply(g, multiply(exp(negative(square(x))), 2 / math.sqrt(math.pi))),
     dtypes=FLOATING,
