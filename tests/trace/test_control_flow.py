@@ -747,6 +747,27 @@ def test_loops_over_rows_are_native_steps():
     assert Program(recorded(program, X, W)).plan.native
 
 
+def test_branches_are_native_steps():
+    def program(p, x, w):
+        y, *gradients = with_gradients(two_ways)(p, x, w)
+        z = tf.switch_case(
+            tf.cast(p, tf.int32), [lambda: x, lambda: (x, x)[0] * w, lambda: tf.scan(lambda s, r: s * r, x)]
+        )
+        return y, z, *gradients
+
+    check_replays(program, (UP, A, W), (DOWN, 2 * A, W), (3 * UP, A, W), expect=None)
+    graph = recorded(program, UP, A, W)
+    assert Program(graph).plan.native
+    assert not any(value.dtype.kind == "O" for node in graph.nodes for value in node.outputs)
+
+
+def test_gradients_that_are_found_anew_each_time(monkeypatch):
+    monkeypatch.setattr("fastgrad.trace.branch_gradient.keeping", lambda *given: None)
+    monkeypatch.setattr("fastgrad.trace.scan_gradient.keeping", lambda *given: None)
+    check_replays(with_gradients(two_ways), (UP, A, W), (DOWN, 2 * A, W))
+    check_replays(with_gradients(lambda x, w: tf.scan(lambda s, r: tf.tanh(s * w + r), x, w)), (X, W), (2 * X, W))
+
+
 def test_an_error_in_a_native_trip():
     x, v = tf.constant(X), tf.Variable(0.0)
 

@@ -1,4 +1,4 @@
-"""Steps that run the steps of other programs: loops over rows.
+"""Steps that run the steps of other programs: loops over rows, and branches.
 
 The program of a trip has a frame of its own (`driver.py`), into which the addresses of its arrays are written anew for each
 trip: what is carried, a row of each input, what all trips read; and where the results go.
@@ -9,6 +9,7 @@ from numpy import int64, uint8
 from fastgrad.kernels.body import pointer, scalar_function
 from fastgrad.kernels.build import kernel
 from fastgrad.kernels.driver import OBJECT_COUNT, OBJECTS, STOPPED, run_steps
+from fastgrad.kernels.moving import INTEGERS
 
 CARRIED, ROW, CAPTURED, BUFFER, STACKED = range(5)
 """What an array of a trip is: a value carried (its number), a row of an input, an input that all trips read (the number of
@@ -81,4 +82,46 @@ def run_rows(body, stop, inputs, outputs, buffers, layout, carried, count, trips
         source, target = pointer(uint8, now[j]), pointer(uint8, results[j])
         for i in range(carried[2 * j + 1]):
             target[i] = source[i]
+    return -1
+
+
+FRAME, STOP, LAYOUT, COPIES, NEXT = range(5)
+"""Words of a branch."""
+
+
+@kernel("frame: int, stop: int, layout: in[int64], copies: in[int64], following: int")
+def branch(frame, stop, layout, copies, following):
+    """Nothing: the words of this step are one of several branches, `following` the address of the next one's."""
+
+
+@kernel("index: in[T], branches: int, count: int, inputs: int, outputs: int, table: inout[int64] -> int", T=INTEGERS)
+def run_branch(index, branches, count, inputs, outputs, table):
+    """Runs one of several programs: number `index`, the last one if there is none of that number.
+
+    `branches` are the words of the first `branch`, of `count`; `inputs` and `outputs` words of `addresses`; `table` memory for
+    the addresses of a program's arrays. Returns 0 if the program can't go on, else -1.
+    """
+    number = int64(index[0])
+    if number < 0 or number >= count:
+        number = count - 1
+    chosen = pointer(int64, branches)
+    for _ in range(number):
+        chosen = pointer(int64, chosen[NEXT])
+    given, results = pointer(int64, pointer(int64, inputs)[0]), pointer(int64, pointer(int64, outputs)[0])
+    frame, layout, copies = (
+        pointer(int64, chosen[FRAME]),
+        pointer(int64, chosen[LAYOUT]),
+        pointer(int64, chosen[COPIES]),
+    )
+    for i in range(frame[OBJECT_COUNT]):
+        at = RECORD * i
+        table[i] = place(layout[at], layout[at + 1], 0, 0, 0, given, results, results, given)
+    give(frame, table)
+    if run_steps(frame, 0, chosen[STOP]) == STOPPED:
+        return 0
+    for i in range(copies[0]):
+        source = pointer(uint8, results[copies[3 * i + 1]])
+        target = pointer(uint8, results[copies[3 * i + 2]])
+        for k in range(copies[3 * i + 3]):
+            target[k] = source[k]
     return -1

@@ -15,7 +15,6 @@ from fastgrad.kernels.launch import Launches
 from fastgrad.operation import TABLE, Joint
 from fastgrad.recording import recorders
 from fastgrad.tensor import Tensor
-from fastgrad.trace.branches import without_kept
 from fastgrad.trace.graph_operation import GraphOperation
 from fastgrad.trace.made_operation import MadeOperation, watched
 from fastgrad.trace.native_loops import launches_of_rows
@@ -279,3 +278,21 @@ class _Backward(MadeOperation):
 
     def _cotangents(self, needs: Flags, g: Any, y: Any, *inputs: Tensor) -> list[Any]:
         return without_kept(ByTape(self.loop, self.needs, self.have), len(self.needs), needs, g, inputs)
+
+
+def without_kept(same: ByTape, kept: int, needs: Flags, g: Any, inputs: tuple[Tensor, ...]) -> list[Any]:
+    """The cotangents of a gradient with kept values, as those of the same gradient without.
+
+    What was kept follows from the other inputs, so that their derivatives are whole without it.
+
+    Args:
+        same: the gradient without kept values.
+        kept: which input they are.
+        needs, g, inputs: as a gradient rule has them.
+    """
+    needs, have, given = wanted(needs, g, inputs)
+    if True not in needs or True not in have:
+        return [None] * len(inputs)
+    others = (*needs[:kept], *needs[kept + 1 :])
+    found = spread_out(others, ByTape(same, others, have)(*inputs[:kept], *inputs[kept + 1 :], *given))
+    return [*found[:kept], None, *found[kept:]]

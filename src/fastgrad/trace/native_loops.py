@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import prod
 from typing import Any
 
@@ -31,34 +32,20 @@ def launches_of_rows(loop: Any, inputs: Any, outputs: Any) -> Launches | None:
     if loop.trips is None:
         return None
     plan = loop.body.program().plan
-    cost = sum(
-        [nanoseconds_of(launch) for action in plan.actions if action.launches for launch in action.launches.launches]
-    )
-    if (
-        not plan.native
-        or len(plan.stretches) != 1
-        or cost > SHARED_FROM
-        or len(plan.arguments) + len(plan.results) == 0
-    ):
+    if not is_one_call(plan) or cost_of(plan) > SHARED_FROM:
         return None
     arrays = _arrays(loop, plan)
     if arrays is None:
         return None
     layout, buffers = arrays
     returned = plan.stretches[0].returned
-    carried = [(len(plan.arguments) + returned[j], _size(outputs[j])) for j in range(loop.carried)]
-    count = len(layout)
-
-    def table(operands: tuple[Any, ...]) -> Launch:
-        return Launch(looping.addresses[()], (operands,))
-
-    steps = sum([len(action.launches.launches) for action in plan.actions if action.launches])
+    carried = [(len(plan.arguments) + returned[j], size_of(outputs[j])) for j in range(loop.carried)]
     operands = (
         Inner(lambda: Frame(plan)),
-        steps,
-        table(tuple([Input(i) for i in range(len(inputs))])),
-        table(tuple([Output(i) for i in range(len(outputs))])),
-        table(tuple([Scratch(2 + i) for i in range(2 * len(buffers))])),
+        steps_of(plan),
+        table([Input(i) for i in range(len(inputs))]),
+        table([Output(i) for i in range(len(outputs))]),
+        table([Scratch(2 + i) for i in range(2 * len(buffers))]),
         Constant(np.array(layout, np.int64).reshape(-1)),
         Constant(np.array([*carried, (0, 0)], np.int64).reshape(-1)),
         loop.carried,
@@ -68,13 +55,34 @@ def launches_of_rows(loop: Any, inputs: Any, outputs: Any) -> Launches | None:
         Scratch(1),
     )
     memory = [(BYTES, size) for size in buffers for _ in range(2)]
-    kernel = looping.run_rows[()]
-    return Launches(
-        (Launch(kernel, operands, 1, loop.trips * (cost + 50.0)),), ((WORDS, count), (WORDS, loop.carried + 1), *memory)
+    launch = Launch(looping.run_rows[()], operands, 1, loop.trips * (50.0 + cost_of(plan)))
+    return Launches((launch,), ((WORDS, len(layout)), (WORDS, loop.carried + 1), *memory))
+
+
+def is_one_call(plan: Plan) -> bool:
+    """Whether a program is one native call that goes one way and has arrays."""
+    return plan.native and len(plan.stretches) == 1 and bool(plan.arguments or plan.results)
+
+
+def cost_of(plan: Plan) -> float:
+    """About how many nanoseconds a program takes on one core."""
+    return sum(
+        [nanoseconds_of(launch) for action in plan.actions if action.launches for launch in action.launches.launches]
     )
 
 
-def _size(value: Value) -> int:
+def steps_of(plan: Plan) -> int:
+    """The number of steps of a program."""
+    return sum([len(action.launches.launches) for action in plan.actions if action.launches])
+
+
+def table(operands: Sequence[Any]) -> Launch:
+    """Words that tell the addresses of arrays."""
+    return Launch(looping.addresses[()], (tuple(operands),))
+
+
+def size_of(value: Value) -> int:
+    """Bytes of a value."""
     return prod(value.shape) * value.dtype.itemsize
 
 
@@ -84,7 +92,7 @@ def _arrays(loop: Any, plan: Plan) -> tuple[list[tuple[int, int, int]], list[int
     ends = loop.carried, loop.carried + loop.rows
     for number, value in plan.arguments:
         kind = looping.CARRIED if number < ends[0] else looping.ROW if number < ends[1] else looping.CAPTURED
-        layout.append((kind, number, _size(value)))
+        layout.append((kind, number, size_of(value)))
     buffers: list[int] = []
     returned = plan.stretches[0].returned
     for number, value in enumerate(plan.results):
@@ -92,8 +100,8 @@ def _arrays(loop: Any, plan: Plan) -> tuple[list[tuple[int, int, int]], list[int
         if len(stacked) > 1:
             return None
         if stacked:
-            layout.append((looping.STACKED, stacked[0], _size(value)))
+            layout.append((looping.STACKED, stacked[0], size_of(value)))
         else:
-            layout.append((looping.BUFFER, len(buffers), _size(value)))
-            buffers.append(_size(value))
+            layout.append((looping.BUFFER, len(buffers), size_of(value)))
+            buffers.append(size_of(value))
     return layout, buffers

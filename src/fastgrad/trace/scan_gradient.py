@@ -140,8 +140,8 @@ class _Backwards:
     def __call__(self, inputs: Sequence[Tensor], y: Sequence[Tensor], g: Sequence[Any]) -> tuple[Tensor, ...]:
         """The cotangents of the inputs that need one, in order."""
         start, rows, captured, _ = self._loop.parts(inputs)
-        cotangents = [_zeros(start[j]) if g[j] is None else g[j] for j in self._carried]
-        sums = [_zeros(captured[c]) for c in self._captured]
+        cotangents = [zeros_like(start[j]) if g[j] is None else g[j] for j in self._carried]
+        sums = [zeros_like(captured[c]) for c in self._captured]
         stacks = [*rows, *y[self._loop.carried :], *[g[j] for j in self._given]]
         found = iter(self.operation(*cotangents, *sums, *stacks, *captured))
         carried = {j: next(found) for j in self._carried}
@@ -202,16 +202,16 @@ class _Backwards:
                 *arguments[: len(cotangents)],
                 *[arguments[places.given(k)] for k in range(len(given))],
             ]
-            found = _ran(pullback, available)
+            found = ran(pullback, available)
             after = [
-                _zeros(arguments[place]) if found[j] is None else found[j] for place, j in enumerate(self._carried)
+                zeros_like(arguments[place]) if found[j] is None else found[j] for place, j in enumerate(self._carried)
             ]
             for place, c in enumerate(self._captured, len(cotangents)):
                 one = found[ends[1] + c]
                 after.append(arguments[place] if one is None else TABLE["add"](arguments[place], one))
             for m in self._rows:
                 one = found[ends[0] + m]
-                after.append(_zeros(arguments[places.row(m)]) if one is None else one)
+                after.append(zeros_like(arguments[places.row(m)]) if one is None else one)
         return recorder.graph(after)
 
 
@@ -242,8 +242,13 @@ class _Places:
         return self._captured + number
 
 
-def _ran(pullback: Pullback, tensors: Sequence[Any]) -> list[Any]:
-    """The cotangents, each an operation of whoever records."""
+def ran(pullback: Pullback, tensors: Sequence[Any]) -> list[Any]:
+    """What a pullback gives, by operations of which whoever records is told one by one.
+
+    Args:
+        pullback: dense.
+        tensors: inputs, results and cotangents; any for those that it does not use.
+    """
     if pullback.operation is None:
         return [None] * len(pullback.forms)
     graph = pullback.operation.graph
@@ -256,5 +261,6 @@ def _ran(pullback: Pullback, tensors: Sequence[Any]) -> list[Any]:
     return [None if form is None else known[id(values.pop(0))] for form in pullback.forms]
 
 
-def _zeros(x: Tensor) -> Tensor:
+def zeros_like(x: Tensor) -> Tensor:
+    """Zeros of the shape and dtype of a tensor, as a constant."""
     return constant_tensor(np.zeros(x._array.shape, x._array.dtype))
