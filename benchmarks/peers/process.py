@@ -1,5 +1,6 @@
 """A peer's process as the runner sees it: asked over pipes, stopped while others are timed, ended in any case."""
 
+import contextlib
 import json
 import os
 import select
@@ -99,4 +100,5 @@ class PeerProcess:
         self._process.wait()
         for pipe in (self._process.stdin, self._process.stdout, self._log):
             if pipe is not None:
-                pipe.close()
+                with contextlib.suppress(BrokenPipeError):  # of a request that was never read
+                    pipe.close()

@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -129,3 +130,13 @@ def test_a_stopped_peer_stands_still_and_still_ends() -> None:
     finally:
         process.close()
     assert not os.path.exists(f"/proc/{process.pid}")
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/stat"), reason="reads the state of a process from /proc")
+def test_a_peer_that_ended_before_it_was_asked_is_closed_all_the_same() -> None:
+    process = PeerProcess("/bin/false", threads=1)
+    while os.path.exists(f"/proc/{process.pid}") and "Z" not in Path(f"/proc/{process.pid}/stat").read_text().split():
+        time.sleep(0.01)
+    with pytest.raises(PeerError, match="ended with exit code 1"):
+        process.ask(10.0, do="prepare")
+    process.close()
