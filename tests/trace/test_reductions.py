@@ -324,6 +324,15 @@ def test_reduced_values_go_back_into_their_elements(program, dtype):
         assert len(launches_of_group(payload).launches) == 1
 
 
+@pytest.mark.parametrize("axis", [0, 1])
+def test_a_value_that_goes_back_is_reduced_again(axis):
+    def program(x):
+        total = tf.reduce_sum(x * 2.0, axis=axis, keepdims=True)
+        return tf.reduce_sum(tf.broadcast_to(tf.tanh(total), x.shape), axis=axis), x - total
+
+    assert_reduces(program, numbers(5, 40))
+
+
 def test_what_is_dear_is_computed_once():
     graph = fuse(record(lambda x: softmax(x * 2.0, 1), numbers(5, 50))[0])
     (node,) = [node for node in graph.nodes if node.kind is Kind.FUSED]

@@ -137,6 +137,7 @@ class _Emitter:
         targets = [i for number in phase.reductions for i in self.step(number).operands]
 
         def combine() -> None:
+            self._earlier(position, phase.reductions)
             for number in phase.reductions:
                 step = self.step(number)
                 (operand,) = step.operands

@@ -77,7 +77,7 @@ class Schedule:
             phase = 0
             for i in step.operands:
                 if i >= self._first:
-                    goes_back = self._step(i).kept and not step.kept
+                    goes_back = self._step(i).kept and (step.reduces or not step.kept)
                     phase = max(phase, found[i] + goes_back)
             found[number] = phase
         return found
