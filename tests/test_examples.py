@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
+from fastgrad.trace.function import Function
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -89,9 +90,27 @@ COMPILED = {
 }
 
 
+@pytest.fixture
+def functions(monkeypatch):
+    """The functions that ``tf.function`` makes."""
+    made = []
+
+    class Noted(Function):
+        def __init__(self, *args, **options):
+            super().__init__(*args, **options)
+            made.append(self)
+
+    monkeypatch.setattr("fastgrad.trace.function.Function", Noted)
+    return made
+
+
 @pytest.mark.parametrize("name", COMPILED)
-def test_examples_give_the_same_eager_and_compiled(name):
+def test_examples_give_the_same_eager_and_compiled(name, functions):
     compiled = COMPILED[name].main()
+    assert functions
+    for function in functions:
+        assert "kernels: " in function.report()
+        assert "run as Python" not in function.report(), "all of it is native"
     tf.config.run_functions_eagerly(True)
     try:
         eager = COMPILED[name].main()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import weakref
 from collections.abc import Callable
@@ -302,12 +303,26 @@ class Function:
 
     def report(self) -> str:
         """What the program of the call made last consists of: operations, kernels, memory, what runs as Python."""
-        return report_text(self.__name__, self._last)
+        note = ""
+        if self._signature.has_open_sizes:
+            note = "\ninput_signature leaves sizes open: each size that comes has a program of its own."
+        return report_text(self.__name__, self._last) + note
 
     def cache_info(self) -> CacheInfo:
         """What was recorded, in numbers."""
         programs = sum(len(version.ways) for key in self._cache for version in key.versions)
         return CacheInfo(self._recordings, len(self._cache), programs, KEYS)
+
+    def __copy__(self) -> Function:
+        return self._twin(self._python)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Function:
+        return self._twin(copy.deepcopy(self._python, memo))
+
+    def _twin(self, python_function: Callable[..., Any]) -> Function:
+        """Another function of the same kind, which has recorded nothing yet."""
+        instance = None if self._instance is None else self._instance()
+        return Function(python_function, self._input_signature, self._verify, instance)
 
     def __repr__(self) -> str:
         return f"<tf.function {self.__name__}>"

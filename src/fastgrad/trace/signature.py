@@ -199,6 +199,12 @@ class Signature:
             else None
         )
 
+    @property
+    def has_open_sizes(self) -> bool:
+        """Whether ``input_signature`` has dimensions that may be anything."""
+        specs = [spec for spec in nest.flatten(self._specs or []) if isinstance(spec, TensorSpec)]
+        return any(not spec.shape.is_fully_defined() for spec in specs)
+
     def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
         """The arguments by the names of the parameters, defaults filled in.
 
