@@ -11,9 +11,15 @@ import pytest
 import fastgrad as tf
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.floating_errors import QUIET, errors_reset, errors_set
+from fastgrad.kernels.complex_numbers import BINARY, UNARY
+from fastgrad.kernels.complex_numbers import REAL as PARTS
 from fastgrad.kernels.launch import run_launches
 from fastgrad.operation import TABLE, Form
 from fastgrad.recording import Recorder, start, stop
+from fastgrad.trace.fuse import fuse
+from fastgrad.trace.graph import Graph, Kind, Node, Value
+from fastgrad.trace.in_python import IN_PYTHON
+from fastgrad.trace.native_form import launches_of, launches_of_row
 from tests.ops.samples import SAMPLES
 
 rng = np.random.default_rng(3)
@@ -60,7 +66,7 @@ def native_of(case: Case, wanted: list[np.ndarray], shares: int = 1) -> list[np.
     """What its kernels give, a number >= 0 if they stop, or None if there are none."""
     arrays = [np.ascontiguousarray(a).reshape(a.shape) for a in case.arrays]
     outputs = [np.full(y.size, 7).astype(y.dtype).reshape(y.shape) for y in wanted]
-    found = TABLE[case.name].launches(arrays, outputs, **case.attributes)
+    found = launches_of_row(TABLE[case.name], arrays, outputs, case.attributes)
     if found is None:
         return None
     if found.alias:
@@ -106,7 +112,7 @@ def collected(name: str) -> list[Case]:
 
     class Watch(Recorder):
         def on_operation(self, operation: Any, inputs: Any, outputs: Any, attributes: Any) -> None:
-            if getattr(operation, "launches", None) is not None:
+            if getattr(operation, "launches", None) is not None or any(x._array.dtype.kind == "c" for x in inputs):
                 cases.append(Case(operation.name, tuple([x._array.copy() for x in inputs]), dict(attributes)))
 
     sample = SAMPLES[name]
@@ -130,7 +136,8 @@ def collected(name: str) -> list[Case]:
 @pytest.mark.parametrize("name", SAMPLES)
 def test_samples_of_the_table(name: str) -> None:
     for case in collected(name):
-        if TABLE[case.name].form is not Form.ELEMENTWISE or case.arrays[0].dtype.kind not in "fc":  # which are fused
+        fused = TABLE[case.name].form is Form.ELEMENTWISE and case.arrays[0].dtype.kind == "f"
+        if not fused and case.name not in IN_PYTHON and (case.name, case.arrays[0].dtype.kind) != ("matmul", "c"):
             check(case, 1e-6)
 
 
@@ -177,6 +184,41 @@ def pools(x: np.ndarray, window: dict[str, Any]) -> list[Case]:
         case("avg_pool_gradient", g, input_shape=x.shape[1:], **window),
     ]
 
+
+def complex_numbers(*shape: int, dtype: Any = np.complex128) -> np.ndarray:
+    return (rng.normal(size=shape) + 1j * rng.normal(size=shape)).astype(dtype)
+
+
+Z = np.array([0.3, -0.3, 2.0, -2.0, 1j, -1j, 2j, 0.0, 1 + 1e-9j, -1 - 2j, 1e-3 + 1e-3j, 400 + 1j])
+COMPLEX: list[Case] = [
+    *[
+        case(name, z)
+        for name in (*UNARY, *PARTS)
+        for z in (complex_numbers(4, 5), complex_numbers(7, dtype=np.complex64), complex_numbers() * 3)
+    ],
+    *[case(name, Z[:-1]) for name in ("sqrt", "exp", "log", "sigmoid", "sin", "cos", "sinh", "abs", "sign", "angle")],
+    *[case(name, Z) for name in ("tanh", "square", "negative")],
+    *[case(name, np.append(Z[:4] / 2, complex_numbers(9) * 5)) for name in ("asin", "acos", "atan", "asinh", "atanh")],
+    *[
+        case(name, *arrays)
+        for name in BINARY
+        for arrays in (
+            (complex_numbers(4, 1), complex_numbers(5)),
+            (complex_numbers(5, dtype=np.complex64), complex_numbers(dtype=np.complex64)),
+            (np.array([0, 1, 1j, 0]), np.array([2.0, 3, 1 + 1j, 2])),
+        )
+    ],
+    *[case(name, complex_numbers(3), np.zeros(3, complex)) for name in ("divide_no_nan", "multiply_no_nan")],
+    *[case(name, Z[:4], Z[[0, 2, 2, 1]]) for name in ("equal", "not_equal")],
+    case("add_n", *[complex_numbers(3, 4) for _ in range(3)]),
+    case("where", np.array([[True], [False]]), complex_numbers(3), complex_numbers(2, 3)),
+    case("masked", complex_numbers(3), np.array([True, False, True])),
+    case("complex", normal(2, 1), normal(3)),
+    case("identity", complex_numbers(3)),
+    *[case("cast", Z, dtype=dtype) for dtype in ("complex64", "float32", "int64", "bool")],
+    case("cast", normal(3), dtype="complex128"),
+    case("cast", whole(0, 9, 3, dtype=I32), dtype="complex64"),
+]
 
 AWKWARD = [0.0, -0.0, 0.25, 1.0, -1.0, 2.5, -2.5, 30.0, -7.0, 1e30, np.inf, -np.inf, np.nan]
 OF_SCIPY = (
@@ -249,13 +291,13 @@ CLOSE: list[Case] = [
 """Sums, whose order may differ."""
 
 
-@pytest.mark.parametrize("case", CLOSE, ids=repr)
+@pytest.mark.parametrize("case", [*CLOSE, *COMPLEX], ids=repr)
 def test_close(case: Case) -> None:
     check(case, 2e-6)
 
 
-ANY = (*map(np.dtype, ("bool", "int32", "float64", "complex128")), HALVES[1])
-REAL = (*map(np.dtype, ("uint8", "int64", "float32")), *HALVES)
+ANY = (*map(np.dtype, ("bool", "int32", "complex128")), HALVES[1])
+REAL = (*map(np.dtype, ("uint8", "int64", "float32")), HALVES[1])
 NUMBERS = (*REAL, np.dtype("complex128"))
 
 
@@ -277,10 +319,24 @@ def divisors(dtype: Any) -> list[Case]:
     return [case(name, x, y) for name in ("floordiv", "floormod", "truncatediv", "truncatemod")]
 
 
+def changes(kind: str, indices: Any, *shape: int) -> list[Case]:
+    """All ways to change rows of a variable of shape (3, 4)."""
+    ways = (("add", "add"), ("add", "subtract"), ("multiply", "multiply"), ("maximum", "maximum"), (None, None))
+    names = [{"what": "scatter", "kind": kind, "reduce": reduce, "into": into} for reduce, into in ways]
+    return [case("scatter_into_variable", whole(1, 9, 3, 4), indices, whole(1, 9, *shape), **way) for way in names]
+
+
 WORDS = np.array([5, -7, 1234567890123], I64)
 WIDE = {"shape": (3, 50)}
 
 EXACT: list[Case] = [
+    *changes("rows", [2, 0], 2, 4),
+    *changes("positions", [[2, 1], [0, 0], [2, 1]], 3),
+    *changes("rows", [2, 0, 1]),
+    *changes("batch", [[1, 0], [2, 3], [3, 3]], 3, 2),
+    case("bitcast", normal(3), type="int32"),
+    case("bitcast", normal(3, 2), type="float64"),
+    case("bitcast", normal(3, dtype=F64), type="uint8"),
     *[case("random_integers", WORDS, **WIDE, dtype=dtype) for dtype in ("uint8", "int32", "int64", "uint64")],
     *at(
         (I32, I64, "uint8"),
@@ -479,6 +535,8 @@ REFUSED: list[tuple[Case, type[Exception], str]] = [
     (case("truncatemod", whole(1, 9, 3), I64(0)), InvalidArgumentError, "division by zero"),
     (case("pow", whole(1, 9, 3), [1, -1, 2]), InvalidArgumentError, "negative integer powers"),
     (case("random_integers_between", WORDS, I64(4), I64(4), **WIDE), InvalidArgumentError, "Need minval < maxval"),
+    (changes("rows", [2, 3], 2, 4)[0], InvalidArgumentError, r"scatter: indices\[1\] = 3"),
+    (changes("batch", [[1], [0], [-1]], 3, 1)[0], InvalidArgumentError, "scatter: indices"),
     (case("bincount", [1, -1], size=4, dtype="int32", binary=False), ValueError, "negative"),
 ]
 
@@ -505,3 +563,39 @@ def outputs_of(case: Case) -> list[np.ndarray]:
     ]
     harmless = Case(case.name, tuple(arrays), case.attributes)
     return [np.empty(y.shape, y.dtype) for y in run_of(harmless)]
+
+
+def has_kernels(name: str) -> bool:
+    """Whether programs run a row natively, for arrays of some dtype at least."""
+    row = TABLE[name]
+    if row.launches is not None or row.form not in {Form.ELEMENTWISE, Form.REDUCE}:
+        return row.launches is not None
+    dtypes = [d for d in map(np.dtype, (F32, I32, bool, np.complex64)) if d in row.dtypes]
+    attributes = {"cast": {"dtype": "float64"}}.get(name, {})
+    if name.startswith("leaky_relu"):
+        attributes = {"alpha": 0.2}
+    if row.form is Form.REDUCE:
+        attributes = {"axes": (0,), "keepdims": False}
+    for dtype in dtypes:
+        for kinds in ((dtype,), (dtype, dtype), (np.dtype(bool), dtype, dtype), (dtype, np.dtype(bool))):
+            case = Case(name, tuple([np.ones(3, kind) for kind in kinds]), attributes)
+            try:
+                (y,) = run_of(case)
+            except (TypeError, ValueError, IndexError, InvalidArgumentError):
+                continue  # it takes other inputs
+            if all(launches_of(node) is not None for node in fused(case, y)):
+                return True
+    return False
+
+
+def fused(case: Case, y: np.ndarray) -> list[Node]:
+    """The nodes that a program has for a row."""
+    inputs = tuple([Value(a.shape, a.dtype, i) for i, a in enumerate(case.arrays)])
+    output = Value(y.shape, y.dtype, len(inputs))
+    arguments = [Node(Kind.ARGUMENT, i, (), (x,)) for i, x in enumerate(inputs)]
+    node = Node(Kind.OPERATION, TABLE[case.name], inputs, (output,), case.attributes)
+    return [node for node in fuse(Graph([*arguments, node], [output])).nodes if node.kind is not Kind.ARGUMENT]
+
+
+def test_one_table_lists_the_rows_that_programs_run_as_python() -> None:
+    assert sorted(name for name in TABLE if not has_kernels(name)) == sorted(IN_PYTHON)

@@ -158,11 +158,8 @@ def run_launches(
                 arguments.append(0)
                 continue
             operand = value(next(given))
-            if parameter.kind == "float" and type(operand) is np.ndarray:
-                operand = operand.item()
-            elif type(operand) is np.ndarray and operand.dtype != dtype:
-                operand = operand.reshape(-1).view(dtype)  # kernels that move elements know their size only
-            arguments.append(operand)
+            floating = parameter.kind == "float" and type(operand) is np.ndarray
+            arguments.append(operand.item() if floating else _read_as(operand, dtype))
         count = max(1, min(shares, launch.units)) if share else 1
         for part in reversed(range(count)):
             for name, position in share.items():
@@ -171,3 +168,10 @@ def run_launches(
             if answer is not None and answer >= 0:
                 return int(answer)
     return None
+
+
+def _read_as(operand: Any, dtype: np.dtype | None) -> Any:
+    """Arrays as a kernel's parameter reads them: kernels that move elements know only how wide they are."""
+    if type(operand) is tuple:
+        return tuple([_read_as(one, dtype) for one in operand])
+    return operand if type(operand) is not np.ndarray or operand.dtype == dtype else operand.reshape(-1).view(dtype)

@@ -1,8 +1,12 @@
 """Steps that move bytes, and steps that decide whether a program goes on."""
 
+from collections.abc import Sequence
+from math import prod
+
 from fastgrad.kernels.body import scalar_function
 from fastgrad.kernels.build import kernel
 from fastgrad.kernels.driver import JUMP
+from fastgrad.kernels.launch import Input, Launches, Output, Spec, only
 
 
 @kernel("x: in[uint8], y: out[uint8], size: int, first: int, last: int", noalias=True)
@@ -11,6 +15,12 @@ def copy_bytes(x, y, size, first, last):
     stop = size if last * 64 > size else last * 64
     for i in range(first * 64, stop):
         y[i] = x[i]
+
+
+def bitcast_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], type: str) -> Launches:
+    """``tf.bitcast``: the same bytes."""
+    size = prod(inputs[0].shape) * inputs[0].dtype.itemsize
+    return only(copy_bytes[()], Input(0), Output(0), size, units=-(-size // 64))
 
 
 NUMBERS = ("float32", "float64", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")

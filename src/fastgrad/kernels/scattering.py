@@ -12,13 +12,15 @@ from numpy import int64
 from fastgrad.kernels.body import by_dtype, scalar_function
 from fastgrad.kernels.build import kernel
 from fastgrad.kernels.gathering import INDICES, UNITS, numbered, units_of
-from fastgrad.kernels.half import through_float32
+from fastgrad.kernels.half import Array, through_float32
 from fastgrad.kernels.launch import Input, Launch, Launches, Operand, Output, Scratch, Spec
+from fastgrad.kernels.layout import Layout, contiguous
+from fastgrad.kernels.strided import moved
 from fastgrad.kernels.vector_math import least, nan_greatest
 
 INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
 NUMBERS = ("float32", "float64", "bool", *INTEGERS)
-SET, ADD, MULTIPLY, MAXIMUM, MINIMUM = range(5)
+SET, ADD, MULTIPLY, MAXIMUM, MINIMUM, SUBTRACT, DIVIDE = range(7)
 KEEP, ZEROS, ONES = range(3)
 TILE = 64
 
@@ -27,6 +29,32 @@ TILE = 64
 def nan_least(a, b):
     """The smaller of two numbers, NaN if one is NaN."""
     return a if a < b or a != a else b  # noqa: PLR0124 - true of NaN
+
+
+@scalar_function
+def join_row(out, at, rows, source, columns, mode):
+    """Joins elements of `out` from `at` on with those of `rows` from `source` on."""
+    if mode == ADD:
+        for j in range(columns):
+            out[at + j] += rows[source + j]
+    elif mode == SET:
+        for j in range(columns):
+            out[at + j] = rows[source + j]
+    elif mode == MULTIPLY:
+        for j in range(columns):
+            out[at + j] *= rows[source + j]
+    elif mode == SUBTRACT:
+        for j in range(columns):
+            out[at + j] -= rows[source + j]
+    elif mode == DIVIDE:
+        for j in range(columns):
+            out[at + j] = T(out[at + j] / rows[source + j])
+    elif mode == MAXIMUM:
+        for j in range(columns):
+            out[at + j] = nan_greatest(out[at + j], rows[source + j])
+    else:
+        for j in range(columns):
+            out[at + j] = nan_least(out[at + j], rows[source + j])
 
 
 @kernel(
@@ -60,21 +88,7 @@ def scatter_rows(rows, ids, out, size, count, width, middle, mode, start, first,
                 continue
             at = (block * size + number) * width + left
             source = (block * count + k) * width + left
-            if mode == ADD:
-                for j in range(columns):
-                    out[at + j] += rows[source + j]
-            elif mode == SET:
-                for j in range(columns):
-                    out[at + j] = rows[source + j]
-            elif mode == MULTIPLY:
-                for j in range(columns):
-                    out[at + j] *= rows[source + j]
-            elif mode == MAXIMUM:
-                for j in range(columns):
-                    out[at + j] = nan_greatest(out[at + j], rows[source + j])
-            else:
-                for j in range(columns):
-                    out[at + j] = nan_least(out[at + j], rows[source + j])
+            join_row(out, at, rows, source, columns, mode)
     return -1
 
 
@@ -159,7 +173,7 @@ def _joined(
     if mode == SET:
         dtype, words = units_of(dtype)
         width *= words
-    elif dtype.kind == "c" and mode == ADD:
+    elif dtype.kind == "c" and mode in (ADD, SUBTRACT):
         dtype, width = np.dtype(f"float{dtype.itemsize * 4}"), width * 2
     elif dtype.name == "bool":
         mode = {ADD: MAXIMUM, MULTIPLY: MINIMUM}.get(mode, mode)
@@ -290,6 +304,47 @@ def scatter_max_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], strict
 def scatter_min_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], strict: bool) -> Launches | None:
     """``tf.tensor_scatter_nd_min``."""
     return _into_tensor(inputs, MINIMUM, strict)
+
+
+_CHANGES = {
+    (None, None): SET,
+    ("add", "add"): ADD,
+    ("add", "subtract"): SUBTRACT,
+    ("multiply", "multiply"): MULTIPLY,
+    ("multiply", "divide"): DIVIDE,
+    ("maximum", "maximum"): MAXIMUM,
+    ("minimum", "minimum"): MINIMUM,
+}
+# By how repeated updates are joined, and how the result is joined to what is there.
+
+
+@through_float32
+def variable_launches(
+    inputs: Sequence[Spec], outputs: Sequence[Spec], what: str, kind: str, reduce: str | None, into: str | None
+) -> Launches | None:
+    """A tensor with updates at positions of the kind "rows", "positions", or "batch": rows of each of its elements."""
+    x, ids, updates = inputs
+    mode = _CHANGES.get((reduce, into))
+    if mode is None or (mode == DIVIDE and x.dtype.kind != "f"):
+        return None
+    batch = len(ids.shape) - 1 if kind == "batch" else 0
+    shape = x.shape[batch:]
+    positions = ids if kind == "positions" else Array((*ids.shape, 1), ids.dtype)
+    depth, number = positions.shape[-1], np.dtype(np.int64)
+    find = numbered(positions, Input(1), shape, strict=True)
+    width, total = prod(shape[depth:]), prod(positions.shape[:-1])
+    rows: Operand = Input(2)
+    scratch, launches = [(number, total)], [find]
+    if not updates.shape and total * width != 1:
+        spread = moved(Input(2), Scratch(1), x.dtype, Layout(0, ((total * width, 0),)), contiguous(total * width))
+        scratch, launches, rows = [*scratch, (x.dtype, total * width)], [*launches, spread], Scratch(1)
+    blocks = prod(x.shape[:batch])
+    sizes = prod(shape[:depth]), total // max(blocks, 1), width, 1
+    launches.append(_joined(x.dtype, number, (rows, Scratch(0)), sizes, blocks, mode, KEEP))
+    if None in launches:
+        return None
+    known = tuple([one for one in launches if one is not None])
+    return Launches(known, tuple(scratch), in_place=((0, 0),), starts_as=((0, 0),))
 
 
 def bincount_launches(

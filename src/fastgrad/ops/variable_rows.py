@@ -17,6 +17,7 @@ from fastgrad.indexed_slices import IndexedSlices
 from fastgrad.operation import Form, operation
 from fastgrad.ops.arguments import tensor_of
 from fastgrad.ops.indexing import check_index_dtype, check_indices, check_positions, gather, gather_nd, row_numbers
+from fastgrad.ops.native_form import launches_from
 from fastgrad.ops.scattering import check_updates
 from fastgrad.ops.segments import reduce_rows
 from fastgrad.recording import recorders, state_followed
@@ -98,7 +99,12 @@ def _run_change(x: np.ndarray, indices: np.ndarray, values: np.ndarray, **names:
     return found
 
 
-_changed = operation("scatter_into_variable", Form.SCATTER, run=_run_change)
+_changed = operation(
+    "scatter_into_variable",
+    Form.SCATTER,
+    run=_run_change,
+    launches=launches_from("scattering", "variable_launches"),
+)
 
 
 # ---- rows ------------------------------------------------------------------------------------------

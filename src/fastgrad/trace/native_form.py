@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from fastgrad.kernels import moving
 from fastgrad.kernels.build import signature_of
-from fastgrad.kernels.launch import Constant, Input, Launch, Launches, Output
+from fastgrad.kernels.launch import Constant, Input, Launch, Launches, Output, Spec
+from fastgrad.operation import Form, Operation
 from fastgrad.trace.emit import launches_of_group
 from fastgrad.trace.epilogues import Product, launches_of_product
 from fastgrad.trace.graph import Kind, Node, Value
@@ -29,10 +31,19 @@ def launches_of(node: Node) -> Launches | None:
         found = node.payload
         return launches_of_product(found) if isinstance(found, Product) else launches_of_group(found)
     row = node.payload
-    if node.kind is not Kind.OPERATION or row.launches is None:
-        return None
-    launches: Launches | None = row.launches(node.inputs, node.outputs, **node.attributes)
-    return launches
+    return launches_of_row(row, node.inputs, node.outputs, node.attributes) if node.kind is Kind.OPERATION else None
+
+
+def launches_of_row(
+    row: Operation, inputs: Sequence[Spec], outputs: Sequence[Spec], attributes: dict[str, Any]
+) -> Launches | None:
+    """The kernels of an operation of the table that is not in a group; None if there are none for these inputs."""
+    found = None if row.launches is None else row.launches(inputs, outputs, **attributes)
+    if found is None and row.form is Form.ELEMENTWISE and any(x.dtype.kind == "c" for x in (*inputs, *outputs)):
+        from fastgrad.kernels.complex_numbers import complex_launches  # few programs have complex numbers
+
+        found = complex_launches(row.name, inputs, outputs, attributes)
+    return found
 
 
 def copies(value: Value) -> Launches:
