@@ -185,19 +185,22 @@ class Frame:
         return found, addresses
 
 
-SHARED_FROM = 20_000.0
-SHARE = 10_000.0
-"""Nanoseconds from which on a step is shared, and of a share: handing out one costs about 100."""
+SHARED_FROM = 6_000.0
+SHARE = 3_000.0
+"""Nanoseconds from which on a step is shared, and of the smallest share: to meet costs about 400, a further share 50."""
 
-MOST_SHARES = 256
+FEW_SHARES, LONG_SHARE, MOST_SHARES = 16, 60_000.0, 256
+"""So many shares are enough for balance, unless they would be longer than this; never more than the last."""
+
 GRAIN = 64
 
 
 def shares_of(launch: Launch) -> tuple[int, int]:
     """How many shares a step is cut into, and the units of a share: decided by the work alone."""
-    if nanoseconds_of(launch) < SHARED_FROM or not _can_be_shared(launch.kernel):
+    time = nanoseconds_of(launch)
+    if time < SHARED_FROM or not _can_be_shared(launch.kernel):
         return 1, launch.units
-    wanted = min(int(nanoseconds_of(launch) / SHARE), MOST_SHARES, launch.units)
+    wanted = min(max(min(int(time / SHARE), FEW_SHARES), int(time / LONG_SHARE)), MOST_SHARES, launch.units)
     size = -(-launch.units // wanted)
     if size > GRAIN:
         size = -(-size // GRAIN) * GRAIN  # no cache line is written by two threads

@@ -8,7 +8,8 @@ import numpy as np
 
 from fastgrad.kernels import looping
 from fastgrad.kernels.launch import Constant, Inner, Input, Launch, Launches, Output, Scratch
-from fastgrad.trace.frame import SHARED_FROM, Frame
+from fastgrad.trace.frame import Frame
+from fastgrad.trace.replay_writer import SHARED
 from fastgrad.trace.native_loops import WORDS, cost_of, is_one_call, size_of, steps_of, table
 from fastgrad.trace.places import Plan
 
@@ -24,7 +25,7 @@ def launches_of_branches(branches: Any, inputs: Any, outputs: Any) -> Launches |
         None if a branch has work that the team should share, or that is not native: then Python runs its program.
     """
     plans = [branch.program().plan for branch in branches.branches]
-    if not all(map(is_one_call, plans)) or max(map(cost_of, plans)) > SHARED_FROM:
+    if not all(map(is_one_call, plans)) or max(map(cost_of, plans)) > SHARED:
         return None
     dtype = np.dtype(np.uint8) if inputs[0].dtype.kind == "b" else inputs[0].dtype
     if dtype not in looping.run_branch.variables["T"]:

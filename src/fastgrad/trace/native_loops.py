@@ -10,9 +10,10 @@ import numpy as np
 
 from fastgrad.kernels import looping
 from fastgrad.kernels.launch import Constant, Inner, Input, Launch, Launches, Output, Scratch
-from fastgrad.trace.frame import SHARED_FROM, Frame, nanoseconds_of
+from fastgrad.trace.frame import Frame, nanoseconds_of
 from fastgrad.trace.graph import Value
 from fastgrad.trace.places import Plan
+from fastgrad.trace.replay_writer import SHARED
 
 BYTES: np.dtype = np.dtype(np.uint8)
 WORDS: np.dtype = np.dtype(np.int64)
@@ -32,7 +33,7 @@ def launches_of_rows(loop: Any, inputs: Any, outputs: Any) -> Launches | None:
     if loop.trips is None:
         return None
     plan = loop.body.program().plan
-    if not is_one_call(plan) or cost_of(plan) > SHARED_FROM:
+    if not is_one_call(plan) or cost_of(plan) > SHARED:
         return None
     arrays = _arrays(loop, plan)
     if arrays is None:

@@ -25,11 +25,14 @@ from fastgrad.trace.places import Action, InObject, InPython, Place, Plan, Stret
 HELD = 50_000.0
 """Nanoseconds up to which a program keeps the GIL: giving it up and getting it back can take as long."""
 
+SHARED = 40_000.0
+"""Nanoseconds of work that can be shared, from which on a program calls for the team."""
+
 
 def drivers_of(plan: Plan) -> tuple[Any, Any]:
     """What runs the steps of a program: with the GIL, without it, or with the team, by the work that there is."""
     launches = [launch for action in plan.actions if action.launches for launch in action.launches.launches]
-    if any(shares_of(launch)[0] > 1 for launch in launches):
+    if sum(nanoseconds_of(launch) for launch in launches if shares_of(launch)[0] > 1) > SHARED:
         return begin_shared, go_on_shared
     if sum(map(nanoseconds_of, launches)) > HELD:
         return driver.begin_released[()], driver.go_on_released[()]
