@@ -78,6 +78,16 @@ def test_defaults_and_keywords_name_the_same_argument():
         step()
 
 
+def test_variables_as_defaults():
+    def step(x, v=tf.Variable(2.0), scale=3.0):  # noqa: B008
+        return x * v * scale
+
+    step = tf.function(step)
+    assert [float(step(tf.constant(1.0))) for _ in range(3)] == [6.0] * 3
+    assert "def entry" in step.source()
+    assert float(step(tf.constant(1.0), tf.Variable(1.0))) == 3.0
+
+
 def test_partials_lambdas_and_callable_objects():
     class Adder:
         def __init__(self, amount):
@@ -355,30 +365,26 @@ def test_objects_that_hold_tensors_can_not_be_returned():
 # ---- effects -----------------------------------------------------------------------------------------------
 
 
-def test_prints_and_checks_act_at_every_replay(capsys):
+def test_prints_and_checks_act_at_every_replay(tmp_path):
+    path = tmp_path / "lines"
+
     @tf.function
     def step(x):
-        tf.print("x is", x, output_stream="file://" + path)
+        tf.print("x is", x, output_stream=f"file://{path}")
         tf.debugging.assert_positive(x, message="positive, please")
         tf.debugging.assert_less(x, 10.0)
         return tf.debugging.check_numerics(tf.math.log(x - 1.0), "log")
 
-    import os
-    import tempfile
-
-    with tempfile.TemporaryDirectory() as folder:
-        path = os.path.join(folder, "lines")
-        for i in range(2, 6):
-            step(tf.constant(float(i)))
-        with open(path) as file:
-            assert file.read() == "x is 2\nx is 3\nx is 4\nx is 5\n"
-        with pytest.raises(tf.errors.InvalidArgumentError, match="positive, please"):
-            step(tf.constant(-1.0))
-        with pytest.raises(tf.errors.InvalidArgumentError, match="assert_less"):
-            step(tf.constant(11.0))
-        with pytest.raises(tf.errors.InvalidArgumentError, match=r"log.*test_function.py"):
-            step(tf.constant(1.0))
-        assert float(step(tf.constant(2.0))) == 0.0
+    for i in range(2, 6):
+        step(tf.constant(float(i)))
+    assert path.read_text() == "x is 2\nx is 3\nx is 4\nx is 5\n"
+    with pytest.raises(tf.errors.InvalidArgumentError, match="positive, please"):
+        step(tf.constant(-1.0))
+    with pytest.raises(tf.errors.InvalidArgumentError, match="assert_less"):
+        step(tf.constant(11.0))
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"log.*test_function.py"):
+        step(tf.constant(1.0))
+    assert float(step(tf.constant(2.0))) == 0.0
 
 
 def test_a_check_that_fails_changes_nothing():

@@ -84,13 +84,13 @@ class _Writer:
                 self._default(value)
 
     def _default(self, value: Any) -> None:
-        for _ in nest.flatten(value):
-            if self._leaf >= len(self._call.leaves) or self._call.leaves[self._leaf][0] in (
-                "tensor",
-                "float",
-                "object",
-            ):
+        for item in nest.flatten(value):
+            leaf = self._call.leaves[self._leaf] if self._leaf < len(self._call.leaves) else ("tensor",)
+            if leaf[0] in ("tensor", "same as", "float"):
                 raise _NoEntry
+            if leaf[0] == "object":
+                self.scope[f"default{self._leaf}"] = reference(item)
+                self.objects.append(f"default{self._leaf}()")
             self._leaf += 1
 
     def argument(self, value: Any, name: str) -> None:
