@@ -13,7 +13,7 @@ from fastgrad.kernels.body import (
     scalar_function,
     scale_by_power_of_two,
 )
-from fastgrad.kernels.vector_math import LOG2_E, ROUND64
+from fastgrad.kernels.vector_math import LOG2_E, ROUND64, logarithm_parts
 
 
 @scalar_function
@@ -56,19 +56,89 @@ def _exp2(t):
     return scale_by_power_of_two(fused_multiply_add(q, r, float32(1)), int32(k))
 
 
-def _power32(x, y):
+@scalar_function
+def _with_sign(size, x, y):
+    """x^y from |x|^y: the powers of 1, to 0, of negative numbers, and of NaN."""
     a = math.fabs(x)
-    size = _exp2(float64(y) * _log2(a))
-    size = float32(1) if y == 0 or x == 1 or (a == 1 and y == y) else size  # noqa: PLR0124 - false of NaN
-    half = float32(0.5) * y
+    size = T(1) if y == 0 or x == 1 or (a == 1 and y == y) else size  # noqa: PLR0124 - false of NaN
+    half = T(0.5) * y
     whole, odd = round_to_zero(y) == y, round_to_zero(half) != half
-    size = size if whole or x >= 0 or x != x or a == float32(math.inf) else float32(math.nan)  # noqa: PLR0124
+    size = size if whole or x >= 0 or x != x or a == T(math.inf) else T(math.nan)  # noqa: PLR0124
     # The sign of zeros counts.
-    return -size if whole and odd and math.copysign(float32(1), x) < 0 and y == y else size  # noqa: PLR0124
+    return -size if whole and odd and math.copysign(T(1), x) < 0 and y == y else size  # noqa: PLR0124
+
+
+def _power32(x, y):
+    return _with_sign(_exp2(float64(y) * _log2(math.fabs(x))), x, y)
+
+
+@scalar_function
+def _log2_parts(a):
+    """log2 of a positive float64 as a sum of two, good to 2^-63: e + 2 log2(e) atanh(s) with s = (m - 1) / (m + 1)."""
+    e, m = logarithm_parts(a)
+    f = m - T(1)
+    divisor = f + T(2)
+    inverse = T(1) / divisor
+    s = f * inverse
+    s_low = (fused_multiply_add(-s, divisor, f) - s * (f - (divisor - T(2)))) * inverse
+    z = s * s
+    z_low = fused_multiply_add(s, s, -z) + T(2) * s * s_low
+    q = T(0.06001067163696724)
+    q = fused_multiply_add(q, z, T(0.05836568951455214))
+    q = fused_multiply_add(q, z, T(0.06668203184708452))
+    q = fused_multiply_add(q, z, T(0.07692277182715128))
+    q = fused_multiply_add(q, z, T(0.09090909455268438))
+    q = fused_multiply_add(q, z, T(0.11111111108586355))
+    q = fused_multiply_add(q, z, T(0.142857142857234))
+    q = fused_multiply_add(q, z, T(0.19999999999999987))
+    # atanh(s) = s (1 + z p) with p = 1/3 + z q
+    less = z * q
+    p = T(0.3333333333333333) + less
+    p_low = (less - (p - T(0.3333333333333333))) + T(1.850371707708594e-17)
+    w = z * p
+    w_low = fused_multiply_add(z, p, -w) + (z * p_low + z_low * p)
+    v = T(1) + w
+    v_low = (w - (v - T(1))) + w_low
+    g = s * v
+    g_low = fused_multiply_add(s, v, -g) + (s * v_low + s_low * v)
+    high = g * T(2.8853900817779268)
+    low = fused_multiply_add(g, T(2.8853900817779268), -high) + (
+        g * T(4.0710547481862066e-17) + g_low * T(2.8853900817779268)
+    )
+    total = e + high
+    return total, (high - (total - e)) + low
+
+
+@scalar_function
+def _exp2_of_sum(t, low):
+    """2^(t + low), low far smaller than t."""
+    inside = math.fabs(t) < T(1100)
+    t = t if inside or t != t else math.copysign(T(1100), t)  # noqa: PLR0124 - true of NaN
+    shifted = t + T(ROUND64)
+    k = float_bits(shifted) - float_bits(T(ROUND64))
+    r = (t - (shifted - T(ROUND64))) + (low if inside else T(0))
+    q = T(4.461314020261794e-10)
+    q = fused_multiply_add(q, r, T(7.073674272638425e-09))
+    q = fused_multiply_add(q, r, T(1.0178014819442327e-07))
+    q = fused_multiply_add(q, r, T(1.3215436122837548e-06))
+    q = fused_multiply_add(q, r, T(1.5252733964548005e-05))
+    q = fused_multiply_add(q, r, T(0.00015403530454850258))
+    q = fused_multiply_add(q, r, T(0.0013333558146239471))
+    q = fused_multiply_add(q, r, T(0.009618129107596601))
+    q = fused_multiply_add(q, r, T(0.055504108664822666))
+    q = fused_multiply_add(q, r, T(0.24022650695910122))
+    q = fused_multiply_add(q, r, T(0.6931471805599453))
+    q = fused_multiply_add(q, r, T(1.0))
+    return scale_by_power_of_two(q, k)
 
 
 def _power64(x, y):
-    return math.pow(x, y)
+    a = math.fabs(x)
+    high, low = _log2_parts(a)
+    high = high if a < T(math.inf) else a
+    high = high if a != 0 else T(-math.inf)
+    t = y * high
+    return _with_sign(_exp2_of_sum(t, fused_multiply_add(y, high, -t) + y * low), x, y)
 
 
 power = by_dtype(float32=_power32, float64=_power64)

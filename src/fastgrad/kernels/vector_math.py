@@ -260,7 +260,7 @@ def _logarithm_parts64(x):
     return T(e) - (T(52) if tiny else T(0)), from_bits(bits - (e << 52))
 
 
-_logarithm_parts = by_dtype(float32=_logarithm_parts32, float64=_logarithm_parts64)
+logarithm_parts = by_dtype(float32=_logarithm_parts32, float64=_logarithm_parts64)
 
 
 def _logarithm32(e, f):
@@ -299,7 +299,7 @@ _logarithm = by_dtype(float32=_logarithm32, float64=_logarithm64)
 @scalar_function
 def log(x):
     """The natural logarithm: -inf at 0, NaN below."""
-    e, m = _logarithm_parts(x)
+    e, m = logarithm_parts(x)
     y = _logarithm(e, m - T(1))
     y = y if x < T(math.inf) else x
     return y if x > 0 else (T(-math.inf) if x == 0 else T(math.nan))
