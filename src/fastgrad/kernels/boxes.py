@@ -107,7 +107,8 @@ def mirror_pad_gradient_launches(
     (g,) = inputs
     if g.dtype.name not in (*FLOATS, *INTEGERS):
         return None
-    shape, launches, scratch = list(g.shape), [], []
+    shape, launches = list(g.shape), []
+    scratch: list[tuple[np.dtype, int]] = []
     axes = [axis for axis, pair in enumerate(paddings) if any(pair)]
     place: Input | Scratch = Input(0)
     for axis in axes:

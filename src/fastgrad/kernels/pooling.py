@@ -220,8 +220,8 @@ def max_pool_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], **window:
     if sizes is None or x.dtype.name not in ORDERED:
         return None
     lowest = -inf if x.dtype.kind == "f" else float(np.iinfo(x.dtype).min)
-    operands = Input(0), Output(0), sizes[0], lowest, *sizes[1:]
-    return only(largest_in_windows[x.dtype], *operands, units=prod(y.shape[:-1]))
+    found = largest_in_windows[x.dtype]
+    return only(found, Input(0), Output(0), sizes[0], lowest, *sizes[1:], units=prod(y.shape[:-1]))
 
 
 def _won(x: Spec, y: Spec, sizes: tuple[int, ...]) -> Launch:

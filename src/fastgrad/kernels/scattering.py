@@ -205,12 +205,12 @@ def _segments(data: Spec, ids: Spec, num_segments: int, mode: int, start: int) -
 @through_float32
 def segment_sum_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], num_segments: int) -> Launches | None:
     """``tf.math.unsorted_segment_sum`` of data and ids."""
-    return _segments(*inputs, num_segments, ADD, ZEROS)
+    return _segments(inputs[0], inputs[1], num_segments, ADD, ZEROS)
 
 
 def segment_prod_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], num_segments: int) -> Launches | None:
     """``tf.math.unsorted_segment_prod`` of data and ids."""
-    return _segments(*inputs, num_segments, MULTIPLY, ONES)
+    return _segments(inputs[0], inputs[1], num_segments, MULTIPLY, ONES)
 
 
 def _extreme_segments(inputs: Sequence[Spec], num_segments: int, empty: float, mode: int) -> Launches | None:

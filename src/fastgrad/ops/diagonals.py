@@ -84,7 +84,7 @@ def _diag_part_launches(inputs: Any, outputs: Any, lower: int, upper: int, align
     from fastgrad.kernels.boxes import diag_part_launches
 
     x = inputs[0]
-    return diag_part_launches(x, outputs[0], _packed_rows(*x.shape[-2:], lower, upper, align), padding)
+    return diag_part_launches(x, outputs[0], _packed_rows(x.shape[-2], x.shape[-1], lower, upper, align), padding)
 
 
 def _diag_launches(
@@ -100,7 +100,7 @@ def _set_diag_launches(inputs: Any, outputs: Any, lower: int, upper: int, align:
     from fastgrad.kernels.boxes import write_diagonals_launches
 
     x, d = inputs
-    diagonals = _packed_rows(*x.shape[-2:], lower, upper, align)
+    diagonals = _packed_rows(x.shape[-2], x.shape[-1], lower, upper, align)
     found = write_diagonals_launches(d, outputs[0], diagonals, 1, [])
     return None if found is None else replace(found, in_place=((0, 0),), starts_as=((0, 0),))
 
