@@ -321,6 +321,8 @@ def test_variables_made_at_every_call_are_an_error():
 
     with pytest.raises(ValueError, match="singleton"):
         makes(tf.constant(1.0))
+    with pytest.raises(ValueError, match="singleton"):
+        tf.function(lambda: tf.Variable(1.0))()
 
     kept = []
 
@@ -351,6 +353,18 @@ def test_variables_made_once_are_fine():
     first = lazy(tf.constant([1.0, 1.0])).numpy()
     for i in range(1, 5):
         np.testing.assert_allclose(lazy(tf.constant([1.0, 1.0])), first + i, rtol=1e-6)
+
+
+def test_shapes_are_returned_as_tensors():
+    for _ in range(3):
+        found = tf.function(lambda x: x.shape)(tf.ones((2, 3)))
+        assert found.dtype == tf.int32
+        np.testing.assert_array_equal(found, [2, 3])
+
+
+def test_generators_can_not_be_returned():
+    with pytest.raises(TypeError, match="Return a list"):
+        tf.function(lambda x: (y for y in x))(tf.ones(3))
 
 
 def test_objects_that_hold_tensors_can_not_be_returned():

@@ -200,6 +200,9 @@ class Function:
         del recording
         if created:
             del way
+            for tensor in found:
+                if tensor._owner is not None:  # who keeps its value alone does not keep a variable
+                    tensor._array, tensor._owner = tensor._array.copy(), None
             self._check_created(created, saved, call, objects)
         self._recordings += 1
         for label in asked:

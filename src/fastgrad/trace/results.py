@@ -9,8 +9,10 @@ import numpy as np
 
 from fastgrad import nest
 from fastgrad.array_conversion import short
+from fastgrad.dtypes import int32
 from fastgrad.indexed_slices import IndexedSlices
 from fastgrad.ops.tensor_array import TensorArray
+from fastgrad.shape import TensorShape
 from fastgrad.tensor import Tensor, as_tensor_or_none, convert_to_tensor
 from fastgrad.trace.identity import reference
 from fastgrad.trace.record import Recording
@@ -45,8 +47,14 @@ def as_results(value: Any, name: str) -> Any:
         return convert_to_tensor(value)
     if isinstance(value, (bool, int, float, complex, str, bytes, np.ndarray, np.generic)):
         return convert_to_tensor(value)
+    if isinstance(value, TensorShape) and value.is_fully_defined():
+        return convert_to_tensor(list(value), int32)
     if isinstance(value, TensorArray):
         raise TypeError(f"{name}(): can't return a TensorArray from tf.function; return array.stack().")
+    if hasattr(value, "__next__"):
+        raise TypeError(
+            f"{name}(): can't return {short(value)} from tf.function: it would run its Python later. Return a list."
+        )
     found = as_tensor_or_none(value)
     if found is not None:
         return found
