@@ -261,6 +261,7 @@ def _logarithm_parts64(x):
 
 
 logarithm_parts = by_dtype(float32=_logarithm_parts32, float64=_logarithm_parts64)
+"""`logarithm_parts(x)`: e and m with x = 2^e m, for a positive x."""
 
 
 def _logarithm32(e, f):
