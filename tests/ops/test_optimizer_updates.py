@@ -37,10 +37,14 @@ def assert_kernels_do_the_same(row, inputs, **attributes):
         assert run_launches(found, same, within, shares) is None
         for results in (apart, within):
             for one, other in zip(results, wanted, strict=True):
-                np.testing.assert_array_equal(one, other)
+                wide = one.dtype if one.dtype.itemsize > 2 else np.dtype(np.float32)
+                np.testing.assert_array_equal(one.astype(wide), other.astype(wide))
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+HALVES = [tf.float16.as_numpy_dtype, tf.bfloat16.as_numpy_dtype]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, *HALVES])
 @pytest.mark.parametrize("name", RULES)
 def test_all_variables_at_once(name, dtype):
     rule = RULES[name]
@@ -96,6 +100,25 @@ def test_rows_that_move(name, index):
             np.testing.assert_array_equal(one, other)
         flags[ids] = 1
         np.testing.assert_array_equal(after, live)
+
+
+@pytest.mark.parametrize("dtype", HALVES)
+def test_half_widths(dtype):
+    rng = np.random.default_rng(0)
+    ids, values = np.array([3, 1, 3, 8]), rng.normal(size=(4, 3)).astype(dtype)
+    assert_kernels_do_the_same(updates.sum_rows, [values, ids], limit=9, owner="test")
+    rows = updates.sum_rows.run(values, ids, limit=9, owner="test")
+    table = np.ones((9, 3), dtype)
+    assert_kernels_do_the_same(updates.add_rows, [table, *rows])
+    assert_kernels_do_the_same(updates.sums_of, [values, table])
+    adam = RULES["adam"]
+    state, numbers = state_of(adam, [(9, 3)], dtype), numbers_of(adam)
+    assert_kernels_do_the_same(updates.update_rows, [*state, *rows, *numbers], rule="adam", moves=updates.MOVES)
+    live = np.full(2, 0x0101010101010101, np.uint64)
+    assert_kernels_do_the_same(updates.update_live_rows, [*state, live, *rows, *numbers], rule="adam")
+    numbers = [np.array(x) for x in (0.5, 0.75, 1e-30, 1e-3, 1.0, 0.25)]
+    p, v, g = np.abs(rng.normal(size=(3, 5))).astype(dtype)
+    assert_kernels_do_the_same(updates.adafactor_of_vector, [p, v, g, *numbers])
 
 
 def test_rows_that_are_none_are_refused():

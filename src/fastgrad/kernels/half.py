@@ -145,6 +145,8 @@ def _between(found: Launches, inputs: Sequence[Spec], outputs: Sequence[Spec]) -
             starts.append((output, given))
 
     def placed(operand: Any) -> Any:
+        if type(operand) is tuple:
+            return tuple(map(placed, operand))
         return places.get((type(operand), operand.number), operand) if type(operand) in (Input, Output) else operand
 
     launches = tuple([replace(one, operands=tuple(map(placed, one.operands))) for one in found.launches])

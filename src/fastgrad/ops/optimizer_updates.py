@@ -17,6 +17,7 @@ from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.adafactor import adafactor_matrix, adafactor_vector
 from fastgrad.kernels.embedding import add_summed_rows, order_ids, sum_duplicate_rows
 from fastgrad.kernels.embedding import sum_rows as native_sum_rows
+from fastgrad.kernels.half import through_float32
 from fastgrad.kernels.launch import Input, Launch, Launches, Output, Scratch
 from fastgrad.kernels.optimizers import (
     FLOATS,
@@ -69,6 +70,7 @@ def _cost(rule: UpdateRule) -> float:
     return 0.3 * (len(rule.state) + 1)
 
 
+@through_float32
 def _update_launches(inputs: Any, outputs: Any, rule: str, count: int) -> Launches | None:
     found, dtype = RULES[rule], inputs[0].dtype
     if dtype not in _NATIVE:
@@ -116,6 +118,7 @@ def _adafactor_vector(*inputs: np.ndarray) -> tuple[np.ndarray, ...]:
 
 
 def _adafactor_launches(kernel: Any, changed: int, sizes: Any) -> Any:
+    @through_float32
     def launches(inputs: Any, outputs: Any) -> Launches | None:
         p = inputs[0]
         if p.dtype not in _NATIVE or not math.prod(p.shape):
@@ -156,6 +159,7 @@ def squares(*arrays: np.ndarray) -> np.ndarray:
     return found
 
 
+@through_float32
 def _squares_launches(inputs: Any, outputs: Any) -> Launches | None:
     dtype = inputs[0].dtype
     if dtype not in _NATIVE:
@@ -210,6 +214,7 @@ def _is_native(array: Any, ids: Any) -> bool:
     return array.dtype in _NATIVE and ids.dtype in _NATIVE_INDICES
 
 
+@through_float32
 def _sum_rows_launches(inputs: Any, outputs: Any, limit: int, owner: str) -> Launches | None:
     values, ids = inputs
     if not _is_native(values, ids):
@@ -238,6 +243,7 @@ def _update_rows(*inputs: np.ndarray, rule: str, moves: int) -> tuple[np.ndarray
     return _as_given(arrays[:changed], inputs[:changed])
 
 
+@through_float32
 def _update_rows_launches(inputs: Any, outputs: Any, rule: str, moves: int) -> Launches | None:
     found = RULES[rule]
     changed = len(found.state)
@@ -277,6 +283,7 @@ def _update_live_rows(*inputs: np.ndarray, rule: str) -> tuple[np.ndarray, ...]:
     return *_as_given(arrays[:changed], inputs[:changed]), live
 
 
+@through_float32
 def _update_live_rows_launches(inputs: Any, outputs: Any, rule: str) -> Launches | None:
     found = RULES[rule]
     changed = len(found.state)
@@ -311,6 +318,7 @@ def _add_rows(table: np.ndarray, sums: np.ndarray, ids: np.ndarray, number: np.n
     return found
 
 
+@through_float32
 def _add_rows_launches(inputs: Any, outputs: Any) -> Launches | None:
     table, _, ids, _ = inputs
     if not _is_native(table, ids):

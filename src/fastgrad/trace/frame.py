@@ -132,10 +132,15 @@ class Frame:
 
     @staticmethod
     def _elements(action: Action, operand: Any) -> int:
-        value = (
-            action.node.inputs[operand.number] if isinstance(operand, Input) else action.node.outputs[operand.number]
-        )
-        return prod(value.shape)
+        match operand:
+            case Scratch(number):
+                assert action.launches is not None
+                return action.launches.scratch[number][1]
+            case Input(number):
+                return prod(action.node.inputs[number].shape)
+            case Output(number):
+                return prod(action.node.outputs[number].shape)
+        raise AssertionError(f"{action.node}: {operand!r} is no array of a list")
 
     # ---- assembly ----------------------------------------------------------------------------------------
 
