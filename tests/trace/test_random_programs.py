@@ -128,6 +128,7 @@ def test_four_consecutive_calls(instructions, shapes, shape):
         for found, wanted in zip(tf.nest.flatten(step(x)), tf.nest.flatten(eager.step(x)), strict=True):
             assert (found is None) == (wanted is None)
             if found is not None:
+                found, wanted = tf.convert_to_tensor(found), tf.convert_to_tensor(wanted)
                 assert (found.shape, found.dtype) == (wanted.shape, wanted.dtype)
                 np.testing.assert_allclose(found, wanted, rtol=1e-9, atol=1e-9)
         for variable, other in zip(compiled.variables, eager.variables, strict=True):

@@ -17,6 +17,7 @@ from fastgrad.trace import turns
 from fastgrad.trace.cache import KEYS, Cache, Version
 from fastgrad.trace.captures import MISS, Captures
 from fastgrad.trace.concrete import ConcreteFunction
+from fastgrad.trace.eagerly import functions_run_eagerly
 from fastgrad.trace.entry import entry_of
 from fastgrad.trace.record import Recording
 from fastgrad.trace.report import graph_text, report_text, source_text
@@ -341,26 +342,6 @@ def _let_go(function: Any) -> None:
     found = function()
     if found is not None:
         found._entry, found._last = no_entry, None
-
-
-_eagerly = [False]
-
-
-def run_functions_eagerly(run_eagerly: bool) -> None:
-    """Whether functions under ``tf.function`` run as plain Python, for debugging.
-
-    Args:
-        run_eagerly: True for all of them from now on; False to replay again. TensorFlow: tf.config.run_functions_eagerly.
-    """
-    wanted = bool(run_eagerly)
-    if wanted is not _eagerly[0]:
-        _eagerly[0] = wanted
-        turns.gate[0] += 1 if wanted else -1
-
-
-def functions_run_eagerly() -> bool:
-    """Whether ``run_functions_eagerly`` is on. TensorFlow: tf.config.functions_run_eagerly."""
-    return _eagerly[0]
 
 
 def function(
