@@ -10,6 +10,7 @@ import numpy as np
 from fastgrad.kernels.launch import Launches
 from fastgrad.recording import recorders
 from fastgrad.tensor import Tensor
+from fastgrad.trace.graph import Graph
 from fastgrad.trace.graph_operation import GraphOperation
 from fastgrad.trace.made_operation import watched
 from fastgrad.trace.native_branches import launches_of_branches
@@ -36,6 +37,12 @@ class Branches(Structured):
         self.checks = any(branch.checks for branch in branches)
         self.gives = len(branches[0].graph.results)
         self._forwards: dict[Flags, Branches] = {}
+        self._reduced: dict[Flags, Branches] = {}
+
+    @property
+    def graphs(self) -> dict[str, Graph]:
+        """What it is made of, for text."""
+        return {f"branch {number}": branch.graph for number, branch in enumerate(self.branches)}
 
     def launches(self, inputs: Any, outputs: Any) -> Launches | None:
         """The kernel of branches that are all native."""
@@ -74,6 +81,20 @@ class Branches(Structured):
             from fastgrad.trace.branch_gradient import keeping
 
             found = self._forwards[flags] = keeping(self, flags, inputs) or self
+        return found
+
+    def kept(self, used: Flags) -> Flags:
+        """Of the results those that can't be dropped, if nobody reads any but ``used``."""
+        return used
+
+    def with_results(self, kept: Flags) -> Branches:
+        """The same branches, for programs that are only run, with fewer results."""
+        found = self._reduced.get(kept)
+        if found is None:
+            graphs = [branch.graph for branch in self.branches]
+            results = [[y for y, keep in zip(graph.results, kept, strict=True) if keep] for graph in graphs]
+            fewer = [Graph(graph.nodes, those) for graph, those in zip(graphs, results, strict=True)]
+            found = self._reduced[kept] = Branches([GraphOperation(graph, "branch") for graph in fewer], self.name)
         return found
 
     def leading(self, needs: Flags, have: Flags) -> Flags:

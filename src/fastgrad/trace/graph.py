@@ -116,7 +116,11 @@ class Graph:
                 yield node.payload
 
     def __str__(self) -> str:
-        lines = [str(node) for node in self.nodes]
+        lines = []
+        for node in self.nodes:
+            lines.append(str(node))
+            for label, part in getattr(node.payload, "graphs", {}).items() if node.kind is Kind.OPERATION else ():
+                lines += [f"  {label}:", *[f"    {line}" for line in str(part).splitlines()]]
         return "\n".join([*lines, f"return {', '.join(map(str, self.results))}"])
 
 

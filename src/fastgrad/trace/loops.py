@@ -15,6 +15,7 @@ from fastgrad.kernels.launch import Launches
 from fastgrad.operation import TABLE, Joint
 from fastgrad.recording import recorders
 from fastgrad.tensor import Tensor
+from fastgrad.trace.graph import Graph
 from fastgrad.trace.graph_operation import GraphOperation
 from fastgrad.trace.made_operation import MadeOperation, watched
 from fastgrad.trace.native_loops import launches_of_rows
@@ -60,6 +61,13 @@ class Loop(Structured):
         self.checks = body.checks or (condition is not None and condition.checks)
         self.gives = len(body.graph.results)
         self._forwards: dict[Flags, MadeOperation] = {}
+        self._reduced: dict[Flags, Loop] = {}
+
+    @property
+    def graphs(self) -> dict[str, Graph]:
+        """What it is made of, for text."""
+        condition = {} if self.condition is None else {"condition": self.condition.graph}
+        return {**condition, "trip": self.body.graph}
 
     def parts(self, inputs: Any) -> tuple[list[Any], list[Any], list[Any], Any]:
         """Inputs by what they are: carried, rows, captured, and the limit."""
@@ -143,6 +151,29 @@ class Loop(Structured):
 
                 found = keeping(self, flags, inputs)
             found = self._forwards[flags] = found or _Forward(self, flags)
+        return found
+
+    def kept(self, used: Flags) -> Flags:
+        """Of the results those that can't be dropped, if nobody reads any but ``used``: what is carried stays."""
+        return (*[True] * self.carried, *used[self.carried :])
+
+    def with_results(self, kept: Flags) -> Loop:
+        """The same loop, for programs that are only run, with fewer results."""
+        found = self._reduced.get(kept)
+        if found is None:
+            graph = self.body.graph
+            results = [value for value, keep in zip(graph.results, kept, strict=True) if keep]
+            body = GraphOperation(Graph(graph.nodes, results), self.body.name)
+            found = self._reduced[kept] = Loop(
+                body,
+                self.condition,
+                carried=self.carried,
+                rows=self.rows,
+                trips=self.trips,
+                limited=self.limited,
+                reverse=self.reverse,
+                name=self.name,
+            )
         return found
 
     # ---- what depends on what ------------------------------------------------------------------------

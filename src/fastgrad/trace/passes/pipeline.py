@@ -7,6 +7,7 @@ from collections.abc import Callable
 from fastgrad.trace.graph import Graph, validate
 from fastgrad.trace.passes.drop_dead import drop_dead
 from fastgrad.trace.passes.drop_gradients import drop_gradients
+from fastgrad.trace.passes.drop_results import drop_results
 from fastgrad.trace.passes.early_guards import early_guards
 from fastgrad.trace.passes.fold_constants import fold_constants
 from fastgrad.trace.passes.merge_common import merge_common
@@ -20,6 +21,7 @@ PASSES: tuple[Callable[[Graph], Graph], ...] = (
     merge_common,
     simplify_algebra,  # what was merged may cancel
     drop_dead,
+    drop_results,
     early_guards,
 )
 """Each goes through the graph a fixed number of times, whatever its length."""
