@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from fastgrad.trace.turns import gate
-
-_eagerly = [False]
+from fastgrad.trace.turns import eagerly, gate
 
 
 def run_functions_eagerly(run_eagerly: bool) -> None:
@@ -14,11 +12,11 @@ def run_functions_eagerly(run_eagerly: bool) -> None:
         run_eagerly: True for all of them from now on; False to replay again. TensorFlow: tf.config.run_functions_eagerly.
     """
     wanted = bool(run_eagerly)
-    if wanted is not _eagerly[0]:
-        _eagerly[0] = wanted
+    if wanted is not eagerly[0]:
+        eagerly[0] = wanted
         gate[0] += 1 if wanted else -1
 
 
 def functions_run_eagerly() -> bool:
     """Whether ``run_functions_eagerly`` is on. TensorFlow: tf.config.functions_run_eagerly."""
-    return _eagerly[0]
+    return eagerly[0]

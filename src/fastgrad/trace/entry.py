@@ -220,8 +220,8 @@ def entry_of(
     tree: Tree,
     way: Way,
     instance: Callable[[], Any] | None = None,
-) -> Callable[[tuple[Any, ...], dict[str, Any]], Any] | None:
-    """A function ``(args, kwargs)`` that answers calls like this one, or ``MISS``.
+) -> Any:
+    """A function ``(args, kwargs)`` that answers calls like this one, or ``MISS``; None if there is no such code.
 
     Args:
         args, kwargs: the call as it came.
@@ -276,8 +276,7 @@ def entry_of(
     filename = f"<fastgrad entry {next(_numbers)}>"
     linecache.cache[filename] = len(source), None, source.splitlines(keepends=True), filename
     exec(compile(source, filename, "exec"), writer.scope)  # noqa: S102 - our own text
-    entry = writer.scope.pop("entry")
+    entry: Any = writer.scope.pop("entry")
     entry.source = source
     weakref.finalize(entry, linecache.cache.pop, filename, None)
-    found: Callable[[tuple[Any, ...], dict[str, Any]], Any] = entry
-    return found
+    return entry

@@ -28,6 +28,9 @@ from fastgrad.trace.state import Saved
 from fastgrad.trace.verify import verified
 from fastgrad.trace.ways import Way
 
+RECENT = 4
+"""How many entries are tried before a call goes the long way."""
+
 ENTRIES = 4
 """How many forms of a call (by position or name, tensors or arrays) have an entry of their own."""
 
@@ -75,6 +78,7 @@ class Function:
         self._cache = Cache(functools.partial(_let_go, weakref.ref(self)))
         self._bound: dict[int, tuple[Any, Function]] = {}
         self._entry: Callable[[tuple[Any, ...], dict[str, Any]], Any] = no_entry
+        self._recent: tuple[Any, ...] = ()
         self._recordings = 0
         self._retracing = Retracing(self.__name__)
         self._last: Version | None = None  # that was used last
@@ -84,7 +88,14 @@ class Function:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Calls the function: a replay where there is one, else a run that is recorded."""
         found = self._entry(args, kwargs)
-        return found if found is not MISS else self._call(args, kwargs)
+        if found is not MISS:
+            return found
+        for entry in self._recent:
+            found = entry(args, kwargs)
+            if found is not MISS:
+                self._entry = entry
+                return found
+        return self._call(args, kwargs)
 
     def _call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """The long way: the call is taken apart, and what was recorded of such calls looked up."""
@@ -133,7 +144,11 @@ class Function:
         found = version.ways.replay(call.arrays)
         if found is None:
             return None
-        self._entry = self._entry_for(args, kwargs, arguments, call, version, found[0]) or no_entry
+        entry = self._entry_for(args, kwargs, arguments, call, version, found[0])
+        if entry is not None:
+            self._entry = entry
+            others = [other for other in self._recent if other.layout != entry.layout]
+            self._recent = (entry, *others[: RECENT - 1])
         return (found[0].results.packed(found[1], call.given),)
 
     def _entry_for(
@@ -156,6 +171,8 @@ class Function:
                 version.entries.clear()
             kinds = {name: parameter.kind for name, parameter in self._signature.whole.parameters.items()}
             found = entry_of(args, kwargs, arguments, kinds, call, version.captures, tree, way, self._instance)
+            if found is not None:
+                found.layout = id(version), form
             version.entries[form] = tree, found
         return found
 
@@ -341,7 +358,7 @@ def _let_go(function: Any) -> None:
     """A function keeps no hold on what it has dropped."""
     found = function()
     if found is not None:
-        found._entry, found._last = no_entry, None
+        found._entry, found._recent, found._last = no_entry, (), None
 
 
 def function(

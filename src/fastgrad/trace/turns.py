@@ -12,6 +12,9 @@ from fastgrad.variable import writing
 gate = [0]
 """Not 0 while somebody records, or while functions run eagerly: then no entry may take its short way."""
 
+eagerly = [False]
+"""Whether functions run eagerly."""
+
 _PATIENCE = 10.0
 """Seconds to wait for another thread's recording, which may itself be waiting for this thread."""
 
@@ -23,6 +26,7 @@ class _Turns:
     def renew(self) -> None:
         """A forked child has no thread that would release the lock."""
         self.recording = threading.RLock()
+        gate[0] = int(eagerly[0])
 
 
 turns = _Turns()
