@@ -1,4 +1,4 @@
-"""Convolutions, straightforwardly: every output is computed by itself, in an order that never changes.
+"""Convolutions. Here are those of integers and of single channels: every output by itself, in an order that never changes.
 
 A unit of work is what lies behind the channels of one place, unless something else is said.
 """
@@ -9,15 +9,17 @@ from collections.abc import Sequence
 from math import prod
 from typing import Any
 
+import numpy as np
+
 from fastgrad.kernels.body import by_dtype, fused_multiply_add, scalar_function
 from fastgrad.kernels.build import kernel
+from fastgrad.kernels.convolution_rows import INPUTS, convolve_filters_lines, convolve_input_lines, convolve_lines
 from fastgrad.kernels.half import through_float32
 from fastgrad.kernels.launch import Input, Launch, Launches, Output, Scratch, Spec, only
 from fastgrad.kernels.vector_math import least
 from fastgrad.kernels.windows import WINDOW, end_cell, first_cell, window_of, window_sizes
 
 SUMS = ("float32", "float64", "int32")
-INPUTS = 16  # channels of the input that one unit of the filters' gradient takes
 
 
 def _fused(a, b, c):
@@ -195,6 +197,11 @@ def convolve_filters(
 # ---- the rows of the table that they are ---------------------------------------------------------------
 
 
+def _in_lines(dtype: np.dtype, channels: int, group: int, outs: int) -> bool:
+    """Whether matrix products do; not for integers, nor where each channel has a filter of its own."""
+    return dtype.kind == "f" and not (group == 1 and outs == channels)
+
+
 @through_float32
 def convolution_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], **window: Any) -> Launches | None:
     """``tf.nn.convolution`` of an input and filters, in as many groups as its channels say."""
@@ -205,6 +212,8 @@ def convolution_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], **wind
         return None
     channels = x.shape[-1], *filters.shape[-2:]
     arrays = Input(0), Input(1), Output(0)
+    if _in_lines(x.dtype, *channels):
+        return only(convolve_lines[x.dtype], *arrays, *channels, *sizes, units=prod(y.shape[:-2]))
     return only(convolve[x.dtype], *arrays, *channels, *sizes, units=prod(y.shape[:-1]))
 
 
@@ -225,9 +234,12 @@ def convolution_input_launches(
         (Input(1), Scratch(0), prod(kernel), group, groups, outs // groups),
         prod(kernel) * groups,
     )
-    arrays = Input(0), Scratch(0), Output(0)
-    units = prod(outputs[0].shape[:-1])
-    spread = Launch(convolve_input[g.dtype], (*arrays, channels, group, outs, *sizes), units)
+    operands = Input(0), Scratch(0), Output(0), channels, group, outs, *sizes
+    places = outputs[0].shape[:-1]
+    if _in_lines(g.dtype, channels, group, outs):
+        spread = Launch(convolve_input_lines[g.dtype], operands, prod(places[:-1]))
+    else:
+        spread = Launch(convolve_input[g.dtype], operands, prod(places))
     return Launches((turn, spread), ((g.dtype, prod(filters.shape)),))
 
 
@@ -243,5 +255,6 @@ def convolution_filter_launches(
         return None
     arrays = Input(0), Input(1), Output(0), Scratch(0)
     numbers = x.shape[0], x.shape[-1], group, outs, *sizes
-    gather = Launch(convolve_filters[x.dtype], (*arrays, *numbers), prod(kernel) * -(-group // INPUTS))
+    kernels = convolve_filters_lines if _in_lines(x.dtype, x.shape[-1], group, outs) else convolve_filters
+    gather = Launch(kernels[x.dtype], (*arrays, *numbers), prod(kernel) * -(-group // INPUTS))
     return Launches((gather,), ((x.dtype, prod(filter_shape)),))
