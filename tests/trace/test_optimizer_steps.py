@@ -204,6 +204,21 @@ def test_schedules_and_optimizers_of_a_users_own():
         compare(lambda options=options: Momentum(OneThird(0.5), **options), between=between, programs=2)
 
 
+def test_numbers_of_a_users_own_optimizer_are_not_baked_in():
+    class Counting(tf.optimizers.Optimizer):
+        def __init__(self):
+            super().__init__(0.5)
+            self._factor = 1.0
+
+        def update_step(self, gradient, variable, learning_rate):
+            self.assign_sub(variable, gradient * self._factor)
+
+    def between(optimizer, step):
+        optimizer._factor = 0.5 if step > 2 else 0.25
+
+    compare(Counting, between=between, programs=2)
+
+
 def test_an_update_step_around_the_built_in_one():
     class Careful(tf.optimizers.Adam):
         def update_step(self, gradient, variable, learning_rate):
@@ -274,6 +289,41 @@ def test_scaled_losses():
         assert len(ways) == 2
         for one, other in zip(*states, strict=True):
             assert_same(one, other)
+
+
+def test_a_loss_that_is_scaled_before_the_first_step():
+    found = []
+    for compiled in (False, True):
+        weights = tf.Variable([1.0, 2.0])
+        optimizer = tf.optimizers.LossScaleOptimizer(tf.optimizers.SGD(0.01), initial_scale=4.0, dynamic_growth_steps=2)
+
+        def step(x, optimizer=optimizer, weights=weights):
+            with tf.GradientTape() as tape:
+                loss = optimizer.scale_loss(tf.reduce_sum(weights * weights * x))
+            optimizer.apply_gradients([(tape.gradient(loss, weights), weights)])
+            return loss
+
+        run = tf.function(step) if compiled else step
+        found.append([run(tf.constant([0.25 * i, 0.125])).numpy() for i in range(7)] + [weights.numpy()])
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-6)
+
+
+def test_a_rate_that_the_program_sets():
+    class Falling(Training):
+        def __call__(self, *gradients):
+            self.optimizer.learning_rate = 1.0 / (tf.reduce_sum(tf.abs(gradients[1])) + 1.0)
+            return super().__call__(*gradients)
+
+    eager, replayed = (Falling(lambda: tf.optimizers.SGD(0.5)) for _ in range(2))
+    program = None
+    for gradients in batches(4):
+        eager(*map(tf.constant, gradients))
+        if program is None:
+            program = Program(record(replayed, *gradients)[0])
+        else:
+            program(gradients)
+        assert_same(replayed.state(), eager.state())
 
 
 @pytest.mark.parametrize(

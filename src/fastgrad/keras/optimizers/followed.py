@@ -29,11 +29,10 @@ class Followed:
     """The base of objects with attributes that programs follow.
 
     Attributes that are numbers are followed. Setting one of the others (None to a number, a flag, another schedule), or a number
-    to or from 0, makes programs be recorded anew; attributes that begin with an underscore do not count, but for those in
-    ``_decisive``.
+    to or from 0, makes programs be recorded anew; attributes in ``_aside`` do not count.
     """
 
-    _decisive: frozenset[str] = frozenset()
+    _aside: frozenset[str] = frozenset()
     _followed: dict[str, Variable]
     _changes: Variable
 
@@ -50,7 +49,7 @@ class Followed:
             variable.assign(np.array(float(value)))
             if bool(before) == bool(value):
                 return
-        elif name.startswith("_") and name not in self._decisive:
+        elif name in self._aside:
             return
         self._changed()
 

@@ -151,9 +151,11 @@ class LossScaleOptimizer(Optimizer):
 
     def scale_loss(self, loss: Any) -> Any:
         """The loss times the factor."""
-        if self.built and state_followed():
-            loss = convert_to_tensor(loss)
-            return loss * cast(self.dynamic_scale, loss.dtype)
+        if state_followed():
+            live(self)  # which is another one when it has been built
+            if self.built:
+                loss = convert_to_tensor(loss)
+                return loss * cast(self.dynamic_scale, loss.dtype)
         return loss * (float(self.dynamic_scale) if self.built else self.initial_scale)
 
     def finalize_variable_values(self, var_list: Sequence[Variable]) -> None:

@@ -17,6 +17,7 @@ from fastgrad.keras.optimizers.variable import OptimizerVariable
 from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_keras_object
 from fastgrad.keras.settings import standardize_dtype
 from fastgrad.ops.optimizer_updates import whole_turns_of
+from fastgrad.recording import state_followed
 from fastgrad.storage.object_graph import deliver
 from fastgrad.tensor import convert_to_tensor
 from fastgrad.variable import Variable
@@ -34,7 +35,7 @@ class OptimizerState(Followed):
     """
 
     gradient_accumulation_steps: int | None
-    _decisive = frozenset({"_learning_rate"})
+    _aside = frozenset({"_awaited", "_building", "_plan", "_plans", "_positions", "_variables"})
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -97,7 +98,7 @@ class OptimizerState(Followed):
                 "This optimizer's learning rate is a function, hence it is not settable; pass a float instead."
             )
         value = convert_to_tensor(learning_rate)
-        if not value.ndim and value.dtype.numpy.kind in "fViu":
+        if not value.ndim and value.dtype.numpy.kind in "fViu" and not state_followed():
             checked_rate(float(value._array), f"{type(self).__name__}: learning_rate")
         current.assign(learning_rate)
 
