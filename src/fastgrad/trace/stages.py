@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 from fastgrad.kernels.launch import Operand, Output
 from fastgrad.operation import Form
@@ -62,6 +62,8 @@ class Elements:
         self._fused: Fused = self.writer.fused
         self._first = len(self._fused.inputs)
         self.stages = self._cut()
+        self._blocks: dict[int, str] = {}
+        self._free: list[str] = []
 
     def write(self, head: str, index: str | None) -> None:
         """Writes the loops.
@@ -102,14 +104,18 @@ class Elements:
         functions = [k for k, number in enumerate(self.steps) if is_function(self._step(number))]
         last = {i: k for k, number in enumerate(self.steps) for i in self._step(number).operands}
         ends = {*self.targets, *[number for number, _ in self.writes]}
+        # How many values go on where a cut is before a step: one more after each that is needed later, ...
+        goes_on = [0] * (len(self.steps) + 1)
+        for k, number in enumerate(self.steps):
+            end = len(self.steps) if number in ends else last.get(number, k)
+            goes_on[k + 1] += 1
+            if end < len(self.steps):
+                goes_on[end + 1] -= 1
+        goes_on = list(accumulate(goes_on))
         found: list[list[int]] = []
         start = 0
         for this, following in pairwise(functions):
-            goes_on = [
-                (sum(1 for number in self.steps[:cut] if number in ends or last.get(number, -1) >= cut), -cut)
-                for cut in range(this + 1, following + 1)
-            ]
-            cut = -min(goes_on)[1]
+            cut = min(range(following, this, -1), key=goes_on.__getitem__)
             found.append(self.steps[start:cut])
             start = cut
         return [*found, self.steps[start:]]
@@ -124,7 +130,7 @@ class Elements:
             where = memory[number]
             if where is None:
                 test = " != 0" if self._step(number).output == BOOL else ""
-                self.writer.line(f"v{number} = {self._block_of(number)}[lane]{test}")
+                self.writer.line(f"v{number} = {self._blocks[number]}[lane]{test}")
             else:
                 self.writer.load_step(number, where, self._place())
 
@@ -132,6 +138,10 @@ class Elements:
         """Writes the stores of values that later stages need: where they belong, if nothing is read from there later."""
         needed = set().union(*later)
         places = dict(self.writes)
+        for number, block in list(self._blocks.items()):
+            if number not in needed:  # its block can be another's
+                self._free.append(block)
+                del self._blocks[number]
         for number in stage:
             if number not in needed:
                 continue
@@ -144,9 +154,16 @@ class Elements:
                     self.early |= {(place.number, array) for array in arrays}
             else:
                 value = f"1 if v{number} else 0" if self._step(number).output == BOOL else f"v{number}"
-                self.writer.line(f"{self._block_of(number)}[lane] = {value}")
+                self.writer.line(f"{self._new_block(number)}[lane] = {value}")
                 memory[number] = None
 
-    def _block_of(self, number: int) -> str:
+    def _new_block(self, number: int) -> str:
         dtype = self._step(number).output
-        return self.writer.local(f"block{number}", "uint8" if dtype == BOOL else body_type(dtype), self.block)
+        kind = "uint8" if dtype == BOOL else body_type(dtype)
+        free = next((block for block in self._free if block.startswith(kind)), None)
+        if free is None:
+            free = self.writer.local(f"{kind}_block{number}", kind, self.block)
+        else:
+            self._free.remove(free)
+        self._blocks[number] = free
+        return free
