@@ -794,3 +794,30 @@ def test_threads_run_a_native_loop_at_once():
     with ThreadPoolExecutor(4) as pool:
         for found, want in zip(pool.map(lambda x: program([x, W])[0], inputs * 5), wanted * 5, strict=True):
             np.testing.assert_array_equal(found, want)
+
+
+def test_recordings_of_the_same_loop_are_ways_of_one_program():
+    def program(p, n, x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = tf.while_loop(lambda i, _: i < n, lambda i, x: (i + 1, tf.sin(x) * 0.1), (0, x))[1]
+            y += tf.scan(lambda s, r: tf.tanh(s + r), x)
+            y = tf.cond(p > 2.0, lambda: y * 2.0, lambda: y)
+        gradient = tape.gradient(y, x)
+        return gradient * 2.0 if p > 0.0 else gradient + 1.0
+
+    compiled = tf.function(program)
+    for _ in range(3):
+        for p in (UP, DOWN):
+            found = compiled(tf.constant(p), tf.constant(3), tf.constant(A))
+            np.testing.assert_allclose(found, program(tf.constant(p), tf.constant(3), tf.constant(A)), rtol=1e-12)
+    assert compiled.cache_info()[:3] == (2, 1, 1)
+
+
+def test_loops_of_other_constants_are_others():
+    def program(factor):
+        return lambda x: tf.map_fn(lambda r: r * factor, x)
+
+    loops = [next(n.payload for n in recorded(program(f), A).nodes if type(n.payload) is Loop) for f in (2.0, 3.0, 2.0)]
+    assert loops[0] is loops[2]
+    assert loops[0] is not loops[1]

@@ -101,6 +101,7 @@ class _Keeping(Branches):
 
     def __init__(self, origin: Branches, branches: Sequence[GraphOperation]) -> None:
         super().__init__(branches, origin.name)
+        self._origin = origin  # as long as this one is there, equal branches are the same object (equal_graphs.py)
         self._backwards: dict[tuple[Flags, Flags], Branches] = {}
 
     def forward(self, flags: Flags, inputs: Sequence[Tensor]) -> Branches:

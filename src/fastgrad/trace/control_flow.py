@@ -21,6 +21,7 @@ from fastgrad.ops.random_draws import advanced
 from fastgrad.recording import recorders
 from fastgrad.tensor import Tensor, convert_to_tensor
 from fastgrad.trace.branches import Branches
+from fastgrad.trace.equal_graphs import shared
 from fastgrad.trace.explicit_state import State, explicit_state, state_of
 from fastgrad.trace.graph import Graph, Kind, Node, Value
 from fastgrad.trace.graph_operation import GraphOperation, run_nodes
@@ -185,7 +186,9 @@ class ControlFlow:
         outside = _each_once(x for part in parts for x in part.outside)
         inputs = [*outside, *[v._read() for v in state.read]]
         graphs = [explicit_state(_renumbered(part, outside), len(outside), state) for part in parts]
-        operation = Branches([GraphOperation(graph, "branch") for graph in graphs], "cond")
+        operation = shared(
+            graphs, "cond", lambda: Branches([GraphOperation(graph, "branch") for graph in graphs], "cond")
+        )
         results = operation(index, *inputs)
         count = len(results) - len(state.written)
         for variable, value in zip(state.written, results[count:], strict=True):
@@ -257,19 +260,26 @@ class ControlFlow:
         layout = _Layout(len(carried), len(rows), len(outside), len(written))
         state = State((*written, *fixed), written)
         body = layout.body(explicit_state(_renumbered(part, outside), layout.given, state, handles))
-        check = None
+        condition = None
         if test is not None:
             shown = explicit_state(_renumbered(test, outside), layout.given, State(state.read, ()), handles)
-            check = GraphOperation(layout.arguments(shown), "condition")
-        operation = Loop(
-            GraphOperation(body, "trip"),
-            check,
-            carried=layout.carried + layout.written,
-            rows=layout.rows,
-            trips=len(rows[0]._array) if rows else None,
-            limited=limit is not None,
-            reverse=reverse,
-            name="while_loop" if test is not None else "scan",
+            condition = layout.arguments(shown)
+        form = {
+            "carried": layout.carried + layout.written,
+            "rows": layout.rows,
+            "trips": len(rows[0]._array) if rows else None,
+            "limited": limit is not None,
+            "reverse": reverse,
+            "name": "scan" if condition is None else "while_loop",
+        }
+        operation: Loop = shared(
+            [body] if condition is None else [body, condition],
+            tuple(form.items()),
+            lambda: Loop(
+                GraphOperation(body, "trip"),
+                None if condition is None else GraphOperation(condition, "condition"),
+                **form,  # type: ignore[arg-type]
+            ),
         )
         inputs = [*carried, *[v._read() for v in written], *rows, *outside, *[v._read() for v in (*fixed, *handles)]]
         results = operation(*inputs, *([] if limit is None else [limit]))

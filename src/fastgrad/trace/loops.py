@@ -212,6 +212,7 @@ class _Forward(MadeOperation):
         self.loop = loop
         self.flags = loop.body_flags(flags)[0]
         self.checks = loop.checks
+        self._backwards: dict[tuple[Flags, Flags], _Backward] = {}
 
     def run(self, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
         """The results, and what is kept as a scalar that holds a Python object."""
@@ -243,7 +244,10 @@ class _Forward(MadeOperation):
         needs = self.loop.leading(needs, have)
         if True not in needs:
             return [None] * len(inputs)
-        return spread_out(needs, _Backward(self.loop, needs, have)(*inputs, y[-1], *given))
+        found = self._backwards.get((needs, have))
+        if found is None:
+            found = self._backwards[needs, have] = _Backward(self.loop, needs, have)
+        return spread_out(needs, found(*inputs, y[-1], *given))
 
 
 class _Backward(MadeOperation):

@@ -81,6 +81,7 @@ class _Keeping(Loop):
             reverse=loop.reverse,
             name=loop.name,
         )
+        self._origin = loop  # as long as this one is there, equal loops are the same object (equal_graphs.py)
         self._before = {j: loop.gives + place for place, j in enumerate(before)}
         self._backwards: dict[tuple[Flags, Flags], _Backwards] = {}
 

@@ -52,7 +52,7 @@ def _key(node: Node) -> Hashable:
     """What two nodes have in common that give the same values; None for nodes that are themselves alone."""
     match node.kind:
         case Kind.CONSTANT:
-            return (Kind.CONSTANT, _array_key(node.payload))
+            return (Kind.CONSTANT, array_key(node.payload))
         case Kind.GUARD:
             return (Kind.GUARD, node.payload, id(node.inputs[0]))
         case Kind.OPERATION if is_pure(node) and row_name(node) not in _KEPT_APART:
@@ -88,7 +88,8 @@ def _joint_key(kind: type, parts: Any) -> Hashable:
     return None if None in keys else (kind, keys)
 
 
-def _array_key(array: np.ndarray) -> Hashable:
+def array_key(array: np.ndarray) -> Hashable:
+    """A key that arrays of the same dtype and shape share if and only if they have the same bits."""
     if array.dtype.kind == "O":
         return (array.dtype, array.shape, tuple(array.ravel().tolist()))
     data = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
