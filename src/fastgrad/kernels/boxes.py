@@ -116,7 +116,7 @@ def mirror_pad_gradient_launches(
         shape[axis] -= low + high
         to = Output(0) if axis == axes[-1] else Scratch(len(scratch))
         sizes = shape[axis], low, high, edge, prod(shape[axis + 1 :])
-        launches.append(Launch(fold[g.dtype], (place, to, *sizes), prod(shape[:axis])))
+        launches.append(Launch(fold[g.dtype], (place, to, *sizes), prod(shape[:axis]), 1.0 * prod(shape[axis:])))
         if isinstance(to, Scratch):
             scratch.append((g.dtype, prod(shape)))
             place = to
@@ -145,7 +145,9 @@ def band_part_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], lower: i
     rows, columns = x.shape[-2:]
     size = x.dtype.itemsize
     unit, words = f"uint{8 * min(size, 8)}", max(size // 8, 1)
-    one = Launch(band[unit], (Input(0), Output(0), rows, columns, lower, upper, words), prod(x.shape[:-1]))
+    one = Launch(
+        band[unit], (Input(0), Output(0), rows, columns, lower, upper, words), prod(x.shape[:-1]), 0.3 * columns * words
+    )
     return Launches((one,), in_place=((0, 0),))
 
 

@@ -20,6 +20,7 @@ from fastgrad.kernels.vector_math import least
 from fastgrad.kernels.windows import WINDOW, end_cell, first_cell, window_of, window_sizes
 
 SUMS = ("float32", "float64", "int32")
+PRODUCT, PLAIN_PRODUCT = 0.02, 0.15  # nanoseconds of a multiplication and addition, about
 
 
 def _fused(a, b, c):
@@ -213,8 +214,10 @@ def convolution_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], **wind
     channels = x.shape[-1], *filters.shape[-2:]
     arrays = Input(0), Input(1), Output(0)
     if _in_lines(x.dtype, *channels):
-        return only(convolve_lines[x.dtype], *arrays, *channels, *sizes, units=prod(y.shape[:-2]))
-    return only(convolve[x.dtype], *arrays, *channels, *sizes, units=prod(y.shape[:-1]))
+        cost = PRODUCT * prod(filters.shape) * y.shape[-2]
+        return only(convolve_lines[x.dtype], *arrays, *channels, *sizes, units=prod(y.shape[:-2]), unit_cost=cost)
+    cost = PLAIN_PRODUCT * prod(filters.shape)
+    return only(convolve[x.dtype], *arrays, *channels, *sizes, units=prod(y.shape[:-1]), unit_cost=cost)
 
 
 @through_float32
@@ -237,9 +240,11 @@ def convolution_input_launches(
     operands = Input(0), Scratch(0), Output(0), channels, group, outs, *sizes
     places = outputs[0].shape[:-1]
     if _in_lines(g.dtype, channels, group, outs):
-        spread = Launch(convolve_input_lines[g.dtype], operands, prod(places[:-1]))
+        spread = Launch(
+            convolve_input_lines[g.dtype], operands, prod(places[:-1]), PRODUCT * prod(filters.shape) * places[-1]
+        )
     else:
-        spread = Launch(convolve_input[g.dtype], operands, prod(places))
+        spread = Launch(convolve_input[g.dtype], operands, prod(places), PLAIN_PRODUCT * prod(filters.shape))
     return Launches((turn, spread), ((g.dtype, prod(filters.shape)),))
 
 
@@ -256,5 +261,6 @@ def convolution_filter_launches(
     arrays = Input(0), Input(1), Output(0), Scratch(0)
     numbers = x.shape[0], x.shape[-1], group, outs, *sizes
     kernels = convolve_filters_lines if _in_lines(x.dtype, x.shape[-1], group, outs) else convolve_filters
-    gather = Launch(kernels[x.dtype], (*arrays, *numbers), prod(kernel) * -(-group // INPUTS))
+    cost = PRODUCT * prod(g.shape) * min(group, INPUTS)
+    gather = Launch(kernels[x.dtype], (*arrays, *numbers), prod(kernel) * -(-group // INPUTS), cost)
     return Launches((gather,), ((x.dtype, prod(filter_shape)),))

@@ -162,7 +162,10 @@ def categories_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], count: 
         return None
     draw = Launch(uniform[wide], (Scratch(0), rows * count, Input(1)), units(rows * count), UNIT * 1.5)
     choose = Launch(
-        choose_classes[logits.dtype, wanted], (Input(0), Scratch(0), Scratch(1), Output(0), classes, count), rows
+        choose_classes[logits.dtype, wanted],
+        (Input(0), Scratch(0), Scratch(1), Output(0), classes, count),
+        rows,
+        10.0 * (classes + count),
     )
     return Launches((draw, choose), ((wide, rows * count), (wide, rows * classes)))
 

@@ -25,6 +25,7 @@ from fastgrad.kernels.strided import moved
 FLOATS = ("float32", "float64")
 SIGNED = ("int8", "int16", "int32", "int64")
 INTEGERS = (*SIGNED, "uint8", "uint16", "uint32", "uint64")
+NANOSECONDS = 10.0  # for an element, about
 FLOOR_QUOTIENT, FLOOR_REMAINDER, QUOTIENT, REMAINDER = range(4)
 
 
@@ -63,7 +64,7 @@ class Operands:
 
     def then(self, kernel: Any, *numbers: Any) -> Launches:
         """The launches with that of a kernel of the inputs, the result, the steps and some numbers."""
-        last = Launch(kernel, (*self.places, Output(0), *self.steps, *numbers), self.size)
+        last = Launch(kernel, (*self.places, Output(0), *self.steps, *numbers), self.size, NANOSECONDS)
         return Launches((*self.before, last), tuple(self.scratch))
 
 

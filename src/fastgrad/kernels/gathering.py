@@ -194,6 +194,7 @@ def gather_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], axis: int, 
         middle,
         0,
         units=prod(x.shape[:axis]) * count,
+        unit_cost=3.0 + 0.15 * width,
     )
 
 
@@ -215,6 +216,7 @@ def gather_segments_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) ->
         1,
         1,
         units=count,
+        unit_cost=3.0 + 0.15 * prod(x.shape[1:]) * words,
     )
 
 
@@ -225,7 +227,7 @@ def numbered(ids: Spec, place: Any, shape: tuple[int, ...], strict: bool = False
         return None
     sizes = (*shape[:depth], *[1] * (MOST_AXES - depth))
     count = prod(ids.shape[:-1])
-    return Launch(row_numbers[ids.dtype], (place, Scratch(0), depth, int(strict), *sizes), count)
+    return Launch(row_numbers[ids.dtype], (place, Scratch(0), depth, int(strict), *sizes), count, 3.0 * depth)
 
 
 def gather_nd_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], strict: bool) -> Launches | None:
@@ -237,7 +239,12 @@ def gather_nd_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], strict: 
     unit, words = units_of(x.dtype)
     depth, count = ids.shape[-1], prod(ids.shape[:-1])
     sizes = prod(x.shape[:depth]), count, prod(x.shape[depth:]) * words
-    read = Launch(gather_blocks[unit, np.dtype(np.int64)], (Input(0), Scratch(0), Output(0), *sizes, 1, 1), count)
+    read = Launch(
+        gather_blocks[unit, np.dtype(np.int64)],
+        (Input(0), Scratch(0), Output(0), *sizes, 1, 1),
+        count,
+        3.0 + 0.15 * sizes[2],
+    )
     return Launches((find, read), ((np.dtype(np.int64), count),))
 
 
@@ -257,7 +264,9 @@ def take_along_axis_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], ax
     unit, words = units_of(x.dtype)
     sizes = x.shape[axis], ids.shape[axis], prod(x.shape[axis + 1 :]), words
     rows = prod(ids.shape[: axis + 1])
-    return only(take_along[unit, ids.dtype], Input(0), Input(1), Output(0), *sizes, units=rows)
+    return only(
+        take_along[unit, ids.dtype], Input(0), Input(1), Output(0), *sizes, units=rows, unit_cost=2.0 * sizes[2]
+    )
 
 
 def put_along_axis_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], axis: int, size: int) -> Launches | None:
@@ -267,7 +276,15 @@ def put_along_axis_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], axi
         return None
     unit, words = units_of(g.dtype)
     sizes = size, ids.shape[axis], prod(g.shape[axis + 1 :]), words
-    return only(put_along[unit, ids.dtype], Input(0), Input(1), Output(0), *sizes, units=prod(g.shape[:axis]))
+    return only(
+        put_along[unit, ids.dtype],
+        Input(0),
+        Input(1),
+        Output(0),
+        *sizes,
+        units=prod(g.shape[:axis]),
+        unit_cost=2.0 * size * sizes[2],
+    )
 
 
 def reverse_sequence_launches(
@@ -287,6 +304,7 @@ def reverse_sequence_launches(
         *sizes,
         int(batch_axis < seq_axis),
         units=prod(shape[: low + 1]),
+        unit_cost=0.3 * prod(sizes[1:]),
     )
 
 
@@ -296,4 +314,6 @@ def one_hot_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], depth: int
     unit, words = units_of(on.dtype)
     outer, inner = prod(ids.shape[:axis]), prod(ids.shape[axis:])
     arrays = Input(0), Input(1), Input(2), Output(0)
-    return only(one_hot[unit, ids.dtype], *arrays, depth, inner, words, units=outer)
+    return only(
+        one_hot[unit, ids.dtype], *arrays, depth, inner, words, units=outer, unit_cost=0.2 * depth * inner * words
+    )

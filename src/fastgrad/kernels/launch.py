@@ -96,14 +96,21 @@ class Launches:
     starts_as: tuple[tuple[int, int], ...] = ()
 
 
-def only(kernel: Callable[..., Any], *operands: Operand, units: int = 1, in_place: Sequence[int] = ()) -> Launches:
+def only(
+    kernel: Callable[..., Any],
+    *operands: Operand,
+    units: int = 1,
+    unit_cost: float = 1.0,
+    in_place: Sequence[int] = (),
+) -> Launches:
     """The launches of an operation that is one call of a kernel.
 
     Args:
-        kernel, operands, units: see `Launch`.
+        kernel, operands, units, unit_cost: see `Launch`.
         in_place: numbers of the inputs whose memory the first result may take.
     """
-    return Launches((Launch(kernel, operands, units),), in_place=tuple([(0, number) for number in in_place]))
+    places = tuple([(0, number) for number in in_place])
+    return Launches((Launch(kernel, operands, units, unit_cost),), in_place=places)
 
 
 def run_launches(

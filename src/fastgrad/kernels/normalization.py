@@ -108,7 +108,9 @@ def layer_norm_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], epsilon
     """Of x, gamma and beta: the result, and the means and inverse deviations."""
     rows, columns = inputs[0].shape
     arrays = [*map(Input, range(3)), *map(Output, range(3))]
-    return only(layer_norm[inputs[0].dtype], *arrays, columns, epsilon, units=rows, in_place=(0,))
+    return only(
+        layer_norm[inputs[0].dtype], *arrays, columns, epsilon, units=rows, unit_cost=0.6 * columns, in_place=(0,)
+    )
 
 
 def layer_norm_gradient_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
@@ -120,6 +122,7 @@ def layer_norm_gradient_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]
         layer_norm_parameters_gradient[dtype],
         (g, x, mean, inverse, Output(1), Output(2), rows, columns),
         -(-columns // LANES),
+        0.4 * rows * LANES,
     )
-    for_x = Launch(layer_norm_gradient[dtype], (g, x, gamma, mean, inverse, Output(0), columns), rows)
+    for_x = Launch(layer_norm_gradient[dtype], (g, x, gamma, mean, inverse, Output(0), columns), rows, columns)
     return Launches((for_parameters, for_x), in_place=((0, 0), (0, 1)))

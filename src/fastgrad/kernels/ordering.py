@@ -228,7 +228,12 @@ def _ordering(
         return None
     elements, number = lines * size, np.dtype(np.int32)
     work = [Scratch(scratch + i) for i in range(4)]
-    one = Launch(order_lines[x.dtype, dtype], (Input(0), place, *work, size, kept, inner, int(descending)), lines)
+    one = Launch(
+        order_lines[x.dtype, dtype],
+        (Input(0), place, *work, size, kept, inner, int(descending)),
+        lines,
+        3.0 * size * size.bit_length(),
+    )
     return one, [(x.dtype, elements), (x.dtype, elements), (number, elements), (number, elements)]
 
 
@@ -265,7 +270,9 @@ def top_k_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], k: int, inde
     if x.dtype.name not in REAL:
         return None
     if k <= MOST_SELECTED:
-        return only(select_largest[x.dtype, wanted], Input(0), Output(0), Output(1), size, k, units=rows)
+        return only(
+            select_largest[x.dtype, wanted], Input(0), Output(0), Output(1), size, k, units=rows, unit_cost=1.5 * size
+        )
     found = _ordering(x, Output(1), wanted, axis, k, True, 0)
     if found is None:
         return None
@@ -283,7 +290,16 @@ def _positions(sign: int) -> Callable[..., Launches | None]:
         inner = prod(x.shape[axis + 1 :])
         units = prod(x.shape[:axis]) * -(-inner // TILE)
         found = extreme_positions[x.dtype, outputs[0].dtype]
-        return only(found, Input(0), Output(0), x.shape[axis], inner, sign, units=units)
+        return only(
+            found,
+            Input(0),
+            Output(0),
+            x.shape[axis],
+            inner,
+            sign,
+            units=units,
+            unit_cost=0.7 * x.shape[axis] * min(inner, TILE),
+        )
 
     return launches
 
@@ -302,13 +318,15 @@ def searchsorted_launches(
         return None
     sizes = x.shape[-1], values.shape[-1], prod(x.shape[:-1]), int(right)
     found = search_sorted[x.dtype, outputs[0].dtype]
-    return only(found, Input(0), Input(1), Output(0), *sizes, units=prod(values.shape))
+    return only(
+        found, Input(0), Input(1), Output(0), *sizes, units=prod(values.shape), unit_cost=5.0 * sizes[0].bit_length()
+    )
 
 
 def in_top_k_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], k: int) -> Launches | None:
     """``tf.math.in_top_k`` of targets and predictions."""
     rows, classes = inputs[1].shape
-    return only(in_top_k[inputs[0].dtype], Input(0), Input(1), Output(0), classes, k, units=rows)
+    return only(in_top_k[inputs[0].dtype], Input(0), Input(1), Output(0), classes, k, units=rows, unit_cost=classes)
 
 
 def invert_permutation_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:

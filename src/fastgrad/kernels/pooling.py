@@ -212,6 +212,11 @@ def _window(x: tuple[int, ...], y: tuple[int, ...], window: dict[str, Any]) -> t
     return None if sizes is None else (x[-1], *sizes)
 
 
+def _cost(sizes: tuple[int, ...]) -> float:
+    """Nanoseconds for one place: its channels in each cell of a window."""
+    return 0.3 * sizes[0] * prod(sizes[4:7])
+
+
 @through_float32
 def max_pool_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], **window: Any) -> Launches | None:
     """The maxima of windows."""
@@ -221,12 +226,14 @@ def max_pool_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], **window:
         return None
     lowest = -inf if x.dtype.kind == "f" else float(np.iinfo(x.dtype).min)
     found = largest_in_windows[x.dtype]
-    return only(found, Input(0), Output(0), sizes[0], lowest, *sizes[1:], units=prod(y.shape[:-1]))
+    return only(
+        found, Input(0), Output(0), sizes[0], lowest, *sizes[1:], units=prod(y.shape[:-1]), unit_cost=_cost(sizes)
+    )
 
 
 def _won(x: Spec, y: Spec, sizes: tuple[int, ...]) -> Launch:
     """The launch that finds the winning cells, in `Scratch(0)`, for an input and a result that come first."""
-    return Launch(winning_cells[x.dtype], (Input(0), Input(1), Scratch(0), *sizes), prod(y.shape[:-1]))
+    return Launch(winning_cells[x.dtype], (Input(0), Input(1), Scratch(0), *sizes), prod(y.shape[:-1]), _cost(sizes))
 
 
 def _by_winners(kernel: Any, over_input: bool) -> Callable[..., Launches | None]:
@@ -237,7 +244,7 @@ def _by_winners(kernel: Any, over_input: bool) -> Callable[..., Launches | None]
         if sizes is None or x.dtype.name not in ORDERED or v.dtype.name not in FLOATS:
             return None
         units = prod((x if over_input else y).shape[:-1])
-        use = Launch(kernel[v.dtype], (Scratch(0), Input(2), Output(0), *sizes), units)
+        use = Launch(kernel[v.dtype], (Scratch(0), Input(2), Output(0), *sizes), units, _cost(sizes))
         return Launches((_won(x, y, sizes), use), ((np.dtype(np.int32), prod(y.shape)),))
 
     return launches
@@ -269,7 +276,7 @@ def avg_pool_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], **window:
     sizes = _window(x.shape, y.shape, window)
     if sizes is None or x.dtype.name not in FLOATS:
         return None
-    return only(mean_of_windows[x.dtype], Input(0), Output(0), *sizes, units=prod(y.shape[:-1]))
+    return only(mean_of_windows[x.dtype], Input(0), Output(0), *sizes, units=prod(y.shape[:-1]), unit_cost=_cost(sizes))
 
 
 @through_float32
@@ -281,4 +288,4 @@ def avg_pool_gradient_launches(
     sizes = _window(x.shape, g.shape, window)
     if sizes is None or g.dtype.name not in FLOATS:
         return None
-    return only(spread_means[g.dtype], Input(0), Output(0), *sizes, units=prod(x.shape[:-1]))
+    return only(spread_means[g.dtype], Input(0), Output(0), *sizes, units=prod(x.shape[:-1]), unit_cost=_cost(sizes))

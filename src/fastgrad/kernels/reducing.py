@@ -186,7 +186,7 @@ class _Rows:
 
     def then(self, kernel: Any, *numbers: Any) -> Launches:
         """The launches with that of a kernel over the rows, of which there are others."""
-        last = Launch(kernel, (self.place, Output(0), self.columns, *numbers), self.rows)
+        last = Launch(kernel, (self.place, Output(0), self.columns, *numbers), self.rows, self.columns)
         return Launches((*self.before, last), tuple(self.scratch))
 
 
@@ -244,7 +244,7 @@ def _logsumexp(x: _Rows, y: Spec) -> Launches | None:
         fill = filled(y, -inf)
         return None if fill is None else Launches((fill,))
     work = Scratch(len(x.scratch))
-    last = Launch(logsumexp_rows[x.dtype], (x.place, work, Output(0), x.columns), x.rows)
+    last = Launch(logsumexp_rows[x.dtype], (x.place, work, Output(0), x.columns), x.rows, 2.0 * x.columns)
     return Launches((*x.before, last), (*x.scratch, (x.dtype, x.rows * x.columns)))
 
 
@@ -286,6 +286,6 @@ def clip_by_norm_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], axes:
     ]
     if None in over:
         return None
-    measure = Launch(norms_of_rows[t.dtype], (rows.place, norms, rows.columns, 1), rows.rows)
+    measure = Launch(norms_of_rows[t.dtype], (rows.place, norms, rows.columns, 1), rows.rows, rows.columns)
     clip = Launch(clip_to_norm[t.dtype], (Input(0), spread, limits, Output(0)), size)
     return Launches((*rows.before, measure, *[one for one in over if one is not None], clip), tuple(scratch))

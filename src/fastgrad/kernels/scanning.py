@@ -125,7 +125,15 @@ def _running(kernel: Any, dtypes: tuple[str, ...], complex_too: bool = False) ->
         if dtype.name not in dtypes:
             return None
         sizes = x.shape[axis], inner, int(exclusive), int(reverse)
-        return only(kernel[dtype], Input(0), Output(0), *sizes, units=prod(x.shape[:axis]), in_place=(0,))
+        return only(
+            kernel[dtype],
+            Input(0),
+            Output(0),
+            *sizes,
+            units=prod(x.shape[:axis]),
+            unit_cost=1.5 * sizes[0] * inner,
+            in_place=(0,),
+        )
 
     return launches
 
@@ -142,4 +150,5 @@ def recurrence_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], axis: i
     if b.dtype.name not in FLOATS or a.shape != b.shape:
         return None
     sizes = b.shape[axis], prod(b.shape[axis + 1 :]), int(reverse)
-    return only(recurrence[b.dtype], Input(0), Input(1), Output(0), *sizes, units=prod(b.shape[:axis]), in_place=(1,))
+    arrays, cost = (Input(0), Input(1), Output(0)), 1.5 * sizes[0] * sizes[1]
+    return only(recurrence[b.dtype], *arrays, *sizes, units=prod(b.shape[:axis]), unit_cost=cost, in_place=(1,))

@@ -180,7 +180,12 @@ def _joined(
     if dtype.name not in (*NUMBERS, *UNITS):
         return None
     operands = (*places, Output(0), size, count, width, middle, mode, start)
-    return Launch(scatter_rows[dtype, ids_dtype], operands, blocks * -(-width // TILE))
+    return Launch(
+        scatter_rows[dtype, ids_dtype],
+        operands,
+        blocks * -(-width // TILE),
+        0.3 * min(width, TILE) * (size + 2 * count),
+    )
 
 
 @through_float32
@@ -226,7 +231,9 @@ def _extreme_segments(inputs: Sequence[Spec], num_segments: int, empty: float, m
     nothing = (float(empty), 0) if floating else (0.0, _as_int64(int(empty)))
     mark = Launch(used_ids[ids.dtype], (Input(1), Scratch(0), num_segments, prod(ids.shape)))
     width = prod(data.shape[len(ids.shape) :])
-    fill = Launch(fill_segments[data.dtype], (Scratch(0), Output(0), width, *start, *nothing), num_segments)
+    fill = Launch(
+        fill_segments[data.dtype], (Scratch(0), Output(0), width, *start, *nothing), num_segments, 0.2 * width
+    )
     return Launches((mark, fill, *found.launches), ((np.dtype(np.uint8), num_segments),))
 
 
@@ -360,4 +367,4 @@ def bincount_launches(
     rows, columns = prod(ids.shape[:-1]), ids.shape[-1]
     places = Input(0), Input(1) if weights else Output(0), Output(0)
     sizes = columns, size, int(bool(weights)), int(binary)
-    return Launches((Launch(count_bins[wanted], (*places, *sizes), rows),))
+    return Launches((Launch(count_bins[wanted], (*places, *sizes), rows, columns + 0.2 * size),))

@@ -17,6 +17,7 @@ from fastgrad.kernels.vector_math import exp, least, log
 
 FLOATS = ("float32", "float64")
 INDICES = ("int32", "int64")
+EXPONENTIAL = 1.0  # nanoseconds an element
 
 
 @scalar_function
@@ -176,7 +177,9 @@ def _over_rows(kernel: Any, in_place: Sequence[int] = ()) -> Callable[..., Launc
     def launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
         *rows, columns = inputs[0].shape
         arrays = [*map(Input, range(len(inputs))), Output(0)]
-        return only(kernel[inputs[0].dtype], *arrays, columns, units=prod(rows), in_place=in_place)
+        cost = EXPONENTIAL * columns
+        kernels = kernel[inputs[0].dtype]
+        return only(kernels, *arrays, columns, units=prod(rows), unit_cost=cost, in_place=in_place)
 
     return launches
 
@@ -189,12 +192,14 @@ log_softmax_gradient_launches = _over_rows(log_softmax_gradient, in_place=(0, 1)
 
 def _cross_entropy(kernel: Any, inputs: Sequence[Spec]) -> Launches:
     rows, columns = inputs[0].shape
-    return only(kernel, Input(0), Input(1), Output(0), Output(1), columns, units=rows)
+    arrays = Input(0), Input(1), Output(0), Output(1)
+    return only(kernel, *arrays, columns, units=rows, unit_cost=EXPONENTIAL * columns)
 
 
 def _cross_entropy_gradient(kernel: Any, inputs: Sequence[Spec]) -> Launches:
     rows, columns = inputs[1].shape
-    return only(kernel, Input(0), Input(1), Input(2), Output(0), columns, units=rows, in_place=(1,))
+    arrays = Input(0), Input(1), Input(2), Output(0)
+    return only(kernel, *arrays, columns, units=rows, unit_cost=0.3 * columns, in_place=(1,))
 
 
 def sparse_cross_entropy_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:

@@ -1,6 +1,6 @@
 """The operations that have no native form: programs run them as they run eagerly, between two stretches of native steps.
 
-This is all of them, but for operations on strings, products of complex matrices, and arrays of very many dimensions.
+This is all of them, but for operations on strings and on arrays of very many dimensions.
 """
 
 from __future__ import annotations
