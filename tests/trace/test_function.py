@@ -78,6 +78,19 @@ def test_defaults_and_keywords_name_the_same_argument():
         step()
 
 
+def test_many_tensors_and_names_that_are_no_identifiers():
+    step, runs = counted(lambda xs, **options: tf.add_n(xs) * options["a-b"])
+    xs = [tf.constant(float(i)) for i in range(40)]
+    for _ in range(3):
+        assert float(step(xs, **{"a-b": tf.constant(2.0)})) == 1560.0
+    plain, runs = counted(lambda xs: tf.add_n(xs))  # noqa: PLW0108
+    for _ in range(3):
+        assert float(plain([xs[1]] * 40)) == 40.0
+        assert float(plain(xs)) == 780.0
+    assert len(runs) == 2
+    assert "len({id(" in plain.source()
+
+
 def test_variables_as_defaults():
     def step(x, v=tf.Variable(2.0), scale=3.0):  # noqa: B008
         return x * v * scale

@@ -29,7 +29,7 @@ from fastgrad.trace.ways import Tree, Way
 from fastgrad.variable import sharing, writing
 
 _numbers = itertools.count()
-_MOST_LEAVES = 200
+_MOST_LEAVES = 1000
 
 
 class _NoEntry(Exception):
@@ -74,6 +74,8 @@ class _Writer:
                     position += 1
             elif kinds[name] is Parameter.VAR_KEYWORD:
                 for key in sorted(value):
+                    if not key.isidentifier():
+                        raise _NoEntry
                     self.argument(value[key], f"b_{key}")
             elif kinds[name] is not Parameter.KEYWORD_ONLY and position < len(args):
                 self.argument(args[position], f"a{position}")
@@ -82,6 +84,21 @@ class _Writer:
                 self.argument(kwargs[name], f"b_{name}")
             else:
                 self._default(value)
+        self._tell_apart()
+
+    def _tell_apart(self) -> None:
+        """Tensors that were different ones in the last call must be so again."""
+        alike: dict[Any, list[str]] = {}
+        for number, name in self._tensors.items():
+            alike.setdefault(self._call.leaves[number], []).append(name)
+        for names in alike.values():
+            if len(names) <= 3:
+                pairs = [f"if {a} is {b}: return MISS" for i, a in enumerate(names) for b in names[:i]]
+                self.lines += pairs
+            else:
+                self.lines.append(
+                    f"if len({{{', '.join(f'id({name})' for name in names)}}}) != {len(names)}: return MISS"
+                )
 
     def _default(self, value: Any) -> None:
         for item in nest.flatten(value):
@@ -130,9 +147,6 @@ class _Writer:
         if kind is Tensor:
             self.lines.append(f"if type({name}) is not Tensor or {name}._owner is not None: return MISS")
             self.lines.append(f"x{number} = {name}._array")
-            for other, earlier in self._tensors.items():
-                if self._call.leaves[other] == leaf:
-                    self.lines.append(f"if {name} is {earlier}: return MISS")
             self._tensors[self._leaf - 1] = name
         elif kind is np.ndarray and value.dtype == dtype and value.dtype.isnative:
             self.lines.append(f"if type({name}) is not ndarray: return MISS")
