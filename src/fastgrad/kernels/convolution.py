@@ -15,7 +15,7 @@ from fastgrad.kernels.body import by_dtype, fused_multiply_add, scalar_function
 from fastgrad.kernels.build import kernel
 from fastgrad.kernels.convolution_rows import INPUTS, convolve_filters_lines, convolve_input_lines, convolve_lines
 from fastgrad.kernels.half import through_float32
-from fastgrad.kernels.launch import Input, Launch, Launches, Output, Scratch, Spec, only
+from fastgrad.kernels.launch import Input, Launch, Launches, Operand, Output, Scratch, Spec, only
 from fastgrad.kernels.vector_math import least
 from fastgrad.kernels.windows import WINDOW, end_cell, first_cell, window_of, window_sizes
 
@@ -237,7 +237,7 @@ def convolution_input_launches(
         (Input(1), Scratch(0), prod(kernel), group, groups, outs // groups),
         prod(kernel) * groups,
     )
-    operands = Input(0), Scratch(0), Output(0), channels, group, outs, *sizes
+    operands: tuple[Operand, ...] = (Input(0), Scratch(0), Output(0), channels, group, outs, *sizes)
     places = outputs[0].shape[:-1]
     if _in_lines(g.dtype, channels, group, outs):
         spread = Launch(
