@@ -46,7 +46,8 @@ def _pad_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], paddings: Pad
     x, y = inputs[0], outputs[0]
     key = [(low, low + size, 1) for (low, _), size in zip(paddings, x.shape, strict=True)]
     whole = layouts.of_shape(y.shape)
-    around = moved(Input(1), Output(0), y.dtype, layouts.broadcast(layouts.contiguous(1), (), y.shape), whole)
+    value = layouts.broadcast(layouts.contiguous(1), (), y.shape)
+    around = None if value is None else moved(Input(1), Output(0), y.dtype, value, whole)
     return written(y, [around], [(x, layouts.sliced(whole, y.shape, key))])
 
 
