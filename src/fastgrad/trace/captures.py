@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import sysconfig
 from collections.abc import Callable, Sequence
-from types import BuiltinFunctionType, CodeType, FunctionType, MemberDescriptorType, MethodType, ModuleType
+from types import BuiltinFunctionType, CellType, CodeType, FunctionType, MemberDescriptorType, MethodType, ModuleType
 from typing import Any
 from weakref import ref
 
@@ -95,9 +95,11 @@ class Captures:
         for name, value in arguments.items():
             self._labels.setdefault(id(value), name)
             self._enter(value)
+        self._root = _innermost(function)
         self._function(function, arguments)
         self._watch_settings()
         self._names, self._looked, self._analysed, self._alive, self._labels = {}, set(), set(), [], {}
+        self._root = None
         self._check: Callable[[Sequence[Any]], Any] | None = None
 
     def hold(self, objects: Sequence[Any]) -> bool:
@@ -174,7 +176,10 @@ class Captures:
             except ValueError:
                 return
             weak = reference(function)
-            holder = f"{self._name_of(function)}.__closure__[{number}]"
+            if function is self._root:  # it is kept anyway, and with it its cells
+                holder = self._name_of((function.__closure__ or ())[number])
+            else:
+                holder = f"{self._name_of(function)}.__closure__[{number}]"
             self._look(holder, ".cell_contents", name, value, lambda: weak().__closure__[number].cell_contents)
         label = name
         for attribute in path.attributes:
@@ -282,8 +287,8 @@ class Captures:
             number = len(self.scope)
             found = self._names[id(holder)] = f"h{number}"
             self._alive.append(holder)
-            if isinstance(holder, dict):
-                self.scope[found] = holder  # the globals of a module
+            if isinstance(holder, (dict, CellType)):
+                self.scope[found] = holder  # the globals of a module, a cell of the function itself
             else:
                 self.scope[f"w{number}"] = reference(holder)
                 self.lines.append(f"{found} = w{number}()")
@@ -329,6 +334,13 @@ def _bound(function: functools.partial[Any]) -> dict[str, Any]:
     code = getattr(_undecorated(function.func), "__code__", None)
     names = code.co_varnames[: code.co_argcount] if code is not None else ()
     return {**dict(zip(names, function.args, strict=False)), **function.keywords}
+
+
+def _innermost(function: Any) -> Any:
+    """The Python function behind partial ones and methods."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    return _undecorated(function.__func__ if isinstance(function, MethodType) else function)
 
 
 def _undecorated(function: Any) -> Any:
