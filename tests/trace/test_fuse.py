@@ -263,3 +263,44 @@ def test_a_group_whose_value_is_made_in_another_order_ends():
 
     fused = assert_does_the_same(fuse, record(program, x), [[x]])
     assert [name for name in names(fused) if name not in {"ARGUMENT", "CONSTANT"}] == ["FUSED", "transpose", "FUSED"]
+
+
+def test_a_reduction_over_other_axes_comes_after_its_group_which_goes_on():
+    def program(x):
+        y = tf.exp(x - tf.reduce_max(x, axis=1, keepdims=True))
+        column = tf.reduce_sum(y * 3.0, axis=0)
+        most = tf.reduce_max(y, axis=0)
+        total = tf.reduce_sum(y, axis=1, keepdims=True)
+        return y / total, column + most
+
+    fused = assert_does_the_same(fuse, record(program, X), [[X]])
+    rows, columns = fused_of(fused)
+    assert (rows.roles, columns.roles) == ("kr", "rk")
+    assert [step.row.name for step in columns.steps] == ["multiply", "reduce_sum", "reduce_max", "add"]
+    assert len(rows.outputs) == 2
+
+
+def test_what_comes_after_a_group_may_be_read_by_none_of_its_nodes():
+    def program(x):
+        y = tf.exp(x) / tf.reduce_sum(x, axis=1, keepdims=True)
+        column = tf.reduce_sum(y, axis=0)
+        z = y * column  # goes on where the columns are
+        return z, tf.reduce_sum(z, axis=1), y * 2.0
+
+    fused = assert_does_the_same(fuse, record(program, X), [[X]])
+    assert sorted(payload.roles for payload in fused_of(fused)) == ["k", "kr", "kr", "rk"]
+
+
+def test_layer_normalization_written_by_hand_is_two_kernels_with_its_gradient():
+    def program(x, scale, shift):
+        with tf.GradientTape() as tape:
+            tape.watch([x, scale, shift])
+            centred = x - tf.reduce_mean(x, -1, keepdims=True)
+            variance = tf.reduce_mean(tf.square(centred), -1, keepdims=True)
+            y = centred * tf.math.rsqrt(variance + 1e-5) * scale + shift
+            loss = tf.reduce_sum(tf.tanh(y))
+        return tape.gradient(loss, [x, scale, shift])
+
+    arrays = [X, X[0] + 3.0, X[1]]
+    fused = assert_does_the_same(fuse, optimized(record(program, *arrays)), [arrays])
+    assert names(fused).count("FUSED") == 2

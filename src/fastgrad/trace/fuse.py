@@ -58,6 +58,7 @@ class _Fusion:
         self._uses: Counter[int] = Counter(id(value) for node in graph.nodes for value in node.inputs)
         self._uses.update(id(value) for value in graph.results)
         self._open: dict[int, list[Group]] = {}
+        self._followers: list[Group] = []
         self._home: dict[int, Group] = {}
         self._views: dict[int, View] = {}  # of values that are not made
         self._whole: dict[int, View] = {}  # of values as they are
@@ -78,9 +79,14 @@ class _Fusion:
             for group in [*self._candidates(node), Group(prod(_loop_shape(node)))]:
                 found = group.joining(node, number, self._read)
                 if found is None:
+                    if self._follows(node, number, group):
+                        return
                     continue
                 for base in bases:
                     self._close_home(base, group)
+                if not group.open:  # one of the others had to come after it
+                    self.take(node)
+                    return
                 group.add(node, found)
                 self._enter(group, node)
                 return
@@ -106,12 +112,44 @@ class _Fusion:
         """The open groups that a node may join, the best first."""
         bases = [id(self._read(value).base) for value in node.inputs]
         found = [self._home[base] for base in bases if base in self._home]
-        found.sort(key=lambda group: -group.count)
+        found.sort(key=lambda group: (group.after is None, -group.count))
         found += reversed(self._open.get(prod(_loop_shape(node)), []))
         return list({id(group): group for group in found}.values())
 
+    def _follows(self, node: Node, number: np.dtype | bool, group: Group) -> bool:
+        """Takes a reduction of a value of a group that reduces other dimensions: into a group that comes after it.
+
+        So the group itself can go on. An operation that is there for the reduction alone goes with it.
+        """
+        x = node.inputs[0]
+        if not is_reduction(node) or self._home.get(id(x)) is not group or group.made[id(x)][1]:
+            return False
+        followers = [other for other in group.followers if other.open]
+        if len(followers) < MOST_OPEN:
+            followers.append(Group(group.count, after=group))
+        for other in followers:
+            moved = group.last_for(x, self._uses)
+            found = None if moved is None else other.joining(moved, reads_directly(moved), self._read)
+            if moved is not None and found is not None:
+                other.add(moved, found)
+            found_too = other.joining(node, number, self._read)
+            if found_too is not None:
+                if moved is not None and found is not None:
+                    self._home[id(group.take_back().outputs[0])] = other
+                other.add(node, found_too)
+                self._home[id(node.outputs[0])] = other
+                if other not in group.followers:
+                    group.followers.append(other)
+                    self._followers.append(other)
+                return True
+            if moved is not None and found is not None:
+                other.take_back()
+        return False
+
     def _enter(self, group: Group, node: Node) -> None:
         self._home[id(node.outputs[0])] = group
+        if group.after is not None:
+            return
         beside = self._open.setdefault(group.count, [])
         if group not in beside:
             beside.append(group)
@@ -119,7 +157,14 @@ class _Fusion:
                 self._close(beside[0])
 
     def _close(self, group: Group) -> None:
-        self._open[group.count].remove(group)
+        if not group.open:
+            return
+        group.open = False
+        if group.after is not None:
+            self._close(group.after)
+            self._followers.remove(group)
+        else:
+            self._open[group.count].remove(group)
         for value in group.made:
             del self._home[value]
         self.nodes.extend(group.finished(self._uses))
@@ -130,16 +175,17 @@ class _Fusion:
             self._close(group)
 
     def _close_all(self) -> None:
-        for groups in list(self._open.values()):
-            for group in list(groups):
-                self._close(group)
+        for group in self._all_open():
+            self._close(group)
+
+    def _all_open(self) -> list[Group]:
+        return [*[group for groups in self._open.values() for group in groups], *self._followers]
 
     def _close_readers(self, variable: object) -> None:
         """Groups that read a variable run before it changes."""
-        for groups in list(self._open.values()):
-            for group in list(groups):
-                if any(self._state.get(id(value)) is variable for value in group.reads):
-                    self._close(group)
+        for group in self._all_open():
+            if any(self._state.get(id(value)) is variable for value in group.reads):
+                self._close(group)
 
     # ---- index maps --------------------------------------------------------------------------------------
 

@@ -207,6 +207,10 @@ class Group:
     Attributes:
         count: elements of the loop.
         made: for each value that it makes the number of the step, and whether it is one that is kept.
+        steps: the nodes, but for index maps.
+        open: whether it may still grow.
+        after: a group that must have run before this one, whether or not that still grows.
+        followers: the groups that this one is such a group of.
     """
 
     count: int
@@ -214,6 +218,9 @@ class Group:
     reduced: Reduced | None = None
     made: dict[int, tuple[int, bool]] = field(default_factory=dict)
     steps: list[Node] = field(default_factory=list)
+    open: bool = True
+    after: Group | None = None
+    followers: list[Group] = field(default_factory=list)
     _nodes: list[Node] = field(default_factory=list)
     _known: set[int] = field(default_factory=set)
     _values: list[Value] = field(default_factory=list)
@@ -223,6 +230,7 @@ class Group:
     _same: list[list[Value]] = field(default_factory=list)
     _number: np.dtype | None = None
     _reductions: int = 0
+    _before: list[tuple[Any, ...]] = field(default_factory=list)
 
     @property
     def kept_count(self) -> int:
@@ -308,6 +316,8 @@ class Group:
 
     def add(self, node: Node, found: _Joining) -> None:
         """Takes a node that can join."""
+        sizes = len(self._values), len(self._nodes)
+        self._before.append((self.cuts, self.reduced, self._number, self._reductions, *sizes))
         reads: list[tuple[str, int]] = []
         for value, read in zip(node.inputs, found.reads, strict=True):
             if len(read) == 2:
@@ -338,6 +348,25 @@ class Group:
         self.made[id(node.outputs[0])] = found = self.made[id(node.inputs[0])]
         self._same[found[0]].append(node.outputs[0])
         self._note(node)
+
+    def take_back(self) -> Node:
+        """Undoes the last ``add``, after which nothing else was taken."""
+        node = self.steps.pop()
+        self.cuts, self.reduced, self._number, self._reductions, values, nodes = self._before.pop()
+        for value, (layout, kept) in zip(self._values[values:], self._layouts[values:], strict=True):
+            del self._inputs[id(value), layout, kept]
+        self._known.difference_update(map(id, self._nodes[nodes:]))
+        del self._values[values:], self._layouts[values:], self._nodes[nodes:]
+        del self.made[id(node.outputs[0])]
+        self._same.pop()
+        self._reads.pop()
+        return node
+
+    def last_for(self, value: Value, uses: Counter[int]) -> Node | None:
+        """The node that was taken last, if it gives ``value``, for each element, and nobody but the asker reads that."""
+        node = self.steps[-1]
+        made = node.outputs[0] is value and not self.made[id(value)][1] and self._nodes[-1] is node
+        return node if made and uses[id(value)] == 1 and len(self.steps) > 1 else None
 
     def _note(self, *nodes: Node) -> None:
         for node in nodes:
