@@ -6,6 +6,7 @@ Their arrays are read and written as uint16.
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from math import prod
@@ -28,10 +29,29 @@ def of_bfloat16(h):
 @scalar_function
 def of_float16(h):
     """The number whose bits are the uint16 h."""
-    sign, exponent, fraction = (int64(h) >> 15) << 31, (int64(h) >> 10) & 31, int64(h) & 1023
-    small = int64(float_bits(float32(fraction) * float32(5.960464477539063e-08)))
-    large = ((exponent + (224 if exponent == 31 else 112)) << 23) | (fraction << 13)
-    return from_bits(int32((small if exponent == 0 else large) | sign))
+    size = from_bits(int32((int32(h) & 0x7FFF) << 13)) * float32(5.192296858534828e33)  # 2^112
+    size = from_bits(int32(float_bits(size) | 0x7F800000)) if (int32(h) & 0x7C00) == 0x7C00 else size
+    return from_bits(int32(float_bits(size) | int32((int32(h) & 0x8000) << 16)))
+
+
+@scalar_function
+def rounded_to_bfloat16(x):
+    """The bfloat16 that is next to a float32, the even one of two, as a float32."""
+    bits = float_bits(x)
+    near = from_bits(int32((bits + 0x7FFF + ((bits >> 16) & 1)) & -0x10000))
+    return near if x == x else x  # noqa: PLR0124 - false of NaN
+
+
+@scalar_function
+def rounded_to_float16(x):
+    """The float16 that is next to a float32, the even one of two, as a float32."""
+    size = math.fabs(x)
+    bits = float_bits(size)
+    near = from_bits(int32((bits + 0xFFF + ((bits >> 13) & 1)) & -0x2000))
+    # Below 2^-14 they are multiples of 2^-24, as are the numbers from 0.5 to 1.
+    near = (size + float32(0.75)) - float32(0.75) if size < float32(6.103515625e-05) else near
+    near = float32(math.inf) if near > float32(65504) else near
+    return math.copysign(near, x) if x == x else x  # noqa: PLR0124 - false of NaN
 
 
 @scalar_function
@@ -44,19 +64,15 @@ def to_bfloat16(x):
 
 @scalar_function
 def to_float16(x):
-    """The bits of a float32 rounded to even, as int64."""
-    bits = int64(float_bits(x)) & 0xFFFFFFFF
-    sign, size = (bits >> 16) & 0x8000, bits & 0x7FFFFFFF
-    normal = size - 0x38000000
-    found = (normal + 0xFFF + ((normal >> 13) & 1)) >> 13
-    if size < 0x38800000:
-        # A multiple of 2^-24, rounded by the bits that 2^23 beside it leaves.
-        found = int64(from_bits(int32(size)) * float32(16777216.0) + float32(8388608.0)) - 8388608
-    if size >= 0x47800000:
-        found = int64(0x7C00)
-    if size > 0x7F800000:
-        found = int64(0x7E00)
-    return sign | found
+    """The bits of a float32 rounded to even, as int32."""
+    near = rounded_to_float16(x)
+    size = math.fabs(near)
+    bits = float_bits(size)
+    found = int32(int32(bits - 0x38000000) >> 13)
+    found = int32(size * float32(16777216.0)) if size < float32(6.103515625e-05) else found
+    found = int32(0x7C00) if bits == 0x7F800000 else found
+    found = int32(0x7E00) if bits > 0x7F800000 else found
+    return int32(found | (int32(float_bits(near) >> 16) & 0x8000))
 
 
 @kernel("x: in[uint16], y: out[float32], first: int, last: int")

@@ -5,7 +5,6 @@ import math
 from numpy import float32, float64, int32, int64
 
 from fastgrad.kernels.body import by_dtype, float_bits, from_bits, remainder_toward_zero, round_down, scalar_function
-from fastgrad.kernels.half import of_bfloat16, of_float16, to_bfloat16, to_float16
 
 
 @scalar_function
@@ -88,18 +87,6 @@ def next_after(x, y):
 
 
 # ---- half widths ---------------------------------------------------------------------------------------------
-
-
-@scalar_function
-def rounded_to_float16(x):
-    """The float16 that is next to a float32, as a float32."""
-    return of_float16(to_float16(x))
-
-
-@scalar_function
-def rounded_to_bfloat16(x):
-    """The bfloat16 that is next to a float32, as a float32."""
-    return of_bfloat16(to_bfloat16(x))
 
 
 @scalar_function

@@ -16,10 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.kernels import circular, error_function, hyperbolic, scalars, vector_math
+from fastgrad.kernels import circular, error_function, half, hyperbolic, scalars, vector_math
 from fastgrad.kernels.activation import gelu_of, gelu_slope, gelu_tanh_of, gelu_tanh_slope
 from fastgrad.kernels.body import remainder_toward_zero, round_down, round_to_even, round_up
-from fastgrad.kernels.half import of_bfloat16, of_float16, to_bfloat16, to_float16
 from fastgrad.kernels.power import power
 from fastgrad.operation import TABLE
 from fastgrad.trace.scalar_casts import BFLOAT16, BOOL, FLOAT16, FLOAT32, FLOAT64, HALVES, WHOLE, body_type, cast
@@ -65,10 +64,11 @@ NAMES: dict[str, Any] = {
     "gelu_slope": gelu_slope,
     "gelu_tanh_of": gelu_tanh_of,
     "gelu_tanh_slope": gelu_tanh_slope,
-    "of_float16": of_float16,
-    "to_float16": to_float16,
-    "of_bfloat16": of_bfloat16,
-    "to_bfloat16": to_bfloat16,
+    **{
+        name: getattr(half, name)
+        for dtype in ("float16", "bfloat16")
+        for name in (f"of_{dtype}", f"to_{dtype}", f"rounded_to_{dtype}")
+    },
     **{name: getattr(module, name) for module, names in _VECTOR_MATH.items() for name in names},
     **{
         name: getattr(scalars, name)
@@ -81,8 +81,6 @@ NAMES: dict[str, Any] = {
             "floor_remainder",
             "floor_quotient",
             "next_after",
-            "rounded_to_float16",
-            "rounded_to_bfloat16",
             "rounded_to_odd",
         )
     },
