@@ -202,6 +202,16 @@ def test_a_float_whose_value_is_asked_for_is_static(use):
     assert len(runs) == 3, "one for each value"
 
 
+def test_floats_beside_tensors_and_static_values():
+    step, runs = counted(lambda k, rate, x, other, y: (x * rate + k * y, y - x * other))
+    x, y = tf.constant([1.0, 2.0]), tf.constant([5.0, 7.0])
+    for rate, other in ((0.5, 1.0), (0.25, 2.0), (0.125, 3.0), (0.1, 4.0)):
+        first, second = step(2, rate, x, other, y)
+        np.testing.assert_allclose(first, np.float32(rate) * x.numpy() + 2 * y.numpy())
+        np.testing.assert_allclose(second, y.numpy() - x.numpy() * other)
+    assert len(runs) == 2
+
+
 def test_integers_stay_static():
     step, runs = counted(lambda x, n: [x] * n)
     assert [len(step(tf.constant(1.0), n)) for n in (1, 2, 3, 2)] == [1, 2, 3, 2]

@@ -119,7 +119,6 @@ class _Writer:
         if self._leaf > _MOST_LEAVES:
             raise _NoEntry
         leaf = self._call.leaves[self._leaf]
-        number = self._leaf
         self._leaf += 1
         match leaf[0]:
             case "tensor":
@@ -127,8 +126,9 @@ class _Writer:
             case "same as":
                 self.lines.append(f"if {name} is not {self._tensors[leaf[1]]}: return MISS")
             case "float":
-                self.lines += [f"if type({name}) is not float: return MISS", f"x{number} = array({name})"]
-                self.arrays.append(f"x{number}")
+                array = f"x{len(self.arrays)}"
+                self.lines += [f"if type({name}) is not float: return MISS", f"{array} = array({name})"]
+                self.arrays.append(array)
                 self.given.append(name)
             case "object":
                 self.scope[f"w{name}"] = reference(value)
