@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import linecache
+import re
 import weakref
 from collections.abc import Callable
 from inspect import Parameter
@@ -266,6 +267,14 @@ def entry_of(
     if expression == "r0":
         made, expression = [], "Tensor(found[0])"
     arrays = "".join(f"{name}, " for name in writer.arrays)
+    run = [f"way, found = run({arrays if writer.is_single else f'({arrays})'})"]
+    inlined = tree.program.inlined if writer.is_single else None
+    if inlined is not None:
+        run, names_found, scope = inlined
+        run = [re.sub(r"\ba(\d+)\b", r"x\1", line) for line in run]
+        made = [re.sub(r"found\[(\d+)\]", lambda match: names_found[int(match[1])], line) for line in made]
+        expression = re.sub(r"found\[(\d+)\]", lambda match: names_found[int(match[1])], expression)
+        writer.scope |= {name: value for name, value in scope.items() if name not in writer.scope}
     checks = [*opening, *writer.lines, f"o = ({''.join(f'{name}, ' for name in writer.objects)})", *captures.lines]
     if not any("o[" in line for line in captures.lines):
         checks.remove(f"o = ({''.join(f'{name}, ' for name in writer.objects)})")
@@ -280,7 +289,7 @@ def entry_of(
             "    lock.acquire()",  # half the cost of a with statement
             "    try:",
             *(["        if shared[0] != sharing.last: shared[0] = sharing.last; release()"] if writer.releases else []),
-            f"        way, found = run({arrays if writer.is_single else f'({arrays})'})",
+            *[f"        {line}" for line in run],
             "    except (GuardError, Unfit): return MISS",
             "    finally: lock.release()",
             *([f"    if way != {number}: return others[way].packed(found, ({given}))"] if len(tree.ways) > 1 else []),

@@ -42,6 +42,7 @@ class Program:
         plan: what is run.
         source: the generated function.
         arena_bytes: memory that one replay works in, beside what nodes without kernels allocate.
+        inlined: the lines of what ``single`` gives first; see ``Writer.inlined``.
 
     Raises:
         Apart: the graphs are no ways of one program.
@@ -57,6 +58,7 @@ class Program:
         self._make = writer.compiled()
         self._idle: list[Callable[..., tuple[int, list[np.ndarray]]]] = [self._make(first)]
         self._shared = -1
+        self.inlined = writer.inlined(first)
 
     @property
     def graph(self) -> Graph:

@@ -108,6 +108,22 @@ class Writer:
         lines += [f"    def replay({', '.join([*names, '*unused'])}):", *[f"        {line}" for line in self._lines]]
         self.source = "\n".join([*lines, "    return replay"]) + "\n"
 
+    def inlined(self, frame: Frame) -> tuple[list[str], list[str], dict[str, Any]] | None:
+        """The lines of the function for another's text, if they are one native call that goes one way.
+
+        Args:
+            frame: the one that the lines are for.
+
+        Returns:
+            The lines, in which argument i is named ``ai``; the names of the results; what other names stand for.
+        """
+        leaves = [stretch for stretch in self.plan.stretches if stretch.leaf is not None]
+        if not self.plan.native or len(leaves) > 1 or any(value.dtype.kind == "O" for _, value in self.plan.arguments):
+            return None
+        *lines, last = self._lines
+        names = last.partition("[")[2].rstrip("]").split(", ")
+        return lines, [name for name in names if name], {**self.scope, "frame": frame, "words": frame.words}
+
     def compiled(self) -> Callable[[Frame], Callable[..., tuple[int, list[np.ndarray]]]]:
         """The maker of the function."""
         filename = f"<fastgrad program {digest(self.source.encode())[:12]}>"
