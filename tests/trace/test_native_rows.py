@@ -312,7 +312,7 @@ def test_close(case: Case) -> None:
 
 
 ANY = (*map(np.dtype, ("bool", "int32", "complex128")), HALVES[1])
-REAL = (*map(np.dtype, ("uint8", "int64", "float32")), HALVES[1])
+REAL = (*map(np.dtype, ("uint8", "float32")), HALVES[1])
 NUMBERS = (*REAL, np.dtype("complex128"))
 
 
@@ -410,7 +410,7 @@ EXACT: list[Case] = [
     *at(NUMBERS, lambda d: case("unsorted_segment_sum", some(d, 6, 3), [0, 2, -1, 0, 2, 2], num_segments=4)),
     case("unsorted_segment_sum", normal(2, 3, 2), whole(0, 4, 2, 3, dtype=I32), num_segments=4),
     *at(
-        REAL[:3],
+        REAL[:2],
         lambda d: case("unsorted_segment_prod", some(d, 6, 3), [0, 2, -1, 0, 2, 2], num_segments=4),
     ),
     *at(REAL, lambda d: case("unsorted_segment_max", some(d, 6, 3), [0, 2, -1, 0, 2, 2], num_segments=4, empty=0)),
@@ -474,7 +474,7 @@ EXACT: list[Case] = [
     ],
     *at(ANY, lambda d: case("diag", some(d, 2, 3), lower=0, upper=0, rows=3, columns=3, align="LEFT_LEFT", padding=0)),
     *at(ANY, lambda d: case("set_diag", some(d, 3, 4), some(d, 3), lower=1, upper=1, align="LEFT_LEFT")),
-    *at(REAL[:3], lambda d: case("cross", some(d, 5, 3), some(d, 5, 3))),
+    *at(REAL[:2], lambda d: case("cross", some(d, 5, 3), some(d, 5, 3))),
     case("unravel_index", whole(0, 24, 10, dtype=I32), dims=(2, 3, 4)),
     case("unravel_index", I64(7), dims=(9,)),
     *at(
@@ -598,7 +598,7 @@ def has_kernels(name: str) -> bool:
                 (y,) = run_of(case)
             except (TypeError, ValueError, IndexError, InvalidArgumentError):
                 continue  # it takes other inputs
-            if all(launches_of(node) is not None for node in fused(case, y)):
+            if all(node.kind is Kind.FUSED or launches_of(node) is not None for node in fused(case, y)):
                 return True
     return False
 
