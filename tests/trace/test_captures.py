@@ -180,6 +180,28 @@ def test_callable_objects_of_the_user():
     assert results(step) == [8.0] * 3
 
 
+def test_objects_in_containers_that_are_called():
+    class Scale:
+        def __init__(self, factor):
+            self.factor = factor
+
+        def __call__(self, x):
+            return x * self.factor
+
+    parts = [Scale(2.0), Scale(3.0)]
+    parts.append(parts)  # containers may hold themselves
+
+    @tf.function
+    def step(x):
+        for part in parts[:2]:
+            x = part(x)
+        return x
+
+    assert results(step) == [6.0] * 3
+    parts[1].factor = 4.0
+    assert results(step) == [8.0] * 3
+
+
 def test_values_of_variables_are_always_those_of_now():
     v = tf.Variable(1.0)
     step = tf.function(lambda x: x * v)

@@ -14,8 +14,11 @@ from types import BuiltinFunctionType, CellType, CodeType, FunctionType, MemberD
 from typing import Any
 from weakref import ref
 
+import numpy as np
+
 from fastgrad import mutation
 from fastgrad.array_conversion import short
+from fastgrad.tensor import Tensor
 from fastgrad.trace.bytecode import Path, paths_of
 from fastgrad.trace.identity import reference
 from fastgrad.variable import Variable
@@ -24,6 +27,7 @@ _VALUES = (bool, int, float, complex, str, bytes, type(None))
 _LIBRARIES = frozenset(["fastgrad", "numpy", "scipy", "numba", "llvmlite", "ml_dtypes", "builtins"])
 _STDLIB = sysconfig.get_paths()["stdlib"]
 _MOST = 1000
+_MOST_HELD = 100
 _ABSENT = object()
 MISS = object()
 """What generated code returns where something is not what it was."""
@@ -85,6 +89,7 @@ class Captures:
         self._names: dict[int, str] = {}  # of objects, in the generated code
         self._looked: set[Any] = set()
         self._analysed: set[Any] = set()
+        self._held: set[int] = set()
         self._alive: list[Any] = []  # while names are given by id
         self._settings: list[Callable[[], Any]] = []
         self._labels: dict[int, str] = {}
@@ -99,6 +104,7 @@ class Captures:
         self._function(function, arguments)
         self._watch_settings()
         self._names, self._looked, self._analysed, self._alive, self._labels = {}, set(), set(), [], {}
+        self._held = set()
         self._root = None
         self._check: Callable[[Sequence[Any]], Any] | None = None
 
@@ -260,6 +266,13 @@ class Captures:
         """Looks at what a captured function or object will read when it is called."""
         if isinstance(value, (FunctionType, MethodType, functools.partial)) or _undecorated(value) is not value:
             self._function(value, {})
+        elif isinstance(value, (list, tuple, dict)):
+            # Which objects a container holds is not looked at, but what they read when they are called is.
+            for item in list(value.values() if isinstance(value, dict) else value)[:_MOST_HELD]:
+                if not isinstance(item, (*_VALUES, Tensor, Variable, np.ndarray)) and id(item) not in self._held:
+                    self._held.add(id(item))
+                    self._alive.append(item)
+                    self._enter(item)
         elif not isinstance(value, (ModuleType, type)):
             self._called(value)
 
