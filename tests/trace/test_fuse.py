@@ -304,3 +304,15 @@ def test_layer_normalization_written_by_hand_is_two_kernels_with_its_gradient():
     arrays = [X, X[0] + 3.0, X[1]]
     fused = assert_does_the_same(fuse, optimized(record(program, *arrays)), [arrays])
     assert names(fused).count("FUSED") == 2
+
+
+def test_reductions_that_do_not_go_back_leave_the_group_to_those_that_do():
+    def program(x):
+        y = x * 2.0
+        column = tf.reduce_sum(y, axis=0)  # the first one, but nothing of it comes back
+        return y / tf.reduce_sum(y, axis=1, keepdims=True), column
+
+    fused = assert_does_the_same(fuse, record(program, X), [[X]])
+    assert [payload.roles for payload in fused_of(fused)] == ["kr", "rk"]
+    fused = assert_does_the_same(fuse, record(lambda x: (x * 2.0, tf.reduce_sum(x * 2.0, axis=0)), X), [[X]])
+    assert [payload.roles for payload in fused_of(fused)] == ["rk"]

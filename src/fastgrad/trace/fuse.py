@@ -57,8 +57,10 @@ class _Fusion:
         self._results = graph.results
         self._uses: Counter[int] = Counter(id(value) for node in graph.nodes for value in node.inputs)
         self._uses.update(id(value) for value in graph.results)
+        self._leads_to = _largest_counts(graph)
         self._open: dict[int, list[Group]] = {}
         self._followers: list[Group] = []
+        self._serial = 0
         self._home: dict[int, Group] = {}
         self._views: dict[int, View] = {}  # of values that are not made
         self._whole: dict[int, View] = {}  # of values as they are
@@ -76,11 +78,12 @@ class _Fusion:
             for base in bases:
                 if id(base) in self._put_off:
                     self._need(base)
-            for group in [*self._candidates(node), Group(prod(_loop_shape(node)))]:
+            for group in [*self._candidates(node), self._new(prod(_loop_shape(node)))]:
                 found = group.joining(node, number, self._read)
+                apart = found is None or (group.reduced is None and not self._goes_back(node))
+                if apart and self._follows(node, number, group):
+                    return
                 if found is None:
-                    if self._follows(node, number, group):
-                        return
                     continue
                 for base in bases:
                     self._close_home(base, group)
@@ -108,25 +111,31 @@ class _Fusion:
 
     # ---- groups ----------------------------------------------------------------------------------------
 
+    def _new(self, count: int, after: Group | None = None) -> Group:
+        self._serial += 1
+        return Group(count, self._serial, after=after)
+
     def _candidates(self, node: Node) -> list[Group]:
         """The open groups that a node may join, the best first."""
         bases = [id(self._read(value).base) for value in node.inputs]
         found = [self._home[base] for base in bases if base in self._home]
-        found.sort(key=lambda group: (group.after is None, -group.count))
+        found.sort(key=lambda group: (group.after is None, -group.count, -group.serial))
         found += reversed(self._open.get(prod(_loop_shape(node)), []))
         return list({id(group): group for group in found}.values())
 
     def _follows(self, node: Node, number: np.dtype | bool, group: Group) -> bool:
-        """Takes a reduction of a value of a group that reduces other dimensions: into a group that comes after it.
+        """Takes a reduction of a value of a group into a group that comes after it.
 
-        So the group itself can go on. An operation that is there for the reduction alone goes with it.
+        That is for reductions of other dimensions, so that the group itself can go on; and for those whose results do not
+        go back into the group, as others' may have to. If there are none the two become one in the end. An
+        operation that is there for the reduction alone goes with it.
         """
         x = node.inputs[0]
         if not is_reduction(node) or self._home.get(id(x)) is not group or group.made[id(x)][1]:
             return False
         followers = [other for other in group.followers if other.open]
         if len(followers) < MOST_OPEN:
-            followers.append(Group(group.count, after=group))
+            followers.append(self._new(group.count, group))
         for other in followers:
             moved = group.last_for(x, self._uses)
             found = None if moved is None else other.joining(moved, reads_directly(moved), self._read)
@@ -146,6 +155,10 @@ class _Fusion:
                 other.take_back()
         return False
 
+    def _goes_back(self, node: Node) -> bool:
+        """Whether what a reduction gives is read, later, for as many elements as it is made of."""
+        return self._leads_to.get(id(node.outputs[0]), 0) >= count_of(node.inputs[0])
+
     def _enter(self, group: Group, node: Node) -> None:
         self._home[id(node.outputs[0])] = group
         if group.after is not None:
@@ -157,14 +170,21 @@ class _Fusion:
                 self._close(beside[0])
 
     def _close(self, group: Group) -> None:
-        if not group.open:
+        if group.open and group.after is not None:
+            self._close(group.after)
+        if not group.open:  # or it has become a part of that
             return
         group.open = False
         if group.after is not None:
-            self._close(group.after)
             self._followers.remove(group)
         else:
             self._open[group.count].remove(group)
+        for other in [other for other in group.followers if other.open]:
+            both = group.with_all_of(other, self._read)
+            if both is not None:
+                other.open = False
+                self._followers.remove(other)
+                group = both
         for value in group.made:
             del self._home[value]
         self.nodes.extend(group.finished(self._uses))
@@ -260,6 +280,20 @@ class _Fusion:
         with np.errstate(all="ignore"):
             array = np.asarray(node.payload.run(np.zeros(x.shape, x.dtype), **node.attributes))
         return Node(Kind.CONSTANT, array, (), (y,))
+
+
+def _largest_counts(graph: Graph) -> dict[int, int]:
+    """For a value how many elements it is repeated for, at most, by what element-wise operations and index maps make of it."""
+    found: dict[int, int] = {}
+    for node in reversed(graph.nodes):
+        if node.kind is not Kind.OPERATION or node.payload.form not in {Form.ELEMENTWISE, Form.INDEX_MAP}:
+            continue
+        for y in node.outputs:
+            most = max(count_of(y), found.get(id(y), 0))
+            for x in node.inputs:
+                if most > max(count_of(x), found.get(id(x), 0)):
+                    found[id(x)] = most
+    return found
 
 
 def _loop_shape(node: Node) -> tuple[int, ...]:

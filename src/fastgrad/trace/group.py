@@ -206,6 +206,7 @@ class Group:
 
     Attributes:
         count: elements of the loop.
+        serial: the higher the later it began.
         made: for each value that it makes the number of the step, and whether it is one that is kept.
         steps: the nodes, but for index maps.
         open: whether it may still grow.
@@ -214,6 +215,7 @@ class Group:
     """
 
     count: int
+    serial: int
     cuts: Cuts = ()
     reduced: Reduced | None = None
     made: dict[int, tuple[int, bool]] = field(default_factory=dict)
@@ -231,6 +233,7 @@ class Group:
     _number: np.dtype | None = None
     _reductions: int = 0
     _before: list[tuple[Any, ...]] = field(default_factory=list)
+    _taken: list[tuple[Node, bool]] = field(default_factory=list)
 
     @property
     def kept_count(self) -> int:
@@ -339,6 +342,7 @@ class Group:
         self._reductions += reduces
         self.made[id(node.outputs[0])] = len(self.steps), found.kept or reduces
         self.steps.append(node)
+        self._taken.append((node, True))
         self._same.append([node.outputs[0]])
         self._note(node)
         self._reads.append(reads)
@@ -347,11 +351,13 @@ class Group:
         """Takes a node whose result has the elements of a value that is made here, in their order."""
         self.made[id(node.outputs[0])] = found = self.made[id(node.inputs[0])]
         self._same[found[0]].append(node.outputs[0])
+        self._taken.append((node, False))
         self._note(node)
 
     def take_back(self) -> Node:
         """Undoes the last ``add``, after which nothing else was taken."""
         node = self.steps.pop()
+        self._taken.pop()
         self.cuts, self.reduced, self._number, self._reductions, values, nodes = self._before.pop()
         for value, (layout, kept) in zip(self._values[values:], self._layouts[values:], strict=True):
             del self._inputs[id(value), layout, kept]
@@ -361,6 +367,21 @@ class Group:
         self._same.pop()
         self._reads.pop()
         return node
+
+    def with_all_of(self, other: Group, read: Callable[[Value], View]) -> Group | None:
+        """A group of the nodes of this one and of those of another one; None if they do not go together."""
+        if self.reduced not in {None, other.reduced}:
+            return None
+        both = Group(self.count, self.serial)
+        for node, adds in (*self._taken, *other._taken):
+            if not adds:
+                both.add_same(node)
+                continue
+            found = both.joining(node, reads_directly(node), read)
+            if found is None:
+                return None
+            both.add(node, found)
+        return both
 
     def last_for(self, value: Value, uses: Counter[int]) -> Node | None:
         """The node that was taken last, if it gives ``value``, for each element, and nobody but the asker reads that."""
