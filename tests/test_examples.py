@@ -3,6 +3,7 @@
 import importlib.util
 import re
 import statistics
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -100,8 +101,28 @@ def functions(monkeypatch):
             super().__init__(*args, **options)
             made.append(self)
 
+        def __call__(self, *args, **kwargs):
+            self.last_call = args, kwargs
+            return super().__call__(*args, **kwargs)
+
     monkeypatch.setattr("fastgrad.trace.function.Function", Noted)
     return made
+
+
+def python_frames(call):
+    """The names of the Python functions that run during a call."""
+    names = set()
+
+    def note(frame, event, _):
+        if event == "call":
+            names.add(frame.f_code.co_name)
+
+    sys.setprofile(note)
+    try:
+        call()
+    finally:
+        sys.setprofile(None)
+    return names
 
 
 @pytest.mark.parametrize("name", COMPILED)
@@ -111,6 +132,12 @@ def test_examples_give_the_same_eager_and_compiled(name, functions):
     for function in functions:
         assert "kernels: " in function.report()
         assert "run as Python" not in function.report(), "all of it is native"
+        args, kwargs = function.last_call
+        function(*args, **kwargs)
+        frames = python_frames(lambda: function(*args, **kwargs))  # noqa: B023 - called at once
+        assert frames <= {"<lambda>", "__call__", "entry", "replay", "__init__"}, (
+            "the entry, and tensors that are returned"
+        )
     tf.config.run_functions_eagerly(True)
     try:
         eager = COMPILED[name].main()

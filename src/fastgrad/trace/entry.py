@@ -26,7 +26,7 @@ from fastgrad.trace.interpret import GuardError
 from fastgrad.trace.program import Unfit
 from fastgrad.trace.results import ARGUMENT, COMPUTED, CONSTANT, SAME
 from fastgrad.trace.signature import Call
-from fastgrad.trace.ways import Tree, Way
+from fastgrad.trace.ways import Tree
 from fastgrad.variable import sharing, writing
 
 _numbers = itertools.count()
@@ -49,7 +49,7 @@ class _Writer:
         self._looked_at = {number for number, _ in program.plan.arguments} if self.is_single else set()
         self.releases = self.is_single and bool(program.plan.written)
         self.scope |= {"recorders": recorders, "gate": turns.gate, "writing": writing}
-        self.scope |= {"GuardError": GuardError, "others": [one.results for one in tree.ways]}
+        self.scope["GuardError"] = GuardError
         self.lines: list[str] = []
         self.arrays: list[str] = []
         self.given: list[str] = []
@@ -184,6 +184,20 @@ class _Writer:
 
     # ---- results -------------------------------------------------------------------------------------------
 
+    def returns(self, tree: Tree) -> list[str]:
+        """The statements that return the result, of each way that the program can go."""
+        lines: list[str] = []
+        for number, way in enumerate(tree.ways):
+            expression = self.result(way.results.plan)
+            made = [f"r{i} = Tensor(found[{i}])" for i in range(way.results.count)]
+            if expression == "r0":
+                made, expression = [], "Tensor(found[0])"
+            made.append(f"return {expression}")
+            if len(tree.ways) > 1:
+                made = [f"if way == {number}:", *[f"    {line}" for line in made]]
+            lines += made
+        return lines
+
     def result(self, plan: Any) -> str:
         """An expression that makes the result of the arrays ``found``."""
         kind = plan[0]
@@ -233,7 +247,6 @@ def entry_of(
     call: Call,
     captures: Captures,
     tree: Tree,
-    way: Way,
     instance: Callable[[], Any] | None = None,
 ) -> Any:
     """A function ``(args, kwargs)`` that answers calls like this one, or ``MISS``; None if there is no such code.
@@ -245,13 +258,12 @@ def entry_of(
         call: the call, taken apart.
         captures: what must still hold.
         tree: what is replayed.
-        way: that of its ways whose results are made by code.
         instance: gives the object whose method it is.
     """
     writer = _Writer(call, captures, tree, instance)
     try:
         writer.arguments(args, kwargs, arguments, kinds)
-        tensors, expression = way.results.count, writer.result(way.results.plan)
+        returns = writer.returns(tree)
     except (_NoEntry, TypeError):
         return None
     names = "".join(f"a{i}, " for i in range(len(args)))
@@ -261,19 +273,13 @@ def entry_of(
         opening += [f"b_{name} = kwargs[{name!r}]" for name in kwargs]
     else:
         opening.append("if kwargs: return MISS")
-    number = tree.ways.index(way)
-    given = "".join(f"{name}, " for name in writer.given)
-    made = [f"r{i} = Tensor(found[{i}])" for i in range(tensors)]
-    if expression == "r0":
-        made, expression = [], "Tensor(found[0])"
     arrays = "".join(f"{name}, " for name in writer.arrays)
     run = [f"way, found = run({arrays if writer.is_single else f'({arrays})'})"]
     inlined = tree.program.inlined if writer.is_single else None
     if inlined is not None:
-        run, names_found, scope = inlined
+        run, results, scope = inlined
         run = [re.sub(r"\ba(\d+)\b", r"x\1", line) for line in run]
-        made = [re.sub(r"found\[(\d+)\]", lambda match: names_found[int(match[1])], line) for line in made]
-        expression = re.sub(r"found\[(\d+)\]", lambda match: names_found[int(match[1])], expression)
+        returns = [re.sub(r"found\[(\d+)\]", lambda match: results[int(match[1])], line) for line in returns]
         writer.scope |= {name: value for name, value in scope.items() if name not in writer.scope}
     checks = [*opening, *writer.lines, f"o = ({''.join(f'{name}, ' for name in writer.objects)})", *captures.lines]
     if not any("o[" in line for line in captures.lines):
@@ -292,9 +298,7 @@ def entry_of(
             *[f"        {line}" for line in run],
             "    except (GuardError, Unfit): return MISS",
             "    finally: lock.release()",
-            *([f"    if way != {number}: return others[way].packed(found, ({given}))"] if len(tree.ways) > 1 else []),
-            *[f"    {line}" for line in made],
-            f"    return {expression}",
+            *[f"    {line}" for line in returns],
             "",
         ]
     )

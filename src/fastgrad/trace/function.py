@@ -170,7 +170,7 @@ class Function:
             if len(version.entries) >= ENTRIES:
                 version.entries.clear()
             kinds = {name: parameter.kind for name, parameter in self._signature.whole.parameters.items()}
-            found = entry_of(args, kwargs, arguments, kinds, call, version.captures, tree, way, self._instance)
+            found = entry_of(args, kwargs, arguments, kinds, call, version.captures, tree, self._instance)
             if found is not None:
                 found.layout = id(version), form
             version.entries[form] = tree, found
