@@ -184,6 +184,17 @@ def test_angles_far_from_zero_beside_near_ones(dtype, size):
         assert _errors(_apply(name, x), exact).max() <= 2.5, name
 
 
+@pytest.mark.parametrize("dtype", BOTH)
+@pytest.mark.parametrize("name", ROWS)
+def test_an_element_has_the_same_bits_wherever_it_lies(name, dtype):
+    x = (np.random.default_rng(0).normal(size=301) * 3).astype(dtype)
+    whole = _apply(name, x)
+    for start in (0, 1, 5, 290, 298):
+        for size in (1, 2, 3, 7, 31, 100):
+            part = x[start : start + size]
+            assert _apply(name, part).tobytes() == whole[start : start + size].tobytes()
+
+
 PAIRS = list(itertools.product([0.0, 1.0, 0.5, 2.0, 3.0, 2.5, 1e-40, 1e38, 16777215.0, math.inf, math.nan], [1, -1]))
 
 
