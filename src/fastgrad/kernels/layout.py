@@ -103,6 +103,13 @@ def split(dims: Dims, sizes: Sequence[int]) -> Dims | None:
     return None if rest else tuple(reversed(found))
 
 
+def strides_at(layout: Layout, sizes: Sequence[int]) -> tuple[int, ...]:
+    """The strides of a layout whose dimensions can be split to these sizes."""
+    dims = split(layout.dims, sizes)
+    assert dims is not None, f"{layout} has no dimensions {sizes}"
+    return tuple([stride for _, stride in dims])
+
+
 def axes_of(layout: Layout, shape: Sequence[int]) -> list[Dims] | None:
     """For each axis of a shape of as many elements the dimensions that it is made of; None if some dimension is in two."""
     sizes = tuple([size for size in shape if size != 1])

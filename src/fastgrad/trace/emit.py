@@ -14,7 +14,7 @@ from fastgrad.kernels.launch import Input, Launch, Launches, Output
 from fastgrad.kernels.layout import Layout, collapsed, contiguous
 from fastgrad.kernels.strided import moved
 from fastgrad.trace.emit_reduction import reduction_launches
-from fastgrad.trace.group import Fused, Source
+from fastgrad.trace.fused import Fused, Source
 from fastgrad.trace.kernel_writer import Writer
 from fastgrad.trace.stages import BLOCK, Elements
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from fastgrad.kernels.lanes import DEPTH, LANES
 from fastgrad.kernels.launch import Launch, Operand, Scratch
-from fastgrad.trace.group import ENOUGH, MANY, Fused, Step
+from fastgrad.trace.fused import ENOUGH, MANY, Fused, Step
 from fastgrad.trace.kernel_writer import Writer
 from fastgrad.trace.phases import Phase, Schedule
 from fastgrad.trace.reductions import REDUCTIONS, finished, lane_type, neutral, total_type

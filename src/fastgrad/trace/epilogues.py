@@ -11,8 +11,8 @@ import numpy as np
 from fastgrad.kernels.launch import Input, Launch, Launches, Output, Scratch
 from fastgrad.kernels.products import product_launches
 from fastgrad.trace.emit import in_place_pairs, map_launch
+from fastgrad.trace.fused import Fused
 from fastgrad.trace.graph import Graph, Kind, Node, Value
-from fastgrad.trace.group import Fused
 from fastgrad.trace.interpret import interpret
 from fastgrad.trace.passes.rewriting import row_name
 

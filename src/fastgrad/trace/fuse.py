@@ -16,11 +16,11 @@ import numpy as np
 from fastgrad.kernels.layout import Layout, contiguous
 from fastgrad.operation import Form
 from fastgrad.trace.graph import Graph, Kind, Node, Value
-from fastgrad.trace.group import Group, View, can_be_copied, copied, count_of, is_reduction, reads_directly
+from fastgrad.trace.group import Group, count_of, is_reduction, reads_directly
 from fastgrad.trace.interpret import interpret
 from fastgrad.trace.passes.rewriting import row_name
 from fastgrad.trace.reductions import REDUCTIONS, is_copy_of_ones
-from fastgrad.trace.views import keeps_order, views_of
+from fastgrad.trace.views import View, can_be_copied, copied, keeps_order, views_of
 
 MOST_OPEN = 2
 """Groups for one number of elements that may be open together."""

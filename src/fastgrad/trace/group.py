@@ -15,26 +15,24 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastgrad.kernels.launch import Input, Output
 from fastgrad.kernels.layout import (
     Cuts,
-    Dims,
     Layout,
     broadcast,
     collapsed,
-    contiguous,
     cuts_of,
     joined_cuts,
     sizes_at,
     split,
+    strides_at,
 )
-from fastgrad.kernels.strided import moved
-from fastgrad.operation import TABLE, Form, Operation
+from fastgrad.operation import TABLE, Form
+from fastgrad.trace.fused import ENOUGH, MANY, Fused, Source, Step
 from fastgrad.trace.graph import Graph, Kind, Node, Value
-from fastgrad.trace.interpret import interpret
 from fastgrad.trace.passes.rewriting import row_name
 from fastgrad.trace.reductions import REDUCTIONS, drops_ones
 from fastgrad.trace.scalar_code import DTYPES, translated
+from fastgrad.trace.views import View
 
 MOST_STEPS = 64
 MOST_INPUTS = 24
@@ -42,104 +40,11 @@ MOST_REDUCTIONS = 8
 MOST_DIMS = 4
 """Bounds of a group, which keep its values near the registers, and its compilation short."""
 
-ENOUGH = 64
-"""So many pieces of work need not be cut."""
-
-MANY = 1 << 19
-"""Nor need fewer elements than these."""
-
 LONGEST = 1 << 16
 """So many elements that are reduced to one may be near enough to be read again."""
 
 Reduced = tuple[tuple[int, int], ...]
 """Which dimensions are reduced: for each run of them the cuts that it begins and ends at."""
-
-
-@dataclass(frozen=True)
-class Source:
-    """What a group reads from outside.
-
-    Attributes:
-        array: which of the node's inputs it is read from.
-        offset: of the first element.
-        strides: for each dimension of the loop; for a source that is kept, for each dimension that is not reduced.
-        dtype: of the array.
-        kept: whether it goes with what is left after the reduction.
-    """
-
-    array: int
-    offset: int
-    strides: tuple[int, ...]
-    dtype: np.dtype
-    kept: bool
-
-
-@dataclass(frozen=True)
-class Step:
-    """One operation of a group.
-
-    Attributes:
-        row: the operation.
-        operands: for each of its inputs a number: below the number of the group's inputs the input, from there on the step.
-        attributes: of the operation.
-        inputs, output: dtypes.
-        kept: whether it has a value for each element that is left after the reduction, not for each of the loop.
-        reduces: whether it is the reduction.
-    """
-
-    row: Operation
-    operands: tuple[int, ...]
-    attributes: dict[str, Any]
-    inputs: tuple[np.dtype, ...]
-    output: np.dtype
-    kept: bool
-    reduces: bool
-
-
-@dataclass(frozen=True, eq=False)
-class Fused:
-    """What a FUSED node does.
-
-    Attributes:
-        sizes: of the dimensions of the loop, outermost first; at least one.
-        roles: for each of them "r" if it is reduced, else "k".
-        inputs: how each input is read.
-        steps: in order; none for a copy of the only input.
-        outputs: numbers of the steps whose results are the node's, counted as in ``Step.operands``.
-        number: the dtype of the functions that are computed in one dtype; float32 where there are none.
-        graph: the same as a program of its own, with the node's inputs as its arguments.
-    """
-
-    sizes: tuple[int, ...]
-    roles: str
-    inputs: tuple[Source, ...]
-    steps: tuple[Step, ...]
-    outputs: tuple[int, ...]
-    number: np.dtype
-    graph: Graph
-
-    @property
-    def name(self) -> str:
-        """The names of its steps."""
-        return "+".join(step.row.name for step in self.steps) or "copy"
-
-    def run(self, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
-        """What the node gives, step by step: the measure for its kernels."""
-        return tuple(interpret(self.graph, arrays))
-
-
-class View(NamedTuple):
-    """A value that is another one, read in another order.
-
-    Attributes:
-        base: the other one.
-        layout: how it is read.
-        nodes: the index maps that lead there.
-    """
-
-    base: Value
-    layout: Layout
-    nodes: tuple[Node, ...]
 
 
 def count_of(value: Value) -> int:
@@ -439,7 +344,9 @@ class Group:
         values = list(dict.fromkeys(self._values))
         place = {id(value): i for i, value in enumerate(values)}
         sources = tuple(
-            Source(place[id(value)], layout.offset, _strides(layout, kept_sizes if kept else sizes), value.dtype, kept)
+            Source(
+                place[id(value)], layout.offset, strides_at(layout, kept_sizes if kept else sizes), value.dtype, kept
+            )
             for value, (layout, kept) in zip(self._values, self._layouts, strict=True)
         )
         arguments = [Node(Kind.ARGUMENT, i, (), (value,)) for i, value in enumerate(values)]
@@ -458,24 +365,3 @@ class Group:
 def reshaped(x: Value, y: Value) -> Node:
     """The node that makes ``y`` of a value that has the same elements."""
     return Node(Kind.OPERATION, TABLE["reshape"], (x,), (y,), {"shape": y.shape})
-
-
-def can_be_copied(layout: Layout, value: Value) -> bool:
-    """Whether there is a kernel that copies what is read by a layout."""
-    return moved(Input(0), Output(0), value.dtype, layout, contiguous(layout.total)) is not None
-
-
-def copied(value: Value, view: View) -> Node:
-    """The node that makes a view's elements an array."""
-    sizes = tuple([size for size, _ in view.layout.dims]) or (1,)
-    source = Source(0, view.layout.offset, _strides(view.layout, sizes), value.dtype, False)
-    argument = Node(Kind.ARGUMENT, 0, (), (view.base,))
-    graph = Graph([argument, *view.nodes], [value])
-    payload = Fused(sizes, "k" * len(sizes), (source,), (), (0,), np.dtype(np.float32), graph)
-    return Node(Kind.FUSED, payload, (view.base,), (value,))
-
-
-def _strides(layout: Layout, sizes: tuple[int, ...]) -> tuple[int, ...]:
-    dims: Dims | None = split(layout.dims, sizes)
-    assert dims is not None, f"{layout} has no dimensions {sizes}"
-    return tuple([stride for _, stride in dims])

@@ -20,7 +20,7 @@ from fastgrad.kernels.build import Kernel
 from fastgrad.kernels.launch import Input, Launch, Operand, Output, Scratch
 from fastgrad.kernels.signature import SHARE, parse_signature
 from fastgrad.kernels.vector_math import greatest, least
-from fastgrad.trace.group import Fused, Step
+from fastgrad.trace.fused import Fused, Step
 from fastgrad.trace.reductions import REDUCTIONS, of_one
 from fastgrad.trace.scalar_casts import element_type, loaded, stored
 from fastgrad.trace.scalar_code import NAMES, translated

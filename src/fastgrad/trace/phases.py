@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from fastgrad.kernels.launch import Operand, Output, Scratch
-from fastgrad.trace.group import Fused, Step
+from fastgrad.trace.fused import Fused, Step
 from fastgrad.trace.scalar_code import translated
 
 CHEAP = 12

@@ -13,7 +13,7 @@ from itertools import accumulate, pairwise
 
 from fastgrad.kernels.launch import Operand, Output
 from fastgrad.operation import Form
-from fastgrad.trace.group import Fused, Step
+from fastgrad.trace.fused import Fused, Step
 from fastgrad.trace.kernel_writer import Writer
 from fastgrad.trace.scalar_casts import BOOL, body_type
 from fastgrad.trace.scalar_code import translated
