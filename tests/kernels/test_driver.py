@@ -9,7 +9,7 @@ import pytest
 
 from fastgrad.kernels import driver
 from fastgrad.kernels.build import kernel, step_address
-from fastgrad.kernels.team import Team, begin_shared, go_on_shared, team
+from fastgrad.kernels.team import LEAST_ALONE, Team, begin_shared, go_on_shared, team
 
 
 @kernel("x: in[T], y: inout[T], first: int, last: int", T=("float32", "float64"), noalias=True)
@@ -124,6 +124,7 @@ def test_shares_are_all_done_once(three_threads):
     x, y = np.ones(10_000, np.float32), np.zeros(10_000, np.float32)
     program = Program([(add_to[x.dtype], [address(x), address(y)], 10_000, shares) for shares in (1, 7, 40, 2)])
     for run in range(1, 300):
+        team._alone = 0  # whatever else the machine has to do
         assert begin_shared((), program.frame, 2) == driver.FINE
         assert go_on_shared(program.frame, 2, 4) == driver.FINE
         assert (y == 4 * run).all()
@@ -155,6 +156,24 @@ def test_workers_park_and_are_woken(three_threads):
         assert begin_shared((), program.frame, 1) == driver.FINE
         assert (y == run).all()
         time.sleep(0.002)
+
+
+def test_programs_run_alone_after_one_that_has_waited_long(three_threads):
+    x, y = np.ones(1000), np.zeros(1000)
+    program = Program([(add_to[x.dtype], [address(x), address(y)], 1000, 10)])
+    begin_shared((), program.frame, 1)
+    alone = []
+    for _ in range(3):
+        team.words[driver.STALLED] = 1
+        begin_shared((), program.frame, 1)
+        alone.append(0)
+        while not team.taken():
+            alone[-1] += 1
+        team.finished()
+    assert alone[0] == LEAST_ALONE
+    assert alone[1] > alone[0]
+    assert alone[2] > alone[1]
+    assert (y == 4).all()
 
 
 def test_programs_of_several_threads_at_once(three_threads):

@@ -54,16 +54,17 @@ JUMP = 1 << 40
 FINE = -1
 STOPPED = 1 << 32
 
-CLAIM, DONE, TABLE, ACTIVE, QUIT, WORST, PARKED = range(0, 56, 8)
+CLAIM, DONE, TABLE, ACTIVE, QUIT, WORST, STALLED, PARKED = range(0, 64, 8)
 """Words of a team, each in a cache line of its own: what is offered (the step, its shares, how many are taken), how many
 shares are done, where the steps are, whether a program runs, whether to end, the least answer of a share (`NO_ANSWER`
-if there is none), and from `PARKED` on for each worker whether it has stopped looking."""
+if there is none), how often the caller has waited long for a share that another had begun, and from `PARKED` on for each worker whether it has stopped looking."""
 
 LINE_WORDS = 8
 SHARES_AT, STEP_AT = 20, 40
 FIELD = (1 << 20) - 1
 NO_ANSWER = (1 << 62) - 1
 WAITS = 2048
+LONG = 4096
 
 TUPLE_LENGTH = (TUPLE_SIZE_AT - TUPLE_ITEMS_AT) // 8
 
@@ -163,6 +164,8 @@ def shared_step(team, number, shares):
         waits += 1
         if waits % WAITS == 0:
             yield_processor()  # the others may be waiting for this core
+    if waits >= LONG:
+        team[STALLED] += 1
     worst = atomic_load(team, WORST)
     return 0 if worst == NO_ANSWER else worst
 

@@ -3,6 +3,10 @@
 Workers are daemon threads without the GIL. After work they look for more for a fraction of a millisecond, since the next
 step of a training loop is near, and then park: they return to Python and wait for a lock, which takes nothing from
 anybody. A program that finds a worker parked wakes it, and begins without waiting for it.
+
+When other processes have the cores, a worker may be put aside in the middle of a share, for milliseconds, and the program
+waits for it. So after a program that has waited long the next ones run alone, and more of them each time that it
+happens again.
 """
 
 from __future__ import annotations
@@ -20,6 +24,8 @@ PATIENCE = 20_000
 """How many looks for work, each of some ten nanoseconds, a worker takes before it parks."""
 
 MOST_THREADS = 64
+LEAST_ALONE, MOST_ALONE = 16, 1024
+"""How many programs run alone after one that has waited long, at first and at most."""
 
 
 class Team:
@@ -36,6 +42,8 @@ class Team:
         self._wakers: list[threading.Semaphore] = []
         self._memory = np.zeros(0, np.int64)
         self.words = self._memory
+        self._alone = 0  # programs that are still to run without the team
+        self._penalty = LEAST_ALONE
 
     @property
     def threads(self) -> int:
@@ -59,6 +67,26 @@ class Team:
                 words[place] = 0
                 waker.release()
         return words
+
+    def taken(self) -> bool:
+        """Takes the lock for a program, unless another has it or it is better to run alone."""
+        if self._threads == 1 or not self.lock.acquire(blocking=False):
+            return False
+        if self._alone:
+            self._alone -= 1
+            self.lock.release()
+            return False
+        return True
+
+    def finished(self) -> None:
+        """The program that has taken the lock is done."""
+        if self.words[driver.STALLED]:
+            self.words[driver.STALLED] = 0
+            self._alone = self._penalty
+            self._penalty = min(2 * self._penalty, MOST_ALONE)
+        elif self._penalty > LEAST_ALONE:
+            self._penalty -= 1
+        self.lock.release()
 
     def _start(self) -> None:
         self._end()
@@ -115,21 +143,21 @@ def _work(words: np.ndarray, number: int, waker: threading.Semaphore) -> None:
 
 def begin_shared(objects: tuple[Any, ...], words: np.ndarray, stop: int) -> int:
     """`driver.begin` with the team, or without the GIL alone where another program has the team."""
-    if team.threads > 1 and team.lock.acquire(blocking=False):
+    if team.taken():
         try:
             return int(driver.begin_with_team(objects, words, team.ready(), stop))
         finally:
-            team.lock.release()
+            team.finished()
     return int(driver.begin_released(objects, words, stop))
 
 
 def go_on_shared(words: np.ndarray, start: int, stop: int) -> int:
     """`driver.go_on` likewise."""
-    if team.threads > 1 and team.lock.acquire(blocking=False):
+    if team.taken():
         try:
             return int(driver.go_on_with_team(words, team.ready(), start, stop))
         finally:
-            team.lock.release()
+            team.finished()
     return int(driver.go_on_released(words, start, stop))
 
 
