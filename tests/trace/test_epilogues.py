@@ -124,3 +124,26 @@ def test_parts_of_composites_give_what_they_give():
     validate(joined)
     for found, wanted in zip(interpret(joined, [x]), interpret(graph, [x]), strict=True):
         np.testing.assert_allclose(found, wanted, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(40, 5, 7), (64, 300, 210), (3, 600, 500)])
+def test_weights_are_updated_in_their_own_memory(shape):
+    rows, inner, columns = shape
+    v = tf.Variable(normal(inner, columns))
+
+    def step(x, g):
+        v.assign_sub(0.1 * tf.matmul(x, g, transpose_a=True))
+        return tf.matmul(x, v)
+
+    x, g = normal(rows, inner), normal(rows, columns)
+    start = v.numpy()
+    program = Program(record(step, x, g)[0])
+    v.assign(start)
+    wanted = start.copy()
+    for i in range(3):
+        wanted -= np.float32(0.1) * (x.T @ (g * (i + 1)))
+        (found,) = program([x, g * (i + 1)])
+        np.testing.assert_allclose(v.numpy(), wanted, rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(found, x @ wanted, rtol=1e-3, atol=1e-2)
+    assert [node.kind for node in program.graph.nodes].count(Kind.FUSED) == 1
+    assert not [action for action in program.plan.actions if action.node.kind is Kind.ASSIGN]

@@ -113,10 +113,11 @@ def launches_of_product(payload: Product) -> Launches:
     """What a product with its epilogue runs in a program."""
     fused, place = payload.fused, payload.place
     following, early = map_launch(fused)
-    # The product itself lies where the first result will be that may lie there, else in memory that nobody else reads.
-    home = next(
-        (output for output, given in in_place_pairs(fused) if given == place and (output, given) not in early), None
-    )
+    pairs = [pair for pair in in_place_pairs(fused) if pair not in early]
+    # Results may take the memory of the group's other inputs, as updated weights do. If there are none the product lies
+    # where the first result will be that may lie there, else in memory that nobody else reads.
+    in_place = tuple([(output, _moved(given, place)) for output, given in pairs if given != place])
+    home = None if in_place else next((output for output, given in pairs if given == place), None)
     product = Scratch(0) if home is None else Output(home)
 
     def group_operand(operand: Any) -> Any:
@@ -134,4 +135,4 @@ def launches_of_product(payload: Product) -> Launches:
     operands = [o if isinstance(o, Launch) else product_operand(o) for o in launch.operands]
     value = node.outputs[0]
     scratch = ((value.dtype, int(np.prod(value.shape, dtype=np.int64))),) if home is None else ()
-    return Launches((replace(launch, operands=tuple(operands)),), scratch)
+    return Launches((replace(launch, operands=tuple(operands)),), scratch, in_place)
