@@ -278,6 +278,8 @@ def test_gradients_go_the_way_that_was_gone():
         lambda x: x[: tf.cast(tf.math.count_nonzero(x > 0.0), tf.int32)],
         lambda x: tf.dynamic_partition(x, tf.cast(x > 0.0, tf.int32), 2),
         lambda x: tf.sequence_mask(tf.cast(tf.nn.relu(x), tf.int32)),
+        lambda x: tf.range(0.0, tf.reduce_max(tf.nn.relu(x)) + 1.0),
+        lambda x: tf.sequence_mask(tf.nn.relu(x)),
     ],
 )
 def test_shapes_that_depend_on_values(function):

@@ -21,7 +21,7 @@ from fastgrad.trace.state import Saved
 from fastgrad.variable import Variable
 
 _COUNTABLE = 64
-"""Integers up to this number of elements decide a program's way when the library itself asks for them."""
+"""Numbers up to this many elements decide a program's way when the library itself asks for them."""
 
 
 class Comparison(NamedTuple):
@@ -203,7 +203,7 @@ class Recording(recording.Recorder):
             return
         if kind in {"bool", "int", "index"}:
             self._guard(value, {"bool": bool, "int": int, "index": int}[kind](tensor._array.reshape(())), kind)
-        elif tensor._array.dtype.kind in "iub" and tensor._array.size <= _COUNTABLE and _asked_within():
+        elif tensor._array.dtype.kind in "iubf" and tensor._array.size <= _COUNTABLE and _asked_within():
             self._guard_elements(value, tensor._array)
         else:
             self._refuse_look(tensor, value, kind)
