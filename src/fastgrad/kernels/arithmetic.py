@@ -22,10 +22,6 @@ def _fused_multiply_add(builder: Any, args: Any) -> Any:
     return builder.fma(*args)
 
 
-def _remainder(builder: Any, args: Any) -> Any:
-    return builder.frem(*args)
-
-
 def _rounding(name: str) -> Callable[[Any, Any], Any]:
     def lower(builder: Any, args: Any) -> Any:
         return builder.call(builder.module.declare_intrinsic(f"llvm.{name}", [args[0].type]), args)
@@ -35,7 +31,7 @@ def _rounding(name: str) -> Callable[[Any, Any], Any]:
 
 def _library_call(function: str) -> Callable[[Any, Any], Any]:
     def lower(builder: Any, args: Any) -> Any:
-        kind = ir.FunctionType(args[0].type, [args[0].type])
+        kind = ir.FunctionType(args[0].type, [arg.type for arg in args])
         symbol = symbol_of(function, str(args[0].type))
         return builder.call(cgutils.get_or_insert_function(builder.module, kind, symbol), args)
 
@@ -69,9 +65,9 @@ def _scale_by_power_of_two(builder: Any, args: Any) -> Any:
 LOWERINGS: dict[body.Special, Callable[[Any, Any], Any]] = {
     body.fused_multiply_add: _fused_multiply_add,
     body.library_cos: _library_call("cos"),
+    body.library_fmod: _library_call("fmod"),
     body.library_sin: _library_call("sin"),
     body.library_tan: _library_call("tan"),
-    body.remainder_toward_zero: _remainder,
     body.round_down: _rounding("floor"),
     body.round_to_even: _rounding("rint"),
     body.round_to_zero: _rounding("trunc"),

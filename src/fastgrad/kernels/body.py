@@ -63,10 +63,6 @@ round_to_even = Special("round_to_even")
 """`round_to_even(x)`: the nearest whole number, the even one of two."""
 
 
-remainder_toward_zero = Special("remainder_toward_zero")
-"""`remainder_toward_zero(a, b)`: a - b n exactly, where n is a / b without its fraction (C: fmod)."""
-
-
 class LibraryCall(Special):
     """A function of the C library, for the few elements that a loop's own arithmetic does not do.
 
@@ -79,6 +75,7 @@ class LibraryCall(Special):
         self.function = function
 
 
+library_fmod = LibraryCall("fmod")
 library_sin = LibraryCall("sin")
 library_cos = LibraryCall("cos")
 library_tan = LibraryCall("tan")

@@ -11,7 +11,10 @@ from collections.abc import Iterable
 
 PREFIX = "fastgrad_library_"
 _TYPES = {"float": ("f", (4, 8, 16)), "double": ("", (2, 4, 8))}
+_TWO = frozenset(["fmod"])  # functions of two numbers; the others are of one
 _PURE = "memory(none) nounwind willreturn"
+_LOOP = "noinline cold minsize optsize nounwind willreturn"
+_TEST = f"alwaysinline {_PURE}"
 
 
 def symbol_of(function: str, element: str) -> str:
@@ -25,16 +28,23 @@ def definitions(symbols: Iterable[str]) -> str:
     for symbol in symbols:
         function, element = symbol[len(PREFIX) :].split("_")
         suffix, widths = _TYPES[element]
-        variants = ",".join(f"_ZGV_LLVM_M{n}v_{symbol}({symbol}_{n})" for n in widths)
+        names = ["x", "z"] if function in _TWO else ["x"]
+        taken = ", ".join(f"{element} %{name}" for name in names)
+        loads = "".join(
+            f"  %{name}_at = getelementptr {element}, ptr %{name}_s, i32 %i\n"
+            f"  %{name} = load {element}, ptr %{name}_at\n"
+            for name in names
+        )
+        variants = ",".join(f"_ZGV_LLVM_M{n}{'v' * len(names)}_{symbol}({symbol}_{n})" for n in widths)
         parts.append(
-            f"""declare {element} @{function}{suffix}({element}) nobuiltin {_PURE}
+            f"""declare {element} @{function}{suffix}({", ".join([element] * len(names))}) nobuiltin {_PURE}
 
-define {element} @{symbol}({element} %x) noinline cold {_PURE} "vector-function-abi-variant"="{variants}" {{
-  %y = call {element} @{function}{suffix}({element} %x)
+define {element} @{symbol}({taken}) noinline cold {_PURE} "vector-function-abi-variant"="{variants}" {{
+  %y = call {element} @{function}{suffix}({taken})
   ret {element} %y
 }}
 
-define void @{symbol}_each(ptr %p, i32 %wanted) noinline cold minsize optsize nounwind willreturn {{
+define void @{symbol}_each({", ".join(f"ptr %{name}_s" for name in names)}, i32 %wanted) {_LOOP} {{
   br label %lane
 lane:
   %i = phi i32 [0, %0], [%next, %after]
@@ -42,10 +52,8 @@ lane:
   %odd = trunc i32 %rest to i1
   br i1 %odd, label %call, label %after
 call:
-  %q = getelementptr {element}, ptr %p, i32 %i
-  %v = load {element}, ptr %q
-  %y = call {element} @{function}{suffix}({element} %v)
-  store {element} %y, ptr %q
+{loads}  %y = call {element} @{function}{suffix}({taken})
+  store {element} %y, ptr %x_at
   br label %after
 after:
   %next = add i32 %i, 1
@@ -57,25 +65,25 @@ out:
 }}
 """
         )
-        parts += [_vector_form(symbol, element, n) for n in widths]
+        parts += [_vector_form(symbol, element, names, n) for n in widths]
         kept += [f"ptr @{symbol}_{n}" for n in widths]
     used = f'@llvm.compiler.used = appending global [{len(kept)} x ptr] [{", ".join(kept)}], section "llvm.metadata"'
     return "\n".join([used, *parts, '!0 = !{!"branch_weights", i32 1, i32 100000}'])
 
 
-def _vector_form(symbol: str, element: str, lanes: int) -> str:
+def _vector_form(symbol: str, element: str, names: list[str], lanes: int) -> str:
     """The form for `lanes` elements under a mask: a test that loops take in, and a call, which they do not."""
     vector, mask = f"<{lanes} x {element}>", f"<{lanes} x i1>"
-    return f"""define {vector} @{symbol}_{lanes}({vector} %x, {mask} %m) alwaysinline {_PURE} {{
-  %p = alloca {vector}
-  %bits = bitcast {mask} %m to i{lanes}
+    slots = "".join(f"  %{name}_s = alloca {vector}\n" for name in names)
+    stores = "".join(f"  store {vector} %{name}, ptr %{name}_s\n" for name in names)
+    return f"""define {vector} @{symbol}_{lanes}({", ".join(f"{vector} %{name}" for name in names)}, {mask} %m) {_TEST} {{
+{slots}  %bits = bitcast {mask} %m to i{lanes}
   %any = icmp ne i{lanes} %bits, 0
   br i1 %any, label %some, label %none, !prof !0
 some:
   %wanted = zext i{lanes} %bits to i32
-  store {vector} %x, ptr %p
-  call void @{symbol}_each(ptr %p, i32 %wanted)
-  %y = load {vector}, ptr %p
+{stores}  call void @{symbol}_each({", ".join(f"ptr %{name}_s" for name in names)}, i32 %wanted)
+  %y = load {vector}, ptr %x_s
   br label %none
 none:
   %r = phi {vector} [%x, %0], [%y, %some]

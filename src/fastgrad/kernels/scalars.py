@@ -4,7 +4,16 @@ import math
 
 from numpy import float32, float64, int32, int64
 
-from fastgrad.kernels.body import by_dtype, float_bits, from_bits, remainder_toward_zero, round_down, scalar_function
+from fastgrad.kernels.body import (
+    by_dtype,
+    float_bits,
+    from_bits,
+    fused_multiply_add,
+    library_fmod,
+    round_down,
+    round_to_zero,
+    scalar_function,
+)
 
 
 @scalar_function
@@ -38,6 +47,30 @@ def sign_of(x):
 
 
 # ---- quotients -------------------------------------------------------------------------------------------
+
+
+def _whole_quotients32(q):
+    """Whether whole parts of quotients up to this size are exact, or off by one at most."""
+    return math.fabs(q) < T(4194304.0)
+
+
+def _whole_quotients64(q):
+    return math.fabs(q) < T(2251799813685248.0)
+
+
+_whole_quotients = by_dtype(float32=_whole_quotients32, float64=_whole_quotients64)
+
+
+@scalar_function
+def remainder_toward_zero(a, b):
+    """a - b n exactly, where n is a / b without its fraction (C: fmod)."""
+    q = a / b
+    r = fused_multiply_add(-round_to_zero(q), b, a)
+    # A quotient just below a whole number may have become that.
+    r = math.copysign(r + math.copysign(b, a) if r != 0 and (r < 0) != (a < 0) else r, a)
+    if not (_whole_quotients(q) and math.fabs(b) < T(math.inf)):
+        r = library_fmod(a, b)
+    return r
 
 
 @scalar_function

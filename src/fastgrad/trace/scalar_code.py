@@ -18,7 +18,7 @@ import numpy as np
 
 from fastgrad.kernels import circular, error_function, half, hyperbolic, scalars, vector_math
 from fastgrad.kernels.activation import gelu_of, gelu_slope, gelu_tanh_of, gelu_tanh_slope
-from fastgrad.kernels.body import remainder_toward_zero, round_down, round_to_even, round_up
+from fastgrad.kernels.body import round_down, round_to_even, round_up
 from fastgrad.kernels.power import power
 from fastgrad.operation import TABLE
 from fastgrad.trace.scalar_casts import BFLOAT16, BOOL, FLOAT16, FLOAT32, FLOAT64, HALVES, WHOLE, body_type, cast
@@ -33,7 +33,7 @@ _VECTOR_MATH = {
     error_function: ("erf", "erfc"),
 }
 _FUNCTIONS = {name: name for names in _VECTOR_MATH.values() for name in names}
-_FUNCTIONS |= {"pow": "power", "nextafter": "next_after"}
+_FUNCTIONS |= {"pow": "power", "nextafter": "next_after", "fmod": "remainder_toward_zero"}
 # Functions that expressions call and that compute in the kernel's own dtype ``T``: the name in a body.
 
 _EXACT = {
@@ -56,7 +56,6 @@ NAMES: dict[str, Any] = {
     "power": power,
     "nan_greatest": vector_math.nan_greatest,
     "nan_least": vector_math.nan_least,
-    "remainder_toward_zero": remainder_toward_zero,
     "round_down": round_down,
     "round_up": round_up,
     "round_to_even": round_to_even,
@@ -78,6 +77,7 @@ NAMES: dict[str, Any] = {
             "sign_of",
             "greater_or_first",
             "less_or_first",
+            "remainder_toward_zero",
             "floor_remainder",
             "floor_quotient",
             "next_after",
@@ -279,8 +279,8 @@ class _Translator(ast.NodeTransformer):
             return ast.parse(f"({tests[name]})", mode="eval").body
         if name in _EXACT:
             return _call((_OF_FLOAT16 if number == FLOAT16 else _EXACT).get(name, _EXACT[name]), arguments)
-        if name in {"sqrt", "fmod"}:
-            return self._rounded(_call("math.sqrt" if name == "sqrt" else "remainder_toward_zero", arguments))
+        if name == "sqrt":
+            return self._rounded(_call("math.sqrt", arguments))
         if name == "sign":
             self.needs_dtype = True
             found = _call("sign_of", arguments)
