@@ -133,10 +133,14 @@ def band(x, y, rows, columns, lower, upper, units, first, last):
         i = r % rows
         left = 0 if lower < 0 else i - lower
         right = columns - 1 if upper < 0 else i + upper
+        at = r * columns
+        if units == 1:
+            for j in range(columns):
+                y[at + j] = x[at + j] if left <= j <= right else T(0)
+            continue
         for j in range(columns):
-            at = (r * columns + j) * units
             for k in range(units):
-                y[at + k] = x[at + k] if left <= j <= right else T(0)
+                y[(at + j) * units + k] = x[(at + j) * units + k] if left <= j <= right else T(0)
 
 
 def band_part_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], lower: int, upper: int) -> Launches:

@@ -147,7 +147,9 @@ def order_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], count: int) 
     """The positions in random order."""
     number, small = np.dtype(np.uint64), np.dtype(np.int32)
     work = [Scratch(i) for i in range(5)]
-    order = Launch(order_lines[number, np.dtype(np.int64)], (work[0], Output(0), *work[1:], count, count, 1, 0))
+    order = Launch(
+        order_lines[number, np.dtype(np.int64)], (work[0], Output(0), work[1], 0, *work[1:], count, count, 1, 0)
+    )
     scratch = ((number, count), (number, count), (number, count), (small, count), (small, count))
     return Launches((_bits(Input(0), Scratch(0), count), order), scratch)
 

@@ -36,24 +36,36 @@ def gather_blocks(x, ids, out, size, count, width, middle, zeros, first, last):
 
     A unit of work is a row of out. An index outside [0, size) stops it; with `zeros`, a negative one gives zeros.
     """
-    for r in range(first, last):
+    r = first
+    while r < last:
         block = r // count
-        k = r - block * count
-        row = block // middle * count
-        ahead = (block * size + ids[row + least(k + AHEAD, count - 1)]) * width
-        for j in range(0, width, LINE):
-            prefetch(x, ahead + j)
-        number = int64(ids[row + k])
+        start = r - block * count
+        stop = least(count, start + last - r)
+        row, base = block // middle * count, block * size
         target = r * width
-        if 0 <= number < size:
-            at = (block * size + number) * width
-            for j in range(width):
-                out[target + j] = x[at + j]
-        elif zeros != 0 and number < 0:
-            for j in range(width):
-                out[target + j] = T(0)
-        else:
-            return r
+        r += stop - start
+        if width == 1:
+            for k in range(start, stop):
+                number = int64(ids[row + k])
+                if number >= size or (number < 0 and zeros == 0):
+                    return k
+                out[target + k - start] = x[base + number] if number >= 0 else T(0)
+            continue
+        for k in range(start, stop):
+            ahead = (base + ids[row + least(k + AHEAD, count - 1)]) * width
+            for j in range(0, width, LINE):
+                prefetch(x, ahead + j)
+            number = int64(ids[row + k])
+            if 0 <= number < size:
+                at = (base + number) * width
+                for j in range(width):
+                    out[target + j] = x[at + j]
+            elif zeros != 0 and number < 0:
+                for j in range(width):
+                    out[target + j] = T(0)
+            else:
+                return k
+            target += width
     return -1
 
 
@@ -163,9 +175,14 @@ def reverse_sequences(x, lengths, out, second, between, third, width, batch_firs
 def one_hot(ids, on, off, out, depth, inner, units, first, last):
     """out[o, d, i] = on if ids[o, i] is d, else off (TensorFlow: tf.one_hot)."""
     for o in range(first, last):
-        for i in range(o * depth * inner, (o + 1) * depth * inner):
-            for j in range(units):
-                out[i * units + j] = off[j]
+        if units == 1:
+            nothing = off[0]
+            for i in range(o * depth * inner, (o + 1) * depth * inner):
+                out[i] = nothing
+        else:
+            for i in range(o * depth * inner, (o + 1) * depth * inner):
+                for j in range(units):
+                    out[i * units + j] = off[j]
         for i in range(inner):
             number = int64(ids[o * inner + i])
             if 0 <= number < depth:

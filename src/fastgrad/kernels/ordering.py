@@ -8,23 +8,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from math import prod
-from typing import Any
 
 import numpy as np
-from numpy import int64
+from numpy import int64, uint64
 
-from fastgrad.kernels.body import by_dtype, local_array, scalar_function
+from fastgrad.kernels.body import by_dtype, float_bits, local_array, scalar_function
 from fastgrad.kernels.build import kernel
-from fastgrad.kernels.gathering import take_along, units_of
 from fastgrad.kernels.half import through_float32
-from fastgrad.kernels.launch import Input, Launch, Launches, Output, Scratch, Spec, only
+from fastgrad.kernels.launch import Input, Launch, Launches, Operand, Output, Scratch, Spec, only
 from fastgrad.kernels.vector_math import least
 
 INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
 REAL = ("float32", "float64", *INTEGERS)
 POSITIONS = ("int16", "uint16", "int32", "int64")
-RUN = 12  # as few elements are sorted by insertion
+FEW = 24  # elements that are sorted by insertion
 TILE = 64
 
 
@@ -36,66 +35,112 @@ def comes_before(a, b, descending):
     return a < b or (b != b and a == a)  # noqa: PLR0124 - of NaN
 
 
-@scalar_function
-def sort_line(keys, ids, other_keys, other_ids, at, size, descending):
-    """Sorts keys[at : at + size], and the ids beside them: runs by insertion, then merged in turns with the others' memory.
+def _bits32(value, descending):
+    bits = int64(float_bits(value + T(0))) & 0xFFFFFFFF  # 0 for -0
+    key = bits ^ (0xFFFFFFFF if bits >> 31 != 0 else 0x80000000)
+    key = 0xFFFFFFFF - key if descending != 0 else key
+    return uint64(key if value == value else 0xFFFFFFFF)  # noqa: PLR0124 - false of NaN
 
-    Returns whether the result lies in the others' memory.
+
+def _bits64(value, descending):
+    bits = uint64(float_bits(value + T(0)))
+    key = ~bits if bits >> uint64(63) != 0 else bits | (uint64(1) << uint64(63))
+    key = ~key if descending != 0 else key
+    return key if value == value else ~uint64(0)  # noqa: PLR0124 - false of NaN
+
+
+def _whole_bits(value, descending):
+    key = uint64(int64(value)) ^ (uint64(1) << uint64(63))
+    return ~key if descending != 0 else key
+
+
+def _unsigned_bits(value, descending):
+    return ~uint64(value) if descending != 0 else uint64(value)
+
+
+_ordered_bits = by_dtype(
+    float32=_bits32,
+    float64=_bits64,
+    **dict.fromkeys(INTEGERS[:4], _whole_bits),
+    **dict.fromkeys(INTEGERS[4:], _unsigned_bits),
+)
+# uint64 in the order of the elements.
+
+
+@scalar_function
+def sort_line(keys, ids, other_keys, other_ids, at, size, counts):
+    """Sorts keys[at : at + size], and the ids beside them: few by insertion, others digit by digit of 8 bits.
+
+    Returns whether the result lies in the others' memory. Digits that are the same in all keys take one look.
     """
-    for start in range(0, size, RUN):
-        for i in range(start + 1, least(start + RUN, size)):
-            key, number = keys[at + i], ids[at + i]
+    if size <= FEW:
+        for i in range(at + 1, at + size):
+            key, number = keys[i], ids[i]
             j = i
-            while j > start and comes_before(key, keys[at + j - 1], descending):
-                keys[at + j] = keys[at + j - 1]
-                ids[at + j] = ids[at + j - 1]
+            while j > at and keys[j - 1] > key:
+                keys[j] = keys[j - 1]
+                ids[j] = ids[j - 1]
                 j -= 1
-            keys[at + j] = key
-            ids[at + j] = number
+            keys[j] = key
+            ids[j] = number
+        return False
+    differing = uint64(0)
+    for i in range(at, at + size):
+        differing |= keys[i] ^ keys[at]
     moved = False
-    width = RUN
-    while width < size:
-        start = 0
-        while start < size:
-            middle, stop = least(start + width, size), least(start + 2 * width, size)
-            i, j = start, middle
-            for k in range(start, stop):
-                second = i >= middle or (j < stop and comes_before(keys[at + j], keys[at + i], descending))
-                take = j if second else i
-                other_keys[at + k] = keys[at + take]
-                other_ids[at + k] = ids[at + take]
-                i += 0 if second else 1
-                j += 1 if second else 0
-            start += 2 * width
+    for digit in range(8):
+        shift = uint64(8 * digit)
+        if (differing >> shift) & uint64(255) == uint64(0):
+            continue
+        for d in range(256):
+            counts[d] = 0
+        for i in range(at, at + size):
+            counts[int64((keys[i] >> shift) & uint64(255))] += 1
+        start = at
+        for d in range(256):
+            here = counts[d]
+            counts[d] = start
+            start += here
+        for i in range(at, at + size):
+            d = int64((keys[i] >> shift) & uint64(255))
+            to = counts[d]
+            counts[d] = to + 1
+            other_keys[to] = keys[i]
+            other_ids[to] = ids[i]
         keys, other_keys = other_keys, keys
         ids, other_ids = other_ids, ids
         moved = not moved
-        width *= 2
     return moved
 
 
 @kernel(
-    "x: in[T], order: out[I], keys: inout[T], other_keys: inout[T], ids: inout[int32], other_ids: inout[int32], "
-    "size: int, kept: int, inner: int, descending: int, first: int, last: int",
+    "x: in[T], order: out[I], values: out[T], with_values: int, keys: inout[uint64], other_keys: inout[uint64], ids: inout[int32], "
+    "other_ids: inout[int32], size: int, kept: int, inner: int, descending: int, first: int, last: int",
     T=REAL,
     I=("int16", "int32", "int64"),
 )
-def order_lines(x, order, keys, other_keys, ids, other_ids, size, kept, inner, descending, first, last):
-    """The first `kept` positions of each line in order. A unit of work is a line; the other arrays are to work in."""
+def order_lines(
+    x, order, values, with_values, keys, other_keys, ids, other_ids, size, kept, inner, descending, first, last
+):
+    """The first `kept` positions of each line in order, and the elements there if they are wanted.
+
+    A unit of work is a line; the arrays that are not named here are to work in.
+    """
+    counts = local_array(int64, 256)
     for line in range(first, last):
         outer = line // inner
         source = outer * size * inner + (line - outer * inner)
         target = outer * kept * inner + (line - outer * inner)
         at = line * size
         for i in range(size):
-            keys[at + i] = x[source + i * inner]
+            keys[at + i] = _ordered_bits(x[source + i * inner], descending)
             ids[at + i] = i
-        if sort_line(keys, ids, other_keys, other_ids, at, size, descending):
+        found = other_ids if sort_line(keys, ids, other_keys, other_ids, at, size, counts) else ids
+        for i in range(kept):
+            order[target + i * inner] = found[at + i]
+        if with_values != 0:
             for i in range(kept):
-                order[target + i * inner] = other_ids[at + i]
-        else:
-            for i in range(kept):
-                order[target + i * inner] = ids[at + i]
+                values[target + i * inner] = x[source + found[at + i] * inner]
 
 
 @kernel(
@@ -144,6 +189,25 @@ def extreme_positions(x, out, size, inner, sign, first, last):
     best, where = local_array(T, 64), local_array(int64, 64)
     tiles = (inner + TILE - 1) // TILE
     for unit in range(first, last):
+        if inner == 1 and size >= TILE:  # in lanes, of which the best is chosen
+            at = unit * size
+            for i in range(TILE):
+                best[i] = _without_nan(x[at + i], sign)
+                where[i] = i
+            for start in range(TILE, size, TILE):
+                for i in range(least(TILE, size - start)):
+                    value, top = x[at + start + i], best[i]
+                    if value > top if sign > 0 else value < top:
+                        best[i] = value
+                        where[i] = start + i
+            lane = 0
+            for i in range(1, TILE):
+                value, top = best[i], best[lane]
+                better = value > top if sign > 0 else value < top
+                if better or (value == top and where[i] < where[lane]):
+                    lane = i
+            out[unit] = where[lane]
+            continue
         outer = unit // tiles
         left = (unit - outer * tiles) * TILE
         width = least(TILE, inner - left)
@@ -220,42 +284,32 @@ def invert_permutation(x, out, used, size):
 
 
 def _ordering(
-    x: Spec, place: Any, dtype: np.dtype, axis: int, kept: int, descending: bool, scratch: int
-) -> tuple[Launch, list[tuple[np.dtype, int]]] | None:
-    """The launch that orders lines, with the scratch memory that it takes from that number on."""
+    x: Spec, order: Operand, dtype: np.dtype, values: Operand | None, axis: int, kept: int, descending: bool
+) -> Launches | None:
+    """The launches that order lines: positions of a dtype in one place, and elements in another one if they are wanted."""
     size, inner, lines = x.shape[axis], prod(x.shape[axis + 1 :]), prod(x.shape[:axis]) * prod(x.shape[axis + 1 :])
     if x.dtype.name not in REAL or size >= 1 << 31:
         return None
-    elements, number = lines * size, np.dtype(np.int32)
-    work = [Scratch(scratch + i) for i in range(4)]
-    one = Launch(
-        order_lines[x.dtype, dtype],
-        (Input(0), place, *work, size, kept, inner, int(descending)),
-        lines,
-        3.0 * size * size.bit_length(),
-    )
-    return one, [(x.dtype, elements), (x.dtype, elements), (number, elements), (number, elements)]
+    elements, number, key = lines * size, np.dtype(np.int32), np.dtype(np.uint64)
+    work = [Scratch(i) for i in range(4)]
+    places = Input(0), order, work[0] if values is None else values, int(values is not None)
+    numbers = size, kept, inner, int(descending)
+    one = Launch(order_lines[x.dtype, dtype], (*places, *work, *numbers), lines, 12.0 * size)
+    return Launches((one,), ((key, elements), (key, elements), (number, elements), (number, elements)))
 
 
 @through_float32
 def argsort_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], axis: int, descending: bool) -> Launches | None:
     """``tf.argsort``."""
-    found = _ordering(inputs[0], Output(0), outputs[0].dtype, axis, inputs[0].shape[axis], descending, 0)
-    return None if found is None else Launches((found[0],), tuple(found[1]))
+    return _ordering(inputs[0], Output(0), outputs[0].dtype, None, axis, inputs[0].shape[axis], descending)
 
 
 @through_float32
 def sort_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], axis: int, descending: bool) -> Launches | None:
-    """``tf.sort``: the elements at their positions in order."""
-    (x,) = inputs
-    number, size = np.dtype(np.int32), x.shape[axis]
-    found = _ordering(x, Scratch(0), number, axis, size, descending, 1)
-    if found is None:
-        return None
-    unit, words = units_of(x.dtype)
-    sizes = size, size, prod(x.shape[axis + 1 :]), words
-    read = Launch(take_along[unit, number], (Input(0), Scratch(0), Output(0), *sizes), prod(x.shape[: axis + 1]))
-    return Launches((found[0], read), ((number, prod(x.shape)), *found[1]))
+    """``tf.sort``."""
+    x, number = inputs[0], np.dtype(np.int32)
+    found = _ordering(x, Scratch(4), number, Output(0), axis, x.shape[axis], descending)
+    return None if found is None else replace(found, scratch=(*found.scratch, (number, prod(x.shape))))
 
 
 MOST_SELECTED = 32
@@ -273,12 +327,7 @@ def top_k_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], k: int, inde
         return only(
             select_largest[x.dtype, wanted], Input(0), Output(0), Output(1), size, k, units=rows, unit_cost=1.5 * size
         )
-    found = _ordering(x, Output(1), wanted, axis, k, True, 0)
-    if found is None:
-        return None
-    unit, words = units_of(x.dtype)
-    read = Launch(take_along[unit, wanted], (Input(0), Output(1), Output(0), size, k, 1, words), rows * k)
-    return Launches((found[0], read), tuple(found[1]))
+    return _ordering(x, Output(1), wanted, Output(0), axis, k, True)
 
 
 def _positions(sign: int) -> Callable[..., Launches | None]:

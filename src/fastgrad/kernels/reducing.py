@@ -23,7 +23,7 @@ from fastgrad.kernels.layout import broadcast, contiguous, transposed
 from fastgrad.kernels.reductions import lane_total, maximum_of
 from fastgrad.kernels.softmax import exponentials
 from fastgrad.kernels.strided import moved
-from fastgrad.kernels.vector_math import least, log, nan_greatest
+from fastgrad.kernels.vector_math import greatest, least, log, nan_greatest
 
 FLOATS = ("float32", "float64")
 SIGNED = ("int8", "int16", "int32", "int64")
@@ -154,6 +154,16 @@ def clip_to_norm(x, norm, limit, out, first, last):
         out[i] = x[i] * (limit[i] / nan_greatest(norm[i], limit[i]))
 
 
+@kernel("x: in[T], norms: in[T], limit: in[T], out: out[T], columns: int, first: int, last: int", T=FLOATS)
+def clip_rows(x, norms, limit, out, columns, first, last):
+    """x limit / max(norm, limit) for rows of one norm and one limit for all; units are elements."""
+    for r in range(first // columns, (last + columns - 1) // columns):
+        start, stop = greatest(first, r * columns), least(last, (r + 1) * columns)
+        scale = limit[0] / nan_greatest(norms[r], limit[0])
+        for i in range(start, stop):
+            out[i] = x[i] * scale
+
+
 # ---- the rows of the table that they are ---------------------------------------------------------------
 
 
@@ -273,6 +283,10 @@ def clip_by_norm_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], axes:
     if not rows.known:
         return None
     size, scratch = prod(t.shape), list(rows.scratch)
+    if not rows.before and prod(limit.shape) == 1 and rows.columns:
+        measure = Launch(norms_of_rows[t.dtype], (Input(0), Scratch(0), rows.columns, 1), rows.rows, 0.3 * rows.columns)
+        scale = Launch(clip_rows[t.dtype], (Input(0), Scratch(0), Input(1), Output(0), rows.columns), size, 0.2)
+        return Launches((measure, scale), ((t.dtype, rows.rows),), in_place=((0, 0),))
     norms, spread, limits = (Scratch(len(scratch) + i) for i in range(3))
     scratch += [(t.dtype, rows.rows), (t.dtype, size), (t.dtype, size)]
     kept = [1 if axis in axes else length for axis, length in enumerate(t.shape)]

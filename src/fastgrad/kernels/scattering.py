@@ -74,12 +74,24 @@ def scatter_rows(rows, ids, out, size, count, width, middle, mode, start, first,
         block = unit // tiles
         left = (unit - block * tiles) * TILE
         columns = least(TILE, width - left)
-        if start != KEEP:
+        if start != KEEP and columns == width:
+            begin = T(0) if start == ZEROS else T(1)
+            for j in range(block * size * width, (block + 1) * size * width):
+                out[j] = begin
+        elif start != KEEP:
             for r in range(size):
                 at = (block * size + r) * width + left
                 for j in range(columns):
                     out[at + j] = T(0) if start == ZEROS else T(1)
         batch = block // middle * count
+        if width == 1 and mode == ADD:
+            for k in range(count):
+                number = int64(ids[batch + k])
+                if number >= size:
+                    return k
+                if number >= 0:
+                    out[block * size + number] += rows[block * count + k]
+            continue
         for k in range(count):
             number = int64(ids[batch + k])
             if number >= size:
