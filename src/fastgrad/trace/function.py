@@ -112,6 +112,8 @@ class Function:
         if version is not None and len(version.ways):
             if active and version.ways.hide_gradients():
                 return self._run(arguments, call)
+            if not active:
+                version.ways.prepare()
             with turns.replaying() as mine:
                 if not mine:
                     return self._run(arguments, call)

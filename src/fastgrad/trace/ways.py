@@ -124,6 +124,13 @@ class Ways:
                 kept = list(self)[-MOST // 2 :]
                 self.trees, self._waiting = [], kept
 
+    def prepare(self) -> None:
+        """Compiles what was recorded first, which may take seconds: before anybody must wait for it."""
+        if not self.trees:
+            with self._lock:
+                if not self.trees and self._waiting:
+                    self._compile()
+
     def replay(self, arrays: Sequence[np.ndarray]) -> tuple[Way, list[np.ndarray]] | None:
         """Goes the way that the values want; None if it was never recorded, and then nothing has changed."""
         for tree in self.trees:
