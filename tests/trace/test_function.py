@@ -745,6 +745,18 @@ def test_copies_of_objects_have_functions_of_their_own():
         assert float(one.step(tf.constant(1.0))) == 2.0
 
 
+def test_a_failure_of_the_compiler_is_told_and_costs_speed_only(monkeypatch):
+    def fail(*graphs):
+        raise RuntimeError("no registers left")
+
+    step = tf.function(lambda x: x * 2.0)
+    assert float(step(tf.constant(1.0))) == 2.0
+    monkeypatch.setattr("fastgrad.trace.ways.Program", fail)
+    with pytest.warns(UserWarning, match="could not be compiled.*RuntimeError: no registers left"):
+        assert float(step(tf.constant(2.0))) == 4.0
+    assert float(step(tf.constant(3.0))) == 6.0
+
+
 def test_redefined_functions_free_their_variables():
     alive = []
     for _ in range(20):

@@ -22,11 +22,11 @@ from fastgrad.trace.entry import entry_of
 from fastgrad.trace.record import Recording
 from fastgrad.trace.report import graph_text, report_text, source_text
 from fastgrad.trace.results import Results, as_results
-from fastgrad.trace.retracing import Retracing
+from fastgrad.trace.retracing import Retracing, warn_of
 from fastgrad.trace.signature import Call, Floats, Signature, as_passed, rebuilt, stand_ins
 from fastgrad.trace.state import Saved
 from fastgrad.trace.verify import verified
-from fastgrad.trace.ways import Way
+from fastgrad.trace.ways import NotCompiled, Way
 
 RECENT = 4
 """How many entries are tried before a call goes the long way."""
@@ -112,12 +112,17 @@ class Function:
         if version is not None and len(version.ways):
             if active and version.ways.hide_gradients():
                 return self._run(arguments, call)
-            if not active:
-                version.ways.prepare()
-            with turns.replaying() as mine:
-                if not mine:
-                    return self._run(arguments, call)
-                found = self._replay(args, kwargs, arguments, call, version)
+            try:
+                if not active:
+                    version.ways.prepare()
+                with turns.replaying() as mine:
+                    if not mine:
+                        return self._run(arguments, call)
+                    found = self._replay(args, kwargs, arguments, call, version)
+            except NotCompiled as failure:
+                key.runs_eagerly = True  # type: ignore[union-attr]  # there is one, as there is a version
+                warn_of(self.__name__, failure)
+                return self._run(arguments, call)
             if found is not None:
                 return found[0]
         with turns.recording() as mine:

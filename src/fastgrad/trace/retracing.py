@@ -81,6 +81,16 @@ class Retracing:
         )
 
 
+def warn_of(name: str, failure: Exception) -> None:
+    """Says that a function can't be compiled, though it should be."""
+    cause = failure.__cause__
+    warnings.warn(
+        f"{name}() could not be compiled, and runs eagerly from now on: slower, with the same results. It is an error of fastgrad's "
+        f"compiler, please report it: {type(cause).__name__}: {cause}",
+        stacklevel=4,
+    )
+
+
 def described(call: Call) -> dict[str, str]:
     """The leaves of a call by their labels, as text."""
     return {label: _text(leaf, value) for label, leaf, value in zip(call.labels, call.leaves, call.values, strict=True)}

@@ -26,6 +26,10 @@ _REBUILT_ALWAYS = 8
 """Up to so many ways every new one becomes part of the tree at once; later ones wait until they are a quarter of it."""
 
 
+class NotCompiled(Exception):
+    """The compiler failed, by an error of its own, which is the cause."""
+
+
 class Way:
     """One recording.
 
@@ -145,17 +149,24 @@ class Ways:
         return self.replay(arrays)
 
     def _compile(self) -> None:
-        """Compiles what waits, with the first tree if that is worth its while."""
+        """Compiles what waits, with the first tree if that is worth its while.
+
+        Raises:
+            NotCompiled: the compiler has failed.
+        """
         first = self.trees[0].ways if self.trees else ()
         waiting, self._waiting = self._waiting, []
         loose = [way for tree in self.trees[1:] for way in tree.ways] + waiting
-        if len(first) < _REBUILT_ALWAYS or 4 * len(loose) >= len(first):
-            try:
-                self.trees = [Tree([*first, *loose])]
-                return
-            except Apart:
-                pass  # something that no guard watched made them differ: each is a program of its own
-        self.trees = [*self.trees, *[Tree([way]) for way in waiting]]
+        try:
+            if len(first) < _REBUILT_ALWAYS or 4 * len(loose) >= len(first):
+                try:
+                    self.trees = [Tree([*first, *loose])]
+                    return
+                except Apart:
+                    pass  # something that no guard watched made them differ: each is a program of its own
+            self.trees = [*self.trees, *[Tree([way]) for way in waiting]]
+        except Exception as error:
+            raise NotCompiled(error) from error
 
     def call(self, tensors: Sequence[Tensor]) -> tuple[Way, list[Tensor]] | None:
         """As ``replay``, on tensors and under tapes."""
