@@ -747,6 +747,46 @@ def test_loops_over_rows_are_native_steps():
     assert Program(recorded(program, X, W)).plan.native
 
 
+def test_loops_with_a_condition_are_native_steps():
+    graph = recorded(with_gradients(powers), np.int32(2), A, W)
+    assert Program(graph).plan.native
+    assert not any(value.dtype.kind == "O" for node in graph.nodes for value in node.outputs)
+
+
+def test_more_trips_than_a_loop_is_made_for(monkeypatch):
+    monkeypatch.setattr("fastgrad.trace.control_flow.LEAST_TRIPS", 4)
+    monkeypatch.setattr("fastgrad.trace.scan_gradient.ROOM", 0)
+    v = tf.Variable(0.0, dtype=tf.float64)
+
+    def program(n, x, w):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = powers(n, x, w)[1]
+        v.assign_add(1.0)
+        return y, powers(n, x, w)[1], *tape.gradient(y, [x], unconnected_gradients="zero")
+
+    compiled = tf.function(program)
+    trips = [2, 3, 4, 5, 20, 2, 40, 70, 3, 70]
+    for count, n in enumerate(trips, 1):
+        arguments = tf.constant(n), tf.constant(A), tf.constant(W)
+        found = compiled(*arguments)
+        assert float(v) == count
+        wanted = program(*arguments)
+        v.assign(count)
+        for one, other in zip(found, wanted, strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-12)
+    assert compiled.cache_info().recordings <= 5
+
+
+@pytest.mark.parametrize("order", [1, 2])
+def test_more_trips_than_a_loop_is_made_for_under_a_tape_outside(monkeypatch, order):
+    monkeypatch.setattr("fastgrad.trace.scan_gradient.ROOM", 0)
+    compiled = tf.function(lambda n, x, w: powers(n, x, w)[1])
+    for trips in (1, 30, 2):
+        for _ in range(2):
+            check_gradient(lambda x, n=trips: compiled(tf.constant(n), x, tf.constant(0.1 * W)), A, order=order)
+
+
 def test_branches_are_native_steps():
     def program(p, x, w):
         y, *gradients = with_gradients(two_ways)(p, x, w)
@@ -766,6 +806,7 @@ def test_gradients_that_are_found_anew_each_time(monkeypatch):
     monkeypatch.setattr("fastgrad.trace.scan_gradient.keeping", lambda *given: None)
     check_replays(with_gradients(two_ways), (UP, A, W), (DOWN, 2 * A, W))
     check_replays(with_gradients(lambda x, w: tf.scan(lambda s, r: tf.tanh(s * w + r), x, w)), (X, W), (2 * X, W))
+    check_replays(with_gradients(powers), (np.int32(2), A, W), (np.int32(0), A, W), (np.int32(5), A, W))
 
 
 def test_an_error_in_a_native_trip():

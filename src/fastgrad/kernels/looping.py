@@ -1,4 +1,4 @@
-"""Steps that run the steps of other programs: loops over rows, and branches.
+"""Steps that run the steps of other programs: loops, and branches.
 
 The program of a trip has a frame of its own (`driver.py`), into which the addresses of its arrays are written anew for each
 trip: what is carried, a row of each input, what all trips read; and where the results go.
@@ -14,6 +14,8 @@ from fastgrad.kernels.moving import INTEGERS
 CARRIED, ROW, CAPTURED, BUFFER, STACKED = range(5)
 """What an array of a trip is: a value carried (its number), a row of an input, an input that all trips read (the number of
 the input), a result that is only carried on (the number of its buffers), or a row of a result (the number of that)."""
+
+OUTGROWN = 1
 
 RECORD = 3
 """Words for each array of a trip in `layout`: what it is, the number, and the bytes of a row."""
@@ -50,12 +52,29 @@ def place(kind, number, size, row, odd, inputs, outputs, buffers, now):
     return outputs[number] + row * size
 
 
+@scalar_function
+def fill(table, arrays, layout, row, odd, inputs, outputs, buffers, now):
+    """The addresses of a trip's arrays."""
+    for i in range(arrays):
+        at = RECORD * i
+        table[i] = place(layout[at], layout[at + 1], layout[at + 2], row, odd, inputs, outputs, buffers, now)
+
+
+@scalar_function
+def carry_out(count, carried, now, results):
+    """Copies what the last trip carries on to where it is wanted."""
+    for j in range(count):
+        source, target = pointer(uint8, now[j]), pointer(uint8, results[j])
+        for i in range(carried[2 * j + 1]):
+            target[i] = source[i]
+
+
 @kernel(
     "body: int, stop: int, inputs: int, outputs: int, buffers: int, layout: in[int64], carried: in[int64], count: int, "
-    "trips: int, reverse: int, table: inout[int64], now: inout[int64] -> int"
+    "trips: in[int64], reverse: int, table: inout[int64], now: inout[int64] -> int"
 )
 def run_rows(body, stop, inputs, outputs, buffers, layout, carried, count, trips, reverse, table, now):
-    """Runs a program for each row.
+    """Runs a program for each of the first `trips[0]` rows.
 
     `body` is its frame, `stop` the number of its steps; `inputs`, `outputs` and `buffers` words of `addresses`; `layout`
     a record for each of its arrays; `carried` for each of `count` values the number of the array that is carried on, and its
@@ -63,25 +82,81 @@ def run_rows(body, stop, inputs, outputs, buffers, layout, carried, count, trips
     Returns 0 if a trip can't go on, else -1.
     """
     frame = pointer(int64, body)
-    arrays = frame[OBJECT_COUNT]
     given, results = pointer(int64, pointer(int64, inputs)[0]), pointer(int64, pointer(int64, outputs)[0])
     memory = pointer(int64, pointer(int64, buffers)[0])
+    total = trips[0]
     for j in range(count):
         now[j] = given[j]
-    for trip in range(trips):
-        row = trips - 1 - trip if reverse != 0 else trip
-        for i in range(arrays):
-            at = RECORD * i
-            table[i] = place(layout[at], layout[at + 1], layout[at + 2], row, trip % 2, given, results, memory, now)
+    for trip in range(total):
+        row = total - 1 - trip if reverse != 0 else trip
+        fill(table, frame[OBJECT_COUNT], layout, row, trip % 2, given, results, memory, now)
         give(frame, table)
         if run_steps(frame, 0, stop) == STOPPED:
             return 0
         for j in range(count):
             now[j] = table[carried[2 * j]]
+    carry_out(count, carried, now, results)
+    return -1
+
+
+@kernel(
+    "body: int, stop: int, test: int, test_stop: int, inputs: int, outputs: int, buffers: int, layout: in[int64], "
+    "test_layout: in[int64], carried: in[int64], count: int, limit: in[int64], most: int, answer: int, counted: int, "
+    "table: inout[int64], now: inout[int64] -> int"
+)
+def run_while(
+    body,
+    stop,
+    test,
+    test_stop,
+    inputs,
+    outputs,
+    buffers,
+    layout,
+    test_layout,
+    carried,
+    count,
+    limit,
+    most,
+    answer,
+    counted,
+    table,
+    now,
+):
+    """Runs a program as long as another one, `test`, gives a true byte, `limit[0]` times at most.
+
+    `answer` is the number of the buffers for that byte, `counted` the number of the result for the number of trips, or -1;
+    the others as of `run_rows`.
+    Returns 0 if a trip can't go on, `OUTGROWN` if there would be more than `most`, else -1.
+    """
+    frame, tested = pointer(int64, body), pointer(int64, test)
+    given, results = pointer(int64, pointer(int64, inputs)[0]), pointer(int64, pointer(int64, outputs)[0])
+    memory = pointer(int64, pointer(int64, buffers)[0])
     for j in range(count):
-        source, target = pointer(uint8, now[j]), pointer(uint8, results[j])
-        for i in range(carried[2 * j + 1]):
-            target[i] = source[i]
+        now[j] = given[j]
+    trip = 0
+    going = True
+    while going:
+        going = trip < limit[0]
+        if going:
+            fill(table, tested[OBJECT_COUNT], test_layout, 0, 0, given, results, memory, now)
+            give(tested, table)
+            if run_steps(tested, 0, test_stop) == STOPPED:
+                return 0
+            going = pointer(uint8, memory[2 * answer])[0] != 0
+        if going:
+            if trip >= most:
+                return OUTGROWN
+            fill(table, frame[OBJECT_COUNT], layout, trip, trip % 2, given, results, memory, now)
+            give(frame, table)
+            if run_steps(frame, 0, stop) == STOPPED:
+                return 0
+            for j in range(count):
+                now[j] = table[carried[2 * j]]
+            trip += 1
+    carry_out(count, carried, now, results)
+    if counted >= 0:
+        pointer(int64, results[counted])[0] = trip
     return -1
 
 

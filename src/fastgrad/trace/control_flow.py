@@ -17,6 +17,7 @@ import numpy as np
 from fastgrad import nest
 from fastgrad.backward import dense_gradient
 from fastgrad.errors import TraceError
+from fastgrad.operation import TABLE
 from fastgrad.ops.random_draws import advanced
 from fastgrad.recording import recorders
 from fastgrad.tensor import Tensor, convert_to_tensor
@@ -25,6 +26,7 @@ from fastgrad.trace.equal_graphs import shared
 from fastgrad.trace.explicit_state import State, explicit_state, state_of
 from fastgrad.trace.graph import Graph, Kind, Node, Value
 from fastgrad.trace.graph_operation import GraphOperation, run_nodes
+from fastgrad.trace.interpret import GuardError
 from fastgrad.trace.loops import Loop
 from fastgrad.trace.made_operation import is_differentiable
 from fastgrad.trace.own_gradient import OwnGradient
@@ -221,6 +223,8 @@ class ControlFlow:
             What is carried out of the last trip, and what the trips gave besides, stacked; None if it is not taken over.
         """
         first = [Tensor(x._array[-1 if reverse else 0, ...]) for x in rows]
+        if limit is not None and limit._array.dtype != np.int64:
+            limit = TABLE["cast"](limit, dtype="int64")
         count = len(carried)
 
         def body(arguments: list[Tensor]) -> list[Tensor]:
@@ -272,17 +276,21 @@ class ControlFlow:
             "reverse": reverse,
             "name": "scan" if condition is None else "while_loop",
         }
-        operation: Loop = shared(
-            [body] if condition is None else [body, condition],
-            tuple(form.items()),
-            lambda: Loop(
-                GraphOperation(body, "trip"),
-                None if condition is None else GraphOperation(condition, "condition"),
-                **form,  # type: ignore[arg-type]
-            ),
-        )
+
+        def made(most: int) -> Loop:
+            return shared(
+                [body] if condition is None else [body, condition],
+                (*form.items(), most),
+                lambda: Loop(
+                    GraphOperation(body, "trip"),
+                    None if condition is None else GraphOperation(condition, "condition"),
+                    **form,  # type: ignore[arg-type]
+                    most=most,
+                ),
+            )
+
         inputs = [*carried, *[v._read() for v in written], *rows, *outside, *[v._read() for v in (*fixed, *handles)]]
-        results = operation(*inputs, *([] if limit is None else [limit]))
+        results = _run(made, [*inputs, *([] if limit is None else [limit])])
         for variable, value in zip(written, results[layout.carried :], strict=False):
             variable.assign(value)
         return list(results[: layout.carried]), list(results[layout.carried + layout.written :])
@@ -323,6 +331,21 @@ class ControlFlow:
             return _Part(graph, inner.outside, state_of(graph), looks, len(own))
         except TraceError:
             return None
+
+
+def _run(made: Callable[[int], Loop], inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """The results of a loop that is made for as many trips as there are."""
+    most = LEAST_TRIPS
+    while True:
+        try:
+            return made(most)(*inputs)
+        except GuardError:
+            most *= 16
+
+
+LEAST_TRIPS = 1 << 16
+"""How many trips a loop with a condition is made for at first. A replay that makes more is recorded again; recording can be
+interrupted."""
 
 
 class _Layout(NamedTuple):

@@ -12,35 +12,41 @@ from typing import Any
 import numpy as np
 
 from fastgrad.kernels.launch import Launches
-from fastgrad.operation import TABLE, Joint
+from fastgrad.operation import TABLE
 from fastgrad.recording import recorders
-from fastgrad.tensor import Tensor
-from fastgrad.trace.graph import Graph
+from fastgrad.tensor import Tensor, constant_tensor
+from fastgrad.trace.graph import Graph, Kind, Node
 from fastgrad.trace.graph_operation import GraphOperation
-from fastgrad.trace.made_operation import MadeOperation, watched
-from fastgrad.trace.native_loops import launches_of_rows
-from fastgrad.trace.structured import ByTape, Flags, Structured, leads, spread_out, wanted
+from fastgrad.trace.interpret import GuardError
+from fastgrad.trace.made_operation import watched
+from fastgrad.trace.native_loops import launches_of_loop
+from fastgrad.trace.structured import Flags, Structured, leads
 
 
 class Loop(Structured):
     """Trips of one graph.
 
-    Its inputs are the values carried, tensors of whose rows each trip takes one, what all trips read (captured), and, if
-    ``limited``, the greatest number of trips. Its results are what is carried out of the last trip, and what each trip gives
-    besides, stacked.
+    Its inputs are the values carried, tensors of whose rows each trip takes one, what all trips read (captured), and, if it
+    is ``limited`` or ``counted``, a number of trips. Its results are what is carried out of the last trip, what each trip
+    gives besides, stacked, and, if it ``counts``, the number of trips.
 
     Args:
         body: takes what is carried, a row of each tensor, and what is captured; gives what is carried on, and more.
         condition: takes the same, without rows; gives one boolean. None where the rows say how many trips there are.
         carried: number of values carried.
         trips: number of rows; None with a condition.
-        limited: whether there is a greatest number of trips.
+        limited: whether its last input is the greatest number of trips.
         reverse: whether the last row comes first.
         name: shown in graphs, errors and reports.
+        most: with a condition, how many trips it is made for; with more it is another way to go, to be recorded anew.
+        counts: whether it gives the number of trips, an int64.
+        counted: whether its last input is how many of the rows there are trips for.
 
     Attributes:
-        body, condition, carried, trips, limited, reverse: as given.
+        body, condition, carried, trips, limited, reverse, most, counts, counted: as given.
         rows: number of tensors whose rows are taken.
+        length: how many rows stacked results have.
+        gives: number of results, but for the number of trips.
     """
 
     def __init__(
@@ -54,13 +60,18 @@ class Loop(Structured):
         limited: bool,
         reverse: bool,
         name: str,
+        most: int = 0,
+        counts: bool = False,
+        counted: bool = False,
     ) -> None:
         super().__init__(name)
         self.body, self.condition, self.carried, self.rows = body, condition, carried, rows
         self.trips, self.limited, self.reverse = trips, limited, reverse
+        self.most, self.counts, self.counted = most, counts, counted
+        self.length = most if trips is None else trips
         self.checks = body.checks or (condition is not None and condition.checks)
         self.gives = len(body.graph.results)
-        self._forwards: dict[Flags, MadeOperation] = {}
+        self._forwards: dict[Flags, Loop] = {}
         self._reduced: dict[Flags, Loop] = {}
 
     @property
@@ -70,99 +81,120 @@ class Loop(Structured):
         return {**condition, "trip": self.body.graph}
 
     def parts(self, inputs: Any) -> tuple[list[Any], list[Any], list[Any], Any]:
-        """Inputs by what they are: carried, rows, captured, and the limit."""
+        """Inputs by what they are: carried, rows, captured, and the number of trips if there is one."""
         listed = list(inputs)
-        limit = listed.pop() if self.limited else None
+        number = listed.pop() if self.limited or self.counted else None
         ends = self.carried, self.carried + self.rows
-        return listed[: ends[0]], listed[ends[0] : ends[1]], listed[ends[1] :], limit
+        return listed[: ends[0]], listed[ends[0] : ends[1]], listed[ends[1] :], number
 
-    def goes_on(self, done: int, carried: list[Any], captured: list[Any], limit: Any) -> bool:
-        """Whether there is another trip, given arrays."""
-        if limit is not None and done >= int(limit):
-            return False
+    def goes_on(self, done: int, carried: list[Any], captured: list[Any], number: Any) -> bool:
+        """Whether there is another trip, given arrays.
+
+        Raises:
+            GuardError: it would be more than it is made for.
+        """
         if self.condition is None:
-            return done < (self.trips or 0)
-        return bool(self.condition.run(*carried, *captured)[0].reshape(()))
+            return done < self.total(number)
+        if number is not None and done >= int(number):
+            return False
+        if not self.condition.run(*carried, *captured)[0].reshape(()):
+            return False
+        if done >= self.most:
+            raise self.outgrown()
+        return True
+
+    def outgrown(self) -> GuardError:
+        """The error for more trips than it is made for."""
+        return GuardError(Node(Kind.GUARD, ("int", self.most)), self.most + 1)
+
+    def total(self, number: Any) -> int:
+        """How many trips there are, if rows say it."""
+        return int(number) if self.counted else (self.trips or 0)
 
     def run(self, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
         """The results."""
-        carried, rows, captured, limit = self.parts(arrays)
-        stacks: list[np.ndarray] = []
+        carried, rows, captured, number = self.parts(arrays)
+        stacks = self.empty_stacks()
+        total = self.total(number)
         done = 0
-        while self.goes_on(done, carried, captured, limit):
-            row = self.row_of(done)
+        while self.goes_on(done, carried, captured, number):
+            row = self.row_of(done, total)
             found = self.body.run(*carried, *[x[row, ...] for x in rows], *captured)
             carried = list(found[: self.carried])
-            self.put(stacks, row, found[self.carried :])
+            for stack, y in zip(stacks, found[self.carried :], strict=True):
+                stack[row] = y
             done += 1
-        return (*carried, *stacks)
+        return (*carried, *stacks, *([np.array(done, np.int64)] if self.counts else []))
+
+    def empty_stacks(self) -> list[np.ndarray]:
+        """Memory for what trips give besides."""
+        return [np.zeros((self.length, *y.shape), y.dtype) for y in self.body.graph.results[self.carried :]]
 
     def launches(self, inputs: Any, outputs: Any) -> Launches | None:
-        """The kernel of a loop over rows whose trips are all native."""
-        return launches_of_rows(self, inputs, outputs)
+        """The kernel of a loop whose trips are all native."""
+        return launches_of_loop(self, inputs, outputs)
 
-    def row_of(self, done: int) -> int:
-        """The row that comes after ``done`` trips."""
-        return (self.trips or 0) - 1 - done if self.reverse else done
-
-    def put(self, stacks: list[np.ndarray], row: int, found: tuple[np.ndarray, ...]) -> None:
-        """Puts one trip's further results in their places."""
-        if found and not stacks:
-            stacks += [np.empty((self.trips or 0, *y.shape), y.dtype) for y in found]
-        for stack, y in zip(stacks, found, strict=True):
-            stack[row] = y
+    def row_of(self, done: int, total: int) -> int:
+        """The row that comes after ``done`` of ``total`` trips."""
+        return total - 1 - done if self.reverse else done
 
     def on_tensors(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         """The results, by operations."""
-        carried, rows, captured, limit = self.parts(inputs)
+        carried, rows, captured, number = self.parts(inputs)
+        number = None if number is None else number._array
         sliced = [TABLE["unstack"](x, axis=0) for x in rows]
         sliced = [x if type(x) is tuple else (x,) for x in sliced]
-        columns: list[Any] = [None] * (self.trips or 0)
-        done = 0
+        columns = [[constant_tensor(row) for row in stack] for stack in self.empty_stacks()]
         fixed = [x._array for x in captured]
-        while self.goes_on(done, [x._array for x in carried], fixed, None if limit is None else limit._array):
-            row = self.row_of(done)
+        total = self.total(number)
+        done = 0
+        while self.goes_on(done, [x._array for x in carried], fixed, number):
+            row = self.row_of(done, total)
             found = self.body(*carried, *[x[row] for x in sliced], *captured)
             carried = list(found[: self.carried])
-            if self.trips is not None:
-                columns[row] = found[self.carried :]
+            for column, y in zip(columns, found[self.carried :], strict=True):
+                column[row] = y
             done += 1
-        return (*carried, *[TABLE["stack"](*column, axis=0) for column in zip(*columns, strict=True)])
+        stacked = [TABLE["stack"](*column, axis=0) for column in columns]
+        return (*carried, *stacked, *([constant_tensor(np.array(done, np.int64))] if self.counts else []))
 
     def __call__(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         """The results as tensors; recorders are told."""
         if recorders.active:
             flags = watched(inputs)
             if True in flags:
-                return self.forward(flags, inputs)(*inputs)[: self.gives]
+                try:
+                    found = super(Loop, self.forward(flags, inputs)).__call__(*inputs)
+                except GuardError:
+                    found = super(Loop, self.forward(flags, inputs, anew=True)).__call__(*inputs)
+                return found[: self.gives + self.counts]
         return super().__call__(*inputs)
 
-    def forward(self, flags: Flags, inputs: Sequence[Tensor]) -> MadeOperation:
-        """The loop with further results, which its gradient reads.
+    def forward(self, flags: Flags, inputs: Sequence[Tensor], anew: bool = False) -> Loop:
+        """The loop with further results, which its gradient reads; as it is where that is found anew each time.
 
         Args:
             flags: for each input whether gradients with respect to it are wanted.
             inputs: any that the loop takes.
+            anew: whether it must be made for the number of trips that there are for these.
         """
-        found = self._forwards.get(flags)
+        found = None if anew else self._forwards.get(flags)
         if found is None:
-            if self.trips is not None:
-                from fastgrad.trace.scan_gradient import keeping
+            from fastgrad.trace.scan_gradient import keeping
 
-                found = keeping(self, flags, inputs)
-            found = self._forwards[flags] = found or _Forward(self, flags)
+            found = self._forwards[flags] = keeping(self, flags, inputs) or self
         return found
 
     def kept(self, used: Flags) -> Flags:
         """Of the results those that can't be dropped, if nobody reads any but ``used``: what is carried stays."""
-        return (*[True] * self.carried, *used[self.carried :])
+        return (*[True] * self.carried, *used[self.carried : self.gives], *[True] * self.counts)
 
     def with_results(self, kept: Flags) -> Loop:
         """The same loop, for programs that are only run, with fewer results."""
         found = self._reduced.get(kept)
         if found is None:
             graph = self.body.graph
-            results = [value for value, keep in zip(graph.results, kept, strict=True) if keep]
+            results = [value for value, keep in zip(graph.results, kept, strict=False) if keep]
             body = GraphOperation(Graph(graph.nodes, results), self.body.name)
             found = self._reduced[kept] = Loop(
                 body,
@@ -173,6 +205,9 @@ class Loop(Structured):
                 limited=self.limited,
                 reverse=self.reverse,
                 name=self.name,
+                most=self.most,
+                counts=self.counts,
+                counted=self.counted,
             )
         return found
 
@@ -202,132 +237,3 @@ class Loop(Structured):
                 )
                 found[place] = any(h and r for h, r in zip(have, reached, strict=True))
         return tuple(found)
-
-
-class _Forward(MadeOperation):
-    """The loop, with one more result: what each trip gave, which the gradient will read."""
-
-    def __init__(self, loop: Loop, flags: Flags) -> None:
-        super().__init__(loop.name)
-        self.loop = loop
-        self.flags = loop.body_flags(flags)[0]
-        self.checks = loop.checks
-        self._backwards: dict[tuple[Flags, Flags], _Backward] = {}
-
-    def run(self, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
-        """The results, and what is kept as a scalar that holds a Python object."""
-        loop = self.loop
-        carried, rows, captured, limit = loop.parts(arrays)
-        stacks: list[np.ndarray] = []
-        trips: list[tuple[np.ndarray, ...]] = []
-        variant = None
-        while loop.goes_on(len(trips), carried, captured, limit):
-            row = loop.row_of(len(trips))
-            inputs = [*carried, *[x[row, ...] for x in rows], *captured]
-            if variant is None:
-                variant = loop.body.variant(self.flags, [Tensor(x) for x in inputs])
-            found = variant.run(*inputs)
-            carried = list(found[: loop.carried])
-            loop.put(stacks, row, found[loop.carried : loop.gives])
-            trips.append(found)
-        kept = np.empty((), object)
-        kept[()] = (variant, trips)
-        return (*carried, *stacks, kept)
-
-    @property
-    def gradient(self) -> Joint:
-        """The rule for tapes."""
-        return Joint(self._cotangents, zeros=False)
-
-    def _cotangents(self, needs: Flags, g: Any, y: Any, *inputs: Tensor) -> list[Any]:
-        needs, have, given = wanted(needs, g[:-1], inputs)
-        needs = self.loop.leading(needs, have)
-        if True not in needs:
-            return [None] * len(inputs)
-        found = self._backwards.get((needs, have))
-        if found is None:
-            found = self._backwards[needs, have] = _Backward(self.loop, needs, have)
-        return spread_out(needs, found(*inputs, y[-1], *given))
-
-
-class _Backward(MadeOperation):
-    """The gradient of a loop: its trips backwards; inputs are those of the loop, what was kept, and cotangents."""
-
-    def __init__(self, loop: Loop, needs: Flags, have: Flags) -> None:
-        super().__init__(f"{loop.name}_gradient")
-        self.loop, self.needs, self.have = loop, needs, have
-        inputs, results = loop.body_flags(needs)
-        self.body_needs = inputs
-        self.body_have = (
-            *[active for active, _ in zip(inputs, range(loop.carried), strict=False)],
-            *[h and r for h, r in zip(have[loop.carried :], results[loop.carried :], strict=True)],
-        )
-
-    def run(self, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
-        """The cotangents."""
-        loop, count = self.loop, len(self.needs)
-        inputs, (variant, trips) = arrays[:count], arrays[count][()]
-        given = spread_out(self.have, arrays[count + 1 :])
-        start, rows, captured, _ = loop.parts(inputs)
-        carried: list[Any] = [
-            (np.zeros(x.shape, x.dtype) if g is None else g) if active else None
-            for x, g, active in zip(start, given, self.body_have, strict=False)
-        ]
-        stacks = [g if h else None for g, h in zip(given[loop.carried :], self.body_have[loop.carried :], strict=True)]
-        row_needs = self.body_needs[loop.carried : loop.carried + loop.rows]
-        for_rows = [np.empty(x.shape, x.dtype) if need else None for x, need in zip(rows, row_needs, strict=True)]
-        sums: list[Any] = [None] * len(captured)
-        for done in range(len(trips) - 1, -1, -1):
-            row = loop.row_of(done)
-            before = trips[done - 1][: loop.carried] if done else start
-            cotangents = [c for c in carried if c is not None] + [g[row, ...] for g in stacks if g is not None]
-            found = variant.pulled_back(
-                self.body_needs,
-                (*self.body_have, *[False] * (len(trips[done]) - loop.gives)),
-                [*before, *[x[row, ...] for x in rows], *captured, *trips[done], *cotangents],
-            )
-            carried = [
-                None if c is None else np.zeros(c.shape, c.dtype) if f is None else f
-                for c, f in zip(carried, found, strict=False)
-            ]
-            for place, out in enumerate(for_rows):
-                if out is not None:
-                    one = found[loop.carried + place]
-                    out[row] = 0 if one is None else one
-            for place, one in enumerate(found[loop.carried + loop.rows :]):
-                if one is not None:
-                    sums[place] = one if sums[place] is None else np.add(sums[place], one)
-        cotangents = [*carried, *for_rows, *sums, None]
-        return tuple(
-            [
-                np.zeros(x.shape, x.dtype) if c is None else c
-                for x, c, need in zip(inputs, cotangents, self.needs, strict=False)
-                if need
-            ]
-        )
-
-    @property
-    def gradient(self) -> Joint:
-        """The rule for tapes."""
-        return Joint(self._cotangents, zeros=False)
-
-    def _cotangents(self, needs: Flags, g: Any, y: Any, *inputs: Tensor) -> list[Any]:
-        return without_kept(ByTape(self.loop, self.needs, self.have), len(self.needs), needs, g, inputs)
-
-
-def without_kept(same: ByTape, kept: int, needs: Flags, g: Any, inputs: tuple[Tensor, ...]) -> list[Any]:
-    """The cotangents of a gradient with kept values, as those of the same gradient without.
-
-    What was kept follows from the other inputs, so that their derivatives are whole without it.
-
-    Args:
-        same: the gradient without kept values.
-        kept: which input they are.
-        needs, g, inputs: as a gradient rule has them.
-    """
-    needs, have, given = wanted(needs, g, inputs)
-    if True not in needs or True not in have:
-        return [None] * len(inputs)
-    others = (*needs[:kept], *needs[kept + 1 :])
-    found = spread_out(others, ByTape(same, others, have)(*inputs[:kept], *inputs[kept + 1 :], *given))
-    return [*found[:kept], None, *found[kept:]]

@@ -1,4 +1,4 @@
-"""Loops over rows as native steps: one kernel runs the program of a trip for each row."""
+"""Loops as native steps: one kernel runs the program of each trip, and that of the condition before it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ BYTES: np.dtype = np.dtype(np.uint8)
 WORDS: np.dtype = np.dtype(np.int64)
 
 
-def launches_of_rows(loop: Any, inputs: Any, outputs: Any) -> Launches | None:
+def launches_of_loop(loop: Any, inputs: Any, outputs: Any) -> Launches | None:
     """The kernel of a loop.
 
     Args:
@@ -27,11 +27,9 @@ def launches_of_rows(loop: Any, inputs: Any, outputs: Any) -> Launches | None:
         inputs, outputs: its values in a graph.
 
     Returns:
-        None if it has a condition, if a trip has work that the team should share or that is not native, or if it gives a
-        value twice: then Python runs the program of each trip.
+        None if a trip has work that the team should share or that is not native, or if it gives a value twice: then
+        Python runs the program of each trip.
     """
-    if loop.trips is None:
-        return None
     plan = loop.body.program().plan
     if not is_one_call(plan) or cost_of(plan) > SHARED:
         return None
@@ -41,23 +39,80 @@ def launches_of_rows(loop: Any, inputs: Any, outputs: Any) -> Launches | None:
     layout, buffers = arrays
     returned = plan.stretches[0].returned
     carried = [(len(plan.arguments) + returned[j], size_of(outputs[j])) for j in range(loop.carried)]
+    if loop.condition is None:
+        return _over_rows(loop, inputs, outputs, plan, layout, carried, buffers)
+    return _while(loop, inputs, outputs, plan, layout, carried, buffers)
+
+
+Layout = list[tuple[int, int, int]]
+
+
+def _over_rows(
+    loop: Any, inputs: Any, outputs: Any, plan: Plan, layout: Layout, carried: list[Any], buffers: list[int]
+) -> Launches:
+    trips = Input(len(inputs) - 1) if loop.counted else Constant(np.array([loop.trips], np.int64))
     operands = (
         Inner(lambda: Frame(plan)),
         steps_of(plan),
         table([Input(i) for i in range(len(inputs))]),
         table([Output(i) for i in range(len(outputs))]),
         table([Scratch(2 + i) for i in range(2 * len(buffers))]),
-        Constant(np.array(layout, np.int64).reshape(-1)),
-        Constant(np.array([*carried, (0, 0)], np.int64).reshape(-1)),
+        _words(layout),
+        _words([*carried, (0, 0)]),
         loop.carried,
-        loop.trips,
+        trips,
         int(loop.reverse),
         Scratch(0),
         Scratch(1),
     )
-    memory = [(BYTES, size) for size in buffers for _ in range(2)]
     launch = Launch(looping.run_rows[()], operands, 1, loop.trips * (50.0 + cost_of(plan)))
-    return Launches((launch,), ((WORDS, len(layout)), (WORDS, loop.carried + 1), *memory))
+    return Launches((launch,), _scratch(len(layout), loop, buffers))
+
+
+def _while(
+    loop: Any, inputs: Any, outputs: Any, plan: Plan, layout: Layout, carried: list[Any], buffers: list[int]
+) -> Launches | None:
+    test = loop.condition.program().plan
+    if not is_one_call(test) or cost_of(test) > SHARED or test.results[0].dtype.kind != "b":
+        return None
+    if loop.limited and inputs[-1].dtype != WORDS:
+        return None
+    shown: Layout = [_argument(loop, number, 0) for number, _ in test.arguments]
+    shown.append((looping.BUFFER, len(buffers), 0))
+    memory = [*buffers, 8]
+    operands = (
+        Inner(lambda: Frame(plan)),
+        steps_of(plan),
+        Inner(lambda: Frame(test)),
+        steps_of(test),
+        table([Input(i) for i in range(len(inputs))]),
+        table([Output(i) for i in range(len(outputs))]),
+        table([Scratch(2 + i) for i in range(2 * len(memory))]),
+        _words(layout),
+        _words(shown),
+        _words([*carried, (0, 0)]),
+        loop.carried,
+        Input(len(inputs) - 1) if loop.limited else Constant(np.array([1 << 62], np.int64)),
+        loop.most,
+        len(buffers),
+        loop.gives if loop.counts else -1,
+        Scratch(0),
+        Scratch(1),
+    )
+    launch = Launch(looping.run_while[()], operands, 1, TRIPS * (100.0 + cost_of(plan) + cost_of(test)))
+    return Launches((launch,), _scratch(max(len(layout), len(shown)), loop, memory))
+
+
+TRIPS = 8
+"""How many trips of a loop with a condition are taken for granted when its time is estimated."""
+
+
+def _words(records: Sequence[tuple[int, ...]]) -> Constant:
+    return Constant(np.array(records, np.int64).reshape(-1))
+
+
+def _scratch(count: int, loop: Any, buffers: Sequence[int]) -> tuple[tuple[np.dtype, int], ...]:
+    return ((WORDS, count), (WORDS, loop.carried + 1), *[(BYTES, size) for size in buffers for _ in range(2)])
 
 
 def is_one_call(plan: Plan) -> bool:
@@ -90,10 +145,8 @@ def size_of(value: Value) -> int:
 def _arrays(loop: Any, plan: Plan) -> tuple[list[tuple[int, int, int]], list[int]] | None:
     """A record for each array of a trip, and the sizes of the results that are only carried on."""
     layout: list[tuple[int, int, int]] = []
-    ends = loop.carried, loop.carried + loop.rows
     for number, value in plan.arguments:
-        kind = looping.CARRIED if number < ends[0] else looping.ROW if number < ends[1] else looping.CAPTURED
-        layout.append((kind, number, size_of(value)))
+        layout.append(_argument(loop, number, size_of(value)))
     buffers: list[int] = []
     returned = plan.stretches[0].returned
     for number, value in enumerate(plan.results):
@@ -106,3 +159,9 @@ def _arrays(loop: Any, plan: Plan) -> tuple[list[tuple[int, int, int]], list[int
             layout.append((looping.BUFFER, len(buffers), size_of(value)))
             buffers.append(size_of(value))
     return layout, buffers
+
+
+def _argument(loop: Any, number: int, size: int) -> tuple[int, int, int]:
+    if number < loop.carried:
+        return looping.CARRIED, number, size
+    return (looping.ROW if number < loop.carried + loop.rows else looping.CAPTURED), number, size

@@ -14,6 +14,7 @@ import numpy as np
 
 from fastgrad.errors import InternalError, InvalidArgumentError
 from fastgrad.kernels import driver
+from fastgrad.kernels.looping import OUTGROWN
 from fastgrad.trace.epilogues import add_epilogues
 from fastgrad.trace.frame import Frame
 from fastgrad.trace.fuse import fuse
@@ -123,10 +124,11 @@ class Program:
         ]
         if action.node.kind is Kind.GUARD:
             raise left(action.node, arrays[0])
+        answer = int(frame.words[driver.ANSWER])
+        if answer == OUTGROWN and hasattr(action.node.payload, "outgrown"):
+            raise action.node.payload.outgrown()
         run_node(action.node, arrays)  # which says what is wrong
-        raise InternalError(
-            f"{action.node}: its kernel answered {int(frame.words[driver.ANSWER])}, and nothing is wrong."
-        )
+        raise InternalError(f"{action.node}: its kernel answered {answer}, and nothing is wrong.")
 
     def _fitting(self, arguments: Sequence[np.ndarray]) -> list[np.ndarray]:
         """The arguments as arrays that the kernels can read."""

@@ -1,4 +1,4 @@
-"""The gradient of a loop over rows is a loop over rows: from the last trip to the first.
+"""The gradient of a loop is a loop over rows: from the last trip to the first.
 
 The loop itself gives more then: what each trip was given, and what of a trip its gradient will read, stacked, a row for each
 trip. These are rows of the loop backwards, which carries cotangents, and sums of those of what all trips read. As
@@ -8,6 +8,7 @@ both are loops over rows, so are all further derivatives.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -23,10 +24,10 @@ from fastgrad.trace.structured import Flags, spread_out, wanted
 
 
 def keeping(loop: Loop, flags: Flags, inputs: Sequence[Tensor]) -> Loop | None:
-    """A loop over rows that gives what its gradient reads.
+    """A loop that gives what its gradient reads.
 
     Args:
-        loop: over rows.
+        loop: left as it is.
         flags: for each input whether gradients with respect to it are wanted.
         inputs: of the loop.
 
@@ -35,6 +36,7 @@ def keeping(loop: Loop, flags: Flags, inputs: Sequence[Tensor]) -> Loop | None:
     """
     body_flags, reached = loop.body_flags(flags)
     examples = _first_trip(loop, inputs)
+    done = _trips(loop, [x._array for x in inputs]) if loop.condition is not None else 0
     with apart():
         variant = loop.body.variant(body_flags, [Tensor(x) for x in examples])
         graph = variant.graph
@@ -51,47 +53,75 @@ def keeping(loop: Loop, flags: Flags, inputs: Sequence[Tensor]) -> Loop | None:
     besides = graph.results[loop.carried : loop.gives]
     there = {id(value) for value in (*given.values(), *besides)}
     kept = list({id(value): value for value in read if id(value) not in there}.values())
-    results_now = [*graph.results[: loop.carried], *besides, *before.values(), *kept]
-    return _Keeping(loop, GraphOperation(Graph(graph.nodes, results_now), loop.body.name), list(before))
+    stacked = [*besides, *before.values(), *kept]
+    body = GraphOperation(Graph(graph.nodes, [*graph.results[: loop.carried], *stacked]), loop.body.name)
+    size = sum([value.dtype.itemsize * prod(value.shape) for value in stacked])
+    return _Keeping(loop, body, list(before), _room(done, size))
+
+
+ROOM = 1 << 18
+LEAST, MOST = 16, 1024
+"""Bytes that stacks of a loop with a condition may take before it is known to need more, and bounds of the trips for them."""
+
+
+def _room(done: int, size: int) -> int:
+    """For how many trips there is room: twice as many as there were, or what a little memory holds."""
+    least = 1 << max(2 * done - 1, LEAST - 1).bit_length()
+    return max(least, min(MOST, ROOM // max(size, 1)))
+
+
+def _trips(loop: Loop, arrays: list[np.ndarray]) -> int:
+    """How many trips a loop with a condition makes."""
+    carried, _, captured, number = loop.parts(arrays)
+    done = 0
+    while loop.goes_on(done, carried, captured, number):
+        carried = list(loop.body.run(*carried, *captured)[: loop.carried])
+        done += 1
+    return done
 
 
 def _first_trip(loop: Loop, inputs: Sequence[Tensor]) -> list[np.ndarray]:
     carried, rows, captured, _ = loop.parts([x._array for x in inputs])
-    row = loop.row_of(0)
+    row = _some_row(loop)
     return [*carried, *[x[row, ...] for x in rows], *captured]
 
 
+def _some_row(loop: Loop) -> int:
+    """A row that all tensors have."""
+    return 0 if loop.condition is not None or loop.counted else loop.row_of(0, loop.total(None))
+
+
 class _Keeping(Loop):
-    """A loop over rows that gives what its gradient reads.
+    """A loop that gives what its gradient reads.
 
     Args:
         loop: the loop itself.
         body: its body, with more results.
         before: for which of the values carried it gives what each trip was given.
+        most: with a condition, for how many trips there is room.
     """
 
-    def __init__(self, loop: Loop, body: GraphOperation, before: list[int]) -> None:
+    def __init__(self, loop: Loop, body: GraphOperation, before: list[int], most: int) -> None:
         super().__init__(
             body,
-            None,
+            loop.condition,
             carried=loop.carried,
             rows=loop.rows,
             trips=loop.trips,
-            limited=False,
+            limited=loop.limited,
             reverse=loop.reverse,
             name=loop.name,
+            most=most,
+            counts=loop.condition is not None,
+            counted=loop.counted,
         )
         self._origin = loop  # as long as this one is there, equal loops are the same object (equal_graphs.py)
         self._before = {j: loop.gives + place for place, j in enumerate(before)}
         self._backwards: dict[tuple[Flags, Flags], _Backwards] = {}
 
-    def forward(self, flags: Flags, inputs: Sequence[Tensor]) -> Loop:
+    def forward(self, flags: Flags, inputs: Sequence[Tensor], anew: bool = False) -> Loop:
         """The loop itself."""
         return self
-
-    def __call__(self, *inputs: Tensor) -> tuple[Tensor, ...]:
-        """The results as tensors; recorders are told."""
-        return super(Loop, self).__call__(*inputs)
 
     @property
     def gradient(self) -> Joint:
@@ -101,6 +131,7 @@ class _Keeping(Loop):
     def _cotangents(self, needs: Flags, g: Any, y: Any, *inputs: Tensor) -> list[Any]:
         g, y = (g, y) if type(y) is tuple else ((g,), (y,))
         needs, have, _ = wanted(needs, g, inputs)
+        have = have[: self.gives]
         needs = self.leading(needs, have)
         if True not in needs:
             return [None] * len(inputs)
@@ -132,10 +163,11 @@ class _Backwards:
             None,
             carried=len(self._carried) + len(self._captured),
             rows=loop.rows + (loop.gives - carried) + len(self._given),
-            trips=loop.trips,
+            trips=loop.length,
             limited=False,
             reverse=not loop.reverse,
             name=f"{loop.name}_gradient",
+            counted=loop.counts or loop.counted,
         )
 
     def __call__(self, inputs: Sequence[Tensor], y: Sequence[Tensor], g: Sequence[Any]) -> tuple[Tensor, ...]:
@@ -143,8 +175,9 @@ class _Backwards:
         start, rows, captured, _ = self._loop.parts(inputs)
         cotangents = [zeros_like(start[j]) if g[j] is None else g[j] for j in self._carried]
         sums = [zeros_like(captured[c]) for c in self._captured]
-        stacks = [*rows, *y[self._loop.carried :], *[g[j] for j in self._given]]
-        found = iter(self.operation(*cotangents, *sums, *stacks, *captured))
+        stacks = [*rows, *y[self._loop.carried : self._loop.gives], *[g[j] for j in self._given]]
+        count = [y[-1]] if self._loop.counts else [inputs[-1]] if self._loop.counted else []
+        found = iter(self.operation(*cotangents, *sums, *stacks, *captured, *count))
         carried = {j: next(found) for j in self._carried}
         fixed = {c: next(found) for c in self._captured}
         sliced = {m: next(found) for m in self._rows}
@@ -161,8 +194,8 @@ class _Backwards:
         """Arrays of one trip: what it was given, the stacked results, and cotangents of what it carries and gives."""
         loop = self._loop
         start, rows, captured, _ = loop.parts([x._array for x in inputs])
-        row = loop.row_of(0)
-        results = [x._array[row, ...] for x in y[loop.carried :]]
+        row = _some_row(loop)
+        results = [x._array[row, ...] for x in y[loop.carried : loop.gives]]
         carried = [
             results[self._before[j] - loop.carried] if j in self._before else start[j] for j in range(loop.carried)
         ]
