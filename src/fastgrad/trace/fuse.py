@@ -120,8 +120,11 @@ class _Fusion:
         bases = [id(self._read(value).base) for value in node.inputs]
         found = [self._home[base] for base in bases if base in self._home]
         found.sort(key=lambda group: (group.after is None, -group.count, -group.serial))
-        found += reversed(self._open.get(prod(_loop_shape(node)), []))
-        return list({id(group): group for group in found}.values())
+        beside = self._open.get(prod(_loop_shape(node)), [])[::-1]
+        if is_reduction(node):  # it is not to say what is reduced in a group that it has nothing to do with
+            x = self._read(node.inputs[0]).base
+            beside = [group for group in beside if group.reduced is not None or any(x is read for read in group.reads)]
+        return list({id(group): group for group in [*found, *beside]}.values())
 
     def _follows(self, node: Node, number: np.dtype | bool, group: Group) -> bool:
         """Takes a reduction of a value of a group into a group that comes after it.
