@@ -84,6 +84,11 @@ def test_long_reductions_end_a_group():
     x = np.ones((1 << 17) + 1, np.float32)
     fused = fuse(record(lambda x: x / tf.norm(x), x))
     assert [payload.roles for payload in fused_of(fused)] == ["r", "k"]
+    x = np.ones((5000, 64), np.float32)  # the columns would be one piece of work, and far from near
+    fused = fuse(record(lambda x: x - tf.reduce_mean(x, axis=0), x))
+    assert [payload.roles for payload in fused_of(fused)] == ["rk", "kk"]
+    fused = fuse(record(lambda x: x - tf.reduce_mean(x, axis=1, keepdims=True), x))
+    assert [payload.roles for payload in fused_of(fused)] == ["kr"]
 
 
 def fused_of(graph):

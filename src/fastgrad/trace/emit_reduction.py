@@ -16,7 +16,7 @@ import numpy as np
 
 from fastgrad.kernels.lanes import DEPTH, LANES
 from fastgrad.kernels.launch import Launch, Operand, Scratch
-from fastgrad.trace.fused import ENOUGH, MANY, Fused, Step
+from fastgrad.trace.fused import Fused, Step
 from fastgrad.trace.kernel_writer import Writer
 from fastgrad.trace.phases import Phase, Schedule
 from fastgrad.trace.reductions import REDUCTIONS, finished, lane_type, neutral, total_type
@@ -25,6 +25,12 @@ from fastgrad.trace.stages import Elements
 
 PART = 65536
 """Elements of a part."""
+
+ENOUGH = 64
+"""So many pieces of work need not be cut."""
+
+MANY = 1 << 19
+"""Nor need fewer elements than these."""
 
 FEW = 32
 """Rows of so few elements need no lanes."""

@@ -11,12 +11,6 @@ from fastgrad.operation import Operation
 from fastgrad.trace.graph import Graph
 from fastgrad.trace.interpret import interpret
 
-ENOUGH = 64
-"""So many pieces of work need not be cut."""
-
-MANY = 1 << 19
-"""Nor need fewer elements than these."""
-
 
 @dataclass(frozen=True)
 class Source:

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fastgrad.kernels.lanes import LANES
 from fastgrad.kernels.layout import (
     Cuts,
     Layout,
@@ -27,7 +28,7 @@ from fastgrad.kernels.layout import (
     strides_at,
 )
 from fastgrad.operation import TABLE, Form
-from fastgrad.trace.fused import ENOUGH, MANY, Fused, Source, Step
+from fastgrad.trace.fused import Fused, Source, Step
 from fastgrad.trace.graph import Graph, Kind, Node, Value
 from fastgrad.trace.passes.rewriting import row_name
 from fastgrad.trace.reductions import REDUCTIONS, drops_ones
@@ -40,8 +41,11 @@ MOST_REDUCTIONS = 8
 MOST_DIMS = 4
 """Bounds of a group, which keep its values near the registers, and its compilation short."""
 
-LONGEST = 1 << 16
-"""So many elements that are reduced to one may be near enough to be read again."""
+NEAR = 1 << 16
+"""So many elements may be near enough to be read again."""
+
+PIECES = 16
+"""So many pieces of work keep threads busy."""
 
 Reduced = tuple[tuple[int, int], ...]
 """Which dimensions are reduced: for each run of them the cuts that it begins and ends at."""
@@ -202,13 +206,22 @@ class Group:
         return _Joining(kept, cuts, reduced, reads, wanted)
 
     def _goes_back(self, layout: Layout) -> bool:
-        """Whether a reduced value that is read by a layout is read at the elements that it is made of, and these are near."""
-        count = self.kept_count
-        if len(self.reduced or ()) != 1 or self.count // count > LONGEST or (count < ENOUGH and self.count >= MANY):
+        """Whether a reduced value that is read by a layout is read at the elements that it is made of.
+
+        And whether these are near when they are read again, and there is more than one piece of work if there is much.
+        """
+        if len(self.reduced or ()) != 1:
+            return False
+        sizes, roles = self._dims()
+        pieces, piece = self.kept_count, self.count // self.kept_count
+        if roles[-1] == "k":  # tiles of the innermost dimension
+            pieces = pieces // sizes[-1] * -(-sizes[-1] // LANES)
+            piece *= min(sizes[-1], LANES)
+        if self.count > NEAR and (piece > NEAR or pieces < PIECES):
             return False
         dims = []
         below = 1
-        for size, role in reversed(list(zip(*self._dims(), strict=True))):
+        for size, role in reversed(list(zip(sizes, roles, strict=True))):
             dims.append((size, below if role == "k" else 0))
             below *= size if role == "k" else 1
         return layout == Layout(0, collapsed(reversed(dims)))
