@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -56,9 +57,12 @@ class Recording(recording.Recorder):
     def __init__(self, arguments: Sequence[Tensor]) -> None:
         self._nodes: list[Node] = []
         self._values: dict[int, Value] = {}
-        self._kept: list[Any] = []  # so that no id is used twice
+        # Tensors are known by their ids: of those that go, as they do eagerly, the ids are forgotten; the others are kept.
+        self._kept: list[Any] = []
+        self._alive: dict[int, _Alive] = {}
         self._made_here: set[int] = set()
         self._announced: set[int] = set()
+        self._forget = _Forget(self._values, self._announced, self._alive)
         self._fixed: set[int] = set()  # values that follow from constants
         self._count = 0
         self._unexplained: list[Variable] = []
@@ -72,6 +76,7 @@ class Recording(recording.Recorder):
         self.saved = Saved()
         for position, tensor in enumerate(arguments):
             self._bind(tensor, self._node(Kind.ARGUMENT, position, outputs=(tensor,)).outputs[0])
+            self._kept.append(tensor)
 
     def graph(self, results: Sequence[Tensor]) -> Graph:
         """The program so far, with these tensors as its results.
@@ -137,12 +142,13 @@ class Recording(recording.Recorder):
         """A constant becomes a node when it is first used."""
         self._made_here.discard(id(tensor))
         self._announced.add(id(tensor))
-        self._kept.append(tensor)
+        self._follow(tensor)
 
     def on_read(self, variable: Variable, tensor: Tensor) -> None:
         """A variable's value becomes a node when it is first read after a change."""
         if id(tensor) not in self._values:
             self._bind(tensor, self._node(Kind.READ, variable, outputs=(tensor,)).outputs[0])
+            self._kept.append(tensor)
 
     def on_create(self, variable: Variable) -> None:
         """A program that makes variables is recorded again the next time, when they are there."""
@@ -288,7 +294,13 @@ class Recording(recording.Recorder):
     def _bind(self, tensor: Tensor, value: Value) -> None:
         self._values[id(tensor)] = value
         self._made_here.discard(id(tensor))
-        self._kept.append(tensor)
+        self._follow(tensor)
+
+    def _follow(self, tensor: Tensor) -> None:
+        """Forgets the tensor when it goes."""
+        if id(tensor) not in self._alive:
+            alive = self._alive[id(tensor)] = _Alive(tensor, self._forget)
+            alive.key = id(tensor)
 
     def _value(self, tensor: Tensor) -> Value:
         value = self._values.get(id(tensor))
@@ -382,6 +394,28 @@ def _noted(self: Tensor, array: np.ndarray) -> None:
         _births.made_here.add(id(self))
     if _births.apart is not None:
         _births.apart.add(id(self))
+
+
+class _Alive(weakref.ref):  # type: ignore[type-arg]
+    """A weak reference that knows the id of what it refers to."""
+
+    __slots__ = ("key",)
+
+    key: int
+
+
+class _Forget:
+    """Takes the id of a tensor that is gone out of a recording."""
+
+    __slots__ = ("_alive", "_announced", "_values")
+
+    def __init__(self, values: dict[int, Value], announced: set[int], alive: dict[int, _Alive]) -> None:
+        self._values, self._announced, self._alive = values, announced, alive
+
+    def __call__(self, gone: Any) -> None:
+        self._values.pop(gone.key, None)
+        self._announced.discard(gone.key)
+        self._alive.pop(gone.key, None)
 
 
 def _acts_last(nodes: list[Node]) -> list[Node]:
