@@ -2,7 +2,8 @@
 
 Groups (see group.py) grow in the order of the program. A node joins the group that makes its inputs or is open for as many
 elements; a node outside a group that reads one of its values closes it. So everything that a group reads
-is there before it runs, and everything that reads from it comes after: no node is looked at twice. Index maps
+is there before it runs, and everything that reads from it comes after: no node is looked at twice. Only
+reductions that do not fit into a group that makes their input leave it open: they begin one that comes after it. Index maps
 that are views are put off until somebody reads them: a group reads through them, for others they are made.
 """
 
@@ -141,20 +142,20 @@ class _Fusion:
             followers.append(self._new(group.count, group))
         for other in followers:
             moved = group.last_for(x, self._uses)
-            found = None if moved is None else other.joining(moved, reads_directly(moved), self._read)
-            if moved is not None and found is not None:
-                other.add(moved, found)
-            found_too = other.joining(node, number, self._read)
-            if found_too is not None:
-                if moved is not None and found is not None:
+            joining = None if moved is None else other.joining(moved, reads_directly(moved), self._read)
+            if moved is not None and joining is not None:
+                other.add(moved, joining)
+            found = other.joining(node, number, self._read)
+            if found is not None:
+                if joining is not None:
                     self._home[id(group.take_back().outputs[0])] = other
-                other.add(node, found_too)
+                other.add(node, found)
                 self._home[id(node.outputs[0])] = other
                 if other not in group.followers:
                     group.followers.append(other)
                     self._followers.append(other)
                 return True
-            if moved is not None and found is not None:
+            if joining is not None:
                 other.take_back()
         return False
 
