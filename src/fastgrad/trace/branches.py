@@ -57,9 +57,9 @@ class Branches(Structured):
         """The results of the branch."""
         return self.branches[self.chosen(index)].run(*arrays)
 
-    def on_tensors(self, index: Tensor, *inputs: Tensor) -> tuple[Tensor, ...]:
+    def on_tensors(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         """The results of the branch, by operations."""
-        return self.branches[self.chosen(index._array)](*inputs)
+        return self.branches[self.chosen(inputs[0]._array)](*inputs[1:])
 
     def __call__(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         """The results as tensors; recorders are told."""

@@ -396,7 +396,7 @@ def _noted(self: Tensor, array: np.ndarray) -> None:
         _births.apart.add(id(self))
 
 
-class _Alive(weakref.ref):  # type: ignore[type-arg]
+class _Alive(weakref.ref):
     """A weak reference that knows the id of what it refers to."""
 
     __slots__ = ("key",)
