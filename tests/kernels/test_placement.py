@@ -24,12 +24,17 @@ def placements(arrays, count=30):
 
 
 KERNELS = {
-    "layer_norm": lambda x, g, y, c, d, r, s: normalization.layer_norm[x.dtype](x, c, d, y, r, s, *x.shape, 1e-3),
-    "layer_norm_gradient": lambda x, g, y, c, d, r, s: normalization.layer_norm_gradient[x.dtype](
-        g, x, g[0], r, s, y, c, d, *x.shape
+    "layer_norm": lambda x, g, y, c, d, r, s: normalization.layer_norm[x.dtype](
+        x, c, d, y, r, s, x.shape[1], 1e-3, 0, len(x)
     ),
-    "softmax": lambda x, g, y, c, d, r, s: softmax.softmax[x.dtype](x, y, *x.shape),
-    "softmax_gradient": lambda x, g, y, c, d, r, s: softmax.softmax_gradient[x.dtype](g, x, y, *x.shape),
+    "layer_norm_gradient": lambda x, g, y, c, d, r, s: normalization.layer_norm_gradient[x.dtype](
+        g, x, g[0], r, s, y, x.shape[1], 0, len(x)
+    ),
+    "layer_norm_parameters_gradient": lambda x, g, y, c, d, r, s: normalization.layer_norm_parameters_gradient[x.dtype](
+        g, x, r, s, c, d, *x.shape, 0, 1
+    ),
+    "softmax": lambda x, g, y, c, d, r, s: softmax.softmax[x.dtype](x, y, x.shape[1], 0, len(x)),
+    "softmax_gradient": lambda x, g, y, c, d, r, s: softmax.softmax_gradient[x.dtype](g, x, y, x.shape[1], 0, len(x)),
     "gelu": lambda x, g, y, c, d, r, s: activation.gelu[x.dtype](x, y, x.size),
     "tanh_gradient_bias": lambda x, g, y, c, d, r, s: dense.tanh_gradient_bias[x.dtype](g, x, y, c, *x.shape),
     "adam": lambda x, g, y, c, d, r, s: optimizers.adam.variables[x.dtype](
