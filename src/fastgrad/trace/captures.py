@@ -8,7 +8,7 @@ with ``is`` (numbers and texts by value) goes into each entry. What is inside a 
 from __future__ import annotations
 
 import functools
-import sysconfig
+import os
 from collections.abc import Callable, Sequence
 from types import BuiltinFunctionType, CellType, CodeType, FunctionType, MemberDescriptorType, MethodType, ModuleType
 from typing import Any
@@ -25,7 +25,7 @@ from fastgrad.variable import Variable
 
 _VALUES = (bool, int, float, complex, str, bytes, type(None))
 _LIBRARIES = frozenset(["fastgrad", "numpy", "scipy", "numba", "llvmlite", "ml_dtypes", "builtins"])
-_STDLIB = sysconfig.get_paths()["stdlib"]
+_STDLIB = os.path.dirname(os.__file__)
 _MOST = 1000
 _MOST_HELD = 100
 _ABSENT = object()
