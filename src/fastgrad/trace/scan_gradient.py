@@ -15,10 +15,11 @@ import numpy as np
 
 from fastgrad.operation import TABLE, Joint
 from fastgrad.tensor import Tensor, constant_tensor
-from fastgrad.trace.graph import Graph, Kind, Value
+from fastgrad.trace.graph import Graph, Kind, Node, Value
 from fastgrad.trace.graph_operation import GraphOperation, Pullback, made_pullback, run_nodes
 from fastgrad.trace.interpret import interpret
 from fastgrad.trace.loops import Loop
+from fastgrad.trace.passes.drop_dead import drop_dead
 from fastgrad.trace.record import Recording, apart
 from fastgrad.trace.structured import Flags, spread_out, wanted
 
@@ -157,12 +158,15 @@ class _Backwards:
         body_have = tuple([j in self._carried or j in self._given for j in range(loop.gives)])
         with apart():
             pullback = self._pullback(flags, body_have, inputs, y, g)
-            body = self._body(pullback, inputs, y, g)
+            body = drop_dead(self._body(pullback, inputs, y, g))
+        first = len(self._carried) + len(self._captured)
+        rows = loop.rows + (loop.gives - carried) + len(self._given)
+        body, self._read = _without_unread(body, first)
         self.operation = Loop(
             GraphOperation(body, f"{loop.body.name}_gradient"),
             None,
-            carried=len(self._carried) + len(self._captured),
-            rows=loop.rows + (loop.gives - carried) + len(self._given),
+            carried=first,
+            rows=sum([number < first + rows for number in self._read]),
             trips=loop.length,
             limited=False,
             reverse=not loop.reverse,
@@ -177,7 +181,8 @@ class _Backwards:
         sums = [zeros_like(captured[c]) for c in self._captured]
         stacks = [*rows, *y[self._loop.carried : self._loop.gives], *[g[j] for j in self._given]]
         count = [y[-1]] if self._loop.counts else [inputs[-1]] if self._loop.counted else []
-        found = iter(self.operation(*cotangents, *sums, *stacks, *captured, *count))
+        given = [*cotangents, *sums, *stacks, *captured]
+        found = iter(self.operation(*cotangents, *sums, *[given[number] for number in self._read], *count))
         carried = {j: next(found) for j in self._carried}
         fixed = {c: next(found) for c in self._captured}
         sliced = {m: next(found) for m in self._rows}
@@ -247,6 +252,21 @@ class _Backwards:
                 one = found[ends[0] + m]
                 after.append(zeros_like(arguments[places.row(m)]) if one is None else one)
         return recorder.graph(after)
+
+
+def _without_unread(graph: Graph, first: int) -> tuple[Graph, list[int]]:
+    """The graph without arguments that nothing reads, from number ``first`` on, and which of those stay."""
+    read = {id(value) for node in graph.nodes for value in node.inputs} | {id(value) for value in graph.results}
+    arguments = [node for node in graph.nodes if node.kind is Kind.ARGUMENT]
+    stay = sorted([n.payload for n in arguments if n.payload >= first and id(n.outputs[0]) in read])
+    numbers = {number: place for place, number in enumerate([*range(first), *stay])}
+    nodes = []
+    for node in graph.nodes:
+        if node.kind is not Kind.ARGUMENT:
+            nodes.append(node)
+        elif node.payload in numbers:
+            nodes.append(Node(Kind.ARGUMENT, numbers[node.payload], outputs=node.outputs))
+    return Graph(nodes, graph.results), stay
 
 
 class _Places:
