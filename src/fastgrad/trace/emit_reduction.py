@@ -21,7 +21,7 @@ from fastgrad.trace.kernel_writer import Writer
 from fastgrad.trace.phases import Phase, Schedule
 from fastgrad.trace.reductions import REDUCTIONS, finished, lane_type, neutral, total_type
 from fastgrad.trace.scalar_casts import BOOL
-from fastgrad.trace.stages import Elements
+from fastgrad.trace.stages import Elements, is_function
 
 PART = 65536
 """Elements of a part."""
@@ -115,9 +115,6 @@ class _Emitter:
     def _kernel(self) -> None:
         raise NotImplementedError
 
-    def _results_inner(self) -> str:
-        raise NotImplementedError
-
     def _spread(self) -> tuple[int, int]:
         """How far the parts of neighbouring results, and of one result, are from each other."""
         raise NotImplementedError
@@ -128,7 +125,9 @@ class _Emitter:
         _, outer, _ = self.writer.split_by_level(kept=False)
         self.writer.load([i for i in outer if i in phase.inputs], self.dims, "0")
 
-    def _elements(self, phase: Phase, head: str, index: str | None, lane: str, position: int = 0) -> None:
+    def _elements(
+        self, phase: Phase, head: str, index: str | None, lane: str, position: int = 0, apart: bool = False
+    ) -> None:
         """Writes the loop over elements.
 
         Args:
@@ -136,6 +135,7 @@ class _Emitter:
             head, index: see ``Elements.write``.
             lane: stands behind the name of what an element is combined with.
             position: of the phase.
+            apart: whether elements are only kept there, to be combined later.
         """
         writer = self.writer
         _, _, inner = writer.split_by_level(kept=False)
@@ -148,7 +148,8 @@ class _Emitter:
                 step = self.step(number)
                 (operand,) = step.operands
                 found = REDUCTIONS[step.row.name].before.format(f"v{operand}")
-                writer.line(_combined(_combine(step), lane.format(number), found))
+                place = lane.format(number)
+                writer.line(f"{place} = {found}" if apart else _combined(_combine(step), place, found))
 
         def before(steps: list[int]) -> None:
             self._earlier(position, steps)
@@ -285,7 +286,15 @@ class _AlongRows(_Emitter):
         writer = self.writer
         if self.short or not phase.reductions:
             self._outer_loads(phase)
-            self._elements(phase, f"for j in range({start}, {stop})", None, "total{0}")
+            # Sums of few elements do not vectorise; functions of these do, in a loop of their own.
+            apart = bool(phase.reductions) and any(is_function(self.step(i)) for i in phase.steps)
+            lane = "row{0}[j]" if apart else "total{0}"
+            self._elements(phase, f"for j in range({start}, {stop})", None, lane, apart=apart)
+            if apart:
+                with writer.block(f"for j in range({start}, {stop})"):
+                    for number in phase.reductions:
+                        row = writer.local(f"row{number}", _lane(self.step(number)), FEW)
+                        writer.line(_combined(_combine(self.step(number)), f"total{number}", f"{row}[j]"))
             return
         writer.line(f"stop = {stop}")
         with writer.block(f"for block in range({start}, stop, {LANES * DEPTH})"):
