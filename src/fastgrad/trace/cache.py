@@ -40,6 +40,7 @@ class Key:
     Attributes:
         versions: one for each set of captured names.
         runs_eagerly: whether such calls can't be replayed, and run as they are each time.
+        changed: the captured name for which versions were given up last, its value then and now.
         made_variables: what was captured when a call made variables.
     """
 
@@ -49,6 +50,7 @@ class Key:
         self.runs_eagerly = False
         self.made_variables: Captures | None = None
         self.watches: list[Any] = []
+        self.changed: tuple[str, str, str] | None = None
 
     def version(self, objects: list[Any]) -> Version | None:
         """The version whose captured names are what they are now."""
@@ -58,23 +60,28 @@ class Key:
                     self.versions.remove(version)
                     self.versions.insert(0, version)
                 return version
+        gone = [version for version in self.versions if version.captures.holds_on()]
+        if gone:
+            self.versions = [version for version in self.versions if version not in gone]
+            self.changed, gone = gone[0].captures.change(), []
+            self._dropped()
         return None
 
     def add(self, captures: Captures) -> Version:
         """A new version; it goes when one of the objects that it captured goes."""
         version = Version(captures)
-        versions, dropped = self.versions, self._dropped
+        key_of, dropped = weakref.ref(self), self._dropped
 
         def gone() -> None:
-            found = version_of()
-            if found is not None and found in versions:
-                versions.remove(found)
+            found, key = version_of(), key_of()
+            if found is not None and key is not None and found in key.versions:
+                key.versions.remove(found)
                 dropped()
 
         version_of = weakref.ref(version)
         captures.on_gone(gone)
-        versions.insert(0, version)
-        del versions[VERSIONS:]
+        self.versions.insert(0, version)
+        del self.versions[VERSIONS:]
         return version
 
 

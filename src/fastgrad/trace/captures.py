@@ -53,12 +53,15 @@ class Capture:
         get: gives its value now; raises if it is gone.
         shown: the value that it had, as text.
         holds: whether a value is the one that it had.
+        held: whether what is recorded keeps the value alive, as it does with variables.
     """
 
-    __slots__ = ("get", "holds", "label", "shown")
+    __slots__ = ("get", "held", "holds", "label", "shown")
 
-    def __init__(self, label: str, get: Callable[[], Any], shown: str, holds: Callable[[Any], bool]) -> None:
-        self.label, self.get, self.shown, self.holds = label, get, shown, holds
+    def __init__(
+        self, label: str, get: Callable[[], Any], shown: str, holds: Callable[[Any], bool], held: bool = False
+    ) -> None:
+        self.label, self.get, self.shown, self.holds, self.held = label, get, shown, holds, held
 
 
 class Captures:
@@ -132,6 +135,11 @@ class Captures:
             if not capture.holds(now):
                 found[capture.label] = now
         return found
+
+    def holds_on(self) -> bool:
+        """Whether it keeps a variable alive that its name does not stand for any more."""
+        moved = self.moved()
+        return any(capture.held and capture.label in moved for capture in self._found)
 
     def change(self) -> tuple[str, str, str] | None:
         """The first captured name that is not what it was: its label, its value then and now."""
@@ -256,7 +264,8 @@ class Captures:
         else:
             self.scope[f"k{number}"] = weak
             self.lines.append(f"if v{number} is not k{number}(): return MISS")
-        self._found.append(Capture(label, get, shown(value), lambda found: found is weak()))
+        held = isinstance(value, Variable)
+        self._found.append(Capture(label, get, shown(value), lambda found: found is weak(), held))
         self._labels.setdefault(id(value), label)
         self._names.setdefault(id(value), f"v{number}")
         self._alive.append(value)

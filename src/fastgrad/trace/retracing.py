@@ -53,8 +53,9 @@ class Retracing:
         self._count += 1
         if before is None:
             return
-        if key is not None and key.versions:
-            changed = key.versions[0].captures.change()
+        if key is not None and (key.versions or key.changed):
+            changed = key.changed or key.versions[0].captures.change()
+            key.changed = None
             if changed is not None:
                 self._change(f"the captured name {changed[0]!r}", changed[1], changed[2])
         else:
