@@ -524,6 +524,47 @@ def test_exact(case: Case) -> None:
     check(case)
 
 
+def nothing(*shape: int, dtype: Any = F32) -> np.ndarray:
+    return np.zeros(shape, dtype)
+
+
+EMPTY: list[Case] = [
+    case("unsorted_segment_sum", nothing(0, 3), nothing(0, dtype=I64), num_segments=4),
+    case("unsorted_segment_max", nothing(0), nothing(0, dtype=I64), num_segments=4, empty=-7.0),
+    case("unsorted_segment_sum", nothing(2, 0, 3), nothing(2, 0, dtype=I32), num_segments=2),
+    case("scatter_nd", nothing(0, 1, dtype=I64), nothing(0, 3), shape=(5, 3), strict=True),
+    case("tensor_scatter_nd_add", normal(5, 3), nothing(0, 1, dtype=I64), nothing(0, 3), strict=True),
+    case("tensor_scatter_nd_update", normal(5), nothing(0, 1, dtype=I64), nothing(0), strict=True),
+    case("gather_gradient", nothing(2, 0), nothing(0, dtype=I64), shape=(2, 5), axis=1, batch_dims=0),
+    case("put_along_axis", nothing(2, 0), nothing(2, 0, dtype=I64), axis=1, size=3),
+    case("layer_normalization_gradient", nothing(0, 3), nothing(0, 3), normal(3), nothing(0), nothing(0)),
+    case(
+        "convolution_backprop_filter", nothing(0, 5, 5, 2), nothing(0, 4, 4, 3), filter_shape=(2, 2, 2, 3), **windows()
+    ),
+    case("convolution_backprop_input", nothing(1, 0, 3, 3), normal(3, 2, 2, 3), input_shape=(2, 4, 2), **windows()),
+    case("max_pool_scatter", normal(1, 1, 3, 2), nothing(1, 0, 2, 2), nothing(1, 0, 2, 2), kernel=(2, 2), **windows()),
+    case("avg_pool_gradient", nothing(1, 0, 2, 2), input_shape=(1, 3, 2), kernel=(2, 2), **windows()),
+    case("bincount", nothing(0, dtype=I64), size=3, dtype="int32", binary=False),
+    case("count_nonzero", nothing(3, 0), axes=(1,), keepdims=False),
+    case("reduce_prod", nothing(3, 0), axes=(1,), keepdims=False),
+    case("reduce_sum", nothing(0, 3, dtype=np.float16), axes=(0,), keepdims=True),
+    case("reduce_euclidean_norm", nothing(0), axes=(0,), keepdims=False),
+    case("searchsorted", nothing(0), normal(3), right=True, out_type="int32"),
+    case("in_top_k", whole(0, 1, 3), nothing(3, 0), k=2),
+    case("set_diag", normal(2, 2, 1), normal(2, 1), lower=0, upper=0, align="LEFT_LEFT"),
+    case("roll", normal(3, 1), shift=(5,), axis=(1,)),
+    case("assert_true", nothing(0, dtype=bool), summarize=None),
+    case("argmax", normal(4, 1), axis=1, output_type="int32"),
+]
+"""Results of inputs that have no elements, or along axes that have one."""
+
+
+@pytest.mark.parametrize("case", EMPTY, ids=repr)
+def test_empty(case: Case) -> None:
+    assert any(0 not in y.shape for y in run_of(case))
+    check(case)
+
+
 REFUSED: list[tuple[Case, type[Exception], str]] = [
     (case("sparse_softmax_cross_entropy", normal(3, 4), [1, 4, 0]), InvalidArgumentError, "label value of 4 at row 1"),
     (case("gather", normal(3, 2), [1, 3], axis=0, batch_dims=0), InvalidArgumentError, r"indices\[1\] = 3"),
@@ -570,6 +611,20 @@ def test_kernels_stop_where_a_row_raises(case: Case, error: type[Exception], mes
     arrays = list(case.arrays)
     found = TABLE[case.name].launches(arrays, outputs_of(case), **case.attributes)
     assert run_launches(found, arrays, outputs_of(case), 2) >= 0
+
+
+def test_a_program_that_a_kernel_stops_raises_what_the_row_raises_and_changes_nothing() -> None:
+    v = tf.Variable([0.0, 0.0])
+
+    def step(ids: tf.Tensor) -> tf.Tensor:
+        v.assign_add(tf.gather(tf.constant([[1.0, 2.0], [3.0, 4.0]]), ids)[0])
+        return v * 2.0
+
+    program = Program(record(step, np.array([1, 0]))[0])
+    np.testing.assert_array_equal(program([np.array([0, 1])])[0], [8.0, 12.0])
+    with pytest.raises(InvalidArgumentError, match=r"gather: indices\[1\] = 2 is not in \[0, 2\)"):
+        program([np.array([0, 2])])
+    np.testing.assert_array_equal(v, [4.0, 6.0])
 
 
 def outputs_of(case: Case) -> list[np.ndarray]:
