@@ -6,6 +6,7 @@ from collections import Counter
 
 from fastgrad.trace.cache import Version
 from fastgrad.trace.graph import Kind
+from fastgrad.trace.in_python import IN_PYTHON
 from fastgrad.trace.ways import Tree
 
 _EMPTY = "Nothing is recorded yet: call the function first."
@@ -53,6 +54,9 @@ def _program_lines(tree: Tree) -> list[str]:
         f"memory of its own: {tree.program.arena_bytes} bytes",
     ]
     if in_python:
-        named = ", ".join(f"{name} ({times})" for name, times in in_python.most_common())
+        named = ", ".join(
+            f"{name} ({times}{f': {IN_PYTHON[name]}' if name in IN_PYTHON else ''})"
+            for name, times in in_python.most_common()
+        )
         lines.append(f"run as Python, between native stretches: {named}")
     return lines
