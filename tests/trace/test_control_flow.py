@@ -754,7 +754,7 @@ def test_loops_with_a_condition_are_native_steps():
 
 
 def test_more_trips_than_a_loop_is_made_for(monkeypatch):
-    monkeypatch.setattr("fastgrad.trace.control_flow.LEAST_TRIPS", 4)
+    monkeypatch.setattr("fastgrad.trace.control_flow.MOST_TRIPS", 4)
     monkeypatch.setattr("fastgrad.trace.scan_gradient.ROOM", 0)
     v = tf.Variable(0.0, dtype=tf.float64)
 
@@ -785,6 +785,27 @@ def test_more_trips_than_a_loop_is_made_for_under_a_tape_outside(monkeypatch, or
     for trips in (1, 30, 2):
         for _ in range(2):
             check_gradient(lambda x, n=trips: compiled(tf.constant(n), x, tf.constant(0.1 * W)), A, order=order)
+
+
+def test_more_trips_of_loops_within_loops_and_branches(monkeypatch):
+    monkeypatch.setattr("fastgrad.trace.control_flow.MOST_TRIPS", 4)
+    monkeypatch.setattr("fastgrad.trace.scan_gradient.ROOM", 0)
+
+    def program(n, m, x, w):
+        def trip(i, y):
+            y = tf.cond(y[0] > 5.0, lambda: y, lambda: powers(m * i, y, 0.1 * w)[1])
+            return i + 1, 0.9 * y
+
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = tf.while_loop(lambda i, _: i < n, trip, (0, x))[1]
+        return y, tape.gradient(y, x, unconnected_gradients="zero")
+
+    compiled = tf.function(program)
+    for n, m in [(2, 1), (2, 1), (4, 1), (3, 30), (3, 30), (3, 30), (30, 2), (30, 2), (2, 1), (0, 0)]:
+        arguments = tf.constant(n), tf.constant(m), tf.constant(0.1 * A), tf.constant(W)
+        for found, wanted in zip(compiled(*arguments), program(*arguments), strict=True):
+            np.testing.assert_allclose(found, wanted, rtol=1e-12)
 
 
 def test_branches_are_native_steps():

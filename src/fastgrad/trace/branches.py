@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from fastgrad.kernels.launch import Launches
-from fastgrad.recording import recorders
+from fastgrad.recording import recorders, state_followed
 from fastgrad.tensor import Tensor
 from fastgrad.trace.graph import Graph
 from fastgrad.trace.graph_operation import GraphOperation
+from fastgrad.trace.interpret import GuardError
 from fastgrad.trace.made_operation import watched
 from fastgrad.trace.native_branches import launches_of_branches
 from fastgrad.trace.structured import Flags, Structured, leads
@@ -66,7 +67,18 @@ class Branches(Structured):
         if recorders.active:
             flags = watched(inputs)
             if True in flags:
-                return super(Branches, self.forward(flags, inputs)).__call__(*inputs)[: self.gives]
+                forward = self.forward(flags, inputs)
+                while True:
+                    try:
+                        return super(Branches, forward).__call__(*inputs)[: self.gives]
+                    except GuardError:
+                        if forward is self or not state_followed():
+                            raise
+                    # A loop in a branch has said how much room it needs.
+                    for branch in self.branches:
+                        branch.forget()
+                    del self._forwards[flags]
+                    forward = self.forward(flags, inputs)
         return super().__call__(*inputs)
 
     def forward(self, flags: Flags, inputs: Sequence[Tensor]) -> Branches:

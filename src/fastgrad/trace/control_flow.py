@@ -26,7 +26,6 @@ from fastgrad.trace.equal_graphs import shared
 from fastgrad.trace.explicit_state import State, explicit_state, state_of
 from fastgrad.trace.graph import Graph, Kind, Node, Value
 from fastgrad.trace.graph_operation import GraphOperation, run_nodes
-from fastgrad.trace.interpret import GuardError
 from fastgrad.trace.loops import Loop
 from fastgrad.trace.made_operation import is_differentiable
 from fastgrad.trace.own_gradient import OwnGradient
@@ -277,20 +276,18 @@ class ControlFlow:
             "name": "scan" if condition is None else "while_loop",
         }
 
-        def made(most: int) -> Loop:
-            return shared(
-                [body] if condition is None else [body, condition],
-                (*form.items(), most),
-                lambda: Loop(
-                    GraphOperation(body, "trip"),
-                    None if condition is None else GraphOperation(condition, "condition"),
-                    **form,  # type: ignore[arg-type]
-                    most=most,
-                ),
-            )
-
+        operation: Loop = shared(
+            [body] if condition is None else [body, condition],
+            tuple(form.items()),
+            lambda: Loop(
+                GraphOperation(body, "trip"),
+                None if condition is None else GraphOperation(condition, "condition"),
+                **form,  # type: ignore[arg-type]
+                most=MOST_TRIPS,
+            ),
+        )
         inputs = [*carried, *[v._read() for v in written], *rows, *outside, *[v._read() for v in (*fixed, *handles)]]
-        results = _run(made, [*inputs, *([] if limit is None else [limit])])
+        results = operation(*inputs, *([] if limit is None else [limit]))
         for variable, value in zip(written, results[layout.carried :], strict=False):
             variable.assign(value)
         return list(results[: layout.carried]), list(results[layout.carried + layout.written :])
@@ -333,19 +330,9 @@ class ControlFlow:
             return None
 
 
-def _run(made: Callable[[int], Loop], inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
-    """The results of a loop that is made for as many trips as there are."""
-    most = LEAST_TRIPS
-    while True:
-        try:
-            return made(most)(*inputs)
-        except GuardError:
-            most *= 16
-
-
-LEAST_TRIPS = 1 << 16
-"""How many trips a loop with a condition is made for at first. A replay that makes more is recorded again; recording can be
-interrupted."""
+MOST_TRIPS = 1 << 16
+"""How many trips a loop with a condition is made for at first. A replay that makes more is recorded again, for more; recording
+can be interrupted."""
 
 
 class _Layout(NamedTuple):

@@ -124,6 +124,10 @@ class GraphOperation(MadeOperation):
             _keep(self._variants, flags, found)
         return found
 
+    def forget(self) -> None:
+        """Makes variants anew when they are needed next."""
+        self._variants.clear()
+
     @property
     def gradient(self) -> Joint:
         """The rule for tapes."""

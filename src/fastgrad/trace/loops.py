@@ -13,7 +13,7 @@ import numpy as np
 
 from fastgrad.kernels.launch import Launches
 from fastgrad.operation import TABLE
-from fastgrad.recording import recorders
+from fastgrad.recording import recorders, state_followed
 from fastgrad.tensor import Tensor, constant_tensor
 from fastgrad.trace.graph import Graph, Kind, Node
 from fastgrad.trace.graph_operation import GraphOperation
@@ -47,7 +47,10 @@ class Loop(Structured):
         rows: number of tensors whose rows are taken.
         length: how many rows stacked results have.
         gives: number of results, but for the number of trips.
+        room: for how many trips what its gradient reads must have room.
     """
+
+    grows = True
 
     def __init__(
         self,
@@ -71,8 +74,9 @@ class Loop(Structured):
         self.length = most if trips is None else trips
         self.checks = body.checks or (condition is not None and condition.checks)
         self.gives = len(body.graph.results)
+        self.room = 0
         self._forwards: dict[Flags, Loop] = {}
-        self._reduced: dict[Flags, Loop] = {}
+        self._reduced: dict[tuple[Flags, int], Loop] = {}
 
     @property
     def graphs(self) -> dict[str, Graph]:
@@ -100,7 +104,9 @@ class Loop(Structured):
         if not self.condition.run(*carried, *captured)[0].reshape(()):
             return False
         if done >= self.most:
-            raise self.outgrown()
+            if not (self.grows and state_followed()):
+                raise self.outgrown()
+            self.most = 4 * done + 4  # the recording is made for as many
         return True
 
     def outgrown(self) -> GuardError:
@@ -163,11 +169,16 @@ class Loop(Structured):
         if recorders.active:
             flags = watched(inputs)
             if True in flags:
-                try:
-                    found = super(Loop, self.forward(flags, inputs)).__call__(*inputs)
-                except GuardError:
-                    found = super(Loop, self.forward(flags, inputs, anew=True)).__call__(*inputs)
-                return found[: self.gives + self.counts]
+                forward = self.forward(flags, inputs)
+                while True:
+                    try:
+                        return super(Loop, forward).__call__(*inputs)[: self.gives + self.counts]
+                    except GuardError:
+                        if forward is self or not state_followed():
+                            raise
+                    # Recording, there is nothing to go back to: whoever had too little room has said how much it needs.
+                    self.body.forget()
+                    forward = self.forward(flags, inputs, anew=True)
         return super().__call__(*inputs)
 
     def forward(self, flags: Flags, inputs: Sequence[Tensor], anew: bool = False) -> Loop:
@@ -179,7 +190,7 @@ class Loop(Structured):
             anew: whether it must be made for the number of trips that there are for these.
         """
         found = None if anew else self._forwards.get(flags)
-        if found is None:
+        if found is None or (found is not self and 0 < found.most < self.room):
             from fastgrad.trace.scan_gradient import keeping
 
             found = self._forwards[flags] = keeping(self, flags, inputs) or self
@@ -191,12 +202,12 @@ class Loop(Structured):
 
     def with_results(self, kept: Flags) -> Loop:
         """The same loop, for programs that are only run, with fewer results."""
-        found = self._reduced.get(kept)
+        found = self._reduced.get((kept, self.most))
         if found is None:
             graph = self.body.graph
             results = [value for value, keep in zip(graph.results, kept, strict=False) if keep]
             body = GraphOperation(Graph(graph.nodes, results), self.body.name)
-            found = self._reduced[kept] = Loop(
+            found = self._reduced[kept, self.most] = Loop(
                 body,
                 self.condition,
                 carried=self.carried,

@@ -17,7 +17,7 @@ from fastgrad.operation import TABLE, Joint
 from fastgrad.tensor import Tensor, constant_tensor
 from fastgrad.trace.graph import Graph, Kind, Node, Value
 from fastgrad.trace.graph_operation import GraphOperation, Pullback, made_pullback, run_nodes
-from fastgrad.trace.interpret import interpret
+from fastgrad.trace.interpret import GuardError, interpret
 from fastgrad.trace.loops import Loop
 from fastgrad.trace.passes.drop_dead import drop_dead
 from fastgrad.trace.record import Recording, apart
@@ -57,7 +57,7 @@ def keeping(loop: Loop, flags: Flags, inputs: Sequence[Tensor]) -> Loop | None:
     stacked = [*besides, *before.values(), *kept]
     body = GraphOperation(Graph(graph.nodes, [*graph.results[: loop.carried], *stacked]), loop.body.name)
     size = sum([value.dtype.itemsize * prod(value.shape) for value in stacked])
-    return _Keeping(loop, body, list(before), _room(done, size))
+    return _Keeping(loop, body, list(before), max(_room(done, size), loop.room))
 
 
 ROOM = 1 << 18
@@ -120,9 +120,16 @@ class _Keeping(Loop):
         self._before = {j: loop.gives + place for place, j in enumerate(before)}
         self._backwards: dict[tuple[Flags, Flags], _Backwards] = {}
 
+    grows = False
+
     def forward(self, flags: Flags, inputs: Sequence[Tensor], anew: bool = False) -> Loop:
         """The loop itself."""
         return self
+
+    def outgrown(self) -> GuardError:
+        """The error for more trips than there is room for; the loop that it was made of will get more."""
+        self._origin.room = max(self._origin.room, 2 * self.most)
+        return super().outgrown()
 
     @property
     def gradient(self) -> Joint:
