@@ -129,8 +129,10 @@ class Operation:
         self.views = views
         self.__doc__ = doc or type(self).__doc__
 
-    # Of an operation whose result's first size depends on values: the function of arrays and attributes that gives it.
+    # Of an operation whose result's first size depends on values: the function of arrays and attributes that gives it,
+    # and its kernels.
     count: Callable[..., int] | None = None
+    count_launches: Callable[..., Launches | None] | None = None
 
     # Whether it is run for the error that it may raise, even if nobody reads its result.
     checks = False

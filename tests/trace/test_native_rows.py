@@ -19,6 +19,7 @@ from fastgrad.recording import Recorder, start, stop
 from fastgrad.trace.fuse import fuse
 from fastgrad.trace.graph import Graph, Kind, Node, Value
 from fastgrad.trace.in_python import IN_PYTHON
+from fastgrad.trace.interpret import GuardError
 from fastgrad.trace.native_form import launches_of, launches_of_row
 from fastgrad.trace.program import Program
 from tests.ops.samples import SAMPLES
@@ -341,6 +342,10 @@ def changes(kind: str, indices: Any, *shape: int) -> list[Case]:
     return [case("scatter_into_variable", whole(1, 9, 3, 4), indices, whole(1, 9, *shape), **way) for way in names]
 
 
+def nothing_but(place: int, size: int) -> np.ndarray:
+    return np.arange(size) == place
+
+
 WORDS = np.array([5, -7, 1234567890123], I64)
 WIDE = {"shape": (3, 50)}
 
@@ -421,6 +426,11 @@ EXACT: list[Case] = [
     case("bincount", [[1, 3, 9], [1, 1, 0]], size=4, dtype="int32", binary=False),
     case("bincount", [[1, 3, 9], [1, 1, 0]], size=4, dtype="int64", binary=True),
     case("bincount", whole(0, 4, 20), normal(20), size=5, dtype="float32", binary=False),
+    *at((bool, "uint8", F32, HALVES[1], "complex128"), lambda d: case("true_positions", some(np.dtype(d), 3, 4, 5))),
+    case("true_positions", nothing_but(3, 40)),
+    *at(REAL, lambda d: case("unique", some(d, 60), out_idx="int32")),
+    case("unique", np.array([0.0, -0.0, np.nan, 1, np.nan, 1]), out_idx="int64"),
+    case("unique", whole(0, 5, 200), out_idx="int64"),
     *at(REAL, lambda d: case("argsort", some(d, 2, 40, 3), axis=1, descending=False)),
     *at(REAL, lambda d: case("sort", some(d, 2, 40, 3), axis=1, descending=True)),
     *[case("argsort", some(np.dtype(F32), 3, n), axis=1, descending=True) for n in (1, 2, 12, 13, 25, 200)],
@@ -683,3 +693,17 @@ def test_programs_run_nothing_else_as_python(name: str) -> None:
     graph, _ = record(with_gradient(SAMPLES[name].function), *[np.asarray(a, F64) for a in SAMPLES[name].arrays])
     actions = Program(graph).plan.actions
     assert {action.node.payload.name for action in actions if action.launches is None} <= set(IN_PYTHON)
+
+
+def test_numbers_of_results_are_found_natively() -> None:
+    def step(x: tf.Tensor) -> Any:
+        return tf.boolean_mask(x * 2.0, x > 0.5), tf.unique(tf.cast(x * 3.0, tf.int32))
+
+    x = np.array([0.1, 0.9, 0.7, 0.2, 0.9], F32)
+    program = Program(record(step, x)[0])
+    assert all(action.launches is not None for action in program.plan.actions)
+    other = np.array([0.9, 0.1, 0.2, 0.8, 0.7], F32)
+    for found, wanted in zip(program([other]), tf.nest.flatten(step(tf.constant(other))), strict=True):
+        np.testing.assert_array_equal(found, wanted)
+    with pytest.raises(GuardError):
+        program([np.zeros(5, F32)])

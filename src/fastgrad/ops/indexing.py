@@ -378,8 +378,10 @@ _true_positions = operation(
     "true_positions",  # tf.where of one argument
     Form.EXTERN,
     run=lambda condition: np.argwhere(condition).astype(np.int64, copy=False),
+    launches=launches_from("selecting", "positions_launches"),
 )
 _true_positions.count = np.count_nonzero
+_true_positions.count_launches = launches_from("selecting", "positions_count_launches")
 
 
 def where(condition: Any, x: Any = None, y: Any = None, name: str | None = None) -> Tensor:

@@ -281,8 +281,9 @@ def _distinct(x: np.ndarray, out_idx: str) -> tuple[np.ndarray, np.ndarray, np.n
     return x[first[order]], place[inverse.reshape(-1)], counts[order].astype(out_idx)
 
 
-_unique = operation("unique", Form.EXTERN, run=_distinct)
+_unique = operation("unique", Form.EXTERN, run=_distinct, launches=launches_from("selecting", "distinct_launches"))
 _unique.count = lambda x, out_idx: len(_distinct(x, out_idx)[0])
+_unique.count_launches = launches_from("selecting", "distinct_count_launches")
 
 
 def _unique_of(name: str, x: Any, out_idx: Any) -> tuple[Tensor, Tensor, Tensor]:

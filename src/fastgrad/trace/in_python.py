@@ -6,7 +6,6 @@ This is all of them, but for operations on strings and on arrays of very many di
 from __future__ import annotations
 
 _LAPACK = "LAPACK computes it"
-_SHAPE = "how long its results are depends on values"
 _REJECTION = "drawn by rejection, by NumPy's generator"
 
 IN_PYTHON: dict[str, str] = {
@@ -30,7 +29,6 @@ IN_PYTHON: dict[str, str] = {
         ),
         _LAPACK,
     ),
-    **dict.fromkeys(("true_positions", "unique"), _SHAPE),
     **dict.fromkeys(("random_binomial", "random_gamma", "random_poisson"), _REJECTION),
 }
 """Why, by the name of the row of the operation table."""

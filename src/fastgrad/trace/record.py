@@ -222,6 +222,7 @@ class Recording(recording.Recorder):
         counting = HostCall(
             f"{operation.name}_count", lambda *arrays, **options: np.array(operation.count(*arrays, **options))
         )
+        counting.launches = operation.count_launches
         count = self._new(Kind.OPERATION, counting, inputs, np.array(found), attributes)
         self._guard(count, found, "int")
 
