@@ -8,7 +8,6 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
 
@@ -108,12 +107,12 @@ NARROW = {"float16": narrow_float16, "bfloat16": narrow_bfloat16}
 HALVES = frozenset(WIDEN)
 
 
-@dataclass
 class Array:
     """A shape and a dtype."""
 
-    shape: tuple[int, ...]
-    dtype: np.dtype
+    def __init__(self, shape: tuple[int, ...], dtype: np.dtype) -> None:
+        self.shape = shape
+        self.dtype = dtype
 
 
 def through_float32(function: Callable[..., Launches | None]) -> Callable[..., Launches | None]:
@@ -165,5 +164,5 @@ def _between(found: Launches, inputs: Sequence[Spec], outputs: Sequence[Spec]) -
             return tuple(map(placed, operand))
         return places.get((type(operand), operand.number), operand) if type(operand) in (Input, Output) else operand
 
-    launches = tuple([replace(one, operands=tuple(map(placed, one.operands))) for one in found.launches])
+    launches = tuple([one.on(tuple(map(placed, one.operands))) for one in found.launches])
     return Launches((*before, *launches, *after), tuple(scratch), starts_as=tuple(starts))

@@ -7,7 +7,6 @@ fills in the words of the steps (`wrapper.step_ir`). The same launches can be ru
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -57,9 +56,8 @@ Operand = Input | Output | Scratch | Constant | Inner | int | float | tuple[Any,
 also an `Input` whose only element is a float64: the number is read when the kernel runs."""
 
 
-@dataclass(frozen=True)
 class Launch:
-    """One call of a kernel.
+    """One call of a kernel. (Plain classes here: `dataclasses` would double the time of the import.)
 
     Attributes:
         kernel: a native function, as `Kernel[dtype]` gives it.
@@ -70,13 +68,21 @@ class Launch:
         unit_cost: about how many nanoseconds a unit takes on one core; it decides whether sharing is worth it.
     """
 
-    kernel: Callable[..., Any]
-    operands: tuple[Operand | Launch, ...]
-    units: int = 1
-    unit_cost: float = 1.0
+    __slots__ = ("kernel", "operands", "unit_cost", "units")
+
+    def __init__(
+        self, kernel: Callable[..., Any], operands: tuple[Operand | Launch, ...], units: int = 1, unit_cost: float = 1.0
+    ) -> None:
+        self.kernel = kernel
+        self.operands = operands
+        self.units = units
+        self.unit_cost = unit_cost
+
+    def on(self, operands: tuple[Operand | Launch, ...]) -> Launch:
+        """The same with other operands."""
+        return Launch(self.kernel, operands, self.units, self.unit_cost)
 
 
-@dataclass(frozen=True)
 class Launches:
     """The kernels of one operation, in order.
 
@@ -89,11 +95,21 @@ class Launches:
         alias: whether there is nothing to do: the only result has the elements of the first input, in their order.
     """
 
-    launches: tuple[Launch, ...]
-    scratch: tuple[tuple[np.dtype, int], ...] = ()
-    in_place: tuple[tuple[int, int], ...] = ()
-    alias: bool = False
-    starts_as: tuple[tuple[int, int], ...] = ()
+    __slots__ = ("alias", "in_place", "launches", "scratch", "starts_as")
+
+    def __init__(
+        self,
+        launches: tuple[Launch, ...],
+        scratch: tuple[tuple[np.dtype, int], ...] = (),
+        in_place: tuple[tuple[int, int], ...] = (),
+        alias: bool = False,
+        starts_as: tuple[tuple[int, int], ...] = (),
+    ) -> None:
+        self.launches = launches
+        self.scratch = scratch
+        self.in_place = in_place
+        self.alias = alias
+        self.starts_as = starts_as
 
 
 def only(

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from math import prod
 
 import numpy as np
@@ -309,7 +308,10 @@ def sort_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], axis: int, de
     """``tf.sort``."""
     x, number = inputs[0], np.dtype(np.int32)
     found = _ordering(x, Scratch(4), number, Output(0), axis, x.shape[axis], descending)
-    return None if found is None else replace(found, scratch=(*found.scratch, (number, prod(x.shape))))
+    if found is None:
+        return None
+    scratch = (*found.scratch, (number, prod(x.shape)))
+    return Launches(found.launches, scratch, found.in_place, found.alias, found.starts_as)
 
 
 MOST_SELECTED = 32

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from fastgrad.kernels.signature import ARRAY_KINDS, LIST_KINDS, SHARE, Parameter, Signature
 
@@ -203,8 +203,7 @@ no:
 """
 
 
-@dataclass(frozen=True)
-class NativeFunction:
+class NativeFunction(NamedTuple):
     """What the wrapper needs to know of one compiled kernel."""
 
     symbol: str

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -102,7 +101,9 @@ def _set_diag_launches(inputs: Any, outputs: Any, lower: int, upper: int, align:
     x, d = inputs
     diagonals = _packed_rows(x.shape[-2], x.shape[-1], lower, upper, align)
     found = write_diagonals_launches(d, outputs[0], diagonals, 1, [])
-    return None if found is None else replace(found, in_place=((0, 0),), starts_as=((0, 0),))
+    if found is None:
+        return None
+    return Launches(found.launches, found.scratch, ((0, 0),), found.alias, ((0, 0),))
 
 
 diag_part_row: Operation = operation(

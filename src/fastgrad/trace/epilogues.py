@@ -125,7 +125,7 @@ def launches_of_product(payload: Product) -> Launches:
             return product if operand.number == place else Input(_moved(operand.number, place))
         return tuple(map(group_operand, operand)) if type(operand) is tuple else operand
 
-    following = replace(following, operands=tuple(map(group_operand, following.operands)))
+    following = following.on(tuple(map(group_operand, following.operands)))
 
     def product_operand(operand: Any) -> Any:
         return product if operand == Output(0) and isinstance(operand, Output) else operand
@@ -135,4 +135,4 @@ def launches_of_product(payload: Product) -> Launches:
     operands = [o if isinstance(o, Launch) else product_operand(o) for o in launch.operands]
     value = node.outputs[0]
     scratch = ((value.dtype, int(np.prod(value.shape, dtype=np.int64))),) if home is None else ()
-    return Launches((replace(launch, operands=tuple(operands)),), scratch, in_place)
+    return Launches((launch.on(tuple(operands)),), scratch, in_place)
