@@ -264,3 +264,43 @@ def test_batches_of_the_branching_step_take_every_number_of_trips_and_both_branc
 
 def test_every_workload_is_checked_here() -> None:
     assert set(WORKLOADS) == {*SMALL, "adam", "tiny_operation", "transformer"}
+
+
+TINY = {**{name: inputs for name, (inputs, *_) in SMALL.items()}, "adam": adam.inputs(2, (3, 4))} | {
+    "tiny_operation": tiny_operation.inputs(2),
+    "transformer": transformer.inputs(batch=2, length=5, count=1),
+}
+
+
+def compiled_step(workload: str) -> tuple[Any, Any]:
+    """The step under ``tf.function``, compiled, and its batches."""
+    step, batches = WORKLOADS[workload].programs["tensorflow"](tf, TINY[workload])
+    function = tf.function(step)
+    for number in range(3 * len(batches)):
+        function(*batches[number % len(batches)])
+    return function, batches
+
+
+def programs_of(function: Any) -> list[Any]:
+    return [tree.program for tree in function._last.ways.trees]
+
+
+@pytest.mark.parametrize("workload", WORKLOADS)
+def test_a_compiled_workload_trains_as_the_eager_one_and_runs_no_python(workload: str) -> None:
+    losses = []
+    for mode in (tf.function, lambda step: step):
+        step, batches = WORKLOADS[workload].programs["tensorflow"](tf, TINY[workload])
+        step = mode(step)
+        losses.append([float(np.sum(step(*batches[i % len(batches)]))) for i in range(6)])
+    np.testing.assert_allclose(losses[0], losses[1], rtol=1e-5)
+    assert all(program.plan.native for program in programs_of(compiled_step(workload)[0]))
+
+
+def test_the_kernels_of_a_digits_step_are_few() -> None:
+    """Two layers forwards, the cross-entropy and its mean, three products and two sums backwards, Adam and its numbers."""
+    (program,) = programs_of(compiled_step("digits")[0])
+    names = [launch.kernel.__name__ for a in program.plan.actions if a.launches for launch in a.launches.launches]
+    arithmetic = [name for name in names if name not in ("has_value", "copy_bytes")]
+    assert len(arithmetic) <= 12
+    assert names.count("gemm") == 5
+    assert names.count("adam") == 1
