@@ -637,6 +637,26 @@ def test_a_program_that_a_kernel_stops_raises_what_the_row_raises_and_changes_no
     np.testing.assert_array_equal(v, [4.0, 6.0])
 
 
+def test_rows_of_a_variable_change_where_it_lies() -> None:
+    v = tf.Variable(tf.ones((1000, 4)))
+
+    def step(ids: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
+        v.scatter_sub(tf.IndexedSlices(rows, ids))
+        return tf.reduce_sum(rows)
+
+    rows = normal(3, 4)
+    program = Program(record(step, np.array([1, 0, 1]), rows)[0])
+    assert program.arena_bytes < 1000  # no copy of the variable
+    v.assign(tf.ones((1000, 4)))
+    program([np.array([7, 8, 7]), rows])
+    wanted = np.ones((1000, 4), F32)
+    np.subtract.at(wanted, [7, 8, 7], rows)
+    np.testing.assert_allclose(v, wanted, rtol=1e-6)
+    with pytest.raises(InvalidArgumentError, match="1000"):
+        program([np.array([0, 1000, 1]), rows])
+    np.testing.assert_allclose(v, wanted, rtol=1e-6)
+
+
 def outputs_of(case: Case) -> list[np.ndarray]:
     """Arrays for the results of a row that raises at these arrays, from its results at zeros."""
     if case.name in {"floordiv", "truncatemod"}:

@@ -57,18 +57,9 @@ def join_row(out, at, rows, source, columns, mode):
             out[at + j] = nan_least(out[at + j], rows[source + j])
 
 
-@kernel(
-    "rows: in[T], ids: in[I], out: inout[T], size: int, count: int, width: int, middle: int, mode: int, start: int, "
-    "first: int, last: int -> int",
-    T=NUMBERS,
-    I=INDICES,
-)
-def scatter_rows(rows, ids, out, size, count, width, middle, mode, start, first, last):
-    """out[b, m, ids[b, k]] is joined with rows[b, m, k] by the mode, in order of k; negative ids are passed over.
-
-    `out`, (batch, middle, size, width), begins as it is, with zeros or with ones. A unit of work is one of the batch
-    and middle, and `TILE` columns. An index of `size` or more stops it.
-    """
+@scalar_function
+def scatter(rows, ids, out, size, count, width, middle, mode, start, first, last):
+    """What `scatter_rows` does."""
     tiles = (width + TILE - 1) // TILE
     for unit in range(first, last):
         block = unit // tiles
@@ -102,6 +93,31 @@ def scatter_rows(rows, ids, out, size, count, width, middle, mode, start, first,
             source = (block * count + k) * width + left
             join_row(out, at, rows, source, columns, mode)
     return -1
+
+
+@kernel(
+    "rows: in[T], ids: in[I], out: inout[T], size: int, count: int, width: int, middle: int, mode: int, start: int, "
+    "first: int, last: int -> int",
+    T=NUMBERS,
+    I=INDICES,
+)
+def scatter_rows(rows, ids, out, size, count, width, middle, mode, start, first, last):
+    """out[b, m, ids[b, k]] is joined with rows[b, m, k] by the mode, in order of k; negative ids are passed over.
+
+    `out`, (batch, middle, size, width), begins as it is, with zeros or with ones. A unit of work is one of the batch
+    and middle, and `TILE` columns. An index of `size` or more stops it.
+    """
+    return scatter(rows, ids, out, size, count, width, middle, mode, start, first, last)
+
+
+@kernel(
+    "rows: in[T], ids: in[int64], out: inout[T], size: int, count: int, width: int, middle: int, mode: int, start: int, "
+    "first: int, last: int",
+    T=NUMBERS,
+)
+def scatter_known_rows(rows, ids, out, size, count, width, middle, mode, start, first, last):
+    """The same of ids that are known to be below `size`: nothing stops it."""
+    scatter(rows, ids, out, size, count, width, middle, mode, start, first, last)
 
 
 @kernel("ids: in[I], used: out[uint8], size: int, count: int -> int", I=INDICES)
@@ -177,8 +193,12 @@ def _joined(
     blocks: int,
     mode: int,
     start: int,
+    known: bool = False,
 ) -> Launch | None:
-    """The launch that brings rows, at the first place, together by the ids at the second; sizes as of `scatter_rows`."""
+    """The launch that brings rows, at the first place, together by the ids at the second; sizes as of `scatter_rows`.
+
+    With `known`, ids are int64 and none is too large.
+    """
     size, count, width, middle = sizes
     if ids_dtype.name not in INDICES:
         return None
@@ -193,7 +213,7 @@ def _joined(
         return None
     operands = (*places, Output(0), size, count, width, middle, mode, start)
     return Launch(
-        scatter_rows[dtype, ids_dtype],
+        scatter_known_rows[dtype] if known else scatter_rows[dtype, ids_dtype],
         operands,
         blocks * -(-width // TILE),
         0.3 * min(width, TILE) * (size + 2 * count),
@@ -281,7 +301,7 @@ def _at_positions(
     depth, count = ids[0].shape[-1], prod(ids[0].shape[:-1])
     find = numbered(ids[0], ids[1], shape, strict)
     sizes = prod(shape[:depth]), count, prod(shape[depth:]), 1
-    one = _joined(updates[0].dtype, np.dtype(np.int64), (updates[1], Scratch(0)), sizes, 1, mode, start)
+    one = _joined(updates[0].dtype, np.dtype(np.int64), (updates[1], Scratch(0)), sizes, 1, mode, start, known=True)
     if find is None or one is None:
         return None
     given = () if start != KEEP else ((0, 0),)
@@ -359,7 +379,7 @@ def variable_launches(
         scratch, launches, rows = [*scratch, (x.dtype, total * width)], [*launches, spread], Scratch(1)
     blocks = prod(x.shape[:batch])
     sizes = prod(shape[:depth]), total // max(blocks, 1), width, 1
-    launches.append(_joined(x.dtype, number, (rows, Scratch(0)), sizes, blocks, mode, KEEP))
+    launches.append(_joined(x.dtype, number, (rows, Scratch(0)), sizes, blocks, mode, KEEP, known=True))
     if None in launches:
         return None
     known = tuple([one for one in launches if one is not None])

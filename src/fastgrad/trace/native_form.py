@@ -10,7 +10,7 @@ import numpy as np
 
 from fastgrad.kernels import moving
 from fastgrad.kernels.build import signature_of
-from fastgrad.kernels.launch import Constant, Input, Launch, Launches, Output, Spec
+from fastgrad.kernels.launch import Constant, Input, Launch, Launches, Output, Scratch, Spec
 from fastgrad.operation import Form, Operation
 from fastgrad.trace.emit import launches_of_group
 from fastgrad.trace.epilogues import Product, launches_of_product
@@ -55,6 +55,16 @@ def copies(value: Value) -> Launches:
 def may_stop(found: Launches) -> bool:
     """Whether a kernel may answer that the program can't go on."""
     return any(_may_stop(launch.kernel) for launch in found.launches)
+
+
+def stops_first(found: Launches) -> bool:
+    """Whether no kernel may answer that once results are written."""
+    written = False
+    for launch in found.launches:
+        written |= any(not isinstance(operand, (Input, Scratch, Constant, int, float)) for operand in launch.operands)
+        if written and _may_stop(launch.kernel):
+            return False
+    return True
 
 
 @functools.lru_cache(maxsize=4096)

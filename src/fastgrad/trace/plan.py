@@ -15,7 +15,7 @@ import numpy as np
 from fastgrad.kernels.launch import Constant, Launches
 from fastgrad.trace.arena import Arena
 from fastgrad.trace.graph import Kind, Node, Value
-from fastgrad.trace.native_form import choice, copies, halt, launches_of, may_stop
+from fastgrad.trace.native_form import choice, copies, halt, launches_of, may_stop, stops_first
 from fastgrad.trace.places import Action, InArena, InMemory, InObject, InPython, Place, Plan, Stretch
 from fastgrad.trace.tree import Part
 
@@ -229,9 +229,10 @@ class _Planner:
         position = line.made[id(root)]
         if id(root) in self.places or root.dtype.kind == "O" or line.maker(root).kind not in COMPUTES:
             return
-        if position < start or line.forms[position] is None:
+        form, left = line.forms[position], self.leaves[number]
+        if position < start or form is None:
             return
-        if position <= self.leaves[number]:
+        if position < left or (position == left and not stops_first(form)):
             return
         if all(self._is_free(position, end, root, old) for old in self.reads.get(id(node.payload), ())):
             self.places[id(root)] = InMemory(node.payload._array)
