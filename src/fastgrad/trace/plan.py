@@ -113,6 +113,30 @@ class _Line:
         return node.kind in COMPUTES and (form is None or may_stop(form))
 
 
+class _Pairs:
+    """Which results of a node may be written over which of its inputs."""
+
+    def __init__(self, node: Node, form: Launches | None, root: dict[int, Value]) -> None:
+        self._outputs = {id(value): number for number, value in enumerate(node.outputs)}
+        self._roots = [root[id(value)] for value in node.inputs]
+        self._inputs: dict[int, list[int]] = {}
+        for number, value in enumerate(self._roots):
+            self._inputs.setdefault(id(value), []).append(number)
+        self._allowed = frozenset(form.in_place if form is not None else ())
+        self._beside: dict[int, list[int]] = {}
+        for output, number in form.in_place if form is not None else ():
+            self._beside.setdefault(output, []).append(number)
+
+    def candidates(self, new: Value) -> list[Value]:
+        """The inputs over one of whose uses a result may be written."""
+        return [self._roots[number] for number in self._beside.get(self._outputs[id(new)], ())]
+
+    def allow(self, new: Value, old: Value) -> bool:
+        """Whether a result may be written over an input, at all places where the node reads it."""
+        output = self._outputs[id(new)]
+        return all((output, number) in self._allowed for number in self._inputs[id(old)])
+
+
 class _Planner:
     def __init__(self, root: Part) -> None:
         self.parts = list(root.parts())
@@ -123,6 +147,7 @@ class _Planner:
         self.assignments = [[n for n in part.graph.nodes if n.kind is Kind.ASSIGN] for part in self.parts]
         self.copied: list[list[tuple[Value, int]]] = [[] for _ in self.parts]  # results that lie elsewhere
         self.reads: dict[int, list[Value]] = {}  # by variable
+        self._pairs: dict[int, _Pairs] = {}
         self.ending: dict[int, list[tuple[int, int]]] = {}  # what can be given back after a position
         self.stretch = self.plan.stretches[0]
         # For each part the last position at which the program may end in its middle.
@@ -146,10 +171,10 @@ class _Planner:
                 self.plan.native &= launches_of(part.guard) is not None
             else:
                 self._place_results(number)
+        written = {id(node.payload): node.payload for nodes in self.assignments for node in nodes}
+        self.plan.written += written.values()
         for number, (_, end) in enumerate(line.spans):
             for node in self.assignments[number]:
-                if all(node.payload is not other for other in self.plan.written):
-                    self.plan.written.append(node.payload)
                 self._place_assigned(number, node)
                 line.late(node.inputs[0], end)
         for number, (start, end) in enumerate(line.spans):
@@ -242,15 +267,16 @@ class _Planner:
         last = max([use for use in self.line.uses.get(id(old), ()) if use <= end], default=-1)
         if last != position:
             return last < position
-        node, form = self.line.nodes[position], self.line.forms[position]
-        assert node is not None
-        assert form is not None
-        return self._in_place(node, form, new, old)
+        return self._pairs_of(position).allow(new, old)
 
-    def _in_place(self, node: Node, form: Launches, new: Value, old: Value) -> bool:
-        output = next(i for i, value in enumerate(node.outputs) if value is new)
-        inputs = [i for i, value in enumerate(node.inputs) if self.line.root[id(value)] is old]
-        return all((output, i) in form.in_place for i in inputs)
+    def _pairs_of(self, position: int) -> _Pairs:
+        """What the node at a position may do in place; looked up once for all of its results."""
+        found = self._pairs.get(position)
+        if found is None:
+            node, form = self.line.nodes[position], self.line.forms[position]
+            assert node is not None
+            found = self._pairs[position] = _Pairs(node, form, self.line.root)
+        return found
 
     def _place(self, value: Value, position: int) -> None:
         root = self.line.root[id(value)]
@@ -275,19 +301,15 @@ class _Planner:
 
     def _inherited(self, value: Value, position: int) -> int | None:
         """The place of an input that nobody needs after this node, which may write over it."""
-        node, form = self.line.nodes[position], self.line.forms[position]
-        assert node is not None
-        for out, i in form.in_place if form is not None else ():
-            old = self.line.root[id(node.inputs[i])]
-            place = self.places[id(old)]
-            if node.outputs[out] is not value or not isinstance(place, InArena):
+        pairs = self._pairs_of(position)
+        for old in pairs.candidates(value):
+            place, size = self.places[id(old)], size_of(old)
+            if not isinstance(place, InArena) or size != size_of(value):
                 continue
-            found = place.offset, size_of(old)
-            if found in self.ending.get(position, ()) and size_of(old) == size_of(value):
-                assert form is not None
-                if self._in_place(node, form, value, old):
-                    self.ending[position].remove(found)
-                    return place.offset
+            ending = self.ending.get(position, [])
+            if (place.offset, size) in ending and pairs.allow(value, old):
+                ending.remove((place.offset, size))
+                return place.offset
         return None
 
     # ---- what is done ------------------------------------------------------------------------------------
