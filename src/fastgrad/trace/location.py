@@ -6,14 +6,21 @@ import sys
 from typing import Any
 
 _PACKAGE = __name__.partition(".")[0]
+_inside: dict[str | None, bool] = {}  # modules by name: whether their frames are passed over
 
 
 def users_frame(frame: Any = None) -> Any:
     """The innermost frame outside this package and NumPy, from ``frame`` or the caller's on; None if there is none."""
     frame = frame or sys._getframe(1)
-    while frame is not None and (of_package(frame) or (frame.f_globals.get("__name__") or "").startswith("numpy.")):
+    while frame is not None:
+        name = frame.f_globals.get("__name__")
+        inside = _inside.get(name)
+        if inside is None:
+            inside = _inside[name] = of_package(frame) or (name or "").startswith("numpy.")
+        if not inside:
+            return frame
         frame = frame.f_back
-    return frame
+    return None
 
 
 def of_package(frame: Any) -> bool:

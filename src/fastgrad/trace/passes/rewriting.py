@@ -6,7 +6,6 @@ The old graph and its nodes stay as they are; nodes that need no change are shar
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from fastgrad.operation import TABLE
 from fastgrad.trace.graph import Graph, Kind, Node, Value
@@ -26,8 +25,10 @@ def rewritten(graph: Graph, rule: Rule) -> Graph:
     stands_for: dict[int, Value] = {}
     nodes = []
     for node in graph.nodes:
-        inputs = tuple([stands_for.get(id(value), value) for value in node.inputs])
-        found = rule(node if inputs == node.inputs else replace(node, inputs=inputs))
+        if stands_for and not stands_for.keys().isdisjoint(map(id, node.inputs)):
+            inputs = tuple([stands_for.get(id(value), value) for value in node.inputs])
+            node = Node(node.kind, node.payload, inputs, node.outputs, node.attributes)  # noqa: PLW2901
+        found = rule(node)
         if isinstance(found, Node):
             assert found.outputs is node.outputs, f"{node}: a rule gave it other outputs"
             nodes.append(found)
