@@ -5,9 +5,9 @@ see `wrapper.step_ir`, the address of its words, the units of its work, how many
 share), and what the arrays have to be that it is called with. Their addresses are written into the words of the steps
 that use them. The planner makes frames, and proves that every address in one has the length that the steps trust.
 
-Steps run one after the other. One that is cut into shares is offered to the team (`team.py`): each thread takes the next
-share by an atomic addition, the caller too, which does what others have not begun, and goes on when all shares are
-done. Shares are cut by shape, and kernels give the same bits for any shares: so results do not depend on the threads.
+Steps run one after the other. One that is cut into shares is offered to the team (`team.py`), a part of them to each thread, the
+caller too. A thread takes shares by atomic additions, first its own, then others', so that nobody waits for what is not
+begun; the caller goes on when all shares are done. Shares are cut by shape, and kernels give the same bits for any shares: so results do not depend on the threads.
 """
 
 from __future__ import annotations
@@ -54,13 +54,18 @@ JUMP = 1 << 40
 FINE = -1
 STOPPED = 1 << 32
 
-CLAIM, DONE, TABLE, ACTIVE, QUIT, WORST, STALLED, PARKED = range(0, 64, 8)
-"""Words of a team, each in a cache line of its own: what is offered (the step, its shares, how many are taken), how many
-shares are done, where the steps are, whether a program runs, whether to end, the least answer of a share (`NO_ANSWER`
-if there is none), how often the caller has waited long for a share that another had begun, and from `PARKED` on for each worker whether it has stopped looking."""
+DONE, TABLE, ACTIVE, QUIT, WORST, STALLED, THREADS, CLAIMS = range(0, 64, 8)
+"""Words of a team, each in a cache line of its own: how many shares are done, where the steps are, whether a program runs,
+whether to end, the least answer of a share (`NO_ANSWER` if there is none), how often the caller has waited long for a share
+that another had begun, how many threads there are; and from `CLAIMS` on for each thread what is offered to it (the step,
+the end of its shares, the next of them)."""
+
+MOST_THREADS = 64
+PARKED = CLAIMS + 8 * MOST_THREADS
+"""From here on there is a word for each worker: whether it has stopped looking."""
 
 LINE_WORDS = 8
-SHARES_AT, STEP_AT = 20, 40
+END_AT, STEP_AT = 20, 40
 FIELD = (1 << 20) - 1
 NO_ANSWER = (1 << 62) - 1
 WAITS = 2048
@@ -130,33 +135,44 @@ def run_steps(frame, start, stop):
 
 
 @scalar_function
-def took_share(team):
-    """Does a share of what is offered; whether there was one."""
-    word = atomic_load(team, CLAIM)
-    if (word & FIELD) >= (word >> SHARES_AT & FIELD):
-        return False
-    word = atomic_add(team, CLAIM, 1)
-    # Only now is it certain that the step is not over, and that its table is there: it waits for this share.
-    share = word & FIELD
-    if share >= (word >> SHARES_AT & FIELD):
-        return False
-    steps = pointer(int64, atomic_load(team, TABLE))
-    step = STEP_WORDS * (word >> STEP_AT)
-    first = share * steps[step + 4]
-    answer = call_step(steps[step], steps[step + 1], first, least(first + steps[step + 4], steps[step + 2]))
-    if answer != 0:
-        atomic_min(team, WORST, answer)
-    atomic_add(team, DONE, 1)
-    return True
+def took_share(team, me):
+    """Does a share of what is offered, its own first, then another thread's; whether there was one.
+
+    Each thread begins with the same part of the work in every step: what it has written is in its own cache then.
+    """
+    threads = team[THREADS]
+    for i in range(threads):
+        place = CLAIMS + LINE_WORDS * ((me + i) % threads)
+        word = atomic_load(team, place)
+        if (word & FIELD) < (word >> END_AT & FIELD):
+            word = atomic_add(team, place, 1)
+            # Only now is it certain that the step is not over, and that its table is there: it waits for this share.
+            share = word & FIELD
+            if share < (word >> END_AT & FIELD):
+                steps = pointer(int64, atomic_load(team, TABLE))
+                step = STEP_WORDS * (word >> STEP_AT)
+                first = share * steps[step + 4]
+                last = least(first + steps[step + 4], steps[step + 2])
+                answer = call_step(steps[step], steps[step + 1], first, last)
+                if answer != 0:
+                    atomic_min(team, WORST, answer)
+                atomic_add(team, DONE, 1)
+                return True
+    return False
 
 
 @scalar_function
 def shared_step(team, number, shares):
     """Runs a step with the team; what the share with the least answer answered."""
+    threads = team[THREADS]
     atomic_store(team, DONE, 0)
     atomic_store(team, WORST, NO_ANSWER)
-    atomic_store(team, CLAIM, number << STEP_AT | shares << SHARES_AT)
-    while took_share(team):
+    # From the last on, so that the others have theirs when the caller begins.
+    for i in range(threads):
+        t = threads - 1 - i
+        begin, end = shares * t // threads, shares * (t + 1) // threads
+        atomic_store(team, CLAIMS + LINE_WORDS * t, number << STEP_AT | end << END_AT | begin)
+    while took_share(team, 0):
         pass
     waits = 0
     while atomic_load(team, DONE) < shares:
@@ -222,7 +238,7 @@ def follow(team, number, patience):
     """
     idle = 0
     while atomic_load(team, QUIT) == 0:
-        if took_share(team):
+        if took_share(team, number + 1):
             idle = 0
             continue
         relax()

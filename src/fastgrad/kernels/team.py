@@ -23,7 +23,6 @@ from fastgrad.kernels import driver
 PATIENCE = 20_000
 """How many looks for work, each of some ten nanoseconds, a worker takes before it parks."""
 
-MOST_THREADS = 64
 LEAST_ALONE, MOST_ALONE = 16, 1024
 """How many programs run alone after one that has waited long, at first and at most."""
 
@@ -54,7 +53,7 @@ class Team:
         """Sets the number of threads, the caller's among them, at least 1."""
         with self.lock:
             self._end()
-            self._threads = max(1, min(threads, MOST_THREADS))
+            self._threads = max(1, min(threads, driver.MOST_THREADS))
 
     def ready(self) -> np.ndarray:
         """The words of the team, whose workers are there and have been woken; for the holder of the lock."""
@@ -95,6 +94,7 @@ class Team:
         self._memory = np.zeros(lines * driver.LINE_WORDS, np.int64)
         start = -self._memory.__array_interface__["data"][0] // 8 % driver.LINE_WORDS
         self.words = self._memory[start : start + (lines - 1) * driver.LINE_WORDS]
+        self.words[driver.THREADS] = self._threads
         self._wakers = [threading.Semaphore(0) for _ in range(count)]
         driver.follow[()]  # compiled before there are threads that would compile it side by side
         for number, waker in enumerate(self._wakers):
@@ -164,9 +164,9 @@ def go_on_shared(words: np.ndarray, start: int, stop: int) -> int:
 def default_threads() -> int:
     """As many threads as this process may run at once."""
     try:
-        return min(len(os.sched_getaffinity(0)), MOST_THREADS)
+        return min(len(os.sched_getaffinity(0)), driver.MOST_THREADS)
     except AttributeError:  # not on this platform
-        return min(os.cpu_count() or 1, MOST_THREADS)
+        return min(os.cpu_count() or 1, driver.MOST_THREADS)
 
 
 team = Team()
