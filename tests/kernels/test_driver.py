@@ -159,21 +159,15 @@ def test_workers_park_and_are_woken(three_threads):
 
 
 def test_programs_run_alone_after_one_that_has_waited_long(three_threads):
-    x, y = np.ones(1000), np.zeros(1000)
-    program = Program([(add_to[x.dtype], [address(x), address(y)], 1000, 10)])
-    begin_shared((), program.frame, 1)
     alone = []
-    for _ in range(3):
-        team.words[driver.STALLED] = 1
-        begin_shared((), program.frame, 1)
+    for stalled in (1, 1, 0, 1, 0):
         alone.append(0)
         while not team.taken():
             alone[-1] += 1
+        team.ready()
+        team.words[driver.STALLED] = stalled
         team.finished()
-    assert alone[0] == LEAST_ALONE
-    assert alone[1] > alone[0]
-    assert alone[2] > alone[1]
-    assert (y == 4).all()
+    assert alone == [alone[0], LEAST_ALONE, 2 * LEAST_ALONE, 0, 2 * LEAST_ALONE]
 
 
 def test_programs_of_several_threads_at_once(three_threads):

@@ -5,7 +5,7 @@ step of a training loop is near, and then park: they return to Python and wait f
 anybody. A program that finds a worker parked wakes it, and begins without waiting for it.
 
 When other processes have the cores, a worker may be put aside in the middle of a share, for milliseconds, and the program
-waits for it. So after a program that has waited long the next ones run alone, and more of them each time that it
+waits for it. So after a program that has waited long the next few run alone, and more of them each time that it
 happens again.
 """
 
@@ -23,7 +23,7 @@ from fastgrad.kernels import driver
 PATIENCE = 20_000
 """How many looks for work, each of some ten nanoseconds, a worker takes before it parks."""
 
-LEAST_ALONE, MOST_ALONE = 16, 1024
+LEAST_ALONE, MOST_ALONE = 4, 64
 """How many programs run alone after one that has waited long, at first and at most."""
 
 
@@ -54,6 +54,7 @@ class Team:
         with self.lock:
             self._end()
             self._threads = max(1, min(threads, driver.MOST_THREADS))
+            self._alone, self._penalty = 0, LEAST_ALONE
 
     def ready(self) -> np.ndarray:
         """The words of the team, whose workers are there and have been woken; for the holder of the lock."""
@@ -83,8 +84,8 @@ class Team:
             self.words[driver.STALLED] = 0
             self._alone = self._penalty
             self._penalty = min(2 * self._penalty, MOST_ALONE)
-        elif self._penalty > LEAST_ALONE:
-            self._penalty -= 1
+        else:
+            self._penalty = max(self._penalty // 2, LEAST_ALONE)
         self.lock.release()
 
     def _start(self) -> None:

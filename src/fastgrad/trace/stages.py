@@ -12,22 +12,12 @@ from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
 
 from fastgrad.kernels.launch import Operand, Output
-from fastgrad.operation import Form
 from fastgrad.trace.fused import Fused, Step
-from fastgrad.trace.kernel_writer import Writer
+from fastgrad.trace.kernel_writer import Writer, is_function
 from fastgrad.trace.scalar_casts import BOOL, body_type
-from fastgrad.trace.scalar_code import translated
 
 BLOCK = 512
 """Elements that a loop over all elements takes at a time, if it is cut."""
-
-
-def is_function(step: Step) -> bool:
-    """Whether a step is a long chain of operations."""
-    if step.row.form is not Form.ELEMENTWISE:
-        return False
-    found = translated(step.row.name, ["x"] * len(step.inputs), step.inputs, step.output, step.attributes)
-    return found is not None and found[1] is not None
 
 
 @dataclass
