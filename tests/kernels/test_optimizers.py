@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 
@@ -209,9 +211,11 @@ def test_work_can_be_cut_anywhere(cuts):
     assert optimizers.units(whole[0]) == 5
     function = optimizers.adam.variables[F4]
     function(whole[0], *whole[1], whole[2], 0, 5, *hyper)
-    for first, last in zip(cuts, cuts[1:], strict=False):
+    for first, last in itertools.pairwise(cuts):
         function(parts[0], *parts[1], parts[2], first, last, *hyper)
-    for one, other in zip([*whole[0], *sum(whole[1], [])], [*parts[0], *sum(parts[1], [])], strict=True):
+    for one, other in zip(
+        [*whole[0], *itertools.chain(*whole[1])], [*parts[0], *itertools.chain(*parts[1])], strict=True
+    ):
         np.testing.assert_array_equal(one, other)
 
 

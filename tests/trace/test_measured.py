@@ -3,8 +3,8 @@
 import numpy as np
 
 import fastgrad as tf
-from fastgrad.trace.program import Program
 from fastgrad.trace.measured import report_of
+from fastgrad.trace.program import Program
 from tests.trace.test_replay import record
 
 

@@ -27,7 +27,7 @@ def rewritten(graph: Graph, rule: Rule) -> Graph:
     for node in graph.nodes:
         if stands_for and not stands_for.keys().isdisjoint(map(id, node.inputs)):
             inputs = tuple([stands_for.get(id(value), value) for value in node.inputs])
-            node = Node(node.kind, node.payload, inputs, node.outputs, node.attributes)  # noqa: PLW2901
+            node = Node(node.kind, node.payload, inputs, node.outputs, node.attributes)
         found = rule(node)
         if isinstance(found, Node):
             assert found.outputs is node.outputs, f"{node}: a rule gave it other outputs"
