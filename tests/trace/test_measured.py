@@ -50,3 +50,24 @@ def test_text_and_page():
     page = report.html()
     assert "a &lt;step&gt;" in page
     assert page.count("<tr") == 1 + len(report.rows)
+
+
+def test_functions_report_their_kernels_and_call_nothing_of_the_users():
+    calls = []
+    v = tf.Variable([1.0, 2.0])
+
+    @tf.function
+    def step(x):
+        y = tf.py_function(lambda a: calls.append(1) or a, [x], tf.float32)
+        loops = tf.while_loop(lambda i: tf.reduce_sum(i) < 10.0, lambda i: i * 2.0, [tf.abs(x) + 1.0])[0]
+        v.assign_add(tf.reshape(loops, (2,)) + tf.reshape(y, (2,)))
+        return v.value()
+
+    for _ in range(4):
+        step(tf.constant([1.0, 2.0]))
+    before, count = v.numpy(), len(calls)
+    text = step.report()
+    assert "GFLOP/s" in text
+    assert "while_loop" in text
+    np.testing.assert_array_equal(v, before)
+    assert len(calls) == count

@@ -15,8 +15,10 @@ from fastgrad.kernels import driver
 from fastgrad.operation import Form
 from fastgrad.trace.frame import Frame
 from fastgrad.trace.graph import Kind, Node, Value
+from fastgrad.trace.passes.rewriting import row_name
 from fastgrad.trace.places import Action, Plan
 from fastgrad.trace.replay_writer import run_node
+from fastgrad.variable import writing
 
 RUNS = 5
 """How often a step is run; the shortest time counts."""
@@ -32,7 +34,7 @@ class Row:
         native: whether it is a kernel.
         flops: additions, multiplications, comparisons ...; a function such as a logarithm counts as one.
         bytes: of its inputs and results, each once.
-        microseconds: on one thread, with everything in the cache that fits.
+        microseconds: on one thread, with everything in the cache that fits; 0 for loops, and what calls the user's Python.
     """
 
     name: str
@@ -141,34 +143,44 @@ def report_of(program: Any, title: str) -> Report:
     arrays = [np.ones(value.shape, value.dtype) for _, value in plan.arguments if value.dtype.kind != "O"]
     arrays += [np.empty(value.shape, value.dtype) for value in plan.results if value.dtype.kind != "O"]
     objects = tuple(arrays)
-    try:
-        for variable in variables.values():
-            variable._release()
-        driver.begin[()](objects, frame.words, 0)
-        rows: list[Row] = []
-        for action, steps in zip(plan.actions, frame.steps, strict=True):
-            rows += _rows_of(action, steps, frame)
-    finally:
-        for variable, array in kept:
-            np.copyto(variable._array, array)
+    rows: list[Row] = []
+    with writing.lock:
+        try:
+            for variable in variables.values():
+                variable._release()
+            timed = driver.begin[()](objects, frame.words, 0) == driver.FINE  # else it takes objects that are no arrays
+            for action, steps in zip(plan.actions, frame.steps, strict=True):
+                rows += _rows_of(action, steps, frame, timed)
+        finally:
+            for variable, array in kept:
+                np.copyto(variable._array, array)
     return Report(title, tuple(rows), plan.arena_bytes)
 
 
-def _rows_of(action: Action, steps: range, frame: Frame) -> Iterator[Row]:
+def _rows_of(action: Action, steps: range, frame: Frame, timed: bool) -> Iterator[Row]:
     node = action.node
+    # Nothing of the user's is called for this, nor a loop, which may not end for the numbers that are there.
+    timed &= node.kind is not Kind.OPERATION or node.payload is None or row_name(node) is not None
     flops, size = (
         flops_of(node),
         sum(_size(value) for value in {id(v): v for v in (*node.inputs, *node.outputs)}.values()),
     )
     if action.launches is None:
         arrays = [np.ones(value.shape, value.dtype) for value in node.inputs]
-        computes = node.kind is Kind.OPERATION and node.payload is not None
+        computes = timed and row_name(node) is not None and not node.has_effect
         yield Row(_name(node), _text(node), False, flops, size, _time_of_node(node, arrays) if computes else 0.0)
         return
     for number, (step, launch) in enumerate(zip(steps, action.launches.launches, strict=True)):
         name: str = launch.kernel.__name__
         first = number == 0  # what several kernels do together is told of the first
-        yield Row(name, _text(node) if first else "", True, flops * first, size * first, _time_of_step(step, frame))
+        yield Row(
+            name,
+            _text(node) if first else "",
+            True,
+            flops * first,
+            size * first,
+            _time_of_step(step, frame) if timed else 0.0,
+        )
 
 
 def _time_of_step(step: int, frame: Frame) -> float:

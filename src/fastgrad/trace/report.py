@@ -7,6 +7,7 @@ from collections import Counter
 from fastgrad.trace.cache import Version
 from fastgrad.trace.graph import Kind
 from fastgrad.trace.in_python import IN_PYTHON
+from fastgrad.trace.measured import report_of
 from fastgrad.trace.ways import Tree
 
 _EMPTY = "Nothing is recorded yet: call the function first."
@@ -36,6 +37,7 @@ def report_text(name: str, version: Version | None) -> str:
     lines = [f"{name}: {len(version.ways)} recorded ways, {len(version.ways.trees)} programs"]
     for number, tree in enumerate(version.ways.trees):
         lines += [f"program {number}:", *[f"  {line}" for line in _program_lines(tree)]]
+        lines += ["", str(report_of(tree.program, f"{name}, program {number}"))]
     return "\n".join(lines)
 
 
