@@ -13,31 +13,12 @@ from fastgrad.trace.fuse import fuse
 from fastgrad.trace.graph import Kind
 from fastgrad.trace.scalar_casts import HALVES
 from fastgrad.trace.scalar_code import DTYPES, translated
+from tests.trace.test_emit import AWKWARD
 from tests.trace.test_replay import record
 
 FLOATS = ["float16", "bfloat16", "float32", "float64"]
 INTEGERS = [f"{sign}int{width}" for sign in ("", "u") for width in (8, 16, 32, 64)]
 BOOL = np.dtype(bool)
-AWKWARD = [
-    np.nan,
-    np.inf,
-    -np.inf,
-    0.0,
-    -0.0,
-    1.0,
-    -1.0,
-    0.5,
-    -0.75,
-    2.0,
-    3.5,
-    -6.0,
-    6.0,
-    7.25,
-    30.0,
-    -30.0,
-    1e-30,
-    -1e30,
-]
 
 UNTRANSLATED = {
     "SciPy computes them": [

@@ -18,7 +18,7 @@ from fastgrad.kernels.launch import Constant, Inner, Input, Launch, Output, Scra
 from fastgrad.kernels.signature import ARRAY_KINDS, LIST_KINDS
 from fastgrad.kernels.signature import SHARE as SHARE_NAMES
 from fastgrad.trace.arena import ALIGNMENT
-from fastgrad.trace.graph import Value
+from fastgrad.trace.graph import Value, size_of
 from fastgrad.trace.places import Action, InArena, InMemory, InObject, Place, Plan
 
 
@@ -57,7 +57,7 @@ class Frame:
     def array(self, place: Place, value: Value) -> np.ndarray | None:
         """The array of a value whose memory is the same in every run; None for the others."""
         if isinstance(place, InArena):
-            size = prod(value.shape) * value.dtype.itemsize
+            size = size_of(value)
             return self._arena[place.offset : place.offset + size].view(value.dtype).reshape(value.shape)
         if isinstance(place, InMemory):
             return place.array.reshape(value.shape)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -52,6 +53,11 @@ class Value:
     def type_text(self) -> str:
         """Dtype and shape, as in ``float32[32, 10]``."""
         return f"{dtypes.OF_NUMPY[self.dtype].name}{list(self.shape)}"
+
+
+def size_of(value: Value) -> int:
+    """Bytes of a value."""
+    return prod(value.shape) * value.dtype.itemsize
 
 
 @dataclass(eq=False, slots=True)

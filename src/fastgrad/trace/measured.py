@@ -14,7 +14,7 @@ import numpy as np
 from fastgrad.kernels import driver
 from fastgrad.operation import Form
 from fastgrad.trace.frame import Frame
-from fastgrad.trace.graph import Kind, Node, Value
+from fastgrad.trace.graph import Kind, Node, size_of
 from fastgrad.trace.passes.rewriting import row_name
 from fastgrad.trace.places import Action, Plan
 from fastgrad.trace.replay_writer import run_node
@@ -163,7 +163,7 @@ def _rows_of(action: Action, steps: range, frame: Frame, timed: bool) -> Iterato
     timed &= node.kind is not Kind.OPERATION or node.payload is None or row_name(node) is not None
     flops, size = (
         flops_of(node),
-        sum(_size(value) for value in {id(v): v for v in (*node.inputs, *node.outputs)}.values()),
+        sum(size_of(value) for value in {id(v): v for v in (*node.inputs, *node.outputs)}.values()),
     )
     if action.launches is None:
         arrays = [np.ones(value.shape, value.dtype) for value in node.inputs]
@@ -221,10 +221,6 @@ def flops_of(node: Node) -> int:
         a, b, c = [prod(value.shape) for value in (*node.inputs[:2], node.outputs[0])]
         return 2 * round((a * b * c) ** 0.5) if a and b and c else 0
     return largest if node.payload.form is not Form.INDEX_MAP else 0
-
-
-def _size(value: Value) -> int:
-    return prod(value.shape) * value.dtype.itemsize
 
 
 def _name(node: Node) -> str:

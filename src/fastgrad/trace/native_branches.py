@@ -9,7 +9,8 @@ import numpy as np
 from fastgrad.kernels import looping
 from fastgrad.kernels.launch import Constant, Inner, Input, Launch, Launches, Output, Scratch
 from fastgrad.trace.frame import Frame
-from fastgrad.trace.native_loops import WORDS, cost_of, is_one_call, size_of, steps_of, table
+from fastgrad.trace.graph import size_of
+from fastgrad.trace.native_loops import WORDS, cost_of, is_one_call, steps_of, table
 from fastgrad.trace.places import Plan
 from fastgrad.trace.replay_writer import SHARED
 

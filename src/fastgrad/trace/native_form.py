@@ -14,7 +14,7 @@ from fastgrad.kernels.launch import Constant, Input, Launch, Launches, Output, S
 from fastgrad.operation import Form, Operation
 from fastgrad.trace.emit import launches_of_group
 from fastgrad.trace.epilogues import Product, launches_of_product
-from fastgrad.trace.graph import Kind, Node, Value
+from fastgrad.trace.graph import Kind, Node, Value, size_of
 
 NOTHING = Launches(())
 
@@ -48,7 +48,7 @@ def launches_of_row(
 
 def copies(value: Value) -> Launches:
     """The kernel that copies a value."""
-    size = value.dtype.itemsize * int(np.prod(value.shape, dtype=np.int64))
+    size = size_of(value)
     return Launches((Launch(moving.copy_bytes[()], (Input(0), Output(0), size), -(-size // 64)),))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import prod
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ import numpy as np
 from fastgrad.kernels import looping
 from fastgrad.kernels.launch import Constant, Inner, Input, Launch, Launches, Output, Scratch
 from fastgrad.trace.frame import Frame, nanoseconds_of
-from fastgrad.trace.graph import Value
+from fastgrad.trace.graph import size_of
 from fastgrad.trace.places import Plan
 from fastgrad.trace.replay_writer import SHARED
 
@@ -135,11 +134,6 @@ def steps_of(plan: Plan) -> int:
 def table(operands: Sequence[Any]) -> Launch:
     """Words that tell the addresses of arrays."""
     return Launch(looping.addresses[()], (tuple(operands),))
-
-
-def size_of(value: Value) -> int:
-    """Bytes of a value."""
-    return prod(value.shape) * value.dtype.itemsize
 
 
 def _arrays(loop: Any, plan: Plan) -> tuple[list[tuple[int, int, int]], list[int]] | None:

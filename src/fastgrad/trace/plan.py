@@ -8,13 +8,12 @@ old value any more and the program can't leave after that; otherwise it is copie
 from __future__ import annotations
 
 from collections.abc import Iterator
-from math import prod
 
 import numpy as np
 
 from fastgrad.kernels.launch import Constant, Launches
 from fastgrad.trace.arena import Arena
-from fastgrad.trace.graph import Kind, Node, Value
+from fastgrad.trace.graph import Kind, Node, Value, size_of
 from fastgrad.trace.native_form import choice, copies, halt, launches_of, may_stop, stops_first
 from fastgrad.trace.places import Action, InArena, InMemory, InObject, InPython, Place, Plan, Stretch
 from fastgrad.trace.tree import Part
@@ -29,11 +28,6 @@ def plan(root: Part) -> Plan:
         root: its tree; each part is optimized, fused, and has its assignments at the end (``passes/stage_state.py``).
     """
     return _Planner(root).planned()
-
-
-def size_of(value: Value) -> int:
-    """Bytes of a value."""
-    return prod(value.shape) * value.dtype.itemsize
 
 
 def _same(place: Place, other: Place) -> bool:
