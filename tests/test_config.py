@@ -1,7 +1,7 @@
 """tf.config: the devices there are, and the line about compilation."""
 
 import fastgrad as tf
-from fastgrad.kernels import build
+from fastgrad.kernels.building import build
 
 
 def test_there_is_one_cpu_and_no_gpu():

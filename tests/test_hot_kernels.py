@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.kernels import activation, adafactor, build, dense, embedding, normalization, optimizers, random, softmax
+from fastgrad.kernels.arranging import embedding
+from fastgrad.kernels.building import build
+from fastgrad.kernels.drawing import random
+from fastgrad.kernels.mapping import activation
+from fastgrad.kernels.products import dense
+from fastgrad.kernels.reducing import normalization, softmax
+from fastgrad.kernels.updating import adafactor, optimizers
 
 keras = tf.keras
 layers = keras.layers

@@ -12,7 +12,10 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.kernels import activation, dense, optimizers, softmax
+from fastgrad.kernels.mapping import activation
+from fastgrad.kernels.products import dense
+from fastgrad.kernels.reducing import softmax
+from fastgrad.kernels.updating import optimizers
 from fastgrad.recording import recorders
 
 keras = tf.keras

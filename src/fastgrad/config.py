@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from fastgrad.kernels.build import set_compile_messages as set_compile_messages
-from fastgrad.trace.eagerly import functions_run_eagerly as functions_run_eagerly
-from fastgrad.trace.eagerly import run_functions_eagerly as run_functions_eagerly
+from fastgrad.kernels.building.build import set_compile_messages as set_compile_messages
+from fastgrad.trace.calling.eagerly import functions_run_eagerly as functions_run_eagerly
+from fastgrad.trace.calling.eagerly import run_functions_eagerly as run_functions_eagerly
 
 
 class PhysicalDevice(NamedTuple):

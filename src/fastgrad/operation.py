@@ -30,8 +30,8 @@ import numpy as np
 from fastgrad import dtypes
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.floating_errors import QUIET, errors_reset, errors_set
-from fastgrad.kernels.launch import Launches
-from fastgrad.kernels.strided import Views, launches_of_views
+from fastgrad.kernels.arranging.strided import Views, launches_of_views
+from fastgrad.kernels.running.launch import Launches
 from fastgrad.recording import recorders
 from fastgrad.tensor import Tensor, as_tensor_or_none, convert_beside, convert_to_tensor, scalars
 from fastgrad.variable import Variable
@@ -96,8 +96,8 @@ class Operation:
         dtypes: the NumPy dtypes that the first input may have.
         domain: bounds of the numbers that tests may feed it, where not all are allowed.
         launches: ``(inputs, outputs, **attributes)``, of ``Spec``s, to the kernels that compute the same in a compiled
-            program (see ``kernels/launch.py``), or to None for shapes or dtypes that these can't do.
-        views: of an index map whose results are views of its input (see ``kernels/strided.py``): a compiled program reads
+            program (see ``kernels/running/launch.py``), or to None for shapes or dtypes that these can't do.
+        views: of an index map whose results are views of its input (see ``kernels/arranging/strided.py``): a compiled program reads
             through it where it can.
     """
 

@@ -3,7 +3,10 @@
 import numpy as np
 import pytest
 
-from fastgrad.kernels import activation, dense, normalization, optimizers, softmax
+from fastgrad.kernels.mapping import activation
+from fastgrad.kernels.products import dense
+from fastgrad.kernels.reducing import normalization, softmax
+from fastgrad.kernels.updating import optimizers
 
 RNG = np.random.default_rng(0)
 

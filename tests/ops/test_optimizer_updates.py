@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.kernels.launch import run_launches
-from fastgrad.kernels.optimizers import RULES
+from fastgrad.kernels.running.launch import run_launches
+from fastgrad.kernels.updating.optimizers import RULES
 from fastgrad.ops import optimizer_updates as updates
 
 SHAPES = [(3, 4), (), (5,), (5000,)]

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.trace.graph import Kind
-from fastgrad.trace.interpret import GuardError, interpret
-from fastgrad.trace.program import Program
+from fastgrad.trace.graphs.graph import Kind
+from fastgrad.trace.graphs.interpret import GuardError, interpret
+from fastgrad.trace.programs.program import Program
 from tests.keras.optimizers.reference import ALL, IDS
 from tests.trace.test_replay import record
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.trace.graph import Kind, validate
-from fastgrad.trace.interpret import GuardError, exits_first, interpret
-from fastgrad.trace.record import Recording, TraceError
+from fastgrad.trace.graphs.graph import Kind, validate
+from fastgrad.trace.graphs.interpret import GuardError, exits_first, interpret
+from fastgrad.trace.recording.record import Recording, TraceError
 from tests.ops.samples import SAMPLES
 
 

@@ -17,7 +17,7 @@ from fastgrad.keras.optimizers.adam import Adam
 from fastgrad.keras.optimizers.kernel_optimizer import RESTS, KernelOptimizer
 from fastgrad.keras.optimizers.rmsprop import RMSprop
 from fastgrad.keras.optimizers.sgd import SGD
-from fastgrad.kernels import optimizers as kernels
+from fastgrad.kernels.updating import optimizers as kernels
 from fastgrad.recording import state_followed
 from fastgrad.tape import GradientTape
 from fastgrad.tensor import Tensor

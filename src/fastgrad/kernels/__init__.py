@@ -1,4 +1,5 @@
 """How operations are computed on a CPU: kernels compiled once by Numba, kept on disk, loaded by llvmlite.
 
-`build` declares kernels, `cache` keeps their object code, the other modules hold the kernels by family.
+`building` declares and compiles kernels, `running` runs tables of them on one thread or several; the other rooms hold the
+kernels, a family a room.
 """

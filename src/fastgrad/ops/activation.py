@@ -8,8 +8,8 @@ import numpy as np
 
 from fastgrad.backward import zeros_of
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.kernels import activation as kernels
-from fastgrad.kernels import softmax as softmax_kernels
+from fastgrad.kernels.mapping import activation as kernels
+from fastgrad.kernels.reducing import softmax as softmax_kernels
 from fastgrad.operation import FLOATING, REAL, TABLE, Form, Operation, Tensor, elementwise, operation, refuse_dtype
 from fastgrad.ops.native_form import launches_from
 from fastgrad.ops.rows import row_sum
@@ -336,7 +336,7 @@ softmax_gradient: Operation = operation(
         lambda gg, z, g, y: gg * (g - row_sum(g * y, keepdims=True)) - g * row_sum(gg * y, keepdims=True),
     ),
     dtypes=FLOATING,
-    launches=launches_from("softmax", "softmax_gradient_launches"),
+    launches=launches_from("reducing.softmax", "softmax_gradient_launches"),
 )
 _softmax = operation(
     "softmax",
@@ -344,7 +344,7 @@ _softmax = operation(
     run=_row_kernel("softmax"),
     gradient=lambda g, y, x: softmax_gradient(g, y),
     dtypes=FLOATING,
-    launches=launches_from("softmax", "softmax_launches"),
+    launches=launches_from("reducing.softmax", "softmax_launches"),
 )
 _log_softmax_gradient = operation(
     "log_softmax_gradient",
@@ -356,7 +356,7 @@ _log_softmax_gradient = operation(
         lambda gg, z, g, y: TABLE["negative"](gg * TABLE["exp"](y) * row_sum(g, keepdims=True)),
     ),
     dtypes=FLOATING,
-    launches=launches_from("softmax", "log_softmax_gradient_launches"),
+    launches=launches_from("reducing.softmax", "log_softmax_gradient_launches"),
 )
 _log_softmax = operation(
     "log_softmax",
@@ -364,7 +364,7 @@ _log_softmax = operation(
     run=_row_kernel("log_softmax"),
     gradient=lambda g, y, x: _log_softmax_gradient(g, y),
     dtypes=FLOATING,
-    launches=launches_from("softmax", "log_softmax_launches"),
+    launches=launches_from("reducing.softmax", "log_softmax_launches"),
 )
 
 

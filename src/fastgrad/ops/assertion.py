@@ -83,7 +83,7 @@ _comparison = operation(
     "assert",
     Form.EXTERN,
     run=_held,
-    launches=launches_from("checking", "assert_launches"),
+    launches=launches_from("mapping.checking", "assert_launches"),
 )
 _comparison.checks = True
 
@@ -172,7 +172,7 @@ _truth = operation(
     "assert_true",
     Form.EXTERN,
     run=_true,
-    launches=launches_from("checking", "assert_true_launches"),
+    launches=launches_from("mapping.checking", "assert_true_launches"),
 )
 _truth.checks = True
 
@@ -196,7 +196,7 @@ _check_numerics: Operation = operation(
         g, message="Not a number (NaN) or infinity (Inf) in the gradient of " + message
     ),
     dtypes=INEXACT,
-    launches=launches_from("checking", "check_numerics_launches"),
+    launches=launches_from("mapping.checking", "check_numerics_launches"),
 )
 
 

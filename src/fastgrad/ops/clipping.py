@@ -82,7 +82,7 @@ _clip_by_norm_row = operation(
     run=_clip_by_norm,
     gradient=joint(_clip_by_norm_gradient),
     dtypes=FLOATING,
-    launches=launches_from("reducing", "clip_by_norm_launches"),
+    launches=launches_from("reducing.general", "clip_by_norm_launches"),
 )
 
 

@@ -11,8 +11,8 @@ from fastgrad import dtypes
 from fastgrad.backward import sum_to_shape
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.floating_errors import QUIET, errors_reset, errors_set
-from fastgrad.kernels.eager_products import batch_product as product_of_batches
-from fastgrad.kernels.eager_products import product as product_of_matrices
+from fastgrad.kernels.products.eager import batch_product as product_of_batches
+from fastgrad.kernels.products.eager import product as product_of_matrices
 from fastgrad.operation import (
     COMPLEX,
     FLOATING,
@@ -126,7 +126,7 @@ product = _Matmul(
     (_to_a, _to_b),
     form=Form.CONTRACT,
     dtypes=MATRICES,
-    launches=launches_from("products", "matmul_launches"),
+    launches=launches_from("products.steps", "matmul_launches"),
 )
 
 

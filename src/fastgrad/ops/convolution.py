@@ -217,7 +217,7 @@ convolution_row: Operation = operation(
     run=_convolution,
     gradient=(_input_cotangent, _filter_cotangent),
     dtypes=_CONVOLVED,
-    launches=launches_from("convolution", "convolution_launches"),
+    launches=launches_from("windows.convolution", "convolution_launches"),
 )
 backprop_input: Operation = operation(
     "convolution_backprop_input",
@@ -228,7 +228,7 @@ backprop_input: Operation = operation(
         lambda g, y, x, w, input_shape, **window: backprop_filter(g, x, filter_shape=w._array.shape, **window),
     ),
     dtypes=_CONVOLVED,
-    launches=launches_from("convolution", "convolution_input_launches"),
+    launches=launches_from("windows.convolution", "convolution_input_launches"),
 )
 backprop_filter: Operation = operation(
     "convolution_backprop_filter",
@@ -239,7 +239,7 @@ backprop_filter: Operation = operation(
         lambda g, y, x, c, filter_shape, **window: convolution_row(x, g, **window),
     ),
     dtypes=_CONVOLVED,
-    launches=launches_from("convolution", "convolution_filter_launches"),
+    launches=launches_from("windows.convolution", "convolution_filter_launches"),
 )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.kernels import dense as kernels
+from fastgrad.kernels.products import dense as kernels
 from fastgrad.operation import TABLE, Form, joint, operation
 from fastgrad.ops.contraction import matrix_product
 from fastgrad.tensor import Tensor, convert_to_tensor

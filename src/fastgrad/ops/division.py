@@ -163,7 +163,7 @@ floordiv = elementwise(
     run=_floordiv,
     code="{0} // {1}",
     dtypes=REAL,
-    launches=launches_from("elementwise", "floordiv_launches"),
+    launches=launches_from("mapping.elementwise", "floordiv_launches"),
 )
 floormod = elementwise(
     "floormod",
@@ -176,7 +176,7 @@ floormod = elementwise(
     code="{0} % {1}",
     gradient=(lambda g, z, x, y: g, lambda g, z, x, y: negative(multiply(g, floordiv(x, y)))),
     dtypes=REAL,
-    launches=launches_from("elementwise", "floormod_launches"),
+    launches=launches_from("mapping.elementwise", "floormod_launches"),
 )
 mod = floormod
 truncatediv = elementwise(
@@ -189,7 +189,7 @@ truncatediv = elementwise(
     run=_truncatediv,
     code="{0} // {1} + where(({0} % {1} != 0) and (({0} < 0) != ({1} < 0)), 1, 0)",
     dtypes=REAL,
-    launches=launches_from("elementwise", "truncatediv_launches"),
+    launches=launches_from("mapping.elementwise", "truncatediv_launches"),
 )
 truncatemod = elementwise(
     "truncatemod",
@@ -202,5 +202,5 @@ truncatemod = elementwise(
     code="fmod({0}, {1})",
     gradient=(lambda g, z, x, y: g, lambda g, z, x, y: negative(multiply(g, truncatediv(x, y)))),
     dtypes=REAL,
-    launches=launches_from("elementwise", "truncatemod_launches"),
+    launches=launches_from("mapping.elementwise", "truncatemod_launches"),
 )

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.kernels.error_function import erf_of_all
+from fastgrad.kernels.functions.error_function import erf_of_all
 from fastgrad.operation import FLOATING, Form, Unary, elementwise
 from fastgrad.ops.arithmetic import multiply, negative
 from fastgrad.ops.exponential import exp
@@ -65,7 +65,7 @@ erfinv = Unary(
     dtypes=FLOATING,
     domain=(-1.0, 1.0),
     doc="The inverse of ``erf``, element by element: infinite at -1 and 1, NaN beyond.",
-    launches=launches_from("elementwise", "scipy_launches", "erfinv"),
+    launches=launches_from("mapping.elementwise", "scipy_launches", "erfinv"),
 )
 erfcinv = Unary(
     "erfcinv",
@@ -75,7 +75,7 @@ erfcinv = Unary(
     dtypes=FLOATING,
     domain=(0.0, 2.0),
     doc="The inverse of ``erfc``, element by element: infinite at 0 and 2, NaN beyond.",
-    launches=launches_from("elementwise", "scipy_launches", "erfcinv"),
+    launches=launches_from("mapping.elementwise", "scipy_launches", "erfcinv"),
 )
 ndtri = Unary(
     "ndtri",
@@ -85,5 +85,5 @@ ndtri = Unary(
     dtypes=FLOATING,
     domain=(0.0, 1.0),
     doc="The quantile of the standard normal distribution, element by element: infinite at 0 and 1, NaN beyond.",
-    launches=launches_from("elementwise", "scipy_launches", "ndtri"),
+    launches=launches_from("mapping.elementwise", "scipy_launches", "ndtri"),
 )

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.kernels import activation as kernels
+from fastgrad.kernels.mapping import activation as kernels
 from fastgrad.operation import FLOATING, INEXACT, Binary, Unary, elementwise
 from fastgrad.ops.arithmetic import abs as absolute
 from fastgrad.ops.arithmetic import add, conjugate, multiply, negative, subtract

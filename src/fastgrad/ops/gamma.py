@@ -41,7 +41,7 @@ lgamma = elementwise(
     code="lgamma({0})",
     gradient=lambda g, y, x: multiply(g, digamma(x)),
     dtypes=FLOATING,
-    launches=launches_from("elementwise", "lgamma_launches"),
+    launches=launches_from("mapping.elementwise", "lgamma_launches"),
 )
 _digamma = from_scipy("digamma")
 
@@ -58,7 +58,7 @@ digamma: Unary = Unary(
     dtypes=FLOATING,
     domain=(0.0, np.inf),
     doc="The derivative of ``lgamma``, element by element: NaN at 0, -1, -2 ...",
-    launches=launches_from("elementwise", "scipy_launches", "psi", 1, True),
+    launches=launches_from("mapping.elementwise", "scipy_launches", "psi", 1, True),
 )
 _zeta_of, _gamma_of = from_scipy("zeta"), from_scipy("gamma")
 
@@ -78,7 +78,7 @@ _polygamma: Binary = Binary(
     dtypes=_FULL,
     domain=(0.0, np.inf),
     doc="The derivative of order ``x`` of ``digamma`` at ``y``.",
-    launches=launches_from("elementwise", "polygamma_launches"),
+    launches=launches_from("mapping.elementwise", "polygamma_launches"),
 )
 
 
@@ -101,7 +101,7 @@ _zeta: Binary = Binary(
     dtypes=_FULL,
     domain=(1.0, np.inf),
     doc="Hurwitz's zeta function.",
-    launches=launches_from("elementwise", "zeta_launches"),
+    launches=launches_from("mapping.elementwise", "zeta_launches"),
 )
 
 
@@ -160,7 +160,7 @@ _igamma_slope = Binary(
     form=Form.ELEMENTWISE,
     dtypes=FLOATING,
     doc="The derivative of ``igamma`` with respect to its first argument.",
-    launches=launches_from("elementwise", "igamma_slope_launches"),
+    launches=launches_from("mapping.elementwise", "igamma_slope_launches"),
 )
 _igamma = Binary(
     "igamma",
@@ -173,7 +173,7 @@ _igamma = Binary(
     dtypes=FLOATING,
     domain=(0.0, np.inf),
     doc="The regularised lower incomplete gamma function.",
-    launches=launches_from("elementwise", "scipy_launches", "gammainc", 2),
+    launches=launches_from("mapping.elementwise", "scipy_launches", "gammainc", 2),
 )
 _igammac = Binary(
     "igammac",
@@ -186,7 +186,7 @@ _igammac = Binary(
     dtypes=FLOATING,
     domain=(0.0, np.inf),
     doc="The regularised upper incomplete gamma function.",
-    launches=launches_from("elementwise", "scipy_launches", "gammaincc", 2),
+    launches=launches_from("mapping.elementwise", "scipy_launches", "gammaincc", 2),
 )
 
 
@@ -227,7 +227,7 @@ _betainc = Operation(
     dtypes=_FULL,
     domain=(0.0, 1.0),
     doc="The regularised incomplete beta function of ``a``, ``b`` at ``x``.",
-    launches=launches_from("elementwise", "scipy_launches", "betainc", 3),
+    launches=launches_from("mapping.elementwise", "scipy_launches", "betainc", 3),
 )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from fastgrad import dtypes
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.indexed_slices import IndexedSlices
-from fastgrad.kernels import embedding as kernels
+from fastgrad.kernels.arranging import embedding as kernels
 from fastgrad.operation import TABLE, Form, Operation, operation, refuse_dtype, refuse_mix
 from fastgrad.ops.arguments import axis_of, integer, integers, tensor_of
 from fastgrad.ops.native_form import launches_from
@@ -108,7 +108,7 @@ _gather_row: Operation = operation(
     Form.GATHER,
     run=_gather,
     gradient=(_gather_rule, None),
-    launches=launches_from("gathering", "gather_launches"),
+    launches=launches_from("arranging.gathering", "gather_launches"),
 )
 _gather_gradient: Operation = operation(
     "gather_gradient",
@@ -118,7 +118,7 @@ _gather_gradient: Operation = operation(
         lambda gg, y, g, ids, shape, axis, batch_dims: _gather_row(gg, ids, axis=axis, batch_dims=batch_dims),
         None,
     ),
-    launches=launches_from("scattering", "gather_gradient_launches"),
+    launches=launches_from("arranging.scattering", "gather_gradient_launches"),
 )
 
 
@@ -251,7 +251,7 @@ _gather_nd: Operation = operation(
     Form.GATHER,
     run=_gather_nd_run,
     gradient=(lambda g, y, x, ids, strict: _gather_nd_gradient(g, x, ids), None),
-    launches=launches_from("gathering", "gather_nd_launches"),
+    launches=launches_from("arranging.gathering", "gather_nd_launches"),
 )
 
 
@@ -278,7 +278,7 @@ scatter_nd_row: Operation = operation(
     Form.SCATTER,
     run=_scatter_nd_run,
     gradient=(None, lambda g, y, ids, updates, shape, strict: gather_nd_or_zeros(g, ids)),
-    launches=launches_from("scattering", "scatter_nd_launches"),
+    launches=launches_from("arranging.scattering", "scatter_nd_launches"),
 )
 
 
@@ -378,10 +378,10 @@ _true_positions = operation(
     "true_positions",  # tf.where of one argument
     Form.EXTERN,
     run=lambda condition: np.argwhere(condition).astype(np.int64, copy=False),
-    launches=launches_from("selecting", "positions_launches"),
+    launches=launches_from("arranging.selecting", "positions_launches"),
 )
 _true_positions.count = np.count_nonzero
-_true_positions.count_launches = launches_from("selecting", "positions_count_launches")
+_true_positions.count_launches = launches_from("arranging.selecting", "positions_count_launches")
 
 
 def where(condition: Any, x: Any = None, y: Any = None, name: str | None = None) -> Tensor:
@@ -499,7 +499,7 @@ _unravel_index = operation(
     "unravel_index",
     Form.EXTERN,
     run=lambda ids, dims: np.array(np.unravel_index(ids, dims), ids.dtype),
-    launches=launches_from("numbering", "unravel_index_launches"),
+    launches=launches_from("arranging.numbering", "unravel_index_launches"),
 )
 
 

@@ -34,14 +34,14 @@ _argmax = operation(
     Form.REDUCE,
     run=lambda x, axis, output_type: _position(np.argmax, -np.inf, x, axis, output_type),
     dtypes=REAL | BOOLEAN,
-    launches=launches_from("ordering", "argmax_launches"),
+    launches=launches_from("arranging.ordering", "argmax_launches"),
 )
 _argmin = operation(
     "argmin",
     Form.REDUCE,
     run=lambda x, axis, output_type: _position(np.argmin, np.inf, x, axis, output_type),
     dtypes=REAL | BOOLEAN,
-    launches=launches_from("ordering", "argmin_launches"),
+    launches=launches_from("arranging.ordering", "argmin_launches"),
 )
 
 
@@ -105,7 +105,7 @@ _count_nonzero = operation(
     Form.REDUCE,
     run=_count,
     dtypes=ANY,
-    launches=launches_from("reducing", "count_nonzero_launches"),
+    launches=launches_from("reducing.general", "count_nonzero_launches"),
 )
 
 

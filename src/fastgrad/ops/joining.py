@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.kernels import layout as layouts
-from fastgrad.kernels.launch import Launches, Spec
-from fastgrad.kernels.strided import written
+from fastgrad.kernels.arranging import layout as layouts
+from fastgrad.kernels.arranging.strided import written
+from fastgrad.kernels.running.launch import Launches, Spec
 from fastgrad.operation import Form, Operation, joint, operation
 from fastgrad.ops.arguments import axis_of, integers, tensor_of, tensors_of
 from fastgrad.tensor import Tensor, as_tensor_or_none, convert_to_tensor

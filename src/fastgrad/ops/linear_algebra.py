@@ -439,7 +439,7 @@ _cross_row: Operation = operation(
     run=_cross,
     gradient=(lambda g, y, a, b: _cross_row(b, g), lambda g, y, a, b: _cross_row(g, a)),
     dtypes=REAL,
-    launches=launches_from("numbering", "cross_launches"),
+    launches=launches_from("arranging.numbering", "cross_launches"),
 )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.kernels import softmax as kernels
+from fastgrad.kernels.reducing import softmax as kernels
 from fastgrad.operation import FLOATING, TABLE, Form, elementwise, joint, operation, refuse_dtype
 from fastgrad.ops.activation import softmax_gradient
 from fastgrad.ops.casting import cast
@@ -72,7 +72,7 @@ _sparse_gradient = operation(
     run=_sparse_backward,
     gradient=joint(_sparse_gradient_rule),
     dtypes=_HAS_KERNEL,
-    launches=launches_from("softmax", "sparse_cross_entropy_gradient_launches"),
+    launches=launches_from("reducing.softmax", "sparse_cross_entropy_gradient_launches"),
 )
 _sparse = operation(
     "sparse_softmax_cross_entropy",
@@ -80,7 +80,7 @@ _sparse = operation(
     run=_sparse_forward,
     gradient=joint(_sparse_rule, zeros=False),
     dtypes=_HAS_KERNEL,
-    launches=launches_from("softmax", "sparse_cross_entropy_launches"),
+    launches=launches_from("reducing.softmax", "sparse_cross_entropy_launches"),
 )
 
 
@@ -176,7 +176,7 @@ _dense_gradient = operation(
     run=_dense_backward,
     gradient=joint(_dense_gradient_rule),
     dtypes=_HAS_KERNEL,
-    launches=launches_from("softmax", "cross_entropy_gradient_launches"),
+    launches=launches_from("reducing.softmax", "cross_entropy_gradient_launches"),
 )
 _dense = operation(
     "softmax_cross_entropy",
@@ -184,7 +184,7 @@ _dense = operation(
     run=_dense_forward,
     gradient=joint(_dense_rule, zeros=False),
     dtypes=_HAS_KERNEL,
-    launches=launches_from("softmax", "cross_entropy_launches"),
+    launches=launches_from("reducing.softmax", "cross_entropy_launches"),
 )
 
 

@@ -6,7 +6,7 @@ import importlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from fastgrad.kernels.launch import Launches, Spec
+from fastgrad.kernels.running.launch import Launches, Spec
 
 
 def launches_from(module: str, function: str, *arguments: Any) -> Callable[..., Launches | None]:

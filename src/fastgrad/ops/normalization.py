@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.kernels import normalization as kernels
+from fastgrad.kernels.reducing import normalization as kernels
 from fastgrad.operation import TABLE, Form, joint, operation, refuse_dtype
 from fastgrad.ops.native_form import launches_from
 from fastgrad.ops.rows import column, row_sum
@@ -92,7 +92,7 @@ _gradient = operation(
     run=_backward,
     gradient=joint(_gradient_rule),
     dtypes=_HAS_KERNEL,
-    launches=launches_from("normalization", "layer_norm_gradient_launches"),
+    launches=launches_from("reducing.normalization", "layer_norm_gradient_launches"),
 )
 _layer_norm = operation(
     "layer_normalization",
@@ -100,7 +100,7 @@ _layer_norm = operation(
     run=_forward,
     gradient=joint(_forward_rule, zeros=False),
     dtypes=_HAS_KERNEL,
-    launches=launches_from("normalization", "layer_norm_launches"),
+    launches=launches_from("reducing.normalization", "layer_norm_launches"),
 )
 
 

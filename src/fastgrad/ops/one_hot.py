@@ -32,7 +32,7 @@ _one_hot = operation(
     "one_hot",
     Form.EXTERN,
     run=_one_hot_run,
-    launches=launches_from("gathering", "one_hot_launches"),
+    launches=launches_from("arranging.gathering", "one_hot_launches"),
 )
 
 

@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.kernels.adafactor import adafactor_matrix, adafactor_vector
-from fastgrad.kernels.embedding import add_summed_rows, order_ids, sum_duplicate_rows
-from fastgrad.kernels.embedding import sum_rows as native_sum_rows
-from fastgrad.kernels.half import through_float32
-from fastgrad.kernels.launch import Input, Launch, Launches, Output, Scratch
-from fastgrad.kernels.optimizers import (
+from fastgrad.kernels.arranging.embedding import add_summed_rows, order_ids, sum_duplicate_rows
+from fastgrad.kernels.arranging.embedding import sum_rows as native_sum_rows
+from fastgrad.kernels.mapping.half import through_float32
+from fastgrad.kernels.running.launch import Input, Launch, Launches, Output, Scratch
+from fastgrad.kernels.updating.adafactor import adafactor_matrix, adafactor_vector
+from fastgrad.kernels.updating.optimizers import (
     FLOATS,
     INDICES,
     RULES,

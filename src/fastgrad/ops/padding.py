@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.kernels import layout as layouts
-from fastgrad.kernels.launch import Input, Launches, Output, Spec
-from fastgrad.kernels.strided import moved, written
+from fastgrad.kernels.arranging import layout as layouts
+from fastgrad.kernels.arranging.strided import moved, written
+from fastgrad.kernels.running.launch import Input, Launches, Output, Spec
 from fastgrad.operation import TABLE, Form, Operation, operation, refuse_mix
 from fastgrad.ops.arguments import tensor_of
 from fastgrad.ops.native_form import launches_from
@@ -83,14 +83,14 @@ _mirror_pad: Operation = operation(
     Form.INDEX_MAP,
     run=_mirrored,
     gradient=lambda g, y, x, paddings, edge: _mirror_pad_gradient(g, paddings=paddings, edge=edge),
-    launches=launches_from("boxes", "mirror_pad_launches"),
+    launches=launches_from("arranging.boxes", "mirror_pad_launches"),
 )
 _mirror_pad_gradient: Operation = operation(
     "mirror_pad_gradient",
     Form.SCATTER,
     run=_folded,
     gradient=lambda gg, y, g, paddings, edge: _mirror_pad(gg, paddings=paddings, edge=edge),
-    launches=launches_from("boxes", "mirror_pad_gradient_launches"),
+    launches=launches_from("arranging.boxes", "mirror_pad_gradient_launches"),
 )
 
 

@@ -99,7 +99,7 @@ _max_scatter: Operation = operation(
         lambda g, out, x, y, v, **window: _max_gather(x, y, g, **window),
     ),
     dtypes=FLOATING,
-    launches=launches_from("pooling", "max_pool_scatter_launches"),
+    launches=launches_from("windows.pooling", "max_pool_scatter_launches"),
 )
 _max_gather: Operation = operation(
     "max_pool_gather",
@@ -107,7 +107,7 @@ _max_gather: Operation = operation(
     run=_gather,
     gradient=(None, None, lambda g, out, x, y, v, **window: _max_scatter(x, y, g, **window)),
     dtypes=FLOATING,
-    launches=launches_from("pooling", "max_pool_gather_launches"),
+    launches=launches_from("windows.pooling", "max_pool_gather_launches"),
 )
 _max_row: Operation = operation(
     "max_pool",
@@ -115,7 +115,7 @@ _max_row: Operation = operation(
     run=_max_pool,
     gradient=lambda g, y, x, **window: _max_scatter(x, y, g, **window),
     dtypes=_ORDERED,
-    launches=launches_from("pooling", "max_pool_launches"),
+    launches=launches_from("windows.pooling", "max_pool_launches"),
 )
 
 
@@ -158,7 +158,7 @@ _avg_gradient: Operation = operation(
     run=_avg_spread,
     gradient=lambda g, y, x, input_shape, **window: _avg_row(g, **window),
     dtypes=FLOATING,
-    launches=launches_from("pooling", "avg_pool_gradient_launches"),
+    launches=launches_from("windows.pooling", "avg_pool_gradient_launches"),
 )
 _avg_row: Operation = operation(
     "avg_pool",
@@ -166,7 +166,7 @@ _avg_row: Operation = operation(
     run=_avg_pool,
     gradient=lambda g, y, x, **window: _avg_gradient(g, input_shape=x._array.shape[1:], **window),
     dtypes=FLOATING,
-    launches=launches_from("pooling", "avg_pool_launches"),
+    launches=launches_from("windows.pooling", "avg_pool_launches"),
 )
 
 
@@ -333,7 +333,7 @@ _argmax_row: Operation = operation(
     Form.POOL,
     run=_positions,
     dtypes=_ORDERED,
-    launches=launches_from("pooling", "max_pool_argmax_launches"),
+    launches=launches_from("windows.pooling", "max_pool_argmax_launches"),
 )
 
 

@@ -58,7 +58,7 @@ pow: Binary = elementwise(
     ),
     dtypes=SIGNED | FLOATING | COMPLEX,
     domain=(0.0, np.inf),
-    launches=launches_from("elementwise", "pow_launches"),
+    launches=launches_from("mapping.elementwise", "pow_launches"),
 )
 square = elementwise(
     "square",

@@ -10,8 +10,8 @@ import numpy as np
 
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.floating_errors import QUIET, errors_reset, errors_set
-from fastgrad.kernels.layout import Layout, broadcast
-from fastgrad.kernels.strided import one_view
+from fastgrad.kernels.arranging.layout import Layout, broadcast
+from fastgrad.kernels.arranging.strided import one_view
 from fastgrad.operation import (
     BOOLEAN,
     FLOATING,
@@ -90,7 +90,7 @@ class Reduction(Operation):
         dtypes: frozenset[np.dtype],
         launches: str | None = None,
     ) -> None:
-        kernels = None if launches is None else launches_from("reducing", f"{launches}_launches")
+        kernels = None if launches is None else launches_from("reducing.general", f"{launches}_launches")
         super().__init__(name, run, gradient, form=Form.REDUCE, dtypes=dtypes, launches=kernels)
 
     def __call__(self, x: Tensor, *, axes: tuple[int, ...], keepdims: bool) -> Tensor:
@@ -404,7 +404,7 @@ _finite_maximum_row = operation(
     Form.REDUCE,
     run=_finite_maximum,
     dtypes=FLOATING,
-    launches=launches_from("reducing", "finite_maximum_launches"),
+    launches=launches_from("reducing.general", "finite_maximum_launches"),
 )
 
 

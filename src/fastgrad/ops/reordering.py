@@ -8,8 +8,8 @@ import numpy as np
 
 from fastgrad import dtypes
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.kernels import layout as layouts
-from fastgrad.kernels.strided import one_view
+from fastgrad.kernels.arranging import layout as layouts
+from fastgrad.kernels.arranging.strided import one_view
 from fastgrad.operation import Form, Operation, operation, refuse_dtype
 from fastgrad.ops.arguments import integers, tensor_of
 from fastgrad.ops.native_form import launches_from
@@ -62,7 +62,7 @@ _roll: Operation = operation(
     Form.INDEX_MAP,
     run=np.roll,
     gradient=lambda g, y, x, shift, axis: _roll(g, shift=tuple([-number for number in shift]), axis=axis),
-    launches=launches_from("boxes", "roll_launches"),
+    launches=launches_from("arranging.boxes", "roll_launches"),
 )
 
 
@@ -110,7 +110,7 @@ _reverse_sequence: Operation = operation(
     Form.GATHER,
     run=_reverse_sequence_run,
     gradient=(lambda g, y, x, lengths, **axes: _reverse_sequence(g, lengths, **axes), None),
-    launches=launches_from("gathering", "reverse_sequence_launches"),
+    launches=launches_from("arranging.gathering", "reverse_sequence_launches"),
 )
 
 

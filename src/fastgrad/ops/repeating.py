@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.kernels import layout as layouts
-from fastgrad.kernels.strided import one_view
+from fastgrad.kernels.arranging import layout as layouts
+from fastgrad.kernels.arranging.strided import one_view
 from fastgrad.operation import TABLE, Form, operation, refuse_mix
 from fastgrad.ops.arguments import integers, tensor_of
 from fastgrad.tensor import Tensor, constant_tensor

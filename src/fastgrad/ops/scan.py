@@ -49,7 +49,7 @@ shifted: Operation = operation(
     run=_shifted,
     gradient=lambda g, y, x, axis, reverse: shifted(g, axis=axis, reverse=not reverse),
     dtypes=NUMERIC,
-    launches=launches_from("boxes", "shifted_launches"),
+    launches=launches_from("arranging.boxes", "shifted_launches"),
 )
 shifted.__doc__ = "``y[k] = x[k - 1]`` along an axis, 0 in the first place; from the other end if ``reverse``."
 
@@ -78,7 +78,7 @@ linear_recurrence: Operation = operation(
         ),
     ),
     dtypes=INEXACT,
-    launches=launches_from("scanning", "recurrence_launches"),
+    launches=launches_from("reducing.scanning", "recurrence_launches"),
 )
 linear_recurrence.__doc__ = (
     "``y[k] = a[k] * y[k - 1] + b[k]`` along an axis, ``y[0] = b[0]``; from the other end if ``reverse``."
@@ -105,7 +105,7 @@ _cumsum: Operation = operation(
     run=lambda x, axis, exclusive, reverse: _accumulated(np.add, x, axis, exclusive, reverse, 0),
     gradient=lambda g, y, x, axis, exclusive, reverse: _cumsum(g, axis=axis, exclusive=exclusive, reverse=not reverse),
     dtypes=NUMERIC,
-    launches=launches_from("scanning", "cumsum_launches"),
+    launches=launches_from("reducing.scanning", "cumsum_launches"),
 )
 
 
@@ -144,7 +144,7 @@ _cumprod = operation(
     run=lambda x, axis, exclusive, reverse: _accumulated(np.multiply, x, axis, exclusive, reverse, 1),
     gradient=_cumprod_gradient,
     dtypes=NUMERIC,
-    launches=launches_from("scanning", "cumprod_launches"),
+    launches=launches_from("reducing.scanning", "cumprod_launches"),
 )
 
 
@@ -181,7 +181,7 @@ _cumulative_logsumexp = operation(
     run=lambda x, axis, exclusive, reverse: _accumulated(np.logaddexp, x, axis, exclusive, reverse, -np.inf),
     gradient=_cumulative_logsumexp_gradient,
     dtypes=FLOATING,
-    launches=launches_from("scanning", "cumulative_logsumexp_launches"),
+    launches=launches_from("reducing.scanning", "cumulative_logsumexp_launches"),
 )
 
 

@@ -90,7 +90,7 @@ _update: Operation = operation(
         None,
         lambda g, y, x, ids, updates, strict: gather_nd_or_zeros(g, ids),
     ),
-    launches=launches_from("scattering", "scatter_update_launches"),
+    launches=launches_from("arranging.scattering", "scatter_update_launches"),
 )
 _add: Operation = operation(
     "tensor_scatter_nd_add",
@@ -102,7 +102,7 @@ _add: Operation = operation(
         lambda g, y, x, ids, updates, strict: gather_nd_or_zeros(g, ids),
     ),
     dtypes=NUMERIC,
-    launches=launches_from("scattering", "scatter_add_launches"),
+    launches=launches_from("arranging.scattering", "scatter_add_launches"),
 )
 _max = operation(
     "tensor_scatter_nd_max",
@@ -110,7 +110,7 @@ _max = operation(
     run=_extreme("tensor_scatter_nd_max", np.maximum),
     gradient=(_extreme_tensor, None, _extreme_updates),
     dtypes=REAL,
-    launches=launches_from("scattering", "scatter_max_launches"),
+    launches=launches_from("arranging.scattering", "scatter_max_launches"),
 )
 _min = operation(
     "tensor_scatter_nd_min",
@@ -118,7 +118,7 @@ _min = operation(
     run=_extreme("tensor_scatter_nd_min", np.minimum),
     gradient=(_extreme_tensor, None, _extreme_updates),
     dtypes=REAL,
-    launches=launches_from("scattering", "scatter_min_launches"),
+    launches=launches_from("arranging.scattering", "scatter_min_launches"),
 )
 
 

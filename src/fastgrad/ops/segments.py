@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.kernels import embedding as kernels
+from fastgrad.kernels.arranging import embedding as kernels
 from fastgrad.operation import INTEGER, NUMERIC, REAL, TABLE, Form, Operation, operation, refuse_dtype
 from fastgrad.ops.arguments import integer, tensor_of
 from fastgrad.ops.native_form import launches_from
@@ -121,7 +121,7 @@ gather_segments: Operation = operation(
     Form.GATHER,
     run=take_rows,
     gradient=(lambda g, y, x, ids: _unsorted_segment_sum(g, ids, num_segments=len(x._array)), None),
-    launches=launches_from("gathering", "gather_segments_launches"),
+    launches=launches_from("arranging.gathering", "gather_segments_launches"),
 )
 _unsorted_segment_sum: Operation = operation(
     "unsorted_segment_sum",
@@ -129,7 +129,7 @@ _unsorted_segment_sum: Operation = operation(
     run=_sums,
     gradient=(lambda g, y, data, ids, num_segments: gather_segments(g, ids), None),
     dtypes=NUMERIC,
-    launches=launches_from("scattering", "segment_sum_launches"),
+    launches=launches_from("arranging.scattering", "segment_sum_launches"),
 )
 
 
@@ -156,7 +156,7 @@ _unsorted_segment_prod = operation(
     run=_products,
     gradient=(_product_gradient, None),
     dtypes=NUMERIC,
-    launches=launches_from("scattering", "segment_prod_launches"),
+    launches=launches_from("arranging.scattering", "segment_prod_launches"),
 )
 
 
@@ -176,7 +176,7 @@ _unsorted_segment_max = operation(
     run=_extreme("unsorted_segment_max", np.maximum),
     gradient=(_extreme_gradient, None),
     dtypes=REAL,
-    launches=launches_from("scattering", "segment_max_launches"),
+    launches=launches_from("arranging.scattering", "segment_max_launches"),
 )
 _unsorted_segment_min = operation(
     "unsorted_segment_min",
@@ -184,7 +184,7 @@ _unsorted_segment_min = operation(
     run=_extreme("unsorted_segment_min", np.minimum),
     gradient=(_extreme_gradient, None),
     dtypes=REAL,
-    launches=launches_from("scattering", "segment_min_launches"),
+    launches=launches_from("arranging.scattering", "segment_min_launches"),
 )
 
 

@@ -10,8 +10,8 @@ import numpy as np
 from fastgrad import dtypes
 from fastgrad.backward import sum_to_shape
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.kernels import layout as layouts
-from fastgrad.kernels.strided import one_view
+from fastgrad.kernels.arranging import layout as layouts
+from fastgrad.kernels.arranging.strided import one_view
 from fastgrad.operation import NUMERIC, TABLE, Form, Operation, operation, refuse_dtype
 from fastgrad.ops.arguments import integer, integers, tensor_of
 from fastgrad.ops.native_form import launches_from
@@ -146,7 +146,7 @@ def _viewed(x: np.ndarray, type: str) -> np.ndarray:
     return x.view(wanted).reshape(x.shape[:-1])
 
 
-_bitcast = operation("bitcast", Form.EXTERN, run=_viewed, launches=launches_from("moving", "bitcast_launches"))
+_bitcast = operation("bitcast", Form.EXTERN, run=_viewed, launches=launches_from("running.moving", "bitcast_launches"))
 
 
 def bitcast(input: Any, type: Any, name: str | None = None) -> Tensor:

@@ -10,9 +10,9 @@ import numpy as np
 
 from fastgrad import dtypes
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.kernels import layout as layouts
-from fastgrad.kernels.launch import Output
-from fastgrad.kernels.strided import cleared, one_view, written
+from fastgrad.kernels.arranging import layout as layouts
+from fastgrad.kernels.arranging.strided import cleared, one_view, written
+from fastgrad.kernels.running.launch import Output
 from fastgrad.operation import TABLE, Form, Operation, operation
 from fastgrad.ops.arguments import integers, tensor_of
 from fastgrad.recording import recorders, state_followed

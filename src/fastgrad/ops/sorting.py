@@ -56,21 +56,21 @@ _take_along_axis: Operation = operation(
     Form.GATHER,
     run=np.take_along_axis,
     gradient=(lambda g, y, x, ids, axis: _put_along_axis(g, ids, axis=axis, size=x._array.shape[axis]), None),
-    launches=launches_from("gathering", "take_along_axis_launches"),
+    launches=launches_from("arranging.gathering", "take_along_axis_launches"),
 )
 _put_along_axis: Operation = operation(
     "put_along_axis",  # the transpose of take_along_axis
     Form.SCATTER,
     run=_put,
     gradient=(lambda gg, y, g, ids, axis, size: _take_along_axis(gg, ids, axis=axis), None),
-    launches=launches_from("gathering", "put_along_axis_launches"),
+    launches=launches_from("arranging.gathering", "put_along_axis_launches"),
 )
 _argsort = operation(
     "argsort",
     Form.SORT,
     run=_order,
     dtypes=REAL,
-    launches=launches_from("ordering", "argsort_launches"),
+    launches=launches_from("arranging.ordering", "argsort_launches"),
 )
 _sort = operation(
     "sort",
@@ -80,7 +80,7 @@ _sort = operation(
         g, _argsort(x, axis=axis, descending=descending), axis=axis, size=x._array.shape[axis]
     ),
     dtypes=REAL,
-    launches=launches_from("ordering", "sort_launches"),
+    launches=launches_from("arranging.ordering", "sort_launches"),
 )
 
 
@@ -168,7 +168,7 @@ _top_k = operation(
         g[0], y[1], axis=x._array.ndim - 1, size=x._array.shape[-1]
     ),
     dtypes=REAL,
-    launches=launches_from("ordering", "top_k_launches"),
+    launches=launches_from("arranging.ordering", "top_k_launches"),
 )
 
 
@@ -248,7 +248,7 @@ _in_top_k = operation(
     "in_top_k",
     Form.EXTERN,
     run=_among_largest,
-    launches=launches_from("ordering", "in_top_k_launches"),
+    launches=launches_from("arranging.ordering", "in_top_k_launches"),
 )
 
 
@@ -281,9 +281,11 @@ def _distinct(x: np.ndarray, out_idx: str) -> tuple[np.ndarray, np.ndarray, np.n
     return x[first[order]], place[inverse.reshape(-1)], counts[order].astype(out_idx)
 
 
-_unique = operation("unique", Form.EXTERN, run=_distinct, launches=launches_from("selecting", "distinct_launches"))
+_unique = operation(
+    "unique", Form.EXTERN, run=_distinct, launches=launches_from("arranging.selecting", "distinct_launches")
+)
 _unique.count = lambda x, out_idx: len(_distinct(x, out_idx)[0])
-_unique.count_launches = launches_from("selecting", "distinct_count_launches")
+_unique.count_launches = launches_from("arranging.selecting", "distinct_count_launches")
 
 
 def _unique_of(name: str, x: Any, out_idx: Any) -> tuple[Tensor, Tensor, Tensor]:
@@ -348,7 +350,7 @@ _searchsorted = operation(
     "searchsorted",
     Form.EXTERN,
     run=_places,
-    launches=launches_from("ordering", "searchsorted_launches"),
+    launches=launches_from("arranging.ordering", "searchsorted_launches"),
 )
 
 
@@ -408,7 +410,7 @@ _invert_permutation = operation(
     "invert_permutation",
     Form.EXTERN,
     run=_inverse,
-    launches=launches_from("ordering", "invert_permutation_launches"),
+    launches=launches_from("arranging.ordering", "invert_permutation_launches"),
 )
 
 

@@ -29,7 +29,7 @@ def _row(name: str, scipy_name: str, doc: str, slope: Callable[[Tensor, Tensor],
         dtypes=FLOATING,
         domain=(low, np.inf),
         doc=doc,
-        launches=launches_from("elementwise", "scipy_launches", scipy_name),
+        launches=launches_from("mapping.elementwise", "scipy_launches", scipy_name),
     )
 
 
@@ -154,7 +154,7 @@ fresnel_cos = Unary(
     form=Form.ELEMENTWISE,
     dtypes=FLOATING,
     doc="Fresnel's cosine integral: that of ``cos(pi t**2 / 2)`` from 0 to ``x``, element by element.",
-    launches=launches_from("elementwise", "fresnel_launches", 1),
+    launches=launches_from("mapping.elementwise", "fresnel_launches", 1),
 )
 fresnel_sin = Unary(
     "fresnel_sin",
@@ -163,7 +163,7 @@ fresnel_sin = Unary(
     form=Form.ELEMENTWISE,
     dtypes=FLOATING,
     doc="Fresnel's sine integral: that of ``sin(pi t**2 / 2)`` from 0 to ``x``, element by element.",
-    launches=launches_from("elementwise", "fresnel_launches", 0),
+    launches=launches_from("mapping.elementwise", "fresnel_launches", 0),
 )
 spence = _row(
     "spence",

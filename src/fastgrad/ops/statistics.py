@@ -192,7 +192,7 @@ _bincount_row = operation(
     "bincount",
     Form.SCATTER,
     run=_bincount,
-    launches=launches_from("scattering", "bincount_launches"),
+    launches=launches_from("arranging.scattering", "bincount_launches"),
 )
 
 
@@ -260,7 +260,7 @@ _bins_row = operation(
     "histogram_fixed_width_bins",
     Form.EXTERN,
     run=_bins,
-    launches=launches_from("numbering", "histogram_bins_launches"),
+    launches=launches_from("arranging.numbering", "histogram_bins_launches"),
 )
 
 

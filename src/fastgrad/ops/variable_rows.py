@@ -103,7 +103,7 @@ _changed = operation(
     "scatter_into_variable",
     Form.SCATTER,
     run=_run_change,
-    launches=launches_from("scattering", "variable_launches"),
+    launches=launches_from("arranging.scattering", "variable_launches"),
 )
 
 

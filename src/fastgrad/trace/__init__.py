@@ -1,1 +1,1 @@
-"""From a program that runs to a program that replays: record → graph → replay, a file a stage."""
+"""From a program that runs to a program that replays: call → record → graph → fuse → plan → replay, a room a stage."""

@@ -13,20 +13,20 @@ from fastgrad import nest
 from fastgrad.errors import TraceError
 from fastgrad.recording import recorders
 from fastgrad.tensor import Tensor
-from fastgrad.trace import turns
-from fastgrad.trace.cache import KEYS, Cache, Version
-from fastgrad.trace.captures import MISS, Captures
-from fastgrad.trace.concrete import ConcreteFunction
-from fastgrad.trace.eagerly import functions_run_eagerly
-from fastgrad.trace.entry import entry_of
-from fastgrad.trace.record import Recording
-from fastgrad.trace.report import graph_text, report_text, source_text
-from fastgrad.trace.results import Results, as_results
-from fastgrad.trace.retracing import Retracing, warn_of
-from fastgrad.trace.signature import Call, Floats, Signature, as_passed, rebuilt, stand_ins
-from fastgrad.trace.state import Saved
-from fastgrad.trace.verify import verified
-from fastgrad.trace.ways import NotCompiled, Way
+from fastgrad.trace.calling import turns
+from fastgrad.trace.calling.cache import KEYS, Cache, Version
+from fastgrad.trace.calling.captures import MISS, Captures
+from fastgrad.trace.calling.concrete import ConcreteFunction
+from fastgrad.trace.calling.eagerly import functions_run_eagerly
+from fastgrad.trace.calling.entry import entry_of
+from fastgrad.trace.calling.report import graph_text, report_text, source_text
+from fastgrad.trace.calling.results import Results, as_results
+from fastgrad.trace.calling.retracing import Retracing, warn_of
+from fastgrad.trace.calling.signature import Call, Floats, Signature, as_passed, rebuilt, stand_ins
+from fastgrad.trace.calling.verify import verified
+from fastgrad.trace.calling.ways import NotCompiled, Way
+from fastgrad.trace.recording.record import Recording
+from fastgrad.trace.recording.state import Saved
 
 RECENT = 4
 """How many entries are tried before a call goes the long way."""

@@ -4,8 +4,8 @@ import contextlib
 
 import numpy as np
 
-from fastgrad.trace.graph import Kind, validate
-from fastgrad.trace.interpret import interpret
+from fastgrad.trace.graphs.graph import Kind, validate
+from fastgrad.trace.graphs.interpret import interpret
 from tests.trace.test_replay import record as record_and_run
 
 

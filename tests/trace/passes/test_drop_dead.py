@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.trace.interpret import interpret
+from fastgrad.trace.graphs.interpret import interpret
 from fastgrad.trace.passes.drop_dead import drop_dead
 from tests.trace.passes.programs import assert_does_the_same, names, record
 

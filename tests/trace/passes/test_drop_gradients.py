@@ -3,9 +3,9 @@
 import numpy as np
 
 import fastgrad as tf
-from fastgrad.trace.explicit_state import explicit_state, state_of
-from fastgrad.trace.graph import Kind, validate
-from fastgrad.trace.interpret import interpret
+from fastgrad.trace.control.explicit_state import explicit_state, state_of
+from fastgrad.trace.graphs.graph import Kind, validate
+from fastgrad.trace.graphs.interpret import interpret
 from fastgrad.trace.passes.drop_gradients import drop_gradients
 from tests.trace.passes.programs import record
 

@@ -3,8 +3,8 @@
 import numpy as np
 
 import fastgrad as tf
-from fastgrad.trace.graph import Kind, validate
-from fastgrad.trace.interpret import interpret
+from fastgrad.trace.graphs.graph import Kind, validate
+from fastgrad.trace.graphs.interpret import interpret
 from fastgrad.trace.passes.drop_dead import drop_dead
 from fastgrad.trace.passes.drop_results import drop_results
 from tests.trace.passes.programs import record

@@ -3,9 +3,9 @@
 import numpy as np
 
 import fastgrad as tf
-from fastgrad.trace.graph import Kind
+from fastgrad.trace.graphs.graph import Kind
 from fastgrad.trace.passes.early_guards import early_guards
-from fastgrad.trace.program import Program
+from fastgrad.trace.programs.program import Program
 from tests.trace.passes.programs import assert_does_the_same, names, record
 
 X = np.array([1.0, 2.0], np.float32)

@@ -6,7 +6,7 @@ import numpy as np
 
 import fastgrad as tf
 from fastgrad.operation import TABLE
-from fastgrad.trace.graph import Graph, Kind, Node
+from fastgrad.trace.graphs.graph import Graph, Kind, Node
 from fastgrad.trace.passes.drop_dead import drop_dead
 from fastgrad.trace.passes.fold_constants import LIMIT, fold_constants
 from tests.trace.passes.programs import assert_does_the_same, names, operations, record

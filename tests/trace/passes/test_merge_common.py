@@ -5,7 +5,7 @@ import pytest
 
 import fastgrad as tf
 from fastgrad.operation import TABLE
-from fastgrad.trace.graph import Kind
+from fastgrad.trace.graphs.graph import Kind
 from fastgrad.trace.passes.merge_common import merge_common, plain_key
 from tests.trace.passes.programs import assert_does_the_same, names, operations, record
 

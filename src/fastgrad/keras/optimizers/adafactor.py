@@ -14,7 +14,7 @@ from fastgrad.keras.optimizers.gradients import Rows
 from fastgrad.keras.optimizers.kernel_optimizer import MOVES, KernelOptimizer
 from fastgrad.keras.optimizers.plan import Plan, is_half
 from fastgrad.keras.optimizers.step import assign_all
-from fastgrad.kernels.adafactor import adafactor_matrix, adafactor_vector
+from fastgrad.kernels.updating.adafactor import adafactor_matrix, adafactor_vector
 from fastgrad.ops.optimizer_updates import adafactor_of_matrix, adafactor_of_vector, add_rows
 from fastgrad.tensor import Tensor, constant_tensor
 from fastgrad.variable import Variable

@@ -7,7 +7,7 @@ from typing import Any
 
 from fastgrad.keras.optimizers.arguments import checked_number
 from fastgrad.keras.optimizers.kernel_optimizer import MOVES, RESTS, KernelOptimizer
-from fastgrad.kernels import optimizers as kernels
+from fastgrad.kernels.updating import optimizers as kernels
 from fastgrad.variable import Variable
 
 

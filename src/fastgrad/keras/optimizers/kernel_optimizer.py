@@ -13,7 +13,7 @@ from fastgrad.keras.optimizers.gradients import Gradient, Rows, read_gradient
 from fastgrad.keras.optimizers.optimizer import Optimizer, decay
 from fastgrad.keras.optimizers.plan import Plan, is_half, release
 from fastgrad.keras.optimizers.step import Step, SummedRows, assign_all, by_key
-from fastgrad.kernels.optimizers import UpdateRule, units
+from fastgrad.kernels.updating.optimizers import UpdateRule, units
 from fastgrad.ops.optimizer_updates import MOVES as MOVES
 from fastgrad.ops.optimizer_updates import RESTS as RESTS
 from fastgrad.ops.optimizer_updates import RESTS_AT_ZERO as RESTS_AT_ZERO
@@ -33,7 +33,7 @@ class KernelOptimizer(Optimizer):
     """The base of fastgrad's own optimizers.
 
     A subclass says in ``_slot_lists`` which slots it has, in ``_rule`` which kernels update them (see
-    ``kernels/optimizers.py``), and in ``_numbers`` what these are given besides arrays.
+    ``kernels/updating/optimizers.py``), and in ``_numbers`` what these are given besides arrays.
 
     Gradients that are ``IndexedSlices`` give the dense gradient's result (repeated rows are summed first) without
     making it. Rows that a zero gradient would leave as they are cost nothing: with SGD and Adagrad all rows that

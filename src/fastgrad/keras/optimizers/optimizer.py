@@ -24,7 +24,7 @@ from fastgrad.keras.optimizers.gradients import (
 from fastgrad.keras.optimizers.plan import Plan, is_half, release
 from fastgrad.keras.optimizers.state import OptimizerState
 from fastgrad.keras.optimizers.step import Step, SummedRows, apply_as_operations
-from fastgrad.kernels.optimizers import decay_weights, moving_average, units
+from fastgrad.kernels.updating.optimizers import decay_weights, moving_average, units
 from fastgrad.ops.casting import cast
 from fastgrad.ops.scattering import tensor_scatter_nd_add, tensor_scatter_nd_sub, tensor_scatter_nd_update
 from fastgrad.recording import recorders, state_followed

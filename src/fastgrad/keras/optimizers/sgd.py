@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from fastgrad.keras.optimizers.kernel_optimizer import RESTS, RESTS_AT_ZERO, KernelOptimizer
-from fastgrad.kernels import optimizers as kernels
+from fastgrad.kernels.updating import optimizers as kernels
 from fastgrad.variable import Variable
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastgrad.trace.graph import Graph
+from fastgrad.trace.graphs.graph import Graph
 
 
 def drop_dead(graph: Graph) -> Graph:

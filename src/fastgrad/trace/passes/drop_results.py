@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastgrad.trace.graph import Graph, Kind, Node
+from fastgrad.trace.graphs.graph import Graph, Kind, Node
 
 
 def drop_results(graph: Graph) -> Graph:

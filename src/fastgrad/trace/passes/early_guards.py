@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import prod
 
-from fastgrad.trace.graph import Graph, Kind, Node
+from fastgrad.trace.graphs.graph import Graph, Kind, Node
 from fastgrad.trace.passes.rewriting import row_name
 
 _HARMLESS = frozenset({"add", "subtract", "multiply", "cast", "equal", "not_equal", "less", "less_equal", "greater"})

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad.operation import TABLE
-from fastgrad.trace.graph import Graph, Kind, Node, Value
+from fastgrad.trace.graphs.graph import Graph, Kind, Node, Value
 from fastgrad.trace.passes.rewriting import row_name
 
 

@@ -10,7 +10,7 @@ from math import prod
 import numpy as np
 
 from fastgrad.floating_errors import QUIET, errors_reset, errors_set
-from fastgrad.trace.graph import Graph, Kind, Node, Value
+from fastgrad.trace.graphs.graph import Graph, Kind, Node, Value
 from fastgrad.trace.passes.rewriting import is_pure, rewritten, row_name
 
 LIMIT = 1 << 16

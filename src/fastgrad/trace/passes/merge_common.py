@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.trace.graph import Graph, Kind, Node, Value
+from fastgrad.trace.graphs.graph import Graph, Kind, Node, Value
 from fastgrad.trace.passes.rewriting import is_like, is_pure, rewritten, row_name
 
 _KEPT_APART = frozenset({"recomputed_input"})

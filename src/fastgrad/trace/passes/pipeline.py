@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from fastgrad.trace.graph import Graph, validate
+from fastgrad.trace.graphs.graph import Graph, validate
 from fastgrad.trace.passes.drop_dead import drop_dead
 from fastgrad.trace.passes.drop_gradients import drop_gradients
 from fastgrad.trace.passes.drop_results import drop_results

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from fastgrad.operation import TABLE
-from fastgrad.trace.graph import Graph, Kind, Node, Value
+from fastgrad.trace.graphs.graph import Graph, Kind, Node, Value
 
 Rule = Callable[[Node], Node | tuple[Value, ...]]
 """What becomes of a node, whose inputs have been rewritten already: a node with the same outputs, or, if it goes away,

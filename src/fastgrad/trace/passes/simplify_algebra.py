@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from fastgrad.operation import BOOLEAN, INTEGER, NUMERIC, REAL, TABLE
-from fastgrad.trace.graph import Graph, Kind, Node, Value
+from fastgrad.trace.graphs.graph import Graph, Kind, Node, Value
 from fastgrad.trace.passes.exact_casts import holds
 from fastgrad.trace.passes.rewriting import is_like, rewritten, row_name
 

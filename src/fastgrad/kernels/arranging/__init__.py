@@ -1,0 +1,1 @@
+"""Kernels that move elements: layouts, slices, gathers, scatters, sorting."""

@@ -1,0 +1,314 @@
+"""Kernels: Python functions over pointers and scalars, compiled once a machine, called natively.
+
+    @kernel("x: in[T], bias: in[T], out: out[T], rows: int, columns: int", T=("float32", "float64"))
+    def add_bias(x, bias, out, rows, columns):
+        for i in range(rows):
+            for j in range(columns):
+                out[i * columns + j] = x[i * columns + j] + bias[j]
+
+    add_bias[x.dtype](x, bias, out, rows, columns)
+
+The first use of a dtype loads the object code from the disk cache, or compiles it (which imports Numba). A body must
+not raise, allocate or call Python; it may use `math`, `range`, numbers, type variables as casts (`T(0.5)`), and what
+`body` has, such as functions declared with `scalar_function`. It trusts its sizes: callers check shapes. Arrays are
+passed as C-contiguous memory; `ins` and `inouts` lists must have arrays of equal sizes at equal places, which the
+native wrapper checks.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import os
+import struct
+import sys
+import threading
+import time
+import types
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from fastgrad.kernels.building import cache
+from fastgrad.kernels.building.body import digest, fingerprint, scalar_function
+from fastgrad.kernels.building.isa import host_isa
+from fastgrad.kernels.building.native import host_features, initialize_llvm, load_function
+from fastgrad.kernels.building.signature import ARRAY_KINDS, LIST_KINDS, Parameter, Signature, parse_signature
+
+__all__ = ["Kernel", "kernel", "scalar_function", "set_compile_messages"]
+
+_BUILDER_MODULES = (
+    "building.atomics",
+    "building.arithmetic",
+    "building.body",
+    "building.build",
+    "building.compile",
+    "building.isa",
+    "building.library_calls",
+    "building.native",
+    "building.signature",
+    "building.wrapper",
+    "building.tile_emission",
+)
+
+
+class _Compilation:
+    """The lock that first uses of kernels take, and what is known of compilation for the message about it."""
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self.count = 0
+        self.seconds = 0.0
+        self.announce = os.environ.get("FASTGRAD_QUIET") != "1"
+
+    def renew_lock(self) -> None:
+        """A forked child has no thread that would release the lock."""
+        self.lock = threading.RLock()
+
+    def finished(self, seconds: float) -> None:
+        """Note one compilation; say once on a terminal when they have taken over a second."""
+        self.count += 1
+        self.seconds += seconds
+        if self.seconds > 1.0 and self.announce and sys.stderr is not None and sys.stderr.isatty():
+            self.announce = False
+            folder = cache.cache_folder() or "memory"
+            print(
+                f"fastgrad: compiling kernels for this machine ({self.count} so far); this happens once, they are "
+                f"kept in {folder}",
+                file=sys.stderr,
+            )
+
+
+_compilation = _Compilation()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_compilation.renew_lock)
+
+
+def set_compile_messages(enabled: bool) -> None:
+    """Switch the line that says once on a terminal that kernels are being compiled."""
+    _compilation.announce = bool(enabled)
+
+
+def kernel(signature: str, *, release_gil: bool = False, noalias: bool = False, **variables: tuple[str, ...]) -> Any:
+    """Declare a kernel; see the module's text.
+
+    Args:
+        signature: `name: kind[dtype]` for each parameter, then `-> int` if the body returns an int64. Kinds are `in`,
+            `out`, `inout` (an array), `ins`, `inouts` (a tuple or list of arrays), `int`, `float`, and, not passed by
+            the caller, `count` (the length of the lists) and `sizes` (the number of elements of their arrays).
+        release_gil: run the body without the GIL. Lists must then be tuples no other thread changes.
+        noalias: promise that no two arrays overlap.
+        variables: the dtypes each type variable stands for.
+
+    Returns:
+        A decorator that makes a `Kernel` of a function.
+    """
+    parsed = parse_signature(signature)
+    return lambda function: Kernel(function, parsed, variables, release_gil, noalias)
+
+
+class Kernel(dict):
+    """A kernel by dtype: `kernel[dtype]` is the native function; with several type variables the key is a tuple.
+
+    Attributes:
+        __name__: the function's name.
+        signature: its parameters.
+    """
+
+    def __init__(
+        self,
+        function: types.FunctionType,
+        signature: Signature,
+        variables: Mapping[str, tuple[str, ...]],
+        release_gil: bool,
+        noalias: bool,
+    ) -> None:
+        super().__init__()
+        names = function.__code__.co_varnames[: function.__code__.co_argcount]
+        if names != tuple(p.name for p in signature.parameters):
+            raise ValueError(f"kernel {function.__name__}: its parameters {names} differ from {signature.text!r}")
+        self.__name__ = function.__name__
+        self.__doc__ = function.__doc__
+        self.function = function
+        self.signature = signature
+        self.variables = {name: tuple(np.dtype(d) for d in dtypes) for name, dtypes in variables.items()}
+        self.release_gil = release_gil
+        self.noalias = noalias
+
+    def __missing__(self, key: Any) -> Callable:
+        dtypes = tuple(np.dtype(d).newbyteorder("=") for d in (key if isinstance(key, tuple) else (key,)))
+        if len(dtypes) != len(self.variables):
+            raise TypeError(f"kernel {self.__name__}: give a dtype for each of {tuple(self.variables)}, not {key!r}")
+        for dtype, (name, allowed) in zip(dtypes, self.variables.items(), strict=True):
+            if dtype not in allowed:
+                choice = ", ".join(d.name for d in allowed)
+                raise TypeError(f"kernel {self.__name__}: {name} is {dtype.name}; it may be {choice}")
+        with _compilation.lock:
+            native = dict.get(self, dtypes)
+            if native is None:
+                native = self[dtypes] = self._build({n: d.name for n, d in zip(self.variables, dtypes, strict=True)})
+            self[key] = native
+        return native
+
+    def __call__(self, *args: Any) -> Any:
+        """Call a kernel that has no type variables."""
+        return self[()](*args)
+
+    def __repr__(self) -> str:
+        return f"<kernel {self.__name__}({self.signature.text})>"
+
+    def _build(self, variables: dict[str, str]) -> Callable:
+        elements = [p.element and variables.get(p.element, p.element) for p in self.signature.parameters]
+        dtypes = [None if element is None else np.dtype(element) for element in elements]
+        numbers = tuple(None if dtype is None else dtype.num for dtype in dtypes)
+        key = "\n".join(
+            (
+                f"kernel {self.__name__}({self.signature.text})",
+                f"types {variables} {numbers} release_gil={self.release_gil} noalias={self.noalias}",
+                f"body {fingerprint(self.function)}",
+                _platform_key(),
+            )
+        )
+        symbol = f"fastgrad_{self.__name__}_{digest(key.encode())[:24]}"
+        entry = cache.load(key)
+        if entry is None:
+            entry = _compile(self, variables, symbol, numbers)
+            cache.store(key, entry)
+        parameters = zip(self.signature.parameters, dtypes, strict=True)
+        convert = _Conversion(self.__name__, self.signature, [(p, d) for p, d in parameters if p.passed])
+        convert.native = load_function(entry.code, symbol, entry.symbols, self.__name__, convert)
+        return convert.native
+
+
+class _Conversion:
+    """What a native function calls for arguments that do not fit: converts them and calls it again, or raises.
+
+    Attributes:
+        native: the function.
+        step: the address of its entry for programs; see `step_address`.
+        signature: all its parameters.
+    """
+
+    def __init__(self, name: str, signature: Signature, parameters: list[tuple[Parameter, np.dtype | None]]) -> None:
+        self.name = name
+        self.signature = signature
+        self.parameters = parameters
+        self.native: Callable
+        self.step: int
+
+    def __call__(self, *args: Any) -> Any:
+        if len(args) != len(self.parameters):
+            names = ", ".join(p.name for p, _ in self.parameters)
+            raise TypeError(f"kernel {self.name}({names}) takes {len(self.parameters)} arguments, got {len(args)}")
+        converted = [self._convert(p, d, a) for (p, d), a in zip(self.parameters, args, strict=True)]
+        self._check_lists(converted)
+        if all(new is old for new, old in zip(converted, args, strict=True)):
+            raise RuntimeError(f"kernel {self.name} refused arguments that fit: the NumPy or Python ABI is unknown")
+        return self.native(*converted)
+
+    def _convert(self, parameter: Parameter, dtype: np.dtype | None, value: Any) -> Any:
+        if parameter.kind in ARRAY_KINDS:
+            return self._array(parameter, parameter.name, dtype, value)
+        if parameter.kind in LIST_KINDS:
+            if not isinstance(value, (tuple, list)):
+                raise TypeError(
+                    f"kernel {self.name}: {parameter.name} must be a tuple or list of arrays, got {value!r}"
+                )
+            arrays = tuple(self._array(parameter, f"{parameter.name}[{i}]", dtype, a) for i, a in enumerate(value))
+            unchanged = type(value) in (tuple, list) and all(a is b for a, b in zip(arrays, value, strict=True))
+            return value if unchanged else arrays
+        if parameter.kind == "objects":
+            if type(value) is not tuple:
+                raise TypeError(f"kernel {self.name}: {parameter.name} must be a tuple, got {value!r}")
+            return value
+        wanted = int if parameter.kind == "int" else float
+        if type(value) is wanted:
+            if wanted is int and not -(1 << 63) <= value < 1 << 63:
+                raise OverflowError(f"kernel {self.name}: {parameter.name} = {value} is beyond int64")
+            return value
+        convert: Any = getattr(
+            value, "__index__" if wanted is int or not hasattr(value, "__float__") else "__float__", None
+        )
+        try:
+            return wanted(convert())
+        except TypeError:  # there is none, or an array has several elements
+            raise TypeError(f"kernel {self.name}: {parameter.name} must be {wanted.__name__}, got {value!r}") from None
+
+    def _array(self, parameter: Parameter, name: str, dtype: np.dtype | None, value: Any) -> np.ndarray:
+        if not isinstance(value, np.ndarray) or value.dtype.newbyteorder("=") != dtype:
+            got = f"{value.dtype} array" if isinstance(value, np.ndarray) else repr(value)
+            raise TypeError(f"kernel {self.name}: {name} must be a {dtype} array, got {got}")
+        native = value.dtype.isnative and value.flags.c_contiguous and value.flags.aligned
+        if native and (value.flags.writeable or not parameter.written):
+            fits = type(value) is np.ndarray and value.dtype.num == dtype.num
+            return value if fits else value.view(np.ndarray).view(dtype)
+        if parameter.written:
+            raise TypeError(
+                f"kernel {self.name}: {name} must be C-contiguous, aligned, native and writeable, got {value.dtype.str} "
+                f"of shape {value.shape}, strides {value.strides}, writeable={value.flags.writeable}"
+            )
+        return np.array(value, dtype=dtype, order="C", subok=False)
+
+    def _check_lists(self, values: list[Any]) -> None:
+        lists = [(p.name, v) for (p, _), v in zip(self.parameters, values, strict=True) if p.kind in LIST_KINDS]
+        for name, arrays in lists[1:]:
+            first_name, first = lists[0]
+            if [a.size for a in arrays] != [a.size for a in first]:
+                raise ValueError(
+                    f"kernel {self.name}: {name} has arrays of {[a.size for a in arrays]} elements, "
+                    f"{first_name} of {[a.size for a in first]}"
+                )
+
+
+def step_address(native: Any) -> int:
+    """The address of the entry that programs call for a native function that a `Kernel` gave; see `wrapper.step_ir`."""
+    address: int = native.__self__.step
+    return address
+
+
+def signature_of(native: Any) -> Signature:
+    """The parameters of a native function that a `Kernel` gave."""
+    found: Signature = native.__self__.signature
+    return found
+
+
+@functools.cache
+def _platform_key() -> str:
+    """What all kernels depend on: this builder, the compilers, the CPU, and the layout of Python's objects."""
+    llvm = initialize_llvm()
+    import llvmlite
+
+    builder = digest(b"".join(_module_bytes(f"fastgrad.kernels.{module}") for module in _BUILDER_MODULES))
+    layout = struct.calcsize("P"), object.__basicsize__, tuple.__basicsize__, sys.byteorder
+    return "\n".join(
+        (
+            f"builder {builder}",
+            f"numba {digest(_module_bytes('numba', '_version'))} llvmlite {llvmlite.__version__}",
+            f"python {sys.version_info[:2]} {layout}",
+            f"cpu {llvm.get_process_triple()} {llvm.get_host_cpu_name()} {host_features()} vectors {host_isa().vector_bytes}",
+        )
+    )
+
+
+def _module_bytes(name: str, submodule: str | None = None) -> bytes:
+    """The file of a module that is not imported for it."""
+    spec = importlib.util.find_spec(name)
+    if spec is None or spec.origin is None:
+        raise ImportError(f"{name} is not installed")
+    path = spec.origin
+    if submodule is not None:
+        path = os.path.join(os.path.dirname(path), submodule + os.path.splitext(path)[1])
+    loader: Any = spec.loader
+    return loader.get_data(path)
+
+
+def _compile(kernel: Kernel, variables: dict[str, str], symbol: str, numbers: tuple[int | None, ...]) -> cache.Entry:
+    start = time.perf_counter()
+    from fastgrad.kernels.building.compile import compile_kernel
+
+    code, symbols = compile_kernel(
+        kernel.function, kernel.signature, variables, symbol, numbers, kernel.release_gil, kernel.noalias
+    )
+    _compilation.finished(time.perf_counter() - start)
+    return cache.Entry(code, tuple(symbols))

@@ -1,0 +1,54 @@
+"""The vectors of this machine, and the tiles of matrix products that fit its registers."""
+
+from __future__ import annotations
+
+import functools
+import os
+from typing import NamedTuple
+
+from fastgrad.kernels.building.native import host_features
+
+
+class Isa(NamedTuple):
+    """What of a machine kernels with vectors of their own depend on.
+
+    Attributes:
+        vector_bytes: the size of a vector register.
+        heights: for a tile of 1, 2, ... vectors a row, the numbers of rows of its variants, greatest first.
+        masks: whether loads and stores of the first lanes of a vector are single instructions.
+        fused: whether fused multiply-adds are.
+    """
+
+    vector_bytes: int
+    heights: tuple[tuple[int, ...], ...]
+    masks: bool
+    fused: bool
+
+    @property
+    def panel_bytes(self) -> int:
+        """The size of a row of the widest tile."""
+        return self.vector_bytes * len(self.heights)
+
+
+# As many sums as hide the latency of their additions and leave registers for a row of B; 8 rows are whole tiles; and few
+# variants, which compile soon.
+_WITH_32_REGISTERS = ((8, 4, 2, 1), (8, 2, 1), (8, 2, 1), (4, 2, 1))
+_WITH_16_REGISTERS = ((8, 4, 2, 1), (4, 2, 1))
+
+
+@functools.cache
+def host_isa() -> Isa:
+    """This machine's; `FASTGRAD_LANES` chooses other vectors, by their number of float32 lanes: 4, 8 or 16."""
+    features = host_features().split(",")
+    widest = 64 if "+avx512f" in features else 32 if "+avx2" in features else 16
+    chosen = os.environ.get("FASTGRAD_LANES", "")
+    if chosen not in ("", "4", "8", "16"):
+        raise ValueError(f"FASTGRAD_LANES is {chosen!r}; it may be 4, 8 or 16 (float32 lanes of a vector)")
+    vector_bytes = 4 * int(chosen) if chosen else widest
+    many = "+neon" in features or vector_bytes == 64
+    return Isa(
+        vector_bytes,
+        _WITH_32_REGISTERS if many else _WITH_16_REGISTERS,
+        masks="+avx" in features and vector_bytes > 16,
+        fused="+neon" in features or "+fma" in features,
+    )

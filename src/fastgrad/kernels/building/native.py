@@ -1,0 +1,113 @@
+"""Object code becomes a Python function: linked by llvmlite, wrapped by CPython."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import struct
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+
+_METH_FASTCALL = 0x80
+_SYMBOL_TABLE = 2  # ELF's SHT_SYMTAB
+
+_kept: list[Any] = []
+
+
+class _MethodDef(ctypes.Structure):
+    """CPython's PyMethodDef."""
+
+    _fields_ = [
+        ("name", ctypes.c_char_p),
+        ("function", ctypes.c_void_p),
+        ("flags", ctypes.c_int),
+        ("doc", ctypes.c_char_p),
+    ]
+
+
+def initialize_llvm() -> Any:
+    """Llvmlite's binding, ready to make code for this machine."""
+    import llvmlite.binding as llvm
+
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    return llvm
+
+
+def host_features() -> str:
+    """LLVM's feature string of this CPU; empty where LLVM cannot tell."""
+    import llvmlite.binding as llvm
+
+    try:
+        return llvm.get_host_cpu_features().flatten()
+    except RuntimeError:
+        return ""
+
+
+def undefined_symbols(code: bytes) -> list[str] | None:
+    """The symbols a 64-bit ELF object expects from elsewhere; None for another object format."""
+    if code[:5] != b"\x7fELF\x02":
+        return None
+    order = "<" if code[5] == 1 else ">"
+    (table_at,) = struct.unpack_from(order + "Q", code, 40)
+    size, count = struct.unpack_from(order + "HH", code, 58)
+    headers = [struct.unpack_from(order + "IIQQQQII", code, table_at + i * size) for i in range(count)]
+    found = []
+    for _, kind, _, _, offset, length, link, _ in headers:
+        if kind == _SYMBOL_TABLE:
+            names_at = headers[link][4]
+            for name, _, _, section, _, _ in struct.iter_unpack(order + "IBBHQQ", code[offset : offset + length]):
+                if section == 0 and name != 0:
+                    found.append(code[names_at + name : code.index(b"\0", names_at + name)].decode())
+    return found
+
+
+def load_function(code: bytes, symbol: str, needs: Iterable[str], name: str, fallback: Any) -> Callable:
+    """Link object code into the process and make a Python function of its METH_FASTCALL entry.
+
+    Its other entry's address goes to the attribute ``step`` of ``fallback``.
+
+    Not thread-safe: its caller holds a lock.
+
+    Args:
+        code: trusted object code; LLVM aborts the process on a damaged one.
+        symbol: the entry's name.
+        needs: the names the code leaves undefined.
+        name: the function's `__name__`.
+        fallback: what the entry calls with arguments that do not fit.
+
+    Raises:
+        RuntimeError: if this process has no symbol of a needed name.
+    """
+    from fastgrad.kernels.building.wrapper import step_symbol
+
+    llvm = initialize_llvm()
+    engine = _engine()
+    missing = [need for need in needs if llvm.address_of_symbol(need) is None]
+    if missing:
+        raise RuntimeError(f"kernel {name} needs {', '.join(missing)}, which this process does not have")
+    engine.add_object_file(llvm.ObjectFileRef.from_data(code))
+    engine.finalize_object()
+    address = engine.get_function_address(symbol)
+    fallback.step = engine.get_function_address(step_symbol(symbol))
+    method = _MethodDef(name.encode(), address, _METH_FASTCALL, None)
+    make = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p)(
+        ("PyCFunction_NewEx", ctypes.pythonapi)
+    )
+    _kept.append(method)
+    return make(ctypes.addressof(method), fallback, None)
+
+
+@functools.cache
+def _engine() -> Any:
+    """One JIT engine for all kernels, which knows Python's symbols however the interpreter was linked."""
+    from fastgrad.kernels.building.wrapper import NDARRAY_TYPE, PYTHON_SYMBOLS
+
+    llvm = initialize_llvm()
+    for symbol in PYTHON_SYMBOLS:
+        llvm.add_symbol(symbol, ctypes.addressof(ctypes.c_char.in_dll(ctypes.pythonapi, symbol)))
+    llvm.add_symbol(NDARRAY_TYPE, id(np.ndarray))
+    machine = llvm.Target.from_default_triple().create_target_machine(jit=True)
+    return llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)

@@ -1,0 +1,145 @@
+"""Powers, for the bodies of kernels (see `vector_math`)."""
+
+import math
+
+from numpy import float32, float64, int32
+
+from fastgrad.kernels.building.body import (
+    by_dtype,
+    float_bits,
+    from_bits,
+    fused_multiply_add,
+    round_to_zero,
+    scalar_function,
+    scale_by_power_of_two,
+)
+from fastgrad.kernels.functions.vector_math import LOG2_E, ROUND64, logarithm_parts
+
+
+@scalar_function
+def _log2(a):
+    """log2 of a positive float32 as a float64, good to 2^-35."""
+    bits = float_bits(float64(a))
+    e = (bits - float_bits(float64(0.70710678118654752))) >> 52
+    f = from_bits(bits - (e << 52)) - float64(1)
+    q = float64(0.05381324997828638)
+    q = fused_multiply_add(q, f, float64(-0.09860052375751109))
+    q = fused_multiply_add(q, f, float64(0.0998962925113709))
+    q = fused_multiply_add(q, f, float64(-0.09925241823307246))
+    q = fused_multiply_add(q, f, float64(0.11014688790309003))
+    q = fused_multiply_add(q, f, float64(-0.12498229434026241))
+    q = fused_multiply_add(q, f, float64(0.1429018033508322))
+    q = fused_multiply_add(q, f, float64(-0.16666856951911158))
+    q = fused_multiply_add(q, f, float64(0.19999911035241585))
+    q = fused_multiply_add(q, f, float64(-0.2499999705890284))
+    q = fused_multiply_add(q, f, float64(0.33333333895549433))
+    q = fused_multiply_add(q, f, float64(-0.5))
+    y = fused_multiply_add(fused_multiply_add(f * f, q, f), float64(LOG2_E), float64(e))
+    y = y if a < float32(math.inf) else float64(a)
+    return y if a != 0 else float64(-math.inf)
+
+
+@scalar_function
+def _exp2(t):
+    """2^t of a float64, as a float32."""
+    t = float64(140) if t > float64(140) else t
+    t = float64(-160) if t < float64(-160) else t
+    shifted = t + float64(ROUND64)
+    k = float_bits(shifted) - float_bits(float64(ROUND64))
+    r = float32(t - (shifted - float64(ROUND64)))
+    q = float32(0.00015458461712114513)
+    q = fused_multiply_add(q, r, float32(0.0013391770189628005))
+    q = fused_multiply_add(q, r, float32(0.009618072770535946))
+    q = fused_multiply_add(q, r, float32(0.05550358071923256))
+    q = fused_multiply_add(q, r, float32(0.24022650718688965))
+    q = fused_multiply_add(q, r, float32(0.6931471824645996))
+    return scale_by_power_of_two(fused_multiply_add(q, r, float32(1)), int32(k))
+
+
+@scalar_function
+def _with_sign(size, x, y):
+    """x^y from |x|^y: the powers of 1, to 0, of negative numbers, and of NaN."""
+    a = math.fabs(x)
+    size = T(1) if y == 0 or x == 1 or (a == 1 and y == y) else size  # noqa: PLR0124 - false of NaN
+    half = T(0.5) * y
+    whole, odd = round_to_zero(y) == y, round_to_zero(half) != half
+    size = size if whole or x >= 0 or x != x or a == T(math.inf) else T(math.nan)  # noqa: PLR0124
+    # The sign of zeros counts.
+    return -size if whole and odd and math.copysign(T(1), x) < 0 and y == y else size  # noqa: PLR0124
+
+
+def _power32(x, y):
+    return _with_sign(_exp2(float64(y) * _log2(math.fabs(x))), x, y)
+
+
+@scalar_function
+def _log2_parts(a):
+    """log2 of a positive float64 as a sum of two, good to 2^-63: e + 2 log2(e) atanh(s) with s = (m - 1) / (m + 1)."""
+    e, m = logarithm_parts(a)
+    f = m - T(1)
+    divisor = f + T(2)
+    inverse = T(1) / divisor
+    s = f * inverse
+    s_low = (fused_multiply_add(-s, divisor, f) - s * (f - (divisor - T(2)))) * inverse
+    z = s * s
+    z_low = fused_multiply_add(s, s, -z) + T(2) * s * s_low
+    q = T(0.06001067163696724)
+    q = fused_multiply_add(q, z, T(0.05836568951455214))
+    q = fused_multiply_add(q, z, T(0.06668203184708452))
+    q = fused_multiply_add(q, z, T(0.07692277182715128))
+    q = fused_multiply_add(q, z, T(0.09090909455268438))
+    q = fused_multiply_add(q, z, T(0.11111111108586355))
+    q = fused_multiply_add(q, z, T(0.142857142857234))
+    q = fused_multiply_add(q, z, T(0.19999999999999987))
+    # atanh(s) = s (1 + z p) with p = 1/3 + z q
+    less = z * q
+    p = T(0.3333333333333333) + less
+    p_low = (less - (p - T(0.3333333333333333))) + T(1.850371707708594e-17)
+    w = z * p
+    w_low = fused_multiply_add(z, p, -w) + (z * p_low + z_low * p)
+    v = T(1) + w
+    v_low = (w - (v - T(1))) + w_low
+    g = s * v
+    g_low = fused_multiply_add(s, v, -g) + (s * v_low + s_low * v)
+    high = g * T(2.8853900817779268)
+    low = fused_multiply_add(g, T(2.8853900817779268), -high) + (
+        g * T(4.0710547481862066e-17) + g_low * T(2.8853900817779268)
+    )
+    total = e + high
+    return total, (high - (total - e)) + low
+
+
+@scalar_function
+def _exp2_of_sum(t, low):
+    """2^(t + low), low far smaller than t."""
+    inside = math.fabs(t) < T(1100)
+    t = t if inside or t != t else math.copysign(T(1100), t)  # noqa: PLR0124 - true of NaN
+    shifted = t + T(ROUND64)
+    k = float_bits(shifted) - float_bits(T(ROUND64))
+    r = (t - (shifted - T(ROUND64))) + (low if inside else T(0))
+    q = T(4.461314020261794e-10)
+    q = fused_multiply_add(q, r, T(7.073674272638425e-09))
+    q = fused_multiply_add(q, r, T(1.0178014819442327e-07))
+    q = fused_multiply_add(q, r, T(1.3215436122837548e-06))
+    q = fused_multiply_add(q, r, T(1.5252733964548005e-05))
+    q = fused_multiply_add(q, r, T(0.00015403530454850258))
+    q = fused_multiply_add(q, r, T(0.0013333558146239471))
+    q = fused_multiply_add(q, r, T(0.009618129107596601))
+    q = fused_multiply_add(q, r, T(0.055504108664822666))
+    q = fused_multiply_add(q, r, T(0.24022650695910122))
+    q = fused_multiply_add(q, r, T(0.6931471805599453))
+    q = fused_multiply_add(q, r, T(1.0))
+    return scale_by_power_of_two(q, k)
+
+
+def _power64(x, y):
+    a = math.fabs(x)
+    high, low = _log2_parts(a)
+    high = high if a < T(math.inf) else a
+    high = high if a != 0 else T(-math.inf)
+    t = y * high
+    return _with_sign(_exp2_of_sum(t, fused_multiply_add(y, high, -t) + y * low), x, y)
+
+
+power = by_dtype(float32=_power32, float64=_power64)
+"""`power(x, y)`: x^y, as the C library has it at zeros, infinities and NaN."""

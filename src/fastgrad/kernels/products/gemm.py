@@ -1,0 +1,87 @@
+"""Matrix products: C = op(A) op(B), in batches, and what follows on rows of C while they are in the cache.
+
+Sizes and strides are arguments: one compilation serves all shapes and transpositions. Each element of C is a sum of
+chains of fused multiply-adds in the order of k, whose lengths follow from k. So its bits depend on its row of A and its
+column of B alone: not on tiles, shares, the other rows and columns, or the vectors of the machine.
+"""
+
+from __future__ import annotations
+
+from fastgrad.kernels.building.body import (
+    call_step,
+    masked_loads,
+    multiply_rows,
+    pack_panel,
+    panel_array,
+    panel_columns,
+    vector_lanes,
+)
+from fastgrad.kernels.building.build import kernel
+from fastgrad.kernels.functions.vector_math import least
+
+TERMS = 384  # the longest chain: longer sums are sums of chains of equal lengths
+PACKING_ROWS = 128  # so many rows of A pay for a copy of a panel of B
+
+
+@kernel(
+    "a: in[T], b: in[T], c: out[T], m: int, n: int, k: int, a_row: int, a_k: int, b_k: int, b_column: int, a_batch: int, "
+    "b_batch: int, unit: int, whole_rows: int, step: int, words: int, first: int, last: int",
+    T=("float32", "float64"),
+)
+def gemm(a, b, c, m, n, k, a_row, a_k, b_k, b_column, a_batch, b_batch, unit, whole_rows, step, words, first, last):
+    """C = A B for a batch of matrices of shape (m, k) and (k, n); C is contiguous, of shape (batches, m, n).
+
+    Args:
+        a, b, c: the arrays; C overlaps neither of the others.
+        m, n, k: sizes, k >= 1.
+        a_row, a_k: strides of A, in elements. They may be anything.
+        b_k, b_column: strides of B; one of them is 1.
+        a_batch, b_batch: from one matrix to the next; 0 for one that all share.
+        unit: the rows of a unit of work: it is as many rows of C, or what is left of them, by a panel of its columns, or by
+            all columns. Units are counted down the rows, then along the panels, then along the batch.
+        whole_rows: whether a unit has all columns, which is best while B fits the second cache.
+        step: for whole rows the address of the step of a kernel that follows, which is given the rows of a unit as soon as
+            they are done: a map over elements, whose shares are ranges of their numbers; 0 for none. What it answers is not
+            looked at.
+        words: the address of that step's words.
+        first, last: the units to do.
+    """
+    packed = panel_array(T, 384)
+    width = panel_columns(T)
+    lanes = vector_lanes(T)
+    panels = (n + width - 1) // width
+    together = 1 if whole_rows == 0 else panels  # panels of a unit
+    across = panels // together
+    blocks = (m + unit - 1) // unit
+    chains = (k + TERMS - 1) // TERMS
+    length = (k + chains - 1) // chains
+    at = first
+    while at < last:
+        place = at // blocks
+        block = at - place * blocks
+        count = least(blocks - block, last - at) if whole_rows == 0 else 1  # units one below the other are done as one
+        at += count
+        row, end = block * unit, least(m, (block + count) * unit)
+        batch = place // across
+        first_panel = (place - batch * across) * together
+        for panel in range(first_panel, first_panel + together):
+            column = panel * width
+            columns = least(width, n - column)
+            stride = (columns + lanes - 1) // lanes * lanes
+            pack = (
+                b_column != 1
+                or (end - row >= PACKING_ROWS and n > columns)
+                or (masked_loads(T) == 0 and stride > columns)
+            )
+            for chain in range(chains):
+                term = chain * length
+                depth = least(length, k - term)
+                here, here_at, here_k = b, batch * b_batch + column * b_column + term * b_k, b_k
+                if pack:
+                    pack_panel(b, here_at, b_k, b_column, packed, stride, depth, columns)
+                    here, here_at, here_k = packed, 0, stride
+                a_at = batch * a_batch + row * a_row + term * a_k
+                c_at = (batch * m + row) * n + column
+                multiply_rows(a, a_at, a_row, a_k, here, here_at, here_k, c, c_at, n, term, depth, end - row, columns)
+        if step != 0:
+            call_step(step, words, (batch * m + row) * n, (batch * m + end) * n)

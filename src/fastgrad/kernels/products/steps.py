@@ -1,0 +1,162 @@
+"""Matrix products of arrays: with which arguments the kernel computes one as a step of a program."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fastgrad.kernels.building.build import step_address
+from fastgrad.kernels.building.isa import host_isa
+from fastgrad.kernels.mapping.half import through_float32
+from fastgrad.kernels.products.gemm import gemm
+from fastgrad.kernels.products.gemv import UNIT, gemv
+from fastgrad.kernels.products.plain import complex_product, plain_product
+from fastgrad.kernels.running.launch import Constant, Input, Launch, Launches, Output, Spec
+
+NO_STEP = (0, 0)
+TILE_ROWS = 8  # of which all tiles have a part
+CACHED_ROWS = 24  # so many rows are few enough to stay in the first caches
+SECOND_CACHE = 1 << 19  # bytes of it that B may take
+COPIED_ROWS = 128  # so many rows make the copy of a panel small beside the product
+MANY = 4  # units, which can be shared among threads
+
+NANOSECONDS = 0.02  # of a multiplication and addition, about
+PLAIN_NANOSECONDS = 0.2
+
+
+class Form(NamedTuple):
+    """How the kernel computes a product.
+
+    Attributes:
+        swapped: whether it is given b and then a: a product with a column is one of a row with the transpose.
+        batches, m, n, k: sizes for the kernel; a batch of rows may be one matrix of more rows.
+        strides: a_row, a_k, b_k, b_column, a_batch, b_batch.
+        shape: of the result.
+        unit: rows of a unit of work, and whether it has all columns.
+        units: of work.
+    """
+
+    swapped: bool
+    batches: int
+    m: int
+    n: int
+    k: int
+    strides: tuple[int, int, int, int, int, int]
+    shape: tuple[int, ...]
+    unit: tuple[int, int]
+    units: int
+
+    @property
+    def is_large_row(self) -> bool:
+        """Whether it is the product of a row with so large a matrix that `gemv` is quicker."""
+        rows_lie_together = self.strides[3] == 1
+        return self.batches == self.m == 1 and self.k * self.n >= 1 << 14 and (rows_lie_together or self.k >= 512)
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """What the kernel takes between the arrays and the step that follows."""
+        return (self.m, self.n, self.k, *self.strides, *self.unit)
+
+
+def form_of(
+    itemsize: int, a: tuple[int, ...], b: tuple[int, ...], transpose_a: bool, transpose_b: bool, followed: bool = False
+) -> Form | None:
+    """How the kernel computes a product of contiguous arrays of these shapes, which fit each other.
+
+    Returns:
+        None for a product without elements or without terms, and for batches that broadcast in a way that strides can't
+        express.
+    """
+    m, k = a[-2:][::-1] if transpose_a else a[-2:]
+    n = b[-2] if transpose_b else b[-1]
+    a_outer, b_outer = a[:-2], b[:-2]
+    batches, a_batch, b_batch = prod(a_outer), m * k, k * n
+    if a_outer != b_outer:
+        if prod(b_outer) == 1:
+            b_batch = 0
+        elif batches == 1:
+            batches, a_batch = prod(b_outer), 0
+        else:
+            return None
+    shape = (*np.broadcast_shapes(a_outer, b_outer), m, n)
+    if not k or not prod(shape):
+        return None
+    if b_batch == 0 and not transpose_a:
+        batches, m = 1, batches * m
+    a_row, a_k = (1, m) if transpose_a else (k, 1)
+    b_k, b_column = (1, k) if transpose_b else (n, 1)
+    swapped = n == 1 and m > 1
+    if swapped:
+        m, n = n, m
+        a_row, a_k, b_k, b_column = b_column, b_k, a_k, a_row
+        a_batch, b_batch = b_batch, a_batch
+    strides = (a_row, a_k, b_k, b_column, *((a_batch, b_batch) if batches > 1 else (0, 0)))
+    panels = -(-n * itemsize // host_isa().panel_bytes)
+    whole_rows = followed or (b_column == 1 and panels > 1 and k * n * itemsize <= SECOND_CACHE)
+    if whole_rows:
+        panels = 1
+    blocks = -(-m // (CACHED_ROWS if whole_rows and m > 2 * CACHED_ROWS else TILE_ROWS))
+    if b_column != 1:  # each unit copies its panels of B
+        blocks = min(blocks, max(-(-m // COPIED_ROWS), MANY // (batches * panels)))
+    unit = -(-m // (blocks * TILE_ROWS)) * TILE_ROWS
+    return Form(swapped, batches, m, n, k, strides, shape, (unit, int(whole_rows)), batches * panels * -(-m // unit))
+
+
+@through_float32
+def matmul_launches(
+    inputs: Sequence[Spec], outputs: Sequence[Spec], transpose_a: bool, transpose_b: bool
+) -> Launches | None:
+    """What `matmul` runs in a program."""
+    return Launches(product_launches(inputs, transpose_a, transpose_b))
+
+
+def product_launches(
+    inputs: Sequence[Spec], transpose_a: bool = False, transpose_b: bool = False, following: Launch | None = None
+) -> tuple[Launch, ...]:
+    """The product of the first two inputs, to the first output.
+
+    Args:
+        inputs: of one dtype, which fit each other; any dtype that `matmul` takes but half-width floats.
+        transpose_a, transpose_b: whether they are to be transposed.
+        following: a map over the elements of the product, whose units they are. It is done on rows of the product as soon as
+            those are there, if the kernel can.
+    """
+    dtype = inputs[0].dtype
+    a, b = tuple(inputs[0].shape), tuple(inputs[1].shape)
+    form = None
+    if dtype in gemm.variables["T"]:
+        form = form_of(dtype.itemsize, a, b, transpose_a, transpose_b, following is not None)
+    if form is None:
+        plain = _plain_launch(dtype, a, b, transpose_a, transpose_b)
+        return (plain,) if following is None else (plain, following)
+    operands = (Input(1), Input(0)) if form.swapped else (Input(0), Input(1))
+    cost = NANOSECONDS * form.batches * form.m * form.n * form.k * dtype.itemsize / 4
+    step: tuple[int, Any] = NO_STEP
+    if following is not None:
+        step = step_address(following.kernel), following
+        cost += following.unit_cost * following.units
+    if form.is_large_row:
+        units = -(-form.n // UNIT)
+        numbers = form.n, form.k, *form.strides[2:4]
+        return (Launch(gemv[dtype], (*operands, Output(0), *numbers, *step), units, cost / units),)
+    return (Launch(gemm[dtype], (*operands, Output(0), *form.numbers, *step), form.units, cost / form.units),)
+
+
+def _plain_launch(
+    dtype: np.dtype, a: tuple[int, ...], b: tuple[int, ...], transpose_a: bool, transpose_b: bool
+) -> Launch:
+    m, k = a[-2:][::-1] if transpose_a else a[-2:]
+    n = b[-2] if transpose_b else b[-1]
+    outer = np.broadcast_shapes(a[:-2], b[:-2])
+    starts = []
+    for shape in (a, b):
+        numbers = np.arange(prod(shape[:-2])).reshape(shape[:-2]) * prod(shape[-2:])
+        starts.append(np.broadcast_to(numbers, outer).reshape(-1))
+    offsets = np.ascontiguousarray(np.stack(starts, -1), np.int64)
+    strides = (*((1, m) if transpose_a else (k, 1)), *((1, k) if transpose_b else (n, 1)))
+    kernel = complex_product[f"f{dtype.itemsize // 2}"] if dtype.kind == "c" else plain_product[dtype]
+    operands = (Input(0), Input(1), Output(0), Constant(offsets), m, n, k, *strides)
+    return Launch(kernel, operands, prod(outer) * m, PLAIN_NANOSECONDS * n * k)

@@ -1,0 +1,1 @@
+"""Kernels that combine elements: sums, norms, softmax, running sums."""

@@ -1,0 +1,200 @@
+"""Launches: which kernels an operation runs on arrays of known shapes, written down without running them.
+
+With launches an operation becomes steps of a native program: whoever plans the program knows where each array lies and
+fills in the words of the steps (`wrapper.step_ir`). The same launches can be run on arrays at once: `run_launches`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from fastgrad.kernels.building.signature import SHARE
+
+
+class Spec(Protocol):
+    """The shape and dtype of an array."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype
+
+
+class Input(NamedTuple):
+    """The array that is the operation's input of this number."""
+
+    number: int
+
+
+class Output(NamedTuple):
+    """The array that is the operation's result of this number."""
+
+    number: int
+
+
+class Scratch(NamedTuple):
+    """Memory of this number that the operation works in; its contents are arbitrary before and after."""
+
+    number: int
+
+
+class Constant(NamedTuple):
+    """An array that is there for good, and stays as it is."""
+
+    array: np.ndarray
+
+
+class Inner(NamedTuple):
+    """The frame of another program, which is the kernel's to run: `make()` gives one, whose `words` it is."""
+
+    make: Callable[[], Any]
+
+
+Operand = Input | Output | Scratch | Constant | Inner | int | float | tuple[Any, ...]
+"""What is given for one parameter of a kernel: an array, a number, or for a list of arrays a tuple of them. For a `float`
+also an `Input` whose only element is a float64: the number is read when the kernel runs."""
+
+
+class Launch:
+    """One call of a kernel. (Plain classes here: `dataclasses` would double the time of the import.)
+
+    Attributes:
+        kernel: a native function, as `Kernel[dtype]` gives it.
+        operands: one for each parameter that a caller passes, in order, except `first` and `last`. For an int, of a kernel
+            that calls the step of another one, also a launch of that one, or the frame of a program: the address of its words.
+        units: for a kernel with parameters `first` and `last`, how many units of work there are to be shared; such a
+            kernel gives the same bits whatever the shares.
+        unit_cost: about how many nanoseconds a unit takes on one core; it decides whether sharing is worth it.
+    """
+
+    __slots__ = ("kernel", "operands", "unit_cost", "units")
+
+    def __init__(
+        self, kernel: Callable[..., Any], operands: tuple[Operand | Launch, ...], units: int = 1, unit_cost: float = 1.0
+    ) -> None:
+        self.kernel = kernel
+        self.operands = operands
+        self.units = units
+        self.unit_cost = unit_cost
+
+    def on(self, operands: tuple[Operand | Launch, ...]) -> Launch:
+        """The same with other operands."""
+        return Launch(self.kernel, operands, self.units, self.unit_cost)
+
+
+class Launches:
+    """The kernels of one operation, in order.
+
+    Attributes:
+        launches: each may read what those before it have written.
+        scratch: for each `Scratch` its dtype and number of elements.
+        in_place: pairs (output, input) of arrays that may be the same memory.
+        starts_as: pairs (output, input): when the kernels begin, the output must hold the elements of the input, which they
+            change. Whoever runs them copies what is not the same memory.
+        alias: whether there is nothing to do: the only result has the elements of the first input, in their order.
+    """
+
+    __slots__ = ("alias", "in_place", "launches", "scratch", "starts_as")
+
+    def __init__(
+        self,
+        launches: tuple[Launch, ...],
+        scratch: tuple[tuple[np.dtype, int], ...] = (),
+        in_place: tuple[tuple[int, int], ...] = (),
+        alias: bool = False,
+        starts_as: tuple[tuple[int, int], ...] = (),
+    ) -> None:
+        self.launches = launches
+        self.scratch = scratch
+        self.in_place = in_place
+        self.alias = alias
+        self.starts_as = starts_as
+
+
+def only(
+    kernel: Callable[..., Any],
+    *operands: Operand,
+    units: int = 1,
+    unit_cost: float = 1.0,
+    in_place: Sequence[int] = (),
+) -> Launches:
+    """The launches of an operation that is one call of a kernel.
+
+    Args:
+        kernel, operands, units, unit_cost: see `Launch`.
+        in_place: numbers of the inputs whose memory the first result may take.
+    """
+    places = tuple([(0, number) for number in in_place])
+    return Launches((Launch(kernel, operands, units, unit_cost),), in_place=places)
+
+
+def run_launches(
+    found: Launches, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray], shares: int = 1
+) -> int | None:
+    """Runs launches now.
+
+    Args:
+        found: what to run.
+        inputs, outputs: C-contiguous arrays of the shapes and dtypes that `found` was made for.
+        shares: into how many parts work that can be shared is cut; the last one is done first.
+
+    Returns:
+        None, or what the kernel answered that stopped it: a number >= 0.
+    """
+    scratch = [np.empty(size, dtype) for dtype, size in found.scratch]
+    for output, source in found.starts_as:
+        if outputs[output] is not inputs[source]:
+            np.copyto(outputs[output], inputs[source])
+
+    def value(operand: Any) -> Any:
+        match operand:
+            case Input(number):
+                return inputs[number]
+            case Output(number):
+                return outputs[number]
+            case Scratch(number):
+                return scratch[number]
+            case Constant(array):
+                return array
+            case tuple():
+                return tuple([value(one) for one in operand])
+            case Launch():
+                inner = [value(one) for one in operand.operands]
+                words = np.array([one.ctypes.data if type(one) is np.ndarray else one for one in inner], np.int64)
+                scratch.append(words)  # to keep it
+                return words.ctypes.data
+            case Inner(make):
+                frame = make()
+                scratch.append(frame)
+                return frame.words.ctypes.data
+        return operand
+
+    for launch in found.launches:
+        kernel: Any = launch.kernel
+        given = iter(launch.operands)
+        arguments: list[Any] = []
+        share: dict[str, int] = {}
+        for parameter, dtype in kernel.__self__.parameters:
+            if parameter.kind == "int" and parameter.name in SHARE:
+                share[parameter.name] = len(arguments)
+                arguments.append(0)
+                continue
+            operand = value(next(given))
+            floating = parameter.kind == "float" and type(operand) is np.ndarray
+            arguments.append(operand.item() if floating else _read_as(operand, dtype))
+        count = max(1, min(shares, launch.units)) if share else 1
+        for part in reversed(range(count)):
+            for name, position in share.items():
+                arguments[position] = launch.units * (part + (name == SHARE[1])) // count
+            answer = kernel(*arguments)
+            if answer is not None and answer >= 0:
+                return int(answer)
+    return None
+
+
+def _read_as(operand: Any, dtype: np.dtype | None) -> Any:
+    """Arrays as a kernel's parameter reads them: kernels that move elements know only how wide they are."""
+    if type(operand) is tuple:
+        return tuple([_read_as(one, dtype) for one in operand])
+    return operand if type(operand) is not np.ndarray or operand.dtype == dtype else operand.reshape(-1).view(dtype)

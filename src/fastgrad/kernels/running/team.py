@@ -1,0 +1,182 @@
+"""The team: threads that share the work of a program's large steps (see `driver.py`).
+
+Workers are daemon threads without the GIL. After work they look for more for a fraction of a millisecond, since the next
+step of a training loop is near, and then park: they return to Python and wait for a lock, which takes nothing from
+anybody. A program that finds a worker parked wakes it, and begins without waiting for it.
+
+When other processes have the cores, a worker may be put aside in the middle of a share, for milliseconds, and the program
+waits for it. So after a program that has waited long the next few run alone, and more of them each time that it
+happens again.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import threading
+from typing import Any
+
+import numpy as np
+
+from fastgrad.kernels.running import driver
+
+PATIENCE = 20_000
+"""How many looks for work, each of some ten nanoseconds, a worker takes before it parks."""
+
+LEAST_ALONE, MOST_ALONE = 4, 64
+"""How many programs run alone after one that has waited long, at first and at most."""
+
+
+class Team:
+    """The threads of a process that compute; one program at a time has them.
+
+    Attributes:
+        lock: held by the program that runs.
+    """
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self._threads = default_threads()
+        self._workers: list[threading.Thread] = []
+        self._wakers: list[threading.Semaphore] = []
+        self._memory = np.zeros(0, np.int64)
+        self.words = self._memory
+        self._alone = 0  # programs that are still to run without the team
+        self._penalty = LEAST_ALONE
+
+    @property
+    def threads(self) -> int:
+        """How many threads compute, the caller's among them."""
+        return self._threads
+
+    def resize(self, threads: int) -> None:
+        """Sets the number of threads, the caller's among them, at least 1."""
+        with self.lock:
+            self._end()
+            self._threads = max(1, min(threads, driver.MOST_THREADS))
+            self._alone, self._penalty = 0, LEAST_ALONE
+
+    def ready(self) -> np.ndarray:
+        """The words of the team, whose workers are there and have been woken; for the holder of the lock."""
+        if len(self._workers) != self._threads - 1:
+            self._start()
+        words = self.words
+        for number, waker in enumerate(self._wakers):
+            place = driver.PARKED + driver.LINE_WORDS * number
+            if words[place]:
+                words[place] = 0
+                waker.release()
+        return words
+
+    def taken(self) -> bool:
+        """Takes the lock for a program, unless another has it or it is better to run alone."""
+        if self._threads == 1 or not self.lock.acquire(blocking=False):
+            return False
+        if self._alone:
+            self._alone -= 1
+            self.lock.release()
+            return False
+        return True
+
+    def finished(self) -> None:
+        """The program that has taken the lock is done."""
+        if self.words[driver.STALLED]:
+            self.words[driver.STALLED] = 0
+            self._alone = self._penalty
+            self._penalty = min(2 * self._penalty, MOST_ALONE)
+        else:
+            self._penalty = max(self._penalty // 2, LEAST_ALONE)
+        self.lock.release()
+
+    def _start(self) -> None:
+        self._end()
+        count = self._threads - 1
+        lines = driver.PARKED // driver.LINE_WORDS + count + 1
+        self._memory = np.zeros(lines * driver.LINE_WORDS, np.int64)
+        start = -self._memory.__array_interface__["data"][0] // 8 % driver.LINE_WORDS
+        self.words = self._memory[start : start + (lines - 1) * driver.LINE_WORDS]
+        self.words[driver.THREADS] = self._threads
+        self._wakers = [threading.Semaphore(0) for _ in range(count)]
+        driver.follow[()]  # compiled before there are threads that would compile it side by side
+        for number, waker in enumerate(self._wakers):
+            worker = threading.Thread(
+                target=_work, args=(self.words, number, waker), name=f"fastgrad-{number + 1}", daemon=True
+            )
+            worker.start()
+            self._workers.append(worker)
+
+    def _end(self) -> None:
+        if self._workers:
+            self.words[driver.QUIT] = 1
+            for waker in self._wakers:
+                waker.release()
+            for worker in self._workers:
+                worker.join()
+        self._workers, self._wakers = [], []
+
+    def before_fork(self) -> None:
+        """No worker may be in the middle of something that the child would wait for."""
+        self.lock.acquire()
+        self._end()
+
+    def after_fork_in_parent(self) -> None:
+        """The workers come back when they are needed."""
+        self.lock.release()
+
+    def after_fork_in_child(self) -> None:
+        """The thread that held the lock is this one's twin."""
+        self.lock = threading.Lock()
+
+    def end(self) -> None:
+        """Ends the workers, at the interpreter's exit."""
+        if self.lock.acquire(timeout=1.0):
+            try:
+                self._end()
+            finally:
+                self.lock.release()
+
+
+def _work(words: np.ndarray, number: int, waker: threading.Semaphore) -> None:
+    follow = driver.follow[()]
+    while not follow(words, number, PATIENCE):
+        waker.acquire()
+
+
+def begin_shared(objects: tuple[Any, ...], words: np.ndarray, stop: int) -> int:
+    """`driver.begin` with the team, or without the GIL alone where another program has the team."""
+    if team.taken():
+        try:
+            return int(driver.begin_with_team(objects, words, team.ready(), stop))
+        finally:
+            team.finished()
+    return int(driver.begin_released(objects, words, stop))
+
+
+def go_on_shared(words: np.ndarray, start: int, stop: int) -> int:
+    """`driver.go_on` likewise."""
+    if team.taken():
+        try:
+            return int(driver.go_on_with_team(words, team.ready(), start, stop))
+        finally:
+            team.finished()
+    return int(driver.go_on_released(words, start, stop))
+
+
+def default_threads() -> int:
+    """As many threads as this process may run at once."""
+    try:
+        return min(len(os.sched_getaffinity(0)), driver.MOST_THREADS)
+    except AttributeError:  # not on this platform
+        return min(os.cpu_count() or 1, driver.MOST_THREADS)
+
+
+team = Team()
+"""The process's team."""
+
+atexit.register(team.end)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=team.before_fork,
+        after_in_parent=team.after_fork_in_parent,
+        after_in_child=team.after_fork_in_child,
+    )

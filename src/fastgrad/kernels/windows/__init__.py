@@ -1,0 +1,1 @@
+"""What slides over arrays: convolution and pooling."""

@@ -1,0 +1,64 @@
+"""What a recorded function does, as text: its graphs, the Python that was generated, the kernels."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from fastgrad.trace.calling.cache import Version
+from fastgrad.trace.calling.ways import Tree
+from fastgrad.trace.graphs.graph import Kind
+from fastgrad.trace.programs.in_python import IN_PYTHON
+from fastgrad.trace.programs.measured import report_of
+
+_EMPTY = "Nothing is recorded yet: call the function first."
+
+
+def graph_text(version: Version | None) -> str:
+    """The recorded graphs of a version, one for each way."""
+    if version is None:
+        return _EMPTY
+    return "\n\n".join([f"way {number}:\n{way.graph}" for number, way in enumerate(version.ways)])
+
+
+def source_text(version: Version | None) -> str:
+    """The generated Python of a version: its entries, and the functions that replay."""
+    if version is None:
+        return _EMPTY
+    entries = [entry.source for _, entry in version.entries.values() if entry is not None]
+    return "\n".join([*entries, *[tree.program.source for tree in version.ways.trees]]) or (
+        "Nothing is compiled yet: what is recorded is compiled when it is called for again."
+    )
+
+
+def report_text(name: str, version: Version | None) -> str:
+    """What a version consists of, in numbers."""
+    if version is None:
+        return _EMPTY
+    lines = [f"{name}: {len(version.ways)} recorded ways, {len(version.ways.trees)} programs"]
+    for number, tree in enumerate(version.ways.trees):
+        lines += [f"program {number}:", *[f"  {line}" for line in _program_lines(tree)]]
+        lines += ["", str(report_of(tree.program, f"{name}, program {number}"))]
+    return "\n".join(lines)
+
+
+def _program_lines(tree: Tree) -> list[str]:
+    recorded = [sum(node.kind is Kind.OPERATION for node in way.graph.nodes) for way in tree.ways]
+    actions = tree.program.plan.actions
+    kernels = sum(len(action.launches.launches) for action in actions if action.launches is not None)
+    in_python = Counter(
+        action.node.payload.name
+        for action in actions
+        if action.launches is None and action.node.kind in {Kind.OPERATION, Kind.FUSED}
+    )
+    lines = [
+        f"operations recorded: {', '.join(map(str, recorded))}",
+        f"kernels: {kernels}",
+        f"memory of its own: {tree.program.arena_bytes} bytes",
+    ]
+    if in_python:
+        named = ", ".join(
+            f"{name} ({times}{f': {IN_PYTHON[name]}' if name in IN_PYTHON else ''})"
+            for name, times in in_python.most_common()
+        )
+        lines.append(f"run as Python, between native stretches: {named}")
+    return lines

@@ -1,0 +1,182 @@
+"""Ways: the recordings of one key, which differ in where the program went by the values it found."""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from fastgrad.tensor import Tensor
+from fastgrad.trace.calling.results import Results
+from fastgrad.trace.control.graph_operation import StatefulCall
+from fastgrad.trace.graphs.interpret import GuardError
+from fastgrad.trace.passes.tree import Apart
+from fastgrad.trace.programs.program import Program, Unfit
+from fastgrad.trace.recording.made_operation import watched
+from fastgrad.trace.recording.record import Recording
+from fastgrad.variable import sharing
+
+MOST = 128
+"""How many ways of one key are kept; when there are more, the older half is recorded anew where it is needed."""
+
+_REBUILT_ALWAYS = 8
+"""Up to so many ways every new one becomes part of the tree at once; later ones wait until they are a quarter of it."""
+
+
+class NotCompiled(Exception):
+    """The compiler failed, by an error of its own, which is the cause."""
+
+
+class Way:
+    """One recording.
+
+    Args:
+        recording: of a run that has ended.
+        results: of that run.
+        count: the number of arguments.
+
+    Attributes:
+        graph: what was recorded.
+        results: how the results are put together.
+    """
+
+    def __init__(self, recording: Recording, results: Results, count: int) -> None:
+        self.graph = recording.graph(results.done())
+        self.results = results
+        self._count = count
+        self._has_own_gradients = recording.has_own_gradients
+        self._captured = [weakref.ref(tensor) for tensor in recording.captured]
+        self._call: StatefulCall | None = None
+
+    def call(self, tensors: Sequence[Tensor]) -> list[Tensor]:
+        """The results as one operation on tensors, of which tapes hear.
+
+        Raises:
+            GuardError: it would have gone another way; nothing has changed.
+        """
+        if self._call is None:
+            self._call = StatefulCall(self.graph, self._count, "function")
+        return self._call(*tensors)
+
+    def hides_gradients(self) -> bool:
+        """Whether a gradient of the function, asked from outside, would be another one than that of its Python.
+
+        It is where the function has gradients of its own, or a tape watches a tensor that it captures.
+        """
+        if self._has_own_gradients:
+            return True
+        captured = [tensor for tensor in [weak() for weak in self._captured] if tensor is not None]
+        return any(watched(captured))
+
+
+class Tree:
+    """A program of several ways.
+
+    Attributes:
+        ways: by their numbers in the program.
+        program: compiled.
+        single: the program as a function of arrays, if it is one native call.
+        shared: what ``sharing.last`` was when nobody shared memory that it writes.
+    """
+
+    def __init__(self, ways: Sequence[Way]) -> None:
+        self.ways = tuple(ways)
+        self.program = Program(*[way.graph for way in ways])
+        self.single = self.program.single() if self.program.plan.native else None
+        self.shared = [-1]
+
+    def replay(self, arrays: Sequence[np.ndarray]) -> tuple[Way, list[np.ndarray]]:
+        """Runs the program; gives the way it went and its results. For one caller at a time.
+
+        Raises:
+            GuardError: it would have gone another way; nothing has changed.
+        """
+        try:
+            if self.single is None:
+                raise Unfit
+            if self.shared[0] != sharing.last:
+                self.shared[0] = sharing.last
+                self.program.release()
+            number, found = self.single(*arrays)
+        except Unfit:
+            number, found = self.program.replay(arrays)
+        return self.ways[number], found
+
+
+class Ways:
+    """All recordings of one key; those that were called for again are compiled, as one tree if they can be."""
+
+    def __init__(self) -> None:
+        self.trees: list[Tree] = []
+        self._waiting: list[Way] = []
+        self._lock = threading.RLock()
+
+    def __len__(self) -> int:
+        return sum(len(tree.ways) for tree in self.trees) + len(self._waiting)
+
+    def __iter__(self) -> Any:
+        return iter([way for tree in self.trees for way in tree.ways] + self._waiting)
+
+    def add(self, way: Way) -> None:
+        """A new recording."""
+        with self._lock:
+            self._waiting.append(way)
+            if len(self) > MOST:
+                kept = list(self)[-MOST // 2 :]
+                self.trees, self._waiting = [], kept
+
+    def prepare(self) -> None:
+        """Compiles what was recorded first, which may take seconds: before anybody must wait for it."""
+        if not self.trees:
+            with self._lock:
+                if not self.trees and self._waiting:
+                    self._compile()
+
+    def replay(self, arrays: Sequence[np.ndarray]) -> tuple[Way, list[np.ndarray]] | None:
+        """Goes the way that the values want; None if it was never recorded, and then nothing has changed."""
+        for tree in self.trees:
+            try:
+                return tree.replay(arrays)
+            except GuardError:
+                continue
+        with self._lock:
+            if not self._waiting:
+                return None
+            self._compile()
+        return self.replay(arrays)
+
+    def _compile(self) -> None:
+        """Compiles what waits, with the first tree if that is worth its while.
+
+        Raises:
+            NotCompiled: the compiler has failed.
+        """
+        first = self.trees[0].ways if self.trees else ()
+        waiting, self._waiting = self._waiting, []
+        loose = [way for tree in self.trees[1:] for way in tree.ways] + waiting
+        try:
+            if len(first) < _REBUILT_ALWAYS or 4 * len(loose) >= len(first):
+                try:
+                    self.trees = [Tree([*first, *loose])]
+                    return
+                except Apart:
+                    pass  # something that no guard watched made them differ: each is a program of its own
+            self.trees = [*self.trees, *[Tree([way]) for way in waiting]]
+        except Exception as error:
+            raise NotCompiled(error) from error
+
+    def call(self, tensors: Sequence[Tensor]) -> tuple[Way, list[Tensor]] | None:
+        """As ``replay``, on tensors and under tapes."""
+        for way in self:
+            try:
+                return way, way.call(tensors)
+            except GuardError:
+                continue
+        return None
+
+    def hide_gradients(self) -> bool:
+        """Whether under tapes only the Python function itself will do."""
+        return any(way.hides_gradients() for way in self)

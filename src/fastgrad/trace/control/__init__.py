@@ -1,0 +1,1 @@
+"""Graphs as operations: branches, loops, and the gradients of them."""

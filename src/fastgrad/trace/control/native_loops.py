@@ -1,0 +1,161 @@
+"""Loops as native steps: one kernel runs the program of each trip, and that of the condition before it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from fastgrad.kernels.running import looping
+from fastgrad.kernels.running.launch import Constant, Inner, Input, Launch, Launches, Output, Scratch
+from fastgrad.trace.graphs.graph import size_of
+from fastgrad.trace.programs.frame import Frame, nanoseconds_of
+from fastgrad.trace.programs.places import Plan
+from fastgrad.trace.programs.replay_writer import SHARED
+
+BYTES: np.dtype = np.dtype(np.uint8)
+WORDS: np.dtype = np.dtype(np.int64)
+
+
+def launches_of_loop(loop: Any, inputs: Any, outputs: Any) -> Launches | None:
+    """The kernel of a loop.
+
+    Args:
+        loop: a ``Loop``.
+        inputs, outputs: its values in a graph.
+
+    Returns:
+        None if a trip has work that the team should share or that is not native, or if it gives a value twice: then
+        Python runs the program of each trip.
+    """
+    plan = loop.body.program().plan
+    if not is_one_call(plan) or cost_of(plan) > SHARED:
+        return None
+    arrays = _arrays(loop, plan)
+    if arrays is None:
+        return None
+    layout, buffers = arrays
+    returned = plan.stretches[0].returned
+    carried = [(len(plan.arguments) + returned[j], size_of(outputs[j])) for j in range(loop.carried)]
+    if loop.condition is None:
+        return _over_rows(loop, inputs, outputs, plan, layout, carried, buffers)
+    return _while(loop, inputs, outputs, plan, layout, carried, buffers)
+
+
+Layout = list[tuple[int, int, int]]
+
+
+def _over_rows(
+    loop: Any, inputs: Any, outputs: Any, plan: Plan, layout: Layout, carried: list[Any], buffers: list[int]
+) -> Launches:
+    trips = Input(len(inputs) - 1) if loop.counted else Constant(np.array([loop.trips], np.int64))
+    operands = (
+        Inner(lambda: Frame(plan)),
+        steps_of(plan),
+        table([Input(i) for i in range(len(inputs))]),
+        table([Output(i) for i in range(len(outputs))]),
+        table([Scratch(2 + i) for i in range(2 * len(buffers))]),
+        _words(layout),
+        _words([*carried, (0, 0)]),
+        loop.carried,
+        trips,
+        int(loop.reverse),
+        Scratch(0),
+        Scratch(1),
+    )
+    launch = Launch(looping.run_rows[()], operands, 1, loop.trips * (50.0 + cost_of(plan)))
+    return Launches((launch,), _scratch(len(layout), loop, buffers))
+
+
+def _while(
+    loop: Any, inputs: Any, outputs: Any, plan: Plan, layout: Layout, carried: list[Any], buffers: list[int]
+) -> Launches | None:
+    test = loop.condition.program().plan
+    if not is_one_call(test) or cost_of(test) > SHARED or test.results[0].dtype.kind != "b":
+        return None
+    if loop.limited and inputs[-1].dtype != WORDS:
+        return None
+    shown: Layout = [_argument(loop, number, 0) for number, _ in test.arguments]
+    shown.append((looping.BUFFER, len(buffers), 0))
+    memory = [*buffers, 8]
+    operands = (
+        Inner(lambda: Frame(plan)),
+        steps_of(plan),
+        Inner(lambda: Frame(test)),
+        steps_of(test),
+        table([Input(i) for i in range(len(inputs))]),
+        table([Output(i) for i in range(len(outputs))]),
+        table([Scratch(2 + i) for i in range(2 * len(memory))]),
+        _words(layout),
+        _words(shown),
+        _words([*carried, (0, 0)]),
+        loop.carried,
+        Input(len(inputs) - 1) if loop.limited else Constant(np.array([1 << 62], np.int64)),
+        loop.most,
+        len(buffers),
+        loop.gives if loop.counts else -1,
+        Scratch(0),
+        Scratch(1),
+    )
+    launch = Launch(looping.run_while[()], operands, 1, TRIPS * (100.0 + cost_of(plan) + cost_of(test)))
+    return Launches((launch,), _scratch(max(len(layout), len(shown)), loop, memory))
+
+
+TRIPS = 8
+"""How many trips of a loop with a condition are taken for granted when its time is estimated."""
+
+
+def _words(records: Sequence[tuple[int, ...]]) -> Constant:
+    return Constant(np.array(records, np.int64).reshape(-1))
+
+
+def _scratch(count: int, loop: Any, buffers: Sequence[int]) -> tuple[tuple[np.dtype, int], ...]:
+    return ((WORDS, count), (WORDS, loop.carried + 1), *[(BYTES, size) for size in buffers for _ in range(2)])
+
+
+def is_one_call(plan: Plan) -> bool:
+    """Whether a program is one native call that goes one way and has arrays."""
+    return plan.native and len(plan.stretches) == 1 and bool(plan.arguments or plan.results)
+
+
+def cost_of(plan: Plan) -> float:
+    """About how many nanoseconds a program takes on one core."""
+    return sum(
+        [nanoseconds_of(launch) for action in plan.actions if action.launches for launch in action.launches.launches]
+    )
+
+
+def steps_of(plan: Plan) -> int:
+    """The number of steps of a program."""
+    return sum([len(action.launches.launches) for action in plan.actions if action.launches])
+
+
+def table(operands: Sequence[Any]) -> Launch:
+    """Words that tell the addresses of arrays."""
+    return Launch(looping.addresses[()], (tuple(operands),))
+
+
+def _arrays(loop: Any, plan: Plan) -> tuple[list[tuple[int, int, int]], list[int]] | None:
+    """A record for each array of a trip, and the sizes of the results that are only carried on."""
+    layout: list[tuple[int, int, int]] = []
+    for number, value in plan.arguments:
+        layout.append(_argument(loop, number, size_of(value)))
+    buffers: list[int] = []
+    returned = plan.stretches[0].returned
+    for number, value in enumerate(plan.results):
+        stacked = [place for place, one in enumerate(returned) if one == number and place >= loop.carried]
+        if len(stacked) > 1:
+            return None
+        if stacked:
+            layout.append((looping.STACKED, stacked[0], size_of(value)))
+        else:
+            layout.append((looping.BUFFER, len(buffers), size_of(value)))
+            buffers.append(size_of(value))
+    return layout, buffers
+
+
+def _argument(loop: Any, number: int, size: int) -> tuple[int, int, int]:
+    if number < loop.carried:
+        return looping.CARRIED, number, size
+    return (looping.ROW if number < loop.carried + loop.rows else looping.CAPTURED), number, size

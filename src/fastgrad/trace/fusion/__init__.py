@@ -1,0 +1,1 @@
+"""Operations that one loop can compute become one kernel: which, and its source."""

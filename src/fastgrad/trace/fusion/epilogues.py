@@ -1,0 +1,138 @@
+"""Epilogues: what follows a matrix product element by element is done on each part of it while that is in the cache."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from fastgrad.kernels.products.steps import product_launches
+from fastgrad.kernels.running.launch import Input, Launch, Launches, Output, Scratch
+from fastgrad.trace.fusion.emit import in_place_pairs, map_launch
+from fastgrad.trace.fusion.fused import Fused
+from fastgrad.trace.graphs.graph import Graph, Kind, Node, Value
+from fastgrad.trace.graphs.interpret import interpret
+from fastgrad.trace.passes.rewriting import row_name
+
+
+@dataclass(frozen=True)
+class Product:
+    """What a FUSED node does whose group begins with a matrix product: its inputs are a, b, and the group's others.
+
+    Attributes:
+        fused: the group.
+        place: which of the group's inputs the product is.
+        node: the product.
+        graph: all of it as a program of its own, with the node's inputs as its arguments.
+    """
+
+    fused: Fused
+    place: int
+    node: Node
+    graph: Graph
+
+    @property
+    def name(self) -> str:
+        """The names of its steps."""
+        return f"{self.node.payload.name}+{self.fused.name}"
+
+    def run(self, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
+        """What the node gives, step by step: the measure for its kernels."""
+        return tuple(interpret(self.graph, arrays))
+
+
+def add_epilogues(graph: Graph) -> Graph:
+    """The graph with maps as parts of the products that they follow.
+
+    Args:
+        graph: fused; left as it is.
+    """
+    uses: Counter[int] = Counter(id(value) for node in graph.nodes for value in node.inputs)
+    uses.update(id(value) for value in graph.results)
+    products: dict[int, Node] = {}  # products that only one node reads, and that wait for it
+    taken: set[int] = set()
+    nodes: list[Node] = []
+    for node in graph.nodes:
+        if row_name(node) == "matmul" and uses[id(node.outputs[0])] == 1 and _is_native(node):
+            products[id(node.outputs[0])] = node
+        elif node.kind is Kind.FUSED:
+            # The last one: the others are there before it.
+            for place in reversed(range(len(node.inputs))):
+                product = products.get(id(node.inputs[place]))
+                if product is not None and _can_follow(node.payload, place):
+                    node = _joined(product, node, place)
+                    taken.add(id(product))
+                    break
+        nodes.append(node)
+    return Graph([node for node in nodes if id(node) not in taken], graph.results)
+
+
+def _is_native(product: Node) -> bool:
+    launches = product_launches(product.inputs, **product.attributes)
+    return len(launches) == 1 and launches[0].kernel.__name__ == "gemm"
+
+
+def _can_follow(fused: Any, place: int) -> bool:
+    """Whether a group is a map that reads this input once, each element for the element of the same number."""
+    if not isinstance(fused, Fused) or "r" in fused.roles or not fused.steps:
+        return False
+    sources = [source for source in fused.inputs if source.array == place]
+    if len(sources) != 1:
+        return False
+    strides, step = [], 1
+    for size in reversed(fused.sizes):
+        strides.append(step)
+        step *= size
+    return sources[0].offset == 0 and sources[0].strides == tuple(reversed(strides))
+
+
+def _joined(product: Node, node: Node, place: int) -> Node:
+    fused: Fused = node.payload
+    inputs = (*product.inputs, *[value for i, value in enumerate(node.inputs) if i != place])
+    nodes = []
+    for one in fused.graph.nodes:
+        if one.kind is not Kind.ARGUMENT:
+            nodes.append(one)
+        elif one.payload == place:
+            a, b = [Value(value.shape, value.dtype, value.number) for value in product.inputs]
+            nodes += [Node(Kind.ARGUMENT, 0, (), (a,)), Node(Kind.ARGUMENT, 1, (), (b,))]
+            nodes.append(replace(product, inputs=(a, b), outputs=one.outputs))
+        else:
+            nodes.append(replace(one, payload=_moved(one.payload, place)))
+    return Node(Kind.FUSED, Product(fused, place, product, Graph(nodes, fused.graph.results)), inputs, node.outputs)
+
+
+def _moved(number: int, place: int) -> int:
+    """The number of the joined node's input that was this number of the group's."""
+    return number + 2 - (number > place)
+
+
+def launches_of_product(payload: Product) -> Launches:
+    """What a product with its epilogue runs in a program."""
+    fused, place = payload.fused, payload.place
+    following, early = map_launch(fused)
+    pairs = [pair for pair in in_place_pairs(fused) if pair not in early]
+    # Results may take the memory of the group's other inputs, as updated weights do. If there are none the product lies
+    # where the first result will be that may lie there, else in memory that nobody else reads.
+    in_place = tuple([(output, _moved(given, place)) for output, given in pairs if given != place])
+    home = None if in_place else next((output for output, given in pairs if given == place), None)
+    product = Scratch(0) if home is None else Output(home)
+
+    def group_operand(operand: Any) -> Any:
+        if isinstance(operand, Input):
+            return product if operand.number == place else Input(_moved(operand.number, place))
+        return tuple(map(group_operand, operand)) if type(operand) is tuple else operand
+
+    following = following.on(tuple(map(group_operand, following.operands)))
+
+    def product_operand(operand: Any) -> Any:
+        return product if operand == Output(0) and isinstance(operand, Output) else operand
+
+    node = payload.node
+    (launch,) = product_launches(node.inputs, **node.attributes, following=following)
+    operands = [o if isinstance(o, Launch) else product_operand(o) for o in launch.operands]
+    value = node.outputs[0]
+    scratch = ((value.dtype, int(np.prod(value.shape, dtype=np.int64))),) if home is None else ()
+    return Launches((launch.on(tuple(operands)),), scratch, in_place)

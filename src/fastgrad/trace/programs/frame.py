@@ -1,0 +1,228 @@
+"""The frame of a program: its plan as the words that the driver reads (``kernels/running/driver.py``), with the memory they point to.
+
+A frame serves one run at a time; a program that several threads run at once has several.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from fastgrad.kernels.building.build import signature_of, step_address
+from fastgrad.kernels.building.signature import ARRAY_KINDS, LIST_KINDS
+from fastgrad.kernels.building.signature import SHARE as SHARE_NAMES
+from fastgrad.kernels.running import driver
+from fastgrad.kernels.running.launch import Constant, Inner, Input, Launch, Output, Scratch
+from fastgrad.trace.graphs.graph import Value, size_of
+from fastgrad.trace.programs.arena import ALIGNMENT
+from fastgrad.trace.programs.places import Action, InArena, InMemory, InObject, Place, Plan
+
+
+class Frame:
+    """The memory of one run.
+
+    Args:
+        plan: what is run.
+
+    Attributes:
+        words: the frame, to be given to the driver.
+        steps: for each action the numbers of its steps, as a range; empty for those that run as Python.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self._memory = np.empty(plan.arena_bytes + ALIGNMENT, np.uint8)
+        start = -address_of(self._memory) % ALIGNMENT
+        self._arena = self._memory[start : start + plan.arena_bytes]
+        self._base = address_of(self._memory) + start
+        self._kept: list[Any] = [plan]  # whose memory the words point to
+        self._words: list[int] = []
+        self._floats: list[float] = []
+        self._float_places: list[tuple[int, int]] = []
+        self._inner: list[tuple[int, int]] = []  # words that hold the address of other words
+        self._patches: dict[int, list[int]] = {}
+        launched: list[tuple[int, ...]] = []
+        self.steps: list[range] = []
+        for action in plan.actions:
+            first = len(launched)
+            for launch in action.launches.launches if action.launches is not None else ():
+                at = self._write(action, launch)
+                launched.append((step_address(launch.kernel), at, launch.units, *shares_of(launch)))
+            self.steps.append(range(first, len(launched)))
+        self.words = self._assembled(plan, launched)
+
+    def array(self, place: Place, value: Value) -> np.ndarray | None:
+        """The array of a value whose memory is the same in every run; None for the others."""
+        if isinstance(place, InArena):
+            size = size_of(value)
+            return self._arena[place.offset : place.offset + size].view(value.dtype).reshape(value.shape)
+        if isinstance(place, InMemory):
+            return place.array.reshape(value.shape)
+        return None
+
+    # ---- words -----------------------------------------------------------------------------------------
+
+    def _write(self, action: Action, launch: Launch) -> int:
+        """Writes the words of a step; returns where they begin."""
+        parameters = [p for p in signature_of(launch.kernel).parameters if p.kind != "int" or p.name not in SHARE_NAMES]
+        given = iter(launch.operands)
+        at = len(self._words)
+        self._words += [0] * len(parameters)
+        listed: tuple[Any, ...] = ()
+        for place, parameter in enumerate(parameters, at):
+            if parameter.kind == "count":
+                self._words[place] = len(listed)
+                continue
+            if parameter.kind == "sizes":
+                self._inner.append((place, len(self._words)))
+                self._words += [self._elements(action, one) for one in listed]
+                continue
+            operand = next(given)
+            if parameter.kind in ARRAY_KINDS:
+                self._address(place, action, operand)
+            elif parameter.kind in LIST_KINDS:
+                assert isinstance(operand, tuple)
+                listed = listed or operand
+                self._inner.append((place, len(self._words)))
+                start = len(self._words)
+                self._words += [0] * len(operand)
+                for number, one in enumerate(operand):
+                    self._address(start + number, action, one)
+            elif isinstance(operand, Launch):
+                self._inner.append((place, self._write(action, operand)))
+            elif isinstance(operand, Inner):
+                frame = operand.make()
+                self._kept.append(frame)
+                self._words[place] = address_of(frame.words)
+            elif parameter.kind == "int":
+                assert isinstance(operand, int)
+                self._words[place] = operand
+            elif isinstance(operand, Input):
+                self._address(place, action, operand)
+            else:
+                assert isinstance(operand, (int, float))
+                self._float_places.append((place, len(self._floats)))
+                self._floats.append(float(operand))
+        return at
+
+    def _address(self, at: int, action: Action, operand: Any) -> None:
+        """Sets a word to the address of an array, now or when the program is called with it."""
+        match operand:
+            case Input(number):
+                place = action.inputs[number]
+            case Output(number):
+                place = action.outputs[number]
+            case Scratch(number):
+                place = action.scratch[number]
+            case Constant(array):
+                place = InMemory(array)
+            case _:
+                raise AssertionError(f"{action.node}: {operand!r} is no array")
+        if isinstance(place, InArena):
+            self._words[at] = self._base + place.offset
+        elif isinstance(place, InMemory):
+            self._kept.append(place.array)
+            self._words[at] = address_of(place.array)
+        else:
+            assert isinstance(place, InObject), f"{action.node}: an object has no address"
+            self._patches.setdefault(place.number, []).append(at)
+
+    @staticmethod
+    def _elements(action: Action, operand: Any) -> int:
+        match operand:
+            case Scratch(number):
+                assert action.launches is not None
+                return action.launches.scratch[number][1]
+            case Input(number):
+                return prod(action.node.inputs[number].shape)
+            case Output(number):
+                return prod(action.node.outputs[number].shape)
+        raise AssertionError(f"{action.node}: {operand!r} is no array of a list")
+
+    # ---- assembly ----------------------------------------------------------------------------------------
+
+    def _assembled(self, plan: Plan, launched: Sequence[tuple[int, ...]]) -> np.ndarray:
+        """All words in one array: the header, the steps, the words of the steps, what is known of the objects."""
+        steps_at = driver.HEADER_WORDS
+        words_at = steps_at + driver.STEP_WORDS * len(launched)
+        objects_at = words_at + len(self._words)
+        objects, patched = self._objects(plan, objects_at)
+        self._numbers = np.array(self._floats, np.float64)
+        words = np.zeros(objects_at + len(objects), np.int64)
+        base = address_of(words)
+
+        def at(position: int) -> int:
+            return base + 8 * position
+
+        words[driver.STEPS], words[driver.OBJECTS] = at(steps_at), at(objects_at)
+        words[driver.OBJECT_COUNT] = len(plan.arguments) + len(plan.results)
+        words[driver.ARRAY_TYPE] = driver.ARRAY_TYPE_ADDRESS
+        words[words_at:objects_at] = self._words
+        words[objects_at:] = objects
+        for number, (entry, start, *work) in enumerate(launched):
+            words[steps_at + driver.STEP_WORDS * number :][: driver.STEP_WORDS] = entry, at(words_at + start), *work
+        for place, target in self._inner:
+            words[words_at + place] = at(words_at + target)
+        for place, number in self._float_places:
+            words[words_at + place] = address_of(self._numbers) + 8 * number
+        for position, target in patched:
+            words[position] = at(target if target >= objects_at else words_at + ~target)
+        return words
+
+    def _objects(self, plan: Plan, start: int) -> tuple[list[int], list[tuple[int, int]]]:
+        """What is known of each object, and which of these words are addresses: (where, of which word).
+
+        Words of steps are counted from -1 downwards, as ``~number``, others from the beginning of the frame.
+        """
+        found: list[int] = []
+        addresses = []
+        for number, value in enumerate([*[value for _, value in plan.arguments], *plan.results]):
+            places = self._patches.get(number, [])
+            found += [value.dtype.num, len(value.shape), *value.shape, len(places)]
+            for place in places:
+                addresses.append((start + len(found), ~place))
+                found.append(0)
+            addresses.append((start + len(found), start + len(found) + 1))
+            found.append(0)
+        return found, addresses
+
+
+SHARED_FROM = 6_000.0
+SHARE = 3_000.0
+"""Nanoseconds from which on a step is shared, and of the smallest share: to meet costs about 400, a further share 50."""
+
+FEW_SHARES, LONG_SHARE, MOST_SHARES = 16, 60_000.0, 256
+"""So many shares are enough for balance, unless they would be longer than this; never more than the last."""
+
+GRAIN = 64
+
+
+def shares_of(launch: Launch) -> tuple[int, int]:
+    """How many shares a step is cut into, and the units of a share: decided by the work alone."""
+    time = nanoseconds_of(launch)
+    if time < SHARED_FROM or not _can_be_shared(launch.kernel):
+        return 1, launch.units
+    wanted = min(max(min(int(time / SHARE), FEW_SHARES), int(time / LONG_SHARE)), MOST_SHARES, launch.units)
+    size = -(-launch.units // wanted)
+    if size > GRAIN:
+        size = -(-size // GRAIN) * GRAIN  # no cache line is written by two threads
+    return -(-launch.units // size), size
+
+
+def nanoseconds_of(launch: Launch) -> float:
+    """About how long a step takes on one core."""
+    return launch.units * launch.unit_cost
+
+
+@functools.lru_cache(maxsize=4096)
+def _can_be_shared(kernel: Any) -> bool:
+    return set(SHARE_NAMES) <= {p.name for p in signature_of(kernel).parameters}
+
+
+def address_of(array: np.ndarray) -> int:
+    """The address of an array's first element."""
+    address: int = array.__array_interface__["data"][0]
+    return address

@@ -1,0 +1,235 @@
+"""What a program does, step by step: its kernels, the arithmetic and the memory traffic that they stand for, their time."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import prod
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from fastgrad.kernels.running import driver
+from fastgrad.operation import Form
+from fastgrad.trace.graphs.graph import Kind, Node, size_of
+from fastgrad.trace.passes.rewriting import row_name
+from fastgrad.trace.programs.frame import Frame
+from fastgrad.trace.programs.places import Action, Plan
+from fastgrad.trace.programs.replay_writer import run_node
+from fastgrad.variable import writing
+
+RUNS = 5
+"""How often a step is run; the shortest time counts."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One step of a program.
+
+    Attributes:
+        name: the kernel's name; the operation's for a step that runs as Python.
+        operations: what it computes, and the shape of its first result.
+        native: whether it is a kernel.
+        flops: additions, multiplications, comparisons ...; a function such as a logarithm counts as one.
+        bytes: of its inputs and results, each once.
+        microseconds: on one thread, with everything in the cache that fits; 0 for loops, and what calls the user's Python.
+    """
+
+    name: str
+    operations: str
+    native: bool
+    flops: int
+    bytes: int
+    microseconds: float
+
+
+@dataclass(frozen=True)
+class Report:
+    """The steps of a program; its text is a table, ``html()`` a page.
+
+    Attributes:
+        title: the function's name, and what it was recorded for.
+        rows: the steps in order; on programs with several ways those of all of them.
+        arena_bytes: memory for intermediate values.
+    """
+
+    title: str
+    rows: tuple[Row, ...]
+    arena_bytes: int
+
+    @property
+    def kernels(self) -> int:
+        """How many calls of kernels there are."""
+        return sum(row.native for row in self.rows)
+
+    @property
+    def without_kernels(self) -> tuple[Row, ...]:
+        """The steps that run as Python."""
+        return tuple([row for row in self.rows if not row.native])
+
+    @property
+    def microseconds(self) -> float:
+        """The time of all steps."""
+        return sum(row.microseconds for row in self.rows)
+
+    def __str__(self) -> str:
+        lines = [self._summary(), ""]
+        cells = [_HEADINGS, *self._cells()]
+        widths = [max(len(line[i]) for line in cells) for i in range(len(_HEADINGS))]
+        for line in cells:
+            texts = [line[i].ljust(widths[i]) if i == 0 else line[i].rjust(widths[i]) for i in range(len(line) - 1)]
+            lines.append("  ".join([*texts, line[-1]]).rstrip())
+        return "\n".join(lines)
+
+    def html(self) -> str:
+        """The table as a page of its own, with a bar for each step's share of the time."""
+        head = "".join(f"<th>{html.escape(text)}</th>" for text in _HEADINGS)
+        total = self.microseconds or 1.0
+        body = []
+        for row, cells in zip(self.rows, self._cells(), strict=True):
+            share = 100 * row.microseconds / total
+            texts = "".join(f"<td>{html.escape(text)}</td>" for text in cells)
+            body.append(
+                f'<tr style="background:linear-gradient(to right,#cde {share:.1f}%,transparent {share:.1f}%)">{texts}</tr>'
+            )
+        return (
+            f"<!doctype html><meta charset=utf-8><title>{html.escape(self.title)}</title>"
+            "<style>body{font:14px sans-serif}td,th{padding:2px 10px;text-align:right}"
+            "td:first-child,td:last-child,th:first-child,th:last-child{text-align:left}</style>"
+            f"<h1>{html.escape(self.title)}</h1><p>{html.escape(self._summary())}</p>"
+            f"<table><tr>{head}</tr>{''.join(body)}</table>"
+        )
+
+    def _summary(self) -> str:
+        python = len(self.without_kernels)
+        also = f", {python} operations without a kernel, which run as Python" if python else ", no Python between them"
+        return (
+            f"{self.title}: {self.kernels} kernels{also}; {self.microseconds:.1f} us, "
+            f"{self.arena_bytes / 1024:.1f} KiB for intermediate values"
+        )
+
+    def _cells(self) -> Iterator[tuple[str, ...]]:
+        total = self.microseconds or 1.0
+        for row in self.rows:
+            seconds = max(row.microseconds, 1e-3) * 1e-6
+            yield (
+                row.name if row.native else f"{row.name} (Python)",
+                f"{row.microseconds:.2f}",
+                f"{100 * row.microseconds / total:.0f} %",
+                f"{row.flops:,}",
+                f"{row.bytes:,}",
+                f"{row.flops / seconds / 1e9:.1f}",
+                f"{row.bytes / seconds / 1e9:.1f}",
+                row.operations,
+            )
+
+
+_HEADINGS = ("kernel", "us", "share", "FLOPs", "bytes", "GFLOP/s", "GB/s", "operations")
+
+
+def report_of(program: Any, title: str) -> Report:
+    """Runs each step of a program a few times on memory of its own; all state is then as it was.
+
+    Args:
+        program: a ``Program``.
+        title: see ``Report``.
+    """
+    plan: Plan = program.plan
+    variables = {id(v): v for v in [*plan.written]}
+    kept = [(v, v._array.copy()) for v in variables.values()]
+    frame = Frame(plan)
+    arrays = [np.ones(value.shape, value.dtype) for _, value in plan.arguments if value.dtype.kind != "O"]
+    arrays += [np.empty(value.shape, value.dtype) for value in plan.results if value.dtype.kind != "O"]
+    objects = tuple(arrays)
+    rows: list[Row] = []
+    with writing.lock:
+        try:
+            for variable in variables.values():
+                variable._release()
+            timed = driver.begin[()](objects, frame.words, 0) == driver.FINE  # else it takes objects that are no arrays
+            for action, steps in zip(plan.actions, frame.steps, strict=True):
+                rows += _rows_of(action, steps, frame, timed)
+        finally:
+            for variable, array in kept:
+                np.copyto(variable._array, array)
+    return Report(title, tuple(rows), plan.arena_bytes)
+
+
+def _rows_of(action: Action, steps: range, frame: Frame, timed: bool) -> Iterator[Row]:
+    node = action.node
+    # Nothing of the user's is called for this, nor a loop, which may not end for the numbers that are there.
+    timed &= node.kind is not Kind.OPERATION or node.payload is None or row_name(node) is not None
+    flops, size = (
+        flops_of(node),
+        sum(size_of(value) for value in {id(v): v for v in (*node.inputs, *node.outputs)}.values()),
+    )
+    if action.launches is None:
+        arrays = [np.ones(value.shape, value.dtype) for value in node.inputs]
+        computes = timed and row_name(node) is not None and not node.has_effect
+        yield Row(_name(node), _text(node), False, flops, size, _time_of_node(node, arrays) if computes else 0.0)
+        return
+    for number, (step, launch) in enumerate(zip(steps, action.launches.launches, strict=True)):
+        name: str = launch.kernel.__name__
+        first = number == 0  # what several kernels do together is told of the first
+        yield Row(
+            name,
+            _text(node) if first else "",
+            True,
+            flops * first,
+            size * first,
+            _time_of_step(step, frame) if timed else 0.0,
+        )
+
+
+def _time_of_step(step: int, frame: Frame) -> float:
+    go_on = driver.go_on[()]
+    times = []
+    for stop in (step, step + 1):  # the first is what the call itself takes
+        best = float("inf")
+        for _ in range(RUNS):
+            start = perf_counter()
+            go_on(frame.words, step, stop)
+            best = min(best, perf_counter() - start)
+        times.append(best)
+    return max(times[1] - times[0], 0.0) * 1e6
+
+
+def _time_of_node(node: Node, arrays: list[np.ndarray]) -> float:
+    best = float("inf")
+    for _ in range(RUNS):
+        start = perf_counter()
+        try:
+            run_node(node, arrays)
+        except Exception:  # noqa: BLE001 - ones may be no values for it; its time is not known then
+            return 0.0
+        best = min(best, perf_counter() - start)
+    return best * 1e6
+
+
+def flops_of(node: Node) -> int:
+    """About how many operations on numbers a node stands for."""
+    if node.kind is Kind.FUSED:
+        return sum(map(flops_of, node.payload.graph.nodes))
+    if node.kind is not Kind.OPERATION or node.payload is None:
+        return 0
+    largest = max([prod(value.shape) for value in (*node.inputs, *node.outputs)], default=0)
+    if node.payload.form is Form.CONTRACT:
+        # Each input has batch, kept and summed dimensions, the result the first two of both: from the three sizes
+        # the number of products follows.
+        a, b, c = [prod(value.shape) for value in (*node.inputs[:2], node.outputs[0])]
+        return 2 * round((a * b * c) ** 0.5) if a and b and c else 0
+    return largest if node.payload.form is not Form.INDEX_MAP else 0
+
+
+def _name(node: Node) -> str:
+    if node.kind in {Kind.OPERATION, Kind.FUSED} and node.payload is not None:
+        return str(node.payload.name)
+    return node.kind.name.lower()
+
+
+def _text(node: Node) -> str:
+    name = _name(node) if node.payload is not None else "copy"
+    shape = node.outputs[0].type_text if node.outputs else node.inputs[0].type_text if node.inputs else ""
+    return f"{name} {shape}".rstrip()

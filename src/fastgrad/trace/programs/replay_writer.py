@@ -1,0 +1,235 @@
+"""The generated function of a program: arrays in, the way and its results out.
+
+Where all of a program has kernels that is one native call, which finds its way by itself. Otherwise stretches
+of native steps take turns with nodes that run as they do eagerly, and Python looks which way to go.
+"""
+
+from __future__ import annotations
+
+import linecache
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from fastgrad.floating_errors import QUIET, errors_reset, errors_set
+from fastgrad.kernels.building.body import digest
+from fastgrad.kernels.running import driver
+from fastgrad.kernels.running.team import begin_shared, go_on_shared
+from fastgrad.operation import as_array
+from fastgrad.trace.graphs.graph import Kind, Node, Value
+from fastgrad.trace.graphs.interpret import GuardError
+from fastgrad.trace.programs.frame import Frame, nanoseconds_of, shares_of
+from fastgrad.trace.programs.places import Action, InObject, InPython, Place, Plan, Stretch
+
+HELD = 50_000.0
+"""Nanoseconds up to which a program keeps the GIL: giving it up and getting it back can take as long."""
+
+SHARED = 40_000.0
+"""Nanoseconds of work that can be shared, from which on a program calls for the team."""
+
+
+def drivers_of(plan: Plan) -> tuple[Any, Any]:
+    """What runs the steps of a program: with the GIL, without it, or with the team, by the work that there is."""
+    launches = [launch for action in plan.actions if action.launches for launch in action.launches.launches]
+    if sum(nanoseconds_of(launch) for launch in launches if shares_of(launch)[0] > 1) > SHARED:
+        return begin_shared, go_on_shared
+    if sum(map(nanoseconds_of, launches)) > HELD:
+        return driver.begin_released[()], driver.go_on_released[()]
+    return driver.begin[()], driver.go_on[()]
+
+
+def left(node: Node, array: np.ndarray | None) -> GuardError:
+    """The error for a guard that found something new."""
+    assert array is not None
+    return GuardError(node, look(node, array))
+
+
+def look(node: Node, array: np.ndarray) -> bool | int:
+    """What a guard finds."""
+    scalar = array.reshape(())
+    return bool(scalar) if node.payload[0] == "bool" else int(scalar)
+
+
+def run_node(node: Node, arrays: Sequence[Any]) -> tuple[Any, ...]:
+    """The results of a node without kernels."""
+    token = errors_set(QUIET)
+    try:
+        found = node.payload.run(*arrays, **node.attributes)
+    finally:
+        errors_reset(token)
+    return found if type(found) is tuple else (found,)
+
+
+class Writer:
+    """Writes the function.
+
+    Args:
+        program: has the plan, and says what a stretch that stopped has to say.
+        frame: of this plan; functions are made for each frame of it.
+
+    Attributes:
+        source: of a function ``make(frame)`` that gives the function.
+    """
+
+    def __init__(self, program: Any, frame: Frame) -> None:
+        self.plan: Plan = program.plan
+        begin, go_on = drivers_of(self.plan)
+        self.scope: dict[str, Any] = {
+            "empty": np.empty,
+            "copyto": np.copyto,
+            "run_node": run_node,
+            "left": left,
+            "look": look,
+            "as_array": as_array,
+            "stopped": program.stopped,
+            "begin": begin,
+            "go_on": go_on,
+        }
+        self._lines: list[str] = []
+        self._views: list[str] = []
+        self._held: dict[int, str] = {}  # names of arrays of the frame that Python reads, by value
+        count = len(self.plan.arguments) + len(self.plan.results)
+        self._objects = [f"a{number}" for number, _ in self.plan.arguments]
+        self._objects += [f"o{number}" for number in range(len(self._objects), count)]
+        for number, value in enumerate(self.plan.results, len(self.plan.arguments)):
+            self.scope[f"dtype{number}"] = value.dtype
+            self._lines.append(f"o{number} = empty({value.shape}, dtype{number})")
+        for number, value in self.plan.arguments:
+            if value.dtype.kind == "O":
+                self._lines.append(f"v{value.number} = a{number}")
+        self._lines.append(f"objects = ({''.join(f'{name}, ' for name in self._objects)})")
+        if self.plan.native:
+            self._write_native(frame)
+        else:
+            self._write_in_turns(frame)
+        names = [f"a{i}" for i in range(max([number for number, _ in self.plan.arguments], default=-1) + 1)]
+        lines = ["def make(frame):", "    words = frame.words", *[f"    {line}" for line in self._views]]
+        lines += [f"    def replay({', '.join([*names, '*unused'])}):", *[f"        {line}" for line in self._lines]]
+        self.source = "\n".join([*lines, "    return replay"]) + "\n"
+
+    def inlined(self, frame: Frame) -> tuple[list[str], list[str], dict[str, Any]] | None:
+        """The lines of the function for another's text, if they are one native call that goes one way.
+
+        Args:
+            frame: the one that the lines are for.
+
+        Returns:
+            The lines, in which argument i is named ``ai``; the names of the results; what other names stand for.
+        """
+        leaves = [stretch for stretch in self.plan.stretches if stretch.leaf is not None]
+        if not self.plan.native or len(leaves) > 1 or any(value.dtype.kind == "O" for _, value in self.plan.arguments):
+            return None
+        *lines, last = self._lines
+        names = last.partition("[")[2].rstrip("]").split(", ")
+        return lines, [name for name in names if name], {**self.scope, "frame": frame, "words": frame.words}
+
+    def compiled(self) -> Callable[[Frame], Callable[..., tuple[int, list[np.ndarray]]]]:
+        """The maker of the function."""
+        filename = f"<fastgrad program {digest(self.source.encode())[:12]}>"
+        linecache.cache[filename] = len(self.source), None, self.source.splitlines(keepends=True), filename
+        exec(compile(self.source, filename, "exec"), self.scope)  # noqa: S102 - our own text
+        found: Callable[[Frame], Callable[..., tuple[int, list[np.ndarray]]]] = self.scope["make"]
+        return found
+
+    # ---- all in one call ---------------------------------------------------------------------------------
+
+    def _write_native(self, frame: Frame) -> None:
+        total = frame.steps[-1].stop if frame.steps else 0
+        self._call(f"begin(objects, words, {total})")
+        ends = [stretch for stretch in self.plan.stretches if stretch.leaf is not None]
+        for stretch in ends[:-1]:
+            self._lines.append(f"if status == {-1 - self._leaf(stretch)}: {self._return(stretch)}")
+        self._lines.append(self._return(ends[-1]))
+
+    @staticmethod
+    def _leaf(stretch: Stretch) -> int:
+        assert stretch.leaf is not None
+        return stretch.leaf
+
+    def _call(self, text: str) -> None:
+        self._lines.append(f"status = {text}")
+        self._lines.append("if status >= 0: stopped(frame, status, objects)")
+
+    def _return(self, stretch: Stretch) -> str:
+        first = {number: i for i, number in reversed(list(enumerate(stretch.returned)))}
+        found = []
+        for i, (number, value) in enumerate(zip(stretch.returned, stretch.values, strict=True)):
+            name = f"v{value.number}.copy()" if value.dtype.kind == "O" else f"o{len(self.plan.arguments) + number}"
+            found.append(name if first[number] == i else f"{name}.copy()")
+        return f"return {stretch.leaf}, [{', '.join(found)}]"
+
+    # ---- in turns ----------------------------------------------------------------------------------------
+
+    def _write_in_turns(self, frame: Frame) -> None:
+        self._call("begin(objects, words, 0)")  # gives the program its arrays
+        position = 0
+        alone = len(self.plan.stretches) == 1
+        if not alone:
+            self._lines += ["part = 0", "while True:"]
+        for number, stretch in enumerate(self.plan.stretches):
+            before, self._lines = self._lines, []
+            self._write_stretch(number, stretch, frame, position)
+            position += len(stretch.actions)
+            if alone:
+                self._lines = before + self._lines
+            else:
+                self._lines = [*before, f"    if part == {number}:", *[f"        {line}" for line in self._lines]]
+
+    def _write_stretch(self, number: int, stretch: Stretch, frame: Frame, position: int) -> None:
+        first = frame.steps[position].start if position < len(frame.steps) else 0
+        steps = range(first, first)
+        for place, action in enumerate(stretch.actions, position):
+            if action.launches is not None:
+                steps = range(steps.start, frame.steps[place].stop)
+                continue
+            if steps:
+                self._call(f"go_on(words, {steps.start}, {steps.stop})")
+            steps = range(steps.stop, steps.stop)
+            if stretch.ways and action is stretch.actions[-1]:
+                self._choose(number, stretch, action)
+            else:
+                self._python(place, action)
+        if steps:
+            self._call(f"go_on(words, {steps.start}, {steps.stop})")
+        if stretch.leaf is not None:
+            self._lines.append(self._return(stretch))
+
+    def _choose(self, number: int, stretch: Stretch, action: Action) -> None:
+        self.scope[f"guard{number}"], self.scope[f"ways{number}"] = action.node, stretch.ways
+        array = self._array(action.inputs[0], action.node.inputs[0])
+        self._lines.append(f"part = ways{number}.get(look(guard{number}, {array}))")
+        self._lines.append(f"if part is None: raise left(guard{number}, {array})")
+        self._lines.append("continue")
+
+    def _python(self, position: int, action: Action) -> None:
+        node = action.node
+        self.scope[f"node{position}"] = node
+        inputs = [self._array(p, v) for p, v in zip(action.inputs, node.inputs, strict=True)]
+        if node.kind is Kind.GUARD:
+            self._lines.append(f"if look(node{position}, {inputs[0]}) != {node.payload[1]!r}:")
+            self._lines.append(f"    raise left(node{position}, {inputs[0]})")
+            return
+        if node.kind is Kind.ASSIGN:
+            self.scope[f"variable{position}"] = node.payload
+            self._lines.append(f"copyto(variable{position}._array, {inputs[0]})")
+            return
+        self._lines.append(f"found = run_node(node{position}, ({''.join(f'{x}, ' for x in inputs)}))")
+        for number, (place, value) in enumerate(zip(action.outputs, node.outputs, strict=True)):
+            name = self._array(place, value)
+            if isinstance(place, InPython):
+                self._lines.append(f"{name} = as_array(found[{number}])")
+            else:
+                self._lines.append(f"copyto({name}, found[{number}])")
+
+    def _array(self, place: Place, value: Value) -> str:
+        """The expression of a value's array."""
+        if isinstance(place, InPython):
+            return f"v{value.number}"
+        if isinstance(place, InObject):
+            return f"{self._objects[place.number]}.reshape({value.shape})"
+        if id(value) not in self._held:
+            name = self._held[id(value)] = f"m{len(self._held)}"
+            self.scope[f"place_{name}"], self.scope[f"value_{name}"] = place, value
+            self._views.append(f"{name} = frame.array(place_{name}, value_{name})")
+        return self._held[id(value)]

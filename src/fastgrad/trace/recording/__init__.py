@@ -1,0 +1,1 @@
+"""One eager run, written down."""

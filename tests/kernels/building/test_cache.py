@@ -1,0 +1,204 @@
+import errno
+import os
+import subprocess
+import sys
+import time
+
+import numpy as np
+import platformdirs
+import pytest
+
+from fastgrad.kernels.building import cache
+from fastgrad.kernels.building.build import kernel
+
+ENTRY = cache.Entry(b"code" * 100, ("expf", "PyLong_FromLongLong"))
+
+
+@pytest.fixture
+def folder(monkeypatch, tmp_path):
+    monkeypatch.setenv("FASTGRAD_CACHE_DIR", str(tmp_path / "kernels"))
+    monkeypatch.setattr(cache, "_warnings_given", [])
+    return tmp_path / "kernels"
+
+
+def _entries(folder):
+    return sorted(folder.glob("*" + cache.SUFFIX))
+
+
+def _triple():
+    """A kernel that no other test has loaded."""
+
+    @kernel("x: in[T], out: out[T], n: int", T=("float32", "float64"))
+    def triple(x, out, n):
+        for i in range(n):
+            out[i] = T(3) * x[i]
+
+    return triple
+
+
+def _works():
+    triple, out = _triple(), np.empty(3)
+    triple[out.dtype](np.arange(3.0), out, 3)
+    np.testing.assert_array_equal(out, [0, 3, 6])
+
+
+def test_an_entry_comes_back_whole(folder):
+    assert cache.load("key") is None
+    cache.store("key", ENTRY)
+    assert cache.load("key") == ENTRY
+    assert cache.load("another key") is None
+    assert len(_entries(folder)) == 1
+
+
+def test_the_folder_is_made_when_it_is_missing(folder):
+    _works()
+    assert len(_entries(folder)) == 1
+
+
+@pytest.mark.parametrize("kept", [0, 10, len(cache.MAGIC) + 63, 200, -1])
+def test_a_truncated_entry_counts_as_absent(folder, kept):
+    cache.store("key", ENTRY)
+    (path,) = _entries(folder)
+    path.write_bytes(path.read_bytes()[:kept])
+    assert cache.load("key") is None
+
+
+def test_any_flipped_bit_is_found(folder):
+    cache.store("key", ENTRY)
+    (path,) = _entries(folder)
+    blob = path.read_bytes()
+    for at in range(0, len(blob), 7):
+        path.write_bytes(blob[:at] + bytes([blob[at] ^ 4]) + blob[at + 1 :])
+        assert cache.load("key") is None
+    path.write_bytes(blob + b"\0")
+    assert cache.load("key") is None
+
+
+def test_an_entry_under_another_keys_name_is_not_used(folder):
+    cache.store("key", ENTRY)
+    cache.store("other", cache.Entry(b"other", ()))
+    os.replace(cache._path(str(folder), "other"), cache._path(str(folder), "key"))
+    assert cache.load("key") is None
+
+
+def test_a_bad_entry_is_compiled_again_and_replaced_in_silence(folder, capfd):
+    _works()
+    (path,) = _entries(folder)
+    good = path.read_bytes()
+    path.write_bytes(good[:-1] + b"\1")
+    _works()
+    assert path.read_bytes() == good
+    path.write_bytes(b"")
+    _works()
+    assert path.read_bytes() == good
+    assert capfd.readouterr().err == ""
+
+
+def _one_warning(text):
+    return text.count("\n") == 1 and text.count("cache") >= 1
+
+
+def test_a_folder_that_cannot_be_made_costs_one_line(folder, monkeypatch, capfd):
+    file = folder.parent / "file"
+    file.write_text("in the way")
+    monkeypatch.setenv("FASTGRAD_CACHE_DIR", str(file / "kernels"))
+    _works()
+    _works()
+    text = capfd.readouterr().err
+    assert _one_warning(text)
+    assert str(file) in text
+    assert "FASTGRAD_CACHE_DIR" in text
+
+
+def test_a_directory_in_an_entrys_place_costs_one_line(folder, capfd):
+    _works()
+    (path,) = _entries(folder)
+    path.unlink()
+    path.mkdir()
+    _works()
+    _works()
+    assert _one_warning(capfd.readouterr().err)
+    assert [p.name for p in folder.iterdir()] == [path.name]  # nothing half-written is left
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EROFS, errno.EACCES])
+def test_a_full_or_read_only_disk_costs_one_line(folder, monkeypatch, capfd, code):
+    def refuse(source, target):
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, "replace", refuse)
+    _works()
+    _works()
+    text = capfd.readouterr().err
+    assert _one_warning(text)
+    assert os.strerror(code) in text
+    assert list(folder.iterdir()) == []
+
+
+def test_no_home_is_fine(folder, monkeypatch, capfd):
+    monkeypatch.delenv("FASTGRAD_CACHE_DIR")
+    monkeypatch.setattr(platformdirs, "user_cache_dir", lambda name: f"~/.cache/{name}")
+    _works()
+    assert _one_warning(capfd.readouterr().err)
+    assert not os.path.exists("~")
+
+
+def test_the_platforms_folder_is_the_default(monkeypatch):
+    monkeypatch.delenv("FASTGRAD_CACHE_DIR")
+    monkeypatch.setattr(platformdirs, "user_cache_dir", lambda name: f"/somewhere/{name}")
+    assert cache.cache_folder() == "/somewhere/fastgrad"
+    monkeypatch.setenv("FASTGRAD_CACHE_DIR", "")
+    assert cache.cache_folder() == "/somewhere/fastgrad"
+
+
+def test_a_folder_removed_meanwhile_is_made_again(folder):
+    cache.store("key", ENTRY)
+    for path in folder.iterdir():
+        path.unlink()
+    folder.rmdir()
+    assert cache.load("key") is None
+    cache.store("key", ENTRY)
+    assert cache.load("key") == ENTRY
+
+
+def test_the_entries_unused_for_longest_go_first(folder, monkeypatch):
+    for k in range(6):
+        cache.store(f"key {k}", ENTRY)
+        os.utime(cache._path(str(folder), f"key {k}"), (k, k))
+    size = _entries(folder)[0].stat().st_size
+    monkeypatch.setattr(cache, "LIMIT_BYTES", 4 * size)
+    cache.load("key 0")  # noted as used
+    cache.store("key 6", ENTRY)
+    kept = [k for k in range(7) if cache.load(f"key {k}") is not None]
+    assert kept == [0, 4, 5, 6]
+
+
+def test_what_killed_writers_left_is_removed_after_a_day(folder):
+    folder.mkdir()
+    old, new = folder / "writing-old", folder / "writing-new"
+    for path in (old, new):
+        path.write_bytes(b"half")
+    os.utime(old, (time.time() - 2 * 86400,) * 2)
+    cache.store("key", ENTRY)
+    assert not old.exists()
+    assert new.exists()
+
+
+def test_two_processes_that_compile_at_once_both_work(folder):
+    code = """
+import numpy as np
+from fastgrad.kernels.mapping import activation
+x, out = np.ones(3), np.empty(3)
+activation.gelu[x.dtype](x, out, 3)
+print(round(float(out[0]), 3))
+"""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        for _ in range(2)
+    ]
+    outputs = [process.communicate(timeout=120) for process in processes]
+    assert outputs == [("0.841\n", "")] * 2
+    assert len(list(folder.iterdir())) == 1

@@ -1,0 +1,43 @@
+import numpy as np
+import pytest
+
+from fastgrad.kernels.reducing import normalization
+
+BOTH = [np.dtype("float32"), np.dtype("float64")]
+SHAPES = [(32, 64), (5, 1), (3, 255), (70, 257), (2, 1000), (0, 3)]
+
+
+@pytest.mark.parametrize("dtype", BOTH)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_layer_norm_both_ways(shape, dtype):
+    rows, columns = shape
+    r = np.random.default_rng(0)
+    x, g = ((r.normal(size=shape) * s + o).astype(dtype) for s, o in ((3, 1), (1, 0)))
+    gamma, beta = (r.normal(size=columns).astype(dtype) for _ in range(2))
+    y, mean, inverse = np.empty_like(x), np.empty(rows, dtype), np.empty(rows, dtype)
+    normalization.layer_norm[dtype](x, gamma, beta, y, mean, inverse, columns, 1e-3, 0, rows)
+
+    wide = x.astype(np.float64)
+    centre, scale = wide.mean(1), 1 / np.sqrt(wide.var(1) + 1e-3)
+    h = (wide - centre[:, None]) * scale[:, None]
+    tolerance = {"rtol": 0, "atol": 200 * float(np.finfo(dtype).eps)}
+    np.testing.assert_allclose(y, h * gamma + beta, **tolerance)
+    np.testing.assert_allclose(mean, centre, **tolerance)
+    np.testing.assert_allclose(inverse, scale, rtol=tolerance["atol"])
+
+    dx, dgamma, dbeta = np.empty_like(x), np.empty(columns, dtype), np.empty(columns, dtype)
+    normalization.layer_norm_gradient[dtype](g, x, gamma, mean, inverse, dx, columns, 0, rows)
+    tiles = -(-columns // normalization.LANES)
+    normalization.layer_norm_parameters_gradient[dtype](g, x, mean, inverse, dgamma, dbeta, rows, columns, 0, tiles)
+    u = g.astype(np.float64) * gamma
+    exact = scale[:, None] * (u - u.mean(1, keepdims=True) - h * (u * h).mean(1, keepdims=True))
+    np.testing.assert_allclose(dx, exact, rtol=0, atol=tolerance["atol"] * max(1, np.abs(exact).max(initial=0)))
+    np.testing.assert_allclose(dgamma, (g * h).sum(0), **tolerance)
+    np.testing.assert_allclose(dbeta, g.astype(np.float64).sum(0), **tolerance)
+
+
+def test_a_constant_row_is_normalised_to_beta():
+    x, y = np.full((2, 4), 3.0), np.empty((2, 4))
+    mean, inverse = np.empty(2), np.empty(2)
+    normalization.layer_norm[x.dtype](x, np.ones(4), np.arange(4.0), y, mean, inverse, 4, 1e-3, 0, 2)
+    np.testing.assert_array_equal(y, [np.arange(4.0)] * 2)

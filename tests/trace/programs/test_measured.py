@@ -1,0 +1,73 @@
+"""A report says what the kernels of a program are, and leaves the program and its state as they are."""
+
+import numpy as np
+
+import fastgrad as tf
+from fastgrad.trace.programs.measured import report_of
+from fastgrad.trace.programs.program import Program
+from tests.trace.test_replay import record
+
+
+def program_of_a_step(counts):
+    w = tf.Variable(np.ones((4, 3)))
+
+    def step(x):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(tf.square(x @ w - 1.0))
+        w.assign_sub(0.1 * tape.gradient(loss, w))
+        if counts and loss > 0.5:
+            return loss * 2.0
+        return loss
+
+    graph, _ = record(step, np.full((5, 4), 0.3))
+    return Program(graph), w
+
+
+def test_rows_are_the_steps():
+    program, w = program_of_a_step(False)
+    before = w.numpy()
+    report = report_of(program, "step")
+    np.testing.assert_array_equal(w, before)
+    steps = sum(len(a.launches.launches) if a.launches else 1 for a in program.plan.actions)
+    assert len(report.rows) == steps
+    assert report.kernels == sum(row.native for row in report.rows)
+    assert report.kernels + len(report.without_kernels) == steps
+    assert all(row.microseconds >= 0 for row in report.rows)
+    assert report.microseconds > 0
+    product = next(row for row in report.rows if "matmul" in row.operations)
+    assert product.flops == 2 * 5 * 4 * 3
+    assert product.bytes == 8 * (5 * 4 + 4 * 3 + 5 * 3)
+    replayed = program([np.full((5, 4), 0.3)])
+    assert np.isfinite(replayed[0])
+
+
+def test_text_and_page():
+    report = report_of(program_of_a_step(True)[0], "a <step>")
+    text = str(report)
+    assert text.startswith(f"a <step>: {report.kernels} kernels")
+    assert len(text.splitlines()) == 3 + len(report.rows)
+    assert "GFLOP/s" in text
+    page = report.html()
+    assert "a &lt;step&gt;" in page
+    assert page.count("<tr") == 1 + len(report.rows)
+
+
+def test_functions_report_their_kernels_and_call_nothing_of_the_users():
+    calls = []
+    v = tf.Variable([1.0, 2.0])
+
+    @tf.function
+    def step(x):
+        y = tf.py_function(lambda a: calls.append(1) or a, [x], tf.float32)
+        loops = tf.while_loop(lambda i: tf.reduce_sum(i) < 10.0, lambda i: i * 2.0, [tf.abs(x) + 1.0])[0]
+        v.assign_add(tf.reshape(loops, (2,)) + tf.reshape(y, (2,)))
+        return v.value()
+
+    for _ in range(4):
+        step(tf.constant([1.0, 2.0]))
+    before, count = v.numpy(), len(calls)
+    text = step.report()
+    assert "GFLOP/s" in text
+    assert "while_loop" in text
+    np.testing.assert_array_equal(v, before)
+    assert len(calls) == count
