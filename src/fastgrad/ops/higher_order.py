@@ -149,17 +149,22 @@ def _check_shape(what: str, x: Tensor, wanted: TensorShape) -> None:
 def vectorized_map(fn: Callable[[Any], Any], elems: Any, fallback_to_while_loop: bool = True, warn: bool = True) -> Any:
     """``fn`` of each row, stacked; unlike ``map_fn`` it asks for no signature, and one row may stand for all.
 
+    ``fn`` runs once, on the first row; each of its operations is then done for all rows in one call. Where that can't be (it
+    assigns to variables, draws random numbers, goes by the values of its row, or has an operation that knows no such form)
+    it runs row by row.
+
     Args:
         fn: takes a row of ``elems``, in its structure; returns a nested structure of tensors, or None for some.
         elems: a tensor of rank 1 or more, or a nested structure of tensors with as many rows each, or one row.
-        fallback_to_while_loop, warn: kept for TensorFlow's signature.
+        fallback_to_while_loop: whether ``fn`` may run row by row.
+        warn: kept for TensorFlow's signature.
 
     Returns:
         Tensors with a row for each row of ``elems``, in the structure that ``fn`` returns.
 
     Raises:
         TypeError: ``fn`` is not callable.
-        ValueError: scalars or no tensors.
+        ValueError: scalars or no tensors; ``fn`` must run row by row, and may not.
         InvalidArgumentError: tensors of different numbers of rows. TensorFlow: tf.vectorized_map.
     """
     flat = _flat_elements("vectorized_map", fn, elems)
@@ -183,14 +188,24 @@ def vectorized_map(fn: Callable[[Any], Any], elems: Any, fallback_to_while_loop:
         structure[0] = fn(_packed(elems, leaves))
         return [], [convert_to_tensor(leaf) for leaf in nest.flatten(structure[0]) if leaf is not None]
 
+    found: list[Tensor] | None
     if count:
-        found = _each_row(trip, [], [flat[place] for place in many])[1]
+        from fastgrad.trace.control.batching import rows_at_once
+
+        rows = [flat[place] for place in many]
+        found = rows_at_once(lambda row: trip([], row)[1], rows)
+        if found is None:
+            if not fallback_to_while_loop:
+                raise ValueError(
+                    "vectorized_map: the function can't be done for all rows at once: it changes variables, draws random numbers, "
+                    "goes by the values of its row, or has an operation without such a form. Pass fallback_to_while_loop=True."
+                )
+            found = _each_row(trip, [], rows)[1]
     else:
         with unheard():  # for the shapes of the results alone
-            rows = trip(
-                [], [Tensor(np.zeros(flat[place]._array.shape[1:], flat[place]._array.dtype)) for place in many]
-            )
-        found = [constant_tensor(np.zeros((0, *x._array.shape), x._array.dtype)) for x in rows[1]]
+            nobody = [Tensor(np.zeros(flat[place]._array.shape[1:], flat[place]._array.dtype)) for place in many]
+            found = trip([], nobody)[1]
+        found = [constant_tensor(np.zeros((0, *x._array.shape), x._array.dtype)) for x in found]
     results = iter(found)
     return _packed(structure[0], [None if leaf is None else next(results) for leaf in nest.flatten(structure[0])])
 

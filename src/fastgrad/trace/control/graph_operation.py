@@ -248,7 +248,7 @@ def run_nodes(graph: Graph, known: dict[int, Tensor], sources: Sequence[Tensor] 
         elif node.kind is Kind.OPERATION:
             inputs = tuple([known[id(value)] for value in node.inputs])
             if not all(id(value) in known for value in node.outputs):
-                found = _called(node.payload, inputs, node.attributes)
+                found = called(node.payload, inputs, node.attributes)
                 for value, tensor in zip(node.outputs, found, strict=False):
                     known.setdefault(id(value), tensor)
             outputs = tuple([known[id(value)] for value in node.outputs])
@@ -260,8 +260,8 @@ def run_nodes(graph: Graph, known: dict[int, Tensor], sources: Sequence[Tensor] 
     return entries
 
 
-def _called(operation: Any, inputs: tuple[Tensor, ...], attributes: dict[str, Any]) -> tuple[Tensor, ...]:
-    # A row of the table is called as a primitive: some rows are public functions, too.
+def called(operation: Any, inputs: tuple[Tensor, ...], attributes: dict[str, Any]) -> tuple[Tensor, ...]:
+    """The results of an operation as a primitive: some rows of the table are public functions, too."""
     made = isinstance(operation, MadeOperation)
     found = operation(*inputs, **attributes) if made else Operation.__call__(operation, *inputs, **attributes)
     return found if type(found) is tuple else (found,)
