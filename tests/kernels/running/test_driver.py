@@ -36,7 +36,7 @@ class Program:
     def __init__(self, steps, wanted=None):
         self.words = [np.array(words, np.int64) for _, words, *_ in steps]
         self.steps = np.array(
-            [[step_address(k), address(w), units, shares, -(-units // shares)]
+            [[step_address(k), address(w), units, shares, 1]
              for (k, _, units, shares), w in zip(steps, self.words, strict=True)],
             np.int64,
         )  # fmt: skip

@@ -18,7 +18,7 @@ from fastgrad.kernels.running.launch import Constant, Input, Launch, Launches, O
 
 NO_STEP = (0, 0)
 TILE_ROWS = 8  # of which all tiles have a part
-CACHED_ROWS = 24  # so many rows are few enough to stay in the first caches
+CACHED_ROWS = 16  # so many rows are few enough to stay in the first caches
 SECOND_CACHE = 1 << 19  # bytes of it that B may take
 COPIED_ROWS = 128  # so many rows make the copy of a panel small beside the product
 MANY = 4  # units, which can be shared among threads
@@ -98,7 +98,7 @@ def form_of(
     whole_rows = followed or (b_column == 1 and panels > 1 and k * n * itemsize <= SECOND_CACHE)
     if whole_rows:
         panels = 1
-    blocks = -(-m // (CACHED_ROWS if whole_rows and m > 2 * CACHED_ROWS else TILE_ROWS))
+    blocks = -(-m // (CACHED_ROWS if whole_rows and m >= 4 * CACHED_ROWS else TILE_ROWS))
     if b_column != 1:  # each unit copies its panels of B
         blocks = min(blocks, max(-(-m // COPIED_ROWS), MANY // (batches * panels)))
     unit = -(-m // (blocks * TILE_ROWS)) * TILE_ROWS

@@ -1,8 +1,8 @@
 """The driver: runs the steps of a program, native call after native call, with no Python between them.
 
 A program is a row of int64 words, its frame: where the steps are (`STEP_WORDS` words each: the address of the step's entry,
-see `wrapper.step_ir`, the address of its words, the units of its work, how many shares it is cut into, and the units of a
-share), and what the arrays have to be that it is called with. Their addresses are written into the words of the steps
+see `wrapper.step_ir`, the address of its words, the units of its work, how many shares it is cut into, and the units that no cut
+divides), and what the arrays have to be that it is called with. Their addresses are written into the words of the steps
 that use them. The planner makes frames, and proves that every address in one has the length that the steps trust.
 
 Steps run one after the other. One that is cut into shares is offered to the team (`team.py`), a part of them to each thread, the
@@ -151,8 +151,10 @@ def took_share(team, me):
             if share < (word >> END_AT & FIELD):
                 steps = pointer(int64, atomic_load(team, TABLE))
                 step = STEP_WORDS * (word >> STEP_AT)
-                first = share * steps[step + 4]
-                last = least(first + steps[step + 4], steps[step + 2])
+                units, shares, grain = steps[step + 2], steps[step + 3], steps[step + 4]
+                blocks = (units + grain - 1) // grain
+                first = blocks * share // shares * grain
+                last = least(blocks * (share + 1) // shares * grain, units)
                 answer = call_step(steps[step], steps[step + 1], first, last)
                 if answer != 0:
                     atomic_min(team, WORST, answer)

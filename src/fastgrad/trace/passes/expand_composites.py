@@ -16,16 +16,18 @@ from fastgrad.trace.graphs.graph import Graph, Kind, Node, Value
 from fastgrad.trace.passes.rewriting import row_name
 
 
-class _Parts:
+class Parts:
     """Nodes in the place of one."""
 
     def __init__(self, number: int) -> None:
         self.nodes: list[Node] = []
         self._number = number
 
-    def of(self, name: str, *inputs: Value, shape: tuple[int, ...], **attributes: Any) -> Value:
-        """The value of a row of the table, of the dtype of its first input."""
-        value = Value(shape, inputs[0].dtype, self._number)
+    def of(
+        self, name: str, *inputs: Value, shape: tuple[int, ...], to: np.dtype | None = None, **attributes: Any
+    ) -> Value:
+        """The value of a row of the table, of the dtype ``to``, or of that of its first input."""
+        value = Value(shape, inputs[0].dtype if to is None else to, self._number)
         self.nodes.append(Node(Kind.OPERATION, TABLE[name], inputs, (value,), attributes))
         return value
 
@@ -52,21 +54,21 @@ def expand_composites(graph: Graph) -> Graph:
                 node if inputs == node.inputs else Node(node.kind, node.payload, inputs, node.outputs, node.attributes)
             )
             continue
-        parts = _Parts(node.outputs[0].number)
+        parts = Parts(node.outputs[0].number)
         found = expand(parts, *inputs, **node.attributes)
         nodes += parts.nodes
         stands_for.update({id(old): new for old, new in zip(node.outputs, found, strict=True)})
     return Graph(nodes, [stands_for.get(id(value), value) for value in graph.results])
 
 
-def _dense(parts: _Parts, x: Value, kernel: Value, bias: Value, activation: str) -> tuple[Value, ...]:
+def _dense(parts: Parts, x: Value, kernel: Value, bias: Value, activation: str) -> tuple[Value, ...]:
     shape = x.shape[0], kernel.shape[1]
     y = parts.of("matmul", x, kernel, shape=shape, transpose_a=False, transpose_b=False)
     y = parts.of("add", y, bias, shape=shape)
     return (y if activation == "linear" else parts.of(activation, y, shape=shape),)
 
 
-def _dense_gradient(parts: _Parts, g: Value, y: Value, activation: str) -> tuple[Value, ...]:
+def _dense_gradient(parts: Parts, g: Value, y: Value, activation: str) -> tuple[Value, ...]:
     shape = g.shape
     if activation == "relu":
         g = parts.of("relu_gradient", g, y, shape=shape)

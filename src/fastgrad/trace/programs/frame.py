@@ -190,8 +190,8 @@ class Frame:
         return found, addresses
 
 
-SHARED_FROM = 6_000.0
-SHARE = 3_000.0
+SHARED_FROM = 4_000.0
+SHARE = 2_000.0
 """Nanoseconds from which on a step is shared, and of the smallest share: to meet costs about 400, a further share 50."""
 
 FEW_SHARES, LONG_SHARE, MOST_SHARES = 16, 60_000.0, 256
@@ -201,15 +201,18 @@ GRAIN = 64
 
 
 def shares_of(launch: Launch) -> tuple[int, int]:
-    """How many shares a step is cut into, and the units of a share: decided by the work alone."""
+    """How many shares a step is cut into, and the units that no cut divides: decided by the work alone.
+
+    Shares are equal but for one such block of units, and a power of two in number: two or four threads that begin at
+    the first share of their part have equal parts, and the same rows in every step.
+    """
     time = nanoseconds_of(launch)
     if time < SHARED_FROM or not _can_be_shared(launch.kernel):
         return 1, launch.units
-    wanted = min(max(min(int(time / SHARE), FEW_SHARES), int(time / LONG_SHARE)), MOST_SHARES, launch.units)
-    size = -(-launch.units // wanted)
-    if size > GRAIN:
-        size = -(-size // GRAIN) * GRAIN  # no cache line is written by two threads
-    return -(-launch.units // size), size
+    wanted = min(max(min(time / SHARE, FEW_SHARES), time / LONG_SHARE), MOST_SHARES, launch.units)
+    shares = 1 << (int(wanted).bit_length() - 1)
+    grain = GRAIN if launch.units >= GRAIN * shares else 1  # no cache line is written by two threads
+    return shares, grain
 
 
 def nanoseconds_of(launch: Launch) -> float:

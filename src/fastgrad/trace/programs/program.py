@@ -20,6 +20,7 @@ from fastgrad.trace.fusion.fuse import fuse
 from fastgrad.trace.graphs.graph import Graph, Kind
 from fastgrad.trace.passes import optimized
 from fastgrad.trace.passes.expand_composites import expand_composites
+from fastgrad.trace.passes.expand_updates import expand_updates
 from fastgrad.trace.passes.tree import optimized_tree, tree_of
 from fastgrad.trace.programs.frame import Frame
 from fastgrad.trace.programs.places import InObject
@@ -30,7 +31,7 @@ from fastgrad.variable import sharing
 
 def compiled_part(graph: Graph) -> Graph:
     """A graph in the form that is planned: optimized, in few nodes."""
-    return add_epilogues(fuse(expand_composites(optimized(graph))))
+    return add_epilogues(fuse(expand_updates(expand_composites(optimized(graph)))))
 
 
 class Program:
