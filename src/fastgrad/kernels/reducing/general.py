@@ -21,8 +21,9 @@ from fastgrad.kernels.building.body import local_array, scalar_function
 from fastgrad.kernels.building.build import kernel
 from fastgrad.kernels.functions.vector_math import greatest, least, log, nan_greatest
 from fastgrad.kernels.mapping.half import through_float32
-from fastgrad.kernels.reducing.reductions import lane_total, maximum_of
-from fastgrad.kernels.reducing.softmax import exponentials
+from fastgrad.kernels.reducing.reductions import lane_total
+from fastgrad.kernels.reducing.row_blocks import PARTS, rows_together
+from fastgrad.kernels.reducing.softmax import exponentials, last_columns, peaks_of
 from fastgrad.kernels.running.launch import Input, Launch, Launches, Output, Scratch, Spec
 
 FLOATS = ("float32", "float64")
@@ -106,18 +107,21 @@ def count_rows(x, out, columns, parts, first, last):
         out[r] = count
 
 
-@kernel("x: in[T], exponents: inout[T], out: out[T], columns: int, first: int, last: int", T=FLOATS)
-def logsumexp_rows(x, exponents, out, columns, first, last):
-    """The logarithms of the sums of the exponentials, counted from the largest element; `exponents` is to work in."""
-    lanes = local_array(T, 256)
-    for r in range(first, last):
-        at = r * columns
-        peak = maximum_of(x, at, columns, lanes)
-        missing = T(0)
-        for c in range(columns):
-            missing += T(0) if x[at + c] == x[at + c] else T(1)
-        peak = peak if peak - peak == 0 and missing == 0 else T(0)
-        out[r] = log(exponentials(x, exponents, at, columns, peak, lanes)) + peak
+@kernel("x: in[T], out: out[T], columns: int, first: int, last: int", T=FLOATS)
+def logsumexp_rows(x, out, columns, first, last):
+    """The logarithms of the sums of the exponentials, counted from the largest element."""
+    parts, across, tails = local_array(T, 256), local_array(T, 256), local_array(T, 256)
+    peaks, totals = local_array(T, 16), local_array(float64, 16)
+    together = rows_together(columns)
+    for top in range(first, last, together):
+        rows = least(together, last - top)
+        last_columns(x, top, rows, columns, tails)
+        peaks_of(x, top, rows, columns, tails, parts, across, peaks)
+        for k in range(PARTS):
+            peaks[k] = peaks[k] if peaks[k] - peaks[k] == 0 else T(0)
+        exponentials(x, x, False, top, rows, columns, tails, peaks, parts, across, totals)
+        for k in range(rows):
+            out[top + k] = log(T(totals[k])) + peaks[k]
 
 
 @kernel("x: in[T], out: out[T], columns: int, parts: int, first: int, last: int", T=FLOATS)
@@ -253,9 +257,7 @@ def _logsumexp(x: _Rows, y: Spec) -> Launches | None:
     if not x.columns:
         fill = filled(y, -inf)
         return None if fill is None else Launches((fill,))
-    work = Scratch(len(x.scratch))
-    last = Launch(logsumexp_rows[x.dtype], (x.place, work, Output(0), x.columns), x.rows, 2.0 * x.columns)
-    return Launches((*x.before, last), (*x.scratch, (x.dtype, x.rows * x.columns)))
+    return x.then(logsumexp_rows[x.dtype])
 
 
 def _norm(x: _Rows, y: Spec) -> Launches:

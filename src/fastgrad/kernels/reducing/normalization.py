@@ -6,10 +6,21 @@ Ba, Kiros and Hinton 2016: y = gamma (x - mean) / sqrt(variance + epsilon) + bet
 import math
 from collections.abc import Sequence
 
-from fastgrad.kernels.building.body import local_array
+from numpy import float64
+
+from fastgrad.kernels.building.body import fused_multiply_add, local_array
 from fastgrad.kernels.building.build import kernel
 from fastgrad.kernels.functions.vector_math import least
-from fastgrad.kernels.reducing.reductions import LANES, ROW_BLOCK, lane_total, sum_of
+from fastgrad.kernels.reducing.reductions import LANES, ROW_BLOCK
+from fastgrad.kernels.reducing.row_blocks import (
+    PARTS,
+    SEGMENT,
+    add_parts,
+    clear,
+    rows_together,
+    square_sums_of,
+    sums_of,
+)
 from fastgrad.kernels.running.launch import Input, Launch, Launches, Output, Spec, only
 
 FLOATS = ("float32", "float64")
@@ -22,23 +33,24 @@ FLOATS = ("float32", "float64")
 )
 def layer_norm(x, gamma, beta, y, mean, inverse, columns, epsilon, first, last):
     """The result, and each row's mean and 1 / sqrt(variance + epsilon) for the gradient."""
-    lanes = local_array(T, 256)
-    for r in range(first, last):
-        at = r * columns
-        centre = sum_of(x, at, columns, lanes) / T(columns)
-        used = least(LANES, columns)
-        for i in range(used):
-            d = x[at + i] - centre
-            lanes[i] = d * d
-        for start in range(LANES, columns, LANES):
-            for i in range(least(LANES, columns - start)):
-                d = x[at + start + i] - centre
-                lanes[i] += d * d
-        scale = T(1) / math.sqrt(lane_total(lanes, used) / T(columns) + T(epsilon))
-        mean[r] = centre
-        inverse[r] = scale
-        for c in range(columns):
-            y[at + c] = (x[at + c] - centre) * scale * gamma[c] + beta[c]
+    parts, across = local_array(T, 256), local_array(T, 256)
+    centres, totals = local_array(T, 16), local_array(float64, 16)
+    together = rows_together(columns)
+    for top in range(first, last, together):
+        rows = least(together, last - top)
+        sums_of(x, top, rows, columns, parts, across, totals)
+        for k in range(PARTS):
+            centres[k] = T(totals[k] / float64(columns))
+        square_sums_of(x, centres, top, rows, columns, parts, across, totals)
+        for k in range(PARTS):
+            totals[k] = float64(1) / math.sqrt(totals[k] / float64(columns) + epsilon)
+        for k in range(rows):
+            at = (top + k) * columns
+            centre, scale = centres[k], T(totals[k])
+            mean[top + k] = centre
+            inverse[top + k] = scale
+            for c in range(columns):
+                y[at + c] = (x[at + c] - centre) * scale * gamma[c] + beta[c]
 
 
 @kernel(
@@ -50,26 +62,45 @@ def layer_norm_gradient(g, x, gamma, mean, inverse, dx, columns, first, last):
 
     With h = (x - mean) inverse and u = g gamma: dx = inverse (u - mean(u) - h mean(u h)).
     """
-    lanes, products = local_array(T, 256), local_array(T, 256)
-    for r in range(first, last):
-        at = r * columns
-        centre, scale = mean[r], inverse[r]
-        used = least(LANES, columns)
-        for i in range(used):
-            u = g[at + i] * gamma[i]
-            lanes[i] = u
-            products[i] = u * ((x[at + i] - centre) * scale)
-        for start in range(LANES, columns, LANES):
-            for i in range(least(LANES, columns - start)):
-                c = start + i
-                u = g[at + c] * gamma[c]
-                lanes[i] += u
-                products[i] += u * ((x[at + c] - centre) * scale)
-        mean_u = lane_total(lanes, used) / T(columns)
-        mean_uh = lane_total(products, used) / T(columns)
-        for c in range(columns):
-            h = (x[at + c] - centre) * scale
-            dx[at + c] = scale * (g[at + c] * gamma[c] - mean_u - h * mean_uh)
+    part, parts, across = local_array(T, 16), local_array(T, 256), local_array(T, 256)
+    part_h, parts_h = local_array(T, 16), local_array(T, 256)
+    totals, totals_h = local_array(float64, 16), local_array(float64, 16)
+    whole = columns // PARTS * PARTS
+    together = rows_together(columns)
+    for top in range(first, last, together):
+        rows = least(together, last - top)
+        clear(totals)
+        clear(totals_h)
+        for left in range(0, columns, SEGMENT):
+            right = least(whole, left + SEGMENT)
+            for k in range(rows):
+                at = (top + k) * columns
+                centre, scale = mean[top + k], inverse[top + k]
+                for i in range(PARTS):
+                    part[i] = T(0)
+                    part_h[i] = T(0)
+                for c in range(left, right, PARTS):
+                    for i in range(PARTS):
+                        u = g[at + c + i] * gamma[c + i]
+                        part[i] += u
+                        part_h[i] = fused_multiply_add(u, (x[at + c + i] - centre) * scale, part_h[i])
+                if right == whole:
+                    for i in range(columns - whole):
+                        u = g[at + whole + i] * gamma[whole + i]
+                        part[i] += u
+                        part_h[i] = fused_multiply_add(u, (x[at + whole + i] - centre) * scale, part_h[i])
+                for i in range(PARTS):
+                    parts[PARTS * k + i] = part[i]
+                    parts_h[PARTS * k + i] = part_h[i]
+            add_parts(parts, rows, across, totals)
+            add_parts(parts_h, rows, across, totals_h)
+        for k in range(rows):
+            at = (top + k) * columns
+            centre, scale = mean[top + k], inverse[top + k]
+            mean_u, mean_uh = T(totals[k] / float64(columns)), T(totals_h[k] / float64(columns))
+            for c in range(columns):
+                h = (x[at + c] - centre) * scale
+                dx[at + c] = scale * (g[at + c] * gamma[c] - mean_u - h * mean_uh)
 
 
 @kernel(
@@ -109,7 +140,7 @@ def layer_norm_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], epsilon
     rows, columns = inputs[0].shape
     arrays = [*map(Input, range(3)), *map(Output, range(3))]
     return only(
-        layer_norm[inputs[0].dtype], *arrays, columns, epsilon, units=rows, unit_cost=0.6 * columns, in_place=(0,)
+        layer_norm[inputs[0].dtype], *arrays, columns, epsilon, units=rows, unit_cost=0.3 * columns, in_place=(0,)
     )
 
 
@@ -122,7 +153,7 @@ def layer_norm_gradient_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]
         layer_norm_parameters_gradient[dtype],
         (g, x, mean, inverse, Output(1), Output(2), rows, columns),
         -(-columns // LANES),
-        0.4 * rows * LANES,
+        0.1 * rows * LANES,
     )
-    for_x = Launch(layer_norm_gradient[dtype], (g, x, gamma, mean, inverse, Output(0), columns), rows, columns)
+    for_x = Launch(layer_norm_gradient[dtype], (g, x, gamma, mean, inverse, Output(0), columns), rows, 0.3 * columns)
     return Launches((for_parameters, for_x), in_place=((0, 0), (0, 1)))

@@ -4,103 +4,197 @@ The maximum of a row is taken off first. A row with a NaN or an infinity becomes
 A call does the rows [first, last).
 """
 
+import math
 from collections.abc import Callable, Sequence
 from math import prod
 from typing import Any
 
-from fastgrad.kernels.building.body import local_array, scalar_function
+from numpy import float64
+
+from fastgrad.kernels.building.body import fused_multiply_add, local_array, pack_panel, scalar_function
 from fastgrad.kernels.building.build import kernel
-from fastgrad.kernels.functions.vector_math import exp, least, log
+from fastgrad.kernels.functions.vector_math import exp, greatest, least, log
 from fastgrad.kernels.mapping.half import through_float32
-from fastgrad.kernels.reducing.reductions import LANES, lane_total, maximum_of, sum_of
+from fastgrad.kernels.reducing.row_blocks import (
+    PARTS,
+    SEGMENT,
+    add_parts,
+    clear,
+    greatest_parts,
+    rows_together,
+    sums_of,
+)
 from fastgrad.kernels.running.launch import Input, Launches, Output, Spec, only
 
 FLOATS = ("float32", "float64")
 INDICES = ("int32", "int64")
-EXPONENTIAL = 1.0  # nanoseconds an element
+EXPONENTIAL = 0.6  # nanoseconds an element
 
 
 @scalar_function
-def exponentials(x, out, at, columns, peak, lanes):
-    """out = exp(x - peak) in a row; returns their sum."""
-    used = least(LANES, columns)
-    for i in range(used):
-        e = exp(x[at + i] - peak)
-        out[at + i] = e
-        lanes[i] = e
-    for start in range(LANES, columns, LANES):
-        for i in range(least(LANES, columns - start)):
-            e = exp(x[at + start + i] - peak)
-            out[at + start + i] = e
-            lanes[i] += e
-    return lane_total(lanes, used)
+def last_columns(x, top, rows, columns, tails):
+    """Copies the columns of some rows behind the last whole `PARTS`: those of row k to tails[PARTS k] and on."""
+    whole = columns // PARTS * PARTS
+    if whole < columns:
+        pack_panel(x, top * columns + whole, columns, 1, tails, PARTS, rows, columns - whole)
 
 
 @scalar_function
-def product_sum(x, y, at, columns, lanes):
-    """The sum of x * y in a row."""
-    used = least(LANES, columns)
-    for i in range(used):
-        lanes[i] = x[at + i] * y[at + i]
-    for start in range(LANES, columns, LANES):
-        for i in range(least(LANES, columns - start)):
-            lanes[i] += x[at + start + i] * y[at + start + i]
-    return lane_total(lanes, used)
+def peaks_of(x, top, rows, columns, tails, parts, across, peaks):
+    """The greatest element of each row, of `tails` as `last_columns` gives them; NaN may be passed over."""
+    part = local_array(T, 16)
+    whole = columns // PARTS * PARTS
+    for k in range(rows):
+        at = (top + k) * columns
+        for i in range(PARTS):
+            part[i] = T(-math.inf)
+        for c in range(0, whole, PARTS):
+            for i in range(PARTS):
+                part[i] = greatest(x[at + c + i], part[i])
+        if whole < columns:
+            for i in range(PARTS):
+                part[i] = greatest(tails[PARTS * k + i], part[i]) if i < columns - whole else part[i]
+        for i in range(PARTS):
+            parts[PARTS * k + i] = part[i]
+    greatest_parts(parts, rows, across, peaks)
+
+
+@scalar_function
+def exponentials(x, out, keep, top, rows, columns, tails, peaks, parts, across, totals):
+    """The sums of exp(x - peak) in each row, which also go to `out` if they are to be kept."""
+    part = local_array(T, 16)
+    whole = columns // PARTS * PARTS
+    clear(totals)
+    for left in range(0, columns, SEGMENT):
+        right = least(whole, left + SEGMENT)
+        for k in range(rows):
+            at = (top + k) * columns
+            peak = peaks[k]
+            for i in range(PARTS):
+                part[i] = T(0)
+            for c in range(left, right, PARTS):
+                for i in range(PARTS):
+                    e = exp(x[at + c + i] - peak)
+                    part[i] += e
+                    if keep:
+                        out[at + c + i] = e
+            if right == whole and whole < columns:
+                for i in range(PARTS):
+                    e = exp(tails[PARTS * k + i] - peak)
+                    tails[PARTS * k + i] = e
+                    part[i] += e if i < columns - whole else T(0)
+                if keep:
+                    for i in range(columns - whole):
+                        out[at + whole + i] = tails[PARTS * k + i]
+            for i in range(PARTS):
+                parts[PARTS * k + i] = part[i]
+        add_parts(parts, rows, across, totals)
 
 
 @kernel("x: in[T], out: out[T], columns: int, first: int, last: int", T=FLOATS)
 def softmax(x, out, columns, first, last):
     """exp(x) / sum(exp(x)) (TensorFlow: tf.nn.softmax)."""
-    lanes = local_array(T, 256)
-    for r in range(first, last):
-        at = r * columns
-        total = exponentials(x, out, at, columns, maximum_of(x, at, columns, lanes), lanes)
-        for c in range(columns):
-            out[at + c] /= total
+    parts, across, tails = local_array(T, 256), local_array(T, 256), local_array(T, 256)
+    peaks, totals = local_array(T, 16), local_array(float64, 16)
+    together = rows_together(columns)
+    for top in range(first, last, together):
+        rows = least(together, last - top)
+        last_columns(x, top, rows, columns, tails)
+        peaks_of(x, top, rows, columns, tails, parts, across, peaks)
+        exponentials(x, out, True, top, rows, columns, tails, peaks, parts, across, totals)
+        for k in range(PARTS):
+            peaks[k] = T(float64(1) / totals[k])
+        for k in range(rows):
+            at = (top + k) * columns
+            share = peaks[k]
+            for c in range(columns):
+                out[at + c] *= share
 
 
 @kernel("g: in[T], y: in[T], out: out[T], columns: int, first: int, last: int", T=FLOATS)
 def softmax_gradient(g, y, out, columns, first, last):
     """y * (g - sum(g * y)) for the result y."""
-    lanes = local_array(T, 256)
-    for r in range(first, last):
-        at = r * columns
-        total = product_sum(g, y, at, columns, lanes)
-        for c in range(columns):
-            out[at + c] = y[at + c] * (g[at + c] - total)
+    part, parts, across, totals = local_array(T, 16), local_array(T, 256), local_array(T, 256), local_array(float64, 16)
+    last_g, last_y = local_array(T, 256), local_array(T, 256)
+    whole = columns // PARTS * PARTS
+    together = rows_together(columns)
+    for top in range(first, last, together):
+        rows = least(together, last - top)
+        last_columns(g, top, rows, columns, last_g)
+        last_columns(y, top, rows, columns, last_y)
+        clear(totals)
+        for left in range(0, columns, SEGMENT):
+            right = least(whole, left + SEGMENT)
+            for k in range(rows):
+                at = (top + k) * columns
+                for i in range(PARTS):
+                    part[i] = T(0)
+                for c in range(left, right, PARTS):
+                    for i in range(PARTS):
+                        part[i] = fused_multiply_add(g[at + c + i], y[at + c + i], part[i])
+                if right == whole and whole < columns:
+                    for i in range(PARTS):
+                        product = fused_multiply_add(last_g[PARTS * k + i], last_y[PARTS * k + i], part[i])
+                        part[i] = product if i < columns - whole else part[i]
+                for i in range(PARTS):
+                    parts[PARTS * k + i] = part[i]
+            add_parts(parts, rows, across, totals)
+        for k in range(rows):
+            at = (top + k) * columns
+            total = T(totals[k])
+            for c in range(columns):
+                out[at + c] = y[at + c] * (g[at + c] - total)
 
 
 @kernel("x: in[T], out: out[T], columns: int, first: int, last: int", T=FLOATS)
 def log_softmax(x, out, columns, first, last):
     """x - log(sum(exp(x))) (TensorFlow: tf.nn.log_softmax)."""
-    lanes = local_array(T, 256)
-    for r in range(first, last):
-        at = r * columns
-        peak = maximum_of(x, at, columns, lanes)
-        shift = log(exponentials(x, out, at, columns, peak, lanes))
-        for c in range(columns):
-            out[at + c] = (x[at + c] - peak) - shift
+    parts, across, tails = local_array(T, 256), local_array(T, 256), local_array(T, 256)
+    peaks, totals, shifts = local_array(T, 16), local_array(float64, 16), local_array(T, 16)
+    together = rows_together(columns)
+    for top in range(first, last, together):
+        rows = least(together, last - top)
+        last_columns(x, top, rows, columns, tails)
+        peaks_of(x, top, rows, columns, tails, parts, across, peaks)
+        exponentials(x, out, False, top, rows, columns, tails, peaks, parts, across, totals)
+        for k in range(PARTS):
+            shifts[k] = log(T(totals[k]))
+        for k in range(rows):
+            at = (top + k) * columns
+            peak, shift = peaks[k], shifts[k]
+            for c in range(columns):
+                out[at + c] = (x[at + c] - peak) - shift
 
 
 @kernel("g: in[T], y: in[T], out: out[T], columns: int, first: int, last: int", T=FLOATS)
 def log_softmax_gradient(g, y, out, columns, first, last):
     """g - exp(y) * sum(g) for the result y."""
-    lanes = local_array(T, 256)
-    for r in range(first, last):
-        at = r * columns
-        total = sum_of(g, at, columns, lanes)
-        for c in range(columns):
-            out[at + c] = g[at + c] - exp(y[at + c]) * total
+    parts, across, totals = local_array(T, 256), local_array(T, 256), local_array(float64, 16)
+    together = rows_together(columns)
+    for top in range(first, last, together):
+        rows = least(together, last - top)
+        sums_of(g, top, rows, columns, parts, across, totals)
+        for k in range(rows):
+            at = (top + k) * columns
+            total = T(totals[k])
+            for c in range(columns):
+                out[at + c] = g[at + c] - exp(y[at + c]) * total
 
 
 @scalar_function
-def row_softmax(x, out, at, columns, lanes):
-    """Softmax of a row; returns its maximum and the logarithm of the sum of the exponentials below it."""
-    peak = maximum_of(x, at, columns, lanes)
-    total = exponentials(x, out, at, columns, peak, lanes)
-    for c in range(columns):
-        out[at + c] /= total
-    return peak, log(total)
+def softmax_rows(x, out, top, rows, columns, parts, across, peaks, shifts):
+    """Softmax of some rows; their maxima and the logarithms of the sums of the exponentials below those."""
+    tails, totals = local_array(T, 256), local_array(float64, 16)
+    last_columns(x, top, rows, columns, tails)
+    peaks_of(x, top, rows, columns, tails, parts, across, peaks)
+    exponentials(x, out, True, top, rows, columns, tails, peaks, parts, across, totals)
+    for k in range(PARTS):
+        shifts[k] = log(T(totals[k]))
+    for k in range(rows):
+        at = (top + k) * columns
+        share = T(float64(1) / totals[k])
+        for c in range(columns):
+            out[at + c] *= share
 
 
 @kernel(
@@ -116,11 +210,14 @@ def sparse_cross_entropy(logits, labels, loss, probabilities, columns, first, la
     for r in range(first, last):
         if labels[r] < 0 or labels[r] >= columns:
             return r
-    lanes = local_array(T, 256)
-    for r in range(first, last):
-        at = r * columns
-        peak, shift = row_softmax(logits, probabilities, at, columns, lanes)
-        loss[r] = shift - (logits[at + labels[r]] - peak)
+    parts, across, peaks, shifts = local_array(T, 256), local_array(T, 256), local_array(T, 16), local_array(T, 16)
+    together = rows_together(columns)
+    for top in range(first, last, together):
+        rows = least(together, last - top)
+        softmax_rows(logits, probabilities, top, rows, columns, parts, across, peaks, shifts)
+        for k in range(rows):
+            r = top + k
+            loss[r] = shifts[k] - (logits[r * columns + labels[r]] - peaks[k])
     return -1
 
 
@@ -147,18 +244,32 @@ def sparse_cross_entropy_gradient(g, probabilities, labels, out, columns, first,
 )
 def cross_entropy(logits, labels, loss, probabilities, columns, first, last):
     """Losses and softmax for labels that are distributions (TensorFlow: tf.nn.softmax_cross_entropy_with_logits)."""
-    lanes = local_array(T, 256)
-    for r in range(first, last):
-        at = r * columns
-        peak, shift = row_softmax(logits, probabilities, at, columns, lanes)
-        used = least(LANES, columns)
-        for i in range(used):
-            lanes[i] = labels[at + i] * (shift - (logits[at + i] - peak))
-        for start in range(LANES, columns, LANES):
-            for i in range(least(LANES, columns - start)):
-                c = at + start + i
-                lanes[i] += labels[c] * (shift - (logits[c] - peak))
-        loss[r] = lane_total(lanes, used)
+    parts, across, peaks, shifts = local_array(T, 256), local_array(T, 256), local_array(T, 16), local_array(T, 16)
+    part, totals = local_array(T, 16), local_array(float64, 16)
+    whole = columns // PARTS * PARTS
+    together = rows_together(columns)
+    for top in range(first, last, together):
+        rows = least(together, last - top)
+        softmax_rows(logits, probabilities, top, rows, columns, parts, across, peaks, shifts)
+        clear(totals)
+        for left in range(0, columns, SEGMENT):
+            right = least(whole, left + SEGMENT)
+            for k in range(rows):
+                at = (top + k) * columns
+                peak, shift = peaks[k], shifts[k]
+                for i in range(PARTS):
+                    part[i] = T(0)
+                for c in range(left, right, PARTS):
+                    for i in range(PARTS):
+                        part[i] += labels[at + c + i] * (shift - (logits[at + c + i] - peak))
+                if right == whole:
+                    for i in range(columns - whole):
+                        part[i] += labels[at + whole + i] * (shift - (logits[at + whole + i] - peak))
+                for i in range(PARTS):
+                    parts[PARTS * k + i] = part[i]
+            add_parts(parts, rows, across, totals)
+        for k in range(rows):
+            loss[top + k] = T(totals[k])
 
 
 @kernel("g: in[T], probabilities: in[T], labels: in[T], out: out[T], columns: int, first: int, last: int", T=FLOATS)
