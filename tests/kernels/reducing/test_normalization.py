@@ -1,10 +1,12 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
 from fastgrad.kernels.reducing import normalization
 
 BOTH = [np.dtype("float32"), np.dtype("float64")]
-SHAPES = [(32, 64), (5, 1), (3, 255), (70, 257), (2, 1000), (0, 3)]
+SHAPES = [(32, 64), (5, 1), (3, 255), (70, 257), (2, 1000), (33, 100), (17, 16), (2, 5000), (0, 3)]
 
 
 @pytest.mark.parametrize("dtype", BOTH)
@@ -41,3 +43,24 @@ def test_a_constant_row_is_normalised_to_beta():
     mean, inverse = np.empty(2), np.empty(2)
     normalization.layer_norm[x.dtype](x, np.ones(4), np.arange(4.0), y, mean, inverse, 4, 1e-3, 0, 2)
     np.testing.assert_array_equal(y, [np.arange(4.0)] * 2)
+
+
+@pytest.mark.parametrize("dtype", BOTH)
+@pytest.mark.parametrize("shape", [(40, 33), (37, 700)])
+def test_rows_have_the_same_bits_in_any_share_and_in_place(shape, dtype):
+    rows, columns = shape
+    r = np.random.default_rng(1)
+    x, g = r.normal(size=shape).astype(dtype), r.normal(size=shape).astype(dtype)
+    gamma, beta = r.normal(size=columns).astype(dtype), r.normal(size=columns).astype(dtype)
+    found = []
+    for cuts in ([0, rows], [0, 1, 18, rows], [0, 16, 17, 33, rows]):
+        y, mean, inverse = x.copy(), np.empty(rows, dtype), np.empty(rows, dtype)
+        dx = g.copy()
+        for first, last in pairwise(cuts):
+            normalization.layer_norm[dtype](y, gamma, beta, y, mean, inverse, columns, 1e-3, first, last)
+            normalization.layer_norm_gradient[dtype](dx, x, gamma, mean, inverse, dx, columns, first, last)
+        found.append((y.tobytes(), dx.tobytes()))
+    assert len(set(found)) == 1
+    again = np.empty_like(x)
+    normalization.layer_norm[dtype](x, gamma, beta, again, mean, inverse, columns, 1e-3, 0, rows)
+    assert again.tobytes() == found[0][0]

@@ -5,7 +5,7 @@ from fastgrad.kernels.reducing import softmax
 
 BOTH = [np.dtype("float32"), np.dtype("float64")]
 INDICES = [np.dtype("int32"), np.dtype("int64")]
-SHAPES = [(32, 10), (5, 1), (3, 255), (4, 257), (2, 1000), (0, 3)]
+SHAPES = [(32, 10), (5, 1), (3, 255), (4, 257), (2, 1000), (33, 100), (17, 16), (2, 5000), (0, 3)]
 
 
 def _tolerance(dtype):

@@ -164,12 +164,20 @@ def erf(x):
 
 
 @scalar_function
-def normal_cdf(x):
-    """The standard normal distribution function, accurate in its lower tail, too."""
+def normal_cdf_and_bell(x):
+    """The standard normal distribution function, accurate in its lower tail, too, and exp(-x^2 / 2), of which it is made."""
     a = math.fabs(x)
     scaled, _ = _complement(a * T(0.70710678118654752))
-    half = T(0.5) * scaled * _bell(a, T(0.5))
-    return half if x < 0 else T(1) - half
+    bell = _bell(a, T(0.5))
+    half = T(0.5) * scaled * bell
+    return half if x < 0 else T(1) - half, bell
+
+
+@scalar_function
+def normal_cdf(x):
+    """The standard normal distribution function, likewise."""
+    cdf, _ = normal_cdf_and_bell(x)
+    return cdf
 
 
 @scalar_function

@@ -3,10 +3,9 @@
 A derivative named `..._slope_of_result` is a function of the activation's result, the others of its argument.
 """
 
-from fastgrad.kernels.building.body import scalar_function
+from fastgrad.kernels.building.body import fused_multiply_add, scalar_function
 from fastgrad.kernels.building.build import kernel
-from fastgrad.kernels.functions.error_function import normal_cdf
-from fastgrad.kernels.functions.vector_math import exp
+from fastgrad.kernels.functions.error_function import normal_cdf, normal_cdf_and_bell
 from fastgrad.kernels.functions.vector_math import sigmoid as sigmoid_of
 from fastgrad.kernels.functions.vector_math import softplus as softplus_of
 
@@ -63,7 +62,8 @@ def gelu_of(x):
 def gelu_slope(x):
     """The derivative of `gelu_of`."""
     a = T(1e4) if x > T(1e4) else (T(-1e4) if x < T(-1e4) else x)
-    return normal_cdf(a) + a * (T(ROOT_HALF_OVER_PI) * exp(T(-0.5) * a * a))
+    cdf, bell = normal_cdf_and_bell(a)
+    return fused_multiply_add(a, T(ROOT_HALF_OVER_PI) * bell, cdf)
 
 
 @scalar_function

@@ -1,6 +1,7 @@
 """Layer normalisation over the last axis, both ways. Arrays are (rows, columns).
 
-Ba, Kiros and Hinton 2016: y = gamma (x - mean) / sqrt(variance + epsilon) + beta.
+Ba, Kiros and Hinton 2016: y = gamma (x - mean) / sqrt(variance + epsilon) + beta. A result may be the memory of an argument
+(`in_place` below), all of it: an element is written after it is read for the last time.
 """
 
 import math
@@ -29,6 +30,7 @@ FLOATS = ("float32", "float64")
 @kernel(
     "x: in[T], gamma: in[T], beta: in[T], y: out[T], mean: out[T], inverse: out[T], columns: int, epsilon: float, "
     "first: int, last: int",
+    noalias=True,
     T=FLOATS,
 )
 def layer_norm(x, gamma, beta, y, mean, inverse, columns, epsilon, first, last):
@@ -55,6 +57,7 @@ def layer_norm(x, gamma, beta, y, mean, inverse, columns, epsilon, first, last):
 
 @kernel(
     "g: in[T], x: in[T], gamma: in[T], mean: in[T], inverse: in[T], dx: out[T], columns: int, first: int, last: int",
+    noalias=True,
     T=FLOATS,
 )
 def layer_norm_gradient(g, x, gamma, mean, inverse, dx, columns, first, last):
@@ -106,6 +109,7 @@ def layer_norm_gradient(g, x, gamma, mean, inverse, dx, columns, first, last):
 @kernel(
     "g: in[T], x: in[T], mean: in[T], inverse: in[T], dgamma: out[T], dbeta: out[T], rows: int, columns: int, "
     "first: int, last: int",
+    noalias=True,
     T=FLOATS,
 )
 def layer_norm_parameters_gradient(g, x, mean, inverse, dgamma, dbeta, rows, columns, first, last):

@@ -1,7 +1,8 @@
 """Softmax over the last axis and the cross-entropies on logits, both ways. Arrays are (rows, columns).
 
 The maximum of a row is taken off first. A row with a NaN or an infinity becomes NaN, as in TensorFlow.
-A call does the rows [first, last).
+A call does the rows [first, last). A result may be the memory of an argument (`in_place` below), all of it: an element is
+written after it is read for the last time.
 """
 
 import math
@@ -91,7 +92,7 @@ def exponentials(x, out, keep, top, rows, columns, tails, peaks, parts, across, 
         add_parts(parts, rows, across, totals)
 
 
-@kernel("x: in[T], out: out[T], columns: int, first: int, last: int", T=FLOATS)
+@kernel("x: in[T], out: out[T], columns: int, first: int, last: int", noalias=True, T=FLOATS)
 def softmax(x, out, columns, first, last):
     """exp(x) / sum(exp(x)) (TensorFlow: tf.nn.softmax)."""
     parts, across, tails = local_array(T, 256), local_array(T, 256), local_array(T, 256)
@@ -111,7 +112,7 @@ def softmax(x, out, columns, first, last):
                 out[at + c] *= share
 
 
-@kernel("g: in[T], y: in[T], out: out[T], columns: int, first: int, last: int", T=FLOATS)
+@kernel("g: in[T], y: in[T], out: out[T], columns: int, first: int, last: int", noalias=True, T=FLOATS)
 def softmax_gradient(g, y, out, columns, first, last):
     """y * (g - sum(g * y)) for the result y."""
     part, parts, across, totals = local_array(T, 16), local_array(T, 256), local_array(T, 256), local_array(float64, 16)
@@ -146,7 +147,7 @@ def softmax_gradient(g, y, out, columns, first, last):
                 out[at + c] = y[at + c] * (g[at + c] - total)
 
 
-@kernel("x: in[T], out: out[T], columns: int, first: int, last: int", T=FLOATS)
+@kernel("x: in[T], out: out[T], columns: int, first: int, last: int", noalias=True, T=FLOATS)
 def log_softmax(x, out, columns, first, last):
     """x - log(sum(exp(x))) (TensorFlow: tf.nn.log_softmax)."""
     parts, across, tails = local_array(T, 256), local_array(T, 256), local_array(T, 256)
@@ -166,7 +167,7 @@ def log_softmax(x, out, columns, first, last):
                 out[at + c] = (x[at + c] - peak) - shift
 
 
-@kernel("g: in[T], y: in[T], out: out[T], columns: int, first: int, last: int", T=FLOATS)
+@kernel("g: in[T], y: in[T], out: out[T], columns: int, first: int, last: int", noalias=True, T=FLOATS)
 def log_softmax_gradient(g, y, out, columns, first, last):
     """g - exp(y) * sum(g) for the result y."""
     parts, across, totals = local_array(T, 256), local_array(T, 256), local_array(float64, 16)
@@ -199,6 +200,7 @@ def softmax_rows(x, out, top, rows, columns, parts, across, peaks, shifts):
 
 @kernel(
     "logits: in[T], labels: in[I], loss: out[T], probabilities: out[T], columns: int, first: int, last: int -> int",
+    noalias=True,
     T=FLOATS,
     I=INDICES,
 )
@@ -223,6 +225,7 @@ def sparse_cross_entropy(logits, labels, loss, probabilities, columns, first, la
 
 @kernel(
     "g: in[T], probabilities: in[T], labels: in[I], out: out[T], columns: int, first: int, last: int",
+    noalias=True,
     T=FLOATS,
     I=INDICES,
 )
@@ -240,7 +243,9 @@ def sparse_cross_entropy_gradient(g, probabilities, labels, out, columns, first,
 
 
 @kernel(
-    "logits: in[T], labels: in[T], loss: out[T], probabilities: out[T], columns: int, first: int, last: int", T=FLOATS
+    "logits: in[T], labels: in[T], loss: out[T], probabilities: out[T], columns: int, first: int, last: int",
+    noalias=True,
+    T=FLOATS,
 )
 def cross_entropy(logits, labels, loss, probabilities, columns, first, last):
     """Losses and softmax for labels that are distributions (TensorFlow: tf.nn.softmax_cross_entropy_with_logits)."""
@@ -272,7 +277,11 @@ def cross_entropy(logits, labels, loss, probabilities, columns, first, last):
             loss[top + k] = T(totals[k])
 
 
-@kernel("g: in[T], probabilities: in[T], labels: in[T], out: out[T], columns: int, first: int, last: int", T=FLOATS)
+@kernel(
+    "g: in[T], probabilities: in[T], labels: in[T], out: out[T], columns: int, first: int, last: int",
+    noalias=True,
+    T=FLOATS,
+)
 def cross_entropy_gradient(g, probabilities, labels, out, columns, first, last):
     """g * (probabilities - labels): the cotangent of the logits, for labels whose rows sum to one."""
     for r in range(first, last):
