@@ -101,6 +101,15 @@ for matrices that begin at the elements `_at`, with strides `_row` from row to r
 to the next; rows of b and c are contiguous, their `columns` at most `panel_columns(T)`. Each sum is one chain of fused
 multiply-adds in the order of the terms, from 0. Where `masked_loads()` is 0, whole vectors of b are read."""
 
+multiply_windows = Special("multiply_windows")
+"""`multiply_windows(a, a_at, b, b_at, c, c_at, accumulate, places, terms_at, depth, rows_at, rows, columns)`: c = a b, or c += a b,
+for rows and terms whose places the words of `places` tell, in bytes: behind `terms_at` where each of the `depth` >= 1 terms lies in
+a row of a, and its row of b; behind `rows_at` where each of the `rows` lies in a, and in c. Rows of b and c are contiguous, their
+`columns` at most `panel_columns(T)`. Each sum is one chain of fused multiply-adds in the order of the terms, from 0."""
+
+multiply_lanes = Special("multiply_lanes")
+"""`multiply_lanes(...)`: the same, but an element of a is a row of `columns`, each of which is multiplied with b's of its column."""
+
 masked_loads = Special("masked_loads")
 """`masked_loads(T)`: 1 if loads of the first lanes of a vector are quick on this machine, else 0."""
 

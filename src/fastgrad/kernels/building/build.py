@@ -50,6 +50,7 @@ _BUILDER_MODULES = (
     "building.signature",
     "building.wrapper",
     "building.tile_emission",
+    "building.window_emission",
 )
 
 

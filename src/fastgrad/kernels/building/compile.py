@@ -36,7 +36,9 @@ from fastgrad.kernels.building.body import (
     is_scalar_function,
     local_array,
     masked_loads,
+    multiply_lanes,
     multiply_rows,
+    multiply_windows,
     pack_panel,
     panel_array,
     panel_columns,
@@ -48,7 +50,7 @@ from fastgrad.kernels.building.isa import host_isa
 from fastgrad.kernels.building.library_calls import PREFIX, definitions
 from fastgrad.kernels.building.native import host_features, initialize_llvm, undefined_symbols
 from fastgrad.kernels.building.signature import ARRAY_KINDS, LIST_KINDS, Signature
-from fastgrad.kernels.building.tile_emission import Tiles
+from fastgrad.kernels.building.window_emission import WindowTiles
 from fastgrad.kernels.building.wrapper import (
     NDARRAY_TYPE,
     PYTHON_SYMBOLS,
@@ -397,11 +399,11 @@ class _Prefetch(_Callable):
 
 
 class _TileCall(_Callable):
-    """`multiply_rows(...)` and `pack_panel(...)`."""
+    """`multiply_rows(...)`, `multiply_windows(...)`, `multiply_lanes(...)` and `pack_panel(...)`."""
 
     def implement(self, key: object, arguments: tuple) -> Any:
         def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            tiles = Tiles(builder.module, context.get_value_type(arguments[0].dtype), host_isa())
+            tiles = WindowTiles(builder.module, context.get_value_type(arguments[0].dtype), host_isa())
             getattr(tiles, self.__name__)(builder, args)
             return context.get_dummy_value()
 
@@ -445,7 +447,9 @@ _SPECIALS: dict[Special, Any] = {
     from_bits: _Reinterpret,
     local_array: _LocalArray,
     masked_loads: _TileConstant,
+    multiply_lanes: _TileCall,
     multiply_rows: _TileCall,
+    multiply_windows: _TileCall,
     pack_panel: _TileCall,
     panel_array: _PanelArray,
     panel_columns: _TileConstant,

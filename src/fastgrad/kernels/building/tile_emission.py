@@ -8,7 +8,7 @@ arguments of the emitted functions; how wide vectors are and how many registers 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 
 from llvmlite import ir
@@ -30,7 +30,8 @@ class Tiles:
         self.bytes = 8 if isinstance(element, ir.DoubleType) else 4
         self.lanes = machine.vector_bytes // self.bytes
         self.vector = ir.VectorType(element, self.lanes)
-        self.suffix = f"f{8 * self.bytes}"
+        self.integers = isinstance(element, ir.IntType)
+        self.suffix = f"{'i' if self.integers else 'f'}{8 * self.bytes}"
 
     # ---- pieces ------------------------------------------------------------------------------------
 
@@ -72,6 +73,8 @@ class Tiles:
         builder.call(function, [value, pointer, INDEX(self.bytes), mask])
 
     def _multiply_add(self, builder: ir.IRBuilder, a: ir.Value, b: ir.Value, c: ir.Value) -> ir.Value:
+        if self.integers:
+            return builder.add(builder.mul(a, b), c)
         kind = ir.FunctionType(self.vector, [self.vector] * 3)
         return builder.call(self._declared(f"llvm.fma.v{self.lanes}{self.suffix}", kind), [a, b, c])
 
@@ -191,15 +194,27 @@ class Tiles:
         mask: ir.Value,
     ) -> None:
         """Stores a tile, or adds it to what is there."""
+        rows = [builder.gep(c, [builder.mul(c_row, WORD(r))]) for r in range(len(sums))]
+        self._put_rows(builder, sums, rows, accumulate, mask)
+
+    def _put_rows(
+        self,
+        builder: ir.IRBuilder,
+        sums: list[list[ir.Value]],
+        rows: list[ir.Value],
+        accumulate: ir.Value,
+        mask: ir.Value,
+    ) -> None:
+        """The same for rows that lie anywhere."""
+        plus = builder.add if self.integers else builder.fadd
         add, store, done = (builder.append_basic_block(n) for n in ("add", "store", "put"))
         builder.cbranch(accumulate, add, store)
         for block in (add, store):
             builder.position_at_end(block)
-            for r, vectors in enumerate(sums):
-                row = builder.gep(c, [builder.mul(c_row, WORD(r))])
+            for row, vectors in zip(rows, sums, strict=True):
                 for v, value in enumerate(vectors):
                     where = row, self._across(v), mask if v == len(vectors) - 1 else None
-                    total = builder.fadd(self._load(builder, *where), value) if block is add else value
+                    total = plus(self._load(builder, *where), value) if block is add else value
                     self._store(builder, total, *where)
             builder.branch(done)
         builder.position_at_end(done)
@@ -216,6 +231,16 @@ class Tiles:
         values += [self._moved(builder, b, b_at), builder.mul(b_k, size)]
         values += [self._moved(builder, c, c_at), builder.mul(c_row, size)]
         values += [builder.icmp_signed("!=", accumulate, accumulate.type(0)), depth, rows, columns]
+        self._by_width(builder, columns, self._rows_function, values)
+
+    def _by_width(
+        self,
+        builder: ir.IRBuilder,
+        columns: ir.Value,
+        function: Callable[[int], ir.Function],
+        values: list[ir.Value],
+    ) -> None:
+        """A call, with these values, of the function for as many vectors as the columns need."""
         after = builder.append_basic_block("multiplied")
         vectors = builder.sdiv(builder.add(columns, WORD(self.lanes - 1)), WORD(self.lanes))
         switch = builder.switch(vectors, after)
@@ -223,7 +248,7 @@ class Tiles:
             case = builder.append_basic_block(f"vectors_{width}")
             switch.add_case(WORD(width), case)
             builder.position_at_end(case)
-            builder.call(self._rows_function(width), values)
+            builder.call(function(width), values)
             builder.branch(after)
         builder.position_at_end(after)
 

@@ -1,4 +1,4 @@
-"""Epilogues: what follows a matrix product element by element is done on each part of it while that is in the cache."""
+"""Epilogues: what follows a matrix product or a convolution element by element is done on each part while that is in the cache."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from fastgrad.kernels.products.steps import product_launches
 from fastgrad.kernels.running.launch import Input, Launch, Launches, Output, Scratch
+from fastgrad.kernels.windows.convolution import convolution_followed
 from fastgrad.trace.fusion.emit import in_place_pairs, map_launch
 from fastgrad.trace.fusion.fused import Fused
 from fastgrad.trace.graphs.graph import Graph, Kind, Node, Value
@@ -19,7 +20,7 @@ from fastgrad.trace.passes.rewriting import row_name
 
 @dataclass(frozen=True)
 class Product:
-    """What a FUSED node does whose group begins with a matrix product: its inputs are a, b, and the group's others.
+    """What a FUSED node does whose group begins with a product or a convolution: its inputs are a, b, and the group's others.
 
     Attributes:
         fused: the group.
@@ -55,7 +56,7 @@ def add_epilogues(graph: Graph) -> Graph:
     taken: set[int] = set()
     nodes: list[Node] = []
     for node in graph.nodes:
-        if row_name(node) == "matmul" and uses[id(node.outputs[0])] == 1 and _is_native(node):
+        if row_name(node) in ("matmul", "convolution") and uses[id(node.outputs[0])] == 1 and _is_native(node):
             products[id(node.outputs[0])] = node
         elif node.kind is Kind.FUSED:
             # The last one: the others are there before it.
@@ -70,8 +71,16 @@ def add_epilogues(graph: Graph) -> Graph:
 
 
 def _is_native(product: Node) -> bool:
-    launches = product_launches(product.inputs, **product.attributes)
-    return len(launches) == 1 and launches[0].kernel.__name__ == "gemm"
+    launches = _launches(product)
+    return len(launches) == 1 and launches[0].kernel.__name__ in ("gemm", "slide", "slide_lanes")
+
+
+def _launches(product: Node, following: Launch | None = None) -> tuple[Launch, ...]:
+    """What the product runs, with a map that follows it; nothing if there is no kernel that takes one."""
+    if row_name(product) == "matmul":
+        return product_launches(product.inputs, **product.attributes, following=following)
+    found = convolution_followed(product.inputs, product.outputs, following, **product.attributes)
+    return () if found is None or found.scratch else found.launches
 
 
 def _can_follow(fused: Any, place: int) -> bool:
@@ -128,10 +137,10 @@ def launches_of_product(payload: Product) -> Launches:
     following = following.on(tuple(map(group_operand, following.operands)))
 
     def product_operand(operand: Any) -> Any:
-        return product if operand == Output(0) and isinstance(operand, Output) else operand
+        return product if isinstance(operand, Output) and operand.number == 0 else operand
 
     node = payload.node
-    (launch,) = product_launches(node.inputs, **node.attributes, following=following)
+    (launch,) = _launches(node, following)
     operands = [o if isinstance(o, Launch) else product_operand(o) for o in launch.operands]
     value = node.outputs[0]
     scratch = ((value.dtype, int(np.prod(value.shape, dtype=np.int64))),) if home is None else ()

@@ -220,6 +220,13 @@ def flops_of(node: Node) -> int:
         # the number of products follows.
         a, b, c = [prod(value.shape) for value in (*node.inputs[:2], node.outputs[0])]
         return 2 * round((a * b * c) ** 0.5) if a and b and c else 0
+    if node.payload.form is Form.CONVOLVE:
+        # For each window a product with all filters, whichever of input, windows and filters is the result.
+        first, second = node.inputs[:2]
+        of_filters = node.payload.name == "convolution_backprop_filter"
+        of_input = node.payload.name == "convolution_backprop_input"
+        windows = second.shape if of_filters else first.shape if of_input else node.outputs[0].shape
+        return 2 * prod(windows[:-1]) * prod((node.outputs[0] if of_filters else second).shape)
     return largest if node.payload.form is not Form.INDEX_MAP else 0
 
 
