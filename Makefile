@@ -3,7 +3,8 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test lint lint-rules lint-format lint-types lint-imports conformance bench bench-quick peers clean
+.PHONY: help demo test lint lint-rules lint-format lint-types lint-imports conformance \
+	bench bench-quick peers-env peers clean
 
 # Settings of the surroundings that would change which code runs, or drop its asserts.
 unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP PYTHONOPTIMIZE PYTHONWARNINGS PYTHONSAFEPATH PYTHONPLATLIBDIR
@@ -65,9 +66,12 @@ bench: ## run the asv suite on the checked-out commit
 bench-quick: ## run each benchmark of the suite once, to see that it works
 	@$(MAKE) --no-print-directory bench ARGS='--quick $(ARGS)'
 
-peers: ## compare with the installed ones of TensorFlow, PyTorch and JAX
+peers-env: ## make the environment of TensorFlow, PyTorch and JAX, .venv-peers
+	@PYTHON='$(PYTHON)' PYTHON_BELOW=3.14 tools/environment.sh .venv-peers benchmarks/peers/requirements.txt
+
+peers: ## compare with those of TensorFlow, PyTorch and JAX that are there (QUICK=1: in ten minutes, not ninety)
 	@$(ENVIRONMENT) benchmarks
-	@$(PYTHON_HERE) -m benchmarks.peers $(ARGS)
+	@$(PYTHON_HERE) -m benchmarks.peers $(if $(QUICK),--quick,--minutes 70) $(ARGS)
 
 clean: ## remove the environments and caches that this Makefile made
-	rm -rf .venv .venv-conformance .asv .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-conformance .venv-peers site .asv .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

@@ -1,7 +1,9 @@
 #!/bin/sh
-# Makes a virtual environment that holds fastgrad (editable) with some of its extras, or leaves an up-to-date one alone.
+# Makes a virtual environment that holds fastgrad (editable) with some of its extras, or only what a file of requirements
+# asks for, or leaves an up-to-date one alone.
 #
 #   tools/environment.sh FOLDER EXTRAS        e.g. tools/environment.sh .venv examples,test
+#   tools/environment.sh FOLDER FILE.txt      e.g. tools/environment.sh .venv-peers benchmarks/peers/requirements.txt
 #
 # PYTHON=…         the interpreter to use; without it the first of python3.14 … python3.10, python3, python that runs
 # PYTHON_BELOW=3.x the first Python version that is too new for these extras
@@ -84,8 +86,17 @@ create() {
 }
 
 # The stamp tells what the environment was made from, so that a moved checkout or a new pyproject.toml installs again.
-stamp=$folder/fastgrad-$extras.stamp
-made_from() { cksum pyproject.toml && pwd && version "$folder/bin/python"; }
+case $extras in
+*.txt)
+    stamp=$folder/requirements.stamp
+    source=$extras
+    ;;
+*)
+    stamp=$folder/fastgrad-$extras.stamp
+    source=pyproject.toml
+    ;;
+esac
+made_from() { cksum "$source" && pwd && version "$folder/bin/python"; }
 
 if [ -e "$folder" ]; then
     [ -e "$folder/pyvenv.cfg" ] || fail "$folder is in the way: it exists and is no virtual environment"
@@ -99,13 +110,18 @@ if [ ! -e "$folder" ]; then
     say "made $folder with Python $(version "$folder/bin/python")"
 fi
 if [ "$(cat "$stamp" 2>/dev/null)" != "$(made_from)" ]; then
-    say "installing fastgrad[$extras] into $folder (once; it takes a minute or two)"
+    if [ "$source" = "$extras" ]; then what="what $source asks for"; else what="fastgrad[$extras]"; fi
+    say "installing $what into $folder (once; it takes a minute or two)"
     # PIP_USER and its kin, from the surroundings or a pip.conf, would install beside the environment.
     unset PIP_TARGET PIP_PREFIX PIP_ROOT
     export PIP_USER=0 PIP_REQUIRE_VIRTUALENV=0 PIP_DISABLE_PIP_VERSION_CHECK=1
     "$folder/bin/python" -m pip install --quiet 'pip>=22.3' # older ones lack what pyproject.toml asks for
-    "$folder/bin/python" -m pip install --quiet --editable ".[$extras]"
-    # Nothing else compiles an editable install where PYTHONDONTWRITEBYTECODE is set, and each start would do it again.
-    "$folder/bin/python" -m compileall -q src
+    if [ "$source" = "$extras" ]; then
+        "$folder/bin/python" -m pip install --quiet --requirement "$source"
+    else
+        "$folder/bin/python" -m pip install --quiet --editable ".[$extras]"
+        # Nothing else compiles an editable install where PYTHONDONTWRITEBYTECODE is set, and each start would do it again.
+        "$folder/bin/python" -m compileall -q src
+    fi
     made_from >"$stamp"
 fi

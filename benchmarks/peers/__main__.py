@@ -1,19 +1,29 @@
 """`python -m benchmarks.peers`: fastgrad's training steps beside those of TensorFlow, PyTorch and JAX."""
 
 import argparse
-import json
 import os
+import shlex
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+from benchmarks.apart import ROOT
+from benchmarks.machine import BUSY, provenance
+from benchmarks.peers import limits
 from benchmarks.peers.known import OURS, PEERS
-from benchmarks.peers.report import as_json, summary, table
+from benchmarks.peers.record import FOLDER, FORMAT, Record, write_json
+from benchmarks.peers.report import summary, table
 from benchmarks.peers.runner import Results, Settings, run
+from benchmarks.peers.workload import Workload
 from benchmarks.peers.workloads import WORKLOADS
 
-BUSY = 0.5
 PYTHON_VARIABLE = "FASTGRAD_PEERS_PYTHON"
+PEERS_ENVIRONMENT = ROOT / ".venv-peers" / "bin" / "python"  # what `make peers-env` makes
+QUICK = {"rounds": 3, "slice": 0.1, "minutes": 9.0}
+# When time is short, one of each kind comes first.
+FIRST = ("mlp_small", "transformer", "chain_math", "mlp_tiny", "rnn_32", "adam", "linear_regression", "deep_mlp")
 
 
 def names_out_of(known: Mapping[str, object], kind: str) -> Callable[[str], list[str]]:
@@ -52,6 +62,54 @@ def positive(number: Callable[[str], float]) -> Callable[[str], float]:
     return read
 
 
+def elsewhere() -> str:
+    """The Python that has the peers: named by the environment variable, made by `make peers-env`, or our own."""
+    made = str(PEERS_ENVIRONMENT) if PEERS_ENVIRONMENT.exists() else sys.executable
+    return os.environ.get(PYTHON_VARIABLE) or made
+
+
+def add_measuring(parser: argparse.ArgumentParser, *, peers: Sequence[str], rounds: int, slice_seconds: float) -> None:
+    """Adds the options that say with whom and how long to measure."""
+    add = parser.add_argument
+    add(
+        "--peers",
+        type=names_out_of(PEERS, "peer"),
+        default=list(peers),
+        metavar="NAMES",
+        help=f"default: {', '.join(peers)}",
+    )
+    add("--rounds", type=positive(int), default=rounds, help=f"timed slices of each peer (default {rounds})")
+    add(
+        "--slice",
+        type=positive(float),
+        default=slice_seconds,
+        metavar="SECONDS",
+        help=f"length of a slice (default {slice_seconds:g})",
+    )
+    add("--threads", type=positive(int), default=2, help="threads of each peer (default 2)")
+    add(
+        "--minutes",
+        type=positive(float),
+        default=float("inf"),
+        help="begin nothing that would take longer than this in all, and name what is left out",
+    )
+    add(
+        "--python-for",
+        type=peer_and_python,
+        action="append",
+        default=[],
+        metavar="PEER=PATH",
+        help=f"the Python that has this peer; for all but fastgrad also by the environment variable {PYTHON_VARIABLE}; "
+        "default: the environment that make peers-env makes, where it is",
+    )
+
+
+def settings_of(chosen: argparse.Namespace) -> Settings:
+    """What the options of `add_measuring` say."""
+    pythons = {peer: sys.executable if peer in OURS else elsewhere() for peer in PEERS} | dict(chosen.python_for)
+    return Settings(chosen.rounds, chosen.slice, chosen.threads, pythons)
+
+
 def arguments(command: Sequence[str]) -> argparse.Namespace:
     """Reads the command line; an unknown workload or peer ends the program and lists the known ones."""
     parser = argparse.ArgumentParser(
@@ -67,65 +125,112 @@ def arguments(command: Sequence[str]) -> argparse.Namespace:
     add(
         "--work",
         type=names_out_of(WORKLOADS, "workload"),
-        default=list(WORKLOADS),
+        default=sorted(WORKLOADS, key=lambda name: FIRST.index(name) if name in FIRST else len(FIRST)),
         metavar="NAMES",
         help="default: all",
     )
-    add("--peers", type=names_out_of(PEERS, "peer"), default=list(PEERS), metavar="NAMES", help="default: all")
-    add("--rounds", type=positive(int), default=15, help="timed slices of each peer (default 15)")
-    add("--slice", type=positive(float), default=0.2, metavar="SECONDS", help="length of a slice (default 0.2)")
-    add("--threads", type=positive(int), default=2, help="threads of each peer (default 2)")
-    add("--json", type=Path, metavar="FILE", help="also write everything measured to this file")
+    add_measuring(parser, peers=list(PEERS), rounds=15, slice_seconds=0.2)
     add(
-        "--python-for",
-        type=peer_and_python,
-        action="append",
-        default=[],
-        metavar="PEER=PATH",
-        help=f"the Python that has this peer; for all but fastgrad also by the environment variable {PYTHON_VARIABLE}",
+        "--quick",
+        action="store_true",
+        help=f"{QUICK['rounds']} rounds of {QUICK['slice']} s, as many workloads as fit into {QUICK['minutes']:g} minutes",
     )
-    return parser.parse_args(command)
+    add(
+        "--json",
+        type=Path,
+        metavar="FILE",
+        help="write everything measured to this file; without it, and with all peers, a file for each workload in "
+        f"{FOLDER.relative_to(ROOT)}",
+    )
+    chosen = parser.parse_args(command)
+    if chosen.quick:
+        vars(chosen).update(QUICK)
+    return chosen
+
+
+class Deadline:
+    """Says whether there is time for another one as long as the longest so far."""
+
+    def __init__(self, minutes: float) -> None:
+        self._end = time.monotonic() + minutes * 60
+        self._longest = 0.0
+        self._began = time.monotonic()
+
+    def allows_another(self) -> bool:
+        """To be asked before each; the time since the last question is what one took."""
+        now = time.monotonic()
+        self._longest, self._began = max(self._longest, now - self._began), now
+        return now + self._longest <= self._end
 
 
 def main(command: Sequence[str] | None = None) -> int:
-    """Runs the workloads and prints a table for each, then a summary of all.
+    """Runs the workloads, prints and writes the results of each, then prints a summary of all.
 
     Returns:
-        0; 1 if a peer crashed or disagreed; 130 if the user interrupted, after printing what was done.
+        0; 1 if a peer crashed or disagreed; 130 if the user interrupted, after printing and writing what was done.
     """
-    chosen = arguments(sys.argv[1:] if command is None else command)
-    elsewhere = os.environ.get(PYTHON_VARIABLE) or sys.executable
-    pythons = {peer: sys.executable if peer in OURS else elsewhere for peer in PEERS} | dict(chosen.python_for)
-    settings = Settings(chosen.rounds, chosen.slice, chosen.threads, pythons)
-    load = os.getloadavg()[0]
-    if load > BUSY:
-        print(f"other programs keep this machine busy (load {load:.1f}): the times below will wander\n")
-    done: dict[str, Results] = {}
+    given = sys.argv[1:] if command is None else list(command)
+    chosen = arguments(given)
+    settings = settings_of(chosen)
+    told = shlex.join(["python", "-m", "benchmarks.peers", *given])
+    warn_if_busy()
+    records: dict[str, Record] = {}
     interrupted = failed = False
+    deadline, left_out = Deadline(chosen.minutes), []
     for name in chosen.work:
+        if interrupted or not deadline.allows_another():
+            left_out.append(name)
+            continue
         try:
-            for results in run(WORKLOADS[name], chosen.peers, settings, progress):
-                done[name] = results
-        except KeyboardInterrupt:
-            interrupted = True
+            record = measured(WORKLOADS[name], chosen.peers, settings, told)
         except ModuleNotFoundError as error:
             progress("")
             print(f"{name}: left out, its data needs {error.name}, which is not installed\n")
             failed = True
             continue
+        interrupted = record.facts["interrupted"]
         progress("")
-        print(table(WORKLOADS[name], done.get(name, {}), settings), end="\n\n", flush=True)
-        if interrupted:
-            print("interrupted")
-            break
-    if done:
-        print(summary(WORKLOADS, done))
+        print(table(record.workload, record.results, settings), end="\n\n", flush=True)
+        if any(result.microseconds for result in record.results.values()):
+            records[name] = record
+            if not chosen.json and set(chosen.peers) == set(PEERS):
+                record.save()
+        failed |= any(result.problem and not result.absent for result in record.results.values())
+    if interrupted:
+        print("interrupted")
+    if records:
+        print(summary({name: r.workload for name, r in records.items()}, {n: r.results for n, r in records.items()}))
+    if left_out:
+        print(f"\nleft out, {'interrupted before' if interrupted else 'no time'}: {', '.join(left_out)}")
+    absent = {p: r.problem for record in records.values() for p, r in record.results.items() if r.absent}
+    if absent:
+        print("not compared everywhere: " + "; ".join(f"{peer} ({why})" for peer, why in absent.items()))
     if chosen.json:
-        chosen.json.write_text(
-            json.dumps(as_json(done, settings, load, interrupted), indent=1) + "\n", encoding="utf-8"
-        )
-    failed |= any(result.problem and not result.absent for results in done.values() for result in results.values())
+        write_json(chosen.json, {"format": FORMAT, "workloads": {n: r.as_json() for n, r in records.items()}})
     return 130 if interrupted else int(failed)
+
+
+def measured(workload: Workload, peers: Sequence[str], settings: Settings, command: str) -> Record:
+    """Runs one workload, and the machine's limits after it; an interrupt ends it, and what is there is kept."""
+    facts: dict[str, Any] = provenance(command) | {"limits": {}, "interrupted": False}
+    results: Results = {}
+    try:
+        for stage in run(workload, peers, settings, progress):
+            results = stage
+        progress(f"{workload.name}: the machine's limits")
+        facts["limits"] = limits.measure()
+    except KeyboardInterrupt:
+        facts["interrupted"] = True
+    except RuntimeError as error:  # without Numba, say
+        facts["limits_problem"] = str(error)
+    return Record(workload, results, settings, facts)
+
+
+def warn_if_busy() -> None:
+    """Says so when other programs run."""
+    load = os.getloadavg()[0]
+    if load > BUSY:
+        print(f"other programs keep this machine busy (load {load:.1f}): the times below will wander\n")
 
 
 def progress(text: str) -> None:

@@ -19,6 +19,7 @@ class Peer:
         about: the mode in words.
         compile: the name of the library's function that compiles a step; empty if the program does what is needed.
         options: arguments of that function.
+        kept_by: the environment variables that name the folder where it keeps what it has compiled; empty if it keeps nothing.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Peer:
     about: str
     compile: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
+    kept_by: tuple[str, ...] = ()
 
     @property
     def library(self) -> str:
@@ -52,11 +54,26 @@ MEASURED = "fastgrad"
 PEERS = {
     peer.name: peer
     for peer in (
-        Peer("fastgrad", ("fastgrad",), ("tensorflow",), "eager"),
-        Peer("fastgrad.function", ("fastgrad",), ("tensorflow",), "the step in fastgrad.function", "function"),
+        Peer("fastgrad", ("fastgrad",), ("tensorflow",), "eager", kept_by=("FASTGRAD_CACHE_DIR",)),
+        Peer(
+            "fastgrad.function",
+            ("fastgrad",),
+            ("tensorflow",),
+            "the step in fastgrad.function",
+            "function",
+            kept_by=("FASTGRAD_CACHE_DIR",),
+        ),
         Peer("torch", ("torch",), ("torch",), "eager, fused optimizer"),
-        Peer("torch.compile", ("torch",), ("torch.compile",), "the step in torch.compile, Inductor with C++"),
-        Peer("jax", ("jax", "optax"), ("jax",), "jit with donated buffers, optax"),
+        Peer(
+            "torch.compile",
+            ("torch",),
+            ("torch.compile",),
+            "the step in torch.compile, Inductor with C++",
+            kept_by=("TORCHINDUCTOR_CACHE_DIR",),
+        ),
+        Peer(
+            "jax", ("jax", "optax"), ("jax",), "jit with donated buffers, optax", kept_by=("JAX_COMPILATION_CACHE_DIR",)
+        ),
         Peer("tensorflow", ("tensorflow",), ("tensorflow",), "eager"),
         Peer("tf.function", ("tensorflow",), ("tensorflow",), "the step in tf.function", "function"),
         Peer(

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import tempfile
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from benchmarks.apart import ROOT, thread_settings
@@ -24,16 +25,17 @@ class PeerError(Exception):
 
 
 class PeerProcess:
-    """A worker process under `python`, with every thread pool set to `threads`."""
+    """A worker process under `python`, with every thread pool set to `threads`, and `environment` on top of ours."""
 
-    def __init__(self, python: str, threads: int) -> None:
+    def __init__(self, python: str, threads: int, environment: Mapping[str, str] | None = None) -> None:
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed by close()
         try:
             self._process = subprocess.Popen(
                 [python, "-m", "benchmarks.peers.worker"],
                 cwd=ROOT,
                 env={name: value for name, value in os.environ.items() if name != "PYTHONSAFEPATH"}
-                | thread_settings(threads),
+                | thread_settings(threads)
+                | dict(environment or {}),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._log,
@@ -80,23 +82,30 @@ class PeerProcess:
 
     def output(self) -> str:
         """The last lines of what the process wrote."""
+        if self._log.closed:
+            return ""
         size = self._log.seek(0, os.SEEK_END)
         self._log.seek(max(0, size - 20_000))
         return "\n".join(self._log.read().decode(errors="replace").splitlines()[-LAST_LINES:])
 
     def stop(self) -> None:
-        """Makes the process stand still, with all its threads; returns when it does."""
-        self._process.send_signal(signal.SIGSTOP)
+        """Makes the process stand still, with all its threads and children; returns when it does."""
+        self._signal(signal.SIGSTOP)
         if hasattr(os, "waitid") and self._process.poll() is None:
             os.waitid(os.P_PID, self._process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
 
     def resume(self) -> None:
         """Lets a stopped process run again."""
-        self._process.send_signal(signal.SIGCONT)
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._process.poll() is None:
+            with contextlib.suppress(ProcessLookupError):  # it ended just now
+                os.killpg(self._process.pid, number)  # the group is its own, as the session is
 
     def close(self) -> None:
-        """Ends the process, stopped or not."""
-        self._process.kill()
+        """Ends the process and its children, stopped or not; may be called again."""
+        self._signal(signal.SIGKILL)
         self._process.wait()
         for pipe in (self._process.stdin, self._process.stdout, self._log):
             if pipe is not None:

@@ -1,11 +1,7 @@
-"""Results as a table for people, as a summary in Markdown and as JSON for programs."""
+"""Results as a table for people, and as a summary in Markdown."""
 
-import os
-import platform
 import statistics
 from collections.abc import Mapping
-from datetime import datetime, timezone
-from typing import Any
 
 from benchmarks.peers.known import OURS, PEERS
 from benchmarks.peers.runner import LOSS_TOLERANCE, Results, Settings
@@ -124,49 +120,3 @@ def summary(workloads: Mapping[str, Workload], done: Mapping[str, Results]) -> s
             wanted.append(f"{workload.wanted_of_triad:g} of the triad{found}")
         lines.append(f"| {' | '.join(cells)} | {', '.join(wanted)} |")
     return "\n".join(lines)
-
-
-def machine() -> dict[str, Any]:
-    """What was measured on."""
-    return {
-        "cpu": cpu_name(),
-        "processors": os.cpu_count(),
-        "system": f"{platform.system()} {platform.release()}",
-        "architecture": platform.machine(),
-    }
-
-
-def cpu_name() -> str:
-    """The processor's name as the system tells it."""
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8") as file:
-            return next(line.split(":", 1)[1].strip() for line in file if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
-
-
-def as_json(done: dict[str, Results], settings: Settings, load: float, interrupted: bool) -> dict[str, Any]:
-    """Everything measured, round by round; `load` is the machine's before it began."""
-    return {
-        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "machine": machine(),
-        "load_before": load,
-        "threads": settings.threads,
-        "slice_seconds": settings.slice_seconds,
-        "interrupted": interrupted,
-        "workloads": {
-            name: {
-                peer: {
-                    "mode": PEERS[peer].about,
-                    "problem": result.problem,
-                    "output": result.output,
-                    **result.facts,
-                    "steps_a_slice": result.steps,
-                    "microseconds_a_step": list(result.microseconds.values()),
-                    "triad_bytes_a_second": list(result.triad.values()),
-                }
-                for peer, result in results.items()
-            }
-            for name, results in done.items()
-        },
-    }

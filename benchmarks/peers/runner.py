@@ -38,9 +38,11 @@ class PeerResult:
         problem: why it was not timed, or no longer; empty if all went well.
         absent: the problem is only that the peer is not here, or has no program for this workload.
         output: the end of what a crashed peer printed.
-        facts: versions, losses, import and first-step times, as the worker reported them.
+        facts: versions, losses, import and first-step times, as the worker reported them. `cold` has those of a process before
+            it that found no compiled code, for peers that keep some on disk; the others are always cold.
         microseconds: by round, the time of one step.
         triad: by round, the bytes a second that a triad reached in the peer's process; empty where it was not asked for.
+        kernels: what a compiled step of fastgrad consists of, see `kernels.py`.
     """
 
     problem: str = ""
@@ -50,6 +52,7 @@ class PeerResult:
     steps: int = 0
     microseconds: dict[int, float] = field(default_factory=dict)
     triad: dict[int, float] = field(default_factory=dict)
+    kernels: list[dict[str, Any]] = field(default_factory=list)
 
     def median(self) -> float:
         """The middle one of the rounds' times, in microseconds a step."""
@@ -61,6 +64,8 @@ class PeerResult:
 
 
 Results = dict[str, PeerResult]
+COMPILED = tuple(peer for peer in OURS if PEERS[peer].compile)
+"""The modes of fastgrad that compile the step."""
 
 
 def disagreements(losses: Mapping[str, Sequence[float]], tolerance: float = LOSS_TOLERANCE) -> dict[str, str]:
@@ -110,12 +115,14 @@ def run(workload: Workload, peers: Sequence[str], settings: Settings, tell: Call
         for peer in peers:
             tell(f"{workload.name}: preparing {peer}")
             with _problems_into(results[peer]):
-                process = _prepare(workload, peer, inputs, settings, results[peer], processes)
+                prepared = _Preparation(workload, peer, inputs, settings, Path(folder, "kept", peer))
+                process = prepared.process(results[peer], processes)
                 if process is not None:
                     running[peer] = process
         for peer, problem in disagreements({peer: results[peer].facts["losses"] for peer in running}).items():
-            results[peer].problem = problem
-            running.pop(peer).close()
+            process = running.pop(peer)
+            results[peer].problem, results[peer].output = problem, process.output()
+            process.close()
         yield results
         for round_ in range(settings.rounds):
             tell(f"{workload.name}: round {round_ + 1} of {settings.rounds}")
@@ -124,8 +131,13 @@ def run(workload: Workload, peers: Sequence[str], settings: Settings, tell: Call
                 with _problems_into(results[peer]):
                     _slice(running[peer], results[peer], round_, workload.bytes_moved > 0 and peer in OURS)
                 if results[peer].problem:
-                    running.pop(peer)
+                    running.pop(peer).close()  # what hangs would go on beside the others
             yield results
+        for peer in set(running) & set(COMPILED):
+            with _problems_into(results[peer]):
+                running[peer].resume()
+                results[peer].kernels = running[peer].ask(PREPARE_TIMEOUT, do="kernels")["kernels"]
+        yield results
 
 
 @contextlib.contextmanager
@@ -136,37 +148,55 @@ def _problems_into(result: PeerResult) -> Iterator[None]:
         result.problem, result.output = f"crashed: {error}", error.output
 
 
-def _prepare(
-    workload: Workload,
-    peer: str,
-    inputs: Path,
-    settings: Settings,
-    result: PeerResult,
-    processes: contextlib.ExitStack,
-) -> PeerProcess | None:
-    if PEERS[peer].program(workload) is None:
-        result.problem, result.absent = "has no program for this workload", True
-        return None
-    process = PeerProcess(settings.pythons[peer], settings.threads)
-    processes.callback(process.close)
-    facts = process.ask(
-        PREPARE_TIMEOUT,
-        do="prepare",
-        peer=peer,
-        workload=workload.name,
-        inputs=str(inputs),
-        threads=settings.threads,
-    )
-    if "missing" in facts:
-        result.problem, result.absent = f"missing: {settings.pythons[peer]} has no {facts['missing']}", True
-        return None
-    if "failed" in facts:
-        result.problem = f"fails: {facts['failed']}"
-        return None
-    result.facts = facts
-    result.steps = max(1, round(facts["steps_per_second"] * settings.slice_seconds))
-    process.stop()
-    return process
+@dataclass(frozen=True)
+class _Preparation:
+    """The first steps of a peer, up to where it can be timed; `kept` is a folder for what it has compiled."""
+
+    workload: Workload
+    peer: str
+    inputs: Path
+    settings: Settings
+    kept: Path
+
+    def process(self, result: PeerResult, processes: contextlib.ExitStack) -> PeerProcess | None:
+        """The peer's process, standing still after its first steps; None, and why in the result, if there is none."""
+        known = PEERS[self.peer]
+        if known.program(self.workload) is None:
+            result.problem, result.absent = "has no program for this workload", True
+            return None
+        cold: dict[str, Any] = {}
+        if known.kept_by:
+            with contextlib.ExitStack() as first:
+                process, facts = self._asked("start", first)
+                if self._failed(facts, result, process):
+                    return None
+                cold = {"cold": {name: value for name, value in facts.items() if name != "losses"}}
+        process, facts = self._asked("prepare", processes)
+        if self._failed(facts, result, process):
+            return None
+        result.facts = facts | cold
+        result.steps = max(1, round(facts["steps_per_second"] * self.settings.slice_seconds))
+        process.stop()
+        return process
+
+    def _asked(self, do: str, processes: contextlib.ExitStack) -> tuple[PeerProcess, dict[str, Any]]:
+        environment = dict.fromkeys(PEERS[self.peer].kept_by, str(self.kept))
+        process = PeerProcess(self.settings.pythons[self.peer], self.settings.threads, environment)
+        processes.callback(process.close)
+        request = {"peer": self.peer, "workload": self.workload.name, "inputs": str(self.inputs)}
+        try:
+            return process, process.ask(PREPARE_TIMEOUT, do=do, threads=self.settings.threads, **request)
+        except PeerError:
+            process.close()
+            raise
+
+    def _failed(self, facts: dict[str, Any], result: PeerResult, process: PeerProcess) -> bool:
+        if "missing" in facts:
+            result.problem = f"missing: {self.settings.pythons[self.peer]} has no {facts['missing']}"
+            result.absent = True
+        elif "failed" in facts:
+            result.problem, result.output = f"fails: {facts['failed']}", process.output()
+        return bool(result.problem)
 
 
 def _slice(process: PeerProcess, result: PeerResult, round_: int, triad: bool) -> None:

@@ -1,7 +1,8 @@
 """One peer's process: `python -m benchmarks.peers.worker`, driven by lines of JSON over its pipes.
 
-It answers `{"do": "prepare", …}` with versions and losses and `{"do": "slice", …}` with the seconds of a timed stretch of
-steps. It needs Python, NumPy and the peer's library, not fastgrad; for the triad of some workloads also Numba.
+It answers `{"do": "start", …}` with the seconds of the first calls, `{"do": "prepare", …}` with those, versions and losses,
+`{"do": "slice", …}` with the seconds of a timed stretch of steps and `{"do": "kernels"}` with what a compiled step of fastgrad
+consists of. It needs Python, NumPy and the peer's library, not fastgrad; for the triad of some workloads also Numba.
 """
 
 import ctypes
@@ -23,12 +24,14 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.peers.kernels import kernels_of
 from benchmarks.peers.known import PEERS, Peer
 from benchmarks.peers.triad import Triad
 from benchmarks.peers.workload import Step
 from benchmarks.peers.workloads import WORKLOADS
 
 LOSSES = 20
+FIRST_CALLS = 4  # the first may only record, a later one compiles
 CALIBRATION_SECONDS = 0.2
 WORDS = 200
 
@@ -41,15 +44,18 @@ def main() -> None:
     running: Training | None = None
     for line in sys.stdin:
         request = json.loads(line)
-        if request["do"] == "prepare":
+        if request["do"] in ("start", "prepare"):
             try:
                 running = Training(PEERS[request["peer"]], request)
-                answer = running.prepare()
+                answer = running.start() if request["do"] == "start" else running.prepare()
             except MissingError as error:
                 answer = {"missing": str(error)}
             except Exception as error:  # noqa: BLE001 - whatever it is goes into the table
                 traceback.print_exc()
                 answer = {"failed": first_words(error)}
+        elif request["do"] == "kernels":
+            assert running is not None, "kernels before prepare"
+            answer = {"kernels": kernels_of(running.step)}
         else:
             assert running is not None, "slice before prepare"
             answer = running.slice(request["warm_seconds"], request["steps"], request["triad"])
@@ -98,7 +104,7 @@ def load(peer: Peer, threads: int) -> ModuleType:
     for name in peer.modules:
         if importlib.util.find_spec(name) is None:
             raise MissingError(name)
-    library = importlib.import_module(peer.library)
+    library, *_ = map(importlib.import_module, peer.modules)
     if not peer.can_compile(library):
         raise MissingError(f"{library.__name__}.{peer.compile}")
     if library.__name__ == "torch":
@@ -134,25 +140,36 @@ class Training:
         workload = WORKLOADS[request["workload"]]
         program = peer.program(workload)
         assert program is not None, "asked for a workload without a program"
+        began = time.perf_counter()
         step, batches = program(self.library, inputs)
         self.step: Step = peer.compiled(self.library, step)
+        self.build_seconds = time.perf_counter() - began
         self.make_triad = functools.cache(lambda: Triad(workload.bytes_moved, request["threads"]))
         self.batches: Iterator[tuple[Any, ...]] = itertools.cycle(batches)
 
-    def prepare(self) -> dict[str, Any]:
-        """The first steps: their losses, how long the first took, and how many fit into a second."""
+    def start(self) -> dict[str, Any]:
+        """The first calls: their losses, and how long it took until a compiled step is compiled."""
         began = time.perf_counter()
         losses = [float(self.step(*next(self.batches)))]
-        first_step_seconds = time.perf_counter() - began
-        losses += [float(self.step(*next(self.batches))) for _ in range(LOSSES - 1)]
-        self.run(CALIBRATION_SECONDS / 4)
-        steps, seconds = self.run(CALIBRATION_SECONDS)
+        first = time.perf_counter() - began
+        losses += [float(self.step(*next(self.batches))) for _ in range(FIRST_CALLS - 1)]
         return {
-            "version": self.library.__version__,
-            "python": sys.version.split()[0],
             "losses": losses,
             "import_seconds": self.import_seconds,
-            "first_step_seconds": first_step_seconds,
+            "build_seconds": self.build_seconds,
+            "first_step_seconds": first,
+            "ready_seconds": self.build_seconds + time.perf_counter() - began,
+        }
+
+    def prepare(self) -> dict[str, Any]:
+        """The first calls, more losses, and how many steps fit into a second."""
+        started = self.start()
+        started["losses"] += [float(self.step(*next(self.batches))) for _ in range(LOSSES - FIRST_CALLS)]
+        self.run(CALIBRATION_SECONDS / 4)
+        steps, seconds = self.run(CALIBRATION_SECONDS)
+        return started | {
+            "version": self.library.__version__,
+            "python": sys.version.split()[0],
             "steps_per_second": steps / seconds,
             "peak_megabytes": peak_bytes() / 1e6,
         }

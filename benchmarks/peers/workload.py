@@ -28,6 +28,7 @@ class Workload:
         bytes_moved: what a step has to read and write at least when nothing fits into the caches; 0 where that isn't the cost.
             Such a step is also compared with a triad (`a = b + s * c`) over arrays of this workload's size.
         wanted_of_triad: the share of the triad's bytes a second that a compiled step should reach.
+        remarks: what readers of the results should know, in whole sentences: why it is as fast as it is.
     """
 
     name: str
@@ -37,3 +38,4 @@ class Workload:
     wanted: Mapping[str, float] = field(default_factory=dict)
     bytes_moved: int = 0
     wanted_of_triad: float | None = None
+    remarks: str = ""

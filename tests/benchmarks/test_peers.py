@@ -6,13 +6,16 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from benchmarks.peers import __main__ as command_line
+from benchmarks.peers.known import OURS
 from benchmarks.peers.process import PeerError, PeerProcess
+from benchmarks.peers.record import Record, load_records
 from benchmarks.peers.report import fastest_peer, summary, table
-from benchmarks.peers.runner import PeerResult, Results, Settings, disagreements
+from benchmarks.peers.runner import PeerResult, Results, Settings, disagreements, run
 from benchmarks.peers.workloads import WORKLOADS
 
 SETTINGS = Settings(rounds=2, slice_seconds=0.01, threads=1, pythons={})
@@ -96,23 +99,34 @@ def test_a_run_times_fastgrad_and_shows_who_crashed(tmp_path: Path, capsys: pyte
     peers = ["--peers", "fastgrad,torch", "--python-for", "torch=/bin/false", "--json", str(file)]
     assert command_line.main([*QUICK, *peers]) == 1
     assert "crashed: its process ended with exit code 1" in capsys.readouterr().out
-    results = json.loads(file.read_text())["workloads"]["linear_regression"]
+    stored = json.loads(file.read_text())["workloads"]["linear_regression"]
+    assert stored["limits"]["1"]["flops_per_second"] > 1e9
+    assert stored["limits"]["2"]["bytes_per_second"] > 1e8
+    assert stored["commit"]
+    assert "--work linear_regression" in stored["command"]
+    results = stored["peers"]
     assert (results["fastgrad"]["problem"], results["fastgrad"]["output"]) == ("", "")
     assert len(results["fastgrad"]["microseconds_a_step"]) == 2
     assert len(results["fastgrad"]["losses"]) == 20
-    assert results["torch"]["microseconds_a_step"] == []
+    assert results["torch"]["microseconds_a_step"] == {}
 
 
-def test_ctrl_c_prints_what_is_done(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_ctrl_c_prints_and_keeps_what_is_done(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     def interrupted(*_: object) -> Iterator[Results]:
         yield {"fastgrad": timed(10.0, 12.0)}
         raise KeyboardInterrupt
 
+    saved: list[Record] = []
     monkeypatch.setattr(command_line, "run", interrupted)
+    monkeypatch.setattr(Record, "save", saved.append)
     assert command_line.main([]) == 130
+    assert [record.facts["interrupted"] for record in saved] == [True]
     printed = capsys.readouterr().out
     assert "11.0 (10.5 to 11.5)" in printed
     assert "interrupted" in printed
+    assert "left out, interrupted before: " in printed
 
 
 def test_an_interpreter_that_is_not_there_is_named() -> None:
@@ -140,3 +154,69 @@ def test_a_peer_that_ended_before_it_was_asked_is_closed_all_the_same() -> None:
     with pytest.raises(PeerError, match="ended with exit code 1"):
         process.ask(10.0, do="prepare")
     process.close()
+
+
+def test_results_that_are_written_come_back(tmp_path: Path) -> None:
+    ours = timed(10.0, 12.0)
+    ours.triad[1] = 24e9
+    ours.facts |= {"losses": [1.0, 0.5], "first_step_seconds": 0.25}
+    ours.facts["cold"] = {"ready_seconds": 1.25}
+    ours.kernels = [{"name": "gemm", "flops": 2}]
+    late = PeerResult(problem="crashed: no answer", output="Oops", microseconds={1: 3.0})
+    facts = {"date": "2026-01-01", "interrupted": True, "limits": {}}
+    record = Record(WORKLOADS["chain_cheap"], {"fastgrad": ours, "jax": late}, SETTINGS, facts)
+    assert record.save(tmp_path) == tmp_path / "chain_cheap.json"
+    found = load_records(tmp_path)["chain_cheap"]
+    assert found.results == record.results
+    assert (found.settings, found.facts) == (SETTINGS, facts)
+    assert table(found.workload, found.results, SETTINGS) == table(record.workload, record.results, SETTINGS)
+
+
+def test_a_file_that_holds_no_results_is_named(tmp_path: Path) -> None:
+    (tmp_path / "old.json").write_text('{"format": 0}')
+    with pytest.raises(ValueError, match="old.json holds no results of a workload: results of format 0, wanted 1"):
+        load_records(tmp_path)
+
+
+def test_results_are_written_where_the_dashboard_reads_them_only_with_all_peers(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    saved: list[str] = []
+    monkeypatch.setattr(command_line, "run", lambda *_: iter([{"fastgrad": timed(10.0)}]))
+    monkeypatch.setattr(command_line.limits, "measure", dict)
+    monkeypatch.setattr(Record, "save", lambda self: saved.append(self.workload.name))
+    assert command_line.main(["--work", "mlp_tiny,adam"]) == 0
+    assert saved == ["mlp_tiny", "adam"]
+    assert command_line.main(["--work", "mlp_tiny", "--peers", "fastgrad"]) == 0
+    assert saved == ["mlp_tiny", "adam"]
+
+
+def test_what_there_is_no_time_for_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(command_line, "run", lambda *_: iter([{"fastgrad": timed(10.0)}]))
+    assert command_line.main(["--work", "mlp_tiny,adam", "--peers", "fastgrad", "--minutes", "1e-9"]) == 0
+    assert "left out, no time: mlp_tiny, adam" in capsys.readouterr().out
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/stat"), reason="reads the state of a process from /proc")
+def test_the_other_peers_stand_still_while_one_is_timed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each slice is warmed up in the process itself, and begins when all the other processes are stopped."""
+    seen = []
+    ask = PeerProcess.ask
+    running: set[int] = set()
+
+    def watched(self: PeerProcess, timeout: float, **request: Any) -> dict[str, Any]:
+        running.add(self.pid)
+        if request["do"] == "slice":
+            assert request["warm_seconds"] > 0.0
+            others = [pid for pid in running - {self.pid} if os.path.exists(f"/proc/{pid}/stat")]
+            seen.append([Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] for pid in others])
+        return ask(self, timeout, **request)
+
+    monkeypatch.setattr(PeerProcess, "ask", watched)
+    settings = Settings(2, 0.01, 1, dict.fromkeys(OURS, sys.executable))
+    *_, results = run(WORKLOADS["linear_regression"], OURS, settings, lambda _: None)
+    assert seen == [["T"]] * 4
+    assert results["fastgrad.function"].kernels
+    assert results["fastgrad.function"].facts["cold"]["ready_seconds"] > 0.0
