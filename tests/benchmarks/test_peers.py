@@ -120,7 +120,7 @@ def test_ctrl_c_prints_and_keeps_what_is_done(
 
     saved: list[Record] = []
     monkeypatch.setattr(command_line, "run", interrupted)
-    monkeypatch.setattr(Record, "save", lambda self: saved.append(self))
+    monkeypatch.setattr(Record, "save", lambda record: saved.extend([record]))
     assert command_line.main([]) == 130
     assert [record.facts["interrupted"] for record in saved] == [True]
     printed = capsys.readouterr().out
