@@ -119,6 +119,11 @@ def rehearsing() -> bool:
     return any(recorder.rehearses for recorder in recorders.active)
 
 
+def rehearsal() -> Any:
+    """The innermost recorder of this thread that rehearses, if any does."""
+    return next((recorder for recorder in reversed(recorders.active) if recorder.rehearses), None)
+
+
 def report_effect(what: str) -> None:
     """Tells all recorders of something that no replay can do again; ``what`` names it, as in "tf.random.set_seed"."""
     for recorder in recorders.active:

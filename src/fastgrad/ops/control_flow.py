@@ -16,6 +16,7 @@ from fastgrad.errors import InvalidArgumentError
 from fastgrad.operation import TABLE
 from fastgrad.ops.arguments import integer
 from fastgrad.ops.assertion import Assert
+from fastgrad.ops.loop_arrays import loop_arrays
 from fastgrad.ops.tensor_array import TensorArray
 from fastgrad.recording import control_flow_of
 from fastgrad.tensor import Tensor, as_tensor_or_none, convert_to_tensor
@@ -285,17 +286,37 @@ def _next(body: Callable[..., Any], variables: Any) -> Any:
 def _written_down(cond: Callable[..., Any], body: Callable[..., Any], variables: Any, limit: Tensor | None) -> Any:
     """The result of a loop that who writes down whole programs has taken over; None if nobody has."""
     tracer = control_flow_of()
-    flat = nest.flatten(variables)
-    if tracer is None or any(isinstance(leaf, TensorArray) for leaf in flat):
+    if tracer is None:
         return None
+    flat = nest.flatten(variables)
+    places = [place for place, leaf in enumerate(flat) if isinstance(leaf, TensorArray)]
+    arrays = loop_arrays([flat[place] for place in places], variables, body, tracer)
+    if arrays is None:
+        return None
+    tensors = [leaf for leaf in flat if not isinstance(leaf, TensorArray)]
+    count = len(tensors)
     structure = [variables]
 
+    def filled(carried: list[Tensor]) -> tuple[Any, list[TensorArray]]:
+        given = arrays.within(carried[count:])
+        rest, listed = iter(carried[:count]), iter(given)
+        leaves = [next(listed) if place in places else next(rest) for place in range(len(flat))]
+        return nest.pack_sequence_as(variables, leaves), given
+
     def condition(carried: list[Tensor]) -> Any:
-        return cond(*nest.pack_sequence_as(variables, carried))
+        return cond(*filled(carried)[0])
 
     def trip(carried: list[Tensor], rows: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
-        structure[0] = _next(body, nest.pack_sequence_as(variables, carried))
-        return nest.flatten(structure[0]), []
+        now, given = filled(carried)
+        structure[0] = _next(body, now)
+        leaves = nest.flatten(structure[0])
+        state, kept = arrays.after(given, [leaves[place] for place in places], carried[count:])
+        return [*[leaf for place, leaf in enumerate(leaves) if place not in places], *state], kept
 
-    found = tracer.loop(trip, flat, condition=condition, limit=limit)
-    return None if found is None else nest.pack_sequence_as(structure[0], found[0])
+    found = tracer.loop(trip, [*tensors, *arrays.state()], condition=condition, limit=limit, least=arrays.least)
+    if found is None:
+        return None
+    carried, kept = found
+    listed, rest = iter(arrays.write_back(carried[count:], kept)), iter(carried[:count])
+    leaves = [next(listed) if place in places else next(rest) for place in range(len(flat))]
+    return nest.pack_sequence_as(structure[0], leaves)

@@ -7,14 +7,13 @@ from typing import Any, NoReturn
 import numpy as np
 
 from fastgrad import dtypes
-from fastgrad.errors import InvalidArgumentError, OutOfRangeError
+from fastgrad.errors import InvalidArgumentError, OutOfRangeError, TraceError
+from fastgrad.operation import TABLE
 from fastgrad.ops.arguments import integer, integers
 from fastgrad.ops.joining import concat, split, stack, unstack
+from fastgrad.recording import control_flow_of, rehearsal
 from fastgrad.shape import TensorShape
 from fastgrad.tensor import Tensor, as_tensor_or_none, constant_tensor, from_python
-
-_READ = object()
-"""Stands where an element was that has been read and cleared."""
 
 
 class TensorArray:
@@ -62,6 +61,45 @@ class TensorArray:
         self._infer_shape = infer_shape
         self._element_shape = TensorShape(element_shape)
         self._elements: list[Any] = [None] * count
+        self._whole: Tensor | None = None
+        self._cleared: set[int] = set()
+        self._rehearsal = rehearsal()
+
+    # The elements are a list, or the rows of one tensor, `_whole`, until one is written.
+
+    def _like(self, array: TensorArray) -> None:
+        """Makes it a copy of another array."""
+        self._dtype, self._dynamic_size = array._dtype, array._dynamic_size
+        self._clear_after_read, self._infer_shape = array._clear_after_read, array._infer_shape
+        self._element_shape = array._element_shape
+        self._elements, self._whole = list(array._elements), array._whole
+        self._cleared = set(array._cleared)
+        self._rehearsal = rehearsal()
+
+    def _length(self) -> int:
+        return len(self._elements) if self._whole is None else self._whole._array.shape[0]
+
+    def _listed(self) -> list[Any]:
+        """The elements as a list, to be changed.
+
+        Raises:
+            TraceError: the array is one of the surroundings of a function that is run for what is written down alone.
+        """
+        if rehearsal() is not self._rehearsal:
+            raise TraceError(
+                "TensorArray: a function that is written down as a part of a program changes an array of its surroundings; "
+                "pass the array among the variables of the loop."
+            )
+        if self._whole is not None:
+            self._elements, self._whole = list(unstack(self._whole)), None
+        return self._elements
+
+    def _replace(self, elements: list[Any], whole: Tensor | None = None) -> None:
+        """Takes other elements, a list or the rows of a tensor."""
+        self._listed()
+        self._elements, self._whole, self._cleared = elements, whole, set()
+        if whole is not None and self._infer_shape:
+            self._element_shape = self._element_shape.merge_with(whole.shape[1:])
 
     @property
     def dtype(self) -> dtypes.DType:
@@ -100,11 +138,11 @@ class TensorArray:
 
     def size(self, name: str | None = None) -> Tensor:
         """How many elements there are, an int32 scalar."""
-        return constant_tensor(np.array(len(self._elements), np.int32))
+        return constant_tensor(np.array(self._length(), np.int32))
 
     def close(self, name: str | None = None) -> None:
         """Empties the array."""
-        self._elements = []
+        self._replace([])
 
     # ---- writing -----------------------------------------------------------------------------------
 
@@ -148,13 +186,22 @@ class TensorArray:
             ValueError: more rows than an array that can't grow has elements, a scalar, or rows of another shape.
             InvalidArgumentError: a tensor of another dtype.
         """
-        rows = unstack(self._tensor("unstack", value))
-        if len(rows) > len(self._elements) and not self._dynamic_size:
+        x = self._tensor("unstack", value)
+        count = x._array.shape[0] if x._array.ndim else len(unstack(x))  # which says what is wrong
+        if count > self._length() and not self._dynamic_size:
             raise ValueError(
-                f"TensorArray.unstack: Cannot unstack {len(rows)} tensors into a TensorArray of static size "
-                f"{len(self._elements)}; pass dynamic_size=True."
+                f"TensorArray.unstack: Cannot unstack {count} tensors into a TensorArray of static size "
+                f"{self._length()}; pass dynamic_size=True."
             )
-        return self._fill("unstack", rows)
+        if not count:
+            self._replace([])
+            return self
+        if not self._element_shape.is_compatible_with(x.shape[1:]):
+            raise ValueError(
+                f"TensorArray.unstack: Incompatible shape for value ({x.shape[1:]}), expected ({self._element_shape})"
+            )
+        self._replace([], x)
+        return self
 
     def split(self, value: Any, lengths: Any, name: str | None = None) -> TensorArray:
         """Takes successive pieces of ``value`` along its first axis for the elements.
@@ -184,23 +231,15 @@ class TensorArray:
                 f"TensorArray.split: Expected sum of lengths to be equal to value.shape[0], but lengths are {list(sizes)} "
                 f"and value's shape is {list(x._array.shape)}."
             )
-        if len(sizes) != len(self._elements) and not self._dynamic_size:
+        if len(sizes) != self._length() and not self._dynamic_size:
             raise InvalidArgumentError(
-                f"TensorArray.split: TensorArray's size is not equal to the size of lengths ({len(self._elements)} vs. "
+                f"TensorArray.split: TensorArray's size is not equal to the size of lengths ({self._length()} vs. "
                 f"{len(sizes)}), and the TensorArray is not marked as dynamically resizeable."
             )
         pieces = split(x, sizes) if sizes else []
         for piece in pieces:
             self._check_shape("split", piece, inferred=False)
-        self._elements = list(pieces)
-        return self
-
-    def _fill(self, what: str, rows: list[Tensor]) -> TensorArray:
-        for row in rows:
-            self._check_shape(what, row)
-        self._elements = [None] * len(rows)
-        for position, row in enumerate(rows):
-            self._place(position, row)
+        self._replace(list(pieces))
         return self
 
     def _tensor(self, what: str, value: Any) -> Tensor:
@@ -227,18 +266,20 @@ class TensorArray:
     def _check_room(self, position: int) -> None:
         if position < 0:
             raise OutOfRangeError(f"TensorArray: Writing to negative indices (index {position}) is not allowed.")
-        if position >= len(self._elements) and not self._dynamic_size:
+        if position >= self._length() and not self._dynamic_size:
             raise OutOfRangeError(
                 f"TensorArray: Tried to write to index {position} but array is not resizeable and size is: "
-                f"{len(self._elements)}; pass dynamic_size=True."
+                f"{self._length()}; pass dynamic_size=True."
             )
 
     def _place(self, position: int, element: Tensor) -> None:
-        if position >= len(self._elements):
-            self._elements += [None] * (position + 1 - len(self._elements))
+        elements = self._listed()
+        if position >= len(elements):
+            elements += [None] * (position + 1 - len(elements))
         if self._infer_shape:
             self._element_shape = self._element_shape.merge_with(element.shape)
-        self._elements[position] = element
+        elements[position] = element
+        self._cleared.discard(position)
 
     # ---- reading -----------------------------------------------------------------------------------
 
@@ -250,21 +291,27 @@ class TensorArray:
             InvalidArgumentError: the element was read before.
             ValueError: it was never written, and its shape is not known.
         """
+        if self._whole is not None and not self._cleared and type(index) is Tensor and index._array.size == 1:
+            tracer = control_flow_of()
+            if tracer is not None and tracer.follows(index):
+                # Which one it is may differ from trip to trip; so may what has been read.
+                at = TABLE["reshape"](index, shape=())
+                return TABLE["gather"](self._whole, at, axis=0, batch_dims=0)
         position = integer(index, "TensorArray.read: index")
         if position < 0:
             raise OutOfRangeError(f"TensorArray: Reading from negative indices (index {position}) is not allowed.")
-        if position >= len(self._elements):
+        if position >= self._length():
             raise OutOfRangeError(
-                f"TensorArray: Tried to read from index {position} but array size is: {len(self._elements)}"
+                f"TensorArray: Tried to read from index {position} but array size is: {self._length()}"
             )
-        if self._elements[position] is _READ:
+        if position in self._cleared:
             raise InvalidArgumentError(
                 f"TensorArray: Could not read index {position} twice because it was cleared after a previous read "
                 "(perhaps try setting clear_after_read = false?)"
             )
         element = self._written(position)
-        if self._clear_after_read:
-            self._elements[position] = _READ
+        if self._clear_after_read and rehearsal() is self._rehearsal:
+            self._cleared.add(position)
         return element
 
     def stack(self, name: str | None = None) -> Tensor:
@@ -274,9 +321,11 @@ class TensorArray:
             InvalidArgumentError: they have different shapes.
             ValueError: one was never written, and its shape is not known.
         """
-        if not self._elements:
+        if self._whole is not None and not self._cleared:
+            return self._whole
+        if not self._length():
             return self._empty()
-        return stack([self._written(position) for position in range(len(self._elements))])
+        return stack([self._written(position) for position in range(self._length())])
 
     def gather(self, indices: Any, name: str | None = None) -> Tensor:
         """The elements at ``indices``, a vector, stacked along a new first axis; errors as ``stack``.
@@ -286,10 +335,8 @@ class TensorArray:
         """
         positions = integers(indices, "TensorArray.gather: indices")
         for position in positions:
-            if not 0 <= position < len(self._elements):
-                raise IndexError(
-                    f"TensorArray.gather: index {position} is out of range for size {len(self._elements)}."
-                )
+            if not 0 <= position < self._length():
+                raise IndexError(f"TensorArray.gather: index {position} is out of range for size {self._length()}.")
         return stack([self._written(position) for position in positions]) if positions else self._empty()
 
     def concat(self, name: str | None = None) -> Tensor:
@@ -299,18 +346,23 @@ class TensorArray:
             InvalidArgumentError: scalars, or shapes that differ in other axes.
             ValueError: one was never written, and its shape is not known.
         """
-        if not self._elements:
+        if not self._length():
             return self._empty(rows=False)
-        elements = [self._written(position) for position in range(len(self._elements))]
+        elements = [self._written(position) for position in range(self._length())]
         if not elements[0]._array.ndim:
             raise InvalidArgumentError("TensorArray.concat: Can't concatenate scalars (use stack instead).")
         return concat(elements, 0)
 
+    def _is_there(self, position: int) -> bool:
+        """Whether there is an element that was written, and not cleared."""
+        return position not in self._cleared and (self._whole is not None or self._elements[position] is not None)
+
     def _written(self, position: int) -> Tensor:
-        element = self._elements[position]
-        if isinstance(element, Tensor):
-            return element
-        return constant_tensor(np.zeros(self._known_shape(), self._dtype.numpy))
+        if not self._is_there(position):
+            return constant_tensor(np.zeros(self._known_shape(), self._dtype.numpy))
+        if self._whole is not None:
+            return TABLE["strided_slice"](self._whole, key=(position,))
+        return self._elements[position]
 
     def _known_shape(self) -> tuple[int, ...]:
         if not self._element_shape.is_fully_defined():

@@ -452,7 +452,7 @@ def test_what_cannot_be_a_loop_goes_by_guards():
         def body(i, a):
             return i + 1, a.write(i, x)
 
-        return tf.while_loop(lambda i, _: i < n, body, (0, tf.TensorArray(tf.float64, 2)))[1].stack()
+        return tf.while_loop(lambda i, _: i < n, body, (0, tf.TensorArray(tf.float64, 0, True)))[1].stack()
 
     for program in (grows, looks, array):
         graph = recorded(program, np.int32(2), A)

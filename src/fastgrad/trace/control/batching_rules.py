@@ -60,7 +60,7 @@ def spread_rows(x: Batched, rows: int) -> Tensor:
     """The value with a leading axis, whether all rows have the same or not."""
     if x.has_rows:
         return x.tensor
-    return call("broadcast_to", x.tensor, shape=(rows, *x.shape))  # type: ignore[no-any-return]
+    return call("broadcast_to", x.tensor, shape=(rows, *x.shape))
 
 
 def _aligned(x: Batched, rank: int, last: int = 0) -> Tensor:
@@ -68,7 +68,7 @@ def _aligned(x: Batched, rank: int, last: int = 0) -> Tensor:
     if not x.has_rows or x.rank >= rank:
         return x.tensor
     rows, *shape = x.tensor._array.shape
-    return call("reshape", x.tensor, shape=(rows, *[1] * (rank - len(shape)), *shape))  # type: ignore[no-any-return]
+    return call("reshape", x.tensor, shape=(rows, *[1] * (rank - len(shape)), *shape))
 
 
 def _broadcasting(name: str, rows: int, /, *inputs: Batched, **attributes: Any) -> Any:
@@ -166,7 +166,7 @@ def _in_front(x: Tensor, axis: int) -> Tensor:
     if not axis:
         return x
     others = [one for one in range(x._array.ndim) if one != axis]
-    return call("transpose", x, perm=(axis, *others))  # type: ignore[no-any-return]
+    return call("transpose", x, perm=(axis, *others))
 
 
 def _gather(name: str, rows: int, /, x: Batched, ids: Batched, axis: int, batch_dims: int) -> Any:
@@ -190,7 +190,7 @@ def _with_row_numbers(ids: Batched, rows: int) -> Tensor:
     shape = (*array._array.shape[:-1], 1)
     numbers = np.arange(rows, dtype=array._array.dtype).reshape(rows, *[1] * (len(shape) - 1))
     spread = call("broadcast_to", constant_tensor(numbers), shape=shape)
-    return call("concat", spread, array, axis=len(shape) - 1)  # type: ignore[no-any-return]
+    return call("concat", spread, array, axis=len(shape) - 1)
 
 
 def _gather_nd(name: str, rows: int, /, x: Batched, ids: Batched, **attributes: Any) -> Any:

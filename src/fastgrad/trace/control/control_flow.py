@@ -25,9 +25,10 @@ from fastgrad.trace.control.branches import Branches
 from fastgrad.trace.control.equal_graphs import shared
 from fastgrad.trace.control.explicit_state import State, explicit_state, state_of
 from fastgrad.trace.control.graph_operation import GraphOperation, run_nodes
-from fastgrad.trace.control.loops import Loop
+from fastgrad.trace.control.loops import Loop, trips_of
 from fastgrad.trace.control.own_gradient import OwnGradient
 from fastgrad.trace.graphs.graph import Graph, Kind, Node, Value
+from fastgrad.trace.graphs.interpret import GuardError
 from fastgrad.trace.recording.made_operation import is_differentiable
 from fastgrad.trace.recording.record import Recording, apart
 from fastgrad.trace.recording.state import Saved
@@ -154,6 +155,10 @@ class ControlFlow:
     def __init__(self, recorder: Recording) -> None:
         self._recorder = recorder
 
+    def follows(self, tensor: Tensor) -> bool:
+        """Whether the tensor may be another one in another run."""
+        return self._recorder.knows(tensor)
+
     def branch(self, index: Tensor, functions: Sequence[Callable[[], Any]]) -> tuple[bool, Any]:
         """One of several functions as an operation.
 
@@ -207,6 +212,7 @@ class ControlFlow:
         condition: Callable[[list[Tensor]], Any] | None = None,
         limit: Tensor | None = None,
         reverse: bool = False,
+        least: int = 0,
     ) -> tuple[list[Tensor], list[Tensor]] | None:
         """A loop as an operation.
 
@@ -217,6 +223,7 @@ class ControlFlow:
             condition: from what is carried to whether there is another trip; None with ``rows``.
             limit: the greatest number of trips, an integer.
             reverse: whether the last row comes first.
+            least: with a condition, for how many trips there must be room for what they give besides.
 
         Returns:
             What is carried out of the last trip, and what the trips gave besides, stacked; None if it is not taken over.
@@ -240,7 +247,7 @@ class ControlFlow:
                 return None
         if not _look_before([part] if test is None else [part, test]):
             return None
-        return self._looped(part, test, list(carried), list(rows), limit, reverse)
+        return self._looped(part, test, list(carried), list(rows), limit, reverse, least)
 
     def _looped(
         self,
@@ -250,7 +257,8 @@ class ControlFlow:
         rows: list[Tensor],
         limit: Tensor | None,
         reverse: bool,
-    ) -> tuple[list[Tensor], list[Tensor]]:
+        least: int,
+    ) -> tuple[list[Tensor], list[Tensor]] | None:
         both = [part] if test is None else [part, test]
         outside = _each_once(x for one in both for x in one.outside)
         written = part.state.written
@@ -276,18 +284,30 @@ class ControlFlow:
             "name": "scan" if condition is None else "while_loop",
         }
 
-        operation: Loop = shared(
-            [body] if condition is None else [body, condition],
-            tuple(form.items()),
-            lambda: Loop(
-                GraphOperation(body, "trip"),
-                None if condition is None else GraphOperation(condition, "condition"),
-                **form,  # type: ignore[arg-type]
-                most=MOST_TRIPS,
-            ),
-        )
+        def made(most: int) -> Loop:
+            graphs = [body] if condition is None else [body, condition]
+            found: Loop = shared(
+                graphs,
+                (*form.items(), most),
+                lambda: Loop(
+                    GraphOperation(body, "trip"),
+                    None if condition is None else GraphOperation(condition, "condition"),
+                    **form,  # type: ignore[arg-type]
+                    most=most,
+                ),
+            )
+            return found
+
         inputs = [*carried, *[v._read() for v in written], *rows, *outside, *[v._read() for v in (*fixed, *handles)]]
-        results = operation(*inputs, *([] if limit is None else [limit]))
+        inputs += [] if limit is None else [limit]
+        try:
+            if condition is None or len(body.results) == layout.carried + layout.written:
+                operation = made(MOST_TRIPS)
+            else:
+                operation = made(max(least, trips_of(made(MOST_TRIPS), [x._array for x in inputs])))
+            results = operation(*inputs)
+        except GuardError:
+            return None  # a loop within it has no room for the trips that there are
         for variable, value in zip(written, results[layout.carried :], strict=False):
             variable.assign(value)
         return list(results[: layout.carried]), list(results[layout.carried + layout.written :])

@@ -91,8 +91,13 @@ class Loop(Structured):
         ends = self.carried, self.carried + self.rows
         return listed[: ends[0]], listed[ends[0] : ends[1]], listed[ends[1] :], number
 
-    def goes_on(self, done: int, carried: list[Any], captured: list[Any], number: Any) -> bool:
-        """Whether there is another trip, given arrays.
+    @property
+    def is_roomy(self) -> bool:
+        """Whether it gives rows for as many trips as it is made for, however many there are."""
+        return self.condition is not None and self.gives > self.carried
+
+    def goes_on(self, done: int, carried: list[Any], captured: list[Any], number: Any, bounded: bool = True) -> bool:
+        """Whether there is another trip, given arrays; if not ``bounded``, however many it is made for.
 
         Raises:
             GuardError: it would be more than it is made for.
@@ -103,8 +108,8 @@ class Loop(Structured):
             return False
         if not self.condition.run(*carried, *captured)[0].reshape(()):
             return False
-        if done >= self.most:
-            if not (self.grows and state_followed()):
+        if bounded and done >= self.most:
+            if not (self.grows and not self.is_roomy and state_followed()):
                 raise self.outgrown()
             self.most = 4 * done + 4  # the recording is made for as many
         return True
@@ -174,7 +179,7 @@ class Loop(Structured):
                     try:
                         return super(Loop, forward).__call__(*inputs)[: self.gives + self.counts]
                     except GuardError:
-                        if forward is self or not state_followed():
+                        if forward is self or self.is_roomy or not state_followed():
                             raise
                     # Recording, there is nothing to go back to: whoever had too little room has said how much it needs.
                     self.body.forget()
@@ -248,3 +253,18 @@ class Loop(Structured):
                 )
                 found[place] = any(h and r for h, r in zip(have, reached, strict=True))
         return tuple(found)
+
+
+def trips_of(loop: Loop, arrays: Sequence[np.ndarray]) -> int:
+    """How many trips a loop with a condition makes.
+
+    Args:
+        loop: the loop.
+        arrays: its inputs.
+    """
+    carried, _, captured, number = loop.parts(arrays)
+    done = 0
+    while loop.goes_on(done, carried, captured, number, bounded=False):
+        carried = list(loop.body.run(*carried, *captured)[: loop.carried])
+        done += 1
+    return done

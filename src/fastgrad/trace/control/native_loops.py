@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.kernels.running import looping
+from fastgrad.kernels.running import looping, moving
 from fastgrad.kernels.running.launch import Constant, Inner, Input, Launch, Launches, Output, Scratch
 from fastgrad.trace.graphs.graph import size_of
 from fastgrad.trace.programs.frame import Frame, nanoseconds_of
@@ -26,16 +26,12 @@ def launches_of_loop(loop: Any, inputs: Any, outputs: Any) -> Launches | None:
         inputs, outputs: its values in a graph.
 
     Returns:
-        None if a trip has work that the team should share or that is not native, or if it gives a value twice: then
-        Python runs the program of each trip.
+        None if a trip has work that the team should share or that is not native: then Python runs the program of each trip.
     """
     plan = loop.body.program().plan
     if not is_one_call(plan) or cost_of(plan) > SHARED:
         return None
-    arrays = _arrays(loop, plan)
-    if arrays is None:
-        return None
-    layout, buffers = arrays
+    layout, buffers = _arrays(loop, plan)
     returned = plan.stretches[0].returned
     carried = [(len(plan.arguments) + returned[j], size_of(outputs[j])) for j in range(loop.carried)]
     if loop.condition is None:
@@ -65,7 +61,7 @@ def _over_rows(
         Scratch(1),
     )
     launch = Launch(looping.run_rows[()], operands, 1, loop.trips * (50.0 + cost_of(plan)))
-    return Launches((launch,), _scratch(len(layout), loop, buffers))
+    return Launches((launch, *_copies(loop, plan, outputs)), _scratch(len(layout), loop, buffers))
 
 
 def _while(
@@ -99,7 +95,7 @@ def _while(
         Scratch(1),
     )
     launch = Launch(looping.run_while[()], operands, 1, TRIPS * (100.0 + cost_of(plan) + cost_of(test)))
-    return Launches((launch,), _scratch(max(len(layout), len(shown)), loop, memory))
+    return Launches((launch, *_copies(loop, plan, outputs)), _scratch(max(len(layout), len(shown)), loop, memory))
 
 
 TRIPS = 8
@@ -136,23 +132,37 @@ def table(operands: Sequence[Any]) -> Launch:
     return Launch(looping.addresses[()], (tuple(operands),))
 
 
-def _arrays(loop: Any, plan: Plan) -> tuple[list[tuple[int, int, int]], list[int]] | None:
-    """A record for each array of a trip, and the sizes of the results that are only carried on."""
-    layout: list[tuple[int, int, int]] = []
-    for number, value in plan.arguments:
-        layout.append(_argument(loop, number, size_of(value)))
-    buffers: list[int] = []
+def _stacked(loop: Any, plan: Plan) -> list[list[int]]:
+    """For each result of a trip's program, of which of the loop's results it is a row."""
     returned = plan.stretches[0].returned
-    for number, value in enumerate(plan.results):
-        stacked = [place for place, one in enumerate(returned) if one == number and place >= loop.carried]
-        if len(stacked) > 1:
-            return None
+    return [
+        [place for place, one in enumerate(returned) if one == number and place >= loop.carried]
+        for number in range(len(plan.results))
+    ]
+
+
+def _arrays(loop: Any, plan: Plan) -> tuple[Layout, list[int]]:
+    """A record for each array of a trip, and the sizes of the results that are only carried on."""
+    layout: Layout = [_argument(loop, number, size_of(value)) for number, value in plan.arguments]
+    buffers: list[int] = []
+    for value, stacked in zip(plan.results, _stacked(loop, plan), strict=True):
         if stacked:
             layout.append((looping.STACKED, stacked[0], size_of(value)))
         else:
             layout.append((looping.BUFFER, len(buffers), size_of(value)))
             buffers.append(size_of(value))
     return layout, buffers
+
+
+def _copies(loop: Any, plan: Plan, outputs: Any) -> list[Launch]:
+    """The steps after the loop that copy results which are the same as others."""
+    copies = []
+    for first, *others in filter(None, _stacked(loop, plan)):
+        size = size_of(outputs[first])
+        copies += [
+            Launch(moving.copy_bytes[()], (Output(first), Output(other), size), -(-size // 64)) for other in others
+        ]
+    return copies
 
 
 def _argument(loop: Any, number: int, size: int) -> tuple[int, int, int]:

@@ -16,7 +16,7 @@ import numpy as np
 from fastgrad.operation import TABLE, Joint
 from fastgrad.tensor import Tensor, constant_tensor
 from fastgrad.trace.control.graph_operation import GraphOperation, Pullback, made_pullback, run_nodes
-from fastgrad.trace.control.loops import Loop
+from fastgrad.trace.control.loops import Loop, trips_of
 from fastgrad.trace.control.structured import Flags, spread_out, wanted
 from fastgrad.trace.graphs.graph import Graph, Kind, Node, Value
 from fastgrad.trace.graphs.interpret import GuardError, interpret
@@ -37,7 +37,7 @@ def keeping(loop: Loop, flags: Flags, inputs: Sequence[Tensor]) -> Loop | None:
     """
     body_flags, reached = loop.body_flags(flags)
     examples = _first_trip(loop, inputs)
-    done = _trips(loop, [x._array for x in inputs]) if loop.condition is not None else 0
+    done = trips_of(loop, [x._array for x in inputs]) if loop.condition is not None else 0
     with apart():
         variant = loop.body.variant(body_flags, [Tensor(x) for x in examples])
         graph = variant.graph
@@ -57,7 +57,8 @@ def keeping(loop: Loop, flags: Flags, inputs: Sequence[Tensor]) -> Loop | None:
     stacked = [*besides, *before.values(), *kept]
     body = GraphOperation(Graph(graph.nodes, [*graph.results[: loop.carried], *stacked]), loop.body.name)
     size = sum([value.dtype.itemsize * prod(value.shape) for value in stacked])
-    return _Keeping(loop, body, list(before), max(_room(done, size), loop.room))
+    most = loop.most if loop.is_roomy else max(_room(done, size), loop.room)
+    return _Keeping(loop, body, list(before), most)
 
 
 ROOM = 1 << 18
@@ -69,16 +70,6 @@ def _room(done: int, size: int) -> int:
     """For how many trips there is room: twice as many as there were, or what a little memory holds."""
     least = 1 << max(2 * done - 1, LEAST - 1).bit_length()
     return max(least, min(MOST, ROOM // max(size, 1)))
-
-
-def _trips(loop: Loop, arrays: list[np.ndarray]) -> int:
-    """How many trips a loop with a condition makes."""
-    carried, _, captured, number = loop.parts(arrays)
-    done = 0
-    while loop.goes_on(done, carried, captured, number):
-        carried = list(loop.body.run(*carried, *captured)[: loop.carried])
-        done += 1
-    return done
 
 
 def _first_trip(loop: Loop, inputs: Sequence[Tensor]) -> list[np.ndarray]:

@@ -1,0 +1,290 @@
+"""TensorArrays among the variables of a loop that is written down as one operation.
+
+A trip can't work on a list. What it does with an array is found out by running it once on a copy. An array that it only reads
+is a tensor that all trips read. One that it only writes gives, for each trip, the positions and the elements written; after the
+loop the last element written at each position is chosen. One that it reads and writes is a tensor that is
+carried on from trip to trip, a copy for each write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from fastgrad import nest
+from fastgrad.operation import TABLE
+from fastgrad.ops.tensor_array import TensorArray
+from fastgrad.tensor import Tensor, constant_tensor, convert_to_tensor
+
+
+class NotInLoop(Exception):
+    """The loop does with an array what can't be written down."""
+
+
+class _Watched(TensorArray):
+    """A copy of an array that notes what is done with it."""
+
+    def __init__(self, array: TensorArray) -> None:
+        self._like(array)
+        self.reads = False
+        self.writes = 0
+
+    def write(self, index: Any, value: Any, name: str | None = None) -> TensorArray:
+        self.writes += 1
+        return super().write(index, value, name)
+
+    def _written(self, position: int) -> Tensor:
+        self.reads = True
+        return super()._written(position)
+
+    def _replace(self, elements: list[Any], whole: Tensor | None = None) -> None:
+        raise NotInLoop
+
+    def scatter(self, indices: Any, value: Any, name: str | None = None) -> TensorArray:
+        raise NotInLoop
+
+
+class _Traced(TensorArray):
+    """An array within a trip.
+
+    Args:
+        array: that it stands for.
+        shape: of an element.
+        whole: all elements, stacked; None where none may be read.
+
+    Attributes:
+        whole: as given, then with what was written.
+        written: the positions and elements written, if nothing is read.
+    """
+
+    def __init__(self, array: TensorArray, shape: tuple[int, ...], whole: Tensor | None) -> None:
+        self._like(array)
+        self._count, self._shape, self.whole = array._length(), shape, whole
+        self.written: list[tuple[Tensor, Tensor]] = []
+
+    def _length(self) -> int:
+        return self._count
+
+    def _replace(self, elements: list[Any], whole: Tensor | None = None) -> None:
+        raise NotInLoop
+
+    def scatter(self, indices: Any, value: Any, name: str | None = None) -> TensorArray:
+        raise NotInLoop
+
+    def write(self, index: Any, value: Any, name: str | None = None) -> TensorArray:
+        element = self._element("write", value)
+        if element._array.shape != self._shape:
+            raise NotInLoop
+        position = _position(index)
+        if self.whole is None:
+            self.written.append((position, element))
+        else:
+            at = TABLE["reshape"](position, shape=(1, 1))
+            row = TABLE["reshape"](element, shape=(1, *self._shape))
+            self.whole = TABLE["tensor_scatter_nd_update"](self.whole, at, row, strict=True)
+        return self
+
+    def read(self, index: Any, name: str | None = None) -> Tensor:
+        return TABLE["gather"](self._readable(), _position(index), axis=0, batch_dims=0)
+
+    def gather(self, indices: Any, name: str | None = None) -> Tensor:
+        return TABLE["gather"](self._readable(), convert_to_tensor(indices), axis=0, batch_dims=0)
+
+    def stack(self, name: str | None = None) -> Tensor:
+        return self._readable()
+
+    def concat(self, name: str | None = None) -> Tensor:
+        raise NotInLoop
+
+    def _readable(self) -> Tensor:
+        if self.whole is None:
+            raise NotInLoop
+        return self.whole
+
+
+def _position(index: Any) -> Tensor:
+    x = convert_to_tensor(index)
+    if x._array.size != 1 or x._array.dtype.kind not in "iu":
+        raise NotInLoop
+    x = x if not x._array.ndim else TABLE["reshape"](x, shape=())
+    return x if x._array.dtype == np.int64 else TABLE["cast"](x, dtype="int64")
+
+
+class LoopArrays:
+    """The arrays among the variables of a loop.
+
+    Args:
+        arrays: as they are before it.
+        watched: what one trip did with copies of them.
+
+    Attributes:
+        least: for how many trips there must be room for what they write, at least; 0 if none only writes.
+
+    Raises:
+        NotInLoop: what a trip does with one can't be written down.
+    """
+
+    def __init__(self, arrays: Sequence[TensorArray], watched: Sequence[_Watched]) -> None:
+        self._arrays = list(arrays)
+        self._shapes: list[tuple[int, ...]] = []
+        for array, copy in zip(arrays, watched, strict=True):
+            size = array._length()
+            if array.dynamic_size or not size or not copy.element_shape.is_fully_defined():
+                raise NotInLoop
+            self._shapes.append(tuple(copy.element_shape))
+        self._writes = [copy.writes for copy in watched]
+        self._reads = [copy.reads for copy in watched]
+        self._wholes = [self._whole(number) for number in range(len(arrays))]
+        self.least = max(
+            [array._length() for array, only in zip(arrays, self._only_written, strict=True) if only], default=0
+        )
+
+    @property
+    def _only_written(self) -> list[bool]:
+        return [bool(writes) and not reads for writes, reads in zip(self._writes, self._reads, strict=True)]
+
+    @property
+    def _carried(self) -> list[int]:
+        return [number for number, reads in enumerate(self._reads) if reads and self._writes[number]]
+
+    def _whole(self, number: int) -> Tensor:
+        array, shape = self._arrays[number], self._shapes[number]
+        if array._whole is not None and not array._cleared:
+            found = array._whole
+        else:
+            zeros = constant_tensor(np.zeros(shape, array.dtype.numpy))
+            there = [array._is_there(position) for position in range(array._length())]
+            rows = [array._written(position) if one else zeros for position, one in enumerate(there)]
+            if any(row._array.shape != shape for row in rows):
+                raise NotInLoop
+            if not any(there):
+                found = constant_tensor(np.zeros((len(rows), *shape), array.dtype.numpy))
+            else:
+                found = TABLE["stack"](*rows, axis=0)
+        if found._array.shape[1:] != shape:
+            raise NotInLoop
+        return found
+
+    def state(self) -> list[Tensor]:
+        """What is carried from trip to trip besides the loop's own tensors; the last is the number of trips, if it is asked for."""
+        count = [constant_tensor(np.zeros((), np.int64))] if self.least else []
+        return [*[self._wholes[number] for number in self._carried], *count]
+
+    def within(self, state: Sequence[Tensor]) -> list[TensorArray]:
+        """The arrays for one trip."""
+        carried = dict(zip(self._carried, state, strict=False))
+        return [
+            _Traced(array, self._shapes[number], None if only else carried.get(number, self._wholes[number]))
+            for number, (array, only) in enumerate(zip(self._arrays, self._only_written, strict=True))
+        ]
+
+    def after(
+        self, given: Sequence[Any], found: Sequence[Any], state: Sequence[Tensor]
+    ) -> tuple[list[Tensor], list[Tensor]]:
+        """The state after a trip, and what is kept of it.
+
+        Args:
+            given: the arrays that the trip was given.
+            found: those that it returned.
+            state: before the trip.
+        """
+        if any(one is not other for one, other in zip(given, found, strict=True)):
+            raise NotInLoop
+        after = [given[number].whole for number in self._carried]
+        if self.least:
+            after.append(TABLE["add"](state[-1], constant_tensor(np.ones((), np.int64))))
+        kept = []
+        for array, only, writes in zip(given, self._only_written, self._writes, strict=True):
+            if only:
+                if len(array.written) != writes:
+                    raise NotInLoop
+                kept += [item for pair in array.written for item in pair]
+            elif array.written:
+                raise NotInLoop
+        return after, kept
+
+    def write_back(self, state: Sequence[Tensor], kept: Sequence[Tensor]) -> list[TensorArray]:
+        """Gives the arrays what the loop has done: they are changed in place, as by ``write``.
+
+        Args:
+            state: after the last trip.
+            kept: of the trips, stacked.
+        """
+        wholes = dict(zip(self._carried, state, strict=False))
+        items = iter(kept)
+        for number, (only, writes) in enumerate(zip(self._only_written, self._writes, strict=True)):
+            if only:
+                pairs = [(next(items), next(items)) for _ in range(writes)]
+                wholes[number] = _last_written(self._wholes[number], pairs, state[-1])
+        for number, whole in wholes.items():
+            self._arrays[number]._replace([], whole)
+        return self._arrays
+
+
+def _last_written(whole: Tensor, pairs: Sequence[tuple[Tensor, Tensor]], trips: Tensor) -> Tensor:
+    """``whole`` with the element written last at each position.
+
+    Args:
+        whole: all elements as they were.
+        pairs: for each write of a trip the positions and elements, a row a trip.
+        trips: how many of the rows there are.
+    """
+    room, writes = pairs[0][0]._array.shape[0], len(pairs)
+    positions, elements = pairs[0]
+    if writes > 1:
+        shape = elements._array.shape[1:]
+        positions = TABLE["reshape"](TABLE["stack"](*[p for p, _ in pairs], axis=1), shape=(room * writes,))
+        elements = TABLE["reshape"](TABLE["stack"](*[e for _, e in pairs], axis=1), shape=(room * writes, *shape))
+    numbers = constant_tensor(np.arange(room * writes))
+    nothing = constant_tensor(np.full((), -1))
+    there = TABLE["less"](constant_tensor(np.arange(room * writes) // writes), trips)
+    numbers = TABLE["where"](there, numbers, nothing)
+    positions = TABLE["where"](there, positions, constant_tensor(np.zeros((), np.int64)))
+    count = whole._array.shape[0]
+    last = TABLE["tensor_scatter_nd_max"](
+        constant_tensor(np.full((count,), -1)),
+        TABLE["reshape"](positions, shape=(room * writes, 1)),
+        numbers,
+        strict=True,
+    )
+    zero = constant_tensor(np.zeros((), np.int64))
+    chosen = TABLE["gather"](elements, TABLE["maximum"](last, zero), axis=0, batch_dims=0)
+    written = TABLE["greater_equal"](last, zero)
+    written = TABLE["reshape"](written, shape=(count, *[1] * (whole._array.ndim - 1)))
+    return TABLE["where"](written, chosen, whole)
+
+
+def loop_arrays(
+    arrays: Sequence[TensorArray], variables: Any, body: Callable[..., Any], tracer: Any
+) -> LoopArrays | None:
+    """What a loop's body does with the arrays among its variables; None if that can't be written down.
+
+    Args:
+        arrays: these, in order.
+        variables: of the loop.
+        body: takes and returns them.
+        tracer: who writes the loop down.
+    """
+    if not arrays:
+        return LoopArrays([], [])
+    if any(type(array) is not TensorArray for array in arrays) or len(set(map(id, arrays))) < len(arrays):
+        return None
+    watched: list[_Watched] = []
+
+    def one_trip(given: list[Tensor]) -> list[Tensor]:
+        copies = iter([_Watched(array) for array in arrays])
+        rest = iter(given)
+        leaves = [next(copies) if isinstance(x, TensorArray) else next(rest) for x in nest.flatten(variables)]
+        body(*nest.pack_sequence_as(variables, leaves))
+        watched.extend([leaf for leaf in leaves if isinstance(leaf, _Watched)])
+        return []
+
+    tracer.written_down(one_trip, [x for x in nest.flatten(variables) if not isinstance(x, TensorArray)])
+    if not watched:
+        return None
+    try:
+        return LoopArrays(arrays, watched)
+    except NotInLoop:
+        return None
