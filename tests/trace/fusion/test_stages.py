@@ -7,6 +7,7 @@ import pytest
 
 import fastgrad as tf
 from fastgrad.kernels.running.launch import run_launches
+from fastgrad.operation import TABLE
 from fastgrad.trace.fusion.emit import launches_of_group
 from fastgrad.trace.fusion.fuse import fuse
 from fastgrad.trace.graphs.graph import Kind
@@ -69,6 +70,14 @@ def run(program, arrays, shares=1):
     return found, wanted
 
 
+def gelu_and_its_gradient(x, w):
+    return [TABLE["gelu_gradient"](w * x, x), tf.nn.gelu(x)]
+
+
+def gelu_and_its_gradient_in_the_tanh_form(x, w):
+    return [TABLE["gelu_tanh_gradient"](w * x, x), tf.nn.gelu(x, approximate=True)]
+
+
 LINE, ROWS, COLUMNS = ((3000,), ()), ((7, 700), (700,)), ((700, 7), (700, 1))
 CASES = [
     (chain, LINE, "float32"),
@@ -80,6 +89,9 @@ CASES = [
     (mean_of_chain, ROWS, "float16"),
     (columns_of_chain, ROWS, "float32"),
     (columns_of_chain, COLUMNS, "float64"),
+    (gelu_and_its_gradient, LINE, "float64"),
+    (gelu_and_its_gradient, ROWS, "float32"),
+    (gelu_and_its_gradient_in_the_tanh_form, ROWS, "float32"),
     (softmax_of_chain, ROWS, "float32"),
     (softmax_of_chain, COLUMNS, "float32"),
 ]
@@ -131,3 +143,13 @@ def test_each_loop_has_one_function():
     lines = linecache.getlines(f"<fastgrad kernel {launch.kernel.__name__}>")
     loops = "".join(lines).split("for lane")[1:]
     assert [sum(f"({name}(" in loop for name in ("sin", "tanh", "exp", "cos")) for loop in loops] == [1, 1, 1, 1]
+
+
+@pytest.mark.parametrize("program", [gelu_and_its_gradient, gelu_and_its_gradient_in_the_tanh_form])
+def test_an_activation_and_its_gradient_share_a_loop(program):
+    x = np.ones(1000, np.float32)
+    graph = fuse(record(program, x, x)[0])
+    (node,) = [node for node in graph.nodes if node.kind is Kind.FUSED]
+    (launch,) = launches_of_group(node.payload).launches
+    lines = linecache.getlines(f"<fastgrad kernel {launch.kernel.__name__}>")
+    assert "for lane" not in "".join(lines)

@@ -60,9 +60,9 @@ def gelu_of(x):
 
 @scalar_function
 def gelu_slope(x):
-    """The derivative of `gelu_of`."""
+    """The derivative of `gelu_of`; a loop with both computes their function of x once."""
     a = T(1e4) if x > T(1e4) else (T(-1e4) if x < T(-1e4) else x)
-    cdf, bell = normal_cdf_and_bell(a)
+    cdf, bell = normal_cdf_and_bell(x)
     return fused_multiply_add(a, T(ROOT_HALF_OVER_PI) * bell, cdf)
 
 
@@ -74,9 +74,9 @@ def gelu_tanh_of(x):
 
 @scalar_function
 def gelu_tanh_slope(x):
-    """The derivative of `gelu_tanh_of`."""
+    """The derivative of `gelu_tanh_of`; as for `gelu_slope`."""
     a = T(1e4) if x > T(1e4) else (T(-1e4) if x < T(-1e4) else x)
-    s = sigmoid_of(T(ROOT_8_OVER_PI) * (a + T(CUBIC) * a * a * a))
+    s = sigmoid_of(T(ROOT_8_OVER_PI) * (x + T(CUBIC) * x * x * x))
     return s + a * (s * (T(1) - s)) * (T(ROOT_8_OVER_PI) * (T(1) + T(3 * CUBIC) * a * a))
 
 

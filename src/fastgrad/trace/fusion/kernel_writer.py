@@ -263,3 +263,10 @@ def is_function(step: Step) -> bool:
         return False
     found = translated(step.row.name, ["x"] * len(step.inputs), step.inputs, step.output, step.attributes)
     return found is not None and found[1] is not None
+
+
+def share_a_function(step: Step, other: Step) -> bool:
+    """Whether two steps compute one function of one value, which a loop with both computes once."""
+    activation, gradient = sorted((step.row.name, other.row.name))
+    same = activation in {"gelu", "gelu_tanh"} and gradient == f"{activation}_gradient"
+    return same and step.operands[-1] == other.operands[-1]

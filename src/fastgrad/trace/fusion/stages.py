@@ -13,7 +13,7 @@ from itertools import accumulate, pairwise
 
 from fastgrad.kernels.running.launch import Operand, Output
 from fastgrad.trace.fusion.fused import Fused, Step
-from fastgrad.trace.fusion.kernel_writer import Writer, is_function
+from fastgrad.trace.fusion.kernel_writer import Writer, is_function, share_a_function
 from fastgrad.trace.fusion.scalar_casts import BOOL, body_type
 
 BLOCK = 512
@@ -105,6 +105,8 @@ class Elements:
         found: list[list[int]] = []
         start = 0
         for this, following in pairwise(functions):
+            if share_a_function(self._step(self.steps[this]), self._step(self.steps[following])):
+                continue
             cut = min(range(following, this, -1), key=goes_on.__getitem__)
             found.append(self.steps[start:cut])
             start = cut

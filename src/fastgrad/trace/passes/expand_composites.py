@@ -31,6 +31,12 @@ class Parts:
         self.nodes.append(Node(Kind.OPERATION, TABLE[name], inputs, (value,), attributes))
         return value
 
+    def reshaped(self, x: Value, shape: tuple[int, ...]) -> Value:
+        """The elements of a value in another shape."""
+        value = Value(shape, x.dtype, self._number)
+        self.nodes.append(Node(Kind.OPERATION, TABLE["reshape"], (x,), (value,), {"shape": shape}))
+        return value
+
     def number(self, number: float, dtype: np.dtype) -> Value:
         """A constant scalar."""
         value = Value((), dtype, self._number)
