@@ -26,8 +26,9 @@ class Tensor(Operators):
     # _array is never written to. _owner is the Variable whose memory _array shares, if any: the
     # variable gives this tensor bytes of its own just before it changes (see variable.py).
     # _logits is set on what keras's softmax and sigmoid return: the tensor that they were computed
-    # from, from which cross-entropies are computed in its stead.
-    __slots__ = ("__weakref__", "_array", "_logits", "_owner")
+    # from, from which cross-entropies are computed in its stead. _keras_mask is set by keras's layers:
+    # which time steps count (see keras/masks.py).
+    __slots__ = ("__weakref__", "_array", "_keras_mask", "_logits", "_owner")
 
     __array_priority__ = 100
 

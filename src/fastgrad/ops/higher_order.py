@@ -20,7 +20,7 @@ Trip = Callable[[list[Tensor], list[Tensor]], tuple[list[Tensor], list[Tensor]]]
 """One trip: from what is carried and a row of each tensor to what is carried next and a row of each result."""
 
 
-def _each_row(
+def each_row(
     trip: Trip, carried: list[Tensor], tensors: list[Tensor], reverse: bool = False
 ) -> tuple[list[Tensor], list[Tensor]]:
     """Trips over all rows of ``tensors``, one or more.
@@ -112,7 +112,7 @@ def map_fn(
                 shapes[place] = x.shape
         return [], found
 
-    return _packed(signature, _each_row(trip, [], flat)[1])
+    return _packed(signature, each_row(trip, [], flat)[1])
 
 
 def _spec(leaf: Any) -> TensorSpec:
@@ -200,7 +200,7 @@ def vectorized_map(fn: Callable[[Any], Any], elems: Any, fallback_to_while_loop:
                     "vectorized_map: the function can't be done for all rows at once: it changes variables, draws random numbers, "
                     "goes by the values of its row, or has an operation without such a form. Pass fallback_to_while_loop=True."
                 )
-            found = _each_row(trip, [], rows)[1]
+            found = each_row(trip, [], rows)[1]
     else:
         with unheard():  # for the shapes of the results alone
             nobody = [Tensor(np.zeros(flat[place]._array.shape[1:], flat[place]._array.dtype)) for place in many]
@@ -288,7 +288,7 @@ def scan(
         return found, found
 
     if len(others[0]._array):
-        stacked = _each_row(trip, start, others, reverse)[1]
+        stacked = each_row(trip, start, others, reverse)[1]
     else:
         stacked = [constant_tensor(np.zeros((0, *x._array.shape), x._array.dtype)) for x in start]
     if initializer is None:
@@ -353,4 +353,4 @@ def _folded(what: str, fn: Any, elems: Any, initializer: Any, reverse: bool) -> 
         nest.assert_same_structure(structure, result)
         return [convert_to_tensor(leaf) for leaf in nest.flatten(result)], []
 
-    return _packed(structure, _each_row(trip, start, others, reverse)[0] if len(others[0]._array) else start)
+    return _packed(structure, each_row(trip, start, others, reverse)[0] if len(others[0]._array) else start)

@@ -16,11 +16,22 @@ from fastgrad.keras.layers.input_layer import KerasTensor as KerasTensor
 from fastgrad.keras.layers.input_spec import InputSpec as InputSpec
 from fastgrad.keras.layers.layer import Layer as Layer
 from fastgrad.keras.layers.layer_normalization import LayerNormalization as LayerNormalization
+from fastgrad.keras.layers.masking import Masking as Masking
+from fastgrad.keras.layers.recurrent.bidirectional import Bidirectional as Bidirectional
+from fastgrad.keras.layers.recurrent.gru import GRU as GRU
+from fastgrad.keras.layers.recurrent.gru import GRUCell as GRUCell
+from fastgrad.keras.layers.recurrent.lstm import LSTM as LSTM
+from fastgrad.keras.layers.recurrent.lstm import LSTMCell as LSTMCell
+from fastgrad.keras.layers.recurrent.rnn import RNN as RNN
+from fastgrad.keras.layers.recurrent.simple_rnn import SimpleRNN as SimpleRNN
+from fastgrad.keras.layers.recurrent.simple_rnn import SimpleRNNCell as SimpleRNNCell
+from fastgrad.keras.layers.recurrent.stacked_cells import StackedRNNCells as StackedRNNCells
 from fastgrad.keras.layers.reshaping import Flatten as Flatten
 from fastgrad.keras.layers.reshaping import Identity as Identity
 from fastgrad.keras.layers.reshaping import Permute as Permute
 from fastgrad.keras.layers.reshaping import RepeatVector as RepeatVector
 from fastgrad.keras.layers.reshaping import Reshape as Reshape
+from fastgrad.keras.layers.time_distributed import TimeDistributed as TimeDistributed
 from fastgrad.keras.saving.objects import deserialize_keras_object as _deserialize
 from fastgrad.keras.saving.objects import serialize_keras_object as _serialize
 

@@ -7,6 +7,7 @@ shape seen before goes straight to ``call``.
 from __future__ import annotations
 
 import inspect
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +16,7 @@ import numpy as np
 from fastgrad import nest
 from fastgrad.dtypes import DType
 from fastgrad.errors import UnimplementedError
+from fastgrad.keras import masks
 from fastgrad.keras.layers.input_spec import check_inputs
 from fastgrad.keras.naming import calls
 from fastgrad.ops.casting import cast
@@ -30,6 +32,7 @@ class Signature:
         whole: inspect's signature, without ``self``.
         parameters: the parameters' names.
         takes_training: whether ``training`` is among them.
+        takes_mask: whether ``mask`` is.
         training_default: its default.
     """
 
@@ -39,6 +42,7 @@ class Signature:
         self.parameters = frozenset(parameter.name for parameter in found)
         defaults = {parameter.name: parameter.default for parameter in found}
         self.takes_training = "training" in defaults
+        self.takes_mask = "mask" in defaults
         default = defaults.get("training")
         self.training_default = None if default is inspect.Parameter.empty else default
 
@@ -53,7 +57,9 @@ class Caller:
     built: bool
     autocast: bool
     activity_regularizer: Any
+    supports_masking: bool
     call: Callable[..., Any]
+    compute_mask: Callable[..., Any]
     _layer_dtype: DType
     _seen_shapes: set[tuple[int, ...]]  # shapes of single tensors, of ``_seen_dtype``, that passed all checks
     _seen_dtype: np.dtype | None
@@ -67,6 +73,8 @@ class Caller:
             cls._signature = Signature(cls.call)
             if "_leaf" not in cls.__dict__:
                 cls._leaf = False
+        if "compute_mask" in cls.__dict__ and not cls.__module__.startswith("fastgrad."):
+            masks.use.begun = True  # a user's layer may make one
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Runs the layer.
@@ -82,6 +90,8 @@ class Caller:
         Raises:
             ValueError: an input that is no tensor, or not of the shape or rank that the layer wants.
         """
+        if masks.use.begun or (kwargs and "mask" in kwargs):
+            return self._call_masked(args, kwargs)
         if len(args) == 1:
             x = args[0]
             if type(x) is Tensor:
@@ -119,6 +129,44 @@ class Caller:
 
     def _clear_losses(self) -> None:
         raise NotImplementedError
+
+    def _call_masked(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """The call when masks may come with the inputs: ``call`` gets them as ``mask``, the outputs get theirs."""
+        self._check_super_called()
+        args = tuple([self._converted(value) if masks.mask_of(value) is None else value for value in args])
+        names = [name for name in self._signature.whole.parameters if name not in ("mask", "training")]
+        given = {**dict(zip(names, args, strict=False)), **kwargs}
+        first = next((given[name] for name in names if name in given), None)
+        previous = given.get("mask")
+        if previous is None:
+            previous = masks.masks_of(first)
+            tensors = [name for name in names if any(isinstance(x, Tensor) for x in nest.flatten(given.get(name)))]
+            if self._signature.takes_mask and len(tensors) == 1 and len(args) <= len(names):
+                kwargs = {**kwargs, "mask": previous}
+            for name in tensors if len(tensors) > 1 else ():
+                if f"{name}_mask" in self._signature.parameters and kwargs.get(f"{name}_mask") is None:
+                    kwargs = {**kwargs, f"{name}_mask": masks.masks_of(given[name])}
+        outputs = self._call_in_full(args, kwargs)
+        if self.supports_masking:
+            self._give_masks(first, outputs, previous)
+        elif any(mask is not None for mask in nest.flatten(previous)):
+            warnings.warn(
+                f"Layer '{self.name}' (of type {type(self).__name__}) was passed an input with a mask attached to it. However, "
+                "this layer does not support masking and will therefore destroy the mask information. Downstream layers "
+                "will not see the mask.",
+                stacklevel=3,
+            )
+        return outputs
+
+    def _give_masks(self, inputs: Any, outputs: Any, previous: Any) -> None:
+        tensors = [x for x in nest.flatten(outputs) if isinstance(x, Tensor)]
+        if all(masks.mask_of(x) is not None for x in tensors):
+            return
+        found = self.compute_mask(inputs, previous)
+        if found is not None:
+            for x, mask in zip(tensors, nest.flatten(found), strict=False):
+                if mask is not None and masks.mask_of(x) is None:
+                    masks.give_mask(x, mask)
 
     def _call_in_full(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         self._check_super_called()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import fastgrad as tf
-from fastgrad.keras import constraints, initializers, regularizers
+from fastgrad.keras import constraints, initializers, masks, regularizers
 from fastgrad.keras.layers.layer import Layer
 from fastgrad.keras.saving.objects import serialize_keras_object
 from fastgrad.keras.weight import Weight
@@ -55,6 +55,7 @@ class Embedding(Layer):
         self.embeddings_regularizer = regularizers.get(embeddings_regularizer)
         self.embeddings_constraint = constraints.get(embeddings_constraint)
         self.mask_zero = self.supports_masking = mask_zero
+        masks.use.begun |= mask_zero
         self.autocast = False
         if weights is not None:
             self.build()

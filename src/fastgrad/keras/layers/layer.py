@@ -100,7 +100,7 @@ class Layer(Caller, Configurable, WeightOwner):
         self.activity_regularizer = regularizers.get(activity_regularizer)
         self._trainable = trainable
         self._input_shape_arg = (input_dim,) if input_dim is not None else input_shape
-        self.supports_masking = False
+        self.supports_masking = type(self).compute_mask is not Layer.compute_mask
 
     # ---- building ------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ import numpy as np
 import fastgrad as tf
 from fastgrad.dtypes import DType
 from fastgrad.keras import dtype_policy, settings
+from fastgrad.keras.masks import mask_of
 from fastgrad.keras.naming import auto_name
 from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_keras_object
 from fastgrad.tensor import Tensor, as_tensor_or_none
@@ -104,6 +105,9 @@ class Loss:
         if labels is None or labels.dtype.is_floating:
             labels = as_tensor(y_true, self._dtype)
         losses, mask = self._masked(labels, predictions)
+        counted = mask_of(y_pred)
+        if counted is not None:
+            mask = counted if mask is None else tf.logical_and(mask, counted)
         return reduced(as_tensor(losses, self._dtype), sample_weight, mask, self.reduction)
 
     def call(self, y_true: Any, y_pred: Any) -> Any:

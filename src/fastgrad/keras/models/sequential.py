@@ -9,6 +9,7 @@ from fastgrad.keras import naming, structure
 from fastgrad.keras.layers.input_layer import InputLayer, KerasTensor
 from fastgrad.keras.layers.layer import Layer
 from fastgrad.keras.layers.shapes import is_shape
+from fastgrad.keras.masks import give_mask
 from fastgrad.keras.models.model import Model
 from fastgrad.keras.naming import to_snake_case
 from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_keras_object
@@ -36,6 +37,7 @@ class Sequential(Model):
 
     def __init__(self, layers: Any = None, trainable: bool = True, name: str | None = None) -> None:
         super().__init__(trainable=trainable, name=name)
+        self.supports_masking = True
         self.__dict__.update(_bottom=None, _shapes=[])
         for layer in layers or ():
             self._put(layer)
@@ -142,9 +144,15 @@ class Sequential(Model):
         bottom = self._bottom
         if bottom is not None and type(inputs) is Tensor and inputs._array.ndim != len(bottom._batch_shape):
             inputs = self._with_rank(inputs)
+        if mask is not None:
+            give_mask(inputs, mask)
         for layer in self._sublayers:
             inputs = layer(inputs)
         return inputs
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+        """None: the layers have given the output its mask."""
+        return None
 
     def _with_rank(self, inputs: Tensor) -> Tensor:
         """``inputs`` with a last dimension of size 1 added or removed, as Keras forgives; ValueError if that is not it."""

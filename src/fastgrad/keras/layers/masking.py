@@ -1,0 +1,48 @@
+"""``Masking``: marks the time steps that don't count by a value."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import fastgrad as tf
+from fastgrad.keras.layers.layer import Layer
+from fastgrad.keras.masks import give_mask, use
+from fastgrad.tensor import Tensor
+
+
+class Masking(Layer):
+    """Time steps all of whose features equal ``mask_value`` become zeros, and the mask of the output leaves them out.
+
+    Args:
+        mask_value: the value.
+        **kwargs: as in ``Layer``.
+
+    Inputs and outputs have shape (batch, time, ..., features).
+    """
+
+    _leaf = True
+
+    def __init__(self, mask_value: float = 0.0, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.mask_value = mask_value
+        self.supports_masking = use.begun = True
+        self.built = True
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Tensor:
+        """Where a feature is another value."""
+        return tf.reduce_any(tf.not_equal(inputs, self.mask_value), axis=-1)
+
+    def call(self, inputs: Tensor) -> Tensor:
+        """``inputs``, with zeros at the time steps that are left out."""
+        mask = self.compute_mask(inputs)
+        outputs = tf.where(tf.expand_dims(mask, -1), inputs, tf.zeros_like(inputs))
+        give_mask(outputs, mask)
+        return outputs
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """The shape of the input."""
+        return tuple(input_shape)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments."""
+        return {**super().get_config(), "mask_value": self.mask_value}

@@ -1,0 +1,182 @@
+"""``Bidirectional``: a recurrent layer forwards and one backwards."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import fastgrad as tf
+from fastgrad.keras.layers.layer import Layer
+from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_keras_object
+from fastgrad.tensor import Tensor
+
+_MERGE_MODES = ("sum", "mul", "ave", "concat", None)
+
+
+class Bidirectional(Layer):
+    """Runs a recurrent layer and a copy of it that begins at the end, and merges their outputs (Schuster and Paliwal 1997).
+
+    Args:
+        layer: a recurrent layer; this layer makes a new one of its configuration.
+        merge_mode: "concat", "sum", "mul" or "ave", or None for both outputs as they are.
+        weights: the weights to begin with, first those of the forward layer.
+        backward_layer: in place of the copy.
+        **kwargs: as in ``Layer``.
+
+    Raises:
+        ValueError: no layer, another merge mode, or a backward layer that does not fit.
+    """
+
+    def __init__(
+        self,
+        layer: Any,
+        merge_mode: str | None = "concat",
+        weights: Any = None,
+        backward_layer: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        if not isinstance(layer, Layer):
+            raise ValueError(
+                f"Please initialize `Bidirectional` layer with a `keras.layers.Layer` instance. Received: {layer}"
+            )
+        if backward_layer is not None and not isinstance(backward_layer, Layer):
+            raise ValueError(f"`backward_layer` need to be a `keras.layers.Layer` instance. Received: {backward_layer}")
+        if merge_mode not in _MERGE_MODES:
+            raise ValueError(
+                f"Invalid merge mode. Received: {merge_mode}. Merge mode should be one of "
+                '{"sum", "mul", "ave", "concat", None}'
+            )
+        super().__init__(**kwargs)
+        self.forward_layer = _copied(layer, "forward_")
+        copied = _copied(layer, "backward_", go_backwards=True) if backward_layer is None else backward_layer
+        self.backward_layer: Any = copied
+        self._check_directions()
+        for one in (self.forward_layer, self.backward_layer):
+            if hasattr(one, "zero_output_for_mask"):
+                one.zero_output_for_mask = one.return_sequences
+        self.merge_mode = merge_mode
+        self._first_weights = list(weights) if weights else None
+        self.stateful = self.forward_layer.stateful
+        self.return_sequences = self.forward_layer.return_sequences
+        self.return_state = self.forward_layer.return_state
+        self.supports_masking = True
+        self.input_spec = layer.input_spec
+
+    def _check_directions(self) -> None:
+        forward, backward = self.forward_layer, self.backward_layer
+        if forward.go_backwards == backward.go_backwards:
+            raise ValueError(
+                "Forward layer and backward layer should have different `go_backwards` value. Received: "
+                f"forward_layer.go_backwards {forward.go_backwards}, backward_layer.go_backwards={backward.go_backwards}"
+            )
+        for name in ("stateful", "return_sequences", "return_state"):
+            ahead, back = getattr(forward, name), getattr(backward, name)
+            if ahead != back:
+                raise ValueError(
+                    f'Forward layer and backward layer are expected to have the same value for attribute "{name}", got '
+                    f'"{ahead}" for forward layer and "{back}" for backward layer'
+                )
+
+    @property
+    def states(self) -> tuple[Any, ...] | None:
+        """The states that the two layers keep; None if they keep none."""
+        forward, backward = self.forward_layer.states, self.backward_layer.states
+        return (*forward, *backward) if forward and backward else None
+
+    def reset_state(self) -> None:
+        """Makes the states that are kept zeros; AttributeError if none are."""
+        if not self.stateful:
+            raise AttributeError("Layer must be stateful.")
+        self.forward_layer.reset_state()
+        self.backward_layer.reset_state()
+
+    def reset_states(self) -> None:
+        """Another name of ``reset_state``."""
+        self.reset_state()
+
+    def build(self, sequences_shape: Any, initial_state_shape: Any = None) -> None:
+        """Builds the two layers."""
+        for layer in (self.forward_layer, self.backward_layer):
+            if not layer.built:
+                layer.build(sequences_shape)
+        if self._first_weights is not None:
+            self.set_weights(self._first_weights)
+
+    def compute_output_shape(self, sequences_shape: Any, initial_state_shape: Any = None) -> Any:
+        """The shape of the merged output; with ``return_state`` also those of the states."""
+        found = self.forward_layer.compute_output_shape(sequences_shape)
+        output, states = (found[0], tuple(found[1:])) if self.return_state else (found, ())
+        if self.merge_mode == "concat":
+            output = (*output[:-1], 2 * output[-1])
+        if self.merge_mode is None:
+            return (output, output, *states, *states)
+        return (output, *states, *states) if self.return_state else output
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+        """The mask of the inputs, if there is an output for each time step."""
+        mask = previous_mask[0] if isinstance(previous_mask, list) else previous_mask
+        mask = mask if self.return_sequences else None
+        outputs = [mask] if self.merge_mode is not None else [mask, mask]
+        return outputs if len(outputs) > 1 or self.return_state else mask
+
+    def call(self, sequences: Tensor, initial_state: Any = None, mask: Any = None, training: bool | None = None) -> Any:
+        """The merged output, and with ``return_state`` the last states of both layers.
+
+        Args:
+            sequences, mask, training: as of ``RNN``.
+            initial_state: the states of the forward layer, then those of the backward layer.
+        """
+        first, second = None, None
+        if initial_state is not None:
+            half = len(initial_state) // 2
+            first, second = initial_state[:half], initial_state[half:]
+        options: dict[str, Any] = {"mask": mask} if self.forward_layer._signature.takes_mask else {}
+        if self.forward_layer._signature.takes_training:
+            options["training"] = training
+        y = self.forward_layer(sequences, initial_state=first, **options)
+        z = self.backward_layer(sequences, initial_state=second, **options)
+        states: tuple[Any, ...] = ()
+        if self.return_state:
+            states = (*y[1:], *z[1:])
+            y, z = y[0], z[0]
+        if self.return_sequences:
+            z = tf.reverse(z, [1])
+        if self.merge_mode is None:
+            return (y, z, *states)
+        merged = _merged(self.merge_mode, y, z)
+        return (merged, *states) if self.return_state else merged
+
+    def get_config(self) -> dict[str, Any]:
+        """The merge mode and the configurations of the layers."""
+        return {
+            **super().get_config(),
+            "merge_mode": self.merge_mode,
+            "layer": serialize_keras_object(self.forward_layer),
+            "backward_layer": serialize_keras_object(self.backward_layer),
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Any:
+        """The layer of which ``config`` is the ``get_config()``, with new weights."""
+        config = dict(config)
+        for name in ("layer", "backward_layer"):
+            if config.get(name) is not None:
+                config[name] = deserialize_keras_object(config[name], custom_objects)
+        return cls(**config)
+
+
+def _copied(layer: Layer, prefix: str, **changes: Any) -> Any:
+    """A new layer of a layer's configuration, its name with ``prefix``."""
+    written = serialize_keras_object(layer)
+    written["config"].update(name=prefix + layer.name.removeprefix(prefix), **changes)
+    return deserialize_keras_object(written)
+
+
+def _merged(mode: str, y: Tensor, z: Tensor) -> Tensor:
+    match mode:
+        case "concat":
+            return tf.concat([y, z], -1)
+        case "sum":
+            return y + z
+        case "ave":
+            return (y + z) / 2.0
+    return y * z

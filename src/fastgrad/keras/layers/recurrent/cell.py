@@ -1,0 +1,189 @@
+"""What the cells of LSTM, GRU and SimpleRNN have in common: weights, and dropout that is drawn once a sequence."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import fastgrad as tf
+from fastgrad.keras import activations, constraints, initializers, regularizers
+from fastgrad.keras.layers.layer import Layer
+from fastgrad.keras.saving.objects import serialize_keras_object
+from fastgrad.keras.weight import Weight
+from fastgrad.ops.random_generator import Generator
+from fastgrad.ops.random_ops import dropout, dropout_from
+from fastgrad.tensor import Tensor
+
+ROLES = ("kernel", "recurrent", "bias")
+SETTINGS = tuple(f"{role}_{what}" for what in ("initializer", "regularizer", "constraint") for role in ROLES)
+"""The names of arguments about the weights."""
+
+
+class RecurrentCell(Layer):
+    """A cell with ``kernel`` (features, gates units), ``recurrent_kernel`` (units, gates units) and ``bias``.
+
+    Args:
+        units: the size of the state.
+        activation: of the candidate state.
+        use_bias: whether there is a bias.
+        weights: for each name in ``SETTINGS`` what the weights' initializers, regularizers and constraints are.
+        dropout, recurrent_dropout: the fraction of inputs and of the state that is dropped in training, the same at all times.
+        seed: of the draws.
+        implementation: 1: each gate has its own draws; 2: all have the same. Recurrent dropout makes it 1.
+        **kwargs: as in ``Layer``.
+
+    Raises:
+        ValueError: ``units`` is not positive.
+    """
+
+    gates = 1
+    _dropout_mask: Any
+    _recurrent_dropout_mask: Any
+
+    def __init__(
+        self,
+        units: Any,
+        activation: Any,
+        use_bias: bool,
+        weights: dict[str, Any],
+        dropout: float,
+        recurrent_dropout: float,
+        seed: int | None,
+        implementation: int = 2,
+        **kwargs: Any,
+    ) -> None:
+        if not isinstance(units, int) or isinstance(units, bool) or units <= 0:
+            raise ValueError(
+                f"Received an invalid value for argument `units`, expected a positive integer, got {units}."
+            )
+        super().__init__(**kwargs)
+        self.units = self.output_size = units
+        self.activation = activations.get(activation)
+        self.use_bias = use_bias
+        for name in SETTINGS:
+            module = {"i": initializers, "r": regularizers, "c": constraints}[name.partition("_")[2][0]]
+            setattr(self, name, module.get(weights[name]))
+        self.dropout = min(1.0, max(0.0, dropout))
+        self.recurrent_dropout = min(1.0, max(0.0, recurrent_dropout))
+        self.implementation = 1 if self.recurrent_dropout else implementation
+        self.seed = seed
+        self._generator = None if seed is None else Generator.from_seed(seed)
+        self.reset_dropout_mask()
+        self.reset_recurrent_dropout_mask()
+
+    @property
+    def state_size(self) -> Any:
+        """The size of the state, or a list of those of several."""
+        return self.units
+
+    def build(self, input_shape: Any) -> None:
+        """Makes the weights; the last size of ``input_shape`` must be known."""
+        if input_shape[-1] is None:
+            raise ValueError(
+                f"{type(self).__name__} '{self.name}': the last dimension of the inputs must be known to build the layer, "
+                f"got input_shape={tuple(input_shape)}."
+            )
+        width = self.gates * self.units
+        self.kernel = self._weight("kernel", (input_shape[-1], width), "kernel")
+        self.recurrent_kernel = self._weight("recurrent", (self.units, width), "recurrent_kernel")
+        self.bias: Weight | None = None
+        if self.use_bias:
+            self.bias = self._weight("bias", self._bias_shape(), "bias")
+
+    def _bias_shape(self) -> tuple[int, ...]:
+        return (self.gates * self.units,)
+
+    def _weight(self, role: str, shape: tuple[int, ...], name: str) -> Weight:
+        return self.add_weight(
+            shape=shape,
+            initializer=self._initializer(role),
+            regularizer=getattr(self, f"{role}_regularizer"),
+            constraint=getattr(self, f"{role}_constraint"),
+            name=name,
+        )
+
+    def _initializer(self, role: str) -> Any:
+        return getattr(self, f"{role}_initializer")
+
+    def get_initial_state(self, batch_size: Any = None) -> list[Tensor]:
+        """The state before the first time step: zeros of shape (batch_size, size)."""
+        sizes = self.state_size if isinstance(self.state_size, list) else [self.state_size]
+        return [tf.zeros((batch_size, size), self._layer_dtype) for size in sizes]
+
+    def compute_output_shape(self, input_shape: Any, states_shape: Any = None) -> Any:
+        """The shapes of the output and of the states."""
+        output = (input_shape[0], self.units)
+        return output, [output] * len(self.get_initial_state(1))
+
+    # ---- dropout -------------------------------------------------------------------------------------
+
+    def _drawn(self, like: Tensor, rate: float) -> Any:
+        """Factors of dropout: a tensor, or one for each gate."""
+        ones = tf.ones_like(like)
+        count = self.gates if self.implementation == 1 and self.gates > 1 else 1
+        found = [
+            dropout(ones, rate) if self._generator is None else dropout_from(self._generator._drawn, ones, rate, None)
+            for _ in range(count)
+        ]
+        return found[0] if self.implementation != 1 or self.gates == 1 else found
+
+    def get_dropout_mask(self, step_input: Tensor) -> Any:
+        """The factors of the inputs (one tensor, or one a gate), drawn at the first call; None without dropout."""
+        if self._dropout_mask is None and self.dropout > 0:
+            self.__dict__["_dropout_mask"] = self._drawn(step_input, self.dropout)
+        return self._dropout_mask
+
+    def get_recurrent_dropout_mask(self, step_input: Tensor) -> Any:
+        """The factors of the state, drawn at the first call; None without recurrent dropout."""
+        if self._recurrent_dropout_mask is None and self.recurrent_dropout > 0:
+            self.__dict__["_recurrent_dropout_mask"] = self._drawn(step_input, self.recurrent_dropout)
+        return self._recurrent_dropout_mask
+
+    def reset_dropout_mask(self) -> None:
+        """Lets the next sequence have new factors."""
+        self.__dict__["_dropout_mask"] = None
+
+    def reset_recurrent_dropout_mask(self) -> None:
+        """Lets the next sequence have new factors."""
+        self.__dict__["_recurrent_dropout_mask"] = None
+
+    def _factors(self, inputs: Tensor, state: Tensor, training: Any) -> tuple[Any, Any]:
+        """What inputs and state are multiplied by; None for nothing."""
+        if not training:
+            return None, None
+        drops, drops_state = 0.0 < self.dropout < 1.0, 0.0 < self.recurrent_dropout < 1.0
+        return (
+            self.get_dropout_mask(inputs) if drops else None,
+            self.get_recurrent_dropout_mask(state) if drops_state else None,
+        )
+
+    def _product(self, x: Tensor, kernel: Any, factors: Any) -> Tensor:
+        """``x @ kernel``, its columns divided among the gates, each of which has its factors of ``x``."""
+        if factors is None:
+            return tf.matmul(x, kernel)
+        if isinstance(factors, Tensor):
+            return tf.matmul(x * factors, kernel)
+        parts = tf.split(kernel, self.gates, axis=1)
+        return tf.concat([tf.matmul(x * f, part) for f, part in zip(factors, parts, strict=True)], -1)
+
+    # ---- configuration -------------------------------------------------------------------------------
+
+    def _cell_config(self) -> dict[str, Any]:
+        """The arguments that the layer around the cell has, too."""
+        return {
+            "units": self.units,
+            "activation": activations.serialize(self.activation),
+            "use_bias": self.use_bias,
+            **{name: serialize_keras_object(getattr(self, name)) for name in SETTINGS},
+            "dropout": self.dropout,
+            "recurrent_dropout": self.recurrent_dropout,
+            "seed": self.seed,
+        }
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments."""
+        return {**super().get_config(), **self._cell_config()}
+
+
+def settings_of(given: dict[str, Any]) -> dict[str, Any]:
+    """The arguments about the weights among local variables of an ``__init__``."""
+    return {name: given[name] for name in SETTINGS}

@@ -1,0 +1,63 @@
+"""``CellLayer``: an ``RNN`` that makes its own cell and shows the cell's arguments as its own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastgrad.keras import regularizers
+from fastgrad.keras.layers.input_spec import InputSpec
+from fastgrad.keras.layers.layer import Layer
+from fastgrad.keras.layers.recurrent.cell import SETTINGS, RecurrentCell
+from fastgrad.keras.layers.recurrent.rnn import RNN
+
+CELL_OPTIONS = ("dtype", "trainable")
+"""Arguments of ``Layer`` that the cell is given, too."""
+
+
+class CellLayer(RNN):
+    """What LSTM, GRU and SimpleRNN have in common.
+
+    Args:
+        cell: its cell.
+        use_cudnn: "auto", True or False, kept for Keras's signature.
+        **kwargs: as in ``RNN``.
+
+    Raises:
+        ValueError: another value of ``use_cudnn``.
+    """
+
+    cell: Any
+
+    def __init__(self, cell: RecurrentCell, use_cudnn: Any = "auto", **kwargs: Any) -> None:
+        super().__init__(cell, **kwargs)
+        if use_cudnn not in ("auto", True, False):
+            raise ValueError(
+                "Invalid value received for argument `use_cudnn`. Expected one of {'auto', True, False}. "
+                f"Received: use_cudnn={use_cudnn}"
+            )
+        self.use_cudnn = use_cudnn
+        self.input_spec = InputSpec(ndim=3)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments."""
+        return {
+            **Layer.get_config(self),
+            **self._loop_config(),
+            **self.cell._cell_config(),
+            "activity_regularizer": regularizers.serialize(self.activity_regularizer),
+        }
+
+
+def _of_cell(name: str) -> property:
+    return property(lambda layer: getattr(layer.cell, name), doc=f"The cell's ``{name}``.")
+
+
+def show(kind: type[CellLayer], *names: str) -> None:
+    """Makes attributes of the cell attributes of a class of layers."""
+    for name in ("units", "activation", "use_bias", *SETTINGS, "dropout", "recurrent_dropout", *names):
+        setattr(kind, name, _of_cell(name))
+
+
+def options_of(kwargs: dict[str, Any]) -> dict[str, Any]:
+    """What of a layer's arguments its cell is given."""
+    return {name: kwargs[name] for name in CELL_OPTIONS if name in kwargs}

@@ -1,0 +1,184 @@
+"""``GRU`` and its cell (Cho et al. 2014)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import fastgrad as tf
+from fastgrad.keras import activations
+from fastgrad.keras.layers.recurrent.cell import RecurrentCell, settings_of
+from fastgrad.keras.layers.recurrent.cell_layer import CellLayer, options_of, show
+from fastgrad.tensor import Tensor
+
+
+class GRUCell(RecurrentCell):
+    """One time step of a ``GRU``.
+
+    With the thirds x_z, x_r, x_h of inputs @ kernel + bias and z, r, h of the state @ recurrent_kernel (+ its bias):
+    z = recurrent_activation(x_z + z), r = recurrent_activation(x_r + r), state' = z state + (1 - z) activation(x_h + r h).
+    Unless ``reset_after``, r multiplies the state before the matrix product instead of its result h.
+
+    Args:
+        units: the size of the state.
+        activation: of the candidate state.
+        recurrent_activation: of the gates.
+        use_bias: whether there is a bias.
+        kernel_initializer, recurrent_initializer, bias_initializer, kernel_regularizer, recurrent_regularizer,
+            bias_regularizer, kernel_constraint, recurrent_constraint, bias_constraint: of the weights.
+        dropout, recurrent_dropout: the fractions of inputs and state that are dropped in training.
+        reset_after: whether the reset gate multiplies the state after its matrix product, or before.
+        seed: of dropout.
+        **kwargs: as in ``Layer``; ``implementation`` 1 gives each gate dropout of its own.
+
+    Weights: ``kernel`` (features, 3 units), ``recurrent_kernel`` (units, 3 units), ``bias`` (2, 3 units) if
+    ``reset_after``, for the two products, else (3 units,).
+
+    Raises:
+        ValueError: ``units`` is not positive.
+    """
+
+    gates = 3
+
+    def __init__(
+        self,
+        units: int,
+        activation: Any = "tanh",
+        recurrent_activation: Any = "sigmoid",
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        recurrent_initializer: Any = "orthogonal",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        recurrent_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        recurrent_constraint: Any = None,
+        bias_constraint: Any = None,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        reset_after: bool = True,
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        weights = settings_of(locals())
+        super().__init__(units, activation, use_bias, weights, dropout, recurrent_dropout, seed, **kwargs)
+        self.recurrent_activation = activations.get(recurrent_activation)
+        self.reset_after = reset_after
+
+    def _bias_shape(self) -> tuple[int, ...]:
+        return (2, 3 * self.units) if self.reset_after else (3 * self.units,)
+
+    def call(self, inputs: Tensor, states: Any, training: bool = False) -> tuple[Tensor, Any]:
+        """The new state, as the output and as the states."""
+        h = states[0] if isinstance(states, (list, tuple)) else states
+        factors, state_factors = self._factors(inputs, h, training)
+        x = self._product(inputs, self.kernel, factors)
+        if self.bias is not None:
+            x = x + (self.bias[0] if self.reset_after else self.bias)
+        x_z, x_r, x_h = tf.split(x, 3, axis=1)
+        gate = self.recurrent_activation
+        if self.reset_after:
+            inner = self._product(h, self.recurrent_kernel, state_factors)
+            if self.bias is not None:
+                inner = inner + self.bias[1]
+            h_z, h_r, h_h = tf.split(inner, 3, axis=1)
+            z, r = gate(x_z + h_z), gate(x_r + h_r)
+            candidate = self.activation(x_h + r * h_h)
+        else:
+            each = state_factors if isinstance(state_factors, list) else [state_factors] * 3
+            states_of_gates = [h if factor is None else h * factor for factor in each]
+            k_z, k_r, k_h = tf.split(self.recurrent_kernel, 3, axis=1)
+            z = gate(x_z + tf.matmul(states_of_gates[0], k_z))
+            r = gate(x_r + tf.matmul(states_of_gates[1], k_r))
+            candidate = self.activation(x_h + tf.matmul(r * states_of_gates[2], k_h))
+        h = z * h + (1.0 - z) * candidate
+        return h, [h] if isinstance(states, (list, tuple)) else h
+
+    def _cell_config(self) -> dict[str, Any]:
+        return {
+            **super()._cell_config(),
+            "recurrent_activation": activations.serialize(self.recurrent_activation),
+            "reset_after": self.reset_after,
+        }
+
+
+class GRU(CellLayer):
+    """Gated recurrent units; see ``GRUCell``.
+
+    Args:
+        units: the size of the state and of the outputs.
+        activation: of the candidate state.
+        recurrent_activation: of the gates.
+        use_bias: whether there is a bias.
+        kernel_initializer, recurrent_initializer, bias_initializer, kernel_regularizer, recurrent_regularizer,
+            bias_regularizer, kernel_constraint, recurrent_constraint, bias_constraint: of the weights.
+        reset_after: whether the reset gate multiplies the state after its matrix product, or before.
+        activity_regularizer: a penalty on the output.
+        dropout, recurrent_dropout: the fractions of inputs and state that are dropped in training.
+        seed: of dropout.
+        return_sequences, return_state, go_backwards, stateful, unroll: as in ``RNN``.
+        use_cudnn: kept for Keras's signature.
+        **kwargs: as in ``RNN``; ``implementation`` 1 gives each gate dropout of its own.
+
+    Inputs have shape (batch, time, features), outputs (batch, units) or (batch, time, units).
+
+    Raises:
+        ValueError: ``units`` is not positive.
+    """
+
+    def __init__(
+        self,
+        units: int,
+        activation: Any = "tanh",
+        recurrent_activation: Any = "sigmoid",
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        recurrent_initializer: Any = "orthogonal",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        recurrent_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        recurrent_constraint: Any = None,
+        bias_constraint: Any = None,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        seed: int | None = None,
+        return_sequences: bool = False,
+        return_state: bool = False,
+        go_backwards: bool = False,
+        stateful: bool = False,
+        unroll: bool = False,
+        reset_after: bool = True,
+        use_cudnn: Any = "auto",
+        **kwargs: Any,
+    ) -> None:
+        options = {**settings_of(locals()), **options_of(kwargs)}
+        options["implementation"] = kwargs.pop("implementation", 2)
+        cell = GRUCell(
+            units,
+            activation=activation,
+            recurrent_activation=recurrent_activation,
+            use_bias=use_bias,
+            dropout=dropout,
+            recurrent_dropout=recurrent_dropout,
+            reset_after=reset_after,
+            seed=seed,
+            name="gru_cell",
+            **options,
+        )
+        super().__init__(
+            cell,
+            use_cudnn,
+            return_sequences=return_sequences,
+            return_state=return_state,
+            go_backwards=go_backwards,
+            stateful=stateful,
+            unroll=unroll,
+            activity_regularizer=activity_regularizer,
+            **kwargs,
+        )
+
+
+show(GRU, "recurrent_activation", "reset_after")

@@ -1,0 +1,183 @@
+"""``LSTM`` and its cell (Hochreiter and Schmidhuber 1997; with a forget gate, Gers et al. 2000)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import fastgrad as tf
+from fastgrad.keras import activations
+from fastgrad.keras.layers.recurrent.cell import RecurrentCell, settings_of
+from fastgrad.keras.layers.recurrent.cell_layer import CellLayer, options_of, show
+from fastgrad.tensor import Tensor
+
+
+class LSTMCell(RecurrentCell):
+    """One time step of an ``LSTM``.
+
+    With z = inputs @ kernel + h @ recurrent_kernel + bias, in quarters i, f, g, o:
+    c' = recurrent_activation(f) c + recurrent_activation(i) activation(g), h' = recurrent_activation(o) activation(c').
+
+    Args:
+        units: the size of the state.
+        activation: of the candidate state.
+        recurrent_activation: of the gates.
+        use_bias: whether there is a bias.
+        kernel_initializer, recurrent_initializer, bias_initializer, kernel_regularizer, recurrent_regularizer,
+            bias_regularizer, kernel_constraint, recurrent_constraint, bias_constraint: of the weights.
+        unit_forget_bias: whether the bias of the forget gate begins as 1.
+        dropout, recurrent_dropout: the fractions of inputs and state that are dropped in training.
+        seed: of dropout.
+        **kwargs: as in ``Layer``; ``implementation`` 1 gives each gate dropout of its own.
+
+    Weights: ``kernel`` (features, 4 units), ``recurrent_kernel`` (units, 4 units), ``bias`` (4 units,).
+
+    Raises:
+        ValueError: ``units`` is not positive.
+    """
+
+    gates = 4
+
+    def __init__(
+        self,
+        units: int,
+        activation: Any = "tanh",
+        recurrent_activation: Any = "sigmoid",
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        recurrent_initializer: Any = "orthogonal",
+        bias_initializer: Any = "zeros",
+        unit_forget_bias: bool = True,
+        kernel_regularizer: Any = None,
+        recurrent_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        recurrent_constraint: Any = None,
+        bias_constraint: Any = None,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        weights = settings_of(locals())
+        super().__init__(units, activation, use_bias, weights, dropout, recurrent_dropout, seed, **kwargs)
+        self.recurrent_activation = activations.get(recurrent_activation)
+        self.unit_forget_bias = unit_forget_bias
+
+    @property
+    def state_size(self) -> list[int]:
+        """Those of h and c."""
+        return [self.units, self.units]
+
+    def _initializer(self, role: str) -> Any:
+        found = super()._initializer(role)
+        if role != "bias" or not self.unit_forget_bias:
+            return found
+        units = self.units
+
+        def with_ones(shape: Any, dtype: Any = None) -> Tensor:
+            parts = [found((units,), dtype=dtype), tf.ones((units,), dtype), found((2 * units,), dtype=dtype)]
+            return tf.concat(parts, 0)
+
+        return with_ones
+
+    def call(self, inputs: Tensor, states: Any, training: bool = False) -> tuple[Tensor, list[Tensor]]:
+        """The new h, and the new states [h, c]."""
+        h, c = states
+        factors, state_factors = self._factors(inputs, h, training)
+        z = self._product(inputs, self.kernel, factors) + self._product(h, self.recurrent_kernel, state_factors)
+        if self.bias is not None:
+            z = z + self.bias
+        i, f, g, o = tf.split(z, 4, axis=1)
+        gate = self.recurrent_activation
+        c = gate(f) * c + gate(i) * self.activation(g)
+        h = gate(o) * self.activation(c)
+        return h, [h, c]
+
+    def _cell_config(self) -> dict[str, Any]:
+        return {
+            **super()._cell_config(),
+            "recurrent_activation": activations.serialize(self.recurrent_activation),
+            "unit_forget_bias": self.unit_forget_bias,
+        }
+
+
+class LSTM(CellLayer):
+    """Long short-term memory; see ``LSTMCell``.
+
+    Args:
+        units: the size of the state and of the outputs.
+        activation: of the candidate state.
+        recurrent_activation: of the gates.
+        use_bias: whether there is a bias.
+        kernel_initializer, recurrent_initializer, bias_initializer, kernel_regularizer, recurrent_regularizer,
+            bias_regularizer, kernel_constraint, recurrent_constraint, bias_constraint: of the weights.
+        unit_forget_bias: whether the bias of the forget gate begins as 1.
+        activity_regularizer: a penalty on the output.
+        dropout, recurrent_dropout: the fractions of inputs and state that are dropped in training.
+        seed: of dropout.
+        return_sequences, return_state, go_backwards, stateful, unroll: as in ``RNN``.
+        use_cudnn: kept for Keras's signature.
+        **kwargs: as in ``RNN``; ``implementation`` 1 gives each gate dropout of its own.
+
+    Inputs have shape (batch, time, features), outputs (batch, units) or (batch, time, units).
+
+    Raises:
+        ValueError: ``units`` is not positive.
+    """
+
+    def __init__(
+        self,
+        units: int,
+        activation: Any = "tanh",
+        recurrent_activation: Any = "sigmoid",
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        recurrent_initializer: Any = "orthogonal",
+        bias_initializer: Any = "zeros",
+        unit_forget_bias: bool = True,
+        kernel_regularizer: Any = None,
+        recurrent_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        recurrent_constraint: Any = None,
+        bias_constraint: Any = None,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        seed: int | None = None,
+        return_sequences: bool = False,
+        return_state: bool = False,
+        go_backwards: bool = False,
+        stateful: bool = False,
+        unroll: bool = False,
+        use_cudnn: Any = "auto",
+        **kwargs: Any,
+    ) -> None:
+        options = {**settings_of(locals()), **options_of(kwargs)}
+        options["implementation"] = kwargs.pop("implementation", 2)
+        cell = LSTMCell(
+            units,
+            activation=activation,
+            recurrent_activation=recurrent_activation,
+            use_bias=use_bias,
+            unit_forget_bias=unit_forget_bias,
+            dropout=dropout,
+            recurrent_dropout=recurrent_dropout,
+            seed=seed,
+            name="lstm_cell",
+            **options,
+        )
+        super().__init__(
+            cell,
+            use_cudnn,
+            return_sequences=return_sequences,
+            return_state=return_state,
+            go_backwards=go_backwards,
+            stateful=stateful,
+            unroll=unroll,
+            activity_regularizer=activity_regularizer,
+            **kwargs,
+        )
+
+
+show(LSTM, "recurrent_activation", "unit_forget_bias")

@@ -1,0 +1,273 @@
+"""``RNN``: a cell called at each time step, with the state of the one before."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import fastgrad as tf
+from fastgrad import nest
+from fastgrad.keras.layers.layer import Layer
+from fastgrad.keras.layers.recurrent.cell import RecurrentCell
+from fastgrad.keras.layers.recurrent.stacked_cells import StackedRNNCells
+from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_keras_object
+from fastgrad.ops.higher_order import each_row
+from fastgrad.recording import unheard
+from fastgrad.tensor import Tensor
+from fastgrad.variable import Variable
+
+
+class RNN(Layer):
+    """Runs a cell over the time steps of a sequence.
+
+    Args:
+        cell: a layer with ``call(inputs, states)``, giving the output and the new states, and ``state_size``, an int or
+            a list of them; optionally ``output_size`` and ``get_initial_state(batch_size)``. Or a list of cells, one on
+            top of the other.
+        return_sequences: whether to give the outputs of all time steps rather than the last one's.
+        return_state: whether to give the last states, too.
+        go_backwards: whether to begin with the last time step; outputs are in the order in which they are computed.
+        stateful: whether a batch begins with the last states of the batch before.
+        unroll: whether a recording has no loop in it but all time steps.
+        zero_output_for_mask: whether the output of a masked time step is zeros rather than the previous output.
+        **kwargs: as in ``Layer``.
+
+    Inputs have shape (batch, time, ...), outputs (batch, size) or (batch, time, size).
+
+    Raises:
+        ValueError: the cell has no ``call`` or ``state_size``.
+    """
+
+    states: list[Any] | None
+
+    def __init__(
+        self,
+        cell: Any,
+        return_sequences: bool = False,
+        return_state: bool = False,
+        go_backwards: bool = False,
+        stateful: bool = False,
+        unroll: bool = False,
+        zero_output_for_mask: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        if isinstance(cell, (list, tuple)):
+            cell = StackedRNNCells(cell)
+        if "call" not in dir(cell):
+            raise ValueError(f"Argument `cell` should have a `call` method. Received: cell={cell}")
+        if "state_size" not in dir(cell):
+            raise ValueError(
+                "The RNN cell should have a `state_size` attribute (single integer or list of integers, one integer per "
+                f"RNN state). Received: cell={cell}"
+            )
+        super().__init__(**kwargs)
+        size = cell.state_size
+        if size is None:
+            raise ValueError("state_size must be specified as property on the RNN cell.")
+        if not isinstance(size, (list, tuple, int)):
+            raise ValueError("state_size must be an integer, or a list/tuple of integers (one for each state tensor).")
+        self.zero_output_for_mask = zero_output_for_mask
+        self.cell = cell
+        self.return_sequences = return_sequences
+        self.return_state = return_state
+        self.go_backwards = go_backwards
+        self.stateful = stateful
+        self.unroll = unroll
+        self.supports_masking = True
+        self.state_size = [size] if isinstance(size, int) else list(size)
+        self.single_state = isinstance(size, int)
+        self.__dict__["states"] = None  # variables that are no weights
+        self._expected_batch_size: int | None = None
+
+    # ---- shapes and states ---------------------------------------------------------------------------
+
+    def compute_output_shape(self, sequences_shape: Any, initial_state_shape: Any = None) -> Any:
+        """The shape of the output; with ``return_state`` also those of the states."""
+        batch, length = sequences_shape[0], sequences_shape[1]
+        size = getattr(self.cell, "output_size", None)
+        if size is None:
+            size = self.state_size[0]
+        if not isinstance(size, int):
+            raise ValueError("output_size must be an integer.")
+        output = (batch, length, size) if self.return_sequences else (batch, size)
+        if not self.return_state:
+            return output
+        states = [(batch, n) if isinstance(n, int) else [(batch, inner) for inner in n] for n in self.state_size]
+        return (output, *states)
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+        """The mask of the inputs, if there is an output for each time step; states have none."""
+        mask = nest.flatten(previous_mask)[0] if self.return_sequences else None
+        return [mask, *[None] * len(self.state_size)] if self.return_state else mask
+
+    def build(self, sequences_shape: Any, initial_state_shape: Any = None) -> None:
+        """Builds the cell, and makes the states if they are kept."""
+        if isinstance(self.cell, Layer) and not self.cell.built:
+            self.cell.build((sequences_shape[0], *sequences_shape[2:]))
+            self.cell.built = True
+        if self.stateful and self.states is None:
+            if sequences_shape[0] is None:
+                raise ValueError(
+                    "When using `stateful=True` in a RNN, the batch size must be static. Found dynamic batch size: "
+                    f"sequence.shape={sequences_shape}"
+                )
+            self.__dict__["states"] = nest.map_structure(
+                lambda value: Variable(value, trainable=False, name="rnn_state"),
+                self.get_initial_state(sequences_shape[0]),
+            )
+            self._expected_batch_size = sequences_shape[0]
+
+    def get_initial_state(self, batch_size: int) -> list[Any]:
+        """The states before the first time step: the cell's, or zeros."""
+        if getattr(self.cell, "get_initial_state", None):
+            found = self.cell.get_initial_state(batch_size=batch_size)
+            return list(found) if nest.is_nested(found) else [found]
+        return [tf.zeros((batch_size, size), self._layer_dtype) for size in self.state_size]
+
+    def reset_state(self) -> None:
+        """Makes the states that are kept zeros."""
+        for state in nest.flatten(self.states) if self.states is not None else ():
+            state.assign(tf.zeros_like(state))
+
+    def reset_states(self) -> None:
+        """Another name of ``reset_state``."""
+        self.reset_state()
+
+    # ---- computing -----------------------------------------------------------------------------------
+
+    def call(self, sequences: Tensor, initial_state: Any = None, mask: Any = None, training: bool = False) -> Any:
+        """The output, and with ``return_state`` the last states behind it.
+
+        Args:
+            sequences: shape (batch, time, ...).
+            initial_state: a tensor for each state; default zeros, or what is kept.
+            mask: shape (batch, time), boolean: where it is False the states stay as they are.
+            training: whether dropout is at work.
+        """
+        batch, length = sequences._array.shape[:2]
+        if not length:
+            raise ValueError(
+                f"{type(self).__name__} '{self.name}': sequences must have a time step at least, got shape "
+                f"{tuple(sequences.shape)}."
+            )
+        states = self._first_states(batch, initial_state)
+        if nest.is_nested(mask):
+            mask = mask[0]
+        if mask is not None:
+            mask = tf.cast(mask, tf.bool)
+        if training:
+            self._draw(self.cell, sequences, states)
+        last, outputs, states = self.inner_loop(sequences, states, mask, training)
+        self._forget(self.cell)
+        if self.stateful:
+            for kept, state in zip(nest.flatten(self.states), nest.flatten(states), strict=True):
+                kept.assign(state)
+        output = outputs if self.return_sequences else last
+        return (output, *states) if self.return_state else output
+
+    def _first_states(self, batch: int, given: Any) -> list[Any]:
+        if given is None:
+            given = self.states if self.stateful else self.get_initial_state(batch)
+        if self.stateful and self._expected_batch_size is not None and batch != self._expected_batch_size:
+            raise ValueError(
+                "If an RNN is stateful, the batch size of the input sequences must be the same as the batch size of the "
+                f"initial state.\n- Expected batch size: {self._expected_batch_size}\n- Received batch size: {batch}"
+            )
+        states = list(given) if nest.is_nested(given) else [given]
+        if len(states) != len(self.state_size):
+            raise ValueError(
+                f"{type(self).__name__} '{self.name}' has {len(self.state_size)} states, got an initial_state of {len(states)}."
+            )
+        return [nest.map_structure(self._as_state, state) for state in states]
+
+    def _as_state(self, value: Any) -> Tensor:
+        tensor = tf.convert_to_tensor(value)
+        return tensor if tensor.dtype is self._layer_dtype else tf.cast(tensor, self._layer_dtype)
+
+    def inner_loop(
+        self, sequences: Tensor, initial_state: list[Any], mask: Tensor | None, training: bool = False
+    ) -> tuple[Tensor, Tensor | None, list[Any]]:
+        """The last output, all outputs (None if they are not asked for), and the last states."""
+        cell, options = self.cell, {}
+        if isinstance(cell, Layer) and cell._signature.takes_training:
+            options["training"] = training
+        rows = [_time_first(sequences)]
+        if mask is not None:
+            rows.append(_time_first(tf.expand_dims(mask, -1) if mask.ndim == 2 else mask))
+        if self.go_backwards:
+            rows = [tf.reverse(x, [0]) for x in rows]
+        call = cell if callable(cell) else cell.call
+        if isinstance(cell, RecurrentCell):
+            nothing = tf.zeros((sequences._array.shape[0], cell.units), self._layer_dtype)
+        else:
+            with unheard():  # for the shape alone
+                nothing = tf.zeros_like(call(rows[0][0], initial_state, **options)[0])
+
+        def trip(carried: list[Tensor], row: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+            output, new = call(row[0], nest.pack_sequence_as(initial_state, carried[1:]), **options)
+            states = nest.flatten(new)
+            if mask is not None:
+                states = [_where(row[1], x, old) for x, old in zip(states, carried[1:], strict=True)]
+                output = _where(row[1], output, nothing if self.zero_output_for_mask else carried[0])
+            return [output, *states], [output] if self.return_sequences else []
+
+        first = [nothing, *nest.flatten(initial_state)]
+        if self.unroll:
+            carried, outputs = first, []
+            for row in zip(*[tf.unstack(x) for x in rows], strict=True):
+                carried, result = trip(carried, list(row))
+                outputs += result
+            stacked = [tf.stack(outputs)] if outputs else []
+        else:
+            carried, stacked = each_row(trip, first, rows)
+        all_outputs = _time_first(stacked[0]) if stacked else None
+        return carried[0], all_outputs, list(nest.pack_sequence_as(initial_state, carried[1:]))
+
+    def _draw(self, cell: Any, sequences: Tensor, states: list[Any]) -> None:
+        """Draws the cells' dropout before the loop, so that each time step has the same."""
+        if isinstance(cell, StackedRNNCells):
+            inputs = sequences
+            for inner, state in zip(cell.cells, states, strict=True):
+                self._draw(inner, inputs, list(state) if nest.is_nested(state) else [state])
+                first = nest.flatten(state)[0]
+                size = getattr(inner, "output_size", None) or first.shape[-1]
+                inputs = tf.zeros((first.shape[0], 1, size), self._layer_dtype)
+        elif isinstance(cell, RecurrentCell):
+            if cell.dropout:
+                cell.get_dropout_mask(sequences[:, 0])
+            if cell.recurrent_dropout:
+                cell.get_recurrent_dropout_mask(states[0])
+
+    def _forget(self, cell: Any) -> None:
+        if isinstance(cell, StackedRNNCells):
+            for inner in cell.cells:
+                self._forget(inner)
+        elif isinstance(cell, RecurrentCell):
+            cell.reset_dropout_mask()
+            cell.reset_recurrent_dropout_mask()
+
+    # ---- configuration -------------------------------------------------------------------------------
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments."""
+        return {**super().get_config(), **self._loop_config(), "cell": serialize_keras_object(self.cell)}
+
+    def _loop_config(self) -> dict[str, Any]:
+        names = ("return_sequences", "return_state", "go_backwards", "stateful", "unroll", "zero_output_for_mask")
+        return {name: getattr(self, name) for name in names}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Any:
+        """The layer of which ``config`` is the ``get_config()``, with new weights."""
+        config = dict(config)
+        if "cell" in config:  # not of layers that make their own
+            config["cell"] = deserialize_keras_object(config["cell"], custom_objects)
+        return cls(**config)
+
+
+def _time_first(x: Tensor) -> Tensor:
+    """``x`` with its first two axes exchanged."""
+    return tf.transpose(x, [1, 0, *range(2, x.ndim)])
+
+
+def _where(mask: Tensor, x: Tensor, otherwise: Tensor) -> Tensor:
+    return tf.where(tf.reshape(mask, [*mask.shape, *[1] * (x.ndim - mask.ndim)]), x, otherwise)

@@ -1,0 +1,133 @@
+"""``SimpleRNN`` and its cell (Elman 1990)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastgrad.keras.layers.recurrent.cell import RecurrentCell, settings_of
+from fastgrad.keras.layers.recurrent.cell_layer import CellLayer, options_of, show
+from fastgrad.tensor import Tensor
+
+
+class SimpleRNNCell(RecurrentCell):
+    """One time step of a ``SimpleRNN``: activation(inputs @ kernel + bias + state @ recurrent_kernel).
+
+    Args:
+        units: the size of the state.
+        activation: of the candidate state.
+        use_bias: whether there is a bias.
+        kernel_initializer, recurrent_initializer, bias_initializer, kernel_regularizer, recurrent_regularizer,
+            bias_regularizer, kernel_constraint, recurrent_constraint, bias_constraint: of the weights.
+        dropout, recurrent_dropout: the fractions of inputs and state that are dropped in training.
+        seed: of dropout.
+        **kwargs: as in ``Layer``.
+
+    Weights: ``kernel`` (features, units), ``recurrent_kernel`` (units, units), ``bias`` (units,).
+
+    Raises:
+        ValueError: ``units`` is not positive.
+    """
+
+    def __init__(
+        self,
+        units: int,
+        activation: Any = "tanh",
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        recurrent_initializer: Any = "orthogonal",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        recurrent_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        recurrent_constraint: Any = None,
+        bias_constraint: Any = None,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        weights = settings_of(locals())
+        super().__init__(units, activation, use_bias, weights, dropout, recurrent_dropout, seed, **kwargs)
+
+    def call(self, sequence: Tensor, states: Any, training: bool = False) -> tuple[Tensor, Any]:
+        """The new state, as the output and as the states."""
+        h = states[0] if isinstance(states, (list, tuple)) else states
+        factors, state_factors = self._factors(sequence, h, training)
+        x = self._product(sequence, self.kernel, factors)
+        if self.bias is not None:
+            x = x + self.bias
+        h = self.activation(x + self._product(h, self.recurrent_kernel, state_factors))
+        return h, [h] if isinstance(states, (list, tuple)) else h
+
+
+class SimpleRNN(CellLayer):
+    """A layer that gets its own output back; see ``SimpleRNNCell``.
+
+    Args:
+        units: the size of the state and of the outputs.
+        activation: of the candidate state.
+        use_bias: whether there is a bias.
+        kernel_initializer, recurrent_initializer, bias_initializer, kernel_regularizer, recurrent_regularizer,
+            bias_regularizer, kernel_constraint, recurrent_constraint, bias_constraint: of the weights.
+        activity_regularizer: a penalty on the output.
+        dropout, recurrent_dropout: the fractions of inputs and state that are dropped in training.
+        seed: of dropout.
+        return_sequences, return_state, go_backwards, stateful, unroll: as in ``RNN``.
+        **kwargs: as in ``RNN``.
+
+    Inputs have shape (batch, time, features), outputs (batch, units) or (batch, time, units).
+
+    Raises:
+        ValueError: ``units`` is not positive.
+    """
+
+    def __init__(
+        self,
+        units: int,
+        activation: Any = "tanh",
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        recurrent_initializer: Any = "orthogonal",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        recurrent_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        recurrent_constraint: Any = None,
+        bias_constraint: Any = None,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        return_sequences: bool = False,
+        return_state: bool = False,
+        go_backwards: bool = False,
+        stateful: bool = False,
+        unroll: bool = False,
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        options = {**settings_of(locals()), **options_of(kwargs)}
+        cell = SimpleRNNCell(
+            units,
+            activation=activation,
+            use_bias=use_bias,
+            dropout=dropout,
+            recurrent_dropout=recurrent_dropout,
+            seed=seed,
+            name="simple_rnn_cell",
+            **options,
+        )
+        super().__init__(
+            cell,
+            return_sequences=return_sequences,
+            return_state=return_state,
+            go_backwards=go_backwards,
+            stateful=stateful,
+            unroll=unroll,
+            activity_regularizer=activity_regularizer,
+            **kwargs,
+        )
+
+
+show(SimpleRNN)

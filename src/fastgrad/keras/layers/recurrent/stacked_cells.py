@@ -1,0 +1,92 @@
+"""``StackedRNNCells``: several cells as one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import fastgrad as tf
+from fastgrad import nest
+from fastgrad.keras.layers.layer import Layer
+from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_keras_object
+
+
+class StackedRNNCells(Layer):
+    """Cells one on top of the other: each gets the output of the one below. For ``RNN``.
+
+    Args:
+        cells: the cells, bottom first.
+        **kwargs: as in ``Layer``.
+
+    Raises:
+        ValueError: a cell without ``call`` or ``state_size``.
+    """
+
+    def __init__(self, cells: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        for cell in cells:
+            for name, text in (("call", "`call` method"), ("state_size", "`state_size` attribute")):
+                if name not in dir(cell):
+                    kind = text.split()[-1]
+                    raise ValueError(f"All cells must have a {text}. Received cell without a `{name}` {kind}: {cell}")
+        self.cells = list(cells)
+
+    @property
+    def state_size(self) -> list[Any]:
+        """Those of the cells."""
+        return [cell.state_size for cell in self.cells]
+
+    @property
+    def output_size(self) -> int:
+        """That of the top cell."""
+        return _output_size(self.cells[-1])
+
+    def get_initial_state(self, batch_size: Any = None) -> list[Any]:
+        """Those of the cells."""
+        found: list[Any] = []
+        for cell in self.cells:
+            if getattr(cell, "get_initial_state", None):
+                found.append(cell.get_initial_state(batch_size=batch_size))
+            elif isinstance(cell.state_size, int):
+                found.append(tf.zeros((batch_size, cell.state_size), self._layer_dtype))
+            else:
+                found.append([tf.zeros((batch_size, size), self._layer_dtype) for size in cell.state_size])
+        return found
+
+    def call(self, inputs: Any, states: Any, training: bool = False, **kwargs: Any) -> Any:
+        """The output of the top cell, and the new states of all."""
+        new_states = []
+        for cell, state in zip(self.cells, states, strict=True):
+            nested = nest.is_nested(state)
+            options = dict(kwargs)
+            if isinstance(cell, Layer) and cell._signature.takes_training:
+                options["training"] = training
+            call = cell if callable(cell) else cell.call
+            inputs, new = call(inputs, list(state) if nested else [state], **options)
+            new_states.append(new[0] if nest.is_nested(new) and len(new) == 1 and not nested else new)
+        return inputs, new_states[0] if len(new_states) == 1 else new_states
+
+    def build(self, input_shape: Any) -> None:
+        """Builds the cells."""
+        for cell in self.cells:
+            if isinstance(cell, Layer) and not cell.built:
+                cell.build(input_shape)
+                cell.built = True
+            input_shape = (input_shape[0], _output_size(cell))
+
+    def get_config(self) -> dict[str, Any]:
+        """The configurations of the cells."""
+        return {**super().get_config(), "cells": [serialize_keras_object(cell) for cell in self.cells]}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Any:
+        """The layer of which ``config`` is the ``get_config()``, with new weights."""
+        config = dict(config)
+        cells = [deserialize_keras_object(cell, custom_objects) for cell in config.pop("cells")]
+        return cls(cells, **config)
+
+
+def _output_size(cell: Any) -> Any:
+    size = getattr(cell, "output_size", None)
+    if size is not None:
+        return size
+    return cell.state_size if isinstance(cell.state_size, int) else cell.state_size[0]

@@ -1,0 +1,93 @@
+"""``TimeDistributed``: a layer applied to each time step."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import fastgrad as tf
+from fastgrad.keras.layers.layer import Layer
+from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_keras_object
+from fastgrad.ops.higher_order import each_row
+from fastgrad.tensor import Tensor
+
+
+class TimeDistributed(Layer):
+    """Applies a layer to each time step of inputs of shape (batch, time, ...), as if each were a batch of its own.
+
+    Args:
+        layer: the layer.
+        **kwargs: as in ``Layer``.
+
+    Raises:
+        ValueError: ``layer`` is none. (At a call: inputs of rank 2 or less, a mask that does not fit them.)
+    """
+
+    def __init__(self, layer: Any, **kwargs: Any) -> None:
+        if not isinstance(layer, Layer):
+            raise ValueError(
+                f"Please initialize `TimeDistributed` layer with a `keras.layers.Layer` instance. Received: {layer}"
+            )
+        super().__init__(**kwargs)
+        self.layer = layer
+        self.supports_masking = True
+
+    def _step_shape(self, input_shape: Any) -> tuple[int | None, ...]:
+        if not isinstance(input_shape, (tuple, list)) or len(input_shape) < 3:
+            raise ValueError(
+                "`TimeDistributed` Layer should be passed an `input_shape` with at least 3 dimensions, received: "
+                f"{input_shape}"
+            )
+        return (input_shape[0], *input_shape[2:])
+
+    def build(self, input_shape: Any = None) -> None:
+        """Builds the layer for one time step."""
+        shape = self._step_shape(input_shape)
+        if not self.layer.built:
+            self.layer.build(shape)
+            self.layer.built = True
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """(batch, time, ...): the layer's shape for one time step, with the time put in."""
+        found = self.layer.compute_output_shape(self._step_shape(input_shape))
+        return (found[0], input_shape[1], *found[1:])
+
+    def call(self, inputs: Tensor, training: bool | None = None, mask: Any = None) -> Tensor:
+        """The results of the time steps, stacked."""
+        options: dict[str, Any] = {}
+        if self.layer._signature.takes_training:
+            options["training"] = training
+        rows = [tf.transpose(inputs, [1, 0, *range(2, inputs.ndim)])]
+        if mask is not None:
+            self._check_mask(inputs, mask)
+            if self.layer._signature.takes_mask:
+                rows.append(tf.transpose(mask, [1, 0, *range(2, mask.ndim)]))
+
+        def trip(carried: list[Tensor], row: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+            masked = {"mask": row[1]} if len(row) > 1 else {}
+            return [], [self.layer.call(row[0], **masked, **options)]
+
+        outputs = each_row(trip, [], rows)[1][0]
+        return tf.transpose(outputs, [1, 0, *range(2, outputs.ndim)])
+
+    def _check_mask(self, inputs: Tensor, mask: Tensor) -> None:
+        if mask.ndim < 2:
+            raise ValueError(
+                "The `mask` passed to the `TimeDistributed` layer must be at least 2D (e.g., `(batch_size, timesteps)`), but "
+                f"it has {mask.ndim} dimension(s) with shape {tuple(mask.shape)}."
+            )
+        if mask._array.shape[:2] != inputs._array.shape[:2]:
+            raise ValueError(
+                f"The `mask` passed to the `TimeDistributed` layer has a shape {tuple(mask.shape)} that is incompatible with "
+                f"the input shape {tuple(inputs.shape)}. The first two dimensions of the mask (batch size and timesteps) must "
+                f"match the input's first two dimensions. Expected mask shape prefix: {tuple(inputs.shape[:2])}."
+            )
+
+    def get_config(self) -> dict[str, Any]:
+        """The configuration of the layer."""
+        return {**super().get_config(), "layer": serialize_keras_object(self.layer)}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Any:
+        """The layer of which ``config`` is the ``get_config()``, with new weights."""
+        config = dict(config)
+        return cls(deserialize_keras_object(config.pop("layer"), custom_objects), **config)

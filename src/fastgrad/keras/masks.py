@@ -1,0 +1,38 @@
+"""Masks: which time steps of a sequence count, a boolean tensor (batch, time) that goes along with the tensor it is of."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastgrad import nest
+from fastgrad.tensor import Tensor
+
+
+class _Use:
+    """Whether any mask may be on its way: as long as there is none, calls of layers don't look for them."""
+
+    def __init__(self) -> None:
+        self.begun = False
+
+
+use = _Use()
+
+
+def mask_of(x: Any) -> Tensor | None:
+    """The mask that a layer gave ``x``, or None."""
+    return getattr(x, "_keras_mask", None) if use.begun and isinstance(x, Tensor) else None
+
+
+def give_mask(x: Tensor, mask: Any) -> None:
+    """Makes ``mask`` that of ``x``."""
+    use.begun = True
+    x._keras_mask = mask  # type: ignore[attr-defined]  # a slot that most tensors leave empty
+
+
+def masks_of(structure: Any) -> Any:
+    """The masks of nested tensors, in their structure."""
+    if isinstance(structure, Tensor):
+        return mask_of(structure)
+    if not nest.is_nested(structure):
+        return None
+    return nest.pack_sequence_as(structure, [mask_of(x) for x in nest.flatten(structure)])
