@@ -27,7 +27,7 @@ from fastgrad.kernels.building.wrapper import (
     TYPE_NUMBER_AT,
 )
 from fastgrad.kernels.products.gemm import gemm
-from fastgrad.kernels.products.steps import CACHED_ROWS, NO_STEP, SECOND_CACHE, form_of
+from fastgrad.kernels.products.steps import MOST_ROWS, NO_STEP, SECOND_CACHE, form_of
 
 LARGEST = 1 << 21
 LARGEST_BATCH = 1 << 26
@@ -104,8 +104,8 @@ def multiply_matrices(objects, words, transpose_a, transpose_b):
     units = (n * itemsize + words[PANEL_BYTES] - 1) // words[PANEL_BYTES]
     words[UNIT], words[WHOLE_ROWS] = m, 0
     if b_column == 1 and units > 1 and k * n * itemsize <= SECOND_CACHE:
-        words[UNIT], words[WHOLE_ROWS] = CACHED_ROWS, 1
-        units = (m + CACHED_ROWS - 1) // CACHED_ROWS
+        words[UNIT], words[WHOLE_ROWS] = MOST_ROWS, 1
+        units = (m + MOST_ROWS - 1) // MOST_ROWS
     call_step(step, words[WORDS], 0, units)
     return DONE
 

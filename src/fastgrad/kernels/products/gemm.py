@@ -39,7 +39,8 @@ def gemm(a, b, c, m, n, k, a_row, a_k, b_k, b_column, a_batch, b_batch, unit, wh
         a_batch, b_batch: from one matrix to the next; 0 for one that all share.
         unit: the rows of a unit of work: it is as many rows of C, or what is left of them, by a panel of its columns, or by
             all columns. Units are counted down the rows, then along the panels, then along the batch.
-        whole_rows: whether a unit has all columns, which is best while B fits the second cache.
+        whole_rows: 0, or where a unit has all columns, which is best while B fits the second cache, how many units may be
+            done together.
         step: for whole rows the address of the step of a kernel that follows, which is given the rows of a unit as soon as
             they are done: a map over elements, whose shares are ranges of their numbers; 0 for none. What it answers is not
             looked at.
@@ -59,7 +60,9 @@ def gemm(a, b, c, m, n, k, a_row, a_k, b_k, b_column, a_batch, b_batch, unit, wh
     while at < last:
         place = at // blocks
         block = at - place * blocks
-        count = least(blocks - block, last - at) if whole_rows == 0 else 1  # units one below the other are done as one
+        count = least(blocks - block, last - at)  # units one below the other are done as one
+        if whole_rows != 0:
+            count = least(count, whole_rows)
         at += count
         row, end = block * unit, least(m, (block + count) * unit)
         batch = place // across

@@ -18,7 +18,8 @@ from fastgrad.kernels.running.launch import Constant, Input, Launch, Launches, O
 
 NO_STEP = (0, 0)
 TILE_ROWS = 8  # of which all tiles have a part
-CACHED_ROWS = 16  # so many rows are few enough to stay in the first caches
+CACHED = 1 << 16  # bytes of C that stay near while what follows is done
+MOST_ROWS = 64  # that are worth doing together
 SECOND_CACHE = 1 << 19  # bytes of it that B may take
 COPIED_ROWS = 128  # so many rows make the copy of a panel small beside the product
 MANY = 4  # units, which can be shared among threads
@@ -35,7 +36,7 @@ class Form(NamedTuple):
         batches, m, n, k: sizes for the kernel; a batch of rows may be one matrix of more rows.
         strides: a_row, a_k, b_k, b_column, a_batch, b_batch.
         shape: of the result.
-        unit: rows of a unit of work, and whether it has all columns.
+        unit: rows of a unit of work, and how many units are done together if they have all columns, else 0.
         units: of work.
     """
 
@@ -98,11 +99,12 @@ def form_of(
     whole_rows = followed or (b_column == 1 and panels > 1 and k * n * itemsize <= SECOND_CACHE)
     if whole_rows:
         panels = 1
-    blocks = -(-m // (CACHED_ROWS if whole_rows and m >= 4 * CACHED_ROWS else TILE_ROWS))
+    blocks = -(-m // TILE_ROWS)
     if b_column != 1:  # each unit copies its panels of B
         blocks = min(blocks, max(-(-m // COPIED_ROWS), MANY // (batches * panels)))
     unit = -(-m // (blocks * TILE_ROWS)) * TILE_ROWS
-    return Form(swapped, batches, m, n, k, strides, shape, (unit, int(whole_rows)), batches * panels * -(-m // unit))
+    together = max(min(MOST_ROWS, CACHED // (n * itemsize)) // unit, 1) if whole_rows else 0
+    return Form(swapped, batches, m, n, k, strides, shape, (unit, together), batches * panels * -(-m // unit))
 
 
 @through_float32
