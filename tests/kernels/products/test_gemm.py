@@ -19,7 +19,7 @@ from fastgrad.kernels.products import dense
 from fastgrad.kernels.products import eager as eager_products
 from fastgrad.kernels.products.gemm import TERMS, gemm
 from fastgrad.kernels.products.steps import form_of, matmul_launches, product_launches
-from fastgrad.kernels.running.launch import Input, Launch, Launches, Output, run_launches
+from fastgrad.kernels.running.launch import Input, Launch, Output, run_launches
 
 BOTH = [np.dtype("float32"), np.dtype("float64")]
 SHAPES = [
@@ -95,7 +95,7 @@ def test_products_of_a_vector_with_a_large_matrix(shape, dtype):
     bias = np.linspace(-1, 1, c.shape[1], dtype=dtype)
     product = multiplied(a, b)
     following = Launch(dense.bias_relu[c.dtype], (Output(0), Input(2), c.shape[1]), c.size)
-    run_launches(Launches(product_launches([a, b], following=following)), [a, b, bias], [c], 2)
+    run_launches(product_launches([a, b], following=following), [a, b, bias], [c], 2)
     np.testing.assert_array_equal(c, np.maximum(product + bias, 0))
 
 
@@ -113,16 +113,15 @@ def test_bits_do_not_depend_on_shares_nor_on_other_rows_and_columns(shape, dtype
         np.testing.assert_array_equal(part, whole[:rows, -columns:])
 
 
-@pytest.mark.parametrize("terms", [1, 5, TERMS, TERMS + 1, 2 * TERMS + 1])
+@pytest.mark.parametrize("terms", [1, 5, TERMS, TERMS + 1, 2 * TERMS + 1, 4 * TERMS])
 def test_an_element_is_a_sum_of_chains_of_fused_multiply_adds(terms):
     r = np.random.default_rng(1)
     a, b = [r.integers(-4000, 4000, size).astype(np.float32) for size in ((9, terms), (terms, 18))]
-    chains = -(-terms // TERMS)
-    length = -(-terms // chains)
+    chains = 1 << (-(-terms // TERMS) - 1).bit_length()
     total = None
-    for start in range(0, terms, length):
+    for number in range(chains):
         chain = np.zeros((9, 18), np.float32)
-        for term in range(start, min(start + length, terms)):
+        for term in range(terms * number // chains, terms * (number + 1) // chains):
             # Products of such numbers and their sums are exact in float64: one rounding.
             exact = np.outer(a[:, term].astype(np.float64), b[term].astype(np.float64)) + chain
             chain = exact.astype(np.float32)
@@ -238,7 +237,7 @@ def test_batches(shapes, dtype):
         np.testing.assert_allclose(eager.numpy(), exact, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("shape", [(5, 7, 3), (50, 20, 64), (33, 400, 150)], ids=str)
+@pytest.mark.parametrize("shape", [(5, 7, 3), (50, 20, 64), (33, 400, 150), (32, 784, 64)], ids=str)
 @pytest.mark.parametrize("transpose_b", [False, True])
 def test_what_follows_is_done_on_every_element_once(shape, transpose_b):
     a, b = matrices(*shape, np.float32)
@@ -249,8 +248,24 @@ def test_what_follows_is_done_on_every_element_once(shape, transpose_b):
     for shares in (1, 2, 7):
         c = np.full_like(product, 7)
         launches = product_launches([a, y], False, transpose_b, following)
-        run_launches(Launches(launches), [a, y, bias], [c], shares)
+        run_launches(launches, [a, y, bias], [c], shares)
         np.testing.assert_array_equal(c, product + bias)
+
+
+@pytest.mark.parametrize("dtype", BOTH)
+@pytest.mark.parametrize("shape", [(32, 784, 64), (9, 1601, 130), (2, 4000, 200)], ids=str)
+def test_chains_of_long_sums_are_shared(shape, dtype):
+    a, b = matrices(*shape, dtype)
+    for transpose_a in (False, True):
+        x = np.ascontiguousarray(a.T) if transpose_a else a
+        sums, total = launches_of([x, b], [a @ b], transpose_a, False).launches
+        assert sums.units >= 4
+        assert total.units == shape[0] * shape[2]
+        wanted = np.empty((shape[0], shape[2]), dtype)
+        form = form_of(a.itemsize, x.shape, b.shape, transpose_a, False)
+        gemm[a.dtype](x, b, wanted, *form.numbers, 0, 0, 0, form.units)
+        for shares in (1, 2, 3, 8):
+            assert multiplied(x, b, transpose_a, False, shares).tobytes() == wanted.tobytes()
 
 
 def test_a_call_does_its_own_units_alone():

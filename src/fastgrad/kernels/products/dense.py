@@ -101,7 +101,7 @@ def dense_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], activation: 
     (y,) = outputs
     rows, columns = y.shape
     finish = Launch(BIAS[activation][y.dtype], (Output(0), Input(2), columns), rows * columns)
-    return Launches(product_launches(inputs[:2], following=finish))
+    return product_launches(inputs[:2], following=finish)
 
 
 def dense_gradient_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], activation: str) -> Launches:

@@ -14,21 +14,34 @@ from fastgrad.kernels.building.body import (
     pack_panel,
     panel_array,
     panel_columns,
+    scalar_function,
     vector_lanes,
 )
 from fastgrad.kernels.building.build import kernel
 from fastgrad.kernels.functions.vector_math import least
 
-TERMS = 384  # the longest chain: longer sums are sums of chains of equal lengths
+TERMS = 384  # the longest chain: longer sums are sums of a power of two of chains, of equal lengths but for one term
 PACKING_ROWS = 128  # so many rows of A pay for a copy of a panel of B
+BLOCK = 1024  # elements whose sums of chains are added up while they are in the first cache
+
+
+@scalar_function
+def chains_of(k):
+    """How many chains a sum of k terms is: two or four threads have as many each."""
+    chains = 1
+    while chains * TERMS < k:
+        chains *= 2
+    return chains
 
 
 @kernel(
     "a: in[T], b: in[T], c: out[T], m: int, n: int, k: int, a_row: int, a_k: int, b_k: int, b_column: int, a_batch: int, "
-    "b_batch: int, unit: int, whole_rows: int, step: int, words: int, first: int, last: int",
+    "b_batch: int, unit: int, whole_rows: int, apart: int, step: int, words: int, first: int, last: int",
     T=("float32", "float64"),
 )
-def gemm(a, b, c, m, n, k, a_row, a_k, b_k, b_column, a_batch, b_batch, unit, whole_rows, step, words, first, last):
+def gemm(
+    a, b, c, m, n, k, a_row, a_k, b_k, b_column, a_batch, b_batch, unit, whole_rows, apart, step, words, first, last
+):
     """C = A B for a batch of matrices of shape (m, k) and (k, n); C is contiguous, of shape (batches, m, n).
 
     Args:
@@ -41,6 +54,8 @@ def gemm(a, b, c, m, n, k, a_row, a_k, b_k, b_column, a_batch, b_batch, unit, wh
             all columns. Units are counted down the rows, then along the panels, then along the batch.
         whole_rows: 0, or where a unit has all columns, which is best while B fits the second cache, how many units may be
             done together.
+        apart: for one matrix that is not done in whole rows, whether the chains of a sum are units of their own, counted in
+            the place of the batch, each with a C: `add_chains` adds these up. Threads then read different rows of B.
         step: for whole rows the address of the step of a kernel that follows, which is given the rows of a unit as soon as
             they are done: a map over elements, whose shares are ranges of their numbers; 0 for none. What it answers is not
             looked at.
@@ -54,8 +69,7 @@ def gemm(a, b, c, m, n, k, a_row, a_k, b_k, b_column, a_batch, b_batch, unit, wh
     together = 1 if whole_rows == 0 else panels  # panels of a unit
     across = panels // together
     blocks = (m + unit - 1) // unit
-    chains = (k + TERMS - 1) // TERMS
-    length = (k + chains - 1) // chains
+    chains = chains_of(k)
     at = first
     while at < last:
         place = at // blocks
@@ -65,8 +79,11 @@ def gemm(a, b, c, m, n, k, a_row, a_k, b_k, b_column, a_batch, b_batch, unit, wh
             count = least(count, whole_rows)
         at += count
         row, end = block * unit, least(m, (block + count) * unit)
-        batch = place // across
-        first_panel = (place - batch * across) * together
+        matrix = place // across
+        first_panel = (place - matrix * across) * together
+        batch, begin_chain, end_chain = matrix, 0, chains
+        if apart != 0:
+            batch, begin_chain, end_chain = 0, matrix, matrix + 1
         for panel in range(first_panel, first_panel + together):
             column = panel * width
             columns = least(width, n - column)
@@ -76,15 +93,37 @@ def gemm(a, b, c, m, n, k, a_row, a_k, b_k, b_column, a_batch, b_batch, unit, wh
                 or (end - row >= PACKING_ROWS and n > columns)
                 or (masked_loads(T) == 0 and stride > columns)
             )
-            for chain in range(chains):
-                term = chain * length
-                depth = least(length, k - term)
+            for chain in range(begin_chain, end_chain):
+                term = k * chain // chains
+                depth = k * (chain + 1) // chains - term
                 here, here_at, here_k = b, batch * b_batch + column * b_column + term * b_k, b_k
                 if pack:
                     pack_panel(b, here_at, b_k, b_column, packed, stride, depth, columns)
                     here, here_at, here_k = packed, 0, stride
                 a_at = batch * a_batch + row * a_row + term * a_k
-                c_at = (batch * m + row) * n + column
-                multiply_rows(a, a_at, a_row, a_k, here, here_at, here_k, c, c_at, n, term, depth, end - row, columns)
+                c_at = (matrix * m + row) * n + column
+                more = chain - begin_chain
+                multiply_rows(a, a_at, a_row, a_k, here, here_at, here_k, c, c_at, n, more, depth, end - row, columns)
         if step != 0:
             call_step(step, words, (batch * m + row) * n, (batch * m + end) * n)
+
+
+@kernel(
+    "sums: in[T], c: out[T], chains: int, size: int, step: int, words: int, first: int, last: int",
+    T=("float32", "float64"),
+    noalias=True,
+)
+def add_chains(sums, c, chains, size, step, words, first, last):
+    """C from the sums of its chains, an array of shape (chains, size), in the order in which `gemm` adds them up.
+
+    `step` and `words` are a step that follows, as in `gemm`; units are elements.
+    """
+    for start in range(first, last, BLOCK):
+        end = least(start + BLOCK, last)
+        for i in range(start, end):
+            c[i] = sums[i] + sums[size + i]
+        for chain in range(2, chains):
+            for i in range(start, end):
+                c[i] += sums[chain * size + i]
+        if step != 0:
+            call_step(step, words, start, end)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastgrad.kernels.building.body import call_step, fused_multiply_add, local_array, scalar_function
 from fastgrad.kernels.building.build import kernel
 from fastgrad.kernels.functions.vector_math import least
-from fastgrad.kernels.products.gemm import TERMS
+from fastgrad.kernels.products.gemm import chains_of
 
 UNIT = 64  # columns of a unit of work
 SEGMENT = 1024  # columns whose sums stay in the first cache while rows of B go by
@@ -47,13 +47,11 @@ def gemv(x, b, y, n, k, b_k, b_column, step, words, first, last):
         for j in range(start, end):
             y[j] = dot(x, b, j * b_column, k, sums)
     else:
-        chains = (k + TERMS - 1) // TERMS
-        length = (k + chains - 1) // chains
+        chains = chains_of(k)
         for left in range(start, end, SEGMENT):
             width = least(SEGMENT, end - left)
             for chain in range(chains):
-                term = chain * length
-                stop = least(term + length, k)
+                term, stop = k * chain // chains, k * (chain + 1) // chains
                 for j in range(width):
                     sums[j] = T(0)
                 whole = term + (stop - term) // 4 * 4

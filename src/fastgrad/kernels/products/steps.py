@@ -11,10 +11,10 @@ import numpy as np
 from fastgrad.kernels.building.build import step_address
 from fastgrad.kernels.building.isa import host_isa
 from fastgrad.kernels.mapping.half import through_float32
-from fastgrad.kernels.products.gemm import gemm
+from fastgrad.kernels.products.gemm import add_chains, chains_of, gemm
 from fastgrad.kernels.products.gemv import UNIT, gemv
 from fastgrad.kernels.products.plain import complex_product, plain_product
-from fastgrad.kernels.running.launch import Constant, Input, Launch, Launches, Output, Spec
+from fastgrad.kernels.running.launch import Constant, Input, Launch, Launches, Output, Scratch, Spec
 
 NO_STEP = (0, 0)
 TILE_ROWS = 8  # of which all tiles have a part
@@ -22,10 +22,13 @@ CACHED = 1 << 16  # bytes of C that stay near while what follows is done
 MOST_ROWS = 64  # that are worth doing together
 SECOND_CACHE = 1 << 19  # bytes of it that B may take
 COPIED_ROWS = 128  # so many rows make the copy of a panel small beside the product
+SUMS = 1 << 18  # bytes of sums of chains that stay in the second cache
+LONG = 8000.0  # nanoseconds of a product that threads share
 MANY = 4  # units, which can be shared among threads
 
 NANOSECONDS = 0.02  # of a multiplication and addition, about
 PLAIN_NANOSECONDS = 0.2
+ADDING_NANOSECONDS = 0.03
 
 
 class Form(NamedTuple):
@@ -38,6 +41,7 @@ class Form(NamedTuple):
         shape: of the result.
         unit: rows of a unit of work, and how many units are done together if they have all columns, else 0.
         units: of work.
+        chains: how many sums there are of each element, that are units of their own; 1 where they are not.
     """
 
     swapped: bool
@@ -49,6 +53,7 @@ class Form(NamedTuple):
     shape: tuple[int, ...]
     unit: tuple[int, int]
     units: int
+    chains: int
 
     @property
     def is_large_row(self) -> bool:
@@ -59,13 +64,26 @@ class Form(NamedTuple):
     @property
     def numbers(self) -> tuple[int, ...]:
         """What the kernel takes between the arrays and the step that follows."""
-        return (self.m, self.n, self.k, *self.strides, *self.unit)
+        return (self.m, self.n, self.k, *self.strides, *self.unit, int(self.chains > 1))
 
 
 def form_of(
-    itemsize: int, a: tuple[int, ...], b: tuple[int, ...], transpose_a: bool, transpose_b: bool, followed: bool = False
+    itemsize: int,
+    a: tuple[int, ...],
+    b: tuple[int, ...],
+    transpose_a: bool,
+    transpose_b: bool,
+    followed: bool = False,
+    shared: bool = False,
 ) -> Form | None:
     """How the kernel computes a product of contiguous arrays of these shapes, which fit each other.
+
+    Args:
+        itemsize: bytes of an element.
+        a, b: the shapes.
+        transpose_a, transpose_b: whether the last two axes are to be swapped.
+        followed: whether rows of the product are to be given to another step.
+        shared: whether threads may share it.
 
     Returns:
         None for a product without elements or without terms, and for batches that broadcast in a way that strides can't
@@ -96,15 +114,27 @@ def form_of(
         a_batch, b_batch = b_batch, a_batch
     strides = (a_row, a_k, b_k, b_column, *((a_batch, b_batch) if batches > 1 else (0, 0)))
     panels = -(-n * itemsize // host_isa().panel_bytes)
-    whole_rows = followed or (b_column == 1 and panels > 1 and k * n * itemsize <= SECOND_CACHE)
+    chains = chains_of(k)
+    if not (shared and batches == 1 < m and b_column == 1 and _are_worth_apart(itemsize, m, n, k, chains)):
+        chains = 1
+    whole_rows = (followed and chains == 1) or (b_column == 1 and panels > 1 and k * n * itemsize <= SECOND_CACHE)
     if whole_rows:
         panels = 1
     blocks = -(-m // TILE_ROWS)
     if b_column != 1:  # each unit copies its panels of B
         blocks = min(blocks, max(-(-m // COPIED_ROWS), MANY // (batches * panels)))
+    if chains > 1:
+        blocks = 1
     unit = -(-m // (blocks * TILE_ROWS)) * TILE_ROWS
+    units = batches * panels * -(-m // unit) * chains
     together = max(min(MOST_ROWS, CACHED // (n * itemsize)) // unit, 1) if whole_rows else 0
-    return Form(swapped, batches, m, n, k, strides, shape, (unit, together), batches * panels * -(-m // unit))
+    return Form(swapped, batches, m, n, k, strides, shape, (unit, together), units, chains)
+
+
+def _are_worth_apart(itemsize: int, m: int, n: int, k: int, chains: int) -> bool:
+    """Whether it costs little to add up the chains of a product, beside what threads save that read only a part of B."""
+    sums = chains * m * n * itemsize
+    return chains > 1 and sums <= SUMS and 2 * sums <= k * n * itemsize and NANOSECONDS * m * n * k >= LONG
 
 
 @through_float32
@@ -112,12 +142,12 @@ def matmul_launches(
     inputs: Sequence[Spec], outputs: Sequence[Spec], transpose_a: bool, transpose_b: bool
 ) -> Launches | None:
     """What `matmul` runs in a program."""
-    return Launches(product_launches(inputs, transpose_a, transpose_b))
+    return product_launches(inputs, transpose_a, transpose_b)
 
 
 def product_launches(
     inputs: Sequence[Spec], transpose_a: bool = False, transpose_b: bool = False, following: Launch | None = None
-) -> tuple[Launch, ...]:
+) -> Launches:
     """The product of the first two inputs, to the first output.
 
     Args:
@@ -130,21 +160,26 @@ def product_launches(
     a, b = tuple(inputs[0].shape), tuple(inputs[1].shape)
     form = None
     if dtype in gemm.variables["T"]:
-        form = form_of(dtype.itemsize, a, b, transpose_a, transpose_b, following is not None)
+        form = form_of(dtype.itemsize, a, b, transpose_a, transpose_b, following is not None, True)
     if form is None:
         plain = _plain_launch(dtype, a, b, transpose_a, transpose_b)
-        return (plain,) if following is None else (plain, following)
+        return Launches((plain,) if following is None else (plain, following))
     operands = (Input(1), Input(0)) if form.swapped else (Input(0), Input(1))
     cost = NANOSECONDS * form.batches * form.m * form.n * form.k * dtype.itemsize / 4
-    step: tuple[int, Any] = NO_STEP
-    if following is not None:
-        step = step_address(following.kernel), following
-        cost += following.unit_cost * following.units
+    step: tuple[int, Any] = NO_STEP if following is None else (step_address(following.kernel), following)
+    more = 0.0 if following is None else following.unit_cost * following.units
     if form.is_large_row:
         units = -(-form.n // UNIT)
         numbers = form.n, form.k, *form.strides[2:4]
-        return (Launch(gemv[dtype], (*operands, Output(0), *numbers, *step), units, cost / units),)
-    return (Launch(gemm[dtype], (*operands, Output(0), *form.numbers, *step), form.units, cost / form.units),)
+        return Launches((Launch(gemv[dtype], (*operands, Output(0), *numbers, *step), units, (cost + more) / units),))
+    if form.chains > 1:
+        size = form.m * form.n
+        sums = Launch(gemm[dtype], (*operands, Scratch(0), *form.numbers, *NO_STEP), form.units, cost / form.units)
+        each = ADDING_NANOSECONDS * form.chains + more / size
+        total = Launch(add_chains[dtype], (Scratch(0), Output(0), form.chains, size, *step), size, each)
+        return Launches((sums, total), ((dtype, form.chains * size),))
+    launch = Launch(gemm[dtype], (*operands, Output(0), *form.numbers, *step), form.units, (cost + more) / form.units)
+    return Launches((launch,))
 
 
 def _plain_launch(

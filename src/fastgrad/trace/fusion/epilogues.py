@@ -71,16 +71,16 @@ def add_epilogues(graph: Graph) -> Graph:
 
 
 def _is_native(product: Node) -> bool:
-    launches = _launches(product)
-    return len(launches) == 1 and launches[0].kernel.__name__ in ("gemm", "slide", "slide_lanes")
+    found = _launches(product)
+    return found is not None and found.launches[0].kernel.__name__ in ("gemm", "slide", "slide_lanes")
 
 
-def _launches(product: Node, following: Launch | None = None) -> tuple[Launch, ...]:
-    """What the product runs, with a map that follows it; nothing if there is no kernel that takes one."""
+def _launches(product: Node, following: Launch | None = None) -> Launches | None:
+    """What the product runs, with a map that follows it; None if there is no kernel that takes one."""
     if row_name(product) == "matmul":
         return product_launches(product.inputs, **product.attributes, following=following)
     found = convolution_followed(product.inputs, product.outputs, following, **product.attributes)
-    return () if found is None or found.scratch else found.launches
+    return None if found is None or found.scratch else found
 
 
 def _can_follow(fused: Any, place: int) -> bool:
@@ -127,7 +127,10 @@ def launches_of_product(payload: Product) -> Launches:
     # where the first result will be that may lie there, else in memory that nobody else reads.
     in_place = tuple([(output, _moved(given, place)) for output, given in pairs if given != place])
     home = None if in_place else next((output for output, given in pairs if given == place), None)
-    product = Scratch(0) if home is None else Output(home)
+    node = payload.node
+    plain = _launches(node)
+    own = 0 if plain is None else len(plain.scratch)
+    product = Scratch(own) if home is None else Output(home)
 
     def group_operand(operand: Any) -> Any:
         if isinstance(operand, Input):
@@ -139,9 +142,12 @@ def launches_of_product(payload: Product) -> Launches:
     def product_operand(operand: Any) -> Any:
         return product if isinstance(operand, Output) and operand.number == 0 else operand
 
-    node = payload.node
-    (launch,) = _launches(node, following)
-    operands = [o if isinstance(o, Launch) else product_operand(o) for o in launch.operands]
+    found = _launches(node, following)
+    assert found is not None
+    launches = [
+        launch.on(tuple([o if isinstance(o, Launch) else product_operand(o) for o in launch.operands]))
+        for launch in found.launches
+    ]
     value = node.outputs[0]
     scratch = ((value.dtype, int(np.prod(value.shape, dtype=np.int64))),) if home is None else ()
-    return Launches((launch.on(tuple(operands)),), scratch, in_place)
+    return Launches(tuple(launches), (*found.scratch, *scratch), in_place)
