@@ -268,13 +268,31 @@ def test_chains_of_long_sums_are_shared(shape, dtype):
             assert multiplied(x, b, transpose_a, False, shares).tobytes() == wanted.tobytes()
 
 
+@pytest.mark.parametrize("dtype", BOTH)
+@pytest.mark.parametrize("shape", [(640, 520, 1100), (1041, 777, 530)], ids=str)
+def test_large_products_with_a_transposed_matrix_read_a_copy_of_its_rows(shape, dtype):
+    m, k, n = shape
+    a, b = matrices(m, k, n, dtype)
+    bias = np.linspace(-1, 1, n, dtype=dtype)
+    x = np.ascontiguousarray(a.T)
+    assert form_of(a.itemsize, x.shape, b.shape, True, False).copied
+    wanted = multiplied(a, b)
+    assert not form_of(a.itemsize, a.shape, b.shape, False, False).copied
+    following = Launch(dense.bias_linear[wanted.dtype], (Output(0), Input(2), n), wanted.size)
+    for shares in (1, 3):
+        assert multiplied(x, b, True, False, shares).tobytes() == wanted.tobytes()
+        c = np.empty_like(wanted)
+        run_launches(product_launches([x, b], True, False, following), [x, b, bias], [c], shares)
+        np.testing.assert_array_equal(c, wanted + bias)
+
+
 def test_a_call_does_its_own_units_alone():
     a, b = matrices(40, 8, 7, np.float32)
     form = form_of(4, a.shape, b.shape, False, False)
     c = np.zeros((40, 7), np.float32)
     gemm[a.dtype](a, b, c, *form.numbers, 0, 0, 1, 2)
     wanted = multiplied(a, b)
-    rows, _ = form.unit
+    rows = form.unit[0]
     wanted[:rows] = wanted[2 * rows :] = 0
     np.testing.assert_array_equal(c, wanted)
 

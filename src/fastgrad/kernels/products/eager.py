@@ -38,7 +38,7 @@ FLOAT32, FLOAT64 = np.dtype(np.float32).num, np.dtype(np.float64).num
 
 # Words of the memory that the native function works in: those of the kernel, and what it has to know.
 A, B, C, M, N, K, A_ROW, A_K, B_K, B_COLUMN = range(10)
-UNIT, WHOLE_ROWS, KERNEL_WORDS, PANEL_BYTES, ARRAY_TYPE, WORDS = 12, 13, 17, 19, 20, 21
+UNIT, TOGETHER, MOST, KERNEL_WORDS, PANEL_BYTES, ARRAY_TYPE, WORDS = 12, 13, 14, 19, 21, 22, 23
 
 DONE, NOT_HERE, NO_KERNEL = range(3)
 
@@ -102,9 +102,9 @@ def multiply_matrices(objects, words, transpose_a, transpose_b):
     words[M], words[N], words[K] = m, n, k
     words[A_ROW], words[A_K], words[B_K], words[B_COLUMN] = a_row, a_k, b_k, b_column
     units = (n * itemsize + words[PANEL_BYTES] - 1) // words[PANEL_BYTES]
-    words[UNIT], words[WHOLE_ROWS] = m, 0
+    words[UNIT], words[TOGETHER], words[MOST] = m, 1, 1
     if b_column == 1 and units > 1 and k * n * itemsize <= SECOND_CACHE:
-        words[UNIT], words[WHOLE_ROWS] = MOST_ROWS, 1
+        words[UNIT], words[TOGETHER] = MOST_ROWS, units
         units = (m + MOST_ROWS - 1) // MOST_ROWS
     call_step(step, words[WORDS], 0, units)
     return DONE

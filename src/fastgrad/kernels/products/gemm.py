@@ -22,6 +22,7 @@ from fastgrad.kernels.functions.vector_math import least
 
 TERMS = 384  # the longest chain: longer sums are sums of a power of two of chains, of equal lengths but for one term
 PACKING_ROWS = 128  # so many rows of A pay for a copy of a panel of B
+COPY_ROWS = 1632  # the length of a copy of A, in rows of a panel
 BLOCK = 1024  # elements whose sums of chains are added up while they are in the first cache
 
 
@@ -36,11 +37,31 @@ def chains_of(k):
 
 @kernel(
     "a: in[T], b: in[T], c: out[T], m: int, n: int, k: int, a_row: int, a_k: int, b_k: int, b_column: int, a_batch: int, "
-    "b_batch: int, unit: int, whole_rows: int, apart: int, step: int, words: int, first: int, last: int",
+    "b_batch: int, unit: int, together: int, most: int, apart: int, copied: int, step: int, words: int, first: int, last: int",
     T=("float32", "float64"),
 )
 def gemm(
-    a, b, c, m, n, k, a_row, a_k, b_k, b_column, a_batch, b_batch, unit, whole_rows, apart, step, words, first, last
+    a,
+    b,
+    c,
+    m,
+    n,
+    k,
+    a_row,
+    a_k,
+    b_k,
+    b_column,
+    a_batch,
+    b_batch,
+    unit,
+    together,
+    most,
+    apart,
+    copied,
+    step,
+    words,
+    first,
+    last,
 ):
     """C = A B for a batch of matrices of shape (m, k) and (k, n); C is contiguous, of shape (batches, m, n).
 
@@ -50,33 +71,33 @@ def gemm(
         a_row, a_k: strides of A, in elements. They may be anything.
         b_k, b_column: strides of B; one of them is 1.
         a_batch, b_batch: from one matrix to the next; 0 for one that all share.
-        unit: the rows of a unit of work: it is as many rows of C, or what is left of them, by a panel of its columns, or by
-            all columns. Units are counted down the rows, then along the panels, then along the batch.
-        whole_rows: 0, or where a unit has all columns, which is best while B fits the second cache, how many units may be
-            done together.
-        apart: for one matrix that is not done in whole rows, whether the chains of a sum are units of their own, counted in
+        unit: the rows of a unit of work: it is as many rows of C, or what is left of them, by some panels of its columns.
+            Units are counted down the rows, then along the panels, then along the batch.
+        together: the panels of a unit. All of them are best while B fits the second cache.
+        most: how many units, one below the other, may be done as one.
+        apart: for one matrix that is not done in whole rows of panels, whether the chains of a sum are units of their own, counted in
             the place of the batch, each with a C: `add_chains` adds these up. Threads then read different rows of B.
-        step: for whole rows the address of the step of a kernel that follows, which is given the rows of a unit as soon as
+        copied: 0, or how many elements there are to each term in a copy of the unit's part of A: more than a unit has rows,
+            and at most ``COPY_ROWS`` times the columns of a panel over ``TERMS``. A copy pays where A is read for many panels
+            and each of its terms is in another page.
+        step: where a unit has all panels the address of the step of a kernel that follows, which is given the rows of a unit as soon as
             they are done: a map over elements, whose shares are ranges of their numbers; 0 for none. What it answers is not
             looked at.
         words: the address of that step's words.
         first, last: the units to do.
     """
-    packed = panel_array(T, 384)
+    packed, copy = panel_array(T, 384), panel_array(T, 1632)
     width = panel_columns(T)
     lanes = vector_lanes(T)
     panels = (n + width - 1) // width
-    together = 1 if whole_rows == 0 else panels  # panels of a unit
-    across = panels // together
+    across = (panels + together - 1) // together
     blocks = (m + unit - 1) // unit
     chains = chains_of(k)
     at = first
     while at < last:
         place = at // blocks
         block = at - place * blocks
-        count = least(blocks - block, last - at)  # units one below the other are done as one
-        if whole_rows != 0:
-            count = least(count, whole_rows)
+        count = least(least(blocks - block, last - at), most)
         at += count
         row, end = block * unit, least(m, (block + count) * unit)
         matrix = place // across
@@ -84,26 +105,42 @@ def gemm(
         batch, begin_chain, end_chain = matrix, 0, chains
         if apart != 0:
             batch, begin_chain, end_chain = 0, matrix, matrix + 1
-        for panel in range(first_panel, first_panel + together):
-            column = panel * width
-            columns = least(width, n - column)
-            stride = (columns + lanes - 1) // lanes * lanes
-            pack = (
-                b_column != 1
-                or (end - row >= PACKING_ROWS and n > columns)
-                or (masked_loads(T) == 0 and stride > columns)
-            )
-            for chain in range(begin_chain, end_chain):
-                term = k * chain // chains
-                depth = k * (chain + 1) // chains - term
+        for chain in range(begin_chain, end_chain):
+            term = k * chain // chains
+            depth = k * (chain + 1) // chains - term
+            there, there_at, there_row, there_k = a, batch * a_batch + row * a_row + term * a_k, a_row, a_k
+            if copied != 0:
+                pack_panel(a, there_at, a_k, a_row, copy, copied, depth, end - row)
+                there, there_at, there_row, there_k = copy, 0, 1, copied
+            for panel in range(first_panel, least(first_panel + together, panels)):
+                column = panel * width
+                columns = least(width, n - column)
+                stride = (columns + lanes - 1) // lanes * lanes
                 here, here_at, here_k = b, batch * b_batch + column * b_column + term * b_k, b_k
-                if pack:
+                if (
+                    b_column != 1
+                    or (end - row >= PACKING_ROWS and n > columns)
+                    or (masked_loads(T) == 0 and stride > columns)
+                ):
                     pack_panel(b, here_at, b_k, b_column, packed, stride, depth, columns)
                     here, here_at, here_k = packed, 0, stride
-                a_at = batch * a_batch + row * a_row + term * a_k
-                c_at = (matrix * m + row) * n + column
-                more = chain - begin_chain
-                multiply_rows(a, a_at, a_row, a_k, here, here_at, here_k, c, c_at, n, more, depth, end - row, columns)
+                at_c, more = (matrix * m + row) * n + column, chain - begin_chain
+                multiply_rows(
+                    there,
+                    there_at,
+                    there_row,
+                    there_k,
+                    here,
+                    here_at,
+                    here_k,
+                    c,
+                    at_c,
+                    n,
+                    more,
+                    depth,
+                    end - row,
+                    columns,
+                )
         if step != 0:
             call_step(step, words, (batch * m + row) * n, (batch * m + end) * n)
 

@@ -11,7 +11,7 @@ import numpy as np
 from fastgrad.kernels.building.build import step_address
 from fastgrad.kernels.building.isa import host_isa
 from fastgrad.kernels.mapping.half import through_float32
-from fastgrad.kernels.products.gemm import add_chains, chains_of, gemm
+from fastgrad.kernels.products.gemm import COPY_ROWS, TERMS, add_chains, chains_of, gemm
 from fastgrad.kernels.products.gemv import UNIT, gemv
 from fastgrad.kernels.products.plain import complex_product, plain_product
 from fastgrad.kernels.running.launch import Constant, Input, Launch, Launches, Output, Scratch, Spec
@@ -24,6 +24,8 @@ SECOND_CACHE = 1 << 19  # bytes of it that B may take
 COPIED_ROWS = 128  # so many rows make the copy of a panel small beside the product
 SUMS = 1 << 18  # bytes of sums of chains that stay in the second cache
 LONG = 8000.0  # nanoseconds of a product that threads share
+COPY_PANELS = 8  # so many panels of B pay for a copy of rows of A
+COPY_GAP = 16  # elements between the terms of a copy, so that they do not compete for a set of the cache
 MANY = 4  # units, which can be shared among threads
 
 NANOSECONDS = 0.02  # of a multiplication and addition, about
@@ -39,9 +41,10 @@ class Form(NamedTuple):
         batches, m, n, k: sizes for the kernel; a batch of rows may be one matrix of more rows.
         strides: a_row, a_k, b_k, b_column, a_batch, b_batch.
         shape: of the result.
-        unit: rows of a unit of work, and how many units are done together if they have all columns, else 0.
+        unit: rows of a unit of work, its panels, and how many units are done as one.
         units: of work.
         chains: how many sums there are of each element, that are units of their own; 1 where they are not.
+        copied: how many elements there are to each term in the copy of A, 0 where there is none.
     """
 
     swapped: bool
@@ -51,9 +54,10 @@ class Form(NamedTuple):
     k: int
     strides: tuple[int, int, int, int, int, int]
     shape: tuple[int, ...]
-    unit: tuple[int, int]
+    unit: tuple[int, int, int]
     units: int
     chains: int
+    copied: int
 
     @property
     def is_large_row(self) -> bool:
@@ -64,7 +68,7 @@ class Form(NamedTuple):
     @property
     def numbers(self) -> tuple[int, ...]:
         """What the kernel takes between the arrays and the step that follows."""
-        return (self.m, self.n, self.k, *self.strides, *self.unit, int(self.chains > 1))
+        return (self.m, self.n, self.k, *self.strides, *self.unit, int(self.chains > 1), self.copied)
 
 
 def form_of(
@@ -117,18 +121,35 @@ def form_of(
     chains = chains_of(k)
     if not (shared and batches == 1 < m and b_column == 1 and _are_worth_apart(itemsize, m, n, k, chains)):
         chains = 1
-    whole_rows = (followed and chains == 1) or (b_column == 1 and panels > 1 and k * n * itemsize <= SECOND_CACHE)
-    if whole_rows:
-        panels = 1
+    is_near = b_column == 1 and k * n * itemsize <= SECOND_CACHE
+    is_far = (
+        a_k != 1 and m >= COPIED_ROWS and k * m * itemsize >= SECOND_CACHE
+    )  # each term of a row is in a page of its own
+    copies = is_far and panels >= COPY_PANELS and not is_near
+    whole_rows = (followed and chains == 1) or (is_near and panels > 1)
+    together, most, copied = 1, m, 0
     blocks = -(-m // TILE_ROWS)
-    if b_column != 1:  # each unit copies its panels of B
-        blocks = min(blocks, max(-(-m // COPIED_ROWS), MANY // (batches * panels)))
     if chains > 1:
         blocks = 1
+    elif copies:
+        rows = _copy_rows(itemsize)
+        blocks = -(-m // (min(rows, COPIED_ROWS) if whole_rows else rows))
+        together, most, copied = panels if whole_rows else COPY_PANELS, 1, rows + COPY_GAP
+    elif whole_rows and is_near:
+        together, most = panels, max(min(MOST_ROWS, CACHED // (n * itemsize)) // TILE_ROWS, 1)
+    else:
+        if b_column != 1:  # each unit copies its panels of B
+            blocks = min(blocks, max(-(-m // COPIED_ROWS), MANY // (batches * panels)))
+        if whole_rows:
+            together, most = panels, max(MOST_ROWS // TILE_ROWS, 1)
     unit = -(-m // (blocks * TILE_ROWS)) * TILE_ROWS
-    units = batches * panels * -(-m // unit) * chains
-    together = max(min(MOST_ROWS, CACHED // (n * itemsize)) // unit, 1) if whole_rows else 0
-    return Form(swapped, batches, m, n, k, strides, shape, (unit, together), units, chains)
+    units = batches * -(-panels // together) * -(-m // unit) * chains
+    return Form(swapped, batches, m, n, k, strides, shape, (unit, together, most), units, chains, copied)
+
+
+def _copy_rows(itemsize: int) -> int:
+    """The rows of A that a copy has place for."""
+    return COPY_ROWS * (host_isa().panel_bytes // itemsize) // TERMS // COPY_GAP * COPY_GAP - COPY_GAP
 
 
 def _are_worth_apart(itemsize: int, m: int, n: int, k: int, chains: int) -> bool:
