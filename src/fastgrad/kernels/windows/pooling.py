@@ -1,257 +1,277 @@
-"""Maxima and means over sliding windows, each result by itself. A unit of work is the channels of one place."""
+"""Maxima and means over sliding windows, and their gradients: what each does with a cell of a window.
+
+Forwards a unit of work is a line of windows; backwards, where windows share cells, all windows of an image.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from math import inf, prod
 from typing import Any
 
 import numpy as np
 
-from fastgrad.kernels.building.build import kernel
+from fastgrad.kernels.building.body import scalar_function
 from fastgrad.kernels.functions.vector_math import nan_greatest
 from fastgrad.kernels.mapping.half import through_float32
-from fastgrad.kernels.running.launch import Input, Launch, Launches, Output, Scratch, Spec, only
-from fastgrad.kernels.windows.sliding import WINDOW, cells_inside, end_cell, first_cell, window_of, window_sizes
+from fastgrad.kernels.running.launch import Input, Launches, Operand, Output, Spec, only
+from fastgrad.kernels.windows.sliding import walking, window_sizes
 
 FLOATS = ("float32", "float64")
 ORDERED = ("float32", "float64", "int8", "int16", "int32", "int64", "uint8", "uint16")
+WORDS = ("int32", "int64")
+CELL = 0.1  # nanoseconds of a channel of a cell, about
+
+# What the functions of a walk are given is told in `sliding`.
 
 
-@kernel(f"x: in[T], y: out[T], channels: int, lowest: float, {WINDOW}, first: int, last: int", T=ORDERED, noalias=True)
-def largest_in_windows(
-    x, y, channels, lowest, d, h, w, kd, kh, kw, od, oh, ow, sd, sh, sw, pd, ph, pw, ld, lh, lw, first, last
-):
-    """The largest element of each window; `lowest` where it has none."""
-    for unit in range(first, last):
-        c = unit % ow
-        b = unit // ow % oh
-        a = unit // (ow * oh) % od
-        n = unit // (ow * oh * od)
-        at_d, at_h, at_w = a * sd - pd, b * sh - ph, c * sw - pw
-        target = unit * channels
-        for o in range(channels):
-            y[target + o] = T(lowest)
-        for i in range(first_cell(at_d, ld), end_cell(at_d, ld, kd, d)):
-            for j in range(first_cell(at_h, lh), end_cell(at_h, lh, kh, h)):
-                for k in range(first_cell(at_w, lw), end_cell(at_w, lw, kw, w)):
-                    source = (((n * d + at_d + i * ld) * h + at_h + j * lh) * w + at_w + k * lw) * channels
-                    for o in range(channels):
-                        y[target + o] = nan_greatest(y[target + o], x[source + o])
+@scalar_function
+def begin_with_lowest(x, y, v, out, work, at, lanes, lowest):
+    """The largest so far is the lowest number that there is."""
+    for o in range(lanes):
+        work[o] = V(lowest)
 
 
-@kernel(
-    f"x: in[T], y: in[T], winners: out[int32], channels: int, {WINDOW}, first: int, last: int", T=ORDERED, noalias=True
+@scalar_function
+def begin_with_zero(x, y, v, out, work, at, lanes, lowest):
+    """The sum so far."""
+    for o in range(lanes):
+        work[o] = V(0)
+
+
+@scalar_function
+def begin_with_given(x, y, v, out, work, at, lanes, lowest):
+    """What the window has to give."""
+    for o in range(lanes):
+        work[o] = v[at + o]
+
+
+@scalar_function
+def begin_nowhere(x, y, v, out, work, at, lanes, lowest):
+    """No cell has won, and a window without one has a 0."""
+    for o in range(lanes):
+        work[o] = V(0)
+        out[at + o] = V(0)
+
+
+@scalar_function
+def keep_largest(x, y, v, out, work, at, cell, image, lanes, count):
+    """The largest so far."""
+    for o in range(lanes):
+        work[o] = nan_greatest(work[o], x[cell + o])
+
+
+@scalar_function
+def add_cell(x, y, v, out, work, at, cell, image, lanes, count):
+    """The sum so far."""
+    for o in range(lanes):
+        work[o] += x[cell + o]
+
+
+@scalar_function
+def is_result(p, q):
+    """Whether a cell has the window's result. (Without `and` and `or`, whose branches keep loops from becoming vectors.)"""
+    return (p == q) | ((p != p) & (q != q))  # noqa: PLR0124 - of NaN
+
+
+@scalar_function
+def give_to_winner(x, y, v, out, work, at, cell, image, lanes, count):
+    """The first cell that has the window's result gets all that the window has to give."""
+    for o in range(lanes):
+        won = is_result(x[cell + o], y[at + o])
+        out[cell + o] += work[o] if won else V(0)
+        work[o] = V(0) if won else work[o]
+
+
+@scalar_function
+def give_to_winner_only(x, y, v, out, work, at, cell, image, lanes, count):
+    """The same for the only window that has the cell."""
+    for o in range(lanes):
+        won = is_result(x[cell + o], y[at + o])
+        out[cell + o] = work[o] if won else V(0)
+        work[o] = V(0) if won else work[o]
+
+
+@scalar_function
+def take_from_winner(x, y, v, out, work, at, cell, image, lanes, count):
+    """The number of the first cell that has the window's result; `work` tells that it is found."""
+    for o in range(lanes):
+        won = is_result(x[cell + o], y[at + o]) & (work[o] == V(0))
+        out[at + o] = v[cell + o] if won else out[at + o]
+        work[o] = V(1) if won else work[o]
+
+
+@scalar_function
+def tell_place(x, y, out, work, at, cell, place, lanes):
+    """The place, if the cell is the first that has the window's result."""
+    for o in range(lanes):
+        won = is_result(x[cell + o], y[at + o]) & (work[o] == V(0))
+        out[at + o] = V(place + o) if won else out[at + o]
+        work[o] = V(1) if won else work[o]
+
+
+@scalar_function
+def tell_winner(x, y, v, out, work, at, cell, image, lanes, count):
+    """Where the first cell that has the window's result lies in the batch."""
+    tell_place(x, y, out, work, at, cell, cell, lanes)
+
+
+@scalar_function
+def tell_winner_of_image(x, y, v, out, work, at, cell, image, lanes, count):
+    """Where it lies in its image."""
+    tell_place(x, y, out, work, at, cell, cell - image, lanes)
+
+
+@scalar_function
+def share_out(x, y, v, out, work, at, cell, image, lanes, count):
+    """All cells get the same."""
+    for o in range(lanes):
+        out[cell + o] += work[o] / V(count)
+
+
+@scalar_function
+def put(x, y, v, out, work, at, lanes, count):
+    """The result."""
+    for o in range(lanes):
+        out[at + o] = work[o]
+
+
+@scalar_function
+def put_mean(x, y, v, out, work, at, lanes, count):
+    """The result of a sum."""
+    for o in range(lanes):
+        out[at + o] = work[o] / V(count)
+
+
+_ARRAYS = "x: in[T], y: in[T], v: in[V], out: out[V]"
+largest_in_windows = walking(
+    "largest_in_windows",
+    "out = the largest element of each window of v; `lowest` where it has none.",
+    "x: in[V], y: in[V], v: in[V], out: out[V]",
+    {"begin": begin_with_lowest, "visit": keep_largest, "end": put},
+    V=ORDERED,
 )
-def winning_cells(
-    x, y, winners, channels, d, h, w, kd, kh, kw, od, oh, ow, sd, sh, sw, pd, ph, pw, ld, lh, lw, first, last
-):
-    """Which of its cells is the first that has the window's result y, -1 if none has."""
-    for unit in range(first, last):
-        c = unit % ow
-        b = unit // ow % oh
-        a = unit // (ow * oh) % od
-        n = unit // (ow * oh * od)
-        at_d, at_h, at_w = a * sd - pd, b * sh - ph, c * sw - pw
-        target = unit * channels
-        for o in range(channels):
-            winners[target + o] = -1
-        for i in range(first_cell(at_d, ld), end_cell(at_d, ld, kd, d)):
-            for j in range(first_cell(at_h, lh), end_cell(at_h, lh, kh, h)):
-                for k in range(first_cell(at_w, lw), end_cell(at_w, lw, kw, w)):
-                    source = (((n * d + at_d + i * ld) * h + at_h + j * lh) * w + at_w + k * lw) * channels
-                    cell = (i * kh + j) * kw + k
-                    for o in range(channels):
-                        p, q = x[source + o], y[target + o]
-                        same = p == q or (p != p and q != q)  # noqa: PLR0124 - of NaN
-                        if same and winners[target + o] < 0:
-                            winners[target + o] = cell
-
-
-@kernel(
-    f"winners: in[int32], g: in[T], x: out[T], channels: int, {WINDOW}, first: int, last: int", T=FLOATS, noalias=True
+mean_of_windows = walking(
+    "mean_of_windows",
+    "out = the mean of each window's cells inside the input.",
+    "x: in[V], y: in[V], v: in[V], out: out[V]",
+    {"begin": begin_with_zero, "visit": add_cell, "end": put_mean},
+    V=FLOATS,
 )
-def from_winners(
-    winners, g, x, channels, d, h, w, kd, kh, kw, od, oh, ow, sd, sh, sw, pd, ph, pw, ld, lh, lw, first, last
-):
-    """Numbers of the windows, added up at the cells that have won them."""
-    for unit in range(first, last):
-        c = unit % w
-        b = unit // w % h
-        a = unit // (w * h) % d
-        n = unit // (w * h * d)
-        target = unit * channels
-        for q in range(channels):
-            x[target + q] = T(0)
-        for i in range(kd):
-            at_d = window_of(a, pd, i, ld, sd, od)
-            if at_d < 0:
-                continue
-            for j in range(kh):
-                at_h = window_of(b, ph, j, lh, sh, oh)
-                if at_h < 0:
-                    continue
-                for k in range(kw):
-                    at_w = window_of(c, pw, k, lw, sw, ow)
-                    if at_w < 0:
-                        continue
-                    source = (((n * od + at_d) * oh + at_h) * ow + at_w) * channels
-                    cell = (i * kh + j) * kw + k
-                    for q in range(channels):
-                        if winners[source + q] == cell:
-                            x[target + q] += g[source + q]
-
-
-@kernel(
-    f"winners: in[int32], x: in[T], y: out[T], channels: int, {WINDOW}, first: int, last: int", T=FLOATS, noalias=True
+spread_means = walking(
+    "spread_means",
+    "out = the cotangent of `mean_of_windows`' x from v, the result's.",
+    "x: in[V], y: in[V], v: in[V], out: out[V]",
+    {"begin": begin_with_given, "visit": share_out},
+    V=FLOATS,
 )
-def at_winners(
-    winners, x, y, channels, d, h, w, kd, kh, kw, od, oh, ow, sd, sh, sw, pd, ph, pw, ld, lh, lw, first, last
-):
-    """The numbers of the cells that have won the windows; 0 for a window without one."""
-    for unit in range(first, last):
-        c = unit % ow
-        b = unit // ow % oh
-        a = unit // (ow * oh) % od
-        n = unit // (ow * oh * od)
-        for o in range(unit * channels, (unit + 1) * channels):
-            cell = winners[o]
-            if cell < 0:
-                y[o] = T(0)
-                continue
-            at_w = c * sw - pw + cell % kw * lw
-            at_h = b * sh - ph + cell // kw % kh * lh
-            at_d = a * sd - pd + cell // (kw * kh) * ld
-            y[o] = x[(((n * d + at_d) * h + at_h) * w + at_w) * channels + o - unit * channels]
-
-
-@kernel(
-    f"winners: in[int32], y: out[T], with_batch: int, channels: int, {WINDOW}, first: int, last: int",
-    T=("int32", "int64"),
-    noalias=True,
+to_winners = walking(
+    "to_winners",
+    "out = the numbers v of the windows, added up at the first cells of x that have their windows' results y.",
+    _ARRAYS,
+    {"begin": begin_with_given, "visit": give_to_winner},
+    T=ORDERED,
+    V=FLOATS,
 )
-def winner_positions(
-    winners, y, with_batch, channels, d, h, w, kd, kh, kw, od, oh, ow, sd, sh, sw, pd, ph, pw, ld, lh, lw, first, last
-):
-    """Where the cells are that have won the windows, counted from the start of the image, or of the batch."""
-    for unit in range(first, last):
-        c = unit % ow
-        b = unit // ow % oh
-        a = unit // (ow * oh) % od
-        n = unit // (ow * oh * od) if with_batch != 0 else 0
-        for o in range(unit * channels, (unit + 1) * channels):
-            cell = winners[o]
-            at_w = c * sw - pw + cell % kw * lw
-            at_h = b * sh - ph + cell // kw % kh * lh
-            at_d = a * sd - pd + cell // (kw * kh) * ld
-            place = (((n * d + at_d) * h + at_h) * w + at_w) * channels + o - unit * channels
-            y[o] = place if cell >= 0 else 0
-
-
-@kernel(f"x: in[T], y: out[T], channels: int, {WINDOW}, first: int, last: int", T=FLOATS, noalias=True)
-def mean_of_windows(x, y, channels, d, h, w, kd, kh, kw, od, oh, ow, sd, sh, sw, pd, ph, pw, ld, lh, lw, first, last):
-    """The mean of each window's cells inside the input."""
-    for unit in range(first, last):
-        c = unit % ow
-        b = unit // ow % oh
-        a = unit // (ow * oh) % od
-        n = unit // (ow * oh * od)
-        at_d, at_h, at_w = a * sd - pd, b * sh - ph, c * sw - pw
-        target = unit * channels
-        count = 0
-        for o in range(channels):
-            y[target + o] = T(0)
-        for i in range(first_cell(at_d, ld), end_cell(at_d, ld, kd, d)):
-            for j in range(first_cell(at_h, lh), end_cell(at_h, lh, kh, h)):
-                for k in range(first_cell(at_w, lw), end_cell(at_w, lw, kw, w)):
-                    source = (((n * d + at_d + i * ld) * h + at_h + j * lh) * w + at_w + k * lw) * channels
-                    count += 1
-                    for o in range(channels):
-                        y[target + o] += x[source + o]
-        for o in range(channels):
-            y[target + o] /= T(count)
-
-
-@kernel(f"g: in[T], x: out[T], channels: int, {WINDOW}, first: int, last: int", T=FLOATS, noalias=True)
-def spread_means(g, x, channels, d, h, w, kd, kh, kw, od, oh, ow, sd, sh, sw, pd, ph, pw, ld, lh, lw, first, last):
-    """The cotangent of `mean_of_windows`' x, from the result's."""
-    for unit in range(first, last):
-        c = unit % w
-        b = unit // w % h
-        a = unit // (w * h) % d
-        n = unit // (w * h * d)
-        target = unit * channels
-        for q in range(channels):
-            x[target + q] = T(0)
-        for i in range(kd):
-            at_d = window_of(a, pd, i, ld, sd, od)
-            if at_d < 0:
-                continue
-            for j in range(kh):
-                at_h = window_of(b, ph, j, lh, sh, oh)
-                if at_h < 0:
-                    continue
-                for k in range(kw):
-                    at_w = window_of(c, pw, k, lw, sw, ow)
-                    if at_w < 0:
-                        continue
-                    count = cells_inside(at_d * sd - pd, ld, kd, d) * cells_inside(at_h * sh - ph, lh, kh, h)
-                    count *= cells_inside(at_w * sw - pw, lw, kw, w)
-                    source = (((n * od + at_d) * oh + at_h) * ow + at_w) * channels
-                    for q in range(channels):
-                        x[target + q] += g[source + q] / T(count)
+to_winners_apart = walking(
+    "to_winners_apart",
+    "The same where each place of x is a cell of one window.",
+    _ARRAYS,
+    {"begin": begin_with_given, "visit": give_to_winner_only},
+    T=ORDERED,
+    V=FLOATS,
+)
+from_winners = walking(
+    "from_winners",
+    "out = the numbers v of the first cells of x that have their windows' results y; 0 for a window without one.",
+    _ARRAYS,
+    {"begin": begin_nowhere, "visit": take_from_winner},
+    T=ORDERED,
+    V=FLOATS,
+)
+winner_positions, winner_positions_of_image = [
+    walking(
+        name,
+        "out = where the first cells of x lie that have their windows' results y, in the batch or in their image.",
+        _ARRAYS,
+        {"begin": begin_nowhere, "visit": visit},
+        T=ORDERED,
+        V=WORDS,
+    )
+    for name, visit in (("winner_positions", tell_winner), ("winner_positions_of_image", tell_winner_of_image))
+]
 
 
 # ---- the rows of the table that they are ---------------------------------------------------------------
 
 
-def _window(x: tuple[int, ...], y: tuple[int, ...], window: dict[str, Any]) -> tuple[int, ...] | None:
-    """The channels and `WINDOW` for windows over x that give y."""
-    kernel, strides, padding, dilations = (window[key] for key in ("kernel", "strides", "padding", "dilations"))
-    sizes = window_sizes(x[1:-1], kernel, y[1:-1], strides, padding, dilations)
-    return None if sizes is None else (x[-1], *sizes)
+def _walked(
+    kernel: Any,
+    arrays: tuple[Operand, ...],
+    x: Spec,
+    y: Spec,
+    window: dict[str, Any],
+    scatters: bool,
+    lowest: float = 0.0,
+) -> Launches | None:
+    """A walk over windows.
+
+    Args:
+        kernel: it.
+        arrays: for x, y, v, out.
+        x, y: an array of the input's shape, and of the result's.
+        window: the attributes of the row.
+        scatters: whether it writes the array of the input's shape.
+        lowest: see `sliding`.
+    """
+    kinds = (window[key] for key in ("kernel", "strides", "padding", "dilations"))
+    cells, strides, padding, dilations = kinds
+    sizes = window_sizes(x.shape[1:-1], cells, y.shape[1:-1], strides, padding, dilations)
+    if sizes is None:
+        return None
+    *outer, width, channels = y.shape
+    lines = prod(outer[1:]) if scatters else 1
+    cleared = prod(x.shape[1:]) if scatters and kernel.__name__ != "to_winners_apart" else 0
+    units = outer[0] if scatters else prod(outer)
+    cost = CELL * channels * width * lines * prod(sizes[3:6])
+    return only(kernel, *arrays, channels, lines, cleared, lowest, *sizes, units=units, unit_cost=cost)
 
 
-def _cost(sizes: tuple[int, ...]) -> float:
-    """Nanoseconds for one place: its channels in each cell of a window."""
-    return 0.3 * sizes[0] * prod(sizes[4:7])
+def _covered(x: Spec, y: Spec, window: dict[str, Any]) -> bool:
+    """Whether each place of the input is a cell of one window."""
+    whole = window["strides"] == window["kernel"] and not any(map(any, window["padding"]))
+    sizes = zip(x.shape[1:-1], y.shape[1:-1], window["kernel"], strict=True)
+    return whole and max(window["dilations"]) == 1 and all(size == windows * cells for size, windows, cells in sizes)
 
 
 @through_float32
 def max_pool_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], **window: Any) -> Launches | None:
     """The maxima of windows."""
     (x,), (y,) = inputs, outputs
-    sizes = _window(x.shape, y.shape, window)
-    if sizes is None or x.dtype.name not in ORDERED:
+    if x.dtype.name not in ORDERED:
         return None
     lowest = -inf if x.dtype.kind == "f" else float(np.iinfo(x.dtype).min)
-    found = largest_in_windows[x.dtype]
-    return only(
-        found, Input(0), Output(0), sizes[0], lowest, *sizes[1:], units=prod(y.shape[:-1]), unit_cost=_cost(sizes)
-    )
+    arrays = Input(0), Input(0), Input(0), Output(0)
+    return _walked(largest_in_windows[x.dtype], arrays, x, y, window, False, lowest)
 
 
-def _won(x: Spec, y: Spec, sizes: tuple[int, ...]) -> Launch:
-    """The launch that finds the winning cells, in `Scratch(0)`, for an input and a result that come first."""
-    return Launch(winning_cells[x.dtype], (Input(0), Input(1), Scratch(0), *sizes), prod(y.shape[:-1]), _cost(sizes))
+@through_float32
+def max_pool_scatter_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], **window: Any) -> Launches | None:
+    """Numbers of windows, brought to the cells that have won them."""
+    x, y, v = inputs
+    if x.dtype.name not in ORDERED or v.dtype.name not in FLOATS:
+        return None
+    kernel = to_winners_apart if _covered(x, y, window) else to_winners
+    return _walked(kernel[x.dtype, v.dtype], (Input(0), Input(1), Input(2), Output(0)), x, y, window, True)
 
 
-def _by_winners(kernel: Any, over_input: bool) -> Callable[..., Launches | None]:
-    @through_float32
-    def launches(inputs: Sequence[Spec], outputs: Sequence[Spec], **window: Any) -> Launches | None:
-        x, y, v = inputs
-        sizes = _window(x.shape, y.shape, window)
-        if sizes is None or x.dtype.name not in ORDERED or v.dtype.name not in FLOATS:
-            return None
-        units = prod((x if over_input else y).shape[:-1])
-        use = Launch(kernel[v.dtype], (Scratch(0), Input(2), Output(0), *sizes), units, _cost(sizes))
-        return Launches((_won(x, y, sizes), use), ((np.dtype(np.int32), prod(y.shape)),))
-
-    return launches
-
-
-max_pool_scatter_launches = _by_winners(from_winners, True)
-max_pool_gather_launches = _by_winners(at_winners, False)
+@through_float32
+def max_pool_gather_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], **window: Any) -> Launches | None:
+    """Numbers of the cells that have won the windows."""
+    x, y, v = inputs
+    if x.dtype.name not in ORDERED or v.dtype.name not in FLOATS:
+        return None
+    return _walked(from_winners[x.dtype, v.dtype], (Input(0), Input(1), Input(2), Output(0)), x, y, window, False)
 
 
 @through_float32
@@ -260,23 +280,20 @@ def max_pool_argmax_launches(
 ) -> Launches | None:
     """The positions of the maxima of windows, from the input and the maxima."""
     x, y = inputs
-    sizes = _window(x.shape, y.shape, window)
-    if sizes is None or x.dtype.name not in ORDERED:
+    if x.dtype.name not in ORDERED:
         return None
-    tell = Launch(
-        winner_positions[outputs[0].dtype], (Scratch(0), Output(0), int(with_batch), *sizes), prod(y.shape[:-1])
-    )
-    return Launches((_won(x, y, sizes), tell), ((np.dtype(np.int32), prod(y.shape)),))
+    kernel = winner_positions if with_batch else winner_positions_of_image
+    return _walked(kernel[x.dtype, outputs[0].dtype], (Input(0), Input(1), Output(0), Output(0)), x, y, window, False)
 
 
 @through_float32
 def avg_pool_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], **window: Any) -> Launches | None:
     """The means of windows."""
     (x,), (y,) = inputs, outputs
-    sizes = _window(x.shape, y.shape, window)
-    if sizes is None or x.dtype.name not in FLOATS:
+    if x.dtype.name not in FLOATS:
         return None
-    return only(mean_of_windows[x.dtype], Input(0), Output(0), *sizes, units=prod(y.shape[:-1]), unit_cost=_cost(sizes))
+    arrays = Input(0), Input(0), Input(0), Output(0)
+    return _walked(mean_of_windows[x.dtype], arrays, x, y, window, False)
 
 
 @through_float32
@@ -285,7 +302,7 @@ def avg_pool_gradient_launches(
 ) -> Launches | None:
     """The cotangent of the input, from the result's."""
     (g,), (x,) = inputs, outputs
-    sizes = _window(x.shape, g.shape, window)
-    if sizes is None or g.dtype.name not in FLOATS:
+    if g.dtype.name not in FLOATS:
         return None
-    return only(spread_means[g.dtype], Input(0), Output(0), *sizes, units=prod(x.shape[:-1]), unit_cost=_cost(sizes))
+    arrays = Input(0), Input(0), Input(0), Output(0)
+    return _walked(spread_means[g.dtype], arrays, x, g, window, True)
