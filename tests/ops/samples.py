@@ -14,6 +14,7 @@ import numpy as np
 
 import fastgrad as tf
 from fastgrad.operation import TABLE
+from fastgrad.ops.attention import attention
 from fastgrad.ops.random_stateless import stateless_dropout
 
 _rng = np.random.default_rng(7)
@@ -119,6 +120,12 @@ SAMPLES: dict[str, Sample] = {
         lambda t, x: tf.nn.softmax_cross_entropy_with_logits(tf.nn.softmax(t), x), normal(2, 3), normal(2, 3)
     ),
     "dense": row("dense", normal(2, 3), normal(3, 4), normal(4), activation="tanh"),
+    "attention": of(
+        lambda q, k, v: attention(q, k, v, scale=0.7, causal=True),
+        normal(1, 3, 2, 2),
+        normal(1, 3, 1, 2),
+        normal(1, 3, 1, 2),
+    ),
     "layer_normalization": of(
         lambda x, gamma, beta: TABLE["layer_normalization"](x, gamma, beta, epsilon=1e-3)[0],
         normal(2, 4),

@@ -22,8 +22,8 @@ from fastgrad.kernels.building.build import kernel
 from fastgrad.kernels.functions.vector_math import greatest, least, log, nan_greatest
 from fastgrad.kernels.mapping.half import through_float32
 from fastgrad.kernels.reducing.reductions import lane_total
-from fastgrad.kernels.reducing.row_blocks import PARTS, rows_together
-from fastgrad.kernels.reducing.softmax import exponentials, last_columns, peaks_of
+from fastgrad.kernels.reducing.row_blocks import PARTS, last_columns, rows_together
+from fastgrad.kernels.reducing.softmax import exponentials, peaks_of
 from fastgrad.kernels.running.launch import Input, Launch, Launches, Output, Scratch, Spec
 
 FLOATS = ("float32", "float64")

@@ -104,3 +104,37 @@ def square_sums_of(x, centres, top, rows, columns, parts, across, totals):
             for i in range(PARTS):
                 parts[PARTS * k + i] = part[i]
         add_parts(parts, rows, across, totals)
+
+
+@scalar_function
+def last_columns(x, top, rows, columns, tails):
+    """Copies the columns of some rows behind the last whole `PARTS`: those of row k to tails[PARTS k] and on."""
+    whole = columns // PARTS * PARTS
+    if whole < columns:
+        pack_panel(x, top * columns + whole, columns, 1, tails, PARTS, rows, columns - whole)
+
+
+@scalar_function
+def product_sums_of(x, y, top, rows, columns, last_x, last_y, parts, across, totals):
+    """The sums of x * y in the rows from `top` on of two matrices, to totals; `last_x` and `last_y` are to work in."""
+    part = local_array(T, 16)
+    whole = columns // PARTS * PARTS
+    last_columns(x, top, rows, columns, last_x)
+    last_columns(y, top, rows, columns, last_y)
+    clear(totals)
+    for left in range(0, columns, SEGMENT):
+        right = least(whole, left + SEGMENT)
+        for k in range(rows):
+            at = (top + k) * columns
+            for i in range(PARTS):
+                part[i] = T(0)
+            for c in range(left, right, PARTS):
+                for i in range(PARTS):
+                    part[i] = fused_multiply_add(x[at + c + i], y[at + c + i], part[i])
+            if right == whole and whole < columns:
+                for i in range(PARTS):
+                    product = fused_multiply_add(last_x[PARTS * k + i], last_y[PARTS * k + i], part[i])
+                    part[i] = product if i < columns - whole else part[i]
+            for i in range(PARTS):
+                parts[PARTS * k + i] = part[i]
+        add_parts(parts, rows, across, totals)

@@ -12,7 +12,7 @@ from typing import Any
 
 from numpy import float64
 
-from fastgrad.kernels.building.body import fused_multiply_add, local_array, pack_panel, scalar_function
+from fastgrad.kernels.building.body import local_array, scalar_function
 from fastgrad.kernels.building.build import kernel
 from fastgrad.kernels.functions.vector_math import exp, greatest, least, log
 from fastgrad.kernels.mapping.half import through_float32
@@ -22,6 +22,8 @@ from fastgrad.kernels.reducing.row_blocks import (
     add_parts,
     clear,
     greatest_parts,
+    last_columns,
+    product_sums_of,
     rows_together,
     sums_of,
 )
@@ -30,14 +32,6 @@ from fastgrad.kernels.running.launch import Input, Launches, Output, Spec, only
 FLOATS = ("float32", "float64")
 INDICES = ("int32", "int64")
 EXPONENTIAL = 0.6  # nanoseconds an element
-
-
-@scalar_function
-def last_columns(x, top, rows, columns, tails):
-    """Copies the columns of some rows behind the last whole `PARTS`: those of row k to tails[PARTS k] and on."""
-    whole = columns // PARTS * PARTS
-    if whole < columns:
-        pack_panel(x, top * columns + whole, columns, 1, tails, PARTS, rows, columns - whole)
 
 
 @scalar_function
@@ -115,31 +109,12 @@ def softmax(x, out, columns, first, last):
 @kernel("g: in[T], y: in[T], out: out[T], columns: int, first: int, last: int", noalias=True, T=FLOATS)
 def softmax_gradient(g, y, out, columns, first, last):
     """y * (g - sum(g * y)) for the result y."""
-    part, parts, across, totals = local_array(T, 16), local_array(T, 256), local_array(T, 256), local_array(float64, 16)
+    parts, across, totals = local_array(T, 256), local_array(T, 256), local_array(float64, 16)
     last_g, last_y = local_array(T, 256), local_array(T, 256)
-    whole = columns // PARTS * PARTS
     together = rows_together(columns)
     for top in range(first, last, together):
         rows = least(together, last - top)
-        last_columns(g, top, rows, columns, last_g)
-        last_columns(y, top, rows, columns, last_y)
-        clear(totals)
-        for left in range(0, columns, SEGMENT):
-            right = least(whole, left + SEGMENT)
-            for k in range(rows):
-                at = (top + k) * columns
-                for i in range(PARTS):
-                    part[i] = T(0)
-                for c in range(left, right, PARTS):
-                    for i in range(PARTS):
-                        part[i] = fused_multiply_add(g[at + c + i], y[at + c + i], part[i])
-                if right == whole and whole < columns:
-                    for i in range(PARTS):
-                        product = fused_multiply_add(last_g[PARTS * k + i], last_y[PARTS * k + i], part[i])
-                        part[i] = product if i < columns - whole else part[i]
-                for i in range(PARTS):
-                    parts[PARTS * k + i] = part[i]
-            add_parts(parts, rows, across, totals)
+        product_sums_of(g, y, top, rows, columns, last_g, last_y, parts, across, totals)
         for k in range(rows):
             at = (top + k) * columns
             total = T(totals[k])

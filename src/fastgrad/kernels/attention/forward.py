@@ -1,0 +1,177 @@
+"""softmax(Q K^T) V over blocks of keys (Dao, Fu, Ermon, Rudra and Ré 2022; Rabe and Staats 2021).
+
+A block of queries goes through the keys; what it has summed up is scaled down whenever a greater score comes.
+"""
+
+import math
+
+from fastgrad.kernels.attention.tiles import (
+    CHUNK,
+    KEYS,
+    QUERIES,
+    hide,
+    keep,
+    multiply_tile,
+    padded,
+    put_rows,
+    scale_rows,
+    turn,
+)
+from fastgrad.kernels.building.body import local_array, scalar_function
+from fastgrad.kernels.building.build import kernel
+from fastgrad.kernels.functions.vector_math import exp, greatest, least
+
+FLOATS = ("float32", "float64")
+SIZES = (
+    "queries: int, keys: int, heads: int, shared: int, depth: int, width: int, scale: float, causal: int, masked: int, "
+    "mask_batch: int, mask_head: int, mask_row: int, mask_key: int, rate: float"
+)
+
+
+@scalar_function
+def weigh(scores, rows, count, peaks, totals, factors):
+    """Scores become exp(score - peak), for the greatest scores so far, to which the totals count those of the tile.
+
+    Returns whether a peak has moved; `factors` has by what that scales what was summed up before.
+    """
+    highest, sums = local_array(T, 16), local_array(T, 16)
+    moved = False
+    for left in range(0, rows, CHUNK):
+        for i in range(CHUNK):
+            highest[i] = peaks[left + i]
+        for key in range(count):
+            for i in range(CHUNK):
+                highest[i] = greatest(scores[QUERIES * key + left + i], highest[i])
+        for i in range(CHUNK):
+            before = peaks[left + i]
+            factors[left + i] = T(1) if before == highest[i] else exp(before - highest[i])
+            peaks[left + i] = highest[i]
+            highest[i] = highest[i] if highest[i] > T(-math.inf) else T(0)
+            sums[i] = T(0)
+        for key in range(count):
+            for i in range(CHUNK):
+                e = exp(scores[QUERIES * key + left + i] - highest[i])
+                scores[QUERIES * key + left + i] = e
+                sums[i] += e
+        for i in range(CHUNK):
+            totals[left + i] = totals[left + i] * factors[left + i] + sums[i]
+        for i in range(least(CHUNK, rows - left)):
+            moved = moved or factors[left + i] != T(1)
+    return moved
+
+
+@kernel(
+    "q: in[T], k: in[T], v: in[T], mask: in[bool], words: in[int64], out: out[T], peaks: out[T], shares: out[T], "
+    f"{SIZES}, first: int, last: int",
+    noalias=True,
+    T=FLOATS,
+)
+def attention(
+    q,
+    k,
+    v,
+    mask,
+    words,
+    out,
+    peaks,
+    shares,
+    queries,
+    keys,
+    heads,
+    shared,
+    depth,
+    width,
+    scale,
+    causal,
+    masked,
+    mask_batch,
+    mask_head,
+    mask_row,
+    mask_key,
+    rate,
+    first,
+    last,
+):
+    """What queries find, and of each its greatest score and the inverse of the sum of its weights.
+
+    Args:
+        q, k, v: (batch, queries, heads, depth), (batch, keys, heads // shared, depth), (batch, keys, heads // shared, width).
+        mask: which keys are seen, with strides for batch, head, query and key; looked at if `masked`.
+        words: the state of the generator that draws which weights are dropped; looked at if rate > 0.
+        out: (batch, queries, heads, width).
+        peaks, shares: (batch, heads, queries).
+        queries, keys, heads, depth, width: sizes, none of them 0, the last two at most `WIDEST`.
+        shared: of so many queries' heads each head of keys is.
+        scale: of the scores.
+        causal: whether query i sees the keys up to i only.
+        first, last: the units to do; each is `QUERIES` queries of a head.
+    """
+    turned, room, found = local_array(T, 16384), local_array(T, 16384), local_array(T, 16384)
+    scores = local_array(T, 4096)
+    highest, totals, factors = local_array(T, 64), local_array(T, 64), local_array(T, 64)
+    found_row = padded(width)
+    blocks = (queries + QUERIES - 1) // QUERIES
+    key_row, value_row, out_row = heads // shared * depth, heads // shared * width, heads * width
+    for unit in range(first, last):
+        place = unit // blocks
+        batch = place // heads
+        head = place - batch * heads
+        top = (unit - place * blocks) * QUERIES
+        rows = least(QUERIES, queries - top)
+        key_at = batch * keys * key_row + head // shared * depth
+        value_at = batch * keys * value_row + head // shared * width
+        out_at = (batch * queries + top) * out_row + head * width
+        turn(q, ((batch * queries + top) * heads + head) * depth, heads * depth, depth, rows, T(scale), turned)
+        for i in range(QUERIES):
+            highest[i] = T(-math.inf)
+            totals[i] = T(0)
+        end = least(keys, top + rows) if causal != 0 and masked == 0 else keys
+        for left in range(0, end, KEYS):
+            count = least(KEYS, end - left)
+            multiply_tile(
+                k,
+                key_at + left * key_row,
+                key_row,
+                1,
+                turned,
+                0,
+                QUERIES,
+                scores,
+                0,
+                QUERIES,
+                0,
+                depth,
+                count,
+                rows,
+                room,
+            )
+            mask_at = batch * mask_batch + head * mask_head
+            hide(scores, top, left, rows, count, causal, masked, mask, mask_at, mask_row, mask_key)
+            moved = weigh(scores, rows, count, highest, totals, factors)
+            if moved and left > 0:
+                scale_rows(found, found_row, rows, width, factors)
+            if rate > 0:
+                keep(scores, words, place * queries + top, (keys + 3) // 4, left, rows, count, rate)
+            multiply_tile(
+                scores,
+                0,
+                1,
+                QUERIES,
+                v,
+                value_at + left * value_row,
+                value_row,
+                found,
+                0,
+                found_row,
+                left,
+                count,
+                rows,
+                width,
+                room,
+            )
+        for i in range(rows):
+            factors[i] = T(1) / totals[i]
+            peaks[place * queries + top + i] = highest[i]
+            shares[place * queries + top + i] = factors[i]
+        scale_rows(found, found_row, rows, width, factors)
+        put_rows(found, found_row, out, out_at, out_row, rows, width)

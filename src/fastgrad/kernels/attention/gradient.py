@@ -1,0 +1,223 @@
+"""The cotangents of queries, keys and values; tiles of weights are computed again from each query's peak and share."""
+
+from numpy import float64
+
+from fastgrad.kernels.attention.forward import FLOATS, SIZES
+from fastgrad.kernels.attention.tiles import (
+    CHUNK,
+    KEYS,
+    QUERIES,
+    far,
+    hide,
+    keep,
+    multiply_tile,
+    padded,
+    put_rows,
+    turn,
+)
+from fastgrad.kernels.building.body import local_array, scalar_function
+from fastgrad.kernels.building.build import kernel
+from fastgrad.kernels.functions.vector_math import exp, least
+from fastgrad.kernels.reducing.row_blocks import product_sums_of, rows_together
+
+FOR_QUERIES = 1
+FOR_KEYS = 2
+
+
+@kernel("g: in[T], y: in[T], out: out[T], queries: int, heads: int, width: int, first: int, last: int", T=FLOATS)
+def row_products(g, y, out, queries, heads, width, first, last):
+    """The sums of g * y over the last axis of (batch, queries, heads, width), as (batch, heads, queries)."""
+    parts, across, totals = local_array(T, 256), local_array(T, 256), local_array(float64, 16)
+    last_g, last_y = local_array(T, 256), local_array(T, 256)
+    together = rows_together(width)
+    for top in range(first, last, together):
+        rows = least(together, last - top)
+        product_sums_of(g, y, top, rows, width, last_g, last_y, parts, across, totals)
+        for r in range(rows):
+            place = (top + r) // heads
+            head = top + r - place * heads
+            batch = place // queries
+            out[(batch * heads + head) * queries + place - batch * queries] = T(totals[r])
+
+
+@scalar_function
+def weights_and_slopes(scores, slopes, kept, rows, count, peaks, shares, deltas, scale):
+    """Scores become weights, and what they were to be multiplied with the cotangents of scores: 0 of hidden keys."""
+    hidden = far(T(0))
+    wide = padded(rows)
+    for key in range(count):
+        for left in range(0, wide, CHUNK):
+            for i in range(CHUNK):
+                at, query = QUERIES * key + left + i, left + i
+                score, factor = scores[at], kept[at]
+                weight = exp(score - peaks[query]) * shares[query]
+                slope = weight * (slopes[at] * factor - deltas[query]) * scale
+                slopes[at] = T(0) if score == hidden else slope
+                scores[at] = weight * factor
+
+
+@kernel(
+    "g: in[T], q: in[T], k: in[T], v: in[T], mask: in[bool], words: in[int64], peaks: in[T], shares: in[T], "
+    f"deltas: in[T], dq: out[T], dk: out[T], dv: out[T], {SIZES}, wanted: int, first: int, last: int",
+    noalias=True,
+    T=FLOATS,
+)
+def attention_gradient(
+    g,
+    q,
+    k,
+    v,
+    mask,
+    words,
+    peaks,
+    shares,
+    deltas,
+    dq,
+    dk,
+    dv,
+    queries,
+    keys,
+    heads,
+    shared,
+    depth,
+    width,
+    scale,
+    causal,
+    masked,
+    mask_batch,
+    mask_head,
+    mask_row,
+    mask_key,
+    rate,
+    wanted,
+    first,
+    last,
+):
+    """The cotangents of q, k and v from the result's, g; arguments as `forward.attention` has them.
+
+    With weights P, dP = g V^T and delta = the sum of P dP over the keys, which is that of g times the result:
+    dS = P (dP - delta), dQ = scale dS K, dK = scale dS^T Q, dV = P^T g.
+
+    Args:
+        peaks, shares: what `forward.attention` gave.
+        deltas: what `row_products` gives of g and the result.
+        wanted: `FOR_QUERIES` for dq, whose units are blocks of queries of a head of keys; `FOR_KEYS` for dk and dv, whose units
+            are blocks of keys; or both at once, with a unit for each head of keys.
+    """
+    turned, turned_g, room = local_array(T, 16384), local_array(T, 16384), local_array(T, 16384)
+    for_k, for_v = local_array(T, 16384), local_array(T, 16384)
+    scores, slopes, kept = local_array(T, 4096), local_array(T, 4096), local_array(T, 4096)
+    highest, share, delta = local_array(T, 64), local_array(T, 64), local_array(T, 64)
+    for i in range(KEYS * QUERIES):
+        kept[i] = T(1)
+    groups = heads // shared
+    query_row, result_row, key_row, value_row = heads * depth, heads * width, groups * depth, groups * width
+    for_queries, for_keys = wanted & FOR_QUERIES != 0, wanted & FOR_KEYS != 0
+    blocks = 1
+    if not for_keys:
+        blocks = (queries + QUERIES - 1) // QUERIES
+    if not for_queries:
+        blocks = (keys + KEYS - 1) // KEYS
+    for unit in range(first, last):
+        place = unit // blocks
+        block = unit - place * blocks
+        batch = place // groups
+        group = place - batch * groups
+        from_query = 0 if for_keys else block * QUERIES
+        to_query = queries if for_keys else least(queries, from_query + QUERIES)
+        from_key = 0 if for_queries else block * KEYS
+        to_key = keys if for_queries else least(keys, from_key + KEYS)
+        for left in range(from_key, to_key, KEYS):
+            count = least(KEYS, to_key - left)
+            key_at = (batch * keys + left) * key_row + group * depth
+            value_at = (batch * keys + left) * value_row + group * width
+            begun = 0
+            for head in range(group * shared, (group + 1) * shared):
+                for top in range(from_query, to_query, QUERIES):
+                    rows = least(QUERIES, to_query - top)
+                    if causal != 0 and masked == 0 and left > top + rows - 1:
+                        continue
+                    statistics = (batch * heads + head) * queries + top
+                    for i in range(QUERIES):
+                        highest[i] = peaks[statistics + i] if i < rows else T(0)
+                        share[i] = shares[statistics + i] if i < rows else T(0)
+                        delta[i] = deltas[statistics + i] if i < rows else T(0)
+                    q_at = ((batch * queries + top) * heads + head) * depth
+                    g_at = ((batch * queries + top) * heads + head) * width
+                    turn(q, q_at, query_row, depth, rows, T(scale), turned)
+                    turn(g, g_at, result_row, width, rows, T(1), turned_g)
+                    multiply_tile(
+                        k, key_at, key_row, 1, turned, 0, QUERIES, scores, 0, QUERIES, 0, depth, count, rows, room
+                    )
+                    multiply_tile(
+                        v, value_at, value_row, 1, turned_g, 0, QUERIES, slopes, 0, QUERIES, 0, width, count, rows, room
+                    )
+                    mask_at = batch * mask_batch + head * mask_head
+                    hide(scores, top, left, rows, count, causal, masked, mask, mask_at, mask_row, mask_key)
+                    if rate > 0:
+                        for i in range(KEYS * QUERIES):
+                            kept[i] = T(1)
+                        keep(kept, words, statistics, (keys + 3) // 4, left, rows, count, rate)
+                    weights_and_slopes(scores, slopes, kept, rows, count, highest, share, delta, T(scale))
+                    if for_keys:
+                        multiply_tile(
+                            scores,
+                            0,
+                            QUERIES,
+                            1,
+                            g,
+                            g_at,
+                            result_row,
+                            for_v,
+                            0,
+                            padded(width),
+                            begun,
+                            rows,
+                            count,
+                            width,
+                            room,
+                        )
+                        multiply_tile(
+                            slopes,
+                            0,
+                            QUERIES,
+                            1,
+                            q,
+                            q_at,
+                            query_row,
+                            for_k,
+                            0,
+                            padded(depth),
+                            begun,
+                            rows,
+                            count,
+                            depth,
+                            room,
+                        )
+                        begun = 1
+                    if for_queries:
+                        multiply_tile(
+                            slopes,
+                            0,
+                            1,
+                            QUERIES,
+                            k,
+                            key_at,
+                            key_row,
+                            dq,
+                            q_at,
+                            query_row,
+                            left,
+                            count,
+                            rows,
+                            depth,
+                            room,
+                        )
+            if for_keys:
+                if begun == 0:
+                    for i in range(count * padded(depth)):
+                        for_k[i] = T(0)
+                    for i in range(count * padded(width)):
+                        for_v[i] = T(0)
+                put_rows(for_k, padded(depth), dk, key_at, key_row, count, depth)
+                put_rows(for_v, padded(width), dv, value_at, value_row, count, width)

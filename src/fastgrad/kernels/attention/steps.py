@@ -1,0 +1,95 @@
+"""Attention as steps of a program: which kernels, with which sizes and strides."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from fastgrad.kernels.attention.forward import attention
+from fastgrad.kernels.attention.gradient import FOR_KEYS, FOR_QUERIES, attention_gradient, row_products
+from fastgrad.kernels.attention.tiles import KEYS, QUERIES
+from fastgrad.kernels.running.launch import Constant, Input, Launch, Launches, Operand, Output, Scratch, Spec
+
+NANOSECONDS = 0.02  # of a multiplication and addition, about
+EXPONENTIAL = 0.4
+MANY = 4  # heads, which can be shared among threads
+
+NO_MASK = Constant(np.ones(1, bool))
+NO_DRAW = Constant(np.zeros(3, np.int64))
+
+
+class _Sizes:
+    """What both ways are told: of q, k and v, and of a mask and the words of a draw, if there are any."""
+
+    def __init__(
+        self,
+        q: Spec,
+        k: Spec,
+        v: Spec,
+        more: Sequence[Spec],
+        at: int,
+        scale: float,
+        causal: bool,
+        masked: bool,
+        rate: float,
+    ) -> None:
+        self.batch, self.queries, self.heads, self.depth = q.shape
+        _, self.keys, self.groups, self.width = v.shape
+        self.mask: Operand = Input(at) if masked else NO_MASK
+        self.words: Operand = Input(at + int(masked)) if rate > 0 else NO_DRAW
+        strides = _strides(more[0].shape) if masked else (0, 0, 0, 0)
+        sizes = self.queries, self.keys, self.heads, self.heads // self.groups, self.depth, self.width
+        self.numbers = (*sizes, float(scale), int(causal), int(masked), *strides, float(rate))
+
+    def nanoseconds(self, products: float, itemsize: int) -> float:
+        """About how long `products` products take for a query and all keys."""
+        terms = (self.depth + self.width) / 2 * products
+        return self.keys * (NANOSECONDS * terms + EXPONENTIAL) * itemsize / 4
+
+
+def _strides(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Of a contiguous array that is broadcast."""
+    return tuple([0 if n == 1 else prod(shape[axis + 1 :]) for axis, n in enumerate(shape)])
+
+
+def attention_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], **attributes: Any) -> Launches | None:
+    """Of q, k, v, a mask and words: the result, and each query's peak and share."""
+    q, k, v, *more = inputs
+    sizes = _Sizes(q, k, v, more, 3, **attributes)
+    arrays = Input(0), Input(1), Input(2), sizes.mask, sizes.words, Output(0), Output(1), Output(2)
+    units = sizes.batch * sizes.heads * -(-sizes.queries // QUERIES)
+    cost = min(QUERIES, sizes.queries) * sizes.nanoseconds(2, q.dtype.itemsize)
+    return Launches((Launch(attention[q.dtype], (*arrays, *sizes.numbers), units, cost),))
+
+
+def attention_gradient_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], **attributes: Any) -> Launches | None:
+    """Of the result's cotangent, the result, peaks and shares, and what `attention_launches` takes: the cotangents of q, k and v."""
+    _, _, _, _, q, k, v, *more = inputs
+    sizes = _Sizes(q, k, v, more, 7, **attributes)
+    dtype, rows = q.dtype, sizes.batch * sizes.queries * sizes.heads
+    deltas = Scratch(0)
+    before = Launch(
+        row_products[dtype],
+        (Input(0), Input(1), deltas, sizes.queries, sizes.heads, sizes.width),
+        rows,
+        0.3 * sizes.width,
+    )
+    arrays = Input(0), Input(4), Input(5), Input(6), sizes.mask, sizes.words, Input(2), Input(3), deltas
+    heads = sizes.batch * sizes.groups
+    blocks = -(-sizes.queries // QUERIES), -(-sizes.keys // KEYS)
+    ways = (
+        [(FOR_QUERIES | FOR_KEYS, 1, 5)] if heads >= MANY else [(FOR_QUERIES, blocks[0], 3), (FOR_KEYS, blocks[1], 4)]
+    )
+    launches = [
+        Launch(
+            attention_gradient[dtype],
+            (*arrays, Output(0), Output(1), Output(2), *sizes.numbers, wanted),
+            heads * count,
+            rows * sizes.nanoseconds(products, dtype.itemsize) / (heads * count),
+        )
+        for wanted, count, products in ways
+    ]
+    return Launches((before, *launches), scratch=((dtype, rows),))

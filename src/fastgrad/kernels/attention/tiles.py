@@ -1,0 +1,139 @@
+"""Tiles of the matrix of weights: a block of keys by a block of queries, which stays in the first cache.
+
+Queries lie together in a tile: their maxima and sums go down its rows, a vector of queries at a time, and nothing has
+to be added up across a vector. Arrays are (batch, length, heads, width): no head is copied to a place of its own.
+"""
+
+import math
+
+from numpy import uint64
+
+from fastgrad.kernels.building.body import (
+    by_dtype,
+    masked_loads,
+    multiply_rows,
+    pack_panel,
+    panel_columns,
+    scalar_function,
+    vector_lanes,
+)
+from fastgrad.kernels.drawing.random import block_words
+from fastgrad.kernels.functions.vector_math import least
+
+QUERIES = 64  # of a tile
+KEYS = 64
+CHUNK = 16  # queries that are looked at together
+WIDEST = 256  # the most columns of a head
+
+
+def _far32(zero):
+    return T(-2.3819763e38)
+
+
+def _far64(zero):
+    return T(-1.2584853904500516e308)
+
+
+far = by_dtype(float32=_far32, float64=_far64)
+"""What stands for the score of a key that a query must not see: 0.7 of the least finite number, as in Keras."""
+
+
+@scalar_function
+def padded(columns):
+    """The stride of rows that lie in a tile of their own."""
+    return (columns + CHUNK - 1) // CHUNK * CHUNK
+
+
+@scalar_function
+def multiply_tile(a, a_at, a_row, a_k, b, b_at, b_k, c, c_at, c_row, accumulate, depth, rows, columns, room):
+    """`multiply_rows` for any number of columns up to `WIDEST`.
+
+    Rows of b that do not lie together are copied to `room`: at strides that are powers of two they would push each other out
+    of the first cache, in which they are looked for by every few rows of a.
+    """
+    width = panel_columns(T)
+    if b_k > padded(columns) or (masked_loads(T) == 0 and columns % vector_lanes(T) != 0):
+        stride = padded(columns)
+        pack_panel(b, b_at, b_k, 1, room, stride, depth, columns)
+        for column in range(0, columns, width):
+            part = least(width, columns - column)
+            multiply_rows(
+                a, a_at, a_row, a_k, room, column, stride, c, c_at + column, c_row, accumulate, depth, rows, part
+            )
+    else:
+        for column in range(0, columns, width):
+            part = least(width, columns - column)
+            multiply_rows(
+                a, a_at, a_row, a_k, b, b_at + column, b_k, c, c_at + column, c_row, accumulate, depth, rows, part
+            )
+
+
+@scalar_function
+def turn(x, at, row, depth, rows, scale, turned):
+    """Some rows of x as columns, times scale: element c of row r goes to turned[QUERIES c + r]."""
+    pack_panel(x, at, 1, row, turned, QUERIES, depth, rows)
+    if scale != T(1):
+        wide = padded(rows)
+        for c in range(depth):
+            for left in range(0, wide, CHUNK):
+                for i in range(CHUNK):
+                    turned[QUERIES * c + left + i] *= scale
+
+
+@scalar_function
+def hide(scores, top, left, rows, count, causal, masked, mask, mask_at, mask_row, mask_key):
+    """Scores of keys that must not be seen become `far`: those behind the query, and those for which the mask is False."""
+    hidden = far(T(0))
+    if causal != 0 and left + count - 1 > top:
+        for key in range(count):
+            behind = left + key - top
+            for i in range(QUERIES):
+                scores[QUERIES * key + i] = hidden if i < behind else scores[QUERIES * key + i]
+    if masked != 0:
+        for key in range(count):
+            at = mask_at + (left + key) * mask_key + top * mask_row
+            if mask_row == 0:
+                if mask[at] == 0:
+                    for i in range(QUERIES):
+                        scores[QUERIES * key + i] = hidden
+            else:
+                for i in range(rows):
+                    if mask[at + i * mask_row] == 0:
+                        scores[QUERIES * key + i] = hidden
+
+
+@scalar_function
+def keep(tile, words, row, quads, left, rows, count, rate):
+    """Weights that are dropped become 0, others are divided by 1 - rate.
+
+    The weights of a query are drawn as those of an array whose rows are filled up to `quads` times 4 elements: `row` is the
+    number of the tile's first query among those of all batches and heads.
+    """
+    low, high, word = words[0], words[1], words[2]
+    scale = T(1.0 / (1.0 - rate))
+    least_kept = uint64(math.ceil(rate * 4294967296.0))
+    for key in range(0, count, 4):
+        for i in range(rows):
+            w0, w1, w2, w3 = block_words(word, low, high, (row + i) * quads + (left + key) // 4)
+            at = QUERIES * key + i
+            tile[at] = tile[at] * scale if w0 >= least_kept else T(0)
+            tile[at + QUERIES] = tile[at + QUERIES] * scale if w1 >= least_kept else T(0)
+            tile[at + 2 * QUERIES] = tile[at + 2 * QUERIES] * scale if w2 >= least_kept else T(0)
+            tile[at + 3 * QUERIES] = tile[at + 3 * QUERIES] * scale if w3 >= least_kept else T(0)
+
+
+@scalar_function
+def scale_rows(x, row, rows, columns, factors):
+    """Multiplies each of some rows with a factor of its own."""
+    for r in range(rows):
+        factor = factors[r]
+        for c in range(columns):
+            x[r * row + c] *= factor
+
+
+@scalar_function
+def put_rows(x, x_row, out, at, row, rows, columns):
+    """Copies some rows."""
+    for r in range(rows):
+        for c in range(columns):
+            out[at + r * row + c] = x[r * x_row + c]

@@ -1,0 +1,260 @@
+"""Attention: what queries find among values, by the softmax of their products with keys (Vaswani et al. 2017)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastgrad.errors import InvalidArgumentError
+from fastgrad.kernels.running.launch import run_launches
+from fastgrad.operation import TABLE, Form, joint, operation
+from fastgrad.ops import random_draws as draws
+from fastgrad.ops.activation import softmax
+from fastgrad.ops.native_form import launches_from
+from fastgrad.tape import GradientTape
+from fastgrad.tensor import Tensor, constant_tensor
+
+WIDEST = 256
+"""The most columns of a head that the kernels take."""
+
+_HAS_KERNEL = frozenset([np.dtype(np.float32), np.dtype(np.float64)])
+
+
+def _forward(q: np.ndarray, k: np.ndarray, v: np.ndarray, *more: np.ndarray, **attributes: Any) -> tuple[Any, ...]:
+    from fastgrad.kernels.attention.steps import attention_launches
+
+    batch, queries, heads, _ = q.shape
+    found = np.empty((batch, queries, heads, v.shape[3]), q.dtype)
+    peaks, shares = np.empty((batch, heads, queries), q.dtype), np.empty((batch, heads, queries), q.dtype)
+    return _run(attention_launches, (q, k, v, *more), (found, peaks, shares), attributes)
+
+
+def _backward(*arrays: np.ndarray, **attributes: Any) -> tuple[Any, ...]:
+    from fastgrad.kernels.attention.steps import attention_gradient_launches
+
+    found = tuple([np.empty(x.shape, x.dtype) for x in arrays[4:7]])
+    return _run(attention_gradient_launches, arrays, found, attributes)
+
+
+def _run(launches: Any, inputs: Any, outputs: Any, attributes: dict[str, Any]) -> tuple[Any, ...]:
+    inputs = [np.ascontiguousarray(x) for x in inputs]
+    run_launches(launches(inputs, outputs, **attributes), inputs, outputs)
+    return tuple(outputs)
+
+
+def _forward_rule(needs: Any, g: Any, y: Any, *inputs: Tensor, **attributes: Any) -> tuple[Tensor | None, ...]:
+    found = (None, None, None) if g[0] is None else _gradient(g[0], *y, *inputs, **attributes)
+    return (*found, *(None,) * (len(inputs) - 3))
+
+
+def _gradient_rule(
+    needs: Any,
+    gg: Any,
+    z: Any,
+    g: Tensor,
+    y: Tensor,
+    peaks: Tensor,
+    shares: Tensor,
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    *more: Tensor,
+    scale: float,
+    causal: bool,
+    masked: bool,
+    rate: float,
+) -> tuple[Tensor | None, ...]:
+    # As the gradient of the gradient of the same in parts; y, peaks and shares follow from the other inputs.
+    mask = more[0] if masked else None
+    words = more[-1] if rate else None
+    with GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch([g, q, k, v])
+        with GradientTape(watch_accessed_variables=False) as inner:
+            inner.watch([q, k, v])
+            found, _ = attention_in_parts(q, k, v, mask, words, scale, causal, rate)
+        first = inner.gradient(found, [q, k, v], output_gradients=g)
+    for_g, *others = tape.gradient(first, [g, q, k, v], output_gradients=list(gg), unconnected_gradients="zero")
+    return (for_g, None, None, None, *others, *(None for _ in more))
+
+
+_gradient = operation(
+    "attention_gradient",
+    Form.FUSED,
+    run=_backward,
+    gradient=joint(_gradient_rule),
+    dtypes=_HAS_KERNEL,
+    launches=launches_from("attention.steps", "attention_gradient_launches"),
+)
+_attention = operation(
+    "attention",
+    Form.FUSED,
+    run=_forward,
+    gradient=joint(_forward_rule, zeros=False),
+    dtypes=_HAS_KERNEL,
+    launches=launches_from("attention.steps", "attention_launches"),
+)
+
+
+def attention(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    mask: Tensor | None = None,
+    *,
+    scale: float,
+    causal: bool = False,
+    rate: float = 0.0,
+    drawn: Any = None,
+) -> Tensor:
+    """``softmax(scale * query key^T) value`` for each head; neither scores nor weights are ever in memory as a whole.
+
+    Args:
+        query: floating, shape (batch, queries, heads, depth).
+        key: shape (batch, keys, groups, depth), of the dtype of ``query``; ``groups`` divides ``heads``, and so many heads in a
+            row share one of keys and values.
+        value: shape (batch, keys, groups, width).
+        mask: bool, broadcasts with (batch, heads, queries, keys); True where a query sees a key. A query that sees none
+            finds the mean of all values, as in Keras.
+        scale: of the scores.
+        causal: whether query i sees keys up to i only.
+        rate: in [0, 1), of the weights that are dropped.
+        drawn: a function of a shape, the words of a draw; for a rate above 0.
+
+    Returns:
+        Shape (batch, queries, heads, width).
+
+    Raises:
+        InvalidArgumentError: the shapes do not go together. Keras: keras.ops.dot_product_attention.
+    """
+    mask, words = _checked(query, key, value, mask), _words(query, key, rate, drawn)
+    dtype = query._array.dtype
+    if dtype not in _HAS_KERNEL:
+        wide = [TABLE["cast"](x, dtype="float32") for x in (query, key, value)]
+        again = None if words is None else lambda shape: words
+        found = attention(*wide, mask, scale=scale, causal=causal, rate=rate, drawn=again)
+        return TABLE["cast"](found, dtype=query.dtype.name)
+    sizes = (*query._array.shape, *value._array.shape)
+    if 0 in sizes or max(query._array.shape[3], value._array.shape[3]) > WIDEST:
+        return attention_in_parts(query, key, value, mask, words, scale, causal, rate)[0]
+    more = [x for x in (mask, words) if x is not None]
+    found, _, _ = _attention(
+        query, key, value, *more, scale=float(scale), causal=bool(causal), masked=mask is not None, rate=float(rate)
+    )
+    return found
+
+
+def attention_and_weights(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    mask: Tensor | None = None,
+    *,
+    scale: float,
+    causal: bool = False,
+    rate: float = 0.0,
+    drawn: Any = None,
+) -> tuple[Tensor, Tensor]:
+    """``attention``, and the weights, of shape (batch, heads, queries, keys), as they are after some were dropped."""
+    mask, words = _checked(query, key, value, mask), _words(query, key, rate, drawn)
+    return attention_in_parts(query, key, value, mask, words, scale, causal, rate)
+
+
+def attention_in_parts(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    mask: Tensor | None,
+    words: Tensor | None,
+    scale: float,
+    causal: bool,
+    rate: float,
+) -> tuple[Tensor, Tensor]:
+    """The same by operations that each give a whole tensor; of arguments that were checked."""
+    heads, groups = query._array.shape[2], key._array.shape[2]
+    q, k, v = (TABLE["transpose"](x, perm=(0, 2, 1, 3)) for x in (query, key, value))
+    if groups != heads:
+        k, v = (_repeated(x, heads // groups) for x in (k, v))
+    scores = TABLE["matmul"](q * scale, k, transpose_a=False, transpose_b=True)
+    seen = _seen(scores._array.shape, causal)
+    if mask is not None:
+        seen = mask if seen is None else TABLE["logical_and"](mask, seen)
+    if seen is not None:
+        dtype = scores._array.dtype
+        hidden = constant_tensor(np.array(-0.7 * float(_finfo(dtype).max), dtype))
+        scores = TABLE["where"](seen, scores, hidden)
+    weights = softmax(scores) if scores._array.size else scores
+    if words is not None:
+        weights = weights * _kept(weights, words, rate)
+    return TABLE["transpose"](
+        TABLE["matmul"](weights, v, transpose_a=False, transpose_b=False), perm=(0, 2, 1, 3)
+    ), weights
+
+
+def _finfo(dtype: np.dtype) -> Any:
+    if dtype.kind == "V" or dtype.name == "bfloat16":
+        import ml_dtypes  # NumPy knows nothing of its numbers
+
+        return ml_dtypes.finfo(dtype)
+    return np.finfo(dtype)
+
+
+def _repeated(x: Tensor, times: int) -> Tensor:
+    """Each head so many times in a row."""
+    batch, groups, length, width = x._array.shape
+    wide = TABLE["broadcast_to"](
+        TABLE["reshape"](x, shape=(batch, groups, 1, length, width)), shape=(batch, groups, times, length, width)
+    )
+    return TABLE["reshape"](wide, shape=(batch, groups * times, length, width))
+
+
+def _seen(shape: tuple[int, ...], causal: bool) -> Tensor | None:
+    """Which keys are not behind their query."""
+    return constant_tensor(np.tri(shape[2], shape[3], dtype=bool)) if causal else None
+
+
+def _kept(weights: Tensor, words: Tensor, rate: float) -> Tensor:
+    """Factors 0 and 1 / (1 - rate): rows are drawn as if their length was a multiple of 4, the numbers of one Philox block."""
+    *outer, keys = weights._array.shape
+    full = -(-keys // 4) * 4
+    ones = constant_tensor(np.ones((*outer, full), weights._array.dtype))
+    kept = draws.dropout(ones, words, rate=float(rate))
+    return kept if full == keys else kept[..., :keys]
+
+
+def _words(query: Tensor, key: Tensor, rate: float, drawn: Any) -> Tensor | None:
+    if not rate:
+        return None
+    batch, queries, heads, _ = query._array.shape
+    words: Tensor = drawn((batch, heads, queries, -(-key._array.shape[1] // 4) * 4))
+    return words
+
+
+def _checked(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor | None:
+    """The mask with four dimensions; the errors of ``attention``."""
+    q, k, v = (x._array.shape for x in (query, key, value))
+    if not (
+        len(q) == len(k) == len(v) == 4
+        and q[0] == k[0] == v[0]
+        and k[1:3] == v[1:3]
+        and q[3] == k[3]
+        and k[2]
+        and q[2] % k[2] == 0
+    ):
+        raise InvalidArgumentError(
+            f"attention: got a query of shape {list(q)}, a key of shape {list(k)} and a value of shape {list(v)}; wants "
+            f"[batch, queries, heads, depth], [batch, keys, groups, depth] and [batch, keys, groups, width], where groups "
+            f"divides heads."
+        )
+    if mask is None:
+        return None
+    full = (q[0], q[2], q[1], k[1])
+    shape = (1,) * (4 - mask.ndim) + mask._array.shape
+    if len(shape) != 4 or any(n not in (1, wanted) for n, wanted in zip(shape, full, strict=True)):
+        raise InvalidArgumentError(
+            f"attention: a mask of shape {list(mask.shape)} does not broadcast with [batch, heads, queries, keys], "
+            f"which is {list(full)} here."
+        )
+    if mask._array.dtype != np.bool_:
+        mask = TABLE["cast"](mask, dtype="bool")
+    return mask if mask.ndim == 4 else TABLE["reshape"](mask, shape=shape)
