@@ -33,6 +33,8 @@ class Dataset:
     ``cache``, and ``batch`` gathers them at once, in the order in which single elements would come.
     """
 
+    gives_elements = True  # a loop over it is none over things that a program could be written down with
+
     def __init__(self, variant_tensor: Any) -> None:
         if not isinstance(variant_tensor, Node):
             raise TypeError("Dataset: make one with Dataset.from_tensor_slices, from_tensors, from_generator or range.")
@@ -344,6 +346,8 @@ class Iterator:
     Args:
         dataset: what to iterate over.
     """
+
+    gives_elements = True
 
     def __init__(self, dataset: Dataset) -> None:
         self._elements = iter(dataset._node.elements())

@@ -18,6 +18,7 @@ from fastgrad.trace.calling.cache import KEYS, Cache, Version
 from fastgrad.trace.calling.captures import MISS, Captures
 from fastgrad.trace.calling.concrete import ConcreteFunction
 from fastgrad.trace.calling.eagerly import functions_run_eagerly
+from fastgrad.trace.calling.element_loops import gives_elements, in_pieces
 from fastgrad.trace.calling.entry import entry_of
 from fastgrad.trace.calling.report import graph_text, report_text, source_text
 from fastgrad.trace.calling.results import Results, as_results
@@ -27,6 +28,8 @@ from fastgrad.trace.calling.verify import verified
 from fastgrad.trace.calling.ways import NotCompiled, Way
 from fastgrad.trace.recording.record import Recording
 from fastgrad.trace.recording.state import Saved
+
+_NOT_LOOKED_FOR = object()
 
 RECENT = 4
 """How many entries are tried before a call goes the long way."""
@@ -82,6 +85,7 @@ class Function:
         self._recordings = 0
         self._retracing = Retracing(self.__name__)
         self._last: Version | None = None  # that was used last
+        self._pieces: Any = _NOT_LOOKED_FOR
 
     # ---- calling -------------------------------------------------------------------------------------------
 
@@ -106,8 +110,11 @@ class Function:
             return self._run(arguments, call)
         objects = self._objects(call)
         key = self._cache.get(call)
+        if key is None and any(map(gives_elements, call.values)) and self._in_pieces() is not None:
+            key = self._cache.add(call)
+            key.runs_eagerly = True
         if key is not None and key.runs_eagerly:
-            return self._run(arguments, call)
+            return self._run(arguments, call, self._in_pieces())
         version = None if key is None else key.version(objects)
         if version is not None and len(version.ways):
             if active and version.ways.hide_gradients():
@@ -186,17 +193,24 @@ class Function:
     def _objects(self, call: Call) -> list[Any]:
         return call.objects if self._instance is None else [self._instance(), *call.objects]
 
-    def _run(self, arguments: dict[str, Any], call: Call) -> Any:
-        """Runs the Python function, as part of whatever is recorded."""
+    def _in_pieces(self) -> Any:
+        """The Python function with recorded bodies in the place of its loops over datasets; None if it has none."""
+        if self._pieces is _NOT_LOOKED_FOR:
+            self._pieces = in_pieces(self._python, Function)
+        return self._pieces
+
+    def _run(self, arguments: dict[str, Any], call: Call, python: Any = None) -> Any:
+        """Runs the Python function, or ``python`` in its place, as part of whatever is recorded."""
         leaves = iter([as_passed(value) for value in call.values])
         passed = {name: rebuilt(value, leaves) for name, value in arguments.items()}
         args, kwargs = self._signature.unbind(passed)
-        return as_results(self._callable()(*args, **kwargs), self.__name__)
+        return as_results(self._callable(python)(*args, **kwargs), self.__name__)
 
-    def _callable(self) -> Callable[..., Any]:
+    def _callable(self, python: Any = None) -> Callable[..., Any]:
+        python = python or self._python
         if self._instance is None:
-            return self._python
-        return functools.partial(self._python, self._instance())
+            return python
+        return functools.partial(python, self._instance())
 
     def _record(self, arguments: dict[str, Any], call: Call, objects: list[Any], version: Version | None) -> Any:
         asked: list[str] = []

@@ -1,0 +1,229 @@
+"""Loops over datasets in compiled functions: each trip is a replay, and all comes out as if nothing were compiled."""
+
+import numpy as np
+import pytest
+
+import fastgrad as tf
+
+X = np.random.default_rng(0).normal(size=(11, 3)).astype(np.float32)
+
+
+def batches(size=2):
+    return tf.data.Dataset.from_tensor_slices(X).batch(size)
+
+
+def sums(dataset, v):
+    total = 0.0
+    for x in dataset:
+        y = tf.reduce_sum(x * v)
+        total += y
+    return total, y
+
+
+def with_a_number(dataset, v):
+    for step, x in enumerate(dataset):
+        v.assign_add(tf.reduce_mean(x) * tf.cast(step, tf.float32))
+    return step
+
+
+def with_an_early_end(dataset, v):
+    count = 0
+    for x in dataset:
+        if tf.reduce_sum(x) > 2.0:
+            continue
+        count += 1
+        if count > 2:
+            break
+        v.assign_add(tf.reduce_mean(x))
+    else:
+        count = -1
+    return count
+
+
+def best_of(dataset, v):
+    best = None
+    for x in dataset:
+        largest = tf.reduce_max(x)
+        if best is None or largest > best:
+            best, found = largest, x * v
+    return best, found
+
+
+def epochs(dataset, v):
+    history = []
+    for epoch in range(3):
+        total = tf.constant(0.0)
+        for x in dataset:
+            rows = []
+            for row in tf.unstack(x):
+                rows.append(tf.reduce_sum(row))  # noqa: PERF401
+            total = total + tf.add_n(rows)
+            v.assign_add(total * 1e-3)
+        history.append(total + epoch)
+    return history
+
+
+def of_pairs(dataset, v):
+    for (x, y), weight in zip(dataset.map(lambda x: (x, x + 1.0)), dataset, strict=True):
+        v.assign_add(tf.reduce_sum(x * y) * tf.reduce_mean(weight))
+    return v.value()
+
+
+def of_structures(dataset, v):
+    total = tf.zeros(3)
+    for element in dataset.map(lambda x: {"a": x, "b": -x}):
+        shifted = {name: part * v for name, part in element.items()}
+        total += tf.reduce_sum(shifted["a"] - shifted["b"], 0)
+    return total
+
+
+def that_keeps_a_list(dataset, v):
+    kept = []
+    for x in dataset:
+        kept.append(tf.reduce_sum(x) * v)  # noqa: PERF401
+    return kept
+
+
+def that_looks_at_numbers(dataset, v):
+    found = 0.0
+    for x in dataset:
+        found = max(found, float(tf.reduce_sum(x)))
+        v.assign_add(found)
+    return found
+
+
+def that_returns_early(dataset, v):
+    for x in dataset:
+        if tf.reduce_sum(x) > 0.5:
+            return x
+        v.assign_add(1.0)
+    return None
+
+
+class Counter:
+    def __init__(self):
+        self.count = 0
+
+    def run(self, dataset, v):
+        for x in dataset:
+            self.count += 1
+            v.assign_add(tf.reduce_sum(x))
+        return v * 1.0
+
+
+RECORDED = [sums, with_a_number, with_an_early_end, best_of, epochs, of_pairs, of_structures]
+AS_THEY_ARE = [that_keeps_a_list, that_looks_at_numbers, that_returns_early]
+
+
+def check(function, compiled, size, calls=3):
+    v, w = tf.Variable(1.5), tf.Variable(1.5)
+    for _ in range(calls):
+        found, wanted = compiled(batches(size), v), function(batches(size), w)
+        tf.nest.assert_same_structure(found, wanted)
+        for one, other in zip(tf.nest.flatten(found), tf.nest.flatten(wanted), strict=True):
+            if other is None:
+                assert one is None
+                continue
+            np.testing.assert_allclose(one, other, rtol=2e-6, atol=1e-6)
+        np.testing.assert_allclose(v, w, rtol=2e-6)
+
+
+@pytest.mark.parametrize("size", [2, 3, 11])
+@pytest.mark.parametrize("function", [*RECORDED, *AS_THEY_ARE], ids=lambda f: f.__name__)
+def test_a_loop_gives_what_it_gives_in_python(function, size):
+    check(function, tf.function(function), size)
+
+
+@pytest.mark.parametrize("function", RECORDED, ids=lambda f: f.__name__)
+def test_a_replayed_body_runs_no_python(function, monkeypatch):
+    compiled = tf.function(function)
+    v = tf.Variable(1.5)
+    dataset = batches()
+    for _ in range(4):
+        compiled(dataset, v)
+    runs = []
+    for name in ("reduce_sum", "reduce_mean", "reduce_max"):
+        monkeypatch.setattr(tf, name, lambda *args, **names: runs.append(0))
+    compiled(dataset, v)
+    assert not runs
+
+
+def test_the_python_of_a_body_runs_once_a_shape():
+    runs = []
+
+    @tf.function
+    def epoch(dataset):
+        total = 0.0
+        for x in dataset:
+            print_like(runs)
+            total += tf.reduce_sum(x)
+        return total
+
+    def print_like(runs):
+        runs.append(0)
+
+    for _ in range(4):
+        np.testing.assert_allclose(epoch(batches()), X.sum(), rtol=1e-5)
+    assert len(runs) <= 4  # with a number in `total`, with a tensor, and both for the last, smaller batch
+
+
+def test_methods_and_what_they_change():
+    counter, plain = Counter(), Counter()
+    check(plain.run, tf.function(counter.run), 2)
+    assert counter.count == plain.count == 3 * 6
+
+
+def test_a_whole_training_loop():
+    def build():
+        tf.random.set_seed(0)
+        model = tf.keras.Sequential(
+            [tf.keras.layers.Dense(4, "tanh", input_shape=(3,)), tf.keras.layers.Dropout(0.2), tf.keras.layers.Dense(1)]
+        )
+        optimizer = tf.keras.optimizers.Adam(0.01)
+        mean = tf.keras.metrics.Mean()
+
+        def train(dataset):
+            for step, x in enumerate(dataset):  # noqa: B007
+                with tf.GradientTape() as tape:
+                    loss = tf.reduce_mean((model(x, training=True) - tf.reduce_sum(x, 1, keepdims=True)) ** 2)
+                gradients = tape.gradient(loss, model.trainable_variables)
+                optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
+                mean.update_state(loss)
+            return mean.result(), step
+
+        return model, train
+
+    (first, plain), (second, train) = build(), build()
+    compiled = tf.function(train)
+    tf.random.set_seed(1)
+    wanted = [plain(batches()) for _ in range(3)]
+    tf.random.set_seed(1)
+    found = [compiled(batches()) for _ in range(3)]
+    for one, other in zip(found, wanted, strict=True):
+        np.testing.assert_allclose(one[0], other[0], rtol=1e-5)
+        assert one[1] == other[1] == 5
+    for a, b in zip(first.weights, second.weights, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+
+
+def test_no_elements():
+    compiled = tf.function(sums)
+    with pytest.raises(UnboundLocalError):
+        compiled(batches().take(0), tf.Variable(1.0))
+    found = tf.function(with_an_early_end)(batches().take(0), tf.Variable(1.0))
+    assert found == -1
+
+
+def test_an_error_in_a_body_is_the_users():
+    @tf.function
+    def fails(dataset, v):
+        for x in dataset:
+            v.assign_add(1.0)
+            tf.debugging.assert_less(tf.reduce_max(tf.abs(x)), 0.0)
+        return v
+
+    v = tf.Variable(0.0)
+    with pytest.raises(tf.errors.InvalidArgumentError) as caught:
+        fails(batches(), v)
+    assert any(str(entry.path) == __file__ and "assert_less" in str(entry.statement) for entry in caught.traceback[1:])
+    assert v == 0.0
