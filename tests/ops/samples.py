@@ -14,6 +14,7 @@ import numpy as np
 
 import fastgrad as tf
 from fastgrad.operation import TABLE
+from fastgrad.ops import recurrent  # noqa: F401  # whose rows are in the table once it is imported
 from fastgrad.ops.attention import attention
 from fastgrad.ops.random_stateless import stateless_dropout
 
@@ -131,6 +132,26 @@ SAMPLES: dict[str, Sample] = {
         normal(2, 4),
         normal(4),
         normal(4),
+    ),
+    "lstm": of(
+        lambda z, u, h, c: TABLE["lstm"](z, u, h, c, tf.constant([[True, False, True], [True, True, True]]))[::3],
+        normal(2, 3, 8),
+        normal(2, 8),
+        normal(2, 2),
+        normal(2, 2),
+    ),
+    "gru": of(
+        lambda x, u, b, h: TABLE["gru"](x, u, b, h, tf.constant([[True, False, True], [True, True, True]]))[::3],
+        normal(2, 3, 6),
+        normal(2, 6),
+        normal(6),
+        normal(2, 2),
+    ),
+    "simple_rnn": of(
+        lambda x, u, h: TABLE["simple_rnn"](x, u, h, tf.constant([[True, False, True], [True, True, True]])),
+        normal(2, 3, 2),
+        normal(2, 2),
+        normal(2, 2),
     ),
     "dropout": of(lambda x: stateless_dropout(x, 0.4, [1, 2]) ** 2, normal(8)),
     "check_numerics": of(lambda x: tf.debugging.check_numerics(x, "x") ** 2, normal(3)),

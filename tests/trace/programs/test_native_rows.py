@@ -372,7 +372,40 @@ def nothing_but(place: int, size: int) -> np.ndarray:
 WORDS = np.array([5, -7, 1234567890123], I64)
 WIDE = {"shape": (3, 50)}
 
+
+def over_time(batch: int, steps: int, units: int, dtype: Any) -> list[Case]:
+    """Recurrent layers both ways, with and without masks and cotangents."""
+
+    def some(*shape: int) -> np.ndarray:
+        return normal(*shape, dtype=dtype) / 3
+
+    states, last = (batch, steps, units), (batch, units)
+    mask = rng.random((batch, steps)) > 0.3
+    found: list[Case] = []
+    for masked in (False, True):
+        given = [mask] if masked else []
+        found += [
+            case("lstm", some(batch, steps, 4 * units), some(units, 4 * units), some(*last), some(*last), *given),
+            case("gru", some(batch, steps, 3 * units), some(units, 3 * units), some(3 * units), some(*last), *given),
+            case("simple_rnn", some(*states), some(units, units), some(*last), *given),
+        ]
+        gates = [some(batch, steps, 4 * units), some(*states), some(*last), some(units, 4 * units)]
+        for has in ((masked, True, False, False), (masked, False, True, True), (masked, True, True, True)):
+            shapes = [shape for there, shape in zip(has[1:], (states, last, last), strict=True) if there]
+            found.append(case("lstm_gradient", *gates, *given, *[some(*shape) for shape in shapes], has=has))
+        gates = [some(batch, steps, 3 * units), some(*states), some(*states), some(*last), some(units, 3 * units)]
+        for has in ((masked, True, False), (masked, False, True), (masked, True, True)):
+            shapes = [shape for there, shape in zip(has[1:], (states, last), strict=True) if there]
+            cotangents = [some(*shape) for shape in shapes]
+            found.append(case("gru_gradient", *gates, *given, *cotangents, has=has))
+            found.append(case("simple_rnn_gradient", some(*states), some(units, units), *given, *cotangents, has=has))
+    return found
+
+
 EXACT: list[Case] = [
+    *over_time(37, 2, 130, F32),
+    *over_time(9, 3, 5, F64),
+    *over_time(1, 1, 1, F32),
     *changes("rows", [2, 0], 2, 4),
     *changes("positions", [[2, 1], [0, 0], [2, 1]], 3),
     *changes("rows", [2, 0, 1]),

@@ -50,7 +50,8 @@ class Bidirectional(Layer):
         copied = _copied(layer, "backward_", go_backwards=True) if backward_layer is None else backward_layer
         self.backward_layer: Any = copied
         self._check_directions()
-        for one in (self.forward_layer, self.backward_layer):
+        directions: tuple[Any, ...] = (self.forward_layer, self.backward_layer)
+        for one in directions:
             if hasattr(one, "zero_output_for_mask"):
                 one.zero_output_for_mask = one.return_sequences
         self.merge_mode = merge_mode

@@ -109,6 +109,14 @@ class RecurrentCell(Layer):
         sizes = self.state_size if isinstance(self.state_size, list) else [self.state_size]
         return [tf.zeros((batch_size, size), self._layer_dtype) for size in sizes]
 
+    def _has_kernel(self) -> bool:
+        """Whether there is an operation that does all time steps, of cells with these activations."""
+        raise NotImplementedError
+
+    def _over_time(self, sequences: Tensor, states: list[Tensor], mask: Tensor | None) -> tuple[Tensor, list[Tensor]]:
+        """The first state at all times, and the last states."""
+        raise NotImplementedError
+
     def compute_output_shape(self, input_shape: Any, states_shape: Any = None) -> Any:
         """The shapes of the output and of the states."""
         output = (input_shape[0], self.units)
@@ -182,6 +190,11 @@ class RecurrentCell(Layer):
     def get_config(self) -> dict[str, Any]:
         """The arguments."""
         return {**super().get_config(), **self._cell_config()}
+
+
+def value_of(weight: Weight | None) -> Tensor | None:
+    """The value of a weight that may not be there."""
+    return None if weight is None else weight._read()
 
 
 def settings_of(given: dict[str, Any]) -> dict[str, Any]:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import fastgrad as tf
 from fastgrad.keras import regularizers
 from fastgrad.keras.layers.input_spec import InputSpec
 from fastgrad.keras.layers.layer import Layer
 from fastgrad.keras.layers.recurrent.cell import SETTINGS, RecurrentCell
-from fastgrad.keras.layers.recurrent.rnn import RNN
+from fastgrad.keras.layers.recurrent.rnn import RNN, where_counted
+from fastgrad.ops.recurrent import HAS_KERNEL
+from fastgrad.tensor import Tensor
 
 CELL_OPTIONS = ("dtype", "trainable")
 """Arguments of ``Layer`` that the cell is given, too."""
@@ -37,6 +40,35 @@ class CellLayer(RNN):
             )
         self.use_cudnn = use_cudnn
         self.input_spec = InputSpec(ndim=3)
+
+    def inner_loop(
+        self, sequences: Tensor, initial_state: list[Any], mask: Tensor | None, training: bool = False
+    ) -> tuple[Tensor, Tensor | None, list[Any]]:
+        """The last output, all outputs, and the last states: by one operation over time, if there is one for the cell."""
+        cell: RecurrentCell = self.cell
+        factors = cell.get_dropout_mask(sequences[:, 0]) if training and cell.dropout else None
+        if (
+            not cell._has_kernel()
+            or self._layer_dtype.numpy not in HAS_KERNEL
+            or (training and cell.recurrent_dropout)
+            or isinstance(factors, list)
+            or (mask is not None and mask.ndim != 2)
+        ):
+            return super().inner_loop(sequences, initial_state, mask, training)
+        if factors is not None:
+            sequences = sequences * tf.expand_dims(factors, 1)
+        if self.go_backwards:
+            sequences = tf.reverse(sequences, [1])
+            mask = None if mask is None else tf.reverse(mask, [1])
+        outputs, states = cell._over_time(sequences, initial_state, mask)
+        last = states[0]
+        if mask is not None:
+            # Where no step has counted yet the output is zeros, whatever the first state is.
+            shown = mask if self.zero_output_for_mask else tf.cumsum(tf.cast(mask, tf.int32), 1) > 0
+            last = where_counted(shown[:, -1], last, tf.zeros_like(last))
+            if self.return_sequences:
+                outputs = where_counted(shown, outputs, tf.zeros_like(outputs))
+        return last, outputs if self.return_sequences else None, states
 
     def get_config(self) -> dict[str, Any]:
         """The arguments."""

@@ -6,8 +6,9 @@ from typing import Any
 
 import fastgrad as tf
 from fastgrad.keras import activations
-from fastgrad.keras.layers.recurrent.cell import RecurrentCell, settings_of
+from fastgrad.keras.layers.recurrent.cell import RecurrentCell, settings_of, value_of
 from fastgrad.keras.layers.recurrent.cell_layer import CellLayer, options_of, show
+from fastgrad.ops.recurrent import gru
 from fastgrad.tensor import Tensor
 
 
@@ -93,6 +94,20 @@ class GRUCell(RecurrentCell):
             candidate = self.activation(x_h + tf.matmul(r * states_of_gates[2], k_h))
         h = z * h + (1.0 - z) * candidate
         return h, [h] if isinstance(states, (list, tuple)) else h
+
+    def _has_kernel(self) -> bool:
+        return (
+            self.activation is activations.tanh
+            and self.recurrent_activation is activations.sigmoid
+            and self.reset_after
+        )
+
+    def _over_time(self, sequences: Tensor, states: list[Tensor], mask: Tensor | None) -> tuple[Tensor, list[Tensor]]:
+        kernel, recurrent, bias = self.kernel._read(), self.recurrent_kernel._read(), value_of(self.bias)
+        recurrent_bias = tf.zeros((3 * self.units,), self._layer_dtype) if bias is None else bias[1]
+        bias = None if bias is None else bias[0]
+        outputs, h = gru(sequences, kernel, recurrent, bias, recurrent_bias, states[0], mask)
+        return outputs, [h]
 
     def _cell_config(self) -> dict[str, Any]:
         return {

@@ -206,8 +206,8 @@ class RNN(Layer):
             output, new = call(row[0], nest.pack_sequence_as(initial_state, carried[1:]), **options)
             states = nest.flatten(new)
             if mask is not None:
-                states = [_where(row[1], x, old) for x, old in zip(states, carried[1:], strict=True)]
-                output = _where(row[1], output, nothing if self.zero_output_for_mask else carried[0])
+                states = [where_counted(row[1], x, old) for x, old in zip(states, carried[1:], strict=True)]
+                output = where_counted(row[1], output, nothing if self.zero_output_for_mask else carried[0])
             return [output, *states], [output] if self.return_sequences else []
 
         first = [nothing, *nest.flatten(initial_state)]
@@ -269,5 +269,6 @@ def _time_first(x: Tensor) -> Tensor:
     return tf.transpose(x, [1, 0, *range(2, x.ndim)])
 
 
-def _where(mask: Tensor, x: Tensor, otherwise: Tensor) -> Tensor:
+def where_counted(mask: Tensor, x: Tensor, otherwise: Tensor) -> Tensor:
+    """``x`` where the mask, of the first axes, is True, else ``otherwise``."""
     return tf.where(tf.reshape(mask, [*mask.shape, *[1] * (x.ndim - mask.ndim)]), x, otherwise)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastgrad.keras.layers.recurrent.cell import RecurrentCell, settings_of
+from fastgrad.keras import activations
+from fastgrad.keras.layers.recurrent.cell import RecurrentCell, settings_of, value_of
 from fastgrad.keras.layers.recurrent.cell_layer import CellLayer, options_of, show
+from fastgrad.ops.recurrent import simple_rnn
 from fastgrad.tensor import Tensor
 
 
@@ -59,6 +61,14 @@ class SimpleRNNCell(RecurrentCell):
             x = x + self.bias
         h = self.activation(x + self._product(h, self.recurrent_kernel, state_factors))
         return h, [h] if isinstance(states, (list, tuple)) else h
+
+    def _has_kernel(self) -> bool:
+        return self.activation is activations.tanh
+
+    def _over_time(self, sequences: Tensor, states: list[Tensor], mask: Tensor | None) -> tuple[Tensor, list[Tensor]]:
+        kernel, recurrent, bias = self.kernel._read(), self.recurrent_kernel._read(), value_of(self.bias)
+        outputs, h = simple_rnn(sequences, kernel, recurrent, bias, states[0], mask)
+        return outputs, [h]
 
 
 class SimpleRNN(CellLayer):

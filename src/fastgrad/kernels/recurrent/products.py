@@ -1,0 +1,92 @@
+"""Products with a recurrent kernel that stays the same at all time steps: packed once, then rows by it at each step.
+
+Each element is a sum of chains of fused multiply-adds in the order of the terms, as in `products.gemm`; so its bits depend
+on its row and its column alone, not on which rows are done together.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fastgrad.kernels.building.body import multiply_rows, panel_columns, scalar_function, vector_lanes
+from fastgrad.kernels.building.build import kernel
+from fastgrad.kernels.building.isa import host_isa
+from fastgrad.kernels.functions.vector_math import least
+from fastgrad.kernels.running.launch import Input, Launch, Scratch
+
+FLOATS = ("float32", "float64")
+TERMS = 384  # the longest chain
+UNIT = 8  # rows of a unit of work: all time steps of so many sequences
+TOGETHER = 32  # rows that go through a time step together: their state stays in the cache
+
+
+@kernel("matrix: in[T], packed: out[T], k: int, n: int, row: int, column: int, first: int, last: int", T=FLOATS)
+def pack_matrix(matrix, packed, k, n, row, column, first, last):
+    """Copies the panels [first, last) of a matrix of shape (k, n) with these strides, one of which is 1."""
+    width = panel_columns(T)
+    lanes = vector_lanes(T)
+    for panel in range(first, last):
+        columns = least(width, n - panel * width)
+        stride = (columns + lanes - 1) // lanes * lanes
+        for term in range(0, k, TERMS):
+            depth = least(TERMS, k - term)
+            at = panel * width * column + term * row
+            pack_panel_at(matrix, at, row, column, packed, panel * width * k + term * stride, stride, depth, columns)
+
+
+@scalar_function
+def pack_panel_at(matrix, at, row, column, packed, target, stride, depth, columns):
+    """`pack_panel` to a place in `packed`."""
+    lanes = vector_lanes(T)
+    for i in range(depth):
+        for j in range(columns):
+            packed[target + i * stride + j] = matrix[at + i * row + j * column]
+        for j in range(columns, (columns + lanes - 1) // lanes * lanes):
+            packed[target + i * stride + j] = T(0)
+
+
+@scalar_function
+def multiply_packed(a, a_at, a_row, packed, c, c_at, accumulate, rows, k, n):
+    """C = A B, or C += A B: A has `rows` rows of k elements that lie together, B is packed, C has rows of n."""
+    width = panel_columns(T)
+    lanes = vector_lanes(T)
+    for column in range(0, n, width):
+        columns = least(width, n - column)
+        stride = (columns + lanes - 1) // lanes * lanes
+        for term in range(0, k, TERMS):
+            depth = least(TERMS, k - term)
+            more = accumulate + term
+            multiply_rows(
+                a,
+                a_at + term,
+                a_row,
+                1,
+                packed,
+                column * k + term * stride,
+                stride,
+                c,
+                c_at + column,
+                n,
+                more,
+                depth,
+                rows,
+                columns,
+            )
+
+
+def cost_of(steps: int, units: int, gates: int) -> float:
+    """About how many nanoseconds a unit of work takes: all time steps of `UNIT` sequences."""
+    return UNIT * steps * units * gates * (0.02 * units + 0.4)
+
+
+def packed_size(dtype: np.dtype, k: int, n: int) -> int:
+    """How many elements the packed form of a matrix of shape (k, n) has."""
+    width = host_isa().panel_bytes // dtype.itemsize
+    return k * -(-n // width) * width
+
+
+def pack_launch(dtype: np.dtype, number: int, k: int, n: int, transposed: bool, scratch: int = 0) -> Launch:
+    """Packs an input, of shape (k, n), or (n, k) if `transposed`, into a scratch."""
+    strides = (1, k) if transposed else (n, 1)
+    panels = -(-n * dtype.itemsize // host_isa().panel_bytes)
+    return Launch(pack_matrix[dtype], (Input(number), Scratch(scratch), k, n, *strides), panels, 0.3 * k * n / panels)

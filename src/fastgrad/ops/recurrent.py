@@ -1,0 +1,374 @@
+"""Recurrent layers over time: LSTM, GRU and simple RNN, one operation each way beside the matrix products.
+
+The projection of the inputs is a product before, the recurrent kernel's gradient one behind. Each operation gives what its
+gradient reads (gates, states). The gradients of these gradients are those of the same steps written in operations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from fastgrad.kernels.running.launch import Launches, run_launches
+from fastgrad.operation import TABLE, Form, joint, operation
+from fastgrad.ops.dense import dense
+from fastgrad.ops.joining import concat, split, stack
+from fastgrad.ops.native_form import launches_from
+from fastgrad.tape import GradientTape
+from fastgrad.tensor import Tensor
+
+HAS_KERNEL: frozenset[np.dtype] = frozenset([np.dtype(np.float32), np.dtype(np.float64)])
+Shapes = Callable[..., Sequence[tuple[int, ...]]]
+
+
+def _run(launches: Callable[..., Launches | None], shapes: Shapes) -> Callable[..., tuple[np.ndarray, ...]]:
+    """The ``run`` of a row: its kernels, on new arrays of the shapes that ``shapes`` gives."""
+
+    def run(*arrays: np.ndarray, **attributes: Any) -> tuple[np.ndarray, ...]:
+        dtype = arrays[0].dtype
+        sizes = shapes(*arrays)
+        if not arrays[0].size:
+            return tuple([np.zeros(size, dtype) for size in sizes])
+        outputs = tuple([np.empty(size, dtype) for size in sizes])
+        arrays = tuple([np.ascontiguousarray(array) for array in arrays])
+        found = launches(arrays, outputs, **attributes)
+        assert found is not None
+        run_launches(found, arrays, outputs)
+        return outputs
+
+    return run
+
+
+def _differentiated(
+    function: Callable[..., Any], inputs: Sequence[Tensor], needs: Sequence[bool], cotangents: Sequence[Tensor | None]
+) -> tuple[Tensor | None, ...]:
+    """The cotangents of the inputs of a function that is made of operations."""
+    wanted = [x for x, need in zip(inputs, needs, strict=True) if need]
+    with GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(wanted)
+        results = function(*inputs)
+    pairs = [(y, g) for y, g in zip(results, cotangents, strict=True) if g is not None]
+    found = iter(tape.gradient([y for y, _ in pairs], wanted, output_gradients=[g for _, g in pairs]))
+    return tuple([next(found) if need else None for need in needs])
+
+
+def _matmul(a: Tensor, b: Tensor, transpose_a: bool = False, transpose_b: bool = False) -> Tensor:
+    found: Tensor = TABLE["matmul"](a, b, transpose_a=transpose_a, transpose_b=transpose_b)
+    return found
+
+
+def _before(first: Tensor, states: Tensor) -> Tensor:
+    """The state before each time step, as rows."""
+    batch, steps, units = states._array.shape
+    column = TABLE["reshape"](first, shape=(batch, 1, units))
+    whole = concat([column, states[:, :-1]], 1) if steps > 1 else column
+    found: Tensor = TABLE["reshape"](whole, shape=(batch * steps, units))
+    return found
+
+
+def _rows(x: Tensor) -> Tensor:
+    batch, steps, width = x._array.shape
+    found: Tensor = TABLE["reshape"](x, shape=(batch * steps, width))
+    return found
+
+
+def _kept(mask: Sequence[Tensor], t: int, new: Tensor, old: Tensor) -> Tensor:
+    """``new``, where the mask, if there is one, lets the step change the state; else ``old``."""
+    if not mask:
+        return new
+    keep = TABLE["broadcast_to"](mask[0][:, t : t + 1], shape=new._array.shape)
+    found: Tensor = TABLE["where"](keep, new, old)
+    return found
+
+
+def _optional(has: Sequence[bool], given: Sequence[Tensor]) -> list[Tensor | None]:
+    rest = iter(given)
+    return [next(rest) if there else None for there in has]
+
+
+def _grown(carried: Tensor, of_all: Tensor | None, t: int) -> Tensor:
+    return carried if of_all is None else carried + of_all[:, t]
+
+
+def _zeros_like(x: Tensor) -> Tensor:
+    return x * 0.0
+
+
+# ---- LSTM ------------------------------------------------------------------------------------------------
+
+
+def _lstm_steps(z: Tensor, recurrent: Tensor, h: Tensor, c: Tensor, *mask: Tensor) -> tuple[Tensor, ...]:
+    hs, cs, all_gates = [], [], []
+    sigmoid, tanh = TABLE["sigmoid"], TABLE["tanh"]
+    for t in range(z._array.shape[1]):
+        i, f, g, o = split(z[:, t] + _matmul(h, recurrent), 4, axis=1)
+        i, f, g, o = sigmoid(i), sigmoid(f), tanh(g), sigmoid(o)
+        c = _kept(mask, t, f * c + i * g, c)
+        h = _kept(mask, t, o * tanh(c), h)
+        hs.append(h)
+        cs.append(c)
+        all_gates.append(concat([i, f, g, o], 1))
+    return stack(hs, 1), stack(cs, 1), stack(all_gates, 1), h, c
+
+
+def _lstm_gradient_steps(
+    gates: Tensor, cs: Tensor, c0: Tensor, recurrent: Tensor, *given: Tensor, has: tuple[bool, ...]
+) -> tuple[Tensor, ...]:
+    mask, of_hs, of_h, of_c = _optional(has, given)
+    masks = [] if mask is None else [mask]
+    tanh = TABLE["tanh"]
+    dh = _zeros_like(c0) if of_h is None else of_h
+    dc = _zeros_like(c0) if of_c is None else of_c
+    steps = gates._array.shape[1]
+    found = []
+    for t in range(steps - 1, -1, -1):
+        i, f, g, o = split(gates[:, t], 4, axis=1)
+        dh = _grown(dh, of_hs, t)
+        bent = tanh(cs[:, t])
+        d = dc + dh * o * (1.0 - bent * bent)
+        before = cs[:, t - 1] if t else c0
+        parts = [
+            d * g * (i * (1.0 - i)),
+            d * before * (f * (1.0 - f)),
+            d * i * (1.0 - g * g),
+            dh * bent * (o * (1.0 - o)),
+        ]
+        dz = concat([_kept(masks, t, part, _zeros_like(part)) for part in parts], 1)
+        dc = _kept(masks, t, d * f, dc)
+        dh = _kept(masks, t, _zeros_like(dh), dh) + _matmul(dz, recurrent, transpose_b=True)
+        found.append(dz)
+    return stack(found[::-1], 1), dh, dc
+
+
+def _lstm_gradient_rule(needs: Any, gg: Any, y: Any, *inputs: Tensor, has: tuple[bool, ...]) -> Any:
+    return _differentiated(lambda *xs: _lstm_gradient_steps(*xs, has=has), inputs, needs, gg)
+
+
+def _lstm_rule(needs: Any, g: Any, y: Any, z: Tensor, recurrent: Tensor, h0: Tensor, c0: Tensor, *mask: Tensor) -> Any:
+    if g[1] is not None or g[2] is not None:  # only when the gradient itself is differentiated
+        return _differentiated(_lstm_steps, (z, recurrent, h0, c0, *mask), needs, g)
+    has = (bool(mask), *(g[place] is not None for place in (0, 3, 4)))
+    given = [g[place] for place in (0, 3, 4) if g[place] is not None]
+    dz, dh, dc = _lstm_gradient(y[2], y[1], c0, recurrent, *mask, *given, has=has)
+    by_recurrent = _matmul(_before(h0, y[0]), _rows(dz), transpose_a=True) if needs[1] else None
+    return (dz, by_recurrent, dh, dc, *[None] * len(mask))
+
+
+def _lstm_shapes(z: np.ndarray, recurrent: np.ndarray, h0: np.ndarray, *rest: np.ndarray) -> Any:
+    states = (*z.shape[:2], h0.shape[1])
+    return states, states, z.shape, h0.shape, h0.shape
+
+
+_lstm_launches = launches_from("recurrent.lstm", "lstm_launches")
+_lstm_gradient_launches = launches_from("recurrent.lstm", "lstm_gradient_launches")
+_lstm_gradient = operation(
+    "lstm_gradient",
+    Form.FUSED,
+    run=_run(_lstm_gradient_launches, lambda gates, cs, c0, *rest: (gates.shape, c0.shape, c0.shape)),
+    gradient=joint(_lstm_gradient_rule),
+    dtypes=HAS_KERNEL,
+    launches=_lstm_gradient_launches,
+)
+_lstm = operation(
+    "lstm",
+    Form.FUSED,
+    run=_run(_lstm_launches, _lstm_shapes),
+    gradient=joint(_lstm_rule, zeros=False),
+    dtypes=HAS_KERNEL,
+    launches=_lstm_launches,
+)
+
+
+def lstm(
+    x: Tensor, kernel: Tensor, recurrent: Tensor, bias: Tensor | None, h: Tensor, c: Tensor, mask: Tensor | None = None
+) -> tuple[Tensor, Tensor, Tensor]:
+    """An LSTM with tanh and sigmoid over time (Hochreiter and Schmidhuber 1997; Gers et al. 2000).
+
+    Args:
+        x: shape (batch, time, features), float32 or float64, like all others but the mask.
+        kernel, recurrent, bias: shapes (features, 4 units), (units, 4 units), (4 units,); gates i, f, g, o.
+        h, c: the first states, (batch, units).
+        mask: boolean, (batch, time): where it is False the states stay as they are.
+
+    Returns:
+        h at all times, (batch, time, units); the last h and c. Shapes and dtypes are checked by the layer that calls it.
+    """
+    given = () if mask is None else (mask,)
+    found = _lstm(dense(x, kernel, bias), recurrent, h, c, *given)
+    return found[0], found[3], found[4]
+
+
+# ---- GRU -------------------------------------------------------------------------------------------------
+
+
+def _gru_steps(x: Tensor, recurrent: Tensor, bias: Tensor, h: Tensor, *mask: Tensor) -> tuple[Tensor, ...]:
+    hs, all_gates, inner = [], [], []
+    sigmoid, tanh = TABLE["sigmoid"], TABLE["tanh"]
+    for t in range(x._array.shape[1]):
+        x_z, x_r, x_h = split(x[:, t], 3, axis=1)
+        h_z, h_r, h_h = split(_matmul(h, recurrent) + bias, 3, axis=1)
+        z, r = sigmoid(x_z + h_z), sigmoid(x_r + h_r)
+        candidate = tanh(x_h + r * h_h)
+        h = _kept(mask, t, z * h + (1.0 - z) * candidate, h)
+        hs.append(h)
+        all_gates.append(concat([z, r, candidate], 1))
+        inner.append(h_h)
+    return stack(hs, 1), stack(all_gates, 1), stack(inner, 1), h
+
+
+def _gru_gradient_steps(
+    gates: Tensor, inner: Tensor, hs: Tensor, h0: Tensor, recurrent: Tensor, *given: Tensor, has: tuple[bool, ...]
+) -> tuple[Tensor, ...]:
+    mask, of_hs, of_h = _optional(has, given)
+    masks = [] if mask is None else [mask]
+    dh = _zeros_like(h0) if of_h is None else of_h
+    by_x, by_product = [], []
+    for t in range(gates._array.shape[1] - 1, -1, -1):
+        z, r, c = split(gates[:, t], 3, axis=1)
+        dh = _grown(dh, of_hs, t)
+        d = dh * (1.0 - z) * (1.0 - c * c)
+        before = hs[:, t - 1] if t else h0
+        parts = [dh * (before - c) * (z * (1.0 - z)), d * inner[:, t] * (r * (1.0 - r)), d * r, d]
+        parts = [_kept(masks, t, part, _zeros_like(part)) for part in parts]
+        dp = concat(parts[:3], 1)
+        dh = _kept(masks, t, dh * z, dh) + _matmul(dp, recurrent, transpose_b=True)
+        by_x.append(concat([parts[0], parts[1], parts[3]], 1))
+        by_product.append(dp)
+    return stack(by_x[::-1], 1), stack(by_product[::-1], 1), dh
+
+
+def _gru_gradient_rule(needs: Any, gg: Any, y: Any, *inputs: Tensor, has: tuple[bool, ...]) -> Any:
+    return _differentiated(lambda *xs: _gru_gradient_steps(*xs, has=has), inputs, needs, gg)
+
+
+def _gru_rule(needs: Any, g: Any, y: Any, x: Tensor, recurrent: Tensor, bias: Tensor, h0: Tensor, *mask: Tensor) -> Any:
+    if g[1] is not None or g[2] is not None:
+        return _differentiated(_gru_steps, (x, recurrent, bias, h0, *mask), needs, g)
+    has = (bool(mask), g[0] is not None, g[3] is not None)
+    given = [g[place] for place in (0, 3) if g[place] is not None]
+    dx, dp, dh = _gru_gradient(y[1], y[2], y[0], h0, recurrent, *mask, *given, has=has)
+    by_recurrent = _matmul(_before(h0, y[0]), _rows(dp), transpose_a=True) if needs[1] else None
+    by_bias = TABLE["reduce_sum"](_rows(dp), axes=(0,), keepdims=False) if needs[2] else None
+    return (dx, by_recurrent, by_bias, dh, *[None] * len(mask))
+
+
+def _gru_shapes(x: np.ndarray, recurrent: np.ndarray, bias: np.ndarray, h0: np.ndarray, *mask: np.ndarray) -> Any:
+    states = (*x.shape[:2], h0.shape[1])
+    return states, x.shape, states, h0.shape
+
+
+_gru_launches = launches_from("recurrent.gru", "gru_launches")
+_gru_gradient_launches = launches_from("recurrent.gru", "gru_gradient_launches")
+_gru_gradient = operation(
+    "gru_gradient",
+    Form.FUSED,
+    run=_run(_gru_gradient_launches, lambda gates, inner, hs, h0, *rest: (gates.shape, gates.shape, h0.shape)),
+    gradient=joint(_gru_gradient_rule),
+    dtypes=HAS_KERNEL,
+    launches=_gru_gradient_launches,
+)
+_gru = operation(
+    "gru",
+    Form.FUSED,
+    run=_run(_gru_launches, _gru_shapes),
+    gradient=joint(_gru_rule, zeros=False),
+    dtypes=HAS_KERNEL,
+    launches=_gru_launches,
+)
+
+
+def gru(
+    x: Tensor,
+    kernel: Tensor,
+    recurrent: Tensor,
+    bias: Tensor | None,
+    recurrent_bias: Tensor,
+    h: Tensor,
+    mask: Tensor | None = None,
+) -> tuple[Tensor, Tensor]:
+    """A GRU with tanh and sigmoid over time, whose reset gate comes after the product (Cho et al. 2014).
+
+    Args:
+        x: shape (batch, time, features), float32 or float64, like all others but the mask.
+        kernel, recurrent, bias, recurrent_bias: shapes (features, 3 units), (units, 3 units), (3 units,) twice; gates z, r, and
+            the candidate.
+        h: the first state, (batch, units).
+        mask: boolean, (batch, time): where it is False the state stays as it is.
+
+    Returns:
+        The state at all times, (batch, time, units), and the last one.
+    """
+    given = () if mask is None else (mask,)
+    found = _gru(dense(x, kernel, bias), recurrent, recurrent_bias, h, *given)
+    return found[0], found[3]
+
+
+# ---- simple RNN ------------------------------------------------------------------------------------------
+
+
+def _simple_gradient_steps(hs: Tensor, recurrent: Tensor, *given: Tensor, has: tuple[bool, ...]) -> tuple[Tensor, ...]:
+    mask, of_hs, of_h = _optional(has, given)
+    masks = [] if mask is None else [mask]
+    dh = _zeros_like(hs[:, 0]) if of_h is None else of_h
+    found = []
+    for t in range(hs._array.shape[1] - 1, -1, -1):
+        h = hs[:, t]
+        dh = _grown(dh, of_hs, t)
+        d = dh * (1.0 - h * h)
+        d = _kept(masks, t, d, _zeros_like(d))
+        dh = _kept(masks, t, _zeros_like(dh), dh) + _matmul(d, recurrent, transpose_b=True)
+        found.append(d)
+    return stack(found[::-1], 1), dh
+
+
+def _simple_gradient_rule(needs: Any, gg: Any, y: Any, *inputs: Tensor, has: tuple[bool, ...]) -> Any:
+    return _differentiated(lambda *xs: _simple_gradient_steps(*xs, has=has), inputs, needs, gg)
+
+
+def _simple_rule(needs: Any, g: Any, y: Any, x: Tensor, recurrent: Tensor, h0: Tensor, *mask: Tensor) -> Any:
+    has = (bool(mask), g[0] is not None, g[1] is not None)
+    given = [one for one in g if one is not None]
+    dx, dh = _simple_gradient(y[0], recurrent, *mask, *given, has=has)
+    by_recurrent = _matmul(_before(h0, y[0]), _rows(dx), transpose_a=True) if needs[1] else None
+    return (dx, by_recurrent, dh, *[None] * len(mask))
+
+
+_simple_launches = launches_from("recurrent.simple", "simple_rnn_launches")
+_simple_gradient_launches = launches_from("recurrent.simple", "simple_rnn_gradient_launches")
+_simple_gradient = operation(
+    "simple_rnn_gradient",
+    Form.FUSED,
+    run=_run(_simple_gradient_launches, lambda hs, *rest: (hs.shape, (hs.shape[0], hs.shape[2]))),
+    gradient=joint(_simple_gradient_rule),
+    dtypes=HAS_KERNEL,
+    launches=_simple_gradient_launches,
+)
+_simple = operation(
+    "simple_rnn",
+    Form.FUSED,
+    run=_run(_simple_launches, lambda x, recurrent, h0, *mask: (x.shape, h0.shape)),
+    gradient=joint(_simple_rule, zeros=False),
+    dtypes=HAS_KERNEL,
+    launches=_simple_launches,
+)
+
+
+def simple_rnn(
+    x: Tensor, kernel: Tensor, recurrent: Tensor, bias: Tensor | None, h: Tensor, mask: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """h' = tanh(x kernel + bias + h recurrent) over time (Elman 1990).
+
+    Args:
+        x: shape (batch, time, features), float32 or float64, like all others but the mask.
+        kernel, recurrent, bias: shapes (features, units), (units, units), (units,).
+        h: the first state, (batch, units).
+        mask: boolean, (batch, time): where it is False the state stays as it is.
+
+    Returns:
+        The state at all times, (batch, time, units), and the last one.
+    """
+    given = () if mask is None else (mask,)
+    found = _simple(dense(x, kernel, bias), recurrent, h, *given)
+    return found[0], found[1]
