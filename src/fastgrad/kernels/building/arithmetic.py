@@ -8,9 +8,9 @@ from typing import Any
 
 import llvmlite.binding as llvm
 from llvmlite import ir
-from numba.core import cgutils
 
 from fastgrad.kernels.building import body
+from fastgrad.kernels.building.atomics import declared
 from fastgrad.kernels.building.library_calls import symbol_of
 from fastgrad.kernels.building.native import host_features
 
@@ -33,7 +33,7 @@ def _library_call(function: str) -> Callable[[Any, Any], Any]:
     def lower(builder: Any, args: Any) -> Any:
         kind = ir.FunctionType(args[0].type, [arg.type for arg in args])
         symbol = symbol_of(function, str(args[0].type))
-        return builder.call(cgutils.get_or_insert_function(builder.module, kind, symbol), args)
+        return builder.call(declared(builder, kind, symbol), args)
 
     return lower
 
@@ -51,7 +51,7 @@ def _scale_by_power_of_two(builder: Any, args: Any) -> Any:
     if _has_scaling():
         k = k if k.type == narrow else builder.trunc(k, narrow)
         kind = ir.FunctionType(x.type, [x.type, narrow])
-        return builder.call(cgutils.get_or_insert_function(builder.module, kind, f"llvm.ldexp.f{width}.i32"), [x, k])
+        return builder.call(declared(builder, kind, f"llvm.ldexp.f{width}.i32"), [x, k])
     # In two steps, of which the first is exact, as 2^k itself may be out of range.
     if k.type != word:
         k = builder.sext(k, word) if k.type.width < width else builder.trunc(k, word)

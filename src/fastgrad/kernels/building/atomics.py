@@ -50,19 +50,20 @@ def _relax(builder: Any, args: Any) -> Any:
     machine = binding.get_process_triple().split("-")[0]
     if machine in ("x86_64", "i686"):
         kind = ir.FunctionType(ir.VoidType(), [])
-        builder.call(_declared(builder, kind, "llvm.x86.sse2.pause"), [])
+        builder.call(declared(builder, kind, "llvm.x86.sse2.pause"), [])
     elif machine in ("aarch64", "arm64"):
         kind = ir.FunctionType(ir.VoidType(), [ir.IntType(32)])
-        builder.call(_declared(builder, kind, "llvm.aarch64.hint"), [ir.IntType(32)(1)])
+        builder.call(declared(builder, kind, "llvm.aarch64.hint"), [ir.IntType(32)(1)])
     return None
 
 
 def _yield(builder: Any, args: Any) -> Any:
-    builder.call(_declared(builder, ir.FunctionType(ir.IntType(32), []), YIELD), [])
+    builder.call(declared(builder, ir.FunctionType(ir.IntType(32), []), YIELD), [])
     return None
 
 
-def _declared(builder: Any, kind: Any, name: str) -> Any:
+def declared(builder: Any, kind: Any, name: str) -> Any:
+    """A function that is defined elsewhere."""
     found = builder.module.globals.get(name)
     return found if found is not None else ir.Function(builder.module, kind, name)
 

@@ -187,7 +187,7 @@ def fingerprint(function: types.FunctionType) -> str:
         if code in seen:
             return
         seen.add(code)
-        parts.append(_code_text(code))
+        parts.append(code_text(code))
         if function.__defaults__ or function.__closure__:
             raise TypeError(f"{function.__qualname__}: a kernel's functions have no defaults and no closure")
         for name in code.co_names:
@@ -204,9 +204,10 @@ def fingerprint(function: types.FunctionType) -> str:
     return digest("\n".join(parts).encode())
 
 
-def _code_text(code: types.CodeType) -> str:
+def code_text(code: types.CodeType) -> str:
+    """All that a function's bytecode means, without the places of its lines."""
     constants = [  # strings are docstrings: kernels have no other use for one
-        _code_text(c) if isinstance(c, types.CodeType) else f"{type(c).__name__} {c!r}"
+        code_text(c) if isinstance(c, types.CodeType) else f"{type(c).__name__} {c!r}"
         for c in code.co_consts
         if not isinstance(c, str)
     ]

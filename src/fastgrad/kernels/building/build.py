@@ -44,13 +44,19 @@ _BUILDER_MODULES = (
     "building.body",
     "building.build",
     "building.compile",
+    "building.expressions",
     "building.isa",
     "building.library_calls",
     "building.native",
+    "building.number_types",
+    "building.numba_lowering",
     "building.signature",
+    "building.source",
+    "building.specials",
+    "building.window_emission",
     "building.wrapper",
     "building.tile_emission",
-    "building.window_emission",
+    "building.translate",
 )
 
 

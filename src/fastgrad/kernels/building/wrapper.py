@@ -204,10 +204,10 @@ no:
 
 
 class NativeFunction(NamedTuple):
-    """What the wrapper needs to know of one compiled kernel."""
+    """What the wrapper needs to know of one compiled kernel; `body` is Numba's name of it, if Numba lowered it."""
 
     symbol: str
-    body: str
+    body: str | None
     signature: Signature
     type_numbers: tuple[int | None, ...]
     release_gil: bool
@@ -215,13 +215,13 @@ class NativeFunction(NamedTuple):
 
 
 def wrapper_ir(function: NativeFunction) -> str:
-    """The text of an LLVM module that defines `function.symbol` and calls the Numba function `function.body`."""
+    """The text of an LLVM module that defines `function.symbol` and calls `@.body`."""
     lists = [p for p in function.signature.parameters if p.kind in LIST_KINDS]
     return "\n".join(
         (
             _DECLARATIONS,
             _LIST_FUNCTIONS if lists else "",
-            _body_ir(function),
+            _body_ir(function) if function.body is not None else "",
             _Wrapper(function, lists).text(),
             step_ir(function),
         )

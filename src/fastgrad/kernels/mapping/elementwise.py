@@ -236,7 +236,7 @@ def polygamma(n, x, y, n_step, x_step, psi, gamma, first, last):
                 found = call_real(psi, value)
         elif order > 0 and order == round_down(order):
             found = call_real(gamma, order + 1.0) * hurwitz_zeta(order + 1.0, value)
-            found = found if order % 2.0 == 1.0 else -found
+            found = -found if order == 2.0 * round_down(0.5 * order) else found
         y[i] = T(found)
 
 

@@ -28,13 +28,14 @@ taken in float64. `decay` is `weight_decay * learning_rate`, 0 for none (Keras: 
 from __future__ import annotations
 
 import functools
+import linecache
 import math
 from collections.abc import Iterable
 from typing import Any
 
 from numpy import uint64
 
-from fastgrad.kernels.building.body import AHEAD, LINE, local_array, prefetch, scalar_function
+from fastgrad.kernels.building.body import AHEAD, LINE, digest, local_array, prefetch, scalar_function
 from fastgrad.kernels.building.build import Kernel, kernel
 from fastgrad.kernels.functions.vector_math import greatest, least, nan_greatest
 from fastgrad.kernels.reducing.reductions import BLOCK, LANES, lane_total
@@ -284,7 +285,9 @@ class UpdateRule:
             "prefetch": prefetch,
             "uint64": uint64,
         }
-        exec(compile(source, f"<{self.__name__}>", "exec"), scope)  # noqa: S102 - our own templates
+        filename = f"<fastgrad update {self.__name__} {digest(source.encode())[:12]}>"
+        linecache.cache[filename] = len(source), None, source.splitlines(keepends=True), filename
+        exec(compile(source, filename, "exec"), scope)  # noqa: S102 - our own templates
         parameters = [f"{name}: {arrays}[T]" for name in self.state] + [f"g: {gradient}[T]", rest]
         parameters += [f"{name}: float" for name in self.given]
         return kernel(", ".join(parameters) + result, **variables)(scope[self.__name__])
