@@ -205,6 +205,25 @@ def test_loops_branches_tuples_and_functions(both, rng, dtype):
     _compare(kernels, _samples(dtype, rng), _samples(dtype, rng), 64, out=np.zeros(64))
 
 
+@scalar_function
+def _four_or_minus_one(n):
+    return 4 if n > 9 else -1
+
+
+def _strides(x, out, n):
+    for i in range(n, 0, _four_or_minus_one(n)):
+        out[i - 1] += x[i - 1]
+    step = _four_or_minus_one(n)
+    for i in range(0, n, step):
+        out[i] -= 2 * x[i]
+
+
+@pytest.mark.parametrize("n", [0, 3, 9, 10, 21])
+def test_ranges_whose_steps_are_found_when_they_run(both, rng, n):
+    kernels = both(_strides, "x: in[float64], out: inout[float64], n: int")
+    _compare(kernels, rng.normal(size=64), n, out=np.ones(64))
+
+
 def _functions(x, out, n):
     for i in range(n):
         a = math.fabs(x[i])
@@ -256,12 +275,7 @@ def _power(x, n):
     x[0] = x[0] ** n
 
 
-def _steps(x, n):
-    for i in range(0, 9, n):
-        x[i] = 0.0
-
-
-@pytest.mark.parametrize("function", [_two_types, _power, _steps])
+@pytest.mark.parametrize("function", [_two_types, _power])
 def test_what_is_unknown_is_left_to_numba(function):
     with pytest.raises(Untranslatable):
         translate.translated(function, ["*float64", "int64"], "none", {}, False)

@@ -17,9 +17,10 @@ from types import FunctionType
 from typing import NamedTuple
 
 from fastgrad.kernels.building.expressions import Expressions, Hole
-from fastgrad.kernels.building.number_types import Type, Untranslatable, Value, llvm_type, unified
+from fastgrad.kernels.building.number_types import Type, Untranslatable, Value, constant, llvm_type, unified
 from fastgrad.kernels.building.source import syntax_of
 from fastgrad.kernels.building.specials import Specials
+from fastgrad.kernels.building.wrapper import RAISED
 
 
 class Translated(NamedTuple):
@@ -285,25 +286,36 @@ class _Function(Expressions):
         if any(number.type != "int64" for number in numbers):
             raise Untranslatable("a range of other numbers than int64")
         first, last = ([Value("int64", "0"), *numbers] if len(numbers) == 1 else numbers)[:2]
-        step = numbers[2].literal if len(numbers) == 3 else 1
-        if type(step) is not int or step == 0:
-            raise Untranslatable("a range with a step that is no literal")
-        stop = last.text
+        step = numbers[2] if len(numbers) == 3 else constant(1)
+        upward = self._sign_of(step)
         counter = f"{target} counts {self.number()}"
         self.put(counter, first)
 
         def test() -> Value:
             now = self.get(counter).text
-            return Value("bool", self.new(f"icmp {'slt' if step > 0 else 'sgt'} i64 {now}, {stop}"))
+            below, above = [self.new(f"icmp {order} i64 {now}, {last.text}") for order in ("slt", "sgt")]
+            return Value("bool", self.new(f"select i1 {upward}, i1 {below}, i1 {above}"))
 
         def inside() -> None:
             self.put(target, self.get(counter))
             self.body(node.body)
 
         def advance() -> None:
-            self.put(counter, Value("int64", self.new(f"add nsw i64 {self.get(counter).text}, {step}")))
+            self.put(counter, Value("int64", self.new(f"add nsw i64 {self.get(counter).text}, {step.text}")))
 
         self._loop(test, inside, advance)
+
+    def _sign_of(self, step: Value) -> str:
+        """Whether a range grows. A step of 0 is an error, which LLVM must find to be impossible."""
+        if type(step.literal) is int and step.literal != 0:
+            return "true" if step.literal > 0 else "false"
+        number = self.number()
+        self.line(f"br i1 {self.truth_of(step).text}, label %steps{number}, label %stays{number}")
+        self.start(f"stays{number}")
+        self.line(f"call void @{RAISED}()")
+        self.line("unreachable")
+        self.start(f"steps{number}")
+        return self.new(f"icmp sgt i64 {step.text}, 0")
 
     def _loop(self, test: Callable[[], Value], inside: Callable[[], None], advance: Callable[[], None]) -> None:
         """Writes a loop, again as long as its body gives variables other types than they had before."""
