@@ -23,7 +23,6 @@ from fastgrad.kernels.updating.optimizers import (
     FLOATS,
     INDICES,
     RULES,
-    UpdateRule,
     ends_turn,
     sums_of_squares,
     units,
@@ -65,11 +64,6 @@ def _update(*inputs: np.ndarray, rule: str, count: int) -> tuple[np.ndarray, ...
     return _as_given(arrays[:changed], inputs[:changed])
 
 
-def _cost(rule: UpdateRule) -> float:
-    """About how many nanoseconds an element takes: what is read and written, and a little arithmetic."""
-    return 0.3 * (len(rule.state) + 1)
-
-
 @through_float32
 def _update_launches(inputs: Any, outputs: Any, rule: str, count: int) -> Launches | None:
     found, dtype = RULES[rule], inputs[0].dtype
@@ -82,7 +76,7 @@ def _update_launches(inputs: Any, outputs: Any, rule: str, count: int) -> Launch
     pairs = tuple([(i, i) for i in range(kinds * count)])
     work = units(outputs[:count])
     elements = sum(math.prod(value.shape) for value in outputs[:count])
-    cost = elements * _cost(found) / max(work, 1)
+    cost = elements * found.nanoseconds / max(work, 1)
     launch = Launch(found.variables[dtype], (*state, gradients, *numbers), work, cost)
     return Launches((launch,), in_place=pairs, starts_as=pairs)
 
@@ -257,7 +251,7 @@ def _update_rows_launches(inputs: Any, outputs: Any, rule: str, moves: int) -> L
         launch = Launch(found.summed_rows[table.dtype, ids.dtype], (*operands, limit, width, *numbers))
     else:
         kernel = found.summed_table[table.dtype, ids.dtype]
-        launch = Launch(kernel, (*operands, width, *numbers), limit, width * _cost(found))
+        launch = Launch(kernel, (*operands, width, *numbers), limit, width * found.nanoseconds)
     pairs = tuple([(i, i) for i in range(changed)])
     return Launches((launch,), in_place=pairs, starts_as=pairs)
 
@@ -297,7 +291,7 @@ def _update_live_rows_launches(inputs: Any, outputs: Any, rule: str) -> Launches
     operands = *state, Input(changed + 1), *rows, limit, width, *numbers
     kernel = found.summed_live[table.dtype, ids.dtype]
     pairs = tuple([(i, i) for i in range(changed + 1)])
-    launch = Launch(kernel, operands, live.shape[0], 8 * width * _cost(found))
+    launch = Launch(kernel, operands, live.shape[0], 8 * width * found.nanoseconds)
     return Launches((launch,), in_place=pairs, starts_as=pairs)
 
 

@@ -5,6 +5,8 @@
 arrays. It does the units of work [first, last), of which there are `units(arrays)`; their results are the same whatever
 the cuts.
 
+`rule.elements` updates elements of one variable, a map that can follow what makes its gradient.
+
 `rule.rows` updates some rows of a table: `adam.rows[dtype, index_dtype](parameter, m, v, values, ids, rows, limit,
 width, *hyperparameters)`. The ids must increase and lie in [0, limit), as `embedding.sum_duplicate_rows` leaves them;
 the kernel returns the position of the first that does not, having done nothing, else -1.
@@ -61,6 +63,13 @@ def {name}(p, {slots}g, count, sizes, first, last, {given}):
         for i in range(greatest(start, 0), least(stop, size)):
             {targets} = formula({elements}, {hyper})
         start, stop = start - size, stop - size
+"""
+
+_ELEMENTS = """
+def {name}(p, {slots}g, first, last, {given}):
+    {constants}
+    for i in range(first, last):
+        {row_elements} = formula({row_elements}, g[i], {hyper})
 """
 
 _ROWS = """
@@ -217,12 +226,22 @@ class UpdateRule:
         self.hyper = names[at + 1 :]
         self.given = tuple(dict.fromkeys(name.removeprefix(_PREFIX) for name in self.hyper))
 
+    @property
+    def nanoseconds(self) -> float:
+        """About what an element takes: what is read and written, and a little arithmetic."""
+        return 0.3 * (len(self.state) + 1)
+
     @functools.cached_property
     def variables(self) -> Kernel:
         """The update of all variables."""
         return self._kernel(
             _VARIABLES, "inouts", "ins", "count: count, sizes: sizes, first: int, last: int", "", T=FLOATS
         )
+
+    @functools.cached_property
+    def elements(self) -> Kernel:
+        """The update of the elements [first, last) of one variable."""
+        return self._kernel(_ELEMENTS, "inout", "in", "first: int, last: int", "", T=FLOATS, noalias=True)
 
     @functools.cached_property
     def rows(self) -> Kernel:

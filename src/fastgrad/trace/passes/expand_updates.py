@@ -56,7 +56,7 @@ def expand_updates(graph: Graph) -> Graph:
             nodes += _expanded(node, i)
         rest = [i for i in range(count) if i not in apart]
         if rest:
-            nodes.append(_only(node, rest) if apart else node)
+            nodes.append(only_some(node, rest) if apart else node)
     return Graph(nodes, graph.results)
 
 
@@ -64,7 +64,7 @@ def _is_large(gradient: Value) -> bool:
     return gradient.dtype.name in FLOATS and prod(gradient.shape) * gradient.dtype.itemsize >= LARGE
 
 
-def _only(node: Node, chosen: list[int]) -> Node:
+def only_some(node: Node, chosen: list[int]) -> Node:
     """The update of some of the variables."""
     count = node.attributes["count"]
     lists = len(RULES[node.attributes["rule"]].state) + 1

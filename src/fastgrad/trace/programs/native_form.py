@@ -14,6 +14,7 @@ from fastgrad.kernels.running.launch import Constant, Input, Launch, Launches, O
 from fastgrad.operation import Form, Operation
 from fastgrad.trace.fusion.emit import launches_of_group
 from fastgrad.trace.fusion.epilogues import Product, launches_of_product
+from fastgrad.trace.fusion.product_updates import UpdatedProduct, launches_of_updated
 from fastgrad.trace.graphs.graph import Kind, Node, Value, size_of
 
 NOTHING = Launches(())
@@ -29,6 +30,8 @@ def launches_of(node: Node) -> Launches | None:
         return NOTHING  # there are no elements to compute
     if node.kind is Kind.FUSED:
         found = node.payload
+        if isinstance(found, UpdatedProduct):
+            return launches_of_updated(found)
         return launches_of_product(found) if isinstance(found, Product) else launches_of_group(found)
     row = node.payload
     return launches_of_row(row, node.inputs, node.outputs, node.attributes) if node.kind is Kind.OPERATION else None

@@ -17,6 +17,7 @@ from fastgrad.kernels.running import driver
 from fastgrad.kernels.running.looping import OUTGROWN
 from fastgrad.trace.fusion.epilogues import add_epilogues
 from fastgrad.trace.fusion.fuse import fuse
+from fastgrad.trace.fusion.product_updates import add_product_updates
 from fastgrad.trace.graphs.graph import Graph, Kind
 from fastgrad.trace.passes import optimized
 from fastgrad.trace.passes.expand_composites import expand_composites
@@ -35,7 +36,7 @@ def compiled_part(graph: Graph) -> Graph:
     graph = expand_updates(expand_composites(optimized(graph)))
     fused = fuse(graph)
     lean = rematerialize(graph, fused)
-    return add_epilogues(fused if lean is graph else fuse(lean))
+    return add_product_updates(add_epilogues(fused if lean is graph else fuse(lean)))
 
 
 class Program:
