@@ -4,7 +4,7 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help demo test lint lint-rules lint-format lint-types lint-imports conformance \
-	bench bench-quick peers-env peers clean
+	bench bench-quick peers-env peers tables dashboard performance clean
 
 # Settings of the surroundings that would change which code runs, or drop its asserts.
 unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP PYTHONOPTIMIZE PYTHONWARNINGS PYTHONSAFEPATH PYTHONPLATLIBDIR
@@ -72,6 +72,18 @@ peers-env: ## make the environment of TensorFlow, PyTorch and JAX, .venv-peers
 peers: ## compare with those of TensorFlow, PyTorch and JAX that are there (QUICK=1: in ten minutes, not ninety)
 	@$(ENVIRONMENT) benchmarks
 	@$(PYTHON_HERE) -m benchmarks.peers $(if $(QUICK),--quick,--minutes 70) $(ARGS)
+
+tables: ## measure first calls, memory and call overhead, and keep what is printed
+	@$(ENVIRONMENT) benchmarks
+	@$(PYTHON_HERE) -m benchmarks.tables $(ARGS)
+
+dashboard: ## make the page of all committed results, site/index.html, and asv's site beside it
+	@$(ENVIRONMENT) benchmarks
+	@HOME='$(CURDIR)/.asv/home' $(PYTHON_HERE) -m benchmarks.dashboard $(ARGS)
+
+performance: ## make docs/performance.md from the committed results
+	@$(ENVIRONMENT) benchmarks
+	@$(PYTHON_HERE) -m benchmarks.dashboard.performance
 
 clean: ## remove the environments and caches that this Makefile made
 	rm -rf .venv .venv-conformance .venv-peers site .asv .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

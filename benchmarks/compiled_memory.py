@@ -22,7 +22,7 @@ import numpy as np
 from benchmarks import data
 from benchmarks.apart import THREADS, apart
 from benchmarks.memory import MEBIBYTE, drift, forget_peak, resident
-from benchmarks.peers.__main__ import PYTHON_VARIABLE, names_out_of
+from benchmarks.peers.__main__ import PYTHON_VARIABLE, elsewhere, names_out_of
 from benchmarks.peers.known import OURS, PEERS
 from benchmarks.peers.worker import limit_threads, load, peak_bytes
 from benchmarks.peers.workload import Batches, Step
@@ -161,7 +161,7 @@ def main(command: Sequence[str]) -> int:
         for how, limit in (("cold", COLD_LIMIT), ("from disk", WARM_LIMIT)):
             met &= show(f"process of mlp_small, {how}", partial(peak, COMPILED, inputs), "peak", MEGABYTE, limit, "MB")
         for peer in peers:
-            python = sys.executable if peer in OURS else os.environ.get(PYTHON_VARIABLE) or sys.executable
+            python = sys.executable if peer in OURS else elsewhere()
             show(
                 f"process of mlp_small, {peer}",
                 partial(peak, peer, inputs, python=python),

@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from benchmarks.apart import THREADS, apart
-from benchmarks.peers.__main__ import PYTHON_VARIABLE, names_out_of
+from benchmarks.peers.__main__ import PYTHON_VARIABLE, elsewhere, names_out_of
 from benchmarks.peers.known import MEASURED, OURS, PEERS
 from benchmarks.peers.worker import limit_threads, load
 from benchmarks.peers.workload import Batches, Step, Workload
@@ -95,7 +95,7 @@ MEASUREMENTS: dict[str, Callable[..., dict[str, float]]] = {
 def measured(peer: str, workload: str, how: str, folder: str) -> dict[str, Any]:
     """One row in a process of its own; `folder` is where fastgrad and PyTorch keep what they have compiled."""
     environment = {"FASTGRAD_CACHE_DIR": folder, "TORCHINDUCTOR_CACHE_DIR": folder}
-    python = sys.executable if peer in OURS else os.environ.get(PYTHON_VARIABLE) or sys.executable
+    python = sys.executable if peer in OURS else elsewhere()
     what = how.removeprefix("new ")
     chosen = ("first_calls", peer, workload) if what == how else ("calls_of_another_size", peer, workload, what)
     return apart("benchmarks.start_up", *chosen, python=python, environment=environment)

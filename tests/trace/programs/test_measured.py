@@ -41,6 +41,12 @@ def test_rows_are_the_steps():
     assert np.isfinite(replayed[0])
 
 
+def test_a_batch_of_products_counts_each_once():
+    graph, _ = record(lambda x: tf.matmul(x, x, transpose_b=True), np.full((6, 5, 4), 0.3))
+    rows = report_of(Program(graph), "products").rows
+    assert sum(row.flops for row in rows if "matmul" in row.operations) == 2 * 6 * 5 * 4 * 5
+
+
 def test_text_and_page():
     report = report_of(program_of_a_step(True)[0], "a <step>")
     text = str(report)

@@ -216,10 +216,12 @@ def flops_of(node: Node) -> int:
         return 0
     largest = max([prod(value.shape) for value in (*node.inputs, *node.outputs)], default=0)
     if node.payload.form is Form.CONTRACT:
-        # Each input has batch, kept and summed dimensions, the result the first two of both: from the three sizes
-        # the number of products follows.
-        a, b, c = [prod(value.shape) for value in (*node.inputs[:2], node.outputs[0])]
-        return 2 * round((a * b * c) ** 0.5) if a and b and c else 0
+        # Each input has kept and summed dimensions, the result the first of both: from the three sizes the number of
+        # products follows; dimensions of a batch of matrices are in all three.
+        x, y, z = *node.inputs[:2], node.outputs[0]
+        shared = prod([one for one, other in zip(x.shape[:-2], y.shape[:-2], strict=False) if one == other])
+        a, b, c = [prod(value.shape) for value in (x, y, z)]
+        return 2 * round((a * b * c / shared) ** 0.5) if a and b and c else 0
     if node.payload.form is Form.CONVOLVE:
         # For each window a product with all filters, whichever of input, windows and filters is the result.
         first, second = node.inputs[:2]
@@ -227,7 +229,8 @@ def flops_of(node: Node) -> int:
         of_input = node.payload.name == "convolution_backprop_input"
         windows = second.shape if of_filters else first.shape if of_input else node.outputs[0].shape
         return 2 * prod(windows[:-1]) * prod((node.outputs[0] if of_filters else second).shape)
-    return largest if node.payload.form is not Form.INDEX_MAP else 0
+    written = sum(prod(value.shape) for value in node.outputs)  # an optimizer's update has many results
+    return max(largest, written) if node.payload.form is not Form.INDEX_MAP else 0
 
 
 def _name(node: Node) -> str:

@@ -1,0 +1,166 @@
+"""What the results say, in numbers and in words: ratios with their spread, losses, slopes."""
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from benchmarks.peers.known import OURS
+from benchmarks.peers.record import Record
+from benchmarks.peers.report import speedups, spread, triad_shares
+from benchmarks.peers.runner import COMPILED, Results
+from benchmarks.peers.workload import FASTEST
+
+FUNCTION = COMPILED[0]
+EAGER = OURS[0]
+EAGER_PEERS = ("torch", "tensorflow")
+COMPILING = ("fastgrad.function", "torch.compile", "jax", "tf.function", "xla")
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """How many times as long as one of fastgrad's modes a peer takes: the median of the rounds, and the quartiles."""
+
+    peer: str
+    median: float
+    low: float
+    high: float
+
+    @property
+    def lost(self) -> bool:
+        """The peer is faster."""
+        return self.median < 1.0
+
+    @property
+    def undecided(self) -> bool:
+        """The spread has both: the runs do not tell which is faster."""
+        return self.low < 1.0 < self.high
+
+    def __str__(self) -> str:
+        return f"{self.median:.2f} ({self.low:.2f} to {self.high:.2f})"
+
+
+def ratio(results: Results, ours: str, peer: str) -> Ratio | None:
+    """None where one of them was not timed."""
+    values = speedups(results, ours, peer)
+    return Ratio(peer, statistics.median(values), *spread(values)) if values else None
+
+
+def fastest(results: Results, among: Sequence[str] | None = None) -> str | None:
+    """The other library's mode with the smallest median, or None if none was timed."""
+    timed = [
+        peer
+        for peer, result in results.items()
+        if result.microseconds and peer not in OURS and (among is None or peer in among)
+    ]
+    return min(timed, key=lambda peer: results[peer].median(), default=None)
+
+
+def against_fastest(record: Record, ours: str, among: Sequence[str] | None = None) -> Ratio | None:
+    """How the fastest of the others compares with one of our modes."""
+    peer = fastest(record.results, among)
+    return ratio(record.results, ours, peer) if peer else None
+
+
+def middle(ratios: Sequence[float]) -> float:
+    """The geometric mean."""
+    return math.exp(statistics.fmean(map(math.log, ratios)))
+
+
+@dataclass(frozen=True)
+class Loss:
+    """Something that is not as it should be: where, and what."""
+
+    where: str
+    what: str
+
+
+def lost_to_peers(records: Mapping[str, Record]) -> list[Loss]:
+    """Where the fastest peer is ahead of the compiled step, or may be."""
+    found = []
+    for name, record in records.items():
+        for ours in (FUNCTION,):
+            best = against_fastest(record, ours)
+            if best is not None and (best.lost or best.undecided):
+                how = "is not told apart from us: it takes" if best.undecided else "is faster: it takes"
+                found.append(Loss(name, f"{best.peer} {how} {best} times as long as {ours}"))
+    return found
+
+
+def lost_eagerly(records: Mapping[str, Record]) -> list[Loss]:
+    """Where an eager peer is ahead of the eager step."""
+    found = []
+    for name, record in records.items():
+        best = against_fastest(record, EAGER, EAGER_PEERS)
+        if best is not None and best.lost:
+            found.append(Loss(name, f"{best.peer} takes {best} times as long as eager fastgrad"))
+    return found
+
+
+def missed_aims(records: Mapping[str, Record]) -> list[Loss]:
+    """What was wanted of the compiled step and is not there."""
+    found = []
+    for name, record in records.items():
+        workload = record.workload
+        for peer, wanted in workload.wanted.items():
+            against = fastest(record.results) if peer == FASTEST else peer
+            got = ratio(record.results, FUNCTION, against) if against else None
+            if got is not None and got.median < wanted:
+                found.append(Loss(name, f"wanted {wanted:g} times as fast as {against}, is {got}"))
+        shares = triad_shares(workload, record.results, FUNCTION)
+        if shares and workload.wanted_of_triad is not None and statistics.median(shares) < workload.wanted_of_triad:
+            got_share = f"{statistics.median(shares):.2f}"
+            found.append(Loss(name, f"wanted {workload.wanted_of_triad:g} of the triad's bandwidth, has {got_share}"))
+    return found
+
+
+def problems(records: Mapping[str, Record]) -> list[Loss]:
+    """Peers that crashed, failed or disagreed, ours among them."""
+    return [
+        Loss(name, f"{peer} {result.problem}")
+        for name, record in records.items()
+        for peer, result in record.results.items()
+        if result.problem and not result.absent
+    ]
+
+
+def in_python(records: Mapping[str, Record]) -> list[Loss]:
+    """Operations of compiled steps that have no kernel."""
+    found = []
+    for name, record in records.items():
+        kernels = record.results[FUNCTION].kernels if FUNCTION in record.results else []
+        named = [kernel["name"] for kernel in kernels if not kernel["native"]]
+        if named:
+            found.append(Loss(name, f"runs as Python between native stretches: {', '.join(named)}"))
+    return found
+
+
+def slower_starts(records: Mapping[str, Record]) -> list[Loss]:
+    """Where another compiling peer is ready sooner from nothing than we are."""
+    found = []
+    for name, record in records.items():
+        times = {peer: seconds for peer in COMPILING if (seconds := ready_seconds(record, peer, cold=True)) is not None}
+        sooner = [f"{peer} {times[peer]:.1f} s" for peer in times if times[peer] < times.get(FUNCTION, 0.0)]
+        if sooner:
+            found.append(
+                Loss(name, f"ready after {times[FUNCTION]:.1f} s with nothing compiled yet; {', '.join(sooner)}")
+            )
+    return found
+
+
+def ready_seconds(record: Record, peer: str, *, cold: bool) -> float | None:
+    """From building the model to the end of the fourth call: in a process that finds no compiled code, or in a later one."""
+    facts: Mapping[str, Any] = record.results[peer].facts if peer in record.results else {}
+    if cold:
+        facts = facts.get("cold", facts)
+    elif "cold" not in facts:
+        return None
+    return facts.get("ready_seconds")
+
+
+def slope(sizes: Sequence[float], times: Sequence[float]) -> float:
+    """The exponent of the power law that fits best: least squares on the logarithms."""
+    xs, ys = [math.log(size) for size in sizes], [math.log(time) for time in times]
+    x, y = statistics.fmean(xs), statistics.fmean(ys)
+    return sum((a - x) * (b - y) for a, b in zip(xs, ys, strict=True)) / sum((a - x) ** 2 for a in xs)

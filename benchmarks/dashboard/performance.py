@@ -1,0 +1,211 @@
+"""`docs/performance.md` from the committed results and `performance.template.md`: `python -m benchmarks.dashboard.performance`."""
+
+import re
+import statistics
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from benchmarks.apart import ROOT
+from benchmarks.dashboard.findings import (
+    COMPILING,
+    EAGER,
+    EAGER_PEERS,
+    FUNCTION,
+    against_fastest,
+    in_python,
+    lost_eagerly,
+    lost_to_peers,
+    middle,
+    missed_aims,
+    problems,
+    ready_seconds,
+    slope,
+)
+from benchmarks.dashboard.plot import duration, number
+from benchmarks.dashboard.stored import Stored, stored
+from benchmarks.machine import BUSY
+from benchmarks.peers.report import summary, table
+
+TEMPLATE = Path(__file__).with_name("performance.template.md")
+DOCUMENT = ROOT / "docs" / "performance.md"
+PLACE = re.compile(r"\{\{ (\w+)(?: (\w+))? \}\}")
+
+
+def document(found: Stored, template: str) -> str:
+    """The template with each `{{ part }}` replaced by what the results say.
+
+    Raises:
+        KeyError: the template asks for a part that there is not.
+    """
+    parts: Mapping[str, Callable[..., str]] = {
+        "machine": _machine,
+        "limits": _limits,
+        "versions": _versions,
+        "cautions": _cautions,
+        "verdict": _verdict,
+        "commands": _commands,
+        "summary": _summary,
+        "losses": _losses,
+        "remarks": _remarks,
+        "tables": _tables,
+        "printed": _printed,
+        "starts": _starts,
+        "growth": _growth,
+    }
+    filled = PLACE.sub(lambda match: parts[match[1]](found, *filter(None, [match[2]])), template)
+    return re.sub(r"\n{3,}", "\n\n", filled)
+
+
+def _machine(found: Stored) -> str:
+    facts = found.facts
+    machine = facts["machine"]
+    threads = ", ".join(sorted({str(record.settings.threads) for record in found.records.values()}))
+    memory = f", {machine['memory_gigabytes']} GB" if machine["memory_gigabytes"] else ""
+    days = sorted({record.facts["date"][:10] for record in found.records.values()})
+    when = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
+    return (
+        f"{machine['cpu']}, {machine['processors']} processors{memory}, {machine['system']}, no GPU; {threads} threads for "
+        f"everybody; {when}"
+    )
+
+
+def _limits(found: Stored) -> str:
+    said = []
+    for threads, limit in sorted(found.facts["limits"].items()):
+        flops, traffic = number(limit["flops_per_second"] / 1e9), number(limit["bytes_per_second"] / 1e9)
+        said.append(f"{flops} GFLOP/s and {traffic} GB/s on {threads} thread{'s' if threads != '1' else ''}")
+    return "; ".join(said) or "not measured"
+
+
+def _versions(found: Stored) -> str:
+    return (
+        ", ".join(f"{name} {version}" for name, version in found.facts["versions"].items())
+        + "; the peers' stand in the tables"
+    )
+
+
+def _cautions(found: Stored) -> str:
+    said = sorted({record.facts["transcribed"] for record in found.records.values() if "transcribed" in record.facts})
+    if any(record.facts["load_before"] > BUSY for record in found.records.values()):
+        said.append("Other programs ran on the machine: times wander.")
+    return "\n".join(f"* {one}" for one in said)
+
+
+def _verdict(found: Stored) -> str:
+    compiled = [one for record in found.records.values() if (one := against_fastest(record, FUNCTION))]
+    eager = [one for record in found.records.values() if (one := against_fastest(record, EAGER, EAGER_PEERS))]
+    behind = [one for record in found.records.values() if (one := against_fastest(record, EAGER))]
+    said = []
+    if compiled:
+        won = sum(not (one.lost or one.undecided) for one in compiled)
+        mean = number(middle([one.median for one in compiled]))
+        said.append(
+            f"Compiled, {won} of {len(compiled)} steps are faster than the fastest peer, {mean} times in the geometric mean."
+        )
+    if eager:
+        won, mean = sum(not one.lost for one in eager), number(middle([one.median for one in eager]))
+        lost = sum(one.lost for one in behind)
+        said.append(
+            f"Eagerly, {won} of {len(eager)} are faster than the faster eager peer ({mean} times), and {lost} are slower than the "
+            "fastest that compiles."
+        )
+    return " ".join(said)
+
+
+def _commands(found: Stored) -> str:
+    commands = sorted({record.facts["command"] for record in found.records.values()})
+    commits = sorted({record.facts["commit"][:10] for record in found.records.values()})
+    return " ".join(f"`{command}`." for command in commands) + f" Commit {', '.join(commits)}."
+
+
+def _summary(found: Stored) -> str:
+    records = found.records
+    return summary({n: r.workload for n, r in records.items()}, {n: r.results for n, r in records.items()})
+
+
+def _losses(found: Stored) -> str:
+    records = found.records
+    losses = [
+        *lost_to_peers(records),
+        *missed_aims(records),
+        *lost_eagerly(records),
+        *in_python(records),
+        *problems(records),
+    ]
+    return "\n".join(f"* `{loss.where}`: {loss.what}." for loss in losses) or "* nothing."
+
+
+def _remarks(found: Stored) -> str:
+    return "\n".join(f"* `{n}`: {r.workload.remarks}" for n, r in found.records.items() if r.workload.remarks)
+
+
+def _tables(found: Stored) -> str:
+    texts = [table(record.workload, record.results, record.settings) for record in found.records.values()]
+    return "```text\n" + "\n\n".join(texts) + "\n```"
+
+
+def _printed(found: Stored, name: str) -> str:
+    if name not in found.tables:
+        return f"Not measured: `make tables ARGS={name}`."
+    printed = found.tables[name]
+    told = f"`{printed['command']}`, {printed['date'][:10]}, commit {printed['commit'][:10]}:"
+    return f"{told}\n\n```text\n" + "\n".join(printed["lines"]) + "\n```"
+
+
+def _starts(found: Stored) -> str:
+    rows = []
+    for name, record in found.records.items():
+        pairs = [[ready_seconds(record, peer, cold=cold) for cold in (True, False)] for peer in COMPILING]
+        if any(one is not None for pair in pairs for one in pair):
+            cells = [" / ".join(f"{one:.2f}" for one in pair if one is not None) for pair in pairs]
+            rows.append(f"| {name} | {' | '.join(cells)} |")
+    if not rows:
+        return ""
+    head = f"| workload | {' | '.join(COMPILING)} |\n| --- |{' ---: |' * len(COMPILING)}\n"
+    return (
+        "Seconds from building the model to the end of the fourth call, with nothing compiled yet / in a later process that finds "
+        "compiled code on the disk (of the same command as the steps):\n\n" + head + "\n".join(rows)
+    )
+
+
+def _growth(found: Stored) -> str:
+    rows: list[str] = []
+    for name, sweep in found.sweeps.items():
+        by_peer: dict[str, dict[float, float]] = {}
+        for point in sweep["points"]:
+            for peer, result in point["peers"].items():
+                if result["microseconds"]:
+                    by_peer.setdefault(peer, {})[point["size"]] = statistics.median(result["microseconds"])
+        rows += [_growth_row(name, sweep, peer, points) for peer, points in by_peer.items() if len(points) > 1]
+    if not rows:
+        return "Not measured: `python -m benchmarks.peers.scaling`."
+    told = ", ".join(f"`{command}`" for command in sorted({sweep["command"] for sweep in found.sweeps.values()}))
+    head = "| sweep | peer | smallest | largest | slope |\n| --- | --- | ---: | ---: | ---: |\n"
+    return (
+        f"{told}. The slope is the exponent of the power law that fits best: 1 is proportional to the size, 0 is all "
+        "overhead.\n\n" + head + "\n".join(rows)
+    )
+
+
+def _growth_row(name: str, sweep: Mapping[str, Any], peer: str, points: Mapping[float, float]) -> str:
+    (first, begin), *_, (last, end) = sorted(points.items())
+    fitted = slope(list(points), list(points.values()))
+    return f"| {name} | {peer} | {first:g}: {duration(begin)} | {last:g}: {duration(end)} | {fitted:.2f} |"
+
+
+def main() -> int:
+    """Writes the document; 1 if there are no results."""
+    try:
+        found = stored()
+    except (FileNotFoundError, ValueError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    DOCUMENT.write_text(document(found, TEMPLATE.read_text(encoding="utf-8")), encoding="utf-8")
+    print(DOCUMENT.relative_to(ROOT))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,119 @@
+"""SVG by hand: text, lines, marks, and axes with ticks where people expect them.
+
+Colours are classes that `style.css` gives a value for light and for dark; sizes are those of the `viewBox`.
+"""
+
+import html
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+TEXT_HEIGHT = 12
+
+
+def tag(name: str, content: str = "", **attributes: object) -> str:
+    """An element; `class_` is `class`, `text_anchor` is `text-anchor`; numbers are cut to a tenth."""
+    words = [f"<{name}"]
+    for key, value in attributes.items():
+        shown = f"{value:.1f}".removesuffix(".0") if isinstance(value, float) else html.escape(str(value))
+        words.append(f' {key.rstrip("_").replace("_", "-")}="{shown}"')
+    return "".join(words) + (f">{content}</{name}>" if content else "/>")
+
+
+def text(x: float, y: float, content: str, **attributes: object) -> str:
+    """Text whose baseline begins at x, y."""
+    return tag("text", html.escape(content), x=float(x), y=float(y), **attributes)
+
+
+def line(x1: float, y1: float, x2: float, y2: float, class_: str) -> str:
+    """A straight line."""
+    return tag("line", x1=float(x1), y1=float(y1), x2=float(x2), y2=float(y2), class_=class_)
+
+
+def path(points: Iterable[tuple[float, float]], class_: str) -> str:
+    """A line through points."""
+    return tag("path", d="M" + "L".join(f"{x:.1f},{y:.1f}" for x, y in points), class_=class_)
+
+
+def figure(width: float, height: float, content: Iterable[str], label: str, class_: str = "") -> str:
+    """A drawing of this size, as wide as its place is; `label` says in words what it shows."""
+    return tag(
+        "svg",
+        "".join(content),
+        viewBox=f"0 0 {width:g} {height:g}",
+        role="img",
+        aria_label=label,
+        class_=class_ or "figure",
+    )
+
+
+@dataclass(frozen=True)
+class LogScale:
+    """Positions of positive values between two places, by their logarithms."""
+
+    low: float
+    high: float
+    begin: float
+    end: float
+
+    def __call__(self, value: float) -> float:
+        """Where a value is."""
+        share = math.log(value / self.low) / math.log(self.high / self.low)
+        return self.begin + share * (self.end - self.begin)
+
+    def ticks(self, most: int) -> list[float]:
+        """Powers of ten within the range; with 2 and 5 between them, or not each one, as there is room."""
+        decades = range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1)
+
+        def within(values: Iterable[float]) -> list[float]:
+            return [value for value in values if self.low <= value * 1.0001 and value <= self.high * 1.0001]
+
+        for factors in ((1, 2, 5), (1, 3), (1,)):
+            found = within(factor * 10.0**decade for decade in decades for factor in factors)
+            if len(found) <= most:
+                return found
+        step = 2
+        while len(found := within(10.0**decade for decade in decades if decade % step == 0)) > most:
+            step += 1
+        return found
+
+
+@dataclass(frozen=True)
+class LinearScale:
+    """Positions of values from zero on."""
+
+    high: float
+    begin: float
+    end: float
+
+    def __call__(self, value: float) -> float:
+        """Where a value is."""
+        return self.begin + value / self.high * (self.end - self.begin)
+
+
+def around(values: Sequence[float], *, room: float = 1.25, holding: Sequence[float] = ()) -> tuple[float, float]:
+    """A range for a logarithmic axis that has these values, and those it has to hold, with some room."""
+    every = [*values, *holding]
+    return min(every) / room, max(every) * room
+
+
+def number(value: float) -> str:
+    """At most three digits that count: 0.12, 5.05, 31.8, 672, 5,302."""
+    if value == 0.0:
+        return "0"
+    if abs(value) >= 99.95:
+        return f"{value:,.0f}"
+    return f"{value:.{2 - math.floor(math.log10(abs(float(f'{value:.3g}'))))}f}"
+
+
+def plain(value: float) -> str:
+    """A tick's number."""
+    return f"{value:,.0f}" if value >= 10_000 else f"{value:g}"
+
+
+def duration(microseconds: float) -> str:
+    """A time in the unit that suits it."""
+    for unit, size in (("µs", 1.0), ("ms", 1e3)):
+        if microseconds < 999.5 * size:
+            return f"{number(microseconds / size)} {unit}"
+    return f"{number(microseconds / 1e6)} s"

@@ -1,0 +1,46 @@
+"""Everything under `benchmarks/results/`: what the page and the document are made of."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.peers.record import RESULTS, Record, load_records
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What is committed.
+
+    Attributes:
+        records: side-by-side runs, by workload (`peers/`).
+        sweeps: times by size, by the name of the sweep (`scaling/`, see `benchmarks.peers.scaling`).
+        tables: what other programs printed, by their names (`tables/`, see `benchmarks.tables`).
+    """
+
+    records: Mapping[str, Record]
+    sweeps: Mapping[str, Mapping[str, Any]]
+    tables: Mapping[str, Mapping[str, Any]]
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """Those of the newest side-by-side run."""
+        return max((record.facts for record in self.records.values()), key=lambda facts: facts["date"])
+
+
+def stored(folder: Path = RESULTS) -> Stored:
+    """Reads a folder of results.
+
+    Raises:
+        FileNotFoundError: it has no side-by-side runs.
+        ValueError: a file is no results.
+    """
+    records = load_records(folder / "peers")
+    if not records:
+        raise FileNotFoundError(f"{folder / 'peers'} has no results; make peers measures")
+    return Stored(records, _every(folder / "scaling"), _every(folder / "tables"))
+
+
+def _every(folder: Path) -> dict[str, Mapping[str, Any]]:
+    return {file.stem: json.loads(file.read_text(encoding="utf-8")) for file in sorted(folder.glob("*.json"))}

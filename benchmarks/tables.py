@@ -1,0 +1,84 @@
+"""Keeps what the smaller programs print: `python -m benchmarks.tables [NAMES]` writes it into `benchmarks/results/tables/`.
+
+The page and `docs/performance.md` show these lines as they were printed.
+"""
+
+import argparse
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.apart import ROOT
+from benchmarks.machine import provenance
+from benchmarks.peers.__main__ import names_out_of, warn_if_busy
+from benchmarks.peers.record import RESULTS, write_json
+
+FOLDER = RESULTS / "tables"
+NOT_MET = 1  # the exit status of a program one of whose limits is not met
+
+
+@dataclass(frozen=True)
+class Table:
+    """A program that prints measurements.
+
+    Attributes:
+        title: what it measures.
+        arguments: of `python -m`, its name first.
+    """
+
+    title: str
+    arguments: tuple[str, ...]
+
+    @property
+    def command(self) -> str:
+        """What one types to see it."""
+        return " ".join(("python", "-m", *self.arguments))
+
+
+TABLES: Mapping[str, Table] = {
+    "start_up": Table("First calls", ("benchmarks.start_up",)),
+    "compiled_memory": Table("Memory of compiled steps", ("benchmarks.compiled_memory",)),
+    "call_overhead": Table("What a call costs beyond its native code", ("benchmarks.call_overhead",)),
+    "memory": Table("Memory of eager steps, sparse updates", ("benchmarks.memory",)),
+}
+
+
+def measure(name: str, folder: Path = FOLDER) -> int:
+    """Runs one, prints what it prints, and writes that; returns its exit status. One that crashed is not written."""
+    table = TABLES[name]
+    facts = provenance(table.command)
+    print(f"{table.title} ({table.command})", flush=True)
+    with subprocess.Popen(
+        [sys.executable, "-m", *table.arguments], cwd=ROOT, stdout=subprocess.PIPE, text=True, bufsize=1
+    ) as process:
+        assert process.stdout is not None
+        lines = []
+        for line in process.stdout:
+            lines.append(line.rstrip())
+            print(lines[-1], flush=True)
+    status = process.returncode
+    if status in (0, NOT_MET) and lines:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(folder / f"{name}.json", {"title": table.title, **facts, "lines": lines})
+    else:
+        print(f"{table.command} ended with exit code {status}: not written")
+    return status
+
+
+def main(command: Sequence[str] | None = None) -> int:
+    """Runs those named, or all.
+
+    Returns:
+        0 if each ran to its end, whether or not its limits are met; else 1.
+    """
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.tables", description=__doc__)
+    parser.add_argument("names", nargs="?", type=names_out_of(TABLES, "table"), default=list(TABLES), metavar="NAMES")
+    chosen = parser.parse_args(command).names
+    warn_if_busy()
+    return int(max(measure(name) not in (0, NOT_MET) for name in chosen))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

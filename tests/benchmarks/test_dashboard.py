@@ -1,0 +1,233 @@
+"""The page and the document say what the committed results say, losses included, and need nothing beside them."""
+
+import json
+import math
+import re
+import shutil
+from collections.abc import Mapping
+from html import unescape
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from benchmarks.dashboard import __main__ as command_line
+from benchmarks.dashboard.charts import apart_by
+from benchmarks.dashboard.findings import slope
+from benchmarks.dashboard.page import page
+from benchmarks.dashboard.performance import DOCUMENT, TEMPLATE, document
+from benchmarks.dashboard.plot import LogScale, duration, number
+from benchmarks.dashboard.stored import Stored, stored
+from benchmarks.peers.record import RESULTS, Record
+from benchmarks.peers.runner import PeerResult, Settings
+from benchmarks.peers.workload import FASTEST, Workload
+
+FACTS = {
+    "date": "2026-01-02T03:04:05+00:00",
+    "commit": "0123456789abcdef",
+    "changed": False,
+    "command": "python -m benchmarks.peers",
+    "machine": {
+        "cpu": "A <fast> one",
+        "processors": 2,
+        "memory_gigabytes": 8,
+        "system": "Linux",
+        "architecture": "x86_64",
+    },
+    "load_before": 0.1,
+    "versions": {"python": "3.11.7"},
+    "limits": {
+        "1": {"flops_per_second": 1e11, "bytes_per_second": 1e10},
+        "2": {"flops_per_second": 2e11, "bytes_per_second": 2e10},
+    },
+    "interrupted": False,
+}
+KERNELS = [
+    {
+        "name": "gemm",
+        "operations": "matmul float32[8, 8]",
+        "native": True,
+        "count": 2,
+        "flops": 4096,
+        "bytes": 768,
+        "microseconds": 1.5,
+    },
+    {
+        "name": "roll",
+        "operations": "roll float32[8]",
+        "native": False,
+        "count": 1,
+        "flops": 8,
+        "bytes": 64,
+        "microseconds": 2.0,
+    },
+]
+
+
+def timed(*microseconds: float, **facts: Any) -> PeerResult:
+    return PeerResult(facts=facts, microseconds=dict(enumerate(microseconds)))
+
+
+def record(name: str, results: Mapping[str, PeerResult], **facts: Any) -> Record:
+    workload = Workload(name, "a step & its words", dict, {}, wanted={FASTEST: 3.0}, remarks="Why it is so.")
+    return Record(workload, dict(results), Settings(3, 0.1, 2, {}), FACTS | facts)
+
+
+def some() -> Stored:
+    ours = timed(10.0, 10.0, 10.0, version="0.1", ready_seconds=0.1, cold={"ready_seconds": 4.0}, peak_megabytes=100.0)
+    ours.kernels = KERNELS
+    won = {
+        "fastgrad": timed(60.0, 50.0, 55.0),
+        "fastgrad.function": ours,
+        "jax": timed(20.0, 21.0, 22.0, ready_seconds=0.5),
+    }
+    lost = {
+        "fastgrad": timed(60.0, 50.0, 55.0),
+        "fastgrad.function": timed(10.0, 10.0, 10.0),
+        "torch": timed(5.0, 5.1, 5.2),
+        "jax": PeerResult(problem="crashed: its process ended with exit code 1", output="Traceback\n<Oops>"),
+        "xla": PeerResult(problem="missing: python has no tensorflow", absent=True),
+    }
+    points = [
+        {"size": size, "peers": {"fastgrad.function": {"problem": "", "microseconds": [2.0 * size]}}}
+        for size in (1, 10, 100)
+    ]
+    sweep = {"workload": "won", "axis": "batch", "about": "rows", "points": points, **FACTS}
+    printed = {"title": "Memory", "lines": ["growth 0.00 MiB, at most 1: met"], **FACTS}
+    return Stored({"won": record("won", won), "lost": record("lost", lost)}, {"won_batch": sweep}, {"memory": printed})
+
+
+def texts(markup: str) -> str:
+    return " ".join(
+        unescape(re.sub(r"<[^>]*>", " ", re.sub(r"<style>.*</style>", "", markup, flags=re.DOTALL))).split()
+    )
+
+
+def test_every_workload_and_peer_is_on_the_page_with_its_time_over_ours() -> None:
+    said = texts(page(some(), has_asv=True))
+    for word in ("won", "lost", "a step & its words", "A <fast> one", "Why it is so.", "history".title()):
+        assert word in said
+    assert "jax 21.0 µs jax: 2.10 (2.05 to 2.15) times as long as fastgrad.function 2.10×" in said
+    assert "fastgrad 55.0 µs fastgrad: 5.50 (5.25 to 5.75) times as long as fastgrad.function 5.50×" in said
+
+
+def test_losses_stand_on_the_page_in_words() -> None:
+    said = texts(page(some(), has_asv=False))
+    losses = said[said.index("Where we lose") : said.index("Machine, versions, method")]
+    assert "lost : torch is faster: it takes 0.51 (0.51 to 0.52) times as long as fastgrad.function" in losses
+    assert "won : wanted 3 times as fast as jax, is 2.10 (2.05 to 2.15)" in losses
+    assert "lost : torch takes 0.09 (0.09 to 0.10) times as long as eager fastgrad" in losses
+    assert "won : ready after 4.0 s with nothing compiled yet; jax 0.5 s" in losses
+    assert "runs as Python between native stretches: roll" in losses
+
+
+def test_a_crashed_peer_is_shown_with_its_output_and_a_missing_one_by_its_name() -> None:
+    markup = page(some(), has_asv=False)
+    assert "crashed: its process ended with exit code 1" in markup
+    assert "<pre>Traceback\n&lt;Oops&gt;</pre>" in markup
+    assert "xla missing: python has no tensorflow" in texts(markup)
+
+
+def test_a_busy_machine_and_an_interrupted_run_are_told() -> None:
+    found = Stored({"won": record("won", {"fastgrad.function": timed(1.0)}, load_before=3.0, interrupted=True)}, {}, {})
+    said = texts(page(found, has_asv=False))
+    assert "Other programs ran on the machine before 1 of 1 workloads began" in said
+    assert "Interrupted, so with fewer rounds: won." in said
+
+
+@pytest.mark.parametrize("found", [some(), stored()], ids=["made up", "committed"])
+def test_the_page_needs_nothing_beside_it_and_its_figures_are_well_formed(found: Stored) -> None:
+    markup = page(found, has_asv=False)
+    assert not re.findall(r"https?://|@import|<script|<link|url\(", markup)
+    anchors = set(re.findall(r'id="([^"]+)"', markup))
+    assert set(re.findall(r'href="#([^"]+)"', markup)) <= anchors
+    assert "prefers-color-scheme: dark" in markup
+    figures = re.findall(r"<svg.*?</svg>", markup, flags=re.DOTALL)
+    assert len(figures) > len(found.records)
+    for figure in figures:
+        root = ET.fromstring(figure)
+        _, _, width, height = map(float, root.attrib["viewBox"].split())
+        for circle in root.iter("circle"):
+            assert 0.0 <= float(circle.attrib["cx"]) <= width
+            assert 0.0 <= float(circle.attrib["cy"]) <= height
+        for bar in root.iter("rect"):
+            assert 0.0 <= float(bar.attrib["x"]) <= float(bar.attrib["x"]) + float(bar.attrib["width"]) <= width
+
+
+def test_the_committed_document_is_what_the_committed_results_give() -> None:
+    """Else: make performance. It is written by no hand; its words are in `performance.template.md`."""
+    assert DOCUMENT.read_text(encoding="utf-8") == document(stored(), TEMPLATE.read_text(encoding="utf-8"))
+
+
+def test_the_document_tells_commands_losses_and_growth() -> None:
+    text = document(some(), TEMPLATE.read_text(encoding="utf-8"))
+    assert "{{" not in text
+    assert "`python -m benchmarks.peers`. Commit 0123456789." in text
+    assert "* `lost`: torch is faster: it takes 0.51" in text
+    assert "| won_batch | fastgrad.function | 1: 2.00 µs | 100: 200 µs | 1.00 |" in text
+    assert "| won | 4.00 / 0.10 |  | 0.50 |  |  |" in text
+    assert "Not measured: `make tables ARGS=start_up`." in text
+
+
+def test_the_site_is_made_from_files_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command_line.main(["--site", str(tmp_path / "site"), "--no-asv"]) == 0
+    assert (tmp_path / "site" / "index.html").read_text(encoding="utf-8") == page(stored(), has_asv=False)
+
+
+def test_without_results_one_is_told_how_to_measure(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command_line.main(["--site", str(tmp_path), "--results", str(tmp_path), "--no-asv"]) == 1
+    assert "make peers measures" in capsys.readouterr().err
+
+
+def test_results_that_are_cut_off_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.copytree(RESULTS / "peers", tmp_path / "peers")
+    file = next((tmp_path / "peers").iterdir())
+    file.write_text(json.dumps({"format": 1, "workload": {"name": "x"}}))
+    assert command_line.main(["--site", str(tmp_path), "--results", str(tmp_path), "--no-asv"]) == 1
+    assert f"{file} holds no results of a workload" in capsys.readouterr().err
+
+
+def test_a_logarithmic_axis_has_equal_steps_for_equal_factors_and_round_ticks() -> None:
+    scale = LogScale(1.0, 1000.0, 0.0, 300.0)
+    assert [round(scale(value)) for value in (1, 10, 100, 1000)] == [0, 100, 200, 300]
+    assert scale.ticks(4) == [1, 10, 100, 1000]
+    assert LogScale(0.5, 8.0, 0.0, 1.0).ticks(5) == [0.5, 1, 2, 5]
+    assert len(LogScale(1e-9, 1e9, 0.0, 1.0).ticks(4)) <= 4
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (0.0604, "0.0604"),
+        (0.12, "0.120"),
+        (5.049, "5.05"),
+        (31.84, "31.8"),
+        (99.96, "100"),
+        (5301.6, "5,302"),
+        (0.0, "0"),
+    ],
+)
+def test_numbers_have_three_digits_that_count(value: float, shown: str) -> None:
+    assert number(value) == shown
+
+
+def test_times_have_the_unit_that_suits_them() -> None:
+    assert [duration(t) for t in (2.3, 999.4, 999.6, 215_000.0, 2_500_000.0)] == [
+        "2.30 µs",
+        "999 µs",
+        "1.00 ms",
+        "215 ms",
+        "2.50 s",
+    ]
+
+
+def test_the_slope_of_a_power_law_is_its_exponent() -> None:
+    sizes = [1.0, 3.0, 10.0, 100.0]
+    assert math.isclose(slope(sizes, [5.0 * size**1.5 for size in sizes]), 1.5)
+
+
+def test_labels_that_would_cover_each_other_are_moved_apart() -> None:
+    moved = [y for y, *_ in apart_by([(10.0, "a", ""), (11.0, "b", ""), (99.0, "c", "")], 12.0, 0.0, 100.0)]
+    assert moved == [10.0, 22.0, 99.0]
+    assert [y for y, *_ in apart_by([(99.0, "a", ""), (99.5, "b", "")], 12.0, 0.0, 100.0)] == [88.0, 100.0]
