@@ -108,8 +108,28 @@ def test_dropped_weights_are_those_of_the_form_in_parts(keys):
         results.append([y, *tape.gradient(total, tensors)])
     for one, other in zip(*results, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-12, atol=1e-12)
-    _, weights = attention_and_weights(*tensors, **options)
-    assert 0.2 < np.mean(weights.numpy() == 0) < 0.3
+    ones = tf.ones((2, keys, 1, 1), tf.float64)
+    found = attention(*(tf.zeros((2, n, 1, 1), tf.float64) for n in (66, keys)), ones, **options)
+    assert abs(float(tf.reduce_mean(found)) - 1) < 0.01
+    assert float(tf.math.reduce_std(found)) > 0.03
+
+
+def test_a_query_that_sees_nothing_finds_the_mean_or_nothing():
+    tensors = [tf.constant(x) for x in arrays((1, 3, 70, 2, 1, 4, 5))]
+    mask = tf.constant(np.array([True, False, True])[:, None] & np.ones((3, 70), bool))
+    mean = np.repeat(tensors[2].numpy().mean(1), 2, 1)[0]
+    for blank, wanted in ((False, mean), (True, 0 * mean)):
+        with tf.GradientTape() as tape:
+            tape.watch(tensors)
+            y = attention(*tensors, mask, scale=1.0, blank=blank)[0, 1]
+        np.testing.assert_allclose(y, wanted, rtol=1e-13, atol=1e-15)
+        again, weights = attention_and_weights(*tensors, mask, scale=1.0, blank=blank)
+        np.testing.assert_allclose(again[0, 1], wanted, rtol=1e-13, atol=1e-15)
+        np.testing.assert_allclose(tf.reduce_sum(weights[0, :, 1], -1), [0.0 if blank else 1.0] * 2, rtol=1e-13)
+        by_query, by_key, by_value = tape.gradient(y, tensors)
+        assert not np.any(by_query)
+        assert not np.any(by_key)
+        np.testing.assert_allclose(by_value, np.full((1, 70, 1, 5), 0.0 if blank else 2 / 70), rtol=1e-13)
 
 
 def test_scores_that_are_infinite_or_no_numbers():

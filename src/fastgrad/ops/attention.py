@@ -18,7 +18,7 @@ from fastgrad.tensor import Tensor, constant_tensor
 WIDEST = 256
 """The most columns of a head that the kernels take."""
 
-_HAS_KERNEL = frozenset([np.dtype(np.float32), np.dtype(np.float64)])
+_HAS_KERNEL: frozenset[np.dtype] = frozenset([np.dtype(np.float32), np.dtype(np.float64)])
 
 
 def _forward(q: np.ndarray, k: np.ndarray, v: np.ndarray, *more: np.ndarray, **attributes: Any) -> tuple[Any, ...]:
@@ -64,6 +64,7 @@ def _gradient_rule(
     causal: bool,
     masked: bool,
     rate: float,
+    blank: bool,
 ) -> tuple[Tensor | None, ...]:
     # As the gradient of the gradient of the same in parts; y, peaks and shares follow from the other inputs.
     mask = more[0] if masked else None
@@ -72,7 +73,7 @@ def _gradient_rule(
         tape.watch([g, q, k, v])
         with GradientTape(watch_accessed_variables=False) as inner:
             inner.watch([q, k, v])
-            found, _ = attention_in_parts(q, k, v, mask, words, scale, causal, rate)
+            found, _ = attention_in_parts(q, k, v, mask, words, scale, causal, rate, blank)
         first = inner.gradient(found, [q, k, v], output_gradients=g)
     for_g, *others = tape.gradient(first, [g, q, k, v], output_gradients=list(gg), unconnected_gradients="zero")
     return (for_g, None, None, None, *others, *(None for _ in more))
@@ -106,6 +107,7 @@ def attention(
     causal: bool = False,
     rate: float = 0.0,
     drawn: Any = None,
+    blank: bool = False,
 ) -> Tensor:
     """``softmax(scale * query key^T) value`` for each head; neither scores nor weights are ever in memory as a whole.
 
@@ -114,12 +116,13 @@ def attention(
         key: shape (batch, keys, groups, depth), of the dtype of ``query``; ``groups`` divides ``heads``, and so many heads in a
             row share one of keys and values.
         value: shape (batch, keys, groups, width).
-        mask: bool, broadcasts with (batch, heads, queries, keys); True where a query sees a key. A query that sees none
-            finds the mean of all values, as in Keras.
+        mask: bool, broadcasts with (batch, heads, queries, keys); True where a query sees a key.
         scale: of the scores.
         causal: whether query i sees keys up to i only.
         rate: in [0, 1), of the weights that are dropped.
         drawn: a function of a shape, the words of a draw; for a rate above 0.
+        blank: whether a query that sees no key finds 0, not the mean of all values. (Keras does the one where it keeps the
+            weights, the other where it does not.)
 
     Returns:
         Shape (batch, queries, heads, width).
@@ -130,17 +133,16 @@ def attention(
     mask, words = _checked(query, key, value, mask), _words(query, key, rate, drawn)
     dtype = query._array.dtype
     if dtype not in _HAS_KERNEL:
-        wide = [TABLE["cast"](x, dtype="float32") for x in (query, key, value)]
+        q, k, v = (TABLE["cast"](x, dtype="float32") for x in (query, key, value))
         again = None if words is None else lambda shape: words
-        found = attention(*wide, mask, scale=scale, causal=causal, rate=rate, drawn=again)
+        found = attention(q, k, v, mask, scale=scale, causal=causal, rate=rate, drawn=again, blank=blank)
         return TABLE["cast"](found, dtype=query.dtype.name)
     sizes = (*query._array.shape, *value._array.shape)
     if 0 in sizes or max(query._array.shape[3], value._array.shape[3]) > WIDEST:
-        return attention_in_parts(query, key, value, mask, words, scale, causal, rate)[0]
+        return attention_in_parts(query, key, value, mask, words, scale, causal, rate, blank)[0]
     more = [x for x in (mask, words) if x is not None]
-    found, _, _ = _attention(
-        query, key, value, *more, scale=float(scale), causal=bool(causal), masked=mask is not None, rate=float(rate)
-    )
+    numbers = {"scale": float(scale), "causal": bool(causal), "rate": float(rate), "blank": bool(blank)}
+    found, _, _ = _attention(query, key, value, *more, masked=mask is not None, **numbers)
     return found
 
 
@@ -154,10 +156,11 @@ def attention_and_weights(
     causal: bool = False,
     rate: float = 0.0,
     drawn: Any = None,
+    blank: bool = False,
 ) -> tuple[Tensor, Tensor]:
-    """``attention``, and the weights, of shape (batch, heads, queries, keys), as they are after some were dropped."""
+    """``attention``, and the weights, of shape (batch, heads, queries, keys), as they are before some are dropped."""
     mask, words = _checked(query, key, value, mask), _words(query, key, rate, drawn)
-    return attention_in_parts(query, key, value, mask, words, scale, causal, rate)
+    return attention_in_parts(query, key, value, mask, words, scale, causal, rate, blank)
 
 
 def attention_in_parts(
@@ -169,6 +172,7 @@ def attention_in_parts(
     scale: float,
     causal: bool,
     rate: float,
+    blank: bool,
 ) -> tuple[Tensor, Tensor]:
     """The same by operations that each give a whole tensor; of arguments that were checked."""
     heads, groups = query._array.shape[2], key._array.shape[2]
@@ -184,11 +188,11 @@ def attention_in_parts(
         hidden = constant_tensor(np.array(-0.7 * float(_finfo(dtype).max), dtype))
         scores = TABLE["where"](seen, scores, hidden)
     weights = softmax(scores) if scores._array.size else scores
-    if words is not None:
-        weights = weights * _kept(weights, words, rate)
-    return TABLE["transpose"](
-        TABLE["matmul"](weights, v, transpose_a=False, transpose_b=False), perm=(0, 2, 1, 3)
-    ), weights
+    if blank and seen is not None:
+        weights = TABLE["where"](seen, weights, constant_tensor(np.zeros((), weights._array.dtype)))
+    kept = weights if words is None else weights * _kept(weights, words, rate)
+    found = TABLE["matmul"](kept, v, transpose_a=False, transpose_b=False)
+    return TABLE["transpose"](found, perm=(0, 2, 1, 3)), weights
 
 
 def _finfo(dtype: np.dtype) -> Any:

@@ -51,7 +51,7 @@ def normal(*shape: int, dtype: Any = F32) -> np.ndarray:
     return (rng.normal(size=shape) * 3).astype(dtype)
 
 
-ATTENTION = {"scale": 0.5, "causal": False, "masked": False, "rate": 0.0}
+ATTENTION = {"scale": 0.5, "causal": False, "masked": False, "rate": 0.0, "blank": False}
 
 
 def whole(low: int, high: int, *shape: int, dtype: Any = I64) -> np.ndarray:

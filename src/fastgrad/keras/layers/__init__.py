@@ -10,6 +10,7 @@ from fastgrad.keras.layers.activation import Softmax as Softmax
 from fastgrad.keras.layers.dense import Dense as Dense
 from fastgrad.keras.layers.dropout import Dropout as Dropout
 from fastgrad.keras.layers.embedding import Embedding as Embedding
+from fastgrad.keras.layers.grouped_query_attention import GroupedQueryAttention as GroupedQueryAttention
 from fastgrad.keras.layers.input_layer import Input as Input
 from fastgrad.keras.layers.input_layer import InputLayer as InputLayer
 from fastgrad.keras.layers.input_layer import KerasTensor as KerasTensor
@@ -17,6 +18,7 @@ from fastgrad.keras.layers.input_spec import InputSpec as InputSpec
 from fastgrad.keras.layers.layer import Layer as Layer
 from fastgrad.keras.layers.layer_normalization import LayerNormalization as LayerNormalization
 from fastgrad.keras.layers.masking import Masking as Masking
+from fastgrad.keras.layers.multi_head_attention import MultiHeadAttention as MultiHeadAttention
 from fastgrad.keras.layers.recurrent.bidirectional import Bidirectional as Bidirectional
 from fastgrad.keras.layers.recurrent.gru import GRU as GRU
 from fastgrad.keras.layers.recurrent.gru import GRUCell as GRUCell
@@ -34,6 +36,8 @@ from fastgrad.keras.layers.reshaping import Reshape as Reshape
 from fastgrad.keras.layers.time_distributed import TimeDistributed as TimeDistributed
 from fastgrad.keras.saving.objects import deserialize_keras_object as _deserialize
 from fastgrad.keras.saving.objects import serialize_keras_object as _serialize
+
+GroupQueryAttention = GroupedQueryAttention
 
 
 def serialize(layer: Layer) -> dict[str, _Any]:

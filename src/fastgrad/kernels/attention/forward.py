@@ -9,6 +9,7 @@ from fastgrad.kernels.attention.tiles import (
     CHUNK,
     KEYS,
     QUERIES,
+    far,
     hide,
     keep,
     multiply_tile,
@@ -24,7 +25,7 @@ from fastgrad.kernels.functions.vector_math import exp, greatest, least
 FLOATS = ("float32", "float64")
 SIZES = (
     "queries: int, keys: int, heads: int, shared: int, depth: int, width: int, scale: float, causal: int, masked: int, "
-    "mask_batch: int, mask_head: int, mask_row: int, mask_key: int, rate: float"
+    "mask_batch: int, mask_head: int, mask_row: int, mask_key: int, rate: float, blank: int"
 )
 
 
@@ -89,6 +90,7 @@ def attention(
     mask_row,
     mask_key,
     rate,
+    blank,
     first,
     last,
 ):
@@ -104,6 +106,7 @@ def attention(
         shared: of so many queries' heads each head of keys is.
         scale: of the scores.
         causal: whether query i sees the keys up to i only.
+        blank: whether a query that sees no key finds 0, not the mean of all values.
         first, last: the units to do; each is `QUERIES` queries of a head.
     """
     turned, room, found = local_array(T, 16384), local_array(T, 16384), local_array(T, 16384)
@@ -170,7 +173,7 @@ def attention(
                 room,
             )
         for i in range(rows):
-            factors[i] = T(1) / totals[i]
+            factors[i] = T(0) if blank != 0 and highest[i] == far(T(0)) else T(1) / totals[i]
             peaks[place * queries + top + i] = highest[i]
             shares[place * queries + top + i] = factors[i]
         scale_rows(found, found_row, rows, width, factors)

@@ -89,6 +89,7 @@ def attention_gradient(
     mask_row,
     mask_key,
     rate,
+    blank,
     wanted,
     first,
     last,

@@ -35,6 +35,7 @@ class _Sizes:
         causal: bool,
         masked: bool,
         rate: float,
+        blank: bool,
     ) -> None:
         self.batch, self.queries, self.heads, self.depth = q.shape
         _, self.keys, self.groups, self.width = v.shape
@@ -42,7 +43,7 @@ class _Sizes:
         self.words: Operand = Input(at + int(masked)) if rate > 0 else NO_DRAW
         strides = _strides(more[0].shape) if masked else (0, 0, 0, 0)
         sizes = self.queries, self.keys, self.heads, self.heads // self.groups, self.depth, self.width
-        self.numbers = (*sizes, float(scale), int(causal), int(masked), *strides, float(rate))
+        self.numbers = (*sizes, float(scale), int(causal), int(masked), *strides, float(rate), int(blank))
 
     def nanoseconds(self, products: float, itemsize: int) -> float:
         """About how long `products` products take for a query and all keys."""

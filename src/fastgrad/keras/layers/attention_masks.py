@@ -1,0 +1,37 @@
+"""What an attention layer's queries may see, from the masks of its inputs and its own arguments."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastgrad.ops.casting import cast
+from fastgrad.ops.comparison import logical_and
+from fastgrad.ops.shaping import expand_dims
+from fastgrad.tensor import Tensor, constant_tensor
+
+
+def combined(
+    query_mask: Any, value_mask: Any, key_mask: Any, attention_mask: Any, window: int | None, lengths: tuple[int, int]
+) -> Tensor | None:
+    """Where a query sees a key: True, of a shape that broadcasts with (batch, queries, keys); None if everywhere.
+
+    Args:
+        query_mask, value_mask, key_mask: of steps, (batch, length), or None.
+        attention_mask: what a user gave, or None.
+        window: how many steps away a key may at most be, less one; None for any.
+        lengths: of queries and keys.
+    """
+    found = None if attention_mask is None else cast(attention_mask, "bool")
+    for mask, axis in ((query_mask, -1), (value_mask, -2), (key_mask, -2)):
+        if mask is not None:
+            found = _both(found, expand_dims(cast(mask, "bool"), axis))
+    if window is not None:
+        near = np.abs(np.subtract.outer(np.arange(lengths[0]), np.arange(lengths[1]))) < window
+        found = _both(found, constant_tensor(near))
+    return found
+
+
+def _both(one: Tensor | None, other: Tensor) -> Tensor:
+    return other if one is None else logical_and(one, other)

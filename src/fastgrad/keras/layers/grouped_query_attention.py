@@ -1,0 +1,66 @@
+"""``GroupedQueryAttention``, which Keras calls ``layers.GroupQueryAttention``: heads of queries share those of keys and values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastgrad.keras.layers.head_projection import WEIGHTS
+from fastgrad.keras.layers.multi_head_attention import HeadsAttention
+
+
+class GroupedQueryAttention(HeadsAttention):
+    """``MultiHeadAttention`` with fewer heads of keys and values than of queries (Ainslie et al. 2023).
+
+    Args:
+        head_dim: the size of a query, key and value in a head.
+        num_query_heads: how many heads of queries.
+        num_key_value_heads: how many heads of keys and values; it divides the former.
+        dropout, use_bias, sliding_window, flash_attention, kernel_initializer, bias_initializer, kernel_regularizer,
+            bias_regularizer, activity_regularizer, kernel_constraint, bias_constraint, use_gate, seed: as in
+            ``MultiHeadAttention``.
+        **kwargs: as in ``Layer``.
+
+    Raises:
+        ValueError: the numbers of heads do not go together.
+    """
+
+    _output_sizes = None
+    _axes = (1,)
+
+    def __init__(
+        self,
+        head_dim: int,
+        num_query_heads: int,
+        num_key_value_heads: int,
+        dropout: float = 0.0,
+        use_bias: bool = True,
+        sliding_window: int | None = None,
+        flash_attention: bool | None = None,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
+        use_gate: bool = False,
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        if num_query_heads % num_key_value_heads:
+            raise ValueError("`num_query_heads` must be divisible by `num_key_value_heads`.")
+        given = locals()
+        options = {name: given[name] for name in WEIGHTS}
+        super().__init__(
+            *(dropout, use_bias, sliding_window, flash_attention, use_gate, seed, options),
+            activity_regularizer=activity_regularizer,
+            **kwargs,
+        )
+        self.head_dim, self.num_query_heads, self.num_key_value_heads = head_dim, num_query_heads, num_key_value_heads
+        self._heads, self._groups = num_query_heads, num_key_value_heads
+        self._depth = self._width = head_dim
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments."""
+        names = ("head_dim", "num_query_heads", "num_key_value_heads")
+        return {**super().get_config(), **{name: getattr(self, name) for name in names}, **self._shared_config()}

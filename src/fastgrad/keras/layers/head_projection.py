@@ -1,0 +1,82 @@
+"""Projections of features to heads and back: the dense layers inside attention."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+from fastgrad.keras import constraints, initializers, regularizers
+from fastgrad.keras.layers.layer import Layer
+from fastgrad.keras.weight import Weight
+from fastgrad.ops.dense import dense
+from fastgrad.ops.shaping import reshape
+from fastgrad.tensor import Tensor
+
+WEIGHTS = tuple(
+    f"{weight}_{what}" for what in ("initializer", "regularizer", "constraint") for weight in ("kernel", "bias")
+)
+
+
+class HeadProjection(Layer):
+    """``inputs @ kernel + bias`` over the last axes of the inputs, which become others.
+
+    Args:
+        contracted: how many of the last axes are summed over.
+        output: the sizes of the new axes.
+        use_bias: whether there is a bias.
+        options: of the weights, by Keras's names: ``kernel_initializer``, ``bias_regularizer`` ...
+        **kwargs: as in ``Layer``.
+
+    Weights: ``kernel`` (*contracted sizes, *output), ``bias`` (*output). The kernel is initialised as the matrix that it is.
+    """
+
+    _leaf = True
+
+    def __init__(
+        self, contracted: int, output: tuple[int, ...], use_bias: bool, options: dict[str, Any], **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.supports_masking = True
+        self.contracted, self.output, self.use_bias, self.options = contracted, tuple(output), use_bias, dict(options)
+
+    def build(self, input_shape: Any) -> None:
+        """Makes kernel and bias; the sizes that are summed over must be known."""
+        summed, output, options = tuple(input_shape[-self.contracted :]), self.output, self.options
+        if None in summed:
+            raise ValueError(f"{self.name}: the last sizes of the inputs must be known to build it, got {input_shape}.")
+        self._matrix = prod(summed), prod(output)
+        initializer: Any = initializers.get(options["kernel_initializer"])
+        self.kernel = self.add_weight(
+            shape=(*summed, *output),
+            initializer=lambda shape, dtype: reshape(initializer(self._matrix, dtype), shape),
+            regularizer=options["kernel_regularizer"],
+            constraint=options["kernel_constraint"],
+            name="kernel",
+        )
+        self.bias: Weight | None = None
+        if self.use_bias:
+            self.bias = self.add_weight(
+                shape=output,
+                initializer=options["bias_initializer"],
+                regularizer=options["bias_regularizer"],
+                constraint=options["bias_constraint"],
+                name="bias",
+            )
+
+    def call(self, inputs: Tensor) -> Tensor:
+        """The projected inputs."""
+        shape = inputs._array.shape
+        outer = shape[: len(shape) - self.contracted]
+        rows = inputs if self.contracted == 1 else reshape(inputs, (*outer, self._matrix[0]))
+        bias = None if self.bias is None else reshape(self.bias._read(), (self._matrix[1],))
+        found = dense(rows, reshape(self.kernel._read(), self._matrix), bias)
+        return found if len(self.output) == 1 else reshape(found, (*outer, *self.output))
+
+
+def weight_options(layer: Any, given: dict[str, Any]) -> dict[str, Any]:
+    """The options of all projections of a layer, set as its attributes, too."""
+    kinds = {"initializer": initializers, "regularizer": regularizers, "constraint": constraints}
+    options = {name: kinds[name.rpartition("_")[2]].get(given[name]) for name in WEIGHTS}
+    for name, value in options.items():
+        setattr(layer, name, value)
+    return options

@@ -1,0 +1,306 @@
+"""``MultiHeadAttention``: queries look at keys and find values, in several heads at once."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+from fastgrad.keras import regularizers
+from fastgrad.keras.layers import attention_masks
+from fastgrad.keras.layers.head_projection import WEIGHTS, HeadProjection, weight_options
+from fastgrad.keras.layers.layer import Layer
+from fastgrad.keras.saving.objects import serialize_keras_object
+from fastgrad.ops.attention import attention, attention_and_weights
+from fastgrad.ops.exponential import sigmoid
+from fastgrad.ops.random_generator import Generator, default_drawn
+from fastgrad.ops.shaping import broadcast_to, reshape, transpose
+from fastgrad.tensor import Tensor
+
+
+class HeadsAttention(Layer):
+    """What ``MultiHeadAttention`` and ``GroupQueryAttention`` share: projections to heads, attention, projection back.
+
+    Subclasses set ``_heads``, ``_groups``, ``_depth``, ``_width`` (of a value), ``_output_sizes`` and ``_axes``.
+    """
+
+    _heads: int
+    _groups: int
+    _depth: int
+    _width: int
+    _output_sizes: tuple[int, ...] | None
+    _axes: tuple[int, ...] | None
+
+    def __init__(
+        self,
+        dropout: float,
+        use_bias: bool,
+        sliding_window: Any,
+        flash_attention: bool | None,
+        use_gate: bool,
+        seed: int | None,
+        options: dict[str, Any],
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if flash_attention:
+            raise ValueError(f"{type(self).__name__}: `flash_attention` is for GPUs; leave it None.")
+        if sliding_window is not None and (not isinstance(sliding_window, int) or sliding_window < 1):
+            raise ValueError(f"`sliding_window` must be a positive integer. Received: sliding_window={sliding_window}")
+        self.dropout, self.use_bias, self.use_gate, self.seed = dropout, use_bias, use_gate, seed
+        self.sliding_window = sliding_window
+        self._options = weight_options(self, options)
+        self._generator = None if seed is None else Generator.from_seed(seed)
+        self.supports_masking = True
+
+    def build(  # type: ignore[override]  # of several inputs
+        self, query_shape: Any, value_shape: Any, key_shape: Any = None
+    ) -> None:
+        """Makes the projections."""
+        key_shape = self._checked_shapes(query_shape, value_shape, key_shape)
+        if self._axes is None:
+            self._axes = tuple(range(1, len(query_shape) - 1))
+        heads, groups, depth, width = self._heads, self._groups, self._depth, self._width
+        self._query_dense = self._projection(1, (heads, depth), "query", query_shape)
+        self._key_dense = self._projection(1, (groups, depth), "key", key_shape)
+        self._gate_dense = None
+        if self.use_gate:
+            self._gate_dense = self._projection(1, (heads, width), "gate", query_shape)
+        self._value_dense = self._projection(1, (groups, width), "value", value_shape)
+        output = self._output_sizes or (query_shape[-1],)
+        self._output_dense = self._projection(2, output, "attention_output", (heads, width))
+
+    def _projection(self, contracted: int, output: tuple[int, ...], name: str, shape: Any) -> HeadProjection:
+        layer = HeadProjection(contracted, output, self.use_bias, self._options, dtype=self._policy, name=name)
+        layer.build(tuple(shape))
+        return layer
+
+    def _checked_shapes(self, query_shape: Any, value_shape: Any, key_shape: Any) -> Any:
+        key_shape = value_shape if key_shape is None else key_shape
+        if tuple(value_shape[1:-1]) != tuple(key_shape[1:-1]):
+            raise ValueError(
+                f"All dimensions of `value` and `key`, except the last one, must be equal. Received: value_shape={value_shape} "
+                f"and key_shape={key_shape}"
+            )
+        if len(query_shape) != len(value_shape) or len(query_shape) < 3:
+            raise ValueError(
+                f"{type(self).__name__}: `query` and `value` must have the same rank, at least 3: (batch, ..., features). "
+                f"Received: query_shape={query_shape} and value_shape={value_shape}"
+            )
+        return key_shape
+
+    @property
+    def query_dense(self) -> HeadProjection:
+        """The projection of queries; AttributeError before the layer is built, as the next three."""
+        return self._query_dense
+
+    @property
+    def key_dense(self) -> HeadProjection:
+        """The projection of keys."""
+        return self._key_dense
+
+    @property
+    def value_dense(self) -> HeadProjection:
+        """The projection of values."""
+        return self._value_dense
+
+    @property
+    def output_dense(self) -> HeadProjection:
+        """The projection of what the heads have found."""
+        return self._output_dense
+
+    def call(
+        self,
+        query: Tensor,
+        value: Tensor,
+        key: Tensor | None = None,
+        query_mask: Any = None,
+        value_mask: Any = None,
+        key_mask: Any = None,
+        attention_mask: Any = None,
+        return_attention_scores: bool = False,
+        training: bool | None = None,
+        use_causal_mask: bool = False,
+    ) -> Any:
+        """What the queries find.
+
+        Args:
+            query: (batch, ..., queries, features).
+            value: (batch, ..., keys, features).
+            key: as ``value``, whose place it has if it is None.
+            query_mask, value_mask, key_mask: (batch, length), bool: which steps count.
+            attention_mask: (batch, queries, keys), or what broadcasts with it, or (batch, heads, queries, keys): which keys a
+                query sees.
+            return_attention_scores: whether the weights, (batch, heads, queries, keys), are given, too.
+            training: whether weights are dropped.
+            use_causal_mask: whether a query sees no key behind it.
+        """
+        key = value if key is None else key
+        self._checked_shapes(query._array.shape, value._array.shape, key._array.shape)
+        rank = query.ndim
+        axes = tuple([axis % rank for axis in self._axes or ()])
+        q = _together(self._query_dense(query), axes)
+        k = _together(self._key_dense(key), axes)
+        v = _together(self._value_dense(value), axes)
+        lengths = q._array.shape[1], k._array.shape[1]
+        seen = attention_masks.combined(query_mask, value_mask, key_mask, attention_mask, self.sliding_window, lengths)
+        outer = [n for axis, n in enumerate(query._array.shape[:-1]) if axis not in axes]
+        inner = [[x._array.shape[axis] for axis in axes] for x in (query, key)]
+        if seen is not None:
+            seen = _mask_by_heads(seen, outer, self._heads, inner)
+        rate = self.dropout if training else 0.0
+        options: dict[str, Any] = {"scale": self._depth**-0.5, "causal": bool(use_causal_mask), "rate": rate}
+        if rate:
+            options["drawn"] = default_drawn(None) if self._generator is None else self._generator._drawn
+        options["blank"] = bool(self.dropout > 0 or return_attention_scores or rank != 3)
+        weights = None
+        if return_attention_scores:
+            found, weights = attention_and_weights(q, k, v, seen, **options)
+            weights = reshape(weights, (*outer, self._heads, *inner[0], *inner[1]))
+        else:
+            found = attention(q, k, v, seen, **options)
+        found = _apart(found, axes, [*outer, *inner[0]])
+        if self._gate_dense is not None:
+            found = found * sigmoid(self._gate_dense(query))
+        found = self._output_dense(found)
+        return (found, weights) if return_attention_scores else found
+
+    def compute_output_shape(  # type: ignore[override]  # of several inputs
+        self, query_shape: Any, value_shape: Any, key_shape: Any = None
+    ) -> tuple[int | None, ...]:
+        """The query's shape, but for the last size."""
+        self._checked_shapes(query_shape, value_shape, key_shape)
+        return (*query_shape[:-1], *(self._output_sizes or query_shape[-1:]))
+
+    def _shared_config(self) -> dict[str, Any]:
+        return {
+            **{name: getattr(self, name) for name in ("use_bias", "use_gate", "sliding_window", "dropout")},
+            **{name: serialize_keras_object(getattr(self, name)) for name in WEIGHTS},
+            "activity_regularizer": regularizers.serialize(self.activity_regularizer),
+            "seed": self.seed,
+        }
+
+
+class MultiHeadAttention(HeadsAttention):
+    """``softmax(Q K^T / sqrt(key_dim)) V`` in several heads, projected back (Vaswani et al. 2017).
+
+    Args:
+        num_heads: how many.
+        key_dim: the size of a query and of a key in a head.
+        value_dim: that of a value; default ``key_dim``.
+        dropout: the share of weights that are dropped in training.
+        use_bias: whether the projections have biases.
+        output_shape: the last sizes of the output; default that of the query.
+        attention_axes: the axes that queries and keys run along; default all between the batch and the features.
+        sliding_window: how far a key may be from a query: fewer steps than so many.
+        flash_attention: kept for Keras's signature.
+        kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer, activity_regularizer, kernel_constraint,
+            bias_constraint: of the projections.
+        use_gate: whether what heads find is multiplied with the sigmoid of another projection of the query.
+        seed: as in ``Dropout``.
+        **kwargs: as in ``Layer``.
+
+    Weights: ``query``, ``key``, ``value`` (features, heads, size) and ``attention_output`` (heads, value_dim, features), a kernel and
+    a bias each. Weights of attention are not kept in memory, unless the call returns them.
+
+    Raises:
+        ValueError: a number of heads or size that is no positive integer.
+    """
+
+    def __init__(
+        self,
+        num_heads: int,
+        key_dim: int,
+        value_dim: int | None = None,
+        dropout: float = 0.0,
+        use_bias: bool = True,
+        output_shape: Any = None,
+        attention_axes: Any = None,
+        sliding_window: int | None = None,
+        flash_attention: bool | None = None,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
+        use_gate: bool = False,
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        for name, number in (("num_heads", num_heads), ("key_dim", key_dim)):
+            _check_positive(name, number)
+        if attention_axes is not None and not isinstance(attention_axes, (int, list, tuple)):
+            raise ValueError(
+                f"`attention_axes` must be an int, list, or tuple. Received: attention_axes={attention_axes}"
+            )
+        given = locals()
+        options = {name: given[name] for name in WEIGHTS}
+        super().__init__(
+            *(dropout, use_bias, sliding_window, flash_attention, use_gate, seed, options),
+            activity_regularizer=activity_regularizer,
+            **kwargs,
+        )
+        self.num_heads, self.key_dim = num_heads, key_dim
+        self.value_dim = value_dim = value_dim or key_dim
+        if isinstance(attention_axes, int):
+            attention_axes = (attention_axes,)
+        self._axes = None if attention_axes is None else tuple(attention_axes)
+        self._output_sizes = (output_shape,) if isinstance(output_shape, int) else output_shape and tuple(output_shape)
+        self._heads, self._groups, self._depth, self._width = num_heads, num_heads, key_dim, value_dim
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments."""
+        return {
+            **super().get_config(),
+            **{name: getattr(self, name) for name in ("num_heads", "key_dim", "value_dim")},
+            "output_shape": self._output_sizes,
+            "attention_axes": self._axes,
+            **self._shared_config(),
+        }
+
+
+def _check_positive(name: str, number: Any) -> None:
+    if not isinstance(number, int) or isinstance(number, bool) or number <= 0:
+        raise ValueError(
+            f"Received an invalid value for argument `{name}`, expected a positive integer. Received: {name}={number}"
+        )
+
+
+def _together(x: Tensor, axes: tuple[int, ...]) -> Tensor:
+    """Heads (..., heads, size) as (batch, length, heads, size): the axes of attention are the length, others the batch."""
+    shape = x._array.shape
+    others = [axis for axis in range(len(shape) - 2) if axis not in axes]
+    order = [*others, *axes, len(shape) - 2, len(shape) - 1]
+    if order != list(range(len(shape))):
+        x = transpose(x, order)
+    if len(others) == len(axes) == 1:
+        return x
+    sizes = prod(shape[axis] for axis in others), prod(shape[axis] for axis in axes)
+    return reshape(x, (*sizes, *shape[-2:]))
+
+
+def _apart(x: Tensor, axes: tuple[int, ...], sizes: list[int]) -> Tensor:
+    """The inverse of ``_together``, for the sizes of the other axes and of those of attention."""
+    rank = len(sizes)
+    others = [axis for axis in range(rank) if axis not in axes]
+    if rank > 2:
+        x = reshape(x, (*sizes, *x._array.shape[-2:]))
+    order = [*others, *axes]
+    if order == list(range(rank)):
+        return x
+    return transpose(x, [*(order.index(axis) for axis in range(rank)), rank, rank + 1])
+
+
+def _mask_by_heads(mask: Tensor, outer: list[int], heads: int, inner: list[list[int]]) -> Tensor:
+    """A mask (batch, queries, keys), or of fewer or more dimensions, as one that broadcasts with (batch, heads, queries, keys)."""
+    axes = len(inner[0])
+    full = (*outer, heads, *inner[0], *inner[1])
+    shape = list(mask._array.shape)
+    while len(shape) < len(full):
+        shape.insert(max(len(shape) - 2 * axes, 0), 1)
+    mask = reshape(mask, shape)
+    if len(outer) == axes == 1 or mask.ndim != len(full):
+        return mask
+    mask = broadcast_to(mask, full)
+    return reshape(mask, (prod(outer), heads, prod(inner[0]), prod(inner[1])))

@@ -1,0 +1,211 @@
+"""MultiHeadAttention and GroupQueryAttention against their formulas in NumPy, gradients against finite differences."""
+
+import numpy as np
+import pytest
+
+import fastgrad as tf
+from tests.gradients import check_gradient
+
+layers = tf.keras.layers
+RNG = np.random.default_rng(0)
+X, V, K = RNG.normal(size=(2, 5, 8)), RNG.normal(size=(2, 7, 6)), RNG.normal(size=(2, 7, 4))
+MASK = RNG.random((2, 5, 7)) > 0.3
+
+
+def filled(layer, *inputs, **options):
+    """The layer with weights that differ from each other, and those by name."""
+    layer(*inputs, **options)
+    layer.set_weights([RNG.normal(size=weight.shape) * 0.5 for weight in layer.weights])
+    return layer, {weight.path.partition("/")[2]: weight.numpy() for weight in layer.weights}
+
+
+def attended(weights, x, v, k, seen=True, groups=None):
+    """The output and the weights of attention."""
+    parts = {"query": x, "key": k, "value": v}
+    q, k, v = (np.einsum("btf,fhd->bhtd", a, weights[f"{n}/kernel"]) for n, a in parts.items())
+    q, k, v = (a + weights.get(f"{n}/bias", np.zeros(1))[:, None] for a, n in ((q, "query"), (k, "key"), (v, "value")))
+    times = q.shape[1] // k.shape[1]
+    k, v = np.repeat(k, times, 1), np.repeat(v, times, 1)
+    scores = np.where(seen, q @ k.swapaxes(2, 3) / np.sqrt(q.shape[3]), -1e300)
+    p = np.exp(scores - scores.max(-1, keepdims=True))
+    p /= p.sum(-1, keepdims=True)
+    found = np.einsum("bhtd,hdf->btf", p @ v, weights["attention_output/kernel"])
+    return found + weights.get("attention_output/bias", 0), p
+
+
+def test_weights_have_keras_names_and_shapes():
+    layer, weights = filled(layers.MultiHeadAttention(4, 3, value_dim=5), X, V, K)
+    assert {name: value.shape for name, value in weights.items()} == {
+        "query/kernel": (8, 4, 3),
+        "query/bias": (4, 3),
+        "key/kernel": (4, 4, 3),
+        "key/bias": (4, 3),
+        "value/kernel": (6, 4, 5),
+        "value/bias": (4, 5),
+        "attention_output/kernel": (4, 5, 8),
+        "attention_output/bias": (8,),
+    }
+    assert layer.query_dense.kernel.path == f"{layer.name}/query/kernel"
+    bound = np.sqrt(6 / (64 + 8 * 16))
+    fresh = layers.MultiHeadAttention(8, 16)
+    fresh.build((None, None, 64), (None, None, 64))
+    assert 0.98 * bound < np.abs(fresh.query_dense.kernel.numpy()).max() <= bound
+
+
+@pytest.mark.parametrize(
+    ("options", "seen"),
+    [
+        ({}, True),
+        ({"use_causal_mask": True}, np.tri(5, 7, dtype=bool)),
+        ({"attention_mask": MASK}, MASK[:, None]),
+        ({"attention_mask": MASK.astype(int), "use_causal_mask": True}, (MASK & np.tri(5, 7, dtype=bool))[:, None]),
+        ({"value_mask": MASK[:, 0], "key_mask": MASK[:, 1]}, (MASK[:, 0] & MASK[:, 1])[:, None, None]),
+        ({"attention_mask": MASK[0]}, MASK[0]),
+    ],
+)
+def test_heads_find_the_mean_of_values_by_their_weights(options, seen):
+    layer, weights = filled(layers.MultiHeadAttention(2, 3, dtype="float64"), X, V, K)
+    wanted, p = attended(weights, X, V, K, seen)
+    np.testing.assert_allclose(layer(X, V, K, **options), wanted, rtol=1e-10, atol=1e-12)
+    found, scores = layer(X, V, K, return_attention_scores=True, **options)
+    np.testing.assert_allclose(found, wanted, rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(scores, p, rtol=1e-10, atol=1e-12)
+    step = tf.function(lambda *x: layer(*x, **options))
+    for _ in range(3):
+        compiled = step(*map(tf.constant, (X, V, K)))
+    np.testing.assert_allclose(compiled, wanted, rtol=1e-10, atol=1e-12)
+
+
+def test_a_query_that_sees_nothing():
+    """As in Keras: it finds the mean of all values, or nothing where the weights are asked for or dropped."""
+    nothing = np.zeros((2, 5, 7), bool)
+    for dropout, wanted in ((0.0, 1 / 7), (0.5, 0.0)):
+        layer = layers.MultiHeadAttention(1, 2, dropout=dropout, use_bias=False, dtype="float64")
+        filled(layer, X, V)
+        values = (V @ layer.value_dense.kernel.numpy()[:, 0]).sum(1, keepdims=True) * wanted
+        found = np.broadcast_to(values @ layer.output_dense.kernel.numpy()[0], (2, 5, 8))
+        np.testing.assert_allclose(layer(X, V, attention_mask=nothing), found, rtol=1e-10, atol=1e-12)
+        assert not np.any(layer(X, V, attention_mask=nothing, return_attention_scores=True)[1])
+
+
+def test_axes_of_attention():
+    z = RNG.normal(size=(2, 3, 4, 6))
+    layer, weights = filled(layers.MultiHeadAttention(2, 3, attention_axes=2, dtype="float64"), z, z)
+    rows = z.reshape(6, 4, 6)
+    wanted, p = attended(weights, rows, rows, rows)
+    found, scores = layer(z, z, return_attention_scores=True)
+    np.testing.assert_allclose(found, wanted.reshape(2, 3, 4, 6), rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(scores, p.reshape(2, 3, 2, 4, 4), rtol=1e-10, atol=1e-12)
+    layer, weights = filled(layers.MultiHeadAttention(2, 3, output_shape=(5, 2), dtype="float64"), z, z)
+    flat = z.reshape(2, 12, 6)
+    weights["attention_output/kernel"] = weights["attention_output/kernel"].reshape(2, 3, 10)
+    weights["attention_output/bias"] = weights["attention_output/bias"].reshape(10)
+    wanted, p = attended(weights, flat, flat, flat)
+    found, scores = layer(z, z, return_attention_scores=True)
+    np.testing.assert_allclose(found, wanted.reshape(2, 3, 4, 5, 2), rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(scores, p.reshape(2, 2, 3, 4, 3, 4), rtol=1e-10, atol=1e-12)
+    assert layer.compute_output_shape(z.shape, z.shape) == (2, 3, 4, 5, 2)
+
+
+def test_a_window_and_a_gate():
+    layer, weights = filled(layers.MultiHeadAttention(2, 3, sliding_window=2, dtype="float64"), X, X)
+    near = np.abs(np.subtract.outer(np.arange(5), np.arange(5))) < 2
+    np.testing.assert_allclose(layer(X, X), attended(weights, X, X, X, near)[0], rtol=1e-10)
+    layer, weights = filled(layers.MultiHeadAttention(2, 3, use_gate=True, use_bias=False, dtype="float64"), X, X)
+    assert list(weights) == [f"{n}/kernel" for n in ("query", "key", "gate", "value", "attention_output")]
+    gate = 1 / (1 + np.exp(-np.einsum("btf,fhd->bthd", X, weights["gate/kernel"])))
+    output, weights["attention_output/kernel"] = weights["attention_output/kernel"], np.eye(6).reshape(2, 3, 6)
+    heads = attended(weights, X, X, X)[0].reshape(2, 5, 2, 3)
+    np.testing.assert_allclose(layer(X, X), np.einsum("bthd,hdf->btf", heads * gate, output), rtol=1e-10)
+
+
+def test_heads_of_queries_share_those_of_keys():
+    layer, weights = filled(layers.GroupQueryAttention(3, 4, 2, dtype="float64"), X, V, K)
+    assert weights["key/kernel"].shape == (4, 2, 3)
+    found, scores = layer(X, V, K, attention_mask=MASK, return_attention_scores=True)
+    wanted, p = attended(weights, X, V, K, MASK[:, None])
+    np.testing.assert_allclose(found, wanted, rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(scores, p, rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(layer(X, V, K, attention_mask=MASK), wanted, rtol=1e-10, atol=1e-12)
+    with pytest.raises(ValueError, match="divisible"):
+        layers.GroupQueryAttention(3, 4, 3)
+
+
+@pytest.mark.parametrize("layer", [layers.MultiHeadAttention(2, 3), layers.GroupQueryAttention(2, 4, 2)])
+def test_gradients(layer):
+    layer = type(layer).from_config({**layer.get_config(), "dtype": "float64"})
+    filled(layer, X, V, K)
+    check_gradient(lambda *x: layer(*x, use_causal_mask=True), X, V, K, order=2, rtol=1e-5, atol=1e-6)
+    with tf.GradientTape() as tape:
+        y = tf.reduce_sum(layer(X, V, K) * X)
+    for weight, gradient in zip(layer.trainable_variables, tape.gradient(y, layer.trainable_variables), strict=True):
+        value, step = weight.numpy(), np.zeros(weight.shape)
+        step.flat[0] = 1e-6
+        ends = []
+        for sign in (1, -1):
+            weight.assign(value + sign * step)
+            ends.append(float(tf.reduce_sum(layer(X, V, K) * X)))
+        weight.assign(value)
+        np.testing.assert_allclose(gradient.numpy().flat[0], (ends[0] - ends[1]) / 2e-6, rtol=1e-5, atol=1e-6)
+
+
+def test_weights_are_dropped_in_training():
+    layer, _ = filled(layers.MultiHeadAttention(2, 3, dropout=0.5, seed=3), X, X)
+    same = layers.MultiHeadAttention.from_config(layer.get_config())
+    filled(same, X, X)
+    same.set_weights(layer.get_weights())
+    quiet, first, second = layer(X, X), layer(X, X, training=True), layer(X, X, training=True)
+    np.testing.assert_array_equal(first, same(X, X, training=True))
+    np.testing.assert_array_equal(quiet, same(X, X))
+    assert len({y.numpy().tobytes() for y in (quiet, first, second)}) == 3
+    scores = layer(X, X, training=True, return_attention_scores=True)[1]
+    np.testing.assert_allclose(tf.reduce_sum(scores, -1), np.ones((2, 2, 5)), rtol=1e-6)
+
+
+def test_masks_of_inputs_are_those_of_the_steps():
+    x = np.array([[1, 2, 0, 0], [3, 1, 2, 0]])
+    embedding = layers.Embedding(5, 8, mask_zero=True)
+    layer, weights = filled(layers.MultiHeadAttention(2, 3), embedding(x), embedding(x))
+    steps = x != 0
+    seen = (steps[:, :, None] & steps[:, None])[:, None]
+    values = embedding(x).numpy()
+    found = layer(embedding(x), embedding(x))
+    np.testing.assert_allclose(found, attended(weights, values, values, values, seen)[0], rtol=1e-4, atol=1e-5)
+
+
+def test_configuration():
+    layer = layers.MultiHeadAttention(
+        2, 3, 4, 0.1, False, output_shape=7, attention_axes=1, kernel_initializer="zeros", bias_regularizer="l2", seed=4
+    )
+    config = layer.get_config()
+    again = layers.MultiHeadAttention.from_config(config)
+    assert again.get_config() == config
+    assert (config["output_shape"], config["attention_axes"], config["value_dim"]) == ((7,), (1,), 4)
+    assert not np.any(again(X, V))
+    assert again.compute_output_shape(X.shape, V.shape) == (2, 5, 7)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: layers.MultiHeadAttention(0, 3), "`num_heads`"),
+        (lambda: layers.MultiHeadAttention(2, 3.0), "`key_dim`"),
+        (lambda: layers.MultiHeadAttention(2, 3, attention_axes="a"), "attention_axes"),
+        (lambda: layers.MultiHeadAttention(2, 3, flash_attention=True), "flash_attention"),
+        (lambda: layers.MultiHeadAttention(2, 3, sliding_window=0), "sliding_window"),
+        (lambda: layers.MultiHeadAttention(2, 3)(X, V, X), "All dimensions of `value` and `key`"),
+        (lambda: layers.MultiHeadAttention(2, 3)(X, V[None]), "same rank"),
+    ],
+)
+def test_errors(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+def test_shapes_that_do_not_go_together_and_nothing_has_changed():
+    layer = layers.MultiHeadAttention(2, 3)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="attention: got a query"):
+        layer(X, V[:1])
+    with pytest.raises(tf.errors.InvalidArgumentError, match="mask"):
+        layer(X, V, attention_mask=np.ones((2, 4, 7)))
+    assert layer(X, V).shape == (2, 5, 8)
