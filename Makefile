@@ -3,7 +3,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test lint lint-rules lint-format lint-types lint-imports conformance \
+.PHONY: help demo test test-checked test-machines lint lint-rules lint-format lint-types lint-imports conformance \
 	bench bench-quick peers-env peers tables dashboard performance clean
 
 # Settings of the surroundings that would change which code runs, or drop its asserts.
@@ -33,6 +33,14 @@ demo: ## train on the handwritten digits and draw the learning curve
 test: ## run the whole test suite
 	@$(ENVIRONMENT) test
 	@$(PYTHON_HERE) -m pytest $(ARGS)
+
+test-checked: ## run the kernels' tests with every access of memory checked
+	@$(ENVIRONMENT) test
+	@FASTGRAD_CHECK_BOUNDS=1 $(PYTHON_HERE) -m pytest tests/kernels tests/trace/programs $(ARGS)
+
+test-machines: ## run the tests of other machines: each width of vectors, and code for NEON
+	@$(ENVIRONMENT) test
+	@$(PYTHON_HERE) -m pytest -m thorough $(ARGS)
 
 lint: lint-rules lint-format lint-types lint-imports ## check style, format, types and import arrows
 

@@ -7,6 +7,7 @@ import time
 import numpy as np
 import pytest
 
+from fastgrad.kernels.building.bounds import NO_BOUND
 from fastgrad.kernels.building.build import kernel, step_address
 from fastgrad.kernels.running import driver
 from fastgrad.kernels.running.team import LEAST_ALONE, Team, begin_shared, go_on_shared, team
@@ -34,7 +35,8 @@ class Program:
     """Steps over arrays that stay where they are, and one object that is bound to the first word of each."""
 
     def __init__(self, steps, wanted=None):
-        self.words = [np.array(words, np.int64) for _, words, *_ in steps]
+        unbounded = [NO_BOUND] * 2  # what checked builds read behind the parameters' words
+        self.words = [np.array([*words, *unbounded], np.int64) for _, words, *_ in steps]
         self.steps = np.array(
             [[step_address(k), address(w), units, shares, 1]
              for (k, _, units, shares), w in zip(steps, self.words, strict=True)],

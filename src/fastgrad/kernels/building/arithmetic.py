@@ -12,7 +12,7 @@ from llvmlite import ir
 from fastgrad.kernels.building import body
 from fastgrad.kernels.building.atomics import declared
 from fastgrad.kernels.building.library_calls import symbol_of
-from fastgrad.kernels.building.native import host_features
+from fastgrad.kernels.building.native import target
 
 _INTEGERS = {"float": (32, 127, 23), "double": (64, 1023, 52)}
 # The width of a float, the bias of its exponent, and where that starts.
@@ -41,7 +41,7 @@ def _library_call(function: str) -> Callable[[Any, Any], Any]:
 @functools.cache
 def _has_scaling() -> bool:
     """Whether LLVM has an instruction of this CPU that multiplies vectors by powers of two."""
-    return "+avx512vl" in host_features().split(",") and bool(llvm.llvm_version_info[0] >= 22)
+    return "+avx512vl" in target().features.split(",") and bool(llvm.llvm_version_info[0] >= 22)
 
 
 def _scale_by_power_of_two(builder: Any, args: Any) -> Any:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from llvmlite import binding, ir
+from llvmlite import ir
 
 from fastgrad.kernels.building.body import (
     Special,
@@ -19,6 +19,7 @@ from fastgrad.kernels.building.body import (
     relax,
     yield_processor,
 )
+from fastgrad.kernels.building.native import target
 
 WORD = ir.IntType(64)
 ORDER = "seq_cst"
@@ -47,7 +48,7 @@ def _min(builder: Any, args: Any) -> Any:
 
 def _relax(builder: Any, args: Any) -> Any:
     """Tell the core that the thread waits, where there is an instruction for it."""
-    machine = binding.get_process_triple().split("-")[0]
+    machine = target().triple.split("-")[0]
     if machine in ("x86_64", "i686"):
         kind = ir.FunctionType(ir.VoidType(), [])
         builder.call(declared(builder, kind, "llvm.x86.sse2.pause"), [])

@@ -32,8 +32,9 @@ import numpy as np
 
 from fastgrad.kernels.building import cache
 from fastgrad.kernels.building.body import digest, fingerprint, scalar_function
+from fastgrad.kernels.building.bounds import checks_bounds
 from fastgrad.kernels.building.isa import host_isa
-from fastgrad.kernels.building.native import host_features, initialize_llvm, load_function
+from fastgrad.kernels.building.native import initialize_llvm, load_function, target
 from fastgrad.kernels.building.signature import ARRAY_KINDS, LIST_KINDS, Parameter, Signature, parse_signature
 
 __all__ = ["Kernel", "kernel", "scalar_function", "set_compile_messages"]
@@ -42,6 +43,7 @@ _BUILDER_MODULES = (
     "building.atomics",
     "building.arithmetic",
     "building.body",
+    "building.bounds",
     "building.build",
     "building.compile",
     "building.expressions",
@@ -50,9 +52,11 @@ _BUILDER_MODULES = (
     "building.native",
     "building.number_types",
     "building.numba_lowering",
+    "building.pointers",
     "building.signature",
     "building.source",
     "building.specials",
+    "building.tile_bounds",
     "building.window_emission",
     "building.wrapper",
     "building.tile_emission",
@@ -283,7 +287,7 @@ def signature_of(native: Any) -> Signature:
 @functools.cache
 def _platform_key() -> str:
     """What all kernels depend on: this builder, the compilers, the CPU, and the layout of Python's objects."""
-    llvm = initialize_llvm()
+    initialize_llvm()
     import llvmlite
 
     builder = digest(b"".join(_module_bytes(f"fastgrad.kernels.{module}") for module in _BUILDER_MODULES))
@@ -293,7 +297,7 @@ def _platform_key() -> str:
             f"builder {builder}",
             f"numba {digest(_module_bytes('numba', '_version'))} llvmlite {llvmlite.__version__}",
             f"python {sys.version_info[:2]} {layout}",
-            f"cpu {llvm.get_process_triple()} {llvm.get_host_cpu_name()} {host_features()} vectors {host_isa().vector_bytes}",
+            f"cpu {' '.join(target())} vectors {host_isa().vector_bytes}{' checked' if checks_bounds() else ''}",
         )
     )
 

@@ -14,8 +14,10 @@ from typing import Any
 import llvmlite.binding as llvm
 
 from fastgrad.kernels.building.atomics import YIELD
+from fastgrad.kernels.building.bounds import SYMBOLS, checks_bounds
+from fastgrad.kernels.building.isa import features_for_loops
 from fastgrad.kernels.building.library_calls import PREFIX, definitions
-from fastgrad.kernels.building.native import host_features, initialize_llvm, undefined_symbols
+from fastgrad.kernels.building.native import initialize_llvm, target, undefined_symbols
 from fastgrad.kernels.building.number_types import Type, Untranslatable
 from fastgrad.kernels.building.signature import ARRAY_KINDS, LIST_KINDS, Parameter, Signature
 from fastgrad.kernels.building.translate import translated
@@ -99,8 +101,10 @@ def compile_kernel(
     initialize_llvm()
     arguments = [_type_of(parameter, variables) for parameter in signature.parameters]
     result = "int64" if signature.returns_status else "none"
-    native = NativeFunction(symbol, None, signature, type_numbers, release_gil, noalias)
+    native = NativeFunction(function.__name__, symbol, None, signature, type_numbers, release_gil, noalias)
     try:
+        if checks_bounds():
+            raise Untranslatable("pointers with bounds, which only Numba is given")
         body = translated(function, arguments, result, _types(variables), noalias)
         module = llvm.parse_assembly(wrapper_ir(native) + body.text)
         others = [llvm.parse_assembly(body.specials)] if body.specials else []
@@ -110,9 +114,10 @@ def compile_kernel(
         name, lowering = lowered(function, arguments, result, variables)
         module = llvm.parse_assembly(wrapper_ir(native._replace(body=name)))
         others = [lowering]
-    module.triple = llvm.get_process_triple()
     for other in others:
+        module.triple = other.triple
         module.link_in(other)
+    module.triple = target().triple
     rare = [f.name for f in module.functions if f.name.startswith(PREFIX)]
     if rare:
         module.link_in(llvm.parse_assembly(definitions(rare)))
@@ -122,7 +127,7 @@ def compile_kernel(
     if undefined is None:
         undefined = [f.name for f in module.functions if f.is_declaration and not f.name.startswith("llvm.")]
         undefined += [g.name for g in module.global_variables if g.is_declaration]
-    refused = sorted(set(undefined) - ALLOWED_SYMBOLS)
+    refused = sorted(set(undefined) - ALLOWED_SYMBOLS - (SYMBOLS if checks_bounds() else frozenset()))
     if RAISED in refused:
         raise RuntimeError(f"kernel {function.__name__} may raise; a kernel's body must not")
     if refused:
@@ -136,7 +141,7 @@ def _type_of(parameter: Parameter, variables: Mapping[str, str]) -> Type:
         element = variables.get(str(parameter.element), str(parameter.element))
         return ("**" if parameter.kind in LIST_KINDS else "*") + ("uint8" if element == "bool" else element)
     if parameter.kind in ("sizes", "objects"):
-        return "*int64"
+        return "*int64" if parameter.kind == "sizes" or not checks_bounds() else "*objects"
     return "float64" if parameter.kind == "float" else "int64"
 
 
@@ -150,12 +155,13 @@ def _types(variables: Mapping[str, str]) -> dict[str, Type]:
 
 @functools.cache
 def _target_machine() -> Any:
-    target = llvm.Target.from_default_triple()
-    return target.create_target_machine(
-        cpu=llvm.get_host_cpu_name(),
-        features=host_features(),
+    machine = target()
+    compiler = llvm.Target.from_triple(machine.triple)
+    return compiler.create_target_machine(
+        cpu=machine.cpu,
+        features=features_for_loops(),
         opt=3,
-        reloc="static" if target.name.startswith("x86") else "default",
+        reloc="static" if compiler.name.startswith("x86") else "default",
         codemodel="jitdefault",
         jit=True,
     )

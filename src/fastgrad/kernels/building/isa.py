@@ -6,7 +6,7 @@ import functools
 import os
 from typing import NamedTuple
 
-from fastgrad.kernels.building.native import host_features
+from fastgrad.kernels.building.native import target
 
 
 class Isa(NamedTuple):
@@ -39,11 +39,9 @@ _WITH_16_REGISTERS = ((8, 4, 2, 1), (4, 2, 1))
 @functools.cache
 def host_isa() -> Isa:
     """This machine's; `FASTGRAD_LANES` chooses other vectors, by their number of float32 lanes: 4, 8 or 16."""
-    features = host_features().split(",")
+    features = target().features.split(",")
     widest = 64 if "+avx512f" in features else 32 if "+avx2" in features else 16
-    chosen = os.environ.get("FASTGRAD_LANES", "")
-    if chosen not in ("", "4", "8", "16"):
-        raise ValueError(f"FASTGRAD_LANES is {chosen!r}; it may be 4, 8 or 16 (float32 lanes of a vector)")
+    chosen = _chosen_lanes()
     vector_bytes = 4 * int(chosen) if chosen else widest
     many = "+neon" in features or vector_bytes == 64
     return Isa(
@@ -52,3 +50,23 @@ def host_isa() -> Isa:
         masks="+avx" in features and vector_bytes > 16,
         fused="+neon" in features or "+fma" in features,
     )
+
+
+def features_for_loops() -> str:
+    """The features that loops are compiled with: the machine's, and of which size LLVM makes their vectors if that is chosen.
+
+    What the machine lacks LLVM makes of smaller vectors.
+    """
+    machine, chosen = target(), _chosen_lanes()
+    if not chosen or not machine.triple.startswith("x86_64"):
+        return machine.features
+    bits = 32 * int(chosen)
+    wishes = [f"{'+' if bits == size else '-'}prefer-{size}-bit" for size in (128, 256)]
+    return ",".join([*machine.features.split(","), *wishes])
+
+
+def _chosen_lanes() -> str:
+    chosen = os.environ.get("FASTGRAD_LANES", "")
+    if chosen not in ("", "4", "8", "16"):
+        raise ValueError(f"FASTGRAD_LANES is {chosen!r}; it may be 4, 8 or 16 (float32 lanes of a vector)")
+    return chosen

@@ -6,9 +6,11 @@ import ctypes
 import functools
 import struct
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+
+from fastgrad.kernels.building import bounds
 
 _METH_FASTCALL = 0x80
 _SYMBOL_TABLE = 2  # ELF's SHT_SYMTAB
@@ -36,14 +38,40 @@ def initialize_llvm() -> Any:
     return llvm
 
 
-def host_features() -> str:
-    """LLVM's feature string of this CPU; empty where LLVM cannot tell."""
+class Machine(NamedTuple):
+    """A machine in LLVM's words; no features where LLVM cannot tell."""
+
+    triple: str
+    cpu: str
+    features: str
+
+
+_others: list[Machine] = []
+
+
+def target() -> Machine:
+    """The machine that kernels are compiled for: this one."""
+    return _others[-1] if _others else _this_machine()
+
+
+def compile_for(machine: Machine) -> None:
+    """Makes code for another machine in this process, which can't be loaded here: for tests, before anything is compiled."""
+    import llvmlite.binding as llvm
+
+    llvm.initialize_all_targets()
+    llvm.initialize_all_asmprinters()
+    _others.append(machine)
+
+
+@functools.cache
+def _this_machine() -> Machine:
     import llvmlite.binding as llvm
 
     try:
-        return llvm.get_host_cpu_features().flatten()
+        features = llvm.get_host_cpu_features().flatten()
     except RuntimeError:
-        return ""
+        features = ""
+    return Machine(llvm.get_process_triple(), llvm.get_host_cpu_name(), features)
 
 
 def undefined_symbols(code: bytes) -> list[str] | None:
@@ -109,5 +137,8 @@ def _engine() -> Any:
     for symbol in PYTHON_SYMBOLS:
         llvm.add_symbol(symbol, ctypes.addressof(ctypes.c_char.in_dll(ctypes.pythonapi, symbol)))
     llvm.add_symbol(NDARRAY_TYPE, id(np.ndarray))
+    if bounds.checks_bounds():
+        for symbol, address in bounds.addresses().items():
+            llvm.add_symbol(symbol, address)
     machine = llvm.Target.from_default_triple().create_target_machine(jit=True)
     return llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)

@@ -1,4 +1,4 @@
-"""What `translate` does not know: Numba makes LLVM IR of it. Importing this module imports Numba.
+"""What `translate` does not know, and checked builds (`bounds.py`): Numba makes LLVM IR. Importing this module imports Numba.
 
 Two shortcuts over `numba.njit` take a first compilation from about 0.8 s to 0.3 s and a further one from 0.1 s to 0.05 s:
 the typing and lowering rules of scalars alone are loaded (no arrays, strings, containers, no run-time system), and LLVM
@@ -44,8 +44,11 @@ from fastgrad.kernels.building.body import (
     prefetch,
     vector_lanes,
 )
+from fastgrad.kernels.building.bounds import checks_bounds
 from fastgrad.kernels.building.isa import host_isa
 from fastgrad.kernels.building.number_types import Type
+from fastgrad.kernels.building.pointers import address, check, made, pointer_to, table_of
+from fastgrad.kernels.building.tile_bounds import check_tiles
 from fastgrad.kernels.building.window_emission import WindowTiles
 
 types: Any = numba_types  # whose names are made when it is imported
@@ -217,10 +220,10 @@ class _LocalArray(_Callable):
             with builder.goto_entry_block():
                 memory = builder.alloca(ir.ArrayType(context.get_value_type(element.dtype), count))
                 memory.align = 64
-            return builder.bitcast(memory, context.get_value_type(signature.return_type))
+            return made(context, builder, signature.return_type, memory, count, f"{self.__name__} of {element.dtype}")
 
         _frontend().target.insert_func_defn([(lower, key, arguments)])
-        return types.CPointer(element.dtype)(*arguments)
+        return pointer_to(element.dtype)(*arguments)
 
     def elements(self, element: Any, length: int) -> int:
         """How many elements there are to be."""
@@ -286,10 +289,11 @@ class _CallPair(_Callable):
 
     def implement(self, key: object, arguments: tuple) -> Any:
         def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            second = builder.gep(args[2], [ir.IntType(64)(1)])
-            kind = ir.FunctionType(ir.VoidType(), [ir.DoubleType(), args[2].type, args[2].type])
-            builder.call(builder.inttoptr(args[0], kind.as_pointer()), [args[1], args[2], second])
-            return builder.load(args[2])
+            pair = address(context, builder, signature.args[2], args[2])
+            second = builder.gep(pair, [ir.IntType(64)(1)])
+            kind = ir.FunctionType(ir.VoidType(), [ir.DoubleType(), pair.type, pair.type])
+            builder.call(builder.inttoptr(args[0], kind.as_pointer()), [args[1], pair, second])
+            return builder.load(pair)
 
         _frontend().target.insert_func_defn([(lower, key, arguments)])
         return types.float64(*arguments)
@@ -316,6 +320,9 @@ class _Atomic(_Callable):
 
         def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             wide = [context.cast(builder, a, t, w) for a, t, w in zip(args, signature.args, wanted, strict=True)]
+            if wide:
+                check(context, builder, wanted[0], wide[0], wide[1])
+                wide[0] = address(context, builder, wanted[0], wide[0])
             if special in GIVES_WORD:
                 return GIVES_WORD[special](builder, wide)
             GIVES_NOTHING[special](builder, wide)
@@ -332,7 +339,8 @@ class _Prefetch(_Callable):
     def implement(self, key: object, arguments: tuple) -> Any:
         def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             flag = ir.IntType(32)
-            line = builder.bitcast(builder.gep(args[0], [args[1]]), ir.IntType(8).as_pointer())
+            element = builder.gep(address(context, builder, signature.args[0], args[0]), [args[1]])
+            line = builder.bitcast(element, ir.IntType(8).as_pointer())
             kind = ir.FunctionType(ir.VoidType(), [line.type, flag, flag, flag])
             function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
             builder.call(function, [line, flag(0), flag(3), flag(1)])
@@ -347,8 +355,11 @@ class _TileCall(_Callable):
 
     def implement(self, key: object, arguments: tuple) -> Any:
         def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            if checks_bounds():
+                check_tiles(context, builder, self.__name__, arguments, args)
+            plain = [address(context, builder, kind, value) for kind, value in zip(arguments, args, strict=True)]
             tiles = WindowTiles(builder.module, context.get_value_type(arguments[0].dtype), host_isa())
-            getattr(tiles, self.__name__)(builder, args)
+            getattr(tiles, self.__name__)(builder, plain)
             return context.get_dummy_value()
 
         _frontend().target.insert_func_defn([(lower, key, arguments)])
@@ -409,8 +420,12 @@ def _frontend() -> _Frontend:
 
 
 def _numba_type(element: Type) -> Any:
+    if element[:2] == "**":
+        return table_of(_numba_type(element[2:]))
+    if element == "*objects":  # Python's, whose number is not known
+        return types.CPointer(types.int64)
     if element[0] == "*":
-        return types.CPointer(_numba_type(element[1:]))
+        return pointer_to(_numba_type(element[1:]))
     return types.uint8 if element == "bool" else getattr(types, element)
 
 

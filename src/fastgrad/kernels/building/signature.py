@@ -78,3 +78,19 @@ def parse_signature(text: str) -> Signature:
     if any(not p.passed for p in parameters) and not any(p.kind in LIST_KINDS for p in parameters):
         raise ValueError("count and sizes describe ins and inouts parameters; there are none")
     return Signature(" ".join(text.split()), tuple(parameters), bool(arrow))
+
+
+def checked_words(signature: Signature) -> dict[str, tuple[int, ...]]:
+    """For each pointer the words of a step that say how much it points to, which checked builds read; see `bounds`.
+
+    They come after the words of all parameters: for an array the number of elements; for a list the address of the numbers of
+    its arrays' elements, and how many arrays there are; for those sizes how many they are.
+    """
+    place = sum(1 for p in signature.parameters if p.kind != "int" or p.name not in SHARE)
+    words = {}
+    for parameter in signature.parameters:
+        count = 2 if parameter.kind in LIST_KINDS else 1 if parameter.kind in (*ARRAY_KINDS, "sizes") else 0
+        if count:
+            words[parameter.name] = tuple(range(place, place + count))
+            place += count
+    return words

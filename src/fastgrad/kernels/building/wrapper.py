@@ -7,6 +7,8 @@ The layouts read here are public ABI: `PyObject_HEAD` (its size is `object.__bas
 `PyVarObject`, `PyTupleObject`, `PyListObject`, and NumPy's `PyArrayObject_fields` and the head of `PyArray_Descr`,
 which are the same in NumPy 1.x and 2.x on 64-bit CPython.
 
+In checked builds (`bounds.py`) bodies get pointers with sizes and names, which both entries give them.
+
 Beside it stands a second entry, the kernel as a step of a program (`i64 (ptr words, i64 first, i64 last)`), which reads
 its parameters from a row of 64-bit words and checks nothing; see `step_ir`.
 """
@@ -17,7 +19,8 @@ import sys
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from fastgrad.kernels.building.signature import ARRAY_KINDS, LIST_KINDS, SHARE, Parameter, Signature
+from fastgrad.kernels.building import bounds
+from fastgrad.kernels.building.signature import ARRAY_KINDS, LIST_KINDS, SHARE, Parameter, Signature, checked_words
 
 NDARRAY_TYPE = "fastgrad_ndarray_type"
 RAISED = "fastgrad_kernel_may_raise"
@@ -206,6 +209,7 @@ no:
 class NativeFunction(NamedTuple):
     """What the wrapper needs to know of one compiled kernel; `body` is Numba's name of it, if Numba lowered it."""
 
+    name: str
     symbol: str
     body: str | None
     signature: Signature
@@ -220,7 +224,8 @@ def wrapper_ir(function: NativeFunction) -> str:
     return "\n".join(
         (
             _DECLARATIONS,
-            _LIST_FUNCTIONS if lists else "",
+            _LIST_FUNCTIONS if lists or bounds.checks_bounds() else "",
+            _names_ir(function) if bounds.checks_bounds() else "",
             _body_ir(function) if function.body is not None else "",
             _Wrapper(function, lists).text(),
             step_ir(function),
@@ -239,8 +244,12 @@ def step_ir(function: NativeFunction) -> str:
     Each parameter has a word, in order: the address of an array's elements, of a list's addresses, or of a list's sizes;
     the value of an int or of a list's length; the address of a float64. `first` and `last` have none: they are the
     share that the caller wants done. The result is 0 where the body gives nothing, or -1, else what it gives plus 1.
+
+    In checked builds more words follow (`checked_words`): for each array how many elements it has, for each list the address
+    of such numbers and their count.
     """
     lines, values, place = [], [], 0
+    sizes = checked_words(function.signature) if bounds.checks_bounds() else {}
     for parameter in function.signature.parameters:
         name, kind = parameter.name, _llvm_type(parameter)
         if name in SHARE and parameter.kind == "int":
@@ -253,12 +262,22 @@ def step_ir(function: NativeFunction) -> str:
             lines.append(f"  %.v_{name} = load double, ptr %.float_{name}")
         else:
             lines.append(f"  %.v_{name} = load {kind}, ptr %.at_{name}")
-        values.append(f"{kind} %.v_{name}")
+        given = [f"%.v_{name}"]
+        for (field_kind, field), word in zip(_fields(parameter)[1:], sizes.get(name, ()), strict=False):
+            lines.append(f"  %.at_{name}{field} = getelementptr i64, ptr %.words, i64 {word}")
+            lines.append(f"  %.v_{name}{field} = load {field_kind}, ptr %.at_{name}{field}")
+            given.append(f"%.v_{name}{field}")
+        values.append(_actual(parameter, given))
     actual = ", ".join(values)
     if function.signature.returns_status:
-        lines += [f"  %.given = call i64 @.body({actual})", "  %.answer = add i64 %.given, 1", "  ret i64 %.answer"]
+        lines += [f"  %.given = call i64 @.body({actual})", "  %.answer = add i64 %.given, 1"]
     else:
-        lines += [f"  call void @.body({actual})", "  ret i64 0"]
+        lines += [f"  call void @.body({actual})", "  %.answer = add i64 0, 0"]
+    if bounds.checks_bounds():
+        lines += [f"  %.flag = load i64, ptr @{bounds.RECORD}", "  %.inside = icmp eq i64 %.flag, 0"]
+        lines += [f"  %.final = select i1 %.inside, i64 %.answer, i64 {bounds.ANSWER}", "  ret i64 %.final"]
+    else:
+        lines.append("  ret i64 %.answer")
     head = f"define i64 @{step_symbol(function.symbol)}(ptr %.words, i64 %.first, i64 %.last) {{\nentry:\n"
     return head + "\n".join([*lines, "}"])
 
@@ -267,20 +286,49 @@ def _llvm_type(parameter: Parameter) -> str:
     return {"int": "i64", "float": "double", "count": "i64"}.get(parameter.kind, "ptr")
 
 
+def _fields(parameter: Parameter) -> list[tuple[str, str]]:
+    """LLVM types of the values that a body gets for a parameter, and what is added to its name for each."""
+    first = (_llvm_type(parameter), "")
+    if not bounds.checks_bounds():
+        return [first]
+    if parameter.kind in (*ARRAY_KINDS, "sizes"):
+        return [first, ("i64", ".size"), ("ptr", ".name")]
+    if parameter.kind in LIST_KINDS:
+        return [first, ("ptr", ".sizes"), ("i64", ".size"), ("ptr", ".name")]
+    return [first]
+
+
+def _actual(parameter: Parameter, given: Sequence[str]) -> str:
+    """The values for a parameter as arguments of the body: those given, and its name."""
+    fields = _fields(parameter)
+    named = [*given, f"@.name_{parameter.name}"][: len(fields)]
+    return ", ".join(f"{kind} {value}" for (kind, _), value in zip(fields, named, strict=True))
+
+
+def _names_ir(function: NativeFunction) -> str:
+    """What checked builds have beside: the names of the kernel and of its parameters, and what writes down an access outside."""
+    names = [bounds.constant(f".name_{p.name}", p.name) for p in function.signature.parameters if len(_fields(p)) > 1]
+    return "\n".join([bounds.declarations(), bounds.constant(".kernel_name", function.name), *names])
+
+
 def _body_ir(function: NativeFunction) -> str:
     """The call in Numba's own convention.
 
     A way out with an error leaves a call of a function that does not exist, which the check of undefined symbols
-    reports when the kernel is compiled.
+    reports when the kernel is compiled. In checked builds it is the way out after an access outside.
     """
     parameters = function.signature.parameters
     distinct = " noalias" if function.noalias else ""
-    types = [_llvm_type(p) for p in parameters]
-    formal = ", ".join(f"{t}{distinct if t == 'ptr' else ''} %{p.name}" for t, p in zip(types, parameters, strict=True))
-    actual = ", ".join(f"{t} %{p.name}" for t, p in zip(types, parameters, strict=True))
-    result, return_line = "ptr", "ret void"
+    fields = [(kind, f"%{p.name}{suffix}") for p in parameters for kind, suffix in _fields(p)]
+    types = [kind for kind, _ in fields]
+    formal = ", ".join(f"{kind}{distinct if kind == 'ptr' else ''} {name}" for kind, name in fields)
+    actual = ", ".join(f"{kind} {name}" for kind, name in fields)
+    result, return_line, nothing = "ptr", "ret void", "ret void"
     if function.signature.returns_status:
-        result, return_line = "i64", "%value = load i64, ptr %.result\n  ret i64 %value"
+        result, return_line, nothing = "i64", "%value = load i64, ptr %.result\n  ret i64 %value", "ret i64 0"
+    raised = f"call void @{RAISED}()\n  unreachable"
+    if bounds.checks_bounds():
+        raised = f"call void @.blame(ptr @.kernel_name)\n  {nothing}"
     return f"""
 declare i32 @{function.body}({", ".join(["ptr", "ptr", *types])})
 
@@ -291,8 +339,7 @@ define internal {"i64" if function.signature.returns_status else "void"} @.body(
   %.fine = icmp eq i32 %.status, 0
   br i1 %.fine, label %.done, label %.raised
 .raised:
-  call void @{RAISED}()
-  unreachable
+  {raised}
 .done:
   {return_line}
 }}
@@ -321,24 +368,24 @@ class _Wrapper:
         function, passed = self.function, self.function.signature.passed
         self.emit(f"%.arity = icmp eq i64 %nargs, {len(passed)}")
         self.require("%.arity", "slow")
-        values = {}
+        values: dict[str, list[str]] = {}
         for position, parameter in enumerate(passed):
             self.emit(f"%.o_{parameter.name}_at = getelementptr ptr, ptr %args, i64 {position}")
             self.emit(f"%.o_{parameter.name} = load ptr, ptr %.o_{parameter.name}_at")
         # Numbers first: their conversion may run Python code, which may change arrays and lists.
         for parameter in passed:
             if parameter.kind == "int":
-                values[parameter.name] = self.number(parameter, "i64", "PyLong_AsLongLong", "icmp eq", "-1")
+                values[parameter.name] = [self.number(parameter, "i64", "PyLong_AsLongLong", "icmp eq", "-1")]
             elif parameter.kind == "float":
-                values[parameter.name] = self.number(parameter, "double", "PyFloat_AsDouble", "fcmp oeq", "-1.0")
+                values[parameter.name] = [self.number(parameter, "double", "PyFloat_AsDouble", "fcmp oeq", "-1.0")]
         for parameter, number in zip(function.signature.parameters, function.type_numbers, strict=True):
             if parameter.kind == "objects":
-                values[parameter.name] = self.objects(parameter)
+                values[parameter.name] = [self.objects(parameter)]
             elif parameter.kind in ARRAY_KINDS:
                 values[parameter.name] = self.array(parameter, number)
         if self.lists:
             values.update(self.collect_lists())
-        actual = ", ".join(f"{_llvm_type(p)} {values[p.name]}" for p in function.signature.parameters)
+        actual = ", ".join(_actual(p, values[p.name]) for p in function.signature.parameters)
         if function.release_gil:
             self.emit("%.thread = call ptr @PyEval_SaveThread()")
         status = function.signature.returns_status
@@ -347,6 +394,10 @@ class _Wrapper:
             self.emit("call void @PyEval_RestoreThread(ptr %.thread)")
         if self.lists:
             self.emit("call void @PyMem_RawFree(ptr %.memory)")
+        if bounds.checks_bounds():
+            self.emit(f"%.flag = load i64, ptr @{bounds.RECORD}")
+            self.emit("%.inside = icmp eq i64 %.flag, 0")
+            self.require("%.inside", "outside")
         if status:
             self.emit("%.object = call ptr @PyLong_FromLongLong(i64 %.status)")
             self.emit("ret ptr %.object")
@@ -358,13 +409,16 @@ class _Wrapper:
             [*self.lines, "}"]
         )
 
-    def array(self, parameter: Parameter, type_number: int | None) -> str:
+    def array(self, parameter: Parameter, type_number: int | None) -> list[str]:
         name = parameter.name
         flags = CONTIGUOUS_ALIGNED | (WRITEABLE if parameter.written else 0)
         self.emit(f"%.fits_{name} = call i1 @array_fits(ptr %.o_{name}, i32 {type_number}, i32 {flags})")
         self.require(f"%.fits_{name}", "slow")
         self.emit(f"%.v_{name} = call ptr @array_data(ptr %.o_{name})")
-        return f"%.v_{name}"
+        if not bounds.checks_bounds():
+            return [f"%.v_{name}"]
+        self.emit(f"%.size_{name} = call i64 @array_size(ptr %.o_{name})")
+        return [f"%.v_{name}", f"%.size_{name}"]
 
     def objects(self, parameter: Parameter) -> str:
         name = parameter.name
@@ -388,7 +442,7 @@ class _Wrapper:
         self.lines.append(f"have_{name}:")
         return f"%.v_{name}"
 
-    def collect_lists(self) -> dict[str, str]:
+    def collect_lists(self) -> dict[str, list[str]]:
         """One allocation holds the sizes and then the addresses of each list."""
         numbers = {
             p.name: n for p, n in zip(self.function.signature.parameters, self.function.type_numbers, strict=True)
@@ -420,16 +474,22 @@ class _Wrapper:
                 f"i1 {first}, i32 {numbers[name]}, i32 {flags})"
             )
             self.require(f"%.fits_{name}", "free")
-            values[name] = f"%.v_{name}"
+            values[name] = [f"%.v_{name}", "%.memory", count][: max(len(_fields(parameter)) - 1, 1)]
         for parameter in self.function.signature.parameters:
             if parameter.kind == "count":
-                values[parameter.name] = count
+                values[parameter.name] = [count]
             elif parameter.kind == "sizes":
-                values[parameter.name] = "%.memory"
+                values[parameter.name] = ["%.memory", count][: max(len(_fields(parameter)) - 1, 1)]
         return values
 
     def slow(self, arity: int) -> None:
         """Call `self` with all arguments in a tuple."""
+        if bounds.checks_bounds():
+            self.lines.append("outside:")
+            self.emit("%.nothing = call ptr @PyTuple_New(i64 0)")
+            self.emit(f"%.reported = call ptr @PyObject_Call(ptr @{bounds.REPORT}, ptr %.nothing, ptr null)")
+            self.emit("call void @Py_DecRef(ptr %.nothing)")
+            self.emit("ret ptr null")
         if self.lists:
             self.lines.append("no_memory:")
             self.emit("%.none = call ptr @PyErr_NoMemory()")

@@ -12,6 +12,7 @@ import numpy as np
 from numpy import int8, int32, int64
 
 from fastgrad.kernels.building.body import call_step, pointer, scalar_function
+from fastgrad.kernels.building.bounds import NO_BOUND
 from fastgrad.kernels.building.build import kernel, step_address
 from fastgrad.kernels.building.isa import host_isa
 from fastgrad.kernels.building.wrapper import (
@@ -38,7 +39,7 @@ FLOAT32, FLOAT64 = np.dtype(np.float32).num, np.dtype(np.float64).num
 
 # Words of the memory that the native function works in: those of the kernel, and what it has to know.
 A, B, C, M, N, K, A_ROW, A_K, B_K, B_COLUMN = range(10)
-UNIT, TOGETHER, MOST, KERNEL_WORDS, PANEL_BYTES, ARRAY_TYPE, WORDS = 12, 13, 14, 19, 21, 22, 23
+UNIT, TOGETHER, MOST, SIZES, KERNEL_WORDS, PANEL_BYTES, ARRAY_TYPE, WORDS = 12, 13, 14, 19, 22, 24, 25, 26
 
 DONE, NOT_HERE, NO_KERNEL = range(3)
 
@@ -115,6 +116,7 @@ class _Door:
 
     def __init__(self) -> None:
         self.words = np.zeros(WORDS + 1, np.int64)
+        self.words[SIZES:KERNEL_WORDS] = NO_BOUND  # of the three matrices: checked builds ask
         self.multiply: Any = self._load
 
     def _load(self, *args: Any) -> int:

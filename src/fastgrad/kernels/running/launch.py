@@ -11,7 +11,8 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from fastgrad.kernels.building.signature import SHARE
+from fastgrad.kernels.building.bounds import checks_bounds
+from fastgrad.kernels.building.signature import ARRAY_KINDS, SHARE
 
 
 class Spec(Protocol):
@@ -161,7 +162,10 @@ def run_launches(
                 return tuple([value(one) for one in operand])
             case Launch():
                 inner = [value(one) for one in operand.operands]
-                words = np.array([one.ctypes.data if type(one) is np.ndarray else one for one in inner], np.int64)
+                numbers = [one.ctypes.data if type(one) is np.ndarray else one for one in inner]
+                if checks_bounds():
+                    numbers += _sizes(operand.kernel, inner)
+                words = np.array(numbers, np.int64)
                 scratch.append(words)  # to keep it
                 return words.ctypes.data
             case Inner(make):
@@ -191,6 +195,13 @@ def run_launches(
             if answer is not None and answer >= 0:
                 return int(answer)
     return None
+
+
+def _sizes(kernel: Any, operands: list[Any]) -> list[int]:
+    """What checked builds read behind the words of a step whose arrays are in no lists; see `signature.checked_words`."""
+    parameters = [(p, dtype) for p, dtype in kernel.__self__.parameters if p.kind != "int" or p.name not in SHARE]
+    pairs = zip(parameters, operands, strict=True)
+    return [one.nbytes // dtype.itemsize for (p, dtype), one in pairs if p.kind in ARRAY_KINDS]
 
 
 def _read_as(operand: Any, dtype: np.dtype | None) -> Any:

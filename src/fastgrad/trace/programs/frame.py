@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.kernels.building.bounds import checks_bounds
 from fastgrad.kernels.building.build import signature_of, step_address
-from fastgrad.kernels.building.signature import ARRAY_KINDS, LIST_KINDS
+from fastgrad.kernels.building.signature import ARRAY_KINDS, LIST_KINDS, checked_words
 from fastgrad.kernels.building.signature import SHARE as SHARE_NAMES
 from fastgrad.kernels.running import driver
 from fastgrad.kernels.running.launch import Constant, Inner, Input, Launch, Output, Scratch
@@ -71,6 +72,8 @@ class Frame:
         given = iter(launch.operands)
         at = len(self._words)
         self._words += [0] * len(parameters)
+        if checks_bounds():
+            self._write_sizes(action, launch, at)
         listed: tuple[Any, ...] = ()
         for place, parameter in enumerate(parameters, at):
             if parameter.kind == "count":
@@ -78,7 +81,7 @@ class Frame:
                 continue
             if parameter.kind == "sizes":
                 self._inner.append((place, len(self._words)))
-                self._words += [self._elements(action, one) for one in listed]
+                self._words += [self._bytes(action, one)[0] for one in listed]
                 continue
             operand = next(given)
             if parameter.kind in ARRAY_KINDS:
@@ -130,17 +133,50 @@ class Frame:
             assert isinstance(place, InObject), f"{action.node}: an object has no address"
             self._patches.setdefault(place.number, []).append(at)
 
+    def _write_sizes(self, action: Action, launch: Launch, at: int) -> None:
+        """Writes the words behind those of the parameters that checked builds read; see ``signature.checked_words``."""
+        places = checked_words(signature_of(launch.kernel))
+        self._words += [0] * sum(len(words) for words in places.values())
+        operands = iter(launch.operands)
+        listed: tuple[Any, ...] = ()
+        kernel: Any = launch.kernel
+        dtypes = {parameter.name: dtype for parameter, dtype in kernel.__self__.parameters}
+        for parameter in signature_of(launch.kernel).parameters:
+            if parameter.kind == "sizes":
+                self._words[at + places[parameter.name][0]] = len(listed)
+            if not parameter.passed or (parameter.kind == "int" and parameter.name in SHARE_NAMES):
+                continue
+            operand: Any = next(operands)
+            if parameter.name not in places:
+                continue
+            itemsize = dtypes[parameter.name].itemsize
+            if parameter.kind in ARRAY_KINDS:
+                self._words[at + places[parameter.name][0]] = prod(self._bytes(action, operand)) // itemsize
+            else:
+                listed = listed or operand
+                table, count = places[parameter.name]
+                self._inner.append((at + table, len(self._words)))
+                self._words[at + count] = len(operand)
+                self._words += [prod(self._bytes(action, one)) // itemsize for one in operand]
+
     @staticmethod
-    def _elements(action: Action, operand: Any) -> int:
+    def _bytes(action: Action, operand: Any) -> tuple[int, int]:
+        """How many elements an array has, and the bytes of one."""
         match operand:
             case Scratch(number):
                 assert action.launches is not None
-                return action.launches.scratch[number][1]
+                dtype, size = action.launches.scratch[number]
+                return size, dtype.itemsize
             case Input(number):
-                return prod(action.node.inputs[number].shape)
+                return prod(action.node.inputs[number].shape), action.node.inputs[number].dtype.itemsize
             case Output(number):
-                return prod(action.node.outputs[number].shape)
-        raise AssertionError(f"{action.node}: {operand!r} is no array of a list")
+                place = action.outputs[number]
+                if isinstance(place, InMemory):  # a variable is not among the outputs of its assignment
+                    return place.array.size, place.array.itemsize
+                return prod(action.node.outputs[number].shape), action.node.outputs[number].dtype.itemsize
+            case Constant(array):
+                return array.size, array.itemsize
+        raise AssertionError(f"{action.node}: {operand!r} is no array")
 
     # ---- assembly ----------------------------------------------------------------------------------------
 

@@ -1,0 +1,107 @@
+"""Checked builds: `FASTGRAD_CHECK_BOUNDS=1` compares each access of a kernel's body with the size of what it points to.
+
+A pointer of a body is then an address with a number of elements and a name (`pointers.py`), which the native function takes
+from the array object, and a step from words behind those of its parameters (`wrapper.step_ir`). The first access
+outside is not done: it is written down here, the kernel ends, and the call from Python that it belongs to raises
+`OutOfBoundsError`. Object code of checked builds has keys of its own in the disk cache.
+
+Not checked is memory whose address a body gets as a number (`pointer(int64, address)`): Python's objects, the frames
+of programs, the addresses that loops compute.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import os
+from typing import NoReturn
+
+RECORD = "fastgrad_bounds_record"
+REPORT = "fastgrad_bounds_report"
+OUTSIDE = "fastgrad_out_of_bounds"
+
+SYMBOLS = frozenset([RECORD, REPORT])
+"""What object code of checked builds needs beside the names that others need."""
+
+ANSWER = 1 << 30
+"""What a step answers that has been ended; it stops a program."""
+
+NO_BOUND = -1
+"""The number of elements of memory that is not checked."""
+
+FLAG, NAME, INDEX, SIZE, KERNEL = range(5)
+"""Words of the record: whether something has happened; the address of the name of what is pointed to; which element of how
+many; the address of the kernel's name."""
+
+_record = (ctypes.c_int64 * 5)()
+
+
+class OutOfBoundsError(RuntimeError):
+    """A kernel accessed an element that is not there: a mistake in the kernel, or in the sizes that it was given."""
+
+
+@functools.cache
+def checks_bounds() -> bool:
+    """Whether this process builds checked kernels: `FASTGRAD_CHECK_BOUNDS` is 1."""
+    chosen = os.environ.get("FASTGRAD_CHECK_BOUNDS", "")
+    if chosen not in ("", "0", "1"):
+        raise ValueError(f"FASTGRAD_CHECK_BOUNDS is {chosen!r}; it may be 0 or 1")
+    return chosen == "1"
+
+
+def report() -> NoReturn:
+    """Raises what the record says, and clears it."""
+    _, name, index, size, kernel = _record
+    _record[:] = [0] * len(_record)
+    texts = [ctypes.string_at(at).decode() if at else "?" for at in (kernel, name)]
+    raise OutOfBoundsError(f"kernel {texts[0]}: {texts[1]}[{index}] is outside of its {size} elements")
+
+
+def addresses() -> dict[str, int]:
+    """The addresses of `SYMBOLS`."""
+    return {RECORD: ctypes.addressof(_record), REPORT: id(report)}
+
+
+def declarations() -> str:
+    """LLVM IR of the function that writes down the first access outside, and of what it needs."""
+    words = {name: f"getelementptr (i64, ptr @{RECORD}, i64 {place})" for name, place in _PLACES.items()}
+    return f"""
+@{RECORD} = external global i64
+@{REPORT} = external global i8
+
+define void @{OUTSIDE}(ptr %name, i64 %index, i64 %size) noinline cold {{
+  %flag = load i64, ptr @{RECORD}
+  %first = icmp eq i64 %flag, 0
+  br i1 %first, label %write, label %done
+write:
+  %address = ptrtoint ptr %name to i64
+  store i64 1, ptr @{RECORD}
+  store i64 %address, ptr {words["name"]}
+  store i64 %index, ptr {words["index"]}
+  store i64 %size, ptr {words["size"]}
+  store i64 0, ptr {words["kernel"]}
+  br label %done
+done:
+  ret void
+}}
+
+define internal void @.blame(ptr %kernel) noinline cold {{
+  %blamed = load i64, ptr {words["kernel"]}
+  %first = icmp eq i64 %blamed, 0
+  br i1 %first, label %write, label %done
+write:
+  %address = ptrtoint ptr %kernel to i64
+  store i64 %address, ptr {words["kernel"]}
+  br label %done
+done:
+  ret void
+}}
+"""
+
+
+_PLACES = {"name": NAME, "index": INDEX, "size": SIZE, "kernel": KERNEL}
+
+
+def constant(symbol: str, text: str) -> str:
+    """LLVM IR of a name."""
+    return f'@{symbol} = private constant [{len(text) + 1} x i8] c"{text}\\00"'

@@ -1,0 +1,205 @@
+"""Checked builds name what a kernel accessed that is not there (`FASTGRAD_CHECK_BOUNDS=1`)."""
+
+import os
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from numpy import int64
+
+from fastgrad.kernels.building.body import (
+    atomic_add,
+    local_array,
+    multiply_rows,
+    pack_panel,
+    panel_array,
+    panel_columns,
+    scalar_function,
+)
+from fastgrad.kernels.building.bounds import NO_BOUND, OutOfBoundsError, checks_bounds
+from fastgrad.kernels.building.build import kernel, step_address
+from fastgrad.kernels.running import driver
+from fastgrad.kernels.running.launch import Input, Launch, Launches, Output, run_launches
+
+ROOT = pathlib.Path(__file__).parents[3]
+
+
+@pytest.mark.skipif(checks_bounds(), reason="they are run as they are")
+def test_the_facts_below_in_a_process_that_checks():
+    run = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__],
+        env={**os.environ, "FASTGRAD_CHECK_BOUNDS": "1", "PYTHONPATH": os.pathsep.join(sys.path)},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert run.returncode == 0, run.stdout
+    assert " passed" in run.stdout
+
+
+@pytest.mark.skipif(checks_bounds(), reason="this process checks")
+def test_builds_that_do_not_check_have_keys_of_their_own():
+    code = "from fastgrad.kernels.building.build import _platform_key; print(_platform_key())"
+    keys = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env={**os.environ, "FASTGRAD_CHECK_BOUNDS": value, "PYTHONPATH": os.pathsep.join(sys.path)},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for value in ("0", "1")
+    }
+    assert len(keys) == 2
+
+
+def test_another_value_is_refused():
+    run = subprocess.run(
+        [sys.executable, "-c", "from fastgrad.kernels.building.bounds import checks_bounds; checks_bounds()"],
+        env={**os.environ, "FASTGRAD_CHECK_BOUNDS": "yes", "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "FASTGRAD_CHECK_BOUNDS is 'yes'; it may be 0 or 1" in run.stderr
+
+
+checked = pytest.mark.skipif(not checks_bounds(), reason="run in a process that checks, by the first test")
+
+
+@kernel("x: in[T], out: out[T], n: int, first: int, last: int -> int", T=("float32", "float64"))
+def doubled(x, out, n, first, last):
+    for i in range(first, last):
+        out[i] = T(2) * x[i + n]
+    return -1
+
+
+@scalar_function
+def element(x, i):
+    """One deeper."""
+    return x[i]
+
+
+@kernel("xs: ins[float64], outs: inouts[float64], count: count, sizes: sizes, more: int, lists: int")
+def copied(xs, outs, count, sizes, more, lists):
+    for k in range(count + lists):
+        for i in range(sizes[k] + more):
+            outs[k][i] = element(xs[k], i)
+
+
+@kernel("out: inout[int64], i: int")
+def counted(out, i):
+    memory = local_array(int64, 16)
+    memory[i] = 1
+    atomic_add(out, i, memory[i])
+
+
+@kernel("a: in[T], b: in[T], c: out[T], depth: int, rows: int, columns: int, pack: int", T=("float32", "float64"))
+def product(a, b, c, depth, rows, columns, pack):
+    if pack:
+        packed, width = panel_array(T, 32), panel_columns(T)
+        pack_panel(b, 0, columns, 1, packed, width, depth, columns)
+        multiply_rows(a, 0, depth, 1, packed, 0, width, c, 0, columns, 0, depth, rows, columns)
+    else:
+        multiply_rows(a, 0, depth, 1, b, 0, columns, c, 0, columns, 0, depth, rows, columns)
+
+
+@checked
+def test_an_access_outside_is_not_done_and_names_kernel_parameter_index_and_size():
+    x, out = np.ones(8), np.zeros(8)
+    doubled[x.dtype](x, out, 0, 0, 8)
+    assert (out == 2).all()
+    with pytest.raises(OutOfBoundsError, match=r"^kernel doubled: x\[8\] is outside of its 8 elements$"):
+        doubled[x.dtype](x, out, 3, 0, 8)
+    with pytest.raises(OutOfBoundsError, match=r"^kernel doubled: x\[-2\] is outside of its 8 elements$"):
+        doubled[x.dtype](x, out, -2, 0, 8)
+    with pytest.raises(OutOfBoundsError, match=r"^kernel doubled: out\[4\] is outside of its 4 elements$"):
+        doubled[x.dtype](x, out[:4], 0, 0, 8)
+    doubled[x.dtype](x, out, 0, 0, 8)  # as if nothing had been
+
+
+@checked
+def test_lists_know_the_size_of_each_array_and_how_many_there_are():
+    xs, outs = (np.ones(3), np.ones(5)), (np.zeros(3), np.zeros(5))
+    copied[()](xs, outs, 0, 0)
+    assert (outs[1] == 1).all()
+    with pytest.raises(OutOfBoundsError, match=r"^kernel copied: xs\[3\] is outside of its 3 elements$"):
+        copied[()](xs, outs, 1, 0)
+    with pytest.raises(OutOfBoundsError, match=r"^kernel copied: sizes\[2\] is outside of its 2 elements$"):
+        copied[()](xs, outs, 0, 1)
+
+
+@checked
+def test_memory_of_the_body_and_atomic_operations():
+    with pytest.raises(
+        OutOfBoundsError, match=r"^kernel counted: local_array of int64\[16\] is outside of its 16 elements$"
+    ):
+        counted[()](np.zeros(20, np.int64), 16)
+    with pytest.raises(OutOfBoundsError, match=r"^kernel counted: out\[12\] is outside of its 10 elements$"):
+        counted[()](np.zeros(10, np.int64), 12)
+
+
+@checked
+@pytest.mark.parametrize("pack", [0, 1])
+def test_tiles_of_products(pack):
+    shape = depth, rows, columns = 5, 7, 9
+    sizes = {"a": rows * depth, "b": depth * columns, "c": rows * columns}
+    arrays = {name: np.ones(size + 64) for name, size in sizes.items()}  # some more than is needed: whole vectors of B
+    product[arrays["a"].dtype](*arrays.values(), *shape, pack)
+    assert (arrays["c"][: sizes["c"]] == depth).all()
+    for name, size in sizes.items():
+        short = {**arrays, name: arrays[name][: size - 1]}
+        with pytest.raises(
+            OutOfBoundsError, match=rf"^kernel product: {name}\[\d+\] is outside of its {size - 1} elements$"
+        ):
+            product[arrays["a"].dtype](*short.values(), *shape, pack)
+
+
+@checked
+def test_a_step_of_a_program_ends_it():
+    x, out, after = np.ones(8), np.zeros(8), np.zeros(8)
+
+    def frame(size):
+        words = [[x, out, 0, x.size, size], [x, after, 0, x.size, after.size]]
+        words = [np.array([w.ctypes.data if isinstance(w, np.ndarray) else w for w in row], np.int64) for row in words]
+        steps = np.array([[step_address(doubled[x.dtype]), w.ctypes.data, 8, 1, 8] for w in words], np.int64)
+        header = np.zeros(driver.HEADER_WORDS, np.int64)
+        header[driver.STEPS], header[driver.ARRAY_TYPE] = steps.ctypes.data, driver.ARRAY_TYPE_ADDRESS
+        return header, steps, words
+
+    header, *_kept = frame(NO_BOUND)
+    assert driver.begin[()]((), header, 2) == driver.FINE
+    assert (after == 2).all()
+    after[:] = 0
+    header, *_kept = frame(5)
+    with pytest.raises(OutOfBoundsError, match=r"^kernel doubled: out\[5\] is outside of its 5 elements$"):
+        driver.begin[()]((), header, 2)
+    assert (after == 0).all()
+
+
+@checked
+def test_compiled_steps_give_kernels_the_sizes_of_arrays_of_another_type():
+    import fastgrad as tf
+
+    @tf.function
+    def step(x, v):
+        y = tf.reverse(tf.cast(x > 0, tf.bool), [0])
+        v.assign_add(tf.reduce_sum(tf.matmul(x, x, transpose_b=True), 0))
+        return y, tf.while_loop(lambda i, s: i < 3, lambda i, s: (i + 1, s + tf.sort(x)[0]), (0, tf.zeros(4)))
+
+    x, v = tf.random.normal([4, 4]), tf.Variable(tf.zeros(4))
+    for _ in range(3):
+        y, _ = step(x, v)
+    np.testing.assert_array_equal(y, (x.numpy() > 0)[::-1])
+
+
+@checked
+def test_launches_run_at_once():
+    x, out = np.ones(8), np.zeros(8)
+    launches = Launches((Launch(doubled[x.dtype], (Input(0), Output(0), 1), 8),))
+    with pytest.raises(OutOfBoundsError, match=r"x\[8\]"):
+        run_launches(launches, [x], [out])
