@@ -326,6 +326,8 @@ CLOSE: list[Case] = [
     case("layer_normalization", normal(6, 300), normal(300), normal(300), epsilon=1e-3),
     case("layer_normalization", normal(6, 1, dtype=F64), normal(1, dtype=F64), normal(1, dtype=F64), epsilon=0.0),
     case("layer_normalization_gradient", normal(70, 600), normal(70, 600), normal(600), normal(70), normal(70)),
+    case("batch_moments", normal(700, 3)),
+    case("batch_moments", normal(1300, 21, dtype=F64)),
 ]
 """Sums, whose order may differ."""
 

@@ -147,4 +147,6 @@ def walking(name: str, summary: str, arrays: str, visits: dict[str, Any], **vari
     function = types.FunctionType(_walk.__code__, {**globals(), "walk_cells": scalar_function(cells)}, name)
     function.__doc__ = summary
     signature = f"{arrays}, channels: int, lines: int, cleared: int, lowest: float, {WINDOW}, first: int, last: int"
-    return kernel(signature, noalias=True, **variables)(function)
+    options: dict[str, Any] = {"noalias": True, **variables}
+    made: Kernel = kernel(signature, **options)(function)
+    return made

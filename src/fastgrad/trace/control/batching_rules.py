@@ -246,7 +246,15 @@ def _more_examples(name: str, rows: int, /, x: Batched, *others: Batched, **attr
     return tuple([call("reshape", y, shape=(rows, examples, *y._array.shape[1:])) for y in outputs])
 
 
+def _more_columns(name: str, rows: int, /, x: Batched, **attributes: Any) -> Any:
+    """Operations that treat each column of a matrix alone: rows are more of them."""
+    height, width = x.shape
+    columns = call("reshape", call("transpose", x.tensor, perm=(1, 0, 2)), shape=(height, rows * width))
+    return tuple([call("reshape", y, shape=(rows, width)) for y in call(name, columns, **attributes)])
+
+
 RULES: dict[str, Rule] = {
+    "batch_moments": _more_columns,
     "matmul": _matmul,
     "broadcast_to": _broadcast_to,
     "transpose": _transpose,

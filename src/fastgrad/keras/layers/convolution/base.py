@@ -1,0 +1,138 @@
+"""What layers of convolutions share: their settings, and what comes after the convolution."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastgrad.keras import activations, constraints, initializers, regularizers
+from fastgrad.keras.layers.input_spec import InputSpec
+from fastgrad.keras.layers.layer import Layer
+from fastgrad.keras.layers.window_arguments import numbers, padding_name
+from fastgrad.keras.saving.objects import serialize_keras_object
+from fastgrad.keras.settings import standardize_data_format
+from fastgrad.keras.weight import Weight
+from fastgrad.ops.casting import cast
+from fastgrad.ops.shaping import reshape
+from fastgrad.tensor import Tensor
+
+
+class ConvolutionLayer(Layer):
+    """A layer that convolves, adds a bias and applies an activation.
+
+    Attributes:
+        rank: how many spatial dimensions there are.
+        weight_names: of its filters; each has an initializer, a regularizer and a constraint.
+    """
+
+    _leaf = True
+    rank = 0
+    weight_names: tuple[str, ...] = ("kernel",)
+
+    def __init__(self, settings: dict[str, Any], given: dict[str, Any], causal: bool = False) -> None:
+        """The layer.
+
+        Args:
+            settings: the arguments that all of these layers have, and those of their weights, by name.
+            given: the arguments of ``Layer``.
+            causal: whether padding may be ``"causal"``.
+        """
+        super().__init__(activity_regularizer=settings["activity_regularizer"], **given)
+        rank = self.rank
+        self.kernel_size = numbers(settings["kernel_size"], rank, "kernel_size")
+        self.strides = numbers(settings["strides"], rank, "strides")
+        self.dilation_rate = numbers(settings["dilation_rate"], rank, "dilation_rate")
+        self.padding = padding_name(settings["padding"], causal)
+        self.data_format = standardize_data_format(settings["data_format"])
+        self.activation = activations.get(settings["activation"])
+        self.use_bias = settings["use_bias"]
+        for name in (*self.weight_names, "bias"):
+            setattr(self, f"{name}_initializer", initializers.get(settings[f"{name}_initializer"]))
+            setattr(self, f"{name}_regularizer", regularizers.get(settings[f"{name}_regularizer"]))
+            setattr(self, f"{name}_constraint", constraints.get(settings[f"{name}_constraint"]))
+        self.input_spec = InputSpec(min_ndim=rank + 2)
+        if max(self.strides) > 1 and max(self.dilation_rate) > 1:
+            raise ValueError(
+                f"`strides > 1` not supported in conjunction with `dilation_rate > 1`. Received: strides={self.strides} and "
+                f"dilation_rate={self.dilation_rate}"
+            )
+
+    def _channels_of(self, input_shape: Any) -> int:
+        """The channels of inputs of this shape, which the layer is from now on for; they must be known."""
+        axis = 1 if self.data_format == "channels_first" else -1
+        channels = input_shape[axis]
+        if channels is None:
+            raise ValueError(
+                f"{type(self).__name__} '{self.name}': the channel dimension of the inputs must be known to build the layer, "
+                f"got input_shape={tuple(input_shape)}."
+            )
+        self.input_spec = InputSpec(min_ndim=self.rank + 2, axes={axis: channels})
+        return int(channels)
+
+    def _filters(self, name: str, shape: tuple[int, ...], weight: str | None = None) -> Weight:
+        return self.add_weight(
+            shape=shape,
+            initializer=getattr(self, f"{name}_initializer"),
+            regularizer=getattr(self, f"{name}_regularizer"),
+            constraint=getattr(self, f"{name}_constraint"),
+            name=weight or name,
+        )
+
+    def _make_bias(self, channels: int) -> None:
+        self.bias: Weight | None = self._filters("bias", (channels,)) if self.use_bias else None
+
+    def _cast(self, inputs: Tensor) -> Tensor:
+        return inputs if inputs._array.dtype == self._layer_dtype.numpy else cast(inputs, self._layer_dtype)
+
+    def _finished(self, y: Tensor) -> Any:
+        """``activation(y + bias)``."""
+        if self.bias is not None:
+            bias = self.bias._read()
+            if self.data_format == "channels_first":
+                bias = reshape(bias, (-1, *(1,) * self.rank))
+            y = y + bias
+        return self.activation(y)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments."""
+        weights = [
+            f"{name}_{kind}"
+            for kind in ("initializer", "regularizer", "constraint")
+            for name in (*self.weight_names, "bias")
+        ]
+        plain = ("kernel_size", "strides", "padding", "data_format", "dilation_rate", "use_bias")
+        return {
+            **super().get_config(),
+            **{name: getattr(self, name) for name in plain},
+            "activation": activations.serialize(self.activation),
+            **{name: serialize_keras_object(getattr(self, name)) for name in (*weights, "activity_regularizer")},
+        }
+
+
+def checked_filters(filters: Any) -> int:
+    """The number of filters; ValueError unless it is a positive integer."""
+    if not isinstance(filters, int) or isinstance(filters, bool) or filters <= 0:
+        raise ValueError(
+            f"Invalid value for argument `filters`. Expected a strictly positive value. Received filters={filters}."
+        )
+    return filters
+
+
+_SETTINGS = (
+    "kernel_size",
+    "strides",
+    "padding",
+    "data_format",
+    "dilation_rate",
+    "activation",
+    "use_bias",
+    "activity_regularizer",
+)
+
+
+def settings_of(layer: type[ConvolutionLayer], arguments: dict[str, Any]) -> dict[str, Any]:
+    """The settings of a layer, from its ``locals()``."""
+    kinds = ("initializer", "regularizer", "constraint")
+    return {
+        name: arguments[name]
+        for name in (*_SETTINGS, *[f"{weight}_{kind}" for weight in (*layer.weight_names, "bias") for kind in kinds])
+    }

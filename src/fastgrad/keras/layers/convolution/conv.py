@@ -1,0 +1,134 @@
+"""``Conv1D``, ``Conv2D`` and ``Conv3D``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastgrad.keras.layers.convolution.base import ConvolutionLayer, checked_filters, settings_of
+from fastgrad.keras.layers.window_arguments import joined_shape, split_shape, tensor_format, window_counts
+from fastgrad.keras.weight import Weight
+from fastgrad.ops.convolution import convolution
+from fastgrad.ops.padding import pad
+from fastgrad.tensor import Tensor
+
+
+class _Convolution(ConvolutionLayer):
+    """``activation(convolution(inputs, kernel) + bias)``.
+
+    Args:
+        filters: channels of the output.
+        kernel_size: cells of the filters, for each dimension or one for all.
+        strides: from a window to the next; above 1 only without dilation.
+        padding: ``"valid"``, ``"same"``, and in ``Conv1D`` ``"causal"``: before the input only.
+        data_format: ``"channels_last"`` or ``"channels_first"``; default ``image_data_format()``.
+        dilation_rate: from a cell to the next.
+        groups: in how many groups channels are convolved.
+        activation: a function or its name; default none.
+        use_bias: whether there is a bias.
+        kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer, kernel_constraint, bias_constraint: of the
+            weights.
+        activity_regularizer: a penalty on the output.
+        **kwargs: as in ``Layer``.
+
+    Inputs have shape (batch, *sizes, channels), with ``"channels_first"`` (batch, channels, *sizes); so have outputs. Weights:
+    ``kernel`` (*kernel_size, channels / groups, filters), ``bias`` (filters,).
+
+    Raises:
+        ValueError: arguments that are no such numbers or names, or do not go together.
+    """
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: Any,
+        strides: Any = 1,
+        padding: str = "valid",
+        data_format: str | None = None,
+        dilation_rate: Any = 1,
+        groups: int = 1,
+        activation: Any = None,
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(settings_of(type(self), locals()), kwargs, causal=self.rank == 1)
+        self.filters = checked_filters(filters)
+        if groups <= 0:
+            raise ValueError(f"The number of groups must be a positive integer. Received: groups={groups}.")
+        if filters % groups:
+            raise ValueError(
+                f"The number of filters must be evenly divisible by the number of groups. Received: groups={groups}, "
+                f"filters={filters}."
+            )
+        self.groups = groups
+
+    def build(self, input_shape: Any) -> None:
+        """Makes kernel and bias; the channels of ``input_shape`` must be known."""
+        channels = self._channels_of(input_shape)
+        if channels % self.groups:
+            raise ValueError(
+                "The number of input channels must be evenly divisible by the number of groups. Received "
+                f"groups={self.groups}, but the input has {channels} channels (full input shape is {tuple(input_shape)})."
+            )
+        self.compute_output_shape(input_shape)
+        self._kernel = self._filters("kernel", (*self.kernel_size, channels // self.groups, self.filters))
+        self._make_bias(self.filters)
+
+    @property
+    def kernel(self) -> Weight:
+        """The filters; AttributeError before the layer is built."""
+        if not self.built and "_kernel" not in self.__dict__:
+            raise AttributeError("You must build the layer before accessing `kernel`.")
+        return self._kernel
+
+    def call(self, inputs: Tensor) -> Any:
+        """``activation(convolution(inputs, kernel) + bias)``."""
+        x, padding = self._cast(inputs), self.padding
+        if padding == "causal":
+            before = (self.kernel_size[0] - 1) * self.dilation_rate[0]
+            first = self.data_format == "channels_first"
+            x = pad(x, [[0, 0], [0, 0], [before, 0]] if first else [[0, 0], [before, 0], [0, 0]])
+            padding = "valid"
+        format = tensor_format(self.data_format, self.rank)
+        y = convolution(x, self._kernel._read(), self.strides, padding.upper(), format, self.dilation_rate)
+        return self._finished(y)
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
+        """The shape of the output; ValueError where windows are larger than the input."""
+        sizes, _ = split_shape(input_shape, self.data_format)
+        counts = window_counts(sizes, self.kernel_size, self.strides, self.padding, self.dilation_rate, self.name)
+        return joined_shape(input_shape[0], counts, self.filters, self.data_format)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments."""
+        return {**super().get_config(), "filters": self.filters, "groups": self.groups}
+
+
+class Conv1D(_Convolution):
+    """Convolution of sequences, (batch, steps, channels); the arguments are those of ``_Convolution``."""
+
+    rank = 1
+
+
+class Conv2D(_Convolution):
+    """Convolution of images, (batch, height, width, channels); the arguments are those of ``_Convolution``."""
+
+    rank = 2
+
+
+class Conv3D(_Convolution):
+    """Convolution of volumes, (batch, depth, height, width, channels); the arguments are those of ``_Convolution``."""
+
+    rank = 3
+
+
+# Keras's other names.
+Convolution1D = Conv1D
+Convolution2D = Conv2D
+Convolution3D = Conv3D

@@ -1,0 +1,203 @@
+"""``DepthwiseConv1D``, ``DepthwiseConv2D``, ``SeparableConv1D`` and ``SeparableConv2D``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastgrad.keras.layers.convolution.base import ConvolutionLayer, checked_filters, settings_of
+from fastgrad.keras.layers.window_arguments import joined_shape, split_shape, tensor_format, window_counts
+from fastgrad.keras.weight import Weight
+from fastgrad.ops.convolution import convolution
+from fastgrad.ops.shaping import reshape
+from fastgrad.tensor import Tensor
+
+
+class _ByChannel(ConvolutionLayer):
+    """What convolves each channel on its own."""
+
+    depth_multiplier: int
+
+    def _check_multiplier(self, multiplier: Any) -> None:
+        if not isinstance(multiplier, int) or multiplier <= 0:
+            raise ValueError(
+                "Invalid value for argument `depth_multiplier`. Expected a strictly positive value. Received "
+                f"depth_multiplier={multiplier}."
+            )
+        self.depth_multiplier = multiplier
+
+    def _by_channel(self, inputs: Tensor, filters: Weight) -> Tensor:
+        kernel = reshape(filters._read(), (*self.kernel_size, 1, -1))
+        format = tensor_format(self.data_format, self.rank)
+        return convolution(self._cast(inputs), kernel, self.strides, self.padding.upper(), format, self.dilation_rate)
+
+    def _shape_with(self, input_shape: Any, channels: int | None) -> tuple[int | None, ...]:
+        sizes, _ = split_shape(input_shape, self.data_format)
+        counts = window_counts(sizes, self.kernel_size, self.strides, self.padding, self.dilation_rate, self.name)
+        return joined_shape(input_shape[0], counts, channels, self.data_format)
+
+
+class _DepthwiseConvolution(_ByChannel):
+    """``activation(convolution(inputs, kernel) + bias)``, each channel with filters of its own.
+
+    Args:
+        kernel_size, strides, padding, data_format, dilation_rate: see ``Conv2D``.
+        depth_multiplier: filters of a channel.
+        activation, use_bias, bias_initializer, bias_regularizer, activity_regularizer, bias_constraint, **kwargs: as in
+            ``Conv2D``.
+        depthwise_initializer, depthwise_regularizer, depthwise_constraint: of the filters.
+
+    Weights: ``kernel`` (*kernel_size, channels, depth_multiplier), ``bias`` (channels * depth_multiplier,).
+
+    Raises:
+        ValueError: arguments that are no such numbers or names, or do not go together.
+    """
+
+    weight_names = ("depthwise",)
+    kernel: Weight
+
+    def __init__(
+        self,
+        kernel_size: Any,
+        strides: Any = 1,
+        padding: str = "valid",
+        depth_multiplier: int = 1,
+        data_format: str | None = None,
+        dilation_rate: Any = 1,
+        activation: Any = None,
+        use_bias: bool = True,
+        depthwise_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        depthwise_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        depthwise_constraint: Any = None,
+        bias_constraint: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(settings_of(type(self), locals()), kwargs)
+        self._check_multiplier(depth_multiplier)
+
+    def build(self, input_shape: Any) -> None:
+        """Makes kernel and bias; the channels of ``input_shape`` must be known."""
+        channels = self._channels_of(input_shape)
+        self.compute_output_shape(input_shape)
+        self.kernel = self._filters("depthwise", (*self.kernel_size, channels, self.depth_multiplier), "kernel")
+        self._make_bias(channels * self.depth_multiplier)
+
+    def call(self, inputs: Tensor) -> Any:
+        """``activation(convolution(inputs, kernel) + bias)``."""
+        return self._finished(self._by_channel(inputs, self.kernel))
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
+        """The shape of the output; ValueError where windows are larger than the input."""
+        _, channels = split_shape(input_shape, self.data_format)
+        return self._shape_with(input_shape, None if channels is None else channels * self.depth_multiplier)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments."""
+        return {**super().get_config(), "depth_multiplier": self.depth_multiplier}
+
+
+class _SeparableConvolution(_ByChannel):
+    """A convolution of each channel on its own, whose channels are then mixed at each place; then bias and activation.
+
+    Args:
+        filters: channels of the output.
+        kernel_size, strides, padding, data_format, dilation_rate: of the first convolution, see ``Conv2D``.
+        depth_multiplier: its filters of a channel.
+        activation, use_bias, bias_initializer, bias_regularizer, activity_regularizer, bias_constraint, **kwargs: as in
+            ``Conv2D``.
+        depthwise_initializer, depthwise_regularizer, depthwise_constraint, pointwise_initializer, pointwise_regularizer,
+            pointwise_constraint: of the filters of both.
+
+    Weights: ``depthwise_kernel`` (*kernel_size, channels, depth_multiplier), ``pointwise_kernel`` (1, ..., channels *
+    depth_multiplier, filters), ``bias`` (filters,).
+
+    Raises:
+        ValueError: arguments that are no such numbers or names, or do not go together.
+    """
+
+    weight_names = ("depthwise", "pointwise")
+    depthwise_kernel: Weight
+    pointwise_kernel: Weight
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: Any,
+        strides: Any = 1,
+        padding: str = "valid",
+        data_format: str | None = None,
+        dilation_rate: Any = 1,
+        depth_multiplier: int = 1,
+        activation: Any = None,
+        use_bias: bool = True,
+        depthwise_initializer: Any = "glorot_uniform",
+        pointwise_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        depthwise_regularizer: Any = None,
+        pointwise_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        depthwise_constraint: Any = None,
+        pointwise_constraint: Any = None,
+        bias_constraint: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(settings_of(type(self), locals()), kwargs)
+        self.filters = checked_filters(filters)
+        self._check_multiplier(depth_multiplier)
+
+    def build(self, input_shape: Any) -> None:
+        """Makes the weights; the channels of ``input_shape`` must be known."""
+        channels, multiplier = self._channels_of(input_shape), self.depth_multiplier
+        self.compute_output_shape(input_shape)
+        self.depthwise_kernel = self._filters(
+            "depthwise", (*self.kernel_size, channels, multiplier), "depthwise_kernel"
+        )
+        mixing = (*(1,) * self.rank, channels * multiplier, self.filters)
+        self.pointwise_kernel = self._filters("pointwise", mixing, "pointwise_kernel")
+        self._make_bias(self.filters)
+
+    def call(self, inputs: Tensor) -> Any:
+        """``activation(mixed channels of the convolutions + bias)``."""
+        y = self._by_channel(inputs, self.depthwise_kernel)
+        format = tensor_format(self.data_format, self.rank)
+        return self._finished(convolution(y, self.pointwise_kernel._read(), 1, "VALID", format))
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
+        """The shape of the output; ValueError where windows are larger than the input."""
+        return self._shape_with(input_shape, self.filters)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments."""
+        return {**super().get_config(), "filters": self.filters, "depth_multiplier": self.depth_multiplier}
+
+
+class DepthwiseConv1D(_DepthwiseConvolution):
+    """Convolution of each channel of sequences, (batch, steps, channels) on its own; the arguments are those of ``_DepthwiseConvolution``."""
+
+    rank = 1
+
+
+class DepthwiseConv2D(_DepthwiseConvolution):
+    """Convolution of each channel of images, (batch, height, width, channels) on its own; the arguments are those of ``_DepthwiseConvolution``."""
+
+    rank = 2
+
+
+class SeparableConv1D(_SeparableConvolution):
+    """Convolution of each channel of sequences, (batch, steps, channels) on its own, then a mix of the channels; the arguments are those of ``_SeparableConvolution``."""
+
+    rank = 1
+
+
+class SeparableConv2D(_SeparableConvolution):
+    """Convolution of each channel of images, (batch, height, width, channels) on its own, then a mix of the channels; the arguments are those of ``_SeparableConvolution``."""
+
+    rank = 2
+
+
+# Keras's other names.
+SeparableConvolution1D = SeparableConv1D
+SeparableConvolution2D = SeparableConv2D

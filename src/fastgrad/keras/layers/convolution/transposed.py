@@ -1,0 +1,141 @@
+"""``Conv1DTranspose``, ``Conv2DTranspose`` and ``Conv3DTranspose``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastgrad.keras.layers.convolution.base import ConvolutionLayer, checked_filters, settings_of
+from fastgrad.keras.layers.window_arguments import joined_shape, numbers, split_shape, tensor_format
+from fastgrad.keras.weight import Weight
+from fastgrad.ops.transposed_convolution import conv_transpose
+from fastgrad.tensor import Tensor
+
+
+class _TransposedConvolution(ConvolutionLayer):
+    """``activation(convolution's transpose(inputs, kernel) + bias)``.
+
+    Inputs are spread by the filters over ``strides`` times as many places.
+
+    Args:
+        filters: channels of the output.
+        kernel_size, strides, padding, data_format, dilation_rate: of the convolution that is transposed, see ``Conv2D``.
+        output_padding: how much longer the output is than the shortest that fits, less than ``strides``; default: with
+            ``"same"`` it is ``strides`` times as long as the input, with ``"valid"`` as long as windows reach, and at least that.
+        activation, use_bias, kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer,
+            activity_regularizer, kernel_constraint, bias_constraint, **kwargs: as in ``Conv2D``.
+
+    Inputs have shape (batch, *sizes, channels), with ``"channels_first"`` (batch, channels, *sizes); so have outputs. Weights:
+    ``kernel`` (*kernel_size, filters, channels), ``bias`` (filters,).
+
+    Raises:
+        ValueError: arguments that are no such numbers or names, or do not go together.
+    """
+
+    kernel: Weight
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: Any,
+        strides: Any = 1,
+        padding: str = "valid",
+        output_padding: Any = None,
+        data_format: str | None = None,
+        dilation_rate: Any = 1,
+        activation: Any = None,
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(settings_of(type(self), locals()), kwargs)
+        self.filters = checked_filters(filters)
+        self.output_padding = None
+        if output_padding is not None:
+            self.output_padding = numbers(output_padding, self.rank, "output_padding", least=0)
+            if any(more >= stride for more, stride in zip(self.output_padding, self.strides, strict=True)):
+                raise ValueError(
+                    "`output_padding` must be strictly less than `strides` for all dimensions. Received: "
+                    f"output_padding={self.output_padding}, strides={self.strides}"
+                )
+
+    def build(self, input_shape: Any) -> None:
+        """Makes kernel and bias; the channels of ``input_shape`` must be known."""
+        channels = self._channels_of(input_shape)
+        self.kernel = self._filters("kernel", (*self.kernel_size, self.filters, channels))
+        self._make_bias(self.filters)
+
+    def call(self, inputs: Tensor) -> Any:
+        """``activation(convolution's transpose(inputs, kernel) + bias)``."""
+        x = self._cast(inputs)
+        shape = self.compute_output_shape(x._array.shape)
+        format = tensor_format(self.data_format, self.rank)
+        kernel = self.kernel._read()
+        return self._finished(
+            conv_transpose(x, kernel, shape, self.strides, self.padding.upper(), format, self.dilation_rate)
+        )
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
+        """The shape of the output."""
+        sizes, _ = split_shape(input_shape, self.data_format)
+        more = self.output_padding or (None,) * self.rank
+        found: list[int | None] = []
+        for size, cells, stride, rate, extra in zip(
+            sizes, self.kernel_size, self.strides, self.dilation_rate, more, strict=True
+        ):
+            span = (cells - 1) * rate + 1
+            if size is None:
+                found.append(None)
+            elif extra is None:
+                found.append(size * stride + (max(span - stride, 0) if self.padding == "valid" else 0))
+            else:
+                cut = 0 if self.padding == "valid" else 2 * (span // 2)
+                found.append((size - 1) * stride + span - cut + extra)
+        return joined_shape(input_shape[0], found, self.filters, self.data_format)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments."""
+        return {**super().get_config(), "filters": self.filters, "output_padding": self.output_padding}
+
+
+class Conv1DTranspose(_TransposedConvolution):
+    """The transpose of a convolution, giving sequences, (batch, steps, channels); the arguments are those of ``_TransposedConvolution``."""
+
+    rank = 1
+
+
+class Conv2DTranspose(_TransposedConvolution):
+    """The transpose of a convolution, giving images, (batch, height, width, channels); the arguments are those of ``_TransposedConvolution``."""
+
+    rank = 2
+
+
+class Conv3DTranspose(_TransposedConvolution):
+    """The transpose of a convolution, giving volumes, (batch, depth, height, width, channels); the arguments are those of ``_TransposedConvolution``."""
+
+    rank = 3
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: Any,
+        strides: Any = 1,
+        padding: str = "valid",
+        data_format: str | None = None,
+        output_padding: Any = None,
+        *others: Any,
+        **kwargs: Any,
+    ) -> None:
+        # Keras has these two the other way round here.
+        super().__init__(filters, kernel_size, strides, padding, output_padding, data_format, *others, **kwargs)
+
+
+# Keras's other names.
+Convolution1DTranspose = Conv1DTranspose
+Convolution2DTranspose = Conv2DTranspose
+Convolution3DTranspose = Conv3DTranspose

@@ -1,0 +1,251 @@
+"""Pooling: the largest element or the mean of windows, or of all places."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from fastgrad.keras.layers.input_spec import InputSpec
+from fastgrad.keras.layers.layer import Layer
+from fastgrad.keras.layers.window_arguments import (
+    joined_shape,
+    numbers,
+    padding_name,
+    split_shape,
+    tensor_format,
+    window_counts,
+)
+from fastgrad.keras.settings import standardize_data_format
+from fastgrad.ops.casting import cast
+from fastgrad.ops.pooling import avg_pool1d, avg_pool2d, avg_pool3d, max_pool1d, max_pool2d, max_pool3d
+from fastgrad.ops.reduction import reduce_max, reduce_mean, reduce_sum
+from fastgrad.ops.shaping import reshape
+from fastgrad.tensor import Tensor
+
+
+class _Pooling(Layer):
+    """Pooling of windows, each channel on its own.
+
+    Args:
+        pool_size: cells of a window, for each dimension or one for all.
+        strides: from a window to the next; default ``pool_size``.
+        padding: ``"valid"`` or ``"same"``.
+        data_format: ``"channels_last"`` or ``"channels_first"``; default ``image_data_format()``.
+        name, **kwargs: as in ``Layer``.
+
+    Inputs have shape (batch, *sizes, channels), with ``"channels_first"`` (batch, channels, *sizes); so have outputs.
+
+    Raises:
+        ValueError: arguments that are no such numbers or names.
+    """
+
+    _leaf = True
+    rank = 0
+    _pool: Callable[..., Tensor]
+
+    def __init__(
+        self,
+        pool_size: Any,
+        strides: Any = None,
+        padding: str = "valid",
+        data_format: str | None = None,
+        name: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(name=name, **kwargs)
+        self.pool_size = numbers(pool_size, self.rank, "pool_size")
+        self.strides = self.pool_size if strides is None else numbers(strides, self.rank, "strides")
+        self.padding = padding_name(padding)
+        self.data_format = standardize_data_format(data_format)
+        self.input_spec = InputSpec(ndim=self.rank + 2)
+        self.built = True
+
+    def call(self, inputs: Tensor) -> Tensor:
+        """The pooled inputs."""
+        format = tensor_format(self.data_format, self.rank)
+        return type(self)._pool(inputs, self.pool_size, self.strides, self.padding.upper(), format)
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
+        """The shape of the output; ValueError where windows are larger than the input."""
+        sizes, channels = split_shape(input_shape, self.data_format)
+        once = (1,) * self.rank
+        counts = window_counts(sizes, self.pool_size, self.strides, self.padding, once, self.name)
+        return joined_shape(input_shape[0], counts, channels, self.data_format)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments."""
+        names = ("pool_size", "padding", "strides", "data_format")
+        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
+
+
+class _MaxPooling(_Pooling):
+    """Pooling whose windows have 2 cells along each dimension, unless something else is said."""
+
+    def __init__(
+        self,
+        pool_size: Any = 2,
+        strides: Any = None,
+        padding: str = "valid",
+        data_format: str | None = None,
+        name: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(pool_size, strides, padding, data_format, name, **kwargs)
+
+
+class MaxPooling1D(_MaxPooling):
+    """The largest element of windows along one dimension, (batch, steps, channels)."""
+
+    rank = 1
+    _pool = max_pool1d
+
+
+class MaxPooling2D(_MaxPooling):
+    """The largest element of windows of images, (batch, height, width, channels)."""
+
+    rank = 2
+    _pool = max_pool2d
+
+
+class MaxPooling3D(_MaxPooling):
+    """The largest element of windows of volumes, (batch, depth, height, width, channels)."""
+
+    rank = 3
+    _pool = max_pool3d
+
+
+class AveragePooling1D(_Pooling):
+    """The mean of windows along one dimension, (batch, steps, channels); what is outside of the input does not count."""
+
+    rank = 1
+    _pool = avg_pool1d
+
+
+class AveragePooling2D(_Pooling):
+    """The mean of windows of images, (batch, height, width, channels); what is outside of the input does not count."""
+
+    rank = 2
+    _pool = avg_pool2d
+
+
+class AveragePooling3D(_Pooling):
+    """The mean of windows of volumes, (batch, depth, height, width, channels); what is outside does not count."""
+
+    rank = 3
+    _pool = avg_pool3d
+
+
+class _GlobalPooling(Layer):
+    """Pooling of all places, each channel on its own.
+
+    Args:
+        data_format: ``"channels_last"`` or ``"channels_first"``; default ``image_data_format()``.
+        keepdims: whether the spatial dimensions stay, with size 1.
+        **kwargs: as in ``Layer``.
+
+    Inputs have shape (batch, *sizes, channels), with ``"channels_first"`` (batch, channels, *sizes), outputs (batch, channels).
+    """
+
+    _leaf = True
+    rank = 0
+    _reduce: Callable[..., Tensor]
+
+    def __init__(self, data_format: str | None = None, keepdims: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.data_format = standardize_data_format(data_format)
+        self.keepdims = keepdims
+        self.input_spec = InputSpec(ndim=self.rank + 2)
+        self.built = True
+
+    def _axes(self) -> list[int]:
+        first = 2 if self.data_format == "channels_first" else 1
+        return list(range(first, first + self.rank))
+
+    def call(self, inputs: Tensor) -> Tensor:
+        """The pooled inputs."""
+        return type(self)._reduce(inputs, self._axes(), self.keepdims)
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
+        """The shape of the output."""
+        _, channels = split_shape(input_shape, self.data_format)
+        if not self.keepdims:
+            return (input_shape[0], channels)
+        return joined_shape(input_shape[0], (1,) * self.rank, channels, self.data_format)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments."""
+        return {**super().get_config(), "data_format": self.data_format, "keepdims": self.keepdims}
+
+
+class GlobalAveragePooling1D(_GlobalPooling):
+    """The mean of all steps, of those that the mask has if there is one."""
+
+    rank = 1
+    _reduce = reduce_mean
+
+    def __init__(self, data_format: str | None = None, keepdims: bool = False, **kwargs: Any) -> None:
+        super().__init__(data_format, keepdims, **kwargs)
+        self.supports_masking = True
+
+    def call(self, inputs: Tensor, mask: Any = None) -> Tensor:
+        """The pooled inputs."""
+        if mask is None:
+            return super().call(inputs)
+        (axis,) = self._axes()
+        shape = (-1, 1, inputs._array.shape[2]) if axis == 2 else (-1, inputs._array.shape[1], 1)
+        there = reshape(cast(mask, inputs.dtype), shape)
+        return reduce_sum(inputs * there, axis, self.keepdims) / reduce_sum(there, axis, self.keepdims)
+
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        """None: steps are gone."""
+        return None
+
+
+class GlobalAveragePooling2D(_GlobalPooling):
+    """The mean of all places of images."""
+
+    rank = 2
+    _reduce = reduce_mean
+
+
+class GlobalAveragePooling3D(_GlobalPooling):
+    """The mean of all places of volumes."""
+
+    rank = 3
+    _reduce = reduce_mean
+
+
+class GlobalMaxPooling1D(_GlobalPooling):
+    """The largest element of all steps."""
+
+    rank = 1
+    _reduce = reduce_max
+
+
+class GlobalMaxPooling2D(_GlobalPooling):
+    """The largest element of all places of images."""
+
+    rank = 2
+    _reduce = reduce_max
+
+
+class GlobalMaxPooling3D(_GlobalPooling):
+    """The largest element of all places of volumes."""
+
+    rank = 3
+    _reduce = reduce_max
+
+
+# Keras's other names.
+AvgPool1D = AveragePooling1D
+AvgPool2D = AveragePooling2D
+AvgPool3D = AveragePooling3D
+GlobalAvgPool1D = GlobalAveragePooling1D
+GlobalAvgPool2D = GlobalAveragePooling2D
+GlobalAvgPool3D = GlobalAveragePooling3D
+GlobalMaxPool1D = GlobalMaxPooling1D
+GlobalMaxPool2D = GlobalMaxPooling2D
+GlobalMaxPool3D = GlobalMaxPooling3D
+MaxPool1D = MaxPooling1D
+MaxPool2D = MaxPooling2D
+MaxPool3D = MaxPooling3D

@@ -1,0 +1,92 @@
+"""Moments of a batch, as one operation, and what is normalised by them."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from fastgrad.kernels.reducing.batch_moments import batch_moments_launches
+from fastgrad.kernels.running.launch import run_launches
+from fastgrad.operation import TABLE, Form, joint, operation
+from fastgrad.ops.native_form import launches_from
+from fastgrad.ops.reduction import reduce_mean
+from fastgrad.ops.shaping import reshape
+from fastgrad.tensor import Tensor
+
+_HAS_KERNEL: frozenset[np.dtype] = frozenset([np.dtype(np.float32), np.dtype(np.float64)])
+
+
+def _moments(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    results = np.empty(x.shape[1:], x.dtype), np.empty(x.shape[1:], x.dtype)
+    x = np.ascontiguousarray(x)
+    launches = batch_moments_launches([x], results)
+    assert launches is not None
+    run_launches(launches, [x], results)
+    return results
+
+
+def _gradient(needs: Any, g: Any, y: Any, x: Tensor) -> tuple[Tensor]:
+    mean = y[0]
+    share = 1.0 / max(x._array.shape[0], 1)
+    found = None
+    if g[1] is not None:
+        found = (x - mean) * (g[1] * (2.0 * share))
+    if g[0] is not None:
+        even = g[0] * share
+        found = TABLE["broadcast_to"](even, shape=x._array.shape) if found is None else found + even
+    return (found,)  # type: ignore[return-value]  # one of the two is there
+
+
+_row = operation(
+    "batch_moments",
+    Form.FUSED,
+    run=_moments,
+    gradient=joint(_gradient, zeros=False),
+    dtypes=_HAS_KERNEL,
+    launches=launches_from("reducing.batch_moments", "batch_moments_launches"),
+)
+
+
+def batch_moments(x: Tensor, axis: int) -> tuple[Tensor, Tensor]:
+    """Mean and population variance over all axes but one.
+
+    Args:
+        x: float32 or float64.
+        axis: the one that stays, not negative.
+
+    Returns:
+        Two tensors as long as the axis.
+    """
+    shape = x._array.shape
+    if axis == len(shape) - 1:
+        rows = x if len(shape) == 2 else reshape(x, (math.prod(shape[:-1]), shape[-1]))
+        mean, variance = _row(rows)
+        return mean, variance
+    others = [one for one in range(len(shape)) if one != axis]
+    centre = reduce_mean(x, others, True)
+    off = x - centre
+    return reshape(centre, (-1,)), reduce_mean(off * off, others)
+
+
+def normalized(
+    x: Tensor, mean: Tensor, variance: Tensor, gamma: Tensor | None, beta: Tensor | None, epsilon: float, axis: int
+) -> Tensor:
+    """``gamma * (x - mean) / sqrt(variance + epsilon) + beta``, for vectors along an axis.
+
+    Args:
+        x: floating.
+        mean, variance, gamma, beta: as long as the axis; None for 1 and 0.
+        epsilon: added to the variance.
+        axis: not negative.
+    """
+    scale = TABLE["rsqrt"](variance + epsilon)
+    if gamma is not None:
+        scale = scale * gamma
+    behind = x.ndim - 1 - axis
+    if behind:
+        mean, scale = (reshape(one, (-1, *(1,) * behind)) for one in (mean, scale))
+        beta = None if beta is None else reshape(beta, (-1, *(1,) * behind))
+    y = (x - mean) * scale
+    return y if beta is None else y + beta
