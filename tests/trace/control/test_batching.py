@@ -4,15 +4,14 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
+from fastgrad.operation import TABLE
+from fastgrad.trace.control.batching_rules import rule_of
 from tests.gradients import check_gradient
 from tests.ops.samples import SAMPLES
 from tests.trace.test_replay import with_gradient
 
-ROW_BY_ROW = {"clip_by_norm", "dropout", "logm", "pinv", "reverse_sequence", "sqrtm"}
-"""Rows of the table that have no form for all rows at once, when all of their inputs have rows."""
-
-GRADIENT_ROW_BY_ROW = {"convolution", "layer_normalization"}
-"""Those whose gradient has none."""
+NOT_ALL = {"clip_by_norm", "convolution", "layer_normalization"}
+"""Rows of the table that are done at once if the first input has rows alone, and whose gradient is not."""
 
 X = np.random.default_rng(3).normal(size=(4, 3))
 
@@ -39,7 +38,8 @@ def test_samples_of_the_table(name, differentiated):
             return [tf.convert_to_tensor(y) for y in tf.nest.flatten(function(*given)) if y is not None]
 
         tensors = [tf.constant(many[i]) for i in places]
-        may_loop = name in ROW_BY_ROW or (name in GRADIENT_ROW_BY_ROW and (differentiated or places != (0,)))
+        row = TABLE.get(name)
+        may_loop = row is None or rule_of(row) is None or (name in NOT_ALL and (differentiated or places != (0,)))
         found = tf.vectorized_map(of_row, tensors, fallback_to_while_loop=may_loop)
         if name == "dropout":
             continue  # draws that are different in each row

@@ -73,40 +73,11 @@ class _Inner(Recording):
         self, operation: Any, inputs: tuple[Any, ...], outputs: tuple[Any, ...], attributes: dict[str, Any]
     ) -> None:
         """An operation becomes a node."""
-        if operation.run is None:
-            self._own_gradient(operation, inputs, outputs)
-            return
         super().on_operation(operation, inputs, outputs, attributes)
-        self.made += outputs
-
-    def _own_gradient(self, operation: Any, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...]) -> None:
-        """A gradient of the user's own becomes a graph: whoever differentiates this one has no tape that knows it."""
-        needs = tuple([is_differentiable(x._array.dtype) for x in inputs])
-        there: list[bool] = []
-
-        def backward(given: list[Tensor]) -> list[Tensor]:
-            rest = iter(given)
-            g = tuple([next(rest) if is_differentiable(y._array.dtype) else y for y in outputs])
-            several = len(outputs) > 1
-            found = operation.gradient.function(
-                needs, g if several else g[0], outputs if several else outputs[0], *inputs
-            )
-            dense = [dense_gradient(one) if need else None for one, need in zip(found, needs, strict=True)]
-            there.extend([one is not None for one in dense])
-            return [one for one in dense if one is not None]
-
-        cotangents = [Tensor(np.ones_like(y._array)) for y in outputs if is_differentiable(y._array.dtype)]
-        part = ControlFlow(self).written_down(backward, cotangents)
-        if part is None or part.state.written:
+        if self.has_own_gradients:
             self._fail(f"{operation.name}: its gradient can't be written down")
-            return
-        graph = explicit_state(part.graph, len(cotangents) + len(part.outside), part.state)
-        own = OwnGradient(operation.name, len(outputs), GraphOperation(graph, operation.name), there)
-        read = [*part.outside, *[v._read() for v in part.state.read]]
-        values = tuple([self._value(x) for x in (*outputs, *inputs, *read)])
-        node = self._node(Kind.OPERATION, own, values, outputs)
-        for tensor, value in zip(outputs, node.outputs, strict=True):
-            self._bind(tensor, value)
+        if operation.run is not None:
+            self.made += outputs
 
     def on_create(self, variable: Variable) -> None:
         """A program that makes variables is recorded again the next time, when they are there."""
@@ -154,6 +125,34 @@ class ControlFlow:
 
     def __init__(self, recorder: Recording) -> None:
         self._recorder = recorder
+
+    def own_gradient(self, operation: Any, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...]) -> Any:
+        """A gradient of the user's own as a graph: whoever differentiates the program around has no tape that knows it.
+
+        Returns:
+            The operation that has it, and what it reads after the results and the inputs; None if it can't be written down.
+        """
+        needs = tuple([is_differentiable(x._array.dtype) for x in inputs])
+        there: list[bool] = []
+
+        def backward(given: list[Tensor]) -> list[Tensor]:
+            rest = iter(given)
+            g = tuple([next(rest) if is_differentiable(y._array.dtype) else y for y in outputs])
+            several = len(outputs) > 1
+            found = operation.gradient.function(
+                needs, g if several else g[0], outputs if several else outputs[0], *inputs
+            )
+            dense = [dense_gradient(one) if need else None for one, need in zip(found, needs, strict=True)]
+            there.extend([one is not None for one in dense])
+            return [one for one in dense if one is not None]
+
+        cotangents = [Tensor(np.ones_like(y._array)) for y in outputs if is_differentiable(y._array.dtype)]
+        part = self.written_down(backward, cotangents)
+        if part is None or part.state.written or not _look_before([part]):
+            return None
+        graph = explicit_state(part.graph, len(cotangents) + len(part.outside), part.state)
+        own = OwnGradient(operation.name, len(outputs), GraphOperation(graph, operation.name), there)
+        return own, [*part.outside, *[v._read() for v in part.state.read]]
 
     def follows(self, tensor: Tensor) -> bool:
         """Whether the tensor may be another one in another run."""

@@ -46,7 +46,7 @@ class Recording(recording.Recorder):
         failure: why the program can't be replayed, if it can't.
         may_give_up: whether somebody runs the program eagerly for good if it can't be written down.
         gave_up: whether that is so.
-        has_own_gradients: whether the program uses gradients of the user's own, which the graph does not know.
+        has_own_gradients: whether the program uses gradients of the user's own that the graph does not know.
         captured: tensors that were there before and are constants now.
         created: the variables that the program has made.
         saved: the values that the variables changed by the program had before.
@@ -126,7 +126,7 @@ class Recording(recording.Recorder):
     ) -> None:
         """An operation becomes a node."""
         if operation.run is None:
-            self.has_own_gradients = True  # what they compute is recorded as it runs
+            self._own_gradient(operation, inputs, outputs)
             return
         values = tuple([self._value(x) for x in inputs])
         if operation.count is not None:
@@ -135,6 +135,18 @@ class Recording(recording.Recorder):
         self._lines[id(node)] = users_line()
         if not operation.checks and self._fixed.issuperset(map(id, values)):
             self._fixed.update([id(value) for value in node.outputs])
+        for tensor, value in zip(outputs, node.outputs, strict=True):
+            self._bind(tensor, value)
+
+    def _own_gradient(self, operation: Any, inputs: tuple[Any, ...], outputs: tuple[Any, ...]) -> None:
+        """What the function computes is recorded as it runs; its gradient becomes a graph, for whoever asks for it later."""
+        found = self.control_flow.own_gradient(operation, inputs, outputs)
+        if found is None:
+            self.has_own_gradients = True
+            return
+        own, read = found
+        values = tuple([self._value(x) for x in (*outputs, *inputs, *read)])
+        node = self._node(Kind.OPERATION, own, values, outputs)
         for tensor, value in zip(outputs, node.outputs, strict=True):
             self._bind(tensor, value)
 
