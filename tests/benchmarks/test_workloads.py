@@ -21,6 +21,7 @@ from benchmarks.peers.workloads import (
     gradient_penalty,
     linear_regression,
     mlp,
+    recurrent,
     rnn,
     tiny_operation,
     transformer,
@@ -126,6 +127,29 @@ def rnn_loss(p: Inputs, x: np.ndarray, y: np.ndarray) -> float:
     return squared(h @ p["output"] + p["offset"], y)
 
 
+def sigmoid(x: np.ndarray) -> np.ndarray:
+    return 1.0 / (1.0 + np.exp(-x))
+
+
+def lstm_loss(p: Inputs, x: np.ndarray, y: np.ndarray) -> float:
+    h = c = np.zeros((len(x), len(p["recurrent"])))
+    for t in range(x.shape[1]):
+        i, f, g, o = np.split(x[:, t] @ p["kernel"] + h @ p["recurrent"] + p["bias"], 4, axis=1)
+        c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
+        h = sigmoid(o) * np.tanh(c)
+    return squared(h @ p["output"] + p["offset"], y)
+
+
+def gru_loss(p: Inputs, x: np.ndarray, y: np.ndarray) -> float:
+    h = np.zeros((len(x), len(p["recurrent"])))
+    for t in range(x.shape[1]):
+        x_z, x_r, x_h = np.split(x[:, t] @ p["kernel"] + p["bias"][0], 3, axis=1)
+        h_z, h_r, h_h = np.split(h @ p["recurrent"] + p["bias"][1], 3, axis=1)
+        z, r = sigmoid(x_z + h_z), sigmoid(x_r + h_r)
+        h = z * h + (1.0 - z) * np.tanh(x_h + r * h_h)
+    return squared(h @ p["output"] + p["offset"], y)
+
+
 def penalty_loss(p: Inputs, x: np.ndarray, y: np.ndarray) -> float:
     first = np.tanh(x @ p["kernel0"] + p["bias0"])
     second = np.tanh(first @ p["kernel1"] + p["bias1"])
@@ -194,6 +218,8 @@ SMALL: dict[str, tuple[Inputs, Loss, Any, Sequence[str]]] = {
         XY,
     ),
     "rnn_32": (rnn.inputs(4, LOSSES), rnn_loss, adam_change(rnn.RATE), XY),
+    "lstm": (recurrent.inputs("lstm", LOSSES, 4, 3, 2, 5), lstm_loss, adam_change(recurrent.RATE), XY),
+    "gru": (recurrent.inputs("gru", LOSSES, 4, 3, 2, 5), gru_loss, adam_change(recurrent.RATE), XY),
     "gradient_penalty": (
         data.regression((3, 4, 5, 1), 6, LOSSES),
         penalty_loss,
