@@ -13,7 +13,6 @@ import numpy as np
 
 from fastgrad.kernels.running.launch import Launches, run_launches
 from fastgrad.operation import TABLE, Form, joint, operation
-from fastgrad.ops.dense import dense
 from fastgrad.ops.joining import concat, split, stack
 from fastgrad.ops.native_form import launches_from
 from fastgrad.tape import GradientTape
@@ -83,6 +82,17 @@ def _kept(mask: Sequence[Tensor], t: int, new: Tensor, old: Tensor) -> Tensor:
     return found
 
 
+def _column_sum(x: Tensor) -> Tensor:
+    found: Tensor = TABLE["reduce_sum"](_rows(x), axes=(0,), keepdims=False)
+    return found
+
+
+def _projected(x: Tensor, kernel: Tensor) -> Tensor:
+    """The product of all time steps' inputs with the kernel."""
+    found: Tensor = TABLE["reshape"](_matmul(_rows(x), kernel), shape=(*x._array.shape[:2], kernel._array.shape[1]))
+    return found
+
+
 def _optional(has: Sequence[bool], given: Sequence[Tensor]) -> list[Tensor | None]:
     rest = iter(given)
     return [next(rest) if there else None for there in has]
@@ -99,11 +109,11 @@ def _zeros_like(x: Tensor) -> Tensor:
 # ---- LSTM ------------------------------------------------------------------------------------------------
 
 
-def _lstm_steps(z: Tensor, recurrent: Tensor, h: Tensor, c: Tensor, *mask: Tensor) -> tuple[Tensor, ...]:
+def _lstm_steps(x: Tensor, recurrent: Tensor, bias: Tensor, h: Tensor, c: Tensor, *mask: Tensor) -> tuple[Tensor, ...]:
     hs, cs, all_gates = [], [], []
     sigmoid, tanh = TABLE["sigmoid"], TABLE["tanh"]
-    for t in range(z._array.shape[1]):
-        i, f, g, o = split(z[:, t] + _matmul(h, recurrent), 4, axis=1)
+    for t in range(x._array.shape[1]):
+        i, f, g, o = split(x[:, t] + _matmul(h, recurrent) + bias, 4, axis=1)
         i, f, g, o = sigmoid(i), sigmoid(f), tanh(g), sigmoid(o)
         c = _kept(mask, t, f * c + i * g, c)
         h = _kept(mask, t, o * tanh(c), h)
@@ -146,19 +156,22 @@ def _lstm_gradient_rule(needs: Any, gg: Any, y: Any, *inputs: Tensor, has: tuple
     return _differentiated(lambda *xs: _lstm_gradient_steps(*xs, has=has), inputs, needs, gg)
 
 
-def _lstm_rule(needs: Any, g: Any, y: Any, z: Tensor, recurrent: Tensor, h0: Tensor, c0: Tensor, *mask: Tensor) -> Any:
+def _lstm_rule(
+    needs: Any, g: Any, y: Any, x: Tensor, recurrent: Tensor, bias: Tensor, h0: Tensor, c0: Tensor, *mask: Tensor
+) -> Any:
     if g[1] is not None or g[2] is not None:  # only when the gradient itself is differentiated
-        return _differentiated(_lstm_steps, (z, recurrent, h0, c0, *mask), needs, g)
+        return _differentiated(_lstm_steps, (x, recurrent, bias, h0, c0, *mask), needs, g)
     has = (bool(mask), *(g[place] is not None for place in (0, 3, 4)))
     given = [g[place] for place in (0, 3, 4) if g[place] is not None]
     dz, dh, dc = _lstm_gradient(y[2], y[1], c0, recurrent, *mask, *given, has=has)
     by_recurrent = _matmul(_before(h0, y[0]), _rows(dz), transpose_a=True) if needs[1] else None
-    return (dz, by_recurrent, dh, dc, *[None] * len(mask))
+    by_bias = _column_sum(dz) if needs[2] else None
+    return (dz, by_recurrent, by_bias, dh, dc, *[None] * len(mask))
 
 
-def _lstm_shapes(z: np.ndarray, recurrent: np.ndarray, h0: np.ndarray, *rest: np.ndarray) -> Any:
-    states = (*z.shape[:2], h0.shape[1])
-    return states, states, z.shape, h0.shape, h0.shape
+def _lstm_shapes(x: np.ndarray, recurrent: np.ndarray, bias: np.ndarray, h0: np.ndarray, *rest: np.ndarray) -> Any:
+    states = (*x.shape[:2], h0.shape[1])
+    return states, states, x.shape, h0.shape, h0.shape
 
 
 _lstm_launches = launches_from("recurrent.lstm", "lstm_launches")
@@ -182,7 +195,7 @@ _lstm = operation(
 
 
 def lstm(
-    x: Tensor, kernel: Tensor, recurrent: Tensor, bias: Tensor | None, h: Tensor, c: Tensor, mask: Tensor | None = None
+    x: Tensor, kernel: Tensor, recurrent: Tensor, bias: Tensor, h: Tensor, c: Tensor, mask: Tensor | None = None
 ) -> tuple[Tensor, Tensor, Tensor]:
     """An LSTM with tanh and sigmoid over time (Hochreiter and Schmidhuber 1997; Gers et al. 2000).
 
@@ -196,7 +209,7 @@ def lstm(
         h at all times, (batch, time, units); the last h and c. Shapes and dtypes are checked by the layer that calls it.
     """
     given = () if mask is None else (mask,)
-    found = _lstm(dense(x, kernel, bias), recurrent, h, c, *given)
+    found = _lstm(_projected(x, kernel), recurrent, bias, h, c, *given)
     return found[0], found[3], found[4]
 
 
@@ -207,8 +220,8 @@ def _gru_steps(x: Tensor, recurrent: Tensor, bias: Tensor, h: Tensor, *mask: Ten
     hs, all_gates, inner = [], [], []
     sigmoid, tanh = TABLE["sigmoid"], TABLE["tanh"]
     for t in range(x._array.shape[1]):
-        x_z, x_r, x_h = split(x[:, t], 3, axis=1)
-        h_z, h_r, h_h = split(_matmul(h, recurrent) + bias, 3, axis=1)
+        x_z, x_r, x_h = split(x[:, t] + bias[0], 3, axis=1)
+        h_z, h_r, h_h = split(_matmul(h, recurrent) + bias[1], 3, axis=1)
         z, r = sigmoid(x_z + h_z), sigmoid(x_r + h_r)
         candidate = tanh(x_h + r * h_h)
         h = _kept(mask, t, z * h + (1.0 - z) * candidate, h)
@@ -250,7 +263,7 @@ def _gru_rule(needs: Any, g: Any, y: Any, x: Tensor, recurrent: Tensor, bias: Te
     given = [g[place] for place in (0, 3) if g[place] is not None]
     dx, dp, dh = _gru_gradient(y[1], y[2], y[0], h0, recurrent, *mask, *given, has=has)
     by_recurrent = _matmul(_before(h0, y[0]), _rows(dp), transpose_a=True) if needs[1] else None
-    by_bias = TABLE["reduce_sum"](_rows(dp), axes=(0,), keepdims=False) if needs[2] else None
+    by_bias = stack([_column_sum(dx), _column_sum(dp)]) if needs[2] else None
     return (dx, by_recurrent, by_bias, dh, *[None] * len(mask))
 
 
@@ -283,8 +296,7 @@ def gru(
     x: Tensor,
     kernel: Tensor,
     recurrent: Tensor,
-    bias: Tensor | None,
-    recurrent_bias: Tensor,
+    bias: Tensor,
     h: Tensor,
     mask: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
@@ -292,8 +304,8 @@ def gru(
 
     Args:
         x: shape (batch, time, features), float32 or float64, like all others but the mask.
-        kernel, recurrent, bias, recurrent_bias: shapes (features, 3 units), (units, 3 units), (3 units,) twice; gates z, r, and
-            the candidate.
+        kernel, recurrent, bias: shapes (features, 3 units), (units, 3 units), (2, 3 units) for the two products; gates z, r,
+            and the candidate.
         h: the first state, (batch, units).
         mask: boolean, (batch, time): where it is False the state stays as it is.
 
@@ -301,7 +313,7 @@ def gru(
         The state at all times, (batch, time, units), and the last one.
     """
     given = () if mask is None else (mask,)
-    found = _gru(dense(x, kernel, bias), recurrent, recurrent_bias, h, *given)
+    found = _gru(_projected(x, kernel), recurrent, bias, h, *given)
     return found[0], found[3]
 
 
@@ -327,12 +339,15 @@ def _simple_gradient_rule(needs: Any, gg: Any, y: Any, *inputs: Tensor, has: tup
     return _differentiated(lambda *xs: _simple_gradient_steps(*xs, has=has), inputs, needs, gg)
 
 
-def _simple_rule(needs: Any, g: Any, y: Any, x: Tensor, recurrent: Tensor, h0: Tensor, *mask: Tensor) -> Any:
+def _simple_rule(
+    needs: Any, g: Any, y: Any, x: Tensor, recurrent: Tensor, bias: Tensor, h0: Tensor, *mask: Tensor
+) -> Any:
     has = (bool(mask), g[0] is not None, g[1] is not None)
     given = [one for one in g if one is not None]
     dx, dh = _simple_gradient(y[0], recurrent, *mask, *given, has=has)
     by_recurrent = _matmul(_before(h0, y[0]), _rows(dx), transpose_a=True) if needs[1] else None
-    return (dx, by_recurrent, dh, *[None] * len(mask))
+    by_bias = _column_sum(dx) if needs[2] else None
+    return (dx, by_recurrent, by_bias, dh, *[None] * len(mask))
 
 
 _simple_launches = launches_from("recurrent.simple", "simple_rnn_launches")
@@ -348,7 +363,7 @@ _simple_gradient = operation(
 _simple = operation(
     "simple_rnn",
     Form.FUSED,
-    run=_run(_simple_launches, lambda x, recurrent, h0, *mask: (x.shape, h0.shape)),
+    run=_run(_simple_launches, lambda x, recurrent, bias, h0, *mask: (x.shape, h0.shape)),
     gradient=joint(_simple_rule, zeros=False),
     dtypes=HAS_KERNEL,
     launches=_simple_launches,
@@ -356,7 +371,7 @@ _simple = operation(
 
 
 def simple_rnn(
-    x: Tensor, kernel: Tensor, recurrent: Tensor, bias: Tensor | None, h: Tensor, mask: Tensor | None = None
+    x: Tensor, kernel: Tensor, recurrent: Tensor, bias: Tensor, h: Tensor, mask: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
     """h' = tanh(x kernel + bias + h recurrent) over time (Elman 1990).
 
@@ -370,5 +385,5 @@ def simple_rnn(
         The state at all times, (batch, time, units), and the last one.
     """
     given = () if mask is None else (mask,)
-    found = _simple(dense(x, kernel, bias), recurrent, h, *given)
+    found = _simple(_projected(x, kernel), recurrent, bias, h, *given)
     return found[0], found[1]

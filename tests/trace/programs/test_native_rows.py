@@ -381,15 +381,18 @@ def over_time(batch: int, steps: int, units: int, dtype: Any) -> list[Case]:
     def some(*shape: int) -> np.ndarray:
         return normal(*shape, dtype=dtype) / 3
 
+    def weights(gates: int) -> list[np.ndarray]:
+        return [some(batch, steps, gates * units), some(units, gates * units)]
+
     states, last = (batch, steps, units), (batch, units)
     mask = rng.random((batch, steps)) > 0.3
     found: list[Case] = []
     for masked in (False, True):
         given = [mask] if masked else []
         found += [
-            case("lstm", some(batch, steps, 4 * units), some(units, 4 * units), some(*last), some(*last), *given),
-            case("gru", some(batch, steps, 3 * units), some(units, 3 * units), some(3 * units), some(*last), *given),
-            case("simple_rnn", some(*states), some(units, units), some(*last), *given),
+            case("lstm", *weights(4), some(4 * units), some(*last), some(*last), *given),
+            case("gru", *weights(3), some(2, 3 * units), some(*last), *given),
+            case("simple_rnn", *weights(1), some(units), some(*last), *given),
         ]
         gates = [some(batch, steps, 4 * units), some(*states), some(*last), some(units, 4 * units)]
         for has in ((masked, True, False, False), (masked, False, True, True), (masked, True, True, True)):

@@ -1,7 +1,7 @@
 """A GRU over time, both ways. Sequences are (batch, time, ...), gates side by side: z, r, and the candidate.
 
 Cho et al. 2014, with the reset gate after the matrix product: h' = z h + (1 - z) tanh(x_h + r h_h), with z, r = sigmoid of the
-thirds of x + (h U + bias), where x is the projection of the inputs.
+thirds of x + bias[0] + (h U + bias[1]), where x is the projection of the inputs.
 """
 
 from __future__ import annotations
@@ -50,14 +50,16 @@ def gru(x, packed, bias, h0, mask, hs, gates, inner, h, work, batch, steps, unit
                     n = least(BLOCK, units - left)
                     at, own, line = 3 * units * step + left, 3 * units * b + left, units * b + left
                     get(work, own + 2 * units, product, 0, n)
-                    add(bias, left + 2 * units, product, 0, n)
+                    add(bias, left + 5 * units, product, 0, n)
                     for q in range(2):
                         get(work, own + q * units, row, q * BLOCK, n)
+                        add(bias, left + (3 + q) * units, row, q * BLOCK, n)
                         add(bias, left + q * units, row, q * BLOCK, n)
                         add(x, at + q * units, row, q * BLOCK, n)
                         sigmoids(row, q * BLOCK, n)
                     for j in range(n):
                         row[2 * BLOCK + j] = row[BLOCK + j] * product[j]
+                    add(bias, left + 2 * units, row, 2 * BLOCK, n)
                     add(x, at + 2 * units, row, 2 * BLOCK, n)
                     tanhs(row, 2 * BLOCK, row, 2 * BLOCK, n)
                     get(h, line, state, 0, n)
@@ -156,7 +158,7 @@ def gru_gradient(
 
 
 def gru_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
-    """Of x, the recurrent kernel, its bias, the first state and maybe a mask: see `gru`."""
+    """Of x, the recurrent kernel, the biases, the first state and maybe a mask: see `gru`."""
     x, h0 = inputs[0], inputs[3]
     batch, steps, width = x.shape
     units, dtype = h0.shape[1], x.dtype

@@ -1,7 +1,7 @@
 """An LSTM over time, both ways. Sequences are (batch, time, ...), gates side by side: i, f, g, o.
 
 Hochreiter and Schmidhuber 1997, with the forget gate of Gers et al. 2000: c' = f c + i g, h' = o tanh(c'), with
-i, f, o = sigmoid and g = tanh of the quarters of z + h U, where z is the projection of the inputs.
+i, f, o = sigmoid and g = tanh of the quarters of x + h U + bias, where x is the projection of the inputs.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from fastgrad.kernels.running.launch import Input, Launch, Launches, Operand, Ou
 
 
 @kernel(
-    "z: in[T], packed: in[T], h0: in[T], c0: in[T], mask: in[bool], hs: out[T], cs: out[T], gates: out[T], h: out[T], "
+    "x: in[T], packed: in[T], bias: in[T], h0: in[T], c0: in[T], mask: in[bool], hs: out[T], cs: out[T], gates: out[T], h: out[T], "
     "c: out[T], work: inout[T], batch: int, steps: int, units: int, masked: int, first: int, last: int",
     T=FLOATS,
 )
-def lstm(z, packed, h0, c0, mask, hs, cs, gates, h, c, work, batch, steps, units, masked, first, last):
+def lstm(x, packed, bias, h0, c0, mask, hs, cs, gates, h, c, work, batch, steps, units, masked, first, last):
     """The states h and c at all times, the gates, and the last states.
 
     `packed` is the recurrent kernel, `work` has the size of the gates of one time step. Where `masked` and the mask is 0 the
-    states stay. Each thing is read before it is written, so `gates` may be `z`, `h` and `c` `h0` and `c0`.
+    states stay. Each thing is read before it is written, so `gates` may be `x`, `h` and `c` `h0` and `c0`.
     """
     row, state, output = local_array(T, 512), local_array(T, 128), local_array(T, 128)
     end = least(batch, last * UNIT)
@@ -52,8 +52,9 @@ def lstm(z, packed, h0, c0, mask, hs, cs, gates, h, c, work, batch, steps, units
                     n = least(BLOCK, units - left)
                     at, own, line = 4 * units * step + left, 4 * units * b + left, units * b + left
                     for q in range(4):
-                        get(z, at + q * units, row, q * BLOCK, n)
+                        get(x, at + q * units, row, q * BLOCK, n)
                         add(work, own + q * units, row, q * BLOCK, n)
+                        add(bias, left + q * units, row, q * BLOCK, n)
                         if q == 2:
                             tanhs(row, q * BLOCK, row, q * BLOCK, n)
                         else:
@@ -75,7 +76,7 @@ def lstm(z, packed, h0, c0, mask, hs, cs, gates, h, c, work, batch, steps, units
 
 
 @kernel(
-    "gates: in[T], cs: in[T], c0: in[T], packed: in[T], mask: in[bool], ghs: in[T], gh: in[T], gc: in[T], dz: out[T], "
+    "gates: in[T], cs: in[T], c0: in[T], packed: in[T], mask: in[bool], ghs: in[T], gh: in[T], gc: in[T], dx: out[T], "
     "dh: out[T], dc: out[T], work: inout[T], batch: int, steps: int, units: int, masked: int, with_hs: int, with_h: int, "
     "with_c: int, first: int, last: int",
     T=FLOATS,
@@ -89,7 +90,7 @@ def lstm_gradient(
     ghs,
     gh,
     gc,
-    dz,
+    dx,
     dh,
     dc,
     work,
@@ -103,7 +104,7 @@ def lstm_gradient(
     first,
     last,
 ):
-    """The cotangents of z and of the first states, from those of all h and of the last states, as far as there are any.
+    """The cotangents of x and of the first states, from those of all h and of the last states, as far as there are any.
 
     `packed` is the transpose of the recurrent kernel.
     """
@@ -151,7 +152,7 @@ def lstm_gradient(
                         put(carried, 0, dc, line, n)
                     put(grown, 0, dh, line, n)
                     for q in range(4):
-                        put(row, q * BLOCK, dz, at + q * units, n)
+                        put(row, q * BLOCK, dx, at + q * units, n)
                         put(row, q * BLOCK, work, own + q * units, n)
             multiply_packed(
                 work, top * 4 * units, 4 * units, packed, dh, top * units, 1, bottom - top, 4 * units, units
@@ -159,32 +160,31 @@ def lstm_gradient(
 
 
 def lstm_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
-    """Of z, the recurrent kernel, the first states and maybe a mask: see `lstm`."""
-    z, h0 = inputs[0], inputs[2]
-    batch, steps, width = z.shape
-    units, dtype = h0.shape[1], z.dtype
-    mask: Operand = Input(4) if len(inputs) > 4 else Input(0)
+    """Of x, the recurrent kernel, the bias, the first states and maybe a mask: see `lstm`."""
+    x, h0 = inputs[0], inputs[3]
+    batch, steps, width = x.shape
+    units, dtype = h0.shape[1], x.dtype
+    mask: Operand = Input(5) if len(inputs) > 5 else Input(0)
     launch = Launch(
         lstm[dtype],
         (
             Input(0),
             Scratch(0),
-            Input(2),
-            Input(3),
+            *map(Input, (2, 3, 4)),
             mask,
             *map(Output, range(5)),
             Scratch(1),
             batch,
             steps,
             units,
-            int(len(inputs) > 4),
+            int(len(inputs) > 5),
         ),
         -(-batch // UNIT),
         cost_of(steps, units, 4),
     )
     scratch = ((dtype, packed_size(dtype, units, width)), (dtype, batch * width))
     packing = pack_launch(dtype, 1, units, width, transposed=False)
-    return Launches((packing, launch), scratch, in_place=((2, 0), (3, 2), (4, 3)))
+    return Launches((packing, launch), scratch, in_place=((2, 0), (3, 3), (4, 4)))
 
 
 def lstm_gradient_launches(

@@ -1,4 +1,4 @@
-"""A simple recurrent layer over time, both ways (Elman 1990): h' = tanh(x + h U), where x is the projection of the inputs.
+"""A simple recurrent layer over time, both ways (Elman 1990): h' = tanh(x + h U + bias), where x is the projection of the inputs.
 
 Sequences are (batch, time, units).
 """
@@ -24,11 +24,11 @@ from fastgrad.kernels.running.launch import Input, Launch, Launches, Operand, Ou
 
 
 @kernel(
-    "x: in[T], packed: in[T], h0: in[T], mask: in[bool], hs: out[T], h: out[T], work: inout[T], batch: int, steps: int, "
+    "x: in[T], packed: in[T], bias: in[T], h0: in[T], mask: in[bool], hs: out[T], h: out[T], work: inout[T], batch: int, steps: int, "
     "units: int, masked: int, first: int, last: int",
     T=FLOATS,
 )
-def simple_rnn(x, packed, h0, mask, hs, h, work, batch, steps, units, masked, first, last):
+def simple_rnn(x, packed, bias, h0, mask, hs, h, work, batch, steps, units, masked, first, last):
     """The states at all times, and the last one.
 
     `packed` is the recurrent kernel, `work` has the size of a state. Where `masked` and the mask is 0 the state stays.
@@ -52,6 +52,7 @@ def simple_rnn(x, packed, h0, mask, hs, h, work, batch, steps, units, masked, fi
                     else:
                         get(x, at, state, 0, n)
                         add(work, line, state, 0, n)
+                        add(bias, left, state, 0, n)
                         tanhs(state, 0, state, 0, n)
                     put(state, 0, h, line, n)
                     put(state, 0, hs, at, n)
@@ -99,16 +100,16 @@ def simple_rnn_gradient(
 
 
 def simple_rnn_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
-    """Of x, the recurrent kernel, the first state and maybe a mask: see `simple_rnn`."""
+    """Of x, the recurrent kernel, the bias, the first state and maybe a mask: see `simple_rnn`."""
     x = inputs[0]
     batch, steps, units = x.shape
     dtype = x.dtype
-    mask: Operand = Input(3) if len(inputs) > 3 else Input(0)
-    arrays = (Input(0), Scratch(0), Input(2), mask, *map(Output, range(2)), Scratch(1))
-    sizes = (batch, steps, units, int(len(inputs) > 3))
+    mask: Operand = Input(4) if len(inputs) > 4 else Input(0)
+    arrays = (Input(0), Scratch(0), Input(2), Input(3), mask, *map(Output, range(2)), Scratch(1))
+    sizes = (batch, steps, units, int(len(inputs) > 4))
     launch = Launch(simple_rnn[dtype], (*arrays, *sizes), -(-batch // UNIT), cost_of(steps, units, 1))
     scratch = ((dtype, packed_size(dtype, units, units)), (dtype, batch * units))
-    return Launches((pack_launch(dtype, 1, units, units, False), launch), scratch, in_place=((0, 0), (1, 2)))
+    return Launches((pack_launch(dtype, 1, units, units, False), launch), scratch, in_place=((0, 0), (1, 3)))
 
 
 def simple_rnn_gradient_launches(

@@ -117,6 +117,11 @@ class RecurrentCell(Layer):
         """The first state at all times, and the last states."""
         raise NotImplementedError
 
+    def _weights_over_time(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Kernel, recurrent kernel and bias, which is zeros if there is none."""
+        bias = tf.zeros(self._bias_shape(), self._layer_dtype) if self.bias is None else self.bias._read()
+        return self.kernel._read(), self.recurrent_kernel._read(), bias
+
     def compute_output_shape(self, input_shape: Any, states_shape: Any = None) -> Any:
         """The shapes of the output and of the states."""
         output = (input_shape[0], self.units)
@@ -190,11 +195,6 @@ class RecurrentCell(Layer):
     def get_config(self) -> dict[str, Any]:
         """The arguments."""
         return {**super().get_config(), **self._cell_config()}
-
-
-def value_of(weight: Weight | None) -> Tensor | None:
-    """The value of a weight that may not be there."""
-    return None if weight is None else weight._read()
 
 
 def settings_of(given: dict[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import fastgrad as tf
 from fastgrad.keras import activations
-from fastgrad.keras.layers.recurrent.cell import RecurrentCell, settings_of, value_of
+from fastgrad.keras.layers.recurrent.cell import RecurrentCell, settings_of
 from fastgrad.keras.layers.recurrent.cell_layer import CellLayer, options_of, show
 from fastgrad.ops.recurrent import gru
 from fastgrad.tensor import Tensor
@@ -103,10 +103,7 @@ class GRUCell(RecurrentCell):
         )
 
     def _over_time(self, sequences: Tensor, states: list[Tensor], mask: Tensor | None) -> tuple[Tensor, list[Tensor]]:
-        kernel, recurrent, bias = self.kernel._read(), self.recurrent_kernel._read(), value_of(self.bias)
-        recurrent_bias = tf.zeros((3 * self.units,), self._layer_dtype) if bias is None else bias[1]
-        bias = None if bias is None else bias[0]
-        outputs, h = gru(sequences, kernel, recurrent, bias, recurrent_bias, states[0], mask)
+        outputs, h = gru(sequences, *self._weights_over_time(), states[0], mask)
         return outputs, [h]
 
     def _cell_config(self) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import fastgrad as tf
 from fastgrad.keras import activations
-from fastgrad.keras.layers.recurrent.cell import RecurrentCell, settings_of, value_of
+from fastgrad.keras.layers.recurrent.cell import RecurrentCell, settings_of
 from fastgrad.keras.layers.recurrent.cell_layer import CellLayer, options_of, show
 from fastgrad.ops.recurrent import lstm
 from fastgrad.tensor import Tensor
@@ -98,8 +98,7 @@ class LSTMCell(RecurrentCell):
         return self.activation is activations.tanh and self.recurrent_activation is activations.sigmoid
 
     def _over_time(self, sequences: Tensor, states: list[Tensor], mask: Tensor | None) -> tuple[Tensor, list[Tensor]]:
-        kernel, recurrent, bias = self.kernel._read(), self.recurrent_kernel._read(), value_of(self.bias)
-        outputs, h, c = lstm(sequences, kernel, recurrent, bias, states[0], states[1], mask)
+        outputs, h, c = lstm(sequences, *self._weights_over_time(), states[0], states[1], mask)
         return outputs, [h, c]
 
     def _cell_config(self) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fastgrad.keras import activations
-from fastgrad.keras.layers.recurrent.cell import RecurrentCell, settings_of, value_of
+from fastgrad.keras.layers.recurrent.cell import RecurrentCell, settings_of
 from fastgrad.keras.layers.recurrent.cell_layer import CellLayer, options_of, show
 from fastgrad.ops.recurrent import simple_rnn
 from fastgrad.tensor import Tensor
@@ -66,8 +66,7 @@ class SimpleRNNCell(RecurrentCell):
         return self.activation is activations.tanh
 
     def _over_time(self, sequences: Tensor, states: list[Tensor], mask: Tensor | None) -> tuple[Tensor, list[Tensor]]:
-        kernel, recurrent, bias = self.kernel._read(), self.recurrent_kernel._read(), value_of(self.bias)
-        outputs, h = simple_rnn(sequences, kernel, recurrent, bias, states[0], mask)
+        outputs, h = simple_rnn(sequences, *self._weights_over_time(), states[0], mask)
         return outputs, [h]
 
 
