@@ -80,6 +80,7 @@ peers-env: ## make the environment of TensorFlow, PyTorch and JAX, .venv-peers
 peers: ## compare with those of TensorFlow, PyTorch and JAX that are there (QUICK=1: in ten minutes, not ninety)
 	@$(ENVIRONMENT) benchmarks
 	@$(PYTHON_HERE) -m benchmarks.peers $(if $(QUICK),--quick,--minutes 70) $(ARGS)
+	@$(if $(QUICK)$(ARGS),:,$(PYTHON_HERE) -m benchmarks.peers.scaling --minutes 18)
 
 tables: ## measure first calls, memory and call overhead, and keep what is printed
 	@$(ENVIRONMENT) benchmarks

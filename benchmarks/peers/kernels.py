@@ -15,7 +15,8 @@ def kernels_of(function: Any) -> list[dict[str, Any]]:
 
     found: dict[tuple[str, str], dict[str, Any]] = {}
     row: dict[str, Any] = {}
-    for tree in function._last.ways.trees:
+    version = function._last
+    for tree in version.ways.trees if version is not None else ():  # what loops over a dataset stays Python
         for step in report_of(tree.program, "").rows:
             if step.operations:  # else it belongs to the kernel before it
                 row = found.setdefault(

@@ -1,7 +1,9 @@
 """The programs that are timed train what they say: their first losses are those of a NumPy training in float64."""
 
+import json
 import math
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,8 @@ from scipy.special import erf
 import fastgrad as tf
 from benchmarks import data
 from benchmarks.data import Inputs
+from benchmarks.peers import scaling
+from benchmarks.peers.scaling import SWEEPS, Sweep
 from benchmarks.peers.workloads import (
     WORKLOADS,
     adam,
@@ -21,7 +25,9 @@ from benchmarks.peers.workloads import (
     gradient_penalty,
     linear_regression,
     mlp,
+    pipeline,
     recurrent,
+    reinforce,
     rnn,
     tiny_operation,
     transformer,
@@ -179,6 +185,25 @@ def embedding_loss(p: Inputs, ids: np.ndarray, targets: np.ndarray) -> float:
     return np.sum((p["table"][ids] - targets) ** 2) / 256
 
 
+def three_layer_loss(p: Inputs, x: np.ndarray, y: np.ndarray) -> float:
+    for layer in range(2):
+        x = np.maximum(x @ p[f"kernel{layer}"] + p[f"bias{layer}"], 0.0)
+    return cross_entropy(x @ p["kernel2"] + p["bias2"], y)
+
+
+def reinforce_loss(p: Inputs, states: np.ndarray, actions: np.ndarray, rewards: np.ndarray) -> float:
+    returns = np.zeros(rewards.shape)
+    later = np.zeros(len(rewards))
+    for t in reversed(range(rewards.shape[1])):
+        later = rewards[:, t] + 0.98 * later
+        returns[:, t] = later
+    logits = np.tanh(states @ p["kernel0"] + p["bias0"]) @ p["kernel1"] + p["bias1"]
+    logarithms = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
+    taken = -np.take_along_axis(logarithms, actions[..., None], -1)[..., 0]
+    entropy = -(np.exp(logarithms) * logarithms).sum(-1).mean()
+    return np.mean(taken * returns / returns.std()) - 0.01 * entropy
+
+
 def transformer_loss(p: Inputs, x: np.ndarray, y: np.ndarray) -> float:
     length = x.shape[1]
     h = p["embedding"][x] + p["positions"][:length]
@@ -210,6 +235,14 @@ SMALL: dict[str, tuple[Inputs, Loss, Any, Sequence[str]]] = {
     "linear_regression": (data.line(), line_loss, sgd(linear_regression.RATE), XY),
     "mlp_small": (data.classification((5, 4, 3), 6, LOSSES), mlp_loss, adam_change(mlp.RATE), XY),
     "mlp_tiny": (data.regression((8, 16, 1), 32, LOSSES), mlp_loss, adam_change(mlp.RATE), XY),
+    "mlp_middle": (data.classification((5, 4, 3), 6, LOSSES), mlp_loss, adam_change(mlp.RATE), XY),
+    "mlp_wide": (data.classification((5, 4, 4, 3), 6, LOSSES), three_layer_loss, adam_change(mlp.RATE), XY),
+    "reinforce": (
+        reinforce.inputs(3, 5, 4, LOSSES),
+        reinforce_loss,
+        adam_change(reinforce.RATE),
+        reinforce.BATCH_NAMES,
+    ),
     "digits": (data.classification((6, 5, 4), 7, LOSSES), mlp_loss, adam_change(mlp.RATE), XY),
     "deep_mlp": (
         with_norms(data.classification((4,) * 13 + (3,), 5, LOSSES)),
@@ -288,13 +321,22 @@ def test_batches_of_the_branching_step_take_every_number_of_trips_and_both_branc
     assert False in found
 
 
+def test_an_epoch_through_the_pipeline_is_a_step_for_each_batch() -> None:
+    inputs = pipeline.inputs(3 * pipeline.BATCH, 3, 4)
+    x, y = (inputs[name].reshape(3, pipeline.BATCH, *inputs[name].shape[1:]) for name in XY)
+    batches = inputs | {"x": x * pipeline.SCALE, "y": y}
+    (last,) = first_losses("data_pipeline", inputs, 1)
+    np.testing.assert_allclose(last, losses(mlp_loss, adam_change(pipeline.RATE), batches, XY)[-1], rtol=2e-5)
+
+
 def test_every_workload_is_checked_here() -> None:
-    assert set(WORKLOADS) == {*SMALL, "adam", "tiny_operation", "transformer"}
+    assert set(WORKLOADS) == {*SMALL, "adam", "tiny_operation", "transformer", "data_pipeline"}
 
 
 TINY = {**{name: inputs for name, (inputs, *_) in SMALL.items()}, "adam": adam.inputs(2, (3, 4))} | {
     "tiny_operation": tiny_operation.inputs(2),
     "transformer": transformer.inputs(batch=2, length=5, count=1),
+    "data_pipeline": pipeline.inputs(64, 3, 4),
 }
 
 
@@ -319,7 +361,8 @@ def test_a_compiled_workload_trains_as_the_eager_one_and_runs_no_python(workload
         step = mode(step)
         losses.append([float(np.sum(step(*batches[i % len(batches)]))) for i in range(6)])
     np.testing.assert_allclose(losses[0], losses[1], rtol=1e-5)
-    assert all(program.plan.native for program in programs_of(compiled_step(workload)[0]))
+    if workload != "data_pipeline":  # what loops over a dataset stays Python
+        assert all(program.plan.native for program in programs_of(compiled_step(workload)[0]))
 
 
 def test_the_kernels_of_a_digits_step_are_few() -> None:
@@ -330,3 +373,26 @@ def test_the_kernels_of_a_digits_step_are_few() -> None:
     assert len(arithmetic) <= 12
     assert names.count("gemm") == 5
     assert names.count("adam") == 1
+
+
+@pytest.mark.parametrize("sweep", SWEEPS.values(), ids=SWEEPS)
+def test_the_smallest_of_a_sweep_trains_and_its_sizes_span_two_decades(sweep: Sweep) -> None:
+    assert 90 <= max(sweep.sizes) / min(sweep.sizes) <= 110
+    first, *_, last = first_losses(sweep.workload, sweep.inputs(min(sweep.sizes)), 3 * scaling.FEW + 1)
+    assert last < first  # on the same batch
+
+
+def test_a_sweep_is_written_with_its_sizes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    short = ["--peers", "fastgrad.function", "--rounds", "1", "--slice", "0.001", "--threads", "1"]
+    assert scaling.main(["--sweep", "rnn_32_length", "--results", str(tmp_path), *short]) == 0
+    sweep = json.loads((tmp_path / "rnn_32_length.json").read_text())
+    assert (sweep["workload"], sweep["axis"]) == ("rnn_32", "length")
+    assert [point["size"] for point in sweep["points"]] == [2, 8, 32, 200]
+    assert all(len(point["peers"]["fastgrad.function"]["microseconds"]) == 1 for point in sweep["points"])
+    assert capsys.readouterr().out.count("rnn_32_length") == 4
+
+
+def test_an_unknown_sweep_lists_the_known_ones(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        scaling.main(["--sweep", "nonsense"])
+    assert "unknown sweep nonsense; known: mlp_small_batch" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""Multilayer perceptrons with one hidden layer: forward, loss, backward, Adam."""
+"""Multilayer perceptrons with one or two hidden layers: forward, loss, backward, Adam."""
 
 from functools import partial
 from types import ModuleType
@@ -10,16 +10,22 @@ from benchmarks.peers.steps import EPSILON, batches, jax_step, tensorflow_step, 
 from benchmarks.peers.workload import FASTEST, Batches, Step, Workload
 
 RATE = 1e-3
-NAMES = ("kernel0", "bias0", "kernel1", "bias1")
+
+
+def layers(inputs: Inputs) -> list[tuple[Any, Any]]:
+    """Kernel and bias of each layer in order."""
+    count = sum(name.startswith("kernel") for name in inputs)
+    return [(inputs[f"kernel{i}"], inputs[f"bias{i}"]) for i in range(count)]
 
 
 def tensorflow(tf: ModuleType, inputs: Inputs) -> tuple[Step, Batches]:
     """What a TensorFlow user writes; `tf` is TensorFlow or fastgrad."""
-    hidden, outputs = inputs["bias0"].size, inputs["bias1"].size
-    model = tf.keras.Sequential([tf.keras.layers.Dense(hidden, activation="relu"), tf.keras.layers.Dense(outputs)])
+    *hidden, (_, bias) = layers(inputs)
+    dense = [tf.keras.layers.Dense(one.size, activation="relu") for _, one in hidden]
+    model = tf.keras.Sequential([*dense, tf.keras.layers.Dense(bias.size)])
     model.build((None, inputs["x"].shape[-1]))
-    model.set_weights([inputs[name] for name in NAMES])
-    if outputs > 1:
+    model.set_weights([weight for layer in layers(inputs) for weight in layer])
+    if bias.size > 1:
         criterion = tf.keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     else:
         criterion = tf.keras.losses.MeanSquaredError()
@@ -33,14 +39,15 @@ def tensorflow(tf: ModuleType, inputs: Inputs) -> tuple[Step, Batches]:
 
 def torch(torch: ModuleType, inputs: Inputs, *, compiled: bool = False) -> tuple[Step, Batches]:
     """The same in PyTorch."""
-    model = torch.nn.Sequential(
-        torch.nn.Linear(*inputs["kernel0"].shape), torch.nn.ReLU(), torch.nn.Linear(*inputs["kernel1"].shape)
-    )
-    with torch.no_grad():
-        for layer, number in ((model[0], 0), (model[2], 1)):
-            layer.weight.copy_(torch.from_numpy(inputs[f"kernel{number}"].T.copy()))
-            layer.bias.copy_(torch.from_numpy(inputs[f"bias{number}"]))
-    criterion = torch.nn.CrossEntropyLoss() if inputs["bias1"].size > 1 else torch.nn.MSELoss()
+    modules: list[Any] = []
+    for kernel, bias in layers(inputs):
+        linear = torch.nn.Linear(*kernel.shape)
+        with torch.no_grad():
+            linear.weight.copy_(torch.from_numpy(kernel.T.copy()))
+            linear.bias.copy_(torch.from_numpy(bias))
+        modules += [linear, torch.nn.ReLU()]
+    model = torch.nn.Sequential(*modules[:-1])
+    criterion = torch.nn.CrossEntropyLoss() if bias.size > 1 else torch.nn.MSELoss()
 
     def loss_function(x: Any, y: Any) -> Any:
         return criterion(model(x), y)
@@ -53,16 +60,18 @@ def jax(jax: ModuleType, inputs: Inputs) -> tuple[Step, Batches]:
     """The same in JAX."""
     import optax
 
-    classes = inputs["bias1"].size > 1
+    parameters = [tuple(map(jax.numpy.array, layer)) for layer in layers(inputs)]
+    classes = parameters[-1][1].size > 1
 
     def loss_function(parameters: Any, x: Any, y: Any) -> Any:
-        hidden = jax.nn.relu(x @ parameters["kernel0"] + parameters["bias0"])
-        outputs = hidden @ parameters["kernel1"] + parameters["bias1"]
+        *hidden, (kernel, bias) = parameters
+        for one, offset in hidden:
+            x = jax.nn.relu(x @ one + offset)
+        outputs = x @ kernel + bias
         if classes:
             return optax.softmax_cross_entropy_with_integer_labels(outputs, y).mean()
         return jax.numpy.mean((outputs - y) ** 2)
 
-    parameters = {name: jax.numpy.array(inputs[name]) for name in NAMES}
     step = jax_step(jax, loss_function, parameters, optax.adam(RATE, eps=EPSILON))
     return step, batches(jax.numpy.array, inputs, "x", "y")
 
@@ -81,6 +90,18 @@ WORKLOADS = (
         partial(data.regression, (8, 16, 1)),
         PROGRAMS,
         wanted={FASTEST: 8.0},
+    ),
+    Workload(
+        "mlp_middle",
+        "784-256-10, batch 128, relu, softmax cross-entropy, Adam",
+        partial(data.classification, (784, 256, 10), 128, 16),
+        PROGRAMS,
+    ),
+    Workload(
+        "mlp_wide",
+        "1024-1024-1024-10, batch 256, relu, softmax cross-entropy, Adam",
+        partial(data.classification, (1024, 1024, 1024, 10), 256, 8),
+        PROGRAMS,
     ),
     Workload(
         "digits",

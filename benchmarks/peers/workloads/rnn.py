@@ -14,12 +14,12 @@ RATE = 1e-3
 NAMES = ("kernel", "recurrent", "bias", "output", "offset")
 
 
-def inputs(steps: int, count: int = BATCHES) -> Inputs:
+def inputs(steps: int, count: int = BATCHES, *, batch: int = BATCH, units: int = UNITS) -> Inputs:
     """`x` (count, steps, batch, features), targets `y` (count, batch, 1), and the weights of the cell and the output."""
-    cell, output = dense_weights((FEATURES, UNITS), seed=24), dense_weights((UNITS, UNITS, 1), seed=25)
+    cell, output = dense_weights((FEATURES, units), seed=24), dense_weights((units, units, 1), seed=25)
     return {
-        "x": uniform(count, steps, BATCH, FEATURES, seed=26),
-        "y": uniform(count, BATCH, 1, seed=27),
+        "x": uniform(count, steps, batch, FEATURES, seed=26),
+        "y": uniform(count, batch, 1, seed=27),
         "kernel": cell["kernel0"],
         "recurrent": output["kernel0"],
         "bias": cell["bias0"],
@@ -34,7 +34,7 @@ def tensorflow(tf: ModuleType, inputs: Inputs) -> tuple[Step, Batches]:
     kernel, recurrent, bias, output, offset = variables
 
     def loss_function(x: Any, y: Any) -> Any:
-        h = tf.zeros((x.shape[1], UNITS))
+        h = tf.zeros((x.shape[1], bias.shape[0]))
         for t in range(x.shape[0]):
             h = tf.tanh(tf.matmul(x[t], kernel) + tf.matmul(h, recurrent) + bias)
         return tf.reduce_mean(tf.square(tf.matmul(h, output) + offset - y))
@@ -49,7 +49,7 @@ def torch(torch: ModuleType, inputs: Inputs, *, compiled: bool = False) -> tuple
     kernel, recurrent, bias, output, offset = parameters
 
     def loss_function(x: Any, y: Any) -> Any:
-        h = torch.zeros((x.shape[1], UNITS))
+        h = torch.zeros((x.shape[1], bias.shape[0]))
         for t in range(x.shape[0]):
             h = torch.tanh(x[t] @ kernel + h @ recurrent + bias)
         return torch.mean(torch.square(h @ output + offset - y))
@@ -69,7 +69,7 @@ def jax(jax: ModuleType, inputs: Inputs) -> tuple[Step, Batches]:
         def cell(h: Any, x: Any) -> tuple[Any, None]:
             return np.tanh(x @ p["kernel"] + h @ p["recurrent"] + p["bias"]), None
 
-        h, _ = jax.lax.scan(cell, np.zeros((x.shape[1], UNITS)), x)
+        h, _ = jax.lax.scan(cell, np.zeros((x.shape[1], p["bias"].size)), x)
         return np.mean((h @ p["output"] + p["offset"] - y) ** 2)
 
     step = jax_step(jax, loss_function, parameters, optax.adam(RATE, eps=EPSILON))

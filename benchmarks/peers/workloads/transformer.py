@@ -22,25 +22,26 @@ RATE = 1e-3
 FAR = -1e9
 
 
-def inputs(batch: int = BATCH, length: int = LENGTH, count: int = BATCHES) -> Inputs:
+def inputs(batch: int = BATCH, length: int = LENGTH, count: int = BATCHES, *, width: int = WIDTH) -> Inputs:
     """Tokens `x` and next tokens `y` (count, batch, length), and the weights."""
+    hidden = width * HIDDEN // WIDTH
     generator = np.random.default_rng(31)
     x = generator.integers(0, TOKENS, (DISTINCT_BATCHES, batch, length))
     weights = {
-        "embedding": 0.1 * uniform(TOKENS, WIDTH, seed=32),
-        "positions": 0.1 * uniform(LENGTH, WIDTH, seed=33),
-        "last_gamma": ones(WIDTH),
-        "last_beta": zeros(WIDTH),
+        "embedding": 0.1 * uniform(TOKENS, width, seed=32),
+        "positions": 0.1 * uniform(max(length, LENGTH), width, seed=33),
+        "last_gamma": ones(width),
+        "last_beta": zeros(width),
     }
     for block in range(BLOCKS):
-        sizes = {"query": WIDTH, "key": WIDTH, "value": WIDTH, "mix": WIDTH, "hidden": HIDDEN}
+        sizes = {"query": width, "key": width, "value": width, "mix": width, "hidden": hidden}
         for number, (name, size) in enumerate(sizes.items()):
-            weights[f"{name}{block}"] = matrix(WIDTH, size, seed=40 + 10 * block + number)
+            weights[f"{name}{block}"] = matrix(width, size, seed=40 + 10 * block + number)
             weights[f"{name}_bias{block}"] = zeros(size)
-        weights[f"back{block}"] = matrix(HIDDEN, WIDTH, seed=49 + 10 * block)
-        weights[f"back_bias{block}"] = zeros(WIDTH)
+        weights[f"back{block}"] = matrix(hidden, width, seed=49 + 10 * block)
+        weights[f"back_bias{block}"] = zeros(width)
         for norm in ("first", "second"):
-            weights[f"{norm}_gamma{block}"], weights[f"{norm}_beta{block}"] = ones(WIDTH), zeros(WIDTH)
+            weights[f"{norm}_gamma{block}"], weights[f"{norm}_beta{block}"] = ones(width), zeros(width)
     x = np.resize(x, (count, batch, length))
     return {"x": x, "y": generator.integers(0, TOKENS, (count, batch, length))} | weights
 
@@ -64,13 +65,13 @@ def tensorflow(tf: ModuleType, inputs: Inputs) -> tuple[Step, Batches]:
         return (x - mean) * tf.math.rsqrt(variance + NORM_EPSILON) * gamma + beta
 
     def heads(x: Any, kernel: Any, bias: Any) -> Any:
-        split = tf.reshape(tf.matmul(x, kernel) + bias, (*x.shape[:2], HEADS, WIDTH // HEADS))
+        split = tf.reshape(tf.matmul(x, kernel) + bias, (*x.shape[:2], HEADS, x.shape[-1] // HEADS))
         return tf.transpose(split, (0, 2, 1, 3))
 
     def attention(x: Any, block: int) -> Any:
         query, key, value = (heads(x, p[f"{n}{block}"], p[f"{n}_bias{block}"]) for n in ("query", "key", "value"))
         future = tf.constant(np.triu(np.full((x.shape[1], x.shape[1]), FAR, np.float32), 1))
-        scores = tf.matmul(query, key, transpose_b=True) * (WIDTH // HEADS) ** -0.5 + future
+        scores = tf.matmul(query, key, transpose_b=True) * (x.shape[-1] // HEADS) ** -0.5 + future
         mixed = tf.transpose(tf.matmul(tf.nn.softmax(scores), value), (0, 2, 1, 3))
         return tf.matmul(tf.reshape(mixed, x.shape), p[f"mix{block}"]) + p[f"mix_bias{block}"]
 
@@ -94,10 +95,10 @@ def torch(torch: ModuleType, inputs: Inputs, *, compiled: bool = False) -> tuple
     p = {name: torch.nn.Parameter(torch.tensor(value)) for name, value in weights(inputs).items()}
 
     def normalized(x: Any, gamma: Any, beta: Any) -> Any:
-        return nn.layer_norm(x, (WIDTH,), gamma, beta, NORM_EPSILON)
+        return nn.layer_norm(x, x.shape[-1:], gamma, beta, NORM_EPSILON)
 
     def heads(x: Any, kernel: Any, bias: Any) -> Any:
-        return (x @ kernel + bias).reshape(*x.shape[:2], HEADS, WIDTH // HEADS).transpose(1, 2)
+        return (x @ kernel + bias).reshape(*x.shape[:2], HEADS, x.shape[-1] // HEADS).transpose(1, 2)
 
     def attention(x: Any, block: int) -> Any:
         query, key, value = (heads(x, p[f"{n}{block}"], p[f"{n}_bias{block}"]) for n in ("query", "key", "value"))
@@ -128,12 +129,12 @@ def jax(jax: ModuleType, inputs: Inputs) -> tuple[Step, Batches]:
 
     def loss_function(p: Any, x: Any, y: Any) -> Any:
         def heads(x: Any, kernel: Any, bias: Any) -> Any:
-            return (x @ kernel + bias).reshape(*x.shape[:2], HEADS, WIDTH // HEADS).transpose(0, 2, 1, 3)
+            return (x @ kernel + bias).reshape(*x.shape[:2], HEADS, x.shape[-1] // HEADS).transpose(0, 2, 1, 3)
 
         def attention(x: Any, block: int) -> Any:
             query, key, value = (heads(x, p[f"{n}{block}"], p[f"{n}_bias{block}"]) for n in ("query", "key", "value"))
             future = jax.numpy.triu(jax.numpy.full((x.shape[1], x.shape[1]), FAR), 1)
-            scores = query @ key.swapaxes(-1, -2) * (WIDTH // HEADS) ** -0.5 + future
+            scores = query @ key.swapaxes(-1, -2) * (x.shape[-1] // HEADS) ** -0.5 + future
             mixed = (jax.nn.softmax(scores) @ value).transpose(0, 2, 1, 3)
             return mixed.reshape(x.shape) @ p[f"mix{block}"] + p[f"mix_bias{block}"]
 
