@@ -22,12 +22,21 @@ SLICE_TIMEOUT = 120.0
 
 @dataclass(frozen=True)
 class Settings:
-    """How long and with what to measure: `pythons` names each peer's interpreter."""
+    """How long and with what to measure.
+
+    Attributes:
+        rounds: timed slices of each peer.
+        slice_seconds: how long one is.
+        threads: of each peer.
+        pythons: each peer's interpreter.
+        from_nothing: peers that keep compiled code on disk have an empty folder for it, and start twice.
+    """
 
     rounds: int
     slice_seconds: float
     threads: int
     pythons: Mapping[str, str]
+    from_nothing: bool = True
 
 
 @dataclass
@@ -165,7 +174,7 @@ class _Preparation:
             result.problem, result.absent = "has no program for this workload", True
             return None
         cold: dict[str, Any] = {}
-        if known.kept_by:
+        if known.kept_by and self.settings.from_nothing:
             with contextlib.ExitStack() as first:
                 process, facts = self._asked("start", first)
                 if self._failed(facts, result, process):
@@ -180,7 +189,8 @@ class _Preparation:
         return process
 
     def _asked(self, do: str, processes: contextlib.ExitStack) -> tuple[PeerProcess, dict[str, Any]]:
-        environment = dict.fromkeys(PEERS[self.peer].kept_by, str(self.kept))
+        kept_by = PEERS[self.peer].kept_by if self.settings.from_nothing else ()
+        environment = dict.fromkeys(kept_by, str(self.kept))
         process = PeerProcess(self.settings.pythons[self.peer], self.settings.threads, environment)
         processes.callback(process.close)
         request = {"peer": self.peer, "workload": self.workload.name, "inputs": str(self.inputs)}

@@ -134,7 +134,7 @@ def main(command: Sequence[str] | None = None) -> int:
     )
     add_measuring(parser, peers=PEERS, rounds=5, slice_seconds=0.1)
     chosen = parser.parse_args(given)
-    settings = settings_of(chosen)
+    settings = replace(settings_of(chosen), from_nothing=False)
     warn_if_busy()
     failed, deadline, left_out = False, Deadline(chosen.minutes), []
     for name in chosen.sweep:
