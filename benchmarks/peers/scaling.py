@@ -98,21 +98,25 @@ SWEEPS = {
         Sweep("rnn_32", "width", "32 steps, batch 16", (4, 16, 64, 400), lambda n: rnn.inputs(32, FEW, units=n)),
         Sweep("rnn_32", "length", "32 units, batch 16", LONG, lambda n: rnn.inputs(n, FEW)),
         Sweep(
-            "transformer", "batch", "width 64, 32 tokens", (1, 4, 16, 100), lambda n: transformer.inputs(n, count=FEW)
+            "transformer",
+            "batch",
+            "width 64, 32 tokens",
+            (1, 4, 16, 100),
+            lambda n: transformer.inputs(n, 32, FEW, width=64),
         ),
         Sweep(
             "transformer",
             "width",
             "32 tokens, batch 8",
             (8, 32, 128, 800),
-            lambda n: transformer.inputs(count=FEW, width=n),
+            lambda n: transformer.inputs(length=32, count=FEW, width=n),
         ),
         Sweep(
             "transformer",
             "length",
             "tokens, width 64, batch 8",
             (4, 16, 64, 400),
-            lambda n: transformer.inputs(length=n, count=FEW),
+            lambda n: transformer.inputs(length=n, count=FEW, width=64),
         ),
     )
 }

@@ -31,6 +31,7 @@ from benchmarks.peers.workloads import (
     rnn,
     tiny_operation,
     transformer,
+    vae,
 )
 
 LOSSES = 3
@@ -222,6 +223,21 @@ def transformer_loss(p: Inputs, x: np.ndarray, y: np.ndarray) -> float:
     return cross_entropy(normalized(h, p["last_gamma"], p["last_beta"]) @ p["embedding"].T, y)
 
 
+def vae_loss(p: Inputs, x: np.ndarray, noise: np.ndarray) -> float:
+    """With no draw, as in the first steps."""
+    assert not noise.any()
+
+    def network(name: str, x: np.ndarray) -> np.ndarray:
+        hidden = np.maximum(x @ p[f"{name}_kernel0"] + p[f"{name}_bias0"], 0)
+        return hidden @ p[f"{name}_kernel1"] + p[f"{name}_bias1"]
+
+    mean, log_variance = np.split(network("encoder", x), 2, axis=1)
+    logits = network("decoder", mean)
+    wrong = np.logaddexp(0, logits) - x * logits
+    divergence = -0.5 * (1 + log_variance - mean**2 - np.exp(log_variance))
+    return (wrong.sum(1) + divergence.sum(1)).mean()
+
+
 def with_norms(inputs: Inputs) -> Inputs:
     """The deep network's inputs with the weights of its normalizations, which start as ones and zeros."""
     for layer in range(12):
@@ -259,6 +275,7 @@ SMALL: dict[str, tuple[Inputs, Loss, Any, Sequence[str]]] = {
         adam_change(gradient_penalty.RATE),
         XY,
     ),
+    "vae": (vae.inputs(LOSSES, 4, 6, 5, 2), vae_loss, adam_change(vae.RATE), ("x", "noise")),
     "branching": (branching.inputs(LOSSES), branching_loss, adam_change(branching.RATE), XY),
     "chain_cheap": (chain.inputs(50), cheap_loss, sgd(chain.RATE * 50), ("x",)),
     "chain_math": (chain.inputs(50), math_loss, sgd(chain.RATE * 50), ("x",)),
@@ -304,6 +321,13 @@ def test_the_transformer_is_the_one_written_in_numpy() -> None:
     before, *_, after = first_losses("transformer", inputs, 10)
     np.testing.assert_allclose(before, expected, rtol=1e-5)
     assert after < before
+
+
+def test_the_autoencoder_draws_once_losses_have_been_compared() -> None:
+    inputs = vae.inputs(count=21, batch=3, pixels=4, hidden=3, code=2)
+    step, batches = WORKLOADS["vae"].programs["tensorflow"](tf, inputs)
+    found = [float(tf.function(step)(*batches[20])) for _ in range(2)]
+    assert abs(found[0] - found[1]) > 0.02
 
 
 def test_batches_of_the_branching_step_take_every_number_of_trips_and_both_branches() -> None:
