@@ -26,6 +26,7 @@ from benchmarks.peers.workloads import (
     linear_regression,
     mlp,
     pipeline,
+    recommender,
     recurrent,
     reinforce,
     rnn,
@@ -205,6 +206,12 @@ def reinforce_loss(p: Inputs, states: np.ndarray, actions: np.ndarray, rewards: 
     return np.mean(taken * returns / returns.std()) - 0.01 * entropy
 
 
+def recommender_loss(p: Inputs, ids: np.ndarray, y: np.ndarray) -> float:
+    hidden = np.maximum(p["table"][ids].reshape(len(ids), -1) @ p["kernel0"] + p["bias0"], 0.0)
+    logits = hidden @ p["kernel1"] + p["bias1"]
+    return np.mean(np.logaddexp(0.0, logits) - logits * y)
+
+
 def transformer_loss(p: Inputs, x: np.ndarray, y: np.ndarray) -> float:
     length = x.shape[1]
     h = p["embedding"][x] + p["positions"][:length]
@@ -269,6 +276,12 @@ SMALL: dict[str, tuple[Inputs, Loss, Any, Sequence[str]]] = {
     "rnn_32": (rnn.inputs(4, LOSSES), rnn_loss, adam_change(rnn.RATE), XY),
     "lstm": (recurrent.inputs("lstm", LOSSES, 4, 3, 2, 5), lstm_loss, adam_change(recurrent.RATE), XY),
     "gru": (recurrent.inputs("gru", LOSSES, 4, 3, 2, 5), gru_loss, adam_change(recurrent.RATE), XY),
+    "recommender": (
+        recommender.inputs(14, 3, 2, 4, 5, LOSSES),
+        recommender_loss,
+        adagrad(recommender.RATE),
+        ("ids", "y"),
+    ),
     "gradient_penalty": (
         data.regression((3, 4, 5, 1), 6, LOSSES),
         penalty_loss,

@@ -219,6 +219,9 @@ def _sum_rows_launches(inputs: Any, outputs: Any, limit: int, owner: str) -> Lau
     return Launches((launch,), scratch=((np.dtype(np.int64), rows),) * 2)
 
 
+ROW_NANOSECONDS = 15.0
+"""Of finding a row of a table somewhere in memory, beside the work on its elements."""
+
 sum_rows = operation("sum_rows", Form.SCATTER, run=_sum_rows, launches=_sum_rows_launches)
 """``sum_rows(values, ids, limit=, owner=)``: the sums of the rows of each index, the indices in increasing order, and their
 number. InvalidArgumentError, with ``owner``, for an index outside [0, limit)."""
@@ -248,7 +251,10 @@ def _update_rows_launches(inputs: Any, outputs: Any, rule: str, moves: int) -> L
     operands = *[Output(i) for i in range(changed)], *[Input(changed + i) for i in range(3)]
     limit, width = table.shape[0], math.prod(table.shape[1:])
     if moves == RESTS:
-        launch = Launch(found.summed_rows[table.dtype, ids.dtype], (*operands, limit, width, *numbers))
+        kernel = found.summed_rows[table.dtype, ids.dtype]
+        launch = Launch(
+            kernel, (*operands, limit, width, *numbers), ids.shape[0], ROW_NANOSECONDS + width * found.nanoseconds
+        )
     else:
         kernel = found.summed_table[table.dtype, ids.dtype]
         launch = Launch(kernel, (*operands, width, *numbers), limit, width * found.nanoseconds)
@@ -318,8 +324,10 @@ def _add_rows_launches(inputs: Any, outputs: Any) -> Launches | None:
     if not _is_native(table, ids):
         return None
     kernel = add_summed_rows[table.dtype, ids.dtype]
-    operands = Output(0), Input(1), Input(2), Input(3), table.shape[0], math.prod(table.shape[1:])
-    return Launches((Launch(kernel, operands),), in_place=((0, 0),), starts_as=((0, 0),))
+    width = math.prod(table.shape[1:])
+    operands = Output(0), Input(1), Input(2), Input(3), table.shape[0], width
+    launch = Launch(kernel, operands, ids.shape[0], ROW_NANOSECONDS + 0.1 * width)
+    return Launches((launch,), in_place=((0, 0),), starts_as=((0, 0),))
 
 
 add_rows = operation("add_rows", Form.SCATTER, run=_add_rows, launches=_add_rows_launches)

@@ -51,14 +51,14 @@ def add_rows(table, ids, values, rows, width, limit):
 
 
 @kernel(
-    "table: inout[T], sums: in[T], ids: in[I], number: in[int64], limit: int, width: int",
+    "table: inout[T], sums: in[T], ids: in[I], number: in[int64], limit: int, width: int, first: int, last: int",
     T=FLOATS,
     I=INDICES,
     noalias=True,
 )
-def add_summed_rows(table, sums, ids, number, limit, width):
-    """table[ids[k]] += sums[k] for k < number, with what `sum_rows` gives."""
-    for k in range(number[0]):
+def add_summed_rows(table, sums, ids, number, limit, width, first, last):
+    """table[ids[k]] += sums[k] for k in [first, last) below `number`, with what `sum_rows` gives."""
+    for k in range(first, least(last, number[0])):
         if ids[k] >= 0 and ids[k] < limit:
             at = ids[k] * width
             for j in range(width):

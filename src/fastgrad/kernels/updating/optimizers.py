@@ -19,8 +19,8 @@ rows `ids` and zeros in the rest of the `limit` rows, without making it.
 over, eight at a time where they can; rows with a gradient get a 1.
 
 `rule.summed_rows` and `rule.summed_table` do the same as `rule.rows` and `rule.table` in programs, where the number of rows
-is known at run time only, an array of one int64, and ids are those of `embedding.sum_rows`. `summed_table` does the rows
-[first, last). `rule.summed_live` is `rule.live` likewise, for the rows of the words [first, last) of `live`, a byte a row.
+is known at run time only, an array of one int64, and ids are those of `embedding.sum_rows`. `summed_rows` does those of the
+ids with a number in [first, last), `summed_table` the rows [first, last). `rule.summed_live` is `rule.live` likewise, for the rows of the words [first, last) of `live`, a byte a row.
 
 The formulas are Keras 3's (keras.optimizers), in its order of operations. Their parameters are the weight `p`, the
 slots, the gradient `g`, and hyperparameters; for one named `one_minus_x` the caller passes `x`, and the difference is
@@ -90,10 +90,10 @@ def {name}(p, {slots}g, ids, rows, limit, width, {given}):
 """
 
 _SUMMED_ROWS = """
-def {name}(p, {slots}g, ids, number, limit, width, {given}):
+def {name}(p, {slots}g, ids, number, limit, width, first, last, {given}):
     {constants}
     rows = number[0]
-    for k in range(rows):
+    for k in range(first, least(last, rows)):
         if ids[k] >= 0 and ids[k] < limit:
             ahead = ids[least(k + {AHEAD}, rows - 1)] * width
             for j in range(0, width, {LINE}):
@@ -263,7 +263,7 @@ class UpdateRule:
     @functools.cached_property
     def summed_rows(self) -> Kernel:
         """The update of some rows of a table, in programs."""
-        rest = "ids: in[I], number: in[int64], limit: int, width: int"
+        rest = "ids: in[I], number: in[int64], limit: int, width: int, first: int, last: int"
         return self._kernel(_SUMMED_ROWS, "inout", "in", rest, "", T=FLOATS, I=INDICES, noalias=True)
 
     @functools.cached_property
