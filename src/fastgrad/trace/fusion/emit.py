@@ -111,5 +111,8 @@ def in_place_pairs(fused: Fused) -> tuple[tuple[int, int], ...]:
 
 
 def _is_natural(fused: Fused, source: Source) -> bool:
+    """Whether elements are read in their order, each for the result of the same number."""
     sizes = [size for size, role in zip(fused.sizes, fused.roles, strict=True) if role == "k" or not source.kept]
-    return source.offset == 0 and source.strides == tuple([prod(sizes[dim + 1 :]) for dim in range(len(sizes))])
+    wanted = [prod(sizes[dim + 1 :]) for dim in range(len(sizes))]
+    places = zip(sizes, source.strides, wanted, strict=True)
+    return source.offset == 0 and all(size == 1 or stride == natural for size, stride, natural in places)

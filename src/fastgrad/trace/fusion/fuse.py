@@ -125,6 +125,9 @@ class _Fusion:
         if is_reduction(node):  # it is not to say what is reduced in a group that it has nothing to do with
             x = self._read(node.inputs[0]).base
             beside = [group for group in beside if group.reduced is not None or any(x is read for read in group.reads)]
+        elif prod(_loop_shape(node)) == 1 == max(self._leads_to.get(id(value), 1) for value in node.outputs):
+            # Single numbers, of which no array is made, are computed with what is left of a reduction.
+            beside = [*beside, *[group for group in self._all_open() if group.leaves_one]]
         return list({id(group): group for group in [*found, *beside]}.values())
 
     def _follows(self, node: Node, number: np.dtype | bool, group: Group) -> bool:

@@ -149,6 +149,11 @@ class Group:
         """How many elements are left after the reduction."""
         return self.count // prod([high // low for low, high in self.reduced or ()])
 
+    @property
+    def leaves_one(self) -> bool:
+        """Whether it reduces all to single numbers."""
+        return self.count > 1 == self.kept_count
+
     def joining(self, node: Node, number: np.dtype | bool, read: Callable[[Value], View]) -> _Joining | None:
         """How a node can join; None if it can't.
 

@@ -1,0 +1,101 @@
+"""How many kernels a training step is."""
+
+import numpy as np
+
+import fastgrad as tf
+from fastgrad.trace.graphs.graph import Kind
+from fastgrad.trace.programs.program import Program
+from tests.trace.test_replay import record
+
+MOST = 11
+
+
+def kernels_of(program):
+    """The kernels that compute, each by its operations; what only decides whether the program goes on apart."""
+    return [
+        action.node.payload.name
+        for action in program.plan.actions
+        if action.node.kind is not Kind.GUARD
+        for _ in action.launches.launches
+    ]
+
+
+def digits_step():
+    """Of the example: 64-128-10, relu, softmax cross-entropy, Adam."""
+    tf.random.set_seed(0)
+    model = tf.keras.Sequential([tf.keras.layers.Dense(128, activation="relu"), tf.keras.layers.Dense(10)])
+    model.build((None, 64))
+    cross_entropy = tf.keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    optimizer = tf.keras.optimizers.Adam(1e-3)
+
+    def step(x, y):
+        with tf.GradientTape() as tape:
+            loss = cross_entropy(y, model(x, training=True))
+        gradients = tape.gradient(loss, model.trainable_variables)
+        optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
+        return loss
+
+    return step, [*model.variables, *optimizer.variables]
+
+
+def batch(seed):
+    rng = np.random.default_rng(seed)
+    return rng.normal(size=(32, 64)).astype(np.float32), rng.integers(0, 10, 32)
+
+
+def test_the_digits_step():
+    step, _ = digits_step()
+    step(*map(tf.constant, batch(0)))
+    graph, _ = record(step, *batch(1))
+    kernels = kernels_of(Program(graph))
+    assert len(kernels) <= MOST, kernels
+
+
+def test_it_trains_as_it_does_eagerly():
+    found = []
+    for compiled in (False, True):
+        step, variables = digits_step()
+        run = tf.function(step) if compiled else step
+        losses = [float(run(*map(tf.constant, batch(seed)))) for seed in range(8)]
+        found.append((losses, [variable.numpy() for variable in variables]))
+    np.testing.assert_allclose(found[1][0], found[0][0], rtol=2e-5)
+    for ours, theirs in zip(found[1][1], found[0][1], strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=2e-5)
+
+
+def test_single_numbers_are_computed_with_a_total():
+    def program(x, rate):
+        mean = tf.reduce_mean(x * x)
+        return mean, tf.sqrt(rate) * 2.0 + 1.0
+
+    x, rate = np.ones((8, 9), np.float32), np.float32(4.0)
+    compiled = Program(record(program, x, rate)[0])
+    assert len(kernels_of(compiled)) == 1
+    assert [float(y) for y in compiled([x, rate])] == [1.0, 5.0]
+
+
+def test_single_numbers_that_elements_are_multiplied_by_do_not_wait_for_a_total():
+    def program(x, rate):
+        return tf.reduce_sum(x), x * (tf.sqrt(rate) + 1.0)
+
+    x, rate = np.ones((8, 9), np.float32), np.float32(4.0)
+    compiled = Program(record(program, x, rate)[0])
+    assert kernels_of(compiled) == ["sqrt+add", "reduce_sum+multiply"]
+    total, scaled = compiled([x, rate])
+    assert float(total) == 72.0
+    assert (scaled == 3.0).all()
+
+
+def test_a_counter_is_counted_in_its_own_memory():
+    counter = tf.Variable(3, dtype=tf.int64)
+
+    def program(x):
+        counter.assign_add(1)
+        return x / tf.cast(counter, tf.float32)
+
+    compiled = Program(record(program, np.float32(8.0))[0])
+    assert "copy" not in kernels_of(compiled)
+    assert len(kernels_of(compiled)) == 1
+    counter.assign(3)
+    assert [float(compiled([np.asarray(np.float32(8.0))])[0]) for _ in range(2)] == [2.0, np.float32(8.0) / 5]
+    assert int(counter) == 5
