@@ -28,7 +28,7 @@ def assert_moves(row, *arrays, shares=1, **attributes):
     found = row.launches(arrays, wanted, **attributes)
     assert found is not None
     if found.alias:
-        np.testing.assert_array_equal(wanted[0].ravel(), arrays[0].ravel())
+        np.testing.assert_array_equal(wanted[0].ravel(), arrays[0].ravel()[: wanted[0].size])
         return
     outputs = [np.full(array.shape, 7, array.dtype) for array in wanted]
     assert run_launches(found, arrays, outputs, shares) is None

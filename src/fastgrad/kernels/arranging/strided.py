@@ -167,7 +167,7 @@ def launches_of_views(views: Views) -> Callable[..., Launches | None]:
         found = views(contiguous(prod(x.shape)), x.shape, [y.shape for y in outputs], **attributes)
         if found is None:
             return None
-        if len(found) == 1 and found[0] == contiguous(prod(x.shape)):
+        if len(found) == 1 and found[0] == contiguous(found[0].total):
             return Launches((), alias=True)
         return together(
             moved(Input(0), Output(i), x.dtype, layout, contiguous(layout.total))

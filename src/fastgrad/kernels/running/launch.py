@@ -93,7 +93,7 @@ class Launches:
         in_place: pairs (output, input) of arrays that may be the same memory.
         starts_as: pairs (output, input): when the kernels begin, the output must hold the elements of the input, which they
             change. Whoever runs them copies what is not the same memory.
-        alias: whether there is nothing to do: the only result has the elements of the first input, in their order.
+        alias: whether there is nothing to do: the bytes of the only result are those that the first input begins with.
     """
 
     __slots__ = ("alias", "in_place", "launches", "scratch", "starts_as")

@@ -1,12 +1,11 @@
 """Steps that move bytes, and steps that decide whether a program goes on."""
 
 from collections.abc import Sequence
-from math import prod
 
 from fastgrad.kernels.building.body import scalar_function
 from fastgrad.kernels.building.build import kernel
 from fastgrad.kernels.running.driver import JUMP
-from fastgrad.kernels.running.launch import Input, Launches, Output, Spec, only
+from fastgrad.kernels.running.launch import Launches, Spec
 
 
 @kernel("x: in[uint8], y: out[uint8], size: int, first: int, last: int", noalias=True)
@@ -19,8 +18,7 @@ def copy_bytes(x, y, size, first, last):
 
 def bitcast_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], type: str) -> Launches:
     """``tf.bitcast``: the same bytes."""
-    size = prod(inputs[0].shape) * inputs[0].dtype.itemsize
-    return only(copy_bytes[()], Input(0), Output(0), size, units=-(-size // 64))
+    return Launches((), alias=True)
 
 
 NUMBERS = ("float32", "float64", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")

@@ -267,7 +267,7 @@ class _Fusion:
         if constant is not None and count_of(value) * value.dtype.itemsize <= SMALL:
             (array,) = interpret(Graph([constant, *view.nodes], [value]), ())
             found = Node(Kind.CONSTANT, array, (), made)
-        elif len(view.nodes) > 1 and not _is_whole(view.layout) and can_be_copied(view.layout, value):
+        elif len(view.nodes) > 1 and not _begins(view.layout) and can_be_copied(view.layout, value):
             self._need(view.base)
             found = copied(value, view)
         else:
@@ -307,7 +307,8 @@ def _loop_shape(node: Node) -> tuple[int, ...]:
     return node.inputs[0].shape if is_reduction(node) else node.outputs[0].shape
 
 
-def _is_whole(layout: Layout) -> bool:
+def _begins(layout: Layout) -> bool:
+    """Whether elements are those that an array begins with, in their order: then nothing is copied."""
     return layout == contiguous(layout.total)
 
 

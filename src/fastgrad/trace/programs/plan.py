@@ -36,6 +36,11 @@ def _same(place: Place, other: Place) -> bool:
     return type(place) is type(other) and place == other
 
 
+def _fills(value: Value, root: Value) -> bool:
+    """Whether a value has all the elements of the one whose memory it has."""
+    return value.dtype == root.dtype and size_of(value) == size_of(root)
+
+
 class _Line:
     """All nodes of a tree in one line, part after part; after each part's there is a place for what its end needs.
 
@@ -227,7 +232,7 @@ class _Planner:
                 computed = self.line.maker(root).kind in COMPUTES and self.line.made[id(root)] >= start
                 if value.dtype.kind == "O":
                     self.places[id(root)] = InPython()
-                elif computed and id(root) not in self.places and id(root) not in assigned:
+                elif computed and _fills(value, root) and id(root) not in self.places and id(root) not in assigned:
                     self.places[id(root)] = InObject(len(self.plan.arguments) + numbers[id(value)])
                 else:
                     self.copied[number].append((value, numbers[id(value)]))
@@ -247,6 +252,8 @@ class _Planner:
         root = line.root[id(node.inputs[0])]
         position = line.made[id(root)]
         if id(root) in self.places or root.dtype.kind == "O" or line.maker(root).kind not in COMPUTES:
+            return
+        if not _fills(node.inputs[0], root):
             return
         form, left = line.forms[position], self.leaves[number]
         if position < start or form is None:
