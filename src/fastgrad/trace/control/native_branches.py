@@ -8,11 +8,11 @@ import numpy as np
 
 from fastgrad.kernels.running import looping
 from fastgrad.kernels.running.launch import Constant, Inner, Input, Launch, Launches, Output, Scratch
-from fastgrad.trace.control.native_loops import WORDS, cost_of, is_one_call, steps_of, table
+from fastgrad.trace.control.native_loops import WORDS, is_one_call, table
 from fastgrad.trace.graphs.graph import size_of
 from fastgrad.trace.programs.frame import Frame
 from fastgrad.trace.programs.places import Plan
-from fastgrad.trace.programs.replay_writer import SHARED
+from fastgrad.trace.programs.work import SHARED, work_of
 
 
 def launches_of_branches(branches: Any, inputs: Any, outputs: Any) -> Launches | None:
@@ -26,7 +26,8 @@ def launches_of_branches(branches: Any, inputs: Any, outputs: Any) -> Launches |
         None if a branch has work that the team should share, or that is not native: then Python runs its program.
     """
     plans = [branch.program().plan for branch in branches.branches]
-    if not all(map(is_one_call, plans)) or max(map(cost_of, plans)) > SHARED:
+    longest = max([work_of(plan).nanoseconds for plan in plans])
+    if not all(map(is_one_call, plans)) or longest > SHARED:
         return None
     dtype = np.dtype(np.uint8) if inputs[0].dtype.kind == "b" else inputs[0].dtype
     if dtype not in looping.run_branch.variables["T"]:
@@ -43,7 +44,7 @@ def launches_of_branches(branches: Any, inputs: Any, outputs: Any) -> Launches |
         Scratch(0),
     )
     most = max([len(plan.arguments) + len(plan.results) for plan in plans])
-    launch = Launch(looping.run_branch[dtype], operands, 1, 20.0 + max(map(cost_of, plans)))
+    launch = Launch(looping.run_branch[dtype], operands, 1, 20.0 + longest)
     return Launches((launch,), ((WORDS, most),))
 
 
@@ -59,7 +60,7 @@ def _branch(plan: Plan, outputs: Any, following: Any) -> Launch:
     words = [len(copies), *[word for copy in copies for word in copy]]
     operands = (
         Inner(lambda: Frame(plan)),
-        steps_of(plan),
+        work_of(plan).steps,
         Constant(np.array(layout, np.int64).reshape(-1)),
         Constant(np.array(words, np.int64)),
         following,

@@ -10,9 +10,9 @@ import numpy as np
 from fastgrad.kernels.running import looping, moving
 from fastgrad.kernels.running.launch import Constant, Inner, Input, Launch, Launches, Output, Scratch
 from fastgrad.trace.graphs.graph import size_of
-from fastgrad.trace.programs.frame import Frame, nanoseconds_of
+from fastgrad.trace.programs.frame import Frame
 from fastgrad.trace.programs.places import Plan
-from fastgrad.trace.programs.replay_writer import SHARED
+from fastgrad.trace.programs.work import SHARED, Work, work_of
 
 BYTES: np.dtype = np.dtype(np.uint8)
 WORDS: np.dtype = np.dtype(np.int64)
@@ -29,26 +29,27 @@ def launches_of_loop(loop: Any, inputs: Any, outputs: Any) -> Launches | None:
         None if a trip has work that the team should share or that is not native: then Python runs the program of each trip.
     """
     plan = loop.body.program().plan
-    if not is_one_call(plan) or cost_of(plan) > SHARED:
+    work = work_of(plan)
+    if not is_one_call(plan) or work.nanoseconds > SHARED:
         return None
     layout, buffers = _arrays(loop, plan)
     returned = plan.stretches[0].returned
     carried = [(len(plan.arguments) + returned[j], size_of(outputs[j])) for j in range(loop.carried)]
     if loop.condition is None:
-        return _over_rows(loop, inputs, outputs, plan, layout, carried, buffers)
-    return _while(loop, inputs, outputs, plan, layout, carried, buffers)
+        return _over_rows(loop, inputs, outputs, plan, work, layout, carried, buffers)
+    return _while(loop, inputs, outputs, plan, work, layout, carried, buffers)
 
 
 Layout = list[tuple[int, int, int]]
 
 
 def _over_rows(
-    loop: Any, inputs: Any, outputs: Any, plan: Plan, layout: Layout, carried: list[Any], buffers: list[int]
+    loop: Any, inputs: Any, outputs: Any, plan: Plan, work: Work, layout: Layout, carried: list[Any], buffers: list[int]
 ) -> Launches:
     trips = Input(len(inputs) - 1) if loop.counted else Constant(np.array([loop.trips], np.int64))
     operands = (
         Inner(lambda: Frame(plan)),
-        steps_of(plan),
+        work.steps,
         table([Input(i) for i in range(len(inputs))]),
         table([Output(i) for i in range(len(outputs))]),
         table([Scratch(2 + i) for i in range(2 * len(buffers))]),
@@ -60,15 +61,16 @@ def _over_rows(
         Scratch(0),
         Scratch(1),
     )
-    launch = Launch(looping.run_rows[()], operands, 1, loop.trips * (50.0 + cost_of(plan)))
+    launch = Launch(looping.run_rows[()], operands, 1, loop.trips * (50.0 + work.nanoseconds))
     return Launches((launch, *_copies(loop, plan, outputs)), _scratch(len(layout), loop, buffers))
 
 
 def _while(
-    loop: Any, inputs: Any, outputs: Any, plan: Plan, layout: Layout, carried: list[Any], buffers: list[int]
+    loop: Any, inputs: Any, outputs: Any, plan: Plan, work: Work, layout: Layout, carried: list[Any], buffers: list[int]
 ) -> Launches | None:
     test = loop.condition.program().plan
-    if not is_one_call(test) or cost_of(test) > SHARED or test.results[0].dtype.kind != "b":
+    asked = work_of(test)
+    if not is_one_call(test) or asked.nanoseconds > SHARED or test.results[0].dtype.kind != "b":
         return None
     if loop.limited and inputs[-1].dtype != WORDS:
         return None
@@ -77,9 +79,9 @@ def _while(
     memory = [*buffers, 8]
     operands = (
         Inner(lambda: Frame(plan)),
-        steps_of(plan),
+        work.steps,
         Inner(lambda: Frame(test)),
-        steps_of(test),
+        asked.steps,
         table([Input(i) for i in range(len(inputs))]),
         table([Output(i) for i in range(len(outputs))]),
         table([Scratch(2 + i) for i in range(2 * len(memory))]),
@@ -94,7 +96,7 @@ def _while(
         Scratch(0),
         Scratch(1),
     )
-    launch = Launch(looping.run_while[()], operands, 1, TRIPS * (100.0 + cost_of(plan) + cost_of(test)))
+    launch = Launch(looping.run_while[()], operands, 1, TRIPS * (100.0 + work.nanoseconds + asked.nanoseconds))
     return Launches((launch, *_copies(loop, plan, outputs)), _scratch(max(len(layout), len(shown)), loop, memory))
 
 
@@ -113,18 +115,6 @@ def _scratch(count: int, loop: Any, buffers: Sequence[int]) -> tuple[tuple[np.dt
 def is_one_call(plan: Plan) -> bool:
     """Whether a program is one native call that goes one way and has arrays."""
     return plan.native and len(plan.stretches) == 1 and bool(plan.arguments or plan.results)
-
-
-def cost_of(plan: Plan) -> float:
-    """About how many nanoseconds a program takes on one core."""
-    return sum(
-        [nanoseconds_of(launch) for action in plan.actions if action.launches for launch in action.launches.launches]
-    )
-
-
-def steps_of(plan: Plan) -> int:
-    """The number of steps of a program."""
-    return sum([len(action.launches.launches) for action in plan.actions if action.launches])
 
 
 def table(operands: Sequence[Any]) -> Launch:

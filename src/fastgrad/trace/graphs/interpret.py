@@ -36,25 +36,14 @@ def interpret(graph: Graph, arguments: Sequence[np.ndarray]) -> list[np.ndarray]
         The results, none of which shares memory with a variable.
 
     Raises:
-        GuardError: the program would have gone another way; see there. A guard that comes after a change of state is
-            refused by ``exits_first``.
+        GuardError: the program would have gone another way; see there. In a graph that has guards behind changes of state
+            these have happened then; programs make them at the end (``passes/stage_state.py``).
     """
     token = errors_set(QUIET)
     try:
         return _run(graph, arguments)
     finally:
         errors_reset(token)
-
-
-def exits_first(graph: Graph) -> bool:
-    """Whether every guard comes before every change of state, so that leaving early leaves nothing half done."""
-    changed = False
-    for node in graph.nodes:
-        if node.kind is Kind.ASSIGN:
-            changed = True
-        elif node.kind is Kind.GUARD and changed:
-            return False
-    return True
 
 
 def _run(graph: Graph, arguments: Sequence[np.ndarray]) -> list[np.ndarray]:

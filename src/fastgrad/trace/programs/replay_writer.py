@@ -19,22 +19,16 @@ from fastgrad.kernels.running.team import begin_shared, go_on_shared
 from fastgrad.operation import as_array
 from fastgrad.trace.graphs.graph import Kind, Node, Value
 from fastgrad.trace.graphs.interpret import GuardError
-from fastgrad.trace.programs.frame import Frame, nanoseconds_of, shares_of
+from fastgrad.trace.programs.frame import Frame
 from fastgrad.trace.programs.places import Action, InObject, InPython, Place, Plan, Stretch
-
-HELD = 50_000.0
-"""Nanoseconds up to which a program keeps the GIL: giving it up and getting it back can take as long."""
-
-SHARED = 40_000.0
-"""Nanoseconds of work that can be shared, from which on a program calls for the team."""
-
+from fastgrad.trace.programs.work import HELD, SHARED, work_of
 
 def drivers_of(plan: Plan) -> tuple[Any, Any]:
     """What runs the steps of a program: with the GIL, without it, or with the team, by the work that there is."""
-    launches = [launch for action in plan.actions if action.launches for launch in action.launches.launches]
-    if sum(nanoseconds_of(launch) for launch in launches if shares_of(launch)[0] > 1) > SHARED:
+    work = work_of(plan)
+    if work.shared > SHARED:
         return begin_shared, go_on_shared
-    if sum(map(nanoseconds_of, launches)) > HELD:
+    if work.nanoseconds > HELD:
         return driver.begin_released[()], driver.go_on_released[()]
     return driver.begin[()], driver.go_on[()]
 
