@@ -6,8 +6,10 @@ The text is in ``linecache``, so that tools that show source find it.
 from __future__ import annotations
 
 import contextlib
-import functools
 import linecache
+import threading
+import weakref
+from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from math import prod
 from typing import Any
@@ -224,7 +226,13 @@ class Writer:
         return self.array(f"{letter}{memory.number}", kind, memory)
 
 
-@functools.lru_cache(maxsize=4096)
+MOST_BUILT = 1024
+"""How many kernels are known by their text; of others those that programs have stay as long as these do."""
+
+_built: OrderedDict[tuple[str, str, str], Any] = OrderedDict()
+_built_lock = threading.Lock()
+
+
 def built(parameters: str, source: str, number: str) -> Any:
     """The native function of a kernel.
 
@@ -233,14 +241,37 @@ def built(parameters: str, source: str, number: str) -> Any:
         source: of a function ``fused``.
         number: the dtype ``T``.
     """
+    key = parameters, source, number
+    with _built_lock:
+        native = _built.get(key)
+        if native is not None:
+            _built.move_to_end(key)
+            return native
+    native = _build(*key)
+    with _built_lock:
+        native = _built.setdefault(key, native)
+        while len(_built) > MOST_BUILT:
+            _built.popitem(last=False)
+    return native
+
+
+def _build(parameters: str, source: str, number: str) -> Any:
     name = f"fused_{digest(f'{parameters}{source}{number}'.encode())[:12]}"
     source = source.replace("def fused(", f"def {name}(", 1)
     filename = f"<fastgrad kernel {name}>"
-    linecache.cache[filename] = len(source), None, source.splitlines(keepends=True), filename
+    text = linecache.cache[filename] = len(source), None, source.splitlines(keepends=True), filename
     scope = dict(_NAMES)
     exec(compile(source, filename, "exec"), scope)  # noqa: S102 - our own text
     kernel = Kernel(scope[name], parse_signature(parameters), {"T": (number,)}, release_gil=False, noalias=True)
-    return kernel[np.dtype(number)]
+    native = kernel[np.dtype(number)]
+    weakref.finalize(native, _forget_text, filename, text)
+    return native
+
+
+def _forget_text(filename: str, text: Any) -> None:
+    """The kernel of a text is gone; the text goes, unless the same was built again meanwhile."""
+    if linecache.cache.get(filename) is text:
+        del linecache.cache[filename]
 
 
 CHEAP, FUNCTION, BYTE = 0.03, 0.35, 0.02

@@ -256,7 +256,7 @@ def nanoseconds_of(launch: Launch) -> float:
     return launch.units * launch.unit_cost
 
 
-@functools.lru_cache(maxsize=4096)
+@functools.lru_cache(maxsize=1024)
 def _can_be_shared(kernel: Any) -> bool:
     return set(SHARE_NAMES) <= {p.name for p in signature_of(kernel).parameters}
 

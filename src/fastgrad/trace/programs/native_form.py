@@ -70,7 +70,7 @@ def stops_first(found: Launches) -> bool:
     return True
 
 
-@functools.lru_cache(maxsize=4096)
+@functools.lru_cache(maxsize=1024)
 def _may_stop(kernel: Any) -> bool:
     return signature_of(kernel).returns_status
 

@@ -6,14 +6,15 @@ of native steps take turns with nodes that run as they do eagerly, and Python lo
 
 from __future__ import annotations
 
+import itertools
 import linecache
+import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from fastgrad.floating_errors import QUIET, errors_reset, errors_set
-from fastgrad.kernels.building.body import digest
 from fastgrad.kernels.running import driver
 from fastgrad.kernels.running.team import begin_shared, go_on_shared
 from fastgrad.operation import as_array
@@ -22,6 +23,10 @@ from fastgrad.trace.graphs.interpret import GuardError
 from fastgrad.trace.programs.frame import Frame
 from fastgrad.trace.programs.places import Action, InObject, InPython, Place, Plan, Stretch
 from fastgrad.trace.programs.work import HELD, SHARED, work_of
+
+_numbers = itertools.count(1)
+# Of programs, for the names of their texts.
+
 
 def drivers_of(plan: Plan) -> tuple[Any, Any]:
     """What runs the steps of a program: with the GIL, without it, or with the team, by the work that there is."""
@@ -120,10 +125,12 @@ class Writer:
 
     def compiled(self) -> Callable[[Frame], Callable[..., tuple[int, list[np.ndarray]]]]:
         """The maker of the function."""
-        filename = f"<fastgrad program {digest(self.source.encode())[:12]}>"
+        filename = f"<fastgrad program {next(_numbers)}>"
         linecache.cache[filename] = len(self.source), None, self.source.splitlines(keepends=True), filename
         exec(compile(self.source, filename, "exec"), self.scope)  # noqa: S102 - our own text
-        found: Callable[[Frame], Callable[..., tuple[int, list[np.ndarray]]]] = self.scope["make"]
+        # Not part of its own globals: it goes with the program, and the text with it.
+        found: Callable[[Frame], Callable[..., tuple[int, list[np.ndarray]]]] = self.scope.pop("make")
+        weakref.finalize(found, linecache.cache.pop, filename, None)
         return found
 
     # ---- all in one call ---------------------------------------------------------------------------------
