@@ -20,6 +20,7 @@ from benchmarks.peers.workloads import (
     adam,
     branching,
     chain,
+    cnn,
     deep_mlp,
     embedding,
     gradient_penalty,
@@ -212,6 +213,22 @@ def recommender_loss(p: Inputs, ids: np.ndarray, y: np.ndarray) -> float:
     return np.mean(np.logaddexp(0.0, logits) - logits * y)
 
 
+def cnn_loss(p: Inputs, x: np.ndarray, y: np.ndarray) -> float:
+    for layer in range(cnn.depth(p)):
+        around = np.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
+        size = x.shape[1]
+        cells = [around[:, i : i + size, j : j + size] @ p[f"filters{layer}"][i, j] for i, j in np.ndindex(3, 3)]
+        x = np.sum(cells, 0)
+        if f"gamma{layer}" in p:
+            x = (x - x.mean((0, 1, 2))) / np.sqrt(x.var((0, 1, 2)) + cnn.NORM_EPSILON)
+            x = x * p[f"gamma{layer}"] + p[f"beta{layer}"]
+        else:
+            x = x + p[f"bias{layer}"]
+        half = size // 2
+        x = np.maximum(x, 0.0).reshape(len(x), half, 2, half, 2, -1).max((2, 4))
+    return cross_entropy(x.reshape(len(x), -1) @ p["kernel"] + p["offset"], y)
+
+
 def transformer_loss(p: Inputs, x: np.ndarray, y: np.ndarray) -> float:
     length = x.shape[1]
     h = p["embedding"][x] + p["positions"][:length]
@@ -254,6 +271,7 @@ def with_norms(inputs: Inputs) -> Inputs:
 
 
 XY = ("x", "y")
+SMALL_NETWORK: dict[str, Any] = {"batch": 5, "distinct": LOSSES, "count": LOSSES}
 SMALL: dict[str, tuple[Inputs, Loss, Any, Sequence[str]]] = {
     "linear_regression": (data.line(), line_loss, sgd(linear_regression.RATE), XY),
     "mlp_small": (data.classification((5, 4, 3), 6, LOSSES), mlp_loss, adam_change(mlp.RATE), XY),
@@ -267,6 +285,8 @@ SMALL: dict[str, tuple[Inputs, Loss, Any, Sequence[str]]] = {
         reinforce.BATCH_NAMES,
     ),
     "digits": (data.classification((6, 5, 4), 7, LOSSES), mlp_loss, adam_change(mlp.RATE), XY),
+    "cnn_mnist": (cnn.inputs(4, (1, 2, 3), norms=False, **SMALL_NETWORK), cnn_loss, sgd(cnn.RATE), XY),
+    "cnn_cifar": (cnn.inputs(8, (2, 2, 3, 2), norms=True, **SMALL_NETWORK), cnn_loss, sgd(cnn.RATE), XY),
     "deep_mlp": (
         with_norms(data.classification((4,) * 13 + (3,), 5, LOSSES)),
         deep_loss,
