@@ -9,6 +9,7 @@ _NAMESPACES = frozenset(
     [
         "activations",
         "backend",
+        "callbacks",
         "config",
         "constraints",
         "initializers",

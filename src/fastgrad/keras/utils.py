@@ -18,6 +18,9 @@ from fastgrad.keras.saving.registration import get_registered_name as get_regist
 from fastgrad.keras.saving.registration import get_registered_object as get_registered_object
 from fastgrad.keras.saving.registration import register_keras_serializable as register_keras_serializable
 from fastgrad.keras.settings import standardize_dtype as _standardize_dtype
+from fastgrad.keras.training.batches import PyDataset as PyDataset
+from fastgrad.keras.training.batches import pack_x_y_sample_weight as pack_x_y_sample_weight
+from fastgrad.keras.training.batches import unpack_x_y_sample_weight as unpack_x_y_sample_weight
 from fastgrad.tensor import as_tensor_or_none
 
 

@@ -7,9 +7,10 @@ from typing import Any
 from fastgrad.errors import UnimplementedError
 from fastgrad.keras.layers.layer import Layer
 from fastgrad.keras.saving import model_files
+from fastgrad.keras.training.trainer import Trainer
 
 
-class Model(Layer):
+class Model(Trainer, Layer):
     """The base of models: subclasses make layers in ``__init__`` and use them in ``call(inputs)``.
 
     Args:

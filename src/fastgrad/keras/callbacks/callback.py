@@ -1,0 +1,125 @@
+"""``Callback``: what happens around epochs and batches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable as _Callable
+from collections.abc import Iterable
+from typing import Any
+
+Logs = dict[str, Any]
+
+
+class Callback:
+    """The base of callbacks: subclasses override what they need.
+
+    Attributes:
+        model: the model that runs.
+        params: ``epochs``, ``steps`` (batches of an epoch, None if unknown) and ``verbose``.
+    """
+
+    def __init__(self) -> None:
+        self.params: dict[str, Any] = {}
+        self._model: Any = None
+
+    @property
+    def model(self) -> Any:
+        """The model that runs."""
+        return self._model
+
+    def set_params(self, params: dict[str, Any]) -> None:
+        """Sets ``params``."""
+        self.params = params
+
+    def set_model(self, model: Any) -> None:
+        """Sets ``model``."""
+        self._model = model
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        """Before training."""
+
+    def on_train_end(self, logs: Logs | None = None) -> None:
+        """After training; ``logs`` are those of the last epoch."""
+
+    def on_test_begin(self, logs: Logs | None = None) -> None:
+        """Before ``evaluate``, also inside of ``fit``."""
+
+    def on_test_end(self, logs: Logs | None = None) -> None:
+        """After ``evaluate``."""
+
+    def on_predict_begin(self, logs: Logs | None = None) -> None:
+        """Before ``predict``."""
+
+    def on_predict_end(self, logs: Logs | None = None) -> None:
+        """After ``predict``."""
+
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
+        """Before an epoch, counted from 0."""
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        """After an epoch and its validation; ``logs`` has the loss and metrics, those of validation with ``val_``."""
+
+    def on_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
+        """Another name of ``on_train_batch_begin``."""
+
+    def on_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        """Another name of ``on_train_batch_end``."""
+
+    def on_train_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
+        """Before a batch, counted from 0 in each epoch."""
+        self.on_batch_begin(batch, logs)
+
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        """After a batch; ``logs`` has the mean loss and metrics of the epoch so far."""
+        self.on_batch_end(batch, logs)
+
+    def on_test_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
+        """Before a batch of ``evaluate``."""
+
+    def on_test_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        """After a batch of ``evaluate``."""
+
+    def on_predict_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
+        """Before a batch of ``predict``."""
+
+    def on_predict_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        """After a batch of ``predict``; ``logs["outputs"]`` are its results."""
+
+
+_ALIASES = {"on_train_batch_begin": "on_batch_begin", "on_train_batch_end": "on_batch_end"}
+
+
+class CallbackList:
+    """Callbacks as one.
+
+    Args:
+        callbacks: a callback or several.
+        model, params: passed to each.
+
+    Attributes:
+        watches: names of those batch hooks that some callback overrides; the others need not be called.
+    """
+
+    def __init__(self, callbacks: Any = None, model: Any = None, **params: Any) -> None:
+        given = [] if callbacks is None else list(callbacks) if isinstance(callbacks, Iterable) else [callbacks]
+        self.callbacks: list[Callback] = list(given)
+        for callback in self.callbacks:
+            callback.set_model(model)
+            callback.set_params(params)
+        watching = [one for one in self.callbacks if getattr(one, "follows_batches", True)]
+        self.watches = frozenset(
+            name for name in vars(Callback) if "_batch_" in name and any(_overrides(one, name) for one in watching)
+        )
+
+    def call(self, hook: str, *args: Any) -> None:
+        """Calls a hook of all."""
+        for callback in self.callbacks:
+            method: _Callable[..., None] = getattr(callback, hook)
+            method(*args)
+
+
+def _overrides(callback: Any, name: str) -> bool:
+    alias = _ALIASES.get(name)
+    if alias is not None and _overrides(callback, alias):
+        return True
+    own = getattr(type(callback), name, None)
+    return own is not getattr(Callback, name) or name in vars(callback)

@@ -1,0 +1,65 @@
+"""``History``: the logs of all epochs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastgrad.keras.callbacks.callback import Callback, Logs
+
+
+class History(Callback):
+    """What ``fit`` returns.
+
+    Attributes:
+        history: for each name the values of all epochs.
+        epoch: the numbers of the epochs.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.history: dict[str, list[float]] = {}
+        self.epoch: list[int] = []
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        """Forgets the epochs of an earlier run; their values stay."""
+        self.epoch = []
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        """Takes the logs in."""
+        self.epoch.append(epoch)
+        for name, value in (logs or {}).items():
+            self.history.setdefault(name, []).append(value)
+
+    def plot(self, axes: Any = None) -> Any:
+        """Draws the learning curves with matplotlib: the loss, and other metrics on an axis of their own.
+
+        Args:
+            axes: matplotlib axes for the loss; default new ones.
+
+        Returns:
+            The figure.
+
+        Raises:
+            ImportError: matplotlib is not installed.
+        """
+        from matplotlib.figure import Figure
+
+        if axes is None:
+            axes = Figure(figsize=(7, 4), layout="constrained").subplots()
+        kinds = list(dict.fromkeys(name.removeprefix("val_") for name in self.history))
+        others = [kind for kind in kinds if not kind.endswith("loss")]
+        right = axes.twinx() if others else axes
+        epochs = [number + 1 for number in self.epoch]
+        lines = []
+        for name, values in self.history.items():
+            kind = name.removeprefix("val_")
+            style = "--" if name.startswith("val_") else "-"
+            target = right if kind in others else axes
+            shown = values[-len(epochs) :]
+            lines += target.plot(epochs[-len(shown) :], shown, style, color=f"C{kinds.index(kind)}", label=name)
+        if others:
+            right.set_ylabel(", ".join(others))
+        axes.set_xlabel("epoch")
+        axes.set_ylabel("loss")
+        axes.legend(lines, [line.get_label() for line in lines])
+        return axes.figure

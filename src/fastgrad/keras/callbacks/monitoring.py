@@ -1,0 +1,263 @@
+"""Callbacks that watch one value of the logs: to stop, to save, to lower the learning rate."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable as _Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fastgrad.keras.callbacks.callback import Callback, Logs
+
+
+class Monitoring(Callback):
+    """The base of callbacks that ask whether a value got better.
+
+    Args:
+        monitor: its name in the logs.
+        mode: ``"min"``, ``"max"``, or ``"auto"``: by the name, accuracies and the like are to grow.
+        min_delta: smaller changes do not count.
+
+    Attributes:
+        best: the best value so far, None at first.
+    """
+
+    def __init__(self, monitor: str, mode: str = "auto", min_delta: float = 0.0) -> None:
+        super().__init__()
+        if mode not in ("auto", "min", "max"):
+            warnings.warn(f"{type(self).__name__} mode '{mode}' is unknown, fallback to auto mode.", stacklevel=3)
+            mode = "auto"
+        self.monitor, self.mode, self.min_delta = monitor, mode, abs(min_delta)
+        self.best: float | None = None
+
+    def value_in(self, logs: Logs | None) -> float | None:
+        """The value in the logs; None, with a warning, if it is not there."""
+        found = (logs or {}).get(self.monitor)
+        if found is None:
+            warnings.warn(
+                f"{type(self).__name__} conditioned on metric `{self.monitor}` which is not available. "
+                f"Available metrics are: {','.join(logs or {})}",
+                stacklevel=3,
+            )
+        return found
+
+    def _grows(self) -> bool:
+        if self.mode != "auto":
+            return self.mode == "max"
+        name = self.monitor.removeprefix("val_")
+        for metric in self.model.metrics if self.model is not None else ():
+            if metric.name == name and hasattr(metric, "_direction"):
+                return bool(metric._direction == "up")
+        return "acc" in name or "auc" in name or name.startswith("fmeasure") or name in ("precision", "recall")
+
+    def is_better(self, value: float, than: float | None) -> bool:
+        """Whether a value is better than another one by more than ``min_delta``."""
+        if than is None:
+            return True
+        return bool(value - self.min_delta > than if self._grows() else value + self.min_delta < than)
+
+
+class EarlyStopping(Monitoring):
+    """Stops training when a value has not become better for a while.
+
+    Args:
+        monitor, min_delta, mode: as in Keras.
+        patience: so many epochs without a better value are waited for.
+        verbose: 1 prints when it stops.
+        baseline: a value that has to be beaten.
+        restore_best_weights: whether the model gets the weights of its best epoch in the end.
+        start_from_epoch: earlier epochs are not looked at.
+
+    Attributes:
+        stopped_epoch: the epoch that was the last, 0 if it did not stop.
+        best_epoch: the best one's number.
+    """
+
+    def __init__(
+        self,
+        monitor: str = "val_loss",
+        min_delta: float = 0,
+        patience: int = 0,
+        verbose: int = 0,
+        mode: str = "auto",
+        baseline: float | None = None,
+        restore_best_weights: bool = False,
+        start_from_epoch: int = 0,
+    ) -> None:
+        super().__init__(monitor, mode, min_delta)
+        self.patience, self.verbose, self.baseline = patience, verbose, baseline
+        self.restore_best_weights, self.start_from_epoch = restore_best_weights, start_from_epoch
+        self.wait = self.stopped_epoch = self.best_epoch = 0
+        self.best_weights: list[np.ndarray] | None = None
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        """Begins to wait."""
+        self.wait = self.stopped_epoch = self.best_epoch = 0
+        self.best = self.best_weights = None
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        """Looks at the value."""
+        value = self.value_in(logs)
+        if value is None or epoch < self.start_from_epoch:
+            return
+        if self.restore_best_weights and self.best_weights is None:
+            self.best_weights, self.best_epoch = self.model.get_weights(), epoch
+        self.wait += 1
+        if self.is_better(value, self.best):
+            self.best, self.best_epoch = value, epoch
+            if self.restore_best_weights:
+                self.best_weights = self.model.get_weights()
+            if self.baseline is None or self.is_better(value, self.baseline):
+                self.wait = 0
+            return
+        if self.wait >= self.patience and epoch > 0:
+            self.stopped_epoch = epoch
+            self.model.stop_training = True
+
+    def on_train_end(self, logs: Logs | None = None) -> None:
+        """Puts the best weights back."""
+        if self.stopped_epoch > 0 and self.verbose > 0:
+            print(f"Epoch {self.stopped_epoch + 1}: early stopping")
+        if self.restore_best_weights and self.best_weights is not None:
+            if self.verbose > 0:
+                print(f"Restoring model weights from the end of the best epoch: {self.best_epoch + 1}.")
+            self.model.set_weights(self.best_weights)
+
+
+class ReduceLROnPlateau(Monitoring):
+    """Lowers the learning rate when a value has not become better for a while.
+
+    Args:
+        monitor, mode, min_delta: as in Keras.
+        factor: of the learning rate, below 1.
+        patience: so many epochs without a better value are waited for.
+        verbose: 1 prints when it changes.
+        cooldown: epochs after a change in which nothing is counted.
+        min_lr: the lowest rate.
+
+    Raises:
+        ValueError: a factor of 1 or more.
+    """
+
+    def __init__(
+        self,
+        monitor: str = "val_loss",
+        factor: float = 0.1,
+        patience: int = 10,
+        verbose: int = 0,
+        mode: str = "auto",
+        min_delta: float = 1e-4,
+        cooldown: int = 0,
+        min_lr: float = 0.0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(monitor, mode, min_delta)
+        if factor >= 1.0:
+            raise ValueError(f"ReduceLROnPlateau does not support a factor >= 1.0. Got {factor}")
+        self.factor, self.patience, self.verbose, self.cooldown, self.min_lr = (
+            factor,
+            patience,
+            verbose,
+            cooldown,
+            min_lr,
+        )
+        self.wait = self.cooldown_counter = 0
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        """Begins to wait."""
+        self.best, self.wait, self.cooldown_counter = None, 0, 0
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        """Looks at the value."""
+        if logs is not None:
+            logs["learning_rate"] = float(self.model.optimizer.learning_rate)
+        value = self.value_in(logs)
+        if value is None:
+            return
+        if self.cooldown_counter > 0:
+            self.cooldown_counter -= 1
+            self.wait = 0
+        if self.is_better(value, self.best):
+            self.best, self.wait = value, 0
+            return
+        if self.cooldown_counter > 0:
+            return
+        self.wait += 1
+        rate = float(self.model.optimizer.learning_rate)
+        if self.wait >= self.patience and rate > np.float32(self.min_lr):
+            rate = max(rate * self.factor, self.min_lr)
+            self.model.optimizer.learning_rate = rate
+            if self.verbose > 0:
+                print(f"\nEpoch {epoch + 1}: ReduceLROnPlateau reducing learning rate to {rate}.")
+            self.cooldown_counter, self.wait = self.cooldown, 0
+
+
+class ModelCheckpoint(Monitoring):
+    """Saves the model, or its weights, after epochs or batches.
+
+    Args:
+        filepath: of the file; ``{epoch:02d}`` and names of the logs in braces are filled in.
+        monitor, mode: as in Keras.
+        verbose: 1 prints when it saves.
+        save_best_only: whether only better models are saved.
+        save_weights_only: whether only weights are.
+        save_freq: ``"epoch"``, or a number of batches.
+        initial_value_threshold: a value that the first saved model has to beat.
+    """
+
+    def __init__(
+        self,
+        filepath: Any,
+        monitor: str = "val_loss",
+        verbose: int = 0,
+        save_best_only: bool = False,
+        save_weights_only: bool = False,
+        mode: str = "auto",
+        save_freq: str | int = "epoch",
+        initial_value_threshold: float | None = None,
+    ) -> None:
+        super().__init__(monitor, mode)
+        if save_freq != "epoch" and not isinstance(save_freq, int):
+            raise ValueError(f"Unrecognized save_freq: {save_freq}. Expected save_freq are 'epoch' or integer values")
+        self.filepath, self.verbose = str(filepath), verbose
+        self.save_best_only, self.save_weights_only, self.save_freq = save_best_only, save_weights_only, save_freq
+        self.best = initial_value_threshold
+        self._epoch = self._batches = 0
+
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
+        """Remembers the epoch."""
+        self._epoch = epoch
+
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        """Saves after so many batches."""
+        self._batches += 1
+        if isinstance(self.save_freq, int) and self._batches >= self.save_freq:
+            self._batches = 0
+            self._save(self._epoch, batch, logs)
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        """Saves after an epoch."""
+        if self.save_freq == "epoch":
+            self._save(epoch, None, logs)
+
+    def _save(self, epoch: int, batch: int | None, logs: Logs | None) -> None:
+        logs = logs or {}
+        if self.save_best_only:
+            value = self.value_in(logs)
+            if value is None or not self.is_better(value, self.best):
+                return
+            self.best = value
+        values = {"epoch": epoch + 1, **({} if batch is None else {"batch": batch + 1}), **logs}
+        try:
+            path = self.filepath.format(**values)
+        except KeyError as error:
+            raise KeyError(
+                f'Failed to format this callback filepath: "{self.filepath}". Reason: {error}; there are {sorted(values)}.'
+            ) from None
+        if self.verbose > 0:
+            print(f"\nEpoch {epoch + 1}: saving model to {path}")
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        save: _Callable[..., None] = self.model.save_weights if self.save_weights_only else self.model.save
+        save(path, overwrite=True)

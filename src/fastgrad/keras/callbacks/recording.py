@@ -1,0 +1,144 @@
+"""Callbacks that write logs, follow schedules, and call the user's functions."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable as _Callable
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from fastgrad.keras.callbacks.callback import Callback, Logs
+
+
+class LambdaCallback(Callback):
+    """Calls functions.
+
+    Args:
+        on_epoch_begin, on_epoch_end: ``f(epoch, logs)``.
+        on_train_begin, on_train_end: ``f(logs)``.
+        on_train_batch_begin, on_train_batch_end: ``f(batch, logs)``.
+        **kwargs: functions for other hooks.
+    """
+
+    def __init__(
+        self,
+        on_epoch_begin: _Callable[..., Any] | None = None,
+        on_epoch_end: _Callable[..., Any] | None = None,
+        on_train_begin: _Callable[..., Any] | None = None,
+        on_train_end: _Callable[..., Any] | None = None,
+        on_train_batch_begin: _Callable[..., Any] | None = None,
+        on_train_batch_end: _Callable[..., Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__()
+        given = {
+            "on_epoch_begin": on_epoch_begin,
+            "on_epoch_end": on_epoch_end,
+            "on_train_begin": on_train_begin,
+            "on_train_end": on_train_end,
+            "on_train_batch_begin": on_train_batch_begin,
+            "on_train_batch_end": on_train_batch_end,
+            **kwargs,
+        }
+        self.__dict__.update({name: function for name, function in given.items() if function is not None})
+
+
+class LearningRateScheduler(Callback):
+    """Sets the learning rate of each epoch.
+
+    Args:
+        schedule: ``f(epoch, rate)`` or ``f(epoch)``, which gives the rate.
+        verbose: 1 prints it.
+    """
+
+    def __init__(self, schedule: _Callable[..., Any], verbose: int = 0) -> None:
+        super().__init__()
+        self.schedule, self.verbose = schedule, verbose
+
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
+        """Sets the rate; ValueError if the schedule gives no number."""
+        if not hasattr(self.model.optimizer, "learning_rate"):
+            raise ValueError('Optimizer must have a "learning_rate" attribute.')
+        try:
+            rate = self.schedule(epoch, float(self.model.optimizer.learning_rate))
+        except TypeError:  # a function of the epoch alone, as in older programs
+            rate = self.schedule(epoch)
+        if not isinstance(rate, (float, np.floating)):
+            raise ValueError(f"The output of the `schedule` function should be a float. Got: {rate}")
+        self.model.optimizer.learning_rate = float(rate)
+        if self.verbose > 0:
+            print(f"\nEpoch {epoch + 1}: LearningRateScheduler setting learning rate to {rate}.")
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        """Notes the rate in the logs."""
+        if logs is not None:
+            logs["learning_rate"] = float(self.model.optimizer.learning_rate)
+
+
+class TerminateOnNaN(Callback):
+    """Stops training when the loss is NaN or infinite."""
+
+    def on_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        """Looks at the loss."""
+        loss = (logs or {}).get("loss")
+        if loss is not None and not np.isfinite(loss):
+            print(f"Batch {batch}: Invalid loss, terminating training")
+            self.model.stop_training = True
+
+
+class CSVLogger(Callback):
+    """Writes the logs of each epoch as a line of a CSV file.
+
+    Args:
+        filename: the file.
+        separator: between values.
+        append: whether lines are added to a file that is there.
+    """
+
+    def __init__(self, filename: Any, separator: str = ",", append: bool = False) -> None:
+        super().__init__()
+        self.filename, self.sep, self.append = str(filename), separator, append
+        self.keys: list[str] | None = None
+        self._file: Any = None
+        self._writer: Any = None
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        """Opens the file."""
+        self._with_header = True
+        if self.append:
+            try:
+                with open(self.filename, newline="") as file:
+                    self._with_header = not file.readline()
+            except FileNotFoundError:
+                self._with_header = True
+        self._file = open(self.filename, "a" if self.append else "w", newline="")  # noqa: SIM115 - closed at the end
+        self._writer = None
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        """Writes a line."""
+        logs = logs or {}
+        if self.keys is None:
+            validated = "val_loss" in logs
+            self.keys = sorted(logs)
+            if not validated:
+                self.keys += [f"val_{key}" for key in sorted(logs) if key != "learning_rate"]
+        if self._writer is None:
+            self._writer = csv.DictWriter(self._file, fieldnames=["epoch", *self.keys], delimiter=self.sep)
+            if self._with_header:
+                self._writer.writeheader()
+        row = {key: logs.get(key, "NA") for key in self.keys}
+        self._writer.writerow({"epoch": epoch, **{key: _text(value) for key, value in row.items()}})
+        self._file.flush()
+
+    def on_train_end(self, logs: Logs | None = None) -> None:
+        """Closes the file."""
+        self._file.close()
+        self._writer = None
+
+
+def _text(value: Any) -> Any:
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        return value
+    return '"[' + ", ".join(map(str, value)) + ']"'

@@ -1,0 +1,130 @@
+"""The metrics of a compiled model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import fastgrad as tf
+from fastgrad.keras import metrics as all_metrics
+from fastgrad.keras.metrics.metric import Metric
+from fastgrad.keras.metrics.reduction import MeanMetricWrapper
+from fastgrad.keras.training.compile_loss import is_binary_or_sparse, name_of
+from fastgrad.keras.training.outputs import by_output, is_mapping, names_of
+
+
+def metric_of(identifier: Any, y_true: Any, y_pred: Any) -> Metric | None:
+    """The metric that a model was compiled with; ``"accuracy"`` and ``"crossentropy"`` are those that fit the shapes."""
+    if identifier is None:
+        return None
+    found: Any
+    short = identifier.lower() if isinstance(identifier, str) else ""
+    if short in ("accuracy", "acc", "crossentropy", "ce"):
+        binary, sparse = is_binary_or_sparse(y_true, y_pred)
+        kind = "Binary" if binary else "SparseCategorical" if sparse else "Categorical"
+        found = getattr(all_metrics, kind + ("Accuracy" if short.startswith("acc") else "Crossentropy"))()
+    else:
+        found = all_metrics.get(identifier)
+    name = identifier if isinstance(identifier, str) else name_of(found)
+    if not isinstance(found, Metric):
+        return MeanMetricWrapper(found, name=name)
+    found.name = name
+    return found
+
+
+class CompileMetrics:
+    """All metrics of all outputs.
+
+    Args:
+        metrics: a list of metrics, functions and names; for several outputs a list or dict of lists.
+        weighted_metrics: the same, for metrics that get the sample weights.
+        output_names: those of the model's outputs, if it gives them names.
+    """
+
+    def __init__(self, metrics: Any, weighted_metrics: Any, output_names: Sequence[str] | None) -> None:
+        for given, what in ((metrics, "metrics"), (weighted_metrics, "weighted_metrics")):
+            if given is not None and not isinstance(given, (list, tuple, dict)):
+                raise ValueError(
+                    f"Expected `{what}` argument to be a list, tuple, or dict. Received instead: {what}={given}"
+                )
+        self._given = metrics, weighted_metrics
+        self._output_names = output_names
+        self._metrics: tuple[list[list[Metric]], list[list[Metric]]] | None = None
+        self._names: list[str] = []
+
+    @property
+    def built(self) -> bool:
+        """Whether the metrics are there."""
+        return self._metrics is not None
+
+    @property
+    def metrics(self) -> list[Metric]:
+        """The metrics, once they are there: output by output, those with weights last."""
+        return [metric for lists in self._metrics or () for of_output in lists for metric in of_output]
+
+    def build(self, y_true: Any, y_pred: Any) -> None:
+        """Makes the metrics, for outputs like these.
+
+        Raises:
+            ValueError: metrics that do not go with the outputs.
+        """
+        self._names = names_of(y_pred, self._output_names)
+        labels = by_output(y_true, y_pred, self._names, "y")
+        outputs = tf.nest.flatten(y_pred)
+        found = []
+        for given, what in zip(self._given, ("metrics", "weighted_metrics"), strict=True):
+            lists = self._lists(given, y_pred, what)
+            made = [
+                [metric for one in items if (metric := metric_of(one, label, output)) is not None]
+                for items, label, output in zip(lists, labels, outputs, strict=True)
+            ]
+            found.append(made)
+        self._metrics = found[0], found[1]
+
+    def _lists(self, given: Any, y_pred: Any, what: str) -> list[list[Any]]:
+        """A list of metrics for each output."""
+        if not given:
+            return [[] for _ in self._names]
+        several = len(self._names) > 1
+        if is_mapping(given):
+            lists = by_output(given, y_pred, self._names, what)
+        elif several and all(isinstance(one, (list, tuple)) or one is None for one in given):
+            lists = by_output(list(given), y_pred, self._names, what)
+        elif several:
+            lists = by_output([[one] for one in given], y_pred, self._names, what)
+        else:
+            lists = [list(given[0]) if len(given) == 1 and isinstance(given[0], (list, tuple)) else list(given)]
+        return [list(one) if isinstance(one, (list, tuple)) else [] if one is None else [one] for one in lists]
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Takes in a batch."""
+        if self._metrics is None:
+            self.build(y_true, y_pred)
+        assert self._metrics is not None
+        labels = by_output(y_true, y_pred, self._names, "y")
+        outputs = tf.nest.flatten(y_pred)
+        weights = by_output(sample_weight, y_pred, self._names, "sample_weight")
+        plain, weighted = self._metrics
+        for number, (label, output) in enumerate(zip(labels, outputs, strict=True)):
+            for metric in plain[number]:
+                metric.update_state(label, output)
+            for metric in weighted[number]:
+                metric.update_state(label, output, sample_weight=weights[number])
+
+    def result(self) -> dict[str, Any]:
+        """The results so far by name; with several outputs the output's name comes first.
+
+        One that has the name of another is called ``weighted_...`` if it gets sample weights, or has a number.
+        """
+        found: dict[str, Any] = {}
+        for weighted, lists in enumerate(self._metrics or ()):
+            for name, of_output in zip(self._names, lists, strict=True):
+                for metric in of_output:
+                    key = f"{name}_{metric.name}" if len(self._names) > 1 else metric.name
+                    if weighted and key in found:
+                        key = f"weighted_{key}"
+                    number, plain = 1, key
+                    while key in found:
+                        key, number = f"{plain}_{number}", number + 1
+                    found[key] = metric.result()
+        return found

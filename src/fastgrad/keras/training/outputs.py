@@ -1,0 +1,61 @@
+"""A model's outputs, one by one: which label, weight, loss and metrics belong to each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from fastgrad import nest
+
+
+def is_mapping(value: Any) -> bool:
+    """Whether a structure goes by names."""
+    return isinstance(value, dict)
+
+
+def names_of(y_pred: Any, output_names: Sequence[str] | None) -> list[str]:
+    """The names of a model's outputs: keys of a dict, names that the model gives, else ``output_1`` and so on."""
+    if is_mapping(y_pred):
+        return sorted(y_pred)  # as nest.flatten has them
+    count = len(nest.flatten(y_pred))
+    if output_names is not None and len(output_names) == count:
+        return list(output_names)
+    return [f"output_{number}" for number in range(1, count + 1)]
+
+
+def by_output(value: Any, y_pred: Any, names: Sequence[str], what: str) -> list[Any]:
+    """The items of ``value``, one for each output.
+
+    Args:
+        value: one item for a single output; for several a list in their order or a dict by their names, which may leave
+            some out. None for none.
+        y_pred: the outputs.
+        names: theirs.
+        what: what ``value`` is, for errors.
+
+    Raises:
+        ValueError: other names, or another number of items.
+    """
+    if value is None:
+        return [None] * len(names)
+    if is_mapping(value):
+        unknown = [name for name in value if name not in names]
+        if unknown:
+            raise ValueError(
+                f"In the dict argument `{what}`, key {unknown[0]!r} does not correspond to any model output. "
+                f"Received: {what}={value}. The outputs are {list(names)}."
+            )
+        return [value.get(name) for name in names]
+    if len(names) == 1 and not is_mapping(y_pred) and not isinstance(y_pred, (list, tuple)):
+        if isinstance(value, (list, tuple)) and len(value) == 1:
+            return [value[0]]
+        return [value]
+    if isinstance(value, (list, tuple)):
+        if len(value) != len(names):
+            raise ValueError(
+                f"For a model with multiple outputs, when providing the `{what}` argument as a list, it should have as many "
+                f"entries as the model has outputs. Received: {what}={value} of length {len(value)} while the model has "
+                f"{len(names)} outputs ({list(names)})."
+            )
+        return list(value)
+    return [value] * len(names)

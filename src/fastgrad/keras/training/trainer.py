@@ -1,0 +1,500 @@
+"""``Trainer``: ``compile``, ``fit``, ``evaluate`` and ``predict`` of models."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+import fastgrad as tf
+from fastgrad import nest
+from fastgrad.keras import optimizers
+from fastgrad.keras.callbacks.callback import Callback, CallbackList
+from fastgrad.keras.callbacks.history import History
+from fastgrad.keras.callbacks.progress import ProgbarLogger
+from fastgrad.keras.metrics.metric import Metric
+from fastgrad.keras.metrics.reduction import Mean
+from fastgrad.keras.training.batches import (
+    Batches,
+    as_arrays,
+    pack_x_y_sample_weight,
+    split,
+    unpack_x_y_sample_weight,
+    weights_of_classes,
+)
+from fastgrad.keras.training.compile_loss import CompileLoss
+from fastgrad.keras.training.compile_metrics import CompileMetrics
+from fastgrad.tensor import Tensor
+
+Logs = dict[str, Any]
+
+
+class Trainer:
+    """The part of ``Model`` that trains it.
+
+    Attributes:
+        stop_training: set it in a callback to end ``fit`` after the batch.
+    """
+
+    stop_training = False
+    output_names: list[str] | None
+    _submetrics: list[Any]
+    _sublayers: list[Any]
+    trainable_variables: list[Any]
+    losses: list[Any]
+    call: Callable[..., Any]
+
+    # ---- compiling -------------------------------------------------------------------------------------------
+
+    def compile(
+        self,
+        optimizer: Any = "rmsprop",
+        loss: Any = None,
+        loss_weights: Any = None,
+        metrics: Any = None,
+        weighted_metrics: Any = None,
+        run_eagerly: bool = False,
+        steps_per_execution: int = 1,
+        jit_compile: Any = "auto",
+        auto_scale_loss: bool = True,
+    ) -> None:
+        """Says how the model is trained.
+
+        Args:
+            optimizer: an optimizer or its name.
+            loss: a loss, function of labels and predictions, or name; for several outputs a list or dict of them.
+            loss_weights: factors, in the same form.
+            metrics: a list of metrics, functions and names; for several outputs a list or dict of lists.
+                ``"accuracy"`` and ``"crossentropy"`` are those that fit the shapes.
+            weighted_metrics: the same, for metrics that get the sample weights.
+            run_eagerly: whether steps run as Python.
+            steps_per_execution: callbacks hear of so many batches at once.
+            jit_compile: kept for Keras's signature: steps are compiled in any case.
+            auto_scale_loss: whether the optimizer is wrapped in a ``LossScaleOptimizer`` under ``mixed_float16``.
+
+        Raises:
+            ValueError: what can't be interpreted.
+        """
+        if steps_per_execution < 1:
+            raise ValueError(f"compile: steps_per_execution must be at least 1, got {steps_per_execution}.")
+        found = optimizers.get(optimizer)
+        policy = getattr(self, "dtype_policy", None)
+        if auto_scale_loss and policy is not None and policy.name == "mixed_float16":
+            found = optimizers.LossScaleOptimizer(found, name="loss_scale_optimizer")
+        names = getattr(self, "output_names", None)
+        # Set past __setattr__: none of these are layers or weights of the model.
+        self.__dict__.update(
+            optimizer=found,
+            loss=loss,
+            run_eagerly=run_eagerly,
+            steps_per_execution=steps_per_execution,
+            compiled=True,
+            stop_training=False,
+            _loss_tracker=Mean(name="loss"),
+            _compile_loss=None if loss is None else CompileLoss(loss, loss_weights, names),
+            _compile_metrics=CompileMetrics(metrics, weighted_metrics, names) if metrics or weighted_metrics else None,
+            _step_functions={},
+        )
+
+    compiled = False
+    run_eagerly = False
+    steps_per_execution = 1
+
+    def _check_compiled(self, method: str) -> None:
+        if not self.compiled:
+            raise ValueError(f"You must call `compile()` before calling `{method}()`.")
+
+    @property
+    def metrics(self) -> list[Any]:
+        """The mean loss and the metrics: the model's own, those of its layers, those it was compiled with."""
+        state = self.__dict__
+        found: list[Any] = []
+        if self.compiled:
+            found.append(state["_loss_tracker"])
+        found += self._submetrics
+        found += [metric for layer in self._sublayers for metric in layer.metrics]
+        if self.compiled:
+            if state["_compile_loss"] is not None:
+                found += state["_compile_loss"].trackers
+            if state["_compile_metrics"] is not None:
+                found += state["_compile_metrics"].metrics
+        return found
+
+    @property
+    def metrics_names(self) -> list[str]:
+        """The names of ``metrics``."""
+        return [metric.name for metric in self.metrics]
+
+    def reset_metrics(self) -> None:
+        """Begins all metrics anew."""
+        for metric in self.metrics:
+            metric.reset_state()
+
+    def get_metrics_result(self) -> Logs:
+        """The values of all metrics by name."""
+        state, found = self.__dict__, {}
+        for metric in (state["_loss_tracker"], *self._submetrics, *self._layer_metrics(), *self._loss_trackers()):
+            result = metric.result()
+            if isinstance(result, dict):
+                found.update(result)
+            else:
+                found[metric.name] = result
+        if state["_compile_metrics"] is not None:
+            found.update(state["_compile_metrics"].result())
+        return found
+
+    def _layer_metrics(self) -> list[Metric]:
+        return [metric for layer in self._sublayers for metric in layer.metrics]
+
+    def _loss_trackers(self) -> list[Mean]:
+        found = self.__dict__["_compile_loss"]
+        return [] if found is None else found.trackers
+
+    # ---- one step --------------------------------------------------------------------------------------------
+
+    def compute_loss(
+        self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
+    ) -> Any:
+        """The loss of a batch: that of ``compile``, and what layers have added.
+
+        Raises:
+            ValueError: there is none.
+        """
+        total = None
+        compiled = self.__dict__.get("_compile_loss")
+        if compiled is not None:
+            if y is None:
+                raise ValueError(
+                    f"The model was compiled with the loss {self.__dict__['loss']!r}, but there are no labels (`y` is None)."
+                )
+            total = compiled(y, y_pred, sample_weight)
+        for loss in self.losses:
+            added = tf.reduce_sum(tf.cast(loss, "float32"))
+            total = added if total is None else total + added
+        if total is None:
+            raise ValueError("No loss to compute. Provide a `loss` argument in `compile()`.")
+        return total
+
+    def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> Logs:
+        """Takes a batch into the metrics of ``compile``; gives the values of all."""
+        compiled = self.__dict__["_compile_metrics"]
+        if compiled is not None:
+            compiled.update_state(y, y_pred, sample_weight)
+        return self.get_metrics_result()
+
+    def _forward(self, x: Any, training: bool) -> Any:
+        model: Any = self
+        return model(x, training=training)
+
+    def train_step(self, data: Any) -> Logs:
+        """One step of training; subclasses may write their own.
+
+        Args:
+            data: a batch: inputs, or a tuple of inputs, labels and sample weights.
+
+        Returns:
+            Values for the logs, by name.
+        """
+        x, y, sample_weight = unpack_x_y_sample_weight(data)
+        optimizer = self.__dict__["optimizer"]
+        with tf.GradientTape() as tape:
+            y_pred = self._forward(x, True)
+            loss = self.compute_loss(x, y, y_pred, sample_weight, training=True)
+            scaled = optimizer.scale_loss(loss)
+        variables = self.trainable_variables
+        self.__dict__["_loss_tracker"].update_state(loss, sample_weight=_samples(x))
+        if variables:
+            optimizer.apply_gradients(zip(tape.gradient(scaled, variables), variables, strict=True))
+        else:
+            warnings.warn("The model does not have any trainable weights.", stacklevel=2)
+        return self.compute_metrics(x, y, y_pred, sample_weight)
+
+    def test_step(self, data: Any) -> Logs:
+        """One step of ``evaluate``; subclasses may write their own."""
+        x, y, sample_weight = unpack_x_y_sample_weight(data)
+        y_pred = self._forward(x, False)
+        loss = self.compute_loss(x, y, y_pred, sample_weight, training=False)
+        self.__dict__["_loss_tracker"].update_state(loss, sample_weight=_samples(x))
+        return self.compute_metrics(x, y, y_pred, sample_weight)
+
+    def predict_step(self, data: Any) -> Any:
+        """One step of ``predict``; subclasses may write their own."""
+        return self._forward(unpack_x_y_sample_weight(data)[0], False)
+
+    def make_train_function(self, force: bool = False) -> Callable[..., Any]:
+        """The step of training that ``fit`` runs, compiled unless ``run_eagerly``."""
+        return self._function("train", force)
+
+    def make_test_function(self, force: bool = False) -> Callable[..., Any]:
+        """The step that ``evaluate`` runs."""
+        return self._function("test", force)
+
+    def make_predict_function(self, force: bool = False) -> Callable[..., Any]:
+        """The step that ``predict`` runs."""
+        return self._function("predict", force)
+
+    def _function(self, kind: str, force: bool = False) -> Callable[..., Any]:
+        functions = self.__dict__.setdefault("_step_functions", {})
+        if force or kind not in functions:
+            step = getattr(self, f"{kind}_step")
+
+            def one_step(x: Any, y: Any, sample_weight: Any) -> Any:
+                return step(pack_x_y_sample_weight(x, y, sample_weight))
+
+            functions[kind] = one_step if self.run_eagerly else tf.function(one_step)
+        found: Callable[..., Any] = functions[kind]
+        return found
+
+    # ---- loops -------------------------------------------------------------------------------------------------
+
+    def fit(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        epochs: int = 1,
+        verbose: Any = "auto",
+        callbacks: Any = None,
+        validation_split: float = 0.0,
+        validation_data: Any = None,
+        shuffle: bool = True,
+        class_weight: dict[int, float] | None = None,
+        sample_weight: Any = None,
+        initial_epoch: int = 0,
+        steps_per_epoch: int | None = None,
+        validation_steps: int | None = None,
+        validation_batch_size: int | None = None,
+        validation_freq: Any = 1,
+    ) -> History:
+        """Trains the model.
+
+        Args:
+            x: inputs: arrays of samples, nested; or a ``Dataset``, ``PyDataset`` or generator of batches.
+            y: labels; not with batches, which have them.
+            batch_size: of arrays; default 32. The last batch may be shorter.
+            epochs: the number of the last epoch.
+            verbose: 0 is silent, 1 shows a bar, 2 a line for each epoch; ``"auto"`` is 1. Where output is no terminal
+                there are lines in place of bars.
+            callbacks: ``keras.callbacks.Callback``s.
+            validation_split: the part of the samples, the last ones, that is not trained on but evaluated.
+            validation_data: ``(x, y)``, ``(x, y, sample_weight)`` or batches to evaluate after epochs.
+            shuffle: whether arrays are shuffled anew in each epoch.
+            class_weight: factors of the losses by class.
+            sample_weight: factors of the losses by sample.
+            initial_epoch: the number of the first epoch.
+            steps_per_epoch: batches of an epoch; the next one goes on from there.
+            validation_steps, validation_batch_size: likewise.
+            validation_freq: after how many epochs it is evaluated, or a list of epochs, counted from 1.
+
+        Returns:
+            The logs of all epochs.
+
+        Raises:
+            ValueError: the model is not compiled, or data do not go together; nothing is trained then.
+        """
+        self._check_compiled("fit")
+        if validation_split and validation_data is None:
+            (x, y, sample_weight), validation_data = split(x, y, sample_weight, validation_split)
+        batches = Batches(x, y, sample_weight, batch_size, steps_per_epoch, shuffle, class_weight)
+        validation = None
+        if validation_data is not None:
+            parts = validation_data if isinstance(validation_data, (tuple, list)) else (validation_data,)
+            parts = unpack_x_y_sample_weight(tuple(parts))
+            validation = Batches(*parts, validation_batch_size or batch_size, validation_steps)
+        history = History()
+        hooks = self._hooks(callbacks, verbose, history, epochs=epochs, steps=batches.size)
+        self.stop_training = False
+        step = self.make_train_function()
+        logs: Logs = {}
+        hooks.call("on_train_begin")
+        for epoch in range(initial_epoch, epochs):
+            self.reset_metrics()
+            hooks.call("on_epoch_begin", epoch)
+            logs = self._run_batches(step, batches, hooks, "train")
+            if validation is not None and _is_due(epoch, validation_freq):
+                found = self._evaluate(validation, hooks)
+                logs = dict(sorted({**logs, **{f"val_{name}": value for name, value in found.items()}}.items()))
+            hooks.call("on_epoch_end", epoch, logs)
+            if self.stop_training:
+                break
+        hooks.call("on_train_end", logs)
+        return history
+
+    def evaluate(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        verbose: Any = "auto",
+        sample_weight: Any = None,
+        steps: int | None = None,
+        callbacks: Any = None,
+        return_dict: bool = False,
+        **kwargs: Any,
+    ) -> Any:
+        """The loss and metrics of data; arguments as in ``fit``.
+
+        Returns:
+            A dict by name with ``return_dict``; else the loss, a float, if there are no metrics, or a list of all.
+        """
+        if kwargs:
+            raise ValueError(f"Arguments not recognized: {kwargs}")
+        self._check_compiled("evaluate")
+        batches = Batches(x, y, sample_weight, batch_size, steps)
+        logs = self._evaluate(batches, self._hooks(callbacks, verbose, steps=batches.size))
+        return logs if return_dict else self._in_order(logs)
+
+    def predict(
+        self,
+        x: Any,
+        batch_size: int | None = None,
+        verbose: Any = "auto",
+        steps: int | None = None,
+        callbacks: Any = None,
+    ) -> Any:
+        """The model's outputs for data, as NumPy arrays; arguments as in ``fit``."""
+        batches = Batches(x, None, None, batch_size, steps)
+        hooks = self._hooks(callbacks, verbose, steps=batches.size)
+        step = self.make_predict_function()
+        found: list[Any] = []
+        hooks.call("on_predict_begin")
+        for number, (inputs, labels, weights) in enumerate(batches.epoch()):
+            if "on_predict_batch_begin" in hooks.watches:
+                hooks.call("on_predict_batch_begin", number)
+            outputs = step(inputs, labels, weights)
+            found.append(outputs)
+            if "on_predict_batch_end" in hooks.watches:
+                hooks.call("on_predict_batch_end", number, {"outputs": outputs})
+        hooks.call("on_predict_end")
+        if not found:
+            raise ValueError("predict: there is no batch.")
+        return nest.map_structure(lambda *parts: np.concatenate([part.numpy() for part in parts]), *found)
+
+    def _evaluate(self, batches: Batches, hooks: CallbackList) -> Logs:
+        step = self.make_test_function()
+        hooks.call("on_test_begin")
+        self.reset_metrics()
+        logs = self._run_batches(step, batches, hooks, "test")
+        hooks.call("on_test_end", logs)
+        return logs
+
+    def _run_batches(self, step: Callable[..., Any], batches: Batches, hooks: CallbackList, kind: str) -> Logs:
+        """All batches of an epoch; gives the logs of the last."""
+        begin, end = f"on_{kind}_batch_begin", f"on_{kind}_batch_end"
+        watched = begin in hooks.watches or end in hooks.watches
+        found: Any = None
+        if not watched and kind == "train":
+            for x, y, weights in batches.epoch():
+                found = step(x, y, weights)
+                if self.stop_training:
+                    break
+        elif not watched:
+            for x, y, weights in batches.epoch():
+                found = step(x, y, weights)
+        else:
+            for number, group in enumerate(_groups(batches.epoch(), self.steps_per_execution)):
+                hooks.call(begin, number * self.steps_per_execution)
+                for x, y, weights in group:
+                    found = step(x, y, weights)
+                hooks.call(end, number * self.steps_per_execution + len(group) - 1, _as_floats(found))
+                if self.stop_training and kind == "train":
+                    break
+        if found is None:
+            raise ValueError(f"{'fit' if kind == 'train' else 'evaluate'}: the data has no batch.")
+        return _as_floats(found)
+
+    def _hooks(self, callbacks: Any, verbose: Any, *more: Callback, **params: Any) -> CallbackList:
+        if isinstance(callbacks, CallbackList):
+            return callbacks
+        given = [] if callbacks is None else list(callbacks) if isinstance(callbacks, (list, tuple)) else [callbacks]
+        verbose = 1 if verbose == "auto" else int(verbose)
+        if verbose and not any(isinstance(one, ProgbarLogger) for one in given):
+            given.append(ProgbarLogger())
+        params["steps_per_execution"] = self.steps_per_execution
+        return CallbackList([*given, *more], self, verbose=verbose, **params)
+
+    # ---- single batches ------------------------------------------------------------------------------------------
+
+    def train_on_batch(
+        self,
+        x: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        class_weight: dict[int, float] | None = None,
+        return_dict: bool = False,
+    ) -> Any:
+        """One step of training on one batch; gives its loss and metrics."""
+        self._check_compiled("train_on_batch")
+        if class_weight is not None:
+            if sample_weight is not None:
+                raise ValueError("Arguments `sample_weight` and `class_weight` cannot be specified at the same time.")
+            sample_weight = weights_of_classes(as_arrays(y), class_weight)
+        self.reset_metrics()
+        logs = _as_floats(self.make_train_function()(*_one_batch(x, y, sample_weight)))
+        return logs if return_dict else self._in_order(logs)
+
+    def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
+        """One step of ``evaluate`` on one batch."""
+        self._check_compiled("test_on_batch")
+        self.reset_metrics()
+        logs = _as_floats(self.make_test_function()(*_one_batch(x, y, sample_weight)))
+        return logs if return_dict else self._in_order(logs)
+
+    def predict_on_batch(self, x: Any) -> Any:
+        """The outputs for one batch, as NumPy arrays."""
+        outputs = self.make_predict_function()(*_one_batch(x, None, None))
+        return nest.map_structure(lambda one: one.numpy(), outputs)
+
+    def _in_order(self, logs: Logs) -> Any:
+        """The loss first, then the metrics; the loss alone, if there are no others."""
+        found = [logs[name] for name in self.get_metrics_result() if name in logs]
+        found += [value for name, value in logs.items() if name not in self.get_metrics_result()]
+        return found[0] if len(found) == 1 else found
+
+
+def _samples(x: Any) -> int:
+    """How many samples a batch has, for the weight of its loss in the mean."""
+    first = nest.flatten(x)[0]
+    return int(first.shape[0])
+
+
+def _one_batch(*parts: Any) -> tuple[Any, Any, Any]:
+    x, y, weights = [
+        None if part is None else nest.map_structure(tf.convert_to_tensor, as_arrays(part)) for part in parts
+    ]
+    return x, y, weights
+
+
+def _groups(batches: Iterator[Any], size: int) -> Iterator[list[Any]]:
+    group: list[Any] = []
+    for batch in batches:
+        group.append(batch)
+        if len(group) == size:
+            yield group
+            group = []
+    if group:
+        yield group
+
+
+def _is_due(epoch: int, frequency: Any) -> bool:
+    return (epoch + 1) in frequency if isinstance(frequency, (list, tuple, set)) else (epoch + 1) % frequency == 0
+
+
+def _as_floats(logs: Any) -> Logs:
+    """Logs as Python numbers, by name."""
+    if not isinstance(logs, dict):
+        raise ValueError(f"A step must return a dict of values for the logs, got {logs!r:.200}.")
+    found: Logs = {}
+    for name in sorted(logs):
+        value = logs[name]
+        if isinstance(value, dict):
+            found.update(_as_floats(value))
+            continue
+        array = value.numpy() if isinstance(value, Tensor) else value
+        try:
+            found[name] = float(array)
+        except (TypeError, ValueError):  # a value with elements stays an array
+            found[name] = array
+    return found

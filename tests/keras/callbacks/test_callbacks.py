@@ -1,0 +1,144 @@
+"""Callbacks that stop, save, lower the rate and write."""
+
+import csv
+import warnings
+
+import numpy as np
+import pytest
+
+import fastgrad as tf
+from fastgrad.keras import callbacks
+
+
+class Logs:
+    """A model that callbacks are shown: weights and an optimizer."""
+
+    def __init__(self):
+        self.optimizer = tf.keras.optimizers.SGD(1.0)
+        self.metrics = []
+        self.stop_training = False
+        self.weight = 0.0
+
+    def get_weights(self):
+        return [np.array(self.weight)]
+
+    def set_weights(self, weights):
+        self.weight = float(weights[0])
+
+
+def epochs(callback, values, name="val_loss"):
+    """Shows a callback epochs with these values until it stops; how many it has seen, and the model."""
+    model = Logs()
+    callback.set_model(model)
+    callback.on_train_begin()
+    seen = 0
+    for epoch, value in enumerate(values):
+        model.weight = float(epoch)
+        callback.on_epoch_begin(epoch)
+        callback.on_epoch_end(epoch, {name: value})
+        seen += 1
+        if model.stop_training:
+            break
+    callback.on_train_end()
+    return seen, model
+
+
+@pytest.mark.parametrize(
+    ("options", "values", "seen"),
+    [
+        ({}, [3, 2, 2.5, 1], 3),
+        ({"patience": 1}, [3, 2, 2.5, 1], 3),
+        ({"patience": 2}, [3, 2, 2.5, 1, 1.5, 1.5, 0], 6),
+        ({"min_delta": 1.5}, [3, 2, 1], 2),
+        ({"baseline": 1.0}, [3, 2, 1.5], 3),
+        ({"start_from_epoch": 3}, [1, 2, 3, 4, 5, 6], 5),
+        ({"monitor": "val_accuracy"}, [0.1, 0.2, 0.15], 3),
+        ({"mode": "max"}, [1, 2, 1.5], 3),
+        ({"mode": "min"}, [1, 2], 2),
+    ],
+)
+def test_training_stops_when_nothing_gets_better(options, values, seen):
+    found, _ = epochs(callbacks.EarlyStopping(**options), values, options.get("monitor", "val_loss"))
+    assert found == seen
+
+
+def test_the_best_weights_come_back():
+    stop = callbacks.EarlyStopping(patience=2, restore_best_weights=True)
+    _, model = epochs(stop, [3, 1, 2, 2, 2])
+    assert model.weight == 1.0
+    assert (stop.best_epoch, stop.stopped_epoch) == (1, 3)
+
+
+def test_what_is_watched_and_not_there_is_told():
+    with pytest.warns(UserWarning, match="`val_loss` which is not available. Available metrics are: loss"):
+        epochs(callbacks.EarlyStopping(), [1], "loss")
+
+
+def test_the_rate_falls_on_a_plateau():
+    lower = callbacks.ReduceLROnPlateau(factor=0.5, patience=2, cooldown=1, min_lr=0.2)
+    _, model = epochs(lower, [3, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2])
+    assert float(model.optimizer.learning_rate) == pytest.approx(0.2)
+    with pytest.raises(ValueError, match="factor >= 1.0. Got 1.5"):
+        callbacks.ReduceLROnPlateau(factor=1.5)
+
+
+def test_schedules_of_the_epoch_with_and_without_the_rate():
+    for schedule in (lambda epoch, rate: rate / 2, lambda epoch: 0.25):
+        _, model = epochs(callbacks.LearningRateScheduler(schedule), [1, 1])
+        assert float(model.optimizer.learning_rate) == 0.25
+    with pytest.raises(ValueError, match="should be a float"):
+        epochs(callbacks.LearningRateScheduler(lambda epoch: "fast"), [1])
+
+
+def make_model():
+    model = tf.keras.Sequential([tf.keras.Input((2,)), tf.keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    return model
+
+
+X, Y = np.ones((4, 2), np.float32), np.zeros((4, 1), np.float32)
+
+
+def test_nan_losses_end_training(capsys):
+    model = make_model()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        history = model.fit(X * np.inf, Y, epochs=3, batch_size=1, verbose=0, callbacks=[callbacks.TerminateOnNaN()])
+    assert len(history.epoch) == 1
+    assert "Batch 0: Invalid loss, terminating training" in capsys.readouterr().out
+
+
+def test_logs_are_written_as_csv(tmp_path):
+    file = tmp_path / "logs.csv"
+    model = make_model()
+    model.fit(X, Y, epochs=2, verbose=0, callbacks=[callbacks.CSVLogger(file)])
+    history = model.fit(X, Y, epochs=1, verbose=0, callbacks=[callbacks.CSVLogger(file, append=True)])
+    with file.open() as lines:
+        rows = list(csv.DictReader(lines))
+    assert [row["epoch"] for row in rows] == ["0", "1", "0"]
+    assert float(rows[2]["loss"]) == history.history["loss"][0]
+
+
+def test_models_and_weights_are_saved(tmp_path):
+    model = make_model()
+    save = callbacks.ModelCheckpoint(tmp_path / "at-{epoch:02d}.safetensors", "loss")
+    weights = callbacks.ModelCheckpoint(
+        tmp_path / "best.safetensors", "loss", save_best_only=True, save_weights_only=True
+    )
+    model.fit(X, Y, epochs=2, verbose=0, callbacks=[save, weights])
+    assert sorted(file.name for file in tmp_path.iterdir()) == [
+        "at-01.safetensors",
+        "at-02.safetensors",
+        "best.safetensors",
+    ]
+    loaded = tf.keras.models.load_model(tmp_path / "at-02.safetensors")
+    np.testing.assert_array_equal(loaded.get_weights()[0], model.get_weights()[0])
+    with pytest.raises(KeyError, match="no_such"):
+        model.fit(X, Y, verbose=0, callbacks=[callbacks.ModelCheckpoint("{no_such}.npz", "loss")])
+
+
+def test_every_so_many_batches(tmp_path):
+    model = make_model()
+    save = callbacks.ModelCheckpoint(tmp_path / "{epoch}-{batch}.npz", save_freq=3, save_weights_only=True)
+    model.fit(X, Y, epochs=2, batch_size=1, verbose=0, callbacks=[save])
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["1-3.npz", "2-2.npz"]

@@ -1,0 +1,241 @@
+"""`fit`, `evaluate` and `predict`: what tests/conformance/programs/training.py does not ask of TensorFlow."""
+
+import numpy as np
+import pytest
+
+import fastgrad as tf
+
+X = np.sin(np.arange(40 * 3) * 0.7).reshape(40, 3).astype(np.float32)
+Y = np.arange(40) * 7 % 3
+
+
+def make_model(**options):
+    layers = tf.keras.layers
+    model = tf.keras.Sequential([tf.keras.Input((3,)), layers.Dense(4, activation="tanh"), layers.Dense(3)])
+    for place, weight in enumerate(model.weights):
+        weight.assign(0.5 * np.cos(np.arange(weight.numpy().size) * 1.3 + place).reshape(weight.shape))
+    loss = tf.keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(**{"optimizer": "adam", "loss": loss, "metrics": ["accuracy"], **options})
+    return model
+
+
+def fit(model, x=X, y=Y, **options):
+    return model.fit(x, y, **{"batch_size": 8, "epochs": 2, "verbose": 0, "shuffle": False, **options})
+
+
+def test_compiled_and_eager_steps_give_the_same():
+    compiled, eager = fit(make_model()), fit(make_model(run_eagerly=True))
+    for name, values in compiled.history.items():
+        np.testing.assert_allclose(values, eager.history[name], rtol=1e-5)
+
+
+def test_shuffled_epochs_differ_and_follow_the_seed():
+    def losses(seed):
+        tf.random.set_seed(seed)
+        return fit(make_model(), shuffle=True, epochs=3).history["loss"]
+
+    assert losses(1) == losses(1)
+    assert losses(1) != losses(2)
+
+
+def test_a_step_of_the_users_own():
+    class Doubling(tf.keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.factor = self.add_weight(shape=(), initializer="ones")
+
+        def call(self, x):
+            return x * self.factor
+
+        def train_step(self, data):
+            x, y = data
+            self.factor.assign_add(1.0)
+            return {"error": tf.reduce_mean(tf.abs(self(x) - y)), "factor": self.factor.value}
+
+    model = Doubling()
+    model.compile()
+    history = model.fit(np.ones((6, 1), np.float32), np.full((6, 1), 4, np.float32), batch_size=2, epochs=2, verbose=0)
+    assert history.history == {"error": [0.0, 3.0], "factor": [4.0, 7.0]}
+
+
+class TwoHeads(tf.keras.Model):
+    def __init__(self, as_dict):
+        super().__init__()
+        self.as_dict = as_dict
+        self.a = tf.keras.layers.Dense(1, kernel_initializer="ones")
+        self.b = tf.keras.layers.Dense(2, kernel_initializer="ones")
+
+    def call(self, x):
+        a, b = self.a(x), self.b(x)
+        return {"a": a, "b": b} if self.as_dict else [a, b]
+
+
+@pytest.mark.parametrize("as_dict", [False, True])
+def test_several_outputs_have_losses_and_metrics_of_their_own(as_dict):
+    model = TwoHeads(as_dict)
+    given = {"loss": {"a": "mse", "b": "mae"}, "metrics": {"a": ["mae"]}, "loss_weights": {"a": 2.0, "b": 1.0}}
+    names = ("a", "b")
+    if not as_dict:
+        given = {"loss": ["mse", "mae"], "metrics": [["mae"], []], "loss_weights": [2.0, 1.0]}
+        names = ("output_1", "output_2")
+    model.compile("sgd", **given)
+    x = np.ones((4, 3), np.float32)
+    labels = [np.ones((4, 1), np.float32), np.full((4, 2), 2, np.float32)]
+    y = dict(zip("ab", labels, strict=True)) if as_dict else labels
+    logs = model.evaluate(x, y, verbose=0, return_dict=True)
+    assert logs == {"loss": 9.0, f"{names[0]}_loss": 4.0, f"{names[1]}_loss": 1.0, f"{names[0]}_mae": 2.0}
+    outputs = model.predict(x, verbose=0)
+    assert np.asarray(outputs["b"] if as_dict else outputs[1]).shape == (4, 2)
+
+
+def test_nested_inputs():
+    class Sum(tf.keras.Model):
+        def call(self, inputs):
+            return inputs["a"] + inputs["b"]
+
+    model = Sum()
+    model.compile(loss="mse")
+    x = {"a": X[:, :1], "b": X[:, 1:2]}
+    assert model.evaluate(x, X[:, :1] + X[:, 1:2], verbose=0) == 0.0
+    np.testing.assert_array_equal(model.predict(x, verbose=0), X[:, :1] + X[:, 1:2])
+
+
+def test_batches_by_number():
+    class Squares(tf.keras.utils.PyDataset):
+        ended = 0
+
+        def __len__(self):
+            return 5
+
+        def __getitem__(self, index):
+            return X[8 * index : 8 * index + 8], Y[8 * index : 8 * index + 8]
+
+        def on_epoch_end(self):
+            self.ended += 1
+
+    batches = Squares()
+    found = fit(make_model(), batches, None, batch_size=None)
+    assert batches.ended == 2
+    np.testing.assert_allclose(found.history["loss"], fit(make_model()).history["loss"], rtol=1e-6)
+
+
+def test_hooks_are_called_in_order():
+    class Noting(tf.keras.callbacks.Callback):
+        def __init__(self):
+            super().__init__()
+            self.calls = []
+
+    hooks = [name for name in vars(tf.keras.callbacks.Callback) if name.startswith("on_") and name[3:8] != "batch"]
+    for name in hooks:
+        setattr(Noting, name, lambda self, *args, name=name: self.calls.append((name[3:], *args[:-1])))
+    noting = Noting()
+    fit(make_model(), X[:16], Y[:16], epochs=1, validation_data=(X[:8], Y[:8]), callbacks=[noting])
+    assert noting.params["epochs"] == 1
+    assert noting.params["steps"] == 2
+    assert [call[0] for call in noting.calls] == [
+        "train_begin",
+        "epoch_begin",
+        *["train_batch_begin", "train_batch_end"] * 2,
+        "test_begin",
+        "test_batch_begin",
+        "test_batch_end",
+        "test_end",
+        "epoch_end",
+        "train_end",
+    ]
+    assert [call[1:] for call in noting.calls if call[0] == "train_batch_end"] == [(0,), (1,)]
+
+
+def test_callbacks_see_means_of_the_epoch_so_far():
+    seen = []
+    model = make_model()
+    watch = tf.keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: seen.append((batch, logs["loss"])))
+    history = fit(model, epochs=1, callbacks=[watch])
+    assert [batch for batch, _ in seen] == [0, 1, 2, 3, 4]
+    assert seen[-1][1] == history.history["loss"][0]
+
+
+def test_several_steps_between_callbacks():
+    seen = []
+    model = make_model(steps_per_execution=2)
+    watch = tf.keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: seen.append(batch))
+    found = fit(model, callbacks=[watch], epochs=1)
+    assert seen == [1, 3, 4]
+    assert found.history == fit(make_model(), epochs=1).history
+
+
+def test_training_stops_when_a_callback_says_so():
+    model = make_model()
+
+    class Stop(tf.keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            if batch == 1:
+                self.model.stop_training = True
+
+    history = fit(model, epochs=5, callbacks=[Stop()])
+    assert history.epoch == [0]
+    assert int(model.optimizer.iterations) == 2
+
+
+def test_output_that_is_no_terminal_gets_lines(capsys):
+    model = make_model()
+    fit(model, verbose="auto", validation_data=(X[:8], Y[:8]))
+    model.evaluate(X, Y)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(" - ")[0] for line in lines] == ["Epoch 1/2", "Epoch 2/2", "Evaluation"]
+    assert "val_loss: " in lines[0]
+    assert "accuracy: " in lines[2]
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"y": Y[:7]}, "same number of samples"),
+        ({"x": X[:0], "y": Y[:0]}, "at least one sample"),
+        ({"x": X.astype(object)}, "objects"),
+        ({"sample_weight": np.ones(3)}, "same number of samples"),
+        ({"validation_split": 0.999}, "not sufficient"),
+        ({"y": None}, "no labels"),
+    ],
+)
+def test_data_that_do_not_go_together_change_nothing(given, message):
+    model = make_model()
+    before = [w.copy() for w in model.get_weights()]
+    with pytest.raises(ValueError, match=message):
+        fit(model, **given)
+    for found, wanted in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(found, wanted)
+
+
+def test_a_generator_that_ends_early_is_told():
+    model = make_model()
+    with pytest.warns(UserWarning, match="ran out of data"):
+        model.fit(((X[:8], Y[:8]) for _ in range(3)), steps_per_epoch=2, epochs=2, verbose=0)
+    assert int(model.optimizer.iterations) == 3
+
+
+def test_a_user_who_interrupts_keeps_the_last_whole_step():
+    model = make_model()
+
+    class Interrupt(tf.keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            if batch == 2:
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(model, callbacks=[Interrupt()])
+    assert int(model.optimizer.iterations) == 3
+    again = make_model()
+    fit(again, X[:24], Y[:24], epochs=1)
+    for found, wanted in zip(model.get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_array_equal(found, wanted)
+
+
+def test_learning_curves_are_drawn():
+    pytest.importorskip("matplotlib")
+    history = fit(make_model(), validation_data=(X[:8], Y[:8]))
+    figure = history.plot()
+    left, right = figure.axes
+    assert [line.get_label() for line in left.get_lines()] == ["loss", "val_loss"]
+    assert [line.get_label() for line in right.get_lines()] == ["accuracy", "val_accuracy"]
+    assert list(left.get_lines()[0].get_xdata()) == [1, 2]
