@@ -35,7 +35,7 @@ def gru(x, packed, bias, h0, mask, hs, gates, inner, h, work, batch, steps, unit
     `packed` is the recurrent kernel, `work` has the size of the gates of one time step. Where `masked` and the mask is 0 the
     state stays. Each thing is read before it is written, so `gates` may be `x`, `h` `h0`.
     """
-    row, state, product = local_array(T, 384), local_array(T, 128), local_array(T, 128)
+    row, state, product, sums = local_array(T, 384), local_array(T, 128), local_array(T, 128), local_array(T, 128)
     end = least(batch, last * UNIT)
     for top in range(first * UNIT, end, TOGETHER):
         bottom = least(end, top + TOGETHER)
@@ -49,19 +49,15 @@ def gru(x, packed, bias, h0, mask, hs, gates, inner, h, work, batch, steps, unit
                 for left in range(0, units, BLOCK):
                     n = least(BLOCK, units - left)
                     at, own, line = 3 * units * step + left, 3 * units * b + left, units * b + left
-                    get(work, own + 2 * units, product, 0, n)
-                    add(bias, left + 5 * units, product, 0, n)
-                    for q in range(2):
-                        get(work, own + q * units, row, q * BLOCK, n)
-                        add(bias, left + (3 + q) * units, row, q * BLOCK, n)
-                        add(bias, left + q * units, row, q * BLOCK, n)
-                        add(x, at + q * units, row, q * BLOCK, n)
-                        sigmoids(row, q * BLOCK, n)
                     for j in range(n):
-                        row[2 * BLOCK + j] = row[BLOCK + j] * product[j]
-                    add(bias, left + 2 * units, row, 2 * BLOCK, n)
-                    add(x, at + 2 * units, row, 2 * BLOCK, n)
-                    tanhs(row, 2 * BLOCK, row, 2 * BLOCK, n)
+                        product[j] = work[own + 2 * units + j] + bias[left + 5 * units + j]
+                    for q in range(2):
+                        for j in range(n):
+                            sums[j] = bias[left + q * units + j] + bias[left + (3 + q) * units + j]
+                        sigmoids(x, at + q * units, work, own + q * units, sums, 0, row, q * BLOCK, n)
+                    for j in range(n):
+                        sums[j] = row[BLOCK + j] * product[j]
+                    tanhs(x, at + 2 * units, sums, 0, bias, left + 2 * units, row, 2 * BLOCK, n)
                     get(h, line, state, 0, n)
                     if not stays:
                         for j in range(n):
@@ -105,12 +101,7 @@ def gru_gradient(
 
     They come from those of all states and of the last one, as far as there are any. `packed` is the transpose of the recurrent kernel.
     """
-    row, before, product, grown = (
-        local_array(T, 512),
-        local_array(T, 128),
-        local_array(T, 128),
-        local_array(T, 128),
-    )
+    row, before, grown = local_array(T, 512), local_array(T, 128), local_array(T, 128)
     end = least(batch, last * UNIT)
     for top in range(first * UNIT, end, TOGETHER):
         bottom = least(end, top + TOGETHER)
@@ -134,14 +125,11 @@ def gru_gradient(
                             get(hs, (step - 1) * units + left, before, 0, n)
                         else:
                             get(h0, line, before, 0, n)
-                        get(inner, step * units + left, product, 0, n)
-                        for q in range(3):
-                            get(gates, at + q * units, row, q * BLOCK, n)
                         for j in range(n):
-                            z, r, c = row[j], row[BLOCK + j], row[2 * BLOCK + j]
+                            z, r, c = gates[at + j], gates[at + units + j], gates[at + 2 * units + j]
                             d = grown[j] * (T(1) - z) * (T(1) - c * c)
                             row[j] = grown[j] * (before[j] - c) * (z * (T(1) - z))
-                            row[BLOCK + j] = d * product[j] * (r * (T(1) - r))
+                            row[BLOCK + j] = d * inner[step * units + left + j] * (r * (T(1) - r))
                             row[2 * BLOCK + j] = d * r
                             row[3 * BLOCK + j] = d
                             grown[j] = grown[j] * z

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from fastgrad.kernels.building.body import local_array
 from fastgrad.kernels.building.build import kernel
-from fastgrad.kernels.functions.vector_math import least
+from fastgrad.kernels.functions.vector_math import least, tanh
 from fastgrad.kernels.recurrent.products import (
     FLOATS,
     TOGETHER,
@@ -52,23 +52,21 @@ def lstm(x, packed, bias, h0, c0, mask, hs, cs, gates, h, c, work, batch, steps,
                     n = least(BLOCK, units - left)
                     at, own, line = 4 * units * step + left, 4 * units * b + left, units * b + left
                     for q in range(4):
-                        get(x, at + q * units, row, q * BLOCK, n)
-                        add(work, own + q * units, row, q * BLOCK, n)
-                        add(bias, left + q * units, row, q * BLOCK, n)
                         if q == 2:
-                            tanhs(row, q * BLOCK, row, q * BLOCK, n)
+                            tanhs(x, at + q * units, work, own + q * units, bias, left + q * units, row, q * BLOCK, n)
                         else:
-                            sigmoids(row, q * BLOCK, n)
+                            sigmoids(
+                                x, at + q * units, work, own + q * units, bias, left + q * units, row, q * BLOCK, n
+                            )
                         put(row, q * BLOCK, gates, at + q * units, n)
-                    get(c, line, state, 0, n)
                     if stays:
+                        get(c, line, state, 0, n)
                         get(h, line, output, 0, n)
                     else:
                         for j in range(n):
-                            state[j] = row[BLOCK + j] * state[j] + row[j] * row[2 * BLOCK + j]
-                        tanhs(state, 0, output, 0, n)
+                            state[j] = row[BLOCK + j] * c[line + j] + row[j] * row[2 * BLOCK + j]
                         for j in range(n):
-                            output[j] = row[3 * BLOCK + j] * output[j]
+                            output[j] = row[3 * BLOCK + j] * tanh(state[j])
                     put(state, 0, c, line, n)
                     put(output, 0, h, line, n)
                     put(state, 0, cs, step * units + left, n)
@@ -131,18 +129,16 @@ def lstm_gradient(
                         for j in range(4 * BLOCK):
                             row[j] = T(0)
                     else:
-                        get(cs, step * units + left, bent, 0, n)
-                        tanhs(bent, 0, bent, 0, n)
+                        for j in range(n):
+                            bent[j] = tanh(cs[step * units + left + j])
                         if t > 0:
                             get(cs, (step - 1) * units + left, before, 0, n)
                         else:
                             get(c0, line, before, 0, n)
-                        for q in range(4):
-                            get(gates, at + q * units, row, q * BLOCK, n)
-                        get(dc, line, carried, 0, n)
                         for j in range(n):
-                            i, f, g, o = row[j], row[BLOCK + j], row[2 * BLOCK + j], row[3 * BLOCK + j]
-                            d = carried[j] + grown[j] * o * (T(1) - bent[j] * bent[j])
+                            i, f = gates[at + j], gates[at + units + j]
+                            g, o = gates[at + 2 * units + j], gates[at + 3 * units + j]
+                            d = dc[line + j] + grown[j] * o * (T(1) - bent[j] * bent[j])
                             carried[j] = d * f
                             row[j] = d * g * (i * (T(1) - i))
                             row[BLOCK + j] = d * before[j] * (f * (T(1) - f))

@@ -31,14 +31,14 @@ def add(source, at, target, target_at, count):
 
 
 @scalar_function
-def sigmoids(x, at, count):
-    """Gates, in place."""
+def sigmoids(x, x_at, y, y_at, bias, bias_at, target, target_at, count):
+    """Gates: sigmoids of sums."""
     for i in range(count):
-        x[at + i] = sigmoid(x[at + i])
+        target[target_at + i] = sigmoid((x[x_at + i] + y[y_at + i]) + bias[bias_at + i])
 
 
 @scalar_function
-def tanhs(x, at, target, target_at, count):
-    """Hyperbolic tangents."""
+def tanhs(x, x_at, y, y_at, bias, bias_at, target, target_at, count):
+    """Hyperbolic tangents of sums."""
     for i in range(count):
-        target[target_at + i] = tanh(x[at + i])
+        target[target_at + i] = tanh((x[x_at + i] + y[y_at + i]) + bias[bias_at + i])

@@ -50,10 +50,7 @@ def simple_rnn(x, packed, bias, h0, mask, hs, h, work, batch, steps, units, mask
                     if masked != 0 and mask[step] == 0:
                         get(h, line, state, 0, n)
                     else:
-                        get(x, at, state, 0, n)
-                        add(work, line, state, 0, n)
-                        add(bias, left, state, 0, n)
-                        tanhs(state, 0, state, 0, n)
+                        tanhs(x, at, work, line, bias, left, state, 0, n)
                     put(state, 0, h, line, n)
                     put(state, 0, hs, at, n)
 
