@@ -43,9 +43,22 @@ from fastgrad.kernels.building.wrapper import (
 )
 from fastgrad.kernels.functions.vector_math import least
 
-STEPS, OBJECTS, OBJECT_COUNT, ARRAY_TYPE, STOPPED_AT, ANSWER, HEADER_WORDS = range(7)
+STEPS, OBJECTS, OBJECT_COUNT, ARRAY_TYPE, STOPPED_AT, ANSWER, RESUME, INSIDE, HEADER_WORDS = range(9)
 """The first words of a frame: addresses of the steps and of what is known of the objects, how many those are, the
-address of NumPy's array type; and, written by the driver, the step that stopped it, and what that answered."""
+address of NumPy's array type; and, written by the driver, the step that stopped it, and what that answered; whether it
+pauses, and where (see `PAUSED`)."""
+
+PAUSED, ABANDONED = 7, 8
+"""Answers of steps that are no end. A loop that has run for long returns to Python, where a signal such as that of Ctrl-C is
+dealt with, and goes on when the same step is run again: `RESUME` is set in its frame, and in those around it, until then. A
+program that begins while it is set was left in such a pause; all its frames must forget it first."""
+
+BUDGET = 10_000_000
+"""About how many nanoseconds pass between two pauses."""
+
+spent = np.zeros(1, np.int64)
+"""About how many nanoseconds loops have run since the last pause; of all threads together, as it need not be exact."""
+SPENT = spent.__array_interface__["data"][0]
 
 STEP_WORDS = 5
 
@@ -98,6 +111,9 @@ def array_differs(array, wanted, array_type):
 @scalar_function
 def bound(objects, frame):
     """Writes the addresses of the arrays where they are used; the number of the first that does not fit, else -1."""
+    if frame[RESUME] != 0:
+        frame[ANSWER] = ABANDONED
+        return STOPPED
     count = frame[OBJECT_COUNT]
     if objects[TUPLE_LENGTH] != count:
         return count
@@ -118,6 +134,7 @@ def bound(objects, frame):
 def run_steps(frame, start, stop):
     """Runs the steps [start, stop); -1, the negative answer that ended it, or `STOPPED` at one that is in the frame then."""
     steps = pointer(int64, frame[STEPS])
+    frame[RESUME] = 0
     i = start
     while i < stop:
         step = STEP_WORDS * i
@@ -127,6 +144,7 @@ def run_steps(frame, start, stop):
             if answer > 0:
                 frame[STOPPED_AT] = i - 1
                 frame[ANSWER] = answer - 1
+                frame[RESUME] = 1 if answer - 1 == PAUSED else 0
                 return STOPPED
             if answer > -JUMP:
                 return answer
@@ -194,6 +212,7 @@ def run_with_team(frame, team, start, stop):
     steps = pointer(int64, frame[STEPS])
     atomic_store(team, TABLE, frame[STEPS])
     atomic_store(team, ACTIVE, 1)
+    frame[RESUME] = 0
     result = FINE
     i = start
     while i < stop:
@@ -206,6 +225,7 @@ def run_with_team(frame, team, start, stop):
         if answer > 0:
             frame[STOPPED_AT] = i - 1
             frame[ANSWER] = answer - 1
+            frame[RESUME] = 1 if answer - 1 == PAUSED else 0
             result = STOPPED
             i = stop
         elif answer <= -JUMP:

@@ -8,7 +8,18 @@ from numpy import int64, uint8
 
 from fastgrad.kernels.building.body import pointer, scalar_function
 from fastgrad.kernels.building.build import kernel
-from fastgrad.kernels.running.driver import OBJECT_COUNT, OBJECTS, STOPPED, run_steps
+from fastgrad.kernels.running.driver import (
+    ANSWER,
+    BUDGET,
+    INSIDE,
+    OBJECT_COUNT,
+    OBJECTS,
+    PAUSED,
+    RESUME,
+    STOPPED,
+    STOPPED_AT,
+    run_steps,
+)
 from fastgrad.kernels.running.moving import INTEGERS
 
 CARRIED, ROW, CAPTURED, BUFFER, STACKED = range(5)
@@ -69,32 +80,68 @@ def carry_out(count, carried, now, results):
             target[i] = source[i]
 
 
+@scalar_function
+def pauses(clock, cost):
+    """Whether it is time to return to Python, after `cost` more nanoseconds."""
+    spent = pointer(int64, clock)
+    spent[0] += cost
+    if spent[0] < BUDGET:
+        return False
+    spent[0] = 0
+    return True
+
+
+IN_BODY, IN_TEST = 1, 2
+"""Where within a trip a loop pauses, if it is not before the trip (0)."""
+
+
+@scalar_function
+def paused(frame, trip, inside):
+    """What a loop answers that pauses in this trip; `frame` is its body's."""
+    frame[RESUME] = trip + 1
+    frame[INSIDE] = inside
+    return PAUSED
+
+
 @kernel(
     "body: int, stop: int, inputs: int, outputs: int, buffers: int, layout: in[int64], carried: in[int64], count: int, "
-    "trips: in[int64], reverse: int, table: inout[int64], now: inout[int64] -> int"
+    "trips: in[int64], reverse: int, clock: int, cost: int, table: inout[int64], now: inout[int64] -> int"
 )
-def run_rows(body, stop, inputs, outputs, buffers, layout, carried, count, trips, reverse, table, now):
+def run_rows(body, stop, inputs, outputs, buffers, layout, carried, count, trips, reverse, clock, cost, table, now):
     """Runs a program for each of the first `trips[0]` rows.
 
     `body` is its frame, `stop` the number of its steps; `inputs`, `outputs` and `buffers` words of `addresses`; `layout`
     a record for each of its arrays; `carried` for each of `count` values the number of the array that is carried on, and its
-    bytes; `table` and `now` memory for the addresses of the arrays and of what is carried.
-    Returns 0 if a trip can't go on, else -1.
+    bytes; `clock` and `cost` are what `pauses` wants, `table` and `now` memory for the addresses of the arrays and of what is
+    carried.
+    Returns 0 if a trip can't go on, `PAUSED` to be called again with all memory as it is, else -1.
     """
     frame = pointer(int64, body)
     given, results = pointer(int64, pointer(int64, inputs)[0]), pointer(int64, pointer(int64, outputs)[0])
     memory = pointer(int64, pointer(int64, buffers)[0])
     total = trips[0]
-    for j in range(count):
-        now[j] = given[j]
-    for trip in range(total):
+    trip, start = 0, 0
+    again = frame[RESUME] != 0
+    if again:
+        trip = frame[RESUME] - 1
+        start = frame[STOPPED_AT] if frame[INSIDE] == IN_BODY else 0
+        frame[RESUME] = 0
+    else:
+        for j in range(count):
+            now[j] = given[j]
+    while trip < total:
+        if not again and pauses(clock, cost):
+            return paused(frame, trip, 0)
+        again = False
         row = total - 1 - trip if reverse != 0 else trip
         fill(table, frame[OBJECT_COUNT], layout, row, trip % 2, given, results, memory, now)
         give(frame, table)
-        if run_steps(frame, 0, stop) == STOPPED:
-            return 0
+        if run_steps(frame, start, stop) == STOPPED:
+            return paused(frame, trip, IN_BODY) if frame[ANSWER] == PAUSED else 0
+        start = 0
         for j in range(count):
             now[j] = table[carried[2 * j]]
+        trip += 1
     carry_out(count, carried, now, results)
     return -1
 
@@ -102,7 +149,7 @@ def run_rows(body, stop, inputs, outputs, buffers, layout, carried, count, trips
 @kernel(
     "body: int, stop: int, test: int, test_stop: int, inputs: int, outputs: int, buffers: int, layout: in[int64], "
     "test_layout: in[int64], carried: in[int64], count: int, limit: in[int64], most: int, answer: int, counted: int, "
-    "table: inout[int64], now: inout[int64] -> int"
+    "clock: int, cost: int, table: inout[int64], now: inout[int64] -> int"
 )
 def run_while(
     body,
@@ -120,6 +167,8 @@ def run_while(
     most,
     answer,
     counted,
+    clock,
+    cost,
     table,
     now,
 ):
@@ -127,30 +176,42 @@ def run_while(
 
     `answer` is the number of the buffers for that byte, `counted` the number of the result for the number of trips, or -1;
     the others as of `run_rows`.
-    Returns 0 if a trip can't go on, `OUTGROWN` if there would be more than `most`, else -1.
+    Returns 0 if a trip can't go on, `OUTGROWN` if there would be more than `most`, `PAUSED` as `run_rows`, else -1.
     """
     frame, tested = pointer(int64, body), pointer(int64, test)
     given, results = pointer(int64, pointer(int64, inputs)[0]), pointer(int64, pointer(int64, outputs)[0])
     memory = pointer(int64, pointer(int64, buffers)[0])
-    for j in range(count):
-        now[j] = given[j]
-    trip = 0
+    trip, start, inside = 0, 0, 0
+    again = frame[RESUME] != 0
+    if again:
+        trip, inside = frame[RESUME] - 1, frame[INSIDE]
+        start = frame[STOPPED_AT] if inside == IN_BODY else tested[STOPPED_AT] if inside == IN_TEST else 0
+        frame[RESUME] = 0
+    else:
+        for j in range(count):
+            now[j] = given[j]
     going = True
     while going:
-        going = trip < limit[0]
-        if going:
-            fill(table, tested[OBJECT_COUNT], test_layout, 0, 0, given, results, memory, now)
-            give(tested, table)
-            if run_steps(tested, 0, test_stop) == STOPPED:
-                return 0
-            going = pointer(uint8, memory[2 * answer])[0] != 0
+        if not again and pauses(clock, cost):
+            return paused(frame, trip, 0)
+        again = False
+        if inside != IN_BODY:
+            going = trip < limit[0]
+            if going:
+                fill(table, tested[OBJECT_COUNT], test_layout, 0, 0, given, results, memory, now)
+                give(tested, table)
+                if run_steps(tested, start, test_stop) == STOPPED:
+                    return paused(frame, trip, IN_TEST) if tested[ANSWER] == PAUSED else 0
+                start = 0
+                going = pointer(uint8, memory[2 * answer])[0] != 0
         if going:
             if trip >= most:
                 return OUTGROWN
             fill(table, frame[OBJECT_COUNT], layout, trip, trip % 2, given, results, memory, now)
             give(frame, table)
-            if run_steps(frame, 0, stop) == STOPPED:
-                return 0
+            if run_steps(frame, start, stop) == STOPPED:
+                return paused(frame, trip, IN_BODY) if frame[ANSWER] == PAUSED else 0
+            start, inside = 0, 0
             for j in range(count):
                 now[j] = table[carried[2 * j]]
             trip += 1
@@ -174,7 +235,7 @@ def run_branch(index, branches, count, inputs, outputs, table):
     """Runs one of several programs: number `index`, the last one if there is none of that number.
 
     `branches` are the words of the first `branch`, of `count`; `inputs` and `outputs` words of `addresses`; `table` memory for
-    the addresses of a program's arrays. Returns 0 if the program can't go on, else -1.
+    the addresses of a program's arrays. Returns 0 if the program can't go on, `PAUSED` if a loop in it pauses, else -1.
     """
     number = int64(index[0])
     if number < 0 or number >= count:
@@ -192,8 +253,9 @@ def run_branch(index, branches, count, inputs, outputs, table):
         at = RECORD * i
         table[i] = place(layout[at], layout[at + 1], 0, 0, 0, given, results, results, given)
     give(frame, table)
-    if run_steps(frame, 0, chosen[STOP]) == STOPPED:
-        return 0
+    start = frame[STOPPED_AT] if frame[RESUME] != 0 else 0
+    if run_steps(frame, start, chosen[STOP]) == STOPPED:
+        return PAUSED if frame[ANSWER] == PAUSED else 0
     for i in range(copies[0]):
         source = pointer(uint8, results[copies[3 * i + 1]])
         target = pointer(uint8, results[copies[3 * i + 2]])

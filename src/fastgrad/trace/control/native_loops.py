@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from fastgrad.kernels.running import looping, moving
+from fastgrad.kernels.running.driver import SPENT
 from fastgrad.kernels.running.launch import Constant, Inner, Input, Launch, Launches, Output, Scratch
 from fastgrad.trace.graphs.graph import size_of
-from fastgrad.trace.programs.frame import Frame
+from fastgrad.trace.programs.frame import Frame, nanoseconds_of
 from fastgrad.trace.programs.places import Plan
 from fastgrad.trace.programs.work import SHARED, Work, work_of
 
@@ -58,6 +59,8 @@ def _over_rows(
         loop.carried,
         trips,
         int(loop.reverse),
+        SPENT,
+        int(50.0 + own_cost_of(plan)),
         Scratch(0),
         Scratch(1),
     )
@@ -93,6 +96,8 @@ def _while(
         loop.most,
         len(buffers),
         loop.gives if loop.counts else -1,
+        SPENT,
+        int(100.0 + own_cost_of(plan) + own_cost_of(test)),
         Scratch(0),
         Scratch(1),
     )
@@ -115,6 +120,18 @@ def _scratch(count: int, loop: Any, buffers: Sequence[int]) -> tuple[tuple[np.dt
 def is_one_call(plan: Plan) -> bool:
     """Whether a program is one native call that goes one way and has arrays."""
     return plan.native and len(plan.stretches) == 1 and bool(plan.arguments or plan.results)
+
+
+def own_cost_of(plan: Plan) -> float:
+    """About how many nanoseconds a program takes without the loops in it, which count their own trips."""
+    loops = [
+        launch for action in plan.actions if action.launches for launch in action.launches.launches if _is_loop(launch)
+    ]
+    return work_of(plan).nanoseconds - sum(map(nanoseconds_of, loops))
+
+
+def _is_loop(launch: Launch) -> bool:
+    return launch.kernel is looping.run_rows[()] or launch.kernel is looping.run_while[()]
 
 
 def table(operands: Sequence[Any]) -> Launch:

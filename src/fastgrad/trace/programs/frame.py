@@ -64,6 +64,13 @@ class Frame:
             return place.array.reshape(value.shape)
         return None
 
+    def forget_pause(self) -> None:
+        """Makes the next run a new one, if the last was left while it paused."""
+        for inner in self._kept:
+            if isinstance(inner, Frame):
+                inner.forget_pause()
+        self.words[driver.RESUME] = 0
+
     # ---- words -----------------------------------------------------------------------------------------
 
     def _write(self, action: Action, launch: Launch) -> int:

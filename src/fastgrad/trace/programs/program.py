@@ -27,7 +27,7 @@ from fastgrad.trace.passes.tree import optimized_tree, tree_of
 from fastgrad.trace.programs.frame import Frame
 from fastgrad.trace.programs.places import InObject
 from fastgrad.trace.programs.plan import plan
-from fastgrad.trace.programs.replay_writer import Writer, left, run_node
+from fastgrad.trace.programs.replay_writer import Writer, drivers_of, left, run_node
 from fastgrad.variable import sharing
 
 
@@ -117,10 +117,30 @@ class Program:
             variable._release()
         self._shared = last
 
-    def stopped(self, frame: Frame, status: int, objects: tuple[Any, ...]) -> None:
-        """Raises what a native stretch had to say that did not come to its end."""
-        if status != driver.STOPPED:
+    def stopped(self, frame: Frame, status: int, objects: tuple[Any, ...], stop: int) -> int:
+        """Deals with a native stretch that did not come to its end: raises what it had to say, or lets it go on.
+
+        Between two parts of a run that pauses, signals are dealt with: Ctrl-C raises here, and nothing has changed.
+
+        Returns:
+            As the driver.
+        """
+        begin, go_on = drivers_of(self.plan)
+        while status == driver.STOPPED:
+            answer = int(frame.words[driver.ANSWER])
+            if answer == driver.PAUSED:
+                status = go_on(frame.words, int(frame.words[driver.STOPPED_AT]), stop)
+            elif answer == driver.ABANDONED:
+                frame.forget_pause()
+                status = begin(objects, frame.words, stop)
+            else:
+                self._refused(frame, answer, objects)
+        if status >= 0:
             raise Unfit
+        return status
+
+    def _refused(self, frame: Frame, answer: int, objects: tuple[Any, ...]) -> None:
+        """Raises what a step had to say."""
         step = int(frame.words[driver.STOPPED_AT])
         position = next(i for i, steps in enumerate(frame.steps) if step in steps)
         action = self.plan.actions[position]
@@ -130,7 +150,6 @@ class Program:
         ]
         if action.node.kind is Kind.GUARD:
             raise left(action.node, arrays[0])
-        answer = int(frame.words[driver.ANSWER])
         if answer == OUTGROWN and hasattr(action.node.payload, "outgrown"):
             raise action.node.payload.outgrown()
         run_node(action.node, arrays)  # which says what is wrong

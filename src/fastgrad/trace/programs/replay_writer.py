@@ -20,8 +20,8 @@ from fastgrad.kernels.running.team import begin_shared, go_on_shared
 from fastgrad.operation import as_array
 from fastgrad.trace.graphs.graph import Kind, Node, Value
 from fastgrad.trace.graphs.interpret import GuardError
-from fastgrad.trace.programs.frame import Frame
-from fastgrad.trace.programs.places import Action, InObject, InPython, Place, Plan, Stretch
+from fastgrad.trace.programs.frame import Frame, nanoseconds_of
+from fastgrad.trace.programs.places import Action, InMemory, InObject, InPython, Place, Plan, Stretch
 from fastgrad.trace.programs.work import HELD, SHARED, work_of
 
 _numbers = itertools.count(1)
@@ -137,20 +137,38 @@ class Writer:
 
     def _write_native(self, frame: Frame) -> None:
         total = frame.steps[-1].stop if frame.steps else 0
-        self._call(f"begin(objects, words, {total})")
+        first, *others = [*self._pauses(frame), total]
+        self._call(f"begin(objects, words, {first})", first)
+        for start, stop in itertools.pairwise([first, *others]):
+            self._call(f"go_on(words, {start}, {stop})", stop)
         ends = [stretch for stretch in self.plan.stretches if stretch.leaf is not None]
         for stretch in ends[:-1]:
             self._lines.append(f"if status == {-1 - self._leaf(stretch)}: {self._return(stretch)}")
         self._lines.append(self._return(ends[-1]))
+
+    def _pauses(self, frame: Frame) -> list[int]:
+        """The steps before which a long program returns to Python, so that signals are dealt with; before it changes a variable."""
+        if len(self.plan.stretches) > 1:
+            return []
+        memory = {id(variable._array) for variable in self.plan.written}
+        found, spent = [], 0.0
+        for action, steps in zip(self.plan.actions, frame.steps, strict=True):
+            if spent > driver.BUDGET and steps.start:
+                found.append(steps.start)
+                spent = 0.0
+            if any(isinstance(place, InMemory) and id(place.array) in memory for place in action.outputs):
+                break
+            spent += sum(map(nanoseconds_of, action.launches.launches)) if action.launches else 0.0
+        return found
 
     @staticmethod
     def _leaf(stretch: Stretch) -> int:
         assert stretch.leaf is not None
         return stretch.leaf
 
-    def _call(self, text: str) -> None:
+    def _call(self, text: str, stop: int) -> None:
         self._lines.append(f"status = {text}")
-        self._lines.append("if status >= 0: stopped(frame, status, objects)")
+        self._lines.append(f"if status >= 0: status = stopped(frame, status, objects, {stop})")
 
     def _return(self, stretch: Stretch) -> str:
         first = {number: i for i, number in reversed(list(enumerate(stretch.returned)))}
@@ -163,7 +181,7 @@ class Writer:
     # ---- in turns ----------------------------------------------------------------------------------------
 
     def _write_in_turns(self, frame: Frame) -> None:
-        self._call("begin(objects, words, 0)")  # gives the program its arrays
+        self._call("begin(objects, words, 0)", 0)  # gives the program its arrays
         position = 0
         alone = len(self.plan.stretches) == 1
         if not alone:
@@ -185,14 +203,14 @@ class Writer:
                 steps = range(steps.start, frame.steps[place].stop)
                 continue
             if steps:
-                self._call(f"go_on(words, {steps.start}, {steps.stop})")
+                self._call(f"go_on(words, {steps.start}, {steps.stop})", steps.stop)
             steps = range(steps.stop, steps.stop)
             if stretch.ways and action is stretch.actions[-1]:
                 self._choose(number, stretch, action)
             else:
                 self._python(place, action)
         if steps:
-            self._call(f"go_on(words, {steps.start}, {steps.stop})")
+            self._call(f"go_on(words, {steps.start}, {steps.stop})", steps.stop)
         if stretch.leaf is not None:
             self._lines.append(self._return(stretch))
 
