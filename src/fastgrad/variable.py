@@ -6,6 +6,7 @@ import itertools
 import os
 import threading
 import weakref
+from threading import get_ident
 from typing import Any
 
 import numpy as np
@@ -41,12 +42,30 @@ writing = Writing()
 class Sharing:
     """Tells whether anybody has begun to share the memory of any variable.
 
+    With one thread a write comes after all that has been computed with tensors that share it. While several threads read
+    variables, values are copied as they are read, by threads that wait for who is writing.
+
     Attributes:
         last: another number after each time that a tensor has begun to.
     """
 
     last = 0
     _numbers = itertools.count(1)
+
+    def __init__(self) -> None:
+        self._readers: dict[int, threading.Thread] = {}
+        self._only = 0  # who reads, if it is one thread
+
+    def is_alone(self) -> bool:
+        """Whether no living thread but the calling one has read a variable."""
+        thread = get_ident()
+        if thread == self._only:
+            return True
+        readers = {number: reader for number, reader in self._readers.copy().items() if reader.is_alive()}
+        readers[thread] = threading.current_thread()
+        self._readers = readers
+        self._only = thread if len(readers) == 1 else 0
+        return len(readers) == 1
 
     def begun(self) -> None:
         """A tensor shares a variable's memory now."""
@@ -134,10 +153,16 @@ class Variable(Operators):
         """
         snapshot = self._snapshot() if self._snapshot is not None else None
         if snapshot is None:
-            snapshot = Tensor(self._array)
-            snapshot._owner = self
-            self._snapshot = weakref.ref(snapshot)
-            sharing.begun()
+            if sharing.is_alone():
+                snapshot = Tensor(self._array)
+                snapshot._owner = self
+                self._snapshot = weakref.ref(snapshot)
+                sharing.begun()
+            else:
+                with writing.lock:
+                    snapshot = Tensor(self._array.copy())
+                    self._snapshot = weakref.ref(snapshot)
+                    sharing.begun()  # the next write must forget it
         for recorder in recorders.active:
             recorder.on_read(self, snapshot)
         return snapshot
@@ -153,8 +178,12 @@ class Variable(Operators):
 
     def value(self) -> Tensor:
         """The value now, as a tensor of its own that later assigns do not change."""
-        tensor = Tensor(self._array)
-        self._share(tensor)
+        if sharing.is_alone():
+            tensor = Tensor(self._array)
+            self._share(tensor)
+        else:
+            with writing.lock:
+                tensor = Tensor(self._array.copy())
         for recorder in recorders.active:
             recorder.on_read(self, tensor)
         return tensor
@@ -167,7 +196,7 @@ class Variable(Operators):
             self._read()._looked_at("numpy")
         if not self._array.ndim:
             return self._array[()]
-        if self._array.size < 256:  # NumPy keeps the GIL
+        if self._array.size < 256 and sharing.is_alone():  # NumPy keeps the GIL
             return self._array.copy()
         with writing.lock:
             return self._array.copy()
@@ -252,7 +281,7 @@ class Variable(Operators):
             sharing = [*self._views, self._snapshot] if self._snapshot is not None else self._views
             for reference in sharing:
                 tensor = reference()
-                if tensor is not None:
+                if tensor is not None and tensor._owner is not None:
                     tensor._array = tensor._array.copy()
                     tensor._owner = None
             self._snapshot = None
