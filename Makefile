@@ -4,7 +4,7 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help demo test test-checked test-machines lint lint-rules lint-format lint-types lint-imports conformance \
-	bench bench-quick peers-env peers tables dashboard performance clean
+	bench bench-quick bench-compare asv-machine peers-env peers tables dashboard performance clean
 
 # Settings of the surroundings that would change which code runs, or drop its asserts.
 unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP PYTHONOPTIMIZE PYTHONWARNINGS PYTHONSAFEPATH PYTHONPLATLIBDIR
@@ -65,14 +65,22 @@ conformance: ## compare with real TensorFlow, in an environment of its own
 	@$(ENVIRONMENT) test
 	@FASTGRAD_REFEREE_PYTHON='$(CURDIR)/.venv-conformance/bin/python' $(PYTHON_HERE) -m pytest tests/conformance $(ARGS)
 
-bench: ## run the asv suite on the checked-out commit
+bench: asv-machine ## run the asv suite on the checked-out commit; results go to benchmarks/results/asv
+	@$(ASV) run --python=same --machine "$$($(PYTHON_HERE) -m benchmarks.machine)" \
+		--set-commit-hash "$$(git rev-parse HEAD)" --show-stderr $(ARGS)
+
+bench-quick: ## run each benchmark of the suite once, to see that it works; keeps no results
+	@$(MAKE) --no-print-directory bench ARGS='--quick --dry-run $(ARGS)'
+
+bench-compare: asv-machine ## compare the checked-out commit with BASE=…, in environments of their own, rounds interleaved
+	@test -n '$(BASE)' || { echo 'name what to compare with: make bench-compare BASE=main [ARGS="--bench training"]' >&2; exit 1; }
+	@$(ASV) continuous --config benchmarks/compare.conf.json --interleave-rounds --split \
+		--machine "$$($(PYTHON_HERE) -m benchmarks.machine)" '$(BASE)' HEAD $(ARGS)
+
+asv-machine:
 	@$(ENVIRONMENT) benchmarks
 	@mkdir -p .asv/home
-	@test -e .asv/home/.asv-machine.json || $(ASV) machine --yes >.asv/machine.log
-	@$(ASV) run --python=same --set-commit-hash "$$(git rev-parse HEAD)" --show-stderr $(ARGS)
-
-bench-quick: ## run each benchmark of the suite once, to see that it works
-	@$(MAKE) --no-print-directory bench ARGS='--quick $(ARGS)'
+	@$(ASV) machine --yes --machine "$$($(PYTHON_HERE) -m benchmarks.machine)" >.asv/machine.log
 
 peers-env: ## make the environment of TensorFlow, PyTorch and JAX, .venv-peers
 	@PYTHON='$(PYTHON)' PYTHON_BELOW=3.14 tools/environment.sh .venv-peers benchmarks/peers/requirements.txt

@@ -67,5 +67,30 @@ def main() -> int:
     return int(not met)
 
 
+class Call:
+    """A call of a compiled function that does next to nothing: by arguments, captured variables, and results."""
+
+    params = (("one argument", "ten captured variables", "eight arguments", "dict of four", "four results"),)
+    param_names = ("call",)
+    version = "1"
+
+    def setup(self, call: str) -> None:
+        x = tf.constant(1.0)
+        variables = [tf.Variable(float(number)) for number in range(10)]
+        function, arguments = {
+            "one argument": (lambda x: x + 1.0, (x,)),
+            "ten captured variables": (lambda x: tf.add_n([x, *variables]), (x,)),
+            "eight arguments": (lambda *xs: tf.add_n(xs), (x,) * 8),
+            "dict of four": (lambda d: d["a"] + d["b"] + d["c"] + d["d"], (dict.fromkeys("abcd", x),)),
+            "four results": (lambda x: (x + 1.0, x + 2.0, x + 3.0, x + 4.0), (x,)),
+        }[call]
+        self.function, self.arguments = tf.function(function), arguments
+        for _ in range(WARM_CALLS):
+            self.function(*arguments)
+
+    def time_call(self, call: str) -> None:
+        self.function(*self.arguments)
+
+
 if __name__ == "__main__":
     sys.exit(main())

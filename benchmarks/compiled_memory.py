@@ -203,5 +203,19 @@ def show(
     return kept
 
 
+class Steps:
+    """What the table says about compiled steps, followed over time."""
+
+    unit = "bytes"
+    version = "1"
+    timeout = 300.0
+
+    def track_step_memory(self) -> float:
+        return measured("step_memory", COMPILED)["bytes"]
+
+    def track_replay_allocations(self) -> float:
+        return measured("replay_allocations", "mlp_tiny")["bytes"]
+
+
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))

@@ -1,10 +1,11 @@
-"""Whole training steps: the workloads of `benchmarks.peers`, fastgrad alone, eager and compiled."""
+"""Whole training steps: the workloads of `benchmarks.peers`, fastgrad alone, eager and compiled, on one and two threads."""
 
 import itertools
 
 import fastgrad
 from benchmarks.peers.known import OURS, PEERS
 from benchmarks.peers.workloads import WORKLOADS
+from benchmarks.threads import use_threads
 
 WARM_CALLS = 4
 
@@ -12,11 +13,13 @@ WARM_CALLS = 4
 class Step:
     """Forward, loss, gradient and update."""
 
-    params = (tuple(WORKLOADS), OURS)
-    param_names = ("workload", "mode")
-    version = "2"
+    params = (tuple(WORKLOADS), OURS, (1, 2))
+    param_names = ("workload", "mode", "threads")
+    version = "3"
+    timeout = 300.0
 
-    def setup(self, workload: str, mode: str) -> None:
+    def setup(self, workload: str, mode: str, threads: int) -> None:
+        use_threads(threads)
         chosen = WORKLOADS[workload]
         if not PEERS[mode].can_compile(fastgrad):
             raise NotImplementedError(f"this version has no {mode}")
@@ -24,7 +27,24 @@ class Step:
         self.step = PEERS[mode].compiled(fastgrad, step)
         self.batches = itertools.cycle(batches)
         for _ in range(WARM_CALLS):
-            self.time_step(workload, mode)
+            self.time_step(workload, mode, threads)
 
-    def time_step(self, workload: str, mode: str) -> None:
+    def time_step(self, workload: str, mode: str, threads: int) -> None:
         self.step(*next(self.batches))
+
+
+class Memory:
+    """The most memory of a process that trains a little."""
+
+    params = (("mlp_small", "deep_mlp", "transformer", "rnn_32"), OURS)
+    param_names = ("workload", "mode")
+    version = "1"
+    steps = 20
+
+    def setup(self, workload: str, mode: str) -> None:
+        step, batches = WORKLOADS[workload].programs["tensorflow"](fastgrad, WORKLOADS[workload].inputs())
+        self.step, self.batches = PEERS[mode].compiled(fastgrad, step), itertools.cycle(batches)
+
+    def peakmem_steps(self, workload: str, mode: str) -> None:
+        for _ in range(self.steps):
+            self.step(*next(self.batches))

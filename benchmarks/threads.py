@@ -1,0 +1,8 @@
+"""So many threads for the compiled steps of this process."""
+
+
+def use_threads(threads: int) -> None:
+    """Makes compiled steps use so many."""
+    from fastgrad.kernels.running.team import team
+
+    team.resize(threads)
