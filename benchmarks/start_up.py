@@ -1,8 +1,8 @@
 """What a process pays before it trains: `python -m benchmarks.start_up` prints a table, and asv follows parts of it.
 
 Every row has a process of its own, whose clock starts when the library is imported: building the model, the first calls of
-the compiled step, their compilation. "Cold" has an empty folder of compiled kernels, "from disk" the folder that the
-cold process left, "new …" that folder and a program of another size that runs already.
+the compiled step, their compilation. "Cold" has an empty folder of compiled kernels and of Python's bytecode, "from disk" the
+folder that the cold process left, "new …" that folder and a program of another size that runs already.
 """
 
 import argparse
@@ -95,6 +95,8 @@ MEASUREMENTS: dict[str, Callable[..., dict[str, float]]] = {
 def measured(peer: str, workload: str, how: str, folder: str) -> dict[str, Any]:
     """One row in a process of its own; `folder` is where fastgrad and PyTorch keep what they have compiled."""
     environment = {"FASTGRAD_CACHE_DIR": folder, "TORCHINDUCTOR_CACHE_DIR": folder}
+    if peer in OURS:  # whose bytecode pip would have written; in a checkout the cold process writes it
+        environment |= {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": os.path.join(folder, "bytecode")}
     python = sys.executable if peer in OURS else elsewhere()
     what = how.removeprefix("new ")
     chosen = ("first_calls", peer, workload) if what == how else ("calls_of_another_size", peer, workload, what)

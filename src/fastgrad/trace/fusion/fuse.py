@@ -56,8 +56,8 @@ class _Fusion:
     def __init__(self, graph: Graph) -> None:
         self.nodes: list[Node] = []
         self._results = graph.results
-        self._uses: Counter[int] = Counter(id(value) for node in graph.nodes for value in node.inputs)
-        self._uses.update(id(value) for value in graph.results)
+        self._uses: Counter[int] = Counter([id(value) for node in graph.nodes for value in node.inputs])
+        self._uses.update(map(id, graph.results))
         self._leads_to = _largest_counts(graph)
         self._open: dict[int, list[Group]] = {}
         self._followers: list[Group] = []

@@ -7,8 +7,9 @@ through layouts, so that reshapes, broadcasts, slices and the like of its inputs
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from math import prod
 from typing import Any, NamedTuple
@@ -62,17 +63,32 @@ def reads_directly(node: Node) -> np.dtype | bool:
     if name is None or len(node.outputs) != 1:
         return False
     output = node.outputs[0]
-    inputs = [value.dtype for value in node.inputs]
     if not count_of(output):
         return False
     if name in REDUCTIONS:
-        return inputs[0] in REDUCTIONS[name].dtypes and count_of(node.inputs[0]) > 0
-    if not DTYPES.issuperset([*inputs, output.dtype]) or node.payload.form is not Form.ELEMENTWISE:
+        x = node.inputs[0]
+        return x.dtype in REDUCTIONS[name].dtypes and count_of(x) > 0
+    if node.payload.form is not Form.ELEMENTWISE:
         return False
-    found = translated(name, ["x"] * len(inputs), inputs, output.dtype, node.attributes)
-    if found is None:
+    inputs = tuple([value.dtype for value in node.inputs])
+    if node.attributes:
+        return _computed_in(name, inputs, output.dtype, node.attributes)
+    return _computed_in_plainly(name, inputs, output.dtype)
+
+
+def _computed_in(
+    name: str, inputs: tuple[np.dtype, ...], output: np.dtype, attributes: Mapping[str, Any]
+) -> np.dtype | bool:
+    """The dtype in which an element-wise row computes, or whether it can be in a group at all."""
+    if not DTYPES.issuperset([*inputs, output]):
         return False
-    return found[1] or True
+    found = translated(name, ["x"] * len(inputs), inputs, output, attributes)
+    return False if found is None else found[1] or True
+
+
+@functools.lru_cache(maxsize=4096)
+def _computed_in_plainly(name: str, inputs: tuple[np.dtype, ...], output: np.dtype) -> np.dtype | bool:
+    return _computed_in(name, inputs, output, {})
 
 
 def is_reduction(node: Node) -> bool:
@@ -329,7 +345,7 @@ class Group:
         Args:
             uses: how often each value is read, by nodes and as a result.
         """
-        inside: Counter[int] = Counter(id(value) for node in self._nodes for value in node.inputs)
+        inside: Counter[int] = Counter([id(value) for node in self._nodes for value in node.inputs])
         first = len(self._values)
         steps = tuple(
             Step(

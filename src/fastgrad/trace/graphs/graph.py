@@ -32,6 +32,8 @@ class Kind(enum.Enum):
     GUARD = "the program goes on only if a scalar has the value that it had; payload: (kind of look, value)"
     GIVEN = "a value of an earlier part of the program; see tree.py"
 
+    __hash__ = object.__hash__  # Enum's own is a Python function, and passes ask for it thousands of times
+
 
 @dataclass(eq=False, slots=True)
 class Value:
@@ -83,7 +85,7 @@ class Node:
         """Whether it must stay even if nothing reads its values."""
         if self.kind is Kind.OPERATION:
             return self.payload.name in CHECKS or getattr(self.payload, "checks", False)
-        return self.kind in {Kind.ASSIGN, Kind.GUARD}
+        return self.kind is Kind.ASSIGN or self.kind is Kind.GUARD
 
     def __str__(self) -> str:
         results = ", ".join(f"{v}: {v.type_text}" for v in self.outputs)

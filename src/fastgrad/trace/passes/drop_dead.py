@@ -18,7 +18,8 @@ def drop_dead(graph: Graph) -> Graph:
     needed = {id(value) for value in graph.results}
     kept = []
     for node in reversed(graph.nodes):
-        if node.has_effect or any(id(value) in needed for value in node.outputs):
+        if not needed.isdisjoint(map(id, node.outputs)) or node.has_effect:
             kept.append(node)
             needed.update(map(id, node.inputs))
-    return Graph(reversed(kept), graph.results)
+    kept.reverse()
+    return Graph(kept, graph.results)

@@ -73,6 +73,8 @@ def optimized_tree(root: Part, optimize: Callable[[Graph], Graph]) -> Part:
         root: left as it is.
         optimize: a graph to an equivalent one, with results in the same order.
     """
+    if root.guard is None:
+        return Part(optimize(root.graph), leaf=root.leaf)
     constants = {
         id(node.outputs[0]): node for part in root.parts() for node in part.graph.nodes if node.kind is Kind.CONSTANT
     }
