@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from math import prod
 from typing import Any, NamedTuple
@@ -177,8 +178,26 @@ def product_launches(
         following: a map over the elements of the product, whose units they are. It is done on rows of the product as soon as
             those are there, if the kernel can.
     """
-    dtype = inputs[0].dtype
-    a, b = tuple(inputs[0].shape), tuple(inputs[1].shape)
+    a, b = inputs[:2]
+    sizes = a.dtype, tuple(a.shape), tuple(b.shape), transpose_a, transpose_b
+    return _launches_alone(*sizes) if following is None else _launches(*sizes, following)
+
+
+@functools.lru_cache(maxsize=512)
+def _launches_alone(
+    dtype: np.dtype, a: tuple[int, ...], b: tuple[int, ...], transpose_a: bool, transpose_b: bool
+) -> Launches:
+    return _launches(dtype, a, b, transpose_a, transpose_b, None)
+
+
+def _launches(
+    dtype: np.dtype,
+    a: tuple[int, ...],
+    b: tuple[int, ...],
+    transpose_a: bool,
+    transpose_b: bool,
+    following: Launch | None,
+) -> Launches:
     form = None
     if dtype in gemm.variables["T"]:
         form = form_of(dtype.itemsize, a, b, transpose_a, transpose_b, following is not None, True)

@@ -93,7 +93,9 @@ def _computed_in_plainly(name: str, inputs: tuple[np.dtype, ...], output: np.dty
 
 def is_reduction(node: Node) -> bool:
     """Whether a node that may be in a group reduces dimensions, and does not only drop some of size 1."""
-    return row_name(node) in REDUCTIONS and not drops_ones(node)
+    if node.kind is not Kind.OPERATION or node.payload.name not in REDUCTIONS:
+        return False
+    return row_name(node) is not None and not drops_ones(node)
 
 
 def reduced_of(shape: tuple[int, ...], axes: tuple[int, ...]) -> tuple[Cuts, Reduced]:
