@@ -124,7 +124,7 @@ def through_float32(function: Callable[..., Launches | None]) -> Callable[..., L
 
     @functools.wraps(function)
     def launches(inputs: Sequence[Spec], outputs: Sequence[Spec], **attributes: Any) -> Launches | None:
-        if not any([_is_half(x.dtype) for x in (*inputs, *outputs)]):
+        if not any(_is_half(x.dtype) for x in (*inputs, *outputs)):
             return function(inputs, outputs, **attributes)
         found = function([_wide(x) for x in inputs], [_wide(y) for y in outputs], **attributes)
         return None if found is None else _between(found, inputs, outputs)
