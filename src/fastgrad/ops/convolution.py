@@ -8,13 +8,14 @@ Arrays are (batch, *spatial, channels), filters (*kernel, channels a group, chan
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from fastgrad import dtypes
 from fastgrad.errors import InvalidArgumentError
+from fastgrad.kernels.running.launch import Launches, run_launches
 from fastgrad.operation import FLOATING, Form, Operation, operation, refuse_dtype
 from fastgrad.ops.arguments import tensors_of
 from fastgrad.ops.native_form import launches_from
@@ -25,179 +26,59 @@ from fastgrad.ops.windows import (
     channels_back,
     channels_come_first,
     channels_to_end,
-    meetings,
     output_sizes,
     padding_sizes,
     per_dimension,
 )
 from fastgrad.tensor import Tensor
 
-_HALF = (dtypes.float16.numpy, dtypes.bfloat16.numpy)
 _CONVOLVED = FLOATING | {dtypes.int32.numpy}
-_COLUMNS = 1 << 20  # numbers in a block of unfolded windows: 4 MB of float32, about a core's cache
+_MOST_PLANS = 4096
 
 
 # ---- on arrays -----------------------------------------------------------------------------------------
 
-
-def _in_float32(run: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
-    """``run`` for half precision, too: summed in float32, rounded once."""
-
-    def wide(a: np.ndarray, b: np.ndarray, **attributes: Any) -> np.ndarray:
-        if a.dtype in _HALF:
-            return run(a.astype(np.float32), b.astype(np.float32), **attributes).astype(a.dtype)
-        return run(a, b, **attributes)
-
-    return wide
+_forward, _of_input, _of_filters = [
+    launches_from("windows.convolution", f"convolution_{name}launches") for name in ("", "input_", "filter_")
+]
+_plans: dict[tuple[Any, ...], Launches] = {}
 
 
-def _columns(
-    x: np.ndarray, kernel: Sizes, outputs: Sizes, strides: Sizes, padding: Padding, dilations: Sizes
-) -> Iterator[tuple[slice, np.ndarray]]:
-    """The windows unfolded into rows of a matrix, a block of the batch at a time: (which images, matrix)."""
-    batch, channels = x.shape[0], x.shape[-1]
-    if math.prod(kernel) == 1 and not any(map(any, padding)) and max(strides) == 1:
-        yield slice(batch), x.reshape(batch * math.prod(outputs), channels)
-        return
-    if any(map(any, padding)):
-        inner = x
-        grown = [size + sum(pair) for size, pair in zip(x.shape[1:-1], padding, strict=True)]
-        x = np.zeros((batch, *grown, channels), x.dtype)
-        spans = [slice(pair[0], pair[0] + size) for pair, size in zip(padding, inner.shape[1:-1], strict=True)]
-        inside = (slice(None), *spans)
-        x[inside] = inner
-    steps = x.strides[1:-1]
-    by_window = [step * stride for step, stride in zip(steps, strides, strict=True)]
-    by_cell = [step * dilation for step, dilation in zip(steps, dilations, strict=True)]
-    # Few channels: whole lines of windows are longer pieces to copy than what a window has of a line.
-    lines = channels < 8
-    images, cells, windows = (batch,), (*kernel, channels), outputs
-    strided = np.lib.stride_tricks.as_strided
-    if lines:
-        unfolded = strided(
-            x, cells + images + windows, (*by_cell, x.strides[-1], x.strides[0], *by_window), writeable=False
-        )
-    else:
-        unfolded = strided(
-            x, images + windows + cells, (x.strides[0], *by_window, *by_cell, x.strides[-1]), writeable=False
-        )
-    width, height = math.prod(cells), math.prod(windows)
-    step = max(1, _COLUMNS // max(1, width * height))
-    block = np.empty(0)
-    front = (slice(None),) * len(cells) if lines else ()
-    for first in range(0, batch, step):
-        some = slice(first, min(first + step, batch))
-        where = (*front, some)
-        part = unfolded[where]
-        if block.shape != part.shape:
-            block = np.empty(part.shape, x.dtype)
-        block[...] = part
-        rows = (some.stop - some.start) * height
-        yield some, block.reshape(width, rows).T if lines else block.reshape(rows, width)
+def _computed(
+    launches: Callable[..., Launches | None],
+    shape: Sizes,
+    first: np.ndarray,
+    second: np.ndarray,
+    attributes: dict[str, Any],
+) -> np.ndarray:
+    """What the kernels of a row give: those that a program runs, too. Plans for shapes are kept."""
+    out = np.empty(shape, first.dtype)
+    inputs = np.ascontiguousarray(first), np.ascontiguousarray(second)
+    key = launches, first.dtype, first.shape, second.shape, *attributes.values()
+    plan = _plans.get(key)
+    if plan is None:
+        plan = launches(inputs, (out,), **attributes)
+        assert plan is not None, f"no convolution of {first.dtype} with {first.ndim} dimensions"
+        if len(_plans) >= _MOST_PLANS:
+            _plans.clear()
+        _plans[key] = plan
+    run_launches(plan, inputs, (out,))
+    return out
 
 
-def _groups(channels: int, filter_shape: Sizes) -> list[tuple[slice, slice]]:
-    """For each group its channels of the input, and of the output."""
-    count = channels // filter_shape[-2]
-    inside, outside = filter_shape[-2], filter_shape[-1] // count
-    return [(slice(i * inside, (i + 1) * inside), slice(i * outside, (i + 1) * outside)) for i in range(count)]
-
-
-@_in_float32
 def _convolution(x: np.ndarray, w: np.ndarray, strides: Sizes, padding: Padding, dilations: Sizes) -> np.ndarray:
-    kernel, channels = w.shape[:-2], w.shape[-1]
-    outputs = output_sizes(x.shape[1:-1], kernel, strides, padding, dilations, "convolution")
-    groups = _groups(x.shape[-1], w.shape)
-    if len(groups) > 1 and w.shape[-2] == 1:
-        each = (x.shape[-1], channels // x.shape[-1])
-        out = np.zeros((x.shape[0], *outputs, *each), x.dtype)
-        for position in np.ndindex(kernel):
-            windows, cells = meetings(position, x.shape[1:-1], outputs, strides, padding, dilations)
-            out[windows] += x[cells][..., None] * w[position].reshape(each)
-        return out.reshape(x.shape[0], *outputs, channels)
-    if len(groups) > 1:
-        parts = [
-            _convolution(x[..., i], w[..., o], strides=strides, padding=padding, dilations=dilations) for i, o in groups
-        ]
-        return np.concatenate(parts, -1)
-    out = np.empty((x.shape[0], *outputs, channels), x.dtype)
-    matrix = w.reshape(-1, channels)
-    for some, columns in _columns(x, kernel, outputs, strides, padding, dilations):
-        np.dot(columns, matrix, out=out[some].reshape(columns.shape[0], channels))
-    return out
+    outputs = output_sizes(x.shape[1:-1], w.shape[:-2], strides, padding, dilations, "convolution")
+    window = {"strides": strides, "padding": padding, "dilations": dilations}
+    return _computed(_forward, (x.shape[0], *outputs, w.shape[-1]), x, w, window)
 
 
-@_in_float32
-def _backprop_filter(
-    x: np.ndarray, g: np.ndarray, filter_shape: Sizes, strides: Sizes, padding: Padding, dilations: Sizes
-) -> np.ndarray:
-    kernel, outputs = filter_shape[:-2], g.shape[1:-1]
-    groups = _groups(x.shape[-1], filter_shape)
-    out = np.zeros(filter_shape, x.dtype)
-    if len(groups) > 1 and filter_shape[-2] == 1:
-        each = (x.shape[-1], filter_shape[-1] // x.shape[-1])
-        g = g.reshape(*g.shape[:-1], *each)
-        for position in np.ndindex(kernel):
-            windows, cells = meetings(position, x.shape[1:-1], outputs, strides, padding, dilations)
-            products = x[cells][..., None] * g[windows]
-            out[position] = products.sum(tuple(range(products.ndim - 2))).reshape(filter_shape[-2:])
-    elif len(groups) > 1:
-        shape = (*filter_shape[:-1], filter_shape[-1] // len(groups))
-        for i, o in groups:
-            out[..., o] = _backprop_filter(
-                x[..., i], g[..., o], filter_shape=shape, strides=strides, padding=padding, dilations=dilations
-            )
-    else:
-        matrix = out.reshape(-1, filter_shape[-1])
-        for some, columns in _columns(x, kernel, outputs, strides, padding, dilations):
-            matrix += columns.T.dot(g[some].reshape(columns.shape[0], filter_shape[-1]))
-    return out
+def _backprop_filter(x: np.ndarray, g: np.ndarray, filter_shape: Sizes, **window: Any) -> np.ndarray:
+    return _computed(_of_filters, filter_shape, x, g, {"filter_shape": filter_shape, **window})
 
 
-@_in_float32
-def _backprop_input(
-    g: np.ndarray, w: np.ndarray, input_shape: Sizes, strides: Sizes, padding: Padding, dilations: Sizes
-) -> np.ndarray:
-    sizes, channels = input_shape[:-1], input_shape[-1]
-    kernel, outputs, batch = w.shape[:-2], g.shape[1:-1], g.shape[0]
-    groups = _groups(channels, w.shape)
-    if len(groups) > 1 and w.shape[-2] == 1:
-        each = (channels, w.shape[-1] // channels)
-        g = g.reshape(*g.shape[:-1], *each)
-        out = np.zeros((batch, *input_shape), g.dtype)
-        for position in np.ndindex(kernel):
-            windows, cells = meetings(position, sizes, outputs, strides, padding, dilations)
-            out[cells] += (g[windows] * w[position].reshape(each)).sum(-1)
-        return out
-    if len(groups) > 1:
-        shape = (*sizes, w.shape[-2])
-        parts = [
-            _backprop_input(
-                g[..., o], w[..., o], input_shape=shape, strides=strides, padding=padding, dilations=dilations
-            )
-            for _, o in groups
-        ]
-        return np.concatenate(parts, -1)
-    turned = _mirrored_padding(sizes, kernel, outputs, padding, dilations)
-    if max(strides) == 1 and min(map(min, turned), default=0) >= 0 and w.shape[-1] <= 4 * channels:
-        mirrored = np.flip(w, tuple(range(len(kernel)))).swapaxes(-1, -2)
-        return _convolution(g, mirrored, strides=strides, padding=turned, dilations=dilations)
-    out = np.zeros((batch, *input_shape), g.dtype)
-    for position in np.ndindex(kernel):
-        windows, cells = meetings(position, sizes, outputs, strides, padding, dilations)
-        part = g[windows]
-        rows = part.reshape(math.prod(part.shape[:-1]), part.shape[-1])
-        out[cells] += rows.dot(w[position].T).reshape(*part.shape[:-1], channels)
-    return out
-
-
-def _mirrored_padding(sizes: Sizes, kernel: Sizes, outputs: Sizes, padding: Padding, dilations: Sizes) -> Padding:
-    """The padding by which a convolution of stride 1 with the mirrored filter undoes one of these sizes."""
-    found = []
-    for size, width, count, pair, dilation in zip(sizes, kernel, outputs, padding, dilations, strict=True):
-        before = (width - 1) * dilation - pair[0]
-        found.append((before, size - count + (width - 1) * dilation - before))
-    return tuple(found)
+def _backprop_input(g: np.ndarray, w: np.ndarray, input_shape: Sizes, **window: Any) -> np.ndarray:
+    shape = (g.shape[0], *input_shape)
+    return _computed(_of_input, shape, g, w, {"input_shape": input_shape, **window})
 
 
 # ---- the primitives ------------------------------------------------------------------------------------
@@ -217,7 +98,7 @@ convolution_row: Operation = operation(
     run=_convolution,
     gradient=(_input_cotangent, _filter_cotangent),
     dtypes=_CONVOLVED,
-    launches=launches_from("windows.convolution", "convolution_launches"),
+    launches=_forward,
 )
 backprop_input: Operation = operation(
     "convolution_backprop_input",
@@ -228,7 +109,7 @@ backprop_input: Operation = operation(
         lambda g, y, x, w, input_shape, **window: backprop_filter(g, x, filter_shape=w._array.shape, **window),
     ),
     dtypes=_CONVOLVED,
-    launches=launches_from("windows.convolution", "convolution_input_launches"),
+    launches=_of_input,
 )
 backprop_filter: Operation = operation(
     "convolution_backprop_filter",
@@ -239,7 +120,7 @@ backprop_filter: Operation = operation(
         lambda g, y, x, c, filter_shape, **window: convolution_row(x, g, **window),
     ),
     dtypes=_CONVOLVED,
-    launches=launches_from("windows.convolution", "convolution_filter_launches"),
+    launches=_of_filters,
 )
 
 
