@@ -7,6 +7,8 @@ from fastgrad.keras.layers.activation import Activation as Activation
 from fastgrad.keras.layers.activation import LeakyReLU as LeakyReLU
 from fastgrad.keras.layers.activation import ReLU as ReLU
 from fastgrad.keras.layers.activation import Softmax as Softmax
+from fastgrad.keras.layers.attention import AdditiveAttention as AdditiveAttention
+from fastgrad.keras.layers.attention import Attention as Attention
 from fastgrad.keras.layers.batch_normalization import BatchNormalization as BatchNormalization
 from fastgrad.keras.layers.convolution.conv import Conv1D as Conv1D
 from fastgrad.keras.layers.convolution.conv import Conv2D as Conv2D
@@ -29,6 +31,7 @@ from fastgrad.keras.layers.convolution.transposed import Convolution3DTranspose 
 from fastgrad.keras.layers.dense import Dense as Dense
 from fastgrad.keras.layers.dropout import Dropout as Dropout
 from fastgrad.keras.layers.embedding import Embedding as Embedding
+from fastgrad.keras.layers.group_normalization import GroupNormalization as GroupNormalization
 from fastgrad.keras.layers.grouped_query_attention import GroupedQueryAttention as GroupedQueryAttention
 from fastgrad.keras.layers.input_layer import Input as Input
 from fastgrad.keras.layers.input_layer import InputLayer as InputLayer
@@ -80,7 +83,9 @@ from fastgrad.keras.layers.resizing import UpSampling1D as UpSampling1D
 from fastgrad.keras.layers.resizing import UpSampling2D as UpSampling2D
 from fastgrad.keras.layers.resizing import ZeroPadding1D as ZeroPadding1D
 from fastgrad.keras.layers.resizing import ZeroPadding2D as ZeroPadding2D
+from fastgrad.keras.layers.rms_normalization import RMSNormalization as RMSNormalization
 from fastgrad.keras.layers.time_distributed import TimeDistributed as TimeDistributed
+from fastgrad.keras.layers.unit_normalization import UnitNormalization as UnitNormalization
 from fastgrad.keras.saving.objects import deserialize_keras_object as _deserialize
 from fastgrad.keras.saving.objects import serialize_keras_object as _serialize
 

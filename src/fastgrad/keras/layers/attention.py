@@ -1,0 +1,214 @@
+"""``Attention`` and ``AdditiveAttention``: queries find values by their products or sums with keys (Luong; Bahdanau)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastgrad.keras.layers.layer import Layer
+from fastgrad.ops.activation import softmax
+from fastgrad.ops.attention import attention
+from fastgrad.ops.casting import cast
+from fastgrad.ops.comparison import logical_and
+from fastgrad.ops.contraction import matmul
+from fastgrad.ops.exponential import tanh
+from fastgrad.ops.indexing import where
+from fastgrad.ops.random_generator import Generator, default_drawn
+from fastgrad.ops.random_ops import dropout_from
+from fastgrad.ops.reduction import reduce_sum
+from fastgrad.ops.shaping import expand_dims, reshape
+from fastgrad.tensor import Tensor, constant_tensor
+
+
+class Attention(Layer):
+    """``softmax(scores) value`` for scores that are products of queries with keys (Luong, Pham and Manning 2015).
+
+    Args:
+        use_scale: whether the scores are multiplied with a weight, ``scale``.
+        score_mode: "dot" for products; "concat" for sums of ``tanh(query + key)``, times a weight.
+        dropout: the share of weights that are dropped in training.
+        seed: as in ``Dropout``.
+        **kwargs: as in ``Layer``.
+
+    Called with a list of a query (batch, ..., queries, size), a value (batch, ..., keys, width) and a key, which is the value if
+    there is none. ``mask`` is a list of that of the queries, whose results become 0 where it is False, and that of the values.
+
+    Where a mask hides all values, a query finds their mean; scores get no gradient there (in Keras they do, by rounding).
+
+    Raises:
+        ValueError: another ``score_mode``; a call without such a list.
+    """
+
+    def __init__(
+        self,
+        use_scale: bool = False,
+        score_mode: str = "dot",
+        dropout: float = 0.0,
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if score_mode not in ("dot", "concat"):
+            raise ValueError(
+                "Invalid value for argument score_mode. Expected one of {'dot', 'concat'}. "
+                f"Received: score_mode={score_mode}"
+            )
+        self.use_scale, self.score_mode, self.dropout, self.seed = use_scale, score_mode, dropout, seed
+        self._generator = None if seed is None else Generator.from_seed(seed)
+        self.supports_masking = True
+
+    def build(self, input_shape: Any) -> None:
+        """Makes the weights of scores."""
+        self._check_list(input_shape)
+        self.scale: Any = None
+        self.concat_score_weight: Any = None
+        if self.use_scale:
+            self.scale = self._weight("scale", "ones", ())
+        if self.score_mode == "concat":
+            self.concat_score_weight = self._weight("concat_score_weight", "ones", ())
+
+    def _weight(self, name: str, initializer: str, shape: tuple[int, ...]) -> Any:
+        return self.add_weight(shape=shape, initializer=initializer, name=name)
+
+    def call(
+        self,
+        inputs: Any,
+        mask: Any = None,
+        training: bool | None = False,
+        return_attention_scores: bool = False,
+        use_causal_mask: bool = False,
+    ) -> Any:
+        """What the queries find, and with ``return_attention_scores`` the weights, (batch, ..., queries, keys), too."""
+        self._check_list(inputs)
+        query_mask, value_mask = self._checked_masks(inputs, mask)
+        query, value = inputs[:2]
+        key = inputs[2] if len(inputs) > 2 else value
+        rate = self.dropout if training else 0.0
+        if return_attention_scores or not self._is_product():
+            found, weights = self._in_parts(query, key, value, value_mask, use_causal_mask, rate)
+        else:
+            weights = None
+            found = self._products(query, key, value, value_mask, use_causal_mask, rate)
+        if query_mask is not None:
+            found = found * expand_dims(cast(query_mask, found.dtype), -1)
+        return (found, weights) if return_attention_scores else found
+
+    def _is_product(self) -> bool:
+        return self.score_mode == "dot"
+
+    def _products(self, query: Tensor, key: Tensor, value: Tensor, mask: Any, causal: bool, rate: float) -> Tensor:
+        """One kernel, for which each of these is one head."""
+        if self.scale is not None:
+            query = query * self.scale._read()
+        if query.ndim < 3 or 0 in (*query._array.shape, *value._array.shape):
+            return self._in_parts(query, key, value, mask, causal, rate, scaled=True)[0]
+        q, k, v = (reshape(x, (-1, x._array.shape[-2], 1, x._array.shape[-1])) for x in (query, key, value))
+        if mask is not None:
+            mask = reshape(mask, (-1, 1, 1, mask._array.shape[-1]))
+        drawn = self._drawn() if rate else None
+        found = attention(q, k, v, mask, scale=1.0, causal=causal, rate=rate, drawn=drawn)
+        return reshape(found, (*query._array.shape[:-1], value._array.shape[-1]))
+
+    def _in_parts(
+        self, query: Tensor, key: Tensor, value: Tensor, mask: Any, causal: bool, rate: float, scaled: bool = False
+    ) -> tuple[Tensor, Tensor]:
+        scores = self._scores(query, key, scaled)
+        seen = None if mask is None else expand_dims(mask, -2)
+        if causal:
+            not_behind = constant_tensor(np.tri(*scores._array.shape[-2:], dtype=bool))
+            seen = not_behind if seen is None else logical_and(seen, not_behind)
+        if seen is not None:
+            far = -3e4 if scores.dtype == "float16" else -1e9
+            scores = where(seen, scores, scores + far)
+        weights = softmax(scores)
+        if rate:
+            weights = dropout_from(self._drawn(), weights, rate, None)
+        return matmul(weights, value), weights
+
+    def _scores(self, query: Tensor, key: Tensor, scaled: bool) -> Tensor:
+        if self.score_mode == "dot":
+            scores = matmul(query, key, transpose_b=True)
+            return scores if self.scale is None or scaled else scores * self.scale._read()
+        sums = expand_dims(query, -2) + expand_dims(key, -3)
+        if self.scale is not None:
+            sums = sums * self.scale._read()
+        return reduce_sum(tanh(sums), axis=-1) * self.concat_score_weight._read()
+
+    def _drawn(self) -> Any:
+        return default_drawn(None) if self._generator is None else self._generator._drawn
+
+    def _check_list(self, inputs: Any) -> None:
+        name = type(self).__name__
+        if not isinstance(inputs, (list, tuple)) or all(n is None or isinstance(n, int) for n in inputs):
+            shape = getattr(inputs, "shape", inputs)
+            raise ValueError(
+                f"{name} layer must be called on a list of inputs, namely [query, value] or [query, value, key]. "
+                f"Received: inputs={tuple(shape) if hasattr(shape, '__iter__') else shape}."
+            )
+        if not 2 <= len(inputs) <= 3:
+            raise ValueError(
+                f"{name} layer accepts inputs list of length 2 or 3, namely [query, value] or [query, value, key]. "
+                f"Received length: {len(inputs)}."
+            )
+
+    def _checked_masks(self, inputs: Any, mask: Any) -> tuple[Any, Any]:
+        if mask is None:
+            return None, None
+        name = type(self).__name__
+        if not isinstance(mask, (list, tuple)):
+            raise ValueError(
+                f"{name} layer mask must be a list, namely [query_mask, value_mask]. Received: mask={mask}."
+            )
+        if not 2 <= len(mask) <= 3:
+            raise ValueError(f"{name} layer accepts mask list of length 2 or 3. Received: length {len(mask)}.")
+        query_mask, value_mask = (None if one is None else cast(one, "bool") for one in mask[:2])
+        return query_mask, value_mask
+
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        """That of the queries."""
+        return self._checked_masks(inputs, mask)[0]
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
+        """The query's shape with the last size of the value's."""
+        return (*input_shape[0][:-1], input_shape[1][-1])
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments."""
+        return {
+            **super().get_config(),
+            **{name: getattr(self, name) for name in ("use_scale", "score_mode", "dropout", "seed")},
+        }
+
+
+class AdditiveAttention(Attention):
+    """``Attention`` whose scores are sums of ``scale * tanh(query + key)`` (Bahdanau, Cho and Bengio 2015).
+
+    Args:
+        use_scale: whether there is the weight ``scale``, as long as queries are.
+        dropout, seed: as in ``Attention``.
+        **kwargs: as in ``Layer``.
+    """
+
+    def __init__(self, use_scale: bool = True, dropout: float = 0.0, seed: int | None = None, **kwargs: Any) -> None:
+        super().__init__(use_scale=use_scale, dropout=dropout, seed=seed, **kwargs)
+
+    def build(self, input_shape: Any) -> None:
+        """Makes the weight of scores."""
+        self._check_list(input_shape)
+        self.scale: Any = None
+        if self.use_scale:
+            self.scale = self._weight("scale", "glorot_uniform", (input_shape[0][-1],))
+
+    def _is_product(self) -> bool:
+        return False
+
+    def _scores(self, query: Tensor, key: Tensor, scaled: bool) -> Tensor:
+        found = tanh(expand_dims(query, -2) + expand_dims(key, -3))
+        return reduce_sum(found if self.scale is None else found * self.scale._read(), axis=-1)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments."""
+        config = super().get_config()
+        del config["score_mode"]
+        return config

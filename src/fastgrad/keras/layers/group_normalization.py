@@ -1,0 +1,121 @@
+"""``GroupNormalization``: groups of channels of each sample brought to mean 0 and variance 1."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastgrad.keras import constraints, initializers, regularizers
+from fastgrad.keras.layers.layer import Layer
+from fastgrad.keras.saving.objects import serialize_keras_object
+from fastgrad.keras.weight import Weight
+from fastgrad.ops.power import rsqrt, square
+from fastgrad.ops.reduction import reduce_mean
+from fastgrad.ops.shaping import reshape
+from fastgrad.tensor import Tensor
+
+
+class GroupNormalization(Layer):
+    """``gamma * (x - mean) / sqrt(variance + epsilon) + beta``, of groups of channels of each sample (Wu and He 2018).
+
+    Args:
+        groups: how many; -1 for one for each channel.
+        axis: that of the channels.
+        epsilon: added to the variance.
+        center, scale: whether there are ``beta`` and ``gamma``.
+        beta_initializer, gamma_initializer, beta_regularizer, gamma_regularizer, beta_constraint, gamma_constraint: of the
+            weights.
+        **kwargs: as in ``Layer``.
+
+    Weights: ``gamma`` and ``beta``, of the number of channels.
+
+    Raises:
+        ValueError: the channels can't be divided into so many groups.
+    """
+
+    _leaf = True
+
+    def __init__(
+        self,
+        groups: int = 32,
+        axis: int = -1,
+        epsilon: float = 1e-3,
+        center: bool = True,
+        scale: bool = True,
+        beta_initializer: Any = "zeros",
+        gamma_initializer: Any = "ones",
+        beta_regularizer: Any = None,
+        gamma_regularizer: Any = None,
+        beta_constraint: Any = None,
+        gamma_constraint: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.supports_masking = True
+        self.groups, self.axis, self.epsilon, self.center, self.scale = groups, axis, epsilon, center, scale
+        self.beta_initializer = initializers.get(beta_initializer)
+        self.gamma_initializer = initializers.get(gamma_initializer)
+        self.beta_regularizer = regularizers.get(beta_regularizer)
+        self.gamma_regularizer = regularizers.get(gamma_regularizer)
+        self.beta_constraint = constraints.get(beta_constraint)
+        self.gamma_constraint = constraints.get(gamma_constraint)
+
+    def build(self, input_shape: Any) -> None:
+        """Makes ``gamma`` and ``beta``; the number of channels must be known."""
+        channels = input_shape[self.axis]
+        if channels is None:
+            raise ValueError(
+                f"Axis {self.axis} of input tensor should have a defined dimension but the layer received an input with shape "
+                f"{tuple(input_shape)}."
+            )
+        if self.groups == -1:
+            self.groups = channels
+        if channels < self.groups:
+            raise ValueError(
+                f"Number of groups ({self.groups}) cannot be more than the number of channels ({channels})."
+            )
+        if channels % self.groups:
+            raise ValueError(
+                f"Number of groups ({self.groups}) must be a multiple of the number of channels ({channels})."
+            )
+        self.gamma = self._channel_weight("gamma", channels) if self.scale else None
+        self.beta = self._channel_weight("beta", channels) if self.center else None
+
+    def _channel_weight(self, name: str, channels: int) -> Weight:
+        kinds = ("initializer", "regularizer", "constraint")
+        return self.add_weight(
+            shape=(channels,), name=name, **{kind: getattr(self, f"{name}_{kind}") for kind in kinds}
+        )
+
+    def call(self, inputs: Tensor) -> Tensor:
+        """The normalised inputs."""
+        shape = inputs._array.shape
+        axis, groups = self.axis % len(shape), self.groups
+        apart = reshape(inputs, (*shape[:axis], groups, shape[axis] // groups, *shape[axis + 1 :]))
+        axes = [one for one in range(1, len(shape) + 1) if one != axis]
+        mean = reduce_mean(apart, axis=axes, keepdims=True)
+        centred = apart - mean
+        scale = rsqrt(reduce_mean(square(centred), axis=axes, keepdims=True) + self.epsilon)
+        sizes = (shape[axis], *(1,) * (len(shape) - 1 - axis))
+        found = reshape(centred * scale, shape)
+        if self.gamma is not None:
+            found = found * reshape(self.gamma._read(), sizes)
+        if self.beta is not None:
+            found = found + reshape(self.beta._read(), sizes)
+        return found
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """The shape of the input."""
+        return tuple(input_shape)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments."""
+        kinds = ("initializer", "regularizer", "constraint")
+        return {
+            **super().get_config(),
+            **{name: getattr(self, name) for name in ("groups", "axis", "epsilon", "center", "scale")},
+            **{
+                f"{name}_{kind}": serialize_keras_object(getattr(self, f"{name}_{kind}"))
+                for kind in kinds
+                for name in ("beta", "gamma")
+            },
+        }

@@ -1,0 +1,52 @@
+"""``RMSNormalization``: features divided by the root of the mean of their squares."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastgrad.keras.layers.layer import Layer
+from fastgrad.ops.power import rsqrt, square
+from fastgrad.ops.reduction import reduce_mean
+from fastgrad.tensor import Tensor
+
+
+class RMSNormalization(Layer):
+    """``scale * x / sqrt(mean(x^2) + epsilon)`` over some axes (Zhang and Sennrich 2019).
+
+    Args:
+        axis: an axis or a list of axes.
+        epsilon: added to the mean of the squares.
+        **kwargs: as in ``Layer``.
+
+    Weight: ``scale``, of the sizes of the axes; it is multiplied along the last axes.
+    """
+
+    _leaf = True
+
+    def __init__(self, axis: Any = -1, epsilon: float = 1e-6, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.supports_masking = True
+        self.axis, self.epsilon = axis, epsilon
+
+    def build(self, input_shape: Any) -> None:
+        """Makes ``scale``."""
+        self.axis = list(self.axis) if isinstance(self.axis, (list, tuple)) else [self.axis]
+        shape = tuple(input_shape[axis] for axis in self.axis)
+        if None in shape:
+            raise ValueError(
+                f"RMSNormalization '{self.name}': the sizes of axes {self.axis} of {input_shape} are unknown."
+            )
+        self.scale = self.add_weight(shape=shape, initializer="ones", name="scale")
+
+    def call(self, x: Tensor) -> Tensor:
+        """The normalised inputs."""
+        squares = reduce_mean(square(x), axis=self.axis, keepdims=True)
+        return x * rsqrt(squares + self.epsilon) * self.scale._read()
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """The shape of the input."""
+        return tuple(input_shape)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments."""
+        return {**super().get_config(), "axis": self.axis, "epsilon": self.epsilon}

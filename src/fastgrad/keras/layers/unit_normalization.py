@@ -1,0 +1,48 @@
+"""``UnitNormalization``: inputs brought to length 1."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastgrad.keras.layers.layer import Layer
+from fastgrad.ops.arithmetic import maximum
+from fastgrad.ops.power import rsqrt, square
+from fastgrad.ops.reduction import reduce_sum
+from fastgrad.tensor import Tensor
+
+
+class UnitNormalization(Layer):
+    """``x / sqrt(sum(x^2))`` over some axes; numbers whose root is below 1e-12 are divided by that.
+
+    Args:
+        axis: an axis or a list of axes.
+        **kwargs: as in ``Layer``.
+
+    Raises:
+        TypeError: ``axis`` is neither an int nor a list of ints.
+    """
+
+    _leaf = True
+
+    def __init__(self, axis: Any = -1, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.supports_masking = True
+        axes = axis if isinstance(axis, (list, tuple)) else [axis]
+        if not all(isinstance(one, int) for one in axes):
+            raise TypeError(
+                f"Invalid value for `axis` argument: expected an int or a list/tuple of ints. Received: axis={axis}"
+            )
+        self.axis = axis
+        self.built = True
+
+    def call(self, inputs: Tensor) -> Tensor:
+        """The normalised inputs."""
+        return inputs * rsqrt(maximum(reduce_sum(square(inputs), axis=self.axis, keepdims=True), 1e-24))
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """The shape of the input."""
+        return tuple(input_shape)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments."""
+        return {**super().get_config(), "axis": self.axis}
