@@ -84,6 +84,21 @@ _sparse = operation(
 )
 
 
+def _sparse_both(g: np.ndarray, logits: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    loss, probabilities = _sparse_forward(logits, labels)
+    return loss, _sparse_backward(g, probabilities, labels)
+
+
+# What programs run where the cotangent of the losses is known beforehand (trace/passes/join_losses.py).
+operation(
+    "sparse_softmax_cross_entropy_and_gradient",
+    Form.FUSED,
+    run=_sparse_both,
+    dtypes=_HAS_KERNEL,
+    launches=launches_from("reducing.softmax", "sparse_cross_entropy_and_gradient_launches"),
+)
+
+
 def sparse_softmax_cross_entropy_with_logits(labels: Any, logits: Any, name: str | None = None) -> Tensor:
     """The cross-entropy between class numbers and the softmax of logits.
 

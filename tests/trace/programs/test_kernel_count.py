@@ -7,7 +7,7 @@ from fastgrad.trace.graphs.graph import Kind
 from fastgrad.trace.programs.program import Program
 from tests.trace.test_replay import record
 
-MOST = 11
+MOST = 10
 
 
 def kernels_of(program):

@@ -265,6 +265,10 @@ CLOSE: list[Case] = [
     *at(FLOATS, lambda d: case("log_softmax_gradient", normal(7, 5).astype(d), normal(7, 5).astype(d))),
     case("sparse_softmax_cross_entropy", normal(9, 4), whole(0, 4, 9)),
     case("sparse_softmax_cross_entropy", normal(9, 4, dtype=F64), whole(0, 4, 9, dtype=I32)),
+    case("sparse_softmax_cross_entropy_and_gradient", normal(9), normal(9, 4), whole(0, 4, 9)),
+    case(
+        "sparse_softmax_cross_entropy_and_gradient", normal(33, dtype=F64), normal(33, 20, dtype=F64), whole(0, 20, 33)
+    ),
     case("sparse_softmax_cross_entropy_gradient", normal(9), normal(9, 4), whole(-1, 5, 9)),
     case("softmax_cross_entropy", normal(9, 4), normal(9, 4)),
     case("softmax_cross_entropy_gradient", normal(9), normal(9, 4), normal(9, 4)),
@@ -639,6 +643,11 @@ def test_empty(case: Case) -> None:
 
 REFUSED: list[tuple[Case, type[Exception], str]] = [
     (case("sparse_softmax_cross_entropy", normal(3, 4), [1, 4, 0]), InvalidArgumentError, "label value of 4 at row 1"),
+    (
+        case("sparse_softmax_cross_entropy_and_gradient", normal(3), normal(3, 4), [1, 4, 0]),
+        InvalidArgumentError,
+        "label value of 4 at row 1",
+    ),
     (case("gather", normal(3, 2), [1, 3], axis=0, batch_dims=0), InvalidArgumentError, r"indices\[1\] = 3"),
     (case("gather", normal(2, 3), [0, -1], axis=1, batch_dims=0), InvalidArgumentError, r"indices\[1\] = -1"),
     (case("gather_nd", normal(3, 2), [[1, 1], [0, 2]], strict=True), InvalidArgumentError, r"indices\[1\] = \[0, 2\]"),

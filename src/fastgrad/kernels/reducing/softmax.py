@@ -218,6 +218,36 @@ def sparse_cross_entropy_gradient(g, probabilities, labels, out, columns, first,
 
 
 @kernel(
+    "g: in[T], logits: in[T], labels: in[I], loss: out[T], out: out[T], columns: int, first: int, last: int -> int",
+    noalias=True,
+    T=FLOATS,
+    I=INDICES,
+)
+def sparse_cross_entropy_and_gradient(g, logits, labels, loss, out, columns, first, last):
+    """Both of the above, with g known beforehand: losses, and g * (probabilities - onehot(labels)).
+
+    Returns what `sparse_cross_entropy` does.
+    """
+    for r in range(first, last):
+        if labels[r] < 0 or labels[r] >= columns:
+            return r
+    parts, across, peaks, shifts = local_array(T, 256), local_array(T, 256), local_array(T, 16), local_array(T, 16)
+    together = rows_together(columns)
+    for top in range(first, last, together):
+        rows = least(together, last - top)
+        softmax_rows(logits, out, top, rows, columns, parts, across, peaks, shifts)
+        for k in range(rows):
+            r = top + k
+            at, label, scale = r * columns, labels[r], g[r]
+            loss[r] = shifts[k] - (logits[at + label] - peaks[k])
+            likely = out[at + label]
+            for c in range(columns):
+                out[at + c] = scale * out[at + c]
+            out[at + label] = scale * (likely - T(1))
+    return -1
+
+
+@kernel(
     "logits: in[T], labels: in[T], loss: out[T], probabilities: out[T], columns: int, first: int, last: int",
     noalias=True,
     T=FLOATS,
@@ -305,6 +335,14 @@ def sparse_cross_entropy_launches(inputs: Sequence[Spec], outputs: Sequence[Spec
 def sparse_cross_entropy_gradient_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
     """Of the losses' cotangent, probabilities and labels."""
     return _cross_entropy_gradient(sparse_cross_entropy_gradient[inputs[0].dtype, inputs[2].dtype], inputs)
+
+
+def sparse_cross_entropy_and_gradient_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
+    """Of the losses' cotangent, logits and labels: losses and the logits' cotangent."""
+    rows, columns = inputs[1].shape
+    arrays = [*map(Input, range(3)), Output(0), Output(1)]
+    kernel = sparse_cross_entropy_and_gradient[inputs[1].dtype, inputs[2].dtype]
+    return only(kernel, *arrays, columns, units=rows, unit_cost=EXPONENTIAL * columns)
 
 
 def cross_entropy_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
