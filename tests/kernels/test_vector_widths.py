@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from tests.kernels.functions.test_vector_math import FLOATS, KERNELS
+from tests.kernels.functions.accuracy import FLOATS, KERNELS
 
 ROOT = pathlib.Path(__file__).parents[2]
 

@@ -122,27 +122,35 @@ def _sine_series64(z):
 _sine_series = by_dtype(float32=_sine_series32, float64=_sine_series64)
 
 
-def _cosine_series32(z):
-    """cos(r) for z = r^2, |r| <= pi/4."""
-    q = T(2.4432312784483656e-05)
-    q = fused_multiply_add(q, z, T(-0.0013887309469282627))
-    q = fused_multiply_add(q, z, T(0.04166664555668831))
-    q = fused_multiply_add(q, z, T(-0.5))
-    return fused_multiply_add(q, z, T(1.0))
+def _tangent_series32(z):
+    """(tan(r) / r - 1) / z for z = r^2, |r| <= pi/4."""
+    q = T(0.004381704129563709)
+    q = fused_multiply_add(q, z, T(7.880586652248181e-05))
+    q = fused_multiply_add(q, z, T(0.010844053727787099))
+    q = fused_multiply_add(q, z, T(0.02127909675120509))
+    q = fused_multiply_add(q, z, T(0.054060497502952345))
+    q = fused_multiply_add(q, z, T(0.1333265836615921))
+    return fused_multiply_add(q, z, T(0.3333334989498268))
 
 
-def _cosine_series64(z):
-    q = T(-1.1358845579537331e-11)
-    q = fused_multiply_add(q, z, T(2.087570745221522e-09))
-    q = fused_multiply_add(q, z, T(-2.7557314232651335e-07))
-    q = fused_multiply_add(q, z, T(2.4801587289051997e-05))
-    q = fused_multiply_add(q, z, T(-0.0013888888888873398))
-    q = fused_multiply_add(q, z, T(0.041666666666666595))
-    q = fused_multiply_add(q, z, T(-0.5))
-    return fused_multiply_add(q, z, T(1.0))
+def _tangent_series64(z):
+    q = T(2.0898428717585553e-05)
+    q = fused_multiply_add(q, z, T(-4.502229628377383e-05))
+    q = fused_multiply_add(q, z, T(8.972136535793903e-05))
+    q = fused_multiply_add(q, z, T(-2.6677855268240197e-05))
+    q = fused_multiply_add(q, z, T(0.00013673172288369948))
+    q = fused_multiply_add(q, z, T(0.0002222801063612023))
+    q = fused_multiply_add(q, z, T(0.0005950984187911073))
+    q = fused_multiply_add(q, z, T(0.001454749995874578))
+    q = fused_multiply_add(q, z, T(0.0035922903862955257))
+    q = fused_multiply_add(q, z, T(0.008863219019728863))
+    q = fused_multiply_add(q, z, T(0.021869489619239558))
+    q = fused_multiply_add(q, z, T(0.053968253926241494))
+    q = fused_multiply_add(q, z, T(0.13333333333415512))
+    return fused_multiply_add(q, z, T(0.3333333333333277))
 
 
-_cosine_series = by_dtype(float32=_cosine_series32, float64=_cosine_series64)
+_tangent_series = by_dtype(float32=_tangent_series32, float64=_tangent_series64)
 
 
 @scalar_function
@@ -178,10 +186,10 @@ def tan(x):
     n, bits = _nearest_whole(x * T(2 / math.pi))
     r, rest = _half_turn_parts(x, T(0.5) * n)
     z = r * r
-    s = math.copysign(fused_multiply_add(r * z, _sine_series(z), rest) + r, r)
-    c = fused_multiply_add(-rest, r, _cosine_series(z))
+    rest = fused_multiply_add(rest, T(1.4) * z, rest)  # as the tangent grows
+    t = math.copysign(fused_multiply_add(r * z, _tangent_series(z), rest) + r, r)
     odd = bits & 1
-    y = (-c if odd else s) / (s if odd else c)
+    y = (T(-1) if odd else t) / (t if odd else T(1))
     if _far(x):
         y = library_tan(x)
     return y

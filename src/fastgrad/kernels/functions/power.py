@@ -13,7 +13,7 @@ from fastgrad.kernels.building.body import (
     scalar_function,
     scale_by_power_of_two,
 )
-from fastgrad.kernels.functions.vector_math import LOG2_E, ROUND64, logarithm_parts
+from fastgrad.kernels.functions.vector_math import LOG2_E, ROUND32, ROUND64, logarithm, logarithm_parts
 
 
 @scalar_function
@@ -39,6 +39,72 @@ def _log2(a):
     return y if a != 0 else float64(-math.inf)
 
 
+def _power_series32(r):
+    """2^r for |r| <= 1/2."""
+    q = float32(0.00015458461712114513)
+    q = fused_multiply_add(q, r, float32(0.0013391770189628005))
+    q = fused_multiply_add(q, r, float32(0.009618072770535946))
+    q = fused_multiply_add(q, r, float32(0.05550358071923256))
+    q = fused_multiply_add(q, r, float32(0.24022650718688965))
+    q = fused_multiply_add(q, r, float32(0.6931471824645996))
+    return fused_multiply_add(q, r, float32(1))
+
+
+def _power_series64(r):
+    q = float64(4.461314020261794e-10)
+    q = fused_multiply_add(q, r, float64(7.073674272638425e-09))
+    q = fused_multiply_add(q, r, float64(1.0178014819442327e-07))
+    q = fused_multiply_add(q, r, float64(1.3215436122837548e-06))
+    q = fused_multiply_add(q, r, float64(1.5252733964548005e-05))
+    q = fused_multiply_add(q, r, float64(0.00015403530454850258))
+    q = fused_multiply_add(q, r, float64(0.0013333558146239471))
+    q = fused_multiply_add(q, r, float64(0.009618129107596601))
+    q = fused_multiply_add(q, r, float64(0.055504108664822666))
+    q = fused_multiply_add(q, r, float64(0.24022650695910122))
+    q = fused_multiply_add(q, r, float64(0.6931471805599453))
+    return fused_multiply_add(q, r, float64(1.0))
+
+
+_power_series = by_dtype(float32=_power_series32, float64=_power_series64)
+
+
+def _exp2_32(x):
+    x = T(130) if x > T(130) else x
+    x = T(-160) if x < T(-160) else x
+    shifted = x + T(ROUND32)
+    return scale_by_power_of_two(
+        _power_series(x - (shifted - T(ROUND32))), int32(float_bits(shifted) - float_bits(T(ROUND32)))
+    )
+
+
+def _exp2_64(x):
+    x = T(1025) if x > T(1025) else x
+    x = T(-1100) if x < T(-1100) else x
+    shifted = x + T(ROUND64)
+    return scale_by_power_of_two(
+        _power_series(x - (shifted - T(ROUND64))), float_bits(shifted) - float_bits(T(ROUND64))
+    )
+
+
+exp2 = by_dtype(float32=_exp2_32, float64=_exp2_64)
+"""`exp2(x)`: 2^x."""
+
+
+@scalar_function
+def log2(x):
+    """The logarithm to the base 2: -inf at 0, NaN below."""
+    e, m = logarithm_parts(x)
+    y = fused_multiply_add(logarithm(T(0), m - T(1)), T(LOG2_E), e)
+    y = y if x < T(math.inf) else x
+    return y if x > 0 else (T(-math.inf) if x == 0 else T(math.nan))
+
+
+@scalar_function
+def reciprocal_root(x):
+    """1 / sqrt(x) (TensorFlow: tf.math.rsqrt)."""
+    return T(1) / math.sqrt(x)
+
+
 @scalar_function
 def _exp2(t):
     """2^t of a float64, as a float32."""
@@ -47,13 +113,7 @@ def _exp2(t):
     shifted = t + float64(ROUND64)
     k = float_bits(shifted) - float_bits(float64(ROUND64))
     r = float32(t - (shifted - float64(ROUND64)))
-    q = float32(0.00015458461712114513)
-    q = fused_multiply_add(q, r, float32(0.0013391770189628005))
-    q = fused_multiply_add(q, r, float32(0.009618072770535946))
-    q = fused_multiply_add(q, r, float32(0.05550358071923256))
-    q = fused_multiply_add(q, r, float32(0.24022650718688965))
-    q = fused_multiply_add(q, r, float32(0.6931471824645996))
-    return scale_by_power_of_two(fused_multiply_add(q, r, float32(1)), int32(k))
+    return scale_by_power_of_two(_power_series(r), int32(k))
 
 
 @scalar_function
@@ -117,19 +177,7 @@ def _exp2_of_sum(t, low):
     shifted = t + T(ROUND64)
     k = float_bits(shifted) - float_bits(T(ROUND64))
     r = (t - (shifted - T(ROUND64))) + (low if inside else T(0))
-    q = T(4.461314020261794e-10)
-    q = fused_multiply_add(q, r, T(7.073674272638425e-09))
-    q = fused_multiply_add(q, r, T(1.0178014819442327e-07))
-    q = fused_multiply_add(q, r, T(1.3215436122837548e-06))
-    q = fused_multiply_add(q, r, T(1.5252733964548005e-05))
-    q = fused_multiply_add(q, r, T(0.00015403530454850258))
-    q = fused_multiply_add(q, r, T(0.0013333558146239471))
-    q = fused_multiply_add(q, r, T(0.009618129107596601))
-    q = fused_multiply_add(q, r, T(0.055504108664822666))
-    q = fused_multiply_add(q, r, T(0.24022650695910122))
-    q = fused_multiply_add(q, r, T(0.6931471805599453))
-    q = fused_multiply_add(q, r, T(1.0))
-    return scale_by_power_of_two(q, k)
+    return scale_by_power_of_two(_power_series(r), k)
 
 
 def _power64(x, y):

@@ -1,7 +1,7 @@
 """Elementary functions for the bodies of kernels, written without branches so that loops over them vectorise.
 
 `math.exp` in a loop is a call of the C library for each element; these are arithmetic that LLVM turns into vectors.
-All are good to 2.5 ulp over the whole range (most to 2), keep NaN, and are right at infinities, zeros and subnormal
+All are good to 2 ulp over the whole range (docs/accuracy.md), keep NaN, and are right at infinities, zeros and subnormal
 numbers. The polynomials are minimax fits made for the intervals named beside them. Here are exponentials and logarithms;
 see `circular`, `hyperbolic`, `power` and `error_function` for others.
 """
@@ -225,21 +225,70 @@ def expm1(x):
     return math.copysign(less if k == 0 else y + y, x)
 
 
+def _hyperbolic_tangent_parts32(a):
+    """a = k log(2)/2 + r, -0.09 <= r <= 0.26, so that k is 0 below 1/4 and at most 1 below 1/2; returns k and r."""
+    shifted = fused_multiply_add(a, T(2 * LOG2_E), T(-0.25)) + T(ROUND32)
+    n = shifted - T(ROUND32)
+    r = fused_multiply_add(n, T(-0.5 * LN2_LOW32), fused_multiply_add(n, T(-0.5 * LN2_HIGH32), a))
+    return int32(float_bits(shifted) - float_bits(T(ROUND32))), r
+
+
+def _hyperbolic_tangent_parts64(a):
+    shifted = fused_multiply_add(a, T(2 * LOG2_E), T(-0.25)) + T(ROUND64)
+    n = shifted - T(ROUND64)
+    r = fused_multiply_add(n, T(-0.5 * LN2_LOW64), fused_multiply_add(n, T(-0.5 * LN2_HIGH64), a))
+    return float_bits(shifted) - float_bits(T(ROUND64)), r
+
+
+_hyperbolic_tangent_parts = by_dtype(float32=_hyperbolic_tangent_parts32, float64=_hyperbolic_tangent_parts64)
+
+
+def _hyperbolic_tangent_series32(z):
+    """(tanh(r) / r - 1) / z for z = r^2, |r| <= 0.26."""
+    q = T(-0.05122021145112673)
+    q = fused_multiply_add(q, z, T(0.13322649884004706))
+    return fused_multiply_add(q, z, T(-0.3333321447878805))
+
+
+def _hyperbolic_tangent_series64(z):
+    q = T(-0.0013070358321422065)
+    q = fused_multiply_add(q, z, T(0.003576271713596763))
+    q = fused_multiply_add(q, z, T(-0.008862350255184887))
+    q = fused_multiply_add(q, z, T(0.021869461253787716))
+    q = fused_multiply_add(q, z, T(-0.05396825351757815))
+    q = fused_multiply_add(q, z, T(0.13333333332979902))
+    return fused_multiply_add(q, z, T(-0.33333333333332393))
+
+
+_hyperbolic_tangent_series = by_dtype(float32=_hyperbolic_tangent_series32, float64=_hyperbolic_tangent_series64)
+
+
 @scalar_function
 def tanh(x):
-    """The hyperbolic tangent, as m / (m + 2) with m = exp(2|x|) - 1, which keeps its digits near zero."""
-    a = T(2) * math.fabs(x)
-    k, r = _reduced(T(44) if a > T(44) else a)
+    """The hyperbolic tangent.
+
+    As exp(2|x|) is 2^k (1 + q) / (1 - q) with q the tangent of r, it is a quotient of two sums; so is, from about 1/2 on,
+    what it lacks of 1.
+    """
+    a = math.fabs(x)
+    k, r = _hyperbolic_tangent_parts(T(22) if a > T(22) else a)
+    z = r * r
+    q = fused_multiply_add(r * z, _hyperbolic_tangent_series(z), r)
     scale = _power_of_two(k)
-    m = fused_multiply_add(scale, fused_multiply_add(r * r, _less_one_series(r), r), scale - T(1))
-    return math.copysign(m / (T(2) + m), x)
+    less, more = scale - T(1), scale + T(1)
+    above = fused_multiply_add(T(2), q, T(-2)) if k > 1 else fused_multiply_add(more, q, less)
+    return math.copysign(above / fused_multiply_add(less, q, more) + (T(1) if k > 1 else T(0)), x)
 
 
 @scalar_function
 def sigmoid(x):
     """1 / (1 + e^-x), from e^-|x|, which cannot overflow."""
     z = exp(-math.fabs(x))
-    return (z if x < 0 else T(1)) / (T(1) + z)
+    d = T(1) + z
+    y = (z if x < 0 else T(1)) / d
+    return fused_multiply_add(
+        -y, z - (d - T(1)), y
+    )  # what the sum lost, where that counts most: for small y and y near 1
 
 
 # ---- logarithms --------------------------------------------------------------------------------------------
@@ -294,14 +343,15 @@ def _logarithm64(e, f):
     return fused_multiply_add(e, T(LN2_HIGH64), f - (half - y))
 
 
-_logarithm = by_dtype(float32=_logarithm32, float64=_logarithm64)
+logarithm = by_dtype(float32=_logarithm32, float64=_logarithm64)
+"""`logarithm(e, f)`: e log(2) + log(1 + f), for f as `logarithm_parts` gives 1 + f."""
 
 
 @scalar_function
 def log(x):
     """The natural logarithm: -inf at 0, NaN below."""
     e, m = logarithm_parts(x)
-    y = _logarithm(e, m - T(1))
+    y = logarithm(e, m - T(1))
     y = y if x < T(math.inf) else x
     return y if x > 0 else (T(-math.inf) if x == 0 else T(math.nan))
 
@@ -327,7 +377,7 @@ def _log_of_grown(x):
     """log(1 + x) for x in (-1, inf): the digits of x that 1 + x loses go to its fraction."""
     u = T(1) + x
     e, m, scale = _grown_parts(u)
-    return _logarithm(e, fused_multiply_add(x - (u - T(1)), scale, m - T(1)))
+    return logarithm(e, fused_multiply_add(x - (u - T(1)), scale, m - T(1)))
 
 
 @scalar_function
