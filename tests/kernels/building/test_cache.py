@@ -2,13 +2,14 @@ import errno
 import os
 import subprocess
 import sys
+import tempfile
 import time
 
 import numpy as np
 import platformdirs
 import pytest
 
-from fastgrad.kernels.building import cache
+from fastgrad.kernels.building import build, cache
 from fastgrad.kernels.building.build import kernel
 
 ENTRY = cache.Entry(b"code" * 100, ("expf", "PyLong_FromLongLong"))
@@ -92,6 +93,63 @@ def test_a_bad_entry_is_compiled_again_and_replaced_in_silence(folder, capfd):
     _works()
     assert path.read_bytes() == good
     assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("other", ["numba", "llvmlite", "python", "cpu", "vectors", "builder"])
+def test_what_another_version_or_processor_has_left_is_not_used(folder, monkeypatch, other):
+    here = build._platform_key()
+    assert other in here
+    monkeypatch.setattr(build, "_platform_key", lambda: here.replace(other, f"{other} other"))
+    _works()
+    (left,) = _entries(folder)
+    left.write_bytes(left.read_bytes()[:-1])  # it would be found out
+    monkeypatch.setattr(build, "_platform_key", lambda: here)
+    _works()
+    assert len(_entries(folder)) == 2
+
+
+def test_a_folder_that_can_only_be_read_serves(folder, monkeypatch, capfd):
+    _works()
+
+    def refuse(*args, **options):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    for name in ("makedirs", "replace", "utime"):
+        monkeypatch.setattr(os, name, refuse)
+    monkeypatch.setattr(tempfile, "mkstemp", refuse)
+    (path,) = _entries(folder)
+    monkeypatch.setattr(cache, "_DAY", -1.0)  # a use would be noted
+    _works()
+    assert capfd.readouterr().err == ""
+    path.unlink()
+    _works()
+    assert _one_warning(capfd.readouterr().err)
+
+
+def test_a_disk_that_is_full_in_the_middle_leaves_nothing(folder, monkeypatch, capfd):
+    written = os.fdopen
+
+    def full(*args, **options):
+        file = written(*args, **options)
+
+        class Full:
+            def __enter__(self):
+                return self
+
+            def __exit__(self, *exception):
+                file.close()
+
+            def write(self, blob):
+                file.write(blob[:100])
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        return Full()
+
+    monkeypatch.setattr(os, "fdopen", full)
+    _works()
+    monkeypatch.undo()
+    assert _one_warning(capfd.readouterr().err)
+    assert list(folder.iterdir()) == []
 
 
 def _one_warning(text):
@@ -184,7 +242,7 @@ def test_what_killed_writers_left_is_removed_after_a_day(folder):
     assert new.exists()
 
 
-def test_two_processes_that_compile_at_once_both_work(folder):
+def test_eight_processes_that_compile_at_once_all_work(folder):
     code = """
 import numpy as np
 from fastgrad.kernels.mapping import activation
@@ -197,8 +255,8 @@ print(round(float(out[0]), 3))
         subprocess.Popen(
             [sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
-        for _ in range(2)
+        for _ in range(8)
     ]
     outputs = [process.communicate(timeout=120) for process in processes]
-    assert outputs == [("0.841\n", "")] * 2
+    assert outputs == [("0.841\n", "")] * 8
     assert len(list(folder.iterdir())) == 1

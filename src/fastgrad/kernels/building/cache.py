@@ -17,6 +17,7 @@ from fastgrad.kernels.building.body import digest
 
 MAGIC = b"fastgrad kernel 1\n"
 SUFFIX = ".kernel"
+WRITING = "writing-"
 LIMIT_BYTES = 256 << 20
 _LENGTHS = struct.Struct("<QQQ")
 _DAY = 86400.0
@@ -73,6 +74,49 @@ def store(key: str, entry: Entry) -> None:
         _warn(f"{folder}: {error.strerror or error}")
 
 
+def contents() -> tuple[int, int]:
+    """How many entries the folder has, and their bytes."""
+    files = _files()
+    return len(files), sum(size for _, size in files)
+
+
+def clear() -> tuple[int, int, list[str]]:
+    """Removes all entries, and what writers left; how many those were, their bytes, and what could not be removed and why.
+
+    Kernels that a process has loaded stay with it.
+    """
+    removed, freed, errors = 0, 0, []
+    for path, size in _files(leftovers=True):
+        try:
+            os.unlink(path)
+        except FileNotFoundError:
+            continue  # another process was quicker
+        except OSError as error:
+            errors.append(f"{path}: {error.strerror or error}")
+            continue
+        if path.endswith(SUFFIX):
+            removed += 1
+            freed += size
+    return removed, freed, errors
+
+
+def _files(leftovers: bool = False) -> list[tuple[str, int]]:
+    """The paths and sizes of all entries, and also of files that writers left; none where there is no such folder."""
+    folder = cache_folder()
+    if folder is None or not os.path.isdir(folder):
+        return []
+    found = []
+    with os.scandir(folder) as files:
+        for file in files:
+            wanted = file.name.endswith(SUFFIX) or (leftovers and file.name.startswith(WRITING))
+            try:
+                if wanted and file.is_file(follow_symlinks=False):
+                    found.append((file.path, file.stat(follow_symlinks=False).st_size))
+            except FileNotFoundError:
+                continue  # another process removed it
+    return found
+
+
 def _path(folder: str, key: str) -> str:
     return os.path.join(folder, digest(key.encode()) + SUFFIX)
 
@@ -99,7 +143,7 @@ def _unpack(blob: bytes, key: str) -> Entry | None:
 def _write(path: str, blob: bytes) -> None:
     import tempfile
 
-    handle, temporary = tempfile.mkstemp(prefix="writing-", dir=os.path.dirname(path))
+    handle, temporary = tempfile.mkstemp(prefix=WRITING, dir=os.path.dirname(path))
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(blob)
@@ -128,7 +172,7 @@ def _evict(folder: str) -> None:
                 if file.name.endswith(SUFFIX) and file.is_file(follow_symlinks=False):
                     entries.append((status.st_mtime, status.st_size, file.path))
                     total += status.st_size
-                elif file.name.startswith("writing-") and now - status.st_mtime > _DAY:
+                elif file.name.startswith(WRITING) and now - status.st_mtime > _DAY:
                     os.unlink(file.path)
             except FileNotFoundError:
                 continue  # another process removed it

@@ -1,0 +1,50 @@
+"""What `fastgrad` does on the command line.
+
+fastgrad cache info     where compiled kernels are kept, how many, and how large they are
+fastgrad cache clear    removes them
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from fastgrad.kernels.building import cache
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs a command.
+
+    Args:
+        arguments: its words; those of this process if not given.
+
+    Returns:
+        The exit status: 0, or 1 if entries could not be removed; 2, by `SystemExit`, for words that are no command.
+    """
+    import argparse
+
+    parser = argparse.ArgumentParser(prog="fastgrad", description="Commands about fastgrad on this machine.")
+    commands = parser.add_subparsers(required=True, metavar="command")
+    about = commands.add_parser("cache", help="the kernels that are kept compiled")
+    actions = about.add_subparsers(dest="action", required=True, metavar="action")
+    actions.add_parser("info", help="where they are kept, how many, and how large they are")
+    actions.add_parser("clear", help="remove them; they are compiled again when they are used")
+    chosen = parser.parse_args(arguments)
+    return _clear() if chosen.action == "clear" else _info()
+
+
+def _info() -> int:
+    folder = cache.cache_folder()
+    entries, size = cache.contents()
+    print(f"folder:  {folder or 'none: there is no home folder; set FASTGRAD_CACHE_DIR'}")
+    print(f"kernels: {entries}")
+    print(f"size:    {size / 2**20:.1f} MiB, of at most {cache.LIMIT_BYTES / 2**20:.0f}")
+    return 0
+
+
+def _clear() -> int:
+    removed, size, errors = cache.clear()
+    for error in errors:
+        print(f"fastgrad: {error}", file=sys.stderr)
+    print(f"removed {removed} kernels, {size / 2**20:.1f} MiB")
+    return 1 if errors else 0
