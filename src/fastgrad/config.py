@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import operator
 from typing import NamedTuple
 
 from fastgrad.kernels.building.build import set_compile_messages as set_compile_messages
+from fastgrad.kernels.running.team import team as _team
 from fastgrad.trace.calling.eagerly import functions_run_eagerly as functions_run_eagerly
 from fastgrad.trace.calling.eagerly import run_functions_eagerly as run_functions_eagerly
 
@@ -48,3 +50,27 @@ def list_logical_devices(device_type: str | None = None) -> list[LogicalDevice]:
 
 
 get_visible_devices = list_physical_devices
+
+
+def get_num_threads() -> int:
+    """How many threads compiled steps compute with, the caller's among them."""
+    return _team.threads
+
+
+def set_num_threads(threads: int) -> None:
+    """Sets how many threads compiled steps compute with; results do not depend on it.
+
+    As the process starts they are as many as ``FASTGRAD_NUM_THREADS`` says, else as it has processors: by its affinity, and by the
+    limits of its control group.
+
+    Args:
+        threads: the number, the caller's among them, at least 1; beyond 64 it counts as 64.
+
+    Raises:
+        ValueError: ``threads`` is less than 1.
+        TypeError: it is no whole number.
+    """
+    count = operator.index(threads)
+    if count < 1:
+        raise ValueError(f"tf.config.set_num_threads: threads is {count}; it must be at least 1 (the caller's own).")
+    _team.resize(count)

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad.kernels.running import driver
+from fastgrad.kernels.running.processors import default_threads
 
 PATIENCE = 20_000
 """How many looks for work, each of some ten nanoseconds, a worker takes before it parks."""
@@ -36,7 +37,7 @@ class Team:
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        self._threads = default_threads()
+        self._threads = min(default_threads(), driver.MOST_THREADS)
         self._workers: list[threading.Thread] = []
         self._wakers: list[threading.Semaphore] = []
         self._memory = np.zeros(0, np.int64)
@@ -160,14 +161,6 @@ def go_on_shared(words: np.ndarray, start: int, stop: int) -> int:
         finally:
             team.finished()
     return int(driver.go_on_released(words, start, stop))
-
-
-def default_threads() -> int:
-    """As many threads as this process may run at once."""
-    try:
-        return min(len(os.sched_getaffinity(0)), driver.MOST_THREADS)
-    except AttributeError:  # not on this platform
-        return min(os.cpu_count() or 1, driver.MOST_THREADS)
 
 
 team = Team()
