@@ -85,7 +85,9 @@ def random_case(seed):
     sizes = [(k - 1) * d + int(r.integers(1, (40, 14, 7)[rank - 1])) for k, d in zip(kernel, dilations, strict=True)]
     kinds = [(1, int(r.integers(1, 40)), int(r.integers(1, 90))), (int(r.integers(1, 80)), 1, 1)]
     kinds.append(tuple(map(int, r.integers(1, 6, 3))))
-    groups, inside, outside = kinds[seed // 3 % 3]
+    few, many = int(r.integers(1, 5)), int(r.integers(4, 40))
+    kinds += [(1, few, many), (1, many, few)]
+    groups, inside, outside = kinds[seed // 3 % 5]
     return (
         (int(r.integers(1, 5)), *sizes, groups * inside),
         (*kernel, inside, groups * outside),
@@ -96,7 +98,7 @@ def random_case(seed):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "int32"])
-@pytest.mark.parametrize("seed", range(36))
+@pytest.mark.parametrize("seed", range(45))
 def test_kernels_give_what_the_definition_says(seed, dtype):
     x, w, g, window = arrays(*random_case(seed), dtype, seed)
     one, three = computed(x, w, g, **window), computed(x, w, g, 3, **window)
@@ -119,6 +121,9 @@ SPECIAL = {
     "more columns than a panel": ((1, 5, 5, 30), (3, 3, 30, 150), (1, 1), BOTH_SIDES, (1, 1)),
     "long chains": ((2, 6, 6, 100), (3, 3, 100, 5), (1, 1), BOTH_SIDES, (1, 1)),
     "many small images": ((70, 3, 3, 4), (2, 2, 4, 5), (1, 1), ((1, 0), (0, 1)), (1, 1)),
+    "few channels of large images": ((1, 70, 300, 2), (3, 5, 2, 30), (2, 1), BOTH_SIDES, (1, 1)),
+    "few channels, cells that no window has": ((2, 9, 9, 2), (2, 2, 2, 9), (3, 3), ((0, 0), (0, 0)), (1, 1)),
+    "few channels, long chains": ((1, 5, 5, 900), (2, 2, 900, 3), (1, 1), BOTH_SIDES, (1, 1)),
     "many filters a channel": ((2, 6, 6, 3), (3, 3, 1, 60), (1, 1), BOTH_SIDES, (1, 1)),
 }
 
