@@ -40,7 +40,7 @@ def test_an_argument_that_is_given_another_value_is_no_argument_any_more():
         x = x + y.size
         return x.shape
 
-    assert found(function) == {("local", "y"), ("local", "y.size")}
+    assert found(function) == {("local", "y"), ("local", "y.size"), ("held", ".shape")}
 
 
 def test_functions_inside_read_for_those_outside():
@@ -60,3 +60,21 @@ def test_functions_inside_read_for_those_outside():
     assert {("free", "scale"), ("free", "Holder.rate")} <= names
     assert {("local", "self.factor"), ("local", "self.bias"), ("local", "self.w")} <= names
     assert ("free", "own") not in names
+
+
+def test_attributes_of_what_is_not_known_by_name_may_be_those_of_what_a_container_holds():
+    def function(self):
+        for layer in self.layers:
+            print(layer.scale.low, [one.high for one in layer.parts])
+        return self.layers[0].first, getattr(self, "model").rate, getattr(self.layers[1], "last", 1.0)  # noqa: B009
+
+    names = found(function)
+    assert {
+        ("held", ".scale.low"),
+        ("held", ".high"),
+        ("held", ".parts"),
+        ("held", ".first"),
+        ("held", ".last"),
+        ("local", "self.layers"),
+        ("local", "self.model.rate"),
+    } <= names

@@ -466,3 +466,121 @@ def test_a_rebound_variable_is_not_kept():
         assert results(step) == [float(i)] * 3
     gc.collect()
     assert [ref() is None for ref in refs] == [True] * 11 + [False]
+
+
+class Scaled:
+    def __init__(self, scale):
+        self.scale = scale
+        self.inner = Config(factor=1.0)
+
+    def __call__(self, x):
+        return x * self.scale
+
+    @property
+    def doubled(self):
+        return self.scale * 2.0
+
+
+def test_attributes_of_what_containers_hold():
+    layers = [Scaled(2.0), Scaled(3.0)]
+    named = {"a": layers[0], "b": (layers[1], [Scaled(1.0)])}
+
+    class Net:
+        def __init__(self):
+            self.layers = layers
+
+        @tf.function
+        def call(self, x):
+            for layer in self.layers:
+                x = x * layer.scale
+            return x
+
+    @tf.function
+    def by_number(x):
+        return x * layers[0].scale + named["b"][1][0].scale
+
+    @tf.function
+    def enumerated(x):
+        for _, (name, one) in enumerate(named.items()):
+            x = x * (one.scale if name == "a" else one[0].inner.factor)
+        return x + sum(layer.doubled for layer in layers)
+
+    @tf.function
+    def called(x):
+        for layer in layers:
+            x = layer(x)
+        return x
+
+    net = Net()
+    assert results(net.call) == [6.0] * 3
+    assert results(by_number) == [3.0] * 3
+    assert results(enumerated) == [12.0] * 3
+    assert results(called) == [6.0] * 3
+    layers[0].scale = 5.0
+    assert results(net.call) == [15.0] * 3
+    assert results(by_number) == [6.0] * 3
+    assert results(enumerated) == [21.0] * 3
+    assert results(called) == [15.0] * 3
+    named["b"][1][0].scale = 2.0
+    assert results(by_number) == [7.0] * 3
+    layers[1].inner.factor = 2.0
+    assert results(enumerated) == [26.0] * 3
+    assert results(net.call) == [15.0] * 3
+    assert net.call.experimental_get_tracing_count() == 2
+
+
+def test_getattr_with_a_name_that_is_written_there():
+    config = Config(inner=Config(factor=3.0))
+
+    @tf.function
+    def step(x):
+        return x * getattr(config, "rate") * getattr(getattr(config, "inner"), "factor", 1.0)  # noqa: B009
+
+    assert results(step) == [6.0] * 3
+    config.inner.factor = 4.0
+    assert results(step) == [8.0] * 3
+    config.rate = 1.0
+    assert results(step) == [4.0] * 3
+
+
+def test_functions_in_containers_and_what_they_capture():
+    def made(factor):
+        box = Config(factor=factor)
+
+        def scaled(x):
+            return x * box.factor * offset
+
+        return scaled, box
+
+    offset = 1.0
+    pairs = [made(2.0), made(3.0)]
+    functions = {"all": [pair[0] for pair in pairs]}
+
+    @tf.function
+    def step(x):
+        for function in functions["all"]:
+            x = function(x)
+        return x
+
+    assert results(step) == [6.0] * 3
+    pairs[1][1].factor = 5.0
+    assert results(step) == [10.0] * 3
+    offset = 2.0
+    assert results(step) == [40.0] * 3
+
+
+def test_objects_among_arguments_and_in_lists_of_them():
+    first, second = Scaled(2.0), Scaled(3.0)
+
+    @tf.function
+    def step(x, parts):
+        for part in parts:
+            x = x * part.scale
+        return x
+
+    def found():
+        return [float(step(tf.constant(X), [first, second])) for _ in range(3)]
+
+    assert found() == [6.0] * 3
+    second.scale = 4.0
+    assert found() == [8.0] * 3

@@ -15,7 +15,8 @@ class Path(NamedTuple):
     """A name, and the attributes read from it.
 
     Attributes:
-        kind: "global", "free" (a closure cell) or "local" (an argument).
+        kind: "global", "free" (a closure cell), "local" (an argument), or "held" for values of which nothing is known: they may
+            be held by a container.
         name: the name.
         attributes: in the order in which they are read.
     """
@@ -35,15 +36,25 @@ def paths_of(code: CodeType) -> tuple[Path, ...]:
         name: Path("local", name, ()) for name in code.co_varnames[:arguments] if name not in stored
     }
     here: Path | None = None
-    for instruction in dis.get_instructions(code):
+    asking: list[int] = []  # where `getattr` was read, and no name since
+    got: Path | None = None  # what a call of it gives
+    for position, instruction in enumerate(dis.get_instructions(code)):
         name = instruction.opname
         if name in _SKIPPED:
             continue
         value: Any = instruction.argval
-        if name in _ATTRIBUTE and here is not None:
+        if name in _ATTRIBUTE or (name == "LOAD_CONST" and isinstance(value, str) and _is_asked(asking, position)):
+            here = here or Path("held", "", ())
             here = Path(here.kind, here.name, (*here.attributes, value))
+            if name == "LOAD_CONST":
+                asking.pop()
+                got = here
+        elif name.startswith("CALL") and got is not None:
+            here, got = got, None
         elif name in ("LOAD_GLOBAL", "LOAD_NAME"):
             here = Path("global", value, ())
+            if value == "getattr":
+                asking.append(position)
         elif name in ("LOAD_DEREF", "LOAD_CLASSDEREF", "LOAD_FROM_DICT_OR_DEREF"):
             here = Path("free", value, ()) if value in code.co_freevars else known.get(value)
         elif name.startswith("LOAD_FAST") or name == "STORE_FAST_LOAD_FAST":
@@ -57,12 +68,17 @@ def paths_of(code: CodeType) -> tuple[Path, ...]:
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
             for path in paths_of(constant):
-                if path.kind == "global" or (path.kind == "free" and path.name in code.co_freevars):
+                if path.kind in {"global", "held"} or (path.kind == "free" and path.name in code.co_freevars):
                     found[path] = None
                 elif path.kind == "free" and path.name in known:
                     outer = known[path.name]
                     found[Path(outer.kind, outer.name, (*outer.attributes, *path.attributes))] = None
     return tuple(found)
+
+
+def _is_asked(asking: list[int], position: int) -> bool:
+    """Whether a text is the second argument of ``getattr``: at least one other has been read since."""
+    return bool(asking) and position - asking[-1] > 1
 
 
 def _stores(code: CodeType) -> dict[str, int]:

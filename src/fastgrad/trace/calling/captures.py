@@ -2,7 +2,8 @@
 
 A program was recorded with certain globals, closure cells and attributes. They are found in the bytecode of the function, of
 the functions and methods of the user's that it calls, and of the layers that it uses; straight-line code that compares them
-with ``is`` (numbers and texts by value) goes into each entry. What is inside a captured list, dict or array is not looked at.
+with ``is`` (numbers and texts by value) goes into each entry. What is inside a captured list, dict or array is not looked at, but
+attributes of objects in there are, if the function reads attributes of that name from anything that is not known by name.
 """
 
 from __future__ import annotations
@@ -163,24 +164,32 @@ class Captures:
             self._called(function)
             return
         code = function.__code__
-        mark = (id(code), tuple([(name, id(value)) for name, value in bound.items()]))
+        mark = (id(function), tuple([(name, id(value)) for name, value in bound.items()]))
         if mark in self._analysed or not _is_users(function) or len(self._found) > _MOST:
             return
         self._analysed.add(mark)
         self._alive += [function, *bound.values()]
+        containers: list[Any] = []
         for path in paths_of(code):
-            self._path(path, function, code, bound)
+            if path.kind != "held":
+                containers += [value for value in self._path(path, function, code, bound) if _holds_others(value)]
+        held = [path for path in paths_of(code) if path.kind == "held"]
+        if held:
+            for item in _held_by(containers):
+                for path in held:
+                    self._attributes(item, path.attributes, f"a held {type(item).__name__}")
 
-    def _path(self, path: Path, function: FunctionType, code: CodeType, bound: dict[str, Any]) -> None:
+    def _path(self, path: Path, function: FunctionType, code: CodeType, bound: dict[str, Any]) -> list[Any]:
+        """Looks at what a path names; gives the values on it."""
         name = path.name
         if path.kind == "local":
             value = bound.get(name, _ABSENT)
             if value is _ABSENT:
-                return
+                return []
         elif path.kind == "global":
             table = function.__globals__
             if name not in table:
-                return
+                return []
             value = table[name]
             self._look(self._name_of(table), f"[{name!r}]", name, value, lambda: table[name])
         else:
@@ -188,21 +197,27 @@ class Captures:
             try:
                 value = (function.__closure__ or ())[number].cell_contents
             except ValueError:
-                return
+                return []
             weak = reference(function)
             if function is self._root:  # it is kept anyway, and with it its cells
                 holder = self._name_of((function.__closure__ or ())[number])
             else:
                 holder = f"{self._name_of(function)}.__closure__[{number}]"
             self._look(holder, ".cell_contents", name, value, lambda: weak().__closure__[number].cell_contents)
-        label = name
-        for attribute in path.attributes:
+        return self._attributes(value, path.attributes, name)
+
+    def _attributes(self, value: Any, attributes: Sequence[str], label: str) -> list[Any]:
+        """Looks at attributes one after the other; gives the values that were found."""
+        found = [value]
+        for attribute in attributes:
             holder, label = value, f"{label}.{attribute}"
             value = self._attribute(holder, attribute)
             if value is _ABSENT:
-                return
+                break
             get = functools.partial(_attribute_now, reference(holder), attribute)
             self._look(self._name_of(holder), f".{attribute}", label, value, get)
+            found.append(value)
+        return found
 
     def _attribute(self, holder: Any, name: str) -> Any:
         """A plain attribute's value; what methods and properties of the user's read is looked at instead of theirs."""
@@ -334,6 +349,23 @@ class Captures:
         last = self.scope["seen"] = [seen]
         self.scope["settled"] = settled
         self.lines.append("if mutations[0] != seen[0] and not settled(): return MISS")
+
+
+def _holds_others(value: Any) -> bool:
+    return isinstance(value, (list, tuple, dict)) and bool(value)
+
+
+def _held_by(containers: Sequence[Any]) -> list[Any]:
+    """The objects in containers, and in containers in those: of which code may read attributes, however it comes by them."""
+    found: dict[int, Any] = {}
+    rest = list(containers)
+    for container in rest:
+        for item in list(container.values() if isinstance(container, dict) else container)[:_MOST_HELD]:
+            if _holds_others(item) and len(rest) < _MOST_HELD:
+                rest.append(item)
+            elif not isinstance(item, (*_VALUES, Tensor, Variable, np.ndarray, list, tuple, dict)):
+                found[id(item)] = item
+    return list(found.values())[:_MOST_HELD]
 
 
 def _attribute_now(holder: Callable[[], Any], name: str) -> Any:
