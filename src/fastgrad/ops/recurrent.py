@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.kernels.running.launch import Launches, run_launches
+from fastgrad.kernels.running.at_once import run_at_once
+from fastgrad.kernels.running.launch import Launches
 from fastgrad.operation import TABLE, Form, joint, operation
 from fastgrad.ops.joining import concat, split, stack
 from fastgrad.ops.native_form import launches_from
@@ -34,7 +35,7 @@ def _run(launches: Callable[..., Launches | None], shapes: Shapes) -> Callable[.
         arrays = tuple([np.ascontiguousarray(array) for array in arrays])
         found = launches(arrays, outputs, **attributes)
         assert found is not None
-        run_launches(found, arrays, outputs)
+        run_at_once(found, arrays, outputs)
         return outputs
 
     return run

@@ -1,0 +1,77 @@
+"""Launches of an eager operation, run at once by the team where there is much work.
+
+The table of steps is made anew for each call, which takes some ten microseconds: it is for work of hundreds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from fastgrad.kernels.building.build import step_address
+from fastgrad.kernels.building.signature import SHARE
+from fastgrad.kernels.running import driver
+from fastgrad.kernels.running.launch import Input, Launch, Launches, Output, Scratch, run_launches
+from fastgrad.kernels.running.team import go_on_shared, team
+
+SHARED_FROM = 200_000.0
+"""Nanoseconds of work from which on the team is called."""
+
+
+def run_at_once(found: Launches, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> None:
+    """`run_launches`, with the team, for kernels that never stop and whose parameters are arrays and ints.
+
+    Args:
+        found: what to run.
+        inputs, outputs: C-contiguous arrays of the shapes and dtypes that `found` was made for.
+    """
+    work = sum(launch.units * launch.unit_cost for launch in found.launches)
+    if team.threads == 1 or work < SHARED_FROM:
+        run_launches(found, inputs, outputs)
+        return
+    scratch = [np.empty(size, dtype) for dtype, size in found.scratch]
+    rows = [_words(launch, inputs, outputs, scratch) for launch in found.launches]
+    table = np.array(
+        [
+            (step_address(launch.kernel), _address(row), launch.units, _shares(launch), 1)
+            for launch, row in zip(found.launches, rows, strict=True)
+        ],
+        np.int64,
+    )
+    frame = np.zeros(driver.HEADER_WORDS, np.int64)
+    frame[driver.STEPS] = _address(table)
+    go_on_shared(frame, 0, len(table))
+
+
+def _address(array: np.ndarray) -> int:
+    return int(array.__array_interface__["data"][0])
+
+
+def _words(
+    launch: Launch, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray], scratch: Sequence[np.ndarray]
+) -> np.ndarray:
+    found: list[int] = []
+    for operand in launch.operands:
+        match operand:
+            case Input(number):
+                found.append(_address(inputs[number]))
+            case Output(number):
+                found.append(_address(outputs[number]))
+            case Scratch(number):
+                found.append(_address(scratch[number]))
+            case int():
+                found.append(operand)
+            case _:
+                raise TypeError(
+                    f"run_at_once: {launch.kernel.__name__} has an operand that is no array or int: {operand!r}"
+                )
+    return np.array(found, np.int64)
+
+
+def _shares(launch: Launch) -> int:
+    """How many parts a step is cut into: two for each thread, so that one that is late matters less."""
+    kernel: Any = launch.kernel
+    shared = any(parameter.name in SHARE for parameter, _ in kernel.__self__.parameters)
+    return max(1, min(launch.units, 2 * team.threads)) if shared else 1

@@ -1,0 +1,47 @@
+"""Work of eager operations on all threads of the team: the same bits as on one."""
+
+import numpy as np
+import pytest
+
+from fastgrad.kernels.recurrent.lstm import lstm_launches
+from fastgrad.kernels.running import at_once
+from fastgrad.kernels.running.at_once import run_at_once
+from fastgrad.kernels.running.launch import Launch, Launches
+from fastgrad.kernels.running.team import team
+
+
+@pytest.fixture
+def threads():
+    """The team, whose number of threads is set back."""
+    before = team.threads
+    yield team.resize
+    team.resize(before)
+
+
+def arrays(batch, steps, units):
+    r = np.random.default_rng(0)
+    shapes = [(batch, steps, 4 * units), (units, 4 * units), (4 * units,), (batch, units), (batch, units)]
+    return [r.normal(size=shape).astype(np.float32) for shape in shapes]
+
+
+@pytest.mark.parametrize("shape", [(33, 20, 64), (70, 9, 33), (8, 40, 64)])
+def test_any_number_of_threads_gives_the_same_bits(threads, shape):
+    batch, steps, units = shape
+    inputs = arrays(*shape)
+    states, last = (batch, steps, units), (batch, units)
+    found = set()
+    for count in (1, 2, 3, 5):
+        threads(count)
+        outputs = [np.empty(size, np.float32) for size in (states, states, inputs[0].shape, last, last)]
+        run_at_once(lstm_launches(inputs, outputs), inputs, outputs)
+        found.add(b"".join(y.tobytes() for y in outputs))
+    assert len(found) == 1
+
+
+def test_operands_that_it_does_not_know_are_refused(threads, monkeypatch):
+    threads(2)
+    monkeypatch.setattr(at_once, "SHARED_FROM", 0.0)
+    launch = lstm_launches(arrays(2, 2, 2), [])
+    odd = Launches((Launch(launch.launches[0].kernel, (1.5,)),))
+    with pytest.raises(TypeError, match=r"pack_matrix.*1\.5"):
+        run_at_once(odd, [], [])
