@@ -9,6 +9,7 @@ from fastgrad.kernels.building import build
 from fastgrad.kernels.drawing import random
 from fastgrad.kernels.mapping import activation
 from fastgrad.kernels.products import dense
+from fastgrad.kernels.recurrent import gru, lstm, products, simple
 from fastgrad.kernels.reducing import normalization, softmax
 from fastgrad.kernels.updating import adafactor, optimizers
 
@@ -57,6 +58,7 @@ def calls_of(monkeypatch):
             counts[id(kernel)] += 1
             return native(*arguments)
 
+        call.__self__ = native.__self__  # which says what the parameters are
         return call
 
     def calls_of(step, *kernels):
@@ -167,6 +169,15 @@ def test_layer_norm(calls_of):
     model = keras.Sequential([layers.Dense(3), layers.LayerNormalization()])
     counted = calls_of(step_of(model, mean_square), normalization.layer_norm, normalization.layer_norm_gradient)
     assert set(counted.values()) == {1}
+
+
+@pytest.mark.parametrize("name", ["lstm", "gru", "simple_rnn"])
+def test_recurrent_layers(calls_of, name):
+    layer = {"lstm": layers.LSTM, "gru": layers.GRU, "simple_rnn": layers.SimpleRNN}[name](3)
+    room = {"lstm": lstm, "gru": gru, "simple_rnn": simple}[name]
+    step = step_of(keras.Sequential([layer]), mean_square, np.ones((6, 4, 2), np.float32))
+    kernels = [getattr(room, name), getattr(room, name + "_gradient"), products.pack_matrix]
+    assert list(calls_of(step, *kernels).values()) == [1, 1, 2]
 
 
 @pytest.mark.parametrize("approximate", [False, True])
