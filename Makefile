@@ -4,7 +4,7 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help demo test test-checked test-machines lint lint-rules lint-format lint-types lint-imports conformance \
-	bench bench-quick bench-compare asv-machine peers-env peers tables dashboard performance clean
+	bench bench-quick bench-compare gate asv-machine peers-env peers tables dashboard performance clean
 
 # Settings of the surroundings that would change which code runs, or drop its asserts.
 unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP PYTHONOPTIMIZE PYTHONWARNINGS PYTHONSAFEPATH PYTHONPLATLIBDIR
@@ -68,6 +68,7 @@ conformance: ## compare with real TensorFlow, in an environment of its own
 bench: asv-machine ## run the asv suite on the checked-out commit; results go to benchmarks/results/asv
 	@$(ASV) run --python=same --machine "$$($(PYTHON_HERE) -m benchmarks.machine)" \
 		--set-commit-hash "$$(git rev-parse HEAD)" --show-stderr $(ARGS)
+	@$(PYTHON_HERE) -m benchmarks.history
 
 bench-quick: ## run each benchmark of the suite once, to see that it works; keeps no results
 	@$(MAKE) --no-print-directory bench ARGS='--quick --dry-run $(ARGS)'
@@ -76,6 +77,10 @@ bench-compare: asv-machine ## compare the checked-out commit with BASE=…, in e
 	@test -n '$(BASE)' || { echo 'name what to compare with: make bench-compare BASE=main [ARGS="--bench training"]' >&2; exit 1; }
 	@$(ASV) continuous --config benchmarks/compare.conf.json --interleave-rounds --split \
 		--machine "$$($(PYTHON_HERE) -m benchmarks.machine)" '$(BASE)' HEAD $(ARGS)
+
+gate: ## fail on a slow-down that is certain: times over NumPy's, instructions by valgrind where it is
+	@$(ENVIRONMENT) benchmarks
+	@$(PYTHON_HERE) -m benchmarks.gate $(ARGS)
 
 asv-machine:
 	@$(ENVIRONMENT) benchmarks

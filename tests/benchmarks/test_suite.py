@@ -2,17 +2,19 @@
 
 import importlib
 import inspect
+import json
 import pkgutil
 import re
 import tokenize
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import benchmarks
 import fastgrad as tf
-from benchmarks import kernels, machine, threads
+from benchmarks import history, kernels, machine, threads
 from fastgrad.kernels.running.team import team
 
 MODULES = [file.name for file in pkgutil.iter_modules(benchmarks.__path__) if not file.ispkg]
@@ -75,6 +77,22 @@ def test_the_best_time_is_that_of_one_call(monkeypatch: pytest.MonkeyPatch) -> N
     calls: list[int] = []
     assert 0.0 < kernels.best_seconds(lambda: calls.append(1)) < 1e-4
     assert len(calls) > 10
+
+
+def test_results_are_named_after_the_version_of_python_and_added_to_those_of_the_commit(tmp_path: Path) -> None:
+    def write(**results: int) -> None:
+        content = {"env_name": "x", "python": "/some/python", "params": {"python": "/some/python"}, "results": results}
+        (tmp_path / "machine" / "abc-existing-py_some_python.json").write_text(json.dumps(content))
+
+    (tmp_path / "machine").mkdir()
+    write(first=1, second=1)
+    history.settle(tmp_path, "3.11")
+    write(second=2)
+    (file,) = history.settle(tmp_path, "3.11")
+    assert list((tmp_path / "machine").iterdir()) == [file]
+    assert file.name == "abc-existing-py3.11.json"
+    assert "/some" not in file.read_text()
+    assert json.loads(file.read_text())["results"] == {"first": 1, "second": 2}
 
 
 def test_the_name_of_a_machine_is_made_of_small_words(monkeypatch: pytest.MonkeyPatch) -> None:
