@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
+from fastgrad.ops.attention import attention
+from fastgrad.ops.normalization import layer_normalization
 from tests.kernels.functions.accuracy import FLOATS, KERNELS
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -34,6 +36,10 @@ ARRAYS = {
     "power": lambda x: tf.pow(tf.abs(x), x),
     "gelu": lambda x: tf.nn.gelu(x, approximate=False),
     "convolution": lambda x: tf.nn.conv1d(x[None], tf.reshape(x[:4], [4, 131, 1]), 1, "SAME"),
+    "attention": lambda x: attention(
+        *[tf.reshape(x[:, i : i + 120], [1, 37, 8, 15]) for i in (0, 5, 9)], scale=0.1, causal=True
+    ),
+    "normalization": lambda x: layer_normalization(x, x[0], x[1]),
     "pooling": lambda x: tf.nn.max_pool1d(x[None], 3, 2, "SAME"),
 }
 OPTIMIZERS = ("SGD", "Adam", "AdamW", "RMSprop", "Adagrad", "Adadelta", "Adamax", "Nadam", "Ftrl", "Lion", "Adafactor")

@@ -193,3 +193,23 @@ def test_shapes_that_do_not_go_together():
         attention(q[:, :, :1], k, v, scale=1.0)
     with pytest.raises(tf.errors.InvalidArgumentError, match="mask of shape"):
         attention(q, k, v, tf.ones((3, 5), tf.bool), scale=1.0)
+
+
+@pytest.mark.parametrize("options", [{}, {"causal": True}])
+def test_long_sequences_need_no_memory_for_all_weights(options):
+    tensors = [tf.constant(x) for x in arrays((1, 1500, 1500, 1, 1, 4, 4), "float32")]
+
+    @tf.function
+    def step(*x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = attention(*x, scale=0.6, **options)
+        return [y, *tape.gradient(y, x)]
+
+    for _ in range(3):
+        y = step(*tensors)[0]
+    wanted = expected(*[x.numpy() for x in tensors], 0.6, np.tri(1500, dtype=bool) if options else True)[0]
+    np.testing.assert_allclose(y, wanted, rtol=0, atol=2e-5)
+    (tree,) = step._last.ways.trees
+    assert tree.program.arena_bytes < 1500 * 1500
+    assert tree.program.plan.native
