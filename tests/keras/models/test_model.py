@@ -103,11 +103,6 @@ def test_call_must_be_written():
         keras.Model()(tf.ones((1, 1)))
 
 
-def test_functional_models_are_refused():
-    with pytest.raises(tf.errors.UnimplementedError, match="Sequential"):
-        keras.Model(inputs=keras.Input((1,)), outputs=keras.Input((1,)))
-
-
 def test_metrics_as_attributes():
     class Tracked(Classifier):
         def __init__(self):

@@ -15,9 +15,9 @@ import numpy as np
 
 from fastgrad import nest
 from fastgrad.dtypes import DType
-from fastgrad.errors import UnimplementedError
 from fastgrad.keras import masks
 from fastgrad.keras.layers.input_spec import check_inputs
+from fastgrad.keras.layers.symbolic import keras_tensors, symbolic_call
 from fastgrad.keras.naming import calls
 from fastgrad.ops.casting import cast
 from fastgrad.tensor import Tensor, as_tensor_or_none, convert_to_tensor
@@ -133,6 +133,8 @@ class Caller:
     def _call_masked(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """The call when masks may come with the inputs: ``call`` gets them as ``mask``, the outputs get theirs."""
         self._check_super_called()
+        if keras_tensors((args, kwargs)):
+            return symbolic_call(self, args, kwargs)
         args = tuple([self._converted(value) if masks.mask_of(value) is None else value for value in args])
         names = [name for name in self._signature.whole.parameters if name not in ("mask", "training")]
         given = {**dict(zip(names, args, strict=False)), **kwargs}
@@ -170,6 +172,8 @@ class Caller:
 
     def _call_in_full(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         self._check_super_called()
+        if keras_tensors((args, kwargs)):
+            return symbolic_call(self, args, kwargs)
         converted = tuple([self._converted(value) for value in args])
         kwargs = {name: self._converted(value) for name, value in kwargs.items()}
         for value in nest.flatten(converted) if converted else ():
@@ -209,7 +213,7 @@ class Caller:
         tensor = as_tensor_or_none(value)
         if tensor is not None:
             return self._autocast(tensor)
-        if hasattr(value, "__array__") and not hasattr(value, "is_keras_tensor"):
+        if hasattr(value, "__array__"):
             return self._autocast(convert_to_tensor(np.asarray(value)))
         return value
 
@@ -246,11 +250,6 @@ class Caller:
 
 
 def _refuse_argument(layer: Any, value: Any) -> Exception:
-    if getattr(value, "is_keras_tensor", False):
-        return UnimplementedError(
-            f"{layer.name}: calling a layer on the result of keras.Input (a functional model) is not there yet; "
-            "use keras.Sequential, or subclass keras.Model and write `call`."
-        )
     return ValueError(
         "Only input tensors may be passed as positional arguments. The following argument value should be passed as a "
         f"keyword argument: {value} (of type {type(value)}). Lists of numbers become a tensor with tf.constant(...)."

@@ -4,47 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastgrad.keras import naming, settings
 from fastgrad.keras.layers.layer import Layer
+from fastgrad.keras.layers.symbolic import KerasTensor, Node
 from fastgrad.shape import TensorShape
 
 
-class KerasTensor:
-    """A stand-in for a tensor of which only shape and dtype are known.
-
-    Args:
-        shape: with the batch; None for unknown sizes.
-        dtype: default ``floatx()``.
-        name: default ``keras_tensor``, numbered.
-
-    Attributes:
-        shape, dtype, name: as given; the dtype by its name.
-    """
-
-    is_keras_tensor = True
-
-    def __init__(self, shape: Any, dtype: Any = None, name: str | None = None) -> None:
-        self.shape = tuple(TensorShape(shape))
-        self.dtype = settings.standardize_dtype(dtype).name
-        self.name = name or naming.auto_name("KerasTensor")
-        self.layer: InputLayer | None = None
-
-    @property
-    def ndim(self) -> int:
-        """The number of dimensions."""
-        return len(self.shape)
-
-    def __array__(self, *arguments: Any, **options: Any) -> Any:
-        raise ValueError(
-            "A KerasTensor is symbolic: it's a placeholder for a shape and a dtype. It doesn't have any actual numerical value."
-        )
-
-    def __repr__(self) -> str:
-        return f"<KerasTensor shape={self.shape}, dtype={self.dtype}, name={self.name}>"
-
-
 class InputLayer(Layer):
-    """The first layer of a Sequential that is built at once; it passes its input on.
+    """Where a functional model begins, or a Sequential that is built at once; it passes its input on.
 
     Args:
         shape: of the inputs, without the batch.
@@ -86,8 +52,9 @@ class InputLayer(Layer):
         if batch_shape is None:
             batch_shape = (batch_size, *TensorShape(shape))
         self._batch_shape = tuple(TensorShape(batch_shape))
-        self.output = KerasTensor(self._batch_shape, self.dtype, name)
-        self.output.layer = self
+        tensor = KerasTensor(self._batch_shape, self.dtype, name)
+        tensor.layer = self
+        Node(self, ((), {}), tensor)
         self.autocast = False
         self.built = True
 
@@ -121,5 +88,5 @@ def Input(
     tensor: Any = None,
     optional: bool = False,
 ) -> KerasTensor:
-    """The inputs of a Sequential, as its first item; arguments as ``InputLayer``."""
+    """The inputs of a functional model, or of a Sequential as its first item; arguments as ``InputLayer``."""
     return InputLayer(shape, batch_size, dtype, sparse, ragged, batch_shape, tensor, optional, name).output

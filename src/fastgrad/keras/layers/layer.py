@@ -15,6 +15,7 @@ from fastgrad.keras.layers.calling import Caller
 from fastgrad.keras.layers.configuration import Configurable
 from fastgrad.keras.layers.owning import WeightOwner
 from fastgrad.keras.layers.shapes import common, has_unknown, shapes_of, zeros_of
+from fastgrad.keras.layers.symbolic import OfOnlyCall
 from fastgrad.keras.naming import calls
 from fastgrad.keras.weight import Weight
 from fastgrad.storage.object_graph import deliver
@@ -172,6 +173,14 @@ class Layer(Caller, Configurable, WeightOwner):
         first = self._run_on_zeros(input_shape, 2)
         return common(first, self._run_on_zeros(input_shape, 3)) if has_unknown(input_shape) else first
 
+    def _has_output_rule(self) -> bool:
+        """Whether the class says itself which shapes it gives."""
+        return type(self).compute_output_shape is not Layer.compute_output_shape
+
+    def _builds_from_shape(self) -> bool:
+        """Whether the class's ``build`` makes the weights from the shape of one input."""
+        return type(self).build is not Layer.build and len(inspect.signature(self.build).parameters) == 1
+
     def get_build_config(self) -> dict[str, Any] | None:
         """What ``build_from_config`` needs: the shapes that the layer was built for."""
         if self._build_shapes is None:
@@ -314,6 +323,9 @@ class Layer(Caller, Configurable, WeightOwner):
             if regularizer is not None:
                 found.append(regularizer(variable))
         return found
+
+    input: Any = OfOnlyCall("the KerasTensors that the layer was called on, in their structure")
+    output: Any = OfOnlyCall("the KerasTensors that it gave for them")
 
     # ---- computing -----------------------------------------------------------------------------
 

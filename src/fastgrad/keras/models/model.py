@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastgrad.errors import UnimplementedError
+from fastgrad import nest
 from fastgrad.keras.layers.layer import Layer
+from fastgrad.keras.masks import give_mask
 from fastgrad.keras.saving import model_files
 from fastgrad.keras.training.trainer import Trainer
 
@@ -13,29 +14,125 @@ from fastgrad.keras.training.trainer import Trainer
 class Model(Trainer, Layer):
     """The base of models: subclasses make layers in ``__init__`` and use them in ``call(inputs)``.
 
-    Args:
-        trainable, dtype, name, ...: as in ``Layer``.
+    ``Model(inputs, outputs)`` is a functional model: what lies between ``keras.Input`` tensors and results of layers. A
+    subclass that passes both to ``super().__init__`` is one, too.
 
-    Raises:
-        UnimplementedError: ``inputs`` and ``outputs``, as for a functional model.
+    Args:
+        inputs, outputs: for a functional model: KerasTensors, nested.
+        trainable, dtype, name, ...: as in ``Layer``.
     """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        if args or {"inputs", "outputs"} & kwargs.keys():
-            raise UnimplementedError(
-                "Model(inputs, outputs): functional models are not there yet; use keras.Sequential, or subclass keras.Model "
-                "and write `call`."
-            )
-        super().__init__(**kwargs)
+    _graph: Any  # the calls of a functional model
 
-    def call(self, *args: Any, **kwargs: Any) -> Any:
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        """A functional model, if there are inputs and outputs."""
+        if cls is Model and _is_functional(args, kwargs):
+            from fastgrad.keras.models.functional import Functional
+
+            return Functional.__new__(Functional, *args, **kwargs)
+        model = super().__new__(cls, *args, **kwargs)
+        model.__dict__["_graph"] = None
+        return model
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        if not _is_functional(args, kwargs):
+            if args:
+                raise TypeError(f"Model.__init__ takes keyword arguments, or inputs and outputs; got {args!r:.200}.")
+            super().__init__(**kwargs)
+            return
+        inputs = args[0] if args else kwargs.pop("inputs")
+        outputs = args[1] if len(args) > 1 else kwargs.pop("outputs")
+        if len(args) > 2:
+            kwargs.setdefault("name", args[2])
+        super().__init__(**kwargs)
+        self._set_graph(inputs, outputs)
+
+    def _set_graph(self, inputs: Any, outputs: Any) -> None:
+        """Makes this the functional model of these tensors."""
+        from fastgrad.keras.models.functional import graph_of
+
+        graph = graph_of(inputs, outputs, self)
+        self.__dict__["_graph"] = graph
+        self.supports_masking = True
+        self._build_shapes = {"input_shape": nest.map_structure(lambda x: x.shape, inputs)}
+        self._finish_build()
+
+    def call(self, inputs: Any, *args: Any, training: bool | None = None, mask: Any = None, **kwargs: Any) -> Any:
         """The model's computation; subclasses write it. It gets tensors, and ``training`` if that is a parameter."""
-        raise NotImplementedError(f"Model {type(self).__name__} does not have a `call()` method implemented.")
+        graph = self._graph
+        if graph is None:
+            raise NotImplementedError(f"Model {type(self).__name__} does not have a `call()` method implemented.")
+        from fastgrad.keras.models.functional import inputs_of
+
+        values = inputs_of(self, graph, inputs)
+        for value, given in zip(values, nest.flatten(mask), strict=False):
+            if given is not None:
+                give_mask(value, given)
+        return graph.run(values)
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+        """None for a functional model: its layers have given the outputs their masks."""
+        return None if self._graph is not None else super().compute_mask(inputs, previous_mask)
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """The shapes of the outputs."""
+        graph = self._graph
+        if graph is not None and input_shape == self.input_shape:
+            return self.output_shape
+        return super().compute_output_shape(input_shape)
+
+    def _known_graph(self, what: str) -> Any:
+        if self._graph is None:
+            raise AttributeError(f"Model '{self.name}' has no `{what}`: it is no functional model.")
+        return self._graph
+
+    @property
+    def inputs(self) -> list[Any]:
+        """The KerasTensors that a functional model begins with."""
+        return list(self._known_graph("inputs").flat_inputs)
+
+    @property
+    def outputs(self) -> list[Any]:
+        """The KerasTensors that a functional model gives."""
+        return list(self._known_graph("outputs").flat_outputs)
+
+    @property
+    def input(self) -> Any:
+        """The inputs in their structure."""
+        return Layer.input.__get__(self) if self._graph is None else self._graph.inputs
+
+    @property
+    def output(self) -> Any:
+        """The outputs in their structure."""
+        return Layer.output.__get__(self) if self._graph is None else self._graph.outputs
+
+    @property
+    def input_shape(self) -> Any:
+        """The shapes of the inputs, with the batch."""
+        return nest.map_structure(lambda x: x.shape, self.input)
+
+    @property
+    def output_shape(self) -> Any:
+        """The shapes of the outputs, with the batch."""
+        return nest.map_structure(lambda x: x.shape, self.output)
+
+    @property
+    def input_names(self) -> list[str]:
+        """The names of the input layers."""
+        return [x._keras_history.operation.name for x in self.inputs]
+
+    @property
+    def output_names(self) -> list[str] | None:
+        """The names of the layers that give the outputs; None for models of other kinds."""
+        return None if self._graph is None else [x._keras_history.operation.name for x in self.outputs]
 
     @property
     def layers(self) -> list[Any]:
-        """The layers set as attributes, also in lists and dicts, in the order in which they were set."""
-        return list(self._sublayers)
+        """The layers set as attributes, also in lists and dicts, in the order in which they were set.
+
+        Those of a functional model are its inputs and what follows from them.
+        """
+        return list(self._sublayers) if self._graph is None else list(self._graph.layers)
 
     @layers.setter
     def layers(self, _: Any) -> None:
@@ -76,3 +173,7 @@ class Model(Trainer, Layer):
     def to_json(self, **options: Any) -> str:
         """The configuration as JSON text, for ``keras.models.model_from_json``; ``options`` are those of ``json.dumps``."""
         return model_files.model_to_json(self, **options)
+
+
+def _is_functional(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    return len(args) >= 2 or (len(args) == 1 and "outputs" in kwargs) or {"inputs", "outputs"} <= kwargs.keys()

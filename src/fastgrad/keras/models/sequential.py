@@ -6,9 +6,10 @@ from typing import Any
 
 import fastgrad as tf
 from fastgrad.keras import naming, structure
-from fastgrad.keras.layers.input_layer import InputLayer, KerasTensor
+from fastgrad.keras.layers.input_layer import InputLayer
 from fastgrad.keras.layers.layer import Layer
 from fastgrad.keras.layers.shapes import is_shape
+from fastgrad.keras.layers.symbolic import KerasTensor
 from fastgrad.keras.masks import give_mask
 from fastgrad.keras.models.model import Model
 from fastgrad.keras.naming import to_snake_case
@@ -139,7 +140,9 @@ class Sequential(Model):
         self._build_shapes = {"input_shape": self._shapes[0]}
         self._finish_build()
 
-    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+    def call(  # type: ignore[override]
+        self, inputs: Any, training: bool | None = None, mask: Any = None
+    ) -> Any:
         """The output of the top layer. ``training`` reaches the layers on its own."""
         bottom = self._bottom
         if bottom is not None and type(inputs) is Tensor and inputs._array.ndim != len(bottom._batch_shape):

@@ -39,7 +39,6 @@ class Trainer:
     """
 
     stop_training = False
-    output_names: list[str] | None
     _submetrics: list[Any]
     _sublayers: list[Any]
     trainable_variables: list[Any]

@@ -1,0 +1,164 @@
+"""``Lambda``: a function of the user's as a layer; ``Operator``: Python's operators on KerasTensors."""
+
+from __future__ import annotations
+
+import inspect
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import fastgrad as tf
+from fastgrad.keras.layers.layer import Layer
+from fastgrad.keras.layers.symbolic import KerasTensor, keras_tensors, symbolic_call
+from fastgrad.keras.saving.objects import serialize_keras_object
+from fastgrad.tensor import Tensor
+
+
+class Lambda(Layer):
+    """A function as a layer. It has no weights: those of what the function uses are not found.
+
+    Args:
+        function: of the input; it may also take ``mask`` and ``training``.
+        output_shape: of its result, without the batch, or a function of the input's shape; default: it is run on zeros.
+        mask: the mask of the result, or a function of the input and its mask.
+        arguments: further keyword arguments of the function.
+        **kwargs: as in ``Layer``.
+    """
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        output_shape: Any = None,
+        mask: Any = None,
+        arguments: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.arguments = arguments or {}
+        self.function = function
+        self.mask = mask
+        if mask is not None:
+            self.supports_masking = True
+        self._output_shape = output_shape
+        self._wanted = frozenset(inspect.signature(function).parameters)
+        self.built = True
+
+    def call(self, inputs: Any, mask: Any = None, training: bool | None = None) -> Any:
+        """The function's result."""
+        given = dict(self.arguments)
+        given.update({name: value for name, value in (("mask", mask), ("training", training)) if name in self._wanted})
+        return self.function(inputs, **given)
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+        """The mask that the layer was given."""
+        return self.mask(inputs, previous_mask) if callable(self.mask) else self.mask
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """By ``output_shape``, or by running the function on zeros."""
+        if self._output_shape is None:
+            return super().compute_output_shape(input_shape)
+        if callable(self._output_shape):
+            return self._output_shape(input_shape)
+        return (input_shape[0], *self._output_shape)
+
+    def _has_output_rule(self) -> bool:
+        return self._output_shape is not None
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments; ValueError for a lambda, which has no name to be found by."""
+        return {
+            **super().get_config(),
+            "function": serialize_keras_object(self.function),
+            "output_shape": None if callable(self._output_shape) else self._output_shape,
+            "arguments": serialize_keras_object(self.arguments),
+        }
+
+
+_FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "add": operator.add,
+    "subtract": operator.sub,
+    "multiply": operator.mul,
+    "true_divide": operator.truediv,
+    "floor_divide": operator.floordiv,
+    "mod": operator.mod,
+    "power": operator.pow,
+    "matmul": operator.matmul,
+    "negative": operator.neg,
+    "absolute": operator.abs,
+    "equal": tf.equal,
+    "not_equal": tf.not_equal,
+    "less": operator.lt,
+    "less_equal": operator.le,
+    "greater": operator.gt,
+    "greater_equal": operator.ge,
+    "logical_and": operator.and_,
+    "logical_or": operator.or_,
+    "logical_xor": operator.xor,
+    "logical_not": operator.invert,
+    "get_item": operator.getitem,
+}
+
+
+class Operator(Layer):
+    """One of Python's operators, as KerasTensors have them.
+
+    Args:
+        operation: its name, as in ``keras.ops``.
+        **kwargs: as in ``Layer``.
+    """
+
+    def __init__(self, operation: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.operation = operation
+        self.autocast = False
+        self.built = True
+
+    def __call__(self, *operands: Any, **kwargs: Any) -> Any:
+        """The operator's result; operands may be Python numbers, too."""
+        return symbolic_call(self, operands, {}) if keras_tensors(operands) else self.call(*operands)
+
+    def call(self, *operands: Any) -> Tensor:
+        """The operator's result."""
+        found: Tensor = _FUNCTIONS[self.operation](*operands)
+        return found
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments."""
+        return {**super().get_config(), "operation": self.operation}
+
+
+def _operator(name: str, turned: bool = False) -> Callable[..., Any]:
+    def method(self: KerasTensor, *other: Any) -> Any:
+        operands = (*other, self) if turned else (self, *other)
+        return Operator(name)(*operands)
+
+    return method
+
+
+_METHODS = {
+    "add": "add",
+    "sub": "subtract",
+    "mul": "multiply",
+    "truediv": "true_divide",
+    "floordiv": "floor_divide",
+    "mod": "mod",
+    "pow": "power",
+    "matmul": "matmul",
+    "and": "logical_and",
+    "or": "logical_or",
+    "xor": "logical_xor",
+}
+for _method, _name in _METHODS.items():
+    setattr(KerasTensor, f"__{_method}__", _operator(_name))
+    setattr(KerasTensor, f"__r{_method}__", _operator(_name, turned=True))
+for _method, _name in {
+    "neg": "negative",
+    "abs": "absolute",
+    "invert": "logical_not",
+    "lt": "less",
+    "le": "less_equal",
+    "gt": "greater",
+    "ge": "greater_equal",
+    "getitem": "get_item",
+}.items():
+    setattr(KerasTensor, f"__{_method}__", _operator(_name))

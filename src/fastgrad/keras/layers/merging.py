@@ -1,0 +1,340 @@
+"""Layers that make one tensor of several: sums, products, extremes, joins."""
+
+from __future__ import annotations
+
+from functools import reduce
+from typing import Any
+
+import fastgrad as tf
+from fastgrad.keras.layers.layer import Layer
+from fastgrad.tensor import Tensor
+
+
+class Merge(Layer):
+    """The base of layers that combine tensors of one shape, element by element.
+
+    Sizes of 1 and missing leading dimensions (after the batch) are repeated.
+
+    Args:
+        **kwargs: as in ``Layer``.
+
+    Raises:
+        ValueError: an input that is no list of two or more, or shapes that do not go together.
+    """
+
+    _leaf = True
+    _least = 1
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.supports_masking = True
+
+    def build(self, input_shape: Any) -> None:
+        """Looks at the shapes."""
+        if (
+            not isinstance(input_shape, (list, tuple))
+            or not input_shape
+            or not isinstance(input_shape[0], (tuple, list))
+        ):
+            raise ValueError(
+                f"A merge layer should be called on a list of inputs. Received: input_shape={input_shape} (not a list of shapes)"
+            )
+        if len(input_shape) < self._least:
+            raise ValueError(
+                f"A merge layer should be called on a list of at least {self._least} inputs. Got {len(input_shape)} inputs."
+            )
+        self.compute_output_shape(input_shape)
+
+    def _merge(self, inputs: list[Tensor]) -> Tensor:
+        raise NotImplementedError
+
+    def call(self, inputs: Any) -> Tensor:
+        """The inputs combined."""
+        rank = max(x.ndim for x in inputs)
+        return self._merge([_with_rank(x, rank) for x in inputs])
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """The common shape."""
+        return reduce(self._common, [tuple(shape) for shape in input_shape])
+
+    def _common(self, a: tuple[int | None, ...], b: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        if len(a) > len(b):
+            a, b = b, a
+        a = (*a[:1], *[1] * (len(b) - len(a)), *a[1:])
+        found: list[int | None] = []
+        for place, (x, y) in enumerate(zip(a, b, strict=True)):
+            if place == 0:
+                if x is not None and y is not None and x != y:
+                    raise ValueError(
+                        f"Cannot merge tensors with different batch sizes. Received tensors with shapes {[a, b]}"
+                    )
+                found.append(x if x is not None else y)
+            elif y in (x, 1):
+                found.append(x)
+            elif x == 1:
+                found.append(y)
+            elif x is None or y is None:
+                found.append(None)
+            else:
+                raise ValueError(f"Inputs have incompatible shapes. Received shapes {a[1:]} and {b[1:]}")
+        return tuple(found)
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+        """Steps count that count in every input with a mask."""
+        masks = [mask for mask in previous_mask or () if mask is not None]
+        return reduce(tf.logical_and, masks) if masks else None
+
+
+def _with_rank(x: Tensor, rank: int) -> Tensor:
+    shape = tuple(x.shape)
+    if len(shape) == rank or not shape:
+        return x
+    return tf.reshape(x, (shape[0], *[1] * (rank - len(shape)), *shape[1:]))
+
+
+class Add(Merge):
+    """The sum of the inputs."""
+
+    def _merge(self, inputs: list[Tensor]) -> Tensor:
+        return reduce(tf.add, inputs)
+
+
+class Subtract(Merge):
+    """The first input less the second."""
+
+    _least = 2
+
+    def build(self, input_shape: Any) -> None:
+        """Looks at the shapes."""
+        super().build(input_shape)
+        if len(input_shape) != 2:
+            raise ValueError(
+                f"A `Subtract` layer should be called on exactly 2 inputs. Received: input_shape={input_shape}"
+            )
+
+    def _merge(self, inputs: list[Tensor]) -> Tensor:
+        first, second = inputs
+        return first - second
+
+
+class Multiply(Merge):
+    """The product of the inputs, element by element."""
+
+    def _merge(self, inputs: list[Tensor]) -> Tensor:
+        return reduce(tf.multiply, inputs)
+
+
+class Average(Merge):
+    """The mean of the inputs."""
+
+    def _merge(self, inputs: list[Tensor]) -> Tensor:
+        return reduce(tf.add, inputs) / len(inputs)
+
+
+class Maximum(Merge):
+    """The greatest of the inputs, element by element."""
+
+    def _merge(self, inputs: list[Tensor]) -> Tensor:
+        return reduce(tf.maximum, inputs)
+
+
+class Minimum(Merge):
+    """The least of the inputs, element by element."""
+
+    def _merge(self, inputs: list[Tensor]) -> Tensor:
+        return reduce(tf.minimum, inputs)
+
+
+class Concatenate(Layer):
+    """The inputs one behind the other.
+
+    Args:
+        axis: along which; not the batch.
+        **kwargs: as in ``Layer``.
+
+    Raises:
+        ValueError: an input that is no list, or shapes that differ along another axis.
+    """
+
+    _leaf = True
+
+    def __init__(self, axis: int = -1, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.axis = axis
+        self.supports_masking = True
+
+    def build(self, input_shape: Any) -> None:
+        """Looks at the shapes."""
+        if (
+            not isinstance(input_shape, (list, tuple))
+            or not input_shape
+            or not isinstance(input_shape[0], (tuple, list))
+        ):
+            raise ValueError(
+                f"A `Concatenate` layer should be called on a list of at least 1 input. Received: input_shape={input_shape}"
+            )
+        self.compute_output_shape(input_shape)
+
+    def call(self, inputs: Any) -> Tensor:
+        """The inputs joined."""
+        return tf.concat(inputs, self.axis)
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """The shape of the whole."""
+        shapes = [tuple(shape) for shape in input_shape]
+        first = list(shapes[0])
+        axis = self.axis % len(first) if -len(first) <= self.axis < len(first) else self.axis
+        for shape in shapes[1:]:
+            same = len(shape) == len(first) and all(
+                a == b or None in (a, b) for place, (a, b) in enumerate(zip(first, shape, strict=True)) if place != axis
+            )
+            if not same or axis >= len(first):
+                raise ValueError(
+                    "A `Concatenate` layer requires inputs with matching shapes except for the concatenation axis. "
+                    f"Received: input_shape={input_shape}"
+                )
+        sizes = [shape[axis] for shape in shapes]
+        known = [size for size in sizes if size is not None]
+        first[axis] = sum(known) if len(known) == len(sizes) else None
+        for shape in shapes[1:]:
+            first = [
+                b if a is None and place != axis else a for place, (a, b) in enumerate(zip(first, shape, strict=True))
+            ]
+        return tuple(first)
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+        """The masks joined; steps of inputs without one count."""
+        masks = list(previous_mask or ())
+        if all(mask is None for mask in masks):
+            return None
+        found = []
+        for x, mask in zip(inputs, masks, strict=True):
+            if mask is None:
+                found.append(tf.ones(x.shape, "bool"))
+            else:
+                while mask.ndim < x.ndim:
+                    mask = tf.expand_dims(mask, -1)
+                found.append(tf.broadcast_to(mask, x.shape))
+        return tf.reduce_any(tf.concat(found, self.axis), -1)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments."""
+        return {**super().get_config(), "axis": self.axis}
+
+
+class Dot(Layer):
+    """The products of two inputs along an axis of each, sample by sample.
+
+    Args:
+        axes: the axis, or one for each input.
+        normalize: whether vectors along it get the length 1 first, so that the results are cosines.
+        **kwargs: as in ``Layer``.
+
+    Raises:
+        ValueError: other than two inputs, or axes of different sizes.
+    """
+
+    _leaf = True
+
+    def __init__(self, axes: Any, normalize: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if not isinstance(axes, int):
+            if not isinstance(axes, (list, tuple)) or len(axes) != 2:
+                raise ValueError(
+                    f"Invalid format for argument `axes`: it should contain two elements. Received: axes={axes}"
+                )
+            axes = tuple(axes)
+        self.axes, self.normalize = axes, normalize
+        self.supports_masking = True
+
+    def _pair(self, ranks: tuple[int, int]) -> tuple[int, int]:
+        first, second = (self.axes, self.axes) if isinstance(self.axes, int) else self.axes
+        return first % ranks[0], second % ranks[1]
+
+    def build(self, input_shape: Any) -> None:
+        """Looks at the shapes."""
+        if (
+            not isinstance(input_shape, (list, tuple))
+            or len(input_shape) != 2
+            or not isinstance(input_shape[0], (tuple, list))
+        ):
+            raise ValueError(
+                f"A `Dot` layer should be called on a list of 2 inputs. Received: input_shape={input_shape}"
+            )
+        first, second = input_shape
+        a, b = self._pair((len(first), len(second)))
+        if first[a] != second[b]:
+            raise ValueError(
+                f"Incompatible input shapes: axis values {first[a]} (at axis {a}) != {second[b]} (at axis {b}). "
+                f"Full input shapes: {tuple(first)}, {tuple(second)}"
+            )
+
+    def call(self, inputs: Any) -> Tensor:
+        """The products."""
+        x, y = inputs
+        a, b = self._pair((x.ndim, y.ndim))
+        if self.normalize:
+            x, y = tf.math.l2_normalize(x, a), tf.math.l2_normalize(y, b)
+        letters = "abcdefgh"
+        left = ["z", *letters[: x.ndim - 1]]
+        right = ["z", *letters[x.ndim - 1 : x.ndim + y.ndim - 2]]
+        left[a] = right[b] = "y"
+        kept = [letter for letter in left if letter != "y"] + [letter for letter in right[1:] if letter != "y"]
+        out = tf.einsum(f"{''.join(left)},{''.join(right)}->{''.join(kept)}", x, y)
+        return tf.expand_dims(out, 1) if out.ndim == 1 else out
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """The batch, what is left of the first input, and what is left of the second."""
+        first, second = [list(shape) for shape in input_shape]
+        a, b = self._pair((len(first), len(second)))
+        del first[a], second[b]
+        found = (*first, *second[1:])
+        return found if len(found) > 1 else (*found, 1)
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+        """None."""
+        return None
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments."""
+        return {**super().get_config(), "axes": self.axes, "normalize": self.normalize}
+
+
+def add(inputs: Any, **kwargs: Any) -> Any:
+    """``Add(**kwargs)(inputs)``."""
+    return Add(**kwargs)(inputs)
+
+
+def subtract(inputs: Any, **kwargs: Any) -> Any:
+    """``Subtract(**kwargs)(inputs)``."""
+    return Subtract(**kwargs)(inputs)
+
+
+def multiply(inputs: Any, **kwargs: Any) -> Any:
+    """``Multiply(**kwargs)(inputs)``."""
+    return Multiply(**kwargs)(inputs)
+
+
+def average(inputs: Any, **kwargs: Any) -> Any:
+    """``Average(**kwargs)(inputs)``."""
+    return Average(**kwargs)(inputs)
+
+
+def maximum(inputs: Any, **kwargs: Any) -> Any:
+    """``Maximum(**kwargs)(inputs)``."""
+    return Maximum(**kwargs)(inputs)
+
+
+def minimum(inputs: Any, **kwargs: Any) -> Any:
+    """``Minimum(**kwargs)(inputs)``."""
+    return Minimum(**kwargs)(inputs)
+
+
+def concatenate(inputs: Any, axis: int = -1, **kwargs: Any) -> Any:
+    """``Concatenate(axis, **kwargs)(inputs)``."""
+    return Concatenate(axis, **kwargs)(inputs)
+
+
+def dot(inputs: Any, axes: Any = -1, **kwargs: Any) -> Any:
+    """``Dot(axes, **kwargs)(inputs)``."""
+    return Dot(axes, **kwargs)(inputs)

@@ -1,0 +1,201 @@
+"""Calls of layers on ``KerasTensor``s: nothing is computed, shapes are found, and the call is remembered.
+
+A functional model is what lies between some of these tensors and others; see ``keras/models/functional.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fastgrad import nest, recording
+from fastgrad.keras import naming, settings
+from fastgrad.keras.layers.shapes import common, has_unknown, map_shapes
+from fastgrad.shape import TensorShape
+from fastgrad.tensor import Tensor, constant_tensor
+
+
+class History(NamedTuple):
+    """Where a KerasTensor comes from.
+
+    Attributes:
+        operation: the layer.
+        node_index: which of the layer's calls.
+        tensor_index: which of the call's results.
+    """
+
+    operation: Any
+    node_index: int
+    tensor_index: int
+
+
+class Node:
+    """A call of a layer on KerasTensors.
+
+    Attributes:
+        operation: the layer.
+        arguments: positional and keyword arguments.
+        inputs: the KerasTensors among them, in order.
+        outputs: the KerasTensors that it gave, in its structure.
+    """
+
+    def __init__(self, operation: Any, arguments: tuple[tuple[Any, ...], dict[str, Any]], outputs: Any) -> None:
+        self.operation = operation
+        self.arguments = arguments
+        self.inputs = keras_tensors(arguments)
+        self.outputs = outputs
+        nodes = operation.__dict__.setdefault("_inbound_nodes", [])
+        for place, tensor in enumerate(nest.flatten(outputs)):
+            tensor._keras_history = History(operation, len(nodes), place)
+        nodes.append(self)
+
+    @property
+    def is_input(self) -> bool:
+        """Whether it is where a model begins."""
+        return not self.inputs
+
+
+class KerasTensor:
+    """A stand-in for a tensor of which only shape and dtype are known.
+
+    Args:
+        shape: with the batch; None for unknown sizes.
+        dtype: default ``floatx()``.
+        name: default ``keras_tensor``, numbered.
+
+    Attributes:
+        shape, dtype, name: as given; the dtype by its name.
+    """
+
+    is_keras_tensor = True
+    __array_priority__ = 1000  # NumPy's operators leave the work to ours
+
+    def __init__(self, shape: Any, dtype: Any = None, name: str | None = None) -> None:
+        self.shape = tuple(TensorShape(shape))
+        self.dtype = settings.standardize_dtype(dtype).name
+        self.name = name or naming.auto_name("KerasTensor")
+        self.layer: Any = None
+        self._keras_history: History | None = None
+
+    @property
+    def ndim(self) -> int:
+        """The number of dimensions."""
+        return len(self.shape)
+
+    def __array__(self, *arguments: Any, **options: Any) -> Any:
+        raise ValueError(
+            "A KerasTensor is symbolic: it's a placeholder for a shape and a dtype. It doesn't have any actual numerical value. "
+            "You cannot convert it to a NumPy array. Use a layer (keras.layers.Lambda for your own function)."
+        )
+
+    def __bool__(self) -> bool:
+        raise TypeError("A symbolic KerasTensor cannot be used as a boolean.")
+
+    def __iter__(self) -> Any:
+        raise TypeError("Iterating over a symbolic KerasTensor is not supported.")
+
+    def __repr__(self) -> str:
+        return f"<KerasTensor shape={self.shape}, dtype={self.dtype}, name={self.name}>"
+
+
+class OfOnlyCall:
+    """An attribute of layers that follows from their call on KerasTensors, unless the layer sets one of that name.
+
+    Args:
+        what: what it is.
+
+    Raises:
+        AttributeError: the layer was not called on any, or more than once.
+    """
+
+    def __init__(self, what: str) -> None:
+        self.__doc__ = what
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, layer: Any, owner: type | None = None) -> Any:
+        if layer is None:
+            return self
+        nodes = layer.__dict__.get("_inbound_nodes", ())
+        if len(nodes) != 1:
+            why = "has never been called on a KerasTensor" if not nodes else "has been called more than once"
+            raise AttributeError(f"The layer '{layer.name}' {why} and thus has no defined {self._name}.")
+        if self._name == "output":
+            return nodes[0].outputs
+        args, _ = nodes[0].arguments
+        return args[0] if len(args) == 1 else list(args)
+
+
+def keras_tensors(structure: Any) -> list[KerasTensor]:
+    """The KerasTensors in nested arguments."""
+    if isinstance(structure, KerasTensor):
+        return [structure]
+    if isinstance(structure, dict):
+        return [found for value in structure.values() for found in keras_tensors(value)]
+    if isinstance(structure, (list, tuple)):
+        return [found for value in structure for found in keras_tensors(value)]
+    return []
+
+
+def mapped(structure: Any, function: Callable[[KerasTensor], Any]) -> Any:
+    """Nested arguments with ``function`` of their KerasTensors in their place."""
+    if isinstance(structure, KerasTensor):
+        return function(structure)
+    if isinstance(structure, dict):
+        return {key: mapped(value, function) for key, value in structure.items()}
+    if isinstance(structure, (list, tuple)):
+        items = [mapped(value, function) for value in structure]
+        return type(structure)(items) if type(structure) in (list, tuple) else type(structure)(*items)
+    return structure
+
+
+def symbolic_call(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Calls a layer on KerasTensors: builds it, and gives KerasTensors of the results' shapes and dtypes."""
+    shapes = mapped(args, lambda x: x.shape)
+    if not layer.built and len(args) == 1 and not keras_tensors(kwargs) and layer._builds_from_shape():
+        layer.build(_as_lists(shapes[0]))
+    outputs = _by_rule(layer, args, kwargs) if layer.built else None
+    if outputs is None:
+        outputs = _by_running(layer, args, kwargs)
+    Node(layer, (args, kwargs), outputs)
+    return outputs
+
+
+def _as_lists(shapes: Any) -> Any:
+    """Nested shapes, tuples of them as lists, as ``build`` takes them."""
+    return map_shapes(lambda shape: shape, shapes)
+
+
+def _by_rule(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """The outputs by the layer's own ``compute_output_shape``; None where it has none, or there are no floats."""
+    if not layer._has_output_rule() or len(args) != 1 or not isinstance(args[0], KerasTensor) or keras_tensors(kwargs):
+        return None
+    if "float" not in args[0].dtype or args[0].dtype != layer.compute_dtype:
+        return None
+    shapes = layer.compute_output_shape(args[0].shape)
+    return map_shapes(lambda shape: KerasTensor(shape, layer.compute_dtype), shapes)
+
+
+def _by_running(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """The outputs by running the layer on zeros: twice, where sizes are unknown."""
+
+    def run(unknown: int) -> Any:
+        def zeros(x: KerasTensor) -> Tensor:
+            shape = [unknown if size is None else size for size in x.shape]
+            return constant_tensor(np.zeros(shape, settings.standardize_dtype(x.dtype).numpy))
+
+        with recording.paused():
+            found = layer(*mapped(args, zeros), **mapped(kwargs, zeros))
+        layer._clear_losses()
+        return found
+
+    first = run(2)
+    flat = nest.flatten(first)
+    shapes = [tuple(x.shape) for x in flat]
+    if has_unknown([x.shape for x in keras_tensors((args, kwargs))]):
+        shapes = common(shapes, [tuple(x.shape) for x in nest.flatten(run(3))])
+    made = [KerasTensor(shape, x.dtype.name) for shape, x in zip(shapes, flat, strict=True)]
+    return nest.pack_sequence_as(first, made)

@@ -1,0 +1,314 @@
+"""Functional models: the calls of layers that lie between some KerasTensors and others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import fastgrad as tf
+from fastgrad import nest
+from fastgrad.keras import settings, structure
+from fastgrad.keras.layers.input_layer import InputLayer
+from fastgrad.keras.layers.symbolic import KerasTensor, Node, mapped
+from fastgrad.keras.models.model import Model
+from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_keras_object
+from fastgrad.tensor import Tensor
+
+
+class CallGraph:
+    """The calls between inputs and outputs.
+
+    Args:
+        inputs, outputs: KerasTensors, nested.
+
+    Attributes:
+        nodes: the calls, in an order in which they can be made.
+        layers: their layers in Keras's order, inputs among them: the farther from the outputs the earlier.
+
+    Raises:
+        ValueError: an output that does not follow from the inputs.
+    """
+
+    def __init__(self, inputs: Any, outputs: Any) -> None:
+        self.inputs, self.outputs = inputs, outputs
+        self.flat_inputs: list[KerasTensor] = nest.flatten(inputs)
+        self.flat_outputs: list[KerasTensor] = nest.flatten(outputs)
+        for tensors, what in ((self.flat_inputs, "inputs"), (self.flat_outputs, "outputs")):
+            for tensor in tensors:
+                if not isinstance(tensor, KerasTensor):
+                    raise ValueError(
+                        f"All `{what}` values must be KerasTensors. Received: {what}={tensor} including invalid value {tensor} of "
+                        f"type {type(tensor)}"
+                    )
+        order, first_seen = self._reached()
+        self.nodes, self.layers = self._by_depth(order, first_seen)
+
+    def _reached(self) -> tuple[list[Node], dict[int, int]]:
+        """The calls that the outputs need, each after those that it needs; and when each layer was met first."""
+        given = {id(tensor) for tensor in self.flat_inputs}
+        done: dict[int, Node] = {}
+        order: list[Node] = []
+        first_seen: dict[int, int] = {}
+        for output in self.flat_outputs:
+            waiting: list[tuple[Node, KerasTensor, bool]] = [(_node_of(output), output, False)]
+            while waiting:
+                node, tensor, ready = waiting.pop()
+                if id(node) in done:
+                    continue
+                if ready:
+                    done[id(node)] = node
+                    order.append(node)
+                    continue
+                first_seen.setdefault(id(node.operation), len(first_seen))
+                waiting.append((node, tensor, True))
+                if id(tensor) in given or node.is_input:
+                    if id(tensor) not in given:
+                        raise ValueError(
+                            f"`inputs` not connected to `outputs`: {tensor} is an Input that is not among the model's inputs."
+                        )
+                    continue
+                waiting += [(_node_of(one), one, False) for one in reversed(node.inputs)]
+        return order, first_seen
+
+    def _by_depth(self, order: list[Node], first_seen: dict[int, int]) -> tuple[list[Node], list[Any]]:
+        given = {id(tensor) for tensor in self.flat_inputs}
+        node_depth: dict[int, int] = {}
+        layer_depth: dict[int, int] = {}
+        layers: dict[int, Any] = {}
+        for node in reversed(order):
+            depth = max(node_depth.get(id(node), 0), layer_depth.get(id(node.operation), 0))
+            node_depth[id(node)] = layer_depth[id(node.operation)] = depth
+            layers[id(node.operation)] = node.operation
+            if not any(id(tensor) in given for tensor in nest.flatten(node.outputs)):
+                for tensor in node.inputs:
+                    parent = id(_node_of(tensor))
+                    node_depth[parent] = max(depth + 1, node_depth.get(parent, 0))
+        for tensor in self.flat_inputs:  # also those that nothing reads
+            layer = _node_of(tensor).operation
+            layers.setdefault(id(layer), layer)
+            layer_depth.setdefault(id(layer), 0)
+            first_seen.setdefault(id(layer), -1)
+        nodes = sorted(order, key=lambda node: -node_depth[id(node)])
+        found = sorted(layers.values(), key=lambda layer: (-layer_depth[id(layer)], first_seen[id(layer)]))
+        return [node for node in nodes if not any(id(t) in given for t in nest.flatten(node.outputs))], found
+
+    def run(self, values: Sequence[Any]) -> Any:
+        """The outputs for values of the inputs, in the outputs' structure."""
+        known = {id(tensor): value for tensor, value in zip(self.flat_inputs, values, strict=True)}
+        for node in self.nodes:
+            args, kwargs = mapped(node.arguments, lambda tensor: known[id(tensor)])
+            results = node.operation(*args, **kwargs)
+            for tensor, result in zip(nest.flatten(node.outputs), nest.flatten(results), strict=True):
+                known[id(tensor)] = result
+        return nest.map_structure(lambda tensor: known[id(tensor)], self.outputs)
+
+
+def _node_of(tensor: KerasTensor) -> Node:
+    history = tensor._keras_history
+    if history is None:
+        raise ValueError(f"{tensor} was made by no layer: models go from keras.Input tensors to results of layers.")
+    node: Node = history.operation._inbound_nodes[history.node_index]
+    return node
+
+
+class Functional(Model):
+    """What ``keras.Model(inputs, outputs)`` makes.
+
+    Args:
+        inputs: KerasTensors from ``keras.Input``, or results of layers; nested.
+        outputs: KerasTensors that follow from them, nested.
+        name: default ``functional``, numbered.
+        trainable: whether the weights are trained.
+
+    Raises:
+        ValueError: outputs that do not follow from the inputs; two layers of one name.
+    """
+
+    def __init__(self, inputs: Any, outputs: Any, name: str | None = None, **kwargs: Any) -> None:
+        trainable = kwargs.pop("trainable", True)
+        super().__init__(name=name, **kwargs)
+        self._set_graph(inputs, outputs)
+        self.trainable = trainable
+
+    def get_config(self) -> dict[str, Any]:
+        """Name, layers and their calls, in Keras's form."""
+        graph = self._graph
+        numbers: dict[int, int] = {}
+        counts: dict[int, int] = {}
+        for layer in graph.layers:
+            for node in layer._inbound_nodes:
+                if node in graph.nodes or any(t in graph.flat_inputs for t in nest.flatten(node.outputs)):
+                    numbers[id(node)] = counts.get(id(layer), 0)
+                    counts[id(layer)] = numbers[id(node)] + 1
+
+        def history(tensor: KerasTensor) -> list[Any]:
+            found = tensor._keras_history
+            assert found is not None
+            return [found.operation.name, numbers[id(_node_of(tensor))], found.tensor_index]
+
+        def written(tensor: KerasTensor) -> dict[str, Any]:
+            config = {"shape": list(tensor.shape), "dtype": tensor.dtype, "keras_history": history(tensor)}
+            return {"class_name": "__keras_tensor__", "config": config}
+
+        layers = []
+        for layer in graph.layers:
+            calls = []
+            for node in layer._inbound_nodes:
+                if node in graph.nodes:
+                    args, kwargs = node.arguments
+                    calls.append({"args": _written(args, written), "kwargs": _written(kwargs, written)})
+            layers.append({**serialize_keras_object(layer), "name": layer.name, "inbound_nodes": calls})
+        return {
+            "name": self.name,
+            "trainable": self._trainable,
+            "layers": layers,
+            "input_layers": nest.map_structure(history, graph.inputs) if graph.inputs is not None else None,
+            "output_layers": nest.map_structure(history, graph.outputs),
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Any:
+        """A new model of a configuration.
+
+        Raises:
+            TypeError: a class in it is not known.
+        """
+        layers: dict[str, Any] = {}
+        waiting: list[tuple[Any, dict[str, Any]]] = []
+        made: dict[tuple[str, int], Any] = {}
+        for given in config["layers"]:
+            plain = {key: value for key, value in given.items() if key not in ("name", "inbound_nodes")}
+            layer = deserialize_keras_object(plain, custom_objects)
+            layers[given["name"]] = layer
+            if isinstance(layer, InputLayer):
+                made[given["name"], 0] = layer.output
+            waiting += [(layer, call) for call in given["inbound_nodes"]]
+        counts: dict[str, int] = {}
+
+        def found(history: Any) -> Any:
+            name, node, place = history
+            return nest.flatten(made[name, node])[place]
+
+        while waiting:
+            later = []
+            for layer, call in waiting:
+                try:
+                    args, kwargs = _read(call["args"], found), _read(call["kwargs"], found)
+                except KeyError:
+                    later.append((layer, call))
+                    continue
+                number = counts.get(layer.name, 0)
+                made[layer.name, number] = layer(*args, **kwargs)
+                counts[layer.name] = number + 1
+            if len(later) == len(waiting):
+                raise ValueError(f"The configuration of {config.get('name')!r} has calls whose inputs are not there.")
+            waiting = later
+        inputs, outputs = _tensors(config["input_layers"], found), _tensors(config["output_layers"], found)
+        return cls(inputs, outputs, name=config.get("name"), trainable=config.get("trainable", True))
+
+
+def _is_history(value: Any) -> bool:
+    return (
+        isinstance(value, (list, tuple)) and len(value) == 3 and isinstance(value[0], str) and isinstance(value[1], int)
+    )
+
+
+def _tensors(value: Any, found: Any) -> Any:
+    if _is_history(value):
+        return found(value)
+    if isinstance(value, dict):
+        return {key: _tensors(item, found) for key, item in value.items()}
+    return [_tensors(item, found) for item in value]
+
+
+def _written(value: Any, written: Any) -> Any:
+    if isinstance(value, KerasTensor):
+        return written(value)
+    if isinstance(value, (list, tuple)):
+        return [_written(item, written) for item in value]
+    if isinstance(value, dict):
+        return {key: _written(item, written) for key, item in value.items()}
+    if isinstance(value, slice):
+        return {"class_name": "__slice__", "config": {"bounds": [value.start, value.stop, value.step]}}
+    return serialize_keras_object(value)
+
+
+def _read(value: Any, found: Any) -> Any:
+    if isinstance(value, dict):
+        if value.get("class_name") == "__keras_tensor__":
+            return found(value["config"]["keras_history"])
+        if value.get("class_name") == "__slice__":
+            return slice(*value["config"]["bounds"])
+        if "class_name" in value and "config" in value:
+            return deserialize_keras_object(value)
+        return {key: _read(item, found) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_read(item, found) for item in value]
+    return value
+
+
+def graph_of(inputs: Any, outputs: Any, model: Model) -> CallGraph:
+    """The calls of a model, whose layers become its own.
+
+    Raises:
+        ValueError: two layers of one name.
+    """
+    graph = CallGraph(inputs, outputs)
+    names: dict[str, Any] = {}
+    for layer in graph.layers:
+        if names.setdefault(layer.name, layer) is not layer:
+            raise ValueError(
+                f'The name "{layer.name}" is used twice in the model. All operation names should be unique.'
+            )
+    model._sublayers.extend(layer for layer in graph.layers if not isinstance(layer, InputLayer))
+    structure.changed()
+    return graph
+
+
+def inputs_of(model: Model, graph: CallGraph, inputs: Any) -> list[Any]:
+    """The values of a model's inputs, in order: cast, and with a last dimension of 1 added or removed where that is forgiven.
+
+    Raises:
+        ValueError: other inputs than the model has.
+    """
+    wanted = graph.flat_inputs
+    names = [_node_of(tensor).operation.name for tensor in wanted]
+    if isinstance(inputs, dict) and not isinstance(graph.inputs, dict):
+        missing = [name for name in names if name not in inputs]
+        if missing:
+            raise ValueError(f"{model.name}: there is no input {missing[0]!r}; got {sorted(inputs)}.")
+        flat = [inputs[name] for name in names]
+    elif isinstance(inputs, dict):
+        missing = [name for name in graph.inputs if name not in inputs]
+        if missing:
+            raise ValueError(f"{model.name}: there is no input {missing[0]!r}; got {sorted(inputs)}.")
+        flat = nest.flatten({name: inputs[name] for name in graph.inputs})
+    else:
+        flat = nest.flatten(inputs)
+    if len(flat) != len(wanted):
+        raise ValueError(
+            f"Layer '{model.name}' expected {len(wanted)} input(s). Received {len(flat)} instead: {names} are wanted."
+        )
+    return [_fitted(model, value, tensor) for value, tensor in zip(flat, wanted, strict=True)]
+
+
+def _fitted(model: Model, value: Any, wanted: KerasTensor) -> Any:
+    if not isinstance(value, Tensor):
+        return value
+    dtype = settings.standardize_dtype(wanted.dtype)
+    if value._array.dtype != dtype.numpy:
+        value = tf.cast(value, dtype)
+    shape = tuple(value._array.shape)
+    if len(shape) == len(wanted.shape) - 1 and wanted.shape[-1] == 1:
+        value = tf.expand_dims(value, -1)
+    elif len(shape) == len(wanted.shape) + 1 and shape[-1] == 1:
+        value = tf.squeeze(value, -1)
+    shape = tuple(value._array.shape)
+    if len(shape) != len(wanted.shape) or any(
+        w not in (None, s) for w, s in zip(wanted.shape[1:], shape[1:], strict=True)
+    ):
+        raise ValueError(
+            f"Invalid input shape for input {wanted.name} of '{model.name}'. Expected shape {wanted.shape}, but input has "
+            f"incompatible shape {shape}"
+        )
+    return value
