@@ -26,6 +26,7 @@ _NAMESPACES = frozenset(
 
 _HOMES = {
     "DTypePolicy": "dtype_policy",
+    "Functional": "models",
     "Initializer": "initializers",
     "Input": "layers",
     "InputSpec": "layers",
