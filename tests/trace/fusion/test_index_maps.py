@@ -153,3 +153,15 @@ def test_a_group_reads_through_views_in_any_order():
     for shares in (1, 5):
         run_launches(launches_of_group(node.payload), list(arrays.values()), [output], shares)
         np.testing.assert_array_equal(output, there[0])
+
+
+def test_of_several_views_one_may_be_made_before_the_others():
+    def program(x):
+        a, b = tf.unstack(tf.transpose(x)[1:])
+        return tf.sort(b), tf.sort(a)
+
+    x = np.random.default_rng(0).normal(size=(4, 3))
+    graph, _ = record(program, x)
+    b, a = Program(graph)([x])
+    np.testing.assert_array_equal(a, np.sort(x[:, 1]))
+    np.testing.assert_array_equal(b, np.sort(x[:, 2]))

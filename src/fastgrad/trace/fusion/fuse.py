@@ -271,10 +271,12 @@ class _Fusion:
             self._need(view.base)
             found = copied(value, view)
         else:
-            made = node.outputs
+            made = tuple([y for y in node.outputs if id(y) in self._put_off])
             for x in node.inputs:
                 self._need(x)
-            found = node
+            # Of several results some may have been made on their own: those are made twice, but one of them for nobody.
+            outputs = [y if id(y) in self._put_off else Value(y.shape, y.dtype, y.number) for y in node.outputs]
+            found = Node(node.kind, node.payload, node.inputs, tuple(outputs), node.attributes)
         for result in made:
             del self._put_off[id(result)], self._views[id(result)]
         self.nodes.append(found)
