@@ -30,7 +30,7 @@ LIMITS = Path(__file__).with_name("gate.json")
 ROUNDS, SLICE_SECONDS = 300, 0.0005
 ATTEMPTS = 3
 ROOM = {"ratio": 1.6, "instructions": 1.25}  # between what is measured and the limit that is recorded
-FEW_CALLS, MANY_CALLS = 1_000, 41_000  # starting up varies by a few million instructions
+FEW_CALLS, MANY_CALLS = 1_000, 21_000  # starting up varies by a few million instructions
 VALGRIND_TIMEOUT = 600.0
 Case = Callable[[], tuple[Callable[[], Any], Callable[[], Any]]]
 
@@ -243,8 +243,12 @@ def _count_instructions(limits: dict[str, float], *, record: bool) -> bool:
     if shutil.which("valgrind") is None:
         print("instructions are not counted: valgrind is not installed")
         return False
-    with tempfile.TemporaryDirectory() as folder:
-        found = instructions_over_numpy(folder)
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            found = instructions_over_numpy(folder)
+    except (RuntimeError, subprocess.TimeoutExpired) as error:  # valgrind's failure is no slow-down
+        print(f"instructions are not counted: {error}")
+        return False
     limit = math.inf if record else limits[name]
     print(f"{name:<20} {found:8.3f}, at most {limit:g}: {'SLOWER' if found > limit else 'fine'}", flush=True)
     if record:

@@ -59,7 +59,7 @@ def workload_bars(record: Record, low: float, high: float) -> str:
         key=lambda peer: record.results[peer].median(),
     )
     others = [peer for peer in record.results if peer not in timed]
-    left, right = 126.0, CARD_WIDTH - 100.0
+    left, right = 126.0, CARD_WIDTH - 106.0
     scale = LogScale(low, high, left, right)
     bottom = 6.0 + ROW * (len(timed) + len(others))
     parts = []
@@ -97,8 +97,8 @@ def workload_bars(record: Record, low: float, high: float) -> str:
         parts.append(bar)
         if peer != FUNCTION and found.high > found.low:
             parts.append(line(scale(max(found.low, low)), middle, scale(min(found.high, high)), middle, "whisker"))
-        shown = "1" if peer == FUNCTION else number(found.median)
-        parts.append(text(right + 48, middle + 4, f"{shown}×", class_="value strong", text_anchor="end"))
+        shown = "1" if peer == FUNCTION else number(found.median).replace(",", "")
+        parts.append(text(right + 46, middle + 4, f"{shown}×", class_="value strong", text_anchor="end"))
     for row, peer in enumerate(others, len(timed)):
         middle = 6.0 + ROW * (row + 0.5)
         result = record.results[peer]
@@ -273,7 +273,7 @@ def growth(axis: str, times_by_peer: Mapping[str, Mapping[float, float]]) -> str
         times_by_peer: by peer and size, microseconds.
     """
     width, height = CARD_WIDTH, 250.0
-    left, right, top, bottom = 50.0, width - 112.0, 16.0, height - 36.0
+    left, right, top, bottom = 50.0, width - 142.0, 16.0, height - 36.0
     sizes = sorted({size for points in times_by_peer.values() for size in points})
     values = [time for points in times_by_peer.values() for time in points.values()]
     xs, ys = LogScale(*around(sizes, room=1.1), left, right), LogScale(*around(values), bottom, top)
