@@ -1,5 +1,6 @@
 """``keras.models``."""
 
+from fastgrad.keras.models.cloning import clone_model as clone_model
 from fastgrad.keras.models.functional import Functional as Functional
 from fastgrad.keras.models.model import Model as Model
 from fastgrad.keras.models.sequential import Sequential as Sequential

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from fastgrad import nest
@@ -157,6 +158,34 @@ class Model(Trainer, Layer):
             if layer.name == name:
                 return layer
         raise ValueError(f"No such layer: {name}. Existing layers are: {[layer.name for layer in layers]}.")
+
+    def summary(
+        self,
+        line_length: int | None = None,
+        positions: Any = None,
+        print_fn: Callable[[str], Any] | None = None,
+        expand_nested: bool = False,
+        show_trainable: bool = False,
+        layer_range: Any = None,
+    ) -> None:
+        """Prints a table of the layers, their shapes and numbers of weights.
+
+        Args:
+            print_fn: called with the text in place of ``print``.
+            expand_nested: whether the layers of models inside are listed.
+            show_trainable: whether it says what is trained.
+            line_length, positions, layer_range: kept for Keras's signature.
+
+        Raises:
+            ValueError: the model is not built.
+        """
+        if not self.built:
+            raise ValueError(
+                f"The model '{self.name}' is not built: its shapes are not known. Call it on a batch, or `build(input_shape)`."
+            )
+        from fastgrad.keras.models.summary import summary_text
+
+        (print_fn or print)(summary_text(self, expand_nested, show_trainable))
 
     def save_weights(self, filepath: Any, overwrite: bool = True) -> None:
         """Writes the weights to a ``.safetensors`` or ``.npz`` file; see ``keras.saving.save_weights``."""

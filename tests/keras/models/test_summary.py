@@ -1,0 +1,69 @@
+"""Models as tables, and their clones."""
+
+import numpy as np
+import pytest
+
+from fastgrad import keras
+from fastgrad.keras import layers
+
+
+def branches():
+    a, b = keras.Input((4,), name="a"), keras.Input((4,), name="b")
+    shared = layers.Dense(3, name="shared")
+    inner_in = keras.Input((6,), name="i")
+    inner = keras.Model(inner_in, layers.Dense(2, name="in")(inner_in), name="inner")
+    return keras.Model([a, b], inner(layers.Concatenate(name="both")([shared(a), shared(b)])), name="branches")
+
+
+def table(model, **options):
+    found = []
+    model.summary(print_fn=found.append, **options)
+    return [line.split() for line in found[0].splitlines() if not line.startswith("-")]
+
+
+def test_layers_shapes_and_parameters():
+    model = keras.Sequential(
+        [keras.Input((4,)), layers.Dense(3, name="d"), layers.BatchNormalization(name="n")], name="m"
+    )
+    lines = table(model)
+    assert lines[0] == ["Model:", '"m"']
+    assert lines[2] == ["d", "(Dense)", "(None,", "3)", "15"]
+    assert lines[3] == ["n", "(BatchNormalization)", "(None,", "3)", "12"]
+    assert lines[4][:3] == ["Total", "params:", "27"]
+    assert lines[5:] == [["Trainable", "params:", "21"], ["Non-trainable", "params:", "6"]]
+
+
+def test_connections_and_models_inside():
+    model = branches()
+    model.get_layer("shared").trainable = False
+    lines = table(model, expand_nested=True, show_trainable=True)
+    rows = {line[0]: line for line in lines}
+    assert rows["both"][-3:] == ["shared[0],", "shared[0]", "Y"]
+    assert rows["shared"][-1] == "N"
+    assert rows["in"][1:5] == ["(Dense)", "(None,", "2)", "14"]
+
+
+def test_a_model_that_is_not_built_has_none():
+    with pytest.raises(ValueError, match="not built"):
+        keras.Sequential([layers.Dense(2)]).summary()
+
+
+@pytest.mark.parametrize("make", [branches, lambda: keras.Sequential([keras.Input((4,)), layers.Dense(2)])])
+def test_clones_have_weights_of_their_own(make):
+    model = make()
+    clone = keras.models.clone_model(model)
+    assert [layer.name for layer in clone.layers] == [layer.name for layer in model.layers]
+    assert [tuple(w.shape) for w in clone.weights] == [tuple(w.shape) for w in model.weights]
+    assert not set(map(id, clone.weights)) & set(map(id, model.weights))
+    clone.set_weights(model.get_weights())
+    x = np.ones((2, 4), np.float32)
+    x = x if len(model.inputs if model._graph else [0]) == 1 else [x, x]
+    np.testing.assert_array_equal(clone(x), model(x))
+
+
+def test_a_function_makes_the_layers_of_a_clone():
+    model = branches()
+    wide = keras.models.clone_model(
+        model, clone_function=lambda x: type(x).from_config({**x.get_config(), "name": f"{x.name}_2"})
+    )
+    assert [layer.name for layer in wide.layers[2:]] == ["shared_2", "both_2", "inner_2"]
