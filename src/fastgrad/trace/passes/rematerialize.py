@@ -61,14 +61,14 @@ def rematerialize(graph: Graph, planned: Graph) -> Graph:
     Returns:
         ``graph`` itself where nothing is worth it.
     """
-    memory = _Memory(planned)
+    memory = Memory(planned)
     if memory.peak < LEAST:
         return graph
     choice = _Choice(graph, memory)
     return choice.rewritten() if choice.wanted else graph
 
 
-class _Memory:
+class Memory:
     """What is kept, in the order of the fused graph.
 
     Attributes:
@@ -144,7 +144,7 @@ class _Choice:
         wanted: for each of them, by its id, the position in the fused graph from which on readers read the second one.
     """
 
-    def __init__(self, graph: Graph, memory: _Memory) -> None:
+    def __init__(self, graph: Graph, memory: Memory) -> None:
         self._graph = graph
         self._memory = memory
         self._makers = {id(value): node for node in graph.nodes for value in node.outputs}
@@ -230,7 +230,7 @@ class _Rewriting:
     A product that reads one of them waits for a map that soon reads it, too, so that one loop makes what both need.
     """
 
-    def __init__(self, choice: _Choice, graph: Graph, memory: _Memory) -> None:
+    def __init__(self, choice: _Choice, graph: Graph, memory: Memory) -> None:
         self._choice = choice
         self._old = graph
         self._at = memory.at

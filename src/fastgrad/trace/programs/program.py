@@ -26,6 +26,7 @@ from fastgrad.trace.passes.join_losses import join_losses
 from fastgrad.trace.passes.rematerialize import rematerialize
 from fastgrad.trace.passes.tree import optimized_tree, tree_of
 from fastgrad.trace.programs.frame import Frame
+from fastgrad.trace.programs.order import freed_early
 from fastgrad.trace.programs.places import InObject
 from fastgrad.trace.programs.plan import plan
 from fastgrad.trace.programs.replay_writer import Writer, drivers_of, left, run_node
@@ -37,7 +38,7 @@ def compiled_part(graph: Graph) -> Graph:
     graph = expand_updates(expand_composites(join_losses(optimized(graph))))
     fused = fuse(graph)
     lean = rematerialize(graph, fused)
-    return add_product_updates(add_epilogues(fused if lean is graph else fuse(lean)))
+    return freed_early(add_product_updates(add_epilogues(fused if lean is graph else fuse(lean))))
 
 
 class Program:
