@@ -47,6 +47,37 @@ def test_bias_and_activation(m, k, n, dtype):
     assert sum(len(a.launches.launches) for a in program.plan.actions) == 1
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    ("x", "w", "strides", "padding"),
+    [
+        ((2, 7, 9, 3), (3, 3, 3, 20), 1, "SAME"),
+        ((40, 4, 4, 5), (2, 2, 5, 6), 1, "VALID"),
+        ((1, 60, 61, 16), (3, 3, 16, 8), 2, "SAME"),
+        ((2, 9, 9, 6), (3, 3, 1, 6), 1, "SAME"),
+        ((2, 9, 9, 6), (3, 3, 2, 9), 1, "VALID"),
+    ],
+)
+def test_convolutions_take_it_too(x, w, strides, padding, dtype):
+    def layer(x, w, b):
+        return tf.nn.relu(tf.nn.conv2d(x, w, strides, padding) + b) * 2.0 - 1.0
+
+    program = compiled(layer, normal(*x, dtype=dtype), normal(*w, dtype=dtype), normal(w[-1], dtype=dtype))
+    assert len(products(program)) == 1
+    assert sum(len(a.launches.launches) for a in program.plan.actions) == 1
+
+
+def test_a_convolution_that_has_no_kernel_for_it_is_followed_by_a_step():
+    # Few channels, windows that are larger than a patch.
+    for x, w in (((2, 9, 9, 8), (3, 3, 8, 2)), ((1, 3, 3, 9000), (2, 2, 9000, 5))):
+        program = compiled(
+            lambda x, w: tf.tanh(tf.nn.conv2d(x, w, 1, "SAME") * 1e-3),
+            normal(*x, dtype=np.float64),
+            normal(*w, dtype=np.float64),
+        )
+        assert not products(program)
+
+
 @pytest.mark.parametrize("transposed", [(False, False), (True, False), (False, True), (True, True)])
 def test_transpositions_batches_and_other_inputs(transposed):
     a, b = transposed
