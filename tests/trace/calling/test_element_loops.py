@@ -1,5 +1,8 @@
 """Loops over datasets in compiled functions: each trip is a replay, and all comes out as if nothing were compiled."""
 
+import functools
+import linecache
+
 import numpy as np
 import pytest
 
@@ -227,3 +230,30 @@ def test_an_error_in_a_body_is_the_users():
         fails(batches(), v)
     assert any(str(entry.path) == __file__ and "assert_less" in str(entry.statement) for entry in caught.traceback[1:])
     assert v == 0.0
+
+
+def test_a_wrapper_is_not_taken_for_what_it_wraps():
+    def doubled(function):
+        @functools.wraps(function)
+        def wrapper(dataset, v):
+            return [2.0 * x for x in function(dataset, v)]
+
+        return wrapper
+
+    compiled = tf.function(doubled(sums))
+    v = tf.Variable(1.5)
+    for _ in range(2):
+        for found, wanted in zip(compiled(batches(), v), sums(batches(), v), strict=True):
+            np.testing.assert_allclose(found, 2.0 * wanted, rtol=1e-6)
+
+
+def test_a_source_that_is_another_one_now_is_not_used(tmp_path, monkeypatch):
+    path = tmp_path / "edited_module.py"
+    text = "def total(dataset):\n    result = 0.0\n    for x in dataset:\n        result += tf.reduce_sum(x)\n    return result\n"
+    path.write_text("import fastgrad as tf\n" + text)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    import edited_module
+
+    path.write_text("import fastgrad as tf\n" + text.replace("+=", "-="))
+    linecache.checkcache()
+    np.testing.assert_allclose(tf.function(edited_module.total)(batches()), X.sum(), rtol=1e-5)

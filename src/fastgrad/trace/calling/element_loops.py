@@ -7,13 +7,17 @@ lists that it changes, a ``return``) stays as it is, and so does one whose recor
 """
 
 from __future__ import annotations
+import __future__
 
 import ast
 import copy
+import dis
+import functools
 import inspect
+import operator
 import textwrap
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import CellType, CodeType, FunctionType, ModuleType
 from typing import Any, NamedTuple
 
@@ -122,6 +126,8 @@ def in_pieces(function: Any, recorded: Callable[[Any], Any]) -> Callable[..., An
     if not isinstance(definition, ast.FunctionDef) or not _is_plain(definition, function):
         return None
     ast.increment_lineno(tree, first - 1)
+    if not _is_source_of(definition, function):
+        return None
     rewriter = _Rewriter(definition, function)
     definition.body = rewriter.statements(definition.body, 0)
     if not rewriter.loops:
@@ -143,21 +149,57 @@ def _is_plain(definition: ast.FunctionDef, function: FunctionType) -> bool:
     return True
 
 
+def _is_source_of(definition: ast.FunctionDef, function: FunctionType) -> bool:
+    """Whether a text is that of the function: not of another one that it wraps, nor one that was edited since."""
+    code = _codes([copy.deepcopy(definition)], [], function)[definition.name]
+    return list(_instructions(code)) == list(_instructions(function.__code__))
+
+
+def _instructions(code: CodeType) -> Iterator[tuple[str, str]]:
+    """What code does, without what depends on the module that it was compiled in: methods of imported modules, and so offsets."""
+    yield code.co_name, repr((code.co_varnames, code.co_argcount, code.co_kwonlyargcount, code.co_flags & 0xC))
+    for instruction in dis.get_instructions(code):
+        name = _ALIKE.get(instruction.opname, instruction.opname)
+        if isinstance(instruction.argval, CodeType):
+            yield from _instructions(instruction.argval)
+        elif name and instruction.opcode not in _JUMPS:
+            yield name, repr(instruction.argval) if name != "CALL" else ""
+        elif name:
+            yield name, ""
+
+
+_JUMPS = frozenset([*dis.hasjrel, *dis.hasjabs])
+_ALIKE = {"LOAD_METHOD": "LOAD_ATTR", "CALL_METHOD": "CALL", "CALL_FUNCTION": "CALL"}
+_ALIKE |= dict.fromkeys(["PUSH_NULL", "PRECALL", "CACHE", "EXTENDED_ARG", "NOP"], "")
+
+_FUTURE = functools.reduce(
+    operator.or_, [getattr(__future__, name).compiler_flag for name in __future__.all_feature_names]
+)
+
+
+def _codes(definitions: list[ast.stmt], names: list[str], function: FunctionType) -> dict[str, CodeType]:
+    """The code of definitions that see what the function sees, and these names, by their own names."""
+    for definition in definitions:
+        assert isinstance(definition, ast.FunctionDef)
+        arguments = definition.args
+        arguments.defaults = [ast.Constant(None) for _ in arguments.defaults]
+        arguments.kw_defaults = [None if one is None else ast.Constant(None) for one in arguments.kw_defaults]
+        definition.decorator_list, definition.returns = [], None
+    factory = _definition("factory", [*function.__code__.co_freevars, *names], definitions)
+    module = ast.fix_missing_locations(ast.Module([ast.copy_location(factory, definitions[-1])], []))
+    flags, filename = function.__code__.co_flags & _FUTURE, function.__code__.co_filename
+    code = compile(module, filename, "exec", flags, dont_inherit=True)
+    (inner,) = [one for one in code.co_consts if isinstance(one, CodeType)]
+    return {one.co_name: one for one in inner.co_consts if isinstance(one, CodeType)}
+
+
 def _compiled(
     definition: ast.FunctionDef, rewriter: _Rewriter, function: FunctionType, recorded: Callable[[Any], Any]
 ) -> FunctionType:
     """The functions that the text stands for, with the names that the original sees."""
-    arguments = definition.args
-    arguments.defaults = [ast.Constant(None) for _ in arguments.defaults]
-    arguments.kw_defaults = [None if one is None else ast.Constant(None) for one in arguments.kw_defaults]
-    definition.decorator_list, definition.returns = [], None
     trips = [f"{_PREFIX}trip{number}" for number in range(len(rewriter.loops))]
-    free = [*function.__code__.co_freevars, *trips, _UNSET, f"{_PREFIX}elements"]
-    factory = _definition("factory", free, [*[loop.body for loop in rewriter.loops], definition])
-    module = ast.fix_missing_locations(ast.Module([ast.copy_location(factory, definition)], []))
-    code = compile(module, function.__code__.co_filename, "exec")
-    (inner,) = [one for one in code.co_consts if isinstance(one, CodeType)]
-    codes = {one.co_name: one for one in inner.co_consts if isinstance(one, CodeType)}
+    definitions = [*[loop.body for loop in rewriter.loops], definition]
+    codes = _codes(definitions, [*trips, _UNSET, f"{_PREFIX}elements"], function)
     cells = dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=True))
     cells |= {_UNSET: CellType(unset), f"{_PREFIX}elements": CellType(_may_be_taken_apart)}
 
