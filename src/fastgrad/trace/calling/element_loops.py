@@ -163,7 +163,8 @@ def _instructions(code: CodeType) -> Iterator[tuple[str, str]]:
         if isinstance(instruction.argval, CodeType):
             yield from _instructions(instruction.argval)
         elif name and instruction.opcode not in _JUMPS:
-            yield name, repr(instruction.argval) if name != "CALL" else ""
+            # In Python 3.10 the name of a function inside says where it is.
+            yield name, repr(instruction.argval).rpartition("<locals>.")[2] if name != "CALL" else ""
         elif name:
             yield name, ""
 
