@@ -133,7 +133,7 @@ FUNCTIONS = {
         "normal_cdf": (_normal_cdf, 6.5),
     },
     activation: {
-        "gelu_of": (_gelu, 20.0),
+        "gelu_of": (_gelu, 7.0),
     },
     circular: {
         "sin": (np.sin, 2.0),

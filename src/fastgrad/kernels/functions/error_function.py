@@ -164,13 +164,18 @@ def erf(x):
 
 
 @scalar_function
-def normal_cdf_and_bell(x):
-    """The standard normal distribution function, accurate in its lower tail, too, and exp(-x^2 / 2), of which it is made."""
+def tail_and_bell(x):
+    """exp(-x^2 / 2), and the number that it is to be multiplied with for the normal distribution function at -|x|."""
     a = math.fabs(x)
     scaled, _ = _complement(a * T(0.70710678118654752))
-    bell = _bell(a, T(0.5))
-    half = T(0.5) * scaled * bell
-    return half if x < 0 else T(1) - half, bell
+    return T(0.5) * scaled, _bell(a, T(0.5))
+
+
+@scalar_function
+def normal_cdf_and_bell(x):
+    """The standard normal distribution function, accurate in its lower tail, too, and exp(-x^2 / 2), of which it is made."""
+    tail, bell = tail_and_bell(x)
+    return tail * bell if x < 0 else T(1) - tail * bell, bell
 
 
 @scalar_function

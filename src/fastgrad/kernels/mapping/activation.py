@@ -5,7 +5,7 @@ A derivative named `..._slope_of_result` is a function of the activation's resul
 
 from fastgrad.kernels.building.body import fused_multiply_add, scalar_function
 from fastgrad.kernels.building.build import kernel
-from fastgrad.kernels.functions.error_function import normal_cdf, normal_cdf_and_bell
+from fastgrad.kernels.functions.error_function import normal_cdf_and_bell, tail_and_bell
 from fastgrad.kernels.functions.vector_math import sigmoid as sigmoid_of
 from fastgrad.kernels.functions.vector_math import softplus as softplus_of
 
@@ -54,8 +54,12 @@ def sigmoid_slope_of_result(g, y):
 
 @scalar_function
 def gelu_of(x):
-    """x times the normal distribution function at x; its limit 0 at -inf (Hendrycks and Gimpel 2016)."""
-    return x * normal_cdf(x) if x > T(-1e4) or x != x else T(0) * normal_cdf(x)  # noqa: PLR0124 - true of NaN
+    """x times the normal distribution function at x; its limit 0 at -inf (Hendrycks and Gimpel 2016).
+
+    Where that function is subnormal, the product need not be.
+    """
+    tail, bell = tail_and_bell(x)
+    return (x if x > T(-1e4) else T(0)) * tail * bell if x < 0 else x * (T(1) - tail * bell)
 
 
 @scalar_function
