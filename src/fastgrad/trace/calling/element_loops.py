@@ -178,15 +178,14 @@ _FUTURE = functools.reduce(
 )
 
 
-def _codes(definitions: list[ast.stmt], names: list[str], function: FunctionType) -> dict[str, CodeType]:
+def _codes(definitions: Sequence[ast.FunctionDef], names: list[str], function: FunctionType) -> dict[str, CodeType]:
     """The code of definitions that see what the function sees, and these names, by their own names."""
     for definition in definitions:
-        assert isinstance(definition, ast.FunctionDef)
         arguments = definition.args
         arguments.defaults = [ast.Constant(None) for _ in arguments.defaults]
         arguments.kw_defaults = [None if one is None else ast.Constant(None) for one in arguments.kw_defaults]
         definition.decorator_list, definition.returns = [], None
-    factory = _definition("factory", [*function.__code__.co_freevars, *names], definitions)
+    factory = _definition("factory", [*function.__code__.co_freevars, *names], list(definitions))
     module = ast.fix_missing_locations(ast.Module([ast.copy_location(factory, definitions[-1])], []))
     flags, filename = function.__code__.co_flags & _FUTURE, function.__code__.co_filename
     code = compile(module, filename, "exec", flags, dont_inherit=True)
