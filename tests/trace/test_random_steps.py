@@ -40,7 +40,7 @@ UNARY = [
     lambda x: tf.clip_by_value(x, -0.5, 0.7),
     lambda x: tf.stack(tf.unstack(x)[::-1]) if x.ndim else x,
     lambda x: tf.expand_dims(tf.reduce_mean(x), 0),
-    lambda x: tf.boolean_mask(x, x > 0.0),
+    lambda x: tf.boolean_mask(x, x > 0.0) if x.ndim else x,
 ]
 
 BINARY = [
@@ -102,6 +102,9 @@ class Step:
         self.returns = rng.randrange(4)
         self.inner = self.wrap(self.helper)
         self.step = self.wrap(self.body)
+
+    def state(self):
+        return [*self.variables, self.generator.state]
 
     # ---- instructions
 
@@ -309,6 +312,7 @@ def check(seed):
     eager, compiled = Step(seed, False), Step(seed, True)
     for number, (arguments, options, with_variable) in enumerate(calls(seed)):
         results = []
+        before = [np.array(v) for v in compiled.state()]
         for step in (eager, compiled):
             extra = {"extra": step.variables[0]} if with_variable else {}
             try:
@@ -325,6 +329,11 @@ def check(seed):
             one, other = tf.convert_to_tensor(one), tf.convert_to_tensor(other)
             assert (one.shape, one.dtype) == (other.shape, other.dtype), where
             np.testing.assert_allclose(one, other, rtol=1e-7, atol=1e-9, err_msg=where)
+        if wanted and isinstance(wanted[0], type):
+            # An error leaves nothing behind in a compiled step.
+            for one, other, was in zip(compiled.state(), eager.state(), before, strict=True):
+                np.testing.assert_array_equal(one, was, err_msg=where)
+                other.assign(was)
         for one, other in zip(compiled.variables, eager.variables, strict=True):
             np.testing.assert_allclose(one, other, rtol=1e-7, atol=1e-9, err_msg=where)
         np.testing.assert_array_equal(compiled.generator.state, eager.generator.state, err_msg=where)
