@@ -25,9 +25,12 @@ from fastgrad.kernels.building.body import (
     round_down,
     scalar_function,
 )
+from fastgrad.kernels.building.bounds import checks_bounds
 from fastgrad.kernels.building.build import Kernel
 from fastgrad.kernels.building.number_types import Untranslatable
 from fastgrad.kernels.building.signature import parse_signature
+
+pytestmark = pytest.mark.skipif(checks_bounds(), reason="Numba lowers the bodies of checked builds")
 
 HALF = 0.5
 ROOM = 8
