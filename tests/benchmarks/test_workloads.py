@@ -276,8 +276,8 @@ SMALL: dict[str, tuple[Inputs, Loss, Any, Sequence[str]]] = {
     "linear_regression": (data.line(), line_loss, sgd(linear_regression.RATE), XY),
     "mlp_small": (data.classification((5, 4, 3), 6, LOSSES), mlp_loss, adam_change(mlp.RATE), XY),
     "mlp_tiny": (data.regression((8, 16, 1), 32, LOSSES), mlp_loss, adam_change(mlp.RATE), XY),
-    "mlp_middle": (data.classification((5, 4, 3), 6, LOSSES), mlp_loss, adam_change(mlp.RATE), XY),
-    "mlp_wide": (data.classification((5, 4, 4, 3), 6, LOSSES), three_layer_loss, adam_change(mlp.RATE), XY),
+    "mlp_middle": (data.classification((5, 4, 3), 6, LOSSES), mlp_loss, adam_change(mlp.LARGE_RATE), XY),
+    "mlp_wide": (data.classification((5, 4, 4, 3), 6, LOSSES), three_layer_loss, adam_change(mlp.LARGE_RATE), XY),
     "reinforce": (
         reinforce.inputs(3, 5, 4, LOSSES),
         reinforce_loss,
