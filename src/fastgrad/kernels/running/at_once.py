@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.kernels.building.bounds import checks_bounds
 from fastgrad.kernels.building.build import step_address
 from fastgrad.kernels.building.signature import SHARE
 from fastgrad.kernels.running import driver
-from fastgrad.kernels.running.launch import Input, Launch, Launches, Output, Scratch, run_launches
+from fastgrad.kernels.running.launch import Input, Launch, Launches, Output, Scratch, run_launches, sizes_behind
 from fastgrad.kernels.running.team import go_on_shared, team
 
 SHARED_FROM = 200_000.0
@@ -52,22 +53,23 @@ def _address(array: np.ndarray) -> int:
 def _words(
     launch: Launch, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray], scratch: Sequence[np.ndarray]
 ) -> np.ndarray:
-    found: list[int] = []
+    found: list[Any] = []
     for operand in launch.operands:
         match operand:
             case Input(number):
-                found.append(_address(inputs[number]))
+                found.append(inputs[number])
             case Output(number):
-                found.append(_address(outputs[number]))
+                found.append(outputs[number])
             case Scratch(number):
-                found.append(_address(scratch[number]))
+                found.append(scratch[number])
             case int():
                 found.append(operand)
             case _:
                 raise TypeError(
                     f"run_at_once: {launch.kernel.__name__} has an operand that is no array or int: {operand!r}"
                 )
-    return np.array(found, np.int64)
+    behind = sizes_behind(launch.kernel, found) if checks_bounds() else []
+    return np.array([_address(one) if type(one) is np.ndarray else one for one in found] + behind, np.int64)
 
 
 def _shares(launch: Launch) -> int:

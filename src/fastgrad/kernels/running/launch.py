@@ -164,7 +164,7 @@ def run_launches(
                 inner = [value(one) for one in operand.operands]
                 numbers = [one.ctypes.data if type(one) is np.ndarray else one for one in inner]
                 if checks_bounds():
-                    numbers += _sizes(operand.kernel, inner)
+                    numbers += sizes_behind(operand.kernel, inner)
                 words = np.array(numbers, np.int64)
                 scratch.append(words)  # to keep it
                 return words.ctypes.data
@@ -197,7 +197,7 @@ def run_launches(
     return None
 
 
-def _sizes(kernel: Any, operands: list[Any]) -> list[int]:
+def sizes_behind(kernel: Any, operands: Sequence[Any]) -> list[int]:
     """What checked builds read behind the words of a step whose arrays are in no lists; see `signature.checked_words`."""
     parameters = [(p, dtype) for p, dtype in kernel.__self__.parameters if p.kind != "int" or p.name not in SHARE]
     pairs = zip(parameters, operands, strict=True)
