@@ -264,7 +264,7 @@ def trips_of(loop: Loop, arrays: Sequence[np.ndarray]) -> int:
     """
     carried, _, captured, number = loop.parts(arrays)
     done = 0
-    while loop.goes_on(done, carried, captured, number, bounded=False):
+    while loop.goes_on(done, carried, captured, number, bounded=not loop.is_roomy):
         carried = list(loop.body.run(*carried, *captured)[: loop.carried])
         done += 1
     return done
