@@ -6,6 +6,7 @@ besides. It ends when the rows do, or when a second graph, its condition, says s
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,6 +22,9 @@ from fastgrad.trace.control.structured import Flags, Structured, leads
 from fastgrad.trace.graphs.graph import Graph, Kind, Node
 from fastgrad.trace.graphs.interpret import GuardError
 from fastgrad.trace.recording.made_operation import watched
+
+ATTEMPTS = 24
+"""How often a loop is made anew for loops within it that have too little room, each time with twice as much."""
 
 
 class Loop(Structured):
@@ -175,11 +179,11 @@ class Loop(Structured):
             flags = watched(inputs)
             if True in flags:
                 forward = self.forward(flags, inputs)
-                while True:
+                for attempt in itertools.count():
                     try:
                         return super(Loop, forward).__call__(*inputs)[: self.gives + self.counts]
                     except GuardError:
-                        if forward is self or self.is_roomy or not state_followed():
+                        if forward is self or self.is_roomy or not state_followed() or attempt > ATTEMPTS:
                             raise
                     # Recording, there is nothing to go back to: whoever had too little room has said how much it needs.
                     self.body.forget()
