@@ -311,7 +311,9 @@ def test_no_kernel_of_the_library_needs_numba():
     for module in pkgutil.walk_packages(fastgrad.kernels.__path__, "fastgrad.kernels."):
         if not module.name.endswith("numba_lowering"):
             importlib.import_module(module.name)
-    kernels = [k for k in gc.get_objects() if isinstance(k, Kernel) and str(k.function.__module__).startswith("fastgrad.")]
+    kernels = [
+        k for k in gc.get_objects() if isinstance(k, Kernel) and str(k.function.__module__).startswith("fastgrad.")
+    ]
     assert len(kernels) > 150
     for found in kernels:
         for dtypes in itertools.islice(itertools.product(*found.variables.values()), 0, None, 7):
