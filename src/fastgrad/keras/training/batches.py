@@ -206,13 +206,13 @@ class Batches:
         self._class_weight = class_weight
         self._going: Iterator[Any] | None = None
         self._py_dataset = x if isinstance(x, PyDataset) else None
-        is_arrays = not isinstance(x, (Dataset, PyDataset)) and not _is_stream(x)
-        if not is_arrays and (y is not None or sample_weight is not None):
+        self._is_arrays = not isinstance(x, (Dataset, PyDataset)) and not _is_stream(x)
+        if not self._is_arrays and (y is not None or sample_weight is not None):
             what = "y" if y is not None else "sample_weight"
             raise ValueError(
                 f"When providing `x` as a {type(x).__name__}, `{what}` should not be passed: it is part of `x`."
             )
-        if is_arrays:
+        if self._is_arrays:
             self._source: Any = self._of_arrays(x, y, sample_weight, batch_size or 32, shuffle)
             self.size = steps or len(self._source)
         else:
@@ -226,10 +226,7 @@ class Batches:
     def _of_arrays(self, x: Any, y: Any, sample_weight: Any, batch_size: int, shuffle: bool) -> Dataset:
         x, y, sample_weight = as_arrays(x), as_arrays(y), as_arrays(sample_weight)
         size = checked_size(x, y, sample_weight)
-        if self._class_weight is not None:
-            if sample_weight is not None:
-                raise ValueError("You cannot `class_weight` and `sample_weight` at the same time.")
-            sample_weight, self._class_weight = weights_of_classes(y, self._class_weight), None
+        sample_weight = self._weights(y, sample_weight)
         parts = {name: one for name, one in (("x", x), ("y", y), ("w", sample_weight)) if one is not None}
         self._keys = tuple(parts)
         rows = Dataset.from_tensor_slices(tuple(nest.flatten(list(parts.values()))))
@@ -238,7 +235,7 @@ class Batches:
 
     def epoch(self) -> Iterator[tuple[Any, Any, Any]]:
         """The batches of one epoch: inputs, labels, weights."""
-        if isinstance(self._source, Dataset) and hasattr(self, "_pack"):
+        if self._is_arrays:
             whole = self._whole_array_batches()
         elif self._py_dataset is not None:
             whole = (self._batch(self._py_dataset[index]) for index in range(len(self._py_dataset)))
@@ -282,11 +279,16 @@ class Batches:
     def _batch(self, data: Any) -> tuple[Any, Any, Any]:
         x, y, sample_weight = unpack_x_y_sample_weight(data)
         if self._class_weight is not None:
-            if sample_weight is not None:
-                raise ValueError("You cannot `class_weight` and `sample_weight` at the same time.")
-            labels = nest.map_structure(as_array, y)
-            sample_weight = weights_of_classes(labels, self._class_weight)
+            sample_weight = self._weights(nest.map_structure(as_array, y), sample_weight)
         return _tensors(x), _tensors(y), _tensors(sample_weight)
+
+    def _weights(self, y: Any, sample_weight: Any) -> Any:
+        """The weights of samples: those given, or by their classes; ValueError for both."""
+        if self._class_weight is None:
+            return sample_weight
+        if sample_weight is not None:
+            raise ValueError("You cannot `class_weight` and `sample_weight` at the same time.")
+        return weights_of_classes(y, self._class_weight)
 
 
 def _warn_of_end() -> None:

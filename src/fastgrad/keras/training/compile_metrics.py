@@ -10,7 +10,7 @@ from fastgrad.keras import metrics as all_metrics
 from fastgrad.keras.metrics.metric import Metric
 from fastgrad.keras.metrics.reduction import MeanMetricWrapper
 from fastgrad.keras.training.compile_loss import is_binary_or_sparse, name_of
-from fastgrad.keras.training.outputs import by_output, is_mapping, names_of
+from fastgrad.keras.training.outputs import by_output, names_of
 
 
 def metric_of(identifier: Any, y_true: Any, y_pred: Any) -> Metric | None:
@@ -86,7 +86,7 @@ class CompileMetrics:
         if not given:
             return [[] for _ in self._names]
         several = len(self._names) > 1
-        if is_mapping(given):
+        if isinstance(given, dict):
             lists = by_output(given, y_pred, self._names, what)
         elif several and all(isinstance(one, (list, tuple)) or one is None for one in given):
             lists = by_output(list(given), y_pred, self._names, what)

@@ -8,14 +8,9 @@ from typing import Any
 from fastgrad import nest
 
 
-def is_mapping(value: Any) -> bool:
-    """Whether a structure goes by names."""
-    return isinstance(value, dict)
-
-
 def names_of(y_pred: Any, output_names: Sequence[str] | None) -> list[str]:
     """The names of a model's outputs: keys of a dict, names that the model gives, else ``output_1`` and so on."""
-    if is_mapping(y_pred):
+    if isinstance(y_pred, dict):
         return sorted(y_pred)  # as nest.flatten has them
     count = len(nest.flatten(y_pred))
     if output_names is not None and len(output_names) == count:
@@ -38,7 +33,7 @@ def by_output(value: Any, y_pred: Any, names: Sequence[str], what: str) -> list[
     """
     if value is None:
         return [None] * len(names)
-    if is_mapping(value):
+    if isinstance(value, dict):
         unknown = [name for name in value if name not in names]
         if unknown:
             raise ValueError(
@@ -46,7 +41,7 @@ def by_output(value: Any, y_pred: Any, names: Sequence[str], what: str) -> list[
                 f"Received: {what}={value}. The outputs are {list(names)}."
             )
         return [value.get(name) for name in names]
-    if len(names) == 1 and not is_mapping(y_pred) and not isinstance(y_pred, (list, tuple)):
+    if len(names) == 1 and not isinstance(y_pred, dict) and not isinstance(y_pred, (list, tuple)):
         if isinstance(value, (list, tuple)) and len(value) == 1:
             return [value[0]]
         return [value]

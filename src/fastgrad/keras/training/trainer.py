@@ -448,8 +448,8 @@ class Trainer:
 
     def _in_order(self, logs: Logs) -> Any:
         """The loss first, then the metrics; the loss alone, if there are no others."""
-        found = [logs[name] for name in self.get_metrics_result() if name in logs]
-        found += [value for name, value in logs.items() if name not in self.get_metrics_result()]
+        first = [name for name in self.get_metrics_result() if name in logs]
+        found = [logs[name] for name in dict.fromkeys([*first, *logs])]
         return found[0] if len(found) == 1 else found
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,7 +12,7 @@ from fastgrad.kernels.running.launch import Input, Launch, Launches, Output, Scr
 from fastgrad.kernels.windows.convolution import convolution_followed
 from fastgrad.trace.fusion.emit import in_place_pairs, map_launch
 from fastgrad.trace.fusion.fused import Fused
-from fastgrad.trace.graphs.graph import Graph, Kind, Node, Value
+from fastgrad.trace.graphs.graph import Graph, Kind, Node, Value, uses_of
 from fastgrad.trace.graphs.interpret import interpret
 from fastgrad.trace.passes.rewriting import row_name
 
@@ -50,8 +49,7 @@ def add_epilogues(graph: Graph) -> Graph:
     Args:
         graph: fused; left as it is.
     """
-    uses: Counter[int] = Counter(id(value) for node in graph.nodes for value in node.inputs)
-    uses.update(id(value) for value in graph.results)
+    uses = uses_of(graph)
     products: dict[int, Node] = {}  # products that only one node reads, and that wait for it
     taken: set[int] = set()
     nodes: list[Node] = []

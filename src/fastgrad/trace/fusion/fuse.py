@@ -9,7 +9,6 @@ that are views are put off until somebody reads them: a group reads through them
 
 from __future__ import annotations
 
-from collections import Counter
 from math import prod
 
 import numpy as np
@@ -19,7 +18,7 @@ from fastgrad.operation import Form
 from fastgrad.trace.fusion.combining import REDUCTIONS, is_copy_of_ones
 from fastgrad.trace.fusion.group import Group, count_of, is_reduction, reads_directly
 from fastgrad.trace.fusion.views import View, can_be_copied, copied, keeps_order, views_of
-from fastgrad.trace.graphs.graph import Graph, Kind, Node, Value
+from fastgrad.trace.graphs.graph import Graph, Kind, Node, Value, uses_of
 from fastgrad.trace.graphs.interpret import interpret
 from fastgrad.trace.passes.rewriting import row_name
 
@@ -56,8 +55,7 @@ class _Fusion:
     def __init__(self, graph: Graph) -> None:
         self.nodes: list[Node] = []
         self._results = graph.results
-        self._uses: Counter[int] = Counter([id(value) for node in graph.nodes for value in node.inputs])
-        self._uses.update(map(id, graph.results))
+        self._uses = uses_of(graph)
         self._leads_to = _largest_counts(graph)
         self._open: dict[int, list[Group]] = {}
         self._followers: list[Group] = []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, replace
 from math import prod
 
@@ -11,9 +10,9 @@ import numpy as np
 from fastgrad.kernels.products.steps import product_launches
 from fastgrad.kernels.running.launch import Input, Launch, Launches, Output, Scratch
 from fastgrad.kernels.updating.optimizers import FLOATS, RULES
-from fastgrad.trace.graphs.graph import Graph, Kind, Node, Value
+from fastgrad.trace.graphs.graph import Graph, Kind, Node, Value, uses_of
 from fastgrad.trace.graphs.interpret import interpret
-from fastgrad.trace.passes.expand_updates import only_some
+from fastgrad.trace.passes.expand_updates import with_updates_apart
 from fastgrad.trace.passes.rewriting import row_name
 
 LARGE = 1 << 13
@@ -55,30 +54,23 @@ def add_product_updates(graph: Graph) -> Graph:
     """
     if not any(row_name(node) == "apply_update" for node in graph.nodes):
         return graph
-    uses: Counter[int] = Counter(id(value) for node in graph.nodes for value in node.inputs)
-    uses.update(id(value) for value in graph.results)
+    uses = uses_of(graph)
     products = {
         id(node.outputs[0]): node
         for node in graph.nodes
         if row_name(node) == "matmul" and uses[id(node.outputs[0])] == 1 and _is_large(node)
     }
     taken: set[int] = set()
-    nodes: list[Node] = []
-    for node in graph.nodes:
-        if row_name(node) != "apply_update":
-            nodes.append(node)
-            continue
-        count, kinds = node.attributes["count"], len(RULES[node.attributes["rule"]].state)
-        gradients = node.inputs[kinds * count : (kinds + 1) * count]
-        followed = [i for i, g in enumerate(gradients) if id(g) in products]
-        for i in followed:
-            product = products[id(gradients[i])]
-            taken.add(id(product))
-            nodes.append(_joined(product, only_some(node, [i])))
-        rest = [i for i in range(count) if i not in followed]
-        if rest:
-            nodes.append(only_some(node, rest) if followed else node)
-    return Graph([node for node in nodes if id(node) not in taken], graph.results)
+
+    def joined(update: Node, gradient: Value) -> list[Node] | None:
+        product = products.get(id(gradient))
+        if product is None:
+            return None
+        taken.add(id(product))
+        return [_joined(product, update)]
+
+    found = with_updates_apart(graph, joined)
+    return Graph([node for node in found.nodes if id(node) not in taken], graph.results)
 
 
 def _is_large(product: Node) -> bool:

@@ -7,6 +7,7 @@ fixed shape and dtype. Nodes that read or change state keep their order; all oth
 from __future__ import annotations
 
 import enum
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from math import prod
@@ -130,6 +131,13 @@ class Graph:
             for label, part in getattr(node.payload, "graphs", {}).items() if node.kind is Kind.OPERATION else ():
                 lines += [f"  {label}:", *[f"    {line}" for line in str(part).splitlines()]]
         return "\n".join([*lines, f"return {', '.join(map(str, self.results))}"])
+
+
+def uses_of(graph: Graph) -> Counter[int]:
+    """How often each value is read, by its id: by nodes, and as a result."""
+    uses: Counter[int] = Counter([id(value) for node in graph.nodes for value in node.inputs])
+    uses.update([id(value) for value in graph.results])
+    return uses
 
 
 def validate(graph: Graph) -> None:

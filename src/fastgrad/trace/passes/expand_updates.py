@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import types
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from math import prod
@@ -18,7 +17,7 @@ import numpy as np
 
 from fastgrad.kernels.updating.optimizers import FLOATS, RULES, UpdateRule
 from fastgrad.operation import Form
-from fastgrad.trace.graphs.graph import Graph, Kind, Node, Value
+from fastgrad.trace.graphs.graph import Graph, Kind, Node, Value, uses_of
 from fastgrad.trace.passes.expand_composites import Parts
 from fastgrad.trace.passes.rewriting import row_name
 
@@ -36,27 +35,43 @@ def expand_updates(graph: Graph) -> Graph:
     """
     if not any(row_name(node) == "apply_update" for node in graph.nodes):
         return graph
-    uses: Counter[int] = Counter(id(value) for node in graph.nodes for value in node.inputs)
-    uses.update(id(value) for value in graph.results)
+    uses = uses_of(graph)
     by_element = {
         id(value)
         for node in graph.nodes
         if node.kind is Kind.OPERATION and node.payload.form is Form.ELEMENTWISE
         for value in node.outputs
     }
+
+    def expanded(update: Node, gradient: Value) -> list[Node] | None:
+        worth = id(gradient) in by_element and uses[id(gradient)] == 1 and _is_large(gradient)
+        return _expanded(update) if worth and is_expandable(update.attributes["rule"]) else None
+
+    return with_updates_apart(graph, expanded)
+
+
+def with_updates_apart(graph: Graph, apart: Callable[[Node, Value], list[Node] | None]) -> Graph:
+    """The graph with the updates of some variables in front of that of all others.
+
+    Args:
+        graph: left as it is.
+        apart: from the update of one variable, and its gradient, to the nodes that stand for it; None to leave it with the others.
+    """
     nodes: list[Node] = []
     for node in graph.nodes:
-        if row_name(node) != "apply_update" or not is_expandable(node.attributes["rule"]):
+        if row_name(node) != "apply_update":
             nodes.append(node)
             continue
         count, kinds = node.attributes["count"], len(RULES[node.attributes["rule"]].state)
-        gradients = node.inputs[kinds * count : (kinds + 1) * count]
-        apart = [i for i, g in enumerate(gradients) if id(g) in by_element and uses[id(g)] == 1 and _is_large(g)]
-        for i in apart:
-            nodes += _expanded(node, i)
-        rest = [i for i in range(count) if i not in apart]
+        rest = []
+        for i in range(count):
+            found = apart(_only_some(node, [i]), node.inputs[kinds * count + i])
+            if found is None:
+                rest.append(i)
+            else:
+                nodes += found
         if rest:
-            nodes.append(only_some(node, rest) if apart else node)
+            nodes.append(_only_some(node, rest) if len(rest) < count else node)
     return Graph(nodes, graph.results)
 
 
@@ -64,7 +79,7 @@ def _is_large(gradient: Value) -> bool:
     return gradient.dtype.name in FLOATS and prod(gradient.shape) * gradient.dtype.itemsize >= LARGE
 
 
-def only_some(node: Node, chosen: list[int]) -> Node:
+def _only_some(node: Node, chosen: list[int]) -> Node:
     """The update of some of the variables."""
     count = node.attributes["count"]
     lists = len(RULES[node.attributes["rule"]].state) + 1
@@ -74,18 +89,18 @@ def only_some(node: Node, chosen: list[int]) -> Node:
     return Node(node.kind, node.payload, (*inputs, *node.inputs[lists * count :]), tuple(outputs), attributes)
 
 
-def _expanded(node: Node, i: int) -> list[Node]:
+def _expanded(node: Node) -> list[Node]:
     """The update of one variable as operations of elements."""
-    count, rule = node.attributes["count"], RULES[node.attributes["rule"]]
+    rule = RULES[node.attributes["rule"]]
     lists = len(rule.state) + 1
     parts = Parts(node.outputs[0].number)
-    state = [node.inputs[k * count + i] for k in range(lists)]
-    numbers = dict(zip(rule.given, node.inputs[lists * count :], strict=True))
+    state = node.inputs[:lists]
+    numbers = dict(zip(rule.given, node.inputs[lists:], strict=True))
     hyper = [_Number(parts, _hyperparameter(parts, name, numbers, state[0].dtype)) for name in rule.hyper]
     found = _formula(rule)(*[_Number(parts, value) for value in state], *hyper)
     given: dict[int, Value] = {}
     for k, number in enumerate(found if isinstance(found, tuple) else (found,)):
-        given[id(number.value)] = node.outputs[k * count + i]
+        given[id(number.value)] = node.outputs[k]
 
     def renamed(values: tuple[Value, ...]) -> tuple[Value, ...]:
         return tuple([given.get(id(value), value) for value in values])

@@ -6,10 +6,8 @@ probabilities, which were there for the gradient alone, are not kept.
 
 from __future__ import annotations
 
-from collections import Counter
-
 from fastgrad.operation import TABLE
-from fastgrad.trace.graphs.graph import Graph, Kind, Node, Value
+from fastgrad.trace.graphs.graph import Graph, Kind, Node, Value, uses_of
 from fastgrad.trace.passes.rewriting import is_pure, row_name
 
 _JOINED = {"sparse_softmax_cross_entropy": "sparse_softmax_cross_entropy_and_gradient"}
@@ -30,8 +28,7 @@ def join_losses(graph: Graph) -> Graph:
     losses = {id(node.outputs[1]): i for i, node in enumerate(graph.nodes) if row_name(node) in _JOINED}
     if not losses:
         return graph
-    uses: Counter[int] = Counter(id(value) for node in graph.nodes for value in node.inputs)
-    uses.update(id(value) for value in graph.results)
+    uses = uses_of(graph)
     made = {id(value): i for i, node in enumerate(graph.nodes) for value in node.outputs}
     before: dict[int, list[Node]] = {}  # by the position of a loss what stands there
     gone: set[int] = set()
