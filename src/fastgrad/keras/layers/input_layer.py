@@ -53,7 +53,6 @@ class InputLayer(Layer):
             batch_shape = (batch_size, *TensorShape(shape))
         self._batch_shape = tuple(TensorShape(batch_shape))
         tensor = KerasTensor(self._batch_shape, self.dtype, name)
-        tensor.layer = self
         Node(self, ((), {}), tensor)
         self.autocast = False
         self.built = True

@@ -76,7 +76,6 @@ class KerasTensor:
         self.shape = tuple(TensorShape(shape))
         self.dtype = settings.standardize_dtype(dtype).name
         self.name = name or naming.auto_name("KerasTensor")
-        self.layer: Any = None
         self._keras_history: History | None = None
 
     @property

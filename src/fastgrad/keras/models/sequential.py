@@ -66,8 +66,9 @@ class Sequential(Model):
         return layer
 
     def _put(self, layer: Any) -> None:
-        if isinstance(layer, KerasTensor) and layer.layer is not None:
-            layer = layer.layer
+        history = layer._keras_history if isinstance(layer, KerasTensor) else None
+        if history is not None and isinstance(history.operation, InputLayer):
+            layer = history.operation
         if not isinstance(layer, Layer):
             raise ValueError(
                 f"Only instances of `keras.Layer` can be added to a Sequential model. Received: {layer} (of type {type(layer)})"
