@@ -22,6 +22,7 @@ from fastgrad.operation import FLOATING, Form, Operation, operation
 from fastgrad.ops.native_form import launches_from
 
 _F32 = np.dtype(np.float32)
+_U64 = np.dtype(np.uint64)
 _WORD = 2**64
 
 
@@ -69,7 +70,7 @@ truncated_normal = _floats("truncated_normal")
 
 def _bits(words: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     out = np.empty(shape, np.uint64)
-    kernels.bits64[()](out, out.size, words, 0, kernels.units(out.size))
+    kernels.bits[_U64](out, out.size, words, 0, kernels.units(out.size))
     return out
 
 
@@ -77,7 +78,7 @@ bits = operation(
     "random_bits",
     Form.RANDOM,
     run=_bits,
-    launches=lambda inputs, outputs, shape: _filling(kernels.bits64[()], shape),
+    launches=lambda inputs, outputs, shape: _filling(kernels.bits[_U64], shape),
 )
 """All 64 bits of uint64: ``bits(words, shape=)``."""
 

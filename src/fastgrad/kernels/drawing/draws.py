@@ -13,7 +13,7 @@ from numpy import float32, float64, int64, uint64
 from fastgrad.kernels.arranging.ordering import order_lines
 from fastgrad.kernels.building.body import round_down, scalar_function
 from fastgrad.kernels.building.build import kernel
-from fastgrad.kernels.drawing.random import UNIT, bits64, dropout, uniform, units
+from fastgrad.kernels.drawing.random import UNIT, bits, dropout, uniform, units
 from fastgrad.kernels.mapping.elementwise import Operands
 from fastgrad.kernels.mapping.half import through_float32
 from fastgrad.kernels.running.launch import Input, Launch, Launches, Operand, Output, Scratch, Spec, only
@@ -111,7 +111,7 @@ def cut(x, steps, first, last):
 
 
 def _bits(words: Operand, place: Operand, size: int) -> Launch:
-    return Launch(bits64[()], (place, size, words), units(size), UNIT * 1.5)
+    return Launch(bits[np.dtype(np.uint64)], (place, size, words), units(size), UNIT * 1.5)
 
 
 def integers_launches(

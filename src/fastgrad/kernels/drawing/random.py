@@ -21,11 +21,13 @@ which there are `units(size)`.
 """
 
 import math
+import types
+from typing import Any
 
 from numpy import int32, int64, uint32, uint64
 
 from fastgrad.kernels.building.body import by_dtype, scalar_function
-from fastgrad.kernels.building.build import kernel
+from fastgrad.kernels.building.build import Kernel, kernel
 from fastgrad.kernels.functions.circular import cosine_and_sine_of_turns
 from fastgrad.kernels.functions.vector_math import least, log
 
@@ -96,30 +98,14 @@ def advanced(state, after, count):
     after[2] = state[2]
 
 
-@kernel("out: out[uint32], size: int, words: in[int64], first: int, last: int")
-def bits32(out, size, words, first, last):
-    """The 32-bit elements of a draw."""
-    low, high, key = words[0], words[1], words[2]
-    blocks = size // 4
-    for b in range(first * (UNIT // 4), least(last * (UNIT // 4), blocks)):
-        w0, w1, w2, w3 = block_words(key, low, high, b)
-        store(out, 4 * b, 4, uint32(w0), uint32(w1), uint32(w2), uint32(w3))
-    if first * UNIT <= size < last * UNIT:
-        w0, w1, w2, w3 = block_words(key, low, high, blocks)
-        store(out, 4 * blocks, size - 4 * blocks, uint32(w0), uint32(w1), uint32(w2), uint32(w3))
+def _bits32(zero, words):
+    w0, w1, w2, w3 = words
+    return uint32(w0), uint32(w1), uint32(w2), uint32(w3)
 
 
-@kernel("out: out[uint64], size: int, words: in[int64], first: int, last: int")
-def bits64(out, size, words, first, last):
-    """The 64-bit elements of a draw."""
-    low, high, key = words[0], words[1], words[2]
-    for b in range(first * (UNIT // 2), least(last * (UNIT // 2), size // 2)):
-        w0, w1, w2, w3 = block_words(key, low, high, b)
-        out[2 * b] = joined(w0, w1)
-        out[2 * b + 1] = joined(w2, w3)
-    if size & 1 and first * UNIT <= size < last * UNIT:
-        w0, w1, _, _ = block_words(key, low, high, size // 2)
-        out[size - 1] = joined(w0, w1)
+def _bits64(zero, words):
+    w0, w1, w2, w3 = words
+    return joined(w0, w1), joined(w2, w3), zero, zero
 
 
 @scalar_function
@@ -218,60 +204,52 @@ def _truncated64(zero, words):
     return truncated_quantile(centred64(w0, w1)), truncated_quantile(centred64(w2, w3)), zero, zero
 
 
-def _per_block32(zero):
+# ---- the one walk over a draw's blocks ----------------------------------------------------------------------
+
+
+def _four(zero):
     return 4
 
 
-def _per_block64(zero):
+def _two(zero):
     return 2
 
 
-elements_per_block = by_dtype(float32=_per_block32, float64=_per_block64)
-uniform_elements = by_dtype(float32=_uniform32, float64=_uniform64)
-normal_elements = by_dtype(float32=_normal32, float64=_normal64)
-truncated_elements = by_dtype(float32=_truncated32, float64=_truncated64)
+elements_per_block = by_dtype(float32=_four, float64=_two, uint32=_four, uint64=_two)
+elements = by_dtype(uint32=_bits32, uint64=_bits64)
+"""The elements of a block from its words; each kernel is made with its own."""
 
 
-@kernel("out: out[T], size: int, words: in[int64], first: int, last: int", T=FLOATS)
-def uniform(out, size, words, first, last):
-    """Uniform numbers in [0, 1)."""
+def _fill(out, size, words, first, last):
     low, high, key = words[0], words[1], words[2]
     each = elements_per_block(T(0))
     blocks = size // each
     for b in range(first * (UNIT // each), least(last * (UNIT // each), blocks)):
-        v0, v1, v2, v3 = uniform_elements(T(0), block_words(key, low, high, b))
+        v0, v1, v2, v3 = elements(T(0), block_words(key, low, high, b))
         store(out, each * b, each, v0, v1, v2, v3)
     if first * UNIT <= size < last * UNIT:
-        v0, v1, v2, v3 = uniform_elements(T(0), block_words(key, low, high, blocks))
+        v0, v1, v2, v3 = elements(T(0), block_words(key, low, high, blocks))
         store(out, each * blocks, size - each * blocks, v0, v1, v2, v3)
 
 
-@kernel("out: out[T], size: int, words: in[int64], first: int, last: int", T=FLOATS)
-def normal(out, size, words, first, last):
-    """Normal numbers of mean 0 and variance 1."""
-    low, high, key = words[0], words[1], words[2]
-    each = elements_per_block(T(0))
-    blocks = size // each
-    for b in range(first * (UNIT // each), least(last * (UNIT // each), blocks)):
-        v0, v1, v2, v3 = normal_elements(T(0), block_words(key, low, high, b))
-        store(out, each * b, each, v0, v1, v2, v3)
-    if first * UNIT <= size < last * UNIT:
-        v0, v1, v2, v3 = normal_elements(T(0), block_words(key, low, high, blocks))
-        store(out, each * blocks, size - each * blocks, v0, v1, v2, v3)
+def filling(name: str, summary: str, of_block: Any, dtypes: tuple[str, ...]) -> Kernel:
+    """A kernel that fills an array with a draw, whose blocks have the elements that `of_block` makes of their words."""
+    function = types.FunctionType(_fill.__code__, {**globals(), "elements": of_block}, name)
+    function.__doc__ = summary
+    return kernel("out: out[T], size: int, words: in[int64], first: int, last: int", T=dtypes)(function)
 
 
-@kernel("out: out[T], size: int, words: in[int64], first: int, last: int", T=FLOATS)
-def truncated_normal(out, size, words, first, last):
-    """Normal numbers given that they lie between -2 and 2."""
-    low, high, key = words[0], words[1], words[2]
-    each = elements_per_block(T(0))
-    blocks = size // each
-    for b in range(first * (UNIT // each), least(last * (UNIT // each), blocks)):
-        v0, v1, v2, v3 = truncated_elements(T(0), block_words(key, low, high, b))
-        store(out, each * b, each, v0, v1, v2, v3)
-    if first * UNIT <= size < last * UNIT:
-        v0, v1, v2, v3 = truncated_elements(T(0), block_words(key, low, high, blocks))
-        store(out, each * blocks, size - each * blocks, v0, v1, v2, v3)
+bits = filling("bits", "The 32-bit or 64-bit elements of a draw.", elements, ("uint32", "uint64"))
+uniform = filling("uniform", "Uniform numbers in [0, 1).", by_dtype(float32=_uniform32, float64=_uniform64), FLOATS)
+normal = filling(
+    "normal", "Normal numbers of mean 0 and variance 1.", by_dtype(float32=_normal32, float64=_normal64), FLOATS
+)
+truncated_normal = filling(
+    "truncated_normal",
+    "Normal numbers given that they lie between -2 and 2.",
+    by_dtype(float32=_truncated32, float64=_truncated64),
+    FLOATS,
+)
 
 
 @kernel("x: in[T], out: out[T], size: int, rate: float, words: in[int64], first: int, last: int", T=FLOATS)
