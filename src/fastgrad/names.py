@@ -17,6 +17,22 @@ _RAGGED = "a dense tensor with tf.sequence_mask"
 _NUMPY = "tf.numpy_function or .numpy()"
 _QUANTISED = "tf.int8, tf.uint8, tf.int32"
 _SPECTRAL = "tf.numpy_function with numpy.fft"
+_ADAPTIVE = tuple(f"Adaptive{kind}Pooling{rank}D" for kind in ("Average", "Max") for rank in (1, 2, 3))
+_IMAGES = (
+    *("AugMix", "AutoContrast", "CenterCrop", "ContrastLimitedAdaptiveHistogramEqualization", "CutMix", "Equalization"),
+    *(
+        "MaxNumBoundingBoxes",
+        "MixUp",
+        "RandAugment",
+        "RandomBrightness",
+        "RandomColorDegeneration",
+        "RandomColorJitter",
+    ),
+    *("RandomContrast", "RandomCrop", "RandomElasticTransform", "RandomErasing", "RandomFlip", "RandomGaussianBlur"),
+    *("RandomGrayscale", "RandomHeight", "RandomHue", "RandomInvert", "RandomPerspective", "RandomPosterization"),
+    *("RandomRotation", "RandomSaturation", "RandomSharpness", "RandomShear", "RandomTranslation", "RandomWidth"),
+    *("RandomZoom", "Resizing", "Solarization"),
+)
 _GRAPH = "nothing: there are no graphs to hold; operations run at once"
 _FILES = "Python's open and pathlib, tf.train.Checkpoint, tf.keras.models.save_model"
 _DISTRIBUTED = "nothing yet: one process"
@@ -172,6 +188,23 @@ REFUSED: dict[str, dict[str, str]] = {
         "tridiagonal_matmul": "tf.matmul",
         "tridiagonal_solve": "tf.linalg.solve",
     },
+    "tf.keras.layers": {
+        **dict.fromkeys(
+            ("ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"), "RNN with a cell of your own, or TimeDistributed(Conv2D)"
+        ),
+        **dict.fromkeys(_ADAPTIVE, "AveragePooling2D, MaxPooling2D, GlobalAveragePooling2D"),
+        **dict.fromkeys(("TFSMLayer", "JaxLayer", "FlaxLayer", "TorchModuleWrapper"), "a layer of your own, or Lambda"),
+        **dict.fromkeys(
+            ("Discretization", "HashedCrossing", "Hashing", "IntegerLookup"), "CategoryEncoding, Embedding"
+        ),
+        **dict.fromkeys(("StringLookup", "TextVectorization"), "Dataset.map with Python, then Embedding"),
+        **dict.fromkeys(("MelSpectrogram", "STFTSpectrogram"), "Dataset.map with scipy.signal.stft"),
+        **dict.fromkeys(_IMAGES, "Dataset.map with NumPy; Rescaling, Cropping2D, ZeroPadding2D, UpSampling2D"),
+        "Pipeline": "tf.keras.Sequential",
+        "ReversibleEmbedding": "Embedding",
+        "SpectralNormalization": "UnitNormalization, or a constraint",
+        "ThresholdedReLU": "ReLU(threshold=...)",
+    },
     "tf.random.experimental": {"index_shuffle": "tf.random.experimental.stateless_shuffle of tf.range(n)"},
     "tf.random": {
         "all_candidate_sampler": _SAMPLER,
@@ -182,6 +215,9 @@ REFUSED: dict[str, dict[str, str]] = {
         "uniform_candidate_sampler": _SAMPLER,
     },
 }
+
+LATER = frozenset({"tf.keras.layers"})
+"""Namespaces whose missing names are still to come."""
 
 
 def missing(namespace: str, name: str, known: Iterable[str]) -> AttributeError:
@@ -194,7 +230,8 @@ def missing(namespace: str, name: str, known: Iterable[str]) -> AttributeError:
     """
     nearest = REFUSED.get(namespace, {}).get(name)
     if nearest is not None:
-        return AttributeError(f"{namespace}.{name}: TensorFlow has it, fastgrad does not. Nearest: {nearest}.")
+        when = " yet" if namespace in LATER else ""
+        return AttributeError(f"{namespace}.{name}: TensorFlow has it, fastgrad does not{when}. Nearest: {nearest}.")
     close = difflib.get_close_matches(name, [k for k in known if not k.startswith("_")], 3)
     hint = f" Did you mean: {', '.join(close)}?" if close else ""
     return AttributeError(f"module 'fastgrad{namespace[2:]}' has no attribute {name!r}.{hint}")

@@ -251,6 +251,10 @@ class VarianceScaling(RandomInitializer):
         limit = math.sqrt(3.0 * variance)
         return self._uniform(shape, -limit, limit, dtype)
 
+    def along(self, input_axes: tuple[int, ...], output_axes: tuple[int, ...]) -> VarianceScaling:
+        """The same initializer for weights whose inputs and outputs are these axes."""
+        return type(self).from_config({**self.get_config(), "input_axes": input_axes, "output_axes": output_axes})
+
     def get_config(self) -> dict[str, Any]:
         """All arguments."""
         names = ("scale", "mode", "distribution", "input_axes", "output_axes")

@@ -4,12 +4,20 @@ from typing import Any as _Any
 
 from fastgrad.keras.layers.activation import ELU as ELU
 from fastgrad.keras.layers.activation import Activation as Activation
+from fastgrad.keras.layers.activation import ActivityRegularization as ActivityRegularization
 from fastgrad.keras.layers.activation import LeakyReLU as LeakyReLU
+from fastgrad.keras.layers.activation import PReLU as PReLU
 from fastgrad.keras.layers.activation import ReLU as ReLU
 from fastgrad.keras.layers.activation import Softmax as Softmax
 from fastgrad.keras.layers.attention import AdditiveAttention as AdditiveAttention
 from fastgrad.keras.layers.attention import Attention as Attention
 from fastgrad.keras.layers.batch_normalization import BatchNormalization as BatchNormalization
+from fastgrad.keras.layers.borders import Cropping1D as Cropping1D
+from fastgrad.keras.layers.borders import Cropping2D as Cropping2D
+from fastgrad.keras.layers.borders import Cropping3D as Cropping3D
+from fastgrad.keras.layers.borders import ZeroPadding1D as ZeroPadding1D
+from fastgrad.keras.layers.borders import ZeroPadding2D as ZeroPadding2D
+from fastgrad.keras.layers.borders import ZeroPadding3D as ZeroPadding3D
 from fastgrad.keras.layers.convolution.conv import Conv1D as Conv1D
 from fastgrad.keras.layers.convolution.conv import Conv2D as Conv2D
 from fastgrad.keras.layers.convolution.conv import Conv3D as Conv3D
@@ -30,6 +38,10 @@ from fastgrad.keras.layers.convolution.transposed import Convolution2DTranspose 
 from fastgrad.keras.layers.convolution.transposed import Convolution3DTranspose as Convolution3DTranspose
 from fastgrad.keras.layers.dense import Dense as Dense
 from fastgrad.keras.layers.dropout import Dropout as Dropout
+from fastgrad.keras.layers.dropout import SpatialDropout1D as SpatialDropout1D
+from fastgrad.keras.layers.dropout import SpatialDropout2D as SpatialDropout2D
+from fastgrad.keras.layers.dropout import SpatialDropout3D as SpatialDropout3D
+from fastgrad.keras.layers.einsum_dense import EinsumDense as EinsumDense
 from fastgrad.keras.layers.embedding import Embedding as Embedding
 from fastgrad.keras.layers.group_normalization import GroupNormalization as GroupNormalization
 from fastgrad.keras.layers.grouped_query_attention import GroupedQueryAttention as GroupedQueryAttention
@@ -58,6 +70,9 @@ from fastgrad.keras.layers.merging import minimum as minimum
 from fastgrad.keras.layers.merging import multiply as multiply
 from fastgrad.keras.layers.merging import subtract as subtract
 from fastgrad.keras.layers.multi_head_attention import MultiHeadAttention as MultiHeadAttention
+from fastgrad.keras.layers.noise import AlphaDropout as AlphaDropout
+from fastgrad.keras.layers.noise import GaussianDropout as GaussianDropout
+from fastgrad.keras.layers.noise import GaussianNoise as GaussianNoise
 from fastgrad.keras.layers.pooling import AveragePooling1D as AveragePooling1D
 from fastgrad.keras.layers.pooling import AveragePooling2D as AveragePooling2D
 from fastgrad.keras.layers.pooling import AveragePooling3D as AveragePooling3D
@@ -82,6 +97,9 @@ from fastgrad.keras.layers.pooling import MaxPool3D as MaxPool3D
 from fastgrad.keras.layers.pooling import MaxPooling1D as MaxPooling1D
 from fastgrad.keras.layers.pooling import MaxPooling2D as MaxPooling2D
 from fastgrad.keras.layers.pooling import MaxPooling3D as MaxPooling3D
+from fastgrad.keras.layers.preprocessing import CategoryEncoding as CategoryEncoding
+from fastgrad.keras.layers.preprocessing import Normalization as Normalization
+from fastgrad.keras.layers.preprocessing import Rescaling as Rescaling
 from fastgrad.keras.layers.recurrent.bidirectional import Bidirectional as Bidirectional
 from fastgrad.keras.layers.recurrent.gru import GRU as GRU
 from fastgrad.keras.layers.recurrent.gru import GRUCell as GRUCell
@@ -96,14 +114,14 @@ from fastgrad.keras.layers.reshaping import Identity as Identity
 from fastgrad.keras.layers.reshaping import Permute as Permute
 from fastgrad.keras.layers.reshaping import RepeatVector as RepeatVector
 from fastgrad.keras.layers.reshaping import Reshape as Reshape
-from fastgrad.keras.layers.resizing import UpSampling1D as UpSampling1D
-from fastgrad.keras.layers.resizing import UpSampling2D as UpSampling2D
-from fastgrad.keras.layers.resizing import ZeroPadding1D as ZeroPadding1D
-from fastgrad.keras.layers.resizing import ZeroPadding2D as ZeroPadding2D
 from fastgrad.keras.layers.rms_normalization import RMSNormalization as RMSNormalization
 from fastgrad.keras.layers.symbolic import KerasTensor as KerasTensor
 from fastgrad.keras.layers.time_distributed import TimeDistributed as TimeDistributed
 from fastgrad.keras.layers.unit_normalization import UnitNormalization as UnitNormalization
+from fastgrad.keras.layers.upsampling import UpSampling1D as UpSampling1D
+from fastgrad.keras.layers.upsampling import UpSampling2D as UpSampling2D
+from fastgrad.keras.layers.upsampling import UpSampling3D as UpSampling3D
+from fastgrad.keras.layers.wrapper import Wrapper as Wrapper
 from fastgrad.keras.saving.objects import deserialize_keras_object as _deserialize
 from fastgrad.keras.saving.objects import serialize_keras_object as _serialize
 
@@ -123,3 +141,9 @@ def deserialize(config: _Any, custom_objects: dict[str, _Any] | None = None) -> 
             f"`keras.layers.deserialize` was passed a `config` object that is not a `keras.layers.Layer`: {config}"
         )
     return layer
+
+
+def __getattr__(name: str) -> _Any:
+    from fastgrad.names import missing
+
+    raise missing("tf.keras.layers", name, [known for known in globals() if known[:1].isupper()])

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import fastgrad as tf
-from fastgrad.keras import activations
+from fastgrad.keras import activations, constraints, initializers, regularizers
+from fastgrad.keras.layers.input_spec import InputSpec
 from fastgrad.keras.layers.layer import Layer
+from fastgrad.keras.saving.objects import serialize_keras_object
 from fastgrad.tensor import Tensor
 
 
@@ -169,3 +171,87 @@ class Softmax(_Elementwise):
     def get_config(self) -> dict[str, Any]:
         """The arguments."""
         return {**super().get_config(), "axis": self.axis}
+
+
+class PReLU(Layer):
+    """``inputs`` where positive, ``alpha * inputs`` elsewhere, with trained ``alpha`` (He et al. 2015).
+
+    Args:
+        alpha_initializer, alpha_regularizer, alpha_constraint: of the weight.
+        shared_axes: axes, counted from 1, along which ``alpha`` is the same: ``[1, 2]`` for one of each channel of images.
+        **kwargs: as in ``Layer``.
+
+    Weight: ``alpha``, of the input's shape without the batch.
+    """
+
+    _leaf = True
+
+    def __init__(
+        self,
+        alpha_initializer: Any = "Zeros",
+        alpha_regularizer: Any = None,
+        alpha_constraint: Any = None,
+        shared_axes: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.supports_masking = True
+        self.alpha_initializer = initializers.get(alpha_initializer)
+        self.alpha_regularizer = regularizers.get(alpha_regularizer)
+        self.alpha_constraint = constraints.get(alpha_constraint)
+        if shared_axes is not None:
+            shared_axes = list(shared_axes) if isinstance(shared_axes, (list, tuple)) else [shared_axes]
+        self.shared_axes = shared_axes
+
+    def build(self, input_shape: Any) -> None:
+        """Makes ``alpha``."""
+        shared = self.shared_axes or ()
+        own = {axis: size for axis, size in enumerate(input_shape) if axis and axis not in shared}
+        if None in own.values():
+            raise ValueError(
+                f"PReLU '{self.name}': sizes that `alpha` has are unknown in input_shape={tuple(input_shape)}; name them in "
+                f"shared_axes (now {self.shared_axes})."
+            )
+        self.alpha = self.add_weight(
+            shape=[own.get(axis, 1) for axis in range(1, len(input_shape))],
+            initializer=self.alpha_initializer,
+            regularizer=self.alpha_regularizer,
+            constraint=self.alpha_constraint,
+            name="alpha",
+        )
+        self.input_spec = InputSpec(ndim=len(input_shape), axes=own if shared else {})
+
+    def call(self, inputs: Any) -> Tensor:
+        """The activation of ``inputs``."""
+        return tf.nn.relu(inputs) - self.alpha._read() * tf.nn.relu(-inputs)
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """The shape of the input."""
+        return tuple(input_shape)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments."""
+        names = ("alpha_initializer", "alpha_regularizer", "alpha_constraint", "shared_axes")
+        return {**super().get_config(), **{name: serialize_keras_object(getattr(self, name)) for name in names}}
+
+
+class ActivityRegularization(_Elementwise):
+    """Gives its input, and adds a penalty of it to ``losses``: ``l1 * sum(|x|) + l2 * sum(x^2)``, divided by the batch size.
+
+    Args:
+        l1, l2: the factors.
+        **kwargs: as in ``Layer``.
+    """
+
+    def __init__(self, l1: float = 0.0, l2: float = 0.0, **kwargs: Any) -> None:
+        super().__init__(activity_regularizer=regularizers.L1L2(l1, l2), **kwargs)
+        self.l1, self.l2 = l1, l2
+
+    def call(self, inputs: Any) -> Any:
+        """``inputs``."""
+        return inputs
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments."""
+        base = {name: value for name, value in super().get_config().items() if name != "activity_regularizer"}
+        return {**base, "l1": self.l1, "l2": self.l2}

@@ -1,11 +1,14 @@
-"""``Dropout``: zeroes random elements while training."""
+"""``Dropout`` and its kin for images: zeroes random elements, or channels, while training."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from fastgrad.keras.layers.input_spec import InputSpec
 from fastgrad.keras.layers.layer import Layer
-from fastgrad.ops.random_generator import Generator
+from fastgrad.keras.layers.window_arguments import joined_shape
+from fastgrad.keras.settings import standardize_data_format
+from fastgrad.ops.random_generator import Generator, default_drawn
 from fastgrad.ops.random_ops import dropout, dropout_from
 from fastgrad.tensor import Tensor
 
@@ -61,3 +64,74 @@ class Dropout(Layer):
     def get_config(self) -> dict[str, Any]:
         """The arguments."""
         return {**super().get_config(), "rate": self.rate, "seed": self.seed, "noise_shape": self.noise_shape}
+
+
+class _SpatialDropout(Dropout):
+    """Dropout of whole channels: all places of a channel of an image live or die together."""
+
+    _leaf = True
+    rank = 0
+    data_format = "channels_last"
+
+    def __init__(self, rate: float, seed: int | None = None, name: str | None = None, dtype: Any = None) -> None:
+        super().__init__(rate, seed=seed, name=name, dtype=dtype)
+        self.input_spec = InputSpec(ndim=self.rank + 2)
+
+    def call(self, inputs: Tensor, training: bool | None = False) -> Tensor:
+        """``inputs``, with random channels zeroed if ``training``."""
+        if not training or not self.rate:
+            return inputs
+        drawn = default_drawn(None) if self._generator is None else self._generator._drawn
+        return dropout_from(drawn, inputs, self.rate, joined_shape(None, (1,) * self.rank, None, self.data_format))
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments."""
+        return {"rate": self.rate, "seed": self.seed, "name": self.name, "dtype": self.dtype}
+
+
+class SpatialDropout1D(_SpatialDropout):
+    """In training, zeroes whole channels of (batch, steps, channels) (Tompson et al. 2015).
+
+    Args:
+        rate, seed: as in ``Dropout``.
+        name, dtype: as in ``Layer``.
+    """
+
+    _leaf = True
+    rank = 1
+
+
+class _ImageDropout(_SpatialDropout):
+    _leaf = True
+
+    def __init__(
+        self,
+        rate: float,
+        data_format: str | None = None,
+        seed: int | None = None,
+        name: str | None = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(rate, seed, name, dtype)
+        self.data_format = standardize_data_format(data_format)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments."""
+        return {**super().get_config(), "data_format": self.data_format}
+
+
+class SpatialDropout2D(_ImageDropout):
+    """In training, zeroes whole channels of images, (batch, height, width, channels).
+
+    Args:
+        data_format: ``"channels_last"`` or ``"channels_first"``; default ``image_data_format()``.
+        rate, seed, name, dtype: as in ``SpatialDropout1D``.
+    """
+
+    rank = 2
+
+
+class SpatialDropout3D(_ImageDropout):
+    """In training, zeroes whole channels of volumes; arguments as ``SpatialDropout2D``."""
+
+    rank = 3

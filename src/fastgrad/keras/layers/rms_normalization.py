@@ -25,7 +25,6 @@ class RMSNormalization(Layer):
 
     def __init__(self, axis: Any = -1, epsilon: float = 1e-6, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.supports_masking = True
         self.axis, self.epsilon = axis, epsilon
 
     def build(self, input_shape: Any) -> None:

@@ -6,12 +6,12 @@ from typing import Any
 
 import fastgrad as tf
 from fastgrad.keras.layers.layer import Layer
-from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_keras_object
+from fastgrad.keras.layers.wrapper import Wrapper
 from fastgrad.ops.higher_order import each_row
 from fastgrad.tensor import Tensor
 
 
-class TimeDistributed(Layer):
+class TimeDistributed(Wrapper):
     """Applies a layer to each time step of inputs of shape (batch, time, ...), as if each were a batch of its own.
 
     Args:
@@ -27,8 +27,7 @@ class TimeDistributed(Layer):
             raise ValueError(
                 f"Please initialize `TimeDistributed` layer with a `keras.layers.Layer` instance. Received: {layer}"
             )
-        super().__init__(**kwargs)
-        self.layer = layer
+        super().__init__(layer, **kwargs)
         self.supports_masking = True
 
     def _step_shape(self, input_shape: Any) -> tuple[int | None, ...]:
@@ -41,10 +40,7 @@ class TimeDistributed(Layer):
 
     def build(self, input_shape: Any = None) -> None:
         """Builds the layer for one time step."""
-        shape = self._step_shape(input_shape)
-        if not self.layer.built:
-            self.layer.build(shape)
-            self.layer.built = True
+        super().build(self._step_shape(input_shape))
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """(batch, time, ...): the layer's shape for one time step, with the time put in."""
@@ -81,13 +77,3 @@ class TimeDistributed(Layer):
                 f"the input shape {tuple(inputs.shape)}. The first two dimensions of the mask (batch size and timesteps) must "
                 f"match the input's first two dimensions. Expected mask shape prefix: {tuple(inputs.shape[:2])}."
             )
-
-    def get_config(self) -> dict[str, Any]:
-        """The configuration of the layer."""
-        return {**super().get_config(), "layer": serialize_keras_object(self.layer)}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Any:
-        """The layer of which ``config`` is the ``get_config()``, with new weights."""
-        config = dict(config)
-        return cls(deserialize_keras_object(config.pop("layer"), custom_objects), **config)

@@ -1,0 +1,170 @@
+"""Layers that put zeros around images and sequences, and that cut off what is around."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastgrad.keras.layers.input_spec import InputSpec
+from fastgrad.keras.layers.layer import Layer
+from fastgrad.keras.layers.window_arguments import joined_shape, numbers, split_shape
+from fastgrad.keras.settings import standardize_data_format
+from fastgrad.ops.padding import pad
+from fastgrad.tensor import Tensor
+
+
+def _pairs(value: Any, rank: int, name: str) -> tuple[tuple[int, int], ...]:
+    """A pair (before, after) for each dimension; ValueError if ``value`` says something else."""
+    if isinstance(value, int):
+        value = [value] * rank
+    try:
+        given = list(value)
+        if rank == 1 and len(given) == 2 and all(isinstance(one, int) for one in given):
+            given = [given]
+        if len(given) != rank:
+            raise TypeError
+        before, after = zip(*[(one, one) if isinstance(one, int) else tuple(one) for one in given], strict=True)
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"`{name}` should be an integer or have {rank} elements, each a pair (before, after)"
+            f"{' or an integer' if rank > 1 else ''}. Received: {name}={value}."
+        ) from None
+    checked = numbers(before, rank, name, least=0), numbers(after, rank, name, least=0)
+    return tuple(zip(*checked, strict=True))
+
+
+class _Borders(Layer):
+    """What grows or shrinks the spatial dimensions at both ends."""
+
+    _leaf = True
+    rank = 0
+    _argument = ""  # Keras's name of the sizes
+    _sign = 1
+    data_format: str
+
+    def __init__(self, sizes: Any, data_format: str | None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.data_format = standardize_data_format(data_format)
+        self._sizes = _pairs(sizes, self.rank, self._argument)
+        setattr(self, self._argument, self._sizes[0] if self.rank == 1 else self._sizes)
+        self.input_spec = InputSpec(ndim=self.rank + 2)
+        self.built = True
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
+        """The shape of the output; ValueError if nothing is left."""
+        sizes, channels = split_shape(input_shape, self.data_format)
+        found = [
+            None if size is None else size + self._sign * sum(pair)
+            for size, pair in zip(sizes, self._sizes, strict=True)
+        ]
+        if any(size is not None and size <= 0 for size in found):
+            raise ValueError(
+                f"Layer '{self.name}': the values of `{self._argument}` should be smaller than the corresponding spatial "
+                f"dimensions of the input. Received: input_shape={tuple(input_shape)}, {self._argument}={self._sizes}"
+            )
+        return joined_shape(input_shape[0], found, channels, self.data_format)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments."""
+        config = {**super().get_config(), self._argument: getattr(self, self._argument)}
+        return config if type(self) is Cropping1D else {**config, "data_format": self.data_format}
+
+
+class _ZeroPadding(_Borders):
+    _argument = "padding"
+
+    def call(self, inputs: Tensor) -> Tensor:
+        """``inputs`` with zeros around."""
+        return pad(inputs, joined_shape((0, 0), self._sizes, (0, 0), self.data_format))  # type: ignore[arg-type]
+
+
+class _Cropping(_Borders):
+    _argument = "cropping"
+    _sign = -1
+
+    def call(self, inputs: Tensor) -> Tensor:
+        """``inputs`` without what is cut off."""
+        shape = inputs._array.shape
+        self.compute_output_shape(shape)
+        sizes, _ = split_shape(shape, self.data_format)
+        inner = [slice(low, (size or 0) - high) for size, (low, high) in zip(sizes, self._sizes, strict=True)]
+        return inputs[joined_shape(slice(None), inner, slice(None), self.data_format)]  # type: ignore[arg-type]
+
+
+class ZeroPadding1D(_ZeroPadding):
+    """Zeros before and after the steps of (batch, steps, channels).
+
+    Args:
+        padding: how many on both sides, or a pair.
+        data_format: ``"channels_last"`` or ``"channels_first"``; default ``image_data_format()``.
+        **kwargs: as in ``Layer``.
+    """
+
+    rank = 1
+
+    def __init__(self, padding: Any = 1, data_format: str | None = None, **kwargs: Any) -> None:
+        super().__init__(padding, data_format, **kwargs)
+
+
+class ZeroPadding2D(_ZeroPadding):
+    """Zeros around images, (batch, height, width, channels).
+
+    Args:
+        padding: one number for all sides, a pair for height and width, or a pair of pairs ((top, bottom), (left, right)).
+        data_format: ``"channels_last"`` or ``"channels_first"``; default ``image_data_format()``.
+        **kwargs: as in ``Layer``.
+    """
+
+    rank = 2
+
+    def __init__(self, padding: Any = (1, 1), data_format: str | None = None, **kwargs: Any) -> None:
+        super().__init__(padding, data_format, **kwargs)
+
+
+class ZeroPadding3D(_ZeroPadding):
+    """Zeros around volumes, (batch, depth, height, width, channels); arguments as ``ZeroPadding2D``, for three dimensions."""
+
+    rank = 3
+
+    def __init__(self, padding: Any = ((1, 1), (1, 1), (1, 1)), data_format: str | None = None, **kwargs: Any) -> None:
+        super().__init__(padding, data_format, **kwargs)
+
+
+class Cropping1D(_Cropping):
+    """Cuts steps off both ends of (batch, steps, channels).
+
+    Args:
+        cropping: how many at both ends, or a pair.
+        **kwargs: as in ``Layer``.
+    """
+
+    rank = 1
+
+    def __init__(self, cropping: Any = (1, 1), **kwargs: Any) -> None:
+        super().__init__(cropping, "channels_last", **kwargs)
+
+
+class Cropping2D(_Cropping):
+    """Cuts rows and columns off images, (batch, height, width, channels).
+
+    Args:
+        cropping: one number for all sides, a pair for height and width, or a pair of pairs ((top, bottom), (left, right)).
+        data_format: ``"channels_last"`` or ``"channels_first"``; default ``image_data_format()``.
+        **kwargs: as in ``Layer``.
+
+    Raises:
+        ValueError: other numbers. (At a call: nothing would be left.)
+    """
+
+    rank = 2
+
+    def __init__(self, cropping: Any = ((0, 0), (0, 0)), data_format: str | None = None, **kwargs: Any) -> None:
+        super().__init__(cropping, data_format, **kwargs)
+
+
+class Cropping3D(_Cropping):
+    """Cuts the borders off volumes, (batch, depth, height, width, channels); arguments as ``Cropping2D``, for three dimensions."""
+
+    rank = 3
+
+    def __init__(self, cropping: Any = ((1, 1), (1, 1), (1, 1)), data_format: str | None = None, **kwargs: Any) -> None:
+        super().__init__(cropping, data_format, **kwargs)

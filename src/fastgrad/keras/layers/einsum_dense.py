@@ -1,0 +1,202 @@
+"""``EinsumDense``: a product with a kernel along the dimensions that an equation names."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, NamedTuple
+
+from fastgrad.keras import activations, constraints, initializers, regularizers
+from fastgrad.keras.layers.input_spec import InputSpec
+from fastgrad.keras.layers.layer import Layer
+from fastgrad.keras.saving.objects import serialize_keras_object
+from fastgrad.keras.weight import Weight
+from fastgrad.ops.casting import cast
+from fastgrad.ops.einsum import einsum
+from fastgrad.tensor import Tensor
+
+_FORMS = re.compile(r"(\.\.\.)?([a-zA-Z]+)(\.\.\.)?,([a-zA-Z]+)->(\.\.\.)?([a-zA-Z]+)(\.\.\.)?")
+_WEIGHTS = tuple(
+    f"{weight}_{what}" for what in ("initializer", "regularizer", "constraint") for weight in ("kernel", "bias")
+)
+
+
+class _Plan(NamedTuple):
+    """What an equation says for an input's shape.
+
+    Attributes:
+        kernel, bias, output: shapes; no bias is None.
+        input_axes, output_axes: of the kernel, those that are summed over and the others.
+    """
+
+    kernel: tuple[int, ...]
+    bias: tuple[int, ...] | None
+    output: tuple[int | None, ...]
+    input_axes: tuple[int, ...]
+    output_axes: tuple[int, ...]
+
+
+def _plan(equation: str, bias_axes: str | None, input_shape: Any, output_shape: tuple[int | None, ...]) -> _Plan:
+    found = _FORMS.fullmatch(equation)
+    parts: list[str] = ["" if part is None else part for part in found.groups()] if found else [""] * 7
+    before, inputs, after, kernel, out_before, outputs, out_after = parts
+    if not found or (before, after) != (out_before, out_after) or (before and after):
+        raise ValueError(
+            f"Invalid einsum equation '{equation}'. Equations must be in the form "
+            "[X],[Y]->[Z], ...[X],[Y]->...[Z], or [X]...,[Y]->[Z]...."
+        )
+    shape, elided = tuple(input_shape), len(input_shape) - len(inputs)
+    if elided < 0 or (elided and not (before or after)):
+        raise ValueError(
+            f"EinsumDense: the equation '{equation}' is for inputs of {'at least ' if before or after else ''}{len(inputs)} "
+            f"dimensions, got input_shape={shape}."
+        )
+    if before:
+        output = (shape[0], *shape[1:elided], *output_shape) if elided else (shape[0], *output_shape)
+        sizes, out_start = dict(zip(inputs, shape[elided:], strict=True)), elided
+    else:
+        output = (shape[0], *output_shape, *shape[len(inputs) :])
+        sizes, out_start = dict(zip(inputs, shape, strict=False)), 0
+    out_sizes = dict(zip(outputs, output[out_start:], strict=False))
+    for letter, size in out_sizes.items():
+        if letter in sizes and size is not None and size != sizes[letter]:
+            raise ValueError(
+                f"Input shape and output shape do not match at shared dimension '{letter}'. Input shape is {sizes[letter]}, and "
+                f"output shape is {size}."
+            )
+    for letter in outputs:
+        if letter not in inputs and letter not in kernel:
+            raise ValueError(
+                f"Dimension '{letter}' was specified in the output '{outputs}' but has no corresponding dim in the input spec "
+                f"'{inputs}' or weight spec '{kernel}'"
+            )
+    for letter in kernel:
+        if letter not in inputs and letter not in outputs:
+            raise ValueError(
+                f"Weight dimension '{letter}' did not have a match in either the input spec '{inputs}' or the output spec "
+                f"'{outputs}'. For this layer, the weight must be fully specified."
+            )
+    known: Any = {**sizes, **out_sizes}
+    bias = None
+    if bias_axes is not None:
+        for letter in bias_axes:
+            if letter not in outputs:
+                raise ValueError(
+                    f"Bias dimension '{letter}' was requested, but is not part of the output spec '{outputs}'"
+                )
+        kept = outputs[min(outputs.find(letter) for letter in bias_axes) :]
+        ones = 0 if before else elided
+        bias = tuple([known[letter] if letter in bias_axes else 1 for letter in kept] + [1] * ones)
+    return _Plan(
+        tuple([known[letter] for letter in kernel]),
+        bias,
+        output,
+        tuple(axis for axis, letter in enumerate(kernel) if letter not in outputs),
+        tuple(axis for axis, letter in enumerate(kernel) if letter in outputs),
+    )
+
+
+class EinsumDense(Layer):
+    """``activation(einsum(equation, inputs, kernel) + bias)``.
+
+    Args:
+        equation: ``"ab,bc->ac"``, ``"...x,xy->...y"`` or ``"ab...,bc->ac..."``: dimensions of the input, the kernel and the output.
+        output_shape: the sizes of the output without the batch and what ``...`` stands for; None for those of the input.
+        activation: a function or its name; default none.
+        bias_axes: the letters of the output along which the bias differs; None for no bias.
+        kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer, kernel_constraint, bias_constraint: of the
+            weights.
+        **kwargs: as in ``Layer``.
+
+    Weights: ``kernel``, of the sizes that the equation says; ``bias``.
+
+    Raises:
+        ValueError: (when it is built) an equation of another form, or that does not fit the shapes.
+    """
+
+    def __init__(
+        self,
+        equation: str,
+        output_shape: Any,
+        activation: Any = None,
+        bias_axes: str | None = None,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.equation, self.bias_axes = equation, bias_axes
+        self.partial_output_shape = (output_shape,) if isinstance(output_shape, int) else tuple(output_shape)
+        self.activation = activations.get(activation)
+        self.kernel_initializer = initializers.get(kernel_initializer)
+        self.bias_initializer = initializers.get(bias_initializer)
+        self.kernel_regularizer = regularizers.get(kernel_regularizer)
+        self.bias_regularizer = regularizers.get(bias_regularizer)
+        self.kernel_constraint = constraints.get(kernel_constraint)
+        self.bias_constraint = constraints.get(bias_constraint)
+
+    def _plan(self, input_shape: Any) -> _Plan:
+        return _plan(self.equation, self.bias_axes, input_shape, self.partial_output_shape)
+
+    def build(self, input_shape: Any) -> None:
+        """Makes kernel and bias."""
+        plan = self._plan(input_shape)
+        if None in plan.kernel or (plan.bias and None in plan.bias):
+            raise ValueError(
+                f"EinsumDense '{self.name}': sizes of the weights are unknown: the kernel would be {plan.kernel} for "
+                f"input_shape={tuple(input_shape)}."
+            )
+        initializer = self.kernel_initializer
+        if isinstance(initializer, initializers.VarianceScaling) and None in (
+            initializer.input_axes,
+            initializer.output_axes,
+        ):
+            initializer = initializer.along(plan.input_axes, plan.output_axes)
+        self._kernel = self.add_weight(
+            shape=plan.kernel,
+            initializer=initializer,
+            regularizer=self.kernel_regularizer,
+            constraint=self.kernel_constraint,
+            name="kernel",
+        )
+        self.bias: Weight | None = None
+        if plan.bias is not None:
+            self.bias = self.add_weight(
+                shape=plan.bias,
+                initializer=self.bias_initializer,
+                regularizer=self.bias_regularizer,
+                constraint=self.bias_constraint,
+                name="bias",
+            )
+        self.input_spec = InputSpec(ndim=len(input_shape))
+
+    @property
+    def kernel(self) -> Weight:
+        """The kernel; AttributeError before the layer is built."""
+        if "_kernel" not in self.__dict__:
+            raise AttributeError("You must build the layer before accessing `kernel`.")
+        return self._kernel
+
+    def call(self, inputs: Tensor) -> Any:
+        """``activation(einsum(equation, inputs, kernel) + bias)``."""
+        kernel = self._kernel._read()
+        y = einsum(self.equation, cast(inputs, kernel.dtype), kernel)
+        return self.activation(y if self.bias is None else y + self.bias._read())
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
+        """The shape of the output."""
+        return self._plan(input_shape).output
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments."""
+        return {
+            **super().get_config(),
+            "output_shape": self.partial_output_shape,
+            "equation": self.equation,
+            "activation": activations.serialize(self.activation),
+            "bias_axes": self.bias_axes,
+            **{name: serialize_keras_object(getattr(self, name)) for name in _WEIGHTS},
+        }

@@ -1,0 +1,133 @@
+"""Random noise while training: Gaussian, added or multiplied, and dropout that keeps mean and variance."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import fastgrad as tf
+from fastgrad.keras.layers.layer import Layer
+from fastgrad.ops import random_draws
+from fastgrad.ops.random_generator import Generator, default_drawn, scaled_from, uniform_from
+from fastgrad.ops.random_ops import noise_sizes
+from fastgrad.tensor import Tensor
+
+_ALPHA, _SCALE = 1.6732632423543772, 1.0507009873554805  # of selu (Klambauer et al. 2017)
+
+
+class _Noise(Layer):
+    """What gives its input back but in training; its one number lies in [0, 1]."""
+
+    _leaf = True
+    _argument = "rate"
+
+    def __init__(self, amount: float, seed: int | None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if not 0 <= amount <= 1:
+            raise ValueError(
+                f"Invalid value received for argument `{self._argument}`. Expected a float value between 0 and 1. "
+                f"Received: {self._argument}={amount}"
+            )
+        setattr(self, self._argument, amount)
+        self._amount, self.seed = amount, seed
+        self._generator = None if seed is None else Generator.from_seed(seed)
+        self.supports_masking = True
+        self.built = True
+
+    def call(self, inputs: Tensor, training: bool | None = False) -> Tensor:
+        """``inputs``, with noise if ``training``."""
+        if not training or not self._amount:
+            return inputs
+        return self._noisy(inputs, default_drawn(None) if self._generator is None else self._generator._drawn)
+
+    def _noisy(self, inputs: Tensor, drawn: Any) -> Tensor:
+        raise NotImplementedError
+
+    def _normal(self, inputs: Tensor, drawn: Any, mean: float, stddev: float) -> Tensor:
+        return scaled_from(
+            drawn, random_draws.normal, type(self).__name__, inputs._array.shape, mean, stddev, inputs.dtype
+        )
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """The shape of the input."""
+        return tuple(input_shape)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments."""
+        return {**super().get_config(), self._argument: self._amount, "seed": self.seed}
+
+
+class GaussianNoise(_Noise):
+    """In training, adds normal noise of mean 0.
+
+    Args:
+        stddev: the standard deviation of the noise, in [0, 1].
+        seed: as in ``Dropout``.
+        **kwargs: as in ``Layer``.
+
+    Raises:
+        ValueError: ``stddev`` is outside [0, 1].
+    """
+
+    _leaf = True
+    _argument = "stddev"
+
+    def __init__(self, stddev: float, seed: int | None = None, **kwargs: Any) -> None:
+        super().__init__(stddev, seed, **kwargs)
+
+    def _noisy(self, inputs: Tensor, drawn: Any) -> Tensor:
+        return inputs + self._normal(inputs, drawn, 0.0, self._amount)
+
+
+class GaussianDropout(_Noise):
+    """In training, multiplies with normal noise of mean 1 and variance ``rate / (1 - rate)`` (Srivastava et al. 2014).
+
+    Args:
+        rate: in [0, 1].
+        seed: as in ``Dropout``.
+        **kwargs: as in ``Layer``.
+
+    Raises:
+        ValueError: ``rate`` is outside [0, 1].
+    """
+
+    _leaf = True
+
+    def __init__(self, rate: float, seed: int | None = None, **kwargs: Any) -> None:
+        super().__init__(rate, seed, **kwargs)
+
+    def _noisy(self, inputs: Tensor, drawn: Any) -> Tensor:
+        return inputs * self._normal(inputs, drawn, 1.0, math.sqrt(self._amount / (1.0 - self._amount)))
+
+
+class AlphaDropout(_Noise):
+    """Dropout for selu: in training, sets elements to what it gives far below zero, and keeps mean and variance.
+
+    (Klambauer et al. 2017, "Self-Normalizing Neural Networks".)
+
+    Args:
+        rate: the share of elements, in [0, 1].
+        noise_shape: of the draws, broadcast with the input; None for its own sizes.
+        seed: as in ``Dropout``.
+        **kwargs: as in ``Layer``.
+
+    Raises:
+        ValueError: ``rate`` is outside [0, 1].
+    """
+
+    _leaf = True
+
+    def __init__(self, rate: float, noise_shape: Any = None, seed: int | None = None, **kwargs: Any) -> None:
+        super().__init__(rate, seed, **kwargs)
+        self.noise_shape = noise_shape
+
+    def _noisy(self, inputs: Tensor, drawn: Any) -> Tensor:
+        sizes = inputs._array.shape if self.noise_shape is None else noise_sizes(inputs, self.noise_shape)
+        kept = tf.cast(uniform_from(drawn, "AlphaDropout", sizes, 0.0, 1.0, tf.float32) >= self._amount, inputs.dtype)
+        low, rate = -_ALPHA * _SCALE, self._amount
+        scale = ((1 - rate) * (1 + rate * low**2)) ** -0.5
+        return scale * (inputs * kept + low * (1 - kept)) - scale * low * rate
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments."""
+        return {**super().get_config(), "noise_shape": self.noise_shape}

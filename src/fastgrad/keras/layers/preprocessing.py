@@ -1,0 +1,270 @@
+"""Layers for features as they are collected: numbers scaled and centred, categories encoded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+
+import fastgrad as tf
+from fastgrad.keras import settings
+from fastgrad.keras.layers.layer import Layer
+from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_keras_object
+from fastgrad.tensor import Tensor, as_tensor_or_none, convert_to_tensor
+
+
+class Rescaling(Layer):
+    """``inputs * scale + offset``, in the layer's dtype also for integers.
+
+    Args:
+        scale, offset: numbers, or one for each channel.
+        **kwargs: as in ``Layer``.
+    """
+
+    _leaf = True
+
+    def __init__(self, scale: Any, offset: Any = 0.0, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.scale, self.offset = scale, offset
+        self.supports_masking = True
+        self.built = True
+
+    def call(self, inputs: Tensor) -> Tensor:
+        """The scaled inputs."""
+        scale, offset = [convert_to_tensor(value, self.compute_dtype) for value in (self.scale, self.offset)]
+        if scale.ndim and settings.image_data_format() == "channels_first":
+            scale = tf.reshape(scale, (*scale.shape, *(1,) * (3 - scale.ndim)))
+        return tf.cast(inputs, self.compute_dtype) * scale + offset
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """The shape of the input."""
+        return tuple(input_shape)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments."""
+        return {
+            **super().get_config(),
+            "scale": serialize_keras_object(self.scale),
+            "offset": serialize_keras_object(self.offset),
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Any:
+        """The layer of which ``config`` is the ``get_config()``."""
+        return cls(**{**config, **{name: deserialize_keras_object(config[name]) for name in ("scale", "offset")}})
+
+
+class Normalization(Layer):
+    """``(inputs - mean) / sqrt(variance)``, with mean and variance of features as given, or as ``adapt`` finds them in data.
+
+    Args:
+        axis: the axes whose positions have a mean each, the features; None for one mean of all numbers.
+        mean, variance: both or none, numbers or one for each feature.
+        invert: whether to go back: ``mean + inputs * sqrt(variance)``.
+        **kwargs: as in ``Layer``.
+
+    Weights, unless mean and variance are given: ``mean``, ``variance``, ``count``; not trained.
+
+    Raises:
+        ValueError: one of mean and variance, other shapes, axes that the inputs don't have or whose size is unknown.
+    """
+
+    _leaf = True
+
+    def __init__(
+        self, axis: Any = -1, mean: Any = None, variance: Any = None, invert: bool = False, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.axis = () if axis is None else (axis,) if isinstance(axis, int) else tuple(axis)
+        if (mean is None) != (variance is None):
+            raise ValueError(
+                "When setting values directly, both `mean` and `variance` must be set. "
+                f"Received: mean={mean} and variance={variance}"
+            )
+        if np.shape(mean) != np.shape(variance) or (mean is not None and np.ndim(mean) > len(self.axis)):
+            raise ValueError(
+                "When setting values directly, `mean` and `variance` must have the same shape, of at most one dimension for each "
+                f"axis. Received: shapes {np.shape(mean)} and {np.shape(variance)} for axis {self.axis}"
+            )
+        self.input_mean, self.input_variance, self.invert = mean, variance, invert
+        self.supports_masking = True
+
+    def build(self, input_shape: Any) -> None:
+        """Makes the weights."""
+        shape = tuple(input_shape)
+        rank = len(shape)
+        if any(not -rank <= axis < rank for axis in self.axis):
+            raise ValueError(
+                f"All `axis` values must be in the range [-ndim, ndim). Received inputs with ndim={rank}, while axis={self.axis}"
+            )
+        self._kept = tuple(sorted(axis % rank for axis in self.axis))
+        sizes = tuple(shape[axis] for axis in self._kept)
+        if None in sizes:
+            raise ValueError(
+                f"All `axis` values to be kept must have a known shape. Received axis={self.axis}, inputs.shape={shape}"
+            )
+        self._spread = tuple(shape[axis] if axis in self._kept else 1 for axis in range(rank))
+        self._sizes = sizes
+        if self.input_mean is None:
+            self.adapt_mean = self.add_weight(shape=sizes, initializer="zeros", trainable=False, name="mean")
+            self.adapt_variance = self.add_weight(shape=sizes, initializer="ones", trainable=False, name="variance")
+            self.count = self.add_weight(shape=(), initializer="zeros", dtype="int64", trainable=False, name="count")
+
+    def _of_features(self, given: Any, weight: str) -> Tensor | None:
+        if not self.built:
+            return None
+        if given is None:
+            value = getattr(self, weight)._read()
+        else:
+            value = tf.broadcast_to(convert_to_tensor(given, self.compute_dtype), self._sizes)
+        return tf.cast(tf.reshape(value, self._spread), self.compute_dtype)
+
+    @property
+    def mean(self) -> Tensor | None:
+        """The means, of a shape that broadcasts with inputs; None before the layer is built."""
+        return self._of_features(self.input_mean, "adapt_mean")
+
+    @property
+    def variance(self) -> Tensor | None:
+        """The variances, as ``mean``."""
+        return self._of_features(self.input_variance, "adapt_variance")
+
+    def adapt(self, data: Any) -> None:
+        """Sets mean and variance to those of ``data``.
+
+        Args:
+            data: an array or tensor, a Dataset (also of pairs, whose first it takes), a ``PyDataset`` or other batches.
+
+        Raises:
+            ValueError: no data, or of another shape than the layer was built for; nothing has changed.
+        """
+        total, squares, count = np.zeros(()), np.zeros(()), 0
+        for batch in _batches(data):
+            if not self.built:
+                self.build(batch.shape)
+                self.built = True
+            if len(batch.shape) != len(self._spread) or self._sizes != tuple(batch.shape[axis] for axis in self._kept):
+                raise ValueError(
+                    f"The layer was built for features of shape {self._sizes} along axes {self._kept} of {len(self._spread)}, but "
+                    f"adapt() is being called with data with an incompatible shape, data.shape={batch.shape}"
+                )
+            reduced = tuple(axis for axis in range(batch.ndim) if axis not in self._kept)
+            mean, variance = batch.mean(reduced, np.float64), batch.var(reduced, np.float64)
+            # Chan et al. 1979: means and sums of squares of two sets joined.
+            more = batch.size // max(mean.size, 1)
+            distance, count = mean - total, count + more
+            squares = squares + variance * more + distance**2 * (more * (count - more) / max(count, 1))
+            total = total + distance * (more / max(count, 1))
+        if not count:
+            raise ValueError(f"Normalization '{self.name}': adapt() received no data. Expected at least one batch.")
+        if self.input_mean is None:
+            self.adapt_mean.assign(total)
+            self.adapt_variance.assign(squares / count)
+
+    def call(self, inputs: Tensor) -> Tensor:
+        """The normalised inputs."""
+        x = tf.cast(inputs, self.compute_dtype)
+        mean: Any = self.mean
+        deviation = tf.maximum(tf.sqrt(self.variance), settings.epsilon())
+        return mean + x * deviation if self.invert else (x - mean) / deviation
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """The shape of the input."""
+        return tuple(input_shape)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments."""
+        values = {"mean": np.array(self.input_mean).tolist(), "variance": np.array(self.input_variance).tolist()}
+        return {**super().get_config(), "axis": self.axis, "invert": self.invert, **values}
+
+
+def _batches(data: Any) -> Iterator[np.ndarray]:
+    """The arrays of inputs in ``data``."""
+    if isinstance(data, np.ndarray) or as_tensor_or_none(data) is not None:
+        yield np.asarray(data)
+        return
+    if not isinstance(data, Iterable) and not hasattr(data, "__getitem__"):
+        raise TypeError(
+            f"Unsupported data type: {type(data)}. `adapt` supports arrays, tensors, datasets and iterables of batches."
+        )
+    batches: Iterable[Any] = data if isinstance(data, Iterable) else (data[place] for place in range(len(data)))
+    for batch in batches:
+        x = np.asarray(batch[0] if isinstance(batch, tuple) else batch)
+        yield x[None] if x.ndim < 2 and not isinstance(data, (list, tuple)) else x
+
+
+class CategoryEncoding(Layer):
+    """Numbers of categories as rows of zeros and ones, or counts.
+
+    Args:
+        num_tokens: how many categories there are.
+        output_mode: ``"one_hot"``: a row for each number; ``"multi_hot"``: a row for each sample, with ones at all its numbers;
+            ``"count"``: how often each is there.
+        sparse: must be False.
+        **kwargs: as in ``Layer``.
+
+    Raises:
+        ValueError: another mode, no ``num_tokens``. (At a call: weights in another mode than ``"count"``.)
+        InvalidArgumentError: (at a call) a number outside [0, num_tokens).
+    """
+
+    _leaf = True
+
+    def __init__(
+        self, num_tokens: int | None = None, output_mode: str = "multi_hot", sparse: bool = False, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        output_mode = "multi_hot" if output_mode == "binary" else output_mode
+        if output_mode not in ("count", "one_hot", "multi_hot"):
+            raise ValueError(
+                f"Unknown arg for output_mode: {output_mode}. Expected one of 'one_hot', 'multi_hot', 'count'."
+            )
+        if num_tokens is None or num_tokens < 1:
+            raise ValueError(
+                f"`num_tokens` must be set to use this layer, and >= 1. Received: num_tokens={num_tokens}."
+            )
+        if sparse:
+            raise ValueError("CategoryEncoding: there are no sparse tensors; use sparse=False.")
+        self.num_tokens, self.output_mode, self.sparse = num_tokens, output_mode, sparse
+        self.autocast = False
+        self.built = True
+
+    def call(self, inputs: Tensor, count_weights: Any = None) -> Tensor:
+        """The rows, of shape (..., num_tokens).
+
+        Args:
+            inputs: integers, (batch,), (batch, n) or more.
+            count_weights: with ``"count"``, what each number counts; of the shape of ``inputs``.
+        """
+        if count_weights is not None and self.output_mode != "count":
+            raise ValueError(
+                "`count_weights` is not used when `output_mode` is not `'count'`. "
+                f"Received `count_weights={count_weights}`."
+            )
+        numbers = tf.cast(inputs, tf.int64)
+        why = f"CategoryEncoding '{self.name}': input values must be in [0, num_tokens={self.num_tokens})."
+        tf.debugging.assert_non_negative(numbers, why)
+        tf.debugging.assert_less(numbers, tf.constant(self.num_tokens, tf.int64), why)
+        if not numbers.ndim:
+            numbers = tf.expand_dims(numbers, 0)
+        if self.output_mode == "one_hot":
+            if numbers.ndim > 1 and numbers.shape[-1] == 1:
+                numbers = tf.squeeze(numbers, -1)
+            return tf.one_hot(numbers, self.num_tokens, dtype=self.compute_dtype)
+        rows = tf.one_hot(numbers, self.num_tokens, dtype=self.compute_dtype)
+        if count_weights is not None:
+            rows = rows * tf.expand_dims(tf.cast(count_weights, self.compute_dtype), -1)
+        axis = min(rows.ndim - 2, 1)
+        return tf.reduce_max(rows, axis) if self.output_mode == "multi_hot" else tf.reduce_sum(rows, axis)
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
+        """The shape of the rows."""
+        shape = tuple(input_shape)
+        if self.output_mode == "one_hot" and (len(shape) == 1 or shape[-1:] != (1,)):
+            return (*shape, self.num_tokens)
+        return (*shape[:-1], self.num_tokens)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments."""
+        return {**super().get_config(), "num_tokens": self.num_tokens, "output_mode": self.output_mode}

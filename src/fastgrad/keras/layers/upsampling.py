@@ -1,0 +1,136 @@
+"""Layers that make images and sequences larger, by repeated or interpolated elements."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastgrad.keras.layers.input_spec import InputSpec
+from fastgrad.keras.layers.layer import Layer
+from fastgrad.keras.layers.window_arguments import joined_shape, numbers, split_shape
+from fastgrad.keras.settings import standardize_data_format
+from fastgrad.ops.contraction import matmul
+from fastgrad.ops.repeating import repeat
+from fastgrad.ops.shaping import reshape
+from fastgrad.tensor import Tensor, constant_tensor
+
+
+class _UpSampling(Layer):
+    """Repeated elements along the spatial dimensions."""
+
+    _leaf = True
+    rank = 0
+    data_format = "channels_last"
+    size: Any
+
+    def __init__(self, size: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._times = numbers(size, self.rank, "size")
+        self.size = self._times[0] if self.rank == 1 else self._times
+        self.input_spec = InputSpec(ndim=self.rank + 2)
+        self.built = True
+
+    def call(self, inputs: Tensor) -> Tensor:
+        """The larger ``inputs``."""
+        x, first = inputs, 2 if self.data_format == "channels_first" else 1
+        for axis, times in enumerate(self._times, first):
+            x = self._larger(x, times, axis)
+        return x
+
+    def _larger(self, x: Tensor, times: int, axis: int) -> Tensor:
+        return repeat(x, times, axis)
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
+        """The shape of the output."""
+        sizes, channels = split_shape(input_shape, self.data_format)
+        grown = [None if size is None else size * times for size, times in zip(sizes, self._times, strict=True)]
+        return joined_shape(input_shape[0], grown, channels, self.data_format)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments."""
+        return {**super().get_config(), "size": self.size}
+
+
+class UpSampling1D(_UpSampling):
+    """Each step of (batch, steps, channels) ``size`` times.
+
+    Args:
+        size: how often.
+        **kwargs: as in ``Layer``.
+    """
+
+    rank = 1
+
+    def __init__(self, size: int = 2, **kwargs: Any) -> None:
+        super().__init__(int(size), **kwargs)
+
+
+class UpSampling2D(_UpSampling):
+    """Images (batch, height, width, channels) with ``size`` times as many rows and columns.
+
+    Args:
+        size: for height and width, or one number for both.
+        data_format: ``"channels_last"`` or ``"channels_first"``; default ``image_data_format()``.
+        interpolation: ``"nearest"``, or ``"bilinear"`` between the centres of the four next elements.
+        **kwargs: as in ``Layer``.
+
+    Raises:
+        ValueError: another interpolation.
+    """
+
+    rank = 2
+
+    def __init__(
+        self, size: Any = (2, 2), data_format: str | None = None, interpolation: str = "nearest", **kwargs: Any
+    ) -> None:
+        super().__init__(size, **kwargs)
+        self.data_format = standardize_data_format(data_format)
+        self.interpolation = interpolation.lower()
+        if self.interpolation not in ("nearest", "bilinear"):
+            raise ValueError(
+                f"UpSampling2D: `interpolation` must be 'nearest' or 'bilinear'. Received: interpolation={interpolation}"
+            )
+
+    def _larger(self, x: Tensor, times: int, axis: int) -> Tensor:
+        return repeat(x, times, axis) if self.interpolation == "nearest" else _interpolated(x, times, axis)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments."""
+        return {**super().get_config(), "data_format": self.data_format, "interpolation": self.interpolation}
+
+
+class UpSampling3D(_UpSampling):
+    """Volumes (batch, depth, height, width, channels) with ``size`` times as many elements along each dimension.
+
+    Args:
+        size: for the three dimensions, or one number for all.
+        data_format: ``"channels_last"`` or ``"channels_first"``; default ``image_data_format()``.
+        **kwargs: as in ``Layer``.
+    """
+
+    rank = 3
+
+    def __init__(self, size: Any = (2, 2, 2), data_format: str | None = None, **kwargs: Any) -> None:
+        super().__init__(size, **kwargs)
+        self.data_format = standardize_data_format(data_format)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments."""
+        return {**super().get_config(), "data_format": self.data_format}
+
+
+def _interpolated(x: Tensor, times: int, axis: int) -> Tensor:
+    """``times`` as many elements along an axis, each between the two whose centres are next (tf.image.resize, bilinear)."""
+    shape = x._array.shape
+    size = shape[axis]
+    at = np.clip((np.arange(size * times) + 0.5) / times - 0.5, 0, max(size - 1, 0))
+    below = np.minimum(np.floor(at).astype(np.int64), max(size - 2, 0))
+    share = at - below
+    weights = np.zeros((size * times, size))
+    rows = np.arange(size * times)
+    weights[rows, below] = 1 - share
+    weights[rows, np.minimum(below + 1, size - 1)] += share
+    outer, inner = int(np.prod(shape[:axis])), int(np.prod(shape[axis + 1 :]))
+    mixed = matmul(constant_tensor(weights.astype(x._array.dtype)), reshape(x, (outer, size, inner)))
+    return reshape(mixed, (*shape[:axis], size * times, *shape[axis + 1 :]))

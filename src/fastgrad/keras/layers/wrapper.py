@@ -1,0 +1,45 @@
+"""``Wrapper``: the base of layers around one other layer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastgrad.keras.layers.layer import Layer
+from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_keras_object
+
+
+class Wrapper(Layer):
+    """The base of layers that change how another one is used; subclasses write ``call``.
+
+    Args:
+        layer: the other one.
+        **kwargs: as in ``Layer``.
+
+    Raises:
+        ValueError: ``layer`` is none.
+    """
+
+    def __init__(self, layer: Any, **kwargs: Any) -> None:
+        if not isinstance(layer, Layer):
+            raise ValueError(
+                f"Layer {layer} supplied to Wrapper isn't a supported layer type. Please ensure wrapped layer is a valid Keras "
+                "layer."
+            )
+        super().__init__(**kwargs)
+        self.layer = layer
+
+    def build(self, input_shape: Any = None) -> None:
+        """Builds the layer inside."""
+        if not self.layer.built:
+            self.layer.build(input_shape)
+            self.layer.built = True
+
+    def get_config(self) -> dict[str, Any]:
+        """The configuration of the layer inside."""
+        return {**super().get_config(), "layer": serialize_keras_object(self.layer)}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Any:
+        """The layer of which ``config`` is the ``get_config()``, with new weights."""
+        config = dict(config)
+        return cls(deserialize_keras_object(config.pop("layer"), custom_objects), **config)
