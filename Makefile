@@ -63,7 +63,7 @@ lint-imports:
 conformance: ## compare with real TensorFlow, in an environment of its own
 	@PYTHON='$(PYTHON)' PYTHON_BELOW=3.14 tools/environment.sh .venv-conformance conformance
 	@$(ENVIRONMENT) test
-	@FASTGRAD_REFEREE_PYTHON='$(CURDIR)/.venv-conformance/bin/python' $(PYTHON_HERE) -m pytest tests/conformance $(ARGS)
+	@FASTGRAD_REFEREE_PYTHON='$(CURDIR)/.venv-conformance/bin/python' $(PYTHON_HERE) -m pytest tests/conformance tests/keras/saving $(ARGS)
 
 bench: asv-machine ## run the asv suite on the checked-out commit; results go to benchmarks/results/asv
 	@$(ASV) run --python=same --machine "$$($(PYTHON_HERE) -m benchmarks.machine)" \

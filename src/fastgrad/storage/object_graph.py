@@ -71,22 +71,29 @@ def _walk(obj: Any, prefix: str, found: dict[str, Variable], seen: set[int]) -> 
         _walk(child, f"{prefix}{name}/", found, seen)
 
 
-def check_fit(variables: dict[str, Variable], values: dict[str, np.ndarray]) -> None:
-    """Raises ValueError if a value has another shape or dtype than the variable of its name."""
+def misfits(variables: dict[str, Variable], values: dict[str, np.ndarray]) -> list[str]:
+    """Says of each value that has another shape or dtype than the variable of its name what both have."""
+    found = []
     for name, value in values.items():
         variable = variables.get(name)
         if variable is None:
             continue
         if value.shape != variable._array.shape:
-            raise ValueError(
-                f"The value of '{name}' has shape {TensorShape.of(value.shape)}, the variable has shape {variable.shape}. "
-                "Nothing has been changed."
+            found.append(
+                f"The value of '{name}' has shape {TensorShape.of(value.shape)}, the variable has shape {variable.shape}."
             )
-        if value.dtype != variable._array.dtype:
-            raise ValueError(
-                f"The value of '{name}' has dtype {value.dtype}, the variable has dtype {variable.dtype.name}. "
-                "Nothing has been changed."
+        elif value.dtype != variable._array.dtype:
+            found.append(
+                f"The value of '{name}' has dtype {value.dtype}, the variable has dtype {variable.dtype.name}."
             )
+    return found
+
+
+def check_fit(variables: dict[str, Variable], values: dict[str, np.ndarray]) -> None:
+    """Raises ValueError if values have other shapes or dtypes than the variables of their names."""
+    found = misfits(variables, values)
+    if found:
+        raise ValueError(" ".join([*found, "Nothing has been changed."]))
 
 
 def deliver(root: Any, values: dict[str, np.ndarray]) -> set[str]:

@@ -143,6 +143,8 @@ class CosineSimilarity(NamedLoss):
 class Huber(NamedLoss):
     """``huber``, reduced; ``delta`` as there."""
 
+    _options = ("delta",)  # which Keras forgets: a model that it saves comes back with 1
+
     def __init__(
         self,
         delta: float = 1.0,

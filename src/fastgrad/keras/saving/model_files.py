@@ -1,74 +1,125 @@
-"""Models and weights in ``.safetensors`` and ``.npz`` files: whole or not at all, both ways."""
+"""Models and weights in files: ``.safetensors``, ``.npz``, and Keras's own; whole or not at all, both ways."""
 
 from __future__ import annotations
 
 import json
+import os
 import warnings
 from typing import Any
 
 import numpy as np
 
+from fastgrad.keras.saving import keras_archive
+from fastgrad.keras.saving.keras_names import OPTIMIZER, keras_variables
 from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_keras_object
-from fastgrad.storage.object_graph import check_fit, named_variables
-from fastgrad.storage.tensor_file import checked_ending, load_tensors, save_tensors
+from fastgrad.storage import tensor_file
+from fastgrad.storage.object_graph import misfits, named_variables
+from fastgrad.storage.tensor_file import load_tensors, save_tensors
+from fastgrad.variable import Variable
 
 _MODEL = "fastgrad.model"
 
 
+def _checked_ending(path: Any, endings: tuple[str, ...]) -> bool:
+    """Whether a file is one of Keras's own, by its ending; ValueError if that is none of ``endings``."""
+    name = os.fsdecode(os.fspath(path))
+    if not name.endswith(endings):
+        raise ValueError(f"The names of such files end in {', '.join(endings[:-1])} or {endings[-1]}, got {name!r}.")
+    return name.endswith(keras_archive.ENDINGS)
+
+
+_OF_WEIGHTS = (".weights.h5", *tensor_file.ENDINGS)
+_OF_MODELS = (".keras", *tensor_file.ENDINGS)
+
+
 def save_weights(model: Any, filepath: Any, overwrite: bool = True) -> None:
-    """Writes the weights of a model or layer, under names that say where they are (``layers/dense/kernel``).
+    """Writes the weights of a model or layer, and of a compiled model the optimizer's state.
 
     Args:
         model: built.
-        filepath: ends in ``.safetensors`` or ``.npz``.
+        filepath: ends in ``.safetensors`` or ``.npz``, where names say where weights are (``layers/dense/kernel``), or in
+            ``.weights.h5``, which Keras reads.
         overwrite: whether a file of this name may be replaced.
 
     Raises:
         ValueError: another ending, or a model that has no weights yet.
+        ImportError: ``.weights.h5`` without h5py.
         OSError: the file could not be written; an old one is untouched. (FileExistsError: there is one,
             and ``overwrite`` is False.)
     """
-    checked_ending(filepath)
-    save_tensors(filepath, _values(model), {}, overwrite)
+    _write(model, filepath, _checked_ending(filepath, _OF_WEIGHTS), None, overwrite)
 
 
-def _values(model: Any) -> dict[str, np.ndarray]:
+def _write(model: Any, path: Any, is_keras: bool, config: str | None, overwrite: bool) -> None:
     if not model.built:
         raise ValueError(
             f"The model '{model.name}' has no weights to save: it isn't built. Call it on data, or `model.build(input_shape)`."
         )
-    return {name: variable._array for name, variable in named_variables(model).items()}
+    variables, groups = _variables(model, is_keras)
+    values = {name: variable._array for name, variable in variables.items()}
+    if is_keras:
+        keras_archive.write_keras_file(path, values, groups, config or "", overwrite)
+    else:
+        save_tensors(path, values, {} if config is None else {_MODEL: config}, overwrite)
+
+
+def _variables(model: Any, is_keras: bool) -> tuple[dict[str, Variable], dict[str, str]]:
+    """The variables of a model and its optimizer by their names in files, and what ``keras_variables`` says of groups."""
+    if is_keras:
+        return keras_variables(model)
+    found = named_variables(model)
+    optimizer = model.__dict__.get("optimizer")
+    if optimizer is not None:
+        found.update({OPTIMIZER + name: variable for name, variable in named_variables(optimizer).items()})
+    return found, {}
+
+
+def _read(path: Any, is_keras: bool) -> tuple[dict[str, np.ndarray], Any]:
+    if is_keras:
+        return keras_archive.read_keras_file(path)
+    values, texts = load_tensors(path)
+    return values, json.loads(texts[_MODEL]) if _MODEL in texts else None
 
 
 def load_weights(model: Any, filepath: Any, skip_mismatch: bool = False) -> None:
     """Gives a model or layer the weights of a file, all of them, or none if something does not fit.
 
+    The optimizer's state comes, too, if the model is compiled and its optimizer has the same variables.
+
     Args:
         model: built, of the same structure as the one that was saved.
-        filepath: as in ``save_weights``.
+        filepath: as in ``save_weights`` and ``save_model``.
         skip_mismatch: whether weights that are missing, extra or of another shape are left out, with a warning.
 
     Raises:
-        ValueError: another ending, a damaged file, names, shapes or dtypes that are not the model's.
+        ValueError: another ending, a damaged file, names, shapes or dtypes that are not the model's: all of them.
+        ImportError: a file of Keras's without h5py.
         OSError: the file could not be read.
     """
-    values, _ = load_tensors(filepath)
-    _assign(model, values, skip_mismatch, f"{filepath}")
+    is_keras = _checked_ending(filepath, (*keras_archive.ENDINGS, *tensor_file.ENDINGS))
+    values, _ = _read(filepath, is_keras)
+    _assign(model, values, is_keras, skip_mismatch, f"{filepath}")
 
 
-def _assign(model: Any, values: dict[str, np.ndarray], skip_mismatch: bool, source: str) -> None:
+def _assign(model: Any, values: dict[str, np.ndarray], is_keras: bool, skip_mismatch: bool, source: str) -> None:
     if not model.built:
         raise ValueError(
             f"You are loading weights into model '{model.name}', which isn't built: it has no weights yet. "
             "Call it on data, or `model.build(input_shape)`, before you load."
         )
-    variables = named_variables(model)
+    variables, _ = _variables(model, is_keras)
+    if is_keras:
+        values = {name: _in_kind(value, variables.get(name)) for name, value in values.items()}
+    is_state = [name for name in {**variables, **values} if name.startswith(OPTIMIZER)]
+    state, kept = {name: values.pop(name) for name in is_state if name in values}, {}
+    for name in is_state:
+        if name in variables:
+            kept[name] = variables.pop(name)
     missing, extra = sorted(variables.keys() - values.keys()), sorted(values.keys() - variables.keys())
+    wrong = misfits(variables, values)
     if skip_mismatch:
         fitting = {
-            name: value
-            for name, value in values.items()
-            if name in variables and value.shape == variables[name]._array.shape
+            name: value for name, value in values.items() if name in variables and not misfits(variables, {name: value})
         }
         skipped = sorted((variables.keys() | values.keys()) - fitting.keys())
         if skipped:
@@ -76,58 +127,82 @@ def _assign(model: Any, values: dict[str, np.ndarray], skip_mismatch: bool, sour
                 f"load_weights: {source} does not fit '{model.name}' at {skipped}; these are skipped.", stacklevel=3
             )
         values = fitting
-    elif missing or extra:
-        raise ValueError(
-            f"The weights in {source} are not those of '{model.name}'. "
-            f"Missing in the file: {missing or 'none'}; not in the model: {extra or 'none'}. Nothing has been changed."
+    elif missing or extra or wrong:
+        absent = (
+            f"Missing in the file: {missing or 'none'}; not in the model: {extra or 'none'}. "
+            if missing or extra
+            else ""
         )
-    check_fit(variables, values)
+        raise ValueError(
+            f"The weights in {source} are not those of '{model.name}'. {absent}{' '.join(wrong)}{' ' if wrong else ''}"
+            "Nothing has been changed."
+        )
     for name, value in values.items():
         variables[name].assign(value)
+    if state.keys() == kept.keys() and not misfits(kept, state):
+        for name, value in state.items():
+            kept[name].assign(value)
+    elif state and kept:
+        warnings.warn(
+            f"The state of the optimizer in {source} is left out: it is {len(state)} values, the model's optimizer has "
+            f"{len(kept)} variables" + (", or others." if len(state) == len(kept) else "."),
+            stacklevel=3,
+        )
+
+
+def _in_kind(value: np.ndarray, variable: Variable | None) -> np.ndarray:
+    """A value of Keras's in the dtype of its variable, if both are floats or both integers."""
+    if variable is None or not np.can_cast(value.dtype, variable._array.dtype, "same_kind"):
+        return value
+    return value.astype(variable._array.dtype, copy=False)
 
 
 def save_model(model: Any, filepath: Any, overwrite: bool = True, **options: Any) -> None:
-    """Writes a model's configuration and weights.
+    """Writes a model's configuration, weights, what it was compiled with, and the optimizer's state.
 
     Args:
         model: built; its layers have a ``get_config``.
-        filepath: ends in ``.safetensors`` or ``.npz``.
+        filepath: ends in ``.safetensors`` or ``.npz``, or in ``.keras``, which Keras reads.
         overwrite: whether a file of this name may be replaced.
         **options: ``zipped`` of Keras's signature, which changes nothing.
 
     Raises:
         ValueError: another ending, a model that is not built, a lambda in its configuration.
         TypeError, NotImplementedError: a layer cannot say how to make it again.
+        ImportError: ``.keras`` without h5py.
         OSError: the file could not be written; an old one is untouched.
     """
     if options.keys() - {"zipped"}:
         raise ValueError(f"save_model: unknown arguments {sorted(options.keys() - {'zipped'})}.")
-    checked_ending(filepath)
-    save_tensors(filepath, _values(model), {_MODEL: model_to_json(model)}, overwrite)
+    is_keras = _checked_ending(filepath, _OF_MODELS)
+    _write(model, filepath, is_keras, model_to_json(model), overwrite)
 
 
 def load_model(
     filepath: Any, custom_objects: dict[str, Any] | None = None, compile: bool = True, safe_mode: bool = True
 ) -> Any:
-    """The model that ``save_model`` wrote, with its weights. No code is run but the constructors of known classes.
+    """The model that ``save_model`` or Keras wrote, with its weights. No code is run but the constructors of known classes.
 
     Args:
         filepath: as in ``save_model``.
         custom_objects: the program's own classes and functions by name, unless they are registered.
-        compile, safe_mode: kept for Keras's signature.
+        compile: whether the model is compiled, and its optimizer gets its state, if it was when it was saved.
+        safe_mode: kept for Keras's signature: loading is always safe here.
 
     Raises:
         ValueError: another ending, a damaged file, one that holds weights only, weights that are not those of the model.
         TypeError: a class that is not known.
+        ImportError: ``.keras`` without h5py.
         OSError: the file could not be read.
     """
-    values, texts = load_tensors(filepath)
-    if _MODEL not in texts:
+    is_keras = _checked_ending(filepath, _OF_MODELS)
+    values, config = _read(filepath, is_keras)
+    if config is None:
         raise ValueError(
             f"{filepath} holds weights but no model: make the model first, then call `model.load_weights(filepath)`."
         )
-    model = model_from_json(texts[_MODEL], custom_objects)
-    _assign(model, values, False, f"{filepath}")
+    model = deserialize_keras_object(config if compile else {**config, "compile_config": None}, custom_objects)
+    _assign(model, values, is_keras, False, f"{filepath}")
     return model
 
 

@@ -100,6 +100,9 @@ def _instance_config(obj: Any) -> dict[str, Any]:
     build_config = obj.get_build_config() if hasattr(obj, "get_build_config") else None
     if build_config is not None:
         result["build_config"] = serialize_keras_object(build_config)
+    compile_config = obj.get_compile_config() if hasattr(obj, "get_compile_config") else None
+    if compile_config:
+        result["compile_config"] = compile_config
     return result
 
 
@@ -110,6 +113,8 @@ def public_module(kind: type) -> str | None:
     home = kind.__module__[len(_PACKAGE) + 1 :]
     if home.startswith("optimizers.schedules"):
         return "keras.optimizers.schedules"
+    if kind.__name__ == "Functional" and home.startswith("models."):
+        return "keras.src.models.functional"  # Keras does not export it
     room = home.split(".")[0]
     return "keras" if room in ("models", "dtype_policy") else "keras." + room
 
@@ -141,6 +146,8 @@ def _revived(config: Any, module_objects: dict[str, Any] | None) -> Any:
         return [_revived(item, module_objects) for item in config]
     if not isinstance(config, dict):
         return config
+    if config.get("class_name") == "__tuple__":
+        return tuple(_revived(item, module_objects) for item in config["items"])
     if "class_name" not in config or "config" not in config:
         return {key: _revived(value, module_objects) for key, value in config.items()}
     name, inner = config["class_name"], config["config"]
@@ -178,6 +185,8 @@ def _found_class(config: dict[str, Any], module_objects: dict[str, Any] | None) 
         if found is not None:
             return found
     room = module.removeprefix("keras").removeprefix(".")
+    if room.startswith("src."):  # classes that Keras itself does not export
+        room = "" if room.startswith("src.models") else room.split(".")[1]
     if module.split(".")[0] == "keras" and (room in _ROOMS or not room):
         home = importlib.import_module(f"{_PACKAGE}.{room}" if room else _PACKAGE)
         found = getattr(home, name, None)
@@ -196,11 +205,35 @@ def _instance(kind: Any, config: dict[str, Any]) -> Any:
         raise TypeError(
             f"Unable to reconstruct an instance of '{config['class_name']}': the class has no `from_config()`."
         )
-    obj = kind.from_config(dict(inner) if isinstance(inner, dict) else {})
+    inner = dict(inner) if isinstance(inner, dict) else {}
+    obj = kind.from_config(_without_idle_settings(kind, inner) if public_module(kind) else inner)
     build_config = config.get("build_config")
     if build_config and hasattr(obj, "build_from_config") and not getattr(obj, "built", False):
         obj.build_from_config(_with_tuples(build_config))
+    if config.get("compile_config") and hasattr(obj, "compile_from_config"):
+        obj.compile_from_config(config["compile_config"])
     return obj
+
+
+_WITHOUT_EFFECT = frozenset(["renorm_momentum", "input_axes", "output_axes"])
+
+
+def _without_idle_settings(kind: Any, config: dict[str, Any]) -> dict[str, Any]:
+    """A configuration without settings that only Keras has, as long as they are switched off."""
+    known: set[str] = set()
+    for base in kind.__mro__:
+        if "__init__" in base.__dict__:
+            parameters = inspect.signature(base.__init__).parameters.values()
+            known.update(parameter.name for parameter in parameters)
+            if not any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters):
+                break
+    return {
+        name: value
+        for name, value in config.items()
+        if name in known
+        or name == "build_input_shape"
+        or not (value is None or value is False or name in _WITHOUT_EFFECT)
+    }
 
 
 def _with_tuples(value: Any) -> Any:

@@ -16,6 +16,7 @@ from fastgrad.keras.callbacks.history import History
 from fastgrad.keras.callbacks.progress import ProgbarLogger
 from fastgrad.keras.metrics.metric import Metric
 from fastgrad.keras.metrics.reduction import Mean
+from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_keras_object
 from fastgrad.keras.training.batches import (
     Batches,
     as_arrays,
@@ -95,7 +96,40 @@ class Trainer:
             _compile_loss=None if loss is None else CompileLoss(loss, loss_weights, names),
             _compile_metrics=CompileMetrics(metrics, weighted_metrics, names) if metrics or weighted_metrics else None,
             _step_functions={},
+            _compile_config={
+                "optimizer": found,
+                "loss": loss,
+                "loss_weights": loss_weights,
+                "metrics": metrics,
+                "weighted_metrics": weighted_metrics,
+                "run_eagerly": run_eagerly,
+                "steps_per_execution": steps_per_execution,
+                "jit_compile": jit_compile,
+            },
         )
+
+    def get_compile_config(self) -> dict[str, Any]:
+        """The arguments of ``compile`` as plain dicts and texts, for ``compile_from_config``; empty before ``compile``."""
+        if not self.compiled:
+            return {}
+        try:
+            return {name: serialize_keras_object(value) for name, value in self.__dict__["_compile_config"].items()}
+        except (TypeError, ValueError, NotImplementedError) as error:
+            warnings.warn(f"The arguments of `compile` are not saved with the model: {error}", stacklevel=2)
+            return {}
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        """Compiles the model as ``get_compile_config`` said, and makes the optimizer's variables if the model is built."""
+        if type(self).compile is not Trainer.compile:
+            warnings.warn(
+                f"{type(self).__name__} has a `compile()` of its own, which loading does not call: write `get_compile_config()` and "
+                "`compile_from_config(config)`, too, or call `compile()` yourself.",
+                stacklevel=2,
+            )
+            return
+        self.compile(**deserialize_keras_object(config))
+        if getattr(self, "built", False):
+            self.__dict__["optimizer"].build(self.trainable_variables)
 
     compiled = False
     run_eagerly = False

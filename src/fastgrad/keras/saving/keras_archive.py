@@ -1,0 +1,139 @@
+"""Keras's own files: ``.weights.h5``, and ``.keras``, a zip archive of a configuration and such a file."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import time
+import zipfile
+import zlib
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from fastgrad.storage.atomic_write import write_atomically
+from fastgrad.storage.hdf5_file import h5py_module, read_hdf5, write_hdf5
+from fastgrad.version import VERSION
+
+ENDINGS = (".weights.h5", ".keras")
+_CONFIG, _METADATA, _WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
+_FORMAT = "3.15.1"  # the version of Keras whose format this is
+_LARGEST_TEXT = 100_000_000
+
+
+def write_keras_file(
+    path: Any, arrays: dict[str, np.ndarray], groups: dict[str, str], config: str, overwrite: bool
+) -> None:
+    """Writes weights, and to ``.keras`` files a model's configuration, atomically.
+
+    Args:
+        path: ends in one of ``ENDINGS``.
+        arrays: by Keras's names.
+        groups: the names of layers by those of their groups.
+        config: JSON text.
+        overwrite: whether a file of this name may be replaced.
+
+    Raises:
+        ImportError: h5py is not installed.
+        OSError: the file could not be written; an old one is untouched.
+    """
+    h5py_module()  # asked for before anything is written
+
+    def write_archive(file: BinaryIO) -> None:
+        weights = io.BytesIO()
+        write_hdf5(weights, arrays, groups)
+        saved = {
+            "keras_version": _FORMAT,
+            "fastgrad_version": VERSION,
+            "date_saved": time.strftime("%Y-%m-%d@%H:%M:%S"),
+        }
+        with zipfile.ZipFile(file, "w") as archive:
+            archive.writestr(_METADATA, json.dumps(saved))
+            archive.writestr(_CONFIG, config)
+            archive.writestr(_WEIGHTS, weights.getbuffer())
+
+    if os.fspath(path).endswith(".keras"):
+        write_atomically(path, write_archive, overwrite)
+    else:
+        write_atomically(path, lambda file: write_hdf5(file, arrays, groups), overwrite)
+
+
+def read_keras_file(path: Any) -> tuple[dict[str, np.ndarray], dict[str, Any] | None]:
+    """The values by Keras's names, and the configuration if there is one.
+
+    Raises:
+        ImportError: h5py is not installed.
+        ValueError: the file is damaged, or has no weights in HDF5.
+        OSError: it cannot be read.
+    """
+    source = os.fspath(path)
+    with open(path, "rb") as file:
+        if not source.endswith(".keras"):
+            return read_hdf5(file, source), None
+        try:
+            with zipfile.ZipFile(file) as archive:
+                names = archive.namelist()
+                if _CONFIG not in names or _WEIGHTS not in names:
+                    raise ValueError(f"{_CONFIG} and {_WEIGHTS} are wanted, it has {names}")
+                config = json.loads(_read_text(archive, _CONFIG))
+                metadata = json.loads(_read_text(archive, _METADATA)) if _METADATA in names else {}
+                if archive.getinfo(_WEIGHTS).compress_type != zipfile.ZIP_STORED:
+                    raise ValueError("its weights are compressed, as Keras never writes them")
+                weights = io.BytesIO(archive.read(_WEIGHTS))
+        except (
+            zipfile.BadZipFile,
+            zlib.error,
+            EOFError,
+            RuntimeError,
+            NotImplementedError,
+            RecursionError,
+            ValueError,
+        ) as error:
+            raise ValueError(f"{source!r} is no intact .keras file: {error}") from error
+    if "fastgrad_version" not in metadata:
+        config = without_masks(config)
+    return read_hdf5(weights, source), config
+
+
+def _read_text(archive: zipfile.ZipFile, name: str) -> str:
+    if archive.getinfo(name).file_size > _LARGEST_TEXT:
+        raise ValueError(f"{name} is {archive.getinfo(name).file_size} bytes long")
+    return archive.read(name).decode()
+
+
+def without_masks(config: Any) -> Any:
+    """A configuration of Keras's without the arguments of calls that only Keras writes down.
+
+    In functional models those are masks, with the operations that make them, which here flow along by themselves; and
+    ``training=False``, which the model's own argument overrides.
+    """
+    if isinstance(config, list):
+        return [without_masks(item) for item in config]
+    if not isinstance(config, dict):
+        return config
+    found = {name: without_masks(value) for name, value in config.items()}
+    if found.keys() >= {"layers", "input_layers", "output_layers"}:
+        operations = {layer["name"] for layer in found["layers"] if layer["module"].startswith("keras.src.ops")}
+        layers = [layer for layer in found["layers"] if layer["name"] not in operations]
+        for call in (call for layer in layers for call in layer["inbound_nodes"]):
+            call["kwargs"] = {
+                name: value
+                for name, value in call["kwargs"].items()
+                if not (name.endswith("mask") and operations & _tensors_in(value))
+                and (name, value) != ("training", False)
+            }
+        if not operations & _tensors_in([layers, found["output_layers"]]):  # else loading says what it does not know
+            found["layers"] = layers
+    return found
+
+
+def _tensors_in(value: Any) -> set[str]:
+    """The names of the layers whose results are meant somewhere in a configuration."""
+    if isinstance(value, dict):
+        history = value.get("keras_history")
+        return {history[0]} if history else set().union(*map(_tensors_in, value.values()))
+    if isinstance(value, list):
+        is_history = len(value) == 3 and isinstance(value[0], str) and isinstance(value[1], int)
+        return {value[0]} if is_history else set().union(*map(_tensors_in, value))
+    return set()

@@ -1,0 +1,102 @@
+"""Where Keras's own files keep the variables of a model: ``layers/dense/vars/0``.
+
+Keras walks over attributes: those of a ``Sequential`` or functional model begin with ``layers``; the others come by
+name, private ones last, and the items of lists and dicts are called after their classes, numbered. An object that can be reached in
+several ways has the name of the first.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+from fastgrad.keras.naming import to_snake_case
+from fastgrad.variable import Variable
+
+OPTIMIZER = "optimizer/"
+
+
+def keras_variables(model: Any) -> tuple[dict[str, Variable], dict[str, str]]:
+    """The variables of a model or layer, by Keras's names, and the names of the layers by those of their groups."""
+    walk = _Walk()
+    walk.visit(model, "")
+    optimizer = model.__dict__.get("optimizer")
+    path = OPTIMIZER
+    while optimizer is not None:
+        walk.add(path, optimizer.name, optimizer.variables)
+        optimizer = getattr(optimizer, "inner_optimizer", None)
+        path += "inner_optimizer/"
+    return walk.variables, walk.groups
+
+
+class _Walk:
+    def __init__(self) -> None:
+        self.variables: dict[str, Variable] = {}
+        self.groups: dict[str, str] = {}
+        self._seen: set[int] = set()
+
+    def add(self, prefix: str, name: str, variables: list[Variable]) -> None:
+        if variables:
+            self.groups[f"{prefix}vars"] = name
+        self.variables.update({f"{prefix}vars/{position}": one for position, one in enumerate(variables)})
+
+    def visit(self, layer: Any, prefix: str) -> None:
+        if id(layer) in self._seen:
+            return
+        self._seen.add(id(layer))
+        self.add(prefix, layer.name, [*layer._trainable_own, *layer._other_own])
+        for name, value in _attributes(layer):
+            if _holds_weights(value):
+                self.visit(value, f"{prefix}{name}/")
+            elif isinstance(value, (list, tuple, dict)):
+                self._visit_items(value, f"{prefix}{name}/")
+
+    def _visit_items(self, items: Any, prefix: str) -> None:
+        counts: dict[str, int] = {}
+        for item in items.values() if isinstance(items, dict) else items:
+            if not (_holds_weights(item) or isinstance(item, (list, tuple, dict))):
+                continue
+            kind = to_snake_case(type(item).__name__) if _holds_weights(item) else "container"
+            number = counts[kind] = counts.get(kind, -1) + 1
+            path = f"{prefix}{kind}_{number}/" if number else f"{prefix}{kind}/"
+            if _holds_weights(item):
+                self.visit(item, path)
+            else:
+                self._visit_items(item, path)
+
+
+def _holds_weights(value: Any) -> bool:
+    return hasattr(value, "_trainable_own")
+
+
+def _attributes(layer: Any) -> list[tuple[str, Any]]:
+    """What Keras looks at, in its order."""
+    from fastgrad.keras.models.model import Model
+    from fastgrad.keras.models.sequential import Sequential
+
+    ours = type(layer).__module__.startswith(
+        "fastgrad."
+    )  # Keras shows the parts of its own layers by public properties
+    found = {
+        (name.lstrip("_") if ours else name): value
+        for name, value in vars(layer).items()
+        if name not in _not_looked_at()
+    }
+    for kind in type(layer).__mro__:
+        if not kind.__module__.startswith("fastgrad."):
+            shown = (name for name, value in vars(kind).items() if isinstance(value, property))
+            found.update({name: getattr(layer, name) for name in shown if name not in found})
+    ordered = sorted(found.items(), key=lambda item: f"~{item[0]}" if item[0].startswith("_") else item[0])
+    if not isinstance(layer, Model):
+        return ordered
+    listed = [("layers", layer.layers)]
+    if isinstance(layer, Sequential) or layer._graph is not None:
+        return listed + ordered
+    return sorted(ordered + listed, key=lambda item: f"~{item[0]}" if item[0].startswith("_") else item[0])
+
+
+@lru_cache
+def _not_looked_at() -> frozenset[str]:
+    from fastgrad.keras.layers.layer import Layer
+
+    return frozenset(dir(Layer(name="layer")))

@@ -1,0 +1,82 @@
+"""Named arrays in HDF5 files, through h5py: groups within groups, as Keras writes its weights."""
+
+from __future__ import annotations
+
+from typing import Any, BinaryIO
+
+import ml_dtypes
+import numpy as np
+
+_BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
+_MOST_COMPRESSION = 1100  # deflate's limit: data of more bytes than this many times those stored is made up
+
+
+def h5py_module() -> Any:
+    """h5py, or an ImportError that says how to get it."""
+    try:
+        import h5py
+    except ImportError as error:
+        raise ImportError(
+            'Keras\'s own .keras and .weights.h5 files are HDF5: install h5py (pip install "fastgrad[keras-files]").'
+        ) from error
+    return h5py
+
+
+def write_hdf5(file: BinaryIO, arrays: dict[str, np.ndarray], groups: dict[str, str]) -> None:
+    """Writes arrays by their paths, and for some groups an attribute ``name``."""
+    with h5py_module().File(file, "w") as root:
+        for path, name in groups.items():
+            root.create_group(path).attrs["name"] = name
+        for path, array in arrays.items():
+            if array.dtype == _BFLOAT16:
+                root.create_dataset(path, data=array).attrs["dtype"] = "bfloat16"
+            else:
+                root.create_dataset(path, data=array)
+
+
+def read_hdf5(file: BinaryIO, source: str) -> dict[str, np.ndarray]:
+    """All arrays of a file by their paths.
+
+    Args:
+        file: open.
+        source: what the file is called, for errors.
+
+    Raises:
+        ValueError: a damaged file, one that points to others, values that are no numbers.
+    """
+    h5py = h5py_module()
+    found: dict[str, np.ndarray] = {}
+    try:
+        with h5py.File(file, "r") as root:
+            _collect(h5py, root, "", found, set())
+    except (OSError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        raise ValueError(f"{source!r} is no intact HDF5 file of weights: {error}") from error
+    return found
+
+
+def _collect(h5py: Any, group: Any, prefix: str, found: dict[str, np.ndarray], seen: set[Any]) -> None:
+    place = h5py.h5o.get_info(group.id).addr
+    if place in seen:
+        raise ValueError(f"the group {prefix!r} contains itself")
+    seen.add(place)
+    for name in group:
+        path = prefix + name
+        if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+            raise ValueError(f"{path!r} is a link to elsewhere, which is never followed")
+        item = group[name]
+        if isinstance(item, h5py.Group):
+            _collect(h5py, item, path + "/", found, seen)
+        elif isinstance(item, h5py.Dataset):
+            found[path] = _checked(item, path)
+
+
+def _checked(dataset: Any, path: str) -> np.ndarray:
+    if dataset.shape is None or dataset.is_virtual or dataset.external:
+        raise ValueError(f"the values of {path!r} are not in this file")
+    if dataset.nbytes > _MOST_COMPRESSION * dataset.id.get_storage_size():
+        raise ValueError(f"{path!r} announces {dataset.nbytes} bytes, {dataset.id.get_storage_size()} are there")
+    if dataset.attrs.get("dtype") == "bfloat16" and dataset.dtype == np.dtype("V2"):
+        return np.asarray(dataset[()]).view(_BFLOAT16)
+    if dataset.dtype.kind not in "biufc":
+        raise ValueError(f"{path!r} holds values of dtype {dataset.dtype}")
+    return np.asarray(dataset[()]).astype(dataset.dtype.newbyteorder("="), copy=False)

@@ -1,0 +1,128 @@
+"""Models written in Keras's words, made by Keras or by fastgrad, and the files that each writes for the other.
+
+Run by Keras, ``python models_of_both.py write FOLDER`` writes the files, and ``read FOLDER`` says what models give that
+are in the files there. ``recorded_files.zip`` is what ``write`` wrote with Keras 3.15.1 on TensorFlow 2.21.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+
+X = np.linspace(-1, 1, 24, dtype=np.float32).reshape(2, 3, 4)
+NUMBERS = np.array([[1, 2, 0, 0, 0], [4, 4, 3, 1, 0]], np.int32)
+LABELS = np.array([1, 0], np.int32)
+INPUTS = {"compiled": X, "functional": NUMBERS, "recurrent": X, "subclass": X}
+
+
+def compiled(keras):
+    """A Sequential that has been trained for two steps."""
+    layers = keras.layers
+    model = keras.Sequential(
+        [
+            keras.Input((3, 4)),
+            layers.Flatten(),
+            layers.Dense(5, "relu", kernel_regularizer="l2"),
+            layers.BatchNormalization(),
+            layers.Dropout(0.2),
+            layers.Dense(2, "softmax"),
+        ]
+    )
+    rate = keras.optimizers.schedules.ExponentialDecay(0.01, 10, 0.9)
+    model.compile(keras.optimizers.AdamW(rate), "sparse_categorical_crossentropy", metrics=["accuracy"])
+    for _ in range(2):
+        model.train_on_batch(X, LABELS)
+    return model
+
+
+def functional(keras):
+    """Masks flow, and a layer is shared."""
+    layers = keras.layers
+    numbers = keras.Input((5,), dtype="int32")
+    embedded = layers.Embedding(6, 4, mask_zero=True)(numbers)
+    attended = layers.LayerNormalization()(
+        layers.Add()([embedded, layers.MultiHeadAttention(2, 3)(embedded, embedded)])
+    )
+    shared = layers.Dense(3, "tanh")
+    row = layers.GRU(3)(attended)
+    return keras.Model(numbers, layers.Concatenate()([shared(row), shared(layers.Dense(3)(row))]))
+
+
+def recurrent(keras):
+    """Cells within layers within layers."""
+    layers = keras.layers
+    return keras.Sequential(
+        [
+            keras.Input((3, 4)),
+            layers.Bidirectional(layers.LSTM(2, return_sequences=True)),
+            layers.TimeDistributed(keras.Sequential([keras.Input((4,)), layers.Dense(3)])),
+            layers.RNN([layers.LSTMCell(2), layers.GRUCell(2)]),
+        ]
+    )
+
+
+def subclass(keras):
+    """Layers in lists, in dicts and in private attributes."""
+    layers = keras.layers
+
+    class Net(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.blocks = [layers.Dense(3), [layers.Dense(2), layers.Dense(4)]]
+            self.zoo = {"b": layers.Dense(2), "a": layers.Dense(3)}
+            self._private = layers.Dense(2)
+            self.again = self.blocks[0]
+            self.scale = self.add_weight(shape=(2,), initializer="ones", name="scale")
+
+        def call(self, x):
+            x = self.blocks[1][1](self.blocks[1][0](self.blocks[0](x)))
+            return self._private(self.zoo["a"](self.zoo["b"](x))) * self.scale
+
+    model = Net()
+    model(X)
+    return model
+
+
+MODELS = {one.__name__: one for one in (compiled, functional, recurrent, subclass)}
+
+
+def file_of(folder, name):
+    return Path(folder) / (name + (".weights.h5" if name == "subclass" else ".keras"))
+
+
+def loaded(keras, folder, name):
+    if name != "subclass":
+        return keras.models.load_model(file_of(folder, name))
+    model = subclass(keras)
+    model.load_weights(file_of(folder, name))
+    return model
+
+
+def facts(model, name):
+    """What a model gives for its input, and the state of its optimizer; plain lists."""
+    optimizer = getattr(model, "optimizer", None)
+    return {
+        "outputs": np.asarray(model(INPUTS[name])).tolist(),
+        "optimizer": [] if optimizer is None else [np.asarray(v.numpy()).tolist() for v in optimizer.variables],
+        "loss": model.evaluate(X, LABELS, verbose=0, return_dict=True) if optimizer is not None else {},
+    }
+
+
+def main(command, folder):
+    import keras
+
+    keras.utils.set_random_seed(1)
+    found = {}
+    for name, make in MODELS.items():
+        if command == "write":
+            model = make(keras)
+            (model.save_weights if name == "subclass" else model.save)(file_of(folder, name))
+        else:
+            model = loaded(keras, folder, name)
+        found[name] = facts(model, name)
+    (Path(folder) / "facts.json").write_text(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
