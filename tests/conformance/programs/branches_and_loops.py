@@ -98,6 +98,44 @@ def loops(tf):
     )
 
 
+def loops_in_loops(tf):
+    def inner(trips, y):
+        return tf.while_loop(lambda j, _: j < trips, lambda j, z: (j + 1, 0.9 * tf.sin(z)), (0, y))[1]
+
+    def directly(n, m, x):
+        return tf.while_loop(lambda i, _: i < n, lambda i, y: (i + 1, inner(m * i, y) + x), (0, x))[1]
+
+    def in_a_branch(n, m, x):
+        def trip(i, y):
+            return i + 1, tf.cond(y[0] > 0.4, lambda: 0.5 * y, lambda: inner(m * i, y) + x)
+
+        return tf.while_loop(lambda i, _: i < n, trip, (0, x))[1]
+
+    def for_each_row(n, m, x):
+        return tf.vectorized_map(lambda row: in_a_branch(n, m, row), tf.stack([x, -x, 2.0 * x]))
+
+    def with_gradient(function):
+        def program(n, m, x):
+            with tf.GradientTape() as tape:
+                tape.watch(x)
+                y = function(n, m, x)
+            return y, tape.gradient(y, x)
+
+        return program
+
+    def calls(program):
+        """More trips from call to call."""
+        sizes = [(2, 1), (2, 1), (3, 12), (9, 5), (2, 2)]
+        return [program(tf.constant(n), tf.constant(m), tf.constant([0.3, 0.7])) for n, m in sizes]
+
+    asked = {}
+    for name, function in {"directly": directly, "in a branch": in_a_branch, "for each row": for_each_row}.items():
+        program = with_gradient(function)
+        asked[name] = lambda program=program: calls(program)
+        asked[f"{name}, compiled"] = lambda program=program: calls(tf.function(program))
+    return asked
+
+
 def rows(tf):
     def summed(x):
         return tf.map_fn(tf.reduce_sum, x)

@@ -754,7 +754,6 @@ def test_loops_with_a_condition_are_native_steps():
 
 
 def test_more_trips_than_a_loop_is_made_for(monkeypatch):
-    monkeypatch.setattr("fastgrad.trace.control.control_flow.MOST_TRIPS", 4)
     monkeypatch.setattr("fastgrad.trace.control.scan_gradient.ROOM", 0)
     v = tf.Variable(0.0, dtype=tf.float64)
 
@@ -788,7 +787,6 @@ def test_more_trips_than_a_loop_is_made_for_under_a_tape_outside(monkeypatch, or
 
 
 def test_more_trips_of_loops_within_loops_and_branches(monkeypatch):
-    monkeypatch.setattr("fastgrad.trace.control.control_flow.MOST_TRIPS", 4)
     monkeypatch.setattr("fastgrad.trace.control.scan_gradient.ROOM", 0)
 
     def program(n, m, x, w):

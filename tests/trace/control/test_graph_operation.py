@@ -8,7 +8,8 @@ import pytest
 
 import fastgrad as tf
 from fastgrad.recording import unheard
-from fastgrad.trace.control.graph_operation import MOST_VARIANTS, GraphOperation, StatefulCall
+from fastgrad.trace.control.graph_operation import GraphOperation, StatefulCall
+from fastgrad.trace.control.of_graphs import MOST_FORWARDS
 from fastgrad.trace.graphs.graph import validate
 from fastgrad.trace.graphs.interpret import GuardError
 from fastgrad.trace.recording.record import Recording, TraceError
@@ -290,7 +291,7 @@ def test_results_on_the_way_are_kept_only_for_who_watches():
     call = call_of(lambda x: tf.sin(tf.exp(tf.sin(x))), A)
     with tf.GradientTape():
         call(tf.constant(A))
-    assert not call.operation._variants
+    assert not call.operation._forwards
     x = tf.constant(A)
     with tf.GradientTape() as tape:
         tape.watch(x)
@@ -306,7 +307,7 @@ def test_results_on_the_way_are_kept_only_for_who_watches():
 
 
 def test_variants_are_bounded():
-    count = MOST_VARIANTS + 4
+    count = MOST_FORWARDS + 4
     call = call_of(lambda *xs: tf.exp(tf.add_n([x * x for x in xs])), *[np.float64(1)] * count)
     xs = [tf.constant(0.1 * i, tf.float64) for i in range(count)]
     for x in xs:
@@ -314,7 +315,7 @@ def test_variants_are_bounded():
             tape.watch(x)
             (y,) = call(*xs)
         np.testing.assert_allclose(tape.gradient(y, x), 2 * x.numpy() * y.numpy(), rtol=1e-12)
-    assert len(call.operation._variants) <= MOST_VARIANTS
+    assert len(call.operation._forwards) <= MOST_FORWARDS
 
 
 def test_what_is_no_function_of_values_is_refused():

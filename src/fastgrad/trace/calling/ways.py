@@ -14,6 +14,7 @@ import numpy as np
 from fastgrad.tensor import Tensor
 from fastgrad.trace.calling.results import Results
 from fastgrad.trace.control.graph_operation import StatefulCall
+from fastgrad.trace.control.of_graphs import is_outgrown, rooms_of
 from fastgrad.trace.graphs.interpret import GuardError
 from fastgrad.trace.passes.tree import Apart
 from fastgrad.trace.programs.program import Program, Unfit
@@ -58,11 +59,13 @@ class Way:
     Attributes:
         graph: what was recorded.
         results: how the results are put together.
+        rooms: loops in it that are made for a number of trips.
     """
 
     def __init__(self, recording: Recording, results: Results, count: int) -> None:
         self.graph = recording.graph(results.done())
         self.results = results
+        self.rooms = rooms_of(self.graph)
         self._count = count
         self._has_own_gradients = recording.has_own_gradients
         self._captured = [weakref.ref(tensor) for tensor in recording.captured]
@@ -138,12 +141,13 @@ class Ways:
         return iter([way for tree in self.trees for way in tree.ways] + self._waiting)
 
     def add(self, way: Way) -> None:
-        """A new recording."""
+        """A new recording. It takes the place of those in which a loop had too little room."""
         with self._lock:
-            self._waiting.append(way)
-            if len(self) > MOST:
-                kept = list(self)[-MOST // 2 :]
+            kept = [other for other in self if not is_outgrown(other.rooms)]
+            kept = kept if len(kept) < MOST else kept[-MOST // 2 + 1 :]
+            if len(kept) < len(self):
                 self.trees, self._waiting = [], kept
+            self._waiting.append(way)
 
     def prepare(self) -> None:
         """Compiles what was recorded first, which may take seconds: before anybody must wait for it."""

@@ -15,8 +15,9 @@ from fastgrad.operation import TABLE, Joint
 from fastgrad.tensor import Tensor
 from fastgrad.trace.control.branches import Branches
 from fastgrad.trace.control.graph_operation import GraphOperation, Pullback, made_pullback
+from fastgrad.trace.control.of_graphs import Flags
 from fastgrad.trace.control.scan_gradient import ran, zeros_like
-from fastgrad.trace.control.structured import Flags, leads, spread_out, wanted
+from fastgrad.trace.control.structured import leads, spread_out, wanted
 from fastgrad.trace.graphs.graph import Graph, Kind, Node, Value
 from fastgrad.trace.graphs.interpret import interpret
 from fastgrad.trace.recording.record import Recording, apart
@@ -39,10 +40,15 @@ def keeping(branches: Branches, flags: Flags, inputs: Sequence[Tensor]) -> Branc
     try:
         with apart():
             for branch in branches.branches:
-                variant = branch.variant(flags[1:], [Tensor(x) for x in arrays])
+                tensors = [Tensor(x) for x in arrays]
+                variant, results = branch.ran_forward(
+                    flags[1:], tensors, lambda forward: interpret(forward.graph, arrays)
+                )
                 reached = leads(branch.graph, flags[1:])
-                have = (*reached, *[False] * (len(variant.graph.results) - branches.gives))
-                whole = _pullback(variant.graph, variant, flags[1:], have, arrays)
+                have = (*reached, *[False] * (len(results) - branches.gives))
+                cotangents = [np.ones_like(y) for y, there in zip(results, have, strict=True) if there]
+                tensors += [Tensor(x) for x in (*results, *cotangents)]
+                whole = made_pullback(variant, flags[1:], have, tensors, dense=True)
                 if whole.operation is not None and any(n.kind is Kind.GUARD for n in whole.operation.graph.nodes):
                     return None
                 found.append((variant.graph, _read(variant.graph, whole, len(arrays), branches.gives)))
@@ -59,15 +65,6 @@ def keeping(branches: Branches, flags: Flags, inputs: Sequence[Tensor]) -> Branc
                 free.remove(slot)
     graphs = [_filled(graph, read, slots, branches.gives) for graph, read in found]
     return _Keeping(branches, [GraphOperation(graph, "branch") for graph in graphs])
-
-
-def _pullback(
-    graph: Graph, operation: GraphOperation, needs: Flags, have: Flags, arrays: Sequence[np.ndarray]
-) -> Pullback:
-    """The gradient of a branch, recorded on real inputs and on cotangents of ones."""
-    results = interpret(graph, arrays)
-    cotangents = [np.ones_like(y) for y, there in zip(results, have, strict=True) if there]
-    return made_pullback(operation, needs, have, [Tensor(x) for x in (*arrays, *results, *cotangents)], dense=True)
 
 
 def _read(graph: Graph, pullback: Pullback, count: int, gives: int) -> list[Value]:
@@ -101,12 +98,11 @@ class _Keeping(Branches):
 
     def __init__(self, origin: Branches, branches: Sequence[GraphOperation]) -> None:
         super().__init__(branches, origin.name)
-        self._origin = origin  # as long as this one is there, equal branches are the same object (equal_graphs.py)
+        self._made_of = origin  # as long as this one is there, equal branches are the same object (equal_graphs.py)
         self._backwards: dict[tuple[Flags, Flags], Branches] = {}
 
-    def forward(self, flags: Flags, inputs: Sequence[Tensor]) -> Branches:
-        """The branches themselves."""
-        return self
+    def keeping(self, flags: Flags, inputs: Sequence[Tensor]) -> None:
+        """They give it already."""
 
     @property
     def gradient(self) -> Joint:
@@ -128,11 +124,11 @@ class _Keeping(Branches):
     def _backward(
         self, needs: Flags, have: Flags, inputs: Sequence[Tensor], results: Sequence[Tensor], given: Sequence[Tensor]
     ) -> Branches:
-        arrays = [x._array for x in inputs[1:]]
         graphs = []
         for branch in self.branches:
-            pullback = _pullback(branch.graph, branch, needs[1:], have, arrays)
+            # For one that was not taken these results are only of the right shapes.
             arguments = [Tensor(x._array) for x in (*inputs[1:], *results, *given)]
+            pullback = made_pullback(branch, needs[1:], have, arguments, dense=True)
             with Recording(arguments) as recorder:
                 found = ran(pullback, arguments)
                 wanted_now = [

@@ -8,14 +8,12 @@ from typing import Any
 import numpy as np
 
 from fastgrad.kernels.running.launch import Launches
-from fastgrad.recording import recorders, state_followed
 from fastgrad.tensor import Tensor
 from fastgrad.trace.control.graph_operation import GraphOperation
 from fastgrad.trace.control.native_branches import launches_of_branches
-from fastgrad.trace.control.structured import Flags, Structured, leads
+from fastgrad.trace.control.of_graphs import Flags
+from fastgrad.trace.control.structured import Structured, leads
 from fastgrad.trace.graphs.graph import Graph
-from fastgrad.trace.graphs.interpret import GuardError
-from fastgrad.trace.recording.made_operation import watched
 
 
 class Branches(Structured):
@@ -37,7 +35,7 @@ class Branches(Structured):
         self.branches = tuple(branches)
         self.checks = any(branch.checks for branch in branches)
         self.gives = len(branches[0].graph.results)
-        self._forwards: dict[Flags, Branches] = {}
+        self.rooms = [loop for branch in branches for loop in branch.rooms]
         self._reduced: dict[Flags, Branches] = {}
 
     @property
@@ -62,38 +60,16 @@ class Branches(Structured):
         """The results of the branch, by operations."""
         return self.branches[self.chosen(inputs[0]._array)](*inputs[1:])
 
-    def __call__(self, *inputs: Tensor) -> tuple[Tensor, ...]:
-        """The results as tensors; recorders are told."""
-        if recorders.active:
-            flags = watched(inputs)
-            if True in flags:
-                forward = self.forward(flags, inputs)
-                while True:
-                    try:
-                        return super(Branches, forward).__call__(*inputs)[: self.gives]
-                    except GuardError:
-                        if forward is self or not state_followed():
-                            raise
-                    # A loop in a branch has said how much room it needs.
-                    for branch in self.branches:
-                        branch.forget()
-                    del self._forwards[flags]
-                    forward = self.forward(flags, inputs)
-        return super().__call__(*inputs)
+    @property
+    def result_count(self) -> int:
+        """How many results it has."""
+        return self.gives
 
-    def forward(self, flags: Flags, inputs: Sequence[Tensor]) -> Branches:
-        """The branches with further results, which their gradient reads; as they are where it is found anew each time.
+    def keeping(self, flags: Flags, inputs: Sequence[Tensor]) -> Branches | None:
+        """Branches with further results, which their gradient reads; None where it is found anew each time."""
+        from fastgrad.trace.control.branch_gradient import keeping
 
-        Args:
-            flags: for each input whether gradients with respect to it are wanted.
-            inputs: any that the branches take.
-        """
-        found = self._forwards.get(flags)
-        if found is None:
-            from fastgrad.trace.control.branch_gradient import keeping
-
-            found = self._forwards[flags] = keeping(self, flags, inputs) or self
-        return found
+        return keeping(self, flags, inputs)
 
     def kept(self, used: Flags) -> Flags:
         """Of the results those that can't be dropped, if nobody reads any but ``used``."""

@@ -26,6 +26,7 @@ from fastgrad.trace.control.equal_graphs import shared
 from fastgrad.trace.control.explicit_state import State, explicit_state, state_of
 from fastgrad.trace.control.graph_operation import GraphOperation, run_nodes
 from fastgrad.trace.control.loops import Loop, trips_of
+from fastgrad.trace.control.of_graphs import is_outgrown, rooms_of
 from fastgrad.trace.control.own_gradient import OwnGradient
 from fastgrad.trace.graphs.graph import Graph, Kind, Node, Value
 from fastgrad.trace.graphs.interpret import GuardError
@@ -236,17 +237,25 @@ class ControlFlow:
             after, besides = trip(arguments[:count], arguments[count:])
             return [*after, *besides]
 
-        part = self.written_down(body, [*carried, *first])
-        if part is None or not _fits(part.graph.results, carried):
-            return None
-        test = None
-        if condition is not None:
-            test = self.written_down(lambda arguments: [convert_to_tensor(condition(arguments))], carried)
-            if test is None or test.state.written or int(np.prod(test.graph.results[0].shape)) != 1:
+        rooms: list[int] | None = None
+        while True:
+            part = self.written_down(body, [*carried, *first])
+            if part is None or not _fits(part.graph.results, carried):
                 return None
-        if not _look_before([part] if test is None else [part, test]):
-            return None
-        return self._looped(part, test, list(carried), list(rows), limit, reverse, least)
+            test = None
+            if condition is not None:
+                test = self.written_down(lambda arguments: [convert_to_tensor(condition(arguments))], carried)
+                if test is None or test.state.written or int(np.prod(test.graph.results[0].shape)) != 1:
+                    return None
+            if not _look_before([part] if test is None else [part, test]):
+                return None
+            try:
+                return self._looped(part, test, list(carried), list(rows), limit, reverse, least)
+            except GuardError:
+                before, rooms = rooms, [loop.most for loop in rooms_of(part.graph)]
+                if not is_outgrown(rooms_of(part.graph)) or rooms == before:
+                    return None
+                # A loop in it had too little room for a later trip: written down again, it has more.
 
     def _looped(
         self,
@@ -257,7 +266,7 @@ class ControlFlow:
         limit: Tensor | None,
         reverse: bool,
         least: int,
-    ) -> tuple[list[Tensor], list[Tensor]] | None:
+    ) -> tuple[list[Tensor], list[Tensor]]:
         both = [part] if test is None else [part, test]
         outside = _each_once(x for one in both for x in one.outside)
         written = part.state.written
@@ -283,7 +292,7 @@ class ControlFlow:
             "name": "scan" if condition is None else "while_loop",
         }
 
-        def made(most: int) -> Loop:
+        def made(most: int | None = None, origin: Loop | None = None) -> Loop:
             graphs = [body] if condition is None else [body, condition]
             found: Loop = shared(
                 graphs,
@@ -293,20 +302,18 @@ class ControlFlow:
                     None if condition is None else GraphOperation(condition, "condition"),
                     **form,  # type: ignore[arg-type]
                     most=most,
+                    origin=origin,
                 ),
             )
             return found
 
         inputs = [*carried, *[v._read() for v in written], *rows, *outside, *[v._read() for v in (*fixed, *handles)]]
         inputs += [] if limit is None else [limit]
-        try:
-            if condition is None or len(body.results) == layout.carried + layout.written:
-                operation = made(MOST_TRIPS)
-            else:
-                operation = made(max(least, trips_of(made(MOST_TRIPS), [x._array for x in inputs])))
-            results = operation(*inputs)
-        except GuardError:
-            return None  # a loop within it has no room for the trips that there are
+        operation = made()
+        if condition is not None and len(body.results) > layout.carried + layout.written:
+            trips = trips_of(operation, [x._array for x in inputs])
+            operation = made(max(least, trips, operation.room), operation)
+        results = operation(*inputs)
         for variable, value in zip(written, results[layout.carried :], strict=False):
             variable.assign(value)
         return list(results[: layout.carried]), list(results[layout.carried + layout.written :])
@@ -347,11 +354,6 @@ class ControlFlow:
             return _Part(graph, inner.outside, state_of(graph), looks, len(own))
         except TraceError:
             return None
-
-
-MOST_TRIPS = 1 << 16
-"""How many trips a loop with a condition is made for at first. A replay that makes more is recorded again, for more; recording
-can be interrupted."""
 
 
 class _Layout(NamedTuple):

@@ -19,20 +19,17 @@ from fastgrad import recording
 from fastgrad.backward import Entry, walk_backward
 from fastgrad.indexed_slices import IndexedSlices
 from fastgrad.operation import Form, Joint, Operation
-from fastgrad.recording import recorders
 from fastgrad.tape import GradientTape
 from fastgrad.tensor import Tensor, constant_tensor
 from fastgrad.trace.control.explicit_state import State, explicit_state, state_of
+from fastgrad.trace.control.of_graphs import Flags, OfGraphs, keep, rooms_of
 from fastgrad.trace.graphs.graph import Graph, Kind, Node, Value
 from fastgrad.trace.graphs.interpret import GuardError, interpret
 from fastgrad.trace.passes import optimized
 from fastgrad.trace.passes.drop_dead import drop_dead
 from fastgrad.trace.programs.program import Program
-from fastgrad.trace.recording.made_operation import MadeOperation, is_differentiable, watched
+from fastgrad.trace.recording.made_operation import MadeOperation, is_differentiable
 from fastgrad.trace.recording.record import Recording, TraceError, apart
-
-MOST_VARIANTS = 16
-"""How many variants and how many pullbacks an operation keeps; beyond that the oldest is made anew when it is needed."""
 
 _RECOMPUTED = frozenset(
     {"add", "subtract", "multiply", "negative", "cast", "identity", "abs", "maximum", "minimum", "where"}
@@ -51,7 +48,7 @@ _RECOMPUTED |= {
 # Element-wise operations that cost less than to read their result from memory.
 
 
-class GraphOperation(MadeOperation):
+class GraphOperation(OfGraphs):
     """A graph of arguments, constants, operations and guards as an operation.
 
     Args:
@@ -80,12 +77,12 @@ class GraphOperation(MadeOperation):
         self.checks = any(node.has_effect for node in graph.nodes)
         self._optimized: Graph | None = None
         self._program: Program | None = None
-        self._variants: dict[tuple[bool, ...], GraphOperation] = {}
-        self._pullbacks: dict[tuple[tuple[bool, ...], tuple[bool, ...], bool], Pullback] = {}
+        self.rooms = rooms_of(graph)
+        self._pullbacks: dict[tuple[Flags, Flags, bool], Pullback] = {}
 
     def run(self, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
         """The results, arrays of their own."""
-        if any(recorder.follows_state for recorder in recorders.active):
+        if any(recorder.follows_state for recorder in recording.recorders.active):
             # A run that is recorded is an eager one: nothing is compiled before it comes again.
             if self._optimized is None:
                 self._optimized = optimized(self.graph)
@@ -98,42 +95,23 @@ class GraphOperation(MadeOperation):
             self._program = Program(self.graph)
         return self._program
 
-    def __call__(self, *inputs: Tensor) -> tuple[Tensor, ...]:
-        """The results as tensors; recorders are told."""
-        if recorders.active:
-            flags = watched(inputs)
-            if True in flags:
-                found = super(GraphOperation, self.variant(flags, inputs)).__call__(*inputs)
-                return found[: len(self.graph.results)]
-        return super().__call__(*inputs)
-
     # ---- the gradient ------------------------------------------------------------------------------------
 
-    def variant(self, flags: tuple[bool, ...], inputs: Sequence[Tensor]) -> GraphOperation:
-        """The operation that gives the values that gradients will read, after the results.
+    @property
+    def result_count(self) -> int:
+        """How many results it has."""
+        return len(self.graph.results)
 
-        Args:
-            flags: for each input whether gradients with respect to it are wanted.
-            inputs: any that the operation takes.
-        """
-        if True not in flags:
-            return self
-        found = self._variants.get(flags)
-        if found is None:
-            found = _variant(self, flags, inputs)
-            _keep(self._variants, flags, found)
-        return found
-
-    def forget(self) -> None:
-        """Makes variants anew when they are needed next."""
-        self._variants.clear()
+    def keeping(self, flags: Flags, inputs: Sequence[Tensor]) -> GraphOperation:
+        """The operation that gives the values that gradients will read, after the results: a variant of this one."""
+        return _variant(self, flags, inputs)
 
     @property
     def gradient(self) -> Joint:
         """The rule for tapes."""
         return Joint(self._cotangents, zeros=False)
 
-    def _cotangents(self, needs: tuple[bool, ...], g: Any, y: Any, *inputs: Tensor) -> list[Any]:
+    def _cotangents(self, needs: Flags, g: Any, y: Any, *inputs: Tensor) -> list[Any]:
         results = y if type(y) is tuple else (y,)
         given = g if type(g) is tuple else (g,)
         needs = tuple([n and is_differentiable(x._array.dtype) for n, x in zip(needs, inputs, strict=True)])
@@ -148,8 +126,8 @@ class GraphOperation(MadeOperation):
 
     def pullback(
         self,
-        needs: tuple[bool, ...],
-        have: tuple[bool, ...],
+        needs: Flags,
+        have: Flags,
         tensors: Sequence[Tensor],
         *,
         dense: bool = False,
@@ -168,12 +146,10 @@ class GraphOperation(MadeOperation):
         found = None if anew else self._pullbacks.get(key)
         if found is None:
             found = made_pullback(self, needs, have, tensors, dense)
-            _keep(self._pullbacks, key, found)
+            keep(self._pullbacks, key, found)
         return found
 
-    def pulled_back(
-        self, needs: tuple[bool, ...], have: tuple[bool, ...], arrays: Sequence[np.ndarray]
-    ) -> list[np.ndarray | None]:
+    def pulled_back(self, needs: Flags, have: Flags, arrays: Sequence[np.ndarray]) -> list[np.ndarray | None]:
         """The cotangents of inputs, for arrays.
 
         Args:
@@ -217,13 +193,6 @@ class Pullback(NamedTuple):
         """For each input its cotangent, an array or None, where none is made of rows."""
         found = iter(() if self.operation is None else self.operation.run(*[arrays[i] for i in self.used]))
         return [None if form is None else next(found) for form in self.forms]
-
-
-def _keep(kept: dict[Any, Any], key: Any, value: Any) -> None:
-    kept.pop(key, None)
-    if len(kept) >= MOST_VARIANTS:
-        kept.pop(next(iter(kept)), None)
-    kept[key] = value
 
 
 # ---- running a graph's nodes on tensors ------------------------------------------------------------------
@@ -292,7 +261,7 @@ class _Listener(recording.Recorder):
         self.read.update([(id(x), x) for x in inputs])
 
 
-def _variant(operation: GraphOperation, flags: tuple[bool, ...], inputs: Sequence[Tensor]) -> GraphOperation:
+def _variant(operation: GraphOperation, flags: Flags, inputs: Sequence[Tensor]) -> GraphOperation:
     with apart():
         arguments = [_own(x) for x in inputs]
         with Recording(arguments) as recorder, GradientTape(watch_accessed_variables=False) as tape:
@@ -358,8 +327,8 @@ def _is_cheap(node: Node) -> bool:
 
 def made_pullback(
     operation: GraphOperation,
-    needs: tuple[bool, ...],
-    have: tuple[bool, ...],
+    needs: Flags,
+    have: Flags,
     tensors: Sequence[Tensor],
     dense: bool,
     given: Sequence[Value] | None = None,

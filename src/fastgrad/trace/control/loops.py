@@ -6,7 +6,6 @@ besides. It ends when the rows do, or when a second graph, its condition, says s
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,17 +13,13 @@ import numpy as np
 
 from fastgrad.kernels.running.launch import Launches
 from fastgrad.operation import TABLE
-from fastgrad.recording import recorders, state_followed
 from fastgrad.tensor import Tensor, constant_tensor
 from fastgrad.trace.control.graph_operation import GraphOperation
 from fastgrad.trace.control.native_loops import launches_of_loop
-from fastgrad.trace.control.structured import Flags, Structured, leads
+from fastgrad.trace.control.of_graphs import Flags
+from fastgrad.trace.control.structured import Structured, leads
 from fastgrad.trace.graphs.graph import Graph, Kind, Node
 from fastgrad.trace.graphs.interpret import GuardError
-from fastgrad.trace.recording.made_operation import watched
-
-ATTEMPTS = 24
-"""How often a loop is made anew for loops within it that have too little room, each time with twice as much."""
 
 
 class Loop(Structured):
@@ -42,19 +37,19 @@ class Loop(Structured):
         limited: whether its last input is the greatest number of trips.
         reverse: whether the last row comes first.
         name: shown in graphs, errors and reports.
-        most: with a condition, how many trips it is made for; with more it is another way to go, to be recorded anew.
+        most: with a condition and stacked results, for how many trips they have room; with more it is another way to go.
+        origin: with ``most``, the loop without, of which this one was made.
         counts: whether it gives the number of trips, an int64.
         counted: whether its last input is how many of the rows there are trips for.
 
     Attributes:
-        body, condition, carried, trips, limited, reverse, most, counts, counted: as given.
+        body, condition, carried, trips, limited, reverse, most, origin, counts, counted: as given.
         rows: number of tensors whose rows are taken.
         length: how many rows stacked results have.
         gives: number of results, but for the number of trips.
-        room: for how many trips what its gradient reads must have room.
+        room: for how many trips those made of it turned out to need room: the only thing about a loop that changes, as equal
+            loops are one object (equal_graphs.py).
     """
-
-    grows = True
 
     def __init__(
         self,
@@ -67,20 +62,20 @@ class Loop(Structured):
         limited: bool,
         reverse: bool,
         name: str,
-        most: int = 0,
+        most: int | None = None,
+        origin: Loop | None = None,
         counts: bool = False,
         counted: bool = False,
     ) -> None:
         super().__init__(name)
         self.body, self.condition, self.carried, self.rows = body, condition, carried, rows
         self.trips, self.limited, self.reverse = trips, limited, reverse
-        self.most, self.counts, self.counted = most, counts, counted
-        self.length = most if trips is None else trips
+        self.most, self.origin, self.counts, self.counted = most, origin, counts, counted
+        self.length = most or trips or 0
         self.checks = body.checks or (condition is not None and condition.checks)
         self.gives = len(body.graph.results)
         self.room = 0
-        self._forwards: dict[Flags, Loop] = {}
-        self._reduced: dict[tuple[Flags, int], Loop] = {}
+        self._reduced: dict[Flags, Loop] = {}
 
     @property
     def graphs(self) -> dict[str, Graph]:
@@ -96,15 +91,16 @@ class Loop(Structured):
         return listed[: ends[0]], listed[ends[0] : ends[1]], listed[ends[1] :], number
 
     @property
-    def is_roomy(self) -> bool:
-        """Whether it gives rows for as many trips as it is made for, however many there are."""
-        return self.condition is not None and self.gives > self.carried
+    def rooms(self) -> list[Loop]:  # type: ignore[override]  # computed, as it is one of them
+        """Loops in it that are made for a number of trips."""
+        inner = [self.body] if self.condition is None else [self.body, self.condition]
+        return [*([] if self.most is None else [self]), *[loop for part in inner for loop in part.rooms]]
 
-    def goes_on(self, done: int, carried: list[Any], captured: list[Any], number: Any, bounded: bool = True) -> bool:
-        """Whether there is another trip, given arrays; if not ``bounded``, however many it is made for.
+    def goes_on(self, done: int, carried: list[Any], captured: list[Any], number: Any) -> bool:
+        """Whether there is another trip, given arrays.
 
         Raises:
-            GuardError: it would be more than it is made for.
+            GuardError: there is no room for it.
         """
         if self.condition is None:
             return done < self.total(number)
@@ -112,15 +108,10 @@ class Loop(Structured):
             return False
         if not self.condition.run(*carried, *captured)[0].reshape(()):
             return False
-        if bounded and done >= self.most:
-            if not (self.grows and not self.is_roomy and state_followed()):
-                raise self.outgrown()
-            self.most = 4 * done + 4  # the recording is made for as many
+        if self.most is not None and self.origin is not None and done >= self.most:
+            self.origin.room = max(self.origin.room, 2 * self.most)
+            raise GuardError(Node(Kind.GUARD, ("int", self.most)), self.most + 1)
         return True
-
-    def outgrown(self) -> GuardError:
-        """The error for more trips than it is made for."""
-        return GuardError(Node(Kind.GUARD, ("int", self.most)), self.most + 1)
 
     def total(self, number: Any) -> int:
         """How many trips there are, if rows say it."""
@@ -173,37 +164,16 @@ class Loop(Structured):
         stacked = [TABLE["stack"](*column, axis=0) for column in columns]
         return (*carried, *stacked, *([constant_tensor(np.array(done, np.int64))] if self.counts else []))
 
-    def __call__(self, *inputs: Tensor) -> tuple[Tensor, ...]:
-        """The results as tensors; recorders are told."""
-        if recorders.active:
-            flags = watched(inputs)
-            if True in flags:
-                forward = self.forward(flags, inputs)
-                for attempt in itertools.count():
-                    try:
-                        return super(Loop, forward).__call__(*inputs)[: self.gives + self.counts]
-                    except GuardError:
-                        if forward is self or self.is_roomy or not state_followed() or attempt > ATTEMPTS:
-                            raise
-                    # Recording, there is nothing to go back to: whoever had too little room has said how much it needs.
-                    self.body.forget()
-                    forward = self.forward(flags, inputs, anew=True)
-        return super().__call__(*inputs)
+    @property
+    def result_count(self) -> int:
+        """How many results it has."""
+        return self.gives + self.counts
 
-    def forward(self, flags: Flags, inputs: Sequence[Tensor], anew: bool = False) -> Loop:
-        """The loop with further results, which its gradient reads; as it is where that is found anew each time.
+    def keeping(self, flags: Flags, inputs: Sequence[Tensor]) -> Loop | None:
+        """The loop with further results, which its gradient reads; None where that is found anew each time."""
+        from fastgrad.trace.control.scan_gradient import keeping
 
-        Args:
-            flags: for each input whether gradients with respect to it are wanted.
-            inputs: any that the loop takes.
-            anew: whether it must be made for the number of trips that there are for these.
-        """
-        found = None if anew else self._forwards.get(flags)
-        if found is None or (found is not self and 0 < found.most < self.room):
-            from fastgrad.trace.control.scan_gradient import keeping
-
-            found = self._forwards[flags] = keeping(self, flags, inputs) or self
-        return found
+        return keeping(self, flags, inputs)
 
     def kept(self, used: Flags) -> Flags:
         """Of the results those that can't be dropped, if nobody reads any but ``used``: what is carried stays."""
@@ -211,12 +181,12 @@ class Loop(Structured):
 
     def with_results(self, kept: Flags) -> Loop:
         """The same loop, for programs that are only run, with fewer results."""
-        found = self._reduced.get((kept, self.most))
+        found = self._reduced.get(kept)
         if found is None:
             graph = self.body.graph
             results = [value for value, keep in zip(graph.results, kept, strict=False) if keep]
             body = GraphOperation(Graph(graph.nodes, results), self.body.name)
-            found = self._reduced[kept, self.most] = Loop(
+            found = self._reduced[kept] = Loop(
                 body,
                 self.condition,
                 carried=self.carried,
@@ -226,6 +196,7 @@ class Loop(Structured):
                 reverse=self.reverse,
                 name=self.name,
                 most=self.most,
+                origin=self.origin,
                 counts=self.counts,
                 counted=self.counted,
             )
@@ -268,7 +239,7 @@ def trips_of(loop: Loop, arrays: Sequence[np.ndarray]) -> int:
     """
     carried, _, captured, number = loop.parts(arrays)
     done = 0
-    while loop.goes_on(done, carried, captured, number, bounded=not loop.is_roomy):
+    while loop.goes_on(done, carried, captured, number):
         carried = list(loop.body.run(*carried, *captured)[: loop.carried])
         done += 1
     return done

@@ -93,7 +93,7 @@ def _while(
         _words([*carried, (0, 0)]),
         loop.carried,
         Input(len(inputs) - 1) if loop.limited else Constant(np.array([1 << 62], np.int64)),
-        loop.most,
+        1 << 62 if loop.most is None else loop.most,
         len(buffers),
         loop.gives if loop.counts else -1,
         SPENT,

@@ -17,9 +17,10 @@ from fastgrad.operation import TABLE, Joint
 from fastgrad.tensor import Tensor, constant_tensor
 from fastgrad.trace.control.graph_operation import GraphOperation, Pullback, made_pullback, run_nodes
 from fastgrad.trace.control.loops import Loop, trips_of
-from fastgrad.trace.control.structured import Flags, spread_out, wanted
+from fastgrad.trace.control.of_graphs import Flags
+from fastgrad.trace.control.structured import spread_out, wanted
 from fastgrad.trace.graphs.graph import Graph, Kind, Node, Value
-from fastgrad.trace.graphs.interpret import GuardError, interpret
+from fastgrad.trace.graphs.interpret import interpret
 from fastgrad.trace.passes.drop_dead import drop_dead
 from fastgrad.trace.recording.record import Recording, apart
 
@@ -37,12 +38,12 @@ def keeping(loop: Loop, flags: Flags, inputs: Sequence[Tensor]) -> Loop | None:
     """
     body_flags, reached = loop.body_flags(flags)
     examples = _first_trip(loop, inputs)
-    done = trips_of(loop, [x._array for x in inputs]) if loop.condition is not None else 0
     with apart():
-        variant = loop.body.variant(body_flags, [Tensor(x) for x in examples])
+        variant, results = loop.body.ran_forward(
+            body_flags, [Tensor(x) for x in examples], lambda forward: interpret(forward.graph, examples)
+        )
         graph = variant.graph
         have = (*reached, *[False] * (len(graph.results) - loop.gives))
-        results = interpret(graph, examples)
         cotangents = [np.ones_like(y) for y, there in zip(results, have, strict=True) if there]
         tensors = [Tensor(x) for x in (*examples, *results, *cotangents)]
         whole = made_pullback(variant, body_flags, have, tensors, dense=True)
@@ -57,7 +58,9 @@ def keeping(loop: Loop, flags: Flags, inputs: Sequence[Tensor]) -> Loop | None:
     stacked = [*besides, *before.values(), *kept]
     body = GraphOperation(Graph(graph.nodes, [*graph.results[: loop.carried], *stacked]), loop.body.name)
     size = sum([value.dtype.itemsize * prod(value.shape) for value in stacked])
-    most = loop.most if loop.is_roomy else max(_room(done, size), loop.room)
+    most = loop.most
+    if loop.condition is not None and most is None:
+        most = max(_room(trips_of(loop, [x._array for x in inputs]), size), loop.room)
     return _Keeping(loop, body, list(before), most)
 
 
@@ -93,7 +96,7 @@ class _Keeping(Loop):
         most: with a condition, for how many trips there is room.
     """
 
-    def __init__(self, loop: Loop, body: GraphOperation, before: list[int], most: int) -> None:
+    def __init__(self, loop: Loop, body: GraphOperation, before: list[int], most: int | None) -> None:
         super().__init__(
             body,
             loop.condition,
@@ -104,23 +107,16 @@ class _Keeping(Loop):
             reverse=loop.reverse,
             name=loop.name,
             most=most,
+            origin=loop.origin or loop,
             counts=loop.condition is not None,
             counted=loop.counted,
         )
-        self._origin = loop  # as long as this one is there, equal loops are the same object (equal_graphs.py)
+        self._made_of = loop  # as long as this one is there, equal loops are the same object (equal_graphs.py)
         self._before = {j: loop.gives + place for place, j in enumerate(before)}
         self._backwards: dict[tuple[Flags, Flags], _Backwards] = {}
 
-    grows = False
-
-    def forward(self, flags: Flags, inputs: Sequence[Tensor], anew: bool = False) -> Loop:
-        """The loop itself."""
-        return self
-
-    def outgrown(self) -> GuardError:
-        """The error for more trips than there is room for; the loop that it was made of will get more."""
-        self._origin.room = max(self._origin.room, 2 * self.most)
-        return super().outgrown()
+    def keeping(self, flags: Flags, inputs: Sequence[Tensor]) -> None:
+        """It gives it already."""
 
     @property
     def gradient(self) -> Joint:

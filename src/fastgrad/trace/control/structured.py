@@ -7,6 +7,7 @@ runs it under a tape whenever it is run itself.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,14 +16,13 @@ from fastgrad.indexed_slices import IndexedSlices
 from fastgrad.operation import TABLE, Joint
 from fastgrad.tape import GradientTape
 from fastgrad.tensor import Tensor
+from fastgrad.trace.control.of_graphs import Flags, OfGraphs
 from fastgrad.trace.graphs.graph import Graph, Kind, Node
-from fastgrad.trace.recording.made_operation import MadeOperation, is_differentiable
+from fastgrad.trace.recording.made_operation import is_differentiable
 from fastgrad.trace.recording.record import apart
 
-Flags = tuple[bool, ...]
 
-
-class Structured(MadeOperation):
+class Structured(OfGraphs):
     """An operation that is told in operations, too."""
 
     def on_tensors(self, *inputs: Tensor) -> tuple[Tensor, ...]:
@@ -69,7 +69,15 @@ class ByTape(Structured):
     def __init__(self, primal: Structured, needs: Flags, have: Flags) -> None:
         super().__init__(f"{primal.name}_gradient")
         self._primal, self._needs, self._have = primal, needs, have
-        self.checks = primal.checks
+        self.checks, self.rooms = primal.checks, primal.rooms
+
+    @property
+    def result_count(self) -> int:
+        """How many results it has."""
+        return sum(self._needs)
+
+    def keeping(self, flags: Flags, inputs: Sequence[Tensor]) -> None:
+        """Its gradient is found anew each time."""
 
     def run(self, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
         """The cotangents."""
