@@ -182,12 +182,12 @@ TABLE: dict[str, Operation] = {}
 
 def _keep_snapshots(inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...]) -> None:
     """Results that may be views of a variable's memory are told to it (see variable.py)."""
-    for x in inputs:
-        owner = x._owner
-        if owner is not None:
-            for y in outputs:
-                if y._array.base is not None or y._array is x._array:
-                    owner._share(y)
+    given = {id(x._array) for x in inputs}
+    for y in outputs:  # of an optimizer's update there are hundreds, and none is a view
+        if y._array.base is not None or id(y._array) in given:
+            for x in inputs:
+                if x._owner is not None:
+                    x._owner._share(y)
 
 
 def as_array(scalar: Any) -> np.ndarray:

@@ -270,9 +270,9 @@ class Variable(Operators):
 
     def _writable(self) -> np.ndarray:
         """The variable's memory, free to be written: tensors that shared it have their own bytes now."""
-        self._release()
         for recorder in recorders.active:
             recorder.on_write(self)
+        self._release()
         return self._array
 
     def _release(self) -> None:

@@ -7,27 +7,32 @@ from collections.abc import Iterable
 import numpy as np
 
 from fastgrad.recording import unheard
+from fastgrad.tensor import Tensor
 from fastgrad.variable import Variable, writing
 
 
 class Saved:
-    """Values of variables, to which they can go back."""
+    """Values of variables, to which they can go back.
+
+    A value is kept as a reading of the variable, that whoever else has read it shares, and that is copied when the variable changes.
+    """
 
     def __init__(self, variables: Iterable[Variable] = ()) -> None:
-        self._values: dict[int, tuple[Variable, np.ndarray]] = {}
+        self._values: dict[int, tuple[Variable, Tensor]] = {}
         for variable in variables:
             self.keep(variable)
 
-    def keep(self, variable: Variable, value: np.ndarray | None = None) -> None:
-        """Saves a variable's value, or the one given, unless it is saved already."""
+    def keep(self, variable: Variable) -> None:
+        """Saves a variable's value, unless it is saved already."""
         if id(variable) not in self._values:
-            self._values[id(variable)] = variable, np.array(variable._array if value is None else value)
+            with unheard():
+                self._values[id(variable)] = variable, variable._read()
 
     def restore(self) -> None:
         """Puts all saved values back."""
         with unheard(), writing.lock:
             for variable, value in self._values.values():
-                np.copyto(variable._writable(), value)
+                np.copyto(variable._writable(), value._array)
 
     def now(self) -> Saved:
         """The present values of the same variables."""
@@ -35,4 +40,4 @@ class Saved:
 
     def items(self) -> Iterable[tuple[Variable, np.ndarray]]:
         """Each variable with its saved value."""
-        return self._values.values()
+        return ((variable, value._array) for variable, value in self._values.values())
