@@ -315,6 +315,15 @@ def test_eager_products_at_the_sizes_where_ways_part():
             np.testing.assert_allclose(c.numpy(), a @ b, rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.parametrize("dtype", BOTH)
+def test_large_eager_products_have_the_bits_of_small_ones(dtype):
+    a, b = matrices(300, 500, 200, dtype)
+    for x, y, flags in ((a, b, (False, False)), (a.T.copy(), b, (True, False)), (a, b.T.copy(), (False, True))):
+        c = eager_products.product(x, y, *flags)
+        assert_product(c, a, b)
+        np.testing.assert_array_equal(c[:9], eager_products.product(a[:9], b))
+
+
 def test_dtypes_that_differ_and_integers_are_left_to_numpy():
     a = np.eye(3, dtype=np.float32)
     assert eager_products.product(a, a.astype(np.float64)) is None

@@ -1,7 +1,8 @@
 """Matrix products at once: the native function reads shapes and strides off the arrays and calls the kernel as a step.
 
-Products of up to `LARGEST` multiplications are done here, as a BLAS takes longer for them or wakes its threads, which now
-and then takes much longer; what is larger, or laid out in another way, is left to NumPy.
+Products of up to `LARGEST` multiplications are done so, larger ones of contiguous arrays by the team, as programs do them: the
+threads of a BLAS wait for each other, which on a busy machine takes a hundred times as long as the product. What is laid out
+in another way is left to NumPy.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ from fastgrad.kernels.building.wrapper import (
     TYPE_NUMBER_AT,
 )
 from fastgrad.kernels.products.gemm import gemm
-from fastgrad.kernels.products.steps import MOST_ROWS, NO_STEP, SECOND_CACHE, form_of
+from fastgrad.kernels.products.steps import MOST_ROWS, NO_STEP, SECOND_CACHE, form_of, product_launches
+from fastgrad.kernels.running.at_once import run_at_once
 
 LARGEST = 1 << 21
 LARGEST_BATCH = 1 << 26
@@ -149,7 +151,19 @@ def product(a: np.ndarray, b: np.ndarray, transpose_a: bool = False, transpose_b
     if answer == NO_KERNEL:
         _door.words[KERNEL_WORDS + (a.itemsize == 8)] = step_address(gemm[a.dtype])
         return product(a, b, transpose_a, transpose_b)
-    return None
+    return c if _is_done_by_team(a, b, c, transpose_a, transpose_b) else None
+
+
+def _is_done_by_team(a: np.ndarray, b: np.ndarray, c: np.ndarray, transpose_a: bool, transpose_b: bool) -> bool:
+    """Computes a large product; False if it is left to NumPy."""
+    if c.size * b.size <= LARGEST * c.shape[1] or 1 in c.shape or c.dtype not in gemm.variables["T"]:
+        return False  # that of a vector reads as much as it multiplies
+    if a.dtype != b.dtype or not host_isa().fused:
+        return False
+    if not all(x.flags.c_contiguous and x.flags.aligned for x in (a, b)):
+        return False
+    run_at_once(product_launches((a, b), transpose_a, transpose_b), (a, b), (c,))
+    return True
 
 
 class _Call(NamedTuple):
