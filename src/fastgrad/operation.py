@@ -39,6 +39,8 @@ from fastgrad.variable import Variable
 ndarray = np.ndarray
 
 FLOATING = frozenset(d.numpy for d in dtypes.ALL if d.is_floating)
+HALVES = frozenset([dtypes.float16.numpy, dtypes.bfloat16.numpy])
+"""Floats that are computed with in float32."""
 COMPLEX = frozenset(d.numpy for d in dtypes.ALL if d.is_complex)
 INTEGER = frozenset(d.numpy for d in dtypes.ALL if d.is_integer)
 SIGNED = frozenset(d.numpy for d in dtypes.ALL if d.is_integer and not d.is_unsigned)

@@ -6,6 +6,7 @@ import itertools
 import os
 import threading
 import weakref
+from operator import methodcaller
 from threading import get_ident
 from typing import Any
 
@@ -401,4 +402,4 @@ def _in_place(operator: str, method: str) -> RuntimeError:
     )
 
 
-tensors.converters.append((Variable, Variable.value))
+tensors.converters.append((Variable, methodcaller("read_value")))  # a subclass may have its own

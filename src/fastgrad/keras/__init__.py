@@ -16,6 +16,7 @@ _NAMESPACES = frozenset(
         "layers",
         "losses",
         "metrics",
+        "mixed_precision",
         "models",
         "optimizers",
         "regularizers",

@@ -1,36 +1,37 @@
-"""``keras.DTypePolicy``: in which dtype a layer keeps its weights and computes."""
+"""``keras.DTypePolicy``: in which dtype a layer keeps its weights, and in which it computes."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from fastgrad.errors import UnimplementedError
+from fastgrad import dtypes, mutation
+from fastgrad.dtypes import DType
 from fastgrad.keras import settings
+
+_MIXED = {"mixed_float16": dtypes.float16, "mixed_bfloat16": dtypes.bfloat16}
 
 
 class DTypePolicy:
-    """A dtype for a layer's weights and computations.
+    """The dtypes of a layer's weights and computations.
 
     Args:
-        name: a floating dtype (``"float32"``), or another one for layers that handle integers or strings;
+        name: a floating dtype (``"float32"``) for both, or another one for layers that handle integers or strings;
+            ``"mixed_bfloat16"`` or ``"mixed_float16"`` for computations in the half type on weights in float32;
             default ``floatx()``.
 
     Attributes:
-        name, compute_dtype, variable_dtype: the dtype's name.
+        name, compute_dtype, variable_dtype: names; ``compute`` and ``variable`` are the dtypes themselves.
 
     Raises:
-        UnimplementedError: a mixed policy, whose weights and computations differ.
         ValueError: no dtype has this name.
     """
 
     def __init__(self, name: Any = None) -> None:
-        if isinstance(name, str) and name.startswith("mixed_"):
-            raise UnimplementedError(
-                f"DTypePolicy: {name!r} computes in another dtype than its weights have, which fastgrad does not do yet; use "
-                f"dtype={name.removeprefix('mixed_')!r} for both."
-            )
-        self.dtype = settings.standardize_dtype(name)
-        self.name = self.compute_dtype = self.variable_dtype = self.dtype.name
+        mixed = _MIXED.get(name) if isinstance(name, str) else None
+        self.compute: DType = mixed or settings.standardize_dtype(name)
+        self.variable: DType = dtypes.float32 if mixed else self.compute
+        self.compute_dtype, self.variable_dtype = self.compute.name, self.variable.name
+        self.name = name if mixed else self.compute_dtype
 
     def get_config(self) -> dict[str, Any]:
         """The name."""
@@ -51,10 +52,38 @@ class DTypePolicy:
         return f'<DTypePolicy "{self.name}">'
 
 
+class _Default:
+    """The policy of layers that are given none: that of ``floatx()`` until one is set."""
+
+    policy: DTypePolicy | None = None
+
+
 def get(identifier: Any) -> DTypePolicy:
-    """The policy that a name, a dtype, a configuration or None (``floatx()``) means; a policy is returned as it is."""
+    """The policy that a name, a dtype, a configuration or None (the global one) means; a policy is returned as it is."""
+    if identifier is None:
+        return global_policy()
     if isinstance(identifier, DTypePolicy):
         return identifier
     if isinstance(identifier, dict):
         return DTypePolicy(identifier["config"]["name"])
     return DTypePolicy(identifier)
+
+
+def global_policy() -> DTypePolicy:
+    """The policy of layers that are made without a dtype; ``floatx()`` unless ``set_global_policy`` was called."""
+    return _Default.policy or DTypePolicy()
+
+
+def set_global_policy(policy: Any) -> None:
+    """Sets the policy of layers that are made from now on without a dtype.
+
+    Args:
+        policy: a ``DTypePolicy`` or its name.
+
+    Raises:
+        ValueError: no policy has this name; nothing has changed.
+    """
+    found = get(policy)
+    _Default.policy = found
+    mutation.settings["dtype_policy"] = found.name
+    mutation.changed()

@@ -134,6 +134,27 @@ class Weight(Variable):
         return f"<Variable path={self._path}, shape={self.shape}, dtype={self.dtype.name}, value={self._array[()]}>"
 
 
+class CastWeight(Weight):
+    """A weight of a layer that computes in another dtype: inside calls of layers it is read as that, elsewhere as it is."""
+
+    def _read(self) -> Tensor:
+        return self._for_reader(super()._read())
+
+    @property
+    def value(self) -> Tensor:  # type: ignore[override]
+        """The value now, in the dtype of the layer that is running, if one is."""
+        return self.read_value()
+
+    def read_value(self) -> Tensor:
+        """The same."""
+        return self._for_reader(super().read_value())
+
+    def _for_reader(self, tensor: Tensor) -> Tensor:
+        stack = naming.calls.now.stack
+        reader = getattr(stack[-1], "_layer_dtype", None) if stack else None
+        return tensor if reader is None or not reader.is_floating else cast(tensor, reader)
+
+
 def initialized(initializer: Callable[..., Any], shape: tuple[int, ...], dtype: DType, owner: str) -> Tensor:
     """The initializer's tensor, checked: ValueError naming ``owner`` if it has another shape."""
     value = _as_dtype(initializer(shape, dtype=dtype), dtype)

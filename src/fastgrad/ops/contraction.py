@@ -16,6 +16,7 @@ from fastgrad.kernels.products.eager import product as product_of_matrices
 from fastgrad.operation import (
     COMPLEX,
     FLOATING,
+    HALVES,
     TABLE,
     Form,
     Operation,
@@ -33,14 +34,13 @@ MATRICES = FLOATING | COMPLEX | {dtypes.int32.numpy, dtypes.int64.numpy}
 
 _BLAS = (np.dtype(np.float32), np.dtype(np.float64))
 _FEW = 4096  # elements of a: with fewer NumPy is quicker, unless b is transposed
-_HALF = (dtypes.float16.numpy, dtypes.bfloat16.numpy)
 
 
 # ---- the primitive ---------------------------------------------------------------------------------
 
 
 def _product(a: np.ndarray, b: np.ndarray, transpose_a: bool, transpose_b: bool) -> np.ndarray:
-    if a.dtype in _HALF:
+    if a.dtype in HALVES:
         # Summed in float32, rounded once.
         return _product(a.astype(np.float32), b.astype(np.float32), transpose_a, transpose_b).astype(a.dtype)
     if a.ndim == 2 and b.ndim == 2:

@@ -16,7 +16,7 @@ import numpy as np
 from fastgrad import dtypes
 from fastgrad.backward import zeros_of
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.operation import FLOATING, Form, Operation, operation, refuse_dtype
+from fastgrad.operation import FLOATING, HALVES, Form, Operation, operation, refuse_dtype
 from fastgrad.ops.arguments import tensor_of
 from fastgrad.ops.native_form import launches_from
 from fastgrad.ops.windows import (
@@ -33,7 +33,6 @@ from fastgrad.ops.windows import (
 from fastgrad.tensor import Tensor
 
 _ORDERED = FLOATING | {np.dtype(name) for name in ("int8", "int16", "int32", "int64", "uint8", "uint16")}
-_HALF = (dtypes.float16.numpy, dtypes.bfloat16.numpy)
 
 
 # ---- the primitives --------------------------------------------------------------------------------------
@@ -132,7 +131,7 @@ def _counts(
 def _avg_pool(x: np.ndarray, kernel: Sizes, strides: Sizes, padding: Padding, dilations: Sizes) -> np.ndarray:
     sizes = x.shape[1:-1]
     outputs = output_sizes(sizes, kernel, strides, padding, dilations, "avg_pool")
-    wide = np.dtype(np.float32) if x.dtype in _HALF else x.dtype
+    wide = np.dtype(np.float32) if x.dtype in HALVES else x.dtype
     y = np.zeros((x.shape[0], *outputs, x.shape[-1]), wide)
     for _, windows, cells in _cells(sizes, outputs, kernel, strides, padding, dilations):
         y[windows] += x[cells]
@@ -144,7 +143,7 @@ def _avg_spread(
     g: np.ndarray, input_shape: Sizes, kernel: Sizes, strides: Sizes, padding: Padding, dilations: Sizes
 ) -> np.ndarray:
     sizes, outputs = input_shape[:-1], g.shape[1:-1]
-    wide = np.dtype(np.float32) if g.dtype in _HALF else g.dtype
+    wide = np.dtype(np.float32) if g.dtype in HALVES else g.dtype
     share = g / _counts(sizes, outputs, kernel, strides, padding, dilations, wide)
     out = np.zeros((g.shape[0], *input_shape), wide)
     for _, windows, cells in _cells(sizes, outputs, kernel, strides, padding, dilations):

@@ -7,10 +7,9 @@ import pytest
 
 import fastgrad as tf
 from fastgrad.kernels.running.launch import run_launches
-from fastgrad.operation import TABLE, Form
+from fastgrad.operation import HALVES, TABLE, Form
 from fastgrad.trace.fusion.emit import launches_of_group
 from fastgrad.trace.fusion.fuse import fuse
-from fastgrad.trace.fusion.scalar_casts import HALVES
 from fastgrad.trace.fusion.scalar_code import DTYPES, translated
 from fastgrad.trace.graphs.graph import Kind
 from tests.trace.fusion.test_emit import AWKWARD

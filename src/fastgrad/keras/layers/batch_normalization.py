@@ -13,14 +13,13 @@ from fastgrad.keras.layers.layer import Layer
 from fastgrad.keras.saving.objects import serialize_keras_object
 from fastgrad.keras.settings import epsilon
 from fastgrad.keras.weight import Weight
+from fastgrad.operation import HALVES
 from fastgrad.ops.batch_moments import batch_moments, normalized
 from fastgrad.ops.casting import cast
 from fastgrad.ops.indexing import where
 from fastgrad.ops.reduction import reduce_sum
 from fastgrad.ops.shaping import broadcast_to, expand_dims, reshape
 from fastgrad.tensor import Tensor, constant_tensor
-
-_HALVES = (dtypes.float16, dtypes.bfloat16)
 
 
 class BatchNormalization(Layer):
@@ -131,7 +130,7 @@ class BatchNormalization(Layer):
 
     def call(self, inputs: Tensor, training: bool | None = None, mask: Any = None) -> Tensor:
         """The normalised inputs; with ``training`` the moving statistics follow those of the batch."""
-        x = cast(inputs, dtypes.float32) if inputs.dtype in _HALVES else inputs
+        x = cast(inputs, dtypes.float32) if inputs.dtype.numpy in HALVES else inputs
         axis = self.axis % x.ndim
         if training and self.trainable:
             mean, variance = batch_moments(x, axis) if mask is None else self._masked_moments(x, mask, axis)

@@ -17,7 +17,7 @@ from fastgrad.keras.layers.owning import WeightOwner
 from fastgrad.keras.layers.shapes import common, has_unknown, shapes_of, zeros_of
 from fastgrad.keras.layers.symbolic import OfOnlyCall
 from fastgrad.keras.naming import calls
-from fastgrad.keras.weight import Weight
+from fastgrad.keras.weight import CastWeight, Weight
 from fastgrad.storage.object_graph import deliver
 from fastgrad.tensor import Tensor, as_tensor_or_none
 
@@ -96,7 +96,9 @@ class Layer(Caller, Configurable, WeightOwner):
             raise ValueError(f"Unrecognized keyword arguments passed to {type(self).__name__}: {kwargs}")
         self.name = naming.auto_name(type(self).__name__) if name is None else naming.checked_name(name)
         self._policy = dtype_policy.get(dtype)
-        self._layer_dtype = self._policy.dtype
+        self._layer_dtype = self._policy.compute
+        if self._policy.compute is not self._policy.variable:
+            self.__dict__["_leaf"] = False  # its weights ask who reads them
         self.autocast = autocast
         self.activity_regularizer = regularizers.get(activity_regularizer)
         self._trainable = trainable
@@ -236,13 +238,16 @@ class Layer(Caller, Configurable, WeightOwner):
                 f"`name` must be passed as a keyword argument. Received: add_weight('{shape}', ...). "
                 f"Use: add_weight(shape=..., name='{shape}')."
             )
-        kind = self._layer_dtype if dtype is None else settings.standardize_dtype(dtype)
+        kind = self._policy.variable if dtype is None else settings.standardize_dtype(dtype)
         if initializer is None:
             initializer = "glorot_uniform" if kind.is_floating else "zeros"
         regularizer, constraint = regularizers.get(regularizer), constraints.get(constraint)
         initializer = initializers.get(initializer)
+        mixed = autocast and kind.is_floating and kind is not self._layer_dtype
         with naming.running(self):
-            weight = Weight(initializer, () if shape is None else shape, kind, trainable, autocast, name=name)
+            weight = (CastWeight if mixed else Weight)(
+                initializer, () if shape is None else shape, kind, trainable, autocast, name=name
+            )
         weight.regularizer, weight.constraint = regularizer, constraint
         if not self._trainable:
             weight._trainable = False

@@ -77,7 +77,7 @@ class Loss:
             )
         self.name = name or auto_name(type(self).__name__)
         self.reduction = reduction
-        self._dtype = dtype_policy.get(dtype).dtype
+        self._dtype = dtype_policy.get(dtype or settings.floatx()).compute
 
     @property
     def dtype(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastgrad.keras import dtype_policy, initializers, naming
+from fastgrad.keras import dtype_policy, initializers, naming, settings
 from fastgrad.keras.naming import auto_name
 from fastgrad.keras.structure import Owner, changed
 from fastgrad.keras.weight import Weight
@@ -31,7 +31,7 @@ class Metric(Owner):
 
     def __init__(self, dtype: Any = None, name: str | None = None) -> None:
         self.name = name or auto_name(type(self).__name__)
-        self._dtype = dtype_policy.get(dtype).dtype
+        self._dtype = dtype_policy.get(dtype or settings.floatx()).compute
 
     def _own(self, value: Any) -> None:
         store = self._submetrics if isinstance(value, Metric) else self._own_variables

@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastgrad.trace.fusion.scalar_casts import BOOL, FLOAT32, FLOAT64, HALVES, WHOLE, body_type
+from fastgrad.operation import HALVES
+from fastgrad.trace.fusion.scalar_casts import BOOL, FLOAT32, FLOAT64, WHOLE, body_type
 from fastgrad.trace.graphs.graph import Node
 from fastgrad.trace.passes.rewriting import row_name
 

@@ -11,13 +11,13 @@ import math
 import numpy as np
 
 from fastgrad import dtypes
+from fastgrad.operation import HALVES
 
 BOOL: np.dtype = np.dtype(bool)
 FLOAT32: np.dtype = np.dtype(np.float32)
 FLOAT64: np.dtype = np.dtype(np.float64)
 FLOAT16: np.dtype = np.dtype(np.float16)
 BFLOAT16: np.dtype = dtypes.bfloat16.numpy
-HALVES = frozenset({FLOAT16, BFLOAT16})
 WHOLE = frozenset(np.dtype(f"{sign}int{width}") for sign in ("", "u") for width in (8, 16, 32, 64))
 _FLOATS = HALVES | {FLOAT32, FLOAT64}
 

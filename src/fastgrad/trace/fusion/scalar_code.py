@@ -21,8 +21,8 @@ from fastgrad.kernels.functions import circular, error_function, hyperbolic, sca
 from fastgrad.kernels.functions.power import power
 from fastgrad.kernels.mapping import half
 from fastgrad.kernels.mapping.activation import gelu_of, gelu_slope, gelu_tanh_of, gelu_tanh_slope
-from fastgrad.operation import TABLE
-from fastgrad.trace.fusion.scalar_casts import BFLOAT16, BOOL, FLOAT16, FLOAT32, FLOAT64, HALVES, WHOLE, body_type, cast
+from fastgrad.operation import HALVES, TABLE
+from fastgrad.trace.fusion.scalar_casts import BFLOAT16, BOOL, FLOAT16, FLOAT32, FLOAT64, WHOLE, body_type, cast
 
 DTYPES = frozenset({BOOL, FLOAT32, FLOAT64}) | HALVES | WHOLE
 """Those of the values that kernels of element-wise operations read and write."""

@@ -11,9 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.operation import TABLE
+from fastgrad.operation import HALVES, TABLE
 from fastgrad.trace.graphs.graph import Graph, Kind, Node, Value
 from fastgrad.trace.passes.rewriting import row_name
+
+_FLOAT32: np.dtype = np.dtype(np.float32)
 
 
 class Parts:
@@ -55,7 +57,7 @@ def expand_composites(graph: Graph) -> Graph:
     for node in graph.nodes:
         inputs = tuple([stands_for.get(id(value), value) for value in node.inputs])
         expand = COMPOSITES.get(row_name(node) or "")
-        if expand is None:
+        if expand is None or (expand is _product and inputs[0].dtype not in HALVES):
             nodes.append(
                 node if inputs == node.inputs else Node(node.kind, node.payload, inputs, node.outputs, node.attributes)
             )
@@ -67,9 +69,22 @@ def expand_composites(graph: Graph) -> Graph:
     return Graph(nodes, [stands_for.get(id(value), value) for value in graph.results])
 
 
+def _product(parts: Parts, a: Value, b: Value, transpose_a: bool, transpose_b: bool) -> tuple[Value, ...]:
+    """A matrix product; that of half floats is summed in float32 and rounded once, as the eager one is."""
+    rows, columns = a.shape[-1 if transpose_a else -2], b.shape[-2 if transpose_b else -1]
+    shape = (*np.broadcast_shapes(a.shape[:-2], b.shape[:-2]), rows, columns)
+    turned: dict[str, Any] = {"transpose_a": transpose_a, "transpose_b": transpose_b}
+    half = a.dtype
+    if half not in HALVES:
+        return (parts.of("matmul", a, b, shape=shape, **turned),)
+    a, b = (parts.of("cast", x, shape=x.shape, to=_FLOAT32, dtype="float32") for x in (a, b))
+    y = parts.of("matmul", a, b, shape=shape, **turned)
+    return (parts.of("cast", y, shape=shape, to=half, dtype=half.name),)
+
+
 def _dense(parts: Parts, x: Value, kernel: Value, bias: Value, activation: str) -> tuple[Value, ...]:
     shape = x.shape[0], kernel.shape[1]
-    y = parts.of("matmul", x, kernel, shape=shape, transpose_a=False, transpose_b=False)
+    (y,) = _product(parts, x, kernel, False, False)
     y = parts.of("add", y, bias, shape=shape)
     return (y if activation == "linear" else parts.of(activation, y, shape=shape),)
 
@@ -89,5 +104,9 @@ def _dense_gradient(parts: Parts, g: Value, y: Value, activation: str) -> tuple[
     return g, parts.of("reduce_sum", g, shape=shape[1:], axes=(0,), keepdims=False)
 
 
-COMPOSITES: dict[str, Callable[..., tuple[Value, ...]]] = {"dense": _dense, "dense_gradient": _dense_gradient}
+COMPOSITES: dict[str, Callable[..., tuple[Value, ...]]] = {
+    "dense": _dense,
+    "dense_gradient": _dense_gradient,
+    "matmul": _product,
+}
 """How each composite is expanded: its results, from its inputs and attributes."""

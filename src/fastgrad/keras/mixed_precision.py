@@ -1,0 +1,19 @@
+"""``keras.mixed_precision``: weights in float32, computations in a half type, by a policy."""
+
+from fastgrad.keras.dtype_policy import DTypePolicy as DTypePolicy
+from fastgrad.keras.dtype_policy import DTypePolicy as Policy
+from fastgrad.keras.dtype_policy import global_policy as dtype_policy
+from fastgrad.keras.dtype_policy import global_policy as global_policy
+from fastgrad.keras.dtype_policy import set_global_policy as set_dtype_policy
+from fastgrad.keras.dtype_policy import set_global_policy as set_global_policy
+from fastgrad.keras.optimizers import LossScaleOptimizer as LossScaleOptimizer
+
+__all__ = [
+    "DTypePolicy",
+    "LossScaleOptimizer",
+    "Policy",
+    "dtype_policy",
+    "global_policy",
+    "set_dtype_policy",
+    "set_global_policy",
+]

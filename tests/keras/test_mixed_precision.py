@@ -1,0 +1,126 @@
+"""Mixed precision: weights in float32, computations in a half type."""
+
+import numpy as np
+import pytest
+
+import fastgrad as tf
+from fastgrad.keras import layers, mixed_precision
+
+
+@pytest.fixture(params=["mixed_bfloat16", "mixed_float16"])
+def policy(request):
+    mixed_precision.set_global_policy(request.param)
+    yield request.param
+    mixed_precision.set_global_policy("float32")
+
+
+def image_model():
+    return tf.keras.Sequential(
+        [
+            tf.keras.Input((8, 8, 1)),
+            layers.Conv2D(4, 3),
+            layers.BatchNormalization(),
+            layers.Activation("relu"),
+            layers.MaxPooling2D(2),
+            layers.Flatten(),
+            layers.Dense(8, activation="tanh"),
+            layers.LayerNormalization(),
+            layers.Dense(3, dtype="float32"),
+        ]
+    )
+
+
+def test_results_are_those_of_float32_to_the_precision_of_the_half_type(policy):
+    tf.random.set_seed(0)
+    x = np.random.default_rng(0).normal(size=(5, 8, 8, 1)).astype(np.float32)
+    mixed = image_model()
+    mixed_precision.set_global_policy("float32")
+    plain = image_model()
+    plain.set_weights(mixed.get_weights())
+    mixed_result, plain_result = mixed(x), plain(x)
+    assert mixed_result.dtype == tf.float32
+    np.testing.assert_allclose(mixed_result, plain_result, atol=0.1 if policy == "mixed_bfloat16" else 0.01)
+    assert not np.array_equal(mixed_result, plain_result), "it did compute in the half type"
+
+
+def test_a_compiled_step_gives_what_an_eager_one_gives_and_runs_no_python(policy):
+    random = np.random.default_rng(0)
+    x, y = random.normal(size=(16, 8, 8, 1)).astype(np.float32), random.integers(0, 3, 16)
+
+    def trained(compiled):
+        tf.keras.utils.set_random_seed(1)
+        model = image_model()
+        optimizer = tf.keras.optimizers.SGD(0.05)
+
+        def step(x, y):
+            with tf.GradientTape() as tape:
+                logits = model(x, training=True)
+                loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels=y, logits=logits))
+            optimizer.apply_gradients(
+                zip(tape.gradient(loss, model.trainable_variables), model.trainable_variables, strict=True)
+            )
+            return loss
+
+        step = tf.function(step) if compiled else step
+        losses = [float(step(tf.constant(x), tf.constant(y))) for _ in range(8)]
+        return losses, model.get_weights(), step
+
+    eager, compiled = trained(False), trained(True)
+    assert "run as Python" not in compiled[2].report()
+    assert eager[0][-1] < 0.8 * eager[0][0]
+    tolerance = 0.05 if policy == "mixed_bfloat16" else 0.005
+    np.testing.assert_allclose(compiled[0], eager[0], rtol=tolerance)
+    for found, wanted in zip(compiled[1], eager[1], strict=True):
+        assert found.dtype == np.float32
+        np.testing.assert_allclose(found, wanted, atol=tolerance)
+
+
+@pytest.mark.parametrize("dtype", [tf.bfloat16, tf.float16])
+@pytest.mark.parametrize("shapes", [((4, 5), (5, 3)), ((1, 7), (7, 1)), ((2, 3, 4), (4, 2)), ((3, 2, 4), (3, 4, 5))])
+def test_compiled_products_of_halves_are_summed_in_float32_and_rounded_once(dtype, shapes):
+    a, b = (tf.cast(tf.random.normal(shape, seed=3), dtype) for shape in shapes)
+    product = tf.function(tf.matmul)
+    product(a, b)
+    found = product(a, b)
+    wide = np.matmul(a.numpy().astype(np.float64), b.numpy().astype(np.float64))
+    np.testing.assert_array_equal(found, tf.matmul(a, b))
+    np.testing.assert_allclose(
+        found.numpy().astype(np.float64), wide, rtol=1e-2 if dtype == tf.bfloat16 else 1e-3, atol=1e-3
+    )
+
+
+def test_weights_are_cast_inside_calls_only(policy):
+    layer = layers.Dense(2)
+    layer.build((None, 3))
+    inside = []
+
+    class Looks(layers.Dense):
+        def call(self, x):
+            inside.append((tf.convert_to_tensor(self.kernel).dtype, self.kernel.value.dtype, (self.kernel * 1.0).dtype))
+            return super().call(x)
+
+    looks = Looks(2)
+    looks(np.ones((1, 3), np.float32))
+    half = tf.as_dtype(policy.removeprefix("mixed_"))
+    assert inside == [(half, half, half)]
+    assert looks.kernel.dtype == tf.convert_to_tensor(looks.kernel).dtype == looks.kernel.value.dtype == tf.float32
+    assert layer.kernel.numpy().dtype == np.float32
+
+
+def test_fit_under_mixed_float16_scales_the_loss():
+    mixed_precision.set_global_policy("mixed_float16")
+    try:
+        model = tf.keras.Sequential([tf.keras.Input((4,)), layers.Dense(2)])
+        model.compile(optimizer="sgd", loss="mse")
+    finally:
+        mixed_precision.set_global_policy("float32")
+    assert isinstance(model.optimizer, mixed_precision.LossScaleOptimizer)
+    x = np.random.default_rng(0).normal(size=(64, 4)).astype(np.float32)
+    history = model.fit(x, x[:, :2], epochs=5, verbose=0).history["loss"]
+    assert history[-1] < history[0]
+
+
+def test_an_unknown_policy_changes_nothing():
+    with pytest.raises(ValueError, match="mixed_float64"):
+        mixed_precision.set_global_policy("mixed_float64")
+    assert mixed_precision.global_policy().name == "float32"
