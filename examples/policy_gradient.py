@@ -1,32 +1,11 @@
 """REINFORCE: a policy learns to balance a pole on a cart, by the gradient of a loss that holds its own actions."""
 
-import math
-
 import numpy as np
+from cart_pole import CartPoles
 
 import fastgrad as tf
 
 STEPS = 100
-
-
-class CartPoles:
-    """Carts with a pole each, pushed left or right at every step (Barto, Sutton and Anderson, 1983)."""
-
-    def __init__(self, count, random):
-        self.state = random.uniform(-0.05, 0.05, size=(count, 4))
-        self.up = np.ones(count, bool)
-
-    def push(self, actions):
-        """Moves all carts on by 0.02 seconds; returns which poles are still up."""
-        _, speed, angle, turn = self.state.T
-        force = np.where(actions == 1, 10.0, -10.0)
-        pull = (force + 0.05 * turn**2 * np.sin(angle)) / 1.1
-        bend = 9.8 * np.sin(angle) - np.cos(angle) * pull
-        turning = bend / (0.5 * (4 / 3 - 0.1 * np.cos(angle) ** 2 / 1.1))
-        push = pull - 0.05 * turning * np.cos(angle) / 1.1
-        self.state = self.state + 0.02 * np.stack([speed, push, turn, turning], axis=1)
-        self.up &= (np.abs(self.state[:, 0]) < 2.4) & (np.abs(self.state[:, 2]) < math.radians(12))
-        return self.up
 
 
 def play(policy, random, games=16):

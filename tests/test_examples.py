@@ -13,6 +13,7 @@ import fastgrad as tf
 from fastgrad.trace.function import Function
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
+sys.path.append(str(EXAMPLES))  # where Python looks when it runs one of them: two share a file
 
 
 def load(name):
@@ -221,3 +222,77 @@ def test_eager_2018():
     before = int(step)
     np.testing.assert_allclose(load("eager_2018").main(), [3, 2], atol=0.1)
     assert int(step) == before + 200
+
+
+def test_digits_cnn():
+    assert load("digits_cnn").main() >= 0.985
+
+
+def test_the_character_lstm_learns_the_look_of_python():
+    losses, text = load("character_lstm").main()
+    assert losses[-1] < 1.3 < 2.0 < losses[0]
+    assert text.startswith("    def __init__(self, ")
+    assert len(text) > 200
+
+
+def test_the_small_gpt_learns_and_writes():
+    losses, text = load("small_gpt").main()
+    assert np.mean(losses[-50:]) < 1.4 < 3.0 < losses[0]
+    assert text.startswith('"""Text wrapping and filling.')
+    assert len(text) == 264
+
+
+def test_the_recommender_finds_the_tastes_behind_the_ratings():
+    error, share = load("recommender").main()
+    assert error < 0.13, "the noise alone is 0.1"
+    assert share > 0.98
+
+
+def test_the_variational_autoencoder_keeps_digits_apart_and_draws(tmp_path):
+    from sklearn.neighbors import KNeighborsClassifier
+
+    losses, places, labels = load("variational_autoencoder").main(["--output", str(tmp_path)])
+    assert losses[-1] < 0.75 * losses[0]
+    near = KNeighborsClassifier(5).fit(places[::2], labels[::2])
+    assert near.score(places[1::2], labels[1::2]) > 0.7, "digits of a kind lie together"
+    assert (tmp_path / "variational_autoencoder.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_long_memory_needs_its_gradients_clipped():
+    losses, norms = load("long_memory").main()
+    assert np.mean(losses[-50:]) < 0.01, "1 / 6 without memory"
+    assert max(norms) > 1000, "a step along this gradient would end it"
+
+
+def test_poles_fall_when_pushed_at_random():
+    assert 15 < load("cart_pole").main() < 30, "as in other programs of this world: about 22"
+
+
+def test_deep_q_learning_learns_to_balance():
+    before, after = load("deep_q_learning").main()
+    assert before < 60
+    assert after > 120
+
+
+def test_the_wasserstein_gan_finds_all_heaps_and_draws(tmp_path):
+    distances, share, heaps = load("wasserstein_gan").main(["--output", str(tmp_path)])
+    assert np.mean(distances[-50:]) < 0.5 * np.mean(distances[:50])
+    assert heaps == 8
+    assert share > 0.6
+    assert (tmp_path / "wasserstein_gan.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_neural_ode_learns_the_law_with_one_loop(functions):
+    error, step = load("neural_ode").main()
+    assert error < 0.5
+    assert step.cache_info().recordings == 1, "loops of 1 to 10 steps are one program"
+
+
+def test_mixed_precision_is_as_accurate():
+    found = load("mixed_precision").main()
+    plain = found["float32"][0]
+    for policy in ("mixed_bfloat16", "mixed_float16"):
+        accuracy, weights, results = found[policy]
+        assert accuracy > plain - 0.02
+        assert weights == tf.float32
+        assert results == tf.as_dtype(policy.removeprefix("mixed_"))
