@@ -134,23 +134,25 @@ SAMPLES: dict[str, Sample] = {
         normal(4),
     ),
     "lstm": of(
-        lambda x, u, b, h, c: TABLE["lstm"](x, u, b, h, c, tf.constant([[True, False, True], [True, True, True]]))[::3],
-        normal(2, 3, 8),
+        lambda x, u, b, h, c: TABLE["lstm"](x, u, b, h, c, tf.constant([[True, True], [False, True], [True, True]]))[
+            ::3
+        ],
+        normal(3, 2, 8),
         normal(2, 8),
         normal(8),
         normal(2, 2),
         normal(2, 2),
     ),
     "gru": of(
-        lambda x, u, b, h: TABLE["gru"](x, u, b, h, tf.constant([[True, False, True], [True, True, True]]))[::3],
-        normal(2, 3, 6),
+        lambda x, u, b, h: TABLE["gru"](x, u, b, h, tf.constant([[True, True], [False, True], [True, True]]))[::3],
+        normal(3, 2, 6),
         normal(2, 6),
         normal(2, 6),
         normal(2, 2),
     ),
     "simple_rnn": of(
-        lambda x, u, b, h: TABLE["simple_rnn"](x, u, b, h, tf.constant([[True, False, True], [True, True, True]])),
-        normal(2, 3, 2),
+        lambda x, u, b, h: TABLE["simple_rnn"](x, u, b, h, tf.constant([[True, True], [False, True], [True, True]])),
+        normal(3, 2, 2),
         normal(2, 2),
         normal(2),
         normal(2, 2),

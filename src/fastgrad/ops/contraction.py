@@ -54,7 +54,8 @@ def _product(a: np.ndarray, b: np.ndarray, transpose_a: bool, transpose_b: bool)
         b = b.swapaxes(-1, -2)
     if b.ndim == 2 and a.flags.c_contiguous:
         # One large product instead of many small ones.
-        return a.reshape(math.prod(a.shape[:-1]), a.shape[-1]).dot(b).reshape(*a.shape[:-1], b.shape[-1])
+        rows = a.reshape(math.prod(a.shape[:-1]), a.shape[-1])
+        return matrix_product(rows, b).reshape(*a.shape[:-1], b.shape[-1])
     return np.matmul(a, b)
 
 

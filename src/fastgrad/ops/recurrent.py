@@ -1,6 +1,7 @@
 """Recurrent layers over time: LSTM, GRU and simple RNN, one operation each way beside the matrix products.
 
-The projection of the inputs is a product before, the recurrent kernel's gradient one behind. Each operation gives what its
+The projection of the inputs is a product before, the recurrent kernel's gradient one behind. Inside, sequences are (time, batch, ...):
+what a time step needs lies together, and the states before and after all steps are one array. Each operation gives what its
 gradient reads (gates, states). The gradients of these gradients are those of the same steps written in operations.
 """
 
@@ -13,7 +14,7 @@ import numpy as np
 
 from fastgrad.kernels.running.at_once import run_at_once
 from fastgrad.kernels.running.launch import Launches
-from fastgrad.operation import TABLE, Form, joint, operation
+from fastgrad.operation import TABLE, Form, Operation, joint, operation
 from fastgrad.ops.joining import concat, split, stack
 from fastgrad.ops.native_form import launches_from
 from fastgrad.tape import GradientTape
@@ -59,18 +60,20 @@ def _matmul(a: Tensor, b: Tensor, transpose_a: bool = False, transpose_b: bool =
     return found
 
 
-def _before(first: Tensor, states: Tensor) -> Tensor:
+def _before(states: Tensor) -> Tensor:
     """The state before each time step, as rows."""
-    batch, steps, units = states._array.shape
-    column = TABLE["reshape"](first, shape=(batch, 1, units))
-    whole = concat([column, states[:, :-1]], 1) if steps > 1 else column
-    found: Tensor = TABLE["reshape"](whole, shape=(batch * steps, units))
+    return _rows(states[:-1])
+
+
+def _time_first(x: Tensor) -> Tensor:
+    """A sequence with its first two axes exchanged."""
+    found: Tensor = TABLE["transpose"](x, perm=(1, 0, *range(2, x._array.ndim)))
     return found
 
 
 def _rows(x: Tensor) -> Tensor:
-    batch, steps, width = x._array.shape
-    found: Tensor = TABLE["reshape"](x, shape=(batch * steps, width))
+    steps, batch, width = x._array.shape
+    found: Tensor = TABLE["reshape"](x, shape=(steps * batch, width))
     return found
 
 
@@ -78,7 +81,8 @@ def _kept(mask: Sequence[Tensor], t: int, new: Tensor, old: Tensor) -> Tensor:
     """``new``, where the mask, if there is one, lets the step change the state; else ``old``."""
     if not mask:
         return new
-    keep = TABLE["broadcast_to"](mask[0][:, t : t + 1], shape=new._array.shape)
+    column = TABLE["reshape"](mask[0][t], shape=(new._array.shape[0], 1))
+    keep = TABLE["broadcast_to"](column, shape=new._array.shape)
     found: Tensor = TABLE["where"](keep, new, old)
     return found
 
@@ -88,10 +92,16 @@ def _column_sum(x: Tensor) -> Tensor:
     return found
 
 
-def _projected(x: Tensor, kernel: Tensor) -> Tensor:
-    """The product of all time steps' inputs with the kernel."""
-    found: Tensor = TABLE["reshape"](_matmul(_rows(x), kernel), shape=(*x._array.shape[:2], kernel._array.shape[1]))
-    return found
+def _over_time(row: Operation, x: Tensor, kernel: Tensor, given: Sequence[Tensor], mask: Tensor | None) -> Any:
+    """What an operation over time gives, of (batch, time, features) and the kernel that they are multiplied with."""
+    x = _time_first(x)
+    projected = TABLE["reshape"](_matmul(_rows(x), kernel), shape=(*x._array.shape[:2], kernel._array.shape[1]))
+    return row(projected, *given, *([] if mask is None else [_time_first(mask)]))
+
+
+def _sequences(states: Tensor, wanted: bool) -> Tensor | None:
+    """The states after all time steps as (batch, time, units), if they are wanted."""
+    return _time_first(states[1:]) if wanted else None
 
 
 def _optional(has: Sequence[bool], given: Sequence[Tensor]) -> list[Tensor | None]:
@@ -100,7 +110,7 @@ def _optional(has: Sequence[bool], given: Sequence[Tensor]) -> list[Tensor | Non
 
 
 def _grown(carried: Tensor, of_all: Tensor | None, t: int) -> Tensor:
-    return carried if of_all is None else carried + of_all[:, t]
+    return carried if of_all is None else carried + of_all[t]
 
 
 def _zeros_like(x: Tensor) -> Tensor:
@@ -111,38 +121,36 @@ def _zeros_like(x: Tensor) -> Tensor:
 
 
 def _lstm_steps(x: Tensor, recurrent: Tensor, bias: Tensor, h: Tensor, c: Tensor, *mask: Tensor) -> tuple[Tensor, ...]:
-    hs, cs, all_gates = [], [], []
+    hs, cs, all_gates = [h], [c], []
     sigmoid, tanh = TABLE["sigmoid"], TABLE["tanh"]
-    for t in range(x._array.shape[1]):
-        i, f, g, o = split(x[:, t] + _matmul(h, recurrent) + bias, 4, axis=1)
+    for t in range(x._array.shape[0]):
+        i, f, g, o = split(x[t] + _matmul(h, recurrent) + bias, 4, axis=1)
         i, f, g, o = sigmoid(i), sigmoid(f), tanh(g), sigmoid(o)
         c = _kept(mask, t, f * c + i * g, c)
         h = _kept(mask, t, o * tanh(c), h)
         hs.append(h)
         cs.append(c)
         all_gates.append(concat([i, f, g, o], 1))
-    return stack(hs, 1), stack(cs, 1), stack(all_gates, 1), h, c
+    return stack(hs), stack(cs), stack(all_gates), h, c
 
 
 def _lstm_gradient_steps(
-    gates: Tensor, cs: Tensor, c0: Tensor, recurrent: Tensor, *given: Tensor, has: tuple[bool, ...]
+    gates: Tensor, cs: Tensor, recurrent: Tensor, *given: Tensor, has: tuple[bool, ...]
 ) -> tuple[Tensor, ...]:
     mask, of_hs, of_h, of_c = _optional(has, given)
     masks = [] if mask is None else [mask]
     tanh = TABLE["tanh"]
-    dh = _zeros_like(c0) if of_h is None else of_h
-    dc = _zeros_like(c0) if of_c is None else of_c
-    steps = gates._array.shape[1]
+    dh = _zeros_like(cs[0]) if of_h is None else of_h
+    dc = _zeros_like(cs[0]) if of_c is None else of_c
     found = []
-    for t in range(steps - 1, -1, -1):
-        i, f, g, o = split(gates[:, t], 4, axis=1)
-        dh = _grown(dh, of_hs, t)
-        bent = tanh(cs[:, t])
+    for t in range(gates._array.shape[0] - 1, -1, -1):
+        i, f, g, o = split(gates[t], 4, axis=1)
+        dh = _grown(dh, of_hs, t + 1)
+        bent = tanh(cs[t + 1])
         d = dc + dh * o * (1.0 - bent * bent)
-        before = cs[:, t - 1] if t else c0
         parts = [
             d * g * (i * (1.0 - i)),
-            d * before * (f * (1.0 - f)),
+            d * cs[t] * (f * (1.0 - f)),
             d * i * (1.0 - g * g),
             dh * bent * (o * (1.0 - o)),
         ]
@@ -150,7 +158,7 @@ def _lstm_gradient_steps(
         dc = _kept(masks, t, d * f, dc)
         dh = _kept(masks, t, _zeros_like(dh), dh) + _matmul(dz, recurrent, transpose_b=True)
         found.append(dz)
-    return stack(found[::-1], 1), dh, dc
+    return stack(found[::-1]), _grown(dh, of_hs, 0), dc
 
 
 def _lstm_gradient_rule(needs: Any, gg: Any, y: Any, *inputs: Tensor, has: tuple[bool, ...]) -> Any:
@@ -164,14 +172,14 @@ def _lstm_rule(
         return _differentiated(_lstm_steps, (x, recurrent, bias, h0, c0, *mask), needs, g)
     has = (bool(mask), *(g[place] is not None for place in (0, 3, 4)))
     given = [g[place] for place in (0, 3, 4) if g[place] is not None]
-    dz, dh, dc = _lstm_gradient(y[2], y[1], c0, recurrent, *mask, *given, has=has)
-    by_recurrent = _matmul(_before(h0, y[0]), _rows(dz), transpose_a=True) if needs[1] else None
+    dz, dh, dc = _lstm_gradient(y[2], y[1], recurrent, *mask, *given, has=has)
+    by_recurrent = _matmul(_before(y[0]), _rows(dz), transpose_a=True) if needs[1] else None
     by_bias = _column_sum(dz) if needs[2] else None
     return (dz, by_recurrent, by_bias, dh, dc, *[None] * len(mask))
 
 
 def _lstm_shapes(x: np.ndarray, recurrent: np.ndarray, bias: np.ndarray, h0: np.ndarray, *rest: np.ndarray) -> Any:
-    states = (*x.shape[:2], h0.shape[1])
+    states = (x.shape[0] + 1, *h0.shape)
     return states, states, x.shape, h0.shape, h0.shape
 
 
@@ -180,7 +188,7 @@ _lstm_gradient_launches = launches_from("recurrent.lstm", "lstm_gradient_launche
 _lstm_gradient = operation(
     "lstm_gradient",
     Form.FUSED,
-    run=_run(_lstm_gradient_launches, lambda gates, cs, c0, *rest: (gates.shape, c0.shape, c0.shape)),
+    run=_run(_lstm_gradient_launches, lambda gates, cs, *rest: (gates.shape, cs.shape[1:], cs.shape[1:])),
     gradient=joint(_lstm_gradient_rule),
     dtypes=HAS_KERNEL,
     launches=_lstm_gradient_launches,
@@ -196,8 +204,15 @@ _lstm = operation(
 
 
 def lstm(
-    x: Tensor, kernel: Tensor, recurrent: Tensor, bias: Tensor, h: Tensor, c: Tensor, mask: Tensor | None = None
-) -> tuple[Tensor, Tensor, Tensor]:
+    x: Tensor,
+    kernel: Tensor,
+    recurrent: Tensor,
+    bias: Tensor,
+    h: Tensor,
+    c: Tensor,
+    mask: Tensor | None = None,
+    sequences: bool = True,
+) -> tuple[Tensor | None, Tensor, Tensor]:
     """An LSTM with tanh and sigmoid over time (Hochreiter and Schmidhuber 1997; Gers et al. 2000).
 
     Args:
@@ -205,23 +220,23 @@ def lstm(
         kernel, recurrent, bias: shapes (features, 4 units), (units, 4 units), (4 units,); gates i, f, g, o.
         h, c: the first states, (batch, units).
         mask: boolean, (batch, time): where it is False the states stay as they are.
+        sequences: whether the states at all times are wanted.
 
     Returns:
-        h at all times, (batch, time, units); the last h and c. Shapes and dtypes are checked by the layer that calls it.
+        h at all times, (batch, time, units), or None; the last h and c. Shapes and dtypes are checked by the layer that calls it.
     """
-    given = () if mask is None else (mask,)
-    found = _lstm(_projected(x, kernel), recurrent, bias, h, c, *given)
-    return found[0], found[3], found[4]
+    found = _over_time(_lstm, x, kernel, (recurrent, bias, h, c), mask)
+    return _sequences(found[0], sequences), found[3], found[4]
 
 
 # ---- GRU -------------------------------------------------------------------------------------------------
 
 
 def _gru_steps(x: Tensor, recurrent: Tensor, bias: Tensor, h: Tensor, *mask: Tensor) -> tuple[Tensor, ...]:
-    hs, all_gates, inner = [], [], []
+    hs, inner, all_gates = [h], [], []
     sigmoid, tanh = TABLE["sigmoid"], TABLE["tanh"]
-    for t in range(x._array.shape[1]):
-        x_z, x_r, x_h = split(x[:, t] + bias[0], 3, axis=1)
+    for t in range(x._array.shape[0]):
+        x_z, x_r, x_h = split(x[t] + bias[0], 3, axis=1)
         h_z, h_r, h_h = split(_matmul(h, recurrent) + bias[1], 3, axis=1)
         z, r = sigmoid(x_z + h_z), sigmoid(x_r + h_r)
         candidate = tanh(x_h + r * h_h)
@@ -229,28 +244,27 @@ def _gru_steps(x: Tensor, recurrent: Tensor, bias: Tensor, h: Tensor, *mask: Ten
         hs.append(h)
         all_gates.append(concat([z, r, candidate], 1))
         inner.append(h_h)
-    return stack(hs, 1), stack(all_gates, 1), stack(inner, 1), h
+    return stack(hs), stack(inner), stack(all_gates), h
 
 
 def _gru_gradient_steps(
-    gates: Tensor, inner: Tensor, hs: Tensor, h0: Tensor, recurrent: Tensor, *given: Tensor, has: tuple[bool, ...]
+    gates: Tensor, inner: Tensor, hs: Tensor, recurrent: Tensor, *given: Tensor, has: tuple[bool, ...]
 ) -> tuple[Tensor, ...]:
     mask, of_hs, of_h = _optional(has, given)
     masks = [] if mask is None else [mask]
-    dh = _zeros_like(h0) if of_h is None else of_h
+    dh = _zeros_like(hs[0]) if of_h is None else of_h
     by_x, by_product = [], []
-    for t in range(gates._array.shape[1] - 1, -1, -1):
-        z, r, c = split(gates[:, t], 3, axis=1)
-        dh = _grown(dh, of_hs, t)
+    for t in range(gates._array.shape[0] - 1, -1, -1):
+        z, r, c = split(gates[t], 3, axis=1)
+        dh = _grown(dh, of_hs, t + 1)
         d = dh * (1.0 - z) * (1.0 - c * c)
-        before = hs[:, t - 1] if t else h0
-        parts = [dh * (before - c) * (z * (1.0 - z)), d * inner[:, t] * (r * (1.0 - r)), d * r, d]
+        parts = [dh * (hs[t] - c) * (z * (1.0 - z)), d * inner[t] * (r * (1.0 - r)), d * r, d]
         parts = [_kept(masks, t, part, _zeros_like(part)) for part in parts]
         dp = concat(parts[:3], 1)
         dh = _kept(masks, t, dh * z, dh) + _matmul(dp, recurrent, transpose_b=True)
         by_x.append(concat([parts[0], parts[1], parts[3]], 1))
         by_product.append(dp)
-    return stack(by_x[::-1], 1), stack(by_product[::-1], 1), dh
+    return stack(by_x[::-1]), stack(by_product[::-1]), _grown(dh, of_hs, 0)
 
 
 def _gru_gradient_rule(needs: Any, gg: Any, y: Any, *inputs: Tensor, has: tuple[bool, ...]) -> Any:
@@ -262,15 +276,14 @@ def _gru_rule(needs: Any, g: Any, y: Any, x: Tensor, recurrent: Tensor, bias: Te
         return _differentiated(_gru_steps, (x, recurrent, bias, h0, *mask), needs, g)
     has = (bool(mask), g[0] is not None, g[3] is not None)
     given = [g[place] for place in (0, 3) if g[place] is not None]
-    dx, dp, dh = _gru_gradient(y[1], y[2], y[0], h0, recurrent, *mask, *given, has=has)
-    by_recurrent = _matmul(_before(h0, y[0]), _rows(dp), transpose_a=True) if needs[1] else None
+    dx, dp, dh = _gru_gradient(y[2], y[1], y[0], recurrent, *mask, *given, has=has)
+    by_recurrent = _matmul(_before(y[0]), _rows(dp), transpose_a=True) if needs[1] else None
     by_bias = stack([_column_sum(dx), _column_sum(dp)]) if needs[2] else None
     return (dx, by_recurrent, by_bias, dh, *[None] * len(mask))
 
 
 def _gru_shapes(x: np.ndarray, recurrent: np.ndarray, bias: np.ndarray, h0: np.ndarray, *mask: np.ndarray) -> Any:
-    states = (*x.shape[:2], h0.shape[1])
-    return states, x.shape, states, h0.shape
+    return (x.shape[0] + 1, *h0.shape), (x.shape[0], *h0.shape), x.shape, h0.shape
 
 
 _gru_launches = launches_from("recurrent.gru", "gru_launches")
@@ -278,7 +291,7 @@ _gru_gradient_launches = launches_from("recurrent.gru", "gru_gradient_launches")
 _gru_gradient = operation(
     "gru_gradient",
     Form.FUSED,
-    run=_run(_gru_gradient_launches, lambda gates, inner, hs, h0, *rest: (gates.shape, gates.shape, h0.shape)),
+    run=_run(_gru_gradient_launches, lambda gates, inner, hs, *rest: (gates.shape, gates.shape, hs.shape[1:])),
     gradient=joint(_gru_gradient_rule),
     dtypes=HAS_KERNEL,
     launches=_gru_gradient_launches,
@@ -300,7 +313,8 @@ def gru(
     bias: Tensor,
     h: Tensor,
     mask: Tensor | None = None,
-) -> tuple[Tensor, Tensor]:
+    sequences: bool = True,
+) -> tuple[Tensor | None, Tensor]:
     """A GRU with tanh and sigmoid over time, whose reset gate comes after the product (Cho et al. 2014).
 
     Args:
@@ -309,13 +323,13 @@ def gru(
             and the candidate.
         h: the first state, (batch, units).
         mask: boolean, (batch, time): where it is False the state stays as it is.
+        sequences: whether the states at all times are wanted.
 
     Returns:
-        The state at all times, (batch, time, units), and the last one.
+        The state at all times, (batch, time, units), or None, and the last one.
     """
-    given = () if mask is None else (mask,)
-    found = _gru(_projected(x, kernel), recurrent, bias, h, *given)
-    return found[0], found[3]
+    found = _over_time(_gru, x, kernel, (recurrent, bias, h), mask)
+    return _sequences(found[0], sequences), found[3]
 
 
 # ---- simple RNN ------------------------------------------------------------------------------------------
@@ -324,16 +338,16 @@ def gru(
 def _simple_gradient_steps(hs: Tensor, recurrent: Tensor, *given: Tensor, has: tuple[bool, ...]) -> tuple[Tensor, ...]:
     mask, of_hs, of_h = _optional(has, given)
     masks = [] if mask is None else [mask]
-    dh = _zeros_like(hs[:, 0]) if of_h is None else of_h
+    dh = _zeros_like(hs[0]) if of_h is None else of_h
     found = []
-    for t in range(hs._array.shape[1] - 1, -1, -1):
-        h = hs[:, t]
-        dh = _grown(dh, of_hs, t)
+    for t in range(hs._array.shape[0] - 2, -1, -1):
+        h = hs[t + 1]
+        dh = _grown(dh, of_hs, t + 1)
         d = dh * (1.0 - h * h)
         d = _kept(masks, t, d, _zeros_like(d))
         dh = _kept(masks, t, _zeros_like(dh), dh) + _matmul(d, recurrent, transpose_b=True)
         found.append(d)
-    return stack(found[::-1], 1), dh
+    return stack(found[::-1]), _grown(dh, of_hs, 0)
 
 
 def _simple_gradient_rule(needs: Any, gg: Any, y: Any, *inputs: Tensor, has: tuple[bool, ...]) -> Any:
@@ -346,7 +360,7 @@ def _simple_rule(
     has = (bool(mask), g[0] is not None, g[1] is not None)
     given = [one for one in g if one is not None]
     dx, dh = _simple_gradient(y[0], recurrent, *mask, *given, has=has)
-    by_recurrent = _matmul(_before(h0, y[0]), _rows(dx), transpose_a=True) if needs[1] else None
+    by_recurrent = _matmul(_before(y[0]), _rows(dx), transpose_a=True) if needs[1] else None
     by_bias = _column_sum(dx) if needs[2] else None
     return (dx, by_recurrent, by_bias, dh, *[None] * len(mask))
 
@@ -356,7 +370,7 @@ _simple_gradient_launches = launches_from("recurrent.simple", "simple_rnn_gradie
 _simple_gradient = operation(
     "simple_rnn_gradient",
     Form.FUSED,
-    run=_run(_simple_gradient_launches, lambda hs, *rest: (hs.shape, (hs.shape[0], hs.shape[2]))),
+    run=_run(_simple_gradient_launches, lambda hs, *rest: ((hs.shape[0] - 1, *hs.shape[1:]), hs.shape[1:])),
     gradient=joint(_simple_gradient_rule),
     dtypes=HAS_KERNEL,
     launches=_simple_gradient_launches,
@@ -364,7 +378,7 @@ _simple_gradient = operation(
 _simple = operation(
     "simple_rnn",
     Form.FUSED,
-    run=_run(_simple_launches, lambda x, recurrent, bias, h0, *mask: (x.shape, h0.shape)),
+    run=_run(_simple_launches, lambda x, recurrent, bias, h0, *mask: ((x.shape[0] + 1, *h0.shape), h0.shape)),
     gradient=joint(_simple_rule, zeros=False),
     dtypes=HAS_KERNEL,
     launches=_simple_launches,
@@ -372,8 +386,14 @@ _simple = operation(
 
 
 def simple_rnn(
-    x: Tensor, kernel: Tensor, recurrent: Tensor, bias: Tensor, h: Tensor, mask: Tensor | None = None
-) -> tuple[Tensor, Tensor]:
+    x: Tensor,
+    kernel: Tensor,
+    recurrent: Tensor,
+    bias: Tensor,
+    h: Tensor,
+    mask: Tensor | None = None,
+    sequences: bool = True,
+) -> tuple[Tensor | None, Tensor]:
     """h' = tanh(x kernel + bias + h recurrent) over time (Elman 1990).
 
     Args:
@@ -381,10 +401,10 @@ def simple_rnn(
         kernel, recurrent, bias: shapes (features, units), (units, units), (units,).
         h: the first state, (batch, units).
         mask: boolean, (batch, time): where it is False the state stays as it is.
+        sequences: whether the states at all times are wanted.
 
     Returns:
-        The state at all times, (batch, time, units), and the last one.
+        The state at all times, (batch, time, units), or None, and the last one.
     """
-    given = () if mask is None else (mask,)
-    found = _simple(_projected(x, kernel), recurrent, bias, h, *given)
-    return found[0], found[1]
+    found = _over_time(_simple, x, kernel, (recurrent, bias, h), mask)
+    return _sequences(found[0], sequences), found[1]

@@ -380,17 +380,17 @@ WORDS = np.array([5, -7, 1234567890123], I64)
 WIDE = {"shape": (3, 50)}
 
 
-def over_time(batch: int, steps: int, units: int, dtype: Any) -> list[Case]:
+def over_time(steps: int, batch: int, units: int, dtype: Any) -> list[Case]:
     """Recurrent layers both ways, with and without masks and cotangents."""
 
     def some(*shape: int) -> np.ndarray:
         return normal(*shape, dtype=dtype) / 3
 
     def weights(gates: int) -> list[np.ndarray]:
-        return [some(batch, steps, gates * units), some(units, gates * units)]
+        return [some(steps, batch, gates * units), some(units, gates * units)]
 
-    states, last = (batch, steps, units), (batch, units)
-    mask = rng.random((batch, steps)) > 0.3
+    states, last = (steps + 1, batch, units), (batch, units)
+    mask = rng.random((steps, batch)) > 0.3
     found: list[Case] = []
     for masked in (False, True):
         given = [mask] if masked else []
@@ -399,11 +399,11 @@ def over_time(batch: int, steps: int, units: int, dtype: Any) -> list[Case]:
             case("gru", *weights(3), some(2, 3 * units), some(*last), *given),
             case("simple_rnn", *weights(1), some(units), some(*last), *given),
         ]
-        gates = [some(batch, steps, 4 * units), some(*states), some(*last), some(units, 4 * units)]
+        gates = [some(steps, batch, 4 * units), some(*states), some(units, 4 * units)]
         for has in ((masked, True, False, False), (masked, False, True, True), (masked, True, True, True)):
             shapes = [shape for there, shape in zip(has[1:], (states, last, last), strict=True) if there]
             found.append(case("lstm_gradient", *gates, *given, *[some(*shape) for shape in shapes], has=has))
-        gates = [some(batch, steps, 3 * units), some(*states), some(*states), some(*last), some(units, 3 * units)]
+        gates = [some(steps, batch, 3 * units), some(steps, *last), some(*states), some(units, 3 * units)]
         for has in ((masked, True, False), (masked, False, True), (masked, True, True)):
             shapes = [shape for there, shape in zip(has[1:], (states, last), strict=True) if there]
             cotangents = [some(*shape) for shape in shapes]
@@ -413,8 +413,8 @@ def over_time(batch: int, steps: int, units: int, dtype: Any) -> list[Case]:
 
 
 EXACT: list[Case] = [
-    *over_time(37, 2, 130, F32),
-    *over_time(9, 3, 5, F64),
+    *over_time(2, 37, 130, F32),
+    *over_time(3, 9, 5, F64),
     *over_time(1, 1, 1, F32),
     *changes("rows", [2, 0], 2, 4),
     *changes("positions", [[2, 1], [0, 0], [2, 1]], 3),

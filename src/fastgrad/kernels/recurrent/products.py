@@ -16,8 +16,6 @@ from fastgrad.kernels.running.launch import Input, Launch, Scratch
 
 FLOATS = ("float32", "float64")
 TERMS = 384  # the longest chain
-UNIT = 8  # rows of a unit of work: all time steps of so many sequences
-TOGETHER = 32  # rows that go through a time step together: their state stays in the cache
 
 
 @kernel("matrix: in[T], packed: out[T], k: int, n: int, row: int, column: int, first: int, last: int", T=FLOATS)
@@ -72,11 +70,6 @@ def multiply_packed(a, a_at, a_row, packed, c, c_at, accumulate, rows, k, n):
                 rows,
                 columns,
             )
-
-
-def cost_of(steps: int, units: int, gates: int) -> float:
-    """About how many nanoseconds a unit of work takes: all time steps of `UNIT` sequences."""
-    return UNIT * steps * units * gates * (0.02 * units + 0.4)
 
 
 def packed_size(dtype: np.dtype, k: int, n: int) -> int:

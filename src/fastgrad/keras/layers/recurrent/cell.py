@@ -113,8 +113,10 @@ class RecurrentCell(Layer):
         """Whether there is an operation that does all time steps, of cells with these activations."""
         raise NotImplementedError
 
-    def _over_time(self, sequences: Tensor, states: list[Tensor], mask: Tensor | None) -> tuple[Tensor, list[Tensor]]:
-        """The first state at all times, and the last states."""
+    def _over_time(
+        self, sequences: Tensor, states: list[Tensor], mask: Tensor | None, every: bool
+    ) -> tuple[Tensor | None, list[Tensor]]:
+        """The first state at all times if ``every``, and the last states."""
         raise NotImplementedError
 
     def _weights_over_time(self) -> tuple[Tensor, Tensor, Tensor]:

@@ -60,15 +60,15 @@ class CellLayer(RNN):
         if self.go_backwards:
             sequences = tf.reverse(sequences, [1])
             mask = None if mask is None else tf.reverse(mask, [1])
-        outputs, states = cell._over_time(sequences, initial_state, mask)
+        outputs, states = cell._over_time(sequences, initial_state, mask, self.return_sequences)
         last = states[0]
         if mask is not None:
             # Where no step has counted yet the output is zeros, whatever the first state is.
             shown = mask if self.zero_output_for_mask else tf.cumsum(tf.cast(mask, tf.int32), 1) > 0
             last = where_counted(shown[:, -1], last, tf.zeros_like(last))
-            if self.return_sequences:
+            if outputs is not None:
                 outputs = where_counted(shown, outputs, tf.zeros_like(outputs))
-        return last, outputs if self.return_sequences else None, states
+        return last, outputs, states
 
     def get_config(self) -> dict[str, Any]:
         """The arguments."""

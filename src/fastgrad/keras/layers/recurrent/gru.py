@@ -102,8 +102,10 @@ class GRUCell(RecurrentCell):
             and self.reset_after
         )
 
-    def _over_time(self, sequences: Tensor, states: list[Tensor], mask: Tensor | None) -> tuple[Tensor, list[Tensor]]:
-        outputs, h = gru(sequences, *self._weights_over_time(), states[0], mask)
+    def _over_time(
+        self, sequences: Tensor, states: list[Tensor], mask: Tensor | None, every: bool
+    ) -> tuple[Tensor | None, list[Tensor]]:
+        outputs, h = gru(sequences, *self._weights_over_time(), states[0], mask, every)
         return outputs, [h]
 
     def _cell_config(self) -> dict[str, Any]:

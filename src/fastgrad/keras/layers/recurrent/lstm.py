@@ -97,8 +97,10 @@ class LSTMCell(RecurrentCell):
     def _has_kernel(self) -> bool:
         return self.activation is activations.tanh and self.recurrent_activation is activations.sigmoid
 
-    def _over_time(self, sequences: Tensor, states: list[Tensor], mask: Tensor | None) -> tuple[Tensor, list[Tensor]]:
-        outputs, h, c = lstm(sequences, *self._weights_over_time(), states[0], states[1], mask)
+    def _over_time(
+        self, sequences: Tensor, states: list[Tensor], mask: Tensor | None, every: bool
+    ) -> tuple[Tensor | None, list[Tensor]]:
+        outputs, h, c = lstm(sequences, *self._weights_over_time(), states[0], states[1], mask, every)
         return outputs, [h, c]
 
     def _cell_config(self) -> dict[str, Any]:

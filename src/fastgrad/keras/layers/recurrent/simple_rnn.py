@@ -65,8 +65,10 @@ class SimpleRNNCell(RecurrentCell):
     def _has_kernel(self) -> bool:
         return self.activation is activations.tanh
 
-    def _over_time(self, sequences: Tensor, states: list[Tensor], mask: Tensor | None) -> tuple[Tensor, list[Tensor]]:
-        outputs, h = simple_rnn(sequences, *self._weights_over_time(), states[0], mask)
+    def _over_time(
+        self, sequences: Tensor, states: list[Tensor], mask: Tensor | None, every: bool
+    ) -> tuple[Tensor | None, list[Tensor]]:
+        outputs, h = simple_rnn(sequences, *self._weights_over_time(), states[0], mask, every)
         return outputs, [h]
 
 

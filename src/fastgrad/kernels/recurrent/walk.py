@@ -1,0 +1,217 @@
+"""Recurrent cells over time: the one walk over time steps each way, around what each cell does with a row.
+
+Sequences are (time, batch, ...), so that what a time step reads and writes lies together; gates lie side by side. A unit of
+work is all time steps of `UNIT` sequences; up to `TOGETHER` of them go through a time step together, their states times the
+recurrent kernel first, then the gates, row by row. Loops of rows are short and each has one function of numbers.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Sequence
+from typing import Any
+
+from fastgrad.kernels.building.body import local_array, scalar_function
+from fastgrad.kernels.building.build import Kernel, kernel
+from fastgrad.kernels.functions.vector_math import least
+from fastgrad.kernels.recurrent.products import FLOATS, multiply_packed, pack_launch, packed_size
+from fastgrad.kernels.running.launch import Input, Launch, Launches, Output, Scratch, Spec
+
+UNIT = 8  # rows of a unit of work: all time steps of so many sequences
+TOGETHER = 32  # rows that go through a time step together: their state stays in the cache
+BLOCK = 128  # units at a time, where a row's results wait on the stack
+
+# What the walks know of a cell; each kernel is made with its own.
+GATES = 1  # products with the recurrent kernel that a unit of the state needs
+CARRIES = 0  # whether there is a second state
+
+
+@scalar_function
+def step(x, work, bias, hs, kept, gates, at, own, now, after, units, stays):
+    """A row of a time step: from its projected inputs and its product with the recurrent kernel to the next state.
+
+    `at` is where the row begins in `x` and `gates`, `own` in `work`; `now` where its state is in `hs`, `after` the next one.
+    """
+
+
+@scalar_function
+def step_back(gates, kept, hs, dx, dp, dh, dc, row, at, line, now, after, units):
+    """The cotangents of a row's product and inputs; `dh` and `dc` become those of the state before as far as it is read directly.
+
+    `line` is where the row begins in `dh` and `dc`; `row` has 6 `BLOCK` elements of the cell's own.
+    """
+
+
+@scalar_function
+def copy(source, source_at, target, at, count):
+    """Copies elements."""
+    for i in range(count):
+        target[at + i] = source[source_at + i]
+
+
+@scalar_function
+def fill(target, at, count):
+    """Sets elements to zero."""
+    for i in range(count):
+        target[at + i] = T(0)
+
+
+def _forwards(
+    x, packed, bias, h0, c0, mask, hs, kept, gates, h, c, work, batch, steps, units, masked, first, last
+):  # fmt: skip
+    """The states before and after all time steps, what the gradient reads beside, and the last states.
+
+    `packed` is the recurrent kernel, `work` has the size of the gates of one time step. Where `masked` and the mask is 0 the
+    states stay. Each thing is read before it is written, so `gates` may be `x`, `h` and `c` `h0` and `c0`.
+    """
+    size, width = batch * units, GATES * units
+    end = least(batch, last * UNIT)
+    for top in range(first * UNIT, end, TOGETHER):
+        rows = least(end - top, TOGETHER)
+        copy(h0, top * units, hs, top * units, rows * units)
+        if CARRIES != 0:
+            copy(c0, top * units, kept, top * units, rows * units)
+        for t in range(steps):
+            start = t * batch + top
+            multiply_packed(hs, start * units, units, packed, work, top * width, 0, rows, units, width)
+            for b in range(rows):
+                row = start + b
+                stays = masked != 0 and mask[row] == 0
+                now = row * units
+                step(x, work, bias, hs, kept, gates, row * width, (top + b) * width, now, now + size, units, stays)
+        copy(hs, steps * size + top * units, h, top * units, rows * units)
+        if CARRIES != 0:
+            copy(kept, steps * size + top * units, c, top * units, rows * units)
+
+
+def _backwards(
+    gates, kept, hs, packed, mask, ghs, gh, gc, dx, dp, dh, dc, batch, steps, units, masked, with_hs, with_h, with_c,
+    first, last,
+):  # fmt: skip
+    """The cotangents of the inputs, of the product, and of the first states.
+
+    They come from those of all states and of the last ones, as far as there are any. `packed` is the transpose of the
+    recurrent kernel. `dp` may be `gates`.
+    """
+    own = local_array(T, 768)
+    size, width = batch * units, GATES * units
+    end = least(batch, last * UNIT)
+    for top in range(first * UNIT, end, TOGETHER):
+        rows = least(end - top, TOGETHER)
+        if with_h != 0:
+            copy(gh, top * units, dh, top * units, rows * units)
+        else:
+            fill(dh, top * units, rows * units)
+        if CARRIES != 0:
+            if with_c != 0:
+                copy(gc, top * units, dc, top * units, rows * units)
+            else:
+                fill(dc, top * units, rows * units)
+        for t in range(steps - 1, -1, -1):
+            start = t * batch + top
+            for b in range(rows):
+                row = start + b
+                at, line, now = row * width, (top + b) * units, row * units
+                if with_hs != 0:
+                    for j in range(units):
+                        dh[line + j] += ghs[now + size + j]
+                if masked != 0 and mask[row] == 0:
+                    fill(dp, at, width)
+                    fill(dx, at, width)
+                else:
+                    step_back(gates, kept, hs, dx, dp, dh, dc, own, at, line, now, now + size, units)
+            multiply_packed(dp, start * width, width, packed, dh, top * units, 1, rows, width, units)
+        if with_hs != 0:
+            for at in range(top * units, (top + rows) * units):
+                dh[at] += ghs[at]
+
+
+_FORWARDS = (
+    "x: in[T], packed: in[T], bias: in[T], h0: in[T], c0: in[T], mask: in[bool], hs: out[T], kept: out[T], gates: out[T], "
+    "h: out[T], c: out[T], work: inout[T], batch: int, steps: int, units: int, masked: int, first: int, last: int"
+)
+_BACKWARDS = (
+    "gates: in[T], kept: in[T], hs: in[T], packed: in[T], mask: in[bool], ghs: in[T], gh: in[T], gc: in[T], dx: out[T], dp: out[T], "
+    "dh: out[T], dc: out[T], batch: int, steps: int, units: int, masked: int, with_hs: int, with_h: int, with_c: int, "
+    "first: int, last: int"
+)
+
+
+def over_time(name: str, step: Any, step_back: Any, gates: int, carries: bool = False) -> tuple[Kernel, Kernel]:
+    """The kernels of a cell, forwards and backwards.
+
+    Args:
+        name: of the cell.
+        step, step_back: what it does with a row.
+        gates: how many times as wide as the state its product with the recurrent kernel is.
+        carries: whether it has a second state, which it keeps before and after all time steps.
+    """
+    own = {"GATES": gates, "CARRIES": int(carries), "step": step, "step_back": step_back}
+    made: list[Kernel] = []
+    for walk, signature, title in ((_forwards, _FORWARDS, name), (_backwards, _BACKWARDS, f"{name}_gradient")):
+        function = types.FunctionType(walk.__code__, {**globals(), **own}, title)
+        function.__doc__ = walk.__doc__
+        made.append(kernel(signature, noalias=True, T=FLOATS)(function))
+    return made[0], made[1]
+
+
+def forward_launches(kernel: Kernel, inputs: Sequence[Spec], places: Sequence[int], carries: bool = False) -> Launches:
+    """Of x, the recurrent kernel, the bias, the first states and maybe a mask.
+
+    Args:
+        kernel: of the cell.
+        inputs: see above.
+        places: which outputs hs, kept, gates, h and c are; one that the cell has not is another one's.
+        carries: whether there is a second state.
+    """
+    x, h0 = inputs[0], inputs[3]
+    steps, batch, width = x.shape
+    units, dtype = h0.shape[1], x.dtype
+    states = 2 if carries else 1
+    masked = len(inputs) > 3 + states
+    arrays = (Input(0), Scratch(0), Input(2), Input(3), Input(2 + states), Input(3 + states if masked else 0))
+    launch = Launch(
+        kernel[dtype],
+        (*arrays, *map(Output, places), Scratch(1), batch, steps, units, int(masked)),
+        -(-batch // UNIT),
+        _cost(steps, units, width),
+    )
+    scratch = ((dtype, packed_size(dtype, units, width)), (dtype, batch * width))
+    in_place = [(places[3], 3)]
+    in_place += [(places[2], 0)] if places[2] != places[0] else []
+    in_place += [(places[4], 4)] if carries else []
+    return Launches((pack_launch(dtype, 1, units, width, transposed=False), launch), scratch, tuple(in_place))
+
+
+def gradient_launches(
+    kernel: Kernel, inputs: Sequence[Spec], has: Sequence[bool], kept: Sequence[int], places: Sequence[int]
+) -> Launches:
+    """Of what was kept, the recurrent kernel, and as far as `has` says so a mask and cotangents of hs and the last states.
+
+    Args:
+        kernel: of the cell.
+        inputs: see above.
+        has: see above.
+        kept: which inputs gates, kept and hs are; the last one has states before and after all time steps.
+        places: which outputs dx, dp, dh and dc are.
+    """
+    number = max(kept) + 1
+    width, units = inputs[number].shape[1], inputs[number].shape[0]
+    before_and_after, batch, _ = inputs[kept[2]].shape
+    steps, dtype = before_and_after - 1, inputs[0].dtype
+    given = iter(range(number + 1, len(inputs)))
+    optional = [Input(next(given)) if there else Input(0) for there in has]
+    optional += [Input(0)] * (4 - len(has))
+    flags = [*map(int, has), *[0] * (4 - len(has))]
+    arrays = (*map(Input, kept), Scratch(0), *optional, *map(Output, places))
+    launch = Launch(
+        kernel[dtype], (*arrays, batch, steps, units, *flags), -(-batch // UNIT), _cost(steps, units, width)
+    )
+    packing = pack_launch(dtype, number, width, units, transposed=True)
+    in_place = ((places[1], 0),) if width > units else ()
+    return Launches((packing, launch), ((dtype, packed_size(dtype, width, units)),), in_place)
+
+
+def _cost(steps: int, units: int, width: int) -> float:
+    """About how many nanoseconds a unit of work takes."""
+    return UNIT * steps * width * (0.02 * units + 0.4)
