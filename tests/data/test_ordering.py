@@ -140,8 +140,6 @@ def test_cache_computes_once():
     calls.clear()
     assert values(dataset.repeat(2)) == [1, 2, 3, 1, 2, 3]
     assert calls == [0, 1, 2]
-    with pytest.raises(tf.errors.UnimplementedError, match="cache"):
-        dataset.cache("file")
 
 
 def test_shuffled_batches_hold_matching_rows():

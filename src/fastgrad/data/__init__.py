@@ -5,4 +5,7 @@ from fastgrad.data.dataset import AUTOTUNE as AUTOTUNE
 from fastgrad.data.dataset import INFINITE_CARDINALITY as INFINITE_CARDINALITY
 from fastgrad.data.dataset import UNKNOWN_CARDINALITY as UNKNOWN_CARDINALITY
 from fastgrad.data.dataset import Dataset as Dataset
-from fastgrad.data.dataset import Iterator as Iterator
+from fastgrad.data.iterator import Iterator as Iterator
+from fastgrad.data.options import Options as Options
+from fastgrad.data.readers import TextLineDataset as TextLineDataset
+from fastgrad.data.structure import DatasetSpec as DatasetSpec

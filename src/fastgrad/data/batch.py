@@ -11,7 +11,7 @@ from fastgrad import nest
 from fastgrad.data.node import Chunk
 from fastgrad.data.rows import Indices
 from fastgrad.data.structure import packer
-from fastgrad.errors import InvalidArgumentError
+from fastgrad.errors import DataLossError, InvalidArgumentError
 from fastgrad.tensor import Tensor
 
 
@@ -31,6 +31,10 @@ def stacked(elements: list[Any]) -> Any:
 def _stack(column: Sequence[Any]) -> Tensor | None:
     if column[0] is None:
         return None
+    if type(column[0]) is not Tensor:
+        raise TypeError(
+            "Dataset.batch: elements that are datasets cannot be batched: use flat_map(lambda window: window.batch(n))."
+        )
     arrays = [tensor._array for tensor in column]
     shape = arrays[0].shape
     for array in arrays:
@@ -43,6 +47,37 @@ def _stack(column: Sequence[Any]) -> Tensor | None:
     for position, array in enumerate(arrays):
         out[position, ...] = array
     return Tensor(out)
+
+
+def padded(column: Sequence[Tensor], sizes: Sequence[int | None], value: np.ndarray) -> Tensor:
+    """Tensors of different sizes as rows of one, filled up with ``value``.
+
+    Args:
+        column: the tensors, of one rank.
+        sizes: to which to pad; None for the size of the longest.
+
+    Raises:
+        InvalidArgumentError: another rank than that of ``sizes``.
+        DataLossError: a tensor that is larger.
+    """
+    arrays = [tensor._array for tensor in column]
+    for array in arrays:
+        if array.ndim != len(sizes):
+            raise InvalidArgumentError(
+                f"Dataset.padded_batch: All elements in a batch must have the same rank as the padded shape: expected "
+                f"rank {len(sizes)} but got an element of rank {array.ndim}."
+            )
+    longest = np.array([array.shape for array in arrays]).reshape(len(arrays), len(sizes)).max(0, initial=0)
+    for most, size in zip(longest.tolist(), sizes, strict=True):
+        if size is not None and most > size:
+            raise DataLossError(
+                f"Dataset.padded_batch: Attempted to pad to a smaller size than the input element: {most} to {size}."
+            )
+    shape = [most if size is None else size for most, size in zip(longest.tolist(), sizes, strict=True)]
+    out = np.full((len(arrays), *shape), value, arrays[0].dtype)
+    for row, array in zip(out, arrays, strict=True) if shape else ():
+        row[tuple(map(slice, array.shape))] = array
+    return Tensor(out if shape else np.stack(arrays))
 
 
 def row_groups(chunks: Iterable[Chunk], size: int, drop_remainder: bool) -> Iterator[Indices]:

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import itertools
+import os
 from collections import abc
 from typing import Any
 
 import numpy as np
 
-from fastgrad import dtypes
-from fastgrad.data import ordering, sources, transformations
+from fastgrad.data import ahead, combining, kept, ordering, transformations
+from fastgrad.data.batching import Batching
+from fastgrad.data.constructors import Sources, drawn_key
+from fastgrad.data.iterator import Iterator
 from fastgrad.data.node import INFINITE, UNKNOWN, Node
-from fastgrad.data.structure import converted, numpy_element, packer, result_element
-from fastgrad.errors import InvalidArgumentError, OutOfRangeError, UnimplementedError
+from fastgrad.data.options import Options, OptionsSet, options_of
+from fastgrad.data.resampling import Resampled
+from fastgrad.data.structure import converted, numpy_element, result_element
+from fastgrad.errors import InvalidArgumentError
+from fastgrad.kernels.running.processors import default_threads
 from fastgrad.ops.arguments import integer
-from fastgrad.recording import recorders
 from fastgrad.tensor import Tensor, convert_to_tensor
 
 AUTOTUNE = -1
@@ -24,13 +29,14 @@ UNKNOWN_CARDINALITY = UNKNOWN
 _LARGEST = int(np.iinfo(np.int64).max)
 
 
-class Dataset:
+class Dataset(Sources, Batching):
     """A sequence of elements: tensors, or tuples and dicts of tensors.
 
-    Made by ``from_tensor_slices``, ``from_tensors``, ``from_generator`` and ``range``; each method gives a new
-    dataset. Iterating runs the pipeline from its start, on the calling thread; what it computes is not recorded by
+    Made by ``from_tensor_slices``, ``from_generator`` and the like (``constructors.py``); each method gives a new dataset, those
+    that put elements together are in ``batching.py``. Iterating runs the pipeline from its start; what it computes is not recorded by
     gradient tapes. Rows of arrays stay row numbers through ``shuffle``, ``take``, ``skip``, ``repeat``, ``shard`` and
-    ``cache``, and ``batch`` gathers them at once, in the order in which single elements would come.
+    ``cache``, and ``batch`` gathers them at once, in the order in which single elements would come. Threads make elements ahead where
+    that pays (``prefetch``, and ``map`` with ``num_parallel_calls``); what comes, and in which order, does not depend on them.
     """
 
     gives_elements = True  # a loop over it is none over things that a program could be written down with
@@ -39,87 +45,6 @@ class Dataset:
         if not isinstance(variant_tensor, Node):
             raise TypeError("Dataset: make one with Dataset.from_tensor_slices, from_tensors, from_generator or range.")
         self._node = variant_tensor
-
-    # ---- sources -----------------------------------------------------------------------------
-
-    @staticmethod
-    def from_tensor_slices(tensors: Any, name: str | None = None) -> Dataset:
-        """The rows of ``tensors``: element i holds row i of each.
-
-        Args:
-            tensors: a tensor or array, or a tuple or dict of them, all of one first dimension. A list is one tensor.
-            name: kept for TensorFlow's signature, here and below.
-
-        Raises:
-            ValueError: a scalar, or different first dimensions.
-        """
-        return Dataset(sources.slices(_components(tensors)))
-
-    @staticmethod
-    def from_tensors(tensors: Any, name: str | None = None) -> Dataset:
-        """A dataset of one element: ``tensors`` as it is."""
-        return Dataset(sources.SingleElement(_components(tensors)))
-
-    @staticmethod
-    def range(*args: Any, output_type: Any = dtypes.int64, name: str | None = None) -> Dataset:
-        """The numbers ``range(stop)``, ``range(start, stop)`` or ``range(start, stop, step)``, as int64.
-
-        Raises:
-            ValueError: no argument, or more than three.
-            InvalidArgumentError: a step of 0.
-        """
-        if not 1 <= len(args) <= 3:
-            raise ValueError(f"Invalid `args`. The length of `args` should be between 1 and 3 but was {len(args)}.")
-        numbers = [integer(value, "Dataset.range") for value in args]
-        start, stop, step = (0, numbers[0], 1) if len(numbers) == 1 else (*numbers, 1)[:3]
-        if step == 0:
-            raise InvalidArgumentError("Dataset.range: step must be a non-zero integer.")
-        return Dataset(sources.numbers(start, stop, step, dtypes.as_dtype(output_type)))
-
-    @staticmethod
-    def from_generator(
-        generator: abc.Callable[..., Any],
-        output_types: Any = None,
-        output_shapes: Any = None,
-        args: Any = None,
-        output_signature: Any = None,
-        name: str | None = None,
-    ) -> Dataset:
-        """What ``generator(*args)`` yields, started again for each iteration.
-
-        Args:
-            generator: a function that gives an iterable.
-            output_types: the dtypes of an element, in its form; or ``output_signature``.
-            output_shapes: the shapes that belong to ``output_types``; unknown if not given.
-            args: passed to ``generator`` as NumPy values.
-            output_signature: the TensorSpecs of an element, in its form.
-
-        Raises:
-            TypeError: ``generator`` is not callable, or neither types nor signature are given.
-            InvalidArgumentError: while iterating, for an element that does not fit.
-        """
-        if not callable(generator):
-            raise TypeError("`generator` must be a Python callable.")
-        signature = sources.generator_signature(output_types, output_shapes, output_signature)
-        values = [] if args is None else [convert_to_tensor(value).numpy() for value in args]
-        return Dataset(sources.Generated(generator, values, signature))
-
-    @staticmethod
-    def zip(*args: Any, datasets: Any = None, name: str | None = None) -> Dataset:
-        """Elements of several datasets side by side, until the shortest ends.
-
-        Args:
-            *args: datasets, or one tuple or dict of them; ``datasets`` is the older name of the latter.
-
-        Raises:
-            TypeError: no dataset, or a list of them.
-        """
-        if bool(args) == (datasets is not None):
-            raise TypeError("Dataset.zip: must pass datasets, either as `*args` or as `datasets`.")
-        structure = datasets if not args else args[0] if len(args) == 1 else args
-        leaves: list[Node] = []
-        _collect(structure, leaves)
-        return Dataset(transformations.Zipped(packer(structure), leaves))
 
     # ---- transformations -----------------------------------------------------------------------
 
@@ -136,10 +61,14 @@ class Dataset:
 
         Args:
             map_func: called for every element, a tuple as several arguments, a dict as one; returns an element.
-            num_parallel_calls, deterministic, synchronous, use_unbounded_threadpool: kept for TensorFlow's signature:
-                calls are made in order, on the calling thread.
+            num_parallel_calls: by how many threads elements are made ahead, or ``tf.data.AUTOTUNE``, where a call takes long
+                and draws no random numbers. Results come in order.
+            deterministic, synchronous, use_unbounded_threadpool: kept for TensorFlow's signature.
+
+        Raises:
+            InvalidArgumentError: ``num_parallel_calls`` below 1.
         """
-        return Dataset(transformations.Mapped(self._node, map_func))
+        return Dataset(transformations.Mapped(self._node, map_func, _threads(num_parallel_calls, "map")))
 
     def filter(self, predicate: abc.Callable[..., Any], name: str | None = None) -> Dataset:
         """The elements for which ``predicate`` is true.
@@ -157,32 +86,72 @@ class Dataset:
         """The elements of all datasets that ``map_func`` gives, one dataset after the other."""
         return Dataset(transformations.FlatMapped(self._node, map_func))
 
-    def batch(
+    def interleave(
         self,
-        batch_size: Any,
-        drop_remainder: bool = False,
+        map_func: abc.Callable[..., Any],
+        cycle_length: Any = None,
+        block_length: Any = None,
         num_parallel_calls: Any = None,
         deterministic: bool | None = None,
         name: str | None = None,
     ) -> Dataset:
-        """Groups of ``batch_size`` elements, stacked along a new first dimension.
+        """The elements of the datasets that ``map_func`` gives, from several of them in turn.
 
         Args:
-            batch_size: a positive integer.
-            drop_remainder: whether the last batch is left out if it is smaller.
-            num_parallel_calls, deterministic: kept for TensorFlow's signature.
+            map_func: of an element, a dataset.
+            cycle_length: how many are open at a time; default, and for ``tf.data.AUTOTUNE``, 8.
+            block_length: how many elements come from one before it is the next one's turn; default 1.
+            num_parallel_calls, deterministic: kept for TensorFlow's signature: they are read in order.
 
         Raises:
-            InvalidArgumentError: ``batch_size`` below 1; while iterating, elements of different shapes.
+            InvalidArgumentError: lengths below 1.
         """
-        size = integer(batch_size, "Dataset.batch: batch_size")
-        if size < 1:
-            raise InvalidArgumentError(f"Dataset.batch: Batch size must be greater than zero, got {size}.")
-        return Dataset(transformations.Batched(self._node, size, bool(drop_remainder)))
+        cycle = AUTOTUNE if cycle_length is None else integer(cycle_length, "Dataset.interleave: cycle_length")
+        block = 1 if block_length is None else integer(block_length, "Dataset.interleave: block_length")
+        if block < 1 or (cycle < 1 and cycle != AUTOTUNE):
+            raise InvalidArgumentError(
+                f"Dataset.interleave: cycle_length and block_length must be greater than zero, got {cycle} and {block}."
+            )
+        _threads(num_parallel_calls, "interleave")
+        return Dataset(transformations.Interleaved(self._node, map_func, 8 if cycle == AUTOTUNE else cycle, block))
 
-    def unbatch(self, name: str | None = None) -> Dataset:
-        """The rows of each element, one after the other."""
-        return Dataset(transformations.Unbatched(self._node))
+    def scan(
+        self, initial_state: Any, scan_func: abc.Callable[[Any, Any], tuple[Any, Any]], name: str | None = None
+    ) -> Dataset:
+        """``scan_func`` of a state and each element: the outputs that it gives beside the next state.
+
+        Args:
+            initial_state: the state before the first element.
+            scan_func: of the state and an element, a pair of the next state and an output.
+
+        Raises:
+            TypeError: while iterating, for anything but a pair.
+        """
+        return Dataset(transformations.Scanned(self._node, converted(initial_state), scan_func))
+
+    def unique(self, name: str | None = None) -> Dataset:
+        """Each element once, where it occurs for the first time."""
+        return Dataset(transformations.Unique(self._node))
+
+    def rejection_resample(
+        self,
+        class_func: abc.Callable[..., Any],
+        target_dist: Any,
+        initial_dist: Any = None,
+        seed: Any = None,
+        name: str | None = None,
+    ) -> Dataset:
+        """Pairs of class and element, from which elements of classes that come too often are left out.
+
+        Args:
+            class_func: of an element, the number of its class.
+            target_dist: how often each class is to come.
+            initial_dist: how often it comes; if it is not given, it is counted on the way.
+            seed: makes it repeatable, together with ``tf.random.set_seed``.
+        """
+        target = convert_to_tensor(target_dist).numpy()
+        initial = None if initial_dist is None else convert_to_tensor(initial_dist).numpy()
+        return Dataset(Resampled(self._node, class_func, target, initial, drawn_key(seed)))
 
     def shuffle(
         self, buffer_size: Any, seed: Any = None, reshuffle_each_iteration: bool | None = True, name: str | None = None
@@ -202,9 +171,8 @@ class Dataset:
             raise InvalidArgumentError(
                 f"Dataset.shuffle: buffer_size must be greater than zero or UNKNOWN_CARDINALITY, got {size}."
             )
-        key = _shuffle_key(None if seed is None else integer(seed, "Dataset.shuffle: seed"))
         reshuffle = reshuffle_each_iteration is not False
-        return Dataset(ordering.Shuffled(self._node, _LARGEST if size == UNKNOWN else size, key, reshuffle))
+        return Dataset(ordering.Shuffled(self._node, _LARGEST if size == UNKNOWN else size, drawn_key(seed), reshuffle))
 
     def repeat(self, count: Any = None, name: str | None = None) -> Dataset:
         """The whole dataset ``count`` times; without end if that is None or -1."""
@@ -233,32 +201,38 @@ class Dataset:
         return Dataset(ordering.Sharded(self._node, shards, place))
 
     def cache(self, filename: Any = "", name: str | None = None) -> Dataset:
-        """The elements of the first complete iteration, kept in memory for all that follow, in their order.
-
-        Raises:
-            UnimplementedError: a ``filename``: elements are kept in memory only.
-        """
-        if filename != "":
-            raise UnimplementedError(
-                f"Dataset.cache: got filename {filename!r}; elements are kept in memory: use cache()."
-            )
-        return Dataset(ordering.Cached(self._node))
-
-    def prefetch(self, buffer_size: Any, name: str | None = None) -> Dataset:
-        """The same elements: they are made when they are asked for, on the calling thread.
+        """The elements of the first complete iteration, kept for all that follow, in their order.
 
         Args:
-            buffer_size: how many elements TensorFlow would make ahead, or ``tf.data.AUTOTUNE``.
+            filename: a folder, where they are kept for other processes, too; default in memory.
+        """
+        folder = os.fsdecode(convert_to_tensor(filename).numpy() if isinstance(filename, Tensor) else filename)
+        return Dataset(kept.KeptInFiles(self._node, folder) if folder else kept.Kept(self._node))
+
+    def prefetch(self, buffer_size: Any, name: str | None = None) -> Dataset:
+        """The same elements, made ahead by a thread where making one takes longer than handing it over.
+
+        The thread ends with the iteration, also one that is abandoned. It computes while compiled steps do. What draws random
+        numbers is not made ahead.
+
+        Args:
+            buffer_size: how many elements are made ahead, or ``tf.data.AUTOTUNE``: 2.
 
         Raises:
             InvalidArgumentError: ``buffer_size`` below -1.
         """
         size = AUTOTUNE if buffer_size is None else integer(buffer_size, "Dataset.prefetch: buffer_size")
         if size < AUTOTUNE:
-            raise InvalidArgumentError(
-                f"Dataset.prefetch: buffer_size must be >= 0 or set buffer_size to be -1 for auto-tuning, got {size}."
-            )
-        return Dataset(ordering.Prefetched(self._node))
+            raise InvalidArgumentError(f"Dataset.prefetch: buffer_size must be >= 0 or tf.data.AUTOTUNE, got {size}.")
+        return Dataset(ahead.Prefetched(self._node, 2 if size == AUTOTUNE else max(size, 1)))
+
+    def with_options(self, options: Options, name: str | None = None) -> Dataset:
+        """The same elements; ``options()`` gives what ``options`` sets."""
+        return Dataset(OptionsSet(self._node, options))
+
+    def options(self) -> Options:
+        """What ``with_options`` has set in this pipeline."""
+        return options_of(self._node)
 
     def enumerate(self, start: Any = 0, name: str | None = None) -> Dataset:
         """Pairs of a running int64 number, from ``start`` on, and the element."""
@@ -270,7 +244,7 @@ class Dataset:
         Raises:
             TypeError: the elements differ in form or dtype.
         """
-        return Dataset(transformations.Concatenated(self._node, dataset._node))
+        return Dataset(combining.Concatenated(self._node, dataset._node))
 
     def apply(self, transformation_func: abc.Callable[[Dataset], Dataset]) -> Dataset:
         """``transformation_func(self)``, for chaining.
@@ -336,74 +310,27 @@ class Dataset:
     def __bool__(self) -> bool:
         return True
 
+    def save(self, path: Any, compression: Any = None, shard_func: Any = None, checkpoint_args: Any = None) -> None:
+        """Writes all elements to a folder, from which ``Dataset.load`` reads them.
+
+        Args:
+            path: the folder; what was saved there before is replaced.
+            compression, shard_func, checkpoint_args: kept for TensorFlow's signature.
+        """
+        folder = os.fspath(path)
+        kept.forget(folder)
+        for _ in kept.written(self._node.elements(), self._node.spec(), folder):
+            pass
+
     def __repr__(self) -> str:
         return f"<{self._node.name} element_spec={self.element_spec!r}>"
 
 
-class Iterator:
-    """An iteration of a dataset: what ``iter(dataset)`` gives.
-
-    Args:
-        dataset: what to iterate over.
-    """
-
-    gives_elements = True
-
-    def __init__(self, dataset: Dataset) -> None:
-        self._elements = iter(dataset._node.elements())
-        self._dataset = dataset
-
-    @property
-    def element_spec(self) -> Any:
-        """The TensorSpecs of an element, in its form."""
-        return self._dataset.element_spec
-
-    def get_next(self) -> Any:
-        """The next element.
-
-        Raises:
-            OutOfRangeError: there is none left.
-        """
-        try:
-            return next(self._elements)
-        except StopIteration:
-            raise OutOfRangeError("End of sequence") from None
-
-    def __iter__(self) -> Iterator:
-        return self
-
-    def __next__(self) -> Any:
-        for recorder in recorders.active:
-            recorder.on_element()
-        return next(self._elements)
-
-
-def _components(tensors: Any) -> Any:
-    return convert_to_tensor(tensors) if isinstance(tensors, list) else converted(tensors)
-
-
-def _collect(structure: Any, leaves: list[Node]) -> None:
-    """The nodes of the datasets in a structure of tuples and dicts, in the order of ``nest.flatten``."""
-    if isinstance(structure, Dataset):
-        leaves.append(structure._node)
-    elif isinstance(structure, tuple):
-        for item in structure:
-            _collect(item, leaves)
-    elif isinstance(structure, abc.Mapping):
-        for key in sorted(structure):
-            _collect(structure[key], leaves)
-    else:
-        raise TypeError(
-            f"Invalid input to `zip`. Inputs are expected to be (nested) structures of `tf.data.Dataset` objects: tuples "
-            f"and dicts, no lists. Got {type(structure)}."
-        )
-
-
-def _shuffle_key(seed: int | None) -> tuple[int, ...]:
-    """The numbers from which a shuffle's orders are drawn: of the global seed and its own, or the next of all draws."""
-    from fastgrad.ops.random_generator import default_drawn, default_key
-
-    if seed is not None:
-        return (default_key(seed) % 2**64,)
-    low, high, key = default_drawn(None)((1,))._array.tolist()
-    return tuple(word % 2**64 for word in (key, low, high))
+def _threads(calls: Any, what: str) -> int:
+    """How many threads ``num_parallel_calls`` asks for; 0 for none."""
+    if calls is None:
+        return 0
+    number = integer(calls, f"Dataset.{what}: num_parallel_calls")
+    if number < 1 and number != AUTOTUNE:
+        raise InvalidArgumentError(f"Dataset.{what}: num_parallel_calls must be greater than zero, got {number}.")
+    return default_threads() if number == AUTOTUNE else number

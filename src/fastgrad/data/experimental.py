@@ -1,4 +1,4 @@
-"""``tf.data.experimental``: older names of what ``tf.data`` has."""
+"""``tf.data.experimental``: tables, and older names of what ``tf.data`` has."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from fastgrad.data.dataset import AUTOTUNE as AUTOTUNE
 from fastgrad.data.dataset import INFINITE_CARDINALITY as INFINITE_CARDINALITY
 from fastgrad.data.dataset import UNKNOWN_CARDINALITY as UNKNOWN_CARDINALITY
 from fastgrad.data.dataset import Dataset
+from fastgrad.data.readers import CsvDataset as CsvDataset
+from fastgrad.data.readers import ParquetDataset as ParquetDataset
+from fastgrad.data.readers import make_csv_dataset as make_csv_dataset
 from fastgrad.tensor import Tensor
 
 

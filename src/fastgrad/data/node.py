@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -23,11 +24,13 @@ class Node:
     Attributes:
         rows: what the items are numbers of, or None.
         in_order: whether the items are all rows, in their order.
+        sources: the stages before.
         name: TensorFlow's name of the stage, shown in the dataset's repr.
     """
 
     rows: Any = None
     in_order = False
+    sources: Sequence[Node] = ()
     name = "Dataset"
     _spec: Any = None
 
@@ -41,6 +44,19 @@ class Node:
         rows = self.rows
         for chunk in self.chunks():
             yield from chunk if rows is None else map(rows.element, chunk)
+
+    def elements_after(self, position: int) -> Iterator[Any]:
+        """The elements from number ``position`` on: those before are not made, where that can be done."""
+        return itertools.islice(self.elements(), position, None)
+
+    def random_state(self) -> list[tuple[int, ...]]:
+        """From what the next iteration's orders are drawn: four numbers for each stage that draws, in a fixed order."""
+        return [state for source in self.sources for state in source.random_state()]
+
+    def restore_random_state(self, states: Iterator[tuple[int, ...]]) -> None:
+        """Takes from ``states`` what ``random_state`` gave."""
+        for source in self.sources:
+            source.restore_random_state(states)
 
     def count(self) -> int:
         """How many elements there are: ``INFINITE`` or ``UNKNOWN`` if that is no number."""
@@ -66,6 +82,7 @@ class Stage(Node):
 
     def __init__(self, source: Node) -> None:
         self.source = source
+        self.sources = (source,)
 
     def count(self) -> int:
         """That of the stage before."""
@@ -74,3 +91,32 @@ class Stage(Node):
     def make_spec(self) -> Any:
         """That of the stage before."""
         return self.source.spec()
+
+
+class Drawing(Node):
+    """The part of a stage that draws: a seed for each iteration.
+
+    Args:
+        key: three non-negative integers.
+        anew: whether each iteration has a seed of its own.
+    """
+
+    def __init__(self, key: tuple[int, ...], anew: bool) -> None:
+        self._key, self._anew = key, anew
+        self._iteration = 0
+
+    def next_seed(self) -> np.random.SeedSequence:
+        """The seed of the iteration that begins now."""
+        seed = np.random.SeedSequence((*self._key, self._iteration))
+        self._iteration += self._anew
+        return seed
+
+    def random_state(self) -> list[tuple[int, ...]]:
+        """Its own, then that of what is before."""
+        return [(*self._key, self._iteration), *super().random_state()]
+
+    def restore_random_state(self, states: Iterator[tuple[int, ...]]) -> None:
+        """Its own, then that of what is before."""
+        *key, self._iteration = next(states)
+        self._key = tuple(key)
+        super().restore_random_state(states)

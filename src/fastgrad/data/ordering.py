@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
-from fastgrad.data.node import INFINITE, UNKNOWN, Chunk, Node, Stage
+from fastgrad.data.node import INFINITE, UNKNOWN, Chunk, Drawing, Node, Stage
 from fastgrad.data.shuffle import shuffled
 
 
@@ -17,36 +19,32 @@ class Reordered(Stage):
         super().__init__(source)
         self.rows = source.rows
 
-
-class Prefetched(Reordered):
-    """The same items."""
-
-    name = "_PrefetchDataset"
-
-    def chunks(self) -> Iterator[Chunk]:
-        return self.source.chunks()
+    def elements_after(self, position: int) -> Iterator[Any]:
+        if self.rows is None:
+            return super().elements_after(position)
+        numbers = itertools.chain.from_iterable(self.chunks())
+        return map(self.rows.element, itertools.islice(numbers, position, None))
 
 
-class Shuffled(Reordered):
+class Shuffled(Drawing, Reordered):
     """Random order.
 
     Args:
         source: the stage before.
         buffer_size: how many items wait to be drawn.
-        key: the seed, as non-negative integers.
+        key: the seed, as three non-negative integers.
         reshuffle: whether each iteration has an order of its own.
     """
 
     name = "_ShuffleDataset"
 
     def __init__(self, source: Node, buffer_size: int, key: tuple[int, ...], reshuffle: bool) -> None:
-        super().__init__(source)
-        self._buffer_size, self._key, self._reshuffle = buffer_size, key, reshuffle
-        self._iteration = 0
+        Reordered.__init__(self, source)
+        Drawing.__init__(self, key, reshuffle)
+        self._buffer_size = buffer_size
 
     def chunks(self) -> Iterator[Chunk]:
-        seed = np.random.SeedSequence((*self._key, self._iteration))
-        self._iteration += self._reshuffle
+        seed = self.next_seed()
         return shuffled(self.source.chunks(), self._buffer_size, seed)
 
 
@@ -154,23 +152,3 @@ class Sharded(Reordered):
     def count(self) -> int:
         count = self.source.count()
         return count if count < 0 else len(range(self._index, count, self._shards))
-
-
-class Cached(Reordered):
-    """The items of the first complete iteration, kept."""
-
-    name = "CacheDataset"
-
-    def __init__(self, source: Node) -> None:
-        super().__init__(source)
-        self._kept: list[Chunk] | None = None
-
-    def chunks(self) -> Iterator[Chunk]:
-        if self._kept is not None:
-            yield from self._kept
-            return
-        seen = []
-        for chunk in self.source.chunks():
-            seen.append(chunk)
-            yield chunk
-        self._kept = seen

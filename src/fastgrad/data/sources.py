@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
 from fastgrad import nest
-from fastgrad.data.node import Chunk, Node
+from fastgrad.data.ahead import close
+from fastgrad.data.node import INFINITE, Chunk, Drawing, Node
 from fastgrad.data.rows import ArrayRows, RangeRows
 from fastgrad.data.structure import map_leaves, spec_of
 from fastgrad.data.transformations import unrecorded
@@ -90,6 +92,43 @@ class SingleElement(Node):
         return spec_of(self._element)
 
 
+class RandomNumbers(Drawing):
+    """Random numbers below 2**32."""
+
+    name = "_RandomDataset"
+
+    def elements(self) -> Iterator[Any]:
+        generator = np.random.Generator(np.random.Philox(self.next_seed()))
+        while True:
+            for number in generator.integers(0, 2**32, 64):
+                yield Tensor(np.array(number))
+
+    def count(self) -> int:
+        return INFINITE
+
+    def make_spec(self) -> Any:
+        return TensorSpec((), "int64")
+
+
+class Counter(Node):
+    """``start``, ``start + step`` and so on."""
+
+    name = "_CounterDataset"
+
+    def __init__(self, start: int, step: int, dtype: DType) -> None:
+        self._start, self._step, self._dtype = start, step, dtype
+
+    def elements(self) -> Iterator[Any]:
+        for number in itertools.count(self._start, self._step):
+            yield Tensor(np.array(number, self._dtype.numpy))
+
+    def count(self) -> int:
+        return INFINITE
+
+    def make_spec(self) -> Any:
+        return TensorSpec((), self._dtype)
+
+
 class Generated(Node):
     """What a Python generator yields.
 
@@ -108,8 +147,11 @@ class Generated(Node):
         signature = self._signature
         iterator = iter(unrecorded(self._generator, *self._arguments))
         end = object()
-        while (value := unrecorded(next, iterator, end)) is not end:
-            yield _fitted(value, signature)
+        try:
+            while (value := unrecorded(next, iterator, end)) is not end:
+                yield _fitted(value, signature)
+        finally:
+            close(iterator)
 
     def make_spec(self) -> Any:
         return self._signature

@@ -13,9 +13,40 @@ from fastgrad.tensor import Tensor, convert_to_tensor
 from fastgrad.tensor_spec import TensorSpec
 
 
+class DatasetSpec:
+    """What is known of a dataset that is an element of another one.
+
+    Args:
+        element_spec: that of its elements.
+        dataset_shape: kept for TensorFlow's signature.
+    """
+
+    def __init__(self, element_spec: Any, dataset_shape: Any = ()) -> None:
+        self.element_spec = element_spec
+        self.shape = TensorShape(dataset_shape)
+
+    def most_specific_common_supertype(self, others: Any) -> DatasetSpec | None:
+        """The spec that all of them fit, or None."""
+        return self if all(self == other for other in others) else None
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, DatasetSpec) and self.element_spec == other.element_spec
+
+    def __hash__(self) -> int:
+        return hash(repr(self))
+
+    def __repr__(self) -> str:
+        return f"DatasetSpec({self.element_spec!r}, {self.shape!r})"
+
+
+def is_dataset(value: Any) -> bool:
+    """Whether it is a dataset; its class is not known here."""
+    return getattr(type(value), "gives_elements", False) is True
+
+
 def converted(value: Any) -> Any:
     """``value`` with every leaf a tensor (or None): what ``tf.convert_to_tensor`` takes, lists included."""
-    if type(value) is Tensor or value is None:
+    if type(value) is Tensor or value is None or is_dataset(value):
         return value
     if isinstance(value, Mapping):
         return _mapping_like(value, {key: converted(item) for key, item in value.items()})
@@ -57,7 +88,13 @@ def packer(structure: Any) -> Callable[[list[Any]], Any]:
 
 def spec_of(element: Any) -> Any:
     """The TensorSpecs of an element's tensors, in its form."""
-    return map_leaves(lambda leaf: None if leaf is None else TensorSpec(leaf.shape, leaf.dtype), element)
+
+    def one(leaf: Any) -> Any:
+        if leaf is None:
+            return None
+        return DatasetSpec(leaf.element_spec) if is_dataset(leaf) else TensorSpec(leaf.shape, leaf.dtype)
+
+    return map_leaves(one, element)
 
 
 def map_leaves(function: Callable[..., Any], *structures: Any) -> Any:
@@ -70,17 +107,21 @@ def numpy_element(element: Any) -> Any:
     """The element with NumPy arrays and scalars in place of its tensors."""
     if type(element) is Tensor:
         return element.numpy()
-    return map_leaves(lambda leaf: None if leaf is None else leaf.numpy(), element)
+    return map_leaves(lambda leaf: leaf if leaf is None or is_dataset(leaf) else leaf.numpy(), element)
 
 
-def placeholder(spec: Any, unknown: int) -> Any:
-    """An element of zeros (empty strings) that fits ``spec``, with ``unknown`` for every dimension that is not known."""
+def placeholder(spec: Any, unknown: int, value: int = 0) -> Any:
+    """An element that fits ``spec``: numbers are ``value``, strings empty, every dimension that is not known is ``unknown``."""
 
-    def zeros(leaf: TensorSpec | None) -> Tensor | None:
+    def zeros(leaf: Any) -> Any:
         if leaf is None:
             return None
+        if isinstance(leaf, DatasetSpec):
+            from fastgrad.data.dataset import Dataset
+
+            return Dataset.from_tensors(placeholder(leaf.element_spec, unknown, value))
         sizes = () if leaf.shape.rank is None else tuple(unknown if size is None else size for size in leaf.shape)
-        array = np.zeros(sizes, leaf.dtype.numpy)
+        array = np.full(sizes, value, leaf.dtype.numpy)
         if array.dtype == object:
             array.fill(b"")
         return Tensor(array)

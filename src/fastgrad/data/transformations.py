@@ -1,19 +1,19 @@
-"""Stages that look inside elements: functions of them, batches, several datasets at once."""
+"""Stages that call a user's function on elements."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from fastgrad import nest
-from fastgrad.data.batch import element_groups, row_groups, stacked
-from fastgrad.data.node import INFINITE, UNKNOWN, Chunk, Node, Stage
-from fastgrad.data.rows import ZippedRows
-from fastgrad.data.structure import map_leaves, packer, placeholder, result_element, spec_of
+import numpy as np
+
+from fastgrad.data.ahead import in_parallel
+from fastgrad.data.node import UNKNOWN, Node, Stage
+from fastgrad.data.structure import map_leaves, placeholder, result_element, spec_of
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.recording import recorders
-from fastgrad.shape import TensorShape
-from fastgrad.tensor import Tensor, convert_to_tensor
+from fastgrad.tensor import convert_to_tensor
 from fastgrad.tensor_spec import TensorSpec
 
 
@@ -43,34 +43,52 @@ def checked_function(function: Any, what: str) -> Callable[..., Any]:
     return function
 
 
+def node_of(dataset: Any, what: str) -> Node:
+    """The last stage of the dataset that a user's function, called ``what``, gave; TypeError if it gave something else."""
+    node = getattr(dataset, "_node", None)
+    if not isinstance(node, Node):
+        raise TypeError(f"Invalid `{what}`. `{what}` must return a `Dataset` object. Got {type(dataset)!r}.")
+    return node
+
+
 class Mapped(Stage):
-    """``function`` of each element."""
+    """``function`` of each element, by so many threads where that pays."""
 
     name = "_MapDataset"
 
-    def __init__(self, source: Node, function: Callable[..., Any]) -> None:
+    def __init__(self, source: Node, function: Callable[..., Any], threads: int = 0) -> None:
         super().__init__(source)
         self._function = checked_function(function, "Dataset.map")
+        self._threads = threads
 
     def elements(self) -> Iterator[Any]:
-        function = self._function
-        for element in self.source.elements():
-            yield result_element(call(function, element), "Dataset.map")
+        return self._mapped(self.source.elements())
+
+    def elements_after(self, position: int) -> Iterator[Any]:
+        return self._mapped(self.source.elements_after(position))
+
+    def _mapped(self, elements: Iterator[Any]) -> Iterator[Any]:
+        return in_parallel(self._result, elements, self._threads) if self._threads else map(self._result, elements)
+
+    def _result(self, element: Any) -> Any:
+        return result_element(call(self._function, element), "Dataset.map")
 
     def make_spec(self) -> Any:
-        """The form of what the function gives for elements of zeros, with two sizes for each unknown dimension."""
+        """What fits both results of two elements: of zeros and of ones, with two sizes for each unknown dimension."""
         spec = self.source.spec()
         try:
-            first, second = [self._sample(placeholder(spec, unknown)) for unknown in (2, 3)]
+            samples = [self._sample(placeholder(spec, *sample)) for sample in ((2, 0), (3, 1))]
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, InvalidArgumentError):
-            # Zeros are no value for it: a real element says all but which dimensions vary.
-            for element in self.source.elements():
-                return self._sample(element)
-            raise
-        return map_leaves(lambda a, b: None if a is None else a.most_specific_common_supertype([b]), first, second)
+            # These are no values for it: real elements say all but which dimensions vary.
+            samples = [self._sample(element) for element in itertools.islice(self.source.elements(), 2)]
+            if not samples:
+                raise
+        return map_leaves(
+            lambda a, b: None if a is None else a.most_specific_common_supertype([b]), samples[0], samples[-1]
+        )
 
     def _sample(self, element: Any) -> Any:
-        return spec_of(result_element(call(self._function, element), "Dataset.map"))
+        return spec_of(self._result(element))
 
 
 class Filtered(Stage):
@@ -118,154 +136,98 @@ class FlatMapped(Stage):
 
     name = "_FlatMapDataset"
 
-    def __init__(self, source: Node, function: Callable[..., Any]) -> None:
+    def __init__(self, source: Node, function: Callable[..., Any], what: str = "Dataset.flat_map") -> None:
         super().__init__(source)
-        self._function = checked_function(function, "Dataset.flat_map")
+        self._function = checked_function(function, what)
 
-    def _inner(self, element: Any) -> Node:
-        dataset = call(self._function, element)
-        node = getattr(dataset, "_node", None)
-        if not isinstance(node, Node):
-            raise TypeError(f"Invalid `map_func`. `map_func` must return a `Dataset` object. Got {type(dataset)!r}.")
-        return node
+    def inner(self, element: Any) -> Node:
+        """The dataset of an element."""
+        return node_of(call(self._function, element), "map_func")
 
     def elements(self) -> Iterator[Any]:
         for element in self.source.elements():
-            yield from self._inner(element).elements()
+            yield from self.inner(element).elements()
 
     def count(self) -> int:
         return UNKNOWN
 
     def make_spec(self) -> Any:
-        return self._inner(placeholder(self.source.spec(), 1)).spec()
+        return self.inner(placeholder(self.source.spec(), 1)).spec()
 
 
-class Batched(Stage):
-    """Groups of ``size`` elements, stacked."""
+class Interleaved(FlatMapped):
+    """The elements of several datasets that ``function`` gives in turn, ``block`` of each; ``cycle`` are open at a time."""
 
-    name = "_BatchDataset"
+    name = "_InterleaveDataset"
 
-    def __init__(self, source: Node, size: int, drop_remainder: bool) -> None:
-        super().__init__(source)
-        self._size, self._drop_remainder = size, drop_remainder
+    def __init__(self, source: Node, function: Callable[..., Any], cycle: int, block: int) -> None:
+        super().__init__(source, function, "Dataset.interleave")
+        self._cycle, self._block = cycle, block
 
     def elements(self) -> Iterator[Any]:
-        rows = self.source.rows
-        if rows is not None:
-            return map(rows.batch, row_groups(self.source.chunks(), self._size, self._drop_remainder))
-        return map(stacked, element_groups(self.source.elements(), self._size, self._drop_remainder))
+        waiting = self.source.elements()
+        end = object()
+        places: list[Iterator[Any] | None] = [None] * self._cycle
+        place, left = 0, self._cycle  # places that may still give something
+        while left:
+            current = places[place]
+            if current is None:
+                element = next(waiting, end)
+                if element is end:
+                    left -= 1
+                    place = (place + 1) % self._cycle
+                    continue
+                current = places[place] = self.inner(element).elements()
+            left = self._cycle
+            for _ in range(self._block):
+                element = next(current, end)
+                if element is end:
+                    places[place] = None
+                    break
+                yield element
+            place = (place + 1) % self._cycle
 
-    def count(self) -> int:
-        count = self.source.count()
-        if count < 0:
-            return count
-        return count // self._size if self._drop_remainder else -(-count // self._size)
 
-    def make_spec(self) -> Any:
-        rows = TensorShape([self._size if self._drop_remainder else None])
-        return map_leaves(
-            lambda leaf: None if leaf is None else TensorSpec(rows.concatenate(leaf.shape), leaf.dtype),
-            self.source.spec(),
-        )
+class Scanned(Stage):
+    """What ``function`` gives beside the next state, for each state and element."""
 
+    name = "_ScanDataset"
 
-class Unbatched(Stage):
-    """The rows of each element."""
+    def __init__(self, source: Node, initial_state: Any, function: Callable[..., Any]) -> None:
+        super().__init__(source)
+        self._initial, self._function = initial_state, checked_function(function, "Dataset.scan")
 
-    name = "_UnbatchDataset"
-
-    def chunks(self) -> Iterator[Chunk]:
+    def elements(self) -> Iterator[Any]:
+        state = self._initial
         for element in self.source.elements():
-            leaves, pack = nest.flatten(element), packer(element)
-            counts = {len(leaf._array) if leaf.ndim else -1 for leaf in leaves if leaf is not None}
-            if len(counts) != 1 or -1 in counts:
-                shapes = [leaf.shape for leaf in leaves if leaf is not None]
-                raise InvalidArgumentError(
-                    f"Dataset.unbatch: Input tensors must be at least rank 1 and have the same first dimension, got {shapes}."
-                )
-            yield [
-                pack([None if leaf is None else Tensor(leaf._array[row, ...]) for leaf in leaves])
-                for row in range(counts.pop())
-            ]
+            state, found = self._next(state, element)
+            yield found
 
-    def count(self) -> int:
-        count = self.source.count()
-        return UNKNOWN if count else 0
+    def _next(self, state: Any, element: Any) -> tuple[Any, Any]:
+        found = unrecorded(self._function, state, element)
+        if not isinstance(found, (tuple, list)) or len(found) != 2:
+            raise TypeError("The scan function must return a pair comprising the new state and the output value.")
+        return result_element(found[0], "Dataset.scan"), result_element(found[1], "Dataset.scan")
 
     def make_spec(self) -> Any:
-        return map_leaves(
-            lambda leaf: None if leaf is None else TensorSpec(leaf.shape[1:], leaf.dtype), self.source.spec()
-        )
+        return spec_of(self._next(self._initial, placeholder(self.source.spec(), 2))[1])
 
 
-class Zipped(Node):
-    """Elements of several datasets side by side.
+class Unique(Stage):
+    """Each element at its first occurrence."""
 
-    Args:
-        pack: gives their elements the structure wanted.
-        sources: the stages before.
-    """
+    name = "_UniqueDataset"
 
-    name = "_ZipDataset"
-
-    def __init__(self, pack: Callable[[list[Any]], Any], sources: list[Node]) -> None:
-        self._pack, self._sources = pack, sources
-        if all(source.rows is not None and source.in_order for source in sources):
-            self.rows = ZippedRows(pack, [source.rows for source in sources])
-            self.in_order = True
-
-    def chunks(self) -> Iterator[Chunk]:
-        if self.rows is not None:
-            yield range(self.rows.count)
-            return
-        pack = self._pack
-        for elements in zip(*[source.elements() for source in self._sources], strict=False):
-            yield [pack(list(elements))]
+    def elements(self) -> Iterator[Any]:
+        seen = set()
+        for element in self.source.elements():
+            array = convert_to_tensor(element).numpy()
+            key = array.item() if not np.ndim(array) and not isinstance(array, bytes) else array
+            if np.ndim(array):
+                key = (array.shape, tuple(array.reshape(-1).tolist()))
+            if key not in seen:
+                seen.add(key)
+                yield element
 
     def count(self) -> int:
-        counts = [source.count() for source in self._sources]
-        if UNKNOWN in counts:
-            return 0 if 0 in counts else UNKNOWN
-        return min((count for count in counts if count != INFINITE), default=INFINITE)
-
-    def make_spec(self) -> Any:
-        return self._pack([source.spec() for source in self._sources])
-
-
-class Concatenated(Node):
-    """One dataset after another.
-
-    Raises:
-        TypeError: their elements differ in form or dtype.
-    """
-
-    name = "_ConcatenateDataset"
-
-    def __init__(self, first: Node, second: Node) -> None:
-        self._first, self._second = first, second
-        a, b = first.spec(), second.spec()
-        try:
-            nest.assert_same_structure(a, b)
-            self._spec = map_leaves(_common, a, b)
-        except (TypeError, ValueError):
-            raise TypeError(f"Dataset.concatenate: Incompatible dataset elements:\n  {a} vs.   {b}") from None
-
-    def chunks(self) -> Iterator[Chunk]:
-        for source in (self._first, self._second):
-            for element in source.elements():
-                yield [element]
-
-    def count(self) -> int:
-        counts = self._first.count(), self._second.count()
-        if INFINITE in counts:
-            return INFINITE
-        return UNKNOWN if UNKNOWN in counts else sum(counts)
-
-
-def _common(first: Any, second: Any) -> Any:
-    if first is None and second is None:
-        return None
-    common = first.most_specific_common_supertype([second])
-    if common is None:
-        raise TypeError("dtypes differ")
-    return common
+        return UNKNOWN

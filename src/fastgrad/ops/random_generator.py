@@ -412,6 +412,13 @@ def default_key(seed: Any) -> int:
     return int(_default.of(None if seed is None else seed if isinstance(seed, str) else int(seed)).key)
 
 
+def default_states() -> tuple[bytes, ...]:
+    """The states of the generators behind draws that name none: equal if nothing has been drawn in between."""
+    with _default.lock:
+        found = [*_default.generators.values(), _default.named, _default.chosen]
+    return tuple([one._state._array.tobytes() for one in found if one is not None])
+
+
 def get_global_generator() -> Generator:
     """The generator that layers and programs share by choice; made by the first call."""
     return _default.global_generator()

@@ -1,5 +1,9 @@
 """tf.data pipelines: order, shapes, dtypes, lengths, and what is refused."""
 
+import gzip
+import tempfile
+from pathlib import Path
+
 import numpy as np
 
 from ..refusal import refused
@@ -106,6 +110,258 @@ def transformations(tf):
 
 def _twice(dataset):
     return [[int(x) for x in dataset], [int(x) for x in dataset]]
+
+
+def _numbers(tf, *lengths):
+    """Vectors of the given lengths, each of its length."""
+    return tf.data.Dataset.from_tensor_slices(list(lengths)).map(lambda n: tf.fill([n], n))
+
+
+def _nested(datasets):
+    return [[int(x) for x in dataset] for dataset in datasets]
+
+
+def putting_together(tf):
+    d = tf.data.Dataset
+    unknown = lambda: d.from_generator(
+        lambda: iter([([1], 1), ([1, 2], 2), ([1, 2, 3], 3)]),
+        output_signature=(tf.TensorSpec((None,), tf.int32), tf.TensorSpec((), tf.int32)),
+    )
+    texts = lambda: d.from_generator(
+        lambda: iter([["a"], ["b", "c"]]), output_signature=tf.TensorSpec((None,), tf.string)
+    )
+    return {
+        "padded_batch": lambda: _listed(_numbers(tf, 1, 3, 2).padded_batch(2)),
+        "padded to a shape": lambda: _listed(_numbers(tf, 1, 3, 2).padded_batch(2, padded_shapes=[4])),
+        "padded to unknown": lambda: _listed(_numbers(tf, 1, 2).padded_batch(2, padded_shapes=[None])),
+        "padded to -1": lambda: _listed(_numbers(tf, 1, 2).padded_batch(2, padded_shapes=[-1])),
+        "padded with a value": lambda: _listed(_numbers(tf, 1, 2).padded_batch(2, padding_values=-1)),
+        "padded pairs": lambda: _listed(unknown().padded_batch(2)),
+        "padded pairs to shapes": lambda: _listed(unknown().padded_batch(2, padded_shapes=([3], []))),
+        "padded pairs with values": lambda: _listed(unknown().padded_batch(3, padding_values=(-1, 0))),
+        "padded texts": lambda: _listed(texts().padded_batch(2)),
+        "padded, full batches": lambda: _listed(_numbers(tf, 1, 3, 2).padded_batch(2, drop_remainder=True)),
+        "padded spec": lambda: repr(unknown().padded_batch(2, padded_shapes=([4], [])).element_spec),
+        "padded scalars": lambda: _listed(d.range(3).padded_batch(2)),
+        "padded too small": lambda: refused(lambda: _listed(_numbers(tf, 3).padded_batch(1, padded_shapes=[2]))),
+        "padded to another rank": lambda: refused(lambda: d.range(3).padded_batch(2, padded_shapes=[2])),
+        "padded with another dtype": lambda: refused(lambda: d.range(3).padded_batch(2, padding_values=1.5)),
+        "window": lambda: _nested(d.range(7).window(3)),
+        "window, shift": lambda: _nested(d.range(5).window(3, shift=1)),
+        "window, large shift": lambda: _nested(d.range(10).window(2, shift=4)),
+        "window, stride": lambda: _nested(d.range(8).window(3, shift=2, stride=2)),
+        "window, full ones": lambda: _nested(d.range(7).window(3, shift=2, drop_remainder=True)),
+        "window, full strided ones": lambda: _nested(d.range(9).window(3, 2, 2, True)),
+        "window of pairs": lambda: [
+            (_listed(a), _listed(b)) for a, b in d.from_tensor_slices(([1, 2, 3], [4, 5, 6])).window(2)
+        ],
+        "window, batched": lambda: _listed(d.range(5).window(2, 1, drop_remainder=True).flat_map(lambda w: w.batch(2))),
+        "window spec": lambda: repr(d.range(5).window(2).element_spec),
+        "window lengths": lambda: [
+            len(d.range(n).window(size, shift, stride, drop))
+            for n in (0, 1, 6, 7)
+            for size, shift, stride in ((3, 1, 1), (3, 2, 2), (2, 5, 1))
+            for drop in (False, True)
+        ],
+        "window of nothing": lambda: refused(lambda: d.range(3).window(0)),
+        "window without shift": lambda: refused(lambda: d.range(3).window(2, 0)),
+        "group_by_window": lambda: _listed(
+            d.range(10).group_by_window(lambda x: x % 3, lambda key, group: group.batch(2), window_size=2)
+        ),
+        "group_by_window, sizes": lambda: _listed(
+            d.range(10).group_by_window(
+                lambda x: x % 2, lambda key, group: group.batch(5), window_size_func=lambda key: key + 2
+            )
+        ),
+        "group_by_window, two sizes": lambda: refused(
+            lambda: d.range(3).group_by_window(lambda x: x, lambda k, g: g, 1, lambda key: key)
+        ),
+        "bucket_by_sequence_length": lambda: _listed(
+            _numbers(tf, 1, 5, 2, 3, 6, 1, 9).bucket_by_sequence_length(tf.size, [3, 6], [2, 2, 1])
+        ),
+        "buckets to their boundary": lambda: _listed(
+            _numbers(tf, 1, 3, 2, 4).bucket_by_sequence_length(
+                tf.size, [3, 6], [2, 2, 1], pad_to_bucket_boundary=True, padding_values=-1
+            )
+        ),
+        "buckets, too long": lambda: refused(
+            lambda: _listed(
+                _numbers(tf, 7).bucket_by_sequence_length(tf.size, [3, 6], [2, 2, 1], pad_to_bucket_boundary=True)
+            )
+        ),
+        "buckets, sizes": lambda: refused(lambda: _numbers(tf, 7).bucket_by_sequence_length(tf.size, [3, 6], [2, 2])),
+        "rebatch": lambda: _listed(d.range(10).batch(4).rebatch(3)),
+        "rebatch in turns": lambda: _listed(d.range(10).batch(4).rebatch([2, 3], drop_remainder=True)),
+        "ragged_batch of one shape": lambda: _listed(d.range(3).ragged_batch(2)),
+        "interleave": lambda: _listed(d.range(4).interleave(lambda x: d.from_tensors(x).repeat(3), 2)),
+        "interleave, blocks": lambda: _listed(
+            d.range(5).interleave(lambda x: d.range(x), cycle_length=3, block_length=2)
+        ),
+        "interleave, one at a time": lambda: _listed(d.range(4).interleave(d.range, cycle_length=1)),
+        "interleave, parallel": lambda: _listed(
+            d.range(4).interleave(d.range, cycle_length=2, block_length=2, num_parallel_calls=2)
+        ),
+        "interleave nothing": lambda: refused(lambda: d.range(4).interleave(d.range, cycle_length=0)),
+        "scan": lambda: _listed(d.range(4).scan(np.int64(10), lambda state, x: (state + x, state * x))),
+        "scan with pairs": lambda: _listed(
+            d.range(3).scan((np.int64(0), np.int64(1)), lambda s, x: ((s[1], s[0] + s[1]), (x, s[0])))
+        ),
+        "scan without a pair": lambda: refused(lambda: _listed(d.range(3).scan(np.int64(0), lambda s, x: s))),
+        "unique": lambda: _listed(d.from_tensor_slices([1, 2, 1, 3, 2]).unique()),
+        "unique texts": lambda: _listed(d.from_tensor_slices(["a", "b", "a"]).unique()),
+        "choose_from_datasets": lambda: _listed(
+            d.choose_from_datasets([d.range(3), d.range(10, 13)], d.range(2).repeat(2))
+        ),
+        "choose to the first end": lambda: _listed(
+            d.choose_from_datasets([d.range(1), d.range(3)], d.range(2).repeat())
+        ),
+        "choose to the last end": lambda: _listed(
+            d.choose_from_datasets([d.range(1), d.range(3)], d.range(2).repeat(), stop_on_empty_dataset=False)
+        ),
+        "choose out of range": lambda: refused(lambda: _listed(d.choose_from_datasets([d.range(1)], d.range(2)))),
+        "choose by floats": lambda: refused(lambda: d.choose_from_datasets([d.range(1)], d.from_tensors(0.0))),
+        "sample with certain weights": lambda: _listed(
+            d.sample_from_datasets([d.range(3), d.range(5)], weights=[0.0, 1.0], stop_on_empty_dataset=True)
+        ),
+        "sample all": lambda: sorted(int(x) for x in d.sample_from_datasets([d.range(3), d.range(10, 15)])),
+        "sample nothing": lambda: refused(lambda: d.sample_from_datasets([])),
+        "sample weights": lambda: refused(lambda: d.sample_from_datasets([d.range(3)], weights=[0.5, 0.5])),
+        "rejection_resample to one class": lambda: _listed(
+            d.range(6).rejection_resample(lambda x: tf.cast(x % 2, tf.int32), [0.0, 1.0], [0.5, 0.5])
+        ),
+        "counter": lambda: _listed(d.counter(1, 3).take(3)),
+        "random spec": lambda: repr(d.random(seed=1).element_spec),
+        "random is seeded": lambda: (
+            [int(x) for x in d.random(seed=1).take(3)] == [int(x) for x in d.random(seed=1).take(3)]
+        ),
+        "lengths": lambda: [
+            int(dataset.cardinality())
+            for dataset in (
+                d.range(5).padded_batch(2),
+                d.range(5).unique(),
+                d.range(3).interleave(d.range),
+                d.counter(),
+                d.random(),
+                d.range(5).scan(np.int64(0), lambda s, x: (s, x)),
+                d.sample_from_datasets([d.range(2), d.range(3)]),
+                d.range(5).batch(2).rebatch(3).filter(lambda x: True),
+            )
+        ],
+    }
+
+
+def files(tf):
+    d = tf.data.Dataset
+    with tempfile.TemporaryDirectory() as folder:
+        path = lambda name: str(Path(folder) / name)
+        Path(path("lines.txt")).write_bytes(b"one\ntwo\r\n\nlast")
+        Path(path("more.txt")).write_bytes(b"five\n")
+        with gzip.open(path("lines.gz"), "wb") as packed:
+            packed.write(b"a\nb\n")
+        Path(path("a.csv")).write_text('a,b,c,d,e\n1,2.5,"x,y",,9999999999\n,3.5,,1e300,2\n3,,z,,3\n', encoding="utf-8")
+        Path(path("plain.csv")).write_text("1;2.0\n3;NA\n", encoding="utf-8")
+        csv, make = tf.data.experimental.CsvDataset, tf.data.experimental.make_csv_dataset
+        options = {"num_epochs": 1, "shuffle": False}
+
+        def batches(dataset):
+            """Dicts of columns as lists: TensorFlow gives an OrderedDict."""
+            return [dict(batch) if not isinstance(batch, tuple) else (dict(batch[0]), batch[1]) for batch in dataset]
+
+        def counted():
+            calls = []
+
+            def generate():
+                calls.append(1)
+                yield from range(3)
+
+            cached = d.from_generator(generate, output_signature=tf.TensorSpec((), tf.int32)).cache(path("cache"))
+            return [*_nested([cached, cached]), len(calls)]
+
+        def saved(dataset):
+            dataset.save(path("saved"))
+            return _listed(d.load(path("saved")))
+
+        def spec_saved():
+            unknown = d.from_generator(lambda: iter([[1]]), output_signature=tf.TensorSpec((None,), tf.int32))
+            unknown.save(path("unknown"))
+            return repr(d.load(path("unknown")).element_spec)
+
+        questions = {
+            "lines": lambda: _listed(tf.data.TextLineDataset(path("lines.txt"))),
+            "lines of two files": lambda: _listed(tf.data.TextLineDataset([path("lines.txt"), path("more.txt")])),
+            "lines of a dataset of names": lambda: _listed(
+                tf.data.TextLineDataset(d.list_files(path("*.txt"), shuffle=False))
+            ),
+            "packed lines": lambda: _listed(tf.data.TextLineDataset(path("lines.gz"), compression_type="GZIP")),
+            "lines of no file": lambda: refused(lambda: _listed(tf.data.TextLineDataset(path("none.txt")))),
+            "list_files": lambda: [x.numpy().decode()[-8:] for x in d.list_files(path("*.txt"), shuffle=False)],
+            "list_files of several": lambda: [
+                x.numpy().decode()[-8:] for x in d.list_files([path("more*"), path("lines.txt")], shuffle=False)
+            ],
+            "list_files shuffles": lambda: sorted(x.numpy().decode()[-8:] for x in d.list_files(path("*.txt"))),
+            "list_files of nothing": lambda: refused(lambda: d.list_files(path("*.none"))),
+            "csv": lambda: _listed(csv(path("a.csv"), [0, [1.0], ""], header=True, select_cols=[0, 1, 2])),
+            "csv, required": lambda: refused(
+                lambda: _listed(csv(path("a.csv"), [tf.int32], header=True, select_cols=[0]))
+            ),
+            "csv, all columns": lambda: _listed(
+                csv(path("a.csv"), [0, [1.0], "", tf.constant([0.0], tf.float64), tf.int64], header=True)
+            ),
+            "csv, excluded": lambda: _listed(csv(path("a.csv"), [0, [1.0], ""], header=True, exclude_cols=[3, 4])),
+            "csv, another delimiter": lambda: _listed(
+                csv(path("plain.csv"), [tf.int32, [7.0]], field_delim=";", na_value="NA")
+            ),
+            "csv, too few fields": lambda: refused(lambda: _listed(csv(path("a.csv"), [0, [1.0]], header=True))),
+            "csv, no number": lambda: refused(lambda: _listed(csv(path("a.csv"), [0], header=True, select_cols=[2]))),
+            "csv spec": lambda: repr(csv(path("a.csv"), [tf.int32, [1.0]], select_cols=[0, 1]).element_spec),
+            "make_csv": lambda: batches(make(path("a.csv"), 2, **options)),
+            "make_csv with labels": lambda: batches(make(path("a.csv"), 2, label_name="b", **options)),
+            "make_csv, some columns": lambda: batches(make(path("a.csv"), 3, select_columns=["c", "a"], **options)),
+            "make_csv, numbers of columns": lambda: batches(make(path("a.csv"), 3, select_columns=[1], **options)),
+            "make_csv, defaults": lambda: batches(
+                make(path("a.csv"), 3, select_columns=["a", "b"], column_defaults=[[7], [0.5]], **options)
+            ),
+            "make_csv, names": lambda: batches(
+                make(
+                    path("plain.csv"),
+                    2,
+                    column_names=["x", "y"],
+                    header=False,
+                    field_delim=";",
+                    na_value="NA",
+                    **options,
+                )
+            ),
+            "make_csv without end": lambda: [
+                len(batch["a"]) for batch in make(path("a.csv"), 2, shuffle=False).take(4)
+            ],
+            "make_csv, no such label": lambda: refused(lambda: make(path("a.csv"), 2, label_name="q")),
+            "make_csv, no such column": lambda: refused(lambda: make(path("a.csv"), 2, select_columns=["q"])),
+            "make_csv of nothing": lambda: refused(lambda: make(path("*.none"), 2)),
+            "cache in a file": counted,
+            "save and load": lambda: saved(d.range(3)),
+            "save and load pairs": lambda: saved(d.from_tensor_slices(([1.5, 2.5], ["a", "bcd"])).batch(1)),
+            "save and load a dict": lambda: saved(d.from_tensor_slices({"x": [1, 2]})),
+            "save and load different sizes": lambda: saved(_numbers(tf, 2, 0, 3)),
+            "load nothing": lambda: refused(lambda: _listed(d.load(path("none")))),
+            "loaded spec": spec_saved,
+            "loaded length": lambda: len(d.load(path("saved"))),
+        }
+        return {name: _now(question) for name, question in questions.items()}
+
+
+def _now(question):
+    """The answer while the files are there."""
+    try:
+        answer = question()
+    except Exception as error:  # noqa: BLE001 (raised again when the answer is asked for)
+        raised = error
+
+        def again():
+            raise raised
+
+        return again
+    return lambda: answer
 
 
 def shuffling(tf):

@@ -1,0 +1,176 @@
+"""What is done beforehand, or for several elements at once, by threads: ``prefetch`` and parallel ``map``.
+
+Handing an element from one thread to another takes about 20 us. So the first elements are made where they are asked for, and threads
+begin only where that is slow. What draws random numbers stays on the calling thread, in its turn among all others that
+draw: results never depend on threads.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from queue import SimpleQueue
+from time import perf_counter
+from typing import Any
+
+from fastgrad.data.node import Chunk, Node
+from fastgrad.data.ordering import Reordered
+from fastgrad.ops.random_generator import default_states
+
+WORTH = 200e-6  # seconds; a thread makes elements that take longer
+PATIENCE = 1.0  # seconds for which an abandoned iteration waits for the element that is being made
+_END = object()
+
+
+class Pace:
+    """Whether elements are worth a thread, by the last two that were made without.
+
+    Attributes:
+        is_slow: both took long, and nothing was drawn.
+        draws: random numbers were drawn.
+    """
+
+    def __init__(self) -> None:
+        self.is_slow = self.draws = False
+        self._slow = 0
+
+    def next(self, make: Callable[..., Any], *arguments: Any) -> Any:
+        """``make(*arguments)``, timed."""
+        states, began = default_states(), perf_counter()
+        made = make(*arguments)
+        self._slow = self._slow + 1 if perf_counter() - began > WORTH else 0
+        self.draws = self.draws or default_states() != states
+        self.is_slow = self._slow > 1 and not self.draws
+        return made
+
+
+class Prefetched(Reordered):
+    """The same items, up to ``size`` of them made ahead by a thread. Numbers of rows are there already, and pass as they are."""
+
+    name = "_PrefetchDataset"
+
+    def __init__(self, source: Node, size: int) -> None:
+        super().__init__(source)
+        self._size = size
+
+    def chunks(self) -> Iterator[Chunk]:
+        return self.source.chunks() if self.rows is not None else super().chunks()
+
+    def elements(self) -> Iterator[Any]:
+        return super().elements() if self.rows is not None else ahead(self.source.elements(), self._size)
+
+    def elements_after(self, position: int) -> Iterator[Any]:
+        found = self.source.elements_after(position)
+        return found if self.rows is not None else ahead(found, self._size)
+
+
+def ahead(elements: Iterator[Any], size: int) -> Iterator[Any]:
+    """The same elements, of which a thread keeps ``size`` ready once it has turned out that they take long."""
+    pace = Pace()
+    while not pace.is_slow:
+        element = pace.next(next, elements, _END)
+        if element is _END:
+            return
+        yield element
+        if pace.draws:
+            yield from elements
+            return
+    maker = _Maker(elements, size)
+    try:
+        yield from maker.made()
+    finally:
+        maker.stop()
+
+
+class _Maker:
+    """A thread that makes elements until ``size`` wait."""
+
+    def __init__(self, elements: Iterator[Any], size: int) -> None:
+        self._elements = elements
+        self._room = threading.Semaphore(size)
+        self._ready: SimpleQueue[tuple[Any, BaseException | None]] = SimpleQueue()
+        self._stopped = False
+        self._process = os.getpid()
+        self._thread = threading.Thread(target=self._make, name="fastgrad-prefetch", daemon=True)
+        self._thread.start()
+
+    def _make(self) -> None:
+        try:
+            while self._room.acquire() and not self._stopped:
+                element = next(self._elements, _END)
+                self._ready.put((element, None))
+                if element is _END:
+                    return
+        except BaseException as error:  # noqa: BLE001 (raised again where elements are taken)
+            self._ready.put((_END, error))
+        finally:
+            close(self._elements)
+
+    def made(self) -> Iterator[Any]:
+        while True:
+            check_process(self._process)
+            element, error = self._ready.get()
+            if error is not None:
+                raise error
+            if element is _END:
+                return
+            self._room.release()
+            yield element
+
+    def stop(self) -> None:
+        if self._process == os.getpid() and threading.current_thread() is not self._thread:
+            self._stopped = True
+            self._room.release()
+            self._thread.join(PATIENCE)
+
+
+def in_parallel(function: Callable[[Any], Any], elements: Iterator[Any], threads: int) -> Iterator[Any]:
+    """``function`` of each element, in order; by threads once it has turned out that it takes long."""
+    pace = Pace()
+    for element in elements:
+        yield pace.next(function, element)
+        if pace.draws:
+            yield from map(function, elements)
+            return
+        if pace.is_slow:
+            break
+    else:
+        return
+    yield from _by_threads(function, elements, threads)
+
+
+def _by_threads(function: Callable[[Any], Any], elements: Iterator[Any], threads: int) -> Iterator[Any]:
+    from concurrent.futures import Future, ThreadPoolExecutor
+
+    process = os.getpid()
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="fastgrad-map")
+    waiting: deque[Future[Any]] = deque()
+    try:
+        for element in elements:
+            check_process(process)
+            waiting.append(pool.submit(function, element))
+            if len(waiting) > 2 * threads:
+                yield waiting.popleft().result()
+        while waiting:
+            check_process(process)
+            yield waiting.popleft().result()
+    finally:
+        if process == os.getpid():
+            pool.shutdown(cancel_futures=True)
+
+
+def check_process(process: int) -> None:
+    """RuntimeError in any process but ``process``: threads are not there after a fork."""
+    if process != os.getpid():
+        raise RuntimeError(
+            "This iteration of a dataset has threads, which a fork does not copy: iterate over the dataset anew in the child process."
+        )
+
+
+def close(elements: Iterator[Any]) -> None:
+    """Ends an iteration that is not wanted any more."""
+    close = getattr(elements, "close", None)
+    if close is not None:
+        close()

@@ -1,0 +1,279 @@
+"""The methods of ``Dataset`` that make several elements one, or one several."""
+
+from __future__ import annotations
+
+import bisect
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastgrad import nest
+from fastgrad.data import grouping
+from fastgrad.data.pipeline import Pipeline
+from fastgrad.data.structure import packer
+from fastgrad.data.transformations import call
+from fastgrad.errors import InvalidArgumentError, UnimplementedError
+from fastgrad.ops.arguments import integer
+from fastgrad.shape import TensorShape
+from fastgrad.tensor import Tensor, convert_to_tensor
+
+if TYPE_CHECKING:
+    from fastgrad.data.dataset import Dataset
+
+
+class Batching(Pipeline):
+    """The part of ``Dataset`` that puts elements together."""
+
+    def batch(
+        self,
+        batch_size: Any,
+        drop_remainder: bool = False,
+        num_parallel_calls: Any = None,
+        deterministic: bool | None = None,
+        name: str | None = None,
+    ) -> Dataset:
+        """Groups of ``batch_size`` elements, stacked along a new first dimension.
+
+        Args:
+            batch_size: a positive integer.
+            drop_remainder: whether the last batch is left out if it is smaller.
+            num_parallel_calls, deterministic: kept for TensorFlow's signature: copying rows is not worth a thread.
+
+        Raises:
+            InvalidArgumentError: ``batch_size`` below 1; while iterating, elements of different shapes.
+        """
+        size = _positive(batch_size, "batch: Batch size")
+        return self._of(grouping.Batched(self._node, size, bool(drop_remainder)))
+
+    def padded_batch(
+        self,
+        batch_size: Any,
+        padded_shapes: Any = None,
+        padding_values: Any = None,
+        drop_remainder: bool = False,
+        name: str | None = None,
+    ) -> Dataset:
+        """Groups of ``batch_size`` elements, filled up to one shape and stacked.
+
+        Args:
+            batch_size: a positive integer.
+            padded_shapes: the shapes, in the form of an element; None (or -1) for a dimension that is as long as the longest of its
+                batch. Default: those of ``element_spec``.
+            padding_values: what is put there, one for all or in the form of an element; default 0, and empty strings.
+            drop_remainder: whether the last batch is left out if it is smaller.
+
+        Raises:
+            ValueError: shapes that do not go with the elements, or elements of unknown rank without ``padded_shapes``.
+            TypeError: a value of another dtype.
+            DataLossError: while iterating, for an element that is larger.
+        """
+        size = _positive(batch_size, "padded_batch: Batch size")
+        spec = self._node.spec()
+        leaves = nest.flatten(spec)
+        shapes = [_padded_shape(leaf, shape) for leaf, shape in zip(leaves, _along(padded_shapes, spec), strict=True)]
+        given = _along(padding_values, spec, shared=not nest.is_nested(padding_values))
+        values = [_padding(leaf, value) for leaf, value in zip(leaves, given, strict=True)]
+        return self._of(grouping.PaddedBatched(self._node, size, bool(drop_remainder), shapes, values))
+
+    def ragged_batch(
+        self, batch_size: Any, drop_remainder: bool = False, row_splits_dtype: Any = "int64", name: str | None = None
+    ) -> Dataset:
+        """``batch``, for elements whose shapes are known.
+
+        Raises:
+            UnimplementedError: elements of different sizes: there are no ragged tensors; use ``padded_batch``.
+        """
+        if not all(leaf.shape.is_fully_defined() for leaf in nest.flatten(self._node.spec())):
+            raise UnimplementedError(
+                f"Dataset.ragged_batch: the elements, {self._node.spec()}, vary in size, and there are no ragged tensors: "
+                "use padded_batch or bucket_by_sequence_length."
+            )
+        return self.batch(batch_size, drop_remainder)
+
+    def unbatch(self, name: str | None = None) -> Dataset:
+        """The rows of each element, one after the other."""
+        return self._of(grouping.Unbatched(self._node))
+
+    def rebatch(self, batch_size: Any, drop_remainder: bool = False, name: str | None = None) -> Dataset:
+        """The rows of all elements in new batches.
+
+        Args:
+            batch_size: a positive integer, or several, which take turns.
+            drop_remainder: whether the last batch is left out if it is smaller.
+        """
+        given = np.asarray(convert_to_tensor(batch_size).numpy())
+        sizes = [_positive(size, "rebatch: Batch size") for size in np.atleast_1d(given).tolist()]
+        return self._of(grouping.Rebatched(self._node, sizes, bool(drop_remainder)))
+
+    def window(
+        self, size: Any, shift: Any = None, stride: Any = 1, drop_remainder: bool = False, name: str | None = None
+    ) -> Dataset:
+        """Datasets of ``size`` elements each.
+
+        Args:
+            size: how many elements a window has.
+            shift: from the first element of one window to that of the next; default ``size``.
+            stride: from one element of a window to the next.
+            drop_remainder: whether windows at the end that are shorter are left out.
+        """
+        length = _positive(size, "window: Window size")
+        return self._of(
+            grouping.Windowed(
+                self._node,
+                length,
+                length if shift is None else _positive(shift, "window: Window shift"),
+                _positive(stride, "window: Window stride"),
+                bool(drop_remainder),
+                self._of,
+            )
+        )
+
+    def group_by_window(
+        self,
+        key_func: Callable[..., Any],
+        reduce_func: Callable[..., Any],
+        window_size: Any = None,
+        window_size_func: Callable[..., Any] | None = None,
+        name: str | None = None,
+    ) -> Dataset:
+        """Elements with the same key together: ``reduce_func`` of groups of them, one after the other.
+
+        Args:
+            key_func: of an element, an int64 scalar.
+            reduce_func: of a key and the dataset of a group, a dataset.
+            window_size: how many elements make a group; what is left at the end makes smaller ones.
+            window_size_func: the same, of a key.
+
+        Raises:
+            ValueError: both sizes, or none.
+        """
+        if (window_size is None) == (window_size_func is None):
+            raise ValueError(
+                "Either the `window_size` argument or the `window_size_func` argument must be specified, but not both."
+            )
+        if window_size_func is None:
+            size = _positive(window_size, "group_by_window: Window size")
+            return self._of(grouping.Grouped(self._node, key_func, reduce_func, lambda key: size, self._of))
+        return self._of(grouping.Grouped(self._node, key_func, reduce_func, window_size_func, self._of))
+
+    def bucket_by_sequence_length(
+        self,
+        element_length_func: Callable[..., Any],
+        bucket_boundaries: Any,
+        bucket_batch_sizes: Any,
+        padded_shapes: Any = None,
+        padding_values: Any = None,
+        pad_to_bucket_boundary: bool = False,
+        no_padding: bool = False,
+        drop_remainder: bool = False,
+        name: str | None = None,
+    ) -> Dataset:
+        """Batches of elements of similar lengths.
+
+        Args:
+            element_length_func: of an element, its length.
+            bucket_boundaries: rising lengths, each the first of the next bucket.
+            bucket_batch_sizes: the batch size of each bucket, one more.
+            padded_shapes, padding_values: as in ``padded_batch``.
+            pad_to_bucket_boundary: whether dimensions of unknown size are as long as the longest element that its bucket may have.
+            no_padding: whether elements of a batch have one shape anyway.
+            drop_remainder: whether batches at the end that are smaller are left out.
+
+        Raises:
+            ValueError: not one more size than boundaries.
+            InvalidArgumentError: while iterating, a length behind the last boundary with ``pad_to_bucket_boundary``.
+        """
+        bounds, sizes = list(bucket_boundaries), list(bucket_batch_sizes)
+        if len(sizes) != len(bounds) + 1:
+            raise ValueError(
+                f"`len(bucket_batch_sizes)` must equal `len(bucket_boundaries) + 1` but got {len(sizes)} and {len(bounds)}."
+            )
+
+        def bucket(*element: Any) -> int:
+            length = call(element_length_func, element)
+            return bisect.bisect_right(bounds, int(convert_to_tensor(length)))
+
+        def batched(key: Tensor, group: Dataset) -> Dataset:
+            number = int(key)
+            if no_padding:
+                return group.batch(sizes[number], drop_remainder)
+            shapes = padded_shapes
+            if pad_to_bucket_boundary:
+                if number == len(bounds):
+                    raise InvalidArgumentError(
+                        f"Dataset.bucket_by_sequence_length: with pad_to_bucket_boundary=True elements must have lengths "
+                        f"below max(bucket_boundaries) = {bounds[-1]}."
+                    )
+                shapes = _bounded(group.element_spec, padded_shapes, bounds[number] - 1)
+            return group.padded_batch(sizes[number], shapes, padding_values, drop_remainder)
+
+        return self.group_by_window(bucket, batched, window_size_func=lambda key: sizes[int(key)])
+
+
+def _positive(value: Any, what: str) -> int:
+    number = integer(value, f"Dataset.{what}")
+    if number < 1:
+        raise InvalidArgumentError(f"Dataset.{what} must be greater than zero, got {number}.")
+    return number
+
+
+def _along(given: Any, spec: Any, shared: bool = False) -> list[Any]:
+    """What is given for each leaf of ``spec``: shapes are lists or tuples themselves."""
+    if given is None or shared:
+        return [given] * len(nest.flatten(spec))
+    if isinstance(spec, dict):
+        return [one for key in sorted(spec) for one in _along(given[key], spec[key])]
+    if isinstance(spec, tuple):
+        if len(given) != len(spec):
+            raise ValueError(f"Dataset.padded_batch: {given!r} has not the form of the elements, {spec}.")
+        return [one for value, part in zip(given, spec, strict=True) for one in _along(value, part)]
+    return [given]
+
+
+def _padded_shape(leaf: Any, given: Any) -> list[int | None]:
+    if given is None:
+        if leaf.shape.rank is None:
+            raise ValueError(
+                "You must provide `padded_shapes` argument because the elements have components of unknown rank."
+            )
+        return list(leaf.shape)
+    sizes = given if isinstance(given, TensorShape) else np.atleast_1d(np.array(given, object)).tolist()
+    shape = TensorShape([None if size in (None, -1) else int(size) for size in sizes])
+    fits = leaf.shape.rank is None or (
+        leaf.shape.rank == shape.rank
+        and all(None in (most, size) or size >= most for most, size in zip(leaf.shape, shape, strict=True))
+    )
+    if not fits:
+        raise ValueError(
+            f"The padded shape {shape} is not compatible with the shape {leaf.shape} of the corresponding input component."
+        )
+    return list(shape)
+
+
+def _padding(leaf: Any, given: Any) -> np.ndarray:
+    if given is None:
+        return np.array(b"" if leaf.dtype.name == "string" else 0, leaf.dtype.numpy)
+    value = convert_to_tensor(given) if isinstance(given, Tensor) or hasattr(given, "dtype") else _typed(given, leaf)
+    if value.dtype is not leaf.dtype:
+        raise TypeError(
+            f"Invalid `padding_values`. `padding_values` values type {value.dtype} does not match type {leaf.dtype} of the "
+            "corresponding input component."
+        )
+    if value.ndim:
+        raise ValueError(f"Invalid `padding_values`: they must be scalars, got shape {value.shape}.")
+    return value._array
+
+
+def _typed(given: Any, leaf: Any) -> Tensor:
+    """A Python value in the dtype of the leaf, if it can have it."""
+    try:
+        return convert_to_tensor(given, leaf.dtype)
+    except (TypeError, ValueError):
+        return convert_to_tensor(given)
+
+
+def _bounded(spec: Any, shapes: Any, length: int) -> Any:
+    """The shapes of an element, ``length`` in place of every size that is not known."""
+    leaves = [_padded_shape(*one) for one in zip(nest.flatten(spec), _along(shapes, spec), strict=True)]
+    return packer(spec)([TensorShape([length if size is None else size for size in leaf]) for leaf in leaves])

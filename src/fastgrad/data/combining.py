@@ -1,0 +1,155 @@
+"""Stages that read several datasets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from fastgrad import nest
+from fastgrad.data.node import INFINITE, UNKNOWN, Chunk, Drawing, Node
+from fastgrad.data.rows import ZippedRows
+from fastgrad.data.structure import map_leaves
+from fastgrad.errors import InvalidArgumentError
+
+
+class Zipped(Node):
+    """Elements of several datasets side by side.
+
+    Args:
+        pack: gives their elements the structure wanted.
+        sources: the stages before.
+    """
+
+    name = "_ZipDataset"
+
+    def __init__(self, pack: Callable[[list[Any]], Any], sources: list[Node]) -> None:
+        self._pack, self.sources = pack, sources
+        if all(source.rows is not None and source.in_order for source in sources):
+            self.rows = ZippedRows(pack, [source.rows for source in sources])
+            self.in_order = True
+
+    def chunks(self) -> Iterator[Chunk]:
+        if self.rows is not None:
+            yield range(self.rows.count)
+            return
+        pack = self._pack
+        for elements in zip(*[source.elements() for source in self.sources], strict=False):
+            yield [pack(list(elements))]
+
+    def count(self) -> int:
+        counts = [source.count() for source in self.sources]
+        if UNKNOWN in counts:
+            return 0 if 0 in counts else UNKNOWN
+        return min((count for count in counts if count != INFINITE), default=INFINITE)
+
+    def make_spec(self) -> Any:
+        return self._pack([source.spec() for source in self.sources])
+
+
+class Concatenated(Node):
+    """One dataset after another.
+
+    Raises:
+        TypeError: their elements differ in form or dtype.
+    """
+
+    name = "_ConcatenateDataset"
+
+    def __init__(self, first: Node, second: Node) -> None:
+        self.sources = first, second
+        self._spec = common_spec("Dataset.concatenate", self.sources)
+
+    def chunks(self) -> Iterator[Chunk]:
+        for source in self.sources:
+            for element in source.elements():
+                yield [element]
+
+    def count(self) -> int:
+        counts = [source.count() for source in self.sources]
+        if INFINITE in counts:
+            return INFINITE
+        return UNKNOWN if UNKNOWN in counts else sum(counts)
+
+
+class Chosen(Node):
+    """The next element of the dataset whose number comes next.
+
+    Args:
+        sources: the datasets.
+        stop_on_empty: whether the end of one of them is the end of all; else its numbers are passed over.
+        choices: their numbers.
+    """
+
+    name = "_DirectedInterleaveDataset"
+
+    def __init__(self, sources: list[Node], stop_on_empty: bool, choices: Node | None) -> None:
+        self._choosable, self._stop_on_empty, self._choices = sources, stop_on_empty, choices
+        self.sources = sources if choices is None else [choices, *sources]
+        self._spec = common_spec("Dataset.choose_from_datasets", sources)
+
+    def numbers(self) -> Iterator[int]:
+        """Which dataset is next."""
+        assert self._choices is not None
+        return (int(choice) for choice in self._choices.elements())
+
+    def elements(self) -> Iterator[Any]:
+        running: list[Iterator[Any] | None] = [source.elements() for source in self._choosable]
+        end = object()
+        for number in self.numbers():
+            if not 0 <= number < len(running):
+                raise InvalidArgumentError(
+                    f"Selector index out of range: there are {len(running)} datasets, and number {number} was chosen."
+                )
+            chosen = running[number]
+            if chosen is None:
+                continue
+            element = next(chosen, end)
+            if element is not end:
+                yield element
+            elif self._stop_on_empty:
+                return
+            else:
+                running[number] = None
+                if not any(running):
+                    return
+
+
+class Sampled(Drawing, Chosen):
+    """Elements of datasets drawn at random, with the given probabilities."""
+
+    def __init__(
+        self, sources: list[Node], stop_on_empty: bool, weights: np.ndarray, key: tuple[int, ...], anew: bool
+    ) -> None:
+        Chosen.__init__(self, sources, stop_on_empty, None)
+        Drawing.__init__(self, key, anew)
+        self._limits = np.cumsum(weights / weights.sum())
+
+    def numbers(self) -> Iterator[int]:
+        generator = np.random.Generator(np.random.Philox(self.next_seed()))
+        last = int(np.flatnonzero(np.diff(self._limits, prepend=0.0))[-1])
+        while True:
+            yield from np.minimum(np.searchsorted(self._limits, generator.random(256), "right"), last).tolist()
+
+
+def common_spec(what: str, sources: Any) -> Any:
+    """The spec that all datasets fit; TypeError if their elements differ in form or dtype."""
+    spec = sources[0].spec()
+    for source in sources[1:]:
+        other = source.spec()
+        try:
+            nest.assert_same_structure(spec, other)
+            spec = map_leaves(_common, spec, other)
+        except (TypeError, ValueError):
+            raise TypeError(f"{what}: Incompatible dataset elements:\n  {spec} vs.   {other}") from None
+    return spec
+
+
+def _common(first: Any, second: Any) -> Any:
+    if first is None and second is None:
+        return None
+    common = first.most_specific_common_supertype([second])
+    if common is None:
+        raise TypeError("dtypes differ")
+    return common

@@ -1,0 +1,269 @@
+"""How datasets begin: ``Dataset.from_tensor_slices`` and the like."""
+
+from __future__ import annotations
+
+import os
+from collections import abc
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastgrad import dtypes
+from fastgrad.data import combining, files, kept, sources
+from fastgrad.data.node import Node
+from fastgrad.data.pipeline import Pipeline
+from fastgrad.data.structure import converted, packer
+from fastgrad.errors import InvalidArgumentError
+from fastgrad.ops.arguments import integer
+from fastgrad.tensor import Tensor, convert_to_tensor
+from fastgrad.tensor_spec import TensorSpec
+
+if TYPE_CHECKING:
+    from fastgrad.data.dataset import Dataset
+
+_LARGEST = int(np.iinfo(np.int64).max)
+
+
+class Sources(Pipeline):
+    """The part of ``Dataset`` that makes one."""
+
+    @staticmethod
+    def from_tensor_slices(tensors: Any, name: str | None = None) -> Dataset:
+        """The rows of ``tensors``: element i holds row i of each.
+
+        Args:
+            tensors: a tensor or array, or a tuple or dict of them, all of one first dimension. A list is one tensor.
+            name: kept for TensorFlow's signature, here and below.
+
+        Raises:
+            ValueError: a scalar, or different first dimensions.
+        """
+        return Pipeline._of(sources.slices(_components(tensors)))
+
+    @staticmethod
+    def from_tensors(tensors: Any, name: str | None = None) -> Dataset:
+        """A dataset of one element: ``tensors`` as it is."""
+        return Pipeline._of(sources.SingleElement(_components(tensors)))
+
+    @staticmethod
+    def range(*args: Any, output_type: Any = dtypes.int64, name: str | None = None) -> Dataset:
+        """The numbers ``range(stop)``, ``range(start, stop)`` or ``range(start, stop, step)``, as int64.
+
+        Raises:
+            ValueError: no argument, or more than three.
+            InvalidArgumentError: a step of 0.
+        """
+        if not 1 <= len(args) <= 3:
+            raise ValueError(f"Invalid `args`. The length of `args` should be between 1 and 3 but was {len(args)}.")
+        numbers = [integer(value, "Dataset.range") for value in args]
+        start, stop, step = (0, numbers[0], 1) if len(numbers) == 1 else (*numbers, 1)[:3]
+        if step == 0:
+            raise InvalidArgumentError("Dataset.range: step must be a non-zero integer.")
+        return Pipeline._of(sources.numbers(start, stop, step, dtypes.as_dtype(output_type)))
+
+    @staticmethod
+    def from_generator(
+        generator: abc.Callable[..., Any],
+        output_types: Any = None,
+        output_shapes: Any = None,
+        args: Any = None,
+        output_signature: Any = None,
+        name: str | None = None,
+    ) -> Dataset:
+        """What ``generator(*args)`` yields, started again for each iteration.
+
+        Args:
+            generator: a function that gives an iterable.
+            output_types: the dtypes of an element, in its form; or ``output_signature``.
+            output_shapes: the shapes that belong to ``output_types``; unknown if not given.
+            args: passed to ``generator`` as NumPy values.
+            output_signature: the TensorSpecs of an element, in its form.
+
+        Raises:
+            TypeError: ``generator`` is not callable, or neither types nor signature are given.
+            InvalidArgumentError: while iterating, for an element that does not fit.
+        """
+        if not callable(generator):
+            raise TypeError("`generator` must be a Python callable.")
+        signature = sources.generator_signature(output_types, output_shapes, output_signature)
+        values = [] if args is None else [convert_to_tensor(value).numpy() for value in args]
+        return Pipeline._of(sources.Generated(generator, values, signature))
+
+    @staticmethod
+    def zip(*args: Any, datasets: Any = None, name: str | None = None) -> Dataset:
+        """Elements of several datasets side by side, until the shortest ends.
+
+        Args:
+            *args: datasets, or one tuple or dict of them; ``datasets`` is the older name of the latter.
+
+        Raises:
+            TypeError: no dataset, or a list of them.
+        """
+        if bool(args) == (datasets is not None):
+            raise TypeError("Dataset.zip: must pass datasets, either as `*args` or as `datasets`.")
+        structure = datasets if not args else args[0] if len(args) == 1 else args
+        leaves: list[Node] = []
+        _collect(structure, leaves)
+        return Pipeline._of(combining.Zipped(packer(structure), leaves))
+
+    @staticmethod
+    def random(seed: Any = None, rerandomize_each_iteration: bool | None = None, name: str | None = None) -> Dataset:
+        """Random int64 numbers below 2**32, without end.
+
+        Args:
+            seed: makes them repeatable, together with ``tf.random.set_seed``.
+            rerandomize_each_iteration: whether each iteration has numbers of its own.
+        """
+        return Pipeline._of(sources.RandomNumbers(drawn_key(seed), bool(rerandomize_each_iteration)))
+
+    @staticmethod
+    def counter(start: Any = 0, step: Any = 1, dtype: Any = dtypes.int64, name: str | None = None) -> Dataset:
+        """The numbers ``start``, ``start + step`` ..., without end."""
+        first, distance = integer(start, "Dataset.counter: start"), integer(step, "Dataset.counter: step")
+        return Pipeline._of(sources.Counter(first, distance, dtypes.as_dtype(dtype)))
+
+    @staticmethod
+    def list_files(
+        file_pattern: Any, shuffle: bool | None = None, seed: Any = None, name: str | None = None
+    ) -> Dataset:
+        """The names of the files that match, as strings.
+
+        Args:
+            file_pattern: a pattern as of a shell, or several.
+            shuffle: whether each iteration has an order of its own, which is the default; else they are sorted.
+            seed: as in ``shuffle``.
+
+        Raises:
+            InvalidArgumentError: no file matches.
+        """
+        found = files.matching(texts(file_pattern))
+        dataset = Sources.from_tensor_slices(found)
+        return dataset if shuffle is False else dataset.shuffle(len(found), seed=seed)
+
+    @staticmethod
+    def load(
+        path: Any, element_spec: Any = None, compression: Any = None, reader_func: Any = None, wait: bool = False
+    ) -> Dataset:
+        """What ``save`` wrote.
+
+        Args:
+            path: the folder.
+            element_spec: TypeError if the saved elements have another one.
+            compression, wait: kept for TensorFlow's signature.
+            reader_func: of a dataset of datasets, a dataset: how what was saved is read; there is one.
+
+        Raises:
+            NotFoundError: no dataset was saved there, or it was not saved to its end.
+        """
+        dataset = Pipeline._of(kept.Stored(os.fspath(path)))
+        if element_spec is not None and element_spec != dataset.element_spec:
+            raise TypeError(f"Dataset.load: the saved elements are {dataset.element_spec}, not {element_spec}.")
+        return dataset if reader_func is None else reader_func(Sources.from_tensors(dataset))
+
+    @staticmethod
+    def sample_from_datasets(
+        datasets: Any,
+        weights: Any = None,
+        seed: Any = None,
+        stop_on_empty_dataset: bool = False,
+        rerandomize_each_iteration: bool | None = None,
+    ) -> Dataset:
+        """Each next element comes from a dataset drawn at random.
+
+        Args:
+            datasets: a list of datasets.
+            weights: how often each is drawn, a number for each; default equally often.
+            seed: makes it repeatable, together with ``tf.random.set_seed``.
+            stop_on_empty_dataset: whether it ends when the first of them does; else with the last.
+            rerandomize_each_iteration: whether each iteration draws anew.
+
+        Raises:
+            ValueError: no datasets, or not as many weights.
+            TypeError: their elements differ.
+        """
+        nodes = _nodes(datasets)
+        given = np.ones(len(nodes)) if weights is None else np.asarray(convert_to_tensor(weights).numpy(), np.float64)
+        if given.shape != (len(nodes),):
+            raise ValueError(
+                f"Invalid `weights`. `weights` should have the same length as `datasets` but got "
+                f"`len(weights)={given.size}` vs. `len(datasets)={len(nodes)}`."
+            )
+        if not (given >= 0).all() or not 0 < given.sum() < np.inf:
+            raise ValueError(f"Invalid `weights`: they must not be negative, and not all 0, got {given.tolist()}.")
+        anew = bool(rerandomize_each_iteration)
+        return Pipeline._of(combining.Sampled(nodes, stop_on_empty_dataset, given, drawn_key(seed), anew))
+
+    @staticmethod
+    def choose_from_datasets(datasets: Any, choice_dataset: Dataset, stop_on_empty_dataset: bool = True) -> Dataset:
+        """Each next element comes from the dataset whose number ``choice_dataset`` gives.
+
+        Args:
+            datasets: a list of datasets.
+            choice_dataset: int64 scalars.
+            stop_on_empty_dataset: whether it ends when a chosen dataset has; else such choices are passed over.
+
+        Raises:
+            ValueError: no datasets.
+            TypeError: their elements differ, or choices that are no int64 scalars.
+        """
+        nodes = _nodes(datasets)
+        if choice_dataset.element_spec != TensorSpec((), dtypes.int64):
+            raise TypeError(
+                f"Invalid `choice_dataset`. Elements of `choice_dataset` must be scalar `tf.int64` tensors but are "
+                f"{choice_dataset.element_spec}."
+            )
+        return Pipeline._of(combining.Chosen(nodes, stop_on_empty_dataset, choice_dataset._node))
+
+
+def texts(value: Any) -> list[str]:
+    """A text or path, or several of them, in a list or tensor, as a list."""
+    if isinstance(value, (str, bytes, os.PathLike)):
+        return [os.fsdecode(value)]
+    if isinstance(value, (list, tuple)):
+        return [one for item in value for one in texts(item)]
+    return [os.fsdecode(one) for one in convert_to_tensor(value)._array.reshape(-1)]
+
+
+def _nodes(datasets: Any) -> list[Node]:
+    if not datasets:
+        raise ValueError("Invalid `datasets`. `datasets` should not be empty.")
+    return [dataset._node for dataset in datasets]
+
+
+def _components(tensors: Any) -> Any:
+    """As ``converted``, but arrays mapped from files are not read: their memory is the tensor's."""
+    if isinstance(tensors, np.memmap):
+        return Tensor(tensors.view(np.ndarray))
+    if type(tensors) is tuple:
+        return tuple([_components(one) for one in tensors])
+    if type(tensors) is dict:
+        return {key: _components(one) for key, one in tensors.items()}
+    return convert_to_tensor(tensors) if isinstance(tensors, list) else converted(tensors)
+
+
+def _collect(structure: Any, leaves: list[Node]) -> None:
+    """The nodes of the datasets in a structure of tuples and dicts, in the order of ``nest.flatten``."""
+    if isinstance(structure, Pipeline):
+        leaves.append(structure._node)
+    elif isinstance(structure, tuple):
+        for item in structure:
+            _collect(item, leaves)
+    elif isinstance(structure, abc.Mapping):
+        for key in sorted(structure):
+            _collect(structure[key], leaves)
+    else:
+        raise TypeError(
+            f"Invalid input to `zip`. Inputs are expected to be (nested) structures of `tf.data.Dataset` objects: tuples "
+            f"and dicts, no lists. Got {type(structure)}."
+        )
+
+
+def drawn_key(given: Any) -> tuple[int, ...]:
+    """The three numbers from which the orders of a stage are drawn: of the global seed and its own, or the next of all draws."""
+    from fastgrad.ops.random_generator import default_drawn, default_key
+
+    seed = None if given is None else integer(given, "Dataset: seed")
+    if seed is not None:
+        return default_key(seed) % 2**64, 0, 0
+    low, high, key = default_drawn(None)((1,))._array.tolist()
+    return tuple(word % 2**64 for word in (key, low, high))

@@ -1,0 +1,166 @@
+"""Lines and records of text files."""
+
+from __future__ import annotations
+
+import csv
+import glob
+import gzip
+import io
+import os
+import zlib
+from collections.abc import Iterator, Sequence
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from fastgrad.data.node import Node
+from fastgrad.dtypes import DType
+from fastgrad.errors import InvalidArgumentError, NotFoundError
+from fastgrad.tensor import Tensor
+from fastgrad.tensor_spec import TensorSpec
+
+
+def matching(patterns: Sequence[str]) -> list[str]:
+    """The files that match, sorted.
+
+    Raises:
+        InvalidArgumentError: there are none.
+    """
+    found = sorted(name for pattern in patterns for name in glob.glob(pattern))
+    if not found:
+        raise InvalidArgumentError(f"No files matched pattern: {', '.join(patterns)}")
+    return found
+
+
+def opened(name: str, compression: str) -> BinaryIO:
+    """A file's contents; ``compression`` is empty, ``"GZIP"`` or ``"ZLIB"``.
+
+    Raises:
+        NotFoundError: there is no such file.
+        InvalidArgumentError: another compression.
+    """
+    try:
+        if compression == "":
+            return open(name, "rb")
+        if compression == "GZIP":
+            return gzip.open(name, "rb")  # type: ignore[return-value]  # it reads like one
+        if compression == "ZLIB":
+            with open(name, "rb") as file:
+                return io.BytesIO(zlib.decompress(file.read()))
+    except FileNotFoundError:
+        raise NotFoundError(f"{name}; No such file or directory") from None
+    raise InvalidArgumentError(f"compression_type must be '', 'GZIP' or 'ZLIB', got {compression!r}.")
+
+
+class TextLines(Node):
+    """The lines of files, without their ends."""
+
+    name = "TextLineDatasetV2"
+
+    def __init__(self, files: Node, compression: str) -> None:
+        self.sources, self._compression = (files,), compression
+
+    def elements(self) -> Iterator[Any]:
+        for name in names_of(self.sources[0]):
+            with opened(name, self._compression) as file:
+                for line in file:
+                    yield text(line.removesuffix(b"\n").removesuffix(b"\r"))
+
+    def make_spec(self) -> Any:
+        return TensorSpec((), "string")
+
+
+class CsvRecords(Node):
+    """The records of CSV files: a scalar for each column.
+
+    Args:
+        files: gives their names.
+        columns: the numbers of the columns, None for all that there are.
+        dtypes: of each column.
+        defaults: of each column what stands for an empty field, None where there has to be something.
+        header: whether the first line of a file is none.
+        options: how ``csv.reader`` reads.
+        missing: the text that means an empty field, beside the empty one.
+        compression: as ``opened``.
+        width: how many fields a record has; default as many as columns are read.
+    """
+
+    name = "CsvDatasetV2"
+
+    def __init__(
+        self,
+        files: Node,
+        columns: Sequence[int] | None,
+        dtypes: Sequence[DType],
+        defaults: Sequence[Any],
+        header: bool,
+        options: dict[str, Any],
+        missing: str,
+        compression: str,
+        width: int | None = None,
+    ) -> None:
+        self.sources = (files,)
+        self._columns = range(len(dtypes)) if columns is None else columns
+        self._width = len(dtypes) if columns is None else width
+        self._dtypes, self._defaults = dtypes, defaults
+        self._header, self._options, self._missing, self._compression = header, options, missing, compression
+
+    def elements(self) -> Iterator[Any]:
+        for record in self.records():
+            yield tuple([text(value) if type(value) is bytes else Tensor(np.array(value)) for value in record])
+
+    def records(self) -> Iterator[list[Any]]:
+        """The values of each record."""
+        parsers = [parser_of(dtype) for dtype in self._dtypes]
+        for name in names_of(self.sources[0]):
+            with io.TextIOWrapper(opened(name, self._compression), "utf-8", newline="") as file:
+                records = csv.reader(file, **self._options)
+                if self._header:
+                    next(records, None)
+                for fields in records:
+                    yield self._values(fields, parsers)
+
+    def _values(self, fields: list[str], parsers: list[Any]) -> list[Any]:
+        if self._width is not None and len(fields) != self._width:
+            raise InvalidArgumentError(f"Expect {self._width} fields but have {len(fields)} in record.")
+        values = []
+        for column, parse, default in zip(self._columns, parsers, self._defaults, strict=True):
+            if column >= len(fields):
+                raise InvalidArgumentError(f"Expect more than {column} fields but have {len(fields)} in record.")
+            field = fields[column]
+            if field in ("", self._missing):
+                if default is None:
+                    raise InvalidArgumentError(f"Field {column} is required but missing in record!")
+                values.append(default)
+                continue
+            try:
+                values.append(parse(field))
+            except (ValueError, OverflowError):
+                raise InvalidArgumentError(
+                    f"Field {column} in record is not a valid {parse.__name__}: {field}"
+                ) from None
+        return values
+
+    def make_spec(self) -> Any:
+        return tuple([TensorSpec((), dtype) for dtype in self._dtypes])
+
+
+def parser_of(dtype: DType) -> Any:
+    """A function that reads a field as a value of a dtype; ValueError for what is none."""
+    if dtype.name == "string":
+        return str.encode
+    return dtype.numpy.type
+
+
+def text(value: bytes) -> Tensor:
+    """A scalar string."""
+    array = np.empty((), object)
+    array[()] = value
+    return Tensor(array)
+
+
+def names_of(files: Node) -> Iterator[str]:
+    """The names that a dataset of strings, single or in arrays, gives."""
+    for element in files.elements():
+        for name in element._array.reshape(-1):
+            yield os.fsdecode(name)

@@ -1,0 +1,274 @@
+"""Stages that make several elements one, or one several."""
+
+from __future__ import annotations
+
+import itertools
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from fastgrad import nest
+from fastgrad.data.batch import element_groups, padded, row_groups, stacked
+from fastgrad.data.node import UNKNOWN, Chunk, Node, Stage
+from fastgrad.data.structure import DatasetSpec, map_leaves, packer, placeholder
+from fastgrad.data.transformations import call, checked_function, node_of, unrecorded
+from fastgrad.errors import InvalidArgumentError
+from fastgrad.shape import TensorShape
+from fastgrad.tensor import Tensor
+from fastgrad.tensor_spec import TensorSpec
+
+
+class Batched(Stage):
+    """Groups of ``size`` elements, stacked."""
+
+    name = "_BatchDataset"
+
+    def __init__(self, source: Node, size: int, drop_remainder: bool) -> None:
+        super().__init__(source)
+        self._size, self._drop_remainder = size, drop_remainder
+
+    def elements(self) -> Iterator[Any]:
+        rows = self.source.rows
+        if rows is not None:
+            return map(rows.batch, row_groups(self.source.chunks(), self._size, self._drop_remainder))
+        return map(stacked, element_groups(self.source.elements(), self._size, self._drop_remainder))
+
+    def elements_after(self, position: int) -> Iterator[Any]:
+        rows = self.source.rows
+        if rows is None:
+            return super().elements_after(position)
+        groups = row_groups(self.source.chunks(), self._size, self._drop_remainder)
+        return map(rows.batch, itertools.islice(groups, position, None))
+
+    def count(self) -> int:
+        count = self.source.count()
+        if count < 0:
+            return count
+        return count // self._size if self._drop_remainder else -(-count // self._size)
+
+    def make_spec(self) -> Any:
+        rows = TensorShape([self._size if self._drop_remainder else None])
+        return map_leaves(
+            lambda leaf: None if leaf is None else TensorSpec(rows.concatenate(leaf.shape), leaf.dtype),
+            self.source.spec(),
+        )
+
+
+class PaddedBatched(Batched):
+    """Groups of ``size`` elements, padded to one shape and stacked.
+
+    Args:
+        shapes: for each leaf the sizes to pad to, None for that of the longest.
+        values: for each leaf what is put there, an array without dimensions.
+    """
+
+    name = "_PaddedBatchDataset"
+
+    def __init__(
+        self, source: Node, size: int, drop_remainder: bool, shapes: Sequence[Any], values: Sequence[np.ndarray]
+    ) -> None:
+        super().__init__(source, size, drop_remainder)
+        self._shapes, self._values = shapes, values
+
+    def elements(self) -> Iterator[Any]:
+        for group in element_groups(self.source.elements(), self._size, self._drop_remainder):
+            columns = zip(*[nest.flatten(element) for element in group], strict=True)
+            yield packer(group[0])([padded(*one) for one in zip(columns, self._shapes, self._values, strict=True)])
+
+    def elements_after(self, position: int) -> Iterator[Any]:
+        return Stage.elements_after(self, position)
+
+    def make_spec(self) -> Any:
+        rows = self._size if self._drop_remainder else None
+        spec = self.source.spec()
+        leaves = zip(nest.flatten(spec), self._shapes, strict=True)
+        return packer(spec)([TensorSpec([rows, *shape], leaf.dtype) for leaf, shape in leaves])
+
+
+class Unbatched(Stage):
+    """The rows of each element."""
+
+    name = "_UnbatchDataset"
+
+    def chunks(self) -> Iterator[Chunk]:
+        for element in self.source.elements():
+            leaves, pack = nest.flatten(element), packer(element)
+            counts = {len(leaf._array) if leaf.ndim else -1 for leaf in leaves if leaf is not None}
+            if len(counts) != 1 or -1 in counts:
+                shapes = [leaf.shape for leaf in leaves if leaf is not None]
+                raise InvalidArgumentError(
+                    f"Dataset.unbatch: Input tensors must be at least rank 1 and have the same first dimension, got {shapes}."
+                )
+            yield [
+                pack([None if leaf is None else Tensor(leaf._array[row, ...]) for leaf in leaves])
+                for row in range(counts.pop())
+            ]
+
+    def count(self) -> int:
+        count = self.source.count()
+        return UNKNOWN if count else 0
+
+    def make_spec(self) -> Any:
+        return map_leaves(
+            lambda leaf: None if leaf is None else TensorSpec(leaf.shape[1:], leaf.dtype), self.source.spec()
+        )
+
+
+class Rebatched(Unbatched):
+    """The rows of all elements in groups, whose sizes take turns."""
+
+    name = "_RebatchDataset"
+
+    def __init__(self, source: Node, sizes: list[int], drop_remainder: bool) -> None:
+        super().__init__(source)
+        self._sizes, self._drop_remainder = sizes, drop_remainder
+
+    def chunks(self) -> Iterator[Chunk]:
+        rows = itertools.chain.from_iterable(super().chunks())
+        for size in itertools.cycle(self._sizes):
+            group = list(itertools.islice(rows, size))
+            if group and (len(group) == size or not self._drop_remainder):
+                yield [stacked(group)]
+            if len(group) < size:
+                return
+
+    def make_spec(self) -> Any:
+        rows = self._sizes[0] if self._drop_remainder and len(set(self._sizes)) == 1 else None
+        return map_leaves(
+            lambda leaf: None if leaf is None else TensorSpec(TensorShape([rows]).concatenate(leaf.shape), leaf.dtype),
+            super().make_spec(),
+        )
+
+
+class Listed(Node):
+    """Elements that are there already: a window, a group.
+
+    Args:
+        elements: a list of them.
+        spec: theirs.
+        name: the name of their dataset.
+    """
+
+    name = "_VariantDataset"
+
+    def __init__(self, elements: list[Any], spec: Any) -> None:
+        self._elements, self._spec = elements, spec
+
+    def chunks(self) -> Iterator[Chunk]:
+        yield self._elements
+
+    def count(self) -> int:
+        return len(self._elements)
+
+
+class Windowed(Stage):
+    """Datasets of ``size`` elements each, ``stride`` apart; ``shift`` from the first of one to the first of the next.
+
+    Args:
+        made: makes a dataset of a stage.
+    """
+
+    name = "_WindowDataset"
+
+    def __init__(
+        self, source: Node, size: int, shift: int, stride: int, drop_remainder: bool, made: Callable[[Node], Any]
+    ) -> None:
+        super().__init__(source)
+        self._size, self._shift, self._stride, self._drop_remainder = size, shift, stride, drop_remainder
+        self._made = made
+
+    def elements(self) -> Iterator[Any]:
+        reach = (self._size - 1) * self._stride + 1
+        held: deque[Any] = deque()
+        ahead = self.source.elements()
+        while True:
+            held.extend(itertools.islice(ahead, reach - len(held)))
+            if not held or (len(held) < reach and self._drop_remainder):
+                return
+            yield self._dataset(list(itertools.islice(held, 0, None, self._stride)))
+            for _ in range(min(self._shift, len(held))):
+                held.popleft()
+            if self._shift > reach:
+                next(itertools.islice(ahead, self._shift - reach, self._shift - reach), None)
+
+    def _dataset(self, items: list[Any]) -> Any:
+        spec = self.source.spec()
+        columns = zip(*[nest.flatten(item) for item in items], strict=True)
+        leaves = zip(columns, nest.flatten(spec), strict=True)
+        return packer(spec)([self._made(Listed(list(column), leaf)) for column, leaf in leaves])
+
+    def count(self) -> int:
+        count = self.source.count()
+        if count < 0:
+            return count
+        reach = (self._size - 1) * self._stride + 1
+        last = count - reach if self._drop_remainder else count - 1
+        return last // self._shift + 1 if last >= 0 else 0
+
+    def make_spec(self) -> Any:
+        return map_leaves(DatasetSpec, self.source.spec())
+
+
+class Grouped(Stage):
+    """The elements of what ``reduce`` makes of groups of elements with the same key.
+
+    Args:
+        key: of an element, an int64 scalar.
+        reduce: of a key and a dataset, a dataset.
+        size: of a key, how many elements a group has at most.
+        made: makes a dataset of a stage.
+    """
+
+    name = "_GroupByWindowDataset"
+
+    def __init__(
+        self,
+        source: Node,
+        key: Callable[..., Any],
+        reduce: Callable[..., Any],
+        size: Callable[[Any], Any],
+        made: Callable[[Node], Any],
+    ) -> None:
+        super().__init__(source)
+        self._key = checked_function(key, "Dataset.group_by_window")
+        self._reduce = checked_function(reduce, "Dataset.group_by_window")
+        self._size, self._made = size, made
+
+    def elements(self) -> Iterator[Any]:
+        groups: dict[int, list[Any]] = {}
+        sizes: dict[int, int] = {}
+        for element in self.source.elements():
+            key = int(call(self._key, element))
+            if key not in groups:
+                groups[key] = []
+                sizes[key] = int(unrecorded(self._size, _key(key)))
+                if sizes[key] < 1:
+                    raise InvalidArgumentError(
+                        f"Dataset.group_by_window: window size must be greater than zero, got {sizes[key]}."
+                    )
+            group = groups[key]
+            group.append(element)
+            if len(group) == sizes[key]:
+                del groups[key]
+                yield from self._reduced(key, group)
+        for key in sorted(groups):
+            yield from self._reduced(key, groups[key])
+
+    def _reduced(self, key: int, group: list[Any]) -> Iterator[Any]:
+        return self._node(key, group).elements()
+
+    def _node(self, key: int, group: list[Any]) -> Node:
+        dataset = self._made(Listed(group, self.source.spec()))
+        return node_of(unrecorded(self._reduce, _key(key), dataset), "reduce_func")
+
+    def count(self) -> int:
+        return UNKNOWN
+
+    def make_spec(self) -> Any:
+        return self._node(0, [placeholder(self.source.spec(), 2)]).spec()
+
+
+def _key(key: int) -> Tensor:
+    return Tensor(np.array(key, np.int64))

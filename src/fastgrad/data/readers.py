@@ -1,0 +1,344 @@
+"""Datasets of files: lines, CSV, Parquet."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from fastgrad.data.ahead import Prefetched
+from fastgrad.data.constructors import texts
+from fastgrad.data.dataset import Dataset
+from fastgrad.data.files import CsvRecords, TextLines, matching, opened, parser_of
+from fastgrad.data.node import Node
+from fastgrad.data.rows import ArrayRows
+from fastgrad.data.sources import RowSource
+from fastgrad.dtypes import DType, as_dtype
+from fastgrad.errors import InvalidArgumentError
+from fastgrad.tensor import convert_to_tensor
+from fastgrad.tensor_spec import TensorSpec
+
+
+class TextLineDataset(Dataset):
+    """The lines of files, as strings without their ends.
+
+    Args:
+        filenames: one or several, or a dataset of them.
+        compression_type: ``"GZIP"``, ``"ZLIB"``, or None.
+        buffer_size, num_parallel_reads: kept for TensorFlow's signature: files are read one after the other.
+
+    Raises:
+        NotFoundError: while iterating, for a file that is not there.
+    """
+
+    def __init__(
+        self,
+        filenames: Any,
+        compression_type: str | None = None,
+        buffer_size: Any = None,
+        num_parallel_reads: Any = None,
+        name: str | None = None,
+    ) -> None:
+        super().__init__(TextLines(_files(filenames), compression_type or ""))
+
+
+class CsvDataset(Dataset):
+    """The records of CSV files, a tuple of scalars each.
+
+    Args:
+        filenames: one or several, or a dataset of them.
+        record_defaults: for each column a dtype, where there must be a value, or the value for empty fields.
+        compression_type: ``"GZIP"``, ``"ZLIB"``, or None.
+        buffer_size: kept for TensorFlow's signature.
+        header: whether the first line of each file is skipped.
+        field_delim: what is between fields, a character.
+        use_quote_delim: whether fields may stand in double quotes.
+        na_value: a text that means an empty field, too.
+        select_cols: the numbers of the columns to read; default all.
+        exclude_cols: instead of that, the numbers of the others.
+
+    Raises:
+        ValueError: both of the latter.
+        InvalidArgumentError: while iterating, for fields that are missing or have another type.
+    """
+
+    def __init__(
+        self,
+        filenames: Any,
+        record_defaults: Any,
+        compression_type: str | None = None,
+        buffer_size: Any = None,
+        header: bool = False,
+        field_delim: str = ",",
+        use_quote_delim: bool = True,
+        na_value: str = "",
+        select_cols: Sequence[int] | None = None,
+        exclude_cols: Sequence[int] | None = None,
+        name: str | None = None,
+    ) -> None:
+        if select_cols is not None and exclude_cols is not None:
+            raise ValueError("select_cols and exclude_cols cannot both be given.")
+        dtypes, defaults = _defaults(record_defaults)
+        columns = None if select_cols is None else list(select_cols)
+        if exclude_cols is not None:
+            columns = [n for n in range(len(dtypes) + len(exclude_cols)) if n not in exclude_cols]
+        options = _csv_options(field_delim, use_quote_delim)
+        compression = compression_type or ""
+        files = _files(filenames)
+        super().__init__(CsvRecords(files, columns, dtypes, defaults, header, options, na_value, compression))
+
+
+class ParquetDataset(Dataset):
+    """The rows of Parquet files, a dict of scalars each; needs pyarrow. (TensorFlow has this in a package of its own.)
+
+    Columns are read when the first row is wanted, and stay in memory.
+
+    Args:
+        filenames: one or several, or patterns.
+        columns: the names of the columns to read; default all.
+
+    Raises:
+        ImportError: pyarrow is not installed.
+        InvalidArgumentError: no file matches, or a column is no numbers, booleans or texts, or has empty fields.
+    """
+
+    def __init__(self, filenames: Any, columns: Sequence[str] | None = None) -> None:
+        try:
+            from pyarrow import parquet  # type: ignore[import-not-found, unused-ignore]
+        except ImportError:
+            raise ImportError("ParquetDataset: Parquet files are read by pyarrow: pip install pyarrow.") from None
+        names = matching(texts(filenames))
+
+        def read() -> dict[str, np.ndarray]:
+            table = parquet.read_table(names if len(names) > 1 else names[0], columns=columns, memory_map=True)
+            return {name: _arrow_column(name, table.column(name)) for name in table.column_names}
+
+        super().__init__(RowSource(Columns(read), "_ParquetDataset"))
+
+
+class Columns:
+    """The rows of columns that are read when they are first needed.
+
+    Args:
+        read: gives the columns by name.
+    """
+
+    def __init__(self, read: Callable[[], dict[str, np.ndarray]]) -> None:
+        self._read = read
+        self._found: ArrayRows | None = None
+
+    @property
+    def _rows(self) -> ArrayRows:
+        if self._found is None:
+            columns = self._read()
+            names = sorted(columns)
+            size = len(columns[names[0]]) if names else 0
+            self._found = ArrayRows(dict.fromkeys(columns), [columns[name] for name in names], size)
+        return self._found
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return self._rows.count
+
+    def spec(self) -> Any:
+        """The spec of a row."""
+        return self._rows.spec()
+
+    def element(self, index: int) -> Any:
+        """One row."""
+        return self._rows.element(index)
+
+    def batch(self, indices: Any) -> Any:
+        """Several rows, stacked."""
+        return self._rows.batch(indices)
+
+
+def make_csv_dataset(
+    file_pattern: Any,
+    batch_size: Any,
+    column_names: Sequence[str] | None = None,
+    column_defaults: Sequence[Any] | None = None,
+    label_name: str | None = None,
+    select_columns: Sequence[Any] | None = None,
+    field_delim: str = ",",
+    use_quote_delim: bool = True,
+    na_value: str = "",
+    header: bool = True,
+    num_epochs: int | None = None,
+    shuffle: bool = True,
+    shuffle_buffer_size: int = 10000,
+    shuffle_seed: int | None = None,
+    prefetch_buffer_size: int | None = None,
+    num_parallel_reads: Any = None,
+    sloppy: bool = False,
+    num_rows_for_inference: int | None = 100,
+    compression_type: str | None = None,
+    ignore_errors: bool = False,
+    encoding: str = "utf-8",
+) -> Dataset:
+    """Batches of the records of CSV files: dicts by column, or pairs of such a dict and the label.
+
+    Columns are read when the first record is wanted, and stay in memory.
+
+    Args:
+        file_pattern: names of files, or patterns.
+        batch_size: how many records are in a batch; a smaller last one is left out if ``num_epochs`` is None.
+        column_names: default: the header of the first file.
+        column_defaults: for each selected column a dtype, where there must be a value, or the value for empty fields; default: the
+            narrowest of int32, int64, float32, float64 and string that fits the first records, and 0 or an empty string.
+        label_name: the column that is the label.
+        select_columns: names or numbers of the columns to read; default all.
+        field_delim, use_quote_delim, na_value, compression_type: as in ``CsvDataset``.
+        header: whether the first line of each file names the columns.
+        num_epochs: how often all records come; default without end.
+        shuffle, shuffle_buffer_size, shuffle_seed: whether and how records are shuffled.
+        prefetch_buffer_size, num_parallel_reads, sloppy, encoding: kept for TensorFlow's signature.
+        num_rows_for_inference: how many records of each file are looked at for dtypes; None for all.
+        ignore_errors: kept for TensorFlow's signature; only False.
+
+    Raises:
+        ValueError: no names, names that occur twice, or unknown columns.
+        InvalidArgumentError: no file matches; while iterating, for fields that are missing or have another type.
+    """
+    if ignore_errors:
+        raise ValueError("make_csv_dataset: ignore_errors=True is not there: give column_defaults that fit all fields.")
+    names = matching(texts(file_pattern))
+    compression, options = compression_type or "", _csv_options(field_delim, use_quote_delim)
+    if column_names is None:
+        if not header:
+            raise ValueError("Cannot infer column names without a header line.")
+        column_names = next(_raw_records(names[0], compression, options), [])
+    column_names = list(column_names)
+    if len(set(column_names)) != len(column_names):
+        raise ValueError("Cannot have duplicate column names.")
+    columns = list(range(len(column_names)))
+    if select_columns is not None:
+        columns = sorted(_column_number(one, column_names) for one in select_columns)
+    chosen = [column_names[column] for column in columns]
+    if label_name is not None and label_name not in chosen:
+        raise ValueError(f"`label_name` provided must be one of the columns: {chosen}. Received: {label_name}.")
+    if column_defaults is None:
+        column_defaults = _inferred(names, columns, compression, options, header, na_value, num_rows_for_inference)
+    dtypes, defaults = _defaults(column_defaults)
+    files = Dataset.from_tensor_slices(names)._node
+    width = len(column_names)
+    records = CsvRecords(files, columns, dtypes, defaults, header, options, na_value, compression, width)
+
+    def read() -> dict[str, np.ndarray]:
+        values = list(zip(*records.records(), strict=True)) or [()] * len(chosen)
+        return {name: _column(one, dtype) for name, one, dtype in zip(chosen, values, dtypes, strict=True)}
+
+    dataset = Dataset(RowSource(Columns(read), "_CsvRecords"))
+    if shuffle:
+        dataset = dataset.shuffle(shuffle_buffer_size, shuffle_seed)
+    dataset = dataset.repeat(num_epochs).batch(batch_size, drop_remainder=num_epochs is None)
+    if label_name is not None:
+        dataset = dataset.map(
+            lambda features: ({k: v for k, v in features.items() if k != label_name}, features[label_name])
+        )
+    return Dataset(Prefetched(dataset._node, 1))
+
+
+def _files(filenames: Any) -> Node:
+    if isinstance(filenames, Dataset):
+        return filenames._node
+    return Dataset.from_tensor_slices(texts(filenames))._node
+
+
+def _csv_options(delimiter: str, quotes: bool) -> dict[str, Any]:
+    if len(delimiter) != 1:
+        raise ValueError(f"field_delim must be one character, got {delimiter!r}.")
+    return {"delimiter": delimiter, "quoting": csv.QUOTE_MINIMAL if quotes else csv.QUOTE_NONE}
+
+
+def _defaults(given: Any) -> tuple[list[DType], list[Any]]:
+    """The dtype of each column, and what stands for an empty field: None where there must be a value."""
+    dtypes: list[DType] = []
+    defaults: list[Any] = []
+    for one in given:
+        if isinstance(one, (DType, type)) or (
+            isinstance(one, str) and one in ("int32", "int64", "float32", "float64", "string")
+        ):
+            dtypes.append(as_dtype(one))
+            defaults.append(None)
+            continue
+        value = convert_to_tensor(one)
+        array = value._array.reshape(-1)
+        dtypes.append(value.dtype)
+        defaults.append(array[0] if array.size else None)
+    return dtypes, defaults
+
+
+def _column_number(column: Any, names: Sequence[str]) -> int:
+    if isinstance(column, str):
+        if column not in names:
+            raise ValueError(f"Value '{column}' must be an index or name of a column: {', '.join(names)}.")
+        return list(names).index(column)
+    if not 0 <= column < len(names):
+        raise ValueError(f"Number {column} must be that of a column: there are {len(names)}.")
+    return int(column)
+
+
+def _raw_records(name: str, compression: str, options: dict[str, Any]) -> Any:
+    with io.TextIOWrapper(opened(name, compression), "utf-8", newline="") as file:
+        yield from csv.reader(file, **options)
+
+
+def _inferred(
+    names: Sequence[str],
+    columns: Sequence[int],
+    compression: str,
+    options: dict[str, Any],
+    header: bool,
+    missing: str,
+    most: int | None,
+) -> list[Any]:
+    """For each column a default, 0 or an empty string, of the first dtype that all fields looked at are values of."""
+    kinds = [0] * len(columns)
+    for name in names:
+        records = _raw_records(name, compression, options)
+        if header:
+            next(records, None)
+        for number, fields in enumerate(records):
+            if number == most:
+                break
+            for place, column in enumerate(columns):
+                while column < len(fields) and not _fits(fields[column], _KINDS[kinds[place]], missing):
+                    kinds[place] += 1
+    return [convert_to_tensor([b"" if _KINDS[kind] == "string" else 0], _KINDS[kind]) for kind in kinds]
+
+
+_KINDS = ("int32", "int64", "float32", "float64", "string")
+
+
+def _fits(field: str, kind: str, missing: str) -> bool:
+    if kind == "string" or field in ("", missing):
+        return True
+    try:
+        value = parser_of(as_dtype(kind))(field)
+    except (ValueError, OverflowError):
+        return False
+    return bool(np.isfinite(value)) or kind == "float64"
+
+
+def _column(values: Sequence[Any], dtype: DType) -> np.ndarray:
+    return np.array(values, dtype.numpy)
+
+
+def _arrow_column(name: str, column: Any) -> np.ndarray:
+    if column.null_count:
+        raise InvalidArgumentError(f"ParquetDataset: column {name!r} has {column.null_count} empty fields.")
+    array = column.to_numpy()
+    if array.dtype == object:
+        array = np.array([one.encode() if isinstance(one, str) else one for one in array], object)
+    try:
+        TensorSpec((), array.dtype)
+    except TypeError:
+        raise InvalidArgumentError(f"ParquetDataset: column {name!r} has the type {column.type}.") from None
+    if array.dtype == object and not all(type(one) is bytes for one in array):
+        raise InvalidArgumentError(f"ParquetDataset: column {name!r} has the type {column.type}.")
+    return array

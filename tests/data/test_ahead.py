@@ -1,0 +1,193 @@
+"""Threads: what `prefetch` and parallel `map` make ahead, and what is left of them."""
+
+import gc
+import os
+import threading
+import time
+
+import numpy as np
+import pytest
+
+import fastgrad as tf
+
+Dataset = tf.data.Dataset
+SCALAR = tf.TensorSpec((), tf.int32)
+SLOW = 1e-3
+
+
+def slowly(count, seconds=SLOW, error=None):
+    """A dataset whose elements take long to make; an error comes after the last."""
+
+    def generate():
+        for number in range(count):
+            time.sleep(seconds)
+            yield number
+        if error is not None:
+            raise error
+
+    return Dataset.from_generator(generate, output_signature=SCALAR)
+
+
+def slow_map(x):
+    time.sleep(SLOW)
+    return x * 2
+
+
+@pytest.fixture(autouse=True)
+def no_thread_is_left():
+    before = set(threading.enumerate())
+    yield
+    gc.collect()
+    left = [thread for thread in threading.enumerate() if thread not in before and thread.name.startswith("fastgrad-")]
+    assert left == []
+
+
+def ints(dataset):
+    return [int(x) for x in dataset]
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 20])
+def test_prefetched_elements_come_in_order(count):
+    assert ints(slowly(count).prefetch(2)) == list(range(count))
+    assert ints(slowly(count).prefetch(tf.data.AUTOTUNE).prefetch(1)) == list(range(count))
+
+
+def test_prefetch_makes_elements_while_others_are_used():
+    """Two of every three milliseconds of 20 elements are spent at the same time."""
+
+    def seconds(dataset):
+        began = time.perf_counter()
+        for _ in dataset:
+            time.sleep(5e-3)
+        return time.perf_counter() - began
+
+    apart = seconds(slowly(20, 5e-3))
+    together = min(seconds(slowly(20, 5e-3).prefetch(2)) for _ in range(3))
+    assert together < 0.8 * apart
+
+
+def test_quick_elements_need_no_thread():
+    dataset = Dataset.range(100).map(lambda x: x + 1).prefetch(2)
+    iterator = iter(dataset)
+    for _ in range(50):
+        next(iterator)
+        assert not [one for one in threading.enumerate() if one.name.startswith("fastgrad-prefetch")]
+
+
+@pytest.mark.parametrize("made", [2, 3, 10])
+def test_an_error_comes_where_its_element_would_have_come(made):
+    iterator = iter(slowly(made, error=OSError("no more")).prefetch(4))
+    assert [int(next(iterator)) for _ in range(made)] == list(range(made))
+    with pytest.raises(OSError, match="no more"):
+        next(iterator)
+    with pytest.raises(StopIteration):
+        next(iterator)
+
+
+def test_an_abandoned_iteration_ends_its_thread_and_its_generator():
+    closed = []
+
+    def generate():
+        try:
+            for number in range(1000):
+                time.sleep(SLOW)
+                yield number
+        finally:
+            closed.append(threading.current_thread().name)
+
+    iterator = iter(Dataset.from_generator(generate, output_signature=SCALAR).prefetch(2))
+    for _ in range(5):
+        next(iterator)
+    assert [one for one in threading.enumerate() if one.name.startswith("fastgrad-prefetch")]
+    del iterator
+    gc.collect()
+    assert len(closed) == 1
+
+
+def test_a_loop_that_is_left_early():
+    for number, _ in enumerate(slowly(1000).prefetch(2).map(slow_map, num_parallel_calls=2)):
+        if number == 6:
+            break
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5, tf.data.AUTOTUNE])
+def test_parallel_results_come_in_order(threads):
+    dataset = Dataset.range(30).map(slow_map, num_parallel_calls=threads)
+    assert ints(dataset) == list(range(0, 60, 2))
+
+
+def test_parallel_calls_take_their_time_together():
+    def seconds(dataset):
+        began = time.perf_counter()
+        list(dataset)
+        return time.perf_counter() - began
+
+    def wait(x):
+        time.sleep(5e-3)
+        return x
+
+    alone = seconds(Dataset.range(20).map(wait))
+    assert min(seconds(Dataset.range(20).map(wait, num_parallel_calls=4)) for _ in range(3)) < 0.7 * alone
+
+
+def test_an_error_in_a_parallel_call():
+    def fail_late(x):
+        time.sleep(SLOW)
+        if x == 7:
+            raise KeyError("seven")
+        return x
+
+    iterator = iter(Dataset.range(20).map(fail_late, num_parallel_calls=3))
+    assert [int(next(iterator)) for _ in range(7)] == list(range(7))
+    with pytest.raises(KeyError, match="seven"):
+        next(iterator)
+
+
+def test_what_draws_is_not_made_ahead():
+    """Draws of the pipeline and of the program take their turns, however long an element takes."""
+
+    def numbers(seconds):
+        tf.random.set_seed(1)
+
+        def draw(x):
+            time.sleep(seconds)
+            return tf.random.uniform(())
+
+        dataset = Dataset.range(8).map(draw, num_parallel_calls=2).prefetch(3)
+        return [(float(x), float(tf.random.uniform(()))) for x in dataset]
+
+    assert numbers(0.0) == numbers(SLOW)
+
+
+@pytest.mark.parametrize("calls", [0, -2])
+def test_numbers_of_calls_are_checked(calls):
+    with pytest.raises(tf.errors.InvalidArgumentError, match="num_parallel_calls"):
+        Dataset.range(3).map(slow_map, num_parallel_calls=calls)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no processes are forked here")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_fork_begins_anew_and_refuses_iterations_with_threads():
+    dataset = slowly(50).prefetch(2)
+    going = iter(dataset)
+    for _ in range(4):
+        next(going)
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            anew = ints(dataset.take(5))
+            try:
+                next(going)
+            except RuntimeError as error:
+                status = 0 if anew == list(range(5)) and "fork" in str(error) else 2
+        finally:
+            os._exit(status)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert int(next(going)) == 4
+
+
+def test_rows_pass_prefetch_as_rows():
+    x = np.arange(12.0).reshape(6, 2)
+    (batch,) = Dataset.from_tensor_slices(x).prefetch(2).batch(6)
+    np.testing.assert_array_equal(batch.numpy(), x)

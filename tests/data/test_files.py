@@ -1,0 +1,135 @@
+"""Files: what tests/conformance/programs/datasets.py does not ask of TensorFlow."""
+
+import importlib.util
+
+import numpy as np
+import pytest
+
+import fastgrad as tf
+
+Dataset = tf.data.Dataset
+
+
+def values(dataset):
+    return list(dataset.as_numpy_iterator())
+
+
+@pytest.fixture
+def numbers(tmp_path):
+    path = tmp_path / "numbers.csv"
+    path.write_text("".join(["x,y\n", *[f"{n},{n / 2}\n" for n in range(100)]]), encoding="utf-8")
+    return str(path)
+
+
+def test_mapped_arrays_are_read_row_by_row(tmp_path):
+    np.save(tmp_path / "x.npy", np.arange(12.0).reshape(6, 2))
+    mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
+    batches = list(Dataset.from_tensor_slices((mapped, np.arange(6))).batch(4))
+    assert np.shares_memory(batches[0][0]._array, mapped)  # a view
+    np.testing.assert_array_equal(batches[1][0].numpy(), mapped[4:])
+    shuffled = np.concatenate([x for x, _ in Dataset.from_tensor_slices((mapped, np.arange(6))).shuffle(6).batch(4)])
+    np.testing.assert_array_equal(np.sort(shuffled, 0), mapped)
+
+
+def test_records_are_shuffled_like_rows(numbers):
+    def first(seed):
+        tf.random.set_seed(0)
+        return next(iter(tf.data.experimental.make_csv_dataset(numbers, 8, label_name="y", shuffle_seed=seed)))
+
+    (features, labels), (again, _) = first(1), first(1)
+    np.testing.assert_array_equal(features["x"] / 2, labels)
+    np.testing.assert_array_equal(features["x"], again["x"])
+    assert list(features["x"]) != list(first(2)[0]["x"])
+
+
+def test_a_model_learns_from_records(numbers):
+    dataset = tf.data.experimental.make_csv_dataset(numbers, 20, label_name="y", num_epochs=1, shuffle_seed=1)
+    dataset = dataset.map(lambda features, label: (tf.cast(features["x"], "float32")[:, None] / 100, label / 100))
+    model = tf.keras.Sequential([tf.keras.Input((1,)), tf.keras.layers.Dense(1)])
+    model.compile(tf.keras.optimizers.Adam(0.05), "mse")
+    assert model.fit(dataset, epochs=80, verbose=0).history["loss"][-1] < 1e-3
+
+
+def test_fields_that_are_missing_are_named(numbers, tmp_path):
+    path = tmp_path / "gap.csv"
+    path.write_text("1,2\n3,\n", encoding="utf-8")
+    with pytest.raises(tf.errors.InvalidArgumentError, match="Field 1 is required but missing"):
+        values(tf.data.experimental.CsvDataset(str(path), [tf.int32, tf.int32]))
+
+
+def test_a_cache_in_a_folder_serves_other_processes(tmp_path):
+    folder = str(tmp_path / "cache")
+    x = np.arange(3000 * 2.0).reshape(3000, 2)
+    texts = Dataset.from_tensor_slices((x, [str(n) for n in range(3000)]))
+    written = values(texts.cache(folder))
+    read = values(Dataset.from_tensor_slices((0 * x, ["none"] * 3000)).cache(folder))
+    assert [(a.tolist(), b) for a, b in read] == [(a.tolist(), b) for a, b in written]
+
+
+def test_an_incomplete_iteration_leaves_no_cache(tmp_path):
+    dataset = Dataset.range(5000).cache(str(tmp_path / "cache"))
+    assert len(values(dataset.take(2000))) == 2000
+    assert values(dataset) == list(range(5000))
+
+
+def test_saved_elements_of_every_kind(tmp_path):
+    elements = {
+        "half": tf.constant([[1.5], [2.5]], tf.bfloat16),
+        "truth": tf.constant([True, False]),
+        "nothing": None,
+        "nested": (tf.constant(["", "é"]), tf.constant([1, 2], tf.uint8)),
+    }
+    dataset = Dataset.from_tensor_slices(elements)
+    dataset.save(tmp_path / "saved")
+    loaded = Dataset.load(tmp_path / "saved")
+    assert loaded.element_spec == dataset.element_spec
+    assert len(loaded) == 2
+    for a, b in zip(dataset, loaded, strict=True):
+        tf.nest.map_structure(np.testing.assert_array_equal, a, b)
+
+
+def test_saving_again_replaces(tmp_path):
+    Dataset.range(3000).save(tmp_path / "saved")
+    Dataset.range(2).save(tmp_path / "saved")
+    assert values(Dataset.load(tmp_path / "saved")) == [0, 1]
+
+
+def test_a_damaged_file_is_found(tmp_path):
+    Dataset.range(3).save(tmp_path / "saved")
+    (file,) = (tmp_path / "saved").glob("*.safetensors")
+    file.write_bytes(file.read_bytes()[:-3])
+    with pytest.raises(tf.errors.DataLossError, match="damaged"):
+        values(Dataset.load(tmp_path / "saved"))
+
+
+def test_loading_with_another_spec_is_refused(tmp_path):
+    Dataset.range(3).save(tmp_path / "saved")
+    with pytest.raises(TypeError, match="int64"):
+        Dataset.load(tmp_path / "saved", element_spec=tf.TensorSpec((), tf.float32))
+
+
+@pytest.mark.skipif(importlib.util.find_spec("pyarrow") is not None, reason="pyarrow is installed")
+def test_parquet_without_pyarrow_says_what_to_install(tmp_path):
+    with pytest.raises(ImportError, match="pip install pyarrow"):
+        tf.data.experimental.ParquetDataset(str(tmp_path / "x.parquet"))
+
+
+def test_parquet(tmp_path):
+    arrow = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+    parquet = importlib.import_module("pyarrow.parquet")
+    columns = {"x": np.arange(6.0), "name": [f"row {n}" for n in range(6)], "n": np.arange(6, dtype=np.int32)}
+    parquet.write_table(arrow.table(columns), tmp_path / "a.parquet")
+    dataset = tf.data.experimental.ParquetDataset(str(tmp_path / "*.parquet"))
+    assert dataset.element_spec == {
+        "x": tf.TensorSpec((), tf.float64),
+        "name": tf.TensorSpec((), tf.string),
+        "n": tf.TensorSpec((), tf.int32),
+    }
+    (batch,) = dataset.batch(6)
+    assert batch["name"].numpy().tolist() == [b"row %d" % n for n in range(6)]
+    assert [int(one["n"]) for one in dataset.shuffle(6).take(6)] != []
+    (part,) = tf.data.experimental.ParquetDataset(str(tmp_path / "a.parquet"), columns=["n"]).batch(6)
+    assert list(part) == ["n"]
+    parquet.write_table(arrow.table({"x": [1.0, None]}), tmp_path / "b.parquet")
+    with pytest.raises(tf.errors.InvalidArgumentError, match="1 empty fields"):
+        len(tf.data.experimental.ParquetDataset(str(tmp_path / "b.parquet")))
