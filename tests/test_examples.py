@@ -228,6 +228,12 @@ def test_digits_cnn():
     assert load("digits_cnn").main() >= 0.985
 
 
+def test_diabetes_stops_early_and_is_better_than_the_mean():
+    epochs, error, guess = load("diabetes").main()
+    assert epochs < 200
+    assert error < 0.8 * guess
+
+
 def test_the_character_lstm_learns_the_look_of_python():
     losses, text = load("character_lstm").main()
     assert losses[-1] < 1.3 < 2.0 < losses[0]
