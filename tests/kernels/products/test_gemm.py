@@ -20,6 +20,7 @@ from fastgrad.kernels.products import eager as eager_products
 from fastgrad.kernels.products.gemm import TERMS, gemm
 from fastgrad.kernels.products.steps import form_of, matmul_launches, product_launches
 from fastgrad.kernels.running.launch import Input, Launch, Output, run_launches
+from fastgrad.kernels.running.team import team
 
 BOTH = [np.dtype("float32"), np.dtype("float64")]
 SHAPES = [
@@ -269,7 +270,7 @@ def test_chains_of_long_sums_are_shared(shape, dtype):
 
 
 @pytest.mark.parametrize("dtype", BOTH)
-@pytest.mark.parametrize("shape", [(640, 520, 1100), (1041, 777, 530)], ids=str)
+@pytest.mark.parametrize("shape", [(640, 520, 1100), (1041, 777, 530), (1041, 777, 70)], ids=str)
 def test_large_products_with_a_transposed_matrix_read_a_copy_of_its_rows(shape, dtype):
     m, k, n = shape
     a, b = matrices(m, k, n, dtype)
@@ -322,6 +323,31 @@ def test_large_eager_products_have_the_bits_of_small_ones(dtype):
         c = eager_products.product(x, y, *flags)
         assert_product(c, a, b)
         np.testing.assert_array_equal(c[:9], eager_products.product(a[:9], b))
+
+
+@pytest.mark.parametrize("dtype", BOTH)
+@pytest.mark.parametrize(
+    "left, right",
+    [((300, 130), (130, 70)), ((5, 130, 120), (5, 120, 70)), ((2, 3, 100, 90), (90, 70)), ((130, 120), (4, 120, 70))],
+    ids=str,
+)
+@pytest.mark.parametrize("threads", [1, 2])
+def test_large_eager_products_go_to_the_team(dtype, left, right, threads):
+    r = np.random.default_rng(4)
+    a, b = r.normal(size=left).astype(dtype), r.normal(size=right).astype(dtype)
+    wanted = a.astype(np.float64) @ b.astype(np.float64)
+    precision = {"rtol": 1e-4, "atol": 1e-4} if dtype == np.float32 else {"rtol": 1e-12, "atol": 1e-12}
+    before = team.threads
+    team.resize(threads)
+    try:
+        for x in (a, np.swapaxes(np.swapaxes(a, -1, -2).copy(), -1, -2), np.repeat(a, 2, -1)[..., ::2]):
+            product = eager_products.product if a.ndim == b.ndim == 2 else eager_products.batch_product
+            found = product(x, b, False, False)
+            np.testing.assert_allclose(found, wanted, **precision)
+            turned = product(np.swapaxes(x, -1, -2), np.swapaxes(b, -1, -2).copy(), True, True)
+            assert turned.tobytes() == found.tobytes()
+    finally:
+        team.resize(before)
 
 
 def test_dtypes_that_differ_and_integers_are_left_to_numpy():

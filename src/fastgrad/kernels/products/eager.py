@@ -1,12 +1,13 @@
-"""Matrix products at once: the native function reads shapes and strides off the arrays and calls the kernel as a step.
+"""Matrix products at once.
 
-Products of up to `LARGEST` multiplications are done so, larger ones of contiguous arrays by the team, as programs do them: the
-threads of a BLAS wait for each other, which on a busy machine takes a hundred times as long as the product. What is laid out
-in another way is left to NumPy.
+Up to `LARGEST` multiplications a native function reads shapes and strides off the arrays and calls the kernel as a step. What is
+larger, or laid out in another way, goes to the launches of a program, and so to the team where it is worth that: a BLAS has
+threads of its own, which stall when another process has a core. What the kernel is not for is left to NumPy.
 """
 
 from __future__ import annotations
 
+import functools
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -31,9 +32,9 @@ from fastgrad.kernels.building.wrapper import (
 from fastgrad.kernels.products.gemm import gemm
 from fastgrad.kernels.products.steps import MOST_ROWS, NO_STEP, SECOND_CACHE, form_of, product_launches
 from fastgrad.kernels.running.at_once import run_at_once
+from fastgrad.kernels.running.launch import Launches
 
 LARGEST = 1 << 21
-LARGEST_BATCH = 1 << 26
 LARGEST_VECTOR = 1 << 13  # elements of the matrix, where the other operand is a vector
 MOST_CALLS = 4096
 ALIGNED = 0x100
@@ -151,19 +152,7 @@ def product(a: np.ndarray, b: np.ndarray, transpose_a: bool = False, transpose_b
     if answer == NO_KERNEL:
         _door.words[KERNEL_WORDS + (a.itemsize == 8)] = step_address(gemm[a.dtype])
         return product(a, b, transpose_a, transpose_b)
-    return c if _is_done_by_team(a, b, c, transpose_a, transpose_b) else None
-
-
-def _is_done_by_team(a: np.ndarray, b: np.ndarray, c: np.ndarray, transpose_a: bool, transpose_b: bool) -> bool:
-    """Computes a large product; False if it is left to NumPy."""
-    if c.size * b.size <= LARGEST * c.shape[1] or 1 in c.shape or c.dtype not in gemm.variables["T"]:
-        return False  # that of a vector reads as much as it multiplies
-    if a.dtype != b.dtype or not host_isa().fused:
-        return False
-    if not all(x.flags.c_contiguous and x.flags.aligned for x in (a, b)):
-        return False
-    run_at_once(product_launches((a, b), transpose_a, transpose_b), (a, b), (c,))
-    return True
+    return _product_of_launches(a, b, transpose_a, transpose_b)
 
 
 class _Call(NamedTuple):
@@ -194,7 +183,7 @@ def batch_product(a: np.ndarray, b: np.ndarray, transpose_a: bool, transpose_b: 
             _calls.clear()
         call = _calls[key] = _call_for(*key)
     if call is None or b.dtype != a.dtype or not (a.flags.c_contiguous and b.flags.c_contiguous):
-        return None
+        return _product_of_launches(a, b, transpose_a, transpose_b)
     c = np.empty(call.shape, a.dtype)
     call.kernel(*((b, a) if call.swapped else (a, b)), c, *call.numbers)
     return c
@@ -209,6 +198,48 @@ def _call_for(
     if form is None:
         return None
     work = form.m * form.n * form.k
-    if work > (LARGEST_VECTOR if form.m == 1 else LARGEST) or work * form.batches > LARGEST_BATCH:
+    if work > (LARGEST_VECTOR if form.m == 1 else LARGEST) or work * form.batches > LARGEST:
         return None
     return _Call(gemm[dtype], form.swapped, form.shape, (*form.numbers, *NO_STEP, 0, form.units))
+
+
+def _product_of_launches(a: np.ndarray, b: np.ndarray, transpose_a: bool, transpose_b: bool) -> np.ndarray | None:
+    """A large product, of contiguous copies of what is not contiguous; None if it is left to NumPy."""
+    x, transpose_x = _as_it_lies(a, transpose_a)
+    y, transpose_y = _as_it_lies(b, transpose_b)
+    if y.dtype != x.dtype:
+        return None
+    shape, launches = _launches_for(x.dtype, x.shape, y.shape, transpose_x, transpose_y)
+    if launches is None:
+        return None
+    c = np.empty(shape, x.dtype)
+    run_at_once(launches, (np.require(x, None, "CA"), np.require(y, None, "CA")), (c,))
+    return c
+
+
+def _as_it_lies(x: np.ndarray, transposed: bool) -> tuple[np.ndarray, bool]:
+    """Matrices, swapped if their columns lie together, and whether they are to be transposed then."""
+    if x.flags.c_contiguous:
+        return x, transposed
+    turned = x.swapaxes(-1, -2)
+    return (turned, not transposed) if turned.flags.c_contiguous else (x, transposed)
+
+
+@functools.lru_cache(maxsize=512)
+def _launches_for(
+    dtype: np.dtype, a: tuple[int, ...], b: tuple[int, ...], transpose_a: bool, transpose_b: bool
+) -> tuple[tuple[int, ...], Launches | None]:
+    """The shape of a product that is worth the call and what computes it, if the kernel does."""
+    if dtype not in gemm.variables["T"] or not host_isa().fused:
+        return (), None
+    form = form_of(dtype.itemsize, a, b, transpose_a, transpose_b)
+    if form is None or form.m == 1 or form.m * form.n * form.k * form.batches <= LARGEST:
+        return (), None
+    return form.shape, product_launches((_Spec(a, dtype), _Spec(b, dtype)), transpose_a, transpose_b)
+
+
+class _Spec(NamedTuple):
+    """The shape and dtype of an array."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype

@@ -25,6 +25,7 @@ SECOND_CACHE = 1 << 19  # bytes of it that B may take
 COPIED_ROWS = 128  # so many rows make the copy of a panel small beside the product
 SUMS = 1 << 18  # bytes of sums of chains that stay in the second cache
 LONG = 8000.0  # nanoseconds of a product that threads share
+LARGE = 1 << 21  # bytes of A that leave the second cache before the next terms of its rows are read
 COPY_PANELS = 8  # so many panels of B pay for a copy of rows of A
 COPY_GAP = 16  # elements between the terms of a copy, so that they do not compete for a set of the cache
 MANY = 4  # units, which can be shared among threads
@@ -123,10 +124,10 @@ def form_of(
     if not (shared and batches == 1 < m and b_column == 1 and _are_worth_apart(itemsize, m, n, k, chains)):
         chains = 1
     is_near = b_column == 1 and k * n * itemsize <= SECOND_CACHE
-    is_far = (
-        a_k != 1 and m >= COPIED_ROWS and k * m * itemsize >= SECOND_CACHE
-    )  # each term of a row is in a page of its own
-    copies = is_far and panels >= COPY_PANELS and not is_near
+    is_far = a_k != 1 and m >= COPIED_ROWS  # each term of a row is in a page of its own
+    is_read_often = panels >= COPY_PANELS and not is_near and k * m * itemsize >= SECOND_CACHE
+    is_large = n * itemsize >= host_isa().panel_bytes and k * m * itemsize >= LARGE
+    copies = is_far and (is_read_often or is_large)
     whole_rows = (followed and chains == 1) or (is_near and panels > 1)
     together, most, copied = 1, m, 0
     blocks = -(-m // TILE_ROWS)
