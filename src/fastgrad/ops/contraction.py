@@ -33,7 +33,7 @@ MATRICES = FLOATING | COMPLEX | {dtypes.int32.numpy, dtypes.int64.numpy}
 """The dtypes that matrix products take."""
 
 _BLAS = (np.dtype(np.float32), np.dtype(np.float64))
-_FEW = 4096  # elements of a: with fewer NumPy is quicker, unless b is transposed
+_FEW = 4096  # elements of a matrix: if both have fewer NumPy is quicker, unless b is transposed
 
 
 # ---- the primitive ---------------------------------------------------------------------------------
@@ -61,7 +61,7 @@ def _product(a: np.ndarray, b: np.ndarray, transpose_a: bool, transpose_b: bool)
 
 def matrix_product(a: np.ndarray, b: np.ndarray, transpose_a: bool = False, transpose_b: bool = False) -> np.ndarray:
     """The product of two matrices of one dtype, which fit each other."""
-    if transpose_b or a.size >= _FEW:
+    if transpose_b or a.size >= _FEW or b.size >= _FEW:
         found = product_of_matrices(a, b, transpose_a, transpose_b)
         if found is not None:
             return found
@@ -77,7 +77,7 @@ class _Matmul(Operation):
         token = errors_set(QUIET)
         try:
             if x.ndim == 2 and y.ndim == 2 and x.dtype in _BLAS:
-                if transpose_b or x.size >= _FEW:
+                if transpose_b or x.size >= _FEW or y.size >= _FEW:
                     z = Tensor(matrix_product(x, y, transpose_a, transpose_b))
                 else:
                     z = Tensor((x.T if transpose_a else x).dot(y))

@@ -327,7 +327,7 @@ def test_large_eager_products_have_the_bits_of_small_ones(dtype):
 
 @pytest.mark.parametrize("dtype", BOTH)
 @pytest.mark.parametrize(
-    "left, right",
+    ("left", "right"),
     [((300, 130), (130, 70)), ((5, 130, 120), (5, 120, 70)), ((2, 3, 100, 90), (90, 70)), ((130, 120), (4, 120, 70))],
     ids=str,
 )
