@@ -7,7 +7,9 @@ there, or refused by an error made here.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from types import ModuleType
+from typing import Any
 
 _COMPILER = "not there yet; Python's own if, for and while work on tensors"
 _SAMPLER = "tf.random.uniform(..., dtype=tf.int64) or tf.random.categorical"
@@ -232,6 +234,20 @@ def missing(namespace: str, name: str, known: Iterable[str]) -> AttributeError:
     if nearest is not None:
         when = " yet" if namespace in LATER else ""
         return AttributeError(f"{namespace}.{name}: TensorFlow has it, fastgrad does not{when}. Nearest: {nearest}.")
+    return AttributeError(f"module 'fastgrad{namespace[2:]}' has no attribute {name!r}.{near(name, known)}")
+
+
+def near(name: str, known: Iterable[str]) -> str:
+    """`` Did you mean: ...?`` with the names that are like ``name``; nothing if none is."""
     close = difflib.get_close_matches(name, [k for k in known if not k.startswith("_")], 3)
-    hint = f" Did you mean: {', '.join(close)}?" if close else ""
-    return AttributeError(f"module 'fastgrad{namespace[2:]}' has no attribute {name!r}.{hint}")
+    return f" Did you mean: {', '.join(close)}?" if close else ""
+
+
+def refusal_of(namespace: str, home: dict[str, Any]) -> Callable[[str], Any]:
+    """A module's ``__getattr__``: raises ``missing`` for names that are not in ``home``, its globals."""
+
+    def refuse(name: str) -> Any:
+        modules = {known for known, value in home.items() if isinstance(value, ModuleType)}
+        raise missing(namespace, name, home.keys() - modules)
+
+    return refuse

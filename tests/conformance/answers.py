@@ -124,10 +124,10 @@ def _number(value: Any) -> float | str:
 
 
 def main() -> None:
-    """`python -m tests.conformance.answers MODULE FOLDER`: asks the named module everything, one file a program."""
-    module, folder = sys.argv[1:]
+    """`python -m tests.conformance.answers MODULE FOLDER [PROGRAM ...]`: asks the named module, one file a program."""
+    module, folder, *programs = sys.argv[1:]
     tf = importlib.import_module(module)
-    for program in program_names():
+    for program in programs or program_names():
         text = json.dumps({"versions": _versions(tf), "answers": ask(tf, program)})
         Path(folder, f"{program}.json").write_text(text, encoding="utf-8")
 

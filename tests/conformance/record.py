@@ -1,4 +1,4 @@
-"""Records TensorFlow's answers: `python -m tests.conformance.record`.
+"""Records TensorFlow's answers: `python -m tests.conformance.record [PROGRAM ...]`.
 
 TensorFlow is looked for in the Python that the environment variable FASTGRAD_REFEREE_PYTHON names, else in
 `.venv-conformance`, which `make conformance` makes.
@@ -7,7 +7,9 @@ TensorFlow is looked for in the Python that the environment variable FASTGRAD_RE
 import json
 import os
 import subprocess
+import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,15 +38,15 @@ def recorded() -> dict[str, dict[str, Any]]:
     return {file.stem: json.loads(file.read_text(encoding="utf-8")) for file in sorted(EXPECTED.glob("*.json"))}
 
 
-def asked_now(python: Path) -> dict[str, dict[str, Any]]:
-    """What TensorFlow answers today, in a process of its own; the same form as `recorded`.
+def asked_now(python: Path, programs: Sequence[str] = ()) -> dict[str, dict[str, Any]]:
+    """What TensorFlow answers today to some programs or all, in a process of its own; the same form as `recorded`.
 
     Raises:
         RuntimeError: the process failed; its last lines are in the message.
     """
     with tempfile.TemporaryDirectory() as folder:
         finished = subprocess.run(
-            [python, "-m", "tests.conformance.answers", "tensorflow", folder],
+            [python, "-m", "tests.conformance.answers", "tensorflow", folder, *programs],
             cwd=ROOT,
             env=os.environ | REFEREE_SETTINGS,
             capture_output=True,
@@ -78,14 +80,15 @@ def write(answers: dict[str, dict[str, Any]]) -> None:
 
 
 def main() -> None:
-    """Asks TensorFlow every question and writes its answers."""
+    """Asks TensorFlow every question, or those of the named programs, and writes its answers."""
     python = referee_python()
     if python is None:
         raise SystemExit(
             "no TensorFlow: run `make conformance`, or name a Python that has it in FASTGRAD_REFEREE_PYTHON"
         )
-    answers = asked_now(python)
-    write(answers)
+    programs = sys.argv[1:]
+    answers = asked_now(python, programs)
+    write(dict(sorted({**recorded(), **answers}.items())) if programs else answers)
     questions = sum(len(case) for program in answers.values() for case in program["answers"].values())
     print(f"{questions} answers of {len(answers)} programs recorded in {EXPECTED.relative_to(ROOT)}")
 

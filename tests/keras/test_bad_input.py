@@ -27,6 +27,8 @@ LAYERS = [
     (lambda: layers.Dense(0), ValueError, "units=0"),
     (lambda: layers.Dense(2.5), ValueError, r"units=2\.5"),
     (lambda: layers.Dense(2, activation="nope"), ValueError, "activation.*nope"),
+    (lambda: layers.Dense(2, activation="rellu"), ValueError, "rellu.*relu"),
+    (lambda: layers.Dens, AttributeError, "Dens.*Dense"),
     (lambda: layers.Dense(2, kernel_initializer="nope"), ValueError, "initializer.*nope"),
     (lambda: layers.Dense(2, kernel_regularizer="nope"), ValueError, "regularizer.*nope"),
     (lambda: layers.Dense(2, unit=3), ValueError, "Dense.*'unit': 3"),
@@ -56,6 +58,8 @@ LAYERS = [
 
 LOSSES = [
     (lambda: losses.get("nope"), ValueError, "nope"),
+    (lambda: losses.get("msee"), ValueError, "msee.*mse"),
+    (lambda: losses.MeanSquaredEror, AttributeError, "MeanSquaredError"),
     (lambda: losses.MeanSquaredError(reduction="nope"), ValueError, "nope"),
     (lambda: losses.MeanSquaredError()(tf.ones([2, 3]), tf.ones([2, 4])), INVALID, r"\[2, 3\] vs\. \[2, 4\]"),
     (lambda: losses.KLDivergence()(tf.ones([2, 3]), tf.ones([4, 5])), INVALID, r"\[2, 3\] vs\. \[4, 5\]"),
@@ -78,6 +82,8 @@ LOSSES = [
 
 OPTIMIZERS = [
     (lambda: optimizers.get("nope"), ValueError, "nope"),
+    (lambda: optimizers.get("Adamm"), ValueError, "Adamm.*adam"),
+    (lambda: optimizers.Adm, AttributeError, "Adm.*Adam"),
     (lambda: optimizers.SGD(1), ValueError, "float.*learning_rate=1"),
     (lambda: optimizers.Adam("fast"), ValueError, "learning_rate=fast"),
     (lambda: optimizers.Adam(-0.1), ValueError, r"Adam: learning_rate.*-0\.1"),

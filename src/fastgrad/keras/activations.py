@@ -8,6 +8,7 @@ from typing import Any
 
 import fastgrad as tf
 from fastgrad.keras.saving.objects import deserialize_keras_object, resolved, serialize_keras_object
+from fastgrad.names import refusal_of as _refusal_of
 from fastgrad.tensor import Tensor
 
 
@@ -241,3 +242,6 @@ def get(identifier: Any) -> Callable[..., Any]:
         ValueError: it is none of these.
     """
     return linear if identifier is None else resolved(identifier, ALL, "activation function")
+
+
+__getattr__ = _refusal_of("tf.keras.activations", globals())

@@ -12,6 +12,7 @@ from fastgrad.dtypes import int64
 from fastgrad.keras.naming import to_snake_case
 from fastgrad.keras.saving.objects import deserialize_keras_object, resolved, serialize_keras_object
 from fastgrad.keras.settings import standardize_dtype
+from fastgrad.names import refusal_of as _refusal_of
 from fastgrad.ops.random_ops import uniform
 from fastgrad.ops.random_stateless import stateless_normal, stateless_truncated_normal, stateless_uniform
 from fastgrad.shape import TensorShape
@@ -439,3 +440,6 @@ class _ValueOf(Constant):
                 f"Expected `shape` to be {self.value.shape} for direct tensor as initializer. Received shape={shape}"
             )
         return super().__call__(shape, dtype)
+
+
+__getattr__ = _refusal_of("tf.keras.initializers", globals())

@@ -8,6 +8,7 @@ from typing import Any
 import fastgrad as tf
 from fastgrad.keras.saving.objects import deserialize_keras_object, resolved, serialize_keras_object
 from fastgrad.keras.settings import epsilon
+from fastgrad.names import refusal_of as _refusal_of
 from fastgrad.tensor import Tensor
 
 
@@ -158,3 +159,6 @@ def get(identifier: Any) -> Any:
         ValueError: it is none of these.
     """
     return None if identifier is None else resolved(identifier, ALL, "regularizer")
+
+
+__getattr__ = _refusal_of("tf.keras.regularizers", globals())

@@ -21,6 +21,7 @@ from fastgrad.keras.settings import standardize_dtype as _standardize_dtype
 from fastgrad.keras.training.batches import PyDataset as PyDataset
 from fastgrad.keras.training.batches import pack_x_y_sample_weight as pack_x_y_sample_weight
 from fastgrad.keras.training.batches import unpack_x_y_sample_weight as unpack_x_y_sample_weight
+from fastgrad.names import refusal_of as _refusal_of
 from fastgrad.tensor import as_tensor_or_none
 
 
@@ -81,3 +82,6 @@ def normalize(x: Any, axis: int = -1, order: int = 2) -> Any:
 def standardize_dtype(dtype: Any) -> str:
     """The name of ``dtype``, ``floatx()`` for None."""
     return _standardize_dtype(dtype).name
+
+
+__getattr__ = _refusal_of("tf.keras.utils", globals())

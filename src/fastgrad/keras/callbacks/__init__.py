@@ -11,3 +11,6 @@ from fastgrad.keras.callbacks.recording import CSVLogger as CSVLogger
 from fastgrad.keras.callbacks.recording import LambdaCallback as LambdaCallback
 from fastgrad.keras.callbacks.recording import LearningRateScheduler as LearningRateScheduler
 from fastgrad.keras.callbacks.recording import TerminateOnNaN as TerminateOnNaN
+from fastgrad.names import refusal_of as _refusal_of
+
+__getattr__ = _refusal_of("tf.keras.callbacks", globals())

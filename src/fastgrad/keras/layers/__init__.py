@@ -124,6 +124,7 @@ from fastgrad.keras.layers.upsampling import UpSampling3D as UpSampling3D
 from fastgrad.keras.layers.wrapper import Wrapper as Wrapper
 from fastgrad.keras.saving.objects import deserialize_keras_object as _deserialize
 from fastgrad.keras.saving.objects import serialize_keras_object as _serialize
+from fastgrad.names import refusal_of as _refusal_of
 
 GroupQueryAttention = GroupedQueryAttention
 
@@ -143,7 +144,4 @@ def deserialize(config: _Any, custom_objects: dict[str, _Any] | None = None) -> 
     return layer
 
 
-def __getattr__(name: str) -> _Any:
-    from fastgrad.names import missing
-
-    raise missing("tf.keras.layers", name, [known for known in globals() if known[:1].isupper()])
+__getattr__ = _refusal_of("tf.keras.layers", globals())

@@ -36,6 +36,7 @@ from fastgrad.keras.losses.regression import poisson as poisson
 from fastgrad.keras.saving.objects import deserialize_keras_object as _deserialize
 from fastgrad.keras.saving.objects import resolved as _resolved
 from fastgrad.keras.saving.objects import serialize_keras_object as _serialize
+from fastgrad.names import refusal_of as _refusal_of
 
 mse = MSE = _regression.mean_squared_error
 mae = MAE = _regression.mean_absolute_error
@@ -77,3 +78,6 @@ def get(identifier: _Any) -> _Any:
         ValueError: it is none of these.
     """
     return None if identifier is None else _resolved(identifier, ALL, "loss")
+
+
+__getattr__ = _refusal_of("tf.keras.losses", globals())

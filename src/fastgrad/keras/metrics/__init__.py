@@ -35,6 +35,17 @@ from fastgrad.keras.metrics.accuracy import categorical_accuracy as categorical_
 from fastgrad.keras.metrics.accuracy import sparse_categorical_accuracy as sparse_categorical_accuracy
 from fastgrad.keras.metrics.accuracy import sparse_top_k_categorical_accuracy as sparse_top_k_categorical_accuracy
 from fastgrad.keras.metrics.accuracy import top_k_categorical_accuracy as top_k_categorical_accuracy
+from fastgrad.keras.metrics.confusion import FalseNegatives as FalseNegatives
+from fastgrad.keras.metrics.confusion import FalsePositives as FalsePositives
+from fastgrad.keras.metrics.confusion import Precision as Precision
+from fastgrad.keras.metrics.confusion import Recall as Recall
+from fastgrad.keras.metrics.confusion import TrueNegatives as TrueNegatives
+from fastgrad.keras.metrics.confusion import TruePositives as TruePositives
+from fastgrad.keras.metrics.correlation import ConcordanceCorrelation as ConcordanceCorrelation
+from fastgrad.keras.metrics.correlation import PearsonCorrelation as PearsonCorrelation
+from fastgrad.keras.metrics.correlation import R2Score as R2Score
+from fastgrad.keras.metrics.correlation import concordance_correlation as concordance_correlation
+from fastgrad.keras.metrics.correlation import pearson_correlation as pearson_correlation
 from fastgrad.keras.metrics.cross_entropy import BinaryCrossentropy as BinaryCrossentropy
 from fastgrad.keras.metrics.cross_entropy import CategoricalCrossentropy as CategoricalCrossentropy
 from fastgrad.keras.metrics.cross_entropy import CategoricalHinge as CategoricalHinge
@@ -43,6 +54,18 @@ from fastgrad.keras.metrics.cross_entropy import KLDivergence as KLDivergence
 from fastgrad.keras.metrics.cross_entropy import Poisson as Poisson
 from fastgrad.keras.metrics.cross_entropy import SparseCategoricalCrossentropy as SparseCategoricalCrossentropy
 from fastgrad.keras.metrics.cross_entropy import SquaredHinge as SquaredHinge
+from fastgrad.keras.metrics.curves import AUC as AUC
+from fastgrad.keras.metrics.curves import PrecisionAtRecall as PrecisionAtRecall
+from fastgrad.keras.metrics.curves import RecallAtPrecision as RecallAtPrecision
+from fastgrad.keras.metrics.curves import SensitivityAtSpecificity as SensitivityAtSpecificity
+from fastgrad.keras.metrics.curves import SpecificityAtSensitivity as SpecificityAtSensitivity
+from fastgrad.keras.metrics.f_score import F1Score as F1Score
+from fastgrad.keras.metrics.f_score import FBetaScore as FBetaScore
+from fastgrad.keras.metrics.iou import BinaryIoU as BinaryIoU
+from fastgrad.keras.metrics.iou import IoU as IoU
+from fastgrad.keras.metrics.iou import MeanIoU as MeanIoU
+from fastgrad.keras.metrics.iou import OneHotIoU as OneHotIoU
+from fastgrad.keras.metrics.iou import OneHotMeanIoU as OneHotMeanIoU
 from fastgrad.keras.metrics.metric import Metric as Metric
 from fastgrad.keras.metrics.reduction import Mean as Mean
 from fastgrad.keras.metrics.reduction import MeanMetricWrapper as MeanMetricWrapper
@@ -58,6 +81,7 @@ from fastgrad.keras.naming import to_snake_case as _to_snake_case
 from fastgrad.keras.saving.objects import deserialize_keras_object as _deserialize
 from fastgrad.keras.saving.objects import resolved as _resolved
 from fastgrad.keras.saving.objects import serialize_keras_object as _serialize
+from fastgrad.names import refusal_of as _refusal_of
 
 _CLASSES = [value for value in list(globals().values()) if isinstance(value, type) and issubclass(value, Metric)]
 ALL: dict[str, _Any] = {
@@ -92,3 +116,6 @@ def get(identifier: _Any) -> _Any:
         ValueError: it is none of these.
     """
     return None if identifier is None else _resolved(identifier, ALL, "metric")
+
+
+__getattr__ = _refusal_of("tf.keras.metrics", globals())

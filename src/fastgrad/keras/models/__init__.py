@@ -7,3 +7,6 @@ from fastgrad.keras.models.sequential import Sequential as Sequential
 from fastgrad.keras.saving.model_files import load_model as load_model
 from fastgrad.keras.saving.model_files import model_from_json as model_from_json
 from fastgrad.keras.saving.model_files import save_model as save_model
+from fastgrad.names import refusal_of as _refusal_of
+
+__getattr__ = _refusal_of("tf.keras.models", globals())

@@ -19,6 +19,8 @@ from fastgrad.keras.optimizers.optimizer import Optimizer as Optimizer
 from fastgrad.keras.optimizers.rmsprop import RMSprop as RMSprop
 from fastgrad.keras.optimizers.sgd import SGD as SGD
 from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_keras_object
+from fastgrad.names import near as _near
+from fastgrad.names import refusal_of as _refusal_of
 
 _BY_NAME: dict[str, Any] = {
     kind.__name__.lower(): kind
@@ -79,4 +81,9 @@ def get(identifier: Any) -> Any:
             found = None
     if isinstance(found, Optimizer):
         return found
-    raise ValueError(f"Could not interpret optimizer identifier: {identifier}")
+    names = [name for name, kind in globals().items() if isinstance(kind, type) and issubclass(kind, Optimizer)]
+    hint = _near(identifier.lower(), map(str.lower, names)) if isinstance(identifier, str) else ""
+    raise ValueError(f"Could not interpret optimizer identifier: {identifier}.{hint}")
+
+
+__getattr__ = _refusal_of("tf.keras.optimizers", globals())

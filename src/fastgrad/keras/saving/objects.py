@@ -16,6 +16,7 @@ import numpy as np
 
 from fastgrad.dtypes import DType
 from fastgrad.keras.saving.registration import CustomObjectScope, get_registered_name, get_registered_object
+from fastgrad.names import near
 from fastgrad.shape import TensorShape
 from fastgrad.tensor import Tensor
 from fastgrad.variable import Variable
@@ -263,5 +264,6 @@ def resolved(identifier: Any, known: dict[str, Any], what: str) -> Any:
     if inspect.isclass(found):
         found = found()
     if not callable(found):
-        raise ValueError(f"Could not interpret {what} identifier: {identifier}")
+        hint = near(identifier, known) if isinstance(identifier, str) else ""
+        raise ValueError(f"Could not interpret {what} identifier: {identifier}.{hint}")
     return found

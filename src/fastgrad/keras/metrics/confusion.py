@@ -1,0 +1,253 @@
+"""True and false positives and negatives, counted at one or many thresholds: precision, recall and what they trade."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+import fastgrad as tf
+from fastgrad.errors import InvalidArgumentError
+from fastgrad.keras import settings
+from fastgrad.keras.losses.loss import as_tensor, same_rank
+from fastgrad.keras.metrics.metric import Metric
+from fastgrad.recording import paused
+from fastgrad.tensor import Tensor
+
+_LOWEST = -1e10  # below every prediction; what is not among the top k
+ALL_FOUR = ("true_positives", "false_positives", "true_negatives", "false_negatives")
+
+
+def checked_thresholds(thresholds: Any, default: float) -> list[float]:
+    """The thresholds as a list, ``default`` for None; ValueError if one is outside [0, 1]."""
+    if thresholds is None:
+        return [default]
+    found = list(thresholds) if isinstance(thresholds, (list, tuple)) else [thresholds]
+    wrong = [one for one in found if one is None or not 0 <= one <= 1]
+    if wrong:
+        raise ValueError(f"Threshold values must be in [0, 1]. Received: {wrong}")
+    return found
+
+
+def evenly_spaced(count: int) -> list[float]:
+    """``count`` thresholds from 0 to 1."""
+    return [place / (count - 1) for place in range(count)]
+
+
+def are_even(thresholds: Sequence[float]) -> bool:
+    """Whether these are ``evenly_spaced``."""
+    count = len(thresholds)
+    return count > 2 and bool(np.allclose(thresholds, evenly_spaced(count), atol=settings.epsilon()))
+
+
+class ConfusionMetric(Metric):
+    """The base of metrics that count at thresholds: subclasses say what, and write ``result``.
+
+    Args:
+        thresholds: above which a prediction is positive.
+        class_id: the column that counts; None for all.
+        top_k: how many of the greatest predictions of a sample can be positive; None for all.
+        even: whether the thresholds are evenly spaced in [0, 1]: predictions are cut to that and sorted into buckets.
+        name, dtype: as in ``Metric``.
+    """
+
+    _counted: tuple[str, ...] = ()
+
+    def __init__(
+        self,
+        thresholds: list[float],
+        name: str | None,
+        dtype: Any,
+        *,
+        class_id: int | None = None,
+        top_k: int | None = None,
+        even: bool = False,
+        label_weights: Any = None,
+    ) -> None:
+        super().__init__(dtype, name)
+        self.thresholds = thresholds
+        self.class_id, self.top_k = class_id, top_k
+        self._even, self._own_weights = even, label_weights
+
+    def _make_counts(self, labels: int | None = None) -> None:
+        shape = (len(self.thresholds),) if labels is None else (len(self.thresholds), labels)
+        for name in self._counted:
+            setattr(self, name, self.add_variable(shape, "zeros", self._dtype, name=name))
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Counts in a batch.
+
+        Args:
+            y_true: labels: 0 is negative, all else positive.
+            y_pred: predictions, of the same shape, (batch,) or (batch, labels).
+            sample_weight: what each sample counts.
+
+        Raises:
+            InvalidArgumentError: the shapes differ; nothing is counted.
+        """
+        with paused():
+            found = self._counts(y_true, y_pred, sample_weight)
+        for name in self._counted:
+            getattr(self, name).assign_add(found[name])
+
+    def _counts(self, y_true: Any, y_pred: Any, sample_weight: Any) -> dict[str, Tensor]:
+        predictions, labels = same_rank(as_tensor(y_pred, self._dtype), as_tensor(y_true, self._dtype))
+        if predictions.shape != labels.shape:
+            raise InvalidArgumentError(
+                f"Metric '{self.name}': shapes of labels and predictions differ: {list(labels.shape)} vs. "
+                f"{list(predictions.shape)}."
+            )
+        weights = None
+        if sample_weight is not None:
+            weights = tf.expand_dims(as_tensor(sample_weight, self._dtype), -1)
+            _, weights = same_rank(labels, weights) if labels.ndim > 1 else (labels, tf.reshape(weights, [-1]))
+        if self.top_k is not None:
+            best = tf.math.top_k(predictions, self.top_k).indices
+            among = tf.reduce_sum(tf.one_hot(best, predictions.shape[-1], dtype=self._dtype), -2)
+            predictions = predictions * among + _LOWEST * (1 - among)
+        if self.class_id is not None:
+            if predictions.ndim == 1:
+                raise ValueError(
+                    "When class_id is provided, y_pred must be a 2D array with shape (num_samples, num_classes), found shape: "
+                    f"{predictions.shape}"
+                )
+            labels, predictions = [tf.expand_dims(one[..., self.class_id], -1) for one in (labels, predictions)]
+        positive = tf.cast(tf.not_equal(labels, 0.0), self._dtype)
+        weight = tf.ones_like(positive) if weights is None else tf.broadcast_to(weights, positive.shape)
+        if self._own_weights is not None:
+            weight = weight * as_tensor(self._own_weights, self._dtype)
+        counts = tuple(getattr(self, self._counted[0]).shape)
+        columns = counts[1] if len(counts) == 2 else 1
+        rows = [tf.reshape(one, [-1, columns]) for one in (predictions, positive * weight, (1 - positive) * weight)]
+        above = self._in_buckets if self._even else self._compared
+        true, false = above(*rows)
+        found = {
+            "true_positives": true,
+            "false_positives": false,
+            "true_negatives": tf.reduce_sum(rows[2], 0) - false,
+            "false_negatives": tf.reduce_sum(rows[1], 0) - true,
+        }
+        return {name: tf.reshape(found[name], counts) for name in self._counted}
+
+    def _compared(self, predictions: Tensor, positive: Tensor, negative: Tensor) -> list[Tensor]:
+        """For each threshold and column the sums of what is above."""
+        limits = tf.constant(self.thresholds, self._dtype)[:, None, None]
+        above = tf.cast(predictions > limits, self._dtype)
+        return [tf.einsum("tnl,nl->tl", above, one) for one in (positive, negative)]
+
+    def _in_buckets(self, predictions: Tensor, positive: Tensor, negative: Tensor) -> list[Tensor]:
+        """The same for even thresholds: each number goes into one bucket, and the buckets are added up."""
+        count, columns = len(self.thresholds), predictions.shape[-1]
+        bucket = tf.math.ceil(tf.clip_by_value(predictions, 0.0, 1.0) * (count - 1)) - 1
+        if self.thresholds[0] < 0.0:
+            bucket = tf.nn.relu(bucket)
+        bucket = tf.cast(bucket, tf.int32)
+        places = tf.where(bucket < 0, -1, bucket * columns + tf.range(columns))
+        sums = [
+            tf.math.unsorted_segment_sum(tf.reshape(one, [-1]), tf.reshape(places, [-1]), count * columns)
+            for one in (positive, negative)
+        ]
+        return [tf.cumsum(tf.reshape(one, [count, columns]), axis=0, reverse=True) for one in sums]
+
+
+class _Counts(ConfusionMetric):
+    """How many there are of one of the four kinds."""
+
+    def __init__(self, thresholds: Any = None, name: str | None = None, dtype: Any = None) -> None:
+        found = checked_thresholds(thresholds, 0.5)
+        super().__init__(found, name, dtype, even=are_even(found))
+        self.init_thresholds = thresholds
+        self.accumulator = self.add_variable((len(found),), "zeros", self._dtype, name="accumulator")
+        setattr(self, self._counted[0], self.accumulator)
+
+    def result(self) -> Tensor:
+        """The count at each threshold, a scalar for one."""
+        counts = self.accumulator.value
+        return counts[0] if len(self.thresholds) == 1 else counts
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments."""
+        return {**super().get_config(), "thresholds": self.init_thresholds}
+
+
+class TruePositives(_Counts):
+    """How many positives are predicted to be.
+
+    Args:
+        thresholds: above which a prediction is positive, one or several in [0, 1]; default 0.5. Here and below.
+        name, dtype: as in ``Metric``.
+
+    Raises:
+        ValueError: a threshold outside [0, 1].
+    """
+
+    _counted = ("true_positives",)
+
+
+class TrueNegatives(_Counts):
+    """How many negatives are predicted to be."""
+
+    _counted = ("true_negatives",)
+
+
+class FalsePositives(_Counts):
+    """How many negatives are predicted to be positive."""
+
+    _counted = ("false_positives",)
+
+
+class FalseNegatives(_Counts):
+    """How many positives are predicted to be negative."""
+
+    _counted = ("false_negatives",)
+
+
+class _Share(ConfusionMetric):
+    """True positives as a share of more."""
+
+    def __init__(
+        self,
+        thresholds: Any = None,
+        top_k: int | None = None,
+        class_id: int | None = None,
+        name: str | None = None,
+        dtype: Any = None,
+    ) -> None:
+        found = checked_thresholds(thresholds, 0.5 if top_k is None else _LOWEST)
+        super().__init__(found, name, dtype, class_id=class_id, top_k=top_k, even=are_even(found))
+        self.init_thresholds = thresholds
+        self._make_counts()
+
+    def result(self) -> Tensor:
+        """The share at each threshold, a scalar for one; 0 of nothing."""
+        part, rest = [getattr(self, name).value for name in self._counted]
+        share = tf.math.divide_no_nan(part, part + rest)
+        return share[0] if len(self.thresholds) == 1 else share
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments."""
+        own = {"thresholds": self.init_thresholds, "top_k": self.top_k, "class_id": self.class_id}
+        return {**super().get_config(), **own}
+
+
+class Precision(_Share):
+    """Which share of what is predicted to be positive is.
+
+    Args:
+        thresholds: above which a prediction is positive, one or several in [0, 1]; default 0.5, or none with ``top_k``.
+        top_k: how many of the greatest predictions of a sample can be positive.
+        class_id: the column of labels and predictions that counts; default all.
+        name, dtype: as in ``Metric``.
+
+    Raises:
+        ValueError: a threshold outside [0, 1].
+    """
+
+    _counted = ("true_positives", "false_positives")
+
+
+class Recall(_Share):
+    """Which share of the positives is predicted to be; arguments as ``Precision``."""
+
+    _counted = ("true_positives", "false_negatives")

@@ -1,0 +1,138 @@
+"""How well predictions explain numbers: correlations and the coefficient of determination."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import fastgrad as tf
+from fastgrad.keras.losses.loss import as_tensor, labels_and_predictions, same_rank
+from fastgrad.keras.metrics.metric import Metric
+from fastgrad.keras.metrics.reduction import NamedMetric
+from fastgrad.keras.settings import epsilon
+from fastgrad.recording import paused
+from fastgrad.tensor import Tensor
+
+
+def _centred(y_true: Any, y_pred: Any, axis: Any) -> tuple[Tensor, Tensor, Tensor]:
+    """Both less their means, and the difference of the means."""
+    labels, predictions = labels_and_predictions(y_true, y_pred)
+    means = [tf.reduce_mean(one, axis, keepdims=True) for one in (labels, predictions)]
+    return labels - means[0], predictions - means[1], tf.squeeze(means[0] - means[1], axis)
+
+
+def pearson_correlation(y_true: Any, y_pred: Any, axis: Any = -1) -> Tensor:
+    """``cov(y, p) / (std(y) * std(p))`` along ``axis``; nan where one is constant."""
+    y, p, _ = _centred(y_true, y_pred, axis)
+    spread = tf.sqrt(tf.reduce_mean(y * y, axis)) * tf.sqrt(tf.reduce_mean(p * p, axis))
+    return tf.reduce_mean(y * p, axis) / spread
+
+
+def concordance_correlation(y_true: Any, y_pred: Any, axis: Any = -1) -> Tensor:
+    """``2 cov(y, p) / (var(y) + var(p) + (mean(y) - mean(p))^2)`` along ``axis`` (Lin 1989)."""
+    y, p, apart = _centred(y_true, y_pred, axis)
+    spread = tf.reduce_mean(y * y, axis) + tf.reduce_mean(p * p, axis) + apart * apart
+    return 2.0 * tf.reduce_mean(y * p, axis) / (spread + epsilon())
+
+
+class PearsonCorrelation(NamedMetric):
+    """The mean of ``pearson_correlation``; ``axis`` as there, else as ``Metric``."""
+
+    _options = ("axis",)
+
+    def __init__(self, name: str | None = "pearson_correlation", dtype: Any = None, axis: Any = -1) -> None:
+        super().__init__(pearson_correlation, name, dtype, axis=axis)
+
+
+class ConcordanceCorrelation(NamedMetric):
+    """The mean of ``concordance_correlation``; ``axis`` as there, else as ``Metric``."""
+
+    _options = ("axis",)
+
+    def __init__(self, name: str | None = "concordance_correlation", dtype: Any = None, axis: Any = -1) -> None:
+        super().__init__(concordance_correlation, name, dtype, axis=axis)
+
+
+class R2Score(Metric):
+    """``1 - sum((y - p)^2) / sum((y - mean(y))^2)``, the share of the variance that predictions explain.
+
+    Args:
+        class_aggregation: ``"uniform_average"``: the mean of the columns' scores; ``"variance_weighted_average"``; None for a
+            score for each.
+        num_regressors: how many inputs the prediction has, for the adjusted score; 0 for the plain one.
+        name, dtype: as in ``Metric``.
+
+    Labels and predictions have shape (batch, columns).
+
+    Raises:
+        ValueError: one of these is something else.
+    """
+
+    sum: Any
+    squared_sum: Any
+    total_mse: Any
+    count: Any
+
+    def __init__(
+        self,
+        class_aggregation: str | None = "uniform_average",
+        num_regressors: int = 0,
+        name: str | None = "r2_score",
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(dtype, name)
+        kinds = (None, "uniform_average", "variance_weighted_average")
+        if class_aggregation not in kinds:
+            raise ValueError(
+                f"Invalid value for argument `class_aggregation`. Expected one of {kinds}. "
+                f"Received: class_aggregation={class_aggregation}"
+            )
+        if num_regressors < 0:
+            raise ValueError(
+                "Invalid value for argument `num_regressors`. Expected a value >= 0. "
+                f"Received: num_regressors={num_regressors}"
+            )
+        self.class_aggregation, self.num_regressors = class_aggregation, num_regressors
+        self.num_samples = self.add_variable((), "zeros", self._dtype, name="num_samples")
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Takes in a batch."""
+        with paused():
+            y, p = same_rank(as_tensor(y_true, self._dtype), as_tensor(y_pred, self._dtype))
+            if y.ndim != 2 or p.ndim != 2:
+                raise ValueError(
+                    "R2Score expects 2D inputs with shape (batch_size, output_dim). Received input shapes: "
+                    f"y_pred.shape={p.shape} and y_true.shape={y.shape}."
+                )
+            weight = as_tensor(1.0 if sample_weight is None else sample_weight, self._dtype)
+            weight = tf.broadcast_to(tf.expand_dims(weight, 1) if weight.ndim == 1 else weight, y.shape)
+            parts = {"squared_sum": y * y, "sum": y, "residual": tf.math.squared_difference(y, p), "count": 1.0}
+            sums = {name: tf.reduce_sum(part * weight, 0) for name, part in parts.items()}
+        for name, total in sums.items():
+            attribute = "total_mse" if name == "residual" else name
+            if attribute not in self.__dict__:
+                setattr(self, attribute, self.add_variable(total.shape, "zeros", self._dtype, name=name))
+            getattr(self, attribute).assign_add(total)
+        self.num_samples.assign_add(tf.cast(tf.size(y), self._dtype))
+
+    def result(self) -> Tensor:
+        """The score, 0 before the first batch."""
+        if "count" not in self.__dict__:
+            return tf.zeros((), self._dtype)
+        mean = self.sum.value / self.count.value
+        variance = self.squared_sum.value - self.sum.value * mean
+        scores = 1 - self.total_mse.value / variance
+        scores = tf.where(tf.math.is_inf(scores), 0.0, scores)
+        if self.class_aggregation == "uniform_average":
+            scores = tf.reduce_mean(scores)
+        elif self.class_aggregation is not None:
+            scores = tf.reduce_sum(variance * scores) / tf.reduce_sum(variance)
+        if not self.num_regressors:
+            return scores
+        free = self.num_samples.value - 1.0 - self.num_regressors
+        adjusted = 1.0 - (1.0 - scores) * (self.num_samples.value - 1.0) / free
+        return tf.where(free > 0.0, adjusted, scores)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments."""
+        own = {"class_aggregation": self.class_aggregation, "num_regressors": self.num_regressors}
+        return {**super().get_config(), **own}

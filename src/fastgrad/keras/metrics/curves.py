@@ -1,0 +1,293 @@
+"""What can be had at all thresholds: the area under a curve, and the best of one quantity where another is good enough."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+import fastgrad as tf
+from fastgrad.keras import settings
+from fastgrad.keras.losses.loss import as_tensor
+from fastgrad.keras.metrics.confusion import ALL_FOUR, ConfusionMetric, are_even, evenly_spaced
+from fastgrad.tensor import Tensor
+
+_CURVES = {"ROC", "PR", "PRGAIN"}
+_METHODS = {"interpolation", "majoring", "minoring"}
+
+
+class _FourCounts(ConfusionMetric):
+    """All four counts, and the quotients of them."""
+
+    _counted = ALL_FOUR
+    true_positives: Any
+    true_negatives: Any
+    false_positives: Any
+    false_negatives: Any
+
+    def _recall(self) -> Tensor:
+        part = self.true_positives.value
+        return tf.math.divide_no_nan(part, part + self.false_negatives.value)
+
+    def _precision(self) -> Tensor:
+        part = self.true_positives.value
+        return tf.math.divide_no_nan(part, part + self.false_positives.value)
+
+    def _specificity(self) -> Tensor:
+        part = self.true_negatives.value
+        return tf.math.divide_no_nan(part, part + self.false_positives.value)
+
+
+class AUC(_FourCounts):
+    """The area under a curve: of the rates of true and false positives, or of precision and recall (Davis and Goadrich 2006).
+
+    Args:
+        num_thresholds: at how many points, at least 2.
+        curve: ``"ROC"``, ``"PR"`` or ``"PRGAIN"`` (Flach and Kull 2015).
+        summation_method: ``"interpolation"`` between points, ``"minoring"`` or ``"majoring"``: the lower or upper of two.
+        name, dtype: as in ``Metric``.
+        thresholds: in place of ``num_thresholds`` even ones; 0 and 1 are added.
+        multi_label: whether each column has an area of its own; the result is their mean.
+        num_labels: how many columns there are; default those of the first predictions.
+        label_weights: a weight for each column.
+        from_logits: whether predictions are logits, that go through a sigmoid.
+
+    Raises:
+        ValueError: one of these is something else.
+    """
+
+    def __init__(
+        self,
+        num_thresholds: int = 200,
+        curve: str = "ROC",
+        summation_method: str = "interpolation",
+        name: str | None = None,
+        dtype: Any = None,
+        thresholds: Any = None,
+        multi_label: bool = False,
+        num_labels: int | None = None,
+        label_weights: Any = None,
+        from_logits: bool = False,
+    ) -> None:
+        for what, value, known, given in (
+            ("curve", str(curve).upper(), _CURVES, curve),
+            ("summation method", str(summation_method).lower(), _METHODS, summation_method),
+        ):
+            if value not in known:
+                raise ValueError(f'Invalid AUC {what} value: "{given}". Expected values are {sorted(known)}')
+        if thresholds is None and num_thresholds <= 1:
+            raise ValueError(
+                f"Argument `num_thresholds` must be an integer > 1. Received: num_thresholds={num_thresholds}"
+            )
+        if num_labels and not multi_label:
+            raise ValueError("`num_labels` is needed only when `multi_label` is True.")
+        inner = evenly_spaced(num_thresholds)[1:-1] if thresholds is None else sorted(thresholds)
+        margin = settings.epsilon()
+        super().__init__(
+            [-margin, *inner, 1.0 + margin],
+            name,
+            dtype,
+            even=thresholds is None or are_even([0.0, *inner, 1.0]),
+            label_weights=None if multi_label else label_weights,
+        )
+        self.num_thresholds = len(self.thresholds)
+        self.curve, self.summation_method = str(curve).upper(), str(summation_method).lower()
+        self.multi_label, self.num_labels, self.label_weights = multi_label, num_labels, label_weights
+        self._from_logits, self._given = from_logits, thresholds is not None
+        if not multi_label or num_labels:
+            self._make_counts(num_labels)
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Counts in a batch; see ``ConfusionMetric``."""
+        predictions = as_tensor(y_pred, self._dtype)
+        if self.multi_label:
+            if predictions.ndim != 2:
+                raise ValueError(
+                    f"`y_pred` must have rank 2 when `multi_label=True`. Found rank {predictions.ndim}. "
+                    f"Full shape received for `y_pred`: {predictions.shape}"
+                )
+            if not self._own_variables:
+                self._make_counts(predictions.shape[-1])
+        super().update_state(y_true, tf.sigmoid(predictions) if self._from_logits else predictions, sample_weight)
+
+    def result(self) -> Tensor:
+        """The area, 0 before the first batch."""
+        if not self._own_variables:
+            return tf.zeros((), self._dtype)
+        areas = (
+            self._interpolated() if (self.curve, self.summation_method) == ("PR", "interpolation") else self._summed()
+        )
+        total = tf.reduce_sum(areas, 0)
+        if not self.multi_label:
+            return total
+        if self.label_weights is None:
+            return tf.reduce_mean(total)
+        weights = as_tensor(self.label_weights, self._dtype)
+        return tf.math.divide_no_nan(tf.reduce_sum(total * weights), tf.reduce_sum(weights))
+
+    def _summed(self) -> Tensor:
+        """Widths times heights between neighbouring thresholds."""
+        if self.curve == "ROC":
+            negatives = self.false_positives.value + self.true_negatives.value
+            x, y = tf.math.divide_no_nan(self.false_positives.value, negatives), self._recall()
+        elif self.curve == "PR":
+            x, y = self._recall(), self._precision()
+        else:
+            x, y = self._gains()
+        if self.summation_method == "interpolation":
+            heights = (y[:-1] + y[1:]) / 2.0
+        else:
+            heights = (tf.minimum if self.summation_method == "minoring" else tf.maximum)(y[:-1], y[1:])
+        return (x[:-1] - x[1:]) * heights
+
+    def _gains(self) -> tuple[Tensor, Tensor]:
+        """Recall and precision on the scale where always guessing positive is 0."""
+        true = self.true_positives.value
+        positives = true + self.false_negatives.value
+        odds = tf.math.divide_no_nan(positives, self.true_negatives.value + self.false_positives.value)
+        recall = 1.0 - odds * tf.math.divide_no_nan(self.false_negatives.value, true)
+        precision = 1.0 - odds * tf.math.divide_no_nan(self.false_positives.value, true)
+        none = tf.equal(true, 0.0)
+        return tf.nn.relu(tf.where(none, 0.0, recall)), tf.where(none, 1.0, precision)
+
+    def _interpolated(self) -> Tensor:
+        """Between two points of a precision-recall curve true positives grow linearly, precision doesn't (Davis, Goadrich)."""
+        true = self.true_positives.value
+        found = true + self.false_positives.value
+        step, found_step = true[:-1] - true[1:], found[:-1] - found[1:]
+        slope = tf.math.divide_no_nan(step, tf.maximum(found_step, 0.0))
+        intercept = true[1:] - slope * found[1:]
+        both = tf.logical_and(found[:-1] > 0.0, found[1:] > 0.0)
+        ratio = tf.where(both, tf.math.divide_no_nan(found[:-1], tf.maximum(found[1:], 0.0)), 1.0)
+        positives = tf.maximum(true[1:] + self.false_negatives.value[1:], 0.0)
+        return tf.math.divide_no_nan(slope * (step + intercept * tf.math.log(ratio)), positives)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments."""
+        names = ("num_thresholds", "curve", "summation_method", "multi_label", "num_labels")
+        weights = None if self.label_weights is None else np.asarray(self.label_weights).tolist()
+        own = {
+            **{name: getattr(self, name) for name in names},
+            "label_weights": weights,
+            "from_logits": self._from_logits,
+        }
+        return {**super().get_config(), **own, **({"thresholds": self.thresholds[1:-1]} if self._given else {})}
+
+
+class _BestUnderConstraint(_FourCounts):
+    """The best of one quotient at thresholds where another is at least a number."""
+
+    _argument = ""  # the name of that number
+
+    def __init__(self, value: float, num_thresholds: int, class_id: int | None, name: str | None, dtype: Any) -> None:
+        if not 0 <= value <= 1:
+            raise ValueError(
+                f"Argument `{self._argument}` must be in the range [0, 1]. Received: {self._argument}={value}"
+            )
+        if num_thresholds <= 0:
+            raise ValueError(
+                f"Argument `num_thresholds` must be an integer > 0. Received: num_thresholds={num_thresholds}"
+            )
+        thresholds = [0.5] if num_thresholds == 1 else evenly_spaced(num_thresholds)
+        super().__init__(thresholds, name, dtype, class_id=class_id, even=num_thresholds > 1)
+        self.value, self.num_thresholds = value, num_thresholds
+        setattr(self, self._argument, value)
+        self._make_counts()
+
+    def _best(self, wanted: Tensor, constrained: Tensor) -> Tensor:
+        return tf.reduce_max(tf.where(constrained >= self.value, wanted, 0.0))
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments."""
+        own = {"class_id": self.class_id, "num_thresholds": self.num_thresholds, self._argument: self.value}
+        return {**super().get_config(), **own}
+
+
+class SensitivityAtSpecificity(_BestUnderConstraint):
+    """The greatest recall at thresholds where the share of negatives that are recognised is at least ``specificity``.
+
+    Args:
+        specificity: in [0, 1].
+        num_thresholds: how many thresholds are tried.
+        class_id: the column that counts; default all.
+        name, dtype: as in ``Metric``.
+
+    Raises:
+        ValueError: a number out of range.
+    """
+
+    _argument = "specificity"
+
+    def __init__(
+        self,
+        specificity: float,
+        num_thresholds: int = 200,
+        class_id: int | None = None,
+        name: str | None = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(specificity, num_thresholds, class_id, name, dtype)
+
+    def result(self) -> Tensor:
+        """The recall."""
+        return self._best(self._recall(), self._specificity())
+
+
+class SpecificityAtSensitivity(_BestUnderConstraint):
+    """The greatest specificity where recall is at least ``sensitivity``; arguments as ``SensitivityAtSpecificity``."""
+
+    _argument = "sensitivity"
+
+    def __init__(
+        self,
+        sensitivity: float,
+        num_thresholds: int = 200,
+        class_id: int | None = None,
+        name: str | None = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(sensitivity, num_thresholds, class_id, name, dtype)
+
+    def result(self) -> Tensor:
+        """The specificity."""
+        return self._best(self._specificity(), self._recall())
+
+
+class PrecisionAtRecall(_BestUnderConstraint):
+    """The greatest precision where recall is at least ``recall``; arguments as ``SensitivityAtSpecificity``."""
+
+    _argument = "recall"
+
+    def __init__(
+        self,
+        recall: float,
+        num_thresholds: int = 200,
+        class_id: int | None = None,
+        name: str | None = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(recall, num_thresholds, class_id, name, dtype)
+
+    def result(self) -> Tensor:
+        """The precision."""
+        return self._best(self._precision(), self._recall())
+
+
+class RecallAtPrecision(_BestUnderConstraint):
+    """The greatest recall where precision is at least ``precision``; arguments as ``SensitivityAtSpecificity``."""
+
+    _argument = "precision"
+
+    def __init__(
+        self,
+        precision: float,
+        num_thresholds: int = 200,
+        class_id: int | None = None,
+        name: str | None = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(precision, num_thresholds, class_id, name, dtype)
+
+    def result(self) -> Tensor:
+        """The recall."""
+        return self._best(self._recall(), self._precision())

@@ -1,0 +1,121 @@
+"""F scores: the harmonic mean of precision and recall, class by class."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import fastgrad as tf
+from fastgrad.keras.losses.loss import as_tensor
+from fastgrad.keras.metrics.metric import Metric
+from fastgrad.keras.settings import epsilon
+from fastgrad.recording import paused
+from fastgrad.tensor import Tensor
+
+
+class FBetaScore(Metric):
+    """``(1 + beta^2) * precision * recall / (beta^2 * precision + recall)``.
+
+    Args:
+        average: None for a score for each class; ``"micro"``: of all classes counted together; ``"macro"``: the mean of the
+            classes' scores; ``"weighted"``: that weighted by how often they occur.
+        beta: how many times as important recall is.
+        threshold: in (0, 1], above which a prediction counts; None: the greatest of a sample does.
+        name, dtype: as in ``Metric``.
+
+    Labels and predictions have shape (batch, classes).
+
+    Raises:
+        ValueError: one of these is something else.
+    """
+
+    true_positives: Any
+    false_positives: Any
+    false_negatives: Any
+    intermediate_weights: Any
+
+    def __init__(
+        self,
+        average: str | None = None,
+        beta: Any = 1.0,
+        threshold: Any = None,
+        name: str | None = "fbeta_score",
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(dtype, name)
+        if average not in (None, "micro", "macro", "weighted"):
+            raise ValueError(
+                "Invalid `average` argument value. Expected one of: {None, 'micro', 'macro', 'weighted'}. "
+                f"Received: average={average}"
+            )
+        if not isinstance(beta, float) or not beta > 0.0:
+            raise ValueError(f"Invalid `beta` argument value. It should be a Python float > 0. Received: beta={beta}")
+        if threshold is not None and not (isinstance(threshold, float) and 0.0 < threshold <= 1.0):
+            raise ValueError(
+                "Invalid `threshold` argument value. It should be a Python float that verifies 0 < threshold <= 1. "
+                f"Received: threshold={threshold}"
+            )
+        self.average, self.beta, self.threshold = average, beta, threshold
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Counts in a batch."""
+        with paused():
+            labels, predictions = as_tensor(y_true, self._dtype), as_tensor(y_pred, self._dtype)
+            if labels.ndim != 2 or predictions.ndim != 2:
+                raise ValueError(
+                    f"{type(self).__name__} expects 2D inputs with shape (batch_size, output_dim). Received input shapes: "
+                    f"y_pred.shape={predictions.shape} and y_true.shape={labels.shape}."
+                )
+            if self.threshold is None:
+                best = predictions >= tf.reduce_max(predictions, -1, keepdims=True)
+                chosen = tf.logical_and(best, tf.abs(predictions) > 1e-9)
+            else:
+                chosen = predictions > self.threshold
+            found = tf.cast(chosen, self._dtype)
+            weight = 1.0 if sample_weight is None else tf.expand_dims(as_tensor(sample_weight, self._dtype), 1)
+            axis = None if self.average == "micro" else 0
+            parts = {
+                "true_positives": found * labels,
+                "false_positives": found * (1 - labels),
+                "false_negatives": (1 - found) * labels,
+                "intermediate_weights": labels,
+            }
+            sums = {name: tf.reduce_sum(part * weight, axis) for name, part in parts.items()}
+        for name, total in sums.items():
+            if name not in self.__dict__:
+                setattr(self, name, self.add_variable(total.shape, "zeros", self._dtype, name=name))
+            getattr(self, name).assign_add(total)
+
+    def result(self) -> Tensor:
+        """The score, or one for each class; 0 before the first batch."""
+        if not self._own_variables:
+            return tf.zeros((), self._dtype)
+        true, small = self.true_positives.value, epsilon()
+        precision = true / (true + self.false_positives.value + small)
+        recall = true / (true + self.false_negatives.value + small)
+        score = precision * recall / (self.beta**2 * precision + recall + small) * (1 + self.beta**2)
+        if self.average == "weighted":
+            weights = self.intermediate_weights.value
+            return tf.reduce_sum(score * (weights / (tf.reduce_sum(weights) + small)))
+        return score if self.average is None else tf.reduce_mean(score)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments."""
+        own = {"average": self.average, "beta": self.beta, "threshold": self.threshold}
+        return {**super().get_config(), **own}
+
+
+class F1Score(FBetaScore):
+    """``2 * precision * recall / (precision + recall)``; arguments as ``FBetaScore``, whose ``beta`` is 1."""
+
+    def __init__(
+        self,
+        average: str | None = None,
+        threshold: float | None = None,
+        name: str | None = "f1_score",
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(average, 1.0, threshold, name, dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments."""
+        return {name: value for name, value in super().get_config().items() if name != "beta"}

@@ -1,0 +1,172 @@
+"""How much predicted and true regions overlap: intersection over union."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import fastgrad as tf
+from fastgrad.keras.losses.loss import as_tensor
+from fastgrad.keras.metrics.metric import Metric
+from fastgrad.keras.settings import epsilon
+from fastgrad.recording import paused
+from fastgrad.tensor import Tensor
+
+
+class IoU(Metric):
+    """``true positives / (true positives + false positives + false negatives)``, the mean over some classes.
+
+    Args:
+        num_classes: how many classes there are.
+        target_class_ids: those that count.
+        name: as in ``Metric``.
+        dtype: of the counts; default int64.
+        ignore_class: a class number in labels that does not count.
+        sparse_y_true, sparse_y_pred: whether labels and predictions are class numbers; else their greatest element counts.
+        axis: along which that is.
+
+    Elements whose label or prediction is no class do not count; nor do classes that never occur.
+
+    Raises:
+        ValueError: a target that is no class.
+    """
+
+    def __init__(
+        self,
+        num_classes: int,
+        target_class_ids: Sequence[int],
+        name: str | None = None,
+        dtype: Any = None,
+        ignore_class: int | None = None,
+        sparse_y_true: bool = True,
+        sparse_y_pred: bool = True,
+        axis: int = -1,
+    ) -> None:
+        super().__init__(dtype or "int64", name)
+        if max(target_class_ids) >= num_classes:
+            raise ValueError(f"Target class id {max(target_class_ids)} is out of range, which is [{0}, {num_classes}).")
+        self.num_classes, self.target_class_ids = num_classes, list(target_class_ids)
+        self.ignore_class, self.axis = ignore_class, axis
+        self.sparse_y_true, self.sparse_y_pred = sparse_y_true, sparse_y_pred
+        self.total_cm = self.add_variable(
+            (num_classes, num_classes), "zeros", self._dtype, name="total_confusion_matrix"
+        )
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Counts in a batch."""
+        with paused():
+            pairs = ((y_true, self.sparse_y_true), (y_pred, self.sparse_y_pred))
+            labels, predictions = [
+                tf.reshape(as_tensor(value if sparse else tf.argmax(value, self.axis), tf.int64), [-1])
+                for value, sparse in pairs
+            ]
+            counted = (
+                (labels >= 0) & (labels < self.num_classes) & (predictions >= 0) & (predictions < self.num_classes)
+            )
+            if self.ignore_class is not None:
+                counted &= tf.not_equal(labels, self.ignore_class)
+            weights = as_tensor(1 if sample_weight is None else sample_weight, self._dtype)
+            weights = tf.broadcast_to(tf.reshape(weights, [-1]) if weights.ndim else weights, labels.shape)
+            places = tf.where(counted, labels * self.num_classes + predictions, -1)
+            counts = tf.math.unsorted_segment_sum(weights, places, self.num_classes**2)
+            counts = tf.reshape(counts, self.total_cm.shape)
+        self.total_cm.assign_add(counts)
+
+    def result(self) -> Tensor:
+        """The mean, 0 if no class has occurred."""
+        counts = self.total_cm.value
+        hits = tf.linalg.diag_part(counts)
+        either = tf.reduce_sum(counts, 0) + tf.reduce_sum(counts, 1) - hits
+        hits, either = [tf.cast(tf.gather(one, self.target_class_ids), tf.float32) for one in (hits, either)]
+        there = either > 1e-9
+        shares = tf.where(there, hits / (either + epsilon()), 0.0)
+        return tf.reduce_sum(shares) / (tf.reduce_sum(tf.cast(there, tf.float32)) + epsilon())
+
+    _arguments: tuple[str, ...] = (
+        *("num_classes", "target_class_ids", "ignore_class", "sparse_y_true", "sparse_y_pred", "axis"),
+    )
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments."""
+        return {**super().get_config(), **{name: getattr(self, name) for name in self._arguments}}
+
+
+class BinaryIoU(IoU):
+    """``IoU`` of two classes, the second where a prediction is at least ``threshold``.
+
+    Args:
+        target_class_ids: the classes that count.
+        threshold: of predictions.
+        name, dtype: as in ``IoU``.
+    """
+
+    _arguments = ("target_class_ids", "threshold")
+
+    def __init__(
+        self,
+        target_class_ids: Sequence[int] = (0, 1),
+        threshold: float = 0.5,
+        name: str | None = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(2, target_class_ids, name, dtype)
+        self.threshold = threshold
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Counts in a batch."""
+        with paused():
+            chosen = tf.cast(as_tensor(y_pred, tf.float32) >= self.threshold, tf.int64)
+        super().update_state(y_true, chosen, sample_weight)
+
+
+class MeanIoU(IoU):
+    """``IoU`` of all classes; arguments as there."""
+
+    _arguments: tuple[str, ...] = ("num_classes", "ignore_class", "sparse_y_true", "sparse_y_pred", "axis")
+
+    def __init__(
+        self,
+        num_classes: int,
+        name: str | None = None,
+        dtype: Any = None,
+        ignore_class: int | None = None,
+        sparse_y_true: bool = True,
+        sparse_y_pred: bool = True,
+        axis: int = -1,
+    ) -> None:
+        super().__init__(num_classes, range(num_classes), name, dtype, ignore_class, sparse_y_true, sparse_y_pred, axis)
+
+
+class OneHotIoU(IoU):
+    """``IoU`` of one-hot labels; arguments as there."""
+
+    _arguments = ("num_classes", "target_class_ids", "ignore_class", "sparse_y_pred", "axis")
+
+    def __init__(
+        self,
+        num_classes: int,
+        target_class_ids: Sequence[int],
+        name: str | None = None,
+        dtype: Any = None,
+        ignore_class: int | None = None,
+        sparse_y_pred: bool = False,
+        axis: int = -1,
+    ) -> None:
+        super().__init__(num_classes, target_class_ids, name, dtype, ignore_class, False, sparse_y_pred, axis)
+
+
+class OneHotMeanIoU(MeanIoU):
+    """``MeanIoU`` of one-hot labels; arguments as there."""
+
+    _arguments = ("num_classes", "ignore_class", "sparse_y_pred", "axis")
+
+    def __init__(
+        self,
+        num_classes: int,
+        name: str | None = None,
+        dtype: Any = None,
+        ignore_class: int | None = None,
+        sparse_y_pred: bool = False,
+        axis: int = -1,
+    ) -> None:
+        super().__init__(num_classes, name, dtype, ignore_class, False, sparse_y_pred, axis)

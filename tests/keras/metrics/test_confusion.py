@@ -1,0 +1,92 @@
+"""Counts at thresholds, areas under curves, F scores, overlaps, correlations: closed forms, and what is refused."""
+
+import numpy as np
+import pytest
+
+import fastgrad as tf
+
+metrics = tf.keras.metrics
+RNG = np.random.default_rng(0)
+Y = (RNG.uniform(size=(40, 3)) < 0.4).astype(np.float32)
+P = np.clip(0.4 * Y + 0.8 * RNG.uniform(size=(40, 3)), 0, 1).astype(np.float32)
+INVALID = tf.errors.InvalidArgumentError
+
+
+def test_counts_precision_and_recall():
+    above = P > 0.5
+    true, false, missed = (above * Y).sum(), (above * (1 - Y)).sum(), (~above * Y).sum()
+    for kind, expected in [
+        (metrics.TruePositives, true),
+        (metrics.FalsePositives, false),
+        (metrics.FalseNegatives, missed),
+        (metrics.TrueNegatives, (~above * (1 - Y)).sum()),
+        (metrics.Precision, true / (true + false)),
+        (metrics.Recall, true / (true + missed)),
+    ]:
+        assert float(kind()(Y, P)) == pytest.approx(expected, rel=1e-6)
+
+
+def test_the_area_is_the_chance_that_a_positive_is_above_a_negative():
+    y, p = Y[:, 0], P[:, 0]
+    pairs = p[y == 1][:, None] - p[y == 0][None, :]
+    assert float(metrics.AUC(4000)(y, p)) == pytest.approx((pairs > 0).mean(), abs=1e-3)
+
+
+def test_batches_and_one_call_give_the_same():
+    for make in (metrics.AUC, lambda: metrics.AUC(multi_label=True), metrics.F1Score, metrics.R2Score):
+        whole, parts = make(), make()
+        whole.update_state(Y, P)
+        for place in range(0, 40, 15):
+            parts.update_state(Y[place : place + 15], P[place : place + 15])
+        np.testing.assert_allclose(parts.result(), whole.result(), rtol=1e-5)
+
+
+def test_counting_runs_compiled():
+    metric, plain = metrics.AUC(50), metrics.AUC(50)
+    step = tf.function(metric.update_state)
+    for _ in range(3):
+        step(tf.constant(Y), tf.constant(P))
+        plain.update_state(Y, P)
+    np.testing.assert_array_equal(metric.result(), plain.result())
+
+
+@pytest.mark.parametrize("make", [metrics.AUC, metrics.F1Score, metrics.R2Score, lambda: metrics.MeanIoU(2)])
+def test_nothing_so_far_is_zero(make):
+    metric = make()
+    assert float(metric.result()) == 0.0
+    metric.reset_state()
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda: metrics.Precision(1.5), ValueError, r"\[0, 1\].*1\.5"),
+        (lambda: metrics.Recall([0.5, None]), ValueError, "None"),
+        (lambda: metrics.AUC(1), ValueError, "num_thresholds=1"),
+        (lambda: metrics.AUC(curve="nope"), ValueError, "nope.*ROC"),
+        (lambda: metrics.AUC(summation_method="nope"), ValueError, "nope.*majoring"),
+        (lambda: metrics.AUC(num_labels=3), ValueError, "multi_label"),
+        (lambda: metrics.PrecisionAtRecall(2.0), ValueError, r"recall=2\.0"),
+        (lambda: metrics.F1Score("nope"), ValueError, "nope"),
+        (lambda: metrics.FBetaScore(beta=-1.0), ValueError, r"beta=-1\.0"),
+        (lambda: metrics.F1Score()(Y[:, 0], P[:, 0]), ValueError, r"2D.*\(40,\)"),
+        (lambda: metrics.IoU(3, [3]), ValueError, r"3 is out of range.*\[0, 3\)"),
+        (lambda: metrics.R2Score("nope"), ValueError, "nope"),
+        (lambda: metrics.Precision(class_id=1)(Y[:, 0], P[:, 0]), ValueError, r"class_id.*\(40,\)"),
+        (lambda: metrics.AUC()(Y, P[:, :2]), INVALID, r"\[40, 3\] vs\. \[40, 2\]"),
+        (lambda: metrics.get("aucc"), ValueError, "aucc.*auc"),
+        (lambda: metrics.Precison, AttributeError, "Precision"),
+    ],
+)
+def test_it_is_refused_with_the_facts(call, error, message):
+    with pytest.raises(error, match=message):
+        call()
+
+
+def test_a_refused_batch_counts_nothing():
+    metric = metrics.AUC()
+    metric.update_state(Y, P)
+    before = float(metric.result())
+    with pytest.raises(INVALID):
+        metric.update_state(Y, P[:, :2])
+    assert float(metric.result()) == before
