@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import operator
+from types import SimpleNamespace as _SimpleNamespace
 from typing import NamedTuple
 
 from fastgrad.kernels.building.build import set_compile_messages as set_compile_messages
 from fastgrad.kernels.running.team import team as _team
+from fastgrad.trace.calling.eagerly import enable_op_determinism as _enable_op_determinism
 from fastgrad.trace.calling.eagerly import functions_run_eagerly as functions_run_eagerly
 from fastgrad.trace.calling.eagerly import run_functions_eagerly as run_functions_eagerly
+
+experimental = _SimpleNamespace(enable_op_determinism=_enable_op_determinism)
 
 
 class PhysicalDevice(NamedTuple):

@@ -97,6 +97,12 @@ class Generator:
         """The counter's low word, its high word and the key: a Variable of three int64."""
         return self._state
 
+    def _saved_variables(self) -> dict[str, Variable]:
+        return {"state": self._state}
+
+    def _saved_children(self) -> dict[str, Any]:
+        return {}
+
     @property
     def key(self) -> Tensor:
         """The key, an int64 scalar."""

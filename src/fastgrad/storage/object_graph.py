@@ -4,6 +4,9 @@ An object says what it holds by ``_saved_variables()`` and ``_saved_children()``
 do); lists, tuples and dicts hold their items; an optimizer its ``variables``, numbered. Values may
 arrive before the variables they are for: a layer or optimizer that is not built keeps them in ``_awaited`` and
 takes them when it is.
+
+What a checkpoint holds beside variables comes from objects with the methods ``state()``, which gives arrays by name, and
+``restore(arrays)``: iterators, the random state.
 """
 
 from __future__ import annotations
@@ -22,7 +25,12 @@ def is_trackable(obj: Any) -> bool:
         isinstance(obj, (Variable, list, tuple, dict))
         or hasattr(obj, "_saved_variables")
         or hasattr(obj, "apply_gradients")
+        or _has_state(obj)
     )
+
+
+def _has_state(obj: Any) -> bool:
+    return callable(getattr(obj, "state", None)) and callable(getattr(obj, "restore", None))
 
 
 def own_variables(obj: Any) -> dict[str, Variable]:
@@ -51,24 +59,44 @@ def own_children(obj: Any) -> dict[str, Any]:
     return {name: item for name, item in items if is_trackable(item) and not isinstance(item, Variable)}
 
 
-def named_variables(root: Any) -> dict[str, Variable]:
-    """All variables in ``root`` and the objects it holds, each once, under the first name that leads to it."""
-    found: dict[str, Variable] = {}
+def named_variables(root: Any, with_generators: bool = False) -> dict[str, Variable]:
+    """All variables in ``root`` and the objects it holds, each once, under the first name that leads to it.
+
+    Args:
+        root: the object.
+        with_generators: whether the states of layers' random generators, which are no weights, are among them.
+    """
+    return _named(root, with_generators)[0]
+
+
+def named_states(root: Any) -> dict[str, Any]:
+    """The objects with a state in ``root`` and the objects it holds, by the first names that lead to them."""
+    return _named(root)[1]
+
+
+def _named(root: Any, with_generators: bool = True) -> tuple[dict[str, Variable], dict[str, Any]]:
+    variables: dict[str, Variable] = {}
+    states: dict[str, Any] = {}
     seen: set[int] = set()
-    _walk(root, "", found, seen)
-    return found
 
+    def walk(obj: Any, prefix: str) -> None:
+        if id(obj) in seen:
+            return
+        seen.add(id(obj))
+        if _has_state(obj):
+            states[prefix] = obj
+        for name, variable in own_variables(obj).items():
+            if id(variable) not in seen:
+                seen.add(id(variable))
+                variables[prefix + name] = variable
+        for name, child in own_children(obj).items():
+            walk(child, f"{prefix}{name}/")
+        if with_generators and hasattr(obj, "_saved_generators"):
+            for name, generator in obj._saved_generators().items():
+                walk(generator, f"{prefix}{name}/")
 
-def _walk(obj: Any, prefix: str, found: dict[str, Variable], seen: set[int]) -> None:
-    if id(obj) in seen:
-        return
-    seen.add(id(obj))
-    for name, variable in own_variables(obj).items():
-        if id(variable) not in seen:
-            seen.add(id(variable))
-            found[prefix + name] = variable
-    for name, child in own_children(obj).items():
-        _walk(child, f"{prefix}{name}/", found, seen)
+    walk(root, "")
+    return variables, states
 
 
 def misfits(variables: dict[str, Variable], values: dict[str, np.ndarray]) -> list[str]:
@@ -109,8 +137,13 @@ def deliver(root: Any, values: dict[str, np.ndarray]) -> set[str]:
     Raises:
         ValueError: a value has another shape or dtype than its variable; nothing has been assigned.
     """
-    variables = named_variables(root)
+    variables, states = _named(root)
     check_fit(variables, values)
+    for prefix, holder in states.items():
+        own = [name for name in values if name.startswith(prefix) and name not in variables]
+        if own:
+            holder.restore({name[len(prefix) :]: values[name] for name in own})
+            values = {name: value for name, value in values.items() if name not in own}
     for name, value in values.items():
         if name in variables:
             variables[name].assign(value)

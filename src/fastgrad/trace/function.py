@@ -17,7 +17,7 @@ from fastgrad.trace.calling import turns
 from fastgrad.trace.calling.cache import KEYS, Cache, Version
 from fastgrad.trace.calling.captures import MISS, Captures
 from fastgrad.trace.calling.concrete import ConcreteFunction
-from fastgrad.trace.calling.eagerly import functions_run_eagerly
+from fastgrad.trace.calling.eagerly import functions_run_eagerly, ops_are_deterministic
 from fastgrad.trace.calling.element_loops import gives_elements, in_pieces
 from fastgrad.trace.calling.entry import entry_of
 from fastgrad.trace.calling.report import graph_text, report_text, source_text
@@ -62,6 +62,7 @@ class Function:
     """
 
     records_graphs = True
+    replays_at_once = False  # whether the first call's result is the program's, too: see enable_op_determinism
 
     def __init__(
         self,
@@ -101,7 +102,7 @@ class Function:
                 return found
         return self._call(args, kwargs)
 
-    def _call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def _call(self, args: tuple[Any, ...], kwargs: dict[str, Any], is_first: bool = True) -> Any:
         """The long way: the call is taken apart, and what was recorded of such calls looked up."""
         arguments = self._signature.bind(args, kwargs)
         call = Call(arguments, self._floats)
@@ -136,7 +137,9 @@ class Function:
             if not mine:
                 return self._run(arguments, call)
             self._retracing.note(call, key, version is not None)
-            return self._record(arguments, call, objects, version)
+            put_back = is_first and not active and (self.replays_at_once or ops_are_deterministic())
+            found = self._record(arguments, call, objects, version, put_back)
+        return self._call(args, kwargs, is_first=False) if found is MISS else found
 
     def _replay(
         self, args: tuple[Any, ...], kwargs: dict[str, Any], arguments: dict[str, Any], call: Call, version: Version
@@ -212,7 +215,13 @@ class Function:
             return python
         return functools.partial(python, self._instance())
 
-    def _record(self, arguments: dict[str, Any], call: Call, objects: list[Any], version: Version | None) -> Any:
+    def _record(
+        self, arguments: dict[str, Any], call: Call, objects: list[Any], version: Version | None, put_back: bool = False
+    ) -> Any:
+        """Runs the Python function and writes down what it does.
+
+        With ``put_back`` state is then as it was, and ``MISS`` returned, if what was written down may be replayed.
+        """
         asked: list[str] = []
         tensors, leaves = stand_ins(call, asked.append)
         rest = iter(leaves)
@@ -257,6 +266,9 @@ class Function:
             version = key.add(captures)
         version.ways.add(way)
         self._last = version
+        if put_back:
+            saved.restore()
+            return MISS
         return results.first(found, call.given)
 
     def _settled(self, before: Captures, recording: Recording) -> frozenset[str]:

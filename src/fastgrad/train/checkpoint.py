@@ -8,7 +8,14 @@ from typing import Any
 import numpy as np
 
 from fastgrad.errors import NotFoundError
-from fastgrad.storage.object_graph import deliver, is_trackable, named_variables, own_children, own_variables
+from fastgrad.storage.object_graph import (
+    deliver,
+    is_trackable,
+    named_states,
+    named_variables,
+    own_children,
+    own_variables,
+)
 from fastgrad.storage.tensor_file import ENDINGS, load_tensors, save_tensors
 from fastgrad.variable import Variable
 
@@ -24,10 +31,13 @@ class Checkpoint:
 
     Args:
         root: an object whose variables stand at the top, or None.
-        **kwargs: objects by name: variables, modules, models, layers, optimizers, metrics, and lists and dicts of them.
-            They become attributes.
+        **kwargs: objects by name: variables, modules, models, layers, optimizers, metrics, and lists and dicts of them;
+            also iterators of datasets, which go on from where they were, ``tf.random.Generator`` and
+            ``tf.train.RandomState``. They become attributes.
 
-    A checkpoint is one ``.safetensors`` file, written whole or not at all.
+    A checkpoint is one ``.safetensors`` file, written whole or not at all. A training that is stopped and goes on from one that
+    has model, optimizer, iterator and random state gives the same bits as one that is not stopped, if it calls
+    ``tf.config.experimental.enable_op_determinism()`` first.
 
     Raises:
         ValueError: an object that holds no variables.
@@ -67,7 +77,10 @@ class Checkpoint:
         return self._save_counter
 
     def _values(self) -> dict[str, np.ndarray]:
-        return {name: variable._array for name, variable in named_variables(self).items()}
+        values = {name: variable._array for name, variable in named_variables(self, with_generators=True).items()}
+        for prefix, holder in named_states(self).items():
+            values.update({prefix + name: value for name, value in holder.state().items()})
+        return values
 
     def write(self, file_prefix: Any, options: Any = None) -> str:
         """Writes all variables.
@@ -158,14 +171,21 @@ class LoadStatus:
 
     def assert_consumed(self) -> LoadStatus:
         """Raises AssertionError if a value of the file or a variable has no counterpart by now."""
-        unused = sorted(self._names - named_variables(self._checkpoint).keys())
+        states = tuple(named_states(self._checkpoint))
+        unused = sorted(
+            name
+            for name in self._names - named_variables(self._checkpoint, with_generators=True).keys()
+            if not name.startswith(states)
+        )
         if unused:
             raise AssertionError(f"Unresolved values in the checkpoint, which no variable of the program has: {unused}")
         return self.assert_existing_objects_matched()
 
     def assert_existing_objects_matched(self) -> LoadStatus:
         """Raises AssertionError if a variable that exists by now has no value in the file."""
-        unmatched = sorted(named_variables(self._checkpoint).keys() - self._names - {"save_counter"})
+        unmatched = sorted(
+            named_variables(self._checkpoint, with_generators=True).keys() - self._names - {"save_counter"}
+        )
         if unmatched:
             raise AssertionError(
                 f"Found {len(unmatched)} Python objects that were not bound to checkpointed values, likely due to changes in the "
@@ -175,7 +195,7 @@ class LoadStatus:
 
     def assert_nontrivial_match(self) -> LoadStatus:
         """Raises AssertionError if nothing in the file has a counterpart."""
-        if not self._names & (named_variables(self._checkpoint).keys() - {"save_counter"}):
+        if not self._names & (named_variables(self._checkpoint, with_generators=True).keys() - {"save_counter"}):
             raise AssertionError("Nothing except the checkpoint's own counter matched a checkpointed value.")
         return self
 

@@ -9,6 +9,7 @@ import numpy as np
 from fastgrad import mutation
 from fastgrad.keras.structure import PLAIN, Owner, changed, changes
 from fastgrad.keras.weight import Weight
+from fastgrad.ops.random_generator import Generator
 from fastgrad.tensor import as_tensor_or_none
 from fastgrad.variable import Variable
 
@@ -217,6 +218,10 @@ class WeightOwner(Owner):
             if id(layer) not in reached:
                 found[f"layers/{position}"] = layer
         return found
+
+    def _saved_generators(self) -> dict[str, Generator]:
+        """The random generators of its own, which checkpoints save."""
+        return {name.lstrip("_"): value for name, value in self.__dict__.items() if isinstance(value, Generator)}
 
 
 _STORES = frozenset(

@@ -1,0 +1,40 @@
+"""The state of the generators behind draws that name none, as plain values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastgrad.ops.random_generator import Generator, _default
+from fastgrad.recording import unheard
+
+
+def default_random_state() -> dict[str, Any]:
+    """The global seed, and the states of all generators that draw where none is named: what JSON can hold."""
+    with _default.lock:
+        return {
+            "seed": _default.seed,
+            "generators": [[own, _words(generator)] for own, generator in _default.generators.items()],
+            "named": _default.named and _words(_default.named),
+            "chosen": _default.chosen and _words(_default.chosen),
+        }
+
+
+def restore_default_random_state(state: dict[str, Any]) -> None:
+    """Goes on drawing from where ``default_random_state`` was; generators that programs draw from stay the same objects."""
+    with _default.lock, unheard():
+        _default.seed = state["seed"]
+        found = dict(state["generators"])
+        for own, generator in _default.generators.items():
+            generator.reset(found.pop(own) if own in found else _default._state(own))
+        _default.generators.update({own: Generator(state=words) for own, words in found.items()})
+        if state["named"] is not None:
+            if _default.named is None:
+                _default.named = Generator(state=state["named"])
+            _default.named.reset(state["named"])
+        if state["chosen"] is not None and _default.chosen is not None:
+            _default.chosen.reset(state["chosen"])
+
+
+def _words(generator: Generator) -> list[int]:
+    words: list[int] = generator.state._array.tolist()
+    return words

@@ -1,0 +1,47 @@
+"""``tf.train.RandomState``: what draws that name no generator go on from, for checkpoints."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Mapping
+
+import numpy as np
+
+from fastgrad.ops.random_state import default_random_state, restore_default_random_state
+
+
+class RandomState:
+    """The random state of the process: of ``tf.random``, of NumPy's global generator and of Python's ``random``.
+
+    ``tf.train.Checkpoint(..., random=tf.train.RandomState())`` saves it, and restores it with the rest.
+    """
+
+    def state(self) -> dict[str, np.ndarray]:
+        """The states, as bytes of JSON."""
+        kind, words, *rest = np.random.get_state()  # noqa: NPY002 - the generator that programs draw from without naming one
+        parts = {
+            "tf": default_random_state(),
+            "numpy": [kind, np.asarray(words).tolist(), *rest],
+            "python": random.getstate(),
+        }
+        return {name: np.frombuffer(json.dumps(part).encode(), np.uint8) for name, part in parts.items()}
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        """Draws go on from what ``state`` gave.
+
+        Raises:
+            ValueError: it is no such state; nothing has changed then.
+        """
+        try:
+            parts = {name: json.loads(state[name].tobytes().decode()) for name in ("tf", "numpy", "python")}
+            kind, words, *rest = parts["numpy"]
+            version, numbers, gauss = parts["python"]
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"RandomState.restore: this is no state of the random generators ({error}).") from error
+        random.setstate((version, tuple(numbers), gauss))
+        np.random.set_state((kind, np.array(words, np.uint32), *rest))  # noqa: NPY002
+        restore_default_random_state(parts["tf"])
+
+    def __repr__(self) -> str:
+        return "<tf.train.RandomState>"

@@ -1,0 +1,79 @@
+"""Ctrl-C leaves the model at the end of the last whole step."""
+
+import os
+import random
+import signal
+import threading
+
+import numpy as np
+import pytest
+
+import fastgrad as tf
+from fastgrad import keras
+from fastgrad.trace.calling import eagerly
+
+layers = keras.layers
+X = np.random.default_rng(0).normal(size=(64, 6)).astype(np.float32)
+Y = X[:, :1] ** 2
+
+
+def made():
+    keras.utils.set_random_seed(3)
+    model = keras.Sequential([keras.Input((6,)), layers.Dense(32, "tanh"), layers.Dropout(0.2), layers.Dense(1)])
+    model.compile("adam", "mse", metrics=["mae"])
+    model.optimizer.build(model.trainable_variables)
+    model.test_on_batch(X, Y)
+    return model
+
+
+def state_of(model):
+    return [v.numpy() for v in (*model.weights, *model.optimizer.variables)]
+
+
+@pytest.fixture
+def pressed():
+    """Presses Ctrl-C after some time, from another thread."""
+    timers = []
+
+    def later(seconds):
+        timers.append(threading.Timer(seconds, os.kill, (os.getpid(), signal.SIGINT)))
+        timers[-1].start()
+
+    yield later
+    for timer in timers:
+        timer.cancel()
+        timer.join()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # a file that was just being opened
+def test_the_model_is_that_of_a_whole_number_of_steps(pressed, monkeypatch):
+    monkeypatch.setattr(eagerly, "_determinism", [False])
+    tf.config.experimental.enable_op_determinism()
+    numbers = random.Random(4)
+    seen = set()
+    for trial in range(12):
+        model = made()
+        if trial % 3:  # else it may come while the step is recorded or compiled
+            model.fit(X, Y, batch_size=16, epochs=2, shuffle=False, verbose=0)
+        with pytest.raises(KeyboardInterrupt):
+            pressed(numbers.uniform(0.0, 0.06))
+            model.fit(X, Y, batch_size=16, epochs=1_000_000, shuffle=False, verbose=0)
+        steps = int(model.optimizer.iterations)
+        seen.add(steps)
+        twin = made()
+        for step in range(steps):
+            at = 16 * (step % 4)
+            twin.train_on_batch(X[at : at + 16], Y[at : at + 16])
+        for one, other in zip(state_of(model), state_of(twin), strict=True):
+            np.testing.assert_array_equal(one, other)
+    assert len(seen) > 4
+
+
+def test_training_goes_on_after_it(pressed):
+    model = made()
+    with pytest.raises(KeyboardInterrupt):
+        pressed(0.3)
+        model.fit(X, Y, epochs=1_000_000, verbose=0)
+    steps = int(model.optimizer.iterations)
+    model.fit(X, Y, batch_size=32, epochs=2, verbose=0)
+    assert int(model.optimizer.iterations) == steps + 4
