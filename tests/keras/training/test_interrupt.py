@@ -30,23 +30,21 @@ def state_of(model):
     return [v.numpy() for v in (*model.weights, *model.optimizer.variables)]
 
 
-@pytest.fixture
-def pressed():
-    """Presses Ctrl-C after some time, from another thread."""
-    timers = []
+def interrupted(model, seconds, **options):
+    """Trains until somebody presses Ctrl-C after some time."""
+    timer = threading.Timer(seconds, os.kill, (os.getpid(), signal.SIGINT))
 
-    def later(seconds):
-        timers.append(threading.Timer(seconds, os.kill, (os.getpid(), signal.SIGINT)))
-        timers[-1].start()
+    def fit():
+        timer.start()
+        model.fit(X, Y, epochs=1_000_000, verbose=0, **options)
 
-    yield later
-    for timer in timers:
-        timer.cancel()
-        timer.join()
+    with pytest.raises(KeyboardInterrupt):
+        fit()
+    timer.join()
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # a file that was just being opened
-def test_the_model_is_that_of_a_whole_number_of_steps(pressed, monkeypatch):
+def test_the_model_is_that_of_a_whole_number_of_steps(monkeypatch):
     monkeypatch.setattr(eagerly, "_determinism", [False])
     tf.config.experimental.enable_op_determinism()
     numbers = random.Random(4)
@@ -55,9 +53,7 @@ def test_the_model_is_that_of_a_whole_number_of_steps(pressed, monkeypatch):
         model = made()
         if trial % 3:  # else it may come while the step is recorded or compiled
             model.fit(X, Y, batch_size=16, epochs=2, shuffle=False, verbose=0)
-        with pytest.raises(KeyboardInterrupt):
-            pressed(numbers.uniform(0.0, 0.06))
-            model.fit(X, Y, batch_size=16, epochs=1_000_000, shuffle=False, verbose=0)
+        interrupted(model, numbers.uniform(0.0, 0.06), batch_size=16, shuffle=False)
         steps = int(model.optimizer.iterations)
         seen.add(steps)
         twin = made()
@@ -69,11 +65,9 @@ def test_the_model_is_that_of_a_whole_number_of_steps(pressed, monkeypatch):
     assert len(seen) > 4
 
 
-def test_training_goes_on_after_it(pressed):
+def test_training_goes_on_after_it():
     model = made()
-    with pytest.raises(KeyboardInterrupt):
-        pressed(0.3)
-        model.fit(X, Y, epochs=1_000_000, verbose=0)
+    interrupted(model, 0.3)
     steps = int(model.optimizer.iterations)
     model.fit(X, Y, batch_size=32, epochs=2, verbose=0)
     assert int(model.optimizer.iterations) == steps + 4

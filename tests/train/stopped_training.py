@@ -1,0 +1,73 @@
+"""A training that may be killed at any moment and started again: ``python stopped_training.py KIND FOLDER``.
+
+It prints a line a step, and writes what it ends with to ``FOLDER/done.npz``, whose bits must not depend on when it was killed.
+"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+
+import fastgrad as tf
+from fastgrad import keras
+
+layers = keras.layers
+X = np.random.default_rng(0).normal(size=(50, 4)).astype(np.float32)
+Y = X[:, :1] * X[:, 1:2]
+STEPS = 60
+
+
+def model_of():
+    return keras.Sequential(
+        [
+            keras.Input((4,)),
+            layers.Dense(8, "tanh"),
+            layers.BatchNormalization(),
+            layers.Dropout(0.3),
+            layers.Dropout(0.1, seed=5),
+            layers.Dense(1),
+        ]
+    )
+
+
+def by_hand(folder):
+    """A loop of one's own, with a checkpoint every third step."""
+    tf.config.experimental.enable_op_determinism()
+    model, optimizer, done = model_of(), keras.optimizers.Adam(0.01), tf.Variable(0, dtype=tf.int64)
+    optimizer.build(model.trainable_variables)
+    batches = iter(tf.data.Dataset.from_tensor_slices((X, Y)).shuffle(20).repeat().batch(8))
+    checkpoint = tf.train.Checkpoint(
+        model=model, optimizer=optimizer, done=done, batches=batches, random=tf.train.RandomState()
+    )
+    manager = tf.train.CheckpointManager(checkpoint, folder / "checkpoints", max_to_keep=2)
+    manager.restore_or_initialize()
+
+    @tf.function
+    def step(x, y):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(tf.square(model(x, training=True) - y))
+        optimizer.apply_gradients(
+            zip(tape.gradient(loss, model.trainable_variables), model.trainable_variables, strict=True)
+        )
+        done.assign_add(1)
+
+    while int(done) < STEPS:
+        step(*next(batches))
+        print(flush=True)
+        np.random.normal()
+        if int(done) % 3 == 0:
+            manager.save()
+    return [*model.get_weights(), *[v.numpy() for v in optimizer.variables], np.random.normal()]
+
+
+def main(kind, folder):
+    folder = Path(folder)
+    folder.mkdir(exist_ok=True)
+    keras.utils.set_random_seed(1)
+    found = globals()[kind](folder)
+    np.savez(folder / "partial.npz", *found)
+    (folder / "partial.npz").rename(folder / "done.npz")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
