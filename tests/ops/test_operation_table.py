@@ -98,7 +98,7 @@ def _check_scalar(name: str, operands: tuple[Any, ...]) -> None:
     if np.isnan(expected) if isinstance(expected, np.floating) else False:
         assert np.isnan(got), what
         return
-    assert np.isclose(float(got), float(expected), rtol=1e-12, atol=0), what
+    assert np.isclose(float(got), float(expected), rtol=1e-12, atol=5e-324), what
     if expected == 0 and isinstance(expected, np.floating) and 0 in operands:  # no underflow
         assert np.signbit(got) == np.signbit(expected), what
 

@@ -4,7 +4,7 @@ import math
 
 from fastgrad.kernels.building.body import by_dtype, fused_multiply_add, scalar_function
 from fastgrad.kernels.building.build import kernel
-from fastgrad.kernels.functions.vector_math import exp
+from fastgrad.kernels.functions.vector_math import exp, exponential_parts, quotient_times_exponential
 
 
 def _error_series32(z):
@@ -77,71 +77,70 @@ def _error_tail64(a):
 _error_tail = by_dtype(float32=_error_tail32, float64=_error_tail64)
 
 
-@scalar_function
-def _scaled_complement32(t):
-    """e^(a^2) erfc(a) for t = 1 / (1 + a / 2), a <= 10.2."""
-    q = T(0.024552078949235858)
-    q = fused_multiply_add(q, t, T(-0.121347966269603788))
-    q = fused_multiply_add(q, t, T(0.189991623408717249))
-    q = fused_multiply_add(q, t, T(0.0166335812688528052))
-    q = fused_multiply_add(q, t, T(-0.3382177736336793))
-    q = fused_multiply_add(q, t, T(0.256310440416196248))
-    q = fused_multiply_add(q, t, T(-0.0513717641940780982))
-    q = fused_multiply_add(q, t, T(0.220709369354413346))
-    q = fused_multiply_add(q, t, T(0.237379200170558057))
-    q = fused_multiply_add(q, t, T(0.283359855492108974))
-    q = fused_multiply_add(q, t, T(0.281998146133794724))
-    return fused_multiply_add(q, t, T(3.21061417028266579e-6))
+def _tail_series32(w):
+    """(1 + 7/8 a) e^(a^2 / 2) times the normal distribution function at -a is q w + c; returns q and c.
+
+    With w = 1 / (1 + a / 4) - 1/2, for a <= 15.
+    """
+    q = T(-0.064334068)
+    q = fused_multiply_add(q, w, T(0.0319962685))
+    q = fused_multiply_add(q, w, T(0.149369181))
+    q = fused_multiply_add(q, w, T(0.0234672187))
+    q = fused_multiply_add(q, w, T(-0.276145011))
+    q = fused_multiply_add(q, w, T(-0.468339693))
+    q = fused_multiply_add(q, w, T(-0.389035235))
+    q = fused_multiply_add(q, w, T(-0.128492788))
+    q = fused_multiply_add(q, w, T(0.111188272))
+    q = fused_multiply_add(q, w, T(0.211830499))
+    return q, T(0.424847886)
+
+
+def _tail_series64(w):
+    """The same for a <= 39."""
+    q = T(0.00564770832159914311)
+    q = fused_multiply_add(q, w, T(-0.0056979304164839112))
+    q = fused_multiply_add(q, w, T(-0.0110128309389564998))
+    q = fused_multiply_add(q, w, T(0.0161566757390004262))
+    q = fused_multiply_add(q, w, T(0.0084059563607445063))
+    q = fused_multiply_add(q, w, T(-0.0251326957131836292))
+    q = fused_multiply_add(q, w, T(0.000679581776881319296))
+    q = fused_multiply_add(q, w, T(0.0308775237056213635))
+    q = fused_multiply_add(q, w, T(-0.0124376808819791897))
+    q = fused_multiply_add(q, w, T(-0.0361031858211935393))
+    q = fused_multiply_add(q, w, T(0.0254508770520184131))
+    q = fused_multiply_add(q, w, T(0.0466352192989442454))
+    q = fused_multiply_add(q, w, T(-0.039265730829444913))
+    q = fused_multiply_add(q, w, T(-0.0750494613969410073))
+    q = fused_multiply_add(q, w, T(0.0452202650613145016))
+    q = fused_multiply_add(q, w, T(0.149667054711372492))
+    q = fused_multiply_add(q, w, T(0.0217687654055696408))
+    q = fused_multiply_add(q, w, T(-0.276072704496864844))
+    q = fused_multiply_add(q, w, T(-0.468242347503427901))
+    q = fused_multiply_add(q, w, T(-0.38904011578057392))
+    q = fused_multiply_add(q, w, T(-0.128495141037110978))
+    q = fused_multiply_add(q, w, T(0.11118834920512069))
+    q = fused_multiply_add(q, w, T(0.211830515708534002))
+    return q, T(0.424847885858860213)
+
+
+_tail_series = by_dtype(float32=_tail_series32, float64=_tail_series64)
 
 
 @scalar_function
-def _scaled_complement64(t):
-    """The same for t = 1 / (1 + a / 3), a <= 28."""
-    q = T(0.00174694849666480973)
-    q = fused_multiply_add(q, t, T(-0.0182337476774190833))
-    q = fused_multiply_add(q, t, T(0.084013851345607392))
-    q = fused_multiply_add(q, t, T(-0.219035929633129544))
-    q = fused_multiply_add(q, t, T(0.334148927733773053))
-    q = fused_multiply_add(q, t, T(-0.236509686391294404))
-    q = fused_multiply_add(q, t, T(-0.137425796409130936))
-    q = fused_multiply_add(q, t, T(0.556298207134604023))
-    q = fused_multiply_add(q, t, T(-0.738235904195256619))
-    q = fused_multiply_add(q, t, T(0.652846084801991317))
-    q = fused_multiply_add(q, t, T(-0.428970621487714837))
-    q = fused_multiply_add(q, t, T(0.203141835953405087))
-    q = fused_multiply_add(q, t, T(-0.0920544956730621764))
-    q = fused_multiply_add(q, t, T(0.0308036610256717417))
-    q = fused_multiply_add(q, t, T(0.0194462690650773427))
-    q = fused_multiply_add(q, t, T(0.0583451072652010879))
-    q = fused_multiply_add(q, t, T(0.0920730241599572839))
-    q = fused_multiply_add(q, t, T(0.127143666114288017))
-    q = fused_multiply_add(q, t, T(0.156716804644970568))
-    q = fused_multiply_add(q, t, T(0.177615412654014268))
-    q = fused_multiply_add(q, t, T(0.188063186321494634))
-    q = fused_multiply_add(q, t, T(0.18806319475346372))
-    return fused_multiply_add(q, t, T(-3.17671160058015033e-12))
+def _tail_over_bell(a, steep, steep_low, slow):
+    """e^(b^2 / 2) times the normal distribution function at -b, as (n + n_low) / (d + d_low): those four, and 1 / d.
 
-
-def _complement32(a):
-    a = T(10.2) if a > T(10.2) else a
-    return _scaled_complement32(T(1) / (T(1) + a * T(0.5))), a
-
-
-def _complement64(a):
-    a = T(28) if a > T(28) else a
-    return _scaled_complement64(T(3) / (T(3) + a)), a
-
-
-_complement = by_dtype(float32=_complement32, float64=_complement64)
-
-
-@scalar_function
-def _bell(x, scale):
-    """exp(-scale x^2) for x >= 0, with the rounding error of x^2 put back."""
-    x = T(1e18) if x > T(1e18) else x
-    square = x * x
-    e = exp(-scale * square)
-    return e - e * (scale * fused_multiply_add(x, x, -square))
+    The numbers behind a >= 0 are b / a times 7/8, in two parts, and times 1/4. That n lies between 0.37 and 0.51 is why it is good.
+    """
+    d = fused_multiply_add(steep, a, T(1))
+    d_low = fused_multiply_add(steep_low, a, fused_multiply_add(steep, a, T(1) - d))
+    e = fused_multiply_add(slow, a, T(1))
+    both = T(1) / (d * e)
+    t = d * both
+    w = fused_multiply_add(t, fused_multiply_add(-t, e, T(1)), t - T(0.5))
+    q, c = _tail_series(w)
+    n = fused_multiply_add(q, w, c)
+    return n, fused_multiply_add(q, w, c - n), d, d_low, e * both
 
 
 def _error_end32(a):
@@ -163,35 +162,51 @@ def erf(x):
     return near if a < 1 else math.copysign(T(1) - exp(_error_tail(a)), x)
 
 
-@scalar_function
-def tail_and_bell(x):
-    """exp(-x^2 / 2), and the number that it is to be multiplied with for the normal distribution function at -|x|."""
-    a = math.fabs(x)
-    scaled, _ = _complement(a * T(0.70710678118654752))
-    return T(0.5) * scaled, _bell(a, T(0.5))
+def _tail_end32(a):
+    """Beyond it the normal distribution function of -a is 0, times a, too."""
+    return T(15) if a > T(15) else a
+
+
+def _tail_end64(a):
+    return T(39) if a > T(39) else a
+
+
+_tail_end = by_dtype(float32=_tail_end32, float64=_tail_end64)
 
 
 @scalar_function
-def normal_cdf_and_bell(x):
-    """The standard normal distribution function, accurate in its lower tail, too, and exp(-x^2 / 2), of which it is made."""
-    tail, bell = tail_and_bell(x)
-    return tail * bell if x < 0 else T(1) - tail * bell, bell
+def normal_tail_parts(x):
+    """What `quotient_times_exponential` takes for the normal distribution function at -a, behind a = |x| or where it is 0."""
+    a = _tail_end(math.fabs(x))
+    n, n_low, d, d_low, inverse = _tail_over_bell(a, T(0.875), T(0), T(0.25))
+    square = a * a
+    k, p = exponential_parts(T(-0.5) * square)
+    return a, n, n_low, d, d_low, inverse, k, p, T(-0.5) * fused_multiply_add(a, a, -square)
 
 
-@scalar_function
-def normal_cdf(x):
-    """The standard normal distribution function, likewise."""
-    cdf, _ = normal_cdf_and_bell(x)
-    return cdf
+def _root_two_32(a):
+    """7/8 of the root of 2 in two parts."""
+    return T(1.2374368906021118164), T(-2.35256536487047724e-8)
+
+
+def _root_two_64(a):
+    return T(1.237436867076458169), T(-1.32208964582624854e-18)
+
+
+_root_two = by_dtype(float32=_root_two_32, float64=_root_two_64)
 
 
 @scalar_function
 def erfc(x):
-    """1 - erf(x), with its digits for large x."""
-    scaled, a = _complement(math.fabs(x))
-    tail = scaled * _bell(a, T(1))
-    near = T(1) - fused_multiply_add(x, _error_series(x * x), x)
-    return near if a < T(0.5) else (T(2) - tail if x < 0 else tail)
+    """1 - erf(x), with its digits for large x: twice the normal distribution function at -x sqrt(2)."""
+    a = _tail_end(math.fabs(x))
+    steep, steep_low = _root_two(a)
+    n, n_low, d, d_low, inverse = _tail_over_bell(a, steep, steep_low, T(0.35355339059327379))
+    square = a * a
+    k, p = exponential_parts(-square)
+    low = -fused_multiply_add(a, a, -square)
+    tail = quotient_times_exponential(T(2) * n, T(2) * n_low, d, d_low, inverse, k, p, low)
+    return T(2) - tail if x < 0 else tail
 
 
 @kernel("x: in[T], out: out[T], size: int", T=("float32", "float64"))

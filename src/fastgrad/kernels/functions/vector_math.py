@@ -225,6 +225,22 @@ def expm1(x):
     return math.copysign(less if k == 0 else y + y, x)
 
 
+@scalar_function
+def exponential_parts(x):
+    """e^x = 2^k (1 + p) with |p| < 0.42, for x that an integer k can do; returns k and p."""
+    k, r = _reduced(x)
+    return k, fused_multiply_add(r * r, _less_one_series(r), r)
+
+
+@scalar_function
+def quotient_times_exponential(n, n_low, d, d_low, inverse, k, p, low):
+    """(n + n_low) / (d + d_low) times e^(x + low), good to 1.5 ulp, for 1 / d as `inverse` and `exponential_parts` of x."""
+    y = n * inverse
+    rest = (fused_multiply_add(-y, d_low, fused_multiply_add(-y, d, n)) + n_low) * inverse
+    rest = fused_multiply_add(y, low, rest)
+    return scale_by_power_of_two(y + fused_multiply_add(y, p, fused_multiply_add(rest, p, rest)), k)
+
+
 def _hyperbolic_tangent_parts32(a):
     """a = k log(2)/2 + r, -0.09 <= r <= 0.26, so that k is 0 below 1/4 and at most 1 below 1/2; returns k and r."""
     shifted = fused_multiply_add(a, T(2 * LOG2_E), T(-0.25)) + T(ROUND32)

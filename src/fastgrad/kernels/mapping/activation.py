@@ -3,15 +3,18 @@
 A derivative named `..._slope_of_result` is a function of the activation's result, the others of its argument.
 """
 
-from fastgrad.kernels.building.body import fused_multiply_add, scalar_function
+import math
+
+from fastgrad.kernels.building.body import by_dtype, fused_multiply_add, scalar_function, scale_by_power_of_two
 from fastgrad.kernels.building.build import kernel
-from fastgrad.kernels.functions.error_function import normal_cdf_and_bell, tail_and_bell
+from fastgrad.kernels.functions.error_function import normal_tail_parts
+from fastgrad.kernels.functions.vector_math import exponential_parts, quotient_times_exponential
 from fastgrad.kernels.functions.vector_math import sigmoid as sigmoid_of
 from fastgrad.kernels.functions.vector_math import softplus as softplus_of
 
 FLOATS = ("float32", "float64")
 
-ROOT_8_OVER_PI = 1.5957691216057307  # 2 sqrt(2 / pi): with it 1 + tanh(u) is 2 sigmoid(2u)
+ROOT_8_OVER_PI = 1.5957691216057307  # 2 sqrt(2 / pi)
 CUBIC = 0.044715
 ROOT_HALF_OVER_PI = 0.3989422804014327  # 1 / sqrt(2 pi)
 
@@ -54,34 +57,81 @@ def sigmoid_slope_of_result(g, y):
 
 @scalar_function
 def gelu_of(x):
-    """x times the normal distribution function at x; its limit 0 at -inf (Hendrycks and Gimpel 2016).
-
-    Where that function is subnormal, the product need not be.
-    """
-    tail, bell = tail_and_bell(x)
-    return (x if x > T(-1e4) else T(0)) * tail * bell if x < 0 else x * (T(1) - tail * bell)
+    """x times the normal distribution function at x; its limit 0 at -inf (Hendrycks and Gimpel 2016)."""
+    a, n, n_low, d, d_low, inverse, k, p, low = normal_tail_parts(x)
+    m = a * n
+    m_low = fused_multiply_add(a, n_low, fused_multiply_add(a, n, -m))
+    below = quotient_times_exponential(m, m_low, d, d_low, inverse, k, p, low)
+    return math.copysign(relu_of(x) - below, x)
 
 
 @scalar_function
 def gelu_slope(x):
     """The derivative of `gelu_of`; a loop with both computes their function of x once."""
-    a = T(1e4) if x > T(1e4) else (T(-1e4) if x < T(-1e4) else x)
-    cdf, bell = normal_cdf_and_bell(x)
-    return fused_multiply_add(a, T(ROOT_HALF_OVER_PI) * bell, cdf)
+    a, n, _, _, _, inverse, k, p, low = normal_tail_parts(x)
+    bell = scale_by_power_of_two(T(1) + (p + low), k)
+    tail = n * inverse * bell
+    return fused_multiply_add(math.copysign(a, x), T(ROOT_HALF_OVER_PI) * bell, tail if x < 0 else T(1) - tail)
+
+
+def _tanh_end32(a):
+    """Beyond it a / (1 + e^u) is 0, with u as below."""
+    return T(11) if a > T(11) else a
+
+
+def _tanh_end64(a):
+    return T(22) if a > T(22) else a
+
+
+_tanh_end = by_dtype(float32=_tanh_end32, float64=_tanh_end64)
+
+
+def _tanh_factors32(a):
+    """2 sqrt(2/pi) and 0.044715 times that, each in two parts, of which the first one has few bits."""
+    return T(1.59576416015625), T(4.96144948071175978e-6), T(0.071354813873767852783), T(2.39883239599313563e-9)
+
+
+def _tanh_factors64(a):
+    return T(1.59576912160628126), T(-5.50548268697243722e-13), T(0.071354816272600249394), T(-6.17514991815531545e-19)
+
+
+_tanh_factors = by_dtype(float32=_tanh_factors32, float64=_tanh_factors64)
+
+
+@scalar_function
+def _tanh_parts(x):
+    """u = 2 sqrt(2/pi) (a + 0.044715 a^3) with a = |x| or so: returns a, the exponential's k and p for -u, and what u lost."""
+    a = _tanh_end(math.fabs(x))
+    linear, linear_low, cubic, cubic_low = _tanh_factors(a)
+    square = a * a
+    square_low = fused_multiply_add(a, a, -square)
+    v = fused_multiply_add(cubic, square, linear)
+    v_low = fused_multiply_add(cubic_low, square, fused_multiply_add(cubic, square_low, linear_low))
+    v_low += fused_multiply_add(cubic, square, linear - v)
+    u = a * v
+    k, p = exponential_parts(-u)
+    return a, k, p, -fused_multiply_add(a, v_low, fused_multiply_add(a, v, -u))
 
 
 @scalar_function
 def gelu_tanh_of(x):
-    """x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) / 2."""
-    return x * sigmoid_of(T(ROOT_8_OVER_PI) * (x + T(CUBIC) * x * x * x)) if x > T(-1e4) or x != x else T(0)  # noqa: PLR0124
+    """x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) / 2: x less, or 0 less, a / (1 + e^u)."""
+    a, k, p, low = _tanh_parts(x)
+    z = scale_by_power_of_two(T(1) + (p + fused_multiply_add(low, p, low)), k)
+    d = T(1) + z
+    below = quotient_times_exponential(a, T(0), d, z - (d - T(1)), T(1) / d, k, p, low)
+    return math.copysign(relu_of(x) - below, x)
 
 
 @scalar_function
 def gelu_tanh_slope(x):
     """The derivative of `gelu_tanh_of`; as for `gelu_slope`."""
-    a = T(1e4) if x > T(1e4) else (T(-1e4) if x < T(-1e4) else x)
-    s = sigmoid_of(T(ROOT_8_OVER_PI) * (x + T(CUBIC) * x * x * x))
-    return s + a * (s * (T(1) - s)) * (T(ROOT_8_OVER_PI) * (T(1) + T(3 * CUBIC) * a * a))
+    a, k, p, low = _tanh_parts(x)
+    z = scale_by_power_of_two(T(1) + (p + fused_multiply_add(low, p, low)), k)
+    inverse = T(1) / (T(1) + z)
+    below = z * inverse
+    steep = (below * inverse) * (T(ROOT_8_OVER_PI) * fused_multiply_add(T(3 * CUBIC) * a, a, T(1)))
+    return fused_multiply_add(math.copysign(a, x), steep, below if x < 0 else T(1) - below)
 
 
 @kernel("x: in[T], out: out[T], size: int", T=FLOATS)
