@@ -178,7 +178,19 @@ def _asked(tf, name):
             copy.adapt(x)
         return bool(np.array_equal(_called(copy, _arrays(tf, x)), _called(layer, _arrays(tf, x))))
 
+    def mixed():
+        full = np.asarray(tf.cast(_called(built(), _arrays(tf, x)), tf.float32))
+        tf.keras.mixed_precision.set_global_policy("mixed_bfloat16")
+        try:
+            layer = built()
+            y = _called(layer, _arrays(tf, x))
+        finally:
+            tf.keras.mixed_precision.set_global_policy("float32")
+        weights = sorted({np.asarray(w).dtype.name for w in layer.weights})
+        return [y.dtype, float(np.abs(full - np.asarray(tf.cast(y, tf.float32))).max()) < 0.03, weights]
+
     return {
+        "mixed precision": mixed,
         "weights": lambda: [[w.name, list(w.shape), w.trainable] for w in built().weights],
         "result": lambda: _called(built(), _arrays(tf, x)),
         "gradients": differentiated,

@@ -251,10 +251,10 @@ class CategoryEncoding(Layer):
         if self.output_mode == "one_hot":
             if numbers.ndim > 1 and numbers.shape[-1] == 1:
                 numbers = tf.squeeze(numbers, -1)
-            return tf.one_hot(numbers, self.num_tokens, dtype=self.compute_dtype)
-        rows = tf.one_hot(numbers, self.num_tokens, dtype=self.compute_dtype)
+            return tf.one_hot(numbers, self.num_tokens, dtype=self.dtype)
+        rows = tf.one_hot(numbers, self.num_tokens, dtype=self.dtype)
         if count_weights is not None:
-            rows = rows * tf.expand_dims(tf.cast(count_weights, self.compute_dtype), -1)
+            rows = rows * tf.expand_dims(tf.cast(count_weights, self.dtype), -1)
         axis = min(rows.ndim - 2, 1)
         return tf.reduce_max(rows, axis) if self.output_mode == "multi_hot" else tf.reduce_sum(rows, axis)
 
