@@ -404,10 +404,28 @@ def log1p(x):
     return y if x > T(-1) else (T(-math.inf) if x == T(-1) else T(math.nan))
 
 
+def _log1p_of_fraction32(z):
+    """log(1 + z) for 0 <= z <= 1."""
+    q = T(0.00287388375)
+    q = fused_multiply_add(q, z, T(-0.0175122428))
+    q = fused_multiply_add(q, z, T(0.0499311811))
+    q = fused_multiply_add(q, z, T(-0.0920296326))
+    q = fused_multiply_add(q, z, T(0.130713283))
+    q = fused_multiply_add(q, z, T(-0.163785089))
+    q = fused_multiply_add(q, z, T(0.199593562))
+    q = fused_multiply_add(q, z, T(-0.249970241))
+    q = fused_multiply_add(q, z, T(0.333332476))
+    q = fused_multiply_add(q, z, T(-0.499999996))
+    return fused_multiply_add(z * z, q, z)
+
+
+log1p_of_fraction = by_dtype(float32=_log1p_of_fraction32, float64=_log_of_grown)
+
+
 @scalar_function
 def softplus(x):
     """log(1 + e^x)."""
-    return positive_part(x) + _log_of_grown(exp(-math.fabs(x)))
+    return positive_part(x) + log1p_of_fraction(exp(-math.fabs(x)))
 
 
 @scalar_function

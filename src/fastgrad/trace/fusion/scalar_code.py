@@ -60,6 +60,7 @@ NAMES: dict[str, Any] = {
     "round_down": round_down,
     "round_up": round_up,
     "round_to_even": round_to_even,
+    "log1p_of_fraction": vector_math.log1p_of_fraction,
     "gelu_of": gelu_of,
     "gelu_slope": gelu_slope,
     "gelu_tanh_of": gelu_tanh_of,
@@ -93,14 +94,15 @@ _OWN: dict[str, str] = {
     "sigmoid": "sigmoid({0})",
     "softplus": "softplus({0})",
     "log_sigmoid": "log_sigmoid({0})",
+    "sigmoid_cross_entropy": "(nan_greatest({0}, T(0)) - {0} * {1} + log1p_of_fraction(exp(-math.fabs({0}))))",
     "gelu": "gelu_of({0})",
     "gelu_gradient": "({0} * gelu_slope({1}))",
     "gelu_tanh": "gelu_tanh_of({0})",
     "gelu_tanh_gradient": "({0} * gelu_tanh_slope({1}))",
 }
-# Rows for which there is a function; it computes in ``T``.
+# Rows for which there is a function, or one for part of them; it computes in ``T``.
 
-_IN_FLOAT32 = frozenset({*_OWN, "sigmoid_cross_entropy"} - {"softplus", "log_sigmoid"})
+_IN_FLOAT32 = frozenset(_OWN) - {"softplus", "log_sigmoid"}
 # Rows that compute in float32 for half-width floats, too, and round at the end; others round each step.
 
 _NUMBERS = {"inf": math.inf, "nan": math.nan, "pi": math.pi}
