@@ -80,8 +80,8 @@ def padded(column: Sequence[Tensor], sizes: Sequence[int | None], value: np.ndar
     return Tensor(out if shape else np.stack(arrays))
 
 
-def row_groups(chunks: Iterable[Chunk], size: int, drop_remainder: bool) -> Iterator[Indices]:
-    """Row numbers in groups of ``size``, the last one shorter unless it is dropped."""
+def row_groups(chunks: Iterable[Chunk], size: int) -> Iterator[Indices]:
+    """Row numbers in groups of ``size``, the last one shorter."""
     waiting: list[Any] = []
     missing = size
     for chunk in chunks:
@@ -93,7 +93,7 @@ def row_groups(chunks: Iterable[Chunk], size: int, drop_remainder: bool) -> Iter
         if start < len(chunk):
             waiting.append(chunk[start:])
             missing -= len(chunk) - start
-    if waiting and not drop_remainder:
+    if waiting:
         yield waiting[0] if len(waiting) == 1 else np.concatenate(waiting)
 
 

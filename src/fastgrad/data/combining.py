@@ -127,7 +127,7 @@ class Sampled(Drawing, Chosen):
         self._limits = np.cumsum(weights / weights.sum())
 
     def numbers(self) -> Iterator[int]:
-        generator = np.random.Generator(np.random.Philox(self.next_seed()))
+        generator = self.next_draws()(0)
         last = int(np.flatnonzero(np.diff(self._limits, prepend=0.0))[-1])
         while True:
             yield from np.minimum(np.searchsorted(self._limits, generator.random(256), "right"), last).tolist()

@@ -19,6 +19,8 @@ from fastgrad.shape import TensorShape
 from fastgrad.tensor import Tensor
 from fastgrad.tensor_spec import TensorSpec
 
+GATHERED = 131072  # bytes of batches of rows that are gathered at once: they stay in the second cache
+
 
 class Batched(Stage):
     """Groups of ``size`` elements, stacked."""
@@ -30,17 +32,17 @@ class Batched(Stage):
         self._size, self._drop_remainder = size, drop_remainder
 
     def elements(self) -> Iterator[Any]:
-        rows = self.source.rows
-        if rows is not None:
-            return map(rows.batch, row_groups(self.source.chunks(), self._size, self._drop_remainder))
-        return map(stacked, element_groups(self.source.elements(), self._size, self._drop_remainder))
+        return self.elements_after(0)
 
     def elements_after(self, position: int) -> Iterator[Any]:
         rows = self.source.rows
         if rows is None:
-            return super().elements_after(position)
-        groups = row_groups(self.source.chunks(), self._size, self._drop_remainder)
-        return map(rows.batch, itertools.islice(groups, position, None))
+            elements = map(stacked, element_groups(self.source.elements(), self._size, self._drop_remainder))
+            return itertools.islice(elements, position, None) if position else elements
+        together = max(1, GATHERED // max(1, self._size * rows.row_bytes))
+        groups = row_groups(self.source.chunks(), self._size * together)
+        batches = rows.batches(itertools.islice(groups, position // together, None), self._size, self._drop_remainder)
+        return itertools.islice(batches, position % together, None) if position else batches
 
     def count(self) -> int:
         count = self.source.count()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -94,22 +94,28 @@ class Stage(Node):
 
 
 class Drawing(Node):
-    """The part of a stage that draws: a seed for each iteration.
+    """The part of a stage that draws: other numbers in each iteration.
 
     Args:
         key: three non-negative integers.
-        anew: whether each iteration has a seed of its own.
+        anew: whether each iteration has numbers of its own.
     """
 
     def __init__(self, key: tuple[int, ...], anew: bool) -> None:
         self._key, self._anew = key, anew
         self._iteration = 0
 
-    def next_seed(self) -> np.random.SeedSequence:
-        """The seed of the iteration that begins now."""
-        seed = np.random.SeedSequence((*self._key, self._iteration))
+    def next_draws(self) -> Callable[[int], np.random.Generator]:
+        """Generators of the random numbers of the iteration that begins now, by numbers."""
+        key, low, high = self._key
+        words, iteration = np.array([key, low], np.uint64), self._iteration
         self._iteration += self._anew
-        return seed
+
+        def generator(number: int) -> np.random.Generator:
+            counter = np.array([0, iteration, number, high], np.uint64)
+            return np.random.Generator(np.random.Philox(key=words, counter=counter))
+
+        return generator
 
     def random_state(self) -> list[tuple[int, ...]]:
         """Its own, then that of what is before."""

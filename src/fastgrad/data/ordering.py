@@ -44,8 +44,8 @@ class Shuffled(Drawing, Reordered):
         self._buffer_size = buffer_size
 
     def chunks(self) -> Iterator[Chunk]:
-        seed = self.next_seed()
-        return shuffled(self.source.chunks(), self._buffer_size, seed)
+        draws = self.next_draws()
+        return shuffled(self.source.chunks(), self._buffer_size, draws)
 
 
 class Repeated(Reordered):

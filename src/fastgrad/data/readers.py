@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from fastgrad.data.constructors import texts
 from fastgrad.data.dataset import Dataset
 from fastgrad.data.files import CsvRecords, TextLines, matching, opened, parser_of
 from fastgrad.data.node import Node
-from fastgrad.data.rows import ArrayRows
+from fastgrad.data.rows import ReadRows
 from fastgrad.data.sources import RowSource
 from fastgrad.dtypes import DType, as_dtype
 from fastgrad.errors import InvalidArgumentError
@@ -116,45 +116,7 @@ class ParquetDataset(Dataset):
             table = parquet.read_table(names if len(names) > 1 else names[0], columns=columns, memory_map=True)
             return {name: _arrow_column(name, table.column(name)) for name in table.column_names}
 
-        super().__init__(RowSource(Columns(read), "_ParquetDataset"))
-
-
-class Columns:
-    """The rows of columns that are read when they are first needed.
-
-    Args:
-        read: gives the columns by name.
-    """
-
-    def __init__(self, read: Callable[[], dict[str, np.ndarray]]) -> None:
-        self._read = read
-        self._found: ArrayRows | None = None
-
-    @property
-    def _rows(self) -> ArrayRows:
-        if self._found is None:
-            columns = self._read()
-            names = sorted(columns)
-            size = len(columns[names[0]]) if names else 0
-            self._found = ArrayRows(dict.fromkeys(columns), [columns[name] for name in names], size)
-        return self._found
-
-    @property
-    def count(self) -> int:
-        """How many there are."""
-        return self._rows.count
-
-    def spec(self) -> Any:
-        """The spec of a row."""
-        return self._rows.spec()
-
-    def element(self, index: int) -> Any:
-        """One row."""
-        return self._rows.element(index)
-
-    def batch(self, indices: Any) -> Any:
-        """Several rows, stacked."""
-        return self._rows.batch(indices)
+        super().__init__(RowSource(ReadRows(read), "_ParquetDataset"))
 
 
 def make_csv_dataset(
@@ -232,7 +194,7 @@ def make_csv_dataset(
         values = list(zip(*records.records(), strict=True)) or [()] * len(chosen)
         return {name: _column(one, dtype) for name, one, dtype in zip(chosen, values, dtypes, strict=True)}
 
-    dataset = Dataset(RowSource(Columns(read), "_CsvRecords"))
+    dataset = Dataset(RowSource(ReadRows(read), "_CsvRecords"))
     if shuffle:
         dataset = dataset.shuffle(shuffle_buffer_size, shuffle_seed)
     dataset = dataset.repeat(num_epochs).batch(batch_size, drop_remainder=num_epochs is None)

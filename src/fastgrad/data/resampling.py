@@ -41,7 +41,7 @@ class Resampled(Drawing, Stage):
         self._initial = None if initial is None else np.asarray(initial, np.float64)
 
     def elements(self) -> Iterator[Any]:
-        generator = np.random.Generator(np.random.Philox(self.next_seed()))
+        generator = self.next_draws()(0)
         counts = np.zeros(len(self._target))
         rates = None if self._initial is None else self._rates(self._initial)
         for element in self.source.elements():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,43 @@ Indices = Any
 """Row numbers: a ``range`` of step 1 where they are consecutive, else an int64 array."""
 
 
-class ArrayRows:
+class Rows:
+    """Rows that can be gathered.
+
+    Attributes:
+        count: how many there are.
+        row_bytes: the memory of one.
+        pack: gives a list of leaves the form of an element.
+    """
+
+    count: int
+    row_bytes: int
+    pack: Callable[[list[Any]], Any]
+
+    def spec(self) -> Any:
+        """The spec of an element."""
+        raise NotImplementedError
+
+    def element(self, index: int) -> Any:
+        """One row."""
+        raise NotImplementedError
+
+    def arrays(self, indices: Indices) -> list[np.ndarray | None]:
+        """Several rows, stacked, an array for each leaf: views where the rows are consecutive."""
+        raise NotImplementedError
+
+    def batches(self, groups: Iterable[Indices], size: int, drop_remainder: bool) -> Iterator[Any]:
+        """Elements of ``size`` rows: each group is gathered at once, and its batches are views of that."""
+        pack = self.pack
+        for indices in groups:
+            arrays = self.arrays(indices)
+            rows = len(indices)
+            for start in range(0, rows - size + 1 if drop_remainder else rows, size):
+                stop = start + size
+                yield pack([None if array is None else Tensor(array[start:stop]) for array in arrays])
+
+
+class ArrayRows(Rows):
     """Row i of every array, together an element.
 
     Args:
@@ -27,62 +63,107 @@ class ArrayRows:
 
     def __init__(self, structure: Any, arrays: Sequence[np.ndarray | None], count: int) -> None:
         self.count = count
+        self.row_bytes = sum(0 if array is None else array[:1].nbytes for array in arrays)
+        self.pack = packer(structure)
         self._arrays = list(arrays)
-        self._pack = packer(structure)
 
     def spec(self) -> Any:
-        """The spec of an element."""
-        return self._pack([None if a is None else TensorSpec(a.shape[1:], a.dtype) for a in self._arrays])
+        return self.pack([None if a is None else TensorSpec(a.shape[1:], a.dtype) for a in self._arrays])
 
     def element(self, index: int) -> Any:
-        """One row."""
-        return self._pack([None if array is None else Tensor(array[index, ...]) for array in self._arrays])
+        return self.pack([None if array is None else Tensor(array[index, ...]) for array in self._arrays])
 
-    def batch(self, indices: Indices) -> Any:
-        """Several rows, stacked: views of the arrays where the rows are consecutive."""
+    def arrays(self, indices: Indices) -> list[np.ndarray | None]:
         if type(indices) is range:
             stop = indices.start + len(indices)
-            return self._pack([None if a is None else Tensor(a[indices.start : stop]) for a in self._arrays])
-        return self._pack([None if array is None else Tensor(array.take(indices, 0)) for array in self._arrays])
+            return [None if array is None else array[indices.start : stop] for array in self._arrays]
+        return [None if array is None else array.take(indices, 0) for array in self._arrays]
 
 
-class RangeRows:
+class RangeRows(Rows):
     """The numbers ``start + i * step``, made when they are asked for."""
 
     def __init__(self, start: int, step: int, count: int, dtype: DType) -> None:
         self.count = count
+        self.row_bytes = dtype.size
+        self.pack = packer(None)
         self._start, self._step, self._dtype = start, step, dtype
 
     def spec(self) -> Any:
-        """The spec of an element."""
         return TensorSpec((), self._dtype)
 
     def element(self, index: int) -> Tensor:
-        """One number."""
         return Tensor(np.array(self._start + int(index) * self._step, self._dtype.numpy))
 
-    def batch(self, indices: Indices) -> Tensor:
-        """Several numbers, as a vector."""
+    def arrays(self, indices: Indices) -> list[np.ndarray | None]:
         numbers = np.arange(indices.start, indices.stop) if type(indices) is range else indices
-        return Tensor((self._start + numbers * self._step).astype(self._dtype.numpy))
+        return [(self._start + numbers * self._step).astype(self._dtype.numpy)]
 
 
-class ZippedRows:
+class ZippedRows(Rows):
     """Row i of several row sources, in one structure."""
 
-    def __init__(self, pack: Callable[[list[Any]], Any], sources: Sequence[Any]) -> None:
+    def __init__(self, pack: Callable[[list[Any]], Any], sources: Sequence[Rows]) -> None:
         self.count = min(source.count for source in sources)
-        self._pack = pack
-        self._sources = list(sources)
+        self.row_bytes = sum(source.row_bytes for source in sources)
+        self._pack, self._sources = pack, list(sources)
+        self._leaves = [len(source.arrays(range(0))) for source in sources]
+
+    def pack(self, leaves: list[Any]) -> Any:
+        """Its own leaves to each source."""
+        rest = iter(leaves)
+        parts = zip(self._sources, self._leaves, strict=True)
+        return self._pack([source.pack([next(rest) for _ in range(number)]) for source, number in parts])
 
     def spec(self) -> Any:
-        """The spec of an element."""
         return self._pack([source.spec() for source in self._sources])
 
     def element(self, index: int) -> Any:
-        """One row of each."""
         return self._pack([source.element(index) for source in self._sources])
 
-    def batch(self, indices: Indices) -> Any:
-        """Several rows of each, stacked."""
-        return self._pack([source.batch(indices) for source in self._sources])
+    def arrays(self, indices: Indices) -> list[np.ndarray | None]:
+        return [array for source in self._sources for array in source.arrays(indices)]
+
+
+class ReadRows(Rows):
+    """The rows of columns that are read when they are first needed.
+
+    Args:
+        read: gives the columns by name.
+    """
+
+    def __init__(self, read: Callable[[], dict[str, np.ndarray]]) -> None:
+        self._read = read
+        self._found: ArrayRows | None = None
+
+    @property
+    def _rows(self) -> ArrayRows:
+        if self._found is None:
+            columns = self._read()
+            names = sorted(columns)
+            size = len(columns[names[0]]) if names else 0
+            self._found = ArrayRows(dict.fromkeys(columns), [columns[name] for name in names], size)
+        return self._found
+
+    @property
+    def count(self) -> int:  # type: ignore[override]  # not known before
+        """How many there are."""
+        return self._rows.count
+
+    @property
+    def row_bytes(self) -> int:  # type: ignore[override]  # not known before
+        """The memory of one."""
+        return self._rows.row_bytes
+
+    def pack(self, leaves: list[Any]) -> Any:
+        """A dict by the names of the columns."""
+        return self._rows.pack(leaves)
+
+    def spec(self) -> Any:
+        return self._rows.spec()
+
+    def element(self, index: int) -> Any:
+        return self._rows.element(index)
+
+    def arrays(self, indices: Indices) -> list[np.ndarray | None]:
+        return self._rows.arrays(indices)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -10,15 +10,14 @@ import numpy as np
 from fastgrad.data.node import Chunk
 
 
-def shuffled(chunks: Iterable[Chunk], buffer_size: int, seed: np.random.SeedSequence) -> Iterator[Chunk]:
+def shuffled(chunks: Iterable[Chunk], buffer_size: int, draws: Callable[[int], np.random.Generator]) -> Iterator[Chunk]:
     """The items of ``chunks`` in random order, through a buffer of ``buffer_size`` items.
 
     The buffer is filled; then each next item takes the place of a random one, which goes out; at the end what is
-    left goes out in random order. The order depends on the seed alone, not on how the items are cut into chunks:
+    left goes out in random order. The order depends on ``draws`` alone, not on how the items are cut into chunks:
     row numbers come in large chunks and are moved by a few array operations, elements in lists.
     """
-    exchanges, rest = [np.random.Generator(np.random.Philox(part)) for part in seed.spawn(2)]
-    places = _places(exchanges, buffer_size)
+    exchanges: Any = None
     held: Any = None
     for chunk in chunks:
         items: Any = np.arange(chunk.start, chunk.stop) if type(chunk) is range else chunk
@@ -28,15 +27,20 @@ def shuffled(chunks: Iterable[Chunk], buffer_size: int, seed: np.random.SeedSequ
         if missing > 0:
             held = _joined(held, items[:missing])
             items = items[missing:]
+        if not len(items):
+            continue
+        if exchanges is None:
+            exchanges = draws(0)
+            places = _places(exchanges, buffer_size)
         if type(items) is list:
             for item in items:
                 place = next(places)
                 yield [held[place]]
                 held[place] = item
-        elif len(items):
+        else:
             yield _exchanged(held, items, (exchanges.random(len(items)) * buffer_size).astype(np.int64))
     if held is not None and len(held):
-        order = rest.permutation(len(held))
+        order = draws(1).permutation(len(held))
         yield [held[i] for i in order] if type(held) is list else held[order]
 
 

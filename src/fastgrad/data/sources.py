@@ -98,7 +98,7 @@ class RandomNumbers(Drawing):
     name = "_RandomDataset"
 
     def elements(self) -> Iterator[Any]:
-        generator = np.random.Generator(np.random.Philox(self.next_seed()))
+        generator = self.next_draws()(0)
         while True:
             for number in generator.integers(0, 2**32, 64):
                 yield Tensor(np.array(number))

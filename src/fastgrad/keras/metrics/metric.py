@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from fastgrad.keras import dtype_policy, initializers, naming, settings
 from fastgrad.keras.naming import auto_name
 from fastgrad.keras.structure import Owner, changed
 from fastgrad.keras.weight import Weight
+from fastgrad.tensor import constant_tensor
 from fastgrad.variable import Variable
 
 
@@ -79,7 +82,7 @@ class Metric(Owner):
     def reset_state(self) -> None:
         """Sets all variables to zero."""
         for variable in self.variables:
-            variable.assign(initializers.Zeros()(variable.shape, variable.dtype))
+            variable.assign(constant_tensor(np.zeros_like(variable._array)))
 
     def update_state(self, *args: Any, **kwargs: Any) -> Any:
         """Takes in one batch."""

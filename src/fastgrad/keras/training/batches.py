@@ -10,6 +10,7 @@ import numpy as np
 
 from fastgrad import nest
 from fastgrad.data.dataset import Dataset
+from fastgrad.dtypes import as_dtype
 from fastgrad.keras import settings
 from fastgrad.tensor import Tensor, as_tensor_or_none, convert_to_tensor
 
@@ -205,6 +206,7 @@ class Batches:
         self.size: int | None = steps
         self._class_weight = class_weight
         self._going: Iterator[Any] | None = None
+        self._nested: list[Any] | None = None
         self._py_dataset = x if isinstance(x, PyDataset) else None
         self._is_arrays = not isinstance(x, (Dataset, PyDataset)) and not _is_stream(x)
         if not self._is_arrays and (y is not None or sample_weight is not None):
@@ -224,19 +226,32 @@ class Batches:
                     self.size = None
 
     def _of_arrays(self, x: Any, y: Any, sample_weight: Any, batch_size: int, shuffle: bool) -> Dataset:
+        """A dataset of batches: inputs, labels and weights, None for what is not there; or the leaves of those."""
         x, y, sample_weight = as_arrays(x), as_arrays(y), as_arrays(sample_weight)
         size = checked_size(x, y, sample_weight)
-        sample_weight = self._weights(y, sample_weight)
-        parts = {name: one for name, one in (("x", x), ("y", y), ("w", sample_weight)) if one is not None}
-        self._keys = tuple(parts)
-        rows = Dataset.from_tensor_slices(tuple(nest.flatten(list(parts.values()))))
-        self._pack = list(parts.values())
+        parts = [x, y, self._weights(y, sample_weight)]
+        leaves = nest.flatten(parts)
+        if len(leaves) > len(parts) or any(a is not b for a, b in zip(leaves, parts, strict=True)):
+            self._nested = parts
+        rows = Dataset.from_tensor_slices(tuple([None if leaf is None else _shared(leaf) for leaf in leaves]))
         return (rows.shuffle(size) if shuffle else rows).batch(batch_size)
 
     def epoch(self) -> Iterator[tuple[Any, Any, Any]]:
         """The batches of one epoch: inputs, labels, weights."""
+        if self._is_arrays and self.steps is None:
+            return self._of_source()
+        return self._counted()
+
+    def _of_source(self) -> Iterator[Any]:
+        nested = self._nested
+        if nested is None:
+            return iter(self._source)
+        # A list would be one tensor to a dataset, so nested parts are put together behind it.
+        return (tuple(nest.pack_sequence_as(nested, list(flat))) for flat in self._source)
+
+    def _counted(self) -> Iterator[tuple[Any, Any, Any]]:
         if self._is_arrays:
-            whole = self._whole_array_batches()
+            whole = self._of_source()
         elif self._py_dataset is not None:
             whole = (self._batch(self._py_dataset[index]) for index in range(len(self._py_dataset)))
         else:
@@ -262,20 +277,6 @@ class Batches:
         if self._py_dataset is not None:
             self._py_dataset.on_epoch_end()
 
-    def _whole_array_batches(self) -> Iterator[tuple[Any, Any, Any]]:
-        keys, structure = self._keys, self._pack
-        if (
-            keys == ("x", "y")
-            and not isinstance(structure[0], (dict, list, tuple))
-            and isinstance(structure[1], np.ndarray)
-        ):
-            for x, y in self._source:
-                yield x, y, None
-            return
-        for flat in self._source:
-            found = dict(zip(keys, nest.pack_sequence_as(structure, list(flat)), strict=True))
-            yield found["x"], found.get("y"), found.get("w")
-
     def _batch(self, data: Any) -> tuple[Any, Any, Any]:
         x, y, sample_weight = unpack_x_y_sample_weight(data)
         if self._class_weight is not None:
@@ -289,6 +290,14 @@ class Batches:
         if sample_weight is not None:
             raise ValueError("You cannot `class_weight` and `sample_weight` at the same time.")
         return weights_of_classes(y, self._class_weight)
+
+
+def _shared(array: np.ndarray) -> Tensor:
+    """The array as a tensor, which has the array's own memory where it can: it is only read while the model trains."""
+    if type(array) is np.ndarray and array.flags.c_contiguous and array.dtype.isnative:
+        as_dtype(array.dtype)
+        return Tensor(array)
+    return convert_to_tensor(array)
 
 
 def _warn_of_end() -> None:
