@@ -2,14 +2,19 @@
 
 import gc
 import linecache
+import os
+import subprocess
+import sys
+import textwrap
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import pytest
 
 import fastgrad as tf
 from fastgrad.trace.calling import cache
 from fastgrad.trace.fusion import emit, kernel_writer
-from fastgrad.trace.programs import frame, native_form
 from fastgrad.trace.programs.program import Program
 from tests.trace.test_replay import record
 
@@ -21,6 +26,21 @@ def texts(kind):
     """Names of the texts of what was compiled."""
     gc.collect()
     return {name for name in linecache.cache if name.startswith(f"<fastgrad {kind} ")}
+
+
+@pytest.fixture
+def few_known(monkeypatch):
+    """Kernels are forgotten as soon as there is another one."""
+    monkeypatch.setattr(kernel_writer, "MOST_BUILT", 1)
+    monkeypatch.setattr(emit, "MOST_KNOWN", 1)
+    emit._known.clear()
+    kernel_writer._built.clear()
+
+
+def engines():
+    """How many of LLVM's engines, which have the code of kernels, there are."""
+    gc.collect()
+    return sum(type(thing).__name__ == "ExecutionEngine" for thing in gc.get_objects())
 
 
 def structure(number):
@@ -60,15 +80,12 @@ def test_kernels_of_many_structures_are_bounded(monkeypatch):
         assert len(emit._known) <= 6
     np.testing.assert_allclose(kept([X])[0], structure(0)(tf.constant(X)), rtol=1e-6)
     del compiled
-    for known in (native_form._may_stop, frame._can_be_shared):
-        known.cache_clear()
     assert len(texts("kernel") - before) <= 6 + 1
     del kept
 
 
-def test_a_kernel_that_was_forgotten_is_built_again(monkeypatch):
-    monkeypatch.setattr(kernel_writer, "MOST_BUILT", 1)
-    monkeypatch.setattr(emit, "MOST_KNOWN", 1)
+@pytest.mark.usefixtures("few_known")
+def test_a_kernel_that_was_forgotten_is_built_again():
     for number in (1, 2, 1, 2, 1):
         compiled = Program(record(structure(number), X)[0])
         np.testing.assert_allclose(compiled([X])[0], structure(number)(tf.constant(X)), rtol=1e-6)
@@ -96,3 +113,85 @@ def test_programs_of_keys_that_are_given_up_go(monkeypatch):
     gc.collect()
     assert not made
     assert texts("program") == before
+
+
+@pytest.mark.usefixtures("few_known")
+def test_the_code_of_kernels_goes_with_their_programs():
+    before = engines()
+    kept = [Program(record(structure(number), X)[0]) for number in range(40)]
+    there = engines()
+    assert there >= before + 2
+    for number, program in enumerate(kept):
+        np.testing.assert_allclose(program([X])[0], structure(number)(tf.constant(X)), rtol=1e-6)
+    del kept[1:], program
+    assert engines() <= before + 2  # of the first kernel, and of the last
+    np.testing.assert_allclose(kept[0]([X])[0], structure(0)(tf.constant(X)), rtol=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore:.* is being recorded for the")
+@pytest.mark.usefixtures("few_known")
+def test_code_that_another_thread_runs_stays(monkeypatch):
+    monkeypatch.setattr(cache, "KEYS", 1)
+    step = tf.function(structure(5))
+    sizes = [range(1, 30), range(30, 60)]
+
+    def run(some):
+        for size in some:
+            for _ in range(4):
+                x = np.linspace(0.5, 1.5, size, dtype=np.float32)
+                np.testing.assert_allclose(step(tf.constant(x)), structure(5)(tf.constant(x)), rtol=1e-6)
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(run, sizes))
+
+
+@pytest.mark.usefixtures("few_known")
+def test_code_that_a_tape_will_run_stays():
+    x = tf.constant(X)
+    step = tf.function(lambda x: tf.reduce_sum(tf.tanh(x) * tf.exp(x)))
+    for _ in range(3):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = step(x)
+        wanted = tape.gradient(y, x)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = step(x)
+    del step
+    for number in range(20):
+        Program(record(structure(number), X)[0])([X])
+    gc.collect()
+    np.testing.assert_array_equal(tape.gradient(y, x), wanted)
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="resident memory is read from Linux's /proc")
+def test_resident_memory_is_flat_while_functions_come_and_go():
+    program = """
+        import gc, os
+        import fastgrad as tf
+        from fastgrad.trace.fusion import emit, kernel_writer
+        from tests.trace.programs.test_eviction import structure
+
+        emit.MOST_KNOWN = kernel_writer.MOST_BUILT = 4
+
+        def resident():
+            gc.collect()
+            with open("/proc/self/statm") as file:
+                return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+        def compile_anew(times):
+            for _ in range(times):
+                for number in range(20):
+                    step = tf.function(structure(number))
+                    step(tf.ones(6)), step(tf.ones(6))
+
+        compile_anew(5)
+        before = resident()
+        compile_anew(15)
+        print(resident() - before)
+        """
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    printed = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program)], env=environment, capture_output=True, text=True, check=True
+    )
+    assert int(printed.stdout) < 1 << 20

@@ -25,6 +25,7 @@ import sys
 import threading
 import time
 import types
+import weakref
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -188,15 +189,17 @@ class Kernel(dict):
             cache.store(key, entry)
         parameters = zip(self.signature.parameters, dtypes, strict=True)
         convert = _Conversion(self.__name__, self.signature, [(p, d) for p, d in parameters if p.passed])
-        convert.native = load_function(entry.code, symbol, entry.symbols, self.__name__, convert)
-        return convert.native
+        native = load_function(entry.code, symbol, entry.symbols, self.__name__, convert)
+        convert.native = weakref.ref(native)
+        return native
 
 
 class _Conversion:
     """What a native function calls for arguments that do not fit: converts them and calls it again, or raises.
 
     Attributes:
-        native: the function.
+        native: the function, weakly: it goes with its last user, and its code with it.
+        memory: what must be there as long as the function.
         step: the address of its entry for programs; see `step_address`.
         signature: all its parameters.
     """
@@ -205,7 +208,8 @@ class _Conversion:
         self.name = name
         self.signature = signature
         self.parameters = parameters
-        self.native: Callable
+        self.native: Callable[[], Any]
+        self.memory: Any
         self.step: int
 
     def __call__(self, *args: Any) -> Any:
@@ -216,7 +220,7 @@ class _Conversion:
         self._check_lists(converted)
         if all(new is old for new, old in zip(converted, args, strict=True)):
             raise RuntimeError(f"kernel {self.name} refused arguments that fit: the NumPy or Python ABI is unknown")
-        return self.native(*converted)
+        return self.native()(*converted)
 
     def _convert(self, parameter: Parameter, dtype: np.dtype | None, value: Any) -> Any:
         if parameter.kind in ARRAY_KINDS:

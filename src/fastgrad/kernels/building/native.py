@@ -15,8 +15,6 @@ from fastgrad.kernels.building import bounds
 _METH_FASTCALL = 0x80
 _SYMBOL_TABLE = 2  # ELF's SHT_SYMTAB
 
-_kept: list[Any] = []
-
 
 class _MethodDef(ctypes.Structure):
     """CPython's PyMethodDef."""
@@ -95,7 +93,8 @@ def undefined_symbols(code: bytes) -> list[str] | None:
 def load_function(code: bytes, symbol: str, needs: Iterable[str], name: str, fallback: Any) -> Callable:
     """Link object code into the process and make a Python function of its METH_FASTCALL entry.
 
-    Its other entry's address goes to the attribute ``step`` of ``fallback``.
+    Its other entry's address goes to the attribute ``step`` of ``fallback``, which is its ``__self__``. The code is there for as
+    long as the function is: whoever calls the step by its address holds that.
 
     Not thread-safe: its caller holds a lock.
 
@@ -104,7 +103,7 @@ def load_function(code: bytes, symbol: str, needs: Iterable[str], name: str, fal
         symbol: the entry's name.
         needs: the names the code leaves undefined.
         name: the function's `__name__`.
-        fallback: what the entry calls with arguments that do not fit.
+        fallback: what the entry calls with arguments that do not fit; it does not hold the function.
 
     Raises:
         RuntimeError: if this process has no symbol of a needed name.
@@ -112,7 +111,7 @@ def load_function(code: bytes, symbol: str, needs: Iterable[str], name: str, fal
     from fastgrad.kernels.building.wrapper import step_symbol
 
     llvm = initialize_llvm()
-    engine = _engine()
+    engine = _engines.next()
     missing = [need for need in needs if llvm.address_of_symbol(need) is None]
     if missing:
         raise RuntimeError(f"kernel {name} needs {', '.join(missing)}, which this process does not have")
@@ -124,13 +123,42 @@ def load_function(code: bytes, symbol: str, needs: Iterable[str], name: str, fal
     make = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p)(
         ("PyCFunction_NewEx", ctypes.pythonapi)
     )
-    _kept.append(method)
+    fallback.memory = engine, method
     return make(ctypes.addressof(method), fallback, None)
 
 
+TOGETHER = 16
+"""How many kernels one after another share an engine. One for each costs several times as much time and memory; many of them
+keep code for the last that is used."""
+
+
+class _Engines:
+    """JIT engines: each is held by the functions whose code it has, and ends with them."""
+
+    def __init__(self) -> None:
+        self._engine: Any = None
+        self._places = 0
+
+    def next(self) -> Any:
+        """The engine for one more kernel."""
+        if not self._places:
+            _name_symbols()
+            llvm = initialize_llvm()
+            machine = llvm.Target.from_default_triple().create_target_machine(jit=True)
+            self._engine, self._places = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine), TOGETHER
+        self._places -= 1
+        engine = self._engine
+        if not self._places:
+            self._engine = None
+        return engine
+
+
+_engines = _Engines()
+
+
 @functools.cache
-def _engine() -> Any:
-    """One JIT engine for all kernels, which knows Python's symbols however the interpreter was linked."""
+def _name_symbols() -> None:
+    """Lets LLVM know Python's symbols, however the interpreter was linked."""
     from fastgrad.kernels.building.wrapper import NDARRAY_TYPE, PYTHON_SYMBOLS
 
     llvm = initialize_llvm()
@@ -140,5 +168,3 @@ def _engine() -> Any:
     if bounds.checks_bounds():
         for symbol, address in bounds.addresses().items():
             llvm.add_symbol(symbol, address)
-    machine = llvm.Target.from_default_triple().create_target_machine(jit=True)
-    return llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)

@@ -53,6 +53,11 @@ class Signature(NamedTuple):
         """The parameters a caller passes, in order."""
         return tuple(p for p in self.parameters if p.passed)
 
+    @property
+    def takes_shares(self) -> bool:
+        """Whether a step of the kernel may be cut into shares."""
+        return set(SHARE) <= {p.name for p in self.parameters}
+
 
 def parse_signature(text: str) -> Signature:
     """Read `"x: in[T], out: out[T], rows: int -> int"`.

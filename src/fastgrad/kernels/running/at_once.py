@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad.kernels.building.bounds import checks_bounds
-from fastgrad.kernels.building.build import step_address
-from fastgrad.kernels.building.signature import SHARE
+from fastgrad.kernels.building.build import signature_of, step_address
 from fastgrad.kernels.running import driver
 from fastgrad.kernels.running.launch import Input, Launch, Launches, Output, Scratch, run_launches, sizes_behind
 from fastgrad.kernels.running.team import go_on_shared, team
@@ -74,6 +73,4 @@ def _words(
 
 def _shares(launch: Launch) -> int:
     """How many parts a step is cut into: two for each thread, so that one that is late matters less."""
-    kernel: Any = launch.kernel
-    shared = any(parameter.name in SHARE for parameter, _ in kernel.__self__.parameters)
-    return max(1, min(launch.units, 2 * team.threads)) if shared else 1
+    return max(1, min(launch.units, 2 * team.threads)) if signature_of(launch.kernel).takes_shares else 1

@@ -108,10 +108,16 @@ class Loop(Structured):
             return False
         if not self.condition.run(*carried, *captured)[0].reshape(()):
             return False
-        if self.most is not None and self.origin is not None and done >= self.most:
-            self.origin.room = max(self.origin.room, 2 * self.most)
-            raise GuardError(Node(Kind.GUARD, ("int", self.most)), self.most + 1)
+        if self.most is not None and done >= self.most:
+            raise self.outgrown()
         return True
+
+    def outgrown(self) -> GuardError:
+        """The error for more trips than there is room for; the loop that it was made of will be given more."""
+        assert self.most is not None
+        assert self.origin is not None
+        self.origin.room = max(self.origin.room, 2 * self.most)
+        return GuardError(Node(Kind.GUARD, ("int", self.most)), self.most + 1)
 
     def total(self, number: Any) -> int:
         """How many trips there are, if rows say it."""

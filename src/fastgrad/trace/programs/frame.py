@@ -5,7 +5,6 @@ A frame serves one run at a time; a program that several threads run at once has
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 from math import prod
 from typing import Any
@@ -250,7 +249,7 @@ def shares_of(launch: Launch) -> tuple[int, int]:
     the first share of their part have equal parts, and the same rows in every step.
     """
     time = nanoseconds_of(launch)
-    if time < SHARED_FROM or not _can_be_shared(launch.kernel):
+    if time < SHARED_FROM or not signature_of(launch.kernel).takes_shares:
         return 1, launch.units
     wanted = min(max(min(time / SHARE, FEW_SHARES), time / LONG_SHARE), MOST_SHARES, launch.units)
     shares = 1 << (int(wanted).bit_length() - 1)
@@ -261,11 +260,6 @@ def shares_of(launch: Launch) -> tuple[int, int]:
 def nanoseconds_of(launch: Launch) -> float:
     """About how long a step takes on one core."""
     return launch.units * launch.unit_cost
-
-
-@functools.lru_cache(maxsize=1024)
-def _can_be_shared(kernel: Any) -> bool:
-    return set(SHARE_NAMES) <= {p.name for p in signature_of(kernel).parameters}
 
 
 def address_of(array: np.ndarray) -> int:

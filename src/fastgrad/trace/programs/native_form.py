@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -70,7 +69,6 @@ def stops_first(found: Launches) -> bool:
     return True
 
 
-@functools.lru_cache(maxsize=1024)
 def _may_stop(kernel: Any) -> bool:
     return signature_of(kernel).returns_status
 
