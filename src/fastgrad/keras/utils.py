@@ -9,6 +9,8 @@ import numpy as np
 
 import fastgrad as tf
 from fastgrad.keras.backend import clear_session as clear_session
+from fastgrad.keras.models.plotting import model_to_dot as model_to_dot
+from fastgrad.keras.models.plotting import plot_model as plot_model
 from fastgrad.keras.saving.objects import deserialize_keras_object as deserialize_keras_object
 from fastgrad.keras.saving.objects import serialize_keras_object as serialize_keras_object
 from fastgrad.keras.saving.registration import CustomObjectScope as CustomObjectScope

@@ -521,10 +521,6 @@ class TestConfiguration:
         with pytest.raises(ValueError, match="nonsense"):
             layers.Dense(2, nonsense=1)
 
-    def test_mixed_precision_is_refused(self):
-        with pytest.raises(tf.errors.UnimplementedError, match="float16"):
-            layers.Dense(2, dtype="mixed_float16")
-
 
 @pytest.mark.parametrize(
     "duplicate", [copy.deepcopy, lambda layer: pickle.loads(pickle.dumps(layer))], ids=["copy", "pickle"]

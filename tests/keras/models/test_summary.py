@@ -30,7 +30,10 @@ def test_layers_shapes_and_parameters():
     assert lines[2] == ["d", "(Dense)", "(None,", "3)", "15"]
     assert lines[3] == ["n", "(BatchNormalization)", "(None,", "3)", "12"]
     assert lines[4][:3] == ["Total", "params:", "27"]
-    assert lines[5:] == [["Trainable", "params:", "21"], ["Non-trainable", "params:", "6"]]
+    assert lines[5:] == [
+        ["Trainable", "params:", "21", "(84.00", "B)"],
+        ["Non-trainable", "params:", "6", "(24.00", "B)"],
+    ]
 
 
 def test_connections_and_models_inside():
@@ -43,9 +46,17 @@ def test_connections_and_models_inside():
     assert rows["in"][1:5] == ["(Dense)", "(None,", "2)", "14"]
 
 
-def test_a_model_that_is_not_built_has_none():
-    with pytest.raises(ValueError, match="not built"):
-        keras.Sequential([layers.Dense(2)]).summary()
+def test_a_branch_shows_where_layers_get_their_inputs():
+    x = keras.Input((4,), name="x")
+    h = layers.Dense(3, name="h")(x)
+    rows = {line[0]: line for line in table(keras.Model(x, [layers.Dense(2, name="o")(h), layers.ReLU(name="r")(h)]))}
+    assert rows["r"][-1] == "h[0]"
+
+
+def test_of_a_model_that_is_not_built_little_is_known():
+    lines = table(keras.Sequential([layers.Dense(2, name="d")]))
+    assert lines[2] == ["d", "(Dense)", "?", "?", "(unbuilt)"]
+    assert lines[3][:3] == ["Total", "params:", "0"]
 
 
 @pytest.mark.parametrize("make", [branches, lambda: keras.Sequential([keras.Input((4,)), layers.Dense(2)])])

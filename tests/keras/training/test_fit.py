@@ -195,13 +195,18 @@ def test_output_that_is_no_terminal_gets_lines(capsys):
         ({"x": X.astype(object)}, "objects"),
         ({"sample_weight": np.ones(3)}, "same number of samples"),
         ({"validation_split": 0.999}, "not sufficient"),
+        ({"validation_split": 1.5}, "validation_split=1.5"),
+        ({"batch_size": 0}, "batch_size=0"),
         ({"y": None}, "no labels"),
+        ({"x": X[:, :2]}, r"'dense.*axis -1 of input shape to have value 3.*\(8, 2\)"),
+        ({"y": np.where(Y == 2, 7, Y)}, r"label value of 7 .*\[0, 3\)"),
+        ({"x": tf.data.Dataset.from_tensor_slices((X[:0], Y[:0])).batch(2), "y": None}, "no batch"),
     ],
 )
 def test_data_that_do_not_go_together_change_nothing(given, message):
     model = make_model()
     before = [w.copy() for w in model.get_weights()]
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises((ValueError, tf.errors.InvalidArgumentError), match=message):
         fit(model, **given)
     for found, wanted in zip(model.get_weights(), before, strict=True):
         np.testing.assert_array_equal(found, wanted)

@@ -12,6 +12,7 @@ import numpy as np
 
 from fastgrad import nest, recording
 from fastgrad.keras import naming, settings
+from fastgrad.keras.layers.input_spec import check_inputs
 from fastgrad.keras.layers.shapes import common, has_unknown, map_shapes
 from fastgrad.shape import TensorShape
 from fastgrad.tensor import Tensor, constant_tensor
@@ -153,6 +154,8 @@ def mapped(structure: Any, function: Callable[[KerasTensor], Any]) -> Any:
 
 def symbolic_call(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Calls a layer on KerasTensors: builds it, and gives KerasTensors of the results' shapes and dtypes."""
+    if layer._input_spec is not None:
+        check_inputs(layer._input_spec, args[0] if args else next(iter(kwargs.values())), layer.name)
     shapes = mapped(args, lambda x: x.shape)
     if not layer.built and len(args) == 1 and not keras_tensors(kwargs) and layer._builds_from_shape():
         layer.build(_as_lists(shapes[0]))

@@ -176,13 +176,8 @@ class Model(Trainer, Layer):
             show_trainable: whether it says what is trained.
             line_length, positions, layer_range: kept for Keras's signature.
 
-        Raises:
-            ValueError: the model is not built.
+        Of what is not built shapes are ``?``, and weights are not counted.
         """
-        if not self.built:
-            raise ValueError(
-                f"The model '{self.name}' is not built: its shapes are not known. Call it on a batch, or `build(input_shape)`."
-            )
         from fastgrad.keras.models.summary import summary_text
 
         (print_fn or print)(summary_text(self, expand_nested, show_trainable))

@@ -18,7 +18,7 @@ def summary_text(model: Model, expand_nested: bool = False, show_trainable: bool
         expand_nested: whether the layers of models inside are listed, too.
         show_trainable: whether there is a column that says what is trained.
     """
-    several = any(len(_sources(layer)) > 1 for layer in model.layers)
+    several = not _is_chain(model.layers)
     heads = ["Layer (type)", "Output Shape", "Param #"]
     heads += ["Connected to"] if several else []
     heads += ["Trainable"] if show_trainable else []
@@ -41,12 +41,14 @@ def summary_text(model: Model, expand_nested: bool = False, show_trainable: bool
     rule = "-" * (sum(widths) + 2 * (len(widths) - 1))
     trained = _count(model.trainable_weights)
     frozen = _count(model.non_trainable_weights)
-    size = sum(weight.numpy().nbytes for weight in model.weights)
+    sizes = {id(weight): weight._array.nbytes for weight in model.weights}
+    trained_size = sum(sizes[id(weight)] for weight in model.trainable_weights)
+    size = sum(sizes.values())
     lines = [f'Model: "{model.name}"', rule, line(heads), rule, *map(line, table[1:]), rule]
     lines += [
         f"Total params: {trained + frozen:,} ({_bytes(size)})",
-        f"Trainable params: {trained:,}",
-        f"Non-trainable params: {frozen:,}",
+        f"Trainable params: {trained:,} ({_bytes(trained_size)})",
+        f"Non-trainable params: {frozen:,} ({_bytes(size - trained_size)})",
     ]
     return "\n".join(lines)
 
@@ -80,8 +82,18 @@ def _shapes(outputs: Any) -> str:
 
 
 def _sources(layer: Any) -> list[str]:
-    found = [tensor._keras_history for node in layer.__dict__.get("_inbound_nodes", ()) for tensor in node.inputs]
-    return [f"{history.operation.name}[{history.tensor_index}]" for history in found]
+    return [f"{history.operation.name}[{history.tensor_index}]" for history in _histories(layer)]
+
+
+def _is_chain(layers: list[Any]) -> bool:
+    """Whether each layer gets what the one before gives, and no more."""
+    found = [[history.operation for history in _histories(layer)] for layer in layers]
+    chained = zip(layers, found[1:], strict=False)
+    return not any(found) or (len(found[0]) < 2 and all(len(of) == 1 and of[0] is before for before, of in chained))
+
+
+def _histories(layer: Any) -> list[Any]:
+    return [tensor._keras_history for node in layer.__dict__.get("_inbound_nodes", ()) for tensor in node.inputs]
 
 
 def _parameters(layer: Any) -> str:

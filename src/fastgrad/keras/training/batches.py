@@ -161,7 +161,7 @@ def split(x: Any, y: Any, sample_weight: Any, fraction: float) -> tuple[Any, Any
     arrays = [as_arrays(part) for part in (x, y, sample_weight)]
     size = checked_size(*arrays)
     at = int(np.floor(size * (1.0 - fraction)))
-    if at in (0, size):
+    if not 0 < at < size:
         raise ValueError(
             f"Training data contains {size} samples, which is not sufficient to split it into a validation and training set "
             f"as specified by `validation_split={fraction}`. Either provide more data, or a different value for the "
@@ -214,6 +214,8 @@ class Batches:
             raise ValueError(
                 f"When providing `x` as a {type(x).__name__}, `{what}` should not be passed: it is part of `x`."
             )
+        if batch_size is not None and batch_size < 1:
+            raise ValueError(f"`batch_size` must be a positive integer or None. Received: batch_size={batch_size}")
         if self._is_arrays:
             self._source: Any = self._of_arrays(x, y, sample_weight, batch_size or 32, shuffle)
             self.size = steps or len(self._source)

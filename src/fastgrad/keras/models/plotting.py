@@ -1,0 +1,156 @@
+"""``plot_model``: a model as a picture of boxes and arrows, drawn by Graphviz."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from fastgrad.keras.models.model import Model
+from fastgrad.keras.models.sequential import Sequential
+from fastgrad.keras.models.summary import shape_text
+
+_TEXT = (".dot", ".gv")
+
+
+def plot_model(
+    model: Any,
+    to_file: Any = "model.png",
+    show_shapes: bool = False,
+    show_dtype: bool = False,
+    show_layer_names: bool = False,
+    rankdir: str = "TB",
+    expand_nested: bool = False,
+    dpi: int = 200,
+    show_layer_activations: bool = False,
+    show_trainable: bool = False,
+) -> None:
+    """Draws a model to a file.
+
+    Args:
+        model: a built model.
+        to_file: a path; its ending says the kind of picture: ``.png``, ``.svg``, ``.pdf``; ``.dot`` for Graphviz's text.
+        show_shapes, show_dtype, show_layer_names, show_layer_activations, show_trainable: what boxes say beside the layer's class.
+        rankdir: ``"TB"`` from top to bottom, ``"LR"`` from left to right.
+        expand_nested: whether models inside are drawn with their layers.
+        dpi: dots per inch.
+
+    Raises:
+        ValueError: the model is not built, or the path has no ending.
+        ImportError: Graphviz's program ``dot`` is not installed; nothing is written.
+    """
+    path = Path(to_file)
+    if not path.suffix:
+        raise ValueError(f"plot_model: to_file={str(to_file)!r} needs an ending: .png, .svg, .pdf or .dot.")
+    text = model_to_dot(
+        model,
+        show_shapes,
+        show_dtype,
+        show_layer_names,
+        rankdir,
+        expand_nested,
+        dpi,
+        show_layer_activations=show_layer_activations,
+        show_trainable=show_trainable,
+    )
+    if path.suffix in _TEXT:
+        path.write_text(text, encoding="utf-8")
+        return
+    program = shutil.which("dot")
+    if program is None:
+        raise ImportError(
+            "plot_model: Graphviz's program `dot` is not installed. Install graphviz (`apt install graphviz`, "
+            "`brew install graphviz`, `conda install graphviz`), or write its text with to_file='model.dot'."
+        )
+    command = [program, f"-T{path.suffix[1:]}"]
+    done = subprocess.run(command, input=text.encode(), capture_output=True, check=False)  # noqa: S603  # Graphviz itself
+    if done.returncode:
+        raise ValueError(
+            f"plot_model: Graphviz can't draw {str(path)!r}: {done.stderr.decode(errors='replace').strip()}"
+        )
+    path.write_bytes(done.stdout)
+
+
+def model_to_dot(
+    model: Any,
+    show_shapes: bool = False,
+    show_dtype: bool = False,
+    show_layer_names: bool = True,
+    rankdir: str = "TB",
+    expand_nested: bool = False,
+    dpi: int = 200,
+    subgraph: bool = False,
+    show_layer_activations: bool = False,
+    show_trainable: bool = False,
+) -> str:
+    """The model in Graphviz's language; arguments as ``plot_model``. ``subgraph``: as a part of a larger text.
+
+    Raises:
+        ValueError: the model is not built.
+    """
+    if not model.built:
+        raise ValueError(
+            "This model has not yet been built. Build the model first by calling `build()` or by calling the model on a batch of "
+            "data."
+        )
+
+    def label(layer: Any) -> str:
+        parts = [f"{layer.name} ({type(layer).__name__})" if show_layer_names else type(layer).__name__]
+        if show_layer_activations and callable(getattr(layer, "activation", None)):
+            parts.append(f"Activation: {getattr(layer.activation, '__name__', layer.activation)}")
+        parts += [f"Output shape: {shape_text(layer)}"] if show_shapes else []
+        parts += [f"Dtype: {layer.compute_dtype}"] if show_dtype else []
+        parts += [f"Trainable: {layer.trainable}"] if show_trainable and layer.weights else []
+        return "\\n".join(part.replace("\\", "\\\\").replace('"', '\\"') for part in parts)
+
+    def body(inner: Any) -> Iterator[str]:
+        for layer in _layers(inner):
+            if expand_nested and _is_drawn_inside(layer):
+                yield f'subgraph "cluster_{id(layer)}" {{ label="{layer.name}"; style=dashed;'
+                yield from body(layer)
+                yield "}"
+            else:
+                yield f'"{id(layer)}" [label="{label(layer)}"];'
+        for source, place, target, entry in _arrows(inner):
+            tail, head = source, target
+            if expand_nested:
+                tail, head = _end(source, place, "outputs"), _end(target, entry, "inputs")
+            yield f'"{id(tail)}" -> "{id(head)}";'
+
+    opening = f'subgraph "cluster_{id(model)}"' if subgraph else f'digraph "{model.name}"'
+    head = [f"{opening} {{", f"rankdir={rankdir}; dpi={dpi}; node [shape=box, fontname=Helvetica];"]
+    return "\n".join([*head, *body(model), "}\n"])
+
+
+def _is_drawn_inside(layer: Any) -> bool:
+    return isinstance(layer, Sequential) or (isinstance(layer, Model) and layer._graph is not None)
+
+
+def _layers(model: Any) -> list[Any]:
+    """The boxes of a model: one for a model whose calls are not known."""
+    return list(model.layers) if _is_drawn_inside(model) else [model]
+
+
+def _arrows(model: Any) -> Iterator[tuple[Any, int, Any, int]]:
+    """From which layer, which of its results, to which layer, which of its inputs."""
+    if isinstance(model, Sequential):
+        for one, other in zip(model.layers, model.layers[1:], strict=False):
+            yield one, 0, other, 0
+    elif _is_drawn_inside(model):
+        for node in model._graph.nodes:
+            for entry, tensor in enumerate(node.inputs):
+                history = tensor._keras_history
+                yield history.operation, history.tensor_index, node.operation, entry
+
+
+def _end(layer: Any, place: int, which: str) -> Any:
+    """The layer inside that an arrow to or from a model leads to."""
+    while _is_drawn_inside(layer):
+        if isinstance(layer, Sequential):
+            layer, place = layer.layers[0 if which == "inputs" else -1], 0
+        else:
+            history = getattr(layer._graph, f"flat_{which}")[place]._keras_history
+            layer, place = history.operation, history.tensor_index
+    return layer

@@ -1,0 +1,56 @@
+"""Models as pictures, by Graphviz where it is installed, else as its text."""
+
+import shutil
+
+import pytest
+
+from fastgrad import keras
+from fastgrad.keras import layers
+
+
+def branches():
+    a, b = keras.Input((4,), name="a"), keras.Input((4,), name="b")
+    inner = keras.Sequential(
+        [keras.Input((4,)), layers.Dense(3, "relu", name="in"), layers.Dense(2, name="out")], name="s"
+    )
+    return keras.Model([a, b], layers.Add(name="sum")([inner(a), inner(b)]), name="branches")
+
+
+def test_boxes_and_arrows():
+    text = keras.utils.model_to_dot(branches(), show_shapes=True)
+    for label in ("a (InputLayer)", "s (Sequential)\\nOutput shape: (None, 2)", "sum (Add)"):
+        assert f'label="{label}' in text
+    assert text.count("->") == 4
+    assert text.startswith('digraph "branches"')
+
+
+def test_models_inside_have_their_layers():
+    text = keras.utils.model_to_dot(branches(), expand_nested=True, show_layer_activations=True)
+    assert 'label="s"; style=dashed' in text
+    assert 'label="in (Dense)\\nActivation: relu' in text
+    assert text.count("->") == 5
+
+
+def test_text_needs_no_graphviz(tmp_path):
+    keras.utils.plot_model(branches(), tmp_path / "model.dot")
+    assert "sum" not in (tmp_path / "model.dot").read_text()  # names are left out unless asked for
+    assert "Add" in (tmp_path / "model.dot").read_text()
+
+
+def test_pictures_are_graphvizs(tmp_path, monkeypatch):
+    path = tmp_path / "model.svg"
+    if shutil.which("dot"):
+        keras.utils.plot_model(branches(), path, show_layer_names=True)
+        assert "<svg" in path.read_text()
+        path.unlink()
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    with pytest.raises(ImportError, match=r"install graphviz.*model\.dot"):
+        keras.utils.plot_model(branches(), path)
+    assert not path.exists()
+
+
+def test_what_can_not_be_drawn(tmp_path):
+    with pytest.raises(ValueError, match="not yet been built"):
+        keras.utils.model_to_dot(keras.Sequential([layers.Dense(2)]))
+    with pytest.raises(ValueError, match="needs an ending"):
+        keras.utils.plot_model(branches(), tmp_path / "model")
