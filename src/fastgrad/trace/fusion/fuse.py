@@ -69,6 +69,9 @@ class _Fusion:
 
     def take(self, node: Node) -> None:
         """Goes on with the next node."""
+        if node.kind is not Kind.OPERATION:
+            self._take_as_it_is(node)
+            return
         if self._joins_in_order(node) or self._is_put_off(node):
             return
         number = reads_directly(node)
@@ -92,6 +95,9 @@ class _Fusion:
                 group.add(node, found)
                 self._enter(group, node)
                 return
+        self._take_as_it_is(self._of_nothing(node) or node)
+
+    def _take_as_it_is(self, node: Node) -> None:
         if node.kind is Kind.CONSTANT:
             self._constants[id(node.outputs[0])] = node
         elif node.kind is Kind.READ:
@@ -99,8 +105,9 @@ class _Fusion:
         elif node.kind is Kind.ASSIGN:
             self._close_readers(node.payload)
         for value in node.inputs:
-            self._need(value)
-        self.nodes.append(self._of_nothing(node) or node)
+            if id(value) in self._home or id(value) in self._put_off:
+                self._need(value)
+        self.nodes.append(node)
 
     def end(self) -> None:
         """After the last node."""

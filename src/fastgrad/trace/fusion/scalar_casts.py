@@ -22,11 +22,13 @@ WHOLE = frozenset(np.dtype(f"{sign}int{width}") for sign in ("", "u") for width 
 _FLOATS = HALVES | {FLOAT32, FLOAT64}
 
 
+@functools.cache
 def body_type(dtype: np.dtype) -> str:
     """The dtype that numbers of a dtype have in a body."""
     return "float32" if dtype in HALVES else dtype.name
 
 
+@functools.cache  # NumPy makes the name of a dtype anew each time
 def element_type(dtype: np.dtype) -> str:
     """The dtype as which a kernel has the elements of an array."""
     return "uint16" if dtype in HALVES else dtype.name

@@ -11,14 +11,17 @@ Chen et al. 2016, "Training deep nets with sublinear memory cost"; here only wha
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Hashable
 from dataclasses import replace
 from itertools import accumulate
+from typing import NamedTuple
 
 from fastgrad.operation import Form
 from fastgrad.trace.graphs.graph import Graph, Kind, Node, Value, size_of
 from fastgrad.trace.passes.drop_dead import drop_dead
 from fastgrad.trace.passes.expand_composites import Parts
 from fastgrad.trace.passes.rewriting import is_pure, row_name
+from fastgrad.trace.passes.structure import structure_of
 
 LEAST = 4 << 20
 """Bytes that must be alive at one time: what fits in the caches is read faster than it is computed."""
@@ -41,6 +44,9 @@ _FUNCTION = 20
 _SIMPLE = frozenset(
     ["where", "cast", "abs", "sign", "floor", "ceil", "rint", "maximum", "minimum", "isnan", "isinf", "isfinite"]
 )
+
+ALIKE = 2
+"""What was decided is worth it for graphs of up to so many times the bytes, or as many times fewer."""
 
 _BESIDE = 8
 # So many nodes later at most a product is computed, to read what a group makes on its way.
@@ -65,7 +71,52 @@ def rematerialize(graph: Graph, planned: Graph) -> Graph:
     if memory.peak < LEAST:
         return graph
     choice = _Choice(graph, memory)
-    return choice.rewritten() if choice.wanted else graph
+    if not choice.wanted:
+        return graph
+    key = structure_of(graph)
+    if key is not None:
+        if len(_known) >= MOST_KNOWN:
+            _known.clear()
+        _known[key] = choice.remembered(graph)
+    return _Rewriting(choice, graph, memory.at).done()
+
+
+def rematerialized_as_before(graph: Graph) -> Graph | None:
+    """What ``rematerialize`` would make of a graph, if that has been decided for one of the same structure and about these sizes.
+
+    A second computation gives the bits of the first one wherever it stands, and where it can stand follows from the structure
+    alone; sizes only say whether it is worth it. So a new batch size is neither fused nor searched for what can be given up.
+
+    Args:
+        graph: left as it is.
+    """
+    key = structure_of(graph)
+    decision = None if key is None else _known.get(key)
+    if decision is None or not decision.bytes <= ALIKE * _bytes_of(graph) <= ALIKE * ALIKE * decision.bytes:
+        return None
+    values = [id(value) for node in graph.nodes for value in node.outputs]
+    kept = {values[i] for i in decision.kept}
+    wanted, again = ({values[i]: late for i, late in found.items()} for found in (decision.wanted, decision.again))
+    at = {id(graph.nodes[i]): position for i, position in decision.at.items()}
+    return _Rewriting(_Chosen(graph, kept, wanted, again), graph, at).done()
+
+
+class _Decision(NamedTuple):
+    """Which values are computed again in graphs of one structure, values and nodes by their numbers; see ``_Chosen``."""
+
+    bytes: int
+    at: dict[int, int]
+    kept: list[int]
+    wanted: dict[int, int]
+    again: dict[int, int]
+
+
+MOST_KNOWN = 64
+_known: dict[Hashable, _Decision] = {}
+
+
+def _bytes_of(graph: Graph) -> int:
+    return sum([size_of(value) for node in graph.nodes for value in node.outputs])
 
 
 class Memory:
@@ -137,19 +188,53 @@ _Needed = dict[int, tuple[Value, bool]]
 # Values by their ids, and whether each is computed again; others wait longer.
 
 
-class _Choice:
+class _Chosen:
     """Which values are computed again.
+
+    Args:
+        graph: whose.
+        kept: the ids of the values that lie in memory.
 
     Attributes:
         wanted: for each of them, by its id, the position in the fused graph from which on readers read the second one.
+        again: also of those that only others need, and where they are first needed.
+    """
+
+    def __init__(self, graph: Graph, kept: Collection[int], wanted: dict[int, int], again: dict[int, int]) -> None:
+        self._kept = kept
+        self._makers = {id(value): node for node in graph.nodes for value in node.outputs}
+        self.wanted = wanted
+        self.again = again
+
+    def needs_second(self, value: Value, position: int) -> bool:
+        """Whether who reads a value at a position of the fused graph reads a second one."""
+        if id(value) in self.wanted:
+            return position >= self.wanted[id(value)]
+        if id(value) in self._kept:
+            return False
+        maker = self._makers[id(value)]
+        if row_name(maker) is None or maker.payload.form is not Form.INDEX_MAP:
+            return False  # a view of a value that is computed again is another view
+        return _can_repeat(maker, value) and self.needs_second(maker.inputs[0], position)
+
+    def parts(self, value: Value) -> tuple[Node, tuple[Value, ...]] | None:
+        """What makes a value that is computed again, and what that reads; None if it is there."""
+        if id(value) not in self.again and id(value) in self._kept:
+            return None
+        maker = self._makers[id(value)]
+        return None if maker.kind in _GIVEN else (maker, _reads(maker))
+
+
+class _Choice(_Chosen):
+    """The search for them.
+
+    Args:
+        graph, memory: see ``rematerialize``.
     """
 
     def __init__(self, graph: Graph, memory: Memory) -> None:
-        self._graph = graph
+        super().__init__(graph, memory.made, {}, {})
         self._memory = memory
-        self._makers = {id(value): node for node in graph.nodes for value in node.outputs}
-        self.wanted: dict[int, int] = {}
-        self._again: dict[int, int] = {}  # also of those that only others need, and where they are first needed
         self._longer: dict[int, int] = {}  # values that wait longer, as they are read by a second computation
         for node in graph.nodes:
             for value in node.outputs:
@@ -168,7 +253,7 @@ class _Choice:
         if 2 * saved < size_of(value) or operations > OPERATIONS_PER_BYTE * saved:
             return False
         for key, _ in needed:
-            self._again[key] = min(late, self._again.get(key, late))
+            self.again[key] = min(late, self.again.get(key, late))
         for key, _ in longer:
             self._longer[key] = max(late, self._longer.get(key, late))
         return True
@@ -184,8 +269,8 @@ class _Choice:
         """
         if id(value) in known:
             return known
-        if id(value) in self._again:  # its second computation is to be one of the same time, else it waits itself
-            near = self._memory.between(late, self._again[id(value)]) <= FAR * size_of(value)
+        if id(value) in self.again:  # its second computation is to be one of the same time, else it waits itself
+            near = self._memory.between(late, self.again[id(value)]) <= FAR * size_of(value)
             return {**known, id(value): (value, True)} if near else None
         node = self._makers[id(value)]
         if depth > _DEPTH or not _can_repeat(node, value):
@@ -203,25 +288,14 @@ class _Choice:
             found = more if more is not None else {**found, id(x): (x, False)}
         return found
 
-    def rewritten(self) -> Graph:
-        """The graph with the second computations, each where it is read first."""
-        return drop_dead(_Rewriting(self, self._graph, self._memory).done())
-
-    def needs_second(self, value: Value, position: int) -> bool:
-        """Whether who reads a value at a position of the fused graph reads a second one."""
-        if id(value) in self.wanted:
-            return position >= self.wanted[id(value)]
-        maker = self._makers[id(value)]
-        if id(value) in self._memory.made or row_name(maker) is None or maker.payload.form is not Form.INDEX_MAP:
-            return False  # a view of a value that is computed again is another view
-        return _can_repeat(maker, value) and self.needs_second(maker.inputs[0], position)
-
-    def parts(self, value: Value) -> tuple[Node, tuple[Value, ...]] | None:
-        """What makes a value that is computed again, and what that reads; None if it is there."""
-        if id(value) not in self._again and id(value) in self._memory.made:
-            return None
-        maker = self._makers[id(value)]
-        return None if maker.kind in _GIVEN else (maker, _reads(maker))
+    def remembered(self, graph: Graph) -> _Decision:
+        """What was chosen, for graphs of the same structure."""
+        values = [id(value) for node in graph.nodes for value in node.outputs]
+        number = {key: i for i, key in enumerate(values)}
+        at = {i: self._memory.at[id(node)] for i, node in enumerate(graph.nodes) if id(node) in self._memory.at}
+        kept = [i for i, key in enumerate(values) if key in self._memory.made]
+        wanted, again = ({number[key]: late for key, late in found.items()} for found in (self.wanted, self.again))
+        return _Decision(_bytes_of(graph), at, kept, wanted, again)
 
 
 class _Rewriting:
@@ -230,10 +304,10 @@ class _Rewriting:
     A product that reads one of them waits for a map that soon reads it, too, so that one loop makes what both need.
     """
 
-    def __init__(self, choice: _Choice, graph: Graph, memory: Memory) -> None:
+    def __init__(self, choice: _Chosen, graph: Graph, at: dict[int, int]) -> None:
         self._choice = choice
         self._old = graph
-        self._at = memory.at
+        self._at = at
         self._nodes: list[Node] = []
         self._second: dict[int, Value] = {}
         self._first_use: dict[int, int] = {}
@@ -242,7 +316,7 @@ class _Rewriting:
                 self._first_use.setdefault(id(value), position)
 
     def done(self) -> Graph:
-        """The new graph."""
+        """The graph with the second computations, each where it is read first."""
         waiting: dict[int, list[Node]] = {}
         for position, node in enumerate(self._old.nodes):
             after = self._map_beside(position, node)
@@ -251,7 +325,7 @@ class _Rewriting:
                 continue
             for one in (node, *waiting.pop(position, ())):
                 self._take(one)
-        return Graph(self._nodes, self._old.results)
+        return drop_dead(Graph(self._nodes, self._old.results))
 
     def _late(self, node: Node) -> list[Value]:
         """What a node reads that is computed again for it."""

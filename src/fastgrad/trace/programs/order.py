@@ -31,7 +31,7 @@ def freed_early(graph: Graph) -> Graph:
     for value in graph.results:
         uses.setdefault(id(value), []).append(len(graph.nodes))
     assigned = {id(node.inputs[0]): node.payload for node in graph.nodes if node.kind is Kind.ASSIGN}
-    stops = max([i for i, node in enumerate(graph.nodes) if _may_stop(node)], default=-1)
+    stops = next((i for i in reversed(range(len(graph.nodes))) if _may_stop(graph.nodes[i])), -1)
     place = list(range(len(graph.nodes)))  # for each node behind which of the old order it comes, or itself
     for i, node in enumerate(graph.nodes):
         if node.kind in {Kind.READ, Kind.CONSTANT}:

@@ -23,7 +23,7 @@ from fastgrad.trace.passes import optimized
 from fastgrad.trace.passes.expand_composites import expand_composites
 from fastgrad.trace.passes.expand_updates import expand_updates
 from fastgrad.trace.passes.join_losses import join_losses
-from fastgrad.trace.passes.rematerialize import rematerialize
+from fastgrad.trace.passes.rematerialize import rematerialize, rematerialized_as_before
 from fastgrad.trace.passes.tree import optimized_tree, tree_of
 from fastgrad.trace.programs.frame import Frame
 from fastgrad.trace.programs.order import freed_early
@@ -36,9 +36,14 @@ from fastgrad.variable import sharing
 def compiled_part(graph: Graph) -> Graph:
     """A graph in the form that is planned: optimized, in few nodes."""
     graph = expand_updates(expand_composites(join_losses(optimized(graph))))
-    fused = fuse(graph)
-    lean = rematerialize(graph, fused)
-    return freed_early(add_product_updates(add_epilogues(fused if lean is graph else fuse(lean))))
+    lean = rematerialized_as_before(graph)
+    if lean is not None:
+        fused = fuse(lean)
+    else:
+        fused = fuse(graph)
+        lean = rematerialize(graph, fused)
+        fused = fused if lean is graph else fuse(lean)
+    return freed_early(add_product_updates(add_epilogues(fused)))
 
 
 class Program:
