@@ -22,6 +22,7 @@ WIDTH, ROWS, LAYERS = 16, 64, 6
 def scarce(monkeypatch):
     """Memory is scarce for small programs, too."""
     monkeypatch.setattr(rematerialize, "LEAST", 1)
+    monkeypatch.setattr(rematerialize, "_known", {})
 
 
 def before_and_after(graph):
@@ -61,9 +62,9 @@ def gradients_of_network(layer, seed=0):
     return gradients
 
 
-def batches(count=3):
+def batches(count=3, rows=ROWS):
     rng = np.random.default_rng(1)
-    return [(rng.normal(size=(ROWS, WIDTH)).astype(np.float32),) for _ in range(count)]
+    return [(rng.normal(size=(rows, WIDTH)).astype(np.float32),) for _ in range(count)]
 
 
 LAYERS_BY_NAME = {
@@ -102,6 +103,7 @@ def test_programs_give_the_same_bits_in_no_more_memory(name, monkeypatch):
     found, memory = [], []
     for least in (1 << 60, 1):
         monkeypatch.setattr(rematerialize, "LEAST", least)
+        monkeypatch.setattr(rematerialize, "_known", {})
         tf.random.set_seed(3)
         program = Program(record(step, *batches()[0]))
         tf.random.set_seed(4)
@@ -109,6 +111,35 @@ def test_programs_give_the_same_bits_in_no_more_memory(name, monkeypatch):
         memory.append(program.arena_bytes)
     assert found[0] == found[1]
     assert memory[1] <= memory[0]
+
+
+@pytest.mark.usefixtures("scarce")
+@pytest.mark.parametrize("name", LAYERS_BY_NAME)
+def test_what_was_decided_holds_for_other_sizes(name):
+    step = gradients_of_network(LAYERS_BY_NAME[name])
+    first, after = before_and_after(record(step, *batches()[0]))
+    for rows in (48, 104):
+        replays = batches(rows=rows)
+        tf.random.set_seed(3)
+        graph = record(step, *replays[0])
+        before = expand_composites(optimized(graph))
+        again = rematerialize.rematerialized_as_before(before)
+        if after is first:
+            assert again is None
+            continue
+        validate(again)
+        assert operations(again) == operations(after)
+        state = list(graph.variables())
+        assert history(again, replays, state) == history(before, replays, state)
+
+
+@pytest.mark.usefixtures("scarce")
+def test_it_is_decided_anew_for_much_larger_sizes_and_for_other_programs():
+    step = gradients_of_network(LAYERS_BY_NAME["gelu"])
+    before_and_after(record(step, *batches()[0]))
+    for other, rows in ((step, 8 * ROWS), (gradients_of_network(LAYERS_BY_NAME["silu of a product"]), ROWS)):
+        graph = expand_composites(optimized(record(other, *batches(rows=rows)[0])))
+        assert rematerialize.rematerialized_as_before(graph) is None
 
 
 @pytest.mark.usefixtures("scarce")
