@@ -46,6 +46,7 @@ from fastgrad.eager import is_symbolic_tensor as is_symbolic_tensor
 from fastgrad.eager import no_op as no_op
 from fastgrad.eager import tuple as tuple  # TensorFlow's name
 from fastgrad.indexed_slices import IndexedSlices as IndexedSlices
+from fastgrad.kernels.building.collecting import collecting_later as _collecting_later
 
 # ---- ops/operators.py, which gives tensors and variables Python's operators
 from fastgrad.ops import operators as _operators  # noqa: F401
@@ -331,10 +332,11 @@ _LATER = {
 
 
 def __getattr__(name: str) -> _Any:
-    if name in _LAZY:
-        return _importlib.import_module("fastgrad." + name)
-    if name in _LATER:
-        return getattr(_importlib.import_module("fastgrad." + _LATER[name]), name)
+    with _collecting_later():
+        if name in _LAZY:
+            return _importlib.import_module("fastgrad." + name)
+        if name in _LATER:
+            return getattr(_importlib.import_module("fastgrad." + _LATER[name]), name)
     from fastgrad.names import missing
 
     raise missing("tf", name, __dir__())

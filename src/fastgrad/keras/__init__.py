@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib as _importlib
 from typing import Any as _Any
 
+from fastgrad.kernels.building.collecting import collecting_later as _collecting_later
+
 _NAMESPACES = frozenset(
     [
         "activations",
@@ -45,13 +47,14 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> _Any:
-    if name in _NAMESPACES:
-        return _importlib.import_module("fastgrad.keras." + name)
-    if name in _HOMES:
-        home, _, other_name = _HOMES[name].partition(".")
-        value = getattr(_importlib.import_module("fastgrad.keras." + home), other_name or name)
-        globals()[name] = value
-        return value
+    with _collecting_later():
+        if name in _NAMESPACES:
+            return _importlib.import_module("fastgrad.keras." + name)
+        if name in _HOMES:
+            home, _, other_name = _HOMES[name].partition(".")
+            value = getattr(_importlib.import_module("fastgrad.keras." + home), other_name or name)
+            globals()[name] = value
+            return value
     from fastgrad.names import missing
 
     raise missing("tf.keras", name, __dir__())

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastgrad.kernels.building import bounds
+from fastgrad.kernels.building.collecting import collecting_later
 
 _METH_FASTCALL = 0x80
 _SYMBOL_TABLE = 2  # ELF's SHT_SYMTAB
@@ -29,7 +30,8 @@ class _MethodDef(ctypes.Structure):
 
 def initialize_llvm() -> Any:
     """Llvmlite's binding, ready to make code for this machine."""
-    import llvmlite.binding as llvm
+    with collecting_later():
+        import llvmlite.binding as llvm
 
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()

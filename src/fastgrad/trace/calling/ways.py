@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import gc
 import threading
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from fastgrad.kernels.building.collecting import collecting_later
 from fastgrad.tensor import Tensor
 from fastgrad.trace.calling.results import Results
 from fastgrad.trace.control.graph_operation import StatefulCall
@@ -27,21 +26,6 @@ MOST = 128
 
 _REBUILT_ALWAYS = 8
 """Up to so many ways every new one becomes part of the tree at once; later ones wait until they are a quarter of it."""
-
-
-@contextlib.contextmanager
-def _collecting_later() -> Iterator[None]:
-    """Keeps Python from looking for garbage in cycles meanwhile.
-
-    The compiler makes many objects that live until it ends, so that looking finds nothing and takes a sixth of the time.
-    """
-    collects = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collects:
-            gc.enable()
 
 
 class NotCompiled(Exception):
@@ -179,7 +163,7 @@ class Ways:
         waiting, self._waiting = self._waiting, []
         loose = [way for tree in self.trees[1:] for way in tree.ways] + waiting
         try:
-            with _collecting_later():
+            with collecting_later():
                 if len(first) < _REBUILT_ALWAYS or 4 * len(loose) >= len(first):
                     try:
                         self.trees = [Tree([*first, *loose])]
