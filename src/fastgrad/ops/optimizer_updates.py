@@ -14,8 +14,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.kernels.arranging.embedding import add_summed_rows, order_ids, sum_duplicate_rows
-from fastgrad.kernels.arranging.embedding import sum_rows as native_sum_rows
+from fastgrad.kernels.arranging.embedding import add_summed_rows, group_ids, sum_groups
 from fastgrad.kernels.mapping.half import through_float32
 from fastgrad.kernels.running.launch import Input, Launch, Launches, Output, Scratch
 from fastgrad.kernels.updating.adafactor import adafactor_matrix, adafactor_vector
@@ -186,15 +185,16 @@ def summed_rows(ids: np.ndarray, values: np.ndarray, limit: int, owner: str) -> 
         InvalidArgumentError: an index outside [0, limit).
     """
     count = len(ids)
-    order, spare = np.empty(count, np.int64), np.empty(count, np.int64)
-    bad = order_ids[ids.dtype](ids, order, spare, count, limit)
+    order, spare, starts = np.empty(count, np.int64), np.empty(count, np.int64), np.empty(count + 1, np.int64)
+    unique, number = np.empty_like(ids), np.empty(1, np.int64)
+    bad = group_ids[ids.dtype](ids, order, spare, unique, starts, number, count, limit)
     if bad >= 0:
         raise InvalidArgumentError(f"{owner}: indices[{bad}] = {ids[bad]} is not in [0, {limit}).")
     wide = values.astype(np.float32) if is_half(values.dtype) else values
-    unique, sums = np.empty_like(ids), np.empty_like(wide, order="C")
-    width = math.prod(values.shape[1:])
-    count = sum_duplicate_rows[wide.dtype, ids.dtype](ids, order, wide, unique, sums, count, width)
-    return unique[:count], sums[:count].astype(values.dtype, copy=False)
+    distinct = int(number[0])
+    sums = np.empty((distinct, *wide.shape[1:]), wide.dtype)
+    sum_groups[wide.dtype](wide, order, starts, sums, count, math.prod(values.shape[1:]), 0, distinct)
+    return unique[:distinct], sums.astype(values.dtype, copy=False)
 
 
 def _sum_rows(values: np.ndarray, ids: np.ndarray, limit: int, owner: str) -> tuple[np.ndarray, ...]:
@@ -208,19 +208,22 @@ def _is_native(array: Any, ids: Any) -> bool:
     return array.dtype in _NATIVE and ids.dtype in _NATIVE_INDICES
 
 
+ROW_NANOSECONDS = 15.0
+"""Of finding a row of a table somewhere in memory, beside the work on its elements."""
+
+
 @through_float32
 def _sum_rows_launches(inputs: Any, outputs: Any, limit: int, owner: str) -> Launches | None:
     values, ids = inputs
     if not _is_native(values, ids):
         return None
-    rows = ids.shape[0]
-    arrays = Input(0), Input(1), Scratch(0), Scratch(1), Output(0), Output(1), Output(2)
-    launch = Launch(native_sum_rows[values.dtype, ids.dtype], (*arrays, rows, math.prod(values.shape[1:]), limit))
-    return Launches((launch,), scratch=((np.dtype(np.int64), rows),) * 2)
+    rows, width, word = ids.shape[0], math.prod(values.shape[1:]), np.dtype(np.int64)
+    order, spare, starts = Scratch(0), Scratch(1), Scratch(2)
+    group = Launch(group_ids[ids.dtype], (Input(1), order, spare, Output(1), starts, Output(2), rows, limit))
+    operands = Input(0), order, starts, Output(0), rows, width
+    total = Launch(sum_groups[values.dtype], operands, rows, ROW_NANOSECONDS + width * 0.3)
+    return Launches((group, total), scratch=((word, rows), (word, rows), (word, rows + 1)))
 
-
-ROW_NANOSECONDS = 15.0
-"""Of finding a row of a table somewhere in memory, beside the work on its elements."""
 
 sum_rows = operation("sum_rows", Form.SCATTER, run=_sum_rows, launches=_sum_rows_launches)
 """``sum_rows(values, ids, limit=, owner=)``: the sums of the rows of each index, the indices in increasing order, and their

@@ -1,5 +1,7 @@
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from fastgrad.kernels.arranging import embedding
 
@@ -34,25 +36,47 @@ def test_a_bad_index_is_reported_and_nothing_is_written(index, bad):
     assert not table.any()
 
 
-@pytest.mark.parametrize("dtype", BOTH)
-@pytest.mark.parametrize("index", INDICES)
-@pytest.mark.parametrize("rows", [0, 1, 2, 100])
-def test_duplicate_rows_are_summed_under_sorted_ids(dtype, index, rows):
-    r = np.random.default_rng(1)
-    ids, values = r.integers(0, 30, rows).astype(index), r.normal(size=(rows, 3)).astype(dtype)
-    order = np.argsort(ids, kind="stable")
-    unique, sums = np.empty_like(ids), np.empty_like(values)
-    count = embedding.sum_duplicate_rows[dtype, index](ids, order, values, unique, sums, rows, 3)
+def _grouped(ids, limit):
+    rows = len(ids)
+    order, spare, starts = (np.empty(n, np.int64) for n in (rows, rows, rows + 1))
+    unique, number = np.empty_like(ids), np.empty(1, np.int64)
+    bad = embedding.group_ids[ids.dtype](ids, order, spare, unique, starts, number, rows, limit)
+    return bad, order, unique, starts, number
+
+
+# Limits of one digit of the sort and of several; rows up to many times the limit, so that most ids come often.
+@given(
+    st.integers(0, 200),
+    st.sampled_from([1, 2, 30, 5000, 2**22 + 7, 2**31 - 1]),
+    st.integers(0, 40),
+    st.sampled_from(BOTH),
+    st.sampled_from(INDICES),
+    st.integers(0, 2**32 - 1),
+)
+@settings(max_examples=60, deadline=None)
+def test_rows_of_an_index_are_summed_in_their_order(rows, limit, width, dtype, index, seed):
+    r = np.random.default_rng(seed)
+    pool = r.integers(0, limit, max(1, rows // 2))
+    ids, values = r.choice(pool, rows).astype(index), r.normal(size=(rows, width)).astype(dtype)
+    bad, order, unique, starts, number = _grouped(ids, limit)
     expected, at = np.unique(ids, return_inverse=True)
-    totals = np.zeros((expected.size, 3), dtype)
+    count = expected.size
+    assert bad == -1
+    assert number[0] == count
+    np.testing.assert_array_equal(order, np.argsort(ids, kind="stable"))
+    np.testing.assert_array_equal(unique, [*expected, *[limit] * (rows - count)])
+    np.testing.assert_array_equal(starts[: count + 1], np.cumsum([0, *np.bincount(at, minlength=count)]))
+    totals = np.zeros((rows, width), dtype)
     np.add.at(totals, at, values)
-    assert count == expected.size
-    np.testing.assert_array_equal(unique[:count], expected)
-    np.testing.assert_array_equal(sums[:count], totals)
+    sums = np.full_like(values, 7)
+    middle = rows // 3
+    for first, last in ((0, middle), (middle, rows)):
+        embedding.sum_groups[dtype](values, order, starts, sums, rows, width, first, last)
+    np.testing.assert_array_equal(sums, totals)
 
 
-def test_an_order_that_points_outside_is_refused():
-    ids, values = np.array([1, 2]), np.ones((2, 1))
-    unique, sums = np.empty_like(ids), np.empty_like(values)
-    kernel = embedding.sum_duplicate_rows[values.dtype, ids.dtype]
-    assert kernel(ids, np.array([0, 2]), values, unique, sums, 2, 1) == -1
+@pytest.mark.parametrize("index", INDICES)
+@pytest.mark.parametrize("bad", [-1, 3])
+def test_a_bad_index_is_found_before_anything_is_sorted(index, bad):
+    found, *_ = _grouped(np.array([0, 2, bad, 1], index), 3)
+    assert found == 2

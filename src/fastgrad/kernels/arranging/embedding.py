@@ -57,7 +57,7 @@ def add_rows(table, ids, values, rows, width, limit):
     noalias=True,
 )
 def add_summed_rows(table, sums, ids, number, limit, width, first, last):
-    """table[ids[k]] += sums[k] for k in [first, last) below `number`, with what `sum_rows` gives."""
+    """table[ids[k]] += sums[k] for k in [first, last) below `number`, with what `group_ids` and `sum_groups` give."""
     for k in range(first, least(last, number[0])):
         if ids[k] >= 0 and ids[k] < limit:
             at = ids[k] * width
@@ -96,79 +96,57 @@ def sort_ids(ids, order, spare, rows, limit):
     return 0
 
 
-@scalar_function
-def sum_sorted_rows(ids, order, values, unique, sums, rows, width):
-    """The distinct ids in increasing order, and the sums of their values; how many there are."""
+@kernel(
+    "ids: in[I], order: out[int64], spare: out[int64], unique: out[I], starts: out[int64], number: out[int64], rows: int, "
+    "limit: int -> int",
+    I=INDICES,
+)
+def group_ids(ids, order, spare, unique, starts, number, rows, limit):
+    """The positions by increasing id, those of one id in their order, and where those of each begin.
+
+    `unique` gets the distinct ids in increasing order, the rest of it the limit; `starts`, which is longer by one, where in
+    `order` the positions of each begin, the rest of it `rows`; `number` how many they are. `spare` is as long as `order`.
+
+    Returns the position of the first index outside [0, limit), having done nothing, else -1.
+    """
+    bad = first_bad_index(ids, rows, limit)
+    if bad >= 0:
+        return bad
+    sort_ids(ids, order, spare, rows, limit)
     count = 0
     for k in range(rows):
-        ahead = order[least(k + AHEAD, rows - 1)] * width
-        for j in range(0, width, LINE):
-            prefetch(values, ahead + j)
-        source = order[k] * width
         if k == 0 or ids[order[k]] != unique[count - 1]:
             unique[count] = ids[order[k]]
-            for j in range(width):
-                sums[count * width + j] = values[source + j]
+            starts[count] = k
             count += 1
-        else:
-            target = (count - 1) * width
-            for j in range(width):
-                sums[target + j] += values[source + j]
-    return count
-
-
-@kernel("ids: in[I], order: out[int64], spare: out[int64], rows: int, limit: int -> int", I=INDICES)
-def order_ids(ids, order, spare, rows, limit):
-    """A stable argsort of ids; `spare` is as long as `order`.
-
-    Returns the position of the first index outside [0, limit), having done nothing, else -1.
-    """
-    bad = first_bad_index(ids, rows, limit)
-    if bad >= 0:
-        return bad
-    sort_ids(ids, order, spare, rows, limit)
-    return -1
-
-
-@kernel(
-    "ids: in[I], order: in[int64], values: in[T], unique: out[I], sums: out[T], rows: int, width: int -> int",
-    T=FLOATS,
-    I=INDICES,
-    noalias=True,
-)
-def sum_duplicate_rows(ids, order, values, unique, sums, rows, width):
-    """The distinct ids in increasing order, and the sums of their values.
-
-    `order` is a stable argsort of ids. Returns how many rows of `unique` and `sums` were filled, or -1 if `order`
-    has a position outside [0, rows).
-    """
-    if first_bad_index(order, rows, rows) >= 0:
-        return -1
-    return sum_sorted_rows(ids, order, values, unique, sums, rows, width)
-
-
-@kernel(
-    "values: in[T], ids: in[I], order: out[int64], spare: out[int64], sums: out[T], unique: out[I], number: out[int64], "
-    "rows: int, width: int, limit: int -> int",
-    T=FLOATS,
-    I=INDICES,
-    noalias=True,
-)
-def sum_rows(values, ids, order, spare, sums, unique, number, rows, width, limit):
-    """Both of the above, for programs.
-
-    `number` gets how many distinct ids there are; what is left of `sums` zeros, what is left of `unique` the limit.
-
-    Returns the position of the first index outside [0, limit), having done nothing, else -1.
-    """
-    bad = first_bad_index(ids, rows, limit)
-    if bad >= 0:
-        return bad
-    sort_ids(ids, order, spare, rows, limit)
-    count = sum_sorted_rows(ids, order, values, unique, sums, rows, width)
     for k in range(count, rows):
         unique[k] = limit
-        for j in range(width):
-            sums[k * width + j] = T(0)
+    for k in range(count, rows + 1):
+        starts[k] = rows
     number[0] = count
     return -1
+
+
+@kernel(
+    "values: in[T], order: in[int64], starts: in[int64], sums: out[T], rows: int, width: int, first: int, last: int",
+    T=FLOATS,
+    noalias=True,
+)
+def sum_groups(values, order, starts, sums, rows, width, first, last):
+    """sums[k] = the sum of the values of distinct id k, in their order, for k in [first, last); zeros behind the last one."""
+    for k in range(first, last):
+        start, end = starts[k], starts[k + 1]
+        ahead = order[least(start + AHEAD, rows - 1)] * width
+        for j in range(0, width, LINE):
+            prefetch(values, ahead + j)
+        if start == end:
+            for j in range(width):
+                sums[k * width + j] = T(0)
+        else:
+            source = order[start] * width
+            for j in range(width):
+                sums[k * width + j] = values[source + j]
+        for i in range(start + 1, end):
+            source = order[i] * width
+            for j in range(width):
+                sums[k * width + j] += values[source + j]

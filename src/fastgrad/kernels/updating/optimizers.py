@@ -8,7 +8,7 @@ the cuts.
 `rule.elements` updates elements of one variable, a map that can follow what makes its gradient.
 
 `rule.rows` updates some rows of a table: `adam.rows[dtype, index_dtype](parameter, m, v, values, ids, rows, limit,
-width, *hyperparameters)`. The ids must increase and lie in [0, limit), as `embedding.sum_duplicate_rows` leaves them;
+width, *hyperparameters)`. The ids must increase and lie in [0, limit), as `embedding.group_ids` leaves them;
 the kernel returns the position of the first that does not, having done nothing, else -1.
 
 `rule.table`, with the same arguments, gives what `variables` gives for the dense gradient that has `values` in the
@@ -19,7 +19,7 @@ rows `ids` and zeros in the rest of the `limit` rows, without making it.
 over, eight at a time where they can; rows with a gradient get a 1.
 
 `rule.summed_rows` and `rule.summed_table` do the same as `rule.rows` and `rule.table` in programs, where the number of rows
-is known at run time only, an array of one int64, and ids are those of `embedding.sum_rows`. `summed_rows` does those of the
+is known at run time only, an array of one int64, and ids are those of `embedding.group_ids`. `summed_rows` does those of the
 ids with a number in [first, last), `summed_table` the rows [first, last). `rule.summed_live` is `rule.live` likewise, for the rows of the words [first, last) of `live`, a byte a row.
 
 The formulas are Keras 3's (keras.optimizers), in its order of operations. Their parameters are the weight `p`, the
