@@ -19,6 +19,7 @@ class Peer:
         about: the mode in words.
         compile: the name of the library's function that compiles a step; empty if the program does what is needed.
         options: arguments of that function.
+        environment: environment variables of its process.
         kept_by: the environment variables that name the folder where it keeps what it has compiled; empty if it keeps nothing.
     """
 
@@ -28,6 +29,7 @@ class Peer:
     about: str
     compile: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict)
     kept_by: tuple[str, ...] = ()
 
     @property
@@ -38,6 +40,10 @@ class Peer:
     def program(self, workload: Workload) -> Program | None:
         """The program it runs, or None if the workload has none of its kinds."""
         return next((workload.programs[kind] for kind in self.programs if kind in workload.programs), None)
+
+    def takes_part(self, workload: Workload) -> bool:
+        """Whether the workload is for peers of its kind; it may still have no program for this one."""
+        return any(kind in workload.programs for kind in self.programs)
 
     def can_compile(self, library: ModuleType) -> bool:
         """Whether this version of the library has the function that compiles the step."""
@@ -54,7 +60,7 @@ MEASURED = "fastgrad"
 PEERS = {
     peer.name: peer
     for peer in (
-        Peer("fastgrad", ("fastgrad",), ("tensorflow",), "eager", kept_by=("FASTGRAD_CACHE_DIR",)),
+        Peer("fastgrad", ("fastgrad",), ("fit", "tensorflow"), "eager", kept_by=("FASTGRAD_CACHE_DIR",)),
         Peer(
             "fastgrad.function",
             ("fastgrad",),
@@ -74,7 +80,7 @@ PEERS = {
         Peer(
             "jax", ("jax", "optax"), ("jax",), "jit with donated buffers, optax", kept_by=("JAX_COMPILATION_CACHE_DIR",)
         ),
-        Peer("tensorflow", ("tensorflow",), ("tensorflow",), "eager"),
+        Peer("tensorflow", ("tensorflow",), ("fit", "tensorflow"), "eager"),
         Peer("tf.function", ("tensorflow",), ("tensorflow",), "the step in tf.function", "function"),
         Peer(
             "xla",
@@ -84,6 +90,8 @@ PEERS = {
             "function",
             {"jit_compile": True},
         ),
+        Peer("keras.jax", ("keras", "jax"), ("fit",), "Keras on JAX", environment={"KERAS_BACKEND": "jax"}),
+        Peer("keras.torch", ("keras", "torch"), ("fit",), "Keras on PyTorch", environment={"KERAS_BACKEND": "torch"}),
     )
 }
 OURS = tuple(peer.name for peer in PEERS.values() if peer.library == MEASURED)

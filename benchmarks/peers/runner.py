@@ -111,10 +111,11 @@ def run(workload: Workload, peers: Sequence[str], settings: Settings, tell: Call
 
     Args:
         workload: what to run.
-        peers: names out of `PEERS`.
+        peers: names out of `PEERS`; those that the workload is not for are left out.
         settings: rounds, slice length, threads and interpreters.
         tell: takes one line about the progress.
     """
+    peers = [peer for peer in peers if PEERS[peer].takes_part(workload)]
     results: Results = {peer: PeerResult() for peer in peers}
     yield results
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as processes:
@@ -190,7 +191,7 @@ class _Preparation:
 
     def _asked(self, do: str, processes: contextlib.ExitStack) -> tuple[PeerProcess, dict[str, Any]]:
         kept_by = PEERS[self.peer].kept_by if self.settings.from_nothing else ()
-        environment = dict.fromkeys(kept_by, str(self.kept))
+        environment = dict.fromkeys(kept_by, str(self.kept)) | PEERS[self.peer].environment
         process = PeerProcess(self.settings.pythons[self.peer], self.settings.threads, environment)
         processes.callback(process.close)
         request = {"peer": self.peer, "workload": self.workload.name, "inputs": str(self.inputs)}

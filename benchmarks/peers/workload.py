@@ -23,8 +23,8 @@ class Workload:
         inputs: makes data and starting weights; called without arguments, those of the benchmark.
         programs: by kind, a function that takes the library and the inputs and returns the step and the batches to call it
             with; the step trains and returns its loss, a scalar. Kinds are `tensorflow` (fastgrad runs it too), `torch`,
-            `torch.compile` (the step, compiled by the program), `jax`, and `xla` where XLA can't
-            compile the first one; None is a program that can't be written.
+            `torch.compile` (the step, compiled by the program), `jax`, `xla` where XLA can't
+            compile the first one, and `fit` (Keras alone); None is a program that can't be written.
         wanted: by peer (or `FASTEST` for the fastest one), how many times as fast a compiled step of fastgrad should be.
         bytes_moved: what a step has to read and write at least when nothing fits into the caches; 0 where that isn't the cost.
             Such a step is also compared with a triad (`a = b + s * c`) over arrays of this workload's size.

@@ -23,6 +23,7 @@ from benchmarks.peers.workloads import (
     cnn,
     deep_mlp,
     embedding,
+    fit,
     gradient_penalty,
     linear_regression,
     mlp,
@@ -387,14 +388,23 @@ def test_an_epoch_through_the_pipeline_is_a_step_for_each_batch() -> None:
     np.testing.assert_allclose(last, losses(mlp_loss, sgd(pipeline.RATE), batches, XY)[-1], rtol=2e-5)
 
 
+@pytest.mark.parametrize("kind", ["fit", "tensorflow"])
+def test_fit_gives_the_mean_loss_of_an_epoch(kind: str) -> None:
+    inputs = fit.inputs(3 * fit.BATCH, 3, 4)
+    batches = inputs | {name: inputs[name].reshape(3, fit.BATCH, *inputs[name].shape[1:]) for name in XY}
+    step, _ = WORKLOADS["keras_fit"].programs[kind](tf, inputs)
+    np.testing.assert_allclose(float(step()), np.mean(losses(mlp_loss, sgd(fit.RATE), batches, XY)), rtol=2e-5)
+
+
 def test_every_workload_is_checked_here() -> None:
-    assert set(WORKLOADS) == {*SMALL, "adam", "tiny_operation", "transformer", "data_pipeline"}
+    assert set(WORKLOADS) == {*SMALL, "adam", "tiny_operation", "transformer", "data_pipeline", "keras_fit"}
 
 
 TINY = {**{name: inputs for name, (inputs, *_) in SMALL.items()}, "adam": adam.inputs(2, (3, 4))} | {
     "tiny_operation": tiny_operation.inputs(2),
     "transformer": transformer.inputs(batch=2, length=5, count=1),
     "data_pipeline": pipeline.inputs(64, 3, 4),
+    "keras_fit": fit.inputs(128, 3, 4),
 }
 
 
@@ -419,7 +429,7 @@ def test_a_compiled_workload_trains_as_the_eager_one_and_runs_no_python(workload
         step = mode(step)
         losses.append([float(np.sum(step(*batches[i % len(batches)]))) for i in range(6)])
     np.testing.assert_allclose(losses[0], losses[1], rtol=1e-5)
-    if workload != "data_pipeline":  # what loops over a dataset stays Python
+    if workload not in ("data_pipeline", "keras_fit"):  # what loops over a dataset stays Python
         assert all(program.plan.native for program in programs_of(compiled_step(workload)[0]))
 
 

@@ -29,7 +29,7 @@ class Pace:
 
     Attributes:
         is_slow: both took long, and nothing was drawn.
-        draws: random numbers were drawn.
+        draws: random numbers were drawn by the second of two that took long.
     """
 
     def __init__(self) -> None:
@@ -38,11 +38,13 @@ class Pace:
 
     def next(self, make: Callable[..., Any], *arguments: Any) -> Any:
         """``make(*arguments)``, timed."""
-        states, began = default_states(), perf_counter()
+        states = default_states() if self._slow else None  # what is quick stays without a thread in any case
+        began = perf_counter()
         made = make(*arguments)
         self._slow = self._slow + 1 if perf_counter() - began > WORTH else 0
-        self.draws = self.draws or default_states() != states
-        self.is_slow = self._slow > 1 and not self.draws
+        if states is not None:
+            self.draws = default_states() != states
+            self.is_slow = self._slow > 1 and not self.draws
         return made
 
 
