@@ -60,6 +60,29 @@ def by_hand(folder):
     return [*model.get_weights(), *[v.numpy() for v in optimizer.variables], np.random.normal()]
 
 
+def fitted(folder, save_freq, *data, **options):
+    """``fit`` with ``BackupAndRestore``."""
+    model = model_of()
+    model.compile(keras.optimizers.AdamW(0.01), "mse", metrics=["mae", keras.metrics.R2Score()])
+    plateau = keras.callbacks.ReduceLROnPlateau("loss", patience=1, cooldown=1)
+    backup = keras.callbacks.BackupAndRestore(folder / "backup", save_freq=save_freq)
+    shown = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: print(flush=True))
+    history = model.fit(
+        *data, **options, epochs=9, verbose=0, callbacks=[backup, plateau, shown], validation_data=(X[:20], Y[:20])
+    )
+    assert not (folder / "backup").exists()
+    values = [history.history[name] for name in sorted(history.history)]
+    return [*model.get_weights(), *[v.numpy() for v in model.optimizer.variables], np.array(values)]
+
+
+def by_fit(folder):
+    return fitted(folder, "epoch", tf.data.Dataset.from_tensor_slices((X, Y)).shuffle(20).batch(8))
+
+
+def by_fit_within_epochs(folder):
+    return fitted(folder, 2, X, Y, batch_size=8)
+
+
 def main(kind, folder):
     folder = Path(folder)
     folder.mkdir(exist_ok=True)

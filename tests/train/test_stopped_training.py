@@ -12,7 +12,7 @@ import pytest
 
 from tests.train import stopped_training
 
-KINDS = ["by_hand"]
+KINDS = ["by_hand", "by_fit", "by_fit_within_epochs"]
 
 
 def run(kind, folder, steps=None):
@@ -32,8 +32,8 @@ def run(kind, folder, steps=None):
 def test_killed_at_several_moments(tmp_path, kind):
     steps = run(kind, tmp_path / "whole")
     numbers = random.Random(kind)
-    for _ in range(4):
-        run(kind, tmp_path / "killed", numbers.randrange(1, steps // 4))
+    for _ in range(2):
+        run(kind, tmp_path / "killed", numbers.randrange(1, steps // 2))
     assert not (tmp_path / "killed" / "done.npz").exists()
     assert run(kind, tmp_path / "killed") < steps
     with np.load(tmp_path / "whole" / "done.npz") as whole, np.load(tmp_path / "killed" / "done.npz") as killed:

@@ -15,7 +15,12 @@ class Callback:
     Attributes:
         model: the model that runs.
         params: ``epochs``, ``steps`` (batches of an epoch, None if unknown) and ``verbose``.
+        keeps: the attributes that ``BackupAndRestore`` saves: numbers, texts, lists and dicts of these, or lists of arrays.
+        comes_last: whether its methods are called after those of the others.
     """
+
+    keeps: tuple[str, ...] = ()
+    comes_last = False
 
     def __init__(self) -> None:
         self.params: dict[str, Any] = {}
@@ -33,6 +38,14 @@ class Callback:
     def set_model(self, model: Any) -> None:
         """Sets ``model``."""
         self._model = model
+
+    def kept_state(self) -> dict[str, Any]:
+        """The values of ``keeps``."""
+        return {name: getattr(self, name) for name in self.keeps}
+
+    def take_state(self, state: dict[str, Any]) -> None:
+        """Goes on from what ``kept_state`` gave."""
+        self.__dict__.update(state)
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         """Before training."""
@@ -101,7 +114,7 @@ class CallbackList:
 
     def __init__(self, callbacks: Any = None, model: Any = None, **params: Any) -> None:
         given = [] if callbacks is None else list(callbacks) if isinstance(callbacks, Iterable) else [callbacks]
-        self.callbacks: list[Callback] = list(given)
+        self.callbacks: list[Callback] = sorted(given, key=lambda one: getattr(one, "comes_last", False))
         for callback in self.callbacks:
             callback.set_model(model)
             callback.set_params(params)

@@ -15,6 +15,8 @@ class History(Callback):
         epoch: the numbers of the epochs.
     """
 
+    keeps = ("history", "epoch")
+
     def __init__(self) -> None:
         super().__init__()
         self.history: dict[str, list[float]] = {}

@@ -24,6 +24,8 @@ class Monitoring(Callback):
         best: the best value so far, None at first.
     """
 
+    keeps: tuple[str, ...] = ("best",)
+
     def __init__(self, monitor: str, mode: str = "auto", min_delta: float = 0.0) -> None:
         super().__init__()
         if mode not in ("auto", "min", "max"):
@@ -74,6 +76,8 @@ class EarlyStopping(Monitoring):
         stopped_epoch: the epoch that was the last, 0 if it did not stop.
         best_epoch: the best one's number.
     """
+
+    keeps = ("best", "wait", "stopped_epoch", "best_epoch", "best_weights")
 
     def __init__(
         self,
@@ -141,6 +145,8 @@ class ReduceLROnPlateau(Monitoring):
         ValueError: a factor of 1 or more.
     """
 
+    keeps = ("best", "wait", "cooldown_counter")
+
     def __init__(
         self,
         monitor: str = "val_loss",
@@ -206,6 +212,8 @@ class ModelCheckpoint(Monitoring):
         save_freq: ``"epoch"``, or a number of batches.
         initial_value_threshold: a value that the first saved model has to beat.
     """
+
+    keeps = ("best", "_batches")
 
     def __init__(
         self,

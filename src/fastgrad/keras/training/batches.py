@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -207,6 +208,8 @@ class Batches:
         self._class_weight = class_weight
         self._going: Iterator[Any] | None = None
         self._nested: list[Any] | None = None
+        self._position: Any = None  # the iterator that says where the data are
+        self._resumed: Any = None  # one that has been put where they were
         self._py_dataset = x if isinstance(x, PyDataset) else None
         self._is_arrays = not isinstance(x, (Dataset, PyDataset)) and not _is_stream(x)
         if not self._is_arrays and (y is not None or sample_weight is not None):
@@ -238,36 +241,44 @@ class Batches:
         rows = Dataset.from_tensor_slices(tuple([None if leaf is None else _shared(leaf) for leaf in leaves]))
         return (rows.shuffle(size) if shuffle else rows).batch(batch_size)
 
-    def epoch(self) -> Iterator[tuple[Any, Any, Any]]:
-        """The batches of one epoch: inputs, labels, weights."""
+    def epoch(self, first: int = 0) -> Iterator[tuple[Any, Any, Any]]:
+        """The batches of one epoch, from number ``first`` on: inputs, labels, weights."""
         if self._is_arrays and self.steps is None:
-            return self._of_source()
-        return self._counted()
+            return self._begun()
+        return self._counted(first)
 
-    def _of_source(self) -> Iterator[Any]:
+    def _begun(self) -> Iterator[Any]:
+        """All batches, from where ``restore`` said, else from the start."""
+        self._position, self._resumed = self._resumed or self._items(), None
+        return self._converted(self._position)
+
+    def _items(self) -> Any:
+        """What the source gives, as an iterator that knows its position."""
+        if isinstance(self._source, Dataset):
+            return iter(self._source)
+        dataset = self._py_dataset
+        return _Counted(self._source if dataset is None else (dataset[index] for index in range(len(dataset))))
+
+    def _converted(self, items: Iterator[Any]) -> Iterator[Any]:
+        if not self._is_arrays:
+            return map(self._batch, items)
         nested = self._nested
         if nested is None:
-            return iter(self._source)
+            return items
         # A list would be one tensor to a dataset, so nested parts are put together behind it.
-        return (tuple(nest.pack_sequence_as(nested, list(flat))) for flat in self._source)
+        return (tuple(nest.pack_sequence_as(nested, list(flat))) for flat in items)
 
-    def _counted(self) -> Iterator[tuple[Any, Any, Any]]:
-        if self._is_arrays:
-            whole = self._of_source()
-        elif self._py_dataset is not None:
-            whole = (self._batch(self._py_dataset[index]) for index in range(len(self._py_dataset)))
-        else:
-            whole = (self._batch(batch) for batch in self._source)
+    def _counted(self, first: int) -> Iterator[tuple[Any, Any, Any]]:
         if self.steps is None:
-            count = 0
-            for batch in whole:
+            count = first
+            for batch in self._begun():
                 count += 1
                 yield batch
             self.size = count or self.size
         else:
             if self._going is None:
-                self._going = whole
-            for number in range(self.steps):
+                self._going = self._begun()
+            for number in range(first, self.steps):
                 try:
                     batch = next(self._going)
                 except StopIteration:
@@ -278,6 +289,39 @@ class Batches:
                 yield batch
         if self._py_dataset is not None:
             self._py_dataset.on_epoch_end()
+
+    def example(self) -> tuple[Any, Any, Any]:
+        """A batch of the form of those to come: zeros, where the form is known beforehand."""
+        if isinstance(self._source, Dataset):
+            return next(self._converted(iter([nest.map_structure(_zeros, self._source.element_spec)])))
+        if self._py_dataset is not None:
+            return self._batch(self._py_dataset[0])
+        stream = iter(self._source)
+        first = next(stream)
+        if stream is self._source:
+            self._source = itertools.chain([first], stream)
+        return self._batch(first)
+
+    def state(self, within: bool) -> dict[str, np.ndarray]:
+        """Where the data are: how many batches have been given, and what shuffles draw from.
+
+        Args:
+            within: whether an epoch has begun and is not at its end.
+        """
+        if self._position is not None and (within if self.steps is None else self._going is not None):
+            found: dict[str, np.ndarray] = self._position.state()
+            return found
+        drawn = self._source._node.random_state() if isinstance(self._source, Dataset) else []
+        return {"position": np.array(0, np.int64), "random": np.array(drawn, np.uint64).reshape(-1, 4)}
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        """The next ``epoch`` goes on from what ``state`` gave; ValueError for the state of other data."""
+        items = self._items()
+        items.restore(state)
+        if int(state["position"]):
+            self._resumed = items
+        elif isinstance(self._source, Dataset):
+            self._source._node.restore_random_state(tuple(row) for row in np.asarray(state["random"]).tolist())
 
     def _batch(self, data: Any) -> tuple[Any, Any, Any]:
         x, y, sample_weight = unpack_x_y_sample_weight(data)
@@ -292,6 +336,33 @@ class Batches:
         if sample_weight is not None:
             raise ValueError("You cannot `class_weight` and `sample_weight` at the same time.")
         return weights_of_classes(y, self._class_weight)
+
+
+class _Counted:
+    """An iterator that counts."""
+
+    def __init__(self, items: Iterable[Any]) -> None:
+        self._items = iter(items)
+        self._count = 0
+
+    def __iter__(self) -> _Counted:
+        return self
+
+    def __next__(self) -> Any:
+        item = next(self._items)
+        self._count += 1
+        return item
+
+    def state(self) -> dict[str, np.ndarray]:
+        return {"position": np.array(self._count, np.int64), "random": np.zeros((0, 4), np.uint64)}
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        for _ in itertools.islice(self, int(state["position"])):
+            pass
+
+
+def _zeros(spec: Any) -> Any:
+    return None if spec is None else Tensor(np.zeros([size or 1 for size in spec.shape], spec.dtype.numpy))
 
 
 def _shared(array: np.ndarray) -> Tensor:

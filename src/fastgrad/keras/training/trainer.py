@@ -11,6 +11,7 @@ import numpy as np
 import fastgrad as tf
 from fastgrad import nest
 from fastgrad.keras import optimizers
+from fastgrad.keras.callbacks.backup import BackupAndRestore
 from fastgrad.keras.callbacks.callback import Callback, CallbackList
 from fastgrad.keras.callbacks.history import History
 from fastgrad.keras.callbacks.progress import ProgbarLogger
@@ -27,6 +28,7 @@ from fastgrad.keras.training.batches import (
 )
 from fastgrad.keras.training.compile_loss import CompileLoss
 from fastgrad.keras.training.compile_metrics import CompileMetrics
+from fastgrad.keras.training.fitting import Fitting
 from fastgrad.tensor import Tensor
 
 Logs = dict[str, Any]
@@ -341,11 +343,19 @@ class Trainer:
         self.stop_training = False
         step = self.make_train_function()
         logs: Logs = {}
+        fitting = Fitting(self, initial_epoch, batches, validation, hooks.callbacks)
+        for one in hooks.callbacks:
+            if isinstance(one, BackupAndRestore):
+                fitting.prepare([step, self.make_test_function()])
+                one.fitting = fitting
         hooks.call("on_train_begin")
-        for epoch in range(initial_epoch, epochs):
-            self.reset_metrics()
+        for epoch in range(epochs if self.stop_training else fitting.epoch, epochs):
+            fitting.epoch = epoch
+            if not fitting.batch:
+                self.reset_metrics()
             hooks.call("on_epoch_begin", epoch)
-            logs = self._run_batches(step, batches, hooks, "train")
+            logs = self._run_batches(step, batches, hooks, "train", fitting.batch)
+            fitting.batch = 0
             if validation is not None and _is_due(epoch, validation_freq):
                 found = self._evaluate(validation, hooks)
                 logs = dict(sorted({**logs, **{f"val_{name}": value for name, value in found.items()}}.items()))
@@ -413,13 +423,15 @@ class Trainer:
         hooks.call("on_test_end", logs)
         return logs
 
-    def _run_batches(self, step: Callable[..., Any], batches: Batches, hooks: CallbackList, kind: str) -> Logs:
-        """All batches of an epoch; gives the logs of the last."""
+    def _run_batches(
+        self, step: Callable[..., Any], batches: Batches, hooks: CallbackList, kind: str, first: int = 0
+    ) -> Logs:
+        """All batches of an epoch from number ``first`` on; gives the logs of the last."""
         begin, end = f"on_{kind}_batch_begin", f"on_{kind}_batch_end"
         watched = begin in hooks.watches or end in hooks.watches
         found: Any = None
         if not watched and kind == "train":
-            for x, y, weights in batches.epoch():
+            for x, y, weights in batches.epoch(first):
                 found = step(x, y, weights)
                 if self.stop_training:
                     break
@@ -427,13 +439,16 @@ class Trainer:
             for x, y, weights in batches.epoch():
                 found = step(x, y, weights)
         else:
-            for number, group in enumerate(_groups(batches.epoch(), self.steps_per_execution)):
-                hooks.call(begin, number * self.steps_per_execution)
+            for group in _groups(batches.epoch(first), self.steps_per_execution):
+                hooks.call(begin, first)
                 for x, y, weights in group:
                     found = step(x, y, weights)
-                hooks.call(end, number * self.steps_per_execution + len(group) - 1, _as_floats(found))
+                first += len(group)
+                hooks.call(end, first - 1, _as_floats(found))
                 if self.stop_training and kind == "train":
                     break
+        if found is None and first:  # all batches were done before training was taken up again
+            found = self.get_metrics_result()
         if found is None:
             raise ValueError(f"{'fit' if kind == 'train' else 'evaluate'}: the data has no batch.")
         return _as_floats(found)

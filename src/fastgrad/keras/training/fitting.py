@@ -1,0 +1,110 @@
+"""Where a running ``fit`` is: what it needs to go on from there in another process, with the same bits."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from fastgrad.keras.training.batches import Batches
+from fastgrad.trace.function import Function
+from fastgrad.trace.recording.state import Saved
+
+
+class Fitting:
+    """A running ``fit``.
+
+    Args:
+        model: what is trained.
+        epoch: the number of the first epoch.
+        batches, validation: its data.
+        callbacks: its callbacks.
+
+    Attributes:
+        epoch, batch: the numbers of the epoch and of the batch that come next.
+    """
+
+    def __init__(
+        self, model: Any, epoch: int, batches: Batches, validation: Batches | None, callbacks: Sequence[Any]
+    ) -> None:
+        self.model, self.epoch, self.batch = model, epoch, 0
+        self._parts = {"train": batches} if validation is None else {"train": batches, "validation": validation}
+        self._callbacks = callbacks
+
+    def prepare(self, steps: Sequence[Any]) -> None:
+        """Makes all variables, and sees to it that steps give the same bits when they are called first.
+
+        Args:
+            steps: the functions of training and evaluation.
+        """
+        model = self.model
+        for step in steps:
+            if isinstance(step, Function):
+                step.replays_at_once = True
+        state = model.__dict__
+        losses, metrics = state["_compile_loss"], state["_compile_metrics"]
+        unbuilt = [part for part in (losses, metrics) if part is not None and not part.built]
+        if unbuilt or not model.built:
+            x, y, _ = self._parts["train"].example()
+            before = Saved(model.variables)
+            outputs = model(x, training=False)
+            before.restore()
+            for part in unbuilt:
+                part.build(y, outputs)
+            if metrics is not None:
+                metrics.update_state(y, outputs)  # some make their variables here; `fit` resets them
+        if not state["optimizer"].built:
+            state["optimizer"].build(model.trainable_variables)
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Numbers, the data's positions, and what callbacks keep, as arrays."""
+        found = {"at": np.array([self.epoch, self.batch, self.model.stop_training], np.int64)}
+        for kind, part in self._parts.items():
+            within = kind == "train" and self.batch > 0
+            found.update({f"{kind}/{name}": value for name, value in part.state(within).items()})
+        for number, callback in enumerate(self._callbacks):
+            kept = callback.kept_state() if hasattr(callback, "kept_state") else {}
+            plain = {name: value for name, value in kept.items() if not _is_arrays(value)}
+            found[f"callbacks/{number}"] = np.frombuffer(json.dumps(plain, default=_as_list).encode(), np.uint8)
+            for name, arrays in kept.items():
+                if _is_arrays(arrays):
+                    found.update({f"callbacks/{number}/{name}/{i}": array for i, array in enumerate(arrays)})
+        return found
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        """Goes on from what ``state`` gave.
+
+        Raises:
+            ValueError: it is that of another ``fit``.
+        """
+        wanted = {"at", *[f"callbacks/{number}" for number in range(len(self._callbacks))]}
+        if not wanted <= state.keys() or f"callbacks/{len(self._callbacks)}" in state:
+            raise ValueError(
+                "The backup is of a `fit` with other callbacks: delete it, or call `fit` as it was called then."
+            )
+        for kind, part in self._parts.items():
+            part.restore(
+                {name.removeprefix(kind + "/"): value for name, value in state.items() if name.startswith(kind)}
+            )
+        for number, callback in enumerate(self._callbacks):
+            kept = json.loads(state[f"callbacks/{number}"].tobytes())
+            arrays: dict[str, dict[int, np.ndarray]] = {}
+            for key, value in state.items():
+                if key.startswith(f"callbacks/{number}/"):
+                    name, position = key.split("/")[2:]
+                    arrays.setdefault(name, {})[int(position)] = value
+            kept.update({name: [found[i] for i in sorted(found)] for name, found in arrays.items()})
+            if hasattr(callback, "take_state"):
+                callback.take_state(kept)
+        self.epoch, self.batch, stop = state["at"].tolist()
+        self.model.stop_training = bool(stop)
+
+
+def _is_arrays(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(item, np.ndarray) for item in value)
+
+
+def _as_list(value: Any) -> Any:
+    return value.tolist()

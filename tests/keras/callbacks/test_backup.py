@@ -1,0 +1,114 @@
+"""``BackupAndRestore``: a ``fit`` that ended early is taken up with the same bits, whatever its data are."""
+
+import numpy as np
+import pytest
+
+import fastgrad as tf
+from fastgrad import keras
+
+layers = keras.layers
+X = np.random.default_rng(0).normal(size=(24, 3)).astype(np.float32)
+Y = X[:, :1] ** 2
+
+
+class Numbered(keras.utils.PyDataset):
+    def __len__(self):
+        return 6
+
+    def __getitem__(self, index):
+        return X[4 * index : 4 * index + 4], Y[4 * index : 4 * index + 4]
+
+
+class Crash(keras.callbacks.Callback):
+    """Raises in the middle."""
+
+    def __init__(self, epoch, batch):
+        super().__init__()
+        self.at, self.epoch = (epoch, batch), 0
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch = epoch
+
+    def on_train_batch_begin(self, batch, logs=None):
+        if (self.epoch, batch) == self.at:
+            raise RuntimeError("crash")
+
+
+def batches():
+    return ((X[4 * i : 4 * i + 4], Y[4 * i : 4 * i + 4]) for _ in range(5) for i in range(6))
+
+
+def repeated():
+    return tf.data.Dataset.from_tensor_slices((X, Y)).shuffle(9).repeat().batch(4)
+
+
+SOURCES = {
+    "arrays": lambda: {"x": X, "y": Y, "batch_size": 4},
+    "weighted": lambda: {"x": X, "y": Y, "batch_size": 4, "sample_weight": np.arange(24.0)},
+    "dataset": lambda: {"x": tf.data.Dataset.from_tensor_slices((X, Y)).shuffle(9).batch(4)},
+    "py_dataset": lambda: {"x": Numbered()},
+    "generator": lambda: {"x": batches(), "steps_per_epoch": 6},
+    "repeated": lambda: {"x": repeated(), "steps_per_epoch": 5},
+}
+
+
+def fitted(folder, source, save_freq, crash=(99, 0), built=True):
+    keras.utils.set_random_seed(2)
+    model = keras.Sequential([layers.Dense(4, "tanh"), layers.Dropout(0.4), layers.Dense(1)])
+    if built:
+        model.build((None, 3))
+    model.compile("adam", "mse", metrics=["mae"])
+    stop = keras.callbacks.EarlyStopping("loss", patience=3, restore_best_weights=True)
+    backup = keras.callbacks.BackupAndRestore(folder, save_freq=save_freq)
+    history = model.fit(**SOURCES[source](), epochs=5, verbose=0, callbacks=[backup, stop, Crash(*crash)])
+    return model, history
+
+
+@pytest.mark.parametrize("save_freq", ["epoch", 2])
+@pytest.mark.parametrize("source", SOURCES)
+def test_taken_up_with_the_same_bits(tmp_path, source, save_freq):
+    model, history = fitted(tmp_path / "a", source, save_freq)
+    for crash in ((1, 1), (3, 4)):
+        with pytest.raises(RuntimeError, match="crash"):
+            fitted(tmp_path / "b", source, save_freq, crash)
+        assert (tmp_path / "b" / "backup.safetensors").exists()
+    other, again = fitted(tmp_path / "b", source, save_freq)
+    assert again.history == history.history
+    assert again.epoch == history.epoch
+    for one, two in zip(model.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, two)
+    assert not (tmp_path / "b").exists()
+
+
+def test_a_model_that_is_not_built(tmp_path):
+    model, _ = fitted(tmp_path / "a", "arrays", "epoch", built=False)
+    with pytest.raises(RuntimeError, match="crash"):
+        fitted(tmp_path / "b", "arrays", "epoch", (2, 0), built=False)
+    other, _ = fitted(tmp_path / "b", "arrays", "epoch", built=False)
+    for one, two in zip(model.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
+def test_the_backup_of_another_model_is_refused(tmp_path):
+    with pytest.raises(RuntimeError, match="crash"):
+        fitted(tmp_path, "arrays", "epoch", (2, 0))
+    other = keras.Sequential([layers.Dense(7), layers.Dense(1)])
+    other.compile("sgd", "mse")
+    with pytest.raises(ValueError, match="another model or another `fit`"):
+        other.fit(X, Y, verbose=0, callbacks=keras.callbacks.BackupAndRestore(tmp_path))
+
+
+def test_the_file_may_stay(tmp_path):
+    model = keras.Sequential([layers.Dense(1)])
+    model.compile("sgd", "mse")
+    backup = keras.callbacks.BackupAndRestore(tmp_path, delete_checkpoint=False)
+    model.fit(X, Y, epochs=2, verbose=0, callbacks=backup)
+    steps = int(model.optimizer.iterations)
+    model.fit(X, Y, epochs=3, verbose=0, callbacks=backup)
+    assert int(model.optimizer.iterations) == steps + steps // 2
+
+
+@pytest.mark.parametrize("arguments", [{"backup_dir": ""}, {"backup_dir": "x", "save_freq": "batch"}])
+def test_arguments(arguments):
+    with pytest.raises(ValueError, match=r"backup_dir|save_freq"):
+        keras.callbacks.BackupAndRestore(**arguments)
