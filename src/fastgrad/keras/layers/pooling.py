@@ -17,7 +17,7 @@ from fastgrad.keras.layers.window_arguments import (
 )
 from fastgrad.keras.settings import standardize_data_format
 from fastgrad.ops.casting import cast
-from fastgrad.ops.pooling import avg_pool1d, avg_pool2d, avg_pool3d, max_pool1d, max_pool2d, max_pool3d
+from fastgrad.ops.pooling import avg_pool, max_pool
 from fastgrad.ops.reduction import reduce_max, reduce_mean, reduce_sum
 from fastgrad.ops.shaping import reshape
 from fastgrad.tensor import Tensor
@@ -79,7 +79,9 @@ class _Pooling(Layer):
 
 
 class _MaxPooling(_Pooling):
-    """Pooling whose windows have 2 cells along each dimension, unless something else is said."""
+    """The largest element of windows, which have 2 cells along each dimension unless something else is said."""
+
+    _pool = max_pool
 
     def __init__(
         self,
@@ -97,42 +99,42 @@ class MaxPooling1D(_MaxPooling):
     """The largest element of windows along one dimension, (batch, steps, channels)."""
 
     rank = 1
-    _pool = max_pool1d
 
 
 class MaxPooling2D(_MaxPooling):
     """The largest element of windows of images, (batch, height, width, channels)."""
 
     rank = 2
-    _pool = max_pool2d
 
 
 class MaxPooling3D(_MaxPooling):
     """The largest element of windows of volumes, (batch, depth, height, width, channels)."""
 
     rank = 3
-    _pool = max_pool3d
 
 
-class AveragePooling1D(_Pooling):
+class _AveragePooling(_Pooling):
+    """The mean of windows; what is outside of the input does not count."""
+
+    _pool = avg_pool
+
+
+class AveragePooling1D(_AveragePooling):
     """The mean of windows along one dimension, (batch, steps, channels); what is outside of the input does not count."""
 
     rank = 1
-    _pool = avg_pool1d
 
 
-class AveragePooling2D(_Pooling):
+class AveragePooling2D(_AveragePooling):
     """The mean of windows of images, (batch, height, width, channels); what is outside of the input does not count."""
 
     rank = 2
-    _pool = avg_pool2d
 
 
-class AveragePooling3D(_Pooling):
+class AveragePooling3D(_AveragePooling):
     """The mean of windows of volumes, (batch, depth, height, width, channels); what is outside does not count."""
 
     rank = 3
-    _pool = avg_pool3d
 
 
 class _GlobalPooling(Layer):
@@ -177,11 +179,22 @@ class _GlobalPooling(Layer):
         return {**super().get_config(), "data_format": self.data_format, "keepdims": self.keepdims}
 
 
-class GlobalAveragePooling1D(_GlobalPooling):
+class _GlobalAveragePooling(_GlobalPooling):
+    """The mean of all places."""
+
+    _reduce = reduce_mean
+
+
+class _GlobalMaxPooling(_GlobalPooling):
+    """The largest element of all places."""
+
+    _reduce = reduce_max
+
+
+class GlobalAveragePooling1D(_GlobalAveragePooling):
     """The mean of all steps, of those that the mask has if there is one."""
 
     rank = 1
-    _reduce = reduce_mean
 
     def __init__(self, data_format: str | None = None, keepdims: bool = False, **kwargs: Any) -> None:
         super().__init__(data_format, keepdims, **kwargs)
@@ -201,39 +214,34 @@ class GlobalAveragePooling1D(_GlobalPooling):
         return None
 
 
-class GlobalAveragePooling2D(_GlobalPooling):
+class GlobalAveragePooling2D(_GlobalAveragePooling):
     """The mean of all places of images."""
 
     rank = 2
-    _reduce = reduce_mean
 
 
-class GlobalAveragePooling3D(_GlobalPooling):
+class GlobalAveragePooling3D(_GlobalAveragePooling):
     """The mean of all places of volumes."""
 
     rank = 3
-    _reduce = reduce_mean
 
 
-class GlobalMaxPooling1D(_GlobalPooling):
+class GlobalMaxPooling1D(_GlobalMaxPooling):
     """The largest element of all steps."""
 
     rank = 1
-    _reduce = reduce_max
 
 
-class GlobalMaxPooling2D(_GlobalPooling):
+class GlobalMaxPooling2D(_GlobalMaxPooling):
     """The largest element of all places of images."""
 
     rank = 2
-    _reduce = reduce_max
 
 
-class GlobalMaxPooling3D(_GlobalPooling):
+class GlobalMaxPooling3D(_GlobalMaxPooling):
     """The largest element of all places of volumes."""
 
     rank = 3
-    _reduce = reduce_max
 
 
 # Keras's other names.

@@ -32,7 +32,7 @@ class ConvolutionLayer(Layer):
         """The layer.
 
         Args:
-            settings: the arguments that all of these layers have, and those of their weights, by name.
+            settings: the layer's arguments by name, of which it takes those that all of these layers have, and their weights'.
             given: the arguments of ``Layer``.
             causal: whether padding may be ``"causal"``.
         """
@@ -115,24 +115,3 @@ def checked_filters(filters: Any) -> int:
             f"Invalid value for argument `filters`. Expected a strictly positive value. Received filters={filters}."
         )
     return filters
-
-
-_SETTINGS = (
-    "kernel_size",
-    "strides",
-    "padding",
-    "data_format",
-    "dilation_rate",
-    "activation",
-    "use_bias",
-    "activity_regularizer",
-)
-
-
-def settings_of(layer: type[ConvolutionLayer], arguments: dict[str, Any]) -> dict[str, Any]:
-    """The settings of a layer, from its ``locals()``."""
-    kinds = ("initializer", "regularizer", "constraint")
-    return {
-        name: arguments[name]
-        for name in (*_SETTINGS, *[f"{weight}_{kind}" for weight in (*layer.weight_names, "bias") for kind in kinds])
-    }

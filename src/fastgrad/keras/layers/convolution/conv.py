@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastgrad.keras.layers.convolution.base import ConvolutionLayer, checked_filters, settings_of
+from fastgrad.keras.layers.convolution.base import ConvolutionLayer, checked_filters
 from fastgrad.keras.layers.window_arguments import joined_shape, split_shape, tensor_format, window_counts
 from fastgrad.keras.weight import Weight
 from fastgrad.ops.convolution import convolution
@@ -57,7 +57,7 @@ class _Convolution(ConvolutionLayer):
         bias_constraint: Any = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(settings_of(type(self), locals()), kwargs, causal=self.rank == 1)
+        super().__init__(locals(), kwargs, causal=self.rank == 1)
         self.filters = checked_filters(filters)
         if groups <= 0:
             raise ValueError(f"The number of groups must be a positive integer. Received: groups={groups}.")

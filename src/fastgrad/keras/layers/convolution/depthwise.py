@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastgrad.keras.layers.convolution.base import ConvolutionLayer, checked_filters, settings_of
+from fastgrad.keras.layers.convolution.base import ConvolutionLayer, checked_filters
 from fastgrad.keras.layers.window_arguments import joined_shape, split_shape, tensor_format, window_counts
 from fastgrad.keras.weight import Weight
 from fastgrad.ops.convolution import convolution
@@ -74,7 +74,7 @@ class _DepthwiseConvolution(_ByChannel):
         bias_constraint: Any = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(settings_of(type(self), locals()), kwargs)
+        super().__init__(locals(), kwargs)
         self._check_multiplier(depth_multiplier)
 
     def build(self, input_shape: Any) -> None:
@@ -144,7 +144,7 @@ class _SeparableConvolution(_ByChannel):
         bias_constraint: Any = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(settings_of(type(self), locals()), kwargs)
+        super().__init__(locals(), kwargs)
         self.filters = checked_filters(filters)
         self._check_multiplier(depth_multiplier)
 

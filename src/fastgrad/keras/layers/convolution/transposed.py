@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastgrad.keras.layers.convolution.base import ConvolutionLayer, checked_filters, settings_of
+from fastgrad.keras.layers.convolution.base import ConvolutionLayer, checked_filters
 from fastgrad.keras.layers.window_arguments import joined_shape, numbers, split_shape, tensor_format
 from fastgrad.keras.weight import Weight
 from fastgrad.ops.transposed_convolution import conv_transpose
@@ -53,7 +53,7 @@ class _TransposedConvolution(ConvolutionLayer):
         bias_constraint: Any = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(settings_of(type(self), locals()), kwargs)
+        super().__init__(locals(), kwargs)
         self.filters = checked_filters(filters)
         self.output_padding = None
         if output_padding is not None:
