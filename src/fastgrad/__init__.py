@@ -315,6 +315,7 @@ _LAZY = (
     "nn",
     "optimizers",
     "random",
+    "summary",
     "train",
     "version",
 )

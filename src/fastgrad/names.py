@@ -114,7 +114,6 @@ REFUSED: dict[str, dict[str, str]] = {
         "signal": _SPECTRAL,
         "sparse": _SPARSE,
         "strings": "Python's strings",
-        "summary": "writing numbers with Python's csv or logging",
         "sysconfig": "tf.config",
         "test": "pytest, numpy.testing",
         "timestamp": "time.time()",

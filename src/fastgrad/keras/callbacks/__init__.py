@@ -15,3 +15,4 @@ from fastgrad.keras.callbacks.recording import TerminateOnNaN as TerminateOnNaN
 from fastgrad.names import refusal_of as _refusal_of
 
 __getattr__ = _refusal_of("tf.keras.callbacks", globals())
+from fastgrad.keras.callbacks.tensorboard import TensorBoard as TensorBoard

@@ -1,0 +1,116 @@
+"""``TensorBoard``: curves of training in TensorBoard's event files."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Any
+
+import numpy as np
+
+from fastgrad.errors import UnimplementedError
+from fastgrad.keras.callbacks.callback import Callback, Logs
+from fastgrad.summary import SummaryWriter, create_file_writer
+
+
+class TensorBoard(Callback):
+    """Writes losses and metrics for TensorBoard, those of training to the folder ``train``, of validation to ``validation``.
+
+    Args:
+        log_dir: the folder.
+        histogram_freq: after so many epochs the distributions of the weights are written; 0: never.
+        write_graph, write_images, embeddings_freq, embeddings_metadata: kept for Keras's signature; graphs and pictures of
+            weights are not written.
+        write_steps_per_second: whether the rate of steps is.
+        update_freq: ``"epoch"``, ``"batch"``, or a number of batches after which their loss and metrics are written, too.
+        profile_batch: only 0: see ``python -m cProfile``, and ``report()`` of compiled functions.
+
+    Raises:
+        ImportError: tensorboardX is not installed.
+        UnimplementedError: a profile, or embeddings.
+    """
+
+    keeps = ("_steps",)
+
+    def __init__(
+        self,
+        log_dir: Any = "logs",
+        histogram_freq: int = 0,
+        write_graph: bool = True,
+        write_images: bool = False,
+        write_steps_per_second: bool = False,
+        update_freq: str | int = "epoch",
+        profile_batch: Any = 0,
+        embeddings_freq: int = 0,
+        embeddings_metadata: Any = None,
+    ) -> None:
+        super().__init__()
+        if profile_batch or embeddings_freq:
+            raise UnimplementedError("TensorBoard: profiles and embeddings are not written; use 0.")
+        self.log_dir, self.histogram_freq, self.write_graph = os.fspath(log_dir), histogram_freq, write_graph
+        self.write_images, self.write_steps_per_second = write_images, write_steps_per_second
+        self.update_freq: str | int = 1 if update_freq == "batch" else update_freq
+        self._steps = 0
+        self._writers: dict[str, SummaryWriter] = {}
+        self._began = (0.0, 0)
+        create_file_writer(self.log_dir)  # the ImportError comes before training
+
+    @property
+    def follows_batches(self) -> bool:
+        """Whether batches are counted or written."""
+        return self.update_freq != "epoch" or self.write_steps_per_second
+
+    def _write(self, kind: str, values: dict[str, Any], step: int) -> None:
+        if kind not in self._writers:
+            self._writers[kind] = create_file_writer(os.path.join(self.log_dir, kind))
+        files = self._writers[kind]._files()
+        for name, value in values.items():
+            if np.ndim(value) == 0:
+                files.add_scalar(name, float(value), step)
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        """Begins to count."""
+        self._steps = 0
+
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        """Writes the values of batches."""
+        self._steps += 1
+        if isinstance(self.update_freq, int) and self._steps % self.update_freq == 0:
+            self._write("train", {f"batch_{name}": value for name, value in (logs or {}).items()}, self._steps)
+
+    def on_test_end(self, logs: Logs | None = None) -> None:
+        """Writes the values of an evaluation by the optimizer's steps."""
+        optimizer = getattr(self.model, "optimizer", None)
+        if optimizer is not None:
+            values = {f"evaluation_{name}_vs_iterations": value for name, value in (logs or {}).items()}
+            self._write("validation", values, int(optimizer.iterations))
+
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
+        """Looks at the clock."""
+        self._began = time.perf_counter(), self._steps
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        """Writes the values of the epoch."""
+        logs = logs or {}
+        train = {f"epoch_{name}": value for name, value in logs.items() if not name.startswith("val_")}
+        train["epoch_learning_rate"] = float(self.model.optimizer.learning_rate)
+        if self.write_steps_per_second:
+            began, steps = self._began
+            train["epoch_steps_per_second"] = (self._steps - steps) / (time.perf_counter() - began)
+        self._write("train", train, epoch)
+        seen = {f"epoch_{name.removeprefix('val_')}": logs[name] for name in logs if name.startswith("val_")}
+        if seen:
+            self._write("validation", seen, epoch)
+        if self.histogram_freq and epoch % self.histogram_freq == 0:
+            for layer in self.model.layers:
+                for weight in layer.weights:
+                    values = np.asarray(weight.numpy(), np.float64)
+                    self._writers["train"]._files().add_histogram(f"{weight.path}/histogram", values, epoch, bins=30)
+        for writer in self._writers.values():
+            writer.flush()
+
+    def on_train_end(self, logs: Logs | None = None) -> None:
+        """Closes the files."""
+        for writer in self._writers.values():
+            writer.close()
+        self._writers.clear()

@@ -1,0 +1,210 @@
+"""``tf.summary``: numbers of hand-written loops in TensorBoard's event files, through ``tensorboardX``."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from fastgrad.ops.python_function import numpy_function as _numpy_function
+from fastgrad.tensor import convert_to_tensor as _convert_to_tensor
+from fastgrad.variable import Variable as _Variable
+
+
+class _Defaults(threading.local):
+    writer: SummaryWriter | None = None
+    step: Any = None
+    condition: Any = True
+
+
+_defaults = _Defaults()
+
+
+class SummaryWriter:
+    """Writes to a folder of event files; made by ``create_file_writer``. The file is made by the first number."""
+
+    def __init__(self, logdir: str, queue: int, seconds: float, suffix: str) -> None:
+        try:
+            from tensorboardX import SummaryWriter as Files
+        except ImportError as error:
+            raise ImportError(
+                "TensorBoard's files are written by tensorboardX, which is not installed: "
+                'pip install "fastgrad[tensorboard]".'
+            ) from error
+        self._make: Callable[[], Any] = lambda: Files(
+            logdir, max_queue=queue, flush_secs=seconds, filename_suffix=suffix, write_to_disk=True
+        )
+        self._logdir = logdir
+        self._made: Any = None
+        self._closed = False
+
+    def _files(self) -> Any:
+        if self._closed:
+            raise RuntimeError(f"The SummaryWriter of {self._logdir!r} is already closed")
+        if self._made is None:
+            self._made = self._make()
+        return self._made
+
+    @contextlib.contextmanager
+    def as_default(self, step: Any = None) -> Iterator[SummaryWriter]:
+        """A context in which ``scalar`` and its fellows write here, by default for ``step``."""
+        before = _defaults.writer, _defaults.step
+        _defaults.writer = self
+        if step is not None:
+            _defaults.step = step
+        try:
+            yield self
+        finally:
+            _defaults.writer, _defaults.step = before
+            self.flush()
+
+    def set_as_default(self, step: Any = None) -> None:
+        """``scalar`` and its fellows write here from now on."""
+        _defaults.writer = self
+        if step is not None:
+            _defaults.step = step
+
+    def init(self) -> None:
+        """Makes the file."""
+        self._files()
+
+    def flush(self) -> None:
+        """Writes what waits to be written."""
+        if self._made is not None and not self._closed:
+            self._made.flush()
+
+    def close(self) -> None:
+        """Writes what waits, and ends."""
+        if self._made is not None and not self._closed:
+            self._made.close()
+        self._closed = True
+
+
+def create_file_writer(
+    logdir: Any,
+    max_queue: int | None = None,
+    flush_millis: int | None = None,
+    filename_suffix: str | None = None,
+    name: str | None = None,
+    experimental_trackable: bool = False,
+) -> SummaryWriter:
+    """A writer of event files.
+
+    Args:
+        logdir: the folder; a run a folder.
+        max_queue: so many numbers wait to be written, default 10.
+        flush_millis: or so long, default 2 minutes.
+        filename_suffix: of the files' names.
+        name, experimental_trackable: kept for TensorFlow's signature.
+
+    Raises:
+        ImportError: tensorboardX is not installed.
+    """
+    millis = 120_000 if flush_millis is None else flush_millis
+    return SummaryWriter(
+        os.fspath(logdir), 10 if max_queue is None else max_queue, millis / 1000, filename_suffix or ""
+    )
+
+
+def scalar(name: str, data: Any, step: Any = None, description: str | None = None) -> bool:
+    """Writes a number.
+
+    Args:
+        name: the curve's.
+        data: a number or a tensor of one; in compiled functions it is written at each call.
+        step: where on the axis, an integer or an integer variable; default: that of ``as_default`` or ``set_step``.
+        description: a text that TensorBoard shows.
+
+    Returns:
+        Whether there is a default writer and ``record_if`` lets it write.
+
+    Raises:
+        ValueError: there is no step, or more than one number.
+    """
+    value = _convert_to_tensor(data)
+    if value._array.size != 1:
+        raise ValueError(f"summary.scalar: {name!r} must be one number, got the shape {value.shape}.")
+    return _written(
+        value, step, lambda files, x, at: files.add_scalar(name, float(x), at, summary_description=description or "")
+    )
+
+
+def histogram(
+    name: str, data: Any, step: Any = None, buckets: int | None = None, description: str | None = None
+) -> bool:
+    """Writes how the values of a tensor are distributed; arguments as in ``scalar``, and the number of ``buckets``, 30."""
+    value = _convert_to_tensor(data)
+    count = 30 if buckets is None else int(buckets)
+    return _written(value, step, lambda files, x, at: files.add_histogram(name, x.astype(np.float64), at, bins=count))
+
+
+def text(name: str, data: str, step: Any = None, description: str | None = None) -> bool:
+    """Writes a text; arguments as in ``scalar``. Not in compiled functions."""
+    return _written(None, step, lambda files, x, at: files.add_text(name, data, at))
+
+
+def _written(value: Any, step: Any, write: Callable[[Any, Any, int], Any]) -> bool:
+    writer, at = _defaults.writer, _defaults.step if step is None else step
+    if writer is None or not should_record_summaries():
+        return False
+    if at is None:
+        raise ValueError(
+            "No step set. Please specify one either through the `step` argument or through tf.summary.experimental.set_step()"
+        )
+    files = writer._files()
+    if value is None:
+        write(files, None, int(at))
+        return True
+
+    def call(x: np.ndarray, number: np.ndarray) -> None:
+        write(files, x, int(number))
+
+    _numpy_function(call, [value, at.read_value() if isinstance(at, _Variable) else at], [])
+    return True
+
+
+def flush(writer: SummaryWriter | None = None, name: str | None = None) -> None:
+    """Writes what waits to be written, of the default writer unless one is given."""
+    chosen = writer or _defaults.writer
+    if chosen is not None:
+        chosen.flush()
+
+
+def should_record_summaries() -> bool:
+    """Whether ``record_if`` lets summaries be written; True if it was not used."""
+    condition = _defaults.condition
+    return bool(condition() if callable(condition) else condition)
+
+
+@contextlib.contextmanager
+def record_if(condition: Any) -> Iterator[None]:
+    """A context in which summaries are written only where ``condition``, a boolean or a function that gives one, is True."""
+    before, _defaults.condition = _defaults.condition, condition
+    try:
+        yield
+    finally:
+        _defaults.condition = before
+
+
+class experimental:  # noqa: N801  # a namespace of TensorFlow's
+    """``tf.summary.experimental``."""
+
+    @staticmethod
+    def set_step(step: Any) -> None:
+        """Sets the step of summaries that name none: an integer, or an integer variable."""
+        _defaults.step = step
+
+    @staticmethod
+    def get_step() -> Any:
+        """What ``set_step`` or ``as_default`` has set."""
+        return _defaults.step
+
+
+def __getattr__(name: str) -> object:
+    from fastgrad.names import missing
+
+    raise missing("tf.summary", name, globals())

@@ -1,0 +1,49 @@
+"""``TensorBoard``: what ``fit`` writes, under Keras's names."""
+
+import numpy as np
+import pytest
+
+from fastgrad import keras
+from fastgrad.errors import UnimplementedError
+
+pytest.importorskip("tensorboardX")
+
+from tests.events import scalars
+
+X = np.random.default_rng(0).normal(size=(12, 3)).astype(np.float32)
+Y = X[:, :1]
+
+
+def fitted(folder, **options):
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse", metrics=["mae"])
+    board = keras.callbacks.TensorBoard(folder, **options)
+    return model.fit(X, Y, batch_size=4, epochs=2, verbose=0, validation_data=(X, Y), callbacks=[board])
+
+
+def test_epochs(tmp_path):
+    history = fitted(tmp_path, write_steps_per_second=True).history
+    train, validation = scalars(tmp_path / "train"), scalars(tmp_path / "validation")
+    assert set(train) == {"epoch_loss", "epoch_mae", "epoch_learning_rate", "epoch_steps_per_second"}
+    assert [step for step, _ in train["epoch_loss"]] == [0, 1]
+    np.testing.assert_allclose([value for _, value in train["epoch_loss"]], history["loss"], rtol=1e-6)
+    np.testing.assert_allclose([value for _, value in validation["epoch_mae"]], history["val_mae"], rtol=1e-6)
+    assert [step for step, _ in validation["evaluation_loss_vs_iterations"]] == [3, 6]
+
+
+@pytest.mark.parametrize("frequency", ["batch", 2])
+def test_batches(tmp_path, frequency):
+    fitted(tmp_path, update_freq=frequency)
+    steps = [step for step, _ in scalars(tmp_path / "train")["batch_loss"]]
+    assert steps == ([1, 2, 3, 4, 5, 6] if frequency == "batch" else [2, 4, 6])
+
+
+def test_histograms(tmp_path):
+    fitted(tmp_path, histogram_freq=1)
+    found = scalars(tmp_path / "train")
+    assert sum(name.endswith("/histogram") for name in found) == 2
+
+
+def test_what_is_not_written(tmp_path):
+    with pytest.raises(UnimplementedError):
+        keras.callbacks.TensorBoard(tmp_path, profile_batch=2)

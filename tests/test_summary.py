@@ -1,0 +1,72 @@
+"""``tf.summary``: numbers for TensorBoard."""
+
+import sys
+
+import numpy as np
+import pytest
+
+import fastgrad as tf
+
+pytest.importorskip("tensorboardX")
+
+from tests.events import scalars
+
+
+def test_numbers_of_a_loop(tmp_path):
+    writer = tf.summary.create_file_writer(tmp_path)
+    assert not tf.summary.scalar("loss", 1.0, step=0)
+    with writer.as_default():
+        for step in range(3):
+            assert tf.summary.scalar("loss", tf.constant(0.5 * step), step=step)
+    assert not tf.summary.scalar("loss", 1.0, step=9)
+    writer.close()
+    assert scalars(tmp_path) == {"loss": [(0, 0.0), (1, 0.5), (2, 1.0)]}
+
+
+def test_in_compiled_steps(tmp_path):
+    writer, count = tf.summary.create_file_writer(tmp_path), tf.Variable(0, dtype=tf.int64)
+
+    @tf.function
+    def step(x):
+        count.assign_add(1)
+        tf.summary.scalar("x", x * 2.0, step=count)
+
+    with writer.as_default():
+        for value in (1.0, 2.0, 3.0, 4.0):
+            step(tf.constant(value))
+    writer.close()
+    assert scalars(tmp_path) == {"x": [(1, 2.0), (2, 4.0), (3, 6.0), (4, 8.0)]}
+
+
+def test_steps_and_conditions(tmp_path):
+    writer = tf.summary.create_file_writer(tmp_path)
+    with writer.as_default(step=7):
+        assert tf.summary.experimental.get_step() == 7
+        tf.summary.scalar("a", 1)
+        with tf.summary.record_if(False):
+            assert not tf.summary.should_record_summaries()
+            assert not tf.summary.scalar("a", 2)
+        with tf.summary.record_if(lambda: True):
+            tf.summary.scalar("a", 3)
+        tf.summary.histogram("h", np.arange(10.0))
+        tf.summary.text("t", "words")
+    writer.flush()
+    found = scalars(tmp_path)
+    assert found["a"] == [(7, 1.0), (7, 3.0)]
+    assert found["h"] == [(7, "histo")]
+    assert any(name.startswith("t") for name in found)
+    with writer.as_default(), pytest.raises(ValueError, match="No step set"):
+        tf.summary.scalar("a", 1)
+    with writer.as_default(step=0), pytest.raises(ValueError, match="one number"):
+        tf.summary.scalar("a", [1.0, 2.0])
+    writer.close()
+    with writer.as_default(step=0), pytest.raises(RuntimeError, match="closed"):
+        tf.summary.scalar("a", 1)
+
+
+def test_without_tensorboardx(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorboardX", None)
+    with pytest.raises(ImportError, match=r"pip install .fastgrad\[tensorboard\]"):
+        tf.summary.create_file_writer(tmp_path)
+    with pytest.raises(ImportError, match="pip install"):
+        tf.keras.callbacks.TensorBoard(tmp_path)
