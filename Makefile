@@ -3,7 +3,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-checked test-machines lint lint-rules lint-format lint-types lint-imports conformance \
+.PHONY: help demo test test-checked test-cuda test-machines lint lint-rules lint-format lint-types lint-imports conformance \
 	bench bench-quick bench-compare gate asv-machine peers-env peers tables dashboard performance clean
 
 # Settings of the surroundings that would change which code runs, or drop its asserts.
@@ -41,6 +41,10 @@ test-checked: ## run the kernels' tests with every access of memory checked
 test-machines: ## run the tests of other machines: each width of vectors, and code for NEON
 	@$(ENVIRONMENT) test
 	@$(PYTHON_HERE) -m pytest -m thorough $(ARGS)
+
+test-cuda: ## compile kernels for NVIDIA GPUs to machine code (brings NVIDIA's linker) and run them in simulation
+	@$(ENVIRONMENT) test,cuda
+	@$(PYTHON_HERE) -m pytest tests/cuda $(ARGS)
 
 lint: lint-rules lint-format lint-types lint-imports ## check style, format, types and import arrows
 

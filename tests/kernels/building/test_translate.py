@@ -318,6 +318,6 @@ def test_no_kernel_of_the_library_needs_numba():
     for found in kernels:
         for dtypes in itertools.islice(itertools.product(*found.variables.values()), 0, None, 7):
             variables = {name: dtype.name for name, dtype in zip(found.variables, dtypes, strict=True)}
-            arguments = [compiling._type_of(p, variables) for p in found.signature.parameters]
+            arguments = [compiling.parameter_type(p, variables) for p in found.signature.parameters]
             result = "int64" if found.signature.returns_status else "none"
-            translate.translated(found.function, arguments, result, compiling._types(variables), found.noalias)
+            translate.translated(found.function, arguments, result, compiling.type_names(variables), found.noalias)

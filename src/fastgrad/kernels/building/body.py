@@ -29,15 +29,16 @@ def is_scalar_function(value: object) -> bool:
 class Special:
     """A name that only means something in a kernel's body."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, takes_type: bool = False) -> None:
         self.name = name
+        self.takes_type = takes_type  # whether the first argument is a type
 
     def __call__(self, *args: Any) -> Any:
         """Refuse a call by Python."""
         raise TypeError(f"{self.name} is for the bodies of kernels")
 
 
-local_array = Special("local_array")
+local_array = Special("local_array", takes_type=True)
 """`local_array(T, 16)`: a pointer to uninitialised elements on the stack; the length is a literal."""
 
 float_bits = Special("float_bits")
@@ -83,7 +84,7 @@ library_tan = LibraryCall("tan")
 prefetch = Special("prefetch")
 """`prefetch(pointer, index)`: asks for the element's cache line, for rows that are read at random a little later."""
 
-pointer = Special("pointer")
+pointer = Special("pointer", takes_type=True)
 """`pointer(int64, address)`: the memory at an address, for the driver of programs."""
 
 call_step = Special("call_step")
@@ -110,7 +111,7 @@ a row of a, and its row of b; behind `rows_at` where each of the `rows` lies in 
 multiply_lanes = Special("multiply_lanes")
 """`multiply_lanes(...)`: the same, but an element of a is a row of `columns`, each of which is multiplied with b's of its column."""
 
-masked_loads = Special("masked_loads")
+masked_loads = Special("masked_loads", takes_type=True)
 """`masked_loads(T)`: 1 if loads of the first lanes of a vector are quick on this machine, else 0."""
 
 pack_panel = Special("pack_panel")
@@ -118,13 +119,13 @@ pack_panel = Special("pack_panel")
 elements, to rows with the stride `target_row`, filled up with zeros to whole vectors. The matrix begins at the element `b_at`
 and one of its strides `b_k` and `b_column` is 1. So many rows of `target` are written as make a multiple of a vector's lanes."""
 
-vector_lanes = Special("vector_lanes")
+vector_lanes = Special("vector_lanes", takes_type=True)
 """`vector_lanes(T)`: how many elements a vector of this machine has."""
 
-panel_columns = Special("panel_columns")
+panel_columns = Special("panel_columns", takes_type=True)
 """`panel_columns(T)`: how many columns of a matrix product are computed at a time."""
 
-panel_array = Special("panel_array")
+panel_array = Special("panel_array", takes_type=True)
 """`panel_array(T, 256)`: a local array of so many rows of `panel_columns(T)` elements."""
 
 atomic_load = Special("atomic_load")

@@ -99,13 +99,13 @@ def compile_kernel(
         RuntimeError: if the body may raise or calls something a kernel must not call.
     """
     initialize_llvm()
-    arguments = [_type_of(parameter, variables) for parameter in signature.parameters]
+    arguments = [parameter_type(parameter, variables) for parameter in signature.parameters]
     result = "int64" if signature.returns_status else "none"
     native = NativeFunction(function.__name__, symbol, None, signature, type_numbers, release_gil, noalias)
     try:
         if checks_bounds():
             raise Untranslatable("pointers with bounds, which only Numba is given")
-        body = translated(function, arguments, result, _types(variables), noalias)
+        body = translated(function, arguments, result, type_names(variables), noalias)
         module = llvm.parse_assembly(wrapper_ir(native) + body.text)
         others = [llvm.parse_assembly(body.specials)] if body.specials else []
     except Untranslatable:
@@ -135,7 +135,7 @@ def compile_kernel(
     return code, sorted(undefined)
 
 
-def _type_of(parameter: Parameter, variables: Mapping[str, str]) -> Type:
+def parameter_type(parameter: Parameter, variables: Mapping[str, str]) -> Type:
     """The type that a parameter has in the body."""
     if parameter.kind in ARRAY_KINDS + LIST_KINDS:
         element = variables.get(str(parameter.element), str(parameter.element))
@@ -145,7 +145,7 @@ def _type_of(parameter: Parameter, variables: Mapping[str, str]) -> Type:
     return "float64" if parameter.kind == "float" else "int64"
 
 
-def _types(variables: Mapping[str, str]) -> dict[str, Type]:
+def type_names(variables: Mapping[str, str]) -> dict[str, Type]:
     """The names that stand for types in a body: its type variables, and integers as wide as they are."""
     types = dict(variables)
     for name, element in variables.items():

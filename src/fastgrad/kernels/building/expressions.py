@@ -30,7 +30,6 @@ from fastgrad.kernels.building.number_types import (
     unified,
     whole_result,
 )
-from fastgrad.kernels.building.specials import TAKES_TYPE
 
 Hole = list[Any]
 """Lines that are written later, in their place among others."""
@@ -463,7 +462,7 @@ class Expressions:
         name = node.func.id
         known = self.scope.get(name, abs if name == "abs" else None)
         if isinstance(known, Special):
-            typed = known in TAKES_TYPE
+            typed = known.takes_type
             first = [Value(self.type_of(node.args[0]), "")] if typed else []
             return self.module.specials.call(known, first + [self.expression(a) for a in node.args[typed:]], self)
         arguments = [self.expression(a)._replace(literal=None) for a in node.args]

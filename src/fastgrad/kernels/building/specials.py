@@ -6,7 +6,8 @@ Some are a line of text. Those that have a translation for LLVM's IR builder alr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from llvmlite import ir
@@ -29,6 +30,9 @@ from fastgrad.kernels.building.number_types import (
 )
 from fastgrad.kernels.building.window_emission import WindowTiles
 
+Write = Callable[[Sequence[Value], Any], Value]
+"""Writes a call of a special, given its arguments and the writer of the function that calls it; gives its value."""
+
 _SAME_BITS = {
     body.float_bits: {"float32": "int32", "float64": "int64"},
     body.from_bits: {"int32": "float32", "int64": "float64"},
@@ -39,12 +43,18 @@ _TILES = (body.multiply_lanes, body.multiply_rows, body.multiply_windows, body.p
 class Specials:
     """The functions of one kernel's module that specials have become.
 
+    Args:
+        of_machine: how specials of another machine than this one are written; see `Write`.
+
     Attributes:
         module: with their definitions.
+        places: a number for each place in the kernel that needs one.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, of_machine: Mapping[Special, Write] | None = None) -> None:
+        self._written = {**_WRITTEN, **(of_machine or {})}
         self.module = ir.Module("specials")
+        self.places = itertools.count()
         self._known: dict[tuple[Special, tuple[Type, ...]], tuple[str, Type]] = {}
 
     @property
@@ -60,8 +70,8 @@ class Specials:
             arguments: its values.
             writer: of the function that calls it.
         """
-        if special in _WRITTEN:
-            return _WRITTEN[special](arguments, writer)
+        if special in self._written:
+            return self._written[special](arguments, writer)
         if special in GIVES_WORD or special in GIVES_NOTHING:
             arguments = [a if is_pointer(a.type) else writer.cast(a, "int64") for a in arguments]
         kinds = tuple([a.type for a in arguments])
@@ -116,7 +126,7 @@ def _prefetch(builder: Any, arguments: Sequence[Any]) -> None:
     builder.call(ir.Function(builder.module, kind, "llvm.prefetch.p0"), [line, flag(0), flag(3), flag(1)])
 
 
-def _machine(number: Callable[[int], int]) -> Callable[[Sequence[Value], Any], Value]:
+def _machine(number: Callable[[int], int]) -> Write:
     return lambda arguments, writer: constant(number(INTEGERS_OR_FLOATS[arguments[0].type] // 8))
 
 
@@ -134,7 +144,7 @@ def _panel_array(arguments: Sequence[Value], writer: Any) -> Value:
     return _local_array(arguments, writer, host_isa().panel_bytes * 8 // INTEGERS_OR_FLOATS[arguments[0].type])
 
 
-def _reinterpret(special: Special) -> Callable[[Sequence[Value], Any], Value]:
+def _reinterpret(special: Special) -> Write:
     def write(arguments: Sequence[Value], writer: Any) -> Value:
         (x,) = arguments
         if x.type not in _SAME_BITS[special]:
@@ -170,7 +180,7 @@ def _call_pair(arguments: Sequence[Value], writer: Any) -> Value:
     return Value("float64", writer.new(f"load double, ptr {pair.text}"))
 
 
-_WRITTEN: dict[Special, Callable[[Sequence[Value], Any], Value]] = {
+_WRITTEN: dict[Special, Write] = {
     body.call_pair: _call_pair,
     body.call_real: _call_real,
     body.call_step: _call_step,
@@ -183,7 +193,3 @@ _WRITTEN: dict[Special, Callable[[Sequence[Value], Any], Value]] = {
     body.pointer: _pointer,
     body.vector_lanes: _machine(lambda size: host_isa().vector_bytes // size),
 }
-TAKES_TYPE = frozenset(
-    [body.local_array, body.masked_loads, body.panel_array, body.panel_columns, body.pointer, body.vector_lanes]
-)
-"""Those whose first argument is a type."""

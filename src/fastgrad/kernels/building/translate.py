@@ -16,10 +16,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import FunctionType
 from typing import NamedTuple
 
+from fastgrad.kernels.building.body import Special
 from fastgrad.kernels.building.expressions import Expressions, Hole
 from fastgrad.kernels.building.number_types import Type, Untranslatable, Value, constant, llvm_type, unified
 from fastgrad.kernels.building.source import syntax_of
-from fastgrad.kernels.building.specials import Specials
+from fastgrad.kernels.building.specials import Specials, Write
 from fastgrad.kernels.building.wrapper import RAISED
 
 
@@ -31,7 +32,12 @@ class Translated(NamedTuple):
 
 
 def translated(
-    function: FunctionType, arguments: Sequence[Type], result: Type, types: Mapping[str, Type], noalias: bool
+    function: FunctionType,
+    arguments: Sequence[Type],
+    result: Type,
+    types: Mapping[str, Type],
+    noalias: bool,
+    of_machine: Mapping[Special, Write] | None = None,
 ) -> Translated:
     """A body as the function `@.body`.
 
@@ -41,11 +47,12 @@ def translated(
         result: that of what it gives, or `"none"`.
         types: the type for each name that stands for one.
         noalias: whether no two arrays overlap.
+        of_machine: how specials of another machine than this one are written; its body may be inlined.
 
     Raises:
         Untranslatable: if it has something that Numba must translate.
     """
-    module = _Module(types)
+    module = _Module(types, Specials(of_machine), "noinline" if of_machine is None else "alwaysinline")
     module.define(".body", function, arguments, result, noalias)
     specials = str(module.specials.module) if module.specials.used else ""
     return Translated("\n".join([*module.declared.values(), *module.parts]), specials)
@@ -59,13 +66,15 @@ class _Module:
         parts: the definitions so far.
         declared: functions that are defined elsewhere.
         specials: what `body`'s names have become.
+        inlining: whether the body itself is inlined, as LLVM says that.
     """
 
-    def __init__(self, types: Mapping[str, Type]) -> None:
+    def __init__(self, types: Mapping[str, Type], specials: Specials, inlining: str) -> None:
         self.types = types
         self.parts: list[str] = []
         self.declared: dict[str, str] = {}
-        self.specials = Specials()
+        self.specials = specials
+        self.inlining = inlining
         self._known: dict[tuple[FunctionType, tuple[Type, ...]], tuple[str, Type]] = {}
 
     def declare(self, name: str, text: str) -> None:
@@ -99,7 +108,7 @@ class _Module:
             f"{llvm_type(kind)}{' noalias' if noalias and kind[0] == '*' else ''} %a{i}"
             for i, kind in enumerate(arguments)
         )
-        inlined = "alwaysinline" if result is None else "noinline"
+        inlined = "alwaysinline" if result is None else self.inlining
         head = f"define internal {llvm_type(found)} @{name}({formal}) {inlined} nounwind {{\nentry:"
         self.parts.append("\n".join([head, *writer.entry, *_flat(writer.lines), "}\n"]))
         return found

@@ -1,0 +1,1 @@
+"""Bodies for GPUs, whose threads work together."""

@@ -1,0 +1,75 @@
+"""Kernels over the rows of a matrix: a block for each row, whose threads take a column each, and then one further on."""
+
+from __future__ import annotations
+
+from fastgrad.cuda.body import shared_array, thread, threads
+from fastgrad.cuda.kernel import device_kernel
+from fastgrad.cuda.kernels.together import block_greatest, block_sum
+from fastgrad.kernels.functions.vector_math import exp, log, nan_greatest
+
+FLOATS = ("float32", "float64")
+
+
+@device_kernel("x: in[T], sums: out[T], columns: int, first: int, last: int", T=FLOATS)
+def sum_rows(x, sums, columns, first, last):
+    """The sum of each row; columns >= 1."""
+    parts = shared_array(T, 32)
+    for row in range(first, last):
+        total = T(0)
+        for column in range(thread(), columns, threads()):
+            total += x[row * columns + column]
+        total = block_sum(total, parts)
+        if thread() == 0:
+            sums[row] = total
+
+
+@device_kernel("x: in[T], y: out[T], columns: int, first: int, last: int", T=FLOATS)
+def softmax(x, y, columns, first, last):
+    """e^x divided by the sum of the row's; columns >= 1."""
+    parts = shared_array(T, 32)
+    for row in range(first, last):
+        at = row * columns
+        greatest = x[at]
+        for column in range(thread(), columns, threads()):
+            greatest = nan_greatest(greatest, x[at + column])
+        greatest = block_greatest(greatest, parts)
+        total = T(0)
+        for column in range(thread(), columns, threads()):
+            power = exp(x[at + column] - greatest)
+            y[at + column] = power
+            total += power
+        total = block_sum(total, parts)
+        for column in range(thread(), columns, threads()):
+            y[at + column] /= total
+
+
+@device_kernel("x: in[T], y: out[T], columns: int, first: int, last: int", T=FLOATS)
+def log_softmax(x, y, columns, first, last):
+    """x less the logarithm of the sum of the row's e^x; columns >= 1."""
+    parts = shared_array(T, 32)
+    for row in range(first, last):
+        at = row * columns
+        greatest = x[at]
+        for column in range(thread(), columns, threads()):
+            greatest = nan_greatest(greatest, x[at + column])
+        greatest = block_greatest(greatest, parts)
+        total = T(0)
+        for column in range(thread(), columns, threads()):
+            total += exp(x[at + column] - greatest)
+        total = log(block_sum(total, parts))
+        for column in range(thread(), columns, threads()):
+            y[at + column] = (x[at + column] - greatest) - total
+
+
+@device_kernel("g: in[T], y: in[T], dx: out[T], columns: int, first: int, last: int", T=FLOATS)
+def softmax_gradient(g, y, dx, columns, first, last):
+    """(g - the row's sum of g y) y, for the cotangent g of the softmax y; columns >= 1."""
+    parts = shared_array(T, 32)
+    for row in range(first, last):
+        at = row * columns
+        total = T(0)
+        for column in range(thread(), columns, threads()):
+            total += g[at + column] * y[at + column]
+        total = block_sum(total, parts)
+        for column in range(thread(), columns, threads()):
+            dx[at + column] = (g[at + column] - total) * y[at + column]

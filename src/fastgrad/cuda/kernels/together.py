@@ -1,0 +1,55 @@
+"""What the threads of a warp and of a block compute together."""
+
+from __future__ import annotations
+
+from fastgrad.cuda.body import shuffle_xor, synchronize, thread, threads
+from fastgrad.kernels.building.body import scalar_function
+from fastgrad.kernels.functions.vector_math import nan_greatest
+
+
+@scalar_function
+def warp_sum(x):
+    """The sum of the 32 numbers of a warp, in all its threads: pairs, then pairs of pairs."""
+    x += shuffle_xor(x, 16)
+    x += shuffle_xor(x, 8)
+    x += shuffle_xor(x, 4)
+    x += shuffle_xor(x, 2)
+    return x + shuffle_xor(x, 1)
+
+
+@scalar_function
+def warp_greatest(x):
+    """The greatest of the 32 numbers of a warp, in all its threads; NaN if there is one."""
+    x = nan_greatest(x, shuffle_xor(x, 16))
+    x = nan_greatest(x, shuffle_xor(x, 8))
+    x = nan_greatest(x, shuffle_xor(x, 4))
+    x = nan_greatest(x, shuffle_xor(x, 2))
+    return nan_greatest(x, shuffle_xor(x, 1))
+
+
+@scalar_function
+def block_sum(x, parts):
+    """The sum of a block's numbers, in all its threads; `parts` is a shared array of 32."""
+    x = warp_sum(x)
+    if thread() % 32 == 0:
+        parts[thread() // 32] = x
+    synchronize()
+    total = parts[0]
+    for i in range(1, threads() // 32):
+        total += parts[i]
+    synchronize()
+    return total
+
+
+@scalar_function
+def block_greatest(x, parts):
+    """The greatest of a block's numbers, in all its threads; NaN if there is one; `parts` is a shared array of 32."""
+    x = warp_greatest(x)
+    if thread() % 32 == 0:
+        parts[thread() // 32] = x
+    synchronize()
+    greatest = parts[0]
+    for i in range(1, threads() // 32):
+        greatest = nan_greatest(greatest, parts[i])
+    synchronize()
+    return greatest

@@ -1,0 +1,216 @@
+"""A GPU in slow motion, on the CPU: a kernel's own code, thread by thread, with nothing left to chance.
+
+A kernel is compiled as for the GPU, but for this processor, and its questions (which thread am I? wait for the others; give
+me another thread's number) are put to this module. Of a block's threads one runs at a time, until it asks for the
+others; when all have, they go on in order. So results are the same each time, and what a GPU leaves undefined is an error:
+threads that wait in different places, or that end while others wait. Shared memory is full of NaN at first.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import llvmlite.binding as llvm
+import numpy as np
+
+from fastgrad.cuda import body
+from fastgrad.cuda.kernel import DeviceKernel, Machine, kernel_ir
+from fastgrad.cuda.specials import ASKED, BLOCK, BLOCKS, IN_SIMULATION, SIMULATED
+from fastgrad.kernels.building.native import initialize_llvm, target
+
+_THREAD, _THREADS, _SHARED, _SYNCHRONIZE, _XOR, _DOWN = (
+    ASKED.index(special)
+    for special in (
+        body.thread,
+        body.threads,
+        body.shared_array,
+        body.synchronize,
+        body.shuffle_xor,
+        body.shuffle_down,
+    )
+)
+_CPU = Machine(
+    specials=IN_SIMULATION,
+    head="define void",
+    numbers="\n".join(
+        f"  %{name} = call i64 @{SIMULATED}(i64 {kind}, i64 0, i64 0, i64 0)"
+        for name, kind in (("thread", _THREAD), ("threads", _THREADS), ("block", BLOCK), ("blocks", BLOCKS))
+    ),
+    declared=[f"declare i64 @{SIMULATED}(i64, i64, i64, i64)"],
+)
+_ALIGNMENT = 64
+
+
+class SimulationError(RuntimeError):
+    """A kernel does what a GPU leaves undefined."""
+
+
+class _Request(NamedTuple):
+    """What a thread waits for the others with."""
+
+    kind: int
+    place: int
+    bits: int
+    lanes: int
+
+
+def simulate(
+    kernel: DeviceKernel,
+    dtypes: Mapping[str, Any],
+    arguments: Sequence[Any],
+    units: int,
+    blocks: int = 2,
+    threads: int = 64,
+) -> None:
+    """Runs a kernel; its arrays are written to.
+
+    Args:
+        kernel: what is run.
+        dtypes: the dtype of each type variable.
+        arguments: contiguous arrays, ints and floats, for all parameters but `first` and `last`.
+        units: how many units of work there are.
+        blocks: how many blocks they are dealt out to.
+        threads: how many each block has, a multiple of 32; fewer than a GPU is given, as each costs time here.
+
+    Raises:
+        SimulationError: threads wait in different places, or end while others wait.
+        Untranslatable: the body has something that no GPU does.
+    """
+    run = _compiled(kernel, tuple(sorted(kernel.checked_types(dtypes).items())))
+    values = [
+        ctypes.c_void_p(a.ctypes.data)
+        if isinstance(a, np.ndarray)
+        else ctypes.c_double(a)
+        if parameter.kind == "float"
+        else ctypes.c_int64(a)
+        for parameter, a in zip(kernel.signature.parameters[:-2], arguments, strict=True)
+    ]
+    for block in range(blocks):
+        _Block(threads, block, blocks).run(lambda: run(*values, ctypes.c_int64(units)))
+
+
+class _Block:
+    """The threads of a block, each a thread of Python of which one runs at a time."""
+
+    def __init__(self, count: int, block: int, blocks: int) -> None:
+        self.count, self.block, self.blocks = count, block, blocks
+        self._requests: list[_Request | None] = [None] * count
+        self._answers = [0] * count
+        self._turns = [threading.Semaphore(0) for _ in range(count)]
+        self._back = threading.Semaphore(0)
+        self._ended = [False] * count
+        self._shared: dict[int, np.ndarray] = {}
+        self._error: str | None = None
+
+    def run(self, kernel: Any) -> None:
+        """Runs the kernel in all threads."""
+        threads = [threading.Thread(target=self._thread, args=(number, kernel)) for number in range(self.count)]
+        for thread in threads:
+            thread.start()
+        while not all(self._ended):
+            for number, ended in enumerate(self._ended.copy()):
+                if not ended:
+                    self._turns[number].release()
+                    self._back.acquire()
+            if self._error is None:
+                self._error = self._check()
+            if self._error is None and not all(self._ended):
+                self._exchange()
+        for thread in threads:
+            thread.join()
+        if self._error is not None:
+            raise SimulationError(self._error)
+
+    def _thread(self, number: int, kernel: Any) -> None:
+        self._turns[number].acquire()
+        _running.block, _running.number = self, number
+        kernel()
+        self._ended[number] = True
+        self._requests[number] = None
+        self._back.release()
+
+    def answer(self, number: int, kind: int, place: int, a: int, b: int) -> int:
+        """Answers a thread's question, once the others have come, too, if that is what it asks for."""
+        if kind == _THREAD:
+            return number
+        if kind in (_THREADS, BLOCK, BLOCKS):
+            return {_THREADS: self.count, BLOCK: self.block, BLOCKS: self.blocks}[kind]
+        if kind == _SHARED:
+            return self._shared_address(place, a * b)
+        if self._error is None:  # else the thread runs to its end, alone
+            self._requests[number] = _Request(kind, place, a, b)
+            self._back.release()
+            self._turns[number].acquire()
+        return self._answers[number]
+
+    def _shared_address(self, place: int, size: int) -> int:
+        if place not in self._shared:
+            # All bits set are a NaN of any size, and no index that is right.
+            self._shared[place] = np.full(size + _ALIGNMENT, 255, np.uint8)
+        return int(self._shared[place].ctypes.data + _ALIGNMENT - 1) // _ALIGNMENT * _ALIGNMENT
+
+    def _check(self) -> str | None:
+        """What is wrong with where the threads wait."""
+        waiting = {(r.kind, r.place) for r in self._requests if r is not None}
+        if waiting and any(self._ended):
+            ended, waits = self._ended.index(True), self._ended.index(False)
+            return f"thread {ended} has ended while thread {waits} waits for it ({self._name(waits)})"
+        if len(waiting) > 1:
+            first = self._requests[0]
+            other = next(n for n, r in enumerate(self._requests) if r and first and r[:2] != first[:2])
+            return f"threads wait in different places: 0 ({self._name(0)}) and {other} ({self._name(other)})"
+        return None
+
+    def _name(self, number: int) -> str:
+        request = self._requests[number]
+        return "ended" if request is None else ASKED[request.kind].name
+
+    def _exchange(self) -> None:
+        for number, request in enumerate(self._requests):
+            if request is None or request.kind == _SYNCHRONIZE:
+                continue
+            lane = number % body.WARP
+            other = lane ^ request.lanes if request.kind == _XOR else lane + request.lanes
+            giver = self._requests[number - lane + other] if 0 <= other < body.WARP else request
+            assert giver is not None
+            self._answers[number] = giver.bits
+
+
+class _Running(threading.local):
+    block: _Block
+    number: int
+
+
+_running = _Running()
+
+
+@ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)
+def _simulated(kind: int, place: int, a: int, b: int) -> int:
+    return _running.block.answer(_running.number, kind, place, a, b)
+
+
+_engines: list[Any] = []  # what holds the code of kernels
+
+
+@functools.cache
+def _compiled(kernel: DeviceKernel, dtypes: tuple[tuple[str, str], ...]) -> Any:
+    initialize_llvm()
+    text, specials = kernel_ir(kernel, dict(dtypes), _CPU)
+    module = llvm.parse_assembly(text)
+    if specials:
+        module.link_in(llvm.parse_assembly(specials))
+    module.triple = target().triple
+    machine = llvm.Target.from_triple(module.triple).create_target_machine(opt=1)
+    llvm.add_symbol(SIMULATED, ctypes.cast(_simulated, ctypes.c_void_p).value)
+    engine = llvm.create_mcjit_compiler(module, machine)
+    engine.finalize_object()
+    _engines.append(engine)
+    kinds = [
+        ctypes.c_double if parameter.kind == "float" else ctypes.c_int64 if parameter.kind == "int" else ctypes.c_void_p
+        for parameter in kernel.signature.parameters[:-2]
+    ]
+    return ctypes.CFUNCTYPE(None, *kinds, ctypes.c_int64)(engine.get_function_address("kernel"))
