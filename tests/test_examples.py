@@ -228,6 +228,14 @@ def test_digits_cnn():
     assert load("digits_cnn").main() >= 0.985
 
 
+def test_breast_cancer_finds_the_ill_and_draws_the_curve(tmp_path):
+    found = load("breast_cancer").main(["--output", str(tmp_path)])
+    assert found["accuracy"] > 0.95
+    assert found["area"] > 0.99
+    assert found["found"] > 0.93
+    assert (tmp_path / "breast_cancer_roc.png").read_bytes().startswith(b"\x89PNG")
+
+
 def test_diabetes_stops_early_and_is_better_than_the_mean():
     epochs, error, guess = load("diabetes").main()
     assert epochs < 200
