@@ -231,3 +231,34 @@ def own_losses(tf):
         "subclass sum": lambda: Own(reduction="sum")(tf.constant(TRUE), tf.constant(GUESS)),
         "base call": lambda: tf.keras.losses.Loss()(1.0, 2.0),
     }
+
+
+def of_regions_and_pairs(tf):
+    k = tf.keras.losses
+    numbers = [0, 1, 0, 1]
+    vectors = [[0.6, 0.8], [0.8, -0.6], [1.0, 0.0], [-0.6, 0.8]]
+
+    def both(loss, truth, guess):
+        return value_and_gradients(tf, lambda p: loss(tf.constant(truth), p), tf.constant(guess))
+
+    made = {
+        "Dice": lambda: both(k.Dice(), TRUE, GUESS),
+        "Dice of axes": lambda: both(k.Dice(axis=1, reduction="sum"), TRUE, GUESS),
+        "Tversky": lambda: both(k.Tversky(0.3, 0.7), TRUE, GUESS),
+        "tversky": lambda: both(lambda y, p: k.tversky(y, p, axis=-1), TRUE, GUESS),
+        "dice": lambda: both(k.dice, TRUE, GUESS),
+        "Circle": lambda: both(k.Circle(gamma=2.0), numbers, vectors),
+        "Circle of all": lambda: both(k.Circle(2.0, 0.2, remove_diagonal=False, reduction="none"), numbers, vectors),
+        "circle with others": lambda: both(
+            lambda y, p: k.circle(y, p, tf.constant([1, 0]), tf.constant(vectors[:2]), False, 3.0), numbers, vectors
+        ),
+        "generalized": lambda: both(k.CategoricalGeneralizedCrossEntropy(0.3), [1, 0], GUESS),
+        "generalized function": lambda: both(
+            lambda y, p: k.categorical_generalized_cross_entropy(y, p, 0.7), [1, 0], GUESS
+        ),
+        "generalized beyond": lambda: k.CategoricalGeneralizedCrossEntropy(1.0),
+    }
+    kinds = (k.Dice, k.Tversky, k.Circle, k.CategoricalGeneralizedCrossEntropy)
+    return made | {
+        f"config of {kind.__name__}": (lambda kind=kind: dict(sorted(kind().get_config().items()))) for kind in kinds
+    }

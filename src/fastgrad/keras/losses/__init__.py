@@ -7,20 +7,30 @@ from fastgrad.keras.losses.cross_entropy import BinaryCrossentropy as BinaryCros
 from fastgrad.keras.losses.cross_entropy import BinaryFocalCrossentropy as BinaryFocalCrossentropy
 from fastgrad.keras.losses.cross_entropy import CategoricalCrossentropy as CategoricalCrossentropy
 from fastgrad.keras.losses.cross_entropy import CategoricalFocalCrossentropy as CategoricalFocalCrossentropy
+from fastgrad.keras.losses.cross_entropy import CategoricalGeneralizedCrossEntropy as CategoricalGeneralizedCrossEntropy
 from fastgrad.keras.losses.cross_entropy import SparseCategoricalCrossentropy as SparseCategoricalCrossentropy
 from fastgrad.keras.losses.cross_entropy import binary_crossentropy as binary_crossentropy
 from fastgrad.keras.losses.cross_entropy import binary_focal_crossentropy as binary_focal_crossentropy
 from fastgrad.keras.losses.cross_entropy import categorical_crossentropy as categorical_crossentropy
 from fastgrad.keras.losses.cross_entropy import categorical_focal_crossentropy as categorical_focal_crossentropy
+from fastgrad.keras.losses.cross_entropy import (
+    categorical_generalized_cross_entropy as categorical_generalized_cross_entropy,
+)
 from fastgrad.keras.losses.cross_entropy import sparse_categorical_crossentropy as sparse_categorical_crossentropy
 from fastgrad.keras.losses.loss import Loss as Loss
 from fastgrad.keras.losses.loss import Reduction as Reduction
 from fastgrad.keras.losses.margins import CategoricalHinge as CategoricalHinge
+from fastgrad.keras.losses.margins import Circle as Circle
 from fastgrad.keras.losses.margins import Hinge as Hinge
 from fastgrad.keras.losses.margins import SquaredHinge as SquaredHinge
 from fastgrad.keras.losses.margins import categorical_hinge as categorical_hinge
+from fastgrad.keras.losses.margins import circle as circle
 from fastgrad.keras.losses.margins import hinge as hinge
 from fastgrad.keras.losses.margins import squared_hinge as squared_hinge
+from fastgrad.keras.losses.overlap import Dice as Dice
+from fastgrad.keras.losses.overlap import Tversky as Tversky
+from fastgrad.keras.losses.overlap import dice as dice
+from fastgrad.keras.losses.overlap import tversky as tversky
 from fastgrad.keras.losses.regression import CosineSimilarity as CosineSimilarity
 from fastgrad.keras.losses.regression import Huber as Huber
 from fastgrad.keras.losses.regression import KLDivergence as KLDivergence

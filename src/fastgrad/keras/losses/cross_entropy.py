@@ -365,3 +365,34 @@ class SparseCategoricalCrossentropy(NamedLoss):
         if type(self).call is not SparseCategoricalCrossentropy.call:
             return self.call(y_true, y_pred), None  # a subclass's own
         return sparse_losses(*same_rank(y_true, y_pred), **self._fn_kwargs)
+
+
+def categorical_generalized_cross_entropy(y_true: Any, y_pred: Any, q: float) -> Tensor:
+    """``(1 - p^q) / q`` of the probability ``p`` of the right class: less sensitive to wrong labels (Zhang, Sabuncu 2018).
+
+    Args:
+        y_true: class numbers, shape (...).
+        y_pred: probabilities, shape (..., classes).
+        q: in (0, 1): near 0 as a cross-entropy, at 1 an absolute error.
+    """
+    predictions = as_tensor(y_pred, None)
+    labels = tf.one_hot(as_tensor(y_true, tf.int64), predictions.shape[-1], dtype=predictions.dtype)
+    return (1 - tf.pow(tf.reduce_sum(predictions * labels, -1), q)) / q
+
+
+class CategoricalGeneralizedCrossEntropy(NamedLoss):
+    """``categorical_generalized_cross_entropy``, reduced; ``q`` as there, else as ``Loss``; ValueError if it is not in (0, 1)."""
+
+    _options = ("q",)
+    _keeps_integer_labels = True
+
+    def __init__(
+        self,
+        q: float = 0.5,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = "categorical_generalized_cross_entropy",
+        dtype: Any = None,
+    ) -> None:
+        if not 0 < q < 1:
+            raise ValueError(f"q must be in the interval (0, 1), got q={q}.")
+        super().__init__(categorical_generalized_cross_entropy, reduction, name, dtype, q=q)

@@ -1,11 +1,11 @@
-"""Losses of margins: labels are -1 and 1, or 0 and 1, which are read as them."""
+"""Losses of margins: of labels -1 and 1 (0 and 1 are read as them), and of similarities."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import fastgrad as tf
-from fastgrad.keras.losses.loss import NamedLoss, labels_and_predictions
+from fastgrad.keras.losses.loss import NamedLoss, as_tensor, labels_and_predictions
 from fastgrad.tensor import Tensor
 
 
@@ -33,6 +33,60 @@ def categorical_hinge(y_true: Any, y_pred: Any) -> Tensor:
     right = tf.reduce_sum(labels * predictions, -1)
     wrong = tf.reduce_max((1.0 - labels) * predictions, -1)
     return tf.maximum(wrong - right + 1.0, 0.0)
+
+
+def circle(
+    y_true: Any,
+    y_pred: Any,
+    ref_labels: Any = None,
+    ref_embeddings: Any = None,
+    remove_diagonal: bool = True,
+    gamma: float = 80,
+    margin: float = 0.4,
+) -> Tensor:
+    """``softplus(logsumexp(negative pairs) + logsumexp(positive pairs))`` of similarities (Sun et al. 2020).
+
+    Args:
+        y_true: class numbers, shape (batch,).
+        y_pred: vectors of length 1, shape (batch, features).
+        ref_labels, ref_embeddings: what pairs are made with; default the batch itself.
+        remove_diagonal: whether pairs of one with itself are left out.
+        gamma: the scale.
+        margin: how far from 0 and 1 similarities may be.
+    """
+    vectors, labels = as_tensor(y_pred, None), tf.reshape(as_tensor(y_true, tf.int32), [-1, 1])
+    others = vectors if ref_embeddings is None else as_tensor(ref_embeddings, vectors.dtype)
+    known = labels if ref_labels is None else tf.reshape(as_tensor(ref_labels, tf.int32), [-1, 1])
+    distances = tf.maximum(1.0 - tf.matmul(vectors, others, transpose_b=True), 0.0)
+    same = tf.equal(labels, tf.transpose(known))
+    positive = tf.logical_and(same, ~tf.eye(same.shape[0], same.shape[1], dtype="bool")) if remove_diagonal else same
+    near = gamma * tf.maximum(margin + distances, 0.0) * (distances - margin)
+    far = gamma * tf.maximum(1.0 + margin - distances, 0.0) * (1.0 - margin - distances)
+    lowest = tf.constant(float("-inf"), vectors.dtype)
+    terms = [tf.reduce_logsumexp(tf.where(mask, one, lowest), 1) for mask, one in ((positive, near), (~same, far))]
+    return tf.nn.softplus(terms[0] + terms[1])
+
+
+class Circle(NamedLoss):
+    """``circle``, reduced over the samples that have a loss; arguments as there, else as ``Loss``."""
+
+    _options = ("gamma", "margin", "remove_diagonal")
+    _keeps_integer_labels = True
+
+    def __init__(
+        self,
+        gamma: float = 80.0,
+        margin: float = 0.4,
+        remove_diagonal: bool = True,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = "circle",
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(circle, reduction, name, dtype, gamma=gamma, margin=margin, remove_diagonal=remove_diagonal)
+
+    def _masked(self, y_true: Tensor, y_pred: Tensor) -> tuple[Any, Tensor | None]:
+        losses = circle(y_true, y_pred, **self._fn_kwargs)
+        return losses, losses > 0.0
 
 
 class Hinge(NamedLoss):

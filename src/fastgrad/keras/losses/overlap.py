@@ -1,0 +1,64 @@
+"""Losses of regions that overlap, for segmentation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import fastgrad as tf
+from fastgrad.keras.losses.loss import NamedLoss, labels_and_predictions
+from fastgrad.keras.settings import epsilon
+from fastgrad.tensor import Tensor
+
+
+def tversky(y_true: Any, y_pred: Any, alpha: float = 0.5, beta: float = 0.5, axis: Any = None) -> Tensor:
+    """``1 - both / (both + alpha * only_true + beta * only_predicted)`` (Salehi et al. 2017).
+
+    Args:
+        y_true, y_pred: shares in [0, 1], of one shape.
+        alpha, beta: what is missed, and what is found in vain, count for.
+        axis: the axes that a region extends over; default all.
+    """
+    labels, predictions = labels_and_predictions(y_true, y_pred)
+    both = tf.reduce_sum(labels * predictions, axis)
+    missed = tf.reduce_sum(labels * (1 - predictions), axis)
+    in_vain = tf.reduce_sum(predictions * (1 - labels), axis)
+    return 1 - both / (both + missed * alpha + in_vain * beta + epsilon())
+
+
+def dice(y_true: Any, y_pred: Any, axis: Any = None) -> Tensor:
+    """``1 - 2 sum(y_true * y_pred) / (sum(y_true) + sum(y_pred))``; arguments as ``tversky``."""
+    labels, predictions = labels_and_predictions(y_true, y_pred)
+    whole = tf.reduce_sum(labels, axis) + tf.reduce_sum(predictions, axis)
+    return 1 - 2.0 * tf.reduce_sum(labels * predictions, axis) / (whole + epsilon())
+
+
+class Dice(NamedLoss):
+    """``dice``, reduced; ``axis`` as there, else as ``Loss``."""
+
+    _options = ("axis",)
+
+    def __init__(
+        self,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = "dice",
+        axis: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(dice, reduction, name, dtype, axis=axis)
+
+
+class Tversky(NamedLoss):
+    """``tversky``, reduced; ``alpha``, ``beta`` and ``axis`` as there, else as ``Loss``."""
+
+    _options = ("alpha", "beta", "axis")
+
+    def __init__(
+        self,
+        alpha: float = 0.5,
+        beta: float = 0.5,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = "tversky",
+        axis: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(tversky, reduction, name, dtype, alpha=alpha, beta=beta, axis=axis)
