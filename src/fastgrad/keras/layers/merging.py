@@ -80,9 +80,9 @@ class Merge(Layer):
         return tuple(found)
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
-        """Steps count that count in every input with a mask."""
-        masks = [mask for mask in previous_mask or () if mask is not None]
-        return reduce(tf.logical_and, masks) if masks else None
+        """Steps count that count in one of the inputs; all do, if one of the inputs has no mask."""
+        masks = list(previous_mask or ())
+        return None if not masks or any(mask is None for mask in masks) else reduce(tf.logical_or, masks)
 
 
 def _with_rank(x: Tensor, rank: int) -> Tensor:

@@ -48,6 +48,15 @@ class Model(Trainer, Layer):
         super().__init__(**kwargs)
         self._set_graph(inputs, outputs)
 
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Any:
+        """The model of which ``config`` is the ``get_config()``, with new weights; ``Model`` itself makes functional ones."""
+        if cls is Model and {"layers", "input_layers", "output_layers"} <= config.keys():
+            from fastgrad.keras.models.functional import Functional
+
+            return Functional.from_config(config, custom_objects)
+        return super().from_config(config)
+
     def _set_graph(self, inputs: Any, outputs: Any) -> None:
         """Makes this the functional model of these tensors."""
         from fastgrad.keras.models.functional import graph_of
