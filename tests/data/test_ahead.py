@@ -30,7 +30,7 @@ def slowly(count, seconds=SLOW, error=None):
 
 def slow_map(x):
     time.sleep(SLOW)
-    return x * 2
+    return 2 * x.numpy()  # which no compiled function can do
 
 
 @pytest.fixture(autouse=True)
@@ -46,14 +46,14 @@ def ints(dataset):
     return [int(x) for x in dataset]
 
 
-@pytest.mark.parametrize("count", [0, 1, 2, 3, 20])
+@pytest.mark.parametrize("count", [0, 1, 8, 9, 30])
 def test_prefetched_elements_come_in_order(count):
     assert ints(slowly(count).prefetch(2)) == list(range(count))
     assert ints(slowly(count).prefetch(tf.data.AUTOTUNE).prefetch(1)) == list(range(count))
 
 
 def test_prefetch_makes_elements_while_others_are_used():
-    """Two of every three milliseconds of 20 elements are spent at the same time."""
+    """The time for making most of 40 elements is that of using the one before."""
 
     def seconds(dataset):
         began = time.perf_counter()
@@ -61,8 +61,8 @@ def test_prefetch_makes_elements_while_others_are_used():
             time.sleep(5e-3)
         return time.perf_counter() - began
 
-    apart = seconds(slowly(20, 5e-3))
-    together = min(seconds(slowly(20, 5e-3).prefetch(2)) for _ in range(3))
+    apart = seconds(slowly(40, 5e-3))
+    together = min(seconds(slowly(40, 5e-3).prefetch(2)) for _ in range(3))
     assert together < 0.8 * apart
 
 
@@ -74,7 +74,7 @@ def test_quick_elements_need_no_thread():
         assert not [one for one in threading.enumerate() if one.name.startswith("fastgrad-prefetch")]
 
 
-@pytest.mark.parametrize("made", [2, 3, 10])
+@pytest.mark.parametrize("made", [2, 9, 20])
 def test_an_error_comes_where_its_element_would_have_come(made):
     iterator = iter(slowly(made, error=OSError("no more")).prefetch(4))
     assert [int(next(iterator)) for _ in range(made)] == list(range(made))
@@ -96,7 +96,7 @@ def test_an_abandoned_iteration_ends_its_thread_and_its_generator():
             closed.append(threading.current_thread().name)
 
     iterator = iter(Dataset.from_generator(generate, output_signature=SCALAR).prefetch(2))
-    for _ in range(5):
+    for _ in range(12):
         next(iterator)
     assert [one for one in threading.enumerate() if one.name.startswith("fastgrad-prefetch")]
     del iterator
@@ -106,7 +106,7 @@ def test_an_abandoned_iteration_ends_its_thread_and_its_generator():
 
 def test_a_loop_that_is_left_early():
     for number, _ in enumerate(slowly(1000).prefetch(2).map(slow_map, num_parallel_calls=2)):
-        if number == 6:
+        if number == 20:
             break
 
 
@@ -124,22 +124,22 @@ def test_parallel_calls_take_their_time_together():
 
     def wait(x):
         time.sleep(5e-3)
-        return x
+        return x.numpy()
 
-    alone = seconds(Dataset.range(20).map(wait))
-    assert min(seconds(Dataset.range(20).map(wait, num_parallel_calls=4)) for _ in range(3)) < 0.7 * alone
+    alone = seconds(Dataset.range(40).map(wait))
+    assert min(seconds(Dataset.range(40).map(wait, num_parallel_calls=4)) for _ in range(3)) < 0.7 * alone
 
 
 def test_an_error_in_a_parallel_call():
     def fail_late(x):
         time.sleep(SLOW)
-        if x == 7:
-            raise KeyError("seven")
+        if x == 17:
+            raise KeyError("seventeen")
         return x
 
-    iterator = iter(Dataset.range(20).map(fail_late, num_parallel_calls=3))
-    assert [int(next(iterator)) for _ in range(7)] == list(range(7))
-    with pytest.raises(KeyError, match="seven"):
+    iterator = iter(Dataset.range(40).map(fail_late, num_parallel_calls=3))
+    assert [int(next(iterator)) for _ in range(17)] == list(range(17))
+    with pytest.raises(KeyError, match="seventeen"):
         next(iterator)
 
 
@@ -153,7 +153,7 @@ def test_what_draws_is_not_made_ahead():
             time.sleep(seconds)
             return tf.random.uniform(())
 
-        dataset = Dataset.range(8).map(draw, num_parallel_calls=2).prefetch(3)
+        dataset = Dataset.range(20).map(draw, num_parallel_calls=2).prefetch(3)
         return [(float(x), float(tf.random.uniform(()))) for x in dataset]
 
     assert numbers(0.0) == numbers(SLOW)
@@ -170,7 +170,7 @@ def test_numbers_of_calls_are_checked(calls):
 def test_a_fork_begins_anew_and_refuses_iterations_with_threads():
     dataset = slowly(50).prefetch(2)
     going = iter(dataset)
-    for _ in range(4):
+    for _ in range(12):
         next(going)
     child = os.fork()
     if child == 0:
@@ -184,7 +184,7 @@ def test_a_fork_begins_anew_and_refuses_iterations_with_threads():
         finally:
             os._exit(status)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-    assert int(next(going)) == 4
+    assert int(next(going)) == 12
 
 
 def test_rows_pass_prefetch_as_rows():

@@ -20,16 +20,17 @@ from fastgrad.data.ordering import Reordered
 from fastgrad.ops.random_generator import default_states
 
 WORTH = 200e-6  # seconds; a thread makes elements that take longer
+IN_A_ROW = 8  # so many have to; a function of theirs may be compiled meanwhile
 PATIENCE = 1.0  # seconds for which an abandoned iteration waits for the element that is being made
 _END = object()
 
 
 class Pace:
-    """Whether elements are worth a thread, by the last two that were made without.
+    """Whether elements are worth a thread, by the last ones that were made without.
 
     Attributes:
-        is_slow: both took long, and nothing was drawn.
-        draws: random numbers were drawn by the second of two that took long.
+        is_slow: all of them took long, and nothing was drawn.
+        draws: random numbers were drawn.
     """
 
     def __init__(self) -> None:
@@ -43,8 +44,8 @@ class Pace:
         made = make(*arguments)
         self._slow = self._slow + 1 if perf_counter() - began > WORTH else 0
         if states is not None:
-            self.draws = default_states() != states
-            self.is_slow = self._slow > 1 and not self.draws
+            self.draws = self.draws or default_states() != states
+            self.is_slow = self._slow >= IN_A_ROW and not self.draws
         return made
 
 

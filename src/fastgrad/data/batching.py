@@ -10,9 +10,9 @@ import numpy as np
 
 from fastgrad import nest
 from fastgrad.data import grouping
+from fastgrad.data.compiling import call
 from fastgrad.data.pipeline import Pipeline
 from fastgrad.data.structure import packer
-from fastgrad.data.transformations import call
 from fastgrad.errors import InvalidArgumentError, UnimplementedError
 from fastgrad.ops.arguments import integer
 from fastgrad.shape import TensorShape

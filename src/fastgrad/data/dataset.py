@@ -11,6 +11,7 @@ import numpy as np
 
 from fastgrad.data import ahead, combining, kept, ordering, transformations
 from fastgrad.data.batching import Batching
+from fastgrad.data.compiling import unrecorded
 from fastgrad.data.constructors import Sources, drawn_key
 from fastgrad.data.iterator import Iterator
 from fastgrad.data.node import INFINITE, UNKNOWN, Node
@@ -58,6 +59,9 @@ class Dataset(Sources, Batching):
         name: str | None = None,
     ) -> Dataset:
         """``map_func`` of each element.
+
+        It runs as Python for the first elements, and is then compiled, like by ``tf.function``, if that gives the same in less time: for a
+        few elements it is called twice, for those that follow not at all.
 
         Args:
             map_func: called for every element, a tuple as several arguments, a dict as one; returns an element.
@@ -268,7 +272,7 @@ class Dataset(Sources, Batching):
         """
         state = converted(initial_state)
         for element in self:
-            state = result_element(transformations.unrecorded(reduce_func, state, element), "Dataset.reduce")
+            state = result_element(unrecorded(reduce_func, state, element), "Dataset.reduce")
         return state
 
     def get_single_element(self, name: str | None = None) -> Any:

@@ -11,9 +11,10 @@ import numpy as np
 
 from fastgrad import nest
 from fastgrad.data.batch import element_groups, padded, row_groups, stacked
+from fastgrad.data.compiling import call, unrecorded
 from fastgrad.data.node import UNKNOWN, Chunk, Node, Stage
 from fastgrad.data.structure import DatasetSpec, map_leaves, packer, placeholder
-from fastgrad.data.transformations import call, checked_function, node_of, unrecorded
+from fastgrad.data.transformations import checked_function, node_of
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.shape import TensorShape
 from fastgrad.tensor import Tensor

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.data.compiling import call
 from fastgrad.data.node import UNKNOWN, Drawing, Node, Stage
-from fastgrad.data.transformations import call, checked_function
+from fastgrad.data.transformations import checked_function
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.tensor import Tensor, convert_to_tensor
 

@@ -10,10 +10,10 @@ import numpy as np
 
 from fastgrad import nest
 from fastgrad.data.ahead import close
+from fastgrad.data.compiling import unrecorded
 from fastgrad.data.node import INFINITE, Chunk, Drawing, Node
 from fastgrad.data.rows import ArrayRows, RangeRows
 from fastgrad.data.structure import map_leaves, spec_of
-from fastgrad.data.transformations import unrecorded
 from fastgrad.dtypes import DType, as_dtype
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.shape import TensorShape

@@ -9,29 +9,12 @@ from typing import Any
 import numpy as np
 
 from fastgrad.data.ahead import in_parallel
+from fastgrad.data.compiling import Compiling, call, unrecorded
 from fastgrad.data.node import UNKNOWN, Node, Stage
 from fastgrad.data.structure import map_leaves, placeholder, result_element, spec_of
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.recording import recorders
 from fastgrad.tensor import convert_to_tensor
 from fastgrad.tensor_spec import TensorSpec
-
-
-def unrecorded(function: Callable[..., Any], *arguments: Any) -> Any:
-    """``function(*arguments)``, unseen by the gradient tapes of this thread."""
-    active = recorders.active
-    if not active:
-        return function(*arguments)
-    recorders.active = ()
-    try:
-        return function(*arguments)
-    finally:
-        recorders.active = active
-
-
-def call(function: Callable[..., Any], element: Any) -> Any:
-    """A user's function on an element, unrecorded: a tuple is unpacked into arguments, anything else passed whole."""
-    return unrecorded(function, *element) if isinstance(element, tuple) else unrecorded(function, element)
 
 
 def checked_function(function: Any, what: str) -> Callable[..., Any]:
@@ -52,13 +35,13 @@ def node_of(dataset: Any, what: str) -> Node:
 
 
 class Mapped(Stage):
-    """``function`` of each element, by so many threads where that pays."""
+    """``function`` of each element, compiled or by so many threads where that pays."""
 
     name = "_MapDataset"
 
     def __init__(self, source: Node, function: Callable[..., Any], threads: int = 0) -> None:
         super().__init__(source)
-        self._function = checked_function(function, "Dataset.map")
+        self._function = Compiling(checked_function(function, "Dataset.map"))
         self._threads = threads
 
     def elements(self) -> Iterator[Any]:
@@ -71,7 +54,7 @@ class Mapped(Stage):
         return in_parallel(self._result, elements, self._threads) if self._threads else map(self._result, elements)
 
     def _result(self, element: Any) -> Any:
-        return result_element(call(self._function, element), "Dataset.map")
+        return result_element(self._function(element), "Dataset.map")
 
     def make_spec(self) -> Any:
         """What fits both results of two elements: of zeros and of ones, with two sizes for each unknown dimension."""

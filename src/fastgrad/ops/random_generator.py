@@ -418,11 +418,18 @@ def default_key(seed: Any) -> int:
     return int(_default.of(None if seed is None else seed if isinstance(seed, str) else int(seed)).key)
 
 
-def default_states() -> tuple[bytes, ...]:
-    """The states of the generators behind draws that name none: equal if nothing has been drawn in between."""
+def default_states() -> list[tuple[Generator, tuple[int, ...]]]:
+    """The generators behind draws that name none, each with its state: equal if nothing has been drawn in between."""
     with _default.lock:
         found = [*_default.generators.values(), _default.named, _default.chosen]
-    return tuple([one._state._array.tobytes() for one in found if one is not None])
+    return [(one, tuple(one._state._array.tolist())) for one in found if one is not None]
+
+
+def restore_default_states(states: list[tuple[Generator, tuple[int, ...]]]) -> None:
+    """Makes the generators go on from ``default_states()``."""
+    for generator, state in states:
+        if tuple(generator._state._array.tolist()) != state:
+            generator.reset(state)
 
 
 def get_global_generator() -> Generator:
