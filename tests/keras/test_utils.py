@@ -136,3 +136,93 @@ def test_importing_keras_imports_little():
     program = "import sys, fastgrad.keras; print(sorted(m for m in sys.modules if m.startswith('fastgrad.keras')))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "['fastgrad.keras']"
+
+
+class TestPadSequences:
+    SEQUENCES = ([1, 2, 3], [4], [], [5, 6, 7, 8])
+
+    def test_to_the_longest(self):
+        expected = [[0, 1, 2, 3], [0, 0, 0, 4], [0, 0, 0, 0], [5, 6, 7, 8]]
+        found = keras.utils.pad_sequences(self.SEQUENCES)
+        np.testing.assert_array_equal(found, expected)
+        assert found.dtype == np.int32
+
+    def test_cut_and_filled_up(self):
+        found = keras.utils.pad_sequences(self.SEQUENCES, 2, "float32", "post", "post", value=-1)
+        np.testing.assert_array_equal(found, [[1, 2], [4, -1], [-1, -1], [5, 6]])
+        found = keras.utils.pad_sequences(self.SEQUENCES, 2)
+        np.testing.assert_array_equal(found, [[2, 3], [0, 4], [0, 0], [7, 8]])
+
+    def test_of_vectors(self):
+        found = keras.utils.pad_sequences([[[1, 2]], [[3, 4], [5, 6]]])
+        np.testing.assert_array_equal(found, [[[0, 0], [1, 2]], [[3, 4], [5, 6]]])
+
+    @pytest.mark.parametrize(
+        "arguments",
+        [{"sequences": 3}, {"sequences": [1, 2]}, {"padding": "left"}, {"truncating": "x"}, {"value": "a"}, {"sequences": [[[1]], [[1, 2]]]}],
+        ids=str,
+    )  # fmt: skip
+    def test_refusals(self, arguments):
+        with pytest.raises(ValueError, match=r"sequence|padding|truncating|dtype"):
+            keras.utils.pad_sequences(**{"sequences": [[1]], **arguments})
+
+
+class TestSplitDataset:
+    def test_parts(self):
+        x = np.arange(20.0).reshape(10, 2)
+        left, right = keras.utils.split_dataset((x, np.arange(10)), left_size=0.7)
+        assert (len(left), len(right)) == (7, 3)
+        np.testing.assert_array_equal(np.concatenate([[row for row, _ in part] for part in (left, right)]), x)
+        left, right = keras.utils.split_dataset(tf.data.Dataset.range(10), right_size=4)
+        assert [int(i) for i in right] == [6, 7, 8, 9]
+
+    def test_shuffled(self):
+        halves = keras.utils.split_dataset(np.arange(10), left_size=0.5, shuffle=True, seed=3)
+        order = list(range(10))
+        random.Random(3).shuffle(order)
+        assert [int(i) for half in halves for i in half] == order
+
+    @pytest.mark.parametrize(
+        "sizes",
+        [{}, {"left_size": 10}, {"left_size": 0}, {"left_size": 1.5}, {"left_size": 0.8, "right_size": 0.8}, {"right_size": 0.01}],
+        ids=str,
+    )  # fmt: skip
+    def test_refusals(self, sizes):
+        with pytest.raises(ValueError, match=r"size|empty"):
+            keras.utils.split_dataset(np.arange(10), **sizes)
+        with pytest.raises(TypeError):
+            keras.utils.split_dataset(np.arange(10), left_size="a")
+        with pytest.raises(TypeError):
+            keras.utils.split_dataset(3, left_size=1)
+
+
+class TestProgbar:
+    def test_a_line_at_the_end(self, capsys):
+        bar = keras.utils.Progbar(3, verbose=2, stateful_metrics=["rate"])
+        for step in range(1, 4):
+            bar.update(step, [("loss", 1.0 / step), ("rate", step)])
+        out, err = capsys.readouterr()
+        assert out.startswith("3/3 - ")
+        assert "loss: 0.3333 - rate: 3" in out
+        assert err == ""
+
+    def test_no_bar_where_output_is_no_terminal(self, capsys):
+        bar = keras.utils.Progbar(2)
+        bar.add(1, [("loss", 1.0)])
+        bar.add(1)
+        assert capsys.readouterr() == ("", "")
+
+    def test_a_bar_in_a_terminal(self, capsys, monkeypatch):
+        monkeypatch.setattr("fastgrad.keras.utils.progress_bar.is_shown", lambda: True)
+        bar = keras.utils.Progbar(4, interval=0, unit_name="sample")
+        bar.add(2, [("loss", 1.0)])
+        bar.add(1, [("loss", 4.0)])
+        bar.add(1)
+        shown = capsys.readouterr().err
+        assert "loss: 2" in shown
+        assert "4/4" in shown
+        assert "sample/s" in shown
+
+    def test_both_lists_of_names(self):
+        with pytest.raises(ValueError, match="Only one"):
+            keras.utils.Progbar(1, stateful_metrics=[], stateless_metrics=[])

@@ -14,6 +14,7 @@ _NAMESPACES = frozenset(
         "callbacks",
         "config",
         "constraints",
+        "datasets",
         "initializers",
         "layers",
         "losses",

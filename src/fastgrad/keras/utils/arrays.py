@@ -1,43 +1,14 @@
-"""``keras.utils``."""
+"""Arrays of classes and of vectors."""
 
 from __future__ import annotations
 
-import random
 from typing import Any
 
 import numpy as np
 
 import fastgrad as tf
-from fastgrad.keras.backend import clear_session as clear_session
-from fastgrad.keras.models.plotting import model_to_dot as model_to_dot
-from fastgrad.keras.models.plotting import plot_model as plot_model
-from fastgrad.keras.saving.objects import deserialize_keras_object as deserialize_keras_object
-from fastgrad.keras.saving.objects import serialize_keras_object as serialize_keras_object
-from fastgrad.keras.saving.registration import CustomObjectScope as CustomObjectScope
-from fastgrad.keras.saving.registration import custom_object_scope as custom_object_scope
-from fastgrad.keras.saving.registration import get_custom_objects as get_custom_objects
-from fastgrad.keras.saving.registration import get_registered_name as get_registered_name
-from fastgrad.keras.saving.registration import get_registered_object as get_registered_object
-from fastgrad.keras.saving.registration import register_keras_serializable as register_keras_serializable
 from fastgrad.keras.settings import standardize_dtype as _standardize_dtype
-from fastgrad.keras.training.batches import PyDataset as PyDataset
-from fastgrad.keras.training.batches import pack_x_y_sample_weight as pack_x_y_sample_weight
-from fastgrad.keras.training.batches import unpack_x_y_sample_weight as unpack_x_y_sample_weight
-from fastgrad.names import refusal_of as _refusal_of
 from fastgrad.tensor import as_tensor_or_none
-
-
-def set_random_seed(seed: int) -> None:
-    """Seeds Python's ``random``, NumPy's and ``tf.random``'s generator.
-
-    Raises:
-        ValueError: ``seed`` is no integer.
-    """
-    if not isinstance(seed, int):
-        raise ValueError(f"Expected `seed` argument to be an integer. Received: seed={seed} (of type {type(seed)})")
-    random.seed(seed)
-    np.random.seed(seed)  # noqa: NPY002  # the generator that programs draw from without naming one
-    tf.random.set_seed(seed)
 
 
 def to_categorical(x: Any, num_classes: int | None = None) -> Any:
@@ -84,6 +55,3 @@ def normalize(x: Any, axis: int = -1, order: int = 2) -> Any:
 def standardize_dtype(dtype: Any) -> str:
     """The name of ``dtype``, ``floatx()`` for None."""
     return _standardize_dtype(dtype).name
-
-
-__getattr__ = _refusal_of("tf.keras.utils", globals())

@@ -1,0 +1,10 @@
+"""``keras.datasets``: data to try models on, downloaded when first asked for and kept in ``~/.keras/datasets``."""
+
+from fastgrad.keras.datasets import boston_housing as boston_housing
+from fastgrad.keras.datasets import california_housing as california_housing
+from fastgrad.keras.datasets import cifar10 as cifar10
+from fastgrad.keras.datasets import cifar100 as cifar100
+from fastgrad.keras.datasets import fashion_mnist as fashion_mnist
+from fastgrad.keras.datasets import imdb as imdb
+from fastgrad.keras.datasets import mnist as mnist
+from fastgrad.keras.datasets import reuters as reuters

@@ -1,0 +1,37 @@
+"""The archives of CIFAR-10 and CIFAR-100 (Krizhevsky 2009): pickles in a tar archive, read without being unpacked."""
+
+from __future__ import annotations
+
+import tarfile
+
+import numpy as np
+
+from fastgrad.keras.datasets.reading import unpickled
+from fastgrad.keras.settings import image_data_format
+from fastgrad.keras.utils.files import get_file
+
+
+def batches_of(
+    folder: str, file_hash: str, archive_name: str, names: list[str], label: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Images and labels, a column, of some members of an archive.
+
+    Args:
+        folder: in the archive; Keras keeps the archive as ``FOLDER-target_archive``.
+        file_hash: of the archive.
+        archive_name: its name at its origin.
+        names: of the members.
+        label: the name of the labels in them.
+    """
+    path = get_file(f"{folder}-target_archive", f"https://www.cs.toronto.edu/~kriz/{archive_name}", file_hash=file_hash)
+    images, labels = [], []
+    with tarfile.open(path) as archive:
+        for name in names:
+            member = archive.extractfile(f"{folder}/{name}")
+            if member is None:
+                raise ValueError(f"{path} has no file {folder}/{name}.")
+            found = unpickled(member.read(), encoding="bytes")
+            images.append(found[b"data"].reshape(-1, 3, 32, 32))
+            labels.append(np.array(found[label.encode()]).reshape(-1, 1))
+    x = np.concatenate(images)
+    return x.transpose(0, 2, 3, 1) if image_data_format() == "channels_last" else x, np.concatenate(labels)

@@ -1,0 +1,20 @@
+"""CIFAR-10: small pictures of ten classes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastgrad.keras.datasets.cifar import batches_of
+from fastgrad.keras.datasets.reading import Split
+
+_SHA256 = "6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce"
+
+
+def load_data() -> Split:
+    """``(x_train, y_train), (x_test, y_test)``: 50,000 and 10,000 images of 32x32x3, uint8, and columns of classes."""
+
+    def part(names: list[str]) -> tuple[Any, Any]:
+        x, y = batches_of("cifar-10-batches-py", _SHA256, "cifar-10-python.tar.gz", names, "labels")
+        return x, y.astype("uint8")
+
+    return part([f"data_batch_{number}" for number in range(1, 6)]), part(["test_batch"])

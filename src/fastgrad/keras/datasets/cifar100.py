@@ -1,0 +1,26 @@
+"""CIFAR-100: small pictures of a hundred classes in twenty groups."""
+
+from __future__ import annotations
+
+from fastgrad.keras.datasets.cifar import batches_of
+from fastgrad.keras.datasets.reading import Split
+
+_SHA256 = "85cd44d02ba6437773c5bbd22e183051d648de2e7d6b014e1ef29b855ba677a7"
+
+
+def load_data(label_mode: str = "fine") -> Split:
+    """``(x_train, y_train), (x_test, y_test)``: 50,000 and 10,000 images of 32x32x3, uint8, and columns of classes.
+
+    Args:
+        label_mode: ``"fine"`` for the hundred classes, ``"coarse"`` for their groups.
+
+    Raises:
+        ValueError: another mode.
+    """
+    if label_mode not in ("fine", "coarse"):
+        raise ValueError(f'`label_mode` must be one of `"fine"`, `"coarse"`. Received: label_mode={label_mode}.')
+    label = f"{label_mode}_labels"
+    return (
+        batches_of("cifar-100-python", _SHA256, "cifar-100-python.tar.gz", ["train"], label),
+        batches_of("cifar-100-python", _SHA256, "cifar-100-python.tar.gz", ["test"], label),
+    )

@@ -1,0 +1,34 @@
+"""Fashion-MNIST: pictures of clothes (Xiao, Rasul, Vollgraf 2017)."""
+
+from __future__ import annotations
+
+import gzip
+import os
+
+import numpy as np
+
+from fastgrad.keras.datasets.reading import Split
+from fastgrad.keras.utils.files import get_file
+
+_ORIGIN = "https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion/"  # whose checksums are published
+_MD5 = {
+    "train-images-idx3-ubyte.gz": "8d4fb7e6c68d591d4c3dfef9ec88bf0d",
+    "train-labels-idx1-ubyte.gz": "25c81989df183df01b3e8a0aad5dffbe",
+    "t10k-images-idx3-ubyte.gz": "bef4ecab320f06d8554ea6380940ec79",
+    "t10k-labels-idx1-ubyte.gz": "bb300cfdad3c16e7a12a480ee83cd310",
+}
+
+
+def load_data() -> Split:
+    """``(x_train, y_train), (x_test, y_test)``: 60,000 and 10,000 images of 28x28, uint8, and their classes, 0 to 9."""
+    parts = []
+    for kind in ("train", "t10k"):
+        images, labels = f"{kind}-images-idx3-ubyte.gz", f"{kind}-labels-idx1-ubyte.gz"
+        parts.append((_bytes_of(images, 16).reshape(-1, 28, 28), _bytes_of(labels, 8)))
+    return parts[0], parts[1]
+
+
+def _bytes_of(name: str, header: int) -> np.ndarray:
+    folder = os.path.join("datasets", "fashion-mnist")
+    with gzip.open(get_file(name, _ORIGIN + name, md5_hash=_MD5[name], cache_subdir=folder)) as file:
+        return np.frombuffer(file.read(), np.uint8, offset=header)

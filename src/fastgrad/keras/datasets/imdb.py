@@ -1,0 +1,61 @@
+"""IMDB: reviews of films, and whether they are good (Maas et al. 2011)."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+
+from fastgrad.keras.datasets.reading import ORIGIN, Split, arrays_of
+from fastgrad.keras.datasets.word_numbers import as_objects, limited, moved, no_longer_than
+from fastgrad.keras.utils.files import get_file
+
+
+def load_data(
+    path: str = "imdb.npz",
+    num_words: int | None = None,
+    skip_top: int = 0,
+    maxlen: int | None = None,
+    seed: int = 113,
+    start_char: int | None = 1,
+    oov_char: int | None = 2,
+    index_from: int = 3,
+) -> Split:
+    """``(x_train, y_train), (x_test, y_test)``: 25,000 reviews each, lists of word numbers, and 1 for good ones.
+
+    Args:
+        path: the file's name in ``~/.keras/datasets``.
+        num_words: only the most frequent words have numbers of their own.
+        skip_top: and not so many of the most frequent ones.
+        maxlen: longer texts are left out.
+        seed: of the order.
+        start_char: the number in front of each text.
+        oov_char: the number of all other words; None leaves them out.
+        index_from: is added to the numbers of words.
+
+    Raises:
+        ValueError: ``maxlen`` leaves no text.
+    """
+    found = arrays_of(path, "imdb.npz", "69664113be75683a8fe16e3ed0ab59fda8886cb3cd7ada244f7d9544e4676b9f")
+    generator = np.random.RandomState(seed)  # the order of Keras's own: one generator for both parts
+    texts, labels = [], []
+    for kind in ("train", "test"):
+        order = np.arange(len(found[f"x_{kind}"]))
+        generator.shuffle(order)
+        numbers = moved(found[f"x_{kind}"][order], start_char, index_from)
+        kept, kept_labels = no_longer_than(maxlen, numbers, found[f"y_{kind}"][order])
+        if not kept:
+            raise ValueError(f"imdb: there is no text of fewer than maxlen={maxlen} words. Increase maxlen.")
+        texts.append(kept)
+        labels.append(kept_labels)
+    at = len(texts[0])
+    both = limited(texts[0] + texts[1], num_words, skip_top, oov_char)
+    return (as_objects(both[:at]), labels[0]), (as_objects(both[at:]), labels[1])
+
+
+def get_word_index(path: str = "imdb_word_index.json") -> dict[str, int]:
+    """The words with their numbers, before ``index_from`` is added."""
+    name = "imdb_word_index.json"
+    with open(get_file(path, ORIGIN + name, file_hash="bfafd718b763782e994055a2d397834f"), encoding="utf-8") as file:
+        words: dict[str, int] = json.load(file)
+    return words

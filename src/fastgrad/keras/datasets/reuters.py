@@ -1,0 +1,53 @@
+"""Reuters: news of 46 topics."""
+
+from __future__ import annotations
+
+import json
+
+from fastgrad.keras.datasets.reading import ORIGIN, Split, arrays_of, shuffled_rows
+from fastgrad.keras.datasets.word_numbers import as_objects, limited, moved, no_longer_than
+from fastgrad.keras.utils.files import get_file
+
+_TOPICS = (
+    "cocoa grain veg-oil earn acq wheat copper housing money-supply coffee sugar trade reserves ship cotton carcass crude nat-gas "
+    "cpi money-fx interest gnp meal-feed alum oilseed gold tin strategic-metal livestock retail ipi iron-steel rubber heat jobs "
+    "lei bop zinc orange pet-chem dlr gas silver wpi hog lead"
+)
+
+
+def load_data(
+    path: str = "reuters.npz",
+    num_words: int | None = None,
+    skip_top: int = 0,
+    maxlen: int | None = None,
+    test_split: float = 0.2,
+    seed: int = 113,
+    start_char: int | None = 1,
+    oov_char: int | None = 2,
+    index_from: int = 3,
+) -> Split:
+    """``(x_train, y_train), (x_test, y_test)``: 11,228 texts, lists of word numbers, and their topics, 0 to 45.
+
+    Args:
+        test_split: the part of the texts for tests.
+        path, num_words, skip_top, maxlen, seed, start_char, oov_char, index_from: as in ``imdb``.
+    """
+    found = arrays_of(path, "reuters.npz", "d6586e694ee56d7a4e65172e12b3e987c03096cb01eab99753921ef915959916")
+    x, labels = shuffled_rows(seed, found["x"], found["y"])
+    texts, labels = no_longer_than(maxlen, moved(x, start_char, index_from), labels)
+    texts = limited(texts, num_words, skip_top, oov_char)
+    at = int(len(texts) * (1 - test_split))
+    return (as_objects(texts[:at]), labels[:at]), (as_objects(texts[at:]), labels[at:])
+
+
+def get_word_index(path: str = "reuters_word_index.json") -> dict[str, int]:
+    """The words with their numbers, before ``index_from`` is added."""
+    name = "reuters_word_index.json"
+    with open(get_file(path, ORIGIN + name, file_hash="4d44cc38712099c9e383dc6e5f11a921"), encoding="utf-8") as file:
+        words: dict[str, int] = json.load(file)
+    return words
+
+
+def get_label_names() -> tuple[str, ...]:
+    """The names of the topics."""
+    return tuple(_TOPICS.split())

@@ -1,0 +1,36 @@
+"""Texts as lists of word numbers, as IMDB's reviews and Reuters' news come."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+
+def moved(texts: Any, start_char: int | None, index_from: int) -> list[list[int]]:
+    """Word numbers moved up by ``index_from``, behind ``start_char``."""
+    first = [] if start_char is None else [start_char]
+    return [first + [word + (index_from or 0) for word in text] for text in texts]
+
+
+def no_longer_than(maxlen: int | None, texts: list[list[int]], labels: Any) -> tuple[list[list[int]], np.ndarray]:
+    """The texts with fewer than ``maxlen`` words, and their labels."""
+    if not maxlen:
+        return texts, np.asarray(labels)
+    kept = [position for position, text in enumerate(texts) if len(text) < maxlen]
+    return [texts[position] for position in kept], np.asarray(labels)[kept]
+
+
+def limited(texts: list[list[int]], num_words: int | None, skip_top: int, oov_char: int | None) -> list[list[int]]:
+    """Texts with ``oov_char`` for words outside of ``[skip_top, num_words)``, or, if that is None, without them."""
+    above = num_words or max(max(text) for text in texts)
+    if oov_char is not None:
+        return [[word if skip_top <= word < above else oov_char for word in text] for text in texts]
+    return [[word for word in text if skip_top <= word < above] for text in texts]
+
+
+def as_objects(texts: list[list[int]]) -> np.ndarray:
+    """An array of lists."""
+    found = np.empty(len(texts), object)
+    found[:] = texts
+    return found

@@ -1,0 +1,29 @@
+"""``keras.utils``."""
+
+from __future__ import annotations
+
+from fastgrad.keras.backend import clear_session as clear_session
+from fastgrad.keras.models.plotting import model_to_dot as model_to_dot
+from fastgrad.keras.models.plotting import plot_model as plot_model
+from fastgrad.keras.saving.objects import deserialize_keras_object as deserialize_keras_object
+from fastgrad.keras.saving.objects import serialize_keras_object as serialize_keras_object
+from fastgrad.keras.saving.registration import CustomObjectScope as CustomObjectScope
+from fastgrad.keras.saving.registration import custom_object_scope as custom_object_scope
+from fastgrad.keras.saving.registration import get_custom_objects as get_custom_objects
+from fastgrad.keras.saving.registration import get_registered_name as get_registered_name
+from fastgrad.keras.saving.registration import get_registered_object as get_registered_object
+from fastgrad.keras.saving.registration import register_keras_serializable as register_keras_serializable
+from fastgrad.keras.training.batches import PyDataset as PyDataset
+from fastgrad.keras.training.batches import pack_x_y_sample_weight as pack_x_y_sample_weight
+from fastgrad.keras.training.batches import unpack_x_y_sample_weight as unpack_x_y_sample_weight
+from fastgrad.keras.utils.arrays import normalize as normalize
+from fastgrad.keras.utils.arrays import standardize_dtype as standardize_dtype
+from fastgrad.keras.utils.arrays import to_categorical as to_categorical
+from fastgrad.keras.utils.files import get_file as get_file
+from fastgrad.keras.utils.progress_bar import Progbar as Progbar
+from fastgrad.keras.utils.seeds import set_random_seed as set_random_seed
+from fastgrad.keras.utils.sequences import pad_sequences as pad_sequences
+from fastgrad.keras.utils.splitting import split_dataset as split_dataset
+from fastgrad.names import refusal_of as _refusal_of
+
+__getattr__ = _refusal_of("tf.keras.utils", globals())

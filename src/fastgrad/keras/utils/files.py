@@ -1,0 +1,134 @@
+"""``get_file``: files from the net, kept in Keras's cache folder and checked."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tarfile
+import tempfile
+import urllib.parse
+import zipfile
+from typing import Any
+
+
+def cache_folder() -> str:
+    """Keras's folder: ``KERAS_HOME`` of the environment, else ``~/.keras``."""
+    return os.environ.get("KERAS_HOME") or os.path.join(os.path.expanduser("~"), ".keras")
+
+
+def get_file(
+    fname: Any = None,
+    origin: str | None = None,
+    untar: bool = False,
+    md5_hash: str | None = None,
+    file_hash: str | None = None,
+    cache_subdir: str = "datasets",
+    hash_algorithm: str = "auto",
+    extract: bool = False,
+    archive_format: Any = "auto",
+    cache_dir: Any = None,
+    force_download: bool = False,
+) -> str:
+    """The path of a file that is downloaded unless it is in the cache with the right checksum.
+
+    Args:
+        fname: its name in the cache, without a folder; default: the last part of ``origin``.
+        origin: its address.
+        file_hash: its SHA-256 or MD5, in hexadecimal; without one nothing is checked.
+        hash_algorithm: ``"sha256"``, ``"md5"`` or ``"auto"``: by the length.
+        cache_subdir: a folder in the cache.
+        extract: whether it is an archive (zip, or a tar of any kind) that is unpacked: then the path is that of a folder.
+        cache_dir: another cache than ``~/.keras``.
+        force_download: whether it is downloaded in any case.
+        untar, md5_hash, archive_format: older names and a setting of Keras's signature; kinds of archives are recognised.
+
+    Raises:
+        ValueError: no address, a path for a name, a download whose checksum is another, an archive that would write elsewhere.
+        ImportError: it has to be downloaded, and pooch is not installed.
+        ConnectionError: it can't be downloaded; the message says where to put it by hand.
+    """
+    if origin is None:
+        raise ValueError('Please specify the "origin" argument (URL of the file to download).')
+    if md5_hash is not None and file_hash is None:
+        file_hash, hash_algorithm = md5_hash, "md5"
+    name = os.fspath(fname) if fname else os.path.basename(urllib.parse.urlsplit(origin).path)
+    if not name or os.path.basename(name) != name:
+        raise ValueError(f"get_file: `fname` must be a file's name without folders, got {name!r}; use `cache_dir`.")
+    folder = os.path.join(
+        os.path.expanduser(cache_folder() if cache_dir is None else os.fspath(cache_dir)), cache_subdir
+    )
+    is_archive = extract or untar
+    stem, dot, _ = name.partition(".")
+    unpacked = os.path.join(folder, f"{stem}_extracted" if fname and dot else name)
+    path = os.path.join(folder, f"{name}_archive" if is_archive and not (fname and dot) else name)
+    if hash_algorithm == "auto":
+        hash_algorithm = "sha256" if file_hash is not None and len(file_hash) == 64 else "md5"
+    if force_download or not _is_right(path, file_hash, hash_algorithm):
+        _download(origin, path, file_hash, hash_algorithm)
+    if is_archive:
+        _unpack(path, unpacked)
+    return unpacked if is_archive else path
+
+
+def _is_right(path: str, wanted: str | None, algorithm: str) -> bool:
+    if not os.path.isfile(path):
+        return False
+    if wanted is None:
+        return True
+    found = hashlib.new(algorithm, usedforsecurity=False)
+    with open(path, "rb") as file:
+        while part := file.read(1 << 20):
+            found.update(part)
+    return found.hexdigest() == wanted.lower()
+
+
+def _download(origin: str, path: str, wanted: str | None, algorithm: str) -> None:
+    folder, name = os.path.split(path)
+    checksum = "" if wanted is None else f" ({algorithm} {wanted})"
+    there = " A file of this name is there, but with another checksum." if os.path.exists(path) else ""
+    by_hand = f"{there} Or get it elsewhere and put it at {path}{checksum}."
+    try:
+        import pooch
+    except ImportError as error:
+        raise ImportError(f'Downloads need pooch: pip install "fastgrad[datasets]".{by_hand}') from error
+    pooch.get_logger().setLevel("WARNING")
+    os.makedirs(folder, exist_ok=True)
+    scratch = tempfile.mkdtemp(dir=folder, prefix=".download-")  # an old file stays until a new one is whole
+    try:
+        known = None if wanted is None else f"{algorithm}:{wanted}"
+        found = pooch.retrieve(origin, known, fname=name, path=scratch)
+        os.replace(found, path)
+    except OSError as error:  # those of requests are such
+        raise ConnectionError(f"{name} can't be downloaded from {origin}: {error}.{by_hand}") from error
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _unpack(path: str, folder: str) -> None:
+    """Unpacks an archive next to the folder and puts it in place when it is whole; one that is there stays."""
+    if os.path.isdir(folder):
+        return
+    scratch = tempfile.mkdtemp(dir=os.path.dirname(folder), prefix=".unpacking-")
+    try:
+        if tarfile.is_tarfile(path):
+            with tarfile.open(path) as archive:
+                archive.extraction_filter = getattr(tarfile, "data_filter", None)  # not in every Python 3.10
+                for member in archive:
+                    _check_member(member.name, member.isfile() or member.isdir(), path)
+                    archive.extract(member, scratch)
+        elif zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                for name in archive.namelist():
+                    _check_member(name, True, path)
+                archive.extractall(scratch)  # noqa: S202  # names were looked at
+        else:
+            raise ValueError(f"get_file: {path} is neither a zip nor a tar archive.")
+        os.replace(scratch, folder)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _check_member(name: str, is_plain: bool, path: str) -> None:
+    if not is_plain or os.path.isabs(name) or ".." in name.replace("\\", "/").split("/"):
+        raise ValueError(f"get_file: the archive {path} has {name!r}, which is a link or lies outside of it.")

@@ -1,0 +1,84 @@
+"""``Progbar``: a bar for loops of one's own."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from typing import Any
+
+from fastgrad.keras.callbacks.progress import is_shown
+
+
+class Progbar:
+    """A bar with rate, values and time left, by tqdm; nothing is shown where output is no terminal or notebook.
+
+    Args:
+        target: the number of steps, None if it is not known.
+        verbose: 1 shows a bar, 2 prints a line at the end, 0 is silent.
+        interval: so many seconds pass between two pictures.
+        stateful_metrics: names of values that are shown as they are; others are averaged.
+        stateless_metrics: instead: names of the only ones that are averaged.
+        unit_name: what a step is called.
+        width: kept for Keras's signature: bars are as wide as there is room.
+
+    Raises:
+        ValueError: both lists of names.
+    """
+
+    def __init__(
+        self,
+        target: int | None,
+        width: int = 20,
+        verbose: int = 1,
+        interval: float = 0.05,
+        stateful_metrics: Iterable[str] | None = None,
+        stateless_metrics: Iterable[str] | None = None,
+        unit_name: str = "step",
+    ) -> None:
+        if stateful_metrics is not None and stateless_metrics is not None:
+            raise ValueError("Only one of `stateful_metrics` or `stateless_metrics` can be provided.")
+        self.target, self.width, self.verbose, self.interval = target, width, verbose, interval
+        self.unit_name = unit_name
+        self._as_they_are = set(stateful_metrics or ())
+        self._averaged = None if stateless_metrics is None else set(stateless_metrics)
+        self._values: dict[str, tuple[float, float]] = {}  # sum and weight
+        self._seen = 0
+        self._began = time.perf_counter()
+        self._bar: Any = None
+
+    def update(self, current: int, values: Any = None, finalize: bool | None = None) -> None:
+        """Moves the bar to step ``current``.
+
+        Args:
+            current: how many steps there have been.
+            values: pairs of a name and its value.
+            finalize: whether this is the end; default: ``target`` is reached.
+        """
+        if finalize is None:
+            finalize = self.target is not None and current >= self.target
+        weight = max(current - self._seen, 1)
+        for name, value in values or ():
+            averaged = name not in self._as_they_are if self._averaged is None else name in self._averaged
+            total, count = self._values.get(name, (0.0, 0.0)) if averaged and not finalize else (0.0, 0.0)
+            self._values[name] = total + float(value) * weight, count + weight
+        if self.verbose == 1 and is_shown():
+            if self._bar is None:
+                from tqdm.auto import tqdm
+
+                self._bar = tqdm(total=self.target, unit=self.unit_name, mininterval=self.interval, dynamic_ncols=True)
+            self._bar.set_postfix_str(self._text(), refresh=False)
+            self._bar.update(current - self._seen)
+            if finalize:
+                self._bar.close()
+                self._bar = None
+        elif self.verbose == 2 and finalize:
+            of = "" if self.target is None else f"/{self.target}"
+            print(f"{current}{of} - {time.perf_counter() - self._began:.2g} s - {self._text()}", flush=True)
+        self._seen = current
+
+    def add(self, n: int, values: Any = None) -> None:
+        """``update`` by ``n`` steps."""
+        self.update(self._seen + n, values)
+
+    def _text(self) -> str:
+        return " - ".join(f"{name}: {total / count:.4g}" for name, (total, count) in self._values.items())
