@@ -3,7 +3,8 @@
 import itertools
 
 import numpy as np
-import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from fastgrad.kernels.running.launch import run_launches
 from fastgrad.kernels.windows.pooling import (
@@ -14,17 +15,22 @@ from fastgrad.kernels.windows.pooling import (
     max_pool_scatter_launches,
 )
 
-WINDOWS = [
-    # sizes, windows, strides, padding, dilations
-    ((6, 8), (2, 2), (2, 2), ((0, 0), (0, 0)), (1, 1)),
-    ((7, 9), (2, 2), (2, 2), ((0, 0), (0, 0)), (1, 1)),
-    ((7, 9), (3, 3), (2, 2), ((1, 1), (1, 0)), (1, 1)),
-    ((5, 6), (3, 2), (1, 1), ((1, 1), (0, 1)), (1, 2)),
-    ((9,), (3,), (4,), ((0, 0),), (1,)),
-    ((11,), (2,), (1,), ((1, 1),), (3,)),
-    ((4, 5, 6), (2, 2, 3), (2, 1, 2), ((0, 0), (1, 0), (1, 1)), (1, 1, 1)),
-    ((3, 3), (3, 3), (1, 1), ((0, 0), (0, 0)), (1, 1)),
-]
+SEEDS = st.integers(0, 2**32 - 1)
+
+
+@st.composite
+def windows(draw):
+    """The sizes of an input of one to three dimensions, and windows of which each has a cell in it."""
+    sizes, kernel, strides, padding, dilations = [], [], [], [], []
+    for _ in range(rank := draw(st.integers(1, 3))):
+        cells, rate = draw(st.integers(1, 3)), draw(st.integers(1, 2))
+        kernel.append(cells)
+        dilations.append(rate)
+        strides.append(draw(st.integers(1, 4)))
+        padding.append((draw(st.integers(0, cells - 1)), draw(st.integers(0, cells - 1))) if rate == 1 else (0, 0))
+        sizes.append((cells - 1) * rate + draw(st.integers(1, (9, 6, 3)[rank - 1])))
+    kinds = {"kernel": kernel, "strides": strides, "padding": padding, "dilations": dilations}
+    return tuple(sizes), {name: tuple(numbers) for name, numbers in kinds.items()}
 
 
 def cells_of(window, place, kernel, strides, padding, dilations):
@@ -67,28 +73,28 @@ def computed(x, y_shape, g, shares, **window):
     return y, given, taken, mean, shared
 
 
-@pytest.mark.parametrize("channels", [1, 3, 16, 37])
-@pytest.mark.parametrize("number", range(len(WINDOWS)))
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_kernels_give_what_the_definition_says(number, channels, dtype):
-    sizes, kernel, strides, padding, dilations = WINDOWS[number]
-    window = {"kernel": kernel, "strides": strides, "padding": padding, "dilations": dilations}
+APART = (6, 8), {"kernel": (2, 2), "strides": (2, 2), "padding": ((0, 0), (0, 0)), "dilations": (1, 1)}
+EMPTY_BETWEEN = (11,), {"kernel": (2,), "strides": (1,), "padding": ((1, 1),), "dilations": (3,)}
+
+
+@given(windows(), st.integers(0, 3), st.sampled_from([1, 3, 16, 37]), st.sampled_from(["float32", "float64"]), SEEDS)
+@example(APART, 2, 16, "float32", 0)
+@example(APART, 2, 37, "float64", 1)
+@example(EMPTY_BETWEEN, 1, 3, "float32", 2)
+@settings(max_examples=35, deadline=None)
+def test_kernels_give_what_the_definition_says(sizes_and_window, images, channels, dtype, seed):
+    sizes, window = sizes_and_window
     counts = [
         (size + sum(pair) - (cells - 1) * rate - 1) // stride + 1
-        for size, cells, stride, pair, rate in zip(sizes, kernel, strides, padding, dilations, strict=True)
+        for size, cells, stride, pair, rate in zip(
+            sizes, *[window[name] for name in ("kernel", "strides", "padding", "dilations")], strict=True
+        )
     ]
-    r = np.random.default_rng(number)
-    x = r.integers(-3, 4, (2, *sizes, channels)).astype(dtype)  # with ties
+    r = np.random.default_rng(seed)
+    x = r.integers(-3, 4, (images, *sizes, channels)).astype(dtype)  # with ties
     x.reshape(-1)[5::97] = np.nan
-    g = r.normal(size=(2, *counts, channels)).astype(dtype)
+    g = r.normal(size=(images, *counts, channels)).astype(dtype)
     one, four = computed(x, g.shape, g, 1, **window), computed(x, g.shape, g, 4, **window)
     for found, again, wanted in zip(one, four, by_definition(x, g.shape, g, **window), strict=True):
         np.testing.assert_array_equal(found, again)
         np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-5)
-
-
-def test_nothing():
-    x, window = np.zeros((0, 4, 4, 3), np.float32), {"kernel": (2, 2), "strides": (2, 2)}
-    window |= {"padding": ((0, 0), (0, 0)), "dilations": (1, 1)}
-    for result in computed(x, (0, 2, 2, 3), np.zeros((0, 2, 2, 3), np.float32), 2, **window):
-        assert result.size == 0

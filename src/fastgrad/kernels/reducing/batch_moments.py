@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy import float64
 
 from fastgrad.kernels.building.body import local_array, scalar_function
 from fastgrad.kernels.building.build import kernel
@@ -25,11 +26,15 @@ NANOSECONDS = 0.1  # of an element, about
 
 
 @scalar_function
-def add_block(x, at, columns, rows, before, moments, mean_at, square_at, total, square, lanes):
-    """Adds a block of rows to the moments of the `before` rows before it, for some columns."""
+def add_block(x, at, columns, rows, before, moments, mean_at, square_at, total, square, rest, lanes):
+    """Adds a block of rows to the moments of the `before` rows before it, for some columns.
+
+    What `total`, the mean in T, lacks is the mean of the distances from it, whose sum is `rest`.
+    """
     for o in range(lanes):
         total[o] = T(0)
         square[o] = T(0)
+        rest[o] = T(0)
     for r in range(rows):
         for o in range(lanes):
             total[o] += x[at + r * columns + o]
@@ -39,11 +44,13 @@ def add_block(x, at, columns, rows, before, moments, mean_at, square_at, total, 
         for o in range(lanes):
             off = x[at + r * columns + o] - total[o]
             square[o] += off * off
+            rest[o] += off
     share = rows / (before + rows)
     for o in range(lanes):
-        apart = total[o] - moments[mean_at + o]
+        lacks = float64(rest[o]) / rows
+        apart = total[o] + lacks - moments[mean_at + o]
         moments[mean_at + o] += apart * share
-        moments[square_at + o] += square[o] + apart * apart * (before * share)
+        moments[square_at + o] += square[o] - lacks * rest[o] + apart * apart * (before * share)
 
 
 @kernel("x: in[T], moments: out[float64], rows: int, columns: int, parts: int, first: int, last: int", T=FLOATS)
@@ -51,6 +58,7 @@ def part_moments(x, moments, rows, columns, parts, first, last):
     """Of each part of x's rows the mean and the sum of squares around it, for each column. A unit is a part."""
     total = local_array(T, 16)
     square = local_array(T, 16)
+    rest = local_array(T, 16)
     for part in range(first, last):
         begin, end = rows * part // parts, rows * (part + 1) // parts
         mean_at = 2 * part * columns
@@ -63,11 +71,14 @@ def part_moments(x, moments, rows, columns, parts, first, last):
             some = least(64, end - row)
             at = row * columns
             for c in range(0, columns - 15, 16):
-                add_block(x, at + c, columns, some, before, moments, mean_at + c, square_at + c, total, square, 16)
+                add_block(
+                    x, at + c, columns, some, before, moments, mean_at + c, square_at + c, total, square, rest, 16
+                )
             c = columns // 16 * 16
             if c < columns:
+                lanes = columns - c
                 add_block(
-                    x, at + c, columns, some, before, moments, mean_at + c, square_at + c, total, square, columns - c
+                    x, at + c, columns, some, before, moments, mean_at + c, square_at + c, total, square, rest, lanes
                 )
 
 

@@ -27,7 +27,7 @@ def running_sum(x, y, size, inner, exclusive, reverse, first, last):
     step = -inner if reverse != 0 else inner
     for outer in range(first, last):
         start = (outer * size + (size - 1 if reverse != 0 else 0)) * inner
-        if inner > 1 and exclusive == 0:  # row by row
+        if size > 0 and inner > 1 and exclusive == 0:  # row by row
             for i in range(start, start + inner):
                 y[i] = x[i]
             for k in range(1, size):
