@@ -5,13 +5,26 @@ import pytest
 
 import fastgrad as tf
 from fastgrad.operation import TABLE
+from fastgrad.ops.attention import attention
 from fastgrad.trace.control.batching_rules import rule_of
 from tests.gradients import check_gradient
 from tests.ops.samples import SAMPLES
 from tests.trace.test_replay import with_gradient
 
-NOT_ALL = {"clip_by_norm", "convolution", "layer_normalization"}
-"""Rows of the table that are done at once if the first input has rows alone, and whose gradient is not."""
+NOT_ALL = {"clip_by_norm", "convolution", "gru", "layer_normalization", "lstm", "simple_rnn"}
+"""Rows of the table that are done at once if the first input has rows alone; of the first two the gradient is not."""
+
+WITHOUT = {
+    "made by passes, or taken apart by them": "dense dense_gradient sparse_softmax_cross_entropy_and_gradient",
+    "updates": "add_rows apply_adafactor_matrix apply_adafactor_vector apply_update apply_update_to_live_rows "
+    "apply_update_to_rows scatter_into_variable sum_rows sums_of_squares",
+    "draws": "advance_generator dropout fold_in_seed random_binomial random_bits random_categories random_gamma random_integers "
+    "random_integers_between random_normal random_order random_poisson random_truncated_normal random_uniform seed_words",
+    "assertions and turns": "assert assert_true ends_turn whole_turns",
+    "sizes or ways that depend on values": "bincount true_positions unique",
+    "no form for several": "convolution_backprop_filter histogram_fixed_width_bins invert_permutation",
+}
+"""Rows of the table that have no rule, by the reason: what has them is done row by row."""
 
 X = np.random.default_rng(3).normal(size=(4, 3))
 
@@ -39,12 +52,19 @@ def test_samples_of_the_table(name, differentiated):
 
         tensors = [tf.constant(many[i]) for i in places]
         row = TABLE.get(name)
-        may_loop = row is None or rule_of(row) is None or (name in NOT_ALL and (differentiated or places != (0,)))
+        may_loop = row is None or rule_of(row) is None or (name in NOT_ALL and places != (0,))
+        may_loop |= differentiated and name in {"clip_by_norm", "convolution"}
         found = tf.vectorized_map(of_row, tensors, fallback_to_while_loop=may_loop)
         if name == "dropout":
             continue  # draws that are different in each row
         for one, wanted in zip(found, row_by_row(of_row, *tensors), strict=True):
             np.testing.assert_allclose(one, wanted, rtol=1e-11, atol=1e-12)
+
+
+def test_every_row_of_the_table_has_a_rule_or_a_reason():
+    assert sorted(name for name, row in TABLE.items() if rule_of(row) is None) == sorted(
+        " ".join(WITHOUT.values()).split()
+    )
 
 
 def at_once(function, elems):
@@ -77,6 +97,67 @@ def test_positions_of_a_row_in_what_all_rows_share_and_the_other_way_round(dtype
     np.testing.assert_array_equal(one, np.eye(4)[ids])
     moved = at_once(lambda r: tf.tensor_scatter_nd_add(tf.zeros(4), r[:, None], tf.ones(2)), ids)
     np.testing.assert_array_equal(moved, np.eye(4)[ids].sum(1))
+
+
+MASKS = np.random.default_rng(5).random((3, 2, 1, 4, 5)) > 0.3
+
+
+@pytest.mark.parametrize(
+    "masks", [MASKS, MASKS[:, :1], MASKS[0], None], ids=["own", "of all examples", "shared", "none"]
+)
+def test_attention_with_masks(masks):
+    rng = np.random.default_rng(4)
+    q, k, v = (rng.normal(size=(3, 2, n, 4, 3)) for n in (4, 5, 5))
+    own = masks is not None and masks.ndim == 5
+
+    def of_row(row):
+        mask = row[3] if own else masks
+        with tf.GradientTape() as tape:
+            tape.watch(row[:3])
+            y = attention(*row[:3], mask=None if mask is None else tf.convert_to_tensor(mask), scale=0.5)
+        return y, *tape.gradient(y, row[:3])
+
+    given = [tf.constant(x) for x in ((q, k, v, masks) if own else (q, k, v))]
+    for found, wanted in zip(at_once(of_row, given), row_by_row(of_row, *given), strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=1e-11, atol=1e-12)
+
+
+@pytest.mark.parametrize("layer", [tf.keras.layers.LSTM, tf.keras.layers.GRU, tf.keras.layers.SimpleRNN])
+def test_gradients_of_each_sequence_of_a_recurrent_layer(layer):
+    x = np.random.default_rng(6).normal(size=(4, 5, 3)).astype(np.float32)
+    model = tf.keras.Sequential([tf.keras.layers.Masking(), layer(6), tf.keras.layers.Dense(1)])
+    x[1, 3:] = 0.0
+    model(x)
+    found = per_example_gradients(model, x, np.ones((4, 1), np.float32))
+    for i in range(4):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean((model(x[i : i + 1]) - 1.0) ** 2)
+        for each, wanted in zip(found, tape.gradient(loss, model.trainable_variables), strict=True):
+            np.testing.assert_allclose(each[i], wanted, rtol=1e-4, atol=1e-6)
+
+
+def test_rows_of_sequences_and_of_positions():
+    x, lengths = np.arange(24.0).reshape(2, 3, 4), np.array([[1, 2, 3], [4, 0, 2]])
+    own = tf.vectorized_map(lambda r: tf.reverse_sequence(r[0], r[1], seq_axis=1), (x, lengths))
+    shared = at_once(lambda r: tf.reverse_sequence(r, [3, 1, 2, 0], seq_axis=0, batch_axis=1), x)
+    for i in range(2):
+        np.testing.assert_array_equal(own[i], tf.reverse_sequence(x[i], lengths[i], seq_axis=1))
+        np.testing.assert_array_equal(shared[i], tf.reverse_sequence(x[i], [3, 1, 2, 0], seq_axis=0, batch_axis=1))
+    places = at_once(lambda r: tf.unravel_index(r, [2, 3]), np.array([[0, 5], [3, 1]]))
+    np.testing.assert_array_equal(places, [[[0, 1], [0, 2]], [[1, 0], [0, 1]]])
+    found = at_once(lambda r: tf.searchsorted([1.0, 3.0, 5.0], r), np.array([[0.0, 4.0], [6.0, 3.0]], "f"))
+    np.testing.assert_array_equal(found, [[0, 2], [3, 1]])
+    found = at_once(lambda r: tf.searchsorted(r, [2.0, 4.0]), np.array([[1.0, 3.0, 5.0], [0.0, 0.5, 3.0]], "f"))
+    np.testing.assert_array_equal(found, [[1, 2], [2, 3]])
+    np.testing.assert_array_equal(at_once(lambda r: tf.bitcast(r, tf.int32), x.astype("f")), x.astype("f").view("i"))
+    matrices = np.array([[[4.0, 1.0], [1.0, 3.0]], [[9.0, 2.0], [0.0, 1.0]]])
+    for function in (tf.linalg.sqrtm, tf.linalg.pinv):
+        np.testing.assert_allclose(at_once(function, matrices), [function(m) for m in matrices], rtol=1e-12)
+    images = np.random.default_rng(1).normal(size=(2, 3, 4, 4, 2))
+    found = at_once(lambda r: tf.nn.max_pool_with_argmax(r, 2, 2, "VALID"), images)
+    for i in range(2):
+        for one, wanted in zip(found, tf.nn.max_pool_with_argmax(images[i], 2, 2, "VALID"), strict=True):
+            np.testing.assert_array_equal(one[i], wanted)
 
 
 def test_an_index_out_of_range_is_an_error():

@@ -253,7 +253,98 @@ def _more_columns(name: str, rows: int, /, x: Batched, **attributes: Any) -> Any
     return tuple([call("reshape", y, shape=(rows, width)) for y in call(name, columns, **attributes)])
 
 
+def _attention(name: str, rows: int, /, *inputs: Batched, masked: bool, rate: float, **attributes: Any) -> Any:
+    if rate:
+        raise NotBatched  # what is dropped depends on the number of the example
+    if masked:
+        *arrays, mask = inputs
+        spread = call("broadcast_to", mask.tensor, shape=(rows, inputs[0].shape[0], *mask.shape[1:]))
+        inputs = (*arrays, Batched(spread, True))
+    return _as_one_batch(name, rows, *inputs, masked=masked, rate=rate, **attributes)
+
+
+def _sequences(*shared: int) -> Rule:
+    """Recurrent layers, time steps first, whose inputs at these places are the same for all rows: rows are more sequences."""
+
+    def rule(name: str, rows: int, /, *inputs: Batched, **attributes: Any) -> Any:
+        given = []
+        for place, x in enumerate(inputs):
+            if place in shared:
+                if x.has_rows:
+                    raise NotBatched
+                given.append(x.tensor)
+                continue
+            y = spread_rows(x, rows)
+            if x.rank == 3 or x.tensor._array.dtype.kind == "b":  # a mask has time steps, too
+                steps, count, *width = x.shape
+                y = call("transpose", y, perm=(1, 0, *range(2, y._array.ndim)))
+                given.append(call("reshape", y, shape=(steps, rows * count, *width)))
+            else:
+                given.append(call("reshape", y, shape=(rows * x.shape[0], *x.shape[1:])))
+        found = call(name, *given, **attributes)
+        return tuple([_apart(y, rows) for y in (found if type(found) is tuple else (found,))])
+
+    return rule
+
+
+def _apart(y: Tensor, rows: int) -> Tensor:
+    """The sequences of each row, with an axis of rows in front."""
+    *steps, count, width = y._array.shape
+    return _in_front(call("reshape", y, shape=(*steps, rows, count // rows, width)), len(steps))
+
+
+def _layer_normalization_gradient(
+    name: str, rows: int, /, g: Batched, x: Batched, gamma: Batched, mean: Batched, inverse: Batched
+) -> Any:
+    if gamma.has_rows:
+        raise NotBatched
+    each = [spread_rows(one, rows) for one in (g, x, mean, inverse)]
+    merged = [call("reshape", y, shape=(rows * x.shape[0], *y._array.shape[2:])) for y in each]
+    dx, _, _ = call(name, *merged[:2], gamma.tensor, *merged[2:])
+    columns = [call("reshape", y, shape=(rows, x.shape[0], 1)) for y in each[2:]]
+    normal = call("multiply", call("subtract", each[1], columns[0]), columns[1])
+    sums = [call("reduce_sum", y, axes=(1,), keepdims=False) for y in (call("multiply", each[0], normal), each[0])]
+    return (call("reshape", dx, shape=(rows, *x.shape)), *sums)
+
+
+def _searchsorted(name: str, rows: int, /, sequence: Batched, values: Batched, **attributes: Any) -> Any:
+    if sequence.rank == 1 and not sequence.has_rows:
+        return call(name, sequence.tensor, values.tensor, **attributes)
+    if sequence.rank != values.rank:
+        raise NotBatched
+    return _leading(name, rows, sequence, values, **attributes)
+
+
+def _reverse_sequence(name: str, rows: int, /, x: Batched, lengths: Batched, seq_axis: int, batch_axis: int) -> Any:
+    if lengths.has_rows:
+        raise NotBatched  # only the first row's were looked at
+    return call(name, x.tensor, lengths.tensor, seq_axis=seq_axis + 1, batch_axis=batch_axis + 1)
+
+
+def _max_pool_argmax(name: str, rows: int, /, *inputs: Batched, with_batch: bool, **attributes: Any) -> Any:
+    if with_batch:
+        raise NotBatched
+    return _as_one_batch(name, rows, *inputs, with_batch=False, **attributes)
+
+
+def _unravel_index(name: str, rows: int, /, ids: Batched, **attributes: Any) -> Any:
+    return _in_front(call(name, ids.tensor, **attributes), 1)
+
+
 RULES: dict[str, Rule] = {
+    "attention": _attention,
+    "attention_gradient": _attention,
+    "lstm": _sequences(1, 2),
+    "lstm_gradient": _sequences(2),
+    "gru": _sequences(1, 2),
+    "gru_gradient": _sequences(3),
+    "simple_rnn": _sequences(1, 2),
+    "simple_rnn_gradient": _sequences(1),
+    "layer_normalization_gradient": _layer_normalization_gradient,
+    "searchsorted": _searchsorted,
+    "reverse_sequence": _reverse_sequence,
+    "max_pool_argmax": _max_pool_argmax,
+    "unravel_index": _unravel_index,
     "batch_moments": _more_columns,
     "matmul": _matmul,
     "broadcast_to": _broadcast_to,
@@ -289,7 +380,8 @@ _each(
 )
 _each(
     "add_n recomputed_input stop_gradient check_numerics band_part diag diag_part set_diag softmax softmax_gradient "
-    "log_softmax log_softmax_gradient cholesky cross det eig eigh expm inv lu qr slogdet solve svd triangular_solve top_k",
+    "log_softmax log_softmax_gradient cholesky cross det eig eigh expm inv lu qr slogdet solve svd triangular_solve top_k "
+    "bitcast logm pinv sqrtm",
     _leading,
 )
 _each(
