@@ -244,6 +244,7 @@ class Function:
             if not recording.gave_up:
                 recording.saved.restore()
             raise
+        self._retracing.note_numbers(recording.numbers)
         created, saved = [weakref.ref(variable) for variable in recording.created], recording.saved
         del recording
         if created:
@@ -416,7 +417,9 @@ def function(
         verify: how many of the first replays are also run eagerly and compared.
         autograph, jit_compile, reduce_retracing, experimental_implements, experimental_autograph_options,
         experimental_attributes, experimental_relax_shapes, experimental_compile, experimental_follow_type_hints: kept for
-        TensorFlow's signature. Python's own control flow works on tensors; each shape has a program of its own.
+        TensorFlow's signature. Python's own control flow works on tensors, by their values: each way that it goes is recorded,
+        and ``for i in tf.range(n)`` is written out for each n, where TensorFlow makes a loop of it. ``tf.while_loop`` is
+        compiled once, whatever the number of trips. Each shape has a program of its own.
 
     Returns:
         A ``Function``, or a decorator.

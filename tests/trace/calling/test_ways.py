@@ -42,3 +42,39 @@ def test_a_compilation_that_fails_leaves_the_collector_on(monkeypatch):
     for y in found:
         np.testing.assert_allclose(y, 2 * np.tanh([0.5, 1.0]), rtol=1e-6)
     assert gc.isenabled()
+
+
+def test_each_number_of_trips_of_a_python_loop_is_a_way_of_one_program():
+    def program(n, x):
+        for i in tf.range(n):
+            x = tf.sin(x) * tf.cast(i + 1, x.dtype)
+        return x
+
+    compiled = tf.function(program)
+    for _ in range(3):
+        for n in (3, 1, 4, 0):
+            arguments = tf.constant(n), tf.constant([0.5, 2.0])
+            np.testing.assert_allclose(compiled(*arguments), program(*arguments), rtol=1e-6)
+    assert compiled.cache_info().recordings == 4
+    assert "4 recorded ways, 1 programs" in compiled.report()
+
+
+def test_a_warning_says_what_to_write_for_loops_over_numbers_that_tensors_hold():
+    @tf.function
+    def written_out(n, x):
+        for i in tf.range(n):
+            x += tf.cast(i, x.dtype)
+        return x
+
+    @tf.function
+    def looped(n, x):
+        return tf.while_loop(lambda i, _: i < n, lambda i, x: (i + 1, x + tf.cast(i, x.dtype)), (0, x))[1]
+
+    line = written_out.python_function.__code__.co_firstlineno + 2
+    for n in range(8):
+        written_out(tf.constant(n), tf.constant(1.0))
+    with pytest.warns(UserWarning, match=rf"test_ways.py:{line} .*now it is 8,.* 9 different ones.*tf.while_loop"):
+        assert float(written_out(tf.constant(8), tf.constant(1.0))) == 29.0
+    for n in range(12):
+        assert float(looped(tf.constant(n), tf.constant(1.0))) == 1.0 + n * (n - 1) / 2
+    assert looped.cache_info().recordings == 1

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 from fastgrad.trace.calling.cache import Key
 from fastgrad.trace.calling.captures import shown
 from fastgrad.trace.calling.signature import Call
+from fastgrad.trace.recording.location import text
 
 _WARN_AFTER = 8
 _WARN_AFTER_WAYS = 64
+_WARN_AFTER_NUMBERS = 8
+_Line = tuple[str, int] | None
 
 
 class Retracing:
@@ -28,6 +32,7 @@ class Retracing:
         self._shown: dict[str, tuple[str, str]] = {}
         self._count = self._ways = 0
         self._next, self._next_ways = _WARN_AFTER + 1, _WARN_AFTER_WAYS + 1
+        self._numbers: dict[_Line, tuple[set[int], int]] = {}
 
     def note(self, call: Call, key: Key | None, known: bool) -> None:
         """A call is about to be recorded.
@@ -46,7 +51,7 @@ class Retracing:
                 warnings.warn(
                     f"{self._name}() has gone its {self._ways}th new way: the values of tensors decide too much in Python "
                     "(if, while, range, shapes). Each way is recorded and compiled. tf.where, tf.cond and tf.while_loop are "
-                    "compiled once.",
+                    "compiled once; a tf.TensorArray in such a loop needs a size, not dynamic_size=True.",
                     stacklevel=5,
                 )
             return
@@ -66,6 +71,21 @@ class Retracing:
         if self._count >= self._next and self._changes:
             self._next = 2 * self._count
             self._warn()
+
+    def note_numbers(self, numbers: Iterable[tuple[_Line, int]]) -> None:
+        """A recording went on by these numbers, which tensors held, at these lines."""
+        for line, number in numbers:
+            seen, most = self._numbers.setdefault(line, (set(), _WARN_AFTER_NUMBERS))
+            seen.add(number)
+            if len(seen) > most:
+                self._numbers[line] = seen, 2 * len(seen)
+                warnings.warn(
+                    f"{self._name}(): at {text(line)} Python goes on by a number that a tensor holds, or a size that follows from "
+                    f"tensors' values; now it is {number}, and it has been {len(seen)} different ones. Each is a way of its own, "
+                    "recorded and compiled, in which a loop of so many trips is written out. tf.while_loop is compiled once, "
+                    "whatever the number of trips; where results are collected, with a tf.TensorArray of a fixed size.",
+                    stacklevel=5,
+                )
 
     def _change(self, what: str, before: str, now: str) -> None:
         self._changes[what] += 1

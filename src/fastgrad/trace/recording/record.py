@@ -50,6 +50,7 @@ class Recording(recording.Recorder):
         captured: tensors that were there before and are constants now.
         created: the variables that the program has made.
         saved: the values that the variables changed by the program had before.
+        numbers: those that the program went on by, with the user's line that asked.
     """
 
     follows_state = True
@@ -74,6 +75,7 @@ class Recording(recording.Recorder):
         self.captured: list[Tensor] = []
         self.created: list[Variable] = []
         self.saved = Saved()
+        self.numbers: list[tuple[tuple[str, int] | None, int]] = []
         for position, tensor in enumerate(arguments):
             self._bind(tensor, self._node(Kind.ARGUMENT, position, outputs=(tensor,)).outputs[0])
             self._kept.append(tensor)
@@ -221,6 +223,8 @@ class Recording(recording.Recorder):
             return
         if kind in {"bool", "int", "index"}:
             self._guard(value, {"bool": bool, "int": int, "index": int}[kind](tensor._array.reshape(())), kind)
+        elif tensor._array.dtype.kind in "iu" and tensor._array.size == 1 and _asked_within():
+            self._guard(value, int(tensor._array.reshape(())), "int")
         elif tensor._array.dtype.kind in "iubf" and tensor._array.size <= _COUNTABLE and _asked_within():
             self._guard_elements(value, tensor._array)
         else:
@@ -228,6 +232,8 @@ class Recording(recording.Recorder):
 
     def _guard(self, value: Value, found: Any, kind: str = "bool") -> None:
         self._node(Kind.GUARD, (kind, found), (value,))
+        if kind != "bool":
+            self.numbers.append((users_line(), found))
 
     def _guard_count(self, operation: Any, inputs: tuple[Value, ...], attributes: dict[str, Any], found: int) -> None:
         """The program goes on only if the operation will give a result of this size."""
