@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -12,8 +12,7 @@ from fastgrad.trace.graphs.graph import Graph
 from fastgrad.trace.graphs.interpret import interpret
 
 
-@dataclass(frozen=True)
-class Source:
+class Source(NamedTuple):
     """What a group reads from outside.
 
     Attributes:
@@ -31,8 +30,7 @@ class Source:
     kept: bool
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(NamedTuple):
     """One operation of a group.
 
     Attributes:

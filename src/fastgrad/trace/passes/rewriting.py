@@ -29,6 +29,9 @@ def rewritten(graph: Graph, rule: Rule) -> Graph:
             inputs = tuple([stands_for.get(id(value), value) for value in node.inputs])
             node = Node(node.kind, node.payload, inputs, node.outputs, node.attributes)
         found = rule(node)
+        if found is node:
+            nodes.append(node)
+            continue
         if isinstance(found, Node):
             assert found.outputs is node.outputs, f"{node}: a rule gave it other outputs"
             nodes.append(found)
