@@ -46,7 +46,7 @@ from fastgrad.eager import is_symbolic_tensor as is_symbolic_tensor
 from fastgrad.eager import no_op as no_op
 from fastgrad.eager import tuple as tuple  # TensorFlow's name
 from fastgrad.indexed_slices import IndexedSlices as IndexedSlices
-from fastgrad.kernels.building.collecting import collecting_later as _collecting_later
+from fastgrad.kernels.building.collecting import importing as _importing
 
 # ---- ops/operators.py, which gives tensors and variables Python's operators
 from fastgrad.ops import operators as _operators  # noqa: F401
@@ -333,7 +333,7 @@ _LATER = {
 
 
 def __getattr__(name: str) -> _Any:
-    with _collecting_later():
+    with _importing():
         if name in _LAZY:
             return _importlib.import_module("fastgrad." + name)
         if name in _LATER:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib as _importlib
 from typing import Any as _Any
 
-from fastgrad.kernels.building.collecting import collecting_later as _collecting_later
+from fastgrad.kernels.building.collecting import importing as _importing
 
 _NAMESPACES = frozenset(
     [
@@ -48,7 +48,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> _Any:
-    with _collecting_later():
+    with _importing():
         if name in _NAMESPACES:
             return _importlib.import_module("fastgrad.keras." + name)
         if name in _HOMES:

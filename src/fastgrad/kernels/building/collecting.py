@@ -21,3 +21,13 @@ def collecting_later() -> Iterator[None]:
     finally:
         if collects:
             gc.enable()
+
+
+@contextlib.contextmanager
+def importing() -> Iterator[None]:
+    """As ``collecting_later``, for what stays for good: the next search for young garbage passes it over, too."""
+    with collecting_later():
+        yield
+        if not gc.get_freeze_count():  # else somebody has frozen what there was, and it is not ours to thaw
+            gc.freeze()
+            gc.unfreeze()  # all that there is is of the oldest generation now
