@@ -38,7 +38,7 @@ class Program:
         unbounded = [NO_BOUND] * 2  # what checked builds read behind the parameters' words
         self.words = [np.array([*words, *unbounded], np.int64) for _, words, *_ in steps]
         self.steps = np.array(
-            [[step_address(k), address(w), units, shares, 1]
+            [[step_address(k), address(w), units, shares, 1, 1]
              for (k, _, units, shares), w in zip(steps, self.words, strict=True)],
             np.int64,
         )  # fmt: skip
@@ -131,6 +131,23 @@ def test_shares_are_all_done_once(three_threads):
         assert go_on_shared(program.frame, 2, 4) == driver.FINE
         assert (y == 4 * run).all()
     assert all(thread.daemon for thread in threading.enumerate() if thread.name.startswith("fastgrad-"))
+
+
+def test_a_chain_is_gone_through_share_by_share(three_threads):
+    x, y, z = np.ones(1000), np.zeros(1000), np.zeros(1000)
+    steps = [(add_to[x.dtype], [address(a), address(b)], 1000, shares) for a, b, shares in ((x, y, 8), (y, z, 2))]
+    program = Program([*steps, *steps])
+    program.steps[0, 5] = 3  # the fourth is no part of it
+    y_there = z_there = 0
+    for _ in range(100):
+        team._alone = 0
+        assert begin_shared((), program.frame, 2) == driver.FINE  # it ends before the chain does: so there is none
+        assert begin_shared((), program.frame, 4) == driver.FINE
+        for _ in range(3):
+            y_there += 1
+            z_there += y_there
+        np.testing.assert_array_equal(y, y_there)
+        np.testing.assert_array_equal(z, z_there)
 
 
 def test_the_first_answer_wins_whoever_finds_it(three_threads):

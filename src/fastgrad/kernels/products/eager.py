@@ -29,6 +29,7 @@ from fastgrad.kernels.building.wrapper import (
     TYPE_AT,
     TYPE_NUMBER_AT,
 )
+from fastgrad.kernels.mapping.half import Array
 from fastgrad.kernels.products.gemm import gemm
 from fastgrad.kernels.products.steps import MOST_ROWS, NO_STEP, SECOND_CACHE, form_of, product_launches
 from fastgrad.kernels.running.at_once import run_at_once
@@ -213,7 +214,7 @@ def _product_of_launches(a: np.ndarray, b: np.ndarray, transpose_a: bool, transp
     if launches is None:
         return None
     c = np.empty(shape, x.dtype)
-    run_at_once(launches, (np.require(x, None, "CA"), np.require(y, None, "CA")), (c,))
+    run_at_once(launches, (np.require(x, None, ["C", "A"]), np.require(y, None, ["C", "A"])), (c,))
     return c
 
 
@@ -235,11 +236,4 @@ def _launches_for(
     form = form_of(dtype.itemsize, a, b, transpose_a, transpose_b)
     if form is None or form.m == 1 or form.m * form.n * form.k * form.batches <= LARGEST:
         return (), None
-    return form.shape, product_launches((_Spec(a, dtype), _Spec(b, dtype)), transpose_a, transpose_b)
-
-
-class _Spec(NamedTuple):
-    """The shape and dtype of an array."""
-
-    shape: tuple[int, ...]
-    dtype: np.dtype
+    return form.shape, product_launches((Array(a, dtype), Array(b, dtype)), transpose_a, transpose_b)

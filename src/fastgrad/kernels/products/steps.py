@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import prod
 from typing import Any, NamedTuple
 
@@ -15,7 +15,7 @@ from fastgrad.kernels.mapping.half import through_float32
 from fastgrad.kernels.products.gemm import COPY_ROWS, TERMS, add_chains, chains_of, gemm
 from fastgrad.kernels.products.gemv import UNIT, gemv
 from fastgrad.kernels.products.plain import complex_product, plain_product
-from fastgrad.kernels.running.launch import Constant, Input, Launch, Launches, Output, Scratch, Spec
+from fastgrad.kernels.running.launch import NO_PARTS, Constant, Input, Launch, Launches, Output, Scratch, Spec
 
 NO_STEP = (0, 0)
 TILE_ROWS = 8  # of which all tiles have a part
@@ -66,6 +66,15 @@ class Form(NamedTuple):
         """Whether it is the product of a row with so large a matrix that `gemv` is quicker."""
         rows_lie_together = self.strides[3] == 1
         return self.batches == self.m == 1 and self.k * self.n >= 1 << 14 and (rows_lie_together or self.k >= 512)
+
+    @property
+    def parts(self) -> Mapping[int, int]:
+        """What `Launch.parts` are: where units are equal numbers of whole rows of one matrix, its rows and perhaps those of A."""
+        rows = self.unit[0] * self.units
+        if self.swapped or self.batches > 1 or self.m != rows:
+            return NO_PARTS
+        of_c = {2: self.m * self.n}
+        return {0: self.m * self.k, **of_c} if self.strides[:2] == (self.k, 1) else of_c
 
     @property
     def numbers(self) -> tuple[int, ...]:
@@ -129,6 +138,8 @@ def form_of(
     is_large = n * itemsize >= host_isa().panel_bytes and k * m * itemsize >= LARGE
     copies = is_far and (is_read_often or is_large)
     whole_rows = (followed and chains == 1) or (is_near and panels > 1)
+    # Each copies all of B then; but a thread has rows of its own, which the steps around may have for it.
+    whole_rows |= shared and batches == 1 < panels and b_column != 1 and max(-(-m // COPIED_ROWS), MANY // panels) > 1
     together, most, copied = 1, m, 0
     blocks = -(-m // TILE_ROWS)
     if chains > 1:
@@ -219,7 +230,8 @@ def _launches(
         each = ADDING_NANOSECONDS * form.chains + more / size
         total = Launch(add_chains[dtype], (Scratch(0), Output(0), form.chains, size, *step), size, each)
         return Launches((sums, total), ((dtype, form.chains * size),))
-    launch = Launch(gemm[dtype], (*operands, Output(0), *form.numbers, *step), form.units, (cost + more) / form.units)
+    each = (cost + more) / form.units
+    launch = Launch(gemm[dtype], (*operands, Output(0), *form.numbers, *step), form.units, each, form.parts)
     return Launches((launch,))
 
 

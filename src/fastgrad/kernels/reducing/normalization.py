@@ -143,9 +143,10 @@ def layer_norm_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], epsilon
     """Of x, gamma and beta: the result, and the means and inverse deviations."""
     rows, columns = inputs[0].shape
     arrays = [*map(Input, range(3)), *map(Output, range(3))]
-    return only(
-        layer_norm[inputs[0].dtype], *arrays, columns, epsilon, units=rows, unit_cost=0.3 * columns, in_place=(0,)
-    )
+    size = rows * columns
+    parts = {0: size, 3: size, 4: rows, 5: rows}
+    kernel, cost = layer_norm[inputs[0].dtype], 0.3 * columns
+    return only(kernel, *arrays, columns, epsilon, units=rows, unit_cost=cost, in_place=(0,), parts=parts)
 
 
 def layer_norm_gradient_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
@@ -159,5 +160,8 @@ def layer_norm_gradient_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]
         -(-columns // LANES),
         0.1 * rows * LANES,
     )
-    for_x = Launch(layer_norm_gradient[dtype], (g, x, gamma, mean, inverse, Output(0), columns), rows, 0.3 * columns)
+    size = rows * columns
+    operands = (g, x, gamma, mean, inverse, Output(0), columns)
+    parts = {0: size, 1: size, 3: rows, 4: rows, 5: size}
+    for_x = Launch(layer_norm_gradient[dtype], operands, rows, 0.3 * columns, parts)
     return Launches((for_parameters, for_x), in_place=((0, 0), (0, 1)))

@@ -35,7 +35,7 @@ def run_at_once(found: Launches, inputs: Sequence[np.ndarray], outputs: Sequence
     rows = [_words(launch, inputs, outputs, scratch) for launch in found.launches]
     table = np.array(
         [
-            (step_address(launch.kernel), _address(row), launch.units, _shares(launch), 1)
+            (step_address(launch.kernel), _address(row), launch.units, _shares(launch), 1, 1)
             for launch, row in zip(found.launches, rows, strict=True)
         ],
         np.int64,

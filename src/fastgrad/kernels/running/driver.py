@@ -1,13 +1,14 @@
 """The driver: runs the steps of a program, native call after native call, with no Python between them.
 
 A program is a row of int64 words, its frame: where the steps are (`STEP_WORDS` words each: the address of the step's entry,
-see `wrapper.step_ir`, the address of its words, the units of its work, how many shares it is cut into, and the units that no cut
-divides), and what the arrays have to be that it is called with. Their addresses are written into the words of the steps
+see `wrapper.step_ir`, the address of its words, the units of its work, how many shares it is cut into, the units that no cut
+divides, and how many steps from it on are done share by share), and what the arrays have to be that it is called with. Their addresses are written into the words of the steps
 that use them. The planner makes frames, and proves that every address in one has the length that the steps trust.
 
 Steps run one after the other. One that is cut into shares is offered to the team (`team.py`), a part of them to each thread, the
 caller too. A thread takes shares by atomic additions, first its own, then others', so that nobody waits for what is not
-begun; the caller goes on when all shares are done. Shares are cut by shape, and kernels give the same bits for any shares: so results do not depend on the threads.
+begun; the caller goes on when all shares are done. A row of steps in which each share reads only what the same share of those
+before it has written is gone through share by share: threads meet once for all of them. Shares are cut by shape, and kernels give the same bits for any shares: so results do not depend on the threads.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ spent = np.zeros(1, np.int64)
 """About how many nanoseconds loops have run since the last pause; of all threads together, as it need not be exact."""
 SPENT = spent.__array_interface__["data"][0]
 
-STEP_WORDS = 5
+STEP_WORDS = 6
 
 JUMP = 1 << 40
 """A step that answers `-JUMP - i` goes on with step i; a smaller negative answer ends the program, which gives it."""
@@ -169,13 +170,17 @@ def took_share(team, me):
             if share < (word >> END_AT & FIELD):
                 steps = pointer(int64, atomic_load(team, TABLE))
                 step = STEP_WORDS * (word >> STEP_AT)
-                units, shares, grain = steps[step + 2], steps[step + 3], steps[step + 4]
-                blocks = (units + grain - 1) // grain
-                first = blocks * share // shares * grain
-                last = least(blocks * (share + 1) // shares * grain, units)
-                answer = call_step(steps[step], steps[step + 1], first, last)
-                if answer != 0:
-                    atomic_min(team, WORST, answer)
+                shares, count = steps[step + 3], steps[step + 5]
+                for one in range(step, step + STEP_WORDS * count, STEP_WORDS):
+                    units, grain = steps[one + 2], steps[one + 4]
+                    if count > 1:
+                        grain = int64(1)  # the same fraction of each
+                    blocks = (units + grain - 1) // grain
+                    first = blocks * share // shares * grain
+                    last = least(blocks * (share + 1) // shares * grain, units)
+                    answer = call_step(steps[one], steps[one + 1], first, last)
+                    if answer != 0:
+                        atomic_min(team, WORST, answer)
                 atomic_add(team, DONE, 1)
                 return True
     return False
@@ -217,11 +222,12 @@ def run_with_team(frame, team, start, stop):
     i = start
     while i < stop:
         step = STEP_WORDS * i
-        if steps[step + 3] > 1:
+        if steps[step + 3] > 1 and i + steps[step + 5] <= stop:
             answer = shared_step(team, i, steps[step + 3])
+            i += steps[step + 5]
         else:
             answer = call_step(steps[step], steps[step + 1], 0, steps[step + 2])
-        i += 1
+            i += 1
         if answer > 0:
             frame[STOPPED_AT] = i - 1
             frame[ANSWER] = answer - 1

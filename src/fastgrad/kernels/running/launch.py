@@ -6,7 +6,7 @@ fills in the words of the steps (`wrapper.step_ir`). The same launches can be ru
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -57,6 +57,9 @@ Operand = Input | Output | Scratch | Constant | Inner | int | float | tuple[Any,
 also an `Input` whose only element is a float64: the number is read when the kernel runs."""
 
 
+NO_PARTS: Mapping[int, int] = {}
+
+
 class Launch:
     """One call of a kernel. (Plain classes here: `dataclasses` would double the time of the import.)
 
@@ -67,21 +70,29 @@ class Launch:
         units: for a kernel with parameters `first` and `last`, how many units of work there are to be shared; such a
             kernel gives the same bits whatever the shares.
         unit_cost: about how many nanoseconds a unit takes on one core; it decides whether sharing is worth it.
+        parts: the numbers of the operands of which a share touches only its own part, the same fraction of their elements as
+            it does of the units, each with how many elements they then have.
     """
 
-    __slots__ = ("kernel", "operands", "unit_cost", "units")
+    __slots__ = ("kernel", "operands", "parts", "unit_cost", "units")
 
     def __init__(
-        self, kernel: Callable[..., Any], operands: tuple[Operand | Launch, ...], units: int = 1, unit_cost: float = 1.0
+        self,
+        kernel: Callable[..., Any],
+        operands: tuple[Operand | Launch, ...],
+        units: int = 1,
+        unit_cost: float = 1.0,
+        parts: Mapping[int, int] = NO_PARTS,
     ) -> None:
         self.kernel = kernel
         self.operands = operands
         self.units = units
         self.unit_cost = unit_cost
+        self.parts = parts
 
     def on(self, operands: tuple[Operand | Launch, ...]) -> Launch:
         """The same with other operands."""
-        return Launch(self.kernel, operands, self.units, self.unit_cost)
+        return Launch(self.kernel, operands, self.units, self.unit_cost, self.parts)
 
 
 class Launches:
@@ -119,15 +130,16 @@ def only(
     units: int = 1,
     unit_cost: float = 1.0,
     in_place: Sequence[int] = (),
+    parts: Mapping[int, int] = NO_PARTS,
 ) -> Launches:
     """The launches of an operation that is one call of a kernel.
 
     Args:
-        kernel, operands, units, unit_cost: see `Launch`.
+        kernel, operands, units, unit_cost, parts: see `Launch`.
         in_place: numbers of the inputs whose memory the first result may take.
     """
     places = tuple([(0, number) for number in in_place])
-    return Launches((Launch(kernel, operands, units, unit_cost),), in_place=places)
+    return Launches((Launch(kernel, operands, units, unit_cost, parts),), in_place=places)
 
 
 def run_launches(

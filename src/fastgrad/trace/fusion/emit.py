@@ -85,7 +85,11 @@ def map_launch(fused: Fused) -> tuple[Launch, set[tuple[int, int]]]:
             writer.decode("r", dims[:-1])
             writer.load(outer, dims, "0")
             loop("greatest(first - start, 0)", f"least(last - start, {n})")
-    return writer.launch(prod(fused.sizes)), elements.early
+    sources: dict[int, list[Source]] = {}
+    for source in fused.inputs:
+        sources.setdefault(source.array, []).append(source)
+    natural = [Input(array) for array, found in sources.items() if all(_is_natural(fused, one) for one in found)]
+    return writer.launch(prod(fused.sizes), [*natural, *map(Output, range(len(fused.outputs)))]), elements.early
 
 
 def in_place_pairs(fused: Fused) -> tuple[tuple[int, int], ...]:

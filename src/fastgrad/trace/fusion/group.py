@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import prod
 from typing import Any, NamedTuple
@@ -44,6 +44,9 @@ MOST_DIMS = 4
 
 NEAR = 1 << 16
 """So many elements may be near enough to be read again."""
+
+FEW = 1 << 12
+"""Above so many elements a map and a reduction that have nothing in common are kernels of their own: more can be shared."""
 
 PIECES = 16
 """So many pieces of work keep threads busy."""
@@ -226,7 +229,14 @@ class Group:
             reads.append((view.base, layout, view.nodes))
         if cuts is None or len(cuts) >= MOST_DIMS or len(self._values) + fresh > MOST_INPUTS:
             return None
+        if self.count > FEW and reduces != (self.reduced is not None) and self._is_beside(reads):
+            return None
         return _Joining(kept, cuts, reduced, reads, wanted)
+
+    def _is_beside(self, reads: Sequence[Any]) -> bool:
+        """Whether a node reads nothing that is read or made here, where there is something."""
+        known = {id(value) for value in self._values}
+        return bool(self.steps) and all(len(read) == 3 and id(read[0]) not in known for read in reads)
 
     def _goes_back(self, layout: Layout) -> bool:
         """Whether a reduced value that is read by a layout is read at the elements that it is made of.

@@ -10,7 +10,7 @@ import linecache
 import threading
 import weakref
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from math import prod
 from typing import Any
 
@@ -103,15 +103,18 @@ class Writer:
         """The size of a dimension of the loop."""
         return self.number(f"n{dim}", self.fused.sizes[dim])
 
-    def launch(self, units: int) -> Launch:
-        """The kernel written, over ``units`` units of work."""
+    def launch(self, units: int, natural: Collection[Operand] = ()) -> Launch:
+        """The kernel written, over ``units`` units of work; of the arrays ``natural`` each unit has an element of its own."""
         names = [*self._arrays, *self._numbers, *SHARE]
         parameters = [f"{name}: {kind}" for name, (kind, _) in self._arrays.items()]
         parameters += [f"{name}: int" for name in (*self._numbers, *SHARE)]
         source = "\n".join([f"def fused({', '.join(names)}):", *self._lines]) + "\n"
         kernel = built(", ".join(parameters), source, self.fused.number.name)
         operands = [operand for _, operand in self._arrays.values()]
-        return Launch(kernel, (*operands, *self._numbers.values()), units, nanoseconds_of(self.fused) / max(units, 1))
+        kinds = [(type(operand), operand) for operand in natural]  # the operands are tuples, of which some are equal
+        parts = {i: units for i, operand in enumerate(operands) if (type(operand), operand) in kinds}
+        cost = nanoseconds_of(self.fused) / max(units, 1)
+        return Launch(kernel, (*operands, *self._numbers.values()), units, cost, parts)
 
     # ---- places ----------------------------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ A frame serves one run at a time; a program that several threads run at once has
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from math import prod
 from typing import Any
@@ -19,6 +20,7 @@ from fastgrad.kernels.running import driver
 from fastgrad.kernels.running.launch import Constant, Inner, Input, Launch, Output, Scratch
 from fastgrad.trace.graphs.graph import Value, size_of
 from fastgrad.trace.programs.arena import ALIGNMENT
+from fastgrad.trace.programs.chains import chains_of
 from fastgrad.trace.programs.places import Action, InArena, InMemory, InObject, Place, Plan
 
 
@@ -50,9 +52,24 @@ class Frame:
             first = len(launched)
             for launch in action.launches.launches if action.launches is not None else ():
                 at = self._write(action, launch)
-                launched.append((step_address(launch.kernel), at, launch.units, *shares_of(launch)))
+                launched.append((step_address(launch.kernel), at, launch.units, *shares_of(launch), 1))
             self.steps.append(range(first, len(launched)))
+        self._join(plan, launched)
         self.words = self._assembled(plan, launched)
+
+    @staticmethod
+    def _join(plan: Plan, launched: list[tuple[int, ...]]) -> None:
+        """Makes chains of steps that threads need not meet between; one that would be too short stays as it is."""
+        start = 0
+        for native, actions in itertools.groupby(plan.actions, lambda action: action.launches is not None):
+            steps = [(a, launch) for a in actions if a.launches is not None for launch in a.launches.launches]
+            for first, count, most in chains_of(steps) if native else ():
+                times = [nanoseconds_of(launch) for _, launch in steps[first : first + count]]
+                shares = _power_of_two(min(max(sum(times) / CHAIN_SHARE, 2), most))
+                if sum(times) >= SHARED_FROM:
+                    entry, at, units, _, grain, _ = launched[start + first]
+                    launched[start + first] = entry, at, units, shares, grain, count
+            start += len(steps)
 
     def array(self, place: Place, value: Value) -> np.ndarray | None:
         """The array of a value whose memory is the same in every run; None for the others."""
@@ -239,6 +256,9 @@ SHARE = 2_000.0
 FEW_SHARES, LONG_SHARE, MOST_SHARES = 16, 60_000.0, 256
 """So many shares are enough for balance, unless they would be longer than this; never more than the last."""
 
+CHAIN_SHARE = 10_000.0
+"""Nanoseconds of a share of a chain: matrices that all rows are multiplied with are read again by each."""
+
 GRAIN = 64
 
 
@@ -252,9 +272,13 @@ def shares_of(launch: Launch) -> tuple[int, int]:
     if time < SHARED_FROM or not signature_of(launch.kernel).takes_shares:
         return 1, launch.units
     wanted = min(max(min(time / SHARE, FEW_SHARES), time / LONG_SHARE), MOST_SHARES, launch.units)
-    shares = 1 << (int(wanted).bit_length() - 1)
+    shares = _power_of_two(wanted)
     grain = GRAIN if launch.units >= GRAIN * shares else 1  # no cache line is written by two threads
     return shares, grain
+
+
+def _power_of_two(most: float) -> int:
+    return 1 << (int(most).bit_length() - 1)
 
 
 def nanoseconds_of(launch: Launch) -> float:

@@ -1,0 +1,125 @@
+"""Chains: steps one after the other that threads go through share by share, meeting once for all of them.
+
+In a chain a share reads nothing that another share of the chain writes, and writes nothing that another one reads or writes:
+what is not disjoint is the same array, of which each share touches its own part (`Launch.parts`). So a product of rows, what
+normalizes these rows, an activation and the next product are done row by row, and rows stay in the cache of one core.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Hashable, Iterator, Sequence
+from math import prod
+from typing import Any, NamedTuple
+
+from fastgrad.kernels.building.build import signature_of
+from fastgrad.kernels.building.signature import ARRAY_KINDS, LIST_KINDS
+from fastgrad.kernels.building.signature import SHARE as SHARE_NAMES
+from fastgrad.kernels.running.launch import Constant, Input, Launch, Output, Scratch
+from fastgrad.trace.programs.places import Action, InArena, InMemory, InObject
+
+READ = "in"
+
+
+class Access(NamedTuple):
+    """What a step does with an array.
+
+    Attributes:
+        home: the memory that the array is a part of; different ones do not overlap, but for those that are only read.
+        start, size: its bytes there.
+        written: whether the step may write to it.
+        elements: how many it has if a share only touches its own part, else None.
+    """
+
+    home: Hashable
+    start: int
+    size: int
+    written: bool
+    elements: int | None
+
+    def meets(self, other: Access) -> bool:
+        """Whether different shares may touch the same bytes, and one of them writes."""
+        if not (self.written or other.written) or self.home != other.home:
+            return False
+        if self.start >= other.start + other.size or other.start >= self.start + self.size:
+            return False
+        same = self.start == other.start and self.size == other.size
+        return not (same and self.elements is not None and other.elements is not None)
+
+
+def chains_of(steps: Sequence[tuple[Action, Launch]]) -> Iterator[tuple[int, int, int]]:
+    """The chains of several steps.
+
+    Args:
+        steps: all of a program that follow each other, in order.
+
+    Yields:
+        for each chain its first step, how many it has, and how many shares there are at most: a power of two that divides
+        the units of each.
+    """
+    start, known, shares = 0, list[Access](), 0
+    for number, (action, launch) in enumerate(steps):
+        found = accesses_of(action, launch)
+        most = launch.units & -launch.units
+        goes_on = found is not None and most > 1
+        if goes_on and known and not any(a.meets(b) for a, b in itertools.product(known, found or ())):
+            known += found or ()
+            shares = min(shares, most)
+            continue
+        if number - start > 1:
+            yield start, number - start, shares
+        start, known, shares = (number, list(found or ()), most) if goes_on else (number + 1, [], 0)
+    if len(steps) - start > 1:
+        yield start, len(steps) - start, shares
+
+
+def accesses_of(action: Action, launch: Launch) -> list[Access] | None:
+    """What a step does with arrays; None if it may be no part of a chain."""
+    signature = signature_of(launch.kernel)
+    if signature.returns_status or not launch.parts:
+        return None
+    found: list[Access] = []
+    parameters = [p for p in signature.parameters if p.kind != "int" or p.name not in SHARE_NAMES]
+    for position, (parameter, operand) in enumerate(zip(parameters, launch.operands, strict=True)):
+        if parameter.kind in LIST_KINDS:
+            return None
+        if isinstance(operand, Launch):
+            inner = accesses_of(action, operand)
+            if inner is None:
+                return None
+            found += inner
+        elif parameter.kind in ARRAY_KINDS or isinstance(operand, Input):
+            written = parameter.kind != READ and parameter.kind in ARRAY_KINDS
+            access = _access(action, operand, written, launch.parts.get(position))
+            if access is None or (written and access.elements is None):
+                return None
+            found.append(access)
+        elif not isinstance(operand, (int, float)):
+            return None
+    return found
+
+
+def _access(action: Action, operand: Any, written: bool, elements: int | None) -> Access | None:
+    """None for a step that changes a variable: who else reads that memory is not known."""
+    if isinstance(operand, Scratch):
+        assert action.launches is not None
+        place: Any = action.scratch[operand.number]
+        dtype, count = action.launches.scratch[operand.number]
+    elif isinstance(operand, Constant):
+        place, dtype, count = InMemory(operand.array), operand.array.dtype, operand.array.size
+    else:
+        assert isinstance(operand, (Input, Output))
+        output = isinstance(operand, Output)
+        place = (action.outputs if output else action.inputs)[operand.number]
+        if isinstance(place, InMemory):
+            dtype, count = place.array.dtype, place.array.size
+        else:
+            value = (action.node.outputs if output else action.node.inputs)[operand.number]
+            dtype, count = value.dtype, prod(value.shape)
+    own = elements if elements == count else None
+    size = count * dtype.itemsize
+    if isinstance(place, InArena):
+        return Access("arena", place.offset, size, written, own)
+    if isinstance(place, InObject):
+        return Access(place, 0, size, written, own)
+    return None if written else Access("memory", 0, size, False, own)
