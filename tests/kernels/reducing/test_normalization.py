@@ -40,6 +40,14 @@ def test_layer_norm_both_ways(rows, columns, dtype, seed):
     np.testing.assert_allclose(dgamma, (g * h).sum(0), **tolerance)
     np.testing.assert_allclose(dbeta, g.astype(np.float64).sum(0), **tolerance)
 
+    blocks = -(-rows // normalization.SUM_ROWS)
+    sums, by_rows = np.empty((blocks, 2, columns), dtype), np.empty((2, columns), dtype)
+    for first, last in ((blocks // 2, blocks), (0, blocks // 2)):
+        normalization.layer_norm_parameter_sums[dtype](g, x, mean, inverse, sums, rows, columns, first, last)
+    for first, last in ((0, columns // 2), (columns // 2, columns)):
+        normalization.add_parameter_sums[dtype](sums, by_rows[0], by_rows[1], blocks, columns, first, last)
+    np.testing.assert_array_equal(by_rows, [dgamma, dbeta])
+
 
 def test_a_constant_row_is_normalised_to_beta():
     x, y = np.full((2, 4), 3.0), np.empty((2, 4))

@@ -12,7 +12,7 @@ from numpy import float64
 from fastgrad.kernels.building.body import fused_multiply_add, local_array
 from fastgrad.kernels.building.build import kernel
 from fastgrad.kernels.functions.vector_math import least
-from fastgrad.kernels.reducing.reductions import LANES, ROW_BLOCK
+from fastgrad.kernels.reducing.reductions import LANES
 from fastgrad.kernels.reducing.row_blocks import (
     PARTS,
     SEGMENT,
@@ -22,9 +22,11 @@ from fastgrad.kernels.reducing.row_blocks import (
     square_sums_of,
     sums_of,
 )
-from fastgrad.kernels.running.launch import Input, Launch, Launches, Output, Spec, only
+from fastgrad.kernels.running.launch import Input, Launch, Launches, Output, Scratch, Spec, only
 
 FLOATS = ("float32", "float64")
+SUM_ROWS = 8  # of a block, whose sums for gamma and beta are then added up
+NEAR = 1 << 16  # elements up to which threads that have rows of their own sum those: what others wrote is far
 
 
 @kernel(
@@ -121,11 +123,11 @@ def layer_norm_parameters_gradient(g, x, mean, inverse, dgamma, dbeta, rows, col
         for c in range(width):
             gamma_total[c] = T(0)
             beta_total[c] = T(0)
-        for start in range(0, rows, ROW_BLOCK):
+        for start in range(0, rows, SUM_ROWS):
             for c in range(width):
                 lanes[c] = T(0)
                 products[c] = T(0)
-            for r in range(start, least(start + ROW_BLOCK, rows)):
+            for r in range(start, least(start + SUM_ROWS, rows)):
                 at = r * columns + left
                 centre, scale = mean[r], inverse[r]
                 for c in range(width):
@@ -137,6 +139,43 @@ def layer_norm_parameters_gradient(g, x, mean, inverse, dgamma, dbeta, rows, col
         for c in range(width):
             dbeta[left + c] = beta_total[c]
             dgamma[left + c] = gamma_total[c]
+
+
+@kernel(
+    "g: in[T], x: in[T], mean: in[T], inverse: in[T], sums: out[T], rows: int, columns: int, first: int, last: int",
+    noalias=True,
+    T=FLOATS,
+)
+def layer_norm_parameter_sums(g, x, mean, inverse, sums, rows, columns, first, last):
+    """What is summed for gamma and for beta, of each block of `SUM_ROWS` rows, the units: shape (blocks, 2, columns)."""
+    for block in range(first, last):
+        for_gamma = 2 * block * columns
+        for_beta = for_gamma + columns
+        for c in range(2 * columns):
+            sums[for_gamma + c] = T(0)
+        for r in range(block * SUM_ROWS, least((block + 1) * SUM_ROWS, rows)):
+            at = r * columns
+            centre, scale = mean[r], inverse[r]
+            for c in range(columns):
+                sums[for_beta + c] += g[at + c]
+                sums[for_gamma + c] += g[at + c] * ((x[at + c] - centre) * scale)
+
+
+@kernel(
+    "sums: in[T], dgamma: out[T], dbeta: out[T], blocks: int, columns: int, first: int, last: int",
+    noalias=True,
+    T=FLOATS,
+)
+def add_parameter_sums(sums, dgamma, dbeta, blocks, columns, first, last):
+    """The cotangents of gamma and beta from what `layer_norm_parameter_sums` gives; units are columns."""
+    for c in range(first, last):
+        dgamma[c] = T(0)
+        dbeta[c] = T(0)
+    for block in range(blocks):
+        at = 2 * block * columns
+        for c in range(first, last):
+            dgamma[c] += sums[at + c]
+            dbeta[c] += sums[at + columns + c]
 
 
 def layer_norm_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], epsilon: float) -> Launches | None:
@@ -154,14 +193,28 @@ def layer_norm_gradient_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]
     rows, columns = inputs[0].shape
     dtype = inputs[0].dtype
     g, x, gamma, mean, inverse = map(Input, range(5))
-    for_parameters = Launch(
-        layer_norm_parameters_gradient[dtype],
-        (g, x, mean, inverse, Output(1), Output(2), rows, columns),
-        -(-columns // LANES),
-        0.1 * rows * LANES,
-    )
     size = rows * columns
-    operands = (g, x, gamma, mean, inverse, Output(0), columns)
     parts = {0: size, 1: size, 3: rows, 4: rows, 5: size}
-    for_x = Launch(layer_norm_gradient[dtype], operands, rows, 0.3 * columns, parts)
-    return Launches((for_parameters, for_x), in_place=((0, 0), (0, 1)))
+    for_x = Launch(
+        layer_norm_gradient[dtype], (g, x, gamma, mean, inverse, Output(0), columns), rows, 0.3 * columns, parts
+    )
+    in_place = ((0, 0), (0, 1))
+    blocks = -(-rows // SUM_ROWS)
+    if blocks == 1 or size > NEAR:
+        operands = g, x, mean, inverse, Output(1), Output(2), rows, columns
+        tiles = -(-columns // LANES)
+        for_parameters = Launch(layer_norm_parameters_gradient[dtype], operands, tiles, 0.1 * rows * LANES)
+        return Launches((for_parameters, for_x), in_place=in_place)
+    # The same sums, but a share reads its own rows, as all around do.
+    parts = {0: size, 1: size, 2: rows, 3: rows, 4: 2 * blocks * columns} if rows % SUM_ROWS == 0 else {}
+    sums = Launch(
+        layer_norm_parameter_sums[dtype],
+        (g, x, mean, inverse, Scratch(0), rows, columns),
+        blocks,
+        0.1 * SUM_ROWS * columns,
+        parts,
+    )
+    total = Launch(
+        add_parameter_sums[dtype], (Scratch(0), Output(1), Output(2), blocks, columns), columns, 0.1 * blocks
+    )
+    return Launches((sums, for_x, total), ((dtype, 2 * blocks * columns),), in_place)
