@@ -137,6 +137,21 @@ def test_models_and_weights_are_saved(tmp_path):
         model.fit(X, Y, verbose=0, callbacks=[callbacks.ModelCheckpoint("{no_such}.npz", "loss")])
 
 
+def test_files_that_keras_reads(tmp_path):
+    pytest.importorskip("h5py")
+    model = make_model()
+    save = callbacks.ModelCheckpoint(tmp_path / "m.keras", "loss")
+    weights = callbacks.ModelCheckpoint(tmp_path / "w.weights.h5", "loss", save_weights_only=True)
+    model.fit(X, Y, epochs=2, verbose=0, callbacks=[save, weights])
+    loaded = tf.keras.models.load_model(tmp_path / "m.keras")
+    assert int(loaded.optimizer.iterations) == int(model.optimizer.iterations)
+    loaded.load_weights(tmp_path / "w.weights.h5")
+    np.testing.assert_array_equal(loaded.get_weights()[0], model.get_weights()[0])
+    for name, weights_only in (("m.h5", False), ("m.weights.h5", False), ("m.keras", True)):
+        with pytest.raises(ValueError, match="end in"):
+            callbacks.ModelCheckpoint(tmp_path / name, save_weights_only=weights_only)
+
+
 def test_every_so_many_batches(tmp_path):
     model = make_model()
     save = callbacks.ModelCheckpoint(tmp_path / "{epoch}-{batch}.npz", save_freq=3, save_weights_only=True)

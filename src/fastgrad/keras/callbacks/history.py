@@ -44,7 +44,10 @@ class History(Callback):
         Raises:
             ImportError: matplotlib is not installed.
         """
-        from matplotlib.figure import Figure
+        try:
+            from matplotlib.figure import Figure
+        except ImportError as error:
+            raise ImportError('Curves are drawn by matplotlib: pip install "fastgrad[plots]".') from error
 
         if axes is None:
             axes = Figure(figsize=(7, 4), layout="constrained").subplots()

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad.keras.callbacks.callback import Callback, Logs
+from fastgrad.keras.saving.model_files import check_path
 
 
 class Monitoring(Callback):
@@ -204,13 +205,17 @@ class ModelCheckpoint(Monitoring):
     """Saves the model, or its weights, after epochs or batches.
 
     Args:
-        filepath: of the file; ``{epoch:02d}`` and names of the logs in braces are filled in.
+        filepath: of the file, as for ``model.save`` or ``model.save_weights``; ``{epoch:02d}`` and names of the logs in braces
+            are filled in.
         monitor, mode: as in Keras.
         verbose: 1 prints when it saves.
         save_best_only: whether only better models are saved.
         save_weights_only: whether only weights are.
         save_freq: ``"epoch"``, or a number of batches.
         initial_value_threshold: a value that the first saved model has to beat.
+
+    Raises:
+        ValueError: another frequency, or a file of another kind.
     """
 
     keeps = ("best", "_batches")
@@ -229,6 +234,7 @@ class ModelCheckpoint(Monitoring):
         super().__init__(monitor, mode)
         if save_freq != "epoch" and not isinstance(save_freq, int):
             raise ValueError(f"Unrecognized save_freq: {save_freq}. Expected save_freq are 'epoch' or integer values")
+        check_path(filepath, save_weights_only)
         self.filepath, self.verbose = str(filepath), verbose
         self.save_best_only, self.save_weights_only, self.save_freq = save_best_only, save_weights_only, save_freq
         self.best = initial_value_threshold

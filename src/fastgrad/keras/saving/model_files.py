@@ -32,6 +32,11 @@ _OF_WEIGHTS = (".weights.h5", *tensor_file.ENDINGS)
 _OF_MODELS = (".keras", *tensor_file.ENDINGS)
 
 
+def check_path(filepath: Any, weights_only: bool) -> None:
+    """Raises ValueError unless models, or their weights alone, can be saved under such a name."""
+    _checked_ending(filepath, _OF_WEIGHTS if weights_only else _OF_MODELS)
+
+
 def save_weights(model: Any, filepath: Any, overwrite: bool = True) -> None:
     """Writes the weights of a model or layer, and of a compiled model the optimizer's state.
 
