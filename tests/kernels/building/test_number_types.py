@@ -16,6 +16,7 @@ from fastgrad.kernels.building.number_types import (
     unified,
     whole_result,
 )
+from tests.kernels.building.numba_referee import _frontend
 
 TYPES = ("bool", *INTEGERS, *FLOATS)
 WHOLE = ("bool", *INTEGERS)
@@ -24,8 +25,6 @@ PAIRS = list(itertools.product(TYPES, TYPES))
 
 @pytest.fixture(scope="module")
 def numba_typing():
-    from fastgrad.kernels.building.numba_lowering import _frontend
-
     return _frontend().typing
 
 

@@ -29,8 +29,9 @@ from fastgrad.kernels.building.bounds import checks_bounds
 from fastgrad.kernels.building.build import Kernel
 from fastgrad.kernels.building.number_types import Untranslatable
 from fastgrad.kernels.building.signature import parse_signature
+from tests.kernels.building import numba_referee
 
-pytestmark = pytest.mark.skipif(checks_bounds(), reason="Numba lowers the bodies of checked builds")
+pytestmark = pytest.mark.skipif(checks_bounds(), reason="Numba knows nothing of bounds")
 
 HALF = 0.5
 ROOM = 8
@@ -45,26 +46,17 @@ def rng():
 
 @pytest.fixture
 def both(monkeypatch):
-    """Makes of a function two kernels: one translated, and one that Numba lowered."""
+    """Makes of a function two kernels: one translated, and one that Numba made."""
     monkeypatch.setattr(cache, "load", lambda key: None)
     monkeypatch.setattr(cache, "store", lambda key, entry: None)
 
     def make(function, signature, *dtypes, **variables):
-        def numba_refused(*args):
-            raise AssertionError("Numba was needed")
-
-        def refuse(*args):
-            raise Untranslatable("for the test")
-
         kernels = []
-        for name, attribute, instead in (
-            ("", "fastgrad.kernels.building.numba_lowering.lowered", numba_refused),
-            ("_by_numba", "fastgrad.kernels.building.compile.translated", refuse),
-        ):
+        for name, translated in (("", translate.translated), ("_by_numba", numba_referee.translated)):
             copy = FunctionType(function.__code__, function.__globals__, function.__name__ + name)
             made = Kernel(copy, parse_signature(signature), variables, False, False)
             with monkeypatch.context() as patch:
-                patch.setattr(attribute, instead)
+                patch.setattr(compiling, "translated", translated)
                 kernels.append(made[dtypes])
         return kernels
 
@@ -279,7 +271,7 @@ def _power(x, n):
 
 
 @pytest.mark.parametrize("function", [_two_types, _power])
-def test_what_is_unknown_is_left_to_numba(function):
+def test_what_is_unknown_is_refused(function):
     with pytest.raises(Untranslatable):
         translate.translated(function, ["*float64", "int64"], "none", {}, False)
 
@@ -291,7 +283,7 @@ def test_a_variable_that_some_ways_do_not_assign_is_no_reason_to_refuse():
     )
 
 
-def test_a_body_whose_source_has_changed_is_left_to_numba(monkeypatch):
+def test_a_body_whose_source_has_changed_is_refused(monkeypatch):
     source = "def grow(x, n):\n    for i in range(n):\n        x[i] += {}\n"
     scope = {}
     exec(compile(source.format("1.0"), "<grow>", "exec"), scope)
@@ -302,15 +294,16 @@ def test_a_body_whose_source_has_changed_is_left_to_numba(monkeypatch):
             translate.translated(scope["grow"], ["*float64", "int64"], "none", {}, False)
     monkeypatch.setattr(cache, "load", lambda key: None)
     monkeypatch.setattr(cache, "store", lambda key, entry: None)
-    x = np.zeros(3)
-    Kernel(scope["grow"], parse_signature("x: inout[float64], n: int"), {}, False, False)(x, 3)
-    assert x.tolist() == [1.0, 1.0, 1.0]
+    changed = Kernel(scope["grow"], parse_signature("x: inout[float64], n: int"), {}, False, False)
+    with pytest.raises(
+        RuntimeError, match=r"^kernel grow can't be compiled: the source of grow .* changed since Python read it"
+    ):
+        changed(np.zeros(3), 3)
 
 
-def test_no_kernel_of_the_library_needs_numba():
+def test_all_kernels_of_the_library_are_translated():
     for module in pkgutil.walk_packages(fastgrad.kernels.__path__, "fastgrad.kernels."):
-        if not module.name.endswith("numba_lowering"):
-            importlib.import_module(module.name)
+        importlib.import_module(module.name)
     kernels = [
         k for k in gc.get_objects() if isinstance(k, Kernel) and str(k.function.__module__).startswith("fastgrad.")
     ]

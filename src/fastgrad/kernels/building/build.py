@@ -52,8 +52,6 @@ _BUILDER_MODULES = (
     "building.library_calls",
     "building.native",
     "building.number_types",
-    "building.numba_lowering",
-    "building.pointers",
     "building.signature",
     "building.source",
     "building.specials",

@@ -1,7 +1,6 @@
 """From a kernel's Python function to object code. Importing this module imports llvmlite, so only a cache miss does.
 
-A body becomes LLVM IR by `translate`, or where that does not know what the body does, by Numba (`numba_lowering`). LLVM
-optimises each kernel once, together with its wrapper.
+A body becomes LLVM IR by `translate`. LLVM optimises each kernel once, together with its wrapper.
 """
 
 from __future__ import annotations
@@ -96,25 +95,19 @@ def compile_kernel(
         noalias: whether arrays never overlap.
 
     Raises:
-        RuntimeError: if the body may raise or calls something a kernel must not call.
+        RuntimeError: if the body has what a kernel's body must not have, may raise or calls something that a kernel must not call.
     """
     initialize_llvm()
     arguments = [parameter_type(parameter, variables) for parameter in signature.parameters]
     result = "int64" if signature.returns_status else "none"
-    native = NativeFunction(function.__name__, symbol, None, signature, type_numbers, release_gil, noalias)
+    native = NativeFunction(function.__name__, symbol, signature, type_numbers, release_gil, noalias)
     try:
-        if checks_bounds():
-            raise Untranslatable("pointers with bounds, which only Numba is given")
         body = translated(function, arguments, result, type_names(variables), noalias)
-        module = llvm.parse_assembly(wrapper_ir(native) + body.text)
-        others = [llvm.parse_assembly(body.specials)] if body.specials else []
-    except Untranslatable:
-        from fastgrad.kernels.building.numba_lowering import lowered
-
-        name, lowering = lowered(function, arguments, result, variables)
-        module = llvm.parse_assembly(wrapper_ir(native._replace(body=name)))
-        others = [lowering]
-    for other in others:
+    except Untranslatable as error:
+        raise RuntimeError(f"kernel {function.__name__} can't be compiled: {error}") from error
+    module = llvm.parse_assembly(wrapper_ir(native) + body.text)
+    if body.specials:
+        other = llvm.parse_assembly(body.specials)
         module.triple = other.triple
         module.link_in(other)
     module.triple = target().triple
@@ -141,7 +134,7 @@ def parameter_type(parameter: Parameter, variables: Mapping[str, str]) -> Type:
         element = variables.get(str(parameter.element), str(parameter.element))
         return ("**" if parameter.kind in LIST_KINDS else "*") + ("uint8" if element == "bool" else element)
     if parameter.kind in ("sizes", "objects"):
-        return "*int64" if parameter.kind == "sizes" or not checks_bounds() else "*objects"
+        return "*int64"
     return "float64" if parameter.kind == "float" else "int64"
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad.kernels.building.body import ByDtype, Special, is_scalar_function
+from fastgrad.kernels.building.bounds import NO_BOUND, OUTSIDE, RECORD, checks_bounds
 from fastgrad.kernels.building.number_types import (
     FLOATS,
     INTEGERS,
@@ -92,6 +93,7 @@ class Expressions:
         lines: what is written, with holes.
         entry: room for variables.
         block: the label of the block that is being written.
+        leaves: whether the function may be left because of an access outside, in checked builds (`bounds`).
     """
 
     def __init__(self, module: Any, scope: Mapping[str, Any], names: Sequence[str]) -> None:
@@ -102,6 +104,7 @@ class Expressions:
         self.lines: Hole = []
         self.entry: list[str] = []
         self.block = "entry"
+        self.leaves = False
         self._slots: dict[tuple[str, Type], str] = {}
         self._count = 0
 
@@ -176,6 +179,47 @@ class Expressions:
             self.line(text)
             return Value("none", "")
         return Value(result, self.new(text))
+
+    # ---- pointers --------------------------------------------------------------------------------------------
+
+    def pointer(self, kind: Type, address: str, count: int | str, name: str) -> Value:
+        """A pointer to so many elements; the name is that of LLVM's constant."""
+        if not checks_bounds():
+            return Value(kind, address)
+        text = "poison"
+        for place, part in enumerate((f"ptr {address}", f"i64 {count}", f"ptr {name}")):
+            text = self.new(f"insertvalue {llvm_type(kind)} {text}, {part}, {place}")
+        return Value(kind, text)
+
+    def address(self, pointer: Value) -> str:
+        """Where the elements of a pointer are."""
+        return self._field(pointer, 0) if checks_bounds() else pointer.text
+
+    def _field(self, pointer: Value, place: int) -> str:
+        return self.new(f"extractvalue {llvm_type(pointer.type)} {pointer.text}, {place}")
+
+    def check(self, pointer: Value, index: str) -> None:
+        """In checked builds, leaves the function if a pointer has no element of this number."""
+        if not checks_bounds():
+            return
+        last = 3 if is_pointer(pointer.type[1:]) else 2
+        size, name = self._field(pointer, last - 1), self._field(pointer, last)
+        below, unknown = self.new(f"icmp ult i64 {index}, {size}"), self.new(f"icmp eq i64 {size}, {NO_BOUND}")
+        number = self.number()
+        self.line(f"br i1 {self.new(f'or i1 {below}, {unknown}')}, label %fine{number}, label %beyond{number}")
+        self.start(f"beyond{number}")
+        self.line(f"call void @{OUTSIDE}(ptr {name}, i64 {index}, i64 {size})")
+        self.line("br label %outside")
+        self.start(f"fine{number}")
+        self.leaves = True
+
+    def _go_on_inside(self) -> None:
+        """Leaves the function if one that it has called was left."""
+        number = self.number()
+        flag = self.new(f"load i64, ptr @{RECORD}")
+        self.line(f"br i1 {self.new(f'icmp eq i64 {flag}, 0')}, label %fine{number}, label %outside")
+        self.start(f"fine{number}")
+        self.leaves = True
 
     # ---- conversions -----------------------------------------------------------------------------------------
 
@@ -260,20 +304,33 @@ class Expressions:
         return math
 
     def _Subscript(self, node: ast.Subscript) -> Value:
-        base, kind = self.place(node)
-        return Value(kind, self.new(f"load {llvm_type(kind)}, ptr {base}"))
+        base, at = self._element(node)
+        kind = base.type[1:]
+        if not (checks_bounds() and is_pointer(kind)):
+            return Value(kind, self.new(f"load {llvm_type(kind)}, ptr {self._place(base, at)}"))
+        data = self.new(f"load ptr, ptr {self.new(f'getelementptr ptr, ptr {self.address(base)}, i64 {at}')}")
+        size = self.new(f"getelementptr i64, ptr {self._field(base, 1)}, i64 {at}")
+        return self.pointer(kind, data, self.new(f"load i64, ptr {size}"), self._field(base, 3))
 
     def place(self, node: ast.Subscript) -> tuple[str, Type]:
         """The address of an element, and its type."""
+        base, at = self._element(node)
+        return self._place(base, at), base.type[1:]
+
+    def _place(self, base: Value, at: str) -> str:
+        return self.new(f"getelementptr {llvm_type(base.type[1:])}, ptr {self.address(base)}, i64 {at}")
+
+    def _element(self, node: ast.Subscript) -> tuple[Value, str]:
+        """The pointer, and the number of an element that it has."""
         base = self.expression(node.value)
         if not is_pointer(base.type):
             raise Untranslatable(f"an element of {base.type}")
         index = self.expression(node.slice)
         if not is_whole(index.type):
             raise Untranslatable(f"an index of type {index.type}")
-        kind = base.type[1:]
         at = self.cast(index, "int64").text
-        return self.new(f"getelementptr {llvm_type(kind)}, ptr {base.text}, i64 {at}"), kind
+        self.check(base, at)
+        return base, at
 
     def _UnaryOp(self, node: ast.UnaryOp) -> Value:
         if isinstance(node.op, ast.Not):
@@ -472,8 +529,15 @@ class Expressions:
             known = known.choices[arguments[0].type]
         if not is_scalar_function(known):
             raise Untranslatable(ast.unparse(node.func))
-        symbol, result = self.module.function(known, tuple([a.type for a in arguments]))
-        return self.call_known(symbol, result, arguments)
+        return self.call_function(known, arguments)
+
+    def call_function(self, function: Any, arguments: Sequence[Value]) -> Value:
+        """Writes a call of a scalar function."""
+        symbol, result = self.module.function(function, tuple([a.type for a in arguments]))
+        found = self.call_known(symbol, result, arguments)
+        if symbol in self.module.leaving:
+            self._go_on_inside()
+        return found
 
     def _number_as(self, value: Value, kind: Type) -> Value:
         if not (is_whole(value.type) or value.type in FLOATS):

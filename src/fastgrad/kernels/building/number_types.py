@@ -8,17 +8,19 @@ from __future__ import annotations
 import struct
 from typing import Any, NamedTuple
 
+from fastgrad.kernels.building.bounds import checks_bounds
+
 Type = Any
 
 INTEGERS = {f"{sign}int{width}": width for sign in ("", "u") for width in (8, 16, 32, 64)}
 FLOATS = {"float32": 32, "float64": 64}
-_LLVM = {"bool": "i1", "float32": "float", "float64": "double", "none": "void"}
+_LLVM = {"bool": "i1", "float32": "float", "float64": "double", "none": "void", "address": "ptr"}
 _LLVM |= {name: f"i{width}" for name, width in INTEGERS.items()}
 _EXACT_IN_FLOAT32 = frozenset(["bool", "int8", "uint8", "int16", "float32"])
 
 
 class Untranslatable(Exception):
-    """A body has something that `translate` leaves to Numba."""
+    """A body has something that `translate` does not know."""
 
 
 class Value(NamedTuple):
@@ -30,10 +32,18 @@ class Value(NamedTuple):
 
 
 def llvm_type(kind: Type) -> str:
-    """LLVM's name of a type."""
+    """LLVM's name of a type.
+
+    In checked builds (`bounds`) a pointer is an address, a number of elements, and a name; one to pointers has the address of
+    their numbers of elements behind its own.
+    """
     if isinstance(kind, tuple):
         return "{ " + ", ".join(map(llvm_type, kind)) + " }"
-    return "ptr" if kind[0] == "*" else _LLVM[kind]
+    if kind[0] != "*":
+        return _LLVM[kind]
+    if not checks_bounds():
+        return "ptr"
+    return "{ ptr, ptr, i64, ptr }" if kind[1] == "*" else "{ ptr, i64, ptr }"
 
 
 def is_pointer(kind: Type) -> bool:

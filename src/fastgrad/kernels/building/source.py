@@ -30,7 +30,7 @@ def syntax_of(code: types.CodeType) -> ast.FunctionDef:
             tree = ast.parse(text).body[0]
             assert isinstance(tree, ast.FunctionDef)
             return tree
-    raise Untranslatable(f"the source of {code.co_name} is not there, or has changed")
+    raise Untranslatable(f"the source of {code.co_name} is not there, or has changed since Python read it")
 
 
 def _block(lines: list[str], start: int) -> str:

@@ -16,6 +16,7 @@ from fastgrad.kernels.building import body
 from fastgrad.kernels.building.arithmetic import LOWERINGS
 from fastgrad.kernels.building.atomics import GIVES_NOTHING, GIVES_WORD
 from fastgrad.kernels.building.body import Special
+from fastgrad.kernels.building.bounds import NO_BOUND, checks_bounds
 from fastgrad.kernels.building.isa import host_isa
 from fastgrad.kernels.building.number_types import (
     FLOATS,
@@ -28,6 +29,7 @@ from fastgrad.kernels.building.number_types import (
     is_whole,
     llvm_type,
 )
+from fastgrad.kernels.building.tile_bounds import CHECKS
 from fastgrad.kernels.building.window_emission import WindowTiles
 
 Write = Callable[[Sequence[Value], Any], Value]
@@ -37,7 +39,6 @@ _SAME_BITS = {
     body.float_bits: {"float32": "int32", "float64": "int64"},
     body.from_bits: {"int32": "float32", "int64": "float64"},
 }
-_TILES = (body.multiply_lanes, body.multiply_rows, body.multiply_windows, body.pack_panel)
 
 
 class Specials:
@@ -74,11 +75,16 @@ class Specials:
             return self._written[special](arguments, writer)
         if special in GIVES_WORD or special in GIVES_NOTHING:
             arguments = [a if is_pointer(a.type) else writer.cast(a, "int64") for a in arguments]
+            if arguments:
+                writer.check(arguments[0], arguments[1].text)
+        elif special in CHECKS and checks_bounds():
+            _check_tiles(special, arguments, writer)
         kinds = tuple([a.type for a in arguments])
         if (special, kinds) not in self._known:
             self._known[special, kinds] = self._defined(special, kinds)
         name, result = self._known[special, kinds]
-        return writer.call(name, result, arguments)
+        plain = [Value("address", writer.address(a)) if is_pointer(a.type) else a for a in arguments]
+        return writer.call(name, result, plain)
 
     def _defined(self, special: Special, kinds: tuple[Type, ...]) -> tuple[str, Type]:
         name = f"special_{special.name}_{len(self._known)}"
@@ -96,7 +102,7 @@ class Specials:
         else:
             if special in GIVES_NOTHING:
                 GIVES_NOTHING[special](builder, arguments)
-            elif special in _TILES:
+            elif special in CHECKS:
                 tiles = WindowTiles(self.module, taken[0].pointee, host_isa())
                 getattr(tiles, special.name)(builder, arguments)
             elif special is body.prefetch:
@@ -119,6 +125,14 @@ def _ir_type(kind: Type) -> Any:
     return ir.IntType(INTEGERS.get(kind, 1))
 
 
+def _check_tiles(special: Special, arguments: Sequence[Value], writer: Any) -> None:
+    machine = host_isa()
+    size = INTEGERS_OR_FLOATS[arguments[0].type[1:]] // 8
+    numbers = [a if is_pointer(a.type) else writer.cast(a, "int64")._replace(literal=None) for a in arguments]
+    known = (size, machine.vector_bytes // size, int(machine.masks))
+    writer.call_function(CHECKS[special], [*numbers, *[constant(one) for one in known]])
+
+
 def _prefetch(builder: Any, arguments: Sequence[Any]) -> None:
     flag = ir.IntType(32)
     line = builder.bitcast(builder.gep(arguments[0], [arguments[1]]), ir.IntType(8).as_pointer())
@@ -133,15 +147,21 @@ def _machine(number: Callable[[int], int]) -> Write:
 INTEGERS_OR_FLOATS = INTEGERS | FLOATS
 
 
-def _local_array(arguments: Sequence[Value], writer: Any, rows_of: int = 1) -> Value:
+def _local_array(
+    arguments: Sequence[Value], writer: Any, rows_of: int = 1, special: Special = body.local_array
+) -> Value:
     element, length = arguments
     if type(length.literal) is not int:
         raise Untranslatable("a local array whose length is no literal")
-    return Value("*" + element.type, writer.room(element.type, length.literal * rows_of))
+    count = length.literal * rows_of
+    name = writer.module.name_of(f"{special.name} of {element.type}") if checks_bounds() else ""
+    found: Value = writer.pointer("*" + element.type, writer.room(element.type, count), count, name)
+    return found
 
 
 def _panel_array(arguments: Sequence[Value], writer: Any) -> Value:
-    return _local_array(arguments, writer, host_isa().panel_bytes * 8 // INTEGERS_OR_FLOATS[arguments[0].type])
+    columns = host_isa().panel_bytes * 8 // INTEGERS_OR_FLOATS[arguments[0].type]
+    return _local_array(arguments, writer, columns, body.panel_array)
 
 
 def _reinterpret(special: Special) -> Write:
@@ -157,7 +177,9 @@ def _reinterpret(special: Special) -> Write:
 
 def _pointer(arguments: Sequence[Value], writer: Any) -> Value:
     element, address = arguments
-    return Value("*" + element.type, writer.new(f"inttoptr i64 {writer.cast(address, 'int64').text} to ptr"))
+    there = writer.new(f"inttoptr i64 {writer.cast(address, 'int64').text} to ptr")
+    found: Value = writer.pointer("*" + element.type, there, NO_BOUND, "null")
+    return found
 
 
 def _call_step(arguments: Sequence[Value], writer: Any) -> Value:
@@ -175,9 +197,10 @@ def _call_real(arguments: Sequence[Value], writer: Any) -> Value:
 def _call_pair(arguments: Sequence[Value], writer: Any) -> Value:
     address, x, pair = arguments
     entry = writer.new(f"inttoptr i64 {writer.cast(address, 'int64').text} to ptr")
-    second = writer.new(f"getelementptr double, ptr {pair.text}, i64 1")
-    writer.line(f"call void {entry}(double {writer.cast(x, 'float64').text}, ptr {pair.text}, ptr {second})")
-    return Value("float64", writer.new(f"load double, ptr {pair.text}"))
+    first = writer.address(pair)
+    second = writer.new(f"getelementptr double, ptr {first}, i64 1")
+    writer.line(f"call void {entry}(double {writer.cast(x, 'float64').text}, ptr {first}, ptr {second})")
+    return Value("float64", writer.new(f"load double, ptr {first}"))
 
 
 _WRITTEN: dict[Special, Write] = {

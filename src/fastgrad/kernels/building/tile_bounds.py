@@ -1,74 +1,103 @@
-"""What the tiles of products read and write, compared with the sizes of arrays before they do, in checked builds (`bounds.py`)."""
+"""What the tiles of products read and write, looked at before they do, in checked builds (`bounds.py`).
+
+A check is a body itself: it reads the first and the last element of what a tile will touch, which is compared like any access, and
+whose value nobody wants. Its parameters are those of the function (see `body`), and then the bytes of an element, the elements of a
+vector, and whether loads of the first lanes of a vector are quick.
+"""
 
 from __future__ import annotations
 
-from typing import Any
-
-from numba.core import cgutils
-
-from fastgrad.kernels.building.isa import host_isa
-from fastgrad.kernels.building.pointers import address, check, check_box
-from fastgrad.kernels.building.tile_emission import WORD
-from fastgrad.kernels.building.window_emission import ROW_WORDS, TERM_WORDS
+from fastgrad.kernels.building import body
+from fastgrad.kernels.building.body import scalar_function
 
 
-def check_tiles(context: Any, builder: Any, name: str, kinds: Any, args: Any) -> None:
-    """Ends the kernel if a call of the function of this name (see `body`) would leave an array.
+@scalar_function
+def _ends(x, first, last):
+    """Whether two elements are the same, for which both must be there."""
+    return x[first] == x[last]
 
-    Args:
-        context, builder: Numba's context, and where the call will be.
-        name: the function.
-        kinds, args: types and values of its arguments.
-    """
-    size = kinds[0].dtype.bitwidth // 8
-    lanes = host_isa().vector_bytes // size
 
-    def whole(count: Any) -> Any:
-        vectors = builder.sdiv(builder.add(count, WORD(lanes - 1)), WORD(lanes))
-        return builder.mul(vectors, WORD(lanes))
-
-    def box(place: int, start: Any, *extents: tuple[Any, Any]) -> None:
-        check_box(context, builder, kinds[place], args[place], start, *extents)
-
-    if name == "multiply_rows":
-        _, a_at, a_row, a_k, _, b_at, b_k, _, c_at, c_row, _, depth, rows, columns = args
-        box(0, a_at, (a_row, rows), (a_k, depth))
-        box(4, b_at, (b_k, depth), (WORD(1), columns if host_isa().masks else whole(columns)))
-        box(7, c_at, (c_row, rows), (WORD(1), columns))
-    elif name == "pack_panel":
-        _, b_at, b_k, b_column, _, target_row, depth, columns = args
-        rows = builder.select(builder.icmp_signed("==", b_column, WORD(1)), depth, whole(depth))
-        box(0, b_at, (b_k, depth), (b_column, columns))
-        box(4, WORD(0), (target_row, rows), (WORD(1), whole(columns)))
+@scalar_function
+def _box(x, start, row, rows, column, columns):
+    """Looks at a matrix of so many rows and columns, with these strides, from the element `start` on."""
+    low, high = start, start
+    down, right = row * (rows - 1), column * (columns - 1)
+    if down < 0:
+        low += down
     else:
-        _, a_at, _, b_at, _, c_at, _, _, terms_at, depth, rows_at, rows, columns = args
-        box(7, terms_at, (WORD(1), builder.mul(depth, WORD(TERM_WORDS))))
-        box(7, rows_at, (WORD(1), builder.mul(rows, WORD(ROW_WORDS))))
-        places = address(context, builder, kinds[7], args[7])
-        terms = _ranges(builder, builder.gep(places, [terms_at]), depth, TERM_WORDS)
-        found = _ranges(builder, builder.gep(places, [rows_at]), rows, ROW_WORDS)
-        last = builder.sub(columns, WORD(1))
-        for end in (0, 1):  # the first and the last element of each
-            more = last if end else WORD(0)
-            reach = builder.sdiv(builder.add(terms[0][end], found[0][end]), WORD(size))
-            a_more = more if name == "multiply_lanes" else WORD(0)
-            check(context, builder, kinds[0], args[0], builder.add(builder.add(a_at, reach), a_more))
-            for place, start, byte in ((2, b_at, terms[1][end]), (4, c_at, found[1][end])):
-                element = builder.add(start, builder.sdiv(byte, WORD(size)))
-                check(context, builder, kinds[place], args[place], builder.add(element, more))
+        high += down
+    if right < 0:
+        low += right
+    else:
+        high += right
+    if rows > 0 and columns > 0:
+        _ends(x, low, high)
 
 
-def _ranges(builder: Any, table: Any, count: Any, words: int) -> list[tuple[Any, Any]]:
-    """The least and the greatest of each of the first two columns of a table with so many words a row."""
-    slots = []
-    for column in (0, 1):
-        first = builder.load(builder.gep(table, [WORD(column)]))
-        slots.append([cgutils.alloca_once_value(builder, first) for _ in range(2)])
-    with cgutils.for_range(builder, count, intp=WORD) as loop:
-        for column, pair in enumerate(slots):
-            here = builder.add(builder.mul(loop.index, WORD(words)), WORD(column))
-            value = builder.load(builder.gep(table, [here]))
-            for slot, sign in zip(pair, ("<", ">"), strict=True):
-                old = builder.load(slot)
-                builder.store(builder.select(builder.icmp_signed(sign, value, old), value, old), slot)
-    return [(builder.load(low), builder.load(high)) for low, high in slots]
+@scalar_function
+def _whole(count, lanes):
+    """The elements of so many vectors as hold `count`."""
+    return (count + lanes - 1) // lanes * lanes
+
+
+@scalar_function
+def _rows(
+    a, a_at, a_row, a_k, b, b_at, b_k, c, c_at, c_row, accumulate, depth, rows, columns, size, lanes, masks
+):  # fmt: skip
+    _box(a, a_at, a_row, rows, a_k, depth)
+    _box(b, b_at, b_k, depth, 1, columns if masks != 0 else _whole(columns, lanes))
+    _box(c, c_at, c_row, rows, 1, columns)
+
+
+@scalar_function
+def _panel(b, b_at, b_k, b_column, target, target_row, depth, columns, size, lanes, masks):
+    _box(b, b_at, b_k, depth, b_column, columns)
+    _box(target, 0, target_row, depth if b_column == 1 else _whole(depth, lanes), 1, _whole(columns, lanes))
+
+
+@scalar_function
+def _range(table, at, count, words):
+    """The least and the greatest number of a column of a table that has so many words a row."""
+    low, high = table[at], table[at]
+    for i in range(1, count):
+        value = table[at + i * words]
+        low = min(low, value)
+        high = max(high, value)
+    return low, high
+
+
+@scalar_function
+def _tables(
+    a, a_at, b, b_at, c, c_at, places, terms_at, depth, rows_at, rows, columns, size, more
+):  # fmt: skip
+    if depth > 0 and rows > 0 and columns > 0:
+        a_term, a_last = _range(places, terms_at, depth, 2)
+        b_term, b_last = _range(places, terms_at + 1, depth, 2)
+        a_row, a_end = _range(places, rows_at, rows, 2)
+        c_row, c_end = _range(places, rows_at + 1, rows, 2)
+        _ends(a, a_at + (a_term + a_row) // size, a_at + (a_last + a_end) // size + more)
+        _ends(b, b_at + b_term // size, b_at + b_last // size + columns - 1)
+        _ends(c, c_at + c_row // size, c_at + c_end // size + columns - 1)
+
+
+@scalar_function
+def _windows(
+    a, a_at, b, b_at, c, c_at, accumulate, places, terms_at, depth, rows_at, rows, columns, size, lanes, masks
+):  # fmt: skip
+    _tables(a, a_at, b, b_at, c, c_at, places, terms_at, depth, rows_at, rows, columns, size, 0)
+
+
+@scalar_function
+def _lanes(
+    a, a_at, b, b_at, c, c_at, accumulate, places, terms_at, depth, rows_at, rows, columns, size, lanes, masks
+):  # fmt: skip
+    _tables(a, a_at, b, b_at, c, c_at, places, terms_at, depth, rows_at, rows, columns, size, columns - 1)
+
+
+CHECKS = {
+    body.multiply_lanes: _lanes,
+    body.multiply_rows: _rows,
+    body.multiply_windows: _windows,
+    body.pack_panel: _panel,
+}
+"""The check of each function of tiles."""

@@ -3,10 +3,13 @@
 Bodies are Numba's Python, and mean what they mean there: types are Numba's (`number_types`), integers are extended as
 there, a division of integers by 0 is 0. But Numba takes most of the time of a compilation for what bodies have no use
 for. They are loops over ranges, branches, numbers, pointers and tuples; here one walk over the tree writes them down
-(60 ms become 3). What this walk does not know it leaves to Numba (`Untranslatable`).
+(60 ms become 3). What this walk does not know it refuses (`Untranslatable`). Numba is the tests' referee.
 
 Variables are slots on the stack, one for each type that a name has; LLVM makes registers of them. Where ways meet, a name
 gets a type that holds both its types, so what a loop changes may have to be written down again with another type.
+
+In checked builds (`bounds`) each access of an element looks first, and the first one outside leaves the function for the block
+`outside` at its end; whoever has called it looks at the record, and leaves, too.
 """
 
 from __future__ import annotations
@@ -16,9 +19,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import FunctionType
 from typing import NamedTuple
 
+from fastgrad.kernels.building import bounds
 from fastgrad.kernels.building.body import Special
 from fastgrad.kernels.building.expressions import Expressions, Hole
-from fastgrad.kernels.building.number_types import Type, Untranslatable, Value, constant, llvm_type, unified
+from fastgrad.kernels.building.number_types import Type, Untranslatable, Value, constant, is_pointer, llvm_type, unified
 from fastgrad.kernels.building.source import syntax_of
 from fastgrad.kernels.building.specials import Specials, Write
 from fastgrad.kernels.building.wrapper import RAISED
@@ -50,7 +54,7 @@ def translated(
         of_machine: how specials of another machine than this one are written; its body may be inlined.
 
     Raises:
-        Untranslatable: if it has something that Numba must translate.
+        Untranslatable: if it has something that bodies must not have.
     """
     module = _Module(types, Specials(of_machine), "noinline" if of_machine is None else "alwaysinline")
     module.define(".body", function, arguments, result, noalias)
@@ -67,6 +71,7 @@ class _Module:
         declared: functions that are defined elsewhere.
         specials: what `body`'s names have become.
         inlining: whether the body itself is inlined, as LLVM says that.
+        leaving: names of those that an access outside may leave, in checked builds.
     """
 
     def __init__(self, types: Mapping[str, Type], specials: Specials, inlining: str) -> None:
@@ -75,6 +80,7 @@ class _Module:
         self.declared: dict[str, str] = {}
         self.specials = specials
         self.inlining = inlining
+        self.leaving: set[str] = set()
         self._known: dict[tuple[FunctionType, tuple[Type, ...]], tuple[str, Type]] = {}
 
     def declare(self, name: str, text: str) -> None:
@@ -93,6 +99,12 @@ class _Module:
             raise Untranslatable(f"{function.__name__} calls itself")
         return name, result
 
+    def name_of(self, text: str) -> str:
+        """A constant with a name that `bounds` tells."""
+        symbol = f".text{len(self.parts)}"
+        self.parts.append(bounds.constant(symbol, text))
+        return f"@{symbol}"
+
     def define(
         self,
         name: str,
@@ -103,11 +115,10 @@ class _Module:
     ) -> Type:
         """Writes a definition; returns the type of what the function gives."""
         writer = _Function(self, function, arguments)
+        formal = ", ".join([writer.parameter(i, kind, result is not None, noalias) for i, kind in enumerate(arguments)])
         found = writer.written(result)
-        formal = ", ".join(
-            f"{llvm_type(kind)}{' noalias' if noalias and kind[0] == '*' else ''} %a{i}"
-            for i, kind in enumerate(arguments)
-        )
+        if writer.leaves:
+            self.leaving.add(name)
         inlined = "alwaysinline" if result is None else self.inlining
         head = f"define internal {llvm_type(found)} @{name}({formal}) {inlined} nounwind {{\nentry:"
         self.parts.append("\n".join([head, *writer.entry, *_flat(writer.lines), "}\n"]))
@@ -148,6 +159,19 @@ class _Function(Expressions):
         for i, (name, kind) in enumerate(zip(code.co_varnames, arguments, strict=False)):
             self.put(name, Value(kind, f"%a{i}"))
 
+    def parameter(self, number: int, kind: Type, apart: bool, noalias: bool) -> str:
+        """A parameter's definition; `apart` if the parts of a pointer come as parameters of their own."""
+        text = llvm_type(kind)
+        distinct = " noalias" if noalias and is_pointer(kind) else ""
+        if not (apart and text.startswith("{")):
+            return f"{text}{distinct} %a{number}"
+        whole, parts = "poison", text.strip("{ }").split(", ")
+        for i, part in enumerate(parts):
+            name = f"%a{number}" if i == len(parts) - 1 else f"%a{number}.with{i}"
+            self.entry.append(f"  {name} = insertvalue {text} {whole}, {part} %a{number}.{i}, {i}")
+            whole = name
+        return ", ".join([f"{part}{'' if i else distinct} %a{number}.{i}" for i, part in enumerate(parts)])
+
     def written(self, result: Type | None) -> Type:
         """Writes the function; returns the type of its result, which is `result` if that is given."""
         self.body(self.tree.body)
@@ -159,12 +183,18 @@ class _Function(Expressions):
         found = given[0].type if given else "none"
         for value in given[1:]:
             found = unified(found, value.type)
+        declared = result is not None
         result = found if result is None else result
         if (result == "none") != (not given):
             raise Untranslatable("the body gives something else than was declared")
         for hole, answer in self.returns:
             text = "" if answer is None else f" {self.cast_in(hole, answer, result).text}"
             hole.append(f"  ret {llvm_type(result)}{text}")
+        if self.leaves:
+            self.start("outside")
+            if declared:
+                self.line("call void @.blame(ptr @.kernel_name)")
+            self.line("ret void" if result == "none" else f"ret {llvm_type(result)} zeroinitializer")
         return result
 
     # ---- ways ------------------------------------------------------------------------------------------------

@@ -207,11 +207,10 @@ no:
 
 
 class NativeFunction(NamedTuple):
-    """What the wrapper needs to know of one compiled kernel; `body` is Numba's name of it, if Numba lowered it."""
+    """What the wrapper needs to know of one compiled kernel."""
 
     name: str
     symbol: str
-    body: str | None
     signature: Signature
     type_numbers: tuple[int | None, ...]
     release_gil: bool
@@ -226,7 +225,6 @@ def wrapper_ir(function: NativeFunction) -> str:
             _DECLARATIONS,
             _LIST_FUNCTIONS if lists or bounds.checks_bounds() else "",
             _names_ir(function) if bounds.checks_bounds() else "",
-            _body_ir(function) if function.body is not None else "",
             _Wrapper(function, lists).text(),
             step_ir(function),
         )
@@ -291,7 +289,7 @@ def _fields(parameter: Parameter) -> list[tuple[str, str]]:
     first = (_llvm_type(parameter), "")
     if not bounds.checks_bounds():
         return [first]
-    if parameter.kind in (*ARRAY_KINDS, "sizes"):
+    if parameter.kind in (*ARRAY_KINDS, "sizes", "objects"):
         return [first, ("i64", ".size"), ("ptr", ".name")]
     if parameter.kind in LIST_KINDS:
         return [first, ("ptr", ".sizes"), ("i64", ".size"), ("ptr", ".name")]
@@ -301,6 +299,8 @@ def _fields(parameter: Parameter) -> list[tuple[str, str]]:
 def _actual(parameter: Parameter, given: Sequence[str]) -> str:
     """The values for a parameter as arguments of the body: those given, and its name."""
     fields = _fields(parameter)
+    if parameter.kind == "objects":  # Python's, whose number is not known
+        given = [*given, str(bounds.NO_BOUND)]
     named = [*given, f"@.name_{parameter.name}"][: len(fields)]
     return ", ".join(f"{kind} {value}" for (kind, _), value in zip(fields, named, strict=True))
 
@@ -309,41 +309,6 @@ def _names_ir(function: NativeFunction) -> str:
     """What checked builds have beside: the names of the kernel and of its parameters, and what writes down an access outside."""
     names = [bounds.constant(f".name_{p.name}", p.name) for p in function.signature.parameters if len(_fields(p)) > 1]
     return "\n".join([bounds.declarations(), bounds.constant(".kernel_name", function.name), *names])
-
-
-def _body_ir(function: NativeFunction) -> str:
-    """The call in Numba's own convention.
-
-    A way out with an error leaves a call of a function that does not exist, which the check of undefined symbols
-    reports when the kernel is compiled. In checked builds it is the way out after an access outside.
-    """
-    parameters = function.signature.parameters
-    distinct = " noalias" if function.noalias else ""
-    fields = [(kind, f"%{p.name}{suffix}") for p in parameters for kind, suffix in _fields(p)]
-    types = [kind for kind, _ in fields]
-    formal = ", ".join(f"{kind}{distinct if kind == 'ptr' else ''} {name}" for kind, name in fields)
-    actual = ", ".join(f"{kind} {name}" for kind, name in fields)
-    result, return_line, nothing = "ptr", "ret void", "ret void"
-    if function.signature.returns_status:
-        result, return_line, nothing = "i64", "%value = load i64, ptr %.result\n  ret i64 %value", "ret i64 0"
-    raised = f"call void @{RAISED}()\n  unreachable"
-    if bounds.checks_bounds():
-        raised = f"call void @.blame(ptr @.kernel_name)\n  {nothing}"
-    return f"""
-declare i32 @{function.body}({", ".join(["ptr", "ptr", *types])})
-
-define internal {"i64" if function.signature.returns_status else "void"} @.body({formal}) noinline {{
-  %.result = alloca {result}
-  %.error = alloca ptr
-  %.status = call i32 @{function.body}(ptr %.result, ptr %.error, {actual})
-  %.fine = icmp eq i32 %.status, 0
-  br i1 %.fine, label %.done, label %.raised
-.raised:
-  {raised}
-.done:
-  {return_line}
-}}
-"""
 
 
 class _Wrapper:

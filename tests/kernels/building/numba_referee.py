@@ -1,4 +1,4 @@
-"""What `translate` does not know, and checked builds (`bounds.py`): Numba makes LLVM IR. Importing this module imports Numba.
+"""What Numba makes of bodies, as LLVM IR: the referee of `translate`.
 
 Two shortcuts over `numba.njit` take a first compilation from about 0.8 s to 0.3 s and a further one from 0.1 s to 0.05 s:
 the typing and lowering rules of scalars alone are loaded (no arrays, strings, containers, no run-time system), and LLVM
@@ -44,12 +44,11 @@ from fastgrad.kernels.building.body import (
     prefetch,
     vector_lanes,
 )
-from fastgrad.kernels.building.bounds import checks_bounds
 from fastgrad.kernels.building.isa import host_isa
-from fastgrad.kernels.building.number_types import Type
-from fastgrad.kernels.building.pointers import address, check, made, pointer_to, table_of
-from fastgrad.kernels.building.tile_bounds import check_tiles
+from fastgrad.kernels.building.number_types import Type, llvm_type
+from fastgrad.kernels.building.translate import Translated
 from fastgrad.kernels.building.window_emission import WindowTiles
+from fastgrad.kernels.building.wrapper import RAISED
 
 types: Any = numba_types  # whose names are made when it is imported
 
@@ -220,10 +219,10 @@ class _LocalArray(_Callable):
             with builder.goto_entry_block():
                 memory = builder.alloca(ir.ArrayType(context.get_value_type(element.dtype), count))
                 memory.align = 64
-            return made(context, builder, signature.return_type, memory, count, f"{self.__name__} of {element.dtype}")
+            return builder.bitcast(memory, context.get_value_type(signature.return_type))
 
         _frontend().target.insert_func_defn([(lower, key, arguments)])
-        return pointer_to(element.dtype)(*arguments)
+        return types.CPointer(element.dtype)(*arguments)
 
     def elements(self, element: Any, length: int) -> int:
         """How many elements there are to be."""
@@ -289,7 +288,7 @@ class _CallPair(_Callable):
 
     def implement(self, key: object, arguments: tuple) -> Any:
         def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            pair = address(context, builder, signature.args[2], args[2])
+            pair = args[2]
             second = builder.gep(pair, [ir.IntType(64)(1)])
             kind = ir.FunctionType(ir.VoidType(), [ir.DoubleType(), pair.type, pair.type])
             builder.call(builder.inttoptr(args[0], kind.as_pointer()), [args[1], pair, second])
@@ -320,9 +319,6 @@ class _Atomic(_Callable):
 
         def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             wide = [context.cast(builder, a, t, w) for a, t, w in zip(args, signature.args, wanted, strict=True)]
-            if wide:
-                check(context, builder, wanted[0], wide[0], wide[1])
-                wide[0] = address(context, builder, wanted[0], wide[0])
             if special in GIVES_WORD:
                 return GIVES_WORD[special](builder, wide)
             GIVES_NOTHING[special](builder, wide)
@@ -339,7 +335,7 @@ class _Prefetch(_Callable):
     def implement(self, key: object, arguments: tuple) -> Any:
         def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             flag = ir.IntType(32)
-            element = builder.gep(address(context, builder, signature.args[0], args[0]), [args[1]])
+            element = builder.gep(args[0], [args[1]])
             line = builder.bitcast(element, ir.IntType(8).as_pointer())
             kind = ir.FunctionType(ir.VoidType(), [line.type, flag, flag, flag])
             function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
@@ -355,11 +351,8 @@ class _TileCall(_Callable):
 
     def implement(self, key: object, arguments: tuple) -> Any:
         def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            if checks_bounds():
-                check_tiles(context, builder, self.__name__, arguments, args)
-            plain = [address(context, builder, kind, value) for kind, value in zip(arguments, args, strict=True)]
             tiles = WindowTiles(builder.module, context.get_value_type(arguments[0].dtype), host_isa())
-            getattr(tiles, self.__name__)(builder, plain)
+            getattr(tiles, self.__name__)(builder, args)
             return context.get_dummy_value()
 
         _frontend().target.insert_func_defn([(lower, key, arguments)])
@@ -420,12 +413,8 @@ def _frontend() -> _Frontend:
 
 
 def _numba_type(element: Type) -> Any:
-    if element[:2] == "**":
-        return table_of(_numba_type(element[2:]))
-    if element == "*objects":  # Python's, whose number is not known
-        return types.CPointer(types.int64)
     if element[0] == "*":
-        return pointer_to(_numba_type(element[1:]))
+        return types.CPointer(_numba_type(element[1:]))
     return types.uint8 if element == "bool" else getattr(types, element)
 
 
@@ -462,17 +451,35 @@ def _compilable(name: str, value: Any, variables: tuple[tuple[str, str], ...]) -
 
 
 @global_compiler_lock
-def lowered(
-    function: FunctionType, arguments: Sequence[Type], result: Type, variables: Mapping[str, str]
-) -> tuple[str, Any]:
-    """A body in Numba's own calling convention: its name, and the LLVM module that it is in.
+def translated(
+    function: FunctionType, arguments: Sequence[Type], result: Type, variables: Mapping[str, Type], noalias: bool
+) -> Translated:
+    """As `translate.translated`.
 
-    Args:
-        function: the body.
-        arguments: the types of its parameters, as in `number_types`.
-        result: that of what it gives, or `"none"`.
-        variables: the dtype name of each type variable.
+    A way out with an error leaves a call of a function that does not exist, which the check of undefined symbols reports.
     """
     kinds = tuple([_numba_type(kind) for kind in arguments])
-    library, outcome = _frontend().lower(_bound(function, variables), kinds, _numba_type(result), inline=True)
-    return outcome.fndesc.llvm_func_name, library._final_module
+    types_alone = {name: kind for name, kind in variables.items() if not name.endswith("_bits")}
+    library, outcome = _frontend().lower(_bound(function, types_alone), kinds, _numba_type(result), inline=True)
+    name, texts = outcome.fndesc.llvm_func_name, [llvm_type(kind) for kind in arguments]
+    formal = ", ".join(f"{text}{' noalias' if noalias and text == 'ptr' else ''} %a{i}" for i, text in enumerate(texts))
+    given = "".join(f", {text} %a{i}" for i, text in enumerate(texts))
+    answer = "i64" if result == "int64" else "ptr"
+    last = "%value = load i64, ptr %result\n  ret i64 %value" if result == "int64" else "ret void"
+    text = f"""
+declare i32 @{name}({", ".join(["ptr", "ptr", *texts])})
+
+define internal {llvm_type(result)} @.body({formal}) noinline {{
+  %result = alloca {answer}
+  %error = alloca ptr
+  %status = call i32 @{name}(ptr %result, ptr %error{given})
+  %fine = icmp eq i32 %status, 0
+  br i1 %fine, label %done, label %raised
+raised:
+  call void @{RAISED}()
+  unreachable
+done:
+  {last}
+}}
+"""
+    return Translated(text, str(library._final_module))
