@@ -8,7 +8,7 @@
 
     add_bias[x.dtype](x, bias, out, rows, columns)
 
-The first use of a dtype loads the object code from the disk cache, or compiles it (which imports Numba). A body must
+The first use of a dtype loads the object code from the disk cache, or compiles it (which imports llvmlite). A body must
 not raise, allocate or call Python; it may use `math`, `range`, numbers, type variables as casts (`T(0.5)`), and what
 `body` has, such as functions declared with `scalar_function`. It trusts its sizes: callers check shapes. Arrays are
 passed as C-contiguous memory; `ins` and `inouts` lists must have arrays of equal sizes at equal places, which the
@@ -297,23 +297,20 @@ def _platform_key() -> str:
     return "\n".join(
         (
             f"builder {builder}",
-            f"numba {digest(_module_bytes('numba', '_version'))} llvmlite {llvmlite.__version__}",
+            f"llvmlite {llvmlite.__version__}",
             f"python {sys.version_info[:2]} {layout}",
             f"cpu {' '.join(target())} vectors {host_isa().vector_bytes}{' checked' if checks_bounds() else ''}",
         )
     )
 
 
-def _module_bytes(name: str, submodule: str | None = None) -> bytes:
+def _module_bytes(name: str) -> bytes:
     """The file of a module that is not imported for it."""
     spec = importlib.util.find_spec(name)
     if spec is None or spec.origin is None:
         raise ImportError(f"{name} is not installed")
-    path = spec.origin
-    if submodule is not None:
-        path = os.path.join(os.path.dirname(path), submodule + os.path.splitext(path)[1])
     loader: Any = spec.loader
-    return loader.get_data(path)
+    return loader.get_data(spec.origin)
 
 
 def _compile(kernel: Kernel, variables: dict[str, str], symbol: str, numbers: tuple[int | None, ...]) -> cache.Entry:

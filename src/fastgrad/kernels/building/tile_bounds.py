@@ -61,8 +61,10 @@ def _range(table, at, count, words):
     low, high = table[at], table[at]
     for i in range(1, count):
         value = table[at + i * words]
-        low = min(low, value)
-        high = max(high, value)
+        if value < low:  # noqa: PLR1730 - a body has no min
+            low = value
+        if value > high:  # noqa: PLR1730 - a body has no max
+            high = value
     return low, high
 
 
