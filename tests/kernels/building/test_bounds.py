@@ -12,7 +12,9 @@ from numpy import int64
 from fastgrad.kernels.building.body import (
     atomic_add,
     local_array,
+    multiply_lanes,
     multiply_rows,
+    multiply_windows,
     pack_panel,
     panel_array,
     panel_columns,
@@ -157,6 +159,33 @@ def test_tiles_of_products(pack):
             OutOfBoundsError, match=rf"^kernel product: {name}\[\d+\] is outside of its {size - 1} elements$"
         ):
             product[arrays["a"].dtype](*short.values(), *shape, pack)
+
+
+@kernel("a: in[T], b: in[T], c: out[T], places: in[int64], by_lane: int", T=("float32",))
+def windows(a, b, c, places, by_lane):
+    if by_lane:
+        multiply_lanes(a, 0, b, 0, c, 0, 0, places, 0, 2, 4, 3, 5)
+    else:
+        multiply_windows(a, 0, b, 0, c, 0, 0, places, 0, 2, 4, 3, 5)
+
+
+@checked
+@pytest.mark.parametrize("by_lane", [0, 1])
+def test_tiles_whose_rows_and_terms_tables_tell(by_lane):
+    terms, rows = [(0, 0), (12, 40)], [(8, 0), (0, 80), (16, 40)]  # in bytes: in a and b, in a and c
+    places = np.array(terms + rows).reshape(-1)
+    last = {"a": (12 + 16) // 4 + 4 * by_lane, "b": 40 // 4 + 4, "c": 80 // 4 + 4}
+    arrays = {name: np.ones(at + 1, np.float32) for name, at in last.items()}
+    windows[arrays["a"].dtype](*arrays.values(), places, by_lane)
+    assert (arrays["c"][:5] == 2).all()
+    for name, at in last.items():
+        short = {**arrays, name: arrays[name][:-1]}
+        with pytest.raises(
+            OutOfBoundsError, match=rf"^kernel windows: {name}\[{at}\] is outside of its {at} elements$"
+        ):
+            windows[arrays["a"].dtype](*short.values(), places, by_lane)
+    with pytest.raises(OutOfBoundsError, match=r"^kernel windows: places\[9\]"):
+        windows[arrays["a"].dtype](*arrays.values(), places[:-1], by_lane)
 
 
 @checked
