@@ -21,9 +21,10 @@ class CellLayer(RNN):
     """What LSTM, GRU and SimpleRNN have in common.
 
     Args:
-        cell: its cell.
-        use_cudnn: "auto", True or False, kept for Keras's signature.
-        **kwargs: as in ``RNN``.
+        kind: the class of its cell.
+        name: of the cell.
+        given: the local variables of the layer's ``__init__``, which are its arguments: what the cell takes is the cell's,
+            the rest as in ``RNN``. ``use_cudnn`` is "auto", True or False, kept for Keras's signature.
 
     Raises:
         ValueError: another value of ``use_cudnn``.
@@ -31,8 +32,15 @@ class CellLayer(RNN):
 
     cell: Any
 
-    def __init__(self, cell: RecurrentCell, use_cudnn: Any = "auto", **kwargs: Any) -> None:
-        super().__init__(cell, **kwargs)
+    def __init__(self, kind: type[RecurrentCell], name: str, given: dict[str, Any]) -> None:
+        options = {key: given[key] for key in given if key not in ("self", "__class__", "kwargs")} | given["kwargs"]
+        of_cell = {key: options[key] for key in CELL_OPTIONS if key in options}
+        code = kind.__init__.__code__
+        for key in (*code.co_varnames[1 : code.co_argcount], "implementation"):
+            if key in options:
+                of_cell[key] = options.pop(key)
+        use_cudnn = options.pop("use_cudnn", "auto")
+        super().__init__(kind(name=name, **of_cell), **options)
         if use_cudnn not in ("auto", True, False):
             raise ValueError(
                 "Invalid value received for argument `use_cudnn`. Expected one of {'auto', True, False}. "
@@ -88,8 +96,3 @@ def show(kind: type[CellLayer], *names: str) -> None:
     """Makes attributes of the cell attributes of a class of layers."""
     for name in ("units", "activation", "use_bias", *SETTINGS, "dropout", "recurrent_dropout", *names):
         setattr(kind, name, _of_cell(name))
-
-
-def options_of(kwargs: dict[str, Any]) -> dict[str, Any]:
-    """What of a layer's arguments its cell is given."""
-    return {name: kwargs[name] for name in CELL_OPTIONS if name in kwargs}

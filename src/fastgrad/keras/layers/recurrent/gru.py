@@ -7,7 +7,7 @@ from typing import Any
 import fastgrad as tf
 from fastgrad.keras import activations
 from fastgrad.keras.layers.recurrent.cell import RecurrentCell, settings_of
-from fastgrad.keras.layers.recurrent.cell_layer import CellLayer, options_of, show
+from fastgrad.keras.layers.recurrent.cell_layer import CellLayer, show
 from fastgrad.ops.recurrent import gru
 from fastgrad.tensor import Tensor
 
@@ -168,31 +168,7 @@ class GRU(CellLayer):
         use_cudnn: Any = "auto",
         **kwargs: Any,
     ) -> None:
-        options = {**settings_of(locals()), **options_of(kwargs)}
-        options["implementation"] = kwargs.pop("implementation", 2)
-        cell = GRUCell(
-            units,
-            activation=activation,
-            recurrent_activation=recurrent_activation,
-            use_bias=use_bias,
-            dropout=dropout,
-            recurrent_dropout=recurrent_dropout,
-            reset_after=reset_after,
-            seed=seed,
-            name="gru_cell",
-            **options,
-        )
-        super().__init__(
-            cell,
-            use_cudnn,
-            return_sequences=return_sequences,
-            return_state=return_state,
-            go_backwards=go_backwards,
-            stateful=stateful,
-            unroll=unroll,
-            activity_regularizer=activity_regularizer,
-            **kwargs,
-        )
+        super().__init__(GRUCell, "gru_cell", locals())
 
 
 show(GRU, "recurrent_activation", "reset_after")

@@ -7,7 +7,7 @@ from typing import Any
 import fastgrad as tf
 from fastgrad.keras import activations
 from fastgrad.keras.layers.recurrent.cell import RecurrentCell, settings_of
-from fastgrad.keras.layers.recurrent.cell_layer import CellLayer, options_of, show
+from fastgrad.keras.layers.recurrent.cell_layer import CellLayer, show
 from fastgrad.ops.recurrent import lstm
 from fastgrad.tensor import Tensor
 
@@ -163,31 +163,7 @@ class LSTM(CellLayer):
         use_cudnn: Any = "auto",
         **kwargs: Any,
     ) -> None:
-        options = {**settings_of(locals()), **options_of(kwargs)}
-        options["implementation"] = kwargs.pop("implementation", 2)
-        cell = LSTMCell(
-            units,
-            activation=activation,
-            recurrent_activation=recurrent_activation,
-            use_bias=use_bias,
-            unit_forget_bias=unit_forget_bias,
-            dropout=dropout,
-            recurrent_dropout=recurrent_dropout,
-            seed=seed,
-            name="lstm_cell",
-            **options,
-        )
-        super().__init__(
-            cell,
-            use_cudnn,
-            return_sequences=return_sequences,
-            return_state=return_state,
-            go_backwards=go_backwards,
-            stateful=stateful,
-            unroll=unroll,
-            activity_regularizer=activity_regularizer,
-            **kwargs,
-        )
+        super().__init__(LSTMCell, "lstm_cell", locals())
 
 
 show(LSTM, "recurrent_activation", "unit_forget_bias")

@@ -6,7 +6,7 @@ from typing import Any
 
 from fastgrad.keras import activations
 from fastgrad.keras.layers.recurrent.cell import RecurrentCell, settings_of
-from fastgrad.keras.layers.recurrent.cell_layer import CellLayer, options_of, show
+from fastgrad.keras.layers.recurrent.cell_layer import CellLayer, show
 from fastgrad.ops.recurrent import simple_rnn
 from fastgrad.tensor import Tensor
 
@@ -118,27 +118,7 @@ class SimpleRNN(CellLayer):
         seed: int | None = None,
         **kwargs: Any,
     ) -> None:
-        options = {**settings_of(locals()), **options_of(kwargs)}
-        cell = SimpleRNNCell(
-            units,
-            activation=activation,
-            use_bias=use_bias,
-            dropout=dropout,
-            recurrent_dropout=recurrent_dropout,
-            seed=seed,
-            name="simple_rnn_cell",
-            **options,
-        )
-        super().__init__(
-            cell,
-            return_sequences=return_sequences,
-            return_state=return_state,
-            go_backwards=go_backwards,
-            stateful=stateful,
-            unroll=unroll,
-            activity_regularizer=activity_regularizer,
-            **kwargs,
-        )
+        super().__init__(SimpleRNNCell, "simple_rnn_cell", locals())
 
 
 show(SimpleRNN)
