@@ -70,6 +70,7 @@ class _Borders(Layer):
 
 
 class _ZeroPadding(_Borders):
+    _leaf = True
     _argument = "padding"
 
     def call(self, inputs: Tensor) -> Tensor:
@@ -78,6 +79,7 @@ class _ZeroPadding(_Borders):
 
 
 class _Cropping(_Borders):
+    _leaf = True
     _argument = "cropping"
     _sign = -1
 

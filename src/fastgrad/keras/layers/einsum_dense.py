@@ -113,6 +113,8 @@ class EinsumDense(Layer):
         ValueError: (when it is built) an equation of another form, or that does not fit the shapes.
     """
 
+    _leaf = True
+
     def __init__(
         self,
         equation: str,

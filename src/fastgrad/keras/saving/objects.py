@@ -188,13 +188,15 @@ def _found_class(config: dict[str, Any], module_objects: dict[str, Any] | None) 
     room = module.removeprefix("keras").removeprefix(".")
     if room.startswith("src."):  # classes that Keras itself does not export
         room = "" if room.startswith("src.models") else room.split(".")[1]
+    hint = near(name, module_objects or ())
     if module.split(".")[0] == "keras" and (room in _ROOMS or not room):
         home = importlib.import_module(f"{_PACKAGE}.{room}" if room else _PACKAGE)
         found = getattr(home, name, None)
         if inspect.isclass(found) and found.__module__.startswith(_PACKAGE + "."):
             return found
+        hint = near(name, [known for known, value in vars(home).items() if inspect.isclass(value)])
     raise TypeError(
-        f"Could not locate class '{name}'. Make sure custom classes are decorated with "
+        f"Could not locate class '{name}'.{hint} Make sure custom classes are decorated with "
         "`@keras.saving.register_keras_serializable()`, or pass them in `custom_objects`. "
         f"Full object config: {str(config)[:500]}"
     )
