@@ -75,7 +75,7 @@ def _winners(
 def _scatter(x: np.ndarray, y: np.ndarray, g: np.ndarray, **window: Any) -> np.ndarray:
     out = np.zeros(x.shape, g.dtype)
     nothing = g.dtype.type(0)
-    for _, windows, cells, found in _winners(x, y, **window):
+    for _, windows, cells, found in reversed([*_winners(x, y, **window)]):  # so places add up in the order of windows
         out[cells] += np.where(found, g[windows], nothing)
     return out
 
@@ -146,7 +146,7 @@ def _avg_spread(
     wide = np.dtype(np.float32) if g.dtype in HALVES else g.dtype
     share = g / _counts(sizes, outputs, kernel, strides, padding, dilations, wide)
     out = np.zeros((g.shape[0], *input_shape), wide)
-    for _, windows, cells in _cells(sizes, outputs, kernel, strides, padding, dilations):
+    for _, windows, cells in reversed([*_cells(sizes, outputs, kernel, strides, padding, dilations)]):
         out[cells] += share[windows]
     return out.astype(g.dtype, copy=False)
 

@@ -90,9 +90,10 @@ def _walk(
     x, y, v, out, channels, lines, cleared, lowest,
     d, h, w, kd, kh, kw, od, oh, ow, sd, sh, sw, pd, ph, pw, ld, lh, lw, first, last,
 ):  # fmt: skip
-    """Goes through windows, the last one first, and in each through its cells that are inside the input, the first one first.
+    """Goes through windows, and in each through its cells that are inside the input.
 
-    So what several windows add to a place of the input comes in the order of their cells, as when cells are the outer loop.
+    So what several windows add to a place of the input comes in the order of windows, which is that of their cells backwards.
+    (The other way round nothing would be prefetched: arrays beyond the caches took four times as long.)
 
     Args:
         x, y, v, out: arrays: of the input's shape, the result's, one of both, and what is written.
@@ -106,8 +107,7 @@ def _walk(
     for unit in range(first, last):
         for o in range(unit * cleared, (unit + 1) * cleared):
             out[o] = V(0)
-        for before in range(lines):
-            line = (unit + 1) * lines - 1 - before
+        for line in range(unit * lines, (unit + 1) * lines):
             b = line % oh
             a = line // oh % od
             n = line // (oh * od)
@@ -115,8 +115,7 @@ def _walk(
             at_d, at_h = a * sd - pd, b * sh - ph
             i0, i1 = first_cell(at_d, ld), end_cell(at_d, ld, kd, d)
             j0, j1 = first_cell(at_h, lh), end_cell(at_h, lh, kh, h)
-            for left in range(ow):
-                c = ow - 1 - left
+            for c in range(ow):
                 at_w = c * sw - pw
                 k0, k1 = first_cell(at_w, lw), end_cell(at_w, lw, kw, w)
                 start = (((n * d + at_d) * h + at_h) * w + at_w) * channels
