@@ -22,6 +22,7 @@ class Iterator:
     """
 
     gives_elements = True
+    saves_state = True  # in checkpoints
 
     def __init__(self, dataset: Dataset) -> None:
         self._dataset = dataset

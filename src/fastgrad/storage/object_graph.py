@@ -5,8 +5,8 @@ do); lists, tuples and dicts hold their items; an optimizer its ``variables``, n
 arrive before the variables they are for: a layer or optimizer that is not built keeps them in ``_awaited`` and
 takes them when it is.
 
-What a checkpoint holds beside variables comes from objects with the methods ``state()``, which gives arrays by name, and
-``restore(arrays)``: iterators, the random state.
+What a checkpoint holds beside variables comes from objects that say ``saves_state = True`` and have the methods ``state()``, which
+gives arrays by name, and ``restore(arrays)``: iterators, the random state.
 """
 
 from __future__ import annotations
@@ -25,12 +25,8 @@ def is_trackable(obj: Any) -> bool:
         isinstance(obj, (Variable, list, tuple, dict))
         or hasattr(obj, "_saved_variables")
         or hasattr(obj, "apply_gradients")
-        or _has_state(obj)
+        or hasattr(obj, "saves_state")
     )
-
-
-def _has_state(obj: Any) -> bool:
-    return callable(getattr(obj, "state", None)) and callable(getattr(obj, "restore", None))
 
 
 def own_variables(obj: Any) -> dict[str, Variable]:
@@ -83,7 +79,7 @@ def _named(root: Any, with_generators: bool = True) -> tuple[dict[str, Variable]
         if id(obj) in seen:
             return
         seen.add(id(obj))
-        if _has_state(obj):
+        if hasattr(obj, "saves_state"):
             states[prefix] = obj
         for name, variable in own_variables(obj).items():
             if id(variable) not in seen:

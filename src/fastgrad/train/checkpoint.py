@@ -37,7 +37,7 @@ class Checkpoint:
 
     A checkpoint is one ``.safetensors`` file, written whole or not at all. A training that is stopped and goes on from one that
     has model, optimizer, iterator and random state gives the same bits as one that is not stopped, if it calls
-    ``tf.config.experimental.enable_op_determinism()`` first.
+    ``tf.config.experimental.enable_op_determinism()`` first, and builds model and optimizer before its loop.
 
     Raises:
         ValueError: an object that holds no variables.

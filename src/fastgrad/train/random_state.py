@@ -17,6 +17,8 @@ class RandomState:
     ``tf.train.Checkpoint(..., random=tf.train.RandomState())`` saves it, and restores it with the rest.
     """
 
+    saves_state = True
+
     def state(self) -> dict[str, np.ndarray]:
         """The states, as bytes of JSON."""
         kind, words, *rest = np.random.get_state()  # noqa: NPY002 - the generator that programs draw from without naming one

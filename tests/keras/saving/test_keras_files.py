@@ -258,6 +258,33 @@ class TestCompiled:
         )
         assert set(expected) == {"loss", "m"}
 
+    def test_optimizers_that_are_attributes(self, tmp_path):
+        """As Keras, which visits them by their names, the inner one of another, too."""
+
+        class Two(keras.Model):
+            def __init__(self):
+                super().__init__()
+                self.dense = layers.Dense(2)
+                self.other_optimizer = keras.optimizers.Adam()
+
+            def call(self, x):
+                return self.dense(x)
+
+        model = Two()
+        model(np.ones((1, 2)))
+        model.compile(keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(momentum=0.5)), "mse")
+        model.other_optimizer.build(model.trainable_variables)
+        model.save_weights(tmp_path / "w.weights.h5")
+        with h5py.File(tmp_path / "w.weights.h5") as file:
+            assert {"dense", "optimizer", "other_optimizer"} == set(file)
+            assert len(file["other_optimizer/vars"]) == len(model.other_optimizer.variables)
+            assert "inner_optimizer" in file["optimizer"]
+        twin = Two()
+        twin(np.ones((1, 2)))
+        with pytest.warns(UserWarning, match="state of the optimizer"):
+            twin.load_weights(tmp_path / "w.weights.h5")
+        np.testing.assert_array_equal(twin.get_weights()[0], model.get_weights()[0])
+
     def test_a_loss_that_has_no_name_is_left_out(self, tmp_path):
         model = small()
         model.compile("sgd", lambda y, p: (y - p) ** 2)

@@ -13,26 +13,24 @@ from typing import Any
 from fastgrad.keras.naming import to_snake_case
 from fastgrad.variable import Variable
 
-OPTIMIZER = "optimizer/"
 
+def keras_variables(model: Any) -> tuple[dict[str, Variable], dict[str, str], tuple[str, ...]]:
+    """The variables of a model or layer.
 
-def keras_variables(model: Any) -> tuple[dict[str, Variable], dict[str, str]]:
-    """The variables of a model or layer, by Keras's names, and the names of the layers by those of their groups."""
+    Returns:
+        The variables by Keras's names, the names of the layers by those of their groups, and the beginnings of the names of
+        optimizers' variables.
+    """
     walk = _Walk()
     walk.visit(model, "")
-    optimizer = model.__dict__.get("optimizer")
-    path = OPTIMIZER
-    while optimizer is not None:
-        walk.add(path, optimizer.name, optimizer.variables)
-        optimizer = getattr(optimizer, "inner_optimizer", None)
-        path += "inner_optimizer/"
-    return walk.variables, walk.groups
+    return walk.variables, walk.groups, tuple(walk.optimizers)
 
 
 class _Walk:
     def __init__(self) -> None:
         self.variables: dict[str, Variable] = {}
         self.groups: dict[str, str] = {}
+        self.optimizers: list[str] = []
         self._seen: set[int] = set()
 
     def add(self, prefix: str, name: str, variables: list[Variable]) -> None:
@@ -50,6 +48,13 @@ class _Walk:
                 self.visit(value, f"{prefix}{name}/")
             elif isinstance(value, (list, tuple, dict)):
                 self._visit_items(value, f"{prefix}{name}/")
+            elif hasattr(value, "apply_gradients") and id(value) not in self._seen:
+                self._seen.add(id(value))
+                self.optimizers.append(f"{prefix}{name}/")
+                self.add(f"{prefix}{name}/", value.name, value.variables)
+                inner = getattr(value, "inner_optimizer", None)
+                if inner is not None:
+                    self.add(f"{prefix}{name}/inner_optimizer/", inner.name, inner.variables)
 
     def _visit_items(self, items: Any, prefix: str) -> None:
         counts: dict[str, int] = {}

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad.keras.saving import keras_archive
-from fastgrad.keras.saving.keras_names import OPTIMIZER, keras_variables
+from fastgrad.keras.saving.keras_names import keras_variables
 from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_keras_object
 from fastgrad.storage import tensor_file
 from fastgrad.storage.object_graph import misfits, named_variables
@@ -18,6 +18,7 @@ from fastgrad.storage.tensor_file import load_tensors, save_tensors
 from fastgrad.variable import Variable
 
 _MODEL = "fastgrad.model"
+_OPTIMIZER = "optimizer/"
 
 
 def _checked_ending(path: Any, endings: tuple[str, ...]) -> bool:
@@ -60,7 +61,7 @@ def _write(model: Any, path: Any, is_keras: bool, config: str | None, overwrite:
         raise ValueError(
             f"The model '{model.name}' has no weights to save: it isn't built. Call it on data, or `model.build(input_shape)`."
         )
-    variables, groups = _variables(model, is_keras)
+    variables, groups, _ = _variables(model, is_keras)
     values = {name: variable._array for name, variable in variables.items()}
     if is_keras:
         keras_archive.write_keras_file(path, values, groups, config or "", overwrite)
@@ -68,15 +69,15 @@ def _write(model: Any, path: Any, is_keras: bool, config: str | None, overwrite:
         save_tensors(path, values, {} if config is None else {_MODEL: config}, overwrite)
 
 
-def _variables(model: Any, is_keras: bool) -> tuple[dict[str, Variable], dict[str, str]]:
-    """The variables of a model and its optimizer by their names in files, and what ``keras_variables`` says of groups."""
+def _variables(model: Any, is_keras: bool) -> tuple[dict[str, Variable], dict[str, str], tuple[str, ...]]:
+    """The variables of a model and its optimizer by their names in files, and the rest of what ``keras_variables`` gives."""
     if is_keras:
         return keras_variables(model)
     found = named_variables(model)
     optimizer = model.__dict__.get("optimizer")
     if optimizer is not None:
-        found.update({OPTIMIZER + name: variable for name, variable in named_variables(optimizer).items()})
-    return found, {}
+        found.update({_OPTIMIZER + name: variable for name, variable in named_variables(optimizer).items()})
+    return found, {}, ()
 
 
 def _read(path: Any, is_keras: bool) -> tuple[dict[str, np.ndarray], Any]:
@@ -112,10 +113,10 @@ def _assign(model: Any, values: dict[str, np.ndarray], is_keras: bool, skip_mism
             f"You are loading weights into model '{model.name}', which isn't built: it has no weights yet. "
             "Call it on data, or `model.build(input_shape)`, before you load."
         )
-    variables, _ = _variables(model, is_keras)
+    variables, _, optimizers = _variables(model, is_keras)
     if is_keras:
         values = {name: _in_kind(value, variables.get(name)) for name, value in values.items()}
-    is_state = [name for name in {**variables, **values} if name.startswith(OPTIMIZER)]
+    is_state = [name for name in {**variables, **values} if name.startswith((_OPTIMIZER, *optimizers))]
     state, kept = {name: values.pop(name) for name in is_state if name in values}, {}
     for name in is_state:
         if name in variables:

@@ -26,6 +26,8 @@ class Fitting:
         epoch, batch: the numbers of the epoch and of the batch that come next.
     """
 
+    saves_state = True  # in checkpoints
+
     def __init__(
         self, model: Any, epoch: int, batches: Batches, validation: Batches | None, callbacks: Sequence[Any]
     ) -> None:
