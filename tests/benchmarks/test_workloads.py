@@ -32,6 +32,7 @@ from benchmarks.peers.workloads import (
     recurrent,
     reinforce,
     rnn,
+    shuffling,
     tiny_operation,
     transformer,
     vae,
@@ -396,14 +397,29 @@ def test_fit_gives_the_mean_loss_of_an_epoch(kind: str) -> None:
     np.testing.assert_allclose(float(step()), np.mean(losses(mlp_loss, sgd(fit.RATE), batches, XY)), rtol=2e-5)
 
 
+def test_a_shuffled_epoch_has_every_example_once() -> None:
+    inputs = shuffling.inputs(3 * shuffling.BATCH + 5, 3)
+    step, _ = WORKLOADS["data_shuffle"].programs["tensorflow"](tf, inputs)
+    np.testing.assert_allclose([float(step()), float(step())], inputs["y"].mean(), rtol=1e-6)
+
+
 def test_every_workload_is_checked_here() -> None:
-    assert set(WORKLOADS) == {*SMALL, "adam", "tiny_operation", "transformer", "data_pipeline", "keras_fit"}
+    assert set(WORKLOADS) == {
+        *SMALL,
+        "adam",
+        "tiny_operation",
+        "transformer",
+        "data_pipeline",
+        "data_shuffle",
+        "keras_fit",
+    }
 
 
 TINY = {**{name: inputs for name, (inputs, *_) in SMALL.items()}, "adam": adam.inputs(2, (3, 4))} | {
     "tiny_operation": tiny_operation.inputs(2),
     "transformer": transformer.inputs(batch=2, length=5, count=1),
     "data_pipeline": pipeline.inputs(64, 3, 4),
+    "data_shuffle": shuffling.inputs(300, 3),
     "keras_fit": fit.inputs(128, 3, 4),
 }
 
@@ -429,7 +445,7 @@ def test_a_compiled_workload_trains_as_the_eager_one_and_runs_no_python(workload
         step = mode(step)
         losses.append([float(np.sum(step(*batches[i % len(batches)]))) for i in range(6)])
     np.testing.assert_allclose(losses[0], losses[1], rtol=1e-5)
-    if workload not in ("data_pipeline", "keras_fit"):  # what loops over a dataset stays Python
+    if workload not in ("data_pipeline", "data_shuffle", "keras_fit"):  # what loops over a dataset stays Python
         assert all(program.plan.native for program in programs_of(compiled_step(workload)[0]))
 
 
