@@ -23,6 +23,11 @@ def built():
     return model
 
 
+def twice(layer):
+    layer(keras.Input((4,)))
+    return layer(keras.Input((5,)))
+
+
 LAYERS = [
     (lambda: layers.Dense(0), ValueError, "units=0"),
     (lambda: layers.Dense(2.5), ValueError, r"units=2\.5"),
@@ -46,6 +51,16 @@ LAYERS = [
     (lambda: layers.Activation("nope"), ValueError, "nope"),
     (lambda: keras.Sequential([3]), ValueError, "3"),
     (lambda: keras.Sequential([layers.Dense(2, name="a"), layers.Dense(2, name="a")]), ValueError, "'a'"),
+    (
+        lambda: keras.Sequential([keras.Input((4,)), layers.Conv1D(2, 2, name="c")]),
+        ValueError,
+        r"layer 'c'.*min_ndim=3, found ndim=2.*\(None, 4\)",
+    ),
+    (lambda: twice(layers.Dense(2, name="d")), ValueError, r"layer 'd'.*axis -1.*value 4.*\(None, 5\)"),
+    (lambda: layers.PReLU()(keras.Input((None, 3))), ValueError, r"\(None, None, 3\).*shared_axes"),
+    (lambda: layers.Cropping2D(2)(tf.ones([1, 4, 5, 1])), ValueError, r"'cropping2d.*\(1, 4, 5, 1\)"),
+    (lambda: layers.EinsumDense("ab,bc->ac->", 2)(M), ValueError, "Invalid einsum equation 'ab,bc->ac->'"),
+    (lambda: layers.EinsumDense("abc,cd->abd", 2)(M), ValueError, r"3 dimensions.*\(2, 3\)"),
     (lambda: built().get_layer("nope"), ValueError, "nope.*dense"),
     (lambda: built().get_layer(index=7), ValueError, "7.*2 layers"),
     (lambda: built().save_weights("weights.txt"), ValueError, r"safetensors.*'weights\.txt'"),

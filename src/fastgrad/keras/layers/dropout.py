@@ -97,13 +97,10 @@ class SpatialDropout1D(_SpatialDropout):
         name, dtype: as in ``Layer``.
     """
 
-    _leaf = True
     rank = 1
 
 
 class _ImageDropout(_SpatialDropout):
-    _leaf = True
-
     def __init__(
         self,
         rate: float,

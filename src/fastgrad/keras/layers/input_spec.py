@@ -112,8 +112,13 @@ def check_inputs(specs: Any, inputs: Any, layer_name: str) -> None:
             raise ValueError(
                 f"Inputs to a layer should be tensors. Got '{x}' (of type {type(x)}) as input for layer '{layer_name}'."
             )
-        problem = spec.problem(tuple(x.shape), x.dtype)
-        if problem is not None:
-            raise ValueError(
-                f"Input {position} with name '{spec.name}' of layer '{layer_name}' is incompatible with the layer: {problem}"
-            )
+        check_shape(spec, tuple(x.shape), x.dtype, layer_name, position)
+
+
+def check_shape(spec: InputSpec, shape: Any, dtype: Any, layer_name: str, position: int = 0) -> None:
+    """Raises ValueError, naming the layer, unless an input of this shape and dtype is what ``spec`` wants."""
+    problem = spec.problem(shape, dtype)
+    if problem is not None:
+        raise ValueError(
+            f"Input {position} with name '{spec.name}' of layer '{layer_name}' is incompatible with the layer: {problem}"
+        )

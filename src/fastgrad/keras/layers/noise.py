@@ -29,10 +29,14 @@ class _Noise(Layer):
                 f"Received: {self._argument}={amount}"
             )
         setattr(self, self._argument, amount)
-        self._amount, self.seed = amount, seed
+        self.seed = seed
         self._generator = None if seed is None else Generator.from_seed(seed)
         self.supports_masking = True
         self.built = True
+
+    @property
+    def _amount(self) -> float:
+        return getattr(self, self._argument)
 
     def call(self, inputs: Tensor, training: bool | None = False) -> Tensor:
         """``inputs``, with noise if ``training``."""
@@ -69,7 +73,6 @@ class GaussianNoise(_Noise):
         ValueError: ``stddev`` is outside [0, 1].
     """
 
-    _leaf = True
     _argument = "stddev"
 
     def __init__(self, stddev: float, seed: int | None = None, **kwargs: Any) -> None:
@@ -90,8 +93,6 @@ class GaussianDropout(_Noise):
     Raises:
         ValueError: ``rate`` is outside [0, 1].
     """
-
-    _leaf = True
 
     def __init__(self, rate: float, seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(rate, seed, **kwargs)
@@ -114,8 +115,6 @@ class AlphaDropout(_Noise):
     Raises:
         ValueError: ``rate`` is outside [0, 1].
     """
-
-    _leaf = True
 
     def __init__(self, rate: float, noise_shape: Any = None, seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(rate, seed, **kwargs)

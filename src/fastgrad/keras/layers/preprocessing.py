@@ -243,7 +243,7 @@ class CategoryEncoding(Layer):
                 f"Received `count_weights={count_weights}`."
             )
         numbers = tf.cast(inputs, tf.int64)
-        why = f"CategoryEncoding '{self.name}': input values must be in [0, num_tokens={self.num_tokens})."
+        why = f"CategoryEncoding '{self.name}': input values must be in [0, num_tokens={self.num_tokens})"
         tf.debugging.assert_non_negative(numbers, why)
         tf.debugging.assert_less(numbers, tf.constant(self.num_tokens, tf.int64), why)
         if not numbers.ndim:

@@ -7,6 +7,7 @@ from typing import Any
 import fastgrad as tf
 from fastgrad.keras import naming, structure
 from fastgrad.keras.layers.input_layer import InputLayer
+from fastgrad.keras.layers.input_spec import InputSpec, check_shape
 from fastgrad.keras.layers.layer import Layer
 from fastgrad.keras.layers.shapes import is_shape
 from fastgrad.keras.layers.symbolic import KerasTensor
@@ -131,7 +132,9 @@ class Sequential(Model):
         """Builds the layers above the highest one whose output's shape is known."""
         with naming.running(self):
             for layer in self._sublayers[len(self._shapes) - 1 :]:
-                shape = self._shapes[-1]
+                shape, spec = self._shapes[-1], layer._input_spec
+                if isinstance(spec, InputSpec) and is_shape(shape):
+                    check_shape(spec, shape, layer._layer_dtype, layer.name)
                 try:
                     if not layer.built:
                         layer.build(shape)
