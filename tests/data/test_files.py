@@ -94,6 +94,17 @@ def test_saving_again_replaces(tmp_path):
     assert values(Dataset.load(tmp_path / "saved")) == [0, 1]
 
 
+def test_a_function_of_the_users_reads_what_was_saved(tmp_path):
+    Dataset.range(6).save(tmp_path / "saved")
+    loaded = Dataset.load(tmp_path / "saved", reader_func=lambda parts: parts.flat_map(lambda part: part.shuffle(6)))
+    assert sorted(values(loaded)) == list(range(6))
+
+
+def test_arrays_of_other_processors_are_converted(tmp_path):
+    np.save(tmp_path / "x.npy", np.arange(3, dtype=">i4"))
+    assert values(Dataset.from_tensor_slices(np.load(tmp_path / "x.npy", mmap_mode="r"))) == [0, 1, 2]
+
+
 def test_a_damaged_file_is_found(tmp_path):
     Dataset.range(3).save(tmp_path / "saved")
     (file,) = (tmp_path / "saved").glob("*.safetensors")

@@ -177,3 +177,24 @@ def test_lengths():
 def test_an_endless_dataset_of_rows_is_read_lazily():
     batches = iter(Dataset.range(10**15).batch(2).enumerate())
     assert [int(n) for n, _ in (next(batches), next(batches))] == [0, 1]
+
+
+def test_a_dataset_of_weight_zero_is_never_waited_for():
+    datasets = [Dataset.range(3), Dataset.range(10, 12), Dataset.range(20, 25)]
+    sampled = Dataset.sample_from_datasets(datasets, weights=[0.0, 0.7, 0.3], seed=1)
+    assert sorted(values(sampled)) == [10, 11, *range(20, 25)]
+
+
+def test_samples_come_as_often_as_their_weights():
+    zeros, ones = Dataset.from_tensors(0).repeat(), Dataset.from_tensors(1).repeat()
+    sampled = values(Dataset.sample_from_datasets([zeros, ones], weights=[0.8, 0.2], seed=1).take(2000))
+    assert 0.17 < np.mean(sampled) < 0.23
+
+
+@pytest.mark.parametrize("initial", [None, [0.9, 0.1]])
+def test_resampled_classes_come_as_often_as_wished(initial):
+    classes = np.random.default_rng(1).permutation([0] * 1800 + [1] * 200)
+    found = Dataset.from_tensor_slices(classes).rejection_resample(lambda x: x, [0.5, 0.5], initial, seed=1)
+    numbers = values(found)
+    assert all(number == element for number, element in numbers)
+    assert 0.4 < np.mean([number for number, _ in numbers]) < 0.6

@@ -94,8 +94,12 @@ class Chosen(Node):
         assert self._choices is not None
         return (int(choice) for choice in self._choices.elements())
 
+    def opened(self) -> list[Iterator[Any] | None]:
+        """The datasets' elements; None for one that is never chosen."""
+        return [source.elements() for source in self._choosable]
+
     def elements(self) -> Iterator[Any]:
-        running: list[Iterator[Any] | None] = [source.elements() for source in self._choosable]
+        running = self.opened()
         end = object()
         for number in self.numbers():
             if not 0 <= number < len(running):
@@ -124,13 +128,16 @@ class Sampled(Drawing, Chosen):
     ) -> None:
         Chosen.__init__(self, sources, stop_on_empty, None)
         Drawing.__init__(self, key, anew)
-        self._limits = np.cumsum(weights / weights.sum())
+        self._weights = weights / weights.sum()
+
+    def opened(self) -> list[Iterator[Any] | None]:
+        return [one if weight else None for one, weight in zip(super().opened(), self._weights, strict=True)]
 
     def numbers(self) -> Iterator[int]:
         generator = self.next_draws()(0)
-        last = int(np.flatnonzero(np.diff(self._limits, prepend=0.0))[-1])
+        limits, last = np.cumsum(self._weights), int(np.flatnonzero(self._weights)[-1])
         while True:
-            yield from np.minimum(np.searchsorted(self._limits, generator.random(256), "right"), last).tolist()
+            yield from np.minimum(np.searchsorted(limits, generator.random(256), "right"), last).tolist()
 
 
 def common_spec(what: str, sources: Any) -> Any:

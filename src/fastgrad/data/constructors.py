@@ -232,7 +232,8 @@ def _nodes(datasets: Any) -> list[Node]:
 
 def _components(tensors: Any) -> Any:
     """As ``converted``, but arrays mapped from files are not read: their memory is the tensor's."""
-    if isinstance(tensors, np.memmap):
+    if isinstance(tensors, np.memmap) and tensors.dtype.isnative:
+        dtypes.as_dtype(tensors.dtype)
         return Tensor(tensors.view(np.ndarray))
     if type(tensors) is tuple:
         return tuple([_components(one) for one in tensors])
