@@ -26,6 +26,7 @@ from fastgrad.trace.calling.retracing import Retracing, warn_of
 from fastgrad.trace.calling.signature import Call, Floats, Signature, as_passed, rebuilt, stand_ins
 from fastgrad.trace.calling.verify import verified
 from fastgrad.trace.calling.ways import NotCompiled, Way
+from fastgrad.trace.graphs.interpret import GuardError
 from fastgrad.trace.recording.record import Recording
 from fastgrad.trace.recording.state import Saved
 
@@ -138,7 +139,7 @@ class Function:
                 return self._run(arguments, call)
             self._retracing.note(call, key, version is not None)
             put_back = is_first and not active and (self.replays_at_once or ops_are_deterministic())
-            found = self._record(arguments, call, objects, version, put_back)
+            found = self._record_with_room(arguments, call, objects, version, put_back)
         return self._call(args, kwargs, is_first=False) if found is MISS else found
 
     def _replay(
@@ -214,6 +215,17 @@ class Function:
         if self._instance is None:
             return python
         return functools.partial(python, self._instance())
+
+    def _record_with_room(self, *given: Any) -> Any:
+        """As ``_record``, from the start for as long as a loop that only a gradient runs turns out to have too little room."""
+        before: GuardError | None = None
+        while True:
+            try:
+                return self._record(*given)
+            except GuardError as error:
+                if before is not None and error.found <= before.found:
+                    raise
+                before = error  # by its traceback the loop stays, which now knows how much it needs
 
     def _record(
         self, arguments: dict[str, Any], call: Call, objects: list[Any], version: Version | None, put_back: bool = False

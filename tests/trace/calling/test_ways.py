@@ -78,3 +78,9 @@ def test_a_warning_says_what_to_write_for_loops_over_numbers_that_tensors_hold()
     for n in range(12):
         assert float(looped(tf.constant(n), tf.constant(1.0))) == 1.0 + n * (n - 1) / 2
     assert looped.cache_info().recordings == 1
+
+
+def test_many_numbers_of_one_call_are_no_reason_for_a_warning():
+    summed = tf.function(lambda x, ns: x * sum(int(n) for n in ns))
+    for _ in range(3):
+        assert float(summed(tf.constant(2.0), tf.range(20))) == 380.0

@@ -95,10 +95,19 @@ def gradient_in_trip(n, m, x):
     ]
 
 
+def recomputed(n, m, x):
+    """Its inner loop runs once more, in the gradient."""
+
+    def trip(i, y):
+        return i + 1, 0.9 * tf.recompute_grad(lambda y: inner(m * i, y))(y)
+
+    return tf.while_loop(lambda i, _: i < n, trip, (0, x))[1]
+
+
 PROGRAMS = [plain, in_branch, in_branches_of_branches, three_deep, in_rows, with_array, gradient_in_trip]
 
 
-@pytest.mark.parametrize("function", PROGRAMS, ids=lambda f: f.__name__)
+@pytest.mark.parametrize("function", [*PROGRAMS, recomputed], ids=lambda f: f.__name__)
 def test_any_number_of_trips_at_any_depth(function, made):
     program = with_gradient(function)
     compiled = tf.function(program)

@@ -32,7 +32,7 @@ class Retracing:
         self._shown: dict[str, tuple[str, str]] = {}
         self._count = self._ways = 0
         self._next, self._next_ways = _WARN_AFTER + 1, _WARN_AFTER_WAYS + 1
-        self._numbers: dict[_Line, tuple[set[int], int]] = {}
+        self._numbers: dict[_Line, tuple[set[tuple[int, ...]], int]] = {}
 
     def note(self, call: Call, key: Key | None, known: bool) -> None:
         """A call is about to be recorded.
@@ -74,14 +74,17 @@ class Retracing:
 
     def note_numbers(self, numbers: Iterable[tuple[_Line, int]]) -> None:
         """A recording went on by these numbers, which tensors held, at these lines."""
+        found: dict[_Line, list[int]] = {}
         for line, number in numbers:
+            found.setdefault(line, []).append(number)
+        for line, several in found.items():
             seen, most = self._numbers.setdefault(line, (set(), _WARN_AFTER_NUMBERS))
-            seen.add(number)
+            seen.add(tuple(several))
             if len(seen) > most:
                 self._numbers[line] = seen, 2 * len(seen)
                 warnings.warn(
                     f"{self._name}(): at {text(line)} Python goes on by a number that a tensor holds, or a size that follows from "
-                    f"tensors' values; now it is {number}, and it has been {len(seen)} different ones. Each is a way of its own, "
+                    f"tensors' values; now it is {several[-1]}, and it has been {len(seen)} different ones. Each is a way of its own, "
                     "recorded and compiled, in which a loop of so many trips is written out. tf.while_loop is compiled once, "
                     "whatever the number of trips; where results are collected, with a tf.TensorArray of a fixed size.",
                     stacklevel=5,

@@ -201,7 +201,7 @@ class Loop(Structured):
                 limited=self.limited,
                 reverse=self.reverse,
                 name=self.name,
-                most=self.most,
+                most=self.most if len(results) > self.carried else None,
                 origin=self.origin,
                 counts=self.counts,
                 counted=self.counted,
