@@ -152,6 +152,19 @@ def test_files_that_keras_reads(tmp_path):
             callbacks.ModelCheckpoint(tmp_path / name, save_weights_only=weights_only)
 
 
+def test_subclasses_follow_batches(tmp_path):
+    class Mine(callbacks.ModelCheckpoint):
+        batches = 0
+
+        def on_train_batch_end(self, batch, logs=None):
+            self.batches += 1
+
+    plain, mine = (kind(tmp_path / "m.npz", "loss") for kind in (callbacks.ModelCheckpoint, Mine))
+    assert "on_train_batch_end" not in callbacks.CallbackList([plain]).watches
+    make_model().fit(X, Y, epochs=2, verbose=0, callbacks=[mine])
+    assert mine.batches >= 2
+
+
 def test_every_so_many_batches(tmp_path):
     model = make_model()
     save = callbacks.ModelCheckpoint(tmp_path / "{epoch}-{batch}.npz", save_freq=3, save_weights_only=True)

@@ -51,6 +51,11 @@ class BackupAndRestore(Callback):
         self._checkpoint: Any = None
         self.fitting: Any = None  # what `fit` is at; it sets this
 
+    @property
+    def follows_batches(self) -> bool:
+        """Whether batches are counted."""
+        return self.save_freq != "epoch"
+
     def on_train_begin(self, logs: Logs | None = None) -> None:
         """Takes up what was saved.
 

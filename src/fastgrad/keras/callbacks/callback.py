@@ -118,7 +118,7 @@ class CallbackList:
         for callback in self.callbacks:
             callback.set_model(model)
             callback.set_params(params)
-        watching = [one for one in self.callbacks if getattr(one, "follows_batches", True)]
+        watching = [one for one in self.callbacks if getattr(one, "follows_batches", True) or not _is_ours(one)]
         self.watches = frozenset(
             name for name in vars(Callback) if "_batch_" in name and any(_overrides(one, name) for one in watching)
         )
@@ -128,6 +128,11 @@ class CallbackList:
         for callback in self.callbacks:
             method: _Callable[..., None] = getattr(callback, hook)
             method(*args)
+
+
+def _is_ours(callback: Any) -> bool:
+    """Whether its class is fastgrad's own, and not a program's, which may do more with batches."""
+    return type(callback).__module__.startswith("fastgrad.")
 
 
 def _overrides(callback: Any, name: str) -> bool:

@@ -240,6 +240,11 @@ class ModelCheckpoint(Monitoring):
         self.best = initial_value_threshold
         self._epoch = self._batches = 0
 
+    @property
+    def follows_batches(self) -> bool:
+        """Whether batches are counted."""
+        return self.save_freq != "epoch"
+
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         """Remembers the epoch."""
         self._epoch = epoch

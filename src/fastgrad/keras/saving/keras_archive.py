@@ -53,7 +53,7 @@ def write_keras_file(
             archive.writestr(_CONFIG, config)
             archive.writestr(_WEIGHTS, weights.getbuffer())
 
-    if os.fspath(path).endswith(".keras"):
+    if os.fsdecode(os.fspath(path)).endswith(".keras"):
         write_atomically(path, write_archive, overwrite)
     else:
         write_atomically(path, lambda file: write_hdf5(file, arrays, groups), overwrite)
@@ -67,7 +67,7 @@ def read_keras_file(path: Any) -> tuple[dict[str, np.ndarray], dict[str, Any] | 
         ValueError: the file is damaged, or has no weights in HDF5.
         OSError: it cannot be read.
     """
-    source = os.fspath(path)
+    source = os.fsdecode(os.fspath(path))
     with open(path, "rb") as file:
         if not source.endswith(".keras"):
             return read_hdf5(file, source), None
@@ -114,9 +114,11 @@ def without_masks(config: Any) -> Any:
         return config
     found = {name: without_masks(value) for name, value in config.items()}
     if found.keys() >= {"layers", "input_layers", "output_layers"}:
-        operations = {layer["name"] for layer in found["layers"] if layer["module"].startswith("keras.src.ops")}
+        operations = {
+            layer["name"] for layer in found["layers"] if str(layer.get("module")).startswith("keras.src.ops")
+        }
         layers = [layer for layer in found["layers"] if layer["name"] not in operations]
-        for call in (call for layer in layers for call in layer["inbound_nodes"]):
+        for call in (call for layer in layers for call in layer.get("inbound_nodes", [])):
             call["kwargs"] = {
                 name: value
                 for name, value in call["kwargs"].items()

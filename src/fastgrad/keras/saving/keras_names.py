@@ -79,29 +79,30 @@ def _attributes(layer: Any) -> list[tuple[str, Any]]:
     from fastgrad.keras.models.model import Model
     from fastgrad.keras.models.sequential import Sequential
 
-    ours = type(layer).__module__.startswith(
-        "fastgrad."
-    )  # Keras shows the parts of its own layers by public properties
-    found = {
-        (name.lstrip("_") if ours else name): value
-        for name, value in vars(layer).items()
-        if name not in _not_looked_at()
-    }
+    # Keras shows the parts of its own layers by public properties.
+    ours = type(layer).__module__.startswith("fastgrad.")
+    found = {name.lstrip("_") if ours else name: value for name, value in vars(layer).items() if name not in _unseen()}
     for kind in type(layer).__mro__:
         if not kind.__module__.startswith("fastgrad."):
-            shown = (name for name, value in vars(kind).items() if isinstance(value, property))
-            found.update({name: getattr(layer, name) for name in shown if name not in found})
-    ordered = sorted(found.items(), key=lambda item: f"~{item[0]}" if item[0].startswith("_") else item[0])
-    if not isinstance(layer, Model):
-        return ordered
-    listed = [("layers", layer.layers)]
-    if isinstance(layer, Sequential) or layer._graph is not None:
-        return listed + ordered
-    return sorted(ordered + listed, key=lambda item: f"~{item[0]}" if item[0].startswith("_") else item[0])
+            shown = [name for name, value in vars(kind).items() if isinstance(value, property) and name not in found]
+            found.update({name: _value_of(layer, name) for name in shown})
+    is_model = isinstance(layer, Model)
+    if is_model:
+        found["layers"] = layer.layers
+    first = "layers" if is_model and (isinstance(layer, Sequential) or layer._graph is not None) else None
+    return sorted(found.items(), key=lambda item: (item[0] != first, item[0].startswith("_"), item[0]))
+
+
+def _value_of(layer: Any, name: str) -> Any:
+    """The value of a property of the user's, None where it has none now."""
+    try:
+        return getattr(layer, name)
+    except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError):
+        return None
 
 
 @lru_cache
-def _not_looked_at() -> frozenset[str]:
+def _unseen() -> frozenset[str]:
     from fastgrad.keras.layers.layer import Layer
 
     return frozenset(dir(Layer(name="layer")))

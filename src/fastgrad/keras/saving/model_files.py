@@ -116,11 +116,9 @@ def _assign(model: Any, values: dict[str, np.ndarray], is_keras: bool, skip_mism
     variables, _, optimizers = _variables(model, is_keras)
     if is_keras:
         values = {name: _in_kind(value, variables.get(name)) for name, value in values.items()}
-    is_state = [name for name in {**variables, **values} if name.startswith((_OPTIMIZER, *optimizers))]
-    state, kept = {name: values.pop(name) for name in is_state if name in values}, {}
-    for name in is_state:
-        if name in variables:
-            kept[name] = variables.pop(name)
+    names = [name for name in {**variables, **values} if name.startswith((_OPTIMIZER, *optimizers))]
+    state = {name: values.pop(name) for name in names if name in values}
+    kept = {name: variables.pop(name) for name in names if name in variables}
     missing, extra = sorted(variables.keys() - values.keys()), sorted(values.keys() - variables.keys())
     wrong = misfits(variables, values)
     if skip_mismatch:

@@ -297,7 +297,9 @@ class Batches:
         if self._py_dataset is not None:
             return self._batch(self._py_dataset[0])
         stream = iter(self._source)
-        first = next(stream)
+        first = next(stream, None)
+        if first is None:
+            raise ValueError("fit: the data has no batch.")
         if stream is self._source:
             self._source = itertools.chain([first], stream)
         return self._batch(first)
