@@ -84,12 +84,3 @@ def test_functions_of_a_library_are_refused_by_name():
 
     with pytest.raises(RuntimeError, match=r"calls calls llvm\.exp\.f32, lgammaf, which is not there on a GPU"):
         compile_ptx(calls, {"T": "float32"}, 90)
-
-
-def test_work_that_is_not_shared_is_refused():
-    @kernel("x: inout[T]", T=FLOATS)
-    def alone(x):
-        x[0] = T(1)
-
-    with pytest.raises(TypeError, match="its last parameters are first and last"):
-        on_device(alone)

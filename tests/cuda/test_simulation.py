@@ -139,3 +139,17 @@ def test_dtypes_that_a_kernel_is_not_for_are_refused():
         simulate(softmax, {"T": "int32"}, [np.zeros(1), np.zeros(1), 1], 1)
     with pytest.raises(TypeError, match="give a dtype for each of"):
         simulate(softmax, {}, [np.zeros(1), np.zeros(1), 1], 1)
+
+
+def test_of_the_answers_of_units_that_are_not_fine_the_smallest_counts():
+    @device_kernel("x: in[T], first: int, last: int -> int", T=FLOATS)
+    def finds(x, first, last):
+        for unit in range(first, last):
+            if x[unit] < 0:
+                return unit
+        return -1
+
+    x = np.ones(300, np.float32)
+    assert simulate(finds, {"T": "float32"}, [x], 300) is None
+    x[[250, 77, 99]] = -1
+    assert simulate(finds, {"T": "float32"}, [x], 300, blocks=3) == 77

@@ -11,7 +11,7 @@ from fastgrad.kernels.building.body import Special
 from fastgrad.kernels.building.build import Kernel
 from fastgrad.kernels.building.compile import parameter_type, type_names
 from fastgrad.kernels.building.number_types import llvm_type
-from fastgrad.kernels.building.signature import SHARE, Signature, parse_signature
+from fastgrad.kernels.building.signature import SHARE, Parameter, Signature, parse_signature
 from fastgrad.kernels.building.specials import Write
 from fastgrad.kernels.building.translate import translated
 from fastgrad.kernels.building.wrapper import RAISED
@@ -25,7 +25,8 @@ class DeviceKernel:
     """A kernel for a GPU.
 
     Attributes:
-        function: its body; the last two parameters, `first` and `last`, are the units of work that a call does.
+        function: its body; if the last two parameters are `first` and `last`, they are the units of work that a call does,
+            else all the work is one unit.
         signature: its parameters.
         variables: the names of the dtypes that each of its type variables may be.
         threads: how many a block has.
@@ -44,6 +45,16 @@ class DeviceKernel:
     def name(self) -> str:
         """The name of the body."""
         return self.function.__name__
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether it has units of work."""
+        return tuple([parameter.name for parameter in self.signature.parameters[-2:]]) == SHARE
+
+    @property
+    def given(self) -> tuple[Parameter, ...]:
+        """The parameters of its entry, which are followed by where its answer goes, and the number of units."""
+        return self.signature.parameters[:-2] if self.is_shared else self.signature.parameters
 
     def checked_types(self, given: Mapping[str, Any]) -> dict[str, str]:
         """The names of the dtypes for the type variables.
@@ -70,26 +81,14 @@ def device_kernel(
         threads: how many a block has; a multiple of the 32 of a warp.
         variables: the dtypes that each type variable stands for.
     """
-    parsed = _shared(parse_signature(signature))
+    parsed = parse_signature(signature)
     return lambda function: DeviceKernel(function, parsed, variables, threads, together=True)
 
 
 def on_device(kernel: Kernel) -> DeviceKernel:
-    """A CPU's kernel whose work can be shared, as one whose units are dealt out to single threads.
-
-    Raises:
-        TypeError: its work cannot be shared.
-    """
+    """A CPU's kernel, as one whose units are dealt out to single threads."""
     variables = {name: tuple([dtype.name for dtype in dtypes]) for name, dtypes in kernel.variables.items()}
-    return DeviceKernel(kernel.function, _shared(kernel.signature), variables, noalias=kernel.noalias)
-
-
-def _shared(signature: Signature) -> Signature:
-    if tuple([parameter.name for parameter in signature.parameters[-2:]]) != SHARE:
-        raise TypeError(
-            f"a kernel for a GPU shares its work: its last parameters are first and last, not {signature.text}"
-        )
-    return signature
+    return DeviceKernel(kernel.function, kernel.signature, variables, noalias=kernel.noalias)
 
 
 class Machine(NamedTuple):
@@ -108,31 +107,43 @@ class Machine(NamedTuple):
     declared: Sequence[str]
 
 
+NO_ANSWER = (1 << 64) - 1
+"""What stands where the answer goes before a kernel runs. Kernels whose answer is no status leave it there."""
+
+
 def kernel_ir(kernel: DeviceKernel, dtypes: Mapping[str, Any], machine: Machine) -> tuple[str, str]:
-    """LLVM IR of a kernel with its entry, `@kernel(its parameters but the last two, units)`, and of a module to link with it.
+    """LLVM IR of a kernel with its entry, and of a module to link with it.
+
+    The entry is `@kernel(what is given, answer, units)`. Of the answers >= 0, with which units say that they are not fine, the
+    smallest is kept at the address `answer`.
 
     Raises:
+        TypeError: dtypes that the kernel is not for.
         Untranslatable: the body has something that no GPU does.
     """
     variables = kernel.checked_types(dtypes)
     kinds = [parameter_type(parameter, variables) for parameter in kernel.signature.parameters]
     result = "int64" if kernel.signature.returns_status else "none"
     body = translated(kernel.function, kinds, result, type_names(variables), kernel.noalias, machine.specials)
-    parameters = [(llvm_type(kind), f"%p{i}") for i, kind in enumerate(kinds[:-2])]
+    parameters = [(llvm_type(kind), f"%p{i}") for i, kind in enumerate(kinds[: len(kernel.given)])]
     aligned = " noalias align 16" if kernel.noalias else " align 16"
-    formal = ", ".join(f"{kind}{aligned if kind == 'ptr' else ''} {name}" for kind, name in parameters)
-    actual = "".join(f"{kind} {name}, " for kind, name in parameters)
+    formal = "".join(f"{kind}{aligned if kind == 'ptr' else ''} {name}, " for kind, name in parameters)
+    actual = [f"{kind} {name}" for kind, name in parameters]
+    actual += ["i64 %unit", "i64 %next"] if kernel.is_shared else []
+    work = f"call {llvm_type(result)} @.body({', '.join(actual)})"
+    if kernel.signature.returns_status:
+        work = f"""%status = {work}
+  %old = atomicrmw umin ptr %answer, i64 %status monotonic"""  # -1, that all is well, is the greatest of all
     if kernel.together:
         begin, step = "  %begin = add i64 %block, 0", "  %step = add i64 %blocks, 0"
     else:
         begin = "  %before = mul i64 %block, %threads\n  %begin = add i64 %before, %thread"
         step = "  %step = mul i64 %blocks, %threads"
-    status = f"call {llvm_type(result)} @.body({actual}i64 %unit, i64 %next)"
     declared = "\n".join(line for line in machine.declared if line not in body.text)
     if RAISED in body.text:  # for a step of 0 in a range: what cannot be
         declared += f"\ndefine internal void @{RAISED}() alwaysinline {{\n  unreachable\n}}"
     entry = f"""{declared}
-{machine.head} @kernel({formal}{", " if formal else ""}i64 %units) {{
+{machine.head} @kernel({formal}ptr %answer, i64 %units) {{
 entry:
 {machine.numbers}
 {begin}
@@ -144,7 +155,7 @@ test:
   br i1 %more, label %work, label %done
 work:
   %next = add nsw i64 %unit, 1
-  {status}
+  {work}
   %after = add nsw i64 %unit, %step
   br label %test
 done:

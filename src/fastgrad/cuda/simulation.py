@@ -13,14 +13,18 @@ import functools
 import threading
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 import llvmlite.binding as llvm
 import numpy as np
 
 from fastgrad.cuda import body
-from fastgrad.cuda.kernel import DeviceKernel, Machine, kernel_ir
+from fastgrad.cuda.kernel import NO_ANSWER, DeviceKernel, Machine, kernel_ir
 from fastgrad.cuda.specials import ASKED, BLOCK, BLOCKS, IN_SIMULATION, SIMULATED
+from fastgrad.kernels.building.build import body_of, signature_of
 from fastgrad.kernels.building.native import initialize_llvm, target
+from fastgrad.kernels.building.signature import LIST_KINDS
+from fastgrad.kernels.running.launch import Launches, run_launches
 
 _THREAD, _THREADS, _SHARED, _SYNCHRONIZE, _XOR, _DOWN = (
     ASKED.index(special)
@@ -62,35 +66,86 @@ def simulate(
     kernel: DeviceKernel,
     dtypes: Mapping[str, Any],
     arguments: Sequence[Any],
-    units: int,
+    units: int = 1,
     blocks: int = 2,
     threads: int = 64,
-) -> None:
+) -> int | None:
     """Runs a kernel; its arrays are written to.
 
     Args:
         kernel: what is run.
         dtypes: the dtype of each type variable.
-        arguments: contiguous arrays, ints and floats, for all parameters but `first` and `last`.
+        arguments: what a caller passes but for `first` and `last`: contiguous arrays, numbers, tuples of arrays.
         units: how many units of work there are.
         blocks: how many blocks they are dealt out to.
         threads: how many each block has, a multiple of 32; fewer than a GPU is given, as each costs time here.
+
+    Returns:
+        The smallest answer of a unit that was not fine; None if all were.
 
     Raises:
         SimulationError: threads wait in different places, or end while others wait.
         Untranslatable: the body has something that no GPU does.
     """
     run = _compiled(kernel, tuple(sorted(kernel.checked_types(dtypes).items())))
-    values = [
-        ctypes.c_void_p(a.ctypes.data)
-        if isinstance(a, np.ndarray)
-        else ctypes.c_double(a)
-        if parameter.kind == "float"
-        else ctypes.c_int64(a)
-        for parameter, a in zip(kernel.signature.parameters[:-2], arguments, strict=True)
-    ]
-    for block in range(blocks):
-        _Block(threads, block, blocks).run(lambda: run(*values, ctypes.c_int64(units)))
+    answer = np.array([NO_ANSWER], np.uint64)
+    words, kept = _words(kernel, arguments)
+    words += [ctypes.c_void_p(answer.ctypes.data), ctypes.c_int64(units)]
+    for block in range(blocks if kernel.is_shared else 1):
+        _Block(threads if kernel.is_shared else 1, block, blocks).run(lambda: run(*words))
+    del kept
+    return None if answer[0] == NO_ANSWER else int(answer[0])
+
+
+def _words(kernel: DeviceKernel, arguments: Sequence[Any]) -> tuple[list[Any], list[Any]]:
+    """What the entry is called with, and what must be kept meanwhile."""
+    values = iter(arguments)
+    words: list[Any] = []
+    kept: list[Any] = []
+    lists: Sequence[np.ndarray] = ()
+    for parameter in kernel.given:
+        value: Any = next(values) if parameter.passed else None
+        if parameter.kind in LIST_KINDS:
+            lists = value
+            value = np.array([array.ctypes.data for array in value], np.int64)
+        elif parameter.kind == "sizes":
+            value = np.array([array.size for array in lists], np.int64)
+        elif parameter.kind == "count":
+            value = len(lists)
+        if isinstance(value, np.ndarray):
+            kept.append(value)
+            words.append(ctypes.c_void_p(value.ctypes.data))
+        else:
+            words.append(ctypes.c_double(value) if parameter.kind == "float" else ctypes.c_int64(value))
+    return words, kept
+
+
+def run_on_simulation(
+    found: Launches, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray], blocks: int = 2, threads: int = 32
+) -> int | None:
+    """`run_launches`, on a simulated GPU: each kernel by threads that do a unit at a time.
+
+    Args:
+        found, inputs, outputs: as for `run_launches`.
+        blocks, threads: see `simulate`.
+    """
+
+    def call(native: Any, arguments: Sequence[Any], units: int) -> int | None:
+        body = body_of(native)
+        return simulate(_of_native(native), body.variables, arguments, units, blocks, threads)
+
+    return run_launches(found, inputs, outputs, call=call)
+
+
+_known: WeakKeyDictionary[Any, DeviceKernel] = WeakKeyDictionary()
+
+
+def _of_native(native: Any) -> DeviceKernel:
+    conversion, body = native.__self__, body_of(native)
+    if conversion not in _known:
+        variables = {name: (dtype,) for name, dtype in body.variables.items()}
+        _known[conversion] = DeviceKernel(body.function, signature_of(native), variables, noalias=body.noalias)
+    return _known[conversion]
 
 
 class _Block:
@@ -210,7 +265,11 @@ def _compiled(kernel: DeviceKernel, dtypes: tuple[tuple[str, str], ...]) -> Any:
     engine.finalize_object()
     _engines.append(engine)
     kinds = [
-        ctypes.c_double if parameter.kind == "float" else ctypes.c_int64 if parameter.kind == "int" else ctypes.c_void_p
-        for parameter in kernel.signature.parameters[:-2]
+        ctypes.c_double
+        if parameter.kind == "float"
+        else ctypes.c_int64
+        if parameter.kind in ("int", "count")
+        else ctypes.c_void_p
+        for parameter in kernel.given
     ]
-    return ctypes.CFUNCTYPE(None, *kinds, ctypes.c_int64)(engine.get_function_address("kernel"))
+    return ctypes.CFUNCTYPE(None, *kinds, ctypes.c_void_p, ctypes.c_int64)(engine.get_function_address("kernel"))

@@ -27,7 +27,7 @@ import time
 import types
 import weakref
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -186,10 +186,19 @@ class Kernel(dict):
             entry = _compile(self, variables, symbol, numbers)
             cache.store(key, entry)
         parameters = zip(self.signature.parameters, dtypes, strict=True)
-        convert = _Conversion(self.__name__, self.signature, [(p, d) for p, d in parameters if p.passed])
+        passed = [(p, d) for p, d in parameters if p.passed]
+        convert = _Conversion(self.__name__, self.signature, passed, Body(self.function, variables, self.noalias))
         native = load_function(entry.code, symbol, entry.symbols, self.__name__, convert)
         convert.native = weakref.ref(native)
         return native
+
+
+class Body(NamedTuple):
+    """What a native function was compiled from, for who compiles it for another machine."""
+
+    function: Any
+    variables: Mapping[str, str]
+    noalias: bool
 
 
 class _Conversion:
@@ -200,11 +209,15 @@ class _Conversion:
         memory: what must be there as long as the function.
         step: the address of its entry for programs; see `step_address`.
         signature: all its parameters.
+        body: what it was compiled from.
     """
 
-    def __init__(self, name: str, signature: Signature, parameters: list[tuple[Parameter, np.dtype | None]]) -> None:
+    def __init__(
+        self, name: str, signature: Signature, parameters: list[tuple[Parameter, np.dtype | None]], body: Body
+    ) -> None:
         self.name = name
         self.signature = signature
+        self.body = body
         self.parameters = parameters
         self.native: Callable[[], Any]
         self.memory: Any
@@ -283,6 +296,12 @@ def step_address(native: Any) -> int:
 def signature_of(native: Any) -> Signature:
     """The parameters of a native function that a `Kernel` gave."""
     found: Signature = native.__self__.signature
+    return found
+
+
+def body_of(native: Any) -> Body:
+    """What a native function was compiled from."""
+    found: Body = native.__self__.body
     return found
 
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from fastgrad.kernels.building.bounds import checks_bounds
-from fastgrad.kernels.building.signature import ARRAY_KINDS, SHARE
+from fastgrad.kernels.building.signature import ARRAY_KINDS, SHARE, Parameter
 
 
 class Spec(Protocol):
@@ -143,7 +143,11 @@ def only(
 
 
 def run_launches(
-    found: Launches, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray], shares: int = 1
+    found: Launches,
+    inputs: Sequence[np.ndarray],
+    outputs: Sequence[np.ndarray],
+    shares: int = 1,
+    call: Callable[[Any, Sequence[Any], int], int | None] | None = None,
 ) -> int | None:
     """Runs launches now.
 
@@ -151,6 +155,7 @@ def run_launches(
         found: what to run.
         inputs, outputs: C-contiguous arrays of the shapes and dtypes that `found` was made for.
         shares: into how many parts work that can be shared is cut; the last one is done first.
+        call: what runs a kernel instead, given it, its arguments but `first` and `last`, and the number of units.
 
     Returns:
         None, or what the kernel answered that stopped it: a number >= 0.
@@ -190,22 +195,31 @@ def run_launches(
         kernel: Any = launch.kernel
         given = iter(launch.operands)
         arguments: list[Any] = []
-        share: dict[str, int] = {}
         for parameter, dtype in kernel.__self__.parameters:
-            if parameter.kind == "int" and parameter.name in SHARE:
-                share[parameter.name] = len(arguments)
-                arguments.append(0)
-                continue
-            operand = value(next(given))
-            floating = parameter.kind == "float" and type(operand) is np.ndarray
-            arguments.append(operand.item() if floating else _read_as(operand, dtype))
-        count = max(1, min(shares, launch.units)) if share else 1
-        for part in reversed(range(count)):
-            for name, position in share.items():
-                arguments[position] = launch.units * (part + (name == SHARE[1])) // count
-            answer = kernel(*arguments)
-            if answer is not None and answer >= 0:
-                return int(answer)
+            if not _is_share(parameter):
+                operand = value(next(given))
+                floating = parameter.kind == "float" and type(operand) is np.ndarray
+                arguments.append(operand.item() if floating else _read_as(operand, dtype))
+        answer = call(kernel, arguments, launch.units) if call else _in_parts(kernel, arguments, launch.units, shares)
+        if answer is not None:
+            return answer
+    return None
+
+
+def _is_share(parameter: Parameter) -> bool:
+    return parameter.kind == "int" and parameter.name in SHARE
+
+
+def _in_parts(kernel: Any, arguments: Sequence[Any], units: int, shares: int) -> int | None:
+    """Calls a kernel for each part of its work; gives the first answer >= 0."""
+    shared = any(_is_share(parameter) for parameter, _ in kernel.__self__.parameters)
+    count = max(1, min(shares, units)) if shared else 1
+    for part in reversed(range(count)):
+        given = iter(arguments)
+        bounds = {name: units * (part + end) // count for end, name in enumerate(SHARE)}
+        answer = kernel(*[bounds[p.name] if _is_share(p) else next(given) for p, _ in kernel.__self__.parameters])
+        if answer is not None and answer >= 0:
+            return int(answer)
     return None
 
 
