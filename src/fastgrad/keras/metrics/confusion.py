@@ -46,10 +46,11 @@ class ConfusionMetric(Metric):
 
     Args:
         thresholds: above which a prediction is positive.
+        name, dtype: as in ``Metric``.
         class_id: the column that counts; None for all.
         top_k: how many of the greatest predictions of a sample can be positive; None for all.
         even: whether the thresholds are evenly spaced in [0, 1]: predictions are cut to that and sorted into buckets.
-        name, dtype: as in ``Metric``.
+        label_weights: what each column counts, beside the weight of the sample.
     """
 
     _counted: tuple[str, ...] = ()
