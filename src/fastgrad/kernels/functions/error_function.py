@@ -196,10 +196,21 @@ def _root_two_64(a):
 _root_two = by_dtype(float32=_root_two_32, float64=_root_two_64)
 
 
+def _complement_end32(a):
+    return T(10.6) if a > T(10.6) else a
+
+
+def _complement_end64(a):
+    return T(28) if a > T(28) else a
+
+
+_complement_end = by_dtype(float32=_complement_end32, float64=_complement_end64)
+
+
 @scalar_function
 def erfc(x):
     """1 - erf(x), with its digits for large x: twice the normal distribution function at -x sqrt(2)."""
-    a = _tail_end(math.fabs(x))
+    a = _complement_end(math.fabs(x))
     steep, steep_low = _root_two(a)
     n, n_low, d, d_low, inverse = _tail_over_bell(a, steep, steep_low, T(0.35355339059327379))
     square = a * a

@@ -227,7 +227,7 @@ def expm1(x):
 
 @scalar_function
 def exponential_parts(x):
-    """e^x = 2^k (1 + p) with |p| < 0.42, for x that an integer k can do; returns k and p."""
+    """e^x = 2^k (1 + p) with |p| < 0.42, for x above -170, -1400 in float64 (see `scale_by_power_of_two`); returns k and p."""
     k, r = _reduced(x)
     return k, fused_multiply_add(r * r, _less_one_series(r), r)
 
