@@ -1,6 +1,6 @@
 """Checked builds: `FASTGRAD_CHECK_BOUNDS=1` compares each access of a kernel's body with the size of what it points to.
 
-A pointer of a body is then an address with a number of elements and a name (`pointers.py`), which the native function takes
+A pointer of a body is then an address with a number of elements and a name (`number_types.llvm_type`), which the native function takes
 from the array object, and a step from words behind those of its parameters (`wrapper.step_ir`). The first access
 outside is not done: it is written down here, the kernel ends, and the call from Python that it belongs to raises
 `OutOfBoundsError`. Object code of checked builds has keys of its own in the disk cache.
