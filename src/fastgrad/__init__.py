@@ -1,4 +1,4 @@
-"""fastgrad: TensorFlow's eager programming model on NumPy and Numba (``import fastgrad as tf``).
+"""fastgrad: TensorFlow's eager programming model on NumPy and llvmlite (``import fastgrad as tf``).
 
 Only public names stand here. The namespaces ``keras``, ``data``, ``train`` ... are imported when first used.
 """

@@ -1,4 +1,4 @@
-"""From a kernel to PTX, the GPU's assembly language, by the NVPTX backend of the LLVM that Numba brings.
+"""From a kernel to PTX, the GPU's assembly language, by the NVPTX backend of the LLVM that llvmlite brings.
 
 No driver, no GPU and no package of NVIDIA's is needed for that; `link` makes machine code of the PTX.
 """
