@@ -150,6 +150,22 @@ def test_a_chain_is_gone_through_share_by_share(three_threads):
         np.testing.assert_array_equal(z, z_there)
 
 
+def test_what_waits_is_done_once_at_the_end_of_a_chain(three_threads):
+    x, y, z = np.ones(1000), np.zeros(1000), np.zeros(1000)
+    steps = [
+        (add_to[x.dtype], [address(a), address(b)], 1000, shares) for a, b, shares in ((x, y, 8), (y, z, 1), (x, y, 8))
+    ]
+    program = Program(steps)
+    program.steps[0, 5] = 3
+    program.steps[1, 4] = 0
+    for run in range(1, 50):
+        team._alone = 0
+        z[:] = 0
+        assert begin_shared((), program.frame, 3) == driver.FINE
+        np.testing.assert_array_equal(y, 2 * run)
+        np.testing.assert_array_equal(z, 2 * run)  # not before the third step
+
+
 def test_the_first_answer_wins_whoever_finds_it(three_threads):
     x, zero = np.ones(4096), np.zeros(1)
     program = Program([(first_equal[()], [address(x), address(zero)], 4096, 64)])

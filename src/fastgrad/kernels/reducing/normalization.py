@@ -215,6 +215,10 @@ def layer_norm_gradient_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]
         parts,
     )
     total = Launch(
-        add_parameter_sums[dtype], (Scratch(0), Output(1), Output(2), blocks, columns), columns, 0.1 * blocks
+        add_parameter_sums[dtype],
+        (Scratch(0), Output(1), Output(2), blocks, columns),
+        columns,
+        0.1 * blocks,
+        waits=True,
     )
     return Launches((sums, for_x, total), ((dtype, 2 * blocks * columns),), in_place)

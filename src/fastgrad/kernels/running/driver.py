@@ -2,7 +2,7 @@
 
 A program is a row of int64 words, its frame: where the steps are (`STEP_WORDS` words each: the address of the step's entry,
 see `wrapper.step_ir`, the address of its words, the units of its work, how many shares it is cut into, the units that no cut
-divides, and how many steps from it on are done share by share), and what the arrays have to be that it is called with. Their addresses are written into the words of the steps
+divides, 0 for a step that waits for the end of its chain, and how many steps from it on are a chain, done share by share), and what the arrays have to be that it is called with. Their addresses are written into the words of the steps
 that use them. The planner makes frames, and proves that every address in one has the length that the steps trust.
 
 Steps run one after the other. One that is cut into shares is offered to the team (`team.py`), a part of them to each thread, the
@@ -173,6 +173,8 @@ def took_share(team, me):
                 shares, count = steps[step + 3], steps[step + 5]
                 for one in range(step, step + STEP_WORDS * count, STEP_WORDS):
                     units, grain = steps[one + 2], steps[one + 4]
+                    if grain == 0:
+                        continue
                     if count > 1:
                         grain = int64(1)  # the same fraction of each
                     blocks = (units + grain - 1) // grain
@@ -207,6 +209,11 @@ def shared_step(team, number, shares):
             yield_processor()  # the others may be waiting for this core
     if waits >= LONG:
         team[STALLED] += 1
+    steps = pointer(int64, atomic_load(team, TABLE))
+    for i in range(number + 1, number + steps[STEP_WORDS * number + 5]):
+        step = STEP_WORDS * i
+        if steps[step + 4] == 0:
+            call_step(steps[step], steps[step + 1], 0, steps[step + 2])
     worst = atomic_load(team, WORST)
     return 0 if worst == NO_ANSWER else worst
 

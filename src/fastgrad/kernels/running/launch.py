@@ -72,9 +72,11 @@ class Launch:
         unit_cost: about how many nanoseconds a unit takes on one core; it decides whether sharing is worth it.
         parts: the numbers of the operands of which a share touches only its own part, the same fraction of their elements as
             it does of the units, each with how many elements they then have.
+        waits: whether steps that follow may run before it, if they touch nothing of what it does; scratch memory of its
+            operation is then used for nothing else.
     """
 
-    __slots__ = ("kernel", "operands", "parts", "unit_cost", "units")
+    __slots__ = ("kernel", "operands", "parts", "unit_cost", "units", "waits")
 
     def __init__(
         self,
@@ -83,16 +85,18 @@ class Launch:
         units: int = 1,
         unit_cost: float = 1.0,
         parts: Mapping[int, int] = NO_PARTS,
+        waits: bool = False,
     ) -> None:
         self.kernel = kernel
         self.operands = operands
         self.units = units
         self.unit_cost = unit_cost
         self.parts = parts
+        self.waits = waits
 
     def on(self, operands: tuple[Operand | Launch, ...]) -> Launch:
         """The same with other operands."""
-        return Launch(self.kernel, operands, self.units, self.unit_cost, self.parts)
+        return Launch(self.kernel, operands, self.units, self.unit_cost, self.parts, self.waits)
 
 
 class Launches:

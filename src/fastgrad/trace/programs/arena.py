@@ -43,6 +43,12 @@ class Arena:
         self.size += size
         return offset
 
+    def grow(self, size: int) -> int:
+        """The offset of ``size`` bytes that nobody has used."""
+        offset = self.size
+        self.size += -(-max(size, 1) // ALIGNMENT) * ALIGNMENT
+        return offset
+
     def give_back(self, offset: int, size: int) -> None:
         """The place that ``take(size)`` gave is free again."""
         size = -(-max(size, 1) // ALIGNMENT) * ALIGNMENT

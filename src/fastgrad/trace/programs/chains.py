@@ -1,7 +1,8 @@
 """Chains: steps one after the other that threads go through share by share, meeting once for all of them.
 
 In a chain a share reads nothing that another share of the chain writes, and writes nothing that another one reads or writes:
-what is not disjoint is the same array, of which each share touches its own part (`Launch.parts`). So a product of rows, what
+what is not disjoint is the same array, of which each share touches its own part (`Launch.parts`). Small steps that would be in the
+way, such as the last addition of sums over all rows, wait for its end (`Launch.waits`). So a product of rows, what
 normalizes these rows, an activation and the next product are done row by row, and rows stay in the cache of one core.
 """
 
@@ -57,11 +58,14 @@ def chains_of(steps: Sequence[tuple[Action, Launch]]) -> Iterator[tuple[int, int
         for each chain its first step, how many it has, and how many shares there are at most: a power of two that divides
         the units of each.
     """
-    start, known, shares = 0, list[Access](), 0
+    start, known, shares = 0, list[Access](), 0  # what the chain touches, and what waits in it
     for number, (action, launch) in enumerate(steps):
         found = accesses_of(action, launch)
+        if found is not None and launch.waits and known:
+            known += found
+            continue
         most = launch.units & -launch.units
-        goes_on = found is not None and most > 1
+        goes_on = found is not None and not launch.waits and most > 1
         if goes_on and known and not any(a.meets(b) for a, b in itertools.product(known, found or ())):
             known += found or ()
             shares = min(shares, most)
@@ -76,7 +80,7 @@ def chains_of(steps: Sequence[tuple[Action, Launch]]) -> Iterator[tuple[int, int
 def accesses_of(action: Action, launch: Launch) -> list[Access] | None:
     """What a step does with arrays; None if it may be no part of a chain."""
     signature = signature_of(launch.kernel)
-    if signature.returns_status or not launch.parts:
+    if signature.returns_status or not (launch.parts or launch.waits):
         return None
     found: list[Access] = []
     parameters = [p for p in signature.parameters if p.kind != "int" or p.name not in SHARE_NAMES]
@@ -91,7 +95,7 @@ def accesses_of(action: Action, launch: Launch) -> list[Access] | None:
         elif parameter.kind in ARRAY_KINDS or isinstance(operand, Input):
             written = parameter.kind != READ and parameter.kind in ARRAY_KINDS
             access = _access(action, operand, written, launch.parts.get(position))
-            if access is None or (written and access.elements is None):
+            if access is None or (written and access.elements is None and not launch.waits):
                 return None
             found.append(access)
         elif not isinstance(operand, (int, float)):

@@ -69,6 +69,9 @@ class Frame:
                 if sum(times) >= SHARED_FROM:
                     entry, at, units, _, grain, _ = launched[start + first]
                     launched[start + first] = entry, at, units, shares, grain, count
+                    for number in range(start + first, start + first + count):
+                        if steps[number - start][1].waits:
+                            launched[number] = (*launched[number][:3], 1, 0, 1)
             start += len(steps)
 
     def array(self, place: Place, value: Value) -> np.ndarray | None:

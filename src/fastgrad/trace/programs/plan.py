@@ -20,6 +20,9 @@ from fastgrad.trace.programs.places import Action, InArena, InMemory, InObject, 
 
 COMPUTES = frozenset({Kind.OPERATION, Kind.FUSED})
 
+KEPT = 1 << 15
+"""Bytes of scratch memory of an operation that nobody else gets, if one of its steps may wait."""
+
 
 def plan(root: Part) -> Plan:
     """Plans a program.
@@ -319,14 +322,16 @@ class _Planner:
         inputs = tuple([self.places[id(value)] for value in node.inputs])
         outputs = tuple([self.places[id(value)] for value in node.outputs])
         sizes = [np.dtype(dtype).itemsize * count for dtype, count in form.scratch] if form is not None else []
-        offsets = [self.arena.take(size) for size in sizes]
+        waits = form is not None and sum(sizes) <= KEPT and any(launch.waits for launch in form.launches)
+        offsets = [self.arena.grow(size) if waits else self.arena.take(size) for size in sizes]
         scratch = tuple([InArena(offset) for offset in offsets])
         for output, given in form.starts_as if form is not None else ():
             if size_of(node.outputs[output]) and not _same(outputs[output], inputs[given]):
                 self._copy(node.inputs[given], outputs[output])
         self.stretch.actions.append(Action(node, form, inputs, outputs, scratch))
         for offset, size in zip(offsets, sizes, strict=True):
-            self.arena.give_back(offset, size)
+            if not waits:
+                self.arena.give_back(offset, size)
 
     def _copy(self, value: Value, to: Place) -> None:
         node = Node(Kind.OPERATION, None, (value,), (value,))
