@@ -2,8 +2,8 @@
 
 A program is a row of int64 words, its frame: where the steps are (`STEP_WORDS` words each: the address of the step's entry,
 see `wrapper.step_ir`, the address of its words, the units of its work, how many shares it is cut into, the units that no cut
-divides, 0 for a step that waits for the end of its chain, and how many steps from it on are a chain, done share by share), and what the arrays have to be that it is called with. Their addresses are written into the words of the steps
-that use them. The planner makes frames, and proves that every address in one has the length that the steps trust.
+divides, 0 for a step that waits for the end of its chain, and how many steps from it on are a chain, done share by share), and what
+the arrays have to be that it is called with. Their addresses are written into the words of the steps that use them. The planner makes frames, and proves that every address in one has the length that the steps trust.
 
 Steps run one after the other. One that is cut into shares is offered to the team (`team.py`), a part of them to each thread, the
 caller too. A thread takes shares by atomic additions, first its own, then others', so that nobody waits for what is not

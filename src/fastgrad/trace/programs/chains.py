@@ -58,23 +58,36 @@ def chains_of(steps: Sequence[tuple[Action, Launch]]) -> Iterator[tuple[int, int
         for each chain its first step, how many it has, and how many shares there are at most: a power of two that divides
         the units of each.
     """
-    start, known, shares = 0, list[Access](), 0  # what the chain touches, and what waits in it
+    start, shares = 0, 0
+    known: dict[Hashable, Access] = {}  # by array, what the chain does, and what waits in it
     for number, (action, launch) in enumerate(steps):
         found = accesses_of(action, launch)
         if found is not None and launch.waits and known:
-            known += found
+            _add(known, found)
             continue
         most = launch.units & -launch.units
         goes_on = found is not None and not launch.waits and most > 1
-        if goes_on and known and not any(a.meets(b) for a, b in itertools.product(known, found or ())):
-            known += found or ()
+        if goes_on and known and not any(a.meets(b) for a, b in itertools.product(known.values(), found or ())):
+            _add(known, found or ())
             shares = min(shares, most)
             continue
         if number - start > 1:
             yield start, number - start, shares
-        start, known, shares = (number, list(found or ()), most) if goes_on else (number + 1, [], 0)
+        known = {}
+        start, shares = (number, most) if goes_on else (number + 1, 0)
+        _add(known, found or () if goes_on else ())
     if len(steps) - start > 1:
         yield start, len(steps) - start, shares
+
+
+def _add(known: dict[Hashable, Access], found: Sequence[Access]) -> None:
+    """Notes what else is done with arrays."""
+    for new in found:
+        key = new.home, new.start, new.size
+        old = known.get(key, new)
+        known[key] = new._replace(
+            written=old.written or new.written, elements=None if old.elements is None else new.elements
+        )
 
 
 def accesses_of(action: Action, launch: Launch) -> list[Access] | None:
@@ -95,16 +108,17 @@ def accesses_of(action: Action, launch: Launch) -> list[Access] | None:
         elif parameter.kind in ARRAY_KINDS or isinstance(operand, Input):
             written = parameter.kind != READ and parameter.kind in ARRAY_KINDS
             access = _access(action, operand, written, launch.parts.get(position))
-            if access is None or (written and access.elements is None and not launch.waits):
+            if access is not None:
+                found.append(access)
+            if written and (access is None or (access.elements is None and not launch.waits)):
                 return None
-            found.append(access)
         elif not isinstance(operand, (int, float)):
             return None
     return found
 
 
 def _access(action: Action, operand: Any, written: bool, elements: int | None) -> Access | None:
-    """None for a step that changes a variable: who else reads that memory is not known."""
+    """None for a variable or a constant: in a chain nobody changes these, as it is not known who else reads them."""
     if isinstance(operand, Scratch):
         assert action.launches is not None
         place: Any = action.scratch[operand.number]
@@ -126,4 +140,4 @@ def _access(action: Action, operand: Any, written: bool, elements: int | None) -
         return Access("arena", place.offset, size, written, own)
     if isinstance(place, InObject):
         return Access(place, 0, size, written, own)
-    return None if written else Access("memory", 0, size, False, own)
+    return None
