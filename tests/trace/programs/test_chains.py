@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
+from fastgrad.kernels.building.isa import host_isa
 from fastgrad.kernels.running import driver
 from fastgrad.kernels.running.team import team
 from fastgrad.trace.programs import frame
@@ -64,10 +65,13 @@ def test_rows_go_through_all_layers_and_bits_stay(rows, width, monkeypatch):
         program, found = results(network(width, 4), x, threads)
         assert all(bits == wanted for bits in found)
     if rows in (64, 128):
-        forward, backward = chains_in(program)[:2]
+        forward, *backward = chains_in(program)
         assert forward[0] >= 11  # for each layer a product, a normalization and an activation, but the last
-        assert backward[0] >= 4  # a product with gelu's gradient, sums of rows, the normalization's gradient, their sum
-        assert forward[1] >= 2 <= backward[1]
+        assert forward[1] >= 2
+        if host_isa().panel_bytes == 256:  # with narrower panels each unit of a product with B transposed has all rows
+            # a product with gelu's gradient, sums of rows, the normalization's gradient, their sum
+            assert backward[0][0] >= 4
+            assert backward[0][1] >= 2
 
 
 def test_arrays_meet_where_another_share_would_touch_what_is_written():
