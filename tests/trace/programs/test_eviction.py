@@ -37,6 +37,20 @@ def few_known(monkeypatch):
     kernel_writer._built.clear()
 
 
+@pytest.fixture
+def made(monkeypatch):
+    """The programs that functions have made, as long as they are there."""
+    found = weakref.WeakSet()
+
+    class Known(Program):
+        def __init__(self, *graphs):
+            super().__init__(*graphs)
+            found.add(self)
+
+    monkeypatch.setattr("fastgrad.trace.calling.ways.Program", Known)
+    return found
+
+
 def engines():
     """How many of LLVM's engines, which have the code of kernels, there are."""
     gc.collect()
@@ -91,16 +105,8 @@ def test_a_kernel_that_was_forgotten_is_built_again():
         np.testing.assert_allclose(compiled([X])[0], structure(number)(tf.constant(X)), rtol=1e-6)
 
 
-def test_programs_of_keys_that_are_given_up_go(monkeypatch):
+def test_programs_of_keys_that_are_given_up_go(monkeypatch, made):
     monkeypatch.setattr(cache, "KEYS", 4)
-    made = weakref.WeakSet()
-
-    class Known(Program):
-        def __init__(self, *graphs):
-            super().__init__(*graphs)
-            made.add(self)
-
-    monkeypatch.setattr("fastgrad.trace.calling.ways.Program", Known)
     before = texts("program")
     step = tf.function(structure(3))
     for size in range(1, 9):
@@ -195,3 +201,17 @@ def test_resident_memory_is_flat_while_functions_come_and_go():
         [sys.executable, "-c", textwrap.dedent(program)], env=environment, capture_output=True, text=True, check=True
     )
     assert int(printed.stdout) < 1 << 20
+
+
+def test_programs_go_at_once(made):
+    """Before Python looks for garbage in cycles: code and arenas can be large."""
+    gc.disable()
+    try:
+        for _ in range(3):
+            step = tf.function(structure(3))
+            for _ in range(3):
+                step(tf.constant(X))
+            assert len(made) == 1
+            del step
+    finally:
+        gc.enable()

@@ -31,6 +31,7 @@ class Frame:
         plan: what is run.
 
     Attributes:
+        plan: as given.
         words: the frame, to be given to the driver.
         steps: for each action the numbers of its steps, as a range; empty for those that run as Python.
     """
@@ -40,7 +41,8 @@ class Frame:
         start = -address_of(self._memory) % ALIGNMENT
         self._arena = self._memory[start : start + plan.arena_bytes]
         self._base = address_of(self._memory) + start
-        self._kept: list[Any] = [plan]  # whose memory the words point to
+        self.plan = plan
+        self._kept: list[Any] = []  # whose memory the words point to, as to the plan's
         self._words: list[int] = []
         self._floats: list[float] = []
         self._float_places: list[tuple[int, int]] = []

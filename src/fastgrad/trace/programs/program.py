@@ -124,15 +124,17 @@ class Program:
             variable._release()
         self._shared = last
 
-    def stopped(self, frame: Frame, status: int, objects: tuple[Any, ...], stop: int) -> int:
+    @staticmethod
+    def stopped(frame: Frame, status: int, objects: tuple[Any, ...], stop: int) -> int:
         """Deals with a native stretch that did not come to its end: raises what it had to say, or lets it go on.
 
-        Between two parts of a run that pauses, signals are dealt with: Ctrl-C raises here, and nothing has changed.
+        Between two parts of a run that pauses, signals are dealt with: Ctrl-C raises here, and nothing has changed. What calls it
+        does not hold the program, which so goes, with its code, as soon as nobody needs it.
 
         Returns:
             As the driver.
         """
-        begin, go_on = drivers_of(self.plan)
+        begin, go_on = drivers_of(frame.plan)
         while status == driver.STOPPED:
             answer = int(frame.words[driver.ANSWER])
             if answer == driver.PAUSED:
@@ -141,16 +143,17 @@ class Program:
                 frame.forget_pause()
                 status = begin(objects, frame.words, stop)
             else:
-                self._refused(frame, answer, objects)
+                Program._refused(frame, answer, objects)
         if status >= 0:
             raise Unfit
         return status
 
-    def _refused(self, frame: Frame, answer: int, objects: tuple[Any, ...]) -> None:
+    @staticmethod
+    def _refused(frame: Frame, answer: int, objects: tuple[Any, ...]) -> None:
         """Raises what a step had to say."""
         step = int(frame.words[driver.STOPPED_AT])
         position = next(i for i, steps in enumerate(frame.steps) if step in steps)
-        action = self.plan.actions[position]
+        action = frame.plan.actions[position]
         arrays = [
             objects[place.number].reshape(value.shape) if isinstance(place, InObject) else frame.array(place, value)
             for place, value in zip(action.inputs, action.node.inputs, strict=True)
