@@ -107,6 +107,7 @@ def functions(monkeypatch):
             return super().__call__(*args, **kwargs)
 
     monkeypatch.setattr("fastgrad.trace.function.Function", Noted)
+    monkeypatch.setattr("fastgrad.data.compiling.tf_function", Function)  # those of Dataset.map are not the example's
     return made
 
 
