@@ -1,5 +1,7 @@
 """Steps that threads go through share by share: what they are, and that results do not know of them."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -7,7 +9,7 @@ import fastgrad as tf
 from fastgrad.kernels.building.isa import host_isa
 from fastgrad.kernels.running import driver
 from fastgrad.kernels.running.team import team
-from fastgrad.trace.programs import frame
+from fastgrad.trace.programs import chains, frame
 from fastgrad.trace.programs.chains import Access
 from fastgrad.trace.programs.program import Program
 from tests.trace.test_replay import record
@@ -72,6 +74,18 @@ def test_rows_go_through_all_layers_and_bits_stay(rows, width, monkeypatch):
             # a product with gelu's gradient, sums of rows, the normalization's gradient, their sum
             assert backward[0][0] >= 4
             assert backward[0][1] >= 2
+
+
+def test_a_program_is_not_left_within_a_chain(monkeypatch):
+    x = np.random.default_rng(1).normal(size=(64, 128)).astype(np.float32)
+    monkeypatch.setattr(driver, "BUDGET", 1000)
+    program, found = results(network(128, 4), x, 2)
+    assert len({str(bits) for bits in found}) == 1
+    starts = [int(start) for start in re.findall(r"go_on\(words, (\d+), \d+\)", program.source)]
+    assert starts
+    assert not frame.Frame(program.plan).inside.intersection(starts)
+    monkeypatch.setattr(chains, "LONGEST", 1.0)
+    assert not chains_in(program)
 
 
 def test_arrays_meet_where_another_share_would_touch_what_is_written():

@@ -19,6 +19,9 @@ from fastgrad.kernels.building.signature import SHARE as SHARE_NAMES
 from fastgrad.kernels.running.launch import Constant, Input, Launch, Output, Scratch
 from fastgrad.trace.programs.places import Action, InArena, InMemory, InObject
 
+LONGEST = 5_000_000.0
+"""Nanoseconds of a chain: a program that is long is left in between, so that signals are dealt with."""
+
 READ = "in"
 
 
@@ -58,7 +61,7 @@ def chains_of(steps: Sequence[tuple[Action, Launch]]) -> Iterator[tuple[int, int
         for each chain its first step, how many it has, and how many shares there are at most: a power of two that divides
         the units of each.
     """
-    start, shares = 0, 0
+    start, shares, time = 0, 0, 0.0
     known: dict[Hashable, Access] = {}  # by array, what the chain does, and what waits in it
     for number, (action, launch) in enumerate(steps):
         found = accesses_of(action, launch)
@@ -67,7 +70,13 @@ def chains_of(steps: Sequence[tuple[Action, Launch]]) -> Iterator[tuple[int, int
             continue
         most = launch.units & -launch.units
         goes_on = found is not None and not launch.waits and most > 1
-        if goes_on and known and not any(a.meets(b) for a, b in itertools.product(known.values(), found or ())):
+        time += launch.units * launch.unit_cost
+        if (
+            goes_on
+            and known
+            and time < LONGEST
+            and not any(a.meets(b) for a, b in itertools.product(known.values(), found or ()))
+        ):
             _add(known, found or ())
             shares = min(shares, most)
             continue
@@ -75,6 +84,7 @@ def chains_of(steps: Sequence[tuple[Action, Launch]]) -> Iterator[tuple[int, int
             yield start, number - start, shares
         known = {}
         start, shares = (number, most) if goes_on else (number + 1, 0)
+        time = launch.units * launch.unit_cost
         _add(known, found or () if goes_on else ())
     if len(steps) - start > 1:
         yield start, len(steps) - start, shares

@@ -34,6 +34,7 @@ class Frame:
         plan: as given.
         words: the frame, to be given to the driver.
         steps: for each action the numbers of its steps, as a range; empty for those that run as Python.
+        inside: the numbers of the steps that are in a chain, but for its first.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -56,21 +57,22 @@ class Frame:
                 at = self._write(action, launch)
                 launched.append((step_address(launch.kernel), at, launch.units, *shares_of(launch), 1))
             self.steps.append(range(first, len(launched)))
+        self.inside: set[int] = set()
         self._join(plan, launched)
         self.words = self._assembled(plan, launched)
 
-    @staticmethod
-    def _join(plan: Plan, launched: list[tuple[int, ...]]) -> None:
+    def _join(self, plan: Plan, launched: list[tuple[int, ...]]) -> None:
         """Makes chains of steps that threads need not meet between; one that would be too short stays as it is."""
         start = 0
         for native, actions in itertools.groupby(plan.actions, lambda action: action.launches is not None):
             steps = [(a, launch) for a in actions if a.launches is not None for launch in a.launches.launches]
             for first, count, most in chains_of(steps) if native else ():
                 times = [nanoseconds_of(launch) for _, launch in steps[first : first + count]]
-                shares = _power_of_two(min(max(sum(times) / CHAIN_SHARE, 2), most))
+                shares = _power_of_two(min(max(sum(times) / CHAIN_SHARE, 2), FEW_SHARES, most))
                 if sum(times) >= SHARED_FROM:
                     entry, at, units, _, grain, _ = launched[start + first]
                     launched[start + first] = entry, at, units, shares, grain, count
+                    self.inside.update(range(start + first + 1, start + first + count))
                     for number in range(start + first, start + first + count):
                         if steps[number - start][1].waits:
                             launched[number] = (*launched[number][:3], 1, 0, 1)

@@ -153,7 +153,7 @@ class Writer:
         memory = {id(variable._array) for variable in self.plan.written}
         found, spent = [], 0.0
         for action, steps in zip(self.plan.actions, frame.steps, strict=True):
-            if spent > driver.BUDGET and steps.start:
+            if spent > driver.BUDGET and steps.start and steps.start not in frame.inside:
                 found.append(steps.start)
                 spent = 0.0
             if any(isinstance(place, InMemory) and id(place.array) in memory for place in action.outputs):
