@@ -48,6 +48,7 @@ _BUILDER_MODULES = (
     "building.build",
     "building.compile",
     "building.expressions",
+    "building.function_text",
     "building.isa",
     "building.library_calls",
     "building.native",

@@ -21,7 +21,8 @@ from typing import NamedTuple
 
 from fastgrad.kernels.building import bounds
 from fastgrad.kernels.building.body import Special
-from fastgrad.kernels.building.expressions import Expressions, Hole
+from fastgrad.kernels.building.expressions import Expressions
+from fastgrad.kernels.building.function_text import Hole
 from fastgrad.kernels.building.number_types import Type, Untranslatable, Value, constant, is_pointer, llvm_type, unified
 from fastgrad.kernels.building.source import syntax_of
 from fastgrad.kernels.building.specials import Specials, Write

@@ -1,0 +1,163 @@
+"""What ``compile`` gives a model: its optimizer, its loss and its metrics."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+from fastgrad.keras import optimizers
+from fastgrad.keras.metrics.metric import Metric
+from fastgrad.keras.metrics.reduction import Mean
+from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_keras_object
+from fastgrad.keras.training.compile_loss import CompileLoss
+from fastgrad.keras.training.compile_metrics import CompileMetrics
+
+Logs = dict[str, Any]
+
+
+class Compiled:
+    """The part of ``Model`` that knows how it is trained.
+
+    Attributes:
+        compiled: whether ``compile`` has been called.
+    """
+
+    _submetrics: list[Any]
+    _sublayers: list[Any]
+    trainable_variables: list[Any]
+    compiled = False
+    run_eagerly = False
+    steps_per_execution = 1
+
+    def compile(
+        self,
+        optimizer: Any = "rmsprop",
+        loss: Any = None,
+        loss_weights: Any = None,
+        metrics: Any = None,
+        weighted_metrics: Any = None,
+        run_eagerly: bool = False,
+        steps_per_execution: int = 1,
+        jit_compile: Any = "auto",
+        auto_scale_loss: bool = True,
+    ) -> None:
+        """Says how the model is trained.
+
+        Args:
+            optimizer: an optimizer or its name.
+            loss: a loss, function of labels and predictions, or name; for several outputs a list or dict of them.
+            loss_weights: factors, in the same form.
+            metrics: a list of metrics, functions and names; for several outputs a list or dict of lists.
+                ``"accuracy"`` and ``"crossentropy"`` are those that fit the shapes.
+            weighted_metrics: the same, for metrics that get the sample weights.
+            run_eagerly: whether steps run as Python.
+            steps_per_execution: callbacks hear of so many batches at once.
+            jit_compile: kept for Keras's signature: steps are compiled in any case.
+            auto_scale_loss: whether the optimizer is wrapped in a ``LossScaleOptimizer`` under ``mixed_float16``.
+
+        Raises:
+            ValueError: what can't be interpreted.
+        """
+        if steps_per_execution < 1:
+            raise ValueError(f"compile: steps_per_execution must be at least 1, got {steps_per_execution}.")
+        found = optimizers.get(optimizer)
+        policy = getattr(self, "dtype_policy", None)
+        if auto_scale_loss and policy is not None and policy.name == "mixed_float16":
+            found = optimizers.LossScaleOptimizer(found, name="loss_scale_optimizer")
+        names = getattr(self, "output_names", None)
+        # Set past __setattr__: none of these are layers or weights of the model.
+        self.__dict__.update(
+            optimizer=found,
+            loss=loss,
+            run_eagerly=run_eagerly,
+            steps_per_execution=steps_per_execution,
+            compiled=True,
+            stop_training=False,
+            _loss_tracker=Mean(name="loss"),
+            _compile_loss=None if loss is None else CompileLoss(loss, loss_weights, names),
+            _compile_metrics=CompileMetrics(metrics, weighted_metrics, names) if metrics or weighted_metrics else None,
+            _step_functions={},
+            _compile_config={
+                "optimizer": found,
+                "loss": loss,
+                "loss_weights": loss_weights,
+                "metrics": metrics,
+                "weighted_metrics": weighted_metrics,
+                "run_eagerly": run_eagerly,
+                "steps_per_execution": steps_per_execution,
+                "jit_compile": jit_compile,
+            },
+        )
+
+    def get_compile_config(self) -> dict[str, Any]:
+        """The arguments of ``compile`` as plain dicts and texts, for ``compile_from_config``; empty before ``compile``."""
+        if not self.compiled:
+            return {}
+        try:
+            return {name: serialize_keras_object(value) for name, value in self.__dict__["_compile_config"].items()}
+        except (TypeError, ValueError, NotImplementedError) as error:
+            warnings.warn(f"The arguments of `compile` are not saved with the model: {error}", stacklevel=2)
+            return {}
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        """Compiles the model as ``get_compile_config`` said, and makes the optimizer's variables if the model is built."""
+        if type(self).compile is not Compiled.compile:
+            warnings.warn(
+                f"{type(self).__name__} has a `compile()` of its own, which loading does not call: write `get_compile_config()` and "
+                "`compile_from_config(config)`, too, or call `compile()` yourself.",
+                stacklevel=2,
+            )
+            return
+        self.compile(**deserialize_keras_object(config))
+        if getattr(self, "built", False):
+            self.__dict__["optimizer"].build(self.trainable_variables)
+
+    def _check_compiled(self, method: str) -> None:
+        if not self.compiled:
+            raise ValueError(f"You must call `compile()` before calling `{method}()`.")
+
+    @property
+    def metrics(self) -> list[Any]:
+        """The mean loss and the metrics: the model's own, those of its layers, those it was compiled with."""
+        state = self.__dict__
+        found: list[Any] = []
+        if self.compiled:
+            found.append(state["_loss_tracker"])
+        found += self._submetrics
+        found += [metric for layer in self._sublayers for metric in layer.metrics]
+        if self.compiled:
+            if state["_compile_loss"] is not None:
+                found += state["_compile_loss"].trackers
+            if state["_compile_metrics"] is not None:
+                found += state["_compile_metrics"].metrics
+        return found
+
+    @property
+    def metrics_names(self) -> list[str]:
+        """The names of ``metrics``."""
+        return [metric.name for metric in self.metrics]
+
+    def reset_metrics(self) -> None:
+        """Begins all metrics anew."""
+        for metric in self.metrics:
+            metric.reset_state()
+
+    def get_metrics_result(self) -> Logs:
+        """The values of all metrics by name."""
+        state, found = self.__dict__, {}
+        for metric in (state["_loss_tracker"], *self._submetrics, *self._layer_metrics(), *self._loss_trackers()):
+            result = metric.result()
+            if isinstance(result, dict):
+                found.update(result)
+            else:
+                found[metric.name] = result
+        if state["_compile_metrics"] is not None:
+            found.update(state["_compile_metrics"].result())
+        return found
+
+    def _layer_metrics(self) -> list[Metric]:
+        return [metric for layer in self._sublayers for metric in layer.metrics]
+
+    def _loss_trackers(self) -> list[Mean]:
+        found = self.__dict__["_compile_loss"]
+        return [] if found is None else found.trackers
