@@ -195,7 +195,7 @@ def test_a_step_of_a_program_ends_it():
     def frame(size):
         words = [[x, out, 0, x.size, size], [x, after, 0, x.size, after.size]]
         words = [np.array([w.ctypes.data if isinstance(w, np.ndarray) else w for w in row], np.int64) for row in words]
-        steps = np.array([[step_address(doubled[x.dtype]), w.ctypes.data, 8, 1, 8] for w in words], np.int64)
+        steps = np.array([[step_address(doubled[x.dtype]), w.ctypes.data, 8, 1, 8, 1] for w in words], np.int64)
         header = np.zeros(driver.HEADER_WORDS, np.int64)
         header[driver.STEPS], header[driver.ARRAY_TYPE] = steps.ctypes.data, driver.ARRAY_TYPE_ADDRESS
         return header, steps, words
