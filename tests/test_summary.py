@@ -70,3 +70,13 @@ def test_without_tensorboardx(tmp_path, monkeypatch):
         tf.summary.create_file_writer(tmp_path)
     with pytest.raises(ImportError, match="pip install"):
         tf.keras.callbacks.TensorBoard(tmp_path)
+
+
+def test_what_is_written_after_a_flush_is_there_too(tmp_path):
+    writer = tf.summary.create_file_writer(tmp_path)
+    with writer.as_default():
+        for step in range(3):
+            tf.summary.scalar("loss", 2.0 * step, step=step)
+            writer.flush()
+            assert len(scalars(tmp_path)["loss"]) == step + 1
+    assert sorted(scalars(tmp_path)["loss"]) == [(0, 0.0), (1, 2.0), (2, 4.0)]

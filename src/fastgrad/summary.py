@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -24,20 +25,72 @@ class _Defaults(threading.local):
 _defaults = _Defaults()
 
 
+class _EventFile:
+    """One event file. (``tensorboardX``'s own writer hands events to a thread, for which its ``flush`` does not wait.)
+
+    Args:
+        logdir: the folder, which is made.
+        queue: after so many events they are written.
+        seconds: or after so long.
+        suffix: of the file's name.
+    """
+
+    def __init__(self, logdir: str, queue: int, seconds: float, suffix: str) -> None:
+        from tensorboardX.event_file_writer import EventsWriter
+
+        os.makedirs(logdir, exist_ok=True)
+        self._events = EventsWriter(os.path.join(logdir, "events"), suffix)
+        self._queue, self._seconds = queue, seconds
+        self._waiting, self._flushed = 0, time.monotonic()
+
+    def add_scalar(self, name: str, value: float, step: int, description: str = "") -> None:
+        """Writes a number."""
+        from tensorboardX.summary import scalar
+
+        self._add(scalar(name, value, summary_description=description), step)
+
+    def add_histogram(self, name: str, values: np.ndarray, step: int, bins: int) -> None:
+        """Writes how values are distributed."""
+        from tensorboardX.summary import histogram
+
+        self._add(histogram(name, values, bins), step)
+
+    def add_text(self, name: str, text: str, step: int) -> None:
+        """Writes a text."""
+        from tensorboardX.summary import text as of_text
+
+        self._add(of_text(name, text), step)
+
+    def _add(self, found: Any, step: int) -> None:
+        from tensorboardX.proto.event_pb2 import Event
+
+        self._events.write_event(Event(wall_time=time.time(), step=step, summary=found))
+        self._waiting += 1
+        if self._waiting >= self._queue or time.monotonic() - self._flushed > self._seconds:
+            self.flush()
+
+    def flush(self) -> None:
+        """Writes what waits."""
+        self._events.flush()
+        self._waiting, self._flushed = 0, time.monotonic()
+
+    def close(self) -> None:
+        """Writes what waits, and ends."""
+        self._events.close()
+
+
 class SummaryWriter:
     """Writes to a folder of event files; made by ``create_file_writer``. The file is made by the first number."""
 
     def __init__(self, logdir: str, queue: int, seconds: float, suffix: str) -> None:
         try:
-            from tensorboardX import SummaryWriter as Files
+            import tensorboardX  # noqa: F401
         except ImportError as error:
             raise ImportError(
                 "TensorBoard's files are written by tensorboardX, which is not installed: "
                 'pip install "fastgrad[tensorboard]".'
             ) from error
-        self._make: Callable[[], Any] = lambda: Files(
-            logdir, max_queue=queue, flush_secs=seconds, filename_suffix=suffix, write_to_disk=True
-        )
+        self._make: Callable[[], Any] = lambda: _EventFile(logdir, queue, seconds, suffix)
         self._logdir = logdir
         self._made: Any = None
         self._closed = False
@@ -128,9 +181,7 @@ def scalar(name: str, data: Any, step: Any = None, description: str | None = Non
     value = _convert_to_tensor(data)
     if value._array.size != 1:
         raise ValueError(f"summary.scalar: {name!r} must be one number, got the shape {value.shape}.")
-    return _written(
-        value, step, lambda files, x, at: files.add_scalar(name, float(x), at, summary_description=description or "")
-    )
+    return _written(value, step, lambda files, x, at: files.add_scalar(name, float(x), at, description or ""))
 
 
 def histogram(
