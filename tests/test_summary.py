@@ -79,4 +79,5 @@ def test_what_is_written_after_a_flush_is_there_too(tmp_path):
             tf.summary.scalar("loss", 2.0 * step, step=step)
             writer.flush()
             assert len(scalars(tmp_path)["loss"]) == step + 1
+    writer.close()
     assert sorted(scalars(tmp_path)["loss"]) == [(0, 0.0), (1, 2.0), (2, 4.0)]
