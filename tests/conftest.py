@@ -2,8 +2,10 @@
 
 import os
 import signal
+import sys
 from pathlib import Path
 
+import pytest
 from hypothesis import settings
 
 os.environ.setdefault("FASTGRAD_CACHE_DIR", str(Path(__file__).resolve().parents[1] / ".cache" / "kernels"))
@@ -15,3 +17,12 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 # No deadline: a test's first example may import SciPy or compile a kernel.
 settings.register_profile("suite", deadline=None, derandomize=True)
 settings.load_profile("suite")
+
+
+@pytest.fixture(autouse=True)
+def _no_dtype_policy_is_left():
+    """Keras has a function that sets the global policy, and none that forgets it."""
+    yield
+    module = sys.modules.get("fastgrad.keras.dtype_policy")
+    if module is not None:
+        module._Default.policy = None
