@@ -143,6 +143,9 @@ atomic_min = Special("atomic_min")
 relax = Special("relax")
 """`relax()`: in a loop that waits for another thread."""
 
+cycle_counter = Special("cycle_counter")
+"""`cycle_counter()`: how far the processor's clock has got, in its own ticks; for comparing times."""
+
 yield_processor = Special("yield_processor")
 """`yield_processor()`: lets another thread have the core."""
 

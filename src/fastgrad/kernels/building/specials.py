@@ -18,6 +18,7 @@ from fastgrad.kernels.building.atomics import GIVES_NOTHING, GIVES_WORD
 from fastgrad.kernels.building.body import Special
 from fastgrad.kernels.building.bounds import NO_BOUND, checks_bounds
 from fastgrad.kernels.building.isa import host_isa
+from fastgrad.kernels.building.native import target
 from fastgrad.kernels.building.number_types import (
     FLOATS,
     INTEGERS,
@@ -203,10 +204,17 @@ def _call_pair(arguments: Sequence[Value], writer: Any) -> Value:
     return Value("float64", writer.new(f"load double, ptr {first}"))
 
 
+def _cycle_counter(_: Sequence[Value], writer: Any) -> Value:
+    # The one counts cycles where programs may read those; ARM lets them read its steady clock alone.
+    counter = "cycle" if target().triple.startswith("x86") else "steady"
+    return writer.call(f"llvm.read{counter}counter", "int64", [])
+
+
 _WRITTEN: dict[Special, Write] = {
     body.call_pair: _call_pair,
     body.call_real: _call_real,
     body.call_step: _call_step,
+    body.cycle_counter: _cycle_counter,
     body.float_bits: _reinterpret(body.float_bits),
     body.from_bits: _reinterpret(body.from_bits),
     body.local_array: _local_array,

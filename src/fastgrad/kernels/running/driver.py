@@ -22,6 +22,7 @@ from fastgrad.kernels.building.body import (
     atomic_min,
     atomic_store,
     call_step,
+    cycle_counter,
     pointer,
     relax,
     scalar_function,
@@ -69,9 +70,11 @@ FINE = -1
 STOPPED = 1 << 32
 
 DONE, TABLE, ACTIVE, QUIT, WORST, STALLED, THREADS, CLAIMS = range(0, 64, 8)
+SHARED = STALLED + 1
 """Words of a team, each in a cache line of its own: how many shares are done, where the steps are, whether a program runs,
-whether to end, the least answer of a share (`NO_ANSWER` if there is none), how often the caller has waited long for a share
-that another had begun, how many threads there are; and from `CLAIMS` on for each thread what is offered to it (the step,
+whether to end, the least answer of a share (`NO_ANSWER` if there is none), how long the caller has waited for shares
+that others had begun, where that took longer than all it did itself, and how long steps took that were shared, in ticks, how many
+threads there are; and from `CLAIMS` on for each thread what is offered to it (the step,
 the end of its shares, the next of them)."""
 
 MOST_THREADS = 64
@@ -83,7 +86,6 @@ END_AT, STEP_AT = 20, 40
 FIELD = (1 << 20) - 1
 NO_ANSWER = (1 << 62) - 1
 WAITS = 2048
-LONG = 4096
 
 TUPLE_LENGTH = (TUPLE_SIZE_AT - TUPLE_ITEMS_AT) // 8
 
@@ -199,16 +201,20 @@ def shared_step(team, number, shares):
         t = threads - 1 - i
         begin, end = shares * t // threads, shares * (t + 1) // threads
         atomic_store(team, CLAIMS + LINE_WORDS * t, number << STEP_AT | end << END_AT | begin)
+    began = cycle_counter()
     while took_share(team, 0):
         pass
+    finished = cycle_counter()
     waits = 0
     while atomic_load(team, DONE) < shares:
         relax()
         waits += 1
         if waits % WAITS == 0:
             yield_processor()  # the others may be waiting for this core
-    if waits >= LONG:
-        team[STALLED] += 1
+    ended = cycle_counter()
+    team[SHARED] += ended - began
+    if ended - finished > finished - began:
+        team[STALLED] += ended - finished
     steps = pointer(int64, atomic_load(team, TABLE))
     for i in range(number + 1, number + steps[STEP_WORDS * number + 5]):
         step = STEP_WORDS * i

@@ -81,8 +81,9 @@ class Team:
 
     def finished(self) -> None:
         """The program that has taken the lock is done."""
-        if self.words[driver.STALLED]:
-            self.words[driver.STALLED] = 0
+        stalled, shared = int(self.words[driver.STALLED]), int(self.words[driver.SHARED])
+        self.words[driver.STALLED] = self.words[driver.SHARED] = 0
+        if 2 * stalled > shared:  # alone it would have taken less time, or not much more
             self._alone = self._penalty
             self._penalty = min(2 * self._penalty, MOST_ALONE)
         else:
