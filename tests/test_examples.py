@@ -92,9 +92,9 @@ COMPILED = {
 }
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def functions(monkeypatch):
-    """The functions that ``tf.function`` makes."""
+    """The functions that ``tf.function`` makes; afterwards, all that they have compiled must be native."""
     made = []
 
     class Noted(Function):
@@ -108,7 +108,8 @@ def functions(monkeypatch):
 
     monkeypatch.setattr("fastgrad.trace.function.Function", Noted)
     monkeypatch.setattr("fastgrad.data.compiling.tf_function", Function)  # those of Dataset.map are not the example's
-    return made
+    yield made
+    assert not [function for function in made if "run as Python" in function.report()]
 
 
 def python_frames(call):
@@ -133,7 +134,6 @@ def test_examples_give_the_same_eager_and_compiled(name, functions):
     assert functions
     for function in functions:
         assert "kernels: " in function.report()
-        assert "run as Python" not in function.report(), "all of it is native"
         args, kwargs = function.last_call
         function(*args, **kwargs)
         frames = python_frames(lambda: function(*args, **kwargs))  # noqa: B023 - called at once

@@ -95,6 +95,7 @@ WORKLOADS = (
         "784-64-10, batch 32, relu, softmax cross-entropy, Adam",
         partial(data.classification, (784, 64, 10)),
         PROGRAMS,
+        wanted={FASTEST: 3.0},
     ),
     Workload(
         "mlp_tiny",
@@ -108,12 +109,14 @@ WORKLOADS = (
         "784-256-10, batch 128, relu, softmax cross-entropy, Adam",
         partial(data.classification, (784, 256, 10), 128, 16),
         programs(LARGE_RATE),
+        wanted={FASTEST: 1.5},
     ),
     Workload(
         "mlp_wide",
         "1024-1024-1024-10, batch 256, relu, softmax cross-entropy, Adam",
         partial(data.classification, (1024, 1024, 1024, 10), 256, 8),
         programs(LARGE_RATE),
+        wanted={FASTEST: 1.15},
     ),
     Workload(
         "digits",
