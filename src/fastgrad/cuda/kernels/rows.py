@@ -5,9 +5,19 @@ from __future__ import annotations
 from fastgrad.cuda.body import shared_array, thread, threads
 from fastgrad.cuda.kernel import device_kernel
 from fastgrad.cuda.kernels.together import block_greatest, block_sum
+from fastgrad.kernels.building.body import scalar_function
 from fastgrad.kernels.functions.vector_math import exp, log, nan_greatest
 
 FLOATS = ("float32", "float64")
+
+
+@scalar_function
+def greatest_of_row(x, at, columns, parts):
+    """The greatest element of the row that begins at `at`; NaN if there is one; `parts` as in `block_greatest`."""
+    greatest = x[at]
+    for column in range(thread(), columns, threads()):
+        greatest = nan_greatest(greatest, x[at + column])
+    return block_greatest(greatest, parts)
 
 
 @device_kernel("x: in[T], sums: out[T], columns: int, first: int, last: int", T=FLOATS)
@@ -29,10 +39,7 @@ def softmax(x, y, columns, first, last):
     parts = shared_array(T, 32)
     for row in range(first, last):
         at = row * columns
-        greatest = x[at]
-        for column in range(thread(), columns, threads()):
-            greatest = nan_greatest(greatest, x[at + column])
-        greatest = block_greatest(greatest, parts)
+        greatest = greatest_of_row(x, at, columns, parts)
         total = T(0)
         for column in range(thread(), columns, threads()):
             power = exp(x[at + column] - greatest)
@@ -49,10 +56,7 @@ def log_softmax(x, y, columns, first, last):
     parts = shared_array(T, 32)
     for row in range(first, last):
         at = row * columns
-        greatest = x[at]
-        for column in range(thread(), columns, threads()):
-            greatest = nan_greatest(greatest, x[at + column])
-        greatest = block_greatest(greatest, parts)
+        greatest = greatest_of_row(x, at, columns, parts)
         total = T(0)
         for column in range(thread(), columns, threads()):
             total += exp(x[at + column] - greatest)

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 
-from fastgrad.keras.datasets.reading import ORIGIN, Split, arrays_of
-from fastgrad.keras.datasets.word_numbers import as_objects, limited, moved, no_longer_than
-from fastgrad.keras.utils.files import get_file
+from fastgrad.keras.datasets.reading import Split, arrays_of
+from fastgrad.keras.datasets.word_numbers import as_objects, limited, moved, no_longer_than, word_index
 
 
 def load_data(
@@ -55,7 +52,4 @@ def load_data(
 
 def get_word_index(path: str = "imdb_word_index.json") -> dict[str, int]:
     """The words with their numbers, before ``index_from`` is added."""
-    name = "imdb_word_index.json"
-    with open(get_file(path, ORIGIN + name, file_hash="bfafd718b763782e994055a2d397834f"), encoding="utf-8") as file:
-        words: dict[str, int] = json.load(file)
-    return words
+    return word_index(path, "imdb_word_index.json", "bfafd718b763782e994055a2d397834f")

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
-
-from fastgrad.keras.datasets.reading import ORIGIN, Split, arrays_of, shuffled_rows
-from fastgrad.keras.datasets.word_numbers import as_objects, limited, moved, no_longer_than
-from fastgrad.keras.utils.files import get_file
+from fastgrad.keras.datasets.reading import Split, arrays_of, shuffled_rows
+from fastgrad.keras.datasets.word_numbers import as_objects, limited, moved, no_longer_than, word_index
 
 _TOPICS = (
     "cocoa grain veg-oil earn acq wheat copper housing money-supply coffee sugar trade reserves ship cotton carcass crude nat-gas "
@@ -42,10 +39,7 @@ def load_data(
 
 def get_word_index(path: str = "reuters_word_index.json") -> dict[str, int]:
     """The words with their numbers, before ``index_from`` is added."""
-    name = "reuters_word_index.json"
-    with open(get_file(path, ORIGIN + name, file_hash="4d44cc38712099c9e383dc6e5f11a921"), encoding="utf-8") as file:
-        words: dict[str, int] = json.load(file)
-    return words
+    return word_index(path, "reuters_word_index.json", "4d44cc38712099c9e383dc6e5f11a921")
 
 
 def get_label_names() -> tuple[str, ...]:

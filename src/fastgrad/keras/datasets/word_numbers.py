@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import numpy as np
+
+from fastgrad.keras.datasets.reading import ORIGIN
+from fastgrad.keras.utils.files import get_file
 
 
 def moved(texts: Any, start_char: int | None, index_from: int) -> list[list[int]]:
@@ -34,3 +38,10 @@ def as_objects(texts: list[list[int]]) -> np.ndarray:
     found = np.empty(len(texts), object)
     found[:] = texts
     return found
+
+
+def word_index(path: str, name: str, file_hash: str) -> dict[str, int]:
+    """The words of Keras's file ``name`` with their numbers; ``path`` is what it is called here."""
+    with open(get_file(path, ORIGIN + name, file_hash=file_hash), encoding="utf-8") as file:
+        words: dict[str, int] = json.load(file)
+    return words
