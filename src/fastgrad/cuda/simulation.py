@@ -46,6 +46,7 @@ _CPU = Machine(
     ),
     declared=[f"declare i64 @{SIMULATED}(i64, i64, i64, i64)"],
 )
+_NUMBERS: Mapping[str, Any] = {"float": ctypes.c_double, "int": ctypes.c_int64, "count": ctypes.c_int64}
 _ALIGNMENT = 64
 
 
@@ -87,20 +88,44 @@ def simulate(
         SimulationError: threads wait in different places, or end while others wait.
         Untranslatable: the body has something that no GPU does.
     """
-    run = _compiled(kernel, tuple(sorted(kernel.checked_types(dtypes).items())))
     answer = np.array([NO_ANSWER], np.uint64)
     words, kept = _words(kernel, arguments)
-    words += [ctypes.c_void_p(answer.ctypes.data), ctypes.c_int64(units)]
-    for block in range(blocks if kernel.is_shared else 1):
-        _Block(threads if kernel.is_shared else 1, block, blocks).run(lambda: run(*words))
+    SimulatedKernel(kernel, dtypes).run([*words, answer.ctypes.data], units, blocks, threads)
     del kept
     return None if answer[0] == NO_ANSWER else int(answer[0])
 
 
-def _words(kernel: DeviceKernel, arguments: Sequence[Any]) -> tuple[list[Any], list[Any]]:
+class SimulatedKernel:
+    """A kernel, compiled for the simulation.
+
+    Args:
+        kernel: what is compiled.
+        dtypes: the dtype of each type variable.
+
+    Attributes:
+        kernel: as given.
+        names: for each word that it runs with the name of the parameter whose address it is; None for a number.
+
+    Raises:
+        Untranslatable: the body has something that no GPU does.
+    """
+
+    def __init__(self, kernel: DeviceKernel, dtypes: Mapping[str, Any]) -> None:
+        self.kernel = kernel
+        self.names = (*[None if p.kind in _NUMBERS else p.name for p in kernel.given], "answer")
+        self._native = _compiled(kernel, tuple(sorted(kernel.checked_types(dtypes).items())))
+
+    def run(self, words: Sequence[int | float], units: int, blocks: int, threads: int) -> None:
+        """Runs the kernel: with an address or a number for each of its `given` parameters, and the address of the answer."""
+        for number in range(blocks if self.kernel.is_shared else 1):
+            block = _Block(threads if self.kernel.is_shared else 1, number, blocks)
+            block.run(lambda: self._native(*words, units), self.kernel.together)
+
+
+def _words(kernel: DeviceKernel, arguments: Sequence[Any]) -> tuple[list[int | float], list[Any]]:
     """What the entry is called with, and what must be kept meanwhile."""
     values = iter(arguments)
-    words: list[Any] = []
+    words: list[int | float] = []
     kept: list[Any] = []
     lists: Sequence[np.ndarray] = ()
     for parameter in kernel.given:
@@ -114,9 +139,9 @@ def _words(kernel: DeviceKernel, arguments: Sequence[Any]) -> tuple[list[Any], l
             value = len(lists)
         if isinstance(value, np.ndarray):
             kept.append(value)
-            words.append(ctypes.c_void_p(value.ctypes.data))
+            words.append(value.ctypes.data)
         else:
-            words.append(ctypes.c_double(value) if parameter.kind == "float" else ctypes.c_int64(value))
+            words.append(float(value) if parameter.kind == "float" else int(value))
     return words, kept
 
 
@@ -161,8 +186,13 @@ class _Block:
         self._shared: dict[int, np.ndarray] = {}
         self._error: str | None = None
 
-    def run(self, kernel: Any) -> None:
-        """Runs the kernel in all threads."""
+    def run(self, kernel: Any, together: bool = True) -> None:
+        """Runs the kernel in all threads; one after another, if none waits for others."""
+        if not together:
+            for number in range(self.count):
+                _running.block, _running.number = self, number
+                kernel()
+            return
         threads = [threading.Thread(target=self._thread, args=(number, kernel)) for number in range(self.count)]
         for thread in threads:
             thread.start()
@@ -264,12 +294,5 @@ def _compiled(kernel: DeviceKernel, dtypes: tuple[tuple[str, str], ...]) -> Any:
     engine = llvm.create_mcjit_compiler(module, machine)
     engine.finalize_object()
     _engines.append(engine)
-    kinds = [
-        ctypes.c_double
-        if parameter.kind == "float"
-        else ctypes.c_int64
-        if parameter.kind in ("int", "count")
-        else ctypes.c_void_p
-        for parameter in kernel.given
-    ]
+    kinds = [_NUMBERS.get(parameter.kind, ctypes.c_void_p) for parameter in kernel.given]
     return ctypes.CFUNCTYPE(None, *kinds, ctypes.c_void_p, ctypes.c_int64)(engine.get_function_address("kernel"))

@@ -1,0 +1,84 @@
+"""What the rest asks of a GPU: `real` has one by NVIDIA's driver, `simulated` one in the host's memory.
+
+Work is done in the order in which it is asked for. What is asked returns before it is done, but for `copy_out` and `synchronize`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from fastgrad.cuda.kernel import DeviceKernel
+
+
+class OutOfDeviceMemory(MemoryError):
+    """A GPU has not as much free memory as is asked for."""
+
+
+class Driver(Protocol):
+    """One GPU. Addresses are numbers, of bytes in its memory.
+
+    Attributes:
+        name: what its maker calls it.
+        capability: its compute capability, times ten: 80, 90, 100 ...
+        is_simulated: whether the host's processor does its work.
+    """
+
+    name: str
+    capability: int
+    is_simulated: bool
+
+    def memory(self) -> tuple[int, int]:
+        """How many bytes of its memory are free, and how many there are."""
+
+    def allocate(self, nbytes: int) -> int:
+        """The address of new memory, a multiple of 256; its contents are arbitrary.
+
+        Raises:
+            OutOfDeviceMemory: there is not as much.
+        """
+
+    def free(self, address: int) -> None:
+        """Gives back what `allocate` gave, once the work asked for so far is done."""
+
+    def copy_in(self, address: int, array: np.ndarray) -> None:
+        """Copies a C-contiguous array from the host; it may be changed at once, if it is not `pinned`."""
+
+    def copy_out(self, array: np.ndarray, address: int) -> None:
+        """Copies to a C-contiguous array on the host, and waits until it is there."""
+
+    def copy(self, to: int, source: int, nbytes: int) -> None:
+        """Copies within the GPU's memory; the two do not overlap."""
+
+    def fill(self, address: int, byte: int, nbytes: int) -> None:
+        """Writes the same byte everywhere."""
+
+    def load(self, kernel: DeviceKernel, dtypes: Mapping[str, Any]) -> Any:
+        """The kernel, ready to be launched; machine code comes from the disk cache, if it was made before.
+
+        Raises:
+            TypeError: dtypes that the kernel is not for.
+            Untranslatable: the body has something that no GPU does.
+            RuntimeError: it calls a function that is not there on a GPU.
+        """
+
+    def launch(self, loaded: Any, words: Sequence[int | float], units: int) -> None:
+        """Runs a kernel.
+
+        Args:
+            loaded: what `load` gave.
+            words: for each of the kernel's `given` parameters an address or a number (a list of arrays is the address of their
+                addresses, `sizes` of their numbers of elements), and the address of the answer, a uint64 which is `NO_ANSWER`.
+            units: how many units of work there are; the driver says how many blocks and threads do them.
+        """
+
+    def record(self, work: Callable[[], None]) -> Any:
+        """A graph of the `launch`, `copy` and `fill` that `work` asks for, which are not done now. Nothing else may be asked for."""
+
+    def replay(self, graph: Any) -> None:
+        """Does what a graph has; its memory must still be there."""
+
+    def synchronize(self) -> None:
+        """Waits until all work is done."""
