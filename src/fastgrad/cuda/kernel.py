@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import FunctionType
 from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 from fastgrad.kernels.building.body import Special
-from fastgrad.kernels.building.build import Kernel
+from fastgrad.kernels.building.build import Kernel, body_of, signature_of
 from fastgrad.kernels.building.compile import parameter_type, type_names
 from fastgrad.kernels.building.number_types import llvm_type
 from fastgrad.kernels.building.signature import SHARE, Parameter, Signature, parse_signature
@@ -32,6 +34,8 @@ class DeviceKernel:
         threads: how many a block has.
         together: whether units are dealt out to blocks, whose threads share the work on them; else to single threads.
         noalias: whether no two arrays overlap.
+        exact: whether the body is for just as many threads; else any multiple of a warp will do.
+        read: names of parameters that are a `float` to the body, which are read from memory when the kernel runs.
     """
 
     function: FunctionType
@@ -40,6 +44,16 @@ class DeviceKernel:
     threads: int = THREADS
     together: bool = False
     noalias: bool = True
+    exact: bool = False
+    read: frozenset[str] = frozenset()
+
+    def with_threads(self, threads: int) -> DeviceKernel:
+        """The same with as many threads in a block."""
+        return _variant(self, threads, self.read)
+
+    def reading(self, names: frozenset[str]) -> DeviceKernel:
+        """The same, but these numbers are in memory."""
+        return _variant(self, self.threads, names)
 
     @property
     def name(self) -> str:
@@ -54,7 +68,8 @@ class DeviceKernel:
     @property
     def given(self) -> tuple[Parameter, ...]:
         """The parameters of its entry, which are followed by where its answer goes, and the number of units."""
-        return self.signature.parameters[:-2] if self.is_shared else self.signature.parameters
+        own = self.signature.parameters[:-2] if self.is_shared else self.signature.parameters
+        return tuple([Parameter(one.name, "in", "float64") if one.name in self.read else one for one in own])
 
     def checked_types(self, given: Mapping[str, Any]) -> dict[str, str]:
         """The names of the dtypes for the type variables.
@@ -69,6 +84,12 @@ class DeviceKernel:
             if dtype not in self.variables[name]:
                 raise TypeError(f"kernel {self.name}: {name} is {dtype}; it may be {', '.join(self.variables[name])}")
         return names
+
+
+@functools.lru_cache(maxsize=1024)
+def _variant(kernel: DeviceKernel, threads: int, read: frozenset[str]) -> DeviceKernel:
+    same = threads == kernel.threads and read == kernel.read
+    return kernel if same else replace(kernel, threads=threads, read=read)
 
 
 def device_kernel(
@@ -89,6 +110,26 @@ def on_device(kernel: Kernel) -> DeviceKernel:
     """A CPU's kernel, as one whose units are dealt out to single threads."""
     variables = {name: tuple([dtype.name for dtype in dtypes]) for name, dtypes in kernel.variables.items()}
     return DeviceKernel(kernel.function, kernel.signature, variables, noalias=kernel.noalias)
+
+
+class OnDevice(NamedTuple):
+    """What is the kernel of a launch on a GPU: what is compiled, and the dtype of each of its type variables."""
+
+    kernel: DeviceKernel
+    dtypes: Mapping[str, str]
+
+
+_known: WeakKeyDictionary[Any, OnDevice] = WeakKeyDictionary()
+
+
+def of_native(native: Any) -> OnDevice:
+    """The same of a native function, which a `Kernel` gave for some dtypes."""
+    conversion, body = native.__self__, body_of(native)
+    if conversion not in _known:
+        variables = {name: (dtype,) for name, dtype in body.variables.items()}
+        kernel = DeviceKernel(body.function, signature_of(native), variables, noalias=body.noalias)
+        _known[conversion] = OnDevice(kernel, body.variables)
+    return _known[conversion]
 
 
 class Machine(NamedTuple):
@@ -125,10 +166,12 @@ def kernel_ir(kernel: DeviceKernel, dtypes: Mapping[str, Any], machine: Machine)
     kinds = [parameter_type(parameter, variables) for parameter in kernel.signature.parameters]
     result = "int64" if kernel.signature.returns_status else "none"
     body = translated(kernel.function, kinds, result, type_names(variables), kernel.noalias, machine.specials)
-    parameters = [(llvm_type(kind), f"%p{i}") for i, kind in enumerate(kinds[: len(kernel.given)])]
+    given = [llvm_type(parameter_type(parameter, variables)) for parameter in kernel.given]
     aligned = " noalias align 16" if kernel.noalias else " align 16"
-    formal = "".join(f"{kind}{aligned if kind == 'ptr' else ''} {name}, " for kind, name in parameters)
-    actual = [f"{kind} {name}" for kind, name in parameters]
+    formal = "".join(f"{kind}{aligned if kind == 'ptr' else ''} %p{i}, " for i, kind in enumerate(given))
+    reads = [i for i, parameter in enumerate(kernel.given) if parameter.name in kernel.read]
+    read = "\n".join(f"  %r{i} = load double, ptr %p{i}" for i in reads)
+    actual = [f"{llvm_type(kinds[i])} {'%r' if i in reads else '%p'}{i}" for i in range(len(given))]
     actual += ["i64 %unit", "i64 %next"] if kernel.is_shared else []
     work = f"call {llvm_type(result)} @.body({', '.join(actual)})"
     if kernel.signature.returns_status:
@@ -146,6 +189,7 @@ def kernel_ir(kernel: DeviceKernel, dtypes: Mapping[str, Any], machine: Machine)
 {machine.head} @kernel({formal}ptr %answer, i64 %units) {{
 entry:
 {machine.numbers}
+{read}
 {begin}
 {step}
   br label %test

@@ -13,7 +13,6 @@ import functools
 import threading
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
-from weakref import WeakKeyDictionary
 
 import llvmlite.binding as llvm
 import numpy as np
@@ -21,10 +20,9 @@ import numpy as np
 from fastgrad.cuda import body
 from fastgrad.cuda.kernel import NO_ANSWER, DeviceKernel, Machine, kernel_ir
 from fastgrad.cuda.specials import ASKED, BLOCK, BLOCKS, IN_SIMULATION, SIMULATED
-from fastgrad.kernels.building.build import body_of, signature_of
 from fastgrad.kernels.building.native import initialize_llvm, target
 from fastgrad.kernels.building.signature import LIST_KINDS
-from fastgrad.kernels.running.launch import Launches, run_launches
+from fastgrad.kernels.running.launch import Constant, Input, Launches, Output, Scratch
 
 _THREAD, _THREADS, _SHARED, _SYNCHRONIZE, _XOR, _DOWN = (
     ASKED.index(special)
@@ -117,6 +115,7 @@ class SimulatedKernel:
 
     def run(self, words: Sequence[int | float], units: int, blocks: int, threads: int) -> None:
         """Runs the kernel: with an address or a number for each of its `given` parameters, and the address of the answer."""
+        threads = self.kernel.threads if self.kernel.exact else threads
         for number in range(blocks if self.kernel.is_shared else 1):
             block = _Block(threads if self.kernel.is_shared else 1, number, blocks)
             block.run(lambda: self._native(*words, units), self.kernel.together)
@@ -148,29 +147,28 @@ def _words(kernel: DeviceKernel, arguments: Sequence[Any]) -> tuple[list[int | f
 def run_on_simulation(
     found: Launches, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray], blocks: int = 2, threads: int = 32
 ) -> int | None:
-    """`run_launches`, on a simulated GPU: each kernel by threads that do a unit at a time.
+    """Runs launches whose kernels are `OnDevice` now, on a simulated GPU; gives the answer that stopped them.
 
     Args:
         found, inputs, outputs: as for `run_launches`.
         blocks, threads: see `simulate`.
     """
+    scratch = [np.full(size * dtype.itemsize, 255, np.uint8).view(dtype) for dtype, size in found.scratch]
+    for output, source in found.starts_as:
+        np.copyto(outputs[output], inputs[source])
 
-    def call(native: Any, arguments: Sequence[Any], units: int) -> int | None:
-        body = body_of(native)
-        return simulate(_of_native(native), body.variables, arguments, units, blocks, threads)
+    def value(operand: Any) -> Any:
+        if type(operand) is tuple:
+            return tuple(map(value, operand))
+        arrays = {Input: inputs, Output: outputs, Scratch: scratch}.get(type(operand))
+        return operand.array if type(operand) is Constant else operand if arrays is None else arrays[operand.number]
 
-    return run_launches(found, inputs, outputs, call=call)
-
-
-_known: WeakKeyDictionary[Any, DeviceKernel] = WeakKeyDictionary()
-
-
-def _of_native(native: Any) -> DeviceKernel:
-    conversion, body = native.__self__, body_of(native)
-    if conversion not in _known:
-        variables = {name: (dtype,) for name, dtype in body.variables.items()}
-        _known[conversion] = DeviceKernel(body.function, signature_of(native), variables, noalias=body.noalias)
-    return _known[conversion]
+    for launch in found.launches:
+        kernel: Any = launch.kernel
+        answer = simulate(*kernel, [value(operand) for operand in launch.operands], launch.units, blocks, threads)
+        if answer is not None:
+            return answer
+    return None
 
 
 class _Block:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastgrad.cuda.body import shared_array, thread, threads
+from fastgrad.cuda.instead import Instead, rows_of
 from fastgrad.cuda.kernel import device_kernel
 from fastgrad.cuda.kernels.together import block_greatest, block_sum
 from fastgrad.kernels.building.body import scalar_function
 from fastgrad.kernels.functions.vector_math import exp, log, nan_greatest
+from fastgrad.kernels.reducing import softmax as on_cpu
 
 FLOATS = ("float32", "float64")
 
@@ -77,3 +81,26 @@ def softmax_gradient(g, y, dx, columns, first, last):
         total = block_sum(total, parts)
         for column in range(thread(), columns, threads()):
             dx[at + column] = (g[at + column] - total) * y[at + column]
+
+
+@device_kernel("g: in[T], y: in[T], dx: out[T], columns: int, first: int, last: int", T=FLOATS)
+def log_softmax_gradient(g, y, dx, columns, first, last):
+    """g - e^y times the row's sum of g, for the cotangent g of the log_softmax y; columns >= 1."""
+    parts = shared_array(T, 32)
+    for row in range(first, last):
+        at = row * columns
+        total = T(0)
+        for column in range(thread(), columns, threads()):
+            total += g[at + column]
+        total = block_sum(total, parts)
+        for column in range(thread(), columns, threads()):
+            dx[at + column] = g[at + column] - exp(y[at + column]) * total
+
+
+INSTEAD: dict[Any, Instead] = {
+    on_cpu.softmax.function: rows_of(softmax, 2),
+    on_cpu.softmax_gradient.function: rows_of(softmax_gradient, 3),
+    on_cpu.log_softmax.function: rows_of(log_softmax, 2),
+    on_cpu.log_softmax_gradient.function: rows_of(log_softmax_gradient, 3),
+}
+"""See `choice`."""

@@ -1,0 +1,67 @@
+"""Which kernels a GPU runs for what a CPU runs: one table, from a CPU's kernel to those that take its place.
+
+The operation table says which kernels a row is (`launches=`), for a CPU. Here each of those launches becomes one or more on a
+GPU. A kernel that is not in the table runs as it is, a unit of work a thread.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fastgrad.cuda.instead import Instead, Memory, with_kernel
+from fastgrad.cuda.kernel import of_native
+from fastgrad.cuda.kernels import rows
+from fastgrad.kernels.building.build import body_of
+from fastgrad.kernels.running.launch import Input, Launch, Launches, Output, Scratch, Spec
+from fastgrad.operation import Operation
+from fastgrad.trace.graphs.graph import Node
+from fastgrad.trace.programs.native_form import launches_of, launches_of_row
+
+FAMILIES: tuple[Mapping[Any, Instead], ...] = (rows.INSTEAD,)
+"""What each file of `cuda.kernels` has: by the body of the CPU's kernel what takes its place."""
+
+
+@functools.cache
+def _table() -> dict[Any, Instead]:
+    return {body: instead for family in FAMILIES for body, instead in family.items()}
+
+
+def launches_on_device(node: Node) -> Launches | None:
+    """The launches of a node of a program on a GPU, whose kernels are `OnDevice`; None if it runs as Python."""
+    return on_device_all(launches_of(node))
+
+
+def row_launches_on_device(
+    row: Operation, inputs: Sequence[Spec], outputs: Sequence[Spec], attributes: dict[str, Any]
+) -> Launches | None:
+    """The same, of an operation of the table that is in no group, as `launches_of_row` gives them for a CPU."""
+    return on_device_all(launches_of_row(row, inputs, outputs, attributes))
+
+
+def on_device_all(found: Launches | None) -> Launches | None:
+    """A CPU's launches, as those of a GPU; None where there are none, or one that a GPU can't do."""
+    if found is None:
+        return None
+    memory = Memory(found.scratch)
+    launches: list[Launch] = []
+    for launch in found.launches:
+        body = body_of(launch.kernel)
+        instead = _table().get(body.function)
+        if instead is not None:
+            launches += instead(launch, body.variables, memory)
+        elif any(isinstance(operand, Launch) for operand in launch.operands):
+            return None  # it calls another kernel by its address
+        else:
+            launches.append(with_kernel(launch, of_native(launch.kernel)))
+    return Launches(tuple(map(_reading, launches)), tuple(memory.arrays), found.in_place, found.alias, found.starts_as)
+
+
+def _reading(launch: Launch) -> Launch:
+    """The launch, with a kernel that reads the numbers that are in memory."""
+    kernel, dtypes = launch.kernel  # type: ignore[misc]
+    passed = [parameter for parameter in kernel.given if parameter.passed]
+    pairs = zip(passed, launch.operands, strict=True)
+    names = [p.name for p, operand in pairs if p.kind == "float" and isinstance(operand, (Input, Output, Scratch))]
+    return with_kernel(launch, launch.kernel._replace(kernel=kernel.reading(frozenset(names)))) if names else launch
