@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastgrad.cuda.instead import Instead, Memory, with_kernel
-from fastgrad.cuda.kernel import of_native
+from fastgrad.cuda.kernel import OnDevice, of_native
 from fastgrad.cuda.kernels import rows
 from fastgrad.kernels.building.build import body_of
 from fastgrad.kernels.running.launch import Input, Launch, Launches, Output, Scratch, Spec
@@ -60,8 +60,8 @@ def on_device_all(found: Launches | None) -> Launches | None:
 
 def _reading(launch: Launch) -> Launch:
     """The launch, with a kernel that reads the numbers that are in memory."""
-    kernel, dtypes = launch.kernel  # type: ignore[misc]
-    passed = [parameter for parameter in kernel.given if parameter.passed]
+    given: Any = launch.kernel
+    passed = [parameter for parameter in given.kernel.given if parameter.passed]
     pairs = zip(passed, launch.operands, strict=True)
     names = [p.name for p, operand in pairs if p.kind == "float" and isinstance(operand, (Input, Output, Scratch))]
-    return with_kernel(launch, launch.kernel._replace(kernel=kernel.reading(frozenset(names)))) if names else launch
+    return with_kernel(launch, OnDevice(given.kernel.reading(frozenset(names)), given.dtypes)) if names else launch

@@ -165,7 +165,8 @@ def run_on_simulation(
 
     for launch in found.launches:
         kernel: Any = launch.kernel
-        answer = simulate(*kernel, [value(operand) for operand in launch.operands], launch.units, blocks, threads)
+        arguments = [value(operand) for operand in launch.operands]
+        answer = simulate(kernel.kernel, kernel.dtypes, arguments, launch.units, blocks, threads)
         if answer is not None:
             return answer
     return None
