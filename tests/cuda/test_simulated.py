@@ -141,3 +141,16 @@ def test_what_no_graph_can_do_is_refused(driver, does):
     with pytest.raises(SimulationError, match="which no graph can"):
         driver.record(work[does])
     driver.allocate(8)
+
+
+def test_copies_ahead_are_there_when_their_event_has_come(driver):
+    at, pinned = driver.allocate(X.nbytes), driver.pinned(X.nbytes).view(np.float32).reshape(X.shape)
+    pinned[:] = X
+    event = driver.copy_ahead(at, pinned, driver.event())
+    assert np.isnan(got(driver, at, X)).all()  # who does not wait finds what was there
+    driver.wait(event)
+    np.testing.assert_array_equal(got(driver, at, X), X)
+    event = driver.copy_ahead(at, pinned, event)
+    pinned[:] = 5  # too early: the copy is not done yet
+    driver.finish(event)
+    assert (got(driver, at, X) == 5).all()

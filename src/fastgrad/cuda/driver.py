@@ -1,6 +1,7 @@
 """What the rest asks of a GPU: `real` has one by NVIDIA's driver, `simulated` one in the host's memory.
 
-Work is done in the order in which it is asked for. What is asked returns before it is done, but for `copy_out` and `synchronize`.
+Work is done in the order in which it is asked for, but for `copy_ahead`. What is asked returns before it is done, but for `copy_out`,
+`synchronize` and `finish`.
 """
 
 from __future__ import annotations
@@ -24,11 +25,13 @@ class Driver(Protocol):
         name: what its maker calls it.
         capability: its compute capability, times ten: 80, 90, 100 ...
         is_simulated: whether the host's processor does its work.
+        stream: the handle of the stream whose order the work has, for other libraries; 0 in simulation.
     """
 
     name: str
     capability: int
     is_simulated: bool
+    stream: int
 
     def memory(self) -> tuple[int, int]:
         """How many bytes of its memory are free, and how many there are."""
@@ -44,7 +47,7 @@ class Driver(Protocol):
         """Gives back what `allocate` gave, once the work asked for so far is done."""
 
     def copy_in(self, address: int, array: np.ndarray) -> None:
-        """Copies a C-contiguous array from the host; it may be changed at once, if it is not `pinned`."""
+        """Copies a C-contiguous array from the host, which may be changed at once."""
 
     def copy_out(self, array: np.ndarray, address: int) -> None:
         """Copies to a C-contiguous array on the host, and waits until it is there."""
@@ -54,6 +57,30 @@ class Driver(Protocol):
 
     def fill(self, address: int, byte: int, nbytes: int) -> None:
         """Writes the same byte everywhere."""
+
+    def pinned(self, nbytes: int) -> np.ndarray:
+        """New bytes in the host's memory, which stay where they are, so that `copy_ahead` can read them on its own."""
+
+    def copy_ahead(self, address: int, array: np.ndarray, after: Any) -> Any:
+        """Copies a `pinned` array beside all other work.
+
+        Args:
+            address: where to.
+            array: what; it must stay as it is until the copy is there (`finish`).
+            after: the event that it waits for, as `event` or this gave it.
+
+        Returns:
+            The event that the copy is there.
+        """
+
+    def event(self) -> Any:
+        """The event that all work is done which was asked for so far."""
+
+    def wait(self, event: Any) -> None:
+        """What is asked for from now on is done after an event; returns at once."""
+
+    def finish(self, event: Any) -> None:
+        """Returns when an event has come."""
 
     def load(self, kernel: DeviceKernel, dtypes: Mapping[str, Any]) -> Any:
         """The kernel, ready to be launched; machine code comes from the disk cache, if it was made before.

@@ -5,6 +5,7 @@ It knows the bounds of all its memory: what is outside of it is refused, and wha
 
 from __future__ import annotations
 
+import functools
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -31,6 +32,7 @@ class SimulatedDriver:
     name = "Simulated GPU"
     capability = 90
     is_simulated = True
+    stream = 0
 
     def __init__(self, total: int = 1 << 30, blocks: int = 2, threads: int = 32) -> None:
         self._memory = np.empty(total + ALIGNMENT, np.uint8)  # the system gives what is used of it
@@ -77,6 +79,30 @@ class SimulatedDriver:
 
     def fill(self, address: int, byte: int, nbytes: int) -> None:
         self._do(lambda: self._at(address, nbytes).fill(byte))
+
+    def pinned(self, nbytes: int) -> np.ndarray:
+        return np.full(nbytes, POISON, np.uint8)
+
+    def copy_ahead(self, address: int, array: np.ndarray, after: Callable[[], None]) -> Callable[[], None]:
+        """The copy is done as late as it may be: who reads without waiting, or changes the array too early, finds out."""
+        self._not_while_recording("copies from the host")
+
+        @functools.cache
+        def copied() -> None:
+            after()
+            self._at(address, array.nbytes)[:] = _bytes_of(array)
+
+        return copied
+
+    def event(self) -> Callable[[], None]:
+        self._not_while_recording("makes events")
+        return _nothing
+
+    def wait(self, event: Callable[[], None]) -> None:
+        event()
+
+    def finish(self, event: Callable[[], None]) -> None:
+        event()
 
     def load(self, kernel: DeviceKernel, dtypes: Mapping[str, Any]) -> SimulatedKernel:
         return SimulatedKernel(kernel, dtypes)
@@ -129,6 +155,10 @@ class SimulatedDriver:
         start = self._starts[place] if place >= 0 else 0
         if place < 0 or address + nbytes > start + self._sizes[start]:
             raise SimulationError(f"{what or 'a copy'}: {nbytes} bytes at {address:#x} are not in allocated memory")
+
+
+def _nothing() -> None:
+    """All that was asked for before has been done at once."""
 
 
 def _with_fence(nbytes: int) -> int:
