@@ -37,7 +37,7 @@ def gradients(convert: Any, inputs: Inputs) -> Batches:
 def tensorflow(tf: ModuleType, inputs: Inputs) -> tuple[Step, Batches]:
     """What a TensorFlow user writes; `tf` is TensorFlow or fastgrad. What the step returns is a part of the result."""
     variables = [tf.Variable(value) for value in numbered(inputs, "value")]
-    optimizer = tf.keras.optimizers.Adam(RATE)
+    optimizer = tf.keras.optimizers.Adam(RATE, epsilon=EPSILON)
     optimizer.build(variables)
 
     def step(*gradients: Any) -> Any:

@@ -51,7 +51,7 @@ def tensorflow(tf: ModuleType, inputs: Inputs) -> tuple[Step, Batches]:
             loss = tf.reduce_mean(tf.abs(error))
         return loss
 
-    step = tensorflow_step(tf, loss_function, variables, tf.keras.optimizers.Adam(RATE))
+    step = tensorflow_step(tf, loss_function, variables, tf.keras.optimizers.Adam(RATE, epsilon=EPSILON))
     return step, batches(tf.constant, inputs, "x", "y")
 
 
@@ -69,7 +69,7 @@ def xla(tf: ModuleType, inputs: Inputs) -> tuple[Step, Batches]:
         loss = tf.reduce_mean(tf.square(error))
         return tf.where(loss > LARGE_LOSS, tf.reduce_mean(tf.abs(error)), loss)
 
-    step = tensorflow_step(tf, loss_function, variables, tf.keras.optimizers.Adam(RATE))
+    step = tensorflow_step(tf, loss_function, variables, tf.keras.optimizers.Adam(RATE, epsilon=EPSILON))
     return step, batches(tf.constant, inputs, "x", "y")
 
 

@@ -21,7 +21,7 @@ EXAMPLES = 256
 def tensorflow(tf: ModuleType, inputs: Inputs, *, dense: bool) -> tuple[Step, Batches]:
     """What a TensorFlow user writes; `tf` is TensorFlow or fastgrad."""
     table = tf.Variable(inputs["table"], name="table")
-    optimizer = tf.keras.optimizers.Adagrad(RATE)
+    optimizer = tf.keras.optimizers.Adagrad(RATE, epsilon=EPSILON)
     optimizer.build([table])
 
     def step(ids: Any, targets: Any) -> Any:

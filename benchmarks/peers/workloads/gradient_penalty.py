@@ -30,7 +30,7 @@ def tensorflow(tf: ModuleType, inputs: Inputs) -> tuple[Step, Batches]:
         norm = tf.sqrt(tf.reduce_sum(tf.square(inner.gradient(score, x)), axis=1))
         return tf.reduce_mean(tf.square(score - y)) + WEIGHT * tf.reduce_mean(tf.square(norm - 1.0))
 
-    step = tensorflow_step(tf, loss_function, variables, tf.keras.optimizers.Adam(RATE))
+    step = tensorflow_step(tf, loss_function, variables, tf.keras.optimizers.Adam(RATE, epsilon=EPSILON))
     return step, batches(tf.constant, inputs, "x", "y")
 
 

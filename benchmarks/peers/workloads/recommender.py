@@ -44,7 +44,7 @@ def tensorflow(tf: ModuleType, inputs: Inputs) -> tuple[Step, Batches]:
     model.build((None, inputs["ids"].shape[2]))
     model.set_weights([inputs[name] for name in ("table", *HEAD)])
     criterion = tf.keras.losses.BinaryCrossentropy(from_logits=True)
-    optimizer = tf.keras.optimizers.Adagrad(RATE)
+    optimizer = tf.keras.optimizers.Adagrad(RATE, epsilon=EPSILON)
     optimizer.build(model.trainable_variables)
 
     def step(ids: Any, y: Any) -> Any:

@@ -51,7 +51,9 @@ def tensorflow(kind: str, tf: ModuleType, inputs: Inputs) -> tuple[Step, Batches
     def loss_function(x: Any, y: Any) -> Any:
         return criterion(y, model(x, training=True))
 
-    step = tensorflow_step(tf, loss_function, model.trainable_variables, tf.keras.optimizers.Adam(RATE))
+    step = tensorflow_step(
+        tf, loss_function, model.trainable_variables, tf.keras.optimizers.Adam(RATE, epsilon=EPSILON)
+    )
     return step, batches(tf.constant, inputs, "x", "y")
 
 

@@ -55,7 +55,7 @@ def tensorflow(tf: ModuleType, inputs: Inputs) -> tuple[Step, Batches]:
         entropy = -tf.reduce_mean(tf.reduce_sum(tf.exp(logarithms) * logarithms, axis=-1))
         return tf.reduce_mean(taken * weights) - ENTROPY * entropy
 
-    step = tensorflow_step(tf, loss_function, variables, tf.keras.optimizers.Adam(RATE))
+    step = tensorflow_step(tf, loss_function, variables, tf.keras.optimizers.Adam(RATE, epsilon=EPSILON))
     return step, batches(tf.constant, inputs, *BATCH_NAMES)
 
 

@@ -39,7 +39,7 @@ def tensorflow(tf: ModuleType, inputs: Inputs) -> tuple[Step, Batches]:
             h = tf.tanh(tf.matmul(x[t], kernel) + tf.matmul(h, recurrent) + bias)
         return tf.reduce_mean(tf.square(tf.matmul(h, output) + offset - y))
 
-    step = tensorflow_step(tf, loss_function, variables, tf.keras.optimizers.Adam(RATE))
+    step = tensorflow_step(tf, loss_function, variables, tf.keras.optimizers.Adam(RATE, epsilon=EPSILON))
     return step, batches(tf.constant, inputs, "x", "y")
 
 

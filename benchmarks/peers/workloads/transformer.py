@@ -101,7 +101,7 @@ def tensorflow(tf: ModuleType, inputs: Inputs) -> tuple[Step, Batches]:
 
     inside = [layer.trainable_variables for block in (*blocks, (last,)) for layer in block]
     variables = [embedding, positions, *(variable for found in inside for variable in found)]
-    step = tensorflow_step(tf, loss_function, variables, tf.keras.optimizers.Adam(RATE))
+    step = tensorflow_step(tf, loss_function, variables, tf.keras.optimizers.Adam(RATE, epsilon=EPSILON))
     return step, batches(tf.constant, inputs, "x", "y")
 
 

@@ -60,7 +60,7 @@ def tensorflow(tf: ModuleType, inputs: Inputs) -> tuple[Step, Batches]:
         return tf.reduce_mean(tf.reduce_sum(wrong, axis=1) + tf.reduce_sum(divergence, axis=1))
 
     variables = [*encoder.trainable_variables, *decoder.trainable_variables]
-    step = tensorflow_step(tf, loss_function, variables, tf.keras.optimizers.Adam(RATE))
+    step = tensorflow_step(tf, loss_function, variables, tf.keras.optimizers.Adam(RATE, epsilon=EPSILON))
     return step, batches(tf.constant, inputs, "x", "noise")
 
 
