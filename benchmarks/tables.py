@@ -38,6 +38,8 @@ class Table:
 
 
 TABLES: Mapping[str, Table] = {
+    "products": Table("Matrix products", ("benchmarks.products",)),
+    "thread_scaling": Table("One thread and two", ("benchmarks.thread_scaling",)),
     "start_up": Table("First calls", ("benchmarks.start_up",)),
     "compiled_memory": Table("Memory of compiled steps", ("benchmarks.compiled_memory",)),
     "call_overhead": Table("What a call costs beyond its native code", ("benchmarks.call_overhead",)),

@@ -14,6 +14,7 @@ from benchmarks.peers.workload import FASTEST
 
 FUNCTION = COMPILED[0]
 EAGER = OURS[0]
+NOT_MET = "NOT MET"
 EAGER_PEERS = ("torch", "tensorflow")
 COMPILING = ("fastgrad.function", "torch.compile", "jax", "tf.function", "xla")
 
@@ -134,6 +135,16 @@ def in_python(records: Mapping[str, Record]) -> list[Loss]:
         if named:
             found.append(Loss(name, f"runs as Python between native stretches: {', '.join(named)}"))
     return found
+
+
+def limits_missed(tables: Mapping[str, Mapping[str, Any]]) -> list[Loss]:
+    """The lines of smaller programs that say so of a limit of our own."""
+    return [
+        Loss(stored["title"], line.strip().removesuffix(f": {NOT_MET}"))
+        for stored in tables.values()
+        for line in stored["lines"]
+        if line.endswith(NOT_MET)
+    ]
 
 
 def slower_starts(records: Mapping[str, Record]) -> list[Loss]:

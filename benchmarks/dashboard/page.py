@@ -15,6 +15,7 @@ from benchmarks.dashboard.findings import (
     Loss,
     against_fastest,
     in_python,
+    limits_missed,
     lost_eagerly,
     lost_to_peers,
     middle,
@@ -157,7 +158,7 @@ def _losses(found: Stored) -> str:
     groups = (
         ("Another library is faster than the compiled step", lost_to_peers(records)),
         ("An eager library is faster than the eager step", lost_eagerly(records)),
-        ("Less than we wanted", missed_aims(records)),
+        ("Less than we wanted", [*missed_aims(records), *limits_missed(found.tables)]),
         ("Another library is ready sooner from nothing", slower_starts(records)),
         ("Operations without a kernel", in_python(records)),
         ("Crashed or disagreed", problems(records)),

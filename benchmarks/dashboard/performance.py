@@ -15,6 +15,7 @@ from benchmarks.dashboard.findings import (
     FUNCTION,
     against_fastest,
     in_python,
+    limits_missed,
     lost_eagerly,
     lost_to_peers,
     middle,
@@ -130,6 +131,7 @@ def _losses(found: Stored) -> str:
     losses = [
         *lost_to_peers(records),
         *missed_aims(records),
+        *limits_missed(found.tables),
         *lost_eagerly(records),
         *in_python(records),
         *problems(records),

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from benchmarks.apart import ROOT, thread_settings
@@ -25,13 +25,19 @@ class PeerError(Exception):
 
 
 class PeerProcess:
-    """A worker process under `python`, with every thread pool set to `threads`, and `environment` on top of ours."""
+    """A process of a worker's module under `python`, with every thread pool set to `threads`, and `environment` on top of ours."""
 
-    def __init__(self, python: str, threads: int, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        python: str,
+        threads: int,
+        environment: Mapping[str, str] | None = None,
+        module: Sequence[str] = ("benchmarks.peers.worker",),
+    ) -> None:
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed by close()
         try:
             self._process = subprocess.Popen(
-                [python, "-m", "benchmarks.peers.worker"],
+                [python, "-m", *module],
                 cwd=ROOT,
                 env={name: value for name, value in os.environ.items() if name != "PYTHONSAFEPATH"}
                 | thread_settings(threads)

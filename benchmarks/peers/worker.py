@@ -1,7 +1,7 @@
 """One peer's process: `python -m benchmarks.peers.worker`, driven by lines of JSON over its pipes.
 
 It answers `{"do": "start", …}` with the seconds of the first calls, `{"do": "prepare", …}` with those, versions and losses,
-`{"do": "slice", …}` with the seconds of a timed stretch of steps and `{"do": "kernels"}` with what a compiled step of fastgrad
+`{"do": "slice", …}` with the seconds of a timed stretch of steps (and with `peak` of the arithmetic that the machine can do) and `{"do": "kernels"}` with what a compiled step of fastgrad
 consists of. It needs Python, NumPy and the peer's library, not fastgrad; for the triad of some workloads also Numba.
 """
 
@@ -59,6 +59,8 @@ def main() -> None:
         else:
             assert running is not None, "slice before prepare"
             answer = running.slice(request["warm_seconds"], request["steps"], request["triad"])
+            if request.get("peak"):
+                answer["peak"] = running.arithmetic().flops_per_second()
         answers.write(json.dumps(answer) + "\n")
 
 
@@ -116,6 +118,13 @@ def load(peer: Peer, threads: int) -> ModuleType:
     return library
 
 
+def arithmetic(threads: int) -> Any:
+    """What measures the peak; of fastgrad's processes alone, as it needs llvmlite."""
+    from benchmarks.peers.limits import Arithmetic
+
+    return Arithmetic(threads)
+
+
 def peak_bytes() -> int:
     """The largest resident memory of this process so far."""
     try:
@@ -144,6 +153,7 @@ class Training:
         step, batches = program(self.library, inputs)
         self.step: Step = peer.compiled(self.library, step)
         self.build_seconds = time.perf_counter() - began
+        self.arithmetic = functools.cache(lambda: arithmetic(request["threads"]))
         self.make_triad = functools.cache(lambda: Triad(workload.bytes_moved, request["threads"]))
         self.batches: Iterator[tuple[Any, ...]] = itertools.cycle(batches)
 

@@ -5,7 +5,7 @@ The table of steps is made anew for each call, which takes some ten microseconds
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -31,18 +31,32 @@ def run_at_once(found: Launches, inputs: Sequence[np.ndarray], outputs: Sequence
     if team.threads == 1 or work < SHARED_FROM:
         run_launches(found, inputs, outputs)
         return
-    scratch = [np.empty(size, dtype) for dtype, size in found.scratch]
-    rows = [_words(launch, inputs, outputs, scratch) for launch in found.launches]
-    table = np.array(
-        [
-            (step_address(launch.kernel), _address(row), launch.units, _shares(launch), 1, 1)
-            for launch, row in zip(found.launches, rows, strict=True)
-        ],
-        np.int64,
-    )
+    table, memory = table_of(found, inputs, outputs, lambda launch: (_shares(launch), 1))
     frame = np.zeros(driver.HEADER_WORDS, np.int64)
     frame[driver.STEPS] = _address(table)
     go_on_shared(frame, 0, len(table))
+    del memory  # not before
+
+
+def table_of(
+    found: Launches,
+    inputs: Sequence[np.ndarray],
+    outputs: Sequence[np.ndarray],
+    shares: Callable[[Launch], tuple[int, int]],
+) -> tuple[np.ndarray, list[np.ndarray]]:
+    """The table of steps of launches, and the memory beside the arrays whose addresses are in it.
+
+    Args:
+        found, inputs, outputs: as in `run_at_once`.
+        shares: how many parts a launch is cut into, and the units that no cut divides.
+    """
+    scratch = [np.empty(size, dtype) for dtype, size in found.scratch]
+    rows = [_words(launch, inputs, outputs, scratch) for launch in found.launches]
+    table = [
+        (step_address(launch.kernel), _address(row), launch.units, *shares(launch), 1)
+        for launch, row in zip(found.launches, rows, strict=True)
+    ]
+    return np.array(table, np.int64), [*rows, *scratch]
 
 
 def _address(array: np.ndarray) -> int:

@@ -1,0 +1,112 @@
+"""Measures small cases in native loops of repeats, in all libraries in turns, each in a process of its own that stands still otherwise."""
+
+import contextlib
+import statistics
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from benchmarks.dashboard.findings import NOT_MET
+from benchmarks.peers.__main__ import elsewhere, progress
+from benchmarks.peers.known import MEASURED
+from benchmarks.peers.process import PeerError, PeerProcess
+
+TOLERANCE = 1e-5
+TIMEOUT = 120.0
+OWN = (MEASURED, "numpy")  # the NumPy that fastgrad stands on
+Contestant = tuple[str, int]  # a library, and on how many threads
+
+
+@dataclass
+class Measured:
+    """What came of one case.
+
+    Attributes:
+        seconds: by library and threads, of one repeat in each round.
+        peaks: by threads, operations a second that the machine reached in each round.
+        problems: by library and threads, why there are no seconds.
+    """
+
+    seconds: dict[Contestant, list[float]] = field(default_factory=dict)
+    peaks: dict[int, list[float]] = field(default_factory=dict)
+    problems: dict[Contestant, str] = field(default_factory=dict)
+
+    def median(self, library: str, threads: int) -> float:
+        """Seconds of a repeat."""
+        return statistics.median(self.seconds[library, threads])
+
+    def ratio(self, library: str, threads: int) -> float:
+        """The library's time over fastgrad's, the median over rounds."""
+        pairs = zip(self.seconds[library, threads], self.seconds[MEASURED, threads], strict=True)
+        return statistics.median(theirs / ours for theirs, ours in pairs)
+
+    def fastest(self, threads: int) -> str | None:
+        """The peer with the smallest median."""
+        peers = [library for library, its in self.seconds if its == threads and library != MEASURED]
+        return min(peers, key=lambda library: self.median(library, threads), default=None)
+
+    def share(self, threads: int, operations: float) -> float:
+        """Of the peak, each at its best: a repeat is so many operations."""
+        return operations / min(self.seconds[MEASURED, threads]) / max(self.peaks[threads])
+
+
+def measured(
+    family: str, libraries: Sequence[str], cases: Sequence[Any], threads: Sequence[int], rounds: int, stretch: float
+) -> Iterator[tuple[Any, Measured]]:
+    """Each case and what came of it, as soon as it is there.
+
+    Args:
+        family: of cases, see `benchmarks/peers/repeats.py`.
+        libraries: fastgrad and its peers; one that is not installed is left out.
+        cases: what the family's functions take, as JSON.
+        threads: numbers of them; each library has a process for each.
+        rounds: timed slices of each.
+        stretch: how many seconds a timed stretch is about, three of which are a slice.
+    """
+    with contextlib.ExitStack() as stack:
+        running: dict[Contestant, PeerProcess] = {}
+        for library in libraries:
+            for count in threads:
+                python = sys.executable if library in OWN else elsewhere()
+                worker = ("benchmarks.peers.repeats", family, library, str(count))
+                running[library, count] = process = PeerProcess(python, count, module=worker)
+                stack.callback(process.close)
+        for case in cases:
+            progress(f"{family} {case}")
+            yield case, _one(case, running, rounds, stretch)
+        progress("")
+
+
+def _one(case: Any, running: dict[Contestant, PeerProcess], rounds: int, stretch: float) -> Measured:
+    found, repeats = Measured(), {}
+    for contestant, process in running.items():
+        process.resume()
+        answer = process.ask(TIMEOUT, do="prepare", case=case)
+        process.stop()
+        if "seconds" not in answer:
+            found.problems[contestant] = answer.get("failed") or f"has no {answer['missing']}"
+        elif not answer["error"] <= TOLERANCE:
+            found.problems[contestant] = f"disagrees by {answer['error']:.1e}"
+        else:
+            repeats[contestant] = max(1, round(stretch / answer["seconds"]))
+            found.seconds[contestant] = []
+    order = list(repeats)
+    for round_ in range(rounds):
+        turn = round_ % max(1, len(order))
+        for contestant in order[turn:] + order[:turn]:
+            process = running[contestant]
+            process.resume()
+            answer = process.ask(TIMEOUT, do="slice", repeats=repeats[contestant])
+            process.stop()
+            if "seconds" not in answer:
+                raise PeerError(f"{contestant[0]}: {answer['failed']}", process.output())
+            found.seconds[contestant].append(answer["seconds"])
+            if "peak" in answer:
+                found.peaks.setdefault(contestant[1], []).append(answer["peak"])
+    return found
+
+
+def verdict(line: str, met: bool | None) -> str:
+    """A line about a limit, if it is one; those not met are found by their last words, see `benchmarks.dashboard.findings`."""
+    return line if met is None else f"{line}: {'met' if met else NOT_MET}"

@@ -1,0 +1,36 @@
+"""Small measurements in native loops: results are compared first, what is short is said at the end of a line."""
+
+import pytest
+
+from benchmarks import products
+from benchmarks.dashboard.findings import limits_missed
+from benchmarks.side_by_side import Measured, measured, verdict
+
+
+@pytest.mark.parametrize("library", ["fastgrad", "numpy"])
+def test_a_library_repeats_products(library: str) -> None:
+    ((case, found),) = measured("products", [library], [(32, 48, 64)], [1], rounds=2, stretch=1e-4)
+    assert case == (32, 48, 64)
+    assert not found.problems
+    assert len(found.seconds[library, 1]) == 2
+    if library == "fastgrad":
+        assert found.share(1, products.operations(case)) > 0.0
+
+
+def test_what_is_short_of_the_peak_or_behind_a_peer_is_named() -> None:
+    seconds = {("fastgrad", 1): [2e-6, 1e-6], ("numpy", 1): [1e-6, 0.8e-6], ("jax", 1): [3e-6, 2e-6]}
+    found = Measured(seconds, peaks={1: [1e12, 2e12]})
+    assert found.fastest(1) == "numpy"
+    assert found.ratio("numpy", 1) == pytest.approx(0.65)
+    case = (64, 64, 64)
+    assert found.share(1, products.operations(case)) == pytest.approx(2 * 64**3 / 1e-6 / 2e12)
+    said = dict(products.conclusions({case: found}))
+    assert said["1 thread: 0 of 1 sizes have 90% of the peak, geometric mean 26.2%; 64x64x64 26%"] is False
+    assert said["1 thread: 1 of 1 sizes are under 0.9 of the fastest peer's pace; 64x64x64 0.65"] is False
+    assert products.row(case, found).startswith("  64   64   64 |    349.5   26.2%    0.65       -    1.75")
+
+
+def test_a_limit_that_is_not_met_is_a_loss() -> None:
+    lines = [verdict("slow", met=False), verdict("quick", met=True), verdict("a fact", met=None)]
+    (loss,) = limits_missed({"products": {"title": "Products", "lines": lines}})
+    assert (loss.where, loss.what) == ("Products", "slow")
