@@ -27,7 +27,7 @@ class DeviceKernel:
     """A kernel for a GPU.
 
     Attributes:
-        function: its body; if the last two parameters are `first` and `last`, they are the units of work that a call does,
+        function: its body; if two neighbouring parameters are `first` and `last`, they are the units of work that a call does,
             else all the work is one unit.
         signature: its parameters.
         variables: the names of the dtypes that each of its type variables may be.
@@ -63,12 +63,12 @@ class DeviceKernel:
     @property
     def is_shared(self) -> bool:
         """Whether it has units of work."""
-        return tuple([parameter.name for parameter in self.signature.parameters[-2:]]) == SHARE
+        return self.signature.takes_shares
 
     @property
     def given(self) -> tuple[Parameter, ...]:
         """The parameters of its entry, which are followed by where its answer goes, and the number of units."""
-        own = self.signature.parameters[:-2] if self.is_shared else self.signature.parameters
+        own = [parameter for parameter in self.signature.parameters if parameter.name not in SHARE]
         return tuple([Parameter(one.name, "in", "float64") if one.name in self.read else one for one in own])
 
     def checked_types(self, given: Mapping[str, Any]) -> dict[str, str]:
@@ -163,7 +163,8 @@ def kernel_ir(kernel: DeviceKernel, dtypes: Mapping[str, Any], machine: Machine)
         Untranslatable: the body has something that no GPU does.
     """
     variables = kernel.checked_types(dtypes)
-    kinds = [parameter_type(parameter, variables) for parameter in kernel.signature.parameters]
+    parameters = kernel.signature.parameters
+    kinds = [parameter_type(parameter, variables) for parameter in parameters]
     result = "int64" if kernel.signature.returns_status else "none"
     body = translated(kernel.function, kinds, result, type_names(variables), kernel.noalias, machine.specials)
     given = [llvm_type(parameter_type(parameter, variables)) for parameter in kernel.given]
@@ -171,8 +172,11 @@ def kernel_ir(kernel: DeviceKernel, dtypes: Mapping[str, Any], machine: Machine)
     formal = "".join(f"{kind}{aligned if kind == 'ptr' else ''} %p{i}, " for i, kind in enumerate(given))
     reads = [i for i, parameter in enumerate(kernel.given) if parameter.name in kernel.read]
     read = "\n".join(f"  %r{i} = load double, ptr %p{i}" for i in reads)
-    actual = [f"{llvm_type(kinds[i])} {'%r' if i in reads else '%p'}{i}" for i in range(len(given))]
-    actual += ["i64 %unit", "i64 %next"] if kernel.is_shared else []
+    kinds = [kind for kind, parameter in zip(kinds, parameters, strict=True) if parameter.name not in SHARE]
+    actual = [f"{llvm_type(kind)} {'%r' if i in reads else '%p'}{i}" for i, kind in enumerate(kinds)]
+    if kernel.is_shared:
+        place = [parameter.name for parameter in parameters].index(SHARE[0])
+        actual[place:place] = ["i64 %unit", "i64 %next"]
     work = f"call {llvm_type(result)} @.body({', '.join(actual)})"
     if kernel.signature.returns_status:
         work = f"""%status = {work}

@@ -7,7 +7,7 @@ old value any more and the program can't leave after that; otherwise it is copie
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -24,13 +24,17 @@ KEPT = 1 << 15
 """Bytes of scratch memory of an operation that nobody else gets, if one of its steps may wait."""
 
 
-def plan(root: Part) -> Plan:
+Elsewhere = Callable[[Launches], Launches | None]
+
+
+def plan(root: Part, elsewhere: Elsewhere | None = None) -> Plan:
     """Plans a program.
 
     Args:
         root: its tree; each part is optimized, fused, and has its assignments at the end (``passes/stage_state.py``).
+        elsewhere: for a program that no CPU runs, what that machine runs for a CPU's launches; such a program is not native.
     """
-    return _Planner(root).planned()
+    return _Planner(root, elsewhere).planned()
 
 
 def _same(place: Place, other: Place) -> bool:
@@ -140,10 +144,11 @@ class _Pairs:
 
 
 class _Planner:
-    def __init__(self, root: Part) -> None:
+    def __init__(self, root: Part, elsewhere: Elsewhere | None) -> None:
         self.parts = list(root.parts())
         self.line = _Line(self.parts)
-        self.plan = Plan(stretches=[Stretch(leaf=part.leaf) for part in self.parts])
+        self.plan = Plan(stretches=[Stretch(leaf=part.leaf) for part in self.parts], native=elsewhere is None)
+        self.elsewhere = elsewhere
         self.places: dict[int, Place] = {}
         self.arena = Arena()
         self.assignments = [[n for n in part.graph.nodes if n.kind is Kind.ASSIGN] for part in self.parts]
@@ -321,6 +326,7 @@ class _Planner:
     def _act(self, node: Node, form: Launches | None) -> None:
         inputs = tuple([self.places[id(value)] for value in node.inputs])
         outputs = tuple([self.places[id(value)] for value in node.outputs])
+        form = self._launched(form)
         sizes = [np.dtype(dtype).itemsize * count for dtype, count in form.scratch] if form is not None else []
         waits = form is not None and sum(sizes) <= KEPT and any(launch.waits for launch in form.launches)
         offsets = [self.arena.grow(size) if waits else self.arena.take(size) for size in sizes]
@@ -333,9 +339,14 @@ class _Planner:
             if not waits:
                 self.arena.give_back(offset, size)
 
+    def _launched(self, form: Launches | None) -> Launches | None:
+        """What is launched for a CPU's launches."""
+        return form if form is None or self.elsewhere is None else self.elsewhere(form)
+
     def _copy(self, value: Value, to: Place) -> None:
         node = Node(Kind.OPERATION, None, (value,), (value,))
-        self.stretch.actions.append(Action(node, copies(value), (self.places[id(value)],), (to,)))
+        form = self._launched(copies(value))
+        self.stretch.actions.append(Action(node, form, (self.places[id(value)],), (to,)))
 
     def _copy_out(self, number: int, position: int) -> None:
         """Results that are the value of a variable are copied where it is read, before the variable changes."""
@@ -369,7 +380,7 @@ class _Planner:
                     self._copy(value, place)
             pending.append((node, place, target))
         for node, place, target in pending:
-            form = copies(node.inputs[0]) if node.inputs[0].dtype.kind != "O" else None
+            form = self._launched(copies(node.inputs[0])) if node.inputs[0].dtype.kind != "O" else None
             self.stretch.actions.append(Action(node, form, (place,), (target,)))
         if len(self.parts) > 1 and self.plan.native:
             assert part.leaf is not None

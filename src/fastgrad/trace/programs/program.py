@@ -35,6 +35,11 @@ from fastgrad.variable import sharing
 
 def compiled_part(graph: Graph) -> Graph:
     """A graph in the form that is planned: optimized, in few nodes."""
+    return freed_early(add_product_updates(add_epilogues(fused_part(graph))))
+
+
+def fused_part(graph: Graph) -> Graph:
+    """A graph, optimized and fused, whose kernels call no others."""
     graph = expand_updates(expand_composites(join_losses(optimized(graph))))
     lean = rematerialized_as_before(graph)
     if lean is not None:
@@ -43,7 +48,7 @@ def compiled_part(graph: Graph) -> Graph:
         fused = fuse(graph)
         lean = rematerialize(graph, fused)
         fused = fused if lean is graph else fuse(lean)
-    return freed_early(add_product_updates(add_epilogues(fused)))
+    return fused
 
 
 class Program:
