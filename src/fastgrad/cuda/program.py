@@ -282,7 +282,9 @@ class _Run:
             self._keep(action, node.payload.run(*inputs))
         else:
             warn_of_host(node.payload.name)
-            self._keep(action, run_node(node, [self.array(*one) for one in zip(action.inputs, node.inputs, strict=True)]))
+            self._keep(
+                action, run_node(node, [self.array(*one) for one in zip(action.inputs, node.inputs, strict=True)])
+            )
 
     def _keep(self, action: Action, found: Sequence[Any]) -> None:
         for place, value, array in zip(action.outputs, action.node.outputs, found, strict=True):
