@@ -42,6 +42,8 @@ class CallGraph:
                     )
         order, first_seen = self._reached()
         self.nodes, self.layers = self._by_depth(order, first_seen)
+        self._calls = [_call_of(node) for node in self.nodes]
+        self._fitting: Any = None  # shape and dtype of the only input when it last fitted as it was
 
     def _reached(self) -> tuple[list[Node], dict[int, int]]:
         """The calls that the outputs need, each after those that it needs; and when each layer was met first."""
@@ -95,12 +97,37 @@ class CallGraph:
     def run(self, values: Sequence[Any]) -> Any:
         """The outputs for values of the inputs, in the outputs' structure."""
         known = {id(tensor): value for tensor, value in zip(self.flat_inputs, values, strict=True)}
-        for node in self.nodes:
+        for layer, argument, output, node in self._calls:
+            if argument:
+                known[output] = layer(known[argument])
+                continue
             args, kwargs = mapped(node.arguments, lambda tensor: known[id(tensor)])
-            results = node.operation(*args, **kwargs)
+            results = layer(*args, **kwargs)
             for tensor, result in zip(nest.flatten(node.outputs), nest.flatten(results), strict=True):
                 known[id(tensor)] = result
+        if type(self.outputs) is KerasTensor:
+            return known[id(self.outputs)]
         return nest.map_structure(lambda tensor: known[id(tensor)], self.outputs)
+
+    def run_on(self, model: Model, inputs: Any) -> Any:
+        """The outputs for inputs as a user gives them."""
+        if type(inputs) is not Tensor or type(self.inputs) is not KerasTensor:
+            return self.run(inputs_of(model, self, inputs))
+        form = inputs._array.shape, inputs._array.dtype
+        if form != self._fitting:
+            (fitted,) = inputs_of(model, self, inputs)
+            if fitted is not inputs:
+                return self.run((fitted,))
+            self._fitting = form
+        return self.run((inputs,))
+
+
+def _call_of(node: Node) -> tuple[Any, int, int, Node]:
+    """A call's layer, and the names of argument and result in ``CallGraph.run`` if there is one of each, else 0."""
+    args, kwargs = node.arguments
+    if len(args) == 1 and not kwargs and type(args[0]) is type(node.outputs) is KerasTensor:
+        return node.operation, id(args[0]), id(node.outputs), node
+    return node.operation, 0, 0, node
 
 
 def _node_of(tensor: KerasTensor) -> Node:

@@ -72,6 +72,8 @@ class Model(Trainer, Layer):
         graph = self._graph
         if graph is None:
             raise NotImplementedError(f"Model {type(self).__name__} does not have a `call()` method implemented.")
+        if mask is None:
+            return graph.run_on(self, inputs)
         from fastgrad.keras.models.functional import inputs_of
 
         values = inputs_of(self, graph, inputs)
