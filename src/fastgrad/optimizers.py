@@ -8,8 +8,10 @@ from fastgrad.keras.optimizers import Adam as Adam
 from fastgrad.keras.optimizers import Adamax as Adamax
 from fastgrad.keras.optimizers import AdamW as AdamW
 from fastgrad.keras.optimizers import Ftrl as Ftrl
+from fastgrad.keras.optimizers import Lamb as Lamb
 from fastgrad.keras.optimizers import Lion as Lion
 from fastgrad.keras.optimizers import LossScaleOptimizer as LossScaleOptimizer
+from fastgrad.keras.optimizers import Muon as Muon
 from fastgrad.keras.optimizers import Nadam as Nadam
 from fastgrad.keras.optimizers import Optimizer as Optimizer
 from fastgrad.keras.optimizers import RMSprop as RMSprop

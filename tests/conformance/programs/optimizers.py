@@ -3,10 +3,27 @@
 import math
 import warnings
 
+import numpy as np
+
 from ..refusal import refused
 
 GRADIENTS = ([0.5, -1.0, 0.0], [0.1, 2.0, 0.0], [-0.3, 0.5, 1.0], [0.0, 0.0, 0.0], [4.0, -0.25, 1e-4])
-NAMES = ["SGD", "RMSprop", "Adam", "AdamW", "Adagrad", "Adadelta", "Adamax", "Nadam", "Ftrl", "Lion", "Adafactor"]
+NAMES = [
+    "SGD",
+    "RMSprop",
+    "Adam",
+    "AdamW",
+    "Adagrad",
+    "Adadelta",
+    "Adamax",
+    "Nadam",
+    "Ftrl",
+    "Lion",
+    "Adafactor",
+    "Lamb",
+    "Muon",
+]
+OF_VARIABLES = [name for name in NAMES if name != "Muon"]
 
 
 def _steps(tf, optimizer, steps=GRADIENTS, start=(1.0, -2.0, 3.0)):
@@ -31,6 +48,9 @@ def five_steps(tf):
         "Adam default rate": lambda: o.Adam(),
         "Adam betas": lambda: o.Adam(0.1, beta_1=0.5, beta_2=0.7),
         "Adam large epsilon": lambda: o.Adam(0.1, epsilon=0.1),
+        "Lamb": lambda: o.Lamb(0.1),
+        "Lamb options": lambda: o.Lamb(0.1, beta_1=0.5, beta_2=0.7, epsilon=0.1, weight_decay=0.1),
+        "Muon of a vector": lambda: o.Muon(0.1),
         "Adam amsgrad": lambda: o.Adam(0.1, amsgrad=True),
         "AdamW": lambda: o.AdamW(0.1),
         "AdamW decay": lambda: o.AdamW(0.1, weight_decay=0.1),
@@ -69,7 +89,33 @@ def matrices(tf):
             optimizer.apply_gradients([(tf.constant([[0.1, 0.2], [-0.3, 0.4]]) * scale, v)])
         return v
 
-    return {name: (lambda name=name: steps(lambda: getattr(tf.keras.optimizers, name)(0.05))) for name in NAMES}
+    return {name: (lambda name=name: steps(lambda: getattr(tf.keras.optimizers, name)(0.05))) for name in OF_VARIABLES}
+
+
+def muon(tf):
+    """Muon asks matrices for a path, which in Keras only layers' weights have."""
+
+    def steps(shape, **options):
+        layer, table = tf.keras.layers.Dense(shape[1]), tf.keras.layers.Embedding(3, 2)
+        layer.build((None, shape[0]))
+        table.build((None, 2))
+        weights = [*layer.trainable_weights, *table.trainable_weights]
+        for number, weight in enumerate(weights):
+            weight.assign(np.sin(np.arange(np.prod(weight.shape)) + number).reshape(weight.shape))
+        optimizer = tf.keras.optimizers.Muon(0.05, **options)
+        for scale in (1.0, -0.5, 2.0):
+            optimizer.apply_gradients([(tf.cos(tf.convert_to_tensor(w) * 3.0) * scale, w) for w in weights])
+        return [tf.convert_to_tensor(w) for w in weights]
+
+    return {
+        "wide": lambda: steps((2, 3)),
+        "high": lambda: steps((4, 2)),
+        "options": lambda: steps((2, 2), momentum=0.5, nesterov=False, rms_rate=None, ns_steps=2, muon_a=2.0),
+        "decays": lambda: steps((2, 3), weight_decay=0.1, adam_weight_decay=0.2),
+        "no decay": lambda: steps((2, 3), weight_decay=None, adam_weight_decay=None),
+        "excluded": lambda: steps((2, 3), exclude_layers=["dense"], adam_lr_ratio=0.1),
+        "embeddings": lambda: steps((2, 3), exclude_embeddings=False),
+    }
 
 
 def defaults(tf):
@@ -393,7 +439,9 @@ def loss_scaling(tf):
 
 def sparse_rows(tf):
     o = tf.keras.optimizers
-    made = {name: (lambda name=name, **more: getattr(o, name)(0.1, **more)) for name in NAMES if name != "Adafactor"}
+    made = {
+        name: (lambda name=name, **more: getattr(o, name)(0.1, **more)) for name in OF_VARIABLES if name != "Adafactor"
+    }
     made |= {
         "SGD momentum": lambda: o.SGD(0.1, momentum=0.9),
         "Adam clipnorm": lambda: o.Adam(0.1, clipnorm=1.0),

@@ -104,6 +104,8 @@ def test_a_configuration_makes_the_same_layer(layer):
         (lambda: layers.MaxPooling2D((2, 2, 2)), "pool_size"),
         (lambda: layers.MaxPooling2D(2, padding="causal"), "padding"),
         (lambda: layers.MaxPooling2D(9).compute_output_shape((1, 4, 4, 2)), "larger"),
+        (lambda: layers.MaxPooling2D(9)(X), "zero or negative.*larger"),
+        (lambda: layers.AveragePooling2D(9)(X), "zero or negative.*larger"),
         (lambda: layers.MaxPooling2D()(X[0]), "ndim"),
         (lambda: layers.ZeroPadding2D((1, 2, 3)), "padding"),
         (lambda: layers.ZeroPadding1D("x"), "padding"),

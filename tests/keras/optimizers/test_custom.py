@@ -99,3 +99,21 @@ def test_numbers_of_names_and_initializers_go_together():
         optimizer.add_optimizer_variables([tf.Variable([1.0])], ["a", "b"], initializer=["zeros"])
     first, second = optimizer.add_optimizer_variables([tf.Variable([1.0])], ["a", "b"], initializer=["ones", 0.5])
     assert (first[0].numpy(), second[0].numpy()) == ([1.0], [0.5])
+
+
+@pytest.mark.parametrize("name", ["Lamb", "Muon"])
+@pytest.mark.parametrize("options", [{}, {"weight_decay": 0.25, "global_clipnorm": 0.5}])
+def test_what_updates_variables_one_by_one_does_the_same_compiled(name, options):
+    x = np.sin(np.arange(16 * 4)).reshape(16, 4).astype(np.float32)
+    found = []
+    for eagerly in (False, True):
+        tf.keras.utils.set_random_seed(1)
+        model = tf.keras.Sequential([tf.keras.layers.Dense(3, "tanh"), tf.keras.layers.Dense(2)])
+        optimizer = getattr(tf.keras.optimizers, name)(0.05, **options)
+        model.compile(optimizer, "mse", run_eagerly=eagerly)
+        found.append((model.fit(x, x[:, :2], batch_size=4, epochs=3, verbose=0).history["loss"], model.get_weights()))
+        assert int(optimizer.iterations) == 12
+    np.testing.assert_allclose(found[0][0], found[1][0], rtol=1e-5)
+    assert found[0][0][2] < found[0][0][0]
+    for compiled, eager in zip(found[0][1], found[1][1], strict=True):
+        np.testing.assert_allclose(compiled, eager, rtol=1e-4, atol=1e-6)

@@ -63,7 +63,10 @@ class _Pooling(Layer):
     def call(self, inputs: Tensor) -> Tensor:
         """The pooled inputs."""
         format = tensor_format(self.data_format, self.rank)
-        return type(self)._pool(inputs, self.pool_size, self.strides, self.padding.upper(), format)
+        pooled = type(self)._pool(inputs, self.pool_size, self.strides, self.padding.upper(), format)
+        if not pooled._array.size:
+            self.compute_output_shape(inputs._array.shape)  # raises where windows are larger
+        return pooled
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
         """The shape of the output; ValueError where windows are larger than the input."""

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from fastgrad.keras.layers.input_spec import InputSpec
 from fastgrad.keras.layers.layer import Layer
 from fastgrad.keras.layers.window_arguments import joined_shape, numbers, split_shape
+from fastgrad.keras.resizing import resized_axis
 from fastgrad.keras.settings import standardize_data_format
-from fastgrad.ops.contraction import matmul
 from fastgrad.ops.repeating import repeat
-from fastgrad.ops.shaping import reshape
-from fastgrad.tensor import Tensor, constant_tensor
+from fastgrad.tensor import Tensor
+
+_INTERPOLATIONS = ("bicubic", "bilinear", "lanczos3", "lanczos5", "nearest")
 
 
 class _UpSampling(Layer):
@@ -72,7 +71,8 @@ class UpSampling2D(_UpSampling):
     Args:
         size: for height and width, or one number for both.
         data_format: ``"channels_last"`` or ``"channels_first"``; default ``image_data_format()``.
-        interpolation: ``"nearest"``, or ``"bilinear"`` between the centres of the four next elements.
+        interpolation: ``"nearest"``, or ``"bilinear"``, ``"bicubic"``, ``"lanczos3"`` or ``"lanczos5"`` between the centres of
+            the next elements.
         **kwargs: as in ``Layer``.
 
     Raises:
@@ -87,13 +87,15 @@ class UpSampling2D(_UpSampling):
         super().__init__(size, **kwargs)
         self.data_format = standardize_data_format(data_format)
         self.interpolation = interpolation.lower()
-        if self.interpolation not in ("nearest", "bilinear"):
+        if self.interpolation not in _INTERPOLATIONS:
             raise ValueError(
-                f"UpSampling2D: `interpolation` must be 'nearest' or 'bilinear'. Received: interpolation={interpolation}"
+                f"`interpolation` argument should be one of {_INTERPOLATIONS}. Received: interpolation={interpolation}"
             )
 
     def _larger(self, x: Tensor, times: int, axis: int) -> Tensor:
-        return repeat(x, times, axis) if self.interpolation == "nearest" else _interpolated(x, times, axis)
+        if self.interpolation == "nearest":
+            return repeat(x, times, axis)
+        return resized_axis(x, x._array.shape[axis] * times, axis, self.interpolation)
 
     def get_config(self) -> dict[str, Any]:
         """The arguments."""
@@ -118,19 +120,3 @@ class UpSampling3D(_UpSampling):
     def get_config(self) -> dict[str, Any]:
         """The arguments."""
         return {**super().get_config(), "data_format": self.data_format}
-
-
-def _interpolated(x: Tensor, times: int, axis: int) -> Tensor:
-    """``times`` as many elements along an axis, each between the two whose centres are next (tf.image.resize, bilinear)."""
-    shape = x._array.shape
-    size = shape[axis]
-    at = np.clip((np.arange(size * times) + 0.5) / times - 0.5, 0, max(size - 1, 0))
-    below = np.minimum(np.floor(at).astype(np.int64), max(size - 2, 0))
-    share = at - below
-    weights = np.zeros((size * times, size))
-    rows = np.arange(size * times)
-    weights[rows, below] = 1 - share
-    weights[rows, np.minimum(below + 1, size - 1)] += share
-    outer, inner = int(np.prod(shape[:axis])), int(np.prod(shape[axis + 1 :]))
-    mixed = matmul(constant_tensor(weights.astype(x._array.dtype)), reshape(x, (outer, size, inner)))
-    return reshape(mixed, (*shape[:axis], size * times, *shape[axis + 1 :]))

@@ -73,7 +73,7 @@ def window_counts(
         found.append(None if size is None else (size - span) // stride + 1)
     if any(count is not None and count <= 0 for count in found):
         raise ValueError(
-            f"{owner}: computed output size would be negative or zero: windows of {tuple(cells)} with dilation "
+            f"{owner}: computed output size would be zero or negative: windows of {tuple(cells)} with dilation "
             f"{tuple(dilations)} are larger than the spatial sizes {sizes} of the input."
         )
     return tuple(found)

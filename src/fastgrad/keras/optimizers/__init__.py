@@ -12,8 +12,10 @@ from fastgrad.keras.optimizers.adam import Adam as Adam
 from fastgrad.keras.optimizers.adam import AdamW as AdamW
 from fastgrad.keras.optimizers.adamax import Adamax as Adamax
 from fastgrad.keras.optimizers.ftrl import Ftrl as Ftrl
+from fastgrad.keras.optimizers.lamb import Lamb as Lamb
 from fastgrad.keras.optimizers.lion import Lion as Lion
 from fastgrad.keras.optimizers.loss_scale_optimizer import LossScaleOptimizer as LossScaleOptimizer
+from fastgrad.keras.optimizers.muon import Muon as Muon
 from fastgrad.keras.optimizers.nadam import Nadam as Nadam
 from fastgrad.keras.optimizers.optimizer import Optimizer as Optimizer
 from fastgrad.keras.optimizers.rmsprop import RMSprop as RMSprop
@@ -32,8 +34,10 @@ _BY_NAME: dict[str, Any] = {
         AdamW,
         Adamax,
         Ftrl,
+        Lamb,
         Lion,
         LossScaleOptimizer,
+        Muon,
         Nadam,
         RMSprop,
         SGD,

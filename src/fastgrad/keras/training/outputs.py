@@ -42,6 +42,11 @@ def by_output(value: Any, y_pred: Any, names: Sequence[str], what: str) -> list[
             )
         return [value.get(name) for name in names]
     if len(names) == 1 and not isinstance(y_pred, dict) and not isinstance(y_pred, (list, tuple)):
+        if what == "loss" and isinstance(value, (list, tuple)) and len(value) != 1:
+            raise ValueError(
+                f"For a model with a single output, `loss` is one loss, or a list of one. Received: loss={value} of length "
+                f"{len(value)}. (Keras takes the first and trains by nothing else; add several up in a function of your own.)"
+            )
         if isinstance(value, (list, tuple)) and len(value) == 1:
             return [value[0]]
         return [value]

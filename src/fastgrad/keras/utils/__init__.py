@@ -20,10 +20,17 @@ from fastgrad.keras.utils.arrays import normalize as normalize
 from fastgrad.keras.utils.arrays import standardize_dtype as standardize_dtype
 from fastgrad.keras.utils.arrays import to_categorical as to_categorical
 from fastgrad.keras.utils.files import get_file as get_file
+from fastgrad.keras.utils.image_dataset import image_dataset_from_directory as image_dataset_from_directory
+from fastgrad.keras.utils.images import array_to_img as array_to_img
+from fastgrad.keras.utils.images import img_to_array as img_to_array
+from fastgrad.keras.utils.images import load_img as load_img
+from fastgrad.keras.utils.images import save_img as save_img
 from fastgrad.keras.utils.progress_bar import Progbar as Progbar
 from fastgrad.keras.utils.seeds import set_random_seed as set_random_seed
 from fastgrad.keras.utils.sequences import pad_sequences as pad_sequences
 from fastgrad.keras.utils.splitting import split_dataset as split_dataset
+from fastgrad.keras.utils.text_dataset import text_dataset_from_directory as text_dataset_from_directory
+from fastgrad.keras.utils.timeseries import timeseries_dataset_from_array as timeseries_dataset_from_array
 from fastgrad.names import refusal_of as _refusal_of
 
 __getattr__ = _refusal_of("tf.keras.utils", globals())

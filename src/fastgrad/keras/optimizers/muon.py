@@ -1,0 +1,157 @@
+"""``Muon``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import fastgrad as tf
+from fastgrad.keras.optimizers.arguments import checked_number
+from fastgrad.keras.optimizers.optimizer import Optimizer
+from fastgrad.tensor import Tensor
+from fastgrad.variable import Variable
+
+_OWN = ("muon_a", "muon_b", "muon_c", "adam_lr_ratio", "momentum", "ns_steps", "nesterov", "rms_rate", "exclude_layers")
+_OF_ADAM = ("adam_beta_1", "adam_beta_2", "adam_weight_decay", "epsilon", "exclude_embeddings")
+
+
+class Muon(Optimizer):
+    """Muon (Jordan et al., 2024): the momentum of each matrix, made orthogonal; other variables take Adam's step.
+
+    ``m = momentum * m + g``, and ``w -= rate * rms_rate * sqrt(max(rows, columns)) * orthogonal(g + momentum * m)``, where all
+    singular values are brought near 1 by ``ns_steps`` steps of Newton and Schulz, ``x = a*x + (b*y + c*y@y) @ x``, ``y = x @ x.T``.
+    Adam takes whatever is no matrix, embeddings, and layers that are excluded: the last one should be. ``IndexedSlices`` are made
+    dense.
+
+    Args:
+        learning_rate: see ``Optimizer``.
+        adam_beta_1, adam_beta_2, epsilon: see ``Adam``.
+        adam_weight_decay: the weight decay of what Adam takes; None for none.
+        weight_decay: that of matrices.
+        clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency, loss_scale_factor,
+        gradient_accumulation_steps, name: see ``Optimizer``.
+        exclude_layers: regular expressions; where one is found in a variable's path, Adam takes it.
+        exclude_embeddings: whether Adam takes variables with "embedding" in their path.
+        muon_a, muon_b, muon_c: a, b and c above.
+        adam_lr_ratio: Adam's rate over that of matrices.
+        momentum: how much of the momentum stays at each step.
+        ns_steps: how many steps are made.
+        nesterov: whether the gradient is added to the momentum once more, as above; else ``orthogonal(m)``.
+        rms_rate: the root mean square of an update before the rate (Liu et al., 2025); None leaves factors out.
+
+    Raises:
+        ValueError: a number out of its range.
+    """
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        adam_beta_1: float = 0.9,
+        adam_beta_2: float = 0.999,
+        adam_weight_decay: float | None = 0.004,
+        epsilon: float = 1e-7,
+        weight_decay: float | None = 0.004,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
+        use_ema: bool = False,
+        ema_momentum: float = 0.99,
+        ema_overwrite_frequency: int | None = None,
+        loss_scale_factor: float | None = None,
+        gradient_accumulation_steps: int | None = None,
+        name: str | None = None,
+        exclude_layers: Sequence[str] | None = None,
+        exclude_embeddings: bool = True,
+        muon_a: float = 3.4445,
+        muon_b: float = -4.7750,
+        muon_c: float = 2.0315,
+        adam_lr_ratio: float = 1,
+        momentum: float = 0.95,
+        ns_steps: int = 5,
+        nesterov: bool = True,
+        rms_rate: float | None = 0.2,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            learning_rate=learning_rate,
+            weight_decay=weight_decay,
+            clipnorm=clipnorm,
+            clipvalue=clipvalue,
+            global_clipnorm=global_clipnorm,
+            use_ema=use_ema,
+            ema_momentum=ema_momentum,
+            ema_overwrite_frequency=ema_overwrite_frequency,
+            loss_scale_factor=loss_scale_factor,
+            gradient_accumulation_steps=gradient_accumulation_steps,
+            name=name,
+            **kwargs,
+        )
+        self.adam_beta_1 = checked_number(adam_beta_1, "Muon: adam_beta_1", low=0.0, high=1.0, below_high=True)
+        self.adam_beta_2 = checked_number(adam_beta_2, "Muon: adam_beta_2", low=0.0, high=1.0, below_high=True)
+        self.epsilon = checked_number(epsilon, "Muon: epsilon", low=0.0)
+        self.momentum = checked_number(momentum, "Muon: momentum", low=0.0, high=1.0)
+        self.adam_weight_decay = adam_weight_decay
+        self.exclude_layers, self.exclude_embeddings = list(exclude_layers or ()), exclude_embeddings
+        self.muon_a, self.muon_b, self.muon_c = muon_a, muon_b, muon_c
+        self.adam_lr_ratio, self.rms_rate = adam_lr_ratio, rms_rate
+        self.ns_steps, self.nesterov = int(ns_steps), nesterov
+
+    def _is_adams(self, variable: Variable) -> bool:
+        path = getattr(variable, "path", variable.name)
+        return (
+            len(variable.shape) != 2
+            or (self.exclude_embeddings and "embedding" in path.lower())
+            or any(re.search(expression, path) for expression in self.exclude_layers)
+        )
+
+    def build(self, variables: Sequence[Variable]) -> None:
+        """Makes the slots of ``variables``."""
+        if self.built:
+            return
+        super().build(variables)
+        self._momentums: list[Variable] = []
+        self._velocities: list[Variable | None] = []
+        for variable in variables:
+            self._momentums.append(self.add_variable_from_reference(variable, "momentum"))
+            of_adam = self._is_adams(variable)
+            self._velocities.append(self.add_variable_from_reference(variable, "velocity") if of_adam else None)
+
+    def update_step(self, gradient: Any, variable: Variable, learning_rate: Any) -> None:
+        """Updates one variable."""
+        where = self._get_variable_index(variable)
+        m, v = self._momentums[where], self._velocities[where]
+        g = tf.cast(tf.convert_to_tensor(gradient), variable.dtype)
+        rate = tf.cast(learning_rate, g.dtype)
+        if v is None:
+            m.assign(m * self.momentum + g)
+            update = self._orthogonal(g + m * self.momentum if self.nesterov else m._read())
+            if self.rms_rate is not None:
+                update *= self.rms_rate * max(variable.shape) ** 0.5
+            variable.assign_sub(rate * update)
+            return
+        if self.adam_weight_decay is not None and super()._use_weight_decay(variable):
+            variable.assign_sub(variable * (rate * self.adam_weight_decay))
+        step = tf.cast(self.iterations + 1, g.dtype)
+        powers = [tf.pow(tf.cast(beta, g.dtype), step) for beta in (self.adam_beta_1, self.adam_beta_2)]
+        alpha = rate * self.adam_lr_ratio * tf.sqrt(1.0 - powers[1]) / (1.0 - powers[0])
+        m.assign_add((g - m) * (1.0 - self.adam_beta_1))
+        v.assign_add((tf.square(g) - v) * (1.0 - self.adam_beta_2))
+        variable.assign_sub(m * alpha / (tf.sqrt(v) + self.epsilon))
+
+    def _orthogonal(self, x: Tensor) -> Tensor:
+        """A matrix with singular values near 1, and the singular vectors of ``x``."""
+        is_high = x.shape[0] > x.shape[1]
+        x = tf.transpose(x) if is_high else x
+        x /= tf.norm(x) + 1e-7
+        for _ in range(self.ns_steps):
+            square = tf.matmul(x, x, transpose_b=True)
+            x = self.muon_a * x + tf.matmul(self.muon_b * square + self.muon_c * tf.matmul(square, square), x)
+        return tf.transpose(x) if is_high else x
+
+    def _use_weight_decay(self, variable: Variable) -> bool:
+        return super()._use_weight_decay(variable) and not self._is_adams(variable)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make this optimizer again, without its state."""
+        return {**super().get_config(), **{name: getattr(self, name) for name in (*_OF_ADAM, *_OWN)}}

@@ -1,0 +1,139 @@
+"""``image_dataset_from_directory``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+import fastgrad as tf
+from fastgrad.keras import resizing
+from fastgrad.keras.settings import standardize_data_format
+from fastgrad.keras.utils.images import load_img, pillow_image
+from fastgrad.keras.utils.labelled_files import FilesRequest, check_request, datasets_of
+
+_ENDINGS = (".bmp", ".gif", ".jpeg", ".jpg", ".png")
+_MODES = ("rgb", "rgba", "grayscale")
+
+
+def image_dataset_from_directory(
+    directory: Any,
+    labels: Any = "inferred",
+    label_mode: str | None = "int",
+    class_names: Sequence[str] | None = None,
+    color_mode: str = "rgb",
+    batch_size: int | None = 32,
+    image_size: Any = (256, 256),
+    shuffle: bool = True,
+    seed: int | None = None,
+    validation_split: float | None = None,
+    subset: str | None = None,
+    interpolation: str = "bilinear",
+    follow_links: bool = False,
+    crop_to_aspect_ratio: bool = False,
+    pad_to_aspect_ratio: bool = False,
+    data_format: str | None = None,
+    format: str = "tf",
+    verbose: bool = True,
+) -> Any:
+    """Images (bmp, gif, jpeg, png) and their labels, a folder a class.
+
+    Args:
+        directory: has a folder of images for each class.
+        labels: ``"inferred"`` from the folders, a number for each file in the order of their paths, or None for none.
+        label_mode: ``"int"``, ``"categorical"`` (rows of zeros and a one), ``"binary"`` (0.0 or 1.0), or None for no labels.
+        class_names: the folders, in the order of their numbers; default by name.
+        color_mode: ``"rgb"``, ``"rgba"`` or ``"grayscale"``.
+        batch_size: None for single images.
+        image_size: (height, width) that images are resized to.
+        shuffle: whether files are shuffled, anew each time; default in the order of their paths.
+        seed: of that.
+        validation_split: the part of the files, between 0 and 1, that is held back.
+        subset: ``"training"``, ``"validation"`` (what is held back), or ``"both"``: a list of the two datasets.
+        interpolation: ``"bilinear"``, ``"nearest"`` (which keeps whole numbers, uint8), ``"bicubic"``, ``"area"``, ``"lanczos3"``,
+            ``"lanczos5"``, ``"gaussian"`` or ``"mitchellcubic"``.
+        follow_links: whether links to folders are followed.
+        crop_to_aspect_ratio, pad_to_aspect_ratio: whether images are cut, or put on black, and not distorted.
+        data_format: ``"channels_last"`` or ``"channels_first"``; default ``image_data_format()``.
+        format: ``"tf"``.
+        verbose: whether the numbers of files are printed.
+
+    Returns:
+        A ``Dataset`` of images, float32 of shape (batch, height, width, channels), or of pairs of images and labels, with the
+        attributes ``class_names`` and ``file_paths``.
+
+    Raises:
+        ValueError: arguments that do not go together or with what is in the directory; no files.
+        ImportError: without Pillow.
+    """
+    pillow_image()
+    request = FilesRequest(
+        directory,
+        labels,
+        label_mode,
+        class_names,
+        batch_size,
+        shuffle,
+        seed,
+        validation_split,
+        subset,
+        follow_links,
+        format,
+        verbose,
+    )
+    check_request(request, "image")
+    if color_mode not in _MODES:
+        raise ValueError(
+            f'`color_mode` must be one of {{"rgb", "rgba", "grayscale"}}. Received: color_mode={color_mode}'
+        )
+    if isinstance(image_size, int):
+        image_size = (image_size, image_size)
+    if not isinstance(image_size, (list, tuple)) or len(image_size) != 2:
+        raise ValueError(
+            f"Invalid `image_size` value. Expected a tuple of 2 integers. Received: image_size={image_size}"
+        )
+    method = interpolation.lower()
+    if method not in resizing.METHODS:
+        raise ValueError(
+            f"Argument `interpolation` should be one of {resizing.METHODS}. Received: interpolation={interpolation}"
+        )
+    if crop_to_aspect_ratio and pad_to_aspect_ratio:
+        raise ValueError("Only one of `pad_to_aspect_ratio`, `crop_to_aspect_ratio` can be set to `True`.")
+    is_first = standardize_data_format(data_format) == "channels_first"
+    form = "crop" if crop_to_aspect_ratio else "pad" if pad_to_aspect_ratio else "distort"
+
+    def load(path: str) -> np.ndarray:
+        pixels = np.asarray(load_img(path, color_mode))
+        pixels = pixels[:, :, None] if pixels.ndim == 2 else pixels
+        fitted = _fitted(pixels, tuple(image_size), method, form)
+        return np.ascontiguousarray(fitted.transpose(2, 0, 1)) if is_first else fitted
+
+    return datasets_of(request, "image", _ENDINGS, load, tf.uint8 if method == "nearest" else tf.float32)
+
+
+def _fitted(pixels: np.ndarray, size: tuple[int, int], method: str, form: str) -> np.ndarray:
+    """An image as large as ``size``: distorted, its middle, or on black."""
+    height, width = pixels.shape[:2]
+    if form == "distort":
+        return _resized(pixels, size, method)
+    if form == "crop":
+        high = max(min(height, width * size[0] // size[1]), 1)
+        wide = max(min(width, height * size[1] // size[0]), 1)
+        top, left = (height - high) // 2, (width - wide) // 2
+        return _resized(pixels[top : top + high, left : left + wide], size, method)
+    ratio = max(height / size[0], width / size[1])
+    inner = height / ratio, width / ratio
+    found = _resized(pixels, (max(int(inner[0]), 1), max(int(inner[1]), 1)), method)
+    top, left = (max(int((whole - part) / 2), 0) for whole, part in zip(size, inner, strict=True))
+    black = np.zeros((*size, pixels.shape[2]), found.dtype)
+    black[top : top + found.shape[0], left : left + found.shape[1]] = found
+    return black
+
+
+def _resized(pixels: np.ndarray, size: tuple[int, int], method: str) -> np.ndarray:
+    rows, columns = (resizing.weights(*pair, method) for pair in zip(pixels.shape[:2], size, strict=True))
+    if method == "nearest":
+        return pixels[rows.argmax(1)[:, None], columns.argmax(1)]
+    found = np.tensordot(rows, pixels.astype(np.float32), 1)
+    return np.ascontiguousarray(np.einsum("hwc,vw->hvc", found, columns, optimize=True))

@@ -1,0 +1,151 @@
+"""Images as arrays and as files, through Pillow."""
+
+from __future__ import annotations
+
+import io
+import os
+import pathlib
+import warnings
+from typing import Any
+
+import numpy as np
+
+from fastgrad.keras.settings import standardize_data_format, standardize_dtype
+from fastgrad.tensor import as_tensor_or_none
+
+_MODES = {"grayscale": ("L", "I;16", "I"), "rgb": ("RGB",), "rgba": ("RGBA",)}  # the first is what others become
+_FILTERS = ("nearest", "bilinear", "bicubic", "hamming", "box", "lanczos")
+
+
+def pillow_image() -> Any:
+    """``PIL.Image``, or an ImportError that says how to get it."""
+    try:
+        from PIL import Image
+    except ImportError as error:
+        raise ImportError('Images are read and written by Pillow: pip install "fastgrad[images]".') from error
+    return Image
+
+
+def array_to_img(x: Any, data_format: str | None = None, scale: bool = True, dtype: Any = None) -> Any:
+    """An array as a Pillow image.
+
+    Args:
+        x: shape (height, width, channels) with 1, 3 or 4 channels, or with the channels first.
+        data_format: ``"channels_last"`` or ``"channels_first"``; default ``image_data_format()``.
+        scale: whether the least number becomes 0 and the greatest 255.
+        dtype: of the computation; default ``floatx()``.
+
+    Raises:
+        ValueError: another shape.
+        ImportError: without Pillow.
+    """
+    image = pillow_image()
+    tensor = as_tensor_or_none(x)
+    pixels = np.asarray(x if tensor is None else tensor._array).astype(standardize_dtype(dtype).numpy)
+    if pixels.ndim != 3:
+        raise ValueError(f"Expected image array to have rank 3 (single image). Got array with shape: {pixels.shape}")
+    if standardize_data_format(data_format) == "channels_first":
+        pixels = pixels.transpose(1, 2, 0)
+    channels = pixels.shape[2]
+    if channels not in (1, 3, 4):
+        raise ValueError(f"Unsupported channel number: {channels}")
+    if scale:
+        pixels = pixels - pixels.min()
+        greatest = pixels.max()
+        pixels = (pixels / greatest if greatest else pixels) * 255
+    if channels == 1 and pixels.max() > 255:
+        return image.fromarray(pixels[:, :, 0].astype(np.int32))
+    bytes_of = pixels.astype(np.int64).astype(np.uint8)  # by way of integers: casts of larger floats are undefined
+    return image.fromarray(bytes_of[:, :, 0] if channels == 1 else bytes_of)
+
+
+def img_to_array(img: Any, data_format: str | None = None, dtype: Any = None) -> np.ndarray:
+    """A Pillow image as an array of shape (height, width, channels), or with the channels first.
+
+    Args:
+        img: a Pillow image, or an array of rank 2 or 3.
+        data_format: ``"channels_last"`` or ``"channels_first"``; default ``image_data_format()``.
+        dtype: default ``floatx()``.
+
+    Raises:
+        ValueError: another rank.
+    """
+    array = np.asarray(img, dtype=standardize_dtype(dtype).numpy)
+    if array.ndim not in (2, 3):
+        raise ValueError(f"Unsupported image shape: {array.shape}")
+    array = array[:, :, None] if array.ndim == 2 else array
+    return array.transpose(2, 0, 1) if standardize_data_format(data_format) == "channels_first" else array
+
+
+def load_img(
+    path: Any,
+    color_mode: str = "rgb",
+    target_size: Any = None,
+    interpolation: str = "nearest",
+    keep_aspect_ratio: bool = False,
+) -> Any:
+    """A Pillow image from a file.
+
+    Args:
+        path: of the file, or a ``BytesIO``.
+        color_mode: ``"grayscale"``, ``"rgb"`` or ``"rgba"``: what the image is turned into.
+        target_size: (height, width) that it is resized to; None keeps its own.
+        interpolation: Pillow's filter: ``"nearest"``, ``"bilinear"``, ``"bicubic"``, ``"hamming"``, ``"box"`` or ``"lanczos"``.
+        keep_aspect_ratio: whether the middle of the image is cut out in the form of ``target_size``, not distorted.
+
+    Raises:
+        ValueError: another mode or interpolation.
+        TypeError: no path.
+        ImportError: without Pillow.
+        OSError: no file, or no image.
+    """
+    image = pillow_image()
+    if isinstance(path, (str, bytes, os.PathLike)):
+        path = io.BytesIO(pathlib.Path(os.fsdecode(path)).read_bytes())
+    elif not isinstance(path, io.BytesIO):
+        raise TypeError(f"path should be path-like or io.BytesIO, not {type(path)}")
+    if color_mode not in _MODES:
+        raise ValueError('color_mode must be "grayscale", "rgb", or "rgba"')
+    found = image.open(path)
+    modes = _MODES[color_mode]
+    if found.mode not in modes:
+        found = found.convert(modes[0])
+    if target_size is None or found.size == (target_size[1], target_size[0]):
+        return found
+    if interpolation not in _FILTERS:
+        raise ValueError(
+            f"Invalid interpolation method {interpolation} specified. Supported methods are {', '.join(_FILTERS)}"
+        )
+    height, width = target_size
+    box = None
+    if keep_aspect_ratio:
+        wide, high = min(found.width, found.height * width // height), min(found.height, found.width * height // width)
+        left, top = (found.width - wide) // 2, (found.height - high) // 2
+        box = (left, top, left + wide, top + high)
+    return found.resize((width, height), image.Resampling[interpolation.upper()], box=box)
+
+
+def save_img(
+    path: Any, x: Any, data_format: str | None = None, file_format: str | None = None, scale: bool = True, **kwargs: Any
+) -> None:
+    """Writes an array as an image.
+
+    Args:
+        path: of the file, or an open binary file.
+        x, data_format, scale: as in ``array_to_img``.
+        file_format: ``"png"``, ``"jpeg"`` ...; default by the ending of ``path``.
+        **kwargs: further options of Pillow's ``save``.
+
+    Raises:
+        ValueError: another shape, or an unknown format.
+        ImportError: without Pillow.
+    """
+    if file_format is None and isinstance(path, (str, os.PathLike)):
+        file_format = pathlib.Path(path).suffix[1:].lower()
+    if file_format and file_format.lower() == "jpg":
+        file_format = "jpeg"
+    img = array_to_img(x, data_format, scale)
+    if img.mode == "RGBA" and file_format == "jpeg":
+        warnings.warn("The JPEG format does not support RGBA images, converting to RGB.", stacklevel=2)
+        img = img.convert("RGB")
+    img.save(path, format=file_format or None, **kwargs)

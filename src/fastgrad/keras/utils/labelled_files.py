@@ -1,0 +1,190 @@
+"""Files in folders, one folder a class, as datasets."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+import fastgrad as tf
+
+
+class FilesRequest(NamedTuple):
+    """The arguments that ``image_dataset_from_directory`` and ``text_dataset_from_directory`` have in common."""
+
+    directory: Any
+    labels: Any
+    label_mode: str | None
+    class_names: Sequence[str] | None
+    batch_size: int | None
+    shuffle: bool
+    seed: int | None
+    validation_split: float | None
+    subset: str | None
+    follow_links: bool
+    format: str
+    verbose: bool
+
+
+def check_request(request: FilesRequest, what: str) -> None:
+    """Raises ValueError for arguments that no directory goes with; ``what`` is said of files."""
+    labels, split, subset = request.labels, request.validation_split, request.subset
+    if labels not in ("inferred", None):
+        if not isinstance(labels, (list, tuple)):
+            raise ValueError(
+                f"`labels` argument should be a list/tuple of integer labels, of the same size as the number of {what} files in "
+                'the target directory, "inferred" for the names of its subdirectories, or None for no labels. Received: '
+                f"labels={labels}"
+            )
+        if request.class_names:
+            raise ValueError(
+                f'You can only pass `class_names` if `labels="inferred"`. Received: labels={labels}, and '
+                f"class_names={request.class_names}"
+            )
+    if request.label_mode not in ("int", "categorical", "binary", None):
+        raise ValueError(
+            '`label_mode` argument must be one of "int", "categorical", "binary", or None. Received: label_mode='
+            f"{request.label_mode}"
+        )
+    if request.format != "tf":
+        raise ValueError(
+            f'`format` should be "tf": Grain\'s datasets are not supported. Received: format={request.format}'
+        )
+    if split and not 0 < split < 1:
+        raise ValueError(f"`validation_split` must be between 0 and 1, received: {split}")
+    if bool(split) != bool(subset):
+        raise ValueError("If `subset` is set, `validation_split` must be set, and inversely.")
+    if subset not in ("training", "validation", "both", None):
+        raise ValueError(f'`subset` must be either "training", "validation" or "both", received: {subset}')
+    if split and request.shuffle and request.seed is None:
+        raise ValueError(
+            "If using `validation_split` and shuffling the data, you must provide a `seed` argument, to make sure that there is "
+            "no overlap between the training and validation subset."
+        )
+
+
+def datasets_of(
+    request: FilesRequest, what: str, endings: tuple[str, ...], load: Callable[[str], np.ndarray], dtype: tf.DType
+) -> Any:
+    """A dataset of files and their labels, or a list of two if ``subset`` is ``"both"``.
+
+    Args:
+        request: checked.
+        what: files are, for messages.
+        endings: theirs, in small letters.
+        load: gives the value of a file.
+        dtype: of that.
+
+    Raises:
+        ValueError: no files; other classes or another number of labels than the directory has.
+    """
+    has_labels = request.labels is not None and request.label_mode is not None
+    paths, labels, names = _indexed(request, endings, request.labels if has_labels else None)
+    if has_labels and request.label_mode == "binary" and len(names or ()) != 2:
+        raise ValueError(
+            f'When passing `label_mode="binary"`, there must be exactly 2 class_names. Received: class_names={names}'
+        )
+    values = None if labels is None else _encoded(labels, request.label_mode, len(names or ()))
+    seed = np.random.randint(10**6) if request.seed is None else request.seed  # noqa: NPY002  # follows set_random_seed
+    if request.shuffle:
+        # Keras's order, so that the same seed parts files alike in both.
+        order = np.arange(len(paths))
+        np.random.RandomState(seed).shuffle(order)
+        paths = [paths[place] for place in order]
+        values = None if values is None else values[order]
+
+    def dataset(subset: str | None) -> Any:
+        held = int((request.validation_split or 0) * len(paths))
+        rows = slice(None)
+        if subset:
+            count = held if subset == "validation" else len(paths) - held
+            rows = slice(len(paths) - held, None) if subset == "validation" else slice(len(paths) - held)
+            if request.verbose:
+                print(f"Using {count} files for {subset}.")
+        kept = paths[rows]
+        if not kept:
+            part = f"{subset} " if subset else ""
+            raise ValueError(
+                f"No {part}{what} files found in directory {request.directory}. Allowed formats: {endings}"
+            )
+        shuffled = request.shuffle and not (request.subset == "both" and subset == "validation")
+        return _dataset(kept, None if values is None else values[rows], request, shuffled, seed, load, dtype, names)
+
+    return [dataset("training"), dataset("validation")] if request.subset == "both" else dataset(request.subset)
+
+
+def _dataset(
+    paths: list[str],
+    values: np.ndarray | None,
+    request: FilesRequest,
+    shuffled: bool,
+    seed: int,
+    load: Callable[[str], np.ndarray],
+    dtype: tf.DType,
+    names: list[str] | None,
+) -> Any:
+    def loaded(number: Any) -> Any:
+        return tf.numpy_function(lambda place: load(paths[int(place)]), [number], dtype)
+
+    numbers = np.arange(len(paths))
+    found = tf.data.Dataset.from_tensor_slices(numbers if values is None else (numbers, values))
+    if shuffled:
+        found = found.shuffle(8 * request.batch_size if request.batch_size else 1024, seed)
+    if values is None:
+        found = found.map(loaded, tf.data.AUTOTUNE)
+    else:
+        found = found.map(lambda number, label: (loaded(number), label), tf.data.AUTOTUNE)
+    found = found.batch(request.batch_size) if request.batch_size is not None else found
+    found = found.prefetch(tf.data.AUTOTUNE)
+    found.class_names, found.file_paths = names, paths  # as Keras's have
+    return found
+
+
+def _encoded(labels: np.ndarray, mode: str | None, classes: int) -> np.ndarray:
+    if mode == "binary":
+        return labels.astype(np.float32)[:, None]
+    return (labels[:, None] == np.arange(classes)).astype(np.float32) if mode == "categorical" else labels
+
+
+def _indexed(
+    request: FilesRequest, endings: tuple[str, ...], labels: Any
+) -> tuple[list[str], np.ndarray | None, list[str] | None]:
+    """The files, class by class in the order of their names; the number of the class of each; the classes' names."""
+    directory = os.fsdecode(request.directory)
+    folders = [""]
+    if labels == "inferred":
+        there = sorted(
+            name
+            for name in os.listdir(directory)
+            if os.path.isdir(os.path.join(directory, name)) and not name.startswith(".")
+        )
+        folders = list(request.class_names or there)
+        if not set(folders) <= set(there):
+            raise ValueError(
+                "The `class_names` passed did not match the names of the subdirectories of the target directory. "
+                f"Expected: {there} (or a subset of it), but received: class_names={request.class_names}"
+            )
+    elif request.class_names is not None:
+        raise ValueError("When `labels=None` (no labels), argument `class_names` cannot be specified.")
+    files: list[str] = []
+    numbers: list[int] = []
+    for number, folder in enumerate(folders):
+        for root, _, names in sorted(os.walk(os.path.join(directory, folder), followlinks=request.follow_links)):
+            files += [os.path.join(root, name) for name in sorted(names) if name.lower().endswith(endings)]
+        numbers += [number] * (len(files) - len(numbers))
+    found = None if labels is None else np.array(numbers if labels == "inferred" else labels, np.int32)
+    if found is not None and len(found) != len(files):
+        raise ValueError(
+            "Expected the lengths of `labels` to match the number of files in the target directory. len(labels) is "
+            f"{len(found)} while we found {len(files)} files in directory {directory}."
+        )
+    classes = folders if labels == "inferred" else None if labels is None else [str(x) for x in sorted(set(labels))]
+    if request.verbose:
+        print(f"Found {len(files)} files." if classes is None else _belonging(len(files), len(classes)))
+    return files, found, classes
+
+
+def _belonging(files: int, classes: int) -> str:
+    return f"Found {files} files belonging to {classes} classes."

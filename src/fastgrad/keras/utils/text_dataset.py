@@ -1,0 +1,65 @@
+"""``text_dataset_from_directory``."""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+import fastgrad as tf
+from fastgrad.keras.utils.labelled_files import FilesRequest, check_request, datasets_of
+
+
+def text_dataset_from_directory(
+    directory: Any,
+    labels: Any = "inferred",
+    label_mode: str | None = "int",
+    class_names: Sequence[str] | None = None,
+    batch_size: int | None = 32,
+    max_length: int | None = None,
+    shuffle: bool = True,
+    seed: int | None = None,
+    validation_split: float | None = None,
+    subset: str | None = None,
+    follow_links: bool = False,
+    format: str = "tf",
+    verbose: bool = True,
+) -> Any:
+    """The texts of ``.txt`` files and their labels, a folder a class.
+
+    Args:
+        max_length: how many bytes of each text are kept; None for all.
+        directory, labels, label_mode, class_names, batch_size, shuffle, seed, validation_split, subset, follow_links, format,
+            verbose: as in ``image_dataset_from_directory``.
+
+    Returns:
+        A ``Dataset`` of texts, bytes of shape (batch,), or of pairs of texts and labels, with the attributes ``class_names`` and
+        ``file_paths``.
+
+    Raises:
+        ValueError: arguments that do not go together or with what is in the directory; no files.
+    """
+    request = FilesRequest(
+        directory,
+        labels,
+        label_mode,
+        class_names,
+        batch_size,
+        shuffle,
+        seed,
+        validation_split,
+        subset,
+        follow_links,
+        format,
+        verbose,
+    )
+    check_request(request, "text")
+
+    def load(path: str) -> np.ndarray:
+        text = np.empty((), object)
+        text[()] = pathlib.Path(path).read_bytes()[:max_length]
+        return text
+
+    return datasets_of(request, "text", (".txt",), load, tf.string)

@@ -1,0 +1,79 @@
+"""``timeseries_dataset_from_array``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+import fastgrad as tf
+
+
+def timeseries_dataset_from_array(
+    data: Any,
+    targets: Any,
+    sequence_length: int,
+    sequence_stride: int = 1,
+    sampling_rate: int = 1,
+    batch_size: int | None = 128,
+    shuffle: bool = False,
+    seed: int | None = None,
+    start_index: int | None = None,
+    end_index: int | None = None,
+    format: str = "tf",
+) -> Any:
+    """Windows that slide over time series, and their targets.
+
+    Args:
+        data: shape (steps, ...).
+        targets: ``targets[i]`` belongs to the window that begins with step i; None for none.
+        sequence_length: steps of a window.
+        sequence_stride: steps between the beginnings of windows.
+        sampling_rate: steps between two that a window takes.
+        batch_size: None for single windows.
+        shuffle: whether windows come in random order, another one each time.
+        seed: of that.
+        start_index, end_index: only steps from the one to before the other are used.
+        format: ``"tf"``.
+
+    Returns:
+        A ``Dataset`` of windows, shape (batch, sequence_length, ...), or of pairs of windows and targets. Windows are gathered a
+        batch at a time.
+
+    Raises:
+        ValueError: indices, strides or rates that the data do not have.
+    """
+    size = len(data)
+    if start_index and not 0 <= start_index < size:
+        what = "0 or greater" if start_index < 0 else "lower than the length of the data"
+        raise ValueError(
+            f"`start_index` must be {what}. Received: start_index={start_index}, for data of length {size}"
+        )
+    if end_index and (end_index <= 0 or end_index >= size or (start_index and end_index <= start_index)):
+        what = "higher than 0" if end_index <= 0 else "lower than the length of the data"
+        what = "higher than `start_index`" if 0 < end_index < size else what
+        raise ValueError(
+            f"`end_index` must be {what}. Received: start_index={start_index}, and end_index={end_index}, for data of length {size}"
+        )
+    for name, value in (("sampling_rate", sampling_rate), ("sequence_stride", sequence_stride)):
+        if not 0 < value < size:
+            what = "higher than 0" if value <= 0 else "lower than the length of the data"
+            raise ValueError(f"`{name}` must be {what}. Received: {name}={value}, for data of length {size}")
+    if format != "tf":
+        raise ValueError(f'`format` should be "tf": Grain\'s datasets are not supported. Received: format={format}')
+    first, last = start_index or 0, size if end_index is None else end_index
+    count = last - first - (sequence_length - 1) * sampling_rate
+    if targets is not None:
+        count = min(count, len(targets))
+    starts = np.arange(0, max(count, 0), sequence_stride)
+    steps = tf.convert_to_tensor(data)[first:last]
+    offsets = tf.range(0, sequence_length * sampling_rate, sampling_rate, dtype=tf.int64)
+    wanted = None if targets is None else tf.convert_to_tensor(targets)[first:last]
+
+    def windows(begin: Any) -> Any:
+        found = tf.gather(steps, tf.expand_dims(begin, -1) + offsets)
+        return found if wanted is None else (found, tf.gather(wanted, begin))
+
+    rows = tf.data.Dataset.from_tensor_slices(starts)
+    rows = rows.shuffle(len(starts), seed) if shuffle else rows
+    return (rows if batch_size is None else rows.batch(batch_size)).map(windows).prefetch(tf.data.AUTOTUNE)
