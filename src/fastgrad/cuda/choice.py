@@ -13,9 +13,14 @@ from typing import Any
 from fastgrad.cuda.instead import Instead, Memory, with_kernel
 from fastgrad.cuda.kernel import OnDevice, of_native
 from fastgrad.cuda.kernels import rows
+from fastgrad.cuda.kernels.groups import map_launches, map_on_device
+from fastgrad.cuda.kernels.reductions import reduction_on_device
 from fastgrad.kernels.building.build import body_of
 from fastgrad.kernels.running.launch import Input, Launch, Launches, Output, Scratch, Spec
 from fastgrad.operation import Operation
+from fastgrad.trace.fusion.emit import launches_of_group
+from fastgrad.trace.fusion.epilogues import Product, launches_of_product
+from fastgrad.trace.fusion.product_updates import UpdatedProduct, launches_of_updated
 from fastgrad.trace.graphs.graph import Node
 from fastgrad.trace.programs.native_form import launches_of, launches_of_row
 
@@ -30,7 +35,18 @@ def _table() -> dict[Any, Instead]:
 
 def launches_on_device(node: Node) -> Launches | None:
     """The launches of a node of a program on a GPU, whose kernels are `OnDevice`; None if it runs as Python."""
-    return on_device_all(launches_of(node))
+    return on_device_all(launches_of(node, _of_fused))
+
+
+def _of_fused(found: Any) -> Launches:
+    """What a FUSED node runs; products and what is not in a group by the kernels of a CPU, which are still to be replaced."""
+    if isinstance(found, UpdatedProduct):
+        return launches_of_updated(found, apart=True)
+    if isinstance(found, Product):
+        return launches_of_product(found, map_on_device, apart=True)
+    if not found.steps:
+        return launches_of_group(found)
+    return reduction_on_device(found) if "r" in found.roles else map_launches(found)
 
 
 def row_launches_on_device(
@@ -47,6 +63,9 @@ def on_device_all(found: Launches | None) -> Launches | None:
     memory = Memory(found.scratch)
     launches: list[Launch] = []
     for launch in found.launches:
+        if isinstance(launch.kernel, OnDevice):
+            launches.append(launch)
+            continue
         body = body_of(launch.kernel)
         instead = _table().get(body.function)
         if instead is not None:

@@ -61,13 +61,17 @@ def reduction_launches(fused: Fused) -> _Found:
     return _Found(launches, tuple(emitter.scratch), frozenset(emitter.schedule.last), emitter.early)
 
 
-class _Emitter:
+class Emitter:
     """What both ways have in common.
 
     Attributes:
         kept, reduced: dimensions.
         part, parts: how long reductions are cut.
     """
+
+    kind_of_writer = Writer
+    staged = True
+    """Whether the loop over elements is cut into several, see ``Elements``."""
 
     def __init__(self, fused: Fused) -> None:
         self.fused = fused
@@ -81,21 +85,27 @@ class _Emitter:
         self.kept_count = self.count // self.reduced_count
         self.pieces = self._pieces()
         self.part = self._part_size()
-        self.parts = -(-self.reduced_count // self.part)
-        if self.pieces >= ENOUGH or self.count < MANY or len(self.schedule.phases) > 1:
-            self.parts = 1
-        self.writer = Writer(fused)
+        self.parts = 1 if self.stays_whole() else -(-self.reduced_count // self.part)
+        self.writer = self.kind_of_writer(fused)
         self.early: set[tuple[int, int]] = set()
         self.scratch = [(fused.steps[i - self.first].output, self.count) for i in self.schedule.stashed]
         self.partial: dict[int, Operand] = {}
         if self.parts > 1:
             for number in self.schedule.phases[0].reductions:
                 self.partial[number] = Scratch(len(self.scratch))
-                self.scratch.append((np.dtype(_total(self.step(number))), self.kept_count * self.parts))
+                self.scratch.append((np.dtype(self.total(self.step(number))), self.kept_count * self.parts))
 
     def step(self, number: int) -> Step:
         """The step of this number."""
         return self.fused.steps[number - self.first]
+
+    def stays_whole(self) -> bool:
+        """Whether reductions are not cut."""
+        return self.pieces >= ENOUGH or self.count < MANY or len(self.schedule.phases) > 1
+
+    def total(self, step: Step) -> str:
+        """The dtype of a reduction's totals."""
+        return total_type(combine_of(step), step.inputs[0])
 
     def launches(self) -> tuple[Launch, ...]:
         """One, or one for the parts and one for what becomes of them."""
@@ -149,7 +159,7 @@ class _Emitter:
                 (operand,) = step.operands
                 found = REDUCTIONS[step.row.name].before.format(f"v{operand}")
                 place = lane.format(number)
-                writer.line(f"{place} = {found}" if apart else _combined(_combine(step), place, found))
+                writer.line(f"{place} = {found}" if apart else combined(combine_of(step), place, found))
 
         def before(steps: list[int]) -> None:
             self._earlier(position, steps)
@@ -157,7 +167,7 @@ class _Emitter:
         elements = Elements(
             writer, inputs, phase.reads, phase.steps, targets, phase.writes, before, combine, LANES, self.early
         )
-        if index is None:
+        if index is None or not self.staged:
             elements.stages = [phase.steps]
         elements.write(head, index)
 
@@ -178,15 +188,19 @@ class _Emitter:
         for number in phase.kept:
             if not self.step(number).reduces:
                 writer.step(number, self.step(number))
+        self._store_results(writer, phase, place)
+
+    def _store_results(self, writer: Writer, phase: Phase, place: str) -> None:
+        """Writes the stores of what a phase has for an element of the result."""
         for number in phase.kept:
             writer.store_result(number, place)
 
     def _combination(self) -> Launch:
         """The kernel that combines parts; its units are elements of the result."""
-        writer = Writer(self.fused)
+        writer = self.kind_of_writer(self.fused)
         (phase,) = self.schedule.phases
         for number in phase.reductions:
-            writer.line(f"lanes{number} = local_array({_total(self.step(number))}, {LANES})")
+            writer.line(f"lanes{number} = local_array({self.total(self.step(number))}, {LANES})")
         parts = writer.number("parts", self.parts)
         beside, across = self._spread()
         with writer.block("for p in range(first, last)"):
@@ -194,23 +208,23 @@ class _Emitter:
             writer.line(f"at = p * {writer.number('beside', beside)}")
             for number in phase.reductions:
                 step = self.step(number)
-                writer.line(f"fill(lanes{number}, used, {neutral(_combine(step), _total(step))})")
-                name = writer.array(f"parts{number}", f"in[{_total(step)}]", self.partial[number])
+                writer.line(f"fill(lanes{number}, used, {neutral(combine_of(step), self.total(step))})")
+                name = writer.array(f"parts{number}", f"in[{self.total(step)}]", self.partial[number])
                 rounds = writer.block(f"for start in range(0, {parts}, {LANES})")
                 with rounds, writer.block(f"for lane in range(least({LANES}, {parts} - start))"):
                     found = f"{name}[at + (start + lane) * {writer.number('across', across)}]"
-                    writer.line(_combined(_combine(step), f"lanes{number}[lane]", found))
-                writer.line(f"total{number} = lanes_{_combine(step)}(lanes{number}, used)")
+                    writer.line(combined(combine_of(step), f"lanes{number}[lane]", found))
+                writer.line(f"total{number} = lanes_{combine_of(step)}(lanes{number}, used)")
             writer.decode("p", self.kept)
             self._results(writer, phase, "p", f"k{self.kept[-1]}" if self.kept else "0")
         return writer.launch(self.kept_count)
 
     def _store_part(self, number: int, place: str) -> None:
-        name = self.writer.array(f"parts{number}", f"out[{_total(self.step(number))}]", self.partial[number])
+        name = self.writer.array(f"parts{number}", f"out[{self.total(self.step(number))}]", self.partial[number])
         self.writer.line(f"{name}[{place}] = total{number}")
 
 
-class _AlongRows(_Emitter):
+class _AlongRows(Emitter):
     """The innermost dimension is reduced; a piece is an element of the result."""
 
     def __init__(self, fused: Fused) -> None:
@@ -232,7 +246,7 @@ class _AlongRows(_Emitter):
         reductions = [number for phase in self.schedule.phases for number in phase.reductions]
         if not self.short:
             for number in reductions:
-                writer.line(f"lanes{number} = local_array({_lane(self.step(number))}, {LANES})")
+                writer.line(f"lanes{number} = local_array({lane_of(self.step(number))}, {LANES})")
             writer.line(f"used = padded(least({LANES}, {n}))")
         with writer.block("for u in range(first, last)"):
             start, stop = "0", writer.number("reduced", self.reduced_count)
@@ -248,8 +262,8 @@ class _AlongRows(_Emitter):
             inner = f"k{self.kept[-1]}" if self.kept else "0"
             for phase in self.schedule.phases:
                 for number in phase.reductions:
-                    kind = _lane(self.step(number)) if self.short else _total(self.step(number))
-                    writer.line(f"total{number} = {neutral(_combine(self.step(number)), kind)}")
+                    kind = lane_of(self.step(number)) if self.short else self.total(self.step(number))
+                    writer.line(f"total{number} = {neutral(combine_of(self.step(number)), kind)}")
                 if phase.reductions or phase.writes:
                     with writer.scope():
                         self._loops(phase, start, stop)
@@ -293,8 +307,8 @@ class _AlongRows(_Emitter):
             if apart:
                 with writer.block(f"for j in range({start}, {stop})"):
                     for number in phase.reductions:
-                        row = writer.local(f"row{number}", _lane(self.step(number)), FEW)
-                        writer.line(_combined(_combine(self.step(number)), f"total{number}", f"{row}[j]"))
+                        row = writer.local(f"row{number}", lane_of(self.step(number)), FEW)
+                        writer.line(combined(combine_of(self.step(number)), f"total{number}", f"{row}[j]"))
             return
         writer.line(f"stop = {stop}")
         with writer.block(f"for block in range({start}, stop, {LANES * DEPTH})"):
@@ -314,15 +328,15 @@ class _AlongRows(_Emitter):
     def _fill(self, phase: Phase) -> None:
         for number in phase.reductions:
             step = self.step(number)
-            self.writer.line(f"fill(lanes{number}, used, {neutral(_combine(step), _lane(step))})")
+            self.writer.line(f"fill(lanes{number}, used, {neutral(combine_of(step), lane_of(step))})")
 
     def _flush(self, phase: Phase) -> None:
         for number in phase.reductions:
-            combine = _combine(self.step(number))
-            self.writer.line(_combined(combine, f"total{number}", f"lanes_{combine}(lanes{number}, used)"))
+            combine = combine_of(self.step(number))
+            self.writer.line(combined(combine, f"total{number}", f"lanes_{combine}(lanes{number}, used)"))
 
 
-class _AcrossRows(_Emitter):
+class _AcrossRows(Emitter):
     """The innermost dimension is kept; a piece is a tile of it."""
 
     def _pieces(self) -> int:
@@ -340,8 +354,8 @@ class _AcrossRows(_Emitter):
         n = writer.size(self.dims[-1])
         for phase in self.schedule.phases:
             for number in phase.reductions:
-                writer.line(f"lanes{number} = local_array({_lane(self.step(number))}, {LANES})")
-                writer.line(f"totals{number} = local_array({_total(self.step(number))}, {LANES})")
+                writer.line(f"lanes{number} = local_array({lane_of(self.step(number))}, {LANES})")
+                writer.line(f"totals{number} = local_array({self.total(self.step(number))}, {LANES})")
         for number in self.schedule.later:
             writer.line(f"values{number} = local_array({lane_type(self.step(number).output)}, {LANES})")
         writer.line(f"tiles = ({n} + {LANES - 1}) // {LANES}")
@@ -368,11 +382,11 @@ class _AcrossRows(_Emitter):
         n = writer.size(self.dims[-1])
         for number in phase.reductions:
             step = self.step(number)
-            writer.line(f"fill(totals{number}, used, {neutral(_combine(step), _total(step))})")
+            writer.line(f"fill(totals{number}, used, {neutral(combine_of(step), self.total(step))})")
         with writer.block(f"for block in range({start}, {stop}, {DEPTH})"):
             for number in phase.reductions:
                 step = self.step(number)
-                writer.line(f"fill(lanes{number}, used, {neutral(_combine(step), _lane(step))})")
+                writer.line(f"fill(lanes{number}, used, {neutral(combine_of(step), lane_of(step))})")
             with writer.block(f"for q in range(block, least(block + {DEPTH}, {stop}))"):
                 writer.decode("q", self.reduced)
                 self._outer_loads(phase)
@@ -380,8 +394,8 @@ class _AcrossRows(_Emitter):
             if phase.reductions:
                 with writer.block("for lane in range(used)"):
                     for number in phase.reductions:
-                        combine = _combine(self.step(number))
-                        writer.line(_combined(combine, f"totals{number}[lane]", f"lanes{number}[lane]"))
+                        combine = combine_of(self.step(number))
+                        writer.line(combined(combine, f"totals{number}[lane]", f"lanes{number}[lane]"))
         if not phase.kept:
             return
         with writer.block("for lane in range(used)"):
@@ -409,16 +423,14 @@ class _AcrossRows(_Emitter):
                 self.writer.line(f"v{i} = values{i}[lane]{test}")
 
 
-def _combine(step: Step) -> str:
+def combine_of(step: Step) -> str:
+    """How a reduction combines elements: "sum", "product", "greatest" or "least"."""
     return REDUCTIONS[step.row.name].combine
 
 
-def _lane(step: Step) -> str:
+def lane_of(step: Step) -> str:
+    """The dtype in which it does."""
     return lane_type(step.inputs[0])
-
-
-def _total(step: Step) -> str:
-    return total_type(_combine(step), step.inputs[0])
 
 
 def _inside(start: str, stop: str, n: str) -> tuple[str, str]:
@@ -426,7 +438,7 @@ def _inside(start: str, stop: str, n: str) -> tuple[str, str]:
     return f"greatest({start} - q * {n}, 0)" if start != "0" else "0", f"least({stop} - q * {n}, {n})"
 
 
-def _combined(combine: str, target: str, found: str) -> str:
+def combined(combine: str, target: str, found: str) -> str:
     """The statement that adds to a lane or total."""
     if combine == "sum":
         return f"{target} += {found}"

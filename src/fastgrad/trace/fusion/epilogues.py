@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -116,10 +117,20 @@ def _moved(number: int, place: int) -> int:
     return number + 2 - (number > place)
 
 
-def launches_of_product(payload: Product) -> Launches:
-    """What a product with its epilogue runs in a program."""
+def launches_of_product(
+    payload: Product,
+    map_of: Callable[[Fused], tuple[Launch, set[tuple[int, int]]]] = map_launch,
+    apart: bool = False,
+) -> Launches:
+    """What a product with its epilogue runs in a program.
+
+    Args:
+        payload: both of them.
+        map_of: gives the kernel of the epilogue, and what it may not do in place.
+        apart: whether that comes after the product's, not within it.
+    """
     fused, place = payload.fused, payload.place
-    following, early = map_launch(fused)
+    following, early = map_of(fused)
     pairs = [pair for pair in in_place_pairs(fused) if pair not in early]
     # Results may take the memory of the group's other inputs, as updated weights do. If there are none the product lies
     # where the first result will be that may lie there, else in memory that nobody else reads.
@@ -140,7 +151,7 @@ def launches_of_product(payload: Product) -> Launches:
     def product_operand(operand: Any) -> Any:
         return product if isinstance(operand, Output) and operand.number == 0 else operand
 
-    found = _launches(node, following)
+    found = _launches(node, None if apart else following)
     assert found is not None
     launches = [
         launch.on(tuple([o if isinstance(o, Launch) else product_operand(o) for o in launch.operands]))
@@ -148,4 +159,5 @@ def launches_of_product(payload: Product) -> Launches:
     ]
     value = node.outputs[0]
     scratch = ((value.dtype, int(np.prod(value.shape, dtype=np.int64))),) if home is None else ()
+    launches += [following] if apart else []
     return Launches(tuple(launches), (*found.scratch, *scratch), in_place)

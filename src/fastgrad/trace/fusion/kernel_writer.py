@@ -10,7 +10,7 @@ import linecache
 import threading
 import weakref
 from collections import OrderedDict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from math import prod
 from typing import Any
 
@@ -82,10 +82,13 @@ class Writer:
 
     def local(self, name: str, dtype: str, size: int) -> str:
         """The name of an array on the stack."""
-        text = f"    {name} = local_array({dtype}, {size})"
-        if text not in self._lines:
-            self._lines.insert(0, text)
+        self.at_top(f"{name} = local_array({dtype}, {size})")
         return name
+
+    def at_top(self, text: str) -> None:
+        """Writes a line before all others, once."""
+        if f"    {text}" not in self._lines:
+            self._lines.insert(0, f"    {text}")
 
     # ---- parameters ----------------------------------------------------------------------------------------
 
@@ -105,16 +108,21 @@ class Writer:
 
     def launch(self, units: int, natural: Collection[Operand] = ()) -> Launch:
         """The kernel written, over ``units`` units of work; of the arrays ``natural`` each unit has an element of its own."""
+        parameters, source, operands = self.written()
+        kernel = built(parameters, source, self.fused.number.name)
+        kinds = [(type(operand), operand) for operand in natural]  # the operands are tuples, of which some are equal
+        parts = {i: units for i, operand in enumerate(operands) if (type(operand), operand) in kinds}
+        cost = nanoseconds_of(self.fused) / max(units, 1)
+        return Launch(kernel, operands, units, cost, parts)
+
+    def written(self) -> tuple[str, str, tuple[Operand, ...]]:
+        """The parameters in the builder's notation, the source of a function ``fused``, and what is given for the parameters."""
         names = [*self._arrays, *self._numbers, *SHARE]
         parameters = [f"{name}: {kind}" for name, (kind, _) in self._arrays.items()]
         parameters += [f"{name}: int" for name in (*self._numbers, *SHARE)]
         source = "\n".join([f"def fused({', '.join(names)}):", *self._lines]) + "\n"
-        kernel = built(", ".join(parameters), source, self.fused.number.name)
         operands = [operand for _, operand in self._arrays.values()]
-        kinds = [(type(operand), operand) for operand in natural]  # the operands are tuples, of which some are equal
-        parts = {i: units for i, operand in enumerate(operands) if (type(operand), operand) in kinds}
-        cost = nanoseconds_of(self.fused) / max(units, 1)
-        return Launch(kernel, (*operands, *self._numbers.values()), units, cost, parts)
+        return ", ".join(parameters), source, (*operands, *self._numbers.values())
 
     # ---- places ----------------------------------------------------------------------------------------------
 
@@ -232,6 +240,8 @@ class Writer:
 MOST_BUILT = 1024
 """How many kernels are known by their text; of others those that programs have stay as long as these do."""
 
+NO_NAMES: Mapping[str, Any] = {}
+
 _built: OrderedDict[tuple[str, str, str], Any] = OrderedDict()
 _built_lock = threading.Lock()
 
@@ -259,16 +269,27 @@ def built(parameters: str, source: str, number: str) -> Any:
 
 
 def _build(parameters: str, source: str, number: str) -> Any:
+    function, text = function_of(parameters, source, number)
+    kernel = Kernel(function, parse_signature(parameters), {"T": (number,)}, release_gil=False, noalias=True)
+    native = kernel[np.dtype(number)]
+    weakref.finalize(native, _forget_text, function.__code__.co_filename, text)
+    return native
+
+
+def function_of(parameters: str, source: str, number: str, names: Mapping[str, Any] = NO_NAMES) -> tuple[Any, Any]:
+    """The function of a text, named for it, and what ``linecache`` has of it.
+
+    Args:
+        parameters, source, number: as for ``built``.
+        names: that the text uses besides those of all kernels.
+    """
     name = f"fused_{digest(f'{parameters}{source}{number}'.encode())[:12]}"
     source = source.replace("def fused(", f"def {name}(", 1)
     filename = f"<fastgrad kernel {name}>"
     text = linecache.cache[filename] = len(source), None, source.splitlines(keepends=True), filename
-    scope = dict(_NAMES)
+    scope = {**_NAMES, **names}
     exec(compile(source, filename, "exec"), scope)  # noqa: S102 - our own text
-    kernel = Kernel(scope[name], parse_signature(parameters), {"T": (number,)}, release_gil=False, noalias=True)
-    native = kernel[np.dtype(number)]
-    weakref.finalize(native, _forget_text, filename, text)
-    return native
+    return scope[name], text
 
 
 def _forget_text(filename: str, text: Any) -> None:

@@ -93,8 +93,8 @@ def _joined(product: Node, update: Node) -> Node:
     return Node(Kind.FUSED, payload, inputs, update.outputs)
 
 
-def launches_of_updated(payload: UpdatedProduct) -> Launches:
-    """What a product with its update runs in a program."""
+def launches_of_updated(payload: UpdatedProduct, apart: bool = False) -> Launches:
+    """What a product with its update runs in a program; the update comes after the product's kernel if ``apart``, else within it."""
     rule, product = RULES[payload.rule], payload.product
     (gradient,) = product.outputs
     size, kinds = prod(gradient.shape), len(rule.state)
@@ -103,10 +103,11 @@ def launches_of_updated(payload: UpdatedProduct) -> Launches:
     numbers = [Input(2 + kinds + i) for i in range(len(rule.given))]
     operands = *state, gradient_place, *numbers
     following = Launch(rule.elements[gradient.dtype], operands, size, rule.nanoseconds)
-    found = product_launches(product.inputs, **product.attributes, following=following)
+    found = product_launches(product.inputs, **product.attributes, following=None if apart else following)
     launches = [
         launch.on(tuple([gradient_place if type(operand) is Output else operand for operand in launch.operands]))
         for launch in found.launches
     ]
+    launches += [following] if apart else []
     pairs = tuple([(i, 2 + i) for i in range(kinds)])
     return Launches(tuple(launches), (*found.scratch, (gradient.dtype, size)), in_place=pairs, starts_as=pairs)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,8 +19,20 @@ from fastgrad.trace.graphs.graph import Kind, Node, Value, size_of
 NOTHING = Launches(())
 
 
-def launches_of(node: Node) -> Launches | None:
-    """The kernels of a node that computes something or decides whether the program goes on; None if it runs as Python."""
+def launches_of_fused(found: Any) -> Launches | None:
+    """The kernels of what a FUSED node does."""
+    if isinstance(found, UpdatedProduct):
+        return launches_of_updated(found)
+    return launches_of_product(found) if isinstance(found, Product) else launches_of_group(found)
+
+
+def launches_of(node: Node, fused: Callable[[Any], Launches | None] = launches_of_fused) -> Launches | None:
+    """The kernels of a node that computes something or decides whether the program goes on; None if it runs as Python.
+
+    Args:
+        node: what they compute.
+        fused: gives them for what a FUSED node does.
+    """
     if any(value.dtype.kind == "O" for value in (*node.inputs, *node.outputs)):
         return None
     if node.kind is Kind.GUARD:
@@ -28,10 +40,7 @@ def launches_of(node: Node) -> Launches | None:
     if node.outputs and not any(value.shape == () or 0 not in value.shape for value in node.outputs):
         return NOTHING  # there are no elements to compute
     if node.kind is Kind.FUSED:
-        found = node.payload
-        if isinstance(found, UpdatedProduct):
-            return launches_of_updated(found)
-        return launches_of_product(found) if isinstance(found, Product) else launches_of_group(found)
+        return fused(node.payload)
     row = node.payload
     return launches_of_row(row, node.inputs, node.outputs, node.attributes) if node.kind is Kind.OPERATION else None
 

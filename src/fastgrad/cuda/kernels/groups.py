@@ -1,0 +1,127 @@
+"""Kernels of groups without a reduction: the same scalar source as on a CPU, in loops for a GPU.
+
+Neighbouring threads have neighbouring elements: up to four of them each, as many as are one access of 128 bits, where rows
+are whole numbers of these. There is one loop for all steps, so that no value waits in memory.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Collection, Sequence
+from math import prod
+from typing import Any
+
+from fastgrad.cuda.body import shared_array, thread, threads
+from fastgrad.cuda.kernel import THREADS, DeviceKernel, OnDevice
+from fastgrad.cuda.kernels import together
+from fastgrad.kernels.building.signature import parse_signature
+from fastgrad.kernels.running.launch import Launch, Launches, Operand, Output
+from fastgrad.trace.fusion.emit import in_place_pairs
+from fastgrad.trace.fusion.fused import Fused
+from fastgrad.trace.fusion.kernel_writer import Writer, function_of
+from fastgrad.trace.fusion.stages import Elements
+
+ACCESS = 16
+"""Bytes of the widest access."""
+
+_SHARED = (*[f"{whose}_{how}" for whose in ("block", "lines") for how in ("sum", "product", "greatest", "least")],)
+_NAMES: dict[str, Any] = {
+    "thread": thread,
+    "threads": threads,
+    "shared_array": shared_array,
+    **{name: getattr(together, name) for name in _SHARED},
+}
+
+
+class DeviceWriter(Writer):
+    """Writes a kernel of a group for a GPU.
+
+    Attributes:
+        width: how many neighbouring elements a thread has; the innermost size is a multiple of it.
+        linear: the number of the element in row-major order, where the text has it; else None.
+        together: whether the threads of a block share a unit of work.
+        threads: how many a block has.
+    """
+
+    def __init__(self, fused: Fused) -> None:
+        super().__init__(fused)
+        self.width = 1
+        self.linear: str | None = None
+        self.together = False
+        self.threads = THREADS
+
+    def widened(self, whole: bool = True) -> int:
+        """Takes as many elements as are one access of the widest array, if rows (`whole`) or all elements have so many."""
+        steps = [self.dtypes[number] for number in self.fused.outputs]
+        arrays = [source.dtype for source in self.fused.inputs if source.strides[-1:] == (1,)]
+        width = ACCESS // max([dtype.itemsize for dtype in (*arrays, *steps)], default=ACCESS)
+        while width > 1 and (self.fused.sizes[-1] % width if whole else self.fused.sizes[-1] < width):
+            width //= 2
+        self.width = min(width, 8)
+        return self.width
+
+    def size(self, dim: int) -> str:
+        """The size of a dimension of the loop."""
+        if dim < len(self.fused.sizes) - 1 or self.width == 1 or self.fused.sizes[dim] % self.width:
+            return super().size(dim)
+        self.at_top(f"n{dim} = {self.pieces()} * {self.width}")  # so that it is known to be a multiple
+        return f"n{dim}"
+
+    def pieces(self) -> str:
+        """The innermost size over the width."""
+        return self.number("pieces", self.fused.sizes[-1] // self.width)
+
+    def place(self, what: str, dims: Sequence[int], strides: Sequence[int], offset: int, inner: str) -> str:
+        """Where an element is, as a multiple of the width where it is known to be one."""
+        whole = len(dims) == len(self.fused.sizes) and tuple(strides) == self.natural() and not offset
+        if whole and self.linear is not None:
+            return self.linear
+        return super().place(what, dims, strides, offset, inner)
+
+    def launch(self, units: int, natural: Collection[Operand] = ()) -> Launch:
+        """The kernel written, over ``units`` units of work."""
+        parameters, source, operands = self.written()
+        kernel = _kernel(parameters, source, self.fused.number.name, self.together).with_threads(self.threads)
+        return Launch(OnDevice(kernel, {"T": self.fused.number.name}), operands, units)  # type: ignore[arg-type]
+
+
+@functools.lru_cache(maxsize=1024)
+def _kernel(parameters: str, source: str, number: str, together: bool) -> DeviceKernel:
+    function, _ = function_of(parameters, source, number, _NAMES)
+    return DeviceKernel(function, parse_signature(parameters), {"T": (number,)}, together=together)
+
+
+def map_on_device(fused: Fused) -> tuple[Launch, set[tuple[int, int]]]:
+    """The kernel of a group without a reduction, whose units are runs of neighbouring elements; and what it may not do in place."""
+    writer = DeviceWriter(fused)
+    dims = range(len(fused.sizes))
+    width = writer.widened(whole=len(dims) > 1)
+    same, outer, inner = writer.split_by_level(kept=False)
+    writer.load(same, dims, "0")
+    writes: list[tuple[int, Operand]] = [(number, Output(output)) for output, number in enumerate(fused.outputs)]
+    steps = [*range(len(fused.inputs), len(fused.inputs) + len(fused.steps))]
+    elements = Elements(writer, inner, {}, steps, [], writes)
+    elements.stages = [steps]
+    with writer.block("for unit in range(first, last)"):
+        if len(dims) == 1:
+            n = writer.size(0)
+            if width == 1 or fused.sizes[0] % width == 0:
+                elements.write(f"for j in range(unit * {width}, unit * {width} + {width})", None)
+            else:
+                with writer.block(f"if unit * {width} + {width} <= {n}"):
+                    elements.write(f"for j in range(unit * {width}, unit * {width} + {width})", None)
+                with writer.block("else"):
+                    elements.write(f"for j in range(unit * {width}, {n})", None)
+        else:
+            writer.line(f"r = unit // {writer.pieces()}")
+            writer.line(f"left = unit - r * {writer.pieces()}")
+            writer.decode("r", dims[:-1])
+            writer.load(outer, dims, "0")
+            writer.linear = f"unit * {width} + i"
+            elements.write(f"for i in range({width})", f"j = left * {width} + i")
+    return writer.launch(-(-prod(fused.sizes) // width)), set()
+
+
+def map_launches(fused: Fused) -> Launches:
+    """What a group without a reduction runs on a GPU."""
+    return Launches((map_on_device(fused)[0],), in_place=in_place_pairs(fused))

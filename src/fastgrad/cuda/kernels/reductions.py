@@ -1,0 +1,222 @@
+"""Kernels of groups with a reduction, on a GPU.
+
+Where the innermost dimension is reduced a block has an element of the result: each thread adds up every so many of its elements, then
+warps do by shuffles, then the block through shared memory. Where it is kept, the threads of a warp have neighbouring columns, and
+warps have rows of their own. What is longer than `LONGEST` terms a thread is cut into parts of a size that the shape
+says, which a second kernel combines; so sums in float32 are as good as pairwise ones, and their bits depend on the shape alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+from fastgrad.cuda.instead import threads_for
+from fastgrad.cuda.kernel import THREADS
+from fastgrad.cuda.kernels.groups import DeviceWriter
+from fastgrad.kernels.running.launch import Launch, Launches
+from fastgrad.trace.fusion.combining import neutral
+from fastgrad.trace.fusion.emit import in_place_pairs
+from fastgrad.trace.fusion.emit_reduction import Emitter, combine_of, combined, lane_of
+from fastgrad.trace.fusion.fused import Fused, Step
+from fastgrad.trace.fusion.phases import Phase
+
+LONGEST = 64
+ALONE = 8
+"""Rows of so few elements are a thread's alone."""
+
+_EXCHANGED = {"bool": "int32", "int8": "int32", "int16": "int32", "uint8": "int32", "uint16": "int32"}
+
+
+def reduction_on_device(fused: Fused) -> Launches:
+    """What a group with a reduction runs on a GPU."""
+    emitter = (_Rows if fused.roles[-1] == "r" else _Columns)(fused)
+    launches = emitter.launches()
+    first = len(fused.inputs)
+    free = {o for o in emitter.schedule.last if not fused.steps[fused.outputs[o] - first].kept}
+    pairs = [pair for pair in in_place_pairs(fused) if pair[0] in free]
+    return Launches(launches, tuple(emitter.scratch), tuple(pairs))
+
+
+class _Together(Emitter):
+    """What both ways have in common."""
+
+    kind_of_writer = DeviceWriter
+    staged = False
+    writer: DeviceWriter
+    whose = "block"
+
+    def stays_whole(self) -> bool:
+        return self.reduced_count <= self.part or len(self.schedule.phases) > 1
+
+    def total(self, step: Step) -> str:
+        return lane_of(step)
+
+    def _combine_threads(self, phase: Phase, length: int) -> None:
+        """Writes how the totals of threads become the block's."""
+        for number in phase.reductions:
+            kind = self.total(self.step(number))
+            exchanged = _EXCHANGED.get(kind, kind)
+            self.writer.at_top(f"shared_{exchanged} = shared_array({exchanged}, {length})")
+            taken = f"{self.whose}_{combine_of(self.step(number))}({exchanged}(total{number}), shared_{exchanged})"
+            self.writer.line(f"total{number} = {taken if exchanged == kind else f'{kind}({taken})'}")
+
+    def _neutral(self, phase: Phase) -> None:
+        for number in phase.reductions:
+            step = self.step(number)
+            self.writer.line(f"total{number} = {neutral(combine_of(step), self.total(step))}")
+
+    def _part(self, unit: str, pieces_first: bool) -> tuple[str, str]:
+        """Writes which part of the reduction a unit is; where that begins and ends."""
+        writer = self.writer
+        reduced = writer.number("reduced", self.reduced_count)
+        if self.parts == 1:
+            writer.line(f"p = {unit}")
+            return "0", reduced
+        if pieces_first:
+            parts = writer.number("parts", self.parts)
+            writer.line(f"p = {unit} // {parts}")
+            writer.line(f"begin = ({unit} - p * {parts}) * {writer.number('part', self.part)}")
+        else:
+            bands = writer.number("bands", self.kept_count // self.fused.sizes[-1])
+            writer.line(f"p = {unit} % {bands}")
+            writer.line(f"begin = {unit} // {bands} * {writer.number('part', self.part)}")
+        writer.line(f"finish = least(begin + part, {reduced})")
+        return "begin", "finish"
+
+    owner = "thread() == 0"
+    """The condition for the thread that stores what all of a block have."""
+
+    def _alone(self, writer: DeviceWriter) -> Any:
+        """The block of text that one thread does."""
+        return writer.block(f"if {self.owner}") if writer.together else contextlib.nullcontext()
+
+    def _store_results(self, writer: Any, phase: Phase, place: str) -> None:
+        if any(number in self.fused.outputs for number in phase.kept):
+            with self._alone(writer):
+                super()._store_results(writer, phase, place)
+
+    def _store_parts(self, phase: Phase, place: str) -> None:
+        with self._alone(self.writer):
+            for number in phase.reductions:
+                self._store_part(number, place)
+
+    def _combination(self) -> Launch:
+        """The kernel that combines parts: blocks do, where those of an element lie side by side, else threads."""
+        beside, across = self._spread()
+        (phase,) = self.schedule.phases
+        self.writer = writer = DeviceWriter(self.fused)
+        writer.together, writer.threads = across == 1, threads_for(self.parts) if across == 1 else THREADS
+        parts = writer.number("parts", self.parts)
+        with writer.block("for p in range(first, last)"):
+            self._neutral(phase)
+            head = f"range(thread(), {parts}, threads())" if writer.together else f"range({parts})"
+            with writer.block(f"for part in {head}"):
+                for number in phase.reductions:
+                    step = self.step(number)
+                    name = writer.array(f"parts{number}", f"in[{self.total(step)}]", self.partial[number])
+                    place = f"p * {writer.number('beside', beside)} + part * {writer.number('across', across)}"
+                    writer.line(combined(combine_of(step), f"total{number}", f"{name}[{place}]"))
+            if writer.together:
+                self._combine_threads(phase, 32)
+            writer.decode("p", self.kept)
+            self._results(writer, phase, "p", f"k{self.kept[-1]}" if self.kept else "0")
+        return writer.launch(self.kept_count)
+
+
+class _Rows(_Together):
+    """The innermost dimension is reduced; a piece is an element of the result."""
+
+    def _pieces(self) -> int:
+        return self.kept_count
+
+    def _part_size(self) -> int:
+        return LONGEST * THREADS
+
+    def _spread(self) -> tuple[int, int]:
+        return self.parts, 1
+
+    def _kernel(self) -> None:
+        writer = self.writer
+        writer.together = self.reduced_count > ALONE
+        writer.threads = threads_for(min(self.reduced_count, self.part) if self.parts > 1 else self.reduced_count)
+        writer.widened()
+        with writer.block("for u in range(first, last)"):
+            bounds = self._part("u", pieces_first=True)
+            writer.decode("p", self.kept)
+            if len(self.reduced) == 1 and self.kept == [*self.dims[:-1]]:
+                writer.line(f"row = p * {writer.size(self.dims[-1])}")
+                writer.linear = f"row + here * {writer.width} + i"
+            for phase in self.schedule.phases:
+                self._neutral(phase)
+                if phase.reductions or phase.writes:
+                    with writer.scope():
+                        self._loop(phase, *bounds)
+                if writer.together:
+                    self._combine_threads(phase, 32)
+                if self.parts > 1:
+                    self._store_parts(phase, "u")
+                else:
+                    self._results(writer, phase, "p", f"k{self.kept[-1]}" if self.kept else "0")
+
+    def _loop(self, phase: Phase, begin: str, finish: str) -> None:
+        """Writes the loop over elements, of which each thread takes a few, and then those that are as many threads further."""
+        writer = self.writer
+        width, outer = writer.width, self.reduced[:-1]
+        start, stop = (f"{bound} // {width}" if width > 1 and bound != "0" else bound for bound in (begin, finish))
+        if writer.together:
+            head = f"for s in range({f'{start} + ' if start != '0' else ''}thread(), {stop}, threads())"
+        else:
+            head = f"for s in range({start}, {stop})"
+        with writer.block(head):
+            if outer:
+                writer.line(f"q = s // {writer.pieces()}")
+                writer.line(f"here = s - q * {writer.pieces()}")
+                writer.decode("q", outer)
+            else:
+                writer.line("here = s")
+            self._outer_loads(phase)
+            self._elements(phase, f"for i in range({width})", f"j = here * {width} + i", "total{0}")
+
+
+class _Columns(_Together):
+    """The innermost dimension is kept; a piece is as many columns as a warp has threads."""
+
+    whose = "lines"
+    owner = "inside and thread() < 32"
+
+    def _pieces(self) -> int:
+        inner = self.fused.sizes[-1]
+        return self.kept_count // inner * -(-inner // 32)
+
+    def _part_size(self) -> int:
+        return LONGEST * THREADS // 32
+
+    def _spread(self) -> tuple[int, int]:
+        return 1, self.kept_count
+
+    def _kernel(self) -> None:
+        writer = self.writer
+        writer.together = True
+        n = writer.size(self.dims[-1])
+        with writer.block("for u in range(first, last)"):
+            writer.line(f"tiles = ({n} + 31) // 32")
+            writer.line("band = u // tiles")
+            writer.line("column = (u - band * tiles) * 32 + thread() % 32")
+            writer.line(f"inside = column < {n}")
+            writer.line(f"j = least(column, {n} - 1)")
+            begin, finish = self._part("band", pieces_first=False)
+            writer.decode("p", self.kept[:-1])
+            for position, phase in enumerate(self.schedule.phases):
+                self._neutral(phase)
+                if phase.reductions or phase.writes:
+                    head = f"for q in range({begin} + thread() // 32, {finish}, threads() // 32)"
+                    with writer.scope(), writer.block(head):
+                        writer.decode("q", self.reduced)
+                        self._outer_loads(phase)
+                        self._elements(phase, "if inside", None, "total{0}", position)
+                self._combine_threads(phase, THREADS)
+                if self.parts > 1:
+                    self._store_parts(phase, f"band * {n} + j")
+                else:
+                    self._results(writer, phase, f"band * {n} + j", "j")
