@@ -23,6 +23,7 @@ from fastgrad.trace.fusion.epilogues import Product, launches_of_product
 from fastgrad.trace.fusion.product_updates import UpdatedProduct, launches_of_updated
 from fastgrad.trace.graphs.graph import Node
 from fastgrad.trace.programs.native_form import launches_of, launches_of_row
+from fastgrad.trace.programs.plan import Elsewhere
 
 FAMILIES: tuple[Mapping[Any, Instead], ...] = (rows.INSTEAD,)
 """What each file of `cuda.kernels` has: by the body of the CPU's kernel what takes its place."""
@@ -63,17 +64,18 @@ def on_device_all(found: Launches | None) -> Launches | None:
     memory = Memory(found.scratch)
     launches: list[Launch] = []
     for launch in found.launches:
-        if isinstance(launch.kernel, OnDevice):
+        kernel: Any = launch.kernel
+        if isinstance(kernel, OnDevice):
             launches.append(launch)
             continue
-        body = body_of(launch.kernel)
+        body = body_of(kernel)
         instead = _table().get(body.function)
         if instead is not None:
             launches += instead(launch, body.variables, memory)
         elif any(isinstance(operand, Launch) for operand in launch.operands):
             return None  # it calls another kernel by its address
         else:
-            launches.append(with_kernel(launch, of_native(launch.kernel)))
+            launches.append(with_kernel(launch, of_native(kernel)))
     return Launches(tuple(map(_reading, launches)), tuple(memory.arrays), found.in_place, found.alias, found.starts_as)
 
 
@@ -84,3 +86,7 @@ def _reading(launch: Launch) -> Launch:
     pairs = zip(passed, launch.operands, strict=True)
     names = [p.name for p, operand in pairs if p.kind == "float" and isinstance(operand, (Input, Output, Scratch))]
     return with_kernel(launch, OnDevice(given.kernel.reading(frozenset(names)), given.dtypes)) if names else launch
+
+
+ON_DEVICE = Elsewhere(_of_fused, on_device_all)
+"""For who plans a program."""

@@ -45,7 +45,7 @@ class DeviceFrame:
     """The kernels of a plan, ready to be launched.
 
     Args:
-        plan: what is run, with launches of this device (`choice.on_device_all`).
+        plan: what is run, with launches of this device (`choice.ON_DEVICE`).
         device: where.
 
     Attributes:

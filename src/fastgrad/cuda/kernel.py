@@ -118,6 +118,11 @@ class OnDevice(NamedTuple):
     kernel: DeviceKernel
     dtypes: Mapping[str, str]
 
+    @property
+    def signature(self) -> Signature:
+        """The parameters of the body."""
+        return self.kernel.signature
+
 
 _known: WeakKeyDictionary[Any, OnDevice] = WeakKeyDictionary()
 

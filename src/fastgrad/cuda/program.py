@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.cuda.choice import on_device_all
+from fastgrad.cuda.choice import ON_DEVICE
 from fastgrad.cuda.frame import Call, DeviceFrame, first_answer
 from fastgrad.cuda.memory import Device, DeviceArray
 from fastgrad.errors import InternalError, InvalidArgumentError
@@ -58,7 +58,7 @@ class DeviceProgram:
     def __init__(self, device: Device, *graphs: Graph, fixed: bool = True) -> None:
         self.device = device
         self.tree = optimized_tree(tree_of(graphs), fused_part)
-        self.plan = plan(self.tree, on_device_all)
+        self.plan = plan(self.tree, ON_DEVICE)
         self.arena_bytes = self.plan.arena_bytes
         self._fixed = fixed
         self._frame = DeviceFrame(self.plan, device)

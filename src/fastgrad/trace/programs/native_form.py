@@ -79,7 +79,8 @@ def stops_first(found: Launches) -> bool:
 
 
 def _may_stop(kernel: Any) -> bool:
-    return signature_of(kernel).returns_status
+    own = getattr(kernel, "signature", None)  # of a kernel for another machine
+    return (own or signature_of(kernel)).returns_status
 
 
 def choice(guard: Node, ways: int) -> Launches:

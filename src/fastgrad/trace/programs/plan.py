@@ -8,6 +8,7 @@ old value any more and the program can't leave after that; otherwise it is copie
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,7 +16,15 @@ from fastgrad.kernels.running.launch import Constant, Launches
 from fastgrad.trace.graphs.graph import Kind, Node, Value, size_of
 from fastgrad.trace.passes.tree import Part
 from fastgrad.trace.programs.arena import Arena
-from fastgrad.trace.programs.native_form import choice, copies, halt, launches_of, may_stop, stops_first
+from fastgrad.trace.programs.native_form import (
+    choice,
+    copies,
+    halt,
+    launches_of,
+    launches_of_fused,
+    may_stop,
+    stops_first,
+)
 from fastgrad.trace.programs.places import Action, InArena, InMemory, InObject, InPython, Place, Plan, Stretch
 
 COMPUTES = frozenset({Kind.OPERATION, Kind.FUSED})
@@ -24,7 +33,16 @@ KEPT = 1 << 15
 """Bytes of scratch memory of an operation that nobody else gets, if one of its steps may wait."""
 
 
-Elsewhere = Callable[[Launches], Launches | None]
+class Elsewhere(NamedTuple):
+    """What another machine than a CPU runs.
+
+    Attributes:
+        fused: gives the launches for what a FUSED node does; some may be a CPU's.
+        instead: gives those for a CPU's launches, None where it has none.
+    """
+
+    fused: Callable[[Any], Launches | None]
+    instead: Callable[[Launches], Launches | None]
 
 
 def plan(root: Part, elsewhere: Elsewhere | None = None) -> Plan:
@@ -32,7 +50,7 @@ def plan(root: Part, elsewhere: Elsewhere | None = None) -> Plan:
 
     Args:
         root: its tree; each part is optimized, fused, and has its assignments at the end (``passes/stage_state.py``).
-        elsewhere: for a program that no CPU runs, what that machine runs for a CPU's launches; such a program is not native.
+        elsewhere: for a program that no CPU runs, what that machine does; such a program is not native.
     """
     return _Planner(root, elsewhere).planned()
 
@@ -60,7 +78,8 @@ class _Line:
         uses: where each root is read, in order.
     """
 
-    def __init__(self, parts: list[Part]) -> None:
+    def __init__(self, parts: list[Part], fused: Callable[[Any], Launches | None]) -> None:
+        self._fused = fused
         self.nodes: list[Node | None] = []
         self.forms: list[Launches | None] = []
         self.spans: list[tuple[int, int]] = []
@@ -79,7 +98,7 @@ class _Line:
                 self._use(value, end)
 
     def _add(self, node: Node) -> None:
-        form = launches_of(node) if node.kind in {*COMPUTES, Kind.GUARD} else None
+        form = launches_of(node, self._fused) if node.kind in {*COMPUTES, Kind.GUARD} else None
         position = len(self.nodes)
         for value in node.inputs:
             self._use(value, position)
@@ -146,7 +165,7 @@ class _Pairs:
 class _Planner:
     def __init__(self, root: Part, elsewhere: Elsewhere | None) -> None:
         self.parts = list(root.parts())
-        self.line = _Line(self.parts)
+        self.line = _Line(self.parts, launches_of_fused if elsewhere is None else elsewhere.fused)
         self.plan = Plan(stretches=[Stretch(leaf=part.leaf) for part in self.parts], native=elsewhere is None)
         self.elsewhere = elsewhere
         self.places: dict[int, Place] = {}
@@ -341,7 +360,7 @@ class _Planner:
 
     def _launched(self, form: Launches | None) -> Launches | None:
         """What is launched for a CPU's launches."""
-        return form if form is None or self.elsewhere is None else self.elsewhere(form)
+        return form if form is None or self.elsewhere is None else self.elsewhere.instead(form)
 
     def _copy(self, value: Value, to: Place) -> None:
         node = Node(Kind.OPERATION, None, (value,), (value,))
