@@ -226,3 +226,11 @@ def test_functions_that_change_nothing_give_a_tensor_of_its_own(function):
     np.testing.assert_array_equal(tape.gradient(y, v), [3.0, 4.0])
     v.assign([7.0, 7.0])
     np.testing.assert_array_equal(before, [3.0, 4.0])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "int64"])
+def test_weights_begin_with_a_cache_line(dtype):
+    weights = tf.Variable(tf.ones((65, 67), dtype))
+    assert weights._array.ctypes.data % 64 == 0
+    assert weights._array.flags.c_contiguous
+    np.testing.assert_array_equal(weights.numpy(), np.ones((65, 67)))

@@ -16,6 +16,7 @@ from benchmarks import data
 
 Repeat = Callable[[int], Any]
 Inputs = tuple[np.ndarray, np.ndarray]
+LINE = 64
 STEPS = 256
 """Rows in fastgrad's table of steps: so many products are done in one native call."""
 
@@ -23,7 +24,16 @@ STEPS = 256
 def inputs_of(case: Sequence[int]) -> Inputs:
     """A and B for the sizes m, n, k."""
     m, n, k = case
-    return data.uniform(m, k), data.uniform(k, n, seed=1)
+    a, b = aligned(m, k), aligned(k, n)
+    a[...], b[...] = data.uniform(m, k), data.uniform(k, n, seed=1)
+    return a, b
+
+
+def aligned(rows: int, columns: int) -> np.ndarray:
+    """Memory that begins with a cache line, as what libraries allocate for themselves does; NumPy's begins within one."""
+    memory = np.empty(4 * rows * columns + LINE, np.uint8)
+    start = -memory.ctypes.data % LINE
+    return memory[start : start + 4 * rows * columns].view(np.float32).reshape(rows, columns)
 
 
 def error_of(case: Sequence[int], inputs: Inputs, found: np.ndarray) -> float:
@@ -43,7 +53,7 @@ def fastgrad_products(case: Sequence[int], inputs: Inputs, threads: int) -> Repe
     from fastgrad.trace.programs.frame import shares_of
 
     use_threads(threads)
-    c = np.empty((len(a), b.shape[1]), np.float32)
+    c = aligned(len(a), b.shape[1])
     launches = product_launches((a, b))
     table, memory = table_of(launches, (a, b), (c,), shares_of)
     one, steps = len(table), np.tile(table, (STEPS, 1))
@@ -80,7 +90,7 @@ ret void
 def numpy_products(case: Sequence[int], inputs: Inputs, threads: int) -> Repeat:
     """Calls of the `cblas_sgemm` that NumPy's wheels bring; where there is none, of `np.matmul`."""
     a, b = inputs
-    c = np.empty((len(a), b.shape[1]), np.float32)
+    c = aligned(len(a), b.shape[1])
     found = sorted(Path(np.__file__).parents[1].glob("numpy.libs/libscipy_openblas64_*"))
     if not found:
 
