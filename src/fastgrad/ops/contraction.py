@@ -13,6 +13,7 @@ from fastgrad.errors import InvalidArgumentError
 from fastgrad.floating_errors import QUIET, errors_reset, errors_set
 from fastgrad.kernels.products.eager import batch_product as product_of_batches
 from fastgrad.kernels.products.eager import product as product_of_matrices
+from fastgrad.kernels.products.eager import product_of_pairs, rounded_to_bfloat16
 from fastgrad.operation import (
     COMPLEX,
     FLOATING,
@@ -21,6 +22,7 @@ from fastgrad.operation import (
     Form,
     Operation,
     convert_pair,
+    operation,
     refuse_mix,
 )
 from fastgrad.ops.arithmetic import conjugate
@@ -33,6 +35,7 @@ MATRICES = FLOATING | COMPLEX | {dtypes.int32.numpy, dtypes.int64.numpy}
 """The dtypes that matrix products take."""
 
 _BLAS = (np.dtype(np.float32), np.dtype(np.float64))
+_BFLOAT16 = dtypes.bfloat16.numpy
 _FEW = 4096  # elements of a matrix: if both have fewer NumPy is quicker, unless b is transposed
 
 
@@ -42,7 +45,8 @@ _FEW = 4096  # elements of a matrix: if both have fewer NumPy is quicker, unless
 def _product(a: np.ndarray, b: np.ndarray, transpose_a: bool, transpose_b: bool) -> np.ndarray:
     if a.dtype in HALVES:
         # Summed in float32, rounded once.
-        return _product(a.astype(np.float32), b.astype(np.float32), transpose_a, transpose_b).astype(a.dtype)
+        c = _wide_product(a, b, transpose_a, transpose_b)
+        return rounded_to_bfloat16(c) if a.dtype == _BFLOAT16 else c.astype(a.dtype)
     if a.ndim == 2 and b.ndim == 2:
         return matrix_product(a, b, transpose_a, transpose_b)
     found = product_of_batches(a, b, transpose_a, transpose_b)
@@ -57,6 +61,14 @@ def _product(a: np.ndarray, b: np.ndarray, transpose_a: bool, transpose_b: bool)
         rows = a.reshape(math.prod(a.shape[:-1]), a.shape[-1])
         return matrix_product(rows, b).reshape(*a.shape[:-1], b.shape[-1])
     return np.matmul(a, b)
+
+
+def _wide_product(a: np.ndarray, b: np.ndarray, transpose_a: bool, transpose_b: bool) -> np.ndarray:
+    """The product of half floats in float32."""
+    found = product_of_pairs(a, b, transpose_a, transpose_b)
+    if found is not None:
+        return found
+    return _product(a.astype(np.float32), b.astype(np.float32), transpose_a, transpose_b)
 
 
 def matrix_product(a: np.ndarray, b: np.ndarray, transpose_a: bool = False, transpose_b: bool = False) -> np.ndarray:
@@ -128,6 +140,14 @@ product = _Matmul(
     form=Form.CONTRACT,
     dtypes=MATRICES,
     launches=launches_from("products.steps", "matmul_launches"),
+)
+
+operation(
+    "wide_product",  # what compiled programs make of a product of bfloat16 matrices
+    Form.CONTRACT,
+    run=_wide_product,
+    dtypes=HALVES,
+    launches=launches_from("products.steps", "wide_product_launches"),
 )
 
 

@@ -111,6 +111,10 @@ a row of a, and its row of b; behind `rows_at` where each of the `rows` lies in 
 multiply_lanes = Special("multiply_lanes")
 """`multiply_lanes(...)`: the same, but an element of a is a row of `columns`, each of which is multiplied with b's of its column."""
 
+multiply_pairs = Special("multiply_pairs")
+"""`multiply_pairs(...)`: as `multiply_rows`, of bfloat16 numbers in pairs, 32 bits that lie together: c is float32, b of int32, a of int32 or
+of uint16, whose strides then count halves of pairs; terms are pairs. Of a pair the second product is added first, each rounded once."""
+
 masked_loads = Special("masked_loads", takes_type=True)
 """`masked_loads(T)`: 1 if loads of the first lanes of a vector are quick on this machine, else 0."""
 
@@ -118,6 +122,10 @@ pack_panel = Special("pack_panel")
 """`pack_panel(b, b_at, b_k, b_column, target, target_row, depth, columns)`: copies a panel of b, `depth` rows of `columns`
 elements, to rows with the stride `target_row`, filled up with zeros to whole vectors. The matrix begins at the element `b_at`
 and one of its strides `b_k` and `b_column` is 1. So many rows of `target` are written as make a multiple of a vector's lanes."""
+
+pack_pairs = Special("pack_pairs")
+"""`pack_pairs(b, b_at, b_column, target, target_row, depth, columns)`: as `pack_panel`, of a matrix of uint16 whose pairs of terms lie
+one behind the other: to `depth` rows of pairs, of int32."""
 
 vector_lanes = Special("vector_lanes", takes_type=True)
 """`vector_lanes(T)`: how many elements a vector of this machine has."""

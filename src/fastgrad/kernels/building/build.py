@@ -53,6 +53,7 @@ _BUILDER_MODULES = (
     "building.library_calls",
     "building.native",
     "building.number_types",
+    "building.pair_emission",
     "building.signature",
     "building.source",
     "building.specials",
@@ -319,7 +320,7 @@ def _platform_key() -> str:
             f"builder {builder}",
             f"llvmlite {llvmlite.__version__}",
             f"python {sys.version_info[:2]} {layout}",
-            f"cpu {' '.join(target())} vectors {host_isa().vector_bytes}{' checked' if checks_bounds() else ''}",
+            f"cpu {' '.join(target())} vectors {host_isa()}{' checked' if checks_bounds() else ''}",
         )
     )
 

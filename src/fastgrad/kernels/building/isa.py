@@ -17,12 +17,14 @@ class Isa(NamedTuple):
         heights: for a tile of 1, 2, ... vectors a row, the numbers of rows of its variants, greatest first.
         masks: whether loads and stores of the first lanes of a vector are single instructions.
         fused: whether fused multiply-adds are.
+        pairs: whether one instruction adds to each float32 two products of bfloat16 numbers.
     """
 
     vector_bytes: int
     heights: tuple[tuple[int, ...], ...]
     masks: bool
     fused: bool
+    pairs: bool
 
     @property
     def panel_bytes(self) -> int:
@@ -38,7 +40,10 @@ _WITH_16_REGISTERS = ((8, 4, 2, 1), (4, 2, 1))
 
 @functools.cache
 def host_isa() -> Isa:
-    """This machine's; `FASTGRAD_LANES` chooses other vectors, by their number of float32 lanes: 4, 8 or 16."""
+    """This machine's; `FASTGRAD_LANES` chooses other vectors, by their number of float32 lanes: 4, 8 or 16.
+
+    With `FASTGRAD_BFLOAT16=0` it is as if the processor did not multiply bfloat16 numbers.
+    """
     features = target().features.split(",")
     widest = 64 if "+avx512f" in features else 32 if "+avx2" in features else 16
     chosen = _chosen_lanes()
@@ -49,6 +54,7 @@ def host_isa() -> Isa:
         _WITH_32_REGISTERS if many else _WITH_16_REGISTERS,
         masks="+avx" in features and vector_bytes > 16,
         fused="+neon" in features or "+fma" in features,
+        pairs={"+avx512bf16", "+avx512vl"} <= set(features) and os.environ.get("FASTGRAD_BFLOAT16") != "0",
     )
 
 

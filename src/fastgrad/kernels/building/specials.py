@@ -30,6 +30,7 @@ from fastgrad.kernels.building.number_types import (
     is_whole,
     llvm_type,
 )
+from fastgrad.kernels.building.pair_emission import PairTiles
 from fastgrad.kernels.building.tile_bounds import CHECKS
 from fastgrad.kernels.building.window_emission import WindowTiles
 
@@ -104,7 +105,11 @@ class Specials:
             if special in GIVES_NOTHING:
                 GIVES_NOTHING[special](builder, arguments)
             elif special in CHECKS:
-                tiles = WindowTiles(self.module, taken[0].pointee, host_isa())
+                of_pairs = special in (body.multiply_pairs, body.pack_pairs)
+                machine = host_isa()
+                tiles = (
+                    PairTiles(self.module, machine) if of_pairs else WindowTiles(self.module, taken[0].pointee, machine)
+                )
                 getattr(tiles, special.name)(builder, arguments)
             elif special is body.prefetch:
                 _prefetch(builder, arguments)

@@ -56,6 +56,22 @@ def _panel(b, b_at, b_k, b_column, target, target_row, depth, columns, size, lan
 
 
 @scalar_function
+def _pairs(
+    a, a_at, a_row, a_k, b, b_at, b_k, c, c_at, c_row, accumulate, depth, rows, columns, size, lanes, masks
+):  # fmt: skip
+    _box(a, a_at, a_row, rows, a_k, depth)
+    _box(a, a_at + 4 // size - 1, a_row, rows, a_k, depth)
+    _box(b, b_at, b_k, depth, 1, columns if masks != 0 else _whole(columns, lanes * size // 4))
+    _box(c, c_at, c_row, rows, 1, columns)
+
+
+@scalar_function
+def _pair_panel(b, b_at, b_column, target, target_row, depth, columns, size, lanes, masks):
+    _box(b, b_at, 1, 2 * depth, b_column, columns)
+    _box(target, 0, target_row, _whole(depth, lanes // 2), 1, _whole(columns, lanes // 2))
+
+
+@scalar_function
 def _range(table, at, count, words):
     """The least and the greatest number of a column of a table that has so many words a row."""
     low, high = table[at], table[at]
@@ -98,8 +114,10 @@ def _lanes(
 
 CHECKS = {
     body.multiply_lanes: _lanes,
+    body.multiply_pairs: _pairs,
     body.multiply_rows: _rows,
     body.multiply_windows: _windows,
+    body.pack_pairs: _pair_panel,
     body.pack_panel: _panel,
 }
 """The check of each function of tiles."""

@@ -27,7 +27,7 @@ class Tiles:
         self.module = module
         self.element = element
         self.machine = machine
-        self.bytes = 8 if isinstance(element, ir.DoubleType) else 4
+        self.bytes = self.alignment = 8 if isinstance(element, ir.DoubleType) else 4
         self.lanes = machine.vector_bytes // self.bytes
         self.vector = ir.VectorType(element, self.lanes)
         self.integers = isinstance(element, ir.IntType)
@@ -56,10 +56,10 @@ class Tiles:
     def _load(self, builder: ir.IRBuilder, base: ir.Value, offset: ir.Value, mask: ir.Value | None = None) -> ir.Value:
         pointer = self._at(builder, base, offset, self.vector)
         if mask is None:
-            return builder.load(pointer, align=self.bytes)
+            return builder.load(pointer, align=self.alignment)
         kind = ir.FunctionType(self.vector, [pointer.type, INDEX, mask.type, self.vector])
         function = self._declared(f"llvm.masked.load.v{self.lanes}{self.suffix}.p0", kind)
-        return builder.call(function, [pointer, INDEX(self.bytes), mask, ir.Constant(self.vector, None)])
+        return builder.call(function, [pointer, INDEX(self.alignment), mask, ir.Constant(self.vector, None)])
 
     def _store(
         self, builder: ir.IRBuilder, value: ir.Value, base: ir.Value, offset: ir.Value, mask: ir.Value | None = None
@@ -170,7 +170,7 @@ class Tiles:
         panel = [self._load(builder, b_at, self._across(v), masks[v]) for v in range(width)]
         following = []
         for row, row_sums in zip(rows, sums, strict=True):
-            x = self._splat(builder, builder.load(self._at(builder, row, a_at, self.element), align=self.bytes))
+            x = self._splat(builder, builder.load(self._at(builder, row, a_at, self.element), align=self.alignment))
             pairs = zip(panel, row_sums, strict=True)
             following.append([self._multiply_add(builder, x, y, so_far) for y, so_far in pairs])
         next_left = builder.sub(left, WORD(1))

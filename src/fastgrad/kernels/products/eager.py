@@ -29,9 +29,18 @@ from fastgrad.kernels.building.wrapper import (
     TYPE_AT,
     TYPE_NUMBER_AT,
 )
-from fastgrad.kernels.mapping.half import Array
+from fastgrad.kernels.mapping.half import Array, narrow_bfloat16
 from fastgrad.kernels.products.gemm import gemm
-from fastgrad.kernels.products.steps import MOST_ROWS, NO_STEP, SECOND_CACHE, form_of, product_launches
+from fastgrad.kernels.products.pairs import gemm_pairs
+from fastgrad.kernels.products.steps import (
+    BFLOAT16,
+    MOST_ROWS,
+    NO_STEP,
+    SECOND_CACHE,
+    form_of,
+    pair_form_of,
+    product_launches,
+)
 from fastgrad.kernels.running.at_once import run_at_once
 from fastgrad.kernels.running.launch import Launches
 
@@ -165,6 +174,13 @@ class _Call(NamedTuple):
     numbers: tuple[int, ...]
 
 
+class _LargeCall(NamedTuple):
+    """The same for the team."""
+
+    shape: tuple[int, ...]
+    launches: Launches
+
+
 _calls: dict[tuple[Any, ...], _Call | None] = {}
 
 
@@ -214,8 +230,49 @@ def _product_of_launches(a: np.ndarray, b: np.ndarray, transpose_a: bool, transp
     if launches is None:
         return None
     c = np.empty(shape, x.dtype)
-    run_at_once(launches, (np.require(x, None, ["C", "A"]), np.require(y, None, ["C", "A"])), (c,))
+    run_at_once(launches, (_contiguous(x), _contiguous(y)), (c,))
     return c
+
+
+def product_of_pairs(a: np.ndarray, b: np.ndarray, transpose_a: bool, transpose_b: bool) -> np.ndarray | None:
+    """The products of bfloat16 matrices that fit each other, in float32; None where `gemm_pairs` is not for that.
+
+    Args:
+        a, b, transpose_a, transpose_b: as for `batch_product`.
+    """
+    if not (a.dtype == b.dtype == BFLOAT16):
+        return None
+    x, transpose_x = _as_it_lies(a, transpose_a)
+    y, transpose_y = _as_it_lies(b, transpose_b)
+    call = _pair_call_for(x.shape, y.shape, transpose_x, transpose_y)
+    if call is None:
+        return None
+    x, y, c = _contiguous(x), _contiguous(y), np.empty(call.shape, np.float32)
+    if type(call) is _Call:
+        call.kernel(*[one.view(np.uint16) for one in ((y, x) if call.swapped else (x, y))], c, *call.numbers)
+    else:
+        run_at_once(call.launches, (x, y), (c,))
+    return c
+
+
+def rounded_to_bfloat16(x: np.ndarray) -> np.ndarray:
+    """A contiguous float32 array as bfloat16."""
+    y = np.empty(x.shape, BFLOAT16)
+    narrow_bfloat16[()](x, y.view(np.uint16), 0, x.size)
+    return y
+
+
+@functools.lru_cache(maxsize=512)
+def _pair_call_for(
+    a: tuple[int, ...], b: tuple[int, ...], transpose_a: bool, transpose_b: bool
+) -> _Call | _LargeCall | None:
+    form = pair_form_of(a, b, transpose_a, transpose_b)
+    if form is None:
+        return None
+    if form.m * form.n * form.k * form.batches > LARGEST:
+        launches = product_launches((Array(a, BFLOAT16), Array(b, BFLOAT16)), transpose_a, transpose_b)
+        return _LargeCall(form.shape, launches)
+    return _Call(gemm_pairs[()], form.swapped, form.shape, (*form.numbers_of_pairs, *NO_STEP, 0, form.units))
 
 
 def _as_it_lies(x: np.ndarray, transposed: bool) -> tuple[np.ndarray, bool]:
@@ -224,6 +281,10 @@ def _as_it_lies(x: np.ndarray, transposed: bool) -> tuple[np.ndarray, bool]:
         return x, transposed
     turned = x.swapaxes(-1, -2)
     return (turned, not transposed) if turned.flags.c_contiguous else (x, transposed)
+
+
+def _contiguous(x: np.ndarray) -> np.ndarray:
+    return x if x.flags.c_contiguous and x.flags.aligned else np.require(x, None, ["C", "A"])
 
 
 @functools.lru_cache(maxsize=512)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from math import prod
 from typing import Any, NamedTuple
 
+import ml_dtypes
 import numpy as np
 
 from fastgrad.kernels.building.build import step_address
@@ -14,8 +15,11 @@ from fastgrad.kernels.building.isa import host_isa
 from fastgrad.kernels.mapping.half import through_float32
 from fastgrad.kernels.products.gemm import COPY_ROWS, TERMS, add_chains, chains_of, gemm
 from fastgrad.kernels.products.gemv import UNIT, gemv
+from fastgrad.kernels.products.pairs import ROWS, gemm_pairs
 from fastgrad.kernels.products.plain import complex_product, plain_product
 from fastgrad.kernels.running.launch import NO_PARTS, Constant, Input, Launch, Launches, Output, Scratch, Spec
+
+BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
 
 NO_STEP = (0, 0)
 TILE_ROWS = 8  # of which all tiles have a part
@@ -28,9 +32,11 @@ LONG = 8000.0  # nanoseconds of a product that threads share
 LARGE = 1 << 21  # bytes of A that leave the second cache before the next terms of its rows are read
 COPY_PANELS = 8  # so many panels of B pay for a copy of rows of A
 COPY_GAP = 16  # elements between the terms of a copy, so that they do not compete for a set of the cache
+FOLLOWED = 1 << 18  # bytes of C that stay in the second cache while what follows is done
 MANY = 4  # units, which can be shared among threads
 
 NANOSECONDS = 0.02  # of a multiplication and addition, about
+PAIR_NANOSECONDS = (0.025, 0.01)  # without and with an instruction for pairs
 PLAIN_NANOSECONDS = 0.2
 ADDING_NANOSECONDS = 0.03
 
@@ -79,7 +85,12 @@ class Form(NamedTuple):
     @property
     def numbers(self) -> tuple[int, ...]:
         """What the kernel takes between the arrays and the step that follows."""
-        return (self.m, self.n, self.k, *self.strides, *self.unit, int(self.chains > 1), self.copied)
+        return (*self.numbers_of_pairs, int(self.chains > 1), self.copied)
+
+    @property
+    def numbers_of_pairs(self) -> tuple[int, ...]:
+        """The same for `gemm_pairs`."""
+        return (self.m, self.n, self.k, *self.strides, *self.unit)
 
 
 def form_of(
@@ -160,6 +171,31 @@ def form_of(
     return Form(swapped, batches, m, n, k, strides, shape, (unit, together, most), units, chains, copied)
 
 
+def has_pairs(inputs: Sequence[Spec], transpose_a: bool, transpose_b: bool) -> bool:
+    """Whether `product_launches` are for these two inputs `gemm_pairs`: bfloat16 matrices, but no row with a matrix."""
+    a, b = inputs
+    return a.dtype == BFLOAT16 and pair_form_of(tuple(a.shape), tuple(b.shape), transpose_a, transpose_b) is not None
+
+
+def pair_form_of(
+    a: tuple[int, ...], b: tuple[int, ...], transpose_a: bool, transpose_b: bool, followed: bool = False
+) -> Form | None:
+    """How `gemm_pairs` computes a product; None as from `form_of`, for a row with a matrix, and without fused multiply-adds."""
+    form = form_of(BFLOAT16.itemsize, a, b, transpose_a, transpose_b)
+    if form is None or form.m == 1 or not host_isa().fused:
+        return None
+    is_copied = form.strides[1] != 1
+    panels = -(-form.n * 4 // host_isa().panel_bytes)
+    together = panels if followed else min(panels, COPY_PANELS) if is_copied else 1
+    across = form.batches * -(-panels // together)
+    # A unit copies its panels of B, which is little beside so many rows.
+    blocks = min(-(-form.m // TILE_ROWS), max(-(-form.m // ROWS), MANY // across))
+    unit = -(-form.m // (blocks * TILE_ROWS)) * TILE_ROWS
+    rows = ROWS if is_copied else max(ROWS, FOLLOWED // (4 * form.n)) if followed else form.m
+    units = across * -(-form.m // unit)
+    return form._replace(unit=(unit, together, max(rows // unit, 1)), units=units, chains=1, copied=0)
+
+
 def _copy_rows(itemsize: int) -> int:
     """The rows of A that a copy has place for."""
     return COPY_ROWS * (host_isa().panel_bytes // itemsize) // TERMS // COPY_GAP * COPY_GAP - COPY_GAP
@@ -169,6 +205,15 @@ def _are_worth_apart(itemsize: int, m: int, n: int, k: int, chains: int) -> bool
     """Whether it costs little to add up the chains of a product, beside what threads save that read only a part of B."""
     sums = chains * m * n * itemsize
     return chains > 1 and sums <= SUMS and 2 * sums <= k * n * itemsize and NANOSECONDS * m * n * k >= LONG
+
+
+def wide_product_launches(
+    inputs: Sequence[Spec], outputs: Sequence[Spec], transpose_a: bool, transpose_b: bool
+) -> Launches | None:
+    """What `wide_product` runs in a program."""
+    if has_pairs(inputs, transpose_a, transpose_b):
+        return product_launches(inputs, transpose_a, transpose_b)
+    return matmul_launches(inputs, outputs, transpose_a=transpose_a, transpose_b=transpose_b)
 
 
 @through_float32
@@ -182,10 +227,11 @@ def matmul_launches(
 def product_launches(
     inputs: Sequence[Spec], transpose_a: bool = False, transpose_b: bool = False, following: Launch | None = None
 ) -> Launches:
-    """The product of the first two inputs, to the first output.
+    """The product of the first two inputs, to the first output; that of bfloat16 matrices is float32.
 
     Args:
-        inputs: of one dtype, which fit each other; any dtype that `matmul` takes but half-width floats.
+        inputs: of one dtype, which fit each other; any dtype that `matmul` takes but float16, and bfloat16 where it
+            `has_pairs`.
         transpose_a, transpose_b: whether they are to be transposed.
         following: a map over the elements of the product, whose units they are. It is done on rows of the product as soon as
             those are there, if the kernel can.
@@ -210,6 +256,8 @@ def _launches(
     transpose_b: bool,
     following: Launch | None,
 ) -> Launches:
+    if dtype == BFLOAT16:
+        return _pair_launches(a, b, transpose_a, transpose_b, following)
     form = None
     if dtype in gemm.variables["T"]:
         form = form_of(dtype.itemsize, a, b, transpose_a, transpose_b, following is not None, True)
@@ -233,6 +281,19 @@ def _launches(
     each = (cost + more) / form.units
     launch = Launch(gemm[dtype], (*operands, Output(0), *form.numbers, *step), form.units, each, form.parts)
     return Launches((launch,))
+
+
+def _pair_launches(
+    a: tuple[int, ...], b: tuple[int, ...], transpose_a: bool, transpose_b: bool, following: Launch | None
+) -> Launches:
+    form = pair_form_of(a, b, transpose_a, transpose_b, following is not None)
+    assert form is not None, (a, b)
+    operands: tuple[Any, ...] = (Input(1), Input(0)) if form.swapped else (Input(0), Input(1))
+    cost = PAIR_NANOSECONDS[host_isa().pairs] * form.batches * form.m * form.n * form.k
+    step: tuple[int, Any] = NO_STEP if following is None else (step_address(following.kernel), following)
+    more = 0.0 if following is None else following.unit_cost * following.units
+    operands = *operands, Output(0), *form.numbers_of_pairs, *step
+    return Launches((Launch(gemm_pairs[()], operands, form.units, (cost + more) / form.units, form.parts),))
 
 
 def _plain_launch(

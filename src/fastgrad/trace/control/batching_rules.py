@@ -347,6 +347,7 @@ RULES: dict[str, Rule] = {
     "unravel_index": _unravel_index,
     "batch_moments": _more_columns,
     "matmul": _matmul,
+    "wide_product": _matmul,
     "broadcast_to": _broadcast_to,
     "transpose": _transpose,
     "strided_slice": _slice,

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.kernels.products.steps import product_launches
+from fastgrad.kernels.products.steps import has_pairs, product_launches
 from fastgrad.kernels.running.launch import Input, Launch, Launches, Output, Scratch
 from fastgrad.kernels.windows.convolution import convolution_followed
 from fastgrad.trace.fusion.emit import in_place_pairs, map_launch
@@ -55,7 +55,11 @@ def add_epilogues(graph: Graph) -> Graph:
     taken: set[int] = set()
     nodes: list[Node] = []
     for node in graph.nodes:
-        if row_name(node) in ("matmul", "convolution") and uses[id(node.outputs[0])] == 1 and _is_native(node):
+        if (
+            row_name(node) in ("matmul", "wide_product", "convolution")
+            and uses[id(node.outputs[0])] == 1
+            and _is_native(node)
+        ):
             products[id(node.outputs[0])] = node
         elif node.kind is Kind.FUSED:
             # The last one: the others are there before it.
@@ -71,12 +75,14 @@ def add_epilogues(graph: Graph) -> Graph:
 
 def _is_native(product: Node) -> bool:
     found = _launches(product)
-    return found is not None and found.launches[0].kernel.__name__ in ("gemm", "slide", "slide_lanes")
+    return found is not None and found.launches[0].kernel.__name__ in ("gemm", "gemm_pairs", "slide", "slide_lanes")
 
 
 def _launches(product: Node, following: Launch | None = None) -> Launches | None:
     """What the product runs, with a map that follows it; None if there is no kernel that takes one."""
-    if row_name(product) == "matmul":
+    if row_name(product) == "wide_product" and not has_pairs(product.inputs, **product.attributes):
+        return None
+    if row_name(product) != "convolution":
         return product_launches(product.inputs, **product.attributes, following=following)
     found = convolution_followed(product.inputs, product.outputs, following, **product.attributes)
     return None if found is None or found.scratch else found

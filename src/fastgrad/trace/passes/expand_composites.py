@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.kernels.products.steps import has_pairs
 from fastgrad.operation import HALVES, TABLE
 from fastgrad.trace.graphs.graph import Graph, Kind, Node, Value
 from fastgrad.trace.passes.rewriting import row_name
@@ -77,8 +78,11 @@ def _product(parts: Parts, a: Value, b: Value, transpose_a: bool, transpose_b: b
     half = a.dtype
     if half not in HALVES:
         return (parts.of("matmul", a, b, shape=shape, **turned),)
-    a, b = (parts.of("cast", x, shape=x.shape, to=_FLOAT32, dtype="float32") for x in (a, b))
-    y = parts.of("matmul", a, b, shape=shape, **turned)
+    if has_pairs((a, b), transpose_a, transpose_b):
+        y = parts.of("wide_product", a, b, shape=shape, to=_FLOAT32, **turned)
+    else:
+        a, b = (parts.of("cast", x, shape=x.shape, to=_FLOAT32, dtype="float32") for x in (a, b))
+        y = parts.of("matmul", a, b, shape=shape, **turned)
     return (parts.of("cast", y, shape=shape, to=half, dtype=half.name),)
 
 
