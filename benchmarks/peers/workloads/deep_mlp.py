@@ -11,7 +11,7 @@ from benchmarks.peers.workload import FASTEST, Batches, Step, Workload
 
 WIDTHS = (128,) * 13 + (10,)
 BATCH = 64
-RATE = 1e-3
+RATE = 1e-4
 NORM_EPSILON = 1e-5
 
 

@@ -10,7 +10,7 @@ from benchmarks.peers.workload import FASTEST, Batches, Step, Workload
 
 STEPS, BATCH, FEATURES, UNITS = 32, 16, 8, 32
 LONG_STEPS = 200
-RATE = 1e-3
+RATE = 1e-4
 NAMES = ("kernel", "recurrent", "bias", "output", "offset")
 
 

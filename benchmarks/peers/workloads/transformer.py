@@ -20,7 +20,7 @@ from benchmarks.peers.workload import FASTEST, Batches, Step, Workload
 TOKENS, BATCH, LENGTH = 64, 8, 64
 WIDTH, HEADS, HIDDEN, BLOCKS = 128, 4, 512, 2
 NORM_EPSILON = 1e-5
-RATE = 1e-3
+RATE = 1e-4
 FAR = -1e9  # what JAX's step adds to the scores of keys that a query must not see
 
 
