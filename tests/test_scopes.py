@@ -47,19 +47,3 @@ def test_a_scopes_name_is_text():
     assert tf.name_scope("x").name == "x"
     with pytest.raises(ValueError, match="string"):
         tf.name_scope(3)
-
-
-@pytest.mark.parametrize(
-    "name", ["/CPU:0", "cpu", "CPU:0", "/device:CPU:0", "/job:localhost/replica:0/task:0/device:CPU:0", None, "/GPU:0"]
-)
-def test_everything_runs_on_the_one_device(name):
-    with tf.device(name):
-        y = tf.constant(1.0) + 1.0
-    assert float(y) == 2.0
-    assert y.device == "/job:localhost/replica:0/task:0/device:CPU:0"
-
-
-@pytest.mark.parametrize("name", ["nonsense", "/CPU:0/more", "/job:worker/CPU:0", 3])
-def test_other_names_of_devices_are_refused(name):
-    with pytest.raises(ValueError, match=r"tf\.device"), tf.device(name):
-        pass

@@ -278,8 +278,8 @@ from fastgrad.ops.statistics import histogram_fixed_width_bins as histogram_fixe
 
 # ---- ops/tensor_array.py
 from fastgrad.ops.tensor_array import TensorArray as TensorArray
+from fastgrad.placement import device as device
 from fastgrad.printing import print as print  # TensorFlow's name
-from fastgrad.scopes import device as device
 from fastgrad.scopes import get_current_name_scope as get_current_name_scope
 from fastgrad.scopes import name_scope as name_scope
 from fastgrad.shape import TensorShape as TensorShape

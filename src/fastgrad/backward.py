@@ -9,7 +9,7 @@ import numpy as np
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.indexed_slices import IndexedSlices
 from fastgrad.operation import TABLE, Form, Joint
-from fastgrad.tensor import Tensor, constant_tensor, convert_to_tensor
+from fastgrad.tensor import Tensor, constant_beside, convert_to_tensor
 from fastgrad.variable import Variable
 
 Entry = tuple[Any, tuple[Tensor, ...], tuple[Tensor, ...], dict[str, Any]]
@@ -134,7 +134,7 @@ def _seed(target: Tensor, weight: Any) -> Tensor:
     if weight is None:
         ones = np.empty(target._array.shape, target._array.dtype)
         ones.fill(1)
-        return constant_tensor(ones)
+        return constant_beside(ones, target)
     weight = convert_to_tensor(weight, target.dtype)
     shape, got = target._array.shape, weight._array.shape
     if got == shape:
@@ -149,7 +149,7 @@ def _seed(target: Tensor, weight: Any) -> Tensor:
 
 def _dense(g: Any, y: Tensor, zeros: bool) -> Any:
     if g is None and zeros:
-        return constant_tensor(np.zeros(y._array.shape, y._array.dtype))
+        return constant_beside(np.zeros(y._array.shape, y._array.dtype), y)
     return g.to_dense() if type(g) is IndexedSlices else g
 
 
@@ -160,4 +160,4 @@ def dense_gradient(g: Any) -> Any:
 
 def zeros_of(x: Tensor | Variable) -> Tensor:
     """Zeros of the shape and dtype of ``x``."""
-    return constant_tensor(np.zeros(x._array.shape, x._array.dtype))
+    return constant_beside(np.zeros(x._array.shape, x._array.dtype), x)

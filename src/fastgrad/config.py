@@ -8,11 +8,12 @@ from typing import NamedTuple
 
 from fastgrad.kernels.building.build import set_compile_messages as set_compile_messages
 from fastgrad.kernels.running.team import team as _team
+from fastgrad.placement import device_named as _device_named
+from fastgrad.placement import get_default_device as get_default_device
+from fastgrad.placement import set_default_device as set_default_device
 from fastgrad.trace.calling.eagerly import enable_op_determinism as _enable_op_determinism
 from fastgrad.trace.calling.eagerly import functions_run_eagerly as functions_run_eagerly
 from fastgrad.trace.calling.eagerly import run_functions_eagerly as run_functions_eagerly
-
-experimental = _SimpleNamespace(enable_op_determinism=_enable_op_determinism)
 
 
 class PhysicalDevice(NamedTuple):
@@ -20,7 +21,7 @@ class PhysicalDevice(NamedTuple):
 
     Attributes:
         name: for example ``/physical_device:CPU:0``.
-        device_type: ``"CPU"``.
+        device_type: ``"CPU"`` or ``"GPU"``.
     """
 
     name: str
@@ -32,7 +33,7 @@ class LogicalDevice(NamedTuple):
 
     Attributes:
         name: for example ``/device:CPU:0``.
-        device_type: ``"CPU"``.
+        device_type: ``"CPU"`` or ``"GPU"``.
     """
 
     name: str
@@ -40,20 +41,77 @@ class LogicalDevice(NamedTuple):
 
 
 def list_physical_devices(device_type: str | None = None) -> list[PhysicalDevice]:
-    """The devices of this machine that fastgrad can use.
+    """The devices of this machine that fastgrad can use; ``why_no_gpu`` says why no GPU is among them.
 
     Args:
         device_type: only those of this type, ``"CPU"`` or ``"GPU"``; default all.
     """
-    return [PhysicalDevice("/physical_device:CPU:0", "CPU")] if device_type in (None, "CPU") else []
+    return [PhysicalDevice(f"/physical_device:{kind}:{number}", kind) for kind, number in _devices(device_type)]
 
 
 def list_logical_devices(device_type: str | None = None) -> list[LogicalDevice]:
-    """The devices that operations can be put on; arguments as ``list_physical_devices``."""
-    return [LogicalDevice("/device:CPU:0", "CPU")] if device_type in (None, "CPU") else []
+    """The devices that tensors can be put on; arguments as ``list_physical_devices``."""
+    return [LogicalDevice(f"/device:{kind}:{number}", kind) for kind, number in _devices(device_type)]
+
+
+def _devices(device_type: str | None) -> list[tuple[str, int]]:
+    counts = {"CPU": 1 if device_type in {None, "CPU"} else 0, "GPU": 0}
+    if device_type in {None, "GPU"}:
+        from fastgrad.cuda import devices
+
+        counts["GPU"] = devices.count()
+    return [(kind, number) for kind, count in counts.items() for number in range(count)]
 
 
 get_visible_devices = list_physical_devices
+
+
+def why_no_gpu() -> str | None:
+    """One line that says why ``list_physical_devices("GPU")`` is empty, and what to do; None if it is not. fastgrad's own."""
+    from fastgrad.cuda import devices
+
+    return devices.problem()
+
+
+def _set_memory_growth(device: PhysicalDevice, enable: bool) -> None:
+    """Kept for TensorFlow's programs: memory of a GPU is always taken as it is needed.
+
+    Args:
+        device: a GPU of ``list_physical_devices``.
+        enable: True.
+
+    Raises:
+        ValueError: ``enable`` is False: all memory is never taken beforehand.
+    """
+    if not enable:
+        raise ValueError(
+            f"tf.config.experimental.set_memory_growth: memory of {device.name} is always taken as it is needed."
+        )
+
+
+def _get_memory_info(device: str) -> dict[str, int]:
+    """How much memory of a GPU this process uses. TensorFlow: tf.config.experimental.get_memory_info.
+
+    Args:
+        device: for example ``"GPU:0"``.
+
+    Returns:
+        The bytes of tensors and programs, ``"current"`` now and at their ``"peak"``, which counts what is kept for later.
+
+    Raises:
+        ValueError: it is no GPU of this machine.
+    """
+    found = _device_named(device, "tf.config.experimental.get_memory_info")
+    if found is None:
+        raise ValueError(f"tf.config.experimental.get_memory_info: {device!r} is no GPU of this machine.")
+    return {"current": found.kept()[0], "peak": found.peak}
+
+
+experimental = _SimpleNamespace(
+    enable_op_determinism=_enable_op_determinism,
+    set_memory_growth=_set_memory_growth,
+    get_memory_info=_get_memory_info,
+)
 
 
 def get_num_threads() -> int:

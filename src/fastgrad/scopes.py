@@ -1,8 +1,7 @@
-"""Name scopes and device scopes: where operations would be in TensorFlow's graphs and machines."""
+"""Name scopes: where operations would be in TensorFlow's graphs."""
 
 from __future__ import annotations
 
-import re
 import threading
 
 _scopes = threading.local()
@@ -46,34 +45,3 @@ def current_name_scope() -> str:
 def get_current_name_scope() -> str:
     """The names of the scopes that are entered, with ``/`` between them. TensorFlow: tf.get_current_name_scope."""
     return current_name_scope().removesuffix("/")
-
-
-_DEVICE = re.compile(
-    r"(/job:localhost)?(/replica:\d+)?(/task:\d+)?/?(device:)?(cpu|gpu|tpu)?(:(\d+|\*))?", re.IGNORECASE
-)
-
-
-class device:  # noqa: N801  # TensorFlow's name
-    """A context that says where operations run: on ``"/CPU:0"``, also in place of devices that are not there, as in TensorFlow.
-
-    Args:
-        device_name: ``"/CPU:0"``, ``"/GPU:0"`` and their spellings, or None for the default.
-
-    Raises:
-        ValueError: the name is no string, or not that of a device of this machine.
-    """
-
-    def __init__(self, device_name: str | None) -> None:
-        if device_name is not None and not isinstance(device_name, str):
-            raise ValueError(f"tf.device: Expecting a string device name. Got {device_name!r}.")
-        self._name = device_name
-
-    def __enter__(self) -> None:
-        if self._name is not None and not _DEVICE.fullmatch(self._name):
-            raise ValueError(
-                f"tf.device: {self._name!r} is not the name of a device of this machine; write '/CPU:0'. "
-                "See tf.config.list_physical_devices()."
-            )
-
-    def __exit__(self, *exception: object) -> None:
-        """Nothing to undo."""

@@ -11,6 +11,7 @@ from fastgrad import dtypes
 from fastgrad.array_conversion import array_of
 from fastgrad.dtypes import DType
 from fastgrad.operator_types import Operators
+from fastgrad.placement import device_of, moved, name_of, placed, placement
 from fastgrad.recording import recorders
 from fastgrad.shape import TensorShape
 
@@ -27,8 +28,12 @@ class Tensor(Operators):
     # variable gives this tensor bytes of its own just before it changes (see variable.py).
     # _logits is set on what keras's softmax and sigmoid return: the tensor that they were computed
     # from, from which cross-entropies are computed in its stead. _keras_mask is set by keras's layers:
-    # which time steps count (see keras/masks.py).
-    __slots__ = ("__weakref__", "_array", "_keras_mask", "_logits", "_owner")
+    # which time steps count (see keras/masks.py). _unplaced is set on what goes to any GPU (see placement.py);
+    # on one, _array is a cuda.memory.DeviceArray.
+    __slots__ = ("__weakref__", "_array", "_keras_mask", "_logits", "_owner", "_unplaced")
+
+    _array: Any
+    _unplaced: bool
 
     __array_priority__ = 100
 
@@ -54,7 +59,7 @@ class Tensor(Operators):
     @property
     def device(self) -> str:
         """Where the elements are, in TensorFlow's spelling."""
-        return "/job:localhost/replica:0/task:0/device:CPU:0"
+        return name_of(device_of(self._array))
 
     def get_shape(self) -> TensorShape:
         """The dimensions: another name of ``shape``."""
@@ -70,7 +75,10 @@ class Tensor(Operators):
     def numpy(self) -> Any:
         """The elements as a NumPy array of their own, or as a NumPy scalar if the shape is ()."""
         self._looked_at("numpy")
-        return self._array.copy() if self._array.ndim else self._array[()]
+        array = self._array
+        if type(array) is not np.ndarray:
+            return array.on_host()[()]
+        return array.copy() if array.ndim else array[()]
 
     def ref(self) -> Reference:
         """A hashable reference, for use as a key: tensors themselves are not hashable."""
@@ -80,12 +88,26 @@ class Tensor(Operators):
         if copy is False:
             raise ValueError("Tensor.__array__: a tensor is immutable, so NumPy gets a copy; drop copy=False.")
         self._looked_at("numpy")
-        return self._array.astype(dtype) if dtype is not None else self._array.copy()
+        array = self._on_host()
+        return array.astype(dtype) if dtype is not None else array.copy()
+
+    def _on_host(self) -> np.ndarray:
+        """The elements in the host's memory; not to be written to."""
+        return moved(self._array, None)
 
     def __dlpack__(self, **options: Any) -> Any:
         # The consumer may write: it gets bytes that no tensor or variable reads.
         self._looked_at("numpy")
         return self._array.copy().__dlpack__(**options)
+
+    @property
+    def __cuda_array_interface__(self) -> dict[str, Any]:
+        array = self._array
+        if type(array) is np.ndarray:
+            raise AttributeError("the tensor is not on a GPU")
+        if self._owner is not None:  # the consumer goes on reading when the variable has changed
+            self._array, self._owner = array.copy(), None
+        return self._array.__cuda_array_interface__
 
     def __dlpack_device__(self) -> tuple[Any, int]:
         return self._array.__dlpack_device__()
@@ -96,7 +118,7 @@ class Tensor(Operators):
                 f"The truth value of a tensor of shape {self.shape} is ambiguous. Use tf.reduce_any or tf.reduce_all."
             )
         self._looked_at("bool")
-        return bool(self._array.reshape(-1).any())
+        return bool(self._on_host().any())
 
     def __int__(self) -> int:
         return int(self._scalar("int"))
@@ -111,18 +133,18 @@ class Tensor(Operators):
         if self._array.ndim or self._array.dtype.kind not in "iub":
             raise TypeError(f"only integer scalar tensors can be converted to an index, got {self!r}")
         self._looked_at("index")
-        return int(self._array)
+        return int(self._on_host())
 
     def _scalar(self, wanted: str) -> Any:
         if self._array.ndim:
             raise TypeError(f"{wanted}(): only tensors of shape () are Python scalars, got shape {self.shape}.")
         self._looked_at(wanted)
-        return self._array[()]
+        return self._on_host()[()]
 
     def _elements(self) -> np.ndarray:
         """The elements, for those who go by their values; not to be written to."""
         self._looked_at("numpy")
-        return self._array
+        return self._on_host()
 
     def _looked_at(self, kind: str) -> None:
         """Tells recorders that the program goes on by this tensor's value."""
@@ -143,13 +165,13 @@ class Tensor(Operators):
         raise TypeError("Tensor is unhashable. Instead, use tensor.ref() as the key.")
 
     def __format__(self, spec: str) -> str:
-        return format(self._array[()], spec)  # text for people: recorders are not told
+        return format(self._on_host()[()], spec)  # text for people: recorders are not told
 
     def __repr__(self) -> str:
-        return f"<tf.Tensor: shape={self.shape}, dtype={self.dtype.name}, numpy={elements_text(self._array)}>"
+        return f"<tf.Tensor: shape={self.shape}, dtype={self.dtype.name}, numpy={elements_text(self._on_host())}>"
 
     def __str__(self) -> str:
-        text = str(self._array[()])
+        text = str(self._on_host()[()])
         return f"tf.Tensor({_newline(text)}{text}, shape={self.shape}, dtype={self.dtype.name})"
 
     def __copy__(self) -> Tensor:
@@ -160,7 +182,7 @@ class Tensor(Operators):
 
     def __reduce__(self) -> tuple[Any, ...]:
         # As raw bytes where the dtype is ml_dtypes': its arrays pickle, but only by NumPy's name of it.
-        return _restored, (self._array,)
+        return _restored, (self._on_host(),)
 
     def __getattr__(self, name: str) -> Any:
         if name in _NUMPY_ONLY:
@@ -240,7 +262,28 @@ pack: Callable[[list[Any], DType | None], Tensor]
 
 def constant_tensor(array: np.ndarray) -> Tensor:
     """A tensor of an array that follows from Python values and shapes alone, which recorders may take for a constant."""
+    if placement.active and placement.is_chosen:
+        return _constant(Tensor(placed(array)))
+    return unplaced_tensor(array)
+
+
+def unplaced_tensor(array: np.ndarray) -> Tensor:
+    """A ``constant_tensor`` that belongs to no device until it meets a tensor that does."""
     tensor = Tensor(array)
+    tensor._unplaced = True
+    for recorder in recorders.active:
+        recorder.on_constant(tensor)
+    return tensor
+
+
+def constant_beside(array: np.ndarray, x: Any) -> Tensor:
+    """A ``constant_tensor`` where a tensor or variable is."""
+    if type(x._array) is np.ndarray:
+        return unplaced_tensor(array)
+    return _constant(Tensor(moved(array, device_of(x._array))))
+
+
+def _constant(tensor: Tensor) -> Tensor:
     for recorder in recorders.active:
         recorder.on_constant(tensor)
     return tensor
@@ -304,18 +347,18 @@ def convert_beside(value: Any, dtype: np.dtype) -> Tensor:
     tensor = as_tensor_or_none(value)
     if tensor is not None:
         return tensor
-    tensor = _of_dtype_if_it_can(value, dtypes.OF_NUMPY[dtype])
+    tensor = _of_dtype_if_it_can(value, dtypes.OF_NUMPY[dtype], unplaced_tensor)
     if (kind is float or kind is int) and len(scalars) < 4096 and tensor._array.dtype == dtype:
         scalars[key] = tensor
     return tensor
 
 
-def _of_dtype_if_it_can(value: Any, dtype: DType) -> Tensor:
+def _of_dtype_if_it_can(value: Any, dtype: DType, make: Callable[[np.ndarray], Tensor] = constant_tensor) -> Tensor:
     try:
-        return from_python(value, dtype)
+        return from_python(value, dtype, make)
     except (TypeError, OverflowError) as refusal:
         try:
-            return from_python(value, None)
+            return from_python(value, None, make)
         except ValueError:
             raise refusal from None
 
@@ -324,8 +367,8 @@ scalars: dict[Any, Tensor] = {}
 """Python numbers as tensors by ``(number, dtype, int or float)``; 0 stands there by its text. Never given to users."""
 
 
-def from_python(value: Any, dtype: DType | None) -> Tensor:
-    """A new tensor of a value that is neither a tensor nor a variable; see ``convert_to_tensor``."""
+def from_python(value: Any, dtype: DType | None, make: Callable[[np.ndarray], Tensor] = constant_tensor) -> Tensor:
+    """A new tensor of a value that is neither a tensor nor a variable; see ``convert_to_tensor``. ``make`` makes it of an array."""
     if isinstance(value, (list, tuple)):
         if holds_tensor(value):
             return pack(list(value), dtype)  # noqa: F821  # set by ops/
@@ -333,8 +376,8 @@ def from_python(value: Any, dtype: DType | None) -> Tensor:
         found: Tensor = value._as_tensor(dtype)  # a number that is an input of a recorded function
         return found
     elif isinstance(value, Sequence) and not isinstance(value, (str, bytes, range)):
-        return from_python(list(value), dtype)  # a deque, an array.array ...
-    return constant_tensor(array_of(value, dtype))
+        return from_python(list(value), dtype, make)  # a deque, an array.array ...
+    return make(array_of(value, dtype))
 
 
 def holds_tensor(value: Any) -> bool:

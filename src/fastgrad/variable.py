@@ -18,6 +18,7 @@ from fastgrad.dtypes import DType
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.floating_errors import QUIET, errors_reset, errors_set
 from fastgrad.operator_types import Operators
+from fastgrad.placement import device_of, moved, name_of, placed, placement
 from fastgrad.recording import recorders
 from fastgrad.scopes import current_name_scope
 from fastgrad.shape import TensorShape
@@ -138,7 +139,11 @@ class Variable(Operators):
             )
         # What was converted just now has memory of its own: a large table is not copied twice.
         own = isinstance(initial_value, np.ndarray) and value._array.base is None
-        self._array = value._array if own else _aligned_copy(value._array)
+        array = placed(value._array) if placement.active else value._array
+        if type(array) is not np.ndarray:
+            self._array: Any = array if array is not value._array else array.copy()
+        else:
+            self._array = array if own or array is not value._array else _aligned_copy(array)
         self._serial = next(_serials)  # the order of creation
         self._name = current_name_scope() + (name or "Variable")
         self._trainable = True if trainable is None else bool(trainable)
@@ -199,6 +204,9 @@ class Variable(Operators):
         """The value now, as a NumPy array of its own (a NumPy scalar if the shape is ())."""
         if recorders.active:
             self._read()._looked_at("numpy")
+        if type(self._array) is not np.ndarray:
+            with writing.lock:
+                return moved(self._array, None)[()]
         if not self._array.ndim:
             return self._array[()]
         if self._array.size < 256 and sharing.is_alone():  # NumPy keeps the GIL
@@ -227,7 +235,7 @@ class Variable(Operators):
                 f"and the assigned value shape {TensorShape.of(array.shape)} are incompatible."
             )
         with writing.lock:
-            np.copyto(self._writable(), array)
+            _write(self._writable(), array)
         for recorder in recorders.active:
             recorder.on_assign(self, tensor)
         return self if read_value else None
@@ -256,7 +264,7 @@ class Variable(Operators):
                 f"{what}: Cannot update variable '{self.name}' with shape {list(self.shape)} using a Tensor with shape "
                 f"{list(array.shape)}, shapes must be equal."
             )
-        if any(recorder.follows_state for recorder in recorders.active):
+        if any(recorder.follows_state for recorder in recorders.active) or type(self._array) is not np.ndarray:
             value = self._read()
             return self.assign(value + tensor if ufunc is np.add else value - tensor, read_value=read_value)
         token = errors_set(QUIET)
@@ -322,7 +330,7 @@ class Variable(Operators):
     @property
     def device(self) -> str:
         """Where the elements are, in TensorFlow's spelling."""
-        return "/job:localhost/replica:0/task:0/device:CPU:0"
+        return name_of(device_of(self._array))
 
     def get_shape(self) -> TensorShape:
         """The dimensions: another name of ``shape``."""
@@ -343,6 +351,10 @@ class Variable(Operators):
 
     def __dlpack_device__(self) -> tuple[Any, int]:
         return self._array.__dlpack_device__()
+
+    @property
+    def __cuda_array_interface__(self) -> dict[str, Any]:
+        return self.value().__cuda_array_interface__
 
     def __bool__(self) -> bool:
         return bool(self._read())
@@ -366,7 +378,7 @@ class Variable(Operators):
         return format(self._read(), spec) if spec else repr(self)
 
     def __repr__(self) -> str:
-        return f"<tf.Variable '{self.name}' shape={self.shape} dtype={self.dtype.name}, numpy={elements_text(self._array)}>"
+        return f"<tf.Variable '{self.name}' shape={self.shape} dtype={self.dtype.name}, numpy={elements_text(moved(self._array, None))}>"
 
     def __copy__(self) -> Variable:
         return self.__deepcopy__({})
@@ -381,7 +393,7 @@ class Variable(Operators):
         return twin
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_snapshot": None, "_views": []}
+        return {**self.__dict__, "_array": moved(self._array, None), "_snapshot": None, "_views": []}
 
     def __iadd__(self, other: Any) -> Any:
         raise _in_place("+=", "assign_add")
@@ -408,6 +420,14 @@ def _aligned_copy(array: np.ndarray) -> np.ndarray:
     copy: np.ndarray = memory[start : start + array.nbytes].view(array.dtype).reshape(array.shape)
     copy[...] = array
     return copy
+
+
+def _write(memory: Any, array: Any) -> None:
+    """Writes a value to a variable's memory, wherever the two are."""
+    if type(memory) is np.ndarray:
+        np.copyto(memory, moved(array, None))
+    else:
+        memory.write(array)
 
 
 def _in_place(operator: str, method: str) -> RuntimeError:

@@ -35,6 +35,11 @@ _GPU = Machine(
 )
 
 
+def gpu_ir(kernel: DeviceKernel, dtypes: Mapping[str, Any]) -> tuple[str, str]:
+    """`kernel_ir` for a GPU, which machine code follows from."""
+    return kernel_ir(kernel, dtypes, _GPU)
+
+
 def compile_ptx(kernel: DeviceKernel, dtypes: Mapping[str, Any], capability: int) -> str:
     """The PTX of a kernel; its entry is `kernel`.
 
@@ -48,7 +53,7 @@ def compile_ptx(kernel: DeviceKernel, dtypes: Mapping[str, Any], capability: int
         Untranslatable: the body has something that no GPU does.
         RuntimeError: it calls a function that is not there on a GPU.
     """
-    text, specials = kernel_ir(kernel, dtypes, _GPU)
+    text, specials = gpu_ir(kernel, dtypes)
     module = llvm.parse_assembly(text)
     if specials:
         module.link_in(llvm.parse_assembly(specials))

@@ -101,6 +101,19 @@ class Driver(Protocol):
             units: how many units of work there are; the driver says how many blocks and threads do them.
         """
 
+    def lend(self, address: int, shape: tuple[int, ...], dtype: np.dtype, owner: Any) -> Any:
+        """An object that gives other libraries an array by DLPack; all work is done by then. It keeps the owner."""
+
+    def borrow(self, lender: Any) -> tuple[int, tuple[int, ...], tuple[int, ...] | None, np.dtype]:
+        """Address, shape, strides (in elements; None: C-contiguous) and dtype of another library's array; what it has begun comes first.
+
+        Args:
+            lender: has `__dlpack__` or `__cuda_array_interface__`; it must be kept.
+
+        Raises:
+            ValueError: its array is on another device.
+        """
+
     def record(self, work: Callable[[], None]) -> Any:
         """A graph of the `launch`, `copy` and `fill` that `work` asks for, which are not done now. Nothing else may be asked for."""
 

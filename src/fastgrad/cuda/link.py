@@ -42,7 +42,7 @@ def link(ptx: str, capability: int) -> Cubin:
         LinkingUnavailable: nvJitLink is not there; the message says how it is installed.
         RuntimeError: it refuses the PTX.
     """
-    library, suffix = _library()
+    library, suffix = linker()
 
     def call(name: str, *arguments: Any) -> int:
         return int(getattr(library, name + suffix)(*arguments))
@@ -84,8 +84,12 @@ def link(ptx: str, capability: int) -> Cubin:
 
 
 @functools.cache
-def _library() -> tuple[Any, str]:
-    """nvJitLink, and what its functions' names end with in its version."""
+def linker() -> tuple[Any, str]:
+    """nvJitLink, and what its functions' names end with in its version.
+
+    Raises:
+        LinkingUnavailable: it is not installed.
+    """
     for file in _files():
         try:
             library = ctypes.CDLL(str(file))

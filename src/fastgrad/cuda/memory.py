@@ -18,6 +18,8 @@ from fastgrad.cuda.driver import Driver, OutOfDeviceMemory
 from fastgrad.errors import ResourceExhaustedError
 
 _SMALLEST = 512
+DLPACK_CPU, DLPACK_CUDA = 1, 2
+"""DLPack's numbers of kinds of devices."""
 _STEPS = 8  # sizes of blocks from one power of two to the next
 
 
@@ -48,6 +50,7 @@ class Device:
     Attributes:
         driver, number: as given.
         name: as TensorFlow writes it, for example ``/job:localhost/replica:0/task:0/device:GPU:0``.
+        peak: the most bytes that blocks ever had, those kept for later among them.
     """
 
     def __init__(self, driver: Driver, number: int = 0) -> None:
@@ -56,6 +59,7 @@ class Device:
         self._free: dict[int, list[int]] = defaultdict(list)
         self._lock = threading.Lock()
         self._taken = 0
+        self.peak = 0
 
     def __repr__(self) -> str:
         return f"<GPU:{self.number}: {self.driver.name}>"
@@ -85,6 +89,7 @@ class Device:
                     self._give_back()
                 else:
                     self._taken += size
+                    self.peak = max(self.peak, self._taken)
                     return address
         raise AssertionError
 
@@ -194,6 +199,34 @@ class DeviceArray:
             self.write(array.on_host())
         elif array.address != self.address:
             self.device.driver.copy(self.address, array.address, self.nbytes)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return (DLPACK_CPU, 0) if self.device.driver.is_simulated else (DLPACK_CUDA, self.device.number)
+
+    def __dlpack__(
+        self, *, stream: Any = None, max_version: Any = None, dl_device: Any = None, copy: bool | None = None
+    ) -> Any:
+        if dl_device is not None and tuple(dl_device) == (DLPACK_CPU, 0):
+            return self.on_host().__dlpack__()
+        lent = (self.copy() if copy else self)._lent()  # all work is done, so that no stream has to wait
+        return lent.__dlpack__() if max_version is None else lent.__dlpack__(max_version=max_version)
+
+    def _lent(self) -> Any:
+        return self.device.driver.lend(self.address, self.shape, self.dtype, self.base)
+
+    @property
+    def __cuda_array_interface__(self) -> dict[str, Any]:
+        driver = self.device.driver
+        if driver.is_simulated:
+            raise AttributeError("a simulated GPU's memory is the host's")
+        return {
+            "version": 3,
+            "shape": self.shape,
+            "typestr": self.dtype.str,
+            "data": (self.address, True),  # tensors never change
+            "strides": None,
+            "stream": driver.stream,
+        }
 
     def on_host(self) -> np.ndarray:
         """A copy in the host's memory, once all that has been asked for before is done."""

@@ -6,6 +6,7 @@ It knows the bounds of all its memory: what is outside of it is refused, and wha
 from __future__ import annotations
 
 import functools
+import math
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -118,9 +119,16 @@ class SimulatedDriver:
 
         self._do(step)
 
+    def lend(self, address: int, shape: tuple[int, ...], dtype: np.dtype, owner: Any) -> np.ndarray:
+        return np.asarray(_Lent(self._at(address, math.prod(shape) * dtype.itemsize).view(dtype).reshape(shape), owner))
+
+    def borrow(self, lender: Any) -> tuple[int, tuple[int, ...], tuple[int, ...] | None, np.dtype]:
+        raise ValueError(f"{type(lender).__name__} has its array on a GPU, and not on one that is simulated")
+
     def record(self, work: Callable[[], None]) -> list[Callable[[], None]]:
         self._not_while_recording("records")
-        self._recorded = recorded = []
+        recorded: list[Callable[[], None]] = []
+        self._recorded = recorded
         try:
             work()
         finally:
@@ -155,6 +163,13 @@ class SimulatedDriver:
         start = self._starts[place] if place >= 0 else 0
         if place < 0 or address + nbytes > start + self._sizes[start]:
             raise SimulationError(f"{what or 'a copy'}: {nbytes} bytes at {address:#x} are not in allocated memory")
+
+
+class _Lent:
+    """Memory of a simulated GPU as an array of NumPy, which keeps its owner."""
+
+    def __init__(self, array: np.ndarray, owner: Any) -> None:
+        self._kept, self.__array_interface__ = (array, owner), array.__array_interface__
 
 
 def _nothing() -> None:

@@ -14,7 +14,17 @@ from fastgrad.dtypes import DType
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.operation import ANY, TABLE, Form, Operation, refuse_dtype
 from fastgrad.ops.arguments import axis_of, integer, integers, tensor_of
-from fastgrad.tensor import Tensor, as_tensor_or_none, constant_tensor, convert_to_tensor, from_python, holds_tensor
+from fastgrad.placement import device_named, device_of, moved, name_of, placement
+from fastgrad.recording import recorders
+from fastgrad.tensor import (
+    Tensor,
+    as_tensor_or_none,
+    constant_beside,
+    constant_tensor,
+    convert_to_tensor,
+    from_python,
+    holds_tensor,
+)
 
 
 def dimensions(shape: Any, name: str) -> tuple[int, ...]:
@@ -112,13 +122,34 @@ _identity = Operation("identity", lambda x: x, lambda g, y, x: g, form=Form.ELEM
 
 
 def identity(input: Any, name: str | None = None) -> Tensor:
-    """A new tensor of the same value, for tapes another one than ``input``.
+    """A new tensor of the same value, for tapes another one than ``input``; in a ``tf.device`` context, a copy on its device.
 
     Args:
         input: what converts to a tensor.
         name: kept for TensorFlow's signature.
     """
-    return _identity(tensor_of(input))
+    x = tensor_of(input)
+    if placement.active and placement.is_chosen and not x._array.dtype.hasobject:
+        device = placement.device
+        if device is not device_of(x._array):
+            return _copied(x, device)
+    return _identity(x)
+
+
+def _copied(x: Tensor, device: Any) -> Tensor:
+    """A copy on a device, None for the host, which gradients come back from."""
+    y = Tensor(moved(x._array, device))
+    for recorder in recorders.active:
+        recorder.on_operation(_copy_to_device, (x,), (y,), {"device": name_of(device)})
+    return y
+
+
+_copy_to_device = Operation(
+    "copy_to_device",
+    lambda x, device: moved(x, device_named(device, "copy_to_device")),
+    lambda g, y, x, device: _copied(g, device_of(x._array)),
+    form=Form.EXTERN,
+)
 
 
 def identity_n(input: Any, name: str | None = None) -> list[Tensor]:
@@ -182,7 +213,7 @@ def zeros_like(input: Any, dtype: Any = None, name: str | None = None, layout: A
         name, layout: kept for TensorFlow's signature.
     """
     x = tensor_of(input)
-    return constant_tensor(_filled(x._array.shape, x.dtype if dtype is None else dtypes.as_dtype(dtype), 0))
+    return constant_beside(_filled(x._array.shape, x.dtype if dtype is None else dtypes.as_dtype(dtype), 0), x)
 
 
 def ones_like(input: Any, dtype: Any = None, name: str | None = None, layout: Any = None) -> Tensor:
@@ -200,7 +231,7 @@ def ones_like(input: Any, dtype: Any = None, name: str | None = None, layout: An
     wanted = x.dtype if dtype is None else dtypes.as_dtype(dtype)
     if wanted is dtypes.string:
         raise refuse_dtype("ones_like", wanted, ANY - {dtypes.string.numpy})
-    return constant_tensor(_filled(x._array.shape, wanted, 1))
+    return constant_beside(_filled(x._array.shape, wanted, 1), x)
 
 
 def fill(dims: Any, value: Any, name: str | None = None, layout: Any = None) -> Tensor:
