@@ -276,7 +276,7 @@ def test_large_products_with_a_transposed_matrix_read_a_copy_of_its_rows(shape, 
     a, b = matrices(m, k, n, dtype)
     bias = np.linspace(-1, 1, n, dtype=dtype)
     x = np.ascontiguousarray(a.T)
-    assert form_of(a.itemsize, x.shape, b.shape, True, False).copied
+    assert form_of(a.itemsize, x.shape, b.shape, True, False).copied or host_isa().vector_bytes < 4 * a.itemsize
     wanted = multiplied(a, b)
     assert not form_of(a.itemsize, a.shape, b.shape, False, False).copied
     following = Launch(dense.bias_linear[wanted.dtype], (Output(0), Input(2), n), wanted.size)
@@ -285,6 +285,25 @@ def test_large_products_with_a_transposed_matrix_read_a_copy_of_its_rows(shape, 
         c = np.empty_like(wanted)
         run_launches(product_launches([x, b], True, False, following), [x, b, bias], [c], shares)
         np.testing.assert_array_equal(c, wanted + bias)
+
+
+@pytest.mark.parametrize("dtype", BOTH)
+@pytest.mark.parametrize("shape", [(16, 520, 264), (32, 801, 333), (31, 1030, 1027), (64, 300, 1000)], ids=str)
+def test_products_of_few_rows_with_a_transposed_matrix_are_turned(shape, dtype):
+    m, k, n = shape
+    a, b = matrices(m, k, n, dtype)
+    x = np.ascontiguousarray(b.T)
+    wanted = multiplied(a, b)
+    product, turned = launches_of([a, x], [wanted], False, True).launches
+    assert product.units > 1
+    assert turned.kernel.__name__ == "turn"
+    for shares in (1, 2, 3, 8):
+        assert multiplied(a, x, False, True, shares).tobytes() == wanted.tobytes()
+    bias = np.linspace(-1, 1, n, dtype=dtype)
+    following = Launch(dense.bias_linear[wanted.dtype], (Output(0), Input(2), n), wanted.size)
+    c = np.empty_like(wanted)
+    run_launches(product_launches([a, x], False, True, following), [a, x, bias], [c])
+    np.testing.assert_array_equal(c, wanted + bias)
 
 
 def test_a_call_does_its_own_units_alone():

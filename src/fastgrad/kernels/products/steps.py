@@ -17,6 +17,7 @@ from fastgrad.kernels.products.gemm import COPY_ROWS, TERMS, add_chains, chains_
 from fastgrad.kernels.products.gemv import UNIT, gemv
 from fastgrad.kernels.products.pairs import ROWS, gemm_pairs
 from fastgrad.kernels.products.plain import complex_product, plain_product
+from fastgrad.kernels.products.turning import turn
 from fastgrad.kernels.running.launch import NO_PARTS, Constant, Input, Launch, Launches, Output, Scratch, Spec
 
 BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
@@ -39,6 +40,7 @@ NANOSECONDS = 0.02  # of a multiplication and addition, about
 PAIR_NANOSECONDS = (0.025, 0.01)  # without and with an instruction for pairs
 PLAIN_NANOSECONDS = 0.2
 ADDING_NANOSECONDS = 0.03
+TURNING_NANOSECONDS = 0.2
 
 
 class Form(NamedTuple):
@@ -46,6 +48,7 @@ class Form(NamedTuple):
 
     Attributes:
         swapped: whether it is given b and then a: a product with a column is one of a row with the transpose.
+        turned: whether that gives the transpose of C, which `turn` transposes: of few rows with a transposed B.
         batches, m, n, k: sizes for the kernel; a batch of rows may be one matrix of more rows.
         strides: a_row, a_k, b_k, b_column, a_batch, b_batch.
         shape: of the result.
@@ -56,6 +59,7 @@ class Form(NamedTuple):
     """
 
     swapped: bool
+    turned: bool
     batches: int
     m: int
     n: int
@@ -133,7 +137,9 @@ def form_of(
         batches, m = 1, batches * m
     a_row, a_k = (1, m) if transpose_a else (k, 1)
     b_k, b_column = (1, k) if transpose_b else (n, 1)
-    swapped = n == 1 and m > 1
+    may_turn = shared and not followed and batches == 1 and a_k == 1 != b_column
+    turned = may_turn and _are_worth_turning(m, n, k, host_isa().vector_bytes // itemsize)
+    swapped = turned or (n == 1 and m > 1)
     if swapped:
         m, n = n, m
         a_row, a_k, b_k, b_column = b_column, b_k, a_k, a_row
@@ -147,7 +153,7 @@ def form_of(
     is_far = a_k != 1 and m >= COPIED_ROWS  # each term of a row is in a page of its own
     is_read_often = panels >= COPY_PANELS and not is_near and k * m * itemsize >= SECOND_CACHE
     is_large = n * itemsize >= host_isa().panel_bytes and k * m * itemsize >= LARGE
-    copies = is_far and (is_read_often or is_large)
+    copies = is_far and (is_read_often or is_large) and _copy_rows(itemsize) > 0
     whole_rows = (followed and chains == 1) or (is_near and panels > 1)
     # Each copies all of B then; but a thread has rows of its own, which the steps around may have for it.
     whole_rows |= shared and batches == 1 < panels and b_column != 1 and max(-(-m // COPIED_ROWS), MANY // panels) > 1
@@ -168,7 +174,7 @@ def form_of(
             together, most = panels, max(MOST_ROWS // TILE_ROWS, 1)
     unit = -(-m // (blocks * TILE_ROWS)) * TILE_ROWS
     units = batches * -(-panels // together) * -(-m // unit) * chains
-    return Form(swapped, batches, m, n, k, strides, shape, (unit, together, most), units, chains, copied)
+    return Form(swapped, turned, batches, m, n, k, strides, shape, (unit, together, most), units, chains, copied)
 
 
 def has_pairs(inputs: Sequence[Spec], transpose_a: bool, transpose_b: bool) -> bool:
@@ -197,8 +203,14 @@ def pair_form_of(
 
 
 def _copy_rows(itemsize: int) -> int:
-    """The rows of A that a copy has place for."""
+    """The rows of A that a copy has place for; none where vectors have two elements."""
     return COPY_ROWS * (host_isa().panel_bytes // itemsize) // TERMS // COPY_GAP * COPY_GAP - COPY_GAP
+
+
+def _are_worth_turning(m: int, n: int, k: int, lanes: int) -> bool:
+    """Whether it takes less to transpose A and C than B, as those have few rows, which are the lanes of vectors then."""
+    idle = -m % lanes
+    return 2 * m * (5 * k + 8 * n) <= (7 - 2 * idle) * n * k and NANOSECONDS * m * n * k >= 2 * LONG
 
 
 def _are_worth_apart(itemsize: int, m: int, n: int, k: int, chains: int) -> bool:
@@ -278,6 +290,12 @@ def _launches(
         each = ADDING_NANOSECONDS * form.chains + more / size
         total = Launch(add_chains[dtype], (Scratch(0), Output(0), form.chains, size, *step), size, each)
         return Launches((sums, total), ((dtype, form.chains * size),))
+    if form.turned:
+        product = Launch(gemm[dtype], (*operands, Scratch(0), *form.numbers, *NO_STEP), form.units, cost / form.units)
+        panels = -(-form.m * dtype.itemsize // host_isa().panel_bytes)
+        copied = TURNING_NANOSECONDS * form.m * form.n / panels
+        back = Launch(turn[dtype], (Scratch(0), Output(0), form.n, form.m), panels, copied)
+        return Launches((product, back), ((dtype, form.m * form.n),))
     each = (cost + more) / form.units
     launch = Launch(gemm[dtype], (*operands, Output(0), *form.numbers, *step), form.units, each, form.parts)
     return Launches((launch,))

@@ -143,9 +143,9 @@ def launches_of_product(
     in_place = tuple([(output, _moved(given, place)) for output, given in pairs if given != place])
     home = None if in_place else next((output for output, given in pairs if given == place), None)
     node = payload.node
-    plain = _launches(node)
-    own = 0 if plain is None else len(plain.scratch)
-    product = Scratch(own) if home is None else Output(home)
+    own = _launches(node, None if apart else following)
+    assert own is not None
+    product = Scratch(len(own.scratch)) if home is None else Output(home)
 
     def group_operand(operand: Any) -> Any:
         if isinstance(operand, Input):

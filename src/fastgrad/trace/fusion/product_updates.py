@@ -98,12 +98,16 @@ def launches_of_updated(payload: UpdatedProduct, apart: bool = False) -> Launche
     rule, product = RULES[payload.rule], payload.product
     (gradient,) = product.outputs
     size, kinds = prod(gradient.shape), len(rule.state)
-    gradient_place = Scratch(len(product_launches(product.inputs, **product.attributes).scratch))
     state = [Output(i) for i in range(kinds)]
     numbers = [Input(2 + kinds + i) for i in range(len(rule.given))]
-    operands = *state, gradient_place, *numbers
-    following = Launch(rule.elements[gradient.dtype], operands, size, rule.nanoseconds)
-    found = product_launches(product.inputs, **product.attributes, following=None if apart else following)
+
+    def found_with(gradient_place: Scratch) -> tuple[Launch, Launches]:
+        operands = *state, gradient_place, *numbers
+        following = Launch(rule.elements[gradient.dtype], operands, size, rule.nanoseconds)
+        return following, product_launches(product.inputs, **product.attributes, following=None if apart else following)
+
+    gradient_place = Scratch(len(found_with(Scratch(0))[1].scratch))  # behind the product's own
+    following, found = found_with(gradient_place)
     launches = [
         launch.on(tuple([gradient_place if type(operand) is Output else operand for operand in launch.operands]))
         for launch in found.launches
