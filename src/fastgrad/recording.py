@@ -142,6 +142,24 @@ def paused() -> Iterator[None]:
 
 
 @contextmanager
+def following_state() -> Iterator[None]:
+    """What changes variables inside the ``with`` is done by operations and assignments."""
+    before = recorders.active
+    recorders.active = (*before, _FOLLOWER)
+    try:
+        yield
+    finally:
+        recorders.active = before
+
+
+class _Follower(Recorder):
+    follows_state = True
+
+
+_FOLLOWER = _Follower()
+
+
+@contextmanager
 def unheard() -> Iterator[None]:
     """Nothing that this thread does inside the ``with`` is reported to anybody."""
     before = recorders.active

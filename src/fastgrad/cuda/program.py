@@ -18,7 +18,9 @@ import numpy as np
 from fastgrad.cuda.choice import ON_DEVICE
 from fastgrad.cuda.frame import Call, DeviceFrame, first_answer
 from fastgrad.cuda.memory import Device, DeviceArray
+from fastgrad.cuda.structured import run_graph, run_structured
 from fastgrad.errors import InternalError, InvalidArgumentError
+from fastgrad.trace.control.graph_operation import GraphOperation
 from fastgrad.trace.control.structured import Structured
 from fastgrad.trace.graphs.graph import Graph, Kind, Value, size_of
 from fastgrad.trace.passes.tree import optimized_tree, tree_of
@@ -277,9 +279,12 @@ class _Run:
                 raise left(node, array)
         elif node.kind is Kind.ASSIGN:
             node.payload._array[...] = self.array(action.inputs[0], node.inputs[0])
+        elif isinstance(node.payload, GraphOperation):
+            inputs = [self._here(*one) for one in zip(action.inputs, node.inputs, strict=True)]
+            self._keep(action, run_graph(self._program.device, node.payload, inputs))
         elif isinstance(node.payload, Structured):
             inputs = [self._here(*one) for one in zip(action.inputs, node.inputs, strict=True)]
-            self._keep(action, node.payload.run(*inputs))
+            self._keep(action, run_structured(self._program.device, node.payload, inputs))
         else:
             warn_of_host(node.payload.name)
             self._keep(

@@ -221,7 +221,7 @@ def texts(value: Any) -> list[str]:
         return [os.fsdecode(value)]
     if isinstance(value, (list, tuple)):
         return [one for item in value for one in texts(item)]
-    return [os.fsdecode(one) for one in convert_to_tensor(value)._array.reshape(-1)]
+    return [os.fsdecode(one) for one in convert_to_tensor(value)._on_host().reshape(-1)]
 
 
 def _nodes(datasets: Any) -> list[Node]:

@@ -77,7 +77,7 @@ class constant_initializer(_Initializer):  # noqa: N801
 
     def __call__(self, shape: Any, dtype: Any = None, **options: Any) -> Tensor:
         """A tensor of the values; ``dtype`` defaults to theirs. ValueError if their number is not the shape's."""
-        values, sizes = convert_to_tensor(self.value, dtype)._array, _sizes(shape)
+        values, sizes = convert_to_tensor(self.value, dtype)._on_host(), _sizes(shape)
         if values.size not in (1, int(np.prod(sizes))):
             raise ValueError(f"constant_initializer: {values.size} values do not fill shape {TensorShape(sizes)}.")
         array = np.broadcast_to(values.reshape(()), sizes) if values.size == 1 else values.reshape(sizes)

@@ -14,6 +14,7 @@ from fastgrad.errors import InvalidArgumentError
 from fastgrad.operation import FLOATING, TABLE
 from fastgrad.ops import random_draws as draws
 from fastgrad.ops.random_draws import mixed, signed
+from fastgrad.placement import on_host
 from fastgrad.recording import recorders, report_effect, state_followed, unheard
 from fastgrad.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad.variable import Variable
@@ -65,7 +66,8 @@ class Generator:
         elif state is None:
             raise ValueError("Generator: give copy_from or state, or use Generator.from_seed(seed).")
         _check_algorithm(alg)
-        self._state = Variable(_checked_state(state), trainable=False, name="StateVar", dtype=dtypes.int64)
+        with on_host():  # which counts; its words go to where numbers are drawn
+            self._state = Variable(_checked_state(state), trainable=False, name="StateVar", dtype=dtypes.int64)
         self._lock = threading.Lock()
 
     @classmethod
@@ -118,10 +120,12 @@ class Generator:
         with self._lock:
             if recorders.active and state_followed():
                 words = self._state._read()
+                words._unplaced = True
                 self._state.assign(draws.advanced(words, count=count))
                 return words
             state = self._state._writable()
             words = Tensor(state.copy())
+            words._unplaced = True
             low = int(state[0])
             after = low + max(count, 1)
             state[0] = signed(after)
@@ -204,7 +208,7 @@ def create_rng_state(seed: Any, alg: Any = "philox") -> Tensor:
 
 
 def _checked_state(state: Any) -> np.ndarray:
-    words = convert_to_tensor(state)._array
+    words = convert_to_tensor(state)._on_host()
     if words.shape != (3,) or words.dtype.kind not in "iu":
         raise ValueError(f"Generator: a state is three int64, got shape {list(words.shape)}, dtype {words.dtype}.")
     return words.astype(np.int64)

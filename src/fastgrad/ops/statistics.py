@@ -229,7 +229,7 @@ def bincount(
         raise ValueError(
             f"bincount: Unsupported value for argument axis={axis}. Only 0 and -1 are currently supported."
         )
-    ids = tensor_of(arr)._array
+    ids = tensor_of(arr)._on_host()
     ids = ids.astype(np.int64)
     if ids.size and ids.min() < 0:
         raise InvalidArgumentError(f"bincount: Input arr must be non-negative! It holds {ids.min()}.")

@@ -65,6 +65,8 @@ class Function:
     records_graphs = True
     replays_at_once = False  # whether the first call's result is the program's, too: see enable_op_determinism
 
+    _all: weakref.WeakSet[Function] = weakref.WeakSet()
+
     def __init__(
         self,
         python_function: Callable[..., Any],
@@ -88,6 +90,7 @@ class Function:
         self._retracing = Retracing(self.__name__)
         self._last: Version | None = None  # that was used last
         self._pieces: Any = _NOT_LOOKED_FOR
+        Function._all.add(self)
 
     # ---- calling -------------------------------------------------------------------------------------------
 
@@ -398,6 +401,14 @@ class Function:
 def no_entry(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """What stands for an entry while there is none."""
     return MISS
+
+
+def forget_entries() -> None:
+    """Lets all functions take the long way once, as entries have to look at more from now on."""
+    for function in list(Function._all):
+        _let_go(weakref.ref(function))
+        for version in [version for key in function._cache for version in key.versions]:
+            version.entries.clear()
 
 
 def _let_go(function: Any) -> None:

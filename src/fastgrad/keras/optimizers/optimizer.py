@@ -27,7 +27,8 @@ from fastgrad.keras.optimizers.step import Step, SummedRows, apply_as_operations
 from fastgrad.kernels.updating.optimizers import decay_weights, moving_average, units
 from fastgrad.ops.casting import cast
 from fastgrad.ops.scattering import tensor_scatter_nd_add, tensor_scatter_nd_sub, tensor_scatter_nd_update
-from fastgrad.recording import recorders, state_followed
+from fastgrad.placement import device_of, placement
+from fastgrad.recording import following_state, recorders, state_followed
 from fastgrad.tensor import Tensor, convert_to_tensor
 from fastgrad.variable import Variable
 
@@ -156,6 +157,9 @@ class Optimizer(OptimizerState):
         variables = self._targets(grads, trainable_variables)
         if recorders.active and state_followed():
             apply_as_operations(self, grads, variables)
+        elif placement.active and any(device_of(variable._array) for variable in variables):
+            with following_state():
+                apply_as_operations(self, grads, variables)
         elif not self._apply_plain(grads, variables):
             self._apply_checked(grads, variables)
 

@@ -146,7 +146,7 @@ class OptimizerState(Followed):
             array = np.full(sizes, initializer, wanted.numpy)
         else:
             make: Any = initializers.get(initializer)
-            array = np.array(convert_to_tensor(make(sizes, dtype=wanted), wanted)._array)
+            array = np.array(convert_to_tensor(make(sizes, dtype=wanted), wanted)._on_host())
         return self._new_variable(array, name or "variable")
 
     def add_variable_from_reference(

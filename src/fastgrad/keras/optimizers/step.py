@@ -18,6 +18,7 @@ from fastgrad.keras.optimizers.schedules.learning_rate_schedule import LearningR
 from fastgrad.operation import TABLE
 from fastgrad.ops.casting import cast
 from fastgrad.ops.optimizer_updates import add_rows, ends_turn_of, is_half, sum_rows, sums_of, update
+from fastgrad.placement import beside
 from fastgrad.recording import paused, recorders, report_effect, unheard
 from fastgrad.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad.variable import Variable
@@ -53,7 +54,7 @@ def apply_as_operations(optimizer: Any, grads: Sequence[Any], variables: Sequenc
 
 def build_unheard(optimizer: Any, variables: Sequence[Variable]) -> None:
     """Makes the slots: what they start with is not what a program does, but that they are made is told."""
-    with unheard():
+    with unheard(), beside(variables[0]._array):
         optimizer._build_whole(list(variables))
     for recorder in recorders.active:
         for variable in optimizer.variables:

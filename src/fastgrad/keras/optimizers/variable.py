@@ -7,6 +7,7 @@ import itertools
 import numpy as np
 
 from fastgrad.keras.weight import Weight
+from fastgrad.placement import placed, placement
 from fastgrad.recording import unheard
 from fastgrad.tensor import Tensor
 from fastgrad.variable import Variable
@@ -38,7 +39,7 @@ class OptimizerVariable(Weight):
 
     def __init__(self, array: np.ndarray, name: str) -> None:
         super().__init__(np.zeros((), array.dtype), trainable=False, name=name)
-        self._array = array  # without a copy: the slot of a large table must not be there twice
+        self._array = placed(array) if placement.active else array  # without a copy: the slot of a large table must not be there twice
         self.rewritten = False
         self.live: Variable | None = None
 

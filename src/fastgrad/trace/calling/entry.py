@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad import nest
+from fastgrad.placement import placement
 from fastgrad.recording import recorders
 from fastgrad.tensor import Tensor
 from fastgrad.trace.calling import turns
@@ -148,6 +149,9 @@ class _Writer:
         if kind is Tensor:
             self.lines.append(f"if type({name}) is not Tensor or {name}._owner is not None: return MISS")
             self.lines.append(f"x{number} = {name}._array")
+            if len(leaf) > 3:
+                self.scope[f"at{number}"] = leaf[3]
+                self.lines.append(f"if type(x{number}) is ndarray or x{number}.device is not at{number}: return MISS")
             self._tensors[self._leaf - 1] = name
         elif kind is np.ndarray and value.dtype == dtype and value.dtype.isnative:
             self.lines.append(f"if type({name}) is not ndarray: return MISS")
@@ -159,7 +163,7 @@ class _Writer:
         if number in self._looked_at:
             return
         unlike = "is not" if np.dtype(dtype.char) is dtype else "!="
-        flags = "" if not leaf[1] else f" or not x{number}.flags.c_contiguous"
+        flags = "" if not leaf[1] or len(leaf) > 3 else f" or not x{number}.flags.c_contiguous"
         self.lines.append(
             f"if x{number}.shape != {leaf[1]!r} or x{number}.dtype {unlike} d{number}{flags}: return MISS"
         )
@@ -281,6 +285,9 @@ def entry_of(
         run = [re.sub(r"\ba(\d+)\b", r"x\1", line) for line in run]
         returns = [re.sub(r"found\[(\d+)\]", lambda match: results[int(match[1])], line) for line in returns]
         writer.scope |= {name: value for name, value in scope.items() if name not in writer.scope}
+    if placement.active:
+        writer.scope |= {"placement": placement, "chosen": placement.chosen}
+        opening.append("if placement.chosen != chosen: return MISS")
     checks = [*opening, *writer.lines, f"o = ({''.join(f'{name}, ' for name in writer.objects)})", *captures.lines]
     if not any("o[" in line for line in captures.lines):
         checks.remove(f"o = ({''.join(f'{name}, ' for name in writer.objects)})")

@@ -15,6 +15,7 @@ from fastgrad.array_conversion import array_of, short
 from fastgrad.dtypes import DType
 from fastgrad.indexed_slices import IndexedSlices
 from fastgrad.operation import TABLE
+from fastgrad.placement import device_of, placement
 from fastgrad.recording import recorders
 from fastgrad.shape import TensorShape
 from fastgrad.tensor import Tensor, constant_tensor, convert_to_tensor
@@ -80,7 +81,7 @@ class Call:
         self.values: list[Any] = []
         self.objects: list[Any] = []
         structure = tuple([(name, self._describe(value, name)) for name, value in arguments.items()])
-        self.key = (structure, tuple(self.leaves))
+        self.key = (structure, tuple(self.leaves), placement.chosen)
 
     def tensors(self) -> list[Tensor]:
         """What the program is given, as tensors: those that were passed, as they are."""
@@ -135,6 +136,11 @@ class Call:
         return "object", Identity(value)
 
     def _array(self, array: np.ndarray, given: Any) -> Any:
+        device = device_of(array)
+        if device is not None:
+            self.arrays.append(array)
+            self.given.append(given)
+            return "tensor", array.shape, array.dtype, device
         self.arrays.append(array if array.flags.c_contiguous else np.ascontiguousarray(array).reshape(array.shape))
         self.given.append(given)
         return "tensor", array.shape, array.dtype
@@ -308,6 +314,9 @@ def stand_ins(call: Call, ask: Callable[[str], None]) -> tuple[list[Tensor], lis
         TABLE["identity"](given) if recorders.active and isinstance(given, Tensor) else Tensor(array)
         for given, array in zip(call.given, call.arrays, strict=True)
     ]
+    for tensor, given in zip(tensors, call.given, strict=True):
+        if not isinstance(given, Tensor) or hasattr(given, "_unplaced"):
+            tensor._unplaced = True
     rest = iter(tensors)
     leaves: list[Any] = []
     for label, leaf, value in zip(call.labels, call.leaves, call.values, strict=True):

@@ -44,12 +44,14 @@ class Way:
         graph: what was recorded.
         results: how the results are put together.
         rooms: loops in it that are made for a number of trips.
+        device: the GPU that it ran on; None for the host.
     """
 
     def __init__(self, recording: Recording, results: Results, count: int) -> None:
         self.graph = recording.graph(results.done())
         self.results = results
         self.rooms = rooms_of(self.graph)
+        self.device = recording.device
         self._count = count
         self._has_own_gradients = recording.has_own_gradients
         self._captured = [weakref.ref(tensor) for tensor in recording.captured]
@@ -88,7 +90,9 @@ class Tree:
 
     def __init__(self, ways: Sequence[Way]) -> None:
         self.ways = tuple(ways)
-        self.program = Program(*[way.graph for way in ways])
+        device = next((way.device for way in ways if way.device is not None), None)
+        graphs = [way.graph for way in ways]
+        self.program = Program(*graphs) if device is None else device.program(*graphs)
         self.single = self.program.single() if self.program.plan.native else None
         self.shared = [-1]
 

@@ -14,6 +14,7 @@ import numpy as np
 from fastgrad import recording
 from fastgrad.errors import TraceError as TraceError
 from fastgrad.operation import TABLE
+from fastgrad.placement import device_of
 from fastgrad.tensor import Tensor
 from fastgrad.trace.graphs.graph import Graph, Kind, Node, Value
 from fastgrad.trace.recording.host_call import HostCall
@@ -50,6 +51,7 @@ class Recording(recording.Recorder):
         captured: tensors that were there before and are constants now.
         created: the variables that the program has made.
         saved: the values that the variables changed by the program had before.
+        device: a GPU that operations ran on; None if all ran on the host.
         numbers: those that the program went on by, with the user's line that asked.
     """
 
@@ -70,6 +72,7 @@ class Recording(recording.Recorder):
         self._outer: set[int] | None = None
         self._lines: dict[int, tuple[str, int] | None] = {}
         self.failure: str | None = None
+        self.device: Any = None
         self.may_give_up = self.gave_up = False
         self.has_own_gradients = False
         self.captured: list[Tensor] = []
@@ -139,6 +142,7 @@ class Recording(recording.Recorder):
             self._fixed.update([id(value) for value in node.outputs])
         for tensor, value in zip(outputs, node.outputs, strict=True):
             self._bind(tensor, value)
+            self.device = self.device or device_of(tensor._array)
 
     def _own_gradient(self, operation: Any, inputs: tuple[Any, ...], outputs: tuple[Any, ...]) -> None:
         """What the function computes is recorded as it runs; its gradient becomes a graph, for whoever asks for it later."""
@@ -222,11 +226,11 @@ class Recording(recording.Recorder):
         if id(value) in self._fixed:
             return
         if kind in {"bool", "int", "index"}:
-            self._guard(value, {"bool": bool, "int": int, "index": int}[kind](tensor._array.reshape(())), kind)
+            self._guard(value, {"bool": bool, "int": int, "index": int}[kind](tensor._on_host().reshape(())), kind)
         elif tensor._array.dtype.kind in "iu" and tensor._array.size == 1 and _asked_within():
-            self._guard(value, int(tensor._array.reshape(())), "int")
+            self._guard(value, int(tensor._on_host().reshape(())), "int")
         elif tensor._array.dtype.kind in "iubf" and tensor._array.size <= _COUNTABLE and _asked_within():
-            self._guard_elements(value, tensor._array)
+            self._guard_elements(value, tensor._on_host())
         else:
             self._refuse_look(tensor, value, kind)
 
@@ -330,7 +334,7 @@ class Recording(recording.Recorder):
                     f"record: {tensor!r}. Make it with operations of fastgrad; or run everything eagerly: "
                     "tf.config.run_functions_eagerly(True)."
                 )
-            array = tensor._array
+            array = tensor._on_host()
             if tensor._owner is not None or not array.flags.c_contiguous:
                 array = np.array(array, order="C")
             value = self._node(Kind.CONSTANT, array, outputs=(tensor,)).outputs[0]

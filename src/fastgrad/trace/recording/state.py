@@ -8,7 +8,7 @@ import numpy as np
 
 from fastgrad.recording import unheard
 from fastgrad.tensor import Tensor
-from fastgrad.variable import Variable, writing
+from fastgrad.variable import Variable, write, writing
 
 
 class Saved:
@@ -32,7 +32,7 @@ class Saved:
         """Puts all saved values back."""
         with unheard(), writing.lock:
             for variable, value in self._values.values():
-                np.copyto(variable._writable(), value._array)
+                write(variable._writable(), value._array)
 
     def now(self) -> Saved:
         """The present values of the same variables."""
