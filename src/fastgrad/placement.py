@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 import threading
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -63,6 +65,25 @@ class Placement:
     def _innermost(self) -> Any:
         return self._scopes.devices[-1] if self._scopes.devices else DEFAULT
 
+    @property
+    def chosen(self) -> tuple[Device | None, ...]:
+        """The device that a scope of the calling thread, or the default, says; nothing if none does."""
+        return (self.device,) if self.is_chosen else ()
+
+    @property
+    def is_scoped(self) -> bool:
+        """Whether the calling thread is in a scope."""
+        return self._innermost is not DEFAULT
+
+    @contextmanager
+    def inside(self, device: Device | None) -> Iterator[None]:
+        """A scope."""
+        self.enter(device)
+        try:
+            yield
+        finally:
+            self.leave()
+
     def enter(self, device: Any) -> None:
         """Begins a scope with a GPU, None for the host, or `DEFAULT`."""
         self.active = True
@@ -88,6 +109,17 @@ def moved(array: Any, device: Device | None) -> Any:
     if device is None:
         return array.on_host()
     return array if array.device is device else device.put(array.on_host())
+
+
+def beside(array: Any) -> AbstractContextManager[None]:
+    """Inside of this new tensors are made on the GPU that an array is on, if it is on one."""
+    device = device_of(array)
+    return nullcontext() if device is None else placement.inside(device)
+
+
+def on_host() -> AbstractContextManager[None]:
+    """Inside of this new tensors are made on the host, whatever a scope says."""
+    return placement.inside(None) if placement.is_chosen else nullcontext()
 
 
 def device_of(array: np.ndarray | DeviceArray) -> Device | None:
@@ -122,9 +154,9 @@ def together(name: str, tensors: tuple[Any, ...]) -> tuple[Device | None, list[A
 
 
 def is_free(x: Any) -> bool:
-    """Whether a tensor belongs to no device yet: texts, and what was made of Python values outside of all scopes."""
+    """Whether a tensor belongs to no device: texts, the host's single numbers, what was made of Python values outside of scopes."""
     array = x._array
-    return isinstance(array, np.ndarray) and (array.dtype.hasobject or hasattr(x, "_unplaced"))
+    return isinstance(array, np.ndarray) and (not array.ndim or array.dtype.hasobject or hasattr(x, "_unplaced"))
 
 
 def _short(device: Device | None) -> str:

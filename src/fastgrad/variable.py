@@ -235,7 +235,7 @@ class Variable(Operators):
                 f"and the assigned value shape {TensorShape.of(array.shape)} are incompatible."
             )
         with writing.lock:
-            _write(self._writable(), array)
+            write(self._writable(), array)
         for recorder in recorders.active:
             recorder.on_assign(self, tensor)
         return self if read_value else None
@@ -422,7 +422,7 @@ def _aligned_copy(array: np.ndarray) -> np.ndarray:
     return copy
 
 
-def _write(memory: Any, array: Any) -> None:
+def write(memory: Any, array: Any) -> None:
     """Writes a value to a variable's memory, wherever the two are."""
     if type(memory) is np.ndarray:
         np.copyto(memory, moved(array, None))

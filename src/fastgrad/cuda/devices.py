@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import math
 import os
 from typing import Any
@@ -25,6 +26,8 @@ def problem() -> str | None:
 @functools.cache
 def device(number: int) -> Device:
     """The GPU of a number below `count()`; it is begun to be used when it is first asked for."""
+    # Not by an import statement: operations, which are below, would then import what is above them.
+    importlib.import_module("fastgrad.cuda.dispatch").install()
     if _simulated():
         from fastgrad.cuda.simulated import SimulatedDriver
 

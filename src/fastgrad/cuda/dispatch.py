@@ -28,7 +28,7 @@ _on_host = Operation.__call__
 @functools.cache
 def install() -> None:
     """Lets operations run on devices, for the rest of the process."""
-    Operation.__call__ = _operation  # type: ignore[method-assign]
+    Operation.__call__ = _operation  # type: ignore[method-assign, assignment]
     Unary.__call__ = _unary  # type: ignore[method-assign, assignment]
     Binary.__call__ = _binary  # type: ignore[method-assign, assignment]
     Reduction.__call__ = _operation  # type: ignore[method-assign, assignment]
@@ -95,7 +95,9 @@ def _here(row: Operation, inputs: tuple[Any, ...], arrays: list[Any], attributes
     return y
 
 
-def _there(device: Device, row: Operation, inputs: tuple[Any, ...], arrays: list[Any], attributes: dict[str, Any]) -> Any:
+def _there(
+    device: Device, row: Operation, inputs: tuple[Any, ...], arrays: list[Any], attributes: dict[str, Any]
+) -> Any:
     found = run_on(device, row, arrays, attributes)
     outputs = tuple([Tensor(array) for array in (found if type(found) is tuple else (found,))])
     for recorder in recorders.active:

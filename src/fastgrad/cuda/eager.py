@@ -6,10 +6,8 @@ somebody records, what has no program yet runs on the host alone: most of that w
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Hashable, Sequence
 from typing import Any, NamedTuple
-from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -42,9 +40,6 @@ class _Made(NamedTuple):
     is_tuple: bool
 
 
-_programs: WeakKeyDictionary[Device, OrderedDict[Hashable, _Made]] = WeakKeyDictionary()
-
-
 def run_on(device: Device, row: Operation, arrays: Sequence[Any], attributes: dict[str, Any]) -> Any:
     """What an operation gives, an array or a tuple of arrays.
 
@@ -61,7 +56,7 @@ def run_on(device: Device, row: Operation, arrays: Sequence[Any], attributes: di
         if isinstance(row, Structured):
             return tuple(run_structured(device, row, arrays))
     key = None if isinstance(row, MadeOperation) or row.count is not None else _key_of(row, arrays, attributes)
-    known = _programs.setdefault(device, OrderedDict())
+    known = device.rows
     made = None if key is None else known.get(key)
     if made is None or made.program is None:
         found = _on_host(row, arrays, attributes)
@@ -75,7 +70,7 @@ def run_on(device: Device, row: Operation, arrays: Sequence[Any], attributes: di
             there = tuple([moved(array if type(array) is np.ndarray else as_array(array), device) for array in here])
             return there if type(found) is tuple else there[0]
     else:
-        known.move_to_end(key)  # type: ignore[arg-type]
+        known.move_to_end(key)
     results = tuple(made.program(arrays))
     return results if made.is_tuple else results[0]
 

@@ -120,7 +120,8 @@ class DeviceFrame:
         return [self._call_of(action, launch) for launch in action.launches.launches]
 
     def _call_of(self, action: Action, launch: Launch) -> Call:
-        kernel, dtypes = launch.kernel  # type: ignore[misc]  # `OnDevice`
+        on_device: Any = launch.kernel
+        kernel, dtypes = on_device
         answer = None
         if kernel.signature.returns_status:
             answer = self._answers

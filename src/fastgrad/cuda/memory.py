@@ -7,10 +7,13 @@ asked for before what writes the new ones. Only copies that are made beside that
 from __future__ import annotations
 
 import gc
+import importlib
 import math
 import threading
-from collections import defaultdict
+from collections import OrderedDict, defaultdict
+from collections.abc import Hashable
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -49,6 +52,8 @@ class Device:
 
     Attributes:
         driver, number: as given.
+        rows: programs of one operation, by what they are called with; those used last stand at the end.
+        graphs: programs of graphs that are operations.
         name: as TensorFlow writes it, for example ``/job:localhost/replica:0/task:0/device:GPU:0``.
         peak: the most bytes that blocks ever had, those kept for later among them.
     """
@@ -56,6 +61,8 @@ class Device:
     def __init__(self, driver: Driver, number: int = 0) -> None:
         self.driver, self.number = driver, number
         self.name = f"/job:localhost/replica:0/task:0/device:GPU:{number}"
+        self.rows: OrderedDict[Hashable, Any] = OrderedDict()
+        self.graphs: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
         self._free: dict[int, list[int]] = defaultdict(list)
         self._lock = threading.Lock()
         self._taken = 0
@@ -122,6 +129,11 @@ class Device:
         dtype = np.dtype(dtype)
         block = self.allocate(math.prod(shape) * dtype.itemsize)
         return DeviceArray(self, block.address, shape, dtype, block)
+
+    def program(self, *graphs: Any) -> Any:
+        """What was recorded, as a program that runs here: a `program.DeviceProgram`."""
+        # Not by an import statement: what is below programs has arrays, too.
+        return importlib.import_module("fastgrad.cuda.program").DeviceProgram(self, *graphs)
 
     def put(self, array: np.ndarray) -> DeviceArray:
         """A copy of an array of the host."""

@@ -69,7 +69,7 @@ class DeviceProgram:
         self._memory: DeviceArray | None = None
         self._objects: list[int] = []
         self._results: list[DeviceArray] = []
-        self._graphs: dict[int, Any] = {}  # by the number of the stretch and of the first step
+        self._graphs: dict[tuple[int, int], Any] = {}  # by the number of the stretch and of the first step
         self._shared = -1
         self._lock = threading.RLock()
         state = [node.payload for part in self.tree.parts() for node in part.graph.nodes if _is_state(node.kind)]

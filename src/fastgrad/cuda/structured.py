@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -15,8 +14,6 @@ from fastgrad.trace.control.graph_operation import GraphOperation
 from fastgrad.trace.control.loops import Loop
 from fastgrad.trace.control.structured import Structured
 
-_programs: WeakKeyDictionary[Device, WeakKeyDictionary[GraphOperation, Any]] = WeakKeyDictionary()
-
 
 def run_graph(device: Device, operation: GraphOperation, arrays: Sequence[Any]) -> list[Any]:
     """The results of a graph on arrays.
@@ -24,12 +21,9 @@ def run_graph(device: Device, operation: GraphOperation, arrays: Sequence[Any]) 
     Raises:
         GuardError: it would go another way.
     """
-    from fastgrad.cuda.program import DeviceProgram  # which runs what is here
-
-    known = _programs.setdefault(device, WeakKeyDictionary())
-    if operation not in known:
-        known[operation] = DeviceProgram(device, operation.graph)
-    found: list[Any] = known[operation](arrays)
+    if operation not in device.graphs:
+        device.graphs[operation] = device.program(operation.graph)
+    found: list[Any] = device.graphs[operation](arrays)
     return found
 
 
@@ -59,7 +53,9 @@ def _run_loop(device: Device, loop: Loop, arrays: Sequence[Any]) -> list[Any]:
     return [*carried, *stacks, *([device.put(np.array(done, np.int64))] if loop.counts else [])]
 
 
-def _goes_on(device: Device, loop: Loop, done: int, carried: Sequence[Any], captured: Sequence[Any], number: Any) -> bool:
+def _goes_on(
+    device: Device, loop: Loop, done: int, carried: Sequence[Any], captured: Sequence[Any], number: Any
+) -> bool:
     """As ``Loop.goes_on``."""
     if loop.condition is None:
         return done < loop.total(number)

@@ -7,7 +7,7 @@ import functools
 import weakref
 from collections.abc import Callable
 from types import MethodType
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from fastgrad import nest
 from fastgrad.errors import TraceError
@@ -65,7 +65,7 @@ class Function:
     records_graphs = True
     replays_at_once = False  # whether the first call's result is the program's, too: see enable_op_determinism
 
-    _all: weakref.WeakSet[Function] = weakref.WeakSet()
+    _all: ClassVar[weakref.WeakSet[Function]] = weakref.WeakSet()
 
     def __init__(
         self,

@@ -39,7 +39,9 @@ class OptimizerVariable(Weight):
 
     def __init__(self, array: np.ndarray, name: str) -> None:
         super().__init__(np.zeros((), array.dtype), trainable=False, name=name)
-        self._array = placed(array) if placement.active else array  # without a copy: the slot of a large table must not be there twice
+        self._array = (
+            placed(array) if placement.active else array
+        )  # without a copy: the slot of a large table must not be there twice
         self.rewritten = False
         self.live: Variable | None = None
 

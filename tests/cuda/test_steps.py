@@ -1,0 +1,108 @@
+"""Training steps under `tf.device("GPU:0")`, eager and compiled, beside the same steps on the CPU."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import fastgrad as tf
+from fastgrad import keras
+from fastgrad.cuda import devices
+
+XS = np.random.default_rng(0).normal(size=(4, 32, 20)).astype(np.float32)
+YS = np.random.default_rng(1).integers(0, 5, (4, 32))
+
+
+@pytest.fixture(autouse=True)
+def gpu(monkeypatch):
+    monkeypatch.setenv(devices.SIMULATED, "1")
+    devices.forget()
+    yield
+    devices.forget()
+
+
+class Perceptron:
+    """Two layers with dropout, and Adam."""
+
+    def __init__(self):
+        tf.random.set_seed(0)
+        self.variables = [
+            tf.Variable(tf.random.normal((20, 16)) * 0.1),
+            tf.Variable(tf.zeros(16)),
+            tf.Variable(tf.random.normal((16, 5)) * 0.1),
+            tf.Variable(tf.zeros(5)),
+        ]
+        self.optimizer = keras.optimizers.Adam(0.01)
+
+    def step(self, x, y):
+        w, b, v, c = self.variables
+        with tf.GradientTape() as tape:
+            h = tf.nn.dropout(tf.nn.relu(x @ w + b), 0.1)
+            losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=y, logits=h @ v + c)
+            loss = tf.reduce_mean(losses)
+        self.optimizer.apply_gradients(zip(tape.gradient(loss, self.variables), self.variables, strict=True))
+        return loss
+
+    def state(self):
+        return [v.numpy() for v in (*self.variables, *self.optimizer.variables)]
+
+
+def trained(device, compiled, steps=5):
+    """The losses of some steps, and the state after them."""
+    with tf.device(device):
+        model = Perceptron()
+        step = tf.function(model.step) if compiled else model.step
+        losses = [step(tf.constant(XS[i % 4]), tf.constant(YS[i % 4])) for i in range(steps)]
+    assert {x.device.rpartition("device:")[2] for x in (*losses, *model.variables)} == {device}
+    return [float(loss) for loss in losses], model.state()
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_a_training_step_gives_what_it_gives_on_the_cpu(compiled):
+    losses, state = trained("GPU:0", compiled)
+    wanted, wanted_state = trained("CPU:0", compiled)
+    np.testing.assert_allclose(losses, wanted, rtol=1e-6)
+    for ours, theirs in zip(state, wanted_state, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_a_label_out_of_range_is_refused_and_changes_nothing(compiled):
+    with tf.device("GPU:0"):
+        model = Perceptron()
+        step = tf.function(model.step) if compiled else model.step
+        x, y = tf.constant(XS[0]), tf.constant(YS[0])
+        for _ in range(2):
+            step(x, y)
+        before = model.state()
+        with pytest.raises(tf.errors.InvalidArgumentError, match="Received a label value of 7"):
+            step(x, tf.constant(np.full_like(YS[0], 7)))
+    for now, then in zip(model.state(), before, strict=True):
+        np.testing.assert_array_equal(now, then)
+
+
+def test_a_replay_allocates_nothing_that_it_does_not_give_back():
+    with tf.device("GPU:0"):
+        step = tf.function(Perceptron().step)
+        x, y = tf.constant(XS[0]), tf.constant(YS[0])
+        for _ in range(3):
+            step(x, y)
+        device = devices.device(0)
+        kept = device.kept()
+        for _ in range(3):
+            step(x, y)
+        assert device.kept() == kept
+
+
+def test_a_function_called_on_the_host_and_on_a_gpu_has_a_program_for_each():
+    @tf.function
+    def doubled(x):
+        return x * 2.0
+
+    for _ in range(3):
+        assert doubled(tf.constant([1.0, 2.0])).device.endswith("CPU:0")
+        with tf.device("GPU:0"):
+            y = doubled(tf.constant([1.0, 2.0]))
+        assert y.device.endswith("GPU:0")
+        np.testing.assert_array_equal(y, [2.0, 4.0])
+    assert doubled.cache_info().keys == 2
