@@ -28,3 +28,10 @@ shuffle_xor = Special("shuffle_xor")
 
 shuffle_down = Special("shuffle_down")
 """`shuffle_down(x, n)`: the x of the thread n further on in the warp; this thread's own where there is none."""
+
+load_aligned = Special("load_aligned")
+"""`load_aligned(x, i)`: x[i], which lies at a multiple of 128 bits: what the compiler does not find out where x is shared memory. With
+its neighbours, which are read as usual, it is one access."""
+
+store_aligned = Special("store_aligned")
+"""`store_aligned(x, i, value)`: writes x[i], likewise."""

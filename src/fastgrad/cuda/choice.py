@@ -12,7 +12,7 @@ from typing import Any
 
 from fastgrad.cuda.instead import Instead, Memory, with_kernel
 from fastgrad.cuda.kernel import OnDevice, of_native
-from fastgrad.cuda.kernels import rows
+from fastgrad.cuda.kernels import products, rows
 from fastgrad.cuda.kernels.groups import map_launches, map_on_device
 from fastgrad.cuda.kernels.reductions import reduction_on_device
 from fastgrad.kernels.building.build import body_of
@@ -25,7 +25,7 @@ from fastgrad.trace.graphs.graph import Node
 from fastgrad.trace.programs.native_form import launches_of, launches_of_row
 from fastgrad.trace.programs.plan import Elsewhere
 
-FAMILIES: tuple[Mapping[Any, Instead], ...] = (rows.INSTEAD,)
+FAMILIES: tuple[Mapping[Any, Instead], ...] = (rows.INSTEAD, products.INSTEAD)
 """What each file of `cuda.kernels` has: by the body of the CPU's kernel what takes its place."""
 
 
@@ -63,20 +63,22 @@ def on_device_all(found: Launches | None) -> Launches | None:
         return None
     memory = Memory(found.scratch)
     launches: list[Launch] = []
-    for launch in found.launches:
+
+    def place(launch: Launch) -> bool:
         kernel: Any = launch.kernel
         if isinstance(kernel, OnDevice):
-            launches.append(launch)
-            continue
+            launches.append(_reading(launch))
+            return True
         body = body_of(kernel)
         instead = _table().get(body.function)
         if instead is not None:
-            launches += instead(launch, body.variables, memory)
-        elif any(isinstance(operand, Launch) for operand in launch.operands):
-            return None  # it calls another kernel by its address
-        else:
-            launches.append(with_kernel(launch, of_native(kernel)))
-    return Launches(tuple(map(_reading, launches)), tuple(memory.arrays), found.in_place, found.alias, found.starts_as)
+            return all(map(place, instead(launch, body.variables, memory)))
+        launches.append(_reading(with_kernel(launch, of_native(kernel))))
+        return not any(isinstance(operand, Launch) for operand in launch.operands)  # which it calls by its address
+
+    if not all(map(place, found.launches)):
+        return None
+    return Launches(tuple(launches), tuple(memory.arrays), found.in_place, found.alias, found.starts_as)
 
 
 def _reading(launch: Launch) -> Launch:

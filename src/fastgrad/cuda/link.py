@@ -79,7 +79,7 @@ def link(ptx: str, capability: int) -> Cubin:
         number(r"Used (\d+) registers"),
         number(r"(\d+) bytes stack frame"),
         spills,
-        number(r"(\d+) bytes smem"),
+        number(r"Used .*?(\d+) bytes smem"),  # the linker says it a second time, with what it reserves
     )
 
 

@@ -71,6 +71,24 @@ def _shared_array(arguments: Sequence[Value], writer: Any) -> Value:
     return Value("*" + element.type, writer.new(f"addrspacecast ptr addrspace(3) {name} to ptr"))
 
 
+def _element(arguments: Sequence[Value], writer: Any) -> tuple[Type, str]:
+    pointer, index = arguments[:2]
+    kind = pointer.type[1:]
+    place = f"getelementptr {llvm_type(kind)}, ptr {pointer.text}, i64 {writer.cast(index, 'int64').text}"
+    return kind, writer.new(place)
+
+
+def _load_aligned(arguments: Sequence[Value], writer: Any) -> Value:
+    kind, place = _element(arguments, writer)
+    return Value(kind, writer.new(f"load {llvm_type(kind)}, ptr {place}, align 16"))
+
+
+def _store_aligned(arguments: Sequence[Value], writer: Any) -> Value:
+    kind, place = _element(arguments, writer)
+    writer.line(f"store {llvm_type(kind)} {writer.cast(arguments[2], kind).text}, ptr {place}, align 16")
+    return Value("none", "")
+
+
 def _scale_by_power_of_two(arguments: Sequence[Value], writer: Any) -> Value:
     """In two steps, of which the first is exact, as the power itself may be out of range."""
     x, power = arguments
@@ -87,6 +105,8 @@ def _scale_by_power_of_two(arguments: Sequence[Value], writer: Any) -> Value:
     return Value(x.type, text)
 
 
+_ALIGNED: Mapping[Special, Write] = {body.load_aligned: _load_aligned, body.store_aligned: _store_aligned}
+
 ON_GPU: Mapping[Special, Write] = {
     body.thread: _register("tid.x"),
     body.threads: _register("ntid.x"),
@@ -94,6 +114,7 @@ ON_GPU: Mapping[Special, Write] = {
     body.synchronize: _synchronize,
     body.shuffle_xor: _shuffle("bfly"),
     body.shuffle_down: _shuffle("down"),
+    **_ALIGNED,
     scale_by_power_of_two: _scale_by_power_of_two,
 }
 """The GPU's own registers and instructions."""
@@ -134,6 +155,7 @@ def _asked(special: Special) -> Write:
 
 IN_SIMULATION: Mapping[Special, Write] = {
     **{special: _asked(special) for special in ASKED},
+    **_ALIGNED,
     scale_by_power_of_two: _scale_by_power_of_two,
 }
 """Questions to `simulation`."""

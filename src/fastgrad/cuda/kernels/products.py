@@ -1,0 +1,334 @@
+"""Matrix products in tiles: a block has a tile of C, of which each thread keeps a few rows and columns in its registers.
+
+Stretches of A and B go through shared memory, twice over: while threads multiply those of one, they fetch the next. Sums are chains of
+fused multiply-adds in the order of the terms. Where there are too few tiles for a GPU, or too many terms for one chain, sums
+are cut into parts whose number follows from the shape; they are added up in their order.
+
+The text is made for each size of tile, as loops would leave the sums in memory, and for the directions in which A and B lie
+together; sizes are arguments.
+"""
+
+from __future__ import annotations
+
+import functools
+import linecache
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fastgrad.cuda.body import load_aligned, shared_array, store_aligned, synchronize, thread, threads
+from fastgrad.cuda.instead import Instead, Memory, threads_for
+from fastgrad.cuda.kernel import DeviceKernel, OnDevice, device_kernel, on_device
+from fastgrad.cuda.kernels.together import block_sum, lines_sum
+from fastgrad.kernels.building.body import digest, fused_multiply_add
+from fastgrad.kernels.building.build import kernel
+from fastgrad.kernels.building.isa import host_isa
+from fastgrad.kernels.building.signature import parse_signature
+from fastgrad.kernels.functions.vector_math import least
+from fastgrad.kernels.products import gemm, gemv
+from fastgrad.kernels.running.launch import Launch, Operand
+
+FLOATS = ("float32", "float64")
+ENOUGH = 128
+"""So many blocks keep a GPU busy."""
+
+CHAIN = 4096
+"""The most terms of a chain."""
+
+PART = 256
+"""Of a sum that is cut only for more blocks, the fewest terms of a part."""
+
+
+class Tile(NamedTuple):
+    """How much a block does.
+
+    Attributes:
+        rows, columns: of its tile of C.
+        depth: terms that are in shared memory at a time.
+        side: rows, and columns, of a thread: 4 or 8.
+    """
+
+    rows: int
+    columns: int
+    depth: int
+    side: int
+
+    @property
+    def threads(self) -> int:
+        """How many a block has; each fetches four elements of A, and of B, for a stretch of terms."""
+        return self.rows * self.columns // self.side**2
+
+
+LARGE, MIDDLE, SMALL = Tile(128, 128, 8, 8), Tile(64, 64, 16, 4), Tile(32, 32, 8, 4)
+
+
+class Layout(NamedTuple):
+    """In which direction A and B lie together, and where four neighbours are one access.
+
+    Attributes:
+        a_by_term, b_by_term: whether neighbours in A, and in B, are terms of a sum; else rows of A, and columns of B.
+        a, b, c: whether lines of A, B and C are whole numbers of fours.
+    """
+
+    a_by_term: bool
+    b_by_term: bool
+    a: bool
+    b: bool
+    c: bool
+
+
+_SIGNATURE = (
+    "a: in[T], b: in[T], c: out[T], m: int, n: int, k: int, a_line: int, b_line: int, a_batch: int, b_batch: int, part: int, "
+    "cut: int, first: int, last: int"
+)
+
+
+def _fetch(name: str, tile: Tile, by_term: bool) -> Iterator[str]:
+    """The lines that fetch four elements of A or B for the stretch of terms that begins at `term`."""
+    size, limit, corner = (tile.rows, "m", "top") if name == "a" else (tile.columns, "n", "left")
+    fours = (tile.depth if by_term else size) // 4
+    yield f"{name}_in, {name}_four = t // {fours}, t % {fours} * 4"
+    if by_term:
+        yield f"{name}_x, {name}_y = {corner} + {name}_in, term + {name}_four"
+    else:
+        yield f"{name}_x, {name}_y = term + {name}_in, {corner} + {name}_four"
+    end, there = ("depth", f"{name}_x < {limit}") if by_term else (limit, f"{name}_x < depth")
+    yield f"{name}_place = z * {name}_batch + {name}_x * {name}_line + {name}_y"
+    yield "; ".join(f"{name}{i} = T(0)" for i in range(4))
+    yield f"if {there} and {name}_y + 4 <= {end}:"
+    yield from (f"    {name}{i} = {name}[{name}_place + {i}]" for i in range(4))
+    yield f"elif {there}:"
+    for i in range(3):
+        yield f"    if {name}_y + {i} < {end}:"
+        yield f"        {name}{i} = {name}[{name}_place + {i}]"
+
+
+def _keep(name: str, tile: Tile, by_term: bool, half: str) -> Iterator[str]:
+    """The lines that put them into one half of the shared memory, where the terms of a row or column are `gap` apart."""
+    gap = _gap(tile, name)
+    term, x = (f"{name}_four", f"{name}_in") if by_term else (f"{name}_in", f"{name}_four")
+    yield f"to = {half} * {tile.depth * gap} + {term} * {gap} + {x}"
+    if by_term:
+        yield from (f"near_{name}[to + {i * gap}] = {name}{i}" for i in range(4))
+    else:
+        yield f"store_aligned(near_{name}, to, {name}0)"
+        yield from (f"near_{name}[to + {i}] = {name}{i}" for i in range(1, 4))
+
+
+def _gap(tile: Tile, name: str) -> int:
+    return (tile.rows if name == "a" else tile.columns) + 4  # so that neighbours are in other banks
+
+
+def _place(i: int, size: int) -> int:
+    """Where a thread's row or column of this number is, behind its first: they are fours, of which a warp has neighbouring ones."""
+    return i // 4 * (size // 2) + i % 4
+
+
+def _near(name: str, number: int, which: str, place: int) -> str:
+    """The line that reads an element of a thread's rows or columns from shared memory, the first of four as what it is."""
+    read = (
+        f"load_aligned(near_{which}, {which}_at + {place})"
+        if number % 4 == 0
+        else f"near_{which}[{which}_at + {place}]"
+    )
+    return f"{name}{number} = {read}"
+
+
+def _source(tile: Tile, layout: Layout) -> str:
+    lines: list[str] = []
+
+    def write(depth: int, *texts: str) -> None:
+        lines.extend("    " * depth + text for text in texts)
+
+    fetch = [*_fetch("a", tile, layout.a_by_term), *_fetch("b", tile, layout.b_by_term)]
+
+    def keep(half: str) -> list[str]:
+        return [*_keep("a", tile, layout.a_by_term, half), *_keep("b", tile, layout.b_by_term, half)]
+
+    side = range(tile.side)
+    wide = [x for x, known in (("a", layout.a), ("b", layout.b)) if known]
+    write(1, *(f"{x}_{what} = {x}_{what} & -4" for x in wide for what in ("line", "batch")))  # known to be multiples
+    write(1, *(["n = n & -4"] if layout.c else []))
+    for name in "ab":
+        write(1, f"near_{name} = shared_array(T, {2 * tile.depth * _gap(tile, name)})")
+    write(1, "t = thread()", f"down, across = t // {tile.columns // tile.side}, t % {tile.columns // tile.side}")
+    write(1, f"bands, panels = (m + {tile.rows - 1}) // {tile.rows}, (n + {tile.columns - 1}) // {tile.columns}")
+    write(1, "for unit in range(first, last):")
+    write(2, "z = unit // (bands * panels)", "band = (unit - z * bands * panels) // panels")
+    write(2, f"top, left = band * {tile.rows}, (unit - (z * bands + band) * panels) * {tile.columns}")
+    write(2, "depth = least(part, k - z * cut)", f"stretches = (depth + {tile.depth - 1}) // {tile.depth}")
+    write(2, *("; ".join(f"c{i}_{j} = T(0)" for j in side) for i in side))
+    write(2, "term = 0", *fetch, *keep("0"), "synchronize()")
+    write(2, "for stretch in range(stretches):")
+    write(3, f"term = (stretch + 1) * {tile.depth}", *fetch)
+    for name, place in (("a", "down"), ("b", "across")):
+        write(3, f"{name}_at = stretch % 2 * {tile.depth * _gap(tile, name)} + {place} * 4")
+    for q in range(tile.depth):
+        write(3, *(_near("x", i, "a", q * _gap(tile, "a") + _place(i, tile.rows)) for i in side))
+        write(3, *(_near("y", j, "b", q * _gap(tile, "b") + _place(j, tile.columns)) for j in side))
+        write(3, *(f"c{i}_{j} = fused_multiply_add(x{i}, y{j}, c{i}_{j})" for i in side for j in side))
+    write(3, *keep("(stretch + 1) % 2"), "synchronize()")
+    for i in side:
+        write(2, f"row = top + down * 4 + {_place(i, tile.rows)}", "if row < m:")
+        for j in range(0, tile.side, 4):
+            write(
+                3,
+                f"column = left + across * 4 + {_place(j, tile.columns)}",
+                "place = (z * m + row) * n + column",
+                "if column + 4 <= n:",
+            )
+            write(4, *(f"c[place + {e}] = c{i}_{j + e}" for e in range(4)))
+            write(3, "else:")
+            for e in range(3):
+                write(4, f"if column + {e} < n:", f"    c[place + {e}] = c{i}_{j + e}")
+    head = f"def product({', '.join(parameter.name for parameter in parse_signature(_SIGNATURE).parameters)}):"
+    return "\n".join([head, *lines]) + "\n"
+
+
+_NAMES: dict[str, Any] = {
+    "thread": thread,
+    "synchronize": synchronize,
+    "shared_array": shared_array,
+    "fused_multiply_add": fused_multiply_add,
+    "least": least,
+    "load_aligned": load_aligned,
+    "store_aligned": store_aligned,
+}
+
+
+@functools.cache
+def product_kernel(tile: Tile, layout: Layout) -> DeviceKernel:
+    """The kernel of a tile: `product(a, b, c, m, n, k, a_line, b_line, a_batch, b_batch, part, cut)`.
+
+    `line` is the stride from one row or column, or from one term, to the next, whichever does not lie together. Units are tiles, along
+    the rows of C; of each matrix of a batch, or of each part of the sums, of `part` terms, which are a batch, too; `cut` is `part` then,
+    else 0.
+    """
+    source = _source(tile, layout)
+    filename = f"<fastgrad product {digest(source.encode())[:12]}>"
+    linecache.cache[filename] = len(source), None, source.splitlines(keepends=True), filename
+    scope = dict(_NAMES)
+    exec(compile(source, filename, "exec"), scope)  # noqa: S102 - our own text
+    signature = parse_signature(_SIGNATURE)
+    return DeviceKernel(scope["product"], signature, {"T": FLOATS}, tile.threads, together=True, exact=True)
+
+
+def tile_of(dtype: str, batches: int, m: int, n: int) -> Tile:
+    """The largest tile of which there are enough, if there is one."""
+    for tile in (LARGE, MIDDLE) if dtype == "float32" else (MIDDLE,):
+        if batches * -(-m // tile.rows) * -(-n // tile.columns) >= ENOUGH:
+            return tile
+    return SMALL
+
+
+def parts_of(tile: Tile, batches: int, m: int, n: int, k: int) -> int:
+    """Into how many parts sums are cut: for enough blocks, and so that no chain is too long."""
+    tiles = -(-m // tile.rows) * -(-n // tile.columns)
+    if batches > 1:
+        return 1
+    return max(min(ENOUGH // tiles, k // PART), -(-k // CHAIN), 1)
+
+
+@kernel("x: in[T], y: out[T], parts: int, size: int, first: int, last: int", noalias=True, T=FLOATS)
+def add_parts(x, y, parts, size, first, last):
+    """y is the sum of the arrays of `size` elements that lie one behind the other in x."""
+    for i in range(first, last):
+        total = x[i]
+        for part in range(1, parts):
+            total += x[part * size + i]
+        y[i] = total
+
+
+@device_kernel("a: in[T], b: in[T], c: out[T], n: int, k: int, b_k: int, first: int, last: int", T=FLOATS)
+def row_times_rows(a, b, c, n, k, b_k, first, last):
+    """The product of a row with a matrix whose rows lie together; units are as many columns as a warp has threads."""
+    parts = shared_array(T, 256)
+    for unit in range(first, last):
+        column = unit * 32 + thread() % 32
+        total = T(0)
+        for q in range(thread() // 32, k, threads() // 32):
+            if column < n:
+                total = fused_multiply_add(a[q], b[q * b_k + column], total)
+        total = lines_sum(total, parts)
+        if thread() < 32 and column < n:
+            c[column] = total
+
+
+@device_kernel("a: in[T], b: in[T], c: out[T], k: int, b_column: int, first: int, last: int", T=FLOATS)
+def row_times_columns(a, b, c, k, b_column, first, last):
+    """The product of a row with a matrix whose columns lie together; units are columns."""
+    parts = shared_array(T, 32)
+    for column in range(first, last):
+        total = T(0)
+        for q in range(thread(), k, threads()):
+            total = fused_multiply_add(a[q], b[column * b_column + q], total)
+        total = block_sum(total, parts)
+        if thread() == 0:
+            c[column] = total
+
+
+def _product(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[Launch]:
+    """What runs for `gemm`."""
+    operands: Any = launch.operands
+    a, b, c, m, n, k, a_row, a_k, b_k, b_column, a_batch, b_batch, unit, together, _, apart, *_ = operands
+    dtype = dtypes["T"]
+    panels = -(-n // (host_isa().panel_bytes // np.dtype(dtype).itemsize))
+    blocks = launch.units // (-(-panels // together) * -(-m // unit))  # matrices of a batch, or parts that are apart
+    tile = tile_of(dtype, 1 if apart else blocks, m, n)
+    parts = blocks if apart else parts_of(tile, blocks, m, n, k)
+    part = k if parts == 1 else -(-(-(-k // parts)) // tile.depth) * tile.depth
+    if parts > 1:
+        a_batch, b_batch = part * a_k, part * b_k
+        parts = parts if apart else -(-k // part)
+    a_line, b_line = (a_row if a_k == 1 else a_k), (b_column if b_k == 1 and b_column != 1 else b_k)
+    layout = Layout(
+        a_k == 1,
+        b_k == 1 and b_column != 1,
+        a_line % 4 == a_batch % 4 == 0,
+        b_line % 4 == b_batch % 4 == 0,
+        n % 4 == 0,
+    )
+    units = (blocks if parts == 1 else parts) * -(-m // tile.rows) * -(-n // tile.columns)
+    sums: Operand = c if apart or parts == 1 else memory.more(dtype, parts * m * n)
+    numbers = m, n, k, a_line, b_line, a_batch, b_batch, part, part if parts > 1 else 0
+    product: Any = OnDevice(product_kernel(tile, layout), dtypes)
+    launches = [Launch(product, (a, b, sums, *numbers), units)]
+    return [*launches, *([] if sums is c else [_sum(sums, c, parts, m * n, dtypes)]), *_following(launch)]
+
+
+def _sum(x: Any, y: Any, parts: int, size: int, dtypes: Mapping[str, str]) -> Launch:
+    kernel: Any = OnDevice(_add_parts, dtypes)
+    return Launch(kernel, (x, y, parts, size), size)
+
+
+def _sum_of_chains(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[Launch]:
+    """What runs for `add_chains`."""
+    x, y, chains, size, *_ = launch.operands
+    return [_sum(x, y, chains, size, dtypes), *_following(launch)]  # type: ignore[arg-type]
+
+
+def _row(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[Launch]:
+    """What runs for `gemv`."""
+    operands: Any = launch.operands
+    a, b, c, n, k, b_k, b_column, *_ = operands
+    if b_column == 1:
+        found: Any = OnDevice(row_times_rows, dtypes)
+        return [Launch(found, (a, b, c, n, k, b_k), -(-n // 32)), *_following(launch)]
+    found = OnDevice(row_times_columns.with_threads(threads_for(k)), dtypes)
+    return [Launch(found, (a, b, c, k, b_column), n), *_following(launch)]
+
+
+def _following(launch: Launch) -> list[Launch]:
+    """What a CPU does with rows of the product, of all of it."""
+    return [operand for operand in launch.operands if isinstance(operand, Launch)]
+
+
+_add_parts = on_device(add_parts)
+
+INSTEAD: dict[Any, Instead] = {
+    gemm.gemm.function: _product,
+    gemm.add_chains.function: _sum_of_chains,
+    gemv.gemv.function: _row,
+}
+"""See `choice`."""
