@@ -43,7 +43,7 @@ def assert_near(found, wanted, dtype, k):
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize(
-    "m, n, k", [(1, 1, 1), (5, 7, 3), (32, 32, 8), (33, 31, 17), (8, 40, 12), (70, 4, 20), (3, 1, 9)]
+    ("m", "n", "k"), [(1, 1, 1), (5, 7, 3), (32, 32, 8), (33, 31, 17), (8, 40, 12), (70, 4, 20), (3, 1, 9)]
 )
 def test_any_sizes_and_transpositions(m, n, k, dtype):
     for transpose_a in (False, True):
@@ -115,7 +115,7 @@ def test_what_follows_a_product(shape):
 
 
 @pytest.mark.parametrize(
-    "tile, dtype", [(SMALL, "float32"), (MIDDLE, "float32"), (LARGE, "float32"), (MIDDLE, "float64")]
+    ("tile", "dtype"), [(SMALL, "float32"), (MIDDLE, "float32"), (LARGE, "float32"), (MIDDLE, "float64")]
 )
 @pytest.mark.parametrize("by_term", [(True, False), (False, False), (True, True)])
 def test_machine_code(tile, dtype, by_term):

@@ -277,7 +277,7 @@ def _product(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[
     blocks = launch.units // (-(-panels // together) * -(-m // unit))  # matrices of a batch, or parts that are apart
     tile = tile_of(dtype, 1 if apart else blocks, m, n)
     parts = blocks if apart else parts_of(tile, blocks, m, n, k)
-    part = k if parts == 1 else -(-(-(-k // parts)) // tile.depth) * tile.depth
+    part = k if parts == 1 else -(-k // (parts * tile.depth)) * tile.depth
     if parts > 1:
         a_batch, b_batch = part * a_k, part * b_k
         parts = parts if apart else -(-k // part)
