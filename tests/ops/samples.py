@@ -89,6 +89,7 @@ SAMPLES: dict[str, Sample] = {
     "igammac": of(lambda a: tf.math.igammac(a, np.array([0.4, 2.0, 9.0])), positive(3), order=1),
     "cast": of(lambda x: tf.cast(tf.cast(x, tf.complex128), tf.float64) ** 3, normal(3)),
     "identity": of(lambda x: tf.identity(x) ** 2, normal(3)),
+    "copy_to_device": of(lambda x: TABLE["copy_to_device"](x, device="CPU:0") ** 2, normal(3)),
     # ---- complex numbers
     "complex": of(lambda x, y: tf.abs(tf.complex(x, y) * tf.complex(y, x * x)), normal(3), normal(3)),
     "conj": of(lambda x, y: tf.math.real(tf.math.conj(tf.complex(x, y)) ** 3), normal(3), normal(3)),
