@@ -7,6 +7,7 @@ from fastgrad.cuda.body import WARP, shared_array, shuffle_down, shuffle_xor, sy
 from fastgrad.cuda.kernel import device_kernel, on_device
 from fastgrad.cuda.kernels.rows import log_softmax, softmax, softmax_gradient, sum_rows
 from fastgrad.cuda.simulation import SimulationError, simulate
+from fastgrad.kernels.building.bounds import OutOfBoundsError
 from fastgrad.kernels.drawing import random as draws
 
 FLOATS = ("float32", "float64")
@@ -96,17 +97,87 @@ def test_shared_memory_is_nan_until_it_is_written():
     assert np.isnan(x).all()
 
 
-def test_a_missing_barrier_shows():
+def test_a_missing_barrier_is_an_error():
     @device_kernel("x: out[T], first: int, last: int", T=FLOATS)
-    def races(x, first, last):
+    def writes_too_late(x, first, last):
         parts = shared_array(T, 64)
         for _ in range(first, last):
             parts[thread()] = T(thread())
             x[thread()] = parts[63 - thread()]
 
+    @device_kernel("x: out[T], first: int, last: int", T=FLOATS)
+    def writes_too_early(x, first, last):
+        parts = shared_array(T, 64)
+        for _ in range(first, last):
+            parts[thread()] = T(thread())
+            synchronize()
+            x[thread()] = parts[0]
+            parts[thread()] = T(1)
+
+    for kernel, threads_and_place in (
+        (writes_too_late, "32 and thread 31 .* byte 128"),
+        (writes_too_early, "1 and .* byte 0"),
+    ):
+        with pytest.raises(SimulationError, match=rf"kernel {kernel.name}: thread {threads_and_place} with no barrier"):
+            simulate(kernel, {"T": "float32"}, [np.zeros(64, np.float32)], 1, blocks=1)
+
+
+def test_memory_that_threads_share_may_be_written_again_after_a_barrier():
+    @device_kernel("x: out[T], first: int, last: int", T=FLOATS)
+    def turns(x, first, last):
+        parts = shared_array(T, 64)
+        for _ in range(first, last):
+            for turn in range(3):
+                parts[63 - thread()] = T(thread() + turn)
+                synchronize()
+                x[thread()] = parts[thread()]
+                synchronize()
+
     x = np.zeros(64, np.float32)
-    simulate(races, {"T": "float32"}, [x], 1, blocks=1)
-    assert np.isnan(x).any(), "the first threads read what the last have not written yet"
+    simulate(turns, {"T": "float32"}, [x], 4)
+    np.testing.assert_array_equal(x, 65.0 - np.arange(64))
+
+
+def test_accesses_outside_of_arrays_are_errors_that_name_kernel_array_and_index():
+    @device_kernel("x: in[T], y: out[T], many: ins[T], n: int, first: int, last: int", T=FLOATS)
+    def moves(x, y, many, n, first, last):
+        parts = shared_array(T, 64)
+        for unit in range(first, last):
+            parts[thread()] = T(0)
+            synchronize()
+            parts[thread() + n // 100] = x[unit * threads() + thread()] + many[1][n % 4]
+            synchronize()
+            y[n % 100 - unit] = parts[0]
+            synchronize()
+
+    def run(size, n):
+        x, y = np.ones(size, np.float32), np.ones(20, np.float32)
+        simulate(moves, {"T": "float32"}, [x, y, (x[:1].copy(), x[:3].copy()), n], 2, blocks=1)
+
+    run(128, 12)
+    cases = [
+        (127, 12, r"x\[127\] is outside of its 127"),
+        (128, 20, r"y\[20\] is outside of its 20"),
+        (128, 0, r"y\[-1\] is outside of its 20"),
+        (128, 3, r"many\[3\] is outside of its 3"),
+        (128, 112, r"shared_array of float32\[64\] is outside of its 64"),
+    ]
+    for size, n, text in cases:
+        with pytest.raises(OutOfBoundsError, match=f"kernel moves: {text} elements"):
+            run(size, n)
+    run(128, 12)
+
+
+def test_a_block_has_48_kilobytes_to_share():
+    @device_kernel("x: out[T], first: int, last: int", T=FLOATS)
+    def wants(x, first, last):
+        more, parts = shared_array(T, 2048), shared_array(T, 10241)
+        for _ in range(first, last):
+            more[thread()] = T(0)
+            parts[thread()] = more[thread()]
+
+    with pytest.raises(SimulationError, match="kernel wants has more than the 49152 bytes of shared memory"):
+        simulate(wants, {"T": "float32"}, [np.zeros(32, np.float32)], 1)
 
 
 def test_a_barrier_that_not_all_threads_reach_is_an_error():

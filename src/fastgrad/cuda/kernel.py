@@ -10,13 +10,14 @@ from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 from fastgrad.kernels.building.body import Special
+from fastgrad.kernels.building.bounds import RECORD, checking
 from fastgrad.kernels.building.build import Kernel, body_of, signature_of
 from fastgrad.kernels.building.compile import parameter_type, type_names
 from fastgrad.kernels.building.number_types import llvm_type
-from fastgrad.kernels.building.signature import SHARE, Parameter, Signature, parse_signature
-from fastgrad.kernels.building.specials import Write
+from fastgrad.kernels.building.signature import SHARE, Parameter, Signature, checked_words, parse_signature
+from fastgrad.kernels.building.specials import TOUCHED, Write
 from fastgrad.kernels.building.translate import translated
-from fastgrad.kernels.building.wrapper import RAISED
+from fastgrad.kernels.building.wrapper import RAISED, body_arguments, fields_of, names_ir
 
 THREADS = 256
 """How many threads a block has, where a kernel does not say."""
@@ -145,12 +146,14 @@ class Machine(NamedTuple):
         head: of the definition of the entry.
         numbers: lines that give %thread, %threads, %block and %blocks, as int64.
         declared: what these lines use.
+        checked: whether accesses outside of arrays are found (`kernels.building.bounds`); entries then have more parameters.
     """
 
     specials: Mapping[Special, Write]
     head: str
     numbers: str
     declared: Sequence[str]
+    checked: bool = False
 
 
 NO_ANSWER = (1 << 64) - 1
@@ -161,24 +164,40 @@ def kernel_ir(kernel: DeviceKernel, dtypes: Mapping[str, Any], machine: Machine)
     """LLVM IR of a kernel with its entry, and of a module to link with it.
 
     The entry is `@kernel(what is given, answer, units)`. Of the answers >= 0, with which units say that they are not fine, the
-    smallest is kept at the address `answer`.
+    smallest is kept at the address `answer`. For a machine that checks, `signature.checked_words` follow the answer.
 
     Raises:
         TypeError: dtypes that the kernel is not for.
         Untranslatable: the body has something that no GPU does.
     """
+    with checking(machine.checked):
+        return _kernel_ir(kernel, dtypes, machine)
+
+
+def _kernel_ir(kernel: DeviceKernel, dtypes: Mapping[str, Any], machine: Machine) -> tuple[str, str]:
     variables = kernel.checked_types(dtypes)
     parameters = kernel.signature.parameters
     kinds = [parameter_type(parameter, variables) for parameter in parameters]
     result = "int64" if kernel.signature.returns_status else "none"
-    body = translated(kernel.function, kinds, result, type_names(variables), kernel.noalias, machine.specials)
-    given = [llvm_type(parameter_type(parameter, variables)) for parameter in kernel.given]
+    specials = machine.specials
+    if not kernel.together:  # its threads share nothing
+        specials = {special: write for special, write in specials.items() if special is not TOUCHED}
+    body = translated(kernel.function, kinds, result, type_names(variables), kernel.noalias, specials)
     aligned = " noalias align 16" if kernel.noalias else " align 16"
-    formal = "".join(f"{kind}{aligned if kind == 'ptr' else ''} %p{i}, " for i, kind in enumerate(given))
-    reads = [i for i, parameter in enumerate(kernel.given) if parameter.name in kernel.read]
-    read = "\n".join(f"  %r{i} = load double, ptr %p{i}" for i in reads)
-    kinds = [kind for kind, parameter in zip(kinds, parameters, strict=True) if parameter.name not in SHARE]
-    actual = [f"{llvm_type(kind)} {'%r' if i in reads else '%p'}{i}" for i, kind in enumerate(kinds)]
+    words = checked_words(kernel.signature)
+    formal, behind, read, actual = "", "", "", []
+    for i, parameter in enumerate(kernel.given):
+        (kind, _), *sizes = fields_of(parameter)
+        formal += f"{kind}{aligned if kind == 'ptr' else ''} %p{i}, "
+        if parameter.name in kernel.read:
+            read += f"  %r{i} = load double, ptr %p{i}\n"
+            actual.append(f"double %r{i}")
+            continue
+        given = [f"%p{i}"]
+        for (size, _), word in zip(sizes, words.get(parameter.name, ()), strict=False):
+            behind += f"{size} %s{word}, "
+            given.append(f"%s{word}")
+        actual.append(body_arguments(parameter, given))
     if kernel.is_shared:
         place = [parameter.name for parameter in parameters].index(SHARE[0])
         actual[place:place] = ["i64 %unit", "i64 %next"]
@@ -194,8 +213,15 @@ def kernel_ir(kernel: DeviceKernel, dtypes: Mapping[str, Any], machine: Machine)
     declared = "\n".join(line for line in machine.declared if line not in body.text)
     if RAISED in body.text:  # for a step of 0 in a range: what cannot be
         declared += f"\ndefine internal void @{RAISED}() alwaysinline {{\n  unreachable\n}}"
+    test = "%more = icmp slt i64 %unit, %units"
+    if machine.checked:
+        declared += names_ir(kernel.name, kernel.signature)
+        test = f"""%flag = load i64, ptr @{RECORD}
+  %fine = icmp eq i64 %flag, 0
+  %some = icmp slt i64 %unit, %units
+  %more = and i1 %some, %fine"""
     entry = f"""{declared}
-{machine.head} @kernel({formal}ptr %answer, i64 %units) {{
+{machine.head} @kernel({formal}ptr %answer, {behind}i64 %units) {{
 entry:
 {machine.numbers}
 {read}
@@ -204,7 +230,7 @@ entry:
   br label %test
 test:
   %unit = phi i64 [ %begin, %entry ], [ %after, %work ]
-  %more = icmp slt i64 %unit, %units
+  {test}
   br i1 %more, label %work, label %done
 work:
   %next = add nsw i64 %unit, 1

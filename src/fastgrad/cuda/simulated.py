@@ -115,7 +115,7 @@ class SimulatedDriver:
             for name, word in zip(loaded.names, words, strict=True):
                 if name is not None:
                     self._within(int(word), 0, f"kernel {loaded.kernel.name}: {name}")
-            loaded.run(words, units, self._blocks, self._threads)
+            loaded.run(words, units, self._blocks, self._threads, self._room)
 
         self._do(step)
 
@@ -157,6 +157,11 @@ class SimulatedDriver:
         self._within(address, nbytes, "")
         begin = address - self._memory.ctypes.data
         return self._memory[begin : begin + nbytes]
+
+    def _room(self, address: int) -> int:
+        """How many bytes are allocated from an address on."""
+        start = self._starts[bisect_right(self._starts, address) - 1]
+        return start + self._sizes[start] - address
 
     def _within(self, address: int, nbytes: int, what: str) -> None:
         place = bisect_right(self._starts, address) - 1

@@ -3,7 +3,8 @@
 A kernel is compiled as for the GPU, but for this processor, and its questions (which thread am I? wait for the others; give
 me another thread's number) are put to this module. Of a block's threads one runs at a time, until it asks for the
 others; when all have, they go on in order. So results are the same each time, and what a GPU leaves undefined is an error:
-threads that wait in different places, or that end while others wait. Shared memory is full of NaN at first.
+threads that wait in different places, or that end while others wait; accesses outside of arrays; two threads that touch the same
+shared element between two barriers, one of them writing (`races`). Shared memory is full of NaN at first.
 """
 
 from __future__ import annotations
@@ -11,17 +12,18 @@ from __future__ import annotations
 import ctypes
 import functools
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import llvmlite.binding as llvm
 import numpy as np
 
-from fastgrad.cuda import body
+from fastgrad.cuda import body, races
 from fastgrad.cuda.kernel import NO_ANSWER, DeviceKernel, Machine, kernel_ir
 from fastgrad.cuda.specials import ASKED, BLOCK, BLOCKS, IN_SIMULATION, SIMULATED
+from fastgrad.kernels.building import bounds
 from fastgrad.kernels.building.native import initialize_llvm, target
-from fastgrad.kernels.building.signature import LIST_KINDS
+from fastgrad.kernels.building.signature import LIST_KINDS, checked_words
 from fastgrad.kernels.running.launch import Constant, Input, Launches, Output, Scratch
 
 _THREAD, _THREADS, _SHARED, _SYNCHRONIZE, _XOR, _DOWN = (
@@ -43,9 +45,9 @@ _CPU = Machine(
         for name, kind in (("thread", _THREAD), ("threads", _THREADS), ("block", BLOCK), ("blocks", BLOCKS))
     ),
     declared=[f"declare i64 @{SIMULATED}(i64, i64, i64, i64)"],
+    checked=True,
 )
 _NUMBERS: Mapping[str, Any] = {"float": ctypes.c_double, "int": ctypes.c_int64, "count": ctypes.c_int64}
-_ALIGNMENT = 64
 
 
 class SimulationError(RuntimeError):
@@ -83,13 +85,14 @@ def simulate(
         The smallest answer of a unit that was not fine; None if all were.
 
     Raises:
-        SimulationError: threads wait in different places, or end while others wait.
+        SimulationError: threads wait in different places, or end while others wait, or share an element without waiting.
+        OutOfBoundsError: an access outside of an array.
         Untranslatable: the body has something that no GPU does.
     """
     answer = np.array([NO_ANSWER], np.uint64)
     words, kept = _words(kernel, arguments)
-    SimulatedKernel(kernel, dtypes).run([*words, answer.ctypes.data], units, blocks, threads)
-    del kept
+    rooms = {array.ctypes.data: array.nbytes for array in sorted(kept, key=lambda array: array.nbytes)}
+    SimulatedKernel(kernel, dtypes).run([*words, answer.ctypes.data], units, blocks, threads, rooms.__getitem__)
     return None if answer[0] == NO_ANSWER else int(answer[0])
 
 
@@ -111,14 +114,46 @@ class SimulatedKernel:
     def __init__(self, kernel: DeviceKernel, dtypes: Mapping[str, Any]) -> None:
         self.kernel = kernel
         self.names = (*[None if p.kind in _NUMBERS else p.name for p in kernel.given], "answer")
-        self._native = _compiled(kernel, tuple(sorted(kernel.checked_types(dtypes).items())))
+        self._types = kernel.checked_types(dtypes)
+        self._native = _compiled(kernel, tuple(sorted(self._types.items())))
 
-    def run(self, words: Sequence[int | float], units: int, blocks: int, threads: int) -> None:
-        """Runs the kernel: with an address or a number for each of its `given` parameters, and the address of the answer."""
+    def run(
+        self, words: Sequence[int | float], units: int, blocks: int, threads: int, room: Callable[[int], int]
+    ) -> None:
+        """Runs the kernel.
+
+        Args:
+            words: an address or a number for each of its `given` parameters, and the address of the answer.
+            units, blocks, threads: see `simulate`.
+            room: gives how many bytes there are at an address.
+        """
+        sizes, kept = self._sizes(words, room)
         threads = self.kernel.threads if self.kernel.exact else threads
         for number in range(blocks if self.kernel.is_shared else 1):
-            block = _Block(threads if self.kernel.is_shared else 1, number, blocks)
-            block.run(lambda: self._native(*words, units), self.kernel.together)
+            block = _Block(self.kernel.name, threads if self.kernel.is_shared else 1, number, blocks)
+            block.run(lambda: self._native(*words, *sizes, units), self.kernel.together)
+        del kept
+
+    def _sizes(self, words: Sequence[Any], room: Callable[[int], int]) -> tuple[list[int], list[np.ndarray]]:
+        """`signature.checked_words`, and what must be kept meanwhile."""
+        counts = [word for parameter, word in zip(self.kernel.given, words, strict=False) if parameter.kind == "count"]
+        sizes: list[int] = []
+        kept: list[np.ndarray] = []
+        for parameter, word in zip(self.kernel.given, words, strict=False):
+            if parameter.name in self.kernel.read or parameter.kind in _NUMBERS or parameter.kind == "objects":
+                continue
+            if parameter.kind == "sizes":
+                sizes.append(room(word) // 8)
+                continue
+            width = np.dtype(self._types.get(str(parameter.element), parameter.element)).itemsize
+            if parameter.kind in LIST_KINDS:
+                count = min([room(word) // 8, *counts])
+                addresses = (ctypes.c_int64 * count).from_address(word)
+                kept.append(np.array([room(address) // width for address in addresses], np.int64))
+                sizes += [kept[-1].ctypes.data, count]
+            else:
+                sizes.append(room(word) // width)
+        return sizes, kept
 
 
 def _words(kernel: DeviceKernel, arguments: Sequence[Any]) -> tuple[list[int | float], list[Any]]:
@@ -131,6 +166,7 @@ def _words(kernel: DeviceKernel, arguments: Sequence[Any]) -> tuple[list[int | f
         value: Any = next(values) if parameter.passed else None
         if parameter.kind in LIST_KINDS:
             lists = value
+            kept += lists
             value = np.array([array.ctypes.data for array in value], np.int64)
         elif parameter.kind == "sizes":
             value = np.array([array.size for array in lists], np.int64)
@@ -175,14 +211,15 @@ def run_on_simulation(
 class _Block:
     """The threads of a block, each a thread of Python of which one runs at a time."""
 
-    def __init__(self, count: int, block: int, blocks: int) -> None:
-        self.count, self.block, self.blocks = count, block, blocks
+    def __init__(self, kernel: str, count: int, block: int, blocks: int) -> None:
+        self.kernel, self.count, self.block, self.blocks = kernel, count, block, blocks
         self._requests: list[_Request | None] = [None] * count
         self._answers = [0] * count
         self._turns = [threading.Semaphore(0) for _ in range(count)]
         self._back = threading.Semaphore(0)
         self._ended = [False] * count
-        self._shared: dict[int, np.ndarray] = {}
+        self._shared: dict[int, int] = {}
+        self._room = races.clear()
         self._error: str | None = None
 
     def run(self, kernel: Any, together: bool = True) -> None:
@@ -191,6 +228,8 @@ class _Block:
             for number in range(self.count):
                 _running.block, _running.number = self, number
                 kernel()
+                if bounds.happened():
+                    bounds.report()
             return
         threads = [threading.Thread(target=self._thread, args=(number, kernel)) for number in range(self.count)]
         for thread in threads:
@@ -202,20 +241,27 @@ class _Block:
                     self._back.acquire()
             if self._error is None:
                 self._error = self._check()
+            if all(r is None or r.kind == _SYNCHRONIZE for r in self._requests):
+                races.barrier()
             if self._error is None and not all(self._ended):
                 self._exchange()
         for thread in threads:
             thread.join()
+        if bounds.happened():
+            bounds.report()
         if self._error is not None:
             raise SimulationError(self._error)
 
     def _thread(self, number: int, kernel: Any) -> None:
         self._turns[number].acquire()
         _running.block, _running.number = self, number
-        kernel()
-        self._ended[number] = True
-        self._requests[number] = None
-        self._back.release()
+        races.turn(number)
+        try:
+            kernel()
+        finally:
+            self._ended[number] = True
+            self._requests[number] = None
+            self._back.release()
 
     def answer(self, number: int, kind: int, place: int, a: int, b: int) -> int:
         """Answers a thread's question, once the others have come, too, if that is what it asks for."""
@@ -229,16 +275,24 @@ class _Block:
             self._requests[number] = _Request(kind, place, a, b)
             self._back.release()
             self._turns[number].acquire()
+            races.turn(number)
         return self._answers[number]
 
     def _shared_address(self, place: int, size: int) -> int:
         if place not in self._shared:
-            # All bits set are a NaN of any size, and no index that is right.
-            self._shared[place] = np.full(size + _ALIGNMENT, 255, np.uint8)
-        return int(self._shared[place].ctypes.data + _ALIGNMENT - 1) // _ALIGNMENT * _ALIGNMENT
+            end = self._room + (size + 15) // 16 * 16
+            self._shared[place], self._room = (self._room, end) if end <= races.END else (races.BEGIN, end)
+            if end > races.END:
+                self._error = f"kernel {self.kernel} has more than the {races.SHARED} bytes of shared memory of a block"
+        return self._shared[place]
 
     def _check(self) -> str | None:
-        """What is wrong with where the threads wait."""
+        """What is wrong with what the threads have done, and where they wait."""
+        if bounds.happened():
+            return "see `bounds.report`"
+        race = races.found()
+        if race is not None:
+            return f"kernel {self.kernel}: {race}"
         waiting = {(r.kind, r.place) for r in self._requests if r is not None}
         if waiting and any(self._ended):
             ended, waits = self._ended.index(True), self._ended.index(False)
@@ -289,9 +343,15 @@ def _compiled(kernel: DeviceKernel, dtypes: tuple[tuple[str, str], ...]) -> Any:
         module.link_in(llvm.parse_assembly(specials))
     module.triple = target().triple
     machine = llvm.Target.from_triple(module.triple).create_target_machine(opt=1)
-    llvm.add_symbol(SIMULATED, ctypes.cast(_simulated, ctypes.c_void_p).value)
+    module.link_in(llvm.parse_assembly(races.WATCHING))
+    symbols = {SIMULATED: ctypes.cast(_simulated, ctypes.c_void_p).value, **bounds.addresses(), **races.addresses()}
+    for symbol, address in symbols.items():
+        llvm.add_symbol(symbol, address)
     engine = llvm.create_mcjit_compiler(module, machine)
     engine.finalize_object()
     _engines.append(engine)
     kinds = [_NUMBERS.get(parameter.kind, ctypes.c_void_p) for parameter in kernel.given]
-    return ctypes.CFUNCTYPE(None, *kinds, ctypes.c_void_p, ctypes.c_int64)(engine.get_function_address("kernel"))
+    behind = [ctypes.c_int64] * sum(map(len, checked_words(kernel.signature).values()))  # sizes, and addresses of sizes
+    return ctypes.CFUNCTYPE(None, *kinds, ctypes.c_void_p, *behind, ctypes.c_int64)(
+        engine.get_function_address("kernel")
+    )

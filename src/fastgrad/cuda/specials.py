@@ -8,7 +8,7 @@ from typing import Any
 from fastgrad.cuda import body
 from fastgrad.kernels.building.body import Special, scale_by_power_of_two
 from fastgrad.kernels.building.number_types import Type, Untranslatable, Value, llvm_type
-from fastgrad.kernels.building.specials import INTEGERS_OR_FLOATS, Write
+from fastgrad.kernels.building.specials import INTEGERS_OR_FLOATS, TOUCHED, Write
 
 _WHOLE_WARP = Value("int32", "-1")
 _LAST_LANE = Value("int32", "31")
@@ -122,6 +122,9 @@ ON_GPU: Mapping[Special, Write] = {
 SIMULATED = "fastgrad_simulated"
 """The function that a simulated kernel calls: (number in `ASKED`, place in the kernel, a, b) gives a number."""
 
+WATCH = "fastgrad_watch"
+"""The function that a simulated kernel calls at each access of an element: (its address, its bytes, whether it is written)."""
+
 ASKED = (body.thread, body.threads, body.shared_array, body.synchronize, body.shuffle_xor, body.shuffle_down)
 BLOCK, BLOCKS = len(ASKED), len(ASKED) + 1
 
@@ -140,7 +143,9 @@ def _asked(special: Special) -> Write:
             element, length = arguments
             size = INTEGERS_OR_FLOATS[element.type] // 8
             address = writer.new(f"inttoptr i64 {ask(kind, str(length.literal), str(size), writer)} to ptr")
-            return Value("*" + element.type, address)
+            name = writer.module.name_of(f"shared_array of {element.type}")
+            shared: Value = writer.pointer("*" + element.type, address, length.literal, name)
+            return shared
         if not arguments:
             answer = ask(kind, "0", "0", writer)
             return Value("none", "") if special is body.synchronize else Value("int64", answer)
@@ -157,5 +162,6 @@ IN_SIMULATION: Mapping[Special, Write] = {
     **{special: _asked(special) for special in ASKED},
     **_ALIGNED,
     scale_by_power_of_two: _scale_by_power_of_two,
+    TOUCHED: lambda told, writer: writer.call(WATCH, "none", told),
 }
 """Questions to `simulation`."""

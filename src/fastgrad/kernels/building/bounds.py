@@ -3,7 +3,8 @@
 A pointer of a body is then an address with a number of elements and a name (`number_types.llvm_type`), which the native function takes
 from the array object, and a step from words behind those of its parameters (`wrapper.step_ir`). The first access
 outside is not done: it is written down here, the kernel ends, and the call from Python that it belongs to raises
-`OutOfBoundsError`. Object code of checked builds has keys of its own in the disk cache.
+`OutOfBoundsError`. Object code of checked builds has keys of its own in the disk cache. Whoever translates bodies for
+another machine says by `checking` whether those are checked.
 
 Not checked is memory whose address a body gets as a number (`pointer(int64, address)`): Python's objects, the frames
 of programs, the addresses that loops compute.
@@ -11,9 +12,12 @@ of programs, the addresses that loops compute.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import functools
 import os
+from collections.abc import Iterator
+from contextvars import ContextVar
 from typing import NoReturn
 
 RECORD = "fastgrad_bounds_record"
@@ -40,13 +44,36 @@ class OutOfBoundsError(RuntimeError):
     """A kernel accessed an element that is not there: a mistake in the kernel, or in the sizes that it was given."""
 
 
-@functools.cache
+_chosen: ContextVar[bool | None] = ContextVar("chosen", default=None)
+
+
 def checks_bounds() -> bool:
-    """Whether this process builds checked kernels: `FASTGRAD_CHECK_BOUNDS` is 1."""
+    """Whether kernels that are built now are checked: what `checking` says, else whether `FASTGRAD_CHECK_BOUNDS` is 1."""
+    chosen = _chosen.get()
+    return _process_checks() if chosen is None else chosen
+
+
+@contextlib.contextmanager
+def checking(on: bool) -> Iterator[None]:
+    """While it lasts, what is translated here is checked or not, whatever the process does with its own kernels."""
+    token = _chosen.set(on)
+    try:
+        yield
+    finally:
+        _chosen.reset(token)
+
+
+@functools.cache
+def _process_checks() -> bool:
     chosen = os.environ.get("FASTGRAD_CHECK_BOUNDS", "")
     if chosen not in ("", "0", "1"):
         raise ValueError(f"FASTGRAD_CHECK_BOUNDS is {chosen!r}; it may be 0 or 1")
     return chosen == "1"
+
+
+def happened() -> bool:
+    """Whether the record says something."""
+    return _record[FLAG] != 0
 
 
 def report() -> NoReturn:

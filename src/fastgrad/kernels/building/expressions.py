@@ -118,18 +118,21 @@ class Expressions(FunctionText):
         base, at = self._element(node)
         kind = base.type[1:]
         if not (checks_bounds() and is_pointer(kind)):
-            return Value(kind, self.new(f"load {llvm_type(kind)}, ptr {self._place(base, at)}"))
+            return Value(kind, self.new(f"load {llvm_type(kind)}, ptr {self._place(base, at, written=False)}"))
         data = self.new(f"load ptr, ptr {self.new(f'getelementptr ptr, ptr {self.address(base)}, i64 {at}')}")
         size = self.new(f"getelementptr i64, ptr {self._field(base, 1)}, i64 {at}")
         return self.pointer(kind, data, self.new(f"load i64, ptr {size}"), self._field(base, 3))
 
     def place(self, node: ast.Subscript) -> tuple[str, Type]:
-        """The address of an element, and its type."""
+        """The address of an element that is written, and its type."""
         base, at = self._element(node)
-        return self._place(base, at), base.type[1:]
+        return self._place(base, at, written=True), base.type[1:]
 
-    def _place(self, base: Value, at: str) -> str:
-        return self.new(f"getelementptr {llvm_type(base.type[1:])}, ptr {self.address(base)}, i64 {at}")
+    def _place(self, base: Value, at: str, written: bool) -> str:
+        kind = base.type[1:]
+        place = self.new(f"getelementptr {llvm_type(kind)}, ptr {self.address(base)}, i64 {at}")
+        self.module.specials.touch(place, kind, written, self)
+        return place
 
     def _element(self, node: ast.Subscript) -> tuple[Value, str]:
         """The pointer, and the number of an element that it has."""

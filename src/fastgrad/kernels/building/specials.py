@@ -37,6 +37,9 @@ from fastgrad.kernels.building.window_emission import WindowTiles
 Write = Callable[[Sequence[Value], Any], Value]
 """Writes a call of a special, given its arguments and the writer of the function that calls it; gives its value."""
 
+TOUCHED = Special("touched")
+"""What another machine may want to be told: the address of each element that is read or written, its bytes, and which of the two."""
+
 _SAME_BITS = {
     body.float_bits: {"float32": "int32", "float64": "int64"},
     body.from_bits: {"int32": "float32", "int64": "float64"},
@@ -87,6 +90,13 @@ class Specials:
         name, result = self._known[special, kinds]
         plain = [Value("address", writer.address(a)) if is_pointer(a.type) else a for a in arguments]
         return writer.call(name, result, plain)
+
+    def touch(self, address: str, kind: Type, written: bool, writer: Any) -> None:
+        """Writes what a machine does at each access of an element, if it does something."""
+        if TOUCHED in self._written:
+            size = INTEGERS_OR_FLOATS.get(kind, 64) // 8
+            told = [Value("address", address), Value("int64", str(size)), Value("bool", "true" if written else "false")]
+            self._written[TOUCHED](told, writer)
 
     def _defined(self, special: Special, kinds: tuple[Type, ...]) -> tuple[str, Type]:
         name = f"special_{special.name}_{len(self._known)}"

@@ -57,8 +57,6 @@ def translated(
     Raises:
         Untranslatable: if it has something that bodies must not have.
     """
-    if of_machine is not None and bounds.checks_bounds():
-        raise Untranslatable("kernels of another machine have no checked builds (FASTGRAD_CHECK_BOUNDS)")
     module = _Module(types, Specials(of_machine), "noinline" if of_machine is None else "alwaysinline")
     module.define(".body", function, arguments, result, noalias)
     specials = str(module.specials.module) if module.specials.used else ""

@@ -224,7 +224,7 @@ def wrapper_ir(function: NativeFunction) -> str:
         (
             _DECLARATIONS,
             _LIST_FUNCTIONS if lists or bounds.checks_bounds() else "",
-            _names_ir(function) if bounds.checks_bounds() else "",
+            names_ir(function.name, function.signature) if bounds.checks_bounds() else "",
             _Wrapper(function, lists).text(),
             step_ir(function),
         )
@@ -261,11 +261,11 @@ def step_ir(function: NativeFunction) -> str:
         else:
             lines.append(f"  %.v_{name} = load {kind}, ptr %.at_{name}")
         given = [f"%.v_{name}"]
-        for (field_kind, field), word in zip(_fields(parameter)[1:], sizes.get(name, ()), strict=False):
+        for (field_kind, field), word in zip(fields_of(parameter)[1:], sizes.get(name, ()), strict=False):
             lines.append(f"  %.at_{name}{field} = getelementptr i64, ptr %.words, i64 {word}")
             lines.append(f"  %.v_{name}{field} = load {field_kind}, ptr %.at_{name}{field}")
             given.append(f"%.v_{name}{field}")
-        values.append(_actual(parameter, given))
+        values.append(body_arguments(parameter, given))
     actual = ", ".join(values)
     if function.signature.returns_status:
         lines += [f"  %.given = call i64 @.body({actual})", "  %.answer = add i64 %.given, 1"]
@@ -284,7 +284,7 @@ def _llvm_type(parameter: Parameter) -> str:
     return {"int": "i64", "float": "double", "count": "i64"}.get(parameter.kind, "ptr")
 
 
-def _fields(parameter: Parameter) -> list[tuple[str, str]]:
+def fields_of(parameter: Parameter) -> list[tuple[str, str]]:
     """LLVM types of the values that a body gets for a parameter, and what is added to its name for each."""
     first = (_llvm_type(parameter), "")
     if not bounds.checks_bounds():
@@ -296,19 +296,19 @@ def _fields(parameter: Parameter) -> list[tuple[str, str]]:
     return [first]
 
 
-def _actual(parameter: Parameter, given: Sequence[str]) -> str:
+def body_arguments(parameter: Parameter, given: Sequence[str]) -> str:
     """The values for a parameter as arguments of the body: those given, and its name."""
-    fields = _fields(parameter)
+    fields = fields_of(parameter)
     if parameter.kind == "objects":  # Python's, whose number is not known
         given = [*given, str(bounds.NO_BOUND)]
     named = [*given, f"@.name_{parameter.name}"][: len(fields)]
     return ", ".join(f"{kind} {value}" for (kind, _), value in zip(fields, named, strict=True))
 
 
-def _names_ir(function: NativeFunction) -> str:
+def names_ir(kernel: str, signature: Signature) -> str:
     """What checked builds have beside: the names of the kernel and of its parameters, and what writes down an access outside."""
-    names = [bounds.constant(f".name_{p.name}", p.name) for p in function.signature.parameters if len(_fields(p)) > 1]
-    return "\n".join([bounds.declarations(), bounds.constant(".kernel_name", function.name), *names])
+    names = [bounds.constant(f".name_{p.name}", p.name) for p in signature.parameters if len(fields_of(p)) > 1]
+    return "\n".join([bounds.declarations(), bounds.constant(".kernel_name", kernel), *names])
 
 
 class _Wrapper:
@@ -350,7 +350,7 @@ class _Wrapper:
                 values[parameter.name] = self.array(parameter, number)
         if self.lists:
             values.update(self.collect_lists())
-        actual = ", ".join(_actual(p, values[p.name]) for p in function.signature.parameters)
+        actual = ", ".join(body_arguments(p, values[p.name]) for p in function.signature.parameters)
         if function.release_gil:
             self.emit("%.thread = call ptr @PyEval_SaveThread()")
         status = function.signature.returns_status
@@ -439,12 +439,12 @@ class _Wrapper:
                 f"i1 {first}, i32 {numbers[name]}, i32 {flags})"
             )
             self.require(f"%.fits_{name}", "free")
-            values[name] = [f"%.v_{name}", "%.memory", count][: max(len(_fields(parameter)) - 1, 1)]
+            values[name] = [f"%.v_{name}", "%.memory", count][: max(len(fields_of(parameter)) - 1, 1)]
         for parameter in self.function.signature.parameters:
             if parameter.kind == "count":
                 values[parameter.name] = [count]
             elif parameter.kind == "sizes":
-                values[parameter.name] = ["%.memory", count][: max(len(_fields(parameter)) - 1, 1)]
+                values[parameter.name] = ["%.memory", count][: max(len(fields_of(parameter)) - 1, 1)]
         return values
 
     def slow(self, arity: int) -> None:
