@@ -33,6 +33,7 @@ def first_words(names):
                 "Dice",
                 "Tversky",
                 "Circle",
+                "CTC",
                 "CategoricalGeneralizedCrossEntropy",
             },
         ),

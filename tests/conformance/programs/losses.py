@@ -262,3 +262,28 @@ def of_regions_and_pairs(tf):
     return made | {
         f"config of {kind.__name__}": (lambda kind=kind: dict(sorted(kind().get_config().items()))) for kind in kinds
     }
+
+
+def of_sequences(tf):
+    def ask(labels, steps, classes=4, **options):
+        labels = np.array(labels, np.int32)
+        logits = tf.constant(
+            np.sin(np.arange(len(labels) * steps * classes) * 0.7).reshape(-1, steps, classes) * 2, tf.float32
+        )
+        with tf.GradientTape() as tape:
+            tape.watch(logits)
+            loss = tf.keras.losses.CTC(**options)(labels, logits)
+        return [loss, tape.gradient(loss, logits)]
+
+    return {
+        "CTC": lambda: ask([[1, 2, 0], [3, 3, 1]], 6),
+        "CTC none": lambda: ask([[1, 2, 0], [3, 3, 1]], 6, reduction="none"),
+        "no label": lambda: ask([[0, 0]], 3),
+        "a single step": lambda: ask([[2]], 1),
+        "repeated": lambda: ask([[1, 1, 1]], 5),
+        "just enough steps": lambda: ask([[1, 2, 1]], 3),
+        "function": lambda: tf.keras.losses.ctc(np.array([[1, 2]]), tf.ones((1, 4, 3))),
+        "name and configuration": lambda: str(sorted(tf.keras.losses.CTC().get_config().items())),
+        "labels of rank 1": lambda: tf.keras.losses.ctc(np.array([1, 2]), tf.ones((1, 4, 3))),
+        "logits of rank 2": lambda: tf.keras.losses.ctc(np.array([[1, 2]]), tf.ones((4, 3))),
+    }

@@ -43,6 +43,8 @@ from fastgrad.keras.losses.regression import Poisson as Poisson
 from fastgrad.keras.losses.regression import cosine_similarity as cosine_similarity
 from fastgrad.keras.losses.regression import huber as huber
 from fastgrad.keras.losses.regression import poisson as poisson
+from fastgrad.keras.losses.temporal import CTC as CTC
+from fastgrad.keras.losses.temporal import ctc as ctc
 from fastgrad.keras.saving.objects import deserialize_keras_object as _deserialize
 from fastgrad.keras.saving.objects import resolved as _resolved
 from fastgrad.keras.saving.objects import serialize_keras_object as _serialize

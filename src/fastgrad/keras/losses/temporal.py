@@ -1,0 +1,80 @@
+"""A loss of sequences whose labels have no places: connectionist temporal classification."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+import fastgrad as tf
+from fastgrad.keras.losses.loss import NamedLoss, as_tensor
+from fastgrad.ops.higher_order import each_row
+from fastgrad.tensor import Tensor
+
+_NEVER = -1e30  # the logarithm of what can't be; infinite ones have no gradient
+
+
+def ctc(y_true: Any, y_pred: Any) -> Tensor:
+    """The negative logarithm of the probability of all ways to say the labels (Graves et al., 2006).
+
+    A way is a class for each step; labels are what is left without repetitions and then without the class 0, the blank.
+
+    Args:
+        y_true: class numbers from 1 on, shape (batch, labels); shorter rows are filled up with 0.
+        y_pred: logits, shape (batch, steps, classes).
+
+    Returns:
+        A loss a sample, infinite where there are too few steps for the labels.
+
+    Raises:
+        ValueError: other ranks.
+        InvalidArgumentError: a label outside of the classes.
+    """
+    labels, logits = as_tensor(y_true, tf.int32), as_tensor(y_pred, None)
+    if labels.ndim != 2:
+        raise ValueError(
+            "Targets `y_true` are expected to be a tensor of shape `(batch_size, max_length)` in integer format. Received: "
+            f"y_true.shape={tuple(labels.shape)}"
+        )
+    if logits.ndim != 3:
+        raise ValueError(
+            "Logits `y_pred` are expected to be a tensor of shape `(batch_size, max_length, num_classes)`. Received: "
+            f"y_pred.shape={tuple(logits.shape)}"
+        )
+    logits = tf.cast(logits, tf.float32) if logits.dtype.size < 4 else logits
+    batch, count = labels.shape
+    # A blank before, between and behind all labels.
+    blank = tf.zeros((batch, 1), tf.int32)
+    states = tf.concat([blank, tf.reshape(tf.stack([labels, tf.zeros_like(labels)], -1), (batch, 2 * count))], 1)
+    places = np.arange(2 * count + 1)
+    spoken = tf.gather(tf.nn.log_softmax(logits), states, axis=2, batch_dims=1)
+    steps = tf.transpose(spoken, (1, 0, 2))
+    never = tf.fill((batch, 2), tf.constant(_NEVER, logits.dtype))
+    # The blank between two labels may be left out, unless they are equal.
+    two_before = tf.concat([tf.zeros((batch, 2), tf.int32), states], 1)[:, :-2]
+    skips = tf.where(tf.logical_and(states > 0, states != two_before), tf.zeros_like(spoken[:, 0]), _NEVER)
+
+    def step(carried: list[Tensor], rows: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+        shifted = tf.concat([never, carried[0]], 1)
+        ways = tf.stack([carried[0], shifted[:, 1:-1], shifted[:, :-2] + skips])
+        return [tf.maximum(tf.reduce_logsumexp(ways, 0) + rows[0], _NEVER)], []
+
+    found = tf.where(places < 2, steps[0], _NEVER)
+    if steps.shape[0] > 1:
+        (found,), _ = each_row(step, [found], [steps[1:]])
+    length = tf.expand_dims(tf.math.count_nonzero(labels, -1, dtype=tf.int32), -1)
+    ends = tf.logical_or(places == 2 * length, places == 2 * length - 1)
+    loss = -tf.reduce_logsumexp(tf.where(ends, found, _NEVER), -1)
+    return tf.where(loss > -_NEVER / 2, math.inf, loss)
+
+
+class CTC(NamedLoss):
+    """``ctc``, reduced; arguments as in ``Loss``."""
+
+    _keeps_integer_labels = True
+
+    def __init__(
+        self, reduction: str | None = "sum_over_batch_size", name: str | None = "ctc", dtype: Any = None
+    ) -> None:
+        super().__init__(ctc, reduction, name, dtype)
