@@ -189,6 +189,10 @@ REFUSED: dict[str, dict[str, str]] = {
         "tridiagonal_matmul": "tf.matmul",
         "tridiagonal_solve": "tf.linalg.solve",
     },
+    "tf.keras.callbacks": {
+        "OrbaxCheckpoint": "ModelCheckpoint, BackupAndRestore",
+        "RemoteMonitor": "LambdaCallback with urllib.request",
+    },
     "tf.keras.layers": {
         **dict.fromkeys(
             ("ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"), "RNN with a cell of your own, or TimeDistributed(Conv2D)"

@@ -183,3 +183,79 @@ def refusals(tf):
         ),
         "no loss": lambda: refused(lambda: _fit(_model(tf, loss=None))),
     }
+
+
+def by_the_guides(tf):
+    """What Keras's guides write: steps and callbacks of one's own, averages, inputs in lists."""
+    keras = tf.keras
+
+    class Steps(keras.Sequential):
+        def train_step(self, data):
+            x, y = data
+            with tf.GradientTape() as tape:
+                y_pred = self(x, training=True)
+                loss = self.compute_loss(y=y, y_pred=y_pred)
+            gradients = tape.gradient(loss, self.trainable_variables)
+            self.optimizer.apply_gradients(zip(gradients, self.trainable_variables, strict=True))
+            for metric in self.metrics:
+                if metric.name == "loss":
+                    metric.update_state(loss)
+                else:
+                    metric.update_state(y, y_pred)
+            return {metric.name: metric.result() for metric in self.metrics}
+
+    def own_steps():
+        model = Steps([keras.Input((3,)), keras.layers.Dense(3, activation="softmax")])
+        model.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"])
+        return _history(_set_weights(model))
+
+    def calls(method, **options):
+        seen = []
+        names = {"train": "on_train", "test": "on_test", "predict": "on_predict"}
+        hooks = {
+            f"{start}_{part}": (
+                lambda *given, name=f"{kind} {part}": seen.append(
+                    [name, *[sorted(one) if isinstance(one, dict) else one for one in given]]
+                )
+            )
+            for kind, start in names.items()
+            for part in ("begin", "end")
+        }
+        hooks |= {
+            "on_epoch_begin": lambda epoch, logs: seen.append(["epoch begin", epoch, sorted(logs)]),
+            "on_train_batch_begin": lambda batch, logs: seen.append(["batch begin", batch, sorted(logs)]),
+            "on_test_batch_begin": lambda batch, logs: seen.append(["test batch begin", batch, sorted(logs)]),
+            "on_predict_batch_begin": lambda batch, logs: seen.append(["predict batch begin", batch, sorted(logs)]),
+        }
+        method(_model(tf, **options), keras.callbacks.LambdaCallback(**hooks))
+        return str(seen)
+
+    def averaged(*callbacks, **options):
+        model = _model(tf, optimizer=keras.optimizers.SGD(0.2, use_ema=True, ema_momentum=0.75))
+        return [str(_history(model, callbacks=list(callbacks), **options)), *model.get_weights()]
+
+    def watched(metric, monitor):
+        callback = keras.callbacks.EarlyStopping(monitor, patience=1)
+        model = _model(tf, loss="categorical_crossentropy", metrics=[metric])
+        seen = _history(model, X, ONE_HOT, epochs=4, callbacks=[callback])
+        return [seen, float(callback.best)]
+
+    data = (X, CLASSES)
+    return {
+        "metrics in a step of one's own": own_steps,
+        "what callbacks of fit get": lambda: calls(
+            lambda model, one: _fit(model, epochs=1, validation_data=data, callbacks=[one])
+        ),
+        "what callbacks of predict get": lambda: calls(lambda model, one: model.predict(X, verbose=0, callbacks=[one])),
+        "averages at the end": averaged,
+        "averages in evaluation": lambda: averaged(keras.callbacks.SwapEMAWeights(), validation_data=data),
+        "averages after epochs": lambda: averaged(keras.callbacks.SwapEMAWeights(True), validation_data=data),
+        "no averages": lambda: _fit(_model(tf), validation_data=data, callbacks=[keras.callbacks.SwapEMAWeights()]),
+        "scores are to grow": lambda: watched(keras.metrics.F1Score(average="macro"), "f1_score"),
+        "areas of any name are to grow": lambda: watched(keras.metrics.AUC(name="roc"), "roc"),
+        "errors are to fall": lambda: watched(keras.metrics.MeanSquaredError(name="far"), "far"),
+        "unknown whether it is to grow": lambda: watched("accuracy", "speed"),
+        "inputs in a list": lambda: [_model(tf).predict([X], verbose=0), _model(tf)([X])],
+        "data in lists": lambda: _history(_model(tf), [X], [CLASSES]),
+        "strings": lambda: _fit(_model(tf), np.array([["a"] * 3] * 4), CLASSES[:4]),
+    }

@@ -1,5 +1,6 @@
 """``keras.callbacks``."""
 
+from fastgrad.keras.callbacks.averages import SwapEMAWeights as SwapEMAWeights
 from fastgrad.keras.callbacks.backup import BackupAndRestore as BackupAndRestore
 from fastgrad.keras.callbacks.callback import Callback as Callback
 from fastgrad.keras.callbacks.callback import CallbackList as CallbackList

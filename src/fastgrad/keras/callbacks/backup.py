@@ -67,7 +67,7 @@ class BackupAndRestore(Callback):
         self._checkpoint = tf.train.Checkpoint(
             model=model,
             optimizer=model.optimizer,
-            metrics=list(model.metrics),
+            metrics=model.single_metrics(),
             random=tf.train.RandomState(),
             fitting=self.fitting,
         )

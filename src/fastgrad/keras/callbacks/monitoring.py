@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.keras import losses
 from fastgrad.keras.callbacks.callback import Callback, Logs
 from fastgrad.keras.saving.model_files import check_path
 
@@ -37,6 +38,7 @@ class Monitoring(Callback):
 
     def value_in(self, logs: Logs | None) -> float | None:
         """The value in the logs; None, with a warning, if it is not there."""
+        self._grows()  # asked for first: a misspelt name is an error, not a warning in each epoch
         found = (logs or {}).get(self.monitor)
         if found is None:
             warnings.warn(
@@ -47,19 +49,38 @@ class Monitoring(Callback):
         return found
 
     def _grows(self) -> bool:
+        """Whether more is better: as said, as the metric of this name says, else by the name.
+
+        Raises:
+            ValueError: nothing tells.
+        """
         if self.mode != "auto":
             return self.mode == "max"
-        name = self.monitor.removeprefix("val_")
-        for metric in self.model.metrics if self.model is not None else ():
-            if metric.name == name and hasattr(metric, "_direction"):
-                return bool(metric._direction == "up")
-        return "acc" in name or "auc" in name or name.startswith("fmeasure") or name in ("precision", "recall")
+        name = self.monitor.removeprefix("val_").removeprefix("weighted_")
+        if name == "loss" or name.endswith("_loss"):
+            return False
+        for metric in self.model.single_metrics() if hasattr(self.model, "single_metrics") else ():
+            if name == metric.name or name.endswith(f"_{metric.name}"):
+                direction = metric._direction or ("down" if _is_mean_of_loss(metric) else None)
+                if direction is not None:
+                    return bool(direction == "up")
+        if "acc" in name or "auc" in name or name.startswith("fmeasure") or name in ("precision", "recall"):
+            return True
+        raise ValueError(
+            f"{type(self).__name__} callback received monitor={self.monitor}, but it can't be told whether that metric should be "
+            "maximized or minimized. Pass `mode='max'` in order to monitor based on the highest metric value, or pass "
+            "`mode='min'` in order to use the lowest value."
+        )
 
     def is_better(self, value: float, than: float | None) -> bool:
         """Whether a value is better than another one by more than ``min_delta``."""
         if than is None:
             return True
         return bool(value - self.min_delta > than if self._grows() else value + self.min_delta < than)
+
+
+def _is_mean_of_loss(metric: Any) -> bool:
+    return getattr(metric, "_fn", None) in losses.ALL.values()
 
 
 class EarlyStopping(Monitoring):

@@ -81,6 +81,8 @@ def sparse_top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5, from
 class Accuracy(NamedMetric):
     """The mean of ``accuracy``; arguments as ``Metric``, here and below, options as the function."""
 
+    _direction = "up"
+
     def __init__(self, name: str | None = "accuracy", dtype: Any = None) -> None:
         super().__init__(accuracy, name, dtype)
 
@@ -88,6 +90,7 @@ class Accuracy(NamedMetric):
 class BinaryAccuracy(NamedMetric):
     """The mean of ``binary_accuracy``."""
 
+    _direction = "up"
     _options = ("threshold",)
 
     def __init__(self, name: str | None = "binary_accuracy", dtype: Any = None, threshold: float = 0.5) -> None:
@@ -97,12 +100,16 @@ class BinaryAccuracy(NamedMetric):
 class CategoricalAccuracy(NamedMetric):
     """The mean of ``categorical_accuracy``."""
 
+    _direction = "up"
+
     def __init__(self, name: str | None = "categorical_accuracy", dtype: Any = None) -> None:
         super().__init__(categorical_accuracy, name, dtype)
 
 
 class SparseCategoricalAccuracy(NamedMetric):
     """The mean of ``sparse_categorical_accuracy``."""
+
+    _direction = "up"
 
     def __init__(self, name: str | None = "sparse_categorical_accuracy", dtype: Any = None) -> None:
         super().__init__(sparse_categorical_accuracy, name, dtype)
@@ -111,6 +118,7 @@ class SparseCategoricalAccuracy(NamedMetric):
 class TopKCategoricalAccuracy(NamedMetric):
     """The mean of ``top_k_categorical_accuracy``."""
 
+    _direction = "up"
     _options = ("k",)
 
     def __init__(self, k: int = 5, name: str | None = "top_k_categorical_accuracy", dtype: Any = None) -> None:
@@ -120,6 +128,7 @@ class TopKCategoricalAccuracy(NamedMetric):
 class SparseTopKCategoricalAccuracy(NamedMetric):
     """The mean of ``sparse_top_k_categorical_accuracy``."""
 
+    _direction = "up"
     _options = ("k", "from_sorted_ids")
 
     def __init__(

@@ -207,6 +207,8 @@ class FalseNegatives(_Counts):
 class _Share(ConfusionMetric):
     """True positives as a share of more."""
 
+    _direction = "up"
+
     def __init__(
         self,
         thresholds: Any = None,

@@ -37,6 +37,7 @@ def concordance_correlation(y_true: Any, y_pred: Any, axis: Any = -1) -> Tensor:
 class PearsonCorrelation(NamedMetric):
     """The mean of ``pearson_correlation``; ``axis`` as there, else as ``Metric``."""
 
+    _direction = "up"
     _options = ("axis",)
 
     def __init__(self, name: str | None = "pearson_correlation", dtype: Any = None, axis: Any = -1) -> None:
@@ -46,6 +47,7 @@ class PearsonCorrelation(NamedMetric):
 class ConcordanceCorrelation(NamedMetric):
     """The mean of ``concordance_correlation``; ``axis`` as there, else as ``Metric``."""
 
+    _direction = "up"
     _options = ("axis",)
 
     def __init__(self, name: str | None = "concordance_correlation", dtype: Any = None, axis: Any = -1) -> None:
@@ -67,6 +69,7 @@ class R2Score(Metric):
         ValueError: one of these is something else.
     """
 
+    _direction = "up"
     sum: Any
     squared_sum: Any
     total_mse: Any

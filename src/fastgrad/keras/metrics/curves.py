@@ -56,6 +56,8 @@ class AUC(_FourCounts):
         ValueError: one of these is something else.
     """
 
+    _direction = "up"
+
     def __init__(
         self,
         num_thresholds: int = 200,
@@ -177,6 +179,7 @@ class AUC(_FourCounts):
 class _BestUnderConstraint(_FourCounts):
     """The best of one quotient at thresholds where another is at least a number."""
 
+    _direction = "up"
     _argument = ""  # the name of that number
 
     def __init__(self, value: float, num_thresholds: int, class_id: int | None, name: str | None, dtype: Any) -> None:

@@ -28,6 +28,7 @@ class FBetaScore(Metric):
         ValueError: one of these is something else.
     """
 
+    _direction = "up"
     true_positives: Any
     false_positives: Any
     false_negatives: Any

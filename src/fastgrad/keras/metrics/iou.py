@@ -31,6 +31,8 @@ class IoU(Metric):
         ValueError: a target that is no class.
     """
 
+    _direction = "up"
+
     def __init__(
         self,
         num_classes: int,

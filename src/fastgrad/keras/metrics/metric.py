@@ -23,6 +23,7 @@ class Metric(Owner):
     """
 
     is_keras_metric = True
+    _direction: str | None = None  # "up" where more is better, "down" where less is
     _own_variables: list[Any]
     _submetrics: list[Any]
 

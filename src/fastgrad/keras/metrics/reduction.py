@@ -125,6 +125,7 @@ class MeanMetricWrapper(Mean):
 class NamedMetric(MeanMetricWrapper):
     """The base of the built-in means: their configuration is their own arguments, not the function."""
 
+    _direction = "down"
     _options: tuple[str, ...] = ()
 
     def get_config(self) -> dict[str, Any]:

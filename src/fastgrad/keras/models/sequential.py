@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import fastgrad as tf
+from fastgrad import nest
 from fastgrad.keras import naming, structure
 from fastgrad.keras.layers.input_layer import InputLayer
 from fastgrad.keras.layers.input_spec import InputSpec, check_shape
@@ -149,6 +150,8 @@ class Sequential(Model):
     ) -> Any:
         """The output of the top layer. ``training`` reaches the layers on its own."""
         bottom = self._bottom
+        if type(inputs) is not Tensor and len(found := nest.flatten(inputs)) == 1:
+            (inputs,) = found
         if bottom is not None and type(inputs) is Tensor and inputs._array.ndim != len(bottom._batch_shape):
             inputs = self._with_rank(inputs)
         if mask is not None:

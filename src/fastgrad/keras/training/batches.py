@@ -75,6 +75,8 @@ def as_array(value: Any) -> np.ndarray:
     array = tensor._array if tensor is not None else np.asarray(value)
     if array.dtype.kind == "f" and array.dtype != settings.default_dtype().numpy:
         array = array.astype(settings.default_dtype().numpy)
+    if array.dtype.kind in "US":
+        raise ValueError(f"Invalid dtype: {array.dtype.name}. Models take numbers; encode strings first.")
     if array.dtype == object:
         raise ValueError(
             f"Unrecognized data type: an array of objects: {value!r:.200}. Give arrays of numbers of one shape."
@@ -108,7 +110,9 @@ def checked_size(x: Any, y: Any, sample_weight: Any) -> int:
     """
     arrays = leaves_of(x, y, sample_weight)
     if any(array.ndim == 0 for array in arrays):
-        raise ValueError("Data must be arrays of samples, whose first dimension counts them; found a scalar.")
+        raise ValueError(
+            "Data must be arrays of samples, whose first dimension counts them; found a scalar. (Nested lists of numbers become arrays with np.array.)"
+        )
     sizes = {array.shape[0] for array in arrays}
     if len(sizes) != 1:
         parts = [("x", x), ("y", y), ("sample_weight", sample_weight)]

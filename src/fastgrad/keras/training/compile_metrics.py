@@ -33,13 +33,15 @@ def metric_of(identifier: Any, y_true: Any, y_pred: Any) -> Metric | None:
 
 
 class CompileMetrics:
-    """All metrics of all outputs.
+    """All metrics of all outputs, as one metric: so a ``train_step`` of one's own updates them, too, before they are made.
 
     Args:
         metrics: a list of metrics, functions and names; for several outputs a list or dict of lists.
         weighted_metrics: the same, for metrics that get the sample weights.
         output_names: those of the model's outputs, if it gives them names.
     """
+
+    name = "compile_metrics"
 
     def __init__(self, metrics: Any, weighted_metrics: Any, output_names: Sequence[str] | None) -> None:
         for given, what in ((metrics, "metrics"), (weighted_metrics, "weighted_metrics")):
@@ -61,6 +63,16 @@ class CompileMetrics:
     def metrics(self) -> list[Metric]:
         """The metrics, once they are there: output by output, those with weights last."""
         return [metric for lists in self._metrics or () for of_output in lists for metric in of_output]
+
+    @property
+    def variables(self) -> list[Any]:
+        """Those of the metrics."""
+        return [variable for metric in self.metrics for variable in metric.variables]
+
+    def reset_state(self) -> None:
+        """Begins all anew."""
+        for metric in self.metrics:
+            metric.reset_state()
 
     def build(self, y_true: Any, y_pred: Any) -> None:
         """Makes the metrics, for outputs like these.

@@ -118,7 +118,7 @@ class Compiled:
 
     @property
     def metrics(self) -> list[Any]:
-        """The mean loss and the metrics: the model's own, those of its layers, those it was compiled with."""
+        """The mean loss and the metrics: the model's own, those of its layers, and as one, those it was compiled with."""
         state = self.__dict__
         found: list[Any] = []
         if self.compiled:
@@ -129,13 +129,19 @@ class Compiled:
             if state["_compile_loss"] is not None:
                 found += state["_compile_loss"].trackers
             if state["_compile_metrics"] is not None:
-                found += state["_compile_metrics"].metrics
+                found.append(state["_compile_metrics"])
         return found
+
+    def single_metrics(self) -> list[Metric]:
+        """``metrics``, with those that the model was compiled with one by one."""
+        return [
+            one for metric in self.metrics for one in (metric.metrics if type(metric) is CompileMetrics else [metric])
+        ]
 
     @property
     def metrics_names(self) -> list[str]:
-        """The names of ``metrics``."""
-        return [metric.name for metric in self.metrics]
+        """The names of the metrics, one by one."""
+        return [metric.name for metric in self.single_metrics()]
 
     def reset_metrics(self) -> None:
         """Begins all metrics anew."""

@@ -200,12 +200,12 @@ class Trainer(Compiled):
             if isinstance(one, BackupAndRestore):
                 fitting.prepare([step, self.make_test_function()])
                 one.fitting = fitting
-        hooks.call("on_train_begin")
+        hooks.call("on_train_begin", {})
         for epoch in range(epochs if self.stop_training else fitting.epoch, epochs):
             fitting.epoch = epoch
             if not fitting.batch:
                 self.reset_metrics()
-            hooks.call("on_epoch_begin", epoch)
+            hooks.call("on_epoch_begin", epoch, {})
             logs = self._run_batches(step, batches, hooks, "train", fitting.batch)
             fitting.batch = 0
             if validation is not None and _is_due(epoch, validation_freq):
@@ -214,6 +214,9 @@ class Trainer(Compiled):
             hooks.call("on_epoch_end", epoch, logs)
             if self.stop_training:
                 break
+        optimizer = self.__dict__["optimizer"]
+        if logs and hasattr(optimizer, "finalize_variable_values"):  # moving averages take the weights' place
+            optimizer.finalize_variable_values(self.trainable_variables)
         hooks.call("on_train_end", logs)
         return history
 
@@ -254,22 +257,22 @@ class Trainer(Compiled):
         hooks = self._hooks(callbacks, verbose, steps=batches.size)
         step = self.make_predict_function()
         found: list[Any] = []
-        hooks.call("on_predict_begin")
+        hooks.call("on_predict_begin", {})
         for number, (inputs, labels, weights) in enumerate(batches.epoch()):
             if "on_predict_batch_begin" in hooks.watches:
-                hooks.call("on_predict_batch_begin", number)
+                hooks.call("on_predict_batch_begin", number, {})
             outputs = step(inputs, labels, weights)
             found.append(outputs)
             if "on_predict_batch_end" in hooks.watches:
                 hooks.call("on_predict_batch_end", number, {"outputs": outputs})
-        hooks.call("on_predict_end")
+        hooks.call("on_predict_end", {})
         if not found:
             raise ValueError("predict: there is no batch.")
         return nest.map_structure(lambda *parts: np.concatenate([part.numpy() for part in parts]), *found)
 
     def _evaluate(self, batches: Batches, hooks: CallbackList) -> Logs:
         step = self.make_test_function()
-        hooks.call("on_test_begin")
+        hooks.call("on_test_begin", {})
         self.reset_metrics()
         logs = self._run_batches(step, batches, hooks, "test")
         hooks.call("on_test_end", logs)
@@ -292,7 +295,7 @@ class Trainer(Compiled):
                 found = step(x, y, weights)
         else:
             for group in _groups(batches.epoch(first), self.steps_per_execution):
-                hooks.call(begin, first)
+                hooks.call(begin, first, {})
                 for x, y, weights in group:
                     found = step(x, y, weights)
                 first += len(group)
