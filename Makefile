@@ -99,7 +99,7 @@ peers: ## compare with those of TensorFlow, PyTorch and JAX that are there (QUIC
 	@$(PYTHON_HERE) -m benchmarks.peers $(if $(QUICK),--quick,--minutes 70) $(ARGS)
 	@$(if $(QUICK)$(ARGS),:,$(PYTHON_HERE) -m benchmarks.peers.scaling --minutes 18)
 
-tables: ## measure first calls, memory and call overhead, and keep what is printed
+tables: ## measure products, eager operations, threads, first calls, memory ..., and keep what is printed
 	@$(ENVIRONMENT) benchmarks
 	@$(PYTHON_HERE) -m benchmarks.tables $(ARGS)
 

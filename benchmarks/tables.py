@@ -39,6 +39,7 @@ class Table:
 
 TABLES: Mapping[str, Table] = {
     "products": Table("Matrix products", ("benchmarks.products",)),
+    "eager_operations": Table("Eager operations", ("benchmarks.eager_operations",)),
     "thread_scaling": Table("One thread and two", ("benchmarks.thread_scaling",)),
     "start_up": Table("First calls", ("benchmarks.start_up",)),
     "compiled_memory": Table("Memory of compiled steps", ("benchmarks.compiled_memory",)),

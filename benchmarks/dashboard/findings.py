@@ -100,15 +100,17 @@ def lost_eagerly(records: Mapping[str, Record]) -> list[Loss]:
 
 
 def missed_aims(records: Mapping[str, Record]) -> list[Loss]:
-    """What was wanted of the compiled step and is not there."""
+    """What was wanted of the compiled step, or of the eager one, and is not there."""
     found = []
     for name, record in records.items():
         workload = record.workload
-        for peer, wanted in workload.wanted.items():
-            against = fastest(record.results) if peer == FASTEST else peer
-            got = ratio(record.results, FUNCTION, against) if against else None
-            if got is not None and got.median < wanted:
-                found.append(Loss(name, f"wanted {wanted:g} times as fast as {against}, is {got}"))
+        for ours, aims in ((FUNCTION, workload.wanted), (EAGER, workload.wanted_eagerly)):
+            for peer, wanted in aims.items():
+                against = fastest(record.results) if peer == FASTEST else peer
+                got = ratio(record.results, ours, against) if against else None
+                if got is not None and got.median < wanted:
+                    how = "eagerly " if ours == EAGER else ""
+                    found.append(Loss(name, f"wanted {how}{wanted:g} times as fast as {against}, is {got}"))
         shares = triad_shares(workload, record.results, FUNCTION)
         if shares and workload.wanted_of_triad is not None and statistics.median(shares) < workload.wanted_of_triad:
             got_share = f"{statistics.median(shares):.2f}"

@@ -43,6 +43,7 @@ class Record:
                 "about": workload.about,
                 "remarks": workload.remarks,
                 "wanted": dict(workload.wanted),
+                "wanted_eagerly": dict(workload.wanted_eagerly),
                 "bytes_moved": workload.bytes_moved,
                 "wanted_of_triad": workload.wanted_of_triad,
             },

@@ -1,6 +1,6 @@
 """One library's process for what is measured in native loops: `python -m benchmarks.peers.repeats FAMILY LIBRARY THREADS`.
 
-Driven by lines of JSON over its pipes, like `worker.py`. `{"do": "prepare", "case": …}` makes a case ready (`products.py`) and answers how
+Driven by lines of JSON over its pipes, like `worker.py`. `{"do": "prepare", "case": …}` makes a case of a family ready (`products.py`, `operations.py`) and answers how
 far its result is from float64's, and how long one repeat takes; `{"do": "slice", "repeats": n}` with the seconds of one repeat, the
 shortest of a few stretches of so many, in fastgrad's process with the peak of the machine just before and after. A process stands still while others are timed.
 """
@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.peers import products
+from benchmarks.peers import operations, products
 from benchmarks.peers.worker import die_with_parent, first_words, limit_threads
 
-FAMILIES = {"products": products}
+FAMILIES = {"products": products, "operations": operations}
 STRETCHES = 3
 Repeat = Callable[[int], Any]
 

@@ -71,7 +71,7 @@ def findings(workload: Workload, results: Results) -> list[str]:
     lines = []
     fastest = fastest_peer(results)
     for ours in OURS:
-        wanted = workload.wanted if PEERS[ours].compile else {}
+        wanted = workload.wanted if PEERS[ours].compile else workload.wanted_eagerly
         for peer in dict.fromkeys([FASTEST, *wanted]):
             ratios = speedups(results, ours, fastest if peer == FASTEST else peer)
             if ratios:

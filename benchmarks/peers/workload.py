@@ -26,6 +26,7 @@ class Workload:
             `torch.compile` (the step, compiled by the program), `jax`, `xla` where XLA can't
             compile the first one, and `fit` (Keras alone); None is a program that can't be written.
         wanted: by peer (or `FASTEST` for the fastest one), how many times as fast a compiled step of fastgrad should be.
+        wanted_eagerly: the same for an eager step.
         bytes_moved: what a step has to read and write at least when nothing fits into the caches; 0 where that isn't the cost.
             Such a step is also compared with a triad (`a = b + s * c`) over arrays of this workload's size.
         wanted_of_triad: the share of the triad's bytes a second that a compiled step should reach.
@@ -37,6 +38,7 @@ class Workload:
     inputs: Callable[..., Inputs]
     programs: Mapping[str, Program | None]
     wanted: Mapping[str, float] = field(default_factory=dict)
+    wanted_eagerly: Mapping[str, float] = field(default_factory=dict)
     bytes_moved: int = 0
     wanted_of_triad: float | None = None
     remarks: str = ""

@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmarks import products
+from benchmarks import eager_operations, products
 from benchmarks.dashboard.findings import limits_missed
 from benchmarks.side_by_side import Measured, measured, verdict
 
@@ -15,6 +15,17 @@ def test_a_library_repeats_products(library: str) -> None:
     assert len(found.seconds[library, 1]) == 2
     if library == "fastgrad":
         assert found.share(1, products.operations(case)) > 0.0
+
+
+@pytest.mark.parametrize("library", ["fastgrad", "numpy"])
+def test_a_library_repeats_eager_operations(library: str) -> None:
+    cases = [("sin", 512), ("mean of rows", 1024), ("many Adam", 1024)]
+    for case, found in measured("operations", [library], cases, [1], rounds=1, stretch=1e-4):
+        if (library, case[0]) == ("numpy", "many Adam"):
+            assert found.problems[library, 1].endswith("NumPy has no many Adam")
+        else:
+            assert not found.problems
+            assert eager_operations.row(case, found).startswith(case[0])
 
 
 def test_what_is_short_of_the_peak_or_behind_a_peer_is_named() -> None:
