@@ -276,6 +276,13 @@ def unplaced_tensor(array: np.ndarray) -> Tensor:
     return tensor
 
 
+def tensor_of_data(array: np.ndarray) -> Tensor:
+    """A tensor of data, which belongs to no device until it meets a tensor that does."""
+    tensor = Tensor(array)
+    tensor._unplaced = True
+    return tensor
+
+
 def constant_beside(array: np.ndarray, x: Any) -> Tensor:
     """A ``constant_tensor`` where a tensor or variable is."""
     if type(x._array) is np.ndarray:

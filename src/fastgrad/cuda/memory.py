@@ -1,7 +1,7 @@
 """A GPU with its memory: arrays there, and blocks that are used again instead of being given back.
 
 All work of a GPU is done in one order, so a block that is free may be given out again at once: what reads its old contents was
-asked for before what writes the new ones. Only copies that are made beside that order have blocks of their own (`ahead`).
+asked for before what writes the new ones. Copies that are made beside that order wait for it, and it for them (`sending.py`).
 """
 
 from __future__ import annotations

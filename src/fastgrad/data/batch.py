@@ -12,7 +12,7 @@ from fastgrad.data.node import Chunk
 from fastgrad.data.rows import Indices
 from fastgrad.data.structure import packer
 from fastgrad.errors import DataLossError, InvalidArgumentError
-from fastgrad.tensor import Tensor
+from fastgrad.tensor import Tensor, tensor_of_data
 
 
 def stacked(elements: list[Any]) -> Any:
@@ -46,7 +46,7 @@ def _stack(column: Sequence[Any]) -> Tensor | None:
     out = np.empty((len(arrays), *shape), arrays[0].dtype)
     for position, array in enumerate(arrays):
         out[position, ...] = array
-    return Tensor(out)
+    return tensor_of_data(out)
 
 
 def padded(column: Sequence[Tensor], sizes: Sequence[int | None], value: np.ndarray) -> Tensor:
@@ -77,7 +77,7 @@ def padded(column: Sequence[Tensor], sizes: Sequence[int | None], value: np.ndar
     out = np.full((len(arrays), *shape), value, arrays[0].dtype)
     for row, array in zip(out, arrays, strict=True) if shape else ():
         row[tuple(map(slice, array.shape))] = array
-    return Tensor(out if shape else np.stack(arrays))
+    return tensor_of_data(out if shape else np.stack(arrays))
 
 
 def row_groups(chunks: Iterable[Chunk], size: int) -> Iterator[Indices]:

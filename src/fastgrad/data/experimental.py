@@ -1,4 +1,4 @@
-"""``tf.data.experimental``: tables, and older names of what ``tf.data`` has."""
+"""``tf.data.experimental``: tables, copies to devices, and older names of what ``tf.data`` has."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from fastgrad.data.dataset import Dataset
 from fastgrad.data.readers import CsvDataset as CsvDataset
 from fastgrad.data.readers import ParquetDataset as ParquetDataset
 from fastgrad.data.readers import make_csv_dataset as make_csv_dataset
+from fastgrad.data.to_device import copy_to_device as copy_to_device
+from fastgrad.data.to_device import prefetch_to_device as prefetch_to_device
 from fastgrad.tensor import Tensor
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from fastgrad.data.structure import packer
 from fastgrad.dtypes import DType
-from fastgrad.tensor import Tensor
+from fastgrad.tensor import Tensor, tensor_of_data
 from fastgrad.tensor_spec import TensorSpec
 
 Indices = Any
@@ -49,7 +49,7 @@ class Rows:
             rows = len(indices)
             for start in range(0, rows - size + 1 if drop_remainder else rows, size):
                 stop = start + size
-                yield pack([None if array is None else Tensor(array[start:stop]) for array in arrays])
+                yield pack([None if array is None else tensor_of_data(array[start:stop]) for array in arrays])
 
 
 class ArrayRows(Rows):
@@ -71,7 +71,7 @@ class ArrayRows(Rows):
         return self.pack([None if a is None else TensorSpec(a.shape[1:], a.dtype) for a in self._arrays])
 
     def element(self, index: int) -> Any:
-        return self.pack([None if array is None else Tensor(array[index, ...]) for array in self._arrays])
+        return self.pack([None if array is None else tensor_of_data(array[index, ...]) for array in self._arrays])
 
     def arrays(self, indices: Indices) -> list[np.ndarray | None]:
         if type(indices) is range:

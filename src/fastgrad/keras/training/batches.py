@@ -13,7 +13,7 @@ from fastgrad import nest
 from fastgrad.data.dataset import Dataset
 from fastgrad.dtypes import as_dtype
 from fastgrad.keras import settings
-from fastgrad.tensor import Tensor, as_tensor_or_none, convert_to_tensor
+from fastgrad.tensor import Tensor, as_tensor_or_none, convert_to_tensor, tensor_of_data
 
 
 class PyDataset:
@@ -375,7 +375,7 @@ def _shared(array: np.ndarray) -> Tensor:
     """The array as a tensor, which has the array's own memory where it can: it is only read while the model trains."""
     if type(array) is np.ndarray and array.flags.c_contiguous and array.dtype.isnative:
         as_dtype(array.dtype)
-        return Tensor(array)
+        return tensor_of_data(array)
     return convert_to_tensor(array)
 
 
