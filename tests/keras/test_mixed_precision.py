@@ -107,6 +107,43 @@ def test_weights_are_cast_inside_calls_only(policy):
     assert layer.kernel.numpy().dtype == np.float32
 
 
+@pytest.mark.parametrize("compiled", [False, True])
+def test_losses_in_bfloat16_follow_those_of_float32(compiled):
+    random = np.random.default_rng(0)
+    x, y = random.normal(size=(64, 130)).astype(np.float32), random.integers(0, 10, 64)
+
+    def losses(policy):
+        mixed_precision.set_global_policy(policy)
+        try:
+            tf.keras.utils.set_random_seed(1)
+            model = tf.keras.Sequential(
+                [layers.Dense(127, "gelu"), layers.Dense(96, "relu"), layers.Dense(10, dtype="float32")]
+            )
+            optimizer = tf.keras.optimizers.Adam(0.003)
+
+            def step(x, y):
+                with tf.GradientTape() as tape:
+                    logits = model(x, training=True)
+                    loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels=y, logits=logits))
+                optimizer.apply_gradients(
+                    zip(tape.gradient(loss, model.trainable_variables), model.trainable_variables, strict=True)
+                )
+                return loss
+
+            step = tf.function(step) if compiled else step
+            found = [float(step(tf.constant(x), tf.constant(y))) for _ in range(20)]
+        finally:
+            mixed_precision.set_global_policy("float32")
+        if compiled:
+            assert ("gemm_pairs" in step.report()) == (policy == "mixed_bfloat16")
+        return found
+
+    plain, mixed = losses("float32"), losses("mixed_bfloat16")
+    assert plain[-1] < 0.2 * plain[0]
+    np.testing.assert_allclose(mixed, plain, rtol=0.03)
+    assert mixed != plain
+
+
 def test_fit_under_mixed_float16_scales_the_loss():
     mixed_precision.set_global_policy("mixed_float16")
     try:

@@ -62,6 +62,18 @@ def test_strings_and_unknown_dtypes_are_refused():
         tf.cast(None, tf.int32)
 
 
+def test_many_numbers_become_bfloat16_and_float32_to_the_bits_of_a_few():
+    bits = np.random.default_rng(0).integers(0, 1 << 32, (90, 100), dtype=np.uint32)
+    bits[0, :6] = 0x7F800000, 0xFF800000, 0x7F800001, 0xFFFFFFFF, 0x7F7FFFFF, 1
+    x = bits.view(np.float32)
+    for given in (x, x.T):
+        half = tf.cast(given, tf.bfloat16)
+        wide = tf.cast(half, tf.float32)
+        rows = [tf.cast(row, tf.bfloat16) for row in given]
+        assert half.numpy().tobytes() == np.stack(rows).tobytes()
+        assert wide.numpy().tobytes() == np.stack([tf.cast(row, tf.float32) for row in rows]).tobytes()
+
+
 @pytest.mark.parametrize("source", [tf.float16, tf.bfloat16, tf.float32, tf.float64, tf.int16, tf.int64, tf.uint64])
 @pytest.mark.parametrize("target", [tf.int8, tf.uint8, tf.int32, tf.uint32, tf.int64, tf.uint64, tf.float16])
 def test_saturate_cast_stays_between_the_limits(source, target):

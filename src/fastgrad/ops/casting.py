@@ -9,14 +9,20 @@ import numpy as np
 from fastgrad import dtypes
 from fastgrad.errors import UnimplementedError
 from fastgrad.indexed_slices import IndexedSlices
+from fastgrad.kernels.mapping.half import cast_bfloat16
 from fastgrad.operation import Form, Operation
 from fastgrad.tensor import Tensor, constant_tensor, convert_to_tensor
+
+_MANY = 4096  # elements from which on a call of a kernel is quicker
+_BFLOAT16_AND_FLOAT32 = {dtypes.bfloat16.numpy, dtypes.float32.numpy}
 
 
 def _cast(x: np.ndarray, dtype: str) -> np.ndarray:
     wanted = dtypes.as_dtype(dtype).numpy
     if x.dtype.kind == "c" and wanted.kind not in {"c", "b"}:
         x = x.real
+    if x.size >= _MANY and {x.dtype, wanted} == _BFLOAT16_AND_FLOAT32 and x.flags.c_contiguous:
+        return cast_bfloat16(x)
     return x.astype(wanted)
 
 

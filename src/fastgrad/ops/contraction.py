@@ -11,9 +11,10 @@ from fastgrad import dtypes
 from fastgrad.backward import sum_to_shape
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.floating_errors import QUIET, errors_reset, errors_set
+from fastgrad.kernels.mapping.half import BFLOAT16, cast_bfloat16
 from fastgrad.kernels.products.eager import batch_product as product_of_batches
 from fastgrad.kernels.products.eager import product as product_of_matrices
-from fastgrad.kernels.products.eager import product_of_pairs, rounded_to_bfloat16
+from fastgrad.kernels.products.eager import product_of_pairs
 from fastgrad.operation import (
     COMPLEX,
     FLOATING,
@@ -35,7 +36,6 @@ MATRICES = FLOATING | COMPLEX | {dtypes.int32.numpy, dtypes.int64.numpy}
 """The dtypes that matrix products take."""
 
 _BLAS = (np.dtype(np.float32), np.dtype(np.float64))
-_BFLOAT16 = dtypes.bfloat16.numpy
 _FEW = 4096  # elements of a matrix: if both have fewer NumPy is quicker, unless b is transposed
 
 
@@ -46,7 +46,7 @@ def _product(a: np.ndarray, b: np.ndarray, transpose_a: bool, transpose_b: bool)
     if a.dtype in HALVES:
         # Summed in float32, rounded once.
         c = _wide_product(a, b, transpose_a, transpose_b)
-        return rounded_to_bfloat16(c) if a.dtype == _BFLOAT16 else c.astype(a.dtype)
+        return cast_bfloat16(c) if a.dtype == BFLOAT16 else c.astype(a.dtype)
     if a.ndim == 2 and b.ndim == 2:
         return matrix_product(a, b, transpose_a, transpose_b)
     found = product_of_batches(a, b, transpose_a, transpose_b)

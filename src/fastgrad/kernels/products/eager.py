@@ -29,11 +29,10 @@ from fastgrad.kernels.building.wrapper import (
     TYPE_AT,
     TYPE_NUMBER_AT,
 )
-from fastgrad.kernels.mapping.half import Array, narrow_bfloat16
+from fastgrad.kernels.mapping.half import BFLOAT16, Array
 from fastgrad.kernels.products.gemm import gemm
 from fastgrad.kernels.products.pairs import gemm_pairs
 from fastgrad.kernels.products.steps import (
-    BFLOAT16,
     MOST_ROWS,
     NO_STEP,
     SECOND_CACHE,
@@ -248,18 +247,11 @@ def product_of_pairs(a: np.ndarray, b: np.ndarray, transpose_a: bool, transpose_
     if call is None:
         return None
     x, y, c = _contiguous(x), _contiguous(y), np.empty(call.shape, np.float32)
-    if type(call) is _Call:
-        call.kernel(*[one.view(np.uint16) for one in ((y, x) if call.swapped else (x, y))], c, *call.numbers)
-    else:
+    if isinstance(call, _LargeCall):
         run_at_once(call.launches, (x, y), (c,))
+    else:
+        call.kernel(*[one.view(np.uint16) for one in ((y, x) if call.swapped else (x, y))], c, *call.numbers)
     return c
-
-
-def rounded_to_bfloat16(x: np.ndarray) -> np.ndarray:
-    """A contiguous float32 array as bfloat16."""
-    y = np.empty(x.shape, BFLOAT16)
-    narrow_bfloat16[()](x, y.view(np.uint16), 0, x.size)
-    return y
 
 
 @functools.lru_cache(maxsize=512)

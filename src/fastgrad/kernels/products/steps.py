@@ -7,20 +7,17 @@ from collections.abc import Mapping, Sequence
 from math import prod
 from typing import Any, NamedTuple
 
-import ml_dtypes
 import numpy as np
 
 from fastgrad.kernels.building.build import step_address
 from fastgrad.kernels.building.isa import host_isa
-from fastgrad.kernels.mapping.half import through_float32
+from fastgrad.kernels.mapping.half import BFLOAT16, through_float32
 from fastgrad.kernels.products.gemm import COPY_ROWS, TERMS, add_chains, chains_of, gemm
 from fastgrad.kernels.products.gemv import UNIT, gemv
 from fastgrad.kernels.products.pairs import ROWS, gemm_pairs
 from fastgrad.kernels.products.plain import complex_product, plain_product
 from fastgrad.kernels.products.turning import turn
 from fastgrad.kernels.running.launch import NO_PARTS, Constant, Input, Launch, Launches, Output, Scratch, Spec
-
-BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
 
 NO_STEP = (0, 0)
 TILE_ROWS = 8  # of which all tiles have a part
