@@ -70,6 +70,17 @@ def test_half_widths_are_summed_in_float32(dtype):
     assert_near(found, wanted, a.dtype, 1)
 
 
+@pytest.mark.parametrize("shapes", [((9, 7), (7, 5)), ((2, 5, 9), (2, 9, 6)), ((4, 8), (3, 8, 4))])
+def test_products_of_bfloat16_are_those_of_float32_copies(shapes):
+    a, b = (tf.cast(numbers(*shape), tf.bfloat16).numpy() for shape in shapes)
+    wanted = a.astype(np.float64) @ b.astype(np.float64)
+    y = np.full(wanted.shape, 3, F32)
+    found = row_launches_on_device(TABLE["wide_product"], [a, b], [y], {"transpose_a": False, "transpose_b": False})
+    assert run_on_simulation(found, [a, b], [y], blocks=3, threads=64) is None
+    assert_near(y, wanted, F32, a.shape[-1])
+    assert [launch.kernel.kernel.name for launch in found.launches][:2] == ["widen_bfloat16"] * 2
+
+
 def test_long_sums_are_cut_into_parts(monkeypatch):
     monkeypatch.setattr(products, "PART", 40)
     a, b = numbers(9, 171), numbers(171, 10)

@@ -26,7 +26,8 @@ from fastgrad.kernels.building.build import kernel
 from fastgrad.kernels.building.isa import host_isa
 from fastgrad.kernels.building.signature import parse_signature
 from fastgrad.kernels.functions.vector_math import least
-from fastgrad.kernels.products import gemm, gemv
+from fastgrad.kernels.mapping.half import widen_bfloat16
+from fastgrad.kernels.products import gemm, gemv, pairs
 from fastgrad.kernels.running.launch import Launch, Operand
 
 FLOATS = ("float32", "float64")
@@ -308,6 +309,20 @@ def _sum_of_chains(launch: Launch, dtypes: Mapping[str, str], memory: Memory) ->
     return [_sum(x, y, chains, size, dtypes), *_following(launch)]  # type: ignore[arg-type]
 
 
+def _product_of_pairs(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[Launch]:
+    """What runs for `gemm_pairs`: the product of float32 copies."""
+    operands: Any = launch.operands
+    a, b, c, m, n, k, a_row, a_k, b_k, b_column, a_batch, b_batch, unit, together, most, *step = operands
+    panels = -(-n // (host_isa().panel_bytes // 4))
+    batches = launch.units // (-(-panels // together) * -(-m // unit))
+    wide, launches = [], []
+    for x, size in ((a, (batches if a_batch else 1) * m * k), (b, (batches if b_batch else 1) * k * n)):
+        wide.append(memory.more(np.float32, size))
+        launches.append(Launch(widen_bfloat16[()], (x, wide[-1]), size))
+    numbers = m, n, k, a_row, a_k, b_k, b_column, a_batch, b_batch, unit, together, most, 0, 0, *step
+    return [*launches, Launch(gemm.gemm["float32"], (*wide, c, *numbers), launch.units)]
+
+
 def _row(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[Launch]:
     """What runs for `gemv`."""
     operands: Any = launch.operands
@@ -330,5 +345,6 @@ INSTEAD: dict[Any, Instead] = {
     gemm.gemm.function: _product,
     gemm.add_chains.function: _sum_of_chains,
     gemv.gemv.function: _row,
+    pairs.gemm_pairs.function: _product_of_pairs,
 }
 """See `choice`."""

@@ -59,6 +59,7 @@ class Specials:
 
     def __init__(self, of_machine: Mapping[Special, Write] | None = None) -> None:
         self._written = {**_WRITTEN, **(of_machine or {})}
+        self._isa = host_isa() if of_machine is None else host_isa()._replace(pairs=False)
         self.module = ir.Module("specials")
         self.places = itertools.count()
         self._known: dict[tuple[Special, tuple[Type, ...]], tuple[str, Type]] = {}
@@ -116,10 +117,10 @@ class Specials:
                 GIVES_NOTHING[special](builder, arguments)
             elif special in CHECKS:
                 of_pairs = special in (body.multiply_pairs, body.pack_pairs)
-                machine = host_isa()
-                tiles = (
-                    PairTiles(self.module, machine) if of_pairs else WindowTiles(self.module, taken[0].pointee, machine)
-                )
+                if of_pairs:
+                    tiles: WindowTiles | PairTiles = PairTiles(self.module, self._isa)
+                else:
+                    tiles = WindowTiles(self.module, taken[0].pointee, self._isa)
                 getattr(tiles, special.name)(builder, arguments)
             elif special is body.prefetch:
                 _prefetch(builder, arguments)
