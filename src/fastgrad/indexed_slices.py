@@ -54,12 +54,12 @@ class IndexedSlices:
             raise ValueError("IndexedSlices has no dense_shape: give one to convert it to a tensor.")
         try:
             return TABLE["unsorted_segment_sum"](
-                self.values, self.indices, num_segments=int(self.dense_shape._array[0])
+                self.values, self.indices, num_segments=int(self.dense_shape._on_host()[0])
             )
         except (ValueError, IndexError, InvalidArgumentError) as error:
             raise InvalidArgumentError(
                 f"IndexedSlices: indices of shape {list(self.indices.shape)} and values of shape "
-                f"{list(self.values.shape)} make no tensor of shape {self.dense_shape._array.tolist()}: {error}."
+                f"{list(self.values.shape)} make no tensor of shape {self.dense_shape._on_host().tolist()}: {error}."
             ) from None
 
     def joined(self, other: IndexedSlices) -> IndexedSlices:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -120,6 +120,12 @@ def beside(array: Any) -> AbstractContextManager[None]:
 def on_host() -> AbstractContextManager[None]:
     """Inside of this new tensors are made on the host, whatever a scope says."""
     return placement.inside(None) if placement.is_chosen else nullcontext()
+
+
+def through_host(function: Callable[[Sequence[np.ndarray]], Sequence[np.ndarray]], arrays: Sequence[Any]) -> list[Any]:
+    """What a function gives that knows the host's arrays alone, where the arrays are that it is given."""
+    device = next(filter(None, map(device_of, arrays)), None)
+    return [moved(y, device) for y in function([moved(x, None) for x in arrays])]
 
 
 def device_of(array: np.ndarray | DeviceArray) -> Device | None:

@@ -264,7 +264,7 @@ class Variable(Operators):
                 f"{what}: Cannot update variable '{self.name}' with shape {list(self.shape)} using a Tensor with shape "
                 f"{list(array.shape)}, shapes must be equal."
             )
-        if any(recorder.follows_state for recorder in recorders.active) or type(self._array) is not np.ndarray:
+        if self._changes_by_operations():
             value = self._read()
             return self.assign(value + tensor if ufunc is np.add else value - tensor, read_value=read_value)
         token = errors_set(QUIET)
@@ -275,6 +275,10 @@ class Variable(Operators):
         finally:
             errors_reset(token)
         return self if read_value else None
+
+    def _changes_by_operations(self) -> bool:
+        """Whether its parts are changed by operations and an assignment: for who follows state, and on a GPU."""
+        return type(self._array) is not np.ndarray or any(one.follows_state for one in recorders.active)
 
     def _checked(self, what: str, value: Any) -> Tensor:
         if what != "assign" and self._array.dtype.kind in "bO":

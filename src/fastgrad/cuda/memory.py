@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import importlib
 import math
+import operator
 import threading
 from collections import OrderedDict, defaultdict
 from collections.abc import Hashable
@@ -190,6 +191,16 @@ class DeviceArray:
         raise TypeError(
             f"an array on GPU:{self.device.number} does not become one of NumPy silently. Of a tensor, .numpy() is a copy."
         )
+
+    def __getitem__(self, key: Any) -> DeviceArray:
+        """A row, where it is: `array[n, ...]`."""
+        number = key[0] if isinstance(key, tuple) and key[1:] == (...,) else key
+        rows = self.shape[0]
+        if not -rows <= (number := operator.index(number)) < rows:
+            raise IndexError(f"row {number} of {rows}")
+        shape = self.shape[1:]
+        row = math.prod(shape) * self.itemsize
+        return DeviceArray(self.device, self.address + number % rows * row, shape, self.dtype, self.base)
 
     def reshape(self, shape: tuple[int, ...]) -> DeviceArray:
         """The same memory in another shape of as many elements."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.cuda.memory import Device, DeviceArray
+from fastgrad.cuda.memory import Device
 from fastgrad.placement import moved
 from fastgrad.trace.control.branches import Branches
 from fastgrad.trace.control.graph_operation import GraphOperation
@@ -45,10 +45,10 @@ def _run_loop(device: Device, loop: Loop, arrays: Sequence[Any]) -> list[Any]:
     done = 0
     while _goes_on(device, loop, done, carried, captured, number):
         row = loop.row_of(done, total)
-        found = run_graph(device, loop.body, [*carried, *[row_of(x, row) for x in rows], *captured])
+        found = run_graph(device, loop.body, [*carried, *[x[row] for x in rows], *captured])
         carried = found[: loop.carried]
         for stack, y in zip(stacks, found[loop.carried :], strict=True):
-            row_of(stack, row).write(y)
+            stack[row].write(y)
         done += 1
     return [*carried, *stacks, *([device.put(np.array(done, np.int64))] if loop.counts else [])]
 
@@ -67,10 +67,3 @@ def _goes_on(
     if loop.most is not None and done >= loop.most:
         raise loop.outgrown()
     return True
-
-
-def row_of(array: DeviceArray, row: int) -> DeviceArray:
-    """A row of an array, where it is."""
-    shape = array.shape[1:]
-    size = array.nbytes // max(array.shape[0], 1)
-    return DeviceArray(array.device, array.address + row * size, shape, array.dtype, array.base)

@@ -15,6 +15,7 @@ from fastgrad.operation import TABLE, Form, Operation, operation, refuse_dtype, 
 from fastgrad.ops.arguments import axis_of, integer, integers, tensor_of
 from fastgrad.ops.native_form import launches_from
 from fastgrad.ops.segments import KERNEL_FLOATS, KERNEL_INDICES, add_rows, take_rows
+from fastgrad.placement import moved
 from fastgrad.tensor import Tensor, as_tensor_or_none, constant_tensor, convert_beside, convert_to_tensor
 
 _INDICES = frozenset(d.numpy for d in (dtypes.int16, dtypes.int32, dtypes.int64))
@@ -29,6 +30,7 @@ def check_index_dtype(name: str, ids: np.ndarray) -> None:
 
 def check_indices(name: str, ids: np.ndarray, size: int) -> None:
     """Raises InvalidArgumentError, naming the first index that is not in ``[0, size)``."""
+    ids = moved(ids, None)
     # Read as unsigned, a negative number is too large, too: one pass finds both.
     if ids.size and int(np.maximum.reduce(ids.view(_UNSIGNED[ids.dtype]), axis=None)) >= size:
         position = tuple(np.argwhere((ids < 0) | (ids >= size))[0].tolist())

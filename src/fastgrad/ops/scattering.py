@@ -264,8 +264,8 @@ def dynamic_stitch(indices: Any, data: Any, name: str | None = None) -> Tensor:
                 f"dynamic_stitch: data[{number}].shape = {list(x._array.shape)} does not start with "
                 f"indices[{number}].shape = {list(outer)}, or does not end with {list(inner)} as data[0] does."
             )
-        if i._array.size and i._array.min() < 0:
-            raise InvalidArgumentError(f"dynamic_stitch: indices[{number}] is out of range: it holds {i._array.min()}.")
+        if i._array.size and (least := i._on_host().min()) < 0:
+            raise InvalidArgumentError(f"dynamic_stitch: indices[{number}] is out of range: it holds {least}.")
         count = math.prod(outer)
         flat_ids.append(reshape(i, shape=(count, 1)))
         flat_xs.append(reshape(x, shape=(count, *inner)))

@@ -15,7 +15,7 @@ from fastgrad.kernels.arranging.strided import cleared, one_view, written
 from fastgrad.kernels.running.launch import Output
 from fastgrad.operation import TABLE, Form, Operation, operation
 from fastgrad.ops.arguments import integers, tensor_of
-from fastgrad.recording import recorders, state_followed
+from fastgrad.recording import recorders, unheard
 from fastgrad.tensor import Tensor
 from fastgrad.variable import Variable, writing
 
@@ -324,13 +324,15 @@ class VariableSlice(Tensor):
         tensor = variable._checked(what, value)
         array, shape = tensor._array, self._array.shape
         try:
-            array = np.broadcast_to(array, shape)
+            fits = np.broadcast_shapes(array.shape, shape) == shape
         except ValueError:
+            fits = False
+        if not fits:
             raise InvalidArgumentError(
                 f"strided_slice {what}: Cannot broadcast input shape {list(array.shape)} into final shape {list(shape)} "
                 f"of the slice of variable '{variable.name}'."
-            ) from None
-        if recorders.active and state_followed():
+            )
+        if variable._changes_by_operations():
             x = variable._read()
             if ufunc is None:
                 part = TABLE["broadcast_to"](tensor, shape=shape)
@@ -360,9 +362,13 @@ def _variable_getitem(variable: Variable, key: Any) -> Tensor:
         return _getitem(variable._read(), key)
     resolved = _resolved(key, variable._array.shape)
     x = variable._read()
-    part = VariableSlice(x._array[_numpy_key(resolved)])
+    if type(x._array) is np.ndarray:
+        part = VariableSlice(x._array[_numpy_key(resolved)])
+        variable._share(part)
+    else:
+        with unheard():
+            part = VariableSlice(_strided_slice(x, key=resolved)._array)
     part._variable, part._key = variable, resolved
-    variable._share(part)
     for recorder in recorders.active:
         recorder.on_operation(_strided_slice, (x,), (part,), {"key": resolved})
     return part

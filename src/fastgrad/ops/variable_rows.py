@@ -20,7 +20,6 @@ from fastgrad.ops.indexing import check_index_dtype, check_indices, check_positi
 from fastgrad.ops.native_form import launches_from
 from fastgrad.ops.scattering import check_updates
 from fastgrad.ops.segments import reduce_rows
-from fastgrad.recording import recorders, state_followed
 from fastgrad.tensor import Tensor, convert_to_tensor
 from fastgrad.variable import Variable, writing
 
@@ -47,7 +46,7 @@ def _change(variable: Variable, what: str, kind: str, indices: Any, updates: Any
     """
     ids, values = tensor_of(indices), convert_to_tensor(updates, variable.dtype)
     names = {"what": what, "kind": kind, "reduce": reduce, "into": into}
-    if recorders.active and state_followed():
+    if variable._changes_by_operations():
         variable.assign(_changed(variable._read(), ids, values, **names))
         return variable
     change = _prepared(variable._array.shape, ids._array, values._array, **names)

@@ -391,7 +391,7 @@ class Optimizer(OptimizerState):
             dense(cast(convert_to_tensor(value), variable.dtype))
             return
         rows: Any = read_gradient(value, variable, type(self).__name__)
-        if recorders.active and state_followed():
+        if variable._changes_by_operations():
             slices = Step(self).summed_slices(value, variable)
             variable.assign(scattered(variable._read(), slices.indices[:, None], slices.values))
         else:

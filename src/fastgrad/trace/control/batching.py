@@ -47,7 +47,7 @@ def rows_at_once(function: Callable[[list[Tensor]], list[Tensor]], tensors: Sequ
         values of its row, or has an operation without a rule.
     """
     tracer = control_flow_of() or ControlFlow(_Nobody())  # type: ignore[arg-type]
-    part = tracer.written_down(function, [Tensor(x._array[0, ...]) for x in tensors])
+    part = tracer.written_down(function, [Tensor(x._on_host()[0, ...]) for x in tensors])
     if part is None or part.state.written or part.looks.results:
         return None
     graph = drop_dead(expand_composites(part.graph))

@@ -35,7 +35,7 @@ def keeping(branches: Branches, flags: Flags, inputs: Sequence[Tensor]) -> Branc
         Branches with more results; None if a gradient goes by values, or a branch that is not taken can't be run on these
         inputs, so that its gradient is not known yet.
     """
-    arrays = [x._array for x in inputs[1:]]
+    arrays = [x._on_host() for x in inputs[1:]]
     found = []
     try:
         with apart():
@@ -127,7 +127,7 @@ class _Keeping(Branches):
         graphs = []
         for branch in self.branches:
             # For one that was not taken these results are only of the right shapes.
-            arguments = [Tensor(x._array) for x in (*inputs[1:], *results, *given)]
+            arguments = [Tensor(x._on_host()) for x in (*inputs[1:], *results, *given)]
             pullback = made_pullback(branch, needs[1:], have, arguments, dense=True)
             with Recording(arguments) as recorder:
                 found = ran(pullback, arguments)

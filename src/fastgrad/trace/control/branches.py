@@ -58,7 +58,7 @@ class Branches(Structured):
 
     def on_tensors(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         """The results of the branch, by operations."""
-        return self.branches[self.chosen(inputs[0]._array)](*inputs[1:])
+        return self.branches[self.chosen(inputs[0]._on_host())](*inputs[1:])
 
     @property
     def result_count(self) -> int:

@@ -228,7 +228,7 @@ class ControlFlow:
         Returns:
             What is carried out of the last trip, and what the trips gave besides, stacked; None if it is not taken over.
         """
-        first = [Tensor(x._array[-1 if reverse else 0, ...]) for x in rows]
+        first = [Tensor(x._on_host()[-1 if reverse else 0, ...]) for x in rows]
         if limit is not None and limit._array.dtype != np.int64:
             limit = TABLE["cast"](limit, dtype="int64")
         count = len(carried)
@@ -330,7 +330,7 @@ class ControlFlow:
         listeners = recorders.active
         with apart():
             # A variable that a tensor shares its memory with may be assigned to.
-            own = [Tensor(x._array if x._owner is None else x._array.copy()) for x in arguments]
+            own = [Tensor(x._on_host() if x._owner is None else x._on_host().copy()) for x in arguments]
             inner = _Inner(own, self._recorder, listeners)
             graph = None
             try:

@@ -238,7 +238,7 @@ def called(operation: Any, inputs: tuple[Tensor, ...], attributes: dict[str, Any
 
 def _own(tensor: Tensor) -> Tensor:
     """The same values as a tensor known to nobody, that stands for an argument."""
-    return Tensor(tensor._array)
+    return Tensor(tensor._on_host())
 
 
 def _arguments(graph: Graph, tensors: Sequence[Tensor]) -> dict[int, Tensor]:

@@ -13,6 +13,7 @@ import numpy as np
 
 from fastgrad.kernels.running.launch import Launches
 from fastgrad.operation import TABLE
+from fastgrad.placement import moved
 from fastgrad.tensor import Tensor, constant_tensor
 from fastgrad.trace.control.graph_operation import GraphOperation
 from fastgrad.trace.control.native_loops import launches_of_loop
@@ -153,14 +154,14 @@ class Loop(Structured):
     def on_tensors(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         """The results, by operations."""
         carried, rows, captured, number = self.parts(inputs)
-        number = None if number is None else number._array
+        number = None if number is None else number._on_host()
         sliced = [TABLE["unstack"](x, axis=0) for x in rows]
         sliced = [x if type(x) is tuple else (x,) for x in sliced]
         columns = [[constant_tensor(row) for row in stack] for stack in self.empty_stacks()]
-        fixed = [x._array for x in captured]
+        fixed = [x._on_host() for x in captured]
         total = self.total(number)
         done = 0
-        while self.goes_on(done, [x._array for x in carried], fixed, number):
+        while self.goes_on(done, [x._on_host() for x in carried], fixed, number):
             row = self.row_of(done, total)
             found = self.body(*carried, *[x[row] for x in sliced], *captured)
             carried = list(found[: self.carried])
@@ -243,7 +244,7 @@ def trips_of(loop: Loop, arrays: Sequence[np.ndarray]) -> int:
         loop: the loop.
         arrays: its inputs.
     """
-    carried, _, captured, number = loop.parts(arrays)
+    carried, _, captured, number = loop.parts([moved(array, None) for array in arrays])
     done = 0
     while loop.goes_on(done, carried, captured, number):
         carried = list(loop.body.run(*carried, *captured)[: loop.carried])

@@ -60,7 +60,7 @@ def keeping(loop: Loop, flags: Flags, inputs: Sequence[Tensor]) -> Loop | None:
     size = sum([value.dtype.itemsize * prod(value.shape) for value in stacked])
     most = loop.most
     if loop.condition is not None and most is None:
-        most = max(_room(trips_of(loop, [x._array for x in inputs]), size), loop.room)
+        most = max(_room(trips_of(loop, [x._on_host() for x in inputs]), size), loop.room)
     return _Keeping(loop, body, list(before), most)
 
 
@@ -76,7 +76,7 @@ def _room(done: int, size: int) -> int:
 
 
 def _first_trip(loop: Loop, inputs: Sequence[Tensor]) -> list[np.ndarray]:
-    carried, rows, captured, _ = loop.parts([x._array for x in inputs])
+    carried, rows, captured, _ = loop.parts([x._on_host() for x in inputs])
     row = _some_row(loop)
     return [*carried, *[x[row, ...] for x in rows], *captured]
 
@@ -192,14 +192,14 @@ class _Backwards:
     def _trip(self, inputs: Any, y: Any, g: Any) -> tuple[list[Any], list[Any], list[Any], list[Any]]:
         """Arrays of one trip: what it was given, the stacked results, and cotangents of what it carries and gives."""
         loop = self._loop
-        start, rows, captured, _ = loop.parts([x._array for x in inputs])
+        start, rows, captured, _ = loop.parts([x._on_host() for x in inputs])
         row = _some_row(loop)
-        results = [x._array[row, ...] for x in y[loop.carried : loop.gives]]
+        results = [x._on_host()[row, ...] for x in y[loop.carried : loop.gives]]
         carried = [
             results[self._before[j] - loop.carried] if j in self._before else start[j] for j in range(loop.carried)
         ]
         cotangents = [np.ones(start[j].shape, start[j].dtype) for j in self._carried]
-        given = [g[j]._array[row, ...] for j in self._given]
+        given = [g[j]._on_host()[row, ...] for j in self._given]
         return [*carried, *[x[row, ...] for x in rows], *captured], results, cotangents, given
 
     def _pullback(self, flags: Flags, have: Flags, inputs: Any, y: Any, g: Any) -> Pullback:

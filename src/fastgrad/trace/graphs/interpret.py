@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from fastgrad.floating_errors import QUIET, errors_reset, errors_set
+from fastgrad.placement import device_of, through_host
 from fastgrad.trace.graphs.graph import Graph, Kind, Node
 
 
@@ -39,6 +41,8 @@ def interpret(graph: Graph, arguments: Sequence[np.ndarray]) -> list[np.ndarray]
         GuardError: the program would have gone another way; see there. In a graph that has guards behind changes of state
             these have happened then; programs make them at the end (``passes/stage_state.py``).
     """
+    if any(map(device_of, arguments)):
+        return through_host(functools.partial(interpret, graph), arguments)
     token = errors_set(QUIET)
     try:
         return _run(graph, arguments)

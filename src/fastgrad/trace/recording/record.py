@@ -6,7 +6,7 @@ import sys
 import threading
 import weakref
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,7 +14,7 @@ import numpy as np
 from fastgrad import recording
 from fastgrad.errors import TraceError as TraceError
 from fastgrad.operation import TABLE
-from fastgrad.placement import device_of
+from fastgrad.placement import device_of, placement
 from fastgrad.tensor import Tensor
 from fastgrad.trace.graphs.graph import Graph, Kind, Node, Value
 from fastgrad.trace.recording.host_call import HostCall
@@ -391,11 +391,11 @@ _births = _Births()
 
 @contextmanager
 def apart() -> Iterator[None]:
-    """What this thread does inside the ``with`` is no part of what is recorded around it, and neither are its tensors."""
+    """What this thread does inside the ``with`` is no part of what is recorded around it, and neither are its tensors: all on the host."""
     before, before_apart = _births.made_here, _births.apart
     _births.made_here, _births.apart = None, set()
     try:
-        with recording.unheard():
+        with recording.unheard(), placement.inside(None) if placement.active else nullcontext():
             yield
     finally:
         made = _births.apart
