@@ -53,7 +53,7 @@ def _leaf(item: Any) -> Any:
 def _write(inputs: Any, stream: Any, summarize: int, separator: str, end: str) -> None:
     alone = as_tensor_or_none(inputs[0]) if len(inputs) == 1 else None
     if alone is not None and not alone.ndim and alone.dtype is dtypes.string:
-        text = bytes(alone._array[()]).decode(errors="replace")  # as it is, without quotes
+        text = bytes(alone._on_host()[()]).decode(errors="replace")  # as it is, without quotes
     else:
         text = separator.join(_text(value, summarize) for value in inputs)
     if stream is None:
@@ -70,7 +70,7 @@ def _write(inputs: Any, stream: Any, summarize: int, separator: str, end: str) -
 def _text(value: Any, summarize: int) -> str:
     tensor = as_tensor_or_none(value)
     if tensor is not None:
-        return _elements(tensor._array, summarize)
+        return _elements(tensor._on_host(), summarize)
     if isinstance(value, str):
         return value
     if not nest.is_nested(value):
@@ -83,7 +83,7 @@ def _text(value: Any, summarize: int) -> str:
         found = as_tensor_or_none(item)
         if found is None:
             return item
-        slots.append(_Slot(f"\0{len(slots)}\0", _elements(found._array, summarize)))
+        slots.append(_Slot(f"\0{len(slots)}\0", _elements(found._on_host(), summarize)))
         return slots[-1]
 
     text = pprint.pformat(nest.map_structure(slot, value))

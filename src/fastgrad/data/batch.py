@@ -35,7 +35,7 @@ def _stack(column: Sequence[Any]) -> Tensor | None:
         raise TypeError(
             "Dataset.batch: elements that are datasets cannot be batched: use flat_map(lambda window: window.batch(n))."
         )
-    arrays = [tensor._array for tensor in column]
+    arrays = [tensor._on_host() for tensor in column]
     shape = arrays[0].shape
     for array in arrays:
         if array.shape != shape:
@@ -60,7 +60,7 @@ def padded(column: Sequence[Tensor], sizes: Sequence[int | None], value: np.ndar
         InvalidArgumentError: another rank than that of ``sizes``.
         DataLossError: a tensor that is larger.
     """
-    arrays = [tensor._array for tensor in column]
+    arrays = [tensor._on_host() for tensor in column]
     for array in arrays:
         if array.ndim != len(sizes):
             raise InvalidArgumentError(

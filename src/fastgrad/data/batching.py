@@ -262,7 +262,7 @@ def _padding(leaf: Any, given: Any) -> np.ndarray:
         )
     if value.ndim:
         raise ValueError(f"Invalid `padding_values`: they must be scalars, got shape {value.shape}.")
-    return value._array
+    return value._on_host()
 
 
 def _typed(given: Any, leaf: Any) -> Tensor:

@@ -266,5 +266,5 @@ def drawn_key(given: Any) -> tuple[int, ...]:
     seed = None if given is None else integer(given, "Dataset: seed")
     if seed is not None:
         return default_key(seed) % 2**64, 0, 0
-    low, high, key = default_drawn(None)((1,))._array.tolist()
+    low, high, key = default_drawn(None)((1,))._on_host().tolist()
     return tuple(word % 2**64 for word in (key, low, high))

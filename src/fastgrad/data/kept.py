@@ -146,7 +146,7 @@ def _packed(name: str, column: Any) -> dict[str, np.ndarray]:
     """The tensors of one place in several elements as arrays: their shapes, and all their elements; texts as bytes."""
     if column[0] is None:
         return {}
-    arrays = [tensor._array for tensor in column]
+    arrays = [tensor._on_host() for tensor in column]
     shapes = np.array([array.shape for array in arrays], np.int64).reshape(len(arrays), -1)
     if len({array.ndim for array in arrays}) > 1:
         raise ValueError("Dataset.save: tensors at one place have different ranks, and cannot be saved.")

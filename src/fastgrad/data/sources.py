@@ -71,7 +71,7 @@ def numbers(start: int, stop: int, step: int, dtype: DType) -> RowSource:
 
 def _own(tensor: Tensor) -> np.ndarray:
     # Views of a variable's memory would see its updates: rows are handed out without its knowledge.
-    return tensor._array if tensor._owner is None else tensor._array.copy()
+    return tensor._on_host() if tensor._owner is None else tensor._on_host().copy()
 
 
 class SingleElement(Node):

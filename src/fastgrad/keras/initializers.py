@@ -75,7 +75,7 @@ class Constant(Initializer):
     def __call__(self, shape: Any, dtype: Any = None) -> Tensor:
         """A tensor filled with the value."""
         value = as_tensor_or_none(self.value)
-        array = np.asarray(self.value if value is None else value._array)
+        array = np.asarray(self.value if value is None else value._on_host())
         return constant_tensor(np.array(np.broadcast_to(array.astype(standardize_dtype(dtype).numpy), _sizes(shape))))
 
     def get_config(self) -> dict[str, Any]:
@@ -345,7 +345,7 @@ class Orthogonal(RandomInitializer):
             )
         rows, columns = math.prod(sizes[:-1]), sizes[-1]
         normal = self._normal((max(rows, columns), min(rows, columns)), 0.0, 1.0, "float64")
-        q, r = np.linalg.qr(normal._array)
+        q, r = np.linalg.qr(normal._on_host())
         q *= np.sign(np.diagonal(r))
         if rows < columns:
             q = q.T
@@ -360,7 +360,7 @@ def _sizes(shape: Any) -> tuple[int, ...]:
     if isinstance(shape, (int, np.integer)):
         return (int(shape),)
     tensor = as_tensor_or_none(shape)
-    return tuple(TensorShape(shape if tensor is None else tensor._array.tolist()))
+    return tuple(TensorShape(shape if tensor is None else tensor._on_host().tolist()))
 
 
 # ---- names -----------------------------------------------------------------------------------------
@@ -425,7 +425,7 @@ def get(identifier: Any) -> Callable[..., Any] | None:
         return None
     tensor = as_tensor_or_none(identifier)
     if tensor is not None:
-        return _ValueOf(tensor._array)
+        return _ValueOf(tensor._on_host())
     if isinstance(identifier, (np.ndarray, np.generic)):
         return _ValueOf(np.array(identifier))
     return resolved(identifier, ALL, "initializer")

@@ -11,6 +11,7 @@ from fastgrad.dtypes import DType
 from fastgrad.keras import naming, settings, structure
 from fastgrad.operation import TABLE
 from fastgrad.ops.casting import cast
+from fastgrad.placement import moved
 from fastgrad.shape import TensorShape
 from fastgrad.tensor import Tensor, as_tensor_or_none, convert_to_tensor
 from fastgrad.variable import Variable
@@ -131,7 +132,7 @@ class Weight(Variable):
         )
 
     def __repr__(self) -> str:
-        return f"<Variable path={self._path}, shape={self.shape}, dtype={self.dtype.name}, value={self._array[()]}>"
+        return f"<Variable path={self._path}, shape={self.shape}, dtype={self.dtype.name}, value={moved(self._array, None)[()]}>"
 
 
 class CastWeight(Weight):

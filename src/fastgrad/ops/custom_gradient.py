@@ -127,7 +127,7 @@ def _cotangent(name: str, given: Any, x: Tensor) -> Any:
         return None
     shape = x._array.shape
     if isinstance(given, IndexedSlices):
-        whole = shape if given.dense_shape is None else tuple(given.dense_shape._array.tolist())
+        whole = shape if given.dense_shape is None else tuple(given.dense_shape._on_host().tolist())
         if whole == shape and given.values._array.shape[1:] == shape[1:]:
             return IndexedSlices(given.values, given.indices, shape)
         got = whole

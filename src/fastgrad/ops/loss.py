@@ -136,7 +136,7 @@ def sparse_softmax_cross_entropy_with_logits(labels: Any, logits: Any, name: str
             f"Received: labels.shape={t.shape} and logits.shape={x.shape}"
         )
     if t._array.dtype.itemsize < 4 or t._array.dtype.kind == "u":
-        t = Tensor(t._array.astype(np.int64))
+        t = cast(t, "int64")
     if x._array.dtype not in _HAS_KERNEL:
         return cast(sparse_softmax_cross_entropy_with_logits(t, cast(x, "float32")), x.dtype)
     if x.ndim == 2:
@@ -341,11 +341,11 @@ def log_poisson_loss(targets: Any, log_input: Any, compute_full_loss: bool = Fal
     if not compute_full_loss:
         return loss
     log = TABLE["log"]
-    outside = Tensor((z._array < 0) | (z._array > 1))
-    inside = Tensor(~outside._array)
-    safe = TABLE["where"](outside, z, constant_tensor(np.ones_like(z._array)))
+    outside = TABLE["logical_or"](TABLE["less"](z, 0.0), TABLE["greater"](z, 1.0))
+    inside = TABLE["logical_not"](outside)
+    safe = TABLE["where"](outside, z, constant_tensor(np.ones(z._array.shape, z._array.dtype)))
     stirling = safe * log(safe) - safe + 0.5 * log(2.0 * np.pi * safe)
-    return loss + TABLE["where"](inside, constant_tensor(np.zeros_like(z._array)), stirling)
+    return loss + TABLE["where"](inside, constant_tensor(np.zeros(z._array.shape, z._array.dtype)), stirling)
 
 
 def compute_average_loss(per_example_loss: Any, sample_weight: Any = None, global_batch_size: Any = None) -> Tensor:

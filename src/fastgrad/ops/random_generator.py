@@ -258,7 +258,7 @@ def uniform_from(drawn: Any, what: str, shape: Any, minval: Any, maxval: Any, dt
     low, high = (convert_to_tensor(v, wanted) for v in (minval, maxval))
     _check_broadcast(what, sizes, low, high)
     if draws.elements(sizes):
-        draws.check_range(what, low._array, high._array)
+        draws.check_range(what, low._on_host(), high._on_host())
     return draws.integers_between(drawn(sizes), low, high, shape=sizes)
 
 
@@ -309,7 +309,7 @@ def binomial_from(drawn: Any, what: str, shape: Any, counts: Any, probs: Any, dt
         raise InvalidArgumentError(
             f"{what}: Shape passed in must end with broadcasted shape {list(ends)}, got {list(sizes)}."
         )
-    draws.check_binomial(what, n._array, p._array)
+    draws.check_binomial(what, n._on_host(), p._on_host())
     return draws.binomial(drawn(sizes), n, p, shape=sizes, dtype=wanted.name)
 
 

@@ -152,7 +152,7 @@ def gamma(
     a = convert_to_tensor(alpha, wanted)
     b = convert_to_tensor(1.0 if beta is None else beta, wanted)
     sizes = shape_of("random.gamma", shape) + np.broadcast_shapes(a._array.shape, b._array.shape)
-    draws.check_gamma(a._array, b._array)
+    draws.check_gamma(a._on_host(), b._on_host())
     return gamma_from(default_drawn(seed), sizes, a, b)
 
 
@@ -177,7 +177,7 @@ def poisson(shape: Any, lam: Any, dtype: Any = dtypes.float32, seed: Any = None,
 
 def poisson_from(drawn: Any, what: str, sizes: tuple[int, ...], rate: Tensor, dtype: Any) -> Tensor:
     """Poisson numbers of shape ``sizes``, which ``rate`` broadcasts to."""
-    draws.check_poisson(what, rate._array)
+    draws.check_poisson(what, rate._on_host())
     return draws.poisson(drawn(sizes), rate, shape=sizes, dtype=dtypes.as_dtype(dtype).name)
 
 

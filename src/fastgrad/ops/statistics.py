@@ -114,7 +114,9 @@ def weighted_moments(
     if weights.dtype in _HALVES:
         weights = cast(weights, dtypes.float32)
     weighted = multiply(weights, y)
-    total = reduce_sum(add(weights, constant_tensor(np.zeros_like(weighted._array))), axes, True)
+    total = reduce_sum(
+        add(weights, constant_tensor(np.zeros(weighted._array.shape, weighted._array.dtype))), axes, True
+    )
     mean = divide_no_nan(reduce_sum(weighted, axes, True), total)
     spread = multiply(weights, squared_difference(y, mean))
     variance = divide_no_nan(reduce_sum(spread, axes, True), total)
@@ -290,7 +292,7 @@ def histogram_fixed_width_bins(
         )
     if count <= 0:
         raise InvalidArgumentError(f"histogram_fixed_width: nbins should be a positive number, but got '{count}'")
-    if x.dtype.is_floating and np.isnan(x._array).any():
+    if x.dtype.is_floating and np.isnan(x._on_host()).any():
         raise InvalidArgumentError("histogram_fixed_width: values must not contain NaN")
     return _bins_row(x, low=float(edges[0]), high=float(edges[1]), nbins=count, dtype=dtypes.as_dtype(dtype).name)
 

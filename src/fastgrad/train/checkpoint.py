@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad.errors import NotFoundError
+from fastgrad.placement import moved
 from fastgrad.storage.object_graph import (
     deliver,
     is_trackable,
@@ -77,7 +78,8 @@ class Checkpoint:
         return self._save_counter
 
     def _values(self) -> dict[str, np.ndarray]:
-        values = {name: variable._array for name, variable in named_variables(self, with_generators=True).items()}
+        variables = named_variables(self, with_generators=True)
+        values = {name: moved(variable._array, None) for name, variable in variables.items()}
         for prefix, holder in named_states(self).items():
             values.update({prefix + name: value for name, value in holder.state().items()})
         return values

@@ -176,7 +176,7 @@ class WeightOwner(Owner):
         arrays = []
         for variable, value in zip(own, given, strict=True):
             tensor = as_tensor_or_none(value)
-            array = np.asarray(value) if tensor is None else tensor._array
+            array = np.asarray(value) if tensor is None else tensor._on_host()
             if array.shape != variable._array.shape:
                 raise ValueError(
                     f"Layer {self.name} weight shape {tuple(variable.shape)} is not compatible with provided weight "

@@ -83,7 +83,7 @@ class Metric(Owner):
     def reset_state(self) -> None:
         """Sets all variables to zero."""
         for variable in self.variables:
-            variable.assign(constant_tensor(np.zeros_like(variable._array)))
+            variable.assign(constant_tensor(np.zeros(variable._array.shape, variable._array.dtype)))
 
     def update_state(self, *args: Any, **kwargs: Any) -> Any:
         """Takes in one batch."""

@@ -17,6 +17,7 @@ import numpy as np
 from fastgrad import dtypes
 from fastgrad.operation import TABLE
 from fastgrad.ops.casting import cast
+from fastgrad.placement import moved
 from fastgrad.recording import state_followed, unheard
 from fastgrad.tensor import Tensor, constant_tensor
 from fastgrad.variable import Variable
@@ -120,7 +121,7 @@ def scalar(x: Any) -> Tensor:
 
 def value_of(variable: Variable, like: Any) -> Any:
     """What a variable holds, as a number of the kind that ``like`` is."""
-    return scalar(variable) if isinstance(like, Tensor) else float(variable._array)
+    return scalar(variable) if isinstance(like, Tensor) else float(moved(variable._array, None))
 
 
 def _both(name: str, plain: Callable[..., Any]) -> Callable[..., Any]:

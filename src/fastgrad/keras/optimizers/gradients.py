@@ -90,9 +90,9 @@ def _read_rows(gradient: IndexedSlices, variable: Variable, owner: str) -> Rows:
         raise InvalidArgumentError(
             f"{owner}: the indices of IndexedSlices must be int32 or int64, got {ids.dtype.name}."
         )
-    if gradient.dense_shape is not None and tuple(gradient.dense_shape._array.tolist()) != shape:
+    if gradient.dense_shape is not None and tuple(gradient.dense_shape._on_host().tolist()) != shape:
         raise InvalidArgumentError(
-            f"{owner}: IndexedSlices of dense_shape {gradient.dense_shape._array.tolist()} are no gradient of the variable "
+            f"{owner}: IndexedSlices of dense_shape {gradient.dense_shape._on_host().tolist()} are no gradient of the variable "
             f"'{variable.name}' of shape {list(shape)}: Incompatible shapes."
         )
     return Rows(*summed_rows(ids, values, shape[0], owner))

@@ -181,7 +181,7 @@ class LossScaleOptimizer(Optimizer):
 
 def _is_finite(gradient: Any) -> bool:
     values = gradient.values if isinstance(gradient, IndexedSlices) else convert_to_tensor(gradient)
-    return bool(np.isfinite(values._array).all())
+    return bool(np.isfinite(values._on_host()).all())
 
 
 def _all_finite(gradient: Any) -> Tensor:
@@ -201,6 +201,6 @@ def _unscaled(gradient: Any, scale: Tensor) -> Any:
 def _divided(gradient: Any, scale: float) -> Any:
     if isinstance(gradient, IndexedSlices):
         return IndexedSlices(_divided(gradient.values, scale), gradient.indices, gradient.dense_shape)
-    array = convert_to_tensor(gradient)._array
+    array = convert_to_tensor(gradient)._on_host()
     with np.errstate(all="ignore"):
         return Tensor(np.asarray(array / array.dtype.type(scale)))

@@ -17,6 +17,7 @@ from fastgrad.keras.optimizers.variable import OptimizerVariable
 from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_keras_object
 from fastgrad.keras.settings import standardize_dtype
 from fastgrad.ops.optimizer_updates import whole_turns_of
+from fastgrad.placement import moved
 from fastgrad.recording import state_followed
 from fastgrad.storage.object_graph import deliver
 from fastgrad.tensor import convert_to_tensor
@@ -70,7 +71,7 @@ class OptimizerState(Followed):
         return self._iterations
 
     def _update_count(self) -> int:
-        return int(self._iterations._array) // (self.gradient_accumulation_steps or 1)
+        return int(moved(self._iterations._array, None)) // (self.gradient_accumulation_steps or 1)
 
     @property
     def learning_rate(self) -> Any:

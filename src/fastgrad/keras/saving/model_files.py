@@ -12,6 +12,7 @@ import numpy as np
 from fastgrad.keras.saving import keras_archive
 from fastgrad.keras.saving.keras_names import keras_variables
 from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_keras_object
+from fastgrad.placement import moved
 from fastgrad.storage import tensor_file
 from fastgrad.storage.object_graph import misfits, named_variables
 from fastgrad.storage.tensor_file import load_tensors, save_tensors
@@ -62,7 +63,7 @@ def _write(model: Any, path: Any, is_keras: bool, config: str | None, overwrite:
             f"The model '{model.name}' has no weights to save: it isn't built. Call it on data, or `model.build(input_shape)`."
         )
     variables, groups, _ = _variables(model, is_keras)
-    values = {name: variable._array for name, variable in variables.items()}
+    values = {name: moved(variable._array, None) for name, variable in variables.items()}
     if is_keras:
         keras_archive.write_keras_file(path, values, groups, config or "", overwrite)
     else:

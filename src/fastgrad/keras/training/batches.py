@@ -72,7 +72,7 @@ def unpack_x_y_sample_weight(data: Any) -> tuple[Any, Any, Any]:
 def as_array(value: Any) -> np.ndarray:
     """An array of samples, floats of it in ``floatx()``."""
     tensor = as_tensor_or_none(value)
-    array = tensor._array if tensor is not None else np.asarray(value)
+    array = tensor._on_host() if tensor is not None else np.asarray(value)
     if array.dtype.kind == "f" and array.dtype != settings.default_dtype().numpy:
         array = array.astype(settings.default_dtype().numpy)
     if array.dtype.kind in "US":

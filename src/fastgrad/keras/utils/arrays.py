@@ -25,7 +25,7 @@ def to_categorical(x: Any, num_classes: int | None = None) -> Any:
         IndexError: a number outside [0, num_classes).
     """
     tensor = as_tensor_or_none(x)
-    numbers = np.asarray(x if tensor is None else tensor._array).astype(np.int64)
+    numbers = np.asarray(x if tensor is None else tensor._on_host()).astype(np.int64)
     if numbers.ndim > 1 and numbers.shape[-1] == 1:
         numbers = numbers.reshape(numbers.shape[:-1])
     count = int(numbers.max()) + 1 if num_classes is None else int(num_classes)
@@ -45,7 +45,7 @@ def normalize(x: Any, axis: int = -1, order: int = 2) -> Any:
         order: of the norm: 2 is Euclid's.
     """
     tensor = as_tensor_or_none(x)
-    array = np.asarray(x if tensor is None else tensor._array)
+    array = np.asarray(x if tensor is None else tensor._on_host())
     norms = np.atleast_1d(np.linalg.norm(array, order, axis))
     norms[norms == 0] = 1
     scaled = array / np.expand_dims(norms, axis)

@@ -41,7 +41,7 @@ def array_to_img(x: Any, data_format: str | None = None, scale: bool = True, dty
     """
     image = pillow_image()
     tensor = as_tensor_or_none(x)
-    pixels = np.asarray(x if tensor is None else tensor._array).astype(standardize_dtype(dtype).numpy)
+    pixels = np.asarray(x if tensor is None else tensor._on_host()).astype(standardize_dtype(dtype).numpy)
     if pixels.ndim != 3:
         raise ValueError(f"Expected image array to have rank 3 (single image). Got array with shape: {pixels.shape}")
     if standardize_data_format(data_format) == "channels_first":

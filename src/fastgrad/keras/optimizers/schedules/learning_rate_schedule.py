@@ -53,7 +53,7 @@ class Formula(LearningRateSchedule):
             rate: Tensor = cast(me._rate(cast(steps, dtypes.float64)), dtypes.float32)
             return rate
         with np.errstate(all="ignore"):
-            return Tensor(np.asarray(self._rate(steps._array.astype(np.float64)), np.float32))
+            return Tensor(np.asarray(self._rate(steps._on_host().astype(np.float64)), np.float32))
 
     def _rate(self, step: Any) -> Any:
         """The rate at steps of any shape: float64, an array, or in programs a tensor, when ``self`` is ``Live``."""
