@@ -71,20 +71,20 @@ def _shared_array(arguments: Sequence[Value], writer: Any) -> Value:
     return Value("*" + element.type, writer.new(f"addrspacecast ptr addrspace(3) {name} to ptr"))
 
 
-def _element(arguments: Sequence[Value], writer: Any) -> tuple[Type, str]:
+def _element(arguments: Sequence[Value], writer: Any, written: bool) -> tuple[Type, str]:
     pointer, index = arguments[:2]
-    kind = pointer.type[1:]
-    place = f"getelementptr {llvm_type(kind)}, ptr {pointer.text}, i64 {writer.cast(index, 'int64').text}"
-    return kind, writer.new(place)
+    at = writer.cast(index, "int64").text
+    writer.check(pointer, at)
+    return pointer.type[1:], writer._place(pointer, at, written)
 
 
 def _load_aligned(arguments: Sequence[Value], writer: Any) -> Value:
-    kind, place = _element(arguments, writer)
+    kind, place = _element(arguments, writer, written=False)
     return Value(kind, writer.new(f"load {llvm_type(kind)}, ptr {place}, align 16"))
 
 
 def _store_aligned(arguments: Sequence[Value], writer: Any) -> Value:
-    kind, place = _element(arguments, writer)
+    kind, place = _element(arguments, writer, written=True)
     writer.line(f"store {llvm_type(kind)} {writer.cast(arguments[2], kind).text}, ptr {place}, align 16")
     return Value("none", "")
 
