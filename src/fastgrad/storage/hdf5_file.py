@@ -8,6 +8,7 @@ import ml_dtypes
 import numpy as np
 
 _BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
+_LARGEST_ATTRIBUTE = 64512
 _MOST_COMPRESSION = 1100  # deflate's limit: data of more bytes than this many times those stored is made up
 
 
@@ -22,16 +23,63 @@ def h5py_module() -> Any:
     return h5py
 
 
-def write_hdf5(file: BinaryIO, arrays: dict[str, np.ndarray], groups: dict[str, str]) -> None:
-    """Writes arrays by their paths, and for some groups an attribute ``name``."""
+def write_hdf5(file: BinaryIO, arrays: dict[str, np.ndarray], attributes: dict[str, dict[str, Any]]) -> None:
+    """Writes arrays by their paths, and attributes of groups, texts and lists of texts, by theirs."""
     with h5py_module().File(file, "w") as root:
-        for path, name in groups.items():
-            root.create_group(path).attrs["name"] = name
+        for path, values in attributes.items():
+            group = root.require_group(path) if path else root
+            for name, value in values.items():
+                _write_attribute(group, name, value)
         for path, array in arrays.items():
             if array.dtype == _BFLOAT16:
                 root.create_dataset(path, data=array).attrs["dtype"] = "bfloat16"
             else:
                 root.create_dataset(path, data=array)
+
+
+def _write_attribute(group: Any, name: str, value: str | list[str]) -> None:
+    """Lists too long for one attribute go to several, numbered, as Keras does it."""
+    if isinstance(value, str):
+        group.attrs[name] = value
+        return
+    texts = np.array([text.encode() for text in value]) if value else np.array([], "S1")
+    parts = -(-max(texts.nbytes, 1) // _LARGEST_ATTRIBUTE)
+    for number, part in enumerate(np.array_split(texts, parts)):
+        group.attrs[f"{name}{number}" if parts > 1 else name] = part
+
+
+def read_attributes(file: BinaryIO, source: str) -> dict[str, dict[str, Any]]:
+    """The attributes of all groups by their paths: texts, and lists of texts; others are left out.
+
+    Raises:
+        ValueError: a damaged file.
+    """
+    h5py = h5py_module()
+    found: dict[str, dict[str, Any]] = {}
+
+    def visit(path: str, item: Any) -> None:
+        if isinstance(item, h5py.Group):
+            values = {name: _texts(item.attrs[name]) for name in item.attrs}
+            found[path] = {name: value for name, value in values.items() if value is not None}
+
+    try:
+        with h5py.File(file, "r") as root:
+            visit("", root)
+            root.visititems(visit)  # follows no links
+    except (OSError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        raise ValueError(f"{source!r} is no intact HDF5 file of a model: {error}") from error
+    return found
+
+
+def _texts(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return value.decode()
+    if isinstance(value, str):
+        return value
+    if isinstance(value, np.ndarray) and (value.dtype.kind in "SO" or not value.size):
+        texts = [_texts(item) for item in value.ravel()]
+        return texts if None not in texts else None
+    return None
 
 
 def read_hdf5(file: BinaryIO, source: str) -> dict[str, np.ndarray]:

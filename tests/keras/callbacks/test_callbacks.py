@@ -147,7 +147,7 @@ def test_files_that_keras_reads(tmp_path):
     assert int(loaded.optimizer.iterations) == int(model.optimizer.iterations)
     loaded.load_weights(tmp_path / "w.weights.h5")
     np.testing.assert_array_equal(loaded.get_weights()[0], model.get_weights()[0])
-    for name, weights_only in (("m.h5", False), ("m.weights.h5", False), ("m.keras", True)):
+    for name, weights_only in (("m.h5", True), ("m.weights.h5", False), ("m.keras", True)):
         with pytest.raises(ValueError, match="end in"):
             callbacks.ModelCheckpoint(tmp_path / name, save_weights_only=weights_only)
 

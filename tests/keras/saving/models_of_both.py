@@ -13,7 +13,7 @@ import numpy as np
 X = np.linspace(-1, 1, 24, dtype=np.float32).reshape(2, 3, 4)
 NUMBERS = np.array([[1, 2, 0, 0, 0], [4, 4, 3, 1, 0]], np.int32)
 LABELS = np.array([1, 0], np.int32)
-INPUTS = {"compiled": X, "functional": NUMBERS, "recurrent": X, "subclass": X}
+INPUTS = {"compiled": X, "functional": NUMBERS, "recurrent": X, "subclass": X, "older": X}
 
 
 def compiled(keras):
@@ -84,11 +84,22 @@ def subclass(keras):
     return model
 
 
-MODELS = {one.__name__: one for one in (compiled, functional, recurrent, subclass)}
+def older(keras):
+    """What goes to an .h5 file: a model inside, a shared layer, weights that are not trained."""
+    layers = keras.layers
+    x = keras.Input((3, 4))
+    inner = keras.Sequential([keras.Input((3, 4)), layers.Dense(4, "relu"), layers.BatchNormalization()])
+    shared = layers.Dense(4, "tanh", trainable=False)
+    row = layers.Bidirectional(layers.GRU(2))(shared(layers.Add()([inner(x), shared(x)])))
+    return keras.Model(x, layers.Dense(2)(row))
+
+
+MODELS = {one.__name__: one for one in (compiled, functional, recurrent, subclass, older)}
+ENDINGS = {"subclass": ".weights.h5", "older": ".h5"}
 
 
 def file_of(folder, name):
-    return Path(folder) / (name + (".weights.h5" if name == "subclass" else ".keras"))
+    return Path(folder) / (name + ENDINGS.get(name, ".keras"))
 
 
 def loaded(keras, folder, name):

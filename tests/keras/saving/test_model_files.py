@@ -188,7 +188,7 @@ class TestWeights:
         assert all((w == 2.0).all() for w in model.get_weights())
 
 
-@pytest.mark.parametrize("name", ["w.h5", "w", "w.weights", "w.safetensors.bak", "w.NPZ"])
+@pytest.mark.parametrize("name", ["w", "w.weights", "w.safetensors.bak", "w.NPZ"])
 def test_other_endings_are_refused(tmp_path, name):
     model = small()
     for action in (model.save_weights, model.load_weights, model.save, keras.models.load_model):

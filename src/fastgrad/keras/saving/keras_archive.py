@@ -18,6 +18,7 @@ from fastgrad.version import VERSION
 
 ENDINGS = (".weights.h5", ".keras")
 _CONFIG, _METADATA, _WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
+_PICKLED_WEIGHTS = "model.weights.npz"  # Keras can be made to write them in this form
 _FORMAT = "3.15.1"  # the version of Keras whose format this is
 _LARGEST_TEXT = 100_000_000
 
@@ -42,7 +43,7 @@ def write_keras_file(
 
     def write_archive(file: BinaryIO) -> None:
         weights = io.BytesIO()
-        write_hdf5(weights, arrays, groups)
+        write_hdf5(weights, arrays, _named(groups))
         saved = {
             "keras_version": _FORMAT,
             "fastgrad_version": VERSION,
@@ -56,7 +57,11 @@ def write_keras_file(
     if os.fsdecode(os.fspath(path)).endswith(".keras"):
         write_atomically(path, write_archive, overwrite)
     else:
-        write_atomically(path, lambda file: write_hdf5(file, arrays, groups), overwrite)
+        write_atomically(path, lambda file: write_hdf5(file, arrays, _named(groups)), overwrite)
+
+
+def _named(groups: dict[str, str]) -> dict[str, dict[str, Any]]:
+    return {path: {"name": name} for path, name in groups.items()}
 
 
 def read_keras_file(path: Any) -> tuple[dict[str, np.ndarray], dict[str, Any] | None]:
@@ -74,6 +79,8 @@ def read_keras_file(path: Any) -> tuple[dict[str, np.ndarray], dict[str, Any] | 
         try:
             with zipfile.ZipFile(file) as archive:
                 names = archive.namelist()
+                if _PICKLED_WEIGHTS in names:
+                    raise ValueError(f"{_PICKLED_WEIGHTS} holds pickled objects, which are never loaded")
                 if _CONFIG not in names or _WEIGHTS not in names:
                     raise ValueError(f"{_CONFIG} and {_WEIGHTS} are wanted, it has {names}")
                 config = json.loads(_read_text(archive, _CONFIG))

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.keras.saving import keras_archive
+from fastgrad.keras.saving import keras_archive, legacy_h5
 from fastgrad.keras.saving.keras_names import keras_variables
 from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_keras_object
 from fastgrad.placement import moved
@@ -25,13 +25,18 @@ _OPTIMIZER = "optimizer/"
 def _checked_ending(path: Any, endings: tuple[str, ...]) -> bool:
     """Whether a file is one of Keras's own, by its ending; ValueError if that is none of ``endings``."""
     name = os.fsdecode(os.fspath(path))
-    if not name.endswith(endings):
+    if not name.endswith(endings) or (name.endswith(".weights.h5") and ".weights.h5" not in endings):
         raise ValueError(f"The names of such files end in {', '.join(endings[:-1])} or {endings[-1]}, got {name!r}.")
     return name.endswith(keras_archive.ENDINGS)
 
 
 _OF_WEIGHTS = (".weights.h5", *tensor_file.ENDINGS)
-_OF_MODELS = (".keras", *tensor_file.ENDINGS)
+_OF_MODELS = (".keras", ".h5", ".hdf5", *tensor_file.ENDINGS)
+
+
+def _is_legacy(path: Any) -> bool:
+    name = os.fsdecode(os.fspath(path))
+    return name.endswith((".h5", ".hdf5")) and not name.endswith(".weights.h5")
 
 
 def check_path(filepath: Any, weights_only: bool) -> None:
@@ -103,21 +108,47 @@ def load_weights(model: Any, filepath: Any, skip_mismatch: bool = False) -> None
         ImportError: a file of Keras's without h5py.
         OSError: the file could not be read.
     """
+    if _is_legacy(filepath):
+        _assign_legacy(model, legacy_h5.read(filepath), skip_mismatch, f"{filepath}")
+        return
     is_keras = _checked_ending(filepath, (*keras_archive.ENDINGS, *tensor_file.ENDINGS))
     values, _ = _read(filepath, is_keras)
     _assign(model, values, is_keras, skip_mismatch, f"{filepath}")
 
 
-def _assign(model: Any, values: dict[str, np.ndarray], is_keras: bool, skip_mismatch: bool, source: str) -> None:
+def _assign_legacy(model: Any, saved: legacy_h5.Saved, skip_mismatch: bool, source: str) -> None:
+    _check_built(model)
+    variables = legacy_h5.paired_variables(model, saved)
+    values = {name: _in_kind(value, variables.get(name)) for name, value in saved.values.items()}
+    _assign_named(model, variables, values, (legacy_h5.OPTIMIZER,), skip_mismatch, source)
+
+
+def _check_built(model: Any) -> None:
     if not model.built:
         raise ValueError(
             f"You are loading weights into model '{model.name}', which isn't built: it has no weights yet. "
             "Call it on data, or `model.build(input_shape)`, before you load."
         )
+
+
+def _assign(model: Any, values: dict[str, np.ndarray], is_keras: bool, skip_mismatch: bool, source: str) -> None:
+    _check_built(model)
     variables, _, optimizers = _variables(model, is_keras)
     if is_keras:
         values = {name: _in_kind(value, variables.get(name)) for name, value in values.items()}
-    names = [name for name in {**variables, **values} if name.startswith((_OPTIMIZER, *optimizers))]
+    _assign_named(model, variables, values, (_OPTIMIZER, *optimizers), skip_mismatch, source)
+
+
+def _assign_named(
+    model: Any,
+    variables: dict[str, Variable],
+    values: dict[str, np.ndarray],
+    optimizers: tuple[str, ...],
+    skip_mismatch: bool,
+    source: str,
+) -> None:
+    """Assigns all values, or none; those of optimizers, whose names begin with ``optimizers``, only if they fit."""
+    names = [name for name in {**variables, **values} if name.startswith(optimizers)]
     state = {name: values.pop(name) for name in names if name in values}
     kept = {name: variables.pop(name) for name in names if name in variables}
     missing, extra = sorted(variables.keys() - values.keys()), sorted(values.keys() - variables.keys())
@@ -129,7 +160,7 @@ def _assign(model: Any, values: dict[str, np.ndarray], is_keras: bool, skip_mism
         skipped = sorted((variables.keys() | values.keys()) - fitting.keys())
         if skipped:
             warnings.warn(
-                f"load_weights: {source} does not fit '{model.name}' at {skipped}; these are skipped.", stacklevel=3
+                f"load_weights: {source} does not fit '{model.name}' at {skipped}; these are skipped.", stacklevel=4
             )
         values = fitting
     elif missing or extra or wrong:
@@ -151,7 +182,7 @@ def _assign(model: Any, values: dict[str, np.ndarray], is_keras: bool, skip_mism
         warnings.warn(
             f"The state of the optimizer in {source} is left out: it is {len(state)} values, the model's optimizer has "
             f"{len(kept)} variables" + (", or others." if len(state) == len(kept) else "."),
-            stacklevel=3,
+            stacklevel=4,
         )
 
 
@@ -167,7 +198,7 @@ def save_model(model: Any, filepath: Any, overwrite: bool = True, **options: Any
 
     Args:
         model: built; its layers have a ``get_config``.
-        filepath: ends in ``.safetensors`` or ``.npz``, or in ``.keras``, which Keras reads.
+        filepath: ends in ``.safetensors`` or ``.npz``, or in ``.keras`` or ``.h5`` (the older form), which Keras reads.
         overwrite: whether a file of this name may be replaced.
         **options: ``zipped`` of Keras's signature, which changes nothing.
 
@@ -180,7 +211,10 @@ def save_model(model: Any, filepath: Any, overwrite: bool = True, **options: Any
     if options.keys() - {"zipped"}:
         raise ValueError(f"save_model: unknown arguments {sorted(options.keys() - {'zipped'})}.")
     is_keras = _checked_ending(filepath, _OF_MODELS)
-    _write(model, filepath, is_keras, model_to_json(model), overwrite)
+    if _is_legacy(filepath):
+        legacy_h5.write(model, filepath, overwrite)
+    else:
+        _write(model, filepath, is_keras, model_to_json(model), overwrite)
 
 
 def load_model(
@@ -201,6 +235,11 @@ def load_model(
         OSError: the file could not be read.
     """
     is_keras = _checked_ending(filepath, _OF_MODELS)
+    if _is_legacy(filepath):
+        saved = legacy_h5.read(filepath)
+        model = legacy_h5.model_of(saved, custom_objects, compile)
+        _assign_legacy(model, saved, False, f"{filepath}")
+        return model
     values, config = _read(filepath, is_keras)
     if config is None:
         raise ValueError(

@@ -1,0 +1,205 @@
+"""Keras's older whole-model files, ``.h5``: configurations are attributes, and weights come in the order of the layers."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_keras_object
+from fastgrad.storage.atomic_write import write_atomically
+from fastgrad.storage.hdf5_file import h5py_module, read_attributes, read_hdf5, write_hdf5
+from fastgrad.variable import Variable
+
+OPTIMIZER = "optimizer_weights/"
+_WEIGHTS = "model_weights"
+_TOP = "top_level_model_weights"
+_FORMAT = "3.15.1"  # the version of Keras whose form this is
+_ROOMS = (
+    "layers",
+    "optimizers",
+    "optimizers.schedules",
+    "losses",
+    "metrics",
+    "initializers",
+    "regularizers",
+    "constraints",
+)
+_WITHOUT_EFFECT = frozenset({"batch_input_shape", "implementation", "time_major", "ragged"})
+
+
+class Saved(NamedTuple):
+    """What a file holds: two configurations, None where there is none, the names of weights in their order, and all values."""
+
+    config: dict[str, Any] | None
+    training: dict[str, Any] | None
+    names: list[list[str]]
+    optimizer_names: list[str]
+    values: dict[str, np.ndarray]
+
+
+def write(model: Any, path: Any, overwrite: bool) -> None:
+    """Writes a model's configuration, weights, what it was compiled with, and the optimizer's state.
+
+    Raises:
+        ValueError: the model is not built, or can't be made again from a configuration.
+        ImportError: h5py is not installed.
+        OSError: the file could not be written; an old one is untouched.
+    """
+    h5py_module()
+    if not model.built:
+        raise ValueError(f"The model '{model.name}' has no weights to save: it isn't built.")
+    whole = serialize_keras_object(model)
+    root = {"backend": "tensorflow", "keras_version": _FORMAT}
+    root["model_config"] = json.dumps({name: whole[name] for name in ("module", "class_name", "config")})
+    compiled = dict(whole.get("compile_config") or {})
+    if compiled:
+        compiled["optimizer_config"] = compiled.pop("optimizer")
+        root["training_config"] = json.dumps(compiled)
+    layers = [layer.name for layer in model.layers]
+    attributes: dict[str, dict[str, Any]] = {"": root}
+    attributes[_WEIGHTS] = {"layer_names": layers, "backend": root["backend"], "keras_version": _FORMAT}
+    arrays: dict[str, np.ndarray] = {}
+    for group, variables in _groups(model):
+        names = [variable.path for variable in variables]
+        if len(set(names)) < len(names):
+            names = [f"{name}_{place}" for place, name in enumerate(names)]
+        attributes[group] = {"weight_names": names}
+        arrays.update({f"{group}/{name}": one._array for name, one in zip(names, variables, strict=True)})
+    write_atomically(path, lambda file: write_hdf5(file, arrays, attributes), overwrite)
+
+
+def _groups(model: Any) -> list[tuple[str, list[Any]]]:
+    """Variables by the groups in which a file has them."""
+    found = [
+        (f"{_WEIGHTS}/{layer.name}", [*layer.trainable_weights, *layer.non_trainable_weights]) for layer in model.layers
+    ]
+    found.append((f"{_WEIGHTS}/{_TOP}", [*model._trainable_own, *model._other_own]))
+    optimizer = model.__dict__.get("optimizer")
+    return found if optimizer is None or not optimizer.built else [*found, (OPTIMIZER[:-1], optimizer.variables)]
+
+
+def read(path: Any) -> Saved:
+    """What is in a file of a model, or of weights alone.
+
+    Raises:
+        ImportError: h5py is not installed.
+        ValueError: the file is damaged.
+        OSError: it cannot be read.
+    """
+    source = os.fsdecode(os.fspath(path))
+    with open(path, "rb") as file:
+        attributes = read_attributes(file, source)
+        file.seek(0)
+        values = read_hdf5(file, source)
+    root = _WEIGHTS if _WEIGHTS in attributes else ""
+    prefix = f"{root}/" if root else ""
+    layers = [*_listed(attributes.get(root, {}), "layer_names"), _TOP]
+    groups = [f"{prefix}{layer}" for layer in layers]
+    names = [[f"{group}/{name}" for name in _listed(attributes.get(group, {}), "weight_names")] for group in groups]
+    of_optimizer = _listed(attributes.get(OPTIMIZER[:-1], {}), "weight_names")
+    try:
+        texts = [attributes[""].get(name) for name in ("model_config", "training_config")]
+        config, training = (None if text is None else json.loads(text) for text in texts)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{source!r} is no intact HDF5 file of a model: {error}") from error
+    return Saved(
+        config, training, [part for part in names if part], [OPTIMIZER + name for name in of_optimizer], values
+    )
+
+
+def _listed(attributes: dict[str, Any], name: str) -> list[str]:
+    """A list of texts, whole or in numbered parts."""
+    if name in attributes:
+        return list(attributes[name])
+    parts = sorted(int(key[len(name) :]) for key in attributes if key.startswith(name) and key[len(name) :].isdigit())
+    return [text for number in parts for text in attributes[f"{name}{number}"]]
+
+
+def paired_variables(model: Any, saved: Saved) -> dict[str, Variable]:
+    """The variables of a model by the names that the file has for them: layers with weights are counted, not compared by name."""
+    groups = [(group, variables) for group, variables in _groups(model) if variables]
+    optimizer = groups.pop()[1] if groups and groups[-1][0] == OPTIMIZER[:-1] else []
+    found = dict(zip(saved.optimizer_names, optimizer, strict=False))
+    fits = [len(variables) for _, variables in groups] == [len(names) for names in saved.names]
+    for place, (group, variables) in enumerate(groups):
+        names = saved.names[place] if fits else [f"{group}/{variable.path}" for variable in variables]
+        found.update(zip(names, variables, strict=True))
+    return found
+
+
+def model_of(saved: Saved, custom_objects: dict[str, Any] | None, compile: bool) -> Any:
+    """The model of a file, with new weights.
+
+    Raises:
+        ValueError: the file has no configuration.
+        TypeError: a class that is not known.
+    """
+    if saved.config is None:
+        raise ValueError("The file holds weights but no model: make the model first, then call `model.load_weights`.")
+    model = deserialize_keras_object(_modern(saved.config), custom_objects)
+    if compile and saved.training is not None:
+        training = dict(_modern(saved.training))
+        training["optimizer"] = training.pop("optimizer_config", None) or "rmsprop"
+        model.compile_from_config(training)
+    return model
+
+
+def _modern(value: Any) -> Any:
+    """A configuration with the modules of classes, calls in today's form, and without settings that have no effect."""
+    if isinstance(value, list):
+        return [_modern(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    found = {name: _modern(item) for name, item in value.items() if name != "inbound_nodes"}
+    if isinstance(found.get("class_name"), str) and isinstance(found.get("config"), dict):
+        inner = found["config"]
+        if found["class_name"] == "Model" and "input_layers" in inner:
+            found["class_name"] = "Functional"
+        if found["class_name"] == "InputLayer" and "batch_input_shape" in inner:
+            inner["batch_shape"] = inner["batch_input_shape"]
+        if isinstance(inner.get("axis"), list) and len(inner["axis"]) == 1:
+            inner["axis"] = inner["axis"][0]
+        if any(isinstance(node, list) for layer in value["config"].get("layers", ()) for node in _nodes(layer)):
+            for name in ("input_layers", "output_layers"):  # Keras 2 wrote lists, and its models gave a tensor for one
+                inner[name] = inner[name][0] if len(inner[name]) == 1 else inner[name]
+        found["config"] = {name: item for name, item in inner.items() if name not in _WITHOUT_EFFECT}
+        found.setdefault("module", _module_of(found["class_name"]))
+    if "inbound_nodes" in value:
+        found["inbound_nodes"] = [
+            _call(node) if isinstance(node, list) else _modern(node) for node in value["inbound_nodes"]
+        ]
+    return found
+
+
+def _nodes(layer: Any) -> list[Any]:
+    return layer.get("inbound_nodes", []) if isinstance(layer, dict) else []
+
+
+def _module_of(name: str) -> str | None:
+    """The module of Keras that has a class of this name."""
+    from fastgrad import keras
+
+    if name == "Functional":
+        return "keras.src.models.functional"
+    if name in ("Sequential", "Model", "DTypePolicy"):
+        return "keras"
+    for room in _ROOMS:
+        home: Any = keras
+        for part in room.split("."):
+            home = getattr(home, part)
+        if isinstance(vars(home).get(name), type):
+            return f"keras.{room}"
+    return None
+
+
+def _call(node: list[Any]) -> dict[str, Any]:
+    """A call in the form of Keras 2, a list of (layer, call, output, options), in today's."""
+    tensors = [
+        {"class_name": "__keras_tensor__", "config": {"shape": None, "dtype": None, "keras_history": list(one[:3])}}
+        for one in node
+    ]
+    options = node[0][3] if node and len(node[0]) > 3 else {}
+    return {"args": tensors if len(tensors) == 1 else [tensors], "kwargs": options}
