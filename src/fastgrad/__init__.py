@@ -8,6 +8,8 @@ from __future__ import annotations
 import importlib as _importlib
 from typing import Any as _Any
 
+from fastgrad.freed_memory import keep_freed_memory as _keep_freed_memory
+
 # ---- types and state
 from fastgrad.dtypes import DType as DType
 from fastgrad.dtypes import as_dtype as as_dtype
@@ -319,6 +321,8 @@ _LAZY = (
     "train",
     "version",
 )
+
+_keep_freed_memory()
 
 # Names of namespaces that are imported when first used, by the namespace.
 _LATER = {
