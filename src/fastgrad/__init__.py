@@ -8,8 +8,6 @@ from __future__ import annotations
 import importlib as _importlib
 from typing import Any as _Any
 
-from fastgrad.freed_memory import keep_freed_memory as _keep_freed_memory
-
 # ---- types and state
 from fastgrad.dtypes import DType as DType
 from fastgrad.dtypes import as_dtype as as_dtype
@@ -47,6 +45,7 @@ from fastgrad.eager import inside_function as inside_function
 from fastgrad.eager import is_symbolic_tensor as is_symbolic_tensor
 from fastgrad.eager import no_op as no_op
 from fastgrad.eager import tuple as tuple  # TensorFlow's name
+from fastgrad.freed_memory import keep_freed_memory as _keep_freed_memory
 from fastgrad.indexed_slices import IndexedSlices as IndexedSlices
 from fastgrad.kernels.building.collecting import importing as _importing
 

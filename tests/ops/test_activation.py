@@ -105,3 +105,15 @@ def test_refusals():
         tf.nn.elu([1])
     assert tf.nn.leaky_relu([1]).dtype == tf.float32
     assert tf.nn.relu([-1, 2]).numpy().tolist() == [0, 2]
+
+
+@pytest.mark.parametrize("size", [1 << 15, 300_001])
+def test_much_is_done_by_kernels_and_threads_to_the_bits_of_little(size):
+    x = tf.constant(np.random.default_rng(0).normal(size=size).astype(np.float32) * 4)
+    for function in (tf.nn.relu, tf.nn.gelu, tf.sigmoid, tf.math.softplus):
+        with tf.GradientTape(persistent=True) as tape:
+            tape.watch(x)
+            whole = function(x)
+            parts = tf.concat([function(x[i : i + 1000]) for i in range(0, size, 1000)], 0)
+        np.testing.assert_array_equal(whole, parts)
+        np.testing.assert_array_equal(tape.gradient(whole, x), tape.gradient(parts, x))

@@ -230,3 +230,20 @@ def test_second_derivatives_of_maxima_are_zeros():
             y = tf.reduce_sum(tf.nn.max_pool2d(x, 2, 2, "VALID"))
         g = inner.gradient(y, x)
     np.testing.assert_array_equal(outer.gradient(g, x), np.zeros((1, 4, 4, 1)))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "bfloat16", "int32"])
+@pytest.mark.parametrize("padding", ["SAME", "VALID"])
+def test_large_images_are_pooled_by_kernels_to_the_bits_of_small_ones(dtype, padding):
+    x = tf.cast(np.random.default_rng(0).normal(size=(8, 40, 39, 5)) * 9, dtype)
+    window = {"ksize": 3, "strides": 2, "padding": padding}
+    pools = [tf.nn.max_pool2d] if dtype == "int32" else [tf.nn.max_pool2d, tf.nn.avg_pool2d]
+    for pool in pools:
+        with tf.GradientTape(persistent=True) as tape:
+            if dtype != "int32":
+                tape.watch(x)
+            whole = pool(x, **window)
+            each = tf.concat([pool(x[i : i + 1], **window) for i in range(8)], 0)
+        np.testing.assert_array_equal(whole, each)
+        if dtype != "int32":
+            np.testing.assert_array_equal(tape.gradient(whole, x), tape.gradient(each, x))

@@ -10,8 +10,9 @@ from fastgrad.backward import zeros_of
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.mapping import activation as kernels
 from fastgrad.kernels.reducing import softmax as softmax_kernels
+from fastgrad.kernels.running.at_once import call_at_once
 from fastgrad.operation import FLOATING, REAL, TABLE, Form, Operation, Tensor, elementwise, operation, refuse_dtype
-from fastgrad.ops.native_form import launches_from
+from fastgrad.ops.native_form import MUCH, launches_from
 from fastgrad.ops.rows import row_sum
 from fastgrad.tensor import convert_to_tensor
 
@@ -30,6 +31,10 @@ def through_float32(run: Any, arrays: tuple[np.ndarray, ...], **attributes: Any)
 
 
 def _where_positive(g: np.ndarray, y: np.ndarray) -> np.ndarray:
+    if g.size >= MUCH and g.shape == y.shape and g.dtype in _HAS_KERNEL:
+        out = np.empty(g.shape, g.dtype)
+        call_at_once(kernels.relu_gradient[g.dtype], (g, y), out, units=g.size, unit_cost=kernels.NANOSECONDS)
+        return out
     return np.where(y > 0, g, g.dtype.type(0))
 
 
@@ -202,7 +207,7 @@ def _kernel_unary(name: str) -> Any:
         if x.dtype not in _HAS_KERNEL:
             return through_float32(run, (x,))
         out = np.empty(x.shape, x.dtype)
-        getattr(kernels, name)[x.dtype](x, out, x.size)
+        call_at_once(getattr(kernels, name)[x.dtype], (x,), out, units=x.size, unit_cost=kernels.NANOSECONDS)
         return out
 
     return run
@@ -213,7 +218,7 @@ def _kernel_gradient(name: str) -> Any:
         if x.dtype not in _HAS_KERNEL:
             return through_float32(run, (g, x))
         out = np.empty(x.shape, x.dtype)
-        getattr(kernels, name)[x.dtype](g, x, out, x.size)
+        call_at_once(getattr(kernels, name)[x.dtype], (g, x), out, units=x.size, unit_cost=kernels.NANOSECONDS)
         return out
 
     return run
@@ -320,7 +325,8 @@ def _row_kernel(name: str) -> Any:
             return through_float32(run, arrays)
         out = np.empty(first.shape, first.dtype)
         rows, columns = _rows(first)
-        getattr(softmax_kernels, name)[first.dtype](*arrays, out, columns, 0, rows)
+        cost = softmax_kernels.EXPONENTIAL * columns
+        call_at_once(getattr(softmax_kernels, name)[first.dtype], arrays, out, columns, units=rows, unit_cost=cost)
         return out
 
     return run

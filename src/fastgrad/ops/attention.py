@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.kernels.running.launch import run_launches
+from fastgrad.kernels.running.at_once import run_at_once
 from fastgrad.operation import TABLE, Form, joint, operation
 from fastgrad.ops import random_draws as draws
 from fastgrad.ops.activation import softmax
@@ -39,7 +39,7 @@ def _backward(*arrays: np.ndarray, **attributes: Any) -> tuple[Any, ...]:
 
 def _run(launches: Any, inputs: Any, outputs: Any, attributes: dict[str, Any]) -> tuple[Any, ...]:
     inputs = [np.ascontiguousarray(x) for x in inputs]
-    run_launches(launches(inputs, outputs, **attributes), inputs, outputs)
+    run_at_once(launches(inputs, outputs, **attributes), inputs, outputs)
     return tuple(outputs)
 
 

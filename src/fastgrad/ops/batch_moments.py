@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad.kernels.reducing.batch_moments import batch_moments_launches
-from fastgrad.kernels.running.launch import run_launches
+from fastgrad.kernels.running.at_once import run_at_once
 from fastgrad.operation import TABLE, Form, joint, operation
 from fastgrad.ops.native_form import launches_from
 from fastgrad.ops.reduction import reduce_mean
@@ -23,7 +23,7 @@ def _moments(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     x = np.ascontiguousarray(x)
     launches = batch_moments_launches([x], results)
     assert launches is not None
-    run_launches(launches, [x], results)
+    run_at_once(launches, [x], results)
     return results
 
 

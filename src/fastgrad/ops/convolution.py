@@ -15,7 +15,8 @@ import numpy as np
 
 from fastgrad import dtypes
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.kernels.running.launch import Launches, run_launches
+from fastgrad.kernels.running.at_once import run_at_once
+from fastgrad.kernels.running.launch import Launches
 from fastgrad.operation import FLOATING, Form, Operation, operation, refuse_dtype
 from fastgrad.ops.arguments import tensors_of
 from fastgrad.ops.native_form import launches_from
@@ -62,7 +63,7 @@ def _computed(
         if len(_plans) >= _MOST_PLANS:
             _plans.clear()
         _plans[key] = plan
-    run_launches(plan, inputs, (out,))
+    run_at_once(plan, inputs, (out,))
     return out
 
 

@@ -1,4 +1,4 @@
-"""Where rows of the table find their kernels: in modules that are imported when the first program needs them."""
+"""Where rows of the table find their kernels: in modules that are imported when the first program, or much work, needs them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,13 @@ import importlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
+from fastgrad.kernels.running.at_once import run_at_once
 from fastgrad.kernels.running.launch import Launches, Spec
+
+MUCH = 1 << 15
+"""Elements of the largest array from which on a row's kernels are faster than a few passes of NumPy."""
 
 
 def launches_from(module: str, function: str, *arguments: Any) -> Callable[..., Launches | None]:
@@ -23,3 +29,29 @@ def launches_from(module: str, function: str, *arguments: Any) -> Callable[..., 
         return found
 
     return launches
+
+
+def by_kernels_if_much(
+    launches: Callable[..., Launches | None],
+    by_numpy: Callable[..., np.ndarray],
+    result: Callable[..., tuple[tuple[int, ...], np.dtype]],
+) -> Callable[..., np.ndarray]:
+    """A row's ``run``: by its kernels where there is much to do, and there are any; else by NumPy, to the same bits.
+
+    Args:
+        launches: the row's.
+        by_numpy: takes arrays and the row's attributes.
+        result: takes the same, and gives the shape and the dtype of the result.
+    """
+
+    def run(*arrays: np.ndarray, **attributes: Any) -> np.ndarray:
+        if max([array.size for array in arrays]) >= MUCH:
+            y = np.empty(*result(*arrays, **attributes))
+            inputs = [np.ascontiguousarray(array) for array in arrays]
+            found = launches(inputs, (y,), **attributes) if y.size else None
+            if found is not None:
+                run_at_once(found, inputs, (y,))
+                return y
+        return by_numpy(*arrays, **attributes)
+
+    return run

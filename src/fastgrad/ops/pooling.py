@@ -18,7 +18,7 @@ from fastgrad.backward import zeros_of
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.operation import FLOATING, HALVES, Form, Operation, operation, refuse_dtype
 from fastgrad.ops.arguments import tensor_of
-from fastgrad.ops.native_form import launches_from
+from fastgrad.ops.native_form import by_kernels_if_much, launches_from
 from fastgrad.ops.windows import (
     Padding,
     Sizes,
@@ -36,6 +36,11 @@ _ORDERED = FLOATING | {np.dtype(name) for name in ("int8", "int16", "int32", "in
 
 
 # ---- the primitives --------------------------------------------------------------------------------------
+
+_max_launches, _max_scatter_launches, _avg_launches, _avg_gradient_launches = [
+    launches_from("windows.pooling", f"{name}_launches")
+    for name in ("max_pool", "max_pool_scatter", "avg_pool", "avg_pool_gradient")
+]
 
 
 def _cells(
@@ -72,6 +77,13 @@ def _winners(
         yield position, windows, cells, found
 
 
+def _pooled_shape(
+    x: np.ndarray, kernel: Sizes, strides: Sizes, padding: Padding, dilations: Sizes
+) -> tuple[Sizes, np.dtype]:
+    outputs = output_sizes(x.shape[1:-1], kernel, strides, padding, dilations, "pooling")
+    return (x.shape[0], *outputs, x.shape[-1]), x.dtype
+
+
 def _scatter(x: np.ndarray, y: np.ndarray, g: np.ndarray, **window: Any) -> np.ndarray:
     out = np.zeros(x.shape, g.dtype)
     nothing = g.dtype.type(0)
@@ -90,7 +102,7 @@ def _gather(x: np.ndarray, y: np.ndarray, v: np.ndarray, **window: Any) -> np.nd
 _max_scatter: Operation = operation(
     "max_pool_scatter",
     Form.POOL,
-    run=_scatter,
+    run=by_kernels_if_much(_max_scatter_launches, _scatter, lambda x, y, g, **window: (x.shape, g.dtype)),
     # Zeros, as TensorFlow has them: the places of the maxima jump, but a maximum's gradient depends on its input.
     gradient=(
         lambda g, out, x, y, v, **window: zeros_of(x),
@@ -98,7 +110,7 @@ _max_scatter: Operation = operation(
         lambda g, out, x, y, v, **window: _max_gather(x, y, g, **window),
     ),
     dtypes=FLOATING,
-    launches=launches_from("windows.pooling", "max_pool_scatter_launches"),
+    launches=_max_scatter_launches,
 )
 _max_gather: Operation = operation(
     "max_pool_gather",
@@ -111,10 +123,10 @@ _max_gather: Operation = operation(
 _max_row: Operation = operation(
     "max_pool",
     Form.POOL,
-    run=_max_pool,
+    run=by_kernels_if_much(_max_launches, _max_pool, _pooled_shape),
     gradient=lambda g, y, x, **window: _max_scatter(x, y, g, **window),
     dtypes=_ORDERED,
-    launches=launches_from("windows.pooling", "max_pool_launches"),
+    launches=_max_launches,
 )
 
 
@@ -154,18 +166,20 @@ def _avg_spread(
 _avg_gradient: Operation = operation(
     "avg_pool_gradient",
     Form.POOL,
-    run=_avg_spread,
+    run=by_kernels_if_much(
+        _avg_gradient_launches, _avg_spread, lambda g, input_shape, **window: ((g.shape[0], *input_shape), g.dtype)
+    ),
     gradient=lambda g, y, x, input_shape, **window: _avg_row(g, **window),
     dtypes=FLOATING,
-    launches=launches_from("windows.pooling", "avg_pool_gradient_launches"),
+    launches=_avg_gradient_launches,
 )
 _avg_row: Operation = operation(
     "avg_pool",
     Form.POOL,
-    run=_avg_pool,
+    run=by_kernels_if_much(_avg_launches, _avg_pool, _pooled_shape),
     gradient=lambda g, y, x, **window: _avg_gradient(g, input_shape=x._array.shape[1:], **window),
     dtypes=FLOATING,
-    launches=launches_from("windows.pooling", "avg_pool_launches"),
+    launches=_avg_launches,
 )
 
 

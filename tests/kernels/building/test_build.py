@@ -424,11 +424,11 @@ def test_a_forked_child_uses_and_loads_kernels():
 import os, numpy as np
 from fastgrad.kernels.mapping import activation
 x, out = np.ones(3), np.empty(3)
-activation.gelu[x.dtype](x, out, 3)
+activation.gelu[x.dtype](x, out, 0, 3)
 pid = os.fork()
 if pid == 0:
-    activation.gelu[x.dtype](x, out, 3)
-    activation.gelu_gradient[x.dtype](x, x, out, 3)
+    activation.gelu[x.dtype](x, out, 0, 3)
+    activation.gelu_gradient[x.dtype](x, x, out, 0, 3)
     os._exit(0 if 1.08 < out[0] < 1.09 else 1)
 print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 """
@@ -446,7 +446,7 @@ def test_a_warm_process_never_imports_numba():
 import sys, numpy as np
 from fastgrad.kernels.mapping import activation
 x, out = np.ones(3), np.empty(3)
-activation.gelu[x.dtype](x, out, 3)
+activation.gelu[x.dtype](x, out, 0, 3)
 print('numba' in sys.modules, 0.84 < out[0] < 0.85)
 """
     assert _run(code).returncode == 0

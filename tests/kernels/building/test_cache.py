@@ -247,7 +247,7 @@ def test_eight_processes_that_compile_at_once_all_work(folder):
 import numpy as np
 from fastgrad.kernels.mapping import activation
 x, out = np.ones(3), np.empty(3)
-activation.gelu[x.dtype](x, out, 3)
+activation.gelu[x.dtype](x, out, 0, 3)
 print(round(float(out[0]), 3))
 """
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}

@@ -36,9 +36,9 @@ def test_gelu_both_ways(name, value, slope, dtype):
     x = np.concatenate([np.linspace(-12, 12, 2001), [0.0, -0.0, 1e-20]]).astype(dtype)
     g, out = np.random.default_rng(0).normal(size=x.size).astype(dtype), np.empty_like(x)
     eps = float(np.finfo(dtype).eps)
-    getattr(activation, name)[dtype](x, out, x.size)
+    getattr(activation, name)[dtype](x, out, 0, x.size)
     np.testing.assert_allclose(out, value(x.astype(np.float64)), rtol=8 * eps, atol=8 * eps)
-    getattr(activation, name + "_gradient")[dtype](g, x, out, x.size)
+    getattr(activation, name + "_gradient")[dtype](g, x, out, 0, x.size)
     np.testing.assert_allclose(out, g * slope(x.astype(np.float64)), rtol=8 * eps, atol=100 * eps)
 
 
@@ -47,14 +47,14 @@ def test_gelu_both_ways(name, value, slope, dtype):
 def test_gelu_has_its_limits_and_keeps_nan(name, dtype):
     x = np.array([math.inf, -math.inf, math.nan, 1e30, -1e30], dtype)
     out = np.empty_like(x)
-    getattr(activation, name)[dtype](x, out, 5)
+    getattr(activation, name)[dtype](x, out, 0, 5)
     np.testing.assert_array_equal(out, np.array([math.inf, 0, math.nan, 1e30, 0], dtype))
-    getattr(activation, name + "_gradient")[dtype](np.ones_like(x), x, out, 5)
+    getattr(activation, name + "_gradient")[dtype](np.ones_like(x), x, out, 0, 5)
     np.testing.assert_array_equal(out, [1, 0, math.nan, 1, 0])
 
 
 def test_the_exact_gelu_keeps_its_digits_in_the_lower_tail():
     x = np.array([-5.0, -10.0, -20.0, -37.0])
     out = np.empty_like(x)
-    activation.gelu[x.dtype](x, out, 4)
+    activation.gelu[x.dtype](x, out, 0, 4)
     np.testing.assert_allclose(out, x * special.ndtr(x), rtol=1e-12)

@@ -42,6 +42,6 @@ def test_operands_that_it_does_not_know_are_refused(threads, monkeypatch):
     threads(2)
     monkeypatch.setattr(at_once, "SHARED_FROM", 0.0)
     launch = lstm_launches(arrays(2, 2, 2), [])
-    odd = Launches((Launch(launch.launches[0].kernel, (1.5,)),))
+    odd = Launches((Launch(launch.launches[0].kernel, ((1.5,),)),))
     with pytest.raises(TypeError, match=r"pack_matrix.*1\.5"):
         run_at_once(odd, [], [])

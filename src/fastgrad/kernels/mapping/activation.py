@@ -13,6 +13,7 @@ from fastgrad.kernels.functions.vector_math import sigmoid as sigmoid_of
 from fastgrad.kernels.functions.vector_math import softplus as softplus_of
 
 FLOATS = ("float32", "float64")
+NANOSECONDS = 1.0  # for an element, about
 
 ROOT_8_OVER_PI = 1.5957691216057307  # 2 sqrt(2 / pi)
 CUBIC = 0.044715
@@ -134,43 +135,50 @@ def gelu_tanh_slope(x):
     return fused_multiply_add(math.copysign(a, x), steep, below if x < 0 else T(1) - below)
 
 
-@kernel("x: in[T], out: out[T], size: int", T=FLOATS)
-def sigmoid(x, out, size):
+@kernel("g: in[T], y: in[T], out: out[T], first: int, last: int", T=FLOATS)
+def relu_gradient(g, y, out, first, last):
+    """The cotangent of relu's argument, from its result y and the result's cotangent g."""
+    for i in range(first, last):
+        out[i] = relu_slope_of_result(g[i], y[i])
+
+
+@kernel("x: in[T], out: out[T], first: int, last: int", T=FLOATS)
+def sigmoid(x, out, first, last):
     """TensorFlow: tf.sigmoid."""
-    for i in range(size):
+    for i in range(first, last):
         out[i] = sigmoid_of(x[i])
 
 
-@kernel("x: in[T], out: out[T], size: int", T=FLOATS)
-def softplus(x, out, size):
+@kernel("x: in[T], out: out[T], first: int, last: int", T=FLOATS)
+def softplus(x, out, first, last):
     """TensorFlow: tf.math.softplus."""
-    for i in range(size):
+    for i in range(first, last):
         out[i] = softplus_of(x[i])
 
 
-@kernel("x: in[T], out: out[T], size: int", T=FLOATS)
-def gelu(x, out, size):
+@kernel("x: in[T], out: out[T], first: int, last: int", T=FLOATS)
+def gelu(x, out, first, last):
     """TensorFlow: tf.nn.gelu(x, approximate=False)."""
-    for i in range(size):
+    for i in range(first, last):
         out[i] = gelu_of(x[i])
 
 
-@kernel("g: in[T], x: in[T], out: out[T], size: int", T=FLOATS)
-def gelu_gradient(g, x, out, size):
+@kernel("g: in[T], x: in[T], out: out[T], first: int, last: int", T=FLOATS)
+def gelu_gradient(g, x, out, first, last):
     """The cotangent of gelu's argument x, from its result's, g."""
-    for i in range(size):
+    for i in range(first, last):
         out[i] = g[i] * gelu_slope(x[i])
 
 
-@kernel("x: in[T], out: out[T], size: int", T=FLOATS)
-def gelu_tanh(x, out, size):
+@kernel("x: in[T], out: out[T], first: int, last: int", T=FLOATS)
+def gelu_tanh(x, out, first, last):
     """TensorFlow: tf.nn.gelu(x, approximate=True)."""
-    for i in range(size):
+    for i in range(first, last):
         out[i] = gelu_tanh_of(x[i])
 
 
-@kernel("g: in[T], x: in[T], out: out[T], size: int", T=FLOATS)
-def gelu_tanh_gradient(g, x, out, size):
+@kernel("g: in[T], x: in[T], out: out[T], first: int, last: int", T=FLOATS)
+def gelu_tanh_gradient(g, x, out, first, last):
     """The cotangent of gelu_tanh's argument x, from its result's, g."""
-    for i in range(size):
+    for i in range(first, last):
         out[i] = g[i] * gelu_tanh_slope(x[i])

@@ -13,7 +13,16 @@ import numpy as np
 from fastgrad.kernels.building.bounds import checks_bounds
 from fastgrad.kernels.building.build import signature_of, step_address
 from fastgrad.kernels.running import driver
-from fastgrad.kernels.running.launch import Input, Launch, Launches, Output, Scratch, run_launches, sizes_behind
+from fastgrad.kernels.running.launch import (
+    Constant,
+    Input,
+    Launch,
+    Launches,
+    Output,
+    Scratch,
+    run_launches,
+    sizes_behind,
+)
 from fastgrad.kernels.running.team import go_on_shared, team
 
 SHARED_FROM = 200_000.0
@@ -21,7 +30,7 @@ SHARED_FROM = 200_000.0
 
 
 def run_at_once(found: Launches, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> None:
-    """`run_launches`, with the team, for kernels that never stop and whose parameters are arrays and ints.
+    """`run_launches`, with the team, for kernels that never stop and whose parameters are arrays and numbers.
 
     Args:
         found: what to run.
@@ -36,6 +45,25 @@ def run_at_once(found: Launches, inputs: Sequence[np.ndarray], outputs: Sequence
     frame[driver.STEPS] = _address(table)
     go_on_shared(frame, 0, len(table))
     del memory  # not before
+
+
+def call_at_once(
+    kernel: Any, inputs: Sequence[np.ndarray], out: np.ndarray, *numbers: int, units: int, unit_cost: float
+) -> None:
+    """Calls a kernel of arrays, a result, numbers and a share, with the team where there is much work.
+
+    Args:
+        kernel: a native function.
+        inputs, out: its arrays; `out` is C-contiguous.
+        numbers: its parameters between the result and `first` and `last`.
+        units, unit_cost: as for `Launch`.
+    """
+    if team.threads == 1 or units * unit_cost < SHARED_FROM:
+        kernel(*inputs, out, *numbers, 0, units)
+        return
+    places = tuple([Input(number) for number in range(len(inputs))])
+    launch = Launch(kernel, (*places, Output(0), *numbers), units, unit_cost)
+    run_at_once(Launches((launch,)), [np.ascontiguousarray(x) for x in inputs], (out,))
 
 
 def table_of(
@@ -64,7 +92,7 @@ def _address(array: np.ndarray) -> int:
 
 
 def _words(
-    launch: Launch, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray], scratch: Sequence[np.ndarray]
+    launch: Launch, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray], scratch: list[np.ndarray]
 ) -> np.ndarray:
     found: list[Any] = []
     for operand in launch.operands:
@@ -75,11 +103,16 @@ def _words(
                 found.append(outputs[number])
             case Scratch(number):
                 found.append(scratch[number])
+            case Constant(array):
+                found.append(array)
             case int():
                 found.append(operand)
+            case float():
+                scratch.append(np.array(operand))  # a step reads it where it lies
+                found.append(scratch[-1])
             case _:
                 raise TypeError(
-                    f"run_at_once: {launch.kernel.__name__} has an operand that is no array or int: {operand!r}"
+                    f"run_at_once: {launch.kernel.__name__} has an operand that is no array or number: {operand!r}"
                 )
     behind = sizes_behind(launch.kernel, found) if checks_bounds() else []
     return np.array([_address(one) if type(one) is np.ndarray else one for one in found] + behind, np.int64)
