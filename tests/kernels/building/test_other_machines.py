@@ -43,7 +43,7 @@ def _has_the_target():
 @pytest.mark.parametrize(
     ("modules", "least"),
     [
-        (("products.gemm", "reducing.softmax", "running.driver", "drawing.random"), 15),
+        (("products.gemm", "products.pairs", "reducing.softmax", "running.driver", "drawing.random"), 15),
         pytest.param(("",), 150, marks=pytest.mark.thorough),
     ],
     ids=["some", "all"],
