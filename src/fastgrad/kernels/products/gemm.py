@@ -21,7 +21,7 @@ from fastgrad.kernels.building.build import kernel
 from fastgrad.kernels.functions.vector_math import least
 
 TERMS = 384  # the longest chain: longer sums are sums of a power of two of chains, of equal lengths but for one term
-PACKING_ROWS = 128  # so many rows of A pay for a copy of a panel of B
+PACKING_ROWS = 256  # so many rows of A pay for a copy of a panel of B
 COPY_ROWS = 1632  # the length of a copy of A, in rows of a panel
 BLOCK = 1024  # elements whose sums of chains are added up while they are in the first cache
 
