@@ -12,7 +12,7 @@ from typing import Any
 
 from fastgrad.cuda.instead import Instead, Memory, with_kernel
 from fastgrad.cuda.kernel import OnDevice, of_native
-from fastgrad.cuda.kernels import products, rows
+from fastgrad.cuda.kernels import losses, norms, products, rows, updates
 from fastgrad.cuda.kernels.groups import map_launches, map_on_device
 from fastgrad.cuda.kernels.reductions import reduction_on_device
 from fastgrad.kernels.building.build import body_of
@@ -25,7 +25,13 @@ from fastgrad.trace.graphs.graph import Node
 from fastgrad.trace.programs.native_form import launches_of, launches_of_row
 from fastgrad.trace.programs.plan import Elsewhere
 
-FAMILIES: tuple[Mapping[Any, Instead], ...] = (rows.INSTEAD, products.INSTEAD)
+FAMILIES: tuple[Mapping[Any, Instead], ...] = (
+    rows.INSTEAD,
+    losses.INSTEAD,
+    norms.INSTEAD,
+    products.INSTEAD,
+    updates.INSTEAD,
+)
 """What each file of `cuda.kernels` has: by the body of the CPU's kernel what takes its place."""
 
 

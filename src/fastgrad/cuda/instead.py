@@ -18,11 +18,18 @@ class Memory:
 
     def __init__(self, arrays: Sequence[tuple[np.dtype, int]] = ()) -> None:
         self.arrays = [*arrays]
+        self._kept: dict[str, Scratch] = {}
 
     def more(self, dtype: Any, size: int) -> Scratch:
         """New memory for elements."""
         self.arrays.append((np.dtype(dtype), size))
         return Scratch(len(self.arrays) - 1)
+
+    def kept(self, name: str, dtype: Any, size: int) -> Scratch:
+        """Memory that several kernels know by its name."""
+        if name not in self._kept:
+            self._kept[name] = self.more(dtype, size)
+        return self._kept[name]
 
 
 Instead = Callable[[Launch, Mapping[str, str], Memory], Sequence[Launch]]

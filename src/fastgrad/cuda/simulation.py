@@ -216,8 +216,9 @@ class _Block:
         self.kernel, self.count, self.block, self.blocks = kernel, count, block, blocks
         self._requests: list[_Request | None] = [None] * count
         self._answers = [0] * count
-        self._turns = [threading.Semaphore(0) for _ in range(count)]
-        self._back = threading.Semaphore(0)
+        # Locks, each taken by who waits for another's turn to end: a semaphore takes several times as long.
+        self._turns = [_taken() for _ in range(count)]
+        self._back = _taken()
         self._ended = [False] * count
         self._shared: dict[int, int] = {}
         self._room = races.clear()
@@ -236,10 +237,8 @@ class _Block:
         for thread in threads:
             thread.start()
         while not all(self._ended):
-            for number, ended in enumerate(self._ended.copy()):
-                if not ended:
-                    self._turns[number].release()
-                    self._back.acquire()
+            self._turns[self._ended.index(False)].release()
+            self._back.acquire()
             if self._error is None:
                 self._error = self._check()
             if all(r is None or r.kind == _SYNCHRONIZE for r in self._requests):
@@ -262,7 +261,15 @@ class _Block:
         finally:
             self._ended[number] = True
             self._requests[number] = None
-            self._back.release()
+            self._pass_on(number)
+
+    def _pass_on(self, number: int) -> None:
+        """It is the next thread's turn; after the last one's, that of who looks at what all ask for."""
+        for other in range(number + 1, self.count):
+            if not self._ended[other]:
+                self._turns[other].release()
+                return
+        self._back.release()
 
     def answer(self, number: int, kind: int, place: int, a: int, b: int) -> int:
         """Answers a thread's question, once the others have come, too, if that is what it asks for."""
@@ -274,7 +281,7 @@ class _Block:
             return self._shared_address(place, a * b)
         if self._error is None:  # else the thread runs to its end, alone
             self._requests[number] = _Request(kind, place, a, b)
-            self._back.release()
+            self._pass_on(number)
             self._turns[number].acquire()
             races.turn(number)
         return self._answers[number]
@@ -317,6 +324,12 @@ class _Block:
             giver = self._requests[number - lane + other] if 0 <= other < body.WARP else request
             assert giver is not None
             self._answers[number] = giver.bits
+
+
+def _taken() -> threading.Lock:
+    lock = threading.Lock()
+    lock.acquire()
+    return lock
 
 
 class _Running(threading.local):

@@ -284,7 +284,7 @@ class UpdateRule:
             name=self.__name__,
             slots=slots,
             given=", ".join(self.given),
-            constants="\n    ".join(map(_constant, self.hyper)),
+            constants="\n    ".join(map(constant_of, self.hyper)),
             hyper=", ".join(f"{name}_" for name in self.hyper),
             pointers=", ".join(f"{name}_" for name in (*self.state, "g")),
             lists=", ".join(f"{name}[k]" for name in (*self.state, "g")),
@@ -317,7 +317,7 @@ def units(arrays: Iterable[Any]) -> int:
     return -(-sum(math.prod(array.shape) for array in arrays) // UNIT)
 
 
-def _constant(name: str) -> str:
+def constant_of(name: str) -> str:
     """The statement that makes a hyperparameter of the formula from what is given, in float64 and then in T."""
     given = name.removeprefix(_PREFIX)
     return f"{name}_ = T({given})" if name == given else f"{name}_ = T(1.0 - {given})"

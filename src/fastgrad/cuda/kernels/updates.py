@@ -1,0 +1,135 @@
+"""Updates of all variables of a model in one launch, and the norms of all gradients in two.
+
+A block does as many neighbouring elements as a unit of the CPU's has, counted through all variables; its threads four at a time, which
+are one access of 128 bits of weights, slots and gradients each.
+"""
+
+from __future__ import annotations
+
+import functools
+import linecache
+from collections.abc import Mapping
+from typing import Any
+
+from fastgrad.cuda.body import load_aligned, shared_array, store_aligned, thread, threads
+from fastgrad.cuda.instead import Instead, Memory, with_kernel
+from fastgrad.cuda.kernel import DeviceKernel, OnDevice, device_kernel
+from fastgrad.cuda.kernels.together import block_sum
+from fastgrad.kernels.building.body import digest
+from fastgrad.kernels.building.signature import parse_signature
+from fastgrad.kernels.functions.vector_math import greatest, least
+from fastgrad.kernels.running.launch import Launch
+from fastgrad.kernels.updating.optimizers import RULES, UNIT, UpdateRule, constant_of, sums_of_squares
+
+FLOATS = ("float32", "float64")
+PARTS = 32
+"""Blocks that share the squares of one array."""
+
+_NAMES: dict[str, Any] = {
+    "greatest": greatest,
+    "least": least,
+    "load_aligned": load_aligned,
+    "store_aligned": store_aligned,
+    "thread": thread,
+    "threads": threads,
+}
+
+
+def _source(rule: UpdateRule) -> str:
+    every, hyper = (*rule.state, "g"), ", ".join(f"{name}_" for name in rule.hyper)
+    lines = [f"def {rule.__name__}({', '.join(every)}, count, sizes, first, last, {', '.join(rule.given)}):"]
+    lines += [f"    {constant_of(name)}" for name in rule.hyper]
+    lines += [
+        f"    start, stop = first * {UNIT}, last * {UNIT}",
+        "    for k in range(count):",
+        f"        {', '.join(f'{x}_' for x in every)} = {', '.join(f'{x}[k]' for x in every)}",
+        "        size = sizes[k]",
+        "        for four in range((greatest(start, 0) + 3) // 4 + thread(), (least(stop, size) + 3) // 4, threads()):",
+        "            i = four * 4",
+        "            if i + 4 <= size:",
+    ]
+    lines += [f"                {x}0 = load_aligned({x}_, i)" for x in every]
+    lines += [f"                {x}{e} = {x}_[i + {e}]" for e in (1, 2, 3) for x in every]
+    for e in range(4):
+        new, old = (", ".join(f"{x}{e}" for x in names) for names in (rule.state, every))
+        lines.append(f"                {new} = formula({old}, {hyper})")
+    lines += [f"                store_aligned({x}_, i, {x}0)" for x in rule.state]
+    lines += [f"                {x}_[i + {e}] = {x}{e}" for e in (1, 2, 3) for x in rule.state]
+    targets, given = (", ".join(f"{x}_[j]" for x in names) for names in (rule.state, every))
+    lines += [
+        "            else:",
+        "                for j in range(i, size):",
+        f"                    {targets} = formula({given}, {hyper})",
+        "        start, stop = start - size, stop - size",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+@functools.cache
+def update_of(rule: UpdateRule) -> DeviceKernel:
+    """The kernel with the parameters of `rule.variables`."""
+    source = _source(rule)
+    filename = f"<fastgrad update {rule.__name__} {digest(source.encode())[:12]}>"
+    linecache.cache[filename] = len(source), None, source.splitlines(keepends=True), filename
+    scope = {**_NAMES, "formula": rule.formula}
+    exec(compile(source, filename, "exec"), scope)  # noqa: S102 - our own text
+    parameters = [*[f"{name}: inouts[T]" for name in rule.state], "g: ins[T], count: count, sizes: sizes"]
+    parameters += ["first: int", "last: int", *[f"{name}: float" for name in rule.given]]
+    signature: Any = parse_signature(", ".join(parameters))
+    function: Any = scope[rule.__name__]
+    return DeviceKernel(function, signature, {"T": FLOATS}, together=True, noalias=False)
+
+
+@device_kernel("g: ins[T], count: count, sizes: sizes, squares: out[T], parts: int, first: int, last: int", T=FLOATS)
+def squares_of_parts(g, count, sizes, squares, parts, first, last):
+    """The sum of the squares of each of `parts` parts of each array."""
+    shared = shared_array(T, 32)
+    for unit in range(first, last):
+        k = unit // parts
+        x, size = g[k], sizes[k]
+        part = (size + parts - 1) // parts
+        begin = (unit - k * parts) * part
+        total = T(0)
+        for i in range(begin + thread(), least(begin + part, size), threads()):
+            total += x[i] * x[i]
+        total = block_sum(total, shared)
+        if thread() == 0:
+            squares[unit] = total
+
+
+@device_kernel("squares: in[T], out: out[float64], parts: int, first: int, last: int", T=FLOATS)
+def add_squares(squares, out, parts, first, last):
+    """The sums of `parts` neighbours; units are sums."""
+    shared = shared_array(T, 32)
+    for unit in range(first, last):
+        total = T(0)
+        for i in range(thread(), parts, threads()):
+            total += squares[unit * parts + i]
+        total = block_sum(total, shared)
+        if thread() == 0:
+            out[unit] = total
+
+
+def _update(rule: UpdateRule) -> Instead:
+    def instead(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[Launch]:
+        return [with_kernel(launch, OnDevice(update_of(rule), dtypes))]
+
+    return instead
+
+
+def _squares(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[Launch]:
+    arrays: Any = launch.operands[0]
+    count, found = len(arrays), memory.more(dtypes["T"], PARTS * len(arrays))
+    first: Any = OnDevice(squares_of_parts, dtypes)
+    second: Any = OnDevice(add_squares.with_threads(32), dtypes)
+    return [
+        Launch(first, (arrays, found, PARTS), PARTS * count),
+        Launch(second, (found, launch.operands[1], PARTS), count),
+    ]
+
+
+INSTEAD: dict[Any, Instead] = {
+    **{rule.variables.function: _update(rule) for rule in RULES.values()},
+    sums_of_squares.function: _squares,
+}
+"""See `choice`."""
