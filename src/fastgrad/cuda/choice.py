@@ -48,7 +48,7 @@ def launches_on_device(node: Node) -> Launches | None:
 def _of_fused(found: Any) -> Launches:
     """What a FUSED node runs; products and what is not in a group by the kernels of a CPU, which are still to be replaced."""
     if isinstance(found, UpdatedProduct):
-        return launches_of_updated(found, apart=True)
+        return launches_of_updated(found, map_on_device, apart=True)
     if isinstance(found, Product):
         return launches_of_product(found, map_on_device, apart=True)
     if not found.steps:

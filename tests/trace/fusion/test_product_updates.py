@@ -46,9 +46,9 @@ def updated(graph):
     return [node.payload.rule for node in compiled_part(graph).nodes if isinstance(node.payload, UpdatedProduct)]
 
 
-def assert_same_state(make, **options):
+def assert_same_state(make, training=Training, **options):
     """Steps whose updates follow products, and those whose do not, give the same bits."""
-    joined, apart = Training(make, **options), Training(make, **options)
+    joined, apart = training(make, **options), training(make, **options)
     one, other = tf.function(joined), tf.function(apart)
     for x in joined.x:
         first = one(tf.constant(x))
@@ -105,3 +105,35 @@ def test_weights_that_are_read_after_their_update():
         np.testing.assert_array_equal(after, value)
         np.testing.assert_array_equal(kernel.numpy(), value)
     assert updated(record(step, x)) == ["sgd"]
+
+
+class Decaying(Training):
+    """Gradients are a product and something else: a share of the first weights, another product for the second."""
+
+    def __call__(self, x):
+        variables = [*self.kernels, self.bias]
+        with tf.GradientTape() as tape:
+            hidden = tf.nn.relu(x @ self.kernels[0] + self.bias)
+            loss = tf.reduce_mean(tf.square(hidden @ self.kernels[1]) + tf.tanh(hidden * 0.5) @ self.kernels[1])
+        first, *others = tape.gradient(loss, variables)
+        self.optimizer.apply_gradients(zip([first + 0.01 * self.kernels[0], *others], variables, strict=True))
+        return loss
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(("name", "options"), ALL, ids=IDS)
+def test_updates_follow_what_is_done_with_a_product(name, options, dtype):
+    assert_same_state(lambda: getattr(tf.keras.optimizers, name)(**options), Decaying, dtype=dtype)
+
+
+def test_long_sums_are_followed_by_a_map_and_an_update():
+    assert_same_state(lambda: tf.keras.optimizers.Adam(0.01), Decaying, batch=3000, width=120)
+
+
+def test_weights_that_their_gradient_reads_stay_where_they_are():
+    training = Decaying(lambda: tf.keras.optimizers.Adam(0.1))
+    step = tf.function(training)
+    for x in training.x:
+        step(tf.constant(x))
+    assert updated(record(training, training.x[0])) == ["adam", "adam"]
+    assert "copy" not in str(step.report())

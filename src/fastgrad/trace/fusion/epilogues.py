@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.kernels.products.following import in_turn
 from fastgrad.kernels.products.steps import has_pairs, product_launches
 from fastgrad.kernels.running.launch import Input, Launch, Launches, Output, Scratch
 from fastgrad.kernels.windows.convolution import convolution_followed
@@ -16,6 +17,10 @@ from fastgrad.trace.fusion.fused import Fused
 from fastgrad.trace.graphs.graph import Graph, Kind, Node, Value, uses_of
 from fastgrad.trace.graphs.interpret import interpret
 from fastgrad.trace.passes.rewriting import row_name
+
+
+MapOf = Callable[[Fused], tuple[Launch, set[tuple[int, int]]]]
+"""Gives the kernel of a group that is a map, and what it may not do in place."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +43,11 @@ class Product:
     def name(self) -> str:
         """The names of its steps."""
         return f"{self.node.payload.name}+{self.fused.name}"
+
+    @property
+    def beside(self) -> frozenset[int]:
+        """The numbers of inputs that the group reads element by element, each for the element of the same number."""
+        return frozenset([_moved(given, self.place) for _, given in in_place_pairs(self.fused) if given != self.place])
 
     def run(self, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
         """What the node gives, step by step: the measure for its kernels."""
@@ -125,8 +135,9 @@ def _moved(number: int, place: int) -> int:
 
 def launches_of_product(
     payload: Product,
-    map_of: Callable[[Fused], tuple[Launch, set[tuple[int, int]]]] = map_launch,
+    map_of: MapOf = map_launch,
     apart: bool = False,
+    then: Callable[[Scratch], Launch] | None = None,
 ) -> Launches:
     """What a product with its epilogue runs in a program.
 
@@ -134,36 +145,43 @@ def launches_of_product(
         payload: both of them.
         map_of: gives the kernel of the epilogue, and what it may not do in place.
         apart: whether that comes after the product's, not within it.
+        then: for an epilogue with a single result, which nobody needs: what follows it on each part of that, given where it is.
     """
     fused, place = payload.fused, payload.place
     following, early = map_of(fused)
     pairs = [pair for pair in in_place_pairs(fused) if pair not in early]
     # Results may take the memory of the group's other inputs, as updated weights do. If there are none the product lies
     # where the first result will be that may lie there, else in memory that nobody else reads.
-    in_place = tuple([(output, _moved(given, place)) for output, given in pairs if given != place])
+    in_place = tuple([(output, _moved(given, place)) for output, given in pairs if given != place and then is None])
     home = None if in_place else next((output for output, given in pairs if given == place), None)
     node = payload.node
     own = _launches(node, None if apart else following)
     assert own is not None
-    product = Scratch(len(own.scratch)) if home is None else Output(home)
+    last = Scratch(len(own.scratch))
+    result: Any = Output if then is None else lambda _: last
+    product = Scratch(last.number + (then is not None)) if home is None else result(home)
 
     def group_operand(operand: Any) -> Any:
         if isinstance(operand, Input):
             return product if operand.number == place else Input(_moved(operand.number, place))
+        if isinstance(operand, Output):
+            return result(operand.number)
         return tuple(map(group_operand, operand)) if type(operand) is tuple else operand
 
     following = following.on(tuple(map(group_operand, following.operands)))
+    after = (following,) if then is None else (following, then(last))
 
     def product_operand(operand: Any) -> Any:
         return product if isinstance(operand, Output) and operand.number == 0 else operand
 
-    found = _launches(node, None if apart else following)
+    found = _launches(node, None if apart else in_turn(*after))
     assert found is not None
     launches = [
         launch.on(tuple([o if isinstance(o, Launch) else product_operand(o) for o in launch.operands]))
         for launch in found.launches
     ]
-    value = node.outputs[0]
-    scratch = ((value.dtype, int(np.prod(value.shape, dtype=np.int64))),) if home is None else ()
-    launches += [following] if apart else []
+    launches += after if apart else ()
+    size = int(np.prod(node.outputs[0].shape, dtype=np.int64))
+    scratch = [(payload.graph.results[0].dtype, size)] if then is not None else []
+    scratch += [(node.outputs[0].dtype, size)] if home is None else []
     return Launches(tuple(launches), (*found.scratch, *scratch), in_place)

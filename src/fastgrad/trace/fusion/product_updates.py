@@ -10,6 +10,8 @@ import numpy as np
 from fastgrad.kernels.products.steps import product_launches
 from fastgrad.kernels.running.launch import Input, Launch, Launches, Output, Scratch
 from fastgrad.kernels.updating.optimizers import FLOATS, RULES
+from fastgrad.trace.fusion.emit import map_launch
+from fastgrad.trace.fusion.epilogues import MapOf, Product, launches_of_product
 from fastgrad.trace.graphs.graph import Graph, Kind, Node, Value, uses_of
 from fastgrad.trace.graphs.interpret import interpret
 from fastgrad.trace.passes.expand_updates import with_updates_apart
@@ -23,18 +25,20 @@ LARGE = 1 << 13
 class UpdatedProduct:
     """What a FUSED node does that multiplies matrices and updates a variable by the product.
 
-    The node's inputs are the matrices, the variable's weights and slots, and the rule's numbers; its results the new weights
+    The node's inputs are those of the product, the variable's weights and slots, and the rule's numbers; its results the new weights
     and slots.
 
     Attributes:
-        product: the node of the product.
+        product: the node of the product, perhaps with a map that follows it.
         rule: the name of the update's.
         graph: all of it as a program of its own, with the node's inputs as its arguments.
+        again: pairs (state, input) of a result and an input of the product that is the result's old value, as where weights decay.
     """
 
     product: Node
     rule: str
     graph: Graph
+    again: tuple[tuple[int, int], ...]
 
     @property
     def name(self) -> str:
@@ -58,7 +62,7 @@ def add_product_updates(graph: Graph) -> Graph:
     products = {
         id(node.outputs[0]): node
         for node in graph.nodes
-        if row_name(node) == "matmul" and uses[id(node.outputs[0])] == 1 and _is_large(node)
+        if _gives_one(node) and uses[id(node.outputs[0])] == 1 and _is_large(node)
     }
     taken: set[int] = set()
 
@@ -73,45 +77,66 @@ def add_product_updates(graph: Graph) -> Graph:
     return Graph([node for node in found.nodes if id(node) not in taken], graph.results)
 
 
-def _is_large(product: Node) -> bool:
-    value = product.outputs[0]
+def _gives_one(node: Node) -> bool:
+    """Whether a node is a product of matrices, or one with a map that gives one result of it."""
+    if isinstance(node.payload, Product):
+        return len(node.outputs) == 1 and row_name(node.payload.node) == "matmul"
+    return row_name(node) == "matmul"
+
+
+def _is_large(node: Node) -> bool:
+    value = node.outputs[0]
     if value.dtype.name not in FLOATS or prod(value.shape) < LARGE:
         return False
+    product = node.payload.node if isinstance(node.payload, Product) else node
     return product_launches(product.inputs, **product.attributes).launches[0].kernel.__name__ == "gemm"
 
 
 def _joined(product: Node, update: Node) -> Node:
-    kinds = len(RULES[update.attributes["rule"]].state)
+    kinds, given = len(RULES[update.attributes["rule"]].state), len(product.inputs)
     state, numbers = update.inputs[:kinds], update.inputs[kinds + 1 :]
     inputs = (*product.inputs, *state, *numbers)
     arguments = [Value(value.shape, value.dtype, value.number) for value in inputs]
     (gradient,) = product.outputs
     nodes = [Node(Kind.ARGUMENT, i, (), (value,)) for i, value in enumerate(arguments)]
-    nodes.append(replace(product, inputs=tuple(arguments[:2])))
-    nodes.append(replace(update, inputs=(*arguments[2 : 2 + kinds], gradient, *arguments[2 + kinds :])))
-    payload = UpdatedProduct(product, update.attributes["rule"], Graph(nodes, update.outputs))
+    nodes.append(replace(product, inputs=tuple(arguments[:given])))
+    nodes.append(replace(update, inputs=(*arguments[given : given + kinds], gradient, *arguments[given + kinds :])))
+    again = tuple([(i, k) for i, old in enumerate(state) for k, value in enumerate(product.inputs) if value is old])
+    payload = UpdatedProduct(product, update.attributes["rule"], Graph(nodes, update.outputs), again)
     return Node(Kind.FUSED, payload, inputs, update.outputs)
 
 
-def launches_of_updated(payload: UpdatedProduct, apart: bool = False) -> Launches:
-    """What a product with its update runs in a program; the update comes after the product's kernel if ``apart``, else within it."""
+def launches_of_updated(payload: UpdatedProduct, map_of: MapOf = map_launch, apart: bool = False) -> Launches:
+    """What a product with its update runs in a program.
+
+    Args:
+        payload: both of them.
+        map_of, apart: as for ``launches_of_product``.
+    """
     rule, product = RULES[payload.rule], payload.product
     (gradient,) = product.outputs
-    size, kinds = prod(gradient.shape), len(rule.state)
-    state = [Output(i) for i in range(kinds)]
-    numbers = [Input(2 + kinds + i) for i in range(len(rule.given))]
+    size, kinds, given = prod(gradient.shape), len(rule.state), len(product.inputs)
+    pairs = tuple([(i, given + i) for i in range(kinds)])
 
-    def found_with(gradient_place: Scratch) -> tuple[Launch, Launches]:
-        operands = *state, gradient_place, *numbers
-        following = Launch(rule.elements[gradient.dtype], operands, size, rule.nanoseconds)
-        return following, product_launches(product.inputs, **product.attributes, following=None if apart else following)
+    def update(place: Scratch) -> Launch:
+        numbers = [Input(given + kinds + i) for i in range(len(rule.given))]
+        operands = *[Output(i) for i in range(kinds)], place, *numbers
+        return Launch(rule.elements[gradient.dtype], operands, size, rule.nanoseconds)
 
-    gradient_place = Scratch(len(found_with(Scratch(0))[1].scratch))  # behind the product's own
-    following, found = found_with(gradient_place)
+    if isinstance(product.payload, Product):
+        found = launches_of_product(product.payload, map_of, apart, update)
+        beside = product.payload.beside
+        in_place = (*pairs, *[(i, k) for i, k in payload.again if k in beside])
+        return Launches(found.launches, found.scratch, in_place, starts_as=pairs)
+
+    def found_with(following: Launch) -> Launches:
+        return product_launches(product.inputs, **product.attributes, following=None if apart else following)
+
+    place = Scratch(len(found_with(update(Scratch(0))).scratch))  # behind the product's own
+    found = found_with(update(place))
     launches = [
-        launch.on(tuple([gradient_place if type(operand) is Output else operand for operand in launch.operands]))
+        launch.on(tuple([place if type(operand) is Output else operand for operand in launch.operands]))
         for launch in found.launches
     ]
-    launches += [following] if apart else []
-    pairs = tuple([(i, 2 + i) for i in range(kinds)])
+    launches += [update(place)] if apart else []
     return Launches(tuple(launches), (*found.scratch, (gradient.dtype, size)), in_place=pairs, starts_as=pairs)
