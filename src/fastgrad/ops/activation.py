@@ -242,18 +242,27 @@ def _gelu_tanh_second(x: Tensor) -> Tensor:
     return s * (u1 + 0.5 * (x * (u2 - 2.0 * (t * (u1 * u1)))))
 
 
+_GELU_SLOPE = (
+    "where({0} < -40.0, 0.0, where({0} > 40.0, 1.0, "
+    "0.5 * erfc({0} * -0.7071067811865476) + {0} * exp(-0.5 * {0} * {0}) * 0.3989422804014327))"
+)
 _gelu_erf_gradient: Operation = elementwise(
     "gelu_gradient",
     "``g`` times the derivative of gelu at ``x``.",
     run=_kernel_gradient("gelu_gradient"),
-    code=(
-        "{0} * where({1} < -40.0, 0.0, where({1} > 40.0, 1.0, "
-        "0.5 * erfc({1} * -0.7071067811865476) + {1} * exp(-0.5 * {1} * {1}) * 0.3989422804014327))"
-    ),
+    code="{0} * " + _GELU_SLOPE.replace("{0}", "{1}"),
     gradient=(
         lambda gg, z, g, x: _gelu_erf_gradient(gg, x),
         lambda gg, z, g, x: gg * g * _gelu_erf_second(x),
     ),
+    dtypes=FLOATING,
+)
+elementwise(
+    "gelu_slope",
+    "The derivative of gelu at ``x``; what programs keep for the backward pass (trace/passes/keep_slopes.py).",
+    run=lambda x: _gelu_erf_gradient.run(np.ones_like(x), x),
+    code=_GELU_SLOPE,
+    gradient=lambda g, y, x: g * _gelu_erf_second(x),
     dtypes=FLOATING,
 )
 _gelu_erf = elementwise(
@@ -264,20 +273,29 @@ _gelu_erf = elementwise(
     gradient=lambda g, y, x: _gelu_erf_gradient(g, x),
     dtypes=FLOATING,
 )
+_GELU_TANH_SLOPE = (
+    "where({0} < -40.0, 0.0, where({0} > 40.0, 1.0, "
+    "(1.0 + 1.5957691216057308 * {0} * (1.0 + 0.134145 * {0} * {0}) "
+    "/ (1.0 + exp(1.5957691216057308 * ({0} + 0.044715 * {0} * {0} * {0})))) "
+    "/ (1.0 + exp(-1.5957691216057308 * ({0} + 0.044715 * {0} * {0} * {0})))))"
+)
 _gelu_tanh_gradient: Operation = elementwise(
     "gelu_tanh_gradient",
     "``g`` times the derivative of gelu's tanh form at ``x``.",
     run=_kernel_gradient("gelu_tanh_gradient"),
-    code=(
-        "{0} * where({1} < -40.0, 0.0, where({1} > 40.0, 1.0, "
-        "(1.0 + 1.5957691216057308 * {1} * (1.0 + 0.134145 * {1} * {1}) "
-        "/ (1.0 + exp(1.5957691216057308 * ({1} + 0.044715 * {1} * {1} * {1})))) "
-        "/ (1.0 + exp(-1.5957691216057308 * ({1} + 0.044715 * {1} * {1} * {1})))))"
-    ),
+    code="{0} * " + _GELU_TANH_SLOPE.replace("{0}", "{1}"),
     gradient=(
         lambda gg, z, g, x: _gelu_tanh_gradient(gg, x),
         lambda gg, z, g, x: gg * g * _gelu_tanh_second(x),
     ),
+    dtypes=FLOATING,
+)
+elementwise(
+    "gelu_tanh_slope",
+    "The derivative of gelu's tanh form at ``x``; as ``gelu_slope``.",
+    run=lambda x: _gelu_tanh_gradient.run(np.ones_like(x), x),
+    code=_GELU_TANH_SLOPE,
+    gradient=lambda g, y, x: g * _gelu_tanh_second(x),
     dtypes=FLOATING,
 )
 _gelu_tanh = elementwise(

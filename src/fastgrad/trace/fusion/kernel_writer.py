@@ -323,5 +323,5 @@ def is_function(step: Step) -> bool:
 def share_a_function(step: Step, other: Step) -> bool:
     """Whether two steps compute one function of one value, which a loop with both computes once."""
     activation, gradient = sorted((step.row.name, other.row.name))
-    same = activation in {"gelu", "gelu_tanh"} and gradient == f"{activation}_gradient"
+    same = activation in {"gelu", "gelu_tanh"} and gradient in {f"{activation}_gradient", f"{activation}_slope"}
     return same and step.operands[-1] == other.operands[-1]

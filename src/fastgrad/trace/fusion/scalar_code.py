@@ -96,8 +96,10 @@ _OWN: dict[str, str] = {
     "log_sigmoid": "log_sigmoid({0})",
     "sigmoid_cross_entropy": "(nan_greatest({0}, T(0)) - {0} * {1} + log1p_of_fraction(exp(-math.fabs({0}))))",
     "gelu": "gelu_of({0})",
+    "gelu_slope": "gelu_slope({0})",
     "gelu_gradient": "({0} * gelu_slope({1}))",
     "gelu_tanh": "gelu_tanh_of({0})",
+    "gelu_tanh_slope": "gelu_tanh_slope({0})",
     "gelu_tanh_gradient": "({0} * gelu_tanh_slope({1}))",
 }
 # Rows for which there is a function, or one for part of them; it computes in ``T``.

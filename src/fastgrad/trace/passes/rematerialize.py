@@ -23,7 +23,7 @@ from fastgrad.trace.passes.expand_composites import Parts
 from fastgrad.trace.passes.rewriting import is_pure, row_name
 from fastgrad.trace.passes.structure import structure_of
 
-LEAST = 4 << 20
+LEAST = 16 << 20
 """Bytes that must be alive at one time: what fits in the caches is read faster than it is computed."""
 
 NEAR_PEAK = 0.5
@@ -55,6 +55,11 @@ _DEPTH = 8
 # Operations in a row that are computed again for one value.
 
 _GIVEN = frozenset({Kind.ARGUMENT, Kind.CONSTANT, Kind.READ, Kind.GIVEN})
+
+
+def is_scarce(planned: Graph) -> bool:
+    """Whether a fused graph needs so much memory that it is worth computing values again."""
+    return Memory(planned).peak >= LEAST
 
 
 def rematerialize(graph: Graph, planned: Graph) -> Graph:

@@ -23,7 +23,8 @@ from fastgrad.trace.passes import optimized
 from fastgrad.trace.passes.expand_composites import expand_composites
 from fastgrad.trace.passes.expand_updates import expand_updates
 from fastgrad.trace.passes.join_losses import join_losses
-from fastgrad.trace.passes.rematerialize import rematerialize, rematerialized_as_before
+from fastgrad.trace.passes.keep_slopes import keep_slopes
+from fastgrad.trace.passes.rematerialize import is_scarce, rematerialize, rematerialized_as_before
 from fastgrad.trace.passes.tree import optimized_tree, tree_of
 from fastgrad.trace.programs.frame import Frame
 from fastgrad.trace.programs.order import freed_early
@@ -45,9 +46,11 @@ def fused_part(graph: Graph) -> Graph:
     if lean is not None:
         fused = fuse(lean)
     else:
-        fused = fuse(graph)
-        lean = rematerialize(graph, fused)
-        fused = fused if lean is graph else fuse(lean)
+        fused = fuse(keep_slopes(graph))
+        if is_scarce(fused):
+            fused = fuse(graph)
+            lean = rematerialize(graph, fused)
+            fused = fused if lean is graph else fuse(lean)
     return fused
 
 
