@@ -67,29 +67,31 @@ def add_summed_rows(table, sums, ids, number, limit, width, first, last):
 
 @scalar_function
 def sort_ids(ids, order, spare, rows, limit):
-    """A stable argsort of ids in [0, limit), by digits of 11 bits."""
+    """A stable argsort of ids in [0, limit), by as few digits of at most 11 bits as there can be, of equal length."""
     counts = local_array(int64, 2048)
-    passes = 1
-    while passes < 6 and ((limit - 1) >> (11 * passes)) > 0:
-        passes += 1
-    source, target = order, spare
-    if passes % 2 == 1:
-        source, target = spare, order
-    for k in range(rows):
-        source[k] = k
+    length = 1
+    while length < 63 and ((limit - 1) >> length) > 0:
+        length += 1
+    passes = (length + 10) // 11
+    bits = (length + passes - 1) // passes
+    digits = 1 << bits
+    source, target = spare, order
+    if passes % 2 == 0:
+        source, target = order, spare
     for digit in range(passes):
-        for d in range(2048):
+        shift = bits * digit
+        for d in range(digits):
             counts[d] = 0
         for k in range(rows):
-            counts[(ids[k] >> (11 * digit)) & 2047] += 1
+            counts[(ids[k] >> shift) & (digits - 1)] += 1
         start = 0
-        for d in range(2048):
+        for d in range(digits):
             here = counts[d]
             counts[d] = start
             start += here
         for k in range(rows):
-            at = source[k]
-            d = (ids[at] >> (11 * digit)) & 2047
+            at = k if digit == 0 else source[k]
+            d = (ids[at] >> shift) & (digits - 1)
             target[counts[d]] = at
             counts[d] += 1
         source, target = target, source
