@@ -31,7 +31,7 @@ def test_slopes_stand_beside_what_they_are_slopes_of(approximate, dtype):
     names = operations(found)
     place = names.index("gelu_tanh" if approximate else "gelu")
     assert names[place + 1] == names[place] + "_slope"
-    assert not [name for name in names if name.endswith("gelu_gradient") or name.endswith("tanh_gradient")]
+    assert not [name for name in names if name.endswith(("gelu_gradient", "tanh_gradient"))]
     assert history(found, [[X.astype(dtype)]]) == history(graph, [[X.astype(dtype)]])
 
 
@@ -50,7 +50,7 @@ def test_programs_give_the_same_bits(approximate, dtype, monkeypatch):
 
 def test_nothing_is_kept_for_nobody_and_of_narrow_floats():
     for step, x in (
-        (lambda x: tf.nn.gelu(x), X.astype(np.float32)),
+        (tf.nn.gelu, X.astype(np.float32)),
         (gradients(), X.astype(np.float16)),
     ):
         graph = record(step, x)
@@ -67,5 +67,6 @@ def test_other_arguments_have_slopes_of_their_own():
     x, y = np.float32([0.5, -1.0, 2.0]), np.float32([1.5, 3.0, -2.0])
     graph = record(step, x, y)
     found = keep_slopes(graph)
-    assert sorted(name for name in operations(found) if "slope" in name) == ["gelu_slope", "gelu_slope", "gelu_tanh_slope"]
+    slopes = [name for name in operations(found) if "slope" in name]
+    assert sorted(slopes) == ["gelu_slope", "gelu_slope", "gelu_tanh_slope"]
     assert history(found, [[x, y]]) == history(graph, [[x, y]])

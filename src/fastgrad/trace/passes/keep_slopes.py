@@ -31,7 +31,9 @@ def keep_slopes(graph: Graph) -> Graph:
         ``graph`` itself where there is none.
     """
     wanted = {
-        (_OF_GRADIENTS[node.payload.name], id(node.inputs[1])) for node in graph.nodes if row_name(node) in _OF_GRADIENTS
+        (_OF_GRADIENTS[node.payload.name], id(node.inputs[1]))
+        for node in graph.nodes
+        if row_name(node) in _OF_GRADIENTS
     }
     slopes: dict[tuple[str, int], Value] = {}
     nodes: list[Node] = []
