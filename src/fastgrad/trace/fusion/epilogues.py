@@ -18,7 +18,6 @@ from fastgrad.trace.graphs.graph import Graph, Kind, Node, Value, uses_of
 from fastgrad.trace.graphs.interpret import interpret
 from fastgrad.trace.passes.rewriting import row_name
 
-
 MapOf = Callable[[Fused], tuple[Launch, set[tuple[int, int]]]]
 """Gives the kernel of a group that is a map, and what it may not do in place."""
 
