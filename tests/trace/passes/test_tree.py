@@ -50,7 +50,9 @@ def kind(request, monkeypatch):
         from fastgrad.trace.programs import plan
 
         found = plan.launches_of
-        monkeypatch.setattr(plan, "launches_of", lambda node: None if node.kind in plan.COMPUTES else found(node))
+        monkeypatch.setattr(
+            plan, "launches_of", lambda node, *of: None if node.kind in plan.COMPUTES else found(node, *of)
+        )
     return request.param
 
 
