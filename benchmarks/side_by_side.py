@@ -80,10 +80,8 @@ def measured(
 
 def _one(case: Any, running: dict[Contestant, PeerProcess], rounds: int, stretch: float) -> Measured:
     found, repeats = Measured(), {}
-    for contestant, process in running.items():
-        process.resume()
-        answer = process.ask(TIMEOUT, do="prepare", case=case)
-        process.stop()
+    for contestant in list(running):
+        answer = _asked(contestant, running, do="prepare", case=case)
         if "seconds" not in answer:
             found.problems[contestant] = answer.get("failed") or f"has no {answer['missing']}"
         elif not answer["error"] <= TOLERANCE:
@@ -95,16 +93,30 @@ def _one(case: Any, running: dict[Contestant, PeerProcess], rounds: int, stretch
     for round_ in range(rounds):
         turn = round_ % max(1, len(order))
         for contestant in order[turn:] + order[:turn]:
-            process = running[contestant]
-            process.resume()
-            answer = process.ask(TIMEOUT, do="slice", repeats=repeats[contestant])
-            process.stop()
-            if "seconds" not in answer:
-                raise PeerError(f"{contestant[0]}: {answer['failed']}", process.output())
-            found.seconds[contestant].append(answer["seconds"])
+            if contestant in found.problems:
+                continue
+            answer = _asked(contestant, running, do="slice", repeats=repeats[contestant])
+            if "seconds" in answer:
+                found.seconds[contestant].append(answer["seconds"])
+            else:
+                found.problems[contestant] = answer["failed"]
+                del found.seconds[contestant]
             if "peak" in answer:
                 found.peaks.setdefault(contestant[1], []).append(answer["peak"])
     return found
+
+
+def _asked(contestant: Contestant, running: dict[Contestant, PeerProcess], **request: Any) -> dict[str, Any]:
+    """What a process answers, which runs for that long; one that crashed or hung takes no further part."""
+    process = running[contestant]
+    process.resume()
+    try:
+        answer = process.ask(TIMEOUT, **request)
+    except PeerError as error:
+        running.pop(contestant).close()
+        return {"failed": str(error)}
+    process.stop()
+    return answer
 
 
 def verdict(line: str, met: bool | None) -> str:

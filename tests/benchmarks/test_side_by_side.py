@@ -1,9 +1,12 @@
 """Small measurements in native loops: results are compared first, what is short is said at the end of a line."""
 
+from typing import Any
+
 import pytest
 
 from benchmarks import eager_operations, products
 from benchmarks.dashboard.findings import limits_missed
+from benchmarks.peers.process import PeerError, PeerProcess
 from benchmarks.side_by_side import Measured, measured, verdict
 
 
@@ -26,6 +29,21 @@ def test_a_library_repeats_eager_operations(library: str) -> None:
         else:
             assert not found.problems
             assert eager_operations.row(case, found).startswith(case[0])
+
+
+def test_a_process_that_ends_takes_no_further_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = PeerProcess.ask
+
+    def ask(process: PeerProcess, timeout: float, **request: Any) -> dict[str, Any]:
+        if request["do"] == "slice":
+            raise PeerError("its process ended", "")
+        return asked(process, timeout, **request)
+
+    monkeypatch.setattr(PeerProcess, "ask", ask)
+    (_, first), (_, second) = measured("products", ["numpy"], [(8, 8, 8), (9, 9, 9)], [1], rounds=1, stretch=1e-5)
+    assert first.problems == {("numpy", 1): "its process ended"}
+    assert not first.seconds
+    assert not second.seconds
 
 
 def test_what_is_short_of_the_peak_or_behind_a_peer_is_named() -> None:
