@@ -83,9 +83,9 @@ def gemm_pairs(
         b_k, b_column: strides of B; one of them is 1.
         a_batch, b_batch: from one matrix to the next; 0 for one that all share.
         unit: the rows of a unit of work: it is as many rows of C, or what is left of them, by some panels of its columns.
-            Units are counted down the rows, then along the panels, then along the batch. At most `ROWS` if a_k is not 1.
+            Units are counted down the rows, then along the panels, then along the batch.
         together: the panels of a unit.
-        most: how many units, one below the other, may be done as one; 1 if a_k is not 1.
+        most: how many units, one below the other, may be done as one: at most `ROWS` rows if a_k is not 1.
         step, words: a step that follows, as in `gemm`.
         first, last: the units to do.
     """
