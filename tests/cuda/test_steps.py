@@ -106,3 +106,99 @@ def test_a_function_called_on_the_host_and_on_a_gpu_has_a_program_for_each():
         assert y.device.endswith("GPU:0")
         np.testing.assert_array_equal(y, [2.0, 4.0])
     assert doubled.cache_info().keys == 2
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_an_embedding_is_trained_by_rows(compiled):
+    draw = np.random.default_rng(0)
+    ids, wanted = draw.integers(0, 30, (4, 6)).astype(np.int32), draw.normal(size=(4, 6, 3)).astype(np.float32)
+
+    def trained(device):
+        with tf.device(device):
+            table = tf.Variable(np.ones((30, 3), np.float32))
+            optimizer = keras.optimizers.Adam(0.01)
+
+            def step(i, y):
+                with tf.GradientTape() as tape:
+                    loss = tf.reduce_mean(tf.square(tf.gather(table, i) - y))
+                optimizer.apply_gradients([(tape.gradient(loss, table), table)])
+
+            step = tf.function(step) if compiled else step
+            for _ in range(3):
+                step(tf.constant(ids), tf.constant(wanted))
+            with pytest.raises(tf.errors.InvalidArgumentError, match=r"= 125 is not in \[0, 30\)"):
+                step(tf.constant(ids + 100), tf.constant(wanted))
+        return [v.numpy() for v in (table, *optimizer.variables)]
+
+    for ours, theirs in zip(trained("GPU:0"), trained("CPU:0"), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-6)
+
+
+def test_random_numbers_are_the_cpus():
+    def drawn(device):
+        with tf.device(device):
+            tf.random.set_seed(1)
+            found = [
+                tf.random.normal((100,)),
+                tf.random.uniform((50,), maxval=7, dtype=tf.int32),
+                tf.random.truncated_normal((33,)),
+                tf.random.shuffle(tf.range(20)),
+                tf.random.Generator.from_seed(3).normal((10,)),
+            ]
+        assert all(x.device.endswith(device) for x in found)
+        return found
+
+    for ours, theirs in zip(drawn("GPU:0"), drawn("CPU:0"), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_a_tensor_that_a_function_captures_stays_as_it_was():
+    with tf.device("GPU:0"):
+        weights = tf.Variable([1.0, 2.0])
+        then = weights.value()
+        added = tf.function(lambda x: x + then)
+        for _ in range(3):
+            weights.assign_add([1.0, 1.0])
+            np.testing.assert_array_equal(added(tf.constant([10.0, 20.0])), [11.0, 22.0])
+
+
+def test_a_step_is_one_graph_before_and_one_after_it_is_known_that_it_goes_on():
+    with tf.device("GPU:0"):
+        driver = devices.device(0).driver
+        w, x = tf.Variable([[1.0, 2.0]]), tf.constant([3.0, 4.0])
+
+        @tf.function
+        def plain(x):
+            w.assign(tf.tanh(w * 2.0 + tf.reduce_sum(x)) @ tf.ones((2, 2)))
+
+        @tf.function
+        def gathers(x, i):
+            w.assign_add(tf.gather(x, i)[None] * tf.reduce_max(x))
+
+        i = tf.constant([1, 0])
+        for _ in range(3):
+            plain(x)
+            gathers(x, i)
+        replays = _counted(driver, lambda: plain(x))
+        assert replays["launch"] + replays["replay"] == 1
+        replays = _counted(driver, lambda: gathers(x, i))
+        assert replays["launch"] + replays["replay"] == 2
+        assert replays["allocate"] == 0
+
+
+def _counted(driver, work):
+    """How often a driver is asked for what."""
+    counts = dict.fromkeys(("launch", "replay", "allocate"), 0)
+
+    def counting(name, method):
+        def asked(*given):
+            counts[name] += 1
+            return method(*given)
+
+        return asked
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name in counts:
+            patch.setattr(driver, name, counting(name, getattr(driver, name)))
+        work()
+    return counts

@@ -13,6 +13,7 @@ import numpy as np
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.indexed_slices import IndexedSlices
 from fastgrad.ops.optimizer_updates import squares, summed_rows
+from fastgrad.placement import moved
 from fastgrad.tensor import Tensor, convert_to_tensor
 from fastgrad.variable import Variable
 
@@ -75,12 +76,12 @@ def _converted(array: np.ndarray, variable: Variable, owner: str) -> np.ndarray:
             f"{owner}: the gradient of '{variable.name}' has dtype {array.dtype.name}, which is not a real number; "
             f"the variable has dtype {variable.dtype.name}."
         )
-    return array.astype(dtype)
+    return moved(array, None).astype(dtype)
 
 
 def _read_rows(gradient: IndexedSlices, variable: Variable, owner: str) -> Rows:
-    ids, shape = gradient.indices._array, variable._array.shape
-    values = _converted(gradient.values._array, variable, owner)
+    ids, shape = gradient.indices._on_host(), variable._array.shape
+    values = _converted(gradient.values._on_host(), variable, owner)
     if not shape or ids.ndim != 1 or values.shape != (len(ids), *shape[1:]):
         raise InvalidArgumentError(
             f"{owner}: IndexedSlices with indices of shape {list(ids.shape)} and values of shape {list(values.shape)} are no "

@@ -18,6 +18,7 @@ from fastgrad.ops.optimizer_updates import MOVES as MOVES
 from fastgrad.ops.optimizer_updates import RESTS as RESTS
 from fastgrad.ops.optimizer_updates import RESTS_AT_ZERO as RESTS_AT_ZERO
 from fastgrad.ops.optimizer_updates import update, update_live_rows, update_rows
+from fastgrad.placement import beside, moved
 from fastgrad.recording import recorders, state_followed, unheard
 from fastgrad.tensor import Tensor
 from fastgrad.variable import Variable
@@ -269,22 +270,23 @@ class KernelOptimizer(Optimizer):
         if variable is not None and not any(slot.rewritten for slot in slots):
             return variable._array
         rows = len(slots[0]._array)
-        fresh = not int(self._iterations._array) and not self._iterations.rewritten and variable is None
+        fresh = not int(moved(self._iterations._array, None)) and not self._iterations.rewritten and variable is None
         if variable is None:
-            with unheard():
+            with unheard(), beside(slots[0]._array):
                 variable = self._live[position] = Variable(np.zeros(-(-rows // 8), np.uint64), trainable=False)
             for slot in slots:
                 slot.live = variable
             self._changed()  # programs that there are do not tell it of rows that they move
         if not fresh or any(slot.rewritten for slot in slots):
-            with unheard():
-                flags = variable._writable().view(np.uint8)
-            flags.fill(0)
+            words = np.zeros(variable._array.shape, np.uint64)
+            flags = words.view(np.uint8)
             for slot in slots:
-                table = slot._array.reshape(rows, -1)
+                table = moved(slot._array, None).reshape(rows, -1)
                 for start in range(0, rows, _SCANNED):
                     flags[start : min(start + _SCANNED, rows)] |= (table[start : start + _SCANNED] != 0).any(axis=1)
                 slot.rewritten = False
+            with unheard():
+                variable.assign(words)
         return variable._array
 
     def _expect_rows(self, variables: Sequence[Variable]) -> None:

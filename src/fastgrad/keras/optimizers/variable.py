@@ -10,7 +10,7 @@ from fastgrad.keras.weight import Weight
 from fastgrad.placement import placed, placement
 from fastgrad.recording import unheard
 from fastgrad.tensor import Tensor
-from fastgrad.variable import Variable
+from fastgrad.variable import Variable, write
 
 _ticks = itertools.count()
 _ALL = 0x0101010101010101
@@ -57,5 +57,5 @@ class OptimizerVariable(Weight):
         self.rewritten = True
         if self.live is not None:
             with unheard():
-                self.live._writable().fill(_ALL)
+                write(self.live._writable(), np.full(self.live._array.shape, _ALL, np.uint64))
         return super()._writable()
