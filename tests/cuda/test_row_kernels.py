@@ -7,7 +7,7 @@ import pytest
 
 from fastgrad.cuda.choice import row_launches_on_device
 from fastgrad.cuda.compile import compile_ptx
-from fastgrad.cuda.kernels import losses, norms, rows
+from fastgrad.cuda.kernels import losses, norms, positions, rows
 from fastgrad.cuda.kernels.updates import update_of
 from fastgrad.cuda.link import LinkingUnavailable, link
 from fastgrad.cuda.simulation import run_on_simulation
@@ -124,9 +124,24 @@ def test_norms_of_all_gradients_take_two_launches():
     assert len(assert_the_same("sums_of_squares", *arrays).launches) == 2
 
 
+@pytest.mark.parametrize("dtype", ["float32", "int8", "int64"])
+@pytest.mark.parametrize(("shape", "axis"), [((3, 1), 1), ((4, 70), 1), ((2, 130), 1), ((70, 4), 0), ((2, 9, 33), 1)])
+def test_where_extremes_are(shape, axis, dtype):
+    x = np.random.default_rng(0).integers(-4, 5, shape).astype(dtype)
+    if dtype == "float32":
+        x[..., 0][0] = np.nan
+        x[-1] = np.nan
+    for name in ("argmax", "argmin"):
+        wanted = TABLE[name].run(x, axis=axis, output_type="int64")
+        y = np.empty(wanted.shape, np.int64)
+        found = row_launches_on_device(TABLE[name], [x], [y], {"axis": axis, "output_type": "int64"})
+        assert run_on_simulation(found, [x], [y], threads=64) is None
+        np.testing.assert_array_equal(y, wanted)
+
+
 KERNELS = {
     kernel.name: kernel
-    for module in (losses, norms, rows)
+    for module in (losses, norms, positions, rows)
     for kernel in vars(module).values()
     if type(kernel).__name__ == "DeviceKernel"
 } | {f"update {name}": update_of(RULES[name]) for name in ("sgd", "adam", "rmsprop")}
@@ -135,7 +150,7 @@ KERNELS = {
 @pytest.mark.parametrize("name", KERNELS)
 def test_machine_code(name):
     kernel = KERNELS[name]
-    dtypes = {"T": "float32"} | ({"I": "int32"} if "I" in kernel.variables else {})
+    dtypes = {"T": "float32"} | ({"I": "int64"} if "I" in kernel.variables else {})
     for capability in (80, 90, 100):
         text = compile_ptx(kernel, dtypes, capability)
         assert ".local" not in text

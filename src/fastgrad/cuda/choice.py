@@ -12,7 +12,7 @@ from typing import Any
 
 from fastgrad.cuda.instead import Instead, Memory, with_kernel
 from fastgrad.cuda.kernel import OnDevice, of_native
-from fastgrad.cuda.kernels import losses, norms, products, rows, updates
+from fastgrad.cuda.kernels import losses, norms, positions, products, rows, updates
 from fastgrad.cuda.kernels.groups import map_launches, map_on_device
 from fastgrad.cuda.kernels.reductions import reduction_on_device
 from fastgrad.kernels.building.build import body_of
@@ -29,6 +29,7 @@ FAMILIES: tuple[Mapping[Any, Instead], ...] = (
     rows.INSTEAD,
     losses.INSTEAD,
     norms.INSTEAD,
+    positions.INSTEAD,
     products.INSTEAD,
     updates.INSTEAD,
 )

@@ -172,7 +172,7 @@ def _same(value, sign):
     return value
 
 
-_without_nan = by_dtype(
+without_nan = by_dtype(
     float32=_float_without_nan, float64=_float_without_nan, **dict.fromkeys(INTEGERS, _same)
 )  # what is in the place of a NaN is no better than anything
 
@@ -191,7 +191,7 @@ def extreme_positions(x, out, size, inner, sign, first, last):
         if inner == 1 and size >= TILE:  # in lanes, of which the best is chosen
             at = unit * size
             for i in range(TILE):
-                best[i] = _without_nan(x[at + i], sign)
+                best[i] = without_nan(x[at + i], sign)
                 where[i] = i
             for start in range(TILE, size, TILE):
                 for i in range(least(TILE, size - start)):
@@ -212,7 +212,7 @@ def extreme_positions(x, out, size, inner, sign, first, last):
         width = least(TILE, inner - left)
         at = outer * size * inner + left
         for i in range(width):
-            best[i] = _without_nan(x[at + i], sign)
+            best[i] = without_nan(x[at + i], sign)
             where[i] = 0
         for k in range(1, size):
             at += inner
