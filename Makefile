@@ -3,7 +3,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-checked test-cuda test-machines lint lint-rules lint-format lint-types lint-imports conformance \
+.PHONY: help demo test test-checked test-cuda test-gpu test-machines lint lint-rules lint-format lint-types lint-imports conformance \
 	bench bench-quick bench-compare gate asv-machine peers-env peers tables dashboard performance clean
 
 # Settings of the surroundings that would change which code runs, or drop its asserts.
@@ -45,6 +45,10 @@ test-machines: ## run the tests of other machines: each width of vectors, and co
 test-cuda: ## compile kernels for NVIDIA GPUs to machine code (brings NVIDIA's linker) and run them in simulation
 	@$(ENVIRONMENT) test,cuda
 	@$(PYTHON_HERE) -m pytest tests/cuda $(ARGS)
+
+test-gpu: ## run the tests that need an NVIDIA GPU, and say why they are skipped where there is none
+	@$(ENVIRONMENT) test,cuda
+	@$(PYTHON_HERE) -m pytest -m gpu tests/cuda $(ARGS)
 
 lint: lint-rules lint-format lint-types lint-imports ## check style, format, types and import arrows
 

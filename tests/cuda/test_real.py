@@ -1,6 +1,5 @@
 """NVIDIA's GPUs by cuda-core: on a stand-in for NVIDIA's driver, and what is said where something is missing."""
 
-import os
 import shutil
 import subprocess
 import sys
@@ -25,16 +24,11 @@ def missing() -> str | None:
 
 
 @pytest.mark.skipif(missing() is not None, reason=str(missing()))
-def test_the_driver_by_cuda_core_does_what_drivers_do():
-    child = subprocess.run(
-        [sys.executable, "-m", "tests.cuda.stand_in.facts"],
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        env=os.environ.copy(),
-    )
-    assert child.returncode == 0, child.stdout[-6000:] + child.stderr[-2000:]
+@pytest.mark.parametrize("file", ["stand_in/facts.py", "test_steps.py"])
+def test_the_driver_by_cuda_core_does_what_drivers_do(file):
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "tests.cuda.stand_in.plugin", f"tests/cuda/{file}"]
+    child = subprocess.run(command, check=False, capture_output=True, text=True, timeout=300)
+    assert child.returncode == 0, child.stdout[-6000:]
 
 
 @pytest.fixture

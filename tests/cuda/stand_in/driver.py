@@ -23,7 +23,8 @@ int cuGetProcAddress_v2(const char* name, void** found, int version, unsigned lo
 }
 """
 OUT_OF_MEMORY, NOT_FOUND, UNKNOWN = 2, 500, 999  # of CUresult
-MEMORY = 1 << 24
+MEMORY = 1 << 26
+ALIGNMENT = 256
 
 functions = {}
 says = {"version": 13000, "cuInit": 0}
@@ -176,8 +177,8 @@ def cuCtxGetDevice(device):
 def _allocated(nbytes):
     if sum(len(memory) for memory in _live.values()) + nbytes > MEMORY:
         return None
-    memory = (c_ubyte * (nbytes + 256))()
-    address = -(-ctypes.addressof(memory) // 256) * 256
+    memory = (c_ubyte * (nbytes + ALIGNMENT))()
+    address = -(-ctypes.addressof(memory) // ALIGNMENT) * ALIGNMENT
     _live[address] = memory
     return address
 
@@ -339,6 +340,12 @@ def cuOccupancyMaxActiveBlocksPerMultiprocessor(blocks, found, threads, shared):
     _give(blocks, 2)
 
 
+def _room(address):
+    """How many bytes there are from an address to the end of what it is in."""
+    ends = [start + len(memory) - ALIGNMENT for start, memory in _live.items() if start <= address]
+    return max(end - address for end in ends)
+
+
 class Configuration(ctypes.Structure):
     """CUlaunchConfig."""
 
@@ -358,7 +365,7 @@ def cuLaunchKernelEx(configuration, kernel, parameters, extra):
         words.append((ctypes.c_double if floating else c_longlong).from_address(parameters[number]).value)
     launches.append((simulated.kernel.name, one.gx, one.bx))
     assert (one.gy, one.gz, one.by, one.bz, one.shared) == (1, 1, 1, 1, 0)
-    _do(one.stream, lambda: simulated.run(words[:-1], words[-1], 2, 32))
+    _do(one.stream, lambda: simulated.run(words[:-1], words[-1], 2, 32, _room))
 
 
 # ---- graphs --------------------------------------------------------------------------------------------------

@@ -1,0 +1,5 @@
+"""A plugin of pytest (`-p tests.cuda.on_hardware`): tests that simulate a GPU run on a real one instead."""
+
+from fastgrad.cuda import devices
+
+devices._simulated = lambda: 0
