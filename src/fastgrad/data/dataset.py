@@ -13,6 +13,7 @@ from fastgrad.data import ahead, combining, kept, ordering, transformations
 from fastgrad.data.batching import Batching
 from fastgrad.data.compiling import unrecorded
 from fastgrad.data.constructors import Sources, drawn_key
+from fastgrad.data.ignoring import IgnoringErrors
 from fastgrad.data.iterator import Iterator
 from fastgrad.data.node import INFINITE, UNKNOWN, Node
 from fastgrad.data.options import Options, OptionsSet, options_of
@@ -212,6 +213,41 @@ class Dataset(Sources, Batching):
         """
         folder = os.fsdecode(convert_to_tensor(filename).numpy() if isinstance(filename, Tensor) else filename)
         return Dataset(kept.KeptInFiles(self._node, folder) if folder else kept.Kept(self._node))
+
+    def snapshot(
+        self,
+        path: Any,
+        compression: Any = "AUTO",
+        reader_func: Any = None,
+        shard_func: Any = None,
+        name: str | None = None,
+    ) -> Dataset:
+        """The elements of the first complete iteration, kept in a folder for other programs: ``cache(path)``.
+
+        What is kept says nothing of how it was made: a program whose pipeline has changed takes another folder.
+
+        Args:
+            path: the folder.
+            compression: kept for TensorFlow's signature.
+            reader_func, shard_func: only None: there are no shards.
+
+        Raises:
+            ValueError: a function for shards.
+        """
+        if reader_func is not None or shard_func is not None:
+            raise ValueError("Dataset.snapshot: reader_func and shard_func are not there: a snapshot has no shards.")
+        return self.cache(path)
+
+    def ignore_errors(self, log_warning: bool = False, name: str | None = None) -> Dataset:
+        """The elements that are made without an error.
+
+        Args:
+            log_warning: whether each that is left out is told of by a warning.
+
+        Raises:
+            Exception: while iterating, where a stage before has ended by its error (a generator, a filter): of that.
+        """
+        return Dataset(IgnoringErrors(self._node, log_warning))
 
     def prefetch(self, buffer_size: Any, name: str | None = None) -> Dataset:
         """The same elements, made ahead by a thread where making one takes longer than handing it over.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -50,8 +51,13 @@ class Mapped(Stage):
     def elements_after(self, position: int) -> Iterator[Any]:
         return self._mapped(self.source.elements_after(position))
 
-    def _mapped(self, elements: Iterator[Any]) -> Iterator[Any]:
-        return in_parallel(self._result, elements, self._threads) if self._threads else map(self._result, elements)
+    def guarded(self, guard: Callable[[Callable[[Any], Any], Any], Any]) -> Iterator[Any]:
+        """``guard(function, element)`` of each element, for whoever deals with the function's errors."""
+        return self._mapped(self.source.elements(), functools.partial(guard, self._result))
+
+    def _mapped(self, elements: Iterator[Any], function: Callable[[Any], Any] | None = None) -> Iterator[Any]:
+        function = function or self._result
+        return in_parallel(function, elements, self._threads) if self._threads else map(function, elements)
 
     def _result(self, element: Any) -> Any:
         return result_element(self._function(element), "Dataset.map")
@@ -66,12 +72,17 @@ class Mapped(Stage):
             samples = [self._sample(element) for element in itertools.islice(self.source.elements(), 2)]
             if not samples:
                 raise
-        return map_leaves(
-            lambda a, b: None if a is None else a.most_specific_common_supertype([b]), samples[0], samples[-1]
-        )
+        return common_spec(samples)
 
     def _sample(self, element: Any) -> Any:
         return spec_of(self._result(element))
+
+
+def common_spec(samples: list[Any]) -> Any:
+    """What fits the first and the last of some specs."""
+    return map_leaves(
+        lambda a, b: None if a is None else a.most_specific_common_supertype([b]), samples[0], samples[-1]
+    )
 
 
 class Filtered(Stage):
