@@ -54,3 +54,18 @@ def test_what_can_not_be_drawn(tmp_path):
         keras.utils.model_to_dot(keras.Sequential([layers.Dense(2)]))
     with pytest.raises(ValueError, match="needs an ending"):
         keras.utils.plot_model(branches(), tmp_path / "model")
+
+
+@pytest.mark.skipif(shutil.which("dot") is None, reason="Graphviz is not installed")
+@pytest.mark.parametrize("ending", [".svg", ".png", ".pdf"])
+def test_names_may_have_any_letters(tmp_path, ending):
+    """Keras's own text can't be drawn with such names."""
+    name = 'o"u\\n|{t}<b>'
+    inner = keras.Sequential([keras.Input((4,)), layers.Dense(3, name=name)], name=name + "inner")
+    x = keras.Input((4,))
+    model = keras.Model(x, inner(x), name=name)
+    path = tmp_path / f"model{ending}"
+    keras.utils.plot_model(model, path, show_shapes=True, show_layer_names=True, expand_nested=True, rankdir="LR")
+    if ending == ".svg":
+        assert "o&quot;u\\n|{t}&lt;b&gt; (Dense)" in path.read_text()
+    assert path.stat().st_size > 500

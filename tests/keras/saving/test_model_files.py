@@ -299,3 +299,35 @@ def test_npz_is_a_plain_archive(tmp_path):
     small().save_weights(tmp_path / "w.npz")
     assert zipfile.ZipFile(tmp_path / "w.npz").testzip() is None
     assert np.load(tmp_path / "w.npz")["layers/dense/kernel"].shape == (4, 3)
+
+
+def with_shared(nested_and_outside):
+    shared = layers.Dense(3, name="shared")
+    one = keras.Sequential([keras.Input((3,)), shared], name="one")
+    two = keras.Sequential([keras.Input((3,)), shared, layers.Dense(3)], name="two")
+    x = keras.Input((3,))
+    ends = [one(x), two(x), *([shared(x)] if nested_and_outside else [])]
+    return keras.Model(x, layers.Add()(ends))
+
+
+@pytest.mark.parametrize("nested_and_outside", [False, True])
+@pytest.mark.parametrize("ending", [".keras", ".npz"])
+def test_layers_shared_between_models_inside_stay_one(tmp_path, ending, nested_and_outside):
+    if ending == ".keras":
+        pytest.importorskip("h5py")
+    model = with_shared(nested_and_outside)
+    path = tmp_path / f"model{ending}"
+    model.save(path)
+    again = keras.models.load_model(path)
+    assert len(again.weights) == len(model.weights) == 4
+    assert again.get_layer("one").layers[0] is again.get_layer("two").layers[0]
+    x = np.eye(3, dtype=np.float32)
+    np.testing.assert_array_equal(again(x), model(x))
+    text = model.to_json()
+    assert text.count("shared_object_id") == 2 + nested_and_outside
+    assert len(keras.models.model_from_json(text).weights) == 4
+    assert "shared_object_id" not in keras.Sequential([layers.Dense(1), layers.Dense(1)]).to_json()
+    # Keras numbers only the second of two places inside models.
+    first = text.index(', "shared_object_id"')
+    lost = text[:first] + text[text.index("}", first) :]
+    assert len(keras.models.model_from_json(lost).weights) == 4

@@ -103,12 +103,12 @@ def model_to_dot(
         parts += [f"Output shape: {shape_text(layer)}"] if show_shapes else []
         parts += [f"Dtype: {layer.compute_dtype}"] if show_dtype else []
         parts += [f"Trainable: {layer.trainable}"] if show_trainable and layer.weights else []
-        return "\\n".join(part.replace("\\", "\\\\").replace('"', '\\"') for part in parts)
+        return "\\n".join(map(_escaped, parts))
 
     def body(inner: Any) -> Iterator[str]:
         for layer in _layers(inner):
             if expand_nested and _is_drawn_inside(layer):
-                yield f'subgraph "cluster_{id(layer)}" {{ label="{layer.name}"; style=dashed;'
+                yield f'subgraph "cluster_{id(layer)}" {{ label="{_escaped(layer.name)}"; style=dashed;'
                 yield from body(layer)
                 yield "}"
             else:
@@ -119,9 +119,13 @@ def model_to_dot(
                 tail, head = _end(source, place, "outputs"), _end(target, entry, "inputs")
             yield f'"{id(tail)}" -> "{id(head)}";'
 
-    opening = f'subgraph "cluster_{id(model)}"' if subgraph else f'digraph "{model.name}"'
+    opening = f'subgraph "cluster_{id(model)}"' if subgraph else f'digraph "{_escaped(model.name)}"'
     head = [f"{opening} {{", f"rankdir={rankdir}; dpi={dpi}; node [shape=box, fontname=Helvetica];"]
     return "\n".join([*head, *body(model), "}\n"])
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"')
 
 
 def _is_drawn_inside(layer: Any) -> bool:

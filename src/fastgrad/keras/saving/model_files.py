@@ -12,6 +12,7 @@ import numpy as np
 from fastgrad.keras.saving import keras_archive, legacy_h5
 from fastgrad.keras.saving.keras_names import keras_variables
 from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_keras_object
+from fastgrad.keras.saving.sharing import Sharing
 from fastgrad.placement import moved
 from fastgrad.storage import tensor_file
 from fastgrad.storage.object_graph import misfits, named_variables
@@ -245,14 +246,18 @@ def load_model(
         raise ValueError(
             f"{filepath} holds weights but no model: make the model first, then call `model.load_weights(filepath)`."
         )
-    model = deserialize_keras_object(config if compile else {**config, "compile_config": None}, custom_objects)
+    with Sharing():
+        model = deserialize_keras_object(config if compile else {**config, "compile_config": None}, custom_objects)
     _assign(model, values, is_keras, False, f"{filepath}")
     return model
 
 
 def model_to_json(model: Any, **options: Any) -> str:
     """A model's configuration as JSON text; ``options`` are those of ``json.dumps``."""
-    return json.dumps(serialize_keras_object(model), **options)
+    sharing = Sharing()
+    with sharing:
+        config = serialize_keras_object(model)
+    return json.dumps(sharing.of_shared(config), **options)
 
 
 def model_from_json(json_string: str, custom_objects: dict[str, Any] | None = None) -> Any:
@@ -262,4 +267,5 @@ def model_from_json(json_string: str, custom_objects: dict[str, Any] | None = No
         ValueError: the text is no JSON.
         TypeError: a class in it is not known.
     """
-    return deserialize_keras_object(json.loads(json_string), custom_objects)
+    with Sharing():
+        return deserialize_keras_object(json.loads(json_string), custom_objects)

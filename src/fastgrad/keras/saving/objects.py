@@ -16,6 +16,7 @@ import numpy as np
 
 from fastgrad.dtypes import DType
 from fastgrad.keras.saving.registration import CustomObjectScope, get_registered_name, get_registered_object
+from fastgrad.keras.saving.sharing import made_once, note_written
 from fastgrad.names import near
 from fastgrad.shape import TensorShape
 from fastgrad.tensor import Tensor
@@ -73,7 +74,9 @@ def serialize_keras_object(obj: Any) -> Any:
             f"Cannot serialize object {obj} of type {type(obj)}. "
             "To be serializable, a class must implement the `get_config()` method."
         )
-    return _instance_config(obj)
+    config = _instance_config(obj)
+    note_written(obj, config)
+    return config
 
 
 def _function_config(function: FunctionType) -> dict[str, Any]:
@@ -161,7 +164,7 @@ def _revived(config: Any, module_objects: dict[str, Any] | None) -> Any:
         return inner["value"].encode("utf-8")
     if name == "function":
         return _found_function(inner, module_objects)
-    return _instance(_found_class(config, module_objects), config)
+    return made_once(config, lambda: _instance(_found_class(config, module_objects), config))
 
 
 def _found_function(name: str, module_objects: dict[str, Any] | None) -> Any:
