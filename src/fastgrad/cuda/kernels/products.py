@@ -137,6 +137,7 @@ def _near(name: str, number: int, which: str, place: int) -> str:
 
 
 def _source(tile: Tile, layout: Layout) -> str:
+    """The text of `product`."""
     lines: list[str] = []
 
     def write(depth: int, *texts: str) -> None:
@@ -282,6 +283,7 @@ def _product(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[
     if parts > 1:
         a_batch, b_batch = part * a_k, part * b_k
         parts = parts if apart else -(-k // part)
+    assert 1 in (a_row, a_k), "rows or columns of A lie together"
     a_line, b_line = (a_row if a_k == 1 else a_k), (b_column if b_k == 1 and b_column != 1 else b_k)
     layout = Layout(
         a_k == 1,
