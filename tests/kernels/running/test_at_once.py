@@ -1,5 +1,8 @@
 """Work of eager operations on all threads of the team: the same bits as on one."""
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 
@@ -36,6 +39,22 @@ def test_any_number_of_threads_gives_the_same_bits(threads, shape):
         run_at_once(lstm_launches(inputs, outputs), inputs, outputs)
         found.add(b"".join(y.tobytes() for y in outputs))
     assert len(found) == 1
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_arrays_go_with_their_last_name(threads, count):
+    threads(count)
+    shape = 20, 33, 64
+    inputs = arrays(*shape)
+    outputs = [np.empty(size, np.float32) for size in ((21, 33, 64), (21, 33, 64), inputs[0].shape, (33, 64), (33, 64))]
+    kept = [weakref.ref(array) for array in (*inputs, *outputs)]
+    gc.disable()
+    try:
+        run_at_once(lstm_launches(inputs, outputs), inputs, outputs)
+        inputs, outputs = [], []
+        assert [one() for one in kept] == [None] * len(kept)
+    finally:
+        gc.enable()
 
 
 def test_operands_that_it_does_not_know_are_refused(threads, monkeypatch):

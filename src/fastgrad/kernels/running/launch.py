@@ -169,45 +169,50 @@ def run_launches(
         if outputs[output] is not inputs[source]:
             np.copyto(outputs[output], inputs[source])
 
-    def value(operand: Any) -> Any:
-        match operand:
-            case Input(number):
-                return inputs[number]
-            case Output(number):
-                return outputs[number]
-            case Scratch(number):
-                return scratch[number]
-            case Constant(array):
-                return array
-            case tuple():
-                return tuple([value(one) for one in operand])
-            case Launch():
-                inner = [value(one) for one in operand.operands]
-                numbers = [one.ctypes.data if type(one) is np.ndarray else one for one in inner]
-                if checks_bounds():
-                    numbers += sizes_behind(operand.kernel, inner)
-                words = np.array(numbers, np.int64)
-                scratch.append(words)  # to keep it
-                return words.ctypes.data
-            case Inner(make):
-                frame = make()
-                scratch.append(frame)
-                return frame.words.ctypes.data
-        return operand
-
     for launch in found.launches:
         kernel: Any = launch.kernel
         given = iter(launch.operands)
         arguments: list[Any] = []
         for parameter, dtype in kernel.__self__.parameters:
             if not _is_share(parameter):
-                operand = value(next(given))
+                operand = _value(next(given), inputs, outputs, scratch)
                 floating = parameter.kind == "float" and type(operand) is np.ndarray
                 arguments.append(operand.item() if floating else _read_as(operand, dtype))
         answer = call(kernel, arguments, launch.units) if call else _in_parts(kernel, arguments, launch.units, shares)
         if answer is not None:
             return answer
     return None
+
+
+def _value(operand: Any, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray], scratch: list[Any]) -> Any:
+    """What stands for an operand; what it needs beside the arrays is added to ``scratch``.
+
+    No function within the one that runs launches: one that calls itself would keep the arrays until garbage is looked for.
+    """
+    match operand:
+        case Input(number):
+            return inputs[number]
+        case Output(number):
+            return outputs[number]
+        case Scratch(number):
+            return scratch[number]
+        case Constant(array):
+            return array
+        case tuple():
+            return tuple([_value(one, inputs, outputs, scratch) for one in operand])
+        case Launch():
+            inner = [_value(one, inputs, outputs, scratch) for one in operand.operands]
+            numbers = [one.ctypes.data if type(one) is np.ndarray else one for one in inner]
+            if checks_bounds():
+                numbers += sizes_behind(operand.kernel, inner)
+            words = np.array(numbers, np.int64)
+            scratch.append(words)  # to keep it
+            return words.ctypes.data
+        case Inner(make):
+            frame = make()
+            scratch.append(frame)
+            return frame.words.ctypes.data
+    return operand
 
 
 def _is_share(parameter: Parameter) -> bool:
