@@ -13,7 +13,7 @@ import numpy as np
 X = np.linspace(-1, 1, 24, dtype=np.float32).reshape(2, 3, 4)
 NUMBERS = np.array([[1, 2, 0, 0, 0], [4, 4, 3, 1, 0]], np.int32)
 LABELS = np.array([1, 0], np.int32)
-INPUTS = {"compiled": X, "functional": NUMBERS, "recurrent": X, "subclass": X, "older": X}
+INPUTS = {"compiled": X, "functional": NUMBERS, "recurrent": X, "subclass": X, "shared": X, "older": X}
 
 
 def compiled(keras):
@@ -84,6 +84,15 @@ def subclass(keras):
     return model
 
 
+def shared(keras):
+    """A layer in two models inside. (Keras can't read its own file of this model.)"""
+    layers = keras.layers
+    one = layers.Dense(4, "tanh")
+    parts = [keras.Sequential([keras.Input((3, 4)), one, *more]) for more in ([], [layers.Dense(4)])]
+    x = keras.Input((3, 4))
+    return keras.Model(x, layers.Add()([part(x) for part in parts]))
+
+
 def older(keras):
     """What goes to an .h5 file: a model inside, a shared layer, weights that are not trained."""
     layers = keras.layers
@@ -94,7 +103,7 @@ def older(keras):
     return keras.Model(x, layers.Dense(2)(row))
 
 
-MODELS = {one.__name__: one for one in (compiled, functional, recurrent, subclass, older)}
+MODELS = {one.__name__: one for one in (compiled, functional, recurrent, subclass, shared, older)}
 ENDINGS = {"subclass": ".weights.h5", "older": ".h5"}
 
 

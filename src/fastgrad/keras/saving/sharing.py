@@ -42,15 +42,8 @@ class Sharing:
             if isinstance(value, dict) and _NUMBER in value:
                 counts[value[_NUMBER]] += 1
 
-        def kept(value: Any) -> Any:
-            if isinstance(value, list):
-                return [kept(item) for item in value]
-            if not isinstance(value, dict):
-                return value
-            return {key: kept(item) for key, item in value.items() if key != _NUMBER or counts[item] > 1}
-
         count(config)
-        return kept(config)
+        return _with_numbers(config, lambda number: counts[number] > 1)
 
     def made(self, config: dict[str, Any], make: Callable[[], Any]) -> Any:
         """The object of a configuration: the one that was made before, if it has its number.
@@ -58,11 +51,11 @@ class Sharing:
         Keras loses the number of a layer's first place where that is inside another model, and can't read such a file again: here a
         numbered layer is also one without a number that has the same name and settings.
         """
-        number = config.get(_NUMBER)
+        number = config.get(_NUMBER) if isinstance(config.get(_NUMBER), int) else None
         inner = config.get("config")
         if not isinstance(inner, dict) or "name" not in inner:
             return make()
-        form = json.dumps([config["class_name"], inner], sort_keys=True)
+        form = json.dumps([config["class_name"], _with_numbers(inner, lambda _: False)], sort_keys=True)
         if number is None:
             found = make()
             self._unnumbered.setdefault(form, found)
@@ -70,6 +63,15 @@ class Sharing:
         if number not in self._made:
             self._made[number] = self._unnumbered[form] if form in self._unnumbered else make()
         return self._made[number]
+
+
+def _with_numbers(config: Any, kept: Callable[[int], bool]) -> Any:
+    """A configuration with those numbers that are to be kept."""
+    if isinstance(config, list):
+        return [_with_numbers(item, kept) for item in config]
+    if not isinstance(config, dict):
+        return config
+    return {key: _with_numbers(item, kept) for key, item in config.items() if key != _NUMBER or kept(item)}
 
 
 _now: ContextVar[Sharing | None] = ContextVar("sharing", default=None)
