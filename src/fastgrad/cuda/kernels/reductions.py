@@ -25,7 +25,7 @@ LONGEST = 64
 ALONE = 8
 """Rows of so few elements are a thread's alone."""
 
-_EXCHANGED = {"bool": "int32", "int8": "int32", "int16": "int32", "uint8": "int32", "uint16": "int32"}
+_EXCHANGED = {"int8": "int32", "int16": "int32", "uint8": "int32", "uint16": "int32"}
 
 
 def reduction_on_device(fused: Fused) -> Launches:
