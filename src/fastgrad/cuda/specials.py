@@ -5,8 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fastgrad.cuda import body
-from fastgrad.kernels.building.body import Special, scale_by_power_of_two
+from fastgrad.cuda import body, library
+from fastgrad.kernels.building.body import (
+    Special,
+    library_cos,
+    library_fmod,
+    library_sin,
+    library_tan,
+    scale_by_power_of_two,
+)
 from fastgrad.kernels.building.number_types import Type, Untranslatable, Value, llvm_type
 from fastgrad.kernels.building.specials import INTEGERS_OR_FLOATS, TOUCHED, Write
 
@@ -107,7 +114,21 @@ def _scale_by_power_of_two(arguments: Sequence[Value], writer: Any) -> Value:
 
 _ALIGNED: Mapping[Special, Write] = {body.load_aligned: _load_aligned, body.store_aligned: _store_aligned}
 
+
+def _written_as(function: Any) -> Write:
+    return lambda arguments, writer: writer.call_function(function, arguments)
+
+
+_OF_ANY_GPU: Mapping[Special, Write] = {
+    library_cos: _written_as(library.far_cosine),
+    library_fmod: _written_as(library.remainder),
+    library_sin: _written_as(library.far_sine),
+    library_tan: _written_as(library.far_tangent),
+    scale_by_power_of_two: _scale_by_power_of_two,
+}
+
 ON_GPU: Mapping[Special, Write] = {
+    **_OF_ANY_GPU,
     body.thread: _register("tid.x"),
     body.threads: _register("ntid.x"),
     body.shared_array: _shared_array,
@@ -115,7 +136,6 @@ ON_GPU: Mapping[Special, Write] = {
     body.shuffle_xor: _shuffle("bfly"),
     body.shuffle_down: _shuffle("down"),
     **_ALIGNED,
-    scale_by_power_of_two: _scale_by_power_of_two,
 }
 """The GPU's own registers and instructions."""
 
@@ -161,7 +181,7 @@ def _asked(special: Special) -> Write:
 IN_SIMULATION: Mapping[Special, Write] = {
     **{special: _asked(special) for special in ASKED},
     **_ALIGNED,
-    scale_by_power_of_two: _scale_by_power_of_two,
+    **_OF_ANY_GPU,
     TOUCHED: lambda told, writer: writer.call(WATCH, "none", told),
 }
 """Questions to `simulation`."""

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from math import prod
 from typing import Any
 
 import numpy as np
-from numpy import float32, float64, int64, uint64
+from numpy import float32, int64, uint64
 
 from fastgrad.kernels.arranging.ordering import order_lines
 from fastgrad.kernels.building.body import round_down, scalar_function
 from fastgrad.kernels.building.build import kernel
 from fastgrad.kernels.drawing.random import UNIT, bits, dropout, uniform, units
+from fastgrad.kernels.functions.vector_math import exp
 from fastgrad.kernels.mapping.elementwise import Operands
 from fastgrad.kernels.mapping.half import through_float32
 from fastgrad.kernels.running.launch import Input, Launch, Launches, Operand, Output, Scratch, Spec, only
@@ -46,21 +46,22 @@ def integers_between(words, low, high, out, low_step, high_step, first, last):
 
 
 @kernel(
-    "logits: in[T], draws: in[float64], sums: inout[float64], out: out[I], classes: int, count: int, first: int, last: int",
-    T=FLOATS,
+    "logits: in[L], draws: in[T], sums: inout[T], out: out[I], classes: int, count: int, first: int, last: int",
+    L=FLOATS,
+    T=("float64",),
     I=("int32", "int64"),
 )
 def choose_classes(logits, draws, sums, out, classes, count, first, last):
     """Classes of rows of unnormalised log-probabilities, by inversion of the running sums, which are made in `sums`."""
     for r in range(first, last):
         at = r * classes
-        peak = float64(logits[at])
+        peak = T(logits[at])
         for c in range(1, classes):
-            value = float64(logits[at + c])
+            value = T(logits[at + c])
             peak = value if value > peak or value != value else peak  # noqa: PLR0124 - of NaN
         total = 0.0
         for c in range(classes):
-            total += math.exp(float64(logits[at + c]) - peak)
+            total += exp(T(logits[at + c]) - peak)
             sums[at + c] = total
         for i in range(r * count, (r + 1) * count):
             wanted = draws[i] * total
@@ -164,7 +165,7 @@ def categories_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], count: 
         return None
     draw = Launch(uniform[wide], (Scratch(0), rows * count, Input(1)), units(rows * count), UNIT * 1.5)
     choose = Launch(
-        choose_classes[logits.dtype, wanted],
+        choose_classes[logits.dtype, wide, wanted],
         (Input(0), Scratch(0), Scratch(1), Output(0), classes, count),
         rows,
         10.0 * (classes + count),

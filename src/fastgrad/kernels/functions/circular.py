@@ -185,14 +185,41 @@ def tan(x):
     """The tangent."""
     n, bits = _nearest_whole(x * T(2 / math.pi))
     r, rest = _half_turn_parts(x, T(0.5) * n)
-    z = r * r
-    rest = fused_multiply_add(rest, T(1.4) * z, rest)  # as the tangent grows
-    t = math.copysign(fused_multiply_add(r * z, _tangent_series(z), rest) + r, r)
-    odd = bits & 1
-    y = (T(-1) if odd else t) / (t if odd else T(1))
+    y = tangent_of_quarters(r, rest, bits)
     if _far(x):
         y = library_tan(x)
     return y
+
+
+@scalar_function
+def tangent_of_quarters(r, rest, quarters):
+    """tan(r + rest + quarters pi / 2) for |r| <= pi/4."""
+    z = r * r
+    rest = fused_multiply_add(rest, T(1.4) * z, rest)  # as the tangent grows
+    t = math.copysign(fused_multiply_add(r * z, _tangent_series(z), rest) + r, r)
+    odd = quarters & 1
+    return (T(-1) if odd else t) / (t if odd else T(1))
+
+
+def _quarter32(r, rest):
+    """pi / 2 less |r + rest|."""
+    rest = -rest if r < 0 else rest
+    return (T(math.pi / 2) - math.fabs(r)) + (T(2 * QUARTER_REST32) - rest)
+
+
+def _quarter64(r, rest):
+    rest = -rest if r < 0 else rest
+    return (T(math.pi / 2) - math.fabs(r)) + (T(2 * QUARTER_REST64) - rest)
+
+
+_quarter = by_dtype(float32=_quarter32, float64=_quarter64)
+
+
+@scalar_function
+def sine_of_quarters(r, rest, quarters):
+    """sin(r + rest + quarters pi / 2) for |r| <= pi/4."""
+    y = _sine(_quarter(r, rest) if quarters & 1 else r + rest)
+    return -y if quarters & 2 else y
 
 
 # ---- inverses ----------------------------------------------------------------------------------------------

@@ -11,14 +11,18 @@ from math import prod
 from typing import Any
 
 import numpy as np
-from numpy import float64
 
-from fastgrad.kernels.building.body import scalar_function
+from fastgrad.kernels.building.body import fused_multiply_add, scalar_function
 from fastgrad.kernels.building.build import kernel
+from fastgrad.kernels.functions.circular import atan2, cos, sin
+from fastgrad.kernels.functions.hyperbolic import asinh, cosh, sinh
+from fastgrad.kernels.functions.vector_math import exp, expm1, log, log1p
 from fastgrad.kernels.mapping.elementwise import Operands
 from fastgrad.kernels.running.launch import Input, Launch, Launches, Output, Spec
 
 FLOATS = ("float32", "float64")
+WIDE = np.dtype(np.float64)
+"""What functions compute in, T in kernels; elements in memory are of type E."""
 UNARY = [
     "negative",
     "sign",
@@ -63,6 +67,18 @@ BINARY = [
 
 
 @scalar_function
+def hypotenuse(a, b):
+    """The root of a^2 + b^2, also where the squares are out of range."""
+    a, b = abs(a), abs(b)
+    if math.inf in (a, b):
+        return T(math.inf)
+    size = a + b
+    scale = T(2.0**-600) if size > T(2.0**500) else (T(2.0**600) if size < T(2.0**-400) else T(1))
+    a, b = a * scale, b * scale
+    return math.sqrt(fused_multiply_add(a, a, b * b)) / scale
+
+
+@scalar_function
 def divided(a, b, c, d):
     """(a + ib) / (c + id) (Smith 1962)."""
     if abs(c) >= abs(d):
@@ -81,7 +97,7 @@ def root(a, b):
     """The square root."""
     if a == 0 and b == 0:
         return 0.0 * a, b
-    size = math.hypot(a, b)
+    size = hypotenuse(a, b)
     if a >= 0:
         p = math.sqrt((size + a) * 0.5)
         return p, b / (2.0 * p)
@@ -93,16 +109,16 @@ def root(a, b):
 @scalar_function
 def exponential(a, b):
     """e^(a + ib)."""
-    size = math.exp(a)
-    return size * math.cos(b), size * math.sin(b)
+    size = exp(a)
+    return size * cos(b), size * sin(b)
 
 
 @scalar_function
 def logarithm(a, b):
     """The logarithm; of numbers near the unit circle by what they differ from it."""
-    size = math.hypot(a, b)
-    real = 0.5 * math.log1p((abs(a) - 1.0) * (abs(a) + 1.0) + b * b) if 0.5 < size < 2.0 else math.log(size)
-    return real, math.atan2(b, a)
+    size = hypotenuse(a, b)
+    real = 0.5 * log1p((abs(a) - 1.0) * (abs(a) + 1.0) + b * b) if 0.5 < size < 2.0 else log(size)
+    return real, atan2(b, a)
 
 
 @scalar_function
@@ -110,8 +126,8 @@ def hyperbolic_tangent(a, b):
     """tanh(a + ib)."""
     if abs(a) > 300.0:
         return math.copysign(1.0, a), 0.0 * b
-    below = math.cosh(2.0 * a) + math.cos(2.0 * b)
-    return math.sinh(2.0 * a) / below, math.sin(2.0 * b) / below
+    below = cosh(2.0 * a) + cos(2.0 * b)
+    return sinh(2.0 * a) / below, sin(2.0 * b) / below
 
 
 @scalar_function
@@ -119,7 +135,7 @@ def inverse_sine(a, b):
     """asin(a + ib)."""
     p, q = root(1.0 - a, -b)
     r, s = root(1.0 + a, b)
-    return math.atan2(a, p * r - q * s), math.asinh(p * s - q * r)
+    return atan2(a, p * r - q * s), asinh(p * s - q * r)
 
 
 @scalar_function
@@ -127,7 +143,7 @@ def inverse_cosine(a, b):
     """acos(a + ib)."""
     p, q = root(1.0 - a, -b)
     r, s = root(1.0 + a, b)
-    return 2.0 * math.atan2(p, r), math.asinh(r * q - s * p)
+    return 2.0 * atan2(p, r), asinh(r * q - s * p)
 
 
 @scalar_function
@@ -135,14 +151,14 @@ def inverse_hyperbolic_cosine(a, b):
     """acosh(a + ib)."""
     p, q = root(a - 1.0, b)
     r, s = root(a + 1.0, b)
-    return math.asinh(p * r + q * s), 2.0 * math.atan2(q, r)
+    return asinh(p * r + q * s), 2.0 * atan2(q, r)
 
 
 @scalar_function
 def inverse_hyperbolic_tangent(a, b):
     """atanh(a + ib)."""
-    real = 0.25 * math.log1p(4.0 * a / ((1.0 - a) * (1.0 - a) + b * b))
-    return real, 0.5 * math.atan2(2.0 * b, (1.0 - a) * (1.0 + a) - b * b)
+    real = 0.25 * log1p(4.0 * a / ((1.0 - a) * (1.0 - a) + b * b))
+    return real, 0.5 * atan2(2.0 * b, (1.0 - a) * (1.0 + a) - b * b)
 
 
 @scalar_function
@@ -151,7 +167,7 @@ def algebraic(mode, a, b):
     if mode == 0:
         return -a, -b
     if mode == 1:
-        size = math.hypot(a, b)
+        size = hypotenuse(a, b)
         return (0.0, 0.0) if size == 0 else (a / size, b / size)
     if mode == 2:
         return a * a - b * b, 2.0 * (a * b)
@@ -165,12 +181,12 @@ def algebraic(mode, a, b):
     if mode == 6:
         return exponential(a, b)
     if mode == 7:
-        half = math.sin(b * 0.5)
-        return math.expm1(a) * math.cos(b) - 2.0 * half * half, math.exp(a) * math.sin(b)
+        half = sin(b * 0.5)
+        return expm1(a) * cos(b) - 2.0 * half * half, exp(a) * sin(b)
     if mode == 8:
         return logarithm(a, b)
     if mode == 9:
-        return math.log(math.hypot(a + 1.0, b)), math.atan2(b, a + 1.0)
+        return log(hypotenuse(a + 1.0, b)), atan2(b, a + 1.0)
     if mode == 10:
         p, q = exponential(-a, -b)
         return divided(1.0, 0.0, 1.0 + p, q)
@@ -181,9 +197,9 @@ def algebraic(mode, a, b):
 def circular(mode, a, b):
     """The operation of that number in `UNARY`, from "sin" on."""
     if mode == 12:
-        return math.sin(a) * math.cosh(b), math.cos(a) * math.sinh(b)
+        return sin(a) * cosh(b), cos(a) * sinh(b)
     if mode == 13:
-        return math.cos(a) * math.cosh(b), -math.sin(a) * math.sinh(b)
+        return cos(a) * cosh(b), -sin(a) * sinh(b)
     if mode == 14:
         p, q = hyperbolic_tangent(-b, a)
         return q, -p
@@ -195,9 +211,9 @@ def circular(mode, a, b):
         p, q = inverse_hyperbolic_tangent(-b, a)
         return q, -p
     if mode == 18:
-        return math.sinh(a) * math.cos(b), math.cosh(a) * math.sin(b)
+        return sinh(a) * cos(b), cosh(a) * sin(b)
     if mode == 19:
-        return math.cosh(a) * math.cos(b), math.sinh(a) * math.sin(b)
+        return cosh(a) * cos(b), sinh(a) * sin(b)
     if mode == 20:
         return hyperbolic_tangent(a, b)
     if mode == 21:
@@ -208,23 +224,23 @@ def circular(mode, a, b):
     return inverse_hyperbolic_tangent(a, b)
 
 
-@kernel("x: in[T], y: out[T], step: int, mode: int, first: int, last: int", T=FLOATS)
+@kernel("x: in[E], y: out[E], step: int, mode: int, first: int, last: int", E=FLOATS, T=("float64",))
 def of_one(x, y, step, mode, first, last):
     """y = the operation of that number in `UNARY` of x."""
     for i in range(first, last):
-        a, b = float64(x[2 * i * step]), float64(x[2 * i * step + 1])
+        a, b = T(x[2 * i * step]), T(x[2 * i * step + 1])
         p, q = algebraic(mode, a, b) if mode < 12 else circular(mode, a, b)
-        y[2 * i] = T(p)
-        y[2 * i + 1] = T(q)
+        y[2 * i] = p
+        y[2 * i + 1] = q
 
 
-@kernel("x: in[T], y: out[T], step: int, mode: int, first: int, last: int", T=FLOATS)
+@kernel("x: in[E], y: out[E], step: int, mode: int, first: int, last: int", E=FLOATS, T=("float64",))
 def to_real(x, y, step, mode, first, last):
     """y = the number of that place in `REAL` of x."""
     for i in range(first, last):
-        a, b = float64(x[2 * i * step]), float64(x[2 * i * step + 1])
-        found = math.hypot(a, b) if mode == 0 else (a if mode == 1 else (b if mode == 2 else math.atan2(b, a)))
-        y[i] = T(found)
+        a, b = T(x[2 * i * step]), T(x[2 * i * step + 1])
+        found = hypotenuse(a, b) if mode == 0 else (a if mode == 1 else (b if mode == 2 else atan2(b, a)))
+        y[i] = found
 
 
 @scalar_function
@@ -263,18 +279,22 @@ def combined(mode, a, b, c, d):
         return (a, b) if nothing else (p, q)
     if mode == 11:
         return power(a, b, c, d)
-    p, q = logarithm(c, d) if mode == 9 else (math.log(math.hypot(c + 1.0, d)), math.atan2(d, c + 1.0))
+    p, q = logarithm(c, d) if mode == 9 else (log(hypotenuse(c + 1.0, d)), atan2(d, c + 1.0))
     return a * p - b * q, a * q + b * p
 
 
-@kernel("x: in[T], y: in[T], z: out[T], x_step: int, y_step: int, mode: int, first: int, last: int", T=FLOATS)
+@kernel(
+    "x: in[E], y: in[E], z: out[E], x_step: int, y_step: int, mode: int, first: int, last: int",
+    E=FLOATS,
+    T=("float64",),
+)
 def of_two(x, y, z, x_step, y_step, mode, first, last):
     """z = the operation of that number in `BINARY` of x and y."""
     for i in range(first, last):
         k, m = 2 * i * x_step, 2 * i * y_step
-        p, q = combined(mode, float64(x[k]), float64(x[k + 1]), float64(y[m]), float64(y[m + 1]))
-        z[2 * i] = T(p)
-        z[2 * i + 1] = T(q)
+        p, q = combined(mode, T(x[k]), T(x[k + 1]), T(y[m]), T(y[m + 1]))
+        z[2 * i] = p
+        z[2 * i + 1] = q
 
 
 @kernel("x: in[T], y: in[T], z: out[uint8], x_step: int, y_step: int, wanted: int, first: int, last: int", T=FLOATS)
@@ -363,11 +383,11 @@ def complex_launches(
     number = next(x.dtype for x in (*inputs, output) if x.dtype.kind == "c")
     dtype = np.dtype(f"float{number.itemsize * 4}")
     if name in UNARY:
-        return found.then(of_one[dtype], UNARY.index(name))
+        return found.then(of_one[dtype, WIDE], UNARY.index(name))
     if name in REAL:
-        return found.then(to_real[dtype], REAL.index(name))
+        return found.then(to_real[dtype, WIDE], REAL.index(name))
     if name in BINARY:
-        return found.then(of_two[dtype], BINARY.index(name))
+        return found.then(of_two[dtype, WIDE], BINARY.index(name))
     if name in {"equal", "not_equal"}:
         return found.then(are_equal[dtype], int(name == "equal"))
     if name == "add_n":

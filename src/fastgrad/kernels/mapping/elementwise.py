@@ -19,6 +19,8 @@ from fastgrad.kernels.arranging.layout import broadcast, contiguous
 from fastgrad.kernels.arranging.strided import moved
 from fastgrad.kernels.building.body import call_pair, call_real, local_array, round_down, scalar_function
 from fastgrad.kernels.building.build import kernel
+from fastgrad.kernels.functions.power import power
+from fastgrad.kernels.functions.vector_math import exp, log
 from fastgrad.kernels.mapping.half import through_float32
 from fastgrad.kernels.running.launch import Input, Launch, Launches, Operand, Output, Scratch, Spec
 
@@ -169,12 +171,12 @@ def of_one_but_poles(x, y, x_step, function, first, last):
         y[i] = T(math.nan) if value <= 0 and value == round_down(value) else T(call_real(function, value))
 
 
-@kernel("x: in[T], y: out[T], x_step: int, gammaln: int, first: int, last: int", T=FLOATS)
+@kernel("x: in[E], y: out[E], x_step: int, gammaln: int, first: int, last: int", E=FLOATS, T=("float64",))
 def log_gamma(x, y, x_step, gammaln, first, last):
     """y = log |gamma(x)|, inf at -inf."""
     for i in range(first, last):
-        value = float64(x[i * x_step])
-        y[i] = T(call_real(gammaln, math.inf if value == -math.inf else value))
+        value = T(x[i * x_step])
+        y[i] = call_real(gammaln, math.inf if value == -math.inf else value)
 
 
 @scalar_function
@@ -191,12 +193,12 @@ def hurwitz_zeta(s, q):
         return 0.0 * s
     total, at = 0.0, q
     for _ in range(12):
-        total += math.pow(at, -s)
+        total += power(at, -s)
         at += 1.0
     while at < 12.0:
-        total += math.pow(at, -s)
+        total += power(at, -s)
         at += 1.0
-    last = math.pow(at, -s)
+    last = power(at, -s)
     total += last * at / (s - 1.0) + 0.5 * last
     # B_2k / (2k)! s (s + 1) ... (s + 2k - 2) at^(1 - s - 2k)
     term = s * last / at
@@ -216,20 +218,23 @@ def hurwitz_zeta(s, q):
     return total + term / 74724249600.0
 
 
-@kernel("s: in[T], q: in[T], y: out[T], s_step: int, q_step: int, first: int, last: int", T=FLOATS)
+# Functions compute in T, which is float64 here, as long as elements in memory are: those are of type E.
+@kernel("s: in[E], q: in[E], y: out[E], s_step: int, q_step: int, first: int, last: int", E=FLOATS, T=("float64",))
 def zeta(s, q, y, s_step, q_step, first, last):
     """Hurwitz's zeta function (TensorFlow: tf.math.zeta)."""
     for i in range(first, last):
-        y[i] = T(hurwitz_zeta(float64(s[i * s_step]), float64(q[i * q_step])))
+        y[i] = hurwitz_zeta(T(s[i * s_step]), T(q[i * q_step]))
 
 
 @kernel(
-    "n: in[T], x: in[T], y: out[T], n_step: int, x_step: int, psi: int, gamma: int, first: int, last: int", T=FLOATS
+    "n: in[E], x: in[E], y: out[E], n_step: int, x_step: int, psi: int, gamma: int, first: int, last: int",
+    E=FLOATS,
+    T=("float64",),
 )
 def polygamma(n, x, y, n_step, x_step, psi, gamma, first, last):
     """The derivatives of digamma: (-1)^(n + 1) n! zeta(n + 1, x); NaN unless n is 0, 1, 2 ..."""
     for i in range(first, last):
-        order, value = float64(n[i * n_step]), float64(x[i * x_step])
+        order, value = T(n[i * n_step]), T(x[i * x_step])
         found = math.nan
         if order == 0:
             if value > 0 or value != round_down(value):
@@ -237,21 +242,23 @@ def polygamma(n, x, y, n_step, x_step, psi, gamma, first, last):
         elif order > 0 and order == round_down(order):
             found = call_real(gamma, order + 1.0) * hurwitz_zeta(order + 1.0, value)
             found = -found if order == 2.0 * round_down(0.5 * order) else found
-        y[i] = T(found)
+        y[i] = found
 
 
 @kernel(
-    "a: in[T], x: in[T], y: out[T], a_step: int, x_step: int, psi: int, gammaln: int, first: int, last: int", T=FLOATS
+    "a: in[E], x: in[E], y: out[E], a_step: int, x_step: int, psi: int, gammaln: int, first: int, last: int",
+    E=FLOATS,
+    T=("float64",),
 )
 def igamma_slope(a, x, y, a_step, x_step, psi, gammaln, first, last):
     """The derivative of the incomplete gamma function P(a, x) with respect to a, by its series (DLMF 8.11.4)."""
     for i in range(first, last):
-        order, value = float64(a[i * a_step]), float64(x[i * x_step])
+        order, value = T(a[i * a_step]), T(x[i * x_step])
         if not (order > 0 and value >= 0 and order < math.inf and value < math.inf):
-            y[i] = T(math.nan)
+            y[i] = math.nan
             continue
         if value == 0 or value >= order + 60.0 + 36.0 * math.sqrt(order if order > 1 else 1.0):
-            y[i] = T(0)
+            y[i] = 0
             continue
         term, harmonic, total, slope = 1.0, 0.0, 1.0, 0.0
         for n in range(1, 200000):
@@ -262,9 +269,9 @@ def igamma_slope(a, x, y, a_step, x_step, psi, gammaln, first, last):
             slope -= change
             if n > 2 and not (change > 1e-17 * abs(slope) and term > 1e-17 * total):
                 break
-        logarithm = math.log(value)
-        front = math.exp(order * logarithm - value - call_real(gammaln, order + 1.0))
-        y[i] = T(front * (slope + total * (logarithm - call_real(psi, order + 1.0))))
+        logarithm = log(value)
+        front = exp(order * logarithm - value - call_real(gammaln, order + 1.0))
+        y[i] = front * (slope + total * (logarithm - call_real(psi, order + 1.0)))
 
 
 @functools.cache
@@ -323,7 +330,7 @@ def _with_functions(
     addresses, found = [_real(name, 1) for name in functions], Operands(inputs, outputs[0].shape)
     if None in addresses or not found.known or inputs[0].dtype.name not in FLOATS:
         return None
-    return found.then(kernel[inputs[0].dtype], *addresses)
+    return found.then(kernel[inputs[0].dtype, np.dtype(np.float64)], *addresses)
 
 
 def lgamma_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:

@@ -11,6 +11,7 @@ import numpy as np
 
 from fastgrad.kernels.building.body import scalar_function
 from fastgrad.kernels.building.build import kernel
+from fastgrad.kernels.functions.vector_math import exp, log1p
 from fastgrad.kernels.mapping.half import through_float32
 from fastgrad.kernels.running.launch import Input, Launches, Output, Spec, only
 
@@ -79,8 +80,8 @@ def log_add_exp(a, b):
         return a + T(0.6931471805599453)
     less = a - b
     if less > 0:
-        return a + T(math.log1p(math.exp(-less)))
-    return b + T(math.log1p(math.exp(less)))
+        return a + log1p(exp(-less))
+    return b + log1p(exp(less))
 
 
 @kernel("x: in[T], y: out[T], size: int, inner: int, exclusive: int, reverse: int, first: int, last: int", T=FLOATS)
