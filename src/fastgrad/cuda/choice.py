@@ -12,9 +12,10 @@ from typing import Any
 
 from fastgrad.cuda.instead import Instead, Memory, with_kernel
 from fastgrad.cuda.kernel import OnDevice, of_native
-from fastgrad.cuda.kernels import losses, norms, positions, products, rows, updates
+from fastgrad.cuda.kernels import losses, norms, positions, products, rows, updates, windows
 from fastgrad.cuda.kernels.groups import map_launches, map_on_device
 from fastgrad.cuda.kernels.reductions import reduction_on_device
+from fastgrad.kernels.building.body import call_pair, call_real, call_step
 from fastgrad.kernels.building.build import body_of
 from fastgrad.kernels.running.launch import Input, Launch, Launches, Output, Scratch, Spec
 from fastgrad.operation import Operation
@@ -32,6 +33,7 @@ FAMILIES: tuple[Mapping[Any, Instead], ...] = (
     positions.INSTEAD,
     products.INSTEAD,
     updates.INSTEAD,
+    windows.INSTEAD,
 )
 """What each file of `cuda.kernels` has: by the body of the CPU's kernel what takes its place."""
 
@@ -80,12 +82,20 @@ def on_device_all(found: Launches | None) -> Launches | None:
         instead = _table().get(body.function)
         if instead is not None:
             return all(map(place, instead(launch, body.variables, memory)))
+        if _calls_host(body.function):
+            return False
         launches.append(_reading(with_kernel(launch, of_native(kernel))))
         return not any(isinstance(operand, Launch) for operand in launch.operands)  # which it calls by its address
 
     if not all(map(place, found.launches)):
         return None
     return Launches(tuple(launches), tuple(memory.arrays), found.in_place, found.alias, found.starts_as)
+
+
+def _calls_host(function: Any) -> bool:
+    """Whether a body calls functions by their addresses, as those of SciPy are, which only the host has."""
+    used = [function.__globals__.get(name) for name in function.__code__.co_names]
+    return any(one is call for one in used for call in (call_pair, call_real, call_step))
 
 
 def _reading(launch: Launch) -> Launch:

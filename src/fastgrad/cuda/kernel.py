@@ -94,17 +94,18 @@ def _variant(kernel: DeviceKernel, threads: int, read: frozenset[str]) -> Device
 
 
 def device_kernel(
-    signature: str, *, threads: int = THREADS, **variables: tuple[str, ...]
+    signature: str, *, threads: int = THREADS, exact: bool = False, **variables: tuple[str, ...]
 ) -> Callable[[Any], DeviceKernel]:
     """Declares a kernel whose threads work together, block by block.
 
     Args:
         signature: as `kernels.building.build.kernel` takes it; the last two parameters are `first: int, last: int`.
         threads: how many a block has; a multiple of the 32 of a warp.
+        exact: whether the body is for just as many.
         variables: the dtypes that each type variable stands for.
     """
     parsed = parse_signature(signature)
-    return lambda function: DeviceKernel(function, parsed, variables, threads, together=True)
+    return lambda function: DeviceKernel(function, parsed, variables, threads, together=True, exact=exact)
 
 
 def on_device(kernel: Kernel) -> DeviceKernel:

@@ -8,6 +8,9 @@ from typing import Any
 from fastgrad.cuda import body, library
 from fastgrad.kernels.building.body import (
     Special,
+    call_pair,
+    call_real,
+    call_step,
     library_cos,
     library_fmod,
     library_sin,
@@ -115,6 +118,10 @@ def _scale_by_power_of_two(arguments: Sequence[Value], writer: Any) -> Value:
 _ALIGNED: Mapping[Special, Write] = {body.load_aligned: _load_aligned, body.store_aligned: _store_aligned}
 
 
+def _refused(arguments: Sequence[Value], writer: Any) -> Value:
+    raise Untranslatable("a call by an address, which is the host's")
+
+
 def _written_as(function: Any) -> Write:
     return lambda arguments, writer: writer.call_function(function, arguments)
 
@@ -128,6 +135,7 @@ _OF_ANY_GPU: Mapping[Special, Write] = {
 }
 
 ON_GPU: Mapping[Special, Write] = {
+    **dict.fromkeys((call_pair, call_real, call_step), _refused),
     **_OF_ANY_GPU,
     body.thread: _register("tid.x"),
     body.threads: _register("ntid.x"),

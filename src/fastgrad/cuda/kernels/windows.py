@@ -1,0 +1,322 @@
+"""Convolutions and their gradients in tiles: a block has 32 rows and 32 columns of a matrix product whose rows are windows.
+
+The tables are the CPU's (`kernels.windows.patches`), but that each term, or row of a gradient of filters, is a place in a window
+and not one in a patch: nothing is copied, and what is outside of the input is 0. Stretches of 32 terms go through shared memory; a
+thread has eight rows of a column in its registers. Sums are chains of fused multiply-adds in the order of the terms. Where channels
+have filters of their own a thread has an element of the result.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy import int64
+
+from fastgrad.cuda.body import shared_array, synchronize, thread
+from fastgrad.cuda.instead import Instead, Memory
+from fastgrad.cuda.kernel import DeviceKernel, OnDevice, device_kernel, on_device
+from fastgrad.kernels.building.body import by_dtype, fused_multiply_add, scalar_function
+from fastgrad.kernels.building.build import kernel
+from fastgrad.kernels.functions.vector_math import least
+from fastgrad.kernels.running.launch import Constant, Launch
+from fastgrad.kernels.windows import patches
+from fastgrad.kernels.windows.patches import (
+    CHUNK_SIZE,
+    CHUNKS,
+    COLUMNS,
+    FILTER_GROUP,
+    GROUPS,
+    IMAGES,
+    MOVE,
+    PLACES,
+    SOURCE,
+    SOURCE_CHANNELS,
+    SOURCE_GROUP,
+    START,
+    SUMS,
+    TARGET,
+    TARGET_AT,
+    TARGET_GROUP,
+    TARGET_IMAGE,
+)
+
+SIDE = 32
+"""Rows and columns of a tile, and terms that are in shared memory at a time; the literals in the bodies."""
+
+
+def _fused(a, b, c):
+    """a b + c."""
+    return fused_multiply_add(a, b, c)
+
+
+def _whole(a, b, c):
+    return T(a * b + c)
+
+
+multiply_add = by_dtype(float32=_fused, float64=_fused, int32=_whole)
+
+
+@scalar_function
+def element(source, places, image, x, y, z, q):
+    """The element of what is read at a place; 0 outside."""
+    depth, height, width = places[SOURCE], places[SOURCE + 1], places[SOURCE + 2]
+    if x < 0 or x >= depth or y < 0 or y >= height or z < 0 or z >= width:
+        return T(0)
+    return source[(((image * depth + x) * height + y) * width + z) * places[SOURCE_CHANNELS] + q]
+
+
+@scalar_function
+def place_of(number, counts, counts_at):
+    """The image and the place with this number."""
+    in_a, in_b, in_c = counts[counts_at], counts[counts_at + 1], counts[counts_at + 2]
+    line = number // in_c
+    plane = line // in_b
+    return plane // in_a, plane % in_a, line % in_b, number - line * in_c
+
+
+@scalar_function
+def home_of(places, image, a, b, c):
+    """Where the result of a place begins."""
+    return image * places[TARGET_IMAGE] + a * places[TARGET] + b * places[TARGET + 1] + c * places[TARGET + 2]
+
+
+@scalar_function
+def note_place(places, counts, counts_at, number, count, where, i):
+    """Writes where the windows of a place begin, and its result, to `where`; an image of -1 if there is no such place."""
+    image, a, b, c = place_of(number, counts, counts_at)
+    where[i] = image if number < count else -1
+    where[32 + i] = a * places[MOVE] + places[START]
+    where[64 + i] = b * places[MOVE + 1] + places[START + 1]
+    where[96 + i] = c * places[MOVE + 2] + places[START + 2]
+    where[128 + i] = home_of(places, image, a, b, c)
+
+
+@scalar_function
+def add_stretch(left, right, row, column, s0, s1, s2, s3, s4, s5, s6, s7):
+    """Eight sums, and the products of a stretch of terms."""
+    for k in range(32):
+        b = right[k * 32 + column]
+        at = k * 33 + row
+        s0 = multiply_add(left[at], b, s0)
+        s1 = multiply_add(left[at + 4], b, s1)
+        s2 = multiply_add(left[at + 8], b, s2)
+        s3 = multiply_add(left[at + 12], b, s3)
+        s4 = multiply_add(left[at + 16], b, s4)
+        s5 = multiply_add(left[at + 20], b, s5)
+        s6 = multiply_add(left[at + 24], b, s6)
+        s7 = multiply_add(left[at + 28], b, s7)
+    return s0, s1, s2, s3, s4, s5, s6, s7
+
+
+@scalar_function
+def eighth(i, s0, s1, s2, s3, s4, s5, s6, s7):
+    """The sum with this number."""
+    low = (s0 if i == 0 else s1) if i < 2 else (s2 if i == 2 else s3)
+    high = (s4 if i == 4 else s5) if i < 6 else (s6 if i == 6 else s7)
+    return low if i < 4 else high
+
+
+@device_kernel(
+    "source: in[T], filters: in[T], target: out[T], places: in[int64], terms: in[int64], phase: int, depth: int, "
+    "first: int, last: int",
+    threads=128,
+    exact=True,
+    T=SUMS,
+)
+def slide(source, filters, target, places, terms, phase, depth, first, last):
+    """target = the windows of source times filters; a unit is a tile of places and columns of a group, for one phase."""
+    left, right, where = shared_array(T, 1056), shared_array(T, 1024), shared_array(int64, 160)
+    counts = phase + PLACES
+    count = places[IMAGES] * places[counts] * places[counts + 1] * places[counts + 2]
+    columns = places[COLUMNS]
+    across = (columns + 31) // 32
+    lane, row = thread() % 32, thread() // 32
+    for unit in range(first, last):
+        tile = unit // across
+        column = (unit - tile * across) * 32
+        group = tile % places[GROUPS]
+        begin = tile // places[GROUPS] * 32
+        if thread() < 32:
+            note_place(places, places, counts, begin + lane, count, where, lane)
+        s0, s1, s2, s3, s4, s5, s6, s7 = T(0), T(0), T(0), T(0), T(0), T(0), T(0), T(0)
+        synchronize()
+        for stretch in range(0, depth, 32):
+            term = 5 * least(stretch + lane, depth - 1)
+            for i in range(row, 32, 4):
+                x, y, z = where[32 + i] + terms[term], where[64 + i] + terms[term + 1], where[96 + i] + terms[term + 2]
+                inside = where[i] >= 0 and stretch + lane < depth
+                q = terms[term + 3] + group * places[SOURCE_GROUP]
+                left[lane * 33 + i] = element(source, places, where[i], x, y, z, q) if inside else T(0)
+                known = stretch + i < depth and column + lane < columns
+                at = terms[5 * least(stretch + i, depth - 1) + 4] + group * places[FILTER_GROUP] + column + lane
+                right[i * 32 + lane] = filters[at] if known else T(0)
+            synchronize()
+            s0, s1, s2, s3, s4, s5, s6, s7 = add_stretch(left, right, row, lane, s0, s1, s2, s3, s4, s5, s6, s7)
+            synchronize()
+        at = places[phase + TARGET_AT] + group * places[TARGET_GROUP] + column + lane
+        for i in range(8):
+            r = row + 4 * i
+            if where[r] >= 0 and column + lane < columns:
+                target[at + where[128 + r]] = eighth(i, s0, s1, s2, s3, s4, s5, s6, s7)
+        synchronize()
+
+
+@device_kernel(
+    "source: in[T], given: in[T], target: out[T], places: in[int64], rows: in[int64], counts: in[int64], many: int, "
+    "first: int, last: int",
+    threads=128,
+    exact=True,
+    T=SUMS,
+)
+def gather_filters(source, given, target, places, rows, counts, many, first, last):
+    """The gradient of filters, in chunks: a unit is a tile of its rows and columns, for a group and a chunk of the places."""
+    left, right, where = shared_array(T, 1056), shared_array(T, 1024), shared_array(int64, 160)
+    count = places[IMAGES] * counts[0] * counts[1] * counts[2]
+    columns = places[COLUMNS]
+    across, down = (columns + 31) // 32, (many + 31) // 32
+    lane, row = thread() % 32, thread() // 32
+    for unit in range(first, last):
+        tile = unit // across
+        column = (unit - tile * across) * 32
+        begin = tile % down * 32
+        group = tile // down % places[GROUPS]
+        chunk = tile // (down * places[GROUPS])
+        end = count * (chunk + 1) // places[CHUNKS]
+        mine = 5 * least(begin + lane, many - 1)
+        s0, s1, s2, s3, s4, s5, s6, s7 = T(0), T(0), T(0), T(0), T(0), T(0), T(0), T(0)
+        for stretch in range(count * chunk // places[CHUNKS], end, 32):
+            if thread() < 32:
+                note_place(places, counts, 0, stretch + lane, end, where, lane)
+            synchronize()
+            for i in range(row, 32, 4):
+                x, y, z = where[32 + i] + rows[mine], where[64 + i] + rows[mine + 1], where[96 + i] + rows[mine + 2]
+                q = rows[mine + 3] + group * places[SOURCE_GROUP]
+                left[i * 33 + lane] = element(source, places, where[i], x, y, z, q) if where[i] >= 0 else T(0)
+                known = where[i] >= 0 and column + lane < columns
+                at = where[128 + i] + group * places[FILTER_GROUP] + column + lane
+                right[i * 32 + lane] = given[at] if known else T(0)
+            synchronize()
+            s0, s1, s2, s3, s4, s5, s6, s7 = add_stretch(left, right, row, lane, s0, s1, s2, s3, s4, s5, s6, s7)
+            synchronize()
+        at = chunk * places[CHUNK_SIZE] + group * places[TARGET_GROUP] + column + lane
+        for i in range(8):
+            r = begin + row + 4 * i
+            if r < many and column + lane < columns:
+                target[at + rows[5 * r + 4]] = eighth(i, s0, s1, s2, s3, s4, s5, s6, s7)
+
+
+@kernel(
+    "source: in[T], filters: in[T], target: out[T], places: in[int64], terms: in[int64], phase: int, depth: int, "
+    "first: int, last: int",
+    noalias=True,
+    T=SUMS,
+)
+def slide_lanes(source, filters, target, places, terms, phase, depth, first, last):
+    """The same where channels have filters of their own; a unit is an element."""
+    columns = places[COLUMNS]
+    for unit in range(first, last):
+        number = unit // columns
+        column = unit - number * columns
+        image, a, b, c = place_of(number, places, phase + PLACES)
+        at_a, at_b, at_c = (
+            a * places[MOVE] + places[START],
+            b * places[MOVE + 1] + places[START + 1],
+            c * places[MOVE + 2] + places[START + 2],
+        )
+        total = T(0)
+        for term in range(0, 5 * depth, 5):
+            x, y, z = at_a + terms[term], at_b + terms[term + 1], at_c + terms[term + 2]
+            read = element(source, places, image, x, y, z, column)
+            total = multiply_add(read, filters[terms[term + 4] + column], total)
+        target[home_of(places, image, a, b, c) + places[phase + TARGET_AT] + column] = total
+
+
+@kernel(
+    "source: in[T], given: in[T], target: out[T], places: in[int64], rows: in[int64], counts: in[int64], many: int, "
+    "first: int, last: int",
+    noalias=True,
+    T=SUMS,
+)
+def gather_lanes(source, given, target, places, rows, counts, many, first, last):
+    """The gradient of such filters, in chunks; a unit is an element."""
+    count = places[IMAGES] * counts[0] * counts[1] * counts[2]
+    columns = places[COLUMNS]
+    for unit in range(first, last):
+        cell = unit // columns
+        column = unit - cell * columns
+        chunk = cell // many
+        row = 5 * (cell - chunk * many)
+        total = T(0)
+        for number in range(count * chunk // places[CHUNKS], count * (chunk + 1) // places[CHUNKS]):
+            image, a, b, c = place_of(number, counts, 0)
+            x = a * places[MOVE] + places[START] + rows[row]
+            y = b * places[MOVE + 1] + places[START + 1] + rows[row + 1]
+            z = c * places[MOVE + 2] + places[START + 2] + rows[row + 2]
+            read = element(source, places, image, x, y, z, column)
+            total = multiply_add(read, given[home_of(places, image, a, b, c) + column], total)
+        target[chunk * places[CHUNK_SIZE] + rows[row + 4] + column] = total
+
+
+# ---- in place of the CPU's -------------------------------------------------------------------------------
+
+
+def _in_windows(words: np.ndarray, begin: int, count: int, item: int) -> Constant:
+    """Pairs of a table, places in a patch and others, as places in a window, channels, and the others."""
+    pairs = words[begin : begin + 2 * count].reshape(-1, 2) // item
+    channels = max(1, int(words[SOURCE_CHANNELS]))
+    at = patches.EXTENT if words[patches.COPIED] else SOURCE
+    _, high, wide = words[at : at + 3]
+    inside, channel = np.divmod(pairs[:, 0], channels)
+    line, c = np.divmod(inside, max(1, wide))
+    a, b = np.divmod(line, max(1, high))
+    return Constant(np.stack([a, b, c, channel, pairs[:, 1]], -1).reshape(-1))
+
+
+def _slide_instead(device: DeviceKernel) -> Instead:
+    def instead(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[Launch]:
+        operands: Any = launch.operands
+        source, filters, target, table, _, following = operands
+        words = table.array
+        launches: list[Launch] = []
+        for number in range(words[patches.PHASES]):
+            phase = patches.HEADER + number * patches.PHASE
+            depth, terms_at = int(words[phase + patches.DEPTH]), int(words[phase + patches.TERMS_AT])
+            terms = _in_windows(words, terms_at, depth, int(words[patches.ITEM_BYTES]))
+            places = int(words[IMAGES] * words[phase + PLACES : phase + PLACES + 3].prod())
+            columns = int(words[COLUMNS])
+            tiles = -(-places // SIDE) * int(words[GROUPS]) * -(-columns // SIDE)
+            units = tiles if device.together else places * columns
+            given: Any = OnDevice(device, dtypes)
+            launches.append(Launch(given, (source, filters, target, table, terms, phase, depth), units))
+        return [*launches, *([following] if isinstance(following, Launch) else [])]
+
+    return instead
+
+
+def _gather_instead(device: DeviceKernel) -> Instead:
+    def instead(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[Launch]:
+        operands: Any = launch.operands
+        source, given, target, table = operands
+        words = table.array
+        many, columns = int(words[patches.ROWS]), int(words[COLUMNS])
+        rows = _in_windows(words, patches.GRADIENT_HEADER, many, np.dtype(dtypes["T"]).itemsize)
+        lines = [words[TARGET_IMAGE], *words[TARGET : TARGET + 3]]
+        counts = Constant(np.array([outer // max(1, inner) for outer, inner in itertools.pairwise(lines)]))
+        tiles = int(words[CHUNKS] * words[GROUPS]) * -(-many // SIDE) * -(-columns // SIDE)
+        units = tiles if device.together else int(words[CHUNKS]) * many * columns
+        on: Any = OnDevice(device, dtypes)
+        return [Launch(on, (source, given, target, table, rows, counts, many), units)]
+
+    return instead
+
+
+INSTEAD: dict[Any, Instead] = {
+    patches.slide.function: _slide_instead(slide),
+    patches.slide_lanes.function: _slide_instead(on_device(slide_lanes)),
+    patches.gather_filters.function: _gather_instead(gather_filters),
+    patches.gather_lanes.function: _gather_instead(on_device(gather_lanes)),
+}
+"""See `choice`."""

@@ -1,0 +1,58 @@
+"""Every kernel that the operation table has on a GPU becomes PTX; those for GPUs become machine code for each generation."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from fastgrad.cuda.choice import row_launches_on_device
+from fastgrad.cuda.compile import compile_ptx
+from fastgrad.cuda.link import LinkingUnavailable, link
+from fastgrad.operation import TABLE
+from tests.trace.programs import test_native_rows as rows
+
+CAPABILITIES = (80, 90, 100)
+
+
+def kernels_of_table():
+    """The kernels of all rows, each with the dtypes of the row's case, and the PTX of the oldest generation."""
+    found = {}
+    for case in (*rows.CLOSE, *rows.EXACT):
+        wanted = rows.run_of(case)
+        arrays = [np.ascontiguousarray(a).reshape(a.shape) for a in case.arrays]
+        launches = row_launches_on_device(TABLE[case.name], arrays, wanted, case.attributes)
+        for launch in () if launches is None else launches.launches:
+            kernel, dtypes = launch.kernel
+            found.setdefault((kernel.function, tuple(dtypes.items())), (kernel, dtypes))
+    return list(found.values())
+
+
+@pytest.fixture(scope="module")
+def compiled():
+    return [(kernel, dtypes, compile_ptx(kernel, dtypes, CAPABILITIES[0])) for kernel, dtypes in kernels_of_table()]
+
+
+def test_kernels_whose_threads_work_together_have_no_stack_and_no_other_floats(compiled):
+    together = [(kernel, dtypes, text) for kernel, dtypes, text in compiled if kernel.together]
+    assert together
+    for kernel, dtypes, text in together:
+        assert ".local" not in text, kernel.name
+        assert "float64" in dtypes.values() or ".f64" not in text, kernel.name
+
+
+@pytest.mark.parametrize("capability", CAPABILITIES)
+def test_they_become_machine_code_without_spills(compiled, capability):
+    """PTX of an older generation is taken by the linker of a newer one."""
+    together = [(kernel, text) for kernel, _, text in compiled if kernel.together]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        linked = [pool.submit(link, text, capability) for _, text in together]
+        try:
+            cubins = [one.result() for one in linked]
+        except LinkingUnavailable as missing:
+            pytest.skip(str(missing).splitlines()[0])
+    for (kernel, _), cubin in zip(together, cubins, strict=True):
+        assert cubin.code.startswith(b"\x7fELF")
+        assert cubin.spills == cubin.stack == 0, kernel.name
