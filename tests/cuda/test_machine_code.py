@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -40,7 +41,8 @@ def test_kernels_whose_threads_work_together_have_no_stack_and_no_other_floats(c
     assert together
     for kernel, dtypes, text in together:
         assert ".local" not in text, kernel.name
-        assert "float64" in dtypes.values() or ".f64" not in text, kernel.name
+        computes = re.search(r"\b(add|sub|mul|fma|div|sqrt)\S*\.f64", text)  # numbers that are passed come as float64
+        assert "float64" in dtypes.values() or not computes, kernel.name
 
 
 @pytest.mark.parametrize("capability", CAPABILITIES)

@@ -1,4 +1,4 @@
-"""Convolutions on a simulated GPU are the CPU's, for windows and channels that fill no tile."""
+"""Convolutions and pooling on a simulated GPU are the CPU's, for windows and channels that fill no tile."""
 
 import numpy as np
 import pytest
@@ -41,3 +41,24 @@ def test_convolutions_and_their_gradients(case):
     g = random.normal(size=y.shape).astype(np.float32)
     check("convolution_backprop_input", [g, filters], {"input_shape": shape[1:], **window})
     check("convolution_backprop_filter", [x, g], {"filter_shape": filter_shape, **window})
+
+
+@pytest.mark.parametrize("padding", [((0, 0), (0, 0)), ((1, 0), (0, 1))])
+def test_pooling_and_its_gradients_have_the_cpus_bits(padding):
+    random = np.random.default_rng(0)
+    x = random.integers(-3, 3, (2, 7, 6, 19)).astype(np.float32)  # with equal elements in a window
+    x[1, 2, 3, 4] = np.nan
+    window = {"kernel": (3, 2), "strides": (2, 1), "padding": padding, "dilations": (1, 1)}
+    for mean in (False, True):
+        y = np.asarray(TABLE["avg_pool" if mean else "max_pool"].run(x, **window))
+        g = random.normal(size=y.shape).astype(np.float32)
+        given = (
+            ("avg_pool_gradient", [g], {"input_shape": x.shape[1:]}) if mean else ("max_pool_scatter", [x, y, g], {})
+        )
+        for name, inputs, more in (("avg_pool" if mean else "max_pool", [x], {}), given):
+            row = TABLE[name]
+            wanted = np.asarray(row.run(*inputs, **more, **window))
+            found = np.full_like(wanted, 7)
+            launches = row_launches_on_device(row, inputs, [found], {**more, **window})
+            assert run_on_simulation(launches, inputs, [found]) is None
+            assert found.tobytes() == wanted.tobytes()

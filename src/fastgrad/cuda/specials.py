@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fastgrad.cuda import body, library
+from fastgrad.cuda import body
+from fastgrad.cuda.kernels import library
 from fastgrad.kernels.building.body import (
     Special,
     call_pair,
