@@ -65,7 +65,7 @@ class Device:
         self.rows: OrderedDict[Hashable, Any] = OrderedDict()
         self.graphs: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
         self._free: dict[int, list[int]] = defaultdict(list)
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # what the garbage collector ends may ask for memory
         self._taken = 0
         self.peak = 0
 
@@ -87,13 +87,14 @@ class Device:
 
     def _take(self, size: int, nbytes: int) -> int:
         with self._lock:
-            for remedy in (self._give_back, gc.collect, None):
+            for attempt in range(3):
                 try:
                     address = self.driver.allocate(size)
                 except OutOfDeviceMemory:
-                    if remedy is None:
+                    if attempt == 2:
                         raise self._exhausted(nbytes) from None
-                    remedy()
+                    if attempt == 1:
+                        gc.collect()
                     self._give_back()
                 else:
                     self._taken += size
