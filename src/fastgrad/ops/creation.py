@@ -145,14 +145,13 @@ def _copied(x: Tensor, device: Any) -> Tensor:
     return y
 
 
+# In a program it is nothing: where that runs is not for its parts to say.
 _copy_to_device = Operation(
     "copy_to_device",
     lambda x, device: moved(x, device_named(device, "copy_to_device")),
     lambda g, y, x, device: _copied(g, device_of(x._array)),
     form=Form.EXTERN,
-    launches=lambda inputs, outputs, device: Launches(
-        (), alias=True
-    ),  # where a program runs is not for its parts to say
+    launches=lambda inputs, outputs, device: Launches((), alias=True),
 )
 
 
