@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_keras_object
+from fastgrad.placement import moved
 from fastgrad.storage.atomic_write import write_atomically
 from fastgrad.storage.hdf5_file import h5py_module, read_attributes, read_hdf5, write_hdf5
 from fastgrad.variable import Variable
@@ -67,7 +68,7 @@ def write(model: Any, path: Any, overwrite: bool) -> None:
         if len(set(names)) < len(names):
             names = [f"{name}_{place}" for place, name in enumerate(names)]
         attributes[group] = {"weight_names": names}
-        arrays.update({f"{group}/{name}": one._array for name, one in zip(names, variables, strict=True)})
+        arrays.update({f"{group}/{name}": moved(one._array, None) for name, one in zip(names, variables, strict=True)})
     write_atomically(path, lambda file: write_hdf5(file, arrays, attributes), overwrite)
 
 

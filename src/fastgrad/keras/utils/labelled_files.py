@@ -182,9 +182,6 @@ def _indexed(
         )
     classes = folders if labels == "inferred" else None if labels is None else [str(x) for x in sorted(set(labels))]
     if request.verbose:
-        print(f"Found {len(files)} files." if classes is None else _belonging(len(files), len(classes)))
+        belonging = "" if classes is None else f" belonging to {len(classes)} classes"
+        print(f"Found {len(files)} files{belonging}.")
     return files, found, classes
-
-
-def _belonging(files: int, classes: int) -> str:
-    return f"Found {files} files belonging to {classes} classes."
