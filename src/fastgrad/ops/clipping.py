@@ -112,7 +112,7 @@ def clip_by_norm(t: Any, clip_norm: Any, axes: Any = None, name: str | None = No
         raise refuse_dtype("clip_by_norm", array.dtype, FLOATING)
     limit = convert_beside(clip_norm, array.dtype)
     limit = cast(limit, t.dtype)
-    if limit._array.ndim or limit._array < 0:
+    if limit._array.ndim or limit._on_host() < 0:
         limit = maximum(limit, constant_tensor(np.zeros((), array.dtype)))
     if limit._array.ndim and not _broadcasts_to(limit._array.shape, array.shape):
         raise InvalidArgumentError(

@@ -130,7 +130,7 @@ def reverse_sequence(
         InvalidArgumentError: lengths out of range, not one a batch element, or axes that are equal or out of range.
     """
     x, lengths = tensor_of(input), tensor_of(seq_lengths)
-    rank, array = x._array.ndim, lengths._array
+    rank, array = x._array.ndim, lengths._on_host()
     batch = 0 if batch_axis is None else batch_axis
     for what, axis in (("seq_axis", seq_axis), ("batch_axis", batch)):
         if axis is None or not -rank <= axis < rank:

@@ -330,6 +330,6 @@ def confusion_matrix(
 def _classes(x: Any) -> Tensor:
     found = cast(x, dtypes.int64)
     squeezed = TABLE["reshape"](found, shape=(found._array.size,))
-    if found._array.squeeze().ndim > 1:
+    if sum(n != 1 for n in found._array.shape) > 1:
         raise InvalidArgumentError(f"confusion_matrix: classes must be a vector, got shape {list(found._array.shape)}.")
     return squeezed

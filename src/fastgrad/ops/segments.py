@@ -291,7 +291,7 @@ def _count(total: Tensor, segment_ids: Any, num_segments: Any) -> Tensor:
 
 def _sorted(name: str, data: Any, segment_ids: Any) -> tuple[Tensor, Tensor, int]:
     x, ids = tensor_of(data), tensor_of(segment_ids)
-    array = ids._array
+    array = ids._on_host()
     if array.dtype not in INTEGER:
         raise refuse_dtype(f"{name} (segment_ids)", array.dtype, INTEGER)
     if array.ndim != 1:

@@ -425,7 +425,7 @@ def invert_permutation(x: Any, name: str | None = None) -> Tensor:
         InvalidArgumentError: it is no permutation.
     """
     found = tensor_of(x)
-    array = found._array
+    array = found._on_host()
     if array.dtype not in _INDICES:
         raise refuse_dtype("invert_permutation", array.dtype, _INDICES)
     if array.ndim != 1:
