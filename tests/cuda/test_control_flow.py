@@ -133,6 +133,16 @@ def test_results_whose_size_depends_on_values():
     same(on_both(function, X))
 
 
+def test_texts_stay_on_the_host():
+    with tf.device("GPU:0"):
+        function = tf.function(lambda text, x: (tf.reverse(text, [0]), x * 2.0))
+        for _ in range(3):
+            text, y = function(tf.constant(["a", "b"]), tf.constant([1.0]))
+    assert text.device.endswith("CPU:0")
+    assert y.device.endswith("GPU:0")
+    assert text.numpy().tolist() == [b"b", b"a"]
+
+
 def test_variables_of_the_host_are_read_and_written_there():
     counter = tf.Variable(np.zeros(2, np.float32))
 

@@ -68,7 +68,7 @@ class DeviceProgram:
         self._places, self._size = self._laid_out()
         self._memory: DeviceArray | None = None
         self._objects: list[int] = []
-        self._results: list[DeviceArray] = []
+        self._results: list[Any] = []  # arrays, None for objects of Python's
         self._graphs: dict[tuple[int, int], Any] = {}  # by the number of the stretch and of the first step
         self._shared = -1
         self._lock = threading.RLock()
@@ -163,13 +163,8 @@ class DeviceProgram:
             self._memory = self.device.array((self._size,), np.uint8)
             self._objects = [self._memory.address + offset for offset in self._places]
             count = len(self.plan.arguments)
-            self._results = [
-                self.device.array(value.shape, value.dtype)
-                if not self._fixed and value.dtype.kind != "O"
-                else DeviceArray(self.device, address, value.shape, value.dtype, self._memory)
-                for value, address in zip(self.plan.results, self._objects[count:], strict=True)
-            ]
-            self._objects[count:] = [array.address for array in self._results]
+            self._results = [self._result(*one) for one in zip(self.plan.results, self._objects[count:], strict=True)]
+            self._objects[count:] = [0 if array is None else array.address for array in self._results]
         assert self._memory is not None
         for place, (number, value) in enumerate(self.plan.arguments):
             array = arguments[number]
@@ -189,6 +184,14 @@ class DeviceProgram:
         if first:
             self._frame.bind(self._memory.address, self._objects)
 
+    def _result(self, value: Value, address: int) -> DeviceArray | None:
+        """The array for a result: an own one, if the program has no memory that stays."""
+        if value.dtype.kind == "O":
+            return None
+        if not self._fixed:
+            return self.device.array(value.shape, value.dtype)
+        return DeviceArray(self.device, address, value.shape, value.dtype, self._memory)
+
     def view(self, place: Place, value: Value) -> DeviceArray:
         """A value of a run that is going on, where it is."""
         assert self._memory is not None
@@ -196,7 +199,7 @@ class DeviceProgram:
         return DeviceArray(self.device, address, value.shape, value.dtype, self._memory)
 
     def launched(self, key: tuple[int, int], calls: Sequence[Call]) -> None:
-        """Launches kernels, as a graph from the second time on."""
+        """Launches kernels: several as one graph, which is recorded the first time, where memory stays where it is."""
         driver = self.device.driver
 
         def work() -> None:
