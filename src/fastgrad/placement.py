@@ -104,7 +104,7 @@ def placed(array: Any) -> Any:
 
 def moved(array: Any, device: Device | None) -> Any:
     """An array on a device, or the host if that is None: itself if it is there, else a copy. Texts stay on the host."""
-    if isinstance(array, np.ndarray):
+    if isinstance(array, (np.ndarray, np.generic)):
         return array if device is None or array.dtype.hasobject else device.put(array)
     if device is None:
         return array.on_host()
@@ -128,9 +128,9 @@ def through_host(function: Callable[[Sequence[np.ndarray]], Sequence[np.ndarray]
     return [moved(y, device) for y in function([moved(x, None) for x in arrays])]
 
 
-def device_of(array: np.ndarray | DeviceArray) -> Device | None:
+def device_of(array: np.ndarray | np.generic | DeviceArray) -> Device | None:
     """Whose memory an array is in; None for the host's."""
-    return None if isinstance(array, np.ndarray) else array.device
+    return None if isinstance(array, (np.ndarray, np.generic)) else array.device
 
 
 def name_of(device: Device | None) -> str:

@@ -346,6 +346,7 @@ RULES: dict[str, Rule] = {
     "max_pool_argmax": _max_pool_argmax,
     "unravel_index": _unravel_index,
     "batch_moments": _more_columns,
+    "copy_to_device": _broadcasting,
     "matmul": _matmul,
     "wide_product": _matmul,
     "broadcast_to": _broadcast_to,
