@@ -134,6 +134,29 @@ def test_an_embedding_is_trained_by_rows(compiled):
         np.testing.assert_allclose(ours, theirs, rtol=1e-6)
 
 
+def test_a_tape_follows_a_tensor_to_another_device():
+    with tf.device("GPU:0"):
+        x = tf.Variable([1.0, 2.0])
+    with tf.GradientTape() as tape:
+        with tf.device("CPU:0"):
+            y = x * x
+        with tf.device("GPU:0"):
+            z = tf.reduce_sum(y * 3.0)
+    assert (y.device[-5:], z.device[-5:]) == ("CPU:0", "GPU:0")
+    with tf.device("GPU:0"):
+        np.testing.assert_array_equal(tape.gradient(z, x), [6.0, 12.0])
+
+
+def test_variables_of_the_host_are_trained_in_a_scope():
+    w, optimizer = tf.Variable([1.0, 2.0]), keras.optimizers.SGD(0.5)
+    with tf.device("GPU:0"):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(w * w)
+        optimizer.apply_gradients([(tape.gradient(loss, w), w)])
+    assert w.device.endswith("CPU:0")
+    np.testing.assert_array_equal(w, [0.0, 0.0])
+
+
 def test_random_numbers_are_the_cpus():
     def drawn(device):
         with tf.device(device):

@@ -17,7 +17,7 @@ from fastgrad.operation import Binary, Operation, Unary, convert_pair, refuse_mi
 from fastgrad.ops.contraction import product
 from fastgrad.ops.reduction import Reduction
 from fastgrad.placement import is_free, moved, placement, together
-from fastgrad.recording import recorders
+from fastgrad.recording import recorders, unheard
 from fastgrad.tensor import Tensor, convert_to_tensor
 from fastgrad.trace.function import forget_entries
 from fastgrad.variable import Variable
@@ -87,7 +87,11 @@ def placed_inputs(name: str, inputs: tuple[Any, ...]) -> tuple[Device | None, li
 def _here(row: Operation, inputs: tuple[Any, ...], arrays: list[Any], attributes: dict[str, Any]) -> Any:
     """An operation on the host. What comes of tensors that belong to no device belongs to none."""
     if any(x._array is not array for x, array in zip(inputs, arrays, strict=True)):
-        inputs = tuple([Tensor(array) for array in arrays])
+        with unheard():  # of the copies
+            y = _on_host(row, *map(Tensor, arrays), **attributes)
+        for recorder in recorders.active:
+            recorder.on_operation(row, inputs, y if type(y) is tuple else (y,), attributes)
+        return y
     y = _on_host(row, *inputs, **attributes)
     if not placement.is_scoped and all(map(is_free, inputs)):
         for one in y if type(y) is tuple else (y,):

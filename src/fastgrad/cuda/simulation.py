@@ -22,7 +22,6 @@ from fastgrad.cuda import body, races
 from fastgrad.cuda.kernel import NO_ANSWER, DeviceKernel, Machine, kernel_ir
 from fastgrad.cuda.specials import ASKED, BLOCK, BLOCKS, IN_SIMULATION, SIMULATED
 from fastgrad.kernels.building import bounds
-from fastgrad.kernels.building.library_calls import PREFIX, definitions
 from fastgrad.kernels.building.native import initialize_llvm, target
 from fastgrad.kernels.building.signature import LIST_KINDS, checked_words
 from fastgrad.kernels.running.launch import Constant, Input, Launches, Output, Scratch
@@ -355,9 +354,6 @@ def _compiled(kernel: DeviceKernel, dtypes: tuple[tuple[str, str], ...]) -> Any:
     module = llvm.parse_assembly(text)
     if specials:
         module.link_in(llvm.parse_assembly(specials))
-    rare = [function.name for function in module.functions if function.name.startswith(PREFIX)]
-    if rare:
-        module.link_in(llvm.parse_assembly(definitions(rare)))
     module.triple = target().triple
     machine = llvm.Target.from_triple(module.triple).create_target_machine(opt=1)
     module.link_in(llvm.parse_assembly(races.WATCHING))

@@ -157,7 +157,7 @@ class Optimizer(OptimizerState):
         variables = self._targets(grads, trainable_variables)
         if recorders.active and state_followed():
             apply_as_operations(self, grads, variables)
-        elif placement.active and any(device_of(variable._array) for variable in variables):
+        elif placement.active and any(map(_is_on_gpu, (*grads, *variables))):
             with following_state():
                 apply_as_operations(self, grads, variables)
         elif not self._apply_plain(grads, variables):
@@ -440,3 +440,9 @@ def _check_average(momentum: Any, frequency: Any) -> None:
         raise ValueError(
             f"`ema_overwrite_frequency` must be an integer >= 1 or None. Received: ema_overwrite_frequency={frequency}"
         )
+
+
+def _is_on_gpu(x: Any) -> bool:
+    """Whether a gradient or a variable is on a GPU."""
+    x = x.values if isinstance(x, IndexedSlices) else x
+    return isinstance(x, (Tensor, Variable)) and device_of(x._array) is not None
