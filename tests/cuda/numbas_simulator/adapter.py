@@ -1,0 +1,139 @@
+"""Bodies of our kernels, run by the simulator of Numba's CUDA target: as plain Python, with NumPy's numbers.
+
+Nothing of our way to LLVM IR has a part in that, and nothing of our own simulation. Threads, blocks, barriers and shared memory are
+Numba's; shuffles, which it has none of, are made of these.
+"""
+
+import functools
+import math
+import sys
+from types import FunctionType
+
+import numpy as np
+from numba import cuda  # while a kernel runs, Numba puts here what threads see
+
+from fastgrad.cuda import body
+from fastgrad.kernels.building import body as of_all
+from fastgrad.kernels.building.body import ByDtype, is_scalar_function
+from fastgrad.kernels.building.compile import type_names
+from fastgrad.kernels.building.signature import SHARE
+
+THREADS = 1024  # that a block may have
+
+sys.setswitchinterval(1e-5)  # Numba looks again and again whether all threads wait
+
+
+def simulate(kernel, dtypes, arguments, units=1, blocks=2, threads=64):
+    """As `fastgrad.cuda.simulation.simulate`, for kernels without lists of arrays; nothing is checked but by Numba."""
+    types = {name: np.dtype(kind).type for name, kind in type_names(kernel.checked_types(dtypes)).items()}
+    function = plain(kernel.function, tuple(types.items()))
+    flat = [a.reshape(-1) if isinstance(a, np.ndarray) else a for a in arguments]
+    answers = np.full(units, -1)
+    if not kernel.is_shared:
+        units, blocks, threads = 1, 1, 1
+    cuda.jit(_entry)[blocks, kernel.threads if kernel.exact else threads](kernel, function, units, answers, *flat)
+    found = answers[answers >= 0]
+    return int(found.min()) if found.size else None
+
+
+def _entry(kernel, function, units, answers, *arguments):
+    """What a thread does: its block's units, or its own."""
+    passed = [p.name for p in kernel.given if p.passed]
+    given = {name: a[0] if name in kernel.read else a for name, a in zip(passed, arguments, strict=True)}
+    begin, step = cuda.blockIdx.x, cuda.gridDim.x
+    if not kernel.together:
+        begin, step = begin * cuda.blockDim.x + cuda.threadIdx.x, step * cuda.blockDim.x
+    with np.errstate(all="ignore"):
+        for unit in range(begin, units, step):
+            share = dict(zip(SHARE, (unit, unit + 1), strict=True)) if kernel.is_shared else {}
+            answer = function(**given, **share)
+            if kernel.signature.returns_status:
+                answers[unit] = answer
+
+
+@functools.cache
+def plain(function, types):
+    """A copy of a body that Python can run: its specials are those below, its types are NumPy's."""
+    scope = {**function.__globals__, **dict(types)}
+    copy = FunctionType(function.__code__, scope, function.__name__)
+    for name in function.__code__.co_names:
+        value = scope.get(name)
+        if isinstance(value, of_all.Special):
+            scope[name] = SPECIALS[value]
+        elif isinstance(value, ByDtype):
+            scope[name] = _ByDtype(value, types)
+        elif is_scalar_function(value) and value.__code__ is not function.__code__:
+            scope[name] = plain(value, types)
+    return copy
+
+
+class _ByDtype:
+    def __init__(self, choice, types):
+        self._choices = {name: plain(function, types) for name, function in choice.choices.items()}
+
+    def __call__(self, x, *more):
+        return self._choices[x.dtype.name](x, *more)
+
+
+def _shared_array(kind, length):
+    """Numba knows shared arrays by the line that asks for them."""
+    code, line = sys._getframe(1).f_code, sys._getframe(1).f_lineno
+    asking = compile("array(length, kind)", f"{code.co_filename} {line} of {id(code)}", "eval")
+    return eval(asking, {"array": cuda.shared.array, "length": length, "kind": kind})
+
+
+def _exchanged(x, giver):
+    """The x of another thread of the block."""
+    given = cuda.shared.array(THREADS, object)
+    given[cuda.threadIdx.x] = x
+    cuda.syncthreads()
+    taken = given[giver]
+    cuda.syncthreads()
+    return taken
+
+
+def _synchronize():
+    cuda.syncthreads()
+
+
+def _shuffle_xor(x, lanes):
+    return _exchanged(x, cuda.threadIdx.x ^ lanes)
+
+
+def _shuffle_down(x, lanes):
+    me = cuda.threadIdx.x
+    return _exchanged(x, me + lanes if me % body.WARP + lanes < body.WARP else me)
+
+
+def _fused_multiply_add(a, b, c):
+    """Of float32 numbers: in float64 the product is exact, and a sum that is rounded to odd can be rounded again."""
+    assert type(a) is type(b) is type(c) is np.float32
+    product, c = float(a) * float(b), float(c)
+    total = product + c
+    if math.isfinite(total):
+        part = total - product
+        error = (product - (total - part)) + (c - part)
+        if error and not np.float64(total).view(np.int64) & 1:
+            total = math.nextafter(total, math.copysign(math.inf, error))
+    return np.float32(total)
+
+
+def _store_aligned(x, i, value):
+    x[i] = value
+
+
+SPECIALS = {
+    body.thread: lambda: cuda.threadIdx.x,
+    body.threads: lambda: cuda.blockDim.x,
+    body.synchronize: _synchronize,
+    body.shared_array: _shared_array,
+    body.shuffle_xor: _shuffle_xor,
+    body.shuffle_down: _shuffle_down,
+    body.load_aligned: lambda x, i: x[i],
+    body.store_aligned: _store_aligned,
+    of_all.local_array: lambda kind, length: np.zeros(length, kind),
+    of_all.float_bits: lambda x: x.view(f"int{8 * x.itemsize}"),
+    of_all.from_bits: lambda i: i.view(f"float{8 * i.itemsize}"),
+    of_all.fused_multiply_add: _fused_multiply_add,
+    of_all.scale_by_power_of_two: lambda x, k: np.float32(np.ldexp(np.float64(x), k)),
+}

@@ -1,0 +1,15 @@
+"""Some kernels in another simulator than ours, that of Numba's CUDA target, in a process of its own."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+
+def test_kernels_give_the_same_in_numbas_simulator():
+    pytest.importorskip("numba.cuda")
+    command = [sys.executable, "-m", "pytest", "-q", "tests/cuda/numbas_simulator/facts.py"]
+    environment = {**os.environ, "NUMBA_ENABLE_CUDASIM": "1"}
+    child = subprocess.run(command, env=environment, check=False, capture_output=True, text=True, timeout=300)
+    assert child.returncode == 0, child.stdout[-6000:]
