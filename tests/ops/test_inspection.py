@@ -76,3 +76,16 @@ def test_order(values):
 def test_order_of_booleans_is_refused():
     with pytest.raises(TypeError, match="numeric"):
         tf.math.is_non_decreasing([True, False])
+
+
+@pytest.mark.parametrize("name", ["argmax", "argmin"])
+@pytest.mark.parametrize("shape", [(40_001,), (300, 130), (7, 60, 131), (1, 40_000), (40_000, 1)])
+def test_positions_in_large_arrays_with_ties_and_nans(name, shape):
+    x = np.random.default_rng(3).integers(-50, 50, shape).astype(np.float32)
+    x.reshape(-1)[::7] = np.nan
+    for axis in range(len(shape)):
+        seen = np.where(np.isnan(x), -np.inf if name == "argmax" else np.inf, x)
+        got = getattr(tf, name)(x, axis, tf.int32)
+        assert got.dtype == tf.int32
+        np.testing.assert_array_equal(got, getattr(np, name)(seen, axis))
+        np.testing.assert_array_equal(getattr(tf, name)(x.T, axis), getattr(np, name)(seen.T, axis))

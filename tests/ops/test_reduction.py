@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fastgrad as tf
+from fastgrad import config
 from tests.gradients import check_gradient
 
 nan, inf = float("nan"), float("inf")
@@ -209,3 +210,62 @@ def test_long_sums_are_as_accurate_along_every_axis(shape, axes, transposed, see
     expected = np.sum(x, None if axes is None else tuple(np.atleast_1d(axes)), np.float64)
     np.testing.assert_allclose(tf.reduce_sum(t, axes).numpy(), expected, rtol=8 * 6e-8)
     np.testing.assert_allclose(tf.reduce_mean(t, axes).numpy(), expected * (expected.size / x.size), rtol=8 * 6e-8)
+
+
+LARGE = [
+    ((10007,), None),
+    ((1_000_003,), 0),  # cut into parts
+    ((3, 200_001), 1),
+    ((1001, 13), 1),  # rows of few elements
+    ((300, 33), -1),
+    ((33, 513), 1),
+    ((5, 40_001), 1),
+    ((9001, 7), 0),
+    ((70_000, 10), 0),
+    ((2, 300_001, 1), 1),
+    ((4, 33, 7, 90), (1, 2)),
+    ((4095, 300), 0),
+    ((8, 300, 5), (0, 2)),  # NumPy's
+]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("shape", "axes"), LARGE)
+@pytest.mark.parametrize("row", [tf.reduce_sum, tf.reduce_mean])
+def test_large_sums_are_right_and_the_compiled_steps(dtype, shape, axes, row):
+    x = np.random.default_rng(1).uniform(0.5, 1, shape).astype(dtype)
+    expected = (np.sum if row is tf.reduce_sum else np.mean)(x, axes, np.longdouble).astype(np.float64)
+    y = row(tf.constant(x), axes)
+    np.testing.assert_allclose(y.numpy(), expected, rtol=5e-7 if dtype == "float32" else 1e-14)
+    assert row(tf.constant(x), axes, keepdims=True).shape == np.sum(x, axes, keepdims=True).shape
+    if axes != (0, 2):
+        np.testing.assert_array_equal(y, tf.function(lambda t: row(t, axes))(x))
+
+
+@pytest.mark.parametrize(("shape", "axes"), LARGE)
+def test_large_sums_do_not_depend_on_threads(shape, axes):
+    x = tf.constant(np.random.default_rng(2).standard_normal(shape).astype(np.float32))
+    threads, found = config.get_num_threads(), []
+    try:
+        for count in (1, 2, 5):
+            config.set_num_threads(count)
+            found.append(tf.reduce_mean(x, axes).numpy())
+    finally:
+        config.set_num_threads(threads)
+    np.testing.assert_array_equal(found[0], found[1])
+    np.testing.assert_array_equal(found[0], found[2])
+
+
+def test_large_sums_of_odd_values_and_views():
+    x = np.ones((300, 200), np.float32)
+    x[3, 190], x[5, 7], x[6, 1], x[6, 100] = nan, inf, inf, -inf
+    t = tf.constant(x)
+    with np.errstate(invalid="ignore"):
+        for axis in (None, 0, 1):
+            np.testing.assert_array_equal(tf.reduce_sum(t, axis), x.sum(axis))
+        np.testing.assert_array_equal(tf.reduce_sum(tf.transpose(t), 0), x.sum(1))
+        np.testing.assert_array_equal(tf.reduce_sum(t[::2, 1:], 1), x[::2, 1:].sum(1))
+    np.testing.assert_array_equal(tf.reduce_mean(t[:, None], 1), x)
+    np.testing.assert_array_equal(tf.reduce_mean(t, []), x)
+    np.testing.assert_array_equal(tf.reduce_sum(tf.zeros((0, 9000)), 0), np.zeros(9000))
+    assert np.isnan(tf.reduce_mean(tf.zeros((0, 9000)), 0)).all()

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 import numpy as np
 
 from fastgrad import dtypes
 from fastgrad.errors import InvalidArgumentError
+from fastgrad.kernels.running.launch import Launches
 from fastgrad.operation import ANY, BOOLEAN, NUMERIC, REAL, TABLE, Form, Operation, operation, refuse_dtype
 from fastgrad.ops.arguments import axis_of, tensor_of
 from fastgrad.ops.arithmetic import subtract
 from fastgrad.ops.casting import cast
 from fastgrad.ops.comparison import greater, greater_equal
 from fastgrad.ops.division import realdiv
-from fastgrad.ops.native_form import launches_from
+from fastgrad.ops.native_form import by_kernels_if_much, launches_from
 from fastgrad.ops.reduction import reduce_all, reduction_axes
 from fastgrad.tensor import Tensor, constant_tensor
 
@@ -23,23 +25,42 @@ def _position(find: Any, worst: float, x: np.ndarray, axis: int, output_type: st
     found = find(x, axis)
     if x.dtype.kind in "fV" and x.size:
         # NumPy finds the first NaN, TensorFlow passes over them.
-        chosen = np.take_along_axis(x, np.expand_dims(found, axis), axis)
+        if axis == x.ndim - 1:  # take_along_axis takes 8 us
+            chosen = x.take(found + np.arange(0, x.size, x.shape[axis]).reshape(found.shape))
+        else:
+            chosen = np.take_along_axis(x, np.expand_dims(found, axis), axis)
         if np.isnan(chosen).any():
             found = find(np.where(np.isnan(x), x.dtype.type(worst), x), axis)
-    return np.asarray(found).astype(output_type)
+    return np.asarray(found).astype(output_type, copy=False)
+
+
+def _run(name: str, find: Any, worst: float) -> Any:
+    known = launches_from("arranging.ordering", f"{name}_launches")
+
+    def launches(inputs: Any, outputs: Any, axis: int, output_type: str) -> Launches | None:
+        # Along the last axis NumPy is quicker.
+        across = prod(inputs[0].shape[axis + 1 :]) > 1
+        return known(inputs, outputs, axis=axis, output_type=output_type) if across else None
+
+    def result(x: np.ndarray, axis: int, output_type: str) -> tuple[tuple[int, ...], np.dtype]:
+        return x.shape[:axis] + x.shape[axis + 1 :], np.dtype(output_type)
+
+    return by_kernels_if_much(
+        launches, lambda x, axis, output_type: _position(find, worst, x, axis, output_type), result
+    )
 
 
 _argmax = operation(
     "argmax",
     Form.REDUCE,
-    run=lambda x, axis, output_type: _position(np.argmax, -np.inf, x, axis, output_type),
+    run=_run("argmax", np.argmax, -np.inf),
     dtypes=REAL | BOOLEAN,
     launches=launches_from("arranging.ordering", "argmax_launches"),
 )
 _argmin = operation(
     "argmin",
     Form.REDUCE,
-    run=lambda x, axis, output_type: _position(np.argmin, np.inf, x, axis, output_type),
+    run=_run("argmin", np.argmin, np.inf),
     dtypes=REAL | BOOLEAN,
     launches=launches_from("arranging.ordering", "argmin_launches"),
 )

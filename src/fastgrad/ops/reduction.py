@@ -195,8 +195,10 @@ def _reduce_mean(x: np.ndarray, axes: tuple[int, ...], keepdims: bool) -> Any:
         if count:
             total = np.abs(total) // total.dtype.type(count) * np.sign(total)  # towards zero
         return total.astype(dtype)
-    total = sum_over(x, axes, keepdims)
-    y = total / total.dtype.type(_count(x, total))
+    if not x.size:
+        total = sum_over(x, axes, keepdims)
+        return (total / total.dtype.type(_count(x, total))).astype(dtype)
+    y = sum_over(x, axes, keepdims, prod([x.shape[axis] for axis in axes]))
     return y if y.dtype is dtype or y.dtype == dtype else y.astype(dtype)
 
 

@@ -2,7 +2,7 @@
 
 NumPy adds pairs of blocks (its rounding errors grow with the logarithm of the number of terms) only along the axis
 that is contiguous in memory; along others it adds one row after the other. Here rows are added in groups, and then
-the groups' sums in groups. How terms are grouped depends on the shape alone.
+the groups' sums in groups. How terms are grouped depends on the shape alone. Large arrays of floats are summed by kernels.
 """
 
 from __future__ import annotations
@@ -12,24 +12,68 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.kernels.running.at_once import call_at_once, run_at_once
+
 _HALVES = frozenset(np.dtype(name) for name in ("float16", "bfloat16"))
 _FLOAT32 = np.dtype(np.float32)
 _add_reduce: Any = np.add.reduce
 _ROWS = 16  # rows added one after the other
 _WIDTH = 256  # elements of a row that make NumPy's inner loop worth its start
+_LARGE = 8192  # elements from which on kernels are faster
+_KERNEL_FLOATS = frozenset([np.dtype(np.float32), np.dtype(np.float64)])
 
 
-def sum_over(x: np.ndarray, axes: tuple[int, ...], keepdims: bool) -> np.ndarray:
-    """The sum of ``x`` over axes.
+def sum_over(x: np.ndarray, axes: tuple[int, ...], keepdims: bool, divisor: int = 1) -> np.ndarray:
+    """The sum of ``x`` over axes, divided by a number: of floats a mean.
 
     Args:
         x: numbers.
         axes: sorted, counted from the front.
         keepdims: whether they stay, with size 1.
+        divisor: 1, unless these are floats.
 
     Returns:
-        The sum, never a view, in the dtype of ``x`` or in float32 for half-width floats; a NumPy scalar if no axis is left.
+        The sum, never a view, in the dtype of ``x`` or in float32 for half-width floats; perhaps a NumPy scalar if no axis is left.
     """
+    if x.size >= _LARGE and x.dtype in _KERNEL_FLOATS:
+        found = _by_kernels(x, axes, keepdims, divisor)
+        if found is not None:
+            return found
+    total = _by_numpy(x, axes, keepdims)
+    return total if divisor == 1 else total / total.dtype.type(divisor)
+
+
+def _by_kernels(x: np.ndarray, axes: tuple[int, ...], keepdims: bool, divisor: int) -> np.ndarray | None:
+    """The same of large arrays of floats; None where the axes have others between them, or nothing is to add."""
+    outer = terms = inner = 1
+    for axis, size in enumerate(x.shape):
+        if size == 1:
+            continue
+        if axis in axes:
+            if inner != 1:
+                return None
+            terms *= size
+        elif terms == 1:
+            outer *= size
+        else:
+            inner *= size
+    if terms == 1:
+        return None
+    from fastgrad.kernels.reducing.large_sums import large_sum
+
+    shape = [1 if axis in axes else size for axis, size in enumerate(x.shape) if keepdims or axis not in axes]
+    y, given = np.empty(shape, x.dtype), np.ascontiguousarray(x)
+    found = large_sum(x.dtype, outer, terms, inner, divisor)
+    if len(found.launches) > 1:
+        run_at_once(found, (given,), (y,))
+    else:
+        (one,) = found.launches
+        numbers: Any = one.operands[2:]
+        call_at_once(one.kernel, (given,), y, *numbers, units=one.units, unit_cost=one.unit_cost)
+    return y
+
+
+def _by_numpy(x: np.ndarray, axes: tuple[int, ...], keepdims: bool) -> np.ndarray:
     dtype = x.dtype
     if dtype in _HALVES:
         dtype = _FLOAT32

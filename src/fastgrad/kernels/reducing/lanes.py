@@ -10,6 +10,10 @@ from fastgrad.kernels.functions.vector_math import least, nan_greatest, nan_leas
 
 LANES = 256
 DEPTH = 64  # so many elements are added in a lane, one after the other
+FEW = 32  # rows of so few elements need no lanes
+PART = 65536  # elements of a part of a long reduction
+ENOUGH = 64  # so many pieces of work need not be cut into parts
+MANY = 1 << 19  # nor need fewer elements than these
 
 
 @scalar_function

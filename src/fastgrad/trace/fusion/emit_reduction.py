@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastgrad.kernels.reducing.lanes import DEPTH, LANES
+from fastgrad.kernels.reducing.lanes import DEPTH, ENOUGH, FEW, LANES, MANY, PART
 from fastgrad.kernels.running.launch import Launch, Operand, Scratch
 from fastgrad.trace.fusion.combining import REDUCTIONS, finished, lane_type, neutral, total_type
 from fastgrad.trace.fusion.fused import Fused, Step
@@ -22,18 +22,6 @@ from fastgrad.trace.fusion.kernel_writer import Writer
 from fastgrad.trace.fusion.phases import Phase, Schedule
 from fastgrad.trace.fusion.scalar_casts import BOOL
 from fastgrad.trace.fusion.stages import Elements, is_function
-
-PART = 65536
-"""Elements of a part."""
-
-ENOUGH = 64
-"""So many pieces of work need not be cut."""
-
-MANY = 1 << 19
-"""Nor need fewer elements than these."""
-
-FEW = 32
-"""Rows of so few elements need no lanes."""
 
 ROW = 1024
 """Rows of fewer elements than these share lanes, if several are reduced to one."""
