@@ -269,3 +269,30 @@ def test_large_sums_of_odd_values_and_views():
     np.testing.assert_array_equal(tf.reduce_mean(t, []), x)
     np.testing.assert_array_equal(tf.reduce_sum(tf.zeros((0, 9000)), 0), np.zeros(9000))
     assert np.isnan(tf.reduce_mean(tf.zeros((0, 9000)), 0)).all()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    ("shape", "axes"),
+    [
+        ((9000, 3), 1),
+        ((1001, 16), 1),
+        ((700, 17), 1),
+        ((301, 130), 1),
+        ((9, 1000), 1),
+        ((3, 60, 70), (0, 1)),
+        ((9001, 7), 0),
+        ((40, 300), 0),
+        ((20, 31, 31, 5), (1, 2)),
+        ((40, 600), 0),
+        ((40, 5, 60), (0, 2)),
+    ],
+)
+def test_extremes_of_large_arrays(dtype, shape, axes):
+    x = np.random.default_rng(4).standard_normal(shape).astype(dtype)
+    x.reshape(-1)[[5, -2]] = nan
+    x.reshape(-1)[[70, 900]] = inf, -inf
+    for row, wanted in ((tf.reduce_max, np.max), (tf.reduce_min, np.min)):
+        np.testing.assert_array_equal(row(tf.constant(x), axes), wanted(x, axes))
+        np.testing.assert_array_equal(row(tf.constant(x), axes, keepdims=True), wanted(x, axes, keepdims=True))
+        np.testing.assert_array_equal(row(tf.transpose(x)), wanted(x))

@@ -7,20 +7,22 @@ the groups' sums in groups. How terms are grouped depends on the shape alone. La
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import prod
 from typing import Any
 
 import numpy as np
 
 from fastgrad.kernels.running.at_once import call_at_once, run_at_once
+from fastgrad.kernels.running.launch import Launches
 
 _HALVES = frozenset(np.dtype(name) for name in ("float16", "bfloat16"))
 _FLOAT32 = np.dtype(np.float32)
 _add_reduce: Any = np.add.reduce
 _ROWS = 16  # rows added one after the other
 _WIDTH = 256  # elements of a row that make NumPy's inner loop worth its start
-_LARGE = 8192  # elements from which on kernels are faster
-_KERNEL_FLOATS = frozenset([np.dtype(np.float32), np.dtype(np.float64)])
+LARGE = 8192  # elements from which on kernels are faster
+KERNEL_FLOATS = frozenset([np.dtype(np.float32), np.dtype(np.float64)])
 
 
 def sum_over(x: np.ndarray, axes: tuple[int, ...], keepdims: bool, divisor: int = 1) -> np.ndarray:
@@ -35,7 +37,7 @@ def sum_over(x: np.ndarray, axes: tuple[int, ...], keepdims: bool, divisor: int 
     Returns:
         The sum, never a view, in the dtype of ``x`` or in float32 for half-width floats; perhaps a NumPy scalar if no axis is left.
     """
-    if x.size >= _LARGE and x.dtype in _KERNEL_FLOATS:
+    if x.size >= LARGE and x.dtype in KERNEL_FLOATS:
         found = _by_kernels(x, axes, keepdims, divisor)
         if found is not None:
             return found
@@ -44,7 +46,24 @@ def sum_over(x: np.ndarray, axes: tuple[int, ...], keepdims: bool, divisor: int 
 
 
 def _by_kernels(x: np.ndarray, axes: tuple[int, ...], keepdims: bool, divisor: int) -> np.ndarray | None:
-    """The same of large arrays of floats; None where the axes have others between them, or nothing is to add."""
+    from fastgrad.kernels.reducing.large_sums import large_sum
+
+    return reduced_by(large_sum, x, axes, keepdims, divisor)
+
+
+def reduced_by(
+    launches: Callable[..., Launches | None], x: np.ndarray, axes: tuple[int, ...], keepdims: bool, *numbers: int
+) -> np.ndarray | None:
+    """A reduction by kernels.
+
+    Args:
+        launches: gives them for a dtype, the sizes before, of and behind the axes, and `numbers`; or None.
+        x, axes, keepdims: as for `sum_over`; x has elements.
+        numbers: what else `launches` takes.
+
+    Returns:
+        The result; None where the axes have others between them, nothing is to combine, or there are no launches.
+    """
     outer = terms = inner = 1
     for axis, size in enumerate(x.shape):
         if size == 1:
@@ -57,19 +76,17 @@ def _by_kernels(x: np.ndarray, axes: tuple[int, ...], keepdims: bool, divisor: i
             outer *= size
         else:
             inner *= size
-    if terms == 1:
+    found = None if terms == 1 else launches(x.dtype, outer, terms, inner, *numbers)
+    if found is None:
         return None
-    from fastgrad.kernels.reducing.large_sums import large_sum
-
     shape = [1 if axis in axes else size for axis, size in enumerate(x.shape) if keepdims or axis not in axes]
     y, given = np.empty(shape, x.dtype), np.ascontiguousarray(x)
-    found = large_sum(x.dtype, outer, terms, inner, divisor)
     if len(found.launches) > 1:
         run_at_once(found, (given,), (y,))
     else:
         (one,) = found.launches
-        numbers: Any = one.operands[2:]
-        call_at_once(one.kernel, (given,), y, *numbers, units=one.units, unit_cost=one.unit_cost)
+        sizes: Any = one.operands[2:]
+        call_at_once(one.kernel, (given,), y, *sizes, units=one.units, unit_cost=one.unit_cost)
     return y
 
 
