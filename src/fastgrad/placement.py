@@ -105,7 +105,7 @@ def placed(array: Any) -> Any:
 def moved(array: Any, device: Device | None) -> Any:
     """An array on a device, or the host if that is None: itself if it is there, else a copy. Texts stay on the host."""
     if isinstance(array, (np.ndarray, np.generic)):
-        return array if device is None or array.dtype.hasobject else device.put(array)
+        return array if device is None or array.dtype.hasobject else device.put(np.asarray(array))
     if device is None:
         return array.on_host()
     return array if array.device is device else device.put(array.on_host())
