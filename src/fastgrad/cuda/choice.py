@@ -12,7 +12,19 @@ from typing import Any
 
 from fastgrad.cuda.instead import Instead, Memory, with_kernel
 from fastgrad.cuda.kernel import OnDevice, of_native
-from fastgrad.cuda.kernels import drawing, losses, norms, pooling, positions, products, rows, updates, windows
+from fastgrad.cuda.kernels import (
+    drawing,
+    gathering,
+    losses,
+    moving,
+    norms,
+    pooling,
+    positions,
+    products,
+    rows,
+    updates,
+    windows,
+)
 from fastgrad.cuda.kernels.groups import map_launches, map_on_device
 from fastgrad.cuda.kernels.reductions import reduction_on_device
 from fastgrad.kernels.building.body import call_pair, call_real, call_step
@@ -36,6 +48,8 @@ FAMILIES: tuple[Mapping[Any, Instead], ...] = (
     windows.INSTEAD,
     pooling.INSTEAD,
     drawing.INSTEAD,
+    moving.INSTEAD,
+    gathering.INSTEAD,
 )
 """What each file of `cuda.kernels` has: by the body of the CPU's kernel what takes its place."""
 

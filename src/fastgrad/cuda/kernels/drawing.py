@@ -54,9 +54,8 @@ def _filling(of: Kernel) -> DeviceKernel:
     scope = {**globals(), "elements": of.function.__globals__["elements"]}
     function = types.FunctionType(_fill.__code__, scope, of.function.__name__)
     function.__doc__ = of.function.__doc__
-    return on_device(
-        kernel("out: out[T], size: int, words: in[int64], first: int, last: int", **of.variables)(function)
-    )
+    dtypes = tuple([dtype.name for dtype in of.variables["T"]])
+    return on_device(kernel("out: out[T], size: int, words: in[int64], first: int, last: int", T=dtypes)(function))
 
 
 def _fill_instead(device: DeviceKernel) -> Instead:

@@ -1,0 +1,122 @@
+"""Stable sorts of ids, in lines: stretches of 256 by counting in shared memory, then pairs of sorted stretches are merged.
+
+In a merge each element finds its place by a binary search in the other stretch, and writes itself there: neighbouring threads
+have neighbouring elements, and the order is the same each time.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy import int64
+
+from fastgrad.cuda.body import shared_array, synchronize, thread
+from fastgrad.cuda.instead import Memory
+from fastgrad.cuda.kernel import OnDevice, device_kernel, on_device
+from fastgrad.kernels.arranging.gathering import INDICES
+from fastgrad.kernels.building.body import scalar_function
+from fastgrad.kernels.building.build import kernel
+from fastgrad.kernels.functions.vector_math import least
+from fastgrad.kernels.running.launch import Launch, Operand
+
+STRETCH = 256
+
+
+@device_kernel(
+    "ids: in[I], keys: out[int64], order: out[int64], count: int, lowest: int, limit: int, first: int, last: int -> int",
+    threads=256,
+    exact=True,
+    I=INDICES,
+)
+def sort_stretches(ids, keys, order, count, lowest, limit, first, last):
+    """Stretches of lines of `count` ids in increasing order, and where in its line each was.
+
+    Answers the place of an id in its line that is below `lowest`, or `limit` or more; it is sorted, too.
+    """
+    mine = shared_array(int64, 256)
+    stretches = (count + 255) // 256
+    bad = -1
+    for unit in range(first, last):
+        line = unit // stretches
+        begin = (unit - line * stretches) * 256
+        size = least(256, count - begin)
+        place = begin + thread()
+        if thread() < size:
+            key = int64(ids[line * count + place])
+            mine[thread()] = key
+            if (key < lowest or key >= limit) and bad < 0:
+                bad = place
+        synchronize()
+        if thread() < size:
+            key, rank = mine[thread()], 0
+            for i in range(size):
+                rank += 1 if mine[i] < key or (mine[i] == key and i < thread()) else 0
+            keys[line * count + begin + rank] = key
+            order[line * count + begin + rank] = place
+        synchronize()
+    return bad
+
+
+@scalar_function
+def how_many_below(keys, begin, end, key):
+    """How many of sorted keys [begin, end) are less than a key."""
+    low, high = begin, end
+    while low < high:
+        middle = (low + high) // 2
+        if keys[middle] < key:
+            low = middle + 1
+        else:
+            high = middle
+    return low - begin
+
+
+@kernel(
+    "keys: in[int64], order: in[int64], to_keys: out[int64], to_order: out[int64], count: int, stretch: int, first: int, "
+    "last: int",
+    noalias=True,
+)
+def merge_stretches(keys, order, to_keys, to_order, count, stretch, first, last):
+    """Lines of `count` keys that are sorted in stretches, in stretches twice as long; units are elements."""
+    for unit in range(first, last):
+        line = unit // count * count
+        place = unit - line
+        pair = line + place // (2 * stretch) * 2 * stretch
+        middle = least(pair + stretch, line + count)
+        end = least(pair + 2 * stretch, line + count)
+        key = keys[unit]
+        if unit < middle:
+            to = unit + how_many_below(keys, middle, end, key)
+        else:
+            to = unit - (middle - pair) + how_many_below(keys, pair, middle, key + 1)
+        to_keys[to] = key
+        to_order[to] = order[unit]
+
+
+class Sorted(NamedTuple):
+    """Launches that sort, and where the ids are then, in increasing order, and their places."""
+
+    launches: list[Launch]
+    keys: Operand
+    order: Operand
+
+
+_merge = on_device(merge_stretches)
+
+
+def sorted_ids(
+    ids: Operand, dtype: str, lines: int, count: int, memory: Memory, lowest: int = 0, limit: int = np.iinfo(int64).max
+) -> Sorted:
+    """The ids of each line in increasing order, equal ones as they come. Ids from `lowest` to `limit` are fine, others stop it."""
+    keys, order = memory.more(np.int64, lines * count), memory.more(np.int64, lines * count)
+    sort: Any = OnDevice(sort_stretches, {"I": dtype})
+    launches = [Launch(sort, (ids, keys, order, count, lowest, limit), lines * -(-count // STRETCH))]
+    stretch = STRETCH
+    if stretch < count:
+        others = memory.more(np.int64, lines * count), memory.more(np.int64, lines * count)
+    while stretch < count:
+        merge: Any = OnDevice(_merge, {})
+        launches.append(Launch(merge, (keys, order, *others, count, stretch), lines * count))
+        (keys, order), others = others, (keys, order)
+        stretch *= 2
+    return Sorted(launches, keys, order)
