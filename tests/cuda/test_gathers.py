@@ -48,8 +48,7 @@ def test_sorts_are_stable(count):
         np.testing.assert_array_equal(keys, np.take_along_axis(ids, order, 1))
 
 
-@pytest.mark.parametrize("width", [1, 3, 4, 70])
-@pytest.mark.parametrize("count", [1, 37, 300])
+@pytest.mark.parametrize(("width", "count"), [(1, 300), (3, 37), (4, 1), (70, 37)])
 def test_embeddings_and_their_gradients(width, count):
     table, g = (random.normal(size=(rows, width)).astype(np.float32) for rows in (50, count))
     ids = random.integers(0, 50, count).astype(np.int32)
@@ -94,3 +93,20 @@ def test_machine_code():
     launches += ran("gather", table[:, :3].copy(), ids, axis=0, batch_dims=0)
     launches += ran("gather_gradient", table[ids], ids, shape=table.shape, axis=0, batch_dims=0)
     linked(launches)
+
+
+@pytest.mark.parametrize("count", [1, 40, 2300])
+def test_sums_of_distinct_rows(count):
+    values, ids = random.normal(size=(count, 5)).astype(np.float32), random.integers(0, 3 * count, count)
+    row, attributes = TABLE["sum_rows"], {"limit": 3 * count, "owner": "test"}
+    wanted = row.run(values, ids, **attributes)
+    found = [np.full_like(one, 7) for one in wanted]
+    launches = row_launches_on_device(row, [values, ids], found, attributes)
+    assert run_on_simulation(launches, [values, ids], found) is None
+    for got, expected in zip(found, wanted, strict=True):
+        assert got.tobytes() == expected.tobytes()
+    if count == 40:
+        linked(launches.launches)
+    ran("add_rows", random.normal(size=(3 * count, 5)).astype(np.float32), *wanted)
+    ids[count // 2] = -1
+    assert run_on_simulation(launches, [values, ids], found) == count // 2

@@ -13,6 +13,7 @@ from typing import Any
 from fastgrad.cuda.instead import Instead, Memory, with_kernel
 from fastgrad.cuda.kernel import OnDevice, of_native
 from fastgrad.cuda.kernels import (
+    distinct,
     drawing,
     gathering,
     losses,
@@ -50,6 +51,7 @@ FAMILIES: tuple[Mapping[Any, Instead], ...] = (
     drawing.INSTEAD,
     moving.INSTEAD,
     gathering.INSTEAD,
+    distinct.INSTEAD,
 )
 """What each file of `cuda.kernels` has: by the body of the CPU's kernel what takes its place."""
 

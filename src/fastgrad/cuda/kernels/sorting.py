@@ -105,18 +105,35 @@ _merge = on_device(merge_stretches)
 
 
 def sorted_ids(
-    ids: Operand, dtype: str, lines: int, count: int, memory: Memory, lowest: int = 0, limit: int = np.iinfo(int64).max
+    ids: Operand,
+    dtype: str,
+    lines: int,
+    count: int,
+    memory: Memory,
+    lowest: int = 0,
+    limit: int = np.iinfo(int64).max,
+    order: Operand | None = None,
 ) -> Sorted:
-    """The ids of each line in increasing order, equal ones as they come. Ids from `lowest` to `limit` are fine, others stop it."""
-    keys, order = memory.more(np.int64, lines * count), memory.more(np.int64, lines * count)
+    """The ids of each line in increasing order, equal ones as they come.
+
+    Args:
+        ids: of this dtype, (lines, count).
+        lines, count: at least 1 each.
+        memory: where to take what else is needed.
+        lowest, limit: ids less than `lowest`, or from `limit` on, are sorted, too, but stop the program.
+        order: memory in which the places are to be, int64.
+    """
+    passes = max(0, (-(-count // STRETCH) - 1).bit_length())
+    here = memory.more(np.int64, lines * count), order or memory.more(np.int64, lines * count)
+    there = here
+    if passes:
+        there = memory.more(np.int64, lines * count), memory.more(np.int64, lines * count)
+    if passes % 2:  # so that it ends here
+        here, there = there, here
     sort: Any = OnDevice(sort_stretches, {"I": dtype})
-    launches = [Launch(sort, (ids, keys, order, count, lowest, limit), lines * -(-count // STRETCH))]
-    stretch = STRETCH
-    if stretch < count:
-        others = memory.more(np.int64, lines * count), memory.more(np.int64, lines * count)
-    while stretch < count:
+    launches = [Launch(sort, (ids, *here, count, lowest, limit), lines * -(-count // STRETCH))]
+    for number in range(passes):
         merge: Any = OnDevice(_merge, {})
-        launches.append(Launch(merge, (keys, order, *others, count, stretch), lines * count))
-        (keys, order), others = others, (keys, order)
-        stretch *= 2
-    return Sorted(launches, keys, order)
+        launches.append(Launch(merge, (*here, *there, count, STRETCH << number), lines * count))
+        here, there = there, here
+    return Sorted(launches, *here)
