@@ -13,6 +13,7 @@ from typing import Any
 from fastgrad.cuda.instead import Instead, Memory, with_kernel
 from fastgrad.cuda.kernel import OnDevice, of_native
 from fastgrad.cuda.kernels import (
+    attention,
     distinct,
     drawing,
     gathering,
@@ -52,6 +53,7 @@ FAMILIES: tuple[Mapping[Any, Instead], ...] = (
     moving.INSTEAD,
     gathering.INSTEAD,
     distinct.INSTEAD,
+    attention.INSTEAD,
 )
 """What each file of `cuda.kernels` has: by the body of the CPU's kernel what takes its place."""
 

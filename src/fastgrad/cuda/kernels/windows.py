@@ -18,7 +18,8 @@ from numpy import int64
 from fastgrad.cuda.body import shared_array, synchronize, thread
 from fastgrad.cuda.instead import Instead, Memory
 from fastgrad.cuda.kernel import DeviceKernel, OnDevice, device_kernel, on_device
-from fastgrad.kernels.building.body import by_dtype, fused_multiply_add, scalar_function
+from fastgrad.cuda.kernels.tiles import SIDE, add_stretch, eighth, multiply_add
+from fastgrad.kernels.building.body import scalar_function
 from fastgrad.kernels.building.build import kernel
 from fastgrad.kernels.functions.vector_math import least
 from fastgrad.kernels.running.launch import Constant, Launch
@@ -42,21 +43,6 @@ from fastgrad.kernels.windows.patches import (
     TARGET_GROUP,
     TARGET_IMAGE,
 )
-
-SIDE = 32
-"""Rows and columns of a tile, and terms that are in shared memory at a time; the literals in the bodies."""
-
-
-def _fused(a, b, c):
-    """a b + c."""
-    return fused_multiply_add(a, b, c)
-
-
-def _whole(a, b, c):
-    return T(a * b + c)
-
-
-multiply_add = by_dtype(float32=_fused, float64=_fused, int32=_whole)
 
 
 @scalar_function
@@ -94,31 +80,6 @@ def note_place(places, counts, counts_at, number, count, where, i):
     where[128 + i] = home_of(places, image, a, b, c)
 
 
-@scalar_function
-def add_stretch(left, right, row, column, s0, s1, s2, s3, s4, s5, s6, s7):
-    """Eight sums, and the products of a stretch of terms."""
-    for k in range(32):
-        b = right[k * 32 + column]
-        at = k * 33 + row
-        s0 = multiply_add(left[at], b, s0)
-        s1 = multiply_add(left[at + 4], b, s1)
-        s2 = multiply_add(left[at + 8], b, s2)
-        s3 = multiply_add(left[at + 12], b, s3)
-        s4 = multiply_add(left[at + 16], b, s4)
-        s5 = multiply_add(left[at + 20], b, s5)
-        s6 = multiply_add(left[at + 24], b, s6)
-        s7 = multiply_add(left[at + 28], b, s7)
-    return s0, s1, s2, s3, s4, s5, s6, s7
-
-
-@scalar_function
-def eighth(i, s0, s1, s2, s3, s4, s5, s6, s7):
-    """The sum with this number."""
-    low = (s0 if i == 0 else s1) if i < 2 else (s2 if i == 2 else s3)
-    high = (s4 if i == 4 else s5) if i < 6 else (s6 if i == 6 else s7)
-    return low if i < 4 else high
-
-
 @device_kernel(
     "source: in[T], filters: in[T], target: out[T], places: in[int64], terms: in[int64], phase: int, depth: int, "
     "first: int, last: int",
@@ -128,7 +89,7 @@ def eighth(i, s0, s1, s2, s3, s4, s5, s6, s7):
 )
 def slide(source, filters, target, places, terms, phase, depth, first, last):
     """target = the windows of source times filters; a unit is a tile of places and columns of a group, for one phase."""
-    left, right, where = shared_array(T, 1056), shared_array(T, 1024), shared_array(int64, 160)
+    left, right, where = shared_array(T, 1056), shared_array(T, 1056), shared_array(int64, 160)
     counts = phase + PLACES
     count = places[IMAGES] * places[counts] * places[counts + 1] * places[counts + 2]
     columns = places[COLUMNS]
@@ -152,7 +113,7 @@ def slide(source, filters, target, places, terms, phase, depth, first, last):
                 left[lane * 33 + i] = element(source, places, where[i], x, y, z, q) if inside else T(0)
                 known = stretch + i < depth and column + lane < columns
                 at = terms[5 * least(stretch + i, depth - 1) + 4] + group * places[FILTER_GROUP] + column + lane
-                right[i * 32 + lane] = filters[at] if known else T(0)
+                right[i * 33 + lane] = filters[at] if known else T(0)
             synchronize()
             s0, s1, s2, s3, s4, s5, s6, s7 = add_stretch(left, right, row, lane, s0, s1, s2, s3, s4, s5, s6, s7)
             synchronize()
@@ -173,7 +134,7 @@ def slide(source, filters, target, places, terms, phase, depth, first, last):
 )
 def gather_filters(source, given, target, places, rows, counts, many, first, last):
     """The gradient of filters, in chunks: a unit is a tile of its rows and columns, for a group and a chunk of the places."""
-    left, right, where = shared_array(T, 1056), shared_array(T, 1024), shared_array(int64, 160)
+    left, right, where = shared_array(T, 1056), shared_array(T, 1056), shared_array(int64, 160)
     count = places[IMAGES] * counts[0] * counts[1] * counts[2]
     columns = places[COLUMNS]
     across, down = (columns + 31) // 32, (many + 31) // 32
@@ -197,7 +158,7 @@ def gather_filters(source, given, target, places, rows, counts, many, first, las
                 left[i * 33 + lane] = element(source, places, where[i], x, y, z, q) if where[i] >= 0 else T(0)
                 known = where[i] >= 0 and column + lane < columns
                 at = where[128 + i] + group * places[FILTER_GROUP] + column + lane
-                right[i * 32 + lane] = given[at] if known else T(0)
+                right[i * 33 + lane] = given[at] if known else T(0)
             synchronize()
             s0, s1, s2, s3, s4, s5, s6, s7 = add_stretch(left, right, row, lane, s0, s1, s2, s3, s4, s5, s6, s7)
             synchronize()

@@ -1,0 +1,486 @@
+"""Attention and its gradient in tiles of 32 queries and 32 keys, without a matrix of all weights.
+
+A block has 32 queries and 64 columns of what they find, or of a gradient, and goes through the keys; blocks for keys go through the
+queries. Scores are computed again by each. A thread has eight queries of a tile and one key, a warp all keys of its queries; so
+the greatest score and the sum of weights of a query are found by shuffles. Sums have the order of the keys, or of heads and queries.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from numpy import int64, uint64
+
+from fastgrad.cuda.body import shared_array, synchronize, thread, threads
+from fastgrad.cuda.instead import Instead, Memory, rows_of
+from fastgrad.cuda.kernel import OnDevice, device_kernel
+from fastgrad.cuda.kernels.rows import FLOATS
+from fastgrad.cuda.kernels.tiles import SIDE, add_stretch, add_wide_stretch, eighth
+from fastgrad.cuda.kernels.together import block_sum, warp_greatest, warp_sum
+from fastgrad.kernels.attention import forward as on_cpu
+from fastgrad.kernels.attention import gradient as gradient_on_cpu
+from fastgrad.kernels.attention.tiles import far
+from fastgrad.kernels.building.body import scalar_function
+from fastgrad.kernels.drawing.random import block_words
+from fastgrad.kernels.functions.vector_math import exp, greatest, least, nan_greatest
+from fastgrad.kernels.running.launch import Launch
+
+COLUMNS = 64
+"""Of a block."""
+
+QUERIES, KEYS, VALUES = 0, 1, 2
+"""Whose cotangents a launch is for."""
+
+# What a unit's threads read from shared memory where they need it: kept in registers, it and what follows from it would fill these.
+Q_AT, Q_ROW, K_AT, K_ROW, V_AT, V_ROW, G_AT, G_ROW, DEPTH, WIDTH, WEIGHTS = range(11)
+CAUSAL, MASKED, MASK_AT, MASK_HEAD, MASK_ROW, MASK_KEY, LEAST_KEPT, ALL_KEYS, ALL_QUERIES, TOP, ROWS, COLUMN, END = (
+    range(11, 24)
+)
+SIZES = (
+    "queries: int, keys: int, heads: int, shared: int, depth: int, width: int, scale: float, causal: int, masked: int, "
+    "mask_batch: int, mask_head: int, mask_row: int, mask_key: int, least_kept: int, growth: float, blank: int"
+)
+
+
+@scalar_function
+def fetch_terms(x, at, row, count, term, depth, factor, tile):
+    """Elements [term, term + 32) of up to 32 rows of x, times a factor, to a tile in which they are terms; 0 behind the end."""
+    lane = thread() % 32
+    for r in range(thread() // 32, 32, 4):
+        tile[lane * 33 + r] = x[at + r * row + term + lane] * factor if r < count and term + lane < depth else T(0)
+
+
+@scalar_function
+def fetch_columns(x, at, row, count, column, width, tile, further):
+    """Columns [column, column + 64) of up to 32 rows of x to two tiles in which rows are terms; 0 behind the end."""
+    lane = thread() % 32
+    for r in range(thread() // 32, 32, 4):
+        place = at + r * row + column + lane
+        tile[r * 33 + lane] = x[place] if r < count and column + lane < width else T(0)
+        further[r * 33 + lane] = x[place + 32] if r < count and column + lane + 32 < width else T(0)
+
+
+@scalar_function
+def put_row(out, at, column, width, x, further):
+    """Writes what a thread has of the columns of a row."""
+    if column < width:
+        out[at + column] = x
+    if column + 32 < width:
+        out[at + column + 32] = further
+
+
+@scalar_function
+def multiply(x, x_at, x_row, rows, y, y_at, y_row, count, depth, factor, left, right, tile):
+    """The products of up to 32 rows of x, times a factor, with up to 32 rows of y, to a tile.
+
+    The product of row r of x and row c of y goes to 33 c + r. The tile may be `left` or `right`.
+    """
+    row, lane = thread() // 32, thread() % 32
+    s0, s1, s2, s3, s4, s5, s6, s7 = T(0), T(0), T(0), T(0), T(0), T(0), T(0), T(0)
+    for term in range(0, depth, 32):
+        fetch_terms(x, x_at, x_row, rows, term, depth, factor, left)
+        fetch_terms(y, y_at, y_row, count, term, depth, T(1), right)
+        synchronize()
+        s0, s1, s2, s3, s4, s5, s6, s7 = add_stretch(left, right, row, lane, s0, s1, s2, s3, s4, s5, s6, s7)
+        synchronize()
+    for i in range(8):
+        tile[lane * 33 + row + 4 * i] = eighth(i, s0, s1, s2, s3, s4, s5, s6, s7)
+
+
+@scalar_function
+def is_hidden(query, key, mask, mask_at, sizes):
+    """Whether a query must not see a key."""
+    if sizes[CAUSAL] != 0 and key > query:
+        return True
+    return sizes[MASKED] != 0 and mask[mask_at + query * sizes[MASK_ROW] + key * sizes[MASK_KEY]] == 0
+
+
+@scalar_function
+def draw(words, row, left, growth, kept, sizes):
+    """By what the weights of a tile are multiplied, 0 or `growth`, to a tile; a thread draws those of four keys at a time."""
+    if sizes[LEAST_KEPT] != 0:
+        for place in range(thread(), 256, 128):
+            r, four = place % 32, place // 32
+            block = (row + r) * ((sizes[ALL_KEYS] + 3) // 4) + left // 4 + four
+            w0, w1, w2, w3 = block_words(words[2], words[0], words[1], block)
+            limit, at = uint64(sizes[LEAST_KEPT]), four * 132 + r
+            kept[at] = growth if w0 >= limit else T(0)
+            kept[at + 33] = growth if w1 >= limit else T(0)
+            kept[at + 66] = growth if w2 >= limit else T(0)
+            kept[at + 99] = growth if w3 >= limit else T(0)
+
+
+@device_kernel(
+    "q: in[T], k: in[T], v: in[T], mask: in[bool], words: in[int64], out: out[T], peaks: out[T], shares: out[T], "
+    f"{SIZES}, first: int, last: int",
+    threads=128,
+    exact=True,
+    T=FLOATS,
+)
+def attention(
+    q,
+    k,
+    v,
+    mask,
+    words,
+    out,
+    peaks,
+    shares,
+    queries,
+    keys,
+    heads,
+    shared,
+    depth,
+    width,
+    scale,
+    causal,
+    masked,
+    mask_batch,
+    mask_head,
+    mask_row,
+    mask_key,
+    least_kept,
+    growth,
+    blank,
+    first,
+    last,
+):
+    """What queries find, their greatest scores and the inverse sums of their weights; see `kernels.attention.forward`.
+
+    Of the words that are drawn those from `least_kept` on keep a weight, which is multiplied by `growth`; nothing is drawn if it is 0.
+    Units are tiles of 32 queries of a head, and of each all 64 columns.
+    """
+    near, right, further = shared_array(T, 1056), shared_array(T, 1056), shared_array(T, 1056)
+    kept = shared_array(T, 1056)
+    sizes = shared_array(int64, 32)
+    highest, totals, factors = shared_array(T, 64), shared_array(T, 64), shared_array(T, 32)
+    panels, blocks = (width + 63) // 64, (queries + 31) // 32
+    key_row, value_row = heads // shared * depth, heads // shared * width
+    lane, row = thread() % 32, thread() // 32
+    for unit in range(first, last):
+        tile = unit // panels
+        column = (unit - tile * panels) * 64
+        place = tile // blocks
+        top = (tile - place * blocks) * 32
+        batch = place // heads
+        head = place - batch * heads
+        rows = least(32, queries - top)
+        key_at = batch * keys * key_row + head // shared * depth
+        value_at = batch * keys * value_row + head // shared * width
+        if thread() < 32:
+            highest[lane] = T(-math.inf)
+            totals[lane] = T(0)
+        if thread() == 0:
+            sizes[Q_AT], sizes[Q_ROW] = ((batch * queries + top) * heads + head) * depth, heads * depth
+            sizes[K_AT], sizes[K_ROW] = key_at, key_row
+            sizes[V_AT], sizes[V_ROW] = value_at, value_row
+            sizes[G_AT], sizes[G_ROW] = ((batch * queries + top) * heads + head) * width, heads * width
+            sizes[COLUMN], sizes[END] = column, least(keys, top + rows) if causal != 0 and masked == 0 else keys
+            sizes[WEIGHTS], sizes[TOP], sizes[ROWS] = place * queries + top, top, rows
+            sizes[MASK_AT] = batch * mask_batch + head * mask_head
+            sizes[DEPTH], sizes[WIDTH] = depth, width
+            sizes[CAUSAL], sizes[MASKED] = causal, masked
+            sizes[MASK_ROW], sizes[MASK_KEY] = mask_row, mask_key
+            sizes[LEAST_KEPT], sizes[ALL_KEYS] = least_kept, keys
+        synchronize()
+        s0, s1, s2, s3, s4, s5, s6, s7 = T(0), T(0), T(0), T(0), T(0), T(0), T(0), T(0)
+        t0, t1, t2, t3, t4, t5, t6, t7 = T(0), T(0), T(0), T(0), T(0), T(0), T(0), T(0)
+        end = sizes[END]
+        for left in range(0, end, 32):
+            count = least(32, sizes[END] - left)
+            before, after = left & 32, 32 - (left & 32)
+            draw(words, sizes[WEIGHTS], left, T(growth), kept, sizes)
+            k_at = sizes[K_AT] + left * sizes[K_ROW]
+            multiply(
+                q,
+                sizes[Q_AT],
+                sizes[Q_ROW],
+                sizes[ROWS],
+                k,
+                k_at,
+                sizes[K_ROW],
+                count,
+                sizes[DEPTH],
+                T(scale),
+                near,
+                right,
+                near,
+            )
+            for r in range(row, 32, 4):
+                score = near[lane * 33 + r]
+                if lane >= count:
+                    score = T(-math.inf)
+                elif r < sizes[ROWS] and is_hidden(sizes[TOP] + r, left + lane, mask, sizes[MASK_AT], sizes):
+                    score = far(T(0))
+                peak = nan_greatest(warp_greatest(score), highest[before + r])
+                factor = T(1) if peak == highest[before + r] else exp(highest[before + r] - peak)
+                weight = exp(score - (peak if peak > T(-math.inf) else T(0)))
+                total = warp_sum(weight)
+                if lane == 0:
+                    highest[after + r] = peak
+                    totals[after + r] = totals[before + r] * factor + total
+                    factors[r] = factor
+                if sizes[LEAST_KEPT] != 0:
+                    weight *= kept[lane * 33 + r]
+                near[lane * 33 + r] = weight
+            v_at = sizes[V_AT] + left * sizes[V_ROW]
+            fetch_columns(v, v_at, sizes[V_ROW], count, sizes[COLUMN], sizes[WIDTH], right, further)
+            synchronize()
+            s0, s1, s2, s3 = s0 * factors[row], s1 * factors[row + 4], s2 * factors[row + 8], s3 * factors[row + 12]
+            s4, s5, s6, s7 = (
+                s4 * factors[row + 16],
+                s5 * factors[row + 20],
+                s6 * factors[row + 24],
+                s7 * factors[row + 28],
+            )
+            t0, t1, t2, t3 = t0 * factors[row], t1 * factors[row + 4], t2 * factors[row + 8], t3 * factors[row + 12]
+            t4, t5, t6, t7 = (
+                t4 * factors[row + 16],
+                t5 * factors[row + 20],
+                t6 * factors[row + 24],
+                t7 * factors[row + 28],
+            )
+            s0, s1, s2, s3, s4, s5, s6, s7, t0, t1, t2, t3, t4, t5, t6, t7 = add_wide_stretch(
+                near, right, further, row, lane, s0, s1, s2, s3, s4, s5, s6, s7, t0, t1, t2, t3, t4, t5, t6, t7
+            )
+            synchronize()
+        at = (sizes[END] + 31) // 32 * 32 & 32
+        for r in range(row, sizes[ROWS], 4):
+            peak = highest[at + r]
+            share = T(0) if blank != 0 and peak == far(T(0)) else T(1) / totals[at + r]
+            s = eighth(r // 4, s0, s1, s2, s3, s4, s5, s6, s7) * share
+            t = eighth(r // 4, t0, t1, t2, t3, t4, t5, t6, t7) * share
+            put_row(out, sizes[G_AT] + r * sizes[G_ROW], sizes[COLUMN] + lane, sizes[WIDTH], s, t)
+            if lane == 0 and sizes[COLUMN] == 0:
+                peaks[sizes[WEIGHTS] + r] = peak
+                shares[sizes[WEIGHTS] + r] = share
+        synchronize()
+
+
+@device_kernel("g: in[T], y: in[T], out: out[T], queries: int, heads: int, width: int, first: int, last: int", T=FLOATS)
+def row_products(g, y, out, queries, heads, width, first, last):
+    """The sums of g * y over the last axis of (batch, queries, heads, width), as (batch, heads, queries)."""
+    parts = shared_array(T, 32)
+    for row in range(first, last):
+        total = T(0)
+        for column in range(thread(), width, threads()):
+            total += g[row * width + column] * y[row * width + column]
+        total = block_sum(total, parts)
+        place = row // heads
+        batch = place // queries
+        if thread() == 0:
+            out[(batch * heads + row - place * heads) * queries + place - batch * queries] = total
+
+
+@device_kernel(
+    "g: in[T], q: in[T], k: in[T], v: in[T], mask: in[bool], words: in[int64], peaks: in[T], shares: in[T], "
+    f"deltas: in[T], out: out[T], {SIZES}, wanted: int, first: int, last: int",
+    threads=128,
+    exact=True,
+    T=FLOATS,
+)
+def attention_gradient(
+    g,
+    q,
+    k,
+    v,
+    mask,
+    words,
+    peaks,
+    shares,
+    deltas,
+    out,
+    queries,
+    keys,
+    heads,
+    shared,
+    depth,
+    width,
+    scale,
+    causal,
+    masked,
+    mask_batch,
+    mask_head,
+    mask_row,
+    mask_key,
+    least_kept,
+    growth,
+    blank,
+    wanted,
+    first,
+    last,
+):
+    """The cotangents of queries, keys or values, as `wanted` says; formulas and arguments see `kernels.attention.gradient`.
+
+    Units are tiles of 32 queries of a head, or of 32 keys of a head of keys, and of each all 64 columns.
+    """
+    near, right, further = shared_array(T, 1056), shared_array(T, 1056), shared_array(T, 1056)
+    kept = shared_array(T, 1056)
+    sizes = shared_array(int64, 32)
+    groups = heads // shared
+    query_row, result_row, key_row, value_row = heads * depth, heads * width, groups * depth, groups * width
+    many, across, length = (heads, depth, queries) if wanted == 0 else (groups, depth if wanted == 1 else width, keys)
+    panels, blocks = (across + 63) // 64, (length + 31) // 32
+    by_query, by_key = (1, 33) if wanted == 0 else (33, 1)  # sums are over keys, or over queries
+    lane, row = thread() % 32, thread() // 32
+    for unit in range(first, last):
+        tile = unit // panels
+        column = (unit - tile * panels) * 64
+        place = tile // blocks
+        corner = (tile - place * blocks) * 32
+        batch = place // many
+        mine = place - batch * many
+        group = mine // shared if wanted == 0 else mine
+        size = least(32, length - corner)
+        first_head, last_head = (mine, mine + 1) if wanted == 0 else (mine * shared, (mine + 1) * shared)
+        from_query, to_query = (corner, corner + size) if wanted == 0 else (0, queries)
+        from_key, to_key = (0, keys) if wanted == 0 else (corner, corner + size)
+        if causal != 0 and masked == 0:
+            from_query = greatest(from_query, from_key)
+            to_key = least(to_key, to_query)
+        s0, s1, s2, s3, s4, s5, s6, s7 = T(0), T(0), T(0), T(0), T(0), T(0), T(0), T(0)
+        t0, t1, t2, t3, t4, t5, t6, t7 = T(0), T(0), T(0), T(0), T(0), T(0), T(0), T(0)
+        if thread() == 0:
+            sizes[Q_AT], sizes[Q_ROW] = batch * queries * query_row, query_row
+            sizes[G_AT], sizes[G_ROW] = batch * queries * result_row, result_row
+            sizes[K_AT], sizes[K_ROW] = batch * keys * key_row + group * depth, key_row
+            sizes[V_AT], sizes[V_ROW] = batch * keys * value_row + group * width, value_row
+            sizes[WEIGHTS], sizes[ALL_QUERIES] = batch * heads * queries, queries
+            sizes[MASK_AT], sizes[MASK_HEAD] = batch * mask_batch, mask_head
+            sizes[DEPTH], sizes[WIDTH] = depth, width
+            sizes[CAUSAL], sizes[MASKED] = causal, masked
+            sizes[MASK_ROW], sizes[MASK_KEY] = mask_row, mask_key
+            sizes[LEAST_KEPT], sizes[ALL_KEYS] = least_kept, keys
+        synchronize()
+        for left in range(from_key, to_key, 32):
+            count = least(32, to_key - left)
+            for head in range(first_head, last_head):
+                for top in range(from_query, to_query, 32):
+                    rows = least(32, to_query - top)
+                    weights = sizes[WEIGHTS] + head * sizes[ALL_QUERIES] + top
+                    draw(words, weights, left, T(growth), kept, sizes)
+                    if wanted != 2:
+                        g_at = sizes[G_AT] + top * sizes[G_ROW] + head * sizes[WIDTH]
+                        v_at = sizes[V_AT] + left * sizes[V_ROW]
+                        multiply(
+                            g,
+                            g_at,
+                            sizes[G_ROW],
+                            rows,
+                            v,
+                            v_at,
+                            sizes[V_ROW],
+                            count,
+                            sizes[WIDTH],
+                            T(1),
+                            near,
+                            right,
+                            further,
+                        )
+                    q_at = sizes[Q_AT] + top * sizes[Q_ROW] + head * sizes[DEPTH]
+                    k_at = sizes[K_AT] + left * sizes[K_ROW]
+                    multiply(
+                        q,
+                        q_at,
+                        sizes[Q_ROW],
+                        rows,
+                        k,
+                        k_at,
+                        sizes[K_ROW],
+                        count,
+                        sizes[DEPTH],
+                        T(scale),
+                        near,
+                        right,
+                        near,
+                    )
+                    weights = sizes[WEIGHTS] + head * sizes[ALL_QUERIES] + top
+                    mask_at = sizes[MASK_AT] + head * sizes[MASK_HEAD]
+                    for r in range(row, 32, 4):
+                        at = lane * 33 + r
+                        factor = T(1)
+                        if sizes[LEAST_KEPT] != 0:
+                            factor = kept[at]
+                        x = T(0)
+                        if r < rows and lane < count:
+                            hidden = is_hidden(top + r, left + lane, mask, mask_at, sizes)
+                            score = far(T(0)) if hidden else near[at]
+                            weight = exp(score - peaks[weights + r]) * shares[weights + r]
+                            if wanted == 2:
+                                x = weight * factor
+                            elif not hidden:
+                                slope = further[at] * factor
+                                x = weight * (slope - deltas[weights + r]) * T(scale)
+                        right[r * by_query + lane * by_key] = x
+                    synchronize()
+                    if wanted == 0:
+                        k_at = sizes[K_AT] + left * sizes[K_ROW]
+                        fetch_columns(k, k_at, sizes[K_ROW], count, column, sizes[DEPTH], near, further)
+                    elif wanted == 1:
+                        q_at = sizes[Q_AT] + top * sizes[Q_ROW] + head * sizes[DEPTH]
+                        fetch_columns(q, q_at, sizes[Q_ROW], rows, column, sizes[DEPTH], near, further)
+                    else:
+                        g_at = sizes[G_AT] + top * sizes[G_ROW] + head * sizes[WIDTH]
+                        fetch_columns(g, g_at, sizes[G_ROW], rows, column, sizes[WIDTH], near, further)
+                    synchronize()
+                    s0, s1, s2, s3, s4, s5, s6, s7, t0, t1, t2, t3, t4, t5, t6, t7 = add_wide_stretch(
+                        right, near, further, row, lane, s0, s1, s2, s3, s4, s5, s6, s7, t0, t1, t2, t3, t4, t5, t6, t7
+                    )
+                    synchronize()
+        for r in range(row, size, 4):
+            s, t = eighth(r // 4, s0, s1, s2, s3, s4, s5, s6, s7), eighth(r // 4, t0, t1, t2, t3, t4, t5, t6, t7)
+            put_row(out, ((batch * length + corner + r) * many + mine) * across, column + lane, across, s, t)
+        synchronize()
+
+
+# ---- in place of the CPU's -------------------------------------------------------------------------------
+
+
+def _sizes(numbers: Any) -> tuple[Any, ...]:
+    """What the kernels are told, of what the CPU's are, whose last numbers are the rate and `blank`."""
+    *sizes, rate, blank = numbers
+    return *sizes, math.ceil(rate * 2**32), 1.0 / (1.0 - rate), blank
+
+
+def _tiles(batch: int, length: int, columns: int) -> int:
+    return batch * -(-length // SIDE) * -(-columns // COLUMNS)
+
+
+def _attention(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[Launch]:
+    operands: Any = launch.operands
+    arrays, numbers = operands[:8], operands[8:]
+    queries, _, _, _, _, width, *_ = numbers
+    places = launch.units // -(-queries // on_cpu.QUERIES)
+    kernel: Any = OnDevice(attention, dtypes)
+    return [Launch(kernel, (*arrays, *_sizes(numbers)), _tiles(places, queries, width))]
+
+
+def _gradient(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[Launch]:
+    operands: Any = launch.operands
+    arrays, outputs, (*numbers, wanted) = operands[:9], operands[9:12], operands[12:]
+    queries, keys, _, shared, depth, width, *_ = numbers
+    blocks = {
+        gradient_on_cpu.FOR_QUERIES: -(-queries // on_cpu.QUERIES),
+        gradient_on_cpu.FOR_KEYS: -(-keys // on_cpu.KEYS),
+    }
+    places = launch.units // blocks.get(wanted, 1)
+    kernel: Any = OnDevice(attention_gradient, dtypes)
+    launches = []
+    for whose, units in (
+        (QUERIES, _tiles(places * shared, queries, depth)),
+        (KEYS, _tiles(places, keys, depth)),
+        (VALUES, _tiles(places, keys, width)),
+    ):
+        if wanted & (gradient_on_cpu.FOR_QUERIES if whose == QUERIES else gradient_on_cpu.FOR_KEYS):
+            launches.append(Launch(kernel, (*arrays, outputs[whose], *_sizes(numbers), whose), units))
+    return launches
+
+
+INSTEAD: dict[Any, Instead] = {
+    on_cpu.attention.function: _attention,
+    gradient_on_cpu.attention_gradient.function: _gradient,
+    gradient_on_cpu.row_products.function: rows_of(row_products, 5),
+}
+"""See `choice`."""
