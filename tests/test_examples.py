@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
+from fastgrad.placement import placement
 from fastgrad.trace.function import Function
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -95,6 +96,9 @@ COMPILED = {
 @pytest.fixture(autouse=True)
 def functions(monkeypatch):
     """The functions that ``tf.function`` makes; afterwards, all that they have compiled must be native."""
+    monkeypatch.setattr(
+        placement, "active", False
+    )  # an earlier test may have asked for a GPU, and calls look for one from then on
     made = []
 
     class Noted(Function):

@@ -41,7 +41,7 @@ class Placement:
     """Where new tensors are made.
 
     Attributes:
-        active: whether anybody has asked for a device; while nobody has, everything is on the host.
+        active: whether anybody has asked for a GPU; while nobody has, everything is on the host, and calls do not look.
         default: the device outside of all scopes; None is the host.
     """
 
@@ -86,7 +86,7 @@ class Placement:
 
     def enter(self, device: Any) -> None:
         """Begins a scope with a GPU, None for the host, or `DEFAULT`."""
-        self.active = True
+        self.active = self.active or device not in (None, DEFAULT)
         self._scopes.devices = (*self._scopes.devices, device)
 
     def leave(self) -> None:
