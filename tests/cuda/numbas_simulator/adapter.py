@@ -7,6 +7,7 @@ Numba's; shuffles, which it has none of, are made of these.
 import functools
 import math
 import sys
+import threading
 from types import FunctionType
 
 import numpy as np
@@ -21,6 +22,7 @@ from fastgrad.kernels.building.signature import SHARE
 THREADS = 1024  # that a block may have
 
 sys.setswitchinterval(1e-5)  # Numba looks again and again whether all threads wait
+_ALLOCATING = threading.Lock()  # Numba may give two threads an array each that ask at the same time
 
 
 def simulate(kernel, dtypes, arguments, units=1, blocks=2, threads=64):
@@ -79,12 +81,14 @@ def _shared_array(kind, length):
     """Numba knows shared arrays by the line that asks for them."""
     code, line = sys._getframe(1).f_code, sys._getframe(1).f_lineno
     asking = compile("array(length, kind)", f"{code.co_filename} {line} of {id(code)}", "eval")
-    return eval(asking, {"array": cuda.shared.array, "length": length, "kind": kind})
+    with _ALLOCATING:
+        return eval(asking, {"array": cuda.shared.array, "length": length, "kind": kind})
 
 
 def _exchanged(x, giver):
     """The x of another thread of the block."""
-    given = cuda.shared.array(THREADS, object)
+    with _ALLOCATING:
+        given = cuda.shared.array(THREADS, object)
     given[cuda.threadIdx.x] = x
     cuda.syncthreads()
     taken = given[giver]
