@@ -8,10 +8,10 @@ import pytest
 from fastgrad.cuda.compile import compile_ptx
 from fastgrad.cuda.kernel import device_kernel, on_device
 from fastgrad.cuda.kernels.rows import log_softmax, softmax, softmax_gradient, sum_rows
-from fastgrad.cuda.link import LinkingUnavailable, link
 from fastgrad.kernels.building.build import kernel
 from fastgrad.kernels.drawing import random as draws
 from fastgrad.kernels.functions.vector_math import tanh
+from tests.cuda.linking import machine_code
 
 FLOATS = ("float32", "float64")
 CAPABILITIES = (80, 90, 100)
@@ -66,10 +66,7 @@ def test_threads_of_a_block_share_memory_and_wait_for_each_other():
 @pytest.mark.parametrize("name", KERNELS)
 def test_machine_code_has_no_spills_and_no_stack(name, capability):
     for dtype in FLOATS if name != "normal" else FLOATS[:1]:
-        try:
-            cubin = link(compile_ptx(KERNELS[name], {"T": dtype}, capability), capability)
-        except LinkingUnavailable as missing:
-            pytest.skip(str(missing).splitlines()[0])
+        cubin = machine_code(compile_ptx(KERNELS[name], {"T": dtype}, capability), capability)
         assert cubin.code.startswith(b"\x7fELF")
         assert cubin.spills == cubin.stack == 0
         assert 0 < cubin.registers <= 96

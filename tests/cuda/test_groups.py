@@ -8,8 +8,8 @@ import pytest
 import fastgrad as tf
 from fastgrad.cuda.compile import compile_ptx
 from fastgrad.cuda.kernels import reductions
-from fastgrad.cuda.link import LinkingUnavailable, link
 from tests.cuda.groups import assert_the_same_on_device
+from tests.cuda.linking import machine_code
 from tests.trace.fusion.test_reductions import AXES, SHAPES, numbers
 
 F32 = np.float32
@@ -30,10 +30,7 @@ def compiled(launches, capability=90):
 def linked(launches):
     for capability in (80, 90, 100):
         for text in compiled(launches, capability):
-            try:
-                cubin = link(text, capability)
-            except LinkingUnavailable as missing:
-                pytest.skip(str(missing).splitlines()[0])
+            cubin = machine_code(text, capability)
             assert cubin.spills == cubin.stack == 0
 
 

@@ -10,10 +10,10 @@ from fastgrad.cuda.choice import row_launches_on_device
 from fastgrad.cuda.compile import compile_ptx
 from fastgrad.cuda.kernels import products
 from fastgrad.cuda.kernels.products import LARGE, MIDDLE, SMALL, Layout, product_kernel
-from fastgrad.cuda.link import LinkingUnavailable, link
 from fastgrad.cuda.simulation import run_on_simulation, simulate
 from fastgrad.operation import TABLE
 from tests.cuda.groups import assert_the_same_on_device
+from tests.cuda.linking import machine_code
 
 F32 = np.float32
 
@@ -139,10 +139,7 @@ def test_machine_code(tile, dtype, by_term):
             for access in (r"ld\.global(\.nc)?\.v4", r"ld\.shared\.v4", r"st\.global\.v4"):
                 assert re.search(access, text), access
             assert text.count("fma.rn.f32") >= tile.side**2
-        try:
-            cubin = link(text, capability)
-        except LinkingUnavailable as missing:
-            pytest.skip(str(missing).splitlines()[0])
+        cubin = machine_code(text, capability)
         assert cubin.spills == cubin.stack == 0
         assert cubin.registers * tile.threads <= 65536
         assert 0 < cubin.shared <= 49152

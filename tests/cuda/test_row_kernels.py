@@ -9,11 +9,11 @@ from fastgrad.cuda.choice import row_launches_on_device
 from fastgrad.cuda.compile import compile_ptx
 from fastgrad.cuda.kernels import losses, norms, positions, rows
 from fastgrad.cuda.kernels.updates import update_of
-from fastgrad.cuda.link import LinkingUnavailable, link
 from fastgrad.cuda.simulation import run_on_simulation
 from fastgrad.kernels.reducing import normalization
 from fastgrad.kernels.updating.optimizers import RULES
 from fastgrad.operation import TABLE
+from tests.cuda.linking import machine_code
 
 F32 = np.float32
 
@@ -162,8 +162,5 @@ def test_machine_code(name):
             assert ".f64" not in text.replace(".param .f64", "").replace("cvt.rn.f32.f64", ""), (
                 "but a number that is given"
             )
-        try:
-            cubin = link(text, capability)
-        except LinkingUnavailable as missing:
-            pytest.skip(str(missing).splitlines()[0])
+        cubin = machine_code(text, capability)
         assert cubin.spills == cubin.stack == 0

@@ -10,7 +10,7 @@ import numpy as np
 from fastgrad import dtypes, nest
 from fastgrad.backward import dense_gradient
 from fastgrad.errors import InvalidArgumentError, TraceError
-from fastgrad.placement import device_of, moved
+from fastgrad.placement import through_host
 from fastgrad.recording import recorders, rehearsing, unheard
 from fastgrad.tape import GradientTape, record
 from fastgrad.tensor import Tensor, convert_to_tensor
@@ -99,8 +99,8 @@ def _called(name: str, run: Callable[..., tuple[np.ndarray, ...]], inputs: tuple
     if rehearsing():
         raise TraceError(f"{name}: what it does can't be undone, so that it is not written down before it is its turn.")
     with unheard():
-        device = next(filter(None, [device_of(x._array) for x in inputs]), None)
-        outputs = tuple([Tensor(moved(array, device)) for array in run(*[x._on_host() for x in inputs])])
+        arrays = through_host(lambda given: run(*given), [x._array for x in inputs])
+        outputs = tuple([Tensor(array) for array in arrays])
     for recorder in recorders.active:
         recorder.on_call(name, run, inputs, outputs, True)
     return outputs
