@@ -155,9 +155,9 @@ def _times(programs: dict[str, Program], rounds: int) -> dict[str, float]:
 
 def copy_bandwidth(nbytes: int = COPY_BYTES, repeats: int = 20) -> float:
     """Bytes that the GPU reads and writes in a second when it copies from its memory to its memory."""
-    from fastgrad.cuda import devices
+    from fastgrad.cuda.devices import available
 
-    device = devices.device(0)
+    device = available.device(0)
     nbytes = min(nbytes, device.driver.memory()[0] // 4)
     source, to = device.allocate(nbytes), device.allocate(nbytes)
     device.driver.fill(source.address, 0, nbytes)
@@ -187,9 +187,9 @@ def add_shares(results: dict[str, Any], bandwidth: float) -> None:
 
 def surroundings(command: str) -> dict[str, Any]:
     """Where the results are from."""
-    from fastgrad.cuda import devices
+    from fastgrad.cuda.devices import available
 
-    driver = devices.device(0).driver
+    driver = available.device(0).driver
     found = provenance(command)
     for package in ("cuda-core", "cuda-bindings", "nvidia-nvjitlink", "torch", "jax", "optax"):
         with suppress(metadata.PackageNotFoundError):

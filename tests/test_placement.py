@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.cuda import devices, finding
+from fastgrad.cuda.devices import available, finding
 from fastgrad.placement import together
 
 CPU = "/job:localhost/replica:0/task:0/device:CPU:0"
@@ -19,19 +19,19 @@ OTHER = "/job:localhost/replica:0/task:0/device:GPU:1"
 
 @pytest.fixture
 def gpus(monkeypatch):
-    monkeypatch.setenv(devices.SIMULATED, "2")
-    devices.forget()
+    monkeypatch.setenv(available.SIMULATED, "2")
+    available.forget()
     yield
     tf.config.set_default_device(None)
-    devices.forget()
+    available.forget()
 
 
 @pytest.fixture
 def no_gpu(monkeypatch):
-    monkeypatch.delenv(devices.SIMULATED, raising=False)
-    devices.forget()
+    monkeypatch.delenv(available.SIMULATED, raising=False)
+    available.forget()
     yield
-    devices.forget()
+    available.forget()
 
 
 def test_gpus_are_listed(gpus):
@@ -199,7 +199,7 @@ def test_without_a_gpu_the_list_is_empty_and_one_line_says_why(no_gpu, monkeypat
 
 
 def test_how_many_gpus_are_simulated_is_a_number(monkeypatch, no_gpu):
-    monkeypatch.setenv(devices.SIMULATED, "yes")
+    monkeypatch.setenv(available.SIMULATED, "yes")
     with pytest.raises(ValueError, match="FASTGRAD_SIMULATED_GPU is 'yes'"):
         tf.config.list_physical_devices()
 

@@ -183,9 +183,9 @@ def _from_foreign(value: Any, dtype: DType | None) -> np.ndarray:
     if isinstance(value, range):
         return array_of(list(value), dtype)
     if hasattr(value, "__dlpack_device__") or hasattr(value, "__cuda_array_interface__"):
-        from fastgrad.cuda import devices
+        from fastgrad.cuda.devices import available
 
-        if devices.is_on_gpu(value):
+        if available.is_on_gpu(value):
             return _from_gpu(value, dtype)
     if hasattr(value, "__array__") or hasattr(value, "__array_interface__"):
         return _from_numpy(np.asarray(value), dtype)
@@ -197,9 +197,9 @@ def _from_foreign(value: Any, dtype: DType | None) -> np.ndarray:
 
 
 def _from_gpu(value: Any, dtype: DType | None) -> Any:
-    from fastgrad.cuda import devices
+    from fastgrad.cuda.devices import available
 
-    array = devices.borrowed(value)
+    array = available.borrowed(value)
     found = dtypes.OF_NUMPY.get(array.dtype)
     if found is None or (dtype is not None and dtype is not found):
         raise TypeError(f"Cannot convert a {array.dtype} array on GPU:{array.device.number} to {dtype}; use tf.cast.")

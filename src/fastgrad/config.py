@@ -57,9 +57,9 @@ def list_logical_devices(device_type: str | None = None) -> list[LogicalDevice]:
 def _devices(device_type: str | None) -> list[tuple[str, int]]:
     counts = {"CPU": 1 if device_type in {None, "CPU"} else 0, "GPU": 0}
     if device_type in {None, "GPU"}:
-        from fastgrad.cuda import devices
+        from fastgrad.cuda.devices import available
 
-        counts["GPU"] = devices.count()
+        counts["GPU"] = available.count()
     return [(kind, number) for kind, count in counts.items() for number in range(count)]
 
 
@@ -68,9 +68,9 @@ get_visible_devices = list_physical_devices
 
 def why_no_gpu() -> str | None:
     """One line that says why ``list_physical_devices("GPU")`` is empty, and what to do; None if it is not. fastgrad's own."""
-    from fastgrad.cuda import devices
+    from fastgrad.cuda.devices import available
 
-    return devices.problem()
+    return available.problem()
 
 
 def _set_memory_growth(device: PhysicalDevice, enable: bool) -> None:

@@ -17,7 +17,7 @@ import numpy as np
 from fastgrad.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
-    from fastgrad.cuda.memory import Device, DeviceArray
+    from fastgrad.cuda.devices.memory import Device, DeviceArray
 
 HOST = "/job:localhost/replica:0/task:0/device:CPU:0"
 
@@ -185,11 +185,11 @@ def device_named(name: Any, function: str) -> Device | None:
         )
     if (match["kind"] or "").lower() != "gpu":
         return None
-    from fastgrad.cuda import devices
+    from fastgrad.cuda.devices import available
 
     number = match["number"]
     number = 0 if number in {None, "*"} else int(number)
-    return devices.device(number) if number < devices.count() else None
+    return available.device(number) if number < available.count() else None
 
 
 class device:  # noqa: N801  # TensorFlow's name
@@ -227,10 +227,10 @@ def set_default_device(device_name: str | None) -> None:
     """
     found = None if device_name is None else device_named(device_name, "tf.config.set_default_device")
     if found is None and device_name is not None and "gpu" in device_name.lower():
-        from fastgrad.cuda import devices
+        from fastgrad.cuda.devices import available
 
         raise ValueError(
-            f"tf.config.set_default_device: there is no {device_name}; {devices.problem() or f'GPUs are {devices.count()}'}"
+            f"tf.config.set_default_device: there is no {device_name}; {available.problem() or f'GPUs are {available.count()}'}"
         )
     placement.default = found
     placement.active = placement.active or found is not None

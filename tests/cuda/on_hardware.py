@@ -1,5 +1,5 @@
 """A plugin of pytest (`-p tests.cuda.on_hardware`): tests that simulate a GPU run on a real one instead."""
 
-from fastgrad.cuda import devices
+from fastgrad.cuda.devices import available
 
-devices._simulated = lambda: 0
+available._simulated = lambda: 0

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.cuda import devices
-from fastgrad.cuda.driver import OutOfDeviceMemory
+from fastgrad.cuda.devices import available
+from fastgrad.cuda.devices.driver import OutOfDeviceMemory
 
-if os.environ.get(devices.SIMULATED):
-    REASON = f"{devices.SIMULATED} is set"
+if os.environ.get(available.SIMULATED):
+    REASON = f"{available.SIMULATED} is set"
 else:
-    REASON = devices.problem()
+    REASON = available.problem()
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(REASON is not None, reason=str(REASON))]
 
@@ -23,10 +23,13 @@ X = np.arange(12, dtype=np.float32).reshape(3, 4)
 
 @pytest.fixture
 def gpu():
-    return devices.device(0)
+    return available.device(0)
 
 
-@pytest.mark.parametrize("file", ["test_steps", "test_control_flow", "test_fit", "test_rows", "../test_placement"])
+@pytest.mark.parametrize(
+    "file",
+    ["running/test_steps", "running/test_control_flow", "running/test_fit", "running/test_rows", "../test_placement"],
+)
 def test_what_is_simulated_elsewhere_holds_on_a_gpu(file):
     command = [sys.executable, "-m", "pytest", "-q", "-p", "tests.cuda.on_hardware", f"tests/cuda/{file}.py"]
     child = subprocess.run(command, check=False, capture_output=True, text=True, timeout=1800)

@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.cuda import devices
-from fastgrad.cuda.simulated import SimulatedDriver
+from fastgrad.cuda.devices import available
+from fastgrad.cuda.devices.simulated import SimulatedDriver
 
 
 @pytest.fixture(autouse=True)
 def gpus(monkeypatch):
-    monkeypatch.setenv(devices.SIMULATED, "2")
-    devices.forget()
+    monkeypatch.setenv(available.SIMULATED, "2")
+    available.forget()
     yield
-    devices.forget()
+    available.forget()
 
 
 X = np.arange(20, dtype=np.float32).reshape(10, 2)

@@ -107,7 +107,7 @@ class ParquetDataset(Dataset):
 
     def __init__(self, filenames: Any, columns: Sequence[str] | None = None) -> None:
         try:
-            from pyarrow import parquet  # type: ignore[import-not-found, unused-ignore]
+            from pyarrow import parquet
         except ImportError:
             raise ImportError("ParquetDataset: Parquet files are read by pyarrow: pip install pyarrow.") from None
         names = matching(texts(filenames))

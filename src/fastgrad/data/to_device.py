@@ -46,7 +46,7 @@ class OnDevice(Stage):
         if device is None:
             yield from elements
             return
-        from fastgrad.cuda.sending import sent
+        from fastgrad.cuda.devices.sending import sent
 
         packers: list[Callable[[list[Any]], Any]] = []  # of the elements on their way; all have one form
 

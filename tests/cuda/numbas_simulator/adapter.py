@@ -13,7 +13,7 @@ from types import FunctionType
 import numpy as np
 from numba import cuda  # while a kernel runs, Numba puts here what threads see
 
-from fastgrad.cuda import body
+from fastgrad.cuda.building import body
 from fastgrad.kernels.building import body as of_all
 from fastgrad.kernels.building.body import ByDtype, is_scalar_function
 from fastgrad.kernels.building.compile import type_names
@@ -26,7 +26,7 @@ _ALLOCATING = threading.Lock()  # Numba may give two threads an array each that 
 
 
 def simulate(kernel, dtypes, arguments, units=1, blocks=2, threads=64):
-    """As `fastgrad.cuda.simulation.simulate`, for kernels without lists of arrays; nothing is checked but by Numba."""
+    """As `fastgrad.cuda.simulation.lock_step.simulate`, for kernels without lists of arrays; nothing is checked but by Numba."""
     types = {name: np.dtype(kind).type for name, kind in type_names(kernel.checked_types(dtypes)).items()}
     function = plain(kernel.function, tuple(types.items()))
     flat = [a.reshape(-1) if isinstance(a, np.ndarray) else a for a in arguments]

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.cuda import simulation
-from fastgrad.cuda.choice import row_launches_on_device
+from fastgrad.cuda.kernels.choice import row_launches_on_device
+from fastgrad.cuda.simulation import lock_step
 from fastgrad.operation import TABLE
-from tests.cuda.groups import assert_the_same_on_device
+from tests.cuda.kernels.groups import assert_the_same_on_device
 from tests.cuda.numbas_simulator import adapter
 
 F32 = np.float32
-OURS = simulation.simulate
+OURS = lock_step.simulate
 launched = []
 
 
@@ -28,7 +28,7 @@ def by_both(monkeypatch):
         launched.append(kernel.name)
         return answer
 
-    monkeypatch.setattr(simulation, "simulate", simulate)
+    monkeypatch.setattr(lock_step, "simulate", simulate)
     launched.clear()
     yield
     assert launched
@@ -40,7 +40,7 @@ def numbers(*shape, seed=0):
 
 def run(name, inputs, outputs, threads=32, **attributes):
     found = row_launches_on_device(TABLE[name], inputs, outputs, attributes)
-    return simulation.run_on_simulation(found, inputs, outputs, threads=threads)
+    return lock_step.run_on_simulation(found, inputs, outputs, threads=threads)
 
 
 def check(name, *inputs, threads=32, **attributes):

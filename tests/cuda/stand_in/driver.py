@@ -11,8 +11,8 @@ import traceback
 from ctypes import POINTER, c_char_p, c_int, c_longlong, c_size_t, c_ubyte, c_uint, c_ulonglong, c_void_p
 from pathlib import Path
 
-from fastgrad.cuda import real
-from fastgrad.cuda.simulation import SimulatedKernel
+from fastgrad.cuda.devices import real
+from fastgrad.cuda.simulation.lock_step import SimulatedKernel
 
 SHIM = """
 int (*fastgrad_resolve)(const char*, void**);

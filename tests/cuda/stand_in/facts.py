@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.cuda import devices, finding, real
-from fastgrad.cuda.driver import OutOfDeviceMemory
-from fastgrad.cuda.kernel import NO_ANSWER, on_device
+from fastgrad.cuda.building.kernel import NO_ANSWER, on_device
+from fastgrad.cuda.devices import available, finding, real
+from fastgrad.cuda.devices.driver import OutOfDeviceMemory
 from fastgrad.cuda.kernels.rows import sum_rows
 from fastgrad.kernels.building.build import kernel
 from tests.cuda.stand_in import driver as stand_in
@@ -152,7 +152,7 @@ def test_tensors_are_lent_as_dlpack_and_as_cuda_arrays(driver):
     assert x.device.endswith("GPU:0")
     found = x.__cuda_array_interface__
     assert (found["shape"], found["typestr"], found["strides"]) == (X.shape, "<f4", None)
-    assert found["stream"] == devices.device(0).driver.stream
+    assert found["stream"] == available.device(0).driver.stream
     np.testing.assert_array_equal(
         X, np.ctypeslib.as_array((ctypes.c_float * 12).from_address(found["data"][0])).reshape(X.shape)
     )
@@ -194,16 +194,16 @@ def test_arrays_of_other_libraries_become_tensors(driver):
 def test_why_there_is_no_gpu_is_one_line(monkeypatch, said, line):
     for name, value in said.items():
         monkeypatch.setitem(stand_in.says, name, value)
-    devices.forget()
+    available.forget()
     assert tf.config.list_physical_devices("GPU") == []
     assert tf.config.why_no_gpu().startswith(line)
     assert "\n" not in tf.config.why_no_gpu()
-    devices.forget()
+    available.forget()
 
 
 def test_a_gpu_that_is_too_old_is_named(monkeypatch):
     monkeypatch.setattr(finding, "capability_of", lambda device: 70)
-    devices.forget()
+    available.forget()
     assert tf.config.list_physical_devices("GPU") == []
     assert tf.config.why_no_gpu().startswith("no GPU: compute capability 7.0 is older than 7.5; hide older GPUs")
-    devices.forget()
+    available.forget()

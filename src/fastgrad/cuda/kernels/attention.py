@@ -13,9 +13,9 @@ from typing import Any
 
 from numpy import int64, uint64
 
-from fastgrad.cuda.body import shared_array, synchronize, thread, threads
-from fastgrad.cuda.instead import Instead, Memory, rows_of
-from fastgrad.cuda.kernel import OnDevice, device_kernel
+from fastgrad.cuda.building.body import shared_array, synchronize, thread, threads
+from fastgrad.cuda.building.kernel import OnDevice, device_kernel
+from fastgrad.cuda.kernels.instead import Instead, Memory, rows_of
 from fastgrad.cuda.kernels.rows import FLOATS
 from fastgrad.cuda.kernels.tiles import SIDE, add_stretch, add_wide_stretch, eighth
 from fastgrad.cuda.kernels.together import block_sum, warp_greatest, warp_sum

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy import int64
 
-from fastgrad.cuda.body import shared_array, synchronize, thread
-from fastgrad.cuda.instead import Instead, Memory
-from fastgrad.cuda.kernel import OnDevice, device_kernel, on_device
+from fastgrad.cuda.building.body import shared_array, synchronize, thread
+from fastgrad.cuda.building.kernel import OnDevice, device_kernel, on_device
+from fastgrad.cuda.kernels.instead import Instead, Memory
 from fastgrad.cuda.kernels.sorting import sorted_ids
 from fastgrad.kernels.arranging import embedding
 from fastgrad.kernels.arranging.embedding import FLOATS, INDICES

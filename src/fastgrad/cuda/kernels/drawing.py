@@ -9,8 +9,8 @@ from typing import Any
 
 from numpy import uint64
 
-from fastgrad.cuda.instead import Instead, Memory
-from fastgrad.cuda.kernel import DeviceKernel, OnDevice, on_device
+from fastgrad.cuda.building.kernel import DeviceKernel, OnDevice, on_device
+from fastgrad.cuda.kernels.instead import Instead, Memory
 from fastgrad.kernels.building.build import Kernel, kernel
 from fastgrad.kernels.drawing import random as on_cpu
 from fastgrad.kernels.drawing.random import FLOATS, block_words, elements, elements_per_block, store

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy import int64
 
-from fastgrad.cuda.instead import Instead, Memory
-from fastgrad.cuda.kernel import DeviceKernel, OnDevice, on_device
+from fastgrad.cuda.building.kernel import DeviceKernel, OnDevice, on_device
+from fastgrad.cuda.kernels.instead import Instead, Memory
 from fastgrad.cuda.kernels.moving import run_length, run_of
 from fastgrad.cuda.kernels.sorting import sorted_ids
 from fastgrad.kernels.arranging import gathering, scattering

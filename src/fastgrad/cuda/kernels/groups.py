@@ -11,8 +11,8 @@ from collections.abc import Collection, Sequence
 from math import prod
 from typing import Any
 
-from fastgrad.cuda.body import shared_array, thread, threads
-from fastgrad.cuda.kernel import THREADS, DeviceKernel, OnDevice
+from fastgrad.cuda.building.body import shared_array, thread, threads
+from fastgrad.cuda.building.kernel import THREADS, DeviceKernel, OnDevice
 from fastgrad.cuda.kernels import together
 from fastgrad.kernels.building.signature import parse_signature
 from fastgrad.kernels.running.launch import Launch, Launches, Operand, Output

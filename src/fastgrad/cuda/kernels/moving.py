@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from math import prod
 from typing import Any
 
-from fastgrad.cuda.body import shared_array, synchronize, thread
-from fastgrad.cuda.instead import Instead, Memory, with_kernel
-from fastgrad.cuda.kernel import OnDevice, device_kernel, on_device
+from fastgrad.cuda.building.body import shared_array, synchronize, thread
+from fastgrad.cuda.building.kernel import OnDevice, device_kernel, on_device
+from fastgrad.cuda.kernels.instead import Instead, Memory, with_kernel
 from fastgrad.kernels.arranging import strided
 from fastgrad.kernels.arranging.strided import RANK, WIDTHS
 from fastgrad.kernels.building.body import by_dtype

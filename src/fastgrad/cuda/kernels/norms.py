@@ -6,9 +6,9 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from fastgrad.cuda.body import shared_array, thread, threads
-from fastgrad.cuda.instead import Instead, Memory, rows_of
-from fastgrad.cuda.kernel import OnDevice, device_kernel, on_device
+from fastgrad.cuda.building.body import shared_array, thread, threads
+from fastgrad.cuda.building.kernel import OnDevice, device_kernel, on_device
+from fastgrad.cuda.kernels.instead import Instead, Memory, rows_of
 from fastgrad.cuda.kernels.rows import FLOATS
 from fastgrad.cuda.kernels.together import block_sum, lines_sum
 from fastgrad.kernels.building.body import fused_multiply_add

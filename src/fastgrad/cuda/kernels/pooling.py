@@ -10,8 +10,8 @@ import types
 from collections.abc import Mapping
 from typing import Any
 
-from fastgrad.cuda.instead import Instead, Memory
-from fastgrad.cuda.kernel import OnDevice, on_device
+from fastgrad.cuda.building.kernel import OnDevice, on_device
+from fastgrad.cuda.kernels.instead import Instead, Memory
 from fastgrad.kernels.building.body import local_array
 from fastgrad.kernels.building.build import Kernel, kernel
 from fastgrad.kernels.running.launch import Launch

@@ -7,9 +7,9 @@ from typing import Any
 
 from numpy import int64
 
-from fastgrad.cuda.body import shared_array, shuffle_xor, synchronize, thread, threads
-from fastgrad.cuda.instead import Instead, Memory, threads_for
-from fastgrad.cuda.kernel import OnDevice, device_kernel, on_device
+from fastgrad.cuda.building.body import shared_array, shuffle_xor, synchronize, thread, threads
+from fastgrad.cuda.building.kernel import OnDevice, device_kernel, on_device
+from fastgrad.cuda.kernels.instead import Instead, Memory, threads_for
 from fastgrad.kernels.arranging.ordering import POSITIONS, REAL, TILE, extreme_positions, without_nan
 from fastgrad.kernels.building.body import scalar_function
 from fastgrad.kernels.building.build import kernel

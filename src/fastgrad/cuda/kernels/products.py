@@ -17,9 +17,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastgrad.cuda.body import load_aligned, shared_array, store_aligned, synchronize, thread, threads
-from fastgrad.cuda.instead import Instead, Memory, threads_for
-from fastgrad.cuda.kernel import DeviceKernel, OnDevice, device_kernel, on_device
+from fastgrad.cuda.building.body import load_aligned, shared_array, store_aligned, synchronize, thread, threads
+from fastgrad.cuda.building.kernel import DeviceKernel, OnDevice, device_kernel, on_device
+from fastgrad.cuda.kernels.instead import Instead, Memory, threads_for
 from fastgrad.cuda.kernels.together import block_sum, lines_sum
 from fastgrad.kernels.building.body import digest, fused_multiply_add
 from fastgrad.kernels.building.build import kernel

@@ -11,9 +11,9 @@ from __future__ import annotations
 import contextlib
 from typing import Any
 
-from fastgrad.cuda.instead import threads_for
-from fastgrad.cuda.kernel import THREADS
+from fastgrad.cuda.building.kernel import THREADS
 from fastgrad.cuda.kernels.groups import DeviceWriter
+from fastgrad.cuda.kernels.instead import threads_for
 from fastgrad.kernels.running.launch import Launch, Launches
 from fastgrad.trace.fusion.combining import neutral
 from fastgrad.trace.fusion.emit import in_place_pairs

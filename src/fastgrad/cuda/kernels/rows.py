@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastgrad.cuda.body import shared_array, thread, threads
-from fastgrad.cuda.instead import Instead, rows_of
-from fastgrad.cuda.kernel import device_kernel
+from fastgrad.cuda.building.body import shared_array, thread, threads
+from fastgrad.cuda.building.kernel import device_kernel
+from fastgrad.cuda.kernels.instead import Instead, rows_of
 from fastgrad.cuda.kernels.together import block_greatest, block_sum
 from fastgrad.kernels.building.body import scalar_function
 from fastgrad.kernels.functions.vector_math import exp, log, nan_greatest

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy import int64
 
-from fastgrad.cuda.body import shared_array, synchronize, thread
-from fastgrad.cuda.instead import Memory
-from fastgrad.cuda.kernel import OnDevice, device_kernel, on_device
+from fastgrad.cuda.building.body import shared_array, synchronize, thread
+from fastgrad.cuda.building.kernel import OnDevice, device_kernel, on_device
+from fastgrad.cuda.kernels.instead import Memory
 from fastgrad.kernels.arranging.gathering import INDICES
 from fastgrad.kernels.building.body import scalar_function
 from fastgrad.kernels.building.build import kernel

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastgrad.cuda.body import shuffle_xor, synchronize, thread, threads
+from fastgrad.cuda.building.body import shuffle_xor, synchronize, thread, threads
 from fastgrad.kernels.building.body import scalar_function
 from fastgrad.kernels.functions.vector_math import nan_greatest, nan_least
 

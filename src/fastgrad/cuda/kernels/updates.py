@@ -11,9 +11,9 @@ import linecache
 from collections.abc import Mapping
 from typing import Any
 
-from fastgrad.cuda.body import load_aligned, shared_array, store_aligned, thread, threads
-from fastgrad.cuda.instead import Instead, Memory, with_kernel
-from fastgrad.cuda.kernel import DeviceKernel, OnDevice, device_kernel
+from fastgrad.cuda.building.body import load_aligned, shared_array, store_aligned, thread, threads
+from fastgrad.cuda.building.kernel import DeviceKernel, OnDevice, device_kernel
+from fastgrad.cuda.kernels.instead import Instead, Memory, with_kernel
 from fastgrad.cuda.kernels.together import block_sum
 from fastgrad.kernels.building.body import digest
 from fastgrad.kernels.building.signature import parse_signature

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from numpy import int64
 
-from fastgrad.cuda.body import shared_array, synchronize, thread
-from fastgrad.cuda.instead import Instead, Memory
-from fastgrad.cuda.kernel import DeviceKernel, OnDevice, device_kernel, on_device
+from fastgrad.cuda.building.body import shared_array, synchronize, thread
+from fastgrad.cuda.building.kernel import DeviceKernel, OnDevice, device_kernel, on_device
+from fastgrad.cuda.kernels.instead import Instead, Memory
 from fastgrad.cuda.kernels.tiles import SIDE, add_stretch, eighth, multiply_add
 from fastgrad.kernels.building.body import scalar_function
 from fastgrad.kernels.building.build import kernel

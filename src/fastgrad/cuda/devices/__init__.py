@@ -1,0 +1,1 @@
+"""GPUs and their memory: those that NVIDIA's driver has, and the simulated one."""

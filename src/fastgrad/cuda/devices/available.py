@@ -1,0 +1,96 @@
+"""Which GPUs there are, and why there are none."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import math
+import os
+from typing import Any
+
+from fastgrad.cuda.devices.memory import DLPACK_CUDA, Device, DeviceArray
+
+SIMULATED = "FASTGRAD_SIMULATED_GPU"
+
+
+def count() -> int:
+    """How many GPUs can be used; 0 where a driver or a package is missing."""
+    return _found()[0]
+
+
+def problem() -> str | None:
+    """One line that says why there is no GPU, and what to do; None if there is one."""
+    return _found()[1]
+
+
+@functools.cache
+def device(number: int) -> Device:
+    """The GPU of a number below `count()`; it is begun to be used when it is first asked for."""
+    # Not by an import statement: operations, which are below, would then import what is above them.
+    importlib.import_module("fastgrad.cuda.running.dispatch").install()
+    if _simulated():
+        from fastgrad.cuda.devices.simulated import SimulatedDriver
+
+        return Device(SimulatedDriver(), number)
+    from fastgrad.cuda.devices.real import RealDriver
+
+    return Device(RealDriver(number), number)
+
+
+def borrowed(lender: Any) -> DeviceArray:
+    """A copy, on the same GPU, of another library's array.
+
+    Args:
+        lender: has `__dlpack__` or `__cuda_array_interface__`.
+
+    Raises:
+        ValueError: the GPU can't be used, or the array is not C-contiguous.
+    """
+    number = lender.__dlpack_device__()[1] if hasattr(lender, "__dlpack_device__") else 0
+    if number >= count():
+        raise ValueError(
+            f"a {type(lender).__name__} on GPU:{number} does not become a tensor: {problem() or 'no such GPU'}"
+        )
+    found = device(number)
+    address, shape, strides, dtype = found.driver.borrow(lender)
+    contiguous = tuple([math.prod(shape[axis + 1 :]) for axis in range(len(shape))])
+    if strides is not None and any(n > 1 and a != b for n, a, b in zip(shape, strides, contiguous, strict=True)):
+        raise ValueError(f"an array of strides {strides} does not become a tensor: make it C-contiguous first")
+    copy = found.array(shape, dtype)
+    found.driver.copy(copy.address, address, copy.nbytes)
+    found.driver.synchronize()  # the lender may do with it what it likes now
+    return copy
+
+
+def is_on_gpu(value: Any) -> bool:
+    """Whether a value is another library's array on a GPU."""
+    if hasattr(value, "__dlpack_device__"):
+        return int(value.__dlpack_device__()[0]) == DLPACK_CUDA
+    return hasattr(value, "__cuda_array_interface__")
+
+
+def forget() -> None:
+    """What was found is looked for anew; tensors on devices that were there keep them."""
+    _found.cache_clear()
+    device.cache_clear()
+
+
+@functools.cache
+def _found() -> tuple[int, str | None]:
+    simulated = _simulated()
+    if simulated:
+        return simulated, None
+    from fastgrad.cuda.devices.finding import Unavailable, real_gpus
+
+    try:
+        return real_gpus(), None
+    except Unavailable as reason:
+        return 0, str(reason)
+
+
+def _simulated() -> int:
+    """How many GPUs are simulated."""
+    text = os.environ.get(SIMULATED, "") or "0"
+    if not text.isdecimal():
+        raise ValueError(f"{SIMULATED} is {text!r}; it is the number of GPUs that are simulated")
+    return int(text)

@@ -1,0 +1,113 @@
+"""Whether NVIDIA's GPUs can be used: a driver that is new enough, GPUs, and the packages that talk to them."""
+
+from __future__ import annotations
+
+from importlib import metadata
+from typing import Any
+
+INSTALL = 'pip install "fastgrad[cuda]"'
+OLDEST_DRIVER = (13, 0)
+"""The version of CUDA that a driver must have for machine code of the packages of CUDA 13."""
+OLDEST_CAPABILITY = 75
+
+
+class Unavailable(RuntimeError):
+    """GPUs cannot be used; the message is one line that says why, and what to do."""
+
+
+def cuda_core() -> Any:
+    """The package cuda-core, which talks to the driver.
+
+    Raises:
+        Unavailable: it, or what it needs, is not installed.
+    """
+    try:
+        import cuda.core
+    except Exception as error:  # noqa: BLE001 (its parts raise errors of many kinds where another part is missing)
+        missing = [name for name in ("cuda-core", "cuda-bindings") if not _is_installed(name)]
+        what = (
+            f"the package {missing[0]} is not installed" if missing else f"cuda-core can't be imported ({_line(error)})"
+        )
+        raise Unavailable(f"no GPU: {what}; run: {INSTALL}") from None
+    return cuda.core
+
+
+def real_gpus() -> int:
+    """How many GPUs can be used, at least one.
+
+    Raises:
+        Unavailable: none can.
+    """
+    core = cuda_core()
+    from fastgrad.cuda.building.link import LinkingUnavailable, linker
+
+    try:
+        linker()
+    except LinkingUnavailable:
+        raise Unavailable(f"no GPU: the package nvidia-nvjitlink is not installed; run: {INSTALL}") from None
+    version = _driver_version()
+    if version < OLDEST_DRIVER:
+        raise Unavailable(
+            f"no GPU: NVIDIA's driver is for CUDA {version[0]}.{version[1]}, which is older than {OLDEST_DRIVER[0]}.{OLDEST_DRIVER[1]}; "
+            "install driver 580 or newer from https://www.nvidia.com/drivers"
+        )
+    try:
+        devices = core.Device.get_all_devices()
+        capabilities = [capability_of(device) for device in devices]
+    except Exception as error:  # noqa: BLE001 (whatever the driver says, it is no GPU)
+        raise Unavailable(f"no GPU: NVIDIA's driver says {_line(error)}; see: nvidia-smi") from None
+    usable = [capability for capability in capabilities if capability >= OLDEST_CAPABILITY]
+    if not devices:
+        raise Unavailable(
+            "no GPU: NVIDIA's driver finds none; see: nvidia-smi, and whether CUDA_VISIBLE_DEVICES hides them"
+        )
+    if len(usable) < len(devices):
+        raise Unavailable(
+            f"no GPU: compute capability {min(capabilities) / 10} is older than {OLDEST_CAPABILITY / 10}; "
+            "hide older GPUs by CUDA_VISIBLE_DEVICES"
+        )
+    return len(devices)
+
+
+def _driver_version() -> tuple[int, int]:
+    """The version of CUDA that the driver is for."""
+    try:
+        from cuda.bindings import driver
+
+        (failed,) = driver.cuInit(0)
+        failed_too, version = driver.cuDriverGetVersion()
+    except Exception as error:  # noqa: BLE001 (the package raises errors of many kinds where there is no driver)
+        raise Unavailable(
+            f"no GPU: NVIDIA's driver is not installed ({_line(error)}); install it from https://www.nvidia.com/drivers"
+        ) from None
+    if failed.value == _NO_DEVICE:
+        raise Unavailable(
+            "no GPU: NVIDIA's driver finds none; see: nvidia-smi, and whether CUDA_VISIBLE_DEVICES hides them"
+        )
+    if failed.value or failed_too.value:
+        raise Unavailable(
+            f"no GPU: NVIDIA's driver says {(failed if failed.value else failed_too).name}; see: nvidia-smi"
+        )
+    return version // 1000, version % 1000 // 10
+
+
+_NO_DEVICE = 100  # CUDA_ERROR_NO_DEVICE
+
+
+def capability_of(device: Any) -> int:
+    """The compute capability of one of cuda-core's devices, times ten."""
+    found = device.compute_capability
+    return int(found.major) * 10 + int(found.minor)
+
+
+def _is_installed(name: str) -> bool:
+    try:
+        metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return False
+    return True
+
+
+def _line(error: BaseException) -> str:
+    """What an error says, in one line."""
+    return " ".join(str(error).split()) or type(error).__name__

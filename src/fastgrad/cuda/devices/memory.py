@@ -1,0 +1,265 @@
+"""A GPU with its memory: arrays there, and blocks that are used again instead of being given back.
+
+All work of a GPU is done in one order, so a block that is free may be given out again at once: what reads its old contents was
+asked for before what writes the new ones. Copies that are made beside that order wait for it, and it for them (`sending.py`).
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import math
+import operator
+import threading
+from collections import OrderedDict, defaultdict
+from collections.abc import Hashable
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from fastgrad.cuda.devices.driver import Driver, OutOfDeviceMemory
+from fastgrad.errors import ResourceExhaustedError
+
+_SMALLEST = 512
+DLPACK_CPU, DLPACK_CUDA = 1, 2
+"""DLPack's numbers of kinds of devices."""
+_STEPS = 8  # sizes of blocks from one power of two to the next
+
+
+class Block:
+    """Memory of a GPU, which is free again when this object goes.
+
+    Attributes:
+        address: where it begins.
+        size: how many bytes it has.
+    """
+
+    __slots__ = ("_free", "address", "size")
+
+    def __init__(self, address: int, size: int, free: list[int]) -> None:
+        self.address, self.size, self._free = address, size, free
+
+    def __del__(self) -> None:
+        self._free.append(self.address)
+
+
+class Device:
+    """A GPU.
+
+    Args:
+        driver: what works with it.
+        number: which of the GPUs it is.
+
+    Attributes:
+        driver, number: as given.
+        rows: programs of one operation, by what they are called with; those used last stand at the end.
+        graphs: programs of graphs that are operations.
+        name: as TensorFlow writes it, for example ``/job:localhost/replica:0/task:0/device:GPU:0``.
+        peak: the most bytes that blocks ever had, those kept for later among them.
+    """
+
+    def __init__(self, driver: Driver, number: int = 0) -> None:
+        self.driver, self.number = driver, number
+        self.name = f"/job:localhost/replica:0/task:0/device:GPU:{number}"
+        self.rows: OrderedDict[Hashable, Any] = OrderedDict()
+        self.graphs: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
+        self._free: dict[int, list[int]] = defaultdict(list)
+        self._lock = threading.RLock()  # what the garbage collector ends may ask for memory
+        self._taken = 0
+        self.peak = 0
+
+    def __repr__(self) -> str:
+        return f"<GPU:{self.number}: {self.driver.name}>"
+
+    def allocate(self, nbytes: int) -> Block:
+        """A block of at least so many bytes, with arbitrary contents.
+
+        Raises:
+            ResourceExhaustedError: there is no such block, even after all free ones have been given back.
+        """
+        size = block_size(nbytes)
+        free = self._free[size]
+        try:
+            return Block(free.pop(), size, free)
+        except IndexError:
+            return Block(self._take(size, nbytes), size, free)
+
+    def _take(self, size: int, nbytes: int) -> int:
+        with self._lock:
+            for attempt in range(3):
+                try:
+                    address = self.driver.allocate(size)
+                except OutOfDeviceMemory:
+                    if attempt == 2:
+                        raise self._exhausted(nbytes) from None
+                    if attempt == 1:
+                        gc.collect()
+                    self._give_back()
+                else:
+                    self._taken += size
+                    self.peak = max(self.peak, self._taken)
+                    return address
+        raise AssertionError
+
+    def _exhausted(self, nbytes: int) -> ResourceExhaustedError:
+        free, total = self.driver.memory()
+        return ResourceExhaustedError(
+            f"OOM: {nbytes:,} bytes are wanted on GPU:{self.number} ({self.driver.name}), of whose {total:,} bytes {free:,} are "
+            f"free, after all that was kept for later was given back; tensors and programs of this process have {self._taken:,}. "
+            "Use smaller batches, or drop tensors that are not needed any more."
+        )
+
+    def empty_cache(self) -> None:
+        """Gives all free blocks back to the driver."""
+        with self._lock:
+            self._give_back()
+
+    def _give_back(self) -> None:
+        for size, free in list(self._free.items()):
+            while free:
+                self.driver.free(free.pop())
+                self._taken -= size
+
+    def kept(self) -> tuple[int, int]:
+        """How many bytes are in blocks that are used, and in free ones."""
+        free = sum(size * len(blocks) for size, blocks in list(self._free.items()))
+        return self._taken - free, free
+
+    def array(self, shape: tuple[int, ...], dtype: Any) -> DeviceArray:
+        """A new array with arbitrary contents."""
+        dtype = np.dtype(dtype)
+        block = self.allocate(math.prod(shape) * dtype.itemsize)
+        return DeviceArray(self, block.address, shape, dtype, block)
+
+    def program(self, *graphs: Any) -> Any:
+        """What was recorded, as a program that runs here: a `program.DeviceProgram`."""
+        # Not by an import statement: what is below programs has arrays, too.
+        return importlib.import_module("fastgrad.cuda.running.program").DeviceProgram(self, *graphs)
+
+    def put(self, array: np.ndarray) -> DeviceArray:
+        """A copy of an array of the host."""
+        copy = self.array(array.shape, array.dtype)
+        copy.write(array)
+        return copy
+
+
+class DeviceArray:
+    """A C-contiguous array in a GPU's memory. What reads its elements on the host says so: `on_host`.
+
+    Attributes:
+        device: whose memory it is in.
+        address: of its first element.
+        shape, dtype: as a NumPy array has them; no objects.
+        base: what keeps the memory: a `Block`, or another library's object.
+    """
+
+    __slots__ = ("__weakref__", "address", "base", "device", "dtype", "shape")
+    __array_ufunc__ = None  # NumPy's functions refuse it
+
+    def __init__(self, device: Device, address: int, shape: tuple[int, ...], dtype: np.dtype, base: Any) -> None:
+        if dtype.hasobject:
+            raise TypeError(f"arrays of {dtype} can be on the host only")
+        self.device, self.address, self.shape, self.dtype, self.base = device, address, shape, dtype, base
+
+    @property
+    def ndim(self) -> int:
+        """The number of dimensions."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return math.prod(self.shape)
+
+    @property
+    def itemsize(self) -> int:
+        """The bytes of an element."""
+        return self.dtype.itemsize
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes of all elements."""
+        return self.size * self.dtype.itemsize
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __repr__(self) -> str:
+        return f"<DeviceArray {self.shape} {self.dtype} on GPU:{self.device.number}>"
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        raise TypeError(
+            f"an array on GPU:{self.device.number} does not become one of NumPy silently. Of a tensor, .numpy() is a copy."
+        )
+
+    def __getitem__(self, key: Any) -> DeviceArray:
+        """A row, where it is: `array[n, ...]`."""
+        number = key[0] if isinstance(key, tuple) and key[1:] == (...,) else key
+        rows = self.shape[0]
+        if not -rows <= (number := operator.index(number)) < rows:
+            raise IndexError(f"row {number} of {rows}")
+        shape = self.shape[1:]
+        row = math.prod(shape) * self.itemsize
+        return DeviceArray(self.device, self.address + number % rows * row, shape, self.dtype, self.base)
+
+    def reshape(self, shape: tuple[int, ...]) -> DeviceArray:
+        """The same memory in another shape of as many elements."""
+        return DeviceArray(self.device, self.address, shape, self.dtype, self.base)
+
+    def copy(self) -> DeviceArray:
+        """A copy on the same GPU."""
+        twin = self.device.array(self.shape, self.dtype)
+        self.device.driver.copy(twin.address, self.address, self.nbytes)
+        return twin
+
+    def write(self, array: np.ndarray | DeviceArray) -> None:
+        """Copies the elements of an array of the same shape and dtype, of the host or of a GPU, into this one."""
+        if array.shape != self.shape or array.dtype != self.dtype:
+            raise ValueError(f"{array.shape} {array.dtype} are written to {self.shape} {self.dtype}")
+        if isinstance(array, np.ndarray):
+            self.device.driver.copy_in(self.address, np.ascontiguousarray(array).reshape(self.shape))
+        elif array.device is not self.device:
+            self.write(array.on_host())
+        elif array.address != self.address:
+            self.device.driver.copy(self.address, array.address, self.nbytes)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return (DLPACK_CPU, 0) if self.device.driver.is_simulated else (DLPACK_CUDA, self.device.number)
+
+    def __dlpack__(
+        self, *, stream: Any = None, max_version: Any = None, dl_device: Any = None, copy: bool | None = None
+    ) -> Any:
+        if dl_device is not None and tuple(dl_device) == (DLPACK_CPU, 0):
+            return self.on_host().__dlpack__()
+        lent = (self.copy() if copy else self)._lent()  # all work is done, so that no stream has to wait
+        return lent.__dlpack__() if max_version is None else lent.__dlpack__(max_version=max_version)
+
+    def _lent(self) -> Any:
+        return self.device.driver.lend(self.address, self.shape, self.dtype, self.base)
+
+    @property
+    def __cuda_array_interface__(self) -> dict[str, Any]:
+        driver = self.device.driver
+        if driver.is_simulated:
+            raise AttributeError("a simulated GPU's memory is the host's")
+        return {
+            "version": 3,
+            "shape": self.shape,
+            "typestr": self.dtype.str,
+            "data": (self.address, True),  # tensors never change
+            "strides": None,
+            "stream": driver.stream,
+        }
+
+    def on_host(self) -> np.ndarray:
+        """A copy in the host's memory, once all that has been asked for before is done."""
+        array = np.empty(self.shape, self.dtype)
+        self.device.driver.copy_out(array, self.address)
+        return array
+
+
+def block_size(nbytes: int) -> int:
+    """How large a block is that so many bytes are in: less than an eighth of it is left empty, from 4 kB on."""
+    step = max(_SMALLEST, (1 << max(nbytes - 1, 0).bit_length()) // (2 * _STEPS))
+    return max(-(-nbytes // step), 1) * step

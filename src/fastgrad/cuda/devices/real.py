@@ -1,0 +1,249 @@
+"""A GPU by NVIDIA's driver, which cuda-core and, for plain copies, cuda-bindings talk to.
+
+Both are imported when a GPU is asked for. Machine code is kept on disk under the text of the LLVM IR that it was made of.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import llvmlite
+import numpy as np
+
+from fastgrad.cuda.building.compile import compile_ptx, gpu_ir
+from fastgrad.cuda.building.kernel import DeviceKernel
+from fastgrad.cuda.building.link import Cubin, link
+from fastgrad.cuda.devices.driver import OutOfDeviceMemory
+from fastgrad.cuda.devices.finding import capability_of, cuda_core
+from fastgrad.kernels.building.body import digest
+from fastgrad.kernels.building.cache import Entry, load, store
+
+
+class Loaded(NamedTuple):
+    """A kernel that the driver has.
+
+    Attributes:
+        kernel: what it was made of.
+        entry: the driver's.
+        blocks: how many of its blocks the GPU is given at most; they go on to further units.
+    """
+
+    kernel: DeviceKernel
+    entry: Any
+    blocks: int
+
+
+class DriverError(RuntimeError):
+    """NVIDIA's driver refuses what it is asked for."""
+
+
+class RealDriver:
+    """See `Driver`.
+
+    Args:
+        number: which GPU, of those that CUDA_VISIBLE_DEVICES leaves.
+    """
+
+    is_simulated = False
+
+    def __init__(self, number: int) -> None:
+        from cuda.bindings import driver
+
+        self._core, self._driver, self._number = cuda_core(), driver, number
+        self._thread = threading.local()
+        device = self._core.Device(number)
+        device.set_current()
+        self.name = str(device.name)
+        self.capability = capability_of(device)
+        self._many = len(self._core.Device.get_all_devices()) > 1
+        self._multiprocessors = int(device.properties.multiprocessor_count)
+        self._pool = device.memory_resource
+        self._buffers: dict[int, Any] = {}
+        self._main, self._beside = device.create_stream(), device.create_stream()
+        self.stream = int(self._main.handle)
+        self._configurations: dict[tuple[int, int], Any] = {}
+
+    # ---- memory --------------------------------------------------------------------------------------------
+
+    def memory(self) -> tuple[int, int]:
+        self._begin()
+        free, total = self._checked(self._driver.cuMemGetInfo())
+        return int(free), int(total)
+
+    def allocate(self, nbytes: int) -> int:
+        self._begin()
+        try:
+            buffer = self._pool.allocate(nbytes, stream=self._main)
+        except Exception as error:
+            if "OUT_OF_MEMORY" in str(error):
+                raise OutOfDeviceMemory(f"{nbytes} bytes are not free") from None
+            raise
+        address = int(buffer.handle)
+        self._buffers[address] = buffer
+        return address
+
+    def free(self, address: int) -> None:
+        self._begin()
+        self._buffers.pop(address).close(self._main)
+
+    def copy_in(self, address: int, array: np.ndarray) -> None:
+        if array.nbytes:  # of memory that is not pinned the driver has a copy when this returns
+            self._begin()
+            self._checked(self._driver.cuMemcpyHtoDAsync(address, array.ctypes.data, array.nbytes, self.stream))
+
+    def copy_out(self, array: np.ndarray, address: int) -> None:
+        if array.nbytes:
+            self._begin()
+            self._checked(self._driver.cuMemcpyDtoHAsync(array.ctypes.data, address, array.nbytes, self.stream))
+            self._main.sync()
+
+    def copy(self, to: int, source: int, nbytes: int) -> None:
+        if nbytes:
+            self._checked(self._driver.cuMemcpyDtoDAsync(to, source, nbytes, self._begin()))
+
+    def fill(self, address: int, byte: int, nbytes: int) -> None:
+        if nbytes:
+            self._checked(self._driver.cuMemsetD8Async(address, byte, nbytes, self._begin()))
+
+    # ---- beside the order of work ------------------------------------------------------------------------
+
+    def pinned(self, nbytes: int) -> np.ndarray:
+        self._begin()
+        buffer = self._core.LegacyPinnedMemoryResource().allocate(max(nbytes, 1))
+        memory: Any = (ctypes.c_uint8 * nbytes).from_address(int(buffer.handle))
+        memory.buffer = buffer  # which goes with the last array that shows it
+        return np.frombuffer(memory, np.uint8)
+
+    def copy_ahead(self, address: int, array: np.ndarray, after: Any) -> Any:
+        self._begin()
+        self._beside.wait(after)
+        if array.nbytes:
+            beside = int(self._beside.handle)
+            self._checked(self._driver.cuMemcpyHtoDAsync(address, array.ctypes.data, array.nbytes, beside))
+        return self._beside.record()
+
+    def event(self) -> Any:
+        self._begin()
+        return self._main.record()
+
+    def wait(self, event: Any) -> None:
+        self._begin()
+        self._main.wait(event)
+
+    def finish(self, event: Any) -> None:
+        self._begin()
+        event.sync()
+
+    def synchronize(self) -> None:
+        self._begin()
+        self._main.sync()
+
+    # ---- kernels -------------------------------------------------------------------------------------------
+
+    def load(self, kernel: DeviceKernel, dtypes: Mapping[str, Any]) -> Loaded:
+        self._begin()
+        cubin = cached_cubin(kernel, dtypes, self.capability)
+        entry = self._core.ObjectCode.from_cubin(cubin.code, name=kernel.name).get_kernel("kernel")
+        # All of the code is on the GPU now: what is loaded at the first launch can't be loaded while that is recorded.
+        self._checked(self._driver.cuFuncLoad(self._checked(self._driver.cuKernelGetFunction(int(entry.handle)))))
+        resident = entry.occupancy.max_active_blocks_per_multiprocessor(kernel.threads, 0)
+        return Loaded(kernel, entry, self._multiprocessors * max(int(resident), 1) * _WAVES)
+
+    def launch(self, loaded: Loaded, words: Sequence[int | float], units: int) -> None:
+        if not units:
+            return
+        kernel = loaded.kernel
+        threads = kernel.threads if kernel.is_shared or kernel.exact else 1
+        blocks = units if kernel.together else -(-units // threads)
+        shape = (min(blocks, loaded.blocks) if kernel.is_shared else 1, threads)
+        configuration = self._configurations.get(shape)
+        if configuration is None:
+            configuration = self._core.LaunchConfig(grid=shape[0], block=threads)
+            self._configurations[shape] = configuration
+        self._begin()
+        stream = getattr(self._thread, "recorded", None) or self._main
+        self._core.launch(stream, configuration, loaded.entry, *words, units)
+
+    def record(self, work: Callable[[], None]) -> Any:
+        self._begin()
+        builder = self._core.Device(self._number).create_graph_builder()
+        builder.begin_building("thread_local")
+        self._thread.recorded = builder
+        try:
+            work()
+        finally:
+            self._thread.recorded = None
+            builder.end_building()
+        graph = builder.complete()
+        builder.close()
+        graph.upload(self._main)
+        return graph
+
+    def replay(self, graph: Any) -> None:
+        self._begin()
+        graph.launch(self._main)
+
+    # ---- other libraries -----------------------------------------------------------------------------------
+
+    def lend(self, address: int, shape: tuple[int, ...], dtype: np.dtype, owner: Any) -> Any:
+        self._begin()
+        self._main.sync()
+        size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+        buffer = self._core.Buffer.from_handle(address, size, owner=owner)
+        return self._core.utils.StridedMemoryView.from_buffer(buffer, shape, dtype=dtype)
+
+    def borrow(self, lender: Any) -> tuple[int, tuple[int, ...], tuple[int, ...] | None, np.dtype]:
+        self._begin()
+        view = self._core.utils.StridedMemoryView.from_any_interface(lender, self.stream)
+        if view.device_id != self._number:
+            raise ValueError(f"the array is on device {view.device_id}, not on GPU:{self._number}")
+        return int(view.ptr), tuple(view.shape), view.strides and tuple(view.strides), view.dtype
+
+    # ---- the driver ----------------------------------------------------------------------------------------
+
+    def _begin(self) -> int:
+        """Makes the GPU the calling thread's, as the driver wants it; gives the stream that the thread's work goes to."""
+        if self._many or not getattr(self._thread, "is_current", False):
+            self._core.Device(self._number).set_current()
+            self._thread.is_current = True
+        recorded = getattr(self._thread, "recorded", None)
+        return self.stream if recorded is None else int(recorded.stream.handle)
+
+    def _checked(self, answer: tuple[Any, ...]) -> Any:
+        """What a function of the driver gave, without its status."""
+        status, *values = answer
+        if status.value:
+            raise DriverError(f"NVIDIA's driver on GPU:{self._number}: {status.name}")
+        return values[0] if len(values) == 1 else tuple(values)
+
+
+_WAVES = 4
+"""How many blocks there are at most for each that can run at once: some are done sooner than others."""
+
+
+@functools.cache
+def _compilers() -> str:
+    """What says how code is made of a text."""
+    building = Path(__file__).parents[1] / "building"
+    return digest(b"".join((building / name).read_bytes() for name in ("compile.py", "link.py")))
+
+
+def cached_cubin(kernel: DeviceKernel, dtypes: Mapping[str, Any], capability: int) -> Cubin:
+    """The machine code of a kernel, from the disk cache if it was made before.
+
+    Raises:
+        TypeError, Untranslatable, RuntimeError: as `compile_ptx` and `link`.
+    """
+    text = "\n".join(gpu_ir(kernel, dtypes))
+    key = f"gpu {capability}\nllvmlite {llvmlite.__version__}\ncompilers {_compilers()}\n{text}"
+    found = load(key)
+    if found is not None and len(found.symbols) == len(Cubin._fields) - 1:
+        return Cubin(found.code, *map(int, found.symbols))
+    cubin = link(compile_ptx(kernel, dtypes, capability), capability)
+    store(key, Entry(cubin.code, tuple([str(number) for number in cubin[1:]])))
+    return cubin

@@ -1,0 +1,190 @@
+"""A GPU in the host's memory, which `simulation` does the work of: the driver where there is no GPU.
+
+It knows the bounds of all its memory: what is outside of it is refused, and what is new is full of NaN.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from bisect import bisect_right
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from fastgrad.cuda.building.kernel import DeviceKernel
+from fastgrad.cuda.devices.driver import OutOfDeviceMemory
+from fastgrad.cuda.simulation.lock_step import SimulatedKernel, SimulationError
+
+ALIGNMENT = 256
+POISON = 255
+"""The byte that new memory is full of: a NaN of any size, and no index that is right."""
+
+
+class SimulatedDriver:
+    """See `Driver`.
+
+    Args:
+        total: how many bytes of memory it has.
+        blocks, threads: how many a launch has; fewer than a GPU is given, as each costs time here.
+    """
+
+    name = "Simulated GPU"
+    capability = 90
+    is_simulated = True
+    stream = 0
+
+    def __init__(self, total: int = 1 << 30, blocks: int = 2, threads: int = 32) -> None:
+        self._memory = np.empty(total + ALIGNMENT, np.uint8)  # the system gives what is used of it
+        self._first = -(-self._memory.ctypes.data // ALIGNMENT) * ALIGNMENT
+        self._total = total
+        self._starts: list[int] = []  # of what is allocated, in order
+        self._sizes: dict[int, int] = {}
+        self._blocks, self._threads = blocks, threads
+        self._recorded: list[Callable[[], None]] | None = None
+
+    def memory(self) -> tuple[int, int]:
+        used = sum(_with_fence(size) for size in self._sizes.values())
+        return self._total - used, self._total
+
+    def allocate(self, nbytes: int) -> int:
+        self._not_while_recording("allocates")
+        wanted, at = _with_fence(nbytes), self._first
+        for place, start in enumerate([*self._starts, self._first + self._total]):
+            if start - at >= wanted:
+                self._starts.insert(place, at)
+                self._sizes[at] = nbytes
+                self._at(at, nbytes)[:] = POISON
+                return at
+            at = start + _with_fence(self._sizes.get(start, 0))
+        raise OutOfDeviceMemory(f"{nbytes} bytes are not free in one piece")
+
+    def free(self, address: int) -> None:
+        if self._sizes.pop(address, None) is None:
+            raise SimulationError(f"address {address:#x} is freed, but was not allocated")
+        self._starts.remove(address)
+
+    def copy_in(self, address: int, array: np.ndarray) -> None:
+        self._not_while_recording("copies from the host")
+        self._at(address, array.nbytes)[:] = _bytes_of(array)
+
+    def copy_out(self, array: np.ndarray, address: int) -> None:
+        self._not_while_recording("copies to the host")
+        _bytes_of(array)[:] = self._at(address, array.nbytes)
+
+    def copy(self, to: int, source: int, nbytes: int) -> None:
+        if abs(to - source) < nbytes:
+            raise SimulationError(f"{nbytes} bytes are copied from {source:#x} to {to:#x}, which overlap")
+        self._do(lambda: np.copyto(self._at(to, nbytes), self._at(source, nbytes)))
+
+    def fill(self, address: int, byte: int, nbytes: int) -> None:
+        self._do(lambda: self._at(address, nbytes).fill(byte))
+
+    def pinned(self, nbytes: int) -> np.ndarray:
+        return np.full(nbytes, POISON, np.uint8)
+
+    def copy_ahead(self, address: int, array: np.ndarray, after: Callable[[], None]) -> Callable[[], None]:
+        """The copy is done as late as it may be: who reads without waiting, or changes the array too early, finds out."""
+        self._not_while_recording("copies from the host")
+
+        @functools.cache
+        def copied() -> None:
+            after()
+            self._at(address, array.nbytes)[:] = _bytes_of(array)
+
+        return copied
+
+    def event(self) -> Callable[[], None]:
+        self._not_while_recording("makes events")
+        return _nothing
+
+    def wait(self, event: Callable[[], None]) -> None:
+        event()
+
+    def finish(self, event: Callable[[], None]) -> None:
+        event()
+
+    def load(self, kernel: DeviceKernel, dtypes: Mapping[str, Any]) -> SimulatedKernel:
+        return SimulatedKernel(kernel, dtypes)
+
+    def launch(self, loaded: SimulatedKernel, words: Sequence[int | float], units: int) -> None:
+        words = tuple(words)
+
+        def step() -> None:
+            for name, word in zip(loaded.names, words, strict=True):
+                if name is not None:
+                    self._within(int(word), 0, f"kernel {loaded.kernel.name}: {name}")
+            loaded.run(words, units, self._blocks, self._threads, self._room)
+
+        self._do(step)
+
+    def lend(self, address: int, shape: tuple[int, ...], dtype: np.dtype, owner: Any) -> np.ndarray:
+        return np.asarray(_Lent(self._at(address, math.prod(shape) * dtype.itemsize).view(dtype).reshape(shape), owner))
+
+    def borrow(self, lender: Any) -> tuple[int, tuple[int, ...], tuple[int, ...] | None, np.dtype]:
+        raise ValueError(f"{type(lender).__name__} has its array on a GPU, and not on one that is simulated")
+
+    def record(self, work: Callable[[], None]) -> list[Callable[[], None]]:
+        self._not_while_recording("records")
+        recorded: list[Callable[[], None]] = []
+        self._recorded = recorded
+        try:
+            work()
+        finally:
+            self._recorded = None
+        return recorded
+
+    def replay(self, graph: list[Callable[[], None]]) -> None:
+        self._not_while_recording("replays")
+        for step in graph:
+            step()
+
+    def synchronize(self) -> None:
+        self._not_while_recording("waits")
+
+    def _do(self, step: Callable[[], None]) -> None:
+        if self._recorded is None:
+            step()
+        else:
+            self._recorded.append(step)
+
+    def _not_while_recording(self, what: str) -> None:
+        if self._recorded is not None:
+            raise SimulationError(f"what is recorded as a graph {what}, which no graph can")
+
+    def _at(self, address: int, nbytes: int) -> np.ndarray:
+        self._within(address, nbytes, "")
+        begin = address - self._memory.ctypes.data
+        return self._memory[begin : begin + nbytes]
+
+    def _room(self, address: int) -> int:
+        """How many bytes are allocated from an address on."""
+        start = self._starts[bisect_right(self._starts, address) - 1]
+        return start + self._sizes[start] - address
+
+    def _within(self, address: int, nbytes: int, what: str) -> None:
+        place = bisect_right(self._starts, address) - 1
+        start = self._starts[place] if place >= 0 else 0
+        if place < 0 or address + nbytes > start + self._sizes[start]:
+            raise SimulationError(f"{what or 'a copy'}: {nbytes} bytes at {address:#x} are not in allocated memory")
+
+
+class _Lent:
+    """Memory of a simulated GPU as an array of NumPy, which keeps its owner."""
+
+    def __init__(self, array: np.ndarray, owner: Any) -> None:
+        self._kept, self.__array_interface__ = (array, owner), array.__array_interface__
+
+
+def _nothing() -> None:
+    """All that was asked for before has been done at once."""
+
+
+def _with_fence(nbytes: int) -> int:
+    """What memory takes, with some behind it that nobody may touch."""
+    return (nbytes // ALIGNMENT + 1) * ALIGNMENT
+
+
+def _bytes_of(array: np.ndarray) -> np.ndarray:
+    return array.reshape(-1).view(np.uint8)

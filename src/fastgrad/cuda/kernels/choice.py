@@ -1,0 +1,131 @@
+"""Which kernels a GPU runs for what a CPU runs: one table, from a CPU's kernel to those that take its place.
+
+The operation table says which kernels a row is (`launches=`), for a CPU. Here each of those launches becomes one or more on a
+GPU. A kernel that is not in the table runs as it is, a unit of work a thread.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fastgrad.cuda.building.kernel import OnDevice, of_native
+from fastgrad.cuda.kernels import (
+    attention,
+    distinct,
+    drawing,
+    gathering,
+    losses,
+    moving,
+    norms,
+    pooling,
+    positions,
+    products,
+    rows,
+    updates,
+    windows,
+)
+from fastgrad.cuda.kernels.groups import map_launches, map_on_device
+from fastgrad.cuda.kernels.instead import Instead, Memory, with_kernel
+from fastgrad.cuda.kernels.reductions import reduction_on_device
+from fastgrad.kernels.building.body import call_pair, call_real, call_step
+from fastgrad.kernels.building.build import body_of
+from fastgrad.kernels.running.launch import Input, Launch, Launches, Output, Scratch, Spec
+from fastgrad.operation import Operation
+from fastgrad.trace.fusion.emit import launches_of_group
+from fastgrad.trace.fusion.epilogues import Product, launches_of_product
+from fastgrad.trace.fusion.product_updates import UpdatedProduct, launches_of_updated
+from fastgrad.trace.graphs.graph import Node
+from fastgrad.trace.programs.native_form import launches_of, launches_of_row
+from fastgrad.trace.programs.plan import Elsewhere
+
+FAMILIES: tuple[Mapping[Any, Instead], ...] = (
+    rows.INSTEAD,
+    losses.INSTEAD,
+    norms.INSTEAD,
+    positions.INSTEAD,
+    products.INSTEAD,
+    updates.INSTEAD,
+    windows.INSTEAD,
+    pooling.INSTEAD,
+    drawing.INSTEAD,
+    moving.INSTEAD,
+    gathering.INSTEAD,
+    distinct.INSTEAD,
+    attention.INSTEAD,
+)
+"""What each file of `cuda.kernels` has: by the body of the CPU's kernel what takes its place."""
+
+
+@functools.cache
+def _table() -> dict[Any, Instead]:
+    return {body: instead for family in FAMILIES for body, instead in family.items()}
+
+
+def launches_on_device(node: Node) -> Launches | None:
+    """The launches of a node of a program on a GPU, whose kernels are `OnDevice`; None if it runs as Python."""
+    return on_device_all(launches_of(node, _of_fused))
+
+
+def _of_fused(found: Any) -> Launches:
+    """What a FUSED node runs; products and what is not in a group by the kernels of a CPU, which are still to be replaced."""
+    if isinstance(found, UpdatedProduct):
+        return launches_of_updated(found, map_on_device, apart=True)
+    if isinstance(found, Product):
+        return launches_of_product(found, map_on_device, apart=True)
+    if not found.steps:
+        return launches_of_group(found)
+    return reduction_on_device(found) if "r" in found.roles else map_launches(found)
+
+
+def row_launches_on_device(
+    row: Operation, inputs: Sequence[Spec], outputs: Sequence[Spec], attributes: dict[str, Any]
+) -> Launches | None:
+    """The same, of an operation of the table that is in no group, as `launches_of_row` gives them for a CPU."""
+    return on_device_all(launches_of_row(row, inputs, outputs, attributes))
+
+
+def on_device_all(found: Launches | None) -> Launches | None:
+    """A CPU's launches, as those of a GPU; None where there are none, or one that a GPU can't do."""
+    if found is None:
+        return None
+    memory = Memory(found.scratch)
+    launches: list[Launch] = []
+
+    def place(launch: Launch) -> bool:
+        kernel: Any = launch.kernel
+        if isinstance(kernel, OnDevice):
+            launches.append(_reading(launch))
+            return True
+        body = body_of(kernel)
+        instead = _table().get(body.function)
+        if instead is not None:
+            return all(map(place, instead(launch, body.variables, memory)))
+        if _calls_host(body.function):
+            return False
+        launches.append(_reading(with_kernel(launch, of_native(kernel))))
+        return not any(isinstance(operand, Launch) for operand in launch.operands)  # which it calls by its address
+
+    if not all(map(place, found.launches)):
+        return None
+    return Launches(tuple(launches), tuple(memory.arrays), found.in_place, found.alias, found.starts_as)
+
+
+def _calls_host(function: Any) -> bool:
+    """Whether a body calls functions by their addresses, as those of SciPy are, which only the host has."""
+    used = [function.__globals__.get(name) for name in function.__code__.co_names]
+    return any(one is call for one in used for call in (call_pair, call_real, call_step))
+
+
+def _reading(launch: Launch) -> Launch:
+    """The launch, with a kernel that reads the numbers that are in memory."""
+    given: Any = launch.kernel
+    passed = [parameter for parameter in given.kernel.given if parameter.passed]
+    pairs = zip(passed, launch.operands, strict=True)
+    names = [p.name for p, operand in pairs if p.kind == "float" and isinstance(operand, (Input, Output, Scratch))]
+    return with_kernel(launch, OnDevice(given.kernel.reading(frozenset(names)), given.dtypes)) if names else launch
+
+
+ON_DEVICE = Elsewhere(_of_fused, on_device_all)
+"""For who plans a program."""

@@ -1,0 +1,1 @@
+"""Operations and programs on a GPU."""

@@ -1,0 +1,1 @@
+"""A GPU in slow motion, on the CPU."""

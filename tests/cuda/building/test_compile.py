@@ -1,0 +1,83 @@
+"""Kernels for a GPU become PTX, and machine code where NVIDIA's linker is installed."""
+
+import math
+import re
+
+import pytest
+
+from fastgrad.cuda.building.compile import compile_ptx
+from fastgrad.cuda.building.kernel import device_kernel, on_device
+from fastgrad.cuda.kernels.rows import log_softmax, softmax, softmax_gradient, sum_rows
+from fastgrad.kernels.building.build import kernel
+from fastgrad.kernels.drawing import random as draws
+from fastgrad.kernels.functions.vector_math import tanh
+from tests.cuda.building.linking import machine_code
+
+FLOATS = ("float32", "float64")
+CAPABILITIES = (80, 90, 100)
+
+
+@kernel("x: in[T], bias: in[T], y: out[T], first: int, last: int", noalias=True, T=FLOATS)
+def quads(x, bias, y, first, last):
+    for unit in range(first, last):
+        for i in range(4 * unit, 4 * unit + 4):
+            y[i] = tanh(x[i] * bias[0] + x[i])
+
+
+KERNELS = {
+    "sum_rows": sum_rows,
+    "softmax": softmax,
+    "log_softmax": log_softmax,
+    "softmax_gradient": softmax_gradient,
+    "normal": on_device(draws.normal),
+    "quads": on_device(quads),
+}
+
+
+@pytest.mark.parametrize("name", KERNELS)
+def test_no_kernel_of_float32_computes_in_float64_or_calls_or_has_a_stack(name):
+    text = compile_ptx(KERNELS[name], {"T": "float32"}, 90)
+    assert ".visible .entry kernel(" in text
+    assert ".f64" not in text
+    assert not re.search(r"\bcall", text)
+    assert ".local" not in text
+
+
+def test_four_neighbours_are_one_access_of_128_bits():
+    text = compile_ptx(KERNELS["quads"], {"T": "float32"}, 80)
+    assert re.search(r"ld\.global\.nc\.v4\.(b|f)32", text)
+    assert re.search(r"st\.global\.v4\.(b|f)32", text)
+
+
+def test_products_are_fused_with_sums_only_where_the_body_says_so():
+    text = compile_ptx(KERNELS["quads"], {"T": "float32"}, 90)
+    assert "fma.rn.f32" in text, "tanh's polynomial"
+    assert "mul.rn.f32" in text, "x * bias + x is rounded twice, as on the CPU; .rn keeps the assembler from fusing it"
+
+
+def test_threads_of_a_block_share_memory_and_wait_for_each_other():
+    text = compile_ptx(softmax, {"T": "float32"}, 90)
+    assert text.count("shfl.sync.bfly.b32") == 10
+    assert "bar.sync" in text or "barrier.sync" in text
+    assert "st.shared" in text
+
+
+@pytest.mark.parametrize("capability", CAPABILITIES)
+@pytest.mark.parametrize("name", KERNELS)
+def test_machine_code_has_no_spills_and_no_stack(name, capability):
+    for dtype in FLOATS if name != "normal" else FLOATS[:1]:
+        cubin = machine_code(compile_ptx(KERNELS[name], {"T": dtype}, capability), capability)
+        assert cubin.code.startswith(b"\x7fELF")
+        assert cubin.spills == cubin.stack == 0
+        assert 0 < cubin.registers <= 96
+        assert (cubin.shared > 0) == KERNELS[name].together
+
+
+def test_functions_of_a_library_are_refused_by_name():
+    @device_kernel("x: inout[T], first: int, last: int", T=FLOATS)
+    def calls(x, first, last):
+        for unit in range(first, last):
+            x[unit] = math.lgamma(math.exp(x[unit]))
+
+    with pytest.raises(RuntimeError, match=r"calls calls llvm\.exp\.f32, lgammaf, which is not there on a GPU"):
+        compile_ptx(calls, {"T": "float32"}, 90)

@@ -1,0 +1,42 @@
+"""Programs, node by node on a simulated GPU: what each node gives, against what its operations give."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fastgrad.cuda.kernels.choice import launches_on_device
+from fastgrad.cuda.simulation.lock_step import run_on_simulation
+from fastgrad.trace.fusion.epilogues import add_epilogues
+from fastgrad.trace.fusion.fuse import fuse
+from fastgrad.trace.graphs.graph import Kind
+from fastgrad.trace.passes import optimized
+from tests.trace.fusion.test_reductions import assert_near
+from tests.trace.test_replay import record
+
+
+def nodes_of(program, *arrays):
+    """The nodes of a program that compute something, fused."""
+    graph = add_epilogues(fuse(optimized(record(program, *arrays)[0])))
+    return graph, [node for node in graph.nodes if node.kind in (Kind.FUSED, Kind.OPERATION)]
+
+
+def assert_the_same_on_device(program, *arrays, rtol=None, blocks=2, threads=32):
+    """Runs each node of a program on the simulated GPU; gives all launches."""
+    graph, nodes = nodes_of(program, *arrays)
+    values = {id(n.outputs[0]): arrays[n.payload] for n in graph.nodes if n.kind is Kind.ARGUMENT}
+    values |= {id(n.outputs[0]): n.payload for n in graph.nodes if n.kind is Kind.CONSTANT}
+    launches = []
+    for node in nodes:
+        inputs = [np.ascontiguousarray(values[id(v)]).reshape(v.shape) for v in node.inputs]
+        found = node.payload.run(*inputs, **node.attributes)
+        wanted = found if isinstance(found, tuple) else (found,)
+        outputs = [np.full(v.shape, 3, v.dtype) for v in node.outputs]
+        chosen = launches_on_device(node)
+        if chosen.alias:
+            outputs = [inputs[0].reshape(outputs[0].shape)]
+        assert run_on_simulation(chosen, inputs, outputs, blocks, threads) is None
+        for value, got, expected in zip(node.outputs, outputs, wanted, strict=True):
+            assert_near(got, np.asarray(expected), str(node), rtol)
+            values[id(value)] = expected
+        launches += chosen.launches
+    return launches

@@ -1,0 +1,112 @@
+"""Rows gathered, scattered and summed by ids on a simulated GPU have the CPU's bits, whatever repeats."""
+
+import re
+
+import numpy as np
+import pytest
+
+from fastgrad.cuda.building.compile import compile_ptx
+from fastgrad.cuda.kernels.choice import row_launches_on_device
+from fastgrad.cuda.kernels.instead import Memory
+from fastgrad.cuda.kernels.sorting import sorted_ids
+from fastgrad.cuda.simulation.lock_step import run_on_simulation
+from fastgrad.kernels.running.launch import Input, Launches, Output, Scratch, run_launches
+from fastgrad.operation import TABLE
+from fastgrad.trace.programs.native_form import launches_of_row
+from tests.cuda.kernels.test_groups import linked
+
+random = np.random.default_rng(0)
+
+
+def ran(name, *inputs, **attributes):
+    """Runs a row on both; gives the GPU's launches."""
+    row = TABLE[name]
+    wanted = np.ascontiguousarray(row.run(*inputs, **attributes))
+    found, given = np.full_like(wanted, 7), np.full_like(wanted, 7)
+    assert run_launches(launches_of_row(row, inputs, [wanted], attributes), inputs, [given]) is None
+    launches = row_launches_on_device(row, inputs, [found], attributes)
+    assert run_on_simulation(launches, inputs, [found]) is None
+    assert found.tobytes() == given.tobytes()
+    return launches.launches
+
+
+@pytest.mark.parametrize("count", [1, 5, 256, 257, 1100])
+def test_sorts_are_stable(count):
+    for dtype in ("int32", "int64"):
+        ids = random.integers(-3, 40, (2, count)).astype(dtype)
+        memory = Memory()
+        sort = sorted_ids(Input(0), dtype, 2, count, memory, -3)
+        arrays = [np.zeros(size, kind) for kind, size in memory.arrays]
+        launches = [
+            launch.on(tuple([Output(one.number) if isinstance(one, Scratch) else one for one in launch.operands]))
+            for launch in sort.launches
+        ]
+        assert run_on_simulation(Launches(tuple(launches)), [ids], arrays) is None
+        keys, places = (arrays[one.number].reshape(2, count) for one in (sort.keys, sort.order))
+        order = np.argsort(ids, axis=1, kind="stable")
+        np.testing.assert_array_equal(places, order)
+        np.testing.assert_array_equal(keys, np.take_along_axis(ids, order, 1))
+
+
+@pytest.mark.parametrize(("width", "count"), [(1, 300), (3, 37), (4, 1), (70, 37)])
+def test_embeddings_and_their_gradients(width, count):
+    table, g = (random.normal(size=(rows, width)).astype(np.float32) for rows in (50, count))
+    ids = random.integers(0, 50, count).astype(np.int32)
+    ids[: count // 2] = 7
+    ran("gather", table, ids, axis=0, batch_dims=0)
+    ran("gather_gradient", g, ids, shape=table.shape, axis=0, batch_dims=0)
+    for name in ("unsorted_segment_sum", "unsorted_segment_prod"):
+        ran(name, g, ids - 3, num_segments=50)
+    for name in ("unsorted_segment_max", "unsorted_segment_min"):
+        ran(name, g, ids - 3, num_segments=50, empty=-5.0)
+    for name in ("update", "add", "max", "min"):
+        row = f"tensor_scatter_nd_{name}"
+        ran(row, table, ids[:, None], g, strict=True)
+
+
+def test_batches_and_dimensions_between():
+    x, ids = random.normal(size=(2, 3, 6, 5)).astype(np.float32), random.integers(0, 6, (2, 40))
+    ran("gather", x, ids, axis=2, batch_dims=1)
+    g = random.normal(size=(2, 3, 40, 5)).astype(np.float32)
+    ran("gather_gradient", g, ids, shape=x.shape, axis=2, batch_dims=1)
+
+
+@pytest.mark.parametrize("name", ["gather", "gather_gradient", "unsorted_segment_sum"])
+def test_the_first_bad_id_is_said(name):
+    ids, x = np.arange(600) % 5, random.normal(size=(600, 3)).astype(np.float32)
+    ids[[400, 77]] = 5
+    inputs, attributes, shape = {
+        "gather": ([x[:5], ids], {"axis": 0, "batch_dims": 0}, (600, 3)),
+        "gather_gradient": ([x, ids], {"shape": (5, 3), "axis": 0, "batch_dims": 0}, (5, 3)),
+        "unsorted_segment_sum": ([x, ids], {"num_segments": 5}, (5, 3)),
+    }[name]
+    outputs = [np.zeros(shape, np.float32)]
+    found = row_launches_on_device(TABLE[name], inputs, outputs, attributes)
+    assert run_on_simulation(found, inputs, outputs) == 77
+
+
+def test_machine_code():
+    table, ids = random.normal(size=(9, 8)).astype(np.float32), random.integers(0, 9, 300)
+    launches = [*ran("gather", table, ids, axis=0, batch_dims=0)]
+    (text,) = [compile_ptx(launch.kernel.kernel, launch.kernel.dtypes, 80) for launch in launches]
+    assert re.search(r"st\.global\.v4\.(b|f)32", text)
+    launches += ran("gather", table[:, :3].copy(), ids, axis=0, batch_dims=0)
+    launches += ran("gather_gradient", table[ids], ids, shape=table.shape, axis=0, batch_dims=0)
+    linked(launches)
+
+
+@pytest.mark.parametrize("count", [1, 40, 2300])
+def test_sums_of_distinct_rows(count):
+    values, ids = random.normal(size=(count, 5)).astype(np.float32), random.integers(0, 3 * count, count)
+    row, attributes = TABLE["sum_rows"], {"limit": 3 * count, "owner": "test"}
+    wanted = row.run(values, ids, **attributes)
+    found = [np.full_like(one, 7) for one in wanted]
+    launches = row_launches_on_device(row, [values, ids], found, attributes)
+    assert run_on_simulation(launches, [values, ids], found) is None
+    for got, expected in zip(found, wanted, strict=True):
+        assert got.tobytes() == expected.tobytes()
+    if count == 40:
+        linked(launches.launches)
+    ran("add_rows", random.normal(size=(3 * count, 5)).astype(np.float32), *wanted)
+    ids[count // 2] = -1
+    assert run_on_simulation(launches, [values, ids], found) == count // 2

@@ -1,0 +1,98 @@
+"""Elements that are moved on a simulated GPU, from any strides to any strides."""
+
+import re
+
+import numpy as np
+import pytest
+
+from fastgrad.cuda.building.compile import compile_ptx
+from fastgrad.cuda.kernels.choice import on_device_all
+from fastgrad.cuda.simulation.lock_step import run_on_simulation
+from fastgrad.kernels.arranging.layout import contiguous, of_shape, sliced, transposed
+from fastgrad.kernels.arranging.strided import cleared, moved
+from fastgrad.kernels.running.launch import Input, Launch, Launches, Output
+from fastgrad.kernels.running.moving import copy_bytes
+from tests.cuda.kernels.test_groups import linked
+
+DTYPES = ("uint8", "uint16", "float32", "float64", "complex128")
+ACCESS_OF_128_BITS = r"\.global\.(v4\.(b|u|f)32|v2\.(b|u|f)64)"
+
+
+def ran(launch, inputs, output):
+    """What is left in the output, and the kernel."""
+    launches = on_device_all(Launches((launch,)))
+    assert run_on_simulation(launches, inputs, [output]) is None
+    return launches.launches[0]
+
+
+def numbers(shape, dtype):
+    return np.random.default_rng(0).integers(1, 200, shape).astype(dtype)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("shape", [(70, 65), (3, 40, 37), (2, 33, 65)])
+def test_matrices_are_turned_in_tiles(shape, dtype):
+    x, axes = numbers(shape, dtype), [*range(len(shape) - 2), len(shape) - 1, len(shape) - 2]
+    y = np.zeros_like(x.transpose(axes), order="C")
+    launch = moved(Input(0), Output(0), x.dtype, transposed(of_shape(shape), shape, axes), contiguous(x.size))
+    given = ran(launch, [x], y)
+    assert given.kernel.kernel.name == ("turn_tiles" if x.itemsize < 16 else "move_runs")
+    np.testing.assert_array_equal(y, x.transpose(axes))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(
+    ("shape", "key"),
+    [
+        ((6, 64), [(1, 5, 1), (16, 48, 1)]),
+        ((6, 64), [(None, None, -2), (0, 64, 1)]),
+        ((3, 4, 5, 32), [(0, 3, 2), (1, 3, 1), (0, 5, 3), (16, 32, 1)]),
+        ((6, 37), [(1, 5, 1), (3, 30, 1)]),
+        ((6, 37), [(1, 5, 1), (30, 3, -2)]),
+    ],
+)
+def test_slices_are_copied_and_written(shape, key, dtype):
+    x = numbers(shape, dtype)
+    part = x[tuple([slice(*one) for one in key])]
+    layout = sliced(of_shape(shape), shape, key)
+    y = np.zeros(part.shape, dtype)
+    given = ran(moved(Input(0), Output(0), x.dtype, layout, contiguous(part.size)), [x], y)
+    assert (given.kernel.kernel.name == "move_runs") == (shape[-1] % 16 == 0 or dtype == "complex128")
+    np.testing.assert_array_equal(y, part)
+    back, wanted = np.zeros(shape, dtype), np.zeros(shape, dtype)
+    wanted[tuple([slice(*one) for one in key])] = part
+    ran(moved(Input(0), Output(0), x.dtype, contiguous(part.size), layout), [part.copy()], back)
+    np.testing.assert_array_equal(back, wanted)
+
+
+@pytest.mark.parametrize("size", [1, 14, 16, 1000, 1003])
+def test_bytes_are_copied_and_cleared(size):
+    x, y = numbers(size, np.uint8), np.zeros(size, np.uint8)
+    given = ran(Launch(copy_bytes[()], (Input(0), Output(0), size), -(-size // 64)), [x], y)
+    np.testing.assert_array_equal(y, x)
+    if size % 4 == 0:
+        assert re.search("st" + ACCESS_OF_128_BITS, compile_ptx(given.kernel.kernel, given.kernel.dtypes, 80))
+    for dtype in DTYPES:
+        y = np.ones(size, dtype)
+        given = ran(cleared(Output(0), y), [], y)
+        assert not y.any()
+        assert re.search("st" + ACCESS_OF_128_BITS, compile_ptx(given.kernel.kernel, given.kernel.dtypes, 80))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_runs_are_one_access_of_128_bits(dtype):
+    x, y = numbers((4, 64), dtype), np.zeros((4, 32), dtype)
+    layout = sliced(of_shape(x.shape), x.shape, [(0, 4, 1), (0, 32, 1)])
+    given = ran(moved(Input(0), Output(0), x.dtype, layout, contiguous(y.size)), [x], y)
+    text = compile_ptx(given.kernel.kernel, given.kernel.dtypes, 80)
+    assert re.search(r"ld\.global(\.nc)?\.(v4\.(b|u|f)32|v2\.(b|u|f)64)", text)
+    assert re.search("st" + ACCESS_OF_128_BITS, text)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float32", "float64"])
+def test_machine_code(dtype):
+    x, y = numbers((70, 64), dtype), np.zeros((64, 70), dtype)
+    across = transposed(of_shape(x.shape), x.shape, (1, 0))
+    part = sliced(of_shape(x.shape), x.shape, [(0, 8, 1), (0, 32, 1)])
+    launches = [moved(Input(0), Output(0), x.dtype, layout, contiguous(layout.total)) for layout in (across, part)]
+    linked([ran(launch, [x], y) for launch in (*launches, cleared(Output(0), y))])

@@ -1,0 +1,166 @@
+"""Losses, normalizations and updates on a simulated GPU, against the CPU's and NumPy; and their machine code."""
+
+import re
+
+import numpy as np
+import pytest
+
+from fastgrad.cuda.building.compile import compile_ptx
+from fastgrad.cuda.kernels import losses, norms, positions, rows
+from fastgrad.cuda.kernels.choice import row_launches_on_device
+from fastgrad.cuda.kernels.updates import update_of
+from fastgrad.cuda.simulation.lock_step import run_on_simulation
+from fastgrad.kernels.reducing import normalization
+from fastgrad.kernels.updating.optimizers import RULES
+from fastgrad.operation import TABLE
+from tests.cuda.building.linking import machine_code
+
+F32 = np.float32
+
+
+def numbers(*shape, seed=0):
+    return np.random.default_rng(seed).normal(size=shape)
+
+
+def ran(name, *arrays, threads=64, **attributes):
+    """What a row gives on the simulated GPU, and what its own `run` gives in float64."""
+    with np.errstate(all="ignore"):
+        wanted = TABLE[name].run(*[a.astype(np.float64) if a.dtype == F32 else a for a in arrays], **attributes)
+    wanted = wanted if isinstance(wanted, tuple) else (wanted,)
+    narrow = F32 if name != "sums_of_squares" else np.float64
+    outputs = [np.full(y.shape, 3, narrow if y.dtype == np.float64 else y.dtype) for y in wanted]
+    found = row_launches_on_device(TABLE[name], arrays, outputs, attributes)
+    assert run_on_simulation(found, arrays, outputs, threads=threads) is None
+    return outputs, wanted, found
+
+
+def assert_the_same(name, *arrays, rtol=1e-5, **attributes):
+    outputs, wanted, found = ran(name, *arrays, **attributes)
+    for got, expected in zip(outputs, wanted, strict=True):
+        np.testing.assert_allclose(got, expected, rtol, 10 * rtol)
+    return found
+
+
+SHAPES = [(1, 1), (3, 5), (2, 64), (4, 133), (9, 33)]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_cross_entropies(shape):
+    logits, g = (3 * numbers(*shape)).astype(F32), numbers(shape[0]).astype(F32)
+    labels = np.arange(shape[0]) * 7 % shape[1]
+    dense = np.abs(numbers(*shape, seed=1)).astype(F32)
+    dense /= dense.sum(1, keepdims=True)
+    for indices in (labels, labels.astype(np.int32)):
+        assert_the_same("sparse_softmax_cross_entropy", logits, indices)
+        assert_the_same("sparse_softmax_cross_entropy_and_gradient", g, logits, indices)
+        assert_the_same("sparse_softmax_cross_entropy_gradient", g, dense, indices)
+    assert_the_same("softmax_cross_entropy", logits, dense)
+    assert_the_same("softmax_cross_entropy_gradient", g, dense, dense)
+
+
+def test_a_label_out_of_range_is_said():
+    logits, labels = numbers(70, 9).astype(F32), np.zeros(70, np.int64)
+    labels[[12, 50]] = 9, -1
+    outputs = [np.zeros(70, F32), np.zeros((70, 9), F32)]
+    found = row_launches_on_device(TABLE["sparse_softmax_cross_entropy"], [logits, labels], outputs, {})
+    assert run_on_simulation(found, [logits, labels], outputs) == 12
+
+
+def test_rows_with_a_nan_or_an_infinity_are_nan_and_others_are_not():
+    logits = numbers(4, 40).astype(F32)
+    logits[1, 33], logits[2, 5] = np.nan, np.inf
+    (loss, probabilities), _, _ = ran("sparse_softmax_cross_entropy", logits, np.zeros(4, np.int64))
+    assert np.isnan(probabilities[1:3]).all()
+    assert np.isnan(loss[1:3]).all()
+    assert np.isfinite(probabilities[[0, 3]]).all()
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_layer_normalization(shape):
+    x, g = (numbers(*shape, seed=seed).astype(F32) + 2 for seed in (0, 1))
+    gamma, beta = numbers(2, shape[1]).astype(F32)
+    assert_the_same("layer_normalization", x, gamma, beta, epsilon=1e-3)
+    mean = x.mean(1, dtype=np.float64)
+    inverse = 1 / np.sqrt(x.var(1, dtype=np.float64) + 1e-3)
+    arrays = (g, x, gamma, mean.astype(F32), inverse.astype(F32))
+    assert_the_same("layer_normalization_gradient", *arrays, rtol=3e-5)
+
+
+def test_sums_over_many_rows_are_cut(monkeypatch):
+    monkeypatch.setattr(normalization, "NEAR", 0)
+    monkeypatch.setattr(norms, "ROWS", 8)
+    x, g = (numbers(20, 35, seed=seed).astype(F32) for seed in (0, 1))
+    arrays = g, x, np.ones(35, F32), x.mean(1), 1 / x.std(1)
+    found = assert_the_same("layer_normalization_gradient", *arrays, rtol=1e-4)
+    assert [launch.kernel.kernel.name for launch in found.launches] == [
+        "parameter_sums",
+        "add_parameter_sums",
+        "layer_norm_gradient",
+    ]
+
+
+@pytest.mark.parametrize("shape", [(1, 3), (7, 33), (530, 5)])
+def test_moments_of_a_batch(shape):
+    assert_the_same("batch_moments", (numbers(*shape) + 1000).astype(F32), rtol=2e-5)
+
+
+@pytest.mark.parametrize("name", sorted(RULES))
+def test_updates_are_the_cpus_to_the_bit(name):
+    rule, sizes = RULES[name], (5, 4099, 1, 130)
+    arrays = [np.abs(numbers(size, seed=k)).astype(F32) for k in range(len(rule.state)) for size in sizes]
+    gradients = [numbers(size, seed=9).astype(F32) for size in sizes]
+    given = [np.array(0.1 / (1 + i)) for i in range(len(rule.given))]
+    wanted = TABLE["apply_update"].run(*arrays, *gradients, *given, rule=name, count=len(sizes))
+    outputs = [np.empty_like(a) for a in arrays]
+    inputs = [*arrays, *gradients, *given]
+    found = row_launches_on_device(TABLE["apply_update"], inputs, outputs, {"rule": name, "count": len(sizes)})
+    assert run_on_simulation(found, inputs, outputs) is None
+    for got, expected in zip(outputs, wanted, strict=True):
+        np.testing.assert_array_equal(got, expected)
+
+
+def test_norms_of_all_gradients_take_two_launches():
+    arrays = [numbers(size).astype(F32) for size in (3, 1000, 1, 70)]
+    assert len(assert_the_same("sums_of_squares", *arrays).launches) == 2
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int8", "int64"])
+@pytest.mark.parametrize(("shape", "axis"), [((3, 1), 1), ((4, 70), 1), ((2, 130), 1), ((70, 4), 0), ((2, 9, 33), 1)])
+def test_where_extremes_are(shape, axis, dtype):
+    x = np.random.default_rng(0).integers(-4, 5, shape).astype(dtype)
+    if dtype == "float32":
+        x[..., 0][0] = np.nan
+        x[-1] = np.nan
+    for name in ("argmax", "argmin"):
+        wanted = TABLE[name].run(x, axis=axis, output_type="int64")
+        y = np.empty(wanted.shape, np.int64)
+        found = row_launches_on_device(TABLE[name], [x], [y], {"axis": axis, "output_type": "int64"})
+        assert run_on_simulation(found, [x], [y], threads=64) is None
+        np.testing.assert_array_equal(y, wanted)
+
+
+KERNELS = {
+    kernel.name: kernel
+    for module in (losses, norms, positions, rows)
+    for kernel in vars(module).values()
+    if type(kernel).__name__ == "DeviceKernel"
+} | {f"update {name}": update_of(RULES[name]) for name in ("sgd", "adam", "rmsprop")}
+
+
+@pytest.mark.parametrize("name", KERNELS)
+def test_machine_code(name):
+    kernel = KERNELS[name]
+    dtypes = {"T": "float32"} | ({"I": "int64"} if "I" in kernel.variables else {})
+    for capability in (80, 90, 100):
+        text = compile_ptx(kernel, dtypes, capability)
+        assert ".local" not in text
+        assert not re.search(r"\bcall", text)
+        if name.startswith("update"):
+            assert not re.search(r"(add|mul|fma|div)\.\S*f64", text), "numbers are given in float64, and cast"
+            assert len(re.findall(r"ld\.v4|ld\.global\S*\.v4", text)) >= len(RULES[name.split()[1]].state)
+        else:
+            assert ".f64" not in text.replace(".param .f64", "").replace("cvt.rn.f32.f64", ""), (
+                "but a number that is given"
+            )
+        cubin = machine_code(text, capability)
+        assert cubin.spills == cubin.stack == 0

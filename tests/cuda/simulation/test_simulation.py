@@ -1,0 +1,226 @@
+"""Kernels for a GPU, run thread by thread on the CPU."""
+
+import numpy as np
+import pytest
+
+from fastgrad.cuda.building.body import WARP, shared_array, shuffle_down, shuffle_xor, synchronize, thread, threads
+from fastgrad.cuda.building.kernel import device_kernel, on_device
+from fastgrad.cuda.kernels.rows import log_softmax, softmax, softmax_gradient, sum_rows
+from fastgrad.cuda.simulation.lock_step import SimulationError, simulate
+from fastgrad.kernels.building.bounds import OutOfBoundsError
+from fastgrad.kernels.drawing import random as draws
+
+FLOATS = ("float32", "float64")
+
+
+def rows(dtype, *shape):
+    return np.random.default_rng(0).normal(size=shape).astype(dtype)
+
+
+def softmax_of(x):
+    powers = np.exp(x.astype(np.float64) - x.max(1, keepdims=True))
+    return powers / powers.sum(1, keepdims=True)
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("shape", [(3, 1), (2, 7), (1, 300), (4, 513)])
+def test_rows(dtype, shape):
+    x, tolerance = rows(dtype, *shape), 1e-6 if dtype == "float32" else 1e-14
+    y, sums, columns = np.empty_like(x), np.empty(len(x), dtype), shape[1]
+    simulate(sum_rows, {"T": dtype}, [x, sums, columns], len(x))
+    np.testing.assert_allclose(sums, x.sum(1, dtype=np.float64), rtol=1e2 * tolerance, atol=1e2 * tolerance)
+    simulate(softmax, {"T": dtype}, [x, y, columns], len(x))
+    np.testing.assert_allclose(y, softmax_of(x), rtol=1e1 * tolerance)
+    g, dx = rows(dtype, *shape)[:, ::-1].copy(), np.empty_like(x)
+    simulate(softmax_gradient, {"T": dtype}, [g, y, dx, columns], len(x))
+    wanted = (g - (g * y).sum(1, keepdims=True, dtype=np.float64)) * y
+    np.testing.assert_allclose(dx, wanted, rtol=1e2 * tolerance, atol=tolerance)
+    simulate(log_softmax, {"T": dtype}, [x, y, columns], len(x))
+    np.testing.assert_allclose(y, np.log(softmax_of(x)), rtol=1e1 * tolerance, atol=1e1 * tolerance)
+
+
+def test_a_row_with_a_nan_is_nan_and_others_are_not():
+    x = rows("float32", 2, 40)
+    x[1, 33] = np.nan
+    y = np.empty_like(x)
+    simulate(softmax, {"T": "float32"}, [x, y, 40], 2)
+    assert np.isnan(y[1]).all()
+    assert np.isfinite(y[0]).all()
+
+
+def test_the_number_of_blocks_does_not_matter():
+    x = rows("float32", 5, 70)
+    found = []
+    for blocks in (1, 2, 7):
+        y = np.empty_like(x)
+        simulate(softmax, {"T": "float32"}, [x, y, 70], 5, blocks)
+        found.append(y.tobytes())
+    assert len(set(found)) == 1
+
+
+@pytest.mark.parametrize("kernel", [draws.uniform, draws.normal, draws.truncated_normal])
+def test_random_numbers_are_the_cpus_to_the_bit(kernel):
+    words, size = np.array([2**64 - 3, 1, 77], np.uint64).view(np.int64), draws.UNIT + 5
+    on_cpu, on_gpu = np.zeros(size, np.float32), np.zeros(size, np.float32)
+    kernel[np.dtype(np.float32)](on_cpu, size, words, 0, draws.units(size))
+    simulate(on_device(kernel), {"T": "float32"}, [on_gpu, size, words], draws.units(size))
+    assert len(np.unique(on_cpu)) > 4000
+    np.testing.assert_array_equal(on_gpu, on_cpu)
+
+
+@pytest.mark.parametrize("dtype", ["int32", "int64", "uint32", "float32", "float64"])
+def test_shuffles_give_other_threads_numbers(dtype):
+    @device_kernel("x: in[T], y: out[T], z: out[T], first: int, last: int", T=(dtype,))
+    def exchange(x, y, z, first, last):
+        for unit in range(first, last):
+            at = unit * threads() + thread()
+            y[at] = shuffle_xor(x[at], 5)
+            z[at] = shuffle_down(x[at], 30)
+
+    x = (rows("float64", 64) * 1e6).astype(dtype)
+    y, z = np.empty_like(x), np.empty_like(x)
+    simulate(exchange, {"T": dtype}, [x, y, z], 1)
+    lanes = np.arange(64)
+    np.testing.assert_array_equal(y, x[lanes ^ 5])
+    np.testing.assert_array_equal(z, x[np.where(lanes % WARP < 2, lanes + 30, lanes)])
+
+
+def test_shared_memory_is_nan_until_it_is_written():
+    @device_kernel("x: out[T], first: int, last: int", T=FLOATS)
+    def reads_first(x, first, last):
+        parts = shared_array(T, 32)
+        for unit in range(first, last):
+            x[unit * 32 + thread()] = parts[thread()]
+
+    x = np.zeros(32, np.float32)
+    simulate(reads_first, {"T": "float32"}, [x], 1, threads=32)
+    assert np.isnan(x).all()
+
+
+def test_a_missing_barrier_is_an_error():
+    @device_kernel("x: out[T], first: int, last: int", T=FLOATS)
+    def writes_too_late(x, first, last):
+        parts = shared_array(T, 64)
+        for _ in range(first, last):
+            parts[thread()] = T(thread())
+            x[thread()] = parts[63 - thread()]
+
+    @device_kernel("x: out[T], first: int, last: int", T=FLOATS)
+    def writes_too_early(x, first, last):
+        parts = shared_array(T, 64)
+        for _ in range(first, last):
+            parts[thread()] = T(thread())
+            synchronize()
+            x[thread()] = parts[0]
+            parts[thread()] = T(1)
+
+    for kernel, threads_and_place in (
+        (writes_too_late, "32 and thread 31 .* byte 128"),
+        (writes_too_early, "1 and .* byte 0"),
+    ):
+        with pytest.raises(SimulationError, match=rf"kernel {kernel.name}: thread {threads_and_place} with no barrier"):
+            simulate(kernel, {"T": "float32"}, [np.zeros(64, np.float32)], 1, blocks=1)
+
+
+def test_memory_that_threads_share_may_be_written_again_after_a_barrier():
+    @device_kernel("x: out[T], first: int, last: int", T=FLOATS)
+    def turns(x, first, last):
+        parts = shared_array(T, 64)
+        for _ in range(first, last):
+            for turn in range(3):
+                parts[63 - thread()] = T(thread() + turn)
+                synchronize()
+                x[thread()] = parts[thread()]
+                synchronize()
+
+    x = np.zeros(64, np.float32)
+    simulate(turns, {"T": "float32"}, [x], 4)
+    np.testing.assert_array_equal(x, 65.0 - np.arange(64))
+
+
+def test_accesses_outside_of_arrays_are_errors_that_name_kernel_array_and_index():
+    @device_kernel("x: in[T], y: out[T], many: ins[T], n: int, first: int, last: int", T=FLOATS)
+    def moves(x, y, many, n, first, last):
+        parts = shared_array(T, 64)
+        for unit in range(first, last):
+            parts[thread()] = T(0)
+            synchronize()
+            parts[thread() + n // 100] = x[unit * threads() + thread()] + many[1][n % 4]
+            synchronize()
+            y[n % 100 - unit] = parts[0]
+            synchronize()
+
+    def run(size, n):
+        x, y = np.ones(size, np.float32), np.ones(20, np.float32)
+        simulate(moves, {"T": "float32"}, [x, y, (x[:1].copy(), x[:3].copy()), n], 2, blocks=1)
+
+    run(128, 12)
+    cases = [
+        (127, 12, r"x\[127\] is outside of its 127"),
+        (128, 20, r"y\[20\] is outside of its 20"),
+        (128, 0, r"y\[-1\] is outside of its 20"),
+        (128, 3, r"many\[3\] is outside of its 3"),
+        (128, 112, r"shared_array of float32\[64\] is outside of its 64"),
+    ]
+    for size, n, text in cases:
+        with pytest.raises(OutOfBoundsError, match=f"kernel moves: {text} elements"):
+            run(size, n)
+    run(128, 12)
+
+
+def test_a_block_has_48_kilobytes_to_share():
+    @device_kernel("x: out[T], first: int, last: int", T=FLOATS)
+    def wants(x, first, last):
+        more, parts = shared_array(T, 2048), shared_array(T, 10241)
+        for _ in range(first, last):
+            more[thread()] = T(0)
+            parts[thread()] = more[thread()]
+
+    with pytest.raises(SimulationError, match="kernel wants has more than the 49152 bytes of shared memory"):
+        simulate(wants, {"T": "float32"}, [np.zeros(32, np.float32)], 1)
+
+
+def test_a_barrier_that_not_all_threads_reach_is_an_error():
+    @device_kernel("x: out[T], first: int, last: int", T=FLOATS)
+    def diverges(x, first, last):
+        for _ in range(first, last):
+            if thread() < 7:
+                synchronize()
+            x[thread()] = T(1)
+
+    with pytest.raises(SimulationError, match="thread 7 has ended while thread 0 waits for it"):
+        simulate(diverges, {"T": "float32"}, [np.zeros(32, np.float32)], 1, blocks=1, threads=32)
+
+
+def test_threads_that_wait_in_different_places_are_an_error():
+    @device_kernel("x: inout[T], first: int, last: int", T=FLOATS)
+    def diverges(x, first, last):
+        for _ in range(first, last):
+            if thread() == 3:
+                x[3] = shuffle_xor(x[3], 1)
+            else:
+                synchronize()
+
+    with pytest.raises(SimulationError, match=r"different places: 0 \(synchronize\) and 3 \(shuffle_xor\)"):
+        simulate(diverges, {"T": "float32"}, [np.zeros(32, np.float32)], 1, blocks=1, threads=32)
+
+
+def test_dtypes_that_a_kernel_is_not_for_are_refused():
+    with pytest.raises(TypeError, match="softmax: T is int32; it may be float32, float64"):
+        simulate(softmax, {"T": "int32"}, [np.zeros(1), np.zeros(1), 1], 1)
+    with pytest.raises(TypeError, match="give a dtype for each of"):
+        simulate(softmax, {}, [np.zeros(1), np.zeros(1), 1], 1)
+
+
+def test_of_the_answers_of_units_that_are_not_fine_the_smallest_counts():
+    @device_kernel("x: in[T], first: int, last: int -> int", T=FLOATS)
+    def finds(x, first, last):
+        for unit in range(first, last):
+            if x[unit] < 0:
+                return unit
+        return -1
+
+    x = np.ones(300, np.float32)
+    assert simulate(finds, {"T": "float32"}, [x], 300) is None
+    x[[250, 77, 99]] = -1
+    assert simulate(finds, {"T": "float32"}, [x], 300, blocks=3) == 77
