@@ -1,5 +1,11 @@
 """`fit`, `evaluate` and `predict`: what tests/conformance/programs/training.py does not ask of TensorFlow."""
 
+import os
+import re
+import struct
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -185,6 +191,59 @@ def test_output_that_is_no_terminal_gets_lines(capsys):
     assert [line.split(" - ")[0] for line in lines] == ["Epoch 1/2", "Epoch 2/2", "Evaluation"]
     assert "val_loss: " in lines[0]
     assert "accuracy: " in lines[2]
+
+
+class TestTerminals:
+    """What a program shows in a terminal, a new process with one of its own."""
+
+    PROGRAM = """
+import time
+import numpy as np
+import fastgrad as tf
+
+model = tf.keras.Sequential([tf.keras.layers.Dense(1)])
+model.compile("sgd", "mse", metrics=["mae", "mape", "msle"])
+class Pause(tf.keras.callbacks.Callback):
+    def on_train_batch_end(self, batch, logs=None):
+        time.sleep(0.05)
+x = np.ones((80, 3), np.float32)
+model.fit(x, x[:, :1], batch_size=8, epochs=1, validation_split=0.2, callbacks=[Pause()])
+batches = tf.data.Dataset.from_generator(
+    lambda: iter([(x[:8], x[:8, :1])] * 10),
+    output_signature=(tf.TensorSpec((None, 3)), tf.TensorSpec((None, 1))),
+)
+model.fit(batches, epochs=2, callbacks=[Pause()])
+model.predict(x)
+"""
+
+    def shown(self, columns):
+        termios, fcntl = pytest.importorskip("termios"), pytest.importorskip("fcntl")
+        ours, theirs = os.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 30 if columns else 0, columns, 0, 0))
+        child = subprocess.Popen([sys.executable, "-c", self.PROGRAM], stdout=theirs, stderr=theirs, stdin=theirs)
+        os.close(theirs)
+        found = b""
+        while True:
+            try:
+                found += os.read(ours, 65536)
+            except OSError:  # the other end is closed
+                break
+        os.close(ours)
+        assert child.wait() == 0, found.decode()
+        return found.decode()
+
+    @pytest.mark.parametrize("columns", [80, 0])
+    def test_bars_have_rate_loss_and_time_left_lines_all_metrics(self, columns):
+        lines = self.shown(columns).split("\n")
+        pictures = [picture for line in lines for picture in line.split("\r")]
+        assert [one for one in pictures if "left" in one and len(one) > 80] == []
+        assert any(re.match(r"Epoch 1/1 \d/8 \|.*\| 00:00 left, .* batch/s, loss: \d", one) for one in pictures)
+        last = [line.rstrip("\r").rsplit("\r", 1)[-1] for line in lines]
+        assert re.match(r"Epoch 1/1 - .* s - loss: .* - mae: .* - val_loss: .* - val_msle: ", last[0])
+        assert [line.split(" - ")[0].strip() for line in last] == ["Epoch 1/1", "Epoch 1/2", "Epoch 2/2", ""]
+        # The second epoch knows how many batches the first one had.
+        assert any(re.match(r"Epoch 1/2: \d batch", one) for one in pictures)
+        assert any(re.match(r"Epoch 2/2 \d/10 ", one) for one in pictures)
 
 
 @pytest.mark.parametrize(

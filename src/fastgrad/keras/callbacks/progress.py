@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from typing import Any
@@ -10,13 +11,19 @@ from fastgrad.keras.callbacks.callback import Callback, Logs
 
 
 class ProgbarLogger(Callback):
-    """A bar for each epoch in terminals and notebooks, with rate, loss and time left; elsewhere a line for each epoch."""
+    """A bar for each epoch in terminals and notebooks, with rate, loss and time left; a line at the end of each epoch.
+
+    Bars go to standard error and vanish; lines stay, on standard output, however many metrics there are to show.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self._bar: Any = None
         self._training = False
         self._began = self._shown = 0.0
+        self._steps: int | None = (
+            None  # of an epoch; of data that does not say how many it has, those of the last epoch
+        )
 
     @property
     def follows_batches(self) -> bool:
@@ -26,13 +33,9 @@ class ProgbarLogger(Callback):
     def _text(self, logs: Logs | None) -> str:
         return " - ".join(f"{name}: {value:.4g}" for name, value in (logs or {}).items() if isinstance(value, float))
 
-    def _open(self, title: str) -> None:
+    def _open(self, title: str, steps: int | None = None) -> None:
         self._began = self._shown = time.perf_counter()
-        self._bar = None
-        if self.follows_batches:
-            from tqdm.auto import tqdm
-
-            self._bar = tqdm(total=self.params.get("steps"), desc=title, unit="batch", dynamic_ncols=True)
+        self._bar = new_bar(self.params.get("steps") or steps, title, "batch") if self.follows_batches else None
 
     def _step(self, logs: Logs | None) -> None:
         if self._bar is not None:
@@ -40,16 +43,21 @@ class ProgbarLogger(Callback):
             now = time.perf_counter()
             if logs and now - self._shown > 0.1:
                 self._shown = now
-                self._bar.set_postfix_str(self._text(logs), refresh=False)
+                loss_first = dict(
+                    sorted(logs.items(), key=lambda one: one[0] != "loss")
+                )  # narrow terminals cut the rest
+                self._bar.set_postfix_str(self._text(loss_first), refresh=False)
 
     def _close(self, title: str, logs: Logs | None) -> None:
         seconds = time.perf_counter() - self._began
+        self._remove_bar()
+        if self.params.get("verbose"):
+            print(f"{title} - {seconds:.2g} s - {self._text(logs)}", flush=True)
+
+    def _remove_bar(self) -> None:
         if self._bar is not None:
-            self._bar.set_postfix_str(self._text(logs), refresh=True)
             self._bar.close()
             self._bar = None
-        elif self.params.get("verbose"):
-            print(f"{title} - {seconds:.2g} s - {self._text(logs)}", flush=True)
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         """Bars of validation are those of their epochs."""
@@ -62,7 +70,7 @@ class ProgbarLogger(Callback):
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         """Opens the epoch's bar."""
         self._title = f"Epoch {epoch + 1}/{self.params.get('epochs')}"
-        self._open(self._title)
+        self._open(self._title, self._steps)
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         """Moves it on."""
@@ -70,6 +78,8 @@ class ProgbarLogger(Callback):
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Closes it."""
+        if self._bar is not None:
+            self._steps = self._bar.n
         self._close(self._title, logs)
 
     def on_test_begin(self, logs: Logs | None = None) -> None:
@@ -97,9 +107,7 @@ class ProgbarLogger(Callback):
 
     def on_predict_end(self, logs: Logs | None = None) -> None:
         """Closes it."""
-        if self._bar is not None:
-            self._bar.close()
-            self._bar = None
+        self._remove_bar()
 
 
 def is_shown() -> bool:
@@ -107,3 +115,27 @@ def is_shown() -> bool:
     if "ipykernel" in sys.modules:
         return True
     return sys.stderr is not None and sys.stderr.isatty()
+
+
+def new_bar(total: int | None, title: str, unit: str, seconds: float = 0.1) -> Any:
+    """A bar of tqdm, which vanishes when it is closed.
+
+    Args:
+        total: the number of steps, None if it is not known.
+        title: what stands before it.
+        unit: what a step is called.
+        seconds: so many pass between two pictures.
+    """
+    from tqdm.auto import tqdm
+
+    form = "{desc} {n_fmt}/{total_fmt} |{bar}| {remaining} left, {rate_noinv_fmt}{postfix}" if total else None
+    return tqdm(total=total, desc=title, unit=" " + unit, leave=False, mininterval=seconds, bar_format=form, **_room())
+
+
+def _room() -> dict[str, Any]:
+    """Where a bar has room: the terminal's columns, 80 where it says that it has none, as in containers."""
+    try:
+        sized = os.get_terminal_size(sys.stderr.fileno()).columns > 0
+    except (OSError, ValueError):
+        sized = True
+    return {"dynamic_ncols": True} if sized else {"ncols": 80, "nrows": 24}

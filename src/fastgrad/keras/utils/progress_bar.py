@@ -6,11 +6,11 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
-from fastgrad.keras.callbacks.progress import is_shown
+from fastgrad.keras.callbacks.progress import is_shown, new_bar
 
 
 class Progbar:
-    """A bar with rate, values and time left, by tqdm; nothing is shown where output is no terminal or notebook.
+    """A bar with rate, values and time left, by tqdm, and a line at the end; only in terminals and notebooks.
 
     Args:
         target: the number of steps, None if it is not known.
@@ -63,15 +63,13 @@ class Progbar:
             self._values[name] = total + float(value) * weight, count + weight
         if self.verbose == 1 and is_shown():
             if self._bar is None:
-                from tqdm.auto import tqdm
-
-                self._bar = tqdm(total=self.target, unit=self.unit_name, mininterval=self.interval, dynamic_ncols=True)
+                self._bar = new_bar(self.target, "", self.unit_name, self.interval)
             self._bar.set_postfix_str(self._text(), refresh=False)
             self._bar.update(current - self._seen)
-            if finalize:
+        if finalize and (self.verbose == 2 or self._bar is not None):
+            if self._bar is not None:
                 self._bar.close()
                 self._bar = None
-        elif self.verbose == 2 and finalize:
             of = "" if self.target is None else f"/{self.target}"
             print(f"{current}{of} - {time.perf_counter() - self._began:.2g} s - {self._text()}", flush=True)
         self._seen = current
