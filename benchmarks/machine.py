@@ -10,14 +10,14 @@ from importlib import metadata
 from typing import Any
 
 from benchmarks.apart import ROOT
+from benchmarks.other_programs import others_share_now
 
 PACKAGES = ("numpy", "numba", "llvmlite", "scipy")
 MEASURED_FOLDERS = ("src", "benchmarks")
-BUSY = 0.5
 
 
 def provenance(command: str) -> dict[str, Any]:
-    """The date, the commit, the command that measures, the machine, its load before, and our own versions."""
+    """The date, the commit, the command that measures, the machine, what others take of it now, and our own versions."""
     return {
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "commit": git("rev-parse", "HEAD"),
@@ -26,7 +26,7 @@ def provenance(command: str) -> dict[str, Any]:
         ),
         "command": command,
         "machine": machine(),
-        "load_before": round(os.getloadavg()[0], 2),
+        "others_before": others_share_now(),
         "versions": versions(),
     }
 

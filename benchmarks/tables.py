@@ -12,11 +12,25 @@ from pathlib import Path
 
 from benchmarks.apart import ROOT
 from benchmarks.machine import provenance
+from benchmarks.other_programs import others_share
 from benchmarks.peers.__main__ import names_out_of, warn_if_busy
 from benchmarks.peers.record import RESULTS, write_json
 
 FOLDER = RESULTS / "tables"
 NOT_MET = 1  # the exit status of a program one of whose limits is not met
+CRASHED = 70
+# As `python -m` does, but an error ends it with another status than a limit that is not met.
+RUN = f"""
+import os, runpy, sys
+
+def crashed(*error):
+    sys.__excepthook__(*error)
+    sys.stdout.flush()
+    os._exit({CRASHED})
+
+sys.excepthook = crashed
+runpy.run_module(sys.argv.pop(1), run_name="__main__", alter_sys=True)
+"""
 
 
 @dataclass(frozen=True)
@@ -53,9 +67,11 @@ def measure(name: str, folder: Path = FOLDER) -> int:
     table = TABLES[name]
     facts = provenance(table.command)
     print(f"{table.title} ({table.command})", flush=True)
-    with subprocess.Popen(
-        [sys.executable, "-m", *table.arguments], cwd=ROOT, stdout=subprocess.PIPE, text=True, bufsize=1
-    ) as process:
+    command = [sys.executable, "-c", RUN, *table.arguments]
+    with (
+        others_share() as others,
+        subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, bufsize=1) as process,
+    ):
         assert process.stdout is not None
         lines = []
         for line in process.stdout:
@@ -64,7 +80,9 @@ def measure(name: str, folder: Path = FOLDER) -> int:
     status = process.returncode
     if status in (0, NOT_MET) and lines:
         folder.mkdir(parents=True, exist_ok=True)
-        write_json(folder / f"{name}.json", {"title": table.title, **facts, "lines": lines})
+        write_json(
+            folder / f"{name}.json", {"title": table.title, **facts, "others_share": others.value, "lines": lines}
+        )
     else:
         print(f"{table.command} ended with exit code {status}: not written")
     return status

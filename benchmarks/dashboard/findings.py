@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from benchmarks.dashboard.stored import Stored
+from benchmarks.other_programs import MATERIAL
 from benchmarks.peers.known import OURS
 from benchmarks.peers.record import Record
 from benchmarks.peers.report import speedups, spread, triad_shares
-from benchmarks.peers.runner import COMPILED, Results
+from benchmarks.peers.runner import COMPILED, Results, others_while_timed
 from benchmarks.peers.workload import FASTEST
 
 FUNCTION = COMPILED[0]
@@ -170,6 +172,26 @@ def ready_seconds(record: Record, peer: str, *, cold: bool) -> float | None:
     elif "cold" not in facts:
         return None
     return facts.get("ready_seconds")
+
+
+def others_share(record: Record) -> float | None:
+    """What other programs took of the processors' time: while steps were timed, or else before; None where nobody knows."""
+    timed = others_while_timed(record.results)
+    return timed if timed is not None else record.facts.get("others_before")
+
+
+def disturbed(found: Stored) -> str:
+    """A sentence about what was measured while other programs took much; empty if nothing was."""
+    shares = {name: others_share(record) for name, record in found.records.items()}
+    for name, sweep in found.sweeps.items():
+        known = [share for point in sweep["points"] if (share := point.get("others_share")) is not None]
+        shares[name] = statistics.fmean(known) if known else sweep.get("others_before")
+    shares |= {name: printed.get("others_share") for name, printed in found.tables.items()}
+    much = {name: share for name, share in shares.items() if share is not None and share > MATERIAL}
+    if not much:
+        return ""
+    named = ", ".join(f"{name} {share:.0%}" for name, share in much.items())
+    return f"Other programs took more than {MATERIAL:.0%} of the processors' time during these, whose times wander: {named}."
 
 
 def slope(sizes: Sequence[float], times: Sequence[float]) -> float:

@@ -14,19 +14,20 @@ from benchmarks.dashboard.findings import (
     FUNCTION,
     Loss,
     against_fastest,
+    disturbed,
     in_python,
     limits_missed,
     lost_eagerly,
     lost_to_peers,
     middle,
     missed_aims,
+    others_share,
     problems,
     ready_seconds,
     slower_starts,
 )
 from benchmarks.dashboard.plot import duration, number
 from benchmarks.dashboard.stored import Stored
-from benchmarks.machine import BUSY
 from benchmarks.peers.known import PEERS
 from benchmarks.peers.record import Record
 from benchmarks.peers.runner import LOSS_TOLERANCE
@@ -129,20 +130,16 @@ weights. {escape(facts["machine"]["cpu"])}, {facts["machine"]["processors"]} pro
 <nav>{"".join(f'<a href="{where}">{what}</a>' for where, what in links)}</nav>
 </header>
 <div class="figures">{shown}</div>
-{_cautions(records)}
+{_cautions(found)}
 <h2>Beside the fastest peer</h2>
 <p>The fastest peer's time over fastgrad's. Lines are the quartiles of the rounds.</p>
 {legend([("ours", "", "compiled step, beside the fastest of all"), ("ahead", "", "the peer is faster"), ("axis", "hollow", "eager step, beside the fastest eager peer")])}
 <figure>{overview}</figure>"""
 
 
-def _cautions(records: Mapping[str, Record]) -> str:
-    said = []
-    busy = [name for name, record in records.items() if record.facts["load_before"] > BUSY]
-    if busy:
-        said.append(
-            f"Other programs ran on the machine before {len(busy)} of {len(records)} workloads began; times wander."
-        )
+def _cautions(found: Stored) -> str:
+    records = found.records
+    said = [told] if (told := disturbed(found)) else []
     said += sorted({record.facts["transcribed"] for record in records.values() if "transcribed" in record.facts})
     cut = [name for name, record in records.items() if record.facts["interrupted"]]
     if cut:
@@ -231,7 +228,8 @@ def _details(record: Record) -> str:
         )
     facts = record.facts
     told = f"<code>{escape(facts['command'])}</code>, {escape(facts['date'][:16].replace('T', ' '))} UTC, commit {escape(facts['commit'][:10])}"
-    told += f", load before {facts['load_before']:g}"
+    share = others_share(record)
+    told += "" if share is None else f", other programs took {share:.1%} of the processors' time"
     inner = table(("peer", "version", "losses 1, 20", "rounds", "steps/s"), rows) + f'<p class="soft">{told}</p>'
     return f"<details><summary>Versions, losses, command</summary>{inner}</details>"
 

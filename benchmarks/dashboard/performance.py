@@ -14,6 +14,7 @@ from benchmarks.dashboard.findings import (
     EAGER_PEERS,
     FUNCTION,
     against_fastest,
+    disturbed,
     in_python,
     limits_missed,
     lost_eagerly,
@@ -26,7 +27,6 @@ from benchmarks.dashboard.findings import (
 )
 from benchmarks.dashboard.plot import duration, number
 from benchmarks.dashboard.stored import Stored, stored
-from benchmarks.machine import BUSY
 from benchmarks.peers.report import summary, table
 
 TEMPLATE = Path(__file__).with_name("performance.template.md")
@@ -89,8 +89,7 @@ def _versions(found: Stored) -> str:
 
 def _cautions(found: Stored) -> str:
     said = sorted({record.facts["transcribed"] for record in found.records.values() if "transcribed" in record.facts})
-    if any(record.facts["load_before"] > BUSY for record in found.records.values()):
-        said.append("Other programs ran on the machine: times wander.")
+    said += [told] if (told := disturbed(found)) else []
     return "\n".join(f"* {one}" for one in said)
 
 

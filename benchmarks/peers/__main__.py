@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.apart import ROOT
-from benchmarks.machine import BUSY, provenance
+from benchmarks.machine import provenance
+from benchmarks.other_programs import MATERIAL, others_share_now
 from benchmarks.peers import limits
 from benchmarks.peers.known import OURS, PEERS
 from benchmarks.peers.record import FOLDER, FORMAT, Record, write_json
@@ -228,9 +229,9 @@ def measured(workload: Workload, peers: Sequence[str], settings: Settings, comma
 
 def warn_if_busy() -> None:
     """Says so when other programs run."""
-    load = os.getloadavg()[0]
-    if load > BUSY:
-        print(f"other programs keep this machine busy (load {load:.1f}): the times below will wander\n")
+    share = others_share_now()
+    if share is not None and share > MATERIAL:
+        print(f"other programs take {share:.0%} of the processors' time: the times below will wander\n", flush=True)
 
 
 def progress(text: str) -> None:

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from benchmarks.apart import ROOT, thread_settings
@@ -55,6 +55,15 @@ class PeerProcess:
     def pid(self) -> int:
         """The process's number."""
         return self._process.pid
+
+    def processors(self) -> Collection[int] | None:
+        """Those that the process may use; None is all that we may."""
+        if not hasattr(os, "sched_getaffinity"):
+            return None
+        try:
+            return os.sched_getaffinity(self.pid)
+        except ProcessLookupError:  # it ended, which who asks it is told
+            return None
 
     def ask(self, timeout: float, **request: Any) -> dict[str, Any]:
         """Sends a request and waits for its answer.

@@ -72,6 +72,7 @@ def _peer_as_json(peer: str, result: PeerResult) -> dict[str, Any]:
         "steps_a_slice": result.steps,
         "microseconds_a_step": {str(r): _rounded(time) for r, time in result.microseconds.items()},
         "triad_bytes_a_second": {str(r): _rounded(speed) for r, speed in result.triad.items()},
+        "others_share": {str(r): share for r, share in result.others.items()},
         "kernels": result.kernels,
     }
 
@@ -109,6 +110,7 @@ def _peer_from(stored: Mapping[str, Any]) -> PeerResult:
         "steps_a_slice",
         "microseconds_a_step",
         "triad_bytes_a_second",
+        "others_share",
         "kernels",
     )
     return PeerResult(
@@ -119,6 +121,7 @@ def _peer_from(stored: Mapping[str, Any]) -> PeerResult:
         steps=stored["steps_a_slice"],
         microseconds={int(r): time for r, time in stored["microseconds_a_step"].items()},
         triad={int(r): speed for r, speed in stored["triad_bytes_a_second"].items()},
+        others={int(r): share for r, share in stored.get("others_share", {}).items()},  # older files have none
         kernels=stored["kernels"],
     )
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.other_programs import others_share
 from benchmarks.peers.known import OURS, PEERS
 from benchmarks.peers.process import PeerError, PeerProcess
 from benchmarks.peers.workload import Workload
@@ -51,6 +52,7 @@ class PeerResult:
             it that found no compiled code, for peers that keep some on disk; the others are always cold.
         microseconds: by round, the time of one step.
         triad: by round, the bytes a second that a triad reached in the peer's process; empty where it was not asked for.
+        others: by round, the share of the peer's processors' time that other programs took meanwhile; empty where nobody knows.
         kernels: what a compiled step of fastgrad consists of, see `kernels.py`.
     """
 
@@ -61,6 +63,7 @@ class PeerResult:
     steps: int = 0
     microseconds: dict[int, float] = field(default_factory=dict)
     triad: dict[int, float] = field(default_factory=dict)
+    others: dict[int, float] = field(default_factory=dict)
     kernels: list[dict[str, Any]] = field(default_factory=list)
 
     def median(self) -> float:
@@ -73,6 +76,14 @@ class PeerResult:
 
 
 Results = dict[str, PeerResult]
+
+
+def others_while_timed(results: Results) -> float | None:
+    """The share of the processors' time that other programs took in all slices together; None where nobody knows."""
+    shares = [share for result in results.values() for share in result.others.values()]
+    return round(max(0.0, statistics.fmean(shares)), 3) if shares else None
+
+
 COMPILED = tuple(peer for peer in OURS if PEERS[peer].compile)
 """The modes of fastgrad that compile the step."""
 
@@ -211,9 +222,12 @@ class _Preparation:
 
 
 def _slice(process: PeerProcess, result: PeerResult, round_: int, triad: bool) -> None:
-    process.resume()
-    answer = process.ask(SLICE_TIMEOUT, do="slice", warm_seconds=WARM_SECONDS, steps=result.steps, triad=triad)
-    process.stop()
+    with others_share(process.processors()) as others:
+        process.resume()
+        answer = process.ask(SLICE_TIMEOUT, do="slice", warm_seconds=WARM_SECONDS, steps=result.steps, triad=triad)
+        process.stop()
+    if others.value is not None:
+        result.others[round_] = others.value
     result.microseconds[round_] = answer["seconds"] / result.steps * 1e6
     if "triad" in answer:
         result.triad[round_] = answer["triad"]

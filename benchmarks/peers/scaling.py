@@ -18,7 +18,7 @@ from benchmarks.data import Inputs
 from benchmarks.machine import provenance
 from benchmarks.peers.__main__ import Deadline, add_measuring, names_out_of, progress, settings_of, warn_if_busy
 from benchmarks.peers.record import RESULTS, write_json
-from benchmarks.peers.runner import Results, run
+from benchmarks.peers.runner import Results, others_while_timed, run
 from benchmarks.peers.workloads import WORKLOADS, deep_mlp, rnn, transformer
 
 FOLDER = RESULTS / "scaling"
@@ -181,7 +181,7 @@ def point(size: int, results: Results) -> dict[str, Any]:
         peer: {"problem": result.problem, "microseconds": [float(f"{t:.5g}") for t in result.microseconds.values()]}
         for peer, result in results.items()
     }
-    return {"size": size, "peers": peers}
+    return {"size": size, "others_share": others_while_timed(results), "peers": peers}
 
 
 def row(name: str, size: int, results: Results) -> str:

@@ -35,7 +35,7 @@ FACTS = {
         "system": "Linux",
         "architecture": "x86_64",
     },
-    "load_before": 0.1,
+    "others_before": 0.01,
     "versions": {"python": "3.11.7"},
     "limits": {
         "1": {"flops_per_second": 1e11, "bytes_per_second": 1e10},
@@ -129,11 +129,32 @@ def test_a_crashed_peer_is_shown_with_its_output_and_a_missing_one_by_its_name()
     assert "xla missing: python has no tensorflow" in texts(markup)
 
 
-def test_a_busy_machine_and_an_interrupted_run_are_told() -> None:
-    found = Stored({"won": record("won", {"fastgrad.function": timed(1.0)}, load_before=3.0, interrupted=True)}, {}, {})
-    said = texts(page(found, has_asv=False))
-    assert "Other programs ran on the machine before 1 of 1 workloads began" in said
-    assert "Interrupted, so with fewer rounds: won." in said
+def test_other_programs_are_told_where_they_took_much() -> None:
+    quiet, loud = timed(1.0, 1.0), timed(1.0, 1.0)
+    quiet.others, loud.others = {0: -0.01, 1: 0.02}, {0: 0.5, 1: 0.1}
+    records = {
+        "loud": record("loud", {"fastgrad.function": loud}),
+        "quiet": record("quiet", {"fastgrad.function": quiet}, others_before=0.9),
+        "before": record("before", {"fastgrad.function": timed(1.0)}, others_before=0.12),
+        "old": record("old", {"fastgrad.function": timed(1.0)}, others_before=None, load_before=3.0),
+    }
+    points = [{"size": 1, "others_share": 0.2, "peers": {}}, {"size": 10, "others_share": None, "peers": {}}]
+    sweep = {"workload": "won", "axis": "batch", "about": "rows", "points": points, **FACTS}
+    found = Stored(
+        records, {"won_batch": sweep}, {"memory": {"title": "Memory", "lines": [], **FACTS, "others_share": 0.07}}
+    )
+    told = (
+        "Other programs took more than 5% of the processors' time during these, whose times wander: "
+        "loud 30%, before 12%, won_batch 20%, memory 7%."
+    )
+    assert told in texts(page(found, has_asv=False))
+    assert told in document(found, TEMPLATE.read_text(encoding="utf-8"))
+    assert "Other programs" not in texts(page(some(), has_asv=False))
+
+
+def test_an_interrupted_run_is_told() -> None:
+    found = Stored({"won": record("won", {"fastgrad.function": timed(1.0)}, interrupted=True)}, {}, {})
+    assert "Interrupted, so with fewer rounds: won." in texts(page(found, has_asv=False))
 
 
 @pytest.mark.parametrize("found", [some(), stored()], ids=["made up", "committed"])

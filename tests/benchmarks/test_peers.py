@@ -13,7 +13,7 @@ import pytest
 from benchmarks.peers import __main__ as command_line
 from benchmarks.peers.known import OURS
 from benchmarks.peers.process import PeerError, PeerProcess
-from benchmarks.peers.record import Record, load_records
+from benchmarks.peers.record import Record, load_records, record_from
 from benchmarks.peers.report import fastest_peer, summary, table
 from benchmarks.peers.runner import PeerResult, Results, Settings, disagreements, run
 from benchmarks.peers.workloads import WORKLOADS
@@ -159,6 +159,7 @@ def test_a_peer_that_ended_before_it_was_asked_is_closed_all_the_same() -> None:
 def test_results_that_are_written_come_back(tmp_path: Path) -> None:
     ours = timed(10.0, 12.0)
     ours.triad[1] = 24e9
+    ours.others[0] = 0.02
     ours.facts |= {"losses": [1.0, 0.5], "first_step_seconds": 0.25}
     ours.facts["cold"] = {"ready_seconds": 1.25}
     ours.kernels = [{"name": "gemm", "flops": 2}]
@@ -170,6 +171,12 @@ def test_results_that_are_written_come_back(tmp_path: Path) -> None:
     assert found.results == record.results
     assert (found.settings, found.facts) == (SETTINGS, facts)
     assert table(found.workload, found.results, SETTINGS) == table(record.workload, record.results, SETTINGS)
+
+
+def test_results_of_before_other_programs_were_counted_are_read() -> None:
+    stored = Record(WORKLOADS["adam"], {"fastgrad": timed(10.0)}, SETTINGS, {}).as_json()
+    del stored["peers"]["fastgrad"]["others_share"]
+    assert record_from(stored).results == {"fastgrad": timed(10.0)}
 
 
 def test_a_file_that_holds_no_results_is_named(tmp_path: Path) -> None:
@@ -219,4 +226,5 @@ def test_the_other_peers_stand_still_while_one_is_timed(monkeypatch: pytest.Monk
     *_, results = run(WORKLOADS["linear_regression"], OURS, settings, lambda _: None)
     assert seen == [["T"]] * 4
     assert results["fastgrad.function"].kernels
+    assert all(result.others.keys() == {0, 1} for result in results.values())
     assert results["fastgrad.function"].facts["cold"]["ready_seconds"] > 0.0
