@@ -36,6 +36,7 @@ from fastgrad.operation import Operation
 from fastgrad.trace.fusion.emit import launches_of_group
 from fastgrad.trace.fusion.epilogues import Product, launches_of_product
 from fastgrad.trace.fusion.product_updates import UpdatedProduct, launches_of_updated
+from fastgrad.trace.fusion.statistics import Measured, launches_of_measured
 from fastgrad.trace.graphs.graph import Node
 from fastgrad.trace.programs.native_form import launches_of, launches_of_row
 from fastgrad.trace.programs.plan import Elsewhere
@@ -72,6 +73,8 @@ def _of_fused(found: Any) -> Launches:
     """What a FUSED node runs; products and what is not in a group by the kernels of a CPU, which are still to be replaced."""
     if isinstance(found, UpdatedProduct):
         return launches_of_updated(found, map_on_device, apart=True)
+    if isinstance(found, Measured):
+        return launches_of_measured(found, map_on_device, apart=True)
     if isinstance(found, Product):
         return launches_of_product(found, map_on_device, apart=True)
     if not found.steps:

@@ -14,6 +14,7 @@ from fastgrad.operation import Form, Operation
 from fastgrad.trace.fusion.emit import launches_of_group
 from fastgrad.trace.fusion.epilogues import Product, launches_of_product
 from fastgrad.trace.fusion.product_updates import UpdatedProduct, launches_of_updated
+from fastgrad.trace.fusion.statistics import Measured, launches_of_measured
 from fastgrad.trace.graphs.graph import Kind, Node, Value, size_of
 
 NOTHING = Launches(())
@@ -23,6 +24,8 @@ def launches_of_fused(found: Any) -> Launches | None:
     """The kernels of what a FUSED node does."""
     if isinstance(found, UpdatedProduct):
         return launches_of_updated(found)
+    if isinstance(found, Measured):
+        return launches_of_measured(found)
     return launches_of_product(found) if isinstance(found, Product) else launches_of_group(found)
 
 

@@ -18,6 +18,7 @@ from fastgrad.kernels.running.looping import OUTGROWN
 from fastgrad.trace.fusion.epilogues import add_epilogues
 from fastgrad.trace.fusion.fuse import fuse
 from fastgrad.trace.fusion.product_updates import add_product_updates
+from fastgrad.trace.fusion.statistics import add_statistics
 from fastgrad.trace.graphs.graph import Graph, Kind
 from fastgrad.trace.passes import optimized
 from fastgrad.trace.passes.expand_composites import expand_composites
@@ -36,7 +37,7 @@ from fastgrad.variable import sharing
 
 def compiled_part(graph: Graph) -> Graph:
     """A graph in the form that is planned: optimized, in few nodes."""
-    return freed_early(add_product_updates(add_epilogues(fused_part(graph))))
+    return freed_early(add_product_updates(add_statistics(add_epilogues(fused_part(graph)))))
 
 
 def fused_part(graph: Graph) -> Graph:
