@@ -26,6 +26,7 @@ from fastgrad.cuda.kernels import (
     updates,
     windows,
 )
+from fastgrad.cuda.kernels.followed import followed_launches
 from fastgrad.cuda.kernels.groups import map_launches, map_on_device
 from fastgrad.cuda.kernels.instead import Instead, Memory, with_kernel
 from fastgrad.cuda.kernels.reductions import reduction_on_device
@@ -70,13 +71,13 @@ def launches_on_device(node: Node) -> Launches | None:
 
 
 def _of_fused(found: Any) -> Launches:
-    """What a FUSED node runs; products and what is not in a group by the kernels of a CPU, which are still to be replaced."""
+    """What a FUSED node runs; some by kernels of a CPU, which are still to be replaced."""
     if isinstance(found, UpdatedProduct):
         return launches_of_updated(found, map_on_device, apart=True)
     if isinstance(found, Measured):
         return launches_of_measured(found, map_on_device, apart=True)
     if isinstance(found, Product):
-        return launches_of_product(found, map_on_device, apart=True)
+        return followed_launches(found) or launches_of_product(found, map_on_device, apart=True)
     if not found.steps:
         return launches_of_group(found)
     return reduction_on_device(found) if "r" in found.roles else map_launches(found)

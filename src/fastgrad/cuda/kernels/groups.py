@@ -93,7 +93,12 @@ def _kernel(parameters: str, source: str, number: str, together: bool) -> Device
 
 def map_on_device(fused: Fused) -> tuple[Launch, set[tuple[int, int]]]:
     """The kernel of a group without a reduction, whose units are runs of neighbouring elements; and what it may not do in place."""
-    writer = DeviceWriter(fused)
+    return written_map(DeviceWriter(fused)), set()
+
+
+def written_map(writer: DeviceWriter) -> Launch:
+    """The kernel of a writer's group."""
+    fused = writer.fused
     dims = range(len(fused.sizes))
     width = writer.widened(whole=len(dims) > 1)
     same, outer, inner = writer.split_by_level(kept=False)
@@ -119,7 +124,7 @@ def map_on_device(fused: Fused) -> tuple[Launch, set[tuple[int, int]]]:
             writer.load(outer, dims, "0")
             writer.linear = f"unit * {width} + i"
             elements.write(f"for i in range({width})", f"j = left * {width} + i")
-    return writer.launch(-(-prod(fused.sizes) // width)), set()
+    return writer.launch(-(-prod(fused.sizes) // width))
 
 
 def map_launches(fused: Fused) -> Launches:

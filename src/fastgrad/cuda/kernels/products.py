@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import functools
 import linecache
-from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -24,7 +24,7 @@ from fastgrad.cuda.kernels.together import block_sum, lines_sum
 from fastgrad.kernels.building.body import digest, fused_multiply_add
 from fastgrad.kernels.building.build import kernel
 from fastgrad.kernels.building.isa import host_isa
-from fastgrad.kernels.building.signature import parse_signature
+from fastgrad.kernels.building.signature import SHARE, parse_signature
 from fastgrad.kernels.functions.vector_math import least
 from fastgrad.kernels.mapping.half import widen_bfloat16
 from fastgrad.kernels.products import gemm, gemv, pairs
@@ -79,13 +79,11 @@ class Layout(NamedTuple):
     c: bool
 
 
-_SIGNATURE = (
-    "a: in[T], b: in[T], c: out[T], m: int, n: int, k: int, a_line: int, b_line: int, a_batch: int, b_batch: int, part: int, "
-    "cut: int, first: int, last: int"
-)
+NUMBERS = ("m", "n", "k", "a_line", "b_line", "a_batch", "b_batch", "part", "cut")
+_SIGNATURE = f"a: in[T], b: in[T], c: out[T], {': int, '.join((*NUMBERS, *SHARE))}: int"
 
 
-def _fetch(name: str, tile: Tile, by_term: bool) -> Iterator[str]:
+def _fetch(name: str, tile: Tile, by_term: bool, number: str) -> Iterator[str]:
     """The lines that fetch four elements of A or B for the stretch of terms that begins at `term`."""
     size, limit, corner = (tile.rows, "m", "top") if name == "a" else (tile.columns, "n", "left")
     fours = (tile.depth if by_term else size) // 4
@@ -96,7 +94,7 @@ def _fetch(name: str, tile: Tile, by_term: bool) -> Iterator[str]:
         yield f"{name}_x, {name}_y = term + {name}_in, {corner} + {name}_four"
     end, there = ("depth", f"{name}_x < {limit}") if by_term else (limit, f"{name}_x < depth")
     yield f"{name}_place = z * {name}_batch + {name}_x * {name}_line + {name}_y"
-    yield "; ".join(f"{name}{i} = T(0)" for i in range(4))
+    yield "; ".join(f"{name}{i} = {number}(0)" for i in range(4))
     yield f"if {there} and {name}_y + 4 <= {end}:"
     yield from (f"    {name}{i} = {name}[{name}_place + {i}]" for i in range(4))
     yield f"elif {there}:"
@@ -136,59 +134,89 @@ def _near(name: str, number: int, which: str, place: int) -> str:
     return f"{name}{number} = {read}"
 
 
-def _source(tile: Tile, layout: Layout) -> str:
-    """The text of `product`."""
+class Following(Protocol):
+    """Text of what is done with each element of a product, instead of storing it.
+
+    Attributes:
+        of_all: lines at the beginning.
+        of_row: lines for the row of elements of the number `line`.
+    """
+
+    of_all: list[str]
+    of_row: list[str]
+
+    def of_elements(self, numbers: Iterable[int], sums: Sequence[str]) -> list[str]:
+        """Lines for elements at `place` and behind it, whose column is `column` and behind it.
+
+        Args:
+            numbers: how far behind.
+            sums: for each number the name of the element's value.
+        """
+
+
+def product_lines(tile: Tile, layout: Layout, after: Following | None = None, number: str = "T") -> str:
+    """The lines of `product`.
+
+    Args:
+        tile, layout: of the product.
+        after: what is done with its elements; None: they are stored in `c`.
+        number: the type variable of A and B.
+    """
     lines: list[str] = []
 
     def write(depth: int, *texts: str) -> None:
         lines.extend("    " * depth + text for text in texts)
 
-    fetch = [*_fetch("a", tile, layout.a_by_term), *_fetch("b", tile, layout.b_by_term)]
+    fetch = [*_fetch("a", tile, layout.a_by_term, number), *_fetch("b", tile, layout.b_by_term, number)]
 
     def keep(half: str) -> list[str]:
         return [*_keep("a", tile, layout.a_by_term, half), *_keep("b", tile, layout.b_by_term, half)]
 
     side = range(tile.side)
     wide = [x for x, known in (("a", layout.a), ("b", layout.b)) if known]
+    write(1, *(after.of_all if after else ()))
     write(1, *(f"{x}_{what} = {x}_{what} & -4" for x in wide for what in ("line", "batch")))  # known to be multiples
     write(1, *(["n = n & -4"] if layout.c else []))
     for name in "ab":
-        write(1, f"near_{name} = shared_array(T, {2 * tile.depth * _gap(tile, name)})")
+        write(1, f"near_{name} = shared_array({number}, {2 * tile.depth * _gap(tile, name)})")
     write(1, "t = thread()", f"down, across = t // {tile.columns // tile.side}, t % {tile.columns // tile.side}")
     write(1, f"bands, panels = (m + {tile.rows - 1}) // {tile.rows}, (n + {tile.columns - 1}) // {tile.columns}")
     write(1, "for unit in range(first, last):")
     write(2, "z = unit // (bands * panels)", "band = (unit - z * bands * panels) // panels")
     write(2, f"top, left = band * {tile.rows}, (unit - (z * bands + band) * panels) * {tile.columns}")
     write(2, "depth = least(part, k - z * cut)", f"stretches = (depth + {tile.depth - 1}) // {tile.depth}")
-    write(2, *("; ".join(f"c{i}_{j} = T(0)" for j in side) for i in side))
+    write(2, *("; ".join(f"c{i}_{j} = {number}(0)" for j in side) for i in side))
     write(2, "term = 0", *fetch, *keep("0"), "synchronize()")
     write(2, "for stretch in range(stretches):")
     write(3, f"term = (stretch + 1) * {tile.depth}", *fetch)
     for name, place in (("a", "down"), ("b", "across")):
         write(3, f"{name}_at = stretch % 2 * {tile.depth * _gap(tile, name)} + {place} * 4")
     for q in range(tile.depth):
-        write(3, *(_near("x", i, "a", q * _gap(tile, "a") + _place(i, tile.rows)) for i in side))
-        write(3, *(_near("y", j, "b", q * _gap(tile, "b") + _place(j, tile.columns)) for j in side))
-        write(3, *(f"c{i}_{j} = fused_multiply_add(x{i}, y{j}, c{i}_{j})" for i in side for j in side))
+        write(3, *(_near("left", i, "a", q * _gap(tile, "a") + _place(i, tile.rows)) for i in side))
+        write(3, *(_near("right", j, "b", q * _gap(tile, "b") + _place(j, tile.columns)) for j in side))
+        write(3, *(f"c{i}_{j} = fused_multiply_add(left{i}, right{j}, c{i}_{j})" for i in side for j in side))
     write(3, *keep("(stretch + 1) % 2"), "synchronize()")
     for i in side:
-        write(2, f"row = top + down * 4 + {_place(i, tile.rows)}", "if row < m:")
+        write(2, f"row = top + down * 4 + {_place(i, tile.rows)}", "if row < m:", "    line = z * m + row")
+        write(3, *(after.of_row if after else ()))
         for j in range(0, tile.side, 4):
-            write(
-                3,
-                f"column = left + across * 4 + {_place(j, tile.columns)}",
-                "place = (z * m + row) * n + column",
-                "if column + 4 <= n:",
-            )
-            write(4, *(f"c[place + {e}] = c{i}_{j + e}" for e in range(4)))
-            write(3, "else:")
-            for e in range(3):
-                write(4, f"if column + {e} < n:", f"    c[place + {e}] = c{i}_{j + e}")
-    head = f"def product({', '.join(parameter.name for parameter in parse_signature(_SIGNATURE).parameters)}):"
-    return "\n".join([head, *lines]) + "\n"
+            write(3, f"column = left + across * 4 + {_place(j, tile.columns)}", "place = line * n + column")
+            sums = [f"c{i}_{j + e}" for e in range(4)]
+            if layout.c:
+                write(3, "if column < n:")
+                write(4, *(after.of_elements(range(4), sums) if after else _stores(range(4), sums)))
+                continue
+            for e in range(4):
+                write(3, f"if column + {e} < n:")
+                write(4, *(after.of_elements([e], sums) if after else _stores([e], sums)))
+    return "\n".join(lines) + "\n"
 
 
-_NAMES: dict[str, Any] = {
+def _stores(numbers: Iterable[int], sums: Sequence[str]) -> list[str]:
+    return [f"c[place + {e}] = {sums[e]}" for e in numbers]
+
+
+NAMES: dict[str, Any] = {
     "thread": thread,
     "synchronize": synchronize,
     "shared_array": shared_array,
@@ -207,10 +235,11 @@ def product_kernel(tile: Tile, layout: Layout) -> DeviceKernel:
     the rows of C; of each matrix of a batch, or of each part of the sums, of `part` terms, which are a batch, too; `cut` is `part` then,
     else 0.
     """
-    source = _source(tile, layout)
+    head = f"def product({', '.join(parameter.name for parameter in parse_signature(_SIGNATURE).parameters)}):"
+    source = f"{head}\n{product_lines(tile, layout)}"
     filename = f"<fastgrad product {digest(source.encode())[:12]}>"
     linecache.cache[filename] = len(source), None, source.splitlines(keepends=True), filename
-    scope = dict(_NAMES)
+    scope = dict(NAMES)
     exec(compile(source, filename, "exec"), scope)  # noqa: S102 - our own text
     signature = parse_signature(_SIGNATURE)
     return DeviceKernel(scope["product"], signature, {"T": FLOATS}, tile.threads, together=True, exact=True)
@@ -270,19 +299,39 @@ def row_times_columns(a, b, c, k, b_column, first, last):
             c[column] = total
 
 
-def _product(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[Launch]:
-    """What runs for `gemm`."""
-    operands: Any = launch.operands
-    a, b, c, m, n, k, a_row, a_k, b_k, b_column, a_batch, b_batch, unit, together, _, apart, *_ = operands
-    dtype = dtypes["T"]
-    panels = -(-n // (host_isa().panel_bytes // np.dtype(dtype).itemsize))
-    blocks = launch.units // (-(-panels // together) * -(-m // unit))  # matrices of a batch, or parts that are apart
-    tile = tile_of(dtype, 1 if apart else blocks, m, n)
-    parts = blocks if apart else parts_of(tile, blocks, m, n, k)
+class Cut(NamedTuple):
+    """How a product is dealt out to blocks.
+
+    Attributes:
+        tile, layout: of the kernel.
+        parts: of each sum, which lie one behind the other; 1 where a block has whole sums.
+        numbers: what the kernel takes behind the arrays.
+        units: tiles of all matrices, or of all parts.
+    """
+
+    tile: Tile
+    layout: Layout
+    parts: int
+    numbers: tuple[int, ...]
+    units: int
+
+
+def cut(dtype: str, batches: int, m: int, n: int, k: int, strides: Sequence[int], parts: int | None = None) -> Cut:
+    """How a product is cut.
+
+    Args:
+        dtype: of its elements.
+        batches, m, n, k: sizes.
+        strides: a_row, a_k, b_k, b_column, a_batch, b_batch.
+        parts: of sums, if they are given.
+    """
+    a_row, a_k, b_k, b_column, a_batch, b_batch = strides
+    tile = tile_of(dtype, batches, m, n)
+    given, parts = parts, parts or parts_of(tile, batches, m, n, k)
     part = k if parts == 1 else -(-k // (parts * tile.depth)) * tile.depth
     if parts > 1:
         a_batch, b_batch = part * a_k, part * b_k
-        parts = parts if apart else -(-k // part)
+        parts = given or -(-k // part)
     assert 1 in (a_row, a_k), "rows or columns of A lie together"
     a_line, b_line = (a_row if a_k == 1 else a_k), (b_column if b_k == 1 and b_column != 1 else b_k)
     layout = Layout(
@@ -292,12 +341,23 @@ def _product(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[
         b_line % 4 == b_batch % 4 == 0,
         n % 4 == 0,
     )
-    units = (blocks if parts == 1 else parts) * -(-m // tile.rows) * -(-n // tile.columns)
-    sums: Operand = c if apart or parts == 1 else memory.more(dtype, parts * m * n)
+    units = (batches if parts == 1 else parts) * -(-m // tile.rows) * -(-n // tile.columns)
     numbers = m, n, k, a_line, b_line, a_batch, b_batch, part, part if parts > 1 else 0
-    product: Any = OnDevice(product_kernel(tile, layout), dtypes)
-    launches = [Launch(product, (a, b, sums, *numbers), units)]
-    return [*launches, *([] if sums is c else [_sum(sums, c, parts, m * n, dtypes)]), *_following(launch)]
+    return Cut(tile, layout, parts, numbers, units)
+
+
+def _product(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[Launch]:
+    """What runs for `gemm`."""
+    operands: Any = launch.operands
+    a, b, c, m, n, k, *strides, unit, together, _, apart, _, _, _ = operands
+    dtype = dtypes["T"]
+    panels = -(-n // (host_isa().panel_bytes // np.dtype(dtype).itemsize))
+    blocks = launch.units // (-(-panels // together) * -(-m // unit))  # matrices of a batch, or parts that are apart
+    found = cut(dtype, 1 if apart else blocks, m, n, k, strides, blocks if apart else None)
+    sums: Operand = c if apart or found.parts == 1 else memory.more(dtype, found.parts * m * n)
+    product: Any = OnDevice(product_kernel(found.tile, found.layout), dtypes)
+    launches = [Launch(product, (a, b, sums, *found.numbers), found.units)]
+    return [*launches, *([] if sums is c else [_sum(sums, c, found.parts, m * n, dtypes)]), *_following(launch)]
 
 
 def _sum(x: Any, y: Any, parts: int, size: int, dtypes: Mapping[str, str]) -> Launch:
@@ -317,12 +377,16 @@ def _product_of_pairs(launch: Launch, dtypes: Mapping[str, str], memory: Memory)
     a, b, c, m, n, k, a_row, a_k, b_k, b_column, a_batch, b_batch, unit, together, most, *step = operands
     panels = -(-n // (host_isa().panel_bytes // 4))
     batches = launch.units // (-(-panels // together) * -(-m // unit))
-    wide, launches = [], []
-    for x, size in ((a, (batches if a_batch else 1) * m * k), (b, (batches if b_batch else 1) * k * n)):
-        wide.append(memory.more(np.float32, size))
-        launches.append(Launch(widen_bfloat16[()], (x, wide[-1]), size))
+    sizes = (batches if a_batch else 1) * m * k, (batches if b_batch else 1) * k * n
+    launches = widened(memory, (a, sizes[0]), (b, sizes[1]))
+    wide = [launch.operands[1] for launch in launches]
     numbers = m, n, k, a_row, a_k, b_k, b_column, a_batch, b_batch, unit, together, most, 0, 0, *step
     return [*launches, Launch(gemm.gemm["float32"], (*wide, c, *numbers), launch.units)]
+
+
+def widened(memory: Memory, *given: tuple[Operand, int]) -> list[Launch]:
+    """What copies bfloat16 arrays of some sizes to float32 ones, the second operands."""
+    return [Launch(widen_bfloat16[()], (x, memory.more(np.float32, size)), size) for x, size in given]
 
 
 def _row(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[Launch]:

@@ -17,11 +17,13 @@ import numpy as np
 
 from fastgrad.cuda.devices.memory import Device, DeviceArray
 from fastgrad.cuda.kernels.choice import ON_DEVICE
+from fastgrad.cuda.kernels.followed import can_be_followed
 from fastgrad.cuda.running.frame import Call, DeviceFrame, first_answer
 from fastgrad.cuda.running.structured import run_graph, run_structured
 from fastgrad.errors import InternalError, InvalidArgumentError
 from fastgrad.trace.control.graph_operation import GraphOperation
 from fastgrad.trace.control.structured import Structured
+from fastgrad.trace.fusion.epilogues import add_epilogues
 from fastgrad.trace.graphs.graph import Graph, Kind, Value, size_of
 from fastgrad.trace.passes.tree import optimized_tree, tree_of
 from fastgrad.trace.programs.arena import Arena
@@ -59,7 +61,7 @@ class DeviceProgram:
 
     def __init__(self, device: Device, *graphs: Graph, fixed: bool = True) -> None:
         self.device = device
-        self.tree = optimized_tree(tree_of(graphs), fused_part)
+        self.tree = optimized_tree(tree_of(graphs), _part)
         self.plan = plan(self.tree, ON_DEVICE)
         self.arena_bytes = self.plan.arena_bytes
         self._fixed = fixed
@@ -212,6 +214,11 @@ class DeviceProgram:
         if key not in self._graphs:
             self._graphs[key] = driver.record(work)
         driver.replay(self._graphs[key])
+
+
+def _part(graph: Graph) -> Graph:
+    """A graph in the form that is planned."""
+    return add_epilogues(fused_part(graph), can_be_followed)
 
 
 class _Run:

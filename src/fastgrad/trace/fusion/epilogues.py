@@ -46,19 +46,25 @@ class Product:
     @property
     def beside(self) -> frozenset[int]:
         """The numbers of inputs that the group reads element by element, each for the element of the same number."""
-        return frozenset([_moved(given, self.place) for _, given in in_place_pairs(self.fused) if given != self.place])
+        return frozenset([self.moved(given) for _, given in in_place_pairs(self.fused) if given != self.place])
+
+    def moved(self, number: int) -> int:
+        """The number of the node's input that is this number of the group's."""
+        return _moved(number, self.place)
 
     def run(self, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
         """What the node gives, step by step: the measure for its kernels."""
         return tuple(interpret(self.graph, arrays))
 
 
-def add_epilogues(graph: Graph) -> Graph:
+def add_epilogues(graph: Graph, takes: Callable[[Node], bool] | None = None) -> Graph:
     """The graph with maps as parts of the products that they follow.
 
     Args:
         graph: fused; left as it is.
+        takes: whether a product can be followed; a CPU's, if it is not given.
     """
+    takes = takes or can_begin
     uses = uses_of(graph)
     products: dict[int, Node] = {}  # products that only one node reads, and that wait for it
     taken: set[int] = set()
@@ -67,7 +73,7 @@ def add_epilogues(graph: Graph) -> Graph:
         if (
             row_name(node) in ("matmul", "wide_product", "convolution")
             and uses[id(node.outputs[0])] == 1
-            and _is_native(node)
+            and takes(node)
         ):
             products[id(node.outputs[0])] = node
         elif node.kind is Kind.FUSED:
@@ -82,7 +88,8 @@ def add_epilogues(graph: Graph) -> Graph:
     return Graph([node for node in nodes if id(node) not in taken], graph.results)
 
 
-def _is_native(product: Node) -> bool:
+def can_begin(product: Node) -> bool:
+    """Whether a kernel of a CPU does a product that takes a map."""
     found = _launches(product)
     return found is not None and found.launches[0].kernel.__name__ in ("gemm", "gemm_pairs", "slide", "slide_lanes")
 
@@ -151,7 +158,7 @@ def launches_of_product(
     pairs = [pair for pair in in_place_pairs(fused) if pair not in early]
     # Results may take the memory of the group's other inputs, as updated weights do. If there are none the product lies
     # where the first result will be that may lie there, else in memory that nobody else reads.
-    in_place = tuple([(output, _moved(given, place)) for output, given in pairs if given != place and then is None])
+    in_place = tuple([(output, payload.moved(given)) for output, given in pairs if given != place and then is None])
     home = None if in_place else next((output for output, given in pairs if given == place), None)
     node = payload.node
     own = _launches(node, None if apart else following)
@@ -162,7 +169,7 @@ def launches_of_product(
 
     def group_operand(operand: Any) -> Any:
         if isinstance(operand, Input):
-            return product if operand.number == place else Input(_moved(operand.number, place))
+            return product if operand.number == place else Input(payload.moved(operand.number))
         if isinstance(operand, Output):
             return result(operand.number)
         return tuple(map(group_operand, operand)) if type(operand) is tuple else operand
