@@ -22,6 +22,7 @@ from fastgrad.cuda.kernels import (
     pooling,
     positions,
     products,
+    recurrent,
     rows,
     updates,
     windows,
@@ -56,6 +57,7 @@ FAMILIES: tuple[Mapping[Any, Instead], ...] = (
     gathering.INSTEAD,
     distinct.INSTEAD,
     attention.INSTEAD,
+    recurrent.INSTEAD,
 )
 """What each file of `cuda.kernels` has: by the body of the CPU's kernel what takes its place."""
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad.cuda.building.kernel import DeviceKernel, OnDevice
-from fastgrad.kernels.running.launch import Launch, Scratch
+from fastgrad.kernels.running.launch import Launch, Operand, Scratch
 
 MOST_THREADS = 512
 
@@ -19,6 +19,7 @@ class Memory:
     def __init__(self, arrays: Sequence[tuple[np.dtype, int]] = ()) -> None:
         self.arrays = [*arrays]
         self._kept: dict[str, Scratch] = {}
+        self._sources: dict[int, Operand] = {}
 
     def more(self, dtype: Any, size: int) -> Scratch:
         """New memory for elements."""
@@ -30,6 +31,17 @@ class Memory:
         if name not in self._kept:
             self._kept[name] = self.more(dtype, size)
         return self._kept[name]
+
+    def leave(self, unused: Scratch, source: Operand | None = None) -> None:
+        """Scratch memory stays empty; where it were a copy of an array, kernels on a GPU read that itself."""
+        dtype, _ = self.arrays[unused.number]
+        self.arrays[unused.number] = dtype, 0
+        if source is not None:
+            self._sources[unused.number] = source
+
+    def source(self, copy: Scratch) -> Operand:
+        """The array that memory which stays empty were a copy of."""
+        return self._sources[copy.number]
 
 
 Instead = Callable[[Launch, Mapping[str, str], Memory], Sequence[Launch]]

@@ -1,0 +1,330 @@
+"""Recurrent layers over time: a launch for each time step, in which a block has 8 units of the state of 32 sequences, with all their gates.
+
+A step's product reads the whole state before it, so all blocks must be done with that: what a launch waits for. Blocks that kept some sequences for
+all time would need no other launch, but each would read the whole recurrent kernel in each step, and there would be as few of them as sequences.
+
+Backwards a step begins with the product of the step behind it, which gives the cotangents of its states, and ends with those of
+its gates. The cotangents of the weights are products of all time steps.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Mapping
+from typing import Any
+
+from fastgrad.cuda.building.body import shared_array, thread
+from fastgrad.cuda.building.kernel import DeviceKernel, OnDevice, device_kernel, on_device
+from fastgrad.cuda.kernels.instead import Instead, Memory
+from fastgrad.cuda.kernels.rows import FLOATS
+from fastgrad.cuda.kernels.state_products import ROWS, THREADS, UNITS, state_product
+from fastgrad.kernels.building.body import scalar_function
+from fastgrad.kernels.building.build import kernel
+from fastgrad.kernels.functions.vector_math import least, sigmoid, tanh
+from fastgrad.kernels.recurrent import products
+from fastgrad.kernels.recurrent.gru import gru, gru_gradient
+from fastgrad.kernels.recurrent.lstm import lstm, lstm_gradient
+from fastgrad.kernels.recurrent.simple import simple_rnn, simple_rnn_gradient
+from fastgrad.kernels.running.launch import Launch
+
+# What the kernels know of a cell; each is made with its own.
+GATES = 1  # products with the recurrent kernel that a unit of the state needs
+CARRIES = 0  # whether there is a second state
+COLUMNS = 8  # of a tile of the product forwards
+
+
+@scalar_function
+def step(x, near, place, bias, hs, kept, gates, at, j, now, after, units, stays):
+    """A unit of a sequence in a time step: from its projected inputs and its products to its next state.
+
+    `at` is where its first gate is in `x` and `gates`, `place` where in `near`; `j` is its number; `now` is where its state is in `hs`, `after` the
+    next one.
+    """
+
+
+@scalar_function
+def step_back(gates, kept, hs, dx, dp, dh, dc, d, at, line, now, after, units):
+    """The cotangents of a unit's products and inputs, from that of its state, `d`.
+
+    At `line`, `dh` and `dc` become those of the state before, as far as it is read directly.
+    """
+
+
+@scalar_function
+def product(zero, a, a_at, a_line, rows, b, b_at, b_line, b_gate, gates, units, depth, near, far):
+    """See `state_product`."""
+
+
+@scalar_function
+def sum_of_two(near, place):
+    """The product of a row and one of 32 columns."""
+    return near[place] + near[place + 1024]
+
+
+@scalar_function
+def sum_of_eight(near, place):
+    """The product of a row and one of 8 columns."""
+    total = near[place] + near[place + 256]
+    for part in range(512, 2048, 256):
+        total += near[place + part]
+    return total
+
+
+def _forwards(
+    x, recurrent, bias, mask, hs, kept, gates, h, c, batch, steps, units, masked, t, first, last
+):  # fmt: skip
+    """A time step: the states after it, what the gradient reads beside, and behind the last one the last states.
+
+    Where `masked` and the mask is 0 the states stay. Each thing is read before it is written, so `gates` may be `x`.
+    """
+    near, far = shared_array(T, 2304), shared_array(T, 2304)
+    size, width, tiles = batch * units, GATES * units, (units + 7) // 8
+    for unit in range(first, last):
+        band = unit // tiles
+        top, left = band * 32, (unit - band * tiles) * 8
+        rows, count = least(32, batch - top), least(8, units - left)
+        start = t * batch + top
+        product(T(0), hs, start * units, units, rows, recurrent, left, width, units, GATES, count, units, near, far)
+        u = thread() % 8
+        for r in range(thread() // 8, rows, 16):
+            if u < count:
+                row, j = start + r, left + u
+                stays = masked != 0 and mask[row] == 0
+                now = row * units + j
+                after = now + size
+                step(x, near, r * COLUMNS + u, bias, hs, kept, gates, row * width + j, j, now, after, units, stays)
+                if t == steps - 1:
+                    h[(top + r) * units + j] = hs[after]
+                    if CARRIES != 0:
+                        c[(top + r) * units + j] = kept[after]
+
+
+def _backwards(
+    gates, kept, hs, recurrent, mask, ghs, gh, gc, dx, dp, dh, dc, batch, steps, units, masked, with_hs, with_h, with_c,
+    t, first, last,
+):  # fmt: skip
+    """A time step: the cotangents of the inputs, of the product, and of the states before, as far as these are read directly.
+
+    Behind the first time step, for `t` = -1, it completes those of the first states. `dp` may be `gates`.
+    """
+    near, far = shared_array(T, 2304), shared_array(T, 768)
+    size, width, tiles = batch * units, GATES * units, (units + 7) // 8
+    for unit in range(first, last):
+        band = unit // tiles
+        top, left = band * 32, (unit - band * tiles) * 8
+        rows, count = least(32, batch - top), least(8, units - left)
+        start = t * batch + top
+        if t < steps - 1:
+            product(
+                T(0),
+                dp,
+                (start + batch) * width,
+                width,
+                rows,
+                recurrent,
+                left * width,
+                width,
+                0,
+                1,
+                count,
+                width,
+                near,
+                far,
+            )
+        u = thread() % 8
+        for r in range(thread() // 8, rows, 16):
+            if u < count:
+                row, line = start + r, (top + r) * units + left + u
+                now = row * units + left + u
+                d = T(0)
+                if t < steps - 1:
+                    d = dh[line] + sum_of_eight(near, r * 8 + u)
+                else:
+                    if with_h != 0:
+                        d = gh[line]
+                    if CARRIES != 0:
+                        dc[line] = gc[line] if with_c != 0 else T(0)
+                if with_hs != 0:
+                    d += ghs[now + size]
+                at = row * width + left + u
+                if t < 0:
+                    dh[line] = d
+                elif masked != 0 and mask[row] == 0:
+                    for q in range(GATES):
+                        dp[at + q * units] = T(0)
+                        dx[at + q * units] = T(0)
+                    dh[line] = d
+                else:
+                    step_back(gates, kept, hs, dx, dp, dh, dc, d, at, line, now, now + size, units)
+
+
+_FORWARDS = (
+    "x: in[T], recurrent: in[T], bias: in[T], mask: in[bool], hs: inout[T], kept: inout[T], gates: out[T], h: out[T], c: out[T], "
+    "batch: int, steps: int, units: int, masked: int, t: int, first: int, last: int"
+)
+_BACKWARDS = (
+    "gates: in[T], kept: in[T], hs: in[T], recurrent: in[T], mask: in[bool], ghs: in[T], gh: in[T], gc: in[T], dx: out[T], dp: inout[T], "
+    "dh: inout[T], dc: inout[T], batch: int, steps: int, units: int, masked: int, with_hs: int, with_h: int, with_c: int, t: int, "
+    "first: int, last: int"
+)
+
+
+@kernel("given: in[T], states: out[T], end: out[T], steps: int, first: int, last: int", noalias=True, T=FLOATS)
+def first_state(given, states, end, steps, first, last):
+    """The state before all time steps, which is the last one if there is none."""
+    for i in range(first, last):
+        state = given[i]
+        states[i] = state
+        if steps == 0:
+            end[i] = state
+
+
+# ---- cells -------------------------------------------------------------------------------------------------
+
+
+@scalar_function
+def lstm_step(x, near, place, bias, hs, kept, gates, at, j, now, after, units, stays):
+    """Gates i, f, g, o; formulas see `kernels.recurrent.lstm`."""
+    i = sigmoid((x[at] + sum_of_two(near, place)) + bias[j])
+    f = sigmoid((x[at + units] + sum_of_two(near, place + 8)) + bias[units + j])
+    g = tanh((x[at + 2 * units] + sum_of_two(near, place + 16)) + bias[2 * units + j])
+    o = sigmoid((x[at + 3 * units] + sum_of_two(near, place + 24)) + bias[3 * units + j])
+    gates[at], gates[at + units], gates[at + 2 * units], gates[at + 3 * units] = i, f, g, o
+    if stays:
+        kept[after] = kept[now]
+        hs[after] = hs[now]
+    else:
+        carried = f * kept[now] + i * g
+        kept[after] = carried
+        hs[after] = o * tanh(carried)
+
+
+@scalar_function
+def lstm_step_back(gates, kept, hs, dx, dp, dh, dc, d, at, line, now, after, units):
+    """The hyperbolic tangent of c is computed again."""
+    i, f, g, o = gates[at], gates[at + units], gates[at + 2 * units], gates[at + 3 * units]
+    bent = tanh(kept[after])
+    e = dc[line] + d * o * (T(1) - bent * bent)
+    dp[at] = e * g * (i * (T(1) - i))
+    dp[at + units] = e * kept[now] * (f * (T(1) - f))
+    dp[at + 2 * units] = e * i * (T(1) - g * g)
+    dp[at + 3 * units] = d * bent * (o * (T(1) - o))
+    dc[line] = e * f
+    dh[line] = T(0)
+
+
+@scalar_function
+def gru_step(x, near, place, bias, hs, kept, gates, at, j, now, after, units, stays):
+    """Gates z, r, and the candidate; formulas see `kernels.recurrent.gru`. Kept is the product's third for the candidate."""
+    inner = sum_of_two(near, place + 16) + bias[5 * units + j]
+    z = sigmoid((x[at] + sum_of_two(near, place)) + (bias[j] + bias[3 * units + j]))
+    r = sigmoid((x[at + units] + sum_of_two(near, place + 8)) + (bias[units + j] + bias[4 * units + j]))
+    c = tanh((x[at + 2 * units] + r * inner) + bias[2 * units + j])
+    kept[now] = inner
+    gates[at], gates[at + units], gates[at + 2 * units] = z, r, c
+    hs[after] = hs[now] if stays else z * hs[now] + (T(1) - z) * c
+
+
+@scalar_function
+def gru_step_back(gates, kept, hs, dx, dp, dh, dc, d, at, line, now, after, units):
+    """The product and the inputs have cotangents of their own."""
+    z, r, c = gates[at], gates[at + units], gates[at + 2 * units]
+    of_z = d * (hs[now] - c) * (z * (T(1) - z))
+    e = d * (T(1) - z) * (T(1) - c * c)
+    of_r = e * kept[now] * (r * (T(1) - r))
+    dp[at], dp[at + units], dp[at + 2 * units] = of_z, of_r, e * r
+    dx[at], dx[at + units], dx[at + 2 * units] = of_z, of_r, e
+    dh[line] = d * z
+
+
+@scalar_function
+def simple_step(x, near, place, bias, hs, kept, gates, at, j, now, after, units, stays):
+    """The formula see `kernels.recurrent.simple`."""
+    hs[after] = hs[now] if stays else tanh((x[at] + sum_of_eight(near, place)) + bias[j])
+
+
+@scalar_function
+def simple_step_back(gates, kept, hs, dx, dp, dh, dc, d, at, line, now, after, units):
+    """The product's cotangent is that of the inputs."""
+    h = hs[after]
+    dp[at] = d * (T(1) - h * h)
+    dh[line] = T(0)
+
+
+# ---- what takes the place of a CPU's kernels ---------------------------------------------------------------
+
+
+def _kernel(name: str, walk: Any, signature: str, **own: Any) -> DeviceKernel:
+    function: Any = types.FunctionType(walk.__code__, {**globals(), **own}, name)
+    function.__doc__ = walk.__doc__
+    return device_kernel(signature, threads=THREADS, exact=True, T=FLOATS)(function)
+
+
+def _over_time(name: str, step: Any, step_back: Any, gates: int, carries: bool = False) -> tuple[Instead, Instead]:
+    """What runs for a cell's kernels, forwards and backwards; arguments as for `kernels.recurrent.walk.over_time`."""
+    columns = UNITS if gates == 1 else 4 * UNITS
+    own = {"GATES": gates, "CARRIES": int(carries)}
+    forwards = _kernel(
+        f"{name}_step", _forwards, _FORWARDS, **own, COLUMNS=columns, step=step, product=state_product(columns, False)
+    )
+    backwards = _kernel(
+        f"{name}_step_back", _backwards, _BACKWARDS, **own, step_back=step_back, product=state_product(UNITS, True)
+    )
+
+    def steps_of(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[Launch]:
+        operands: Any = launch.operands
+        x, packed, bias, h0, c0, mask, hs, kept, gates, h, c, work, batch, steps, units, masked = operands
+        recurrent = memory.source(packed)
+        memory.leave(work)
+        states = ((h0, hs, h), (c0, kept, c))[: 2 if carries else 1]
+        arrays = x, recurrent, bias, mask, hs, kept, gates, h, c
+        return [
+            *[_on(_first_state, dtypes, (*state, steps), batch * units) for state in states],
+            *[
+                _on(forwards, dtypes, (*arrays, batch, steps, units, masked, t), _tiles(batch, units))
+                for t in range(steps)
+            ],
+        ]
+
+    def steps_back_of(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[Launch]:
+        operands: Any = launch.operands
+        gates, kept, hs, packed, *rest = operands
+        arrays = gates, kept, hs, memory.source(packed), *rest
+        batch, steps, units, *_ = rest[8:]
+        return [_on(backwards, dtypes, (*arrays, t), _tiles(batch, units)) for t in range(steps - 1, -2, -1)]
+
+    return steps_of, steps_back_of
+
+
+def _on(kernel: Any, dtypes: Mapping[str, str], operands: tuple[Any, ...], units: int) -> Launch:
+    found: Any = OnDevice(kernel, dtypes)
+    return Launch(found, operands, units)
+
+
+def _tiles(batch: int, units: int) -> int:
+    return -(-batch // ROWS) * -(-units // UNITS)
+
+
+def _unpacked(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[Launch]:
+    """What runs for `pack_matrix`: nothing, as kernels here read the recurrent kernel itself."""
+    operands: Any = launch.operands
+    matrix, packed, *_ = operands
+    memory.leave(packed, matrix)
+    return []
+
+
+_first_state = on_device(first_state)
+_lstm, _lstm_gradient = _over_time("lstm", lstm_step, lstm_step_back, 4, carries=True)
+_gru, _gru_gradient = _over_time("gru", gru_step, gru_step_back, 3)
+_simple, _simple_gradient = _over_time("simple_rnn", simple_step, simple_step_back, 1)
+
+INSTEAD: dict[Any, Instead] = {
+    products.pack_matrix.function: _unpacked,
+    lstm.function: _lstm,
+    lstm_gradient.function: _lstm_gradient,
+    gru.function: _gru,
+    gru_gradient.function: _gru_gradient,
+    simple_rnn.function: _simple,
+    simple_rnn_gradient.function: _simple_gradient,
+}
+"""See `choice`."""
