@@ -112,3 +112,23 @@ def test_bits_do_not_depend_on_the_width_of_vectors():
         assert run.returncode == 0, run.stderr
         found = json.loads(run.stdout)
         assert {name: lanes for name in expected if found[name] != expected[name]} == {}
+
+
+def test_loops_have_vectors_as_wide_as_the_machine_has():
+    """LLVM alone would take half of them on this processor."""
+    code = (
+        "from fastgrad.kernels.building import isa, native\n"
+        "native.compile_for(native.Machine('x86_64-unknown-linux-gnu', 'cascadelake', '+avx512f,+avx512vl'))\n"
+        "print(isa.features_for_loops())"
+    )
+    for lanes, wanted in (("", "-prefer-256-bit"), ("8", "+prefer-256-bit")):
+        run = subprocess.run(
+            [sys.executable, "-c", code],
+            env={**os.environ, "FASTGRAD_LANES": lanes, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])},
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=100,
+        )
+        assert wanted in run.stdout.strip().split(",")

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from time import perf_counter
 
 import numpy as np
 import pytest
@@ -78,6 +79,19 @@ def test_subnormal_numbers(dtype):
     positive = tiny[:3]
     np.testing.assert_array_equal(apply("log", positive), np.log(positive.astype(np.longdouble)).astype(dtype))
     assert 0 < apply("exp", np.array([-103.0 if dtype == np.float32 else -745.0], dtype))[0] < np.finfo(dtype).tiny
+
+
+@pytest.mark.parametrize("dtype", BOTH)
+def test_exponentials_that_vanish_take_no_longer_than_others(dtype):
+    """Hidden scores are such arguments; a product that gets lost costs an Intel processor 200 cycles."""
+    hidden, seen = np.full(4096, -1e9, dtype), np.full(4096, -1.0, dtype)
+    shortest = {"hidden": math.inf, "seen": math.inf}
+    for _ in range(300):  # in turns, as other programs come and go
+        for name, x in (("hidden", hidden), ("seen", seen)):
+            start = perf_counter()
+            apply("exp", x)
+            shortest[name] = min(shortest[name], perf_counter() - start)
+    assert shortest["hidden"] < 3 * shortest["seen"]
 
 
 @pytest.mark.parametrize("dtype", BOTH)

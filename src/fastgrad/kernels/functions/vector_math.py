@@ -136,17 +136,27 @@ _less_one_series = by_dtype(float32=_less_one_series32, float64=_less_one_series
 
 
 def _exponential_range32(x):
-    """Beyond these ends the exponential is 0 or infinite; comparisons leave NaN alone."""
-    x = T(89.0) if x > T(89.0) else x
-    return T(-104.0) if x < T(-104.0) else x
+    """Beyond its end the exponential is infinite; comparisons leave NaN alone."""
+    return T(89.0) if x > T(89.0) else x
 
 
 def _exponential_range64(x):
-    x = T(710.0) if x > T(710.0) else x
-    return T(-746.0) if x < T(-746.0) else x
+    return T(710.0) if x > T(710.0) else x
 
 
 _exponential_range = by_dtype(float32=_exponential_range32, float64=_exponential_range64)
+
+
+def _vanishes32(x):
+    """Whether e^x rounds to 0."""
+    return x < T(-104.0)
+
+
+def _vanishes64(x):
+    return x < T(-746.0)
+
+
+_vanishes = by_dtype(float32=_vanishes32, float64=_vanishes64)
 
 
 def _half_range32(x):
@@ -174,9 +184,10 @@ _power_of_two = by_dtype(int32=_power_of_two32, int64=_power_of_two64)
 
 @scalar_function
 def exp(x):
-    """e^x."""
-    k, r = _reduced(_exponential_range(x))
-    return scale_by_power_of_two(_exponential_series(r), k)
+    """e^x. Where that is 0 nothing is scaled down to it: a result that gets lost costs some processors 200 cycles."""
+    nothing = _vanishes(x)
+    k, r = _reduced(T(0) if nothing else _exponential_range(x))
+    return T(0) if nothing else scale_by_power_of_two(_exponential_series(r), k)
 
 
 @scalar_function
