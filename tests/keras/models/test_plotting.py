@@ -1,6 +1,8 @@
 """Models as pictures, by Graphviz where it is installed, else as its text."""
 
 import shutil
+import sys
+import types
 
 import pytest
 
@@ -22,6 +24,12 @@ def test_boxes_and_arrows():
         assert f'label="{label}' in text
     assert text.count("->") == 4
     assert text.startswith('digraph "branches"')
+
+
+def test_boxes_of_a_stack_have_shapes():
+    stack = keras.Sequential([keras.Input((4, 2)), layers.Flatten(name="f"), layers.Dropout(0.5, name="d")])
+    text = keras.utils.model_to_dot(stack, show_shapes=True)
+    assert text.count("Output shape: (None, 8)") == 2
 
 
 def test_models_inside_have_their_layers():
@@ -47,6 +55,17 @@ def test_pictures_are_graphvizs(tmp_path, monkeypatch):
     with pytest.raises(ImportError, match=r"install graphviz.*model\.dot"):
         keras.utils.plot_model(branches(), path)
     assert not path.exists()
+
+
+@pytest.mark.skipif(shutil.which("dot") is None, reason="Graphviz is not installed")
+def test_notebooks_show_the_picture(tmp_path, monkeypatch):
+    shown = types.SimpleNamespace(SVG=lambda data: ("SVG", data), Image=lambda data: ("Image", data))
+    monkeypatch.setitem(sys.modules, "IPython", types.SimpleNamespace(display=shown))
+    assert keras.utils.plot_model(branches(), tmp_path / "model.svg") is None
+    monkeypatch.setitem(sys.modules, "ipykernel", types.SimpleNamespace())
+    for ending, kind in (("svg", "SVG"), ("png", "Image")):
+        path = tmp_path / f"model.{ending}"
+        assert keras.utils.plot_model(branches(), path) == (kind, path.read_bytes())
 
 
 def test_what_can_not_be_drawn(tmp_path):

@@ -1,5 +1,7 @@
 """Models as tables, and their clones."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -41,7 +43,7 @@ def test_connections_and_models_inside():
     model.get_layer("shared").trainable = False
     lines = table(model, expand_nested=True, show_trainable=True)
     rows = {line[0]: line for line in lines}
-    assert rows["both"][-3:] == ["shared[0],", "shared[0]", "Y"]
+    assert rows["both"][-3:] == ["shared[0][0],", "shared[1][0]", "-"]
     assert rows["shared"][-1] == "N"
     assert rows["in"][1:5] == ["(Dense)", "(None,", "2)", "14"]
 
@@ -50,12 +52,44 @@ def test_a_branch_shows_where_layers_get_their_inputs():
     x = keras.Input((4,), name="x")
     h = layers.Dense(3, name="h")(x)
     rows = {line[0]: line for line in table(keras.Model(x, [layers.Dense(2, name="o")(h), layers.ReLU(name="r")(h)]))}
-    assert rows["r"][-1] == "h[0]"
+    assert rows["r"][-1] == "h[0][0]"
+
+
+@pytest.mark.parametrize("given", ["Input", "build", "call", "fit"])
+def test_a_stack_has_the_shapes_of_layers_without_weights_too(given):
+    stack = [layers.Conv2D(4, 3), layers.MaxPooling2D(), layers.Flatten(), layers.Dropout(0.5), layers.Dense(2)]
+    model = keras.Sequential([keras.Input((8, 8, 1)), *stack] if given == "Input" else stack)
+    x = np.zeros((4, 8, 8, 1), np.float32)
+    model.compile("sgd", "mse")
+    {"Input": len, "build": model.build, "call": model, "fit": lambda x: model.fit(x, x[:, 0, :2, 0], verbose=0)}[
+        given
+    ]((None, 8, 8, 1) if given == "build" else x)
+    batch = "4" if given in ("call", "fit") else "None"
+    shapes = [re.search(r"\(\w+,.*?\)", " ".join(line)).group() for line in table(model)[2:7]]
+    assert shapes == [f"({batch}, {sizes})" for sizes in ("6, 6, 4", "3, 3, 4", "36", "36", "2")]
+
+
+def test_the_optimizers_state_counts():
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(3)])
+    model.compile("adam", "mse")
+    model.train_on_batch(np.zeros((2, 4), np.float32), np.zeros((2, 3), np.float32))
+    lines = table(model)
+    assert lines[3][:3] == ["Total", "params:", "47"]
+    assert lines[-1] == ["Optimizer", "params:", "32", "(132.00", "B)"]
+
+
+def test_a_range_of_layers():
+    model = keras.Sequential([keras.Input((4,)), *(layers.Dense(3, name=name) for name in ("a", "b1", "b2", "c"))])
+    assert [line[0] for line in table(model, layer_range=["b", "b"])[2:4]] == ["b1", "b2"]
+    with pytest.raises(ValueError, match=r"'z'; there are \['a', 'b1', 'b2', 'c'\]"):
+        model.summary(layer_range=["a", "z"])
+    with pytest.raises(ValueError, match="two layers"):
+        model.summary(layer_range=["a"])
 
 
 def test_of_a_model_that_is_not_built_little_is_known():
     lines = table(keras.Sequential([layers.Dense(2, name="d")]))
-    assert lines[2] == ["d", "(Dense)", "?", "?", "(unbuilt)"]
+    assert lines[2] == ["d", "(Dense)", "?", "0", "(unbuilt)"]
     assert lines[3][:3] == ["Total", "params:", "0"]
 
 

@@ -296,9 +296,13 @@ def test_a_user_who_interrupts_keeps_the_last_whole_step():
 
 
 def test_learning_curves_are_drawn():
-    pytest.importorskip("matplotlib")
+    pyplot = pytest.importorskip("matplotlib.pyplot")
+    with pytest.raises(ValueError, match="no epoch"):
+        tf.keras.callbacks.History().plot()
     history = fit(make_model(), validation_data=(X[:8], Y[:8]))
-    figure = history.plot()
+    figure = history.plot().figure
+    assert pyplot.gcf() is figure  # so `pyplot.show()` and notebooks show it
+    pyplot.close(figure)
     left, right = figure.axes
     assert [line.get_label() for line in left.get_lines()] == ["loss", "val_loss"]
     assert [line.get_label() for line in right.get_lines()] == ["accuracy", "val_accuracy"]

@@ -35,22 +35,27 @@ class History(Callback):
     def plot(self, axes: Any = None) -> Any:
         """Draws the learning curves with matplotlib: the loss, and other metrics on an axis of their own.
 
+        Notebooks show them; programs call ``matplotlib.pyplot.show()``, or ``plot().figure.savefig(path)``.
+
         Args:
-            axes: matplotlib axes for the loss; default new ones.
+            axes: matplotlib axes for the loss; default those of a new figure.
 
         Returns:
-            The figure.
+            The axes.
 
         Raises:
             ImportError: matplotlib is not installed.
+            ValueError: there is no epoch yet.
         """
         try:
-            from matplotlib.figure import Figure
+            from matplotlib import pyplot as plt
         except ImportError as error:
             raise ImportError('Curves are drawn by matplotlib: pip install "fastgrad[plots]".') from error
 
+        if not self.history:
+            raise ValueError("History.plot: no epoch has ended yet, so there is no curve.")
         if axes is None:
-            axes = Figure(figsize=(7, 4), layout="constrained").subplots()
+            _, axes = plt.subplots(figsize=(7, 4), layout="constrained")
         kinds = list(dict.fromkeys(name.removeprefix("val_") for name in self.history))
         others = [kind for kind in kinds if not kind.endswith("loss")]
         right = axes.twinx() if others else axes
@@ -67,4 +72,4 @@ class History(Callback):
         axes.set_xlabel("epoch")
         axes.set_ylabel("loss")
         axes.legend(lines, [line.get_label() for line in lines])
-        return axes.figure
+        return axes

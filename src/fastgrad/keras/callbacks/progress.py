@@ -110,9 +110,14 @@ class ProgbarLogger(Callback):
         self._remove_bar()
 
 
+def in_notebook() -> bool:
+    """Whether this is a notebook's process."""
+    return "ipykernel" in sys.modules
+
+
 def is_shown() -> bool:
     """Whether somebody looks: output goes to a terminal or a notebook."""
-    if "ipykernel" in sys.modules:
+    if in_notebook():
         return True
     return sys.stderr is not None and sys.stderr.isatty()
 

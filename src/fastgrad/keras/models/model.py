@@ -185,13 +185,14 @@ class Model(Trainer, Layer):
             print_fn: called with the text in place of ``print``.
             expand_nested: whether the layers of models inside are listed.
             show_trainable: whether it says what is trained.
-            line_length, positions, layer_range: kept for Keras's signature.
+            layer_range: patterns of the names of the first and the last layer to list; ValueError if there are none.
+            line_length, positions: kept for Keras's signature.
 
         Of what is not built shapes are ``?``, and weights are not counted.
         """
         from fastgrad.keras.models.summary import summary_text
 
-        (print_fn or print)(summary_text(self, expand_nested, show_trainable))
+        (print_fn or print)(summary_text(self, expand_nested, show_trainable, layer_range))
 
     def save_weights(self, filepath: Any, overwrite: bool = True) -> None:
         """Writes the weights to a ``.safetensors`` or ``.npz`` file; see ``keras.saving.save_weights``."""

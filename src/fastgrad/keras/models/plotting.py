@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from fastgrad.keras.callbacks.progress import in_notebook
 from fastgrad.keras.models.model import Model
 from fastgrad.keras.models.sequential import Sequential
-from fastgrad.keras.models.summary import shape_text
+from fastgrad.keras.models.summary import shape_text, shape_texts
 
 _TEXT = (".dot", ".gv")
 
@@ -26,7 +27,7 @@ def plot_model(
     dpi: int = 200,
     show_layer_activations: bool = False,
     show_trainable: bool = False,
-) -> None:
+) -> Any:
     """Draws a model to a file.
 
     Args:
@@ -36,6 +37,9 @@ def plot_model(
         rankdir: ``"TB"`` from top to bottom, ``"LR"`` from left to right.
         expand_nested: whether models inside are drawn with their layers.
         dpi: dots per inch.
+
+    Returns:
+        In a notebook the picture, which it shows; else None.
 
     Raises:
         ValueError: the model is not built, or the path has no ending.
@@ -57,7 +61,7 @@ def plot_model(
     )
     if path.suffix in _TEXT:
         path.write_text(text, encoding="utf-8")
-        return
+        return None
     program = shutil.which("dot")
     if program is None:
         raise ImportError(
@@ -71,6 +75,11 @@ def plot_model(
             f"plot_model: Graphviz can't draw {str(path)!r}: {done.stderr.decode(errors='replace').strip()}"
         )
     path.write_bytes(done.stdout)
+    if in_notebook() and path.suffix in (".png", ".svg", ".jpg"):
+        from IPython import display
+
+        return display.SVG(done.stdout) if path.suffix == ".svg" else display.Image(done.stdout)
+    return None
 
 
 def model_to_dot(
@@ -96,23 +105,23 @@ def model_to_dot(
             "data."
         )
 
-    def label(layer: Any) -> str:
+    def label(layer: Any, shape: str) -> str:
         parts = [f"{layer.name} ({type(layer).__name__})" if show_layer_names else type(layer).__name__]
         if show_layer_activations and callable(getattr(layer, "activation", None)):
             parts.append(f"Activation: {getattr(layer.activation, '__name__', layer.activation)}")
-        parts += [f"Output shape: {shape_text(layer)}"] if show_shapes else []
+        parts += [f"Output shape: {shape}"] if show_shapes else []
         parts += [f"Dtype: {layer.compute_dtype}"] if show_dtype else []
         parts += [f"Trainable: {layer.trainable}"] if show_trainable and layer.weights else []
         return "\\n".join(map(_escaped, parts))
 
     def body(inner: Any) -> Iterator[str]:
-        for layer in _layers(inner):
+        for layer, shape in _boxes(inner):
             if expand_nested and _is_drawn_inside(layer):
                 yield f'subgraph "cluster_{id(layer)}" {{ label="{_escaped(layer.name)}"; style=dashed;'
                 yield from body(layer)
                 yield "}"
             else:
-                yield f'"{id(layer)}" [label="{label(layer)}"];'
+                yield f'"{id(layer)}" [label="{label(layer, shape)}"];'
         for source, place, target, entry in _arrows(inner):
             tail, head = source, target
             if expand_nested:
@@ -132,9 +141,11 @@ def _is_drawn_inside(layer: Any) -> bool:
     return isinstance(layer, Sequential) or (isinstance(layer, Model) and layer._graph is not None)
 
 
-def _layers(model: Any) -> list[Any]:
-    """The boxes of a model: one for a model whose calls are not known."""
-    return list(model.layers) if _is_drawn_inside(model) else [model]
+def _boxes(model: Any) -> list[tuple[Any, str]]:
+    """Layers and their shapes: the model itself if the calls in it are not known."""
+    if not _is_drawn_inside(model):
+        return [(model, shape_text(model))]
+    return list(zip(model.layers, shape_texts(model), strict=True))
 
 
 def _arrows(model: Any) -> Iterator[tuple[Any, int, Any, int]]:

@@ -2,32 +2,40 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from fastgrad.keras.layers.input_layer import InputLayer
 from fastgrad.keras.models.model import Model
+from fastgrad.keras.models.sequential import Sequential
 
 
-def summary_text(model: Model, expand_nested: bool = False, show_trainable: bool = False) -> str:
+def summary_text(
+    model: Model, expand_nested: bool = False, show_trainable: bool = False, layer_range: Any = None
+) -> str:
     """The table.
 
     Args:
         model: the model.
         expand_nested: whether the layers of models inside are listed, too.
         show_trainable: whether there is a column that says what is trained.
+        layer_range: patterns of the names of the first and the last layer that are listed; default all are.
+
+    Raises:
+        ValueError: a pattern that no name begins with.
     """
     several = not _is_chain(model.layers)
     heads = ["Layer (type)", "Output Shape", "Param #"]
     heads += ["Connected to"] if several else []
     heads += ["Trainable"] if show_trainable else []
-    rows = list(_rows(model, expand_nested, 0))
     table = [heads]
-    for depth, layer in rows:
-        cells = ["  " * depth + f"{layer.name} ({type(layer).__name__})", shape_text(layer), _parameters(layer)]
+    for depth, layer, shape in _rows(model, expand_nested, 0, layer_range):
+        cells = ["  " * depth + f"{layer.name} ({type(layer).__name__})", shape, _parameters(layer)]
         cells += [", ".join(_sources(layer)) or "-"] if several else []
-        cells += ["Y" if layer.trainable else "N"] if show_trainable else []
+        cells += [("Y" if layer.trainable else "N") if layer.weights else "-"] if show_trainable else []
         table.append(cells)
     widths = [max(len(row[i]) for row in table) for i in range(len(heads))]
     number = heads.index("Param #")
@@ -44,20 +52,53 @@ def summary_text(model: Model, expand_nested: bool = False, show_trainable: bool
     sizes = {id(weight): weight._array.nbytes for weight in model.weights}
     trained_size = sum(sizes[id(weight)] for weight in model.trainable_weights)
     size = sum(sizes.values())
+    optimizer = getattr(model, "optimizer", None)
+    slots = optimizer.variables if getattr(optimizer, "built", False) else []
+    slots_size = sum(slot._array.nbytes for slot in slots)
     lines = [f'Model: "{model.name}"', rule, line(heads), rule, *map(line, table[1:]), rule]
     lines += [
-        f"Total params: {trained + frozen:,} ({_bytes(size)})",
+        f"Total params: {trained + frozen + _count(slots):,} ({_bytes(size + slots_size)})",
         f"Trainable params: {trained:,} ({_bytes(trained_size)})",
         f"Non-trainable params: {frozen:,} ({_bytes(size - trained_size)})",
     ]
+    lines += [f"Optimizer params: {_count(slots):,} ({_bytes(slots_size)})"] if slots else []
     return "\n".join(lines)
 
 
-def _rows(model: Any, expand: bool, depth: int) -> Any:
-    for layer in model.layers:
-        yield depth, layer
+def _rows(model: Any, expand: bool, depth: int, layer_range: Any = None) -> Iterator[tuple[int, Any, str]]:
+    """Depth, layer and shape of each row."""
+    rows = list(zip(model.layers, shape_texts(model), strict=True))
+    first, last = _range_of([layer.name for layer, _ in rows], layer_range)
+    for layer, shape in rows[first:last]:
+        yield depth, layer, shape
         if expand and isinstance(layer, Model):
             yield from _rows(layer, expand, depth + 1)
+
+
+def _range_of(names: list[str], layer_range: Any) -> tuple[int, int]:
+    if layer_range is None:
+        return 0, len(names)
+    if len(layer_range) != 2 or not all(isinstance(pattern, str) for pattern in layer_range):
+        raise ValueError(f"summary: layer_range must be the names of two layers, got {layer_range!r}.")
+    found = [[i for i, name in enumerate(names) if re.match(pattern, name)] for pattern in layer_range]
+    for pattern, places in zip(layer_range, found, strict=True):
+        if not places:
+            raise ValueError(f"summary: no layer's name begins with layer_range's {pattern!r}; there are {names}.")
+    return min(map(min, found)), max(map(max, found)) + 1
+
+
+def shape_texts(model: Any) -> list[str]:
+    """The shapes of what the layers of a model give, one text for each; in a ``Sequential`` one follows from the other."""
+    if not (isinstance(model, Sequential) and model.built and model._bottom is not None):
+        return [shape_text(layer) for layer in model.layers]
+    texts, shape = [], model.input_shape
+    for layer in model.layers:
+        try:
+            shape = layer.compute_output_shape(shape)
+        except NotImplementedError:
+            return texts + ["?"] * (len(model.layers) - len(texts))
+        texts.append(_shape_text(shape))
+    return texts
 
 
 def shape_text(layer: Any) -> str:
@@ -69,9 +110,13 @@ def shape_text(layer: Any) -> str:
     if not layer.built or shapes is None or "input_shape" not in shapes:
         return "?"
     try:
-        return str(layer.compute_output_shape(shapes["input_shape"])).replace("[", "").replace("]", "")
+        return _shape_text(layer.compute_output_shape(shapes["input_shape"]))
     except NotImplementedError:
         return "?"
+
+
+def _shape_text(shape: Any) -> str:
+    return str(shape).replace("[", "").replace("]", "")
 
 
 def _shapes(outputs: Any) -> str:
@@ -82,7 +127,7 @@ def _shapes(outputs: Any) -> str:
 
 
 def _sources(layer: Any) -> list[str]:
-    return [f"{history.operation.name}[{history.tensor_index}]" for history in _histories(layer)]
+    return [f"{history.operation.name}[{history.node_index}][{history.tensor_index}]" for history in _histories(layer)]
 
 
 def _is_chain(layers: list[Any]) -> bool:
@@ -99,7 +144,7 @@ def _histories(layer: Any) -> list[Any]:
 def _parameters(layer: Any) -> str:
     if isinstance(layer, InputLayer):
         return "0"
-    return f"{_count(layer.weights):,}" if layer.built else "? (unbuilt)"
+    return f"{_count(layer.weights):,}" if layer.built else "0 (unbuilt)"
 
 
 def _count(weights: Any) -> int:
