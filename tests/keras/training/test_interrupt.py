@@ -17,10 +17,10 @@ X = np.random.default_rng(0).normal(size=(64, 6)).astype(np.float32)
 Y = X[:, :1] ** 2
 
 
-def made():
+def made(**options):
     keras.utils.set_random_seed(3)
     model = keras.Sequential([keras.Input((6,)), layers.Dense(32, "tanh"), layers.Dropout(0.2), layers.Dense(1)])
-    model.compile("adam", "mse", metrics=["mae"])
+    model.compile("adam", "mse", metrics=["mae"], **options)
     model.optimizer.build(model.trainable_variables)
     model.test_on_batch(X, Y)
     return model
@@ -50,10 +50,11 @@ def test_the_model_is_that_of_a_whole_number_of_steps(monkeypatch):
     numbers = random.Random(4)
     seen = set()
     for trial in range(12):
-        model = made()
+        model = made(steps_per_execution=(1, 3, 4)[trial % 3])
+        validation = (X, Y) if trial % 2 else None  # whose steps change no weight
         if trial % 3:  # else it may come while the step is recorded or compiled
             model.fit(X, Y, batch_size=16, epochs=2, shuffle=False, verbose=0)
-        interrupted(model, numbers.uniform(0.0, 0.06), batch_size=16, shuffle=False)
+        interrupted(model, numbers.uniform(0.0, 0.06), batch_size=16, shuffle=False, validation_data=validation)
         steps = int(model.optimizer.iterations)
         seen.add(steps)
         twin = made()

@@ -71,5 +71,7 @@ class History(Callback):
             right.set_ylabel(", ".join(others))
         axes.set_xlabel("epoch")
         axes.set_ylabel("loss")
-        axes.legend(lines, [line.get_label() for line in lines])
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        # Above the axes: inside, the right axes' curves would cross it.
+        axes.legend(lines, [line.get_label() for line in lines], loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=4)
         return axes

@@ -52,7 +52,7 @@ def summary_text(
     sizes = {id(weight): weight._array.nbytes for weight in model.weights}
     trained_size = sum(sizes[id(weight)] for weight in model.trainable_weights)
     size = sum(sizes.values())
-    optimizer = getattr(model, "optimizer", None)
+    optimizer: Any = getattr(model, "optimizer", None)
     slots = optimizer.variables if getattr(optimizer, "built", False) else []
     slots_size = sum(slot._array.nbytes for slot in slots)
     lines = [f'Model: "{model.name}"', rule, line(heads), rule, *map(line, table[1:]), rule]
@@ -91,7 +91,8 @@ def shape_texts(model: Any) -> list[str]:
     """The shapes of what the layers of a model give, one text for each; in a ``Sequential`` one follows from the other."""
     if not (isinstance(model, Sequential) and model.built and model._bottom is not None):
         return [shape_text(layer) for layer in model.layers]
-    texts, shape = [], model.input_shape
+    texts: list[str] = []
+    shape = model.input_shape
     for layer in model.layers:
         try:
             shape = layer.compute_output_shape(shape)
