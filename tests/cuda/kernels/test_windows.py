@@ -22,7 +22,7 @@ CASES = {
 def check(name, inputs, attributes):
     row = TABLE[name]
     wanted = np.asarray(row.run(*inputs, **attributes))
-    found = np.full_like(wanted, np.nan)
+    found = np.full_like(wanted, np.nan if wanted.dtype.kind == "f" else 77)
     launches = row_launches_on_device(row, inputs, [found], attributes)
     assert launches is not None
     assert run_on_simulation(launches, inputs, [found]) is None
@@ -41,6 +41,36 @@ def test_convolutions_and_their_gradients(case):
     g = random.normal(size=y.shape).astype(np.float32)
     check("convolution_backprop_input", [g, filters], {"input_shape": shape[1:], **window})
     check("convolution_backprop_filter", [x, g], {"filter_shape": filter_shape, **window})
+
+
+# The same, of few channels on one side or the other.
+FEW = {
+    "three": ((2, 7, 6, 5), (3, 3, 5, 3), (1, 1), ((1, 1), (1, 1)), (1, 1)),
+    "stride": ((1, 9, 8, 4), (3, 2, 4, 2), (2, 3), ((0, 0), (1, 0)), (1, 1)),
+    "dilation": ((1, 9, 9, 33), (2, 3, 33, 4), (1, 1), ((1, 2), (0, 3)), (2, 3)),
+    "line": ((3, 40, 8), (5, 8, 1), (2,), ((2, 2),), (1,)),
+    "volume": ((1, 4, 3, 5, 8), (2, 2, 2, 8, 3), (1, 1, 1), ((0, 1), (0, 0), (1, 0)), (1, 1, 1)),
+}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int32"])
+@pytest.mark.parametrize("case", FEW)
+def test_convolutions_to_few_channels_are_a_product_and_sums_of_its_cells(case, dtype):
+    shape, filter_shape, strides, padding, dilations = FEW[case]
+    random = np.random.default_rng(0)
+    x, filters = ((5 * random.normal(size=size)).astype(dtype) for size in (shape, filter_shape))
+    window = {"strides": strides, "padding": padding, "dilations": dilations}
+    _, launches = check("convolution", [x, filters], window)
+    names = [launch.kernel.kernel.name for launch in launches.launches]
+    assert names == ["spread_filters", "whole_products" if dtype == "int32" else "product", "sum_cells"]
+    if dtype != "int32":  # the other way round: a cotangent of many channels, filters of an input of few
+        turned = np.ascontiguousarray(np.swapaxes(filters, -1, -2))
+        few = np.zeros((*shape[:-1], filter_shape[-1]), dtype)
+        g = random.normal(size=np.asarray(TABLE["convolution"].run(few, turned, **window)).shape).astype(dtype)
+        _, launches = check("convolution_backprop_input", [g, turned], {"input_shape": few.shape[1:], **window})
+        names = [launch.kernel.kernel.name for launch in launches.launches]
+        assert names[:2] == ["spread_filters", "product"]
+        assert set(names[2:]) == {"sum_cells"}
 
 
 @pytest.mark.parametrize("padding", [((0, 0), (0, 0)), ((1, 0), (0, 1))])
