@@ -242,7 +242,8 @@ def missing(namespace: str, name: str, known: Iterable[str]) -> AttributeError:
 
 def near(name: str, known: Iterable[str]) -> str:
     """`` Did you mean: ...?`` with the names that are like ``name``; nothing if none is."""
-    close = difflib.get_close_matches(name, [k for k in known if not k.startswith("_")], 3)
+    cutoff = 0.6 if len(name) > 2 else 0.5  # one letter of two is half
+    close = difflib.get_close_matches(name, [k for k in known if not k.startswith("_")], 3, cutoff)
     return f" Did you mean: {', '.join(close)}?" if close else ""
 
 

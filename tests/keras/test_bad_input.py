@@ -92,6 +92,13 @@ LOSSES = [
     (lambda: losses.MeanSquaredError()(M, M, sample_weight=[1.0, 2.0, 3.0]), INVALID, r"\[2\] vs\. \[3\]"),
     (lambda: losses.CosineSimilarity(axis=5)(M, M), INVALID, "5"),
     (lambda: keras.metrics.get("nope"), ValueError, "nope"),
+    (lambda: keras.regularizers.get("l3"), ValueError, "l3. Did you mean: l"),
+    (lambda: keras.datasets.mnst, AttributeError, "mnst.*mnist"),
+    (
+        lambda: layers.Dense(3, activaton="relu"),
+        ValueError,
+        r"to Dense: {'activaton': 'relu'}\. Did you mean: activation",
+    ),
     (lambda: keras.metrics.SparseCategoricalAccuracy()(tf.constant([0, 1, 2]), M), INVALID, r"\[3\] vs\. \[2\]"),
 ]
 

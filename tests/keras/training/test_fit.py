@@ -295,6 +295,56 @@ def test_a_user_who_interrupts_keeps_the_last_whole_step():
         np.testing.assert_array_equal(found, wanted)
 
 
+class TestLabelsOutsideTheClasses:
+    """They are found before the first step, wherever they are in the data."""
+
+    WRONG = np.where(np.arange(40) == 37, 3, Y)
+
+    def refused(self, model, y=Y, **options):
+        before = model.get_weights()
+        with pytest.raises(
+            tf.errors.InvalidArgumentError, match=r"label value of 3 at row \d+, .*\[0, 3\) .*3 classes"
+        ):
+            fit(model, y=y, **options)
+        for found, wanted in zip(model.get_weights(), before, strict=True):
+            np.testing.assert_array_equal(found, wanted)
+        assert int(model.optimizer.iterations) == 0
+
+    @pytest.mark.parametrize(
+        "loss",
+        ["sparse_categorical_crossentropy", "crossentropy", tf.keras.losses.sparse_categorical_crossentropy, None],
+    )
+    def test_of_training(self, loss):
+        self.refused(make_model(**({} if loss is None else {"loss": loss})), self.WRONG)
+
+    def test_of_validation(self):
+        self.refused(make_model(), validation_data=(X, self.WRONG))
+        self.refused(make_model(), self.WRONG, validation_split=0.2)
+
+    def test_ignored_ones_are_none(self):
+        loss = tf.keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=-1)
+        fit(make_model(loss=loss), y=np.where(np.arange(40) == 5, -1, Y))
+        self.refused(make_model(loss=loss), np.where(np.arange(40) == 5, -1, self.WRONG))
+
+    def test_programs_with_losses_of_their_own_know_better(self):
+        class FromOne(tf.keras.Model):
+            def __init__(self):
+                super().__init__()
+                self.dense = tf.keras.layers.Dense(3)
+
+            def call(self, x):
+                return self.dense(x)
+
+            def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+                return super().compute_loss(x, y - 1, y_pred, sample_weight, training)
+
+        model = FromOne()
+        model.compile("sgd", tf.keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+        fit(model, y=Y + 1)
+        model = make_model(loss=lambda y, p: tf.reduce_mean(tf.square(p - tf.cast(y, p.dtype)[:, None]), -1))
+        fit(model, y=Y + 1)
+
+
 def test_learning_curves_are_drawn():
     pyplot = pytest.importorskip("matplotlib.pyplot")
     with pytest.raises(ValueError, match="no epoch"):

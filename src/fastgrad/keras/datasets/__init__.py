@@ -8,3 +8,10 @@ from fastgrad.keras.datasets import fashion_mnist as fashion_mnist
 from fastgrad.keras.datasets import imdb as imdb
 from fastgrad.keras.datasets import mnist as mnist
 from fastgrad.keras.datasets import reuters as reuters
+from fastgrad.names import missing as _missing
+
+_NAMES = ("boston_housing", "california_housing", "cifar10", "cifar100", "fashion_mnist", "imdb", "mnist", "reuters")
+
+
+def __getattr__(name: str) -> object:
+    raise _missing("tf.keras.datasets", name, _NAMES)

@@ -18,6 +18,7 @@ from fastgrad.keras.layers.shapes import common, has_unknown, shapes_of, zeros_o
 from fastgrad.keras.layers.symbolic import OfOnlyCall
 from fastgrad.keras.naming import calls
 from fastgrad.keras.weight import CastWeight, Weight
+from fastgrad.names import near
 from fastgrad.storage.object_graph import deliver
 from fastgrad.tensor import Tensor, as_tensor_or_none
 
@@ -93,7 +94,10 @@ class Layer(Caller, Configurable, WeightOwner):
             )
         input_shape, input_dim = kwargs.pop("input_shape", None), kwargs.pop("input_dim", None)
         if kwargs:
-            raise ValueError(f"Unrecognized keyword arguments passed to {type(self).__name__}: {kwargs}")
+            own = [vars(one)["__init__"] for one in type(self).__mro__ if "__init__" in vars(one)]
+            known = {name for function in own for name in inspect.signature(function).parameters}
+            hints = "".join(near(name, known - {"self", "args", "kwargs"}) for name in kwargs)
+            raise ValueError(f"Unrecognized keyword arguments passed to {type(self).__name__}: {kwargs}.{hints}")
         self.name = naming.auto_name(type(self).__name__) if name is None else naming.checked_name(name)
         self._policy = dtype_policy.get(dtype)
         self._layer_dtype = self._policy.compute

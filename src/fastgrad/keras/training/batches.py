@@ -192,6 +192,7 @@ class Batches:
 
     Attributes:
         size: batches of an epoch, None while it is not known.
+        labels: all labels, where they are one array; else None.
 
     Raises:
         ValueError: data that do not go together.
@@ -209,6 +210,7 @@ class Batches:
     ) -> None:
         self.steps = steps
         self.size: int | None = steps
+        self.labels: np.ndarray | None = None
         self._class_weight = class_weight
         self._going: Iterator[Any] | None = None
         self._nested: list[Any] | None = None
@@ -238,6 +240,7 @@ class Batches:
         """A dataset of batches: inputs, labels and weights, None for what is not there; or the leaves of those."""
         x, y, sample_weight = as_arrays(x), as_arrays(y), as_arrays(sample_weight)
         size = checked_size(x, y, sample_weight)
+        self.labels = y if isinstance(y, np.ndarray) else None
         parts = [x, y, self._weights(y, sample_weight)]
         leaves = nest.flatten(parts)
         if len(leaves) > len(parts) or any(a is not b for a, b in zip(leaves, parts, strict=True)):

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
+
 import fastgrad as tf
+from fastgrad.errors import InvalidArgumentError
 from fastgrad.keras import losses
+from fastgrad.keras.layers.shapes import is_shape
 from fastgrad.keras.losses.loss import Loss, LossFunctionWrapper
 from fastgrad.keras.metrics.reduction import Mean
 from fastgrad.keras.naming import to_snake_case
@@ -40,6 +45,39 @@ def loss_of(identifier: Any, y_true: Any, y_pred: Any) -> Loss | None:
         return losses.SparseCategoricalCrossentropy() if sparse else losses.CategoricalCrossentropy()
     found = losses.get(identifier)
     return found if isinstance(found, Loss) else LossFunctionWrapper(found, name=name_of(found))
+
+
+def check_classes(loss: Any, y: np.ndarray, output_shape: Any) -> None:
+    """Looks at all labels before the first step: one step would only see those of its batch.
+
+    Args:
+        loss: the loss of ``compile``; labels of losses other than the sparse cross-entropy may be anything.
+        y: an array of labels; other data are left to the steps.
+        output_shape: that of the model's output; nothing is checked if there are several.
+
+    Raises:
+        InvalidArgumentError: a label that is no class.
+    """
+    if loss is None or isinstance(loss, (dict, list, tuple)) or not is_shape(output_shape) or not y.size:
+        return
+    found = loss_of(loss, y, SimpleNamespace(shape=output_shape))
+    if not isinstance(found, LossFunctionWrapper) or found.fn is not losses.sparse_categorical_crossentropy:
+        return
+    if type(found) not in (losses.SparseCategoricalCrossentropy, LossFunctionWrapper):
+        return  # a class of the program's own
+    classes = output_shape[found._fn_kwargs.get("axis", -1)]
+    ignored = found._fn_kwargs.get("ignore_class")
+    if classes is None or (y.min() >= 0 and y.max() < classes):
+        return
+    wrong = (y < 0) | (y >= classes)
+    if ignored is not None:
+        wrong &= y != ignored
+    if wrong.any():
+        row = np.argwhere(wrong)[0]
+        raise InvalidArgumentError(
+            f"{found.name}: Received a label value of {y[tuple(row)]} at row {row[0]}, which is outside the valid range of "
+            f"[0, {classes}) of the model's output with {classes} classes. Nothing is trained."
+        )
 
 
 class CompileLoss:

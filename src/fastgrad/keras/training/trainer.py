@@ -22,6 +22,7 @@ from fastgrad.keras.training.batches import (
     unpack_x_y_sample_weight,
     weights_of_classes,
 )
+from fastgrad.keras.training.compile_loss import check_classes
 from fastgrad.keras.training.compiled import Compiled, Logs
 from fastgrad.keras.training.fitting import Fitting
 from fastgrad.tensor import Tensor
@@ -190,6 +191,11 @@ class Trainer(Compiled):
             parts = validation_data if isinstance(validation_data, (tuple, list)) else (validation_data,)
             parts = unpack_x_y_sample_weight(tuple(parts))
             validation = Batches(*parts, validation_batch_size or batch_size, validation_steps)
+        own = type(self)
+        if own.train_step is Trainer.train_step and own.compute_loss is Trainer.compute_loss:
+            for part in (batches, validation):
+                if part is not None and part.labels is not None:
+                    check_classes(self.__dict__["loss"], part.labels, getattr(self, "output_shape", None))
         history = History()
         hooks = self._hooks(callbacks, verbose, history, epochs=epochs, steps=batches.size)
         self.stop_training = False
