@@ -75,7 +75,7 @@ conformance: ## compare with real TensorFlow, in an environment of its own
 
 bench: asv-machine ## run the asv suite on the checked-out commit; results go to benchmarks/results/asv
 	@$(ASV) run --python=same --machine "$$($(PYTHON_HERE) -m benchmarks.machine)" \
-		--set-commit-hash "$$(git rev-parse HEAD)" --show-stderr $(ARGS)
+		--set-commit-hash "$$(git rev-parse HEAD)" --show-stderr --attribute rounds=1 $(ARGS)
 	@$(PYTHON_HERE) -m benchmarks.history
 
 bench-quick: ## run each benchmark of the suite once, to see that it works; keeps no results
@@ -96,7 +96,7 @@ asv-machine:
 	@$(ASV) machine --yes --machine "$$($(PYTHON_HERE) -m benchmarks.machine)" >.asv/machine.log
 
 peers-env: ## make the environment of TensorFlow, PyTorch and JAX, .venv-peers
-	@PYTHON='$(PYTHON)' PYTHON_BELOW=3.14 tools/environment.sh .venv-peers benchmarks/peers/requirements.txt
+	@PYTHON='$(PYTHON)' PYTHON_BELOW=3.14 tools/environment.sh .venv-peers benchmarks/peers/requirements.txt benchmarks/peers/first.txt
 
 peers: ## compare with those of TensorFlow, PyTorch and JAX that are there (QUICK=1: in ten minutes, not ninety)
 	@$(ENVIRONMENT) benchmarks

@@ -4,6 +4,8 @@
 #
 #   tools/environment.sh FOLDER EXTRAS        e.g. tools/environment.sh .venv examples,test
 #   tools/environment.sh FOLDER FILE.txt      e.g. tools/environment.sh .venv-peers benchmarks/peers/requirements.txt
+#   tools/environment.sh FOLDER FILE.txt EARLY.txt
+#                        what EARLY.txt asks for is tried before, without dependencies, and shortly: its place may not answer
 #
 # PYTHON=…         the interpreter to use; without it the first of python3.14 … python3.10, python3, python that runs
 # PYTHON_BELOW=3.x the first Python version that is too new for these extras
@@ -12,6 +14,7 @@ unset CDPATH
 cd "$(dirname "$0")/.."
 folder=$1
 extras=$2
+early=${3-}
 below=${PYTHON_BELOW:-3.15}
 candidates='python3.14 python3.13 python3.12 python3.11 python3.10 python3 python'
 log=
@@ -96,7 +99,7 @@ case $extras in
     source=pyproject.toml
     ;;
 esac
-made_from() { cksum "$source" && pwd && version "$folder/bin/python"; }
+made_from() { cksum "$source" ${early:+"$early"} && pwd && version "$folder/bin/python"; }
 
 if [ -e "$folder" ]; then
     [ -e "$folder/pyvenv.cfg" ] || fail "$folder is in the way: it exists and is no virtual environment"
@@ -117,6 +120,10 @@ if [ "$(cat "$stamp" 2>/dev/null)" != "$(made_from)" ]; then
     export PIP_USER=0 PIP_REQUIRE_VIRTUALENV=0 PIP_DISABLE_PIP_VERSION_CHECK=1
     "$folder/bin/python" -m pip install --quiet 'pip>=22.3' # older ones lack what pyproject.toml asks for
     if [ "$source" = "$extras" ]; then
+        if [ -n "$early" ]; then
+            "$folder/bin/python" -m pip --timeout 10 --retries 1 install --quiet --no-deps --requirement "$early" 2>/dev/null ||
+                say "what $early asks for is not to be had where it says: it comes from the package index"
+        fi
         "$folder/bin/python" -m pip install --quiet --requirement "$source"
     else
         "$folder/bin/python" -m pip install --quiet --editable ".[$extras]"

@@ -37,14 +37,29 @@ class Checkout:
         path.write_text(text)
         path.chmod(0o755)
 
-    def make(self, **settings: str) -> subprocess.CompletedProcess[str]:
+    def make(self, *what: str, **settings: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [self.folder / "tools" / "environment.sh", ".venv", "examples"],
+            [self.folder / "tools" / "environment.sh", ".venv", *(what or ["examples"])],
             env={"PATH": str(self.commands), "HOME": str(self.folder), **settings},
             capture_output=True,
             text=True,
             check=False,
         )
+
+    def environment(self, failing: str = "") -> Path:
+        """An environment whose pip only writes down what it is asked for, and fails if a pattern of the shell says so."""
+        binaries = self.folder / ".venv" / "bin"
+        binaries.mkdir(parents=True)
+        (self.folder / ".venv" / "pyvenv.cfg").write_text("")
+        log = self.folder / "pip.log"
+        fails = f"case \"$*\" in {failing}) echo 'no such host' >&2; exit 1;; esac" if failing else ":"
+        python = binaries / "python"
+        python.write_text(
+            f'#!/bin/sh\ncase "$*" in "-m pip"*) echo "$*" >>{log}; {fails}; exit;; *"import pip") exit;; esac\n'
+            f'exec {sys.executable} "$@"\n'
+        )
+        python.chmod(0o755)
+        return log
 
 
 @pytest.fixture
@@ -91,15 +106,7 @@ def test_a_folder_that_is_no_environment_is_left_alone(checkout: Checkout) -> No
 
 def test_an_environment_made_from_the_same_files_is_left_alone(checkout: Checkout) -> None:
     """The stamp matches after a first run whose installation is faked."""
-    environment = checkout.folder / ".venv" / "bin"
-    environment.mkdir(parents=True)
-    (checkout.folder / ".venv" / "pyvenv.cfg").write_text("")
-    log = checkout.folder / "pip.log"
-    python = environment / "python"
-    python.write_text(
-        f'#!/bin/sh\ncase "$*" in "-m pip"*) echo "$*" >>{log}; exit;; *"import pip") exit;; esac\nexec {sys.executable} "$@"\n'
-    )
-    python.chmod(0o755)
+    log = checkout.environment()
     assert checkout.make().returncode == 0
     assert ".[examples]" in log.read_text()
     log.unlink()
@@ -109,3 +116,27 @@ def test_an_environment_made_from_the_same_files_is_left_alone(checkout: Checkou
     assert checkout.make().stdout == ""
     (checkout.folder / "pyproject.toml").write_text("[project]\nversion = '2'\n")
     assert "installing fastgrad[examples]" in checkout.make().stdout
+
+
+@pytest.mark.parametrize("reached", [True, False])
+def test_what_has_a_place_of_its_own_is_asked_for_there_once_and_alone(checkout: Checkout, reached: bool) -> None:
+    """Else a host that does not answer would be waited for with every package."""
+    log = checkout.environment(failing="" if reached else "*early.txt")
+    for name in ("wanted.txt", "early.txt"):
+        (checkout.folder / name).write_text("")
+    finished = checkout.make("wanted.txt", "early.txt")
+    assert (finished.returncode, finished.stderr) == (0, "")
+    *_, early, wanted = log.read_text().splitlines()
+    assert early == "-m pip --timeout 10 --retries 1 install --quiet --no-deps --requirement early.txt"
+    assert wanted == "-m pip install --quiet --requirement wanted.txt"
+    assert ("what early.txt asks for is not to be had where it says" in finished.stdout) is not reached
+    assert checkout.make("wanted.txt", "early.txt").stdout == ""
+
+
+def test_only_the_early_file_of_the_peers_names_a_host() -> None:
+    """And it asks for versions that the other one has."""
+    folder = SCRIPT.parents[1] / "benchmarks" / "peers"
+    assert "http" not in (folder / "requirements.txt").read_text(encoding="utf-8")
+    early = (folder / "first.txt").read_text(encoding="utf-8")
+    assert "--constraint requirements.txt" in early
+    assert "==" not in early
