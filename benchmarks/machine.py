@@ -54,8 +54,12 @@ def machine() -> dict[str, Any]:
 
 def machine_name() -> str:
     """A short name for files and folders, the same for equal machines: `amd-epyc-2` has two processors."""
-    words = re.sub(r"\(.*?\)|@.*|\d+-core|processor|cpu", " ", cpu_name().lower())
-    return "-".join([*re.findall(r"[a-z0-9]+", words), str(machine()["processors"])])
+    return "-".join([*machine_words(), str(machine()["processors"])])
+
+
+def machine_words() -> list[str]:
+    """What tells processors apart in a name: `amd`, `epyc`."""
+    return re.findall(r"[a-z0-9]+", re.sub(r"\(.*?\)|@.*|\d+-core|processor|cpu", " ", cpu_name().lower()))
 
 
 def cpu_name() -> str:
