@@ -27,6 +27,8 @@ CONVOLUTIONS = {
     "28x28x32, 3x3, 64": (32, 28, 32, 64),
     "32x32x64, 3x3, 64": (16, 32, 64, 64),
 }
+LAYERS = {"LSTM": 4, "GRU": 3}  # and how many gates they have
+SEQUENCES = (32, 64, 32, 64)  # rows, steps, features, units
 STREAM_SIZE = 8_000_000
 
 
@@ -173,6 +175,42 @@ class Convolution:
         self.forward()
 
     def time_gradients(self, size: str, threads: int) -> None:
+        self.gradients()
+
+    track_gflops.unit = "GFLOP/s"
+
+
+class Recurrent:
+    """A recurrent layer over a sequence forwards, and with the gradients of its weights."""
+
+    params = (tuple(LAYERS), (1, 2))
+    param_names = ("layer", "threads")
+    version = "1"
+
+    def setup(self, layer: str, threads: int) -> None:
+        import fastgrad as tf
+
+        use_threads(threads)
+        batch, steps, features, units = SEQUENCES
+        made = getattr(tf.keras.layers, layer)(units)
+        x = tf.constant(data.uniform(batch, steps, features))
+        made(x)
+
+        def gradients(x: Any) -> Any:
+            with tf.GradientTape() as tape:
+                y = tf.reduce_sum(tf.square(made(x)))
+            return tape.gradient(y, made.trainable_variables)
+
+        self.flops = 2.0 * batch * steps * LAYERS[layer] * units * (features + units)
+        self.forward, self.gradients = compiled(made, x), compiled(gradients, x)
+
+    def track_gflops(self, layer: str, threads: int) -> float:
+        return self.flops / best_seconds(self.forward) / 1e9
+
+    def time_forward(self, layer: str, threads: int) -> None:
+        self.forward()
+
+    def time_gradients(self, layer: str, threads: int) -> None:
         self.gradients()
 
     track_gflops.unit = "GFLOP/s"

@@ -4,10 +4,18 @@ import itertools
 
 import fastgrad
 from benchmarks.peers.known import OURS, PEERS
+from benchmarks.peers.workload import Program, Workload
 from benchmarks.peers.workloads import WORKLOADS
 from benchmarks.threads import use_threads
 
 WARM_CALLS = 4
+
+
+def program(workload: Workload, mode: str) -> Program:
+    """What fastgrad runs in this mode."""
+    found = PEERS[mode].program(workload)
+    assert found is not None, f"{workload.name} has no program for {mode}"
+    return found
 
 
 class Step:
@@ -23,7 +31,7 @@ class Step:
         chosen = WORKLOADS[workload]
         if not PEERS[mode].can_compile(fastgrad):
             raise NotImplementedError(f"this version has no {mode}")
-        step, batches = chosen.programs["tensorflow"](fastgrad, chosen.inputs())
+        step, batches = program(chosen, mode)(fastgrad, chosen.inputs())
         self.step = PEERS[mode].compiled(fastgrad, step)
         self.batches = itertools.cycle(batches)
         for _ in range(WARM_CALLS):
@@ -42,7 +50,7 @@ class Memory:
     steps = 20
 
     def setup(self, workload: str, mode: str) -> None:
-        step, batches = WORKLOADS[workload].programs["tensorflow"](fastgrad, WORKLOADS[workload].inputs())
+        step, batches = program(WORKLOADS[workload], mode)(fastgrad, WORKLOADS[workload].inputs())
         self.step, self.batches = PEERS[mode].compiled(fastgrad, step), itertools.cycle(batches)
 
     def peakmem_steps(self, workload: str, mode: str) -> None:

@@ -14,7 +14,9 @@ import pytest
 
 import benchmarks
 import fastgrad as tf
-from benchmarks import history, kernels, machine, threads
+from benchmarks import history, kernels, machine, threads, training
+from benchmarks.peers.known import OURS
+from benchmarks.peers.workloads import WORKLOADS
 from fastgrad.kernels.running.team import team
 
 MODULES = [file.name for file in pkgutil.iter_modules(benchmarks.__path__) if not file.ispkg]
@@ -98,3 +100,32 @@ def test_results_are_named_after_the_version_of_python_and_added_to_those_of_the
 def test_the_name_of_a_machine_is_made_of_small_words(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine, "cpu_name", lambda: "Intel(R) Xeon(R) CPU E5-2690 v4 @ 2.60GHz")
     assert re.fullmatch(r"intel-xeon-e5-2690-v4-\d+", machine.machine_name())
+
+
+@pytest.mark.parametrize("layer", kernels.LAYERS)
+def test_a_recurrent_layer_is_timed_forwards_and_with_its_gradients(
+    layer: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kernels, "SEQUENCES", (4, 5, 3, 8))
+    monkeypatch.setattr(kernels, "SECONDS", 0.01)
+    before = team.threads
+    try:
+        suite = kernels.Recurrent()
+        suite.setup(layer, 1)
+        assert [tuple(one.shape) for one in suite.gradients()][:2] == [
+            (3, 8 * kernels.LAYERS[layer]),
+            (8, 8 * kernels.LAYERS[layer]),
+        ]
+        assert tuple(suite.forward().shape) == (4, 8)
+        assert suite.track_gflops(layer, 1) > 0.0
+    finally:
+        threads.use_threads(before)
+
+
+def test_the_suite_follows_every_workload_in_both_modes_and_fit_itself() -> None:
+    workloads, modes, _ = training.Step.params
+    assert (set(workloads), modes) == (set(WORKLOADS), OURS)
+    for workload in WORKLOADS.values():
+        for mode in OURS:
+            assert callable(training.program(workload, mode))
+    assert training.program(WORKLOADS["keras_fit"], "fastgrad") is WORKLOADS["keras_fit"].programs["fit"]
