@@ -24,6 +24,7 @@ from benchmarks.peers.known import OURS
 from benchmarks.peers.record import Record
 
 ROW = 22
+LETTER = 7.2  # the width that a letter of a label has at most, on average
 CARD_WIDTH = 380.0
 
 
@@ -120,7 +121,8 @@ def overview(records: Mapping[str, Record], width: float) -> str:
     rows = sorted(rows, key=lambda row: -(row[1].median if row[1] else 0.0))
     found = [edge for _, *pair in rows for one in pair if one for edge in (one.low, one.high)]
     narrow = width < 500
-    left, right = (116.0, width - 18) if narrow else (150.0, width - 170)
+    names = 14.0 + LETTER * max((len(name) for name, *_ in rows), default=0)
+    left, right = (names, width - 18) if narrow else (max(150.0, names), width - 170)
     scale = LogScale(*around(found, holding=(0.5, 8.0)), left, right)
     top, bottom = 30.0, 34.0 + ROW * len(rows)
     parts = []

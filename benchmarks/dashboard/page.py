@@ -44,6 +44,10 @@ SECTIONS = (
     ("limits", "Limits"),
     ("machine", "Machine"),
 )
+HISTORY = (
+    f'<p>How single benchmarks went from commit to commit is on <a href="{ASV}">asv\'s own pages</a>, which browsers open only from '
+    "a server: <code>python -m http.server -d site</code>.</p>"
+)
 WIDE, NARROW = 860.0, 360.0
 escape = html.escape
 
@@ -58,7 +62,7 @@ def page(found: Stored, *, has_asv: bool) -> str:
         _memory(found.records),
         _scaling(found.sweeps),
         _tables(found.tables),
-        _measured_on(found),
+        _measured_on(found, has_asv=has_asv),
     )
     body = "\n".join(filter(None, sections))
     return (
@@ -367,7 +371,7 @@ def _tables(tables: Mapping[str, Mapping[str, Any]]) -> str:
     return '<h2 id="limits">Against our own limits</h2>' + "".join(parts) if parts else ""
 
 
-def _measured_on(found: Stored) -> str:
+def _measured_on(found: Stored, *, has_asv: bool) -> str:
     facts = found.facts
     machine, newest = facts["machine"], {}
     for record in found.records.values():
@@ -404,6 +408,7 @@ def _measured_on(found: Stored) -> str:
         "slices; slices alternate round by round, and ratios are taken within a round, so that a machine that gets slower does so for "
         "everybody. Peers that are missing, crash, or compute something else are shown as such.</p>"
         "<p>Measured again by <code>make peers-env peers</code>, this page made again by <code>make dashboard</code>.</p>"
+        + (HISTORY if has_asv else "")
     )
 
 

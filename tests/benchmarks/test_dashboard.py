@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import re
 import shutil
 from collections.abc import Mapping
@@ -12,10 +13,11 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from benchmarks.apart import ROOT
 from benchmarks.dashboard import __main__ as command_line
-from benchmarks.dashboard.charts import apart_by
+from benchmarks.dashboard.charts import LETTER, apart_by, overview
 from benchmarks.dashboard.findings import slope
-from benchmarks.dashboard.page import page
+from benchmarks.dashboard.page import NARROW, page
 from benchmarks.dashboard.performance import DOCUMENT, TEMPLATE, document
 from benchmarks.dashboard.plot import LogScale, duration, number
 from benchmarks.dashboard.stored import Stored, stored
@@ -150,6 +152,22 @@ def test_other_programs_are_told_where_they_took_much() -> None:
     assert told in texts(page(found, has_asv=False))
     assert told in document(found, TEMPLATE.read_text(encoding="utf-8"))
     assert "Other programs" not in texts(page(some(), has_asv=False))
+
+
+def test_the_page_and_asvs_pages_lead_to_each_other() -> None:
+    there = page(some(), has_asv=True)
+    assert there.count('href="asv/index.html"') == 2
+    assert "http.server" in there
+    assert "asv/" not in page(some(), has_asv=False)
+    back = json.loads((ROOT / "asv.conf.json").read_text(encoding="utf-8"))["project_url"]
+    assert os.path.normpath(os.path.join("asv", back)) == "index.html"
+
+
+def test_names_of_workloads_have_room_on_a_phone() -> None:
+    name = "a_workload_with_a_long_name"
+    drawn = ET.fromstring(overview({name: some().records["won"]}, NARROW))
+    (label,) = [text for text in drawn.iter("text") if text.text == name]
+    assert float(label.attrib["x"]) >= LETTER * len(name)
 
 
 def test_an_interrupted_run_is_told() -> None:
