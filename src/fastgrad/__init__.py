@@ -315,6 +315,7 @@ _LAZY = (
     "nest",
     "nn",
     "optimizers",
+    "ragged",
     "random",
     "summary",
     "train",
@@ -326,6 +327,8 @@ _keep_freed_memory()
 # Names of namespaces that are imported when first used, by the namespace.
 _LATER = {
     "Module": "module",
+    "RaggedTensor": "ragged",
+    "RaggedTensorSpec": "ragged",
     "constant_initializer": "initializers",
     "function": "trace.function",
     "ones_initializer": "initializers",

@@ -15,7 +15,7 @@ _COMPILER = "not there yet; Python's own if, for and while work on tensors"
 _SAMPLER = "tf.random.uniform(..., dtype=tf.int64) or tf.random.categorical"
 _OPERATOR = "the matrix itself, with tf.matmul, tf.linalg.solve, tf.linalg.diag ..."
 _SPARSE = "tf.IndexedSlices, or a dense tensor with tf.boolean_mask and tf.scatter_nd"
-_RAGGED = "a dense tensor with tf.sequence_mask"
+_RAGGED = "tf.RaggedTensor"
 _NUMPY = "tf.numpy_function or .numpy()"
 _QUANTISED = "tf.int8, tf.uint8, tf.int32"
 _SPECTRAL = "tf.numpy_function with numpy.fft"
@@ -48,8 +48,6 @@ REFUSED: dict[str, dict[str, str]] = {
         "NoneTensorSpec": "None",
         "Operation": _GRAPH,
         "OptionalSpec": "tf.TensorSpec",
-        "RaggedTensor": _RAGGED,
-        "RaggedTensorSpec": "tf.TensorSpec",
         "RegisterGradient": "tf.custom_gradient",
         "SparseTensor": _SPARSE,
         "SparseTensorSpec": "tf.TensorSpec",
@@ -99,7 +97,6 @@ REFUSED: dict[str, dict[str, str]] = {
         "queue": "queue.Queue, tf.data.Dataset",
         "quint16": _QUANTISED,
         "quint8": _QUANTISED,
-        "ragged": _RAGGED,
         "ragged_fill_empty_rows": _RAGGED,
         "ragged_fill_empty_rows_grad": _RAGGED,
         "random_index_shuffle": "tf.random.shuffle(tf.range(n))",

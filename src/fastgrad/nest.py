@@ -10,6 +10,7 @@ import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from fastgrad.composite import Composite
 from fastgrad.shape import TensorShape
 
 
@@ -30,8 +31,10 @@ def flatten(structure: Any, expand_composites: bool = False) -> list[Any]:
 
     Args:
         structure: anything nested, or a leaf.
-        expand_composites: kept for TensorFlow's signature.
+        expand_composites: whether ragged tensors count as their parts: the flat values, and the splits from outside in.
     """
+    if expand_composites:
+        return [part for leaf in flatten(structure) for part in _parts(leaf)]
     kind = type(structure)
     if not _is_container(kind):
         return [structure]
@@ -40,6 +43,10 @@ def flatten(structure: Any, expand_composites: bool = False) -> list[Any]:
     leaves: list[Any] = []
     _collect(structure, leaves)
     return leaves
+
+
+def _parts(leaf: Any) -> list[Any]:
+    return leaf._apart()[1] if isinstance(leaf, Composite) else [leaf]
 
 
 def _is_flat(structure: Any) -> bool:
@@ -58,12 +65,14 @@ def _collect(structure: Any, leaves: list[Any]) -> None:
 
 
 def pack_sequence_as(structure: Any, flat_sequence: Any, expand_composites: bool = False) -> Any:
-    """``flat_sequence`` in the form of ``structure``.
+    """``flat_sequence`` in the form of ``structure``; ``expand_composites`` as in ``flatten``.
 
     Raises:
         ValueError: the number of leaves differs.
         TypeError: ``flat_sequence`` is no sequence.
     """
+    if expand_composites:
+        return _packed_parts(structure, list(flat_sequence))
     if (
         type(structure) is list
         and type(flat_sequence) is list
@@ -88,6 +97,23 @@ def pack_sequence_as(structure: Any, flat_sequence: Any, expand_composites: bool
     return _packed(structure, iter(flat))
 
 
+def _packed_parts(structure: Any, parts: list[Any]) -> Any:
+    leaves = flatten(structure)
+    count = sum(len(_parts(leaf)) for leaf in leaves)
+    if count != len(parts):
+        raise ValueError(
+            f"nest.pack_sequence_as: could not pack sequence. Structure had {count} atoms, but flat_sequence had {len(parts)} items."
+        )
+    rest = iter(parts)
+    whole = [
+        leaf._together(leaf._apart()[0], [next(rest) for _ in _parts(leaf)])
+        if isinstance(leaf, Composite)
+        else next(rest)
+        for leaf in leaves
+    ]
+    return pack_sequence_as(structure, whole) if is_nested(structure) else whole[0]
+
+
 def _packed(structure: Any, leaves: Any) -> Any:
     return _rebuilt(
         structure, [_packed(item, leaves) if is_nested(item) else next(leaves) for item in _children(structure)]
@@ -100,14 +126,14 @@ def map_structure(func: Callable[..., Any], *structure: Any, **options: Any) -> 
     Args:
         func: called with one leaf of each structure.
         *structure: one or more structures.
-        **options: ``check_types`` (default True): whether list against tuple is an error.
+        **options: ``check_types`` (default True): whether list against tuple is an error; ``expand_composites`` as in ``flatten``.
 
     Raises:
         TypeError: ``func`` is not callable, or the types of the structures differ.
         ValueError: no structure, or structures of different form.
     """
     check_types = options.pop("check_types", True)
-    options.pop("expand_composites", None)
+    expand = options.pop("expand_composites", False)
     if options:
         raise ValueError(
             f"nest.map_structure: only check_types and expand_composites are keyword arguments, got {list(options)}."
@@ -118,8 +144,8 @@ def map_structure(func: Callable[..., Any], *structure: Any, **options: Any) -> 
         raise ValueError("nest.map_structure: must provide at least one structure.")
     for other in structure[1:]:
         assert_same_structure(structure[0], other, check_types=check_types)
-    flat = zip(*[flatten(one) for one in structure], strict=True)
-    return pack_sequence_as(structure[0], [func(*leaves) for leaves in flat])
+    flat = zip(*[flatten(one, expand) for one in structure], strict=True)
+    return pack_sequence_as(structure[0], [func(*leaves) for leaves in flat], expand)
 
 
 def assert_same_structure(nest1: Any, nest2: Any, check_types: bool = True, expand_composites: bool = False) -> None:

@@ -28,6 +28,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad import dtypes
+from fastgrad.composite import CompositeOperand
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.floating_errors import QUIET, errors_reset, errors_set
 from fastgrad.kernels.arranging.strided import Views, launches_of_views
@@ -225,10 +226,13 @@ def refuse_shapes(name: str, first: Any, second: Any) -> InvalidArgumentError:
 class Unary(Operation):
     """An element-wise operation of one input; also the public function ``f(x, name=None)``."""
 
-    def __call__(self, x: Any, name: str | None = None) -> Tensor:
+    def __call__(self, x: Any, name: str | None = None) -> Any:
         """The operation on ``x``, a tensor or what converts to one; InvalidArgumentError for other dtypes."""
         if type(x) is not Tensor:
-            x = x._read() if isinstance(x, Variable) else convert_to_tensor(x)
+            try:
+                x = x._read() if isinstance(x, Variable) else convert_to_tensor(x)
+            except CompositeOperand as met:
+                return met.mapped(self, x)
         array = x._array
         if array.dtype not in self.dtypes:
             raise refuse_dtype(self.name, array.dtype, self.dtypes)
@@ -251,10 +255,13 @@ class Unary(Operation):
 class Binary(Operation):
     """An element-wise operation of two inputs that broadcast; also the public function ``f(x, y, name=None)``."""
 
-    def __call__(self, x: Any, y: Any, name: str | None = None) -> Tensor:
+    def __call__(self, x: Any, y: Any, name: str | None = None) -> Any:
         """The operation on ``x`` and ``y``; InvalidArgumentError for dtypes or shapes that do not go together."""
         if type(x) is not Tensor or type(y) is not Tensor:
-            x, y = convert_pair(x, y, self.name)
+            try:
+                x, y = convert_pair(x, y, self.name)
+            except CompositeOperand as met:
+                return met.mapped(self, x, y)
         a, b = x._array, y._array
         if a.dtype is not b.dtype and a.dtype != b.dtype:
             raise refuse_mix(self.name, a.dtype, b.dtype)

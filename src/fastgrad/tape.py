@@ -10,6 +10,7 @@ import numpy as np
 
 from fastgrad import nest, recording
 from fastgrad.backward import Entry, dense_gradient, walk_backward, zeros_of
+from fastgrad.composite import Composite, CompositeOperand
 from fastgrad.indexed_slices import IndexedSlices
 from fastgrad.operation import TABLE, Form, Joint, Operation
 from fastgrad.tensor import Tensor, as_tensor_or_none, constant_tensor
@@ -123,7 +124,7 @@ class GradientTape(recording.Recorder):
                 if self._recording:
                     self.on_read(item, item._read())
                 continue
-            found = as_tensor_or_none(item)
+            found = item.flat_values if isinstance(item, Composite) else as_tensor_or_none(item)
             if found is None:
                 raise ValueError(
                     f"Passed in object {item!r} of type {type(item).__name__}, not tf.Tensor or tf.Variable."
@@ -201,8 +202,11 @@ class GradientTape(recording.Recorder):
                 f"Unknown value for unconnected_gradients: {unconnected_gradients!r}; use 'none' or 'zero'."
             )
         self._check_unspent("gradient")
-        flat_sources = [self._source(item) for item in nest.flatten(sources)]
-        targets = [self._target(item) for item in nest.flatten(target)]
+        try:
+            flat_sources = [self._source(item) for item in nest.flatten(sources)]
+            targets = [self._target(item) for item in nest.flatten(target)]
+        except CompositeOperand:
+            return self._of_composites(target, sources, output_gradients, unconnected_gradients)
         if output_gradients is None:
             weights = [None] * len(targets)
         else:
@@ -216,6 +220,16 @@ class GradientTape(recording.Recorder):
         self._spend()
         if unconnected_gradients == UnconnectedGradients.ZERO:
             gradients = [zeros_of(s) if g is None else g for g, s in zip(gradients, flat_sources, strict=True)]
+        return nest.pack_sequence_as(sources, gradients) if nest.is_nested(sources) else gradients[0]
+
+    def _of_composites(self, target: Any, sources: Any, output_gradients: Any, unconnected_gradients: str) -> Any:
+        """``gradient``, where some are made of tensors: their flat values are what is differentiated."""
+        weights = None if output_gradients is None else _flat_values(output_gradients)
+        found = self.gradient(_flat_values(target), _flat_values(sources), weights, unconnected_gradients)
+        gradients = [
+            source._with_flat(dense_gradient(g)) if isinstance(source, Composite) and g is not None else g
+            for source, g in zip(nest.flatten(sources), found, strict=True)
+        ]
         return nest.pack_sequence_as(sources, gradients) if nest.is_nested(sources) else gradients[0]
 
     def _check_unspent(self, what: str) -> None:
@@ -392,3 +406,7 @@ def record(name: str, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...], g
         entry.gradient, entry.form = Joint(gradient), Form.EXTERN
         for recorder in recording.recorders.active:
             recorder.on_operation(entry, inputs, outputs, {})
+
+
+def _flat_values(structure: Any) -> list[Any]:
+    return [item.flat_values if isinstance(item, Composite) else item for item in nest.flatten(structure)]

@@ -94,6 +94,9 @@ def as_data(tf: ModuleType, value: Any) -> Any:
     if isinstance(value, tf.IndexedSlices):
         shape = None if value.dense_shape is None else np.asarray(value.dense_shape).tolist()
         return {"IndexedSlices": [_array(value.values), _array(value.indices), shape]}
+    if type(value).__name__ == "RaggedTensor":
+        splits = [_array(one) for one in value.nested_row_splits]
+        return {"RaggedTensor": [_array(value.flat_values), splits, as_data(tf, value.shape)]}
     if isinstance(value, np.ndarray | np.generic):
         return {"array": _array(value)}
     if isinstance(value, tf.Tensor):

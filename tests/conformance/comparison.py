@@ -42,11 +42,10 @@ def _differences(expected: Any, actual: Any, where: str) -> Iterator[str]:
             yield f"{where}: expected {left}, got {right}"
     elif kind in ARRAYS:
         yield from _array_differences(left, right, where)
-    elif kind == "IndexedSlices":
+    elif kind in ("IndexedSlices", "RaggedTensor"):
         yield from _array_differences(left[0], right[0], f"{where}.values")
-        yield from _array_differences(left[1], right[1], f"{where}.indices")
-        if left[2] != right[2]:
-            yield f"{where}.dense_shape: expected {left[2]}, got {right[2]}"
+        if left[1:] != right[1:]:
+            yield f"{where}: expected indices or splits, and the shape, {left[1:]}, got {right[1:]}"
     elif kind in ("list", "tuple"):
         if len(left) != len(right):
             yield f"{where}: expected {len(left)} items, got {len(right)}"

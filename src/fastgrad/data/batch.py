@@ -8,29 +8,48 @@ from typing import Any
 import numpy as np
 
 from fastgrad import nest
+from fastgrad.composite import Composite
 from fastgrad.data.node import Chunk
+from fastgrad.data.ragged_rows import batched, ragged_stack
 from fastgrad.data.rows import Indices
 from fastgrad.data.structure import packer
 from fastgrad.errors import DataLossError, InvalidArgumentError
 from fastgrad.tensor import Tensor, tensor_of_data
 
 
-def stacked(elements: list[Any]) -> Any:
+def stacked(elements: list[Any], ragged: Sequence[Any] = ()) -> Any:
     """One element whose tensors are those of ``elements``, stacked along a new first dimension.
+
+    Args:
+        elements: they, of one form.
+        ragged: for leaves that become ragged tensors their uniform lengths (see ``ragged_stack``), else None; none of them by default.
 
     Raises:
         InvalidArgumentError: tensors at one place have different shapes.
     """
     first = elements[0]
-    if type(first) is Tensor:
+    if type(first) is Tensor and not ragged:
         return _stack(elements)
+    leaves = list(zip(*[nest.flatten(element) for element in elements], strict=True))
+    forms = ragged or [None] * len(leaves)
+    return packer(first)([_stack(*one) for one in zip(leaves, forms, strict=True)])
+
+
+def ragged_rows(elements: list[Any], ragged: Sequence[Any], splits_dtype: Any) -> Any:
+    """``elements`` as the rows of one; ``ragged`` as of ``stacked``."""
     leaves = zip(*[nest.flatten(element) for element in elements], strict=True)
-    return packer(first)([_stack(column) for column in leaves])
+    return packer(elements[0])(
+        [ragged_stack(*one, splits_dtype) if one[1] else _stack(one[0]) for one in zip(leaves, ragged, strict=True)]
+    )
 
 
-def _stack(column: Sequence[Any]) -> Tensor | None:
+def _stack(column: Sequence[Any], uniform: Sequence[int | None] | None = None) -> Any:
     if column[0] is None:
         return None
+    if isinstance(column[0], Composite):
+        return batched(column, uniform)
+    if uniform:
+        return ragged_stack(column, uniform)
     if type(column[0]) is not Tensor:
         raise TypeError(
             "Dataset.batch: elements that are datasets cannot be batched: use flat_map(lambda window: window.batch(n))."

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastgrad import nest
+from fastgrad.composite import CompositeSpec
 from fastgrad.data import grouping
 from fastgrad.data.compiling import call
 from fastgrad.data.pipeline import Pipeline
 from fastgrad.data.structure import packer
-from fastgrad.errors import InvalidArgumentError, UnimplementedError
+from fastgrad.dtypes import as_dtype
+from fastgrad.errors import InvalidArgumentError
 from fastgrad.ops.arguments import integer
 from fastgrad.shape import TensorShape
 from fastgrad.tensor import Tensor, convert_to_tensor
@@ -71,6 +73,12 @@ class Batching(Pipeline):
         size = _positive(batch_size, "padded_batch: Batch size")
         spec = self._node.spec()
         leaves = nest.flatten(spec)
+        for leaf in leaves:
+            if isinstance(leaf, CompositeSpec):
+                raise TypeError(
+                    f"`padded_batch` is only supported for datasets that produce tensor elements but type spec of elements in the "
+                    f"input dataset is not a subclass of TensorSpec: `{leaf}`; use batch, then to_tensor."
+                )
         shapes = [_padded_shape(leaf, shape) for leaf, shape in zip(leaves, _along(padded_shapes, spec), strict=True)]
         given = _along(padding_values, spec, shared=not nest.is_nested(padding_values))
         values = [_padding(leaf, value) for leaf, value in zip(leaves, given, strict=True)]
@@ -79,17 +87,19 @@ class Batching(Pipeline):
     def ragged_batch(
         self, batch_size: Any, drop_remainder: bool = False, row_splits_dtype: Any = "int64", name: str | None = None
     ) -> Dataset:
-        """``batch``, for elements whose shapes are known.
+        """Groups of ``batch_size`` elements: ragged tensors where sizes are not known, as ``element_spec`` has it, else as ``batch``.
+
+        Args:
+            batch_size: a positive integer.
+            drop_remainder: whether the last batch is left out if it is smaller.
+            row_splits_dtype: int32 or int64.
 
         Raises:
-            UnimplementedError: elements of different sizes: there are no ragged tensors; use ``padded_batch``.
+            InvalidArgumentError: ``batch_size`` below 1.
+            ValueError: while iterating, elements of unknown rank.
         """
-        if not all(leaf.shape.is_fully_defined() for leaf in nest.flatten(self._node.spec())):
-            raise UnimplementedError(
-                f"Dataset.ragged_batch: the elements, {self._node.spec()}, vary in size, and there are no ragged tensors: "
-                "use padded_batch or bucket_by_sequence_length."
-            )
-        return self.batch(batch_size, drop_remainder)
+        size = _positive(batch_size, "ragged_batch: Batch size")
+        return self._of(grouping.RaggedBatched(self._node, size, bool(drop_remainder), as_dtype(row_splits_dtype)))
 
     def unbatch(self, name: str | None = None) -> Dataset:
         """The rows of each element, one after the other."""

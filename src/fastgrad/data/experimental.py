@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from fastgrad.data.dataset import AUTOTUNE as AUTOTUNE
 from fastgrad.data.dataset import INFINITE_CARDINALITY as INFINITE_CARDINALITY
 from fastgrad.data.dataset import UNKNOWN_CARDINALITY as UNKNOWN_CARDINALITY
@@ -22,3 +25,10 @@ def cardinality(dataset: Dataset) -> Tensor:
 def get_single_element(dataset: Dataset) -> object:
     """The only element: ``dataset.get_single_element()``."""
     return dataset.get_single_element()
+
+
+def dense_to_ragged_batch(
+    batch_size: Any, drop_remainder: bool = False, row_splits_dtype: Any = "int64"
+) -> Callable[[Dataset], Dataset]:
+    """For ``Dataset.apply``: ``dataset.ragged_batch(...)``, under its older name."""
+    return lambda dataset: dataset.ragged_batch(batch_size, drop_remainder, row_splits_dtype)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -10,11 +11,14 @@ from typing import Any
 import numpy as np
 
 from fastgrad import nest
-from fastgrad.data.batch import element_groups, padded, row_groups, stacked
+from fastgrad.composite import CompositeSpec
+from fastgrad.data.batch import element_groups, padded, ragged_rows, row_groups, stacked
 from fastgrad.data.compiling import call, unrecorded
 from fastgrad.data.node import UNKNOWN, Chunk, Node, Stage
-from fastgrad.data.structure import DatasetSpec, map_leaves, packer, placeholder
+from fastgrad.data.ragged_rows import row, rows_of
+from fastgrad.data.structure import DatasetSpec, batched_spec, map_leaves, packer, placeholder, row_spec
 from fastgrad.data.transformations import checked_function, node_of
+from fastgrad.dtypes import DType
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.shape import TensorShape
 from fastgrad.tensor import Tensor
@@ -38,7 +42,8 @@ class Batched(Stage):
     def elements_after(self, position: int) -> Iterator[Any]:
         rows = self.source.rows
         if rows is None:
-            elements = map(stacked, element_groups(self.source.elements(), self._size, self._drop_remainder))
+            stack = functools.partial(stacked, ragged=_ragged_leaves(self.source.known_spec()))
+            elements = map(stack, element_groups(self.source.elements(), self._size, self._drop_remainder))
             return itertools.islice(elements, position, None) if position else elements
         together = max(1, GATHERED // max(1, self._size * rows.row_bytes))
         groups = row_groups(self.source.chunks(), self._size * together)
@@ -52,11 +57,67 @@ class Batched(Stage):
         return count // self._size if self._drop_remainder else -(-count // self._size)
 
     def make_spec(self) -> Any:
-        rows = TensorShape([self._size if self._drop_remainder else None])
-        return map_leaves(
-            lambda leaf: None if leaf is None else TensorSpec(rows.concatenate(leaf.shape), leaf.dtype),
-            self.source.spec(),
-        )
+        size = self._size if self._drop_remainder else None
+        return map_leaves(lambda leaf: batched_spec(leaf, size), self.source.spec())
+
+
+def _ragged_leaves(spec: Any) -> tuple[Any, ...]:
+    """What ``stacked`` takes: of which leaves batches are ragged; empty where there are none, or nothing is known."""
+    if spec is None:
+        return ()
+    found = tuple([_uniform(leaf) if isinstance(leaf, CompositeSpec) else None for leaf in nest.flatten(spec)])
+    return found if any(found) else ()
+
+
+class RaggedBatched(Batched):
+    """Groups of ``size`` elements, put together as ragged tensors where their sizes are not known.
+
+    Args:
+        splits_dtype: of the splits, int32 or int64.
+    """
+
+    name = "_RaggedBatchDataset"
+
+    def __init__(self, source: Node, size: int, drop_remainder: bool, splits_dtype: DType) -> None:
+        super().__init__(source, size, drop_remainder)
+        self._splits_dtype = splits_dtype
+
+    def elements(self) -> Iterator[Any]:
+        ragged = [_uniform(leaf) for leaf in nest.flatten(self.source.spec())]
+        for group in element_groups(self.source.elements(), self._size, self._drop_remainder):
+            yield ragged_rows(group, ragged, self._splits_dtype.numpy)
+
+    def elements_after(self, position: int) -> Iterator[Any]:
+        return Stage.elements_after(self, position)
+
+    def make_spec(self) -> Any:
+        size = self._size if self._drop_remainder else None
+        return map_leaves(lambda leaf: self._batched(leaf, size), self.source.spec())
+
+    def _batched(self, leaf: Any, size: int | None) -> Any:
+        levels = len(_uniform(leaf))
+        if not levels:
+            return batched_spec(leaf, size)
+        from fastgrad.ragged.spec import RaggedTensorSpec
+
+        return RaggedTensorSpec(TensorShape([size]).concatenate(leaf.shape), leaf.dtype, levels, self._splits_dtype)
+
+
+def _uniform(leaf: Any) -> list[int | None]:
+    """For each dimension of batches that is cut by splits its size, if it is known. The last one that is not known is cut.
+
+    Raises:
+        ValueError: the rank is not known.
+    """
+    if leaf is None:
+        return []
+    if leaf.shape.rank is None:
+        raise ValueError(f"Dataset.ragged_batch: elements of unknown rank can't be batched: {leaf}.")
+    if isinstance(leaf, CompositeSpec):
+        levels = leaf.ragged_rank + 1  # type: ignore[attr-defined]
+    else:
+        levels = max([axis + 1 for axis, size in enumerate(leaf.shape) if size is None], default=0)
+    return list(leaf.shape[:levels])
 
 
 class PaddedBatched(Batched):
@@ -98,15 +159,16 @@ class Unbatched(Stage):
     def chunks(self) -> Iterator[Chunk]:
         for element in self.source.elements():
             leaves, pack = nest.flatten(element), packer(element)
-            counts = {len(leaf._array) if leaf.ndim else -1 for leaf in leaves if leaf is not None}
+            columns = [None if leaf is None else rows_of(leaf) for leaf in leaves]
+            counts = {_row_count(column) for column in columns if column is not None}
             if len(counts) != 1 or -1 in counts:
                 shapes = [leaf.shape for leaf in leaves if leaf is not None]
                 raise InvalidArgumentError(
                     f"Dataset.unbatch: Input tensors must be at least rank 1 and have the same first dimension, got {shapes}."
                 )
             yield [
-                pack([None if leaf is None else Tensor(leaf._array[row, ...]) for leaf in leaves])
-                for row in range(counts.pop())
+                pack([None if column is None else row(column, number) for column in columns])
+                for number in range(counts.pop())
             ]
 
     def count(self) -> int:
@@ -114,9 +176,11 @@ class Unbatched(Stage):
         return UNKNOWN if count else 0
 
     def make_spec(self) -> Any:
-        return map_leaves(
-            lambda leaf: None if leaf is None else TensorSpec(leaf.shape[1:], leaf.dtype), self.source.spec()
-        )
+        return map_leaves(row_spec, self.source.spec())
+
+
+def _row_count(column: Any) -> int:
+    return -1 if isinstance(column, np.ndarray) and not column.ndim else len(column)
 
 
 class Rebatched(Unbatched):
@@ -130,19 +194,18 @@ class Rebatched(Unbatched):
 
     def chunks(self) -> Iterator[Chunk]:
         rows = itertools.chain.from_iterable(super().chunks())
+        known = self.source.known_spec()
+        ragged = () if known is None else _ragged_leaves(map_leaves(row_spec, known))
         for size in itertools.cycle(self._sizes):
             group = list(itertools.islice(rows, size))
             if group and (len(group) == size or not self._drop_remainder):
-                yield [stacked(group)]
+                yield [stacked(group, ragged)]
             if len(group) < size:
                 return
 
     def make_spec(self) -> Any:
         rows = self._sizes[0] if self._drop_remainder and len(set(self._sizes)) == 1 else None
-        return map_leaves(
-            lambda leaf: None if leaf is None else TensorSpec(TensorShape([rows]).concatenate(leaf.shape), leaf.dtype),
-            super().make_spec(),
-        )
+        return map_leaves(lambda leaf: batched_spec(leaf, rows), super().make_spec())
 
 
 class Listed(Node):
@@ -268,6 +331,9 @@ class Grouped(Stage):
 
     def count(self) -> int:
         return UNKNOWN
+
+    def known_spec(self) -> Any:
+        return self._spec
 
     def make_spec(self) -> Any:
         return self._node(0, [placeholder(self.source.spec(), 2)]).spec()

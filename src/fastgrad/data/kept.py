@@ -117,6 +117,7 @@ def written(elements: Iterable[Any], spec: Any, folder: str) -> Iterator[Any]:
     """The elements; the last step writes the index that makes them a saved dataset, the others files of some elements each."""
     from fastgrad.storage.tensor_file import save_tensors
 
+    form = _spec_text(spec)
     os.makedirs(folder, exist_ok=True)
     sizes = []
     for number, group in enumerate(element_groups(elements, GROUP, drop_remainder=False)):
@@ -128,7 +129,7 @@ def written(elements: Iterable[Any], spec: Any, folder: str) -> Iterator[Any]:
         yield from group
     from fastgrad.storage.atomic_write import write_atomically
 
-    text = json.dumps({"files": sizes, "spec": _spec_text(spec)})
+    text = json.dumps({"files": sizes, "spec": form})
     write_atomically(os.path.join(folder, INDEX), lambda file: file.write(text.encode()))
 
 

@@ -68,6 +68,12 @@ class Node:
             self._spec = self.make_spec()
         return self._spec
 
+    def known_spec(self) -> Any:
+        """``spec``, or None where a user's function would have to be called for it."""
+        if self._spec is None and any(source.known_spec() is None for source in self.sources):
+            return None
+        return self.spec()
+
     def make_spec(self) -> Any:
         """What ``spec`` gives, computed when it is first asked for."""
         raise NotImplementedError

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.data.ragged_rows import RaggedColumn, row, tensor_of_rows
 from fastgrad.data.structure import packer
 from fastgrad.dtypes import DType
-from fastgrad.tensor import Tensor, tensor_of_data
+from fastgrad.tensor import Tensor
 from fastgrad.tensor_spec import TensorSpec
 
 Indices = Any
@@ -37,8 +38,8 @@ class Rows:
         """One row."""
         raise NotImplementedError
 
-    def arrays(self, indices: Indices) -> list[np.ndarray | None]:
-        """Several rows, stacked, an array for each leaf: views where the rows are consecutive."""
+    def arrays(self, indices: Indices) -> list[Any]:
+        """Several rows, stacked, an array or a ``RaggedColumn`` for each leaf: views where the rows are consecutive."""
         raise NotImplementedError
 
     def batches(self, groups: Iterable[Indices], size: int, drop_remainder: bool) -> Iterator[Any]:
@@ -49,7 +50,7 @@ class Rows:
             rows = len(indices)
             for start in range(0, rows - size + 1 if drop_remainder else rows, size):
                 stop = start + size
-                yield pack([None if array is None else tensor_of_data(array[start:stop]) for array in arrays])
+                yield pack([None if array is None else tensor_of_rows(array[start:stop]) for array in arrays])
 
 
 class ArrayRows(Rows):
@@ -57,27 +58,34 @@ class ArrayRows(Rows):
 
     Args:
         structure: the form of an element.
-        arrays: one for each leaf, of equal first dimension (None for a leaf that is None).
+        arrays: one for each leaf, of equal first dimension (None for a leaf that is None), or ragged rows.
         count: the number of rows.
     """
 
-    def __init__(self, structure: Any, arrays: Sequence[np.ndarray | None], count: int) -> None:
+    def __init__(self, structure: Any, arrays: Sequence[Any], count: int) -> None:
         self.count = count
-        self.row_bytes = sum(0 if array is None else array[:1].nbytes for array in arrays)
+        self.row_bytes = sum(0 if array is None else array.nbytes // max(count, 1) for array in arrays)
         self.pack = packer(structure)
         self._arrays = list(arrays)
 
     def spec(self) -> Any:
-        return self.pack([None if a is None else TensorSpec(a.shape[1:], a.dtype) for a in self._arrays])
+        return self.pack([None if a is None else _spec_of_rows(a) for a in self._arrays])
 
     def element(self, index: int) -> Any:
-        return self.pack([None if array is None else tensor_of_data(array[index, ...]) for array in self._arrays])
+        return self.pack([None if array is None else row(array, index) for array in self._arrays])
 
-    def arrays(self, indices: Indices) -> list[np.ndarray | None]:
+    def arrays(self, indices: Indices) -> list[Any]:
         if type(indices) is range:
             stop = indices.start + len(indices)
             return [None if array is None else array[indices.start : stop] for array in self._arrays]
-        return [None if array is None else array.take(indices, 0) for array in self._arrays]
+        return [
+            None if array is None else array.take(indices, 0) if type(array) is np.ndarray else array.take(indices)
+            for array in self._arrays
+        ]
+
+
+def _spec_of_rows(array: Any) -> Any:
+    return array.spec_of_rows() if isinstance(array, RaggedColumn) else TensorSpec(array.shape[1:], array.dtype)
 
 
 class RangeRows(Rows):
@@ -95,7 +103,7 @@ class RangeRows(Rows):
     def element(self, index: int) -> Tensor:
         return Tensor(np.array(self._start + int(index) * self._step, self._dtype.numpy))
 
-    def arrays(self, indices: Indices) -> list[np.ndarray | None]:
+    def arrays(self, indices: Indices) -> list[Any]:
         numbers = np.arange(indices.start, indices.stop) if type(indices) is range else indices
         return [(self._start + numbers * self._step).astype(self._dtype.numpy)]
 
@@ -121,7 +129,7 @@ class ZippedRows(Rows):
     def element(self, index: int) -> Any:
         return self._pack([source.element(index) for source in self._sources])
 
-    def arrays(self, indices: Indices) -> list[np.ndarray | None]:
+    def arrays(self, indices: Indices) -> list[Any]:
         return [array for source in self._sources for array in source.arrays(indices)]
 
 
@@ -165,5 +173,5 @@ class ReadRows(Rows):
     def element(self, index: int) -> Any:
         return self._rows.element(index)
 
-    def arrays(self, indices: Indices) -> list[np.ndarray | None]:
+    def arrays(self, indices: Indices) -> list[Any]:
         return self._rows.arrays(indices)

@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 
 from fastgrad import nest
+from fastgrad.composite import Composite, CompositeSpec
 from fastgrad.data.ahead import close
 from fastgrad.data.compiling import unrecorded
 from fastgrad.data.node import INFINITE, Chunk, Drawing, Node
+from fastgrad.data.ragged_rows import RaggedColumn
 from fastgrad.data.rows import ArrayRows, RangeRows
 from fastgrad.data.structure import map_leaves, spec_of
 from fastgrad.dtypes import DType, as_dtype
@@ -52,7 +54,7 @@ def slices(tensors: Any) -> RowSource:
     if not known:
         raise ValueError("Dataset.from_tensor_slices: Invalid `tensors`. `tensors` should not be empty.")
     for array in known:
-        if not array.ndim:
+        if isinstance(array, np.ndarray) and not array.ndim:
             raise ValueError(
                 "Dataset.from_tensor_slices: Unbatching a tensor is only supported for rank >= 1, got a scalar."
             )
@@ -69,7 +71,9 @@ def numbers(start: int, stop: int, step: int, dtype: DType) -> RowSource:
     return RowSource(RangeRows(start, step, len(range(start, stop, step)), dtype), "_RangeDataset")
 
 
-def _own(tensor: Tensor) -> np.ndarray:
+def _own(tensor: Any) -> Any:
+    if isinstance(tensor, Composite):
+        return RaggedColumn.of(tensor)
     # Views of a variable's memory would see its updates: rows are handed out without its knowledge.
     return tensor._on_host() if tensor._owner is None else tensor._on_host().copy()
 
@@ -159,6 +163,13 @@ class Generated(Node):
 
 def _fitted(value: Any, signature: Any) -> Any:
     """A yielded value as an element that fits ``signature``."""
+    if isinstance(signature, CompositeSpec):
+        try:
+            return signature.fitted(value)
+        except (TypeError, ValueError) as error:
+            raise InvalidArgumentError(
+                f"Dataset.from_generator: `generator` yielded an element that did not match the expected structure: {error}"
+            ) from None
     if isinstance(signature, TensorSpec):
         return _fitted_leaf(value, signature)
     if isinstance(signature, tuple) and isinstance(value, list):
@@ -204,7 +215,7 @@ def generator_signature(output_types: Any, output_shapes: Any, output_signature:
             )
         signature = _tuples(output_signature)
         for leaf in nest.flatten(signature):
-            if not isinstance(leaf, TensorSpec):
+            if not isinstance(leaf, (TensorSpec, CompositeSpec)):
                 raise TypeError(
                     f"`output_signature` must contain objects that are subclass of `tf.TypeSpec` but found {leaf!r}."
                 )

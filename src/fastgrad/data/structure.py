@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad import nest
+from fastgrad.composite import Composite, CompositeSpec
 from fastgrad.shape import TensorShape
 from fastgrad.tensor import Tensor, convert_to_tensor
 from fastgrad.tensor_spec import TensorSpec
@@ -52,7 +53,7 @@ def converted(value: Any) -> Any:
         return _mapping_like(value, {key: converted(item) for key, item in value.items()})
     if isinstance(value, tuple) and not isinstance(value, TensorShape):
         return _tuple_like(value, [converted(item) for item in value])
-    return convert_to_tensor(value)
+    return value if isinstance(value, Composite) else convert_to_tensor(value)
 
 
 def result_element(value: Any, what: str) -> Any:
@@ -92,9 +93,25 @@ def spec_of(element: Any) -> Any:
     def one(leaf: Any) -> Any:
         if leaf is None:
             return None
+        if isinstance(leaf, Composite):
+            return leaf._spec()
         return DatasetSpec(leaf.element_spec) if is_dataset(leaf) else TensorSpec(leaf.shape, leaf.dtype)
 
     return map_leaves(one, element)
+
+
+def batched_spec(leaf: Any, size: int | None) -> Any:
+    """The spec of batches of ``size`` leaves of an element."""
+    if leaf is None or isinstance(leaf, CompositeSpec):
+        return leaf if leaf is None else leaf.batched(size)
+    return TensorSpec(TensorShape([size]).concatenate(leaf.shape), leaf.dtype)
+
+
+def row_spec(leaf: Any) -> Any:
+    """The spec of the rows of a leaf."""
+    if leaf is None or isinstance(leaf, CompositeSpec):
+        return leaf if leaf is None else leaf.of_rows()
+    return TensorSpec(leaf.shape[1:], leaf.dtype)
 
 
 def map_leaves(function: Callable[..., Any], *structures: Any) -> Any:
@@ -120,6 +137,8 @@ def placeholder(spec: Any, unknown: int, value: int = 0) -> Any:
             from fastgrad.data.dataset import Dataset
 
             return Dataset.from_tensors(placeholder(leaf.element_spec, unknown, value))
+        if isinstance(leaf, CompositeSpec):
+            return leaf.placeholder(unknown, b"" if leaf.dtype.name == "string" else value)  # type: ignore[attr-defined]
         sizes = () if leaf.shape.rank is None else tuple(unknown if size is None else size for size in leaf.shape)
         array = np.full(sizes, value, leaf.dtype.numpy)
         if array.dtype == object:

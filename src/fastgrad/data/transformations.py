@@ -62,6 +62,9 @@ class Mapped(Stage):
     def _result(self, element: Any) -> Any:
         return result_element(self._function(element), "Dataset.map")
 
+    def known_spec(self) -> Any:
+        return self._spec
+
     def make_spec(self) -> Any:
         """What fits both results of two elements: of zeros and of ones, with two sizes for each unknown dimension."""
         spec = self.source.spec()
@@ -145,6 +148,9 @@ class FlatMapped(Stage):
     def count(self) -> int:
         return UNKNOWN
 
+    def known_spec(self) -> Any:
+        return self._spec
+
     def make_spec(self) -> Any:
         return self.inner(placeholder(self.source.spec(), 1)).spec()
 
@@ -202,6 +208,9 @@ class Scanned(Stage):
         if not isinstance(found, (tuple, list)) or len(found) != 2:
             raise TypeError("The scan function must return a pair comprising the new state and the output value.")
         return result_element(found[0], "Dataset.scan"), result_element(found[1], "Dataset.scan")
+
+    def known_spec(self) -> Any:
+        return self._spec
 
     def make_spec(self) -> Any:
         return spec_of(self._next(self._initial, placeholder(self.source.spec(), 2))[1])

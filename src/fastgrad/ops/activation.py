@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad.backward import zeros_of
+from fastgrad.composite import CompositeOperand
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.mapping import activation as kernels
 from fastgrad.kernels.reducing import softmax as softmax_kernels
@@ -110,7 +111,7 @@ _leaky_relu = operation(
 )
 
 
-def leaky_relu(features: Any, alpha: float = 0.2, name: str | None = None) -> Tensor:
+def leaky_relu(features: Any, alpha: float = 0.2, name: str | None = None) -> Any:
     """``features`` where positive, else ``alpha * features``; the gradient at 0 is alpha.
 
     Args:
@@ -120,7 +121,10 @@ def leaky_relu(features: Any, alpha: float = 0.2, name: str | None = None) -> Te
     Returns:
         A tensor of the same shape. TensorFlow: tf.nn.leaky_relu.
     """
-    x = convert_to_tensor(features)
+    try:
+        x = convert_to_tensor(features)
+    except CompositeOperand as met:
+        return met.mapped(lambda x: leaky_relu(x, alpha), features)
     if x.dtype.is_integer:
         x = TABLE["cast"](x, dtype="float32")
     _leaky_relu.check_dtype(x._array)
@@ -180,7 +184,7 @@ def crelu(features: Any, axis: int = -1, name: str | None = None) -> Tensor:
     return relu(TABLE["concat"](x, TABLE["negative"](x), axis=axis))
 
 
-def silu(features: Any, beta: float = 1.0) -> Tensor:
+def silu(features: Any, beta: float = 1.0) -> Any:
     """``features * sigmoid(beta * features)``, also called swish (Ramachandran et al. 2017).
 
     Args:
@@ -190,7 +194,10 @@ def silu(features: Any, beta: float = 1.0) -> Tensor:
     Returns:
         A tensor of the same shape and dtype. TensorFlow: tf.nn.silu.
     """
-    x = convert_to_tensor(features)
+    try:
+        x = convert_to_tensor(features)
+    except CompositeOperand as met:
+        return met.mapped(lambda x: silu(x, beta), features)
     if x._array.dtype not in FLOATING:
         raise refuse_dtype("silu", x._array.dtype, FLOATING)
     return x * TABLE["sigmoid"](x if type(beta) is float and beta == 1.0 else x * beta)
@@ -309,7 +316,7 @@ _gelu_tanh = elementwise(
 )
 
 
-def gelu(features: Any, approximate: bool = False, name: str | None = None) -> Tensor:
+def gelu(features: Any, approximate: bool = False, name: str | None = None) -> Any:
     """``x * Phi(x)`` with the normal distribution function Phi (Hendrycks and Gimpel 2016).
 
     Args:
@@ -322,7 +329,10 @@ def gelu(features: Any, approximate: bool = False, name: str | None = None) -> T
     Raises:
         ValueError: ``features`` is not floating. TensorFlow: tf.nn.gelu.
     """
-    x = convert_to_tensor(features)
+    try:
+        x = convert_to_tensor(features)
+    except CompositeOperand as met:
+        return met.mapped(lambda x: gelu(x, approximate), features)
     if not x.dtype.is_floating:
         raise ValueError(f"`features.dtype` must be a floating point tensor. Received: features.dtype={x.dtype!r}")
     return _gelu_tanh(x) if approximate else _gelu_erf(x)

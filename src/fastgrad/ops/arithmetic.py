@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad.backward import zeros_of
+from fastgrad.composite import CompositeOperand
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.indexed_slices import IndexedSlices
 from fastgrad.operation import (
@@ -212,7 +213,7 @@ _add_n_row = operation(
 )
 
 
-def add_n(inputs: Any, name: str | None = None) -> Tensor:
+def add_n(inputs: Any, name: str | None = None) -> Any:
     """The sum of several tensors of one shape.
 
     Args:
@@ -228,7 +229,10 @@ def add_n(inputs: Any, name: str | None = None) -> Tensor:
         raise ValueError(
             "add_n: Inputs must be an iterable of at least one Tensor/IndexedSlices with the same dtype and shape."
         )
-    xs = tensors_of(list(inputs), "add_n")
+    try:
+        xs = tensors_of(list(inputs), "add_n")
+    except CompositeOperand as met:
+        return met.call("add_n", inputs)
     first = xs[0]._array
     if first.dtype not in NUMERIC:
         raise refuse_dtype("add_n", first.dtype, NUMERIC)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad import dtypes
+from fastgrad.composite import CompositeOperand
 from fastgrad.errors import UnimplementedError
 from fastgrad.indexed_slices import IndexedSlices
 from fastgrad.kernels.mapping.half import cast_bfloat16
@@ -59,7 +60,10 @@ def cast(x: Any, dtype: Any, name: str | None = None) -> Any:
     if isinstance(x, IndexedSlices):
         return IndexedSlices(cast(x.values, dtype), x.indices, x.dense_shape)
     if type(x) is not Tensor:
-        x = convert_to_tensor(x)
+        try:
+            x = convert_to_tensor(x)
+        except CompositeOperand as met:
+            return met.call("cast", x, dtype)
     got = x._array.dtype
     if got == dtype.numpy:
         return x

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad.backward import sum_to_shape
+from fastgrad.composite import CompositeOperand
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.indexed_slices import IndexedSlices
 from fastgrad.operation import FLOATING, TABLE, Form, convert_pair, joint, operation, refuse_dtype, refuse_mix
@@ -41,7 +42,10 @@ def clip_by_value(t: Any, clip_value_min: Any, clip_value_max: Any, name: str | 
     """
     if isinstance(t, IndexedSlices):
         return IndexedSlices(clip_by_value(t.values, clip_value_min, clip_value_max), t.indices, t.dense_shape)
-    t = tensor_of(t)
+    try:
+        t = tensor_of(t)
+    except CompositeOperand as met:
+        return met.mapped(clip_by_value, t, clip_value_min, clip_value_max)
     shape = t._array.shape
     y = maximum(minimum(t, clip_value_max), clip_value_min)
     if y._array.shape != shape:

@@ -10,6 +10,7 @@ import numpy as np
 from fastgrad import dtypes
 from fastgrad import tensor as tensors
 from fastgrad.array_conversion import array_of
+from fastgrad.composite import CompositeOperand
 from fastgrad.dtypes import DType
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.running.launch import Launches
@@ -122,14 +123,17 @@ tensors.pack = _pack
 _identity = Operation("identity", lambda x: x, lambda g, y, x: g, form=Form.ELEMENTWISE, code="{0}", dtypes=ANY)
 
 
-def identity(input: Any, name: str | None = None) -> Tensor:
+def identity(input: Any, name: str | None = None) -> Any:
     """A new tensor of the same value, for tapes another one than ``input``; in a ``tf.device`` context, a copy on its device.
 
     Args:
         input: what converts to a tensor.
         name: kept for TensorFlow's signature.
     """
-    x = tensor_of(input)
+    try:
+        x = tensor_of(input)
+    except CompositeOperand as met:
+        return met.mapped(identity, input)
     if placement.active and placement.is_chosen and not x._array.dtype.hasobject:
         device = placement.device
         if device is not device_of(x._array):
@@ -207,7 +211,7 @@ def _filled(sizes: tuple[int, ...], dtype: DType, value: int) -> np.ndarray:
     return np.ones(sizes, dtype.numpy) if value else np.zeros(sizes, dtype.numpy)
 
 
-def zeros_like(input: Any, dtype: Any = None, name: str | None = None, layout: Any = None) -> Tensor:
+def zeros_like(input: Any, dtype: Any = None, name: str | None = None, layout: Any = None) -> Any:
     """Zeros in the shape of ``input``.
 
     Args:
@@ -215,11 +219,14 @@ def zeros_like(input: Any, dtype: Any = None, name: str | None = None, layout: A
         dtype: default that of ``input``.
         name, layout: kept for TensorFlow's signature.
     """
-    x = tensor_of(input)
+    try:
+        x = tensor_of(input)
+    except CompositeOperand as met:
+        return met.call("zeros_like", input, dtype)
     return constant_beside(_filled(x._array.shape, x.dtype if dtype is None else dtypes.as_dtype(dtype), 0), x)
 
 
-def ones_like(input: Any, dtype: Any = None, name: str | None = None, layout: Any = None) -> Tensor:
+def ones_like(input: Any, dtype: Any = None, name: str | None = None, layout: Any = None) -> Any:
     """Ones in the shape of ``input``.
 
     Args:
@@ -230,7 +237,10 @@ def ones_like(input: Any, dtype: Any = None, name: str | None = None, layout: An
     Raises:
         InvalidArgumentError: strings.
     """
-    x = tensor_of(input)
+    try:
+        x = tensor_of(input)
+    except CompositeOperand as met:
+        return met.call("ones_like", input, dtype)
     wanted = x.dtype if dtype is None else dtypes.as_dtype(dtype)
     if wanted is dtypes.string:
         raise refuse_dtype("ones_like", wanted, ANY - {dtypes.string.numpy})

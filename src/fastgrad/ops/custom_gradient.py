@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from fastgrad import nest, recording
+from fastgrad.composite import CompositeOperand
 from fastgrad.indexed_slices import IndexedSlices
 from fastgrad.operation import TABLE, Form, operation
 from fastgrad.tape import GradientTape, record
@@ -29,7 +30,11 @@ def stop_gradient(input: Any, name: str | None = None) -> Any:  # TensorFlow's n
     Returns:
         A tensor that tapes take for a constant. TensorFlow: tf.stop_gradient.
     """
-    return _stop_gradient(convert_to_tensor(input))
+    try:
+        x = convert_to_tensor(input)
+    except CompositeOperand as met:
+        return met.mapped(stop_gradient, input)
+    return _stop_gradient(x)
 
 
 class _ReadVariables(recording.Recorder):

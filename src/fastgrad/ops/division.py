@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.composite import CompositeOperand
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.operation import INEXACT, REAL, Binary, convert_pair, elementwise
 from fastgrad.ops.arguments import tensor_of
@@ -49,7 +50,7 @@ def _as_quotients(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     return cast(x, quotient), cast(y, quotient)
 
 
-def divide(x: Any, y: Any, name: str | None = None) -> Tensor:
+def divide(x: Any, y: Any, name: str | None = None) -> Any:
     """``x / y``, element by element, broadcast, as Python divides.
 
     Args:
@@ -61,7 +62,10 @@ def divide(x: Any, y: Any, name: str | None = None) -> Tensor:
         InvalidArgumentError: floats beside another dtype, or shapes that do not broadcast.
     """
     if type(x) is not Tensor or type(y) is not Tensor:
-        x, y = convert_pair(x, y, "divide")
+        try:
+            x, y = convert_pair(x, y, "divide")
+        except CompositeOperand as met:
+            return met.mapped(divide, x, y)
     if x._array.dtype not in INEXACT:
         if x._array.dtype not in REAL:
             raise TypeError(f"divide: Invalid dtype {x.dtype!r}; numbers can be divided, tf.cast makes some.")
@@ -87,7 +91,7 @@ _divide_no_nan: Binary = elementwise(
 )
 
 
-def divide_no_nan(x: Any, y: Any, name: str | None = None) -> Tensor:
+def divide_no_nan(x: Any, y: Any, name: str | None = None) -> Any:
     """``x / y``, and 0 where ``y`` is 0, even for NaN and infinity; so are the gradients.
 
     Args:
@@ -95,7 +99,10 @@ def divide_no_nan(x: Any, y: Any, name: str | None = None) -> Tensor:
         name: kept for TensorFlow's signature.
     """
     if type(x) is not Tensor or type(y) is not Tensor:
-        x, y = convert_pair(x, y, "divide_no_nan")
+        try:
+            x, y = convert_pair(x, y, "divide_no_nan")
+        except CompositeOperand as met:
+            return met.mapped(divide_no_nan, x, y)
     return _divide_no_nan(*_as_quotients(x, y))
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad import dtypes
+from fastgrad.composite import CompositeOperand
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.indexed_slices import IndexedSlices
 from fastgrad.kernels.arranging import embedding as kernels
@@ -151,8 +152,11 @@ def gather(
         InvalidArgumentError: an index that is negative or too large, batch dimensions that differ, no such axis.
         ValueError: ``batch_dims`` is not less than the rank of ``indices`` plus one.
     """
-    x = params if type(params) is Tensor else tensor_of(params)
-    ids = indices if type(indices) is Tensor else tensor_of(indices)
+    try:
+        x = params if type(params) is Tensor else tensor_of(params)
+        ids = indices if type(indices) is Tensor else tensor_of(indices)
+    except CompositeOperand as met:
+        return met.call("gather", params, indices, axis, batch_dims)
     shape = x._array.shape
     rank = len(shape)
     if not rank:
@@ -386,7 +390,7 @@ _true_positions.count = np.count_nonzero
 _true_positions.count_launches = launches_from("arranging.selecting", "positions_count_launches")
 
 
-def where(condition: Any, x: Any = None, y: Any = None, name: str | None = None) -> Tensor:
+def where(condition: Any, x: Any = None, y: Any = None, name: str | None = None) -> Any:
     """``x`` where ``condition`` is true and ``y`` elsewhere; or, without them, the positions where it is true.
 
     Args:
@@ -409,7 +413,10 @@ def where(condition: Any, x: Any = None, y: Any = None, name: str | None = None)
         return _true_positions(found)
     if x is None or y is None:
         raise ValueError("where: x and y must both be non-None or both be None.")
-    chosen = as_tensor_or_none(condition)
+    try:
+        chosen, a, b = as_tensor_or_none(condition), as_tensor_or_none(x), as_tensor_or_none(y)
+    except CompositeOperand as met:
+        return met.mapped(where, condition, x, y)
     if chosen is None:
         chosen = convert_to_tensor(condition, dtypes.bool)
     if chosen._array.dtype != bool:
@@ -417,7 +424,6 @@ def where(condition: Any, x: Any = None, y: Any = None, name: str | None = None)
             f"where: the condition was expected to be a bool tensor but is a {chosen.dtype.name} tensor. "
             "Compare it to something first."
         )
-    a, b = as_tensor_or_none(x), as_tensor_or_none(y)
     if a is None:
         a = convert_to_tensor(x, None if b is None else b.dtype)
     if b is None:

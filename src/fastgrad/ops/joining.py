@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.composite import CompositeOperand
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.arranging import layout as layouts
 from fastgrad.kernels.arranging.strided import written
@@ -57,7 +58,7 @@ _split: Operation = operation(
 )
 
 
-def concat(values: Any, axis: Any, name: str | None = "concat") -> Tensor:
+def concat(values: Any, axis: Any, name: str | None = "concat") -> Any:
     """Tensors joined along an axis that they have.
 
     Args:
@@ -71,13 +72,16 @@ def concat(values: Any, axis: Any, name: str | None = "concat") -> Tensor:
     Raises:
         InvalidArgumentError: no tensors, scalars, different ranks, sizes or dtypes, or no such axis.
     """
-    if not isinstance(values, (list, tuple)):
-        return convert_to_tensor(values)
-    if not values:
-        raise InvalidArgumentError("concat: got an empty list of tensors, wants at least one.")
-    if len(values) == 1:
-        return convert_to_tensor(values[0])
-    xs = tensors_of(values, "concat")
+    try:
+        if not isinstance(values, (list, tuple)):
+            return convert_to_tensor(values)
+        if not values:
+            raise InvalidArgumentError("concat: got an empty list of tensors, wants at least one.")
+        if len(values) == 1:
+            return convert_to_tensor(values[0])
+        xs = tensors_of(values, "concat")
+    except CompositeOperand as met:
+        return met.call("concat", values, axis)
     shape = xs[0]._array.shape
     rank = len(shape)
     if not rank:
@@ -133,7 +137,7 @@ _unstack: Operation = operation(
 )
 
 
-def stack(values: Any, axis: Any = 0, name: str | None = "stack") -> Tensor:
+def stack(values: Any, axis: Any = 0, name: str | None = "stack") -> Any:
     """Tensors of one shape, joined along a new axis.
 
     Args:
@@ -152,12 +156,15 @@ def stack(values: Any, axis: Any = 0, name: str | None = "stack") -> Tensor:
         values = unstack(x)
     if not values:
         return tensor_of(values)
-    if axis == 0 and all(as_tensor_or_none(value) is None for value in values):
-        try:
-            return convert_to_tensor(values)
-        except ValueError:
-            pass  # nested lists of different lengths: the error below names their shapes
-    xs = tensors_of(values, "stack")
+    try:
+        if axis == 0 and all(as_tensor_or_none(value) is None for value in values):
+            try:
+                return convert_to_tensor(values)
+            except ValueError:
+                pass  # nested lists of different lengths: the error below names their shapes
+        xs = tensors_of(values, "stack")
+    except CompositeOperand as met:
+        return met.call("stack", values, axis)
     shape = xs[0]._array.shape
     position = axis_of(axis, len(shape) + 1, "stack", ValueError)
     for number, x in enumerate(xs):

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.composite import CompositeOperand
 from fastgrad.operation import convert_pair
 from fastgrad.ops.arithmetic import abs as absolute
 from fastgrad.ops.arithmetic import add, multiply, negative, subtract
@@ -76,7 +77,10 @@ def _equality(function: Callable[[Any, Any], Tensor], unlike: bool) -> Callable[
     def compare(x: Any, y: Any) -> Any:
         if y is None:
             return unlike
-        x, y = convert_pair(x, y, function.__name__)
+        try:
+            x, y = convert_pair(x, y, function.__name__)
+        except CompositeOperand as met:
+            return met.mapped(function, x, y)
         a, b = x._array.shape, y._array.shape
         if a != b and x._array.dtype == y._array.dtype and not _broadcast(a, b):
             return Tensor(np.array(unlike))
@@ -94,8 +98,11 @@ def _logical(
 ) -> Callable[[Any, Any], Tensor]:
     """``&``, ``|`` and ``^``: logic on booleans, bits of integers."""
 
-    def choose(x: Any, y: Any) -> Tensor:
-        x, y = convert_pair(x, y, of_integers.__name__)
+    def choose(x: Any, y: Any) -> Any:
+        try:
+            x, y = convert_pair(x, y, of_integers.__name__)
+        except CompositeOperand as met:
+            return met.mapped(choose, x, y)
         return (of_booleans if x._array.dtype.kind == "b" == y._array.dtype.kind else of_integers)(x, y)
 
     return choose

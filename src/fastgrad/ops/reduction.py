@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.composite import CompositeOperand
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.floating_errors import QUIET, errors_reset, errors_set
 from fastgrad.kernels.arranging.layout import Layout, broadcast
@@ -109,8 +110,11 @@ class Reduction(Operation):
         return y
 
 
-def _reduced(row: Operation, input_tensor: Any, axis: Any, keepdims: Any) -> Tensor:
-    x = input_tensor if type(input_tensor) is Tensor else tensor_of(input_tensor)
+def _reduced(row: Operation, input_tensor: Any, axis: Any, keepdims: Any) -> Any:
+    try:
+        x = input_tensor if type(input_tensor) is Tensor else tensor_of(input_tensor)
+    except CompositeOperand as met:
+        return met.call(row.name, input_tensor, axis, keepdims)
     array = x._array
     if array.dtype not in row.dtypes:
         raise refuse_dtype(row.name, array.dtype, row.dtypes)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad import dtypes
+from fastgrad.composite import CompositeOperand
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.operation import refuse_dtype
 from fastgrad.ops.arguments import integers, tensor_of
@@ -52,7 +53,12 @@ def rank(input: Any, name: str | None = None) -> Tensor:
         input: what converts to a tensor.
         name: kept for TensorFlow's signature.
     """
-    return constant_tensor(np.array(tensor_of(input)._array.ndim, np.int32))
+    try:
+        x = tensor_of(input)
+    except CompositeOperand as met:
+        found: Tensor = met.call("rank", input)
+        return found
+    return constant_tensor(np.array(x._array.ndim, np.int32))
 
 
 def size(input: Any, out_type: Any = None, name: str | None = None) -> Tensor:
@@ -66,7 +72,13 @@ def size(input: Any, out_type: Any = None, name: str | None = None) -> Tensor:
     Raises:
         InvalidArgumentError: another ``out_type``.
     """
-    return constant_tensor(np.array(tensor_of(input)._array.size, _shape_type("size", out_type)))
+    dtype = _shape_type("size", out_type)
+    try:
+        x = tensor_of(input)
+    except CompositeOperand as met:
+        found: Tensor = met.call("size", input, dtype)
+        return found
+    return constant_tensor(np.array(x._array.size, dtype))
 
 
 def ensure_shape(x: Any, shape: Any, name: str | None = None) -> Tensor:

@@ -9,6 +9,7 @@ import numpy as np
 
 from fastgrad import dtypes
 from fastgrad.backward import sum_to_shape
+from fastgrad.composite import CompositeOperand
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.arranging import layout as layouts
 from fastgrad.kernels.arranging.strided import one_view
@@ -77,7 +78,7 @@ def _without_unknown(sizes: tuple[int, ...], shape: tuple[int, ...], count: int)
     return (*sizes[:where], count // known, *sizes[where + 1 :])
 
 
-def expand_dims(input: Any, axis: Any, name: str | None = None) -> Tensor:
+def expand_dims(input: Any, axis: Any, name: str | None = None) -> Any:
     """``input`` with a dimension of size 1 inserted before ``axis``.
 
     Args:
@@ -88,7 +89,10 @@ def expand_dims(input: Any, axis: Any, name: str | None = None) -> Tensor:
     Raises:
         InvalidArgumentError: ``axis`` is out of range.
     """
-    x = tensor_of(input)
+    try:
+        x = tensor_of(input)
+    except CompositeOperand as met:
+        return met.call("expand_dims", input, axis)
     shape = x._array.shape
     rank = len(shape)
     number = axis if type(axis) is int else integer(axis, "expand_dims: axis")

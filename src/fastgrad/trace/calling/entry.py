@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad import nest
+from fastgrad.composite import Composite
 from fastgrad.placement import placement
 from fastgrad.recording import recorders
 from fastgrad.tensor import Tensor
@@ -118,6 +119,9 @@ class _Writer:
         if kind is not Tensor and nest.is_nested(value):
             self._nested(value, kind, name)
             return
+        if isinstance(value, Composite):
+            self._composite(value, kind, name)
+            return
         if self._leaf > _MOST_LEAVES:
             raise _NoEntry
         leaf = self._call.leaves[self._leaf]
@@ -167,6 +171,17 @@ class _Writer:
         self.lines.append(
             f"if x{number}.shape != {leaf[1]!r} or x{number}.dtype {unlike} d{number}{flags}: return MISS"
         )
+
+    def _composite(self, value: Any, kind: type, name: str) -> None:
+        form, tensors = value._apart()
+        self.scope |= {f"t{name}": kind, f"f{name}": form}
+        parts = ", ".join(f"{name}_{number}" for number in range(len(tensors)))
+        self.lines.append(f"if type({name}) is not t{name}: return MISS")
+        self.lines.append(f"{name}_form, {name}_parts = {name}._apart()")
+        self.lines.append(f"if {name}_form != f{name}: return MISS")
+        self.lines.append(f"{parts}, = {name}_parts")
+        for number, tensor in enumerate(tensors):
+            self.argument(tensor, f"{name}_{number}")
 
     def _nested(self, value: Any, kind: type, name: str) -> None:
         self.scope[f"t{name}"] = kind
@@ -220,6 +235,10 @@ class _Writer:
             number = len(self.scope)
             self.scope[f"same{number}"] = Tensor(plan[2])
             return f"same{number}"
+        if kind is Composite:
+            number = len(self.scope)
+            self.scope |= {f"made{number}": plan[2]._together, f"form{number}": plan[3]}
+            return f"made{number}(form{number}, [{', '.join(self.result(part) for part in plan[1])}])"
         if kind is list:
             parts = iter([self.result(part) for part in plan[2]])
             return self._structure(plan[1], parts)

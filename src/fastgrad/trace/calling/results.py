@@ -9,6 +9,7 @@ import numpy as np
 
 from fastgrad import nest
 from fastgrad.array_conversion import short
+from fastgrad.composite import Composite
 from fastgrad.dtypes import int32
 from fastgrad.indexed_slices import IndexedSlices
 from fastgrad.ops.tensor_array import TensorArray
@@ -39,7 +40,7 @@ def as_results(value: Any, name: str) -> Any:
     if nest.is_nested(value):
         flat = [as_results(item, name) for item in nest.flatten(value)]
         return nest.pack_sequence_as(value, flat)
-    if kind is IndexedSlices:
+    if kind is IndexedSlices or isinstance(value, Composite):
         return value
     if isinstance(value, Variable):
         return Variable.value(value)
@@ -112,6 +113,9 @@ class Results:
         if type(value) is IndexedSlices:
             shape = value.dense_shape
             return IndexedSlices, [self._planned(part) for part in (value.values, value.indices, shape)]
+        if isinstance(value, Composite):
+            form, tensors = value._apart()
+            return Composite, [self._planned(part) for part in tensors], type(value), form
         if nest.is_nested(value):
             # The structure, with a plan for each leaf.
             return (
@@ -151,4 +155,7 @@ def _packed(plan: Any, tensors: list[Tensor], given: Sequence[Any]) -> Any:
         return Tensor(plan[2]) if same is None else same
     if kind is IndexedSlices:
         return IndexedSlices(*[_packed(part, tensors, given) for part in plan[1]])
+    if kind is Composite:
+        made: Any = plan[2]
+        return made._together(plan[3], [_packed(part, tensors, given) for part in plan[1]])
     return nest.pack_sequence_as(plan[1], [_packed(part, tensors, given) for part in plan[2]])

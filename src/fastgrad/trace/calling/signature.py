@@ -12,6 +12,7 @@ import numpy as np
 
 from fastgrad import nest
 from fastgrad.array_conversion import array_of, short
+from fastgrad.composite import Composite
 from fastgrad.dtypes import DType
 from fastgrad.indexed_slices import IndexedSlices
 from fastgrad.operation import TABLE
@@ -97,6 +98,9 @@ class Call:
         if kind is IndexedSlices:
             parts = {"values": value.values, "indices": value.indices, "dense_shape": value.dense_shape}
             return kind, tuple([self._describe(part, f"{label}.{name}") for name, part in parts.items()])
+        if kind is not Tensor and issubclass(kind, Composite):
+            form, tensors = value._apart()
+            return kind, form, tuple([self._describe(part, f"{label}.{i}") for i, part in enumerate(tensors)])
         self.labels.append(label)
         self.values.append(value)
         self.leaves.append(self._leaf(value, kind, label))
@@ -173,6 +177,9 @@ def rebuilt(value: Any, leaves: Iterator[Any]) -> Any:
     if kind is IndexedSlices:
         parts = [rebuilt(part, leaves) for part in (value.values, value.indices, value.dense_shape)]
         return IndexedSlices(*parts)
+    if kind is not Tensor and issubclass(kind, Composite):
+        form, tensors = value._apart()
+        return kind._together(form, [rebuilt(part, leaves) for part in tensors])
     return next(leaves)
 
 

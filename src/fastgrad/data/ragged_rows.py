@@ -1,0 +1,155 @@
+"""Rows of different lengths as arrays: what slicing, shuffling and batching of ragged tensors works on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from fastgrad.composite import Composite
+from fastgrad.errors import InvalidArgumentError
+from fastgrad.tensor import tensor_of_data
+
+
+class RaggedColumn:
+    """Rows of values, cut by one level of splits or more.
+
+    Args:
+        values: the innermost values.
+        splits: where rows end, the outermost first.
+        uniform: for each level the length of all rows, or None.
+    """
+
+    def __init__(self, values: np.ndarray, splits: Sequence[np.ndarray], uniform: Sequence[int | None]) -> None:
+        self.values, self.splits, self.uniform = values, list(splits), tuple(uniform)
+
+    @classmethod
+    def of(cls, ragged: Composite) -> RaggedColumn:
+        """The parts of a ragged tensor; copies of those in a variable's memory, as rows are handed out without its knowledge."""
+        uniform: Any
+        uniform, parts = ragged._apart()
+        values, *splits = [x._on_host() if x._owner is None else x._on_host().copy() for x in parts]
+        return cls(values, splits, uniform)
+
+    def tensor(self) -> Any:
+        """The ragged tensor."""
+        from fastgrad.ragged.ragged_tensor import RaggedTensor
+
+        return RaggedTensor._together(self.uniform, [tensor_of_data(part) for part in (self.values, *self.splits)])
+
+    def spec_of_rows(self) -> Any:
+        """The spec of a row."""
+        from fastgrad.ragged.spec import RaggedTensorSpec
+
+        return RaggedTensorSpec.from_value(self.tensor()).of_rows()
+
+    def __len__(self) -> int:
+        return len(self.splits[0]) - 1
+
+    @property
+    def nbytes(self) -> int:
+        """The memory of all rows."""
+        return self.values.nbytes + sum(part.nbytes for part in self.splits)
+
+    def __getitem__(self, rows: slice) -> RaggedColumn:
+        start, stop, _ = rows.indices(len(self))
+        splits = []
+        for level in self.splits:
+            part = level[start : max(start, stop) + 1]
+            start, stop = int(part[0]), int(part[-1])
+            splits.append(part - part[0])
+        return RaggedColumn(self.values[start:stop], splits, self.uniform)
+
+    def element(self, row: int) -> Any:
+        """One row: a tensor, or a ragged tensor of one level less."""
+        start, stop = self.splits[0][row : row + 2].tolist()
+        if len(self.splits) == 1:
+            return tensor_of_data(self.values[start:stop])
+        return RaggedColumn(self.values, self.splits[1:], self.uniform[1:])[start:stop].tensor()
+
+    def take(self, rows: np.ndarray) -> RaggedColumn:
+        """The rows with these numbers."""
+        splits = []
+        for level in self.splits:
+            starts, lengths = level[rows], level[rows + 1] - level[rows]
+            part = np.concatenate([np.zeros(1, level.dtype), np.cumsum(lengths, dtype=level.dtype)])
+            rows = np.arange(part[-1], dtype=np.int64) + np.repeat(starts - part[:-1], lengths)
+            splits.append(part)
+        return RaggedColumn(self.values.take(rows, 0), splits, self.uniform)
+
+
+def row(column: Any, number: int) -> Any:
+    """One row of an array or of ragged rows."""
+    return tensor_of_data(column[number, ...]) if isinstance(column, np.ndarray) else column.element(number)
+
+
+def tensor_of_rows(column: Any) -> Any:
+    """The tensor or ragged tensor of an array or of ragged rows."""
+    return tensor_of_data(column) if isinstance(column, np.ndarray) else column.tensor()
+
+
+def rows_of(leaf: Any) -> Any:
+    """The array or the ragged rows of a tensor or ragged tensor."""
+    return RaggedColumn.of(leaf) if isinstance(leaf, Composite) else leaf._on_host()
+
+
+def ragged_stack(column: Sequence[Any], uniform: Sequence[int | None], splits_dtype: Any = None) -> Any:
+    """Tensors and ragged tensors as the rows of one.
+
+    Args:
+        column: they, of one rank.
+        uniform: for each dimension of the result that is cut by splits the length of all rows, if that is part of the spec.
+        splits_dtype: default that of theirs, int64 of tensors.
+
+    Raises:
+        InvalidArgumentError: they differ in dimensions that are not cut.
+    """
+    parts = [_cut(rows_of(leaf), len(uniform) - 1) for leaf in column]
+    dtype = np.dtype(splits_dtype or next((part.splits[0].dtype for part in parts if part.splits), np.dtype(np.int64)))
+    counts = [len(part.splits[0]) - 1 if part.splits else len(part.values) for part in parts]
+    splits = [_ends(counts, dtype)]
+    for level in zip(*[part.splits for part in parts], strict=True):
+        starts = _ends([int(part[-1]) for part in level], dtype)[:-1]
+        shifted = [part[1:].astype(dtype) + start for part, start in zip(level, starts, strict=True)]
+        splits.append(np.concatenate([np.zeros(1, dtype), *shifted]))
+    try:
+        values = np.concatenate([part.values for part in parts])
+    except ValueError:
+        raise InvalidArgumentError(
+            f"Dataset.ragged_batch: the elements differ in dimensions that are known: their values have shapes "
+            f"{[list(part.values.shape) for part in parts]}."
+        ) from None
+    return RaggedColumn(values, splits, uniform).tensor()
+
+
+def _ends(counts: Sequence[int], dtype: np.dtype) -> np.ndarray:
+    return np.concatenate([np.zeros(1, dtype), np.cumsum(counts, dtype=dtype)])
+
+
+def _cut(rows: Any, levels: int) -> RaggedColumn:
+    """Rows with so many levels of splits."""
+    if isinstance(rows, RaggedColumn):
+        inner = _cut(rows.values, levels - len(rows.splits))
+        return RaggedColumn(inner.values, [*rows.splits, *inner.splits], [*rows.uniform, *inner.uniform])
+    splits = []
+    for _ in range(levels):
+        count, length = rows.shape[:2]
+        splits.append(np.arange(count + 1) * length)
+        rows = rows.reshape(count * length, *rows.shape[2:])
+    return RaggedColumn(rows, splits, [None] * levels)
+
+
+def batched(column: Sequence[Composite], uniform: Sequence[int | None] | None) -> Any:
+    """Ragged tensors as one of one dimension more; ``uniform`` as for ``ragged_stack``, nothing by default.
+
+    Raises:
+        InvalidArgumentError: they have different numbers of rows.
+    """
+    parts = [leaf._apart()[1] for leaf in column]
+    counts = [len(part[1]) - 1 for part in parts]
+    if len(set(counts)) > 1:
+        raise InvalidArgumentError(
+            f"Dataset.batch: Cannot batch ragged tensors with different numbers of rows: {counts}. Use ragged_batch."
+        )
+    return ragged_stack(column, uniform or [None] * len(parts[0]))

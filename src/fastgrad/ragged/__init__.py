@@ -1,0 +1,22 @@
+"""Tensors whose rows have different lengths (``tf.ragged``)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastgrad.ragged import overrides as _overrides  # noqa: F401  # tells public functions what they mean for ragged tensors
+from fastgrad.ragged.arranging import boolean_mask as boolean_mask
+from fastgrad.ragged.arranging import stack as stack
+from fastgrad.ragged.elementwise import map_flat_values as map_flat_values
+from fastgrad.ragged.making import constant as constant
+from fastgrad.ragged.making import range as range
+from fastgrad.ragged.partition import row_splits_to_segment_ids as row_splits_to_segment_ids
+from fastgrad.ragged.partition import segment_ids_to_row_splits as segment_ids_to_row_splits
+from fastgrad.ragged.ragged_tensor import RaggedTensor as RaggedTensor
+from fastgrad.ragged.spec import RaggedTensorSpec as RaggedTensorSpec
+
+
+def __getattr__(name: str) -> Any:
+    from fastgrad.names import missing
+
+    raise missing("tf.ragged", name, sorted(globals()))

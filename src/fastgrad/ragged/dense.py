@@ -1,0 +1,196 @@
+"""Between tensors and ragged tensors, and between ragged dimensions and one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastgrad import dtypes
+from fastgrad.errors import InvalidArgumentError
+from fastgrad.ops.arithmetic import maximum, minimum
+from fastgrad.ops.casting import cast
+from fastgrad.ops.comparison import equal, less
+from fastgrad.ops.indexing import gather, where
+from fastgrad.ops.joining import concat
+from fastgrad.ops.reduction import reduce_all, reduce_max
+from fastgrad.ops.shaping import broadcast_to, expand_dims, reshape
+from fastgrad.ragged import partition
+from fastgrad.ragged.partition import as_partition, numbers
+from fastgrad.ragged.ragged_tensor import RaggedTensor
+from fastgrad.shape import TensorShape
+from fastgrad.tensor import Tensor, constant_tensor, convert_beside, convert_to_tensor
+
+# ---- from tensors ------------------------------------------------------------------------------------------
+
+
+def from_tensor(tensor: Any, lengths: Any, padding: Any, ragged_rank: int, dtype: dtypes.DType) -> RaggedTensor:
+    """See ``RaggedTensor.from_tensor``."""
+    if lengths is not None and padding is not None:
+        raise ValueError("from_tensor: Specify argument `lengths` or `padding`, but not both.")
+    if ragged_rank < 1:
+        raise ValueError(f"from_tensor: Argument `ragged_rank` must be greater than 0, got {ragged_rank}.")
+    x = convert_to_tensor(tensor)
+    nested = lengths if isinstance(lengths, (list, tuple)) and lengths and hasattr(lengths[0], "__len__") else None
+    if nested is not None:
+        ragged_rank = len(nested)
+    if x.ndim <= ragged_rank:
+        raise ValueError(
+            f"from_tensor: Argument `ragged_rank` ({ragged_rank}) must be less than the rank of `tensor`, shape {x.shape}."
+        )
+    if nested is not None:
+        first = _by_lengths(x, as_partition(nested[0], "from_tensor: lengths", dtype))
+        return first if len(nested) == 1 else first._with(from_tensor(first.values, nested[1:], None, 1, dtype))
+    if ragged_rank > 1:
+        outer = x._array.shape[: ragged_rank - 1]
+        inner = reshape(
+            x, [-1 if x._array.size else int(np.prod(x._array.shape[:ragged_rank])), *x.shape[ragged_rank:]]
+        )
+        inner = reshape(x, [int(np.prod(outer)) * x.shape[ragged_rank - 1], *x.shape[ragged_rank:]])
+        found = from_tensor(inner, lengths, padding, 1, dtype)
+        for axis in range(ragged_rank - 1, 0, -1):
+            rows = int(np.prod(x._array.shape[:axis]))
+            found = RaggedTensor._of(found, partition.uniform_splits(x.shape[axis], rows, dtype), x.shape[axis])
+        return found
+    if lengths is not None:
+        return _by_lengths(x, as_partition(lengths, "from_tensor: lengths", dtype))
+    if padding is not None:
+        return _by_lengths(x, _without_padding(x, padding, dtype))
+    rows, length = x._array.shape[:2]
+    return RaggedTensor._of(
+        reshape(x, [rows * length, *x._array.shape[2:]]), partition.uniform_splits(length, rows, dtype), length
+    )
+
+
+def _without_padding(x: Tensor, padding: Any, dtype: dtypes.DType) -> Tensor:
+    """The lengths of rows up to their last element that is not ``padding``."""
+    fill = convert_beside(padding, x._array.dtype)
+    if fill.shape != x.shape[2:]:
+        raise ValueError(
+            f"from_tensor: Shapes {fill.shape} of padding and {x.shape[2:]} of an element are incompatible."
+        )
+    is_padding = equal(x, fill)
+    if x.ndim > 2:
+        is_padding = reduce_all(is_padding, list(range(2, x.ndim)))
+    ends = constant_tensor(np.arange(1, x.shape[1] + 1, dtype=dtype.numpy))
+    zero = constant_tensor(np.zeros((), dtype.numpy))
+    if not x.shape[1]:
+        return constant_tensor(np.zeros(x.shape[0], dtype.numpy))
+    return reduce_max(where(is_padding, zero, ends), 1)
+
+
+def _by_lengths(x: Tensor, lengths: Tensor) -> RaggedTensor:
+    rows, most = x._array.shape[:2]
+    if len(lengths) != rows:
+        raise ValueError(f"from_tensor: {len(lengths)} lengths for the {rows} rows of a tensor of shape {x.shape}.")
+    lengths = maximum(minimum(lengths, most), 0)
+    splits = partition.splits_of_lengths(lengths)
+    count = int(splits[-1])
+    ids = partition.row_numbers(splits, count)
+    places = numbers(count, splits.dtype) + gather(numbers(rows, splits.dtype) * most - splits[:-1], ids)
+    flat = reshape(x, [rows * most, *x._array.shape[2:]])
+    return RaggedTensor._of(gather(flat, places), splits)
+
+
+# ---- to tensors --------------------------------------------------------------------------------------------
+
+
+def to_tensor(ragged: RaggedTensor, default_value: Any, shape: Any) -> Tensor:
+    """See ``RaggedTensor.to_tensor``."""
+    flat = ragged.flat_values
+    if default_value is None:
+        default_value = b"" if flat.dtype is dtypes.string else 0
+    default = convert_to_tensor(default_value, flat.dtype)
+    if default.ndim >= flat.ndim:
+        raise InvalidArgumentError(
+            f"to_tensor: default_value.shape={list(default.shape)} and flat_values.shape={list(flat.shape)} are incompatible: "
+            f"default_value must be of lower rank."
+        )
+    rank = ragged.ragged_rank + flat.ndim
+    sizes = TensorShape(None if shape is None else shape.numpy().tolist() if isinstance(shape, Tensor) else shape)
+    wanted: list[int | None] = [None] * rank if sizes.rank is None else list(sizes)
+    if len(wanted) != rank:
+        raise ValueError(f"to_tensor: shape {sizes} has not the rank of the tensor, {ragged.shape}.")
+    for size, fixed in zip(wanted[ragged.ragged_rank + 1 :], flat.shape[1:], strict=True):
+        if size not in (None, -1, fixed):
+            raise ValueError(f"to_tensor: shape {sizes} does not go with the shape of the tensor, {ragged.shape}.")
+    return _filled(ragged, broadcast_to(default, flat.shape[1:]), [None if size == -1 else size for size in wanted])
+
+
+def _filled(ragged: RaggedTensor, default: Tensor, sizes: list[int | None]) -> Tensor:
+    """Each row's values by their positions; what is missing is at the position after the last value."""
+    values = ragged.values
+    if isinstance(values, RaggedTensor):
+        values = _filled(values, default, [None, *sizes[2:]])
+    count, splits = len(values), ragged.row_splits
+    element = broadcast_to(default, values.shape[1:])
+    lengths = ragged.row_lengths()
+    rows = len(lengths)
+    most = ragged._uniform
+    if sizes[1] is not None:
+        most = sizes[1]
+    elif most is None:
+        most = int(reduce_max(lengths)) if rows else 0
+    across = expand_dims(numbers(most, splits.dtype), 0)
+    places = where(less(across, expand_dims(lengths, 1)), across + expand_dims(splits[:-1], 1), count)
+    if sizes[0] is not None and sizes[0] != rows:
+        more = constant_tensor(np.full((max(sizes[0] - rows, 0), most), count, splits.dtype.numpy))
+        places = concat([places[: sizes[0]], more], 0)
+    return gather(concat([values, expand_dims(element, 0)], 0), places)
+
+
+# ---- dimensions --------------------------------------------------------------------------------------------
+
+
+def merge_dims(ragged: Any, outer_axis: int, inner_axis: int) -> Any:
+    """See ``RaggedTensor.merge_dims``."""
+    rank = ragged.shape.rank
+    outer, inner = (axis + rank if axis < 0 else axis for axis in (outer_axis, inner_axis))
+    if not 0 <= outer <= inner < rank:
+        raise ValueError(
+            f"merge_dims: Expected outer_axis ({outer_axis}) to be less than or equal to inner_axis ({inner_axis}), "
+            f"both within the {rank} dimensions."
+        )
+    if outer == inner:
+        return ragged
+    if isinstance(ragged, Tensor):
+        sizes = ragged._array.shape
+        return reshape(ragged, [*sizes[:outer], int(np.prod(sizes[outer : inner + 1])), *sizes[inner + 1 :]])
+    if outer > 0:
+        return (
+            RaggedTensor._of(merge_dims(ragged.values, outer - 1, inner - 1), ragged.row_splits, ragged._uniform)
+            if outer > 1
+            else _second_dims(ragged, inner)
+        )
+    return merge_dims(ragged.values, 0, inner - 1)
+
+
+def _second_dims(ragged: RaggedTensor, inner: int) -> RaggedTensor:
+    """The dimensions from 1 to ``inner`` as one: rows are cut where the rows of their values end."""
+    values = ragged.values
+    if isinstance(values, RaggedTensor):
+        splits = gather(values.row_splits, ragged.row_splits)
+        uniform = None if ragged._uniform is None or values._uniform is None else ragged._uniform * values._uniform
+        merged = RaggedTensor._of(values.values, splits, uniform)
+    else:
+        length = values._array.shape[1]
+        uniform = None if ragged._uniform is None else ragged._uniform * length
+        merged = RaggedTensor._of(merge_dims(values, 0, 1), ragged.row_splits * length, uniform)
+    return merged if inner == 2 else _second_dims(merged, inner - 1)
+
+
+def with_rank(x: Any, ragged_rank: int, dtype: dtypes.DType) -> RaggedTensor:
+    """A tensor or ragged tensor with so many ragged dimensions, or those that it has if they are more."""
+    if isinstance(x, RaggedTensor):
+        missing = ragged_rank - x.ragged_rank
+        if missing <= 0:
+            return x
+        flat = from_tensor(x.flat_values, None, None, missing, dtype)
+        found: RaggedTensor = x._with_flat(flat)
+        return found
+    return from_tensor(x, None, None, ragged_rank, dtype)
+
+
+def cast_values(ragged: RaggedTensor, dtype: Any) -> Any:
+    """The same rows of values of another dtype."""
+    return ragged._with_flat(cast(ragged.flat_values, dtype))

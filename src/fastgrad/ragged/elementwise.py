@@ -1,0 +1,162 @@
+"""Element-wise functions of ragged tensors: on their flat values, where all are cut alike."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from fastgrad.errors import InvalidArgumentError
+from fastgrad.ops.indexing import gather
+from fastgrad.ops.shaping import broadcast_to, reshape
+from fastgrad.ragged import dense
+from fastgrad.ragged.indexing import rows_at
+from fastgrad.ragged.partition import same_splits
+from fastgrad.ragged.ragged_tensor import RaggedTensor
+from fastgrad.tensor import Tensor, constant_tensor, convert_beside
+
+
+def mapped(function: Callable[..., Any], *operands: Any) -> Any:
+    """An element-wise function of operands of which one at least is ragged.
+
+    A tensor beside it broadcasts: along ragged dimensions it has size 1, or the length that all rows have.
+
+    Raises:
+        InvalidArgumentError: they are not cut alike.
+    """
+    name = getattr(function, "__name__", "map_flat_values")
+    rows = max(len(x.row_splits) for x in operands if isinstance(x, RaggedTensor)) - 1
+    operands = tuple([_repeated(x, rows) if isinstance(x, RaggedTensor) else x for x in operands])
+    ragged = [x for x in operands if isinstance(x, RaggedTensor)]
+    first = ragged[0]
+    _check_alike(ragged, name)
+    flat = [x.flat_values if isinstance(x, RaggedTensor) else _beside(first, x, name) for x in operands]
+    result = function(*flat)
+    return first._with_flat(result)
+
+
+def _repeated(x: RaggedTensor, rows: int) -> RaggedTensor:
+    """One row stands for all."""
+    if len(x.row_splits) != 2 or rows == 1:
+        return x
+    repeated: RaggedTensor = rows_at(x, constant_tensor(np.zeros(rows, x.row_splits.dtype.numpy)))
+    return repeated
+
+
+def _check_alike(ragged: list[RaggedTensor], name: str) -> None:
+    if len({x.ragged_rank for x in ragged}) > 1:
+        raise InvalidArgumentError(
+            f"{name}: Incompatible shapes: {[x.shape for x in ragged]}: the operands have different ragged dimensions."
+        )
+    for level in zip(*[x.nested_row_splits for x in ragged], strict=True):
+        same_splits(list(level), name)
+
+
+def _beside(ragged: RaggedTensor, other: Any, name: str) -> Any:
+    """A dense operand as the flat values see it."""
+    if other is None or isinstance(other, (bool, int, float, complex, str, bytes)):
+        return other
+    x = other if isinstance(other, Tensor) else convert_beside(other, ragged.flat_values._array.dtype)
+    inner = ragged.flat_values.ndim - 1
+    if x.ndim <= inner:
+        return x
+    rank = ragged.ragged_rank + 1 + inner
+    if x.ndim > rank:
+        raise InvalidArgumentError(f"{name}: Incompatible shapes: {ragged.shape} vs. {x.shape}.")
+    x = reshape(x, [1] * (rank - x.ndim) + list(x._array.shape))
+    return _spread(ragged, x, name)
+
+
+def _spread(ragged: RaggedTensor, x: Tensor, name: str) -> Tensor:
+    """For each flat value the element of ``x`` at its place, whose first dimension goes with the rows."""
+    rows, (outer, across, *rest) = len(ragged.row_splits) - 1, x._array.shape
+    if outer not in (1, rows):
+        raise InvalidArgumentError(f"{name}: Incompatible shapes: {ragged.shape} vs. {x.shape}.")
+    if across == 1:
+        values = reshape(x, [outer, *rest])
+        if outer != 1:
+            values = gather(values, ragged.value_rowids())
+    else:
+        found = dense.from_tensor(broadcast_to(x, [rows, across, *rest]), None, None, 1, ragged.row_splits.dtype)
+        same_splits([ragged.row_splits, found.row_splits], name)
+        values = found.values
+    inner = ragged.values
+    return _spread(inner, values, name) if isinstance(inner, RaggedTensor) else values
+
+
+def map_flat_values(op: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """``op`` on the flat values of the ragged tensors among its arguments, cut as they are.
+
+    Args:
+        op: a function whose result has as many rows as its arguments have.
+        *args: its arguments; ragged tensors, also in lists, are replaced by their ``flat_values``.
+        **kwargs: likewise.
+
+    Returns:
+        A ``RaggedTensor``, or the result of ``op`` if no argument is one. TensorFlow: tf.ragged.map_flat_values.
+
+    Raises:
+        InvalidArgumentError: the ragged tensors are not cut alike.
+        ValueError: the result has another number of rows.
+    """
+    ragged: list[RaggedTensor] = []
+
+    def flat(value: Any) -> Any:
+        if isinstance(value, RaggedTensor):
+            ragged.append(value)
+            return value.flat_values
+        if type(value) in (list, tuple):
+            return type(value)([flat(item) for item in value])
+        return value
+
+    given = [flat(value) for value in args]
+    named = {name: flat(value) for name, value in kwargs.items()}
+    result = op(*given, **named)
+    if not ragged:
+        return result
+    _check_alike(ragged, "map_flat_values")
+    count = len(ragged[0].flat_values)
+    if not isinstance(result, RaggedTensor) and (not result.ndim or len(result) != count):
+        raise ValueError(
+            f"tf.ragged.map_flat_values requires that the output of `op` have the same outer-dimension size as flat_values of any "
+            f"ragged inputs. (output shape: {result.shape}; expected outer dimension size: {count})"
+        )
+    return ragged[0]._with_flat(result)
+
+
+# ---- Python's operators --------------------------------------------------------------------------------------
+
+
+def _binary(symbol: str, function: Callable[..., Any]) -> None:
+    def forward(x: Any, y: Any) -> Any:
+        return mapped(function, x, y)
+
+    def backward(x: Any, y: Any) -> Any:
+        return mapped(function, y, x)
+
+    setattr(RaggedTensor, f"__{symbol}__", forward)
+    setattr(RaggedTensor, f"__r{symbol}__", backward)
+
+
+def _comparison(symbol: str, function: Callable[..., Any]) -> None:
+    def compare(x: Any, y: Any) -> Any:
+        return symbol == "ne" if y is None else mapped(function, x, y)
+
+    setattr(RaggedTensor, f"__{symbol}__", compare)
+
+
+def _unary(symbol: str, function: Callable[..., Any]) -> None:
+    def changed(x: Any) -> Any:
+        return mapped(function, x)
+
+    setattr(RaggedTensor, f"__{symbol}__", changed)
+
+
+for _symbol in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "and", "or", "xor"):
+    _binary(_symbol, getattr(operator, f"__{_symbol}__"))
+for _symbol in ("lt", "le", "gt", "ge", "eq", "ne"):
+    _comparison(_symbol, getattr(operator, _symbol))
+for _symbol in ("neg", "abs", "invert"):
+    _unary(_symbol, getattr(operator, _symbol))

@@ -1,0 +1,190 @@
+"""Rows, slices and elements of ragged tensors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastgrad.errors import InvalidArgumentError
+from fastgrad.ops.arithmetic import maximum, minimum
+from fastgrad.ops.comparison import less
+from fastgrad.ops.division import floordiv
+from fastgrad.ops.indexing import gather, where
+from fastgrad.ops.shaping import reshape
+from fastgrad.ragged import partition
+from fastgrad.ragged.partition import numbers
+from fastgrad.ragged.ragged_tensor import RaggedTensor
+from fastgrad.tensor import Tensor, constant_tensor, convert_to_tensor
+
+
+def getitem(ragged: Any, key: Any) -> Any:
+    """``ragged[key]``, of a tensor or ragged tensor.
+
+    Raises:
+        IndexError: no such row.
+        ValueError: a position within rows that differ in length, or a step of 0.
+        InvalidArgumentError: a position outside of a row.
+        TypeError: no index.
+    """
+    keys = list(key) if isinstance(key, tuple) else [key]
+    if any(one is Ellipsis for one in keys):
+        keys = _without_ellipsis(keys, ragged.shape.rank)
+    return _rows(ragged, keys)
+
+
+def _without_ellipsis(keys: list[Any], rank: int) -> list[Any]:
+    place = next(number for number, one in enumerate(keys) if one is Ellipsis)
+    if any(one is Ellipsis for one in keys[place + 1 :]):
+        raise ValueError("RaggedTensor: an index has one `...` at most.")
+    used = sum(one is not None for one in keys) - 1
+    return [*keys[:place], *[slice(None)] * max(rank - used, 0), *keys[place + 1 :]]
+
+
+def _rows(x: Any, keys: list[Any]) -> Any:
+    """``x[keys]``, the first of which is about the rows."""
+    if not keys:
+        return x
+    if isinstance(x, Tensor):
+        return x[tuple(keys)]
+    first, *rest = keys
+    if first is None:
+        inner = _rows(x, rest)
+        count = len(inner.row_splits) - 1 if isinstance(inner, RaggedTensor) else len(inner)
+        return RaggedTensor._of(inner, partition.uniform_splits(count, 1, x.row_splits.dtype), count)
+    if isinstance(first, slice):
+        return _within(_slice_of_rows(x, first), rest)
+    return _rows(_row(x, first), rest)
+
+
+def _row(x: RaggedTensor, key: Any) -> Any:
+    number, count = _position(key), len(x.row_splits) - 1
+    if number >= count:
+        raise IndexError(f"Row key {number} out of bounds: there are {count} rows.")
+    if number < -count:
+        raise InvalidArgumentError(f"RaggedTensor: slice index {number} of dimension 0 out of bounds: {count} rows.")
+    number %= count
+    return _stretch(x.values, int(x.row_splits[number]), int(x.row_splits[number + 1]))
+
+
+def _position(key: Any) -> int:
+    if isinstance(key, Tensor) and key.dtype.is_integer and not key.ndim:
+        return int(key)
+    if isinstance(key, (int, np.integer)) and not isinstance(key, bool):
+        return int(key)
+    raise TypeError(
+        f"Only integers, slices (`:`), ellipsis (`...`), tf.newaxis (`None`) and scalar tf.int32/tf.int64 tensors are valid "
+        f"indices, got {key!r}"
+    )
+
+
+def _stretch(values: Any, start: int, stop: int) -> Any:
+    """The rows of ``values`` from ``start`` to ``stop``."""
+    if isinstance(values, Tensor):
+        return values[start:stop]
+    return _slice_of_rows(values, slice(start, stop))
+
+
+def _slice_of_rows(x: RaggedTensor, key: slice) -> RaggedTensor:
+    start, stop, step = _bounds(key).indices(len(x.row_splits) - 1)
+    if (start, stop, step) == (0, len(x.row_splits) - 1, 1):
+        return x
+    if step != 1:
+        return rows_at(x, constant_tensor(np.arange(start, stop, step, dtype=x.row_splits.dtype.numpy)))
+    splits = x.row_splits[start : max(start, stop) + 1]
+    values = _stretch(x.values, int(splits[0]), int(splits[-1]))
+    return RaggedTensor._of(values, splits - splits[0], x._uniform)
+
+
+def _bounds(key: slice) -> slice:
+    parts = [None if part is None else _position(part) for part in (key.start, key.stop, key.step)]
+    if parts[2] == 0:
+        raise ValueError("RaggedTensor: slice step cannot be zero.")
+    return slice(*parts)
+
+
+def rows_at(x: Any, ids: Tensor) -> Any:
+    """The rows at the positions ``ids``, a vector; those of a tensor are gathered."""
+    if isinstance(x, Tensor):
+        return gather(x, ids)
+    if not len(ids):
+        return _slice_of_rows(x, slice(0, 0))
+    lengths, starts = gather(x.row_lengths(), ids), gather(x.row_splits, ids)
+    splits = partition.splits_of_lengths(lengths)
+    count = int(splits[-1])
+    places = numbers(count, splits.dtype) + gather(starts - splits[:-1], partition.row_numbers(splits, count))
+    return RaggedTensor._of(rows_at(x.values, places), splits, x._uniform)
+
+
+# ---- within rows -------------------------------------------------------------------------------------------
+
+
+def _within(x: RaggedTensor, keys: list[Any]) -> Any:
+    """``x[:, *keys]``."""
+    if not keys:
+        return x
+    first, *rest = keys
+    if first is None:
+        count = len(x.row_splits) - 1
+        inner = _within(x, rest)
+        return RaggedTensor._of(inner, partition.uniform_splits(1, count, x.row_splits.dtype), 1)
+    if isinstance(first, slice):
+        found = _slices_of_each(x, _bounds(first))
+        return found._with(_whole(found.values, rest))
+    number = _position(first)
+    if x._uniform is None:
+        raise ValueError("Cannot index into an inner ragged dimension.")
+    if not -x._uniform <= number < x._uniform:
+        raise IndexError(f"RaggedTensor: index {number} of dimension 1 out of bounds: rows have {x._uniform} values.")
+    return _whole(rows_at(x.values, x.row_splits[:-1] + number % x._uniform), rest)
+
+
+def _whole(values: Any, keys: list[Any]) -> Any:
+    """``values[:, *keys]``."""
+    if not keys:
+        return values
+    if isinstance(values, RaggedTensor):
+        return _within(values, keys)
+    key = (slice(None), *keys)
+    return values[key]
+
+
+def _slices_of_each(x: RaggedTensor, key: slice) -> RaggedTensor:
+    """The same slice of each row: Python's rules, for all lengths at once."""
+    if key == slice(None):
+        return x
+    step = 1 if key.step is None else key.step
+    lengths = x.row_lengths()
+    lowest, highest = (0, lengths) if step > 0 else (-1, lengths - 1)
+
+    def bound(given: int | None, default: Any) -> Any:
+        if given is None:
+            return default
+        return minimum(maximum(lengths + given if given < 0 else lengths * 0 + given, lowest), highest)
+
+    start = bound(key.start, lengths * 0 if step > 0 else highest)
+    stop = bound(key.stop, highest if step > 0 else lengths * 0 - 1)
+    span = stop - start if step > 0 else start - stop
+    counts = where(less(0, span), floordiv(span + (abs(step) - 1), abs(step)), lengths * 0)
+    splits = partition.splits_of_lengths(counts)
+    count = int(splits[-1])
+    ids = partition.row_numbers(splits, count)
+    places = gather(x.row_splits[:-1] + start, ids) + (numbers(count, splits.dtype) - gather(splits[:-1], ids)) * step
+    uniform = None if x._uniform is None else len(range(*key.indices(x._uniform)))
+    return RaggedTensor._of(rows_at(x.values, places), splits, uniform)
+
+
+def gathered(params: Any, indices: Any) -> Any:
+    """``tf.gather`` of rows, where ``params``, ``indices`` or both are ragged."""
+    if isinstance(indices, RaggedTensor):
+        return indices._with_flat(gathered(params, indices.flat_values))
+    if not isinstance(params, RaggedTensor):
+        return gather(params, indices)
+    ids = convert_to_tensor(indices)
+    if not ids.ndim:
+        return _row(params, ids)
+    found = rows_at(params, reshape(ids, [-1]) if ids.ndim > 1 else ids)
+    for axis in range(ids.ndim - 1, 0, -1):
+        size, rows = ids._array.shape[axis], int(np.prod(ids._array.shape[:axis]))
+        found = RaggedTensor._of(found, partition.uniform_splits(size, rows, params.row_splits.dtype))
+    return found

@@ -1,0 +1,153 @@
+"""Ragged tensors from Python's lists and from numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastgrad import dtypes
+from fastgrad.array_conversion import short
+from fastgrad.errors import InvalidArgumentError
+from fastgrad.ops.arithmetic import maximum
+from fastgrad.ops.casting import cast
+from fastgrad.ops.division import floordiv
+from fastgrad.ops.indexing import gather
+from fastgrad.ops.rounding import ceil
+from fastgrad.ops.shaping import broadcast_to
+from fastgrad.ragged import partition
+from fastgrad.ragged.ragged_tensor import RaggedTensor
+from fastgrad.tensor import Tensor, constant_tensor, convert_to_tensor
+
+
+def constant(
+    pylist: Any,
+    dtype: Any = None,
+    ragged_rank: int | None = None,
+    inner_shape: Any = None,
+    name: str | None = None,
+    row_splits_dtype: Any = dtypes.int64,
+) -> Any:
+    """A ragged tensor of nested lists.
+
+    Args:
+        pylist: lists, tuples or arrays of numbers, booleans or texts; all elements at one depth.
+        dtype: default that of the elements, as ``tf.constant`` has it.
+        ragged_rank: how many dimensions are ragged; default all but the first, or but those of ``inner_shape``.
+        inner_shape: the shape of the elements of the innermost lists that are ragged.
+        name: kept for TensorFlow's signature.
+        row_splits_dtype: int32 or int64.
+
+    Returns:
+        A ``RaggedTensor``, or a tensor where nothing is ragged. TensorFlow: tf.ragged.constant.
+
+    Raises:
+        ValueError: elements at different depths; ``ragged_rank`` and ``inner_shape`` that do not go with them.
+    """
+    depth, most = _depth_of_elements(pylist), _depth_of_lists(pylist)
+    if depth is not None and most > depth:
+        raise ValueError(f"Invalid pylist={short(pylist)}: empty list nesting is greater than scalar value nesting.")
+    inner = None if inner_shape is None else tuple(np.atleast_1d(np.asarray(inner_shape, np.int64)).tolist())
+    levels = max(most - 1, 0) if inner is None else max(most - 1 - len(inner), 0)
+    if ragged_rank is None:
+        ragged_rank = levels
+    elif inner is not None and depth is not None and ragged_rank + len(inner) + 1 != depth:
+        raise ValueError(
+            f"Invalid pylist={short(pylist)}: incompatible with ragged_rank={ragged_rank} and inner_shape={inner}."
+        )
+    if ragged_rank < 0 or (depth is not None and ragged_rank >= max(depth, 1)):
+        raise ValueError(f"Invalid pylist={short(pylist)}: incompatible with ragged_rank={ragged_rank}.")
+    index_type = dtypes.as_dtype(row_splits_dtype)
+    values, nested = pylist, []
+    for _ in range_of(ragged_rank):
+        lengths = [len(item) for item in values]
+        nested.append(np.concatenate([[0], np.cumsum(lengths)]).astype(index_type.numpy))
+        values = [item for row in values for item in row]
+    flat = convert_to_tensor(values, dtype)
+    if inner is not None:
+        flat = convert_to_tensor(flat.numpy().reshape(len(values), *inner) if ragged_rank else flat)
+    elif not flat._array.size and depth is None and most > ragged_rank + 1:
+        flat = constant_tensor(flat.numpy().reshape(len(values), *[0] * (most - ragged_rank - 1)))
+    found: Any = flat
+    for splits in reversed(nested):
+        found = RaggedTensor._of(found, constant_tensor(splits))
+    return found
+
+
+range_of = range  # Python's: the name is TensorFlow's below
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, (list, tuple)) or (isinstance(value, np.ndarray) and value.ndim > 0)
+
+
+def _depth_of_elements(value: Any) -> int | None:
+    """How deep the elements lie, None if there is none; ValueError if that differs."""
+    if not _is_list(value):
+        return 0
+    depths = {_depth_of_elements(item) for item in value} - {None}
+    if len(depths) > 1:
+        raise ValueError(f"all scalar values must have the same nesting depth: {short(value)}")
+    found = depths.pop() if depths else None
+    return None if found is None else found + 1
+
+
+def _depth_of_lists(value: Any) -> int:
+    return 1 + max([_depth_of_lists(item) for item in value], default=0) if _is_list(value) else 0
+
+
+def range(  # TensorFlow's name
+    starts: Any,
+    limits: Any = None,
+    deltas: Any = 1,
+    dtype: Any = None,
+    name: str | None = None,
+    row_splits_dtype: Any = dtypes.int64,
+) -> RaggedTensor:
+    """Rows of numbers from ``starts`` up to, without, ``limits``, ``deltas`` apart.
+
+    Args:
+        starts: the first number of each row, a vector, or one number for all; the limits if these are not given.
+        limits: where each row ends.
+        deltas: the steps; they may be negative.
+        dtype: default that of the arguments.
+        name: kept for TensorFlow's signature.
+        row_splits_dtype: int32 or int64.
+
+    Raises:
+        InvalidArgumentError: a step of 0, or vectors of different sizes. TensorFlow: tf.ragged.range.
+    """
+    if limits is None:
+        starts, limits = 0, starts
+    index_type = dtypes.as_dtype(row_splits_dtype)
+    given = [_numbers(value, dtype) for value in (starts, limits, deltas)]
+    wide = max((x.dtype for x in given), key=_WIDTH.index)
+    first, last, step = (cast(x, wide) for x in given)
+    sizes = {len(x) for x in (first, last, step) if x.ndim}
+    if len(sizes) > 1:
+        raise InvalidArgumentError(
+            f"ragged.range: starts, limits, and deltas must have the same shape, got sizes {sorted(sizes)}."
+        )
+    rows = sizes.pop() if sizes else 1
+    first, last, step = (broadcast_to(x, [rows]) for x in (first, last, step))
+    if not step.numpy().all():
+        raise InvalidArgumentError("ragged.range: Requires delta != 0.")
+    span = last - first
+    counts = ceil(span / step) if wide.is_floating else -floordiv(-span, step)
+    splits = partition.splits_of_lengths(maximum(cast(counts, index_type), 0))
+    count = int(splits[-1])
+    ids = partition.row_numbers(splits, count)
+    places = cast(partition.numbers(count, index_type) - gather(splits[:-1], ids), wide)
+    return RaggedTensor._of(gather(first, ids) + places * gather(step, ids), splits)
+
+
+_WIDTH = [dtypes.int32, dtypes.int64, dtypes.float32, dtypes.float64]
+
+
+def _numbers(value: Any, dtype: Any) -> Tensor:
+    x = convert_to_tensor(value, dtype)
+    if x.dtype not in _WIDTH or x.ndim > 1:
+        raise InvalidArgumentError(
+            f"ragged.range: takes scalars and vectors of numbers, got {x.dtype.name} of shape {x.shape}."
+        )
+    return x

@@ -1,0 +1,172 @@
+"""How values are cut into rows: ``row_splits``, and the other ways to say it.
+
+The rows of ``row_splits`` [0, 2, 2, 5] are the values 0 to 2, none, and 2 to 5. Everything here is computed by operations,
+so that it is recorded; only sizes are looked at.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastgrad import dtypes
+from fastgrad.errors import InvalidArgumentError
+from fastgrad.ops.assertion import assert_equal, assert_less_equal, assert_non_negative
+from fastgrad.ops.casting import cast
+from fastgrad.ops.joining import concat
+from fastgrad.ops.scan import cumsum
+from fastgrad.ops.segments import unsorted_segment_sum
+from fastgrad.ops.sorting import searchsorted
+from fastgrad.tensor import Tensor, constant_tensor, convert_to_tensor
+
+INDEX_TYPES = (dtypes.int32, dtypes.int64)
+
+
+def as_partition(value: Any, what: str, dtype: Any = None) -> Tensor:
+    """Splits, lengths, limits ... as a vector of int32 or int64; Python numbers become int64.
+
+    Raises:
+        ValueError: another dtype or rank.
+    """
+    typed = hasattr(value, "dtype")
+    tensor = convert_to_tensor(value, dtype_hint=None if typed or dtype is not None else dtypes.int64)
+    if dtype is not None:
+        tensor = cast(tensor, dtype)
+    if tensor.dtype not in INDEX_TYPES:
+        raise ValueError(f"{what} must have dtype int32 or int64, got {tensor.dtype.name}.")
+    if tensor.ndim != 1:
+        raise ValueError(f"{what}: Shape {tensor.shape} must have rank 1.")
+    return tensor
+
+
+def numbers(count: int, dtype: dtypes.DType) -> Tensor:
+    """0, 1 ... ``count`` - 1."""
+    return constant_tensor(np.arange(count, dtype=dtype.numpy))
+
+
+def checked(splits: Tensor, count: int, what: str) -> None:
+    """Checks that ``splits`` cut ``count`` values.
+
+    Raises:
+        InvalidArgumentError: they don't begin with 0, fall, or don't end with ``count``.
+    """
+    wrong = f"Arguments to {what} do not form a valid RaggedTensor"
+    assert_equal(splits[0], 0, f"{wrong}: the first of row_splits must be 0")
+    assert_non_negative(lengths_of(splits), f"{wrong}: row_splits must not fall")
+    assert_equal(splits[-1], count, f"{wrong}: the last of row_splits must be the number of values, {count}")
+
+
+def lengths_of(splits: Tensor) -> Tensor:
+    """How many values each row has."""
+    return splits[1:] - splits[:-1]
+
+
+def splits_of_lengths(lengths: Tensor) -> Tensor:
+    """The splits of rows of these lengths."""
+    return concat([constant_tensor(np.zeros(1, lengths.dtype.numpy)), cumsum(lengths)], 0)
+
+
+def row_numbers(splits: Tensor, count: int) -> Tensor:
+    """For each of ``count`` values the number of its row."""
+    return searchsorted(splits, numbers(count, splits.dtype), "right", splits.dtype) - 1
+
+
+def splits_of_row_numbers(ids: Tensor, nrows: int) -> Tensor:
+    """The splits of values that stand in these rows."""
+    ones = constant_tensor(np.ones(ids.shape, ids.dtype.numpy))
+    return splits_of_lengths(unsorted_segment_sum(ones, ids, nrows))
+
+
+def uniform_splits(length: int, nrows: int, dtype: dtypes.DType = dtypes.int64) -> Tensor:
+    """The splits of rows that all have the same length."""
+    return constant_tensor(np.arange(nrows + 1, dtype=dtype.numpy) * dtype.numpy.type(length))
+
+
+def checked_row_numbers(ids: Tensor, nrows: Any, count: int) -> int:
+    """How many rows there are, of which ``ids`` are numbers, ascending, one for each of ``count`` values.
+
+    Raises:
+        ValueError: another number of values; ``nrows`` is negative or too small.
+        InvalidArgumentError: numbers that fall or are negative.
+    """
+    if len(ids) != count:
+        raise ValueError(f"from_value_rowids: Shapes ({count},) and ({len(ids)},) are incompatible.")
+    wrong = "Arguments to from_value_rowids do not form a valid RaggedTensor: value_rowids"
+    if count:
+        assert_non_negative(ids[0], f"{wrong} must not be negative")
+        assert_non_negative(ids[1:] - ids[:-1], f"{wrong} must not fall")
+    least = int(ids[-1]) + 1 if count else 0
+    found = least if nrows is None else int(convert_to_tensor(nrows))
+    if found < 0:
+        raise ValueError(f"from_value_rowids: Expected nrows >= 0; got {found}.")
+    if found < least:
+        raise ValueError(
+            f"from_value_rowids: Expected nrows >= value_rowids[-1] + 1; got nrows={found}, value_rowids[-1]={least - 1}."
+        )
+    return found
+
+
+def same_splits(splits: list[Tensor], what: str) -> None:
+    """Checks that operands are cut alike.
+
+    Raises:
+        InvalidArgumentError: they are not.
+    """
+    first = splits[0]
+    for other in splits[1:]:
+        if other is first:
+            continue
+        if len(other) != len(first):
+            raise InvalidArgumentError(
+                f"{what}: ragged operands have {len(first) - 1} and {len(other) - 1} rows. Incompatible row_splits."
+            )
+        if other.dtype is not first.dtype:
+            raise InvalidArgumentError(f"{what}: row_splits of {first.dtype.name} and of {other.dtype.name}.")
+        assert_equal(first, other, f"{what}: Incompatible row_splits")
+
+
+def row_splits_to_segment_ids(splits: Any, name: str | None = None, out_type: Any = None) -> Tensor:
+    """For each value the number of its row.
+
+    Args:
+        splits: row splits, int32 or int64, shape (rows + 1,).
+        name: kept for TensorFlow's signature.
+        out_type: int32 or int64; default the dtype of ``splits``.
+
+    Returns:
+        Shape (values,). TensorFlow: tf.ragged.row_splits_to_segment_ids.
+
+    Raises:
+        ValueError: another dtype or rank, or no splits at all.
+    """
+    found = as_partition(splits, "row_splits_to_segment_ids: splits")
+    if not len(found):
+        raise ValueError("row_splits_to_segment_ids: Invalid row_splits: `splits` is empty.")
+    ids = row_numbers(found, int(found[-1]))
+    return ids if out_type is None else cast(ids, out_type)
+
+
+def segment_ids_to_row_splits(
+    segment_ids: Any, num_segments: Any = None, out_type: Any = None, name: str | None = None
+) -> Tensor:
+    """The row splits of values that stand in these rows.
+
+    Args:
+        segment_ids: the number of the row of each value, ascending, int32 or int64, shape (values,).
+        num_segments: how many rows there are; default one more than the last number.
+        out_type: int32 or int64; default the dtype of ``segment_ids``.
+        name: kept for TensorFlow's signature.
+
+    Returns:
+        Shape (rows + 1,). TensorFlow: tf.ragged.segment_ids_to_row_splits.
+
+    Raises:
+        ValueError: another dtype or rank.
+    """
+    ids = as_partition(segment_ids, "segment_ids_to_row_splits: segment_ids")
+    least = int(ids[-1]) + 1 if len(ids) else 0
+    count = least if num_segments is None else int(convert_to_tensor(num_segments))
+    assert_less_equal(ids, count - 1, "segment_ids_to_row_splits: an id is num_segments or more")
+    splits = splits_of_row_numbers(ids, count)
+    return splits if out_type is None else cast(splits, out_type)

@@ -1,0 +1,521 @@
+"""``RaggedTensor``: rows of different lengths, as their values one after the other and where each row ends."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from fastgrad import dtypes, tensor
+from fastgrad.composite import Composite, CompositeOperand, CompositeSpec
+from fastgrad.dtypes import DType
+from fastgrad.errors import InvalidArgumentError
+from fastgrad.ops.casting import cast
+from fastgrad.ops.joining import concat
+from fastgrad.ops.reduction import reduce_max
+from fastgrad.ragged import partition
+from fastgrad.ragged.partition import as_partition
+from fastgrad.shape import TensorShape
+from fastgrad.tensor import Tensor, constant_tensor, convert_to_tensor
+
+
+class RaggedTensor(Composite):
+    """A tensor with dimensions whose sizes vary from row to row.
+
+    It is made of ``values``, all rows one after the other, and ``row_splits``, where each row begins and ends: row i is
+    ``values[row_splits[i]:row_splits[i + 1]]``. With several ragged dimensions the values are a ``RaggedTensor``, too.
+    Operations on it run on its parts, and are recorded there. Made by ``tf.ragged.constant`` and the methods named ``from_``.
+    """
+
+    __slots__ = ("__weakref__", "_row_splits", "_uniform", "_values")
+
+    __array_ufunc__ = None  # so NumPy's numbers and arrays leave operators to it
+
+    _values: Any
+    _row_splits: Tensor
+    _uniform: int | None
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        raise ValueError(
+            "RaggedTensor constructor is private; please use one of the factory methods instead "
+            "(e.g., RaggedTensor.from_row_lengths())"
+        )
+
+    @classmethod
+    def _of(cls, values: Any, row_splits: Tensor, uniform: int | None = None) -> RaggedTensor:
+        """Of parts that are known to go together; ``uniform`` is the length of all rows, if that is part of its form."""
+        found = object.__new__(cls)
+        found._values, found._row_splits, found._uniform = values, row_splits, uniform
+        return found
+
+    # ---- making ------------------------------------------------------------------------------------------
+
+    @classmethod
+    def from_row_splits(
+        cls, values: Any, row_splits: Any, name: str | None = None, validate: bool = True
+    ) -> RaggedTensor:
+        """Rows that end where ``row_splits`` says.
+
+        Args:
+            values: a tensor or ``RaggedTensor`` of rank 1 or more: all rows, one after the other.
+            row_splits: int32 or int64, shape (rows + 1,): rises from 0 to the number of values.
+            name: kept for TensorFlow's signature, here and below.
+            validate: whether the values of ``row_splits`` are looked at.
+
+        Raises:
+            ValueError: ``row_splits`` of another dtype or rank, or empty.
+            InvalidArgumentError: they don't begin with 0, fall, or don't end with the number of values; ``values`` of rank 0.
+        """
+        values = _as_values(values)
+        splits = as_partition(row_splits, "row_splits")
+        if not len(splits):
+            raise ValueError("row_splits tensor may not be empty.")
+        return cls._checked(values, splits, "from_row_splits", validate)
+
+    @classmethod
+    def from_row_lengths(
+        cls, values: Any, row_lengths: Any, name: str | None = None, validate: bool = True
+    ) -> RaggedTensor:
+        """Rows of these lengths, int32 or int64, shape (rows,); otherwise as ``from_row_splits``."""
+        lengths = as_partition(row_lengths, "row_lengths")
+        return cls._checked(_as_values(values), partition.splits_of_lengths(lengths), "from_row_lengths", validate)
+
+    @classmethod
+    def from_row_starts(
+        cls, values: Any, row_starts: Any, name: str | None = None, validate: bool = True
+    ) -> RaggedTensor:
+        """Rows that begin at these positions, int32 or int64, shape (rows,); otherwise as ``from_row_splits``."""
+        values = _as_values(values)
+        starts = as_partition(row_starts, "row_starts")
+        end = constant_tensor(np.array([_count(values)], starts.dtype.numpy))
+        return cls._checked(values, concat([starts, end], 0), "from_row_starts", validate)
+
+    @classmethod
+    def from_row_limits(
+        cls, values: Any, row_limits: Any, name: str | None = None, validate: bool = True
+    ) -> RaggedTensor:
+        """Rows that end before these positions, int32 or int64, shape (rows,); otherwise as ``from_row_splits``."""
+        limits = as_partition(row_limits, "row_limits")
+        zero = constant_tensor(np.zeros(1, limits.dtype.numpy))
+        return cls._checked(_as_values(values), concat([zero, limits], 0), "from_row_limits", validate)
+
+    @classmethod
+    def from_value_rowids(
+        cls, values: Any, value_rowids: Any, nrows: Any = None, name: str | None = None, validate: bool = True
+    ) -> RaggedTensor:
+        """Rows by the number of the row of each value.
+
+        Args:
+            values: a tensor or ``RaggedTensor`` of rank 1 or more.
+            value_rowids: int32 or int64, shape (values,), ascending.
+            nrows: how many rows there are; default one more than the last number.
+            validate: kept for TensorFlow's signature; the numbers are looked at.
+
+        Raises:
+            ValueError: another number of values, or ``nrows`` too small.
+            InvalidArgumentError: numbers that fall or are negative.
+        """
+        values = _as_values(values)
+        ids = as_partition(value_rowids, "value_rowids")
+        count = partition.checked_row_numbers(ids, nrows, _count(values))
+        return cls._joined(values, partition.splits_of_row_numbers(ids, count))
+
+    @classmethod
+    def from_uniform_row_length(
+        cls,
+        values: Any,
+        uniform_row_length: Any,
+        nrows: Any = None,
+        validate: bool = True,
+        name: str | None = None,
+    ) -> RaggedTensor:
+        """Rows of one length, which becomes part of the shape.
+
+        Args:
+            values: a tensor or ``RaggedTensor`` of rank 1 or more.
+            uniform_row_length: the length of every row.
+            nrows: how many rows there are, for rows of length 0.
+            validate: kept for TensorFlow's signature.
+
+        Raises:
+            ValueError: the values do not make whole rows, or not so many.
+        """
+        values = _as_values(values)
+        length, count = int(convert_to_tensor(uniform_row_length)), _count(values)
+        if length < 0:
+            raise ValueError(f"from_uniform_row_length: uniform_row_length must be >= 0, got {length}.")
+        rows = int(convert_to_tensor(nrows)) if nrows is not None else count // length if length else 0
+        if rows * length != count:
+            raise ValueError(
+                f"from_uniform_row_length: uniform_row_length={length} times nrows={rows} must equal nvals={count}"
+            )
+        dtype = values.row_splits.dtype if isinstance(values, RaggedTensor) else dtypes.int64
+        return cls._of(values, partition.uniform_splits(length, rows, dtype), length)
+
+    @classmethod
+    def from_nested_row_splits(
+        cls, flat_values: Any, nested_row_splits: Any, name: str | None = None, validate: bool = True
+    ) -> Any:
+        """Several ragged dimensions, from a list of ``row_splits``, the outermost first; errors as ``from_row_splits``."""
+        return _nested(cls.from_row_splits, flat_values, nested_row_splits, "nested_row_splits", validate)
+
+    @classmethod
+    def from_nested_row_lengths(
+        cls, flat_values: Any, nested_row_lengths: Any, name: str | None = None, validate: bool = True
+    ) -> Any:
+        """Several ragged dimensions, from a list of ``row_lengths``, the outermost first; errors as ``from_row_lengths``."""
+        return _nested(cls.from_row_lengths, flat_values, nested_row_lengths, "nested_row_lengths", validate)
+
+    @classmethod
+    def from_nested_value_rowids(
+        cls,
+        flat_values: Any,
+        nested_value_rowids: Any,
+        nested_nrows: Any = None,
+        name: str | None = None,
+        validate: bool = True,
+    ) -> Any:
+        """Several ragged dimensions, from a list of ``value_rowids``, the outermost first; errors as ``from_value_rowids``."""
+        counts = [None] * len(nested_value_rowids) if nested_nrows is None else list(nested_nrows)
+        if len(counts) != len(nested_value_rowids):
+            raise ValueError(
+                "from_nested_value_rowids: `nested_nrows` must have as many items as `nested_value_rowids`."
+            )
+        found = flat_values
+        for ids, count in zip(reversed(list(nested_value_rowids)), reversed(counts), strict=True):
+            found = cls.from_value_rowids(found, ids, count)
+        return found
+
+    @classmethod
+    def from_tensor(
+        cls,
+        tensor: Any,
+        lengths: Any = None,
+        padding: Any = None,
+        ragged_rank: int = 1,
+        name: str | None = None,
+        row_splits_dtype: Any = dtypes.int64,
+    ) -> RaggedTensor:
+        """A tensor of rank 2 or more as rows, without what only fills them up.
+
+        Args:
+            tensor: the tensor.
+            lengths: of each row how many values it keeps, shape (rows,); or a list of such vectors, one for each ragged dimension.
+            padding: a value, which rows lose at their ends; of the dtype of ``tensor``, and of the shape of a row's element.
+            ragged_rank: how many dimensions become ragged.
+            name: kept for TensorFlow's signature.
+            row_splits_dtype: int32 or int64.
+
+        Raises:
+            ValueError: both ``lengths`` and ``padding``, a tensor of rank 1 or less, or no such ``ragged_rank``.
+        """
+        from fastgrad.ragged import dense
+
+        return dense.from_tensor(tensor, lengths, padding, ragged_rank, dtypes.as_dtype(row_splits_dtype))
+
+    @classmethod
+    def _checked(cls, values: Any, splits: Tensor, what: str, validate: bool) -> RaggedTensor:
+        if validate:
+            partition.checked(splits, _count(values), what)
+        return cls._joined(values, splits)
+
+    @classmethod
+    def _joined(cls, values: Any, splits: Tensor) -> RaggedTensor:
+        if isinstance(values, RaggedTensor) and values.row_splits.dtype is not splits.dtype:
+            raise ValueError(
+                f"RaggedTensor: row_splits dtype mismatch: {splits.dtype.name} beside {values.row_splits.dtype.name} of the values; "
+                f"use with_row_splits_dtype."
+            )
+        return cls._of(values, splits)
+
+    # ---- parts -------------------------------------------------------------------------------------------
+
+    @property
+    def values(self) -> Any:
+        """All rows, one after the other: a tensor, or a ``RaggedTensor`` of one ragged dimension less."""
+        return self._values
+
+    @property
+    def flat_values(self) -> Tensor:
+        """The innermost values, without any ragged dimension."""
+        found = self._values
+        while type(found) is not Tensor:
+            found = found._values
+        return found
+
+    @property
+    def row_splits(self) -> Tensor:
+        """Where the rows begin and end, shape (rows + 1,)."""
+        return self._row_splits
+
+    @property
+    def nested_row_splits(self) -> tuple[Tensor, ...]:
+        """The ``row_splits`` of all ragged dimensions, the outermost first."""
+        return tuple([level._row_splits for level in self._levels()])
+
+    @property
+    def uniform_row_length(self) -> Tensor | None:
+        """The length of all rows, if that is part of its shape."""
+        if self._uniform is None:
+            return None
+        return constant_tensor(np.array(self._uniform, self._row_splits.dtype.numpy))
+
+    @property
+    def ragged_rank(self) -> int:
+        """How many dimensions are cut by splits."""
+        return len(self._levels())
+
+    @property
+    def dtype(self) -> DType:
+        """The dtype of the values."""
+        return self.flat_values.dtype
+
+    @property
+    def shape(self) -> TensorShape:
+        """The sizes of the dimensions, None for those that vary."""
+        return TensorShape([len(self._row_splits) - 1, self._uniform, *self._values.shape[1:]])
+
+    def get_shape(self) -> TensorShape:
+        """As ``shape``."""
+        return self.shape
+
+    def nrows(self, out_type: Any = None, name: str | None = None) -> Tensor:
+        """How many rows there are, in the dtype of ``row_splits`` or ``out_type``."""
+        dtype = self._row_splits.dtype if out_type is None else dtypes.as_dtype(out_type)
+        return constant_tensor(np.array(len(self._row_splits) - 1, dtype.numpy))
+
+    def row_starts(self, name: str | None = None) -> Tensor:
+        """Where each row begins in ``values``, shape (rows,)."""
+        return self._row_splits[:-1]
+
+    def row_limits(self, name: str | None = None) -> Tensor:
+        """Where each row ends in ``values``, shape (rows,)."""
+        return self._row_splits[1:]
+
+    def row_lengths(self, axis: int = 1, name: str | None = None) -> Any:
+        """How many elements each row has on ``axis``, which is 1 or more; ragged from axis 2 on."""
+        if axis == 0:
+            return self.nrows()
+        if axis == 1:
+            return partition.lengths_of(self._row_splits)
+        values = self._values
+        if isinstance(values, RaggedTensor):
+            return self._with(values.row_lengths(axis - 1))
+        sizes = np.full(len(values), values.shape[axis - 1], self._row_splits.dtype.numpy)
+        return self._with(constant_tensor(sizes))
+
+    def value_rowids(self, name: str | None = None) -> Tensor:
+        """For each of ``values`` the number of its row."""
+        return partition.row_numbers(self._row_splits, _count(self._values))
+
+    def nested_row_lengths(self, name: str | None = None) -> tuple[Tensor, ...]:
+        """The ``row_lengths`` of all ragged dimensions, the outermost first."""
+        return tuple([level.row_lengths() for level in self._levels()])
+
+    def nested_value_rowids(self, name: str | None = None) -> tuple[Tensor, ...]:
+        """The ``value_rowids`` of all ragged dimensions, the outermost first."""
+        return tuple([level.value_rowids() for level in self._levels()])
+
+    def bounding_shape(self, axis: Any = None, name: str | None = None, out_type: Any = None) -> Tensor:
+        """The shape of the smallest tensor that holds it.
+
+        Args:
+            axis: of which dimension, or of which list of them; default of all.
+            out_type: int32 or int64; default the dtype of ``row_splits``.
+
+        Returns:
+            Shape (rank,), or that of ``axis``.
+        """
+        dtype = self._row_splits.dtype if out_type is None else dtypes.as_dtype(out_type)
+        longest = [
+            reduce_max(lengths) if len(lengths) else constant_tensor(np.zeros((), dtype.numpy))
+            for lengths in self.nested_row_lengths()
+        ]
+        inner = [constant_tensor(np.array(size, dtype.numpy)) for size in self.flat_values.shape[1:]]
+        sizes = [cast(size, dtype) for size in (self.nrows(), *longest, *inner)]
+        if axis is None:
+            return convert_to_tensor(sizes)
+        if isinstance(axis, (list, tuple)):
+            return convert_to_tensor([sizes[one] for one in axis])
+        return sizes[int(axis)]
+
+    # ---- the same with other parts -----------------------------------------------------------------------
+
+    def with_values(self, new_values: Any) -> RaggedTensor:
+        """As many ``new_values``, cut as these are.
+
+        Raises:
+            ValueError: another number of values.
+        """
+        values = _as_values(new_values)
+        if _count(values) != _count(self._values):
+            raise ValueError(f"with_values: Shapes ({_count(self._values)},) and ({_count(values)},) are incompatible.")
+        return self._with(values)
+
+    def with_flat_values(self, new_values: Any) -> Any:
+        """As many ``new_values`` in the place of ``flat_values``; errors as ``with_values``."""
+        if isinstance(self._values, RaggedTensor):
+            return self._with(self._values.with_flat_values(new_values))
+        return self.with_values(new_values)
+
+    def with_row_splits_dtype(self, dtype: Any) -> RaggedTensor:
+        """The same with ``row_splits`` of int32 or int64.
+
+        Raises:
+            ValueError: another dtype.
+        """
+        dtype = dtypes.as_dtype(dtype)
+        if dtype not in partition.INDEX_TYPES:
+            raise ValueError(f"with_row_splits_dtype: dtype must be int32 or int64, got {dtype.name}.")
+        values = self._values.with_row_splits_dtype(dtype) if isinstance(self._values, RaggedTensor) else self._values
+        return self._of(values, cast(self._row_splits, dtype), self._uniform)
+
+    def merge_dims(self, outer_axis: int, inner_axis: int) -> Any:
+        """The dimensions from ``outer_axis`` to ``inner_axis`` as one.
+
+        Raises:
+            ValueError: no such dimensions.
+        """
+        from fastgrad.ragged import dense
+
+        return dense.merge_dims(self, outer_axis, inner_axis)
+
+    def to_tensor(self, default_value: Any = None, name: str | None = None, shape: Any = None) -> Tensor:
+        """A tensor, its rows filled up.
+
+        Args:
+            default_value: what they are filled up with; default 0 or an empty string.
+            name: kept for TensorFlow's signature.
+            shape: the shape of the result, None for sizes that fit: what is outside is left out.
+
+        Raises:
+            InvalidArgumentError: ``default_value`` does not fit an element.
+            ValueError: a ``shape`` of another rank.
+        """
+        from fastgrad.ragged import dense
+
+        return dense.to_tensor(self, default_value, shape)
+
+    def to_list(self) -> list[Any]:
+        """Nested Python lists of the elements."""
+        rows = self._values.to_list() if isinstance(self._values, RaggedTensor) else self._values._elements().tolist()
+        ends = self._row_splits._elements().tolist()
+        return [rows[start:end] for start, end in itertools.pairwise(ends)]
+
+    def numpy(self) -> np.ndarray:
+        """An array: of rows that differ in length an array of arrays, else one of all dimensions."""
+        values = self._values.numpy()
+        ends = self._row_splits._elements().tolist()
+        rows = [values[start:end] for start, end in itertools.pairwise(ends)]
+        if not rows:
+            return np.zeros((0, 0, *values.shape[1:]), values.dtype)
+        if len({len(row) for row in rows}) == 1:
+            return np.stack(rows)
+        out = np.empty(len(rows), object)
+        for number, row in enumerate(rows):  # an assignment of all would make one array of what can be one
+            out[number] = row
+        return out
+
+    # ---- as Python sees it -------------------------------------------------------------------------------
+
+    def __getitem__(self, key: Any) -> Any:
+        from fastgrad.ragged import indexing
+
+        return indexing.getitem(self, key)
+
+    def __iter__(self) -> Iterator[Any]:
+        return (self[row] for row in range(len(self._row_splits) - 1))
+
+    def __bool__(self) -> bool:
+        raise TypeError("RaggedTensor may not be used as a boolean.")
+
+    def __hash__(self) -> int:
+        raise TypeError("RaggedTensor is unhashable.")
+
+    def __repr__(self) -> str:
+        return f"<tf.RaggedTensor {_text(self.numpy())}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _of_parts, self._apart()
+
+    # ---- as a composite ----------------------------------------------------------------------------------
+
+    def _levels(self) -> list[RaggedTensor]:
+        """It, its values and so on, as long as they are ragged."""
+        found: list[RaggedTensor] = []
+        level: Any = self
+        while type(level) is RaggedTensor:
+            found.append(level)
+            level = level._values
+        return found
+
+    def _apart(self) -> tuple[Any, list[Any]]:
+        levels = self._levels()
+        return tuple([level._uniform for level in levels]), [
+            levels[-1]._values,
+            *[level._row_splits for level in levels],
+        ]
+
+    @classmethod
+    def _together(cls, form: Any, tensors: Sequence[Any]) -> Any:
+        values, *nested = tensors
+        for splits, uniform in zip(reversed(nested), reversed(form), strict=True):
+            values = cls._of(values, splits, uniform)
+        return values
+
+    def _spec(self) -> CompositeSpec:
+        from fastgrad.ragged.spec import RaggedTensorSpec
+
+        return RaggedTensorSpec.from_value(self)
+
+    def _with(self, values: Any) -> RaggedTensor:
+        """The same rows of other values, as many."""
+        return self._of(values, self._row_splits, self._uniform)
+
+    def _with_flat(self, flat_values: Any) -> Any:
+        """The same rows of other flat values, as many."""
+        form, parts = self._apart()
+        return self._together(form, [flat_values, *parts[1:]])
+
+
+def _of_parts(form: Any, parts: list[Any]) -> RaggedTensor:
+    return RaggedTensor._together(form, parts)
+
+
+def _as_values(values: Any) -> Any:
+    if isinstance(values, RaggedTensor):
+        return values
+    found = convert_to_tensor(values)
+    if not found.ndim:
+        raise InvalidArgumentError("RaggedTensor: Shape () of values must have rank at least 1.")
+    return found
+
+
+def _count(values: Any) -> int:
+    """How many rows a tensor or ragged tensor has."""
+    return len(values._row_splits) - 1 if isinstance(values, RaggedTensor) else len(values)
+
+
+def _nested(make: Callable[..., Any], flat_values: Any, nested: Any, what: str, validate: bool) -> Any:
+    if isinstance(nested, Tensor) or not isinstance(nested, (list, tuple)):
+        raise TypeError(f"{what} must be a list of tensors, got {nested!r}.")
+    found = flat_values
+    for one in reversed(nested):
+        found = make(found, one, validate=validate)
+    return found
+
+
+def _text(item: Any) -> str:
+    """Elements with commas between them; an array of no elements by its lists."""
+    if not isinstance(item, np.ndarray):
+        return str(item)
+    return np.array2string(item, separator=", ", formatter={"all": _text}) if item.size else repr(item.tolist())
+
+
+def _refused(ragged: RaggedTensor) -> Tensor:
+    raise CompositeOperand(ragged)
+
+
+tensor.converters.append((RaggedTensor, _refused))

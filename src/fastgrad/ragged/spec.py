@@ -1,0 +1,176 @@
+"""``RaggedTensorSpec``: what is known of a ragged tensor before it is there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from fastgrad import dtypes
+from fastgrad.composite import CompositeSpec
+from fastgrad.dtypes import DType
+from fastgrad.ragged.ragged_tensor import RaggedTensor
+from fastgrad.shape import TensorShape
+from fastgrad.tensor import Tensor, convert_to_tensor, tensor_of_data
+from fastgrad.tensor_spec import common_shape
+
+
+class RaggedTensorSpec(CompositeSpec):
+    """The shape, dtype and splits of the elements of a dataset, or of an argument.
+
+    Args:
+        shape: the dimensions; None for those that vary, or for the whole.
+        dtype: the element type.
+        ragged_rank: how many dimensions are cut by splits; default all but the first, up to the last that is None. With 0 the
+            values are tensors, of which ``Dataset.batch`` makes ragged tensors.
+        row_splits_dtype: int32 or int64.
+        flat_values_spec: kept for TensorFlow's signature.
+
+    Raises:
+        ValueError: ``ragged_rank`` is not below the rank, or neither is given.
+    """
+
+    __slots__ = ("_dtype", "_ragged_rank", "_row_splits_dtype", "_shape")
+
+    def __init__(
+        self,
+        shape: Any = None,
+        dtype: Any = dtypes.float32,
+        ragged_rank: int | None = None,
+        row_splits_dtype: Any = dtypes.int64,
+        flat_values_spec: Any = None,
+    ) -> None:
+        self._shape = TensorShape(shape)
+        if dtype is None:
+            raise ValueError("At least one of dtype or flat_values_spec must be provided")
+        self._dtype = dtypes.as_dtype(dtype)
+        self._row_splits_dtype = dtypes.as_dtype(row_splits_dtype)
+        rank = self._shape.rank
+        if ragged_rank is None:
+            if rank is None:
+                raise ValueError("Must specify ragged_rank or a shape with a known rank.")
+            ragged_rank = rank - 1
+        if not isinstance(ragged_rank, int):
+            raise TypeError(f"Argument `ragged_rank` must be an int. Received {ragged_rank!r}.")
+        if rank is not None and ragged_rank >= rank:
+            raise ValueError(f"Argument `ragged_rank` ({ragged_rank}) must be less than rank ({rank}).")
+        self._ragged_rank = ragged_rank
+
+    @property
+    def shape(self) -> TensorShape:
+        """The dimensions, as far as they are known."""
+        return self._shape
+
+    @property
+    def dtype(self) -> DType:
+        """The element type."""
+        return self._dtype
+
+    @property
+    def ragged_rank(self) -> int:
+        """How many dimensions are cut by splits."""
+        return self._ragged_rank
+
+    @property
+    def row_splits_dtype(self) -> DType:
+        """The dtype of the splits."""
+        return self._row_splits_dtype
+
+    @property
+    def value_type(self) -> type:
+        """The class of its values."""
+        return RaggedTensor if self._ragged_rank else Tensor
+
+    @classmethod
+    def from_value(cls, value: Any) -> RaggedTensorSpec:
+        """The spec of a ragged tensor.
+
+        Raises:
+            AttributeError: it is none.
+        """
+        if not isinstance(value, RaggedTensor):
+            raise AttributeError(f"RaggedTensorSpec.from_value: a RaggedTensor is wanted, got {type(value).__name__}.")
+        return cls(value.shape, value.dtype, value.ragged_rank, value.row_splits.dtype)
+
+    def is_compatible_with(self, spec_or_value: Any) -> bool:
+        """Whether a value of that spec, or that value, may fit."""
+        other = spec_or_value
+        if isinstance(other, RaggedTensor):
+            other = RaggedTensorSpec.from_value(other)
+        elif isinstance(other, Tensor) and not self._ragged_rank:
+            return self._dtype is other.dtype and self._shape.is_compatible_with(other.shape)
+        return (
+            isinstance(other, RaggedTensorSpec)
+            and self._form() == other._form()
+            and self._shape.is_compatible_with(other._shape)
+        )
+
+    def is_subtype_of(self, other: Any) -> bool:
+        """Whether every value that fits this spec fits ``other``."""
+        common = self.most_specific_common_supertype([other])
+        return common is not None and common == other
+
+    def most_specific_common_supertype(self, others: Iterable[Any]) -> RaggedTensorSpec | None:
+        """The narrowest spec that this one and all ``others`` fit; None if more than sizes differ."""
+        shape = self._shape
+        for other in others:
+            if not isinstance(other, RaggedTensorSpec) or self._form() != other._form():
+                return None
+            shape = common_shape(shape, other._shape)
+        return RaggedTensorSpec(shape, *self._form())
+
+    def batched(self, size: int | None) -> RaggedTensorSpec:
+        """That of batches of ``size`` such values."""
+        shape = TensorShape([size]).concatenate(self._shape)
+        return RaggedTensorSpec(shape, self._dtype, self._ragged_rank + 1, self._row_splits_dtype)
+
+    def of_rows(self) -> RaggedTensorSpec:
+        """That of the rows of such values."""
+        return RaggedTensorSpec(self._shape[1:], self._dtype, max(self._ragged_rank - 1, 0), self._row_splits_dtype)
+
+    def placeholder(self, unknown: int, value: Any) -> Any:
+        """A value that fits, its elements ``value``; dimensions that are not known are ``unknown``."""
+        rank = self._ragged_rank + 1 if self._shape.rank is None else self._shape.rank
+        known = [None] * rank if self._shape.rank is None else list(self._shape)
+        sizes = [unknown if size is None else size for size in known]
+        levels = self._ragged_rank
+        values: Any = tensor_of_data(
+            np.full((int(np.prod(sizes[: levels + 1])), *sizes[levels + 1 :]), value, self._dtype.numpy)
+        )
+        for level in range(levels, 0, -1):
+            rows = int(np.prod(sizes[:level]))
+            splits = np.arange(rows + 1, dtype=self._row_splits_dtype.numpy) * sizes[level]
+            values = RaggedTensor._of(values, tensor_of_data(splits.astype(self._row_splits_dtype.numpy)), known[level])
+        return values
+
+    def fitted(self, value: Any) -> Any:
+        """``value``, a tensor of what converts to one where nothing is ragged.
+
+        Raises:
+            ValueError: it does not fit.
+        """
+        found = value if isinstance(value, RaggedTensor) else convert_to_tensor(value, self._dtype)
+        if not self.is_compatible_with(found):
+            raise ValueError(f"a value of shape {found.shape} and dtype {found.dtype.name} does not fit {self}.")
+        return found
+
+    def _form(self) -> tuple[Any, ...]:
+        return self._dtype, self._ragged_rank, self._row_splits_dtype
+
+    def __eq__(self, other: Any) -> bool:
+        if not isinstance(other, RaggedTensorSpec):
+            return NotImplemented
+        return self._form() == other._form() and self._shape == other._shape
+
+    def __hash__(self) -> int:
+        return hash((self._shape, self._ragged_rank))
+
+    def __repr__(self) -> str:
+        shape = "None" if self._shape.rank is None else list(self._shape)
+        return (
+            f"RaggedTensorSpec(TensorShape({shape}), {self._dtype!r}, {self._ragged_rank}, {self._row_splits_dtype!r})"
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return RaggedTensorSpec, (self._shape, *self._form())

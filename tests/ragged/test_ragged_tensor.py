@@ -1,0 +1,145 @@
+"""Ragged tensors beside tensors, tapes and recorded functions; what TensorFlow says of each function stands in tests/conformance."""
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+
+import fastgrad as tf
+from fastgrad.composite import CompositeOperand
+
+X = tf.ragged.constant([[1.0, -2.0, 3.0], [], [4.0, 0.5]])
+
+
+def rows(ragged):
+    return ragged.to_list()
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_slices_within_rows_are_pythons(seed):
+    random = np.random.default_rng(seed)
+    lists = [list(range(n)) for n in random.integers(0, 6, 7).tolist()]
+    ragged = tf.ragged.constant(lists, tf.int64)
+    start, stop = (None if n > 7 else n for n in random.integers(-8, 10, 2).tolist())
+    step = int(random.choice([-3, -2, -1, 1, 2, 3]))
+    assert rows(ragged[:, start:stop:step]) == [row[start:stop:step] for row in lists]
+    assert rows(ragged[start:stop:step]) == lists[start:stop:step]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_reductions_of_rows_are_numpys(seed):
+    random = np.random.default_rng(seed)
+    arrays = [random.standard_normal(n) for n in random.integers(1, 9, 30)]
+    ragged = tf.ragged.stack([tf.constant(one) for one in arrays])
+    for ours, numpys in (
+        (tf.reduce_sum, np.sum),
+        (tf.reduce_mean, np.mean),
+        (tf.reduce_max, np.max),
+        (tf.reduce_min, np.min),
+        (tf.reduce_prod, np.prod),
+    ):
+        np.testing.assert_allclose(ours(ragged, 1).numpy(), [numpys(one) for one in arrays], rtol=1e-12)
+        np.testing.assert_allclose(ours(ragged).numpy(), numpys(np.concatenate(arrays)), rtol=1e-12)
+
+
+def test_a_tensor_and_back():
+    dense = np.random.default_rng(0).standard_normal((4, 3, 2)).astype(np.float32)
+    for levels in (1, 2):
+        assert (tf.RaggedTensor.from_tensor(dense, ragged_rank=levels).to_tensor().numpy() == dense).all()
+
+
+def test_gradients_of_values_are_those_of_finite_differences():
+    values = np.random.default_rng(1).standard_normal(5)
+
+    def function(flat):
+        ragged = tf.RaggedTensor.from_row_splits(flat, [0, 3, 3, 5])
+        shorter = tf.concat([ragged[:, 1:], ragged * 2], 1)
+        return tf.reduce_sum(tf.reduce_mean(shorter**2, 1)[::2]) + tf.reduce_sum(shorter.to_tensor(1.0) ** 3)
+
+    variable = tf.Variable(values)
+    with tf.GradientTape() as tape:
+        y = function(variable)
+    slope = tf.convert_to_tensor(tape.gradient(y, variable)).numpy()
+    for position in range(5):
+        step = np.eye(5)[position] * 1e-6
+        difference = (function(tf.constant(values + step)) - function(tf.constant(values - step))) / 2e-6
+        assert slope[position] == pytest.approx(float(difference), rel=1e-6)
+
+
+def test_a_function_that_has_no_meaning_for_them_says_what_has():
+    with pytest.raises(CompositeOperand, match="RaggedTensor is no tensor.*to_tensor"):
+        tf.linalg.inv(X)
+    with pytest.raises(ValueError, match="RaggedTensor"):
+        tf.transpose(X)
+
+
+def test_copies_and_pickles_are_equal():
+    for one in (copy.copy(X), copy.deepcopy(X), pickle.loads(pickle.dumps(X))):
+        assert rows(one) == rows(X)
+    spec = tf.RaggedTensorSpec([None, None], tf.int32)
+    assert pickle.loads(pickle.dumps(spec)) == spec
+
+
+def test_a_recorded_function_runs_again_for_other_values_and_splits():
+    runs = []
+
+    @tf.function
+    def summed(ragged):
+        runs.append(1)
+        return tf.reduce_sum(ragged * 2, 1), ragged + 1
+
+    first = tf.RaggedTensor.from_row_splits([1.0, 2.0, 3.0], [0, 2, 3])
+    second = tf.RaggedTensor.from_row_splits([4.0, 5.0, 6.0], [0, 1, 3])
+    for ragged, sums in ((first, [6, 6]), (second, [8, 22]), (first, [6, 6])):
+        totals, more = summed(ragged)
+        assert totals.numpy().tolist() == sums
+        assert rows(more) == rows(ragged + 1)
+    assert len(runs) == 1
+
+
+def test_a_recorded_function_checks_splits_on_each_run():
+    @tf.function
+    def cut(splits):
+        return tf.RaggedTensor.from_row_splits(tf.constant([1, 2, 3]), splits)
+
+    assert rows(cut(tf.constant([0, 1, 3]))) == [[1], [2, 3]]
+    assert rows(cut(tf.constant([0, 3, 3]))) == [[1, 2, 3], []]
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        cut(tf.constant([0, 2, 1]))
+
+
+def test_a_recorded_function_fills_rows_to_the_longest_of_each_call():
+    @tf.function
+    def filled(ragged):
+        return ragged.to_tensor(-1.0)
+
+    for splits in ([0, 2, 3], [0, 0, 3], [0, 1, 3]):
+        ragged = tf.RaggedTensor.from_row_splits([1.0, 2.0, 3.0], splits)
+        assert filled(ragged).numpy().tolist() == ragged.to_tensor(-1.0).numpy().tolist()
+
+
+def test_a_captured_ragged_tensor_is_a_constant():
+    @tf.function
+    def scaled(factor):
+        return tf.reduce_sum(X * factor, 1)
+
+    for factor in (1.0, 2.0, 3.0):
+        expected = (np.array([2.0, 0.0, 4.5]) * factor).tolist()
+        assert scaled(tf.constant(factor)).numpy().tolist() == expected
+
+
+def test_an_embedding_of_ragged_rows_is_trained():
+    table = tf.Variable(np.arange(8, dtype=np.float32).reshape(4, 2))
+    words = tf.ragged.constant([[0, 2], [3]])
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(tf.reduce_mean(tf.nn.embedding_lookup(table, words), 1))
+    slope = tf.convert_to_tensor(tape.gradient(loss, table)).numpy()
+    assert slope.tolist() == [[0.5, 0.5], [0, 0], [0.5, 0.5], [1, 1]]
+
+
+def test_parts_of_a_variable_keep_their_values():
+    variable = tf.Variable([1.0, 2.0, 3.0])
+    ragged = tf.RaggedTensor.from_row_lengths(variable, [1, 2])
+    variable.assign([7.0, 8.0, 9.0])
+    assert rows(ragged) == [[1.0], [2.0, 3.0]]
