@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from fastgrad.keras.optimizers.arguments import checked_number
 from fastgrad.keras.optimizers.followed import root
 from fastgrad.keras.optimizers.kernel_optimizer import KernelOptimizer
+from fastgrad.keras.optimizers.moments import MomentOptimizer
 from fastgrad.kernels.updating import optimizers as kernels
 from fastgrad.variable import Variable
 
 
-class Adam(KernelOptimizer):
+class Adam(MomentOptimizer, KernelOptimizer):
     """Adam (Kingma and Ba, 2014), in the form with "epsilon hat".
 
     ``m += (1 - beta_1) * (g - m); v += (1 - beta_2) * (g**2 - v)``;
@@ -54,6 +54,9 @@ class Adam(KernelOptimizer):
     ) -> None:
         super().__init__(
             learning_rate=learning_rate,
+            beta_1=beta_1,
+            beta_2=beta_2,
+            epsilon=epsilon,
             weight_decay=weight_decay,
             clipnorm=clipnorm,
             clipvalue=clipvalue,
@@ -66,9 +69,6 @@ class Adam(KernelOptimizer):
             name=name,
             **kwargs,
         )
-        self.beta_1 = checked_number(beta_1, "Adam: beta_1", low=0.0, high=1.0, below_high=True)
-        self.beta_2 = checked_number(beta_2, "Adam: beta_2", low=0.0, high=1.0, below_high=True)
-        self.epsilon = checked_number(epsilon, "Adam: epsilon", low=0.0)
         self.amsgrad = amsgrad
 
     def build(self, variables: Sequence[Variable]) -> None:
@@ -92,13 +92,7 @@ class Adam(KernelOptimizer):
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that make this optimizer again, without its state."""
-        return {
-            **super().get_config(),
-            "beta_1": self.beta_1,
-            "beta_2": self.beta_2,
-            "epsilon": self.epsilon,
-            "amsgrad": self.amsgrad,
-        }
+        return {**super().get_config(), "amsgrad": self.amsgrad}
 
 
 class AdamW(Adam):

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from fastgrad.keras.optimizers.arguments import checked_number
 from fastgrad.keras.optimizers.followed import scaled_variable, value_of
 from fastgrad.keras.optimizers.kernel_optimizer import KernelOptimizer
+from fastgrad.keras.optimizers.moments import MomentOptimizer
 from fastgrad.kernels.updating import optimizers as kernels
 from fastgrad.variable import Variable
 
 
-class Nadam(KernelOptimizer):
+class Nadam(MomentOptimizer, KernelOptimizer):
     """Nadam (Dozat, 2015): Adam with Nesterov momentum.
 
     With ``u[t] = beta_1 * (1 - 0.96**t / 2)`` and p[t] the product of u[1] to u[t], the step is
@@ -32,42 +32,6 @@ class Nadam(KernelOptimizer):
     Raises:
         ValueError: a number out of its range.
     """
-
-    def __init__(
-        self,
-        learning_rate: Any = 0.001,
-        beta_1: float = 0.9,
-        beta_2: float = 0.999,
-        epsilon: float = 1e-7,
-        weight_decay: float | None = None,
-        clipnorm: float | None = None,
-        clipvalue: float | None = None,
-        global_clipnorm: float | None = None,
-        use_ema: bool = False,
-        ema_momentum: float = 0.99,
-        ema_overwrite_frequency: int | None = None,
-        loss_scale_factor: float | None = None,
-        gradient_accumulation_steps: int | None = None,
-        name: str | None = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(
-            learning_rate=learning_rate,
-            weight_decay=weight_decay,
-            clipnorm=clipnorm,
-            clipvalue=clipvalue,
-            global_clipnorm=global_clipnorm,
-            use_ema=use_ema,
-            ema_momentum=ema_momentum,
-            ema_overwrite_frequency=ema_overwrite_frequency,
-            loss_scale_factor=loss_scale_factor,
-            gradient_accumulation_steps=gradient_accumulation_steps,
-            name=name,
-            **kwargs,
-        )
-        self.beta_1 = checked_number(beta_1, "Nadam: beta_1", low=0.0, high=1.0, below_high=True)
-        self.beta_2 = checked_number(beta_2, "Nadam: beta_2", low=0.0, high=1.0, below_high=True)
-        self.epsilon = checked_number(epsilon, "Nadam: epsilon", low=0.0)
 
     def build(self, variables: Sequence[Variable]) -> None:
         """Makes the slots of ``variables``."""
@@ -94,12 +58,3 @@ class Nadam(KernelOptimizer):
 
     def _begin(self, step: Any) -> None:
         scaled_variable(self._u_product, self._u(step))
-
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that make this optimizer again, without its state."""
-        return {
-            **super().get_config(),
-            "beta_1": self.beta_1,
-            "beta_2": self.beta_2,
-            "epsilon": self.epsilon,
-        }

@@ -1,0 +1,65 @@
+"""``MomentOptimizer``: what Adam and its kin have in common."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastgrad.keras.optimizers.arguments import checked_number
+from fastgrad.keras.optimizers.optimizer import Optimizer
+
+
+class MomentOptimizer(Optimizer):
+    """The base of optimizers that follow the first moment of gradients, and another measure of their size.
+
+    Args:
+        learning_rate: see ``Optimizer``.
+        beta_1: how much of the first moment stays at each step.
+        beta_2: how much of the other measure stays.
+        epsilon: added to what steps are divided by.
+        weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency,
+        loss_scale_factor, gradient_accumulation_steps, name: see ``Optimizer``.
+
+    Raises:
+        ValueError: a number out of its range.
+    """
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        weight_decay: float | None = None,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
+        use_ema: bool = False,
+        ema_momentum: float = 0.99,
+        ema_overwrite_frequency: int | None = None,
+        loss_scale_factor: float | None = None,
+        gradient_accumulation_steps: int | None = None,
+        name: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            learning_rate=learning_rate,
+            weight_decay=weight_decay,
+            clipnorm=clipnorm,
+            clipvalue=clipvalue,
+            global_clipnorm=global_clipnorm,
+            use_ema=use_ema,
+            ema_momentum=ema_momentum,
+            ema_overwrite_frequency=ema_overwrite_frequency,
+            loss_scale_factor=loss_scale_factor,
+            gradient_accumulation_steps=gradient_accumulation_steps,
+            name=name,
+            **kwargs,
+        )
+        kind = type(self).__name__
+        self.beta_1 = checked_number(beta_1, f"{kind}: beta_1", low=0.0, high=1.0, below_high=True)
+        self.beta_2 = checked_number(beta_2, f"{kind}: beta_2", low=0.0, high=1.0, below_high=True)
+        self.epsilon = checked_number(epsilon, f"{kind}: epsilon", low=0.0)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make this optimizer again, without its state."""
+        return {**super().get_config(), "beta_1": self.beta_1, "beta_2": self.beta_2, "epsilon": self.epsilon}
