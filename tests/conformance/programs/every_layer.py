@@ -124,7 +124,7 @@ LAYERS = {
 }
 
 
-def _with_weights(layer):
+def with_weights(layer):
     layer.set_weights(
         [
             (0.5 * np.cos(np.arange(int(np.prod(w.shape))) * 1.3 + place)).reshape(tuple(w.shape)) ** 2
@@ -163,7 +163,7 @@ def _asked(tf, name):
         if name == "Normalization":
             layer.adapt(x)
             return layer
-        return _with_weights(layer)
+        return with_weights(layer)
 
     def differentiated():
         layer, inputs = built(), _arrays(tf, x)

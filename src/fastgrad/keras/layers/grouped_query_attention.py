@@ -24,6 +24,10 @@ class GroupedQueryAttention(HeadsAttention):
         ValueError: the numbers of heads do not go together.
     """
 
+    # In Keras's files:
+    _public_name = "GroupQueryAttention"
+    _shows_parts = False
+
     _output_sizes = None
     _axes = (1,)
 

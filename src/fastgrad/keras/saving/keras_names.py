@@ -79,8 +79,8 @@ def _attributes(layer: Any) -> list[tuple[str, Any]]:
     from fastgrad.keras.models.model import Model
     from fastgrad.keras.models.sequential import Sequential
 
-    # Keras shows the parts of its own layers by public properties.
-    ours = type(layer).__module__.startswith("fastgrad.")
+    # Keras shows the parts of its own layers by public properties, with an exception.
+    ours = type(layer).__module__.startswith("fastgrad.") and getattr(layer, "_shows_parts", True)
     found = {name.lstrip("_") if ours else name: value for name, value in vars(layer).items() if name not in _unseen()}
     for kind in type(layer).__mro__:
         if not kind.__module__.startswith("fastgrad."):

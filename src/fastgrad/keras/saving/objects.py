@@ -97,7 +97,7 @@ def _instance_config(obj: Any) -> dict[str, Any]:
     room = public_module(kind)
     result: dict[str, Any] = {
         "module": room or kind.__module__,
-        "class_name": kind.__name__,
+        "class_name": getattr(kind, "_public_name", kind.__name__) if room else kind.__name__,
         "config": {key: serialize_keras_object(value) for key, value in config.items()},
         "registered_name": None if room else get_registered_name(kind),
     }
