@@ -235,6 +235,21 @@ def test_nan_gradients_reach_the_weights_and_slots():
         assert np.isnan(held[-1][0][1])
 
 
+@pytest.mark.parametrize("dtype", [F4, F8])
+@pytest.mark.parametrize("name", [name for name in RULES if RULES[name][0] and name not in ("adagrad", "ftrl")])
+def test_what_is_left_of_a_mean_becomes_zero(name, dtype):
+    """The last subnormal numbers would stay for ever, as their differences round to 0, and are slow on some processors."""
+    slots, hyper, _ = RULES[name]
+    least = np.finfo(dtype).smallest_subnormal
+    held = [[np.array([least, 3 * least, np.finfo(dtype).tiny, 1], dtype)] for _ in range(slots)]
+    if name == "adam_amsgrad":
+        held[2][0][:] = 0  # a maximum, which nothing draws towards 0
+    zeros = [np.zeros(4, dtype)]
+    getattr(optimizers, name).variables[dtype]([np.ones(4, dtype)], *held, zeros, 0, 1, *hyper)
+    for (slot,) in held:
+        np.testing.assert_array_equal(slot != 0, [False, False, False, True])
+
+
 def test_ftrl_takes_any_power():
     slots, hyper, step = RULES["ftrl"]
     hyper = (hyper[0], 0.7, *hyper[2:])

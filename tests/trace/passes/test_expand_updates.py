@@ -74,6 +74,22 @@ def test_decay_is_followed(from_few_bytes):
     assert_same_state(lambda: tf.keras.optimizers.AdamW(0.1, weight_decay=0.0), np.float32, change)
 
 
+def test_what_is_left_of_a_mean_becomes_zero_in_both(from_few_bytes):
+    trainings = []
+
+    def change(training, number):
+        trainings.append(training)
+        if number == 3:  # from here on the second variable has no gradient
+            for variable in (training.large[0], training.bias):
+                variable.assign(tf.zeros_like(variable))
+            for slot in training.optimizer.variables[2:]:
+                slot.assign(tf.fill(slot.shape, np.float32(1e-40)))
+
+    assert_same_state(lambda: tf.keras.optimizers.Adam(0.1), np.float32, change)
+    moments = [v.numpy() for v in trainings[0].optimizer.variables[2:] if v.shape == SHAPE]
+    assert [bool((m == 0).all()) for m in moments] == [False, False, True, True]
+
+
 def test_only_the_others_are_updated_by_the_kernel_of_all_variables(from_few_bytes):
     training = Training(lambda: tf.keras.optimizers.SGD(0.1))
     training(tf.zeros(SHAPE))

@@ -37,7 +37,7 @@ from typing import Any
 
 from numpy import uint64
 
-from fastgrad.kernels.building.body import AHEAD, LINE, digest, local_array, prefetch, scalar_function
+from fastgrad.kernels.building.body import AHEAD, LINE, by_dtype, digest, local_array, prefetch, scalar_function
 from fastgrad.kernels.building.build import Kernel, kernel
 from fastgrad.kernels.functions.vector_math import greatest, least, nan_greatest
 from fastgrad.kernels.reducing.reductions import BLOCK, LANES, lane_total
@@ -329,6 +329,20 @@ def decayed(p, decay):
     return p - p * decay if decay != 0 else p
 
 
+def _settled32(x):
+    """0 for a subnormal number: a mean that is drawn towards 0 would stay there, a few bits above it."""
+    return T(0) if math.fabs(x) < T(1.1754943508222875e-38) else x
+
+
+def _settled64(x):
+    return T(0) if math.fabs(x) < T(2.2250738585072014e-308) else x
+
+
+settled = by_dtype(float32=_settled32, float64=_settled64)
+"""What each rule makes of its means. Products with subnormal numbers take some processors 100 times as long; TensorFlow
+flushes them, too."""
+
+
 @UpdateRule
 def sgd(p, g, rate, decay):
     """Keras: SGD."""
@@ -338,44 +352,44 @@ def sgd(p, g, rate, decay):
 @UpdateRule
 def momentum(p, m, g, rate, momentum, decay):
     """Keras: SGD(momentum=...)."""
-    m = m * momentum - g * rate
+    m = settled(m * momentum - g * rate)
     return decayed(p, decay) + m, m
 
 
 @UpdateRule
 def nesterov(p, m, g, rate, momentum, decay):
     """Keras: SGD(momentum=..., nesterov=True)."""
-    m = m * momentum - g * rate
+    m = settled(m * momentum - g * rate)
     return decayed(p, decay) + (m * momentum - g * rate), m
 
 
 @UpdateRule
 def accumulated_momentum(p, a, g, rate, momentum, decay):
     """TensorFlow 1: tf.compat.v1.train.MomentumOptimizer, whose rate is outside of the sum."""
-    a = a * momentum + g
+    a = settled(a * momentum + g)
     return decayed(p, decay) - rate * a, a
 
 
 @UpdateRule
 def accumulated_nesterov(p, a, g, rate, momentum, decay):
     """TensorFlow 1: MomentumOptimizer(use_nesterov=True)."""
-    a = a * momentum + g
+    a = settled(a * momentum + g)
     return decayed(p, decay) - rate * (g + momentum * a), a
 
 
 @UpdateRule
 def adam(p, m, v, g, alpha, one_minus_beta_1, one_minus_beta_2, epsilon, decay):
     """Keras: Adam, AdamW; `alpha` is rate * sqrt(1 - beta_2^t) / (1 - beta_1^t)."""
-    m = m + (g - m) * one_minus_beta_1
-    v = v + (g * g - v) * one_minus_beta_2
+    m = settled(m + (g - m) * one_minus_beta_1)
+    v = settled(v + (g * g - v) * one_minus_beta_2)
     return decayed(p, decay) - m * alpha / (math.sqrt(v) + epsilon), m, v
 
 
 @UpdateRule
 def adam_amsgrad(p, m, v, greatest_v, g, alpha, one_minus_beta_1, one_minus_beta_2, epsilon, decay):
     """Keras: Adam(amsgrad=True), with the greatest second moment so far."""
-    m = m + (g - m) * one_minus_beta_1
-    v = v + (g * g - v) * one_minus_beta_2
+    m = settled(m + (g - m) * one_minus_beta_1)
+    v = settled(v + (g * g - v) * one_minus_beta_2)
     greatest_v = nan_greatest(greatest_v, v)
     return decayed(p, decay) - m * alpha / (math.sqrt(greatest_v) + epsilon), m, v, greatest_v
 
@@ -383,32 +397,32 @@ def adam_amsgrad(p, m, v, greatest_v, g, alpha, one_minus_beta_1, one_minus_beta
 @UpdateRule
 def rmsprop(p, v, g, rate, rho, one_minus_rho, epsilon, decay):
     """Keras: RMSprop."""
-    v = rho * v + one_minus_rho * (g * g)
+    v = settled(rho * v + one_minus_rho * (g * g))
     return decayed(p, decay) - rate * g / math.sqrt(v + epsilon), v
 
 
 @UpdateRule
 def rmsprop_momentum(p, v, m, g, rate, rho, one_minus_rho, momentum, epsilon, decay):
     """Keras: RMSprop(momentum=...)."""
-    v = rho * v + one_minus_rho * (g * g)
-    m = momentum * m + rate * g / math.sqrt(v + epsilon)
+    v = settled(rho * v + one_minus_rho * (g * g))
+    m = settled(momentum * m + rate * g / math.sqrt(v + epsilon))
     return decayed(p, decay) - m, v, m
 
 
 @UpdateRule
 def rmsprop_centered(p, v, average, g, rate, rho, one_minus_rho, epsilon, decay):
     """Keras: RMSprop(centered=True)."""
-    v = rho * v + one_minus_rho * (g * g)
-    average = rho * average + one_minus_rho * g
+    v = settled(rho * v + one_minus_rho * (g * g))
+    average = settled(rho * average + one_minus_rho * g)
     return decayed(p, decay) - rate * g / math.sqrt(v - average * average + epsilon), v, average
 
 
 @UpdateRule
 def rmsprop_centered_momentum(p, v, average, m, g, rate, rho, one_minus_rho, momentum, epsilon, decay):
     """Keras: RMSprop(centered=True, momentum=...)."""
-    v = rho * v + one_minus_rho * (g * g)
-    average = rho * average + one_minus_rho * g
-    m = momentum * m + rate * g / math.sqrt(v - average * average + epsilon)
+    v = settled(rho * v + one_minus_rho * (g * g))
+    average = settled(rho * average + one_minus_rho * g)
+    m = settled(momentum * m + rate * g / math.sqrt(v - average * average + epsilon))
     return decayed(p, decay) - m, v, average, m
 
 
@@ -422,17 +436,17 @@ def adagrad(p, accumulator, g, rate, epsilon, decay):
 @UpdateRule
 def adadelta(p, accumulated_g, accumulated_step, g, rate, rho, one_minus_rho, epsilon, decay):
     """Keras: Adadelta."""
-    accumulated_g = rho * accumulated_g + one_minus_rho * (g * g)
+    accumulated_g = settled(rho * accumulated_g + one_minus_rho * (g * g))
     step = -(math.sqrt(accumulated_step + epsilon) * g / math.sqrt(accumulated_g + epsilon))
-    accumulated_step = rho * accumulated_step + one_minus_rho * (step * step)
+    accumulated_step = settled(rho * accumulated_step + one_minus_rho * (step * step))
     return decayed(p, decay) + rate * step, accumulated_g, accumulated_step
 
 
 @UpdateRule
 def adamax(p, m, u, g, rate, one_minus_beta_1, beta_2, one_minus_beta_1_power, epsilon, decay):
     """Keras: Adamax; `beta_1_power` is beta_1^t."""
-    m = m + (g - m) * one_minus_beta_1
-    u = nan_greatest(beta_2 * u, math.fabs(g))
+    m = settled(m + (g - m) * one_minus_beta_1)
+    u = settled(nan_greatest(beta_2 * u, math.fabs(g)))
     return decayed(p, decay) - rate * m / (one_minus_beta_1_power * (u + epsilon)), m, u
 
 
@@ -441,8 +455,8 @@ def nadam(
     p, m, v, g, rate, one_minus_beta_1, one_minus_beta_2, m_weight, g_weight, one_minus_beta_2_power, epsilon, decay
 ):
     """Keras: Nadam; `m_weight` is u[t+1] / (1 - u[1]...u[t+1]), `g_weight` (1 - u[t]) / (1 - u[1]...u[t])."""
-    m = m + (g - m) * one_minus_beta_1
-    v = v + (g * g - v) * one_minus_beta_2
+    m = settled(m + (g - m) * one_minus_beta_1)
+    v = settled(v + (g * g - v) * one_minus_beta_2)
     step = (m_weight * m + g_weight * g) * rate / (math.sqrt(v / one_minus_beta_2_power) + epsilon)
     return decayed(p, decay) - step, m, v
 
@@ -469,7 +483,7 @@ def lion(p, m, g, rate, beta_1, one_minus_beta_1, beta_2, one_minus_beta_2, deca
     """Keras: Lion."""
     direction = m * beta_1 + g * one_minus_beta_1
     sign = T(1) if direction > 0 else (T(-1) if direction < 0 else direction)
-    return decayed(p, decay) - rate * sign, m * beta_2 + g * one_minus_beta_2
+    return decayed(p, decay) - rate * sign, settled(m * beta_2 + g * one_minus_beta_2)
 
 
 @UpdateRule

@@ -163,6 +163,12 @@ def _decayed(p: _Number, decay: _Number) -> _Number:
     return decay.of("not_equal", zero, dtype=np.dtype(bool)).of("where", p - p * decay, p, dtype=p.value.dtype)
 
 
+def _settled(x: _Number) -> _Number:
+    """`kernels.updating.optimizers.settled`."""
+    least, zero = [_Number(x.parts, x.parts.number(n, x.value.dtype)) for n in (np.finfo(x.value.dtype).tiny, 0.0)]
+    return x.of("abs").of("less", least, dtype=np.dtype(bool)).of("where", zero, x, dtype=x.value.dtype)
+
+
 def _refuse(*given: object) -> Any:
     raise _RefusedError
 
@@ -171,6 +177,7 @@ _SCOPE = {
     "math": types.SimpleNamespace(sqrt=lambda x: x.of("sqrt"), fabs=lambda x: x.of("abs"), pow=_refuse),
     "nan_greatest": lambda a, b: a.of("maximum", b),
     "decayed": _decayed,
+    "settled": _settled,
     "ftrl_power": _refuse,
     "T": _refuse,
 }
