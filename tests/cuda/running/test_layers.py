@@ -1,4 +1,4 @@
-"""Training steps of models with attention and normalizations on a simulated GPU, eager and compiled, beside the same on the CPU."""
+"""Training steps with attention and normalizations on a simulated GPU, eager and compiled, beside those on the CPU."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Convolutions that give few channels, as on a CPU (`kernels.windows.few_channels`): the products of all places with all cells first, then their sums.
+"""Convolutions that give few channels, as on a CPU: the products of all places with all cells first, then their sums.
 
-The products are one matrix product in tiles, of which hardly a column is wasted, with a row for each cell and channel of the result: so neighbouring
-threads, which have neighbouring places, add up neighbouring numbers.
+The products are one matrix product in tiles, of which hardly a column is wasted, with a row for each cell and channel of
+the result: so neighbouring threads, which have neighbouring places, add up neighbouring numbers.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from fastgrad.kernels.windows.patches import EXTENT, IMAGES, MOVE, SOURCE, SOURC
 
 
 @kernel(
-    "filters: in[T], spread: out[T], columns: int, depth: int, from_cell: int, from_term: int, from_column: int, first: int, last: int",
+    "filters: in[T], spread: out[T], columns: int, depth: int, from_cell: int, from_term: int, from_column: int, "
+    "first: int, last: int",
     noalias=True,
     T=SUMS,
 )
@@ -52,7 +53,8 @@ def whole_products(spread, source, products, depth, count, first, last):
 
 
 @kernel(
-    "products: in[T], target: out[T], places: in[int64], cells: in[int64], phase: int, count: int, first: int, last: int",
+    "products: in[T], target: out[T], places: in[int64], cells: in[int64], phase: int, count: int, first: int, "
+    "last: int",
     noalias=True,
     T=SUMS,
 )

@@ -1,10 +1,11 @@
-"""Recurrent layers over time: a launch for each time step, in which a block has 8 units of the state of 32 sequences, with all their gates.
+"""Recurrent layers over time: a launch for each time step, whose blocks have 8 units of 32 sequences, with all gates.
 
-A step's product reads the whole state before it, so all blocks must be done with that: what a launch waits for. Blocks that kept some sequences for
-all time would need no other launch, but each would read the whole recurrent kernel in each step, and there would be as few of them as sequences.
+A step's product reads the whole state before it, so all blocks must be done with that: what a launch waits for. Blocks
+that kept some sequences for all time would need no other launch, but each would read the whole recurrent kernel in each
+step, and there would be as few of them as sequences.
 
-Backwards a step begins with the product of the step behind it, which gives the cotangents of its states, and ends with those of
-its gates. The cotangents of the weights are products of all time steps.
+Backwards a step begins with the product of the step behind it, which gives the cotangents of its states, and ends with
+those of its gates. The cotangents of the weights are products of all time steps.
 """
 
 from __future__ import annotations
@@ -37,8 +38,8 @@ COLUMNS = 8  # of a tile of the product forwards
 def step(x, near, place, bias, hs, kept, gates, at, j, now, after, units, stays):
     """A unit of a sequence in a time step: from its projected inputs and its products to its next state.
 
-    `at` is where its first gate is in `x` and `gates`, `place` where in `near`; `j` is its number; `now` is where its state is in `hs`, `after` the
-    next one.
+    `at` is where its first gate is in `x` and `gates`, `place` where in `near`; `j` is its number; `now` is where its
+    state is in `hs`, `after` the next one.
     """
 
 
@@ -103,7 +104,7 @@ def _backwards(
     gates, kept, hs, recurrent, mask, ghs, gh, gc, dx, dp, dh, dc, batch, steps, units, masked, with_hs, with_h, with_c,
     t, first, last,
 ):  # fmt: skip
-    """A time step: the cotangents of the inputs, of the product, and of the states before, as far as these are read directly.
+    """A time step: the cotangents of inputs, products, and the states before, as far as these are read directly.
 
     Behind the first time step, for `t` = -1, it completes those of the first states. `dp` may be `gates`.
     """
@@ -159,13 +160,13 @@ def _backwards(
 
 
 _FORWARDS = (
-    "x: in[T], recurrent: in[T], bias: in[T], mask: in[bool], hs: inout[T], kept: inout[T], gates: out[T], h: out[T], c: out[T], "
-    "batch: int, steps: int, units: int, masked: int, t: int, first: int, last: int"
+    "x: in[T], recurrent: in[T], bias: in[T], mask: in[bool], hs: inout[T], kept: inout[T], gates: out[T], h: out[T], "
+    "c: out[T], batch: int, steps: int, units: int, masked: int, t: int, first: int, last: int"
 )
 _BACKWARDS = (
-    "gates: in[T], kept: in[T], hs: in[T], recurrent: in[T], mask: in[bool], ghs: in[T], gh: in[T], gc: in[T], dx: out[T], dp: inout[T], "
-    "dh: inout[T], dc: inout[T], batch: int, steps: int, units: int, masked: int, with_hs: int, with_h: int, with_c: int, t: int, "
-    "first: int, last: int"
+    "gates: in[T], kept: in[T], hs: in[T], recurrent: in[T], mask: in[bool], ghs: in[T], gh: in[T], gc: in[T], "
+    "dx: out[T], dp: inout[T], dh: inout[T], dc: inout[T], batch: int, steps: int, units: int, masked: int, "
+    "with_hs: int, with_h: int, with_c: int, t: int, first: int, last: int"
 )
 
 
@@ -215,7 +216,7 @@ def lstm_step_back(gates, kept, hs, dx, dp, dh, dc, d, at, line, now, after, uni
 
 @scalar_function
 def gru_step(x, near, place, bias, hs, kept, gates, at, j, now, after, units, stays):
-    """Gates z, r, and the candidate; formulas see `kernels.recurrent.gru`. Kept is the product's third for the candidate."""
+    """Gates z, r, and the candidate; formulas see `kernels.recurrent.gru`. Kept is the candidate's product."""
     inner = sum_of_two(near, place + 16) + bias[5 * units + j]
     z = sigmoid((x[at] + sum_of_two(near, place)) + (bias[j] + bias[3 * units + j]))
     r = sigmoid((x[at + units] + sum_of_two(near, place + 8)) + (bias[units + j] + bias[4 * units + j]))

@@ -1,8 +1,9 @@
-"""Products of the states of many sequences with a recurrent kernel, in one time step: tiles of 32 sequences and 8 or 32 columns.
+"""Products of states with a recurrent kernel, in one time step: tiles of 32 sequences and 8 or 32 columns.
 
-A time step is short and waits for the one before it, so what counts is how many blocks there are and how soon their sums are there: a block of
-128 threads takes 64 terms at a time, fetches the next ones while it multiplies these, and parts the terms among groups of threads, each
-of which has 4 rows and 4 columns in its registers. The sums of the groups end in shared memory, where who needs them adds them up, in order.
+A time step is short and waits for the one before it, so what counts is how many blocks there are and how soon their sums
+are there: a block of 128 threads takes 64 terms at a time, fetches the next ones while it multiplies these, and parts the
+terms among groups of threads, each of which has 4 rows and 4 columns in its registers. The sums of the groups end in
+shared memory, where who needs them adds them up, in order.
 
 The text is made for each number of columns and each direction, as loops would leave the sums in memory.
 """
@@ -24,10 +25,10 @@ ROWS, UNITS = 32, 8
 """Sequences of a tile, and units of the state."""
 
 MOST_TERMS = 64
-"""How many are in shared memory at a time; half as many where their numbers would need more registers than there are."""
+"""How many are in shared memory at a time; half as many where they would need too many registers."""
 
 NEAR_GAP, FAR_GAP = 36, {8: 12, 32: 36}
-"""What a term's rows, and so many columns, have of shared memory: somewhat more, so that neighbours are in other banks."""
+"""What a term's rows, and so many columns, have of shared memory: more, so that neighbours are in other banks."""
 
 _UNROLLED = 8
 
@@ -113,12 +114,13 @@ def _product(terms: int, columns: int, by_term: bool) -> Any:
 
 
 def state_product(columns: int, by_term: bool) -> Any:
-    """The function of a tile: `product(zero, a, a_at, a_line, rows, b, b_at, b_line, b_gate, gates, units, depth, near, far)`.
+    """The function of a tile, whose arguments `_source` has.
 
-    `zero` is what sums begin with; its type chooses how many terms a stretch has. A has up to 32 rows of `depth` terms that lie together, `a_line` apart. Of B there are up to 8 `units`, of each of the `gates`: if
-    `by_term` they are rows whose terms lie together, of one gate; else columns, those of a gate `b_gate` behind those of the one before.
-    `near` and `far` are shared arrays of 2304 elements; of 768 is `far` for 8 columns. Then the sum of row r and column c is that of the
-    elements `columns` r + c, 32 `columns` further and so on of the first 2048 of `near`.
+    `zero` is what sums begin with; its type chooses how many terms a stretch has. A has up to 32 rows of `depth` terms
+    that lie together, `a_line` apart. Of B there are up to 8 `units`, of each of the `gates`: if `by_term` they are rows
+    whose terms lie together, of one gate; else columns, those of a gate `b_gate` behind those of the one before. `near`
+    and `far` are shared arrays of 2304 elements; of 768 is `far` for 8 columns. Then the sum of row r and column c is
+    that of the elements `columns` r + c, 32 `columns` further and so on of the first 2048 of `near`.
 
     Args:
         columns: 8, or 32 for up to four gates.
