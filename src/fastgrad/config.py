@@ -6,8 +6,10 @@ import operator
 from types import SimpleNamespace as _SimpleNamespace
 from typing import NamedTuple
 
+from fastgrad import mutation as _mutation
 from fastgrad.kernels.building.build import set_compile_messages as set_compile_messages
 from fastgrad.kernels.running.team import team as _team
+from fastgrad.mutation import TENSOR_FLOAT_32 as _TF32
 from fastgrad.placement import device_named as _device_named
 from fastgrad.placement import get_default_device as get_default_device
 from fastgrad.placement import set_default_device as set_default_device
@@ -107,7 +109,28 @@ def _get_memory_info(device: str) -> dict[str, int]:
     return {"current": found.kept()[0], "peak": found.peak}
 
 
+def _enable_tensor_float_32_execution(enabled: bool) -> None:
+    """Says whether GPUs may round factors of float32 products to TF32. TensorFlow: the same name.
+
+    TF32 has float32's range and 10 bits behind the point, and tensor cores multiply it several times as fast. In fastgrad it is off
+    until somebody asks for it; in TensorFlow it is on. It makes a difference where products are cuBLASLt's (`docs/gpu.md`). Functions
+    that are compiled notice the change.
+
+    Args:
+        enabled: whether they may.
+    """
+    _mutation.settings[_TF32] = "on" if enabled else "off"
+    _mutation.changed()
+
+
+def _tensor_float_32_execution_enabled() -> bool:
+    """Whether GPUs may round factors of float32 products to TF32. TensorFlow: the same name."""
+    return _mutation.settings.get(_TF32) == "on"
+
+
 experimental = _SimpleNamespace(
+    enable_tensor_float_32_execution=_enable_tensor_float_32_execution,
+    tensor_float_32_execution_enabled=_tensor_float_32_execution_enabled,
     enable_op_determinism=_enable_op_determinism,
     set_memory_growth=_set_memory_growth,
     get_memory_info=_get_memory_info,

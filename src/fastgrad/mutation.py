@@ -9,6 +9,9 @@ count = [0]
 settings: dict[str, str] = {}
 """Settings of the whole process, such as the default dtype of layers, by name."""
 
+TENSOR_FLOAT_32 = "tensor_float_32"
+"""The name of the setting that lets GPUs round float32 to TF32 where it is "on"."""
+
 
 def changed() -> None:
     """A setting that a recorded program may depend on has changed."""

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from fastgrad.cuda.building.kernel import DeviceKernel
+from fastgrad.cuda.devices.blas import Blas, LibraryKernel
 
 
 class OutOfDeviceMemory(MemoryError):
@@ -32,6 +33,10 @@ class Driver(Protocol):
     capability: int
     is_simulated: bool
     stream: int
+
+    @property
+    def blas(self) -> Blas | None:
+        """NVIDIA's library of matrix products, where there is one; the GPU is the calling thread's then."""
 
     def memory(self) -> tuple[int, int]:
         """How many bytes of its memory are free, and how many there are."""
@@ -82,7 +87,7 @@ class Driver(Protocol):
     def finish(self, event: Any) -> None:
         """Returns when an event has come."""
 
-    def load(self, kernel: DeviceKernel, dtypes: Mapping[str, Any]) -> Any:
+    def load(self, kernel: DeviceKernel | LibraryKernel, dtypes: Mapping[str, Any]) -> Any:
         """The kernel, ready to be launched; machine code comes from the disk cache, if it was made before.
 
         Raises:

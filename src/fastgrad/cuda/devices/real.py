@@ -18,6 +18,7 @@ import numpy as np
 from fastgrad.cuda.building.compile import compile_ptx, gpu_ir
 from fastgrad.cuda.building.kernel import DeviceKernel
 from fastgrad.cuda.building.link import Cubin, link
+from fastgrad.cuda.devices.blas import Blas, LibraryKernel, installed_blas
 from fastgrad.cuda.devices.driver import OutOfDeviceMemory
 from fastgrad.cuda.devices.finding import capability_of, cuda_core
 from fastgrad.kernels.building.body import digest
@@ -67,6 +68,15 @@ class RealDriver:
         self._main, self._beside = device.create_stream(), device.create_stream()
         self.stream = int(self._main.handle)
         self._configurations: dict[tuple[int, int], Any] = {}
+
+    @property
+    def blas(self) -> Blas | None:
+        self._begin()
+        return self._blas
+
+    @functools.cached_property
+    def _blas(self) -> Blas | None:
+        return installed_blas()
 
     # ---- memory --------------------------------------------------------------------------------------------
 
@@ -145,7 +155,9 @@ class RealDriver:
 
     # ---- kernels -------------------------------------------------------------------------------------------
 
-    def load(self, kernel: DeviceKernel, dtypes: Mapping[str, Any]) -> Loaded:
+    def load(self, kernel: DeviceKernel | LibraryKernel, dtypes: Mapping[str, Any]) -> Loaded | LibraryKernel:
+        if isinstance(kernel, LibraryKernel):
+            return kernel
         self._begin()
         cubin = cached_cubin(kernel, dtypes, self.capability)
         entry = self._core.ObjectCode.from_cubin(cubin.code, name=kernel.name).get_kernel("kernel")
@@ -154,7 +166,10 @@ class RealDriver:
         resident = entry.occupancy.max_active_blocks_per_multiprocessor(kernel.threads, 0)
         return Loaded(kernel, entry, self._multiprocessors * max(int(resident), 1) * _WAVES)
 
-    def launch(self, loaded: Loaded, words: Sequence[int | float], units: int) -> None:
+    def launch(self, loaded: Loaded | LibraryKernel, words: Sequence[int | float], units: int) -> None:
+        if isinstance(loaded, LibraryKernel):
+            loaded.run(words, self._begin())
+            return
         if not units:
             return
         kernel = loaded.kernel

@@ -31,6 +31,7 @@ from fastgrad.cuda.kernels import (
 from fastgrad.cuda.kernels.followed import followed_launches
 from fastgrad.cuda.kernels.groups import map_launches, map_on_device
 from fastgrad.cuda.kernels.instead import Instead, Memory, with_kernel
+from fastgrad.cuda.kernels.library import LibraryProduct
 from fastgrad.cuda.kernels.reductions import reduction_on_device
 from fastgrad.kernels.building.body import call_pair, call_real, call_step
 from fastgrad.kernels.building.build import body_of
@@ -76,6 +77,8 @@ def launches_on_device(node: Node) -> Launches | None:
 
 def _of_fused(found: Any) -> Launches:
     """What a FUSED node runs; some by kernels of a CPU, which are still to be replaced."""
+    if isinstance(found, LibraryProduct):
+        return found.launches
     if isinstance(found, UpdatedProduct):
         return launches_of_updated(found, map_on_device, apart=True)
     if isinstance(found, Measured):

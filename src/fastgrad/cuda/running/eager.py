@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fastgrad import mutation
 from fastgrad.cuda.devices.memory import Device
 from fastgrad.cuda.running.program import DeviceProgram
 from fastgrad.cuda.running.structured import run_graph, run_structured
@@ -77,7 +78,8 @@ def run_on(device: Device, row: Operation, arrays: Sequence[Any], attributes: di
 
 def _key_of(row: Operation, arrays: Sequence[Any], attributes: dict[str, Any]) -> Hashable:
     options = plain_key(attributes)
-    return None if options is None else (row.name, options, *[(array.shape, array.dtype) for array in arrays])
+    fast = mutation.settings.get(mutation.TENSOR_FLOAT_32)
+    return None if options is None else (row.name, options, fast, *[(array.shape, array.dtype) for array in arrays])
 
 
 def _on_host(row: Operation, arrays: Sequence[Any], attributes: dict[str, Any]) -> Any:

@@ -15,9 +15,11 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.cuda.devices.blas import Blas, LibraryKernel
 from fastgrad.cuda.devices.memory import Device, DeviceArray
 from fastgrad.cuda.kernels.choice import ON_DEVICE
 from fastgrad.cuda.kernels.followed import can_be_followed
+from fastgrad.cuda.kernels.library import with_library
 from fastgrad.cuda.running.frame import Call, DeviceFrame, first_answer
 from fastgrad.cuda.running.structured import run_graph, run_structured
 from fastgrad.errors import InternalError, InvalidArgumentError
@@ -61,7 +63,7 @@ class DeviceProgram:
 
     def __init__(self, device: Device, *graphs: Graph, fixed: bool = True) -> None:
         self.device = device
-        self.tree = optimized_tree(tree_of(graphs), _part)
+        self.tree = optimized_tree(tree_of(graphs), lambda graph: _part(graph, device.driver.blas))
         self.plan = plan(self.tree, ON_DEVICE)
         self.arena_bytes = self.plan.arena_bytes
         self._fixed = fixed
@@ -211,13 +213,19 @@ class DeviceProgram:
         if not self._fixed or len(calls) == 1:
             work()
             return
-        if key not in self._graphs:
+        if key not in self._graphs and any(isinstance(call.loaded, LibraryKernel) for call in calls):
+            self._graphs[key] = None  # what a library loads at its first launch can't be loaded while that is recorded
+            work()
+            return
+        if self._graphs.get(key) is None:
             self._graphs[key] = driver.record(work)
         driver.replay(self._graphs[key])
 
 
-def _part(graph: Graph) -> Graph:
+def _part(graph: Graph, blas: Blas | None) -> Graph:
     """A graph in the form that is planned."""
+    if blas is not None:  # which reads gelu's argument for its gradient
+        return with_library(fused_part(graph, slopes=False), blas)
     return add_epilogues(fused_part(graph), can_be_followed)
 
 

@@ -57,14 +57,19 @@ class Product:
         return tuple(interpret(self.graph, arrays))
 
 
-def add_epilogues(graph: Graph, takes: Callable[[Node], bool] | None = None) -> Graph:
+Join = Callable[[Node, Node, int], Node | None]
+"""Gives a product and a FUSED node that reads it, as the input of a number, as one node; None if they stay two."""
+
+
+def add_epilogues(graph: Graph, takes: Callable[[Node], bool] | None = None, join: Join | None = None) -> Graph:
     """The graph with maps as parts of the products that they follow.
 
     Args:
         graph: fused; left as it is.
-        takes: whether a product can be followed; a CPU's, if it is not given.
+        takes: whether a product can be followed; by default, on a CPU.
+        join: how they become one; by default, as a `Product`.
     """
-    takes = takes or can_begin
+    takes, join = takes or can_begin, join or joined_with_map
     uses = uses_of(graph)
     products: dict[int, Node] = {}  # products that only one node reads, and that wait for it
     taken: set[int] = set()
@@ -80,8 +85,9 @@ def add_epilogues(graph: Graph, takes: Callable[[Node], bool] | None = None) -> 
             # The last one: the others are there before it.
             for place in reversed(range(len(node.inputs))):
                 product = products.get(id(node.inputs[place]))
-                if product is not None and _can_follow(node.payload, place):
-                    node = _joined(product, node, place)
+                both = None if product is None else join(product, node, place)
+                if both is not None:
+                    node = both
                     taken.add(id(product))
                     break
         nodes.append(node)
@@ -118,8 +124,11 @@ def _can_follow(fused: Any, place: int) -> bool:
     return sources[0].offset == 0 and sources[0].strides == tuple(reversed(strides))
 
 
-def _joined(product: Node, node: Node, place: int) -> Node:
-    fused: Fused = node.payload
+def joined_with_map(product: Node, node: Node, place: int) -> Node | None:
+    """A product and the map that follows it as one node; None if the node is no such map."""
+    fused: Any = node.payload
+    if not _can_follow(fused, place):
+        return None
     inputs = (*product.inputs, *[value for i, value in enumerate(node.inputs) if i != place])
     nodes = []
     for one in fused.graph.nodes:

@@ -40,14 +40,19 @@ def compiled_part(graph: Graph) -> Graph:
     return freed_early(add_product_updates(add_statistics(add_epilogues(fused_part(graph)))))
 
 
-def fused_part(graph: Graph) -> Graph:
-    """A graph, optimized and fused, whose kernels call no others."""
+def fused_part(graph: Graph, slopes: bool = True) -> Graph:
+    """A graph, optimized and fused, whose kernels call no others.
+
+    Args:
+        graph: left as it is.
+        slopes: whether slopes of gelu may be kept beside it.
+    """
     graph = expand_updates(expand_composites(join_losses(optimized(graph))))
     lean = rematerialized_as_before(graph)
     if lean is not None:
         fused = fuse(lean)
     else:
-        fused = fuse(keep_slopes(graph))
+        fused = fuse(keep_slopes(graph) if slopes else graph)
         if is_scarce(fused):
             fused = fuse(graph)
             lean = rematerialize(graph, fused)

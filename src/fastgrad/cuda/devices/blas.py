@@ -1,0 +1,234 @@
+"""Products of matrices by NVIDIA's cuBLASLt, by the bindings of the package nvmath-python, where both are installed.
+
+cuBLASLt counts matrices along their columns, and so do its epilogues: a bias has an element for each row of D. Our rows are its
+columns, so it is asked for the transpose, D' = B' A': its first operand is our second one, and nothing is moved.
+"""
+
+from __future__ import annotations
+
+import threading
+import warnings
+import weakref
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fastgrad.kernels.building.signature import Parameter, Signature, parse_signature
+
+_TYPES = {"float32": 0, "float64": 1, "float16": 2, "bfloat16": 14}  # cudaDataType
+MOST_WORKSPACE = 1 << 25
+"""Bytes of memory to work in that it may ask for, as NVIDIA recommends for its newer GPUs."""
+_ALIGNMENT = 16  # of what programs read and write, at least
+_SOMEWHERE = 256  # stands for an address before there is one
+
+MASK_BITS, AUX_ELEMENTS = 128, 8
+"""Of what rows of a relu's mask, in bits, and of a gelu's argument are multiples."""
+
+
+class ProductSpec(NamedTuple):
+    """A product of row-major matrices, D = A B.
+
+    Attributes:
+        dtype, out: of A and B, and of D; one of float32, float64, bfloat16 and float16.
+        batches: how many matrices.
+        m, n, k: rows and columns of D, and terms.
+        transpose_a, transpose_b: whether A lies as k rows of m, and B as n rows of k.
+        a_batch, b_batch: how many elements the next A, and B, is further on.
+        epilogue: the name of cuBLASLt's, which says what else is given.
+        tf32: whether float32 may be rounded to TF32.
+    """
+
+    dtype: str
+    out: str
+    batches: int
+    m: int
+    n: int
+    k: int
+    transpose_a: bool
+    transpose_b: bool
+    a_batch: int
+    b_batch: int
+    epilogue: str = "DEFAULT"
+    tf32: bool = False
+
+    @property
+    def mask_row(self) -> int:
+        """The bytes of a row of a relu's mask."""
+        return -(-self.n // MASK_BITS) * MASK_BITS // 8
+
+    @property
+    def signature(self) -> Signature:
+        """What a launch is given: arrays, in row-major order. `bias` is read by BIAS, and written by BGRAD."""
+        text = "a: in[A], b: in[A], d: out[D]"
+        text += ", bias: inout[D]" if "BIAS" in self.epilogue or "BGRAD" in self.epilogue else ""
+        text += ", aux: inout[X]" if "AUX" in self.epilogue or self.epilogue[0:2] in {"DR", "DG"} else ""
+        return parse_signature(f"{text}, workspace: out[uint8]")
+
+
+class LibraryKernel:
+    """A product that cuBLASLt has an algorithm for; in launches it stands where a `DeviceKernel` does.
+
+    Attributes:
+        spec: which product.
+        name: what reports call it.
+        workspace: bytes of memory that it works in.
+    """
+
+    def __init__(self, blas: Blas, spec: ProductSpec, handles: dict[str, int], algorithm: Any, workspace: int) -> None:
+        self.spec, self.workspace, self.signature = spec, workspace, spec.signature
+        self.name = f"cublasLt {spec.epilogue}"
+        self._blas, self._handles, self._algorithm = blas, handles, algorithm
+        number = np.float64 if spec.dtype == "float64" else np.float32
+        self._one, self._zero = np.ones(1, number), np.zeros(1, number)
+        weakref.finalize(self, blas.end, handles)
+
+    @property
+    def given(self) -> tuple[Parameter, ...]:
+        """As `DeviceKernel.given`."""
+        return self.signature.parameters
+
+    def run(self, words: Sequence[int | float], stream: int) -> None:
+        """Asks for it.
+
+        Args:
+            words: for each of `given` its address.
+            stream: the handle of the stream, which may be one that is recorded.
+        """
+        at = {parameter.name: int(word) for parameter, word in zip(self.given, words, strict=False)}
+        blas, has = self._blas, self._handles
+        with blas.lock:  # addresses are the description's, which programs share
+            if "bias" in at:
+                blas.set("matmul_desc", has["product"], "BIAS_POINTER", at["bias"])
+            if "aux" in at:
+                blas.set("matmul_desc", has["product"], "EPILOGUE_AUX_POINTER", at["aux"])
+            one, zero = int(self._one.ctypes.data), int(self._zero.ctypes.data)
+            first, second = (at["b"], has["b"]), (at["a"], has["a"])
+            old, new = (at["d"], has["d"]), (at["d"], has["d"])
+            space = at["workspace"], self.workspace
+            algorithm = int(self._algorithm.ptr)  # its first field is the algorithm
+            blas.lt.matmul(
+                blas.handle, has["product"], one, *first, *second, zero, *old, *new, algorithm, *space, stream
+            )
+
+
+class Blas:
+    """cuBLASLt on the GPU that is the calling thread's.
+
+    Args:
+        lt, cublas: the modules of `nvmath.bindings`.
+
+    Attributes:
+        lt: as given.
+        handle: the library's.
+        lock: who changes a description holds it until it is used.
+    """
+
+    def __init__(self, lt: Any, cublas: Any) -> None:
+        self.lt, self._cublas = lt, cublas
+        self.handle = lt.create()
+        self.lock = threading.RLock()
+        self._known: weakref.WeakValueDictionary[ProductSpec, LibraryKernel] = weakref.WeakValueDictionary()
+        self._refused: set[ProductSpec] = set()
+
+    def planned(self, spec: ProductSpec) -> LibraryKernel | None:
+        """The kernel of a product; None if cuBLASLt has none, as it may not for some epilogues and dtypes."""
+        with self.lock:
+            found = self._known.get(spec)
+            if found is None and spec not in self._refused:
+                found = self._planned(spec)
+                if found is None:
+                    self._refused.add(spec)
+                else:
+                    self._known[spec] = found
+            return found
+
+    def _planned(self, spec: ProductSpec) -> LibraryKernel | None:
+        if spec.dtype not in _TYPES or spec.out not in _TYPES:
+            return None
+        lt, compute = self.lt, self._cublas.ComputeType
+        kind = compute.COMPUTE_64F if spec.dtype == "float64" else compute.COMPUTE_32F
+        if spec.tf32 and spec.dtype == "float32":
+            kind = compute.COMPUTE_32F_FAST_TF32
+        handles = {
+            "product": lt.matmul_desc_create(int(kind), _TYPES["float64" if spec.dtype == "float64" else "float32"])
+        }
+        try:
+            self._describe(spec, handles)
+            preference = handles["preference"] = lt.matmul_preference_create()
+            self.set("matmul_preference", preference, "MAX_WORKSPACE_BYTES", MOST_WORKSPACE)
+            for one in "ABCD":
+                self.set("matmul_preference", preference, f"MIN_ALIGNMENT_{one}_BYTES", _ALIGNMENT)
+            result, count = lt.MatmulHeuristicResult(1), np.zeros(1, np.int32)
+            ours = [handles[name] for name in ("product", "b", "a", "d", "d", "preference")]
+            lt.matmul_algo_get_heuristic(self.handle, *ours, 1, int(result.ptr), int(count.ctypes.data))
+        except lt.cuBLASLtError:
+            count[:] = 0
+        if not count[0]:
+            self.end(handles)
+            return None
+        workspace = int(np.reshape(result.workspace_size, -1)[0])
+        return LibraryKernel(self, spec, handles, result, workspace)
+
+    def _describe(self, spec: ProductSpec, handles: dict[str, int]) -> None:
+        """Makes the layouts, and says what is done."""
+        m, n, k, turned = spec.m, spec.n, spec.k, self._cublas.Operation.T
+        sizes = {
+            "b": ((k, n, k) if spec.transpose_b else (n, k, n), spec.dtype, spec.b_batch),
+            "a": ((m, k, m) if spec.transpose_a else (k, m, k), spec.dtype, spec.a_batch),
+            "d": ((n, m, n), spec.out, m * n),
+        }
+        for name, (size, dtype, batch) in sizes.items():
+            layout = handles[name] = self.lt.matrix_layout_create(_TYPES[dtype], *size)
+            self.set("matrix_layout", layout, "ORDER", self.lt.Order.COL)
+            if spec.batches > 1:
+                self.set("matrix_layout", layout, "BATCH_COUNT", spec.batches)
+                self.set("matrix_layout", layout, "STRIDED_BATCH_OFFSET", batch)
+        told = {"EPILOGUE": self.lt.Epilogue[spec.epilogue]}
+        told |= {"TRANSA": turned} if spec.transpose_b else {}
+        told |= {"TRANSB": turned} if spec.transpose_a else {}
+        names = [parameter.name for parameter in spec.signature.parameters]
+        told |= {"BIAS_POINTER": _SOMEWHERE} if "bias" in names else {}
+        if "aux" in names:
+            row = 8 * spec.mask_row if "RELU" in spec.epilogue else n
+            told |= {"EPILOGUE_AUX_POINTER": _SOMEWHERE, "EPILOGUE_AUX_LD": row}
+        for name, value in told.items():
+            self.set("matmul_desc", handles["product"], name, value)
+
+    def set(self, kind: str, handle: int, name: str, value: Any) -> None:
+        """Sets an attribute of something that it has made.
+
+        Args:
+            kind: "matmul_desc", "matrix_layout" or "matmul_preference".
+            handle: which.
+            name: the attribute's.
+            value: its value.
+        """
+        family = "".join(word.capitalize() for word in kind.split("_")) + "Attribute"
+        attribute = getattr(self.lt, family)[name]
+        buffer = np.array([int(value)], getattr(self.lt, f"get_{kind}_attribute_dtype")(attribute))
+        getattr(self.lt, f"{kind}_set_attribute")(handle, int(attribute), int(buffer.ctypes.data), buffer.nbytes)
+
+    def end(self, handles: dict[str, int]) -> None:
+        """Gives back what describes a product."""
+        for name, handle in handles.items():
+            kind = {"product": "matmul_desc", "preference": "matmul_preference"}.get(name, "matrix_layout")
+            getattr(self.lt, f"{kind}_destroy")(handle)
+
+
+def installed_blas() -> Blas | None:
+    """cuBLASLt, if it is installed with its bindings."""
+    try:
+        from nvmath.bindings import cublas, cublasLt
+    except ImportError:
+        return None
+    try:
+        return Blas(cublasLt, cublas)
+    except Exception as error:  # noqa: BLE001 (the package raises errors of many kinds where a library is missing)
+        warnings.warn(
+            f"nvmath-python is installed, and cuBLASLt can't be used ({' '.join(str(error).split())}): fastgrad multiplies "
+            'matrices by kernels of its own. Run: pip install nvmath-python "nvidia-cublas==13.*"',
+            RuntimeWarning,
+            stacklevel=2,
+        )
+        return None

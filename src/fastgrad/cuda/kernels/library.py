@@ -1,0 +1,308 @@
+"""Products by cuBLASLt, with those of its epilogues that are what the graph has beside them.
+
+The pass that gives products what follows them asks here first. What the library has no epilogue for is a launch of its own. Graphs
+have these:
+
+- bias, relu, gelu (the tanh form) and bias with one of them; where the gradient asks for gelu's argument it is the epilogue's second result;
+- the gradient of relu, with the sums over rows that are a bias' gradient: relu's forward product then writes a mask of bits for it;
+- that of gelu, likewise, from gelu's argument;
+- the sums over the terms of an operand of a product without any, as the last layer's bias' gradient is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fastgrad import mutation
+from fastgrad.cuda.building.kernel import OnDevice
+from fastgrad.cuda.devices.blas import AUX_ELEMENTS, Blas, LibraryKernel, ProductSpec
+from fastgrad.cuda.kernels.followed import can_be_followed
+from fastgrad.kernels.running.launch import Input, Launch, Launches, Operand, Output, Scratch
+from fastgrad.operation import HALVES
+from fastgrad.trace.fusion.epilogues import add_epilogues, joined_with_map
+from fastgrad.trace.fusion.fused import Fused, Source
+from fastgrad.trace.graphs.graph import Graph, Kind, Node, Value
+from fastgrad.trace.passes.rewriting import row_name
+
+_ACTIVATIONS = {"relu": "RELU", "gelu_tanh": "GELU"}
+_GRADIENTS = {"relu_gradient": "DRELU", "gelu_tanh_gradient": "DGELU"}
+
+
+@dataclass(frozen=True)
+class LibraryProduct:
+    """What a FUSED node does that is a product by cuBLASLt.
+
+    Attributes:
+        name: of the operations that it does.
+        launches: what it runs.
+    """
+
+    name: str
+    launches: Launches
+
+
+def with_library(graph: Graph, blas: Blas) -> Graph:
+    """The graph with products by cuBLASLt.
+
+    Args:
+        graph: fused; left as it is.
+        blas: the library.
+    """
+    return _Products(blas).of(graph)
+
+
+def spec_of(product: Node) -> ProductSpec | None:
+    """A product of matrices for the library; None if it is none, or strides don't say how batches go."""
+    if row_name(product) not in ("matmul", "wide_product"):
+        return None
+    (a, b), (d,) = product.inputs, product.outputs
+    transpose_a, transpose_b = product.attributes["transpose_a"], product.attributes["transpose_b"]
+    m, k = a.shape[-2:][::-1] if transpose_a else a.shape[-2:]
+    n = b.shape[-2] if transpose_b else b.shape[-1]
+    batches, a_batch, b_batch = prod(a.shape[:-2]), m * k, k * n
+    if a.shape[:-2] != b.shape[:-2]:
+        if prod(b.shape[:-2]) == 1:
+            b_batch = 0
+        elif batches == 1:
+            batches, a_batch = prod(b.shape[:-2]), 0
+        else:
+            return None
+    if not prod(d.shape) or not k:
+        return None
+    if b_batch == 0 and not transpose_a:
+        batches, m = 1, batches * m
+    fast = mutation.settings.get(mutation.TENSOR_FLOAT_32) == "on"
+    names = a.dtype.name, d.dtype.name
+    return ProductSpec(*names, batches, m, n, k, transpose_a, transpose_b, a_batch, b_batch, tf32=fast)
+
+
+class _Match(NamedTuple):
+    """A group that follows a product, as an epilogue.
+
+    Attributes:
+        spec: the product with it.
+        bias: which of the group's inputs it adds, if it does.
+        beside: the input that a gradient is of: relu's result, or gelu's argument.
+        results: for each result of the node what it is: "d", "aux" or "bias" (a bias' gradient).
+    """
+
+    spec: ProductSpec
+    bias: int | None
+    beside: int | None
+    results: tuple[str, ...]
+
+
+class _Products:
+    def __init__(self, blas: Blas) -> None:
+        self._blas = blas
+        self._forward: dict[int, tuple[Node, Node, _Match]] = {}  # by relu's result: the product, its node, what it is
+        self._masks: dict[int, Value] = {}
+        self._instead: dict[int, Node] = {}  # nodes that got a second result
+
+    def of(self, graph: Graph) -> Graph:
+        found = add_epilogues(graph, lambda node: self._does(node) or can_be_followed(node), self._joined)
+        nodes = [self._instead.get(id(node), node) for node in found.nodes]
+        sums = self._sums_beside(nodes)
+        taken = {id(one) for pair in sums.values() for one in pair[1:]}
+        made = [self._alone(node, sums.get(id(node))) for node in nodes if id(node) not in taken]
+        return Graph(made, graph.results)
+
+    def _does(self, product: Node) -> bool:
+        spec = spec_of(product)
+        return spec is not None and self._blas.planned(spec) is not None
+
+    def _joined(self, product: Node, node: Node, place: int) -> Node | None:
+        """A product and what follows it as one node; None if they are launches of their own."""
+        if not self._does(product):
+            return joined_with_map(product, node, place) if can_be_followed(product) else None
+        match = _matched(product, node.payload, place)
+        if match is None:
+            return None
+        inputs: list[Value] = [*product.inputs]
+        inputs += [node.inputs[given] for given in (match.bias, match.beside) if given is not None]
+        if match.spec.epilogue.startswith("DRELU"):
+            if self._blas.planned(match.spec) is None:
+                return None
+            mask = self._mask(inputs[-1], match.spec)
+            if mask is None:
+                return None
+            inputs[-1] = mask
+        found = self._node(f"{product.payload.name}+{node.payload.name}", match, inputs, node.outputs)
+        if found is not None and match.spec.epilogue in ("RELU", "RELU_BIAS"):
+            self._forward[id(node.outputs[0])] = product, found, match
+        return found
+
+    def _mask(self, y: Value, gradient: ProductSpec) -> Value | None:
+        """Where relu was positive, written by the product that it follows."""
+        if id(y) in self._masks or id(y) not in self._forward:
+            return self._masks.get(id(y))
+        _, node, match = self._forward[id(y)]
+        spec = match.spec._replace(epilogue=match.spec.epilogue.replace("RELU", "RELU_AUX"))
+        if (spec.m, spec.n, spec.out) != (gradient.m, gradient.n, gradient.out):
+            return None
+        mask = Value((spec.m, spec.mask_row), np.dtype(np.uint8), y.number)
+        both = match._replace(spec=spec, results=(*match.results, "aux"))
+        found = self._node(node.payload.name, both, node.inputs, (*node.outputs, mask))
+        if found is None:
+            return None
+        self._instead[id(node)] = found
+        self._masks[id(y)] = mask
+        return mask
+
+    def _node(self, name: str, match: _Match, inputs: Sequence[Value], outputs: Sequence[Value]) -> Node | None:
+        """The node of a product; None if the library has no algorithm for it."""
+        kernel = self._blas.planned(match.spec)
+        if kernel is None:
+            return None
+        given: dict[str, Operand] = {"a": Input(0), "b": Input(1)}
+        behind = iter(range(2, len(inputs)))
+        given |= {"bias": Input(next(behind))} if match.bias is not None else {}
+        given |= {"aux": Input(next(behind))} if match.beside is not None else {}
+        given |= {what: Output(number) for number, what in enumerate(match.results)}
+        payload = LibraryProduct(name, _launches(kernel, given))
+        return Node(Kind.FUSED, payload, tuple(inputs), tuple(outputs))
+
+    # ---- products that nothing follows ---------------------------------------------------------------------
+
+    def _alone(self, node: Node, sums: tuple[ProductSpec, Node] | None) -> Node:
+        if sums is not None:
+            spec, other = sums
+            match = _Match(spec, None, None, ("d", "bias"))
+            name = f"{node.payload.name}+reduce_sum"
+            found = self._node(name, match, node.inputs, (*node.outputs, *other.outputs))
+            assert found is not None, spec
+            return found
+        spec_alone = spec_of(node)
+        if spec_alone is None:
+            return node
+        return self._node(node.payload.name, _Match(spec_alone, None, None, ("d",)), node.inputs, node.outputs) or node
+
+    def _sums_beside(self, nodes: Sequence[Node]) -> dict[int, tuple[ProductSpec, Node]]:
+        """For products the sums over terms of one of their operands, by their nodes, which can be made with them."""
+        sums: dict[int, Node] = {}
+        for node in nodes:
+            if _sums_rows(node):
+                sums.setdefault(id(node.inputs[0]), node)
+        read: dict[int, int] = {}
+        for position, node in enumerate(nodes):
+            for value in node.inputs:
+                read.setdefault(id(value), position)
+        found: dict[int, tuple[ProductSpec, Node]] = {}
+        for position, node in enumerate(nodes):
+            spec = spec_of(node)
+            if spec is None or spec.batches != 1 or spec.k == 1:
+                continue
+            # cuBLASLt's first operand is our second one.
+            for value, whole, epilogue in (
+                (node.inputs[1], not spec.transpose_b, "BGRADA"),
+                (node.inputs[0], spec.transpose_a, "BGRADB"),
+            ):
+                other = sums.get(id(value))
+                if other is None or not whole or other.outputs[0].dtype != node.outputs[0].dtype:
+                    continue
+                if value.shape[0] != spec.k or read.get(id(other.outputs[0]), position + 1) < position:
+                    continue
+                with_sums = spec._replace(epilogue=epilogue)
+                if self._blas.planned(with_sums) is not None:
+                    found[id(node)] = with_sums, other
+                    del sums[id(value)]
+                    break
+        return found
+
+
+def _launches(kernel: LibraryKernel, given: dict[str, Operand]) -> Launches:
+    operands = [given.get(parameter.name, Scratch(0)) for parameter in kernel.given]
+    on_device: Any = OnDevice(kernel, {})  # type: ignore[arg-type]
+    return Launches((Launch(on_device, tuple(operands)),), ((np.dtype(np.uint8), max(kernel.workspace, 1)),))
+
+
+def _sums_rows(node: Node) -> bool:
+    """Whether a node gives the sums over the rows of a matrix, and nothing else."""
+    fused = node.payload
+    if not isinstance(fused, Fused) or fused.roles != "rk" or len(fused.steps) != 1 or len(node.inputs) != 1:
+        return False
+    return (
+        fused.steps[0].row.name == "reduce_sum"
+        and node.inputs[0].shape == fused.sizes
+        and node.inputs[0].dtype == node.outputs[0].dtype
+        and _is_natural(fused.inputs[0], fused)
+    )
+
+
+def _is_natural(source: Source, fused: Fused) -> bool:
+    """Whether a source has an element for each of the loop, in their order."""
+    sizes = fused.sizes
+    return source.offset == 0 and source.strides == tuple([prod(sizes[dim + 1 :]) for dim in range(len(sizes))])
+
+
+def _matched(product: Node, fused: Any, place: int) -> _Match | None:
+    """A group that follows a product as an epilogue of the library; None if it is none."""
+    spec = spec_of(product)
+    if spec is None or spec.batches != 1 or not isinstance(fused, Fused):
+        return None
+    first, steps = len(fused.inputs), [*fused.steps]
+    at = [i for i, source in enumerate(fused.inputs) if source.array == place]
+    if len(at) != 1 or not steps or not _is_natural(fused.inputs[at[0]], fused):
+        return None
+    current = at[0]
+
+    def taken() -> Any:
+        nonlocal current
+        current = first + len(fused.steps) - len(steps)
+        return steps.pop(0)
+
+    if steps[0].row.name == "cast" and steps[0].output in HALVES and steps[0].output.name == spec.dtype:
+        spec = spec._replace(out=taken().output.name)
+    elif spec.dtype != spec.out:
+        return None  # the library rounds once, after the epilogue
+    bias = None
+    if steps and steps[0].row.name == "add":
+        bias = next((i for i in steps[0].operands if i != current), None)
+        if bias is None or current not in steps[0].operands or not _is_bias(fused, bias, spec):
+            return None
+        taken()
+    argument, beside = current, None
+    names = [step.row.name for step in steps]
+    if names and steps[0].operands == (current,) and names[0] in _ACTIVATIONS:
+        taken()
+        spec = spec._replace(epilogue=_ACTIVATIONS[names[0]] + ("_BIAS" if bias is not None else ""))
+    elif bias is not None:
+        spec = spec._replace(epilogue="BIAS")
+    elif names and names[0] in _GRADIENTS and steps[0].operands[0] == current and spec.k > 1:
+        beside = steps[0].operands[1]
+        if beside >= first or not _is_natural(fused.inputs[beside], fused) or fused.inputs[beside].dtype != spec.out:
+            return None
+        taken()
+        spec = spec._replace(epilogue=_GRADIENTS[names[0]])
+    result = {current: "d"}
+    if beside is not None and names[1:] == ["reduce_sum"] and fused.roles == "rk" and fused.sizes == (spec.m, spec.n):
+        if steps[0].operands != (current,) or steps[0].output.name != spec.out:
+            return None
+        taken()
+        spec = spec._replace(epilogue=f"{spec.epilogue}_BGRAD")
+        result[current] = "bias"
+    elif "r" in fused.roles:
+        return None
+    if spec.epilogue.startswith("GELU") and argument in fused.outputs:
+        result[argument] = "aux"
+        spec = spec._replace(epilogue=spec.epilogue.replace("GELU", "GELU_AUX"))
+    if ("AUX" in spec.epilogue or spec.epilogue.startswith("DGELU")) and spec.n % AUX_ELEMENTS:
+        return None
+    if steps or sorted(result) != sorted(fused.outputs):
+        return None
+    added, read = (None if i is None else fused.inputs[i].array for i in (bias, beside))
+    return _Match(spec, added, read, tuple([result[number] for number in fused.outputs]))
+
+
+def _is_bias(fused: Fused, number: int, spec: ProductSpec) -> bool:
+    """Whether an input has an element for each column."""
+    if number >= len(fused.inputs) or fused.sizes[-1] != spec.n:
+        return False
+    source = fused.inputs[number]
+    along = (*[0] * (len(fused.sizes) - 1), 1)
+    return source.offset == 0 and source.strides == along and source.dtype.name == spec.out and not source.kept
