@@ -39,7 +39,7 @@ def test_elements_of_a_generator_become_ragged_batches():
 
 
 def test_ragged_batches_are_filled_by_map():
-    dataset = Dataset.range(1, 5).map(lambda n: tf.range(n)).ragged_batch(2).map(lambda rows: rows.to_tensor(-1))
+    dataset = Dataset.range(1, 5).map(tf.range).ragged_batch(2).map(lambda rows: rows.to_tensor(-1))
     assert [batch.numpy().tolist() for batch in dataset] == [[[0, -1], [0, 1]], [[0, 1, 2, -1], [0, 1, 2, 3]]]
 
 
