@@ -10,6 +10,7 @@ from fastgrad.cuda.building.kernel import on_device
 from fastgrad.cuda.simulation.lock_step import simulate
 from fastgrad.kernels.building.build import kernel
 from fastgrad.kernels.functions.circular import cos, sin, tan
+from fastgrad.kernels.functions.power import power
 from fastgrad.kernels.functions.scalars import remainder_toward_zero
 
 FLOATS = ("float32", "float64")
@@ -78,3 +79,32 @@ def test_they_need_no_library_no_stack_and_no_float64(kernel):
     text = compile_ptx(on_device(kernel), {"T": "float32"}, 90)
     assert ".f64" not in text
     assert ".local" not in text
+
+
+@kernel("x: in[T], y: in[T], r: out[T], first: int, last: int", T=FLOATS)
+def powers(x, y, r, first, last):
+    for i in range(first, last):
+        r[i] = power(x[i], y[i])
+
+
+def test_powers_of_float32_need_no_float64():
+    """Most GPUs have one unit for float64 to 64 for float32."""
+    random = np.random.default_rng(0)
+    x = np.exp(random.uniform(-80, 80, 3000))
+    x[:1000] = 1 + random.normal(size=1000) * 10.0 ** random.uniform(-7, -1, 1000)
+    x = x.astype(np.float32)
+    y = random.uniform(-1, 1, x.size) * 86 / np.maximum(np.abs(np.log(x.astype(np.float64))), 1e-7)
+    special = [0.0, -0.0, 1.0, -1.0, -2.0, 0.5, 3.0, -3.0, np.inf, -np.inf, np.nan, 1e-45, 3e38, -3e38]
+    pairs = [[a, b] for a in special for b in special]
+    x, y = (np.array([*one, *more], np.float32) for one, more in zip((x, y), zip(*pairs, strict=True), strict=True))
+    found = np.empty_like(x)
+    simulate(on_device(powers), {"T": "float32"}, [x, y, found], x.size, 2, 32)
+    with np.errstate(all="ignore"):
+        exact = x.astype(np.float64) ** y.astype(np.float64)
+        wanted = exact.astype(np.float32)
+        error = np.abs(found - exact) / np.spacing(np.abs(wanted)).astype(np.float64)
+    whole = np.isfinite(wanted)
+    assert error[whole].max() < 1
+    np.testing.assert_array_equal(found[~whole], wanted[~whole])
+    np.testing.assert_array_equal(np.signbit(found[wanted == 0]), np.signbit(wanted[wanted == 0]))
+    assert ".f64" not in compile_ptx(on_device(powers), {"T": "float32"}, 90)

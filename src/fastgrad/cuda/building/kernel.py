@@ -9,7 +9,6 @@ from types import FunctionType
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
-from fastgrad.kernels.building.body import Special
 from fastgrad.kernels.building.bounds import RECORD, checking
 from fastgrad.kernels.building.build import Kernel, body_of, signature_of
 from fastgrad.kernels.building.compile import parameter_type, type_names
@@ -150,7 +149,7 @@ class Machine(NamedTuple):
         checked: whether accesses outside of arrays are found (`kernels.building.bounds`); entries then have more parameters.
     """
 
-    specials: Mapping[Special, Write]
+    specials: Mapping[Any, Write]
     head: str
     numbers: str
     declared: Sequence[str]

@@ -19,6 +19,7 @@ from fastgrad.kernels.building.body import (
 )
 from fastgrad.kernels.building.number_types import Type, Untranslatable, Value, llvm_type
 from fastgrad.kernels.building.specials import INTEGERS_OR_FLOATS, TOUCHED, Write
+from fastgrad.kernels.functions.power import power_in_parts, power_through_float64
 
 _WHOLE_WARP = Value("int32", "-1")
 _LAST_LANE = Value("int32", "31")
@@ -126,7 +127,8 @@ def _written_as(function: Any) -> Write:
     return lambda arguments, writer: writer.call_function(function, arguments)
 
 
-_OF_ANY_GPU: Mapping[Special, Write] = {
+_OF_ANY_GPU: Mapping[Any, Write] = {
+    power_through_float64: _written_as(power_in_parts),  # most GPUs have 1 unit for float64 to 64 for float32
     library_cos: _written_as(library.far_cosine),
     library_fmod: _written_as(library.remainder),
     library_sin: _written_as(library.far_sine),
@@ -134,7 +136,7 @@ _OF_ANY_GPU: Mapping[Special, Write] = {
     scale_by_power_of_two: _scale_by_power_of_two,
 }
 
-ON_GPU: Mapping[Special, Write] = {
+ON_GPU: Mapping[Any, Write] = {
     **dict.fromkeys((call_pair, call_real, call_step), _refused),
     **_OF_ANY_GPU,
     body.thread: _register("tid.x"),
@@ -186,7 +188,7 @@ def _asked(special: Special) -> Write:
     return write
 
 
-IN_SIMULATION: Mapping[Special, Write] = {
+IN_SIMULATION: Mapping[Any, Write] = {
     **{special: _asked(special) for special in ASKED},
     **_ALIGNED,
     **_OF_ANY_GPU,

@@ -12,6 +12,7 @@ from typing import Any
 
 from fastgrad.cuda.building.kernel import OnDevice, of_native
 from fastgrad.cuda.kernels import (
+    along,
     attention,
     distinct,
     drawing,
@@ -20,11 +21,14 @@ from fastgrad.cuda.kernels import (
     losses,
     moving,
     norms,
+    ordering,
     pooling,
     positions,
     products,
     recurrent,
+    row_updates,
     rows,
+    scans,
     updates,
     windows,
 )
@@ -52,6 +56,7 @@ FAMILIES: tuple[Mapping[Any, Instead], ...] = (
     positions.INSTEAD,
     products.INSTEAD,
     updates.INSTEAD,
+    row_updates.INSTEAD,
     windows.INSTEAD,
     few_channels.INSTEAD,
     pooling.INSTEAD,
@@ -59,6 +64,9 @@ FAMILIES: tuple[Mapping[Any, Instead], ...] = (
     moving.INSTEAD,
     gathering.INSTEAD,
     distinct.INSTEAD,
+    along.INSTEAD,
+    ordering.INSTEAD,
+    scans.INSTEAD,
     attention.INSTEAD,
     recurrent.INSTEAD,
 )

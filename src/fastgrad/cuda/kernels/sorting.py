@@ -23,6 +23,21 @@ from fastgrad.kernels.running.launch import Launch, Operand
 STRETCH = 256
 
 
+@scalar_function
+def sort_stretch(mine, key, keys, order, to, begin, size):
+    """Writes the keys of the first `size` threads of a block, in order, and their places, of which `begin` is the first."""
+    if thread() < size:
+        mine[thread()] = key
+    synchronize()
+    if thread() < size:
+        rank = 0
+        for i in range(size):
+            rank += 1 if mine[i] < key or (mine[i] == key and i < thread()) else 0
+        keys[to + rank] = key
+        order[to + rank] = begin + thread()
+    synchronize()
+
+
 @device_kernel(
     "ids: in[I], keys: out[int64], order: out[int64], count: int, lowest: int, limit: int, first: int, last: int -> int",
     threads=256,
@@ -41,21 +56,32 @@ def sort_stretches(ids, keys, order, count, lowest, limit, first, last):
         line = unit // stretches
         begin = (unit - line * stretches) * 256
         size = least(256, count - begin)
-        place = begin + thread()
+        at, key = line * count + begin, int64(0)
         if thread() < size:
-            key = int64(ids[line * count + place])
-            mine[thread()] = key
+            key = int64(ids[at + thread()])
             if (key < lowest or key >= limit) and bad < 0:
-                bad = place
-        synchronize()
-        if thread() < size:
-            key, rank = mine[thread()], 0
-            for i in range(size):
-                rank += 1 if mine[i] < key or (mine[i] == key and i < thread()) else 0
-            keys[line * count + begin + rank] = key
-            order[line * count + begin + rank] = place
-        synchronize()
+                bad = begin + thread()
+        sort_stretch(mine, key, keys, order, at, begin, size)
     return bad
+
+
+@device_kernel(
+    "ids: in[I], keys: out[int64], order: out[int64], count: int, first: int, last: int",
+    threads=256,
+    exact=True,
+    I=INDICES,
+)
+def sort_any_stretches(ids, keys, order, count, first, last):
+    """The same of any ids."""
+    mine = shared_array(int64, 256)
+    stretches = (count + 255) // 256
+    for unit in range(first, last):
+        line = unit // stretches
+        begin = (unit - line * stretches) * 256
+        size = least(256, count - begin)
+        at = line * count + begin
+        key = int64(ids[at + least(thread(), size - 1)])
+        sort_stretch(mine, key, keys, order, at, begin, size)
 
 
 @scalar_function
@@ -65,6 +91,19 @@ def how_many_below(keys, begin, end, key):
     while low < high:
         middle = (low + high) // 2
         if keys[middle] < key:
+            low = middle + 1
+        else:
+            high = middle
+    return low - begin
+
+
+@scalar_function
+def how_many_up_to(keys, begin, end, key):
+    """How many of sorted keys [begin, end) are no greater than a key, which may be the greatest there is."""
+    low, high = begin, end
+    while low < high:
+        middle = (low + high) // 2
+        if keys[middle] <= key:
             low = middle + 1
         else:
             high = middle
@@ -88,7 +127,7 @@ def merge_stretches(keys, order, to_keys, to_order, count, stretch, first, last)
         if unit < middle:
             to = unit + how_many_below(keys, middle, end, key)
         else:
-            to = unit - (middle - pair) + how_many_below(keys, pair, middle, key + 1)
+            to = unit - (middle - pair) + how_many_up_to(keys, pair, middle, key)
         to_keys[to] = key
         to_order[to] = order[unit]
 
@@ -113,6 +152,7 @@ def sorted_ids(
     lowest: int = 0,
     limit: int = np.iinfo(int64).max,
     order: Operand | None = None,
+    checked: bool = True,
 ) -> Sorted:
     """The ids of each line in increasing order, equal ones as they come.
 
@@ -122,6 +162,7 @@ def sorted_ids(
         memory: where to take what else is needed.
         lowest, limit: ids less than `lowest`, or from `limit` on, are sorted, too, but stop the program.
         order: memory in which the places are to be, int64.
+        checked: whether there are ids that stop the program.
     """
     passes = max(0, (-(-count // STRETCH) - 1).bit_length())
     here = memory.more(np.int64, lines * count), order or memory.more(np.int64, lines * count)
@@ -130,8 +171,9 @@ def sorted_ids(
         there = memory.more(np.int64, lines * count), memory.more(np.int64, lines * count)
     if passes % 2:  # so that it ends here
         here, there = there, here
-    sort: Any = OnDevice(sort_stretches, {"I": dtype})
-    launches = [Launch(sort, (ids, *here, count, lowest, limit), lines * -(-count // STRETCH))]
+    sort: Any = OnDevice(sort_stretches if checked else sort_any_stretches, {"I": dtype})
+    given = (count, lowest, limit) if checked else (count,)
+    launches = [Launch(sort, (ids, *here, *given), lines * -(-count // STRETCH))]
     for number in range(passes):
         merge: Any = OnDevice(_merge, {})
         launches.append(Launch(merge, (*here, *there, count, STRETCH << number), lines * count))

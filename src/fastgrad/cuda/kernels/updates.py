@@ -53,8 +53,11 @@ def _source(rule: UpdateRule) -> str:
     for e in range(4):
         new, old = (", ".join(f"{x}{e}" for x in names) for names in (rule.state, every))
         lines.append(f"                {new} = formula({old}, {hyper})")
-    lines += [f"                store_aligned({x}_, i, {x}0)" for x in rule.state]
-    lines += [f"                {x}_[i + {e}] = {x}{e}" for e in (1, 2, 3) for x in rule.state]
+    for x in (
+        rule.state
+    ):  # one array after the other: what may overlap keeps its order, and so the four of each are one access
+        lines.append(f"                store_aligned({x}_, i, {x}0)")
+        lines += [f"                {x}_[i + {e}] = {x}{e}" for e in (1, 2, 3)]
     targets, given = (", ".join(f"{x}_[j]" for x in names) for names in (rule.state, every))
     lines += [
         "            else:",

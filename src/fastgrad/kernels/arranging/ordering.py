@@ -57,13 +57,13 @@ def _unsigned_bits(value, descending):
     return ~uint64(value) if descending != 0 else uint64(value)
 
 
-_ordered_bits = by_dtype(
+ordered_bits = by_dtype(
     float32=_bits32,
     float64=_bits64,
     **dict.fromkeys(INTEGERS[:4], _whole_bits),
     **dict.fromkeys(INTEGERS[4:], _unsigned_bits),
 )
-# uint64 in the order of the elements.
+"""`ordered_bits(value, descending)`: a uint64; those of the elements are in their order, NaN last."""
 
 
 @scalar_function
@@ -132,7 +132,7 @@ def order_lines(
         target = outer * kept * inner + (line - outer * inner)
         at = line * size
         for i in range(size):
-            keys[at + i] = _ordered_bits(x[source + i * inner], descending)
+            keys[at + i] = ordered_bits(x[source + i * inner], descending)
             ids[at + i] = i
         found = other_ids if sort_line(keys, ids, other_keys, other_ids, at, size, counts) else ids
         for i in range(kept):

@@ -343,7 +343,7 @@ class Expressions(FunctionText):
             known = known.choices[arguments[0].type]
         if not is_scalar_function(known):
             raise Untranslatable(ast.unparse(node.func))
-        return self.call_function(known, arguments)
+        return self.module.specials.call_function(known, arguments, self)
 
     def call_function(self, function: Any, arguments: Sequence[Value]) -> Value:
         """Writes a call of a scalar function."""

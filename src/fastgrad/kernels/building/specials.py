@@ -50,14 +50,14 @@ class Specials:
     """The functions of one kernel's module that specials have become.
 
     Args:
-        of_machine: how specials of another machine than this one are written; see `Write`.
+        of_machine: how specials of another machine than this one are written, and functions that it has its own for; see `Write`.
 
     Attributes:
         module: with their definitions.
         places: a number for each place in the kernel that needs one.
     """
 
-    def __init__(self, of_machine: Mapping[Special, Write] | None = None) -> None:
+    def __init__(self, of_machine: Mapping[Any, Write] | None = None) -> None:
         self._written = {**_WRITTEN, **(of_machine or {})}
         self._isa = host_isa() if of_machine is None else host_isa()._replace(pairs=False)
         self.module = ir.Module("specials")
@@ -91,6 +91,12 @@ class Specials:
         name, result = self._known[special, kinds]
         plain = [Value("address", writer.address(a)) if is_pointer(a.type) else a for a in arguments]
         return writer.call(name, result, plain)
+
+    def call_function(self, function: Any, arguments: Sequence[Value], writer: Any) -> Value:
+        """Writes a call of a scalar function, in the place of which the machine may have one of its own."""
+        own = self._written.get(function)
+        found: Value = writer.call_function(function, arguments) if own is None else own(arguments, writer)
+        return found
 
     def touch(self, address: str, kind: Type, written: bool, writer: Any) -> None:
         """Writes what a machine does at each access of an element, if it does something."""

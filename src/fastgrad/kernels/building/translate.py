@@ -17,10 +17,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import FunctionType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from fastgrad.kernels.building import bounds
-from fastgrad.kernels.building.body import Special
 from fastgrad.kernels.building.expressions import Expressions
 from fastgrad.kernels.building.function_text import Hole
 from fastgrad.kernels.building.number_types import Type, Untranslatable, Value, constant, is_pointer, llvm_type, unified
@@ -42,7 +41,7 @@ def translated(
     result: Type,
     types: Mapping[str, Type],
     noalias: bool,
-    of_machine: Mapping[Special, Write] | None = None,
+    of_machine: Mapping[Any, Write] | None = None,
 ) -> Translated:
     """A body as the function `@.body`.
 

@@ -128,13 +128,59 @@ def _with_sign(size, x, y):
     return -size if whole and odd and math.copysign(T(1), x) < 0 and y == y else size  # noqa: PLR0124
 
 
-def _power32(x, y):
-    return _with_sign(_exp2(float64(y) * _log2(math.fabs(x))), x, y)
+def _inner_series32(z):
+    """1/5 + z/7 + z^2/9 ... for 0 <= z <= 0.03."""
+    q = float32(1 / 13)
+    q = fused_multiply_add(q, z, float32(1 / 11))
+    q = fused_multiply_add(q, z, float32(1 / 9))
+    q = fused_multiply_add(q, z, float32(1 / 7))
+    return fused_multiply_add(q, z, float32(1 / 5))
+
+
+def _inner_series64(z):
+    q = float64(0.06001067163696724)
+    q = fused_multiply_add(q, z, float64(0.05836568951455214))
+    q = fused_multiply_add(q, z, float64(0.06668203184708452))
+    q = fused_multiply_add(q, z, float64(0.07692277182715128))
+    q = fused_multiply_add(q, z, float64(0.09090909455268438))
+    q = fused_multiply_add(q, z, float64(0.11111111108586355))
+    q = fused_multiply_add(q, z, float64(0.142857142857234))
+    return fused_multiply_add(q, z, float64(0.19999999999999987))
+
+
+_inner_series = by_dtype(float32=_inner_series32, float64=_inner_series64)
+
+
+def _third_rest32(x):
+    return float32(-9.934107481068821e-09)
+
+
+def _third_rest64(x):
+    return float64(1.850371707708594e-17)
+
+
+_third_rest = by_dtype(float32=_third_rest32, float64=_third_rest64)
+"""What 1/3 has beyond its rounding."""
+
+
+def _twice_log2_e_rest32(x):
+    return float32(3.851925968879664e-08)
+
+
+def _twice_log2_e_rest64(x):
+    return float64(4.0710547481862066e-17)
+
+
+_twice_log2_e_rest = by_dtype(float32=_twice_log2_e_rest32, float64=_twice_log2_e_rest64)
+"""What 2 log2(e) has beyond its rounding."""
 
 
 @scalar_function
 def _log2_parts(a):
-    """log2 of a positive float64 as a sum of two, good to 2^-63: e + 2 log2(e) atanh(s) with s = (m - 1) / (m + 1)."""
+    """log2 of a positive number as a sum of two, good to 2^-33 of a float32 and to 2^-63 of a float64.
+
+    It is e + 2 log2(e) atanh(s) with s = (m - 1) / (m + 1).
+    """
     e, m = logarithm_parts(a)
     f = m - T(1)
     divisor = f + T(2)
@@ -143,18 +189,11 @@ def _log2_parts(a):
     s_low = (fused_multiply_add(-s, divisor, f) - s * (f - (divisor - T(2)))) * inverse
     z = s * s
     z_low = fused_multiply_add(s, s, -z) + T(2) * s * s_low
-    q = T(0.06001067163696724)
-    q = fused_multiply_add(q, z, T(0.05836568951455214))
-    q = fused_multiply_add(q, z, T(0.06668203184708452))
-    q = fused_multiply_add(q, z, T(0.07692277182715128))
-    q = fused_multiply_add(q, z, T(0.09090909455268438))
-    q = fused_multiply_add(q, z, T(0.11111111108586355))
-    q = fused_multiply_add(q, z, T(0.142857142857234))
-    q = fused_multiply_add(q, z, T(0.19999999999999987))
+    q = _inner_series(z)
     # atanh(s) = s (1 + z p) with p = 1/3 + z q
     less = z * q
     p = T(0.3333333333333333) + less
-    p_low = (less - (p - T(0.3333333333333333))) + T(1.850371707708594e-17)
+    p_low = (less - (p - T(0.3333333333333333))) + _third_rest(z)
     w = z * p
     w_low = fused_multiply_add(z, p, -w) + (z * p_low + z_low * p)
     v = T(1) + w
@@ -163,24 +202,51 @@ def _log2_parts(a):
     g_low = fused_multiply_add(s, v, -g) + (s * v_low + s_low * v)
     high = g * T(2.8853900817779268)
     low = fused_multiply_add(g, T(2.8853900817779268), -high) + (
-        g * T(4.0710547481862066e-17) + g_low * T(2.8853900817779268)
+        g * _twice_log2_e_rest(z) + g_low * T(2.8853900817779268)
     )
     total = e + high
     return total, (high - (total - e)) + low
 
 
+def _nearest32(t):
+    shifted = t + float32(ROUND32)
+    return shifted - float32(ROUND32), int32(float_bits(shifted) - float_bits(float32(ROUND32)))
+
+
+def _nearest64(t):
+    shifted = t + float64(ROUND64)
+    return shifted - float64(ROUND64), float_bits(shifted) - float_bits(float64(ROUND64))
+
+
+_nearest = by_dtype(float32=_nearest32, float64=_nearest64)
+"""The nearest whole number, as a float and as an integer."""
+
+
+def _far32(x):
+    return float32(200)
+
+
+def _far64(x):
+    return float64(1100)
+
+
+_far = by_dtype(float32=_far32, float64=_far64)
+"""2 to this power is infinite; 2 to its opposite is 0."""
+
+
 @scalar_function
 def _exp2_of_sum(t, low):
     """2^(t + low), low far smaller than t."""
-    inside = math.fabs(t) < T(1100)
-    t = t if inside or t != t else math.copysign(T(1100), t)  # noqa: PLR0124 - true of NaN
-    shifted = t + T(ROUND64)
-    k = float_bits(shifted) - float_bits(T(ROUND64))
-    r = (t - (shifted - T(ROUND64))) + (low if inside else T(0))
-    return scale_by_power_of_two(_power_series(r), k)
+    far = _far(t)
+    inside = math.fabs(t) < far
+    t = t if inside or t != t else math.copysign(far, t)  # noqa: PLR0124 - true of NaN
+    whole, k = _nearest(t)
+    return scale_by_power_of_two(_power_series((t - whole) + (low if inside else T(0))), k)
 
 
-def _power64(x, y):
+@scalar_function
+def power_in_parts(x, y):
+    """x^y by a logarithm in two parts."""
     a = math.fabs(x)
     high, low = _log2_parts(a)
     high = high if a < T(math.inf) else a
@@ -189,5 +255,11 @@ def _power64(x, y):
     return _with_sign(_exp2_of_sum(t, fused_multiply_add(y, high, -t) + y * low), x, y)
 
 
-power = by_dtype(float32=_power32, float64=_power64)
+@scalar_function
+def power_through_float64(x, y):
+    """x^y of float32 numbers: quicker than by parts where a machine has as many units for float64."""
+    return _with_sign(_exp2(float64(y) * _log2(math.fabs(x))), x, y)
+
+
+power = by_dtype(float32=power_through_float64, float64=power_in_parts)
 """`power(x, y)`: x^y, as the C library has it at zeros, infinities and NaN."""

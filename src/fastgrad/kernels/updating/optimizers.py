@@ -39,6 +39,7 @@ from numpy import uint64
 
 from fastgrad.kernels.building.body import AHEAD, LINE, by_dtype, digest, local_array, prefetch, scalar_function
 from fastgrad.kernels.building.build import Kernel, kernel
+from fastgrad.kernels.functions.power import power as raised
 from fastgrad.kernels.functions.vector_math import greatest, least, nan_greatest
 from fastgrad.kernels.reducing.reductions import BLOCK, LANES, lane_total
 
@@ -464,7 +465,7 @@ def nadam(
 @scalar_function
 def ftrl_power(x, power):
     """x^power, by a square root for the usual power 1/2."""
-    return math.sqrt(x) if power == T(0.5) else math.pow(x, power)
+    return math.sqrt(x) if power == T(0.5) else raised(x, power)
 
 
 @UpdateRule

@@ -1,0 +1,163 @@
+"""Updates of a table of which the gradient has some rows: `UpdateRule.summed_rows` and its kin, for a GPU.
+
+A unit of work is a run of neighbouring elements of a row: one access of 128 bits where rows are whole numbers of these, else one
+element. Where all rows are gone through, each looks by a binary search for its row among the ids, which increase.
+"""
+
+from __future__ import annotations
+
+import functools
+import linecache
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from numpy import uint64
+
+from fastgrad.cuda.building.body import load_aligned, store_aligned
+from fastgrad.cuda.building.kernel import DeviceKernel, OnDevice, on_device
+from fastgrad.cuda.kernels.instead import Instead, Memory
+from fastgrad.cuda.kernels.sorting import how_many_below
+from fastgrad.kernels.building.body import digest
+from fastgrad.kernels.building.build import kernel
+from fastgrad.kernels.building.signature import parse_signature
+from fastgrad.kernels.running.launch import Launch
+from fastgrad.kernels.updating.optimizers import FLOATS, INDICES, RULES, UpdateRule, constant_of
+
+RUN = {"float32": 4, "float64": 2}
+"""How many elements are one access."""
+
+
+class _Way(NamedTuple):
+    """Which rows a kernel goes through.
+
+    Attributes:
+        name: what its own name ends with.
+        given: its parameters between the gradient and the numbers.
+        head: the lines that find a unit's place `i` in the table, and `j` in the gradient.
+        cases: a condition for each of two ways to go on: with a gradient, and with zeros; None where there is no such way.
+    """
+
+    name: str
+    given: str
+    head: str
+    cases: tuple[str, str | None]
+
+
+_FIND = """\
+        r = unit // width
+        k = how_many_below(ids, 0, number[0], r)
+        has = k < number[0] and ids[k] == r
+        i = unit * {many}
+        j = (k * width + unit - r * width) * {many}
+"""
+ROWS = _Way(
+    "rows",
+    "ids: in[I], number: in[int64], limit: int, width: int",
+    """\
+        k = unit // width
+        has = k < number[0] and ids[k] >= 0 and ids[k] < limit
+        i = (ids[k] * width + unit - k * width) * {many}
+        j = unit * {many}
+""",
+    ("has", None),
+)
+TABLE = _Way("table", "ids: in[I], number: in[int64], width: int", _FIND, ("has", "True"))
+LIVE = _Way(
+    "live",
+    "live: in[uint64], ids: in[I], number: in[int64], width: int",
+    _FIND,
+    ("has", "(live[r // 8] >> uint64(r % 8 * 8)) & uint64(255) != 0"),
+)
+
+
+def _name(rule: UpdateRule, way: _Way, many: int) -> str:
+    return f"{rule.__name__}_of_{way.name}" + ("" if many > 1 else "_singly")
+
+
+def _source(rule: UpdateRule, way: _Way, many: int) -> str:
+    hyper = ", ".join(f"{name}_" for name in rule.hyper)
+    names = [part.split(":")[0] for part in way.given.split(", ")]
+    given = ", ".join((*rule.state, "g", *names, "first", "last", *rule.given))
+    lines = [f"def {_name(rule, way, many)}({given}):"]
+    lines += [f"    {constant_of(name)}" for name in rule.hyper]
+    lines += ["    for unit in range(first, last):", way.head.format(many=many).rstrip()]
+    for word, condition, gradient in zip(("if", "elif"), way.cases, (True, False), strict=True):
+        if condition is None:
+            continue
+        lines.append(f"        {word} {condition}:")
+        pairs = [(x, "i") for x in rule.state] + ([("g", "j")] if gradient else [])
+        load, store = ("load_aligned({}, {})", "store_aligned({}, i, {}0)") if many > 1 else ("{}[{}]", "{}[i] = {}0")
+        lines += [f"            {x}0 = {load.format(x, at)}" for x, at in pairs]
+        lines += [f"            {x}{e} = {x}[{at} + {e}]" for e in range(1, many) for x, at in pairs]
+        for e in range(many):
+            new = ", ".join(f"{x}{e}" for x in rule.state)
+            lines.append(f"            {new} = formula({new}, {f'g{e}' if gradient else 'T(0)'}, {hyper})")
+        lines += [f"            {store.format(x, x)}" for x in rule.state]
+        lines += [f"            {x}[i + {e}] = {x}{e}" for x in rule.state for e in range(1, many)]
+    return "\n".join(lines) + "\n"
+
+
+@functools.cache
+def rows_update_of(rule: UpdateRule, way: _Way, many: int) -> DeviceKernel:
+    """The kernel of a rule for runs of `many` elements; `width` is counted in these."""
+    source = _source(rule, way, many)
+    filename = f"<fastgrad update {rule.__name__} {digest(source.encode())[:12]}>"
+    linecache.cache[filename] = len(source), None, source.splitlines(keepends=True), filename
+    scope: dict[str, Any] = {
+        "formula": rule.formula,
+        "how_many_below": how_many_below,
+        "load_aligned": load_aligned,
+        "store_aligned": store_aligned,
+        "uint64": uint64,
+    }
+    exec(compile(source, filename, "exec"), scope)  # noqa: S102 - our own text
+    parameters = [*[f"{name}: inout[T]" for name in rule.state], "g: in[T]", way.given, "first: int, last: int"]
+    signature = ", ".join([*parameters, *[f"{name}: float" for name in rule.given]])
+    function: Any = scope[_name(rule, way, many)]
+    return DeviceKernel(function, parse_signature(signature), {"T": FLOATS, "I": INDICES})
+
+
+@kernel("live: inout[uint64], ids: in[I], number: in[int64], first: int, last: int", I=INDICES, noalias=True)
+def note_live(live, ids, number, first, last):
+    """A byte of 1 for each row of the ids; units are words of eight bytes."""
+    for w in range(first, last):
+        k = how_many_below(ids, 0, number[0], 8 * w)
+        word = live[w]
+        while k < number[0] and ids[k] < 8 * w + 8:
+            word |= uint64(1) << uint64(8 * (ids[k] - 8 * w))
+            k += 1
+        live[w] = word
+
+
+_note = on_device(note_live)
+
+
+def _instead(rule: UpdateRule, way: _Way) -> Instead:
+    """What runs for a launch of the CPU's kernel, whose operands are those of its parameters."""
+    state, limited = len(rule.state) + 1 + (way is LIVE), way is not TABLE
+
+    def instead(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[Launch]:
+        operands: Any = launch.operands
+        arrays, (ids, number, *sizes) = operands[:state], operands[state : state + 3 + limited]
+        many = RUN[dtypes["T"]] if sizes[-1] % RUN[dtypes["T"]] == 0 else 1
+        runs = sizes[-1] // many
+        limit = (sizes[0],) if way is ROWS else ()
+        given = (*arrays, ids, number, *limit, runs, *operands[state + 3 + limited :])
+        found: Any = OnDevice(rows_update_of(rule, way, many), dtypes)
+        launches = [Launch(found, given, (sizes[0] if way is LIVE else launch.units) * runs)]
+        if way is LIVE:
+            note: Any = OnDevice(_note, {"I": dtypes["I"]})
+            launches.append(Launch(note, (arrays[-1], ids, number), launch.units))
+        return launches
+
+    return instead
+
+
+INSTEAD: dict[Any, Instead] = {}
+"""See `choice`."""
+for _rule in RULES.values():
+    INSTEAD |= {
+        _rule.summed_rows.function: _instead(_rule, ROWS),
+        _rule.summed_table.function: _instead(_rule, TABLE),
+        _rule.summed_live.function: _instead(_rule, LIVE),
+    }
