@@ -5,6 +5,8 @@ import gc
 import numpy as np
 import pytest
 
+import fastgrad as tf
+from fastgrad.cuda.devices import available
 from fastgrad.cuda.devices.memory import Device, block_size
 from fastgrad.cuda.devices.simulated import SimulatedDriver
 from fastgrad.errors import ResourceExhaustedError
@@ -119,3 +121,13 @@ def test_blocks_are_little_larger_than_what_is_in_them(nbytes):
     assert size <= max(nbytes + 512, nbytes * 9 / 8)
     assert size % 256 == 0
     assert block_size(size) == size
+
+
+def test_tensors_too_large_for_a_gpu_are_an_error_after_which_work_goes_on(monkeypatch):
+    monkeypatch.setenv(available.SIMULATED, "1")
+    available.forget()
+    with tf.device("GPU:0"):
+        with pytest.raises(ResourceExhaustedError, match=r"OOM: 2,147,483,648 bytes are wanted on GPU:0"):
+            tf.zeros((1 << 16, 1 << 13))
+        np.testing.assert_array_equal(tf.ones(3) + 1.0, [2, 2, 2])
+    available.forget()
