@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from fastgrad.cuda.kernels.choice import launches_on_device
+from fastgrad.cuda.kernels.followed import can_be_followed
 from fastgrad.cuda.simulation.lock_step import run_on_simulation
 from fastgrad.trace.fusion.epilogues import add_epilogues
 from fastgrad.trace.fusion.fuse import fuse
@@ -15,8 +16,8 @@ from tests.trace.test_replay import record
 
 
 def nodes_of(program, *arrays):
-    """The nodes of a program that compute something, fused."""
-    graph = add_epilogues(fuse(optimized(record(program, *arrays)[0])))
+    """The nodes of a program that compute something, fused as for a GPU."""
+    graph = add_epilogues(fuse(optimized(record(program, *arrays)[0])), can_be_followed)
     return graph, [node for node in graph.nodes if node.kind in (Kind.FUSED, Kind.OPERATION)]
 
 
