@@ -8,8 +8,17 @@ import pytest
 
 import fastgrad as tf
 from fastgrad.composite import CompositeOperand
+from fastgrad.cuda.devices import available
 
 X = tf.ragged.constant([[1.0, -2.0, 3.0], [], [4.0, 0.5]])
+
+
+@pytest.fixture
+def simulated_gpu(monkeypatch):
+    monkeypatch.setenv(available.SIMULATED, "1")
+    available.forget()
+    yield
+    available.forget()
 
 
 def rows(ragged):
@@ -143,3 +152,28 @@ def test_parts_of_a_variable_keep_their_values():
     ragged = tf.RaggedTensor.from_row_lengths(variable, [1, 2])
     variable.assign([7.0, 8.0, 9.0])
     assert rows(ragged) == [[1.0], [2.0, 3.0]]
+
+
+def test_models_are_given_tensors():
+    model = tf.keras.Sequential([tf.keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    for refused in (lambda: model(X), lambda: model.fit(X, np.zeros(3)), lambda: model.predict(X)):
+        with pytest.raises(ValueError, match="RaggedTensor.*to_tensor"):
+            refused()
+    words = tf.ragged.constant([[1.0, 2.0], [3.0]])
+    batches = tf.data.Dataset.from_tensor_slices((words, [0.0, 1.0])).batch(2)
+    history = model.fit(batches.map(lambda rows, label: (rows.to_tensor(shape=[None, 2]), label)), verbose=0)
+    assert np.isfinite(history.history["loss"][0])
+
+
+def test_rows_on_a_gpu_stay_there(simulated_gpu):
+    with tf.device("GPU:0"):
+        weights = tf.Variable([1.0, 2.0, 3.0])
+        with tf.GradientTape() as tape:
+            sums = tf.reduce_sum(tf.RaggedTensor.from_row_lengths(weights, [1, 2]) ** 2, 1)
+        slope = tape.gradient(sums, weights)
+        assert rows(tf.square(X)) == [[1, 4, 9], [], [16, 0.25]]
+        assert rows(tf.maximum(X, 0.0)) == [[1, 0, 3], [], [4, 0.5]]
+    assert sums.device.endswith("GPU:0")
+    assert sums.numpy().tolist() == [1, 13]
+    assert slope.numpy().tolist() == [2, 4, 6]

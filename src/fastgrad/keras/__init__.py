@@ -22,6 +22,7 @@ _NAMESPACES = frozenset(
         "mixed_precision",
         "models",
         "optimizers",
+        "preprocessing",
         "regularizers",
         "saving",
         "utils",

@@ -112,3 +112,37 @@ def windows(tf):
         "start behind the end": lambda: ask(targets, 2, start_index=6),
         "end before the start": lambda: ask(targets, 2, start_index=3, end_index=2),
     }
+
+
+def smart_resize(tf):
+    resize = tf.keras.preprocessing.image.smart_resize
+    image = (np.arange(5 * 7 * 3) * 37 % 251).reshape(5, 7, 3).astype(np.float32)
+    first = np.ascontiguousarray(image.transpose(2, 0, 1))
+    answers = {f"by {method}": lambda method=method: resize(image, (3, 4), method) for method in METHODS}
+    return answers | {
+        "larger": lambda: resize(image, (9, 8)),
+        "narrower": lambda: resize(image, [4, 1]),
+        "of bytes": lambda: resize(image.astype(np.uint8), (3, 3)),
+        "of bytes by nearest": lambda: resize(image.astype(np.uint8), (3, 3), "nearest"),
+        "of several": lambda: resize(np.stack([image, image[::-1]]), (3, 4)),
+        "of a tensor": lambda: resize(tf.constant(image), (3, 4)),
+        "channels first": lambda: resize(first, (3, 4), data_format="channels_first"),
+        "of a matrix": lambda: resize(image[..., 0], (3, 4)),
+        "to one number": lambda: resize(image, (3,)),
+        "by an unknown method": lambda: resize(image, (3, 4), "sharp"),
+    }
+
+
+def older_names(tf):
+    old, new = tf.keras.preprocessing, tf.keras.utils
+    return {
+        "pad_sequences": lambda: old.sequence.pad_sequences([[1, 2], [3]]),
+        "img_to_array": lambda: old.image.img_to_array(np.ones((2, 2))),
+        "are the same": lambda: [
+            old.image_dataset_from_directory is new.image_dataset_from_directory,
+            old.text_dataset_from_directory is new.text_dataset_from_directory,
+            old.timeseries_dataset_from_array is new.timeseries_dataset_from_array,
+            old.sequence.pad_sequences is new.pad_sequences,
+            old.image.load_img is new.load_img,
+        ],
+    }

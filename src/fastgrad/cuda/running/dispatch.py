@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.composite import CompositeOperand
 from fastgrad.cuda.devices.memory import Device
 from fastgrad.cuda.running.eager import run_on
 from fastgrad.operation import Binary, Operation, Unary, convert_pair, refuse_mix, refuse_shapes
@@ -45,14 +46,20 @@ def _operation(row: Operation, *inputs: Any, **attributes: Any) -> Any:
 
 def _unary(row: Unary, x: Any, name: str | None = None) -> Any:
     if type(x) is not Tensor:
-        x = x._read() if isinstance(x, Variable) else convert_to_tensor(x)
+        try:
+            x = x._read() if isinstance(x, Variable) else convert_to_tensor(x)
+        except CompositeOperand as met:
+            return met.mapped(row, x)
     row.check_dtype(x._array)
     return _operation(row, x)
 
 
 def _binary(row: Binary, x: Any, y: Any, name: str | None = None) -> Any:
     if type(x) is not Tensor or type(y) is not Tensor:
-        x, y = convert_pair(x, y, row.name)
+        try:
+            x, y = convert_pair(x, y, row.name)
+        except CompositeOperand as met:
+            return met.mapped(row, x, y)
     a, b = x._array, y._array
     if a.dtype != b.dtype:
         raise refuse_mix(row.name, a.dtype, b.dtype)

@@ -1,0 +1,68 @@
+"""``keras.preprocessing.image``: images as arrays and files, and ``smart_resize``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastgrad.keras import resizing
+from fastgrad.keras.settings import standardize_data_format
+from fastgrad.keras.utils.images import array_to_img as array_to_img
+from fastgrad.keras.utils.images import img_to_array as img_to_array
+from fastgrad.keras.utils.images import load_img as load_img
+from fastgrad.keras.utils.images import save_img as save_img
+from fastgrad.names import refusal_of as _refusal_of
+from fastgrad.ops.casting import cast
+from fastgrad.tensor import Tensor, convert_to_tensor
+
+_METHODS = ("bilinear", "nearest", "bicubic", "area", "lanczos3", "lanczos5")
+
+
+def smart_resize(
+    x: Any,
+    size: Any,
+    interpolation: str = "bilinear",
+    data_format: str | None = "channels_last",
+    backend_module: Any = None,
+) -> Any:
+    """Images resized without distortion: of each the largest part in the middle that has the proportions wanted.
+
+    Args:
+        x: an image or a batch of them, an array or a tensor: shape (..., height, width, channels), or with the channels first.
+        size: (height, width).
+        interpolation: ``"bilinear"``, ``"nearest"``, ``"bicubic"``, ``"area"``, ``"lanczos3"`` or ``"lanczos5"``.
+        data_format: ``"channels_last"`` or ``"channels_first"``; None: ``image_data_format()``.
+        backend_module: kept for Keras's signature.
+
+    Returns:
+        float32 (with ``"nearest"`` the dtype of ``x``); an array if ``x`` is none of fastgrad's tensors.
+
+    Raises:
+        ValueError: another rank, a ``size`` that is no pair, or an unknown ``interpolation`` or ``data_format``.
+    """
+    if not isinstance(size, (list, tuple)) or len(size) != 2:
+        raise ValueError(f"smart_resize: Expected `size` to be a tuple of 2 integers, but got: {size}.")
+    method = interpolation.lower()
+    if method not in _METHODS:
+        raise ValueError(f"smart_resize: `interpolation` should be one of {_METHODS}, got {interpolation!r}.")
+    found = convert_to_tensor(x)
+    first = found.ndim - 2 if standardize_data_format(data_format) == "channels_first" else found.ndim - 3
+    if found.ndim not in {3, 4}:
+        raise ValueError(
+            "smart_resize: Expected an image array with shape `(height, width, channels)`, or `(batch_size, height, width, "
+            f"channels)`, but got input with incorrect rank, of shape {found.shape}."
+        )
+    wanted = int(size[0]), int(size[1])
+    height, width = found._array.shape[first : first + 2]
+    high = max(min(height, width * wanted[0] // wanted[1]), 1)
+    wide = max(min(width, height * wanted[1] // wanted[0]), 1)
+    top, left = (height - high) // 2, (width - wide) // 2
+    part = (*[slice(None)] * first, slice(top, top + high), slice(left, left + wide))
+    resized = cast(found[part], "float32")
+    for axis, length in enumerate(wanted, first):
+        resized = resizing.resized_axis(resized, length, axis, method)
+    if method == "nearest":
+        resized = cast(resized, found.dtype)
+    return resized if isinstance(x, Tensor) else resized.numpy()
+
+
+__getattr__ = _refusal_of("tf.keras.preprocessing.image", globals())
