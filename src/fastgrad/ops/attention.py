@@ -11,7 +11,7 @@ from fastgrad.kernels.running.at_once import run_at_once
 from fastgrad.operation import TABLE, Form, joint, operation
 from fastgrad.ops import random_draws as draws
 from fastgrad.ops.activation import softmax
-from fastgrad.ops.native_form import launches_from
+from fastgrad.ops.native_form import launches_from, planned
 from fastgrad.tape import GradientTape
 from fastgrad.tensor import Tensor, constant_tensor
 
@@ -39,7 +39,7 @@ def _backward(*arrays: np.ndarray, **attributes: Any) -> tuple[Any, ...]:
 
 def _run(launches: Any, inputs: Any, outputs: Any, attributes: dict[str, Any]) -> tuple[Any, ...]:
     inputs = [np.ascontiguousarray(x) for x in inputs]
-    run_at_once(launches(inputs, outputs, **attributes), inputs, outputs)
+    run_at_once(planned(launches, inputs, outputs, attributes), inputs, outputs)
     return tuple(outputs)
 
 

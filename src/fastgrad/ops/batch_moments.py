@@ -10,7 +10,7 @@ import numpy as np
 from fastgrad.kernels.reducing.batch_moments import batch_moments_launches
 from fastgrad.kernels.running.at_once import run_at_once
 from fastgrad.operation import TABLE, Form, joint, operation
-from fastgrad.ops.native_form import launches_from
+from fastgrad.ops.native_form import launches_from, planned
 from fastgrad.ops.reduction import reduce_mean
 from fastgrad.ops.shaping import reshape
 from fastgrad.tensor import Tensor
@@ -21,7 +21,7 @@ _HAS_KERNEL: frozenset[np.dtype] = frozenset([np.dtype(np.float32), np.dtype(np.
 def _moments(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     results = np.empty(x.shape[1:], x.dtype), np.empty(x.shape[1:], x.dtype)
     x = np.ascontiguousarray(x)
-    launches = batch_moments_launches([x], results)
+    launches = planned(batch_moments_launches, [x], results, {})
     assert launches is not None
     run_at_once(launches, [x], results)
     return results

@@ -19,7 +19,7 @@ from fastgrad.kernels.running.at_once import run_at_once
 from fastgrad.kernels.running.launch import Launches
 from fastgrad.operation import FLOATING, Form, Operation, operation, refuse_dtype
 from fastgrad.ops.arguments import tensors_of
-from fastgrad.ops.native_form import launches_from
+from fastgrad.ops.native_form import launches_from, planned
 from fastgrad.ops.shaping import reshape
 from fastgrad.ops.windows import (
     Padding,
@@ -34,7 +34,6 @@ from fastgrad.ops.windows import (
 from fastgrad.tensor import Tensor
 
 _CONVOLVED = FLOATING | {dtypes.int32.numpy}
-_MOST_PLANS = 4096
 
 
 # ---- on arrays -----------------------------------------------------------------------------------------
@@ -42,7 +41,6 @@ _MOST_PLANS = 4096
 _forward, _of_input, _of_filters = [
     launches_from("windows.convolution", f"convolution_{name}launches") for name in ("", "input_", "filter_")
 ]
-_plans: dict[tuple[Any, ...], Launches] = {}
 
 
 def _computed(
@@ -52,17 +50,11 @@ def _computed(
     second: np.ndarray,
     attributes: dict[str, Any],
 ) -> np.ndarray:
-    """What the kernels of a row give: those that a program runs, too. Plans for shapes are kept."""
+    """What the kernels of a row give: those that a program runs, too."""
     out = np.empty(shape, first.dtype)
     inputs = np.ascontiguousarray(first), np.ascontiguousarray(second)
-    key = launches, first.dtype, first.shape, second.shape, *attributes.values()
-    plan = _plans.get(key)
-    if plan is None:
-        plan = launches(inputs, (out,), **attributes)
-        assert plan is not None, f"no convolution of {first.dtype} with {first.ndim} dimensions"
-        if len(_plans) >= _MOST_PLANS:
-            _plans.clear()
-        _plans[key] = plan
+    plan = planned(launches, inputs, (out,), attributes)
+    assert plan is not None, f"no convolution of {first.dtype} with {first.ndim} dimensions"
     run_at_once(plan, inputs, (out,))
     return out
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from fastgrad import dtypes
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.kernels.running.launch import Launches
-from fastgrad.operation import ANY, BOOLEAN, NUMERIC, REAL, TABLE, Form, Operation, operation, refuse_dtype
+from fastgrad.kernels.running.at_once import call_at_once
+from fastgrad.operation import ANY, BOOLEAN, HALVES, NUMERIC, REAL, TABLE, Form, Operation, operation, refuse_dtype
 from fastgrad.ops.arguments import axis_of, tensor_of
 from fastgrad.ops.arithmetic import subtract
 from fastgrad.ops.casting import cast
@@ -20,49 +20,55 @@ from fastgrad.ops.native_form import by_kernels_if_much, launches_from
 from fastgrad.ops.reduction import reduce_all, reduction_axes
 from fastgrad.tensor import Tensor, constant_tensor
 
+LITTLE = 2048
+"""Elements from which on a kernel is quicker than NumPy and a look for NaN."""
+
 
 def _position(find: Any, worst: float, x: np.ndarray, axis: int, output_type: str) -> Any:
-    found = find(x, axis)
-    if x.dtype.kind in "fV" and x.size:
-        # NumPy finds the first NaN, TensorFlow passes over them.
-        if axis == x.ndim - 1:  # take_along_axis takes 8 us
-            chosen = x.take(found + np.arange(0, x.size, x.shape[axis]).reshape(found.shape))
-        else:
-            chosen = np.take_along_axis(x, np.expand_dims(found, axis), axis)
-        if np.isnan(chosen).any():
-            found = find(np.where(np.isnan(x), x.dtype.type(worst), x), axis)
-    return np.asarray(found).astype(output_type, copy=False)
+    # NumPy finds the first NaN, TensorFlow passes over them.
+    if x.dtype.kind in "fV" and np.isnan(x).any():
+        x = np.where(np.isnan(x), x.dtype.type(worst), x)
+    return np.asarray(find(x, axis)).astype(output_type, copy=False)
 
 
-def _run(name: str, find: Any, worst: float) -> Any:
-    known = launches_from("arranging.ordering", f"{name}_launches")
-
-    def launches(inputs: Any, outputs: Any, axis: int, output_type: str) -> Launches | None:
-        # Along the last axis NumPy is quicker.
-        across = prod(inputs[0].shape[axis + 1 :]) > 1
-        return known(inputs, outputs, axis=axis, output_type=output_type) if across else None
-
+def _run(name: str, find: Any, worst: float, sign: int) -> Any:
     def result(x: np.ndarray, axis: int, output_type: str) -> tuple[tuple[int, ...], np.dtype]:
         return x.shape[:axis] + x.shape[axis + 1 :], np.dtype(output_type)
 
-    return by_kernels_if_much(
-        launches, lambda x, axis, output_type: _position(find, worst, x, axis, output_type), result
-    )
+    def by_numpy(x: np.ndarray, axis: int, output_type: str) -> Any:
+        return _position(find, worst, x, axis, output_type)
+
+    of_halves = by_kernels_if_much(launches_from("arranging.positions", f"{name}_launches"), by_numpy, result)
+
+    def run(x: np.ndarray, axis: int, output_type: str) -> Any:
+        if x.dtype in HALVES:
+            return of_halves(x, axis=axis, output_type=output_type)
+        out = np.empty(*result(x, axis, output_type))
+        if x.size < LITTLE or not out.size or x.shape[axis] >= 1 << 31:
+            return by_numpy(x, axis, output_type)
+        from fastgrad.kernels.arranging.positions import extreme_positions, position_work
+
+        sizes = x.shape[axis], prod(x.shape[axis + 1 :])
+        units, cost = position_work(x.shape, axis)
+        call_at_once(extreme_positions[x.dtype, out.dtype], (x,), out, *sizes, sign, units=units, unit_cost=cost)
+        return out
+
+    return run
 
 
 _argmax = operation(
     "argmax",
     Form.REDUCE,
-    run=_run("argmax", np.argmax, -np.inf),
+    run=_run("argmax", np.argmax, -np.inf, 1),
     dtypes=REAL | BOOLEAN,
-    launches=launches_from("arranging.ordering", "argmax_launches"),
+    launches=launches_from("arranging.positions", "argmax_launches"),
 )
 _argmin = operation(
     "argmin",
     Form.REDUCE,
-    run=_run("argmin", np.argmin, np.inf),
+    run=_run("argmin", np.argmin, np.inf, -1),
     dtypes=REAL | BOOLEAN,
-    launches=launches_from("arranging.ordering", "argmin_launches"),
+    launches=launches_from("arranging.positions", "argmin_launches"),
 )
 
 

@@ -31,6 +31,32 @@ def launches_from(module: str, function: str, *arguments: Any) -> Callable[..., 
     return launches
 
 
+_plans: dict[tuple[Any, ...], Any] = {}
+_MOST_PLANS = 4096
+
+
+def planned(
+    launches: Callable[..., Launches | None],
+    inputs: Sequence[Spec],
+    outputs: Sequence[Spec],
+    attributes: dict[str, Any],
+) -> Launches | None:
+    """What a row's ``launches`` gives, which is kept for arrays of these shapes and dtypes.
+
+    Args:
+        launches: of a row; its answer follows from what is given to it.
+        inputs, outputs, attributes: what is given; the attributes are hashable.
+    """
+    key = (launches, *[(x.dtype, x.shape) for x in (*inputs, *outputs)], *attributes.items())
+    found: Launches | None = _plans.get(key, NotImplemented)
+    if found is NotImplemented:  # None is an answer
+        found = launches(inputs, outputs, **attributes)
+        if len(_plans) >= _MOST_PLANS:
+            _plans.clear()
+        _plans[key] = found
+    return found
+
+
 def by_kernels_if_much(
     launches: Callable[..., Launches | None],
     by_numpy: Callable[..., np.ndarray],
@@ -48,7 +74,7 @@ def by_kernels_if_much(
         if max([array.size for array in arrays]) >= MUCH:
             y = np.empty(*result(*arrays, **attributes))
             inputs = [np.ascontiguousarray(array) for array in arrays]
-            found = launches(inputs, (y,), **attributes) if y.size else None
+            found = planned(launches, inputs, (y,), attributes) if y.size else None
             if found is not None:
                 run_at_once(found, inputs, (y,))
                 return y

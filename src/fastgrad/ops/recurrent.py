@@ -16,7 +16,7 @@ from fastgrad.kernels.running.at_once import run_at_once
 from fastgrad.kernels.running.launch import Launches
 from fastgrad.operation import TABLE, Form, Operation, joint, operation
 from fastgrad.ops.joining import concat, split, stack
-from fastgrad.ops.native_form import launches_from
+from fastgrad.ops.native_form import launches_from, planned
 from fastgrad.tape import GradientTape
 from fastgrad.tensor import Tensor
 
@@ -34,7 +34,7 @@ def _run(launches: Callable[..., Launches | None], shapes: Shapes) -> Callable[.
             return tuple([np.zeros(size, dtype) for size in sizes])
         outputs = tuple([np.empty(size, dtype) for size in sizes])
         arrays = tuple([np.ascontiguousarray(array) for array in arrays])
-        found = launches(arrays, outputs, **attributes)
+        found = planned(launches, arrays, outputs, attributes)
         assert found is not None
         run_at_once(found, arrays, outputs)
         return outputs

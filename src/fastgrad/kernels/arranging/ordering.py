@@ -6,8 +6,7 @@ Equal elements keep their order, and NaN comes last in both directions.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from math import prod
 
 import numpy as np
@@ -23,7 +22,6 @@ INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uin
 REAL = ("float32", "float64", *INTEGERS)
 POSITIONS = ("int16", "uint16", "int32", "int64")
 FEW = 24  # elements that are sorted by insertion
-TILE = 64
 
 
 @scalar_function
@@ -164,67 +162,6 @@ def select_largest(x, values, order, size, kept, first, last):
             order[to + j] = i
 
 
-def _float_without_nan(value, sign):
-    return value if value == value else T(-sign) * T(math.inf)  # noqa: PLR0124 - false of NaN
-
-
-def _same(value, sign):
-    return value
-
-
-without_nan = by_dtype(
-    float32=_float_without_nan, float64=_float_without_nan, **dict.fromkeys(INTEGERS, _same)
-)  # what is in the place of a NaN is no better than anything
-
-
-@kernel(
-    "x: in[T], out: out[I], size: int, inner: int, sign: int, first: int, last: int", T=(*REAL, "bool"), I=POSITIONS
-)
-def extreme_positions(x, out, size, inner, sign, first, last):
-    """The position of the first largest element of each line, or smallest for a sign of -1; NaN is passed over.
-
-    A unit of work is one of outer and `TILE` of inner.
-    """
-    best, where = local_array(T, 64), local_array(int64, 64)
-    tiles = (inner + TILE - 1) // TILE
-    for unit in range(first, last):
-        if inner == 1 and size >= TILE:  # in lanes, of which the best is chosen
-            at = unit * size
-            for i in range(TILE):
-                best[i] = without_nan(x[at + i], sign)
-                where[i] = i
-            for start in range(TILE, size, TILE):
-                for i in range(least(TILE, size - start)):
-                    value, top = x[at + start + i], best[i]
-                    if value > top if sign > 0 else value < top:
-                        best[i] = value
-                        where[i] = start + i
-            lane = 0
-            for i in range(1, TILE):
-                value, top = best[i], best[lane]
-                better = value > top if sign > 0 else value < top
-                if better or (value == top and where[i] < where[lane]):
-                    lane = i
-            out[unit] = where[lane]
-            continue
-        outer = unit // tiles
-        left = (unit - outer * tiles) * TILE
-        width = least(TILE, inner - left)
-        at = outer * size * inner + left
-        for i in range(width):
-            best[i] = without_nan(x[at + i], sign)
-            where[i] = 0
-        for k in range(1, size):
-            at += inner
-            for i in range(width):
-                value, top = x[at + i], best[i]
-                if value > top if sign > 0 else value < top:
-                    best[i] = value
-                    where[i] = k
-        for i in range(width):
-            out[outer * inner + left + i] = where[i]
-
-
 @kernel(
     "x: in[T], values: in[T], out: out[I], size: int, count: int, rows: int, right: int, first: int, last: int",
     T=REAL,
@@ -330,33 +267,6 @@ def top_k_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], k: int, inde
             select_largest[x.dtype, wanted], Input(0), Output(0), Output(1), size, k, units=rows, unit_cost=1.5 * size
         )
     return _ordering(x, Output(1), wanted, Output(0), axis, k, True)
-
-
-def _positions(sign: int) -> Callable[..., Launches | None]:
-    @through_float32
-    def launches(inputs: Sequence[Spec], outputs: Sequence[Spec], axis: int, output_type: str) -> Launches | None:
-        (x,) = inputs
-        if x.dtype.name not in (*REAL, "bool") or outputs[0].dtype.name not in POSITIONS:
-            return None
-        inner = prod(x.shape[axis + 1 :])
-        units = prod(x.shape[:axis]) * -(-inner // TILE)
-        found = extreme_positions[x.dtype, outputs[0].dtype]
-        return only(
-            found,
-            Input(0),
-            Output(0),
-            x.shape[axis],
-            inner,
-            sign,
-            units=units,
-            unit_cost=0.7 * x.shape[axis] * min(inner, TILE),
-        )
-
-    return launches
-
-
-argmax_launches = _positions(1)
-argmin_launches = _positions(-1)
 
 
 @through_float32
