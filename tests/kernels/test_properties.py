@@ -1,0 +1,387 @@
+"""Kernels against NumPy and SciPy in float64: ragged and empty sizes, any cut into shares, arrays of any layout.
+
+A property is a row of the operation table with arrays to try it on, of sizes that are drawn, and what it has to give for them.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.special
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import fastgrad  # noqa: F401 - fills the table
+from fastgrad.floating_errors import QUIET, errors_reset, errors_set
+from fastgrad.kernels.running.launch import run_launches
+from fastgrad.operation import TABLE
+from fastgrad.trace.programs.native_form import launches_of_row
+
+F64, I64 = np.float64, np.int64
+SIZE = st.one_of(st.integers(0, 5), st.sampled_from([7, 8, 15, 16, 17, 31, 33, 63, 64, 65, 130]))
+FLOATS = ("float32", "float64")
+
+
+@dataclass(frozen=True)
+class Property:
+    """What is known of a row.
+
+    Attributes:
+        name: of the row.
+        sizes: how many it is tried with.
+        make: of a generator, a dtype and the sizes the arrays and attributes.
+        exact: of the arrays, floats as float64, and the attributes the results.
+        ulps: by how many of the greatest number a result may be off; 0 for moves.
+        dtypes: of `make`.
+    """
+
+    name: str
+    sizes: int
+    make: Callable[..., tuple[list[np.ndarray], dict[str, Any]]]
+    exact: Callable[..., Any]
+    ulps: float = 0.0
+    dtypes: tuple[str, ...] = FLOATS
+
+
+def normal(r: np.random.Generator, dtype: str, *shape: int) -> np.ndarray:
+    return r.normal(size=shape).astype(dtype)
+
+
+def ids(r: np.random.Generator, most: int, *shape: int) -> np.ndarray:
+    return r.integers(0, most, shape)
+
+
+def one_array(*_: Any, **attributes: Any) -> Callable[..., Any]:
+    """Makes an array of the sizes, and these attributes."""
+    return lambda r, dtype, *sizes: ([normal(r, dtype, *sizes)], attributes)
+
+
+def at_least_one(r: np.random.Generator, dtype: str, *sizes: int) -> Any:
+    return [normal(r, dtype, *[max(1, size) for size in sizes])], {}
+
+
+def reducing(name: str, function: Any, ulps: float, empty: bool = True) -> list[Property]:
+    def make(axes: tuple[int, ...], keepdims: bool) -> Any:
+        def made(r: np.random.Generator, dtype: str, *sizes: int) -> Any:
+            sizes = sizes if empty else tuple([max(1, size) for size in sizes])
+            return [normal(r, dtype, *sizes)], {"axes": axes, "keepdims": keepdims}
+
+        return made
+
+    def exact(x: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
+        return function(x, axis=axes, keepdims=keepdims)
+
+    return [
+        Property(name, 3, make(axes, keepdims), exact, ulps)
+        for axes, keepdims in (((2,), False), ((0, 1), True), ((1,), False), ((0, 2), False), ((0, 1, 2), False))
+    ]
+
+
+def mean(x: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
+    return x.sum(axis, keepdims=keepdims) / np.prod([F64(x.shape[one]) for one in axis])
+
+
+def softmax_gradient(g: Any, y: Any) -> Any:
+    return y * (g - (g * y).sum(-1, keepdims=True))
+
+
+def normalized(x: Any, gamma: Any, beta: Any, epsilon: float) -> Any:
+    mean, variance = x.mean(-1, keepdims=True), x.var(-1, keepdims=True)
+    share = 1.0 / np.sqrt(variance + epsilon)
+    return (x - mean) * share * gamma + beta, mean[..., 0], share[..., 0]
+
+
+def attended(q: Any, k: Any, v: Any, scale: float, causal: bool, **_: Any) -> Any:
+    scores = np.einsum("bqhd,bkhd->bhqk", q, k) * scale
+    if causal:
+        scores = np.where(np.tril(np.ones(scores.shape[-2:], bool)), scores, -np.inf)
+    return np.einsum("bhqk,bkhd->bqhd", scipy.special.softmax(scores, -1), v)
+
+
+def make_attention(r: np.random.Generator, dtype: str, batch: int, queries: int, keys: int, depth: int) -> Any:
+    keys, depth, heads = max(keys, 1), max(depth, 1), 1 + batch % 3
+    shapes = (
+        (batch % 4, queries, heads, depth),
+        (batch % 4, keys, heads, depth),
+        (batch % 4, keys, heads, 1 + depth // 2),
+    )
+    attributes = {"scale": depth**-0.5, "causal": queries % 2 == 1, "masked": False, "rate": 0.0, "blank": False}
+    return [normal(r, dtype, *shape) for shape in shapes], attributes
+
+
+def over_time(gates: int, rows_of_bias: int | None) -> Any:
+    def made(r: np.random.Generator, dtype: str, steps: int, batch: int, units: int) -> Any:
+        steps, units = max(1, steps % 9), max(1, units)
+        shapes = [(steps, batch, gates * units), (units, gates * units)]
+        shapes.append((gates * units,) if rows_of_bias is None else (rows_of_bias, gates * units))
+        shapes += [(batch, units)] * (2 if gates == 4 else 1)
+        return [normal(r, dtype, *shape) / 3 for shape in shapes], {}
+
+    return made
+
+
+def lstm_end(x: Any, w: Any, b: Any, h: Any, c: Any) -> Any:
+    sigmoid = scipy.special.expit
+    for step in x:
+        i, f, g, o = np.split(step + h @ w + b, 4, -1)
+        c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
+        h = sigmoid(o) * np.tanh(c)
+    return h
+
+
+def gru_end(x: Any, w: Any, b: Any, h: Any) -> Any:
+    sigmoid, units = scipy.special.expit, h.shape[-1]
+    for step in x:
+        given, own = step + b[0], h @ w + b[1]
+        z = sigmoid(given[:, :units] + own[:, :units])
+        r = sigmoid(given[:, units : 2 * units] + own[:, units : 2 * units])
+        h = z * h + (1.0 - z) * np.tanh(given[:, 2 * units :] + r * own[:, 2 * units :])
+    return h
+
+
+def simple_end(x: Any, w: Any, b: Any, h: Any) -> Any:
+    for step in x:
+        h = np.tanh(step + h @ w + b)
+    return h
+
+
+def make_segments(**more: Any) -> Any:
+    def made(r: np.random.Generator, dtype: str, rows: int, columns: int, count: int) -> Any:
+        return [normal(r, dtype, rows, columns), ids(r, max(count, 1), rows) - 1], {"num_segments": count, **more}
+
+    return made
+
+
+def segments(at: Any, start: float) -> Any:
+    def exact(x: Any, ids: Any, num_segments: int, **_: Any) -> Any:
+        y = np.full((num_segments, *x.shape[1:]), start)
+        at(y, ids[ids >= 0], x[ids >= 0])
+        return y
+
+    return exact
+
+
+def make_lines(r: np.random.Generator, dtype: str, *sizes: int) -> list[np.ndarray]:
+    return [r.integers(-9, 9, sizes).astype(dtype)]
+
+
+def summed(x: Any, axis: int, exclusive: bool, reverse: bool, function: Any = np.cumsum, neutral: float = 0.0) -> Any:
+    x = np.flip(x, axis) if reverse else x
+    if exclusive:
+        first = np.full_like(np.take(x, [0], axis), neutral) if x.shape[axis] else x
+        x = np.concatenate([first, np.delete(x, -1, axis)], axis) if x.shape[axis] else x
+    y = function(x, axis=axis)
+    return np.flip(y, axis) if reverse else y
+
+
+PROPERTIES: list[Property] = [
+    *reducing("reduce_sum", np.sum, 64),
+    *reducing("reduce_mean", mean, 64),
+    *reducing("reduce_max", np.max, 0, empty=False),
+    *reducing("reduce_min", np.min, 0, empty=False),
+    *reducing("reduce_logsumexp", scipy.special.logsumexp, 64, empty=False),
+    *reducing("reduce_euclidean_norm", lambda x, **where: np.sqrt((x * x).sum(**where)), 64),
+    Property("softmax", 2, at_least_one, lambda x: scipy.special.softmax(x, -1), 16),
+    Property("log_softmax", 2, at_least_one, lambda x: scipy.special.log_softmax(x, -1), 32),
+    Property(
+        "softmax_gradient",
+        2,
+        lambda r, dtype, *sizes: ([normal(r, dtype, *sizes) for _ in range(2)], {}),
+        softmax_gradient,
+        256,
+    ),
+    Property(
+        "log_softmax_gradient",
+        2,
+        lambda r, dtype, *sizes: ([normal(r, dtype, *sizes), normal(r, dtype, *sizes) - 3], {}),
+        lambda g, y: g - np.exp(y) * g.sum(-1, keepdims=True),
+        256,
+    ),
+    Property(
+        "sparse_softmax_cross_entropy",
+        2,
+        lambda r, dtype, m, n: ([normal(r, dtype, m, n + 1), ids(r, n + 1, m)], {}),
+        lambda x, at: -np.take_along_axis(scipy.special.log_softmax(x, -1), at[:, None], 1)[:, 0],
+        32,
+    ),
+    Property(
+        "softmax_cross_entropy",
+        2,
+        lambda r, dtype, m, n: ([normal(r, dtype, m, n + 1), r.random((m, n + 1)).astype(dtype)], {}),
+        lambda x, labels: -(labels * scipy.special.log_softmax(x, -1)).sum(-1),
+        64,
+    ),
+    Property(
+        "layer_normalization",
+        2,
+        lambda r, dtype, m, n: ([normal(r, dtype, m, n + 2), *normal(r, dtype, 2, n + 2)], {"epsilon": 1e-3}),
+        lambda *given, **attributes: normalized(*given, **attributes)[0],
+        64,
+    ),
+    Property(
+        "batch_moments",
+        2,
+        lambda r, dtype, m, n: ([normal(r, dtype, 5 * m + 1, n) + np.dtype(dtype).type(100)], {}),
+        lambda x: (x.mean(0), x.var(0)),
+        16,
+    ),
+    Property("attention", 4, make_attention, attended, 64),
+    Property("lstm", 3, over_time(4, None), lambda *given: (..., ..., ..., lstm_end(*given)), 256),
+    Property("gru", 3, over_time(3, 2), lambda *given: (..., ..., ..., gru_end(*given)), 256),
+    Property("simple_rnn", 3, over_time(1, None), lambda *given: (..., simple_end(*given)), 256),
+    *[
+        Property(name, 3, one_array(axis=axis, exclusive=exclusive, reverse=reverse), exact, 256)
+        for name, exact in (
+            ("cumsum", summed),
+            ("cumprod", functools.partial(summed, function=np.cumprod, neutral=1.0)),
+        )
+        for axis, exclusive, reverse in ((0, False, False), (1, True, False), (2, False, True), (2, True, True))
+    ],
+    Property(
+        "cumulative_logsumexp",
+        3,
+        one_array(axis=1, exclusive=False, reverse=False),
+        lambda x, **_: np.logaddexp.accumulate(x, 1) if x.size else x,
+        64,
+    ),
+    Property(
+        "gather",
+        4,
+        lambda r, dtype, outer, rows, inner, n: (
+            [normal(r, dtype, outer, rows + 1, inner), ids(r, rows + 1, n)],
+            {"axis": 1, "batch_dims": 0},
+        ),
+        lambda x, at, **_: x[:, at],
+    ),
+    Property(
+        "gather_nd",
+        3,
+        lambda r, dtype, a, b, n: (
+            [normal(r, dtype, a + 1, b + 1, 3), np.stack([ids(r, a + 1, n), ids(r, b + 1, n)], -1)],
+            {"strict": True},
+        ),
+        lambda x, at, **_: x[at[:, 0], at[:, 1]],
+    ),
+    Property("unsorted_segment_sum", 3, make_segments(), segments(np.add.at, 0.0), 64),
+    Property("unsorted_segment_max", 3, make_segments(empty=-np.inf), segments(np.maximum.at, -np.inf)),
+    Property("unsorted_segment_min", 3, make_segments(empty=np.inf), segments(np.minimum.at, np.inf)),
+    Property(
+        "take_along_axis",
+        4,
+        lambda r, dtype, a, b, c, n: ([normal(r, dtype, a, b + 1, c), ids(r, b + 1, a, n, c)], {"axis": 1}),
+        np.take_along_axis,
+    ),
+    *[
+        Property(
+            "sort",
+            3,
+            lambda r, dtype, *sizes, axis=axis, down=down: (
+                make_lines(r, dtype, *sizes),
+                {"axis": axis, "descending": down},
+            ),
+            lambda x, axis, descending: np.flip(np.sort(x, axis), axis) if descending else np.sort(x, axis),
+            dtypes=("float32", "float64", "int32"),
+        )
+        for axis, down in ((0, False), (1, True), (2, False))
+    ],
+    Property(
+        "argsort",
+        3,
+        lambda r, dtype, *sizes: (make_lines(r, dtype, *sizes), {"axis": 1, "descending": False}),
+        lambda x, **_: np.argsort(x, 1, kind="stable"),
+        dtypes=("float32", "float64", "int32"),
+    ),
+    Property(
+        "searchsorted",
+        2,
+        lambda r, dtype, n, m: (
+            [np.sort(make_lines(r, dtype, 1, n)[0]), make_lines(r, dtype, 1, m)[0]],
+            {"right": False, "out_type": "int64"},
+        ),
+        lambda x, values, **_: np.searchsorted(x[0], values[0])[None],
+    ),
+    Property("reverse", 3, one_array(axes=(0, 2)), lambda x, **given: np.flip(x, *given.values())),
+    Property("roll", 3, one_array(shift=(2, -3), axis=(1, 2)), lambda x, **given: np.roll(x, *given.values())),
+    Property("transpose", 3, one_array(perm=(2, 0, 1)), lambda x, **given: np.transpose(x, *given.values())),
+    Property(
+        "matmul",
+        3,
+        lambda r, dtype, m, k, n: (
+            [normal(r, dtype, m, k), normal(r, dtype, k, n)],
+            {"transpose_a": False, "transpose_b": False},
+        ),
+        lambda a, b, **_: a @ b,
+        64,
+    ),
+]
+
+
+def layouts(r: np.random.Generator, x: np.ndarray) -> np.ndarray:
+    """The same elements, somewhere else in memory."""
+    match r.integers(0, 4):
+        case 0:
+            return np.asfortranarray(x)
+        case 1:
+            wide = np.full([2 * size for size in x.shape], 99).astype(x.dtype)
+            wide[tuple([slice(None, None, 2)] * x.ndim)] = x
+            return wide[tuple([slice(None, None, 2)] * x.ndim)]
+        case 2:
+            return np.flip(np.flip(x).copy())
+    return x
+
+
+def results_of(name: str, arrays: list[np.ndarray], attributes: dict[str, Any]) -> list[np.ndarray]:
+    token = errors_set(QUIET)
+    try:
+        found = TABLE[name].run(*arrays, **attributes)
+    finally:
+        errors_reset(token)
+    return [np.asarray(one) for one in (found if isinstance(found, tuple) else (found,))]
+
+
+def assert_exact(found: list[np.ndarray], exact: tuple[Any, ...], ulps: float) -> None:
+    for y, wanted in zip(found, exact, strict=False):
+        if wanted is ...:
+            continue
+        assert y.shape == np.shape(wanted)
+        if not ulps or y.dtype.kind != "f":
+            np.testing.assert_array_equal(y, np.asarray(wanted).astype(y.dtype))
+            continue
+        largest = float(np.abs(wanted[np.isfinite(wanted)]).max(initial=1.0))
+        tolerance = ulps * np.finfo(y.dtype).eps
+        np.testing.assert_allclose(y, wanted, rtol=tolerance, atol=tolerance * largest)
+
+
+@pytest.mark.parametrize("known", PROPERTIES, ids=lambda known: known.name)
+@settings(max_examples=6, deadline=None)
+@given(data=st.data())
+def test_rows_give_what_float64_gives(known: Property, data: st.DataObject) -> None:
+    sizes = data.draw(st.tuples(*[SIZE] * known.sizes), "sizes")
+    dtype = data.draw(st.sampled_from(known.dtypes), "dtype")
+    r = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1), "seed"))
+    arrays, attributes = known.make(r, dtype, *sizes)
+    token = errors_set(QUIET)
+    try:
+        given = [x.astype(F64) if x.dtype.kind == "f" else x for x in arrays]
+        exact = known.exact(*given, **attributes)
+    finally:
+        errors_reset(token)
+    exact = exact if isinstance(exact, tuple) else (exact,)
+    found = results_of(known.name, [layouts(r, x) for x in arrays], attributes)
+    assert_exact(found, exact, known.ulps)
+    outputs = [np.full(y.shape, 77).astype(y.dtype) for y in found]
+    if all(0 in y.shape for y in outputs):
+        return  # programs have no step for what has no elements
+    launches = launches_of_row(TABLE[known.name], arrays, outputs, attributes)
+    if launches is None:
+        assert any(0 in x.shape for x in arrays)
+        return
+    if launches.alias:
+        return
+    assert run_launches(launches, arrays, outputs, shares=data.draw(st.integers(1, 5), "shares")) is None
+    assert_exact(outputs, exact, known.ulps)
