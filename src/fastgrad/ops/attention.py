@@ -39,7 +39,9 @@ def _backward(*arrays: np.ndarray, **attributes: Any) -> tuple[Any, ...]:
 
 def _run(launches: Any, inputs: Any, outputs: Any, attributes: dict[str, Any]) -> tuple[Any, ...]:
     inputs = [np.ascontiguousarray(x) for x in inputs]
-    run_at_once(planned(launches, inputs, outputs, attributes), inputs, outputs)
+    found = planned(launches, inputs, outputs, attributes)
+    assert found is not None
+    run_at_once(found, inputs, outputs)
     return tuple(outputs)
 
 

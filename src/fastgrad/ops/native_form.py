@@ -37,8 +37,8 @@ _MOST_PLANS = 4096
 
 def planned(
     launches: Callable[..., Launches | None],
-    inputs: Sequence[Spec],
-    outputs: Sequence[Spec],
+    inputs: Sequence[Any],
+    outputs: Sequence[Any],
     attributes: dict[str, Any],
 ) -> Launches | None:
     """What a row's ``launches`` gives, which is kept for arrays of these shapes and dtypes.

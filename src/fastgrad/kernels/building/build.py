@@ -36,7 +36,7 @@ from fastgrad.kernels.building.body import digest, fingerprint, scalar_function
 from fastgrad.kernels.building.bounds import checks_bounds
 from fastgrad.kernels.building.isa import host_isa
 from fastgrad.kernels.building.native import initialize_llvm, load_function, target
-from fastgrad.kernels.building.signature import ARRAY_KINDS, LIST_KINDS, Parameter, Signature, parse_signature
+from fastgrad.kernels.building.signature import ARRAY_KINDS, LIST_KINDS, SHARE, Parameter, Signature, parse_signature
 
 __all__ = ["Kernel", "kernel", "scalar_function", "set_compile_messages"]
 
@@ -212,6 +212,8 @@ class _Conversion:
         step: the address of its entry for programs; see `step_address`.
         signature: all its parameters.
         body: what it was compiled from.
+        places: for each parameter that a caller passes whether it is `first` (0), `last` (1) or neither (-1), its dtype, and
+            whether it is a float.
     """
 
     def __init__(
@@ -221,6 +223,7 @@ class _Conversion:
         self.signature = signature
         self.body = body
         self.parameters = parameters
+        self.places = tuple([(_share(p), d, p.kind == "float") for p, d in parameters])
         self.native: Callable[[], Any]
         self.memory: Any
         self.step: int
@@ -287,6 +290,10 @@ class _Conversion:
                     f"kernel {self.name}: {name} has arrays of {[a.size for a in arrays]} elements, "
                     f"{first_name} of {[a.size for a in first]}"
                 )
+
+
+def _share(parameter: Parameter) -> int:
+    return SHARE.index(parameter.name) if parameter.kind == "int" and parameter.name in SHARE else -1
 
 
 def step_address(native: Any) -> int:

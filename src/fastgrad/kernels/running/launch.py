@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from fastgrad.kernels.building.bounds import checks_bounds
-from fastgrad.kernels.building.signature import ARRAY_KINDS, SHARE, Parameter
+from fastgrad.kernels.building.signature import ARRAY_KINDS, SHARE
 
 
 class Spec(Protocol):
@@ -173,12 +173,27 @@ def run_launches(
         kernel: Any = launch.kernel
         given = iter(launch.operands)
         arguments: list[Any] = []
-        for parameter, dtype in kernel.__self__.parameters:
-            if not _is_share(parameter):
-                operand = _value(next(given), inputs, outputs, scratch)
-                floating = parameter.kind == "float" and type(operand) is np.ndarray
-                arguments.append(operand.item() if floating else _read_as(operand, dtype))
-        answer = call(kernel, arguments, launch.units) if call else _in_parts(kernel, arguments, launch.units, shares)
+        ends: list[int] = []  # where `first` and `last` stand
+        for end, dtype, floating in kernel.__self__.places:
+            if end >= 0:
+                ends.append(len(arguments))
+                arguments.append(end and launch.units)
+                continue
+            operand: Any = next(given)
+            kind = type(operand)
+            if kind is Input:
+                operand = inputs[operand.number]
+            elif kind is not int:
+                operand = _value(operand, inputs, outputs, scratch)
+            if floating and type(operand) is np.ndarray:
+                operand = operand.item()
+            arguments.append(operand if kind is int else _read_as(operand, dtype))
+        if call is not None:
+            answer = call(kernel, [one for i, one in enumerate(arguments) if i not in ends], launch.units)
+        elif ends and shares > 1:
+            answer = _in_parts(kernel, arguments, ends, launch.units, shares)
+        else:
+            answer = _stop(kernel(*arguments))
         if answer is not None:
             return answer
     return None
@@ -215,20 +230,20 @@ def _value(operand: Any, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndar
     return operand
 
 
-def _is_share(parameter: Parameter) -> bool:
-    return parameter.kind == "int" and parameter.name in SHARE
+def _stop(answer: int | None) -> int | None:
+    """What a kernel answered, if that stops the program."""
+    return None if answer is None or answer < 0 else int(answer)
 
 
-def _in_parts(kernel: Any, arguments: Sequence[Any], units: int, shares: int) -> int | None:
+def _in_parts(kernel: Any, arguments: list[Any], ends: Sequence[int], units: int, shares: int) -> int | None:
     """Calls a kernel for each part of its work; gives the first answer >= 0."""
-    shared = any(_is_share(parameter) for parameter, _ in kernel.__self__.parameters)
-    count = max(1, min(shares, units)) if shared else 1
+    count = max(1, min(shares, units))
+    first, last = ends
     for part in reversed(range(count)):
-        given = iter(arguments)
-        bounds = {name: units * (part + end) // count for end, name in enumerate(SHARE)}
-        answer = kernel(*[bounds[p.name] if _is_share(p) else next(given) for p, _ in kernel.__self__.parameters])
-        if answer is not None and answer >= 0:
-            return int(answer)
+        arguments[first], arguments[last] = units * part // count, units * (part + 1) // count
+        answer = _stop(kernel(*arguments))
+        if answer is not None:
+            return answer
     return None
 
 
