@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.apart import ROOT
-from benchmarks.peers.known import PEERS
+from benchmarks.peers.known import OURS, PEERS
 from benchmarks.peers.runner import PeerResult, Results, Settings
 from benchmarks.peers.workload import Workload
 
@@ -55,6 +55,11 @@ class Record:
             },
             "peers": {peer: _peer_as_json(peer, result) for peer, result in self.results.items()},
         }
+
+    @property
+    def compares(self) -> bool:
+        """Whether another library was timed, too."""
+        return any(result.microseconds for peer, result in self.results.items() if peer not in OURS)
 
     def save(self, folder: Path = FOLDER) -> Path:
         """Writes the file of this workload and returns its path."""

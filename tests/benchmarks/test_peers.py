@@ -189,13 +189,17 @@ def test_results_are_written_where_the_dashboard_reads_them_only_with_all_peers(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     saved: list[str] = []
-    monkeypatch.setattr(command_line, "run", lambda *_: iter([{"fastgrad": timed(10.0)}]))
+    others = {"jax": timed(12.0)}
+    monkeypatch.setattr(command_line, "run", lambda *_: iter([{"fastgrad": timed(10.0), **others}]))
     monkeypatch.setattr(command_line.limits, "measure", dict)
     monkeypatch.setattr(Record, "save", lambda self: saved.append(self.workload.name))
     assert command_line.main(["--work", "mlp_tiny,adam"]) == 0
     assert saved == ["mlp_tiny", "adam"]
     assert command_line.main(["--work", "mlp_tiny", "--peers", "fastgrad"]) == 0
     assert saved == ["mlp_tiny", "adam"]
+    others["jax"] = PeerResult(problem="not installed: python has no jax", absent=True)
+    assert command_line.main(["--work", "mlp_tiny"]) == 0
+    assert saved == ["mlp_tiny", "adam"], "what was measured beside others was replaced by what was measured alone"
 
 
 def test_what_there_is_no_time_for_is_named(
