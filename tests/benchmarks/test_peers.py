@@ -115,7 +115,7 @@ def test_ctrl_c_prints_and_keeps_what_is_done(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def interrupted(*_: object) -> Iterator[Results]:
-        yield {"fastgrad": timed(10.0, 12.0)}
+        yield {"fastgrad": timed(10.0, 12.0), "jax": timed(20.0, 24.0)}
         raise KeyboardInterrupt
 
     saved: list[Record] = []
