@@ -204,6 +204,27 @@ def test_arrays_of_other_libraries_become_tensors(driver):
         tf.constant(Foreign(X), tf.int32)
 
 
+def test_arrays_that_are_lent_by_dlpack_become_tensors(driver):
+    class Lender:
+        def __init__(self, tensor):
+            self.tensor = tensor
+
+        def __dlpack_device__(self):
+            return self.tensor.__dlpack_device__()
+
+        def __dlpack__(self, **options):
+            return self.tensor.__dlpack__(**options)
+
+    with tf.device("GPU:0"):
+        theirs = tf.Variable(X)
+    x = tf.constant(Lender(theirs))
+    assert (x.device, x.dtype, x.shape) == (theirs.device, tf.float32, X.shape)
+    theirs.assign_add(X)
+    np.testing.assert_array_equal(x.numpy(), X, "the tensor has bytes of its own")
+    with pytest.raises(TypeError, match="use tf.cast"):
+        tf.constant(Lender(theirs), tf.int32)
+
+
 @pytest.mark.parametrize(
     ("said", "line"),
     [
