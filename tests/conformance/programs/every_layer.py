@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from ..weights import with_weights
+
 X2 = np.sin(np.arange(2 * 4) * 0.7).reshape(2, 4).astype(np.float32)
 X3 = np.sin(np.arange(2 * 4 * 3) * 0.7).reshape(2, 4, 3).astype(np.float32)
 X4 = np.sin(np.arange(1 * 4 * 4 * 2) * 0.7).reshape(1, 4, 4, 2).astype(np.float32)
@@ -122,16 +124,6 @@ LAYERS = {
     "Concatenate": (lambda k: k.Concatenate(1), [X3, X3]),
     "Dot": (lambda k: k.Dot((2, 2)), [X3, X3[:, :2]]),
 }
-
-
-def with_weights(layer):
-    layer.set_weights(
-        [
-            (0.5 * np.cos(np.arange(int(np.prod(w.shape))) * 1.3 + place)).reshape(tuple(w.shape)) ** 2
-            for place, w in enumerate(layer.weights)
-        ]
-    )
-    return layer
 
 
 def _plain(value):

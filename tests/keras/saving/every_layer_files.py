@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.conformance.programs.every_layer import LAYERS, with_weights
+from tests.conformance.programs.every_layer import LAYERS
+from tests.conformance.weights import with_weights
 
 NAMES = [name for name in LAYERS if name != "AveragePooling2D"]  # which wants a size
 

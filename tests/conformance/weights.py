@@ -1,0 +1,16 @@
+"""Weights that both libraries are given."""
+
+from typing import Any
+
+import numpy as np
+
+
+def with_weights(layer: Any) -> Any:
+    """The layer, or model, with weights that follow from their places and shapes alone; none is negative."""
+    layer.set_weights(
+        [
+            (0.5 * np.cos(np.arange(int(np.prod(w.shape))) * 1.3 + place)).reshape(tuple(w.shape)) ** 2
+            for place, w in enumerate(layer.weights)
+        ]
+    )
+    return layer
