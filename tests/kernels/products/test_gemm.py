@@ -18,7 +18,7 @@ from fastgrad.kernels.building.isa import host_isa
 from fastgrad.kernels.products import dense
 from fastgrad.kernels.products import eager as eager_products
 from fastgrad.kernels.products.gemm import TERMS, gemm
-from fastgrad.kernels.products.steps import form_of, matmul_launches, product_launches
+from fastgrad.kernels.products.steps import NO_STEPS, form_of, matmul_launches, product_launches, takes_prologue
 from fastgrad.kernels.running.launch import Input, Launch, Output, run_launches
 from fastgrad.kernels.running.team import team
 
@@ -264,7 +264,7 @@ def test_chains_of_long_sums_are_shared(shape, dtype):
         assert total.units == shape[0] * shape[2]
         wanted = np.empty((shape[0], shape[2]), dtype)
         form = form_of(a.itemsize, x.shape, b.shape, transpose_a, False)
-        gemm[a.dtype](x, b, wanted, *form.numbers, 0, 0, 0, form.units)
+        gemm[a.dtype](x, b, wanted, *form.numbers, *NO_STEPS, 0, form.units)
         for shares in (1, 2, 3, 8):
             assert multiplied(x, b, transpose_a, False, shares).tobytes() == wanted.tobytes()
 
@@ -306,11 +306,58 @@ def test_products_of_few_rows_with_a_transposed_matrix_are_turned(shape, dtype):
     np.testing.assert_array_equal(c, wanted + bias)
 
 
+@pytest.mark.parametrize("dtype", BOTH)
+@pytest.mark.parametrize(
+    ("shape", "transpose_b"),
+    [
+        ((5, 7, 3), False),
+        ((200, 33, 10), False),
+        ((130, 64, 200), False),
+        ((300, 40, 17), True),
+        ((900, 700, 9), False),
+    ],
+    ids=str,
+)
+def test_what_makes_rows_of_a_is_done_just_before_they_are_read(shape, transpose_b, dtype):
+    m, k, n = shape
+    a, b = matrices(m, k, n, dtype)
+    y = np.ascontiguousarray(b.T) if transpose_b else b
+    bias = np.linspace(-1, 1, k, dtype=dtype)
+    wanted = multiplied(a + bias, b)
+    preceding = Launch(dense.bias_linear[a.dtype], (Input(0), Input(2), k), a.size)
+    found = product_launches([a, y], False, transpose_b, preceding=preceding)
+    assert takes_prologue([a, y], False, transpose_b)
+    assert len(found.launches) == 1
+    for shares in (1, 2, 3, 8):
+        c, x = np.full_like(wanted, 7), a.copy()
+        run_launches(found, [x, y, bias], [c], shares)
+        assert c.tobytes() == wanted.tobytes()
+        np.testing.assert_array_equal(x, a + bias)
+
+
+@pytest.mark.parametrize("dtype", BOTH)
+@pytest.mark.parametrize(
+    ("a_shape", "b_shape", "transposed"),
+    [((40, 8), (40, 8), True), ((9, 1), (1, 8), False), ((1, 300), (300, 200), False), ((30, 40), (40, 1), False)],
+    ids=str,
+)
+def test_what_makes_a_comes_first_where_no_unit_reads_its_rows_alone(a_shape, b_shape, transposed, dtype):
+    generator = np.random.default_rng(4)
+    a, b = [generator.standard_normal(shape).astype(dtype) for shape in (a_shape, b_shape)]
+    bias = np.linspace(-1, 1, a_shape[1], dtype=dtype)
+    wanted = multiplied(a + bias, b, transposed)
+    preceding = Launch(dense.bias_linear[a.dtype], (Input(0), Input(2), a_shape[1]), a.size)
+    for shares in (1, 3):
+        c = np.full_like(wanted, 7)
+        run_launches(product_launches([a, b], transposed, preceding=preceding), [a.copy(), b, bias], [c], shares)
+        assert c.tobytes() == wanted.tobytes()
+
+
 def test_a_call_does_its_own_units_alone():
     a, b = matrices(40, 8, 7, np.float32)
     form = form_of(4, a.shape, b.shape, False, False)
     c = np.zeros((40, 7), np.float32)
-    gemm[a.dtype](a, b, c, *form.numbers, 0, 0, 1, 2)
+    gemm[a.dtype](a, b, c, *form.numbers, *NO_STEPS, 1, 2)
     wanted = multiplied(a, b)
     rows = form.unit[0]
     wanted[:rows] = wanted[2 * rows :] = 0

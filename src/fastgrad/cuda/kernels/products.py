@@ -28,6 +28,7 @@ from fastgrad.kernels.building.signature import SHARE, parse_signature
 from fastgrad.kernels.functions.vector_math import least
 from fastgrad.kernels.mapping.half import widen_bfloat16
 from fastgrad.kernels.products import gemm, gemv, pairs
+from fastgrad.kernels.products.steps import NO_STEPS
 from fastgrad.kernels.running.launch import Launch, Operand
 
 FLOATS = ("float32", "float64")
@@ -349,7 +350,7 @@ def cut(dtype: str, batches: int, m: int, n: int, k: int, strides: Sequence[int]
 def _product(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[Launch]:
     """What runs for `gemm`."""
     operands: Any = launch.operands
-    a, b, c, m, n, k, *strides, unit, together, _, apart, _, _, _ = operands
+    a, b, c, m, n, k, *strides, unit, together, _, apart, _ = operands[: -len(NO_STEPS)]
     dtype = dtypes["T"]
     panels = -(-n // (host_isa().panel_bytes // np.dtype(dtype).itemsize))
     blocks = launch.units // (-(-panels // together) * -(-m // unit))  # matrices of a batch, or parts that are apart

@@ -34,7 +34,7 @@ from fastgrad.kernels.products.gemm import gemm
 from fastgrad.kernels.products.pairs import gemm_pairs
 from fastgrad.kernels.products.steps import (
     MOST_ROWS,
-    NO_STEP,
+    NO_STEPS,
     SECOND_CACHE,
     form_of,
     pair_form_of,
@@ -51,7 +51,7 @@ FLOAT32, FLOAT64 = np.dtype(np.float32).num, np.dtype(np.float64).num
 
 # Words of the memory that the native function works in: those of the kernel, and what it has to know.
 A, B, C, M, N, K, A_ROW, A_K, B_K, B_COLUMN = range(10)
-UNIT, TOGETHER, MOST, SIZES, KERNEL_WORDS, PANEL_BYTES, ARRAY_TYPE, WORDS = 12, 13, 14, 19, 22, 24, 25, 26
+UNIT, TOGETHER, MOST, SIZES, KERNEL_WORDS, PANEL_BYTES, ARRAY_TYPE, WORDS = 12, 13, 14, 23, 26, 28, 29, 30
 
 DONE, NOT_HERE, NO_KERNEL = range(3)
 
@@ -216,7 +216,7 @@ def _call_for(
     work = form.m * form.n * form.k
     if work > (LARGEST_VECTOR if form.m == 1 else LARGEST) or work * form.batches > LARGEST:
         return None
-    return _Call(gemm[dtype], form.swapped, form.shape, (*form.numbers, *NO_STEP, 0, form.units))
+    return _Call(gemm[dtype], form.swapped, form.shape, (*form.numbers, *NO_STEPS, 0, form.units))
 
 
 def _product_of_launches(a: np.ndarray, b: np.ndarray, transpose_a: bool, transpose_b: bool) -> np.ndarray | None:
@@ -264,7 +264,7 @@ def _pair_call_for(
     if form.m * form.n * form.k * form.batches > LARGEST:
         launches = product_launches((Array(a, BFLOAT16), Array(b, BFLOAT16)), transpose_a, transpose_b)
         return _LargeCall(form.shape, launches)
-    return _Call(gemm_pairs[()], form.swapped, form.shape, (*form.numbers_of_pairs, *NO_STEP, 0, form.units))
+    return _Call(gemm_pairs[()], form.swapped, form.shape, (*form.numbers_of_pairs, *NO_STEPS, 0, form.units))
 
 
 def _as_it_lies(x: np.ndarray, transposed: bool) -> tuple[np.ndarray, bool]:

@@ -1,4 +1,4 @@
-"""Matrix products: C = op(A) op(B), in batches, and what follows on rows of C while they are in the cache.
+"""Matrix products: C = op(A) op(B), in batches, with what makes rows of A before, and what follows on rows of C, while they are in the cache.
 
 Sizes and strides are arguments: one compilation serves all shapes and transpositions. Each element of C is a sum of
 chains of fused multiply-adds in the order of k, whose lengths follow from k. So its bits depend on its row of A and its
@@ -37,7 +37,8 @@ def chains_of(k):
 
 @kernel(
     "a: in[T], b: in[T], c: out[T], m: int, n: int, k: int, a_row: int, a_k: int, b_k: int, b_column: int, a_batch: int, "
-    "b_batch: int, unit: int, together: int, most: int, apart: int, copied: int, step: int, words: int, first: int, last: int",
+    "b_batch: int, unit: int, together: int, most: int, apart: int, copied: int, prologue: int, prologue_words: int, "
+    "prologue_units: int, epilogue: int, epilogue_words: int, epilogue_units: int, first: int, last: int",
     T=("float32", "float64"),
 )
 def gemm(
@@ -58,8 +59,12 @@ def gemm(
     most,
     apart,
     copied,
-    step,
-    words,
+    prologue,
+    prologue_words,
+    prologue_units,
+    epilogue,
+    epilogue_words,
+    epilogue_units,
     first,
     last,
 ):
@@ -80,10 +85,11 @@ def gemm(
         copied: 0, or how many elements there are to each term in a copy of the unit's part of A: more than a unit has rows,
             and at most ``COPY_ROWS`` times the columns of a panel over ``TERMS``. A copy pays where A is read for many panels
             and each of its terms is in another page.
-        step: where a unit has all panels the address of the step of a kernel that follows, which is given the rows of a unit as soon as
-            they are done: a map over elements, whose shares are ranges of their numbers; 0 for none. What it answers is not
-            looked at.
-        words: the address of that step's words.
+        prologue: where a unit has all panels the address of the step of a kernel that makes rows of A just before they are read; 0 for
+            none. Each row of the batch's A's is then read by one unit. What it answers is not looked at.
+        prologue_words: the address of that step's words.
+        prologue_units: how many of that kernel's units make a row of A.
+        epilogue, epilogue_words, epilogue_units: the same for a kernel that is given rows of C as soon as they are done.
         first, last: the units to do.
     """
     packed, copy = panel_array(T, 384), panel_array(T, 1632)
@@ -105,6 +111,9 @@ def gemm(
         batch, begin_chain, end_chain = matrix, 0, chains
         if apart != 0:
             batch, begin_chain, end_chain = 0, matrix, matrix + 1
+        top, bottom = batch * m + row, batch * m + end
+        if prologue != 0:
+            call_step(prologue, prologue_words, top * prologue_units, bottom * prologue_units)
         for chain in range(begin_chain, end_chain):
             term = k * chain // chains
             depth = k * (chain + 1) // chains - term
@@ -141,8 +150,8 @@ def gemm(
                     end - row,
                     columns,
                 )
-        if step != 0:
-            call_step(step, words, (batch * m + row) * n, (batch * m + end) * n)
+        if epilogue != 0:
+            call_step(epilogue, epilogue_words, top * epilogue_units, bottom * epilogue_units)
 
 
 @kernel(
@@ -153,7 +162,7 @@ def gemm(
 def add_chains(sums, c, chains, size, step, words, first, last):
     """C from the sums of its chains, an array of shape (chains, size), in the order in which `gemm` adds them up.
 
-    `step` and `words` are a step that follows, as in `gemm`; units are elements.
+    `step` and `words` are a map over elements that follows; units are elements.
     """
     for start in range(first, last, BLOCK):
         end = least(start + BLOCK, last)

@@ -50,7 +50,8 @@ def widen(x, at, step, target, start, count):
 
 @kernel(
     "a: in[uint16], b: in[uint16], c: out[float32], m: int, n: int, k: int, a_row: int, a_k: int, b_k: int, b_column: int, "
-    "a_batch: int, b_batch: int, unit: int, together: int, most: int, step: int, words: int, first: int, last: int"
+    "a_batch: int, b_batch: int, unit: int, together: int, most: int, prologue: int, prologue_words: int, prologue_units: int, "
+    "epilogue: int, epilogue_words: int, epilogue_units: int, first: int, last: int"
 )
 def gemm_pairs(
     a,
@@ -68,8 +69,12 @@ def gemm_pairs(
     unit,
     together,
     most,
-    step,
-    words,
+    prologue,
+    prologue_words,
+    prologue_units,
+    epilogue,
+    epilogue_words,
+    epilogue_units,
     first,
     last,
 ):
@@ -86,7 +91,7 @@ def gemm_pairs(
             Units are counted down the rows, then along the panels, then along the batch.
         together: the panels of a unit.
         most: how many units, one below the other, may be done as one: at most `ROWS` rows if a_k is not 1.
-        step, words: a step that follows, as in `gemm`.
+        prologue, prologue_words, prologue_units, epilogue, epilogue_words, epilogue_units: as in `gemm`.
         first, last: the units to do.
     """
     packed, copy, lasts = panel_array(int32, 384), local_array(int32, 55296), local_array(int32, 128)
@@ -107,6 +112,9 @@ def gemm_pairs(
         row, end = block * unit, least(m, (block + count) * unit)
         batch = place // across
         first_panel = (place - batch * across) * together
+        top, bottom = batch * m + row, batch * m + end
+        if prologue != 0:
+            call_step(prologue, prologue_words, top * prologue_units, bottom * prologue_units)
         for chain in range(chains):
             pair = pairs * chain // chains
             depth = pairs * (chain + 1) // chains - pair
@@ -143,5 +151,5 @@ def gemm_pairs(
                         multiply_pairs(
                             lasts, 0, 1, 1, packed, 0, stride, c, c_there, n, chain + depth, 1, rows, columns
                         )
-        if step != 0:
-            call_step(step, words, (batch * m + row) * n, (batch * m + end) * n)
+        if epilogue != 0:
+            call_step(epilogue, epilogue_words, top * epilogue_units, bottom * epilogue_units)

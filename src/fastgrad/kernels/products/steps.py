@@ -20,6 +20,7 @@ from fastgrad.kernels.products.turning import turn
 from fastgrad.kernels.running.launch import NO_PARTS, Constant, Input, Launch, Launches, Output, Scratch, Spec
 
 NO_STEP = (0, 0)
+NO_STEPS = (0,) * 6  # no prologue, and no epilogue
 TILE_ROWS = 8  # of which all tiles have a part
 CACHED = 1 << 16  # bytes of C that stay near while what follows is done
 MOST_ROWS = 64  # that are worth doing together
@@ -84,8 +85,20 @@ class Form(NamedTuple):
         return {0: self.m * self.k, **of_c} if self.strides[:2] == (self.k, 1) else of_c
 
     @property
+    def takes_rows(self) -> bool:
+        """Whether a unit makes whole rows of C, each of which is finished then."""
+        return self.chains == 1 and not self.turned and self.units == self.batches * -(-self.m // self.unit[0])
+
+    @property
+    def reads_rows(self) -> bool:
+        """Whether a unit also reads rows of A, whose elements lie together, where they are, and no other one reads them."""
+        own = self.batches == 1 or self.strides[4] == self.m * self.k
+        together = self.strides[:2] == (self.k, 1)
+        return self.takes_rows and together and own and not (self.swapped or self.copied or self.is_large_row)
+
+    @property
     def numbers(self) -> tuple[int, ...]:
-        """What the kernel takes between the arrays and the step that follows."""
+        """What the kernel takes between the arrays and the steps around."""
         return (*self.numbers_of_pairs, int(self.chains > 1), self.copied)
 
     @property
@@ -109,7 +122,7 @@ def form_of(
         itemsize: bytes of an element.
         a, b: the shapes.
         transpose_a, transpose_b: whether the last two axes are to be swapped.
-        followed: whether rows of the product are to be given to another step.
+        followed: whether rows are to be given to another step, before or after.
         shared: whether threads may share it.
 
     Returns:
@@ -234,7 +247,11 @@ def matmul_launches(
 
 
 def product_launches(
-    inputs: Sequence[Spec], transpose_a: bool = False, transpose_b: bool = False, following: Launch | None = None
+    inputs: Sequence[Spec],
+    transpose_a: bool = False,
+    transpose_b: bool = False,
+    following: Launch | None = None,
+    preceding: Launch | None = None,
 ) -> Launches:
     """The product of the first two inputs, to the first output; that of bfloat16 matrices is float32.
 
@@ -242,19 +259,36 @@ def product_launches(
         inputs: of one dtype, which fit each other; any dtype that `matmul` takes but float16, and bfloat16 where it
             `has_pairs`.
         transpose_a, transpose_b: whether they are to be transposed.
-        following: a map over the elements of the product, whose units they are. It is done on rows of the product as soon as
-            those are there, if the kernel can.
+        following: a map over the elements of the product, or a kernel over its rows, whose units these are. It is done on rows of
+            the product as soon as those are there, if the kernel can.
+        preceding: likewise what makes a, done on its rows just before those are read; it answers nothing.
     """
     a, b = inputs[:2]
     sizes = a.dtype, tuple(a.shape), tuple(b.shape), transpose_a, transpose_b
-    return _launches_alone(*sizes) if following is None else _launches(*sizes, following)
+    if following is None and preceding is None:
+        return _launches_alone(*sizes)
+    return _launches(*sizes, following, preceding)
+
+
+def takes_prologue(
+    inputs: Sequence[Spec], transpose_a: bool = False, transpose_b: bool = False, followed: bool = False
+) -> bool:
+    """Whether `product_launches` has what makes a done on its rows just before they are read, without a loss in the product.
+
+    Args:
+        inputs, transpose_a, transpose_b: as for `product_launches`.
+        followed: whether the product is followed.
+    """
+    a, b = inputs[:2]
+    form = _form(a.dtype, tuple(a.shape), tuple(b.shape), transpose_a, transpose_b, followed)
+    return form is not None and form.reads_rows
 
 
 @functools.lru_cache(maxsize=512)
 def _launches_alone(
     dtype: np.dtype, a: tuple[int, ...], b: tuple[int, ...], transpose_a: bool, transpose_b: bool
 ) -> Launches:
-    return _launches(dtype, a, b, transpose_a, transpose_b, None)
+    return _launches(dtype, a, b, transpose_a, transpose_b, None, None)
 
 
 def _launches(
@@ -264,51 +298,94 @@ def _launches(
     transpose_a: bool,
     transpose_b: bool,
     following: Launch | None,
+    preceding: Launch | None,
 ) -> Launches:
-    if dtype == BFLOAT16:
-        return _pair_launches(a, b, transpose_a, transpose_b, following)
-    form = None
-    if dtype in gemm.variables["T"]:
-        form = form_of(dtype.itemsize, a, b, transpose_a, transpose_b, following is not None, True)
+    sizes = a, b, transpose_a, transpose_b
+    form = _form(dtype, *sizes, following is not None or preceding is not None)
+    before = preceding if preceding is not None and form is not None and form.reads_rows else None
+    after = following if following is not None and form is not None and _can_call(form, following) else None
     if form is None:
-        plain = _plain_launch(dtype, a, b, transpose_a, transpose_b)
-        return Launches((plain,) if following is None else (plain, following))
-    operands = (Input(1), Input(0)) if form.swapped else (Input(0), Input(1))
+        found = Launches((_plain_launch(dtype, *sizes),))
+    elif dtype == BFLOAT16:
+        found = _pair_launches(form, before, after)
+    else:
+        found = _float_launches(dtype, form, before, after)
+    if following is after and preceding is before:
+        return found
+    first = () if preceding is None or preceding is before else (preceding,)
+    last = () if following is None or following is after else (following,)
+    return Launches((*first, *found.launches, *last), found.scratch)
+
+
+def _form(
+    dtype: np.dtype,
+    a: tuple[int, ...],
+    b: tuple[int, ...],
+    transpose_a: bool,
+    transpose_b: bool,
+    followed: bool,
+) -> Form | None:
+    if dtype == BFLOAT16:
+        return pair_form_of(a, b, transpose_a, transpose_b, followed)
+    if dtype not in gemm.variables["T"]:
+        return None
+    return form_of(dtype.itemsize, a, b, transpose_a, transpose_b, followed, True)
+
+
+def _can_call(form: Form, following: Launch) -> bool:
+    """Whether the kernel calls what follows: a map always, a kernel over rows where there are whole ones."""
+    rows = form.batches * form.m
+    return following.units == rows * form.n or (
+        following.units % rows == 0 and form.takes_rows and not (form.swapped or form.is_large_row)
+    )
+
+
+def _steps(form: Form, before: Launch | None, after: Launch | None) -> tuple[int | Launch, ...]:
+    """What `gemm` takes of its prologue and its epilogue."""
+    found: list[int | Launch] = []
+    for launch in (before, after):
+        if launch is None:
+            found += [*NO_STEP, 0]
+        else:
+            found += [step_address(launch.kernel), launch, launch.units // (form.batches * form.m)]
+    return tuple(found)
+
+
+def _float_launches(dtype: np.dtype, form: Form, before: Launch | None, after: Launch | None) -> Launches:
+    operands: tuple[Any, ...] = (Input(1), Input(0)) if form.swapped else (Input(0), Input(1))
     cost = NANOSECONDS * form.batches * form.m * form.n * form.k * dtype.itemsize / 4
-    step: tuple[int, Any] = NO_STEP if following is None else (step_address(following.kernel), following)
-    more = 0.0 if following is None else following.unit_cost * following.units
+    step: tuple[int, Any] = NO_STEP if after is None else (step_address(after.kernel), after)
+    more = _cost_of(before) + _cost_of(after)
     if form.is_large_row:
         units = -(-form.n // UNIT)
         numbers = form.n, form.k, *form.strides[2:4]
         return Launches((Launch(gemv[dtype], (*operands, Output(0), *numbers, *step), units, (cost + more) / units),))
     if form.chains > 1:
         size = form.m * form.n
-        sums = Launch(gemm[dtype], (*operands, Scratch(0), *form.numbers, *NO_STEP), form.units, cost / form.units)
+        sums = Launch(gemm[dtype], (*operands, Scratch(0), *form.numbers, *NO_STEPS), form.units, cost / form.units)
         each = ADDING_NANOSECONDS * form.chains + more / size
         total = Launch(add_chains[dtype], (Scratch(0), Output(0), form.chains, size, *step), size, each)
         return Launches((sums, total), ((dtype, form.chains * size),))
     if form.turned:
-        product = Launch(gemm[dtype], (*operands, Scratch(0), *form.numbers, *NO_STEP), form.units, cost / form.units)
+        product = Launch(gemm[dtype], (*operands, Scratch(0), *form.numbers, *NO_STEPS), form.units, cost / form.units)
         panels = -(-form.m * dtype.itemsize // host_isa().panel_bytes)
         copied = TURNING_NANOSECONDS * form.m * form.n / panels
         back = Launch(turn[dtype], (Scratch(0), Output(0), form.n, form.m), panels, copied)
         return Launches((product, back), ((dtype, form.m * form.n),))
-    each = (cost + more) / form.units
-    launch = Launch(gemm[dtype], (*operands, Output(0), *form.numbers, *step), form.units, each, form.parts)
-    return Launches((launch,))
+    operands = *operands, Output(0), *form.numbers, *_steps(form, before, after)
+    return Launches((Launch(gemm[dtype], operands, form.units, (cost + more) / form.units, form.parts),))
 
 
-def _pair_launches(
-    a: tuple[int, ...], b: tuple[int, ...], transpose_a: bool, transpose_b: bool, following: Launch | None
-) -> Launches:
-    form = pair_form_of(a, b, transpose_a, transpose_b, following is not None)
-    assert form is not None, (a, b)
+def _pair_launches(form: Form, before: Launch | None, after: Launch | None) -> Launches:
     operands: tuple[Any, ...] = (Input(1), Input(0)) if form.swapped else (Input(0), Input(1))
     cost = PAIR_NANOSECONDS[host_isa().pairs] * form.batches * form.m * form.n * form.k
-    step: tuple[int, Any] = NO_STEP if following is None else (step_address(following.kernel), following)
-    more = 0.0 if following is None else following.unit_cost * following.units
-    operands = *operands, Output(0), *form.numbers_of_pairs, *step
+    more = _cost_of(before) + _cost_of(after)
+    operands = *operands, Output(0), *form.numbers_of_pairs, *_steps(form, before, after)
     return Launches((Launch(gemm_pairs[()], operands, form.units, (cost + more) / form.units, form.parts),))
+
+
+def _cost_of(launch: Launch | None) -> float:
+    return 0.0 if launch is None else launch.units * launch.unit_cost
 
 
 def _plain_launch(
