@@ -12,7 +12,6 @@ PROBABILITIES = np.array([1e-12, 0.01, 0.3, 0.5, 0.9])
 @pytest.mark.parametrize(
     ("name", "x"),
     [
-        ("erfc", np.linspace(-4, 20, 9)),
         ("erfinv", 2 * PROBABILITIES - 1),
         ("erfcinv", 2 * PROBABILITIES),
         ("ndtri", PROBABILITIES),
@@ -23,11 +22,13 @@ def test_values_are_scipys(name, x):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_erf_is_scipys_to_its_last_digits(dtype):
+@pytest.mark.parametrize(("name", "ends", "most"), [("erf", [1, -1], 4), ("erfc", [0, 2], 24)])
+def test_the_error_function_is_scipys_to_its_last_digits(name, ends, most, dtype):
+    """SciPy's complement is itself off by 17 in float64."""
     x = np.concatenate([np.linspace(-7, 7, 1401), [np.inf, -np.inf, np.nan]]).astype(dtype)
-    y = tf.math.erf(x).numpy()
-    np.testing.assert_allclose(y, special.erf(x), rtol=4 * np.finfo(dtype).eps)
-    np.testing.assert_array_equal(y[-3:], [1, -1, np.nan])
+    y = getattr(tf.math, name)(x).numpy()
+    np.testing.assert_allclose(y, getattr(special, name)(x.astype(np.float64)), rtol=most * np.finfo(dtype).eps)
+    np.testing.assert_array_equal(y[-3:], [*ends, np.nan])
 
 
 def test_inverses_at_and_beyond_their_ends():

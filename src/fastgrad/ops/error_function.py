@@ -8,11 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.kernels.functions.error_function import erf_of_all
 from fastgrad.operation import FLOATING, Form, Unary, elementwise
 from fastgrad.ops.arithmetic import multiply, negative
 from fastgrad.ops.exponential import exp
-from fastgrad.ops.native_form import launches_from
+from fastgrad.ops.native_form import by_kernel_of_floats, launches_from
 from fastgrad.ops.power import square
 
 _HALVES = frozenset(np.dtype(name) for name in ("float16", "bfloat16"))
@@ -33,18 +32,10 @@ def from_scipy(name: str) -> Callable[..., np.ndarray]:
     return run
 
 
-def _erf(x: np.ndarray) -> np.ndarray:
-    if x.dtype in _HALVES:
-        return _erf(x.astype(np.float32)).astype(x.dtype)
-    out = np.empty(x.shape, x.dtype)
-    erf_of_all[x.dtype](x, out, x.size)
-    return out
-
-
 erf = elementwise(
     "erf",
     "The error function ``2/sqrt(pi)`` times the integral of ``exp(-t**2)`` from 0 to ``x``, element by element.",
-    run=_erf,
+    run=by_kernel_of_floats("erf", from_scipy("erf")),
     code="erf({0})",
     gradient=lambda g, y, x: multiply(g, multiply(exp(negative(square(x))), 2 / math.sqrt(math.pi))),
     dtypes=FLOATING,
@@ -52,7 +43,7 @@ erf = elementwise(
 erfc = elementwise(
     "erfc",
     "``1 - erf(x)``, element by element, exact for large ``x``.",
-    run=from_scipy("erfc"),
+    run=by_kernel_of_floats("erfc", from_scipy("erfc")),
     code="erfc({0})",
     gradient=lambda g, y, x: multiply(g, multiply(exp(negative(square(x))), -2 / math.sqrt(math.pi))),
     dtypes=FLOATING,

@@ -14,6 +14,7 @@ from fastgrad.ops.arithmetic import add, conjugate, multiply, negative, subtract
 from fastgrad.ops.casting import cast
 from fastgrad.ops.comparison import not_equal
 from fastgrad.ops.division import realdiv, xdivy
+from fastgrad.ops.native_form import by_kernel_of_floats
 from fastgrad.ops.power import reciprocal, rsqrt, square
 from fastgrad.tensor import Tensor
 
@@ -22,7 +23,7 @@ from fastgrad.tensor import Tensor
 exp = elementwise(
     "exp",
     "``e**x``, element by element.",
-    run=np.exp,
+    run=by_kernel_of_floats("exp", np.exp),
     code="exp({0})",
     gradient=lambda g, y, x: multiply(g, conjugate(y)),
     dtypes=INEXACT,
@@ -30,7 +31,7 @@ exp = elementwise(
 expm1 = elementwise(
     "expm1",
     "``e**x - 1``, element by element, exact near 0.",
-    run=np.expm1,
+    run=by_kernel_of_floats("expm1", np.expm1),
     code="expm1({0})",
     gradient=lambda g, y, x: multiply(g, conjugate(exp(x))),
     dtypes=INEXACT,
@@ -38,7 +39,7 @@ expm1 = elementwise(
 log = elementwise(
     "log",
     "The natural logarithm, element by element: -inf at 0, NaN below. The gradient at 0 is infinite.",
-    run=np.log,
+    run=by_kernel_of_floats("log", np.log),
     code="log({0})",
     gradient=lambda g, y, x: multiply(g, conjugate(reciprocal(x))),
     dtypes=INEXACT,
@@ -47,7 +48,7 @@ log = elementwise(
 log1p = elementwise(
     "log1p",
     "``log(1 + x)``, element by element, exact near 0.",
-    run=np.log1p,
+    run=by_kernel_of_floats("log1p", np.log1p),
     code="log1p({0})",
     gradient=lambda g, y, x: multiply(g, conjugate(reciprocal(add(x, 1)))),
     dtypes=INEXACT,
@@ -88,7 +89,7 @@ def _is_nonzero(x: Tensor) -> Tensor:
 sin = elementwise(
     "sin",
     "The sine of an angle in radians, element by element; NaN at infinity.",
-    run=np.sin,
+    run=by_kernel_of_floats("sin", np.sin),
     code="sin({0})",
     gradient=lambda g, y, x: multiply(g, conjugate(cos(x))),
     dtypes=INEXACT,
@@ -96,7 +97,7 @@ sin = elementwise(
 cos: Unary = elementwise(
     "cos",
     "The cosine of an angle in radians, element by element; NaN at infinity.",
-    run=np.cos,
+    run=by_kernel_of_floats("cos", np.cos),
     code="cos({0})",
     gradient=lambda g, y, x: negative(multiply(g, conjugate(sin(x)))),
     dtypes=INEXACT,
@@ -104,7 +105,7 @@ cos: Unary = elementwise(
 tan = elementwise(
     "tan",
     "The tangent of an angle in radians, element by element; NaN at infinity.",
-    run=np.tan,
+    run=by_kernel_of_floats("tan", np.tan),
     code="tan({0})",
     gradient=lambda g, y, x: multiply(g, conjugate(add(square(y), 1))),
     dtypes=INEXACT,
@@ -112,7 +113,7 @@ tan = elementwise(
 asin = elementwise(
     "asin",
     "The inverse of ``sin``, element by element, in [-pi/2, pi/2]; NaN outside [-1, 1].",
-    run=np.arcsin,
+    run=by_kernel_of_floats("asin", np.arcsin),
     code="asin({0})",
     gradient=lambda g, y, x: multiply(g, conjugate(rsqrt(subtract(1, square(x))))),
     dtypes=INEXACT,
@@ -121,7 +122,7 @@ asin = elementwise(
 acos = elementwise(
     "acos",
     "The inverse of ``cos``, element by element, in [0, pi]; NaN outside [-1, 1].",
-    run=np.arccos,
+    run=by_kernel_of_floats("acos", np.arccos),
     code="acos({0})",
     gradient=lambda g, y, x: negative(multiply(g, conjugate(rsqrt(subtract(1, square(x)))))),
     dtypes=INEXACT,
@@ -130,7 +131,7 @@ acos = elementwise(
 atan = elementwise(
     "atan",
     "The inverse of ``tan``, element by element, in [-pi/2, pi/2].",
-    run=np.arctan,
+    run=by_kernel_of_floats("atan", np.arctan),
     code="atan({0})",
     gradient=lambda g, y, x: multiply(g, conjugate(reciprocal(add(square(x), 1)))),
     dtypes=INEXACT,
@@ -164,7 +165,7 @@ def atan2(y: Any, x: Any, name: str | None = None) -> Tensor:
 sinh = elementwise(
     "sinh",
     "The hyperbolic sine, element by element.",
-    run=np.sinh,
+    run=by_kernel_of_floats("sinh", np.sinh),
     code="sinh({0})",
     gradient=lambda g, y, x: multiply(g, conjugate(cosh(x))),
     dtypes=INEXACT,
@@ -172,7 +173,7 @@ sinh = elementwise(
 cosh: Unary = elementwise(
     "cosh",
     "The hyperbolic cosine, element by element.",
-    run=np.cosh,
+    run=by_kernel_of_floats("cosh", np.cosh),
     code="cosh({0})",
     gradient=lambda g, y, x: multiply(g, conjugate(sinh(x))),
     dtypes=INEXACT,
@@ -180,7 +181,7 @@ cosh: Unary = elementwise(
 tanh = elementwise(
     "tanh",
     "The hyperbolic tangent, element by element.",
-    run=np.tanh,
+    run=by_kernel_of_floats("tanh", np.tanh),
     code="tanh({0})",
     gradient=lambda g, y, x: multiply(g, conjugate(subtract(1, square(y)))),
     dtypes=INEXACT,
@@ -188,7 +189,7 @@ tanh = elementwise(
 asinh = elementwise(
     "asinh",
     "The inverse of ``sinh``, element by element.",
-    run=np.arcsinh,
+    run=by_kernel_of_floats("asinh", np.arcsinh),
     code="asinh({0})",
     gradient=lambda g, y, x: realdiv(g, conjugate(cosh(y))),
     dtypes=INEXACT,
@@ -196,7 +197,7 @@ asinh = elementwise(
 acosh = elementwise(
     "acosh",
     "The inverse of ``cosh``, element by element, not negative; NaN below 1.",
-    run=np.arccosh,
+    run=by_kernel_of_floats("acosh", np.arccosh),
     code="acosh({0})",
     gradient=lambda g, y, x: realdiv(g, conjugate(sinh(y))),
     dtypes=INEXACT,
@@ -205,7 +206,7 @@ acosh = elementwise(
 atanh = elementwise(
     "atanh",
     "The inverse of ``tanh``, element by element: infinite at -1 and 1, NaN beyond.",
-    run=np.arctanh,
+    run=by_kernel_of_floats("atanh", np.arctanh),
     code="atanh({0})",
     gradient=lambda g, y, x: multiply(g, conjugate(reciprocal(subtract(1, square(x))))),
     dtypes=INEXACT,
@@ -248,7 +249,10 @@ sigmoid = elementwise(
 log_sigmoid = elementwise(
     "log_sigmoid",
     "``log(sigmoid(x)) = -softplus(-x)``, element by element.",
-    run=lambda x: np.subtract(np.minimum(x, x.dtype.type(0)), np.log1p(np.exp(np.negative(np.abs(x))))),
+    run=by_kernel_of_floats(
+        "log_sigmoid",
+        lambda x: np.subtract(np.minimum(x, x.dtype.type(0)), np.log1p(np.exp(np.negative(np.abs(x))))),
+    ),
     code="minimum({0}, 0) - log1p(exp(-abs({0})))",
     gradient=lambda g, y, x: multiply(g, sigmoid(negative(x))),
     dtypes=FLOATING,

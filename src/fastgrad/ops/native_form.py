@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.kernels.running.at_once import run_at_once
+from fastgrad.kernels.running.at_once import SHARED_FROM, call_at_once, run_at_once
 from fastgrad.kernels.running.launch import Launches, Spec
 
 MUCH = 1 << 15
 """Elements of the largest array from which on a row's kernels are faster than a few passes of NumPy."""
+TRANSCENDENTAL = 0.5
+"""Nanoseconds of an exponential, a sine ..., about."""
 
 
 def launches_from(module: str, function: str, *arguments: Any) -> Callable[..., Launches | None]:
@@ -55,6 +57,37 @@ def planned(
             _plans.clear()
         _plans[key] = found
     return found
+
+
+_WITH_KERNELS = frozenset([np.dtype(np.float32), np.dtype(np.float64)])
+
+
+def by_kernel_of_floats(name: str, by_numpy: Callable[[np.ndarray], Any]) -> Callable[[np.ndarray], Any]:
+    """A ``run`` of one array: for float32 and float64 a kernel, which is exact to 2 ulp and gives the bits of programs.
+
+    Args:
+        name: of the kernel, in ``fastgrad.kernels.mapping.transcendental``.
+        by_numpy: for other dtypes; NumPy's float32 functions are off by up to 4 ulp, and differ between processors.
+    """
+    kernels: dict[np.dtype, Any] = {}
+
+    def run(x: np.ndarray) -> Any:
+        dtype = x.dtype
+        kernel = kernels.get(dtype)
+        if kernel is None:
+            if dtype not in _WITH_KERNELS:
+                return by_numpy(x)
+            module = importlib.import_module("fastgrad.kernels.mapping.transcendental")
+            kernel = kernels[dtype] = getattr(module, name)[dtype]
+        out = np.empty(x.shape, dtype)
+        size = x.size
+        if size * TRANSCENDENTAL < SHARED_FROM:
+            kernel(x, out, 0, size)
+        else:
+            call_at_once(kernel, (x,), out, units=size, unit_cost=TRANSCENDENTAL)
+        return out
+
+    return run
 
 
 def by_kernels_if_much(

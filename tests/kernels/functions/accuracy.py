@@ -246,7 +246,7 @@ HEAD = """# How exact the functions of numbers are
 
 The greatest error that has been found, in units of the last place (ulp) of the exact result, over the whole range of
 each type, subnormal numbers included; at zeros, infinities and NaN results are exact. `tests/kernels/functions` asserts
-the bounds. `sqrt` is the processor's, which is right to half a unit.
+the bounds, and that eager and compiled calls of any size give these results. `sqrt` is the processor's, which is right to half a unit.
 
 Written by `python -m tests.kernels.functions.accuracy`, on x86, whose 80-bit type the float64 results are compared with.
 

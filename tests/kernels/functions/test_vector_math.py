@@ -7,6 +7,7 @@ from time import perf_counter
 import numpy as np
 import pytest
 
+import fastgrad as tf
 from fastgrad.kernels.building.body import round_down, round_to_even, round_to_zero, round_up, scale_by_power_of_two
 from fastgrad.kernels.building.build import kernel
 from fastgrad.kernels.functions.circular import cosine_and_sine_of_turns
@@ -43,6 +44,28 @@ def test_functions_are_as_good_as_is_said_over_the_whole_range(name, dtype):
     np.testing.assert_array_equal(np.isinf(got), np.isinf(rounded))
     found = errors(got, exact)
     assert found.max() <= ROWS[name][2], f"{found.max()} ulp at {x[found.argmax()]!r}"
+
+
+PUBLIC = {
+    "gelu_of": lambda x: tf.nn.gelu(x, approximate=False),
+    "gelu_tanh_of": lambda x: tf.nn.gelu(x, approximate=True),
+    "reciprocal_root": tf.math.rsqrt,
+    **{name: getattr(tf.math, name) for name in ROWS if hasattr(tf.math, name)},
+}
+
+
+@pytest.mark.parametrize("dtype", BOTH)
+@pytest.mark.parametrize("name", PUBLIC)
+def test_eager_and_compiled_calls_give_what_is_measured(name, dtype):
+    x = numbers(dtype)
+    x = np.concatenate([x[::3], np.array([0.0, -0.0, math.inf, -math.inf, math.nan], dtype)])
+    wanted = apply(name, x)
+    compiled = tf.function(PUBLIC[name])
+    for _ in range(3):
+        again = compiled(tf.constant(x))
+    for found in (PUBLIC[name](tf.constant(x)), tf.concat([PUBLIC[name](part) for part in (x[:7], x[7:])], 0), again):
+        np.testing.assert_array_equal(found, wanted)
+        np.testing.assert_array_equal(np.signbit(found), np.signbit(wanted))
 
 
 @pytest.mark.parametrize("dtype", [BOTH[0], pytest.param(BOTH[1], marks=needs_wider)])

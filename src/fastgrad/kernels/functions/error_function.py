@@ -3,7 +3,6 @@
 import math
 
 from fastgrad.kernels.building.body import by_dtype, fused_multiply_add, scalar_function
-from fastgrad.kernels.building.build import kernel
 from fastgrad.kernels.functions.vector_math import exp, exponential_parts, quotient_times_exponential
 
 
@@ -218,10 +217,3 @@ def erfc(x):
     low = -fused_multiply_add(a, a, -square)
     tail = quotient_times_exponential(T(2) * n, T(2) * n_low, d, d_low, inverse, k, p, low)
     return T(2) - tail if x < 0 else tail
-
-
-@kernel("x: in[T], out: out[T], size: int", T=("float32", "float64"))
-def erf_of_all(x, out, size):
-    """TensorFlow: tf.math.erf."""
-    for i in range(size):
-        out[i] = erf(x[i])
