@@ -1,10 +1,25 @@
 """Exponentials, logarithms, circular and hyperbolic functions of arrays: what eager calls run."""
 
 from fastgrad.kernels.building.build import kernel
-from fastgrad.kernels.functions.circular import sin as sin_of, cos as cos_of, tan as tan_of, asin as asin_of, acos as acos_of, atan as atan_of
-from fastgrad.kernels.functions.error_function import erf as erf_of, erfc as erfc_of
-from fastgrad.kernels.functions.hyperbolic import sinh as sinh_of, cosh as cosh_of, asinh as asinh_of, acosh as acosh_of, atanh as atanh_of
-from fastgrad.kernels.functions.vector_math import exp as exp_of, expm1 as expm1_of, log as log_of, log1p as log1p_of, tanh as tanh_of, log_sigmoid as log_sigmoid_of
+from fastgrad.kernels.functions.circular import acos as acos_of
+from fastgrad.kernels.functions.circular import asin as asin_of
+from fastgrad.kernels.functions.circular import atan as atan_of
+from fastgrad.kernels.functions.circular import cos as cos_of
+from fastgrad.kernels.functions.circular import sin as sin_of
+from fastgrad.kernels.functions.circular import tan as tan_of
+from fastgrad.kernels.functions.error_function import erf as erf_of
+from fastgrad.kernels.functions.error_function import erfc as erfc_of
+from fastgrad.kernels.functions.hyperbolic import acosh as acosh_of
+from fastgrad.kernels.functions.hyperbolic import asinh as asinh_of
+from fastgrad.kernels.functions.hyperbolic import atanh as atanh_of
+from fastgrad.kernels.functions.hyperbolic import cosh as cosh_of
+from fastgrad.kernels.functions.hyperbolic import sinh as sinh_of
+from fastgrad.kernels.functions.vector_math import exp as exp_of
+from fastgrad.kernels.functions.vector_math import expm1 as expm1_of
+from fastgrad.kernels.functions.vector_math import log as log_of
+from fastgrad.kernels.functions.vector_math import log1p as log1p_of
+from fastgrad.kernels.functions.vector_math import log_sigmoid as log_sigmoid_of
+from fastgrad.kernels.functions.vector_math import tanh as tanh_of
 
 FLOATS = ("float32", "float64")
 
