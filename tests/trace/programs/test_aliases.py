@@ -45,7 +45,7 @@ def test_no_kernel_moves_anything(name):
     graph, _ = record(VIEWS[name], X)
     program = Program(graph)
     ran = [action.node.payload.name for action in program.plan.actions]
-    assert set(ran) <= COMPUTING, ran
+    assert {name for names in ran for name in names.split("+")} <= COMPUTING, ran
     for x in (X, -X):
         for found, wanted in zip(program([x]), interpret(graph, [x]), strict=True):
             np.testing.assert_allclose(found, wanted, rtol=1e-6)

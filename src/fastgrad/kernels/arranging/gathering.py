@@ -194,6 +194,27 @@ def one_hot(ids, on, off, out, depth, inner, units, first, last):
 # ---- the rows of the table that they are ---------------------------------------------------------------
 
 
+@kernel("ids: in[I], size: int, first: int, last: int -> int", I=INDICES)
+def ids_outside(ids, size, first, last):
+    """The number of the first index that is outside [0, size), counted from `first` on, or -1."""
+    wrong = int64(0)
+    for k in range(first, last):
+        number = int64(ids[k])
+        wrong |= number | (size - 1 - number)
+    if wrong >= 0:
+        return -1
+    k = first
+    while 0 <= int64(ids[k]) < size:
+        k += 1
+    return k - first
+
+
+def ids_launch(inputs: Sequence[Spec], axis: int, batch_dims: int) -> Launch:
+    """What answers if an index of ``tf.gather`` is out of range, before anything is read: for a gather that is a step of another kernel."""
+    x, ids = inputs
+    return Launch(ids_outside[ids.dtype], (Input(1), x.shape[axis]), prod(ids.shape), 0.5)
+
+
 def gather_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], axis: int, batch_dims: int) -> Launches:
     """``tf.gather`` of x and ids."""
     x, ids = inputs
@@ -212,6 +233,7 @@ def gather_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], axis: int, 
         0,
         units=prod(x.shape[:axis]) * count,
         unit_cost=3.0 + 0.15 * width,
+        parts={2: prod(outputs[0].shape) * words},
     )
 
 

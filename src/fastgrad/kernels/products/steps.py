@@ -122,7 +122,7 @@ def form_of(
         itemsize: bytes of an element.
         a, b: the shapes.
         transpose_a, transpose_b: whether the last two axes are to be swapped.
-        followed: whether rows are to be given to another step, before or after.
+        followed: whether rows of the product are to be given to another step.
         shared: whether threads may share it.
 
     Returns:
@@ -251,7 +251,6 @@ def product_launches(
     transpose_a: bool = False,
     transpose_b: bool = False,
     following: Launch | None = None,
-    preceding: Launch | None = None,
 ) -> Launches:
     """The product of the first two inputs, to the first output; that of bfloat16 matrices is float32.
 
@@ -261,23 +260,35 @@ def product_launches(
         transpose_a, transpose_b: whether they are to be transposed.
         following: a map over the elements of the product, or a kernel over its rows, whose units these are. It is done on rows of
             the product as soon as those are there, if the kernel can.
-        preceding: likewise what makes a, done on its rows just before those are read; it answers nothing.
     """
     a, b = inputs[:2]
     sizes = a.dtype, tuple(a.shape), tuple(b.shape), transpose_a, transpose_b
-    if following is None and preceding is None:
-        return _launches_alone(*sizes)
-    return _launches(*sizes, following, preceding)
+    return _launches_alone(*sizes) if following is None else _launches(*sizes, following)
+
+
+def prepared(product: Launch, preceding: Launch, rows: int) -> Launch:
+    """A product that has a kernel make its first matrix, some rows just before they are read.
+
+    Args:
+        product: of ``product_launches``, where it ``takes_prologue``.
+        preceding: over units of which each row takes as many; what it answers is not looked at.
+        rows: how many the matrix has, those of a batch together.
+    """
+    *operands, _, _, _, epilogue, words, units = product.operands
+    step = step_address(preceding.kernel), preceding, preceding.units // rows
+    operands = [*operands, *step, epilogue, words, units]
+    cost = product.unit_cost + _cost_of(preceding) / product.units
+    return Launch(product.kernel, tuple(operands), product.units, cost, product.parts)
 
 
 def takes_prologue(
     inputs: Sequence[Spec], transpose_a: bool = False, transpose_b: bool = False, followed: bool = False
 ) -> bool:
-    """Whether `product_launches` has what makes a done on its rows just before they are read, without a loss in the product.
+    """Whether a product may be ``prepared``, without a loss.
 
     Args:
         inputs, transpose_a, transpose_b: as for `product_launches`.
-        followed: whether the product is followed.
+        followed: whether it is followed.
     """
     a, b = inputs[:2]
     form = _form(a.dtype, tuple(a.shape), tuple(b.shape), transpose_a, transpose_b, followed)
@@ -288,7 +299,7 @@ def takes_prologue(
 def _launches_alone(
     dtype: np.dtype, a: tuple[int, ...], b: tuple[int, ...], transpose_a: bool, transpose_b: bool
 ) -> Launches:
-    return _launches(dtype, a, b, transpose_a, transpose_b, None, None)
+    return _launches(dtype, a, b, transpose_a, transpose_b, None)
 
 
 def _launches(
@@ -298,23 +309,19 @@ def _launches(
     transpose_a: bool,
     transpose_b: bool,
     following: Launch | None,
-    preceding: Launch | None,
 ) -> Launches:
     sizes = a, b, transpose_a, transpose_b
-    form = _form(dtype, *sizes, following is not None or preceding is not None)
-    before = preceding if preceding is not None and form is not None and form.reads_rows else None
-    after = following if following is not None and form is not None and _can_call(form, following) else None
+    form = _form(dtype, *sizes, following is not None)
+    inside = following if following is not None and form is not None and _can_call(form, following) else None
     if form is None:
         found = Launches((_plain_launch(dtype, *sizes),))
     elif dtype == BFLOAT16:
-        found = _pair_launches(form, before, after)
+        found = _pair_launches(form, inside)
     else:
-        found = _float_launches(dtype, form, before, after)
-    if following is after and preceding is before:
+        found = _float_launches(dtype, form, inside)
+    if following is None or following is inside:
         return found
-    first = () if preceding is None or preceding is before else (preceding,)
-    last = () if following is None or following is after else (following,)
-    return Launches((*first, *found.launches, *last), found.scratch)
+    return Launches((*found.launches, following), found.scratch)
 
 
 def _form(
@@ -340,22 +347,18 @@ def _can_call(form: Form, following: Launch) -> bool:
     )
 
 
-def _steps(form: Form, before: Launch | None, after: Launch | None) -> tuple[int | Launch, ...]:
-    """What `gemm` takes of its prologue and its epilogue."""
-    found: list[int | Launch] = []
-    for launch in (before, after):
-        if launch is None:
-            found += [*NO_STEP, 0]
-        else:
-            found += [step_address(launch.kernel), launch, launch.units // (form.batches * form.m)]
-    return tuple(found)
+def _steps(form: Form, following: Launch | None) -> tuple[int | Launch, ...]:
+    """What the kernel takes of steps around: no prologue, and perhaps an epilogue."""
+    if following is None:
+        return NO_STEPS
+    return 0, 0, 0, step_address(following.kernel), following, following.units // (form.batches * form.m)
 
 
-def _float_launches(dtype: np.dtype, form: Form, before: Launch | None, after: Launch | None) -> Launches:
+def _float_launches(dtype: np.dtype, form: Form, following: Launch | None) -> Launches:
     operands: tuple[Any, ...] = (Input(1), Input(0)) if form.swapped else (Input(0), Input(1))
     cost = NANOSECONDS * form.batches * form.m * form.n * form.k * dtype.itemsize / 4
-    step: tuple[int, Any] = NO_STEP if after is None else (step_address(after.kernel), after)
-    more = _cost_of(before) + _cost_of(after)
+    step: tuple[int, Any] = NO_STEP if following is None else (step_address(following.kernel), following)
+    more = _cost_of(following)
     if form.is_large_row:
         units = -(-form.n // UNIT)
         numbers = form.n, form.k, *form.strides[2:4]
@@ -372,15 +375,15 @@ def _float_launches(dtype: np.dtype, form: Form, before: Launch | None, after: L
         copied = TURNING_NANOSECONDS * form.m * form.n / panels
         back = Launch(turn[dtype], (Scratch(0), Output(0), form.n, form.m), panels, copied)
         return Launches((product, back), ((dtype, form.m * form.n),))
-    operands = *operands, Output(0), *form.numbers, *_steps(form, before, after)
+    operands = *operands, Output(0), *form.numbers, *_steps(form, following)
     return Launches((Launch(gemm[dtype], operands, form.units, (cost + more) / form.units, form.parts),))
 
 
-def _pair_launches(form: Form, before: Launch | None, after: Launch | None) -> Launches:
+def _pair_launches(form: Form, following: Launch | None) -> Launches:
     operands: tuple[Any, ...] = (Input(1), Input(0)) if form.swapped else (Input(0), Input(1))
     cost = PAIR_NANOSECONDS[host_isa().pairs] * form.batches * form.m * form.n * form.k
-    more = _cost_of(before) + _cost_of(after)
-    operands = *operands, Output(0), *form.numbers_of_pairs, *_steps(form, before, after)
+    more = _cost_of(following)
+    operands = *operands, Output(0), *form.numbers_of_pairs, *_steps(form, following)
     return Launches((Launch(gemm_pairs[()], operands, form.units, (cost + more) / form.units, form.parts),))
 
 

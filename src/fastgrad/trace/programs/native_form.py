@@ -14,6 +14,7 @@ from fastgrad.operation import Form, Operation
 from fastgrad.trace.fusion.emit import launches_of_group
 from fastgrad.trace.fusion.epilogues import Product, launches_of_product
 from fastgrad.trace.fusion.product_updates import UpdatedProduct, launches_of_updated
+from fastgrad.trace.fusion.prologues import Prepared, launches_of_prepared
 from fastgrad.trace.fusion.statistics import Measured, launches_of_measured
 from fastgrad.trace.graphs.graph import Kind, Node, Value, size_of
 
@@ -26,6 +27,8 @@ def launches_of_fused(found: Any) -> Launches | None:
         return launches_of_updated(found)
     if isinstance(found, Measured):
         return launches_of_measured(found)
+    if isinstance(found, Prepared):
+        return launches_of_prepared(found, launches_of)
     return launches_of_product(found) if isinstance(found, Product) else launches_of_group(found)
 
 

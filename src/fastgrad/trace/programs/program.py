@@ -18,6 +18,7 @@ from fastgrad.kernels.running.looping import OUTGROWN
 from fastgrad.trace.fusion.epilogues import add_epilogues
 from fastgrad.trace.fusion.fuse import fuse
 from fastgrad.trace.fusion.product_updates import add_product_updates
+from fastgrad.trace.fusion.prologues import add_prologues
 from fastgrad.trace.fusion.statistics import add_statistics
 from fastgrad.trace.graphs.graph import Graph, Kind
 from fastgrad.trace.passes import optimized
@@ -28,6 +29,7 @@ from fastgrad.trace.passes.keep_slopes import keep_slopes
 from fastgrad.trace.passes.rematerialize import is_scarce, rematerialize, rematerialized_as_before
 from fastgrad.trace.passes.tree import optimized_tree, tree_of
 from fastgrad.trace.programs.frame import Frame
+from fastgrad.trace.programs.native_form import launches_of
 from fastgrad.trace.programs.order import freed_early
 from fastgrad.trace.programs.places import InObject
 from fastgrad.trace.programs.plan import plan
@@ -37,7 +39,8 @@ from fastgrad.variable import sharing
 
 def compiled_part(graph: Graph) -> Graph:
     """A graph in the form that is planned: optimized, in few nodes."""
-    return freed_early(add_product_updates(add_statistics(add_epilogues(fused_part(graph)))))
+    followed = add_product_updates(add_statistics(add_epilogues(fused_part(graph))))
+    return freed_early(add_prologues(followed, launches_of))
 
 
 def fused_part(graph: Graph, slopes: bool = True) -> Graph:
