@@ -5,10 +5,6 @@ from __future__ import annotations
 # ---- tf.math.special
 from fastgrad.ops import special as special
 
-# ---- ops/activation.py
-from fastgrad.ops.activation import log_softmax as log_softmax
-from fastgrad.ops.activation import softmax as softmax
-
 # ---- ops/arithmetic.py
 from fastgrad.ops.arithmetic import abs as abs
 from fastgrad.ops.arithmetic import accumulate_n as accumulate_n
@@ -154,6 +150,10 @@ from fastgrad.ops.segments import unsorted_segment_min as unsorted_segment_min
 from fastgrad.ops.segments import unsorted_segment_prod as unsorted_segment_prod
 from fastgrad.ops.segments import unsorted_segment_sqrt_n as unsorted_segment_sqrt_n
 from fastgrad.ops.segments import unsorted_segment_sum as unsorted_segment_sum
+
+# ---- ops/activation.py
+from fastgrad.ops.softmax import log_softmax as log_softmax
+from fastgrad.ops.softmax import softmax as softmax
 
 # ---- ops/sorting.py
 from fastgrad.ops.sorting import in_top_k as in_top_k

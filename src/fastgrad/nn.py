@@ -8,12 +8,10 @@ from fastgrad.ops.activation import crelu as crelu
 from fastgrad.ops.activation import elu as elu
 from fastgrad.ops.activation import gelu as gelu
 from fastgrad.ops.activation import leaky_relu as leaky_relu
-from fastgrad.ops.activation import log_softmax as log_softmax
 from fastgrad.ops.activation import relu as relu
 from fastgrad.ops.activation import relu6 as relu6
 from fastgrad.ops.activation import selu as selu
 from fastgrad.ops.activation import silu as silu
-from fastgrad.ops.activation import softmax as softmax
 from fastgrad.ops.activation import swish as swish
 
 # ---- ops/blocks.py
@@ -80,6 +78,8 @@ from fastgrad.ops.pooling import pool as pool
 
 # ---- ops/random_ops.py
 from fastgrad.ops.random_ops import dropout as dropout
+from fastgrad.ops.softmax import log_softmax as log_softmax
+from fastgrad.ops.softmax import softmax as softmax
 
 # ---- ops/sorting.py
 from fastgrad.ops.sorting import in_top_k as in_top_k

@@ -65,6 +65,14 @@ def at_least_one(r: np.random.Generator, dtype: str, *sizes: int) -> Any:
     return [normal(r, dtype, *[max(1, size) for size in sizes])], {}
 
 
+def of_sizes(count: int, **attributes: Any) -> Callable[..., Any]:
+    """Makes so many arrays of the sizes, each at least 1, and these attributes."""
+    return lambda r, dtype, *sizes: (
+        [normal(r, dtype, *[max(1, size) for size in sizes]) - number for number in range(count)],
+        attributes,
+    )
+
+
 def reducing(name: str, function: Any, ulps: float, empty: bool = True) -> list[Property]:
     def make(axes: tuple[int, ...], keepdims: bool) -> Any:
         def made(r: np.random.Generator, dtype: str, *sizes: int) -> Any:
@@ -202,6 +210,16 @@ PROPERTIES: list[Property] = [
         lambda g, y: g - np.exp(y) * g.sum(-1, keepdims=True),
         256,
     ),
+    *[
+        Property(name, 3, of_sizes(count, axis=axis), exact, 256)
+        for name, count, exact in (
+            ("softmax_across", 1, scipy.special.softmax),
+            ("log_softmax_across", 1, scipy.special.log_softmax),
+            ("softmax_across_gradient", 2, lambda g, y, axis: y * (g - (g * y).sum(axis, keepdims=True))),
+            ("log_softmax_across_gradient", 2, lambda g, y, axis: g - np.exp(y) * g.sum(axis, keepdims=True)),
+        )
+        for axis in (0, 1)
+    ],
     Property(
         "sparse_softmax_cross_entropy",
         2,

@@ -115,6 +115,8 @@ SAMPLES: dict[str, Sample] = {
     "leaky_relu": of(lambda x: tf.nn.leaky_relu(x, 0.3) ** 2, distinct(5)),
     "softmax": of(tf.nn.softmax, normal(2, 3)),
     "log_softmax": of(tf.nn.log_softmax, normal(2, 3)),
+    "softmax_across": of(lambda x: tf.nn.softmax(x, axis=1), normal(2, 3, 2)),
+    "log_softmax_across": of(lambda x: tf.nn.log_softmax(x, axis=0), normal(3, 2)),
     "sparse_softmax_cross_entropy": of(
         lambda x: tf.nn.sparse_softmax_cross_entropy_with_logits([2, 0], x), normal(2, 3)
     ),

@@ -1,4 +1,4 @@
-"""Activation functions: relu and its kin, gelu, softmax, and the fused ones that layers use."""
+"""Activation functions: relu and its kin, gelu, and the fused ones that layers use."""
 
 from __future__ import annotations
 
@@ -8,13 +8,10 @@ import numpy as np
 
 from fastgrad.backward import zeros_of
 from fastgrad.composite import CompositeOperand
-from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.mapping import activation as kernels
-from fastgrad.kernels.reducing import softmax as softmax_kernels
 from fastgrad.kernels.running.at_once import call_at_once
 from fastgrad.operation import FLOATING, REAL, TABLE, Form, Operation, Tensor, elementwise, operation, refuse_dtype
-from fastgrad.ops.native_form import MUCH, launches_from
-from fastgrad.ops.rows import row_sum
+from fastgrad.ops.native_form import MUCH
 from fastgrad.tensor import convert_to_tensor
 
 _F32, _F64 = np.dtype(np.float32), np.dtype(np.float64)
@@ -336,105 +333,3 @@ def gelu(features: Any, approximate: bool = False, name: str | None = None) -> A
     if not x.dtype.is_floating:
         raise ValueError(f"`features.dtype` must be a floating point tensor. Received: features.dtype={x.dtype!r}")
     return _gelu_tanh(x) if approximate else _gelu_erf(x)
-
-
-# ---- softmax over the last axis ------------------------------------------------------------------------
-
-
-def _rows(x: np.ndarray) -> tuple[int, int]:
-    columns = x.shape[-1]
-    return (x.size // columns if columns else 0), columns
-
-
-def _row_kernel(name: str) -> Any:
-    def run(*arrays: np.ndarray) -> np.ndarray:
-        first = arrays[0]
-        if first.dtype not in _HAS_KERNEL:
-            return through_float32(run, arrays)
-        out = np.empty(first.shape, first.dtype)
-        rows, columns = _rows(first)
-        cost = softmax_kernels.EXPONENTIAL * columns
-        call_at_once(getattr(softmax_kernels, name)[first.dtype], arrays, out, columns, units=rows, unit_cost=cost)
-        return out
-
-    return run
-
-
-softmax_gradient: Operation = operation(
-    "softmax_gradient",
-    Form.FUSED,
-    run=_row_kernel("softmax_gradient"),
-    # The result is y times (g minus the sum of g * y).
-    gradient=(
-        lambda gg, z, g, y: softmax_gradient(gg, y),
-        lambda gg, z, g, y: gg * (g - row_sum(g * y, keepdims=True)) - g * row_sum(gg * y, keepdims=True),
-    ),
-    dtypes=FLOATING,
-    launches=launches_from("reducing.softmax", "softmax_gradient_launches"),
-)
-_softmax = operation(
-    "softmax",
-    Form.FUSED,
-    run=_row_kernel("softmax"),
-    gradient=lambda g, y, x: softmax_gradient(g, y),
-    dtypes=FLOATING,
-    launches=launches_from("reducing.softmax", "softmax_launches"),
-)
-_log_softmax_gradient = operation(
-    "log_softmax_gradient",
-    Form.FUSED,
-    run=_row_kernel("log_softmax_gradient"),
-    # The result is g minus exp(y) times the sum of g.
-    gradient=(
-        lambda gg, z, g, y: gg - row_sum(gg * TABLE["exp"](y), keepdims=True),
-        lambda gg, z, g, y: TABLE["negative"](gg * TABLE["exp"](y) * row_sum(g, keepdims=True)),
-    ),
-    dtypes=FLOATING,
-    launches=launches_from("reducing.softmax", "log_softmax_gradient_launches"),
-)
-_log_softmax = operation(
-    "log_softmax",
-    Form.FUSED,
-    run=_row_kernel("log_softmax"),
-    gradient=lambda g, y, x: _log_softmax_gradient(g, y),
-    dtypes=FLOATING,
-    launches=launches_from("reducing.softmax", "log_softmax_launches"),
-)
-
-
-def softmax(logits: Any, axis: int | None = -1, name: str | None = None) -> Tensor:
-    """``exp(logits) / sum(exp(logits))`` along an axis, without overflow.
-
-    Args:
-        logits: a floating tensor of rank 1 or more.
-        axis: the axis that sums to one; default the last.
-
-    Returns:
-        A tensor of the same shape and dtype.
-
-    Raises:
-        InvalidArgumentError: ``axis`` is out of range, or the dtype is not floating. TensorFlow: tf.nn.softmax.
-    """
-    return _along("softmax", _softmax, logits, axis)
-
-
-def log_softmax(logits: Any, axis: int | None = -1, name: str | None = None) -> Tensor:
-    """``logits - log(sum(exp(logits)))`` along an axis; arguments as ``softmax``. TensorFlow: tf.nn.log_softmax."""
-    return _along("log_softmax", _log_softmax, logits, axis)
-
-
-def _along(name: str, row: Any, logits: Any, axis: Any) -> Tensor:
-    x = convert_to_tensor(logits)
-    row.check_dtype(x._array)
-    rank = x.ndim
-    axis = -1 if axis is None else int(axis)
-    if not rank or not -rank <= axis < rank:
-        raise InvalidArgumentError(
-            f"{name}: axis must be in [{-rank}, {rank}) for logits of shape {list(x.shape)}, got {axis}."
-        )
-    if axis in (-1, rank - 1):
-        return row(x)
-    order = list(range(rank))
-    order[axis], order[-1] = order[-1], order[axis]
-    swap = TABLE["transpose"]
-    return swap(row(swap(x, perm=tuple(order))), perm=tuple(order))

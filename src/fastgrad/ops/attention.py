@@ -10,8 +10,8 @@ from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.running.at_once import run_at_once
 from fastgrad.operation import TABLE, Form, joint, operation
 from fastgrad.ops import random_draws as draws
-from fastgrad.ops.activation import softmax
 from fastgrad.ops.native_form import launches_from, planned
+from fastgrad.ops.softmax import softmax
 from fastgrad.tape import GradientTape
 from fastgrad.tensor import Tensor, constant_tensor
 

@@ -9,10 +9,10 @@ import numpy as np
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.reducing import softmax as kernels
 from fastgrad.operation import FLOATING, TABLE, Form, elementwise, joint, operation, refuse_dtype
-from fastgrad.ops.activation import softmax_gradient
 from fastgrad.ops.casting import cast
 from fastgrad.ops.native_form import launches_from
 from fastgrad.ops.rows import column, row_sum
+from fastgrad.ops.softmax import softmax_gradient
 from fastgrad.tensor import Tensor, constant_tensor, convert_to_tensor
 
 # Half-width logits are widened first: a probability rounded to half width is no base for the gradient's p - 1.

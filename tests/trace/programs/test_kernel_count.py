@@ -1,6 +1,7 @@
 """How many kernels a training step is."""
 
 import numpy as np
+import pytest
 
 import fastgrad as tf
 from fastgrad.trace.graphs.graph import Kind
@@ -99,3 +100,40 @@ def test_a_counter_is_counted_in_its_own_memory():
     counter.assign(3)
     assert [float(compiled([np.asarray(np.float32(8.0))])[0]) for _ in range(2)] == [2.0, np.float32(8.0) / 5]
     assert int(counter) == 5
+
+
+REDUCTIONS = {
+    **{name: getattr(tf, f"reduce_{name}") for name in ("sum", "mean", "max", "min", "prod", "logsumexp")},
+    "norm": tf.math.reduce_euclidean_norm,
+    "variance": tf.math.reduce_variance,
+    "count": tf.math.count_nonzero,
+    "any": lambda x, axis: tf.reduce_any(x > 0.5, axis),
+    "softmax": tf.nn.softmax,
+    "log_softmax": tf.nn.log_softmax,
+    "argmax": tf.argmax,
+    "running sums": tf.cumsum,
+}
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2, (0, 2), (0, 1), (1, 2)])
+@pytest.mark.parametrize("name", REDUCTIONS)
+def test_reductions_along_any_axes_copy_nothing(name, axis):
+    function = REDUCTIONS[name]
+    if type(axis) is tuple and name in ("softmax", "log_softmax", "argmax", "running sums"):
+        return
+
+    def program(x):
+        if name in ("count", "any", "argmax"):
+            return function(x, axis)
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = function(x, axis)
+        return y, tape.gradient(y, x) if name != "prod" else y
+
+    x = np.random.default_rng(0).normal(size=(5, 6, 7)).astype(np.float32)
+    x[1, 2, 3], x[:, 4, 1], x[2, :, 5] = 0.0, -np.inf if name == "logsumexp" else 0.0, 0.0
+    compiled = Program(record(program, x)[0])
+    names = [launch.kernel.__name__ for action in compiled.plan.actions for launch in action.launches.launches]
+    assert not [name for name in names if name.startswith("move")], names
+    for found, wanted in zip(compiled([x]), tf.nest.flatten(program(tf.constant(x))), strict=False):
+        np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-6)

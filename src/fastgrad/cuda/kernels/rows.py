@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from fastgrad.cuda.building.body import shared_array, thread, threads
-from fastgrad.cuda.building.kernel import device_kernel
-from fastgrad.cuda.kernels.instead import Instead, rows_of
+from fastgrad.cuda.building.kernel import OnDevice, device_kernel, on_device
+from fastgrad.cuda.kernels.instead import Instead, Memory, rows_of
 from fastgrad.cuda.kernels.together import block_greatest, block_sum
 from fastgrad.kernels.building.body import scalar_function
 from fastgrad.kernels.functions.vector_math import exp, log, nan_greatest
 from fastgrad.kernels.reducing import softmax as on_cpu
+from fastgrad.kernels.reducing import softmax_across as across
+from fastgrad.kernels.running.launch import Launch
 
 FLOATS = ("float32", "float64")
 
@@ -97,7 +100,25 @@ def log_softmax_gradient(g, y, dx, columns, first, last):
             dx[at + column] = g[at + column] - exp(y[at + column]) * total
 
 
+def columns_of(kernel: Any, arrays: int) -> Instead:
+    """A CPU's kernel over tiles of columns, of which a thread does one: its neighbour's lies beside it."""
+    of_threads = on_device(kernel)
+
+    def instead(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[Launch]:
+        operands: Any = launch.operands
+        terms, inner, tile = operands[arrays:]
+        outer = launch.units // -(-inner // tile)
+        found: Any = OnDevice(of_threads, dtypes)
+        return [Launch(found, (*operands[:arrays], terms, inner, 1), outer * inner)]
+
+    return instead
+
+
 INSTEAD: dict[Any, Instead] = {
+    across.softmax_across.function: columns_of(across.softmax_across, 2),
+    across.softmax_across_gradient.function: columns_of(across.softmax_across_gradient, 3),
+    across.log_softmax_across.function: columns_of(across.log_softmax_across, 2),
+    across.log_softmax_across_gradient.function: columns_of(across.log_softmax_across_gradient, 3),
     on_cpu.softmax.function: rows_of(softmax, 2),
     on_cpu.softmax_gradient.function: rows_of(softmax_gradient, 3),
     on_cpu.log_softmax.function: rows_of(log_softmax, 2),

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from fastgrad.keras.layers.layer import Layer
-from fastgrad.ops.activation import softmax
 from fastgrad.ops.attention import attention
 from fastgrad.ops.casting import cast
 from fastgrad.ops.comparison import logical_and
@@ -18,6 +17,7 @@ from fastgrad.ops.random_generator import Generator, default_drawn
 from fastgrad.ops.random_ops import dropout_from
 from fastgrad.ops.reduction import reduce_sum
 from fastgrad.ops.shaping import expand_dims, reshape
+from fastgrad.ops.softmax import softmax
 from fastgrad.tensor import Tensor, constant_tensor
 
 

@@ -377,7 +377,8 @@ def _each(names: str, rule: Rule) -> None:
 _each(
     "argmax argmin count_nonzero finite_maximum reduce_all reduce_any reduce_euclidean_norm reduce_logsumexp reduce_max "
     "reduce_mean reduce_min reduce_prod reduce_sum concat reverse roll shifted split stack unstack cumprod cumsum "
-    "cumulative_logsumexp linear_recurrence take_along_axis put_along_axis argsort sort",
+    "cumulative_logsumexp softmax_across softmax_across_gradient log_softmax_across log_softmax_across_gradient "
+    "linear_recurrence take_along_axis put_along_axis argsort sort",
     _with("axis", "axes"),
 )
 _each(

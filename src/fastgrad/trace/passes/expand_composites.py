@@ -7,6 +7,7 @@ input. Results change by rounding at most: a sum may be added up in another orde
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,8 @@ from fastgrad.trace.graphs.graph import Graph, Kind, Node, Value
 from fastgrad.trace.passes.rewriting import row_name
 
 _FLOAT32: np.dtype = np.dtype(np.float32)
+_BOOL: np.dtype = np.dtype(bool)
+_INT64: np.dtype = np.dtype(np.int64)
 
 
 class Parts:
@@ -65,6 +68,9 @@ def expand_composites(graph: Graph) -> Graph:
             continue
         parts = Parts(node.outputs[0].number)
         found = expand(parts, *inputs, **node.attributes)
+        if found is None:
+            nodes.append(replace(node, inputs=inputs))
+            continue
         nodes += parts.nodes
         stands_for.update({id(old): new for old, new in zip(node.outputs, found, strict=True)})
     return Graph(nodes, [stands_for.get(id(value), value) for value in graph.results])
@@ -108,9 +114,59 @@ def _dense_gradient(parts: Parts, g: Value, y: Value, activation: str) -> tuple[
     return g, parts.of("reduce_sum", g, shape=shape[1:], axes=(0,), keepdims=False)
 
 
-COMPOSITES: dict[str, Callable[..., tuple[Value, ...]]] = {
+# ---- reductions ----------------------------------------------------------------------------------------
+#
+# Their kernels are for rows. Along other axes loops of programs reduce through strides, where rows would have to be copied first.
+
+
+def _without(shape: tuple[int, ...], axes: tuple[int, ...], keepdims: bool) -> tuple[int, ...]:
+    kept = [1 if axis in axes else size for axis, size in enumerate(shape)]
+    return tuple(kept if keepdims else [size for axis, size in enumerate(kept) if axis not in axes])
+
+
+def _are_rows(x: Value, axes: tuple[int, ...]) -> bool:
+    """Whether the axes are the last ones, or so that nothing has to be copied."""
+    long = [axis for axis, size in enumerate(x.shape) if size != 1]
+    reduced = [axis for axis in long if axis in axes]
+    return 0 in x.shape or reduced == long[len(long) - len(reduced) :]
+
+
+def _finite_maximum(parts: Parts, x: Value, axes: tuple[int, ...]) -> tuple[Value, ...] | None:
+    if _are_rows(x, axes) or x.dtype in HALVES:
+        return None
+    shape = _without(x.shape, axes, True)
+    high = parts.of("reduce_max", x, shape=shape, axes=axes, keepdims=True)
+    finite = parts.of("is_finite", high, shape=shape, to=_BOOL)
+    return (parts.of("where", finite, high, parts.number(0.0, x.dtype), shape=shape, to=x.dtype),)
+
+
+def _logsumexp(parts: Parts, x: Value, axes: tuple[int, ...], keepdims: bool) -> tuple[Value, ...] | None:
+    found = _finite_maximum(parts, x, axes)
+    if found is None:
+        return None
+    (high,) = found
+    less = parts.of("exp", parts.of("subtract", x, high, shape=x.shape), shape=x.shape)
+    total = parts.of("reduce_sum", less, shape=high.shape, axes=axes, keepdims=True)
+    total = parts.of("add", parts.of("log", total, shape=high.shape), high, shape=high.shape)
+    return (total if keepdims else parts.reshaped(total, _without(x.shape, axes, False)),)
+
+
+def _count_nonzero(parts: Parts, x: Value, axes: tuple[int, ...], keepdims: bool) -> tuple[Value, ...] | None:
+    if _are_rows(x, axes) or x.dtype.kind not in "biuf":
+        return None
+    if x.dtype != _BOOL:
+        x = parts.of("not_equal", x, parts.number(0, x.dtype), shape=x.shape, to=_BOOL)
+    ones = parts.of("cast", x, shape=x.shape, to=_INT64, dtype="int64")
+    shape = _without(x.shape, axes, keepdims)
+    return (parts.of("reduce_sum", ones, shape=shape, axes=axes, keepdims=keepdims),)
+
+
+COMPOSITES: dict[str, Callable[..., tuple[Value, ...] | None]] = {
     "dense": _dense,
     "dense_gradient": _dense_gradient,
     "matmul": _product,
+    "finite_maximum": _finite_maximum,
+    "reduce_logsumexp": _logsumexp,
+    "count_nonzero": _count_nonzero,
 }
-"""How each composite is expanded: its results, from its inputs and attributes."""
+"""How each composite is expanded: its results, from its inputs and attributes; None where it stays."""
