@@ -2,13 +2,14 @@
 
 import gc
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
 from fastgrad.kernels.recurrent.lstm import lstm_launches
 from fastgrad.kernels.running import at_once
-from fastgrad.kernels.running.at_once import run_at_once
+from fastgrad.kernels.running.at_once import Frame, run_at_once
 from fastgrad.kernels.running.launch import Launch, Launches
 from fastgrad.kernels.running.team import team
 
@@ -64,3 +65,58 @@ def test_operands_that_it_does_not_know_are_refused(threads, monkeypatch):
     odd = Launches((Launch(launch.launches[0].kernel, ((1.5,),)),))
     with pytest.raises(TypeError, match=r"pack_matrix.*1\.5"):
         run_at_once(odd, [], [])
+
+
+def run_lstm(found, inputs):
+    """The results of launches of an LSTM."""
+    steps, batch, width = inputs[0].shape
+    states, last = (steps + 1, batch, width // 4), (batch, width // 4)
+    outputs = [np.empty(size, np.float32) for size in (states, states, inputs[0].shape, last, last)]
+    run_at_once(found, inputs, outputs)
+    return b"".join(y.tobytes() for y in outputs)
+
+
+def test_the_program_of_launches_is_kept_for_other_arrays_and_made_anew_for_other_threads(threads, monkeypatch):
+    inputs = arrays(20, 33, 64)
+    others = [-x for x in inputs]
+    wanted = [run_lstm(lstm_launches(x, []), x) for x in (inputs, others)]
+    found = lstm_launches(inputs, [])
+    made = []
+    monkeypatch.setattr(at_once, "Frame", lambda *args: made.append(Frame(*args)) or made[-1])
+    for count in (2, 1, 3):
+        threads(count)
+        assert [run_lstm(found, x) for x in (inputs, others, inputs)] == [*wanted, wanted[0]]
+    assert [frame.threads for frame in made] == [2, 1, 3]
+
+
+def test_two_python_threads_have_a_program_each(threads):
+    threads(2)
+    given = [arrays(20, 33, 64), [-x for x in arrays(20, 33, 64)]]
+    wanted = [run_lstm(lstm_launches(x, []), x) for x in given]
+    found = lstm_launches(given[0], [])
+    with ThreadPoolExecutor(2) as pool:
+        results = list(pool.map(lambda i: run_lstm(found, given[i % 2]), range(60)))
+    assert results == [wanted[i % 2] for i in range(60)]
+
+
+def test_arrays_that_a_program_does_not_take_are_computed_all_the_same(threads):
+    threads(2)
+    inputs = arrays(20, 33, 64)
+    found = lstm_launches(inputs, [])
+    wanted = run_lstm(found, inputs)
+    memory = np.zeros(inputs[0].nbytes + 1, np.uint8)
+    odd = memory[1:].view(np.float32).reshape(inputs[0].shape)  # not aligned
+    odd[...] = inputs[0]
+    assert run_lstm(found, [odd, *inputs[1:]]) == wanted
+    assert run_lstm(found, [inputs[0].view(np.recarray), *inputs[1:]]) == wanted
+    assert run_lstm(found, [inputs[0], inputs[1], inputs[2].reshape(2, 128), *inputs[3:]]) == wanted
+    with pytest.raises(TypeError, match="C-contiguous results"):
+        run_at_once(found, inputs, [np.empty((21, 33, 64), np.float32)[:, ::-1]] * 5)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_results_that_start_as_an_input_do(threads, count):
+    threads(count)
+    x, out = np.arange(3.0), np.zeros(3)
+    run_at_once(Launches((), starts_as=((0, 0),)), (x,), (out,))
+    np.testing.assert_array_equal(out, x)

@@ -109,9 +109,10 @@ class Launches:
         starts_as: pairs (output, input): when the kernels begin, the output must hold the elements of the input, which they
             change. Whoever runs them copies what is not the same memory.
         alias: whether there is nothing to do: the bytes of the only result are those that the first input begins with.
+        frames: where they are run at once, the programs that no call has at the time; see `at_once.py`.
     """
 
-    __slots__ = ("alias", "in_place", "launches", "scratch", "starts_as")
+    __slots__ = ("alias", "frames", "in_place", "launches", "scratch", "starts_as")
 
     def __init__(
         self,
@@ -126,6 +127,7 @@ class Launches:
         self.in_place = in_place
         self.alias = alias
         self.starts_as = starts_as
+        self.frames: list[Any] = []
 
 
 def only(
