@@ -229,8 +229,12 @@ def test_functions_that_change_nothing_give_a_tensor_of_its_own(function):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", "int64"])
-def test_weights_begin_with_a_cache_line(dtype):
-    weights = tf.Variable(tf.ones((65, 67), dtype))
-    assert weights._array.ctypes.data % 64 == 0
-    assert weights._array.flags.c_contiguous
-    np.testing.assert_array_equal(weights.numpy(), np.ones((65, 67)))
+@pytest.mark.parametrize("given", [tf.constant, lambda array: array], ids=["tensor", "array"])
+def test_weights_and_copies_of_them_begin_with_a_cache_line(dtype, given):
+    ones = np.ones((65, 67), tf.as_dtype(dtype).as_numpy_dtype)
+    weights = [tf.Variable(given(ones)) for _ in range(8)]  # one alone may do so by chance
+    weights += [copy.deepcopy(one) for one in weights]
+    for one in weights:
+        assert one._array.ctypes.data % 64 == 0
+        assert one._array.flags.c_contiguous
+        np.testing.assert_array_equal(one.numpy(), ones)

@@ -14,6 +14,7 @@ import numpy as np
 
 from fastgrad import dtypes
 from fastgrad import tensor as tensors
+from fastgrad.aligned import aligned_copy, is_aligned
 from fastgrad.dtypes import DType
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.floating_errors import QUIET, errors_reset, errors_set
@@ -23,10 +24,6 @@ from fastgrad.recording import recorders
 from fastgrad.scopes import current_name_scope
 from fastgrad.shape import TensorShape
 from fastgrad.tensor import Reference, Tensor, convert_to_tensor, elements_text
-
-CACHE_LINE = 64
-ALIGNED_BYTES = 4096
-"""From so many on: vectors of weights that lie across two lines cost products of few rows up to 8 % (NumPy's memory begins within a line)."""
 
 _serials = itertools.count()
 
@@ -137,13 +134,13 @@ class Variable(Operators):
                 f"In this `tf.Variable` creation, the initial value's shape ({value.shape}) is not compatible "
                 f"with the explicitly supplied `shape` argument ({shape})."
             )
-        # What was converted just now has memory of its own: a large table is not copied twice.
-        own = isinstance(initial_value, np.ndarray) and value._array.base is None
+        # What was converted just now has memory of its own.
+        own = isinstance(initial_value, np.ndarray) and value._array.base is None and is_aligned(value._array)
         array = placed(value._array) if placement.active else value._array
         if type(array) is not np.ndarray:
             self._array: Any = array if array is not value._array else array.copy()
         else:
-            self._array = array if own or array is not value._array else _aligned_copy(array)
+            self._array = array if own or array is not value._array else aligned_copy(array)
         self._serial = next(_serials)  # the order of creation
         self._name = current_name_scope() + (name or "Variable")
         self._trainable = True if trainable is None else bool(trainable)
@@ -391,7 +388,7 @@ class Variable(Operators):
         twin = type(self).__new__(type(self))
         memo[id(self)] = twin
         twin.__dict__.update(self.__dict__)
-        twin._array = self._array.copy()
+        twin._array = aligned_copy(self._array) if type(self._array) is np.ndarray else self._array.copy()
         twin._serial = next(_serials)
         twin._snapshot, twin._views = None, []
         return twin
@@ -413,17 +410,6 @@ class Variable(Operators):
 
     def __ipow__(self, other: Any) -> Any:
         raise _in_place("**=", "assign")
-
-
-def _aligned_copy(array: np.ndarray) -> np.ndarray:
-    """Contiguous; one of some size begins with a cache line."""
-    if array.nbytes < ALIGNED_BYTES or array.dtype.hasobject:
-        return np.array(array, order="C")
-    memory = np.empty(array.nbytes + CACHE_LINE, np.uint8)
-    start = -memory.__array_interface__["data"][0] % CACHE_LINE
-    copy: np.ndarray = memory[start : start + array.nbytes].view(array.dtype).reshape(array.shape)
-    copy[...] = array
-    return copy
 
 
 def write(memory: Any, array: Any) -> None:

@@ -183,3 +183,14 @@ def test_apply_without_variables_uses_those_it_was_built_with():
     np.testing.assert_array_equal(variables[1], [0.0, 1.0])
     optimizer.apply([])
     assert int(optimizer.iterations) == 1
+
+
+def test_slots_begin_with_a_cache_line():
+    weights = [tf.Variable(np.ones((65, 67), np.float32)) for _ in range(8)]  # one alone may do so by chance
+    for optimizer in (tf.optimizers.Adam(), tf.optimizers.Adagrad(), tf.optimizers.Ftrl()):
+        optimizer.build(weights)
+        for slot in optimizer.variables[2:]:
+            assert slot._array.ctypes.data % 64 == 0
+            assert slot._array.flags.c_contiguous
+    added = [optimizer.add_variable((65, 67), "ones", name="added") for _ in range(8)]
+    assert all(one._array.ctypes.data % 64 == 0 and (one.numpy() == 1).all() for one in added)

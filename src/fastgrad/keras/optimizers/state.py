@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.aligned import aligned_array, aligned_copy
 from fastgrad.keras import initializers, naming
 from fastgrad.keras.optimizers.arguments import checked_rate
 from fastgrad.keras.optimizers.followed import Followed
@@ -142,12 +143,13 @@ class OptimizerState(Followed):
         """
         sizes, wanted = tuple(shape), standardize_dtype(dtype)
         if isinstance(initializer, str) and initializer == "zeros":
-            array = np.zeros(sizes, wanted.numpy)
+            array = aligned_array(sizes, wanted.numpy, np.zeros)
         elif isinstance(initializer, (int, float)):
-            array = np.full(sizes, initializer, wanted.numpy)
+            array = aligned_array(sizes, wanted.numpy)
+            array[...] = initializer
         else:
             make: Any = initializers.get(initializer)
-            array = np.array(convert_to_tensor(make(sizes, dtype=wanted), wanted)._on_host())
+            array = aligned_copy(convert_to_tensor(make(sizes, dtype=wanted), wanted)._on_host())
         return self._new_variable(array, name or "variable")
 
     def add_variable_from_reference(
