@@ -20,6 +20,8 @@ endif
 
 ENVIRONMENT = PYTHON='$(PYTHON)' tools/environment.sh .venv
 PYTHON_HERE = .venv/bin/python
+# A process for each processor (`tests/conftest.py` counts them), up to eight; who has no test left takes half of another's.
+SIDE_BY_SIDE = -n auto --maxprocesses 8 --dist worksteal
 # asv keeps a file about the machine in the home folder, and asks questions when there is none.
 ASV = HOME='$(CURDIR)/.asv/home' $(PYTHON_HERE) -m asv
 
@@ -44,7 +46,7 @@ test-machines: ## run the tests of other machines: each width of vectors, and co
 
 test-cuda: ## compile kernels for NVIDIA GPUs to machine code (brings NVIDIA's linker) and run them in simulation
 	@$(ENVIRONMENT) test,cuda
-	@$(PYTHON_HERE) -m pytest tests/cuda $(ARGS)
+	@$(PYTHON_HERE) -m pytest $(SIDE_BY_SIDE) tests/cuda $(ARGS)
 
 test-gpu: ## run the tests that need an NVIDIA GPU, and say why they are skipped where there is none
 	@$(ENVIRONMENT) test,cuda

@@ -8,6 +8,10 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+# The processes of pytest-xdist have the processors between them.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("FASTGRAD_NUM_THREADS", "1")
+
 os.environ.setdefault("FASTGRAD_CACHE_DIR", str(Path(__file__).resolve().parents[1] / ".cache" / "kernels"))
 
 # A shell that runs the suite in the background has it ignore Ctrl-C, which some tests send.
@@ -17,6 +21,14 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 # No deadline: a test's first example may import SciPy or compile a kernel.
 settings.register_profile("suite", deadline=None, derandomize=True)
 settings.load_profile("suite")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers():
+    """Processors that this process may use, which in a container are fewer than the machine has."""
+    from fastgrad.kernels.running.processors import default_threads
+
+    return default_threads()
 
 
 @pytest.fixture(autouse=True)
