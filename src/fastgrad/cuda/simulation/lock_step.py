@@ -1,8 +1,8 @@
 """A GPU in slow motion, on the CPU: a kernel's own code, thread by thread, with nothing left to chance.
 
 A kernel is compiled as for the GPU, but for this processor, and its questions (which thread am I? wait for the others; give
-me another thread's number) are put to this module. Of a block's threads one runs at a time, until it asks for the
-others; when all have, they go on in order. So results are the same each time, and what a GPU leaves undefined is an error:
+me another thread's number) are put to `fibers`. Of a block's threads one runs at a time, until it asks for the
+others; when all have, they are answered here, and go on in order. So results are the same each time, and what a GPU leaves undefined is an error:
 threads that wait in different places, or that end while others wait; accesses outside of arrays; two threads that touch the same
 shared element between two barriers, one of them writing (`races`). Shared memory is full of NaN at first.
 """
@@ -21,22 +21,14 @@ import numpy as np
 from fastgrad.cuda.building import body
 from fastgrad.cuda.building.kernel import NO_ANSWER, DeviceKernel, Machine, kernel_ir
 from fastgrad.cuda.building.specials import ASKED, BLOCK, BLOCKS, IN_SIMULATION, SIMULATED
-from fastgrad.cuda.simulation import races
+from fastgrad.cuda.simulation import fibers, races
 from fastgrad.kernels.building import bounds
 from fastgrad.kernels.building.native import initialize_llvm, target
-from fastgrad.kernels.building.signature import LIST_KINDS, checked_words
+from fastgrad.kernels.building.signature import LIST_KINDS
 from fastgrad.kernels.running.launch import Constant, Input, Launches, Output, Scratch
 
-_THREAD, _THREADS, _SHARED, _SYNCHRONIZE, _XOR, _DOWN = (
-    ASKED.index(special)
-    for special in (
-        body.thread,
-        body.threads,
-        body.shared_array,
-        body.synchronize,
-        body.shuffle_xor,
-        body.shuffle_down,
-    )
+_THREAD, _THREADS, _SYNCHRONIZE, _XOR = (
+    ASKED.index(special) for special in (body.thread, body.threads, body.synchronize, body.shuffle_xor)
 )
 _CPU = Machine(
     specials=IN_SIMULATION,
@@ -48,20 +40,12 @@ _CPU = Machine(
     declared=[f"declare i64 @{SIMULATED}(i64, i64, i64, i64)"],
     checked=True,
 )
-_NUMBERS: Mapping[str, Any] = {"float": ctypes.c_double, "int": ctypes.c_int64, "count": ctypes.c_int64}
+_NUMBERS = frozenset({"float", "int", "count"})
+_alone = threading.Lock()  # memory of a block is there once, and so is what compiles its kernels
 
 
 class SimulationError(RuntimeError):
     """A kernel does what a GPU leaves undefined."""
-
-
-class _Request(NamedTuple):
-    """What a thread waits for the others with."""
-
-    kind: int
-    place: int
-    bits: int
-    lanes: int
 
 
 def simulate(
@@ -116,7 +100,8 @@ class SimulatedKernel:
         self.kernel = kernel
         self.names = (*[None if p.kind in _NUMBERS else p.name for p in kernel.given], "answer")
         self._types = kernel.checked_types(dtypes)
-        self._native = _compiled(kernel, tuple(sorted(self._types.items())))
+        with _alone:
+            self._native = _compiled(kernel, tuple(sorted(self._types.items())))
 
     def run(
         self, words: Sequence[int | float], units: int, blocks: int, threads: int, room: Callable[[int], int]
@@ -130,9 +115,15 @@ class SimulatedKernel:
         """
         sizes, kept = self._sizes(words, room)
         threads = self.kernel.threads if self.kernel.exact else threads
-        for number in range(blocks if self.kernel.is_shared else 1):
-            block = _Block(self.kernel.name, threads if self.kernel.is_shared else 1, number, blocks)
-            block.run(lambda: self._native(*words, *sizes, units), self.kernel.together)
+        given = np.array([*words, *sizes, units], object)
+        is_real = np.array(self._native.kinds) == "double"
+        passed = np.empty(len(given), np.int64)
+        passed[~is_real] = given[~is_real]
+        passed.view(np.float64)[is_real] = given[is_real]
+        with _alone:
+            for number in range(blocks if self.kernel.is_shared else 1):
+                block = _Block(self.kernel.name, threads if self.kernel.is_shared else 1, number, blocks)
+                (block.run_together if self.kernel.together else block.run)(self._native, passed)
         del kept
 
     def _sizes(self, words: Sequence[Any], room: Callable[[int], int]) -> tuple[list[int], list[np.ndarray]]:
@@ -210,162 +201,113 @@ def run_on_simulation(
 
 
 class _Block:
-    """The threads of a block, each a thread of Python of which one runs at a time."""
+    """A block of threads."""
 
     def __init__(self, kernel: str, count: int, block: int, blocks: int) -> None:
-        self.kernel, self.count, self.block, self.blocks = kernel, count, block, blocks
-        self._requests: list[_Request | None] = [None] * count
-        self._answers = [0] * count
-        # Locks, each taken by who waits for another's turn to end: a semaphore takes several times as long.
-        self._turns = [_taken() for _ in range(count)]
-        self._back = _taken()
-        self._ended = [False] * count
-        self._shared: dict[int, int] = {}
-        self._room = races.clear()
-        self._error: str | None = None
+        self.kernel, self.count, self._room = kernel, count, races.clear()
+        fibers.begin((count, block, blocks), self._room, races.END)
 
-    def run(self, kernel: Any, together: bool = True) -> None:
-        """Runs the kernel in all threads; one after another, if none waits for others."""
-        if not together:
-            for number in range(self.count):
-                _running.block, _running.number = self, number
-                kernel()
-                if bounds.happened():
-                    bounds.report()
-            return
-        threads = [threading.Thread(target=self._thread, args=(number, kernel)) for number in range(self.count)]
-        for thread in threads:
-            thread.start()
-        while not all(self._ended):
-            self._turns[self._ended.index(False)].release()
-            self._back.acquire()
-            if self._error is None:
-                self._error = self._check()
-            if all(r is None or r.kind == _SYNCHRONIZE for r in self._requests):
-                races.barrier()
-            if self._error is None and not all(self._ended):
-                self._exchange()
-        for thread in threads:
-            thread.join()
-        if bounds.happened():
-            bounds.report()
-        if self._error is not None:
-            raise SimulationError(self._error)
+    def run(self, native: _Native, words: np.ndarray) -> None:
+        """Runs a kernel whose threads do not wait for each other, one after another."""
+        for number in range(self.count):
+            fibers.set_thread(number)
+            native.function(words.ctypes.data)
+            if bounds.happened():
+                bounds.report()
 
-    def _thread(self, number: int, kernel: Any) -> None:
-        self._turns[number].acquire()
-        _running.block, _running.number = self, number
-        races.turn(number)
-        try:
-            kernel()
-        finally:
-            self._ended[number] = True
-            self._requests[number] = None
-            self._pass_on(number)
-
-    def _pass_on(self, number: int) -> None:
-        """It is the next thread's turn; after the last one's, that of who looks at what all ask for."""
-        for other in range(number + 1, self.count):
-            if not self._ended[other]:
-                self._turns[other].release()
+    def run_together(self, native: _Native, words: np.ndarray) -> None:
+        """Runs a kernel from barrier to barrier."""
+        rows = fibers.start(native.address, words.ctypes.data)
+        while True:
+            fibers.run_until_all_wait()
+            if bounds.happened():
+                bounds.report()
+            wrong = self._wrong(rows)
+            if wrong is not None:
+                raise SimulationError(wrong)
+            kind = int(rows[0, fibers.KIND])
+            if kind == fibers.ENDED:
                 return
-        self._back.release()
+            if kind == _SYNCHRONIZE:
+                races.barrier()
+            else:
+                _exchange(rows, kind)
 
-    def answer(self, number: int, kind: int, place: int, a: int, b: int) -> int:
-        """Answers a thread's question, once the others have come, too, if that is what it asks for."""
-        if kind == _THREAD:
-            return number
-        if kind in (_THREADS, BLOCK, BLOCKS):
-            return {_THREADS: self.count, BLOCK: self.block, BLOCKS: self.blocks}[kind]
-        if kind == _SHARED:
-            return self._shared_address(place, a * b)
-        if self._error is None:  # else the thread runs to its end, alone
-            self._requests[number] = _Request(kind, place, a, b)
-            self._pass_on(number)
-            self._turns[number].acquire()
-            races.turn(number)
-        return self._answers[number]
-
-    def _shared_address(self, place: int, size: int) -> int:
-        if place not in self._shared:
-            end = self._room + (size + 15) // 16 * 16
-            self._shared[place], self._room = (self._room, end) if end <= races.END else (races.BEGIN, end)
-            if end > races.END:
-                self._error = f"kernel {self.kernel} has more than the {races.SHARED} bytes of shared memory of a block"
-        return self._shared[place]
-
-    def _check(self) -> str | None:
+    def _wrong(self, rows: np.ndarray) -> str | None:
         """What is wrong with what the threads have done, and where they wait."""
-        if bounds.happened():
-            return "see `bounds.report`"
+        if fibers.wants_more_memory():
+            return f"kernel {self.kernel} has more than the {races.SHARED} bytes of shared memory of a block"
         race = races.found()
         if race is not None:
             return f"kernel {self.kernel}: {race}"
-        waiting = {(r.kind, r.place) for r in self._requests if r is not None}
-        if waiting and any(self._ended):
-            ended, waits = self._ended.index(True), self._ended.index(False)
-            return f"thread {ended} has ended while thread {waits} waits for it ({self._name(waits)})"
-        if len(waiting) > 1:
-            first = self._requests[0]
-            other = next(n for n, r in enumerate(self._requests) if r and first and r[:2] != first[:2])
-            return f"threads wait in different places: 0 ({self._name(0)}) and {other} ({self._name(other)})"
+        ended = rows[:, fibers.KIND] == fibers.ENDED
+        if ended.any():
+            if ended.all():
+                return None
+            waits = int(ended.argmin())
+            return f"thread {ended.argmax()} has ended while thread {waits} waits for it ({_name(rows[waits])})"
+        elsewhere = (rows[:, fibers.KIND : fibers.PLACE + 1] != rows[0, fibers.KIND : fibers.PLACE + 1]).any(1)
+        if elsewhere.any():
+            other = int(elsewhere.argmax())
+            return f"threads wait in different places: 0 ({_name(rows[0])}) and {other} ({_name(rows[other])})"
         return None
 
-    def _name(self, number: int) -> str:
-        request = self._requests[number]
-        return "ended" if request is None else ASKED[request.kind].name
 
-    def _exchange(self) -> None:
-        for number, request in enumerate(self._requests):
-            if request is None or request.kind == _SYNCHRONIZE:
-                continue
-            lane = number % body.WARP
-            other = lane ^ request.lanes if request.kind == _XOR else lane + request.lanes
-            giver = self._requests[number - lane + other] if 0 <= other < body.WARP else request
-            assert giver is not None
-            self._answers[number] = giver.bits
+def _name(row: np.ndarray) -> str:
+    return ASKED[row[fibers.KIND]].name
 
 
-def _taken() -> threading.Lock:
-    lock = threading.Lock()
-    lock.acquire()
-    return lock
+def _exchange(rows: np.ndarray, kind: int) -> None:
+    """Answers each thread the number of another one of its warp; its own, where there is none."""
+    threads = np.arange(len(rows))
+    lanes = threads % body.WARP
+    others = lanes ^ rows[:, fibers.LANES] if kind == _XOR else lanes + rows[:, fibers.LANES]
+    there = (others >= 0) & (others < body.WARP)
+    rows[:, fibers.ANSWER] = rows[np.where(there, threads - lanes + others, threads), fibers.BITS]
 
 
-class _Running(threading.local):
-    block: _Block
-    number: int
+class _Native(NamedTuple):
+    """A kernel's code: a function of the address of its words, to be called by Python, and where it is."""
 
-
-_running = _Running()
-
-
-@ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)
-def _simulated(kind: int, place: int, a: int, b: int) -> int:
-    return _running.block.answer(_running.number, kind, place, a, b)
-
-
-_engines: list[Any] = []  # what holds the code of kernels
+    function: Callable[[int], None]
+    address: int
+    kinds: Sequence[str]
+    engine: Any
 
 
 @functools.cache
-def _compiled(kernel: DeviceKernel, dtypes: tuple[tuple[str, str], ...]) -> Any:
+def _compiled(kernel: DeviceKernel, dtypes: tuple[tuple[str, str], ...]) -> _Native:
     initialize_llvm()
     text, specials = kernel_ir(kernel, dict(dtypes), _CPU)
     module = llvm.parse_assembly(text)
+    kinds = [str(argument.type) for argument in module.get_function("kernel").arguments]
+    module.link_in(llvm.parse_assembly(_of_words(kinds)))
     if specials:
         module.link_in(llvm.parse_assembly(specials))
     module.triple = target().triple
     machine = llvm.Target.from_triple(module.triple).create_target_machine(opt=1)
     module.link_in(llvm.parse_assembly(races.WATCHING))
-    symbols = {SIMULATED: ctypes.cast(_simulated, ctypes.c_void_p).value, **bounds.addresses(), **races.addresses()}
-    for symbol, address in symbols.items():
+    for symbol, address in (fibers.addresses() | bounds.addresses() | races.addresses()).items():
         llvm.add_symbol(symbol, address)
     engine = llvm.create_mcjit_compiler(module, machine)
     engine.finalize_object()
-    _engines.append(engine)
-    kinds = [_NUMBERS.get(parameter.kind, ctypes.c_void_p) for parameter in kernel.given]
-    behind = [ctypes.c_int64] * sum(map(len, checked_words(kernel.signature).values()))  # sizes, and addresses of sizes
-    return ctypes.CFUNCTYPE(None, *kinds, ctypes.c_void_p, *behind, ctypes.c_int64)(
-        engine.get_function_address("kernel")
+    address = engine.get_function_address("of_words")
+    return _Native(ctypes.CFUNCTYPE(None, ctypes.c_void_p)(address), address, kinds, engine)
+
+
+def _of_words(kinds: Sequence[str]) -> str:
+    """LLVM IR of a function that calls a kernel with what it finds at an address."""
+    loads = "\n".join(
+        f"  %at{i} = getelementptr i64, ptr %words, i64 {i}\n  %w{i} = load {kind}, ptr %at{i}"
+        for i, kind in enumerate(kinds)
     )
+    given = ", ".join(f"{kind} %w{i}" for i, kind in enumerate(kinds))
+    return f"""
+declare void @kernel({", ".join(kinds)})
+
+define void @of_words(ptr %words) {{
+{loads}
+  call void @kernel({given})
+  ret void
+}}
+"""

@@ -11,6 +11,7 @@ import ctypes
 import numpy as np
 
 from fastgrad.cuda.building.specials import WATCH
+from fastgrad.cuda.simulation import fibers
 
 SHARED = 48 * 1024
 """How many bytes of shared memory a block may have that says how much it needs when it is compiled."""
@@ -23,8 +24,8 @@ _touched = np.zeros((SHARED, 2), np.int64)
 BEGIN = (_memory.ctypes.data + 63) // 64 * 64
 END = BEGIN + SHARED
 
-_THREAD, _TIME, _RACES, _PLACE, _FIRST, _SECOND = range(6)
-_state = (ctypes.c_int64 * 6)()
+_TIME, _RACES, _PLACE, _FIRST, _SECOND = range(5)
+_state = (ctypes.c_int64 * 5)()
 _STATE, _TOUCHED = "fastgrad_races", "fastgrad_touched"
 
 
@@ -39,11 +40,6 @@ def clear() -> int:
 def barrier() -> None:
     """All threads have waited for each other."""
     _state[_TIME] += 1
-
-
-def turn(thread: int) -> None:
-    """It is this thread that runs now."""
-    _state[_THREAD] = thread
 
 
 def found() -> str | None:
@@ -67,6 +63,7 @@ def _word(place: int) -> str:
 
 
 WATCHING = f"""
+@{fibers.STATE} = external global i64
 @{_STATE} = external global i64
 @{_TOUCHED} = external global i64
 
@@ -76,7 +73,7 @@ define void @{WATCH}(ptr %place, i64 %bytes, i1 %written) alwaysinline {{
   %shared = icmp ult i64 %offset, {SHARED}
   br i1 %shared, label %look, label %done
 look:
-  %thread = load i64, ptr {_word(_THREAD)}
+  %thread = load i64, ptr {fibers.word(fibers.THREAD)}
   %time = load i64, ptr {_word(_TIME)}
   %now = mul i64 %time, {_THREADS}
   %me = add i64 %now, %thread

@@ -1,0 +1,265 @@
+"""The threads of a simulated block: native code on stacks of its own, of which one runs at a time until it waits for the others.
+
+A switch to another stack takes nanoseconds, where threads of the system take 25 us to hand over to each other, at each
+barrier and for each thread. No Python runs on these stacks: what a thread asks is answered by `code`, or written into its row
+for who calls `run_until_all_wait`.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import platform
+from collections.abc import Callable
+from typing import Any
+
+import llvmlite.binding as llvm
+import numpy as np
+
+from fastgrad.cuda.building import body
+from fastgrad.cuda.building.specials import ASKED, BLOCK, BLOCKS, SIMULATED
+from fastgrad.kernels.building.native import initialize_llvm, target
+
+MOST_THREADS = 1024
+_STACK = 128 * 1024
+_PLACES = 4096
+"""How many questions a kernel may have in its code."""
+
+STATE = "fastgrad_fibers"
+THREAD, _THREADS, _BLOCK, _BLOCKS, _SCHEDULER, _ENTRY, _ARGUMENTS, _ROOM, _END, _FULL = range(10)
+"""Words of the state: who runs, of how many, in which block of how many; the stack of `run_until_all_wait`; the kernel; memory to share."""
+
+_STACK_POINTER, KIND, PLACE, BITS, LANES, ANSWER = range(6)
+"""Words of a thread's row: where its stack ends, what it waits with (see `ASKED`), and what it is answered."""
+
+ENDED = -1
+"""The `KIND` of a thread that has ended."""
+
+_state = (ctypes.c_int64 * 10)()
+_rows = np.zeros((MOST_THREADS, 6), np.int64)
+_places = np.zeros(_PLACES, np.int64)
+
+_ROWS, _SHARED_AT = "fastgrad_fibers_rows", "fastgrad_fibers_shared"
+
+# What a stack that is left ends with: the registers that a called function keeps, and where it goes on.
+_SWITCHES = {
+    "x86_64": (
+        "x86_64_sysvcc",
+        [f"pushq %{r}" for r in ("rbp", "rbx", "r12", "r13", "r14", "r15")]
+        + ["movq %rsp, (%rdi)", "movq %rsi, %rsp"]
+        + [f"popq %{r}" for r in ("r15", "r14", "r13", "r12", "rbx", "rbp")]
+        + ["retq"],
+    ),
+    "aarch64": (
+        "",
+        ["sub sp, sp, #160"]
+        + [f"stp x{19 + 2 * i}, x{20 + 2 * i}, [sp, #{16 * i}]" for i in range(6)]
+        + [f"stp d{8 + 2 * i}, d{9 + 2 * i}, [sp, #{96 + 16 * i}]" for i in range(4)]
+        + ["mov x9, sp", "str x9, [x0]", "mov sp, x1"]
+        + [f"ldp x{19 + 2 * i}, x{20 + 2 * i}, [sp, #{16 * i}]" for i in range(6)]
+        + [f"ldp d{8 + 2 * i}, d{9 + 2 * i}, [sp, #{96 + 16 * i}]" for i in range(4)]
+        + ["add sp, sp, #160", "ret"],
+    ),
+}
+_WORDS_AND_RETURN = {"x86_64": (8, 6), "aarch64": (20, 11)}
+"""How many words a new stack has on it, and which of them is where it goes on; on x86-64 the last is what a call leaves there."""
+
+Block = tuple[int, int, int]
+"""How many threads a block has, its number, and how many blocks there are."""
+
+
+def begin(block: Block, room: int, end: int) -> None:
+    """Begins a block, whose threads have the memory from `room` to `end` to share."""
+    _state[_THREADS], _state[_BLOCK], _state[_BLOCKS] = block
+    _state[_ROOM], _state[_END], _state[_FULL] = room, end, 0
+    _places.fill(0)
+
+
+def start(kernel: int, arguments: int) -> np.ndarray:
+    """Gives each thread of the block a stack, on which it will call a function with an address; gives their rows."""
+    count = _state[_THREADS]
+    assert count <= MOST_THREADS
+    words, at = _WORDS_AND_RETURN[_processor()]
+    stacks = _stacks()[:count]
+    stacks[:, 0] = 0
+    stacks[:, -words:] = 0
+    stacks[:, at - words] = _native().fiber
+    _rows[:count, _STACK_POINTER] = stacks.ctypes.data + np.arange(1, count + 1) * _STACK - 8 * words
+    _state[_ENTRY], _state[_ARGUMENTS] = kernel, arguments
+    return _rows[:count]
+
+
+def run_until_all_wait() -> None:
+    """Lets one thread after another run until it waits for the others, or ends."""
+    _native().run_until_all_wait()
+    assert not _stacks()[: _state[_THREADS], 0].any(), "a thread has more on its stack than there is room for"
+
+
+def set_thread(number: int) -> None:
+    """It is this thread that runs now."""
+    _state[THREAD] = number
+
+
+def wants_more_memory() -> bool:
+    """Whether the threads of the block have asked for more memory to share than there is."""
+    return _state[_FULL] != 0
+
+
+def addresses() -> dict[str, int]:
+    """The addresses of what code of kernels uses."""
+    return {SIMULATED: _native().simulated, **_memory()}
+
+
+def word(place: int) -> str:
+    """The address of a word of the state, in LLVM IR."""
+    return f"getelementptr (i64, ptr @{STATE}, i64 {place})"
+
+
+def _memory() -> dict[str, int]:
+    return {STATE: ctypes.addressof(_state), _ROWS: _rows.ctypes.data, _SHARED_AT: _places.ctypes.data}
+
+
+@functools.cache
+def _stacks() -> np.ndarray:
+    """Pages that nobody touches take no memory."""
+    memory = np.empty(MOST_THREADS * _STACK + 64, np.uint8)
+    skipped = -memory.ctypes.data % 64
+    return memory[skipped : skipped + MOST_THREADS * _STACK].view(np.int64).reshape(MOST_THREADS, -1)
+
+
+@functools.cache
+def _processor() -> str:
+    name = {"amd64": "x86_64", "arm64": "aarch64"}.get(platform.machine().lower(), platform.machine().lower())
+    if name not in _SWITCHES:
+        raise NotImplementedError(f"the simulation of a GPU switches stacks on x86-64 and AArch64, not on {name}")
+    return name
+
+
+def code(processor: str) -> str:
+    """LLVM IR of the switch between stacks, of what runs on them, and of what answers a thread's questions."""
+    convention, lines = _SWITCHES[processor]
+    plain = {body.thread: THREAD, body.threads: _THREADS}
+    words = {**{ASKED.index(special): place for special, place in plain.items()}, BLOCK: _BLOCK, BLOCKS: _BLOCKS}
+    cases = " ".join(f"i64 {kind}, label %plain{place}" for kind, place in words.items())
+    plains = "\n".join(
+        f"plain{place}:\n  %word{place} = load i64, ptr {word(place)}\n  ret i64 %word{place}"
+        for place in words.values()
+    )
+    assembly = "\\0A".join(lines)
+    given = zip(("kind", "place", "a", "b"), (KIND, PLACE, BITS, LANES), strict=True)
+    asking = "\n".join(
+        f"  %at.{name} = getelementptr i64, ptr %row, i64 {place}\n  store i64 %{name}, ptr %at.{name}"
+        for name, place in given
+    )
+    return f"""
+@{STATE} = external global i64
+@{_ROWS} = external global i64
+@{_SHARED_AT} = external global i64
+
+define internal {convention} void @switch(ptr %kept, ptr %to) naked noinline nounwind {{
+  call void asm sideeffect "{assembly}", ""()
+  unreachable
+}}
+
+define internal ptr @row(i64 %thread) {{
+  %at = mul i64 %thread, {_rows.shape[1]}
+  %row = getelementptr i64, ptr @{_ROWS}, i64 %at
+  ret ptr %row
+}}
+
+define internal void @wait(ptr %row) {{
+  %to = load ptr, ptr {word(_SCHEDULER)}
+  call {convention} void @switch(ptr %row, ptr %to)
+  ret void
+}}
+
+define void @run_until_all_wait() {{
+entry:
+  %count = load i64, ptr {word(_THREADS)}
+  br label %next
+next:
+  %thread = phi i64 [ 0, %entry ], [ %after, %next ]
+  store i64 %thread, ptr {word(THREAD)}
+  %row = call ptr @row(i64 %thread)
+  %stack = load ptr, ptr %row
+  call {convention} void @switch(ptr {word(_SCHEDULER)}, ptr %stack)
+  %after = add i64 %thread, 1
+  %more = icmp slt i64 %after, %count
+  br i1 %more, label %next, label %done
+done:
+  ret void
+}}
+
+define void @fiber() noreturn {{
+  %kernel = load ptr, ptr {word(_ENTRY)}
+  %arguments = load ptr, ptr {word(_ARGUMENTS)}
+  call void %kernel(ptr %arguments)
+  %thread = load i64, ptr {word(THREAD)}
+  %row = call ptr @row(i64 %thread)
+  %kind = getelementptr i64, ptr %row, i64 {KIND}
+  store i64 {ENDED}, ptr %kind
+  call void @wait(ptr %row)
+  unreachable
+}}
+
+define i64 @{SIMULATED}(i64 %kind, i64 %place, i64 %a, i64 %b) {{
+  switch i64 %kind, label %others [ i64 {ASKED.index(body.shared_array)}, label %shared {cases} ]
+{plains}
+shared:
+  %at = getelementptr i64, ptr @{_SHARED_AT}, i64 %place
+  %known = load i64, ptr %at
+  %new = icmp eq i64 %known, 0
+  br i1 %new, label %share, label %give
+share:
+  %begin = load i64, ptr {word(_ROOM)}
+  %size = mul i64 %a, %b
+  %padded = add i64 %size, 15
+  %whole = and i64 %padded, -16
+  %rest = add i64 %begin, %whole
+  %end = load i64, ptr {word(_END)}
+  %fits = icmp ule i64 %rest, %end
+  br i1 %fits, label %keep, label %full
+full:
+  store i64 1, ptr {word(_FULL)}
+  br label %others
+keep:
+  store i64 %rest, ptr {word(_ROOM)}
+  store i64 %begin, ptr %at
+  ret i64 %begin
+give:
+  ret i64 %known
+others:
+  %thread = load i64, ptr {word(THREAD)}
+  %row = call ptr @row(i64 %thread)
+{asking}
+  call void @wait(ptr %row)
+  %at.answer = getelementptr i64, ptr %row, i64 {ANSWER}
+  %answer = load i64, ptr %at.answer
+  ret i64 %answer
+}}
+"""
+
+
+class _Native:
+    """The functions of `code` in this process."""
+
+    def __init__(self) -> None:
+        initialize_llvm()
+        llvm.initialize_native_asmparser()
+        module = llvm.parse_assembly(code(_processor()))
+        module.triple = target().triple
+        for symbol, address in _memory().items():
+            llvm.add_symbol(symbol, address)
+        machine = llvm.Target.from_triple(module.triple).create_target_machine(opt=1)
+        self._engine: Any = llvm.create_mcjit_compiler(module, machine)
+        self._engine.finalize_object()
+        self.fiber, self.simulated = map(self._engine.get_function_address, ("fiber", SIMULATED))
+        # With the GIL, as the calls are short: other threads of Python go on between them.
+        self.run_until_all_wait: Callable[[], None] = ctypes.PYFUNCTYPE(None)(
+            self._engine.get_function_address("run_until_all_wait")
+        )
+
+
+@functools.cache
+def _native() -> _Native:
+    return _Native()
