@@ -43,6 +43,8 @@ test-checked: ## run the kernels' tests with every access of memory checked
 test-machines: ## run the tests of other machines: each width of vectors, and code for NEON
 	@$(ENVIRONMENT) test
 	@$(PYTHON_HERE) -m pytest -m thorough $(ARGS)
+	@for lanes in 4 8; do echo "vectors of $$lanes float32 lanes"; \
+		FASTGRAD_LANES=$$lanes $(PYTHON_HERE) -m pytest tests/kernels/test_properties.py tests/kernels/products || exit 1; done
 
 test-cuda: ## compile kernels for NVIDIA GPUs to machine code (brings NVIDIA's linker) and run them in simulation
 	@$(ENVIRONMENT) test,cuda
