@@ -14,19 +14,22 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
+from fastgrad.kernels.building.bounds import checks_bounds
 from fastgrad.kernels.building.isa import host_isa
+from fastgrad.kernels.mapping.activation import sigmoid
 from fastgrad.kernels.products import dense
 from fastgrad.kernels.products import eager as eager_products
 from fastgrad.kernels.products.gemm import TERMS, gemm
 from fastgrad.kernels.products.steps import (
     NO_STEPS,
     form_of,
+    makes_rows_itself,
     matmul_launches,
     prepared,
     product_launches,
     takes_prologue,
 )
-from fastgrad.kernels.running.launch import Input, Launch, Launches, Output, run_launches
+from fastgrad.kernels.running.launch import Input, Launch, Launches, Output, Scratch, run_launches
 from fastgrad.kernels.running.team import team
 
 BOTH = [np.dtype("float32"), np.dtype("float64")]
@@ -340,6 +343,37 @@ def test_what_makes_rows_of_a_is_done_just_before_they_are_read(shape, transpose
         run_launches(found, [x, y, bias], [c], shares)
         assert c.tobytes() == wanted.tobytes()
         np.testing.assert_array_equal(x, a + bias)
+
+
+@pytest.mark.skipif(checks_bounds(), reason="checked kernels leave rows in memory, where accesses can be checked")
+@pytest.mark.parametrize("dtype", BOTH)
+@pytest.mark.parametrize(
+    ("shape", "transpose_b"),
+    [
+        ((5, 7, 3), False),
+        ((1000, 33, 10), False),
+        ((130, 64, 200), False),
+        ((300, 40, 17), True),
+        ((64, 800, 100), False),
+    ],
+    ids=str,
+)
+def test_rows_that_nobody_else_reads_are_made_in_the_kernels_own_memory(shape, transpose_b, dtype):
+    m, k, n = shape
+    a, b = matrices(m, k, n, dtype)
+    y = np.ascontiguousarray(b.T) if transpose_b else b
+    x = np.empty_like(a)
+    sigmoid[a.dtype](a, x, 0, a.size)
+    wanted = multiplied(x, b)
+    (product,) = product_launches([a, y], False, transpose_b).launches
+    preceding = Launch(sigmoid[a.dtype], (Input(0), Scratch(9)), a.size, parts={0: a.size, 1: a.size})
+    assert makes_rows_itself(product, preceding)
+    inside = Launches((prepared(product, preceding, m, own=1),))
+    for shares in (1, 2, 3, 8):
+        c, given = np.full_like(wanted, 7), a.copy()
+        run_launches(inside, [given, y], [c], shares)
+        assert c.tobytes() == wanted.tobytes()
+        np.testing.assert_array_equal(given, a)
 
 
 @pytest.mark.parametrize("dtype", BOTH)

@@ -132,6 +132,13 @@ def test_an_index_that_is_out_of_range_is_found_before_anything_changes(wrong, p
         np.testing.assert_array_equal(found, wanted)
 
 
+def test_rows_that_are_too_long_for_the_kernels_memory_are_made_in_the_programs():
+    x, w = normal(300, 5000), normal(9, 5000)
+    program, apart = compiled(lambda x, w: tf.matmul(tf.tanh(x), w, transpose_b=True), x, w)
+    assert prepared(program) == ["tanh+matmul"]
+    assert_equal(program, apart, (x, w))
+
+
 def test_who_reads_the_rows_before_the_product_leaves_both_as_they_are():
     x, w = normal(40, 8), normal(8, 5)
 

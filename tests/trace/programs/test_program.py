@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 import fastgrad as tf
 from fastgrad.errors import InvalidArgumentError
+from fastgrad.kernels.building.bounds import checks_bounds
 from fastgrad.trace.graphs.graph import Kind
 from fastgrad.trace.graphs.interpret import GuardError, interpret
 from fastgrad.trace.programs.program import Program
@@ -237,7 +238,8 @@ def test_buffers_are_shared_by_values_that_are_not_needed_together():
     graph, there = record(program, x)
     program = Program(graph)
     assert_close(program([x]), there)
-    assert program.arena_bytes == 3 * x.nbytes
+    # A product's own memory has the rows of its first matrix, but where each access is checked.
+    assert program.arena_bytes == (3 if checks_bounds() else 2) * x.nbytes
 
 
 @pytest.mark.parametrize("shape", [(), (1,), (1, 1), (0,), (0, 3), (1, 5), (5, 1)])

@@ -28,7 +28,7 @@ from fastgrad.kernels.building.signature import SHARE, parse_signature
 from fastgrad.kernels.functions.vector_math import least
 from fastgrad.kernels.mapping.half import widen_bfloat16
 from fastgrad.kernels.products import gemm, gemv, pairs
-from fastgrad.kernels.products.steps import NO_STEPS
+from fastgrad.kernels.products.steps import NOT_OWN
 from fastgrad.kernels.running.launch import Launch, Operand
 
 FLOATS = ("float32", "float64")
@@ -350,11 +350,11 @@ def cut(dtype: str, batches: int, m: int, n: int, k: int, strides: Sequence[int]
 def _product(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[Launch]:
     """What runs for `gemm`."""
     operands: Any = launch.operands
-    a, b, c, m, n, k, *strides, unit, together, _, apart, _ = operands[: -len(NO_STEPS)]
+    a, b, c, m, n, k, _, _, _, _, _, _, unit, together, _, apart, *_ = operands
     dtype = dtypes["T"]
     panels = -(-n // (host_isa().panel_bytes // np.dtype(dtype).itemsize))
     blocks = launch.units // (-(-panels // together) * -(-m // unit))  # matrices of a batch, or parts that are apart
-    found = cut(dtype, 1 if apart else blocks, m, n, k, strides, blocks if apart else None)
+    found = cut(dtype, 1 if apart else blocks, m, n, k, operands[6:12], blocks if apart else None)
     sums: Operand = c if apart or found.parts == 1 else memory.more(dtype, found.parts * m * n)
     product: Any = OnDevice(product_kernel(found.tile, found.layout), dtypes)
     launches = [Launch(product, (a, b, sums, *found.numbers), found.units)]
@@ -381,7 +381,7 @@ def _product_of_pairs(launch: Launch, dtypes: Mapping[str, str], memory: Memory)
     sizes = (batches if a_batch else 1) * m * k, (batches if b_batch else 1) * k * n
     launches = widened(memory, (a, sizes[0]), (b, sizes[1]))
     wide = [launch.operands[1] for launch in launches]
-    numbers = m, n, k, a_row, a_k, b_k, b_column, a_batch, b_batch, unit, together, most, 0, 0, *step
+    numbers = m, n, k, a_row, a_k, b_k, b_column, a_batch, b_batch, unit, together, most, 0, 0, *NOT_OWN, *step
     return [*launches, Launch(gemm.gemm["float32"], (*wide, c, *numbers), launch.units)]
 
 

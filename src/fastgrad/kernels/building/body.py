@@ -87,6 +87,9 @@ prefetch = Special("prefetch")
 pointer = Special("pointer", takes_type=True)
 """`pointer(int64, address)`: the memory at an address, for the driver of programs."""
 
+address_of = Special("address_of")
+"""`address_of(array)`: where a pointer's first element lies, for the words of a step; nobody checks what that does there."""
+
 call_step = Special("call_step")
 """`call_step(step, words, first, last)`: what the step of a program at an address answers; see `wrapper.step_ir`."""
 

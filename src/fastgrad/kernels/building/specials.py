@@ -205,6 +205,11 @@ def _pointer(arguments: Sequence[Value], writer: Any) -> Value:
     return found
 
 
+def _address_of(arguments: Sequence[Value], writer: Any) -> Value:
+    (array,) = arguments
+    return Value("int64", writer.new(f"ptrtoint ptr {writer.address(array)} to i64"))
+
+
 def _call_step(arguments: Sequence[Value], writer: Any) -> Value:
     step, *words = [writer.cast(a, "int64").text for a in arguments]
     entry = writer.new(f"inttoptr i64 {step} to ptr")
@@ -233,6 +238,7 @@ def _cycle_counter(_: Sequence[Value], writer: Any) -> Value:
 
 
 _WRITTEN: dict[Special, Write] = {
+    body.address_of: _address_of,
     body.call_pair: _call_pair,
     body.call_real: _call_real,
     body.call_step: _call_step,

@@ -51,7 +51,7 @@ FLOAT32, FLOAT64 = np.dtype(np.float32).num, np.dtype(np.float64).num
 
 # Words of the memory that the native function works in: those of the kernel, and what it has to know.
 A, B, C, M, N, K, A_ROW, A_K, B_K, B_COLUMN = range(10)
-UNIT, TOGETHER, MOST, SIZES, KERNEL_WORDS, PANEL_BYTES, ARRAY_TYPE, WORDS = 12, 13, 14, 23, 26, 28, 29, 30
+UNIT, TOGETHER, MOST, SIZES, KERNEL_WORDS, PANEL_BYTES, ARRAY_TYPE, WORDS = 12, 13, 14, 26, 29, 31, 32, 33
 
 DONE, NOT_HERE, NO_KERNEL = range(3)
 

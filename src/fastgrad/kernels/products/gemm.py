@@ -7,13 +7,18 @@ column of B alone: not on tiles, shares, the other rows and columns, or the vect
 
 from __future__ import annotations
 
+from numpy import int64
+
 from fastgrad.kernels.building.body import (
+    address_of,
     call_step,
+    local_array,
     masked_loads,
     multiply_rows,
     pack_panel,
     panel_array,
     panel_columns,
+    pointer,
     scalar_function,
     vector_lanes,
 )
@@ -23,6 +28,7 @@ from fastgrad.kernels.functions.vector_math import least
 TERMS = 384  # the longest chain: longer sums are sums of a power of two of chains, of equal lengths but for one term
 PACKING_ROWS = 256  # so many rows of A pay for a copy of a panel of B
 COPY_ROWS = 1632  # the length of a copy of A, in rows of a panel
+WORDS = 64  # of a prologue that makes such a copy
 BLOCK = 1024  # elements whose sums of chains are added up while they are in the first cache
 
 
@@ -37,8 +43,8 @@ def chains_of(k):
 
 @kernel(
     "a: in[T], b: in[T], c: out[T], m: int, n: int, k: int, a_row: int, a_k: int, b_k: int, b_column: int, a_batch: int, "
-    "b_batch: int, unit: int, together: int, most: int, apart: int, copied: int, prologue: int, prologue_words: int, "
-    "prologue_units: int, epilogue: int, epilogue_words: int, epilogue_units: int, first: int, last: int",
+    "b_batch: int, unit: int, together: int, most: int, apart: int, copied: int, own_place: int, own_words: int, own_bytes: int, prologue: int, "
+    "prologue_words: int, prologue_units: int, epilogue: int, epilogue_words: int, epilogue_units: int, first: int, last: int",
     T=("float32", "float64"),
 )
 def gemm(
@@ -59,6 +65,9 @@ def gemm(
     most,
     apart,
     copied,
+    own_place,
+    own_words,
+    own_bytes,
     prologue,
     prologue_words,
     prologue_units,
@@ -85,6 +94,10 @@ def gemm(
         copied: 0, or how many elements there are to each term in a copy of the unit's part of A: more than a unit has rows,
             and at most ``COPY_ROWS`` times the columns of a panel over ``TERMS``. A copy pays where A is read for many panels
             and each of its terms is in another page.
+        own_place: 0, or of the prologue's words 1 + the number of that which is the address of A's rows. They are made in the kernel's own memory
+            then, and A is not looked at: at most ``COPY_ROWS`` times the columns of a panel are the elements of the rows that are done as one.
+        own_words: how many words the prologue has, at most ``WORDS``, where rows are made so.
+        own_bytes: those of a row of A there.
         prologue: where a unit has all panels the address of the step of a kernel that makes rows of A just before they are read; 0 for
             none. Each row of the batch's A's is then read by one unit. What it answers is not looked at.
         prologue_words: the address of that step's words.
@@ -92,7 +105,7 @@ def gemm(
         epilogue, epilogue_words, epilogue_units: the same for a kernel that is given rows of C as soon as they are done.
         first, last: the units to do.
     """
-    packed, copy = panel_array(T, 384), panel_array(T, 1632)
+    packed, copy, words = panel_array(T, 384), panel_array(T, 1632), local_array(int64, 64)
     width = panel_columns(T)
     lanes = vector_lanes(T)
     panels = (n + width - 1) // width
@@ -112,12 +125,20 @@ def gemm(
         if apart != 0:
             batch, begin_chain, end_chain = 0, matrix, matrix + 1
         top, bottom = batch * m + row, batch * m + end
-        if prologue != 0:
+        rows = a
+        rows_at, rows_row = batch * a_batch + row * a_row, a_row
+        if own_place != 0:
+            for i in range(own_words):
+                words[i] = pointer(int64, prologue_words)[i]
+            words[own_place - 1] = address_of(copy) - top * own_bytes
+            call_step(prologue, address_of(words), top * prologue_units, bottom * prologue_units)
+            rows, rows_at, rows_row = copy, 0, k
+        elif prologue != 0:
             call_step(prologue, prologue_words, top * prologue_units, bottom * prologue_units)
         for chain in range(begin_chain, end_chain):
             term = k * chain // chains
             depth = k * (chain + 1) // chains - term
-            there, there_at, there_row, there_k = a, batch * a_batch + row * a_row + term * a_k, a_row, a_k
+            there, there_at, there_row, there_k = rows, rows_at + term * a_k, rows_row, a_k
             if copied != 0:
                 pack_panel(a, there_at, a_k, a_row, copy, copied, depth, end - row)
                 there, there_at, there_row, there_k = copy, 0, 1, copied

@@ -5,14 +5,15 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping, Sequence
 from math import prod
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
+from fastgrad.kernels.building.bounds import checks_bounds
 from fastgrad.kernels.building.build import step_address
 from fastgrad.kernels.building.isa import host_isa
 from fastgrad.kernels.mapping.half import BFLOAT16, through_float32
-from fastgrad.kernels.products.gemm import COPY_ROWS, TERMS, add_chains, chains_of, gemm
+from fastgrad.kernels.products.gemm import COPY_ROWS, TERMS, WORDS, add_chains, chains_of, gemm
 from fastgrad.kernels.products.gemv import UNIT, gemv
 from fastgrad.kernels.products.pairs import ROWS, gemm_pairs
 from fastgrad.kernels.products.plain import complex_product, plain_product
@@ -21,6 +22,8 @@ from fastgrad.kernels.running.launch import NO_PARTS, Constant, Input, Launch, L
 
 NO_STEP = (0, 0)
 NO_STEPS = (0,) * 6  # no prologue, and no epilogue
+NOT_OWN = (0,) * 3  # what a prologue makes lies where others find it
+OWN = 1 << 14  # elements that a prologue makes together where nobody else reads them: they stay in the first caches
 TILE_ROWS = 8  # of which all tiles have a part
 CACHED = 1 << 16  # bytes of C that stay near while what follows is done
 MOST_ROWS = 64  # that are worth doing together
@@ -99,7 +102,7 @@ class Form(NamedTuple):
     @property
     def numbers(self) -> tuple[int, ...]:
         """What the kernel takes between the arrays and the steps around."""
-        return (*self.numbers_of_pairs, int(self.chains > 1), self.copied)
+        return (*self.numbers_of_pairs, int(self.chains > 1), self.copied, *NOT_OWN)
 
     @property
     def numbers_of_pairs(self) -> tuple[int, ...]:
@@ -266,19 +269,49 @@ def product_launches(
     return _launches_alone(*sizes) if following is None else _launches(*sizes, following)
 
 
-def prepared(product: Launch, preceding: Launch, rows: int) -> Launch:
+def prepared(product: Launch, preceding: Launch, rows: int, own: int | None = None) -> Launch:
     """A product that has a kernel make its first matrix, some rows just before they are read.
 
     Args:
         product: of ``product_launches``, where it ``takes_prologue``.
         preceding: over units of which each row takes as many; what it answers is not looked at.
         rows: how many the matrix has, those of a batch together.
+        own: if nobody else reads it, which of the operands of `preceding` the matrix is: it need not be in memory then.
     """
-    *operands, _, _, _, epilogue, words, units = product.operands
-    step = step_address(preceding.kernel), preceding, preceding.units // rows
-    operands = [*operands, *step, epilogue, words, units]
+    operands: list[Any] = list(product.operands)
+    parts: Mapping[int, int] = product.parts
+    if own is not None and (most := _units_made_together(product, preceding)):
+        # Whoever asks what is read and written is told of C, of which the same units write the same rows.
+        c, size = operands[2], rows * operands[4]
+        preceding = preceding.on((*preceding.operands[:own], c, *preceding.operands[own + 1 :]))
+        preceding.parts = {**preceding.parts, own: size}
+        parts = {**parts, 0: size} if parts else parts
+        operands[0], operands[14] = c, most
+        operands[17:20] = own + 1, len(preceding.operands), operands[5] * _itemsize(product)
+    operands[-6:-3] = step_address(preceding.kernel), preceding, preceding.units // rows
     cost = product.unit_cost + _cost_of(preceding) / product.units
-    return Launch(product.kernel, tuple(operands), product.units, cost, product.parts)
+    return Launch(product.kernel, tuple(operands), product.units, cost, parts)
+
+
+def makes_rows_itself(product: Launch, preceding: Launch) -> bool:
+    """Whether ``prepared`` needs no memory for a matrix that nobody else reads."""
+    return _units_made_together(product, preceding) > 0
+
+
+def _units_made_together(product: Launch, preceding: Launch) -> int:
+    """How many units of a product are done as one whose rows are made in the kernel's own memory; 0 if they are not."""
+    if product.kernel.__name__ != "gemm" or checks_bounds() or len(preceding.operands) > WORDS:
+        return 0
+    k, unit, most = [cast(int, product.operands[i]) for i in (5, 12, 14)]
+    if unit * k > COPY_ROWS * (host_isa().panel_bytes // _itemsize(product)):
+        return 0
+    return min(most, max(OWN // (unit * k), 1))
+
+
+def _itemsize(product: Launch) -> int:
+    native: Any = product.kernel
+    size: int = native.__self__.parameters[0][1].itemsize
+    return size
 
 
 def takes_prologue(

@@ -13,10 +13,10 @@ from typing import Any
 from fastgrad.kernels.arranging.gathering import ids_launch
 from fastgrad.kernels.building.build import signature_of
 from fastgrad.kernels.building.signature import ARRAY_KINDS, SHARE
-from fastgrad.kernels.products.steps import prepared, takes_prologue
+from fastgrad.kernels.products.steps import makes_rows_itself, prepared, takes_prologue
 from fastgrad.kernels.running.launch import Input, Launch, Launches, Output, Scratch
 from fastgrad.trace.fusion.epilogues import Product, can_begin
-from fastgrad.trace.graphs.graph import Graph, Kind, Node, Value
+from fastgrad.trace.graphs.graph import Graph, Kind, Node, Value, uses_of
 from fastgrad.trace.graphs.interpret import interpret
 from fastgrad.trace.passes.rewriting import row_name
 
@@ -28,17 +28,19 @@ LaunchesOf = Callable[[Node], Launches | None]
 class Prepared:
     """What a FUSED node does that makes a matrix and multiplies it.
 
-    The node's inputs are those of both, each once; its results are those of the first, and then the product's.
+    The node's inputs are those of both, each once; its results are those of the first, if somebody else reads them, and then the product's.
 
     Attributes:
         before: the node that makes the matrix.
         place: which of its results that is.
+        kept: whether others read it, too; if not, it is no result of the node, and need not be in memory.
         product: the node that multiplies it, whose first input is the matrix, perhaps under another shape.
         graph: all of it as a program of its own, with the node's inputs as its arguments.
     """
 
     before: Node
     place: int
+    kept: bool
     product: Node
     graph: Graph
 
@@ -61,6 +63,7 @@ def add_prologues(graph: Graph, launches_of: LaunchesOf) -> Graph:
     """
     made: dict[int, tuple[Node, int]] = {}  # by value that nobody has read yet: who makes it, and as which result
     reshapes: dict[int, list[Node]] = {}  # by who makes what they give another shape
+    uses = uses_of(graph)
     joined: dict[int, list[Node]] = {}  # by product what stands in its place
     moved: set[int] = set()
     for node in graph.nodes:
@@ -71,9 +74,11 @@ def add_prologues(graph: Graph, launches_of: LaunchesOf) -> Graph:
         if node.inputs and id(node.inputs[0]) in made and _multiplies(node):
             before, place = made[id(node.inputs[0])]
             views = reshapes.get(id(before), [])
-            both = _joined(before, place, views, node, launches_of)
+            values = [*before.outputs, *[view.outputs[0] for view in views]]
+            kept = len(before.outputs) > 1 or any(uses[id(value)] != 1 for value in values)
+            both = _joined(before, place, kept, views, node, launches_of)
             if both is not None:
-                joined[id(node)] = [both, *views]
+                joined[id(node)] = [both, *(views if kept else [])]
                 moved.update(map(id, (before, *views)))
         for value in node.inputs:
             if id(value) in made:
@@ -93,7 +98,9 @@ def _multiplies(node: Node) -> bool:
     return takes_prologue(product.inputs, **product.attributes, followed=product is not node)
 
 
-def _joined(before: Node, place: int, reshapes: Sequence[Node], product: Node, launches_of: LaunchesOf) -> Node | None:
+def _joined(
+    before: Node, place: int, kept: bool, reshapes: Sequence[Node], product: Node, launches_of: LaunchesOf
+) -> Node | None:
     """Both as one node; None if they stay two."""
     matrix, *others = product.inputs
     own = {id(value) for node in (before, *reshapes) for value in node.outputs}
@@ -105,8 +112,8 @@ def _joined(before: Node, place: int, reshapes: Sequence[Node], product: Node, l
     nodes.append(replace(before, inputs=tuple([arguments[id(value)] for value in before.inputs])))
     nodes += reshapes
     nodes.append(replace(product, inputs=(matrix, *[arguments[id(value)] for value in others])))
-    outputs = (*before.outputs, *product.outputs)
-    return Node(Kind.FUSED, Prepared(before, place, product, Graph(nodes, outputs)), inputs, outputs)
+    outputs = (*before.outputs, *product.outputs) if kept else product.outputs
+    return Node(Kind.FUSED, Prepared(before, place, kept, product, Graph(nodes, outputs)), inputs, outputs)
 
 
 def _launch_of_rows(
@@ -145,50 +152,56 @@ def _launch_of_rows(
     return found, launch, first
 
 
-def launches_of_prepared(payload: Prepared, launches_of: LaunchesOf, apart: bool = False) -> Launches:
+def launches_of_prepared(payload: Prepared, launches_of: LaunchesOf) -> Launches:
     """What a product with what makes its matrix runs in a program.
 
     Args:
         payload: both of them.
         launches_of: gives the kernels of a node.
-        apart: whether the matrix is made before the product's kernel, not within it.
     """
     before, product = payload.before, payload.product
     matrix, *others = product.inputs
-    made = _launch_of_rows(before, payload.place, matrix, launches_of)
-    own = launches_of(product)
+    made, own = _launch_of_rows(before, payload.place, matrix, launches_of), launches_of(product)
     assert made is not None
     assert own is not None
     found, preceding, first = made
+    multiply, *rest = own.launches
     inputs = list(dict.fromkeys((*before.inputs, *others)))
-    first_inputs = [Input(inputs.index(value)) for value in before.inputs]
-    last_numbers = [inputs.index(value) for value in others]
-    last_inputs = [Output(payload.place), *map(Input, last_numbers)]
-    shift, scratch = len(before.outputs), len(found.scratch)
+    numbers = [inputs.index(value) for value in others]
+    shift, scratch = (len(before.outputs) if payload.kept else 0), [*found.scratch, *own.scratch]
+    place: Any = Output(payload.place)
+    alone = None if payload.kept else next(i for i, operand in enumerate(preceding.operands) if type(operand) is Output)
+    if alone is not None:
+        place = Scratch(len(scratch))
+        if not makes_rows_itself(multiply, preceding):
+            scratch.append((matrix.dtype, prod(matrix.shape)))
 
     def ahead(launch: Launch) -> Launch:
-        return _placed(launch, first_inputs, 0, 0)
+        return _placed(
+            launch,
+            [Input(inputs.index(value)) for value in before.inputs],
+            lambda number: place if alone is not None else Output(number),
+            0,
+        )
 
     def behind(launch: Launch) -> Launch:
-        return _placed(launch, last_inputs, shift, scratch)
+        return _placed(launch, [place, *map(Input, numbers)], lambda number: Output(number + shift), len(found.scratch))
 
-    multiply, *rest = own.launches
     launches = [] if first is None else [ahead(first)]
-    if apart:
-        launches += [ahead(preceding), behind(multiply)]
-    else:
-        launches.append(prepared(behind(multiply), ahead(preceding), prod(matrix.shape[:-1])))
+    launches.append(prepared(behind(multiply), ahead(preceding), prod(matrix.shape[:-1]), alone))
     launches += map(behind, rest)
-    # Rows of what both read must last until the product has read them, too.
-    pairs = [(i, inputs.index(before.inputs[k])) for i, k in found.in_place if before.inputs[k] not in others]
-    pairs += [
-        (i + shift, last_numbers[k - 1]) for i, k in own.in_place if k > 0 and product.inputs[k] not in before.inputs
+    # What both read must last until the product has read it, too.
+    pairs = [
+        (i, inputs.index(before.inputs[k]))
+        for i, k in found.in_place
+        if payload.kept and before.inputs[k] not in others
     ]
-    return Launches(tuple(launches), (*found.scratch, *own.scratch), tuple(pairs))
+    pairs += [(i + shift, numbers[k - 1]) for i, k in own.in_place if k > 0 and product.inputs[k] not in before.inputs]
+    return Launches(tuple(launches), tuple(scratch), tuple(pairs))
 
 
-def _placed(launch: Launch, inputs: Sequence[Any], outputs: int, scratch: int) -> Launch:
-    """A launch whose inputs are others, and whose results and memory have higher numbers."""
+def _placed(launch: Launch, inputs: Sequence[Any], output: Callable[[int], Any], scratch: int) -> Launch:
+    """A launch on other inputs and results, and whose memory has higher numbers."""
 
     def placed(operand: Any) -> Any:
         if isinstance(operand, Launch):
@@ -196,7 +209,7 @@ def _placed(launch: Launch, inputs: Sequence[Any], outputs: int, scratch: int) -
         if isinstance(operand, Input):
             return inputs[operand.number]
         if isinstance(operand, Output):
-            return Output(operand.number + outputs)
+            return output(operand.number)
         if isinstance(operand, Scratch):
             return Scratch(operand.number + scratch)
         return tuple(map(placed, operand)) if type(operand) is tuple else operand
