@@ -354,7 +354,7 @@ def test_what_makes_rows_of_a_is_done_just_before_they_are_read(shape, transpose
         ((1000, 33, 10), False),
         ((130, 64, 200), False),
         ((300, 40, 17), True),
-        ((64, 800, 100), False),
+        ((600, 800, 9), False),
     ],
     ids=str,
 )
