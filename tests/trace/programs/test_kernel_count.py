@@ -8,7 +8,7 @@ from fastgrad.trace.graphs.graph import Kind
 from fastgrad.trace.programs.program import Program
 from tests.trace.test_replay import record
 
-MOST = 10
+MOST = 9
 
 
 def kernels_of(program):

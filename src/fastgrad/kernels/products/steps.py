@@ -31,6 +31,7 @@ SECOND_CACHE = 1 << 19  # bytes of it that B may take
 COPIED_ROWS = 128  # so many rows make the copy of a panel small beside the product
 SUMS = 1 << 18  # bytes of sums of chains that stay in the second cache
 LONG = 8000.0  # nanoseconds of a product that threads share
+SHORT = 4000.0  # and of one that they do not
 LARGE = 1 << 21  # bytes of A that leave the second cache before the next terms of its rows are read
 COPY_PANELS = 8  # so many panels of B pay for a copy of rows of A
 COPY_GAP = 16  # elements between the terms of a copy, so that they do not compete for a set of the cache
@@ -182,7 +183,8 @@ def form_of(
         together, most = panels, max(min(MOST_ROWS, CACHED // (n * itemsize)) // TILE_ROWS, 1)
     else:
         if b_column != 1:  # each unit copies its panels of B
-            blocks = min(blocks, max(-(-m // COPIED_ROWS), MANY // (batches * panels)))
+            is_short = followed and NANOSECONDS * batches * m * n * k < SHORT
+            blocks = min(blocks, max(-(-m // COPIED_ROWS), 1 if is_short else MANY // (batches * panels)))
         if whole_rows:
             together, most = panels, max(MOST_ROWS // TILE_ROWS, 1)
     unit = -(-m // (blocks * TILE_ROWS)) * TILE_ROWS
@@ -328,6 +330,24 @@ def takes_prologue(
     return form is not None and form.reads_rows
 
 
+def rows_of_unit(inputs: Sequence[Spec], transpose_a: bool = False, transpose_b: bool = False) -> int | None:
+    """How many rows, a multiple of 8, `product_launches` gives at least to what follows on rows; all but the last ones begin at a multiple.
+
+    Args:
+        inputs, transpose_a, transpose_b: as for `product_launches`.
+
+    Returns:
+        None where what follows by rows is a step of its own, or the product alone is quicker or can be shared by more threads.
+    """
+    a, b = inputs[:2]
+    sizes = a.dtype, tuple(a.shape), tuple(b.shape), transpose_a, transpose_b
+    form, alone = _form(*sizes, True), _form(*sizes, False)
+    if form is None or alone is None or not _gives_rows(form) or alone.turned or form.batches > 1:
+        return None
+    is_short = NANOSECONDS * form.m * form.n * form.k < SHORT
+    return form.unit[0] if is_short or form.units >= min(alone.units, MANY) else None
+
+
 @functools.lru_cache(maxsize=512)
 def _launches_alone(
     dtype: np.dtype, a: tuple[int, ...], b: tuple[int, ...], transpose_a: bool, transpose_b: bool
@@ -375,9 +395,12 @@ def _form(
 def _can_call(form: Form, following: Launch) -> bool:
     """Whether the kernel calls what follows: a map always, a kernel over rows where there are whole ones."""
     rows = form.batches * form.m
-    return following.units == rows * form.n or (
-        following.units % rows == 0 and form.takes_rows and not (form.swapped or form.is_large_row)
-    )
+    return following.units == rows * form.n or (following.units % rows == 0 and _gives_rows(form))
+
+
+def _gives_rows(form: Form) -> bool:
+    """Whether the kernel calls what follows on whole rows."""
+    return form.takes_rows and not (form.swapped or form.is_large_row)
 
 
 def _steps(form: Form, following: Launch | None) -> tuple[int | Launch, ...]:

@@ -42,9 +42,14 @@ class _Found(NamedTuple):
     early: set[tuple[int, int]]
 
 
-def reduction_launches(fused: Fused) -> _Found:
-    """The kernels of a group with a reduction."""
-    emitter = _AlongRows(fused) if fused.roles[-1] == "r" else _AcrossRows(fused)
+def reduction_launches(fused: Fused, part: int | None = None) -> _Found:
+    """The kernels of a group with a reduction.
+
+    Args:
+        fused: the group.
+        part: for one in a single phase into how many elements long its reductions are cut; by default, as suits the size.
+    """
+    emitter = _AlongRows(fused, part) if fused.roles[-1] == "r" else _AcrossRows(fused, part)
     launches = emitter.launches()
     return _Found(launches, tuple(emitter.scratch), frozenset(emitter.schedule.last), emitter.early)
 
@@ -61,7 +66,7 @@ class Emitter:
     staged = True
     """Whether the loop over elements is cut into several, see ``Elements``."""
 
-    def __init__(self, fused: Fused) -> None:
+    def __init__(self, fused: Fused, part: int | None = None) -> None:
         self.fused = fused
         self.schedule = Schedule(fused)
         self.first = len(fused.inputs)
@@ -72,8 +77,8 @@ class Emitter:
         self.reduced_count = prod([fused.sizes[dim] for dim in self.reduced])
         self.kept_count = self.count // self.reduced_count
         self.pieces = self._pieces()
-        self.part = self._part_size()
-        self.parts = 1 if self.stays_whole() else -(-self.reduced_count // self.part)
+        self.part = part or self._part_size()
+        self.parts = 1 if part is None and self.stays_whole() else -(-self.reduced_count // self.part)
         self.writer = self.kind_of_writer(fused)
         self.early: set[tuple[int, int]] = set()
         self.scratch = [(fused.steps[i - self.first].output, self.count) for i in self.schedule.stashed]
@@ -215,8 +220,8 @@ class Emitter:
 class _AlongRows(Emitter):
     """The innermost dimension is reduced; a piece is an element of the result."""
 
-    def __init__(self, fused: Fused) -> None:
-        super().__init__(fused)
+    def __init__(self, fused: Fused, part: int | None = None) -> None:
+        super().__init__(fused, part)
         self.short = len(self.reduced) == 1 and fused.sizes[-1] <= FEW
 
     def _pieces(self) -> int:

@@ -12,6 +12,7 @@ from fastgrad.kernels.products.following import in_turn
 from fastgrad.kernels.products.steps import has_pairs, product_launches
 from fastgrad.kernels.running.launch import Input, Launch, Launches, Output, Scratch
 from fastgrad.kernels.windows.convolution import convolution_followed
+from fastgrad.trace.fusion.column_sums import block_kernels, sums_columns
 from fastgrad.trace.fusion.emit import in_place_pairs, map_launch
 from fastgrad.trace.fusion.fused import Fused
 from fastgrad.trace.graphs.graph import Graph, Kind, Node, Value, uses_of
@@ -126,9 +127,17 @@ def _can_follow(fused: Any, place: int) -> bool:
 
 def joined_with_map(product: Node, node: Node, place: int) -> Node | None:
     """A product and the map that follows it as one node; None if the node is no such map."""
-    fused: Any = node.payload
-    if not _can_follow(fused, place):
-        return None
+    return _joined(product, node, place) if _can_follow(node.payload, place) else None
+
+
+def joined_with_sums(product: Node, node: Node, place: int) -> Node | None:
+    """As ``joined_with_map``, also for maps with sums of columns, on a CPU."""
+    follows = _can_follow(node.payload, place) or sums_columns(node.payload, place, product)
+    return _joined(product, node, place) if follows else None
+
+
+def _joined(product: Node, node: Node, place: int) -> Node:
+    fused = node.payload
     inputs = (*product.inputs, *[value for i, value in enumerate(node.inputs) if i != place])
     nodes = []
     for one in fused.graph.nodes:
@@ -162,34 +171,40 @@ def launches_of_product(
         apart: whether that comes after the product's, not within it.
         then: for an epilogue with a single result, which nobody needs: what follows it on each part of that, given where it is.
     """
-    fused, place = payload.fused, payload.place
-    following, early = map_of(fused)
-    pairs = [pair for pair in in_place_pairs(fused) if pair not in early]
+    fused, place, node = payload.fused, payload.place, payload.node
+    blocks = block_kernels(fused, node) if "r" in fused.roles else None
+    following, early = map_of(fused) if blocks is None else (blocks.first, blocks.early)
+    pairs = [pair for pair in in_place_pairs(fused) if pair not in early and (blocks is None or pair[0] in blocks.free)]
     # Results may take the memory of the group's other inputs, as updated weights do. If there are none the product lies
     # where the first result will be that may lie there, else in memory that nobody else reads.
     in_place = tuple([(output, payload.moved(given)) for output, given in pairs if given != place and then is None])
     home = None if in_place else next((output for output, given in pairs if given == place), None)
-    node = payload.node
-    own = _launches(node, None if apart else following)
+    own = _launches(node, None if apart else following if blocks is None else blocks.over_rows(following))
     assert own is not None
     last = Scratch(len(own.scratch))
     result: Any = Output if then is None else lambda _: last
     product = Scratch(last.number + (then is not None)) if home is None else result(home)
+    before = last.number + (then is not None) + (home is None)
 
     def group_operand(operand: Any) -> Any:
         if isinstance(operand, Input):
             return product if operand.number == place else Input(payload.moved(operand.number))
         if isinstance(operand, Output):
             return result(operand.number)
+        if isinstance(operand, Scratch):
+            return Scratch(before + operand.number)
         return tuple(map(group_operand, operand)) if type(operand) is tuple else operand
 
-    following = following.on(tuple(map(group_operand, following.operands)))
+    def placed(launch: Launch) -> Launch:
+        return launch.on(tuple(map(group_operand, launch.operands)))
+
+    following = placed(following)
     after = (following,) if then is None else (following, then(last))
 
     def product_operand(operand: Any) -> Any:
         return product if isinstance(operand, Output) and operand.number == 0 else operand
 
-    found = _launches(node, None if apart else in_turn(*after))
+    found = _launches(node, None if apart else in_turn(*after) if blocks is None else blocks.over_rows(following))
     assert found is not None
     launches = [
         launch.on(tuple([o if isinstance(o, Launch) else product_operand(o) for o in launch.operands]))
@@ -199,4 +214,7 @@ def launches_of_product(
     size = int(np.prod(node.outputs[0].shape, dtype=np.int64))
     scratch = [(payload.graph.results[0].dtype, size)] if then is not None else []
     scratch += [(node.outputs[0].dtype, size)] if home is None else []
+    if blocks is not None:
+        launches += map(placed, blocks.later)
+        scratch += blocks.scratch
     return Launches(tuple(launches), (*found.scratch, *scratch), in_place)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -77,6 +78,15 @@ class Fused:
     def name(self) -> str:
         """The names of its steps."""
         return "+".join(step.row.name for step in self.steps) or "copy"
+
+    @property
+    def count(self) -> int:
+        """How many elements the loop has."""
+        return prod(self.sizes)
+
+    def count_of(self, role: str) -> int:
+        """How many elements the dimensions of a role have."""
+        return prod([size for size, own in zip(self.sizes, self.roles, strict=True) if own == role])
 
     def run(self, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
         """What the node gives, step by step: the measure for its kernels."""

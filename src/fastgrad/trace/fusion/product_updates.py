@@ -80,7 +80,8 @@ def add_product_updates(graph: Graph) -> Graph:
 def _gives_one(node: Node) -> bool:
     """Whether a node is a product of matrices, or one with a map that gives one result of it."""
     if isinstance(node.payload, Product):
-        return len(node.outputs) == 1 and row_name(node.payload.node) == "matmul"
+        is_map = "r" not in node.payload.fused.roles
+        return is_map and len(node.outputs) == 1 and row_name(node.payload.node) == "matmul"
     return row_name(node) == "matmul"
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from fastgrad.errors import InternalError, InvalidArgumentError
 from fastgrad.kernels.running import driver
 from fastgrad.kernels.running.looping import OUTGROWN
-from fastgrad.trace.fusion.epilogues import add_epilogues
+from fastgrad.trace.fusion.epilogues import add_epilogues, joined_with_sums
 from fastgrad.trace.fusion.fuse import fuse
 from fastgrad.trace.fusion.product_updates import add_product_updates
 from fastgrad.trace.fusion.prologues import add_prologues
@@ -39,7 +39,8 @@ from fastgrad.variable import sharing
 
 def compiled_part(graph: Graph) -> Graph:
     """A graph in the form that is planned: optimized, in few nodes."""
-    followed = add_product_updates(add_statistics(add_epilogues(fused_part(graph))))
+    with_epilogues = add_epilogues(fused_part(graph), join=joined_with_sums)
+    followed = add_product_updates(add_statistics(with_epilogues))
     return freed_early(add_prologues(followed, launches_of))
 
 
