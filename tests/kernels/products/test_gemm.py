@@ -227,6 +227,7 @@ def test_nothing_beside_the_matrices_is_touched(dtype, at_the_end_of_memory):
 BATCHES = [
     ((2, 3, 4), (4, 5)), ((2, 3, 4), (2, 4, 5)), ((6, 3, 4), (1, 4, 5)), ((3, 4), (2, 2, 4, 5)), ((1, 1, 3, 4), (6, 4, 5)),
     ((5, 1, 3, 4), (1, 6, 4, 1)), ((2, 3, 4), (4, 1)), ((0, 3, 4), (4, 5)), ((2, 3, 0), (0, 5)), ((5, 2, 9, 70), (5, 2, 70, 9)),
+    ((5, 1, 9, 16), (1, 3, 16, 11)), ((2, 1, 3, 20, 12), (4, 1, 12, 9)), ((0, 1, 9, 16), (1, 3, 16, 11)),
 ]  # fmt: skip
 
 
@@ -246,6 +247,15 @@ def test_batches(shapes, dtype):
             np.testing.assert_allclose(c, exact, rtol=1e-4, atol=1e-4)
         eager = tf.matmul(tf.constant(x), tf.constant(y), transpose_a=transpose_a, transpose_b=transpose_b)
         np.testing.assert_allclose(eager.numpy(), exact, rtol=1e-4, atol=1e-4)
+
+
+def test_batches_that_broadcast_both_ways_are_multiplied_by_tiles():
+    a, b = np.ones((5, 1, 64, 32), np.float32), np.ones((1, 6, 32, 48), np.float32)
+    *copies, product = matmul_launches(
+        [a, b], [np.empty((5, 6, 64, 48))], transpose_a=False, transpose_b=False
+    ).launches
+    assert product.kernel.__name__ == "gemm"
+    assert len(copies) == 2
 
 
 @pytest.mark.parametrize("shape", [(5, 7, 3), (50, 20, 64), (33, 400, 150), (32, 784, 64)], ids=str)

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple, cast
 
 import numpy as np
 
+from fastgrad.kernels.arranging.layout import broadcast, contiguous
+from fastgrad.kernels.arranging.strided import moved
 from fastgrad.kernels.building.bounds import checks_bounds
 from fastgrad.kernels.building.build import step_address
 from fastgrad.kernels.building.isa import host_isa
@@ -18,7 +20,7 @@ from fastgrad.kernels.products.gemv import UNIT, gemv
 from fastgrad.kernels.products.pairs import ROWS, gemm_pairs
 from fastgrad.kernels.products.plain import complex_product, plain_product
 from fastgrad.kernels.products.turning import turn
-from fastgrad.kernels.running.launch import NO_PARTS, Constant, Input, Launch, Launches, Output, Scratch, Spec
+from fastgrad.kernels.running.launch import NO_PARTS, Constant, Input, Launch, Launches, Operand, Output, Scratch, Spec
 
 NO_STEP = (0, 0)
 NO_STEPS = (0,) * 6  # no prologue, and no epilogue
@@ -36,6 +38,7 @@ LARGE = 1 << 21  # bytes of A that leave the second cache before the next terms 
 COPY_PANELS = 8  # so many panels of B pay for a copy of rows of A
 COPY_GAP = 16  # elements between the terms of a copy, so that they do not compete for a set of the cache
 FOLLOWED = 1 << 18  # bytes of C that stay in the second cache while what follows is done
+TILED = 256  # multiplications of each matrix of a batch that pay for copies of A and B
 MANY = 4  # units, which can be shared among threads
 
 NANOSECONDS = 0.02  # of a multiplication and addition, about
@@ -367,7 +370,7 @@ def _launches(
     form = _form(dtype, *sizes, following is not None)
     inside = following if following is not None and form is not None and _can_call(form, following) else None
     if form is None:
-        found = Launches((_plain_launch(dtype, *sizes),))
+        found = _repeated_launches(dtype, *sizes) or Launches((_plain_launch(dtype, *sizes),))
     elif dtype == BFLOAT16:
         found = _pair_launches(form, inside)
     else:
@@ -445,6 +448,36 @@ def _pair_launches(form: Form, following: Launch | None) -> Launches:
 
 def _cost_of(launch: Launch | None) -> float:
     return 0.0 if launch is None else launch.units * launch.unit_cost
+
+
+def _repeated_launches(
+    dtype: np.dtype, a: tuple[int, ...], b: tuple[int, ...], transpose_a: bool, transpose_b: bool
+) -> Launches | None:
+    """Batches that broadcast both ways, each repeated as often as it is used: a copy is little beside a product by tiles."""
+    m, k = a[-2:][::-1] if transpose_a else a[-2:]
+    outer, n = np.broadcast_shapes(a[:-2], b[:-2]), b[-2] if transpose_b else b[-1]
+    if dtype not in gemm.variables["T"] or m * n * k < TILED or not prod(outer):
+        return None
+    places: list[Operand] = []
+    copies: list[Launch] = []
+    scratch: list[tuple[np.dtype, int]] = []
+    whole = [(*outer, *shape[-2:]) for shape in (a, b)]
+    for number, (shape, wide) in enumerate(zip((a, b), whole, strict=True)):
+        places.append(Input(number))
+        if prod(shape) == prod(wide):
+            continue
+        places[number] = Scratch(len(scratch))
+        layout = broadcast(contiguous(prod(shape)), shape, wide)
+        copy = None
+        if layout is not None:
+            copy = moved(Input(number), places[number], dtype, layout, contiguous(prod(wide)))
+        if copy is None:
+            return None
+        copies.append(copy)
+        scratch.append((dtype, prod(wide)))
+    (product,) = _launches(dtype, whole[0], whole[1], transpose_a, transpose_b, None).launches
+    operands = [places[one.number] if isinstance(one, Input) else one for one in product.operands]
+    return Launches((*copies, product.on(tuple(operands))), tuple(scratch))
 
 
 def _plain_launch(
