@@ -12,7 +12,7 @@ from fastgrad.kernels.products import dense
 from fastgrad.kernels.recurrent import gru, lstm, products, simple
 from fastgrad.kernels.reducing import normalization, softmax
 from fastgrad.kernels.running import at_once
-from fastgrad.kernels.updating import adafactor, optimizers
+from fastgrad.kernels.updating import adafactor, norms, optimizers
 from fastgrad.ops import native_form
 
 keras = tf.keras
@@ -252,8 +252,8 @@ def test_every_optimizer_of_keras_is_listed_here():
 @pytest.mark.parametrize(
     ("options", "kernel"),
     [
-        ({"clipnorm": 1.0}, optimizers.sums_of_squares),
-        ({"global_clipnorm": 1.0}, optimizers.sums_of_squares),
+        ({"clipnorm": 1.0}, norms.sums_of_squares),
+        ({"global_clipnorm": 1.0}, norms.sums_of_squares),
         ({"use_ema": True}, optimizers.moving_average.variables),
     ],
 )

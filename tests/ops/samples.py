@@ -123,6 +123,7 @@ SAMPLES: dict[str, Sample] = {
     "softmax_cross_entropy": of(
         lambda t, x: tf.nn.softmax_cross_entropy_with_logits(tf.nn.softmax(t), x), normal(2, 3), normal(2, 3)
     ),
+    "sum_of_squares": row("sum_of_squares", normal(3, 4)),
     "dense": row("dense", normal(2, 3), normal(3, 4), normal(4), activation="tanh"),
     "attention": of(
         lambda q, k, v: attention(q, k, v, scale=0.7, causal=True),

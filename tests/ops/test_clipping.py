@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fastgrad as tf
+from fastgrad.operation import TABLE
 from fastgrad.ops.clipping import clip_by_average_norm
 from tests.gradients import check_gradient
 
@@ -126,3 +127,38 @@ def test_global_norm_refuses_what_is_no_list_of_floats():
             function([[1]])
         with pytest.raises(tf.errors.InvalidArgumentError, match="float64"):
             function([tf.ones(2), tf.ones(2, tf.float64)])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16"])
+def test_global_norm_is_that_of_numpy_eager_and_compiled(dtype):
+    r = np.random.default_rng(0)
+    arrays = [r.normal(size=shape).astype(dtype) for shape in [(300, 7), (), (0, 3), (5000,)]]
+    arrays[0] = arrays[0].T
+    wanted = np.sqrt(sum(np.sum(np.square(x.astype(np.float64))) for x in arrays))
+    rtol = {"float32": 1e-6, "float64": 1e-14, "float16": 2e-3}[dtype]
+    for function in (tf.linalg.global_norm, tf.function(lambda *t: tf.linalg.global_norm(t))):
+        given = [tf.constant(x) for x in arrays]
+        found = function(given) if function is tf.linalg.global_norm else function(*given)
+        assert found.dtype == dtype
+        np.testing.assert_allclose(found.numpy(), wanted, rtol=rtol)
+
+
+def test_global_norm_overflows_in_the_dtype_of_the_tensors_and_is_nan_of_nan():
+    for value, wanted in ((1e20, np.inf), (np.nan, np.nan)):
+        (x, y), norm = tf.clip_by_global_norm([tf.constant([value, 1.0]), tf.zeros(2)], 1.0)
+        np.testing.assert_array_equal(norm.numpy(), np.float32(wanted))
+        assert np.isnan(x.numpy()).all()
+        assert np.isnan(y.numpy()).all()
+    (x,), norm = tf.clip_by_global_norm([tf.zeros(3)], 1.0)
+    assert norm.numpy() == 0
+    assert x.numpy().tolist() == [0, 0, 0]
+
+
+def test_the_norm_of_gradients_makes_no_array_as_large_as_they_are(monkeypatch):
+    sizes = []
+    for name in ("square", "sum_of_squares"):
+        row = TABLE[name]
+        run = row.run
+        monkeypatch.setattr(row, "run", lambda *x, run=run: sizes.append(np.size(run(*x))) or run(*x))
+    tf.linalg.global_norm([tf.ones((100, 10)), tf.ones(7)])
+    assert sizes == [1, 1]

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
+from fastgrad import config
+from fastgrad.kernels.running import at_once
 from fastgrad.kernels.running.launch import run_launches
 from fastgrad.kernels.updating.optimizers import RULES
 from fastgrad.ops import optimizer_updates as updates
@@ -145,6 +147,23 @@ def test_sums_of_squares():
         updates.sums_of.run(*arrays), [np.square(a.astype(np.float64)).sum() for a in arrays], rtol=1e-6
     )
     assert_kernels_do_the_same(updates.sums_of, arrays)
+
+
+def test_large_sums_of_squares_are_the_same_by_any_threads(monkeypatch):
+    arrays = [
+        np.random.default_rng(0).normal(size=shape).astype(np.float32) for shape in [(300, 70), (), (0,), (9999,)]
+    ]
+    arrays[0] = arrays[0].T  # not contiguous
+    wanted = updates.squares(*arrays)
+    monkeypatch.setattr(updates, "_MUCH", 0)
+    monkeypatch.setattr(at_once, "SHARED_FROM", 0.0)
+    threads = config.get_num_threads()
+    try:
+        for count in (1, 2, 5):
+            config.set_num_threads(count)
+            np.testing.assert_array_equal(updates.squares(*arrays), wanted)
+    finally:
+        config.set_num_threads(threads)
 
 
 @pytest.mark.parametrize("every", [1, 2, 5])

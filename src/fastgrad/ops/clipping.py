@@ -11,17 +11,20 @@ from fastgrad.backward import sum_to_shape
 from fastgrad.composite import CompositeOperand
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.indexed_slices import IndexedSlices
+from fastgrad.kernels.running.at_once import run_at_once
 from fastgrad.operation import FLOATING, TABLE, Form, convert_pair, joint, operation, refuse_dtype, refuse_mix
 from fastgrad.ops.arguments import tensor_of
 from fastgrad.ops.arithmetic import maximum, minimum, multiply, subtract
 from fastgrad.ops.casting import cast
 from fastgrad.ops.comparison import greater, greater_equal, is_finite, logical_and, masked
 from fastgrad.ops.division import realdiv
-from fastgrad.ops.native_form import launches_from
+from fastgrad.ops.native_form import launches_from, planned
 from fastgrad.ops.power import sqrt, square
 from fastgrad.ops.reduction import reduce_sum, reduction_axes
 from fastgrad.ops.summation import sum_over
 from fastgrad.tensor import Tensor, constant_tensor, convert_beside
+
+_NATIVE: frozenset[np.dtype] = frozenset([np.dtype(np.float32), np.dtype(np.float64)])
 
 
 def clip_by_value(t: Any, clip_value_min: Any, clip_value_max: Any, name: str | None = None) -> Any:
@@ -66,15 +69,15 @@ def _clip_by_norm(t: np.ndarray, limit: np.ndarray, axes: tuple[int, ...]) -> np
 def _clip_by_norm_gradient(
     needs: tuple[bool, ...], g: Tensor, y: Tensor, t: Tensor, limit: Tensor, axes: tuple[int, ...]
 ) -> tuple[Tensor | None, Tensor | None]:
-    squares = reduce_sum(square(t), axes, True)
-    norm = sqrt(squares)
-    clipped = logical_and(greater_equal(norm, limit), greater(squares, 0))
+    total = reduce_sum(square(t), axes, True)
+    norm = sqrt(total)
+    clipped = logical_and(greater_equal(norm, limit), greater(total, 0))
     scale = realdiv(limit, maximum(norm, limit))
     along = reduce_sum(multiply(g, t), axes, True)
     to_t = to_limit = None
     if needs[0]:
         # y = t limit / norm: without the part of g along t where t is clipped.
-        to_t = subtract(multiply(g, scale), masked(multiply(t, multiply(along, realdiv(scale, squares))), clipped))
+        to_t = subtract(multiply(g, scale), masked(multiply(t, multiply(along, realdiv(scale, total))), clipped))
     if needs[1]:
         to_limit = sum_to_shape(masked(realdiv(along, norm), clipped), limit._array.shape)
     return to_t, to_limit
@@ -154,6 +157,32 @@ def _tensors(name: str, t_list: Any) -> list[Any]:
     return found
 
 
+_sum_of_squares_launches = launches_from("updating.norms", "sum_of_squares_launches")
+
+
+def _sum_of_squares(t: np.ndarray) -> np.ndarray:
+    y, t = np.empty((), t.dtype), np.asarray(t, order="C")
+    found = planned(_sum_of_squares_launches, (t,), (y,), {})
+    assert found is not None
+    run_at_once(found, (t,), (y,))
+    return y
+
+
+def _sum_of_squares_gradient(g: Tensor, y: Tensor, t: Tensor) -> Tensor:
+    found: Tensor = multiply(multiply(g, 2.0), t)
+    return found
+
+
+_sum_of_squares_row = operation(
+    "sum_of_squares",  # which programs take apart: there the squares are part of the sum anyway
+    Form.FUSED,
+    run=_sum_of_squares,
+    gradient=(_sum_of_squares_gradient,),
+    dtypes=_NATIVE,
+    launches=_sum_of_squares_launches,
+)
+
+
 def global_norm(t_list: Any, name: str | None = None) -> Tensor:
     """The Euclidean norm of all elements of several tensors together.
 
@@ -165,14 +194,11 @@ def global_norm(t_list: Any, name: str | None = None) -> Tensor:
         TypeError: ``t_list`` is no sequence.
         InvalidArgumentError: not floating, or different dtypes.
     """
-    squares = [
-        reduce_sum(square(t.values if isinstance(t, IndexedSlices) else t))
-        for t in _tensors("global_norm", t_list)
-        if t is not None
-    ]
-    if not squares:
+    found = [t.values if isinstance(t, IndexedSlices) else t for t in _tensors("global_norm", t_list) if t is not None]
+    sums = [_sum_of_squares_row(t) if t._array.dtype in _NATIVE else reduce_sum(square(t)) for t in found]
+    if not sums:
         return constant_tensor(np.zeros((), np.float32))
-    total = squares[0] if len(squares) == 1 else reduce_sum(TABLE["stack"](*squares, axis=0))
+    total = sums[0] if len(sums) == 1 else reduce_sum(TABLE["stack"](*sums, axis=0))
     return sqrt(total)
 
 

@@ -16,14 +16,15 @@ import numpy as np
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.arranging.embedding import add_summed_rows, group_ids, sum_groups
 from fastgrad.kernels.mapping.half import through_float32
+from fastgrad.kernels.running.at_once import run_at_once
 from fastgrad.kernels.running.launch import Input, Launch, Launches, Output, Scratch
 from fastgrad.kernels.updating.adafactor import adafactor_matrix, adafactor_vector
+from fastgrad.kernels.updating.norms import blocks_in, squares_launches, sums_of_squares
 from fastgrad.kernels.updating.optimizers import (
     FLOATS,
     INDICES,
     RULES,
     ends_turn,
-    sums_of_squares,
     units,
     whole_turns,
 )
@@ -143,12 +144,23 @@ adafactor_of_vector = operation(
 
 # ---- norms -----------------------------------------------------------------------------------------------
 
+_MUCH = 1 << 21
+"""Elements from which on threads share the sums of squares."""
+
 
 def squares(*arrays: np.ndarray) -> np.ndarray:
     """The sum of squares of each array, in float64; they are of one dtype."""
     found = np.empty(len(arrays))
     wide = [a.astype(np.float32) if is_half(a.dtype) else a for a in arrays]
-    sums_of_squares[wide[0].dtype](wide, found)
+    dtype = wide[0].dtype
+    if sum([a.size for a in wide]) < _MUCH:
+        sums_of_squares[dtype](wide, found)
+        return found
+    sizes = tuple([a.size for a in wide])
+    blocks = [np.empty(blocks_in(size)) for size in sizes]
+    run_at_once(squares_launches(dtype, sizes), [np.ascontiguousarray(a) for a in wide], blocks)
+    for i, sums in enumerate(blocks):
+        found[i] = np.add.accumulate(sums)[-1] if sums.size else 0.0  # one after the other, as the kernel of all does
     return found
 
 

@@ -3,7 +3,7 @@ import itertools
 import numpy as np
 import pytest
 
-from fastgrad.kernels.updating import optimizers
+from fastgrad.kernels.updating import norms, optimizers
 
 F4, F8 = np.dtype("float32"), np.dtype("float64")
 RATE, DECAY = 0.1, 0.004
@@ -273,6 +273,6 @@ def test_sums_of_squares(dtype):
     r = np.random.default_rng(0)
     arrays = [r.normal(size=n).astype(dtype) for n in (0, 1, 2, 255, 256, 257, 16384, 16385, 100_000)]
     out = np.empty(len(arrays))
-    optimizers.sums_of_squares[dtype](arrays, out)
+    norms.sums_of_squares[dtype](arrays, out)
     exact = [np.square(a.astype(np.float64)).sum() for a in arrays]
     np.testing.assert_allclose(out, exact, rtol=1e-6 if dtype == F4 else 1e-14)

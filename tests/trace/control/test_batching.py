@@ -15,7 +15,7 @@ NOT_ALL = {"clip_by_norm", "convolution", "gru", "layer_normalization", "lstm", 
 """Rows of the table that are done at once if the first input has rows alone; of the first two the gradient is not."""
 
 WITHOUT = {
-    "made by passes, or taken apart by them": "dense dense_gradient sparse_softmax_cross_entropy_and_gradient",
+    "made by passes, or taken apart by them": "dense dense_gradient sparse_softmax_cross_entropy_and_gradient sum_of_squares",
     "updates": "add_rows apply_adafactor_matrix apply_adafactor_vector apply_update apply_update_to_live_rows "
     "apply_update_to_rows scatter_into_variable sum_rows sums_of_squares",
     "draws": "advance_generator dropout fold_in_seed random_binomial random_bits random_categories random_gamma random_integers "

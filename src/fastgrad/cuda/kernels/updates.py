@@ -19,7 +19,8 @@ from fastgrad.kernels.building.body import digest
 from fastgrad.kernels.building.signature import parse_signature
 from fastgrad.kernels.functions.vector_math import greatest, least
 from fastgrad.kernels.running.launch import Launch
-from fastgrad.kernels.updating.optimizers import RULES, UNIT, UpdateRule, constant_of, sums_of_squares
+from fastgrad.kernels.updating.norms import sums_of_squares
+from fastgrad.kernels.updating.optimizers import RULES, UNIT, UpdateRule, constant_of
 
 FLOATS = ("float32", "float64")
 PARTS = 32

@@ -37,11 +37,10 @@ from typing import Any
 
 from numpy import uint64
 
-from fastgrad.kernels.building.body import AHEAD, LINE, by_dtype, digest, local_array, prefetch, scalar_function
+from fastgrad.kernels.building.body import AHEAD, LINE, by_dtype, digest, prefetch, scalar_function
 from fastgrad.kernels.building.build import Kernel, kernel
 from fastgrad.kernels.functions.power import power as raised
 from fastgrad.kernels.functions.vector_math import greatest, least, nan_greatest
-from fastgrad.kernels.reducing.reductions import BLOCK, LANES, lane_total
 
 FLOATS = ("float32", "float64")
 INDICES = ("int32", "int64")
@@ -512,21 +511,3 @@ def whole_turns(count, out, every):
 def ends_turn(count, out, every):
     """Whether the step after `count` steps is the last of `every`, 1 or 0."""
     out[0] = 1 if (count[0] + 1) % every == 0 else 0
-
-
-@kernel("g: ins[T], count: count, sizes: sizes, out: out[float64]", T=FLOATS)
-def sums_of_squares(g, count, sizes, out):
-    """The sum of the squares of each array, for clipping by norm; out has one element an array."""
-    lanes = local_array(T, 256)
-    for k in range(count):
-        x, n = g[k], sizes[k]
-        total = 0.0
-        for start in range(0, n, BLOCK):
-            end = least(start + BLOCK, n)
-            for i in range(least(LANES, end - start)):
-                lanes[i] = x[start + i] * x[start + i]
-            for at in range(start + LANES, end, LANES):
-                for i in range(least(LANES, end - at)):
-                    lanes[i] += x[at + i] * x[at + i]
-            total += lane_total(lanes, least(LANES, end - start))
-        out[k] = total

@@ -161,10 +161,16 @@ def _count_nonzero(parts: Parts, x: Value, axes: tuple[int, ...], keepdims: bool
     return (parts.of("reduce_sum", ones, shape=shape, axes=axes, keepdims=keepdims),)
 
 
+def _sum_of_squares(parts: Parts, t: Value) -> tuple[Value, ...]:
+    square = parts.of("square", t, shape=t.shape)
+    return (parts.of("reduce_sum", square, shape=(), axes=tuple(range(len(t.shape))), keepdims=False),)
+
+
 COMPOSITES: dict[str, Callable[..., tuple[Value, ...] | None]] = {
     "dense": _dense,
     "dense_gradient": _dense_gradient,
     "matmul": _product,
+    "sum_of_squares": _sum_of_squares,
     "finite_maximum": _finite_maximum,
     "reduce_logsumexp": _logsumexp,
     "count_nonzero": _count_nonzero,
