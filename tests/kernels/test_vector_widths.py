@@ -14,6 +14,8 @@ import fastgrad as tf
 from fastgrad.ops.attention import attention
 from fastgrad.ops.normalization import layer_normalization
 from tests.kernels.functions.accuracy import FLOATS, KERNELS
+from tests.kernels.products import test_gemm
+from tests.kernels.windows import test_convolution
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -112,6 +114,31 @@ def test_bits_do_not_depend_on_the_width_of_vectors():
         assert run.returncode == 0, run.stderr
         found = json.loads(run.stdout)
         assert {name: lanes for name in expected if found[name] != expected[name]} == {}
+
+
+@pytest.mark.thorough
+def test_bits_are_those_of_the_tiles_for_neon(tmp_path):
+    """Which have 16 bytes a vector, 32 registers and no masks: LLVM makes them of what the machine has."""
+    code = (
+        "from fastgrad.kernels.building import isa\n"
+        "isa._WITH_16_REGISTERS = isa._WITH_32_REGISTERS\n"
+        "machine = isa.host_isa()\n"
+        "assert (machine.vector_bytes, len(machine.heights), machine.masks) == (16, 4, False), machine\n"
+        "from tests.kernels.products.test_gemm import digest\n"
+        "from tests.kernels.windows.test_convolution import hash_of_results\n"
+        "print(digest(), hash_of_results())"
+    )
+    more = {"FASTGRAD_LANES": "4", "FASTGRAD_CACHE_DIR": str(tmp_path)}
+    run = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, **more, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert run.stdout.split() == [test_gemm.digest(), test_convolution.hash_of_results()], run.stderr
 
 
 def test_loops_have_vectors_as_wide_as_the_machine_has():
