@@ -10,7 +10,7 @@ import numpy as np
 
 from fastgrad.keras.optimizers.arguments import checked_number
 from fastgrad.keras.optimizers.followed import least
-from fastgrad.keras.optimizers.gradients import Rows
+from fastgrad.keras.optimizers.gradients import Rows, scaled
 from fastgrad.keras.optimizers.kernel_optimizer import MOVES, KernelOptimizer
 from fastgrad.keras.optimizers.plan import Plan, is_half
 from fastgrad.keras.optimizers.step import assign_all
@@ -115,9 +115,14 @@ class Adafactor(KernelOptimizer):
         beta_2 = 1.0 - step**self.beta_2_decay
         return least(rate, step**-0.5), beta_2, self.epsilon_1, self.epsilon_2, self.clip_threshold
 
-    def _run_groups(self, plan: Plan, gradients: Sequence[Any], numbers: tuple[float, ...], amount: float) -> None:
+    def _run_groups(
+        self, plan: Plan, gradients: Sequence[Any], numbers: tuple[float, ...], amount: float, factor: float = 1.0
+    ) -> None:
         for group in plan.groups:
-            members = zip(group.parameters, *group.slots, plan.of(gradients, group), strict=True)
+            given = plan.of(gradients, group)
+            if factor != 1.0 and not group.half:
+                given = [scaled(g, factor) for g in given]
+            members = zip(group.parameters, *group.slots, given, strict=True)
             for arrays in members:
                 _update_variable(arrays, numbers, amount if group.decays else 0.0)
 

@@ -128,11 +128,16 @@ def clipped_by_norm(gradients: list[Gradient], limit: float) -> list[Gradient]:
 
 def clipped_by_global_norm(gradients: list[Gradient], limit: float) -> list[Gradient]:
     """All gradients scaled by one factor if their common norm is greater than ``limit``; NaN if it is not finite."""
+    factor = global_factor(gradients, limit)
+    return gradients if factor == 1.0 else [scaled(g, factor) for g in gradients]
+
+
+def global_factor(gradients: list[Gradient], limit: float) -> float:
+    """What scales gradients down to the common norm ``limit``; 1 if theirs is not greater, NaN if it is not finite."""
     norm = math.sqrt(_squares(gradients).sum())
     if norm <= limit:
-        return gradients
-    factor = limit / norm if math.isfinite(norm) else math.nan
-    return [scaled(g, factor) for g in gradients]
+        return 1.0
+    return limit / norm if math.isfinite(norm) else math.nan
 
 
 def _squares(gradients: list[Gradient]) -> np.ndarray:

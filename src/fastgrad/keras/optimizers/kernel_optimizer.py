@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad.keras.optimizers.followed import scalar
-from fastgrad.keras.optimizers.gradients import Gradient, Rows, read_gradient
+from fastgrad.keras.optimizers.gradients import Gradient, Rows, global_factor, read_gradient, scaled
 from fastgrad.keras.optimizers.optimizer import Optimizer, decay
 from fastgrad.keras.optimizers.plan import Plan, is_half, release
 from fastgrad.keras.optimizers.step import Step, SummedRows, assign_all, by_key
@@ -91,7 +91,17 @@ class KernelOptimizer(Optimizer):
             or self.loss_scale_factor is not None
         )
 
-    def _update(self, variables: list[Variable], gradients: list[Gradient], rate: float) -> None:
+    def _update_clipped(self, variables: list[Variable], gradients: list[Gradient], rate: float) -> None:
+        if not self.global_clipnorm or type(self).update_step is not KernelOptimizer.update_step:
+            super()._update_clipped(variables, gradients, rate)
+            return
+        # The kernel that updates scales what it reads: two passes over dense gradients. Rows and halves are rounded before.
+        factor = global_factor(gradients, self.global_clipnorm)
+        if factor != 1.0:
+            gradients = [scaled(g, factor) if isinstance(g, Rows) or is_half(g.dtype) else g for g in gradients]
+        self._update(variables, gradients, rate, factor)
+
+    def _update(self, variables: list[Variable], gradients: list[Gradient], rate: float, factor: float = 1.0) -> None:
         if type(self).update_step is not KernelOptimizer.update_step:
             self._begin(self._update_count() + 1.0)
             super()._update(variables, gradients, rate)
@@ -103,7 +113,7 @@ class KernelOptimizer(Optimizer):
         if all(variable.constraint is None for variable in variables):
             self._plan = plan
         plan.release()
-        self._run(plan, [gradients[i] for i in dense], rate, step)
+        self._run(plan, [gradients[i] for i in dense], rate, step, factor)
         for i, gradient in enumerate(gradients):
             if type(gradient) is Rows:
                 self._update_rows(positions[i], gradient, rate, (self.weight_decay or 0.0) * rate)
@@ -133,20 +143,27 @@ class KernelOptimizer(Optimizer):
             )
         return plan
 
-    def _run(self, plan: Plan, gradients: Sequence[Any], rate: float, step: int) -> None:
+    def _run(self, plan: Plan, gradients: Sequence[Any], rate: float, step: int, factor: float = 1.0) -> None:
         self._begin(float(step))
-        self._run_groups(plan, gradients, self._numbers(rate, float(step)), (self.weight_decay or 0.0) * rate)
+        numbers, amount = self._numbers(rate, float(step)), (self.weight_decay or 0.0) * rate
+        self._run_groups(plan, gradients, numbers, amount, factor)
 
-    def _run_groups(self, plan: Plan, gradients: Sequence[Any], numbers: tuple[float, ...], amount: float) -> None:
+    def _run_groups(
+        self, plan: Plan, gradients: Sequence[Any], numbers: tuple[float, ...], amount: float, factor: float = 1.0
+    ) -> None:
         if self._live:
             for variable in plan.variables:
                 if self._positions[id(variable)] in self._live:
                     self._live[self._positions[id(variable)]]._array.fill(_ALL)
-        kernel = self._rule().variables
+        rule = self._rule()
+        kernel, scale = (rule.variables, ()) if factor == 1.0 else (rule.scaled_variables, (factor,))
         for group in plan.groups:
-            run = self._run_half if group.half else kernel[group.dtype]
             lists = group.parameters, *group.slots, plan.of(gradients, group)
-            run(*lists, 0, group.units, *numbers, amount if group.decays else 0.0)
+            decay = amount if group.decays else 0.0
+            if group.half:
+                self._run_half(*lists, 0, group.units, *numbers, decay)
+            else:
+                kernel[group.dtype](*lists, 0, group.units, *scale, *numbers, decay)
 
     def _run_half(self, *arguments: Any) -> None:
         """The kernel on float32 copies of float16 or bfloat16 arrays, rounded back."""

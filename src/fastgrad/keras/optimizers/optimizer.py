@@ -216,7 +216,7 @@ class Optimizer(OptimizerState):
         if self.loss_scale_factor is not None:
             gradients = [scaled(g, 1.0 / self.loss_scale_factor) for g in gradients]
         if not self.gradient_accumulation_steps:
-            self._update(targets, self._clipped(gradients), rate)
+            self._update_clipped(targets, gradients, rate)
         else:
             self._accumulate(targets, gradients, rate)
         if self.use_ema:
@@ -276,6 +276,9 @@ class Optimizer(OptimizerState):
         """
         raise NotImplementedError(f"{type(self).__name__} must define update_step(gradient, variable, learning_rate).")
 
+    def _update_clipped(self, variables: list[Variable], gradients: list[Gradient], rate: float) -> None:
+        self._update(variables, self._clipped(gradients), rate)
+
     def _clipped(self, gradients: list[Gradient]) -> list[Gradient]:
         if self.clipnorm:
             return clipped_by_norm(gradients, self.clipnorm)
@@ -295,7 +298,7 @@ class Optimizer(OptimizerState):
                 slot._array[...] += gradient
         if (int(self._iterations._array) + 1) % steps == 0:
             means: list[Gradient] = [np.divide(slot._array, steps, out=slot._array) for slot in slots]
-            self._update(variables, self._clipped(means), rate)
+            self._update_clipped(variables, means, rate)
             release(self._accumulated)
             for slot in self._accumulated:
                 slot._array.fill(0)

@@ -5,6 +5,8 @@
 arrays. It does the units of work [first, last), of which there are `units(arrays)`; their results are the same whatever
 the cuts.
 
+`rule.scaled_variables` does so for gradients times a number, given before the hyperparameters: clipping by the norm of all.
+
 `rule.elements` updates elements of one variable, a map that can follow what makes its gradient.
 
 `rule.rows` updates some rows of a table: `adam.rows[dtype, index_dtype](parameter, m, v, values, ids, rows, limit,
@@ -239,6 +241,13 @@ class UpdateRule:
         )
 
     @functools.cached_property
+    def scaled_variables(self) -> Kernel:
+        """`variables` for gradients times a number, `factor`, which is given before the hyperparameters."""
+        return self._kernel(
+            _VARIABLES, "inouts", "ins", "count: count, sizes: sizes, first: int, last: int", "", True, T=FLOATS
+        )
+
+    @functools.cached_property
     def elements(self) -> Kernel:
         """The update of the elements [first, last) of one variable."""
         return self._kernel(_ELEMENTS, "inout", "in", "first: int, last: int", "", T=FLOATS, noalias=True)
@@ -278,18 +287,22 @@ class UpdateRule:
         rest = "live: inout[uint64], ids: in[I], number: in[int64], limit: int, width: int, first: int, last: int"
         return self._kernel(_SUMMED_LIVE, "inout", "in", rest, "", T=FLOATS, I=INDICES)
 
-    def _kernel(self, template: str, arrays: str, gradient: str, rest: str, result: str, **variables: Any) -> Kernel:
+    def _kernel(
+        self, template: str, arrays: str, gradient: str, rest: str, result: str, scaled: bool = False, **variables: Any
+    ) -> Kernel:
+        given, numbers = (("factor", *self.given), ("factor", *self.hyper)) if scaled else (self.given, self.hyper)
+        name = f"scaled_{self.__name__}" if scaled else self.__name__
         slots = "".join(f"{name}, " for name in self.state[1:])
         source = template.format(
-            name=self.__name__,
+            name=name,
             slots=slots,
-            given=", ".join(self.given),
-            constants="\n    ".join(map(constant_of, self.hyper)),
+            given=", ".join(given),
+            constants="\n    ".join(map(constant_of, numbers)),
             hyper=", ".join(f"{name}_" for name in self.hyper),
             pointers=", ".join(f"{name}_" for name in (*self.state, "g")),
             lists=", ".join(f"{name}[k]" for name in (*self.state, "g")),
             targets=", ".join(f"{name}_[i]" for name in self.state),
-            elements=", ".join(f"{name}_[i]" for name in (*self.state, "g")),
+            elements=", ".join(f"{name}_[i]" for name in (*self.state, "g")) + (" * factor_" if scaled else ""),
             row_elements=", ".join(f"{name}[i]" for name in self.state),
             prefetches="; ".join(f"prefetch({name}, ahead + j)" for name in self.state),
             AHEAD=AHEAD,
@@ -304,12 +317,12 @@ class UpdateRule:
             "prefetch": prefetch,
             "uint64": uint64,
         }
-        filename = f"<fastgrad update {self.__name__} {digest(source.encode())[:12]}>"
+        filename = f"<fastgrad update {name} {digest(source.encode())[:12]}>"
         linecache.cache[filename] = len(source), None, source.splitlines(keepends=True), filename
         exec(compile(source, filename, "exec"), scope)  # noqa: S102 - our own templates
         parameters = [f"{name}: {arrays}[T]" for name in self.state] + [f"g: {gradient}[T]", rest]
-        parameters += [f"{name}: float" for name in self.given]
-        return kernel(", ".join(parameters) + result, **variables)(scope[self.__name__])
+        parameters += [f"{number}: float" for number in given]
+        return kernel(", ".join(parameters) + result, **variables)(scope[name])
 
 
 def units(arrays: Iterable[Any]) -> int:
