@@ -273,8 +273,12 @@ def test_what_follows_is_done_on_every_element_once(shape, transpose_b):
         np.testing.assert_array_equal(c, product + bias)
 
 
+def test_threads_read_different_weights_of_a_layer_of_images():
+    assert form_of(4, (128, 784), (784, 256), False, False, True, True).chains == 2
+
+
 @pytest.mark.parametrize("dtype", BOTH)
-@pytest.mark.parametrize("shape", [(32, 784, 64), (9, 1601, 130), (2, 4000, 200)], ids=str)
+@pytest.mark.parametrize("shape", [(32, 784, 64), (128, 784, 128), (9, 1601, 130), (2, 4000, 200)], ids=str)
 def test_chains_of_long_sums_are_shared(shape, dtype):
     a, b = matrices(*shape, dtype)
     for transpose_a in (False, True):

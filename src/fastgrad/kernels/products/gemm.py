@@ -25,9 +25,9 @@ from fastgrad.kernels.building.body import (
 from fastgrad.kernels.building.build import kernel
 from fastgrad.kernels.functions.vector_math import least
 
-TERMS = 384  # the longest chain: longer sums are sums of a power of two of chains, of equal lengths but for one term
+TERMS = 416  # the longest chain: longer sums are sums of a power of two of chains, of equal lengths but for one term
 PACKING_ROWS = 256  # so many rows of A pay for a copy of a panel of B
-COPY_ROWS = 1632  # the length of a copy of A, in rows of a panel
+COPY_ROWS = 1768  # the length of a copy of A, in rows of a panel
 WORDS = 64  # of a prologue that makes such a copy
 BLOCK = 1024  # elements whose sums of chains are added up while they are in the first cache
 
@@ -105,7 +105,7 @@ def gemm(
         epilogue, epilogue_words, epilogue_units: the same for a kernel that is given rows of C as soon as they are done.
         first, last: the units to do.
     """
-    packed, copy, words = panel_array(T, 384), panel_array(T, 1632), local_array(int64, 64)
+    packed, copy, words = panel_array(T, 416), panel_array(T, 1768), local_array(int64, 64)
     width = panel_columns(T)
     lanes = vector_lanes(T)
     panels = (n + width - 1) // width

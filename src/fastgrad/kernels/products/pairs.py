@@ -94,7 +94,7 @@ def gemm_pairs(
         prologue, prologue_words, prologue_units, epilogue, epilogue_words, epilogue_units: as in `gemm`.
         first, last: the units to do.
     """
-    packed, copy, lasts = panel_array(int32, 384), local_array(int32, 55296), local_array(int32, 128)
+    packed, copy, lasts = panel_array(int32, 416), local_array(int32, 59904), local_array(int32, 128)
     width = panel_columns(int32)
     lanes = vector_lanes(int32)
     copy_row = ROWS + COPY_GAP

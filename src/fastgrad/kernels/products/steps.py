@@ -177,7 +177,7 @@ def form_of(
     together, most, copied = 1, m, 0
     blocks = -(-m // TILE_ROWS)
     if chains > 1:
-        blocks = 1
+        blocks = min(blocks, max(MANY // (chains * panels), 1))
     elif copies:
         rows = _copy_rows(itemsize)
         blocks = -(-m // (min(rows, COPIED_ROWS) if whole_rows else rows))
