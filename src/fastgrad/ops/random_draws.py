@@ -22,6 +22,7 @@ from fastgrad.operation import FLOATING, Form, Operation, operation
 from fastgrad.ops.native_form import launches_from
 
 _F32 = np.dtype(np.float32)
+_U32 = np.dtype(np.uint32)
 _U64 = np.dtype(np.uint64)
 _WORD = 2**64
 
@@ -81,6 +82,21 @@ bits = operation(
     launches=lambda inputs, outputs, shape: _filling(kernels.bits[_U64], shape),
 )
 """All 64 bits of uint64: ``bits(words, shape=)``."""
+
+
+def _bits_of_dropout(words: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    out = np.empty(shape, _U32)
+    kernels.bits[_U32](out, out.size, words, 0, kernels.units(out.size))
+    return out
+
+
+bits_of_dropout = operation(
+    "random_bits_of_dropout",
+    Form.RANDOM,
+    run=_bits_of_dropout,
+    launches=lambda inputs, outputs, shape: _filling(kernels.bits[_U32], shape),
+)
+"""The 32-bit elements that ``dropout`` compares: programs draw them once for both ways, and compare behind a product."""
 
 
 def _dropout(x: np.ndarray, words: np.ndarray, rate: float) -> np.ndarray:

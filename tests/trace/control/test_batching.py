@@ -18,7 +18,7 @@ WITHOUT = {
     "made by passes, or taken apart by them": "dense dense_gradient sparse_softmax_cross_entropy_and_gradient sum_of_squares",
     "updates": "add_rows apply_adafactor_matrix apply_adafactor_vector apply_update apply_update_to_live_rows "
     "apply_update_to_rows scatter_into_variable sum_rows sums_of_squares",
-    "draws": "advance_generator dropout fold_in_seed random_binomial random_bits random_categories random_gamma random_integers "
+    "draws": "advance_generator dropout fold_in_seed random_binomial random_bits random_bits_of_dropout random_categories random_gamma random_integers "
     "random_integers_between random_normal random_order random_poisson random_truncated_normal random_uniform seed_words",
     "assertions and turns": "assert assert_true ends_turn whole_turns",
     "sizes or ways that depend on values": "bincount true_positions unique",

@@ -6,6 +6,7 @@ input. Results change by rounding at most: a sum may be added up in another orde
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -19,15 +20,22 @@ from fastgrad.trace.passes.rewriting import row_name
 
 _FLOAT32: np.dtype = np.dtype(np.float32)
 _BOOL: np.dtype = np.dtype(bool)
+_UINT32: np.dtype = np.dtype(np.uint32)
 _INT64: np.dtype = np.dtype(np.int64)
 
 
 class Parts:
-    """Nodes in the place of one."""
+    """Nodes in the place of one.
 
-    def __init__(self, number: int) -> None:
+    Args:
+        number: for text.
+        draws: those that others have made, to which its own are added.
+    """
+
+    def __init__(self, number: int, draws: dict[Any, Value] | None = None) -> None:
         self.nodes: list[Node] = []
         self._number = number
+        self._draws = {} if draws is None else draws
 
     def of(
         self, name: str, *inputs: Value, shape: tuple[int, ...], to: np.dtype | None = None, **attributes: Any
@@ -43,10 +51,22 @@ class Parts:
         self.nodes.append(Node(Kind.OPERATION, TABLE["reshape"], (x,), (value,), {"shape": shape}))
         return value
 
+    def drawn(self, name: str, words: Value, shape: tuple[int, ...], dtype: np.dtype) -> Value:
+        """A draw; each of them stands there once."""
+        key = name, id(words), shape
+        if key not in self._draws:
+            self._draws[key] = Value(shape, dtype, self._number)
+            self.nodes.append(Node(Kind.OPERATION, TABLE[name], (words,), (self._draws[key],), {"shape": shape}))
+        return self._draws[key]
+
     def number(self, number: float, dtype: np.dtype) -> Value:
         """A constant scalar."""
-        value = Value((), dtype, self._number)
-        self.nodes.append(Node(Kind.CONSTANT, np.array(number, dtype), (), (value,)))
+        return self.constant(np.array(number, dtype))
+
+    def constant(self, array: np.ndarray) -> Value:
+        """A constant."""
+        value = Value(array.shape, array.dtype, self._number)
+        self.nodes.append(Node(Kind.CONSTANT, array, (), (value,)))
         return value
 
 
@@ -57,6 +77,7 @@ def expand_composites(graph: Graph) -> Graph:
         graph: left as it is.
     """
     stands_for: dict[int, Value] = {}
+    draws: dict[Any, Value] = {}
     nodes: list[Node] = []
     for node in graph.nodes:
         inputs = tuple([stands_for.get(id(value), value) for value in node.inputs])
@@ -66,7 +87,7 @@ def expand_composites(graph: Graph) -> Graph:
                 node if inputs == node.inputs else Node(node.kind, node.payload, inputs, node.outputs, node.attributes)
             )
             continue
-        parts = Parts(node.outputs[0].number)
+        parts = Parts(node.outputs[0].number, draws)
         found = expand(parts, *inputs, **node.attributes)
         if found is None:
             nodes.append(replace(node, inputs=inputs))
@@ -112,6 +133,17 @@ def _dense_gradient(parts: Parts, g: Value, y: Value, activation: str) -> tuple[
             slope = parts.of("multiply", y, parts.of("subtract", one, y, shape=shape), shape=shape)
         g = parts.of("multiply", g, slope, shape=shape)
     return g, parts.of("reduce_sum", g, shape=shape[1:], axes=(0,), keepdims=False)
+
+
+def _dropout(parts: Parts, x: Value, words: Value, rate: float) -> tuple[Value, ...] | None:
+    """The draw is a kernel of its own, once for both ways; what is dropped of what is made in it is said in the loops around."""
+    least_kept = math.ceil(rate * 2.0**32)
+    if x.dtype in HALVES or least_kept >= 2**32 or 0 in x.shape:
+        return None
+    drawn = parts.drawn("random_bits_of_dropout", words, x.shape, _UINT32)
+    kept = parts.of("greater_equal", drawn, parts.constant(np.array(least_kept, _UINT32)), shape=x.shape, to=_BOOL)
+    scaled = parts.of("multiply", x, parts.number(1.0 / (1.0 - rate), x.dtype), shape=x.shape)
+    return (parts.of("where", kept, scaled, parts.number(0.0, x.dtype), shape=x.shape, to=x.dtype),)
 
 
 # ---- reductions ----------------------------------------------------------------------------------------
@@ -169,6 +201,7 @@ def _sum_of_squares(parts: Parts, t: Value) -> tuple[Value, ...]:
 COMPOSITES: dict[str, Callable[..., tuple[Value, ...] | None]] = {
     "dense": _dense,
     "dense_gradient": _dense_gradient,
+    "dropout": _dropout,
     "matmul": _product,
     "sum_of_squares": _sum_of_squares,
     "finite_maximum": _finite_maximum,
