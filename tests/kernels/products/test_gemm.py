@@ -29,6 +29,7 @@ from fastgrad.kernels.products.steps import (
     product_launches,
     takes_prologue,
 )
+from fastgrad.kernels.reducing.normalization import layer_norm
 from fastgrad.kernels.running.launch import Input, Launch, Launches, Output, Scratch, run_launches
 from fastgrad.kernels.running.team import team
 
@@ -357,6 +358,24 @@ def test_what_makes_rows_of_a_is_done_just_before_they_are_read(shape, transpose
         run_launches(found, [x, y, bias], [c], shares)
         assert c.tobytes() == wanted.tobytes()
         np.testing.assert_array_equal(x, a + bias)
+
+
+@pytest.mark.parametrize("rows", [1, 9, 64])
+def test_a_kernel_over_rows_follows_with_its_numbers(rows):
+    a, b = matrices(rows, 12, 20, np.float32)
+    product = multiplied(a, b)
+    gamma, beta, mean, inverse = np.ones(20, "f"), np.zeros(20, "f"), np.empty(rows, "f"), np.empty(rows, "f")
+    of_rows = layer_norm[product.dtype]
+    wanted = np.empty_like(product)
+    of_rows(product, gamma, beta, wanted, mean, inverse, 20, 0.5, 0, rows)
+    operands = Output(0), Input(2), Input(3), Output(1), Output(2), Output(3), 20, 0.5
+    found = product_launches([a, b], following=Launch(of_rows, operands, rows))
+    assert len(found.launches) == 1
+    for shares in (1, 2, 3):
+        outputs = [np.empty_like(product), np.empty_like(product), np.empty_like(mean), np.empty_like(mean)]
+        run_launches(found, [a, b, gamma, beta], outputs, shares)
+        for one, other in zip(outputs, (product, wanted, mean, inverse), strict=True):
+            assert one.tobytes() == other.tobytes()
 
 
 @pytest.mark.skipif(checks_bounds(), reason="checked kernels leave rows in memory, where accesses can be checked")

@@ -47,6 +47,16 @@ def test_a_batch_of_products_counts_each_once():
     assert sum(row.flops for row in rows if "matmul" in row.operations) == 2 * 6 * 5 * 4 * 5
 
 
+def test_what_several_kernels_do_is_told_of_the_one_that_does_most():
+    arrays = np.ones((100, 8), np.float32), np.arange(60), np.ones((8, 4), np.float32)
+    graph, _ = record(lambda x, ids, w: tf.gather(x, ids) @ w, *arrays)
+    look, product = report_of(Program(graph), "rows").rows
+    assert (look.name, look.operations, look.flops) == ("ids_outside", "", 0)
+    assert product.name == "gemm"
+    assert product.flops >= 2 * 60 * 8 * 4
+    assert "gather+matmul" in product.operations
+
+
 def test_text_and_page():
     report = report_of(program_of_a_step(True)[0], "a <step>")
     text = str(report)

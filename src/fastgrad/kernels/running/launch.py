@@ -219,6 +219,9 @@ def _value(operand: Any, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndar
             return tuple([_value(one, inputs, outputs, scratch) for one in operand])
         case Launch():
             inner = [_value(one, inputs, outputs, scratch) for one in operand.operands]
+            # A step reads a float where its word says.
+            inner = [np.array(one) if type(one) is float else one for one in inner]
+            scratch += inner
             numbers = [one.ctypes.data if type(one) is np.ndarray else one for one in inner]
             if checks_bounds():
                 numbers += sizes_behind(operand.kernel, inner)

@@ -15,7 +15,7 @@ from fastgrad.kernels.running import driver
 from fastgrad.operation import Form
 from fastgrad.trace.graphs.graph import Kind, Node, size_of
 from fastgrad.trace.passes.rewriting import row_name
-from fastgrad.trace.programs.frame import Frame
+from fastgrad.trace.programs.frame import Frame, nanoseconds_of
 from fastgrad.trace.programs.places import Action, Plan
 from fastgrad.trace.programs.replay_writer import run_node
 from fastgrad.variable import writing
@@ -170,15 +170,17 @@ def _rows_of(action: Action, steps: range, frame: Frame, timed: bool) -> Iterato
         computes = timed and row_name(node) is not None and not node.has_effect
         yield Row(_name(node), _text(node), False, flops, size, _time_of_node(node, arrays) if computes else 0.0)
         return
-    for number, (step, launch) in enumerate(zip(steps, action.launches.launches, strict=True)):
+    launches = action.launches.launches
+    longest = max(launches, key=nanoseconds_of, default=None)  # what several kernels do together is told of it
+    for step, launch in zip(steps, launches, strict=True):
         name: str = launch.kernel.__name__
-        first = number == 0  # what several kernels do together is told of the first
+        told = launch is longest
         yield Row(
             name,
-            _text(node) if first else "",
+            _text(node) if told else "",
             True,
-            flops * first,
-            size * first,
+            flops * told,
+            size * told,
             _time_of_step(step, frame) if timed else 0.0,
         )
 
