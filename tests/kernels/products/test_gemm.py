@@ -19,16 +19,10 @@ from fastgrad.kernels.building.isa import host_isa
 from fastgrad.kernels.mapping.activation import sigmoid
 from fastgrad.kernels.products import dense
 from fastgrad.kernels.products import eager as eager_products
+from fastgrad.kernels.products.form import form_of
 from fastgrad.kernels.products.gemm import TERMS, gemm
-from fastgrad.kernels.products.steps import (
-    NO_STEPS,
-    form_of,
-    makes_rows_itself,
-    matmul_launches,
-    prepared,
-    product_launches,
-    takes_prologue,
-)
+from fastgrad.kernels.products.prologue import makes_rows_itself, prepared, takes_prologue
+from fastgrad.kernels.products.steps import NO_STEPS, matmul_launches, product_launches
 from fastgrad.kernels.reducing.normalization import layer_norm
 from fastgrad.kernels.running.launch import Input, Launch, Launches, Output, Scratch, run_launches
 from fastgrad.kernels.running.team import team

@@ -15,8 +15,9 @@ import pytest
 import fastgrad as tf
 from fastgrad.kernels.building.isa import host_isa
 from fastgrad.kernels.mapping.half import BFLOAT16
+from fastgrad.kernels.products.form import has_pairs
 from fastgrad.kernels.products.gemm import TERMS
-from fastgrad.kernels.products.steps import has_pairs, product_launches, wide_product_launches
+from fastgrad.kernels.products.steps import product_launches, wide_product_launches
 from fastgrad.kernels.running.launch import run_launches
 from fastgrad.kernels.running.team import team
 from tests.kernels.products.test_gemm import laid_out

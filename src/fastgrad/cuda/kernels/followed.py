@@ -28,7 +28,8 @@ from fastgrad.cuda.kernels.products import (
     widened,
 )
 from fastgrad.kernels.building.signature import SHARE, parse_signature
-from fastgrad.kernels.products.steps import form_of, has_pairs, product_launches
+from fastgrad.kernels.products.form import form_of, has_pairs
+from fastgrad.kernels.products.steps import product_launches
 from fastgrad.kernels.running.launch import Input, Launch, Launches, Operand, Output
 from fastgrad.trace.fusion.emit import in_place_pairs
 from fastgrad.trace.fusion.epilogues import Product, can_begin

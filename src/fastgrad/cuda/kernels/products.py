@@ -28,7 +28,7 @@ from fastgrad.kernels.building.signature import SHARE, parse_signature
 from fastgrad.kernels.functions.vector_math import least
 from fastgrad.kernels.mapping.half import widen_bfloat16
 from fastgrad.kernels.products import gemm, gemv, pairs
-from fastgrad.kernels.products.steps import NOT_OWN
+from fastgrad.kernels.products.form import NOT_OWN
 from fastgrad.kernels.running.launch import Launch, Operand
 
 FLOATS = ("float32", "float64")

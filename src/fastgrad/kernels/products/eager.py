@@ -30,16 +30,10 @@ from fastgrad.kernels.building.wrapper import (
     TYPE_NUMBER_AT,
 )
 from fastgrad.kernels.mapping.half import BFLOAT16, Array
+from fastgrad.kernels.products.form import MOST_ROWS, SECOND_CACHE, form_of, pair_form_of
 from fastgrad.kernels.products.gemm import gemm
 from fastgrad.kernels.products.pairs import gemm_pairs
-from fastgrad.kernels.products.steps import (
-    MOST_ROWS,
-    NO_STEPS,
-    SECOND_CACHE,
-    form_of,
-    pair_form_of,
-    product_launches,
-)
+from fastgrad.kernels.products.steps import NO_STEPS, product_launches
 from fastgrad.kernels.running.at_once import run_at_once
 from fastgrad.kernels.running.launch import Launches
 

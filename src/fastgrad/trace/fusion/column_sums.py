@@ -14,7 +14,7 @@ import numpy as np
 
 from fastgrad.kernels.products.column_sums import FLOATS, NANOSECONDS, add_blocks
 from fastgrad.kernels.products.following import by_rows
-from fastgrad.kernels.products.steps import rows_of_unit
+from fastgrad.kernels.products.form import rows_of_unit
 from fastgrad.kernels.running.launch import Launch, Output, Scratch
 from fastgrad.trace.fusion.emit_reduction import reduction_launches
 from fastgrad.trace.fusion.fused import Fused, Source

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from fastgrad.kernels.products.following import in_turn
-from fastgrad.kernels.products.steps import has_pairs, product_launches
+from fastgrad.kernels.products.form import has_pairs
+from fastgrad.kernels.products.steps import product_launches
 from fastgrad.kernels.running.launch import Input, Launch, Launches, Output, Scratch
 from fastgrad.kernels.windows.convolution import convolution_followed
 from fastgrad.trace.fusion.column_sums import block_kernels, sums_columns

@@ -13,7 +13,7 @@ from typing import Any
 from fastgrad.kernels.arranging.gathering import ids_launch
 from fastgrad.kernels.building.build import signature_of
 from fastgrad.kernels.building.signature import ARRAY_KINDS, SHARE
-from fastgrad.kernels.products.steps import makes_rows_itself, prepared, takes_prologue
+from fastgrad.kernels.products.prologue import makes_rows_itself, prepared, takes_prologue
 from fastgrad.kernels.running.launch import Input, Launch, Launches, Output, Scratch
 from fastgrad.trace.fusion.epilogues import Product, can_begin
 from fastgrad.trace.graphs.graph import Graph, Kind, Node, Value, uses_of

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.kernels.products.steps import has_pairs
+from fastgrad.kernels.products.form import has_pairs
 from fastgrad.operation import HALVES, TABLE
 from fastgrad.trace.graphs.graph import Graph, Kind, Node, Value
 from fastgrad.trace.passes.rewriting import row_name
