@@ -36,9 +36,11 @@ test: ## run the whole test suite
 	@$(ENVIRONMENT) test
 	@$(PYTHON_HERE) -m pytest $(ARGS)
 
-test-checked: ## run the kernels' tests with every access of memory checked
+# Side by side tests have one thread each; those of threads come once more, with all of them.
+test-checked: ## run the tests of kernels, operations and programs with every access of memory checked
 	@$(ENVIRONMENT) test
-	@FASTGRAD_CHECK_BOUNDS=1 $(PYTHON_HERE) -m pytest tests/kernels tests/trace/programs $(ARGS)
+	@FASTGRAD_CHECK_BOUNDS=1 $(PYTHON_HERE) -m pytest $(SIDE_BY_SIDE) tests/kernels tests/ops tests/trace $(ARGS)
+	@FASTGRAD_CHECK_BOUNDS=1 $(PYTHON_HERE) -m pytest tests/kernels/running tests/trace/programs $(ARGS)
 
 test-machines: ## run the tests of other machines: each width of vectors, and code for NEON
 	@$(ENVIRONMENT) test

@@ -63,9 +63,8 @@ def _units_made_together(product: Launch, preceding: Launch) -> int:
     if product.kernel.__name__ != "gemm" or checks_bounds() or len(preceding.operands) > WORDS:
         return 0
     k, unit, most = [cast(int, product.operands[i]) for i in (5, 12, 14)]
-    if unit * k > COPY_ROWS * (host_isa().panel_bytes // _itemsize(product)):
-        return 0
-    return min(most, max(OWN // (unit * k), 1))
+    place = COPY_ROWS * (host_isa().panel_bytes // _itemsize(product))
+    return min(most, max(min(OWN, place) // (unit * k), 1)) if unit * k <= place else 0
 
 
 def _itemsize(product: Launch) -> int:
