@@ -69,33 +69,25 @@ truncated_normal = _floats("truncated_normal")
 """Standard normal within (-2, 2); as ``uniform``."""
 
 
-def _bits(words: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    out = np.empty(shape, np.uint64)
-    kernels.bits[_U64](out, out.size, words, 0, kernels.units(out.size))
+def _bits(words: np.ndarray, shape: tuple[int, ...], dtype: np.dtype = _U64) -> np.ndarray:
+    out = np.empty(shape, dtype)
+    kernels.bits[dtype](out, out.size, words, 0, kernels.units(out.size))
     return out
 
 
-bits = operation(
-    "random_bits",
-    Form.RANDOM,
-    run=_bits,
-    launches=lambda inputs, outputs, shape: _filling(kernels.bits[_U64], shape),
-)
+def _bits_row(name: str, dtype: np.dtype) -> Operation:
+    return operation(
+        name,
+        Form.RANDOM,
+        run=lambda words, shape: _bits(words, shape, dtype),
+        launches=lambda inputs, outputs, shape: _filling(kernels.bits[dtype], shape),
+    )
+
+
+bits = _bits_row("random_bits", _U64)
 """All 64 bits of uint64: ``bits(words, shape=)``."""
 
-
-def _bits_of_dropout(words: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    out = np.empty(shape, _U32)
-    kernels.bits[_U32](out, out.size, words, 0, kernels.units(out.size))
-    return out
-
-
-bits_of_dropout = operation(
-    "random_bits_of_dropout",
-    Form.RANDOM,
-    run=_bits_of_dropout,
-    launches=lambda inputs, outputs, shape: _filling(kernels.bits[_U32], shape),
-)
+bits_of_dropout = _bits_row("random_bits_of_dropout", _U32)
 """The 32-bit elements that ``dropout`` compares: programs draw them once for both ways, and compare behind a product."""
 
 

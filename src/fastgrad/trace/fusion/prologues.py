@@ -84,7 +84,8 @@ def add_prologues(graph: Graph, launches_of: LaunchesOf) -> Graph:
             if id(value) in made:
                 before, _ = made[id(value)]
                 made = {key: found for key, found in made.items() if found[0] is not before}
-        if node.kind is Kind.FUSED or (node.kind is Kind.OPERATION and not node.has_effect):
+        is_free = node.kind is Kind.FUSED or (node.kind is Kind.OPERATION and not node.has_effect)
+        if is_free and id(node) not in joined:
             made.update({id(value): (node, place) for place, value in enumerate(node.outputs)})
     nodes = [one for node in graph.nodes if id(node) not in moved for one in joined.get(id(node), [node])]
     return Graph(nodes, graph.results)
