@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import data
-from benchmarks.apart import ROOT, apart
+from benchmarks.apart import ROOT, apart, thread_settings
 from benchmarks.machine import machine_words
 
 LIMITS = Path(__file__).with_name("gate.json")
@@ -35,10 +35,12 @@ ROUNDS, SLICE_SECONDS = 300, 0.0005
 ATTEMPTS = 3
 INSTRUCTIONS = "instructions of "
 CALLS = ("compiled_call",)  # whose instructions are counted
+# NumPy's pool of threads, too: as it begins it executes some twenty million instructions more in one process than in another.
+ONE_THREAD = {**thread_settings(1), "FASTGRAD_NUM_THREADS": "1"}
 # Between what was recorded and the limit: a busy machine changed no case by more than 8 %, and no count at all.
 CLOSE = {"time": 1.2, "instructions": 1.1}
 FAR = {"time": 2.0, "instructions": 1.25}
-FEW_CALLS, MANY_CALLS = 1_000, 21_000  # starting up varies by a few million instructions
+FEW_CALLS, MANY_CALLS = 1_000, 21_000  # starting up varies by a few thousand instructions
 VALGRIND_TIMEOUT = 600.0
 Case = Callable[[], tuple[Callable[[], Any], Callable[[], Any]]]
 
@@ -165,7 +167,7 @@ def instructions(call: str, times: int, folder: str) -> int:
             f"{call}:{times}",
         ],
         cwd=ROOT,
-        env=os.environ | {"PYTHONHASHSEED": "0", "FASTGRAD_CACHE_DIR": folder, "FASTGRAD_NUM_THREADS": "1"},
+        env=os.environ | ONE_THREAD | {"PYTHONHASHSEED": "0", "FASTGRAD_CACHE_DIR": folder},
         capture_output=True,
         text=True,
         check=False,
@@ -297,8 +299,7 @@ def _counts() -> Iterator[tuple[str, Callable[[], float]]]:
 
 
 def _ratio_apart(case: str) -> float:
-    environment = {"FASTGRAD_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
-    return apart("benchmarks.gate", "--ratio", case, environment=environment)["ratio"]
+    return apart("benchmarks.gate", "--ratio", case, environment=ONE_THREAD)["ratio"]
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import json
 import math
+import subprocess
 import sys
 from pathlib import Path
 
@@ -71,6 +72,19 @@ def test_a_machine_is_recorded_beside_the_others(measured: dict[str, float], mon
 def test_the_kind_of_a_machine_has_the_stepping_and_python() -> None:
     words = gate.kind_of_machine().split("-")
     assert words[-1] == f"python{sys.version_info.major}.{sys.version_info.minor}"
+
+
+def test_instructions_are_counted_in_a_process_of_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a pool of threads executes as it begins differs from process to process, by more than 1,000 calls."""
+    seen: dict[str, str] = {}
+
+    def run(command: list[str], env: dict[str, str], **_: object) -> subprocess.CompletedProcess[str]:
+        seen.update(env)
+        return subprocess.CompletedProcess(command, 0, stderr="==1== Collected : 123")
+
+    monkeypatch.setattr(gate.subprocess, "run", run)
+    assert gate.instructions("numpy", 10, "a folder") == 123
+    assert {seen[f"{pool}_NUM_THREADS"] for pool in ("FASTGRAD", "OPENBLAS", "OMP", "MKL")} == {"1"}
 
 
 def test_without_valgrind_instructions_are_not_counted(
