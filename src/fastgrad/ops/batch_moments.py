@@ -12,7 +12,7 @@ from fastgrad.kernels.running.at_once import run_at_once
 from fastgrad.operation import TABLE, Form, joint, operation
 from fastgrad.ops.native_form import launches_from, planned
 from fastgrad.ops.reduction import reduce_mean
-from fastgrad.ops.shaping import reshape
+from fastgrad.ops.shaping import reshape, transpose
 from fastgrad.tensor import Tensor
 
 _HAS_KERNEL: frozenset[np.dtype] = frozenset([np.dtype(np.float32), np.dtype(np.float64)])
@@ -60,11 +60,14 @@ def batch_moments(x: Tensor, axis: int) -> tuple[Tensor, Tensor]:
         Two tensors as long as the axis.
     """
     shape = x._array.shape
-    if axis == len(shape) - 1:
-        rows = x if len(shape) == 2 else reshape(x, (math.prod(shape[:-1]), shape[-1]))
+    others = [one for one in range(len(shape)) if one != axis]
+    # Behind a convolution with the channels first they are last in memory: the transpose is a view.
+    if axis == len(shape) - 1 or x._array.transpose(*others, axis).flags.c_contiguous:
+        rows = x if axis == len(shape) - 1 else transpose(x, [*others, axis])
+        if len(shape) != 2:
+            rows = reshape(rows, (math.prod([shape[one] for one in others]), shape[axis]))
         mean, variance = _row(rows)
         return mean, variance
-    others = [one for one in range(len(shape)) if one != axis]
     centre = reduce_mean(x, others, True)
     off = x - centre
     return reshape(centre, (-1,)), reduce_mean(off * off, others)

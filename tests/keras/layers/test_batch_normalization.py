@@ -51,6 +51,19 @@ def test_weights_and_their_order():
     assert [w.name for w in bare.weights] == ["moving_mean", "moving_variance"]
 
 
+def test_channels_that_are_first_but_last_in_memory():
+    x = np.random.default_rng(2).normal(size=(2, 5, 3, 4)) * 2 + 100
+
+    def normed(x):
+        return layers.BatchNormalization(1, dtype="float64")(tf.transpose(x, (0, 3, 1, 2)), training=True)
+
+    np.testing.assert_allclose(
+        normed(x), normalised(x, x.mean((0, 1, 2)), x.var((0, 1, 2))).transpose(0, 3, 1, 2), rtol=1e-9
+    )
+    weights = np.random.default_rng(3).normal(size=(2, 4, 5, 3))
+    check_gradient(lambda x: tf.reduce_sum(normed(x) * weights), x)
+
+
 @pytest.mark.parametrize("axis", [0, 1, -1])
 def test_any_axis(axis):
     layer = layers.BatchNormalization(axis, momentum=0.5, epsilon=0.1, dtype="float64")

@@ -26,6 +26,7 @@ from fastgrad.trace.passes.expand_composites import expand_composites
 from fastgrad.trace.passes.expand_updates import expand_updates
 from fastgrad.trace.passes.join_losses import join_losses
 from fastgrad.trace.passes.keep_slopes import keep_slopes
+from fastgrad.trace.passes.put_off_transposes import put_off_transposes
 from fastgrad.trace.passes.rematerialize import is_scarce, rematerialize, rematerialized_as_before
 from fastgrad.trace.passes.tree import optimized_tree, tree_of
 from fastgrad.trace.programs.frame import Frame
@@ -51,7 +52,7 @@ def fused_part(graph: Graph, slopes: bool = True) -> Graph:
         graph: left as it is.
         slopes: whether slopes of gelu may be kept beside it.
     """
-    graph = expand_updates(expand_composites(join_losses(optimized(graph))))
+    graph = expand_updates(put_off_transposes(expand_composites(join_losses(optimized(graph)))))
     lean = rematerialized_as_before(graph)
     if lean is not None:
         fused = fuse(lean)
