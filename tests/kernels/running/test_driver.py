@@ -10,6 +10,7 @@ import pytest
 from fastgrad.kernels.building.bounds import NO_BOUND
 from fastgrad.kernels.building.build import kernel, step_address
 from fastgrad.kernels.running import driver
+from fastgrad.kernels.running import team as team_module
 from fastgrad.kernels.running.team import LEAST_ALONE, Team, begin_shared, go_on_shared, team
 
 
@@ -126,7 +127,7 @@ def test_shares_are_all_done_once(three_threads):
     x, y = np.ones(10_000, np.float32), np.zeros(10_000, np.float32)
     program = Program([(add_to[x.dtype], [address(x), address(y)], 10_000, shares) for shares in (1, 7, 40, 2)])
     for run in range(1, 300):
-        team._alone = 0  # whatever else the machine has to do
+        team._alone_until = 0  # whatever else the machine has to do
         assert begin_shared((), program.frame, 2) == driver.FINE
         assert go_on_shared(program.frame, 2, 4) == driver.FINE
         assert (y == 4 * run).all()
@@ -140,7 +141,7 @@ def test_a_chain_is_gone_through_share_by_share(three_threads):
     program.steps[0, 5] = 3  # the fourth is no part of it
     y_there = z_there = 0
     for _ in range(100):
-        team._alone = 0
+        team._alone_until = 0
         assert begin_shared((), program.frame, 2) == driver.FINE  # it ends before the chain does: so there is none
         assert begin_shared((), program.frame, 4) == driver.FINE
         for _ in range(3):
@@ -159,7 +160,7 @@ def test_what_waits_is_done_once_at_the_end_of_a_chain(three_threads):
     program.steps[0, 5] = 3
     program.steps[1, 4] = 0
     for run in range(1, 50):
-        team._alone = 0
+        team._alone_until = 0
         z[:] = 0
         assert begin_shared((), program.frame, 3) == driver.FINE
         np.testing.assert_array_equal(y, 2 * run)
@@ -193,16 +194,37 @@ def test_workers_park_and_are_woken(three_threads):
         time.sleep(0.002)
 
 
-def test_programs_run_alone_after_one_that_has_waited_long(three_threads):
+def test_programs_run_alone_after_one_that_has_waited_long(three_threads, monkeypatch):
+    """For some times as long as it has waited: how many programs there are meanwhile does not matter."""
+    now = 1000
+    monkeypatch.setattr(team_module, "_clock", lambda later=0: now + later)
     alone = []
-    for stalled in (1, 1, 0, 1, 0):
-        alone.append(0)
+    for stalled in (100, 100, 0, 100, 10, 0):
+        began = now
         while not team.taken():
-            alone[-1] += 1
+            now += 10
+        alone.append(now - began)
         team.ready()
         team.words[driver.STALLED] = stalled
+        team.words[driver.SHARED] = 150 if stalled == 100 else 15
         team.finished()
-    assert alone == [alone[0], LEAST_ALONE, 2 * LEAST_ALONE, 0, 2 * LEAST_ALONE]
+    assert alone == [0, *(times * LEAST_ALONE for times in (100, 200, 0, 200, 40))]
+
+
+def test_a_program_that_waited_less_than_it_worked_leaves_the_team_to_the_next(three_threads):
+    assert team.taken()
+    team.ready()
+    team.words[driver.STALLED], team.words[driver.SHARED] = 40, 100
+    team.finished()
+    assert team.taken()
+    team.finished()
+
+
+def test_the_clock_goes_on():
+    before, then = driver.clock[()](0), driver.clock[()](10)
+    time.sleep(0.01)
+    assert then >= before + 10
+    assert driver.clock[()](0) > then
 
 
 def test_programs_of_several_threads_at_once(three_threads):

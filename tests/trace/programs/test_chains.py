@@ -49,7 +49,7 @@ def results(step, x, threads):
     try:
         found = []
         for _ in range(3):
-            team._alone = 0  # whatever else the machine has to do
+            team._alone_until = 0  # whatever else the machine has to do
             found.append([np.asarray(y).tobytes() for y in program([x])])
         return program, found
     finally:

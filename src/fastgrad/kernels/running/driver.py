@@ -326,4 +326,10 @@ def go_on_released(frame, start, stop):
     return run_steps(frame, start, stop)
 
 
+@kernel("later: int -> int")
+def clock(later):
+    """How far the processor's clock will have got so many ticks later; `STALLED` and `SHARED` are in ticks."""
+    return cycle_counter() + later
+
+
 ARRAY_TYPE_ADDRESS = id(np.ndarray)

@@ -5,8 +5,9 @@ step of a training loop is near, and then park: they return to Python and wait f
 anybody. A program that finds a worker parked wakes it, and begins without waiting for it.
 
 When other processes have the cores, a worker may be put aside in the middle of a share, for milliseconds, and the program
-waits for it. So after a program that has waited long the next few run alone, and more of them each time that it
-happens again.
+waits for it. So after a program that has waited long programs run alone, for some times as long as it has waited, and for
+longer each time that it happens again: what is lost by waiting stays a small part, and so does what is lost where the cores
+were taken for a moment.
 """
 
 from __future__ import annotations
@@ -14,18 +15,23 @@ from __future__ import annotations
 import atexit
 import os
 import threading
+import time
 from typing import Any
 
 import numpy as np
 
 from fastgrad.kernels.running import driver
 from fastgrad.kernels.running.processors import default_threads
+from fastgrad.kernels.running.spreading import Spreading
 
 PATIENCE = 20_000
 """How many looks for work, each of some ten nanoseconds, a worker takes before it parks."""
 
+BETWEEN_LOOKS = 0.01
+"""Seconds between two looks whether threads stand on one processor; a look takes some three microseconds for each."""
+
 LEAST_ALONE, MOST_ALONE = 4, 64
-"""How many programs run alone after one that has waited long, at first and at most."""
+"""How many times as long as a program has waited those after it run alone, at first and at most."""
 
 
 class Team:
@@ -40,9 +46,11 @@ class Team:
         self._threads = min(default_threads(), driver.MOST_THREADS)
         self._workers: list[threading.Thread] = []
         self._wakers: list[threading.Semaphore] = []
+        self._spreading = Spreading(())
+        self._look_again = 0.0
         self._memory = np.zeros(0, np.int64)
         self.words = self._memory
-        self._alone = 0  # programs that are still to run without the team
+        self._alone_until = 0  # by the processor's clock; 0 if programs have the team
         self._penalty = LEAST_ALONE
 
     @property
@@ -55,7 +63,7 @@ class Team:
         with self.lock:
             self._end()
             self._threads = max(1, min(threads, driver.MOST_THREADS))
-            self._alone, self._penalty = 0, LEAST_ALONE
+            self._alone_until, self._penalty = 0, LEAST_ALONE
 
     def ready(self) -> np.ndarray:
         """The words of the team, whose workers are there and have been woken; for the holder of the lock."""
@@ -73,10 +81,11 @@ class Team:
         """Takes the lock for a program, unless another has it or it is better to run alone."""
         if self._threads == 1 or not self.lock.acquire(blocking=False):
             return False
-        if self._alone:
-            self._alone -= 1
-            self.lock.release()
-            return False
+        if self._alone_until:
+            if _clock() < self._alone_until:
+                self.lock.release()
+                return False
+            self._alone_until = 0
         return True
 
     def finished(self) -> None:
@@ -84,10 +93,13 @@ class Team:
         stalled, shared = int(self.words[driver.STALLED]), int(self.words[driver.SHARED])
         self.words[driver.STALLED] = self.words[driver.SHARED] = 0
         if 2 * stalled > shared:  # alone it would have taken less time, or not much more
-            self._alone = self._penalty
+            self._alone_until = _clock(self._penalty * stalled)
             self._penalty = min(2 * self._penalty, MOST_ALONE)
         else:
             self._penalty = max(self._penalty // 2, LEAST_ALONE)
+        if shared and time.monotonic() >= self._look_again:
+            self._spreading.move_apart()
+            self._look_again = time.monotonic() + BETWEEN_LOOKS
         self.lock.release()
 
     def _start(self) -> None:
@@ -106,6 +118,7 @@ class Team:
             )
             worker.start()
             self._workers.append(worker)
+        self._spreading = Spreading([worker.native_id for worker in self._workers if worker.native_id is not None])
 
     def _end(self) -> None:
         if self._workers:
@@ -115,6 +128,7 @@ class Team:
             for worker in self._workers:
                 worker.join()
         self._workers, self._wakers = [], []
+        self._spreading.close()
 
     def before_fork(self) -> None:
         """No worker may be in the middle of something that the child would wait for."""
@@ -136,6 +150,10 @@ class Team:
                 self._end()
             finally:
                 self.lock.release()
+
+
+def _clock(later: int = 0) -> int:
+    return int(driver.clock[()](later))
 
 
 def _work(words: np.ndarray, number: int, waker: threading.Semaphore) -> None:
