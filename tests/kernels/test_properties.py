@@ -1,76 +1,17 @@
-"""Kernels against NumPy and SciPy in float64: ragged and empty sizes, any cut into shares, arrays of any layout.
+"""Rows whose kernels are compared with NumPy and SciPy in float64; those of mapping and arranging are beside this file.
 
-A property is a row of the operation table with arrays to try it on, of sizes that are drawn, and what it has to give for them.
+What a property is, and what is done with it, is in `tests/kernels/properties.py`.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pytest
 import scipy.special
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-import fastgrad  # noqa: F401 - fills the table
-from fastgrad.floating_errors import QUIET, errors_reset, errors_set
-from fastgrad.kernels.running.launch import run_launches
-from fastgrad.operation import TABLE
-from fastgrad.trace.programs.native_form import launches_of_row
-
-F64, I64 = np.float64, np.int64
-SIZE = st.one_of(st.integers(0, 5), st.sampled_from([7, 8, 15, 16, 17, 31, 33, 63, 64, 65, 130]))
-FLOATS = ("float32", "float64")
-
-
-@dataclass(frozen=True)
-class Property:
-    """What is known of a row.
-
-    Attributes:
-        name: of the row.
-        sizes: how many it is tried with.
-        make: of a generator, a dtype and the sizes the arrays and attributes.
-        exact: of the arrays, floats as float64, and the attributes the results.
-        ulps: by how many of the greatest number a result may be off; 0 for moves.
-        dtypes: of `make`.
-    """
-
-    name: str
-    sizes: int
-    make: Callable[..., tuple[list[np.ndarray], dict[str, Any]]]
-    exact: Callable[..., Any]
-    ulps: float = 0.0
-    dtypes: tuple[str, ...] = FLOATS
-
-
-def normal(r: np.random.Generator, dtype: str, *shape: int) -> np.ndarray:
-    return r.normal(size=shape).astype(dtype)
-
-
-def ids(r: np.random.Generator, most: int, *shape: int) -> np.ndarray:
-    return r.integers(0, most, shape)
-
-
-def one_array(*_: Any, **attributes: Any) -> Callable[..., Any]:
-    """Makes an array of the sizes, and these attributes."""
-    return lambda r, dtype, *sizes: ([normal(r, dtype, *sizes)], attributes)
-
-
-def at_least_one(r: np.random.Generator, dtype: str, *sizes: int) -> Any:
-    return [normal(r, dtype, *[max(1, size) for size in sizes])], {}
-
-
-def of_sizes(count: int, **attributes: Any) -> Callable[..., Any]:
-    """Makes so many arrays of the sizes, each at least 1, and these attributes."""
-    return lambda r, dtype, *sizes: (
-        [normal(r, dtype, *[max(1, size) for size in sizes]) - number for number in range(count)],
-        attributes,
-    )
+from tests.kernels.properties import F64, Property, ids, normal, of_sizes, one_array, property_test
 
 
 def reducing(name: str, function: Any, ulps: float, empty: bool = True) -> list[Property]:
@@ -92,16 +33,6 @@ def reducing(name: str, function: Any, ulps: float, empty: bool = True) -> list[
 
 def mean(x: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
     return x.sum(axis, keepdims=keepdims) / np.prod([F64(x.shape[one]) for one in axis])
-
-
-def softmax_gradient(g: Any, y: Any) -> Any:
-    return y * (g - (g * y).sum(-1, keepdims=True))
-
-
-def normalized(x: Any, gamma: Any, beta: Any, epsilon: float) -> Any:
-    mean, variance = x.mean(-1, keepdims=True), x.var(-1, keepdims=True)
-    share = 1.0 / np.sqrt(variance + epsilon)
-    return (x - mean) * share * gamma + beta, mean[..., 0], share[..., 0]
 
 
 def attended(q: Any, k: Any, v: Any, scale: float, causal: bool, **_: Any) -> Any:
@@ -194,22 +125,6 @@ PROPERTIES: list[Property] = [
     *reducing("reduce_min", np.min, 0, empty=False),
     *reducing("reduce_logsumexp", scipy.special.logsumexp, 64, empty=False),
     *reducing("reduce_euclidean_norm", lambda x, **where: np.sqrt((x * x).sum(**where)), 64),
-    Property("softmax", 2, at_least_one, lambda x: scipy.special.softmax(x, -1), 16),
-    Property("log_softmax", 2, at_least_one, lambda x: scipy.special.log_softmax(x, -1), 32),
-    Property(
-        "softmax_gradient",
-        2,
-        lambda r, dtype, *sizes: ([normal(r, dtype, *sizes) for _ in range(2)], {}),
-        softmax_gradient,
-        256,
-    ),
-    Property(
-        "log_softmax_gradient",
-        2,
-        lambda r, dtype, *sizes: ([normal(r, dtype, *sizes), normal(r, dtype, *sizes) - 3], {}),
-        lambda g, y: g - np.exp(y) * g.sum(-1, keepdims=True),
-        256,
-    ),
     *[
         Property(name, 3, of_sizes(count, axis=axis), exact, 256)
         for name, count, exact in (
@@ -220,27 +135,6 @@ PROPERTIES: list[Property] = [
         )
         for axis in (0, 1)
     ],
-    Property(
-        "sparse_softmax_cross_entropy",
-        2,
-        lambda r, dtype, m, n: ([normal(r, dtype, m, n + 1), ids(r, n + 1, m)], {}),
-        lambda x, at: -np.take_along_axis(scipy.special.log_softmax(x, -1), at[:, None], 1)[:, 0],
-        32,
-    ),
-    Property(
-        "softmax_cross_entropy",
-        2,
-        lambda r, dtype, m, n: ([normal(r, dtype, m, n + 1), r.random((m, n + 1)).astype(dtype)], {}),
-        lambda x, labels: -(labels * scipy.special.log_softmax(x, -1)).sum(-1),
-        64,
-    ),
-    Property(
-        "layer_normalization",
-        2,
-        lambda r, dtype, m, n: ([normal(r, dtype, m, n + 2), *normal(r, dtype, 2, n + 2)], {"epsilon": 1e-3}),
-        lambda *given, **attributes: normalized(*given, **attributes)[0],
-        64,
-    ),
     Property(
         "batch_moments",
         2,
@@ -339,67 +233,4 @@ PROPERTIES: list[Property] = [
 ]
 
 
-def layouts(r: np.random.Generator, x: np.ndarray) -> np.ndarray:
-    """The same elements, somewhere else in memory."""
-    match r.integers(0, 4):
-        case 0:
-            return np.asfortranarray(x)
-        case 1:
-            wide = np.full([2 * size for size in x.shape], 99).astype(x.dtype)
-            wide[tuple([slice(None, None, 2)] * x.ndim)] = x
-            return wide[tuple([slice(None, None, 2)] * x.ndim)]
-        case 2:
-            return np.flip(np.flip(x).copy())
-    return x
-
-
-def results_of(name: str, arrays: list[np.ndarray], attributes: dict[str, Any]) -> list[np.ndarray]:
-    token = errors_set(QUIET)
-    try:
-        found = TABLE[name].run(*arrays, **attributes)
-    finally:
-        errors_reset(token)
-    return [np.asarray(one) for one in (found if isinstance(found, tuple) else (found,))]
-
-
-def assert_exact(found: list[np.ndarray], exact: tuple[Any, ...], ulps: float) -> None:
-    for y, wanted in zip(found, exact, strict=False):
-        if wanted is ...:
-            continue
-        assert y.shape == np.shape(wanted)
-        if not ulps or y.dtype.kind != "f":
-            np.testing.assert_array_equal(y, np.asarray(wanted).astype(y.dtype))
-            continue
-        largest = float(np.abs(wanted[np.isfinite(wanted)]).max(initial=1.0))
-        tolerance = ulps * np.finfo(y.dtype).eps
-        np.testing.assert_allclose(y, wanted, rtol=tolerance, atol=tolerance * largest)
-
-
-@pytest.mark.parametrize("known", PROPERTIES, ids=lambda known: known.name)
-@settings(max_examples=6, deadline=None)
-@given(data=st.data())
-def test_rows_give_what_float64_gives(known: Property, data: st.DataObject) -> None:
-    sizes = data.draw(st.tuples(*[SIZE] * known.sizes), "sizes")
-    dtype = data.draw(st.sampled_from(known.dtypes), "dtype")
-    r = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1), "seed"))
-    arrays, attributes = known.make(r, dtype, *sizes)
-    token = errors_set(QUIET)
-    try:
-        given = [x.astype(F64) if x.dtype.kind == "f" else x for x in arrays]
-        exact = known.exact(*given, **attributes)
-    finally:
-        errors_reset(token)
-    exact = exact if isinstance(exact, tuple) else (exact,)
-    found = results_of(known.name, [layouts(r, x) for x in arrays], attributes)
-    assert_exact(found, exact, known.ulps)
-    outputs = [np.full(y.shape, 77).astype(y.dtype) for y in found]
-    if all(0 in y.shape for y in outputs):
-        return  # programs have no step for what has no elements
-    launches = launches_of_row(TABLE[known.name], arrays, outputs, attributes)
-    if launches is None:
-        assert any(0 in x.shape for x in arrays)
-        return
-    if launches.alias:
-        return
-    assert run_launches(launches, arrays, outputs, shares=data.draw(st.integers(1, 5), "shares")) is None
-    assert_exact(outputs, exact, known.ulps)
+test_rows_give_what_float64_gives = property_test(PROPERTIES)

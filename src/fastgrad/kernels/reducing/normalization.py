@@ -89,7 +89,7 @@ def layer_norm_gradient(g, x, gamma, mean, inverse, dx, columns, first, last):
                         u = g[at + c + i] * gamma[c + i]
                         part[i] += u
                         part_h[i] = fused_multiply_add(u, (x[at + c + i] - centre) * scale, part_h[i])
-                if right == whole:
+                if left + SEGMENT >= columns:
                     for i in range(columns - whole):
                         u = g[at + whole + i] * gamma[whole + i]
                         part[i] += u

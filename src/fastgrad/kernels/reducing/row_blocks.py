@@ -72,7 +72,7 @@ def sums_of(x, top, rows, columns, parts, across, totals):
             for c in range(left, right, PARTS):
                 for i in range(PARTS):
                     part[i] += x[at + c + i]
-            if right == whole:
+            if left + SEGMENT >= columns:
                 for i in range(columns - whole):
                     part[i] += x[at + whole + i]
             for i in range(PARTS):
@@ -97,7 +97,7 @@ def square_sums_of(x, centres, top, rows, columns, parts, across, totals):
                 for i in range(PARTS):
                     d = x[at + c + i] - centre
                     part[i] = fused_multiply_add(d, d, part[i])
-            if right == whole:
+            if left + SEGMENT >= columns:
                 for i in range(columns - whole):
                     d = x[at + whole + i] - centre
                     part[i] = fused_multiply_add(d, d, part[i])
@@ -131,7 +131,7 @@ def product_sums_of(x, y, top, rows, columns, last_x, last_y, parts, across, tot
             for c in range(left, right, PARTS):
                 for i in range(PARTS):
                     part[i] = fused_multiply_add(x[at + c + i], y[at + c + i], part[i])
-            if right == whole and whole < columns:
+            if left + SEGMENT >= columns and whole < columns:
                 for i in range(PARTS):
                     product = fused_multiply_add(last_x[PARTS * k + i], last_y[PARTS * k + i], part[i])
                     part[i] = product if i < columns - whole else part[i]

@@ -73,7 +73,7 @@ def exponentials(x, out, keep, top, rows, columns, tails, peaks, parts, across, 
                     part[i] += e
                     if keep:
                         out[at + c + i] = e
-            if right == whole and whole < columns:
+            if left + SEGMENT >= columns and whole < columns:
                 for i in range(PARTS):
                     e = exp(tails[PARTS * k + i] - peak)
                     tails[PARTS * k + i] = e
@@ -272,7 +272,7 @@ def cross_entropy(logits, labels, loss, probabilities, columns, first, last):
                 for c in range(left, right, PARTS):
                     for i in range(PARTS):
                         part[i] += labels[at + c + i] * (shift - (logits[at + c + i] - peak))
-                if right == whole:
+                if left + SEGMENT >= columns:
                     for i in range(columns - whole):
                         part[i] += labels[at + whole + i] * (shift - (logits[at + whole + i] - peak))
                 for i in range(PARTS):
