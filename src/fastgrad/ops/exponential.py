@@ -45,10 +45,25 @@ log = elementwise(
     dtypes=INEXACT,
     domain=(0.0, np.inf),
 )
+
+
+def _log1p(x: np.ndarray) -> Any:
+    if x.dtype.kind != "c":
+        return np.log1p(x)
+    # NumPy takes the logarithm of the sum, which has none of the digits of small numbers.
+    a, b = x.real, x.imag
+    size = np.hypot(a + 1, b)
+    near = (size > 0.5) & (size < 2)
+    found = np.empty(x.shape, x.dtype)
+    found.real = np.where(near, np.log1p(a * (a + 2) + b * b) / 2, np.log(size))
+    found.imag = np.arctan2(b, a + 1)
+    return found
+
+
 log1p = elementwise(
     "log1p",
     "``log(1 + x)``, element by element, exact near 0.",
-    run=by_kernel_of_floats("log1p", np.log1p),
+    run=by_kernel_of_floats("log1p", _log1p),
     code="log1p({0})",
     gradient=lambda g, y, x: multiply(g, conjugate(reciprocal(add(x, 1)))),
     dtypes=INEXACT,
@@ -69,7 +84,7 @@ xlogy: Binary = elementwise(
 xlog1py: Binary = elementwise(
     "xlog1py",
     "``x * log(1 + y)``, and 0 where ``x`` is 0, whatever ``y`` is; element by element, broadcast.",
-    run=lambda x, y: np.where(x == 0, x.dtype.type(0), np.multiply(x, np.log1p(y))),
+    run=lambda x, y: np.where(x == 0, x.dtype.type(0), np.multiply(x, _log1p(y))),
     code="where({0} == 0, 0, {0} * log1p({1}))",
     gradient=(
         lambda g, z, x, y: multiply(g, conjugate(xlog1py(_is_nonzero(x), y))),

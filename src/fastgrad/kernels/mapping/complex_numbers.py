@@ -97,6 +97,8 @@ def root(a, b):
     """The square root."""
     if a == 0 and b == 0:
         return 0.0 * a, b
+    if math.inf == abs(b):
+        return math.inf, b
     size = hypotenuse(a, b)
     if a >= 0:
         p = math.sqrt((size + a) * 0.5)
@@ -107,10 +109,16 @@ def root(a, b):
 
 
 @scalar_function
+def times(size, part):
+    """Their product, where infinity times 0 is 0: a part that is exactly 0 stays, however large the other one gets."""
+    return size * part if part != 0 else math.copysign(1.0, size) * part
+
+
+@scalar_function
 def exponential(a, b):
     """e^(a + ib)."""
     size = exp(a)
-    return size * cos(b), size * sin(b)
+    return size * cos(b), times(size, sin(b))
 
 
 @scalar_function
@@ -122,12 +130,21 @@ def logarithm(a, b):
 
 
 @scalar_function
+def logarithm_of_sum(a, b):
+    """The logarithm of 1 + a + ib; of sums near the unit circle by what they differ from it."""
+    size = hypotenuse(a + 1.0, b)
+    real = 0.5 * log1p(a * (2.0 + a) + b * b) if 0.5 < size < 2.0 else log(size)
+    return real, atan2(b, a + 1.0)
+
+
+@scalar_function
 def hyperbolic_tangent(a, b):
-    """tanh(a + ib)."""
+    """tanh(a + ib), over a sum of squares, which keeps its digits near the poles."""
     if abs(a) > 300.0:
         return math.copysign(1.0, a), 0.0 * b
-    below = cosh(2.0 * a) + cos(2.0 * b)
-    return sinh(2.0 * a) / below, sin(2.0 * b) / below
+    s, c = sinh(a), cos(b)
+    below = s * s + c * c
+    return s * cosh(a) / below, sin(b) * c / below
 
 
 @scalar_function
@@ -157,8 +174,9 @@ def inverse_hyperbolic_cosine(a, b):
 @scalar_function
 def inverse_hyperbolic_tangent(a, b):
     """atanh(a + ib)."""
-    real = 0.25 * log1p(4.0 * a / ((1.0 - a) * (1.0 - a) + b * b))
-    return real, 0.5 * atan2(2.0 * b, (1.0 - a) * (1.0 + a) - b * b)
+    size = abs(a)
+    real = 0.25 * log1p(4.0 * size / ((1.0 - size) * (1.0 - size) + b * b))
+    return math.copysign(real, a), 0.5 * atan2(2.0 * b, (1.0 - a) * (1.0 + a) - b * b)
 
 
 @scalar_function
@@ -182,11 +200,11 @@ def algebraic(mode, a, b):
         return exponential(a, b)
     if mode == 7:
         half = sin(b * 0.5)
-        return expm1(a) * cos(b) - 2.0 * half * half, exp(a) * sin(b)
+        return expm1(a) * cos(b) - 2.0 * half * half, times(exp(a), sin(b))
     if mode == 8:
         return logarithm(a, b)
     if mode == 9:
-        return log(hypotenuse(a + 1.0, b)), atan2(b, a + 1.0)
+        return logarithm_of_sum(a, b)
     if mode == 10:
         p, q = exponential(-a, -b)
         return divided(1.0, 0.0, 1.0 + p, q)
@@ -197,9 +215,9 @@ def algebraic(mode, a, b):
 def circular(mode, a, b):
     """The operation of that number in `UNARY`, from "sin" on."""
     if mode == 12:
-        return sin(a) * cosh(b), cos(a) * sinh(b)
+        return times(cosh(b), sin(a)), cos(a) * sinh(b)
     if mode == 13:
-        return cos(a) * cosh(b), -sin(a) * sinh(b)
+        return cos(a) * cosh(b), -times(sinh(b), sin(a))
     if mode == 14:
         p, q = hyperbolic_tangent(-b, a)
         return q, -p
@@ -211,9 +229,9 @@ def circular(mode, a, b):
         p, q = inverse_hyperbolic_tangent(-b, a)
         return q, -p
     if mode == 18:
-        return sinh(a) * cos(b), cosh(a) * sin(b)
+        return sinh(a) * cos(b), times(cosh(a), sin(b))
     if mode == 19:
-        return cosh(a) * cos(b), sinh(a) * sin(b)
+        return cosh(a) * cos(b), times(sinh(a), sin(b))
     if mode == 20:
         return hyperbolic_tangent(a, b)
     if mode == 21:
@@ -249,7 +267,7 @@ def power(a, b, c, d):
     if c == 0 and d == 0:
         return 1.0, 0.0
     if a == 0 and b == 0:
-        return (0.0, 0.0) if c > 0 and d == 0 else (math.nan, math.nan)
+        return (0.0, 0.0) if c > 0 else (math.nan, math.nan)
     if d == 0 and c == 1:
         return a, b
     if d == 0 and c == 2:
@@ -279,7 +297,7 @@ def combined(mode, a, b, c, d):
         return (a, b) if nothing else (p, q)
     if mode == 11:
         return power(a, b, c, d)
-    p, q = logarithm(c, d) if mode == 9 else (log(hypotenuse(c + 1.0, d)), atan2(d, c + 1.0))
+    p, q = logarithm(c, d) if mode == 9 else logarithm_of_sum(c, d)
     return a * p - b * q, a * q + b * p
 
 
