@@ -42,6 +42,7 @@ from fastgrad.kernels.building.body import (
     panel_columns,
     pointer,
     prefetch,
+    transpose_rows,
     vector_lanes,
 )
 from fastgrad.kernels.building.isa import host_isa
@@ -347,7 +348,7 @@ class _Prefetch(_Callable):
 
 
 class _TileCall(_Callable):
-    """`multiply_rows(...)`, `multiply_windows(...)`, `multiply_lanes(...)` and `pack_panel(...)`."""
+    """`multiply_rows(...)`, `multiply_windows(...)`, `multiply_lanes(...)`, `pack_panel(...)` and `transpose_rows(...)`."""
 
     def implement(self, key: object, arguments: tuple) -> Any:
         def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -403,6 +404,7 @@ _SPECIALS: dict[Special, Any] = {
     panel_columns: _TileConstant,
     pointer: _Pointer,
     prefetch: _Prefetch,
+    transpose_rows: _TileCall,
     vector_lanes: _TileConstant,
 }
 

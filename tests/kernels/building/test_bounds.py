@@ -19,6 +19,7 @@ from fastgrad.kernels.building.body import (
     panel_array,
     panel_columns,
     scalar_function,
+    transpose_rows,
 )
 from fastgrad.kernels.building.bounds import NO_BOUND, OutOfBoundsError, checks_bounds
 from fastgrad.kernels.building.build import kernel, step_address
@@ -186,6 +187,23 @@ def test_tiles_whose_rows_and_terms_tables_tell(by_lane):
             windows[arrays["a"].dtype](*short.values(), places, by_lane)
     with pytest.raises(OutOfBoundsError, match=r"^kernel windows: places\[9\]"):
         windows[arrays["a"].dtype](*arrays.values(), places[:-1], by_lane)
+
+
+@kernel("x: in[T], y: out[T], rows: int, columns: int", T=("uint32", "uint64"))
+def transposed(x, y, rows, columns):
+    transpose_rows(x, 0, rows, y, 0, columns + 1, rows, columns)
+
+
+@checked
+@pytest.mark.parametrize("dtype", [np.uint32, np.uint64])
+def test_transposed_rows(dtype):
+    x, y = np.arange(35, dtype=dtype), np.zeros(5 * 8 - 1, dtype)
+    transposed[x.dtype](x, y, 5, 7)
+    np.testing.assert_array_equal(np.append(y, 0).reshape(5, 8)[:, :7], x.reshape(7, 5).T)
+    with pytest.raises(OutOfBoundsError, match=r"^kernel transposed: x\[34\] is outside of its 34 elements$"):
+        transposed[x.dtype](x[:-1], y, 5, 7)
+    with pytest.raises(OutOfBoundsError, match=r"^kernel transposed: y\[38\] is outside of its 38 elements$"):
+        transposed[x.dtype](x, y[:-1], 5, 7)
 
 
 @checked

@@ -171,6 +171,7 @@ def _copied(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[L
 INSTEAD: dict[Any, Instead] = {
     strided.move.function: _moved,
     strided.move_tiles.function: _turned,
+    strided.transpose_tiles.function: _turned,
     strided.clear.function: _cleared,
     copy_bytes.function: _copied,
 }

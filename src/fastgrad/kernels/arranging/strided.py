@@ -12,11 +12,14 @@ from typing import Any
 import numpy as np
 
 from fastgrad.kernels.arranging.layout import Layout, contiguous, cuts_of, joined_cuts, sizes_at, split
+from fastgrad.kernels.building.body import transpose_rows
 from fastgrad.kernels.building.build import kernel
 from fastgrad.kernels.functions.vector_math import greatest, least
 from fastgrad.kernels.running.launch import Input, Launch, Launches, Operand, Output, Spec
 
 WIDTHS = ("uint8", "uint16", "uint32", "uint64")
+VECTORS = ("uint32", "uint64")
+SIDE = 8  # rows and columns from which on transposing vectors pays
 RANK = 6
 TILE = 16
 
@@ -83,6 +86,22 @@ def move_tiles(x, y, batch, rows, columns, x_from, xb, xr, xc, y_from, yb, yr, y
                     y[b + j * yc] = x[a + j * xc]
 
 
+@kernel(
+    "x: in[T], y: out[T], batch: int, rows: int, columns: int, x_from: int, xb: int, xr: int, xc: int, y_from: int, yb: int, "
+    "yr: int, yc: int, first: int, last: int",
+    noalias=True,
+    T=VECTORS,
+)
+def transpose_tiles(x, y, batch, rows, columns, x_from, xb, xr, xc, y_from, yb, yr, yc, first, last):
+    """The same for matrices whose columns lie together in x, and their rows in y."""
+    bands = (rows + 15) // 16
+    for u in range(first, last):
+        k = u // bands
+        top = (u - k * bands) * 16
+        a, b = x_from + k * xb + top, y_from + k * yb + top * yr
+        transpose_rows(x, a, xc, y, b, yr, least(16, rows - top), columns)
+
+
 @kernel("y: out[T], first: int, last: int", T=WIDTHS)
 def clear(y, first, last):
     """y = 0; units are elements."""
@@ -111,12 +130,16 @@ def moved(x: Operand, y: Operand, dtype: np.dtype, source: Layout, target: Layou
     if len(dims) > RANK:
         return None
     width = f"uint{8 * min(dtype.itemsize, 8)}"
-    if 2 <= len(dims) <= 3 and abs(dims[-1][1]) > TILE and abs(dims[-2][1]) == 1 and prod(n for n, _, _ in dims) > 4096:
+    if 2 <= len(dims) <= 3 and abs(dims[-1][1]) > TILE and abs(dims[-2][1]) == 1:
         batch, rows, columns = [(1, 0, 0)] * (3 - len(dims)) + dims
         numbers = [batch[0], rows[0], columns[0]]
         for offset, of in ((source.offset, 1), (target.offset, 2)):
             numbers += [offset, batch[of], rows[of], columns[of]]
-        return Launch(move_tiles[width], (x, y, *numbers), batch[0] * -(-rows[0] // TILE))
+        units = batch[0] * -(-rows[0] // TILE)
+        if (rows[1], columns[2]) == (1, 1) and min(rows[0], columns[0]) >= SIDE and width in VECTORS:
+            return Launch(transpose_tiles[width], (x, y, *numbers), units)
+        if prod(n for n, _, _ in dims) > 4096:
+            return Launch(move_tiles[width], (x, y, *numbers), units)
     dims = [(1, 0, 0)] * (RANK - len(dims)) + dims
     sizes, reads, writes = zip(*dims, strict=True)
     return Launch(move[width], (x, y, *sizes, source.offset, *reads, target.offset, *writes), prod(sizes))

@@ -130,6 +130,10 @@ pack_pairs = Special("pack_pairs")
 """`pack_pairs(b, b_at, b_column, target, target_row, depth, columns)`: as `pack_panel`, of a matrix of uint16 whose pairs of terms lie
 one behind the other: to `depth` rows of pairs, of int32."""
 
+transpose_rows = Special("transpose_rows")
+"""`transpose_rows(x, x_at, x_row, y, y_at, y_row, rows, columns)`: y = the transpose of x, for matrices that begin at the elements `_at`
+and whose rows, contiguous, lie `_row` apart; y has so many rows and columns. Elements have four or eight bytes."""
+
 vector_lanes = Special("vector_lanes", takes_type=True)
 """`vector_lanes(T)`: how many elements a vector of this machine has."""
 

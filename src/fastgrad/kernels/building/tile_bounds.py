@@ -56,6 +56,12 @@ def _panel(b, b_at, b_k, b_column, target, target_row, depth, columns, size, lan
 
 
 @scalar_function
+def _transposed(x, x_at, x_row, y, y_at, y_row, rows, columns, size, lanes, masks):
+    _box(x, x_at, x_row, columns, 1, rows)
+    _box(y, y_at, y_row, rows, 1, columns)
+
+
+@scalar_function
 def _pairs(
     a, a_at, a_row, a_k, b, b_at, b_k, c, c_at, c_row, accumulate, depth, rows, columns, size, lanes, masks
 ):  # fmt: skip
@@ -119,5 +125,6 @@ CHECKS = {
     body.multiply_windows: _windows,
     body.pack_pairs: _pair_panel,
     body.pack_panel: _panel,
+    body.transpose_rows: _transposed,
 }
 """The check of each function of tiles."""

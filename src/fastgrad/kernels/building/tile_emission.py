@@ -27,7 +27,7 @@ class Tiles:
         self.module = module
         self.element = element
         self.machine = machine
-        self.bytes = self.alignment = 8 if isinstance(element, ir.DoubleType) else 4
+        self.bytes = self.alignment = 8 if element in (ir.DoubleType(), ir.IntType(64)) else 4
         self.lanes = machine.vector_bytes // self.bytes
         self.vector = ir.VectorType(element, self.lanes)
         self.integers = isinstance(element, ir.IntType)
@@ -366,3 +366,37 @@ class Tiles:
         values += [builder.mul(b_k, size), builder.mul(b_column, size)]
         values += [builder.bitcast(target, BYTE.as_pointer()), builder.mul(target_row, size), depth, columns]
         builder.call(self._pack_function(), values)
+
+    def _transpose_function(self) -> ir.Function:
+        """Writes the transpose of a matrix, in blocks of as many rows and columns as vectors have lanes.
+
+        Its parameters: x and the stride of its rows, in bytes; y and that of its own; the rows and columns of y.
+        """
+        memory = BYTE.as_pointer()
+        function, new = self._defined(f"fastgrad_transpose_{self.suffix}", [memory, WORD, memory, WORD, WORD, WORD])
+        if not new:
+            return function
+        builder = ir.IRBuilder(function.append_basic_block("entry"))
+        x, x_row, y, y_row, rows, columns = function.args
+        size = WORD(self.bytes)
+        with self._steps(builder, rows, self.lanes) as i, self._steps(builder, columns, self.lanes) as j:
+            block = builder.gep(x, [builder.add(builder.mul(j, x_row), builder.mul(i, size))])
+            to = builder.gep(y, [builder.add(builder.mul(i, y_row), builder.mul(j, size))])
+            below, across = builder.sub(rows, i), builder.sub(columns, j)
+            for part in self._whole_or_part(builder, [(below, self.lanes), (across, self.lanes)]):
+                for k, value in enumerate(self._square(builder, block, x_row, (across, below) if part else None)):
+                    mask = None
+                    if part:
+                        there = builder.select(builder.icmp_signed("<", WORD(k), below), across, WORD(0))
+                        mask = self._first_lanes(builder, there)
+                    self._store(builder, value, to, builder.mul(y_row, WORD(k)), mask)
+        builder.ret_void()
+        return function
+
+    def transpose_rows(self, builder: ir.IRBuilder, arguments: list[ir.Value]) -> None:
+        """A call of the function; arguments as `body.transpose_rows` has them."""
+        x, x_at, x_row, y, y_at, y_row, rows, columns = arguments
+        size = WORD(self.bytes)
+        values = [self._moved(builder, x, x_at), builder.mul(x_row, size)]
+        values += [self._moved(builder, y, y_at), builder.mul(y_row, size), rows, columns]
+        builder.call(self._transpose_function(), values)
