@@ -8,6 +8,7 @@ import numpy as np
 
 from fastgrad.backward import zeros_of
 from fastgrad.composite import CompositeOperand
+from fastgrad.kernels.arranging.in_order import LARGE, as_in_memory
 from fastgrad.kernels.mapping import activation as kernels
 from fastgrad.kernels.running.at_once import call_at_once
 from fastgrad.operation import FLOATING, REAL, TABLE, Form, Operation, Tensor, elementwise, operation, refuse_dtype
@@ -30,6 +31,8 @@ def through_float32(run: Any, arrays: tuple[np.ndarray, ...], **attributes: Any)
 
 def _where_positive(g: np.ndarray, y: np.ndarray) -> np.ndarray:
     if g.size >= MUCH and g.shape == y.shape and g.dtype in _HAS_KERNEL:
+        if (found := as_in_memory(_where_positive, g, y)) is not None:
+            return found
         out = np.empty(g.shape, g.dtype)
         call_at_once(kernels.relu_gradient[g.dtype], (g, y), out, units=g.size, unit_cost=kernels.NANOSECONDS)
         return out
@@ -210,6 +213,8 @@ def _kernel_unary(name: str) -> Any:
     def run(x: np.ndarray) -> np.ndarray:
         if x.dtype not in _HAS_KERNEL:
             return through_float32(run, (x,))
+        if x.size >= LARGE and (found := as_in_memory(run, x)) is not None:
+            return found
         out = np.empty(x.shape, x.dtype)
         call_at_once(getattr(kernels, name)[x.dtype], (x,), out, units=x.size, unit_cost=kernels.NANOSECONDS)
         return out
@@ -221,6 +226,8 @@ def _kernel_gradient(name: str) -> Any:
     def run(g: np.ndarray, x: np.ndarray) -> np.ndarray:
         if x.dtype not in _HAS_KERNEL:
             return through_float32(run, (g, x))
+        if x.size >= LARGE and (found := as_in_memory(run, g, x)) is not None:
+            return found
         out = np.empty(x.shape, x.dtype)
         call_at_once(getattr(kernels, name)[x.dtype], (g, x), out, units=x.size, unit_cost=kernels.NANOSECONDS)
         return out

@@ -15,6 +15,7 @@ import numpy as np
 
 from fastgrad import dtypes
 from fastgrad.errors import InvalidArgumentError
+from fastgrad.kernels.arranging.in_order import in_order
 from fastgrad.kernels.running.at_once import run_at_once
 from fastgrad.kernels.running.launch import Launches
 from fastgrad.operation import FLOATING, Form, Operation, operation, refuse_dtype
@@ -52,7 +53,7 @@ def _computed(
 ) -> np.ndarray:
     """What the kernels of a row give: those that a program runs, too."""
     out = np.empty(shape, first.dtype)
-    inputs = np.ascontiguousarray(first), np.ascontiguousarray(second)
+    inputs = in_order(first), in_order(second)
     plan = planned(launches, inputs, (out,), attributes)
     assert plan is not None, f"no convolution of {first.dtype} with {first.ndim} dimensions"
     run_at_once(plan, inputs, (out,))

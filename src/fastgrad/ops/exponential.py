@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.kernels.arranging.in_order import LARGE, as_in_memory
 from fastgrad.kernels.mapping import activation as kernels
 from fastgrad.kernels.running.at_once import call_at_once
 from fastgrad.operation import FLOATING, INEXACT, Binary, Unary, elementwise
@@ -236,6 +237,8 @@ _HAVE_KERNEL: frozenset[np.dtype] = frozenset([np.dtype(np.float32), np.dtype(np
 
 def _sigmoid(x: np.ndarray) -> np.ndarray:
     if x.dtype in _HAVE_KERNEL:  # which takes a tenth of the time
+        if x.size >= LARGE and (found := as_in_memory(_sigmoid, x)) is not None:
+            return found
         out = np.empty(x.shape, x.dtype)
         call_at_once(kernels.sigmoid[x.dtype], (x,), out, units=x.size, unit_cost=kernels.NANOSECONDS)
         return out
@@ -247,6 +250,8 @@ def _sigmoid(x: np.ndarray) -> np.ndarray:
 
 def _softplus(x: np.ndarray) -> np.ndarray:
     if x.dtype in _HAVE_KERNEL:
+        if x.size >= LARGE and (found := as_in_memory(_softplus, x)) is not None:
+            return found
         out = np.empty(x.shape, x.dtype)
         call_at_once(kernels.softplus[x.dtype], (x,), out, units=x.size, unit_cost=kernels.NANOSECONDS)
         return out

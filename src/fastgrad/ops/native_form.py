@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.kernels.arranging.in_order import LARGE, as_in_memory, in_order
 from fastgrad.kernels.running.at_once import SHARED_FROM, call_at_once, run_at_once
 from fastgrad.kernels.running.launch import Launches, Spec
 
@@ -79,8 +80,10 @@ def by_kernel_of_floats(name: str, by_numpy: Callable[[np.ndarray], Any]) -> Cal
                 return by_numpy(x)
             module = importlib.import_module("fastgrad.kernels.mapping.transcendental")
             kernel = kernels[dtype] = getattr(module, name)[dtype]
-        out = np.empty(x.shape, dtype)
         size = x.size
+        if size >= LARGE and (found := as_in_memory(run, x)) is not None:
+            return found
+        out = np.empty(x.shape, dtype)
         if size * TRANSCENDENTAL < SHARED_FROM:
             kernel(x, out, 0, size)
         else:
@@ -106,7 +109,7 @@ def by_kernels_if_much(
     def run(*arrays: np.ndarray, **attributes: Any) -> np.ndarray:
         if max([array.size for array in arrays]) >= MUCH:
             y = np.empty(*result(*arrays, **attributes))
-            inputs = [np.ascontiguousarray(array) for array in arrays]
+            inputs = [in_order(array) for array in arrays]
             found = planned(launches, inputs, (y,), attributes) if y.size else None
             if found is not None:
                 run_at_once(found, inputs, (y,))

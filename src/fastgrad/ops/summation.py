@@ -2,7 +2,7 @@
 
 NumPy adds pairs of blocks (its rounding errors grow with the logarithm of the number of terms) only along the axis
 that is contiguous in memory; along others it adds one row after the other. Here rows are added in groups, and then
-the groups' sums in groups. How terms are grouped depends on the shape alone. Large arrays of floats are summed by kernels.
+the groups' sums in groups. How terms are grouped depends on the shape alone, of large transposes on that in memory. Large arrays of floats are summed by kernels.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.kernels.arranging.in_order import memory_order
 from fastgrad.kernels.running.at_once import call_at_once, run_at_once
 from fastgrad.kernels.running.launch import Launches
 
@@ -37,6 +38,10 @@ def sum_over(x: np.ndarray, axes: tuple[int, ...], keepdims: bool, divisor: int 
     Returns:
         The sum, never a view, in the dtype of ``x`` or in float32 for half-width floats; perhaps a NumPy scalar if no axis is left.
     """
+    if x.size >= LARGE and not x.flags.c_contiguous and (order := memory_order(x)) is not None:
+        inner = tuple([place for place, axis in enumerate(order) if axis in axes])
+        total = sum_over(x.transpose(order), inner, True, divisor).transpose(np.argsort(order))
+        return total if keepdims else total.reshape([n for axis, n in enumerate(x.shape) if axis not in axes])
     if x.size >= LARGE and x.dtype in KERNEL_FLOATS:
         found = _by_kernels(x, axes, keepdims, divisor)
         if found is not None:
