@@ -12,6 +12,7 @@ from fastgrad.kernels.running import at_once
 from fastgrad.kernels.running.at_once import Frame, run_at_once
 from fastgrad.kernels.running.launch import Launch, Launches
 from fastgrad.kernels.running.team import team
+from fastgrad.ops.summation import sum_over
 
 
 @pytest.fixture
@@ -120,3 +121,21 @@ def test_results_that_start_as_an_input_do(threads, count):
     x, out = np.arange(3.0), np.zeros(3)
     run_at_once(Launches((), starts_as=((0, 0),)), (x,), (out,))
     np.testing.assert_array_equal(out, x)
+
+
+def test_a_kernel_called_again_makes_nothing_anew(threads, monkeypatch):
+    """For arrays of the same shapes; for others it makes a program of their own."""
+    threads(2)
+    monkeypatch.setattr(at_once, "SHARED_FROM", 0.0)
+    made = []
+
+    class Counted(Frame):
+        def __init__(self, *args):
+            made.append(args)
+            super().__init__(*args)
+
+    monkeypatch.setattr(at_once, "Frame", Counted)
+    for shape, programs in (((37, 240), 1), ((37, 240), 1), ((240, 37), 2), ((37, 240), 2)):
+        x = np.random.default_rng(1).normal(size=shape).astype(np.float32)
+        np.testing.assert_allclose(sum_over(x, (1,), False), x.sum(1, np.float64), rtol=1e-5, atol=1e-5)
+        assert len(made) == programs

@@ -6,6 +6,7 @@ function does, and nothing of the table of steps is made anew. A frame belongs t
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -26,7 +27,7 @@ from fastgrad.kernels.running.launch import (
 )
 from fastgrad.kernels.running.team import begin_shared, team
 
-SHARED_FROM = 200_000.0
+SHARED_FROM = 50_000.0
 """Nanoseconds of work from which on the team is called."""
 
 
@@ -138,9 +139,18 @@ def call_at_once(
     if team.threads == 1 or units * unit_cost < SHARED_FROM:
         kernel(*inputs, out, *numbers, 0, units)
         return
-    places = tuple([Input(number) for number in range(len(inputs))])
-    launch = Launch(kernel, (*places, Output(0), *numbers), units, unit_cost)
-    run_at_once(Launches((launch,)), [np.ascontiguousarray(x) for x in inputs], (out,))
+    shapes = (*[x.shape for x in inputs], out.shape)
+    found = _launches_of(kernel, shapes, numbers, units, unit_cost)
+    run_at_once(found, [np.ascontiguousarray(x) for x in inputs], (out,))
+
+
+@functools.lru_cache(maxsize=512)
+def _launches_of(
+    kernel: Any, shapes: tuple[tuple[int, ...], ...], numbers: tuple[int, ...], units: int, unit_cost: float
+) -> Launches:
+    """One launch of a kernel of arrays of these shapes, the last of which is the result, with the frames that are kept with it."""
+    places = [Input(number) for number in range(len(shapes) - 1)]
+    return Launches((Launch(kernel, (*places, Output(0), *numbers), units, unit_cost),))
 
 
 def table_of(
