@@ -2,11 +2,15 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import fastgrad as tf
 from fastgrad import config
+from fastgrad.kernels.reducing.reductions import BLOCK
 from fastgrad.kernels.running import at_once
 from fastgrad.kernels.running.launch import run_launches
+from fastgrad.kernels.updating.norms import LITTLE
 from fastgrad.kernels.updating.optimizers import RULES
 from fastgrad.ops import optimizer_updates as updates
 
@@ -164,6 +168,24 @@ def test_large_sums_of_squares_are_the_same_by_any_threads(monkeypatch):
             np.testing.assert_array_equal(updates.squares(*arrays), wanted)
     finally:
         config.set_num_threads(threads)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "bfloat16"])
+@given(
+    st.lists(st.sampled_from([0, 1, 255, 257, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK + 300]), max_size=5),
+    st.integers(1, 7),
+)
+@settings(max_examples=20)
+def test_sums_of_squares_in_any_shares(dtype, sizes, shares):
+    r = np.random.default_rng(0)
+    arrays = [r.normal(size=size).astype(tf.as_dtype(dtype).numpy) for size in (*sizes, LITTLE)]
+    found = np.full(len(arrays), 7.0)
+    launches = updates.sums_of.launches(arrays, [found])
+    assert sum(launch.units for launch in launches.launches) > 1
+    assert run_launches(launches, arrays, [found], shares) is None
+    np.testing.assert_array_equal(found, updates.squares(*arrays))
+    exact = [np.square(a.astype(np.float64)).sum() for a in arrays]
+    np.testing.assert_allclose(found, exact, rtol=1e-14 if dtype == "float64" else 1e-6)
 
 
 @pytest.mark.parametrize("every", [1, 2, 5])

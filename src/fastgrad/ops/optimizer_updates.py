@@ -19,7 +19,7 @@ from fastgrad.kernels.mapping.half import through_float32
 from fastgrad.kernels.running.at_once import run_at_once
 from fastgrad.kernels.running.launch import Input, Launch, Launches, Output, Scratch
 from fastgrad.kernels.updating.adafactor import adafactor_matrix, adafactor_vector
-from fastgrad.kernels.updating.norms import blocks_in, squares_launches, sums_of_squares
+from fastgrad.kernels.updating.norms import blocks_in, squares_launches, sums_of_squares, sums_of_squares_launches
 from fastgrad.kernels.updating.optimizers import (
     FLOATS,
     INDICES,
@@ -166,10 +166,7 @@ def squares(*arrays: np.ndarray) -> np.ndarray:
 
 @through_float32
 def _squares_launches(inputs: Any, outputs: Any) -> Launches | None:
-    dtype = inputs[0].dtype
-    if dtype not in _NATIVE:
-        return None
-    return Launches((Launch(sums_of_squares[dtype], (tuple([Input(i) for i in range(len(inputs))]), Output(0))),))
+    return sums_of_squares_launches(inputs, outputs) if inputs[0].dtype in _NATIVE else None
 
 
 sums_of = operation("sums_of_squares", Form.REDUCE, run=squares, launches=_squares_launches)

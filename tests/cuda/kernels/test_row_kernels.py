@@ -11,6 +11,7 @@ from fastgrad.cuda.kernels.choice import row_launches_on_device
 from fastgrad.cuda.kernels.updates import update_of
 from fastgrad.cuda.simulation.lock_step import run_on_simulation
 from fastgrad.kernels.reducing import normalization
+from fastgrad.kernels.updating.norms import LITTLE
 from fastgrad.kernels.updating.optimizers import RULES
 from fastgrad.operation import TABLE
 from tests.cuda.building.linking import machine_code
@@ -119,8 +120,9 @@ def test_updates_are_the_cpus_to_the_bit(name):
         np.testing.assert_array_equal(got, expected)
 
 
-def test_norms_of_all_gradients_take_two_launches():
-    arrays = [numbers(size).astype(F32) for size in (3, 1000, 1, 70)]
+@pytest.mark.parametrize("much", [0, LITTLE])
+def test_norms_of_all_gradients_take_two_launches(much):
+    arrays = [numbers(size).astype(F32) for size in (3, 1000 + much, 1, 70)]
     assert len(assert_the_same("sums_of_squares", *arrays).launches) == 2
 
 

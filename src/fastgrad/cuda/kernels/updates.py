@@ -19,7 +19,7 @@ from fastgrad.kernels.building.body import digest
 from fastgrad.kernels.building.signature import parse_signature
 from fastgrad.kernels.functions.vector_math import greatest, least
 from fastgrad.kernels.running.launch import Launch
-from fastgrad.kernels.updating.norms import sums_of_squares
+from fastgrad.kernels.updating.norms import blocks_of_several, sums_of_squares, totals_of_several
 from fastgrad.kernels.updating.optimizers import RULES, UNIT, UpdateRule, constant_of
 
 FLOATS = ("float32", "float64")
@@ -128,12 +128,14 @@ def _squares(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[
     second: Any = OnDevice(add_squares.with_threads(32), dtypes)
     return [
         Launch(first, (arrays, found, PARTS), PARTS * count),
-        Launch(second, (found, launch.operands[1], PARTS), count),
+        Launch(second, (found, launch.operands[-1], PARTS), count),
     ]
 
 
 INSTEAD: dict[Any, Instead] = {
     **{rule.variables.function: _update(rule) for rule in RULES.values()},
     sums_of_squares.function: _squares,
+    blocks_of_several.function: lambda launch, dtypes, memory: [],  # the totals are taken of the arrays
+    totals_of_several.function: _squares,
 }
 """See `choice`."""

@@ -151,7 +151,7 @@ class Step:
             factors = [_factor(TABLE["sqrt"](square), limit) for square in _squares(gradients)]
             return [scaled(g, factor) for g, factor in zip(gradients, factors, strict=True)]
         if optimizer.global_clipnorm:
-            factor = _factor(TABLE["sqrt"](_sum(_squares(gradients))), self.live.global_clipnorm, finite=True)
+            factor = _factor(TABLE["sqrt"](_square(gradients)), self.live.global_clipnorm, finite=True)
             return [scaled(g, factor) for g in gradients]
         if optimizer.clipvalue:
             return [_with_values(g, _within(_values(g), self.live.clipvalue)) for g in gradients]
@@ -237,8 +237,12 @@ def _squares(gradients: Sequence[Gradient]) -> list[Tensor]:
     return [found[i] for i in range(len(arrays))]
 
 
-def _sum(scalars: Sequence[Tensor]) -> Tensor:
-    found: Tensor = TABLE["reduce_sum"](TABLE["stack"](*scalars, axis=0), axes=(0,), keepdims=False)
+def _square(gradients: Sequence[Gradient]) -> Tensor:
+    """The sum of the squares of all gradients, a float64 scalar."""
+    arrays = [_values(g) for g in gradients]
+    alike = len({x._array.dtype for x in arrays}) == 1
+    sums = sums_of(*arrays) if alike else TABLE["stack"](*_squares(gradients), axis=0)
+    found: Tensor = TABLE["reduce_sum"](sums, axes=(0,), keepdims=False)
     return found
 
 

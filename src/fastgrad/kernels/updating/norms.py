@@ -13,12 +13,13 @@ import numpy as np
 
 from fastgrad.kernels.building.body import local_array, scalar_function
 from fastgrad.kernels.building.build import kernel
-from fastgrad.kernels.functions.vector_math import least
+from fastgrad.kernels.functions.vector_math import greatest, least
 from fastgrad.kernels.reducing.reductions import BLOCK, LANES, lane_total
 from fastgrad.kernels.running.launch import Input, Launch, Launches, Output, Scratch, Spec
 
 FLOATS = ("float32", "float64")
 NANOSECONDS = 0.1  # of an element
+LITTLE = 1 << 16  # elements that one thread adds up
 
 
 @scalar_function
@@ -52,6 +53,33 @@ def blocks_of_squares(x, out, size, first, last):
         out[block] = block_of_squares(x, block * BLOCK, least((block + 1) * BLOCK, size), lanes)
 
 
+@kernel("g: ins[T], count: count, sizes: sizes, out: out[float64], first: int, last: int", T=FLOATS)
+def blocks_of_several(g, count, sizes, out, first, last):
+    """The same of several arrays, whose blocks are numbered one array after the other."""
+    lanes = local_array(T, 256)
+    begin = 0
+    for k in range(count):
+        x, n = g[k], sizes[k]
+        end = begin + (n + BLOCK - 1) // BLOCK
+        for block in range(greatest(first, begin), least(last, end)):
+            start = (block - begin) * BLOCK
+            out[block] = block_of_squares(x, start, least(start + BLOCK, n), lanes)
+        begin = end
+
+
+@kernel("g: ins[T], count: count, sizes: sizes, sums: in[float64], out: out[float64]", T=FLOATS)
+def totals_of_several(g, count, sizes, sums, out):
+    """What `sums_of_squares` gives, of the sums that `blocks_of_several` does."""
+    begin = 0
+    for k in range(count):
+        end = begin + (sizes[k] + BLOCK - 1) // BLOCK
+        total = 0.0
+        for block in range(begin, end):
+            total += sums[block]
+        out[k] = total
+        begin = end
+
+
 @kernel("sums: in[float64], out: out[T], count: int", T=FLOATS)
 def total_of_blocks(sums, out, count):
     """The sum of the sums of blocks, in their order."""
@@ -67,6 +95,18 @@ def sum_of_squares_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> 
     blocks = blocks_in(size)
     first = Launch(blocks_of_squares[dtype], (Input(0), Scratch(0), size), blocks, BLOCK * NANOSECONDS)
     last = Launch(total_of_blocks[dtype], (Scratch(0), Output(0), blocks))
+    return Launches((first, last), ((np.dtype(np.float64), blocks),))
+
+
+def sums_of_squares_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches:
+    """The sum of the squares of each of several arrays of one dtype, as a vector; to the same bits by any number of threads."""
+    dtype, sizes = inputs[0].dtype, [prod(x.shape) for x in inputs]
+    arrays = tuple([Input(i) for i in range(len(inputs))])
+    if sum(sizes) < LITTLE:
+        return Launches((Launch(sums_of_squares[dtype], (arrays, Output(0))),))
+    blocks = sum(map(blocks_in, sizes))
+    first = Launch(blocks_of_several[dtype], (arrays, Scratch(0)), blocks, sum(sizes) * NANOSECONDS / blocks)
+    last = Launch(totals_of_several[dtype], (arrays, Scratch(0), Output(0)))
     return Launches((first, last), ((np.dtype(np.float64), blocks),))
 
 
