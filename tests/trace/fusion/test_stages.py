@@ -117,6 +117,16 @@ def test_chains(program, shapes, dtype):
         assert got.tobytes() == other.tobytes()
 
 
+def in_place(launches, given, shapes):
+    """What a group's kernels give for each pair of a result and an input whose memory it may take."""
+    for output, number in launches.in_place:
+        inputs = [array.copy() for array in given]
+        outputs = [np.empty(shape, np.float32) for shape in shapes]
+        outputs[output] = inputs[number].reshape(shapes[output])
+        run_launches(launches, inputs, outputs)
+        yield outputs
+
+
 def test_what_is_written_early_is_not_written_over_what_is_read_later():
     x, w = np.linspace(-2, 2, 2000, dtype=np.float32), np.float32(0.75) * np.ones(2000, np.float32)
     graph = fuse(record(lambda x, w: chain_with_everything(x, w)[:4], x, w)[0])
@@ -125,14 +135,37 @@ def test_what_is_written_early_is_not_written_over_what_is_read_later():
     made = known(graph, [x, w])
     given = [made[id(value)] for value in node.inputs]
     wanted = node.payload.run(*given)
-    for output, number in launches.in_place:
-        inputs = [array.copy() for array in given]
-        outputs = [np.empty(2000, np.float32) for _ in node.outputs]
-        outputs[output] = inputs[number]
-        run_launches(launches, inputs, outputs)
+    for outputs in in_place(launches, given, [value.shape for value in node.outputs]):
         for got, expected in zip(outputs, wanted, strict=True):
             np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-6)
     assert {output for output, _ in launches.in_place} == {2, 3}
+
+
+def gates_and_their_gradients(gates, c, g):
+    """A time step of an LSTM, and the way back: many results, and inputs that several of its loops read."""
+    f = tf.sigmoid(gates[:, 1])
+    kept = f * c
+    i, n = tf.sigmoid(gates[:, 0]), tf.tanh(gates[:, 2])
+    cell, o = kept + i * n, tf.sigmoid(gates[:, 3])
+    bent = tf.tanh(cell)
+    h, dc = o * bent, g * o * (1.0 - bent * bent)
+    by_gates = [g * bent * (o * (1.0 - o)), dc * i * (1.0 - n * n), dc * n * (i * (1.0 - i))]
+    return [h, *by_gates, dc * f, dc * c * (f * (1.0 - f))]
+
+
+@pytest.mark.parametrize("size", [7, 16, 33, 600])
+def test_what_a_loop_reads_for_one_result_is_not_lost_to_another(size):
+    rng = np.random.default_rng(0)
+    arrays = [rng.normal(size=shape).astype(np.float32) for shape in ((size, 4), (size,), (size,))]
+    graph = fuse(record(gates_and_their_gradients, *arrays)[0])
+    (node,) = [node for node in graph.nodes if node.kind is Kind.FUSED]
+    launches, made = launches_of_group(node.payload), known(graph, arrays)
+    given, shapes = [np.asarray(made[id(value)]) for value in node.inputs], [value.shape for value in node.outputs]
+    wanted = [np.empty(shape, np.float32) for shape in shapes]
+    run_launches(launches, given, wanted)
+    assert launches.in_place
+    for outputs in in_place(launches, given, shapes):
+        assert [y.tobytes() for y in outputs] == [y.tobytes() for y in wanted]
 
 
 def test_each_loop_has_one_function():

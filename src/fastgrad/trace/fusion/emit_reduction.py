@@ -21,7 +21,7 @@ from fastgrad.trace.fusion.fused import Fused, Step
 from fastgrad.trace.fusion.kernel_writer import Writer
 from fastgrad.trace.fusion.phases import Phase, Schedule
 from fastgrad.trace.fusion.scalar_casts import BOOL
-from fastgrad.trace.fusion.stages import Elements, is_function
+from fastgrad.trace.fusion.stages import Elements, is_function, written_beside
 
 ROW = 1024
 """Rows of fewer elements than these share lanes, if several are reduced to one."""
@@ -182,6 +182,8 @@ class Emitter:
             if not self.step(number).reduces:
                 writer.step(number, self.step(number))
         self._store_results(writer, phase, place)
+        made = [number for number in phase.kept if not self.step(number).reduces]
+        self.early |= written_beside(self.fused, made, phase.kept, read)
 
     def _store_results(self, writer: Writer, phase: Phase, place: str) -> None:
         """Writes the stores of what a phase has for an element of the result."""
