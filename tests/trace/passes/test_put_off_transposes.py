@@ -2,14 +2,17 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import fastgrad as tf
+from fastgrad.operation import TABLE
 from fastgrad.trace.graphs.graph import validate
 from fastgrad.trace.graphs.interpret import interpret
 from fastgrad.trace.passes.expand_composites import expand_composites
 from fastgrad.trace.passes.merge_common import merge_common
 from fastgrad.trace.passes.pipeline import optimized
-from fastgrad.trace.passes.put_off_transposes import put_off_transposes
+from fastgrad.trace.passes.put_off_transposes import _before, _perm_of_parts, put_off_transposes
 from fastgrad.trace.programs.program import Program
 from tests.trace.passes.programs import operations, record
 
@@ -26,6 +29,7 @@ W = random(3, 3, 3, 4)
 DEEP = random(3, 3, 4, 4)
 CHANNELS = random(4)
 THREE, GROUPS, SMALL, VOLUME = (random(*s) for s in ((3, 3, 3, 3), (3, 2, 2, 6), (2, 2, 6, 4), (2, 2, 2, 3, 4)))
+FLAT = random(7 * 5 * 4, 3)
 MASK = RNG.normal(size=(2, 4, 7, 5)) > 0
 
 
@@ -72,6 +76,16 @@ def joined_and_cut(x):
     return convolved((left * right)[:, :, 1:-1, ::2], DEEP)
 
 
+def enlarged(x):
+    y = tf.repeat(tf.repeat(activated(x), 2, axis=2), 3, axis=3)
+    return convolved(tf.concat([y, tf.reshape(y, (2, 4, 14, 15)) * 2.0], 1), tf.concat([DEEP, DEEP], 2))
+
+
+def flattened(x):
+    y = tf.transpose(activated(x), (0, 2, 3, 1))
+    return tf.matmul(tf.reshape(y, (2, -1)), FLAT)
+
+
 def with_the_input_itself(x):
     return convolved(x + convolved(x, THREE), W)
 
@@ -93,6 +107,8 @@ ALL_GONE = [
     normalised,
     mean_of_images,
     joined_and_cut,
+    enlarged,
+    flattened,
     with_the_input_itself,
     with_constants,
 ]
@@ -138,13 +154,13 @@ def test_values_and_gradients_are_the_same(function):
 @pytest.mark.parametrize("function", ALL_GONE)
 def test_a_network_transposes_at_its_ends(function):
     better = merge_common(put_off_transposes(expanded(function, X)))
-    given = {id(value) for node in better.nodes if node.kind.name == "ARGUMENT" for value in node.outputs}
+    arguments = {id(value) for node in better.nodes if node.kind.name == "ARGUMENT" for value in node.outputs}
     left = transposes(better)
-    at_the_start = [node for node in left if id(node.inputs[0]) in given]
+    at_the_start = [node for node in left if id(node.inputs[0]) in arguments]
     at_the_end = [node for node in left if node.outputs[0] in better.results]
     assert len(at_the_start) == 1
     assert len(left) == len(at_the_start) + len(at_the_end)
-    assert len(at_the_end) == (function is not mean_of_images)
+    assert len(at_the_end) == (function not in (mean_of_images, flattened))
 
 
 @pytest.mark.parametrize("normalised", [False, True])
@@ -173,6 +189,40 @@ def test_a_step_has_the_kernels_of_one_with_the_channels_last(normalised):
         kernels.append([one.kernel.__name__ for found in launches for one in found.launches])
     assert [name for name in kernels[1] if not name.startswith("move")] == kernels[0]
     assert len(kernels[1]) == len(kernels[0]) + 1  # the images are moved
+
+
+def test_gradients_of_flattened_images_are_not_transposed_twice():
+    better = merge_common(put_off_transposes(expanded(with_gradients(flattened), X)))
+    assert [node.outputs[0].shape for node in transposes(better)] == [(2, 7, 5, 3), X.shape]
+
+
+def test_groups_of_channels_are_computed_as_they_lie_after_a_transpose():
+    def step(x):
+        groups = tf.reshape(activated(x), (2, 2, 2, 7, 5))
+        return groups - tf.reduce_mean(groups, [2, 3, 4], keepdims=True)
+
+    graph = expanded(step, X)
+    better = put_off_transposes(graph)
+    near(interpret(better, [X]), interpret(graph, [X]))
+    assert (2, 2, 2, 7, 5) in [node.outputs[0].shape for node in better.nodes if node.payload is TABLE["subtract"]]
+
+
+@given(st.data())
+def test_transposes_behind_reshapes(data):
+    shape = tuple(data.draw(st.lists(st.sampled_from([1, 2, 3, 4, 6]), min_size=1, max_size=4)))
+    perm = tuple(data.draw(st.permutations(range(len(shape)))))
+    parts, left = [], int(np.prod(shape))
+    for _ in range(data.draw(st.integers(0, 4))):
+        parts.append(data.draw(st.sampled_from([n for n in range(1, left + 1) if left % n == 0])))
+        left //= parts[-1]
+    parts.append(left)
+    found = _perm_of_parts(shape, tuple(parts), perm)
+    if found is not None:
+        base = np.arange(np.prod(shape)).reshape(_before(shape, perm))
+        after = base.reshape(_before(tuple(parts), found)).transpose(found)
+        np.testing.assert_array_equal(after, base.transpose(perm).reshape(parts))
+    elif parts == list(shape):
+        raise AssertionError("a reshape that changes nothing")
 
 
 def test_what_others_need_is_there():
@@ -245,10 +295,10 @@ def test_sequences_and_volumes():
         y = tf.nn.relu(tf.nn.conv3d(x, VOLUME, (1, 1, 1, 1, 1), "SAME", data_format="NCDHW"))
         return tf.nn.avg_pool3d(y, 2, 2, "SAME", data_format="NCDHW")
 
-    for function, given in ((sequence, x), (of_volume, volume)):
-        graph = expanded(function, given)
+    for function, array in ((sequence, x), (of_volume, volume)):
+        graph = expanded(function, array)
         better = put_off_transposes(graph)
-        near(interpret(better, [given]), interpret(graph, [given]))
+        near(interpret(better, [array]), interpret(graph, [array]))
         assert len(transposes(better)) == 2
 
 

@@ -116,7 +116,7 @@ class _PuttingOff:
         if form is Form.REDUCE and node.attributes.keys() == {"axes", "keepdims"}:
             return self._reduced
         return {"transpose": self._turned_again, "concat": self._joined, "split": self._parted, "pad": self._padded,
-                "strided_slice": self._sliced}.get(name)  # fmt: skip
+                "strided_slice": self._sliced, "reshape": self._in_parts, "broadcast_to": self._spread}.get(name)  # fmt: skip
 
     def _add(self, node: Node) -> None:
         self.nodes.append(node)
@@ -202,6 +202,19 @@ class _PuttingOff:
             return False
         return self._moved(node, lambda perm: {"key": _before(key, perm)})
 
+    def _in_parts(self, node: Node) -> bool:
+        found, shape = self._put_off.get(id(node.inputs[0])), node.outputs[0].shape
+        perm = None if found is None else _perm_of_parts(node.inputs[0].shape, shape, found.perm)
+        if found is None or perm is None:
+            return False
+        return self._put(replace(node, inputs=(found.base,)), perm, shape=_before(shape, perm))
+
+    def _spread(self, node: Node) -> bool:
+        shape = node.outputs[0].shape
+        if len(node.inputs[0].shape) != len(shape):
+            return False
+        return self._moved(node, lambda perm: {"shape": _before(shape, perm)})
+
     def _moved(self, node: Node, attributes: Callable[[Perm], dict[str, Any]]) -> bool:
         """For a node that moves the elements of its first input, with other attributes in the layout before."""
         found = self._put_off.get(id(node.inputs[0]))
@@ -239,6 +252,9 @@ class _PuttingOff:
         put_off = self._put_off.get(id(value))
         if put_off is not None and put_off.perm == perm:
             return put_off.base
+        maker = self._makers.get(id(value))
+        if maker is not None and row_name(maker) == "transpose" and maker.attributes["perm"] == perm:
+            return maker.inputs[0]
         there = self._there.get((id(value), _inverse(perm)))
         if there is not None:
             return there
@@ -302,6 +318,45 @@ class _PuttingOff:
             return None
         self._add(replace(maker, inputs=inputs, outputs=(result,)))
         return result
+
+
+def _perm_of_parts(shape: Shape, parts: Shape, perm: Perm) -> Perm | None:
+    """The transpose that is put off behind a reshape.
+
+    Args:
+        shape, parts: what is reshaped, and its new shape.
+        perm: the transpose that is put off before.
+
+    Returns:
+        None where dimensions become one that do not lie side by side before it, or the channels, last there, do not stay together:
+        groups of them lie in rows after it alone.
+    """
+    if 0 in shape or not shape:
+        return None
+    anchors: list[int] = []  # for each new dimension one that it is a part of, before the transpose
+    i = 0
+    while i < len(shape) and len(anchors) < len(parts):
+        first, size, wanted, count = i, shape[i], parts[len(anchors)], 1
+        i += 1
+        while size != wanted:
+            if size < wanted:
+                size *= shape[i]
+                i += 1
+            else:
+                wanted *= parts[len(anchors) + count]
+                count += 1
+        joined = [perm[axis] for axis in range(first, i) if shape[axis] != 1] or [perm[first]]
+        if joined != list(range(joined[0], joined[0] + len(joined))):
+            return None
+        if (
+            joined[-1] == len(shape) - 1
+            and max(parts[len(anchors) : len(anchors) + count]) != shape[perm.index(joined[-1])]
+        ):
+            return None
+        anchors += [joined[0]] * count
+    anchors += anchors[-1:] * (len(parts) - len(anchors))
+    order = sorted(range(len(parts)), key=anchors.__getitem__)
+    return _inverse(tuple(order))
 
 
 def _turned_later(graph: Graph) -> set[int]:
