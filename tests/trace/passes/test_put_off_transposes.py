@@ -238,6 +238,15 @@ def test_what_others_need_is_there():
     )  # of y, and of the second
 
 
+def test_what_has_many_readers_is_transposed_once():
+    def step(x):
+        y = convolved(x, W)
+        return [tf.reshape(part, (2, -1)) for part in (y, tf.tanh(y), tf.exp(y), y * 2.0)]
+
+    graph = expanded(step, X)
+    assert put_off_transposes(graph) is graph
+
+
 def test_two_layouts_that_meet_stay_apart():
     def step(x, other):
         return activated(x) * other

@@ -45,6 +45,9 @@ def put_off_transposes(graph: Graph) -> Graph:
 
     Args:
         graph: its composites expanded; left as it is.
+
+    Returns:
+        ``graph`` itself where more elements would be moved than before.
     """
     if not any(_is_window(node) for node in graph.nodes) or not any(
         row_name(node) == "transpose" for node in graph.nodes
@@ -53,7 +56,13 @@ def put_off_transposes(graph: Graph) -> Graph:
     found = _PuttingOff(graph)
     for node in graph.nodes:
         found.take(node)
-    return drop_dead(Graph(found.nodes, [found.made(value) for value in graph.results]))
+    better = drop_dead(Graph(found.nodes, [found.made(value) for value in graph.results]))
+    # What has many readers that want it transposed is transposed once where it is made, and more often after it.
+    return better if _transposed_elements(better) <= _transposed_elements(graph) else graph
+
+
+def _transposed_elements(graph: Graph) -> int:
+    return sum([prod(node.outputs[0].shape) for node in graph.nodes if row_name(node) == "transpose"])
 
 
 def _is_window(node: Node) -> bool:
