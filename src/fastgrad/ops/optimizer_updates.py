@@ -54,18 +54,19 @@ def _as_given(arrays: Any, like: Any) -> tuple[np.ndarray, ...]:
 # ---- all variables of a dtype ---------------------------------------------------------------------------
 
 
-def _update(*inputs: np.ndarray, rule: str, count: int) -> tuple[np.ndarray, ...]:
+def _update(*inputs: np.ndarray, rule: str, count: int, scaled: bool = False) -> tuple[np.ndarray, ...]:
     found = RULES[rule]
     changed, read = count * len(found.state), count * (len(found.state) + 1)
     arrays = _copies(inputs[:read])
     lists = [arrays[i : i + count] for i in range(0, read, count)]
     numbers = [number.item() for number in inputs[read:]]
-    found.variables[arrays[0].dtype](*lists, 0, units(lists[0]), *numbers)
+    kernel = found.scaled_variables if scaled else found.variables
+    kernel[arrays[0].dtype](*lists, 0, units(lists[0]), *numbers)
     return _as_given(arrays[:changed], inputs[:changed])
 
 
 @through_float32
-def _update_launches(inputs: Any, outputs: Any, rule: str, count: int) -> Launches | None:
+def _update_launches(inputs: Any, outputs: Any, rule: str, count: int, scaled: bool = False) -> Launches | None:
     found, dtype = RULES[rule], inputs[0].dtype
     if dtype not in _NATIVE:
         return None
@@ -77,7 +78,8 @@ def _update_launches(inputs: Any, outputs: Any, rule: str, count: int) -> Launch
     work = units(outputs[:count])
     elements = sum(math.prod(value.shape) for value in outputs[:count])
     cost = elements * found.nanoseconds / max(work, 1)
-    launch = Launch(found.variables[dtype], (*state, gradients, *numbers), work, cost)
+    kernel = found.scaled_variables if scaled else found.variables
+    launch = Launch(kernel[dtype], (*state, gradients, *numbers), work, cost)
     return Launches((launch,), in_place=pairs, starts_as=pairs)
 
 
@@ -85,8 +87,9 @@ update = operation("apply_update", Form.FUSED, run=_update, launches=_update_lau
 """One step of an ``UpdateRule`` for ``count`` variables of one dtype, in one kernel call.
 
 Inputs, in this order: the ``count`` weights; for each kind of slot, in the order of ``RULES[rule].state``, those of all
-variables; the gradients; a float64 scalar for each of ``RULES[rule].given``, the last being the decay, if the rule has one.
-Outputs: the new weights, then the new slots: output i takes the place of input i. Attributes: rule (its name), count.
+variables; the gradients; if ``scaled``, a float64 scalar that they are multiplied by; one for each of ``RULES[rule].given``, the
+last being the decay, if the rule has one.
+Outputs: the new weights, then the new slots: output i takes the place of input i. Attributes: rule (its name), count, scaled.
 """
 
 

@@ -54,12 +54,12 @@ def with_updates_apart(graph: Graph, apart: Callable[[Node, Value], list[Node] |
     """The graph with the updates of some variables in front of that of all others.
 
     Args:
-        graph: left as it is.
+        graph: left as it is; so are updates that scale their gradients.
         apart: from the update of one variable, and its gradient, to the nodes that stand for it; None to leave it with the others.
     """
     nodes: list[Node] = []
     for node in graph.nodes:
-        if row_name(node) != "apply_update":
+        if row_name(node) != "apply_update" or node.attributes.get("scaled"):
             nodes.append(node)
             continue
         count, kinds = node.attributes["count"], len(RULES[node.attributes["rule"]].state)

@@ -28,6 +28,7 @@ from fastgrad.trace.passes.join_losses import join_losses
 from fastgrad.trace.passes.keep_slopes import keep_slopes
 from fastgrad.trace.passes.put_off_transposes import put_off_transposes
 from fastgrad.trace.passes.rematerialize import is_scarce, rematerialize, rematerialized_as_before
+from fastgrad.trace.passes.scale_in_updates import scale_in_updates
 from fastgrad.trace.passes.tree import optimized_tree, tree_of
 from fastgrad.trace.programs.frame import Frame
 from fastgrad.trace.programs.native_form import launches_of
@@ -40,19 +41,21 @@ from fastgrad.variable import sharing
 
 def compiled_part(graph: Graph) -> Graph:
     """A graph in the form that is planned: optimized, in few nodes."""
-    with_epilogues = add_epilogues(fused_part(graph), join=joined_with_sums)
+    with_epilogues = add_epilogues(fused_part(graph, scales=True), join=joined_with_sums)
     followed = add_product_updates(add_statistics(with_epilogues))
     return freed_early(add_prologues(followed, launches_of))
 
 
-def fused_part(graph: Graph, slopes: bool = True) -> Graph:
+def fused_part(graph: Graph, slopes: bool = True, scales: bool = False) -> Graph:
     """A graph, optimized and fused, whose kernels call no others.
 
     Args:
         graph: left as it is.
         slopes: whether slopes of gelu may be kept beside it.
+        scales: whether updates may scale their gradients.
     """
     graph = expand_updates(put_off_transposes(expand_composites(join_losses(optimized(graph)))))
+    graph = scale_in_updates(graph) if scales else graph
     lean = rematerialized_as_before(graph)
     if lean is not None:
         fused = fuse(lean)
