@@ -56,6 +56,24 @@ def exponentials_across(x, out, keep, at, terms, inner, used, peaks, lanes, tota
             totals[i] += float64(lanes[i])
 
 
+@scalar_function
+def sums_across(g, y, weighted, at, terms, inner, used, lanes, totals):
+    """The sum of g in each column, or of g * y if it is weighted, to lanes."""
+    for i in range(used):
+        totals[i] = float64(0)
+    for block in range(0, terms, DEPTH):
+        for i in range(used):
+            lanes[i] = T(0)
+        for q in range(block, least(block + DEPTH, terms)):
+            for i in range(used):
+                k = at + q * inner + i
+                lanes[i] = fused_multiply_add(g[k], y[k], lanes[i]) if weighted else lanes[i] + g[k]
+        for i in range(used):
+            totals[i] += float64(lanes[i])
+    for i in range(used):
+        lanes[i] = T(totals[i])
+
+
 @kernel("x: in[T], out: out[T], terms: int, inner: int, tile: int, first: int, last: int", noalias=True, T=FLOATS)
 def softmax_across(x, out, terms, inner, tile, first, last):
     """exp(x) / sum(exp(x)) (TensorFlow: tf.nn.softmax)."""
@@ -103,18 +121,7 @@ def softmax_across_gradient(g, y, out, terms, inner, tile, first, last):
         left = unit % tiles * tile
         used = least(tile, inner - left)
         at = unit // tiles * terms * inner + left
-        for i in range(used):
-            totals[i] = float64(0)
-        for block in range(0, terms, DEPTH):
-            for i in range(used):
-                lanes[i] = T(0)
-            for q in range(block, least(block + DEPTH, terms)):
-                for i in range(used):
-                    lanes[i] = fused_multiply_add(g[at + q * inner + i], y[at + q * inner + i], lanes[i])
-            for i in range(used):
-                totals[i] += float64(lanes[i])
-        for i in range(used):
-            lanes[i] = T(totals[i])
+        sums_across(g, y, True, at, terms, inner, used, lanes, totals)
         for q in range(terms):
             for i in range(used):
                 out[at + q * inner + i] = y[at + q * inner + i] * (g[at + q * inner + i] - lanes[i])
@@ -131,18 +138,7 @@ def log_softmax_across_gradient(g, y, out, terms, inner, tile, first, last):
         left = unit % tiles * tile
         used = least(tile, inner - left)
         at = unit // tiles * terms * inner + left
-        for i in range(used):
-            totals[i] = float64(0)
-        for block in range(0, terms, DEPTH):
-            for i in range(used):
-                lanes[i] = T(0)
-            for q in range(block, least(block + DEPTH, terms)):
-                for i in range(used):
-                    lanes[i] += g[at + q * inner + i]
-            for i in range(used):
-                totals[i] += float64(lanes[i])
-        for i in range(used):
-            lanes[i] = T(totals[i])
+        sums_across(g, y, False, at, terms, inner, used, lanes, totals)
         for q in range(terms):
             for i in range(used):
                 out[at + q * inner + i] = g[at + q * inner + i] - exp(y[at + q * inner + i]) * lanes[i]
