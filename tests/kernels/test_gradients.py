@@ -85,7 +85,9 @@ def over_time(kind: str, gates: int, states: int) -> Differentiable:
 
     def run(*tensors: Any, mask: Any) -> Any:
         found = TABLE[kind](*tensors, *([] if mask is None else [tf.constant(mask)]))
-        return found[0] if kind != "lstm" else found[2:]
+        return found[0], *found[
+            -1 if kind != "lstm" else -2 :
+        ]  # what layers read: the gates' cotangents go another way
 
     return Differentiable(kind, 3, make, run)
 

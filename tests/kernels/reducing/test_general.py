@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.kernels.properties import COMPLEX, FLOATS, Property, normal, property_test
+from tests.kernels.properties import COMPLEX, FLOATS, Property, normal, numbers, property_test
 
 INTEGERS = ("int8", "int32", "int64", "uint8", "uint16")
 Made = tuple[list[np.ndarray], dict[str, Any]]
@@ -43,6 +43,11 @@ def clip(x: Any, limit: Any, axes: Any) -> Any:
     return x * limit / np.maximum(np.sqrt((x * x).sum(axes, keepdims=True)), limit)
 
 
+def finite_maximum(x: Any, axes: Any) -> Any:
+    found = x.max(axes, keepdims=True)
+    return np.where(np.isfinite(found), found, 0)
+
+
 def several(r: np.random.Generator, dtype: str, *sizes: int) -> Made:
     return [normal(r, dtype, size) for size in sizes], {}
 
@@ -64,6 +69,16 @@ PROPERTIES = [
         lambda x, axes, keepdims: np.sqrt((np.abs(x) ** 2).sum(axes, keepdims=keepdims)) + 0j,
         256,
         COMPLEX,
+    ),
+    Property(
+        "finite_maximum",
+        3,
+        lambda r, dtype, *sizes: (
+            [numbers(r, dtype, *[max(1, size) for size in sizes])],
+            {"axes": AXES[r.integers(0, 5)]},
+        ),
+        finite_maximum,
+        dtypes=(*FLOATS, "float16"),
     ),
     Property("clip_by_norm", 3, clipped, clip, 64, (*FLOATS, "float16")),
     Property(

@@ -119,12 +119,12 @@ def _joined(
 
 def _launch_of_rows(
     before: Node, place: int, matrix: Value, launches_of: LaunchesOf
-) -> tuple[Launches, Launch, Launch | None] | None:
+) -> tuple[Launches, Launch | None] | None:
     """What makes rows of a matrix.
 
     Returns:
-        All the node's kernels; of these the one that makes rows, each from units of its own; and what has to find nothing wrong
-        before, if there is something to look for. None if rows are made in another way.
+        The only kernel of the node, which makes each row from units of its own; and what has to find nothing wrong before, if there
+        is something to look for. None if rows are made in another way.
     """
     if any(size == 0 for size in matrix.shape) or before.outputs[place].dtype != matrix.dtype:
         return None
@@ -150,7 +150,7 @@ def _launch_of_rows(
             value = before.outputs[operand.number]
             if launch.parts.get(position) != prod(value.shape):
                 return None
-    return found, launch, first
+    return found, first
 
 
 def launches_of_prepared(payload: Prepared, launches_of: LaunchesOf) -> Launches:
@@ -165,7 +165,8 @@ def launches_of_prepared(payload: Prepared, launches_of: LaunchesOf) -> Launches
     made, own = _launch_of_rows(before, payload.place, matrix, launches_of), launches_of(product)
     assert made is not None
     assert own is not None
-    found, preceding, first = made
+    found, first = made
+    (preceding,) = found.launches
     multiply, *rest = own.launches
     inputs = list(dict.fromkeys((*before.inputs, *others)))
     numbers = [inputs.index(value) for value in others]
