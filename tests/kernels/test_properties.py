@@ -6,24 +6,31 @@ What a property is, and what is done with it, is in `tests/kernels/properties.py
 from __future__ import annotations
 
 import functools
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import scipy.special
 
-from tests.kernels.properties import F64, Property, ids, normal, of_sizes, one_array, property_test
+from fastgrad.kernels.arranging import ordering, positions, scattering, strided
+from fastgrad.kernels.attention import tiles
+from fastgrad.kernels.products import gemm, gemv
+from fastgrad.kernels.recurrent import products, walk
+from fastgrad.kernels.reducing import batch_moments, general, lanes, row_blocks, softmax_across
+from tests.kernels.properties import F64, Property, border_test, ids, normal, of_sizes, one_array, property_test
 
 
 def reducing(name: str, function: Any, ulps: float, empty: bool = True) -> list[Property]:
     def make(axes: tuple[int, ...], keepdims: bool) -> Any:
         def made(r: np.random.Generator, dtype: str, *sizes: int) -> Any:
             sizes = sizes if empty else tuple([max(1, size) for size in sizes])
-            return [normal(r, dtype, *sizes)], {"axes": axes, "keepdims": keepdims}
+            x = normal(r, dtype, *sizes) + np.dtype(dtype).type(1)  # long sums of numbers around 0 are all rounding
+            return [x], {"axes": axes, "keepdims": keepdims}
 
         return made
 
     def exact(x: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
-        return function(x, axis=axes, keepdims=keepdims)
+        return function(x.astype(np.longdouble), axis=axes, keepdims=keepdims)
 
     return [
         Property(name, 3, make(axes, keepdims), exact, ulps)
@@ -59,7 +66,8 @@ def over_time(gates: int, rows_of_bias: int | None) -> Any:
         shapes = [(steps, batch, gates * units), (units, gates * units)]
         shapes.append((gates * units,) if rows_of_bias is None else (rows_of_bias, gates * units))
         shapes += [(batch, units)] * (2 if gates == 4 else 1)
-        return [normal(r, dtype, *shape) / 3 for shape in shapes], {}
+        x, w, *others = [normal(r, dtype, *shape) / 3 for shape in shapes]
+        return [x, w / np.sqrt(units).astype(dtype), *others], {}  # so that errors do not grow from step to step
 
     return made
 
@@ -234,3 +242,25 @@ PROPERTIES: list[Property] = [
 
 
 test_rows_give_what_float64_gives = property_test(PROPERTIES)
+
+REDUCED = lanes.FEW, lanes.DEPTH, lanes.LANES, general.RUN, row_blocks.SEGMENT, lanes.LANES * lanes.DEPTH, lanes.PART
+SORTED = ordering.FEW, 256, positions.STRETCH
+BLOCKS: dict[str, tuple[int, ...]] = {
+    **dict.fromkeys(["reduce_sum", "reduce_mean", "reduce_max", "reduce_min"], REDUCED),
+    **dict.fromkeys(["reduce_logsumexp", "reduce_euclidean_norm"], REDUCED),
+    **dict.fromkeys(["softmax_across", "log_softmax_across"], (lanes.DEPTH, softmax_across.TILE, row_blocks.SEGMENT)),
+    **dict.fromkeys(["softmax_across_gradient", "log_softmax_across_gradient"], (lanes.DEPTH, softmax_across.TILE)),
+    "batch_moments": (batch_moments.ROWS, batch_moments.PART_ROWS, row_blocks.PARTS),
+    "attention": (tiles.CHUNK, tiles.QUERIES, tiles.KEYS),
+    **dict.fromkeys(["lstm", "gru", "simple_rnn"], (walk.UNIT, walk.TOGETHER, walk.BLOCK, products.TERMS)),
+    **dict.fromkeys(["gather", "gather_nd", "take_along_axis", "transpose"], (strided.TILE, scattering.TILE, 4096)),
+    **dict.fromkeys([f"unsorted_segment_{name}" for name in ("sum", "max", "min")], (scattering.TILE, 4096)),
+    **dict.fromkeys(["sort", "argsort", "searchsorted"], SORTED),
+    "matmul": (gemv.UNIT, gemv.DOT_LANES, gemm.PACKING_ROWS, gemm.TERMS, gemm.BLOCK, gemm.COPY_ROWS, gemv.SEGMENT),
+}
+"""By row what its kernels do at a time."""
+
+
+test_rows_around_blocks_give_what_float64_gives = border_test(
+    [replace(known, blocks=BLOCKS.get(known.name, ())) for known in PROPERTIES]
+)

@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 import scipy.special
 
-from fastgrad.kernels.reducing.row_blocks import SEGMENT
-from tests.kernels.properties import Property, ids, normal, property_test
+from fastgrad.kernels.reducing.normalization import SUM_ROWS
+from fastgrad.kernels.reducing.reductions import LANES
+from fastgrad.kernels.reducing.row_blocks import FIRST_CACHE, PARTS, SEGMENT
+from tests.kernels.properties import Property, border_test, ids, normal, property_test
 
 
 def arrays(count: int, attributes: Any = None) -> Callable[..., Any]:
@@ -122,14 +124,8 @@ PROPERTIES = [
 ]
 
 
-def wide(known: Property) -> Property:
-    """The property of one to three rows, with columns around so many whole segments."""
-
-    def make(r: np.random.Generator, dtype: str, rows: int, columns: int) -> Any:
-        return known.make(r, dtype, 1 + rows % 3, SEGMENT * (1 + columns % 2) + columns % 19 - 3)
-
-    return replace(known, make=make)
+BLOCKS = PARTS, SUM_ROWS, LANES, SEGMENT, FIRST_CACHE
 
 
 test_rows_give_what_float64_gives = property_test(PROPERTIES)
-test_wide_rows_give_what_float64_gives = property_test([wide(known) for known in PROPERTIES])
+test_rows_around_blocks_give_what_float64_gives = border_test([replace(known, blocks=BLOCKS) for known in PROPERTIES])
