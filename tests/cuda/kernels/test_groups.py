@@ -10,7 +10,7 @@ from fastgrad.cuda.building.compile import compile_ptx
 from fastgrad.cuda.kernels import reductions
 from tests.cuda.building.linking import machine_code
 from tests.cuda.kernels.groups import assert_the_same_on_device
-from tests.trace.fusion.test_reductions import AXES, SHAPES, numbers
+from tests.trace.fusion.test_reductions import AXES, SHAPES, beside_its_maximum, numbers
 
 F32 = np.float32
 
@@ -150,3 +150,8 @@ def test_rows_are_read_by_128_bits_and_added_up_by_shuffles():
     (text,) = compiled(launches)
     assert re.search(r"ld\.global(\.nc)?\.v4\.(b|f)32", text)
     assert text.count("shfl.sync.bfly.b32") == 5
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_what_is_read_again_for_another_result_is_not_written_over(axis):
+    assert reductions.reduction_on_device(beside_its_maximum(axis)).in_place == ((1, 0), (0, 1))

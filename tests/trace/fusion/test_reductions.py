@@ -382,3 +382,20 @@ def test_results_over_inputs_by_chance(case):
         run_launches(found, copies, outputs, shares=3)
         for got, expected in zip(outputs, wanted, strict=True):
             np.testing.assert_array_equal(got, expected)
+
+
+def beside_its_maximum(axis):
+    """Two results of a group's last loop: the first is made of x, but by the maximum alone, which an earlier loop gives."""
+
+    def program(x, w):
+        most = tf.reduce_max(x, axis, keepdims=True)
+        return [w - most, x * most]
+
+    x = np.ones((40, 300), np.float32)
+    (node,) = [node for node in fuse(record(program, x, x)[0]).nodes if node.kind is Kind.FUSED]
+    return node.payload
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_what_is_read_again_for_another_result_is_not_written_over(axis):
+    assert launches_of_group(beside_its_maximum(axis)).in_place == ((1, 0), (0, 1))
