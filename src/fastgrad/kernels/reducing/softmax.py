@@ -210,11 +210,14 @@ def sparse_cross_entropy_gradient(g, probabilities, labels, out, columns, first,
         at = r * columns
         scale, label = g[r], labels[r]
         known = 0 <= label < columns
-        likely = probabilities[at + label] if known else T(0)  # read before `out`, which may be the same memory
-        for c in range(columns):
+        # `out` may be the same memory: each element is read for itself alone, so that no load can come too late.
+        likely = label if known else columns
+        for c in range(likely):
+            out[at + c] = scale * probabilities[at + c]
+        for c in range(likely + 1, columns):
             out[at + c] = scale * probabilities[at + c]
         if known:
-            out[at + label] = scale * (likely - T(1))
+            out[at + likely] = scale * (probabilities[at + likely] - T(1))
 
 
 @kernel(
