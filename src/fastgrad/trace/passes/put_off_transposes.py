@@ -194,10 +194,10 @@ class _PuttingOff:
         if len(perms) != 1:
             return False
         (perm,) = perms
-        inputs = [self._before(x, perm, x.shape, False) for x in node.inputs]
-        if None in inputs:
+        inputs = [before for x in node.inputs if (before := self._before(x, perm, x.shape, False)) is not None]
+        if len(inputs) < len(node.inputs):
             return False
-        return self._put(replace(node, inputs=tuple(inputs)), perm, axis=perm[node.attributes["axis"]])  # type: ignore[arg-type]
+        return self._put(replace(node, inputs=tuple(inputs)), perm, axis=perm[node.attributes["axis"]])
 
     def _parted(self, node: Node) -> bool:
         return self._moved(node, lambda perm: {"axis": perm[node.attributes["axis"]]})
