@@ -9,7 +9,7 @@ X3 = np.sin(np.arange(2 * 4 * 3) * 0.7).reshape(2, 4, 3).astype(np.float32)
 X4 = np.sin(np.arange(1 * 4 * 4 * 2) * 0.7).reshape(1, 4, 4, 2).astype(np.float32)
 X5 = np.sin(np.arange(1 * 3 * 3 * 3 * 1) * 0.7).reshape(1, 3, 3, 3, 1).astype(np.float32)
 NUMBERS = np.array([[0, 2, 1], [1, 1, 0]], np.int32)
-LEFT_OUT = ("dtype", "name", "rms_scaling")
+LEFT_OUT = ("dtype", "name")
 IF_NOT_NONE = (
     "activity_regularizer",
     "noise_shape",

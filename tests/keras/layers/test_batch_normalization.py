@@ -128,5 +128,6 @@ def test_what_is_refused():
         layers.BatchNormalization(3).build((2, 3))
     with pytest.raises(ValueError, match="must be known"):
         layers.BatchNormalization().build((2, None))
-    with pytest.raises(ValueError, match="renorm"):
-        layers.BatchNormalization(renorm=True)
+    for clipping in ({"max": 1.0}, {"rmax": 1.0, "rmin": 2.0}, {"dmax": -1.0}):
+        with pytest.raises(ValueError, match="renorm_clipping"):
+            layers.BatchNormalization(renorm=True, renorm_clipping=clipping)

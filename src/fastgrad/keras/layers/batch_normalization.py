@@ -14,9 +14,14 @@ from fastgrad.keras.saving.objects import serialize_keras_object
 from fastgrad.keras.settings import epsilon
 from fastgrad.keras.weight import Weight
 from fastgrad.operation import HALVES
+from fastgrad.ops.activation import relu
+from fastgrad.ops.arithmetic import maximum, minimum
 from fastgrad.ops.batch_moments import batch_moments, normalized
 from fastgrad.ops.casting import cast
+from fastgrad.ops.clipping import clip_by_value
+from fastgrad.ops.custom_gradient import stop_gradient
 from fastgrad.ops.indexing import where
+from fastgrad.ops.power import sqrt, square
 from fastgrad.ops.reduction import reduce_sum
 from fastgrad.ops.shaping import broadcast_to, expand_dims, reshape
 from fastgrad.tensor import Tensor, constant_tensor
@@ -36,15 +41,20 @@ class BatchNormalization(Layer):
         center, scale: whether there are ``beta`` and ``gamma``.
         beta_initializer, gamma_initializer, moving_mean_initializer, moving_variance_initializer, beta_regularizer,
             gamma_regularizer, beta_constraint, gamma_constraint: of the weights.
-        renorm, renorm_clipping, renorm_momentum: kept for Keras's signature; renormalization is not there.
+        renorm: whether the batch's moments are corrected towards moving ones in training (Ioffe 2017); the moving variance then
+            follows the standard deviation.
+        renorm_clipping: a dict with bounds of the corrections: ``rmin`` and ``rmax`` of the ratio of the standard deviations,
+            ``dmax`` of the shift.
+        renorm_momentum: of the moments that corrections are computed from.
         synchronized: kept for Keras's signature: there is one device.
         **kwargs: as in ``Layer``.
 
     Inputs and outputs have one shape. Elements that a mask leaves out do not count in mean and variance. Weights: ``gamma``,
-    ``beta``, ``moving_mean`` and ``moving_variance``, each as long as the axis.
+    ``beta``, ``moving_mean`` and ``moving_variance``, with ``renorm`` also ``moving_stddev``, ``renorm_mean`` and
+    ``renorm_stddev``, each as long as the axis.
 
     Raises:
-        ValueError: ``renorm`` is True.
+        ValueError: ``renorm_clipping`` has other keys, ``rmax`` below ``rmin``, or a negative ``dmax``.
     """
 
     _leaf = True
@@ -72,10 +82,8 @@ class BatchNormalization(Layer):
     ) -> None:
         super().__init__(**kwargs)
         if renorm:
-            raise ValueError(
-                "BatchNormalization: renorm=True is not supported. Leave it out, or write the correction as a layer of "
-                "your own around batch normalisation."
-            )
+            renorm_clipping = dict(renorm_clipping or {})
+            _check_clipping(renorm_clipping)
         self.axis = int(axis)
         self.momentum, self.epsilon = float(momentum), float(epsilon)
         self.center, self.scale, self.synchronized = center, scale, synchronized
@@ -126,21 +134,60 @@ class BatchNormalization(Layer):
             )
             for name in ("moving_mean", "moving_variance")
         ]
+        if self.renorm:
+            self.moving_stddev, self.renorm_mean, self.renorm_stddev = [
+                self.add_weight(shape=(size,), initializer=initializer, trainable=False, autocast=False, name=name)
+                for name, initializer in (
+                    ("moving_stddev", self._first_stddev),
+                    ("renorm_mean", self.moving_mean_initializer),
+                    ("renorm_stddev", self._first_stddev),
+                )
+            ]
         self.input_spec = InputSpec(ndim=rank, axes={self.axis: size})
+
+    def _first_stddev(self, shape: Any, dtype: Any = None) -> Tensor:
+        return sqrt(self.moving_variance_initializer(shape, dtype=dtype))
 
     def call(self, inputs: Tensor, training: bool | None = None, mask: Any = None) -> Tensor:
         """The normalised inputs; with ``training`` the moving statistics follow those of the batch."""
         x = cast(inputs, dtypes.float32) if inputs.dtype.numpy in HALVES else inputs
         axis = self.axis % x.ndim
+        gamma, beta = (None if weight is None else cast(weight._read(), x.dtype) for weight in (self.gamma, self.beta))
         if training and self.trainable:
             mean, variance = batch_moments(x, axis) if mask is None else self._masked_moments(x, mask, axis)
-            for moving, new in ((self.moving_mean, mean), (self.moving_variance, variance)):
-                moving.assign(moving * self.momentum + cast(new, moving.dtype) * (1.0 - self.momentum))
+            if self.renorm:
+                gamma, beta = self._renormalized(mean, variance, gamma, beta)
+            else:
+                _follow(self.moving_mean, mean, self.momentum)
+                _follow(self.moving_variance, variance, self.momentum)
         else:
             mean, variance = cast(self.moving_mean._read(), x.dtype), cast(self.moving_variance._read(), x.dtype)
-        gamma, beta = (None if weight is None else cast(weight._read(), x.dtype) for weight in (self.gamma, self.beta))
         y = normalized(x, mean, variance, gamma, beta, self.epsilon, axis)
         return cast(y, inputs.dtype) if y.dtype is not inputs.dtype else y
+
+    def _renormalized(
+        self, mean: Tensor, variance: Tensor, gamma: Tensor | None, beta: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """Scale and offset of batch renormalization; the moving moments follow those of the batch."""
+        stddev = sqrt(variance + self.epsilon)
+        known = maximum(cast(self.renorm_stddev._read(), mean.dtype), self.epsilon**0.5)
+        ratio, shift = stddev / known, (mean - cast(self.renorm_mean._read(), mean.dtype)) / known
+        clipping = self.renorm_clipping
+        if clipping.get("rmin") is not None:
+            ratio = maximum(ratio, clipping["rmin"])
+        if clipping.get("rmax") is not None:
+            ratio = minimum(ratio, clipping["rmax"])
+        if clipping.get("dmax") is not None:
+            shift = clip_by_value(shift, -clipping["dmax"], clipping["dmax"])
+        ratio, shift = stop_gradient(ratio), stop_gradient(shift)
+        _follow(self.renorm_mean, mean, self.renorm_momentum)
+        _follow(self.renorm_stddev, stddev, self.renorm_momentum)
+        _follow(self.moving_mean, mean, self.momentum)
+        _follow(self.moving_stddev, stddev, self.momentum)
+        self.moving_variance.assign(relu(square(self.moving_stddev._read()) - self.epsilon))
+        if gamma is not None:
+            ratio, shift = ratio * gamma, shift * gamma
+        return ratio, shift if beta is None else shift + beta
 
     def _masked_moments(self, x: Tensor, mask: Any, axis: int) -> tuple[Tensor, Tensor]:
         """Mean and variance of the elements that the mask, of all dimensions of x but the last, has."""
@@ -172,3 +219,22 @@ class BatchNormalization(Layer):
             **{name: getattr(self, name) for name in plain},
             **{name: serialize_keras_object(getattr(self, name)) for name in weights},
         }
+
+
+def _follow(moving: Weight, new: Tensor, momentum: float) -> None:
+    moving.assign(moving * momentum + cast(new, moving.dtype) * (1.0 - momentum))
+
+
+def _check_clipping(clipping: dict[str, Any]) -> None:
+    names = ["rmax", "rmin", "dmax"]
+    if set(clipping) - set(names):
+        raise ValueError(
+            f"Received invalid keys for `renorm_clipping` argument: {clipping}. Supported values: {names}."
+        )
+    rmax, rmin, dmax = (clipping.get(name) for name in names)
+    if rmax is not None and rmin is not None and rmax < rmin:
+        raise ValueError(
+            f"rmax should be greater than rmin in the `renorm_clipping` argument. Received: rmax={rmax}, rmin={rmin}."
+        )
+    if dmax is not None and dmax < 0:
+        raise ValueError(f"dmax should be non-negative in the `renorm_clipping` argument. Received: dmax={dmax}.")

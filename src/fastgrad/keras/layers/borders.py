@@ -47,7 +47,7 @@ class _Borders(Layer):
         self._sizes = _pairs(sizes, self.rank, self._argument)
         setattr(self, self._argument, self._sizes[0] if self.rank == 1 else self._sizes)
         self.input_spec = InputSpec(ndim=self.rank + 2)
-        self.built = True
+        self._build_at_init()
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
         """The shape of the output; ValueError if nothing is left."""

@@ -47,7 +47,7 @@ class Dropout(Layer):
         self.rate, self.noise_shape, self.seed = rate, noise_shape, seed
         self._generator = None if seed is None else Generator.from_seed(seed)
         self.supports_masking = True
-        self.built = True
+        self._build_at_init()
 
     def call(self, inputs: Tensor, training: bool | None = False) -> Tensor:
         """``inputs``, with random elements zeroed if ``training``."""

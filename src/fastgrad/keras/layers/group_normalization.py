@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from fastgrad import dtypes
 from fastgrad.keras import constraints, initializers, regularizers
+from fastgrad.keras.layers.input_spec import InputSpec
 from fastgrad.keras.layers.layer import Layer
 from fastgrad.keras.saving.objects import serialize_keras_object
 from fastgrad.keras.weight import Weight
+from fastgrad.operation import HALVES
+from fastgrad.ops.casting import cast
 from fastgrad.ops.power import rsqrt, square
 from fastgrad.ops.reduction import reduce_mean
 from fastgrad.ops.shaping import reshape
@@ -26,10 +30,11 @@ class GroupNormalization(Layer):
             weights.
         **kwargs: as in ``Layer``.
 
-    Weights: ``gamma`` and ``beta``, of the number of channels.
+    Weights: ``gamma`` and ``beta``, of the number of channels. Half-width inputs are computed in float32, as in
+    ``LayerNormalization``.
 
     Raises:
-        ValueError: the channels can't be divided into so many groups.
+        ValueError: ``groups`` is neither positive nor -1, or the channels can't be divided into so many groups.
     """
 
     _leaf = True
@@ -49,8 +54,14 @@ class GroupNormalization(Layer):
         gamma_constraint: Any = None,
         **kwargs: Any,
     ) -> None:
+        if groups == 0 or groups < -1:
+            raise ValueError(
+                "GroupNormalization: `groups` must be a positive integer, or -1 for one group for each channel. "
+                f"Received: groups={groups}"
+            )
         super().__init__(**kwargs)
         self.supports_masking = True
+        self.autocast = False
         self.groups, self.axis, self.epsilon, self.center, self.scale = groups, axis, epsilon, center, scale
         self.beta_initializer = initializers.get(beta_initializer)
         self.gamma_initializer = initializers.get(gamma_initializer)
@@ -77,6 +88,7 @@ class GroupNormalization(Layer):
             raise ValueError(
                 f"Number of groups ({self.groups}) must be a multiple of the number of channels ({channels})."
             )
+        self.input_spec = InputSpec(ndim=len(input_shape), axes={self.axis: channels})
         self.gamma = self._channel_weight("gamma", channels) if self.scale else None
         self.beta = self._channel_weight("beta", channels) if self.center else None
 
@@ -88,20 +100,21 @@ class GroupNormalization(Layer):
 
     def call(self, inputs: Tensor) -> Tensor:
         """The normalised inputs."""
-        shape = inputs._array.shape
+        x = cast(inputs, dtypes.float32) if inputs._array.dtype in HALVES else inputs
+        shape = x._array.shape
         axis, groups = self.axis % len(shape), self.groups
-        apart = reshape(inputs, (*shape[:axis], groups, shape[axis] // groups, *shape[axis + 1 :]))
+        apart = reshape(x, (*shape[:axis], groups, shape[axis] // groups, *shape[axis + 1 :]))
         axes = [one for one in range(1, len(shape) + 1) if one != axis]
         mean = reduce_mean(apart, axis=axes, keepdims=True)
         centred = apart - mean
         scale = rsqrt(reduce_mean(square(centred), axis=axes, keepdims=True) + self.epsilon)
         sizes = (shape[axis], *(1,) * (len(shape) - 1 - axis))
-        found = reshape(centred * scale, shape)
+        outputs = reshape(centred * scale, shape)
         if self.gamma is not None:
-            found = found * reshape(self.gamma._read(), sizes)
+            outputs = outputs * reshape(cast(self.gamma._read(), x.dtype), sizes)
         if self.beta is not None:
-            found = found + reshape(self.beta._read(), sizes)
-        return found
+            outputs = outputs + reshape(cast(self.beta._read(), x.dtype), sizes)
+        return outputs if outputs.dtype is self._layer_dtype else cast(outputs, self._layer_dtype)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """The shape of the input."""

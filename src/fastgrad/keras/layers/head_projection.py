@@ -45,7 +45,7 @@ class HeadProjection(Layer):
         if None in summed:
             raise ValueError(f"{self.name}: the last sizes of the inputs must be known to build it, got {input_shape}.")
         self._matrix = prod(summed), prod(output)
-        initializer: Any = initializers.get(options["kernel_initializer"])
+        initializer = _own_initializer(options["kernel_initializer"])
         self.kernel = self.add_weight(
             shape=(*summed, *output),
             initializer=lambda shape, dtype: reshape(initializer(self._matrix, dtype), shape),
@@ -57,7 +57,7 @@ class HeadProjection(Layer):
         if self.use_bias:
             self.bias = self.add_weight(
                 shape=output,
-                initializer=options["bias_initializer"],
+                initializer=_own_initializer(options["bias_initializer"]),
                 regularizer=options["bias_regularizer"],
                 constraint=options["bias_constraint"],
                 name="bias",
@@ -71,6 +71,12 @@ class HeadProjection(Layer):
         bias = None if self.bias is None else reshape(self.bias._read(), (self._matrix[1],))
         found = dense(rows, reshape(self.kernel._read(), self._matrix), bias)
         return found if len(self.output) == 1 else reshape(found, (*outer, *self.output))
+
+
+def _own_initializer(identifier: Any) -> Any:
+    """A clone of an initializer, so that projections with the same options begin with different values."""
+    initializer = initializers.get(identifier)
+    return initializer.clone() if isinstance(initializer, initializers.Initializer) else initializer
 
 
 def weight_options(layer: Any, given: dict[str, Any]) -> dict[str, Any]:

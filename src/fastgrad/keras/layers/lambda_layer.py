@@ -41,7 +41,7 @@ class Lambda(Layer):
             self.supports_masking = True
         self._output_shape = output_shape
         self._wanted = frozenset(inspect.signature(function).parameters)
-        self.built = True
+        self._build_at_init()
 
     def call(self, inputs: Any, mask: Any = None, training: bool | None = None) -> Any:
         """The function's result."""
@@ -111,7 +111,7 @@ class Operator(Layer):
         super().__init__(**kwargs)
         self.operation = operation
         self.autocast = False
-        self.built = True
+        self._build_at_init()
 
     def __call__(self, *operands: Any, **kwargs: Any) -> Any:
         """The operator's result; operands may be Python numbers, too."""

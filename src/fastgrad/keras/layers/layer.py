@@ -125,6 +125,10 @@ class Layer(Caller, Configurable, WeightOwner):
         self._build_shapes = {"input_shape": input_shape}
         self._finish_build()
 
+    def _build_at_init(self) -> None:
+        """Marks a layer without weights built, unless a subclass's ``build`` has still to run."""
+        self.built = type(self).build is Layer.build
+
     def _build_for(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Builds the layer for the inputs of its first call."""
         given = {

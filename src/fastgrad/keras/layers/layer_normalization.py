@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import math
+import warnings
 from typing import Any
 
 import numpy as np
 
+from fastgrad import dtypes
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.keras import constraints, initializers, regularizers
 from fastgrad.keras.layers.layer import Layer
 from fastgrad.keras.saving.objects import serialize_keras_object
 from fastgrad.keras.weight import Weight
+from fastgrad.operation import HALVES
+from fastgrad.ops.casting import cast
 from fastgrad.ops.normalization import layer_normalization
+from fastgrad.ops.power import rsqrt
 from fastgrad.ops.shaping import reshape, transpose
+from fastgrad.ops.statistics import moments
 from fastgrad.tensor import Tensor, constant_tensor
 
 
@@ -26,9 +32,11 @@ class LayerNormalization(Layer):
         center, scale: whether there are ``beta`` and ``gamma``.
         beta_initializer, gamma_initializer, beta_regularizer, gamma_regularizer, beta_constraint, gamma_constraint: of the
             weights.
+        rms_scaling: deprecated in Keras, kept for its files: ``gamma * x / sqrt(variance + epsilon)``, without ``beta``.
         **kwargs: as in ``Layer``.
 
-    Inputs and outputs have one shape; the weights have the sizes of the axes.
+    Inputs and outputs have one shape; the weights have the sizes of the axes. Half-width inputs are computed in float32; float
+    inputs are not cast to the layer's dtype before that, so values beyond float16's range keep their size.
 
     Raises:
         TypeError: ``axis`` is neither an int nor a list of ints.
@@ -49,15 +57,22 @@ class LayerNormalization(Layer):
         gamma_regularizer: Any = None,
         beta_constraint: Any = None,
         gamma_constraint: Any = None,
+        rms_scaling: bool = False,
         **kwargs: Any,
     ) -> None:
+        if rms_scaling:
+            warnings.warn(
+                "LayerNormalization: `rms_scaling=True` is deprecated. It divides by the root of the variance, not by the root "
+                "mean square. Use keras.layers.RMSNormalization.",
+                stacklevel=2,
+            )
         super().__init__(**kwargs)
         axes = list(axis) if isinstance(axis, (list, tuple)) else [axis]
         if not all(isinstance(one, int) for one in axes):
             raise TypeError(f"Expected an int or a list/tuple of ints for the argument 'axis', but received: {axis!r}")
         self.axis = axes if isinstance(axis, (list, tuple)) else axis  # a list from the first call on, as in Keras
         self.epsilon = epsilon
-        self.center, self.scale = center, scale
+        self.center, self.scale, self.rms_scaling = center, scale, rms_scaling
         self.beta_initializer = initializers.get(beta_initializer)
         self.gamma_initializer = initializers.get(gamma_initializer)
         self.beta_regularizer = regularizers.get(beta_regularizer)
@@ -65,6 +80,7 @@ class LayerNormalization(Layer):
         self.beta_constraint = constraints.get(beta_constraint)
         self.gamma_constraint = constraints.get(gamma_constraint)
         self.supports_masking = True
+        self.autocast = False
 
     def build(self, input_shape: Any) -> None:
         """Makes ``gamma`` and ``beta``; the sizes of the axes must be known."""
@@ -74,46 +90,63 @@ class LayerNormalization(Layer):
             raise ValueError(
                 f"LayerNormalization '{self.name}': the sizes of axes {self.axis} of {input_shape} are unknown."
             )
-        rank = len(input_shape)
-        axes = [axis % rank for axis in self.axis]
-        if len(set(axes)) < len(axes):
-            raise InvalidArgumentError(f"LayerNormalization '{self.name}': axes {self.axis} contain an axis twice.")
-        self._order = [*(axis for axis in range(rank) if axis not in axes), *axes]
+        self._order(len(input_shape))
         self.gamma: Weight | None = None
         self.beta: Weight | None = None
-        if self.scale:
+        if self.scale or self.rms_scaling:
             self.gamma = self.add_weight(
                 shape=shape,
                 initializer=self.gamma_initializer,
                 regularizer=self.gamma_regularizer,
                 constraint=self.gamma_constraint,
+                autocast=False,
                 name="gamma",
             )
-        if self.center:
+        if self.center and not self.rms_scaling:
             self.beta = self.add_weight(
                 shape=shape,
                 initializer=self.beta_initializer,
                 regularizer=self.beta_regularizer,
                 constraint=self.beta_constraint,
+                autocast=False,
                 name="beta",
             )
 
+    def _order(self, rank: int) -> list[int]:
+        """The axes of inputs of ``rank``, those of the weights last, in ascending order."""
+        axes = sorted(axis % rank for axis in self.axis)
+        if len(set(axes)) < len(axes):
+            raise InvalidArgumentError(f"LayerNormalization '{self.name}': axes {self.axis} contain an axis twice.")
+        return [*(axis for axis in range(rank) if axis not in axes), *axes]
+
     def call(self, inputs: Tensor) -> Tensor:
         """The normalised inputs."""
-        shape, order = inputs._array.shape, self._order
+        x = cast(inputs, dtypes.float32) if inputs._array.dtype in HALVES else inputs
+        shape = x._array.shape
         size = math.prod(shape[axis] for axis in self.axis)
-        gamma, beta = self._flat(self.gamma, np.ones, size), self._flat(self.beta, np.zeros, size)
-        if len(self.axis) == 1 and order[-1] == len(shape) - 1:
-            return layer_normalization(inputs, gamma, beta, self.epsilon)
-        moved = transpose(inputs, order)
-        rows = layer_normalization(reshape(moved, [-1, size]), gamma, beta, self.epsilon)
-        return transpose(reshape(rows, moved.shape), np.argsort(order))
+        gamma, beta = self._flat(self.gamma, np.ones, size, x), self._flat(self.beta, np.zeros, size, x)
+        if len(self.axis) == 1 and self.axis[0] in (-1, len(shape) - 1):
+            outputs = self._of_rows(x, gamma, beta)
+        else:
+            order = self._order(len(shape))
+            moved = transpose(x, order)
+            rows = self._of_rows(reshape(moved, [-1, size]), gamma, beta)
+            outputs = transpose(reshape(rows, moved.shape), np.argsort(order))
+        return outputs if outputs.dtype is self._layer_dtype else cast(outputs, self._layer_dtype)
 
-    def _flat(self, weight: Weight | None, fill: Any, size: int) -> Tensor:
-        """A weight as a vector; in place of one that is not there, what changes nothing."""
+    def _of_rows(self, x: Tensor, gamma: Tensor, beta: Tensor) -> Tensor:
+        if not self.rms_scaling:
+            return layer_normalization(x, gamma, beta, self.epsilon)
+        variance = moments(x, axes=[-1], keepdims=True)[1]
+        return x * rsqrt(variance + self.epsilon) * gamma
+
+    def _flat(self, weight: Weight | None, fill: Any, size: int, like: Tensor) -> Tensor:
+        """A weight as a vector of the dtype of ``like``; in place of one that is not there, what changes nothing."""
         if weight is None:
-            return constant_tensor(fill(size, self._layer_dtype.numpy))
+            return constant_tensor(fill(size, like._array.dtype))
         value = weight._read()
+        if value.dtype is not like.dtype:
+            value = cast(value, like.dtype)
         return value if value._array.ndim == 1 else reshape(value, [size])
 
     def compute_output_shape(self, input_shape: Any) -> Any:
@@ -128,6 +161,7 @@ class LayerNormalization(Layer):
             "epsilon": self.epsilon,
             "center": self.center,
             "scale": self.scale,
+            "rms_scaling": self.rms_scaling,
             **{
                 name: serialize_keras_object(getattr(self, name))
                 for name in (

@@ -26,7 +26,7 @@ class Masking(Layer):
         super().__init__(**kwargs)
         self.mask_value = mask_value
         self.supports_masking = use.begun = True
-        self.built = True
+        self._build_at_init()
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Tensor:
         """Where a feature is another value."""

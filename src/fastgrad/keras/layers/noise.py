@@ -32,7 +32,7 @@ class _Noise(Layer):
         self.seed = seed
         self._generator = None if seed is None else Generator.from_seed(seed)
         self.supports_masking = True
-        self.built = True
+        self._build_at_init()
 
     @property
     def _amount(self) -> float:

@@ -28,7 +28,7 @@ class Rescaling(Layer):
         super().__init__(**kwargs)
         self.scale, self.offset = scale, offset
         self.supports_masking = True
-        self.built = True
+        self._build_at_init()
 
     def call(self, inputs: Tensor) -> Tensor:
         """The scaled inputs."""
@@ -228,7 +228,7 @@ class CategoryEncoding(Layer):
             raise ValueError("CategoryEncoding: there are no sparse tensors; use sparse=False.")
         self.num_tokens, self.output_mode, self.sparse = num_tokens, output_mode, sparse
         self.autocast = False
-        self.built = True
+        self._build_at_init()
 
     def call(self, inputs: Tensor, count_weights: Any = None) -> Tensor:
         """The rows, of shape (..., num_tokens).

@@ -21,7 +21,7 @@ class Identity(Layer):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.supports_masking = True
-        self.built = True
+        self._build_at_init()
 
     def call(self, inputs: Any) -> Any:
         """``inputs``."""
@@ -46,7 +46,7 @@ class Flatten(Layer):
         super().__init__(**kwargs)
         self.data_format = standardize_data_format(data_format)
         self.input_spec = InputSpec(min_ndim=1)
-        self.built = True
+        self._build_at_init()
 
     def call(self, inputs: Tensor) -> Tensor:
         """``inputs`` as a matrix."""
@@ -86,7 +86,7 @@ class Reshape(Layer):
                 "There must be at most one unknown dimension (-1) in target_shape, and no other negative one. "
                 f"Received: target_shape={target_shape}."
             )
-        self.built = True
+        self._build_at_init()
 
     def call(self, inputs: Tensor) -> Tensor:
         """``inputs`` of shape ``(batch, *target_shape)``; ValueError if the elements do not fit."""
@@ -136,7 +136,7 @@ class Permute(Layer):
                 f"start from 1. Received dims={dims}"
             )
         self.input_spec = InputSpec(ndim=len(self.dims) + 1)
-        self.built = True
+        self._build_at_init()
 
     def call(self, inputs: Tensor) -> Tensor:
         """``inputs`` transposed."""
@@ -172,7 +172,7 @@ class RepeatVector(Layer):
             raise ValueError(f"Argument `n` should be a positive integer. Received: n={n}")
         self.n = n
         self.input_spec = InputSpec(ndim=2)
-        self.built = True
+        self._build_at_init()
 
     def call(self, inputs: Tensor) -> Tensor:
         """``inputs`` with a repeated dimension in the middle."""

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from fastgrad import dtypes
 from fastgrad.keras.layers.layer import Layer
+from fastgrad.operation import HALVES
+from fastgrad.ops.casting import cast
 from fastgrad.ops.power import rsqrt, square
 from fastgrad.ops.reduction import reduce_mean
 from fastgrad.tensor import Tensor
@@ -18,7 +21,8 @@ class RMSNormalization(Layer):
         epsilon: added to the mean of the squares.
         **kwargs: as in ``Layer``.
 
-    Weight: ``scale``, of the sizes of the axes; it is multiplied along the last axes.
+    Weight: ``scale``, of the sizes of the axes in ascending order; it is multiplied along the last axes. Half-width inputs are
+    computed in float32.
     """
 
     _leaf = True
@@ -29,7 +33,7 @@ class RMSNormalization(Layer):
 
     def build(self, input_shape: Any) -> None:
         """Makes ``scale``."""
-        self.axis = list(self.axis) if isinstance(self.axis, (list, tuple)) else [self.axis]
+        self.axis = sorted(self.axis) if isinstance(self.axis, (list, tuple)) else [self.axis]
         shape = tuple(input_shape[axis] for axis in self.axis)
         if None in shape:
             raise ValueError(
@@ -39,8 +43,12 @@ class RMSNormalization(Layer):
 
     def call(self, x: Tensor) -> Tensor:
         """The normalised inputs."""
+        inputs = x
+        if x._array.dtype in HALVES:
+            x = cast(x, dtypes.float32)
         squares = reduce_mean(square(x), axis=self.axis, keepdims=True)
-        return x * rsqrt(squares + self.epsilon) * self.scale._read()
+        outputs = x * rsqrt(squares + self.epsilon) * cast(self.scale._read(), x.dtype)
+        return outputs if outputs.dtype is inputs.dtype else cast(outputs, inputs.dtype)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """The shape of the input."""

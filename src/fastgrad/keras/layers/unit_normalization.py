@@ -33,7 +33,7 @@ class UnitNormalization(Layer):
                 f"Invalid value for `axis` argument: expected an int or a list/tuple of ints. Received: axis={axis}"
             )
         self.axis = axis
-        self.built = True
+        self._build_at_init()
 
     def call(self, inputs: Tensor) -> Tensor:
         """The normalised inputs."""

@@ -28,7 +28,7 @@ class _UpSampling(Layer):
         self._times = numbers(size, self.rank, "size")
         self.size = self._times[0] if self.rank == 1 else self._times
         self.input_spec = InputSpec(ndim=self.rank + 2)
-        self.built = True
+        self._build_at_init()
 
     def call(self, inputs: Tensor) -> Tensor:
         """The larger ``inputs``."""
