@@ -23,9 +23,14 @@ def mask_of(x: Any) -> Tensor | None:
     return getattr(x, "_keras_mask", None) if use.begun and isinstance(x, Tensor) else None
 
 
-def give_mask(x: Tensor, mask: Any) -> None:
-    """Makes ``mask`` that of ``x``."""
-    use.begun = True
+def mask_of_losses(losses: Any) -> Tensor | None:
+    """The mask that a loss function gave its result: which of the losses count. None: all."""
+    return getattr(losses, "_keras_mask", None) if isinstance(losses, Tensor) else None
+
+
+def give_mask(x: Tensor, mask: Any, to_layers: bool = True) -> None:
+    """Makes ``mask`` that of ``x``; ``to_layers`` says whether layers may be called on ``x`` and have to look for it."""
+    use.begun |= to_layers
     x._keras_mask = mask  # type: ignore[attr-defined]  # a slot that most tensors leave empty
 
 

@@ -6,7 +6,8 @@ import warnings
 from typing import Any
 
 import fastgrad as tf
-from fastgrad.keras.losses.loss import NamedLoss, as_tensor, same_rank
+from fastgrad.keras.losses.loss import NamedLoss, as_tensor
+from fastgrad.keras.masks import give_mask
 from fastgrad.keras.settings import epsilon
 from fastgrad.tensor import Tensor
 
@@ -132,7 +133,7 @@ def sparse_categorical_crossentropy(
         y_true: class numbers, of the shape of ``y_pred`` without the last dimension, or with 1 in its place.
         y_pred: probabilities (clipped to [``epsilon()``, 1 - ``epsilon()``] and divided by their sum) or logits.
         from_logits: which of the two.
-        ignore_class: labels of this number have loss 0.
+        ignore_class: labels of this number have loss 0, and the mask of the result leaves them out.
         axis: the last.
 
     Returns:
@@ -142,13 +143,6 @@ def sparse_categorical_crossentropy(
         ValueError: the shapes do not go together, or another axis.
         InvalidArgumentError: a label that is no class.
     """
-    return sparse_losses(y_true, y_pred, from_logits, ignore_class, axis)[0]
-
-
-def sparse_losses(
-    y_true: Any, y_pred: Any, from_logits: bool, ignore_class: int | None, axis: int
-) -> tuple[Tensor, Tensor | None]:
-    """``sparse_categorical_crossentropy``, and which labels are not ignored (None: all)."""
     predictions, labels = as_tensor(y_pred, None), as_tensor(y_true, None)
     rank = predictions.ndim
     if axis not in (-1, rank - 1):
@@ -178,7 +172,10 @@ def sparse_losses(
     if not from_logits:
         predictions = tf.math.log(tf.clip_by_value(predictions, epsilon(), 1.0 - epsilon()))
     losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, predictions)
-    return (losses if kept is None else tf.where(kept, losses, tf.zeros_like(losses))), kept
+    if kept is not None:
+        losses = tf.where(kept, losses, tf.zeros_like(losses))
+        give_mask(losses, kept, to_layers=False)
+    return losses
 
 
 def binary_crossentropy(
@@ -360,11 +357,6 @@ class SparseCategoricalCrossentropy(NamedLoss):
     ) -> None:
         options = {"from_logits": from_logits, "ignore_class": ignore_class, "axis": axis}
         super().__init__(sparse_categorical_crossentropy, reduction, name, dtype, **options)
-
-    def _masked(self, y_true: Tensor, y_pred: Tensor) -> tuple[Any, Tensor | None]:
-        if type(self).call is not SparseCategoricalCrossentropy.call:
-            return self.call(y_true, y_pred), None  # a subclass's own
-        return sparse_losses(*same_rank(y_true, y_pred), **self._fn_kwargs)
 
 
 def categorical_generalized_cross_entropy(y_true: Any, y_pred: Any, q: float) -> Tensor:

@@ -10,7 +10,7 @@ import numpy as np
 import fastgrad as tf
 from fastgrad.dtypes import DType
 from fastgrad.keras import dtype_policy, settings
-from fastgrad.keras.masks import mask_of
+from fastgrad.keras.masks import mask_of, mask_of_losses
 from fastgrad.keras.naming import auto_name
 from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_keras_object
 from fastgrad.tensor import Tensor, as_tensor_or_none
@@ -104,8 +104,8 @@ class Loss:
             labels = as_tensor(y_true, None)
         if labels is None or labels.dtype.is_floating:
             labels = as_tensor(y_true, self._dtype)
-        losses, mask = self._masked(labels, predictions)
-        counted = mask_of(y_pred)
+        losses = self.call(labels, predictions)
+        mask, counted = mask_of_losses(losses), mask_of(y_pred)
         if counted is not None:
             mask = counted if mask is None else tf.logical_and(mask, counted)
         return reduced(as_tensor(losses, self._dtype), sample_weight, mask, self.reduction)
@@ -113,10 +113,6 @@ class Loss:
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """One loss a sample."""
         raise NotImplementedError(f"Loss {type(self).__name__} does not have a `call` method implemented.")
-
-    def _masked(self, y_true: Tensor, y_pred: Tensor) -> tuple[Any, Tensor | None]:
-        """The losses, and which of them count (None: all)."""
-        return self.call(y_true, y_pred), None
 
     def get_config(self) -> dict[str, Any]:
         """Name and reduction."""
@@ -128,19 +124,22 @@ class Loss:
         return cls(**config)
 
 
+def masked_weight(weight: Tensor | None, mask: Tensor, dtype: DType, reduction: str | None) -> Tensor:
+    """Sample weights, or ones, with zeros where ``mask`` is False; for means scaled so that only the others are counted."""
+    kept = tf.cast(mask, dtype)
+    if reduction in ("mean", "sum_over_batch_size"):
+        kept *= tf.math.divide_no_nan(tf.cast(tf.size(mask), dtype), tf.reduce_sum(kept))
+    if weight is None:
+        return kept
+    kept, weight = same_rank(kept, weight)
+    return weight * kept
+
+
 def reduced(losses: Tensor, sample_weight: Any, mask: Tensor | None, reduction: str | None) -> Tensor:
     """``losses`` times ``sample_weight``, where ``mask`` is not False, reduced as in ``Loss``."""
     weight = None if sample_weight is None else as_tensor(sample_weight, losses.dtype)
     if mask is not None:
-        kept = tf.cast(mask, losses.dtype)
-        if reduction in ("mean", "sum_over_batch_size"):
-            # Losses that do not count are not counted in the divisor either.
-            kept *= tf.math.divide_no_nan(tf.cast(tf.size(mask), losses.dtype), tf.reduce_sum(kept))
-        if weight is None:
-            weight = kept
-        else:
-            kept, weight = same_rank(kept, weight)
-            weight *= kept
+        weight = masked_weight(weight, mask, losses.dtype, reduction)
     if weight is not None:
         losses, weight = same_rank(losses, weight)
         losses *= weight

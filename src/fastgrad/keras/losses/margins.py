@@ -6,6 +6,7 @@ from typing import Any
 
 import fastgrad as tf
 from fastgrad.keras.losses.loss import NamedLoss, as_tensor, labels_and_predictions
+from fastgrad.keras.masks import give_mask
 from fastgrad.tensor import Tensor
 
 
@@ -53,6 +54,9 @@ def circle(
         remove_diagonal: whether pairs of one with itself are left out.
         gamma: the scale.
         margin: how far from 0 and 1 similarities may be.
+
+    Returns:
+        A loss a sample; its mask leaves out samples without a pair.
     """
     vectors, labels = as_tensor(y_pred, None), tf.reshape(as_tensor(y_true, tf.int32), [-1, 1])
     others = vectors if ref_embeddings is None else as_tensor(ref_embeddings, vectors.dtype)
@@ -64,7 +68,9 @@ def circle(
     far = gamma * tf.maximum(1.0 + margin - distances, 0.0) * (1.0 - margin - distances)
     lowest = tf.constant(float("-inf"), vectors.dtype)
     terms = [tf.reduce_logsumexp(tf.where(mask, one, lowest), 1) for mask, one in ((positive, near), (~same, far))]
-    return tf.nn.softplus(terms[0] + terms[1])
+    losses = tf.nn.softplus(terms[0] + terms[1])
+    give_mask(losses, losses > 0.0, to_layers=False)
+    return losses
 
 
 class Circle(NamedLoss):
@@ -83,10 +89,6 @@ class Circle(NamedLoss):
         dtype: Any = None,
     ) -> None:
         super().__init__(circle, reduction, name, dtype, gamma=gamma, margin=margin, remove_diagonal=remove_diagonal)
-
-    def _masked(self, y_true: Tensor, y_pred: Tensor) -> tuple[Any, Tensor | None]:
-        losses = circle(y_true, y_pred, **self._fn_kwargs)
-        return losses, losses > 0.0
 
 
 class Hinge(NamedLoss):

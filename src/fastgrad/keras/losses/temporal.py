@@ -21,7 +21,8 @@ def ctc(y_true: Any, y_pred: Any) -> Tensor:
     A way is a class for each step; labels are what is left without repetitions and then without the class 0, the blank.
 
     Args:
-        y_true: class numbers from 1 on, shape (batch, labels); shorter rows are filled up with 0.
+        y_true: class numbers from 1 on, shape (batch, labels); shorter rows are filled up with 0. As many labels count as are
+            not 0, from the left.
         y_pred: logits, shape (batch, steps, classes).
 
     Returns:
@@ -51,9 +52,9 @@ def ctc(y_true: Any, y_pred: Any) -> Tensor:
     spoken = tf.gather(tf.nn.log_softmax(logits), states, axis=2, batch_dims=1)
     steps = tf.transpose(spoken, (1, 0, 2))
     never = tf.fill((batch, 2), tf.constant(_NEVER, logits.dtype))
-    # The blank between two labels may be left out, unless they are equal.
+    # The blank between two labels may be left out, unless they are equal. (A 0 before the last label is a label.)
     two_before = tf.concat([tf.zeros((batch, 2), tf.int32), states], 1)[:, :-2]
-    skips = tf.where(tf.logical_and(states > 0, states != two_before), tf.zeros_like(spoken[:, 0]), _NEVER)
+    skips = tf.where(tf.logical_and(places % 2 == 1, states != two_before), tf.zeros_like(spoken[:, 0]), _NEVER)
 
     def step(carried: list[Tensor], rows: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
         shifted = tf.concat([never, carried[0]], 1)

@@ -9,7 +9,8 @@ import numpy as np
 
 import fastgrad as tf
 from fastgrad.dtypes import DType
-from fastgrad.keras.losses.loss import as_tensor, same_rank
+from fastgrad.keras.losses.loss import as_tensor, masked_weight, same_rank
+from fastgrad.keras.masks import mask_of, mask_of_losses
 from fastgrad.keras.metrics.metric import Metric
 from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_keras_object
 from fastgrad.recording import paused
@@ -23,14 +24,18 @@ def samplewise(
 
     Args:
         values: shape (batch, ...) or ().
-        sample_weight: shape (), (batch,) or (batch, ...), or None.
+        sample_weight: shape (), (batch,) or (batch, ...), or None; zeros where a loss function's mask leaves out ``values``.
         reduce: ``reduce_sum`` or ``reduce_mean``, for all dimensions but the first.
         dtype: of the results.
     """
+    mask = mask_of_losses(values)
     values = as_tensor(values, dtype)
     weights = None
     if sample_weight is not None:
-        values, weights = same_rank(values, as_tensor(sample_weight, dtype))
+        weights = as_tensor(sample_weight, dtype)
+        if mask is not None:
+            weights = masked_weight(weights, mask, dtype, "sum")
+        values, weights = same_rank(values, weights)
         rank = weights.ndim
         if values.ndim > rank:
             values = reduce(values, list(range(rank, values.ndim)))
@@ -106,9 +111,13 @@ class MeanMetricWrapper(Mean):
         self._fn_kwargs = kwargs
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:  # type: ignore[override]
-        """Takes in a batch of labels and predictions."""
+        """Takes in a batch of labels and predictions; samples that the mask of ``y_pred`` leaves out have no weight."""
         with paused():
             values = self._fn(y_true, y_pred, **self._fn_kwargs)
+            mask = mask_of(y_pred)
+            if mask is not None:
+                weight = None if sample_weight is None else as_tensor(sample_weight, self._dtype)
+                sample_weight = masked_weight(weight, mask, self._dtype, "sum")
         super().update_state(values, sample_weight)
 
     def get_config(self) -> dict[str, Any]:
