@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterator
 from functools import wraps
 from typing import Any
 
-from fastgrad import nest
 from fastgrad.scopes import name_scope
+from fastgrad.storage.object_graph import by_name, items_within, saves_in_checkpoints
+from fastgrad.storage.restoration import Deferring
 from fastgrad.variable import Variable
 
 
-class Module:
+class Module(Deferring):
     """The base of objects that hold variables and other modules.
 
     What counts are the attributes, also in lists, tuples and dicts, in the order of their names. Keras layers and
@@ -87,11 +88,15 @@ class Module:
 
     def _saved_variables(self) -> dict[str, Variable]:
         """The module's own variables by their names in files: the attribute, then the position or key."""
-        return {name: item for name, item in _named(self) if isinstance(item, Variable)}
+        return by_name((name, item) for name, item in _named(self) if isinstance(item, Variable))
 
     def _saved_children(self) -> dict[str, Any]:
         """The modules directly inside by their names in files."""
-        return {name: item for name, item in _named(self) if not isinstance(item, Variable)}
+        return by_name((name, item) for name, item in _named(self) if not isinstance(item, Variable))
+
+    def _saved_in_checkpoints(self) -> dict[str, Any]:
+        """The optimizers and iterators directly inside."""
+        return by_name(_within_attributes(self, saves_in_checkpoints))
 
 
 def _snake_case(name: str) -> str:
@@ -105,17 +110,12 @@ def _is_holder(value: Any) -> bool:
 
 def _named(module: Module) -> Iterator[tuple[str, Any]]:
     """Variables and modules among the attributes, by name."""
-    for name in sorted(vars(module)):
-        yield from _within(name, vars(module)[name])
+    return _within_attributes(module, lambda value: isinstance(value, Variable) or _is_holder(value))
 
 
-def _within(name: str, value: Any) -> Iterator[tuple[str, Any]]:
-    if isinstance(value, Variable) or _is_holder(value):
-        yield name, value
-    elif nest.is_nested(value):
-        items = sorted(value.items(), key=lambda item: str(item[0])) if isinstance(value, dict) else enumerate(value)
-        for key, item in items:
-            yield from _within(f"{name}/{key}", item)
+def _within_attributes(module: Module, selected: Callable[[Any], bool]) -> Iterator[tuple[str, Any]]:
+    for name in sorted(vars(module).keys() - {"_deferred"}):
+        yield from items_within(name, vars(module)[name], selected)
 
 
 def _variables_of(holder: Any) -> list[Any]:
@@ -126,5 +126,5 @@ def _variables_of(holder: Any) -> list[Any]:
 
 def _modules_of(holder: Any) -> list[Any]:
     if isinstance(holder, Module):
-        return [item for _, item in _named(holder) if _is_holder(item)]
+        return [item for _, item in _named(holder) if isinstance(getattr(type(item), "variables", None), property)]
     return []

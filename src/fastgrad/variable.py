@@ -104,6 +104,7 @@ class Variable(Operators):
 
     # Whether it is made on the way by the library itself, with zeros: programs that make it do nothing else differently.
     _made_quietly = False
+    _restored = 0  # the number of the last restoration that has given it a value
 
     def __init__(
         self,

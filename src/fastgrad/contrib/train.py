@@ -19,6 +19,7 @@ from fastgrad.keras.optimizers.rmsprop import RMSprop
 from fastgrad.keras.optimizers.sgd import SGD
 from fastgrad.kernels.updating import optimizers as kernels
 from fastgrad.recording import state_followed
+from fastgrad.storage.restoration import settle
 from fastgrad.tape import GradientTape
 from fastgrad.tensor import Tensor
 from fastgrad.variable import Variable
@@ -59,10 +60,13 @@ class Optimizer:
         """All slots made so far."""
         return [
             variable
-            for worker in self._workers
+            for worker in [*self._workers, self._next_worker]
             for variable in worker.variables
             if variable is not worker._iterations and variable is not worker._learning_rate
         ]
+
+    def _saved_variables(self) -> dict[str, Variable]:
+        return {**{str(position): slot for position, slot in enumerate(self.variables())}, "steps": self._steps}
 
     def apply_gradients(
         self,
@@ -100,6 +104,9 @@ class Optimizer:
             with np.errstate(all="ignore"):
                 for position, members in groups.items():
                     workers[position]._read(*zip(*members, strict=True))
+        if len(self._workers) in groups and "_deferred" in self.__dict__:
+            self._next_worker.build([variable for _, variable in groups[len(self._workers)]])
+            settle(self)
         for position, members in groups.items():
             worker = workers[position]
             if state_followed() or worker._iterations._array != self._steps._array:

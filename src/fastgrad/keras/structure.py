@@ -12,6 +12,7 @@ from typing import Any
 from weakref import ref
 
 from fastgrad import mutation
+from fastgrad.storage.restoration import settle
 
 changes = [0]
 """Counts the changes to what any object owns or trains; compare with ``==`` to see whether a cache is fresh."""
@@ -38,6 +39,10 @@ class Owner:
 
     def _disown(self, value: Any) -> None:
         """``value`` has been removed from a list, a dict or an attribute."""
+
+    def _placed(self) -> None:
+        """Something has been added to the object or to a list or dict of its: it may have a value in a checkpoint."""
+        settle(self)
 
     def _adopt(self, value: Any) -> Any:
         """``value``, with all it holds owned; lists and dicts as their reporting twins."""
@@ -109,6 +114,11 @@ class _Reporting:
         owner = None if self._owner is None else self._owner()
         return value if owner is None else owner._adopt(value)
 
+    def _placed(self) -> None:
+        owner = None if self._owner is None else self._owner()
+        if owner is not None:
+            owner._placed()
+
     def _lost(self, value: Any) -> None:
         owner = None if self._owner is None else self._owner()
         if owner is not None:
@@ -128,10 +138,12 @@ class OwnedList(_Reporting, list):
     def append(self, value: Any) -> None:
         """Appends and owns ``value``."""
         super().append(self._taken(value))
+        self._placed()
 
     def extend(self, values: Iterable[Any]) -> None:
         """Appends and owns each of ``values``."""
         super().extend([self._taken(value) for value in values])
+        self._placed()
 
     def __iadd__(self, values: Iterable[Any]) -> Any:  # type: ignore[misc]
         self.extend(values)
@@ -140,10 +152,12 @@ class OwnedList(_Reporting, list):
     def insert(self, index: Any, value: Any) -> None:
         """Inserts and owns ``value``."""
         super().insert(index, self._taken(value))
+        self._placed()
 
     def __setitem__(self, index: Any, value: Any) -> None:
         lost = self[index]
         super().__setitem__(index, [self._taken(v) for v in value] if isinstance(index, slice) else self._taken(value))
+        self._placed()
         self._lost(lost)
 
     def __delitem__(self, index: Any) -> None:
@@ -183,6 +197,7 @@ class OwnedDict(_Reporting, dict):
     def __setitem__(self, key: Any, value: Any) -> None:
         lost = self.get(key)
         super().__setitem__(key, self._taken(value))
+        self._placed()
         if lost is not None and lost is not value:
             self._lost(lost)
 
@@ -195,6 +210,10 @@ class OwnedDict(_Reporting, dict):
         """Sets and owns all items of the mappings and keywords."""
         for key, value in dict(*others, **values).items():
             self[key] = value
+
+    def __ior__(self, values: Any) -> Any:  # type: ignore[misc]
+        self.update(values)
+        return self
 
     def setdefault(self, key: Any, default: Any = None) -> Any:
         """The value of ``key``, set to ``default`` (and owned) if there was none."""

@@ -1,9 +1,8 @@
 """The variables that objects hold, under names that say where: ``model/layers/dense/kernel``.
 
-An object says what it holds by ``_saved_variables()`` and ``_saved_children()``, dicts by name (layers and modules
-do); lists, tuples and dicts hold their items; an optimizer its ``variables``, numbered. Values may
-arrive before the variables they are for: a layer or optimizer that is not built keeps them in ``_awaited`` and
-takes them when it is.
+An object says what it holds by ``_saved_variables()`` and ``_saved_children()``, dicts by name (layers, metrics and modules
+do), and what only checkpoints save by ``_saved_in_checkpoints()``; an optimizer holds its ``variables``, numbered. The names
+of items of lists, tuples and dicts have the attribute and the position or key: ``blocks/0``.
 
 What a checkpoint holds beside variables comes from objects that say ``saves_state = True`` and have the methods ``state()``, which
 gives arrays by name, and ``restore(arrays)``: iterators, the random state.
@@ -11,35 +10,59 @@ gives arrays by name, and ``restore(arrays)``: iterators, the random state.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from fastgrad import nest
 from fastgrad.shape import TensorShape
 from fastgrad.variable import Variable
 
 
-def is_trackable(obj: Any) -> bool:
-    """Whether ``obj`` is something whose variables can be found."""
-    return (
-        isinstance(obj, (Variable, list, tuple, dict))
-        or hasattr(obj, "_saved_variables")
-        or hasattr(obj, "apply_gradients")
-        or hasattr(obj, "saves_state")
-    )
+def is_saved(obj: Any) -> bool:
+    """True if checkpoints save ``obj``: a variable, or an object that holds variables or a state."""
+    return isinstance(obj, Variable) or hasattr(obj, "_saved_variables") or saves_in_checkpoints(obj)
+
+
+def saves_in_checkpoints(obj: Any) -> bool:
+    """True for what checkpoints save and files of weights do not: optimizers, iterators, the random state."""
+    return hasattr(obj, "apply_gradients") or hasattr(obj, "saves_state")
+
+
+def items_within(name: str, value: Any, selected: Callable[[Any], bool]) -> Iterator[tuple[str, Any]]:
+    """The selected objects in ``value`` and in the lists, tuples and dicts it is made of, with their names.
+
+    A ``/`` in the key of a dict becomes ``.S``, as in TensorFlow.
+    """
+    if selected(value):
+        yield name, value
+    elif isinstance(value, Mapping):
+        for key in sorted(value, key=str):
+            yield from items_within(f"{name}/{str(key).replace('/', '.S')}", value[key], selected)
+    elif nest.is_nested(value):
+        for position, item in enumerate(value):
+            yield from items_within(f"{name}/{position}", item, selected)
+
+
+def by_name(items: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    """A dict of ``items``; ValueError if two different objects have the same name."""
+    found: dict[str, Any] = {}
+    for name, item in items:
+        if found.setdefault(name, item) is not item:
+            raise ValueError(
+                f"Two objects to save have the name {name!r}: {found[name]!r} and {item!r}. Keys of dicts that hold variables must "
+                "differ as strings."
+            )
+    return found
 
 
 def own_variables(obj: Any) -> dict[str, Variable]:
     """The variables that ``obj`` itself holds, by name."""
     if hasattr(obj, "_saved_variables"):
         return obj._saved_variables()
-    if isinstance(obj, dict):
-        return {str(key): item for key, item in obj.items() if isinstance(item, Variable)}
-    if isinstance(obj, (list, tuple)):
-        return {str(position): item for position, item in enumerate(obj) if isinstance(item, Variable)}
     if hasattr(obj, "apply_gradients"):
-        variables = obj.variables() if callable(obj.variables) else obj.variables
-        return {str(position): item for position, item in enumerate(variables)}
+        return {str(position): item for position, item in enumerate(obj.variables)}
     return {}
 
 
@@ -47,52 +70,91 @@ def own_children(obj: Any) -> dict[str, Any]:
     """The objects that ``obj`` holds and that may hold variables, by name."""
     if hasattr(obj, "_saved_children"):
         return obj._saved_children()
-    items: list[tuple[str, Any]] = []
-    if isinstance(obj, dict):
-        items = [(str(key), item) for key, item in obj.items()]
-    elif isinstance(obj, (list, tuple)):
-        items = [(str(position), item) for position, item in enumerate(obj)]
-    return {name: item for name, item in items if is_trackable(item) and not isinstance(item, Variable)}
+    inner = getattr(obj, "inner_optimizer", None)
+    return {} if inner is None else {"inner_optimizer": inner}
 
 
-def named_variables(root: Any, with_generators: bool = False) -> dict[str, Variable]:
-    """All variables in ``root`` and the objects it holds, each once, under the first name that leads to it.
-
-    Args:
-        root: the object.
-        with_generators: whether the states of layers' random generators, which are no weights, are among them.
-    """
-    return _named(root, with_generators)[0]
-
-
-def named_states(root: Any) -> dict[str, Any]:
-    """The objects with a state in ``root`` and the objects it holds, by the first names that lead to them."""
-    return _named(root)[1]
+def edges(obj: Any) -> dict[str, Any]:
+    """All that ``obj`` holds and checkpoints save, by name: an edge of the object graph each."""
+    found: dict[str, Any] = {}
+    more = obj._saved_in_checkpoints() if hasattr(obj, "_saved_in_checkpoints") else {}
+    for group in (own_variables(obj), own_children(obj), more):
+        for name, child in group.items():
+            edge = name
+            while edge in found:  # a weight and a layer of one name
+                edge += "."
+            found[edge] = child
+    return found
 
 
-def _named(root: Any, with_generators: bool = True) -> tuple[dict[str, Variable], dict[str, Any]]:
+def named_variables(root: Any) -> dict[str, Variable]:
+    """All variables in ``root`` and the objects it holds, each once, under the first name that leads to it."""
     variables: dict[str, Variable] = {}
-    states: dict[str, Any] = {}
     seen: set[int] = set()
 
     def walk(obj: Any, prefix: str) -> None:
         if id(obj) in seen:
             return
         seen.add(id(obj))
-        if hasattr(obj, "saves_state"):
-            states[prefix] = obj
         for name, variable in own_variables(obj).items():
             if id(variable) not in seen:
                 seen.add(id(variable))
                 variables[prefix + name] = variable
         for name, child in own_children(obj).items():
             walk(child, f"{prefix}{name}/")
-        if with_generators and hasattr(obj, "_saved_generators"):
-            for name, generator in obj._saved_generators().items():
-                walk(generator, f"{prefix}{name}/")
 
     walk(root, "")
-    return variables, states
+    return variables
+
+
+class Node(NamedTuple):
+    """An object of an object graph: the numbers of what it holds by name, the names of its values in the file by their own names.
+
+    The value of a variable has the name ``""``.
+    """
+
+    children: dict[str, int]
+    values: dict[str, str]
+
+
+class ObjectGraph(NamedTuple):
+    """``nodes[0]`` is the root's; ``objects`` and ``names``, the shortest that lead to them, stand in the same order."""
+
+    nodes: list[Node]
+    objects: list[Any]
+    names: list[str]
+
+
+def object_graph(root: Any, more: dict[str, Any]) -> ObjectGraph:
+    """What ``root`` and all that it holds hold, each object once; ``more`` is what stands beside it at the top, by name."""
+    graph = ObjectGraph([], [root], [""])
+    numbers = {id(root): 0}
+    for obj, name in zip(graph.objects, graph.names, strict=True):  # both grow meanwhile
+        children: dict[str, int] = {}
+        if not isinstance(obj, Variable):
+            for edge, child in ({**edges(obj), **more} if obj is root else edges(obj)).items():
+                if id(child) not in numbers:
+                    numbers[id(child)] = len(graph.objects)
+                    graph.objects.append(child)
+                    graph.names.append(f"{name}/{edge}" if name else edge)
+                children[edge] = numbers[id(child)]
+        graph.nodes.append(Node(children, {"": name} if isinstance(obj, Variable) else {}))
+    return graph
+
+
+def tree_of(names: Iterable[str]) -> list[Node]:
+    """The nodes of a file that has no object graph: each name, and each beginning of one, is an object of its own."""
+    paths = [name.split("/") for name in names]
+    beginnings = sorted({tuple(path[:length]) for path in paths for length in range(len(path) + 1)})
+    numbers = {path: number for number, path in enumerate(beginnings)}
+    nodes = [Node({}, {}) for _ in beginnings]
+    for path, number in numbers.items():
+        for length in range(len(path)):
+            nodes[numbers[path[:length]]].children["/".join(path[length:])] = number
+    for path in map(tuple, paths):
+        for length in range(len(path) + 1):
+            nodes[numbers[path[:length]]].values["/".join(path[length:])] = "/".join(path)
+    return nodes
 
 
 def misfits(variables: dict[str, Variable], values: dict[str, np.ndarray]) -> list[str]:
@@ -111,50 +173,3 @@ def misfits(variables: dict[str, Variable], values: dict[str, np.ndarray]) -> li
                 f"The value of '{name}' has dtype {value.dtype}, the variable has dtype {variable.dtype.name}."
             )
     return found
-
-
-def check_fit(variables: dict[str, Variable], values: dict[str, np.ndarray]) -> None:
-    """Raises ValueError if values have other shapes or dtypes than the variables of their names."""
-    found = misfits(variables, values)
-    if found:
-        raise ValueError(" ".join([*found, "Nothing has been changed."]))
-
-
-def deliver(root: Any, values: dict[str, np.ndarray]) -> set[str]:
-    """Assigns values to the variables of their names, now or, for objects not built yet, when they are.
-
-    Args:
-        root: the object whose variables are meant.
-        values: by name, as from ``named_variables``.
-
-    Returns:
-        The names that no variable has or waits for.
-
-    Raises:
-        ValueError: a value has another shape or dtype than its variable; nothing has been assigned.
-    """
-    variables, states = _named(root)
-    check_fit(variables, values)
-    for prefix, holder in states.items():
-        own = [name for name in values if name.startswith(prefix) and name not in variables]
-        if own:
-            holder.restore({name[len(prefix) :]: values[name] for name in own})
-            values = {name: value for name, value in values.items() if name not in own}
-    for name, value in values.items():
-        if name in variables:
-            variables[name].assign(value)
-    return _await(root, {name: value for name, value in values.items() if name not in variables})
-
-
-def _await(obj: Any, values: dict[str, np.ndarray]) -> set[str]:
-    """Leaves values with the objects in ``obj`` that are not built; gives the names that nobody waits for."""
-    left = set(values)
-    for name, child in own_children(obj).items():
-        prefix = name + "/"
-        meant = {key[len(prefix) :]: values[key] for key in left if key.startswith(prefix)}
-        if meant:
-            left = {key for key in left if not key.startswith(prefix)} | {prefix + key for key in _await(child, meant)}
-    if left and hasattr(obj, "_awaited") and not obj.built:
-        obj._awaited.update({key: values[key] for key in left})
-        return set()
-    return left

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import os
+import weakref
 from typing import Any
 
 import numpy as np
 
 from fastgrad.errors import NotFoundError
 from fastgrad.placement import moved
-from fastgrad.storage.object_graph import (
-    deliver,
-    is_trackable,
-    named_states,
-    named_variables,
-    own_children,
-    own_variables,
-)
+from fastgrad.storage.object_graph import Node, by_name, edges, is_saved, items_within, object_graph
+from fastgrad.storage.restoration import Restoration, settle, watched
 from fastgrad.storage.tensor_file import ENDINGS, load_tensors, save_tensors
 from fastgrad.variable import Variable
+
+_GRAPH = "fastgrad.objects"
+_ASIDE = frozenset(["_deferred", "_root", "_save_counter"])
 
 
 def file_of(prefix: Any) -> str:
@@ -31,44 +30,60 @@ class Checkpoint:
     """Writes and reads the variables of objects, by the names of the attributes that lead to them.
 
     Args:
-        root: an object whose variables stand at the top, or None.
-        **kwargs: objects by name: variables, modules, models, layers, optimizers, metrics, and lists and dicts of them;
+        root: an object whose variables stand at the top, or a weak reference to it, or None.
+        **kwargs: objects by name: variables, modules, models, layers, optimizers, metrics, and lists, tuples and dicts of them;
             also iterators of datasets, which go on from where they were, ``tf.random.Generator`` and
-            ``tf.train.RandomState``. They become attributes.
+            ``tf.train.RandomState``. They become attributes. Without a root, attributes that are set later count as well.
 
     A checkpoint is one ``.safetensors`` file, written whole or not at all. A training that is stopped and goes on from one that
     has model, optimizer, iterator and random state gives the same bits as one that is not stopped, if it calls
     ``tf.config.experimental.enable_op_determinism()`` first, and builds model and optimizer before its loop.
 
     Raises:
-        ValueError: an object that holds no variables.
+        ValueError: an object that holds no variables; a name that ``root`` has for another object.
     """
 
     def __init__(self, root: Any = None, **kwargs: Any) -> None:
         self._root = root
-        self._objects: dict[str, Any] = {}
         self._save_counter: Variable | None = None
-        for name, value in {**({} if root is None else {"root": root}), **kwargs}.items():
-            if not is_trackable(value):
+        target = self._target()
+        for name, value in {**({} if root is None else {"root": target}), **kwargs}.items():
+            if not _is_trackable(value) or (name == "root" and isinstance(value, (list, tuple, dict))):
                 raise ValueError(
                     f"`Checkpoint` was expecting {name} to be a trackable object (a variable, module, layer, optimizer, metric, or "
                     f"a list or dict of these), got {value!r}."
                 )
+        held = {} if target is self else edges(target)
         for name, value in kwargs.items():
-            self._objects[name] = value
+            if held.get(name, value) is not value:
+                raise ValueError(
+                    f"Cannot create a Checkpoint with keyword argument {name} if root.{name} already exists."
+                )
             setattr(self, name, value)
 
-    def _saved_variables(self) -> dict[str, Variable]:
-        found = {} if self._root is None else dict(own_variables(self._root))
-        found.update({name: item for name, item in self._objects.items() if isinstance(item, Variable)})
-        if self._save_counter is not None:
-            found["save_counter"] = self._save_counter
-        return found
+    def _target(self) -> Any:
+        """The object at the top."""
+        if self._root is None:
+            return self
+        return self._root() if isinstance(self._root, weakref.ref) else self._root
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        object.__setattr__(self, name, watched(value, self))
+        settle(self)
 
     def _saved_children(self) -> dict[str, Any]:
-        found = {} if self._root is None else dict(own_children(self._root))
-        found.update({name: item for name, item in self._objects.items() if not isinstance(item, Variable)})
-        return found
+        """What the attributes hold, by name, and the counter."""
+        attributes = sorted(vars(self).keys() - _ASIDE)
+        found = by_name(item for name in attributes for item in items_within(name, vars(self)[name], is_saved))
+        return found if self._save_counter is None else {**found, "save_counter": self._save_counter}
+
+    def _saved_variables(self) -> dict[str, Variable]:
+        return {}
+
+    def _roots(self) -> tuple[Any, dict[str, Any]]:
+        """The object at the top, and what stands beside it there."""
+        target = self._target()
+        return target, {} if target is self else self._saved_children()
 
     @property
     def save_counter(self) -> Variable:
@@ -77,12 +92,18 @@ class Checkpoint:
             self._save_counter = Variable(np.int64(0), trainable=False, name="save_counter")
         return self._save_counter
 
-    def _values(self) -> dict[str, np.ndarray]:
-        variables = named_variables(self, with_generators=True)
-        values = {name: moved(variable._array, None) for name, variable in variables.items()}
-        for prefix, holder in named_states(self).items():
-            values.update({prefix + name: value for name, value in holder.state().items()})
-        return values
+    def _contents(self) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+        """The values by their names in the file, and the object graph."""
+        graph = object_graph(*self._roots())
+        values: dict[str, np.ndarray] = {}
+        for obj, name, node in zip(graph.objects, graph.names, graph.nodes, strict=True):
+            if isinstance(obj, Variable):
+                values[name] = moved(obj._array, None)
+            elif hasattr(obj, "saves_state"):
+                for part, value in obj.state().items():
+                    node.values[part] = f"{name}/{part}"
+                    values[node.values[part]] = value
+        return values, {_GRAPH: json.dumps(graph.nodes, separators=(",", ":"))}
 
     def write(self, file_prefix: Any, options: Any = None) -> str:
         """Writes all variables.
@@ -97,13 +118,8 @@ class Checkpoint:
         Raises:
             OSError: the file could not be written; an old one is untouched.
         """
-        self._write(file_prefix, self._values())
+        _write(file_prefix, *self._contents())
         return os.fspath(file_prefix)
-
-    def _write(self, prefix: Any, values: dict[str, np.ndarray]) -> None:
-        path = file_of(prefix)
-        os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
-        save_tensors(path, values, {})
 
     def save(self, file_prefix: Any, options: Any = None) -> str:
         """``write`` to ``file_prefix-1``, ``-2`` ..., noting the newest in the file ``checkpoint`` beside it.
@@ -118,7 +134,8 @@ class Checkpoint:
 
         number = int(self.save_counter) + 1
         path = f"{os.fspath(file_prefix)}-{number}"
-        self._write(path, {**self._values(), "save_counter": np.array(number, np.int64)})
+        values, graph = self._contents()
+        _write(path, {**values, "save_counter": np.array(number, np.int64)}, graph)
         self.save_counter.assign(number)
         update_checkpoint_state(os.path.dirname(path), path, [path])
         return path
@@ -126,7 +143,8 @@ class Checkpoint:
     def read(self, save_path: Any, options: Any = None) -> LoadStatus:
         """Gives the variables the values that ``write`` wrote.
 
-        Layers and optimizers that have no variables yet get theirs when they are built.
+        What is not there yet gets its values when it is added: layers and optimizers when they are built, objects when they are set as
+        attributes of the checkpoint, of a module or of a layer, or put into a list or dict among these.
 
         Args:
             save_path: what ``write`` or ``save`` returned.
@@ -136,7 +154,8 @@ class Checkpoint:
 
         Raises:
             NotFoundError: there is no such checkpoint.
-            ValueError: a damaged file, or a value of another shape or dtype than its variable; nothing has been changed.
+            ValueError: a damaged file, or a value of another shape than its variable; nothing has been changed.
+            InvalidArgumentError: a value of another dtype; nothing has been changed.
         """
         path = file_of(save_path)
         if not os.path.exists(path):
@@ -145,18 +164,37 @@ class Checkpoint:
                 "Please double-check that the path is correct. You may be missing the checkpoint suffix "
                 "(e.g. the '-1' in 'path/to/ckpt-1')."
             )
-        values, _ = load_tensors(path)
-        if "save_counter" in values:
-            _ = self.save_counter  # made, so that it is restored
-        deliver(self, values)
-        return LoadStatus(self, values)
+        values, texts = load_tensors(path)
+        nodes = [Node(*node) for node in json.loads(texts[_GRAPH])] if _GRAPH in texts else None
+        restoration = Restoration(values, nodes)
+        restoration.bind(*self._roots())
+        return LoadStatus(self, restoration)
 
     def restore(self, save_path: Any, options: Any = None) -> LoadStatus:
-        """``read``; None, as from ``latest_checkpoint`` where there is none, restores nothing."""
-        return LoadStatus(self, {}) if save_path is None else self.read(save_path, options)
+        """``read``, and ``save_counter``; None, as from ``latest_checkpoint`` where there is none, restores nothing."""
+        if save_path is None:
+            return LoadStatus(self, None)
+        counter = self._save_counter
+        _ = self.save_counter  # made, so that it is restored
+        try:
+            return self.read(save_path)
+        except BaseException:
+            self._save_counter = counter
+            raise
 
     def sync(self) -> None:
         """Waits until all is written, which it always is."""
+
+
+def _is_trackable(obj: Any) -> bool:
+    """True for what may be an argument of ``Checkpoint``."""
+    return isinstance(obj, (list, tuple, dict)) or is_saved(obj) or hasattr(obj, "get_concrete_function")
+
+
+def _write(prefix: Any, values: dict[str, np.ndarray], texts: dict[str, str]) -> None:
+    path = file_of(prefix)
+    os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+    save_tensors(path, values, texts)
 
 
 class LoadStatus:
@@ -164,29 +202,33 @@ class LoadStatus:
 
     Args:
         checkpoint: the reader.
-        values: the names and values that were read.
+        restoration: the values that were read; None if there was no checkpoint.
     """
 
-    def __init__(self, checkpoint: Checkpoint, values: dict[str, np.ndarray]) -> None:
+    def __init__(self, checkpoint: Checkpoint, restoration: Restoration | None) -> None:
         self._checkpoint = checkpoint
-        self._names = frozenset(values)
+        self._restoration = restoration
+
+    def _checked(self) -> Restoration:
+        if self._restoration is None:
+            raise AssertionError("No checkpoint specified (save_path=None); nothing is being restored.")
+        return self._restoration
 
     def assert_consumed(self) -> LoadStatus:
         """Raises AssertionError if a value of the file or a variable has no counterpart by now."""
-        states = tuple(named_states(self._checkpoint))
-        unused = sorted(
-            name
-            for name in self._names - named_variables(self._checkpoint, with_generators=True).keys()
-            if not name.startswith(states)
-        )
+        unused = sorted(self._checked().unmatched)
         if unused:
             raise AssertionError(f"Unresolved values in the checkpoint, which no variable of the program has: {unused}")
         return self.assert_existing_objects_matched()
 
     def assert_existing_objects_matched(self) -> LoadStatus:
         """Raises AssertionError if a variable that exists by now has no value in the file."""
+        restoration = self._checked()
+        graph = object_graph(*self._checkpoint._roots())
         unmatched = sorted(
-            named_variables(self._checkpoint, with_generators=True).keys() - self._names - {"save_counter"}
+            name
+            for obj, name in zip(graph.objects, graph.names, strict=True)
+            if isinstance(obj, Variable) and name != "save_counter" and not restoration.has_bound(obj)
         )
         if unmatched:
             raise AssertionError(
@@ -196,13 +238,18 @@ class LoadStatus:
         return self
 
     def assert_nontrivial_match(self) -> LoadStatus:
-        """Raises AssertionError if nothing in the file has a counterpart."""
-        if not self._names & (named_variables(self._checkpoint, with_generators=True).keys() - {"save_counter"}):
+        """Raises AssertionError if the program holds something and nothing of it is in the file."""
+        restoration = self._checked()
+        matched = restoration.names - restoration.unmatched
+        target, more = self._checkpoint._roots()
+        if not matched - {"save_counter"} and {**edges(target), **more}.keys() - {"save_counter"}:
             raise AssertionError("Nothing except the checkpoint's own counter matched a checkpointed value.")
         return self
 
     def expect_partial(self) -> LoadStatus:
-        """Says that values without a counterpart are expected; they are never warned of."""
+        """Turns off the warning, written when the checkpoint is deleted, of values without a counterpart."""
+        if self._restoration is not None:
+            self._restoration.expect_partial()
         return self
 
     def initialize_or_restore(self, session: Any = None) -> None:

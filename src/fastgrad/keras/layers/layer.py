@@ -7,8 +7,6 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-import numpy as np
-
 from fastgrad import nest, recording
 from fastgrad.keras import constraints, dtype_policy, initializers, naming, regularizers, settings
 from fastgrad.keras.layers.calling import Caller
@@ -19,7 +17,7 @@ from fastgrad.keras.layers.symbolic import OfOnlyCall
 from fastgrad.keras.naming import calls
 from fastgrad.keras.weight import CastWeight, Weight
 from fastgrad.names import near
-from fastgrad.storage.object_graph import deliver
+from fastgrad.storage.restoration import settle
 from fastgrad.tensor import Tensor, as_tensor_or_none
 
 
@@ -43,7 +41,6 @@ class Layer(Caller, Configurable, WeightOwner):
 
     _building: bool
     _build_shapes: dict[str, Any] | None
-    _awaited: dict[str, np.ndarray]  # values from a checkpoint for weights that are not made yet
     _added_losses: list[Any]
     _layer_path: str | None
 
@@ -64,7 +61,6 @@ class Layer(Caller, Configurable, WeightOwner):
             _locked=False,
             _building=False,
             _build_shapes=None,
-            _awaited={},
             _input_spec=None,
             _seen_shapes=set(),
             _seen_dtype=None,
@@ -160,9 +156,7 @@ class Layer(Caller, Configurable, WeightOwner):
         self.built = True
         if self._layer_path is None:
             self._layer_path = naming.current_path(self)
-        if self._awaited:
-            awaited, self.__dict__["_awaited"] = self._awaited, {}
-            deliver(self, awaited)
+        settle(self)
         self._lock_state()
 
     def _lock_state(self) -> None:
@@ -260,6 +254,8 @@ class Layer(Caller, Configurable, WeightOwner):
         if not self._trainable:
             weight._trainable = False
         self._own(weight, trainable)
+        if not weight.auto_named:
+            self._placed()
         return weight
 
     def add_variable(self, shape: Any, initializer: Any, **options: Any) -> Weight:

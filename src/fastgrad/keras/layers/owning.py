@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from fastgrad import mutation
 from fastgrad.keras.structure import PLAIN, Owner, changed, changes
 from fastgrad.keras.weight import Weight
-from fastgrad.ops.random_generator import Generator
+from fastgrad.storage.object_graph import by_name, is_saved, items_within
 from fastgrad.tensor import as_tensor_or_none
 from fastgrad.variable import Variable
 
@@ -24,6 +25,7 @@ class WeightOwner(Owner):
     built: bool
     _trainable: bool
     _locked: bool
+    _building: bool
     _trainable_own: list[Any]
     _other_own: list[Any]
     _sublayers: list[Any]
@@ -62,6 +64,11 @@ class WeightOwner(Owner):
             mutation.changed()
         else:
             Owner.__setattr__(self, name, value)
+            self._placed()
+
+    def _placed(self) -> None:
+        if not self._building:  # else at its end
+            Owner._placed(self)
 
     @property
     def trainable(self) -> bool:
@@ -198,8 +205,10 @@ class WeightOwner(Owner):
     # ---- names in files --------------------------------------------------------------------------
 
     def _saved_variables(self) -> dict[str, Variable]:
-        """The layer's own variables by their names in files: a weight's name, a variable's attribute, else a number."""
-        attributes = {id(value): name for name, value in self.__dict__.items() if isinstance(value, Variable)}
+        """The layer's own variables by their names in files: a weight's name, a variable's attribute and place, else a number."""
+        attributes = {
+            id(value): name for name, value in self._within_attributes(lambda value: isinstance(value, Variable))
+        }
         found: dict[str, Variable] = {}
         for position, variable in enumerate((*self._trainable_own, *self._other_own)):
             named = isinstance(variable, Weight) and not variable.auto_named
@@ -219,13 +228,33 @@ class WeightOwner(Owner):
                 found[f"layers/{position}"] = layer
         return found
 
-    def _saved_generators(self) -> dict[str, Generator]:
-        """The random generators of its own, which checkpoints save."""
-        return {name.lstrip("_"): value for name, value in self.__dict__.items() if isinstance(value, Generator)}
+    def _saved_in_checkpoints(self) -> dict[str, Any]:
+        """What checkpoints save and files of weights do not: random generators, optimizers, modules, iterators."""
+        return by_name((name.lstrip("_"), value) for name, value in self._within_attributes(_is_no_weight))
+
+    def _within_attributes(self, selected: Callable[[Any], bool]) -> Iterator[tuple[str, Any]]:
+        for name, value in self.__dict__.items():
+            if name not in _STORES:
+                yield from items_within(name, value, selected)
+
+
+def _is_no_weight(value: Any) -> bool:
+    if isinstance(value, (WeightOwner, Variable)) or getattr(value, "is_keras_metric", False):
+        return False
+    return is_saved(value)
 
 
 _STORES = frozenset(
-    ["_sublayers", "_submetrics", "_trainable_own", "_other_own", "_arguments", "_cached_lists", "_added_losses"]
+    [
+        "_sublayers",
+        "_submetrics",
+        "_trainable_own",
+        "_other_own",
+        "_arguments",
+        "_cached_lists",
+        "_added_losses",
+        "_deferred",
+    ]
 )
 
 

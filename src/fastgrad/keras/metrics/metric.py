@@ -72,6 +72,7 @@ class Metric(Owner):
         with naming.name_scope(self.name.replace("/", ">")):
             variable = Weight(initializers.get(initializer or "zeros"), shape, dtype, trainable=False, name=name)
         self._own(variable)
+        self._placed()
         return variable
 
     def add_weight(

@@ -96,6 +96,7 @@ class Sequential(Model):
         structure.changed()
         self.built = False
         self._seen_shapes.clear()
+        self._placed()
 
     def _set_bottom(self, layer: InputLayer) -> None:
         self.__dict__["_bottom"] = layer

@@ -20,7 +20,7 @@ from fastgrad.keras.settings import standardize_dtype
 from fastgrad.ops.optimizer_updates import whole_turns_of
 from fastgrad.placement import moved
 from fastgrad.recording import state_followed
-from fastgrad.storage.object_graph import deliver
+from fastgrad.storage.restoration import settle
 from fastgrad.tensor import convert_to_tensor
 from fastgrad.variable import Variable
 
@@ -37,7 +37,7 @@ class OptimizerState(Followed):
     """
 
     gradient_accumulation_steps: int | None
-    _aside = frozenset({"_awaited", "_building", "_plan", "_plans", "_positions", "_variables"})
+    _aside = frozenset({"_building", "_plan", "_plans", "_positions", "_variables"})
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -48,7 +48,6 @@ class OptimizerState(Followed):
         kind = type(self).__name__
         self.name = naming.auto_name(kind) if name is None else name
         self.built = self._building = False
-        self._awaited: dict[str, np.ndarray] = {}  # from a checkpoint, for slots that are not made yet
         self._variables: list[Any] = []
         self._trainable_variables: list[Variable] = []
         self._positions: dict[int, int] = {}  # of id(variable): the list above keeps them alive
@@ -255,8 +254,7 @@ def _then_taking(build: Callable[..., None]) -> Callable[..., None]:
             build(self, *args, **kwargs)
         finally:
             self._building = not outermost
-        if outermost and self._awaited:
-            awaited, self._awaited = self._awaited, {}
-            deliver(self, awaited)
+        if outermost:
+            settle(self)
 
     return taking

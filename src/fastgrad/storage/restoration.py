@@ -1,0 +1,275 @@
+"""The values of a checkpoint on their way to the objects of a program, some of which are made later.
+
+Objects and values are matched along the edges of the object graph, so an object takes the values of every path that leads to
+it. What a file has and an object does not hold yet is deferred: it stays with the object, in ``_deferred``, until the
+object calls ``settle`` because something has been added to it.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import weakref
+from collections import Counter
+from functools import wraps
+from typing import Any
+
+import numpy as np
+
+from fastgrad.errors import InvalidArgumentError
+from fastgrad.storage.object_graph import Node, edges, misfits, tree_of
+from fastgrad.variable import Variable
+
+_logger = logging.getLogger("fastgrad")
+_orders = itertools.count(1)
+
+
+class Restoration:
+    """The values of one file, and which objects have taken them.
+
+    Args:
+        values: by their names in the file.
+        nodes: the object graph of the file; None for a file without one, where names are all there is.
+    """
+
+    def __init__(self, values: dict[str, np.ndarray], nodes: list[Node] | None = None) -> None:
+        self.names = frozenset(values)
+        self.unmatched = set(values)  # names of values that no object has taken
+        self.order = next(_orders)
+        self._values = dict(values)
+        self._has_graph = nodes is not None
+        self._nodes = tree_of(values) if nodes is None else nodes
+        self._references = Counter(child for node in self._nodes for child in node.children.values())
+        self._bound: dict[int, weakref.ref[Any]] = {}
+        self._unreported = self.names.difference(["save_counter"])
+        self._report = weakref.finalize(self, _warn_of_unmatched, self._unreported, self.unmatched)
+
+    def __reduce__(self) -> Any:
+        return Restoration, (self._values, self._nodes if self._has_graph else None)
+
+    def expect_partial(self) -> None:
+        """Turns off the warning of values that no object has taken."""
+        self._report.detach()
+
+    def has_bound(self, obj: Any) -> bool:
+        """True if ``obj`` has been matched."""
+        return any(reference() is obj for reference in self._bound.values())
+
+    def bind(self, root: Any, more: dict[str, Any]) -> None:
+        """Gives ``root`` and all that it holds their values.
+
+        Args:
+            root: the object that was the graph's root.
+            more: what the root's node holds in this program beside what ``root`` does, by name.
+
+        Raises:
+            ValueError: a value has another shape than its variable; nothing has been assigned.
+            InvalidArgumentError: the same for a dtype.
+        """
+        children = self._nodes[0].children
+        self._match([(root, 0, ""), *((more[name], children[name], name) for name in more if name in children)])
+
+    def resume(self, obj: Any, node: int, done: set[str]) -> bool:
+        """Gives what has been added to ``obj`` its values.
+
+        Args:
+            obj: an object that has been matched.
+            node: the number of its node.
+            done: the names of the edges that are matched; new ones are added.
+
+        Returns:
+            Whether the file has more values for ``obj``.
+
+        Raises:
+            ValueError, InvalidArgumentError: as in ``bind``.
+        """
+        steps = [step for step in self._steps(obj, node) if step[2] not in done]
+        done.update(name for _, _, name in steps)
+        self._match(steps)
+        return bool(self._values) and len(done) < len(self._nodes[node].children)
+
+    def _steps(self, obj: Any, node: int) -> list[tuple[Any, int, str]]:
+        """What ``obj`` holds and the file has, with the numbers of the nodes and the names of the edges."""
+        children = self._nodes[node].children
+        named = [
+            (child, name if self._has_graph else name.replace(".S", "/"), name) for name, child in edges(obj).items()
+        ]
+        return [(child, children[edge], name) for child, edge, name in named if edge in children]
+
+    def _match(self, queue: list[tuple[Any, int, str]]) -> None:
+        matched: dict[int, tuple[Any, str]] = {}
+        waiting: list[tuple[Any, int, set[str]]] = []
+        for obj, node, path in queue:  # grows meanwhile
+            bound = matched[node][0] if node in matched else self._bound[node]() if node in self._bound else None
+            if bound is not None:
+                if bound is not obj:
+                    _logger.warning(
+                        "Inconsistent references when loading the checkpoint into this object graph: %r gets no value, as %r "
+                        "is already what was saved as the same object.",
+                        obj,
+                        bound,
+                    )
+                continue
+            matched[node] = obj, path
+            steps = [] if isinstance(obj, Variable) else self._steps(obj, node)
+            queue.extend((child, target, f"{path}/{name}" if path else name) for child, target, name in steps)
+            if len(steps) < len(self._nodes[node].children):
+                waiting.append((obj, node, {name for _, _, name in steps}))
+        self._assign(matched)
+        for obj, node, done in waiting:
+            if self._values and not isinstance(obj, Variable):
+                defer(obj, self, node, done)
+
+    def _assign(self, matched: dict[int, tuple[Any, str]]) -> None:
+        """Gives matched objects their values, unless a later restoration has: all of them, or none if one does not fit."""
+        variables: dict[str, Variable] = {}
+        values: dict[str, np.ndarray] = {}
+        states: list[tuple[Any, dict[str, np.ndarray]]] = []
+        taken: list[tuple[int, list[str]]] = []
+        for node, (obj, path) in matched.items():
+            own = self._nodes[node].values
+            if isinstance(obj, Variable):
+                taken.append((node, [source for name, source in own.items() if not name]))
+                if own.get("") in self._values and obj._restored < self.order:
+                    variables[path], values[path] = obj, self._values[own[""]]
+            elif hasattr(obj, "saves_state"):
+                parts = {name: source for name, source in own.items() if name and source in self._values}
+                taken.append((node, list(parts.values())))
+                if parts:
+                    states.append((obj, {name: self._values[source] for name, source in parts.items()}))
+        wrong = misfits(variables, values)
+        if wrong:
+            shapes = any(value.shape != variables[path]._array.shape for path, value in values.items())
+            message = " ".join([*wrong, "Nothing has been changed."])
+            raise ValueError(message) if shapes else InvalidArgumentError(None, None, message)
+        for obj, state in states:
+            obj.restore(state)
+        for path, value in values.items():
+            variables[path].assign(value)
+            variables[path]._restored = self.order
+        self._bound.update({node: weakref.ref(obj) for node, (obj, _) in matched.items()})
+        for node, sources in taken:
+            self.unmatched.difference_update(sources)
+            if not self._has_graph or self._references[node] <= 1:  # no other path leads to them
+                for source in sources:
+                    self._values.pop(source, None)
+
+
+def _warn_of_unmatched(names: frozenset[str], unmatched: set[str]) -> None:
+    left = sorted(names & unmatched)
+    if left:
+        _logger.warning(
+            "A checkpoint was restored only in part. To silence this warning, use `status.expect_partial()`. No object was added "
+            "for these values: %s",
+            left,
+        )
+
+
+def defer(obj: Any, restoration: Restoration, node: int, done: set[str]) -> None:
+    """Leaves what ``restoration`` has for ``node``, beside the edges ``done``, with ``obj``."""
+    obj.__dict__.setdefault("_deferred", []).append((restoration, node, done))
+    if isinstance(obj, Deferring):
+        for name in vars(obj).keys() - {"_deferred"}:
+            obj.__dict__[name] = watched(vars(obj)[name], obj)
+
+
+def settle(obj: Any) -> None:
+    """Gives what has been added to ``obj`` the values that are deferred for it, those of the last restoration first.
+
+    Raises:
+        ValueError, InvalidArgumentError: as in ``Restoration.bind``.
+    """
+    records = obj.__dict__.get("_deferred")
+    if records:
+        for record in sorted(records, key=lambda record: -record[0].order):
+            restoration, node, done = record
+            if not restoration.resume(obj, node, done):
+                records[:] = [other for other in records if other is not record]
+
+
+class Deferring:
+    """The base of objects whose attributes, and what is put into lists and dicts among these, may be restored later."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if self.__dict__.get("_deferred"):
+            object.__setattr__(self, name, watched(value, self))
+            settle(self)
+        else:
+            object.__setattr__(self, name, value)
+
+
+def watched(value: Any, owner: Any) -> Any:
+    """``value``, where lists and dicts tell ``owner`` what is put into them."""
+    kind = type(value)
+    if kind is list:
+        return WatchedList(value, owner)
+    if kind is dict:
+        return WatchedDict(value, owner)
+    if kind is tuple:
+        items = tuple([watched(item, owner) for item in value])
+        return value if all(new is old for new, old in zip(items, value, strict=True)) else items
+    return value
+
+
+class _Watched:
+    """A view of a list or dict, in whose type it can take its place; the base's own storage is a copy, for C code."""
+
+    _owner: weakref.ref[Any] | None
+    _origin: Any
+
+    def __init__(self, origin: Any = (), owner: Any = None) -> None:
+        self._owner = None if owner is None else weakref.ref(owner)
+        self._origin = type(self).__mro__[2](origin) if owner is None else origin
+        self._follow()
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        plain = type(self).__mro__[2]
+        return plain, (plain(self._origin),)
+
+    def _follow(self) -> Any:
+        """Brings the copy up to date, and makes views of new lists and dicts; returns the owner."""
+        owner = None if self._owner is None else self._owner()
+        if owner is not None:
+            for key in range(len(self._origin)) if isinstance(self, list) else list(self._origin):
+                self._origin[key] = watched(self._origin[key], owner)
+        if isinstance(self, list):
+            list.__setitem__(self, slice(None), self._origin)
+        elif isinstance(self, dict):
+            dict.clear(self)
+            dict.update(self, self._origin)
+        return owner
+
+
+class WatchedList(_Watched, list):
+    """A list that tells its owner when something is put into it."""
+
+
+class WatchedDict(_Watched, dict):
+    """A dict that tells its owner when something is put into it."""
+
+
+_CHANGES = frozenset(
+    ["append", "extend", "insert", "pop", "remove", "clear", "sort", "reverse", "update", "setdefault", "popitem"]
+).union(["__setitem__", "__delitem__", "__iadd__", "__imul__", "__ior__"])
+_INHERITED = frozenset(
+    ["__new__", "__init__", "__getattribute__", "__hash__", "__class_getitem__", "__sizeof__", "__doc__", "fromkeys"]
+)
+
+
+def _forwarded(method: Any, changes: bool) -> Any:
+    """``method`` of list or dict, done to the container that is viewed."""
+
+    @wraps(method)
+    def forwarded(self: _Watched, *args: Any, **kwargs: Any) -> Any:
+        result = method(self._origin, *args, **kwargs)
+        owner = self._follow() if changes else None
+        if owner is not None:
+            settle(owner)
+        return self if result is self._origin else result
+
+    return forwarded
+
+
+for _kind, _base in ((WatchedList, list), (WatchedDict, dict)):
+    for _name in vars(_base).keys() - _INHERITED:
+        setattr(_kind, _name, _forwarded(vars(_base)[_name], _name in _CHANGES))
