@@ -17,6 +17,15 @@ from fastgrad.tensor import Tensor, as_tensor_or_none, convert_to_tensor
 from fastgrad.variable import Variable
 
 
+class _Overwriting:
+    """Whether any weight takes its gradient as its value: as long as there is none, optimizers don't look for them."""
+
+    begun = False
+
+
+overwriting = _Overwriting()
+
+
 def fixed_shape(shape: Any, owner: str) -> tuple[int, ...]:
     """``shape`` as a tuple of ints; ValueError naming ``owner`` if a dimension is unknown or negative."""
     if isinstance(shape, (int, np.integer)):
@@ -46,6 +55,7 @@ class Weight(Variable):
         path: the names of the layers around it and its own: ``sequential/dense/kernel``.
         regularizer: a function from the weight to a penalty, or None.
         constraint: a function that optimizers apply to the weight after an update, or None.
+        overwrite_with_gradient: whether optimizers assign the gradient to the weight instead of an update.
 
     Raises:
         ValueError: an initializer without a shape, a shape with unknown dimensions, a name with ``/``.
@@ -89,6 +99,7 @@ class Weight(Variable):
         self.aggregation = aggregation or "none"
         self.synchronization = synchronization or "none"
         self.regularizer: Callable[[Any], Any] | None = None
+        self._overwrites = False
 
     @property
     def name(self) -> str:
@@ -114,6 +125,23 @@ class Weight(Variable):
     def trainable(self, value: bool) -> None:
         self._trainable = bool(value)
         structure.changed()
+
+    @property
+    def overwrite_with_gradient(self) -> bool:
+        """Whether optimizers assign the gradient to the weight instead of an update; TypeError if set to no bool."""
+        return self._overwrites
+
+    @overwrite_with_gradient.setter
+    def overwrite_with_gradient(self, value: bool) -> None:
+        if not isinstance(value, bool):
+            raise TypeError(f"`overwrite_with_gradient` must be a boolean. Received: {value}")
+        self._overwrites = value
+        overwriting.begun |= value
+        structure.changed()
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        overwriting.begun |= self._overwrites
 
     def _checked(self, what: str, value: Any) -> Tensor:
         # Keras converts what is assigned, tensors of another float dtype included.

@@ -228,7 +228,8 @@ class Layer(Caller, Configurable, WeightOwner):
             trainable: whether it is trained.
             regularizer: a function from the weight to a penalty in ``losses``, or its name.
             constraint: a function that optimizers apply to it after an update, or its name.
-            autocast, aggregation, overwrite_with_gradient: kept for Keras's signature.
+            autocast, aggregation: kept for Keras's signature.
+            overwrite_with_gradient: whether optimizers assign its gradient to it instead of an update.
             name: without ``/``.
 
         Raises:
@@ -251,6 +252,8 @@ class Layer(Caller, Configurable, WeightOwner):
                 initializer, () if shape is None else shape, kind, trainable, autocast, name=name
             )
         weight.regularizer, weight.constraint = regularizer, constraint
+        if overwrite_with_gradient:
+            weight.overwrite_with_gradient = True
         if not self._trainable:
             weight._trainable = False
         self._own(weight, trainable)

@@ -146,7 +146,7 @@ class WeightOwner(Owner):
             own = type(layer).__module__.startswith("fastgrad.")
             plain = {k: v for k, v in vars(layer).items() if type(v) in PLAIN and not k.startswith("_")} if own else {}
             found.append((id(layer), layer._trainable, plain))
-        found.append([(id(weight), weight.trainable) for weight in self.weights])
+        found.append([(id(w), w.trainable, getattr(w, "overwrite_with_gradient", False)) for w in self.weights])
         return found
 
     def _recorded_parts(self) -> list[Any]:

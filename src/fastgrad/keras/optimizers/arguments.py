@@ -6,17 +6,22 @@ import math
 from numbers import Real
 from typing import Any
 
+from fastgrad.tensor import as_tensor_or_none
+
 
 def checked_rate(value: Any, what: str) -> float:
     """A learning rate: a finite number that is not negative.
 
     Args:
-        value: the number.
+        value: the number, or a scalar tensor or variable, of which the value now is taken.
         what: the class and the argument, for the error.
 
     Raises:
         ValueError: it is something else.
     """
+    tensor = as_tensor_or_none(value)
+    if tensor is not None and not tensor.ndim:
+        value = tensor._on_host().item()
     return checked_number(value, what, low=0.0)
 
 

@@ -11,7 +11,7 @@ from fastgrad.indexed_slices import IndexedSlices
 from fastgrad.keras.optimizers.arguments import checked_number
 from fastgrad.keras.optimizers.followed import live
 from fastgrad.keras.optimizers.optimizer import Optimizer
-from fastgrad.keras.optimizers.step import build_unheard
+from fastgrad.keras.optimizers.step import build_unheard, overwrites
 from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_keras_object
 from fastgrad.operation import TABLE
 from fastgrad.ops.casting import cast
@@ -124,7 +124,8 @@ class LossScaleOptimizer(Optimizer):
             return
         scale = float(self.dynamic_scale)
         if all(gradient is None or _is_finite(gradient) for gradient in grads):
-            unscaled = [None if gradient is None else _divided(gradient, scale) for gradient in grads]
+            pairs = zip(grads, variables, strict=True)
+            unscaled = [g if g is None or overwrites(v) else _divided(g, scale) for g, v in pairs]
             self.inner_optimizer.apply(unscaled, variables)
             steps = int(self.step_counter) + 1
             self.step_counter.assign(0 if steps == self.dynamic_growth_steps else steps)
@@ -140,7 +141,8 @@ class LossScaleOptimizer(Optimizer):
             scale, steps = self.dynamic_scale._read(), self.step_counter._read() + 1
             finite = [_all_finite(gradient) for gradient in grads if gradient is not None]
             if bool(TABLE["reduce_all"](TABLE["stack"](*finite, axis=0), axes=(0,), keepdims=False)):
-                unscaled = [None if gradient is None else _unscaled(gradient, scale) for gradient in grads]
+                pairs = zip(grads, variables, strict=True)
+                unscaled = [g if g is None or overwrites(v) else _unscaled(g, scale) for g, v in pairs]
                 self.inner_optimizer.apply(unscaled, variables)
                 grown = steps == self.dynamic_growth_steps
                 self.step_counter.assign(TABLE["where"](grown, steps - steps, steps))

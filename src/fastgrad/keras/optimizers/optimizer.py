@@ -23,7 +23,8 @@ from fastgrad.keras.optimizers.gradients import (
 )
 from fastgrad.keras.optimizers.plan import Plan, is_half, release
 from fastgrad.keras.optimizers.state import OptimizerState
-from fastgrad.keras.optimizers.step import Step, SummedRows, apply_as_operations
+from fastgrad.keras.optimizers.step import Step, SummedRows, apply_as_operations, overwrites, overwritten
+from fastgrad.keras.weight import overwriting
 from fastgrad.kernels.updating.optimizers import decay_weights, moving_average, units
 from fastgrad.ops.casting import cast
 from fastgrad.ops.scattering import tensor_scatter_nd_add, tensor_scatter_nd_sub, tensor_scatter_nd_update
@@ -143,7 +144,13 @@ class Optimizer(OptimizerState):
             raise ValueError(
                 "apply_gradients: not enough values to unpack: there is no pair of a gradient and a variable."
             )
-        self.apply(*zip(*pairs, strict=True))
+        for pair in pairs:
+            if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+                raise ValueError(
+                    "apply_gradients: expected pairs (gradient, variable), as zip(gradients, variables) gives them; got "
+                    f"{type(pair).__name__} {_brief(pair)}."
+                )
+        self.apply([gradient for gradient, _ in pairs], [variable for _, variable in pairs])
         return self._iterations
 
     def apply(self, grads: Sequence[Any], trainable_variables: Sequence[Variable] | None = None) -> None:
@@ -155,6 +162,10 @@ class Optimizer(OptimizerState):
         if len(grads) == 0:
             return
         variables = self._targets(grads, trainable_variables)
+        if overwriting.begun and any(map(overwrites, variables)):
+            grads, variables = overwritten(self, grads, variables)
+            if not grads:
+                return
         if recorders.active and state_followed():
             apply_as_operations(self, grads, variables)
         elif placement.active and any(map(_is_on_gpu, (*grads, *variables))):
@@ -416,6 +427,13 @@ class Optimizer(OptimizerState):
             "loss_scale_factor": self.loss_scale_factor,
             "gradient_accumulation_steps": self.gradient_accumulation_steps,
         }
+
+
+def _brief(value: Any) -> str:
+    """What stands in an error for a value that may be large."""
+    return (
+        f"of length {len(value)}" if isinstance(value, (tuple, list)) else f"of shape {getattr(value, 'shape', '()')}"
+    )
 
 
 def _as_tensor(gradient: Gradient, variable: Variable) -> Tensor | IndexedSlices:

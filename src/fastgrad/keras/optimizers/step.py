@@ -61,6 +61,48 @@ def build_unheard(optimizer: Any, variables: Sequence[Variable]) -> None:
             recorder.on_create(variable)
 
 
+def overwrites(variable: Any) -> bool:
+    """True if optimizers assign the gradient of ``variable`` to it."""
+    return getattr(variable, "overwrite_with_gradient", False)
+
+
+def overwritten(
+    optimizer: Any, grads: Sequence[Any], variables: Sequence[Variable]
+) -> tuple[list[Any], list[Variable]]:
+    """Assigns gradients to the variables that ask for it (``keras.Variable.overwrite_with_gradient``).
+
+    With gradient accumulation the greatest value of the steps is assigned at the last one.
+
+    Returns:
+        The gradients and variables that are left for an update. If none is left, the step is counted.
+
+    Raises:
+        ValueError, InvalidArgumentError: as ``Optimizer.apply_gradients``; nothing has changed then.
+    """
+    with paused():
+        with np.errstate(all="ignore"):
+            optimizer._read(grads, variables)
+        if not optimizer.built:
+            build_unheard(optimizer, variables)
+        steps = optimizer.gradient_accumulation_steps
+        updates = not steps or Step._comes_round(optimizer._iterations, steps)
+        for gradient, variable in zip(grads, variables, strict=True):
+            if gradient is None or not overwrites(variable):
+                continue
+            value = cast(convert_to_tensor(gradient), variable.dtype)
+            if steps:
+                slot = optimizer._accumulated[optimizer._positions[id(variable)]]
+                value = TABLE["maximum"](value, slot._read())
+                slot.assign(np.zeros(slot._array.shape, slot._array.dtype) if updates else value)
+            if updates:
+                variable.assign(value)
+        left = [(g, v) for g, v in zip(grads, variables, strict=True) if not overwrites(v)]
+        if all(g is None for g, _ in left):
+            optimizer._iterations.assign_add(1)
+            left = []
+    return [g for g, _ in left], [v for _, v in left]
+
+
 class Step:
     """One step.
 
