@@ -185,3 +185,15 @@ def test_iterators():
     with pytest.raises(StopIteration):
         next(iterator)
     assert isinstance(iterator, tf.data.Iterator)
+
+
+def test_slices_of_a_variable_are_elements_like_any_tensor():
+    v = tf.Variable([1.0, 2.0])
+    numbers = tf.data.Dataset.range(4)
+    assert [x.numpy().tolist() for x in numbers.map(lambda i: v[0]).batch(2)] == [[1.0, 1.0]] * 2
+    pairs = [(i.numpy().tolist(), x.numpy().tolist()) for i, x in numbers.map(lambda i: [i, v[1:]]).padded_batch(2)]
+    assert pairs == [([0, 1], [[2.0], [2.0]]), ([2, 3], [[2.0], [2.0]])]
+    assert next(numbers.map(lambda i: v[0]).as_numpy_iterator()) == 1.0
+    kept = tf.data.Dataset.from_tensors(v[:2])
+    v.assign([9.0, 9.0])
+    assert [x.numpy().tolist() for x in kept.repeat(2)] == [[1.0, 2.0]] * 2

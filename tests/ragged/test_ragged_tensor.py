@@ -177,3 +177,9 @@ def test_rows_on_a_gpu_stay_there(simulated_gpu):
     assert sums.device.endswith("GPU:0")
     assert sums.numpy().tolist() == [1, 13]
     assert slope.numpy().tolist() == [2, 4, 6]
+
+
+def test_the_values_may_be_a_slice_of_a_variable():
+    v = tf.Variable([1.0, 2.0, 3.0])
+    rows = tf.RaggedTensor.from_row_splits(v[:], [0, 1, 3])
+    np.testing.assert_array_equal(rows.flat_values, [1.0, 2.0, 3.0])

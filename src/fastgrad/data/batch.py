@@ -28,7 +28,7 @@ def stacked(elements: list[Any], ragged: Sequence[Any] = ()) -> Any:
         InvalidArgumentError: tensors at one place have different shapes.
     """
     first = elements[0]
-    if type(first) is Tensor and not ragged:
+    if isinstance(first, Tensor) and not ragged:
         return _stack(elements)
     leaves = list(zip(*[nest.flatten(element) for element in elements], strict=True))
     forms = ragged or [None] * len(leaves)
@@ -50,7 +50,7 @@ def _stack(column: Sequence[Any], uniform: Sequence[int | None] | None = None) -
         return batched(column, uniform)
     if uniform:
         return ragged_stack(column, uniform)
-    if type(column[0]) is not Tensor:
+    if not isinstance(column[0], Tensor):
         raise TypeError(
             "Dataset.batch: elements that are datasets cannot be batched: use flat_map(lambda window: window.batch(n))."
         )

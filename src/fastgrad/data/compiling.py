@@ -133,7 +133,7 @@ def _shapes(element: Any) -> tuple[Any, ...]:
 def _are_numbers(element: Any) -> bool:
     """Whether there is nothing but tensors of numbers in it."""
     return all(
-        leaf is None or (type(leaf) is Tensor and not leaf._array.dtype.hasobject) for leaf in nest.flatten(element)
+        leaf is None or (isinstance(leaf, Tensor) and not leaf._array.dtype.hasobject) for leaf in nest.flatten(element)
     )
 
 

@@ -84,7 +84,7 @@ class SingleElement(Node):
     name = "_TensorDataset"
 
     def __init__(self, element: Any) -> None:
-        self._element = map_leaves(lambda leaf: Tensor(_own(leaf)) if type(leaf) is Tensor else leaf, element)
+        self._element = map_leaves(lambda leaf: Tensor(_own(leaf)) if isinstance(leaf, Tensor) else leaf, element)
 
     def elements(self) -> Iterator[Any]:
         yield self._element

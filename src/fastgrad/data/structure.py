@@ -47,7 +47,7 @@ def is_dataset(value: Any) -> bool:
 
 def converted(value: Any) -> Any:
     """``value`` with every leaf a tensor (or None): what ``tf.convert_to_tensor`` takes, lists included."""
-    if type(value) is Tensor or value is None or is_dataset(value):
+    if isinstance(value, Tensor) or value is None or is_dataset(value):
         return value
     if isinstance(value, Mapping):
         return _mapping_like(value, {key: converted(item) for key, item in value.items()})
@@ -62,11 +62,11 @@ def result_element(value: Any, what: str) -> Any:
     Raises:
         TypeError: the function returned nothing.
     """
-    if type(value) is Tensor:
+    if isinstance(value, Tensor):
         return value
     if type(value) is tuple or type(value) is list:
         for item in value:
-            if type(item) is not Tensor:
+            if not isinstance(item, Tensor):
                 return converted(tuple(value))
         return tuple(value)
     if value is None:
@@ -122,7 +122,7 @@ def map_leaves(function: Callable[..., Any], *structures: Any) -> Any:
 
 def numpy_element(element: Any) -> Any:
     """The element with NumPy arrays and scalars in place of its tensors."""
-    if type(element) is Tensor:
+    if isinstance(element, Tensor):
         return element.numpy()
     return map_leaves(lambda leaf: leaf if leaf is None or is_dataset(leaf) else leaf.numpy(), element)
 

@@ -54,7 +54,7 @@ class OnDevice(Stage):
             for element in elements:
                 if not packers:
                     packers.append(packer(element))
-                yield [leaf._array if type(leaf) is Tensor else leaf for leaf in nest.flatten(element)]
+                yield [leaf._array if isinstance(leaf, Tensor) else leaf for leaf in nest.flatten(element)]
 
         for arrays in sent(leaves(), device, self._size):
             yield packers[0]([Tensor(array) if hasattr(array, "dtype") else array for array in arrays])

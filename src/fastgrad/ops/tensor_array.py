@@ -291,7 +291,7 @@ class TensorArray:
             InvalidArgumentError: the element was read before.
             ValueError: it was never written, and its shape is not known.
         """
-        if self._whole is not None and not self._cleared and type(index) is Tensor and index._array.size == 1:
+        if self._whole is not None and not self._cleared and isinstance(index, Tensor) and index._array.size == 1:
             tracer = control_flow_of()
             if tracer is not None and tracer.follows(index):
                 # Which one it is may differ from trip to trip; so may what has been read.

@@ -241,7 +241,7 @@ class RaggedTensor(Composite):
     def flat_values(self) -> Tensor:
         """The innermost values, without any ragged dimension."""
         found = self._values
-        while type(found) is not Tensor:
+        while not isinstance(found, Tensor):
             found = found._values
         return found
 

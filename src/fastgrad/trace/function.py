@@ -63,6 +63,7 @@ class Function:
     """
 
     records_graphs = True
+    gave_up = False  # whether a call could not be recorded, and its Python's result was returned: see runs_unrecorded
     replays_at_once = False  # whether the first call's result is the program's, too: see enable_op_determinism
 
     _all: ClassVar[weakref.WeakSet[Function]] = weakref.WeakSet()
@@ -73,12 +74,14 @@ class Function:
         input_signature: Any = None,
         verify: int = 0,
         instance: Any = None,
+        runs_unrecorded: bool = False,
     ) -> None:
         functools.update_wrapper(self, python_function, updated=())
         self.__name__ = getattr(python_function, "__name__", None) or type(python_function).__name__
         self._python = python_function
         self._input_signature = input_signature
         self._verify = self._unverified = verify
+        self._runs_unrecorded = runs_unrecorded  # what can't be recorded is no error: its one run counts
         self._instance = None if instance is None else weakref.ref(instance)
         self._signature = Signature(python_function, input_signature, 0 if instance is None else 1)
         self._floats = Floats()
@@ -203,7 +206,7 @@ class Function:
     def _in_pieces(self) -> Any:
         """The Python function with recorded bodies in the place of its loops over datasets; None if it has none."""
         if self._pieces is _NOT_LOOKED_FOR:
-            self._pieces = in_pieces(self._python, Function)
+            self._pieces = in_pieces(self._python, functools.partial(Function, runs_unrecorded=True))
         return self._pieces
 
     def _run(self, arguments: dict[str, Any], call: Call, python: Any = None) -> Any:
@@ -244,18 +247,25 @@ class Function:
         args, kwargs = self._signature.unbind(passed)
         before = Captures(self._callable(), arguments, objects)
         recording = Recording(tensors)
-        recording.may_give_up = True
+        recording.may_give_up, recording.refuses = True, not self._runs_unrecorded
+        ran = False
         try:
             with recording:
-                value = as_results(self._callable()(*args, **kwargs), self.__name__)
+                value = self._callable()(*args, **kwargs)
+                ran = True
+                value = as_results(value, self.__name__)
                 results = Results(value, tensors, recording)
                 found = results.tensors
                 if recording.gave_up:
+                    self.gave_up = True
                     self._cache.add(call).runs_eagerly = True
                     return results.first(found, call.given)
                 way = Way(recording, results, len(tensors))
             settled = self._settled(before, recording)
-        except BaseException:
+        except BaseException as error:
+            if ran and self._runs_unrecorded and isinstance(error, (TraceError, TypeError)):
+                self.gave_up = True
+                return value
             if not recording.gave_up:
                 recording.saved.restore()
             raise

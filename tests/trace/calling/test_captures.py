@@ -584,3 +584,18 @@ def test_objects_among_arguments_and_in_lists_of_them():
     assert found() == [6.0] * 3
     second.scale = 4.0
     assert found() == [8.0] * 3
+
+
+@pytest.mark.parametrize("name", ["class", "x y", "a\nb", "import os", "ﬁ", "None", "1", 'q"', "__name", ""])
+def test_getattr_takes_any_text(name):
+    class Plain:
+        pass
+
+    held = Plain()
+    setattr(held, name, 2.0)
+    scope = {"held": held, "tf": tf}
+    exec(f"def scaled(x):\n    return x * getattr(held, {name!r})", scope)
+    function = tf.function(scope["scaled"])
+    assert [float(function(tf.constant(3.0))) for _ in range(3)] == [6.0] * 3
+    setattr(held, name, 5.0)
+    assert float(function(tf.constant(3.0))) == 15.0, "a change of the attribute is seen"

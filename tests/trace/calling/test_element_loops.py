@@ -257,3 +257,47 @@ def test_a_source_that_is_another_one_now_is_not_used(tmp_path, monkeypatch):
     path.write_text("import fastgrad as tf\n" + text.replace("+=", "-="))
     linecache.checkcache()
     np.testing.assert_allclose(tf.function(edited_module.total)(batches()), X.sum(), rtol=1e-5)
+
+
+def test_an_array_that_grows_over_a_dataset_gets_each_element_once():
+    @tf.function
+    def collected(dataset):
+        array = tf.TensorArray(tf.int32, size=0, dynamic_size=True)
+        for i in dataset:
+            array = array.write(array.size(), i)
+        return array.stack()
+
+    dataset = tf.data.Dataset.range(3, output_type=tf.int32)
+    for _ in range(3):
+        np.testing.assert_array_equal(collected(dataset), [0, 1, 2])
+
+
+def test_what_a_body_does_in_python_before_it_turns_out_not_to_be_recordable_is_done_once_for_each_element():
+    seen = []
+
+    def note(x):
+        seen.append(x)
+
+    @tf.function
+    def total(dataset, v):
+        found = 0.0
+        for x in dataset:
+            note(1)
+            v.assign_add(x)
+            found += float(x)
+        return found
+
+    v = tf.Variable(0.0)
+    assert float(total(tf.data.Dataset.range(4, output_type=tf.float32), v)) == 6.0
+    assert (len(seen), float(v)) == (4, 6.0)
+
+
+def test_a_set_beside_a_loop_over_a_dataset_is_read_as_it_is():
+    @tf.function
+    def total(dataset):
+        chosen, found = {1, 2}, 0
+        for x in dataset:
+            found += x * len(chosen)
+        return found
+
+    assert [int(total(tf.data.Dataset.range(4))) for _ in range(3)] == [12] * 3

@@ -151,9 +151,9 @@ class Sequential(Model):
     ) -> Any:
         """The output of the top layer. ``training`` reaches the layers on its own."""
         bottom = self._bottom
-        if type(inputs) is not Tensor and len(found := nest.flatten(inputs)) == 1:
+        if not isinstance(inputs, Tensor) and len(found := nest.flatten(inputs)) == 1:
             (inputs,) = found
-        if bottom is not None and type(inputs) is Tensor and inputs._array.ndim != len(bottom._batch_shape):
+        if bottom is not None and isinstance(inputs, Tensor) and inputs._array.ndim != len(bottom._batch_shape):
             inputs = self._with_rank(inputs)
         if mask is not None:
             give_mask(inputs, mask)

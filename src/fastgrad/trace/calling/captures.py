@@ -9,6 +9,7 @@ attributes of objects in there are, if the function reads attributes of that nam
 from __future__ import annotations
 
 import functools
+import keyword
 import os
 from collections.abc import Callable, Sequence
 from types import BuiltinFunctionType, CellType, CodeType, FunctionType, MemberDescriptorType, MethodType, ModuleType
@@ -98,13 +99,13 @@ class Captures:
         self._settings: list[Callable[[], Any]] = []
         self._labels: dict[int, str] = {}
         self._gone: list[Callable[[], None]] = []
+        self._root = _innermost(function)
         for position, item in enumerate(objects):
             self._names[id(item)] = f"o[{position}]"
             self._alive.append(item)
         for name, value in arguments.items():
             self._labels.setdefault(id(value), name)
             self._enter(value)
-        self._root = _innermost(function)
         self._function(function, arguments)
         self._watch_settings()
         self._names, self._looked, self._analysed, self._alive, self._labels = {}, set(), set(), [], {}
@@ -191,7 +192,7 @@ class Captures:
             if name not in table:
                 return []
             value = table[name]
-            self._look(self._name_of(table), f"[{name!r}]", name, value, lambda: table[name])
+            self._look(f"{self._name_of(table)}[{name!r}]", name, value, lambda: table[name])
         else:
             number = code.co_freevars.index(name)
             try:
@@ -203,7 +204,7 @@ class Captures:
                 holder = self._name_of((function.__closure__ or ())[number])
             else:
                 holder = f"{self._name_of(function)}.__closure__[{number}]"
-            self._look(holder, ".cell_contents", name, value, lambda: weak().__closure__[number].cell_contents)
+            self._look(f"{holder}.cell_contents", name, value, lambda: weak().__closure__[number].cell_contents)
         return self._attributes(value, path.attributes, name)
 
     def _attributes(self, value: Any, attributes: Sequence[str], label: str) -> list[Any]:
@@ -215,7 +216,7 @@ class Captures:
             if value is _ABSENT:
                 break
             get = functools.partial(_attribute_now, reference(holder), attribute)
-            self._look(self._name_of(holder), f".{attribute}", label, value, get)
+            self._look(_access(self._name_of(holder), attribute), label, value, get)
             found.append(value)
         return found
 
@@ -254,15 +255,14 @@ class Captures:
 
     # ---- what is compared --------------------------------------------------------------------------------
 
-    def _look(self, holder: str, access: str, label: str, value: Any, get: Callable[[], Any]) -> None:
-        place = (holder, access)
-        if place in self._looked:
+    def _look(self, expression: str, label: str, value: Any, get: Callable[[], Any]) -> None:
+        if expression in self._looked:
             return
-        self._looked.add(place)
+        self._looked.add(expression)
         if isinstance(value, (ModuleType, BuiltinFunctionType)):
             return
         number = len(self._found)
-        self.lines.append(f"v{number} = {holder}{access}")
+        self.lines.append(f"v{number} = {expression}")
         if isinstance(value, _VALUES) and label in self._settled:
             self.lines.pop()
             return
@@ -349,6 +349,12 @@ class Captures:
         last = self.scope["seen"] = [seen]
         self.scope["settled"] = settled
         self.lines.append("if mutations[0] != seen[0] and not settled(): return MISS")
+
+
+def _access(holder: str, attribute: str) -> str:
+    """An expression for an attribute whose name may be any text, as ``getattr`` takes it."""
+    is_name = attribute.isascii() and attribute.isidentifier() and not keyword.iskeyword(attribute)
+    return f"{holder}.{attribute}" if is_name else f"getattr({holder}, {attribute!r})"
 
 
 def _holds_others(value: Any) -> bool:

@@ -23,9 +23,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastgrad.errors import TraceError
 from fastgrad.recording import recorders
 from fastgrad.tensor import constant_tensor
+from fastgrad.trace.calling.signature import NoKey
 
 _PREFIX = "_fastgrad_"
 _UNSET = f"{_PREFIX}unset"
@@ -99,11 +99,13 @@ class Trip:
             for name, value in zip(self._names, values, strict=True)
         ]
         try:
-            return self._function(*given)
-        except (TraceError, TypeError):
-            # What can't be recorded runs as it is, from here on; nothing has changed.
+            result = self._function(*given)
+        except NoKey:
             self._function = None
             return self._body(*values)
+        if self._function.gave_up:
+            self._function = None  # what can't be recorded runs as it is from here on
+        return result
 
 
 def in_pieces(function: Any, recorded: Callable[[Any], Any]) -> Callable[..., Any] | None:

@@ -10,7 +10,7 @@ import itertools
 import linecache
 import re
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from inspect import Parameter
 from typing import Any
 
@@ -33,6 +33,11 @@ from fastgrad.variable import sharing, writing
 
 _numbers = itertools.count()
 _MOST_LEAVES = 1000
+
+
+def names_of(kwargs: Iterable[str]) -> dict[str, str]:
+    """The names in generated code of arguments passed by name: numbered, as a name of the user's may be any text."""
+    return {key: f"b{number}" for number, key in enumerate(kwargs)}
 
 
 class _NoEntry(Exception):
@@ -70,6 +75,7 @@ class _Writer:
     ) -> None:
         """Compares all arguments of a call; those that have their defaults can't have changed."""
         position = 0
+        named = names_of(kwargs)
         for name, value in arguments.items():
             if kinds[name] is Parameter.VAR_POSITIONAL:
                 for item in value:
@@ -77,14 +83,12 @@ class _Writer:
                     position += 1
             elif kinds[name] is Parameter.VAR_KEYWORD:
                 for key in sorted(value):
-                    if not key.isidentifier():
-                        raise _NoEntry
-                    self.argument(value[key], f"b_{key}")
+                    self.argument(value[key], named[key])
             elif kinds[name] is not Parameter.KEYWORD_ONLY and position < len(args):
                 self.argument(args[position], f"a{position}")
                 position += 1
             elif name in kwargs:
-                self.argument(kwargs[name], f"b_{name}")
+                self.argument(kwargs[name], named[name])
             else:
                 self._default(value)
         self._tell_apart()
@@ -188,9 +192,7 @@ class _Writer:
         self.lines.append(f"if type({name}) is not t{name} or len({name}) != {len(value)}: return MISS")
         if kind is dict:
             for number, key in enumerate(sorted(value)):
-                if not isinstance(key, (str, int)):
-                    raise _NoEntry
-                self.lines.append(f"{name}_{number} = {name}[{key!r}]")
+                self.lines.append(f"{name}_{number} = {name}[{self._key(key)}]")
                 self.argument(value[key], f"{name}_{number}")
         elif isinstance(value, (list, tuple)):
             if len(value) > _MOST_LEAVES:
@@ -250,16 +252,25 @@ class _Writer:
             return str(next(parts))
         if kind is dict:
             found = {key: self._structure(value[key], parts) for key in sorted(value)}
-            return "{" + ", ".join(f"{key!r}: {found[key]}" for key in value) + "}"
+            return "{" + ", ".join(f"{self._key(key)}: {found[key]}" for key in value) + "}"
         if kind is tuple or kind is list or hasattr(value, "_fields"):
             items = "".join(self._structure(item, parts) + ", " for item in value)
             if kind is list:
                 return f"[{items}]"
             if kind is tuple:
                 return f"({items})"
-            self.scope[f"named{kind.__name__}"] = kind
-            return f"named{kind.__name__}({items})"
+            number = len(self.scope)
+            self.scope[f"named{number}"] = kind
+            return f"named{number}({items})"
         raise _NoEntry
+
+    def _key(self, key: Any) -> str:
+        """An expression for a key of a dict: only plain texts and numbers are written as they are."""
+        if type(key) in (str, int, bool):
+            return repr(key)
+        number = len(self.scope)
+        self.scope[f"key{number}"] = key
+        return f"key{number}"
 
 
 def entry_of(
@@ -293,7 +304,7 @@ def entry_of(
     opening = [f"({names}) = args" if args else "if args: return MISS"]
     if kwargs:
         opening += [f"if len(kwargs) != {len(kwargs)}: return MISS"]
-        opening += [f"b_{name} = kwargs[{name!r}]" for name in kwargs]
+        opening += [f"{name} = kwargs[{key!r}]" for key, name in names_of(kwargs).items()]
     else:
         opening.append("if kwargs: return MISS")
     arrays = "".join(f"{name}, " for name in writer.arrays)

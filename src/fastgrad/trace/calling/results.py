@@ -34,19 +34,16 @@ def as_results(value: Any, name: str) -> Any:
     Raises:
         TypeError: an object that holds tensors in its attributes, which could not be made anew by a replay.
     """
-    kind = type(value)
-    if kind is Tensor or value is None:
+    if isinstance(value, Tensor) or value is None:
         return value
     if nest.is_nested(value):
         flat = [as_results(item, name) for item in nest.flatten(value)]
         return nest.pack_sequence_as(value, flat)
-    if kind is IndexedSlices or isinstance(value, Composite):
+    if isinstance(value, (IndexedSlices, Composite)):
         return value
     if isinstance(value, Variable):
         return Variable.value(value)
-    if kind is Scalar:
-        return convert_to_tensor(value)
-    if isinstance(value, (bool, int, float, complex, str, bytes, np.ndarray, np.generic)):
+    if isinstance(value, (Scalar, bool, int, float, complex, str, bytes, np.ndarray, np.generic)):
         return convert_to_tensor(value)
     if isinstance(value, TensorShape) and value.is_fully_defined():
         return convert_to_tensor(list(value), int32)
@@ -100,7 +97,7 @@ class Results:
         return found
 
     def _planned(self, value: Any) -> Any:
-        if type(value) is Tensor:
+        if isinstance(value, Tensor):
             place = self._places.get(id(value))
             if place is not None:
                 return ARGUMENT, place
@@ -110,7 +107,7 @@ class Results:
             if number == len(self.tensors):
                 self.tensors.append(value)
             return COMPUTED, number
-        if type(value) is IndexedSlices:
+        if isinstance(value, IndexedSlices):
             shape = value.dense_shape
             return IndexedSlices, [self._planned(part) for part in (value.values, value.indices, shape)]
         if isinstance(value, Composite):

@@ -28,6 +28,10 @@ from fastgrad.variable import Variable
 _BY_VALUE = frozenset([bool, int, complex, str, bytes, type(None), type(Ellipsis), DType, np.dtype, range, frozenset])
 
 
+class NoKey(TypeError):
+    """An argument may change without being another one."""
+
+
 class Floats:
     """How each Python float among the arguments is passed on: by its value, or as a run-time input.
 
@@ -136,6 +140,8 @@ class Call:
             return kind, str(value)
         if kind in _BY_VALUE or isinstance(value, enum.Enum):
             return kind, value
+        if not isinstance(value, (Variable, Scalar)):
+            _check_hashable(value, label)
         self.objects.append(value)
         return "object", Identity(value)
 
@@ -148,6 +154,22 @@ class Call:
         self.arrays.append(array if array.flags.c_contiguous else np.ascontiguousarray(array).reshape(array.shape))
         self.given.append(given)
         return "tensor", array.shape, array.dtype
+
+
+def _check_hashable(value: Any, label: str) -> None:
+    """Refuses what is known by identity but may change: a recording would go on with what it held at first.
+
+    Raises:
+        NoKey: the value has no hash.
+    """
+    try:
+        hash(value)
+    except (TypeError, ValueError) as error:  # ValueError: a memoryview of memory that can be written to
+        raise NoKey(
+            f"tf.function: Could not generate a generic TraceType for the argument {label!r}: got {short(value)}, of type "
+            f"{type(value).__name__}, which is not immutable/hashable ({error}), so a change of it would go unnoticed. Pass a list, tuple, "
+            "dict, frozenset, array or tensor of its values; or let the function read it from a global name or an attribute."
+        ) from None
 
 
 def _sorted(mapping: Mapping[Any, Any]) -> list[Any]:

@@ -47,6 +47,7 @@ class Recording(recording.Recorder):
         failure: why the program can't be replayed, if it can't.
         may_give_up: whether somebody runs the program eagerly for good if it can't be written down.
         gave_up: whether that is so.
+        refuses: whether taking a number out of the program is an error; else the rest of the run is not written down.
         has_own_gradients: whether the program uses gradients of the user's own that the graph does not know.
         captured: tensors that were there before and are constants now.
         created: the variables that the program has made.
@@ -74,6 +75,7 @@ class Recording(recording.Recorder):
         self.failure: str | None = None
         self.device: Any = None
         self.may_give_up = self.gave_up = False
+        self.refuses = True
         self.has_own_gradients = False
         self.captured: list[Tensor] = []
         self.created: list[Variable] = []
@@ -199,6 +201,9 @@ class Recording(recording.Recorder):
                 "operation. Take it outside, and pass it as an argument."
             )
             raise TraceError(self.failure)
+        self._give_up()
+
+    def _give_up(self) -> None:
         self.gave_up = True
         recording.stop(self)
 
@@ -231,8 +236,10 @@ class Recording(recording.Recorder):
             self._guard(value, int(tensor._on_host().reshape(())), "int")
         elif tensor._array.dtype.kind in "iubf" and tensor._array.size <= _COUNTABLE and _asked_within():
             self._guard_elements(value, tensor._on_host())
-        else:
+        elif self.refuses:
             self._refuse_look(tensor, value, kind)
+        else:
+            self._give_up()
 
     def _guard(self, value: Value, found: Any, kind: str = "bool") -> None:
         self._node(Kind.GUARD, (kind, found), (value,))

@@ -1,0 +1,91 @@
+"""Arguments of compiled functions: which values tell calls apart, and which are refused."""
+
+import array
+import collections
+import dataclasses
+import types
+
+import pytest
+
+import fastgrad as tf
+
+
+@dataclasses.dataclass
+class Config:
+    sizes: list
+
+
+@dataclasses.dataclass(frozen=True)
+class FrozenConfig:
+    sizes: list
+
+
+MUTABLE = {
+    "set": {1, 2},
+    "bytearray": bytearray(b"ab"),
+    "deque": collections.deque([1]),
+    "memoryview": memoryview(bytearray(b"ab")),
+    "array.array": array.array("i", [1]),
+    "UserList": collections.UserList([1]),
+    "keys of a dict": {1: 2}.keys(),
+    "namespace": types.SimpleNamespace(sizes=[1]),
+    "dataclass": Config([1]),
+    "frozen dataclass of a list": FrozenConfig([1]),
+}
+
+
+@pytest.mark.parametrize("value", MUTABLE.values(), ids=MUTABLE)
+@pytest.mark.parametrize("nested", [lambda x: x, lambda x: [x], lambda x: {"a": (1, x)}])
+def test_an_argument_without_a_hash_is_refused(value, nested):
+    runs = []
+    function = tf.function(lambda x, s: runs.append(1) or x)
+    for _ in range(2):
+        with pytest.raises(TypeError, match=r"Could not generate a generic TraceType for the argument .s.*Pass a list"):
+            function(tf.constant(1.0), nested(value))
+    assert not runs
+
+
+@pytest.mark.parametrize("value", [frozenset({1}), (1, (2,)), memoryview(b"ab"), object(), b"ab"])
+def test_an_immutable_argument_is_recorded_once(value):
+    runs = []
+    function = tf.function(lambda x, s: runs.append(1) or x)
+    for _ in range(4):
+        function(tf.constant(1.0), value)
+    assert len(runs) == 1
+
+
+def test_a_list_and_a_dict_that_change_are_recorded_again():
+    sizes, rates = [1.0], {"a": 2.0}
+    function = tf.function(lambda x, s, r: x * sum(s) * sum(r.values()))
+    assert [float(function(tf.constant(1.0), sizes, rates)) for _ in range(3)] == [2.0] * 3
+    sizes.append(4.0)
+    assert float(function(tf.constant(1.0), sizes, rates)) == 10.0
+    rates["b"] = 1.0
+    assert float(function(tf.constant(1.0), sizes, rates)) == 15.0
+
+
+def test_a_closure_is_an_argument():
+    def make(rate):
+        m = tf.Variable(rate)
+        return lambda x: x * m
+
+    twice, thrice = make(2.0), make(3.0)
+    function = tf.function(lambda s, x: s(x))
+    for i in range(4):
+        assert float(function(twice, tf.constant(float(i)))) == 2.0 * i
+        assert float(function(thrice, tf.constant(float(i)))) == 3.0 * i
+
+
+def test_a_closure_is_a_default_argument_or_stands_within_one():
+    def make(rate):
+        m = tf.Variable(rate)
+        return lambda x: x * m
+
+    def default(x, s=make(2.0)):  # noqa: B008
+        return s(x)
+
+    within = tf.function(lambda parts, x: parts["a"](x) + parts["b"][0](x))
+    parts, function = {"a": make(2.0), "b": [make(5.0)]}, tf.function(default)
+    for i in range(4):
+        assert float(function(tf.constant(float(i)))) == 2.0 * i
+        assert float(within(parts, tf.constant(float(i)))) == 7.0 * i
