@@ -3,7 +3,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-checked test-cuda test-gpu test-machines lint lint-rules lint-format lint-types lint-imports conformance \
+.PHONY: help demo test test-checked test-cuda test-gpu test-machines lint lint-rules lint-format lint-types lint-imports conformance conformance-suites \
 	bench bench-quick bench-compare gate asv-machine peers-env peers tables dashboard performance clean
 
 # Settings of the surroundings that would change which code runs, or drop its asserts.
@@ -78,6 +78,11 @@ conformance: ## compare with real TensorFlow, in an environment of its own
 	@PYTHON='$(PYTHON)' PYTHON_BELOW=3.14 tools/environment.sh .venv-conformance conformance
 	@$(ENVIRONMENT) test
 	@FASTGRAD_REFEREE_PYTHON='$(CURDIR)/.venv-conformance/bin/python' $(PYTHON_HERE) -m pytest tests/conformance tests/keras/saving $(ARGS)
+
+conformance-suites: ## run the tests of copies of the peers: KERAS=folder TENSORFLOW=folder; writes docs/conformance.md
+	@PYTHON='$(PYTHON)' PYTHON_BELOW=3.14 tools/environment.sh .venv-conformance conformance,suites
+	@$(ENVIRONMENT) test,suites
+	@$(PYTHON_HERE) -m tests.conformance.suites $(if $(KERAS),--keras '$(KERAS)') $(if $(TENSORFLOW),--tensorflow '$(TENSORFLOW)') $(ARGS)
 
 bench: asv-machine ## run the asv suite on the checked-out commit; results go to benchmarks/results/asv
 	@$(ASV) run --python=same --machine "$$($(PYTHON_HERE) -m benchmarks.machine)" \

@@ -558,3 +558,17 @@ def test_output_shapes_of_layers_without_a_rule():
         warnings.simplefilter("error")
         assert Halves().compute_output_shape((None, 4)) == {"a": (None, 1), "b": ()}
         assert Halves().compute_output_shape((7, 4)) == {"a": (7, 1), "b": ()}
+
+
+def test_the_output_spec_has_shape_and_dtype_without_a_call():
+    layer = keras.layers.Dense(3, dtype="mixed_float16")
+    spec = layer.compute_output_spec(keras.KerasTensor((None, 4), dtype="float16"))
+    assert (spec.shape, spec.dtype) == ((None, 3), "float16")
+    with pytest.raises(AttributeError, match="never been called"):
+        _ = layer.output
+
+
+def test_a_symbolic_tensor_is_dense():
+    assert not keras.KerasTensor((2,), sparse=False).sparse
+    with pytest.raises(ValueError, match="only dense tensors"):
+        keras.KerasTensor((2,), sparse=True)

@@ -52,7 +52,7 @@ class InputLayer(Layer):
         if batch_shape is None:
             batch_shape = (batch_size, *TensorShape(shape))
         self._batch_shape = tuple(TensorShape(batch_shape))
-        tensor = KerasTensor(self._batch_shape, self.dtype, name)
+        tensor = KerasTensor(self._batch_shape, self.dtype, name=name)
         Node(self, ((), {}), tensor)
         self.autocast = False
         self.built = True

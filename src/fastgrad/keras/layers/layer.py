@@ -13,7 +13,7 @@ from fastgrad.keras.layers.calling import Caller
 from fastgrad.keras.layers.configuration import Configurable
 from fastgrad.keras.layers.owning import WeightOwner
 from fastgrad.keras.layers.shapes import common, has_unknown, shapes_of, zeros_of
-from fastgrad.keras.layers.symbolic import OfOnlyCall
+from fastgrad.keras.layers.symbolic import OfOnlyCall, output_spec
 from fastgrad.keras.naming import calls
 from fastgrad.keras.weight import CastWeight, Weight
 from fastgrad.names import near
@@ -168,6 +168,17 @@ class Layer(Caller, Configurable, WeightOwner):
             result = self(zeros_of(input_shape, self._layer_dtype.numpy, unknown))
         self._clear_losses()
         return shapes_of(result)
+
+    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
+        """Shapes and dtypes of the results, without computing them.
+
+        Args:
+            *args, **kwargs: arguments of a call, with a `keras.KerasTensor` for each tensor.
+
+        Returns:
+            `keras.KerasTensor`s in the structure of the layer's results.
+        """
+        return output_spec(self, args, kwargs)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """The shape that ``call`` gives for an input of ``input_shape``, None for sizes that follow unknown ones.

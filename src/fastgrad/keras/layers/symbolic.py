@@ -64,6 +64,8 @@ class KerasTensor:
     Args:
         shape: with the batch; None for unknown sizes.
         dtype: default ``floatx()``.
+        sparse, ragged: False; only dense tensors can be symbolic.
+        record_history: for Keras's signature.
         name: default ``keras_tensor``, numbered.
 
     Attributes:
@@ -73,7 +75,19 @@ class KerasTensor:
     is_keras_tensor = True
     __array_priority__ = 1000  # NumPy's operators leave the work to ours
 
-    def __init__(self, shape: Any, dtype: Any = None, name: str | None = None) -> None:
+    sparse = ragged = False
+
+    def __init__(
+        self,
+        shape: Any,
+        dtype: Any = None,
+        sparse: bool = False,
+        ragged: bool = False,
+        record_history: bool = True,
+        name: str | None = None,
+    ) -> None:
+        if sparse or ragged:
+            raise ValueError(f"KerasTensor: got sparse={sparse}, ragged={ragged}; only dense tensors can be symbolic.")
         self.shape = tuple(TensorShape(shape))
         self.dtype = settings.standardize_dtype(dtype).name
         self.name = name or naming.auto_name("KerasTensor")
@@ -154,6 +168,13 @@ def mapped(structure: Any, function: Callable[[KerasTensor], Any]) -> Any:
 
 def symbolic_call(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Calls a layer on KerasTensors: builds it, and gives KerasTensors of the results' shapes and dtypes."""
+    outputs = output_spec(layer, args, kwargs)
+    Node(layer, (args, kwargs), outputs)
+    return outputs
+
+
+def output_spec(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """KerasTensors with the shapes and dtypes of a layer's results; builds the layer, and records no call."""
     if layer._input_spec is not None:
         check_inputs(layer._input_spec, args[0] if args else next(iter(kwargs.values())), layer.name)
     shapes = mapped(args, lambda x: x.shape)
@@ -162,7 +183,6 @@ def symbolic_call(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> 
     outputs = _by_rule(layer, args, kwargs) if layer.built else None
     if outputs is None:
         outputs = _by_running(layer, args, kwargs)
-    Node(layer, (args, kwargs), outputs)
     return outputs
 
 

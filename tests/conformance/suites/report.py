@@ -1,0 +1,100 @@
+"""Writes docs/conformance.md from the outcomes of the peers' test suites."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from pathlib import Path
+
+from tests.conformance.suites.reasons import APART, LEFT
+
+_NAMES = {"keras": "Keras 3.15.1", "tensorflow": "TensorFlow 2.21"}
+_INTRODUCTION = """# Conformance: the peers' own tests
+
+`make conformance-suites KERAS=folder TENSORFLOW=folder` runs the public unit tests of Keras (tag v3.15.1) and the eager ones of
+TensorFlow (v2.21) with fastgrad in the peer's place, and writes this page. The folders hold copies of the peers' sources; they
+are not part of this project. `tests/conformance/suites` stands in for modules that are private to the peer.
+
+- **passed**: the test passes as it is.
+- **words**: it passes, but for the words of an error's message; the class of the error is right.
+- **set apart**: it needs a name that fastgrad does not have, something private to the peer, graph mode, another backend, or it does
+  not pass on the peer itself. The reasons are listed below.
+- **failed**: fastgrad does something else. Each failure has a reason below.
+
+The share is (passed + words) / (passed + words + failed).
+"""
+
+
+def _reason(rules: list[tuple[str, str]], text: str) -> str | None:
+    return next((reason for pattern, reason in rules if re.search(pattern, text)), None)
+
+
+def _short(name: str) -> str:
+    """The file of a test, without what all files of its suite begin with."""
+    path = name.partition("::")[0].removeprefix("copies/")
+    return path.removeprefix("keras/src/").removeprefix("tensorflow/python/")
+
+
+def _judged(outcomes: dict[str, list[str]]) -> dict[str, tuple[str, str]]:
+    """Outcomes with reasons: failures that a rule of `APART` explains, and skipped tests, are set apart."""
+    judged = {}
+    for name, (outcome, text) in outcomes.items():
+        whole = f"{name} | {text}"
+        if outcome == "skipped":
+            outcome, text = "apart", "skipped by the test itself"
+        elif outcome == "failed":
+            reason = _reason(APART, whole)
+            if reason is not None:
+                outcome, text = "apart", reason
+            else:
+                text = _reason(LEFT, whole) or text
+        elif outcome == "apart":
+            text = _reason(APART, whole) or text
+        judged[name] = (outcome, text)
+    return judged
+
+
+def _share(counts: Counter[str]) -> str:
+    fine = counts["passed"] + counts["words"]
+    return f"{fine / max(1, fine + counts['failed']):.1%}"
+
+
+def _row(*cells: object) -> str:
+    return "| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |"
+
+
+_KINDS = ["passed", "words", "apart", "failed"]
+_HEAD = [_row("", "passed", "words", "set apart", "failed", "share"), "| --- | --: | --: | --: | --: | --: |"]
+
+
+def write_report(results: dict[str, dict[str, list[str]]], path: Path) -> None:
+    """Writes the page.
+
+    Args:
+        results: for each suite, outcome and text of each test.
+        path: the file to write.
+    """
+    judged = {suite: _judged(outcomes) for suite, outcomes in results.items()}
+    lines = [_INTRODUCTION, *_HEAD]
+    for suite, tests in judged.items():
+        counts = Counter(outcome for outcome, _ in tests.values())
+        lines.append(_row(_NAMES[suite], *(counts[kind] for kind in _KINDS), _share(counts)))
+    for suite, tests in judged.items():
+        files: dict[str, Counter[str]] = defaultdict(Counter)
+        reasons: Counter[str] = Counter()
+        failures: dict[str, list[str]] = defaultdict(list)
+        for name, (outcome, text) in sorted(tests.items()):
+            files[_short(name)][outcome] += 1
+            if outcome == "apart":
+                reasons[text] += 1
+            elif outcome == "failed":
+                failures[text].append(f"{_short(name)} {name.rpartition('::')[2]}")
+        lines += ["", f"## {_NAMES[suite]}: by file", "", *_HEAD]
+        lines += [
+            _row(f"`{file}`", *(counts[kind] for kind in _KINDS), _share(counts)) for file, counts in files.items()
+        ]
+        lines += ["", f"## {_NAMES[suite]}: why tests are set apart", "", _row("reason", "tests"), "| --- | --: |"]
+        lines += [_row(reason, count) for reason, count in reasons.most_common()]
+        lines += ["", f"## {_NAMES[suite]}: failures that are left", "", _row("reason", "tests"), "| --- | --- |"]
+        lines += [_row(reason, "; ".join(f"`{name}`" for name in names)) for reason, names in failures.items()]
+    path.write_text("\n".join(lines) + "\n")
