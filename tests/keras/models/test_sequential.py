@@ -191,3 +191,100 @@ def test_config_makes_it_again():
     assert not unbuilt.built
     with pytest.raises(ValueError, match="'layers'"):
         keras.Sequential.from_config({"name": "x"})
+
+
+class TestGraph:
+    """A Sequential whose input is known has KerasTensors, as a functional model has."""
+
+    def make(self):
+        return keras.Sequential(
+            [keras.Input((8, 8, 1), name="x"), layers.Conv2D(2, 3), layers.Flatten(), layers.Dense(3)]
+        )
+
+    def test_parts_of_it_are_models(self):
+        model, x = self.make(), np.ones((1, 8, 8, 1), np.float32)
+        assert [tensor.shape for tensor in (*model.inputs, *model.outputs)] == [(None, 8, 8, 1), (None, 3)]
+        assert model.inputs[0].name == "x"
+        assert model.outputs[0] is model.layers[-1].output
+        parts = keras.Model(model.inputs, [layer.output for layer in model.layers])(x)
+        assert [tuple(part.shape) for part in parts] == [(1, 6, 6, 2), (1, 72), (1, 3)]
+        np.testing.assert_allclose(parts[-1], model(x), rtol=1e-6)
+        head = keras.Model(model.layers[0].output, model.outputs)
+        assert len(head.weights) == 2
+        np.testing.assert_allclose(head(parts[0]), model(x), rtol=1e-6)
+
+    def test_it_follows_what_is_added_and_removed(self):
+        model = self.make()
+        model.add(layers.Dense(5))
+        assert model.outputs[0].shape == (None, 5)
+        assert keras.Model(model.inputs, model.outputs)(np.ones((1, 8, 8, 1))).shape == (1, 5)
+        model.pop()
+        assert model.outputs[0].shape == (None, 3)
+        while model.layers:
+            model.pop()
+        assert not model.built
+        with pytest.raises(AttributeError, match="no defined outputs"):
+            _ = model.outputs
+
+    @pytest.mark.parametrize("how", ["call", "build", "fit"])
+    def test_once_it_is_built(self, how):
+        model = keras.Sequential([layers.Dense(3), layers.Dense(1)])
+        for name in ("inputs", "outputs"):
+            with pytest.raises(AttributeError, match=f"no defined {name}"):
+                getattr(model, name)
+        if how == "call":
+            model(np.ones((2, 4), np.float32))
+        elif how == "build":
+            model.build((None, 4))
+        else:
+            model.compile("sgd", "mse")
+            model.fit(np.ones((2, 4)), np.ones((2, 1)), verbose=0)
+        assert model.layers[0].output.shape[1:] == (3,)
+        assert keras.Model(model.inputs, model.layers[0].output)(np.ones((5, 4))).shape == (5, 3)
+
+    def test_layers_that_pick_words(self):
+        model = keras.Sequential(
+            [
+                keras.Input((None,), dtype="int32"),
+                layers.Embedding(5, 3, mask_zero=True),
+                layers.LSTM(4),
+                layers.Dense(2),
+            ]
+        )
+        assert [layer.output.shape for layer in model.layers] == [(None, None, 3), (None, 4), (None, 2)]
+        assert model.inputs[0].dtype == "int32"
+
+    def test_a_known_model_at_the_bottom_builds_it(self):
+        inner = keras.Sequential([keras.Input((2,)), layers.Dense(3)])
+        for bottom in (inner, keras.Model(inner.inputs, inner.outputs[0])):
+            grown = keras.Sequential()
+            grown.add(bottom)
+            grown.add(layers.Dense(2))
+            for model in (keras.Sequential([bottom, layers.Dense(2)]), grown):
+                assert model.built
+                assert (len(model.weights), model.input_shape, model.output_shape) == (4, (None, 2), (None, 2))
+
+    def test_the_first_call_of_a_layer_gives_its_output(self):
+        layer = layers.Dense(3)
+        first = layer(keras.Input((2,)))
+        layer(keras.Input((2,)))
+        assert layer.output is first
+
+
+def test_layers_set_as_attributes_are_not_in_the_stack(tmp_path):
+    class Extended(keras.Sequential):
+        def __init__(self):
+            super().__init__([keras.Input((2,)), layers.Dense(3)])
+            self.extra = layers.Dense(7)
+            self.parts = [layers.Dense(5)]
+
+    model = Extended()
+    assert model(np.ones((4, 2), np.float32)).shape == (4, 3)
+    assert (len(model.layers), model.output_shape) == (1, (None, 3))
+    model.extra(np.ones((1, 2), np.float32))
+    assert len(model.weights) == 4
+    model.save_weights(tmp_path / "model.safetensors")
+    twin = Extended()
+    twin.extra(np.ones((1, 2), np.float32))
+    twin.load_weights(tmp_path / "model.safetensors")
+    np.testing.assert_array_equal(twin.extra.kernel, model.extra.kernel)

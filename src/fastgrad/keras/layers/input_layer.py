@@ -57,6 +57,13 @@ class InputLayer(Layer):
         self.autocast = False
         self.built = True
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**super().__getstate__(), "_tensor": self.output}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        Node.restore(self, ((), {}), self.__dict__.pop("_tensor"))
+
     @property
     def batch_shape(self) -> tuple[int | None, ...]:
         """The shape of the inputs, with the batch."""

@@ -13,7 +13,7 @@ from fastgrad.keras.layers.calling import Caller
 from fastgrad.keras.layers.configuration import Configurable
 from fastgrad.keras.layers.owning import WeightOwner
 from fastgrad.keras.layers.shapes import common, has_unknown, shapes_of, zeros_of
-from fastgrad.keras.layers.symbolic import OfOnlyCall, output_spec
+from fastgrad.keras.layers.symbolic import OfFirstCall, output_spec
 from fastgrad.keras.naming import calls
 from fastgrad.keras.weight import CastWeight, Weight
 from fastgrad.names import near
@@ -194,7 +194,10 @@ class Layer(Caller, Configurable, WeightOwner):
 
     def _builds_from_shape(self) -> bool:
         """Whether the class's ``build`` makes the weights from the shape of one input."""
-        return type(self).build is not Layer.build and len(inspect.signature(self.build).parameters) == 1
+        if type(self).build is Layer.build:
+            return False
+        parameters = list(inspect.signature(self.build).parameters.values())
+        return bool(parameters) and all(other.default is not other.empty for other in parameters[1:])
 
     def get_build_config(self) -> dict[str, Any] | None:
         """What ``build_from_config`` needs: the shapes that the layer was built for."""
@@ -347,8 +350,8 @@ class Layer(Caller, Configurable, WeightOwner):
                 found.append(regularizer(variable))
         return found
 
-    input: Any = OfOnlyCall("the KerasTensors that the layer was called on, in their structure")
-    output: Any = OfOnlyCall("the KerasTensors that it gave for them")
+    input: Any = OfFirstCall("the KerasTensors that the layer was called on first, in their structure")
+    output: Any = OfFirstCall("the KerasTensors that it gave for them")
 
     # ---- computing -----------------------------------------------------------------------------
 
@@ -367,8 +370,15 @@ class Layer(Caller, Configurable, WeightOwner):
                 "`__init__()` method. Go add it!"
             )
 
+    def __getstate__(self) -> dict[str, Any]:
+        """All but what is made again from it: calls on KerasTensors by the models that have them, compiled steps by use."""
+        return {name: value for name, value in self.__dict__.items() if name not in _NOT_COPIED}
+
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.__dict__.get('name')}, built={self.built}>"
+
+
+_NOT_COPIED = frozenset(["_inbound_nodes", "_stack", "_step_functions"])
 
 
 def _recorded(build: Callable[..., None]) -> Callable[..., None]:

@@ -57,6 +57,12 @@ class Node:
         """Whether it is where a model begins."""
         return not self.inputs
 
+    @classmethod
+    def restore(cls, operation: Any, arguments: tuple[tuple[Any, ...], dict[str, Any]], outputs: Any) -> None:
+        """Makes the call again in a copy, unless another model of the copy has done it."""
+        if nest.flatten(outputs)[0]._keras_history is None:
+            cls(operation, arguments, outputs)
+
 
 class KerasTensor:
     """A stand-in for a tensor of which only shape and dtype are known.
@@ -93,6 +99,10 @@ class KerasTensor:
         self.name = name or naming.auto_name("KerasTensor")
         self._keras_history: History | None = None
 
+    def __getstate__(self) -> dict[str, Any]:
+        """A copy is the result of a call again when the model that has the call is copied with it."""
+        return {**self.__dict__, "_keras_history": None}
+
     @property
     def ndim(self) -> int:
         """The number of dimensions."""
@@ -114,14 +124,14 @@ class KerasTensor:
         return f"<KerasTensor shape={self.shape}, dtype={self.dtype}, name={self.name}>"
 
 
-class OfOnlyCall:
-    """An attribute of layers that follows from their call on KerasTensors, unless the layer sets one of that name.
+class OfFirstCall:
+    """An attribute of layers that follows from their first call on KerasTensors, unless the layer sets one of that name.
 
     Args:
         what: what it is.
 
     Raises:
-        AttributeError: the layer was not called on any, or more than once.
+        AttributeError: the layer was not called on any.
     """
 
     def __init__(self, what: str) -> None:
@@ -133,10 +143,13 @@ class OfOnlyCall:
     def __get__(self, layer: Any, owner: type | None = None) -> Any:
         if layer is None:
             return self
-        nodes = layer.__dict__.get("_inbound_nodes", ())
-        if len(nodes) != 1:
-            why = "has never been called on a KerasTensor" if not nodes else "has been called more than once"
-            raise AttributeError(f"The layer '{layer.name}' {why} and thus has no defined {self._name}.")
+        if "_inbound_nodes" not in layer.__dict__ and (stack := layer.__dict__.get("_stack")) and stack():
+            stack()._connect()
+        nodes = layer.__dict__.get("_inbound_nodes")
+        if not nodes:
+            raise AttributeError(
+                f"The layer '{layer.name}' has never been called on a KerasTensor and thus has no defined {self._name}."
+            )
         if self._name == "output":
             return nodes[0].outputs
         args, _ = nodes[0].arguments
@@ -183,6 +196,9 @@ def output_spec(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> An
     outputs = _by_rule(layer, args, kwargs) if layer.built else None
     if outputs is None:
         outputs = _by_running(layer, args, kwargs)
+    graph = layer.__dict__.get("_graph")
+    if graph is not None:  # values have no list around an only output, KerasTensors have
+        outputs = nest.pack_sequence_as(graph.outputs, nest.flatten(outputs))
     return outputs
 
 

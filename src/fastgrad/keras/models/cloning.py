@@ -57,4 +57,4 @@ def clone_model(model: Any, input_tensors: Any = None, clone_function: Callable[
     def new(structure: Any) -> Any:
         return nest.map_structure(lambda tensor: known[id(tensor)], structure)
 
-    return Functional(new(graph.inputs), new(graph.outputs), name=model.name)
+    return Functional(new(graph.inputs), new(graph.outputs), name=model.name, trainable=model.trainable)

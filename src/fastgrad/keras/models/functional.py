@@ -45,6 +45,15 @@ class CallGraph:
         self._calls = [_call_of(node) for node in self.nodes]
         self._fitting: Any = None  # shape and dtype of the only input when it last fitted as it was
 
+    def __getstate__(self) -> dict[str, Any]:
+        calls = [(node.operation, node.arguments, node.outputs) for node in self.nodes]
+        return {"inputs": self.inputs, "outputs": self.outputs, "layers": self.layers, "calls": calls}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        for call in state["calls"]:
+            Node.restore(*call)
+        CallGraph.__init__(self, state["inputs"], state["outputs"])
+
     def _reached(self) -> tuple[list[Node], dict[int, int]]:
         """The calls that the outputs need, each after those that it needs; and when each layer was met first."""
         given = {id(tensor) for tensor in self.flat_inputs}
@@ -95,7 +104,7 @@ class CallGraph:
         return [node for node in nodes if not any(id(t) in given for t in nest.flatten(node.outputs))], found
 
     def run(self, values: Sequence[Any]) -> Any:
-        """The outputs for values of the inputs, in the outputs' structure."""
+        """The outputs for values of the inputs, in the outputs' structure; that of a list of one item is the item."""
         known = {id(tensor): value for tensor, value in zip(self.flat_inputs, values, strict=True)}
         for layer, argument, output, node in self._calls:
             if argument:
@@ -107,7 +116,8 @@ class CallGraph:
                 known[id(tensor)] = result
         if type(self.outputs) is KerasTensor:
             return known[id(self.outputs)]
-        return nest.map_structure(lambda tensor: known[id(tensor)], self.outputs)
+        results = nest.map_structure(lambda tensor: known[id(tensor)], self.outputs)
+        return results[0] if isinstance(results, (list, tuple)) and len(results) == 1 else results
 
     def run_on(self, model: Model, inputs: Any) -> Any:
         """The outputs for inputs as a user gives them."""
@@ -145,17 +155,14 @@ class Functional(Model):
         inputs: KerasTensors from ``keras.Input``, or results of layers; nested.
         outputs: KerasTensors that follow from them, nested.
         name: default ``functional``, numbered.
-        trainable: whether the weights are trained.
+        trainable: whether the weights are trained; those of layers that are frozen are not in any case.
 
     Raises:
         ValueError: outputs that do not follow from the inputs; two layers of one name.
     """
 
     def __init__(self, inputs: Any, outputs: Any, name: str | None = None, **kwargs: Any) -> None:
-        trainable = kwargs.pop("trainable", True)
-        super().__init__(name=name, **kwargs)
-        self._set_graph(inputs, outputs)
-        self.trainable = trainable
+        super().__init__(inputs, outputs, name=name, **kwargs)
 
     def get_config(self) -> dict[str, Any]:
         """Name, layers and their calls, in Keras's form."""
@@ -280,7 +287,7 @@ def graph_of(inputs: Any, outputs: Any, model: Model) -> CallGraph:
     Raises:
         ValueError: two layers of one name.
     """
-    graph = CallGraph(inputs, outputs)
+    graph = CallGraph(*_from_input_layers(inputs, outputs))
     names: dict[str, Any] = {}
     for layer in graph.layers:
         if names.setdefault(layer.name, layer) is not layer:
@@ -290,6 +297,29 @@ def graph_of(inputs: Any, outputs: Any, model: Model) -> CallGraph:
     model._sublayers.extend(layer for layer in graph.layers if not isinstance(layer, InputLayer))
     structure.changed()
     return graph
+
+
+def _from_input_layers(inputs: Any, outputs: Any) -> tuple[Any, Any]:
+    """Inputs and outputs of a model that begins at results of layers, by the same calls from new input layers."""
+    flat = nest.flatten(inputs)
+    if not all(isinstance(tensor, KerasTensor) for tensor in flat) or all(_node_of(tensor).is_input for tensor in flat):
+        return inputs, outputs
+    known = {
+        id(tensor): tensor
+        if _node_of(tensor).is_input
+        else InputLayer(batch_shape=tensor.shape, dtype=tensor.dtype, name=f"{tensor.name}CLONE").output
+        for tensor in flat
+    }
+
+    def new(structure: Any) -> Any:
+        return mapped(structure, lambda tensor: known[id(tensor)])
+
+    for node in CallGraph(inputs, outputs).nodes:
+        results = nest.map_structure(lambda tensor: KerasTensor(tensor.shape, tensor.dtype), node.outputs)
+        for tensor, result in zip(nest.flatten(node.outputs), nest.flatten(results), strict=True):
+            known[id(tensor)] = result
+        Node(node.operation, new(node.arguments), results)
+    return new(inputs), new(outputs)
 
 
 def inputs_of(model: Model, graph: CallGraph, inputs: Any) -> list[Any]:

@@ -45,6 +45,8 @@ class Model(Trainer, Layer):
         outputs = args[1] if len(args) > 1 else kwargs.pop("outputs")
         if len(args) > 2:
             kwargs.setdefault("name", args[2])
+        if kwargs.get("trainable", True) is None:
+            del kwargs["trainable"]
         super().__init__(**kwargs)
         self._set_graph(inputs, outputs)
 
@@ -66,6 +68,11 @@ class Model(Trainer, Layer):
         self.supports_masking = True
         self._build_shapes = {"input_shape": nest.map_structure(lambda x: x.shape, inputs)}
         self._finish_build()
+
+    def _lock_state(self) -> None:
+        """Unlike other layers, a functional model can own more after it is built: its constructor has built it."""
+        if self._graph is None:
+            super()._lock_state()
 
     def call(self, inputs: Any, *args: Any, training: bool | None = None, mask: Any = None, **kwargs: Any) -> Any:
         """The model's computation; subclasses write it. It gets tensors, and ``training`` if that is a parameter."""
@@ -89,8 +96,8 @@ class Model(Trainer, Layer):
     def compute_output_shape(self, input_shape: Any) -> Any:
         """The shapes of the outputs."""
         graph = self._graph
-        if graph is not None and input_shape == self.input_shape:
-            return self.output_shape
+        if graph is not None and input_shape in (self.input_shape, nest.map_structure(lambda x: x.shape, graph.inputs)):
+            return nest.map_structure(lambda x: x.shape, graph.outputs)
         return super().compute_output_shape(input_shape)
 
     def _known_graph(self, what: str) -> Any:
@@ -120,13 +127,13 @@ class Model(Trainer, Layer):
 
     @property
     def input_shape(self) -> Any:
-        """The shapes of the inputs, with the batch."""
-        return nest.map_structure(lambda x: x.shape, self.input)
+        """The shape of the input, with the batch; a list of shapes for several inputs."""
+        return shapes_of(self.input)
 
     @property
     def output_shape(self) -> Any:
-        """The shapes of the outputs, with the batch."""
-        return nest.map_structure(lambda x: x.shape, self.output)
+        """The shape of the output, with the batch; a list of shapes for several outputs."""
+        return shapes_of(self.output)
 
     @property
     def input_names(self) -> list[str]:
@@ -209,6 +216,12 @@ class Model(Trainer, Layer):
     def to_json(self, **options: Any) -> str:
         """The configuration as JSON text, for ``keras.models.model_from_json``; ``options`` are those of ``json.dumps``."""
         return model_files.model_to_json(self, **options)
+
+
+def shapes_of(tensors: Any) -> Any:
+    """The shape of a tensor, or of the only one in a structure, or a list of the shapes of several."""
+    shapes = [tensor.shape for tensor in nest.flatten(tensors)]
+    return shapes[0] if len(shapes) == 1 else shapes
 
 
 def _is_functional(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
+from weakref import ref
 
 import fastgrad as tf
 from fastgrad import nest
 from fastgrad.keras import naming, structure
 from fastgrad.keras.layers.input_layer import InputLayer
-from fastgrad.keras.layers.input_spec import InputSpec, check_shape
 from fastgrad.keras.layers.layer import Layer
 from fastgrad.keras.layers.shapes import is_shape
-from fastgrad.keras.layers.symbolic import KerasTensor
+from fastgrad.keras.layers.symbolic import KerasTensor, Node
 from fastgrad.keras.masks import give_mask
-from fastgrad.keras.models.model import Model
+from fastgrad.keras.models.model import Model, shapes_of
 from fastgrad.keras.naming import to_snake_case
 from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_keras_object
 from fastgrad.shape import TensorShape
@@ -36,16 +37,16 @@ class Sequential(Model):
     """
 
     _bottom: InputLayer | None  # it is not among the layers
-    _shapes: list[Any]  # of the input and of the outputs of the layers that were built from shapes
+    _layers: list[Layer]  # the stack; `_sublayers` has each of them once, and layers that are attributes of subclasses
+    _tensors: list[Any]  # the KerasTensors of the input and of the outputs of the layers that were called on them
 
     def __init__(self, layers: Any = None, trainable: bool = True, name: str | None = None) -> None:
         super().__init__(trainable=trainable, name=name)
         self.supports_masking = True
-        self.__dict__.update(_bottom=None, _shapes=[])
+        self.__dict__.update(_bottom=None, _tensors=[], _layers=[])
         for layer in layers or ():
             self._put(layer)
-        if self._bottom is not None and self._sublayers:
-            self._build_up()
+        self._rebuild()
 
     def add(self, layer: Any, rebuild: bool = True) -> None:
         """Puts a layer on top, built if the shape of its input is known.
@@ -54,18 +55,29 @@ class Sequential(Model):
             ValueError: it is no layer, has the name of another, or is a second input.
         """
         self._put(layer)
-        if rebuild and self._bottom is not None and self._sublayers:
-            self._build_up()
+        if rebuild:
+            self._rebuild()
 
     def pop(self, rebuild: bool = True) -> Any:
         """Takes the top layer off and returns it; IndexError if there is none."""
-        if not self._sublayers:
+        if not self._layers:
             raise IndexError("pop from an empty Sequential model: there is no layer.")
-        layer = self._sublayers.pop()
+        layer = self._layers.pop()
+        if all(other is not layer for other in self._layers):
+            self._disown(layer)
         structure.changed()
-        del self._shapes[len(self._sublayers) + 1 :]
+        del self._tensors[len(self._layers) + 1 :]
         self._seen_shapes.clear()
+        self.built = self.built and bool(self._layers)
         return layer
+
+    def _rebuild(self) -> None:
+        """Builds the layers if the shape of the input is known: from an input layer, or a model at the bottom."""
+        layers = self._layers
+        if self._bottom is None and len(layers) > 1 and is_shape(shape := _input_shape(layers[0])):
+            self._set_bottom(InputLayer(batch_shape=shape, dtype=layers[0].inputs[0].dtype))
+        if self._bottom is not None and layers:
+            self._connect()
 
     def _put(self, layer: Any) -> None:
         history = layer._keras_history if isinstance(layer, KerasTensor) else None
@@ -76,7 +88,7 @@ class Sequential(Model):
                 f"Only instances of `keras.Layer` can be added to a Sequential model. Received: {layer} (of type {type(layer)})"
             )
         if isinstance(layer, InputLayer):
-            if self._bottom is not None or self._sublayers:
+            if self._bottom is not None or self._layers:
                 raise ValueError(
                     f"Sequential model '{self.name}' has already been configured to use input shape "
                     f"{None if self._bottom is None else self._bottom.batch_shape}. "
@@ -84,15 +96,16 @@ class Sequential(Model):
                 )
             self._set_bottom(layer)
             return
-        if not self._sublayers and self._bottom is None and layer._input_shape_arg is not None:
+        if not self._layers and self._bottom is None and layer._input_shape_arg is not None:
             self._set_bottom(InputLayer(shape=layer._input_shape_arg))
-        if any(other.name == layer.name and other is not layer for other in self._sublayers):
+        if any(other.name == layer.name and other is not layer for other in self._layers):
             raise ValueError(
                 "All layers added to a Sequential model should have unique names. "
                 f"Name '{layer.name}' is already the name of a layer in this model. "
                 "Update the `name` argument to pass a unique name."
             )
-        self._sublayers.append(layer)  # not _own: the same layer may come twice
+        self._layers.append(layer)
+        self._own(layer)
         structure.changed()
         self.built = False
         self._seen_shapes.clear()
@@ -100,7 +113,7 @@ class Sequential(Model):
 
     def _set_bottom(self, layer: InputLayer) -> None:
         self.__dict__["_bottom"] = layer
-        self._shapes[:] = [layer.batch_shape]
+        self._tensors[:] = [layer.output]
 
     def _lock_state(self) -> None:
         """Unlike other layers, a Sequential can grow after it is built."""
@@ -116,35 +129,43 @@ class Sequential(Model):
         """
         if not is_shape(input_shape):
             return
-        if not self._sublayers:
+        if not self._layers:
             raise ValueError(
                 f"Sequential model {self.name} cannot be built because it has no layers. Call `model.add(layer)`."
             )
         shape = tuple(TensorShape(input_shape))
         if self._bottom is None:
-            self._set_bottom(InputLayer(batch_shape=shape, dtype=self._sublayers[0].compute_dtype))
+            self._set_bottom(InputLayer(batch_shape=shape, dtype=self._layers[0].compute_dtype))
         elif self._bottom.batch_shape != shape:
             raise ValueError(
                 f"Sequential model '{self.name}' has already been configured to use input shape "
                 f"{self._bottom.batch_shape}. You cannot build it with input_shape {shape}"
             )
-        self._build_up()
+        self._connect()
 
-    def _build_up(self) -> None:
-        """Builds the layers above the highest one whose output's shape is known."""
+    def _connect(self) -> None:
+        """Calls the layers that have not been called yet on KerasTensors, which builds them."""
         with naming.running(self):
-            for layer in self._sublayers[len(self._shapes) - 1 :]:
-                shape, spec = self._shapes[-1], layer._input_spec
-                if isinstance(spec, InputSpec) and is_shape(shape):
-                    check_shape(spec, shape, layer._layer_dtype, layer.name)
+            for layer in self._layers[len(self._tensors) - 1 :]:
                 try:
-                    if not layer.built:
-                        layer.build(shape)
-                    self._shapes.append(layer.compute_output_shape(shape))
+                    self._tensors.append(layer(self._tensors[-1]))
                 except NotImplementedError:
                     return  # the first call builds the rest
-        self._build_shapes = {"input_shape": self._shapes[0]}
-        self._finish_build()
+        if not self.built:
+            self._build_shapes = {"input_shape": self._tensors[0].shape}
+            self._finish_build()
+
+    def _result(self, what: str) -> Any:
+        """The KerasTensor of the input or of the top layer's output.
+
+        Raises:
+            AttributeError: it is not known yet.
+        """
+        if self._bottom is not None and self.built:
+            self._connect()  # a model that was built by a call on data has not been called on KerasTensors
+        if len(self._tensors) < 2 or len(self._tensors) <= len(self._layers):
+            raise AttributeError(f"Sequential model '{self.name}' has no defined {what} yet.")
+        return self._tensors[0 if what.startswith("input") else -1]
 
     def call(  # type: ignore[override]
         self, inputs: Any, training: bool | None = None, mask: Any = None
@@ -157,7 +178,7 @@ class Sequential(Model):
             inputs = self._with_rank(inputs)
         if mask is not None:
             give_mask(inputs, mask)
-        for layer in self._sublayers:
+        for layer in self._layers:
             inputs = layer(inputs)
         return inputs
 
@@ -179,7 +200,7 @@ class Sequential(Model):
     def _build_for(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """The first call builds the layers as it reaches them."""
         first = args[0] if args else kwargs.get("inputs")
-        if not self._sublayers:
+        if not self._layers:
             raise ValueError(
                 f"Sequential model {self.name} cannot be built because it has no layers. Call `model.add(layer)`."
             )
@@ -189,19 +210,26 @@ class Sequential(Model):
     def _finish_build(self) -> None:
         if self._bottom is None and self._build_shapes is not None:
             shape = self._build_shapes["input_shape"]
-            self._set_bottom(InputLayer(batch_shape=shape, dtype=self._sublayers[0].compute_dtype))
+            self._set_bottom(InputLayer(batch_shape=shape, dtype=self._layers[0].compute_dtype))
+        for layer in self._layers:
+            layer.__dict__.setdefault("_stack", ref(self))
         super()._finish_build()
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        for layer, (argument, outputs) in zip(self._layers, pairwise(self._tensors), strict=False):
+            Node.restore(layer, ((argument,), {}), outputs)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """The shape of the top layer's output."""
-        for layer in self._sublayers:
+        for layer in self._layers:
             input_shape = layer.compute_output_shape(input_shape)
         return input_shape
 
     @property
     def layers(self) -> list[Any]:
         """The layers, bottom first, without the ``Input``."""
-        return list(self._sublayers)
+        return list(self._layers)
 
     @layers.setter
     def layers(self, _: Any) -> None:
@@ -219,27 +247,37 @@ class Sequential(Model):
 
     @property
     def output_shape(self) -> Any:
-        """The shape of the outputs, with the batch; AttributeError before it is known."""
-        if self._bottom is None or not self._sublayers:
-            raise AttributeError(f"Sequential model '{self.name}' has no defined output shape yet.")
-        return self.compute_output_shape(self._bottom.batch_shape)
+        """The shape of the output, with the batch, or a list of several; AttributeError before it is known."""
+        return shapes_of(self._result("output shape"))
+
+    @property
+    def inputs(self) -> list[Any]:
+        """The KerasTensor that the bottom layer is called on, in a list; AttributeError before it is known."""
+        return [self._result("inputs")]
+
+    @property
+    def outputs(self) -> list[Any]:
+        """The KerasTensors that the top layer gives; AttributeError before they are known."""
+        return nest.flatten(self._result("outputs"))
 
     def _saved_children(self) -> dict[str, Any]:
         """The layers by class and number within the class, so that layers without weights don't count."""
         found: dict[str, Any] = {}
         counts: dict[str, int] = {}
-        for layer in dict.fromkeys(self._sublayers):
+        for layer in dict.fromkeys(self._layers):
             kind = to_snake_case(type(layer).__name__)
             number = counts.get(kind, 0)
             counts[kind] = number + 1
             found[f"layers/{kind}_{number}" if number else f"layers/{kind}"] = layer
-        return found
+        stacked = {id(layer) for layer in self._layers}
+        others = {name: layer for name, layer in super()._saved_children().items() if id(layer) not in stacked}
+        return found | others
 
     def get_config(self) -> dict[str, Any]:
         """Name, dtype and the configurations of all layers."""
-        layers = ([self._bottom] if self._bottom is not None else []) + self._sublayers
+        layers = ([self._bottom] if self._bottom is not None else []) + self._layers
         config = {**super().get_config(), "layers": [serialize_keras_object(layer) for layer in layers]}
-        if self._bottom is not None and self._sublayers:
+        if self._bottom is not None and self._layers:
             config["build_input_shape"] = self._bottom.batch_shape
         return config
 
@@ -258,3 +296,8 @@ class Sequential(Model):
             )
         layers = [deserialize_keras_object(layer, custom_objects) for layer in config["layers"]]
         return cls(layers, trainable=config.get("trainable", True), name=config["name"])
+
+
+def _input_shape(layer: Any) -> Any:
+    """The shape of a model's input, None if ``layer`` is no model or does not know it."""
+    return getattr(layer, "input_shape", None) if isinstance(layer, Model) else None

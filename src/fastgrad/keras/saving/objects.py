@@ -226,13 +226,12 @@ _WITHOUT_EFFECT = frozenset(["renorm_momentum", "input_axes", "output_axes"])
 
 def _without_idle_settings(kind: Any, config: dict[str, Any]) -> dict[str, Any]:
     """A configuration without settings that only Keras has, as long as they are switched off."""
-    known: set[str] = set()
-    for base in kind.__mro__:
-        if "__init__" in base.__dict__:
-            parameters = inspect.signature(base.__init__).parameters.values()
-            known.update(parameter.name for parameter in parameters)
-            if not any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters):
-                break
+    own = inspect.signature(kind.__init__).parameters.values()
+    known = {parameter.name for parameter in own}
+    if any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in own):
+        for base in kind.__mro__:
+            if "__init__" in base.__dict__:
+                known.update(inspect.signature(base.__init__).parameters)
     return {
         name: value
         for name, value in config.items()
