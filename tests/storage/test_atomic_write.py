@@ -60,7 +60,7 @@ def test_folders_and_missing_folders(tmp_path):
     (tmp_path / "folder").mkdir()
     with pytest.raises(IsADirectoryError):
         write_atomically(tmp_path / "folder", put(b""))
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(FileNotFoundError, match=r"missing/f'$"):
         write_atomically(tmp_path / "missing" / "f", put(b""))
     assert os.listdir(tmp_path) == ["folder"]
 

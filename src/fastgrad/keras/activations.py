@@ -222,9 +222,10 @@ ALL: dict[str, Callable[..., Any]] = {
 
 
 def serialize(activation: Any) -> Any:
-    """The name of a function, the configuration of anything else; ValueError for a lambda, which has no name."""
+    """The name of a function of this module or of an unregistered one, the configuration of anything else."""
     config = serialize_keras_object(activation)
-    return config["config"] if isinstance(activation, FunctionType) else config
+    is_name = isinstance(activation, FunctionType) and isinstance(config["config"], str) and ">" not in config["config"]
+    return config["config"] if is_name else config
 
 
 def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Any:

@@ -3,6 +3,7 @@
 from fastgrad.keras.backend import backend as backend
 from fastgrad.keras.dtype_policy import global_policy as dtype_policy
 from fastgrad.keras.dtype_policy import set_global_policy as set_dtype_policy
+from fastgrad.keras.saving.registration import enable_unsafe_deserialization as enable_unsafe_deserialization
 from fastgrad.keras.settings import epsilon as epsilon
 from fastgrad.keras.settings import floatx as floatx
 from fastgrad.keras.settings import image_data_format as image_data_format
@@ -13,6 +14,7 @@ from fastgrad.keras.settings import set_image_data_format as set_image_data_form
 __all__ = [
     "backend",
     "dtype_policy",
+    "enable_unsafe_deserialization",
     "epsilon",
     "floatx",
     "image_data_format",

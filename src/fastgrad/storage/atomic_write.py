@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
 from collections.abc import Callable
@@ -33,6 +34,10 @@ def write_atomically(path: Any, write: Callable[[BinaryIO], Any], overwrite: boo
     target = os.path.realpath(os.fspath(path))
     if os.path.isdir(target):
         raise IsADirectoryError(f"Cannot write the file {target!r}: there is a folder of this name.")
+    if not os.path.isdir(os.path.dirname(target)):
+        raise FileNotFoundError(
+            errno.ENOENT, "Cannot write the file, its folder does not exist: No such file or directory", target
+        )
     if not overwrite and os.path.exists(target):
         raise FileExistsError(f"The file {target!r} exists; pass overwrite=True to replace it.")
     file, partial = _open_partial(target)

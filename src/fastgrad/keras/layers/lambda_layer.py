@@ -10,7 +10,13 @@ from typing import Any
 import fastgrad as tf
 from fastgrad.keras.layers.layer import Layer
 from fastgrad.keras.layers.symbolic import KerasTensor, keras_tensors, symbolic_call
-from fastgrad.keras.saving.objects import serialize_keras_object
+from fastgrad.keras.saving.objects import (
+    deserialize_keras_object,
+    is_lambda,
+    lambda_parts,
+    serialize_keras_object,
+)
+from fastgrad.keras.saving.registration import SafeModeScope, in_safe_mode
 from fastgrad.tensor import Tensor
 
 
@@ -65,13 +71,32 @@ class Lambda(Layer):
         return self._output_shape is not None
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments; ValueError for a lambda, which has no name to be found by."""
-        return {
-            **super().get_config(),
-            "function": serialize_keras_object(self.function),
-            "output_shape": None if callable(self._output_shape) else self._output_shape,
-            "arguments": serialize_keras_object(self.arguments),
-        }
+        """The arguments; TypeError for a lambda whose closure can't be written down."""
+        config = {**super().get_config(), "function": _function_config(self.function)}
+        if self._output_shape is not None:
+            config["output_shape"] = _function_config(self._output_shape)
+        if self.mask is not None:
+            config["mask"] = _function_config(self.mask)
+        return {**config, "arguments": serialize_keras_object(self.arguments)}
+
+    @classmethod
+    def from_config(
+        cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None, safe_mode: bool | None = None
+    ) -> Any:
+        """The layer of which ``config`` is the ``get_config()``; ValueError for lambdas, unless ``safe_mode`` is False."""
+        config = dict(config)
+        with SafeModeScope(in_safe_mode() if safe_mode is None else safe_mode):
+            for name in config.keys() & {"function", "output_shape", "mask", "arguments"}:
+                config[name] = deserialize_keras_object(config[name], custom_objects)
+        if isinstance(config.get("output_shape"), list):
+            config["output_shape"] = tuple(config["output_shape"])
+        return cls(**config)
+
+
+def _function_config(value: Any) -> Any:
+    if is_lambda(value):
+        return {"class_name": "__lambda__", "config": lambda_parts(value)}
+    return serialize_keras_object(value)
 
 
 _FUNCTIONS: dict[str, Callable[..., Any]] = {

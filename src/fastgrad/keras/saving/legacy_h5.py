@@ -42,7 +42,7 @@ class Saved(NamedTuple):
 
 
 def write(model: Any, path: Any, overwrite: bool) -> None:
-    """Writes a model's configuration, weights, what it was compiled with, and the optimizer's state.
+    """Writes a model's configuration, weights, what it was compiled with, and the optimizer's state; makes missing folders, as Keras does.
 
     Raises:
         ValueError: the model is not built, or can't be made again from a configuration.
@@ -69,6 +69,7 @@ def write(model: Any, path: Any, overwrite: bool) -> None:
             names = [f"{name}_{place}" for place, name in enumerate(names)]
         attributes[group] = {"weight_names": names}
         arrays.update({f"{group}/{name}": moved(one._array, None) for name, one in zip(names, variables, strict=True)})
+    os.makedirs(os.path.dirname(os.fsdecode(os.fspath(path))) or ".", exist_ok=True)
     write_atomically(path, lambda file: write_hdf5(file, arrays, attributes), overwrite)
 
 
@@ -131,16 +132,16 @@ def paired_variables(model: Any, saved: Saved) -> dict[str, Variable]:
     return found
 
 
-def model_of(saved: Saved, custom_objects: dict[str, Any] | None, compile: bool) -> Any:
+def model_of(saved: Saved, compile: bool) -> Any:
     """The model of a file, with new weights.
 
     Raises:
-        ValueError: the file has no configuration.
-        TypeError: a class that is not known.
+        ValueError: the file has no configuration, or a lambda in safe mode.
+        TypeError: a class or function that is not known.
     """
     if saved.config is None:
         raise ValueError("The file holds weights but no model: make the model first, then call `model.load_weights`.")
-    model = deserialize_keras_object(_modern(saved.config), custom_objects)
+    model = deserialize_keras_object(_modern(saved.config))
     if compile and saved.training is not None:
         training = dict(_modern(saved.training))
         training["optimizer"] = training.pop("optimizer_config", None) or "rmsprop"

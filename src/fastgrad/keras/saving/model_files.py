@@ -12,6 +12,7 @@ import numpy as np
 from fastgrad.keras.saving import keras_archive, legacy_h5
 from fastgrad.keras.saving.keras_names import keras_variables
 from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_keras_object
+from fastgrad.keras.saving.registration import CustomObjectScope, SafeModeScope, in_safe_mode
 from fastgrad.keras.saving.sharing import Sharing
 from fastgrad.placement import moved
 from fastgrad.storage import tensor_file
@@ -204,7 +205,7 @@ def save_model(model: Any, filepath: Any, overwrite: bool = True, **options: Any
         **options: ``zipped`` of Keras's signature, which changes nothing.
 
     Raises:
-        ValueError: another ending, a model that is not built, a lambda in its configuration.
+        ValueError: another ending, a model that is not built.
         TypeError, NotImplementedError: a layer cannot say how to make it again.
         ImportError: ``.keras`` without h5py.
         OSError: the file could not be written; an old one is untouched.
@@ -221,24 +222,29 @@ def save_model(model: Any, filepath: Any, overwrite: bool = True, **options: Any
 def load_model(
     filepath: Any, custom_objects: dict[str, Any] | None = None, compile: bool = True, safe_mode: bool = True
 ) -> Any:
-    """The model that ``save_model`` or Keras wrote, with its weights. No code is run but the constructors of known classes.
+    """The model that ``save_model`` or Keras wrote, with its weights.
+
+    No code is run but the constructors of known classes, unless ``safe_mode`` is False.
 
     Args:
         filepath: as in ``save_model``.
         custom_objects: the program's own classes and functions by name, unless they are registered.
         compile: whether the model is compiled, and its optimizer gets its state, if it was when it was saved.
-        safe_mode: kept for Keras's signature: loading is always safe here.
+        safe_mode: False loads lambdas, whose code may do anything: pass it only for files that you trust.
 
     Raises:
-        ValueError: another ending, a damaged file, one that holds weights only, weights that are not those of the model.
-        TypeError: a class that is not known.
+        ValueError: another ending, a damaged file, one that holds weights only, weights that are not those of the model, a lambda
+            in safe mode.
+        TypeError: a class or function that is not known.
         ImportError: ``.keras`` without h5py.
         OSError: the file could not be read.
     """
     is_keras = _checked_ending(filepath, _OF_MODELS)
     if _is_legacy(filepath):
         saved = legacy_h5.read(filepath)
-        model = legacy_h5.model_of(saved, custom_objects, compile)
+        ambient = in_safe_mode()
+        with CustomObjectScope(custom_objects), SafeModeScope(safe_mode if ambient is None else ambient):
+            model = legacy_h5.model_of(saved, compile)
         _assign_legacy(model, saved, False, f"{filepath}")
         return model
     values, config = _read(filepath, is_keras)
@@ -247,7 +253,8 @@ def load_model(
             f"{filepath} holds weights but no model: make the model first, then call `model.load_weights(filepath)`."
         )
     with Sharing():
-        model = deserialize_keras_object(config if compile else {**config, "compile_config": None}, custom_objects)
+        plain = config if compile else {**config, "compile_config": None}
+        model = deserialize_keras_object(plain, custom_objects, safe_mode)
     _assign(model, values, is_keras, False, f"{filepath}")
     return model
 

@@ -7,15 +7,26 @@ imported and no code is run because a configuration says so: classes come from `
 
 from __future__ import annotations
 
+import base64
 import importlib
 import inspect
-from types import FunctionType
+import marshal
+import warnings
+from types import CellType, FunctionType
 from typing import Any
 
 import numpy as np
 
+from fastgrad import nest
 from fastgrad.dtypes import DType
-from fastgrad.keras.saving.registration import CustomObjectScope, get_registered_name, get_registered_object
+from fastgrad.keras.saving.registration import (
+    CustomObjectScope,
+    SafeModeScope,
+    custom_objects,
+    get_registered_name,
+    get_registered_object,
+    in_safe_mode,
+)
 from fastgrad.keras.saving.sharing import made_once, note_written
 from fastgrad.names import near
 from fastgrad.shape import TensorShape
@@ -45,9 +56,10 @@ def serialize_keras_object(obj: Any) -> Any:
         obj: a layer, model, initializer, loss ... (anything with ``get_config``), a named function, a tensor or array,
             or lists, tuples and dicts of these.
 
+    A lambda, which has no name to be found by, is written down as its bytecode, with a warning.
+
     Raises:
-        TypeError: it has no ``get_config``.
-        ValueError: a lambda, which has no name to be found by.
+        TypeError: it has no ``get_config``; a lambda whose closure or defaults are more than numbers, strings and lists of them.
     """
     if obj is None or isinstance(obj, (str, bool, int, float)):
         return obj
@@ -67,6 +79,20 @@ def serialize_keras_object(obj: Any) -> Any:
         return {"class_name": "__tensor__", "config": {"value": obj.numpy().tolist(), "dtype": obj.dtype.name}}
     if isinstance(obj, bytes):
         return {"class_name": "__bytes__", "config": {"value": obj.decode("utf-8")}}
+    if isinstance(obj, slice):
+        parts = {name: serialize_keras_object(getattr(obj, name)) for name in ("start", "stop", "step")}
+        return {"class_name": "__slice__", "config": parts}
+    if obj is Ellipsis:
+        return {"class_name": "__ellipsis__", "config": {}}
+    if is_lambda(obj):
+        parts = lambda_parts(obj)
+        warnings.warn(
+            "The object being serialized includes a `lambda`. This is unsafe. In order to reload the object, you will have to pass "
+            "`safe_mode=False` to the loading function. Please avoid using `lambda` in the future, and use named Python functions "
+            f"instead. The `lambda` is in {obj.__code__.co_filename}, line {obj.__code__.co_firstlineno}.",
+            stacklevel=2,
+        )
+        return {"class_name": "__lambda__", "config": {"value": list(parts.values())}}
     if isinstance(obj, FunctionType):
         return _function_config(obj)
     if not hasattr(obj, "get_config"):
@@ -79,12 +105,49 @@ def serialize_keras_object(obj: Any) -> Any:
     return config
 
 
-def _function_config(function: FunctionType) -> dict[str, Any]:
-    if function.__name__ == "<lambda>":
+def is_lambda(obj: Any) -> bool:
+    """True for a function that was written as a ``lambda``."""
+    return isinstance(obj, FunctionType) and obj.__name__ == "<lambda>"
+
+
+def lambda_parts(function: FunctionType) -> dict[str, Any]:
+    """The bytecode, the defaults and the closure of a lambda, in Keras's form; TypeError if JSON can't hold them."""
+    closure = [cell.cell_contents for cell in function.__closure__] if function.__closure__ else None
+    for value in nest.flatten([function.__defaults__, closure]):
+        if value is not None and not isinstance(value, (bool, int, float, str)):
+            raise TypeError(
+                f"The lambda in {function.__code__.co_filename}, line {function.__code__.co_firstlineno}, cannot be saved: it uses "
+                f"{value!r} of type {type(value).__name__}. Write it as a function with `def` and decorate it with "
+                "@keras.saving.register_keras_serializable()."
+            )
+    code = base64.encodebytes(marshal.dumps(function.__code__)).decode("ascii")
+    return {"code": code, "defaults": function.__defaults__, "closure": closure}
+
+
+def lambda_of(config: Any) -> FunctionType:
+    """The lambda of ``lambda_parts``, or of their values in a list under ``"value"``.
+
+    Raises:
+        ValueError: safe mode, in which no code from a file is run; no bytecode of this version of Python.
+    """
+    if in_safe_mode() is not False:
         raise ValueError(
-            "A lambda cannot be saved: it has no name by which it could be found again. Write it as a function with `def` "
-            "and decorate it with @keras.saving.register_keras_serializable()."
+            "Requested the deserialization of a Python lambda. This carries a potential risk of arbitrary code execution and thus it "
+            "is disallowed by default. If you trust the source of the artifact, you can override this error by passing "
+            "`safe_mode=False` to the loading function, or calling `keras.config.enable_unsafe_deserialization()`."
         )
+    code, defaults, closure = (
+        config["value"] if "value" in config else [config[n] for n in ("code", "defaults", "closure")]
+    )
+    try:
+        loaded = marshal.loads(base64.decodebytes(code.encode("ascii")))  # noqa: S302 - asked for by `safe_mode=False`
+        cells = None if closure is None else tuple(CellType(value) for value in closure)
+        return FunctionType(loaded, {}, "<lambda>", None if defaults is None else tuple(defaults), cells)
+    except (EOFError, TypeError, ValueError) as error:
+        raise ValueError(f"A lambda cannot be loaded; was it saved by another version of Python? {error}") from error
+
+
+def _function_config(function: FunctionType) -> dict[str, Any]:
     name = get_registered_name(function)
     return {"module": "builtins", "class_name": "function", "config": name, "registered_name": "function"}
 
@@ -131,14 +194,15 @@ def deserialize_keras_object(
     Args:
         config: its result, or the bare name of a class or function.
         custom_objects: classes and functions by name, beside the registered ones.
-        safe_mode: kept for Keras's signature: loading is always safe here.
+        safe_mode: False makes functions of the bytecode of lambdas, which may do anything; do so only with files that you trust.
         **options: ``module_objects``: classes and functions by name that are meant where only a name is given.
 
     Raises:
-        TypeError: a class that is not known, or a configuration of no known form.
-        ValueError: a function that is not known.
+        TypeError: a class or function that is not known, or a configuration of no known form.
+        ValueError: a lambda in safe mode; a registered name for a class of Keras's.
     """
-    with CustomObjectScope(custom_objects):
+    ambient = in_safe_mode()
+    with CustomObjectScope(custom_objects), SafeModeScope(safe_mode if ambient is None else ambient):
         return _revived(config, options.get("module_objects"))
 
 
@@ -162,6 +226,12 @@ def _revived(config: Any, module_objects: dict[str, Any] | None) -> Any:
         return Tensor(array) if name == "__tensor__" else array
     if name == "__bytes__":
         return inner["value"].encode("utf-8")
+    if name == "__slice__":
+        return slice(*[_revived(inner[part], None) for part in ("start", "stop", "step")])
+    if name == "__ellipsis__":
+        return Ellipsis
+    if name == "__lambda__":
+        return lambda_of(inner)
     if name == "function":
         return _found_function(inner, module_objects)
     return made_once(config, lambda: _instance(_found_class(config, module_objects), config))
@@ -174,8 +244,10 @@ def _found_function(name: str, module_objects: dict[str, Any] | None) -> Any:
         for candidate in (home.get(name), home["ALL"].get(name)):
             if found is None and isinstance(candidate, FunctionType):
                 found = candidate
+    if found is None:  # Keras up to 3.6 left the package out
+        found = next((known for other, known in custom_objects().items() if other.endswith(f">{name}")), None)
     if found is None:
-        raise ValueError(
+        raise TypeError(
             f"Could not locate function '{name}'. Make sure custom functions are decorated with "
             "`@keras.saving.register_keras_serializable()`, or pass them in `custom_objects`."
         )
@@ -184,7 +256,10 @@ def _found_function(name: str, module_objects: dict[str, Any] | None) -> Any:
 
 def _found_class(config: dict[str, Any], module_objects: dict[str, Any] | None) -> Any:
     name, module = config["class_name"], config.get("module") or ""
-    for known in (config.get("registered_name"), name):
+    registered = config.get("registered_name", name)
+    public = module.split(".")[0] == "keras"
+    # A class of Keras's own is meant where no name is registered for it, even if the program has one of this name.
+    for known in (registered,) if public else (registered, name):
         found = get_registered_object(known, module_objects=module_objects) if known else None
         if found is not None:
             return found
@@ -192,10 +267,15 @@ def _found_class(config: dict[str, Any], module_objects: dict[str, Any] | None) 
     if room.startswith("src."):  # classes that Keras itself does not export
         room = "" if room.startswith("src.models") else room.split(".")[1]
     hint = near(name, module_objects or ())
-    if module.split(".")[0] == "keras" and (room in _ROOMS or not room):
+    if public and (room in _ROOMS or not room):
         home = importlib.import_module(f"{_PACKAGE}.{room}" if room else _PACKAGE)
         found = getattr(home, name, None)
         if inspect.isclass(found) and found.__module__.startswith(_PACKAGE + "."):
+            if registered and registered != name:
+                raise ValueError(
+                    f"`registered_name={registered!r}` was provided in the config, but '{name}' is a class of Keras's, which has no "
+                    f"registered name. Remove the `registered_name` field from the config. Full object config: {str(config)[:500]}"
+                )
             return found
         hint = near(name, [known for known, value in vars(home).items() if inspect.isclass(value)])
     raise TypeError(
@@ -211,7 +291,11 @@ def _instance(kind: Any, config: dict[str, Any]) -> Any:
         raise TypeError(
             f"Unable to reconstruct an instance of '{config['class_name']}': the class has no `from_config()`."
         )
-    inner = dict(inner) if isinstance(inner, dict) else {}
+    if not isinstance(inner, dict | None):
+        raise TypeError(
+            f"Expected 'config' to be a dict for {config['class_name']}, instead got {type(inner)}. Full config: {config}"
+        )
+    inner = dict(inner or {})
     obj = kind.from_config(_without_idle_settings(kind, inner) if public_module(kind) else inner)
     build_config = config.get("build_config")
     if build_config and hasattr(obj, "build_from_config") and not getattr(obj, "built", False):

@@ -13,6 +13,7 @@ _names: dict[Any, str] = {}
 
 class _Scopes(threading.local):
     objects: dict[str, Any] = {}  # noqa: RUF012  # replaced, never changed
+    safe_mode: bool | None = None
 
 
 _scopes = _Scopes()
@@ -63,6 +64,11 @@ def get_registered_object(
     return None
 
 
+def custom_objects() -> dict[str, Any]:
+    """The objects of the active scopes and the registered ones."""
+    return {**_by_name, **_scopes.objects}
+
+
 class CustomObjectScope:
     """A context in which the names of ``custom_objects`` are known to ``get``, ``deserialize`` and ``load_model``.
 
@@ -83,3 +89,31 @@ class CustomObjectScope:
 
 
 custom_object_scope = CustomObjectScope
+
+
+class SafeModeScope:
+    """A context in which code in configurations, that of lambdas, is refused or not.
+
+    Args:
+        safe_mode: whether it is refused.
+    """
+
+    def __init__(self, safe_mode: bool | None = True) -> None:
+        self.safe_mode = safe_mode
+
+    def __enter__(self) -> None:
+        self._before = _scopes.safe_mode
+        _scopes.safe_mode = self.safe_mode
+
+    def __exit__(self, *exception: object) -> None:
+        _scopes.safe_mode = self._before
+
+
+def in_safe_mode() -> bool | None:
+    """What the innermost ``SafeModeScope`` says; None, which counts as safe, outside of any."""
+    return _scopes.safe_mode
+
+
+def enable_unsafe_deserialization() -> None:
+    """Lets this thread load lambdas, whose code may do anything, from all files from now on."""
+    _scopes.safe_mode = False
