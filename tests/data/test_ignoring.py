@@ -34,18 +34,6 @@ def test_numbers_that_are_not_finite():
     np.testing.assert_array_equal([float(x) for x in data.ignore_errors()], [1.0, 0.25])
 
 
-def test_a_stage_that_ended_by_its_error_is_not_taken_for_the_end():
-    def numbers():
-        yield 1
-        raise KeyError("lost")
-
-    data = Dataset.from_generator(numbers, output_signature=tf.TensorSpec((), tf.int64)).ignore_errors()
-    iterator = iter(data)
-    assert int(next(iterator)) == 1
-    with pytest.raises((KeyError, tf.errors.OpError), match="lost"):
-        next(iterator)
-
-
 def test_snapshots_are_read_again(tmp_path):
     made = []
 

@@ -25,7 +25,30 @@ def test_map_unpacks_tuples_and_passes_dicts_whole():
     assert values(pairs.map(lambda a, b: a + b, num_parallel_calls=tf.data.AUTOTUNE)) == [0, 3, 6]
     dicts = Dataset.from_tensor_slices({"a": [1, 2]})
     assert values(dicts.map(lambda d: {"twice": d["a"] * 2})) == [{"twice": 2}, {"twice": 4}]
-    assert values(Dataset.from_tensor_slices(Pair([1], [2])).map(lambda a, b: a + b)) == [3]
+
+
+def test_functions_get_named_tuples_whole():
+    rows = Dataset.from_tensor_slices(Pair([1], [2]))
+    for dataset in (
+        rows,
+        Dataset.range(1).map(lambda x: Pair(1, 2)),
+        Dataset.zip(Pair(rows, rows)).map(lambda pair: pair.left),
+    ):
+        assert values(dataset.map(lambda pair: pair.left + pair.right)) == [3]
+        assert len(values(dataset.filter(lambda pair: pair.left > 0))) == 1
+        assert values(dataset.flat_map(lambda pair: Dataset.from_tensors(pair.right))) == [2]
+        assert values(dataset.map(lambda pair: (0, pair)).map(lambda zero, pair: pair.left)) == [1]
+
+
+def test_parts_of_variables_are_elements():
+    v = tf.Variable([1.0, 2.0])
+    data = Dataset.range(3)
+    assert [batch.tolist() for batch in values(data.map(lambda i: v[0]).batch(2))] == [[1, 1], [1]]
+    assert [batch.tolist() for batch in values(data.map(lambda i: v[:i]).padded_batch(3))] == [[[0, 0], [1, 0], [1, 2]]]
+    first, second = Dataset.from_tensors(v[0]), Dataset.from_tensor_slices(v[:2])
+    v.assign([7.0, 8.0])
+    assert values(first) == [1.0]
+    assert values(second) == [1.0, 2.0]
 
 
 def test_results_of_map_become_tensors():

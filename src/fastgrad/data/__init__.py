@@ -7,5 +7,6 @@ from fastgrad.data.dataset import UNKNOWN_CARDINALITY as UNKNOWN_CARDINALITY
 from fastgrad.data.dataset import Dataset as Dataset
 from fastgrad.data.iterator import Iterator as Iterator
 from fastgrad.data.options import Options as Options
+from fastgrad.data.options import ThreadingOptions as ThreadingOptions
 from fastgrad.data.readers import TextLineDataset as TextLineDataset
 from fastgrad.data.structure import DatasetSpec as DatasetSpec

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from fastgrad import nest
 from fastgrad.composite import Composite
-from fastgrad.data.node import Chunk
+from fastgrad.data.node import Chunk, Failure
 from fastgrad.data.ragged_rows import batched, ragged_stack
 from fastgrad.data.rows import Indices
 from fastgrad.data.structure import packer
@@ -116,13 +117,30 @@ def row_groups(chunks: Iterable[Chunk], size: int) -> Iterator[Indices]:
         yield waiting[0] if len(waiting) == 1 else np.concatenate(waiting)
 
 
-def element_groups(elements: Iterable[Any], size: int, drop_remainder: bool) -> Iterator[list[Any]]:
-    """Elements in groups of ``size``, the last one shorter unless it is dropped."""
+def element_groups(elements: Iterable[Any], sizes: Iterable[int], drop_remainder: bool) -> Iterator[Any]:
+    """Elements in groups of the ``sizes``, the last one shorter unless it is dropped. A ``Failure`` stands for a group that has one."""
+    running = iter(elements)
+    for size in sizes:
+        group = list(itertools.islice(running, size))
+        if group and (len(group) == size or not drop_remainder):
+            yield next((element for element in group if type(element) is Failure), group)
+        if len(group) < size:
+            return
+
+
+def groups_between_failures(elements: Iterable[Any], sizes: Iterable[int], drop_remainder: bool) -> Iterator[Any]:
+    """As ``element_groups``, but a ``Failure`` ends its group, which is left out, and the next group begins after it."""
+    running, following = iter(elements), iter(sizes)
+    size = next(following)
     group: list[Any] = []
-    for element in elements:
+    for element in running:
+        if type(element) is Failure:
+            group = []
+            yield element
+            continue
         group.append(element)
         if len(group) == size:
             yield group
-            group = []
+            group, size = [], next(following)
     if group and not drop_remainder:
         yield group

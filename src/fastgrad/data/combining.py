@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad import nest
-from fastgrad.data.node import INFINITE, UNKNOWN, Chunk, Drawing, Node
+from fastgrad.data.node import INFINITE, UNKNOWN, Chunk, Drawing, Failure, Node, succeeded
 from fastgrad.data.rows import ZippedRows
 from fastgrad.data.structure import map_leaves
 from fastgrad.errors import InvalidArgumentError
@@ -30,13 +30,19 @@ class Zipped(Node):
             self.rows = ZippedRows(pack, [source.rows for source in sources])
             self.in_order = True
 
-    def chunks(self) -> Iterator[Chunk]:
+    def chunks(self) -> Iterator[Chunk | Failure]:
         if self.rows is not None:
             yield range(self.rows.count)
             return
         pack = self._pack
-        for elements in zip(*[source.elements() for source in self.sources], strict=False):
-            yield [pack(list(elements))]
+        running, end = [source.elements() for source in self.sources], object()
+        while True:
+            # All are asked, also after the end of one: a cache among them has come to its end, too.
+            elements = [next(source, end) for source in running]
+            if any(element is end for element in elements):
+                return
+            failures = [element for element in elements if type(element) is Failure]
+            yield failures[0] if failures else [pack(elements)]
 
     def count(self) -> int:
         counts = [source.count() for source in self.sources]
@@ -61,10 +67,9 @@ class Concatenated(Node):
         self.sources = first, second
         self._spec = common_spec("Dataset.concatenate", self.sources)
 
-    def chunks(self) -> Iterator[Chunk]:
+    def elements(self) -> Iterator[Any]:
         for source in self.sources:
-            for element in source.elements():
-                yield [element]
+            yield from source.elements()
 
     def count(self) -> int:
         counts = [source.count() for source in self.sources]
@@ -92,7 +97,7 @@ class Chosen(Node):
     def numbers(self) -> Iterator[int]:
         """Which dataset is next."""
         assert self._choices is not None
-        return (int(choice) for choice in self._choices.elements())
+        return (int(succeeded(choice)) for choice in self._choices.elements())
 
     def opened(self) -> list[Iterator[Any] | None]:
         """The datasets' elements; None for one that is never chosen."""

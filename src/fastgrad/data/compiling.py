@@ -39,8 +39,8 @@ def unrecorded(called: Callable[..., Any], *arguments: Any) -> Any:
 
 
 def call(called: Callable[..., Any], element: Any) -> Any:
-    """A user's function on an element, unrecorded: a tuple is unpacked into arguments, anything else passed whole."""
-    return unrecorded(called, *element) if isinstance(element, tuple) else unrecorded(called, element)
+    """A user's function on an element, unrecorded: a tuple is unpacked into arguments, anything else, named tuples too, passed whole."""
+    return unrecorded(called, *element) if type(element) is tuple else unrecorded(called, element)
 
 
 class Compiling:

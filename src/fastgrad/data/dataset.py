@@ -15,7 +15,7 @@ from fastgrad.data.compiling import unrecorded
 from fastgrad.data.constructors import Sources, drawn_key
 from fastgrad.data.ignoring import IgnoringErrors
 from fastgrad.data.iterator import Iterator
-from fastgrad.data.node import INFINITE, UNKNOWN, Node
+from fastgrad.data.node import INFINITE, UNKNOWN, Node, succeeded
 from fastgrad.data.options import Options, OptionsSet, options_of
 from fastgrad.data.resampling import Resampled
 from fastgrad.data.structure import converted, numpy_element, result_element
@@ -208,6 +208,8 @@ class Dataset(Sources, Batching):
     def cache(self, filename: Any = "", name: str | None = None) -> Dataset:
         """The elements of the first complete iteration, kept for all that follow, in their order.
 
+        It is complete when the last element is asked for, or, if their number is not known, the end.
+
         Args:
             filename: a folder, where they are kept for other processes, too; default in memory.
         """
@@ -241,11 +243,10 @@ class Dataset(Sources, Batching):
     def ignore_errors(self, log_warning: bool = False, name: str | None = None) -> Dataset:
         """The elements that are made without an error.
 
+        As in TensorFlow: a batch that has such an element is left out whole, and a generator that raised has ended.
+
         Args:
             log_warning: whether each that is left out is told of by a warning.
-
-        Raises:
-            Exception: while iterating, where a stage before has ended by its error (a generator, a filter): of that.
         """
         return Dataset(IgnoringErrors(self._node, log_warning))
 
@@ -325,7 +326,7 @@ class Dataset(Sources, Batching):
 
     def as_numpy_iterator(self) -> abc.Iterator[Any]:
         """An iterator of the elements with NumPy arrays and scalars in place of tensors."""
-        return map(numpy_element, self._node.elements())
+        return map(_numpy, self._node.elements())
 
     def cardinality(self) -> Tensor:
         """The number of elements, as an int64 tensor: -1 (``tf.data.INFINITE_CARDINALITY``) or -2 (unknown) else."""
@@ -357,13 +358,14 @@ class Dataset(Sources, Batching):
             path: the folder; what was saved there before is replaced.
             compression, shard_func, checkpoint_args: kept for TensorFlow's signature.
         """
-        folder = os.fspath(path)
-        kept.forget(folder)
-        for _ in kept.written(self._node.elements(), self._node.spec(), folder):
-            pass
+        kept.saved(self._node.elements(), self._node.spec(), os.fspath(path))
 
     def __repr__(self) -> str:
         return f"<{self._node.name} element_spec={self.element_spec!r}>"
+
+
+def _numpy(element: Any) -> Any:
+    return numpy_element(succeeded(element))
 
 
 def _threads(calls: Any, what: str) -> int:

@@ -9,6 +9,13 @@ from fastgrad.data.dataset import AUTOTUNE as AUTOTUNE
 from fastgrad.data.dataset import INFINITE_CARDINALITY as INFINITE_CARDINALITY
 from fastgrad.data.dataset import UNKNOWN_CARDINALITY as UNKNOWN_CARDINALITY
 from fastgrad.data.dataset import Dataset
+from fastgrad.data.options import AutoShardPolicy as AutoShardPolicy
+from fastgrad.data.options import AutotuneAlgorithm as AutotuneAlgorithm
+from fastgrad.data.options import AutotuneOptions as AutotuneOptions
+from fastgrad.data.options import DistributeOptions as DistributeOptions
+from fastgrad.data.options import ExternalStatePolicy as ExternalStatePolicy
+from fastgrad.data.options import OptimizationOptions as OptimizationOptions
+from fastgrad.data.options import ThreadingOptions as ThreadingOptions
 from fastgrad.data.readers import CsvDataset as CsvDataset
 from fastgrad.data.readers import ParquetDataset as ParquetDataset
 from fastgrad.data.readers import make_csv_dataset as make_csv_dataset

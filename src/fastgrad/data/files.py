@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from fastgrad.data.node import Node
+from fastgrad.data.node import Node, attempted, succeeded
 from fastgrad.dtypes import DType
 from fastgrad.errors import InvalidArgumentError, NotFoundError
 from fastgrad.tensor import Tensor
@@ -103,28 +103,33 @@ class CsvRecords(Node):
         self._columns = range(len(dtypes)) if columns is None else columns
         self._width = len(dtypes) if columns is None else width
         self._dtypes, self._defaults = dtypes, defaults
+        self._parsers = [parser_of(dtype) for dtype in dtypes]
         self._header, self._options, self._missing, self._compression = header, options, missing, compression
 
     def elements(self) -> Iterator[Any]:
-        for record in self.records():
-            yield tuple([text(value) if type(value) is bytes else Tensor(np.array(value)) for value in record])
+        return map(attempted(self._element), self._fields())
+
+    def _element(self, fields: list[str]) -> tuple[Tensor, ...]:
+        values = self._values(fields)
+        return tuple([text(value) if type(value) is bytes else Tensor(np.array(value)) for value in values])
 
     def records(self) -> Iterator[list[Any]]:
         """The values of each record."""
-        parsers = [parser_of(dtype) for dtype in self._dtypes]
+        return map(self._values, self._fields())
+
+    def _fields(self) -> Iterator[list[str]]:
         for name in names_of(self.sources[0]):
             with io.TextIOWrapper(opened(name, self._compression), "utf-8", newline="") as file:
                 records = csv.reader(file, **self._options)
                 if self._header:
                     next(records, None)
-                for fields in records:
-                    yield self._values(fields, parsers)
+                yield from records
 
-    def _values(self, fields: list[str], parsers: list[Any]) -> list[Any]:
+    def _values(self, fields: list[str]) -> list[Any]:
         if self._width is not None and len(fields) != self._width:
             raise InvalidArgumentError(f"Expect {self._width} fields but have {len(fields)} in record.")
         values = []
-        for column, parse, default in zip(self._columns, parsers, self._defaults, strict=True):
+        for column, parse, default in zip(self._columns, self._parsers, self._defaults, strict=True):
             if column >= len(fields):
                 raise InvalidArgumentError(f"Expect more than {column} fields but have {len(fields)} in record.")
             field = fields[column]
@@ -161,6 +166,6 @@ def text(value: bytes) -> Tensor:
 
 def names_of(files: Node) -> Iterator[str]:
     """The names that a dataset of strings, single or in arrays, gives."""
-    for element in files.elements():
+    for element in map(succeeded, files.elements()):
         for name in element._array.reshape(-1):
             yield os.fsdecode(name)

@@ -12,9 +12,9 @@ import numpy as np
 
 from fastgrad import nest
 from fastgrad.composite import CompositeSpec
-from fastgrad.data.batch import element_groups, padded, ragged_rows, row_groups, stacked
+from fastgrad.data.batch import element_groups, groups_between_failures, padded, ragged_rows, row_groups, stacked
 from fastgrad.data.compiling import call, unrecorded
-from fastgrad.data.node import UNKNOWN, Chunk, Node, Stage
+from fastgrad.data.node import UNKNOWN, Chunk, Failure, Node, Stage, attempted
 from fastgrad.data.ragged_rows import row, rows_of
 from fastgrad.data.structure import DatasetSpec, batched_spec, map_leaves, packer, placeholder, row_spec
 from fastgrad.data.transformations import checked_function, node_of
@@ -42,13 +42,16 @@ class Batched(Stage):
     def elements_after(self, position: int) -> Iterator[Any]:
         rows = self.source.rows
         if rows is None:
-            stack = functools.partial(stacked, ragged=_ragged_leaves(self.source.known_spec()))
-            elements = map(stack, element_groups(self.source.elements(), self._size, self._drop_remainder))
+            stack = attempted(functools.partial(stacked, ragged=_ragged_leaves(self.source.known_spec())))
+            elements = map(stack, self._groups())
             return itertools.islice(elements, position, None) if position else elements
-        together = max(1, GATHERED // max(1, self._size * rows.row_bytes))
+        together = 1 if self.source.is_filling() else max(1, GATHERED // max(1, self._size * rows.row_bytes))
         groups = row_groups(self.source.chunks(), self._size * together)
         batches = rows.batches(itertools.islice(groups, position // together, None), self._size, self._drop_remainder)
         return itertools.islice(batches, position % together, None) if position else batches
+
+    def _groups(self) -> Iterator[Any]:
+        return element_groups(self.source.elements(), itertools.repeat(self._size), self._drop_remainder)
 
     def count(self) -> int:
         count = self.source.count()
@@ -84,8 +87,7 @@ class RaggedBatched(Batched):
 
     def elements(self) -> Iterator[Any]:
         ragged = [_uniform(leaf) for leaf in nest.flatten(self.source.spec())]
-        for group in element_groups(self.source.elements(), self._size, self._drop_remainder):
-            yield ragged_rows(group, ragged, self._splits_dtype.numpy)
+        return map(attempted(lambda group: ragged_rows(group, ragged, self._splits_dtype.numpy)), self._groups())
 
     def elements_after(self, position: int) -> Iterator[Any]:
         return Stage.elements_after(self, position)
@@ -137,9 +139,12 @@ class PaddedBatched(Batched):
         self._shapes, self._values = shapes, values
 
     def elements(self) -> Iterator[Any]:
-        for group in element_groups(self.source.elements(), self._size, self._drop_remainder):
-            columns = zip(*[nest.flatten(element) for element in group], strict=True)
-            yield packer(group[0])([padded(*one) for one in zip(columns, self._shapes, self._values, strict=True)])
+        elements, sizes = self.source.elements(), itertools.repeat(self._size)
+        return map(attempted(self._padded), groups_between_failures(elements, sizes, self._drop_remainder))
+
+    def _padded(self, group: list[Any]) -> Any:
+        columns = zip(*[nest.flatten(element) for element in group], strict=True)
+        return packer(group[0])([padded(*one) for one in zip(columns, self._shapes, self._values, strict=True)])
 
     def elements_after(self, position: int) -> Iterator[Any]:
         return Stage.elements_after(self, position)
@@ -156,20 +161,8 @@ class Unbatched(Stage):
 
     name = "_UnbatchDataset"
 
-    def chunks(self) -> Iterator[Chunk]:
-        for element in self.source.elements():
-            leaves, pack = nest.flatten(element), packer(element)
-            columns = [None if leaf is None else rows_of(leaf) for leaf in leaves]
-            counts = {_row_count(column) for column in columns if column is not None}
-            if len(counts) != 1 or -1 in counts:
-                shapes = [leaf.shape for leaf in leaves if leaf is not None]
-                raise InvalidArgumentError(
-                    f"Dataset.unbatch: Input tensors must be at least rank 1 and have the same first dimension, got {shapes}."
-                )
-            yield [
-                pack([None if column is None else row(column, number) for column in columns])
-                for number in range(counts.pop())
-            ]
+    def chunks(self) -> Iterator[Chunk | Failure]:
+        return map(attempted(_rows_of), self.source.elements())
 
     def count(self) -> int:
         count = self.source.count()
@@ -177,6 +170,21 @@ class Unbatched(Stage):
 
     def make_spec(self) -> Any:
         return map_leaves(row_spec, self.source.spec())
+
+
+def _rows_of(element: Any) -> list[Any]:
+    """The rows of an element, each an element."""
+    leaves, pack = nest.flatten(element), packer(element)
+    columns = [None if leaf is None else rows_of(leaf) for leaf in leaves]
+    counts = {_row_count(column) for column in columns if column is not None}
+    if len(counts) != 1 or -1 in counts:
+        shapes = [leaf.shape for leaf in leaves if leaf is not None]
+        raise InvalidArgumentError(
+            f"Dataset.unbatch: Input tensors must be at least rank 1 and have the same first dimension, got {shapes}."
+        )
+    return [
+        pack([None if column is None else row(column, number) for column in columns]) for number in range(counts.pop())
+    ]
 
 
 def _row_count(column: Any) -> int:
@@ -192,16 +200,11 @@ class Rebatched(Unbatched):
         super().__init__(source)
         self._sizes, self._drop_remainder = sizes, drop_remainder
 
-    def chunks(self) -> Iterator[Chunk]:
-        rows = itertools.chain.from_iterable(super().chunks())
+    def elements(self) -> Iterator[Any]:
         known = self.source.known_spec()
         ragged = () if known is None else _ragged_leaves(map_leaves(row_spec, known))
-        for size in itertools.cycle(self._sizes):
-            group = list(itertools.islice(rows, size))
-            if group and (len(group) == size or not self._drop_remainder):
-                yield [stacked(group, ragged)]
-            if len(group) < size:
-                return
+        groups = groups_between_failures(super().elements(), itertools.cycle(self._sizes), self._drop_remainder)
+        return map(attempted(functools.partial(stacked, ragged=ragged)), groups)
 
     def make_spec(self) -> Any:
         rows = self._sizes[0] if self._drop_remainder and len(set(self._sizes)) == 1 else None
@@ -222,7 +225,7 @@ class Listed(Node):
     def __init__(self, elements: list[Any], spec: Any) -> None:
         self._elements, self._spec = elements, spec
 
-    def chunks(self) -> Iterator[Chunk]:
+    def chunks(self) -> Iterator[Chunk | Failure]:
         yield self._elements
 
     def count(self) -> int:
@@ -253,7 +256,8 @@ class Windowed(Stage):
             held.extend(itertools.islice(ahead, reach - len(held)))
             if not held or (len(held) < reach and self._drop_remainder):
                 return
-            yield self._dataset(list(itertools.islice(held, 0, None, self._stride)))
+            window = list(itertools.islice(held, 0, None, self._stride))
+            yield next((element for element in window if type(element) is Failure), None) or self._dataset(window)
             for _ in range(min(self._shift, len(held))):
                 held.popleft()
             if self._shift > reach:
@@ -305,25 +309,31 @@ class Grouped(Stage):
     def elements(self) -> Iterator[Any]:
         groups: dict[int, list[Any]] = {}
         sizes: dict[int, int] = {}
+        key_of, size_of = attempted(lambda element: int(call(self._key, element))), attempted(self._group_size)
         for element in self.source.elements():
-            key = int(call(self._key, element))
-            if key not in groups:
-                groups[key] = []
-                sizes[key] = int(unrecorded(self._size, _key(key)))
-                if sizes[key] < 1:
-                    raise InvalidArgumentError(
-                        f"Dataset.group_by_window: window size must be greater than zero, got {sizes[key]}."
-                    )
-            group = groups[key]
+            key = key_of(element)
+            size = sizes.get(key) or size_of(key)
+            if type(size) is Failure:
+                yield size
+                continue
+            sizes[key] = size
+            group = groups.setdefault(key, [])
             group.append(element)
-            if len(group) == sizes[key]:
-                del groups[key]
+            if len(group) == size:
+                del groups[key], sizes[key]
                 yield from self._reduced(key, group)
         for key in sorted(groups):
             yield from self._reduced(key, groups[key])
 
+    def _group_size(self, key: int) -> int:
+        size = int(unrecorded(self._size, _key(key)))
+        if size < 1:
+            raise InvalidArgumentError(f"Dataset.group_by_window: window size must be greater than zero, got {size}.")
+        return size
+
     def _reduced(self, key: int, group: list[Any]) -> Iterator[Any]:
-        return self._node(key, group).elements()
+        node = attempted(lambda elements: self._node(key, elements))(group)
+        return iter([node]) if type(node) is Failure else node.elements()
 
     def _node(self, key: int, group: list[Any]) -> Node:
         dataset = self._made(Listed(group, self.source.spec()))

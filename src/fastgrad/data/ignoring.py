@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-import inspect
 import itertools
 import warnings
-from collections.abc import Callable, Iterator
-from types import TracebackType
+from collections.abc import Iterator
 from typing import Any
 
-from fastgrad.data.node import UNKNOWN, Node, Stage
+from fastgrad.data.node import UNKNOWN, Failure, Node, Stage
 from fastgrad.data.structure import spec_of
-from fastgrad.data.transformations import Mapped, common_spec
-
-_FAILED = object()
+from fastgrad.data.transformations import common_spec
 
 
 class IgnoringErrors(Stage):
-    """The elements that are made without an error.
-
-    A ``map`` before is asked for each element on its own. Other stages go on after an error if they can; where one ends by it, such
-    as the function of ``from_generator``, the error is raised: else elements would be missing that nobody has tried to make.
-    """
+    """The elements that are made without an error."""
 
     name = "_IgnoreErrorsDataset"
 
@@ -30,31 +22,13 @@ class IgnoringErrors(Stage):
         self._warns = warns
 
     def elements(self) -> Iterator[Any]:
-        source = self.source
-        elements = source.guarded(self._tried) if isinstance(source, Mapped) else source.elements()
-        while True:
-            try:
-                element = next(elements)
-            except StopIteration:
-                return
-            except Exception as error:
-                if _ended_a_generator(error.__traceback__):
-                    raise
-                self._report(error)
-                continue
-            if element is not _FAILED:
+        for element in self.source.elements():
+            if type(element) is not Failure:
                 yield element
-
-    def _tried(self, function: Callable[[Any], Any], element: Any) -> Any:
-        try:
-            return function(element)
-        except Exception as error:  # noqa: BLE001  # errors of users' functions are what this stage is for
-            self._report(error)
-            return _FAILED
-
-    def _report(self, error: Exception) -> None:
-        if self._warns:
-            warnings.warn(f"Dataset.ignore_errors: left out an element: {type(error).__name__}: {error}", stacklevel=3)
+            elif self._warns:
+                error = element.error
+                message = f"Dataset.ignore_errors: left out an element: {type(error).__name__}: {error}"
+                warnings.warn(message, stacklevel=2)
 
     def count(self) -> int:
         return UNKNOWN
@@ -67,13 +41,3 @@ class IgnoringErrors(Stage):
             if not samples:
                 raise
             return common_spec(samples)
-
-
-def _ended_a_generator(traceback: TracebackType | None) -> bool:
-    """Whether an error has passed a generator since it left the frame that has caught it."""
-    frame = traceback.tb_next if traceback is not None else None
-    while frame is not None:
-        if frame.tb_frame.f_code.co_flags & inspect.CO_GENERATOR:
-            return True
-        frame = frame.tb_next
-    return False

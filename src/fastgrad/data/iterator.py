@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fastgrad.data.node import succeeded
 from fastgrad.errors import OutOfRangeError
 from fastgrad.recording import recorders
 
@@ -44,19 +45,20 @@ class Iterator:
 
         Raises:
             OutOfRangeError: there is none left.
+            Exception: the element could not be made; the next call gives the one after it.
         """
         try:
             element = next(self._elements)
         except StopIteration:
             raise OutOfRangeError("End of sequence") from None
         self._position += 1
-        return element
+        return succeeded(element)
 
     def state(self) -> dict[str, np.ndarray]:
         """Where the iteration is, for a checkpoint.
 
         Returns:
-            ``"position"``, how many elements have been given, int64; and ``"random"``, from what the shuffles of this
+            ``"position"``, how many elements have been asked for, int64; and ``"random"``, from what the shuffles of this
             iteration were drawn: uint64, a row of four numbers for each stage that draws.
         """
         random = np.array(self._random, np.uint64).reshape(-1, 4)
@@ -89,4 +91,4 @@ class Iterator:
             recorder.on_element()
         element = next(self._elements)
         self._position += 1
-        return element
+        return succeeded(element)

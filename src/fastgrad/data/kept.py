@@ -5,14 +5,14 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import secrets
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
 
 from fastgrad import nest
-from fastgrad.data.batch import element_groups
-from fastgrad.data.node import Chunk, Node, Stage
+from fastgrad.data.node import UNKNOWN, Chunk, Failure, Node, Stage, succeeded
 from fastgrad.data.ordering import Reordered
 from fastgrad.data.structure import packer
 from fastgrad.dtypes import as_dtype
@@ -26,7 +26,10 @@ INDEX = "index.json"
 
 
 class Kept(Reordered):
-    """The items of the first complete iteration, in memory."""
+    """The items of the first complete iteration, in memory.
+
+    An iteration is complete when its last item is asked for, if the number of items is known, else when its end is.
+    """
 
     name = "CacheDataset"
 
@@ -35,16 +38,32 @@ class Kept(Reordered):
         self._kept: list[Chunk] | None = None
         self._kept_from: list[tuple[int, ...]] = []
 
-    def chunks(self) -> Iterator[Chunk]:
+    def chunks(self) -> Iterator[Chunk | Failure]:
         if self._kept is not None:
             yield from self._kept
             return
         begun = super().random_state()
-        seen = []
+        seen: list[Chunk] = []
+        missing = self.source.count()  # less than 0 where it is not known
         for chunk in self.source.chunks():
+            if type(chunk) is Failure:
+                yield chunk
+                continue
             seen.append(chunk)
+            missing -= len(chunk)
+            if missing == 0 and len(chunk):
+                yield chunk[:-1]
+                chunk = chunk[-1:]
+                self._keep(seen, begun)
             yield chunk
-        self._kept, self._kept_from = seen, begun
+        self._keep(seen, begun)
+
+    def _keep(self, chunks: list[Chunk], begun: list[tuple[int, ...]]) -> None:
+        if self._kept is None:  # else another iteration was complete before
+            self._kept, self._kept_from = chunks, begun
+
+    def is_filling(self) -> bool:
+        return self._kept is None
 
     def random_state(self) -> list[tuple[int, ...]]:
         # What is kept was drawn when it was filled: whoever fills it again has to draw the same.
@@ -68,7 +87,7 @@ class KeptInFiles(Stage):
         if os.path.exists(os.path.join(self._folder, INDEX)):
             yield from Stored(self._folder).elements()
         else:
-            yield from written(self.source.elements(), self.spec(), self._folder)
+            yield from written(self.source.elements(), self.spec(), self._folder, self.source.count())
 
 
 class Stored(Node):
@@ -86,7 +105,7 @@ class Stored(Node):
                 index = json.load(file)
         except FileNotFoundError:
             raise NotFoundError(f"Dataset.load: there is no saved dataset in {folder!r}.") from None
-        self._folder, self._sizes = folder, index["files"]
+        self._folder, self._sizes, self._writer = folder, index["files"], index.get("writer")
         self._form = _spec_from(index["spec"])
 
     def elements(self) -> Iterator[Any]:
@@ -99,10 +118,12 @@ class Stored(Node):
 
         size, leaves = self._sizes[number], len(nest.flatten(self._form))
         try:
-            arrays, _ = load_tensors(_file(self._folder, number))
+            arrays, _ = load_tensors(_file(self._folder, self._writer, number))
             columns = [_unpacked(arrays, str(leaf), size) for leaf in range(leaves)]
         except (KeyError, ValueError) as error:
-            raise DataLossError(f"Dataset.load: {_file(self._folder, number)!r} is damaged: {error}") from None
+            raise DataLossError(
+                f"Dataset.load: {_file(self._folder, self._writer, number)!r} is damaged: {error}"
+            ) from None
         for row in range(size):
             yield pack([column[row] for column in columns])
 
@@ -112,35 +133,101 @@ class Stored(Node):
     def make_spec(self) -> Any:
         return self._form
 
+    def delete_files(self) -> None:
+        """Deletes the files that hold the elements; the index stays."""
+        for number in range(len(self._sizes)):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(_file(self._folder, self._writer, number))
 
-def written(elements: Iterable[Any], spec: Any, folder: str) -> Iterator[Any]:
-    """The elements; the last step writes the index that makes them a saved dataset, the others files of some elements each."""
-    from fastgrad.storage.tensor_file import save_tensors
 
-    form = _spec_text(spec)
-    os.makedirs(folder, exist_ok=True)
-    sizes = []
-    for number, group in enumerate(element_groups(elements, GROUP, drop_remainder=False)):
+def saved(elements: Iterator[Any], spec: Any, folder: str) -> None:
+    """Writes the elements to a folder, in place of what was saved there."""
+    try:
+        before = Stored(folder)
+    except NotFoundError:
+        before = None
+    writer = _Writer(folder, spec)
+    try:
+        for element in elements:
+            writer.add(succeeded(element))
+        writer.finish()
+    finally:
+        writer.close()
+    if before is not None:
+        before.delete_files()
+
+
+def written(elements: Iterable[Any], spec: Any, folder: str, count: int = UNKNOWN) -> Iterator[Any]:
+    """The elements. Before the last of ``count``, or at the end, those so far become a saved dataset, unless there is one by then."""
+    writer, missing = _Writer(folder, spec), count
+    try:
+        for element in elements:
+            if type(element) is not Failure:
+                writer.add(element)
+                missing -= 1
+                if missing == 0:
+                    writer.finish(overwrite=False)
+            yield element
+        if missing:
+            writer.finish(overwrite=False)
+    finally:
+        writer.close()
+
+
+class _Writer:
+    """Writes elements to files of its own, and an index that names them, so that several may write to one folder.
+
+    Args:
+        folder: where; made if it is not there.
+        spec: the spec of the elements.
+    """
+
+    def __init__(self, folder: str, spec: Any) -> None:
+        self._folder, self._form = folder, _spec_text(spec)
+        self._name = secrets.token_hex(8)
+        self._sizes: list[int] = []
+        self._group: list[Any] = []
+        self._is_finished = False
+        os.makedirs(folder, exist_ok=True)
+
+    def add(self, element: Any) -> None:
+        self._group.append(element)
+        if len(self._group) == GROUP:
+            self._write_group()
+
+    def _write_group(self) -> None:
+        from fastgrad.storage.tensor_file import save_tensors
+
         arrays: dict[str, np.ndarray] = {}
-        for leaf, column in enumerate(zip(*[nest.flatten(element) for element in group], strict=True)):
+        for leaf, column in enumerate(zip(*[nest.flatten(element) for element in self._group], strict=True)):
             arrays |= _packed(str(leaf), column)
-        save_tensors(_file(folder, number), arrays, {})
-        sizes.append(len(group))
-        yield from group
-    from fastgrad.storage.atomic_write import write_atomically
+        self._sizes.append(len(self._group))
+        self._group = []
+        save_tensors(_file(self._folder, self._name, len(self._sizes) - 1), arrays, {})
 
-    text = json.dumps({"files": sizes, "spec": form})
-    write_atomically(os.path.join(folder, INDEX), lambda file: file.write(text.encode()))
+    def finish(self, overwrite: bool = True) -> None:
+        """Writes the index. Without ``overwrite`` one that is there stays."""
+        from fastgrad.storage.atomic_write import write_atomically
+
+        if self._group:
+            self._write_group()
+        text = json.dumps({"files": self._sizes, "spec": self._form, "writer": self._name})
+        try:
+            write_atomically(os.path.join(self._folder, INDEX), lambda file: file.write(text.encode()), overwrite)
+        except FileExistsError:
+            return
+        self._is_finished = True
+
+    def close(self) -> None:
+        """Deletes the files, unless the index names them."""
+        for number in range(0 if self._is_finished else len(self._sizes)):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(_file(self._folder, self._name, number))
 
 
-def forget(folder: str) -> None:
-    """What is in the folder is no saved dataset any more."""
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(os.path.join(folder, INDEX))
-
-
-def _file(folder: str, number: int) -> str:
-    return os.path.join(folder, f"elements-{number:06}.safetensors")
+def _file(folder: str, writer: str | None, number: int) -> str:
+    """The path of a file of elements; folders that older versions wrote name no writer."""
+    return os.path.join(folder, f"elements-{f'{writer}-' if writer else ''}{number:06}.safetensors")
 
 
 def _packed(name: str, column: Any) -> dict[str, np.ndarray]:

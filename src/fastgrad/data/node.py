@@ -15,11 +15,46 @@ Chunk = Sequence[Any] | np.ndarray
 """Some items, in their order."""
 
 
+class Failure:
+    """What stands for an element that could not be made. Stages pass it on, and go on with the next element.
+
+    Attributes:
+        error: the exception, which the iterator raises.
+    """
+
+    __slots__ = ("error",)
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+
+def attempted(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """``function`` of elements, with a ``Failure`` for its exceptions and for elements that are one."""
+
+    def attempt(element: Any) -> Any:
+        if type(element) is Failure:
+            return element
+        try:
+            return function(element)
+        except Exception as error:  # noqa: BLE001  # of whatever class a user's function raises
+            return Failure(error)
+
+    return attempt
+
+
+def succeeded(element: Any) -> Any:
+    """``element``; raises the exception of a ``Failure``."""
+    if type(element) is Failure:
+        raise element.error
+    return element
+
+
 class Node:
     """A stage: what it gives, how much of it, and of what form. A subclass defines ``chunks`` or ``elements``.
 
     Items travel in chunks, sequences of any length. They are elements, unless ``rows`` is set: then they are
-    numbers of its rows, in a ``range`` or an int64 array, so that a whole batch of rows is gathered at once.
+    numbers of its rows, in a ``range`` or an int64 array, so that a whole batch of rows is gathered at once. In the place of
+    a chunk or an element there may be a ``Failure``; rows have none.
 
     Attributes:
         rows: what the items are numbers of, or None.
@@ -34,20 +69,27 @@ class Node:
     name = "Dataset"
     _spec: Any = None
 
-    def chunks(self) -> Iterator[Chunk]:
+    def chunks(self) -> Iterator[Any]:
         """The items from the start."""
         for element in self.elements():
-            yield [element]
+            yield element if type(element) is Failure else [element]
 
     def elements(self) -> Iterator[Any]:
         """The elements from the start."""
         rows = self.rows
         for chunk in self.chunks():
-            yield from chunk if rows is None else map(rows.element, chunk)
+            if type(chunk) is Failure:
+                yield chunk
+            else:
+                yield from chunk if rows is None else map(rows.element, chunk)
 
     def elements_after(self, position: int) -> Iterator[Any]:
         """The elements from number ``position`` on: those before are not made, where that can be done."""
         return itertools.islice(self.elements(), position, None)
+
+    def is_filling(self) -> bool:
+        """True if this iteration fills a cache in memory, which is complete when its last item is asked for."""
+        return any(source.is_filling() for source in self.sources)
 
     def random_state(self) -> list[tuple[int, ...]]:
         """From what the next iteration's orders are drawn: four numbers for each stage that draws, in a fixed order."""

@@ -2,59 +2,183 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-from typing import Any
+import enum
+from typing import Any, ClassVar
 
 from fastgrad.data.node import Node
 from fastgrad.data.ordering import Reordered
 
-_KNOWN = {
-    "autotune": ("enabled", "cpu_budget", "ram_budget"),
-    "deterministic": (),
-    "experimental_deterministic": (),
-    "experimental_distribute": ("auto_shard_policy", "num_devices"),
-    "experimental_external_state_policy": (),
-    "experimental_optimization": (
-        "apply_default_optimizations",
-        "map_parallelization",
-        "filter_fusion",
-        "noop_elimination",
-    ),
-    "experimental_slack": (),
-    "experimental_warm_start": (),
-    "threading": ("max_intra_op_parallelism", "private_threadpool_size"),
-}
+
+class AutotuneAlgorithm(enum.Enum):
+    """How TensorFlow would tune a pipeline."""
+
+    DEFAULT = 0
+    HILL_CLIMB = 1
+    GRADIENT_DESCENT = 2
+    MAX_PARALLELISM = 3
+    STAGE_BASED = 4
 
 
-class Options:
+class AutoShardPolicy(enum.IntEnum):
+    """How TensorFlow would share a dataset among workers."""
+
+    OFF = -1
+    AUTO = 0
+    FILE = 1
+    DATA = 2
+    HINT = 3
+
+
+class ExternalStatePolicy(enum.Enum):
+    """What TensorFlow would do about state that a pipeline cannot store."""
+
+    WARN = 0
+    IGNORE = 1
+    FAIL = 2
+
+
+class Settings:
+    """The base of settings with names, each of one type, and None until it is set.
+
+    Raises:
+        AttributeError: a name that TensorFlow does not have.
+        TypeError: a value of another type.
+        ValueError: settings of a dataset are changed: those have no effect.
+    """
+
+    _TYPES: ClassVar[dict[str, type]] = {}
+    _is_read_only = False
+
+    def __init__(self) -> None:
+        for name, kind in self._TYPES.items():
+            self.__dict__[name] = kind() if issubclass(kind, Settings) else None
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if self._is_read_only:
+            raise ValueError(
+                "Mutating `tf.data.Options()` returned by `tf.data.Dataset.options()` has no effect. Use "
+                "`tf.data.Dataset.with_options(options)` to set or update dataset options."
+            )
+        if name not in self._TYPES:
+            raise AttributeError(
+                f"Cannot set the property {name} on {type(self).__name__}: there are {', '.join(self._TYPES)}."
+            )
+        kind = self._TYPES[name]
+        if not isinstance(value, kind):
+            raise TypeError(f'Property "{name}" must be of type {kind}, got: {value!r} (type: {type(value)})')
+        self.__dict__[name] = value
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, type(self)):
+            return NotImplemented
+        return all(getattr(self, name) == getattr(other, name) for name in self._TYPES)
+
+    __hash__ = None  # type: ignore[assignment]  # they may change
+
+    def merge(self, other: Any) -> Any:
+        """These settings, and over them what ``other`` sets.
+
+        Raises:
+            TypeError: ``other`` is of another class.
+        """
+        if type(other) is not type(self):
+            raise TypeError(f"Could not merge incompatible options of type {type(other)} and {type(self)}.")
+        merged = type(self)()
+        for name in self._TYPES:
+            mine, theirs = getattr(self, name), getattr(other, name)
+            merged.__dict__[name] = (
+                mine.merge(theirs) if isinstance(mine, Settings) else mine if theirs is None else theirs
+            )
+        return merged
+
+    def _read_only(self) -> None:
+        for value in vars(self).values():
+            if isinstance(value, Settings):
+                value._read_only()
+        self.__dict__["_is_read_only"] = True
+
+
+class AutotuneOptions(Settings):
+    """TensorFlow's settings for tuning."""
+
+    _TYPES: ClassVar[dict[str, type]] = {
+        "enabled": bool,
+        "cpu_budget": int,
+        "ram_budget": int,
+        "autotune_algorithm": AutotuneAlgorithm,
+        "initial_parallelism": int,
+        "min_parallelism": int,
+    }
+
+
+class DistributeOptions(Settings):
+    """TensorFlow's settings for several workers."""
+
+    _TYPES: ClassVar[dict[str, type]] = {"auto_shard_policy": AutoShardPolicy, "num_devices": int}
+
+
+class OptimizationOptions(Settings):
+    """TensorFlow's settings for rewriting pipelines."""
+
+    _TYPES: ClassVar[dict[str, type]] = dict.fromkeys(
+        (
+            "apply_default_optimizations",
+            "filter_fusion",
+            "filter_parallelization",
+            "inject_prefetch",
+            "seq_interleave_prefetch",
+            "map_and_batch_fusion",
+            "map_and_filter_fusion",
+            "map_fusion",
+            "map_parallelization",
+            "noop_elimination",
+            "parallel_batch",
+            "shuffle_and_repeat_fusion",
+        ),
+        bool,
+    )
+
+
+class ThreadingOptions(Settings):
+    """TensorFlow's settings for threads."""
+
+    _TYPES: ClassVar[dict[str, type]] = {"max_intra_op_parallelism": int, "private_threadpool_size": int}
+
+
+class Options(Settings):
     """Settings of a dataset, for ``with_options``.
 
     Programs written for TensorFlow may set them. Order and results never depend on threads here, so none of them changes anything.
 
     Raises:
-        AttributeError: a setting that TensorFlow has not.
+        AttributeError: a setting that TensorFlow does not have.
+        TypeError: a value of another type.
     """
 
-    def __init__(self) -> None:
-        for name, parts in _KNOWN.items():
-            self.__dict__[name] = SimpleNamespace(**dict.fromkeys(parts)) if parts else None
+    _TYPES: ClassVar[dict[str, type]] = {
+        "autotune": AutotuneOptions,
+        "dataset_name": str,
+        "deterministic": bool,
+        "experimental_distribute": DistributeOptions,
+        "experimental_external_state_policy": ExternalStatePolicy,
+        "experimental_optimization": OptimizationOptions,
+        "experimental_slack": bool,
+        "experimental_symbolic_checkpoint": bool,
+        "experimental_warm_start": bool,
+        "framework_type": list,
+        "threading": ThreadingOptions,
+    }
+
+    def __getattr__(self, name: str) -> Any:
+        if name in _OLDER_NAMES:
+            return getattr(self, _OLDER_NAMES[name])
+        raise AttributeError(f"Options has no property {name}: there are {', '.join(self._TYPES)}.")
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if name not in _KNOWN:
-            raise AttributeError(f"Cannot set the property {name} on Options: there are {', '.join(_KNOWN)}.")
-        self.__dict__[name] = value
+        super().__setattr__(_OLDER_NAMES.get(name, name), value)
 
-    def merge(self, other: Options) -> Options:
-        """These settings, and over them what ``other`` sets."""
-        merged = Options()
-        for one in (self, other):
-            for name, value in vars(one).items():
-                if isinstance(value, SimpleNamespace):
-                    known = {key: part for key, part in vars(value).items() if part is not None}
-                    vars(merged.__dict__[name]).update(known)
-                elif value is not None:
-                    merged.__dict__[name] = value
-        return merged
+
+_OLDER_NAMES = {"experimental_deterministic": "deterministic", "experimental_threading": "threading"}
 
 
 class OptionsSet(Reordered):
@@ -64,15 +188,21 @@ class OptionsSet(Reordered):
 
     def __init__(self, source: Node, options: Options) -> None:
         super().__init__(source)
-        self.options = options
+        self.options = Options().merge(options)  # later changes of the user's object have no effect
 
     def chunks(self) -> Any:
         return self.source.chunks()
 
 
 def options_of(node: Node) -> Options:
-    """The settings of a pipeline, the last ones over those before."""
-    found = Options()
+    """The settings of a pipeline, the last ones over those before; they can't be changed."""
+    merged = _merged(node)
+    merged._read_only()
+    return merged
+
+
+def _merged(node: Node) -> Options:
+    merged = Options()
     for source in node.sources:
-        found = found.merge(options_of(source))
-    return found.merge(node.options) if isinstance(node, OptionsSet) else found
+        merged = merged.merge(_merged(source))
+    return merged.merge(node.options) if isinstance(node, OptionsSet) else merged

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.data.node import INFINITE, UNKNOWN, Chunk, Drawing, Node, Stage
+from fastgrad.data.node import INFINITE, UNKNOWN, Drawing, Failure, Node, Stage
 from fastgrad.data.shuffle import shuffled
 
 
@@ -22,7 +22,7 @@ class Reordered(Stage):
     def elements_after(self, position: int) -> Iterator[Any]:
         if self.rows is None:
             return super().elements_after(position)
-        numbers = itertools.chain.from_iterable(self.chunks())
+        numbers = itertools.chain.from_iterable(self.chunks())  # of rows, among which there is no Failure
         return map(self.rows.element, itertools.islice(numbers, position, None))
 
 
@@ -43,7 +43,7 @@ class Shuffled(Drawing, Reordered):
         Drawing.__init__(self, key, reshuffle)
         self._buffer_size = buffer_size
 
-    def chunks(self) -> Iterator[Chunk]:
+    def chunks(self) -> Iterator[Any]:
         draws = self.next_draws()
         return shuffled(self.source.chunks(), self._buffer_size, draws)
 
@@ -57,13 +57,13 @@ class Repeated(Reordered):
         super().__init__(source)
         self._times = max(times, -1)
 
-    def chunks(self) -> Iterator[Chunk]:
+    def chunks(self) -> Iterator[Any]:
         left = self._times
         while left:
             left -= 1
             empty = True
             for chunk in self.source.chunks():
-                empty = empty and not len(chunk)
+                empty = empty and type(chunk) is not Failure and not len(chunk)
                 yield chunk
             if empty and left < 0:
                 return
@@ -86,7 +86,7 @@ class Taken(Reordered):
         super().__init__(source)
         self._number = number
 
-    def chunks(self) -> Iterator[Chunk]:
+    def chunks(self) -> Iterator[Any]:
         if self._number < 0:
             yield from self.source.chunks()
             return
@@ -94,6 +94,9 @@ class Taken(Reordered):
         if not left:
             return
         for chunk in self.source.chunks():
+            if type(chunk) is Failure:
+                yield chunk
+                continue
             if len(chunk) >= left:
                 yield chunk[:left]
                 return
@@ -108,7 +111,7 @@ class Taken(Reordered):
 
 
 class Skipped(Reordered):
-    """All but the first items; none if ``number`` is negative."""
+    """All but the first items; none if ``number`` is negative. As in TensorFlow, a failure among them begins the count again."""
 
     name = "_SkipDataset"
 
@@ -116,11 +119,15 @@ class Skipped(Reordered):
         super().__init__(source)
         self._number = number
 
-    def chunks(self) -> Iterator[Chunk]:
+    def chunks(self) -> Iterator[Any]:
         if self._number < 0:
             return
         left = self._number
         for chunk in self.source.chunks():
+            if type(chunk) is Failure:
+                left = self._number if left else 0
+                yield chunk
+                continue
             if left < len(chunk):
                 yield chunk[left:]
             left = max(left - len(chunk), 0)
@@ -141,10 +148,17 @@ class Sharded(Reordered):
         super().__init__(source)
         self._shards, self._index = shards, index
 
-    def chunks(self) -> Iterator[Chunk]:
-        first = self._index
+    def chunks(self) -> Iterator[Any]:
+        first = before = self._index
         for chunk in self.source.chunks():
+            if type(chunk) is Failure:
+                first = (
+                    before if first else 0
+                )  # as in TensorFlow: what was passed over since the last item is forgotten
+                yield chunk
+                continue
             if first < len(chunk):
+                before = self._shards - 1
                 items = np.arange(chunk.start, chunk.stop) if type(chunk) is range else chunk
                 yield items[first :: self._shards]
             first = (first - len(chunk)) % self._shards if first < len(chunk) else first - len(chunk)

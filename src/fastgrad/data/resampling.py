@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad.data.compiling import call
-from fastgrad.data.node import UNKNOWN, Drawing, Node, Stage
+from fastgrad.data.node import UNKNOWN, Drawing, Failure, Node, Stage, attempted
 from fastgrad.data.transformations import checked_function
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.tensor import Tensor, convert_to_tensor
@@ -46,15 +46,22 @@ class Resampled(Drawing, Stage):
         counts = np.zeros(len(self._target))
         rates = None if self._initial is None else self._rates(self._initial)
         for element in self.source.elements():
-            number = int(convert_to_tensor(call(self._class_of, element)))
-            if not 0 <= number < len(counts):
-                raise InvalidArgumentError(
-                    f"Dataset.rejection_resample: class_func gave {number}, and target_dist has {len(counts)} classes."
-                )
+            number = attempted(self._class_number)(element)
+            if type(number) is Failure:
+                yield number
+                continue
             counts[number] += 1
             kept = (self._rates(counts) if rates is None else rates)[number]
             if generator.random() < kept:
                 yield Tensor(np.array(number, self._dtype())), element
+
+    def _class_number(self, element: Any) -> int:
+        number = int(convert_to_tensor(call(self._class_of, element)))
+        if not 0 <= number < len(self._target):
+            raise InvalidArgumentError(
+                f"Dataset.rejection_resample: class_func gave {number}, and target_dist has {len(self._target)} classes."
+            )
+        return number
 
     def _rates(self, frequencies: np.ndarray) -> np.ndarray:
         """With which probability an element of each class stays: the rarest, for what is wished, always does."""

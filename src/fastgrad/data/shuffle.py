@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.data.node import Chunk
+from fastgrad.data.node import Failure
 
 
-def shuffled(chunks: Iterable[Chunk], buffer_size: int, draws: Callable[[int], np.random.Generator]) -> Iterator[Chunk]:
+def shuffled(chunks: Iterable[Any], buffer_size: int, draws: Callable[[int], np.random.Generator]) -> Iterator[Any]:
     """The items of ``chunks`` in random order, through a buffer of ``buffer_size`` items.
 
     The buffer is filled; then each next item takes the place of a random one, which goes out; at the end what is
@@ -20,6 +20,9 @@ def shuffled(chunks: Iterable[Chunk], buffer_size: int, draws: Callable[[int], n
     exchanges: Any = None
     held: Any = None
     for chunk in chunks:
+        if type(chunk) is Failure:
+            yield chunk
+            continue
         items: Any = np.arange(chunk.start, chunk.stop) if type(chunk) is range else chunk
         if held is None:
             held = items[:0]

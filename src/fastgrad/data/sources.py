@@ -12,7 +12,7 @@ from fastgrad import nest
 from fastgrad.composite import Composite, CompositeSpec
 from fastgrad.data.ahead import close
 from fastgrad.data.compiling import unrecorded
-from fastgrad.data.node import INFINITE, Chunk, Drawing, Node
+from fastgrad.data.node import INFINITE, Chunk, Drawing, Failure, Node
 from fastgrad.data.ragged_rows import RaggedColumn
 from fastgrad.data.rows import ArrayRows, RangeRows
 from fastgrad.data.structure import map_leaves, spec_of
@@ -152,8 +152,15 @@ class Generated(Node):
         iterator = iter(unrecorded(self._generator, *self._arguments))
         end = object()
         try:
-            while (value := unrecorded(next, iterator, end)) is not end:
-                yield _fitted(value, signature)
+            while True:
+                try:
+                    value = unrecorded(next, iterator, end)
+                    element = end if value is end else _fitted(value, signature)
+                except Exception as error:  # noqa: BLE001  # of whatever class the generator raises
+                    element = Failure(error)
+                if element is end:
+                    return
+                yield element
         finally:
             close(iterator)
 

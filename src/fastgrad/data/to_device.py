@@ -8,7 +8,7 @@ from typing import Any
 from fastgrad import nest
 from fastgrad.data.ahead import ahead
 from fastgrad.data.dataset import AUTOTUNE, Dataset
-from fastgrad.data.node import Node, Stage
+from fastgrad.data.node import Node, Stage, succeeded
 from fastgrad.data.structure import packer
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.ops.arguments import integer
@@ -51,7 +51,7 @@ class OnDevice(Stage):
         packers: list[Callable[[list[Any]], Any]] = []  # of the elements on their way; all have one form
 
         def leaves() -> Iterator[list[Any]]:
-            for element in elements:
+            for element in map(succeeded, elements):
                 if not packers:
                     packers.append(packer(element))
                 yield [leaf._array if isinstance(leaf, Tensor) else leaf for leaf in nest.flatten(element)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -11,7 +10,7 @@ import numpy as np
 
 from fastgrad.data.ahead import in_parallel
 from fastgrad.data.compiling import Compiling, call, unrecorded
-from fastgrad.data.node import UNKNOWN, Node, Stage
+from fastgrad.data.node import UNKNOWN, Failure, Node, Stage, attempted
 from fastgrad.data.structure import map_leaves, placeholder, result_element, spec_of
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.tensor import convert_to_tensor
@@ -51,12 +50,8 @@ class Mapped(Stage):
     def elements_after(self, position: int) -> Iterator[Any]:
         return self._mapped(self.source.elements_after(position))
 
-    def guarded(self, guard: Callable[[Callable[[Any], Any], Any], Any]) -> Iterator[Any]:
-        """``guard(function, element)`` of each element, for whoever deals with the function's errors."""
-        return self._mapped(self.source.elements(), functools.partial(guard, self._result))
-
-    def _mapped(self, elements: Iterator[Any], function: Callable[[Any], Any] | None = None) -> Iterator[Any]:
-        function = function or self._result
+    def _mapped(self, elements: Iterator[Any]) -> Iterator[Any]:
+        function = attempted(self._result)
         return in_parallel(function, elements, self._threads) if self._threads else map(function, elements)
 
     def _result(self, element: Any) -> Any:
@@ -72,7 +67,8 @@ class Mapped(Stage):
             samples = [self._sample(placeholder(spec, *sample)) for sample in ((2, 0), (3, 1))]
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, InvalidArgumentError):
             # These are no values for it: real elements say all but which dimensions vary.
-            samples = [self._sample(element) for element in itertools.islice(self.source.elements(), 2)]
+            elements = (element for element in self.source.elements() if type(element) is not Failure)
+            samples = [self._sample(element) for element in itertools.islice(elements, 2)]
             if not samples:
                 raise
         return common_spec(samples)
@@ -98,9 +94,16 @@ class Filtered(Stage):
         self._predicate = checked_function(predicate, "Dataset.filter")
 
     def elements(self) -> Iterator[Any]:
-        for element in self.source.elements():
-            if _holds(self._predicate, element):
+        for element, holds in self._judged():
+            if type(holds) is Failure:
+                yield holds
+            elif holds:
                 yield element
+
+    def _judged(self) -> Iterator[tuple[Any, bool | Failure]]:
+        """Each element and whether the predicate is true of it."""
+        holds = attempted(lambda element: _holds(self._predicate, element))
+        return ((element, holds(element)) for element in self.source.elements())
 
     def count(self) -> int:
         return UNKNOWN
@@ -112,10 +115,10 @@ class TakenWhile(Filtered):
     name = "_TakeWhileDataset"
 
     def elements(self) -> Iterator[Any]:
-        for element in self.source.elements():
-            if not _holds(self._predicate, element):
+        for element, holds in self._judged():
+            if not holds:
                 return
-            yield element
+            yield holds if type(holds) is Failure else element
 
 
 def _holds(predicate: Callable[..., Any], element: Any) -> bool:
@@ -142,8 +145,13 @@ class FlatMapped(Stage):
         return node_of(call(self._function, element), "map_func")
 
     def elements(self) -> Iterator[Any]:
+        inner = attempted(self.inner)
         for element in self.source.elements():
-            yield from self.inner(element).elements()
+            node = inner(element)
+            if type(node) is Failure:
+                yield node
+            else:
+                yield from node.elements()
 
     def count(self) -> int:
         return UNKNOWN
@@ -166,7 +174,7 @@ class Interleaved(FlatMapped):
 
     def elements(self) -> Iterator[Any]:
         waiting = self.source.elements()
-        end = object()
+        inner, end = attempted(self.inner), object()
         places: list[Iterator[Any] | None] = [None] * self._cycle
         place, left = 0, self._cycle  # places that may still give something
         while left:
@@ -177,13 +185,18 @@ class Interleaved(FlatMapped):
                     left -= 1
                     place = (place + 1) % self._cycle
                     continue
-                current = places[place] = self.inner(element).elements()
-            left = self._cycle
-            for _ in range(self._block):
+                node = inner(element)
+                if type(node) is Failure:
+                    yield node
+                    continue
+                current = places[place] = node.elements()
+            left, missing = self._cycle, self._block
+            while missing:
                 element = next(current, end)
                 if element is end:
                     places[place] = None
                     break
+                missing -= type(element) is not Failure
                 yield element
             place = (place + 1) % self._cycle
 
@@ -200,8 +213,12 @@ class Scanned(Stage):
     def elements(self) -> Iterator[Any]:
         state = self._initial
         for element in self.source.elements():
-            state, found = self._next(state, element)
-            yield found
+            following = attempted(lambda element, state=state: self._next(state, element))(element)
+            if type(following) is Failure:
+                yield following
+            else:
+                state, output = following
+                yield output
 
     def _next(self, state: Any, element: Any) -> tuple[Any, Any]:
         found = unrecorded(self._function, state, element)
@@ -222,8 +239,16 @@ class Unique(Stage):
     name = "_UniqueDataset"
 
     def elements(self) -> Iterator[Any]:
+        spec = self.spec()
+        if not isinstance(spec, TensorSpec) or spec.dtype.name not in ("int32", "int64", "string"):
+            raise TypeError(
+                f"`tf.data.Dataset.unique` takes one int32, int64 or string tensor, got elements of {spec}."
+            )
         seen = set()
         for element in self.source.elements():
+            if type(element) is Failure:
+                yield element
+                continue
             array = convert_to_tensor(element).numpy()
             key = array.item() if not np.ndim(array) and not isinstance(array, bytes) else array
             if np.ndim(array):
