@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -213,7 +214,7 @@ class Scanned(Stage):
     def elements(self) -> Iterator[Any]:
         state = self._initial
         for element in self.source.elements():
-            following = attempted(lambda element, state=state: self._next(state, element))(element)
+            following = attempted(functools.partial(self._next, state))(element)
             if type(following) is Failure:
                 yield following
             else:

@@ -1,8 +1,9 @@
 """Combining lanes: partial results, element i of which has gone to lane i % 256.
 
 Every 16th lane is combined one after the other, and then these 16 results: the order depends on the number of lanes
-alone, which is rounded up to a multiple of 16 by lanes that change nothing. (That the number of chains looks like one
-that is not known keeps LLVM from unrolling them.)
+alone, which is rounded up to a multiple of 16 by lanes that change nothing. The first 16 lanes hold the chains, which go on
+side by side: one chain after another would read every 16th lane, which LLVM makes thousands of shuffles of where lanes are
+bytes. (That the number of results looks like one that is not known keeps LLVM from unrolling their loop.)
 """
 
 from fastgrad.kernels.building.body import scalar_function
@@ -31,55 +32,47 @@ def fill(lanes, count, neutral):
 
 @scalar_function
 def lanes_sum(lanes, count):
-    """The sum of the first `count` lanes, a multiple of 16."""
-    total = lanes[0]
+    """The sum of the first `count` lanes, a multiple of 16; overwrites lanes."""
     for k in range(16, count, 16):
-        total += lanes[k]
+        for i in range(16):
+            lanes[i] += lanes[k + i]
+    total = lanes[0]
     for i in range(1, least(16, count)):
-        part = lanes[i]
-        for k in range(i + 16, count, 16):
-            part += lanes[k]
-        total += part
+        total += lanes[i]
     return total
 
 
 @scalar_function
 def lanes_product(lanes, count):
     """The product likewise."""
-    total = lanes[0]
     for k in range(16, count, 16):
-        total *= lanes[k]
+        for i in range(16):
+            lanes[i] *= lanes[k + i]
+    total = lanes[0]
     for i in range(1, least(16, count)):
-        part = lanes[i]
-        for k in range(i + 16, count, 16):
-            part *= lanes[k]
-        total *= part
+        total *= lanes[i]
     return total
 
 
 @scalar_function
 def lanes_greatest(lanes, count):
     """The greatest likewise; NaN if there is one."""
-    total = lanes[0]
     for k in range(16, count, 16):
-        total = nan_greatest(total, lanes[k])
+        for i in range(16):
+            lanes[i] = nan_greatest(lanes[i], lanes[k + i])
+    total = lanes[0]
     for i in range(1, least(16, count)):
-        part = lanes[i]
-        for k in range(i + 16, count, 16):
-            part = nan_greatest(part, lanes[k])
-        total = nan_greatest(total, part)
+        total = nan_greatest(total, lanes[i])
     return total
 
 
 @scalar_function
 def lanes_least(lanes, count):
     """The least likewise."""
-    total = lanes[0]
     for k in range(16, count, 16):
-        total = nan_least(total, lanes[k])
+        for i in range(16):
+            lanes[i] = nan_least(lanes[i], lanes[k + i])
+    total = lanes[0]
     for i in range(1, least(16, count)):
-        part = lanes[i]
-        for k in range(i + 16, count, 16):
-            part = nan_least(part, lanes[k])
-        total = nan_least(total, part)
+        total = nan_least(total, lanes[i])
     return total
