@@ -97,7 +97,7 @@ def judge(suite: str, sources: Path, folder: Path, referee: str, arguments: list
     if failed:
         answers = run(suite, sources, folder / f"{suite}-referee.json", referee, failed, [])
         for name in failed:
-            if answers.get(name, ["not collected"])[0] not in ("passed", "words"):
+            if name in answers and answers[name][0] not in ("passed", "words"):
                 outcomes[name] = ["apart", "fails or is skipped on the peer itself"]
     (folder / f"{suite}.json").write_text(json.dumps(outcomes, indent=0, sort_keys=True))
     return outcomes

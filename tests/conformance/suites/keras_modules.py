@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
+import importlib.util
+import os
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -237,6 +238,21 @@ _modules: dict[str, ModuleType] = {
     "keras.random": _random,
     "keras.src.tree": _tree,
     "keras.src.backend.common": namespace("keras.src.backend.common", {**_backend_members}),
+    "keras.src.dtype_policies.dtype_policy": namespace(
+        "keras.src.dtype_policies.dtype_policy",
+        {
+            "DTypePolicy": keras.DTypePolicy,
+            "dtype_policy": keras.config.dtype_policy,
+            "set_dtype_policy": keras.config.set_dtype_policy,
+        },
+    ),
+    "keras.src.utils.file_utils": namespace(
+        "keras.src.utils.file_utils",
+        {
+            "join": os.path.join, "exists": os.path.exists, "makedirs": os.makedirs, "listdir": os.listdir,
+            "path_to_string": os.fspath, "File": open, "get_file": keras.utils.get_file, "remove": os.remove,
+        },
+    ),
     "keras.src.backend.common.global_state": namespace(
         "keras.src.backend.common.global_state", {"clear_session": keras.utils.clear_session}
     ),
@@ -265,6 +281,17 @@ def _spaces(module: str) -> list[Any]:
     return [*spaces, keras, *(getattr(keras, name) for name in _NAMESPACES)]
 
 
+def _public(module: str, attribute: str) -> Any:
+    """fastgrad's public ``attribute``; names that each namespace has, such as ``get``, only from the namespace itself."""
+    spaces = _spaces(module)
+    if attribute in ("get", "serialize", "deserialize"):
+        spaces = spaces[: -len(_NAMESPACES) - 1]
+    value = first_attribute(spaces, attribute)
+    if isinstance(value, ModuleType) and attribute not in _NAMESPACES and attribute != "schedules":
+        raise KeyError(attribute)
+    return value
+
+
 def _lookup(module: str, attribute: str) -> Any:
     """The value of ``module.attribute``: a submodule of Keras, or a public name of fastgrad's."""
     package = module.partition(".")[0]
@@ -283,7 +310,7 @@ def _lookup(module: str, attribute: str) -> Any:
     source = _folder.joinpath(*full.split("."))
     is_module = source.is_dir() or source.with_suffix(".py").exists()
     if attribute[:1].isupper() or not is_module:
-        value = first_attribute(_spaces(module), attribute)
+        value = _public(module, attribute)
         return _module(full) if isinstance(value, ModuleType) else value
     return importlib.import_module(full)
 
@@ -314,4 +341,6 @@ def install(folder: Path) -> None:
     global _folder
     _folder = folder
     Finder({"keras", "tensorflow", "conftest"}, folder, _is_support, _module).install()
+    if importlib.util.find_spec("torch") is None:
+        Finder({"torch"}, folder, lambda name: False, lambda name: namespace(name, {})).install()
     _adapt_test_case()
