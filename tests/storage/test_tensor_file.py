@@ -2,6 +2,7 @@
 
 import io
 import json
+import tracemalloc
 import zipfile
 
 import ml_dtypes
@@ -245,3 +246,22 @@ def test_archives_that_lie(tmp_path, members, message):
         archive.comment = b"fastgrad, members: 1"
     with pytest.raises(ValueError, match=message):
         load_tensors(path)
+
+
+def test_shapes_in_npz_are_checked_before_the_values_are_read(tmp_path):
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": "<f4", "fortran_order": False, "shape": (3,)})
+    with (
+        zipfile.ZipFile(tmp_path / "bomb.npz", "w", zipfile.ZIP_DEFLATED) as archive,
+        archive.open("a.npy", "w") as member,
+    ):
+        member.write(header.getvalue())
+        for _ in range(200):
+            member.write(bytes(1_000_000))
+    assert (tmp_path / "bomb.npz").stat().st_size < 1_000_000
+    tracemalloc.start()
+    with pytest.raises(ValueError, match=r"'a\.npy' of shape \(3,\) and dtype float32 does not fit"):
+        load_tensors(tmp_path / "bomb.npz")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 5_000_000

@@ -188,10 +188,36 @@ def test_only_what_holds_variables(value):
         tf.train.Checkpoint(value)
 
 
-def test_a_damaged_state_file(tmp_path):
-    (tmp_path / "checkpoint").write_text("nonsense")
-    with pytest.raises(ValueError, match="no checkpoint state file"):
-        tf.train.latest_checkpoint(tmp_path)
+@pytest.mark.parametrize(
+    "contents",
+    [
+        b"nonsense",
+        b"\xff\xfe",
+        b'model_checkpoint_path: "a\\q\xc3"\n',
+        b'model_checkpoint_path: "a"\nlast_preserved_timestamp: 1.2.3\n',
+        b"model_checkpoint_path: 3\n",
+        b'model_checkpoint_path: "a"\nall_model_checkpoint_timestamps: "text"\n',
+    ],
+)
+def test_a_damaged_state_file_is_logged_and_ignored(tmp_path, caplog, contents):
+    (tmp_path / "checkpoint").write_bytes(contents)
+    assert tf.train.get_checkpoint_state(tmp_path) is None
+    assert f"{tmp_path / 'checkpoint'}: Checkpoint ignored" in caplog.text
+    manager = tf.train.CheckpointManager(tf.train.Checkpoint(v=tf.Variable(1.0)), tmp_path, max_to_keep=1)
+    assert tf.train.latest_checkpoint(tmp_path) is None
+    assert manager.save() == tf.train.latest_checkpoint(tmp_path)
+
+
+def test_a_state_file_without_a_checkpoint(tmp_path):
+    (tmp_path / "checkpoint").write_text("")
+    with pytest.raises(ValueError, match="names no checkpoint"):
+        tf.train.get_checkpoint_state(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["a\\303\\244b", "a\\u00e4b", "aäb"])
+def test_escapes_in_a_state_file(tmp_path, name):
+    (tmp_path / "checkpoint").write_text(f'model_checkpoint_path: "{name}"\n', encoding="utf-8")
+    assert tf.train.get_checkpoint_state(tmp_path).model_checkpoint_path == str(tmp_path / "aäb")
 
 
 class TestManager:

@@ -1,7 +1,12 @@
-"""Named arrays in HDF5 files, through h5py: groups within groups, as Keras writes its weights."""
+"""Named arrays in HDF5 files, through h5py: groups within groups, as Keras writes its weights.
+
+Files written here have a checksum as an attribute, which Keras does not look at. Files without it are read as they are.
+"""
 
 from __future__ import annotations
 
+import json
+import zlib
 from typing import Any, BinaryIO
 
 import ml_dtypes
@@ -10,6 +15,9 @@ import numpy as np
 _BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
 _LARGEST_ATTRIBUTE = 64512
 _MOST_COMPRESSION = 1100  # deflate's limit: data of more bytes than this many times those stored is made up
+
+
+_CHECKSUM = "fastgrad_crc32"
 
 
 def h5py_module() -> Any:
@@ -35,6 +43,29 @@ def write_hdf5(file: BinaryIO, arrays: dict[str, np.ndarray], attributes: dict[s
                 root.create_dataset(path, data=array).attrs["dtype"] = "bfloat16"
             else:
                 root.create_dataset(path, data=array)
+        root.attrs[_CHECKSUM] = json.dumps({"arrays": _of_arrays(arrays), "texts": _of_texts(_attributes(root))})
+
+
+def _of_arrays(arrays: dict[str, np.ndarray]) -> int:
+    total = 0
+    for path in sorted(arrays):
+        array = np.ascontiguousarray(arrays[path])
+        total = zlib.crc32(f"{path} {array.dtype.name} {array.shape}".encode(), total)
+        total = zlib.crc32(array.reshape(-1).view(np.uint8).data, total)
+    return total
+
+
+def _of_texts(attributes: dict[str, dict[str, Any]]) -> int:
+    return zlib.crc32(json.dumps(attributes, sort_keys=True).encode())
+
+
+def _check(root: Any, part: str, computed: int) -> None:
+    """Raises ValueError if the file has a checksum of ``part``, and another one than ``computed``."""
+    text = _texts(root.attrs.get(_CHECKSUM))
+    if text is not None and json.loads(text)[part] != computed:
+        raise ValueError(
+            f"the checksum of its {part} is not that of its contents. If the change was meant, delete the attribute {_CHECKSUM!r}"
+        )
 
 
 def _write_attribute(group: Any, name: str, value: str | list[str]) -> None:
@@ -54,20 +85,26 @@ def read_attributes(file: BinaryIO, source: str) -> dict[str, dict[str, Any]]:
     Raises:
         ValueError: a damaged file.
     """
+    try:
+        with h5py_module().File(file, "r") as root:
+            found = _attributes(root)
+            _check(root, "texts", _of_texts(found))
+    except (OSError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        raise ValueError(f"{source!r} is no intact HDF5 file of a model: {error}") from error
+    return found
+
+
+def _attributes(root: Any) -> dict[str, dict[str, Any]]:
     h5py = h5py_module()
     found: dict[str, dict[str, Any]] = {}
 
     def visit(path: str, item: Any) -> None:
         if isinstance(item, h5py.Group):
-            values = {name: _texts(item.attrs[name]) for name in item.attrs}
+            values = {name: _texts(item.attrs[name]) for name in item.attrs if name != _CHECKSUM}
             found[path] = {name: value for name, value in values.items() if value is not None}
 
-    try:
-        with h5py.File(file, "r") as root:
-            visit("", root)
-            root.visititems(visit)  # follows no links
-    except (OSError, KeyError, RuntimeError, TypeError, ValueError) as error:
-        raise ValueError(f"{source!r} is no intact HDF5 file of a model: {error}") from error
+    visit("", root)
+    root.visititems(visit)  # follows no links
     return found
 
 
@@ -97,6 +134,7 @@ def read_hdf5(file: BinaryIO, source: str) -> dict[str, np.ndarray]:
     try:
         with h5py.File(file, "r") as root:
             _collect(h5py, root, "", found, set())
+            _check(root, "arrays", _of_arrays(found))
     except (OSError, KeyError, RuntimeError, TypeError, ValueError) as error:
         raise ValueError(f"{source!r} is no intact HDF5 file of weights: {error}") from error
     return found

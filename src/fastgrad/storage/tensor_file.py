@@ -7,7 +7,6 @@ takes the last of several entries of one name.
 from __future__ import annotations
 
 import errno
-import io
 import json
 import math
 import os
@@ -224,7 +223,8 @@ def _read_npz(file: BinaryIO) -> tuple[dict[str, np.ndarray], dict[str, str]]:
         for name in archive.namelist():
             if not name.endswith(".npy"):
                 raise _Damage(f"it holds {name!r}, which is no array")
-            arrays[name.removesuffix(".npy")] = _parsed_npy(name, archive.read(name))  # which checks the checksum
+            with archive.open(name) as member:  # which checks the checksum
+                arrays[name.removesuffix(".npy")] = _parsed_npy(name, member, archive.getinfo(name).file_size)
     texts: Any = {}
     if _METADATA in arrays:
         stored = arrays.pop(_METADATA)
@@ -242,8 +242,7 @@ def _read_npz(file: BinaryIO) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     return arrays, texts
 
 
-def _parsed_npy(name: str, contents: bytes) -> np.ndarray:
-    stream = io.BytesIO(contents)
+def _parsed_npy(name: str, stream: Any, size: int) -> np.ndarray:
     version = np.lib.format.read_magic(stream)
     if version not in ((1, 0), (2, 0)):
         raise _Damage(f"{name!r} is in version {version} of the format")
@@ -251,7 +250,7 @@ def _parsed_npy(name: str, contents: bytes) -> np.ndarray:
     shape, fortran, dtype = header(stream)
     if dtype.newbyteorder("=") not in _BY_NUMPY and dtype.kind != "c":
         raise _Damage(f"{name!r} holds values of dtype {dtype}; pickled objects are never loaded")
-    if math.prod(shape) * dtype.itemsize != len(contents) - stream.tell():
-        raise _Damage(f"{name!r} of shape {shape} and dtype {dtype} does not fit its {len(contents)} bytes")
-    flat = np.frombuffer(contents, dtype, offset=stream.tell())
+    if math.prod(shape) * dtype.itemsize != size - stream.tell():  # known before the values take memory
+        raise _Damage(f"{name!r} of shape {shape} and dtype {dtype} does not fit its {size} bytes")
+    flat = np.frombuffer(stream.read(), dtype)
     return np.array(flat.reshape(shape, order="F" if fortran else "C"), dtype.newbyteorder("="), order="C")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 import json
+import logging
 import os
 import re
 from collections.abc import Sequence
@@ -14,6 +16,7 @@ from fastgrad.storage.atomic_write import write_atomically
 from fastgrad.storage.tensor_file import load_tensors
 from fastgrad.train.checkpoint import file_of
 
+_logger = logging.getLogger("fastgrad")
 _LINE = re.compile(r'\s*(\w+):\s*("(?:[^"\\]|\\.)*"|[-+.\deE]+)\s*')
 
 
@@ -56,34 +59,45 @@ def update_checkpoint_state(
 
 
 def get_checkpoint_state(checkpoint_dir: Any, latest_filename: str | None = None) -> CheckpointState | None:
-    """What the file ``checkpoint`` of a folder says, None if there is none.
+    """What the file ``checkpoint`` of a folder says, None if there is none, or, with a logged warning, if it is damaged.
 
     Args:
         checkpoint_dir: the folder.
         latest_filename: another name of the file.
 
     Raises:
-        ValueError: it cannot be read.
+        ValueError: it names no checkpoint.
     """
     folder = os.fspath(checkpoint_dir)
     path = os.path.join(folder, latest_filename or "checkpoint")
     if not os.path.isfile(path):
         return None
     fields: dict[str, list[Any]] = {}
-    with open(path, encoding="utf-8") as file:
-        for line in file:
-            match = _LINE.fullmatch(line)
-            if match is None:
-                raise ValueError(f"{path} is no checkpoint state file: it has the line {line!r}.")
-            fields.setdefault(match[1], []).append(json.loads(match[2]))
-    if "model_checkpoint_path" not in fields:
+    try:
+        with open(path, encoding="utf-8") as file:
+            for line in file:
+                match = _LINE.fullmatch(line)
+                if match is None:
+                    raise ValueError(f"it has the line {line!r}")
+                fields.setdefault(match[1], []).append(_value(match[2]))
+        stamps = [float(stamp) for stamp in fields.get("all_model_checkpoint_timestamps", [])]
+        preserved = float(fields.get("last_preserved_timestamp", [0.0])[-1])
+        names = [os.path.join(folder, name) for name in fields.get("all_model_checkpoint_paths", [])]
+        newest = [os.path.join(folder, name) for name in fields.get("model_checkpoint_path", [])]
+    except (TypeError, ValueError) as error:  # UnicodeDecodeError is one
+        _logger.warning("%s: Checkpoint ignored, this is no intact checkpoint state file: %s", path, error)
+        return None
+    if not newest:
         raise ValueError(f"{path} names no checkpoint.")
-    return CheckpointState(
-        os.path.join(folder, fields["model_checkpoint_path"][-1]),
-        tuple(os.path.join(folder, name) for name in fields.get("all_model_checkpoint_paths", [])),
-        tuple(map(float, fields.get("all_model_checkpoint_timestamps", []))),
-        float(fields.get("last_preserved_timestamp", [0.0])[-1]),
-    )
+    return CheckpointState(newest[-1], tuple(names), tuple(stamps), preserved)
+
+
+def _value(text: str) -> Any:
+    """A number, or a string with the escapes of protocol buffers' text format or of JSON."""
+    if not text.startswith('"'):
+        return float(text)
+    plain = re.sub(r"\\u([0-9a-fA-F]{4})", lambda match: chr(int(match[1], 16)), text[1:-1])
+    return codecs.escape_decode(plain.encode())[0].decode()
 
 
 def latest_checkpoint(checkpoint_dir: Any, latest_filename: str | None = None) -> str | None:

@@ -188,6 +188,33 @@ def test_damaged_files_are_refused_and_old_ones_stay(tmp_path, ending):
             small().load_weights(path)
 
 
+@pytest.mark.parametrize("ending", [".weights.h5", ".h5"])
+def test_changed_values_and_texts_are_noticed(tmp_path, ending):
+    """Keras's files have no checksum, ours do."""
+    import h5py
+
+    path = tmp_path / f"m{ending}"
+    model = small()
+    model.save_weights(path) if ending == ".weights.h5" else model.save(path)
+    whole = path.read_bytes()
+    value = model.get_weights()[0].tobytes()
+    place = whole.index(value)
+    path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+    with pytest.raises(ValueError, match="the checksum of its arrays is not that of its contents"):
+        small().load_weights(path)
+    path.write_bytes(whole)
+    with h5py.File(path, "a") as file:
+        file.attrs["other"] = "text"
+    if ending == ".h5":
+        with pytest.raises(ValueError, match="the checksum of its texts"):
+            keras.models.load_model(path)
+    with h5py.File(path, "a") as file:
+        del file.attrs["fastgrad_crc32"]
+    again = small()
+    again.load_weights(path)
+    np.testing.assert_array_equal(again.get_weights()[0], model.get_weights()[0])
+
+
 def test_nothing_is_run(tmp_path):
     """A configuration names classes of Keras's or the program's own, and never Python code."""
     path = tmp_path / "m.keras"

@@ -112,13 +112,20 @@ def test_what_does_not_fit_is_said_and_changes_nothing(tmp_path):
         np.testing.assert_array_equal(now, then)
 
 
+def without_attributes(path, *names):
+    with h5py.File(path, "a") as file:
+        for name in names:
+            del file.attrs[name]
+
+
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
         (lambda path: path.write_bytes(b"nothing"), "no intact HDF5"),
         (lambda path: path.write_bytes(path.read_bytes()[:2000]), "no intact HDF5"),
         (lambda path: h5py.File(path, "a").attrs.__setitem__("model_config", "{"), "no intact HDF5"),
-        (lambda path: h5py.File(path, "a").attrs.__delitem__("model_config"), "no model"),
+        (lambda path: h5py.File(path, "a").attrs.__delitem__("model_config"), "checksum of its texts"),
+        (lambda path: without_attributes(path, "model_config", "fastgrad_crc32"), "no model"),
     ],
 )
 def test_damaged_files(tmp_path, spoil, message):
@@ -143,3 +150,11 @@ def test_weights_have_another_ending(tmp_path):
     with pytest.raises(ValueError, match=r"weights\.h5"):
         trained().save_weights(tmp_path / "model.h5")
     assert not (tmp_path / "model.h5").exists()
+
+
+def test_missing_folders_are_made(tmp_path):
+    path = tmp_path / "new" / "folder" / "model.h5"
+    trained().save(path)
+    assert path.exists()
+    with pytest.raises(FileNotFoundError, match=r"other/model\.keras'$"):
+        trained().save(tmp_path / "other" / "model.keras")
