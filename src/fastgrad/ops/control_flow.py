@@ -259,7 +259,7 @@ def while_loop(
         if limit._array.ndim:
             raise ValueError(f"'maximum_iterations' must be a scalar. Received shape: {limit.shape}")
     variables = nest.map_structure(_loop_variable, loop_vars)
-    found = _written_down(cond, body, variables, limit)
+    found = written_down_loop(cond, body, variables, limit)
     if found is not None:
         return found
     trips = inf if limit is None else integer(limit, "while_loop: maximum_iterations")
@@ -283,7 +283,7 @@ def _next(body: Callable[..., Any], variables: Any) -> Any:
     return nest.map_structure(_loop_variable, found)
 
 
-def _written_down(cond: Callable[..., Any], body: Callable[..., Any], variables: Any, limit: Tensor | None) -> Any:
+def written_down_loop(cond: Callable[..., Any], body: Callable[..., Any], variables: Any, limit: Tensor | None) -> Any:
     """The result of a loop that who writes down whole programs has taken over; None if nobody has."""
     tracer = control_flow_of()
     if tracer is None:

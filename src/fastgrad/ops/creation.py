@@ -331,6 +331,16 @@ def range(start: Any, limit: Any = None, delta: Any = 1, dtype: Any = None, name
     if dtype is None and type(start) is int and type(limit) is int and type(delta) is int:
         small = min(start, limit, delta) >= -(2**31) and max(start, limit, delta) < 2**31
         return constant_tensor(_range(start, limit, delta, dtypes.int32 if small else dtypes.int64))
+    first, last, step, chosen = range_operands(start, limit, delta, dtype)
+    return constant_tensor(_range(first.numpy(), last.numpy(), step.numpy(), chosen))
+
+
+def range_operands(
+    start: Any, limit: Any = None, delta: Any = 1, dtype: Any = None, name: str | None = None
+) -> tuple[Tensor, Tensor, Tensor, DType]:
+    """The scalars of ``range`` as tensors, and the dtype in which it computes; arguments and errors as there."""
+    if limit is None:
+        start, limit = 0, start
     wanted = None if dtype is None else dtypes.as_dtype(dtype)
     arguments = []
     for what, value in (("start", start), ("limit", limit), ("delta", delta)):
@@ -342,9 +352,8 @@ def range(start: Any, limit: Any = None, delta: Any = 1, dtype: Any = None, name
     found = {x.dtype for x in arguments} if wanted is None else {wanted}
     if not found <= set(_RANGE_TYPES):
         raise TypeError(f"range: got {sorted(d.name for d in found)}, but takes {[d.name for d in _RANGE_TYPES]}.")
-    chosen = max(found, key=_RANGE_TYPES.index)
-    first, last, step = [x.numpy() for x in arguments]
-    return constant_tensor(_range(first, last, step, chosen))
+    first, last, step = arguments
+    return first, last, step, max(found, key=_RANGE_TYPES.index)
 
 
 def _range(start: Any, limit: Any, delta: Any, dtype: DType) -> np.ndarray:

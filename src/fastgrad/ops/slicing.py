@@ -15,8 +15,8 @@ from fastgrad.kernels.arranging.strided import cleared, one_view, written
 from fastgrad.kernels.running.launch import Output
 from fastgrad.operation import TABLE, Form, Operation, operation
 from fastgrad.ops.arguments import integers, tensor_of
-from fastgrad.recording import recorders, unheard
-from fastgrad.tensor import Tensor
+from fastgrad.recording import control_flow_of, recorders, rehearsing, unheard
+from fastgrad.tensor import Tensor, constant_tensor
 from fastgrad.variable import Variable, writing
 
 Key = tuple[Any, ...]
@@ -77,7 +77,39 @@ def _getitem(x: Tensor, key: Any) -> Tensor:
         from fastgrad.ops.indexing import boolean_mask
 
         return boolean_mask(x, key)
+    elif recorders.active and (part := _gathered(x, key)) is not None:
+        return part
     return _strided_slice(x, key=_resolved(key, x._array.shape))
+
+
+def _gathered(x: Tensor, key: Any) -> Tensor | None:
+    """The part in a function that is written down as an operation, where a position may be another one each time; else None."""
+    tracer = control_flow_of() if rehearsing() else None
+    if tracer is None:
+        return None
+    items = list(key) if isinstance(key, tuple) else [key]
+    places = [
+        place
+        for place, item in enumerate(items)
+        if isinstance(item, Tensor) and item._array.size == 1 and item.dtype.is_integer and tracer.follows(item)
+    ]
+    if not places:
+        return None
+    kept = tuple([builtins.slice(None) if place in places else item for place, item in enumerate(items)])
+    part = _strided_slice(x, key=_resolved(kept, x._array.shape))
+    missing = x._array.ndim - sum(item is not None and item is not Ellipsis for item in items)
+    sizes = [
+        missing if item is Ellipsis else int(item is None or isinstance(item, builtins.slice) or place in places)
+        for place, item in enumerate(items)
+    ]
+    for place in reversed(places):
+        axis = sum(sizes[:place])
+        position = TABLE["reshape"](items[place], shape=())
+        size = constant_tensor(np.array(part._array.shape[axis], position._array.dtype))
+        zero = constant_tensor(np.zeros((), position._array.dtype))
+        position = TABLE["where"](TABLE["less"](position, zero), TABLE["add"](position, size), position)
+        part = TABLE["gather"](part, position, axis=axis, batch_dims=0)
+    return part
 
 
 def _is_mask(key: Any) -> bool:
@@ -360,6 +392,8 @@ def _variable_getitem(variable: Variable, key: Any) -> Tensor:
     """
     if _is_mask(key):
         return _getitem(variable._read(), key)
+    if recorders.active and (gathered := _gathered(variable._read(), key)) is not None:
+        return gathered
     resolved = _resolved(key, variable._array.shape)
     x = variable._read()
     if type(x._array) is np.ndarray:

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, NamedTuple
 
 from fastgrad import nest
 from fastgrad.errors import TraceError
-from fastgrad.recording import recorders
+from fastgrad.recording import control_flow_of, recorders
 from fastgrad.tensor import Tensor
 from fastgrad.trace.calling import turns
 from fastgrad.trace.calling.cache import KEYS, Cache, Version
@@ -20,6 +20,7 @@ from fastgrad.trace.calling.concrete import ConcreteFunction
 from fastgrad.trace.calling.eagerly import functions_run_eagerly, ops_are_deterministic
 from fastgrad.trace.calling.element_loops import gives_elements, in_pieces
 from fastgrad.trace.calling.entry import entry_of
+from fastgrad.trace.calling.loop_conversion import with_program_loops
 from fastgrad.trace.calling.report import graph_text, report_text, source_text
 from fastgrad.trace.calling.results import Results, as_results
 from fastgrad.trace.calling.retracing import Retracing, warn_of
@@ -217,7 +218,8 @@ class Function:
         return as_results(self._callable(python)(*args, **kwargs), self.__name__)
 
     def _callable(self, python: Any = None) -> Callable[..., Any]:
-        python = python or self._python
+        if python is None:
+            python = self._python if control_flow_of() is None else with_program_loops(self._python)
         if self._instance is None:
             return python
         return functools.partial(python, self._instance())
@@ -450,9 +452,10 @@ def function(
         verify: how many of the first replays are also run eagerly and compared.
         autograph, jit_compile, reduce_retracing, experimental_implements, experimental_autograph_options,
         experimental_attributes, experimental_relax_shapes, experimental_compile, experimental_follow_type_hints: kept for
-        TensorFlow's signature. Python's own control flow works on tensors, by their values: each way that it goes is recorded,
-        and ``for i in tf.range(n)`` is written out for each n, where TensorFlow makes a loop of it. ``tf.while_loop`` is
-        compiled once, whatever the number of trips. Each shape has a program of its own.
+        TensorFlow's signature. ``for i in tf.range(n)`` and ``while`` with a condition on tensors, in the function itself, become
+        loops of the program, whatever the number of trips, if their variables keep shape and dtype and the body leaves nothing
+        behind in Python. Else Python's control flow works on tensors by their values: each way that it goes is recorded. Each
+        shape has a program of its own.
 
     Returns:
         A ``Function``, or a decorator.

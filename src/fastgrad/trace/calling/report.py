@@ -34,11 +34,15 @@ def report_text(name: str, version: Version | None) -> str:
     """What a version consists of, in numbers."""
     if version is None:
         return _EMPTY
-    lines = [f"{name}: {len(version.ways)} recorded ways, {len(version.ways.trees)} programs"]
+    lines = [f"{name}: {_counted(len(version.ways), 'recorded way')}, {_counted(len(version.ways.trees), 'program')}:"]
     for number, tree in enumerate(version.ways.trees):
         lines += [f"program {number}:", *[f"  {line}" for line in _program_lines(tree)]]
         lines += ["", str(report_of(tree.program, f"{name}, program {number}"))]
     return "\n".join(lines)
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _program_lines(tree: Tree) -> list[str]:

@@ -1,0 +1,321 @@
+"""Loops that go by tensors in compiled functions: one recording for any number of trips, with the results of plain Python."""
+
+import numpy as np
+import pytest
+
+import fastgrad as tf
+
+X = tf.constant(np.arange(24.0, dtype=np.float32).reshape(2, 3, 4))
+
+
+def total(n):
+    s = 0
+    for i in tf.range(n):
+        s += i
+    return s
+
+
+def last_values(n):
+    i, y = -1, tf.constant(0)
+    for i in tf.range(n):
+        y = i * 2
+    return i, y
+
+
+def countdown(n):
+    s = tf.constant(0)
+    for i in tf.range(n, 0, -2):
+        s = s * 10 + i
+    return s
+
+
+def with_an_end_and_holes(n):
+    s = 0
+    for i in tf.range(n):
+        if i % 2 == 0:
+            continue
+        if s > 10:
+            break
+        s += i
+    return s
+
+
+def several_branches(n):
+    a, b, c = 0, 0, 0
+    for i in tf.range(n):
+        if i % 3 == 0:
+            a += 1
+        elif i % 3 == 1:
+            b += i
+        else:
+            c += 2
+            if c > 4:
+                c = 0
+    return a, b, c
+
+
+def within_each_other(n):
+    s = 0
+    for i in tf.range(n):
+        r = 0
+        for j in tf.range(n + 1):
+            t = i * j
+            r += t
+        s += r
+    return s
+
+
+def with_a_gradient(n):
+    x = tf.constant(1.5)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = x
+        for i in tf.range(n):
+            y = y * x if True else y
+            if i % 2 == 0:
+                y = y + x
+    return y, tape.gradient(y, x)
+
+
+def with_positions(n):
+    s, c = tf.zeros([2]), 0.0
+    for i in tf.range(n % 4):
+        s += X[:, i, 0] * 2.0 + X[:, 0, i]
+        c += X[1, -i, i] + X[i % 2][0, 1]
+    return s, c
+
+
+def collatz(n):
+    steps = 0
+    n = n + 1
+    while n != 1:
+        if n % 2 == 0:
+            n = n // 2
+        else:
+            n = 3 * n + 1
+        steps += 1
+    return steps
+
+
+def greatest_common_divisor(n):
+    a, b = n + 60, tf.constant(18)
+    while b != 0:
+        a, b = b, a % b
+    return a
+
+
+def with_two_conditions(n):
+    x, i = tf.cast(n, tf.float32), 0
+    while 0 <= i < 10 and not x <= 0.0:
+        x = x - 1.5
+        i += 1
+    return i, x
+
+
+def while_with_an_end(n):
+    i = 0
+    while i < n:
+        i += 1
+        if i * i > 10:
+            break
+    return i
+
+
+PROGRAMS = [
+    total,
+    last_values,
+    countdown,
+    with_an_end_and_holes,
+    several_branches,
+    within_each_other,
+    with_a_gradient,
+    with_positions,
+    collatz,
+    greatest_common_divisor,
+    with_two_conditions,
+    while_with_an_end,
+]
+
+
+def compare(program, *values):
+    function = tf.function(program)
+    for n in values:
+        wanted = tf.nest.flatten(program(tf.constant(n)))
+        for got, expected in zip(tf.nest.flatten(function(tf.constant(n))), wanted, strict=True):
+            np.testing.assert_allclose(got, expected, rtol=1e-6)
+    return function.experimental_get_tracing_count()
+
+
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.__name__)
+def test_a_loop_is_recorded_once_for_all_numbers_of_trips(program):
+    assert compare(program, 3, 5, 5, 0, 1, 7, 2, 20) == 1
+
+
+def test_python_in_a_loop_runs_once():
+    runs = []
+
+    def note(x):
+        runs.append(1)
+        return x
+
+    @tf.function
+    def noted(n):
+        s = 0
+        for i in tf.range(n):
+            s += note(i)
+        return s
+
+    assert [int(noted(tf.constant(n))) for n in (5, 3, 0, 9)] == [10, 3, 0, 36]
+    assert len(runs) == 1, "as in TensorFlow"
+
+
+def test_a_loop_changes_variables():
+    v = tf.Variable(0.0)
+
+    @tf.function
+    def summed(n):
+        for i in tf.range(n):
+            v.assign_add(tf.cast(i, tf.float32))
+        return v.read_value()
+
+    assert [float(summed(tf.constant(n))) for n in (3, 5, 0, 2)] == [3.0, 13.0, 13.0, 14.0]
+    w = tf.Variable(10.0)
+
+    @tf.function
+    def drained():
+        while w > 0.0:
+            w.assign_sub(3.0)
+        return w.read_value()
+
+    assert [float(drained()) for _ in range(3)] == [-2.0] * 3
+    w.assign(4.5)
+    assert float(drained()) == -1.5
+    assert summed.experimental_get_tracing_count() == drained.experimental_get_tracing_count() == 1
+
+
+def test_a_tape_around_the_function_sees_the_loop():
+    w = tf.Variable([[0.5, -0.25], [0.125, 1.0]])
+
+    def powers(x, n):
+        for _ in tf.range(n):
+            x = tf.tanh(x @ w)
+        return tf.reduce_sum(x)
+
+    compiled = tf.function(powers)
+    for n in (2, 4, 4, 1, 0):
+        gradients = []
+        for function in (powers, compiled):
+            with tf.GradientTape() as tape:
+                y = function(tf.constant([[1.0, 2.0]]), tf.constant(n))
+            gradients.append(tape.gradient(y, w, unconnected_gradients="zero"))
+        np.testing.assert_allclose(gradients[1], gradients[0], rtol=1e-5)
+    assert compiled.experimental_get_tracing_count() == 1
+
+
+def test_a_method_and_a_closure_have_loops():
+    class Model:
+        def __init__(self, factor):
+            self.factor = tf.Variable(factor)
+
+        @tf.function
+        def power(self, n):
+            s = 1
+            for _ in tf.range(n):
+                s = s * self.factor
+            return s
+
+    two, three = Model(2), Model(3)
+    for n in (3, 1, 0, 4):
+        assert (int(two.power(tf.constant(n))), int(three.power(tf.constant(n)))) == (2**n, 3**n)
+    assert two.power.experimental_get_tracing_count() == 1
+
+
+# ---- loops that stay Python's ------------------------------------------------------------------------------
+
+
+def growing(n):
+    x = tf.zeros([1])
+    for _ in tf.range(n):
+        x = tf.concat([x, x], 0)
+    return x
+
+
+def listed(n):
+    rows = [tf.constant(0)]
+    for i in tf.range(n):
+        rows.append(i)  # noqa: PERF402
+    return tf.add_n(rows)
+
+
+def returning(n):
+    for i in tf.range(n):
+        if i * i > 10:
+            return i
+    return -1
+
+
+def with_an_else(n):
+    for i in tf.range(n):
+        if i > 3:
+            break
+    else:
+        return -1
+    return i
+
+
+def of_another_dtype(n):
+    s = 0
+    for i in tf.range(n):
+        s = s + tf.cast(i, tf.float32)
+    return s
+
+
+def by_a_list(n):
+    factors, s, k = [2, 3, 5, 7], 0, 0
+    for i in tf.range(n):
+        s = s + i * factors[k]
+        k = (k + 1) % 4
+    return s
+
+
+def by_state_in_python(n):
+    left, s = [1, 2, 3], 0
+    while left:
+        s += n * left.pop()
+    return s
+
+
+@pytest.mark.parametrize(
+    "program",
+    [growing, listed, returning, with_an_else, of_another_dtype, by_a_list, by_state_in_python],
+    ids=lambda program: program.__name__,
+)
+def test_a_loop_that_can_not_be_one_of_the_program_gives_what_python_gives(program):
+    compare(program, 3, 5, 5, 1, 2)
+
+
+def test_a_name_that_a_loop_without_trips_never_gave_is_an_error():
+    @tf.function
+    def unset(n):
+        for i in tf.range(n):
+            y = i * 2
+        return y
+
+    assert int(unset(tf.constant(3))) == 4
+    with pytest.raises(UnboundLocalError, match="y"):
+        unset(tf.constant(0))
+
+
+def test_an_error_of_a_later_trip_is_raised():
+    @tf.function
+    def gathered(n):
+        s = 0
+        for i in tf.range(n):
+            s += tf.gather(tf.constant([1, 2, 3]), i)
+        return s
+
+    assert [int(gathered(tf.constant(n))) for n in (2, 3, 1)] == [3, 6, 1]
+    for _ in range(2):
+        with pytest.raises(tf.errors.InvalidArgumentError):
+            gathered(tf.constant(5))
+    assert int(gathered(tf.constant(3))) == 6
