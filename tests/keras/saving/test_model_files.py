@@ -250,12 +250,6 @@ class TestModels:
         with pytest.raises(ValueError, match="holds weights but no model"):
             keras.models.load_model(tmp_path / f"w{ending}")
 
-    def test_lambdas_cannot_be_saved(self, tmp_path, ending):
-        model = keras.Sequential([keras.Input((2,)), layers.Dense(1, lambda x: x)])
-        with pytest.raises(ValueError, match="lambda"):
-            model.save(tmp_path / f"m{ending}")
-        assert os.listdir(tmp_path) == []
-
     def test_missing_files(self, tmp_path, ending):
         with pytest.raises(FileNotFoundError):
             keras.models.load_model(tmp_path / f"m{ending}")
