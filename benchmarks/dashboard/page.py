@@ -251,7 +251,7 @@ def _roofline(records: Mapping[str, Record]) -> str:
         '<h2 id="roofline">Each kernel under the roof</h2><p>A circle is a kernel of a compiled step, on one thread; its area is its '
         "share of the step. The roof is what one thread reaches with fused multiply-adds in registers, and with a triad over arrays "
         "that fit into no cache. What stands above the sloping part finds its data in a cache. FLOPs are counted from shapes (a "
-        "logarithm counts as one), bytes are inputs and results, each once.</p>"
+        "logarithm counts as one), bytes are inputs and results, each once (of tables, the rows that are read or changed).</p>"
         f"{legend(marks)}<figure>{drawn}</figure>{_kernel_tables(records)}"
     )
 

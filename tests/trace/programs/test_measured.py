@@ -1,6 +1,7 @@
 """A report says what the kernels of a program are, and leaves the program and its state as they are."""
 
 import numpy as np
+import pytest
 
 import fastgrad as tf
 from fastgrad.trace.programs.measured import report_of
@@ -55,6 +56,80 @@ def test_what_several_kernels_do_is_told_of_the_one_that_does_most():
     assert product.name == "gemm"
     assert product.flops >= 2 * 60 * 8 * 4
     assert "gather+matmul" in product.operations
+
+
+ROWS, WIDTH, COUNT = 10_000, 8, 60
+TABLE, IDS = np.ones((ROWS, WIDTH), np.float32), np.arange(COUNT)
+READ = COUNT * WIDTH * 4  # bytes of the rows that are meant
+
+
+def rows_of(function, *arrays):
+    graph, _ = record(function, *arrays)
+    return [row for row in report_of(Program(graph), "rows").rows if row.name != "copy_bytes"]
+
+
+@pytest.mark.parametrize(
+    ("read", "ids"),
+    [
+        (tf.gather, IDS),
+        (lambda x, ids: tf.gather_nd(x, ids[:, tf.newaxis]), IDS),
+    ],
+    ids=["gather", "gather_nd"],
+)
+def test_a_gather_computes_nothing_and_reads_the_rows_that_are_meant(read, ids):
+    rows = rows_of(read, TABLE, ids)
+    assert sum(row.flops for row in rows) == 0
+    assert sum(row.bytes for row in rows) == 2 * READ + ids.nbytes
+
+
+def test_a_gather_of_more_rows_than_there_are_reads_each_once():
+    (row,) = rows_of(tf.gather, TABLE[:5], IDS % 5)
+    assert row.bytes == 5 * WIDTH * 4 + READ + IDS.nbytes
+
+
+def test_a_gather_within_a_kernel():
+    weights = np.ones((WIDTH, 4), np.float32)
+    _, product = rows_of(lambda x, ids, w: tf.gather(x, ids) @ w, TABLE, IDS, weights)
+    assert product.flops == 2 * COUNT * WIDTH * 4
+    assert product.bytes == READ + IDS.nbytes + weights.nbytes + COUNT * 4 * 4
+
+
+def test_a_scatter_changes_the_rows_that_are_meant():
+    updates = np.ones((COUNT, WIDTH), np.float32)
+    rows = rows_of(lambda x, ids, u: tf.tensor_scatter_nd_add(x, ids[:, tf.newaxis], u), TABLE, IDS, updates)
+    assert sum(row.flops for row in rows) == COUNT * WIDTH
+    assert sum(row.bytes for row in rows) == 3 * READ + IDS.nbytes
+
+
+@pytest.mark.parametrize(
+    ("make", "tables"),
+    [
+        (lambda: tf.keras.optimizers.SGD(0.1), 1),
+        (lambda: tf.keras.optimizers.Adagrad(0.1), 2),
+        (lambda: tf.keras.optimizers.SGD(0.1, momentum=0.9), 2),
+        (lambda: tf.keras.optimizers.Adam(0.1), 3),
+    ],
+    ids=["SGD", "Adagrad", "momentum", "Adam"],
+)
+def test_an_update_of_rows_counts_the_rows_that_it_changes(make, tables):
+    optimizer, table = make(), tf.Variable(TABLE)
+
+    @tf.function
+    def step(ids):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(tf.square(tf.gather(table, ids)))
+        optimizer.apply_gradients([(tape.gradient(loss, table), table)])
+        return loss
+
+    for _ in range(3):
+        step(tf.constant(IDS))
+    (tree,) = step._last.ways.trees
+    rows = report_of(tree.program, "step").rows
+    update = next(row for row in rows if "apply_update" in row.operations)
+    live = ROWS if tables > 1 and "live" in update.operations else 0  # a byte a row
+    assert 0 < update.flops <= tables * COUNT * WIDTH
+    assert update.bytes <= 2 * tables * READ + READ + IDS.nbytes + 2 * live + 100
+    assert all(row.bytes < TABLE.nbytes / 4 for row in rows)
 
 
 def test_text_and_page():

@@ -13,7 +13,8 @@ import numpy as np
 
 from fastgrad.kernels.running import driver
 from fastgrad.operation import Form
-from fastgrad.trace.graphs.graph import Kind, Node, size_of
+from fastgrad.ops.optimizer_updates import RESTS
+from fastgrad.trace.graphs.graph import Kind, Node, Value, size_of
 from fastgrad.trace.passes.rewriting import row_name
 from fastgrad.trace.programs.frame import Frame, nanoseconds_of
 from fastgrad.trace.programs.places import Action, Plan
@@ -33,7 +34,7 @@ class Row:
         operations: what it computes, and the shape of its first result.
         native: whether it is a kernel.
         flops: additions, multiplications, comparisons ...; a function such as a logarithm counts as one.
-        bytes: of its inputs and results, each once.
+        bytes: of its inputs and results, each once; of tables that are read or changed at given positions, those rows.
         microseconds: on one thread, with everything in the cache that fits; 0 for loops, and what calls the user's Python.
     """
 
@@ -161,15 +162,13 @@ def _rows_of(action: Action, steps: range, frame: Frame, timed: bool) -> Iterato
     node = action.node
     # Nothing of the user's is called for this, nor a loop, which may not end for the numbers that are there.
     timed &= node.kind is not Kind.OPERATION or node.payload is None or row_name(node) is not None
-    flops, size = (
-        flops_of(node),
-        sum(size_of(value) for value in {id(v): v for v in (*node.inputs, *node.outputs)}.values()),
-    )
     if action.launches is None:
         arrays = [np.ones(value.shape, value.dtype) for value in node.inputs]
         computes = timed and row_name(node) is not None and not node.has_effect
-        yield Row(_name(node), _text(node), False, flops, size, _time_of_node(node, arrays) if computes else 0.0)
+        time = _time_of_node(node, arrays) if computes else 0.0
+        yield Row(_name(node), _text(node), False, flops_of(node), bytes_of(node), time)
         return
+    changed = _changed_rows(action, frame)  # by the values that the steps before have just left there
     launches = action.launches.launches
     longest = max(launches, key=nanoseconds_of, default=None)  # what several kernels do together is told of it
     for step, launch in zip(steps, launches, strict=True):
@@ -179,8 +178,8 @@ def _rows_of(action: Action, steps: range, frame: Frame, timed: bool) -> Iterato
             name,
             _text(node) if told else "",
             True,
-            flops * told,
-            size * told,
+            flops_of(node, changed) * told,
+            bytes_of(node, changed) * told,
             _time_of_step(step, frame) if timed else 0.0,
         )
 
@@ -210,12 +209,96 @@ def _time_of_node(node: Node, arrays: list[np.ndarray]) -> float:
     return best * 1e6
 
 
-def flops_of(node: Node) -> int:
-    """About how many operations on numbers a node stands for."""
+_CHANGED_ROWS = {"add_rows": 0, "apply_update_to_rows": 0, "apply_update_to_live_rows": 1}
+"""Operations that change the rows of tables that are listed in an input, and how many results beside the tables they have.
+
+Their inputs: the tables and these results, then values, indices and the number of indices that counts.
+"""
+
+
+def _tables(node: Node) -> int:
+    """How many results of a node are tables of which it changes some rows."""
+    name = _name(node)
+    if name not in _CHANGED_ROWS or node.attributes.get("moves", RESTS) != RESTS:
+        return 0
+    return len(node.outputs) - _CHANGED_ROWS[name]
+
+
+def _changed_rows(action: Action, frame: Frame) -> int | None:
+    """How many rows a step changes with the values that lie in the frame; None if that can't be seen."""
+    node = action.node
+    if not _tables(node):
+        return None
+    place = len(node.outputs) + 2
+    number = frame.array(action.inputs[place], node.inputs[place])
+    count = node.inputs[place - 1].shape[0] if number is None else min(int(number), node.inputs[place - 1].shape[0])
+    if _tables(node) == len(node.outputs):
+        return count
+    live = frame.array(action.outputs[-1], node.outputs[-1])
+    return count if live is None else max(count, int(np.count_nonzero(live.view(np.uint8))))
+
+
+def bytes_of(node: Node, changed: int | None = None) -> int:
+    """Bytes of memory that a node's kernel touches: its inputs and results, each once.
+
+    Args:
+        node: the node.
+        changed: how many rows it changes, where it changes the rows that an input lists; default as many as are listed.
+    """
+    values = {id(value): value for value in (*node.inputs, *node.outputs)}
+    found = 0
+    tables = _tables(node)
+    if tables:
+        listed = node.inputs[len(node.outputs) + 1].shape[0]
+        share = listed if changed is None else changed
+        for value in node.outputs[:tables]:
+            found += 2 * min(size_of(value), share * size_of(value) // max(value.shape[0], 1))  # read and written
+        for value in (*node.inputs[:tables], *node.outputs[:tables]):
+            values.pop(id(value), None)
+    elif _name(node).startswith("tensor_scatter_nd_") or _name(node) == "scatter_into_variable":
+        found += 2 * min(size_of(node.outputs[0]), size_of(node.inputs[2]))
+        for value in (node.inputs[0], node.outputs[0]):
+            values.pop(id(value), None)
+    else:
+        for value, read in _gathered(node):
+            found += min(size_of(value), read)
+            values.pop(id(value), None)
+    return found + sum(map(size_of, values.values()))
+
+
+def _gathered(node: Node) -> list[tuple[Value, int]]:
+    """The inputs of a node of which it only gathers elements, and the bytes that it reads of each."""
+    if node.kind is Kind.OPERATION and node.payload is not None and node.payload.form is Form.GATHER:
+        return [(node.inputs[0], sum(map(size_of, node.outputs)))]
+    if node.kind is not Kind.FUSED:
+        return []
+    inner = node.payload.graph.nodes
+    found = []
+    for argument in inner:
+        if argument.kind is Kind.ARGUMENT:
+            readers = [other for other in inner if argument.outputs[0] in other.inputs]
+            reads = [
+                size_of(reader.outputs[0])
+                for reader in readers
+                if [value for value, _ in _gathered(reader)] == [argument.outputs[0]]
+                and argument.outputs[0] not in reader.inputs[1:]
+            ]
+            if readers and len(reads) == len(readers):
+                found.append((node.inputs[argument.payload], sum(reads)))
+    return found
+
+
+def flops_of(node: Node, changed: int | None = None) -> int:
+    """About how many operations on numbers a node stands for; ``changed`` as in ``bytes_of``."""
     if node.kind is Kind.FUSED:
         return sum(map(flops_of, node.payload.graph.nodes))
     if node.kind is not Kind.OPERATION or node.payload is None:
         return 0
+    if _tables(node):
+        share = node.inputs[len(node.outputs) + 1].shape[0] if changed is None else changed
+        return sum(share * prod(value.shape[1:]) for value in node.outputs[: _tables(node)])
+    if _name(node).startswith("tensor_scatter_nd_") or _name(node) == "scatter_into_variable":
+        return prod(node.inputs[2].shape)
     largest = max([prod(value.shape) for value in (*node.inputs, *node.outputs)], default=0)
     if node.payload.form is Form.CONTRACT:
         # Each input has kept and summed dimensions, the result the first of both: from the three sizes the number of
@@ -232,7 +315,7 @@ def flops_of(node: Node) -> int:
         windows = second.shape if of_filters else first.shape if of_input else node.outputs[0].shape
         return 2 * prod(windows[:-1]) * prod((node.outputs[0] if of_filters else second).shape)
     written = sum(prod(value.shape) for value in node.outputs)  # an optimizer's update has many results
-    return max(largest, written) if node.payload.form is not Form.INDEX_MAP else 0
+    return max(largest, written) if node.payload.form not in {Form.INDEX_MAP, Form.GATHER} else 0
 
 
 def _name(node: Node) -> str:
