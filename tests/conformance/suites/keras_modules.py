@@ -264,6 +264,8 @@ _modules: dict[str, ModuleType] = {
     ),
 }  # fmt: skip
 _folder = Path()
+# Private modules of plain arithmetic that tests compare layers with.
+_ARITHMETIC = {"keras.src.backend.common.backend_utils"}
 
 
 def _spaces(module: str) -> list[Any]:
@@ -321,7 +323,7 @@ def _module(name: str) -> ModuleType:
 
 def _is_support(name: str) -> bool:
     """True for modules that run as they are in the copy: the base class of tests, and tests that other tests import."""
-    return name.startswith("keras.src.testing") or name.endswith("_test")
+    return name.startswith("keras.src.testing") or name.endswith("_test") or name in _ARITHMETIC
 
 
 def _adapt_test_case() -> None:

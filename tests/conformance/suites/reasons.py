@@ -10,7 +10,8 @@ APART: list[tuple[str, str]] = [
     (r"AttributeError: .* has no attribute '(quantize\w*|enable_lora|load_own_variables)'", "quantization and LoRA"),
     (r"(?i)lora_rank|_from_mixed|float8|int4_|gptq|awq|quantiz", "quantization and LoRA"),
     (r"AttributeError: .* has no attribute '_\w+'", "a private attribute of the peer"),
-    (r"^sparse", "sparse tensors"),
+    (r"^sparse|sparse=True|SparseTensor", "sparse tensors"),
+    (r"catching classes that do not inherit from BaseException", "a private class of errors of the peer"),
 ]
 
 # Failures that are left.

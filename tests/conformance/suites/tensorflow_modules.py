@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections.abc
 import contextlib
 import functools
 import importlib
@@ -204,6 +205,7 @@ _private: dict[str, dict[str, Any]] = {
     "ops.cond": {"cond": tf.cond},
     "ops.math_ops": {"pow": tf.pow},
     "util.compat": {
+        "collections_abc": collections.abc,
         "as_bytes": _compat_bytes,
         "as_str": lambda text: text.decode() if isinstance(text, bytes) else text,
         "as_text": lambda text: text.decode() if isinstance(text, bytes) else text,

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
-from absl.testing import parameterized
+from absl.testing import absltest
 
 import fastgrad as tf
 from tests.conformance.suites.stand_in import set_apart
@@ -54,7 +54,7 @@ class _CheckedThread(threading.Thread):
             raise self.error
 
 
-class TestCase(parameterized.TestCase):
+class TestCase(absltest.TestCase):
     """Assertions about tensors, and no sessions: values are there at once."""
 
     def get_temp_dir(self) -> str:
@@ -76,8 +76,7 @@ class TestCase(parameterized.TestCase):
             set_apart(GRAPH_MODE)()
         yield set_apart("sessions")
 
-    cached_session = session
-    _session = session
+    cached_session = test_session = session
 
     def device(self, use_gpu: bool) -> Any:
         return contextlib.nullcontext()
