@@ -11,7 +11,7 @@ import numpy as np
 
 from fastgrad.data import ahead, combining, kept, ordering, transformations
 from fastgrad.data.batching import Batching
-from fastgrad.data.compiling import unrecorded
+from fastgrad.data.compiling import Traced
 from fastgrad.data.constructors import Sources, drawn_key
 from fastgrad.data.ignoring import IgnoringErrors
 from fastgrad.data.iterator import Iterator
@@ -61,11 +61,12 @@ class Dataset(Sources, Batching):
     ) -> Dataset:
         """``map_func`` of each element.
 
-        It runs as Python for the first elements, and is then compiled, like by ``tf.function``, if that gives the same in less time: for a
-        few elements it is called twice, for those that follow not at all.
+        As in TensorFlow its Python runs once, with the first element; what its operations did is then done for the other elements, and
+        compiled, like by ``tf.function``, if that gives the same in less time. Python runs again for elements of other shapes, for those whose
+        values make it go another way, and for every element if it can't be recorded (where it takes a tensor's ``numpy()``).
 
         Args:
-            map_func: called for every element, a tuple as several arguments, a dict as one; returns an element.
+            map_func: of an element, a tuple as several arguments, a dict or a named tuple as one; returns an element.
             num_parallel_calls: by how many threads elements are made ahead, or ``tf.data.AUTOTUNE``, where a call takes long
                 and draws no random numbers. Results come in order.
             deterministic, synchronous, use_unbounded_threadpool: kept for TensorFlow's signature.
@@ -308,8 +309,9 @@ class Dataset(Sources, Batching):
             reduce_func: of the state and an element, each in its own form.
         """
         state = converted(initial_state)
+        traced = Traced(reduce_func)
         for element in self:
-            state = result_element(unrecorded(reduce_func, state, element), "Dataset.reduce")
+            state = result_element(traced(state, element), "Dataset.reduce")
         return state
 
     def get_single_element(self, name: str | None = None) -> Any:

@@ -13,7 +13,7 @@ import numpy as np
 from fastgrad import nest
 from fastgrad.composite import CompositeSpec
 from fastgrad.data.batch import element_groups, groups_between_failures, padded, ragged_rows, row_groups, stacked
-from fastgrad.data.compiling import call, unrecorded
+from fastgrad.data.compiling import Traced, traced_call, unrecorded
 from fastgrad.data.node import UNKNOWN, Chunk, Failure, Node, Stage, attempted
 from fastgrad.data.ragged_rows import row, rows_of
 from fastgrad.data.structure import DatasetSpec, batched_spec, map_leaves, packer, placeholder, row_spec
@@ -302,14 +302,14 @@ class Grouped(Stage):
         made: Callable[[Node], Any],
     ) -> None:
         super().__init__(source)
-        self._key = checked_function(key, "Dataset.group_by_window")
+        self._key = Traced(checked_function(key, "Dataset.group_by_window"))
         self._reduce = checked_function(reduce, "Dataset.group_by_window")
         self._size, self._made = size, made
 
     def elements(self) -> Iterator[Any]:
         groups: dict[int, list[Any]] = {}
         sizes: dict[int, int] = {}
-        key_of, size_of = attempted(lambda element: int(call(self._key, element))), attempted(self._group_size)
+        key_of, size_of = attempted(lambda element: int(traced_call(self._key, element))), attempted(self._group_size)
         for element in self.source.elements():
             key = key_of(element)
             size = sizes.get(key) or size_of(key)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad.data.ahead import in_parallel
-from fastgrad.data.compiling import Compiling, call, unrecorded
+from fastgrad.data.compiling import Compiling, Traced, call, traced_call
 from fastgrad.data.node import UNKNOWN, Failure, Node, Stage, attempted
 from fastgrad.data.structure import map_leaves, placeholder, result_element, spec_of
 from fastgrad.errors import InvalidArgumentError
@@ -75,7 +75,7 @@ class Mapped(Stage):
         return common_spec(samples)
 
     def _sample(self, element: Any) -> Any:
-        return spec_of(self._result(element))
+        return spec_of(result_element(self._function.as_python(element), "Dataset.map"))
 
 
 def common_spec(samples: list[Any]) -> Any:
@@ -92,7 +92,7 @@ class Filtered(Stage):
 
     def __init__(self, source: Node, predicate: Callable[..., Any]) -> None:
         super().__init__(source)
-        self._predicate = checked_function(predicate, "Dataset.filter")
+        self._predicate = Traced(checked_function(predicate, "Dataset.filter"))
 
     def elements(self) -> Iterator[Any]:
         for element, holds in self._judged():
@@ -122,8 +122,8 @@ class TakenWhile(Filtered):
             yield holds if type(holds) is Failure else element
 
 
-def _holds(predicate: Callable[..., Any], element: Any) -> bool:
-    answer = convert_to_tensor(call(predicate, element))
+def _holds(predicate: Traced, element: Any) -> bool:
+    answer = convert_to_tensor(traced_call(predicate, element))
     if answer.ndim or not answer.dtype.is_bool:
         raise ValueError(
             f"Invalid `predicate`. `predicate` must return a `tf.bool` scalar tensor, but its return type is "
@@ -209,7 +209,7 @@ class Scanned(Stage):
 
     def __init__(self, source: Node, initial_state: Any, function: Callable[..., Any]) -> None:
         super().__init__(source)
-        self._initial, self._function = initial_state, checked_function(function, "Dataset.scan")
+        self._initial, self._function = initial_state, Traced(checked_function(function, "Dataset.scan"))
 
     def elements(self) -> Iterator[Any]:
         state = self._initial
@@ -222,7 +222,7 @@ class Scanned(Stage):
                 yield output
 
     def _next(self, state: Any, element: Any) -> tuple[Any, Any]:
-        found = unrecorded(self._function, state, element)
+        found = self._function(state, element)
         if not isinstance(found, (tuple, list)) or len(found) != 2:
             raise TypeError("The scan function must return a pair comprising the new state and the output value.")
         return result_element(found[0], "Dataset.scan"), result_element(found[1], "Dataset.scan")
