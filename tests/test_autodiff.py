@@ -90,3 +90,57 @@ def test_a_value_read_before_is_a_constant():
     with tf.autodiff.ForwardAccumulator(v, tf.ones(2)) as accumulator:
         y = v * before
     np.testing.assert_array_equal(accumulator.jvp(y), [2.0, 3.0])
+
+
+def powers(x):
+    return tf.while_loop(lambda i, y: i < 3, lambda i, y: (i + 1, y * x), (0, x))[1]
+
+
+def inner_gradient(x):
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = x**3
+    return tape.gradient(y, x)
+
+
+@tf.custom_gradient
+def doubled_exp(x):
+    return tf.exp(x), lambda g: g * tf.exp(x) * 2.5
+
+
+# the expected products are TensorFlow's, of x = 2 in the direction 1
+COMPILED = [
+    (tf.sin, np.cos(2.0)),
+    (powers, 32.0),
+    (lambda x: tf.cond(x > 0, lambda: x * x, lambda: -x), 4.0),
+    (inner_gradient, 12.0),
+    (doubled_exp, np.exp(2.0) * 2.5),
+    (lambda x: tf.linalg.norm(tf.stack([x, x * 2.0])) + tf.cumsum(tf.stack([x, x]))[1], np.sqrt(5.0) + 2.0),
+    (lambda x: x * 7.25 if x > 1.0 else x * 3.5, 7.25),
+]
+
+
+@pytest.mark.parametrize(("function", "wanted"), COMPILED)
+def test_an_accumulator_stands_around_calls_of_a_compiled_function(function, wanted):
+    compiled = tf.function(function)
+    for _ in range(3):  # recorded, compiled, replayed
+        x = tf.constant(2.0)
+        with tf.autodiff.ForwardAccumulator(x, tf.constant(1.0)) as accumulator:
+            y = compiled(x)
+        np.testing.assert_allclose(accumulator.jvp(y), wanted, rtol=1e-6)
+    np.testing.assert_array_equal(compiled(tf.constant(2.0)), y)
+
+
+def test_an_accumulator_around_a_compiled_function_gives_products_with_hessians():
+    w = tf.Variable([[1.0, 2.0], [3.0, 4.0]])
+    loss = tf.function(lambda x: tf.reduce_sum(tf.tanh(x @ w) ** 2))
+    direction = tf.constant([[1.0, 0.0], [0.0, 0.0]])
+    products = []
+    for function in (loss.python_function, loss, loss, loss):
+        with tf.autodiff.ForwardAccumulator(w, direction) as accumulator:
+            with tf.GradientTape() as tape:
+                y = function(tf.constant([[0.1, 0.2]]))
+            gradient = tape.gradient(y, w)
+        products.append(accumulator.jvp(gradient).numpy())
+    for product in products[1:]:
+        np.testing.assert_allclose(product, products[0], rtol=1e-5)

@@ -78,7 +78,10 @@ class ForwardAccumulator(recording.Recorder):
         if operation.gradient is None or not any(id(x) in self._tangents for x in inputs):
             return
         before = recording.recorders.active
-        recording.stop(self)
+        outer = before.index(self)
+        # A program recorded inside the block has no tangents: its call is one operation of this accumulator.
+        inner = [other for other in before[outer + 1 :] if not other.follows_state]
+        recording.recorders.active = (*before[:outer], *inner)
         try:
             found = self._carried(operation, inputs, outputs, attributes)
         finally:

@@ -114,6 +114,10 @@ def control_flow_of() -> Any:
     return None
 
 
+class EndOfElements(StopIteration):
+    """``next`` of a dataset's iterator beyond its end: out of a compiled function it comes as an ``OutOfRangeError``."""
+
+
 def rehearsing() -> bool:
     """Whether a recorder of this thread rehearses: then nothing is printed, and no Python called that can't be undone."""
     return any(recorder.rehearses for recorder in recorders.active)

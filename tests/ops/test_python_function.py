@@ -57,3 +57,32 @@ def test_what_cannot_be_called_is_refused():
         tf.py_function(3, [2], tf.float32)
     with pytest.raises(TypeError, match="callable"):
         tf.numpy_function(3, [2], tf.float32)
+
+
+def test_both_are_decorators():
+    @tf.numpy_function(Tout=tf.float32)
+    def sinh(x):
+        return np.sinh(x)
+
+    @tf.numpy_function(Tout=[tf.float32, tf.float32], stateful=False)
+    def both(x, y):
+        return x + y, x * y
+
+    @tf.py_function(Tout=tf.float32)
+    def cube(x):
+        return x**3
+
+    one, four = tf.constant(1.0), tf.constant(4.0)
+    assert (sinh.__name__, cube.__name__) == ("sinh", "cube")
+    np.testing.assert_allclose(sinh(one), 1.1752012, rtol=1e-6)
+    np.testing.assert_array_equal(both(one, four), [5.0, 4.0])
+    for function in (cube, tf.function(cube)):
+        for _ in range(3):
+            with tf.GradientTape() as tape:
+                tape.watch(four)
+                y = function(four) * 2.0
+            assert (float(y), float(tape.gradient(y, four))) == (128.0, 96.0)
+    with pytest.raises(TypeError, match="Missing required argument: 'Tout'"):
+        tf.numpy_function(lambda x: x)
+    with pytest.raises(TypeError, match="Missing required argument: 'Tout'"):
+        tf.py_function(lambda x: x)

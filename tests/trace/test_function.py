@@ -772,3 +772,18 @@ def test_redefined_functions_free_their_variables():
     del step, v
     gc.collect()
     assert [ref() for ref in alive] == [None] * 20
+
+
+def test_next_beyond_the_end_of_a_dataset_is_an_out_of_range_error():
+    iterator = iter(tf.data.Dataset.range(2))
+    of_argument, of_capture = tf.function(lambda i: next(i) + 0), tf.function(lambda: next(iterator))
+    assert (int(of_argument(iterator)), int(of_capture())) == (0, 1)
+    for call in (lambda: of_argument(iterator), of_capture, of_capture):
+        with pytest.raises(tf.errors.OutOfRangeError, match="End of sequence"):
+            call()
+    with pytest.raises(StopIteration):
+        next(iterator)
+    other = iter([1])
+    of_list = tf.function(lambda: (next(other), next(other)))
+    with pytest.raises(StopIteration):
+        of_list()

@@ -9,7 +9,7 @@ import numpy as np
 
 from fastgrad.data.node import succeeded
 from fastgrad.errors import OutOfRangeError
-from fastgrad.recording import recorders
+from fastgrad.recording import EndOfElements, recorders
 
 if TYPE_CHECKING:
     from fastgrad.data.dataset import Dataset
@@ -89,6 +89,9 @@ class Iterator:
     def __next__(self) -> Any:
         for recorder in recorders.active:
             recorder.on_element()
-        element = next(self._elements)
+        try:
+            element = next(self._elements)
+        except StopIteration:
+            raise EndOfElements from None
         self._position += 1
         return succeeded(element)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -16,25 +17,35 @@ from fastgrad.tape import GradientTape, record
 from fastgrad.tensor import Tensor, convert_to_tensor
 
 
-def py_function(func: Callable[..., Any], inp: Any, Tout: Any, name: str | None = None) -> Any:  # TensorFlow's name
-    """Calls ``func`` with tensors; gradients flow through the operations that it runs.
+def py_function(
+    func: Callable[..., Any] | None = None,
+    inp: Any = None,
+    Tout: Any = None,  # TensorFlow's name
+    name: str | None = None,
+) -> Any:
+    """Calls ``func`` with tensors; gradients flow through the operations that it runs. Also a decorator: ``@tf.py_function(Tout=...)``.
 
     Args:
-        func: takes the tensors of ``inp``, returns one value, or a list of them, or None.
+        func: takes the tensors of ``inp``, returns one value, or a list of them, or None. Without it, a decorator is returned.
         inp: a list of tensors or what converts to them.
         Tout: the dtype of the result, a list of dtypes for several, or ``[]`` for none.
         name: kept for TensorFlow's signature.
 
     Returns:
-        A tensor, or a list of tensors as ``Tout`` is.
+        A tensor, or a list of tensors as ``Tout`` is; or the decorator of a function whose arguments are then ``inp``.
 
     Raises:
         InvalidArgumentError: ``func`` returned another number of values, or another dtype.
+        TypeError: ``Tout`` is missing.
         ValueError: ``func`` is not callable. What ``func`` raises passes as it is. TensorFlow: tf.py_function.
     """
+    if Tout is None:
+        raise _missing_dtypes("py_function")
+    if func is None:
+        return _decorator(functools.partial(py_function, Tout=Tout, name=name))
     if not callable(func):
         raise ValueError(f"py_function: Expected func to be callable. Received func={func!r} of type {type(func)}.")
-    inputs = tuple([convert_to_tensor(x) for x in inp])
+    inputs = tuple([convert_to_tensor(x) for x in inp or ()])
     if not any(recorder.follows_state for recorder in recorders.active):
         return _typed("py_function", func(*inputs), Tout)
 
@@ -64,34 +75,53 @@ def py_function(func: Callable[..., Any], inp: Any, Tout: Any, name: str | None 
 
 def numpy_function(
     func: Callable[..., Any] | None = None,
-    inp: Any = (),
-    Tout: Any = (),  # TensorFlow's name
+    inp: Any = None,
+    Tout: Any = None,  # TensorFlow's name
     stateful: bool = True,
     name: str | None = None,
 ) -> Any:
-    """Calls ``func`` with NumPy arrays; no gradient flows through it.
+    """Calls ``func`` with NumPy arrays; no gradient flows through it. Also a decorator: ``@tf.numpy_function(Tout=...)``.
 
     Args:
-        func: takes arrays (copies: it may write to them), returns arrays.
+        func: takes arrays (copies: it may write to them), returns arrays. Without it, a decorator is returned.
         inp, Tout, name: as in ``py_function``.
         stateful: kept for TensorFlow's signature.
 
     Returns:
-        A tensor, or a list of tensors as ``Tout`` is.
+        A tensor, or a list of tensors as ``Tout`` is; or the decorator of a function whose arguments are then ``inp``.
 
     Raises:
         InvalidArgumentError: another number of values, or another dtype, than ``Tout`` says.
-        TypeError: ``func`` is not callable. TensorFlow: tf.numpy_function.
+        TypeError: ``func`` is not callable, or ``Tout`` is missing. TensorFlow: tf.numpy_function.
     """
-    if func is None or not callable(func):
+    if Tout is None:
+        raise _missing_dtypes("numpy_function")
+    if func is None:
+        return _decorator(functools.partial(numpy_function, Tout=Tout, stateful=stateful, name=name))
+    if not callable(func):
         raise TypeError(f"numpy_function: func must be callable, got {func!r}.")
 
     def run(*arrays: np.ndarray) -> tuple[np.ndarray, ...]:
         given = [array.copy() if array.ndim else array[()] for array in arrays]
         return tuple([y._array for y in nest.flatten(_typed("numpy_function", func(*given), Tout))])
 
-    outputs = _called("numpy_function", run, tuple([convert_to_tensor(x) for x in inp]))
+    outputs = _called("numpy_function", run, tuple([convert_to_tensor(x) for x in inp or ()]))
     return list(outputs) if nest.is_nested(Tout) else outputs[0]
+
+
+def _missing_dtypes(name: str) -> TypeError:
+    return TypeError(
+        f"{name}: Missing required argument: 'Tout', the dtypes of the results: @tf.{name}(Tout=tf.float32)."
+    )
+
+
+def _decorator(call: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """A decorator of functions whose arguments ``call`` takes as ``inp``."""
+
+    def decorated(func: Callable[..., Any]) -> Callable[..., Any]:
+        return functools.wraps(func)(lambda *args: call(func, args))
+
+    return decorated
 
 
 def _called(name: str, run: Callable[..., tuple[np.ndarray, ...]], inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:

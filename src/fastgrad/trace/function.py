@@ -10,8 +10,8 @@ from types import MethodType
 from typing import Any, ClassVar, NamedTuple
 
 from fastgrad import nest
-from fastgrad.errors import TraceError
-from fastgrad.recording import control_flow_of, recorders
+from fastgrad.errors import OutOfRangeError, TraceError
+from fastgrad.recording import EndOfElements, control_flow_of, recorders
 from fastgrad.tensor import Tensor
 from fastgrad.trace.calling import turns
 from fastgrad.trace.calling.cache import KEYS, Cache, Version
@@ -215,7 +215,20 @@ class Function:
         leaves = iter([as_passed(value) for value in call.values])
         passed = {name: rebuilt(value, leaves) for name, value in arguments.items()}
         args, kwargs = self._signature.unbind(passed)
-        return as_results(self._callable(python)(*args, **kwargs), self.__name__)
+        return as_results(self._called(self._callable(python), args, kwargs), self.__name__)
+
+    def _called(self, python: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """What the Python function returns.
+
+        Raises:
+            OutOfRangeError: it takes an element of a dataset's iterator that has none left.
+        """
+        try:
+            return python(*args, **kwargs)
+        except EndOfElements:
+            raise OutOfRangeError(
+                f"{self.__name__}(): End of sequence: next() of a dataset's iterator that has no element left."
+            ) from None
 
     def _callable(self, python: Any = None) -> Callable[..., Any]:
         if python is None:
@@ -253,7 +266,7 @@ class Function:
         ran = False
         try:
             with recording:
-                value = self._callable()(*args, **kwargs)
+                value = self._called(self._callable(), args, kwargs)
                 ran = True
                 value = as_results(value, self.__name__)
                 results = Results(value, tensors, recording)
@@ -373,7 +386,8 @@ class Function:
             args, kwargs = self._signature.unbind(chosen)
             return self(*args, **kwargs)
 
-        return ConcreteFunction(called, self.__name__, arguments)
+        kinds = {name: parameter.kind for name, parameter in self._signature.whole.parameters.items()}
+        return ConcreteFunction(called, self.__name__, arguments, kinds)
 
     def graph(self) -> str:
         """What was recorded of the call made last, as text: a graph for each way that it went."""

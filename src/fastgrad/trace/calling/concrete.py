@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from inspect import Parameter
 from typing import Any
+
+import numpy as np
 
 from fastgrad import nest
 from fastgrad.tensor import Tensor
@@ -14,19 +17,32 @@ from fastgrad.variable import Variable
 class ConcreteFunction:
     """A function whose Python arguments are chosen; made by ``get_concrete_function``.
 
-    It is called with its tensors, by position or by the names of the arguments.
+    It is called as the function is, with what was chosen for each Python argument or without it; or with its tensors alone, by
+    position. Those of ``*args`` are named ``args_0``, ``args_1`` ...
 
     Attributes:
         arguments: what was chosen, by the names of the parameters, with ``TensorSpec`` for tensors.
     """
 
-    def __init__(self, call: Callable[[dict[str, Any]], Any], name: str, arguments: dict[str, Any]) -> None:
+    def __init__(
+        self, call: Callable[[dict[str, Any]], Any], name: str, arguments: dict[str, Any], kinds: Mapping[str, Any]
+    ) -> None:
         self._call = call
         self.__name__ = self.name = name
         self.arguments = {key: nest.map_structure(_spec, value) for key, value in arguments.items()}
-        self._open = [
-            key for key, value in self.arguments.items() if any(isinstance(x, TensorSpec) for x in nest.flatten(value))
-        ]
+        self._places: dict[str, tuple[str, Any]] = {}  # where each argument of a call belongs
+        self._by_position: list[str] = []
+        for key, value in self.arguments.items():
+            if kinds[key] is Parameter.VAR_POSITIONAL:
+                several = {f"{key}_{i}": (key, i) for i in range(len(value))}
+            elif kinds[key] is Parameter.VAR_KEYWORD:
+                several = {other: (key, other) for other in value}
+            else:
+                several = {key: (key, None)}
+            self._places |= several
+            if kinds[key] not in {Parameter.VAR_KEYWORD, Parameter.KEYWORD_ONLY}:
+                self._by_position += several
+        self._open = [key for key in self._places if _is_open(self._chosen(key))]
 
     @property
     def structured_input_signature(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -37,31 +53,67 @@ class ConcreteFunction:
         """The result for these tensors.
 
         Raises:
-            TypeError: another number of tensors, or one that does not fit its spec.
+            TypeError: another number of tensors, one that does not fit its spec, or another value than was chosen.
         """
-        if len(args) > len(self._open):
-            raise TypeError(f"{self.name}(): takes {len(self._open)} tensors, got {len(args)}.")
-        given = dict(zip(self._open, args, strict=False))
+        names = self._by_position
+        if len(args) > len(names) or any(
+            not _is_open(self._chosen(key)) and not _same(value, self._chosen(key))
+            for key, value in zip(names, args, strict=False)
+        ):
+            names = self._open
+        if len(args) > len(names):
+            raise TypeError(f"{self.name}(): takes {len(names)} tensors, got {len(args)}.")
+        given = dict(zip(names, args, strict=False))
         for key, value in kwargs.items():
-            if key not in self.arguments or key in given:
+            if key not in self._places or key in given:
                 raise TypeError(f"{self.name}(): got an unexpected or repeated argument {key!r}.")
-            if key in self._open:
-                given[key] = value
+            given[key] = value
         missing = [key for key in self._open if key not in given]
         if missing:
             raise TypeError(f"{self.name}(): missing tensors for {missing}.")
         for key, value in given.items():
-            for spec, item in zip(nest.flatten(self.arguments[key]), nest.flatten(value), strict=True):
-                if (
-                    isinstance(spec, TensorSpec)
-                    and isinstance(item, (Tensor, Variable))
-                    and not spec.is_compatible_with(item)
-                ):
-                    raise TypeError(
-                        f"{self.name}(): {key!r} has shape {item.shape} and dtype {item.dtype.name}, which does not fit {spec}."
-                    )
-        return self._call({**self.arguments, **given})
+            self._check(key, value)
+        return self._call(self._packed(given))
+
+    def _chosen(self, key: str) -> Any:
+        name, place = self._places[key]
+        return self.arguments[name] if place is None else self.arguments[name][place]
+
+    def _check(self, key: str, value: Any) -> None:
+        chosen = self._chosen(key)
+        if not _is_open(chosen):
+            if not _same(value, chosen):
+                raise TypeError(f"{self.name}(): {key!r} is {chosen!r} in this concrete function, got {value!r}.")
+            return
+        for spec, item in zip(nest.flatten(chosen), nest.flatten(value), strict=True):
+            tensor = isinstance(spec, TensorSpec) and isinstance(item, (Tensor, Variable))
+            if tensor and not spec.is_compatible_with(item):
+                raise TypeError(
+                    f"{self.name}(): {key!r} has shape {item.shape} and dtype {item.dtype.name}, which does not fit {spec}."
+                )
+
+    def _packed(self, given: dict[str, Any]) -> dict[str, Any]:
+        """The arguments by the names of the parameters."""
+        result = dict(self.arguments)
+        for key, value in given.items():
+            name, place = self._places[key]
+            if place is None:
+                result[name] = value
+            elif isinstance(place, int):
+                result[name] = (*result[name][:place], value, *result[name][place + 1 :])
+            else:
+                result[name] = {**result[name], place: value}
+        return result
+
+
+def _is_open(value: Any) -> bool:
+    return any(isinstance(leaf, TensorSpec) for leaf in nest.flatten(value))
+
+
+def _same(value: Any, chosen: Any) -> bool:
+    """Whether a value is what was chosen; a tensor is never a Python value."""
+    return value is chosen or (type(value) is type(chosen) and not isinstance(value, Tensor) and bool(value == chosen))
 
 
 def _spec(value: Any) -> Any:
-    return TensorSpec(value.shape, value.dtype) if isinstance(value, Tensor) else value
+    return TensorSpec(value.shape, value.dtype) if isinstance(value, (Tensor, np.ndarray)) else value

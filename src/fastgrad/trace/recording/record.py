@@ -15,7 +15,7 @@ from fastgrad import recording
 from fastgrad.errors import TraceError as TraceError
 from fastgrad.operation import TABLE
 from fastgrad.placement import device_of, placement
-from fastgrad.tensor import Tensor
+from fastgrad.tensor import Tensor, scalars
 from fastgrad.trace.graphs.graph import Graph, Kind, Node, Value
 from fastgrad.trace.recording.host_call import HostCall
 from fastgrad.trace.recording.location import of_package, text, users_line
@@ -335,7 +335,8 @@ class Recording(recording.Recorder):
     def _value(self, tensor: Tensor) -> Value:
         value = self._values.get(id(tensor))
         if value is None:
-            if id(tensor) in self._made_here:
+            # A Python number as a tensor is kept for later, and may have been made here while nobody listened.
+            if id(tensor) in self._made_here and not any(tensor is kept for kept in scalars.values()):
                 self._fail(
                     f"{text(users_line())}: this line makes a tensor from the values of others in a way that tf.function can't "
                     f"record: {tensor!r}. Make it with operations of fastgrad; or run everything eagerly: "
