@@ -697,7 +697,13 @@ def test_graph_source_and_report():
     assert "compiled when it is called for again" in step.source()
     step(tf.constant([1.0]))
     assert "def entry(args, kwargs):" in step.source()
+    steps, _, calls = step.source().partition("# ---- how a call comes to the program")
+    assert "tanh+multiply" in steps, "the steps of the program come first"
+    assert "def fused_" in steps, "with the code of their kernels"
+    assert "def entry" not in steps
+    assert "def entry" in calls
     assert "kernels: " in step.report()
+    assert "1 recorded way, 1 program:" in step.report()
 
 
 def test_verify_runs_both_and_compares():

@@ -394,7 +394,7 @@ class Function:
         return graph_text(self._last)
 
     def source(self) -> str:
-        """The Python that was generated for the call made last."""
+        """What was generated for the call made last: the steps of its program, the kernels' code, and the Python that calls it."""
         return source_text(self._last)
 
     def report(self) -> str:

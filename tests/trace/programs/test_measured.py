@@ -162,3 +162,22 @@ def test_functions_report_their_kernels_and_call_nothing_of_the_users():
     assert "while_loop" in text
     np.testing.assert_array_equal(v, before)
     assert len(calls) == count
+
+
+def test_the_table_has_a_line_for_each_operation():
+    graph, _ = record(lambda x: tf.stack([x, tf.sin(x), tf.cos(x)]), np.full((5, 4), 0.3))
+    report = report_of(Program(graph), "step")
+    copies = [row for row in report.rows if row.name == "move"]
+    assert len(copies) > 1
+    assert [row.further for row in copies] == [False, *[True] * (len(copies) - 1)]
+    lines = str(report).splitlines()
+    (line,) = [line for line in lines if line.startswith("move")]
+    assert line.startswith(f"move ({len(copies)} kernels)")
+    assert line.endswith("stack float64[3, 5, 4]")
+    assert report.html().count("<tr") == len(lines) - 2
+
+
+def test_the_end_of_a_way_is_no_line_of_the_table():
+    program, _ = program_of_a_step(True)
+    report = report_of(program, "step")
+    assert not any(line.startswith("halt") for line in str(report).splitlines())

@@ -8,7 +8,7 @@ from fastgrad.trace.calling.cache import Version
 from fastgrad.trace.calling.ways import Tree
 from fastgrad.trace.graphs.graph import Kind
 from fastgrad.trace.programs.in_python import IN_PYTHON
-from fastgrad.trace.programs.measured import report_of
+from fastgrad.trace.programs.measured import report_of, text_of
 
 _EMPTY = "Nothing is recorded yet: call the function first."
 
@@ -21,13 +21,16 @@ def graph_text(version: Version | None) -> str:
 
 
 def source_text(version: Version | None) -> str:
-    """The generated Python of a version: its entries, and the functions that replay."""
+    """What was generated for a version: the steps of its programs, their kernels, then its entries and what runs the programs."""
     if version is None:
         return _EMPTY
+    trees = version.ways.trees
+    if not trees:
+        return "Nothing is compiled yet: what is recorded is compiled when it is called for again."
     entries = [entry.source for _, entry in version.entries.values() if entry is not None]
-    return "\n".join([*entries, *[tree.program.source for tree in version.ways.trees]]) or (
-        "Nothing is compiled yet: what is recorded is compiled when it is called for again."
-    )
+    programs = [f"# ---- program {number}: its steps\n\n{text_of(tree.program)}" for number, tree in enumerate(trees)]
+    calls = [*entries, *[tree.program.source for tree in trees]]
+    return "\n".join([*programs, "# ---- how a call comes to the program\n", *calls])
 
 
 def report_text(name: str, version: Version | None) -> str:

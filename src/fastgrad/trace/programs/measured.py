@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import html
+import linecache
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from time import perf_counter
 from typing import Any
@@ -21,6 +22,9 @@ from fastgrad.trace.programs.places import Action, Plan
 from fastgrad.trace.programs.replay_writer import run_node
 from fastgrad.variable import writing
 
+_END = "halt"
+"""The kernel at the end of a way of a program."""
+
 RUNS = 5
 """How often a step is run; the shortest time counts."""
 
@@ -36,6 +40,7 @@ class Row:
         flops: additions, multiplications, comparisons ...; a function such as a logarithm counts as one.
         bytes: of its inputs and results, each once; of tables that are read or changed at given positions, those rows.
         microseconds: on one thread, with everything in the cache that fits; 0 for loops, and what calls the user's Python.
+        further: whether it is one more kernel of the operation of the row before it.
     """
 
     name: str
@@ -44,11 +49,12 @@ class Row:
     flops: int
     bytes: int
     microseconds: float
+    further: bool = False
 
 
 @dataclass(frozen=True)
 class Report:
-    """The steps of a program; its text is a table, ``html()`` a page.
+    """The steps of a program; its text is a table, ``html()`` a page, both with a line for each operation.
 
     Attributes:
         title: the function's name, and what it was recorded for.
@@ -89,7 +95,7 @@ class Report:
         head = "".join(f"<th>{html.escape(text)}</th>" for text in _HEADINGS)
         total = self.microseconds or 1.0
         body = []
-        for row, cells in zip(self.rows, self._cells(), strict=True):
+        for row, cells in zip(self._shown(), self._cells(), strict=True):
             share = 100 * row.microseconds / total
             texts = "".join(f"<td>{html.escape(text)}</td>" for text in cells)
             body.append(
@@ -111,9 +117,24 @@ class Report:
             f"{self.arena_bytes / 1024:.1f} KiB for intermediate values"
         )
 
+    def _shown(self) -> list[Row]:
+        """The rows, those of one operation as one; without the ends of ways, which compute nothing."""
+        groups: list[list[Row]] = []
+        for row in self.rows:
+            if row.further:
+                groups[-1].append(row)
+            elif row.name != _END:
+                groups.append([row])
+        shown = []
+        for group in groups:
+            longest = max(group, key=lambda row: bool(row.operations))
+            name = longest.name if len(group) == 1 else f"{longest.name} ({len(group)} kernels)"
+            shown.append(replace(longest, name=name, microseconds=sum(row.microseconds for row in group)))
+        return shown
+
     def _cells(self) -> Iterator[tuple[str, ...]]:
         total = self.microseconds or 1.0
-        for row in self.rows:
+        for row in self._shown():
             seconds = max(row.microseconds, 1e-3) * 1e-6
             yield (
                 row.name if row.native else f"{row.name} (Python)",
@@ -128,6 +149,21 @@ class Report:
 
 
 _HEADINGS = ("kernel", "us", "share", "FLOPs", "bytes", "GFLOP/s", "GB/s", "operations")
+
+
+def text_of(program: Any) -> str:
+    """What a program computes, as text: its steps in order, then the code of the kernels that were generated for it.
+
+    Args:
+        program: a ``Program``.
+    """
+    lines, kernels = [], {}
+    for action in program.plan.actions:
+        names = [] if action.launches is None else [launch.kernel.__name__ for launch in action.launches.launches]
+        if names != [_END]:
+            lines.append(f"# {', '.join(dict.fromkeys(names)) or 'Python'}: {_text(action.node)}")
+        kernels |= {name: "".join(linecache.getlines(f"<fastgrad kernel {name}>")) for name in names}
+    return "\n".join([*lines, "", *[text for text in kernels.values() if text]])
 
 
 def report_of(program: Any, title: str) -> Report:
@@ -181,6 +217,7 @@ def _rows_of(action: Action, steps: range, frame: Frame, timed: bool) -> Iterato
             flops_of(node, changed) * told,
             bytes_of(node, changed) * told,
             _time_of_step(step, frame) if timed else 0.0,
+            launch is not launches[0],
         )
 
 
