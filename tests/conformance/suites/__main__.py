@@ -40,8 +40,8 @@ SUITES = {
         "tensorflow/python/ops/ragged",
     ],
 }  # fmt: skip
-# Tests of classes that fastgrad does not have at all.
-LEFT_OUT = ("linear_operator",)
+# Tests of classes that fastgrad does not have at all, and of tensors of many gigabytes.
+LEFT_OUT = ("linear_operator", "large_concat", "huge_slice", "_benchmark_test")
 
 
 def copy_tests(suite: str, sources: Path, folder: Path) -> list[str]:

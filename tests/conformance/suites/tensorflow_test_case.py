@@ -98,7 +98,7 @@ class TestCase(absltest.TestCase):
             return
         a, b = to_numpy(a), to_numpy(b)
         if isinstance(a, tf.RaggedTensor) or isinstance(b, tf.RaggedTensor):
-            a, b = (x.to_list() if isinstance(x, tf.RaggedTensor) else x for x in (a, b))
+            a, b = _plain(a), _plain(b)
         if isinstance(a, (list, tuple)):
             try:
                 np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
@@ -137,7 +137,6 @@ class TestCase(absltest.TestCase):
     def assertAllEqual(self, a: Any, b: Any, msg: str | None = None) -> None:
         a, b = to_numpy(a), to_numpy(b)
         if isinstance(a, tf.RaggedTensor) or isinstance(b, tf.RaggedTensor):
-            a, b = (x.to_list() if hasattr(x, "to_list") else np.asarray(x).tolist() for x in (a, b))
             self.assertEqual(_plain(a), _plain(b), msg)
             return
         a, b = np.asarray(a), np.asarray(b)
@@ -225,7 +224,12 @@ class TestCase(absltest.TestCase):
 
 
 def _plain(x: Any) -> Any:
-    return [_plain(part) for part in x] if isinstance(x, (list, tuple, np.ndarray)) else x
+    """A ragged tensor, an array or nested lists of them as nested lists."""
+    if isinstance(x, tf.RaggedTensor):
+        return x.to_list()
+    if isinstance(x, (list, tuple)):
+        return [_plain(part) for part in x]
+    return np.asarray(x).tolist()
 
 
 def unchanged(*args: Any, **kwargs: Any) -> Any:
