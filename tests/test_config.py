@@ -1,5 +1,7 @@
 """tf.config: the devices there are, and the line about compilation."""
 
+import pytest
+
 import fastgrad as tf
 from fastgrad.kernels.building import build
 
@@ -18,3 +20,22 @@ def test_the_line_about_compilation_can_be_switched_off(monkeypatch):
     assert not build._compilation.announce
     tf.config.set_compile_messages(True)
     assert build._compilation.announce
+
+
+def test_threads_of_one_operation_are_those_of_kernels():
+    before = tf.config.get_num_threads()
+    threading = tf.config.threading
+    try:
+        assert threading.get_intra_op_parallelism_threads() == threading.get_inter_op_parallelism_threads() == 0
+        threading.set_intra_op_parallelism_threads(3)
+        assert threading.get_intra_op_parallelism_threads() == tf.config.get_num_threads() == 3
+        threading.set_inter_op_parallelism_threads(2)
+        assert threading.get_inter_op_parallelism_threads() == 2
+        for setter in (threading.set_intra_op_parallelism_threads, threading.set_inter_op_parallelism_threads):
+            with pytest.raises(ValueError, match="num_threads is -1"):
+                setter(-1)
+        assert threading.get_intra_op_parallelism_threads() == 3
+    finally:
+        threading.set_intra_op_parallelism_threads(0)
+        threading.set_inter_op_parallelism_threads(0)
+        tf.config.set_num_threads(before)

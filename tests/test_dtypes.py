@@ -52,12 +52,18 @@ def test_a_type_equals_numpys(name):
 
 def test_python_types_and_other_names():
     assert tf.as_dtype(float) is tf.float32
-    assert tf.as_dtype(int) is tf.int32
     assert tf.as_dtype(bool) is tf.bool
     assert tf.half is tf.float16
     assert tf.double is tf.float64
     assert tf.as_dtype("half") is tf.float16
     assert tf.as_dtype(ml_dtypes.bfloat16) is tf.bfloat16
+
+
+@pytest.mark.parametrize("kind", [int, complex, str, bytes, "int", "str", "complex", "S", ">i4"])
+def test_types_without_a_width_and_numpys_other_names_are_no_dtypes(kind):
+    with pytest.raises(TypeError, match="Cannot convert"):
+        tf.as_dtype(kind)
+    assert not any(kind == dtype for dtype in (tf.int32, tf.int64, tf.complex128, tf.string))
 
 
 def test_kinds():

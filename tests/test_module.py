@@ -97,3 +97,11 @@ def test_training_and_copying():
             variable.assign_sub(gradient)
     assert (float(leaf.z), float(leaf.d["k"])) == (-2.0, 2.0)
     assert (float(twin.z), float(twin.d["k"])) == (1.0, 3.0)
+
+
+def test_the_scope_of_a_module_is_a_whole_path_from_where_it_was_made():
+    with tf.name_scope("outer"):
+        module = tf.Module(name="inner")
+    assert module.name_scope.name == "outer/inner/"
+    with tf.name_scope("elsewhere"), module.name_scope:
+        assert tf.Variable(1.0, name="v").name == "outer/inner/v:0"

@@ -9,6 +9,7 @@ import numpy as np
 from fastgrad import dtypes
 from fastgrad.dtypes import DType
 from fastgrad.floating_errors import OVERFLOW_RAISES, QUIET, errors_reset, errors_set
+from fastgrad.shape import TensorShape
 
 _INT64 = range(-(2**63), 2**63)
 
@@ -29,6 +30,10 @@ def array_of(value: Any, dtype: DType | None = None) -> np.ndarray:
         return _from_numpy(value, dtype)
     if value is None:
         raise _unsupported(value)
+    if isinstance(value, TensorShape) and dtype not in (None, dtypes.int32, dtypes.int64):
+        raise TypeError(
+            f"Cannot convert TensorShape {value} to dtype {dtype}. Allowed dtypes are tf.int32 and tf.int64."
+        )
     if dtype is dtypes.string or isinstance(value, (str, bytes)):
         return _from_text(value, dtype)
     if not isinstance(value, (bool, int, float, complex, list, tuple)):
@@ -91,7 +96,7 @@ def _of_natural_dtype(value: Any, natural: np.ndarray) -> np.ndarray:
     kind = natural.dtype.kind
     wanted: Any = natural.dtype
     if not natural.size and isinstance(value, (list, tuple)):
-        wanted = np.float32
+        wanted = np.int32 if isinstance(value, TensorShape) else np.float32
     elif kind == "f":
         first = getattr(_first_leaf(value), "dtype", None)
         wanted = first if first in (np.float64, np.float16) else np.float32
@@ -152,7 +157,7 @@ def _from_numpy(value: Any, dtype: DType | None) -> np.ndarray:
     array = np.asarray(value)
     kind = array.dtype.kind
     if kind in "SUO":
-        return _from_text(array.tolist(), dtype)
+        return _from_text(array.tolist() if array.size else array, dtype)  # lists lose sizes beyond an empty dimension
     found = dtypes.OF_NUMPY.get(array.dtype) or dtypes.OF_NUMPY.get(array.dtype.newbyteorder("="))
     if found is None or dtype is dtypes.string:
         raise ValueError(f"Failed to convert a NumPy array to a Tensor (Unsupported numpy type {array.dtype}).")

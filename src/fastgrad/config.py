@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from fastgrad import mutation as _mutation
 from fastgrad.kernels.building.build import set_compile_messages as set_compile_messages
+from fastgrad.kernels.running.processors import default_threads as _default_threads
 from fastgrad.kernels.running.team import team as _team
 from fastgrad.mutation import TENSOR_FLOAT_32 as _TF32
 from fastgrad.placement import device_named as _device_named
@@ -159,3 +160,61 @@ def set_num_threads(threads: int) -> None:
     if count < 1:
         raise ValueError(f"tf.config.set_num_threads: threads is {count}; it must be at least 1 (the caller's own).")
     _team.resize(count)
+
+
+_threads = {"intra": 0, "inter": 0}
+
+
+def _get_intra_op_parallelism_threads() -> int:
+    """What ``set_intra_op_parallelism_threads`` was given; 0, as at first, is as many as the process has processors."""
+    return _threads["intra"]
+
+
+def _set_intra_op_parallelism_threads(num_threads: int) -> None:
+    """Sets how many threads one operation computes with, as ``set_num_threads`` does; at any time, not only at first.
+
+    Args:
+        num_threads: the number; 0 is as many as the process has processors, or ``FASTGRAD_NUM_THREADS``.
+
+    Raises:
+        ValueError: it is negative.
+        TypeError: it is no whole number.
+    """
+    count = operator.index(num_threads)
+    if count < 0:
+        raise ValueError(
+            f"tf.config.threading.set_intra_op_parallelism_threads: num_threads is {count}; 0 is the default."
+        )
+    set_num_threads(count or _default_threads())
+    _threads["intra"] = count
+
+
+def _get_inter_op_parallelism_threads() -> int:
+    """What ``set_inter_op_parallelism_threads`` was given; 0 at first."""
+    return _threads["inter"]
+
+
+def _set_inter_op_parallelism_threads(num_threads: int) -> None:
+    """Kept for TensorFlow's programs: operations run one after the other, whatever the number; each has the threads of "intra".
+
+    Args:
+        num_threads: a number, at least 0.
+
+    Raises:
+        ValueError: it is negative.
+        TypeError: it is no whole number.
+    """
+    count = operator.index(num_threads)
+    if count < 0:
+        raise ValueError(
+            f"tf.config.threading.set_inter_op_parallelism_threads: num_threads is {count}; 0 is the default."
+        )
+    _threads["inter"] = count
+
+
+threading = _SimpleNamespace(
+    get_intra_op_parallelism_threads=_get_intra_op_parallelism_threads,
+    set_intra_op_parallelism_threads=_set_intra_op_parallelism_threads,
+    get_inter_op_parallelism_threads=_get_inter_op_parallelism_threads,
+    set_inter_op_parallelism_threads=_set_inter_op_parallelism_threads,
+)

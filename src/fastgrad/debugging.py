@@ -1,5 +1,13 @@
 """Checks of values, shapes and dtypes (``tf.debugging``)."""
 
+from __future__ import annotations
+
+from typing import Any as _Any
+
+import numpy as np
+
+from fastgrad.errors import InvalidArgumentError as _InvalidArgumentError
+from fastgrad.operation import FLOATING as _FLOATING
 from fastgrad.ops.assertion import Assert as Assert
 from fastgrad.ops.assertion import assert_all_finite as assert_all_finite
 from fastgrad.ops.assertion import assert_equal as assert_equal
@@ -22,5 +30,65 @@ from fastgrad.ops.assertion import assert_same_float_dtype as assert_same_float_
 from fastgrad.ops.assertion import assert_scalar as assert_scalar
 from fastgrad.ops.assertion import assert_shapes as assert_shapes
 from fastgrad.ops.assertion import assert_type as assert_type
+from fastgrad.ops.assertion import caller as _caller
 from fastgrad.ops.assertion import check_numerics as check_numerics
 from fastgrad.ops.assertion import is_numeric_tensor as is_numeric_tensor
+from fastgrad.recording import Recorder as _Recorder
+from fastgrad.recording import start as _start
+from fastgrad.recording import stop as _stop
+from fastgrad.trace.calling.eagerly import functions_run_eagerly as _functions_run_eagerly
+from fastgrad.trace.calling.eagerly import run_functions_eagerly as _run_functions_eagerly
+
+
+class _NumericsCheck(_Recorder):
+    """Looks at the floating results of each operation, those of gradients and of updates of variables among them."""
+
+    follows_state = True  # additions to variables are then operations, too
+
+    def __init__(self) -> None:
+        self.functions_ran_eagerly = False
+
+    def on_operation(
+        self, operation: _Any, inputs: tuple[_Any, ...], outputs: tuple[_Any, ...], attributes: dict[str, _Any]
+    ) -> None:
+        for number, y in enumerate(outputs):
+            array = y._on_host()
+            if array.dtype in _FLOATING and not np.isfinite(array).all():
+                kinds = " and ".join(kind for kind, test in (("Inf", np.isinf), ("NaN", np.isnan)) if test(array).any())
+                shapes = ", ".join(f"{x.dtype.name}{list(x.shape)}" for x in inputs)
+                raise _InvalidArgumentError(
+                    f"{operation.name}: Detected {kinds} in output {number}, {y.dtype.name}{list(y.shape)}, first at index "
+                    f"{np.argwhere(~np.isfinite(array))[0].tolist()}; its inputs are {shapes} (called at {_caller()}). "
+                    f"tf.debugging.disable_check_numerics() ends these checks."
+                )
+
+
+_checks: list[_NumericsCheck] = []
+
+
+def enable_check_numerics(stack_height_limit: int = 30, path_length_limit: int = 50) -> None:
+    """From now on each operation of this thread whose result has an infinity or NaN raises.
+
+    Functions under ``tf.function`` run as plain Python until ``disable_check_numerics``, so that their operations are looked at
+    one by one; a second call changes nothing.
+
+    Args:
+        stack_height_limit, path_length_limit: kept for TensorFlow's signature: the error names one line, the caller's.
+
+    Raises:
+        InvalidArgumentError: not from here, but from such operations. TensorFlow: tf.debugging.enable_check_numerics.
+    """
+    if not _checks:
+        check = _NumericsCheck()
+        check.functions_ran_eagerly = _functions_run_eagerly()
+        _run_functions_eagerly(True)
+        _checks.append(check)
+        _start(check)
+
+
+def disable_check_numerics() -> None:
+    """Ends what ``enable_check_numerics`` began; does nothing without. TensorFlow: tf.debugging.disable_check_numerics."""
+    if _checks:
+        check = _checks.pop()
+        _stop(check)
+        _run_functions_eagerly(check.functions_ran_eagerly)

@@ -198,23 +198,22 @@ _BY_KEY: dict[Any, DType] = {
     **{dtype.numpy.type: dtype for dtype in ALL},
     **{number: dtype for dtype in ALL for number in [_TENSORFLOW_ENUM[dtype.name]]},
     float: float32,
-    int: int32,
     _Bool: bool,
-    complex: complex128,
-    str: string,
-    bytes: string,
     "half": float16,
     "float": float32,
     "double": float64,
 }
 
 
+_OF_NO_WIDTH = (int, complex, str, bytes)
+
+
 def as_dtype(type_value: Any) -> DType:
     """The DType that ``type_value`` names.
 
     Args:
-        type_value: a DType, its name, a NumPy dtype or scalar class, a Python type
-            (``float`` is float32, ``int`` is int32), or TensorFlow's number of a type.
+        type_value: a DType, its name, a NumPy dtype or scalar class, ``float`` (float32), ``bool``, or TensorFlow's number of
+            a type. Other Python types are none, as it is not said how wide an ``int`` is.
 
     Raises:
         TypeError: it names no type of fastgrad.
@@ -228,7 +227,11 @@ def as_dtype(type_value: Any) -> DType:
     if found is not None:
         return found
     try:
-        numpy_type = np.dtype(type_value)
+        numpy_type = (
+            None
+            if isinstance(type_value, str) or any(type_value is kind for kind in _OF_NO_WIDTH)
+            else np.dtype(type_value)
+        )
     except TypeError:
         numpy_type = None
     if numpy_type is not None and type_value is not None:

@@ -43,6 +43,14 @@ class IndexedSlices:
         """Where the values are."""
         return self.values.device
 
+    def _apart(self) -> tuple[type, list[Tensor]]:
+        parts = [self.values, self.indices]
+        return IndexedSlices, parts if self.dense_shape is None else [*parts, self.dense_shape]
+
+    @staticmethod
+    def _together(form: type, parts: list[Any]) -> Any:
+        return form(*parts)
+
     def to_dense(self) -> Tensor:
         """The tensor meant.
 

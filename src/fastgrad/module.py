@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from functools import wraps
 from typing import Any
 
-from fastgrad.scopes import name_scope
+from fastgrad.scopes import current_name_scope, name_scope
 from fastgrad.storage.object_graph import by_name, items_within, saves_in_checkpoints
 from fastgrad.storage.restoration import Deferring
 from fastgrad.variable import Variable
@@ -34,6 +34,7 @@ class Module(Deferring):
                 f"{name!r} is not a valid module name. Module names must be valid Python identifiers (e.g. a valid class name)."
             )
         self._name = name
+        self._scope_name = f"{current_name_scope()}{name}/"
 
     @property
     def name(self) -> str:
@@ -42,8 +43,8 @@ class Module(Deferring):
 
     @property
     def name_scope(self) -> name_scope:
-        """A context in whose names the module's stands."""
-        return name_scope(self._name)
+        """A context in whose names the module's stands, after those that were open as the module was made."""
+        return name_scope(self._scope_name)
 
     @classmethod
     def with_name_scope(cls, method: Callable[..., Any]) -> Callable[..., Any]:

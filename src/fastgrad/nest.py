@@ -10,7 +10,6 @@ import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from fastgrad.composite import Composite
 from fastgrad.shape import TensorShape
 
 
@@ -31,7 +30,8 @@ def flatten(structure: Any, expand_composites: bool = False) -> list[Any]:
 
     Args:
         structure: anything nested, or a leaf.
-        expand_composites: whether ragged tensors count as their parts: the flat values, and the splits from outside in.
+        expand_composites: whether ragged tensors count as their parts, the flat values, and the splits from outside in; and
+            ``IndexedSlices`` as theirs, values, indices and ``dense_shape``, if there is one.
     """
     if expand_composites:
         return [part for leaf in flatten(structure) for part in _parts(leaf)]
@@ -46,7 +46,7 @@ def flatten(structure: Any, expand_composites: bool = False) -> list[Any]:
 
 
 def _parts(leaf: Any) -> list[Any]:
-    return leaf._apart()[1] if isinstance(leaf, Composite) else [leaf]
+    return leaf._apart()[1] if hasattr(leaf, "_apart") else [leaf]
 
 
 def _is_flat(structure: Any) -> bool:
@@ -106,9 +106,7 @@ def _packed_parts(structure: Any, parts: list[Any]) -> Any:
         )
     rest = iter(parts)
     whole = [
-        leaf._together(leaf._apart()[0], [next(rest) for _ in _parts(leaf)])
-        if isinstance(leaf, Composite)
-        else next(rest)
+        leaf._together(leaf._apart()[0], [next(rest) for _ in _parts(leaf)]) if hasattr(leaf, "_apart") else next(rest)
         for leaf in leaves
     ]
     return pack_sequence_as(structure, whole) if is_nested(structure) else whole[0]

@@ -125,6 +125,8 @@ class Variable(Operators):
             raise ValueError(
                 "The `initial_value` arg to `tf.Variable` must be specified: a Variable starts with a value."
             )
+        if constraint is not None and not callable(constraint):
+            raise ValueError(f"tf.Variable: `constraint` must be None or a function of the value, got {constraint!r}.")
         if callable(initial_value):
             initial_value = initial_value()
         if dtype is not None:

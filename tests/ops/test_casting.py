@@ -96,7 +96,7 @@ def test_the_namespace_of_dtypes_has_the_operations_too():
     assert tf.dtypes.cast is tf.cast
     assert tf.dtypes.saturate_cast is tf.saturate_cast
     assert tf.dtypes.complex is tf.complex
-    assert tf.dtypes.as_dtype(complex) is tf.complex128
+    assert tf.dtypes.as_dtype("complex128") is tf.complex128
 
 
 NUMBERS = ["int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64"]

@@ -162,3 +162,29 @@ def test_the_norm_of_gradients_makes_no_array_as_large_as_they_are(monkeypatch):
         monkeypatch.setattr(row, "run", lambda *x, run=run: sizes.append(np.size(run(*x))) or run(*x))
     tf.linalg.global_norm([tf.ones((100, 10)), tf.ones(7)])
     assert sizes == [1, 1]
+
+
+def test_the_second_derivative_of_clip_by_norm_at_zero_is_zero():
+    x = tf.constant([0.0, 0.0])
+    with tf.GradientTape() as outer:
+        outer.watch(x)
+        with tf.GradientTape() as inner:
+            inner.watch(x)
+            y = tf.clip_by_norm(x, 1.0)
+        g = inner.gradient(y, x)
+    assert outer.gradient(g, x).numpy().tolist() == [0.0, 0.0]
+
+
+def test_a_compiled_clip_by_norm_takes_a_limit_that_becomes_negative_for_zero():
+    clipped = tf.function(tf.clip_by_norm)
+    x = tf.constant([3.0, 4.0])
+    got = [clipped(x, tf.constant(limit)).numpy().tolist() for limit in (5.0, 2.5, -1.0)]
+    np.testing.assert_allclose(got, [[3.0, 4.0], [1.5, 2.0], [0.0, 0.0]], rtol=1e-6)
+
+
+@pytest.mark.parametrize("bound", [tf.ones(2), 0.5, tf.constant(1.5)])
+def test_clip_by_value_names_itself_in_errors(bound):
+    with pytest.raises(
+        (tf.errors.InvalidArgumentError, TypeError), match="^clip_by_value: a bound does not go with t, int32"
+    ):
+        tf.clip_by_value(tf.ones(3, tf.int32), bound, 5)

@@ -285,12 +285,34 @@ def test_int32_images():
 def test_empty_batches_and_windows_that_fit_nowhere():
     w = normal(3, 3, 2, 4)
     assert tf.nn.conv2d(np.zeros((0, 5, 5, 2)), w, 1, "SAME").shape == (0, 5, 5, 4)
-    assert tf.nn.conv2d(np.zeros((2, 2, 5, 2)), w, 1, "VALID").shape == (2, 0, 3, 4)
+    assert tf.nn.conv2d(np.zeros((2, 0, 5, 2)), w, 1, "SAME").shape == (2, 0, 5, 4)
     x = tf.constant(np.zeros((0, 5, 5, 2)))
     with tf.GradientTape() as tape:
         kernel = tf.Variable(w)
         y = tf.nn.conv2d(x, kernel, 1, "SAME")
     np.testing.assert_array_equal(tape.gradient(y, kernel).numpy(), np.zeros_like(w))
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("error", [ValueError, tf.errors.InvalidArgumentError])
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: tf.nn.conv2d(x, tf.ones([3, 3, 2, 4]), 1, "VALID"),
+        lambda x: tf.nn.conv2d(x, tf.ones([3, 3, 2, 4]), 2, "VALID"),
+        lambda x: tf.nn.conv2d(x, tf.ones([2, 2, 2, 4]), 1, "VALID", dilations=2),
+        lambda x: tf.nn.conv2d(x, tf.ones([5, 5, 2, 4]), 1, [[0, 0], [1, 1], [1, 1], [0, 0]]),
+        lambda x: tf.nn.depthwise_conv2d(x, tf.ones([3, 3, 2, 1]), [1, 1, 1, 1], "VALID"),
+        lambda x: tf.nn.max_pool2d(x, 3, 1, "VALID"),
+        lambda x: tf.nn.avg_pool2d(x, 3, 2, "VALID"),
+        lambda x: tf.nn.conv1d(x[0], tf.ones([3, 2, 4]), 1, "VALID"),
+    ],
+)
+def test_windows_larger_than_their_input_are_refused_as_tensorflow_does_eagerly_and_in_functions(
+    function, error, compiled
+):
+    with pytest.raises(error, match="does not fit into an input of"):
+        (tf.function(function) if compiled else function)(tf.ones([1, 2, 2, 2]))
 
 
 # ---- what is refused -------------------------------------------------------------------------------------
@@ -313,7 +335,7 @@ REFUSED = [
     (lambda: tf.nn.conv2d(X[0], W, 1, "SAME"), Invalid, r"\[5, 5, 2\].*\[3, 3, 2, 4\]"),
     (lambda: tf.nn.conv2d(X, W[0], 1, "SAME"), Invalid, r"4-dimensional.*\[3, 2, 4\]"),
     (lambda: tf.nn.conv2d(X, W[:0], 1, "SAME"), Invalid, "zero elements"),
-    (lambda: tf.nn.conv2d(X[:, :1], W, 1, "VALID"), Invalid, "negative: -1"),
+    (lambda: tf.nn.conv2d(X[:, :1], W, 1, "VALID"), Invalid, "does not fit into an input of"),
     (lambda: tf.nn.conv2d(tf.constant(X), tf.cast(W, tf.float64), 1, "SAME"), Invalid, "float32.*float64"),
     (lambda: tf.nn.conv2d(X.astype(complex), W.astype(complex), 1, "SAME"), Invalid, "complex128"),
     (lambda: tf.nn.conv2d(X, W, 1, "SAME", data_format="NHCW"), Invalid, "NHCW"),

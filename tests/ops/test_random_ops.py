@@ -271,3 +271,10 @@ def test_draws_are_silent_whatever_numpy_is_told():
         assert tf.random.poisson([3], 1e6, tf.float16).shape == (3,)
         assert tf.random.normal([5], 1e38, 1e38).shape == (5,)
         assert tf.nn.dropout([1e38, 1e-45], 0.9).shape == (2,)
+
+
+@pytest.mark.parametrize("rate", [1e15, 1e16, 1e19, 1e30])
+def test_poisson_numbers_of_rates_beyond_numpys(rate):
+    y = tf.random.poisson([1000], tf.constant(rate, tf.float64), tf.float64).numpy()
+    assert abs(y.mean() / rate - 1) < 5 / np.sqrt(rate) + 1e-15
+    assert np.isinf(tf.random.poisson([2], [np.inf]).numpy()).all()

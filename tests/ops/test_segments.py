@@ -154,3 +154,25 @@ def test_products_with_zeros_have_exact_gradients(values, expected):
         tape.watch(x)
         y = tf.math.segment_prod(x, [0, 0, 0])
     assert tape.gradient(y, x).numpy().tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("x", "v", "expected"),
+    [
+        ([0.0, 0.0], [2.0, 3.0], [3.0, 2.0]),
+        ([0.0, 0.0, 4.0], [2.0, 3.0, 1.0], [12.0, 8.0, 0.0]),
+        ([0.0, 0.0, 0.0], [2.0, 3.0, 1.0], [0.0, 0.0, 0.0]),
+        ([0.0, 5.0, 4.0], [2.0, 3.0, 1.0], [17.0, 8.0, 10.0]),
+    ],
+)
+@pytest.mark.parametrize("function", ["segment_prod", "unsorted_segment_prod"])
+def test_second_derivatives_of_products_with_zeros_are_those_of_the_polynomial(function, x, v, expected):
+    x, v = tf.constant(x, tf.float64), tf.constant(v, tf.float64)
+    ids = np.zeros(len(x), np.int32)
+    with tf.GradientTape() as outer:
+        outer.watch(x)
+        with tf.GradientTape() as inner:
+            inner.watch(x)
+            y = tf.math.segment_prod(x, ids) if function == "segment_prod" else tf.math.unsorted_segment_prod(x, ids, 1)
+        directional = tf.reduce_sum(inner.gradient(y, x) * v)
+    np.testing.assert_allclose(outer.gradient(directional, x).numpy(), expected)

@@ -42,3 +42,37 @@ def test_gradients_at_zero_are_limits(name, order):
 
 def test_spence_at_one_is_a_limit():
     check_gradient(tf.math.special.spence, np.array([1.0, 2.0]), rtol=1e-4)
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize(
+    ("name", "x", "expected"),
+    [
+        ("spence", [1 - 1e-9, 1.0, 1 + 1e-9], [0.5, 0.5, 0.5]),
+        ("bessel_i1e", [-1e-20, 0.0, 1e-20, 1e-40], [1.0, 0.0, -1.0, -1.0]),
+        ("bessel_i1", [-1e-20, 0.0, 1e-20], [-3.75e-21, 0.0, 3.75e-21]),
+        ("bessel_j1", [-1e-20, 0.0, 1e-20], [3.75e-21, 0.0, -3.75e-21]),
+    ],
+)
+def test_second_derivatives_beside_a_point_where_formulas_cancel(name, x, expected, compiled):
+    function = getattr(tf.math.special, name, None) or getattr(tf.math, name)
+    second = tf.function(lambda x: _second_of(function, x)) if compiled else lambda x: _second_of(function, x)
+    got = [second(tf.constant(x, tf.float64)).numpy() for _ in range(3 if compiled else 1)][-1]
+    np.testing.assert_allclose(got, expected, rtol=1e-6, atol=0)
+
+
+def _second_of(function, x):
+    with tf.GradientTape() as outer:
+        outer.watch(x)
+        with tf.GradientTape() as inner:
+            inner.watch(x)
+            y = function(x)
+        g = inner.gradient(y, x)
+    return outer.gradient(g, x)
+
+
+def test_the_exponential_integral_is_defined_from_zero_as_in_tensorflow():
+    x = tf.constant([-2.0, -1e-20, 0.0, 1.0])
+    program = tf.function(tf.math.special.expint)
+    for got in [tf.math.special.expint(x), *[program(x) for _ in range(3)]]:
+        np.testing.assert_allclose(got.numpy(), [np.nan, np.nan, -np.inf, 1.8951178], rtol=1e-6)

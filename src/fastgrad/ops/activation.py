@@ -136,8 +136,8 @@ _elu = elementwise(
     "exp(x) - 1 below 0",
     run=lambda x: np.where(x > 0, x, np.expm1(np.minimum(x, x.dtype.type(0)))),
     code="where({0} > 0, {0}, expm1(minimum({0}, 0)))",
-    # From x, not from y, so that the second derivative is there too.
-    gradient=lambda g, y, x: g * TABLE["exp"](TABLE["minimum"](x, 0.0)),
+    # From x, not from y, so that the second derivative is there too; at 0 that is 0, as above.
+    gradient=lambda g, y, x: g * TABLE["exp"](TABLE["minimum"](0.0, x)),
     dtypes=FLOATING,
 )
 _SELU_SCALE, _SELU_ALPHA = 1.0507009873554805, 1.6732632423543772

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -217,20 +218,22 @@ def add_n(inputs: Any, name: str | None = None) -> Any:
     """The sum of several tensors of one shape.
 
     Args:
-        inputs: a list of tensors of the same shape and dtype, or a tensor, whose rows are added. Among them may be
+        inputs: an iterable of tensors of the same shape and dtype, or a tensor, whose rows are added. Among them may be
             ``IndexedSlices``.
         name: kept for TensorFlow's signature.
 
     Raises:
-        ValueError: ``inputs`` is empty or no list.
+        ValueError: ``inputs`` is empty or not iterable.
         InvalidArgumentError: different shapes or dtypes, or a dtype that has no sums.
     """
-    if not isinstance(inputs, (list, tuple, Tensor)) or not len(inputs):
+    if isinstance(inputs, Iterable):
+        inputs = list(inputs)
+    if not isinstance(inputs, list) or not inputs:
         raise ValueError(
             "add_n: Inputs must be an iterable of at least one Tensor/IndexedSlices with the same dtype and shape."
         )
     try:
-        xs = tensors_of(list(inputs), "add_n")
+        xs = tensors_of(inputs, "add_n")
     except CompositeOperand as met:
         return met.call("add_n", inputs)
     first = xs[0]._array

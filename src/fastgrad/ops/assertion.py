@@ -214,7 +214,7 @@ def check_numerics(tensor: Any, message: str, name: str | None = None) -> Tensor
     """
     x = convert_to_tensor(tensor)
     _check_numerics.check_dtype(x._array)
-    return _check_numerics(x, message=f"{message} (called at {_caller()})")
+    return _check_numerics(x, message=f"{message} (called at {caller()})")
 
 
 def assert_all_finite(x: Any, message: str, name: str | None = None) -> Tensor:
@@ -222,8 +222,9 @@ def assert_all_finite(x: Any, message: str, name: str | None = None) -> Tensor:
     return check_numerics(x, message, name)
 
 
-def _caller() -> str:
-    frame = sys._getframe(2)
+def caller() -> str:
+    """The file and line of the program's that called the library."""
+    frame = sys._getframe(1)
     while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("fastgrad."):
         frame = frame.f_back
     return f"{frame.f_code.co_filename}:{frame.f_lineno}"
@@ -337,7 +338,8 @@ def assert_shapes(
     for tensor, symbols in shapes.items() if isinstance(shapes, dict) else shapes:
         x = convert_to_tensor(getattr(tensor, "deref", lambda value=tensor: value)())
         symbols = list(symbols) if isinstance(symbols, (list, tuple, str)) else [symbols]
-        got = list(x.shape)
+        # A scalar counts as a vector of one element where a vector is wanted.
+        got = list(x.shape) or [1] * (len(symbols) == 1 and symbols[0] not in (Ellipsis, "*"))
         if symbols and symbols[0] in (Ellipsis, "*"):
             symbols = symbols[1:]
             got = got[len(got) - len(symbols) :] if len(got) >= len(symbols) else got

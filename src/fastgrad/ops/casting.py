@@ -11,7 +11,7 @@ from fastgrad.composite import CompositeOperand
 from fastgrad.errors import UnimplementedError
 from fastgrad.indexed_slices import IndexedSlices
 from fastgrad.kernels.mapping.half import cast_bfloat16
-from fastgrad.operation import Form, Operation
+from fastgrad.operation import TABLE, Form, Operation
 from fastgrad.tensor import Tensor, constant_tensor, convert_to_tensor
 
 _MANY = 4096  # elements from which on a call of a kernel is quicker
@@ -74,7 +74,7 @@ def cast(x: Any, dtype: Any, name: str | None = None) -> Any:
     return _row(x, dtype=dtype.name)
 
 
-def saturate_cast(value: Any, dtype: Any, name: str | None = None) -> Tensor:
+def saturate_cast(value: Any, dtype: Any, name: str | None = None) -> Any:
     """``value`` in another dtype, clipped first to the numbers that the dtype can hold.
 
     Args:
@@ -88,14 +88,23 @@ def saturate_cast(value: Any, dtype: Any, name: str | None = None) -> Tensor:
     from fastgrad.ops.arithmetic import maximum, minimum
 
     dtype = dtypes.as_dtype(dtype)
-    x = value if type(value) is Tensor else convert_to_tensor(value)
-    if x.dtype.is_complex and not dtype.is_complex:
-        x = cast(x, x.dtype.real_dtype)
-    if x.dtype is dtype or dtype.is_complex:
+    try:
+        x = value if type(value) is Tensor else convert_to_tensor(value)
+    except CompositeOperand as met:
+        return met.mapped(lambda values: saturate_cast(values, dtype), value)
+    if x.dtype.is_complex and dtype.is_complex:
+        if x.dtype is dtypes.complex128 and dtype is dtypes.complex64:
+            parts = saturate_cast(TABLE["real"](x), dtypes.float32), saturate_cast(TABLE["imag"](x), dtypes.float32)
+            return TABLE["complex"](*parts)
         return cast(x, dtype)
-    if dtype.is_bool or dtype is dtypes.string:
-        raise TypeError(f"saturate_cast: cannot find the smallest value of {dtype!r}.")
-    low, high = _shared_limits(x.dtype, dtype)
+    if x.dtype.is_complex:
+        x = cast(x, x.dtype.real_dtype)
+    part = dtype.real_dtype
+    if x.dtype is part:
+        return cast(x, dtype)
+    if any(one.is_bool or one is dtypes.string for one in (x.dtype, part)):
+        raise TypeError(f"saturate_cast: cannot find the smallest value of one of {x.dtype!r} and {dtype!r}.")
+    low, high = _shared_limits(x.dtype, part)
     return cast(maximum(minimum(x, constant_tensor(high)), constant_tensor(low)), dtype)
 
 

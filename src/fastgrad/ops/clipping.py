@@ -14,9 +14,9 @@ from fastgrad.indexed_slices import IndexedSlices
 from fastgrad.kernels.running.at_once import run_at_once
 from fastgrad.operation import FLOATING, TABLE, Form, convert_pair, joint, operation, refuse_dtype, refuse_mix
 from fastgrad.ops.arguments import tensor_of
-from fastgrad.ops.arithmetic import maximum, minimum, multiply, subtract
+from fastgrad.ops.arithmetic import add, maximum, minimum, multiply, subtract
 from fastgrad.ops.casting import cast
-from fastgrad.ops.comparison import greater, greater_equal, is_finite, logical_and, masked
+from fastgrad.ops.comparison import greater, greater_equal, is_finite, logical_and, logical_not, masked
 from fastgrad.ops.division import realdiv
 from fastgrad.ops.native_form import launches_from, planned
 from fastgrad.ops.power import sqrt, square
@@ -41,6 +41,7 @@ def clip_by_value(t: Any, clip_value_min: Any, clip_value_max: Any, name: str | 
 
     Raises:
         InvalidArgumentError: shapes that do not broadcast, other dtypes.
+        TypeError: a number as a bound that the dtype of ``t`` does not hold.
         ValueError: a bound of a larger shape than ``t``.
     """
     if isinstance(t, IndexedSlices):
@@ -50,7 +51,12 @@ def clip_by_value(t: Any, clip_value_min: Any, clip_value_max: Any, name: str | 
     except CompositeOperand as met:
         return met.mapped(clip_by_value, t, clip_value_min, clip_value_max)
     shape = t._array.shape
-    y = maximum(minimum(t, clip_value_max), clip_value_min)
+    try:
+        y = maximum(minimum(t, clip_value_max), clip_value_min)
+    except (InvalidArgumentError, TypeError) as error:
+        raise type(error)(
+            f"clip_by_value: a bound does not go with t, {t.dtype.name} of shape {t.shape}: {error}"
+        ) from None
     if y._array.shape != shape:
         raise ValueError(
             f"clip_by_value: the bounds have larger shapes than t: {y.shape} and {t.shape} are incompatible."
@@ -70,8 +76,11 @@ def _clip_by_norm_gradient(
     needs: tuple[bool, ...], g: Tensor, y: Tensor, t: Tensor, limit: Tensor, axes: tuple[int, ...]
 ) -> tuple[Tensor | None, Tensor | None]:
     total = reduce_sum(square(t), axes, True)
-    norm = sqrt(total)
-    clipped = logical_and(greater_equal(norm, limit), greater(total, 0))
+    positive = greater(total, 0)
+    # The root's own slope is infinite at 0, where a norm of 0 needs none.
+    total = add(total, cast(logical_not(positive), total.dtype))
+    norm = masked(sqrt(total), positive)
+    clipped = logical_and(greater_equal(norm, limit), positive)
     scale = realdiv(limit, maximum(norm, limit))
     along = reduce_sum(multiply(g, t), axes, True)
     to_t = to_limit = None
@@ -79,7 +88,7 @@ def _clip_by_norm_gradient(
         # y = t limit / norm: without the part of g along t where t is clipped.
         to_t = subtract(multiply(g, scale), masked(multiply(t, multiply(along, realdiv(scale, total))), clipped))
     if needs[1]:
-        to_limit = sum_to_shape(masked(realdiv(along, norm), clipped), limit._array.shape)
+        to_limit = sum_to_shape(masked(realdiv(along, sqrt(total)), clipped), limit._array.shape)
     return to_t, to_limit
 
 
@@ -119,7 +128,7 @@ def clip_by_norm(t: Any, clip_norm: Any, axes: Any = None, name: str | None = No
         raise refuse_dtype("clip_by_norm", array.dtype, FLOATING)
     limit = convert_beside(clip_norm, array.dtype)
     limit = cast(limit, t.dtype)
-    if limit._array.ndim or limit._on_host() < 0:
+    if not (isinstance(clip_norm, (int, float)) and clip_norm >= 0):
         limit = maximum(limit, constant_tensor(np.zeros((), array.dtype)))
     if limit._array.ndim and not _broadcasts_to(limit._array.shape, array.shape):
         raise InvalidArgumentError(

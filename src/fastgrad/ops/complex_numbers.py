@@ -12,6 +12,7 @@ import numpy as np
 
 from fastgrad import dtypes
 from fastgrad.backward import zeros_of
+from fastgrad.composite import CompositeOperand
 from fastgrad.operation import COMPLEX, FLOATING, NUMERIC, Binary, Form, Unary, convert_pair, elementwise
 from fastgrad.ops.arithmetic import negative
 from fastgrad.ops.casting import cast
@@ -79,7 +80,7 @@ _angle_of_real = elementwise(
 )
 
 
-def complex(real: Any, imag: Any, name: str | None = None) -> Tensor:
+def complex(real: Any, imag: Any, name: str | None = None) -> Any:
     """``real + i imag``, element by element, broadcast.
 
     Args:
@@ -89,7 +90,10 @@ def complex(real: Any, imag: Any, name: str | None = None) -> Tensor:
     Raises:
         TypeError: other dtypes.
     """
-    x, y = convert_pair(real, imag)
+    try:
+        x, y = convert_pair(real, imag)
+    except CompositeOperand as met:
+        return met.mapped(complex, real, imag)
     if x._array.dtype not in _PARTS or x._array.dtype != y._array.dtype:
         raise TypeError(
             f"complex: The `real` and `imag` components have incorrect types: {x.dtype.name} {y.dtype.name}. "
@@ -105,43 +109,55 @@ def _numeric(name: str, value: Any) -> Tensor:
     return x
 
 
-def real(input: Any, name: str | None = None) -> Tensor:
+def real(input: Any, name: str | None = None) -> Any:
     """The real part, element by element; real numbers stay as they are.
 
     Raises:
         TypeError: no numbers.
     """
-    x = _numeric("real", input)
+    try:
+        x = _numeric("real", input)
+    except CompositeOperand as met:
+        return met.mapped(real, input)
     return _real(x) if x._array.dtype in COMPLEX else x
 
 
-def imag(input: Any, name: str | None = None) -> Tensor:
+def imag(input: Any, name: str | None = None) -> Any:
     """The imaginary part, element by element; 0 for real numbers.
 
     Raises:
         TypeError: no numbers.
     """
-    x = _numeric("imag", input)
+    try:
+        x = _numeric("imag", input)
+    except CompositeOperand as met:
+        return met.mapped(imag, input)
     return _imag(x) if x._array.dtype in COMPLEX else zeros_of(x)
 
 
-def conj(x: Any, name: str | None = None) -> Tensor:
+def conj(x: Any, name: str | None = None) -> Any:
     """The complex conjugate, element by element; real numbers stay as they are.
 
     Raises:
         TypeError: no numbers.
     """
-    x = _numeric("conj", x)
+    try:
+        x = _numeric("conj", x)
+    except CompositeOperand as met:
+        return met.mapped(conj, x)
     return _conj(x) if x._array.dtype in COMPLEX else x
 
 
-def angle(input: Any, name: str | None = None) -> Tensor:
+def angle(input: Any, name: str | None = None) -> Any:
     """The angle of complex numbers, element by element, in (-pi, pi]; of real ones 0, or pi if negative.
 
     Raises:
         TypeError: integers, or no numbers.
     """
-    x = _numeric("angle", input)
+    try:
+        x = _numeric("angle", input)
+    except CompositeOperand as met:
+        return met.mapped(angle, input)
     if x._array.dtype in COMPLEX:
         return _angle(x)
     if x._array.dtype not in FLOATING:

@@ -44,10 +44,14 @@ def _as_quotients(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     if quotient is None:
         return x, y
     if x._array.dtype != y._array.dtype:
-        raise TypeError(
-            f"divide: `x` and `y` must have the same dtype, got {x.dtype!r} != {y.dtype!r}; use tf.cast first."
-        )
+        raise _refuse_quotient(x, y)
     return cast(x, quotient), cast(y, quotient)
+
+
+def _refuse_quotient(x: Tensor, y: Tensor) -> TypeError:
+    return TypeError(
+        f"divide: `x` and `y` must have the same dtype, got {x.dtype!r} != {y.dtype!r}; use tf.cast first."
+    )
 
 
 def divide(x: Any, y: Any, name: str | None = None) -> Any:
@@ -58,8 +62,8 @@ def divide(x: Any, y: Any, name: str | None = None) -> Any:
         name: kept for TensorFlow's signature.
 
     Raises:
-        TypeError: booleans, or integers beside another dtype.
-        InvalidArgumentError: floats beside another dtype, or shapes that do not broadcast.
+        TypeError: booleans, or two dtypes.
+        InvalidArgumentError: shapes that do not broadcast.
     """
     if type(x) is not Tensor or type(y) is not Tensor:
         try:
@@ -70,7 +74,12 @@ def divide(x: Any, y: Any, name: str | None = None) -> Any:
         if x._array.dtype not in REAL:
             raise TypeError(f"divide: Invalid dtype {x.dtype!r}; numbers can be divided, tf.cast makes some.")
         x, y = _as_quotients(x, y)
-    return realdiv(x, y)
+    try:
+        return realdiv(x, y)
+    except InvalidArgumentError:
+        if x._array.dtype != y._array.dtype:
+            raise _refuse_quotient(x, y) from None
+        raise
 
 
 truediv = divide

@@ -58,7 +58,7 @@ digamma: Unary = Unary(
     dtypes=FLOATING,
     domain=(0.0, np.inf),
     doc="The derivative of ``lgamma``, element by element: NaN at 0, -1, -2 ...",
-    launches=launches_from("mapping.elementwise", "scipy_launches", "psi", 1, True),
+    launches=launches_from("mapping.elementwise", "scipy_launches", "psi", 1, "but poles"),
 )
 _zeta_of, _gamma_of = from_scipy("zeta"), from_scipy("gamma")
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad import dtypes
-from fastgrad.composite import CompositeOperand
+from fastgrad.composite import Composite, CompositeOperand
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.indexed_slices import IndexedSlices
 from fastgrad.kernels.arranging import embedding as kernels
@@ -185,12 +185,12 @@ def _batch_rank(name: str, batch_dims: int, ids: Tensor, rank: int) -> int:
     return number
 
 
-def embedding_lookup(params: Any, ids: Any, max_norm: Any = None, name: str | None = None) -> Tensor:
+def embedding_lookup(params: Any, ids: Any, max_norm: Any = None, name: str | None = None) -> Any:
     """The rows of an embedding table at ``ids``.
 
     Args:
         params: the table, shape (rows, ...), a tensor or variable; or a list of tables that follow one another.
-        ids: int32 or int64, of any shape.
+        ids: int32 or int64, of any shape; ragged ones give ragged rows.
         max_norm: rows of a larger Euclidean norm are scaled down to it.
         name: kept for TensorFlow's signature.
 
@@ -201,6 +201,8 @@ def embedding_lookup(params: Any, ids: Any, max_norm: Any = None, name: str | No
         ValueError: no table.
         InvalidArgumentError: an id that is negative or too large.
     """
+    if isinstance(ids, Composite):
+        return ids._with_flat(embedding_lookup(params, ids.flat_values, max_norm))
     if isinstance(params, (list, tuple)):
         if not params:
             raise ValueError("embedding_lookup: Length of params is currently 0. Need at least one param.")
@@ -324,7 +326,7 @@ def check_position_form(name: str, ids: np.ndarray, shape: tuple[int, ...], poli
 
 def gather_nd(
     params: Any, indices: Any, batch_dims: int = 0, name: str | None = None, bad_indices_policy: str = ""
-) -> Tensor:
+) -> Any:
     """The slices of ``params`` at positions in its first dimensions.
 
     Args:
@@ -341,7 +343,10 @@ def gather_nd(
         InvalidArgumentError: a position outside ``params``, or k larger than its rank.
         ValueError: ``batch_dims`` is not less than the ranks.
     """
-    x, ids = tensor_of(params), tensor_of(indices)
+    try:
+        x, ids = tensor_of(params), tensor_of(indices)
+    except CompositeOperand as met:
+        return met.call("gather_nd", params, indices, batch_dims)
     if batch_dims:
         for what, rank in (("indices", ids._array.ndim), ("params", x._array.ndim)):
             if not 0 <= batch_dims < rank:
@@ -407,7 +412,10 @@ def where(condition: Any, x: Any = None, y: Any = None, name: str | None = None)
         InvalidArgumentError: tensors of different dtypes, shapes that do not broadcast, a scalar condition alone.
     """
     if x is None and y is None:
-        found = tensor_of(condition)
+        try:
+            found = tensor_of(condition)
+        except CompositeOperand as met:
+            return met.call("where", condition)
         if not found._array.ndim:
             raise InvalidArgumentError("where: the positions in a scalar condition are not defined; give x and y.")
         return _true_positions(found)
@@ -484,7 +492,10 @@ def dynamic_partition(data: Any, partitions: Any, num_partitions: int, name: str
     Raises:
         InvalidArgumentError: a partition out of range, or shapes that do not fit.
     """
-    x, ids = tensor_of(data), tensor_of(partitions)
+    try:
+        x, ids = tensor_of(data), tensor_of(partitions)
+    except CompositeOperand as met:
+        return met.call("dynamic_partition", data, partitions, num_partitions)
     shape, wanted = x._array.shape, ids._array.shape
     if num_partitions < 1:
         raise InvalidArgumentError(f"dynamic_partition: num_partitions must be at least 1, got {num_partitions}.")

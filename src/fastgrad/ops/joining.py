@@ -219,7 +219,10 @@ def split(
         InvalidArgumentError: the pieces do not add up to the size of the axis, or there is no such axis.
         ValueError: ``num_or_size_splits`` is a scalar tensor or a float.
     """
-    x = tensor_of(value)
+    try:
+        x = tensor_of(value)
+    except CompositeOperand as met:
+        return met.call("split", value, num_or_size_splits, axis)
     shape = x._array.shape
     position = axis_of(axis, len(shape), "split")
     length = shape[position]

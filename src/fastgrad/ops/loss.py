@@ -10,6 +10,7 @@ from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.reducing import softmax as kernels
 from fastgrad.operation import FLOATING, TABLE, Form, elementwise, joint, operation, refuse_dtype
 from fastgrad.ops.casting import cast
+from fastgrad.ops.division import divide_no_nan
 from fastgrad.ops.native_form import launches_from
 from fastgrad.ops.rows import column, row_sum
 from fastgrad.ops.softmax import softmax_gradient
@@ -352,7 +353,7 @@ def compute_average_loss(per_example_loss: Any, sample_weight: Any = None, globa
     """The sum of losses, weighted, over the batch size.
 
     Args:
-        per_example_loss: floating, one loss an example.
+        per_example_loss: one loss an example; the average of integers is a float.
         sample_weight: broadcasts with it, or None.
         global_batch_size: an integer; default the number of losses.
 
@@ -364,9 +365,12 @@ def compute_average_loss(per_example_loss: Any, sample_weight: Any = None, globa
     if size < 0:
         raise ValueError(f"compute_average_loss: global_batch_size must be non-negative, got {size}.")
     if sample_weight is not None:
-        losses = losses * convert_to_tensor(sample_weight, dtype_hint=losses.dtype)
+        if losses.dtype.is_floating:
+            losses = losses * convert_to_tensor(sample_weight, dtype_hint=losses.dtype)
+        else:  # weighted as floats, integers again
+            losses = cast(cast(losses, "float32") * cast(sample_weight, "float32"), losses.dtype)
     total = TABLE["reduce_sum"](losses, axes=tuple(range(losses.ndim)), keepdims=False)
-    return TABLE["divide_no_nan"](total, constant_tensor(np.asarray(size, total._array.dtype)))
+    return divide_no_nan(total, constant_tensor(np.asarray(size, total._array.dtype)))
 
 
 def scale_regularization_loss(regularization_loss: Any) -> Tensor:

@@ -9,6 +9,7 @@ import numpy as np
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.reducing import normalization as kernels
 from fastgrad.operation import TABLE, Form, joint, operation, refuse_dtype
+from fastgrad.ops.casting import cast
 from fastgrad.ops.native_form import launches_from
 from fastgrad.ops.rows import column, row_sum
 from fastgrad.tensor import Tensor, constant_tensor, convert_to_tensor
@@ -146,7 +147,8 @@ def batch_normalization(
 
     Args:
         x: floating.
-        mean, variance: moments that broadcast with ``x``.
+        mean, variance: moments that broadcast with ``x``; their dtype may be another floating one, as float32 beside float16:
+            scale and offset are then computed in it.
         offset, scale: tensors that broadcast with ``x``, or None for 0 and 1.
         variance_epsilon: added to the variance.
         name: kept for TensorFlow's signature.
@@ -161,7 +163,7 @@ def batch_normalization(
     shift = TABLE["negative"](inverse * mean)
     if offset is not None:
         shift = shift + offset
-    return x * inverse + shift
+    return x * cast(inverse, x.dtype) + cast(shift, x.dtype)
 
 
 def batch_norm_with_global_normalization(

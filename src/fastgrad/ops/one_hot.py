@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad import dtypes
+from fastgrad.composite import CompositeOperand
 from fastgrad.dtypes import DType
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.operation import TABLE, Form, operation, refuse_dtype
@@ -44,7 +45,7 @@ def one_hot(
     axis: Any = None,
     dtype: Any = None,
     name: str | None = None,
-) -> Tensor:
+) -> Any:
     """``on_value`` at each index along a new axis, ``off_value`` elsewhere.
 
     Args:
@@ -60,7 +61,10 @@ def one_hot(
         TypeError: ``on_value``, ``off_value`` and ``dtype`` do not agree.
         InvalidArgumentError: indices of another dtype, a negative depth, no such axis, values that are no scalars.
     """
-    ids = tensor_of(indices)
+    try:
+        ids = tensor_of(indices)
+    except CompositeOperand as met:
+        return met.call("one_hot", indices, depth, on_value, off_value, axis, dtype)
     if ids._array.dtype.kind == "b":
         ids = TABLE["cast"](ids, dtype="uint8")
     if ids._array.dtype not in _ONE_HOT_TYPES:

@@ -15,10 +15,11 @@ import numpy as np
 
 from fastgrad import dtypes
 from fastgrad.backward import zeros_of
-from fastgrad.errors import InvalidArgumentError
+from fastgrad.errors import InvalidArgumentError, UnimplementedError
 from fastgrad.operation import FLOATING, HALVES, Form, Operation, operation, refuse_dtype
-from fastgrad.ops.arguments import tensor_of
+from fastgrad.ops.arguments import integers, tensor_of
 from fastgrad.ops.native_form import by_kernels_if_much, launches_from
+from fastgrad.ops.shaping import reshape
 from fastgrad.ops.windows import (
     Padding,
     Sizes,
@@ -259,10 +260,29 @@ def max_pool2d(
     Raises:
         InvalidArgumentError: shapes, dtypes, strides, paddings or formats that do not fit.
         ValueError: a wrong number of sizes, strides or paddings.
-        UnimplementedError: windows or strides over batch or channels.
+        UnimplementedError: windows or strides over the batch; over channels and height or width, or such as do not cut the
+            channels into equal parts.
     """
     x = _input("max_pool2d", input, 2, _ORDERED)
+    if data_format in (None, "NHWC"):
+        widths = integers(ksize, "max_pool2d: ksize")
+        if len(widths) == 4 and widths[3] != 1:
+            return _max_over_channels(x, widths, integers(strides, "max_pool2d: strides"))
     return _pooled(_max_row, "max_pool2d", x, ksize, strides, padding, data_format)
+
+
+def _max_over_channels(x: Tensor, widths: Sizes, steps: Sizes) -> Tensor:
+    """The largest of each ``widths[3]`` channels of an image."""
+    batch, height, width, channels = x._array.shape
+    part = widths[3]
+    if widths[:3] != (1, 1, 1) or steps != widths or part < 1 or channels % part:
+        raise UnimplementedError(
+            f"max_pool2d: over channels, ksize must be [1, 1, 1, n] with the same strides, and n must divide {channels} "
+            f"channels; got ksize {list(widths)} and strides {list(steps)}. Pool over height and width in a call of its own."
+        )
+    rows = reshape(x, (batch, height * width, channels, 1))
+    largest = _max_row(rows, kernel=(1, part), strides=(1, part), padding=((0, 0), (0, 0)), dilations=(1, 1))
+    return reshape(largest, (batch, height, width, channels // part))
 
 
 def max_pool1d(

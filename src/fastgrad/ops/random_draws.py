@@ -205,9 +205,18 @@ def check_poisson(what: str, rate: np.ndarray) -> None:
 
 def _poisson(words: np.ndarray, rate: np.ndarray, shape: tuple[int, ...], dtype: str) -> np.ndarray:
     check_poisson("random.poisson", rate)
-    numbers = generator(words).poisson(rate.astype(np.float64), shape)
-    return np.asarray(numbers).astype(dtypes.as_dtype(dtype).numpy)
+    draws, wide = generator(words), rate.astype(np.float64)
+    large = wide > _LARGE_RATE
+    numbers = np.asarray(draws.poisson(np.where(large, 0.0, wide), shape))
+    if large.any():
+        normal = np.round(wide + np.sqrt(wide) * draws.standard_normal(shape))
+        numbers = np.where(large, np.where(np.isinf(wide), wide, normal), numbers)
+    return numbers.astype(dtypes.as_dtype(dtype).numpy)
 
+
+_LARGE_RATE = (
+    1e15  # from here on Poisson's distribution is the normal one to float64's last bit, and NumPy soon has none
+)
 
 poisson = operation("random_poisson", Form.RANDOM, run=_poisson)
 """Poisson numbers: ``poisson(words, rate, shape=, dtype=)``; the rate broadcasts to the shape."""

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad import dtypes
+from fastgrad.composite import CompositeOperand
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.operation import TABLE
 from fastgrad.ops import random_draws as draws
@@ -184,7 +185,7 @@ def poisson_from(drawn: Any, what: str, sizes: tuple[int, ...], rate: Tensor, dt
 # ---- dropout ---------------------------------------------------------------------------------------------
 
 
-def dropout(x: Any, rate: Any, noise_shape: Any = None, seed: Any = None, name: str | None = None) -> Tensor:
+def dropout(x: Any, rate: Any, noise_shape: Any = None, seed: Any = None, name: str | None = None) -> Any:
     """Zeroes each element with probability ``rate`` and scales the others by ``1 / (1 - rate)`` (Srivastava et al. 2014).
 
     Args:
@@ -203,9 +204,12 @@ def dropout(x: Any, rate: Any, noise_shape: Any = None, seed: Any = None, name: 
     return dropout_from(default_drawn(seed), x, rate, noise_shape)
 
 
-def dropout_from(drawn: Any, x: Any, rate: Any, noise_shape: Any) -> Tensor:
+def dropout_from(drawn: Any, x: Any, rate: Any, noise_shape: Any) -> Any:
     """``dropout`` with words from ``drawn``."""
-    x = convert_to_tensor(x)
+    try:
+        x = convert_to_tensor(x)
+    except CompositeOperand as met:
+        return met.mapped(lambda values: dropout_from(drawn, values, rate, noise_shape), x)
     share = checked_dropout(x, rate)
     if share == 0:
         return x

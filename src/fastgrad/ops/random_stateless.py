@@ -156,12 +156,11 @@ def fold_in(seed: Any, data: Any, alg: Any = "auto_select") -> Tensor:
         data: an integer scalar.
 
     Returns:
-        Shape (2,), of the seed's dtype. TensorFlow: tf.random.fold_in.
+        Shape (2,), of the dtype of ``data``. TensorFlow: tf.random.fold_in.
     """
-    words = convert_to_tensor(seed)
+    words, number = convert_to_tensor(seed), convert_to_tensor(data)
     _drawn("random.fold_in", words)  # checks it
-    folded = draws.folded(words, convert_to_tensor(data))
-    return draws.integers(draws.seeded(folded), shape=(2,), dtype=words.dtype.name)
+    return draws.integers(draws.seeded(draws.folded(words, number)), shape=(2,), dtype=number.dtype.name)
 
 
 def _ending(what: str, shape: Any, ends: tuple[int, ...]) -> tuple[int, ...]:

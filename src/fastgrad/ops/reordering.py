@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad import dtypes
+from fastgrad.composite import CompositeOperand
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.arranging import layout as layouts
 from fastgrad.kernels.arranging.strided import one_view
@@ -31,7 +32,7 @@ _reverse: Operation = operation(
 )
 
 
-def reverse(tensor: Any, axis: Any, name: str | None = None) -> Tensor:
+def reverse(tensor: Any, axis: Any, name: str | None = None) -> Any:
     """``tensor`` backwards along some axes.
 
     Args:
@@ -42,7 +43,10 @@ def reverse(tensor: Any, axis: Any, name: str | None = None) -> Tensor:
     Raises:
         InvalidArgumentError: a scalar ``axis``, an axis out of range or named twice.
     """
-    x = tensor_of(tensor)
+    try:
+        x = tensor_of(tensor)
+    except CompositeOperand as met:
+        return met.call("reverse", tensor, axis)
     rank = x._array.ndim
     if isinstance(axis, (int, np.integer)):
         raise InvalidArgumentError(f"reverse: 'axis' must be a vector of axes, got {axis}: write [{axis}].")
@@ -96,8 +100,16 @@ def roll(input: Any, shift: Any, axis: Any, name: str | None = None) -> Tensor:
 # ---- reverse_sequence ------------------------------------------------------------------------------
 
 
+def _check_lengths(array: np.ndarray, size: int) -> None:
+    """Raises InvalidArgumentError for a length that is negative or above ``size``."""
+    bad = np.flatnonzero((array < 0) | (array > size))
+    if len(bad):
+        raise InvalidArgumentError(f"reverse_sequence: seq_lengths[{bad[0]}] = {array[bad[0]]} is not in [0, {size}].")
+
+
 def _reverse_sequence_run(x: np.ndarray, lengths: np.ndarray, seq_axis: int, batch_axis: int) -> np.ndarray:
     length = x.shape[seq_axis]
+    _check_lengths(lengths, length)
     positions = np.arange(length)
     ends = lengths.astype(np.int64)[:, None]
     turned = np.where(positions < ends, ends - 1 - positions, positions)
@@ -130,7 +142,7 @@ def reverse_sequence(
         InvalidArgumentError: lengths out of range, not one a batch element, or axes that are equal or out of range.
     """
     x, lengths = tensor_of(input), tensor_of(seq_lengths)
-    rank, array = x._array.ndim, lengths._on_host()
+    rank, array = x._array.ndim, lengths._array
     batch = 0 if batch_axis is None else batch_axis
     for what, axis in (("seq_axis", seq_axis), ("batch_axis", batch)):
         if axis is None or not -rank <= axis < rank:
@@ -145,10 +157,5 @@ def reverse_sequence(
         raise InvalidArgumentError(
             f"reverse_sequence: seq_lengths must have shape [{shape[batch]}], one length a batch element, "
             f"got {list(array.shape)}."
-        )
-    bad = np.flatnonzero((array < 0) | (array > shape[sequence]))
-    if len(bad):
-        raise InvalidArgumentError(
-            f"reverse_sequence: seq_lengths[{bad[0]}] = {array[bad[0]]} is not in [0, {shape[sequence]}]."
         )
     return _reverse_sequence(x, lengths, seq_axis=sequence, batch_axis=batch)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.composite import CompositeOperand
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.arranging import layout as layouts
 from fastgrad.kernels.arranging.strided import one_view
@@ -38,7 +39,7 @@ _tile = operation(
 )
 
 
-def tile(input: Any, multiples: Any, name: str | None = None) -> Tensor:
+def tile(input: Any, multiples: Any, name: str | None = None) -> Any:
     """``input`` as a whole, repeated along each dimension.
 
     Args:
@@ -49,7 +50,10 @@ def tile(input: Any, multiples: Any, name: str | None = None) -> Tensor:
     Raises:
         InvalidArgumentError: another number of multiples than dimensions, or a negative one.
     """
-    x = tensor_of(input)
+    try:
+        x = tensor_of(input)
+    except CompositeOperand as met:
+        return met.call("tile", input, multiples)
     shape = x._array.shape
     if isinstance(multiples, int):
         raise InvalidArgumentError(f"tile: Expected multiples to be a vector of length {len(shape)}, got {multiples}.")

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.composite import OVERRIDES, Composite, CompositeOperand
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.arranging import embedding as kernels
 from fastgrad.operation import INTEGER, NUMERIC, REAL, TABLE, Form, Operation, operation, refuse_dtype
@@ -72,6 +73,8 @@ def add_rows(out_shape: tuple[int, ...], ids: np.ndarray, rows: np.ndarray) -> n
         rows = rows.astype(np.float32)
     if dtype.kind == "b":
         return reduce_rows(np.logical_or, np.zeros(out_shape, bool), ids, rows)
+    if dtype.kind == "O":
+        return reduce_rows(np.add, np.full(out_shape, b"", object), ids, rows)
     out = add_rows_into(np.zeros(out_shape, rows.dtype), ids, rows)
     return out if out.dtype == dtype else out.astype(dtype)
 
@@ -135,15 +138,19 @@ _unsorted_segment_sum: Operation = operation(
 
 def _product_gradient(g: Tensor, y: Tensor, data: Tensor, ids: Tensor, num_segments: int) -> Tensor:
     """The product of the other elements: the whole divided by the element, but for zeros."""
-    where, equal = TABLE["where"], TABLE["equal"]
+    where, equal, greater = TABLE["where"], TABLE["equal"], TABLE["greater"]
     zero, one = _like(data, 0), _like(data, 1)
     is_zero = equal(data, zero)
-    zeros = _unsorted_segment_sum(where(is_zero, one, zero), ids, num_segments=num_segments)
+    zeros = _unsorted_segment_sum(TABLE["cast"](is_zero, dtype="int32"), ids, num_segments=num_segments)
     others = _unsorted_segment_prod(where(is_zero, one, data), ids, num_segments=num_segments)
-    # With one zero only the zero has a slope, with two none has.
-    at_zero = where(equal(zeros, one), g * _conjugate(others), zero)
+    # With one zero only the zero has a slope. With two each one's slope is the other: zero, but it has a derivative. With more
+    # there are neither slopes nor second derivatives.
+    values = where(is_zero, data, zero)
+    other = gather_segments(_unsorted_segment_sum(values, ids, num_segments=num_segments), ids) - values
+    at_zero = gather_segments(where(greater(zeros, _like(zeros, 2)), zero, g * _conjugate(others)), ids)
+    at_zero = where(gather_segments(equal(zeros, _like(zeros, 1)), ids), at_zero, at_zero * _conjugate(other))
     slope = gather_segments(g * _conjugate(y), ids) / _conjugate(where(is_zero, one, data))
-    return where(is_zero, gather_segments(at_zero, ids), slope)
+    return where(is_zero, at_zero, slope)
 
 
 def _conjugate(x: Tensor) -> Tensor:
@@ -210,7 +217,7 @@ def _unsorted(name: str, data: Any, segment_ids: Any, num_segments: Any) -> tupl
     return x, ids, count
 
 
-def unsorted_segment_sum(data: Any, segment_ids: Any, num_segments: Any, name: str | None = None) -> Tensor:
+def unsorted_segment_sum(data: Any, segment_ids: Any, num_segments: Any, name: str | None = None) -> Any:
     """The sum of the rows of each id.
 
     Args:
@@ -225,34 +232,46 @@ def unsorted_segment_sum(data: Any, segment_ids: Any, num_segments: Any, name: s
     Raises:
         InvalidArgumentError: an id that is not below n, or shapes that do not fit.
     """
-    x, ids, count = _unsorted("unsorted_segment_sum", data, segment_ids, num_segments)
+    try:
+        x, ids, count = _unsorted("unsorted_segment_sum", data, segment_ids, num_segments)
+    except CompositeOperand as met:
+        return met.call("unsorted_segment_sum", data, segment_ids, num_segments)
     _unsorted_segment_sum.check_dtype(x._array)
     return _unsorted_segment_sum(x, ids, num_segments=count)
 
 
-def unsorted_segment_prod(data: Any, segment_ids: Any, num_segments: Any, name: str | None = None) -> Tensor:
+def unsorted_segment_prod(data: Any, segment_ids: Any, num_segments: Any, name: str | None = None) -> Any:
     """The product of the rows of each id; 1 for an id without rows. Arguments and errors as ``unsorted_segment_sum``."""
-    x, ids, count = _unsorted("unsorted_segment_prod", data, segment_ids, num_segments)
+    try:
+        x, ids, count = _unsorted("unsorted_segment_prod", data, segment_ids, num_segments)
+    except CompositeOperand as met:
+        return met.call("unsorted_segment_prod", data, segment_ids, num_segments)
     _unsorted_segment_prod.check_dtype(x._array)
     return _unsorted_segment_prod(x, ids, num_segments=count)
 
 
-def unsorted_segment_max(data: Any, segment_ids: Any, num_segments: Any, name: str | None = None) -> Tensor:
+def unsorted_segment_max(data: Any, segment_ids: Any, num_segments: Any, name: str | None = None) -> Any:
     """The largest of the rows of each id; the dtype's lowest number for an id without rows.
 
     Arguments and errors as ``unsorted_segment_sum``; complex numbers have no order. Ties share the gradient.
     """
-    x, ids, count = _unsorted("unsorted_segment_max", data, segment_ids, num_segments)
+    try:
+        x, ids, count = _unsorted("unsorted_segment_max", data, segment_ids, num_segments)
+    except CompositeOperand as met:
+        return met.call("unsorted_segment_max", data, segment_ids, num_segments)
     _unsorted_segment_max.check_dtype(x._array)
     return _unsorted_segment_max(x, ids, num_segments=count, empty=_number(x.dtype.min))
 
 
-def unsorted_segment_min(data: Any, segment_ids: Any, num_segments: Any, name: str | None = None) -> Tensor:
+def unsorted_segment_min(data: Any, segment_ids: Any, num_segments: Any, name: str | None = None) -> Any:
     """The smallest of the rows of each id; the dtype's highest number for an id without rows.
 
     Arguments and errors as ``unsorted_segment_sum``; complex numbers have no order. Ties share the gradient.
     """
-    x, ids, count = _unsorted("unsorted_segment_min", data, segment_ids, num_segments)
+    try:
+        x, ids, count = _unsorted("unsorted_segment_min", data, segment_ids, num_segments)
+    except CompositeOperand as met:
+        return met.call("unsorted_segment_min", data, segment_ids, num_segments)
     _unsorted_segment_min.check_dtype(x._array)
     return _unsorted_segment_min(x, ids, num_segments=count, empty=_number(x.dtype.max))
 
@@ -261,18 +280,22 @@ def _number(limit: Any) -> Any:
     return limit if isinstance(limit, int) else float(limit)
 
 
-def unsorted_segment_mean(data: Any, segment_ids: Any, num_segments: Any, name: str | None = None) -> Tensor:
+def unsorted_segment_mean(data: Any, segment_ids: Any, num_segments: Any, name: str | None = None) -> Any:
     """The mean of the rows of each id, 0 without rows (float64 for integers); arguments as ``unsorted_segment_sum``."""
+    if isinstance(data, Composite):
+        return OVERRIDES["unsorted_segment_mean"](data, segment_ids, num_segments)
     total = unsorted_segment_sum(data, segment_ids, num_segments)
     return total / _count(total, segment_ids, num_segments)
 
 
-def unsorted_segment_sqrt_n(data: Any, segment_ids: Any, num_segments: Any, name: str | None = None) -> Tensor:
+def unsorted_segment_sqrt_n(data: Any, segment_ids: Any, num_segments: Any, name: str | None = None) -> Any:
     """The sum of the rows of each id, divided by the square root of their number; arguments as ``unsorted_segment_sum``.
 
     Raises:
         InvalidArgumentError: also for integers.
     """
+    if isinstance(data, Composite):
+        return OVERRIDES["unsorted_segment_sqrt_n"](data, segment_ids, num_segments)
     total = unsorted_segment_sum(data, segment_ids, num_segments)
     return total / TABLE["sqrt"](_count(total, segment_ids, num_segments))
 

@@ -105,7 +105,7 @@ def expand_dims(input: Any, axis: Any, name: str | None = None) -> Any:
     return _reshape(x, shape=(*shape[:number], 1, *shape[number:]))
 
 
-def squeeze(input: Any, axis: Any = None, name: str | None = None) -> Tensor:
+def squeeze(input: Any, axis: Any = None, name: str | None = None) -> Any:
     """``input`` without dimensions of size 1.
 
     Args:
@@ -116,7 +116,10 @@ def squeeze(input: Any, axis: Any = None, name: str | None = None) -> Tensor:
     Raises:
         InvalidArgumentError: an axis is out of range or its size is not 1.
     """
-    x = tensor_of(input)
+    try:
+        x = tensor_of(input)
+    except CompositeOperand as met:
+        return met.call("squeeze", input, axis)
     shape = x._array.shape
     if axis is None:
         return _reshape(x, shape=tuple([size for size in shape if size != 1]))
@@ -153,7 +156,7 @@ def _viewed(x: np.ndarray, type: str) -> np.ndarray:
 _bitcast = operation("bitcast", Form.EXTERN, run=_viewed, launches=launches_from("running.moving", "bitcast_launches"))
 
 
-def bitcast(input: Any, type: Any, name: str | None = None) -> Tensor:
+def bitcast(input: Any, type: Any, name: str | None = None) -> Any:
     """The same bytes, read as another dtype.
 
     Args:
@@ -165,7 +168,11 @@ def bitcast(input: Any, type: Any, name: str | None = None) -> Tensor:
     Raises:
         InvalidArgumentError: bools, strings, or a last dimension of another size.
     """
-    x, wanted = tensor_of(input), dtypes.as_dtype(type)
+    wanted = dtypes.as_dtype(type)
+    try:
+        x = tensor_of(input)
+    except CompositeOperand as met:
+        return met.mapped(lambda values: bitcast(values, wanted), input)
     for dtype in (x.dtype, wanted):
         if dtype.numpy not in NUMERIC:
             raise refuse_dtype("bitcast", dtype, NUMERIC)

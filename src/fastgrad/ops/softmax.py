@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.composite import CompositeOperand
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.reducing import softmax as kernels
 from fastgrad.kernels.running.at_once import call_at_once, run_at_once
@@ -144,7 +145,7 @@ _log_softmax_across = operation(
 # ---- the public functions ---------------------------------------------------------------------------------
 
 
-def softmax(logits: Any, axis: int | None = -1, name: str | None = None) -> Tensor:
+def softmax(logits: Any, axis: int | None = -1, name: str | None = None) -> Any:
     """``exp(logits) / sum(exp(logits))`` along an axis, without overflow.
 
     Args:
@@ -157,7 +158,10 @@ def softmax(logits: Any, axis: int | None = -1, name: str | None = None) -> Tens
     Raises:
         InvalidArgumentError: ``axis`` is out of range, or the dtype is not floating. TensorFlow: tf.nn.softmax.
     """
-    return _along("softmax", _softmax, _softmax_across, logits, axis)
+    try:
+        return _along("softmax", _softmax, _softmax_across, logits, axis)
+    except CompositeOperand as met:
+        return met.call("softmax", logits, axis)
 
 
 def log_softmax(logits: Any, axis: int | None = -1, name: str | None = None) -> Tensor:

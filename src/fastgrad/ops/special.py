@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from fastgrad.operation import FLOATING, Form, Unary
+from fastgrad.ops.arithmetic import abs as absolute
 from fastgrad.ops.arithmetic import add, multiply, negative, sign, subtract
 from fastgrad.ops.casting import cast
-from fastgrad.ops.comparison import equal, masked, not_equal
+from fastgrad.ops.comparison import less_equal, logical_not, masked
 from fastgrad.ops.division import realdiv
 from fastgrad.ops.error_function import from_scipy
 from fastgrad.ops.exponential import cos, exp, log, sin
@@ -20,23 +21,81 @@ from fastgrad.ops.power import square
 from fastgrad.tensor import Tensor
 
 
-def _row(name: str, scipy_name: str, doc: str, slope: Callable[[Tensor, Tensor], Tensor], low: float = -np.inf) -> Any:
+def _row(
+    name: str,
+    scipy_name: str,
+    doc: str,
+    slope: Callable[[Tensor, Tensor], Tensor],
+    low: float = -np.inf,
+    defined: str = "everywhere",
+) -> Any:
+    run = from_scipy(scipy_name)
     return Unary(
         name,
-        from_scipy(scipy_name),
+        run if defined == "everywhere" else lambda x: run(np.where(x < 0, x.dtype.type(np.nan), x)),
         lambda g, y, x: multiply(g, slope(y, x)),
         form=Form.ELEMENTWISE,
         dtypes=FLOATING,
         domain=(low, np.inf),
         doc=doc,
-        launches=launches_from("mapping.elementwise", "scipy_launches", scipy_name),
+        launches=launches_from("mapping.elementwise", "scipy_launches", scipy_name, 1, defined),
     )
 
 
-def _away_from(point: float, at_point: float, x: Tensor, slope: Callable[[Tensor], Tensor]) -> Tensor:
-    """``slope(x)``, and its limit ``at_point`` where ``x`` is ``point`` and the formula has none."""
-    there = cast(equal(x, point), x.dtype)
-    return add(masked(slope(add(x, there)), not_equal(x, point)), multiply(there, at_point))
+def _series(x: Tensor, coefficients: Sequence[float]) -> Tensor:
+    """The polynomial in ``x`` with these coefficients, the constant one first."""
+    total = multiply(x, coefficients[-1])
+    for coefficient in reversed(coefficients[1:-1]):
+        total = multiply(add(total, coefficient), x)
+    return add(total, coefficients[0])
+
+
+def _either(inside: Tensor, x: Tensor, near: Callable[[Tensor], Tensor], far: Callable[[Tensor], Tensor]) -> Tensor:
+    """``near(x)`` where ``inside`` is true, else ``far(x)``: formulas with all of their derivatives, each for where it is accurate."""
+    outside = logical_not(inside)
+    # Each formula is given 1 in place of what is not its own: 1 has a value and derivatives in both.
+    here, there = (add(masked(x, mine), cast(logical_not(mine), x.dtype)) for mine in (inside, outside))
+    return add(masked(near(here), inside), masked(far(there), outside))
+
+
+_QUOTIENTS = [1 / (2 * 4**k * math.factorial(k) * math.factorial(k + 1)) for k in range(11)]
+"""I1(x) / x as a series in x**2 (DLMF 10.25.2); with alternating signs that of J1(x) / x (DLMF 10.2.2)."""
+
+
+def _quotient_i1(x: Tensor) -> Tensor:
+    """``bessel_i1(x) / x``: up to 1 a series, as in derivatives of the quotient almost all of it is cancelled there."""
+    near = less_equal(square(x), 1.0)
+    return _either(near, x, lambda z: _series(square(z), _QUOTIENTS), lambda z: realdiv(bessel_i1(z), z))
+
+
+def _quotient_i1e(x: Tensor) -> Tensor:
+    near = less_equal(square(x), 1.0)
+    return _either(
+        near,
+        x,
+        lambda z: multiply(exp(negative(absolute(z))), _series(square(z), _QUOTIENTS)),
+        lambda z: realdiv(bessel_i1e(z), z),
+    )
+
+
+def _quotient_j1(x: Tensor) -> Tensor:
+    near = less_equal(square(x), 1.0)
+    return _either(near, x, lambda z: _series(negative(square(z)), _QUOTIENTS), lambda z: realdiv(bessel_j1(z), z))
+
+
+_ATANH = [1 / (2 * k + 1) for k in range(13)]
+"""atanh(w) / w as a series in w**2."""
+
+
+def _spence_slope(x: Tensor) -> Tensor:
+    """``log(x) / (1 - x)``, around 1 by the series of ``log(x) = 2 atanh((x - 1) / (x + 1))``."""
+    near = less_equal(square(subtract(x, 1.0)), 0.1)
+
+    def by_series(z: Tensor) -> Tensor:
+        w = realdiv(subtract(z, 1.0), add(z, 1.0))
+        return realdiv(multiply(_series(square(w), _ATANH), -2.0), add(z, 1.0))
+
+    return _either(near, x, by_series, lambda z: realdiv(log(z), subtract(1.0, z)))
 
 
 # ---- Bessel functions (derivatives: DLMF 10.6 and 10.29) ----------------------------------------------
@@ -57,13 +116,13 @@ bessel_i1: Unary = _row(
     "bessel_i1",
     "i1",
     "The modified Bessel function of the first kind of order 1, element by element.",
-    lambda y, x: _away_from(0.0, 0.5, x, lambda z: subtract(bessel_i0(x), realdiv(y, z))),
+    lambda y, x: subtract(bessel_i0(x), _quotient_i1(x)),
 )
 bessel_i1e: Unary = _row(
     "bessel_i1e",
     "i1e",
     "``exp(-|x|) * bessel_i1(x)``, element by element.",
-    lambda y, x: _away_from(0.0, 0.5, x, lambda z: subtract(bessel_i0e(x), add(realdiv(y, z), multiply(y, sign(x))))),
+    lambda y, x: subtract(bessel_i0e(x), add(_quotient_i1e(x), multiply(y, sign(x)))),
 )
 bessel_j0 = _row(
     "bessel_j0",
@@ -75,7 +134,7 @@ bessel_j1: Unary = _row(
     "bessel_j1",
     "j1",
     "The Bessel function of the first kind of order 1, element by element.",
-    lambda y, x: _away_from(0.0, 0.5, x, lambda z: subtract(bessel_j0(x), realdiv(y, z))),
+    lambda y, x: subtract(bessel_j0(x), _quotient_j1(x)),
 )
 bessel_k0 = _row(
     "bessel_k0",
@@ -131,8 +190,10 @@ dawsn = _row(
 expint = _row(
     "expint",
     "expi",
-    "The exponential integral: that of ``exp(t) / t`` from -inf to ``x``, element by element.",
+    "The exponential integral: that of ``exp(t) / t`` from -inf to ``x``, element by element, for ``x >= 0``; NaN below.",
     lambda y, x: realdiv(exp(x), x),
+    low=0.0,
+    defined="from zero",
 )
 
 
@@ -169,6 +230,6 @@ spence = _row(
     "spence",
     "spence",
     "Spence's function: minus the integral of ``log(t) / (t - 1)`` from 1 to ``x``, element by element; NaN below 0.",
-    lambda y, x: _away_from(1.0, -1.0, x, lambda z: realdiv(log(z), subtract(1.0, z))),
+    lambda y, x: _spence_slope(x),
     low=0.0,
 )

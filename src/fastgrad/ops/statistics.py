@@ -8,15 +8,18 @@ from typing import Any
 import numpy as np
 
 from fastgrad import dtypes
+from fastgrad.composite import OVERRIDES, Composite, CompositeOperand
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.operation import REAL, Form, operation, refuse_dtype
 from fastgrad.ops.arguments import integer, tensor_of
 from fastgrad.ops.arithmetic import add, multiply, square_of_modulus, squared_difference, subtract
 from fastgrad.ops.casting import cast
+from fastgrad.ops.comparison import is_nan, less
 from fastgrad.ops.division import divide_no_nan
 from fastgrad.ops.native_form import launches_from
 from fastgrad.ops.power import reciprocal, sqrt, square
-from fastgrad.ops.reduction import reduce_mean, reduce_sum
+from fastgrad.ops.reduction import reduce_any, reduce_max, reduce_mean, reduce_min, reduce_sum
+from fastgrad.ops.shaping import reshape
 from fastgrad.tensor import Tensor, constant_tensor, convert_beside, convert_to_tensor
 
 _HALVES = (dtypes.float16, dtypes.bfloat16)
@@ -25,7 +28,7 @@ _HALVES = (dtypes.float16, dtypes.bfloat16)
 # ---- variances -----------------------------------------------------------------------------------------
 
 
-def reduce_variance(input_tensor: Any, axis: Any = None, keepdims: bool = False, name: str | None = None) -> Tensor:
+def reduce_variance(input_tensor: Any, axis: Any = None, keepdims: bool = False, name: str | None = None) -> Any:
     """The population variance over axes: the mean of the squared distances from the mean.
 
     Args:
@@ -38,7 +41,10 @@ def reduce_variance(input_tensor: Any, axis: Any = None, keepdims: bool = False,
         TypeError: neither floating nor complex.
         InvalidArgumentError: there is no such axis.
     """
-    x = tensor_of(input_tensor)
+    try:
+        x = tensor_of(input_tensor)
+    except CompositeOperand as met:
+        return met.call("reduce_variance", input_tensor, axis, keepdims)
     if not x.dtype.is_differentiable:
         raise TypeError(
             f"reduce_variance: Input must be either real or complex. Received type {x.dtype!r}; use tf.cast."
@@ -47,7 +53,7 @@ def reduce_variance(input_tensor: Any, axis: Any = None, keepdims: bool = False,
     return reduce_mean(square_of_modulus(distance), axis, keepdims)
 
 
-def reduce_std(input_tensor: Any, axis: Any = None, keepdims: bool = False, name: str | None = None) -> Tensor:
+def reduce_std(input_tensor: Any, axis: Any = None, keepdims: bool = False, name: str | None = None) -> Any:
     """The population standard deviation over axes: the root of ``reduce_variance``. Its gradient at 0 is NaN.
 
     Args:
@@ -207,7 +213,7 @@ def bincount(
     name: str | None = None,
     axis: int | None = None,
     binary_output: bool = False,
-) -> Tensor:
+) -> Any:
     """How often each of the numbers 0, 1, 2 ... occurs.
 
     Args:
@@ -231,20 +237,22 @@ def bincount(
         raise ValueError(
             f"bincount: Unsupported value for argument axis={axis}. Only 0 and -1 are currently supported."
         )
-    ids = tensor_of(arr)._on_host()
-    ids = ids.astype(np.int64)
-    if ids.size and ids.min() < 0:
-        raise InvalidArgumentError(f"bincount: Input arr must be non-negative! It holds {ids.min()}.")
-    inputs = [Tensor(ids if axis == -1 and ids.ndim else ids.reshape(-1))]
+    if isinstance(arr, Composite):
+        return OVERRIDES["bincount"](arr, weights, minlength, maxlength, dtype, axis, binary_output)
+    ids = cast(arr, dtypes.int64)
+    count = ids._array.size
+    if count and reduce_any(less(ids, 0)):
+        raise InvalidArgumentError(f"bincount: Input arr must be non-negative! It holds {int(reduce_min(ids))}.")
+    inputs = [ids if axis == -1 and ids.ndim else reshape(ids, [-1])]
     if weights is not None:
         weights = convert_to_tensor(weights)
-        if weights._array.shape != ids.shape:
+        if weights._array.shape != ids._array.shape:
             raise InvalidArgumentError(
-                f"bincount: `weights` must be the same shape as `arr`. Received {weights.shape} for {list(ids.shape)}."
+                f"bincount: `weights` must be the same shape as `arr`. Received {weights.shape} for {ids.shape}."
             )
         inputs.append(weights)
         dtype = weights.dtype
-    size = int(ids.max()) + 1 if ids.size else 0
+    size = int(reduce_max(ids)) + 1 if count else 0
     if minlength is not None:
         size = max(size, integer(minlength, "bincount: minlength"))
     if maxlength is not None:
@@ -284,7 +292,7 @@ def histogram_fixed_width_bins(
     x = tensor_of(values)
     if x._array.dtype not in REAL:
         raise refuse_dtype("histogram_fixed_width", x._array.dtype, REAL)
-    edges = convert_beside(value_range, x._array.dtype)._array
+    edges = convert_beside(value_range, x._array.dtype)._elements()
     count = integer(nbins, "histogram_fixed_width: nbins")
     if edges.shape != (2,) or not edges[0] < edges[1]:
         raise InvalidArgumentError(
@@ -292,7 +300,7 @@ def histogram_fixed_width_bins(
         )
     if count <= 0:
         raise InvalidArgumentError(f"histogram_fixed_width: nbins should be a positive number, but got '{count}'")
-    if x.dtype.is_floating and np.isnan(x._on_host()).any():
+    if x.dtype.is_floating and reduce_any(is_nan(x)):
         raise InvalidArgumentError("histogram_fixed_width: values must not contain NaN")
     return _bins_row(x, low=float(edges[0]), high=float(edges[1]), nbins=count, dtype=dtypes.as_dtype(dtype).name)
 
@@ -315,5 +323,6 @@ def histogram_fixed_width(
     Raises:
         InvalidArgumentError: as ``histogram_fixed_width_bins``.
     """
-    bins = histogram_fixed_width_bins(values, value_range, nbins)
-    return bincount(bins, minlength=nbins, dtype=dtype)
+    bins = reshape(histogram_fixed_width_bins(values, value_range, nbins, dtypes.int64), [-1])
+    count = integer(nbins, "histogram_fixed_width: nbins")
+    return _bincount_row(bins, size=count, dtype=dtypes.as_dtype(dtype).name, binary=False)

@@ -19,6 +19,10 @@ FORMATS = {1: ("NWC", "NCW"), 2: ("NHWC", "NCHW"), 3: ("NDHWC", "NCDHW")}
 """For each number of spatial dimensions the data formats with the channels last and first."""
 
 
+class WindowError(InvalidArgumentError, ValueError):
+    """A window is larger than its input: TensorFlow raises the first of both classes now, the second while it traces a function."""
+
+
 # ---- reading arguments -------------------------------------------------------------------------------
 
 
@@ -117,18 +121,19 @@ def output_sizes(sizes: Sizes, kernel: Sizes, strides: Sizes, padding: Padding, 
     """How many windows there are along each spatial dimension.
 
     Raises:
-        InvalidArgumentError: a window is larger than the padded input.
+        WindowError: a window is larger than the padded input.
     """
     found = []
     for size, width, stride, pair, dilation in zip(sizes, kernel, strides, padding, dilations, strict=True):
         reach = (width - 1) * dilation + 1
-        count = (size + sum(pair) - reach) // stride + 1
-        if count < 0:
-            raise InvalidArgumentError(
-                f"{name}: Computed output size would be negative: {count} [input_size: {size}, padding: {pair}, "
-                f"effective_filter_size: {reach}, stride: {stride}]"
+        room = size + sum(pair) - reach
+        if room < 0 and (size or room + stride < 0):  # padding="SAME" of no cells leaves none
+            raise WindowError(
+                f"{name}: Computed output size would be negative: a window of {reach} does not fit into an input of "
+                f"{size + sum(pair)} [input_size: {size}, padding: {pair}, effective_filter_size: {reach}, stride: {stride}]. "
+                f"padding='SAME' makes room for it."
             )
-        found.append(count)
+        found.append(room // stride + 1)
     return tuple(found)
 
 

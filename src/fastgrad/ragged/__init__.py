@@ -7,6 +7,7 @@ from typing import Any
 from fastgrad.ragged import overrides as _overrides  # noqa: F401  # tells public functions what they mean for ragged tensors
 from fastgrad.ragged.arranging import boolean_mask as boolean_mask
 from fastgrad.ragged.arranging import stack as stack
+from fastgrad.ragged.arranging import stack_dynamic_partitions as stack_dynamic_partitions
 from fastgrad.ragged.elementwise import map_flat_values as map_flat_values
 from fastgrad.ragged.making import constant as constant
 from fastgrad.ragged.making import range as range

@@ -9,12 +9,18 @@ import numpy as np
 
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.ops import joining
+from fastgrad.ops.arguments import integers
+from fastgrad.ops.assertion import assert_equal
 from fastgrad.ops.casting import cast
 from fastgrad.ops.indexing import boolean_mask as mask_of_tensor
-from fastgrad.ops.indexing import where
+from fastgrad.ops.indexing import dynamic_partition as partitioned
+from fastgrad.ops.indexing import gather, where
+from fastgrad.ops.reordering import reverse as reverse_of_tensor
+from fastgrad.ops.repeating import tile as tile_of_tensor
 from fastgrad.ops.segments import unsorted_segment_sum
 from fastgrad.ops.shaping import expand_dims as expand_dims_of_tensor
 from fastgrad.ops.shaping import reshape
+from fastgrad.ops.shaping import squeeze as squeeze_of_tensor
 from fastgrad.ragged import dense, partition
 from fastgrad.ragged.indexing import rows_at
 from fastgrad.ragged.ragged_tensor import RaggedTensor
@@ -190,3 +196,139 @@ def _masked(x: Any, mask: Any) -> Any:
     rows = len(x.row_splits) - 1
     lengths = unsorted_segment_sum(cast(mask.values, dtype), mask.value_rowids(), rows)
     return RaggedTensor._of(values, partition.splits_of_lengths(lengths))
+
+
+def tile(x: RaggedTensor, multiples: Any) -> RaggedTensor:
+    """``tf.tile``: the rows, and the values of each row, repeated as a whole.
+
+    Raises:
+        InvalidArgumentError: another number of multiples than dimensions, or a negative one.
+    """
+    counts = integers(multiples, "tile: multiples")
+    if len(counts) != x.shape.rank or min(counts) < 0:
+        raise InvalidArgumentError(
+            f"tile: Expected {x.shape.rank} multiples that are not negative for input of shape {x.shape}, got {list(counts)}."
+        )
+    return _tiled(x, counts)
+
+
+def _tiled(x: Any, counts: tuple[int, ...]) -> Any:
+    if isinstance(x, Tensor):
+        return tile_of_tensor(x, counts)
+    rows, times = counts[:2]
+    values = x.values if set(counts[2:]) <= {1} else _tiled(x.values, (1, *counts[2:]))
+    lengths = x.row_lengths()
+    splits = partition.splits_of_lengths(tile_of_tensor(lengths * times, [rows]))
+    count = int(splits[-1])
+    ids = partition.row_numbers(splits, count)
+    sources = ids % max(len(lengths), 1)
+    places = (partition.numbers(count, splits.dtype) - gather(splits, ids)) % gather(lengths, sources)
+    values = rows_at(values, gather(x.row_splits, sources) + places)
+    return RaggedTensor._of(values, splits, None if x._uniform is None else x._uniform * times)
+
+
+def reverse(x: Any, axis: Any) -> Any:
+    """``tf.reverse``: rows in reverse order, each row backwards, or both.
+
+    Raises:
+        InvalidArgumentError: a scalar ``axis``.
+        ValueError: no such axis.
+    """
+    if isinstance(axis, (int, np.integer)):
+        raise InvalidArgumentError(f"reverse: 'axis' must be a vector of axes, got {axis}: write [{axis}].")
+    axes = {_axis_of(number, x.shape.rank, "reverse") for number in integers(axis, "reverse: axis")}
+    return _reversed(x, axes)
+
+
+def _reversed(x: Any, axes: set[int]) -> Any:
+    if isinstance(x, Tensor):
+        return reverse_of_tensor(x, sorted(axes))
+    inner = {number - 1 for number in axes if number > 1}
+    if inner:
+        x = x._with(_reversed(x.values, inner))
+    if 1 in axes:
+        ids = x.value_rowids()
+        ends = gather(x.row_splits[:-1] + x.row_splits[1:] - 1, ids)
+        x = x._with(rows_at(x.values, ends - partition.numbers(len(ids), ids.dtype)))
+    if 0 in axes:
+        x = rows_at(x, constant_tensor(np.arange(len(x.row_splits) - 1, dtype=x.row_splits.dtype.numpy)[::-1].copy()))
+    return x
+
+
+def squeeze(x: Any, axis: Any) -> Any:
+    """``tf.squeeze`` of named dimensions of size 1.
+
+    Raises:
+        ValueError: no axis is named, or there is no such.
+        InvalidArgumentError: the size of a dimension is not 1.
+    """
+    if axis is None:
+        raise ValueError("squeeze: of a ragged tensor the `axis` must be named: its sizes vary.")
+    found: Any = x
+    for number in sorted(
+        {_axis_of(one, x.shape.rank, "squeeze") for one in integers(axis, "squeeze: axis")}, reverse=True
+    ):
+        found = _squeezed(found, number)
+    return found
+
+
+def _squeezed(x: Any, axis: int) -> Any:
+    if isinstance(x, Tensor):
+        return squeeze_of_tensor(x, [axis])
+    if axis > 1:
+        return x._with(_squeezed(x.values, axis - 1))
+    lengths = x.row_lengths() if axis else constant_tensor(np.array([len(x.row_splits) - 1]))
+    assert_equal(lengths, 1, f"squeeze: the sizes of dimension {axis} are not all 1")
+    return x.values
+
+
+def split(x: Any, num_or_size_splits: Any, axis: Any) -> list[Any]:
+    """``tf.split`` along the rows, or along dimensions that are not ragged.
+
+    Raises:
+        ValueError: a ragged axis.
+        InvalidArgumentError: the pieces do not add up to the size of the axis.
+    """
+    number = _axis_of(axis, x.shape.rank, "split")
+    if 0 < number <= x.ragged_rank:
+        raise ValueError(
+            f"split: axis {number} of shape {x.shape} is ragged; its rows can't be split into equal pieces."
+        )
+    if number:
+        return [x._with_flat(part) for part in joining.split(x.flat_values, num_or_size_splits, number - x.ragged_rank)]
+    rows = constant_tensor(np.arange(len(x.row_splits) - 1, dtype=x.row_splits.dtype.numpy))
+    return [rows_at(x, part) for part in joining.split(rows, num_or_size_splits, 0)]
+
+
+def dynamic_partition(x: Any, partitions: Any, num_partitions: Any) -> list[Any]:
+    """``tf.dynamic_partition`` of the rows.
+
+    Raises:
+        InvalidArgumentError: a partition out of range, or another number of them than rows.
+    """
+    rows = constant_tensor(np.arange(len(x.row_splits) - 1, dtype=x.row_splits.dtype.numpy))
+    return [rows_at(x, part) for part in partitioned(rows, partitions, num_partitions)]
+
+
+def stack_dynamic_partitions(data: Any, partitions: Any, num_partitions: Any, name: str | None = None) -> RaggedTensor:
+    """The slices of ``data`` by their partitions: row i has those of partition i, in the order in which they stand.
+
+    Args:
+        data: a tensor or ragged tensor.
+        partitions: int32 or int64: into which partition each slice goes; a tensor or ragged tensor whose shape ``data`` starts with.
+        num_partitions: how many there are.
+        name: kept for TensorFlow's signature.
+
+    Raises:
+        InvalidArgumentError: a partition out of range, or shapes that do not fit. TensorFlow: tf.ragged.stack_dynamic_partitions.
+    """
+    x, ids = _as_either(data), _as_either(partitions)
+    if isinstance(ids, RaggedTensor):
+        x = dense.with_rank(x, ids.ragged_rank, ids.row_splits.dtype)
+        partition.same_splits([x.row_splits, ids.row_splits], "stack_dynamic_partitions")
+        return stack_dynamic_partitions(x.values, ids.values, num_partitions)
+    parts = partitioned(x, ids, num_partitions) if isinstance(x, Tensor) else dynamic_partition(x, ids, num_partitions)
+    index_type = x.row_splits.dtype if isinstance(x, RaggedTensor) else ids.dtype
+    counts = [len(part) if isinstance(part, Tensor) else len(part.row_splits) - 1 for part in parts]
+    lengths = constant_tensor(np.array(counts, index_type.numpy))
+    return RaggedTensor._of(_concat(parts, 0), partition.splits_of_lengths(lengths))

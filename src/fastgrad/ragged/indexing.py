@@ -8,11 +8,15 @@ import numpy as np
 
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.ops.arithmetic import maximum, minimum
+from fastgrad.ops.assertion import assert_less, assert_non_negative
+from fastgrad.ops.casting import cast
 from fastgrad.ops.comparison import less
 from fastgrad.ops.division import floordiv
 from fastgrad.ops.indexing import gather, where
-from fastgrad.ops.shaping import reshape
-from fastgrad.ragged import partition
+from fastgrad.ops.indexing import gather_nd as gather_nd_of_tensor
+from fastgrad.ops.joining import concat
+from fastgrad.ops.shaping import broadcast_to, reshape
+from fastgrad.ragged import dense, partition
 from fastgrad.ragged.partition import numbers
 from fastgrad.ragged.ragged_tensor import RaggedTensor
 from fastgrad.tensor import Tensor, constant_tensor, convert_to_tensor
@@ -188,3 +192,113 @@ def gathered(params: Any, indices: Any) -> Any:
         size, rows = ids._array.shape[axis], int(np.prod(ids._array.shape[:axis]))
         found = RaggedTensor._of(found, partition.uniform_splits(size, rows, params.row_splits.dtype))
     return found
+
+
+def gather_along(params: Any, indices: Any, axis: Any, batch_dims: Any) -> Any:
+    """``tf.gather`` where ``params``, ``indices`` or both are ragged; ``axis`` and ``batch_dims`` as there.
+
+    Raises:
+        ValueError: an axis in front of ``batch_dims``.
+        InvalidArgumentError: an index outside of its row, batches cut differently.
+    """
+    batch = int(batch_dims or 0)
+    rank: Any = params.shape.rank if isinstance(params, RaggedTensor) else convert_to_tensor(params).ndim
+    batch = batch + int(indices.shape.rank or 0) if batch < 0 else batch
+    place = batch if axis is None else int(axis) + (rank if int(axis) < 0 else 0)
+    if not batch <= place < rank:
+        raise ValueError(
+            f"gather: axis {axis} must be in front of none of batch_dims={batch_dims} and less than the rank, {rank}."
+        )
+    if not place:
+        return gathered(params, indices)
+    index_type = next(x.row_splits.dtype for x in (params, indices) if isinstance(x, RaggedTensor))
+    x = (
+        dense.with_rank(params, 1, index_type)
+        if isinstance(params, Tensor) or not hasattr(params, "row_splits")
+        else params
+    )
+    rows = len(x.row_splits) - 1
+    if not batch:
+        if place > 1:
+            return x._with(_along(x.values, indices, place - 1, 0))
+        ids = indices if isinstance(indices, RaggedTensor) else convert_to_tensor(indices)
+        if isinstance(ids, RaggedTensor):
+            raise ValueError("gather: ragged indices along axis 1 need batch_dims=1.")
+        return gather_along(x, broadcast_to(ids, [rows, *ids._array.shape]), 1, 1)
+    if batch > 1 or place > 1:
+        ids = dense.with_rank(indices, 1, index_type) if not isinstance(indices, RaggedTensor) else indices
+        partition.same_splits([x.row_splits, ids.row_splits], "gather")
+        return x._with(_along(x.values, ids.values, place - 1, batch - 1))
+    if isinstance(indices, RaggedTensor):
+        flat = indices.merge_dims(0, indices.ragged_rank) if indices.ragged_rank > 1 else indices.values
+        outer = indices if indices.ragged_rank == 1 else indices.merge_dims(1, indices.ragged_rank)
+        return indices._with_flat(rows_at(x.values, _flat_places(x, outer.value_rowids(), flat)))
+    ids = convert_to_tensor(indices)
+    flat = reshape(ids, [-1])
+    owners = constant_tensor(np.repeat(np.arange(rows, dtype=index_type.numpy), len(flat._array) // max(rows, 1)))
+    found = rows_at(x.values, _flat_places(x, owners, flat))
+    shape = ids._array.shape
+    if isinstance(found, Tensor):
+        return reshape(found, [*shape, *found._array.shape[1:]])
+    for level in range(len(shape) - 1, 0, -1):
+        found = RaggedTensor._of(
+            found, partition.uniform_splits(shape[level], int(np.prod(shape[:level])), index_type), shape[level]
+        )
+    return found
+
+
+def _along(values: Any, indices: Any, axis: int, batch_dims: int) -> Any:
+    if isinstance(values, RaggedTensor) or isinstance(indices, RaggedTensor):
+        return gather_along(values, indices, axis, batch_dims)
+    return gather(values, indices, None, axis, batch_dims)
+
+
+def _flat_places(x: RaggedTensor, rows: Tensor, places: Tensor) -> Tensor:
+    """Where in ``x.values`` the values at ``places`` of ``rows`` stand.
+
+    Raises:
+        InvalidArgumentError: a place outside of its row.
+    """
+    places = cast(places, x.row_splits.dtype)
+    assert_non_negative(places, "gather: an index is negative")
+    assert_less(places, gather(x.row_lengths(), rows), "gather: an index is beyond the end of its row")
+    return gather(x.row_splits, rows) + places
+
+
+def gather_nd(params: Any, indices: Any, batch_dims: Any) -> Any:
+    """``tf.gather_nd`` where ``params``, ``indices`` or both are ragged.
+
+    Raises:
+        ValueError: batch dimensions.
+        InvalidArgumentError: an index outside.
+    """
+    if batch_dims:
+        raise ValueError(f"gather_nd: of ragged tensors batch_dims must be 0, got {batch_dims}.")
+    if isinstance(indices, RaggedTensor):
+        return indices._with_flat(gather_nd(params, indices.flat_values, 0))
+    ids = convert_to_tensor(indices)
+    if not isinstance(params, RaggedTensor):
+        return gather_nd_of_tensor(params, ids)
+    depth = ids._array.shape[-1] if ids.ndim else 0
+    rank: Any = params.shape.rank
+    if not 0 < depth <= rank:
+        raise InvalidArgumentError(
+            f"gather_nd: indices of shape {ids.shape} do not index into a tensor of shape {params.shape}."
+        )
+    if depth == 1:
+        return gathered(params, ids[..., 0])
+    flat = reshape(
+        _flat_places(params, reshape(ids[..., 0], [-1]), reshape(ids[..., 1], [-1])), [*ids._array.shape[:-1], 1]
+    )
+    return gather_nd(params.values, concat([flat, cast(ids[..., 2:], flat.dtype)], -1), 0)
+
+
+def true_positions(condition: RaggedTensor) -> Tensor:
+    """``tf.where`` of a ragged condition alone: for each true element its row and its places within, int64, shape (n, rank)."""
+    inner = where(condition.flat_values)
+    places, number = [inner[:, 1:]], inner[:, 0]
+    for level in reversed(condition._levels()):
+        rows = cast(gather(level.value_rowids(), number), "int64")
+        places.insert(0, reshape(number - cast(gather(level.row_splits, rows), "int64"), [-1, 1]))
+        number = rows
+    return concat([reshape(number, [-1, 1]), *places], 1)

@@ -9,6 +9,7 @@ import numpy as np
 
 from fastgrad.composite import OVERRIDES
 from fastgrad.ops import arithmetic, creation
+from fastgrad.ops.one_hot import one_hot
 from fastgrad.ragged import arranging, dense, elementwise, indexing, reductions
 from fastgrad.tensor import Tensor, constant_tensor
 
@@ -21,13 +22,28 @@ OVERRIDES["stack"] = arranging.stack
 OVERRIDES["expand_dims"] = arranging.expand_dims
 
 
-def _gather(params: Any, indices: Any, axis: Any, batch_dims: Any) -> Any:
-    if batch_dims or (axis is not None and int(axis)):
-        raise ValueError("gather: of ragged tensors rows are taken: axis and batch_dims must be 0.")
-    return indexing.gathered(params, indices)
+OVERRIDES["gather"] = indexing.gather_along
+OVERRIDES["gather_nd"] = indexing.gather_nd
+OVERRIDES["where"] = indexing.true_positions
+for _name in ("tile", "reverse", "squeeze", "split", "dynamic_partition"):
+    OVERRIDES[_name] = getattr(arranging, _name)
+for _name in ("sum", "prod", "max", "min", "mean", "sqrt_n"):
+    OVERRIDES[f"unsorted_segment_{_name}"] = functools.partial(reductions.segments_of, _name)
+for _name in ("reduce_variance", "softmax", "bincount"):
+    OVERRIDES[_name] = getattr(reductions, _name)
 
 
-OVERRIDES["gather"] = _gather
+def _one_hot(indices: Any, depth: Any, on_value: Any, off_value: Any, axis: Any, dtype: Any) -> Any:
+    if axis is not None and 0 <= int(axis) <= indices.ragged_rank:
+        raise ValueError(
+            f"one_hot: axis {axis} must be greater than the ragged rank of indices, {indices.ragged_rank}."
+        )
+    if axis is not None and int(axis) > 0:
+        axis = int(axis) - indices.ragged_rank
+    return indices._with_flat(one_hot(indices.flat_values, depth, on_value, off_value, axis, dtype))
+
+
+OVERRIDES["one_hot"] = _one_hot
 
 
 def _like(name: str, x: Any, dtype: Any) -> Any:

@@ -12,8 +12,14 @@ from fastgrad.ops import reduction, segments
 from fastgrad.ops.arguments import integers
 from fastgrad.ops.arithmetic import maximum
 from fastgrad.ops.casting import cast
-from fastgrad.ops.comparison import equal, greater, logical_not
-from fastgrad.ops.indexing import gather
+from fastgrad.ops.comparison import equal, greater, less, logical_not
+from fastgrad.ops.exponential import exp
+from fastgrad.ops.indexing import gather, gather_nd, where
+from fastgrad.ops.power import sqrt, square
+from fastgrad.ops.shaping import reshape
+from fastgrad.ops.softmax import softmax as softmax_of_tensor
+from fastgrad.ops.statistics import bincount as bincount_of_tensor
+from fastgrad.ops.statistics import reduce_variance as variance_of_tensor
 from fastgrad.ragged import partition
 from fastgrad.ragged.arranging import expand_dims
 from fastgrad.ragged.ragged_tensor import RaggedTensor
@@ -48,7 +54,7 @@ def reduced(name: str, x: Any, axis: Any, keepdims: Any) -> Any:
         InvalidArgumentError: no such axis.
     """
     if axis is None:
-        found = getattr(reduction, name)(x.flat_values)
+        found = _mean(x.flat_values) if name == "reduce_mean" else getattr(reduction, name)(x.flat_values)
         for _ in range(x.shape.rank if keepdims else 0):
             found = expand_dims(found, 0)
         return found
@@ -66,6 +72,12 @@ def reduced(name: str, x: Any, axis: Any, keepdims: Any) -> Any:
         if keepdims:
             x = expand_dims(x, one)
     return x
+
+
+def _mean(values: Tensor) -> Tensor:
+    """The mean of all values as the quotient of sum and count, which of integers is a float64, unlike a tensor's mean."""
+    count = constant_tensor(np.array(values._array.size, values._array.dtype))
+    return reduction.reduce_sum(values) / count
 
 
 def _along(name: str, x: Any, axis: int) -> Any:
@@ -104,3 +116,79 @@ def _segments(reduce: Segments, data: Any, ids: Tensor, count: int) -> Any:
 
 def _count(values: Any) -> int:
     return len(values.row_splits) - 1 if isinstance(values, RaggedTensor) else len(convert_to_tensor(values))
+
+
+def segments_of(name: str, data: Any, segment_ids: Any, num_segments: Any) -> Any:
+    """``tf.math.unsorted_segment_`` and the name, of the rows of a ragged tensor: place by place.
+
+    Raises:
+        InvalidArgumentError: an id out of range.
+    """
+    ids, count = convert_to_tensor(segment_ids), int(num_segments)
+    if len(ids) != len(data.row_splits) - 1:
+        raise InvalidArgumentError(
+            f"unsorted_segment_{name}: {len(ids)} segment_ids for {len(data.row_splits) - 1} rows."
+        )
+    if name not in {"mean", "sqrt_n"}:
+        return _segments(getattr(segments, f"unsorted_segment_{name}"), data, ids, count)
+    ones = data._with_flat(constant_tensor(np.ones(data.flat_values.shape, data.dtype.numpy)))
+    counts = _segments(segments.unsorted_segment_sum, ones, ids, count)
+    total = _segments(segments.unsorted_segment_sum, data, ids, count)
+    return total / (counts if name == "mean" else counts._with_flat(sqrt(counts.flat_values)))
+
+
+def reduce_variance(x: Any, axis: Any, keepdims: Any) -> Any:
+    """``tf.math.reduce_variance``: the mean of the squares less the square of the mean, computed in float64."""
+    if axis is None:
+        values = cast(x.flat_values, "float64") if x.dtype.is_integer else x.flat_values
+        found = variance_of_tensor(values)
+        for _ in range(x.shape.rank if keepdims else 0):
+            found = expand_dims(found, 0)
+        return found
+    wide = x._with_flat(cast(x.flat_values, "float64"))
+    of_squares = reduced("reduce_mean", wide._with_flat(square(wide.flat_values)), axis, keepdims)
+    found = maximum(of_squares - square(reduced("reduce_mean", wide, axis, keepdims)), 0.0)
+    return found if x.dtype.is_integer else cast(found, x.dtype)
+
+
+def softmax(x: Any, axis: Any) -> Any:
+    """``tf.nn.softmax`` along the last axis.
+
+    Raises:
+        ValueError: another axis.
+    """
+    rank = x.shape.rank
+    if axis not in (None, -1, rank - 1):
+        raise ValueError(f"softmax: of a ragged tensor axis must be -1, the last, got {axis}.")
+    if x.flat_values.ndim > 1:
+        return x._with_flat(softmax_of_tensor(x.flat_values))
+    level = x._levels()[-1]
+    ids, rows = level.value_rowids(), len(level.row_splits) - 1
+    largest = gather(segments.unsorted_segment_max(x.flat_values, ids, rows), ids)
+    parts = exp(x.flat_values - largest)
+    return x._with_flat(parts / gather(segments.unsorted_segment_sum(parts, ids, rows), ids))
+
+
+def bincount(
+    x: RaggedTensor, weights: Any, minlength: Any, maxlength: Any, dtype: Any, axis: Any, binary_output: Any
+) -> Any:
+    """``tf.math.bincount`` of all values, or of each row with axis -1.
+
+    Raises:
+        InvalidArgumentError: a negative number, weights cut differently.
+        ValueError: another axis.
+    """
+    if weights is not None:
+        partition.same_splits([x.row_splits, weights.row_splits], "bincount")
+        weights = weights.flat_values
+    options = {"dtype": dtype, "binary_output": binary_output}
+    if axis != -1:
+        return bincount_of_tensor(x.flat_values, weights, minlength, maxlength, axis=axis, **options)
+    rows, values = len(x.row_splits) - 1, x.flat_values
+    size = len(bincount_of_tensor(values, None, minlength, maxlength))
+    inside = where(less(values, size))
+    values, owners = gather_nd(values, inside), gather_nd(x.value_rowids(), inside)
+    weights = None if weights is None else gather_nd(weights, inside)
+    places = cast(owners, "int64") * size + cast(values, "int64")
+    counts = bincount_of_tensor(places, weights, rows * size, rows * size, **options)
+    return reshape(counts, [rows, size])

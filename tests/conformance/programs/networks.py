@@ -138,7 +138,6 @@ def convolutions(tf):
         "conv2d wrong rank": lambda: refused(lambda: tf.nn.conv2d(image[0], kernel, 1, "SAME")),
         "conv2d unknown padding": lambda: refused(lambda: tf.nn.conv2d(image, kernel, 1, "HALF")),
         "conv2d stride zero": lambda: refused(lambda: tf.nn.conv2d(image, kernel, 0, "SAME")),
-        "conv2d kernel too large": lambda: tf.nn.conv2d(image, numbers(6, 2, 2, 1), 1, "VALID"),
         "conv2d of an empty batch": lambda: tf.nn.conv2d(image[:0], kernel, 1, "SAME"),
         "conv2d groups": lambda: tf.nn.conv2d(image, numbers(2, 2, 1, 2), 1, "VALID"),
         "conv1d": lambda: value_and_gradients(
@@ -187,7 +186,6 @@ def pooling(tf):
         "avg_pool": lambda: tf.nn.avg_pool(image, 2, 1, "VALID"),
         "max_pool1d": lambda: tf.nn.max_pool1d(image[:, :, 0], 2, 1, "VALID"),
         "avg_pool1d": lambda: tf.nn.avg_pool1d(image[:, :, 0], 2, 1, "SAME"),
-        "too large": lambda: tf.nn.max_pool2d(image, 4, 1, "VALID"),
         "pool": lambda: tf.nn.pool(image, [2, 2], "AVG", padding="VALID"),
         "max_pool_with_argmax": lambda: list(tf.nn.max_pool_with_argmax(image, 2, 1, "VALID")),
     }

@@ -565,3 +565,133 @@ def datasets(tf):
             lambda row: tf.shape(row)[0], [2], [2, 2]
         ),
     }
+
+
+def dispatched(tf):
+    numbers = tf.ragged.constant([[1, 2, 3], [], [4]])
+    floats = tf.ragged.constant([[1.0, 2.0, 0.5], [], [-4.0]])
+    nested = tf.ragged.constant([[[1, 2], [3]], [], [[4], [], [5, 6]]])
+    pairs = tf.RaggedTensor.from_row_splits([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]], [0, 2, 2, 3])
+    truths = tf.ragged.constant([[True, False, True], [], [False]])
+    complexes = tf.ragged.constant([[1 + 2j], [3j, 1]])
+    return {
+        "tile(numbers, [2, 2])": lambda: tf.tile(numbers, [2, 2]),
+        "tile(pairs, [1, 2, 2])": lambda: tf.tile(pairs, [1, 2, 2]),
+        "tile(nested, [1, 1, 2])": lambda: tf.tile(nested, [1, 1, 2]),
+        "tile(numbers, constant([2, 1], int64))": lambda: tf.tile(numbers, tf.constant([2, 1], tf.int64)),
+        "tile(numbers, [0, 1])": lambda: tf.tile(numbers, [0, 1]),
+        "reverse(numbers, [0])": lambda: tf.reverse(numbers, [0]),
+        "reverse(numbers, [-1])": lambda: tf.reverse(numbers, [-1]),
+        "reverse(nested, [1])": lambda: tf.reverse(nested, [1]),
+        "reverse(nested, [0, 1, 2])": lambda: tf.reverse(nested, [0, 1, 2]),
+        "reverse(pairs, [2])": lambda: tf.reverse(pairs, [2]),
+        "reverse(pairs, [0, 1])": lambda: tf.reverse(pairs, [0, 1]),
+        "reverse(numbers, [2])": lambda: tf.reverse(numbers, [2]),
+        "concat([numbers, numbers], 0)": lambda: tf.concat([numbers, numbers], 0),
+        "concat([numbers, numbers], 1)": lambda: tf.concat([numbers, numbers], 1),
+        "concat([numbers, [[1], [2], [3]]], 1)": lambda: tf.concat([numbers, [[1], [2], [3]]], 1),
+        "concat([nested, nested], 2)": lambda: tf.concat([nested, nested], 2),
+        "concat([nested, nested], -1)": lambda: tf.concat([nested, nested], -1),
+        "concat([pairs, pairs], 2)": lambda: tf.concat([pairs, pairs], 2),
+        "squeeze(expand_dims(numbers, 0), [0])": lambda: tf.squeeze(tf.expand_dims(numbers, 0), [0]),
+        "squeeze(expand_dims(numbers, 0))": lambda: tf.squeeze(tf.expand_dims(numbers, 0)),
+        "squeeze(expand_dims(numbers, -1), [-1])": lambda: tf.squeeze(tf.expand_dims(numbers, -1), [-1]),
+        "squeeze(expand_dims(numbers, 1))": lambda: tf.squeeze(tf.expand_dims(numbers, 1)),
+        "squeeze(numbers, [1])": lambda: tf.squeeze(numbers, [1]),
+        "where(numbers>1, numbers, -numbers)": lambda: tf.where(numbers > 1, numbers, -numbers),
+        "where(numbers>1)": lambda: tf.where(numbers > 1),
+        "where(truths)": lambda: tf.where(truths),
+        "where(truths, numbers, 0)": lambda: tf.where(truths, numbers, 0),
+        "where(truths, 1, 0)": lambda: tf.where(truths, 1, 0),
+        "where([True, False, True], numbers, -numbers)": lambda: tf.where([True, False, True], numbers, -numbers),
+        "gather(numbers, [2, 0])": lambda: tf.gather(numbers, [2, 0]),
+        "gather(numbers, [[2, 0], [1, 1]])": lambda: tf.gather(numbers, [[2, 0], [1, 1]]),
+        "gather(numbers, ragged.constant([[2], [0, 1]]))": lambda: tf.gather(
+            numbers, tf.ragged.constant([[2], [0, 1]])
+        ),
+        "gather([10, 20, 30, 40, 50], numbers)": lambda: tf.gather([10, 20, 30, 40, 50], numbers),
+        "gather(numbers, ragged.constant([[2], [], [0]]), batch_dims=1)": lambda: tf.gather(
+            numbers, tf.ragged.constant([[2], [], [0]]), batch_dims=1
+        ),
+        "gather(ragged.constant([[1, 2], [3]]), [[0], [0]], batch_dims=1)": lambda: tf.gather(
+            tf.ragged.constant([[1, 2], [3]]), [[0], [0]], batch_dims=1
+        ),
+        "gather(ragged.constant([[1, 2], [3]]), [0], axis=1)": lambda: tf.gather(
+            tf.ragged.constant([[1, 2], [3]]), [0], axis=1
+        ),
+        "gather(nested, [0], axis=0)": lambda: tf.gather(nested, [0], axis=0),
+        "gather(pairs, [1, 0], axis=2)": lambda: tf.gather(pairs, [1, 0], axis=2),
+        "gather_nd(numbers, [[0, 1], [2, 0]])": lambda: tf.gather_nd(numbers, [[0, 1], [2, 0]]),
+        "gather_nd(numbers, [[0], [2]])": lambda: tf.gather_nd(numbers, [[0], [2]]),
+        "gather_nd(nested, [[0, 1], [2, 0]])": lambda: tf.gather_nd(nested, [[0, 1], [2, 0]]),
+        "gather_nd(nested, [[0, 1, 0]])": lambda: tf.gather_nd(nested, [[0, 1, 0]]),
+        "gather_nd(constant([10, 20, 30]), ragged.constant([[[1], [2]], [[0]]], ragged_rank=1))": lambda: tf.gather_nd(
+            tf.constant([10, 20, 30]), tf.ragged.constant([[[1], [2]], [[0]]], ragged_rank=1)
+        ),
+        "bitcast(numbers, uint32)": lambda: tf.bitcast(numbers, tf.uint32),
+        "dtypes.saturate_cast(numbers, int8)": lambda: tf.dtypes.saturate_cast(numbers, tf.int8),
+        "dtypes.complex(floats, floats)": lambda: tf.dtypes.complex(floats, floats),
+        "math.real(complexes)": lambda: tf.math.real(complexes),
+        "math.imag(complexes)": lambda: tf.math.imag(complexes),
+        "math.conj(complexes)": lambda: tf.math.conj(complexes),
+        "math.angle(complexes)": lambda: tf.math.angle(complexes),
+        "one_hot(numbers, 3)": lambda: tf.one_hot(numbers, 3),
+        "one_hot(numbers, 3, axis=1)": lambda: tf.one_hot(numbers, 3, axis=1),
+        "reduce_mean(numbers, 1)": lambda: tf.reduce_mean(numbers, 1),
+        "reduce_mean(nested, [1, 2])": lambda: tf.reduce_mean(nested, [1, 2]),
+        "reduce_mean(nested, [0, 1])": lambda: tf.reduce_mean(nested, [0, 1]),
+        "reduce_mean(floats)": lambda: tf.reduce_mean(floats),
+        "reduce_mean(pairs, [1, 2])": lambda: tf.reduce_mean(pairs, [1, 2]),
+        "reduce_mean(pairs)": lambda: tf.reduce_mean(pairs),
+        "math.reduce_variance(floats)": lambda: tf.math.reduce_variance(floats),
+        "math.reduce_variance(floats, 1)": lambda: tf.math.reduce_variance(floats, 1),
+        "math.reduce_variance(floats, 0)": lambda: tf.math.reduce_variance(floats, 0),
+        "math.reduce_std(floats, 1)": lambda: tf.math.reduce_std(floats, 1),
+        "math.reduce_std(floats)": lambda: tf.math.reduce_std(floats),
+        "math.reduce_variance(numbers, 1)": lambda: tf.math.reduce_variance(numbers, 1),
+        "math.reduce_std(numbers)": lambda: tf.math.reduce_std(numbers),
+        "reduce_mean(numbers, 1, keepdims=True)": lambda: tf.reduce_mean(numbers, 1, keepdims=True),
+        "reduce_mean(numbers, 0, keepdims=True)": lambda: tf.reduce_mean(numbers, 0, keepdims=True),
+        "math.unsorted_segment_sum(numbers, [0, 0, 1], 3)": lambda: tf.math.unsorted_segment_sum(numbers, [0, 0, 1], 3),
+        "math.unsorted_segment_mean(floats, [0, 2, 1], 3)": lambda: tf.math.unsorted_segment_mean(floats, [0, 2, 1], 3),
+        "math.unsorted_segment_max(floats, [0, 0, 1], 3)": lambda: tf.math.unsorted_segment_max(floats, [0, 0, 1], 3),
+        "math.unsorted_segment_min(floats, [0, 0, 1], 3)": lambda: tf.math.unsorted_segment_min(floats, [0, 0, 1], 3),
+        "math.unsorted_segment_prod(floats, [0, 0, 1], 3)": lambda: tf.math.unsorted_segment_prod(floats, [0, 0, 1], 3),
+        "math.unsorted_segment_sqrt_n(floats, [0, 0, 1], 3)": lambda: tf.math.unsorted_segment_sqrt_n(
+            floats, [0, 0, 1], 3
+        ),
+        "nn.softmax(floats)": lambda: tf.nn.softmax(floats),
+        "nn.dropout(floats, 0.)": lambda: tf.nn.dropout(floats, 0.0),
+        "nn.embedding_lookup(ones((5, 2)), numbers)": lambda: tf.nn.embedding_lookup(tf.ones((5, 2)), numbers),
+        "split(numbers, 3)": lambda: tf.split(numbers, 3),
+        "split(numbers, [1, 2])": lambda: tf.split(numbers, [1, 2]),
+        "split(pairs, 2, axis=2)": lambda: tf.split(pairs, 2, axis=2),
+        "dynamic_partition(numbers, [0, 1, 0], 2)": lambda: tf.dynamic_partition(numbers, [0, 1, 0], 2),
+        "dynamic_partition([10, 20, 30], constant([0, 1, 0]), 2)": lambda: tf.dynamic_partition(
+            [10, 20, 30], tf.constant([0, 1, 0]), 2
+        ),
+        "ragged.stack_dynamic_partitions(numbers, [0, 1, 0], 2)": lambda: tf.ragged.stack_dynamic_partitions(
+            numbers, [0, 1, 0], 2
+        ),
+        "ragged.stack_dynamic_partitions([1, 2, 3], [0, 1, 0], 2)": lambda: tf.ragged.stack_dynamic_partitions(
+            [1, 2, 3], [0, 1, 0], 2
+        ),
+        "math.bincount(numbers)": lambda: tf.math.bincount(numbers),
+        "math.bincount(numbers, axis=-1)": lambda: tf.math.bincount(numbers, axis=-1),
+        "math.bincount(numbers, minlength=3, axis=-1, binary_output=True)": lambda: tf.math.bincount(
+            numbers, minlength=3, axis=-1, binary_output=True
+        ),
+        "function(lambda r: tile(r, [2, 1]))(numbers)": lambda: tf.function(lambda r: tf.tile(r, [2, 1]))(numbers),
+        "function(lambda r: reverse(r, [1]))(numbers)": lambda: tf.function(lambda r: tf.reverse(r, [1]))(numbers),
+        "function(lambda r: reduce_mean(r))(numbers)": lambda: tf.function(lambda r: tf.reduce_mean(r))(numbers),
+        "embedding_lookup(max_norm)": lambda: tf.nn.embedding_lookup(tf.ones([5, 4]), numbers, max_norm=1.0),
+        **{
+            f"{name} of {dtype}, axis {axis}, keepdims {keepdims}": lambda name=name, dtype=dtype, axis=axis, keepdims=keepdims: (
+                getattr(tf.math, name)(tf.cast(tf.ragged.constant([[1, 2, 4], [5], [3, 3]]), dtype), axis, keepdims)
+            )
+            for name in ("reduce_sum", "reduce_prod", "reduce_max", "reduce_min", "reduce_mean", "reduce_variance")
+            for dtype in ("int32", "int64", "float32", "float64")
+            for axis in (None, 0, 1, -1)
+            for keepdims in (False, True)
+        },
+    }

@@ -171,6 +171,14 @@ def of_one_but_poles(x, y, x_step, function, first, last):
         y[i] = T(math.nan) if value <= 0 and value == round_down(value) else T(call_real(function, value))
 
 
+@kernel("x: in[T], y: out[T], x_step: int, function: int, first: int, last: int", T=FLOATS)
+def of_one_from_zero(x, y, x_step, function, first, last):
+    """y = function(x), NaN below 0."""
+    for i in range(first, last):
+        value = float64(x[i * x_step])
+        y[i] = T(math.nan) if value < 0 else T(call_real(function, value))
+
+
 @kernel("x: in[E], y: out[E], x_step: int, gammaln: int, first: int, last: int", E=FLOATS, T=("float64",))
 def log_gamma(x, y, x_step, gammaln, first, last):
     """y = log |gamma(x)|, inf at -inf."""
@@ -296,9 +304,13 @@ def _real(name: str, count: int) -> int | None:
     return address_of(name, f"double ({'double, ' * count}int __pyx_skip_dispatch)")
 
 
-def scipy_launches(name: str, arity: int = 1, poles: bool = False) -> Callable[..., Launches | None]:
-    """The launches of a function of SciPy that is applied to each element; NaN at 0, -1, -2 ... if there are `poles`."""
-    kernel = of_one_but_poles if poles else (of_one, of_two, of_three)[arity - 1]
+OF_ONE = {"everywhere": of_one, "but poles": of_one_but_poles, "from zero": of_one_from_zero}
+"""The kernels of functions of one number by where these are defined."""
+
+
+def scipy_launches(name: str, arity: int = 1, defined: str = "everywhere") -> Callable[..., Launches | None]:
+    """The launches of a function of SciPy that is applied to each element; NaN where a function of one number is not `defined`."""
+    kernel = (OF_ONE[defined], of_two, of_three)[arity - 1]
 
     @through_float32
     def launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:

@@ -21,7 +21,7 @@ from fastgrad.kernels.running.launch import Constant, Inner, Input, Launch, Outp
 from fastgrad.trace.graphs.graph import Value, size_of
 from fastgrad.trace.programs.arena import ALIGNMENT
 from fastgrad.trace.programs.chains import chains_of
-from fastgrad.trace.programs.places import Action, InArena, InMemory, InObject, Place, Plan
+from fastgrad.trace.programs.places import Action, InArena, InMemory, InObject, Place, Plan, leading
 
 
 class Frame:
@@ -84,7 +84,7 @@ class Frame:
             size = size_of(value)
             return self._arena[place.offset : place.offset + size].view(value.dtype).reshape(value.shape)
         if isinstance(place, InMemory):
-            return place.array.reshape(value.shape)
+            return leading(place.array, value.shape)
         return None
 
     def forget_pause(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -101,3 +102,8 @@ class Plan:
     def actions(self) -> list[Action]:
         """Of all stretches, in order."""
         return [action for stretch in self.stretches for action in stretch.actions]
+
+
+def leading(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """The first elements of a contiguous array as one of ``shape``: a value may be a leading slice of what lies at its place."""
+    return array.reshape(-1)[: prod(shape)].reshape(shape)

@@ -33,7 +33,7 @@ from fastgrad.trace.passes.tree import optimized_tree, tree_of
 from fastgrad.trace.programs.frame import Frame
 from fastgrad.trace.programs.native_form import launches_of
 from fastgrad.trace.programs.order import freed_early
-from fastgrad.trace.programs.places import InObject
+from fastgrad.trace.programs.places import InObject, leading
 from fastgrad.trace.programs.plan import plan
 from fastgrad.trace.programs.replay_writer import Writer, drivers_of, left, run_node
 from fastgrad.variable import sharing
@@ -177,7 +177,7 @@ class Program:
         position = next(i for i, steps in enumerate(frame.steps) if step in steps)
         action = frame.plan.actions[position]
         arrays = [
-            objects[place.number].reshape(value.shape) if isinstance(place, InObject) else frame.array(place, value)
+            leading(objects[place.number], value.shape) if isinstance(place, InObject) else frame.array(place, value)
             for place, value in zip(action.inputs, action.node.inputs, strict=True)
         ]
         if action.node.kind is Kind.GUARD:

@@ -21,7 +21,7 @@ from fastgrad.operation import as_array
 from fastgrad.trace.graphs.graph import Kind, Node, Value
 from fastgrad.trace.graphs.interpret import GuardError
 from fastgrad.trace.programs.frame import Frame, nanoseconds_of
-from fastgrad.trace.programs.places import Action, InMemory, InObject, InPython, Place, Plan, Stretch
+from fastgrad.trace.programs.places import Action, InMemory, InObject, InPython, Place, Plan, Stretch, leading
 from fastgrad.trace.programs.work import HELD, SHARED, work_of
 
 _numbers = itertools.count(1)
@@ -77,6 +77,7 @@ class Writer:
         self.scope: dict[str, Any] = {
             "empty": np.empty,
             "copyto": np.copyto,
+            "leading": leading,
             "run_node": run_node,
             "left": left,
             "look": look,
@@ -246,7 +247,7 @@ class Writer:
         if isinstance(place, InPython):
             return f"v{value.number}"
         if isinstance(place, InObject):
-            return f"{self._objects[place.number]}.reshape({value.shape})"
+            return f"leading({self._objects[place.number]}, {value.shape})"
         if id(value) not in self._held:
             name = self._held[id(value)] = f"m{len(self._held)}"
             self.scope[f"place_{name}"], self.scope[f"value_{name}"] = place, value
