@@ -1,6 +1,7 @@
 """docs/names.md lists TensorFlow's public names: each is there, or refused by an error that names the nearest."""
 
 import importlib
+import re
 
 import pytest
 
@@ -72,3 +73,18 @@ def test_a_slip_of_the_pen_is_answered_with_what_is_close():
         tf.nn.sofmax
     with pytest.raises(ImportError, match="matmull"):
         importlib.import_module("fastgrad.matmull")
+
+
+KERAS_PAGE = names_table.KERAS_PAGE.read_text(encoding="utf-8")
+KERAS_ROWS = re.findall(r"\| `(tf[\w.]*)\.(\w+)` \| (\w+) \|", KERAS_PAGE)
+
+
+def test_the_page_of_keras_is_what_the_tool_writes():
+    assert names_table.rewritten(KERAS_PAGE) == KERAS_PAGE, "run python tools/names_table.py"
+
+
+@pytest.mark.parametrize("namespace", dict.fromkeys(namespace for namespace, _, _ in KERAS_ROWS))
+def test_names_of_keras_are_there_where_the_page_says_so(namespace):
+    module = namespace_of(namespace)
+    rows = {name: state == "supported" for one, name, state in KERAS_ROWS if one == namespace}
+    assert {name: hasattr(module, name) for name in rows} == rows

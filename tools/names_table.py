@@ -1,9 +1,9 @@
-"""Writes the table of docs/names.md: TensorFlow's public names, and for each where it is or what is nearest.
+"""Writes the tables of docs/names.md and docs/keras_names.md: public names, and for each where it is or what is nearest.
 
-    python tools/names_table.py            # rewrites the table for the names that stand in it
-    python tools/names_table.py --check    # says what would change, and fails if anything would
+    python tools/names_table.py            # rewrites the tables for the names that stand in them
+    python tools/names_table.py --check    # says which would change, and fails if any would
 
-A name is added by writing a row ``| `tf.name` | | |`` into the table.
+A name is added by writing a row ``| `tf.name` | | |`` into a table.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "names.md"
+KERAS_PAGE = ROOT / "docs" / "keras_names.md"
 SOURCE = ROOT / "src" / "fastgrad"
 
 HEAD = "| name | | where it is declared, or the nearest |\n| --- | --- | --- |\n"
@@ -29,22 +30,37 @@ def names_of(page: str) -> list[tuple[str, str]]:
 
 def declared_in(namespace: str) -> dict[str, str]:
     """For the names that a namespace's file imports or declares: the file or folder under src/fastgrad."""
-    path = SOURCE / ("__init__.py" if namespace == "tf" else namespace.removeprefix("tf.") + ".py")
+    path = SOURCE / namespace.replace("tf", "", 1).removeprefix(".").replace(".", "/")
+    path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    here = path.relative_to(SOURCE).as_posix()
     found: dict[str, str] = {}
     for node in ast.parse(path.read_text(encoding="utf-8")).body:
         if isinstance(node, ast.ImportFrom) and node.module is not None:
             for alias in node.names:
                 file = _file(node.module) if node.module != "fastgrad.ops" else _file("fastgrad.ops." + alias.name)
                 found[alias.asname or alias.name] = file
-        elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-            name = node.targets[0].id
-            found[name] = path.name
-            if name == "_LAZY":
-                found.update({lazy: _file("fastgrad." + lazy) for lazy in ast.literal_eval(node.value)})
-            elif name == "_LATER":
-                later = ast.literal_eval(node.value)
-                found.update({lazy: _file("fastgrad." + module) for lazy, module in later.items()})
+        elif isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            found[node.name] = here
+        elif isinstance(node, ast.Assign):
+            for target in [name for one in node.targets for name in getattr(one, "elts", [one])]:
+                if isinstance(target, ast.Name):
+                    found[target.id] = here
+                    found.update(_later(target.id, node.value, namespace.removeprefix("tf").replace(".", "", 1)))
     return found
+
+
+def _later(name: str, value: ast.expr, folder: str) -> dict[str, str]:
+    """The names that are imported when they are first used, by the variables that list them."""
+    prefix = "fastgrad." + (folder + "." if folder else "")
+    match name:
+        case "_LAZY":
+            return {lazy: _file("fastgrad." + lazy) for lazy in ast.literal_eval(value)}
+        case "_LATER" | "_HOMES":
+            later = ast.literal_eval(value)
+            return {lazy: _file(("fastgrad." if name == "_LATER" else prefix) + home) for lazy, home in later.items()}
+        case "_NAMESPACES" if isinstance(value, ast.Call):
+            return {lazy: _file(prefix + lazy) for lazy in ast.literal_eval(value.args[0])}
+    return {}
 
 
 def _file(module: str) -> str:
@@ -67,6 +83,8 @@ def table_of(names: list[tuple[str, str]]) -> str:
             rows.append(f"| `{namespace}.{name}` | refused | {nearest} |\n")
         elif home is not None:
             rows.append(f"| `{namespace}.{name}` | supported | `{home}` |\n")
+        elif namespace.startswith("tf.keras"):
+            rows.append(f"| `{namespace}.{name}` | missing | |\n")
         else:
             raise ValueError(f"{namespace}.{name} is neither in its namespace nor in fastgrad.names.REFUSED")
     return HEAD + "".join(rows)
@@ -80,8 +98,13 @@ def rewritten(page: str) -> str:
 
 
 if __name__ == "__main__":
-    before = PAGE.read_text(encoding="utf-8")
-    after = rewritten(before)
-    if "--check" in sys.argv[1:]:
-        sys.exit(0 if after == before else "docs/names.md is not what tools/names_table.py writes; run it")
-    PAGE.write_text(after, encoding="utf-8")
+    changed = []
+    for one in (PAGE, KERAS_PAGE):
+        before = one.read_text(encoding="utf-8")
+        after = rewritten(before)
+        if after != before:
+            changed.append(one.name)
+            if "--check" not in sys.argv[1:]:
+                one.write_text(after, encoding="utf-8")
+    if "--check" in sys.argv[1:] and changed:
+        sys.exit(f"{', '.join(changed)}: not what tools/names_table.py writes; run it")
