@@ -11,13 +11,19 @@ from fastgrad.keras import settings
 _MIXED = {"mixed_float16": dtypes.float16, "mixed_bfloat16": dtypes.bfloat16}
 
 
+class _Default:
+    """The policy of layers that are given none: that of ``floatx()`` until one is set."""
+
+    policy: DTypePolicy | None = None
+
+
 class DTypePolicy:
     """The dtypes of a layer's weights and computations.
 
     Args:
         name: a floating dtype (``"float32"``) for both, or another one for layers that handle integers or strings;
             ``"mixed_bfloat16"`` or ``"mixed_float16"`` for computations in the half type on weights in float32;
-            default ``floatx()``.
+            default that of the global policy.
 
     Attributes:
         name, compute_dtype, variable_dtype: names; ``compute`` and ``variable`` are the dtypes themselves.
@@ -27,6 +33,8 @@ class DTypePolicy:
     """
 
     def __init__(self, name: Any = None) -> None:
+        if name is None:
+            name = _Default.policy.name if _Default.policy else settings.floatx()
         mixed = _MIXED.get(name) if isinstance(name, str) else None
         self.compute: DType = mixed or settings.standardize_dtype(name)
         self.variable: DType = dtypes.float32 if mixed else self.compute
@@ -50,12 +58,6 @@ class DTypePolicy:
 
     def __repr__(self) -> str:
         return f'<DTypePolicy "{self.name}">'
-
-
-class _Default:
-    """The policy of layers that are given none: that of ``floatx()`` until one is set."""
-
-    policy: DTypePolicy | None = None
 
 
 def get(identifier: Any) -> DTypePolicy:

@@ -60,9 +60,11 @@ class TimeDistributed(Wrapper):
 
         def trip(carried: list[Tensor], row: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
             masked = {"mask": row[1]} if len(row) > 1 else {}
-            return [], [self.layer.call(row[0], **masked, **options)]
+            return [], [self.layer._run((self.layer._converted(row[0]),), {**masked, **options})]
 
         outputs = each_row(trip, [], rows)[1][0]
+        if outputs.dtype.is_floating and self._layer_dtype.is_floating:
+            outputs = tf.cast(outputs, self._layer_dtype)
         return tf.transpose(outputs, [1, 0, *range(2, outputs.ndim)])
 
     def _check_mask(self, inputs: Tensor, mask: Tensor) -> None:

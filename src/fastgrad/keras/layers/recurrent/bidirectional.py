@@ -139,6 +139,7 @@ class Bidirectional(Layer):
         if self.return_state:
             states = (*y[1:], *z[1:])
             y, z = y[0], z[0]
+        y, z = tf.cast(y, self._layer_dtype), tf.cast(z, self._layer_dtype)
         if self.return_sequences:
             z = tf.reverse(z, [1])
         if self.merge_mode is None:

@@ -158,10 +158,12 @@ class RNN(Layer):
             self._draw(self.cell, sequences, states)
         last, outputs, states = self.inner_loop(sequences, states, mask, training)
         self._forget(self.cell)
+        # The cell may compute in another dtype than the layer.
+        last, states = tf.cast(last, self._layer_dtype), nest.map_structure(self._as_state, states)
         if self.stateful:
             for kept, state in zip(nest.flatten(self.states), nest.flatten(states), strict=True):
                 kept.assign(state)
-        output = outputs if self.return_sequences else last
+        output = tf.cast(outputs, self._layer_dtype) if self.return_sequences else last
         return (output, *states) if self.return_state else output
 
     def _first_states(self, batch: int, given: Any) -> list[Any]:
