@@ -45,17 +45,34 @@ def relu6(x: Any) -> Tensor:
     return tf.nn.relu6(x)
 
 
-def softmax(x: Any, axis: int = -1) -> Tensor:
-    """``exp(x) / sum(exp(x))`` along ``axis``; the result remembers ``x``, from which cross-entropies are computed."""
+def softmax(x: Any, axis: Any = -1) -> Tensor:
+    """``exp(x) / sum(exp(x))`` along ``axis`` or several axes together.
+
+    Along one axis the result remembers ``x``, from which cross-entropies are computed.
+    """
     logits = tf.convert_to_tensor(x)
+    if isinstance(axis, (tuple, list)):
+        return _along_axes(tf.nn.softmax, logits, axis)
     y = tf.nn.softmax(logits, axis)
     y._logits = logits
     return y
 
 
-def log_softmax(x: Any, axis: int = -1) -> Tensor:
+def log_softmax(x: Any, axis: Any = -1) -> Tensor:
     """The logarithm of ``softmax``."""
+    if isinstance(axis, (tuple, list)):
+        return _along_axes(tf.nn.log_softmax, tf.convert_to_tensor(x), axis)
     return tf.nn.log_softmax(x, axis)
+
+
+def _along_axes(function: Callable[..., Tensor], x: Tensor, axes: Any) -> Tensor:
+    """``function`` along several axes, which are joined to one at the end and parted again."""
+    last = [axis % x.ndim for axis in axes]
+    order = [*(axis for axis in range(x.ndim) if axis not in last), *last]
+    moved = tf.transpose(x, order)
+    kept = moved.shape[: x.ndim - len(last)]
+    y = tf.reshape(function(tf.reshape(moved, [*kept, -1]), -1), moved.shape)
+    return tf.transpose(y, [order.index(axis) for axis in range(x.ndim)])
 
 
 def sigmoid(x: Any) -> Tensor:

@@ -310,6 +310,22 @@ def convolution(
         InvalidArgumentError, UnimplementedError: as ``tf.nn.conv2d``.
         TypeError: ``padding`` is no string.
     """
+    return convolution_in_groups(input, filters, strides, padding, data_format, dilations, of_volumes=False)
+
+
+def convolution_in_groups(
+    input: Any,
+    filters: Any,
+    strides: Any,
+    padding: str,
+    data_format: str | None,
+    dilations: Any,
+    of_volumes: bool = True,
+) -> Tensor:
+    """``convolution``, whose filters may have fewer channels than the input, for several groups.
+
+    ``of_volumes`` says whether they may with three spatial dimensions, which TensorFlow's functions refuse and Keras's layers take.
+    """
     _, w = tensors_of((input, filters), "convolution")
     rank = w._array.ndim - 2
     if rank not in (1, 2, 3):
@@ -324,7 +340,7 @@ def convolution(
             f"strides={list(steps)} and dilation_rate={list(rates)}"
         )
     x, w = operands("convolution", input, filters, rank)
-    return _convolved("convolution", x, w, steps, padding, data_format, rates, grouped=rank < 3)
+    return _convolved("convolution", x, w, steps, padding, data_format, rates, grouped=rank < 3 or of_volumes)
 
 
 def atrous_conv2d(value: Any, filters: Any, rate: int, padding: str, name: str | None = None) -> Tensor:

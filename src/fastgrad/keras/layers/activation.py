@@ -156,9 +156,13 @@ class Softmax(_Elementwise):
         self.axis = axis
 
     def call(self, inputs: Any, mask: Any = None) -> Tensor:
-        """The softmax of ``inputs``; 0 where ``mask`` (boolean, broadcast) is False."""
+        """The softmax of ``inputs``; 0 where ``mask`` is False, or at most 0.5 if it holds numbers.
+
+        Raises:
+            ValueError: the mask does not broadcast to the shape of ``inputs``.
+        """
         if mask is not None:
-            mask = tf.cast(mask, "bool")
+            mask = self._checked_mask(inputs, mask)
             low = -3e4 if inputs.dtype == "float16" else -1e9
             inputs = tf.where(mask, inputs, tf.zeros_like(inputs) + low)
         if isinstance(self.axis, (tuple, list)) and len(self.axis) > 1:
@@ -167,6 +171,21 @@ class Softmax(_Elementwise):
             axis = self.axis[0] if isinstance(self.axis, (tuple, list)) else self.axis
             y = activations.softmax(inputs, axis)
         return y if mask is None else tf.where(mask, y, tf.zeros_like(y))
+
+    def _checked_mask(self, inputs: Tensor, mask: Any) -> Tensor:
+        mask = tf.convert_to_tensor(mask)
+        shape, wanted = tuple(mask.shape), tuple(inputs.shape)
+        if len(shape) > len(wanted):
+            raise ValueError(
+                "The `mask` must be broadcastable to `inputs` and must not have more dimensions. Received: "
+                f"inputs.shape={wanted}, mask.shape={shape}"
+            )
+        if any(a not in (1, b) for a, b in zip(shape[::-1], wanted[::-1], strict=False)):
+            raise ValueError(
+                "The `mask` must be broadcastable to `inputs`. Each mask dimension must be 1 or match the corresponding input "
+                f"dimension. Received: inputs.shape={wanted}, mask.shape={shape}"
+            )
+        return mask if mask.dtype == "bool" else mask > tf.cast(0.5, mask.dtype)
 
     def get_config(self) -> dict[str, Any]:
         """The arguments."""

@@ -15,11 +15,9 @@ from fastgrad.tensor import Tensor
 def _pairs(value: Any, rank: int, name: str) -> tuple[tuple[int, int], ...]:
     """A pair (before, after) for each dimension; ValueError if ``value`` says something else."""
     if isinstance(value, int):
-        value = [value] * rank
+        value = (value, value) if rank == 1 else [value] * rank
     try:
-        given = list(value)
-        if rank == 1 and len(given) == 2 and all(isinstance(one, int) for one in given):
-            given = [given]
+        given = [value] if rank == 1 else list(value)
         if len(given) != rank:
             raise TypeError
         before, after = zip(*[(one, one) if isinstance(one, int) else tuple(one) for one in given], strict=True)

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad import nest
+from fastgrad.composite import Composite
 from fastgrad.dtypes import DType
 from fastgrad.keras import masks
 from fastgrad.keras.layers.input_spec import check_inputs
@@ -34,6 +35,7 @@ class Signature:
         takes_training: whether ``training`` is among them.
         takes_mask: whether ``mask`` is.
         training_default: its default.
+        required: how many parameters have no default.
     """
 
     def __init__(self, function: Callable[..., Any]) -> None:
@@ -41,6 +43,8 @@ class Signature:
         self.whole = inspect.Signature(found)
         self.parameters = frozenset(parameter.name for parameter in found)
         defaults = {parameter.name: parameter.default for parameter in found}
+        several = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+        self.required = sum(p.default is inspect.Parameter.empty and p.kind not in several for p in found)
         self.takes_training = "training" in defaults
         self.takes_mask = "mask" in defaults
         default = defaults.get("training")
@@ -177,7 +181,7 @@ class Caller:
         converted = tuple([self._converted(value) for value in args])
         kwargs = {name: self._converted(value) for name, value in kwargs.items()}
         for value in nest.flatten(converted) if converted else ():
-            if value is not None and type(value) is not Tensor and not isinstance(value, Tensor):
+            if value is not None and type(value) is not Tensor and not isinstance(value, (Tensor, Composite)):
                 raise _refuse_argument(self, value)
         first = converted[0] if converted else next(iter(kwargs.values()), None)
         if self._input_spec is not None:
@@ -202,7 +206,7 @@ class Caller:
         """``value`` with its arrays as tensors, floats among them in the layer's dtype; other things as they are."""
         if type(value) is Tensor:
             return self._autocast(value)
-        if value is None or isinstance(value, (bool, int, float, str)):
+        if value is None or isinstance(value, (bool, int, float, str, Composite)):
             return value
         if isinstance(value, np.ndarray):
             dtype = self._layer_dtype if self._casts(value.dtype) else None

@@ -108,7 +108,7 @@ class Dense(Layer):
             inputs = cast(inputs, self._layer_dtype)
         bias, fused = self.bias, _FUSED.get(self.activation)
         y = dense(inputs, self._kernel._read(), None if bias is None else bias._read(), fused or "linear")
-        return y if fused is not None else self.activation(y)
+        return y if fused is not None or self.activation is None else self.activation(y)
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
         """``(*input_shape[:-1], units)``."""

@@ -186,7 +186,8 @@ class EinsumDense(Layer):
         """``activation(einsum(equation, inputs, kernel) + bias)``."""
         kernel = self._kernel._read()
         y = einsum(self.equation, cast(inputs, kernel.dtype), kernel)
-        return self.activation(y if self.bias is None else y + self.bias._read())
+        y = y if self.bias is None else y + self.bias._read()
+        return y if self.activation is None else self.activation(y)
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
         """The shape of the output."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import fastgrad as tf
+from fastgrad.composite import Composite
 from fastgrad.keras import constraints, initializers, masks, regularizers
 from fastgrad.keras.layers.layer import Layer
 from fastgrad.keras.saving.objects import serialize_keras_object
 from fastgrad.keras.weight import Weight
-from fastgrad.tensor import Tensor
 
 
 class Embedding(Layer):
@@ -79,8 +79,10 @@ class Embedding(Layer):
             raise AttributeError("You must build the layer before accessing `embeddings`.")
         return self._embeddings
 
-    def call(self, inputs: Tensor) -> Tensor:
-        """The rows of the numbers in ``inputs``; floats are cut to integers."""
+    def call(self, inputs: Any) -> Any:
+        """The rows of the numbers in ``inputs``; floats are cut to integers. Ragged numbers give ragged rows."""
+        if isinstance(inputs, Composite):
+            return tf.ragged.map_flat_values(self.call, inputs)
         if inputs._array.dtype.name not in ("int32", "int64"):
             inputs = tf.cast(inputs, tf.int32)
         return tf.gather(self._embeddings._read(), inputs)

@@ -54,7 +54,7 @@ class GroupNormalization(Layer):
         gamma_constraint: Any = None,
         **kwargs: Any,
     ) -> None:
-        if groups == 0 or groups < -1:
+        if not isinstance(groups, int) or isinstance(groups, bool) or groups == 0 or groups < -1:
             raise ValueError(
                 "GroupNormalization: `groups` must be a positive integer, or -1 for one group for each channel. "
                 f"Received: groups={groups}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fastgrad.keras.layers.head_projection import WEIGHTS
-from fastgrad.keras.layers.multi_head_attention import HeadsAttention
+from fastgrad.keras.layers.multi_head_attention import HeadsAttention, check_positive
 
 
 class GroupedQueryAttention(HeadsAttention):
@@ -51,6 +51,12 @@ class GroupedQueryAttention(HeadsAttention):
         seed: int | None = None,
         **kwargs: Any,
     ) -> None:
+        for name, number in (
+            ("head_dim", head_dim),
+            ("num_query_heads", num_query_heads),
+            ("num_key_value_heads", num_key_value_heads),
+        ):
+            check_positive(name, number)
         if num_query_heads % num_key_value_heads:
             raise ValueError("`num_query_heads` must be divisible by `num_key_value_heads`.")
         given = locals()

@@ -6,6 +6,7 @@ from functools import reduce
 from typing import Any
 
 import fastgrad as tf
+from fastgrad.keras import masks
 from fastgrad.keras.layers.layer import Layer
 from fastgrad.tensor import Tensor
 
@@ -81,8 +82,52 @@ class Merge(Layer):
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
         """Steps count that count in one of the inputs; all do, if one of the inputs has no mask."""
-        masks = list(previous_mask or ())
-        return None if not masks or any(mask is None for mask in masks) else reduce(tf.logical_or, masks)
+        if previous_mask is None:
+            return None
+        given = checked_masks(inputs, previous_mask)
+        if not given or any(mask is None for mask in given):
+            return None
+        return reduce(tf.logical_or, [tf.cast(mask, tf.bool) for mask in given])
+
+
+def checked_masks(inputs: Any, given: Any) -> list[Any]:
+    """The masks of several inputs, None for those without one.
+
+    Raises:
+        ValueError: masks or inputs are no lists, or lists of different lengths.
+    """
+    if not isinstance(given, (list, tuple)):
+        raise ValueError(f"`mask` should be a list. Received mask={given}")
+    if not isinstance(inputs, (list, tuple)):
+        raise ValueError(f"`inputs` should be a list. Received: inputs={inputs}")
+    if len(given) != len(inputs):
+        raise ValueError(
+            f"The lists `inputs` and `mask` should have the same length. Received: {len(inputs)} inputs and {len(given)} masks."
+        )
+    return list(given)
+
+
+def _spread_masks(inputs: list[Tensor]) -> list[Tensor | None]:
+    """The masks of tensors, of the tensors' shapes."""
+    given = [masks.mask_of(x) for x in inputs]
+    return [
+        None if mask is None else tf.broadcast_to(tf.expand_dims(tf.cast(mask, tf.bool), -1), x.shape)
+        for x, mask in zip(inputs, given, strict=True)
+    ]
+
+
+def _extreme(function: Any, inputs: list[Tensor]) -> Tensor:
+    """``function`` of pairs, from the left; where one of two is left out by its mask, the other one counts alone."""
+    output, *others = inputs
+    seen, *found = _spread_masks(inputs)
+    for x, mask in zip(others, found, strict=True):
+        if mask is not None:
+            x = tf.where(mask, x, output)  # as the formula has it
+        if seen is not None:
+            output = tf.where(seen, output, x)
+        seen = None if seen is None or mask is None else tf.logical_or(seen, mask)
+        output = function(output, x)
+    return output
 
 
 def _with_rank(x: Tensor, rank: int) -> Tensor:
@@ -121,7 +166,14 @@ class Multiply(Merge):
     """The product of the inputs, element by element."""
 
     def _merge(self, inputs: list[Tensor]) -> Tensor:
-        return reduce(tf.multiply, inputs)
+        if not masks.use.begun:
+            return reduce(tf.multiply, inputs)
+        given = _spread_masks(inputs)
+        pairs = zip(inputs, given, strict=True)
+        output = reduce(tf.multiply, [x if m is None else tf.where(m, x, tf.ones_like(x)) for x, m in pairs])
+        if any(mask is None for mask in given):
+            return output
+        return tf.where(reduce(tf.logical_or, given), output, tf.zeros_like(output))
 
 
 class Average(Merge):
@@ -135,14 +187,14 @@ class Maximum(Merge):
     """The greatest of the inputs, element by element."""
 
     def _merge(self, inputs: list[Tensor]) -> Tensor:
-        return reduce(tf.maximum, inputs)
+        return _extreme(tf.maximum, inputs) if masks.use.begun else reduce(tf.maximum, inputs)
 
 
 class Minimum(Merge):
     """The least of the inputs, element by element."""
 
     def _merge(self, inputs: list[Tensor]) -> Tensor:
-        return reduce(tf.minimum, inputs)
+        return _extreme(tf.minimum, inputs) if masks.use.begun else reduce(tf.minimum, inputs)
 
 
 class Concatenate(Layer):
@@ -204,15 +256,18 @@ class Concatenate(Layer):
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
         """The masks joined; steps of inputs without one count."""
-        masks = list(previous_mask or ())
-        if all(mask is None for mask in masks):
+        if previous_mask is None:
+            return None
+        given = checked_masks(inputs, previous_mask)
+        if all(mask is None for mask in given):
             return None
         found = []
-        for x, mask in zip(inputs, masks, strict=True):
+        for x, mask in zip(inputs, given, strict=True):
             if mask is None:
-                found.append(tf.ones(x.shape, "bool"))
+                found.append(tf.ones(x.shape, tf.bool))
             else:
-                while mask.ndim < x.ndim:
+                mask = tf.cast(mask, tf.bool)
+                while mask.ndim < len(x.shape):
                     mask = tf.expand_dims(mask, -1)
                 found.append(tf.broadcast_to(mask, x.shape))
         return tf.reduce_any(tf.concat(found, self.axis), -1)

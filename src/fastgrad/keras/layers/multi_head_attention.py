@@ -229,7 +229,9 @@ class MultiHeadAttention(HeadsAttention):
         **kwargs: Any,
     ) -> None:
         for name, number in (("num_heads", num_heads), ("key_dim", key_dim)):
-            _check_positive(name, number)
+            check_positive(name, number)
+        if value_dim is not None:
+            check_positive("value_dim", value_dim)
         if attention_axes is not None and not isinstance(attention_axes, (int, list, tuple)):
             raise ValueError(
                 f"`attention_axes` must be an int, list, or tuple. Received: attention_axes={attention_axes}"
@@ -242,12 +244,17 @@ class MultiHeadAttention(HeadsAttention):
             **kwargs,
         )
         self.num_heads, self.key_dim = num_heads, key_dim
-        self.value_dim = value_dim = value_dim or key_dim
+        self.value_dim = value_dim = key_dim if value_dim is None else value_dim
         if isinstance(attention_axes, int):
             attention_axes = (attention_axes,)
         self._axes = None if attention_axes is None else tuple(attention_axes)
         self._output_sizes = (output_shape,) if isinstance(output_shape, int) else output_shape and tuple(output_shape)
         self._heads, self._groups, self._depth, self._width = num_heads, num_heads, key_dim, value_dim
+
+    @property
+    def attention_axes(self) -> tuple[int, ...] | None:
+        """The axes that queries and keys run along; None for all before the layer is built."""
+        return self._axes
 
     def get_config(self) -> dict[str, Any]:
         """The arguments."""
@@ -260,7 +267,8 @@ class MultiHeadAttention(HeadsAttention):
         }
 
 
-def _check_positive(name: str, number: Any) -> None:
+def check_positive(name: str, number: Any) -> None:
+    """Raises ValueError unless the argument ``name`` is a positive integer."""
     if not isinstance(number, int) or isinstance(number, bool) or number <= 0:
         raise ValueError(
             f"Received an invalid value for argument `{name}`, expected a positive integer. Received: {name}={number}"

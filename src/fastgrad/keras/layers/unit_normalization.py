@@ -32,7 +32,7 @@ class UnitNormalization(Layer):
             raise TypeError(
                 f"Invalid value for `axis` argument: expected an int or a list/tuple of ints. Received: axis={axis}"
             )
-        self.axis = axis
+        self.axis = list(axis) if isinstance(axis, (list, tuple)) else axis
         self._build_at_init()
 
     def call(self, inputs: Tensor) -> Tensor:

@@ -57,12 +57,17 @@ class UpSampling1D(_UpSampling):
     Args:
         size: how often.
         **kwargs: as in ``Layer``.
+
+    Raises:
+        TypeError: ``size`` is no integer. ValueError: it is not positive.
     """
 
     rank = 1
 
     def __init__(self, size: int = 2, **kwargs: Any) -> None:
-        super().__init__(int(size), **kwargs)
+        if not isinstance(size, int) or isinstance(size, bool):
+            raise TypeError(f"Expected an integer value for `size`, got {size!r} of type {type(size).__name__}.")
+        super().__init__(size, **kwargs)
 
 
 class UpSampling2D(_UpSampling):

@@ -194,9 +194,17 @@ class LossFunctionWrapper(Loss):
 
 
 class NamedLoss(LossFunctionWrapper):
-    """The base of the built-in losses: their configuration is their own arguments, not the function."""
+    """The base of the built-in losses: their configuration is their own arguments, not the function.
+
+    The arguments are attributes, too.
+    """
 
     _options: tuple[str, ...] = ()
+
+    def __init__(self, fn: Callable[..., Any], *settings: Any, **options: Any) -> None:
+        super().__init__(fn, *settings, **options)
+        for name in self._options:
+            setattr(self, name, options[name])
 
     def get_config(self) -> dict[str, Any]:
         """The arguments."""

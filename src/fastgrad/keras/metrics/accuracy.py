@@ -26,6 +26,8 @@ def accuracy(y_true: Any, y_pred: Any) -> Tensor:
 def binary_accuracy(y_true: Any, y_pred: Any, threshold: float = 0.5) -> Tensor:
     """1 where ``y_pred > threshold`` is ``y_true`` (0 or 1), 0 elsewhere."""
     labels, predictions = same_rank(as_tensor(y_true, None), as_tensor(y_pred, None))
+    if not predictions.dtype.is_floating:
+        predictions = tf.cast(predictions, settings.default_dtype())
     return _as_numbers(tf.equal(labels, tf.cast(predictions > threshold, labels.dtype)))
 
 

@@ -90,7 +90,7 @@ class ConvolutionLayer(Layer):
             if self.data_format == "channels_first":
                 bias = reshape(bias, (-1, *(1,) * self.rank))
             y = y + bias
-        return self.activation(y)
+        return y if self.activation is None else self.activation(y)
 
     def get_config(self) -> dict[str, Any]:
         """The arguments."""

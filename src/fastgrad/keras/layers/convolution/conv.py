@@ -7,7 +7,7 @@ from typing import Any
 from fastgrad.keras.layers.convolution.base import ConvolutionLayer, checked_filters
 from fastgrad.keras.layers.window_arguments import joined_shape, split_shape, tensor_format, window_counts
 from fastgrad.keras.weight import Weight
-from fastgrad.ops.convolution import convolution
+from fastgrad.ops.convolution import convolution_in_groups
 from fastgrad.ops.padding import pad
 from fastgrad.tensor import Tensor
 
@@ -96,7 +96,7 @@ class _Convolution(ConvolutionLayer):
             x = pad(x, [[0, 0], [0, 0], [before, 0]] if first else [[0, 0], [before, 0], [0, 0]])
             padding = "valid"
         format = tensor_format(self.data_format, self.rank)
-        y = convolution(x, self._kernel._read(), self.strides, padding.upper(), format, self.dilation_rate)
+        y = convolution_in_groups(x, self._kernel._read(), self.strides, padding.upper(), format, self.dilation_rate)
         return self._finished(y)
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:

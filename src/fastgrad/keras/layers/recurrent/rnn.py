@@ -11,7 +11,6 @@ from fastgrad.keras.layers.recurrent.cell import RecurrentCell
 from fastgrad.keras.layers.recurrent.stacked_cells import StackedRNNCells
 from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_keras_object
 from fastgrad.ops.higher_order import each_row
-from fastgrad.recording import unheard
 from fastgrad.tensor import Tensor
 from fastgrad.variable import Variable
 
@@ -198,29 +197,34 @@ class RNN(Layer):
         if self.go_backwards:
             rows = [tf.reverse(x, [0]) for x in rows]
         call = cell if callable(cell) else cell.call
-        if isinstance(cell, RecurrentCell):
-            nothing = tf.zeros((sequences._array.shape[0], cell.units), self._layer_dtype)
-        else:
-            with unheard():  # for the shape alone
-                nothing = tf.zeros_like(call(rows[0][0], initial_state, **options)[0])
 
-        def trip(carried: list[Tensor], row: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+        def trip(carried: list[Any], row: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
             output, new = call(row[0], nest.pack_sequence_as(initial_state, carried[1:]), **options)
             states = nest.flatten(new)
             if mask is not None:
                 states = [where_counted(row[1], x, old) for x, old in zip(states, carried[1:], strict=True)]
-                output = where_counted(row[1], output, nothing if self.zero_output_for_mask else carried[0])
+                before = tf.zeros_like(output) if self.zero_output_for_mask or carried[0] is None else carried[0]
+                output = where_counted(row[1], output, before)
             return [output, *states], [output] if self.return_sequences else []
 
-        first = [nothing, *nest.flatten(initial_state)]
+        carried: list[Any] = [None, *nest.flatten(initial_state)]
+        results: list[list[Tensor]] = []
+        if isinstance(cell, RecurrentCell):
+            carried[0] = tf.zeros((sequences._array.shape[0], cell.units), self._layer_dtype)
+        elif not self.unroll:
+            # What the loop carries has the shapes and dtypes that the first step of a cell of any kind gives.
+            carried, result = trip(carried, [x[0] for x in rows])
+            results, rows = [result], [x[1:] for x in rows]
         if self.unroll:
-            carried, outputs = first, []
             for row in zip(*[tf.unstack(x) for x in rows], strict=True):
                 carried, result = trip(carried, list(row))
-                outputs += result
-            stacked = [tf.stack(outputs)] if outputs else []
-        else:
-            carried, stacked = each_row(trip, first, rows)
+                results.append(result)
+        stacked = [tf.stack(column) for column in zip(*results, strict=True)]
+        if not self.unroll and rows[0]._array.shape[0]:
+            carried, rest = each_row(trip, carried, rows)
+            stacked = [
+                tf.concat([*x, y], 0) for x, y in zip([[x] for x in stacked] or [[]] * len(rest), rest, strict=True)
+            ]
         all_outputs = _time_first(stacked[0]) if stacked else None
         return carried[0], all_outputs, list(nest.pack_sequence_as(initial_state, carried[1:]))
 
