@@ -1,6 +1,7 @@
 """``keras.utils``, ``keras.backend`` and ``keras`` itself."""
 
 import random
+import re
 import subprocess
 import sys
 
@@ -203,8 +204,14 @@ class TestProgbar:
             bar.update(step, [("loss", 1.0 / step), ("rate", step)])
         out, err = capsys.readouterr()
         assert out.startswith("3/3 - ")
-        assert "loss: 0.3333 - rate: 3" in out
+        assert re.fullmatch(r"3/3 - 0s - \d+(us|ms)/step - loss: 0.3333 - rate: 3.0000\n", out)
         assert err == ""
+
+    def test_values_may_be_lists(self, capsys):
+        bar = keras.utils.Progbar(2, verbose=2)
+        bar.update(1, [("a", [1.0, 3.0])])
+        bar.update(2, [("a", np.array([2.0, 4.0])), ("b", 1)])
+        assert capsys.readouterr().out.endswith("a: 3.0000 - b: 1.0000\n")
 
     def test_no_bar_where_output_is_no_terminal(self, capsys):
         bar = keras.utils.Progbar(2)

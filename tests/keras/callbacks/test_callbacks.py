@@ -170,3 +170,21 @@ def test_every_so_many_batches(tmp_path):
     save = callbacks.ModelCheckpoint(tmp_path / "{epoch}-{batch}.npz", save_freq=3, save_weights_only=True)
     model.fit(X, Y, epochs=2, batch_size=1, verbose=0, callbacks=[save])
     assert sorted(file.name for file in tmp_path.iterdir()) == ["1-3.npz", "2-2.npz"]
+
+
+def test_checkpoints_say_what_they_save(tmp_path, capsys):
+    checkpoint = callbacks.ModelCheckpoint(
+        tmp_path / "new" / "{epoch}.weights.h5", save_best_only=True, save_weights_only=True, verbose=1, monitor="loss"
+    )
+    model = tf.keras.Sequential([tf.keras.Input((1,)), tf.keras.layers.Dense(1)])
+    checkpoint.set_model(model)
+    for epoch, loss in enumerate([0.5, 0.75, 0.25]):
+        checkpoint.on_epoch_end(epoch, {"loss": loss})
+    lines = [line for line in capsys.readouterr().out.replace(str(tmp_path), "").splitlines() if line]
+    assert lines == [
+        "Epoch 1: loss improved from None to 0.50000, saving model to /new/1.weights.h5",
+        "Epoch 1: finished saving model to /new/1.weights.h5",
+        "Epoch 2: loss did not improve from 0.50000",
+        "Epoch 3: loss improved from 0.50000 to 0.25000, saving model to /new/3.weights.h5",
+        "Epoch 3: finished saving model to /new/3.weights.h5",
+    ]

@@ -572,3 +572,46 @@ def test_a_symbolic_tensor_is_dense():
     assert not keras.KerasTensor((2,), sparse=False).sparse
     with pytest.raises(ValueError, match="only dense tensors"):
         keras.KerasTensor((2,), sparse=True)
+
+
+class TestLossesOfEarlierCalls:
+    """Only those of the last call count, whoever called the layer before."""
+
+    class Adding(layers.Layer):
+        def call(self, inputs):
+            self.add_loss(tf.reduce_sum(inputs))
+            return inputs
+
+    class Around(layers.Layer):
+        def __init__(self, inner):
+            super().__init__()
+            self.inner = inner
+
+        def call(self, inputs):
+            return self.inner(inputs)
+
+    @pytest.mark.parametrize("wrap", [Around, lambda layer: keras.Sequential([layer])])
+    def test_of_a_layer_called_alone(self, wrap):
+        x = tf.ones((2, 2))
+        inner = self.Adding()
+        inner(x)
+        outer = wrap(inner)
+        outer(x)
+        assert len(outer.losses) == 1
+        inner(x)
+        outer(x)
+        assert (len(outer.losses), len(inner.losses)) == (1, 1)
+
+    def test_of_two_calls_inside_one(self):
+        class Twice(layers.Layer):
+            def __init__(self):
+                super().__init__()
+                self.inner = TestLossesOfEarlierCalls.Adding()
+
+            def call(self, inputs):
+                return self.inner(self.inner(inputs))
+
+        layer = Twice()
+        for _ in range(2):
+            layer(tf.ones((2, 2)))
+            assert len(layer.losses) == 2

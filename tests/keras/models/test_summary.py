@@ -112,3 +112,17 @@ def test_a_function_makes_the_layers_of_a_clone():
         model, clone_function=lambda x: type(x).from_config({**x.get_config(), "name": f"{x.name}_2"})
     )
     assert [layer.name for layer in wide.layers[2:]] == ["shared_2", "both_2", "inner_2"]
+
+
+@pytest.mark.parametrize("kind", ["functional", "sequential"])
+def test_clones_are_compiled_as_the_model_is(kind):
+    x = keras.Input((2,))
+    model = keras.Sequential([x, layers.Dense(1)])
+    if kind == "functional":
+        model = keras.Model(x, layers.Dense(1)(x))
+    assert not keras.models.clone_model(model).compiled
+    model.compile(keras.optimizers.Adam(0.25), "mae", metrics=["mse"])
+    clone = keras.models.clone_model(model)
+    assert (clone.loss, float(clone.optimizer.learning_rate)) == ("mae", 0.25)
+    assert clone.optimizer is not model.optimizer
+    assert sorted(clone.fit(np.ones((4, 2)), np.ones((4, 1)), verbose=0).history) == ["loss", "mse"]

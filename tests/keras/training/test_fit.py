@@ -166,7 +166,7 @@ def test_several_steps_between_callbacks():
     model = make_model(steps_per_execution=2)
     watch = tf.keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: seen.append(batch))
     found = fit(model, callbacks=[watch], epochs=1)
-    assert seen == [1, 3, 4]
+    assert seen == [1, 3, 5]  # a last group counts as a whole one, as in Keras
     assert found.history == fit(make_model(), epochs=1).history
 
 
@@ -251,7 +251,7 @@ model.predict(x)
     [
         ({"y": Y[:7]}, "same number of samples"),
         ({"x": X[:0], "y": Y[:0]}, "at least one sample"),
-        ({"x": X.astype(object)}, "objects"),
+        ({"x": np.full(X.shape, "text", object)}, "objects"),
         ({"sample_weight": np.ones(3)}, "same number of samples"),
         ({"validation_split": 0.999}, "not sufficient"),
         ({"validation_split": 1.5}, "validation_split=1.5"),
@@ -276,6 +276,163 @@ def test_a_generator_that_ends_early_is_told():
     with pytest.warns(UserWarning, match="ran out of data"):
         model.fit(((X[:8], Y[:8]) for _ in range(3)), steps_per_epoch=2, epochs=2, verbose=0)
     assert int(model.optimizer.iterations) == 3
+
+
+@pytest.mark.parametrize("watched", [True, False])
+@pytest.mark.parametrize("kind", ["training", "evaluating", "predicting"])
+def test_each_loop_ends_when_it_is_told(kind, watched):
+    """It is told so by ``stop_training``, ``stop_evaluating`` and ``stop_predicting``; the next one begins anew."""
+    model = make_model(run_eagerly=True)
+    flag = f"stop_{kind}"
+    steps = []
+
+    class Stop(tf.keras.callbacks.Callback):
+        def on_test_batch_end(self, batch, logs=None):
+            steps.append(batch)
+            if batch == 1:
+                setattr(self.model, flag, True)
+
+        on_train_batch_end = on_predict_batch_end = on_test_batch_end
+
+    def endless():
+        while True:
+            if not watched:
+                Stop.on_test_batch_end(stopping, len(steps))
+            yield X[:4], Y[:4]
+
+    stopping = Stop()
+    stopping.set_model(model)
+    run = {"training": model.fit, "evaluating": model.evaluate, "predicting": model.predict}[kind]
+    run(endless(), verbose=0, callbacks=[stopping] if watched else [])
+    assert len(steps) <= 4
+    assert getattr(model, flag)
+    run(X, **({} if kind == "predicting" else {"y": Y}), verbose=0)
+    assert not getattr(model, flag)
+
+
+def test_validation_ends_when_it_is_told():
+    counted = []
+
+    class Stop(tf.keras.callbacks.Callback):
+        def on_test_batch_end(self, batch, logs=None):
+            counted.append(batch)
+            self.model.stop_evaluating = batch == 1
+
+    fit(make_model(), epochs=2, validation_data=(X, Y), validation_batch_size=2, callbacks=[Stop()])
+    assert counted == [0, 1, 0, 1]
+
+
+def test_steps_of_prediction_are_joined_between_callbacks():
+    seen = []
+    model = make_model(steps_per_execution=3)
+    watch = tf.keras.callbacks.LambdaCallback(
+        on_predict_batch_begin=lambda batch, logs: seen.append(batch),
+        on_predict_batch_end=lambda batch, logs: seen.append((batch, logs["outputs"].shape)),
+    )
+    assert model.predict(X[:8], batch_size=1, verbose=0, callbacks=[watch]).shape == (8, 3)
+    assert seen == [0, (2, (3, 3)), 3, (5, (3, 3)), 6, (8, (2, 3))]
+
+
+def test_verbose_2_prints_keras_lines(capsys):
+    model = make_model()
+    fit(model, X[:8], Y[:8], batch_size=4, epochs=2, verbose=2, validation_data=(X[:8], Y[:8]))
+    model.evaluate(X[:8], Y[:8], verbose=2)
+    model.predict(X[:8], verbose=2)
+    model.fit(((X[:8], Y[:8]) for _ in range(3)), verbose=2)
+    number = r"[0-9.e+-]+"
+    values = rf"accuracy: {number} - loss: {number}"
+    validated = rf" - {values} - val_accuracy: {number} - val_loss: {number}"
+    rate = r" - \d+s - \d+(us|ms|s)/step"
+    wanted = [
+        "Epoch 1/2",
+        rf"2/2{rate}{validated}",
+        "Epoch 2/2",
+        rf"2/2{rate}{validated}",
+        rf"1/1{rate} - {values}",
+        rf"1/1{rate}",
+        rf"3/3{rate} - {values}",
+    ]
+    for line, pattern in zip(capsys.readouterr().out.splitlines(), wanted, strict=True):
+        assert re.fullmatch(pattern, line), line
+
+
+def test_the_history_stays_with_the_model():
+    model = make_model()
+    with pytest.raises(AttributeError, match="history"):
+        _ = model.history
+    history = fit(model)
+    model.evaluate(X, Y, verbose=0)
+    assert model.history is history
+
+
+class TestWhatIsMeasured:
+    def test_a_model_inside_keeps_its_metrics_to_itself(self):
+        inner = make_model()
+        fit(inner)
+        inner.own = tf.keras.metrics.Mean(name="own")
+        x = tf.keras.Input((3,))
+        outer = tf.keras.Model(x, inner(x))
+        outer.compile("sgd", "sparse_categorical_crossentropy")
+        assert [metric.name for metric in outer.metrics] == ["loss"]
+        assert sorted(fit(outer).history) == ["loss"]
+
+    def test_values_come_in_the_order_of_keras(self):
+        class Counting(tf.keras.layers.Layer):
+            def __init__(self):
+                super().__init__()
+                self.total = tf.keras.metrics.Mean(name="of_layer")
+
+            def call(self, x):
+                self.total.update_state(5.0)
+                return x
+
+        class Outer(tf.keras.Model):
+            def __init__(self):
+                super().__init__()
+                self.inner = tf.keras.Sequential([Counting(), tf.keras.layers.Dense(1, kernel_initializer="zeros")])
+                self.own = tf.keras.metrics.Mean(name="of_model")
+
+            def call(self, x):
+                return self.inner(x)
+
+        model = Outer()
+        model.compile("sgd", "mse", metrics=["mae"])
+        loss, mae, of_model, of_layer = model.evaluate(X[:4], np.full((4, 1), 3.0), verbose=0)
+        assert (loss, mae, of_model, of_layer) == (9.0, 3.0, 0.0, 5.0)
+        assert model.metrics_names == ["loss", "mae", "of_model", "of_layer"]
+
+    def test_names_with_weights(self):
+        x = tf.keras.Input((3,))
+        model = tf.keras.Model(x, {name: tf.keras.layers.Dense(1, name=name)(x) for name in "ab"})
+        model.compile("sgd", "mse", metrics={"a": ["mse"], "b": ["mae"]}, weighted_metrics={"a": ["mse"], "b": ["mse"]})
+        history = fit(model, y={"a": Y, "b": Y}).history
+        assert list(history) == ["a_loss", "a_mse", "a_weighted_mse", "b_loss", "b_mae", "b_mse", "loss"]
+
+    def test_older_names(self):
+        class Old(tf.keras.Model):
+            def __init__(self):
+                super().__init__()
+                self.dense = tf.keras.layers.Dense(1)
+
+            def call(self, x):
+                return self.dense(x)
+
+            def train_step(self, data):
+                x, y = data
+                with tf.GradientTape() as tape:
+                    y_pred = self(x, training=True)
+                    loss = self.compiled_loss(y, y_pred, regularization_losses=self.losses)
+                variables = self.trainable_variables
+                self.optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
+                self.compiled_metrics.update_state(y, y_pred)
+                return {metric.name: metric.result() for metric in self.single_metrics()}
+
+        model = Old()
+        model.compile("sgd", "mse", metrics=["mae", "mse"])
+        with pytest.warns(UserWarning, match="deprecated"):
+            history = fit(model, epochs=1).history
+        np.testing.assert_allclose(history["loss"], history["mse"], rtol=1e-6)
+        assert sorted(history) == ["loss", "mae", "mse"]
 
 
 def test_a_user_who_interrupts_keeps_the_last_whole_step():

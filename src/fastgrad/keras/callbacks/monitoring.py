@@ -284,10 +284,17 @@ class ModelCheckpoint(Monitoring):
 
     def _save(self, epoch: int, batch: int | None, logs: Logs | None) -> None:
         logs = logs or {}
+        reason = ""
         if self.save_best_only:
             value = self.value_in(logs)
-            if value is None or not self.is_better(value, self.best):
+            if value is None:
                 return
+            best = "None" if self.best is None else f"{self.best:.5f}"
+            if not self.is_better(value, self.best):
+                if self.verbose > 0:
+                    print(f"\nEpoch {epoch + 1}: {self.monitor} did not improve from {best}")
+                return
+            reason = f"{self.monitor} improved from {best} to {value:.5f}, "
             self.best = value
         values = {"epoch": epoch + 1, **({} if batch is None else {"batch": batch + 1}), **logs}
         try:
@@ -297,7 +304,9 @@ class ModelCheckpoint(Monitoring):
                 f'Failed to format this callback filepath: "{self.filepath}". Reason: {error}; there are {sorted(values)}.'
             ) from None
         if self.verbose > 0:
-            print(f"\nEpoch {epoch + 1}: saving model to {path}")
+            print(f"\nEpoch {epoch + 1}: {reason}saving model to {path}")
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         save: _Callable[..., None] = self.model.save_weights if self.save_weights_only else self.model.save
         save(path, overwrite=True)
+        if self.verbose > 0:
+            print(f"\nEpoch {epoch + 1}: finished saving model to {path}")

@@ -7,6 +7,8 @@ import sys
 import time
 from typing import Any
 
+import numpy as np
+
 from fastgrad.keras.callbacks.callback import Callback, Logs
 
 
@@ -21,23 +23,32 @@ class ProgbarLogger(Callback):
         self._bar: Any = None
         self._training = False
         self._began = self._shown = 0.0
+        self._seen = 0
         self._steps: int | None = (
             None  # of an epoch; of data that does not say how many it has, those of the last epoch
         )
 
     @property
     def follows_batches(self) -> bool:
-        """Whether there is a bar to move."""
-        return self.params.get("verbose") == 1 and is_shown()
+        """Whether there is a bar to move, or steps to count."""
+        verbose = self.params.get("verbose")
+        return (verbose == 1 and is_shown()) or (verbose == 2 and not self.params.get("steps"))
+
+    def _line(self, logs: Logs | None) -> str:
+        steps = self.params.get("steps") or self._seen
+        return line(steps, steps, time.perf_counter() - self._began, "step", logs or {})
 
     def _text(self, logs: Logs | None) -> str:
         return " - ".join(f"{name}: {value:.4g}" for name, value in (logs or {}).items() if isinstance(value, float))
 
     def _open(self, title: str, steps: int | None = None) -> None:
         self._began = self._shown = time.perf_counter()
-        self._bar = new_bar(self.params.get("steps") or steps, title, "batch") if self.follows_batches else None
+        self._seen = 0
+        shown = self.params.get("verbose") == 1 and is_shown()
+        self._bar = new_bar(self.params.get("steps") or steps, title, "batch") if shown else None
 
-    def _step(self, logs: Logs | None) -> None:
+    def _step(self, batch: int, logs: Logs | None) -> None:
+        self._seen = batch + 1
         if self._bar is not None:
             self._bar.update(self.params.get("steps_per_execution", 1))
             now = time.perf_counter()
@@ -51,7 +62,9 @@ class ProgbarLogger(Callback):
     def _close(self, title: str, logs: Logs | None) -> None:
         seconds = time.perf_counter() - self._began
         self._remove_bar()
-        if self.params.get("verbose"):
+        if self.params.get("verbose") == 2:
+            print(self._line(logs), flush=True)
+        elif self.params.get("verbose"):
             print(f"{title} - {seconds:.2g} s - {self._text(logs)}", flush=True)
 
     def _remove_bar(self) -> None:
@@ -70,11 +83,13 @@ class ProgbarLogger(Callback):
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         """Opens the epoch's bar."""
         self._title = f"Epoch {epoch + 1}/{self.params.get('epochs')}"
+        if self.params.get("verbose") == 2 and self.params.get("epochs", 1) > 1:
+            print(self._title, flush=True)
         self._open(self._title, self._steps)
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         """Moves it on."""
-        self._step(logs)
+        self._step(batch, logs)
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Closes it."""
@@ -90,7 +105,7 @@ class ProgbarLogger(Callback):
     def on_test_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         """Moves it on."""
         if not self._training:
-            self._step(logs)
+            self._step(batch, logs)
 
     def on_test_end(self, logs: Logs | None = None) -> None:
         """Closes it."""
@@ -103,11 +118,30 @@ class ProgbarLogger(Callback):
 
     def on_predict_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         """Moves it on."""
-        self._step(None)
+        self._step(batch, None)
 
     def on_predict_end(self, logs: Logs | None = None) -> None:
         """Closes it."""
+        if self.params.get("verbose") == 2:
+            print(self._line({}), flush=True)
         self._remove_bar()
+
+
+def line(steps: int, target: int | None, seconds: float, unit: str, values: dict[str, Any]) -> str:
+    """What ``verbose=2`` prints at the end: ``2/2 - 1s - 357ms/step - loss: 2.7276``.
+
+    Args:
+        steps: how many there were.
+        target: how many there were to be, None if that was not known.
+        seconds: how long they took.
+        unit: what a step is called.
+        values: by name.
+    """
+    each = seconds / max(steps, 1)
+    rate = f"{each:.0f}s" if each >= 1 else f"{each * 1e3:.0f}ms" if each >= 1e-3 else f"{each * 1e6:.0f}us"
+    means = {name: float(np.mean(value)) for name, value in values.items()}
+    texts = [f"{name}: {value:.4f}" if value > 1e-3 else f"{name}: {value:.4e}" for name, value in means.items()]
+    return " - ".join([f"{steps}/{steps if target is None else target}", f"{seconds:.0f}s", f"{rate}/{unit}", *texts])
 
 
 def in_notebook() -> bool:

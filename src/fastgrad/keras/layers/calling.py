@@ -51,6 +51,15 @@ class Signature:
         self.training_default = None if default is inspect.Parameter.empty else default
 
 
+class AddedLosses:
+    """Counts the losses that layers have added, so that calls look for old ones only after there were new ones."""
+
+    count = 1
+
+
+added_losses = AddedLosses()
+
+
 class Caller:
     """The calling side of ``Layer``."""
 
@@ -69,7 +78,7 @@ class Caller:
     _seen_dtype: np.dtype | None
     _signature: Signature
     _input_spec: Any
-    _losses_pending: bool
+    _losses_seen: int  # how many losses had been added when those in here were cleared
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -115,7 +124,7 @@ class Caller:
         """``call``, with ``training`` resolved and this layer on the list of running ones."""
         now = calls.now
         stack, outer = now.stack, now.training
-        if self._losses_pending and not stack:
+        if self._losses_seen != added_losses.count and not stack:
             self._clear_losses()
         signature = self._signature
         training = kwargs.pop("training", None)

@@ -9,12 +9,11 @@ from typing import Any
 
 from fastgrad import nest, recording
 from fastgrad.keras import constraints, dtype_policy, initializers, naming, regularizers, settings
-from fastgrad.keras.layers.calling import Caller
+from fastgrad.keras.layers.calling import Caller, added_losses
 from fastgrad.keras.layers.configuration import Configurable
 from fastgrad.keras.layers.owning import WeightOwner
 from fastgrad.keras.layers.shapes import common, has_unknown, shapes_of, zeros_of
 from fastgrad.keras.layers.symbolic import OfFirstCall, output_spec
-from fastgrad.keras.naming import calls
 from fastgrad.keras.weight import CastWeight, Weight
 from fastgrad.names import near
 from fastgrad.storage.restoration import settle
@@ -56,7 +55,7 @@ class Layer(Caller, Configurable, WeightOwner):
             _submetrics=[],
             _cached_lists={},
             _added_losses=[],
-            _losses_pending=False,
+            _losses_seen=0,
             _trainable=True,
             _locked=False,
             _building=False,
@@ -329,16 +328,12 @@ class Layer(Caller, Configurable, WeightOwner):
                     f"Received invalid value: {item}"
                 )
             self._added_losses.append(item)
-        for layer in (self, *calls.now.stack):
-            if isinstance(layer, Layer):
-                layer.__dict__["_losses_pending"] = True
+            added_losses.count += 1
 
     def _clear_losses(self) -> None:
-        if self._losses_pending:
-            self.__dict__["_losses_pending"] = False
-            self._added_losses.clear()
-            for layer in self._sublayers:
-                layer._clear_losses()
+        for layer in self._flatten_layers():
+            layer._added_losses.clear()
+        self.__dict__["_losses_seen"] = added_losses.count
 
     @property
     def losses(self) -> list[Any]:

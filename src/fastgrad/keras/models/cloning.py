@@ -12,7 +12,7 @@ from fastgrad.keras.models.sequential import Sequential
 
 
 def clone_model(model: Any, input_tensors: Any = None, clone_function: Callable[[Any], Any] | None = None) -> Any:
-    """A model of new layers, made of the configurations of another's.
+    """A model of new layers, made of the configurations of another's, and compiled as it is.
 
     Args:
         model: a ``Sequential``, a functional model, or a subclass with ``get_config``.
@@ -29,7 +29,7 @@ def clone_model(model: Any, input_tensors: Any = None, clone_function: Callable[
             InputLayer(**one.get_config()) if isinstance(one, InputLayer) else clone(one)
             for one in layers + model.layers
         ]
-        return Sequential(found, name=model.name, trainable=model.trainable)
+        return _compiled_as(model, Sequential(found, name=model.name, trainable=model.trainable))
     graph = model._graph
     if graph is None:
         if clone_function is not None:
@@ -57,4 +57,12 @@ def clone_model(model: Any, input_tensors: Any = None, clone_function: Callable[
     def new(structure: Any) -> Any:
         return nest.map_structure(lambda tensor: known[id(tensor)], structure)
 
-    return Functional(new(graph.inputs), new(graph.outputs), name=model.name, trainable=model.trainable)
+    twin = Functional(new(graph.inputs), new(graph.outputs), name=model.name, trainable=model.trainable)
+    return _compiled_as(model, twin)
+
+
+def _compiled_as(model: Any, twin: Any) -> Any:
+    """``twin``, compiled as ``model`` is, with an optimizer and metrics of its own."""
+    if model.compiled:
+        twin.compile_from_config(model.get_compile_config())
+    return twin

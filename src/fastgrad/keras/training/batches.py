@@ -17,7 +17,9 @@ from fastgrad.tensor import Tensor, as_tensor_or_none, convert_to_tensor, tensor
 
 
 class PyDataset:
-    """Batches by their numbers: subclasses write ``__getitem__(index)`` and ``__len__``; ``on_epoch_end`` if they like.
+    """Batches by their numbers: subclasses write ``__getitem__(index)`` and ``__len__`` or the property ``num_batches``.
+
+    ``on_epoch_begin`` and ``on_epoch_end`` are called around epochs.
 
     Args:
         workers, use_multiprocessing, max_queue_size: kept for Keras's signature; batches are made when they are asked for.
@@ -30,14 +32,30 @@ class PyDataset:
         """Batch ``index``: inputs, or a tuple of inputs, labels and sample weights."""
         raise NotImplementedError
 
-    def __len__(self) -> int:
-        """How many batches there are."""
-        raise NotImplementedError
+    def __iter__(self) -> Iterator[Any]:
+        """All batches; without end where their number is not known."""
+        try:
+            count = self.num_batches
+        except NotImplementedError:
+            count = None
+        return (self[index] for index in (itertools.count() if count is None else range(count)))
 
     @property
     def num_batches(self) -> int | None:
-        """How many batches there are."""
-        return len(self)
+        """How many batches there are, None if they do not end.
+
+        Raises:
+            NotImplementedError: a subclass has neither this property nor ``__len__``.
+        """
+        if hasattr(self, "__len__"):
+            return len(self)
+        raise NotImplementedError(
+            f"{type(self).__name__}: write `__len__`, or the property `num_batches`, which says how many batches there are "
+            "(None: they do not end)."
+        )
+
+    def on_epoch_begin(self) -> None:
+        """Called before each epoch."""
 
     def on_epoch_end(self) -> None:
         """Called after each epoch."""
@@ -73,15 +91,26 @@ def as_array(value: Any) -> np.ndarray:
     """An array of samples, floats of it in ``floatx()``."""
     tensor = as_tensor_or_none(value)
     array = tensor._on_host() if tensor is not None else np.asarray(value)
+    if array.ndim == 1 and hasattr(value, "iloc"):
+        array = array[:, np.newaxis]  # a Series of pandas is a column
+    if array.dtype == object:
+        array = _numbers(array)
     if array.dtype.kind == "f" and array.dtype != settings.default_dtype().numpy:
         array = array.astype(settings.default_dtype().numpy)
     if array.dtype.kind in "US":
         raise ValueError(f"Invalid dtype: {array.dtype.name}. Models take numbers; encode strings first.")
-    if array.dtype == object:
-        raise ValueError(
-            f"Unrecognized data type: an array of objects: {value!r:.200}. Give arrays of numbers of one shape."
-        )
     return array
+
+
+def _numbers(array: np.ndarray) -> np.ndarray:
+    """An array of objects, such as a table with columns of numbers and truth values, in ``floatx()``."""
+    try:
+        return array.astype(settings.default_dtype().numpy)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"Unrecognized data type: an array of objects of shape {array.shape}: {error}. Give arrays of numbers of one "
+            "shape; encode texts first."
+        ) from None
 
 
 def _is_leaf(value: Any) -> bool:
@@ -94,7 +123,8 @@ def as_arrays(structure: Any) -> Any:
         return None if structure is None else as_array(structure)
     if isinstance(structure, dict):
         return {name: as_arrays(value) for name, value in structure.items()}
-    return type(structure)([as_arrays(value) for value in structure])
+    items = [as_arrays(value) for value in structure]
+    return type(structure)(*items) if hasattr(structure, "_fields") else type(structure)(items)
 
 
 def leaves_of(*structures: Any) -> list[np.ndarray]:
@@ -158,7 +188,8 @@ def split(x: Any, y: Any, sample_weight: Any, fraction: float) -> tuple[Any, Any
     """
     for part in (x, y, sample_weight):
         for leaf in nest.flatten(part) if part is not None else ():
-            if not isinstance(leaf, (np.ndarray, Tensor, list, int, float)) and as_tensor_or_none(leaf) is None:
+            is_array = isinstance(leaf, (np.ndarray, Tensor, list, int, float)) or hasattr(leaf, "__array__")
+            if not is_array and as_tensor_or_none(leaf) is None:
                 raise ValueError(
                     "Argument `validation_split` is only supported for tensors or NumPy arrays. "
                     f"Found incompatible type in the input: {type(leaf)}"
@@ -229,8 +260,10 @@ class Batches:
             self._source: Any = self._of_arrays(x, y, sample_weight, batch_size or 32, shuffle)
             self.size = steps or len(self._source)
         else:
-            self._source = x
-            if steps is None and hasattr(x, "__len__"):
+            self._source = _Generated(x) if isinstance(x, Iterator) else x
+            if self._py_dataset is not None:
+                self.size = steps or self._py_dataset.num_batches
+            elif steps is None and hasattr(x, "__len__"):
                 try:
                     self.size = len(x)
                 except TypeError:  # a dataset of unknown length
@@ -263,8 +296,7 @@ class Batches:
         """What the source gives, as an iterator that knows its position."""
         if isinstance(self._source, Dataset):
             return iter(self._source)
-        dataset = self._py_dataset
-        return _Counted(self._source if dataset is None else (dataset[index] for index in range(len(dataset))))
+        return _Counted(self._source)
 
     def _converted(self, items: Iterator[Any]) -> Iterator[Any]:
         if not self._is_arrays:
@@ -276,6 +308,8 @@ class Batches:
         return (tuple(nest.pack_sequence_as(nested, list(flat))) for flat in items)
 
     def _counted(self, first: int) -> Iterator[tuple[Any, Any, Any]]:
+        if self._py_dataset is not None:
+            self._py_dataset.on_epoch_begin()
         if self.steps is None:
             count = first
             for batch in self._begun():
@@ -286,12 +320,13 @@ class Batches:
             if self._going is None:
                 self._going = self._begun()
             for number in range(first, self.steps):
-                try:
-                    batch = next(self._going)
-                except StopIteration:
+                batch = next(self._going, None)
+                if batch is None and not number:
+                    self._going = self._begun()  # the epoch before has taken the last batch
+                    batch = next(self._going, None)
+                if batch is None:
                     self._going = None
-                    if number:
-                        _warn_of_end()
+                    _warn_of_end()
                     break
                 yield batch
         if self._py_dataset is not None:
@@ -303,12 +338,9 @@ class Batches:
             return next(self._converted(iter([nest.map_structure(_zeros, self._source.element_spec)])))
         if self._py_dataset is not None:
             return self._batch(self._py_dataset[0])
-        stream = iter(self._source)
-        first = next(stream, None)
+        first = self._source.peek() if isinstance(self._source, _Generated) else next(iter(self._source), None)
         if first is None:
             raise ValueError("fit: the data has no batch.")
-        if stream is self._source:
-            self._source = itertools.chain([first], stream)
         return self._batch(first)
 
     def state(self, within: bool) -> dict[str, np.ndarray]:
@@ -345,6 +377,35 @@ class Batches:
         if sample_weight is not None:
             raise ValueError("You cannot `class_weight` and `sample_weight` at the same time.")
         return weights_of_classes(y, self._class_weight)
+
+
+class _Generated:
+    """The batches of an iterator, which gives each of them once.
+
+    Keras reads two of them beforehand, and gives these again in each epoch: so does this, as the epochs of a generator that
+    has ended would be empty. A warning tells.
+
+    Args:
+        items: the iterator.
+    """
+
+    def __init__(self, items: Iterator[Any]) -> None:
+        self._items = items
+        self._first: list[Any] = []
+        self._ended = False
+
+    def peek(self) -> Any:
+        """The first batch, None if there is none."""
+        self._first = self._first or list(itertools.islice(self._items, 2))
+        return self._first[0] if self._first else None
+
+    def __iter__(self) -> Iterator[Any]:
+        self.peek()
+        if self._ended:
+            _warn_of_end()
+        yield from self._first
+        yield from self._items
+        self._ended = True
 
 
 class _Counted:

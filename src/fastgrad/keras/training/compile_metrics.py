@@ -126,15 +126,16 @@ class CompileMetrics:
     def result(self) -> dict[str, Any]:
         """The results so far by name; with several outputs the output's name comes first.
 
-        One that has the name of another is called ``weighted_...`` if it gets sample weights, or has a number.
+        A metric that has the name of another is called ``weighted_...`` if it gets sample weights, or has a number.
         """
         found: dict[str, Any] = {}
         for weighted, lists in enumerate(self._metrics or ()):
             for name, of_output in zip(self._names, lists, strict=True):
                 for metric in of_output:
-                    key = f"{name}_{metric.name}" if len(self._names) > 1 else metric.name
+                    prefix = f"{name}_" if len(self._names) > 1 else ""
+                    key = prefix + metric.name
                     if weighted and key in found:
-                        key = f"weighted_{key}"
+                        key = f"{prefix}weighted_{metric.name}"
                     number, plain = 1, key
                     while key in found:
                         key, number = f"{plain}_{number}", number + 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 from fastgrad.keras import optimizers
@@ -23,7 +24,7 @@ class Compiled:
     """
 
     _submetrics: list[Any]
-    _sublayers: list[Any]
+    _flatten_layers: Callable[[], list[Any]]
     trainable_variables: list[Any]
     compiled = False
     run_eagerly = False
@@ -118,19 +119,21 @@ class Compiled:
 
     @property
     def metrics(self) -> list[Any]:
-        """The mean loss and the metrics: the model's own, those of its layers, and as one, those it was compiled with."""
+        """The mean loss and the metrics: as one, those it was compiled with, then the model's own and those of its layers.
+
+        Those of models inside are not among them: they belong to the training of these alone.
+        """
         state = self.__dict__
         found: list[Any] = []
         if self.compiled:
             found.append(state["_loss_tracker"])
-        found += self._submetrics
-        found += [metric for layer in self._sublayers for metric in layer.metrics]
-        if self.compiled:
-            if state["_compile_loss"] is not None:
-                found += state["_compile_loss"].trackers
             if state["_compile_metrics"] is not None:
                 found.append(state["_compile_metrics"])
-        return found
+            if state["_compile_loss"] is not None:
+                found += state["_compile_loss"].trackers
+        found += self._submetrics
+        inside = [layer for layer in self._flatten_layers()[1:] if not isinstance(layer, Compiled)]
+        return found + [metric for layer in inside for metric in layer._submetrics]
 
     def single_metrics(self) -> list[Metric]:
         """``metrics``, with those that the model was compiled with one by one."""
@@ -150,20 +153,11 @@ class Compiled:
 
     def get_metrics_result(self) -> Logs:
         """The values of all metrics by name."""
-        state, found = self.__dict__, {}
-        for metric in (state["_loss_tracker"], *self._submetrics, *self._layer_metrics(), *self._loss_trackers()):
+        found: Logs = {}
+        for metric in self.metrics:
             result = metric.result()
             if isinstance(result, dict):
                 found.update(result)
             else:
                 found[metric.name] = result
-        if state["_compile_metrics"] is not None:
-            found.update(state["_compile_metrics"].result())
         return found
-
-    def _layer_metrics(self) -> list[Metric]:
-        return [metric for layer in self._sublayers for metric in layer.metrics]
-
-    def _loss_trackers(self) -> list[Mean]:
-        found = self.__dict__["_compile_loss"]
-        return [] if found is None else found.trackers

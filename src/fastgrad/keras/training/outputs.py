@@ -38,7 +38,7 @@ def by_output(value: Any, y_pred: Any, names: Sequence[str], what: str) -> list[
         if unknown:
             raise ValueError(
                 f"In the dict argument `{what}`, key {unknown[0]!r} does not correspond to any model output. "
-                f"Received: {what}={value}. The outputs are {list(names)}."
+                f"Received the keys {list(value)}. The outputs are {list(names)}."
             )
         return [value.get(name) for name in names]
     if len(names) == 1 and not isinstance(y_pred, dict) and not isinstance(y_pred, (list, tuple)):

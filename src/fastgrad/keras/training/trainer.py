@@ -23,6 +23,7 @@ from fastgrad.keras.training.batches import (
     weights_of_classes,
 )
 from fastgrad.keras.training.compile_loss import check_classes
+from fastgrad.keras.training.compile_metrics import CompileMetrics
 from fastgrad.keras.training.compiled import Compiled, Logs
 from fastgrad.keras.training.fitting import Fitting
 from fastgrad.tensor import Tensor
@@ -32,10 +33,14 @@ class Trainer(Compiled):
     """The part of ``Model`` that trains it.
 
     Attributes:
-        stop_training: set it in a callback to end ``fit`` after the batch.
+        stop_training, stop_evaluating, stop_predicting: set it in a callback to end ``fit``, ``evaluate`` or ``predict``
+            after the batch.
     """
 
     stop_training = False
+    stop_evaluating = False
+    stop_predicting = False
+    history: History
     trainable_variables: list[Any]
     losses: list[Any]
     call: Callable[..., Any]
@@ -64,6 +69,33 @@ class Trainer(Compiled):
         if total is None:
             raise ValueError("No loss to compute. Provide a `loss` argument in `compile()`.")
         return total
+
+    def compiled_loss(self, y: Any, y_pred: Any, sample_weight: Any = None, regularization_losses: Any = None) -> Any:
+        """An older name of ``compute_loss``, which also takes the loss into its mean; warns.
+
+        Args:
+            y, y_pred, sample_weight: as of ``compute_loss``.
+            regularization_losses: counted in any case.
+        """
+        warnings.warn(
+            "`model.compiled_loss()` is deprecated. Instead, use "
+            "`model.compute_loss(x, y, y_pred, sample_weight, training)`.",
+            stacklevel=2,
+        )
+        loss = self.compute_loss(None, y, y_pred, sample_weight)
+        self.__dict__["_loss_tracker"].update_state(loss, sample_weight=_samples(y_pred))
+        return loss
+
+    @property
+    def compiled_metrics(self) -> Any:
+        """The metrics of ``compile`` as one, by an older name; warns."""
+        warnings.warn(
+            "`model.compiled_metrics` is deprecated. Instead, use `model.compute_metrics(x, y, y_pred, sample_weight)`, or "
+            "`metric.update_state(y, y_pred)` for each metric in `model.metrics`.",
+            stacklevel=2,
+        )
+        compiled = self.__dict__["_compile_metrics"]
+        return CompileMetrics(None, None, None) if compiled is None else compiled
 
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> Logs:
         """Takes a batch into the metrics of ``compile``; gives the values of all."""
@@ -196,7 +228,7 @@ class Trainer(Compiled):
             for part in (batches, validation):
                 if part is not None and part.labels is not None:
                     check_classes(self.__dict__["loss"], part.labels, getattr(self, "output_shape", None))
-        history = History()
+        history = self.__dict__["history"] = History()
         hooks = self._hooks(callbacks, verbose, history, epochs=epochs, steps=batches.size)
         self.stop_training = False
         step = self.make_train_function()
@@ -263,21 +295,27 @@ class Trainer(Compiled):
         hooks = self._hooks(callbacks, verbose, steps=batches.size)
         step = self.make_predict_function()
         found: list[Any] = []
+        self.stop_predicting = False
         hooks.call("on_predict_begin", {})
-        for number, (inputs, labels, weights) in enumerate(batches.epoch()):
+        for number, group in enumerate(_groups(batches.epoch(), self.steps_per_execution)):
+            first = number * self.steps_per_execution
             if "on_predict_batch_begin" in hooks.watches:
-                hooks.call("on_predict_batch_begin", number, {})
-            outputs = step(inputs, labels, weights)
-            found.append(outputs)
+                hooks.call("on_predict_batch_begin", first, {})
+            outputs = [step(*batch) for batch in group]
+            found += outputs
             if "on_predict_batch_end" in hooks.watches:
-                hooks.call("on_predict_batch_end", number, {"outputs": outputs})
+                together = outputs[0] if len(outputs) == 1 else nest.map_structure(_joined, *outputs)
+                hooks.call("on_predict_batch_end", first + self.steps_per_execution - 1, {"outputs": together})
+            if self.stop_predicting:
+                break
         hooks.call("on_predict_end", {})
         if not found:
             raise ValueError("predict: there is no batch.")
-        return nest.map_structure(lambda *parts: np.concatenate([part.numpy() for part in parts]), *found)
+        return nest.map_structure(_joined, *found)
 
     def _evaluate(self, batches: Batches, hooks: CallbackList) -> Logs:
         step = self.make_test_function()
+        self.stop_evaluating = False
         hooks.call("on_test_begin", {})
         self.reset_metrics()
         logs = self._run_batches(step, batches, hooks, "test")
@@ -289,24 +327,22 @@ class Trainer(Compiled):
     ) -> Logs:
         """All batches of an epoch from number ``first`` on; gives the logs of the last."""
         begin, end = f"on_{kind}_batch_begin", f"on_{kind}_batch_end"
+        stop = "stop_training" if kind == "train" else "stop_evaluating"
         watched = begin in hooks.watches or end in hooks.watches
         found: Any = None
-        if not watched and kind == "train":
+        if not watched:
             for x, y, weights in batches.epoch(first):
                 found = step(x, y, weights)
-                if self.stop_training:
+                if getattr(self, stop):
                     break
-        elif not watched:
-            for x, y, weights in batches.epoch():
-                found = step(x, y, weights)
         else:
             for group in _groups(batches.epoch(first), self.steps_per_execution):
                 hooks.call(begin, first, {})
                 for x, y, weights in group:
                     found = step(x, y, weights)
-                first += len(group)
+                first += self.steps_per_execution  # also of a last group that is shorter
                 hooks.call(end, first - 1, _as_floats(found))
-                if self.stop_training and kind == "train":
+                if getattr(self, stop):
                     break
         if found is None and first:  # all batches were done before training was taken up again
             found = self.get_metrics_result()
@@ -357,10 +393,15 @@ class Trainer(Compiled):
         return nest.map_structure(lambda one: one.numpy(), outputs)
 
     def _in_order(self, logs: Logs) -> Any:
-        """The loss first, then the metrics; the loss alone, if there are no others."""
-        first = [name for name in self.get_metrics_result() if name in logs]
-        found = [logs[name] for name in dict.fromkeys([*first, *logs])]
+        """The values in the order of ``metrics``, then those of other names by name; the loss alone, if there are no others."""
+        names = [name for name in self.metrics_names if name in logs]
+        found = [logs[name] for name in dict.fromkeys([*names, *sorted(logs)])]
         return found[0] if len(found) == 1 else found
+
+
+def _joined(*parts: Any) -> np.ndarray:
+    """The rows of all parts in one array."""
+    return np.concatenate([part.numpy() for part in parts])
 
 
 def _samples(x: Any) -> int:

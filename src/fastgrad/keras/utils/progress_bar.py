@@ -6,7 +6,9 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
-from fastgrad.keras.callbacks.progress import is_shown, new_bar
+import numpy as np
+
+from fastgrad.keras.callbacks.progress import is_shown, line, new_bar
 
 
 class Progbar:
@@ -60,7 +62,7 @@ class Progbar:
         for name, value in values or ():
             averaged = name not in self._as_they_are if self._averaged is None else name in self._averaged
             total, count = self._values.get(name, (0.0, 0.0)) if averaged and not finalize else (0.0, 0.0)
-            self._values[name] = total + float(value) * weight, count + weight
+            self._values[name] = total + float(np.mean(value)) * weight, count + weight
         if self.verbose == 1 and is_shown():
             if self._bar is None:
                 self._bar = new_bar(self.target, "", self.unit_name, self.interval)
@@ -70,8 +72,8 @@ class Progbar:
             if self._bar is not None:
                 self._bar.close()
                 self._bar = None
-            of = "" if self.target is None else f"/{self.target}"
-            print(f"{current}{of} - {time.perf_counter() - self._began:.2g} s - {self._text()}", flush=True)
+            means = {name: total / count for name, (total, count) in self._values.items()}
+            print(line(current, self.target, time.perf_counter() - self._began, self.unit_name, means), flush=True)
         self._seen = current
 
     def add(self, n: int, values: Any = None) -> None:

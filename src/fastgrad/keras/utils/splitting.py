@@ -44,7 +44,7 @@ def _elements(dataset: Any) -> list[Any]:
     if isinstance(dataset, tf.data.Dataset):
         return list(dataset.as_numpy_iterator())
     if isinstance(dataset, PyDataset):
-        return [dataset[i] for i in range(len(dataset))]
+        return list(dataset)
     if isinstance(dataset, (list, tuple)):
         arrays = [np.asarray(part) for part in dataset]
         if len({len(part) for part in arrays}) != 1:
