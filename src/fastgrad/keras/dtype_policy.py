@@ -39,7 +39,7 @@ class DTypePolicy:
         self.compute: DType = mixed or settings.standardize_dtype(name)
         self.variable: DType = dtypes.float32 if mixed else self.compute
         self.compute_dtype, self.variable_dtype = self.compute.name, self.variable.name
-        self.name = name if mixed else self.compute_dtype
+        self.name: str = name if mixed else self.compute_dtype
 
     def get_config(self) -> dict[str, Any]:
         """The name."""

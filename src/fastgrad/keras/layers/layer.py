@@ -115,8 +115,10 @@ class Layer(Caller, Configurable, WeightOwner):
         """
         if self._building:
             return  # super().build(...) in a subclass's build, which ends the work itself
-        if self._signature.required <= 1 and any(not layer.built for layer in self._flatten_layers()[1:]):
-            self._run_on_zeros(input_shape, 1)  # else, as of a cell with states, the first call builds the parts
+        # Of a cell with states, and without a shape, the first call builds the parts.
+        runs = self._signature.required <= 1 and input_shape is not None
+        if runs and any(not layer.built for layer in self._flatten_layers()[1:]):
+            self._run_on_zeros(input_shape, 1)
         self._build_shapes = {"input_shape": input_shape}
         self._finish_build()
 
