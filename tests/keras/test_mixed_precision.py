@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
+from fastgrad import keras
 from fastgrad.keras import layers, mixed_precision
 
 
@@ -161,3 +162,22 @@ def test_an_unknown_policy_changes_nothing():
     with pytest.raises(ValueError, match="mixed_float64"):
         mixed_precision.set_global_policy("mixed_float64")
     assert mixed_precision.global_policy().name == "float32"
+
+
+@pytest.mark.parametrize("name", ["mixed_float16", "mixed_bfloat16", "float16", "bfloat16", "float64"])
+def test_a_policy_without_a_name_is_the_global_one(name):
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(name)
+    try:
+        assert keras.DTypePolicy().name == keras.DTypePolicy(None).name == name
+    finally:
+        keras.config.set_dtype_policy(before)
+    assert keras.DTypePolicy().name == before.name
+
+
+def test_what_is_no_policy():
+    with pytest.raises(TypeError, match="'name' must be a string"):
+        keras.DTypePolicy(123)
+    with pytest.raises(ValueError, match="got None"):
+        keras.config.set_dtype_policy(None)
+    assert keras.DTypePolicy("mixed_float16").quantization_mode is None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from fastgrad import dtypes, mutation
 from fastgrad.dtypes import DType
 from fastgrad.keras import settings
@@ -29,17 +31,23 @@ class DTypePolicy:
         name, compute_dtype, variable_dtype: names; ``compute`` and ``variable`` are the dtypes themselves.
 
     Raises:
+        TypeError: the name is neither a string nor a dtype.
         ValueError: no dtype has this name.
     """
+
+    quantization_mode = None
+    """Weights are never quantized."""
 
     def __init__(self, name: Any = None) -> None:
         if name is None:
             name = _Default.policy.name if _Default.policy else settings.floatx()
+        if not isinstance(name, (str, DType, np.dtype, type)):
+            raise TypeError(f"'name' must be a string, such as 'float32'. Received: name={name} (of type {type(name)})")
         mixed = _MIXED.get(name) if isinstance(name, str) else None
         self.compute: DType = mixed or settings.standardize_dtype(name)
         self.variable: DType = dtypes.float32 if mixed else self.compute
         self.compute_dtype, self.variable_dtype = self.compute.name, self.variable.name
-        self.name: str = name if mixed else self.compute_dtype
+        self.name: str = str(name) if mixed else self.compute_dtype
 
     def get_config(self) -> dict[str, Any]:
         """The name."""
@@ -73,7 +81,7 @@ def get(identifier: Any) -> DTypePolicy:
 
 def global_policy() -> DTypePolicy:
     """The policy of layers that are made without a dtype; ``floatx()`` unless ``set_global_policy`` was called."""
-    return _Default.policy or DTypePolicy()
+    return _Default.policy or DTypePolicy(settings.floatx())
 
 
 def set_global_policy(policy: Any) -> None:
@@ -85,6 +93,8 @@ def set_global_policy(policy: Any) -> None:
     Raises:
         ValueError: no policy has this name; nothing has changed.
     """
+    if policy is None:
+        raise ValueError("`set_dtype_policy` needs a policy or its name, such as 'float32'; got None.")
     found = get(policy)
     _Default.policy = found
     mutation.settings["dtype_policy"] = found.name

@@ -188,6 +188,71 @@ def test_damaged_files_are_refused_and_old_ones_stay(tmp_path, ending):
             small().load_weights(path)
 
 
+@keras.saving.register_keras_serializable(package="tests")
+class Unbuilt(keras.Model):
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.dense = layers.Dense(2)
+
+    def call(self, inputs):
+        return self.dense(inputs)
+
+
+@pytest.mark.parametrize("ending", [".keras", ".h5", ".safetensors"])
+@pytest.mark.parametrize("make", [Unbuilt, lambda: keras.Sequential([layers.Dense(2)])], ids=["subclass", "Sequential"])
+@pytest.mark.parametrize("compiled", [False, True])
+def test_models_that_are_not_built(tmp_path, ending, make, compiled):
+    model = make()
+    if compiled:
+        model.compile("adam", "mean_squared_error")
+        model.optimizer.learning_rate = 0.25
+    model.save(tmp_path / f"m{ending}")
+    again = keras.models.load_model(tmp_path / f"m{ending}")
+    assert (again.built, again.compiled) == (False, compiled)
+    if compiled:
+        assert float(again.optimizer.learning_rate) == 0.25
+    assert again(np.ones((1, 3))).shape == (1, 2)
+    if ending == ".keras":
+        with pytest.raises(ValueError, match="has not yet been built"):
+            model.save_weights(tmp_path / "w.weights.h5")
+
+
+class PlainSubclass(keras.Model):
+    """A class with the constructor of functional models."""
+
+
+@pytest.mark.parametrize("ending", [".keras", ".h5", ".safetensors"])
+def test_functional_models_of_a_plain_subclass(tmp_path, ending):
+    inputs = keras.Input((2,))
+    model = PlainSubclass(inputs, layers.Dense(1)(inputs))
+    model.save(tmp_path / f"m{ending}")
+    again = keras.models.load_model(tmp_path / f"m{ending}", {"PlainSubclass": PlainSubclass})
+    assert type(again) is PlainSubclass
+    np.testing.assert_array_equal(again(np.ones((1, 2))), model(np.ones((1, 2))))
+
+
+FLOATS = ["bfloat16", "float16", "float32", "float64"]
+
+
+@pytest.mark.parametrize("target", FLOATS)
+@pytest.mark.parametrize("source", FLOATS)
+@pytest.mark.parametrize("ending", [".keras", ".weights.h5"])
+def test_weights_of_one_float_type_go_into_another(tmp_path, ending, source, target):
+    def make(dtype):
+        return keras.Sequential([keras.Input((2,)), layers.Dense(2, dtype=dtype)])
+
+    model, again = make(source), make(target)
+    model.save(tmp_path / "m.keras") if ending == ".keras" else model.save_weights(tmp_path / "m.weights.h5")
+    again.load_weights(tmp_path / f"m{ending}")
+    assert again.layers[0].kernel.dtype == target
+    np.testing.assert_allclose(np.float64(again.get_weights()[0]), np.float64(model.get_weights()[0]), rtol=0.01)
+
+
+def test_a_missing_file(tmp_path):
+    with pytest.raises(ValueError, match="File not found: filepath="):
+        keras.models.load_model(tmp_path / "none.keras")
+
+
 @pytest.mark.parametrize("ending", [".weights.h5", ".h5"])
 def test_changed_values_and_texts_are_noticed(tmp_path, ending):
     """Keras's files have no checksum, ours do."""

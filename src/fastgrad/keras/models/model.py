@@ -53,11 +53,20 @@ class Model(Trainer, Layer):
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Any:
         """The model of which ``config`` is the ``get_config()``, with new weights; ``Model`` itself makes functional ones."""
-        if cls is Model and {"layers", "input_layers", "output_layers"} <= config.keys():
+        if cls.__init__ is Model.__init__ and {"layers", "input_layers", "output_layers"} <= config.keys():
             from fastgrad.keras.models.functional import Functional
 
-            return Functional.from_config(config, custom_objects)
+            kind = Functional if cls is Model else cls
+            return Functional.from_config.__func__(kind, config, custom_objects)  # type: ignore[attr-defined]
         return super().from_config(config)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments of the constructor; of a subclass that leaves Keras's, called with inputs and outputs, the layers and calls."""
+        if self._graph is not None and type(self).__init__ is Model.__init__:
+            from fastgrad.keras.models.functional import Functional
+
+            return Functional.get_config(self)  # type: ignore[arg-type]
+        return super().get_config()
 
     def _set_graph(self, inputs: Any, outputs: Any) -> None:
         """Makes this the functional model of these tensors."""

@@ -45,16 +45,16 @@ def write(model: Any, path: Any, overwrite: bool) -> None:
     """Writes a model's configuration, weights, what it was compiled with, and the optimizer's state; makes missing folders, as Keras does.
 
     Raises:
-        ValueError: the model is not built, or can't be made again from a configuration.
+        ValueError: the model can't be made again from a configuration.
         ImportError: h5py is not installed.
         OSError: the file could not be written; an old one is untouched.
     """
     h5py_module()
-    if not model.built:
-        raise ValueError(f"The model '{model.name}' has no weights to save: it isn't built.")
     whole = serialize_keras_object(model)
     root = {"backend": "tensorflow", "keras_version": _FORMAT}
-    root["model_config"] = json.dumps({name: whole[name] for name in ("module", "class_name", "config")})
+    root["model_config"] = json.dumps(
+        {name: whole[name] for name in ("module", "class_name", "config", "registered_name")}
+    )
     compiled = dict(whole.get("compile_config") or {})
     if compiled:
         compiled["optimizer_config"] = compiled.pop("optimizer")

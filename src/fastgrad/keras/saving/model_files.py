@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.dtypes import as_dtype
 from fastgrad.keras.saving import keras_archive, legacy_h5
 from fastgrad.keras.saving.keras_names import keras_variables
 from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_keras_object
@@ -61,14 +62,15 @@ def save_weights(model: Any, filepath: Any, overwrite: bool = True) -> None:
         OSError: the file could not be written; an old one is untouched. (FileExistsError: there is one,
             and ``overwrite`` is False.)
     """
+    if not model.built:
+        raise ValueError(
+            f"You are saving a model that has not yet been built: '{model.name}' has no weights to save. Call it on data, or "
+            "`model.build(input_shape)`."
+        )
     _write(model, filepath, _checked_ending(filepath, _OF_WEIGHTS), None, overwrite)
 
 
 def _write(model: Any, path: Any, is_keras: bool, config: str | None, overwrite: bool) -> None:
-    if not model.built:
-        raise ValueError(
-            f"The model '{model.name}' has no weights to save: it isn't built. Call it on data, or `model.build(input_shape)`."
-        )
     variables, groups, _ = _variables(model, is_keras)
     values = {name: moved(variable._array, None) for name, variable in variables.items()}
     if is_keras:
@@ -119,14 +121,15 @@ def load_weights(model: Any, filepath: Any, skip_mismatch: bool = False) -> None
 
 
 def _assign_legacy(model: Any, saved: legacy_h5.Saved, skip_mismatch: bool, source: str) -> None:
-    _check_built(model)
+    _check_built(model, saved.values, (legacy_h5.OPTIMIZER,))
     variables = legacy_h5.paired_variables(model, saved)
     values = {name: _in_kind(value, variables.get(name)) for name, value in saved.values.items()}
     _assign_named(model, variables, values, (legacy_h5.OPTIMIZER,), skip_mismatch, source)
 
 
-def _check_built(model: Any) -> None:
-    if not model.built:
+def _check_built(model: Any, values: dict[str, np.ndarray], optimizers: tuple[str, ...]) -> None:
+    """Raises ValueError if there are weights for a model that has none yet."""
+    if not model.built and not all(name.startswith(optimizers) for name in values):
         raise ValueError(
             f"You are loading weights into model '{model.name}', which isn't built: it has no weights yet. "
             "Call it on data, or `model.build(input_shape)`, before you load."
@@ -134,8 +137,8 @@ def _check_built(model: Any) -> None:
 
 
 def _assign(model: Any, values: dict[str, np.ndarray], is_keras: bool, skip_mismatch: bool, source: str) -> None:
-    _check_built(model)
     variables, _, optimizers = _variables(model, is_keras)
+    _check_built(model, values, (_OPTIMIZER, *optimizers))
     if is_keras:
         values = {name: _in_kind(value, variables.get(name)) for name, value in values.items()}
     _assign_named(model, variables, values, (_OPTIMIZER, *optimizers), skip_mismatch, source)
@@ -190,22 +193,26 @@ def _assign_named(
 
 def _in_kind(value: np.ndarray, variable: Variable | None) -> np.ndarray:
     """A value of Keras's in the dtype of its variable, if both are floats or both integers."""
-    if variable is None or not np.can_cast(value.dtype, variable._array.dtype, "same_kind"):
+    if variable is None:
         return value
-    return value.astype(variable._array.dtype, copy=False)
+    source, target = as_dtype(value.dtype), as_dtype(variable._array.dtype)
+    both_float = source.is_floating and target.is_floating  # NumPy knows no cast between float16 and bfloat16
+    if both_float or np.can_cast(value.dtype, variable._array.dtype, "same_kind"):
+        return value.astype(variable._array.dtype, copy=False)
+    return value
 
 
 def save_model(model: Any, filepath: Any, overwrite: bool = True, **options: Any) -> None:
     """Writes a model's configuration, weights, what it was compiled with, and the optimizer's state.
 
     Args:
-        model: built; its layers have a ``get_config``.
+        model: its layers have a ``get_config``; one that is not built is saved without weights.
         filepath: ends in ``.safetensors`` or ``.npz``, or in ``.keras`` or ``.h5`` (the older form), which Keras reads.
         overwrite: whether a file of this name may be replaced.
         **options: ``zipped`` of Keras's signature, which changes nothing.
 
     Raises:
-        ValueError: another ending, a model that is not built.
+        ValueError: another ending.
         TypeError, NotImplementedError: a layer cannot say how to make it again.
         ImportError: ``.keras`` without h5py.
         OSError: the file could not be written; an old one is untouched.
@@ -234,7 +241,7 @@ def load_model(
 
     Raises:
         ValueError: another ending, a damaged file, one that holds weights only, weights that are not those of the model, a lambda
-            in safe mode.
+            in safe mode, a ``.keras`` file that is not there.
         TypeError: a class or function that is not known.
         ImportError: ``.keras`` without h5py.
         OSError: the file could not be read.
@@ -247,6 +254,10 @@ def load_model(
             model = legacy_h5.model_of(saved, compile)
         _assign_legacy(model, saved, False, f"{filepath}")
         return model
+    if is_keras and not os.path.isfile(filepath):
+        raise ValueError(
+            f"File not found: filepath={filepath}. Please ensure the file is an accessible `.keras` zip file."
+        )
     values, config = _read(filepath, is_keras)
     if config is None:
         raise ValueError(
