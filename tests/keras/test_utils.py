@@ -233,3 +233,10 @@ class TestProgbar:
     def test_both_lists_of_names(self):
         with pytest.raises(ValueError, match="Only one"):
             keras.utils.Progbar(1, stateful_metrics=[], stateless_metrics=[])
+
+
+@pytest.mark.parametrize("dtype", [int, "int", "int64"])
+def test_an_int_of_keras_is_an_int64(dtype):
+    assert tf.keras.Input((2,), dtype=dtype).dtype == "int64"
+    assert tf.keras.layers.InputSpec(dtype=dtype).dtype == "int64"
+    assert tf.keras.initializers.Zeros()((2,), dtype=dtype).dtype is tf.int64

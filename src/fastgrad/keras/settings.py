@@ -74,11 +74,15 @@ def standardize_data_format(data_format: str | None) -> str:
     return name
 
 
+_PYTHON_TYPES: dict[Any, DType] = {int: dtypes.int64, "int": dtypes.int64, str: dtypes.string}
+"""What Keras knows by names that are none of TensorFlow's."""
+
+
 def standardize_dtype(dtype: Any) -> DType:
-    """``dtype`` as a DType, ``floatx()`` for None; ValueError if it names none."""
+    """``dtype`` as a DType, ``floatx()`` for None, int64 for ``int``; ValueError if it names none."""
     if dtype is None:
         return _values["floatx"]
     try:
-        return dtypes.as_dtype(dtype)
+        return _PYTHON_TYPES.get(dtype) or dtypes.as_dtype(dtype)
     except TypeError:
         raise ValueError(f"Invalid dtype: {dtype}") from None

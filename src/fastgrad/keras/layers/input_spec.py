@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fastgrad import dtypes, nest
+from fastgrad.keras.settings import standardize_dtype
 
 
 class InputSpec:
@@ -35,7 +36,7 @@ class InputSpec:
         name: str | None = None,
         optional: bool = False,
     ) -> None:
-        self.dtype = None if dtype is None else dtypes.as_dtype(dtype).name
+        self.dtype = None if dtype is None else standardize_dtype(dtype).name
         self.shape = None if shape is None else tuple(shape)
         self.ndim = ndim if self.shape is None else len(self.shape)
         self.max_ndim, self.min_ndim = max_ndim, min_ndim
