@@ -134,6 +134,7 @@ ALL: dict[str, Any] = {
     "l2": L2,
     "L1L2": L1L2,
     "l1_l2": L1L2,
+    "l1l2": L1L2,
     "OrthogonalRegularizer": OrthogonalRegularizer,
     "orthogonal_regularizer": OrthogonalRegularizer,
 }

@@ -64,7 +64,7 @@ class UpSampling1D(_UpSampling):
 
     rank = 1
 
-    def __init__(self, size: int = 2, **kwargs: Any) -> None:
+    def __init__(self, size: Any = 2, **kwargs: Any) -> None:
         if not isinstance(size, int) or isinstance(size, bool):
             raise TypeError(f"Expected an integer value for `size`, got {size!r} of type {type(size).__name__}.")
         super().__init__(size, **kwargs)

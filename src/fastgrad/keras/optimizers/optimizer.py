@@ -139,7 +139,7 @@ class Optimizer(OptimizerState):
             ValueError: no pair, no gradient at all, or a variable that the optimizer was not built for.
             InvalidArgumentError: a gradient that does not fit its variable. Nothing has changed after an error.
         """
-        pairs = list(grads_and_vars)
+        pairs: list[Any] = list(grads_and_vars)
         if not pairs:
             raise ValueError(
                 "apply_gradients: not enough values to unpack: there is no pair of a gradient and a variable."

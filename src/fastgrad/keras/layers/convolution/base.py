@@ -43,7 +43,7 @@ class ConvolutionLayer(Layer):
         self.dilation_rate = numbers(settings["dilation_rate"], rank, "dilation_rate")
         self.padding = padding_name(settings["padding"], causal)
         self.data_format = standardize_data_format(settings["data_format"])
-        self.activation = activations.get(settings["activation"])
+        self.activation: Any = activations.get(settings["activation"])
         self.use_bias = settings["use_bias"]
         for name in (*self.weight_names, "bias"):
             setattr(self, f"{name}_initializer", initializers.get(settings[f"{name}_initializer"]))
