@@ -168,6 +168,11 @@ def other_inputs(tf):
         "BinaryAccuracy of bools": lambda: metrics.BinaryAccuracy()(
             np.array([True, False, True]), np.array([True, True, True])
         ),
+        "a metric's variable of an array": lambda: [
+            tf.convert_to_tensor(one.add_variable((2,), value, dtype="float32"))
+            for one in [metrics.Mean()]
+            for value in (tf.constant([1.0, 2.0]), np.array([3.0, 4.0]))
+        ],
         "bfloat16 weights in a float16 layer": lambda: [
             layer(np.ones((1, 3)))
             for layer in [layers.Dense(2, dtype="float16")]

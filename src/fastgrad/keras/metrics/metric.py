@@ -69,8 +69,9 @@ class Metric(Owner):
         """
         if "_dtype" not in self.__dict__:
             raise RuntimeError("You forgot to call `super().__init__()` in the `__init__()` method. Go add it!")
+        start = initializers.get("zeros" if initializer is None else initializer)
         with naming.name_scope(self.name.replace("/", ">")):
-            variable = Weight(initializers.get(initializer or "zeros"), shape, dtype, trainable=False, name=name)
+            variable = Weight(start, shape, dtype, trainable=False, name=name)
         self._own(variable)
         self._placed()
         return variable
