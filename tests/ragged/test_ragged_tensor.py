@@ -183,3 +183,10 @@ def test_the_values_may_be_a_slice_of_a_variable():
     v = tf.Variable([1.0, 2.0, 3.0])
     rows = tf.RaggedTensor.from_row_splits(v[:], [0, 1, 3])
     np.testing.assert_array_equal(rows.flat_values, [1.0, 2.0, 3.0])
+
+
+def test_check_numerics_looks_at_the_values():
+    finite = tf.ragged.constant([[1.0, 2.0], []])
+    assert tf.debugging.check_numerics(finite, "here").to_list() == [[1.0, 2.0], []]
+    with pytest.raises(tf.errors.InvalidArgumentError, match="here"):
+        tf.debugging.check_numerics(finite / 0.0, "here")

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad import dtypes
+from fastgrad.composite import CompositeOperand
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.operation import FLOATING, INEXACT, TABLE, Form, Operation, operation, refuse_mix
 from fastgrad.ops.native_form import launches_from
@@ -200,7 +201,7 @@ _check_numerics: Operation = operation(
 )
 
 
-def check_numerics(tensor: Any, message: str, name: str | None = None) -> Tensor:
+def check_numerics(tensor: Any, message: str, name: str | None = None) -> Any:
     """``tensor``, if all its elements are finite; its gradient is checked, too.
 
     Args:
@@ -212,7 +213,10 @@ def check_numerics(tensor: Any, message: str, name: str | None = None) -> Tensor
         InvalidArgumentError: an element is NaN or infinite; names the first and the caller's line.
         TensorFlow: tf.debugging.check_numerics.
     """
-    x = convert_to_tensor(tensor)
+    try:
+        x = convert_to_tensor(tensor)
+    except CompositeOperand as met:
+        return met.mapped(lambda values: check_numerics(values, message), tensor)
     _check_numerics.check_dtype(x._array)
     return _check_numerics(x, message=f"{message} (called at {caller()})")
 
