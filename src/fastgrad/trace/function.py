@@ -94,6 +94,7 @@ class Function:
         self._retracing = Retracing(self.__name__)
         self._last: Version | None = None  # that was used last
         self._pieces: Any = _NOT_LOOKED_FOR
+        self._looped: Any = _NOT_LOOKED_FOR
         Function._all.add(self)
 
     # ---- calling -------------------------------------------------------------------------------------------
@@ -210,6 +211,12 @@ class Function:
             self._pieces = in_pieces(self._python, functools.partial(Function, runs_unrecorded=True))
         return self._pieces
 
+    def _with_program_loops(self) -> Any:
+        """The Python function with loops that the program may take over."""
+        if self._looped is _NOT_LOOKED_FOR:
+            self._looped = with_program_loops(self._python)
+        return self._looped
+
     def _run(self, arguments: dict[str, Any], call: Call, python: Any = None) -> Any:
         """Runs the Python function, or ``python`` in its place, as part of whatever is recorded."""
         leaves = iter([as_passed(value) for value in call.values])
@@ -232,7 +239,7 @@ class Function:
 
     def _callable(self, python: Any = None) -> Callable[..., Any]:
         if python is None:
-            python = self._python if control_flow_of() is None else with_program_loops(self._python)
+            python = self._python if control_flow_of() is None else self._with_program_loops()
         if self._instance is None:
             return python
         return functools.partial(python, self._instance())

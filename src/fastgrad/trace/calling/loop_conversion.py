@@ -15,7 +15,6 @@ import dis
 from collections.abc import Callable, Iterable, Sequence
 from types import FunctionType, ModuleType
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -52,24 +51,16 @@ _PURE = (
     ast.Subscript,
     ast.Tuple,
 )
-_converted: WeakKeyDictionary[FunctionType, Any] = WeakKeyDictionary()
 
 
 def with_program_loops(function: Any) -> Any:
     """The function with loops that a program can take over; the function itself if it has none, or no source."""
-    if type(function) is not FunctionType or not _has_loop(function):
+    definition = definition_of(function) if type(function) is FunctionType and _has_loop(function) else None
+    if definition is None:
         return function
-    result = _converted.get(function)
-    if result is None:
-        definition = definition_of(function)
-        result = function
-        if definition is not None:
-            converter = _Converter(definition, function)
-            definition.body = converter.statements(definition.body, 0, False)
-            if converter.parts:
-                result = converter.function(definition)
-        _converted[function] = None if result is function else result
-    return function if result is None else result
+    converter = _Converter(definition, function)
+    definition.body = converter.statements(definition.body, 0, False)
+    return converter.function(definition) if converter.parts else function
 
 
 def _has_loop(function: FunctionType) -> bool:
