@@ -230,6 +230,28 @@ def test_a_method_and_a_closure_have_loops():
     assert two.power.experimental_get_tracing_count() == 1
 
 
+def test_a_loop_on_python_values_is_pythons():
+    seen = []
+
+    @tf.function
+    def thrice(x):
+        i = 0
+        while i < 3:
+            seen.append(i)
+            x, i = x * 2.0, i + 1
+        k = 0
+        while k < 2:
+            x, k = note(x, k), k + 1
+        return x
+
+    def note(x, k):
+        seen.append(k)
+        return x + 1.0
+
+    assert [float(thrice(tf.constant(1.0))) for _ in range(3)] == [10.0] * 3
+    assert seen == [0, 1, 2, 0, 1], "as in TensorFlow"
+
+
 # ---- loops that stay Python's ------------------------------------------------------------------------------
 
 

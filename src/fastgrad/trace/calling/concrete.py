@@ -33,6 +33,7 @@ class ConcreteFunction:
         self._places: dict[str, tuple[str, Any]] = {}  # where each argument of a call belongs
         self._by_position: list[str] = []
         for key, value in self.arguments.items():
+            several: dict[str, tuple[str, Any]]
             if kinds[key] is Parameter.VAR_POSITIONAL:
                 several = {f"{key}_{i}": (key, i) for i in range(len(value))}
             elif kinds[key] is Parameter.VAR_KEYWORD:

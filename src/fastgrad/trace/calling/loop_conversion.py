@@ -170,10 +170,11 @@ class _Loop:
         """The values of the body's results after the loop; None if Python must run it."""
         if control_flow_of() is None or (self._test is None and not isinstance(over, _Range)):
             return None
+        test = self._test
+        if test is not None and (any(name not in scope for name in test.names) or not _decides(test(scope))):
+            return None
         carried = _carried(scope, self._body.results)
         if carried is None:
-            return None
-        if self._test is not None and not _decides(self._test({**scope, **carried})):
             return None
         variables: list[Any] = [carried]
         if self._ends:
@@ -182,10 +183,10 @@ class _Loop:
             variables.append(over.start)
 
         def goes_on(now: dict[str, Any], *rest: Any) -> Any:
-            def test() -> Any:
-                return over.goes_on(rest[-1]) if self._test is None else self._test({**scope, **now})
+            def another() -> Any:
+                return over.goes_on(rest[-1]) if test is None else test({**scope, **now})
 
-            return cond(rest[0], lambda: constant_tensor(np.array(False)), test) if self._ends else test()
+            return cond(rest[0], lambda: constant_tensor(np.array(False)), another) if self._ends else another()
 
         def trip(now: dict[str, Any], *rest: Any) -> list[Any]:
             given = {**scope, **now} | ({} if self._target is None else {self._target: rest[-1]})

@@ -157,7 +157,8 @@ def text_of(program: Any) -> str:
     Args:
         program: a ``Program``.
     """
-    lines, kernels = [], {}
+    lines: list[str] = []
+    kernels: dict[str, str] = {}
     for action in program.plan.actions:
         names = [] if action.launches is None else [launch.kernel.__name__ for launch in action.launches.launches]
         if names != [_END]:
