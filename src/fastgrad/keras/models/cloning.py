@@ -8,6 +8,7 @@ from typing import Any
 from fastgrad.keras.layers.input_layer import InputLayer
 from fastgrad.keras.layers.symbolic import mapped
 from fastgrad.keras.models.functional import Functional
+from fastgrad.keras.models.model import Model
 from fastgrad.keras.models.sequential import Sequential
 
 
@@ -57,7 +58,8 @@ def clone_model(model: Any, input_tensors: Any = None, clone_function: Callable[
     def new(structure: Any) -> Any:
         return nest.map_structure(lambda tensor: known[id(tensor)], structure)
 
-    twin = Functional(new(graph.inputs), new(graph.outputs), name=model.name, trainable=model.trainable)
+    kind = type(model) if type(model).__init__ is Model.__init__ else Functional
+    twin = kind(new(graph.inputs), new(graph.outputs), name=model.name, trainable=model.trainable)
     return _compiled_as(model, twin)
 
 
