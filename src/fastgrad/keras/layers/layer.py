@@ -8,6 +8,7 @@ from functools import wraps
 from typing import Any
 
 from fastgrad import nest, recording
+from fastgrad.composite import Composite, CompositeOperand
 from fastgrad.keras import constraints, dtype_policy, initializers, naming, regularizers, settings
 from fastgrad.keras.layers.calling import Caller, added_losses
 from fastgrad.keras.layers.configuration import Configurable
@@ -138,11 +139,16 @@ class Layer(Caller, Configurable, WeightOwner):
             if flat and name != "mask" and all(isinstance(item, Tensor) for item in flat):
                 shapes[name + "_shape"] = shapes_of(value)
         first = next(iter(shapes.values()), None)
+        ragged = next(
+            (item for item in nest.flatten(tuple(bound.arguments.values())) if isinstance(item, Composite)), None
+        )
         if type(self).build is Layer.build:
             self._build_shapes = {"input_shape": first} if len(shapes) <= 1 else shapes
             return  # the call builds the parts
-        wanted = list(inspect.signature(self.build).parameters)
+        wanted = dict(inspect.signature(self.build).parameters)
         if len(wanted) == 1:
+            if first is None and ragged is not None and wanted.popitem()[1].default is inspect.Parameter.empty:
+                raise CompositeOperand(ragged)  # rows of different lengths have no shape to build for
             self.build(first)
             return
         for name in wanted:
