@@ -88,7 +88,7 @@ class SummaryWriter:
         except ImportError as error:
             raise ImportError(
                 "TensorBoard's files are written by tensorboardX, which is not installed: "
-                'pip install "fastgrad[tensorboard]".'
+                'pip install ".[tensorboard]".'
             ) from error
         self._make: Callable[[], Any] = lambda: _EventFile(logdir, queue, seconds, suffix)
         self._logdir = logdir

@@ -26,7 +26,7 @@ def h5py_module() -> Any:
         import h5py
     except ImportError as error:
         raise ImportError(
-            'Keras\'s own .keras and .weights.h5 files are HDF5: install h5py (pip install "fastgrad[keras-files]").'
+            "Keras's own .keras and .weights.h5 files are HDF5: install h5py (pip install h5py)."
         ) from error
     return h5py
 

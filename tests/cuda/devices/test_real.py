@@ -45,7 +45,7 @@ def test_a_missing_package_is_named_with_what_installs_it(anew, monkeypatch, abs
     monkeypatch.setattr(finding, "_is_installed", lambda name: name != absent)
     assert tf.config.list_physical_devices("GPU") == []
     line = tf.config.why_no_gpu()
-    assert line.endswith('; run: pip install "fastgrad[cuda]"')
+    assert line.endswith('; run: pip install ".[cuda]"')
     assert "\n" not in line
     assert (f"the package {absent} is not installed" if absent else "cuda-core can't be imported") in line
 
@@ -58,7 +58,7 @@ def test_a_missing_linker_is_named(anew, monkeypatch):
     monkeypatch.setattr("fastgrad.cuda.building.link.linker", unavailable)
     assert tf.config.list_physical_devices("GPU") == []
     assert tf.config.why_no_gpu() == (
-        'no GPU: the package nvidia-nvjitlink is not installed; run: pip install "fastgrad[cuda]"'
+        'no GPU: the package nvidia-nvjitlink is not installed; run: pip install ".[cuda]"'
     )
 
 

@@ -302,6 +302,9 @@ def test_without_h5py_the_error_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "h5py", None)
     with pytest.raises(ImportError, match="pip install"):
         small().save(tmp_path / "m.keras")
+    for name in ("m.keras", "m.h5"):  # before training, not after its first epoch
+        with pytest.raises(ImportError, match="pip install h5py"):
+            keras.callbacks.ModelCheckpoint(tmp_path / name)
     assert os.listdir(tmp_path) == []
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import metadata
 from typing import Any
 
-INSTALL = 'pip install "fastgrad[cuda]"'
+INSTALL = 'pip install ".[cuda]"'
 OLDEST_DRIVER = (13, 0)
 """The version of CUDA that a driver must have for machine code of the packages of CUDA 13."""
 OLDEST_CAPABILITY = 75

@@ -74,8 +74,10 @@ class Sequential(Model):
     def _rebuild(self) -> None:
         """Builds the layers if the shape of the input is known: from an input layer, or a model at the bottom."""
         layers = self._layers
-        if self._bottom is None and len(layers) > 1 and is_shape(shape := _input_shape(layers[0])):
-            self._set_bottom(InputLayer(batch_shape=shape, dtype=layers[0].inputs[0].dtype))
+        if self._bottom is None and len(layers) > 1 and isinstance(first := layers[0], Model):
+            shape = getattr(first, "input_shape", None)
+            if is_shape(shape):
+                self._set_bottom(InputLayer(batch_shape=shape, dtype=first.inputs[0].dtype))
         if self._bottom is not None and layers:
             self._connect()
 
@@ -296,8 +298,3 @@ class Sequential(Model):
             )
         layers = [deserialize_keras_object(layer, custom_objects) for layer in config["layers"]]
         return cls(layers, trainable=config.get("trainable", True), name=config["name"])
-
-
-def _input_shape(layer: Any) -> Any:
-    """The shape of a model's input, None if ``layer`` is no model or does not know it."""
-    return getattr(layer, "input_shape", None) if isinstance(layer, Model) else None

@@ -17,6 +17,7 @@ from fastgrad.keras.saving.registration import CustomObjectScope, SafeModeScope,
 from fastgrad.keras.saving.sharing import Sharing
 from fastgrad.placement import moved
 from fastgrad.storage import tensor_file
+from fastgrad.storage.hdf5_file import h5py_module
 from fastgrad.storage.object_graph import misfits, named_variables
 from fastgrad.storage.tensor_file import load_tensors, save_tensors
 from fastgrad.variable import Variable
@@ -43,8 +44,14 @@ def _is_legacy(path: Any) -> bool:
 
 
 def check_path(filepath: Any, weights_only: bool) -> None:
-    """Raises ValueError unless models, or their weights alone, can be saved under such a name."""
-    _checked_ending(filepath, _OF_WEIGHTS if weights_only else _OF_MODELS)
+    """Checks that models, or their weights alone, can be saved under such a name.
+
+    Raises:
+        ValueError: another ending.
+        ImportError: Keras's own files without h5py.
+    """
+    if _checked_ending(filepath, _OF_WEIGHTS if weights_only else _OF_MODELS) or _is_legacy(filepath):
+        h5py_module()
 
 
 def save_weights(model: Any, filepath: Any, overwrite: bool = True) -> None:

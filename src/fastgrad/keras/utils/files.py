@@ -91,7 +91,7 @@ def _download(origin: str, path: str, wanted: str | None, algorithm: str) -> Non
     try:
         import pooch
     except ImportError as error:
-        raise ImportError(f'Downloads need pooch: pip install "fastgrad[datasets]".{by_hand}') from error
+        raise ImportError(f'Downloads need pooch: pip install ".[datasets]".{by_hand}') from error
     pooch.get_logger().setLevel("WARNING")
     os.makedirs(folder, exist_ok=True)
     scratch = tempfile.mkdtemp(dir=folder, prefix=".download-")  # an old file stays until a new one is whole

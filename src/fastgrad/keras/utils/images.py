@@ -22,7 +22,7 @@ def pillow_image() -> Any:
     try:
         from PIL import Image
     except ImportError as error:
-        raise ImportError('Images are read and written by Pillow: pip install "fastgrad[images]".') from error
+        raise ImportError('Images are read and written by Pillow: pip install ".[images]".') from error
     return Image
 
 
