@@ -28,6 +28,9 @@ class Configurable:
         Raises:
             NotImplementedError: there are others.
         """
+        whole = self._graph_config()
+        if whole is not None:
+            return whole
         kind = type(self)
         base: dict[str, Any] = {
             "name": self.name,
@@ -40,6 +43,10 @@ class Configurable:
             return base
         given = self._plain_arguments()
         return {**{name: value for name, value in base.items() if _takes(kind, name)}, **given}
+
+    def _graph_config(self) -> dict[str, Any] | None:
+        """The whole configuration of an object that is made of more than its arguments."""
+        return None
 
     def _plain_arguments(self) -> dict[str, Any]:
         """The arguments given to ``__init__``; NotImplementedError if some are not plain."""

@@ -60,13 +60,13 @@ class Model(Trainer, Layer):
             return Functional.from_config.__func__(kind, config, custom_objects)  # type: ignore[attr-defined]
         return super().from_config(config)
 
-    def get_config(self) -> dict[str, Any]:
-        """The arguments of the constructor; of a subclass that leaves Keras's, called with inputs and outputs, the layers and calls."""
-        if self._graph is not None and type(self).__init__ is Model.__init__:
-            from fastgrad.keras.models.functional import Functional
+    def _graph_config(self) -> dict[str, Any] | None:
+        """Layers and calls, for a subclass that has the constructor of functional models and was called with inputs and outputs."""
+        if self._graph is None or type(self).__init__ is not Model.__init__:
+            return None
+        from fastgrad.keras.models.functional import Functional
 
-            return Functional.get_config(self)  # type: ignore[arg-type]
-        return super().get_config()
+        return Functional.get_config(self)  # type: ignore[arg-type]
 
     def _set_graph(self, inputs: Any, outputs: Any) -> None:
         """Makes this the functional model of these tensors."""
