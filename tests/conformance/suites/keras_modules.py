@@ -238,6 +238,16 @@ _modules: dict[str, ModuleType] = {
     "keras.random": _random,
     "keras.src.tree": _tree,
     "keras.src.backend.common": namespace("keras.src.backend.common", {**_backend_members}),
+    "keras.src.backend.config": namespace(
+        "keras.src.backend.config",
+        {
+            **{name: getattr(keras.config, name) for name in dir(keras.config) if not name.startswith("_")},
+            # Attention has one implementation here; tests switch Keras's second one off.
+            "disable_flash_attention": lambda: None,
+            "enable_flash_attention": lambda: None,
+            "is_flash_attention_enabled": lambda: False,
+        },
+    ),
     "keras.src.dtype_policies.dtype_policy": namespace(
         "keras.src.dtype_policies.dtype_policy",
         {

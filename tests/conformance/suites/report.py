@@ -63,6 +63,21 @@ def _row(*cells: object) -> str:
     return "| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |"
 
 
+def _grouped(reasons: Counter[str]) -> list[tuple[str, int]]:
+    """Reasons and their numbers of tests; missing names of one module in one row."""
+    modules: dict[str, Counter[str]] = defaultdict(Counter)
+    rows: list[tuple[str, int]] = []
+    for reason, count in reasons.items():
+        module, _, name = reason.removeprefix("the file can't be imported: ").rpartition(" ")[2].rpartition(".")
+        if re.fullmatch(r"(keras|tensorflow|torch)(\.\w+)*", module) and name.isidentifier():
+            modules[module][name] += count
+        else:
+            rows.append((reason, count))
+    for module, names in modules.items():
+        rows.append((f"`{module}`: " + ", ".join(name for name, _ in names.most_common()), names.total()))
+    return sorted(rows, key=lambda row: -row[1])
+
+
 _KINDS = ["passed", "words", "apart", "failed"]
 _HEAD = [_row("", "passed", "words", "set apart", "failed", "share"), "| --- | --: | --: | --: | --: | --: |"]
 
@@ -94,7 +109,7 @@ def write_report(results: dict[str, dict[str, list[str]]], path: Path) -> None:
             _row(f"`{file}`", *(counts[kind] for kind in _KINDS), _share(counts)) for file, counts in files.items()
         ]
         lines += ["", f"## {_NAMES[suite]}: why tests are set apart", "", _row("reason", "tests"), "| --- | --: |"]
-        lines += [_row(reason, count) for reason, count in reasons.most_common()]
+        lines += [_row(reason, count) for reason, count in _grouped(reasons)]
         lines += ["", f"## {_NAMES[suite]}: failures that are left", "", _row("reason", "tests"), "| --- | --- |"]
         lines += [_row(reason, "; ".join(f"`{name}`" for name in names)) for reason, names in failures.items()]
     path.write_text("\n".join(lines) + "\n")
