@@ -14,6 +14,9 @@ import pytest
 
 import fastgrad as tf
 from fastgrad.keras import masks
+from fastgrad.keras.training.compile_loss import CompileLoss
+from fastgrad.keras.training.compile_metrics import CompileMetrics
+from fastgrad.keras.training.trainer import Trainer
 from tests.conformance.suites.stand_in import Finder, SetApart, StandIn, first_attribute, namespace
 
 keras = tf.keras
@@ -226,6 +229,14 @@ _backend_members: dict[str, Any] = {
 }
 
 
+def _compile_loss(loss: Any, loss_weights: Any = None, output_names: Any = None) -> Any:
+    return CompileLoss(loss, loss_weights, output_names)
+
+
+def _compile_metrics(metrics: Any, weighted_metrics: Any, output_names: Any = None) -> Any:
+    return CompileMetrics(metrics, weighted_metrics, output_names)
+
+
 def _is_traceback_filtering_enabled() -> bool:
     return False
 
@@ -263,6 +274,13 @@ _modules: dict[str, ModuleType] = {
             "path_to_string": os.fspath, "File": open, "get_file": keras.utils.get_file, "remove": os.remove,
         },
     ),
+    "keras.src.backend.tensorflow.trainer": namespace(
+        "keras.src.backend.tensorflow.trainer", {"TensorFlowTrainer": Trainer}
+    ),
+    "keras.src.trainers.compile_utils": namespace(
+        "keras.src.trainers.compile_utils",
+        {"CompileLoss": _compile_loss, "CompileMetrics": _compile_metrics},
+    ),
     "keras.src.backend.common.global_state": namespace(
         "keras.src.backend.common.global_state", {"clear_session": keras.utils.clear_session}
     ),
@@ -298,7 +316,7 @@ def _public(module: str, attribute: str) -> Any:
     spaces = _spaces(module)
     if attribute in ("get", "serialize", "deserialize"):
         spaces = spaces[: -len(_NAMESPACES) - 1]
-    value = first_attribute(spaces, attribute)
+    value = first_attribute([*spaces, keras.losses.regression], attribute)
     if isinstance(value, ModuleType) and attribute not in _NAMESPACES and attribute != "schedules":
         raise KeyError(attribute)
     return value

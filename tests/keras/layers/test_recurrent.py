@@ -3,6 +3,8 @@
 What Keras gives for the same weights is in tests/conformance/programs/recurrent.py.
 """
 
+import math
+
 import numpy as np
 import pytest
 
@@ -56,8 +58,9 @@ def in_numpy(kind, x, weights, mask=None, states=None):
 
 
 def weighted(layer, features, scale=0.7):
-    """The layer, built, and its weights, which are drawn."""
+    """The layer, built, and its weights, which are drawn: smaller for more units, as large ones multiply rounding errors."""
     layer.build((None, 3, features))
+    scale /= max(1.0, math.sqrt(layer.units) / 2)
     layer.set_weights([RNG.normal(size=weight.shape) * scale for weight in layer.weights])
     return layer, layer.get_weights()
 

@@ -26,6 +26,11 @@ def as_tensor(value: Any, dtype: DType | None) -> Tensor:
     return tensor if dtype is None or tensor._array.dtype == dtype.numpy else tf.cast(tensor, dtype)
 
 
+def holds_arrays(structure: Any) -> bool:
+    """True if ``structure`` is a list, tuple or dict of tensors or arrays, not of numbers."""
+    return any(isinstance(part, (Tensor, np.ndarray)) for part in tf.nest.flatten(structure))
+
+
 def same_rank(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     """Both with one rank, where they differ by a last dimension of 1: it is dropped, or given to a vector."""
     ranks = x._array.ndim, y._array.ndim
@@ -98,6 +103,8 @@ class Loss:
         Raises:
             ValueError, InvalidArgumentError: shapes that do not go together.
         """
+        if isinstance(y_pred, (list, tuple, dict)) and holds_arrays(y_pred):
+            return self._of_structures(y_true, y_pred, sample_weight)
         predictions = as_tensor(y_pred, self._dtype)
         labels = None
         if self._keeps_integer_labels:
@@ -109,6 +116,13 @@ class Loss:
         if counted is not None:
             mask = counted if mask is None else tf.logical_and(mask, counted)
         return reduced(as_tensor(losses, self._dtype), sample_weight, mask, self.reduction)
+
+    def _of_structures(self, y_true: Any, y_pred: Any, sample_weight: Any) -> Tensor:
+        """The reduced loss of lists, tuples or dicts of tensors, which ``call`` gets as they are."""
+        predictions = tf.nest.map_structure(lambda part: as_tensor(part, self._dtype), y_pred)
+        labels = tf.nest.map_structure(lambda part: as_tensor(part, self._dtype), y_true)
+        losses = self.call(labels, predictions)
+        return reduced(as_tensor(losses, self._dtype), sample_weight, mask_of_losses(losses), self.reduction)
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """One loss a sample."""
@@ -176,7 +190,8 @@ class LossFunctionWrapper(Loss):
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """``fn`` of both, brought to one rank."""
-        y_true, y_pred = same_rank(y_true, y_pred)
+        if isinstance(y_true, Tensor):
+            y_true, y_pred = same_rank(y_true, y_pred)
         return self.fn(y_true, y_pred, **self._fn_kwargs)
 
     def get_config(self) -> dict[str, Any]:

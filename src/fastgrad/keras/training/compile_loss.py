@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from fastgrad.keras.layers.shapes import is_shape
 from fastgrad.keras.losses.loss import Loss, LossFunctionWrapper
 from fastgrad.keras.metrics.reduction import Mean
 from fastgrad.keras.naming import to_snake_case
-from fastgrad.keras.training.outputs import by_output, names_of
+from fastgrad.keras.training.outputs import by_output, is_flat, names_of
 from fastgrad.tensor import Tensor
 
 
@@ -80,11 +81,47 @@ def check_classes(loss: Any, y: np.ndarray, output_shape: Any) -> None:
         )
 
 
+class Term(NamedTuple):
+    """One summand of the loss.
+
+    Attributes:
+        path: keys that lead from the outputs to the part that ``loss`` compares.
+        loss: the loss.
+        factor: the weight of the loss, or None.
+        name: the path with the names of outputs; logs call the summand ``{name}_loss``.
+    """
+
+    path: tuple[Any, ...]
+    loss: Loss
+    factor: Any
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Weighted:
+    """A loss with its factor: a leaf, where a named tuple would be a part of the structure."""
+
+    loss: Any
+    factor: Any
+
+
+def _children(structure: Any) -> dict[Any, Any]:
+    """The parts of a list, tuple or dict by their keys."""
+    return dict(structure) if isinstance(structure, dict) else dict(enumerate(structure))
+
+
+def _at(path: tuple[Any, ...], structure: Any) -> Any:
+    for key in path:
+        structure = structure[key]
+    return structure
+
+
 class CompileLoss:
     """The weighted sum of the losses of all outputs.
 
     Args:
-        loss: a loss, function or name; for several outputs a list or dict of them.
+        loss: a loss, function or name; for several outputs a list or dict of them, nested as the outputs are. A list where
+            the outputs have no list holds several losses of the same part of the outputs.
         loss_weights: numbers in the same form; default 1.
         output_names: those of the model's outputs, if it gives them names.
     """
@@ -93,54 +130,127 @@ class CompileLoss:
         self._given = loss
         self._weights = loss_weights
         self._output_names = output_names
-        self._losses: list[Loss | None] | None = None
-        self._factors: list[Any] = []
-        self.trackers: list[Mean] = []
+        self._terms: list[Term] | None = None
+        self.metrics: list[Mean] = []
 
     @property
     def built(self) -> bool:
         """Whether the losses are there."""
-        return self._losses is not None
+        return self._terms is not None
 
     def build(self, y_true: Any, y_pred: Any) -> None:
         """Makes the losses, for outputs like these.
 
         Raises:
             ValueError: losses, weights or labels that do not go with the outputs.
+            KeyError: a loss for a key that the outputs do not have.
         """
         names = names_of(y_pred, self._output_names)
-        labels = by_output(y_true, y_pred, names, "y")
-        given = by_output(self._given, y_pred, names, "loss")
-        flat = tf.nest.flatten(y_pred)
-        losses_found = [
-            None if one is None or label is None else loss_of(one, label, output)
-            for one, label, output in zip(given, labels, flat, strict=True)
-        ]
-        factors = by_output(self._weights, y_pred, names, "loss_weights")
-        count = sum(loss is not None for loss in losses_found)
-        if count > 1:
-            self.trackers = [
-                Mean(name=f"{name}_loss") for name, loss in zip(names, losses_found, strict=True) if loss is not None
-            ]
-        self._losses, self._factors = losses_found, factors
+        labels = self._like_outputs(y_true, y_pred, names, "y")
+        terms = self._terms_of(
+            self._weighted(y_pred, names), labels, y_pred, tf.nest.pack_sequence_as(y_pred, names), ()
+        )
+        self.metrics = [Mean(name=f"{term.name}_loss") for term in terms] if len(terms) > 1 else []
+        self._terms = terms
+
+    def _weighted(self, y_pred: Any, names: list[str]) -> Any:
+        """The losses, each with its factor, in the structure that `compile` has."""
+        loss, factors = self._given, self._weights
+        inner = loss.values() if isinstance(loss, dict) else loss if isinstance(loss, (list, tuple)) else ()
+        if not any(tf.nest.is_nested(part) for part in inner) and is_flat(y_pred):
+            unknown = [key for key in loss if key not in names] if isinstance(loss, dict) else []
+            if unknown and isinstance(y_pred, dict):
+                raise KeyError(
+                    f"The path: {(unknown[0],)} in the `loss` argument, can't be found in either the model's output (`y_pred`) "
+                    f"or in the labels (`y_true`). The outputs are {names}."
+                )
+            losses_of_outputs = by_output(loss, y_pred, names, "loss")
+            factors = by_output(factors, y_pred, names, "loss_weights")
+            pairs = [_Weighted(*pair) for pair in zip(losses_of_outputs, factors, strict=True)]
+            packed = tf.nest.pack_sequence_as(y_pred, pairs)
+            # Logs and results have the order of the dict that `compile` got.
+            return {key: packed[key] for key in loss} if isinstance(loss, dict) and isinstance(packed, dict) else packed
+        if not tf.nest.is_nested(loss):
+            loss = tf.nest.map_structure(lambda _: self._given, y_pred)
+        flat = tf.nest.flatten(loss)
+        flat_factors = [None] * len(flat) if factors is None else tf.nest.flatten(factors)
+        if len(flat_factors) != len(flat):
+            raise ValueError(
+                f"`loss_weights` must match the number of losses, got {len(flat)} losses and {len(flat_factors)} weights."
+            )
+        pairs = [_Weighted(*pair) for pair in zip(flat, flat_factors, strict=True)]
+        packed = tf.nest.pack_sequence_as(loss, pairs)
+        if isinstance(packed, dict) and not isinstance(y_pred, dict) and set(packed) <= set(names):
+            parts = [packed.get(name) for name in names]
+            return tf.nest.pack_sequence_as(y_pred, parts)
+        return packed
+
+    def _terms_of(self, loss: Any, y_true: Any, y_pred: Any, names: Any, path: tuple[Any, ...]) -> list[Term]:
+        """The summands of ``loss``, for the part of the outputs at ``path``."""
+        if loss is None:
+            return []
+        if not tf.nest.is_nested(loss):
+            if loss.loss is None or any(label is None for label in tf.nest.flatten(y_true)):
+                return []
+            resolved = loss_of(loss.loss, y_true, y_pred)
+            assert resolved is not None
+            if tf.nest.is_nested(names):
+                joined = "_".join(tf.nest.flatten(names))
+                label = "/".join(map(str, path)) or joined
+            else:
+                keys = (names,) if not path else (*path[:-1], names) if isinstance(path[-1], int) else path
+                label = "/".join(map(str, keys))
+            return [Term(path, resolved, loss.factor, label)]
+        several = isinstance(loss, (list, tuple))
+        if several and not any(map(tf.nest.is_nested, loss)) and len(loss) == len(tf.nest.flatten(y_pred)):
+            loss = tf.nest.pack_sequence_as(y_pred, list(loss))
+            if not tf.nest.is_nested(loss):
+                return self._terms_of(loss, y_true, y_pred, names, path)
+        elif several and not isinstance(y_pred, type(loss)):
+            return [term for part in loss for term in self._terms_of(part, y_true, y_pred, names, path)]
+        if not isinstance(loss, type(y_pred)):
+            raise KeyError(f"The path: {path} in the `loss` argument, can't be found in the model's output (`y_pred`).")
+        outputs, labels = _children(y_pred), _children(y_true)
+        terms = []
+        for key, part in _children(loss).items():
+            if part is not None and key not in outputs:
+                raise KeyError(
+                    f"The path: {(*path, key)} in the `loss` argument, can't be found in either the model's output (`y_pred`) "
+                    f"or in the labels (`y_true`). The keys there are {list(outputs)}."
+                )
+            if part is not None:
+                terms += self._terms_of(part, labels[key], outputs[key], names[key], (*path, key))
+        return terms
+
+    def _like_outputs(self, value: Any, y_pred: Any, names: list[str], what: str) -> Any:
+        """Labels or weights in the structure of the outputs."""
+        if isinstance(value, (list, tuple)) and isinstance(self._given, (list, tuple)) and is_flat(y_pred):
+            # Labels may leave out the outputs without a loss.
+            count = sum(loss is not None for loss in self._given)
+            if len(value) == count < len(self._given) == len(names):
+                items = iter(value)
+                value = [None if loss is None else next(items) for loss in self._given]
+        return tf.nest.pack_sequence_as(y_pred, by_output(value, y_pred, names, what))
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Tensor | None:
         """The loss of a batch, a scalar; None if there is no label for any output."""
-        if self._losses is None:
+        if self._terms is None:
             self.build(y_true, y_pred)
-        assert self._losses is not None
+        assert self._terms is not None
         names = names_of(y_pred, self._output_names)
-        labels = by_output(y_true, y_pred, names, "y")
-        weights = by_output(sample_weight, y_pred, names, "sample_weight")
+        labels = self._like_outputs(y_true, y_pred, names, "y")
+        weights = self._like_outputs(sample_weight, y_pred, names, "sample_weight")
         total = None
-        trackers = iter(self.trackers)
-        parts = zip(self._losses, labels, tf.nest.flatten(y_pred), weights, self._factors, strict=True)
-        for loss, label, output, weight, factor in parts:
-            if loss is None:
-                continue
-            value = loss(label, output, weight)
-            if self.trackers:
-                next(trackers).update_state(value, sample_weight=output.shape[0])
+        trackers = iter(self.metrics)
+        for path, loss, factor, _ in self._terms:
+            output = _at(path, y_pred)
+            weight = _at(path, weights)
+            if tf.nest.is_nested(weight):
+                parts = tf.nest.flatten(weight)
+                weight = parts[0] if all(part is parts[0] for part in parts) else weight
+            value = loss(_at(path, labels), output, weight)
+            if self.metrics:
+                next(trackers).update_state(value, sample_weight=tf.nest.flatten(output)[0].shape[0])
             value = value if factor is None else value * factor
             total = value if total is None else total + value
         return total

@@ -10,7 +10,7 @@ from fastgrad.keras import metrics as all_metrics
 from fastgrad.keras.metrics.metric import Metric
 from fastgrad.keras.metrics.reduction import MeanMetricWrapper
 from fastgrad.keras.training.compile_loss import is_binary_or_sparse, name_of
-from fastgrad.keras.training.outputs import by_output, names_of
+from fastgrad.keras.training.outputs import by_output, is_flat, names_of
 
 
 def metric_of(identifier: Any, y_true: Any, y_pred: Any) -> Metric | None:
@@ -30,6 +30,30 @@ def metric_of(identifier: Any, y_true: Any, y_pred: Any) -> Metric | None:
         return MeanMetricWrapper(found, name=name)
     found.name = name
     return found
+
+
+def _up_to(y_pred: Any, given: Any, what: str) -> list[Any]:
+    """What ``given``, which is nested as the outputs are, has for each output.
+
+    Raises:
+        ValueError: ``given`` is nested in another way.
+    """
+    if not tf.nest.is_nested(y_pred):
+        return [given]
+    if given is None:
+        return [None] * len(tf.nest.flatten(y_pred))
+    if isinstance(y_pred, dict):
+        matches = isinstance(given, dict) and set(given) <= set(y_pred)
+        pairs = [(y_pred[key], given.get(key)) for key in sorted(y_pred)] if matches else []
+    else:
+        matches = isinstance(given, (list, tuple)) and len(given) == len(y_pred)
+        pairs = list(zip(y_pred, given, strict=True)) if matches else []
+    if not matches:
+        structure = tf.nest.map_structure(lambda _: "X", y_pred)
+        raise ValueError(
+            f"Invalid `{what}`: it does not match the output structure {structure}. Received: {what}={given}"
+        )
+    return [item for output, part in pairs for item in _up_to(output, part, what)]
 
 
 class CompileMetrics:
@@ -97,13 +121,10 @@ class CompileMetrics:
         """A list of metrics for each output."""
         if not given:
             return [[] for _ in self._names]
-        several = len(self._names) > 1
-        if isinstance(given, dict):
+        if not is_flat(y_pred):
+            lists = _up_to(y_pred, given, what)
+        elif isinstance(given, dict) or len(self._names) > 1:
             lists = by_output(given, y_pred, self._names, what)
-        elif several and all(isinstance(one, (list, tuple)) or one is None for one in given):
-            lists = by_output(list(given), y_pred, self._names, what)
-        elif several:
-            lists = by_output([[one] for one in given], y_pred, self._names, what)
         else:
             lists = [list(given[0]) if len(given) == 1 and isinstance(given[0], (list, tuple)) else list(given)]
         return [list(one) if isinstance(one, (list, tuple)) else [] if one is None else [one] for one in lists]

@@ -130,7 +130,7 @@ class Compiled:
             if state["_compile_metrics"] is not None:
                 found.append(state["_compile_metrics"])
             if state["_compile_loss"] is not None:
-                found += state["_compile_loss"].trackers
+                found += state["_compile_loss"].metrics
         found += self._submetrics
         inside = [layer for layer in self._flatten_layers()[1:] if not isinstance(layer, Compiled)]
         return found + [metric for layer in inside for metric in layer._submetrics]

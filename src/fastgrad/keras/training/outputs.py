@@ -8,9 +8,15 @@ from typing import Any
 from fastgrad import nest
 
 
+def is_flat(y_pred: Any) -> bool:
+    """True if ``y_pred`` is one output, or a list, tuple or dict of outputs; False if it is nested deeper."""
+    parts = y_pred.values() if isinstance(y_pred, dict) else y_pred if isinstance(y_pred, (list, tuple)) else ()
+    return not any(nest.is_nested(part) for part in parts)
+
+
 def names_of(y_pred: Any, output_names: Sequence[str] | None) -> list[str]:
-    """The names of a model's outputs: keys of a dict, names that the model gives, else ``output_1`` and so on."""
-    if isinstance(y_pred, dict):
+    """The names of a model's outputs: keys of a flat dict, names that the model gives, else ``output_1`` and so on."""
+    if isinstance(y_pred, dict) and is_flat(y_pred):
         return sorted(y_pred)  # as nest.flatten has them
     count = len(nest.flatten(y_pred))
     if output_names is not None and len(output_names) == count:
@@ -33,6 +39,8 @@ def by_output(value: Any, y_pred: Any, names: Sequence[str], what: str) -> list[
     """
     if value is None:
         return [None] * len(names)
+    if not is_flat(y_pred):
+        return _by_nested_output(value, y_pred, names, what)
     if isinstance(value, dict):
         unknown = [name for name in value if name not in names]
         if unknown:
@@ -59,3 +67,18 @@ def by_output(value: Any, y_pred: Any, names: Sequence[str], what: str) -> list[
             )
         return list(value)
     return [value] * len(names)
+
+
+def _by_nested_output(value: Any, y_pred: Any, names: Sequence[str], what: str) -> list[Any]:
+    """The items of ``value`` for outputs that are lists, tuples or dicts inside others."""
+    if not nest.is_nested(value):
+        return [value] * len(names)
+    if isinstance(value, dict) and set(value) == set(names):
+        return [value[name] for name in names]
+    items = nest.flatten(value)
+    if len(items) != len(names):
+        raise ValueError(
+            f"`{what}` and the model's outputs have different structures: {what} has {len(items)} items, the model has "
+            f"{len(names)} outputs ({list(names)})."
+        )
+    return items

@@ -1,0 +1,98 @@
+"""Losses, weights and metrics of models with several, and with nested, outputs. Expected values are Keras's."""
+
+import numpy as np
+import pytest
+
+import fastgrad as tf
+
+keras = tf.keras
+layers = keras.layers
+
+X = np.ones((4, 3), "float32")
+ZEROS, ONES = np.zeros((4, 2), "float32"), np.ones((4, 1), "float32")
+
+
+def dense(units, name):
+    return layers.Dense(units, name=name, kernel_initializer="ones")
+
+
+def model_of(structure):
+    """A model whose outputs are 3.0: ``structure`` makes them of the outputs ``a`` (two wide) and ``b`` (one wide)."""
+    inputs = layers.Input((3,))
+    return keras.Model(inputs, structure(dense(2, "a")(inputs), dense(1, "b")(inputs)))
+
+
+def results(structure, y, **options):
+    model = model_of(structure)
+    model.compile("sgd", **options)
+    return model.evaluate(X, y, verbose=0, return_dict=True), model.evaluate(X, y, verbose=0)
+
+
+def of_both(y_true, y_pred):
+    """A loss that compares two outputs: 3 * 2 + 2 for the model above."""
+    (a, b), (a_pred, b_pred) = tf.nest.flatten(y_true), tf.nest.flatten(y_pred)
+    return tf.reduce_sum(tf.abs(a - a_pred), -1) + tf.reduce_sum(tf.abs(b - b_pred), -1)
+
+
+@pytest.mark.parametrize("loss", [["mse", ["mae"]], {"a": "mse", "b": ["mae"]}], ids=["list", "dict"])
+def test_a_list_of_one_loss_is_that_loss(loss):
+    logs, _ = results(lambda a, b: [a, b], [ZEROS, ONES], loss=loss)
+    assert logs == {"loss": 11.0, "a_loss": 9.0, "b_loss": 2.0}
+
+
+def test_several_losses_of_one_output_are_added():
+    logs, _ = results(lambda a, b: [a, b], [ZEROS, ONES], loss=["mse", ["mse", "mae"]], loss_weights=[1.0, 10.0, 100.0])
+    assert logs["loss"] == 9.0 + 40.0 + 200.0
+    assert set(logs) == {"loss", "a_loss", "b_loss"}
+
+
+def test_losses_are_in_the_order_of_the_dict_that_compile_got():
+    y = {"a": ZEROS, "b": ONES}
+    assert results(lambda a, b: {"b": b, "a": a}, y, loss={"a": "mae", "b": "mse"})[1] == [7.0, 3.0, 4.0]
+    assert results(lambda a, b: {"b": b, "a": a}, y, loss={"b": "mse", "a": "mae"})[1] == [7.0, 4.0, 3.0]
+    assert results(lambda a, b: {"b": b, "a": a}, y, loss="mse")[1] == [13.0, 4.0, 9.0]
+
+
+@pytest.mark.parametrize("kind", [tuple, dict], ids=["tuple", "dict"])
+def test_a_loss_compares_a_structure_of_outputs(kind):
+    structure = (lambda a, b: (a, b)) if kind is tuple else (lambda a, b: {"a": a, "b": b})
+    inner = ("mse", "mae") if kind is tuple else {"a": "mse", "b": "mae"}
+    logs, _ = results(structure, structure(ZEROS, ONES), loss=[of_both, inner])
+    assert logs == {"loss": 8.0 + 9.0 + 2.0, "a_b_loss": 8.0, "a_loss": 9.0, "b_loss": 2.0}
+
+
+def test_nested_outputs_have_nested_losses_and_metrics():
+    logs, _ = results(
+        lambda a, b: {"first": (a, b), "second": {"b": b}},
+        {"first": (ZEROS, ONES), "second": {"b": ONES}},
+        loss={"first": [of_both, (None, "mse")], "second": {"b": "mae"}},
+        loss_weights={"first": [1.0, (0.0, 10.0)], "second": {"b": 100.0}},
+        metrics={"first": ("mae", ["mse"]), "second": {"b": None}},
+    )
+    assert logs["loss"] == 8.0 + 40.0 + 200.0
+    assert (logs["first_loss"], logs["second/b_loss"]) == (8.0, 2.0)
+    assert logs["first/b_loss"] == 4.0
+    assert (logs["a_mae"], logs["b_mse"]) == (3.0, 4.0)
+
+
+def test_labels_may_leave_out_outputs_without_a_loss():
+    logs, _ = results(lambda a, b: [a, b, b], [ZEROS, ONES], loss=["mse", None, "mae"])
+    assert logs["loss"] == 11.0
+
+
+def test_metrics_of_an_output_are_one_or_a_list():
+    logs, _ = results(lambda a, b: [a, b], [ZEROS, ONES], loss="mse", metrics=["mse", ["mse", "mae"]])
+    assert set(logs) == {"loss", "a_loss", "b_loss", "a_mse", "b_mse", "b_mae"}
+
+
+@pytest.mark.parametrize(
+    ("error", "text", "options"),
+    [
+        (KeyError, "can't be found in either", {"loss": {"a": "mse", "c": "mae"}}),
+        (KeyError, "can't be found in the model's output", {"loss": {"a": {"c": "mse"}}}),
+        (ValueError, "must match the number of losses", {"loss": {"a": ["mse"]}, "loss_weights": [1.0, 2.0]}),
+    ],
+)
+def test_errors_name_what_does_not_go_with_the_outputs(error, text, options):
+    with pytest.raises(error, match=text):
+        results(lambda a, b: {"a": a, "b": b}, {"a": ZEROS, "b": ONES}, **options)
