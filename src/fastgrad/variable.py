@@ -306,6 +306,10 @@ class Variable(Operators):
 
     # ---- what it is ------------------------------------------------------------------------
 
+    def _promoted_with(self, other: Any, divided: bool) -> tuple[Any, Any] | None:
+        """Both operands of an operator in their common dtype, for variables that are promoted; None for others, as this one."""
+        return None
+
     @property
     def dtype(self) -> DType:
         """The element type."""

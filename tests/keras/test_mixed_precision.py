@@ -97,13 +97,16 @@ def test_weights_are_cast_inside_calls_only(policy):
 
     class Looks(layers.Dense):
         def call(self, x):
-            inside.append((tf.convert_to_tensor(self.kernel).dtype, self.kernel.value.dtype, (self.kernel * 1.0).dtype))
+            kernel = self.kernel
+            inside.append((kernel.dtype, tf.convert_to_tensor(kernel).dtype, kernel.value.dtype, (kernel * 1.0).dtype))
+            kernel.assign(tf.fill((3, 2), 1.0001))
             return super().call(x)
 
     looks = Looks(2)
     looks(np.ones((1, 3), np.float32))
     half = tf.as_dtype(policy.removeprefix("mixed_"))
-    assert inside == [(half, half, half)]
+    assert inside == [(half, half, half, half)]
+    np.testing.assert_array_equal(looks.kernel, np.full((3, 2), 1.0001, np.float32))
     assert looks.kernel.dtype == tf.convert_to_tensor(looks.kernel).dtype == looks.kernel.value.dtype == tf.float32
     assert layer.kernel.numpy().dtype == np.float32
 
@@ -178,6 +181,30 @@ def test_a_policy_without_a_name_is_the_global_one(name):
 def test_what_is_no_policy():
     with pytest.raises(TypeError, match="'name' must be a string"):
         keras.DTypePolicy(123)
-    with pytest.raises(ValueError, match="got None"):
-        keras.config.set_dtype_policy(None)
+    for value in (None, 123):
+        with pytest.raises(ValueError, match=f"policy={value}"):
+            keras.config.set_dtype_policy(value)
     assert keras.DTypePolicy("mixed_float16").quantization_mode is None
+
+
+def test_the_policy_of_a_layer_can_be_set():
+    model = keras.Sequential([layers.Dense(2, kernel_initializer="ones")])
+    x = tf.fill((1, 3), 1.001)
+    model(x)
+    layer, compiled = model.layers[0], tf.function(model)
+    for name, half, expected in [
+        ("float32", "float32", 3.0030003),
+        ("mixed_bfloat16", "bfloat16", 3.0),
+        ("mixed_float16", "float16", 3.00390625),
+        ("float32", "float32", 3.0030003),
+    ]:
+        layer.dtype_policy = keras.DTypePolicy(name)
+        for result in (layer(x), compiled(x)):
+            assert result.dtype == half == layer.compute_dtype == layer.dtype_policy.compute_dtype
+            np.testing.assert_allclose(tf.cast(result, tf.float64), [[expected, expected]], rtol=1e-7)
+        assert layer.kernel.dtype == layer.dtype == "float32"
+
+
+def test_a_dtype_of_a_layer_that_is_none():
+    with pytest.raises(ValueError, match="dtype=123"):
+        layers.Dense(2, dtype=123)

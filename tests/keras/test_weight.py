@@ -76,3 +76,53 @@ def test_trainable_can_change():
     with tf.GradientTape() as tape:
         _ = weight * 2.0
     assert tape.watched_variables() == ()
+
+
+_COMMON = [
+    ("float32", "float64", "float64"),
+    ("float32", "float16", "float32"),
+    ("float32", "int64", "float32"),
+    ("float16", "bfloat16", "float32"),
+    ("float16", "int32", "float16"),
+    ("bfloat16", "bool", "bfloat16"),
+    ("int32", "bfloat16", "bfloat16"),
+    ("int32", "int64", "int64"),
+    ("int32", "bool", "int32"),
+]
+
+
+@pytest.mark.parametrize(("left", "right", "common"), _COMMON)
+def test_operators_on_a_weight_and_a_tensor_of_another_dtype_give_the_common_one(left, right, common):
+    weight, tensor = Variable([3, 4], dtype=left), tf.cast([1, 1], right)
+    for result, values in [
+        (weight + tensor, [4, 5]),
+        (weight - tensor, [2, 3]),
+        (weight * tensor, [3, 4]),
+        (weight // tensor, [3, 4]),
+        (weight % tensor, [0, 0]),
+        (weight**tensor, [3, 4]),
+    ]:
+        assert result.dtype == common
+        np.testing.assert_array_equal(tf.cast(result, tf.float64), values)
+    assert (weight / tensor).dtype == ("float32" if "int" in common else common)
+    for result in (weight > tensor, weight >= tensor, weight != tensor, ~(weight == tensor), ~(weight <= tensor)):
+        np.testing.assert_array_equal(result, [True, True])
+    with pytest.raises(tf.errors.InvalidArgumentError, match="tf.cast"):
+        tensor + weight
+
+
+def test_gradients_flow_through_a_common_dtype():
+    weight, factors = Variable([3.0, 4.0]), tf.constant([1.0, 2.0], tf.float64)
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(weight * factors)
+    gradient = tape.gradient(loss, weight)
+    assert gradient.dtype == "float32"
+    np.testing.assert_array_equal(gradient, [1.0, 2.0])
+
+
+def test_a_variable_of_tensorflow_keeps_its_dtype():
+    for operator in (lambda x, y: x + y, lambda x, y: x / y, lambda x, y: x < y, lambda x, y: x == y):
+        with pytest.raises((tf.errors.InvalidArgumentError, TypeError)):
+            operator(tf.Variable([1.0]), tf.constant([1.0], tf.float64))
+    with pytest.raises((tf.errors.InvalidArgumentError, TypeError), match="string"):
+        Variable([1.0]) + tf.constant(["a"])

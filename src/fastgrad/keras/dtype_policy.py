@@ -69,14 +69,20 @@ class DTypePolicy:
 
 
 def get(identifier: Any) -> DTypePolicy:
-    """The policy that a name, a dtype, a configuration or None (the global one) means; a policy is returned as it is."""
+    """The policy that a name, a dtype, a configuration or None (the global one) means, a policy as it is; ValueError for others."""
     if identifier is None:
         return global_policy()
     if isinstance(identifier, DTypePolicy):
         return identifier
     if isinstance(identifier, dict):
         return DTypePolicy(identifier["config"]["name"])
-    return DTypePolicy(identifier)
+    try:
+        return DTypePolicy(identifier)
+    except TypeError as error:
+        raise ValueError(
+            "Cannot interpret `dtype` argument. Expected a string or an instance of DTypePolicy, such as 'float32'. "
+            f"Received: dtype={identifier}"
+        ) from error
 
 
 def global_policy() -> DTypePolicy:
@@ -91,10 +97,12 @@ def set_global_policy(policy: Any) -> None:
         policy: a ``DTypePolicy`` or its name.
 
     Raises:
-        ValueError: no policy has this name; nothing has changed.
+        ValueError: it is neither a policy nor the name of one; nothing has changed.
     """
-    if policy is None:
-        raise ValueError("`set_dtype_policy` needs a policy or its name, such as 'float32'; got None.")
+    if not isinstance(policy, (DTypePolicy, str, DType, np.dtype, type)):
+        raise ValueError(
+            f"`set_dtype_policy` needs a policy or its name, such as 'float32'. Received: policy={policy} (of type {type(policy)})"
+        )
     found = get(policy)
     _Default.policy = found
     mutation.settings["dtype_policy"] = found.name

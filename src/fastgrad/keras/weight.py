@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.dtypes import DType
+from fastgrad.dtypes import OF_NUMPY, DType, bfloat16, float16, float32
 from fastgrad.keras import naming, settings, structure
 from fastgrad.operation import TABLE
 from fastgrad.ops.casting import cast
@@ -145,7 +145,7 @@ class Weight(Variable):
 
     def _checked(self, what: str, value: Any) -> Tensor:
         # Keras converts what is assigned, tensors of another float dtype included.
-        tensor = _as_dtype(value, self.dtype)
+        tensor = _as_dtype(value, OF_NUMPY[self._array.dtype])
         shape = self._array.shape
         if tensor._array.shape == shape:
             return tensor
@@ -158,6 +158,16 @@ class Weight(Variable):
             f"The shape of the target variable and the shape of the target value in `variable.{what}(value)` must match. "
             f"variable.shape={self.shape}, Received: value.shape={tensor.shape}. Target variable: {self._path}"
         )
+
+    def _promoted_with(self, other: Any, divided: bool) -> tuple[Any, Any] | None:
+        # Keras gives the result of an operator whose left operand is a weight the common dtype.
+        tensor = as_tensor_or_none(other)
+        if tensor is None or tensor.dtype is self.dtype or "string" in (self.dtype.name, tensor.dtype.name):
+            return None
+        dtype = _common(self.dtype, tensor.dtype)
+        if divided and dtype.is_integer:
+            dtype = settings.standardize_dtype(None)
+        return cast(self._read(), dtype), cast(tensor, dtype)
 
     def __repr__(self) -> str:
         return f"<Variable path={self._path}, shape={self.shape}, dtype={self.dtype.name}, value={moved(self._array, None)[()]}>"
@@ -178,10 +188,20 @@ class CastWeight(Weight):
         """The same."""
         return self._for_reader(super().read_value())
 
-    def _for_reader(self, tensor: Tensor) -> Tensor:
+    @property
+    def dtype(self) -> DType:
+        """The dtype in which the weight is read."""
+        return self._reader() or super().dtype
+
+    def _reader(self) -> DType | None:
+        """The dtype of the layer that is running, where it is a float."""
         stack = naming.calls.now.stack
         reader = getattr(stack[-1], "_layer_dtype", None) if stack else None
-        return tensor if reader is None or not reader.is_floating else cast(tensor, reader)
+        return reader if reader is not None and reader.is_floating else None
+
+    def _for_reader(self, tensor: Tensor) -> Tensor:
+        reader = self._reader()
+        return tensor if reader is None else cast(tensor, reader)
 
 
 def initialized(initializer: Callable[..., Any], shape: tuple[int, ...], dtype: DType, owner: str) -> Tensor:
@@ -192,6 +212,16 @@ def initialized(initializer: Callable[..., Any], shape: tuple[int, ...], dtype: 
             f"The initializer of '{owner}' was asked for shape {TensorShape(shape)} and gave shape {value.shape}: {initializer}"
         )
     return value
+
+
+def _common(a: DType, b: DType) -> DType:
+    """The dtype of a result of both: floats count before integers, and these before booleans; of two floats, the wider."""
+    for kind in ("is_floating", "is_integer"):
+        if getattr(a, kind) != getattr(b, kind) and not (a.is_complex or b.is_complex):
+            return a if getattr(a, kind) else b
+    if {a, b} == {float16, bfloat16}:
+        return float32
+    return OF_NUMPY[np.promote_types(a.numpy, b.numpy)]
 
 
 def _as_dtype(value: Any, dtype: DType | None) -> Tensor:

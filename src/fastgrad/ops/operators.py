@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad.composite import CompositeOperand
+from fastgrad.errors import InvalidArgumentError
 from fastgrad.operation import convert_pair
 from fastgrad.ops.arithmetic import abs as absolute
 from fastgrad.ops.arithmetic import add, multiply, negative, subtract
@@ -41,11 +42,13 @@ def _binary(symbol: str, function: Callable[[Any, Any], Tensor]) -> None:
     def forward(x: Any, y: Any) -> Any:
         try:
             return function(x, y)
-        except (TypeError, ValueError):
+        except InvalidArgumentError as refusal:
+            return _promoted(function, x, y, refusal)
+        except (TypeError, ValueError) as refusal:
             # An object of another library may know what to do with a tensor; numbers and arrays do not.
             if hasattr(type(y), reflected) and not isinstance(y, (int, float, complex, np.ndarray, np.generic, *_OURS)):
                 return NotImplemented
-            raise
+            return _promoted(function, x, y, refusal)
 
     def backward(x: Any, y: Any) -> Any:
         return function(y, x)
@@ -57,10 +60,21 @@ def _binary(symbol: str, function: Callable[[Any, Any], Tensor]) -> None:
 
 def _comparison(symbol: str, function: Callable[[Any, Any], Tensor]) -> None:
     def compare(x: Any, y: Any) -> Any:
-        return function(x, y)
+        try:
+            return function(x, y)
+        except InvalidArgumentError as refusal:
+            return _promoted(function, x, y, refusal)
 
     for kind in _OURS:
         setattr(kind, f"__{symbol}__", compare)
+
+
+def _promoted(function: Callable[[Any, Any], Any], x: Any, y: Any, refusal: Exception) -> Any:
+    """``function`` of a weight of Keras's and a tensor of another dtype, both in their common one; else raises ``refusal``."""
+    pair = x._promoted_with(y, function is divide) if isinstance(x, Variable) else None
+    if pair is None:
+        raise refusal
+    return function(*pair)
 
 
 def _unary(symbol: str, function: Callable[[Any], Tensor]) -> None:
@@ -78,13 +92,16 @@ def _equality(function: Callable[[Any, Any], Tensor], unlike: bool) -> Callable[
         if y is None:
             return unlike
         try:
-            x, y = convert_pair(x, y, function.__name__)
+            first, second = convert_pair(x, y, function.__name__)
         except CompositeOperand as met:
             return met.mapped(function, x, y)
-        a, b = x._array.shape, y._array.shape
-        if a != b and x._array.dtype == y._array.dtype and not _broadcast(a, b):
+        a, b = first._array.shape, second._array.shape
+        if a != b and first._array.dtype == second._array.dtype and not _broadcast(a, b):
             return Tensor(np.array(unlike))
-        return function(x, y)
+        try:
+            return function(first, second)
+        except InvalidArgumentError as refusal:
+            return _promoted(function, x, y, refusal)
 
     return compare
 

@@ -84,8 +84,11 @@ def test_input_layer_wants_one_shape(arguments):
 
 
 def test_input_layer():
-    layer = keras.layers.InputLayer(input_shape=(3,), name="x")
+    with pytest.warns(UserWarning, match="`input_shape` is deprecated"):
+        layer = keras.layers.InputLayer(input_shape=(3,), name="x")
     assert layer.batch_shape == (None, 3)
+    assert (layer.sparse, layer.ragged) == (False, False)
+    assert layer.call() is None
     x = tf.ones((1, 3))
     assert layer(x) is x
     assert keras.layers.InputLayer.from_config(layer.get_config()).get_config() == layer.get_config()

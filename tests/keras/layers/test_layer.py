@@ -568,6 +568,34 @@ def test_the_output_spec_has_shape_and_dtype_without_a_call():
         _ = layer.output
 
 
+def test_shapes_of_outputs_are_enough_for_their_spec():
+    class Parts(keras.layers.Layer):
+        def call(self, x):
+            raise RuntimeError
+
+        def compute_output_shape(self, input_shape):
+            return (input_shape, (input_shape, {"a": input_shape}), [input_shape])
+
+    for found in (
+        Parts().compute_output_spec(keras.KerasTensor((2, 3))),
+        Parts()(keras.KerasTensor((2, 3))),
+    ):
+        assert [type(part) for part in (found, found[1], found[1][1], found[2])] == [tuple, tuple, dict, list]
+        assert {part.shape for part in tf.nest.flatten(found)} == {(2, 3)}
+
+
+def test_masks_that_layers_compute_from_arrays_and_symbolic_inputs():
+    masking = keras.layers.Masking()
+    for dtype in (np.float64, np.int64):
+        np.testing.assert_array_equal(masking.compute_mask(np.array([[[0, 0], [1, 0]]], dtype)), [[False, True]])
+    inputs = [keras.KerasTensor((None, 2, 1))] * 2
+    given = [np.array([[True, False]]), np.array([[False, True]])]
+    joined = keras.layers.Concatenate(axis=1).compute_mask(inputs, given)
+    np.testing.assert_array_equal(joined, [[True, False, False, True]])
+    assert not keras.layers.Lambda(lambda x: x).supports_masking
+    assert keras.layers.Lambda(lambda x: x, mask=lambda x, mask: mask).supports_masking
+
+
 def test_a_symbolic_tensor_is_dense():
     assert not keras.KerasTensor((2,), sparse=False).sparse
     with pytest.raises(ValueError, match="only dense tensors"):

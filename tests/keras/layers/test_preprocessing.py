@@ -54,6 +54,8 @@ def test_axes_and_the_way_back():
         (lambda: layers.Normalization(5)(X), ValueError, "ndim=2.*axis=.5"),
         (lambda: layers.Normalization().adapt([]), ValueError, "no data"),
         (lambda: layers.Normalization().adapt(3), TypeError, "int"),
+        (lambda: layers.Normalization().adapt([[1.0, 2.0]]), TypeError, r"`\.shape`.*list"),
+        (lambda: layers.Normalization().adapt(iter([42])), TypeError, r"`\.shape`.*int"),
         (lambda: layers.Normalization().adapt([X, X[:, :2]]), ValueError, r"\(4,\).*\(50, 2\)"),
         (layers.CategoryEncoding, ValueError, "num_tokens=None"),
         (lambda: layers.CategoryEncoding(3, "nope"), ValueError, "nope.*one_hot"),

@@ -276,5 +276,9 @@ def test_arguments_that_are_wrong_are_refused():
             getattr(layers, kind)(2)(np.ones((2, 3), np.float32))
     with pytest.raises(ValueError, match="use_cudnn"):
         layers.LSTM(2, use_cudnn="maybe")
+    with pytest.raises(ValueError, match="Unrecognized.*use_cudnn"):
+        layers.SimpleRNN(2, use_cudnn=True)
+    both = layers.Bidirectional(layers.LSTM(2, use_cudnn=False))
+    assert both.forward_layer.use_cudnn is both.backward_layer.use_cudnn is False
     with pytest.raises(ValueError, match="initial_state"):
         layers.LSTM(2)(np.ones((1, 2, 3), np.float32), initial_state=[tf.zeros((1, 2))])

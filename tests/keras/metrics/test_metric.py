@@ -148,3 +148,59 @@ class TestNames:
         assert tf.metrics.Mean is metrics.Mean
         assert tf.metrics.mse is metrics.mse
         assert not hasattr(metrics, "mean_squared_error")
+
+
+class TestStateless:
+    def test_variables_keep_their_values(self):
+        mean = metrics.Mean()
+        assert [float(x) for x in mean.stateless_update_state(mean.variables, [1.0, 3.0])] == [4.0, 2.0]
+        assert float(mean.stateless_result([tf.constant(6.0), 3.0])) == 2.0
+        assert float(mean.result()) == 0.0
+        mean.update_state(5.0)
+        assert [float(x) for x in mean.stateless_reset_state()] == [0.0, 0.0]
+        assert float(mean.result()) == 5.0
+
+    def test_in_a_compiled_function(self):
+        mean = metrics.Mean()
+        mean.update_state(5.0)
+        step = tf.function(mean.stateless_update_state)
+        variables = [tf.zeros(()), tf.zeros(())]
+        for _ in range(3):
+            variables = step(variables, tf.constant([1.0, 3.0]))
+        assert [float(x) for x in variables] == [12.0, 6.0]
+        assert float(mean.result()) == 5.0
+
+    def test_an_error_leaves_the_variables(self):
+        mean = metrics.Mean()
+        mean.update_state(5.0)
+        with pytest.raises(ValueError, match="length 1, but expected 2"):
+            mean.stateless_result([1.0])
+        with pytest.raises(ValueError, match="shape"):
+            mean.stateless_result([1.0, [1.0, 2.0]])
+        with pytest.raises(TypeError):
+            mean.stateless_update_state(mean.variables)
+        assert float(mean.result()) == 5.0
+
+
+def test_float_weights_of_integer_counts_warn():
+    iou = metrics.MeanIoU(2)
+    with pytest.warns(UserWarning, match="weight as `float`, but dtype is `int`"):
+        iou.update_state([0, 1, 1, 0], [0, 1, 0, 1], sample_weight=np.array([1.5, 2.5, 0.5, 1.0]))
+    np.testing.assert_array_equal(iou.total_cm, [[1, 1], [0, 2]])
+    assert float(iou.result()) == pytest.approx(0.58333337)
+
+
+def test_a_metric_in_half_precision_adds_tensors_to_its_variables():
+    class Total(metrics.Metric):
+        def __init__(self):
+            super().__init__(dtype="float16")
+            self.total = self.add_variable((), "zeros", name="total")
+
+        def update_state(self, x):
+            self.total.assign(self.total + tf.reduce_sum(tf.cast(x, self.dtype)))
+
+        def result(self):
+            return self.total
+
+    total = Total()
+    assert float(total([1.0, 2.0])) == 3.0

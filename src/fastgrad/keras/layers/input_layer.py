@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 from fastgrad.keras.layers.layer import Layer
@@ -26,6 +27,7 @@ class InputLayer(Layer):
     """
 
     _leaf = True
+    sparse = ragged = optional = False
 
     def __init__(
         self,
@@ -40,7 +42,9 @@ class InputLayer(Layer):
         name: str | None = None,
         **kwargs: Any,
     ) -> None:
-        shape = kwargs.pop("input_shape", shape)
+        if "input_shape" in kwargs:
+            warnings.warn("Argument `input_shape` is deprecated. Use `shape` instead.", stacklevel=2)
+            shape = kwargs.pop("input_shape")
         batch_shape = kwargs.pop("batch_input_shape", batch_shape)
         super().__init__(name=name, dtype=dtype, **kwargs)
         if sparse or ragged or optional or input_tensor is not None:
@@ -69,7 +73,7 @@ class InputLayer(Layer):
         """The shape of the inputs, with the batch."""
         return self._batch_shape
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Any = None) -> Any:
         """``inputs``."""
         return inputs
 

@@ -43,8 +43,7 @@ class Lambda(Layer):
         self.arguments = arguments or {}
         self.function = function
         self.mask = mask
-        if mask is not None:
-            self.supports_masking = True
+        self.supports_masking = mask is not None
         self._output_shape = output_shape
         self._wanted = frozenset(inspect.signature(function).parameters)
         self._build_at_init()

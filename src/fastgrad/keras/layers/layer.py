@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from fastgrad import nest, recording
+from fastgrad import mutation, nest, recording
 from fastgrad.composite import Composite, CompositeOperand
 from fastgrad.keras import constraints, dtype_policy, initializers, naming, regularizers, settings
 from fastgrad.keras.layers.calling import Caller, added_losses
@@ -95,10 +95,7 @@ class Layer(Caller, Configurable, WeightOwner):
             hints = "".join(near(name, known - {"self", "args", "kwargs"}) for name in kwargs)
             raise ValueError(f"Unrecognized keyword arguments passed to {type(self).__name__}: {kwargs}.{hints}")
         self.name = naming.auto_name(type(self).__name__) if name is None else naming.checked_name(name)
-        self._policy = dtype_policy.get(dtype)
-        self._layer_dtype = self._policy.compute
-        if self._policy.compute is not self._policy.variable:
-            self.__dict__["_leaf"] = False  # its weights ask who reads them
+        self._set_policy(dtype_policy.get(dtype))
         self.autocast = autocast
         self.activity_regularizer = regularizers.get(activity_regularizer)
         self._trainable = trainable
@@ -200,9 +197,9 @@ class Layer(Caller, Configurable, WeightOwner):
         return type(self).compute_output_shape is not Layer.compute_output_shape
 
     def _builds_from_shape(self) -> bool:
-        """Whether the class's ``build`` makes the weights from the shape of one input."""
+        """Whether the class's ``build`` makes the weights from the shape of one input, or there are none to make."""
         if type(self).build is Layer.build:
-            return False
+            return self._has_output_rule() and all(layer.built for layer in self._flatten_layers()[1:])
         parameters = list(inspect.signature(self.build).parameters.values())
         return bool(parameters) and all(other.default is not other.empty for other in parameters[1:])
 
@@ -310,8 +307,22 @@ class Layer(Caller, Configurable, WeightOwner):
 
     @property
     def dtype_policy(self) -> dtype_policy.DTypePolicy:
-        """The policy behind ``dtype``."""
+        """The dtypes of weights and computations; a policy or its name can be set, which weights keep their dtype after."""
         return self._policy
+
+    @dtype_policy.setter
+    def dtype_policy(self, value: Any) -> None:
+        self._set_policy(_policy_of(value))
+        mutation.changed()
+
+    def _set_policy(self, policy: Any) -> None:
+        self._policy, self._layer_dtype = policy, policy.compute
+        self._seen_shapes.clear()
+        for weight in (*self._trainable_own, *self._other_own):
+            if type(weight) is Weight and weight.autocast and weight.dtype.is_floating:
+                weight.__class__ = CastWeight
+        if policy.compute is not policy.variable or self.weights:
+            self.__dict__["_leaf"] = False  # its weights ask who reads them
 
     @property
     def input_spec(self) -> Any:
@@ -381,6 +392,7 @@ class Layer(Caller, Configurable, WeightOwner):
         return f"<{type(self).__name__} name={self.__dict__.get('name')}, built={self.built}>"
 
 
+_policy_of = dtype_policy.get  # the class has a property of the module's name
 _NOT_COPIED = frozenset(["_inbound_nodes", "_stack", "_step_functions"])
 
 

@@ -30,7 +30,8 @@ class Masking(Layer):
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Tensor:
         """Where a feature is another value."""
-        x = inputs if inputs.dtype.is_floating else tf.cast(inputs, tf.float64)  # the value may be between two integers
+        x = tf.convert_to_tensor(inputs)
+        x = x if x.dtype.is_floating else tf.cast(x, tf.float64)  # the value may be between two integers
         return tf.reduce_any(tf.not_equal(x, self.mask_value), axis=-1)
 
     def call(self, inputs: Tensor) -> Tensor:

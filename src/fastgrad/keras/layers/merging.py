@@ -269,7 +269,8 @@ class Concatenate(Layer):
                 mask = tf.cast(mask, tf.bool)
                 while mask.ndim < len(x.shape):
                     mask = tf.expand_dims(mask, -1)
-                found.append(tf.broadcast_to(mask, x.shape))
+                shape = [known if size is None else size for size, known in zip(x.shape, mask.shape, strict=True)]
+                found.append(tf.broadcast_to(mask, shape))
         return tf.reduce_any(tf.concat(found, self.axis), -1)
 
     def get_config(self) -> dict[str, Any]:

@@ -137,7 +137,7 @@ class WeightOwner(Owner):
         return [variable for metric in self.metrics for variable in metric.variables]
 
     def _recorded_settings(self) -> list[Any]:
-        """What a recorded program depends on besides values of weights: plain attributes, and which weights are trained.
+        """What a recorded program depends on besides values of weights: plain attributes, dtypes, and which weights are trained.
 
         Attributes that subclasses of the user's read are looked at one by one, as the names that they are.
         """
@@ -145,7 +145,7 @@ class WeightOwner(Owner):
         for layer in self._flatten_layers():
             own = type(layer).__module__.startswith("fastgrad.")
             plain = {k: v for k, v in vars(layer).items() if type(v) in PLAIN and not k.startswith("_")} if own else {}
-            found.append((id(layer), layer._trainable, plain))
+            found.append((id(layer), layer._trainable, layer._layer_dtype.name, plain))
         found.append([(id(w), w.trainable, getattr(w, "overwrite_with_gradient", False)) for w in self.weights])
         return found
 

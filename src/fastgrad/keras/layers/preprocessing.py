@@ -137,6 +137,7 @@ class Normalization(Layer):
             data: an array or tensor, a Dataset (also of pairs, whose first it takes), a ``PyDataset`` or other batches.
 
         Raises:
+            TypeError: batches that are no arrays or tensors; nothing has changed.
             ValueError: no data, or of another shape than the layer was built for; nothing has changed.
         """
         total, squares, count = np.zeros(()), np.zeros(()), 0
@@ -190,7 +191,13 @@ def _batches(data: Any) -> Iterator[np.ndarray]:
         )
     batches: Iterable[Any] = data if isinstance(data, Iterable) else (data[place] for place in range(len(data)))
     for batch in batches:
-        x = np.asarray(batch[0] if isinstance(batch, tuple) else batch)
+        batch = batch[0] if isinstance(batch, tuple) else batch
+        if not hasattr(batch, "shape"):
+            raise TypeError(
+                "adapt() expects batches that are arrays or tensors, with a `.shape` attribute. "
+                f"Got a batch of type {type(batch).__name__}. Lists become an array with np.array(...)."
+            )
+        x = np.asarray(batch)
         yield x[None] if x.ndim < 2 and not isinstance(data, (list, tuple)) else x
 
 

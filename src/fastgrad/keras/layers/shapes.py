@@ -25,7 +25,8 @@ def map_shapes(function: Callable[..., Any], *structures: Any) -> Any:
         return function(*[tuple(shape) for shape in structures])
     if isinstance(first, dict):
         return {key: map_shapes(function, *[other[key] for other in structures]) for key in first}
-    return [map_shapes(function, *items) for items in zip(*structures, strict=True)]
+    mapped = [map_shapes(function, *items) for items in zip(*structures, strict=True)]
+    return tuple(mapped) if isinstance(first, tuple) else mapped
 
 
 def shapes_of(value: Any) -> Any:

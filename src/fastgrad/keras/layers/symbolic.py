@@ -13,7 +13,7 @@ import numpy as np
 from fastgrad import nest, recording
 from fastgrad.keras import naming, settings
 from fastgrad.keras.layers.input_spec import check_inputs
-from fastgrad.keras.layers.shapes import common, has_unknown, map_shapes
+from fastgrad.keras.layers.shapes import common, has_unknown, is_shape, map_shapes
 from fastgrad.shape import TensorShape
 from fastgrad.tensor import Tensor, constant_tensor
 
@@ -204,7 +204,9 @@ def output_spec(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> An
 
 def _as_lists(shapes: Any) -> Any:
     """Nested shapes, tuples of them as lists, as ``build`` takes them."""
-    return map_shapes(lambda shape: shape, shapes)
+    if isinstance(shapes, dict):
+        return {key: _as_lists(value) for key, value in shapes.items()}
+    return shapes if is_shape(shapes) else [_as_lists(value) for value in shapes]
 
 
 def _by_rule(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -56,6 +57,13 @@ class IoU(Metric):
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Counts in a batch."""
+        kind = getattr(sample_weight, "dtype", None)
+        if kind is not None and "float" in str(getattr(kind, "name", kind)) and self._dtype.is_integer:
+            warnings.warn(
+                "You are passing weight as `float`, but dtype is `int`. This may result in an incorrect weight due to type casting. "
+                "Consider using integer weights, or a metric with dtype='float32'.",
+                stacklevel=2,
+            )
         with paused():
             pairs = ((y_true, self.sparse_y_true), (y_pred, self.sparse_y_pred))
             labels, predictions = [

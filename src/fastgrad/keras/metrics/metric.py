@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -94,6 +96,49 @@ class Metric(Owner):
     def result(self) -> Any:
         """The number so far, a scalar tensor."""
         raise NotImplementedError(f"Metric {type(self).__name__} does not have a `result` method implemented.")
+
+    def stateless_update_state(self, metric_variables: Any, *args: Any, **kwargs: Any) -> list[Any]:
+        """The values that ``update_state`` of the arguments would give the variables; they keep theirs.
+
+        Args:
+            metric_variables: a value for each of ``variables``, to begin with.
+
+        Raises:
+            ValueError: another number of values.
+        """
+        with self._holding(metric_variables):
+            self.update_state(*args, **kwargs)
+            return [Variable.value(variable) for variable in self.variables]
+
+    def stateless_result(self, metric_variables: Any) -> Any:
+        """What ``result`` would give for these values of the variables; ValueError for another number of values."""
+        with self._holding(metric_variables):
+            result = self.result()
+            return Variable.value(result) if isinstance(result, Variable) else result
+
+    def stateless_reset_state(self) -> list[Any]:
+        """The values that ``reset_state`` would give the variables; they keep theirs."""
+        with self._holding(self.variables):
+            self.reset_state()
+            return [Variable.value(variable) for variable in self.variables]
+
+    @contextmanager
+    def _holding(self, values: Any) -> Iterator[None]:
+        """A block in which the variables have other values."""
+        own, given = self.variables, list(values)
+        if len(own) != len(given):
+            raise ValueError(
+                f"Argument `metric_variables` must be a list of tensors corresponding 1:1 to {type(self).__name__}().variables. "
+                f"Received list with length {len(given)}, but expected {len(own)} variables."
+            )
+        kept = [Variable.value(variable) for variable in own]
+        try:
+            for variable, value in zip(own, given, strict=True):
+                variable.assign(value)
+            yield
+        finally:
+            for variable, value in zip(own, kept, strict=True):
+                variable.assign(value)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """``update_state`` of the arguments, then ``result``."""

@@ -54,6 +54,8 @@ class Bidirectional(Layer):
         for one in directions:
             if hasattr(one, "zero_output_for_mask"):
                 one.zero_output_for_mask = one.return_sequences
+            if hasattr(layer, "use_cudnn"):  # no part of a configuration
+                one.use_cudnn = layer.use_cudnn
         self.merge_mode = merge_mode
         self._first_weights = list(weights) if weights else None
         self.stateful = self.forward_layer.stateful

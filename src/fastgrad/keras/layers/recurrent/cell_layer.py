@@ -39,14 +39,15 @@ class CellLayer(RNN):
         for key in (*code.co_varnames[1 : code.co_argcount], "implementation"):
             if key in options:
                 of_cell[key] = options.pop(key)
-        use_cudnn = options.pop("use_cudnn", "auto")
+        use_cudnn = options.pop("use_cudnn") if "use_cudnn" in given else None  # SimpleRNN has none
         super().__init__(kind(name=name, **of_cell), **options)
-        if use_cudnn not in ("auto", True, False):
+        if use_cudnn not in ("auto", True, False, None):
             raise ValueError(
                 "Invalid value received for argument `use_cudnn`. Expected one of {'auto', True, False}. "
                 f"Received: use_cudnn={use_cudnn}"
             )
-        self.use_cudnn = use_cudnn
+        if use_cudnn is not None:
+            self.use_cudnn = use_cudnn
         self.input_spec = InputSpec(ndim=3)
 
     def inner_loop(
