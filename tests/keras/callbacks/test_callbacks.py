@@ -108,6 +108,21 @@ def test_nan_losses_end_training(capsys):
     assert "Batch 0: Invalid loss, terminating training" in capsys.readouterr().out
 
 
+def test_a_nan_ends_training_with_an_error_if_that_is_asked_for():
+    ended = []
+    watch = callbacks.LambdaCallback(on_train_end=lambda logs: ended.append(True))
+    with pytest.raises(RuntimeError, match="NaN or Inf loss encountered at batch 0. Loss value: nan"):
+        make_model().fit(X * np.inf, Y, verbose=0, callbacks=[callbacks.TerminateOnNaN(raise_error=True), watch])
+    assert not ended
+
+
+def test_checkpoints_are_saved_when_the_monitored_value_is_not_there(tmp_path):
+    save = callbacks.ModelCheckpoint(tmp_path / "model.keras", monitor="unknown", save_best_only=True, mode="min")
+    with pytest.warns(UserWarning, match="`unknown` which is not available"):
+        make_model().fit(X, Y, verbose=0, callbacks=[save])
+    assert (tmp_path / "model.keras").exists()
+
+
 def test_logs_are_written_as_csv(tmp_path):
     file = tmp_path / "logs.csv"
     model = make_model()

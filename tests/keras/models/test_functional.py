@@ -295,3 +295,175 @@ class TestStateSetAfterTheConstructor:
 def test_what_is_refused(make, message):
     with pytest.raises((ValueError, TypeError, AttributeError), match=message):
         make()
+
+
+class AddIfGiven(layers.Layer):
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.dense = layers.Dense(2, kernel_initializer="ones", use_bias=False)
+
+    def call(self, x, other=None):
+        return self.dense(x if other is None else x + other)
+
+
+class TestOptionalInputs:
+    ONES = np.ones((2, 2), np.float32)
+
+    def model(self):
+        x, other = keras.Input((2,), name="x"), keras.Input((2,), name="other", optional=True)
+        model = keras.Model({"x": x, "other": other}, AddIfGiven()(x, other))
+        model.compile("sgd", "mse")
+        return model
+
+    @pytest.mark.parametrize(("other", "expected"), [(None, 2.0), (ONES, 4.0)], ids=["none", "given"])
+    def test_layers_get_none_where_none_is_passed(self, other, expected):
+        model, data = self.model(), {"x": self.ONES, "other": other}
+        np.testing.assert_array_equal(model(data), expected * self.ONES)
+        np.testing.assert_array_equal(model.predict(data, verbose=0), expected * self.ONES)
+        assert model.evaluate(data, self.ONES, verbose=0) == (expected - 1.0) ** 2
+        assert model.fit(data, self.ONES, verbose=0).history["loss"] == [(expected - 1.0) ** 2]
+        model.fit(((data, self.ONES) for _ in range(2)), verbose=0)
+
+    def test_other_inputs_can_not_be_none(self):
+        model = self.model()
+        with pytest.raises(ValueError, match="the input 'x' is not optional"):
+            model({"x": None, "other": self.ONES})
+        plain = keras.Sequential([keras.Input((2,), name="x"), layers.Dense(1)])
+        plain = keras.Model(plain.inputs, plain.outputs)
+        plain.compile("sgd", "mse")
+        with pytest.raises(ValueError, match="the input 'x' is not optional"):
+            plain.fit([None], np.ones((2, 1)), verbose=0)
+
+    def test_a_copy_has_them(self):
+        model = keras.models.clone_model(keras.Model.from_config(self.model().get_config(), {"AddIfGiven": AddIfGiven}))
+        assert model({"x": self.ONES, "other": None}).shape == (2, 2)
+
+
+class TestStructureOfInputs:
+    def model(self, *names):
+        inputs = {name: keras.Input((2,), name=name) for name in names}
+        return keras.Model(inputs, layers.Subtract()(list(inputs.values())))
+
+    def test_inputs_that_the_model_does_not_have_are_warned_of(self):
+        x = np.ones((1, 2), np.float32)
+        with pytest.warns(UserWarning, match="The structure of `inputs` doesn't match the expected structure"):
+            assert self.model("a", "b")({"a": x, "b": x, "c": x}).shape == (1, 2)
+
+    def test_a_list_in_place_of_a_dict_is_in_the_order_of_the_names(self):
+        one, two = np.full((1, 2), 1.0, np.float32), np.full((1, 2), 2.0, np.float32)
+        with pytest.warns(UserWarning, match="The structure of `inputs` doesn't match"):
+            np.testing.assert_array_equal(self.model("a", "b")([one, two]), [[-1.0, -1.0]])
+        with pytest.raises(ValueError, match="The structure of `inputs` doesn't match"):
+            self.model("b", "a")([one, two])
+
+
+@pytest.mark.parametrize("kind", [list, tuple])
+def test_a_restored_model_gives_outputs_of_the_same_type(kind):
+    x = keras.Input((3,))
+    model = keras.Model(x, kind([layers.Dense(2)(x), layers.Dense(1)(x)]))
+    assert type(keras.Model.from_config(model.get_config())(np.ones((1, 3), np.float32))) is kind
+
+
+class Counting(layers.Layer):
+    """Counts its calls in a weight that is made at once, or by ``build``."""
+
+    def __init__(self, at_once=True, **options):
+        super().__init__(**options)
+        self.counter = self.add_weight(shape=(), initializer="zeros", trainable=False) if at_once else None
+
+    def build(self, input_shape):
+        if self.counter is None:
+            self.counter = self.add_weight(shape=(), initializer="zeros", trainable=False)
+
+    def call(self, x):
+        self.counter.assign_add(1.0)
+        return x
+
+
+class TestSymbolicCalls:
+    @pytest.mark.parametrize("at_once", [True, False])
+    @pytest.mark.parametrize("wrapped", [False, True])
+    def test_they_change_no_state(self, at_once, wrapped):
+        counting = Counting(at_once)
+        layer = counting
+        if wrapped:
+            layer = layers.TimeDistributed(counting)
+        x = keras.Input((3, 3))
+        model = keras.Model(x, layer(x))
+        assert float(counting.counter) == 0.0
+        sequential = keras.Sequential([keras.Input((3, 3)), layer])
+        sequential.compute_output_shape((None, 3, 3))
+        assert float(counting.counter) == 0.0
+        model(np.ones((2, 3, 3), np.float32))
+        assert float(counting.counter) > 0.0
+
+    def test_a_rule_of_the_layer_is_used_in_place_of_a_run(self):
+        class Trained(layers.Layer):
+            def build(self, input_shape):
+                self.scale = self.add_weight(shape=(input_shape[-1],))
+
+            def call(self, x, training=False):
+                assert training
+                return x
+
+            def compute_output_spec(self, x, training=False):
+                return keras.KerasTensor((*x.shape[:-1], 7), dtype="float16")
+
+        x = keras.Input((3,))
+        result = Trained()(x)
+        assert (result.shape, result.dtype) == ((None, 7), "float16")
+        model = keras.Model(x, result)
+        assert [weight.shape for weight in model.weights] == [(3,)]
+        assert model(np.ones((2, 3), np.float32), training=True).shape == (2, 3)
+
+
+class TestClones:
+    def nested(self):
+        x = keras.Input((3,))
+        inner = keras.Model(x, layers.Dense(4)(x), name="inner")
+        stack = keras.Sequential([keras.Input((4,)), layers.Dense(2)], name="stack")
+        y = keras.Input((3,))
+        return keras.Model(y, stack(inner(y)))
+
+    def test_a_call_function_calls_the_new_layers(self):
+        def call(layer, *args, **kwargs):
+            result = layer(*args, **kwargs)
+            return layers.Dropout(0.5)(result) if isinstance(layer, layers.Dense) else result
+
+        x = keras.Input((3,))
+        model = keras.Model(x, layers.Dense(2)(layers.Dense(4)(x)))
+        clone = keras.models.clone_model(model, clone_function=lambda layer: layer, call_function=call)
+        assert [type(layer).__name__ for layer in clone.layers] == [
+            "InputLayer",
+            "Dense",
+            "Dropout",
+            "Dense",
+            "Dropout",
+        ]
+        np.testing.assert_array_equal(clone(X[:, :3]), model(X[:, :3]))
+        stack = keras.Sequential([layers.Dense(1)])
+        with pytest.raises(ValueError, match="`call_function` argument is not supported with Sequential"):
+            keras.models.clone_model(stack, call_function=call)
+
+    def test_models_inside_are_cloned_with_the_same_functions_if_that_is_asked_for(self):
+        seen = []
+
+        def clone(layer):
+            seen.append(type(layer).__name__)
+            return type(layer).from_config(layer.get_config())
+
+        model = self.nested()
+        keras.models.clone_model(model, clone_function=clone)
+        assert seen == ["Functional", "Sequential"]
+        seen.clear()
+        copy = keras.models.clone_model(model, clone_function=clone, recursive=True)
+        assert seen == ["Dense", "Dense"]
+        copy.set_weights(model.get_weights())
+        np.testing.assert_array_equal(copy(X[:, :3]), model(X[:, :3]))
+
+    def test_input_tensors_have_the_structure_of_the_inputs(self):
+        inputs = {"x": keras.Input((3,), name="x"), "y": keras.Input((3,), name="y")}
+        model = keras.Model(inputs, {"sum": layers.Add()(list(inputs.values()))})
+        assert set(keras.models.clone_model(model, input_tensors=inputs).input) == {"x", "y"}
+        with pytest.raises(ValueError, match="`input_tensors` must have the same structure as model.input"):
+            keras.models.clone_model(model, input_tensors=tuple(inputs.values()))

@@ -514,3 +514,15 @@ def test_learning_curves_are_drawn():
     assert [line.get_label() for line in left.get_lines()] == ["loss", "val_loss"]
     assert [line.get_label() for line in right.get_lines()] == ["accuracy", "val_accuracy"]
     assert list(left.get_lines()[0].get_xdata()) == [1, 2]
+
+
+def test_compute_loss_may_lack_the_argument_training():
+    class Older(tf.keras.Sequential):
+        def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None):
+            return super().compute_loss(x, y, y_pred, sample_weight) + 100.0
+
+    model = Older([tf.keras.layers.Dense(1, kernel_initializer="zeros")])
+    model.compile("sgd", "mse")
+    x, y = np.ones((4, 2), np.float32), np.ones((4, 1), np.float32)
+    assert model.fit(x, y, verbose=0).history["loss"] == [101.0]
+    assert model.evaluate(x, y * 50, verbose=0) > 100.0

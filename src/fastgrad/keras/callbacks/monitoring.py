@@ -285,10 +285,8 @@ class ModelCheckpoint(Monitoring):
     def _save(self, epoch: int, batch: int | None, logs: Logs | None) -> None:
         logs = logs or {}
         reason = ""
-        if self.save_best_only:
-            value = self.value_in(logs)
-            if value is None:
-                return
+        value = self.value_in(logs) if self.save_best_only else None
+        if value is not None:  # without the value, which has been warned of, each model is saved
             best = "None" if self.best is None else f"{self.best:.5f}"
             if not self.is_better(value, self.best):
                 if self.verbose > 0:

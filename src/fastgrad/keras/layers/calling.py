@@ -18,7 +18,7 @@ from fastgrad.composite import Composite
 from fastgrad.dtypes import DType
 from fastgrad.keras import masks
 from fastgrad.keras.layers.input_spec import check_inputs
-from fastgrad.keras.layers.symbolic import keras_tensors, symbolic_call
+from fastgrad.keras.layers.symbolic import keep_new_state, keras_tensors, symbolic_call
 from fastgrad.keras.naming import calls
 from fastgrad.ops.casting import cast
 from fastgrad.tensor import Tensor, as_tensor_or_none, convert_to_tensor
@@ -197,6 +197,7 @@ class Caller:
             check_inputs(self._input_spec, first, self.name)
         if not self.built:
             self._build_for(converted, kwargs)
+            keep_new_state(self)
             if self._input_spec is not None:
                 check_inputs(self._input_spec, first, self.name)
         outputs = self._run(converted, kwargs)

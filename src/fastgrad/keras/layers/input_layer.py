@@ -19,7 +19,8 @@ class InputLayer(Layer):
         dtype: default ``floatx()``.
         batch_shape: the shape with the batch, in place of the two above.
         name: default ``input_layer``, numbered.
-        sparse, ragged, optional, input_tensor: of Keras's signature; only their defaults are there.
+        sparse, ragged, input_tensor: of Keras's signature; only their defaults are there.
+        optional: whether None may be passed for this input; the layers that take it get None then.
         **kwargs: ``input_shape`` and ``batch_input_shape``, older names of ``shape`` and ``batch_shape``.
 
     Raises:
@@ -47,8 +48,8 @@ class InputLayer(Layer):
             shape = kwargs.pop("input_shape")
         batch_shape = kwargs.pop("batch_input_shape", batch_shape)
         super().__init__(name=name, dtype=dtype, **kwargs)
-        if sparse or ragged or optional or input_tensor is not None:
-            raise ValueError("InputLayer: `sparse`, `ragged`, `optional` and `input_tensor` are not supported.")
+        if sparse or ragged or input_tensor is not None:
+            raise ValueError("InputLayer: `sparse`, `ragged` and `input_tensor` are not supported.")
         if shape is None and batch_shape is None:
             raise ValueError("You must pass a `shape` argument.")
         if batch_shape is not None and (shape is not None or batch_size is not None):
@@ -56,6 +57,7 @@ class InputLayer(Layer):
         if batch_shape is None:
             batch_shape = (batch_size, *TensorShape(shape))
         self._batch_shape = tuple(TensorShape(batch_shape))
+        self.optional = bool(optional)
         tensor = KerasTensor(self._batch_shape, self.dtype, name=name)
         Node(self, ((), {}), tensor)
         self.autocast = False
@@ -83,8 +85,8 @@ class InputLayer(Layer):
 
     def get_config(self) -> dict[str, Any]:
         """The arguments."""
-        never = {"sparse": False, "ragged": False, "optional": False}
-        return {"batch_shape": self._batch_shape, "dtype": self.dtype, "name": self.name, **never}
+        config = {"batch_shape": self._batch_shape, "dtype": self.dtype, "name": self.name}
+        return {**config, "sparse": False, "ragged": False, "optional": self.optional}
 
 
 def Input(

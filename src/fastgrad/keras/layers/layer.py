@@ -14,7 +14,7 @@ from fastgrad.keras.layers.calling import Caller, added_losses
 from fastgrad.keras.layers.configuration import Configurable
 from fastgrad.keras.layers.owning import WeightOwner
 from fastgrad.keras.layers.shapes import common, has_unknown, shapes_of, zeros_of
-from fastgrad.keras.layers.symbolic import OfFirstCall, output_spec
+from fastgrad.keras.layers.symbolic import OfFirstCall, output_spec, state_unchanged
 from fastgrad.keras.weight import CastWeight, Weight
 from fastgrad.names import near
 from fastgrad.storage.restoration import settle
@@ -168,7 +168,7 @@ class Layer(Caller, Configurable, WeightOwner):
 
     def _run_on_zeros(self, input_shape: Any, unknown: int) -> Any:
         """Calls the layer on zeros, unseen by tapes; gives the shapes of the result."""
-        with recording.paused():
+        with recording.paused(), state_unchanged(self):
             result = self(zeros_of(input_shape, self._layer_dtype.numpy, unknown))
         self._clear_losses()
         return shapes_of(result)
@@ -191,6 +191,14 @@ class Layer(Caller, Configurable, WeightOwner):
         """
         first = self._run_on_zeros(input_shape, 2)
         return common(first, self._run_on_zeros(input_shape, 3)) if has_unknown(input_shape) else first
+
+    def _has_spec_rule(self) -> bool:
+        """Whether the class says itself which KerasTensors it gives for KerasTensors."""
+        return type(self).compute_output_spec is not Layer.compute_output_spec
+
+    def _builds_at_a_call(self) -> bool:
+        """Whether weights are made from a call, by ``build`` or by layers inside."""
+        return type(self).build is not Layer.build or len(self._flatten_layers()) > 1
 
     def _has_output_rule(self) -> bool:
         """Whether the class says itself which shapes it gives."""

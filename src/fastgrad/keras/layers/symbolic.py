@@ -5,7 +5,9 @@ A functional model is what lies between some of these tensors and others; see ``
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,6 +18,36 @@ from fastgrad.keras.layers.input_spec import check_inputs
 from fastgrad.keras.layers.shapes import common, has_unknown, is_shape, map_shapes
 from fastgrad.shape import TensorShape
 from fastgrad.tensor import Tensor, constant_tensor
+from fastgrad.trace.recording.state import Saved
+
+
+class _Restored(threading.local):
+    """The values that variables have before runs on zeros, of the runs that are going on."""
+
+    def __init__(self) -> None:
+        self.runs: list[Saved] = []
+
+
+_restored = _Restored()
+
+
+@contextlib.contextmanager
+def state_unchanged(layer: Any) -> Iterator[None]:
+    """Puts the variables of a layer back at the end: a run on zeros only shows shapes, though ``call`` may count or average."""
+    saved = Saved(layer.variables)
+    _restored.runs.append(saved)
+    try:
+        yield
+    finally:
+        _restored.runs.pop()
+        saved.restore()
+
+
+def keep_new_state(layer: Any) -> None:
+    """Takes the variables of a layer that was built in a run on zeros among those that are put back."""
+    for saved in _restored.runs:
+        for variable in layer.variables:
+            saved.keep(variable)
 
 
 class History(NamedTuple):
@@ -181,9 +213,22 @@ def mapped(structure: Any, function: Callable[[KerasTensor], Any]) -> Any:
 
 def symbolic_call(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Calls a layer on KerasTensors: builds it, and gives KerasTensors of the results' shapes and dtypes."""
-    outputs = output_spec(layer, args, kwargs)
+    if layer._has_spec_rule():
+        if not layer.built:
+            _build(layer, args, kwargs)
+        outputs = layer.compute_output_spec(*args, **kwargs)
+    else:
+        outputs = output_spec(layer, args, kwargs)
     Node(layer, (args, kwargs), outputs)
     return outputs
+
+
+def _build(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    """Builds a layer for KerasTensors; it is only run if nothing else can make its weights."""
+    if args and (layer._builds_from_shape() or not layer._builds_at_a_call()):
+        layer.build(_as_lists(mapped(args[0], lambda x: x.shape)))
+    else:
+        output_spec(layer, args, kwargs)
 
 
 def output_spec(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -227,7 +272,7 @@ def _by_running(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> An
             shape = [unknown if size is None else size for size in x.shape]
             return constant_tensor(np.zeros(shape, settings.standardize_dtype(x.dtype).numpy))
 
-        with recording.paused():
+        with recording.paused(), state_unchanged(layer):
             found = layer(*mapped(args, zeros), **mapped(kwargs, zeros))
         layer._clear_losses()
         return found

@@ -5,53 +5,108 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from fastgrad import nest
 from fastgrad.keras.layers.input_layer import InputLayer
-from fastgrad.keras.layers.symbolic import mapped
+from fastgrad.keras.layers.symbolic import KerasTensor, mapped
 from fastgrad.keras.models.functional import Functional
 from fastgrad.keras.models.model import Model
 from fastgrad.keras.models.sequential import Sequential
 
 
-def clone_model(model: Any, input_tensors: Any = None, clone_function: Callable[[Any], Any] | None = None) -> Any:
+def clone_model(
+    model: Any,
+    input_tensors: Any = None,
+    clone_function: Callable[[Any], Any] | None = None,
+    call_function: Callable[..., Any] | None = None,
+    recursive: bool = False,
+) -> Any:
     """A model of new layers, made of the configurations of another's, and compiled as it is.
 
     Args:
         model: a ``Sequential``, a functional model, or a subclass with ``get_config``.
-        input_tensors: KerasTensors for a functional model to begin with; default new ones.
+        input_tensors: KerasTensors to begin with, in the structure of the model's inputs; default new ones.
         clone_function: gives the new layer for a layer; default by its configuration. Not for models of subclasses.
+        call_function: ``call_function(layer, *args, **kwargs)`` calls each new layer, and may call others before and after it.
+            Only for functional models.
+        recursive: whether Sequential and functional models inside are cloned with these functions, too.
 
     Raises:
-        ValueError: a ``clone_function`` for a model of a subclass.
+        ValueError: arguments that the model's kind does not take, or other inputs than it has.
     """
-    clone = clone_function or (lambda layer: type(layer).from_config(layer.get_config()))
-    if isinstance(model, Sequential):
-        layers = [model._bottom] if model._bottom is not None else []
-        found = [
-            InputLayer(**one.get_config()) if isinstance(one, InputLayer) else clone(one)
-            for one in layers + model.layers
-        ]
-        return _compiled_as(model, Sequential(found, name=model.name, trainable=model.trainable))
-    graph = model._graph
-    if graph is None:
-        if clone_function is not None:
-            raise ValueError(
-                "Arguments `clone_function` and `input_tensors` are only for Sequential and functional models."
-            )
-        return type(model).from_config(model.get_config())
-    from fastgrad import nest
+    return _clone(model, input_tensors, clone_function, call_function, recursive, {})
 
-    given = nest.flatten(input_tensors) if input_tensors is not None else None
-    known: dict[int, Any] = {}
-    made: dict[int, Any] = {}
-    for place, tensor in enumerate(graph.flat_inputs):
-        layer = tensor._keras_history.operation
-        known[id(tensor)] = given[place] if given is not None else InputLayer(**layer.get_config()).output
+
+def _clone(
+    model: Any,
+    input_tensors: Any,
+    clone_function: Callable[[Any], Any] | None,
+    call_function: Callable[..., Any] | None,
+    recursive: bool,
+    clones: dict[int, Any],
+) -> Any:
+    """A clone of a model; ``clones`` has the new layers by the ids of the layers, for layers that several models share."""
+    plain = clone_function or (lambda layer: type(layer).from_config(layer.get_config()))
+
+    def clone(layer: Any) -> Any:
+        if id(layer) not in clones:
+            inner = recursive and (isinstance(layer, Sequential) or getattr(layer, "_graph", None) is not None)
+            call = None if isinstance(layer, Sequential) else call_function
+            clones[id(layer)] = _clone(layer, None, plain, call, True, clones) if inner else plain(layer)
+        return clones[id(layer)]
+
+    if isinstance(model, Sequential):
+        if call_function is not None:
+            raise ValueError(
+                "`call_function` argument is not supported with Sequential models: their layers are listed, not called. Received "
+                f"the model '{model.name}'."
+            )
+        return _compiled_as(model, _sequential(model, input_tensors, clone))
+    if model._graph is not None:
+        return _compiled_as(model, _functional(model, input_tensors, clone, call_function))
+    if clone_function is not None or input_tensors is not None or call_function is not None:
+        raise ValueError(
+            "Arguments `clone_function`, `input_tensors` and `call_function` are only for Sequential and functional models. "
+            f"Received the model '{model.name}' of type {type(model).__name__}."
+        )
+    return type(model).from_config(model.get_config())
+
+
+def _sequential(model: Sequential, input_tensors: Any, clone: Callable[[Any], Any]) -> Sequential:
+    layers = [clone(layer) for layer in model.layers]
+    if input_tensors is not None:
+        tensors = nest.flatten(input_tensors)
+        if len(tensors) != 1 or not isinstance(tensors[0], KerasTensor):
+            raise ValueError(
+                f"Argument `input_tensors` must be one KerasTensor. Received: input_tensors={input_tensors}"
+            )
+        (tensor,) = tensors
+        layers.insert(0, InputLayer(batch_shape=tensor.shape, dtype=tensor.dtype))
+    elif model._bottom is not None:
+        layers.insert(0, InputLayer(**model._bottom.get_config()))
+    return Sequential(layers, name=model.name, trainable=model.trainable)
+
+
+def _functional(
+    model: Any, input_tensors: Any, clone: Callable[[Any], Any], call_function: Callable[..., Any] | None
+) -> Any:
+    graph = model._graph
+    if input_tensors is None:
+        inputs = [InputLayer(**tensor._keras_history.operation.get_config()).output for tensor in graph.flat_inputs]
+    else:
+        inputs = nest.flatten(input_tensors)
+        try:
+            nest.assert_same_structure(graph.inputs, input_tensors)
+        except (ValueError, TypeError) as error:
+            if len(inputs) != len(graph.flat_inputs) or isinstance(graph.inputs, dict):
+                raise ValueError(
+                    f"`input_tensors` must have the same structure as model.input\nReference structure: {graph.inputs}\n"
+                    f"Received structure: {input_tensors}"
+                ) from error
+    known = {id(tensor): new for tensor, new in zip(graph.flat_inputs, inputs, strict=True)}
     for node in graph.nodes:
-        layer = node.operation
-        if id(layer) not in made:
-            made[id(layer)] = clone(layer)
+        layer = clone(node.operation)
         args, kwargs = mapped(node.arguments, lambda tensor: known[id(tensor)])
-        results = made[id(layer)](*args, **kwargs)
+        results = layer(*args, **kwargs) if call_function is None else call_function(layer, *args, **kwargs)
         for tensor, result in zip(nest.flatten(node.outputs), nest.flatten(results), strict=True):
             known[id(tensor)] = result
 
@@ -59,8 +114,7 @@ def clone_model(model: Any, input_tensors: Any = None, clone_function: Callable[
         return nest.map_structure(lambda tensor: known[id(tensor)], structure)
 
     kind = type(model) if type(model).__init__ is Model.__init__ else Functional
-    twin = kind(new(graph.inputs), new(graph.outputs), name=model.name, trainable=model.trainable)
-    return _compiled_as(model, twin)
+    return kind(new(graph.inputs), new(graph.outputs), name=model.name, trainable=model.trainable)
 
 
 def _compiled_as(model: Any, twin: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -43,6 +44,7 @@ class CallGraph:
         order, first_seen = self._reached()
         self.nodes, self.layers = self._by_depth(order, first_seen)
         self._calls = [_call_of(node) for node in self.nodes]
+        self.warned = False  # of inputs in another structure
         self._fitting: Any = None  # shape and dtype of the only input when it last fitted as it was
 
     def __getstate__(self) -> dict[str, Any]:
@@ -252,7 +254,8 @@ def _tensors(value: Any, found: Any) -> Any:
         return found(value)
     if isinstance(value, dict):
         return {key: _tensors(item, found) for key, item in value.items()}
-    return [_tensors(item, found) for item in value]
+    items = [_tensors(item, found) for item in value]
+    return tuple(items) if isinstance(value, tuple) else items
 
 
 def _written(value: Any, written: Any) -> Any:
@@ -330,6 +333,8 @@ def inputs_of(model: Model, graph: CallGraph, inputs: Any) -> list[Any]:
     """
     wanted = graph.flat_inputs
     names = [_node_of(tensor).operation.name for tensor in wanted]
+    if isinstance(graph.inputs, dict):
+        _check_structure(model, graph, inputs)
     if isinstance(inputs, dict) and not isinstance(graph.inputs, dict):
         missing = [name for name in names if name not in inputs]
         if missing:
@@ -349,7 +354,31 @@ def inputs_of(model: Model, graph: CallGraph, inputs: Any) -> list[Any]:
     return [_fitted(model, value, tensor) for value, tensor in zip(flat, wanted, strict=True)]
 
 
+def _check_structure(model: Model, graph: CallGraph, inputs: Any) -> None:
+    """Compares inputs with those of a model that has a dict of inputs; warns once for a model.
+
+    Raises:
+        ValueError: a list, while the order of the dict is not that of its names: no item says which input it is.
+    """
+    if isinstance(inputs, dict) and set(inputs) <= set(graph.inputs):
+        return
+    text = (
+        f"The structure of `inputs` doesn't match the expected structure.\nExpected: a dict with the keys {list(graph.inputs)}\n"
+        f"Received: {list(inputs) if isinstance(inputs, dict) else type(inputs).__name__}"
+    )
+    if not isinstance(inputs, dict) and list(graph.inputs) != sorted(graph.inputs):
+        raise ValueError(f"{model.name}: {text}")
+    if not graph.warned:
+        graph.warned = True
+        warnings.warn(text, stacklevel=2)
+
+
 def _fitted(model: Model, value: Any, wanted: KerasTensor) -> Any:
+    if value is None:
+        layer = _node_of(wanted).operation
+        if not getattr(layer, "optional", True):
+            raise ValueError(f"{model.name}: the input '{layer.name}' is not optional, but None was passed.")
+        return None
     if not isinstance(value, Tensor):
         return value
     dtype = settings.standardize_dtype(wanted.dtype)

@@ -129,7 +129,7 @@ def as_arrays(structure: Any) -> Any:
 
 def leaves_of(*structures: Any) -> list[np.ndarray]:
     """The arrays in structures."""
-    return [array for one in structures if one is not None for array in nest.flatten(one)]
+    return [array for one in structures if one is not None for array in nest.flatten(one) if array is not None]
 
 
 def checked_size(x: Any, y: Any, sample_weight: Any) -> int:
@@ -205,7 +205,7 @@ def split(x: Any, y: Any, sample_weight: Any, fraction: float) -> tuple[Any, Any
         )
 
     def cut(which: slice) -> tuple[Any, ...]:
-        return tuple([None if one is None else nest.map_structure(lambda a: a[which], one) for one in arrays])
+        return nest.map_structure(lambda array: None if array is None else array[which], tuple(arrays))
 
     return cut(slice(0, at)), cut(slice(at, size))
 

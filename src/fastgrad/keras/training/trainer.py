@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -70,6 +72,11 @@ class Trainer(Compiled):
             raise ValueError("No loss to compute. Provide a `loss` argument in `compile()`.")
         return total
 
+    def _loss_of(self, x: Any, y: Any, y_pred: Any, sample_weight: Any, training: bool) -> Any:
+        """What ``compute_loss`` gives, which a subclass may have written without the argument ``training``."""
+        options = {"training": training} if _takes_training(type(self).compute_loss) else {}
+        return self.compute_loss(x, y, y_pred, sample_weight, **options)
+
     def compiled_loss(self, y: Any, y_pred: Any, sample_weight: Any = None, regularization_losses: Any = None) -> Any:
         """An older name of ``compute_loss``, which also takes the loss into its mean; warns.
 
@@ -121,7 +128,7 @@ class Trainer(Compiled):
         optimizer = self.__dict__["optimizer"]
         with tf.GradientTape() as tape:
             y_pred = self._forward(x, True)
-            loss = self.compute_loss(x, y, y_pred, sample_weight, training=True)
+            loss = self._loss_of(x, y, y_pred, sample_weight, True)
             scaled = optimizer.scale_loss(loss)
         variables = self.trainable_variables
         self.__dict__["_loss_tracker"].update_state(loss, sample_weight=_samples(x))
@@ -135,7 +142,7 @@ class Trainer(Compiled):
         """One step of ``evaluate``; subclasses may write their own."""
         x, y, sample_weight = unpack_x_y_sample_weight(data)
         y_pred = self._forward(x, False)
-        loss = self.compute_loss(x, y, y_pred, sample_weight, training=False)
+        loss = self._loss_of(x, y, y_pred, sample_weight, False)
         self.__dict__["_loss_tracker"].update_state(loss, sample_weight=_samples(x))
         return self.compute_metrics(x, y, y_pred, sample_weight)
 
@@ -406,8 +413,15 @@ def _joined(*parts: Any) -> np.ndarray:
 
 def _samples(x: Any) -> int:
     """How many samples a batch has, for the weight of its loss in the mean."""
-    first = nest.flatten(x)[0]
+    first = next(part for part in nest.flatten(x) if part is not None)
     return int(first.shape[0])
+
+
+@functools.lru_cache(maxsize=256)
+def _takes_training(compute_loss: Callable[..., Any]) -> bool:
+    """True if a ``compute_loss`` has the argument ``training``; those of programs for older Keras do not."""
+    parameters = inspect.signature(compute_loss).parameters.values()
+    return any(parameter.name == "training" or parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
 
 
 def _one_batch(*parts: Any) -> tuple[Any, Any, Any]:
