@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -132,6 +132,18 @@ def report_effect(what: str) -> None:
     """Tells all recorders of something that no replay can do again; ``what`` names it, as in "tf.random.set_seed"."""
     for recorder in recorders.active:
         recorder.on_effect(what)
+
+
+def unrecorded(called: Callable[..., Any], *arguments: Any) -> Any:
+    """``called(*arguments)``, unseen by the gradient tapes of this thread."""
+    active = recorders.active
+    if not active:
+        return called(*arguments)
+    recorders.active = ()
+    try:
+        return called(*arguments)
+    finally:
+        recorders.active = active
 
 
 @contextmanager

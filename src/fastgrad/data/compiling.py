@@ -8,28 +8,21 @@ What can't be recorded, such as a function of NumPy arrays, runs as Python for e
 
 from __future__ import annotations
 
+import inspect
 import threading
 from collections.abc import Callable
 from time import perf_counter
 from typing import Any
 
-import numpy as np
-
 from fastgrad import nest
-from fastgrad.data.structure import packer
-from fastgrad.floating_errors import QUIET, errors_reset, errors_set
+from fastgrad.data.replay import Replay
 from fastgrad.ops.random_generator import default_states, restore_default_states
-from fastgrad.placement import device_of, through_host
-from fastgrad.recording import recorders
+from fastgrad.recording import unrecorded
 from fastgrad.tensor import Tensor
+from fastgrad.trace.calling.captures import MISS
 from fastgrad.trace.calling.eagerly import functions_run_eagerly, ops_are_deterministic
-from fastgrad.trace.calling.results import ARGUMENT, COMPUTED
-from fastgrad.trace.calling.ways import Way
 from fastgrad.trace.function import Function
-from fastgrad.trace.graphs.graph import Kind, Node
 from fastgrad.trace.graphs.interpret import GuardError
-from fastgrad.trace.recording.host_call import HostCall
-from fastgrad.variable import Variable
 
 AFTER = 32  # calls, before it is tried to compile
 SLOW = 100e-6  # seconds; calls that take longer are tried at once
@@ -38,18 +31,6 @@ UNTIMED = 2
 FORMS = 4  # shapes of elements for which a program is made
 RECORDED_FORMS = 64  # shapes of elements for which what Python did is kept
 WAYS = 16  # for each of them, so many ways that it went
-
-
-def unrecorded(called: Callable[..., Any], *arguments: Any) -> Any:
-    """``called(*arguments)``, unseen by the gradient tapes of this thread."""
-    active = recorders.active
-    if not active:
-        return called(*arguments)
-    recorders.active = ()
-    try:
-        return called(*arguments)
-    finally:
-        recorders.active = active
 
 
 def call(called: Callable[..., Any], element: Any) -> Any:
@@ -71,6 +52,7 @@ class Traced:
     Attributes:
         recorded: the same as ``tf.function`` has it, for elements of some forms.
         forms: their shapes and dtypes.
+        is_python: whether its Python runs for every element, as it can't be recorded.
         repeats: whether a program may be tried: there is one way, which changes nothing but the states of random numbers.
     """
 
@@ -80,25 +62,43 @@ class Traced:
         self.forms: set[Any] = set()
         self.repeats = True
         self._replays: dict[Any, list[Replay]] = {}
-        self._is_python = isinstance(function, Function)
+        self._fast: Callable[[Any], Any] = _miss  # of the replay that was used last
+        self.is_python = isinstance(function, Function)
+        self._is_nested = False  # whether arguments have been more than tensors
         self._recording = threading.Lock()
 
     def __call__(self, *arguments: Any) -> Any:
         """The function of the arguments, unseen by the gradient tapes of this thread."""
-        leaves: Any = arguments
-        if not all([type(leaf) is Tensor for leaf in leaves]):  # noqa: C419  # twice as fast as a generator
-            leaves = nest.flatten(arguments)
-            self._is_python = self._is_python or not all(type(leaf) is Tensor for leaf in leaves)
-        if self._is_python or ops_are_deterministic() or functions_run_eagerly():
+        if self.is_python:
+            return unrecorded(self.function, *arguments)
+        leaves: Any = nest.flatten(arguments) if self._is_nested else arguments
+        if ops_are_deterministic() or functions_run_eagerly():
+            return unrecorded(self.function, *arguments)
+        try:
+            result = self._fast(leaves)
+        except GuardError:
+            result = MISS
+        return self._looked_up(arguments) if result is MISS else result
+
+    def _looked_up(self, arguments: tuple[Any, ...]) -> Any:
+        """By the replays of this form of arguments; the next call tries first what this one used."""
+        leaves = nest.flatten(arguments)
+        self._is_nested = self._is_nested or any(
+            leaf is not given for leaf, given in zip(leaves, arguments, strict=False)
+        )
+        self.is_python = self.is_python or not all(type(leaf) is Tensor for leaf in leaves)
+        if self.is_python:
             return unrecorded(self.function, *arguments)
         arrays = [leaf._array for leaf in leaves]
         form = _form(leaves)
         replays = self._replays.get(form, ())
         for replay in replays:
             try:
-                return replay(arrays, leaves)
+                result = replay(arrays, leaves)
             except GuardError:
                 continue
+            self._fast = replay.fast
+            return result
         is_full = len(replays) >= WAYS or (not replays and len(self._replays) >= RECORDED_FORMS)
         if is_full or not self._recording.acquire(blocking=False):
             return unrecorded(self.function, *arguments)
@@ -117,17 +117,22 @@ class Traced:
         passed = nest.pack_sequence_as(arguments, [Tensor(array) for array in arrays])
         result = unrecorded(function, *passed)
         if function.gave_up:
-            self._is_python = True
+            self.is_python = True
         elif function._recordings > before and function._last is not None:
-            replay = Replay(list(function._last.ways)[-1])
+            replay = Replay(list(function._last.ways)[-1], arrays)
             self.repeats = self.repeats and replay.repeats and not replays
             if replay.may_end_early:
-                self._is_python = True
+                self.is_python = True
             else:
                 self._replays[form] = [*replays, replay]
+                self._fast = replay.fast
                 if is_first:
                     self.forms.add(form)
         return result
+
+
+def _miss(leaves: Any) -> Any:
+    return MISS
 
 
 def _plain(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -136,122 +141,11 @@ def _plain(function: Callable[..., Any]) -> Callable[..., Any]:
     def called(*arguments: Any) -> Any:
         return function(*arguments)
 
+    called.__signature__ = _SIGNATURE  # type: ignore[attr-defined]  # which ``inspect`` would take long to find
     return called
 
 
-class Replay:
-    """What a function has done, operation by operation: the bits of eager operations, and without a compiler.
-
-    Args:
-        way: what was recorded.
-
-    Attributes:
-        may_end_early: whether a guard comes after a change of state.
-        repeats: whether it changes nothing but the states of random numbers.
-    """
-
-    def __init__(self, way: Way) -> None:
-        graph, self._results = way.graph, way.results
-        states = {id(generator._state) for generator, _ in default_states()}
-        assigned = {id(node.payload) for node in graph.nodes if node.kind is Kind.ASSIGN}
-        kinds = [node.kind for node in graph.nodes]
-        self.may_end_early = bool(assigned) and Kind.GUARD in kinds[kinds.index(Kind.ASSIGN) :]
-        self.repeats = assigned <= states and not any(isinstance(node.payload, HostCall) for node in graph.nodes)
-        places: dict[int, int] = {}
-        self._values: list[Any] = []  # constants in their places
-        self._arguments: list[tuple[int, int]] = []
-        self._steps: list[tuple[Callable[..., Any], list[int], dict[str, Any], list[int]]] = []
-        for node in graph.nodes:
-            inputs = [places[id(value)] for value in node.inputs]
-            for value in node.outputs:
-                places[id(value)] = len(self._values)
-                self._values.append(node.payload if node.kind is Kind.CONSTANT else None)
-            outputs = [places[id(value)] for value in node.outputs]
-            match node.kind:
-                case Kind.ARGUMENT:
-                    self._arguments.append((outputs[0], node.payload))
-                case Kind.READ:
-                    self._steps.append((_reader(node.payload, id(node.payload) in assigned), inputs, {}, outputs))
-                case Kind.OPERATION:
-                    self._steps.append((node.payload.run, inputs, node.attributes, outputs))
-                case Kind.ASSIGN:
-                    self._steps.append((_assigner(node.payload), inputs, {}, []))
-                case Kind.GUARD:
-                    self._steps.append((_Guard(node), inputs, {}, []))
-        self._given = [places[id(value)] for value in graph.results]
-        plan = self._results.plan
-        self._pack = None
-        if plan[0] is list and all(part[0] in (COMPUTED, ARGUMENT) for part in plan[2]):
-            self._pack = packer(plan[1])
-
-    def __call__(self, arrays: list[Any], leaves: Any) -> Any:
-        """The function's result.
-
-        Args:
-            arrays: those of the arguments' tensors.
-            leaves: these tensors.
-
-        Raises:
-            GuardError: the values want another way; nothing has changed.
-        """
-        if any(map(device_of, arrays)):
-            given = through_host(lambda found: self._run(list(found)), arrays)
-        else:
-            given = self._run(arrays)
-        if self._pack is None:
-            return self._results.packed(given, leaves)
-        return self._pack(
-            [Tensor(given[place]) if kind is COMPUTED else leaves[place] for kind, place in self._results.plan[2]]
-        )
-
-    def _run(self, arrays: list[Any]) -> list[np.ndarray]:
-        values = self._values.copy()
-        for place, number in self._arguments:
-            values[place] = arrays[number]
-        snapshots = []  # which keep their values while they are alive
-        token = errors_set(QUIET)
-        try:
-            for run, inputs, attributes, outputs in self._steps:
-                found = run(*[values[place] for place in inputs], **attributes)
-                if type(found) is np.ndarray:
-                    values[outputs[0]] = found
-                elif type(found) is Tensor:
-                    snapshots.append(found)
-                    values[outputs[0]] = found._array
-                else:
-                    for place, array in zip(outputs, found if type(found) is tuple else (found,), strict=False):
-                        values[place] = np.asarray(array)
-        finally:
-            errors_reset(token)
-        return [values[place] for place in self._given]
-
-
-def _reader(variable: Variable, is_assigned: bool) -> Callable[[], Any]:
-    def read() -> Any:
-        return variable._array.copy() if is_assigned else unrecorded(variable._read)  # a snapshot, which costs nothing
-
-    return read
-
-
-def _assigner(variable: Variable) -> Callable[[np.ndarray], tuple[()]]:
-    def assign(array: np.ndarray) -> tuple[()]:
-        unrecorded(variable.assign, array.copy())
-        return ()
-
-    return assign
-
-
-class _Guard:
-    def __init__(self, node: Node) -> None:
-        self._node = node
-        self._kind, self._wanted = node.payload
-
-    def __call__(self, array: np.ndarray) -> tuple[()]:
-        scalar = array.reshape(())
-        found = bool(scalar) if self._kind == "bool" else int(scalar)
-        if found != self._wanted:
-            raise GuardError(self._node, found)
-        return ()
+_SIGNATURE = inspect.Signature([inspect.Parameter("arguments", inspect.Parameter.VAR_POSITIONAL)])
 
 
 class Compiling:
@@ -263,7 +157,7 @@ class Compiling:
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self._traced = Traced(function)
-        self._compiled: Callable[..., Any] | None = None
+        self._compiled: Function | None = None
         self._decided = isinstance(function, Function)
         self._calls = self._trials = 0
         self._python = self._program = float("inf")  # seconds of the shortest call
@@ -272,8 +166,14 @@ class Compiling:
     def __call__(self, element: Any) -> Any:
         """The function of an element."""
         compiled = self._compiled
-        if compiled is not None and _form(nest.flatten(element)) in self._traced.forms:
+        if compiled is not None:
+            result = compiled._entry(element if type(element) is tuple else (element,), {})
+            if result is not MISS:
+                return result
+        if compiled is not None and _form(_leaves(element)) in self._traced.forms:
             return call(compiled, element)
+        if self._traced.is_python:
+            return call(self._traced.function, element)
         if compiled is not None or self._decided or not self._trying.acquire(blocking=False):
             return traced_call(self._traced, element)
         try:
@@ -292,13 +192,14 @@ class Compiling:
             return False
         if self._calls < AFTER and (self._calls < 2 or self._python < SLOW):
             return False
-        return _form(nest.flatten(element)) in self._traced.forms
+        return _form(_leaves(element)) in self._traced.forms
 
     def _timed(self, element: Any) -> Any:
         began = perf_counter()
         result = traced_call(self._traced, element)
         self._python = min(self._python, perf_counter() - began)
         self._calls += 1
+        self._decided = self._traced.is_python
         return result
 
     def _tried(self, element: Any) -> Any:
@@ -324,6 +225,18 @@ class Compiling:
         if self._decided and same and self._program < self._python:
             self._compiled = self._traced.recorded
         return result
+
+
+def _leaves(element: Any) -> Any:
+    if type(element) is Tensor:
+        return (element,)
+    if type(element) is tuple:
+        for leaf in element:
+            if type(leaf) is not Tensor:
+                break
+        else:
+            return element
+    return nest.flatten(element)
 
 
 def _form(leaves: Any) -> Any:

@@ -13,13 +13,14 @@ import numpy as np
 from fastgrad import nest
 from fastgrad.composite import CompositeSpec
 from fastgrad.data.batch import element_groups, groups_between_failures, padded, ragged_rows, row_groups, stacked
-from fastgrad.data.compiling import Traced, traced_call, unrecorded
+from fastgrad.data.compiling import Traced, traced_call
 from fastgrad.data.node import UNKNOWN, Chunk, Failure, Node, Stage, attempted
 from fastgrad.data.ragged_rows import row, rows_of
 from fastgrad.data.structure import DatasetSpec, batched_spec, map_leaves, packer, placeholder, row_spec
 from fastgrad.data.transformations import checked_function, node_of
 from fastgrad.dtypes import DType
 from fastgrad.errors import InvalidArgumentError
+from fastgrad.recording import unrecorded
 from fastgrad.shape import TensorShape
 from fastgrad.tensor import Tensor
 from fastgrad.tensor_spec import TensorSpec

@@ -11,13 +11,13 @@ import numpy as np
 from fastgrad import nest
 from fastgrad.composite import Composite, CompositeSpec
 from fastgrad.data.ahead import close
-from fastgrad.data.compiling import unrecorded
 from fastgrad.data.node import INFINITE, Chunk, Drawing, Failure, Node
 from fastgrad.data.ragged_rows import RaggedColumn
 from fastgrad.data.rows import ArrayRows, RangeRows
 from fastgrad.data.structure import map_leaves, spec_of
 from fastgrad.dtypes import DType, as_dtype
 from fastgrad.errors import InvalidArgumentError
+from fastgrad.recording import unrecorded
 from fastgrad.shape import TensorShape
 from fastgrad.tensor import Tensor, convert_to_tensor
 from fastgrad.tensor_spec import TensorSpec

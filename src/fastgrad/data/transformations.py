@@ -14,7 +14,7 @@ from fastgrad.data.compiling import Compiling, Traced, call, traced_call
 from fastgrad.data.node import UNKNOWN, Failure, Node, Stage, attempted
 from fastgrad.data.structure import map_leaves, placeholder, result_element, spec_of
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.tensor import convert_to_tensor
+from fastgrad.tensor import Tensor, convert_to_tensor
 from fastgrad.tensor_spec import TensorSpec
 
 
@@ -52,11 +52,19 @@ class Mapped(Stage):
         return self._mapped(self.source.elements_after(position))
 
     def _mapped(self, elements: Iterator[Any]) -> Iterator[Any]:
-        function = attempted(self._result)
-        return in_parallel(function, elements, self._threads) if self._threads else map(function, elements)
+        function = self._function
 
-    def _result(self, element: Any) -> Any:
-        return result_element(self._function(element), "Dataset.map")
+        def mapped(element: Any) -> Any:
+            """As ``attempted`` does it; of a tensor in fewer calls."""
+            if type(element) is Failure:
+                return element
+            try:
+                result = function(element)
+                return result if type(result) is Tensor else result_element(result, "Dataset.map")
+            except Exception as error:  # noqa: BLE001  # of whatever class a user's function raises
+                return Failure(error)
+
+        return in_parallel(mapped, elements, self._threads) if self._threads else map(mapped, elements)
 
     def known_spec(self) -> Any:
         return self._spec

@@ -131,6 +131,37 @@ def _gradients_function(f: Any, params: Any = None) -> Any:
     return gradients
 
 
+class _List:
+    """A list that is a leaf."""
+
+    def __init__(self, items: list) -> None:
+        self.items = items
+
+
+def _closed(x: Any) -> Any:
+    """``x`` with its lists as leaves, which they are in the elements of datasets."""
+    if isinstance(x, list):
+        return _List(x)
+    if isinstance(x, tuple):
+        return type(x)(*map(_closed, x)) if hasattr(x, "_fields") else tuple(map(_closed, x))
+    return {key: _closed(value) for key, value in x.items()} if isinstance(x, dict) else x
+
+
+def _opened(x: Any) -> Any:
+    return x.items if isinstance(x, _List) else x
+
+
+_data_nest = {
+    "assert_same_structure": lambda a, b, check_types=True: tf.nest.assert_same_structure(
+        _closed(a), _closed(b), check_types
+    ),
+    "flatten": lambda x: [_opened(leaf) for leaf in tf.nest.flatten(_closed(x))],
+    "is_nested": lambda x: tf.nest.is_nested(x) and not isinstance(x, list),
+    "map_structure": lambda f, *xs, **options: tf.nest.map_structure(
+        lambda *leaves: f(*map(_opened, leaves)), *map(_closed, xs), **options
+    ),
+    "pack_sequence_as": lambda structure, flat: tf.nest.pack_sequence_as(_closed(structure), flat),
+}
 _graph = set_apart(cases.GRAPH_MODE)
 _private: dict[str, dict[str, Any]] = {
     "framework.test_util": cases.test_util_members,
@@ -212,7 +243,7 @@ _private: dict[str, dict[str, Any]] = {
         "as_str_any": lambda text: text.decode() if isinstance(text, bytes) else str(text),
     },
     "util.nest": {name: getattr(tf.nest, name) for name in dir(tf.nest) if not name.startswith("_")},
-    "data.util.nest": {name: getattr(tf.nest, name) for name in dir(tf.nest) if not name.startswith("_")},
+    "data.util.nest": _data_nest,
     "data.util.structure": {"are_compatible": _structure_is_compatible},
     "data.ops.test_mode": {"toggle_test_mode": lambda on: None},
     "data.ops.options": {name: getattr(tf.data, name) for name in dir(tf.data) if name[:1].isupper()},

@@ -12,8 +12,9 @@ from __future__ import annotations
 import ast
 import copy
 import dis
+import functools
 from collections.abc import Callable, Iterable, Sequence
-from types import FunctionType, ModuleType
+from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -55,7 +56,7 @@ _PURE = (
 
 def with_program_loops(function: Any) -> Any:
     """The function with loops that a program can take over; the function itself if it has none, or no source."""
-    definition = definition_of(function) if type(function) is FunctionType and _has_loop(function) else None
+    definition = definition_of(function) if type(function) is FunctionType and _has_loop(function.__code__) else None
     if definition is None:
         return function
     converter = _Converter(definition, function)
@@ -63,11 +64,9 @@ def with_program_loops(function: Any) -> Any:
     return converter.function(definition) if converter.parts else function
 
 
-def _has_loop(function: FunctionType) -> bool:
-    return any(
-        "JUMP" in i.opname and i.argval is not None and i.argval <= i.offset
-        for i in dis.get_instructions(function.__code__)
-    )
+@functools.lru_cache(maxsize=256)
+def _has_loop(code: CodeType) -> bool:
+    return any("JUMP" in i.opname and i.argval is not None and i.argval <= i.offset for i in dis.get_instructions(code))
 
 
 # ---- at run time -------------------------------------------------------------------------------------------

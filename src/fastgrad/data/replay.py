@@ -1,0 +1,195 @@
+"""``Replay``: what a function of elements has done, written as straight-line Python.
+
+Each operation runs as it does eagerly, so the bits are those of eager operations; what an eager call looks up each time
+is settled once. Functions that did the same share their text, so that it is compiled once.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from fastgrad.data.structure import packer
+from fastgrad.floating_errors import QUIET, errors_reset, errors_set
+from fastgrad.ops.random_generator import default_states
+from fastgrad.placement import device_of, through_host
+from fastgrad.recording import unrecorded
+from fastgrad.tensor import Tensor
+from fastgrad.trace.calling.captures import MISS
+from fastgrad.trace.calling.results import ARGUMENT, COMPUTED
+from fastgrad.trace.calling.ways import Way
+from fastgrad.trace.graphs.graph import Kind, Node
+from fastgrad.trace.graphs.interpret import GuardError
+from fastgrad.trace.recording.host_call import HostCall
+from fastgrad.variable import Variable
+
+
+class Replay:
+    """What a function has done, operation by operation: the bits of eager operations, and without a compiler.
+
+    Args:
+        way: what was recorded.
+        arrays: those of the arguments' tensors at that time.
+
+    Attributes:
+        may_end_early: whether a guard comes after a change of state.
+        repeats: whether it changes nothing but the states of random numbers.
+        fast: the function's result by a sequence of leaves, or ``MISS`` where they are not tensors of the host with the
+            recorded shapes and dtypes. It raises GuardError as a call does.
+    """
+
+    def __init__(self, way: Way, arrays: Sequence[Any]) -> None:
+        graph, self._results = way.graph, way.results
+        states = {id(generator._state) for generator, _ in default_states()}
+        assigned = {id(node.payload) for node in graph.nodes if node.kind is Kind.ASSIGN}
+        kinds = [node.kind for node in graph.nodes]
+        self.may_end_early = bool(assigned) and Kind.GUARD in kinds[kinds.index(Kind.ASSIGN) :]
+        self.repeats = assigned <= states and not any(isinstance(node.payload, HostCall) for node in graph.nodes)
+        scope = dict(_SCOPE)
+        names: dict[int, str] = {}
+        lines = []
+        for number, node in enumerate(graph.nodes):
+            inputs = [names[id(value)] for value in node.inputs]
+            outputs = [f"v{number}_{place}" for place in range(len(node.outputs))]
+            names.update(zip(map(id, node.outputs), outputs, strict=True))
+            match node.kind:
+                case Kind.ARGUMENT:
+                    names[id(node.outputs[0])] = f"a{node.payload}"
+                case Kind.CONSTANT:
+                    scope[outputs[0]] = node.payload
+                case Kind.READ:
+                    scope[f"f{number}"] = _reader(node.payload, id(node.payload) in assigned)
+                    lines.append(f"s{number} = f{number}()")  # a snapshot, which keeps its value while it is alive
+                    lines.append(f"{outputs[0]} = s{number} if type(s{number}) is ndarray else s{number}._array")
+                case Kind.OPERATION:
+                    scope[f"f{number}"] = node.payload.run
+                    for place, value in enumerate(node.attributes.values()):
+                        scope[f"k{number}_{place}"] = value
+                    inputs += [f"{name}=k{number}_{place}" for place, name in enumerate(node.attributes)]
+                    lines += _operation(f"f{number}({', '.join(inputs)})", outputs)
+                case Kind.ASSIGN:
+                    scope[f"f{number}"] = _assigner(node.payload)
+                    lines.append(f"f{number}({inputs[0]})")
+                case Kind.GUARD:
+                    scope[f"f{number}"] = _Guard(node)
+                    lines.append(f"f{number}({inputs[0]})")
+        given = [names[id(value)] for value in graph.results]
+        self._write(lines, given, arrays, scope)
+
+    def _write(self, lines: list[str], given: list[str], arrays: Sequence[Any], scope: dict[str, Any]) -> None:
+        """Makes the functions: of arrays, and of tensors."""
+        count = len(arrays)
+        parameters = "".join(f"a{number}, " for number in range(count))
+        text = [f"def compute({parameters}):", "    token = errors_set(QUIET)", "    try:"]
+        text += [f"        {line}" for line in [*lines, "pass"]]
+        text += [
+            "    finally:",
+            "        errors_reset(token)",
+            f"    return ({''.join(f'{name}, ' for name in given)})",
+        ]
+        text += ["def fast(leaves):", f"    if len(leaves) != {count}: return MISS"]
+        for number, array in enumerate(arrays):
+            scope[f"shape{number}"], scope[f"dtype{number}"] = array.shape, array.dtype
+            text += [
+                f"    t = leaves[{number}]",
+                "    if type(t) is not Tensor: return MISS",
+                f"    a{number} = t._array",
+            ]
+            text.append(f"    if type(a{number}) is not ndarray or a{number}.dtype is not dtype{number}: return MISS")
+            text.append(f"    if a{number}.shape != shape{number}: return MISS")
+        results = [f"r{number}" for number in range(len(given))]
+        text.append(f"    [{', '.join(results)}] = compute({parameters})")
+        plan = self._results.plan
+        if plan[0] is list and all(part[0] in (COMPUTED, ARGUMENT) for part in plan[2]):
+            scope["pack"] = pack = packer(plan[1])
+            parts = "".join(f"{_leaf(*part)}, " for part in plan[2])
+            text.append(f"    return ({parts})" if pack is tuple else f"    return pack([{parts}])")
+        elif plan[0] in (COMPUTED, ARGUMENT):
+            text.append(f"    return {_leaf(*plan)}")
+        else:
+            scope["packed"] = self._results.packed
+            text.append(f"    return packed([{', '.join(results)}], leaves)")
+        body = [f"    {line}" for line in text]
+        exec(_code("\n".join(["def make():", *body, "    return compute, fast"])), scope)  # noqa: S102  # our own text
+        # No function is part of its own globals: they go with the replay.
+        self._compute, self.fast = scope.pop("make")()
+
+    def __call__(self, arrays: list[Any], leaves: Any) -> Any:
+        """The function's result, wherever its arguments are.
+
+        Args:
+            arrays: those of the arguments' tensors.
+            leaves: these tensors.
+
+        Raises:
+            GuardError: the values want another way; nothing has changed.
+        """
+        if any(map(device_of, arrays)):
+            given = through_host(lambda found: self._compute(*found), arrays)
+        else:
+            given = self._compute(*arrays)
+        return self._results.packed(given, leaves)
+
+
+def _operation(call: str, outputs: list[str]) -> list[str]:
+    """The lines that give an operation's results as arrays."""
+    if len(outputs) == 1:
+        return [
+            f"{outputs[0]} = {call}",
+            f"if type({outputs[0]}) is not ndarray: {outputs[0]} = as_array({outputs[0]})",
+        ]
+    return [f"found = {call}", *[f"{name} = asarray(found[{place}])" for place, name in enumerate(outputs)]]
+
+
+def _as_array(found: Any) -> np.ndarray:
+    return np.asarray(found[0] if type(found) is tuple else found)
+
+
+def _leaf(kind: int, place: int) -> str:
+    return f"Tensor(r{place})" if kind is COMPUTED else f"leaves[{place}]"
+
+
+_SCOPE = {
+    "MISS": MISS,
+    "QUIET": QUIET,
+    "Tensor": Tensor,
+    "as_array": _as_array,
+    "asarray": np.asarray,
+    "errors_reset": errors_reset,
+    "errors_set": errors_set,
+    "ndarray": np.ndarray,
+}
+
+
+@functools.lru_cache(maxsize=256)
+def _code(text: str) -> Any:
+    return compile(text, "<fastgrad function of elements>", "exec")
+
+
+def _reader(variable: Variable, is_assigned: bool) -> Callable[[], Any]:
+    def read() -> Any:
+        return variable._array.copy() if is_assigned else unrecorded(variable._read)  # a snapshot, which costs nothing
+
+    return read
+
+
+def _assigner(variable: Variable) -> Callable[[np.ndarray], None]:
+    def assign(array: np.ndarray) -> None:
+        unrecorded(variable.assign, array.copy())
+
+    return assign
+
+
+class _Guard:
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._kind, self._wanted = node.payload
+
+    def __call__(self, array: np.ndarray) -> None:
+        scalar = array.reshape(())
+        found = bool(scalar) if self._kind == "bool" else int(scalar)
+        if found != self._wanted:
+            raise GuardError(self._node, found)
