@@ -100,6 +100,7 @@ def functions(monkeypatch):
         placement, "active", False
     )  # an earlier test may have asked for a GPU, and calls look for one from then on
     made = []
+    monkeypatch.setattr("fastgrad.data.compiling.Function", Function)  # those of datasets are not the example's
 
     class Noted(Function):
         def __init__(self, *args, **options):
@@ -111,7 +112,6 @@ def functions(monkeypatch):
             return super().__call__(*args, **kwargs)
 
     monkeypatch.setattr("fastgrad.trace.function.Function", Noted)
-    monkeypatch.setattr("fastgrad.data.compiling.tf_function", Function)  # those of Dataset.map are not the example's
     yield made
     assert not [function for function in made if "run as Python" in function.report()]
 

@@ -250,6 +250,8 @@ _private: dict[str, dict[str, Any]] = {
     "data.ops.dataset_ops": {
         **{name: getattr(tf.data, name) for name in dir(tf.data) if name[:1].isupper()},
         "DatasetV2": tf.data.Dataset,
+        "INFINITE": tf.data.INFINITE_CARDINALITY,
+        "UNKNOWN": tf.data.UNKNOWN_CARDINALITY,
         "get_structure": lambda dataset: dataset.element_spec,
         "get_legacy_output_shapes": _of_specs("shape"),
         "get_legacy_output_types": _of_specs("dtype"),
