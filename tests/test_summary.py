@@ -66,7 +66,7 @@ def test_steps_and_conditions(tmp_path):
 
 def test_without_tensorboardx(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorboardX", None)
-    with pytest.raises(ImportError, match=r"pip install .fastgrad\[tensorboard\]"):
+    with pytest.raises(ImportError, match=r"pip install .\.\[tensorboard\]"):
         tf.summary.create_file_writer(tmp_path)
     with pytest.raises(ImportError, match="pip install"):
         tf.keras.callbacks.TensorBoard(tmp_path)

@@ -56,6 +56,7 @@ def test_each_outcome_of_a_suite_is_told(tmp_path):
         (package / "__init__.py").write_text(text)
     (sources / "keras/src/testing/test_case.py").write_text(
         "import unittest\nclass TestCase(unittest.TestCase):\n    def run_layer_test(self): pass\n"
+        "    def run_class_serialization_test(self): pass\n"
     )
     (sources / "keras/src/layers/core/dense.py").write_text("")
     copies.mkdir(parents=True)
