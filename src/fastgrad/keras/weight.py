@@ -191,17 +191,14 @@ class CastWeight(Weight):
     @property
     def dtype(self) -> DType:
         """The dtype in which the weight is read."""
-        return self._reader() or super().dtype
-
-    def _reader(self) -> DType | None:
-        """The dtype of the layer that is running, where it is a float."""
         stack = naming.calls.now.stack
         reader = getattr(stack[-1], "_layer_dtype", None) if stack else None
-        return reader if reader is not None and reader.is_floating else None
+        return super().dtype if reader is None or not reader.is_floating else reader
 
     def _for_reader(self, tensor: Tensor) -> Tensor:
-        reader = self._reader()
-        return tensor if reader is None else cast(tensor, reader)
+        stack = naming.calls.now.stack  # as above, without a call: every read comes here
+        reader = getattr(stack[-1], "_layer_dtype", None) if stack else None
+        return tensor if reader is None or not reader.is_floating else cast(tensor, reader)
 
 
 def initialized(initializer: Callable[..., Any], shape: tuple[int, ...], dtype: DType, owner: str) -> Tensor:

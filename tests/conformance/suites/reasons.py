@@ -7,12 +7,42 @@ from __future__ import annotations
 
 # Tests about something that fastgrad does not have, or that is private to the peer, as their errors show it.
 APART: list[tuple[str, str]] = [
-    (r"AttributeError: .* has no attribute '(quantize\w*|enable_lora|load_own_variables)'", "quantization and LoRA"),
-    (r"(?i)lora_rank|_from_mixed|float8|int4_|gptq|awq|quantiz", "quantization and LoRA"),
+    (r"(?i)quantiz|enable_lora|lora_rank|_from_mixed|float8|int4_|int8_|gptq|awq", "quantization and LoRA"),
+    (r"_register_call_context_args", "arguments of calls that a layer registers, a private method of Keras's layers"),
+    (r"'Muon' object has no attribute|MuonTest::test_adamw_single_step", "inner steps of Muon, called one by one"),
+    (r"no attribute 'rematerialized_call'", "rematerialization"),
+    (r"no attribute '(load|save)_own_variables'", "a layer's own way of saving its variables"),
+    (
+        r"InputLayer: `sparse`, `ragged`|KerasTensor: got sparse",
+        "sparse, ragged and optional symbolic inputs, and `input_tensor`",
+    ),
     (r"AttributeError: .* has no attribute '_\w+'", "a private attribute of the peer"),
     (r"^sparse|sparse=True|SparseTensor", "sparse tensors"),
     (r"catching classes that do not inherit from BaseException", "a private class of errors of the peer"),
 ]
 
 # Failures that are left.
-LEFT: list[tuple[str, str]] = []
+LEFT: list[tuple[str, str]] = [
+    (r"HuberLossTest::test_config", "on purpose: the configuration of `Huber` has `delta`, which Keras forgets"),
+    (
+        r"LayerTest::test_tracker_locking",
+        "on purpose: the first call of a layer without `build` may make weights and layers",
+    ),
+    (
+        r"LayerTest::test_not_implemented_error_compute_output_shape",
+        "`Layer.compute_output_shape` runs the layer, so that without a shape it is a TypeError; Keras's is not implemented",
+    ),
+    (r"test_add_weight_string_as_first_positional_arg", "a `shape` that is given twice is Python's own TypeError"),
+    (
+        r"test_dropout_rescaling",
+        "other random numbers: the mean of this seed's draws is 2.2 standard deviations from the expected one",
+    ),
+    (
+        r"test_einsum_dense_constraints",
+        "`EinsumDense` refuses to be built for a shape that its equation does not fit; Keras refuses the call",
+    ),
+    (
+        r"test_concatenate_with_mask_symbolic",
+        "masks of symbolic tensors are made when the model runs, and can't be its outputs",
+    ),
+]
