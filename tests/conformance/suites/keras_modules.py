@@ -272,15 +272,6 @@ _modules: dict[str, ModuleType] = {
             "is_flash_attention_enabled": lambda: False,
         },
     ),
-    "keras.src.dtype_policies": namespace(
-        "keras.src.dtype_policies",
-        {
-            "DTypePolicy": keras.DTypePolicy,
-            "get": lambda identifier: keras.layers.Identity(dtype=identifier).dtype_policy,
-            "serialize": keras.saving.serialize_keras_object,
-            "deserialize": keras.saving.deserialize_keras_object,
-        },
-    ),
     "keras.src.dtype_policies.dtype_policy": namespace(
         "keras.src.dtype_policies.dtype_policy",
         {
@@ -314,6 +305,16 @@ _modules: dict[str, ModuleType] = {
         "conftest", {"skip_if_backend": lambda name, reason: pytest.mark.skipif(name == "tensorflow", reason=reason)}
     ),
 }  # fmt: skip
+_modules["keras.src.dtype_policies"] = namespace(
+    "keras.src.dtype_policies",
+    {
+        "DTypePolicy": keras.DTypePolicy,
+        "dtype_policy": _modules["keras.src.dtype_policies.dtype_policy"],
+        "get": lambda identifier: keras.layers.Identity(dtype=identifier).dtype_policy,
+        "serialize": keras.saving.serialize_keras_object,
+        "deserialize": keras.saving.deserialize_keras_object,
+    },
+)
 _folder = Path()
 # Private modules of plain arithmetic that tests compare layers with.
 _ARITHMETIC = {"keras.src.backend.common.backend_utils"}
@@ -401,6 +402,23 @@ def _adapt_test_case() -> None:
     test_case.TestCase.run_layer_test = without_seed_generators
 
 
+def _clip_gradients(self: Any, gradients: Any) -> list[Any]:
+    """The gradients as an optimizer of these limits applies them."""
+    limits = {name: getattr(self, name) for name in ("clipnorm", "clipvalue", "global_clipnorm")}
+    gradients = [_convert_to_tensor(gradient) for gradient in gradients]
+    variables = [keras.Variable(tf.zeros_like(gradient)) for gradient in gradients]
+    keras.optimizers.SGD(1.0, **limits).apply(gradients, variables)
+    return [-variable.value for variable in variables]
+
+
+def _adapt_optimizers() -> None:
+    """Gives optimizers the private attributes of Keras's that its tests look at."""
+    kind = keras.optimizers.Optimizer
+    kind._clip_gradients = _clip_gradients
+    kind._model_variables_moving_average = property(lambda self: self._averages)
+    kind._accumulated_gradients = property(lambda self: self._accumulated)
+
+
 def install(folder: Path) -> None:
     """Puts fastgrad in the place of Keras and TensorFlow; ``folder`` holds a copy of Keras's sources."""
     global _folder
@@ -409,3 +427,4 @@ def install(folder: Path) -> None:
     if importlib.util.find_spec("torch") is None:
         Finder({"torch"}, folder, lambda name: False, lambda name: namespace(name, {})).install()
     _adapt_test_case()
+    _adapt_optimizers()

@@ -10,6 +10,7 @@ APART: list[tuple[str, str]] = [
     (r"(?i)quantiz|enable_lora|lora_rank|_from_mixed|float8|int4_|int8_|gptq|awq", "quantization and LoRA"),
     (r"_register_call_context_args", "arguments of calls that a layer registers, a private method of Keras's layers"),
     (r"'Muon' object has no attribute|MuonTest::test_adamw_single_step", "inner steps of Muon, called one by one"),
+    (r"test_causal_only_skipped_for_subclass", "a private method of Keras's attention layers that a subclass replaces"),
     (r"no attribute 'rematerialized_call'", "rematerialization"),
     (r"no attribute '(load|save)_own_variables'", "a layer's own way of saving its variables"),
     (
@@ -23,6 +24,10 @@ APART: list[tuple[str, str]] = [
 
 # Failures that are left.
 LEFT: list[tuple[str, str]] = [
+    (
+        r"GroupedQueryAttentionTest::test_shape_mismatch_error_query_value_dim_mismatch",
+        "`GroupQueryAttention.compute_output_shape` gives the shape of the call, where Keras refuses values of another width than queries",
+    ),
     (r"HuberLossTest::test_config", "on purpose: the configuration of `Huber` has `delta`, which Keras forgets"),
     (
         r"LayerTest::test_tracker_locking",

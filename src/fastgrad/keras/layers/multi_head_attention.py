@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from math import prod
 from typing import Any
 
@@ -248,6 +249,10 @@ class MultiHeadAttention(HeadsAttention):
         if isinstance(attention_axes, int):
             attention_axes = (attention_axes,)
         self._axes = None if attention_axes is None else tuple(attention_axes)
+        if output_shape and not isinstance(output_shape, (int, Iterable)):
+            raise ValueError(
+                f"Invalid `output_shape`: {output_shape}. When specified, it should be of type tuple, list, or int."
+            )
         self._output_sizes = (output_shape,) if isinstance(output_shape, int) else output_shape and tuple(output_shape)
         self._heads, self._groups, self._depth, self._width = num_heads, num_heads, key_dim, value_dim
 
