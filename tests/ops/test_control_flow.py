@@ -186,3 +186,36 @@ def test_variables_are_read_and_assigned_in_each_trip():
         y = v * v
     assert float(v) == 8.0
     assert float(tape.gradient(y, v)) == 16.0
+
+
+def test_a_fraction_is_true_in_a_compiled_cond():
+    @tf.function
+    def chosen(x):
+        return tf.cond(x, lambda: tf.constant(1.0), lambda: tf.constant(2.0))
+
+    assert [float(chosen(tf.constant(x))) for x in (0.5, 0.0, -0.25, 2.0)] == [1.0, 2.0, 1.0, 1.0]
+
+
+def test_a_list_that_grows_in_its_place_in_a_compiled_while_loop():
+    def body(i, rows):
+        rows.append(i)
+        return i + 1, rows
+
+    @tf.function
+    def grown(n):
+        return tf.while_loop(lambda i, rows: i < n, body, (tf.constant(0), []))[0]
+
+    assert [int(grown(tf.constant(n))) for n in (3, 2)] == [3, 2]
+
+
+def test_branches_of_a_compiled_cond_give_strings():
+    @tf.function
+    def chosen(p, q):
+        word = tf.cond(p, lambda: tf.constant("a"), lambda: tf.constant("b"))
+        return word, tf.cond(q, lambda: tf.constant(["x", "y"]), lambda: tf.constant(["z", "w"])), word + "!"
+
+    for p, q in ((True, False), (False, True), (True, True), (False, False)):
+        word, pair, loud = chosen(tf.constant(p), tf.constant(q))
+        assert word.numpy() == (b"a" if p else b"b")
+        assert pair.numpy().tolist() == ([b"x", b"y"] if q else [b"z", b"w"])
+        assert loud.numpy() == word.numpy() + b"!"

@@ -309,6 +309,7 @@ def written_down_loop(cond: Callable[..., Any], body: Callable[..., Any], variab
     def trip(carried: list[Tensor], rows: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
         now, given = filled(carried)
         structure[0] = _next(body, now)
+        nest.assert_same_structure(variables, structure[0], check_types=False)  # ``now`` may have grown in its place
         leaves = nest.flatten(structure[0])
         state, kept = arrays.after(given, [leaves[place] for place in places], carried[count:])
         return [*[leaf for place, leaf in enumerate(leaves) if place not in places], *state], kept

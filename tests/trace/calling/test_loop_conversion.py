@@ -341,3 +341,205 @@ def test_an_error_of_a_later_trip_is_raised():
         with pytest.raises(tf.errors.InvalidArgumentError):
             gathered(tf.constant(5))
     assert int(gathered(tf.constant(3))) == 6
+
+
+# ---- what a loop of the program would get wrong ------------------------------------------------------------
+
+V = tf.Variable(1.0)
+
+
+class Holder:
+    pass
+
+
+def a_function_before_the_loop_reads_what_it_changes(n):
+    s, t = tf.constant(0), tf.constant(0)
+
+    def twice():
+        return s * 2
+
+    for i in tf.range(n):
+        s = s + i
+        t = t + twice()
+    return s, t
+
+
+def a_function_before_a_branch_reads_what_it_changes(n):
+    s, t = tf.constant(0), tf.constant(0)
+    for i in tf.range(n):
+        twice = lambda: s * 2 + i  # noqa: B023
+        if i % 2 == 0:
+            s = s + 3
+            t = t + twice()
+        t = t + twice()
+    return s, t
+
+
+def a_function_before_an_inner_loop_reads_what_it_changes(n):
+    s, t = tf.constant(0), tf.constant(0)
+    for _ in tf.range(n):
+        twice = lambda: s * 2  # noqa: B023
+        for j in tf.range(n):
+            s = s + j
+            t = t + twice()
+    return s, t
+
+
+def a_name_stands_for_a_variable(n):
+    V.assign(1.0)
+    x, y = V, tf.constant(0.0)
+    for _ in tf.range(n):
+        V.assign_add(1.0)
+        y = y + x
+        x = x * 1.0
+    return x, y
+
+
+def a_loop_gives_a_variable_another_name(n):
+    V.assign(1.0)
+    w = tf.constant(0.0)
+    for _ in tf.range(n):
+        w = V
+    V.assign(5.0)
+    return w + 0.0
+
+
+def branches_give_a_variable_another_name(n):
+    V.assign(1.0)
+    r = tf.constant(0.0)
+    for i in tf.range(n):
+        if i % 2 == 0:
+            w = V
+        else:
+            w = V * 1.0
+        V.assign_add(1.0)
+        r = r + w
+    return r
+
+
+def a_later_trip_fails_and_is_caught(n):
+    s = tf.constant(0)
+    for i in tf.range(n):
+        try:
+            s = s + tf.gather(tf.constant([5, 6, 7]), i + s)
+        except tf.errors.InvalidArgumentError:
+            s = s * 0 + 1
+    return s
+
+
+def a_test_is_a_fraction(n):
+    s = tf.constant(0.0)
+    for i in tf.range(n):
+        if tf.cast(i, tf.float32) * 0.5:
+            s = s + 1.0
+    return s
+
+
+def a_list_grows_in_its_place(n):
+    rows = []
+    for i in tf.range(n):
+        rows += [i]
+    return tf.add_n(rows) if rows else tf.constant(0)
+
+
+def another_name_of_a_list(n):
+    rows = [tf.constant(0)]
+    for i in tf.range(n):
+        same = rows
+        same.append(i)
+    return tf.add_n(rows)
+
+
+def another_name_of_an_object(n):
+    holder = Holder()
+    holder.value = tf.constant(0)
+    for i in tf.range(n):
+        same = holder
+        same.value = same.value + i
+    return holder.value
+
+
+def set_by_its_name(n):
+    holder = Holder()
+    holder.value = tf.constant(0)
+    for i in tf.range(n):
+        setattr(holder, "value", holder.value + i)  # noqa: B010
+    return holder.value
+
+
+def an_array_changes_in_its_place(n):
+    a = b = np.zeros(3)
+    for _ in tf.range(n):
+        a += 1
+    return tf.constant(a), tf.constant(b)
+
+
+def a_dict_changes_in_its_place(n):
+    d = e = {"a": tf.constant(0)}
+    for i in tf.range(n):
+        d |= {"a": d["a"] + i}
+    return d["a"], e["a"]
+
+
+def an_iterator_goes_on(n):
+    factors, s = iter([1, 2, 3, 4, 5, 6, 7]), tf.constant(0)
+    for i in tf.range(n):
+        s += next(factors) * i
+    return s
+
+
+def names_of_branches_are_words(n):
+    s = tf.constant(0)
+    for i in tf.range(n):
+        if i % 3 == 0:
+            mode = "down"
+        else:
+            mode = "up"
+        s += 1 if mode == "up" else -2
+    return s
+
+
+def objects_are_compared(n):
+    s = t = tf.constant(0)
+    for _ in tf.range(n):
+        if s is t:
+            s = s + 10
+        s = s + 1
+    return s
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        a_function_before_the_loop_reads_what_it_changes,
+        a_function_before_a_branch_reads_what_it_changes,
+        a_function_before_an_inner_loop_reads_what_it_changes,
+        a_name_stands_for_a_variable,
+        a_loop_gives_a_variable_another_name,
+        branches_give_a_variable_another_name,
+        a_later_trip_fails_and_is_caught,
+        a_test_is_a_fraction,
+        a_list_grows_in_its_place,
+        another_name_of_a_list,
+        another_name_of_an_object,
+        set_by_its_name,
+        an_array_changes_in_its_place,
+        a_dict_changes_in_its_place,
+        an_iterator_goes_on,
+        names_of_branches_are_words,
+        objects_are_compared,
+    ],
+    ids=lambda program: program.__name__,
+)
+def test_a_compiled_loop_gives_what_python_gives(program):
+    compare(program, 3, 5, 5, 0, 1, 7)
+
+
+def test_a_function_within_the_body_may_capture_what_the_loop_changes():
+    def doubled(n):
+        s = tf.constant(1)
+        for i in tf.range(n):
+            s = tf.cond(i % 2 == 0, lambda: s + i, lambda: s * 2)  # noqa: B023
+        return s
+
+    assert compare(doubled, 3, 5, 0, 7) == 1

@@ -26,6 +26,7 @@ from fastgrad.trace.calling.function_source import (
     definition_of,
     function_definition,
     given_first,
+    new_objects,
     unset,
 )
 from fastgrad.trace.calling.signature import NoKey
@@ -133,7 +134,8 @@ class _Rewriter:
         code = function.__code__
         self._function = function
         self._locals = frozenset({*code.co_varnames, *code.co_cellvars})
-        self._loads = Scan(definition.body).loads
+        whole = Scan(definition.body)
+        self._loads, self._captured = whole.loads, whole.captured
         self.loops: list[_Loop] = []
 
     def statements(self, body: list[ast.stmt], depth: int) -> list[ast.stmt]:
@@ -181,8 +183,11 @@ class _Rewriter:
         scan, head = Scan(loop.body), Scan([loop.target])
         if scan.refused or head.changes:
             return None
-        own = given_first(loop.body)
-        if any(name not in own and not self._is_module(name) for name in scan.changes):
+        own, new = given_first(loop.body), new_objects(loop.body)
+        if any(name not in new and not self._is_module(name) for name in scan.changes):
+            return None
+        captured = self._captured - scan.captured
+        if any(captured[name] for name in scan.stores):
             return None
         later = self._loads - scan.loads
         results = tuple(sorted([name for name in scan.stores if name not in own or later[name] > 0]))

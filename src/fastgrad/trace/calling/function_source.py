@@ -22,18 +22,32 @@ _CHANGING = frozenset(
         "append",
         "appendleft",
         "extend",
+        "extendleft",
         "insert",
         "add",
         "update",
         "pop",
         "popleft",
+        "popitem",
         "remove",
         "discard",
         "clear",
         "setdefault",
+        "sort",
+        "reverse",
+        "rotate",
+        "move_to_end",
+        "difference_update",
+        "intersection_update",
+        "symmetric_difference_update",
+        "fill",
+        "put",
+        "partition",
+        "resize",
     }
 )
 """Methods that change a container."""
+_CHANGING_FUNCTIONS = frozenset({"setattr", "delattr", "next"})
 _LOOKING = frozenset({"locals", "vars", "eval", "exec", "dir", "globals"})
 
 
@@ -182,7 +196,10 @@ class Scan(ast.NodeVisitor):
     Attributes:
         stores: names that they give values.
         loads: names that they read, and how often.
+        captured: names that functions and generators in them read, whenever these run, and how often.
         changes: names of objects that they change.
+        extended: names that a ``+=`` changes: their objects, where these can be changed.
+        compares_objects: whether ``is`` compares two objects of which neither is a constant.
         ends: whether a ``break`` in them ends a loop around.
         refused: whether there is more that a function of its own could not do.
     """
@@ -190,7 +207,10 @@ class Scan(ast.NodeVisitor):
     def __init__(self, statements: Iterable[ast.AST]) -> None:
         self.stores: set[str] = set()
         self.loads: Counter[str] = Counter()
+        self.captured: Counter[str] = Counter()
         self.changes: set[str] = set()
+        self.extended: set[str] = set()
+        self.compares_objects = False
         self.ends = self.refused = False
         self._loops = 0
         for statement in statements:
@@ -205,9 +225,10 @@ class Scan(ast.NodeVisitor):
             self.refused |= isinstance(node.ctx, ast.Del)
 
     def visit_AugAssign(self, node: ast.AugAssign) -> None:
-        """``x += y`` reads x, too."""
+        """``x += y`` reads x, too, and may change it."""
         if isinstance(node.target, ast.Name):
             self.loads[node.target.id] += 1
+            self.extended.add(node.target.id)
         self.generic_visit(node)
 
     def _part(self, node: Any) -> None:
@@ -218,16 +239,27 @@ class Scan(ast.NodeVisitor):
     visit_Attribute = visit_Subscript = _part
 
     def visit_Call(self, node: ast.Call) -> None:
-        """``xs.append(x)`` changes xs."""
+        """``xs.append(x)`` changes xs, ``next(xs)``, too."""
         if isinstance(node.func, ast.Attribute) and node.func.attr in _CHANGING:
             self.changes.add(root_name(node.func))
+        elif isinstance(node.func, ast.Name) and node.func.id in _CHANGING_FUNCTIONS:
+            self.changes.add(root_name(node.args[0]) if node.args else "")
+        self.generic_visit(node)
+
+    def visit_Compare(self, node: ast.Compare) -> None:
+        """``x is y``."""
+        if any(isinstance(op, (ast.Is, ast.IsNot)) for op in node.ops):
+            self.compares_objects |= not any(isinstance(x, ast.Constant) for x in (node.left, *node.comparators))
         self.generic_visit(node)
 
     def _inner(self, node: Any) -> None:
         """A scope of its own: it reads, and may change objects; a definition gives its name a value."""
         scan = Scan(ast.iter_child_nodes(node))
         self.loads += scan.loads
+        at_once = isinstance(node, (ast.ListComp, ast.SetComp, ast.DictComp))
+        self.captured += scan.captured if at_once else scan.loads
         self.changes |= scan.changes
+        self.compares_objects |= scan.compares_objects
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
             self.stores.add(node.name)
 
@@ -238,17 +270,14 @@ class Scan(ast.NodeVisitor):
         self.refused = True
         self.generic_visit(node)
 
-    visit_Return = visit_Yield = visit_YieldFrom = visit_Await = visit_AsyncFor = visit_AsyncWith = _refuse
+    visit_ExceptHandler = visit_Return = visit_Yield = visit_YieldFrom = visit_Await = visit_AsyncFor = (
+        visit_AsyncWith
+    ) = _refuse
     visit_Match = visit_TryStar = visit_ImportFrom = _refuse
 
     def visit_Import(self, node: ast.Import) -> None:
         """Names of modules."""
         self.stores |= {(one.asname or one.name).partition(".")[0] for one in node.names}
-
-    def visit_ExceptHandler(self, node: ast.ExceptHandler) -> None:
-        """``except E as e``."""
-        self.refused |= node.name is not None
-        self.generic_visit(node)
 
     def _loop(self, node: Any) -> None:
         self._loops += 1
@@ -267,6 +296,23 @@ def root_name(node: Any) -> str:
     while isinstance(node, (ast.Attribute, ast.Subscript, ast.Starred)):
         node = node.value
     return node.id if isinstance(node, ast.Name) else ""
+
+
+def new_objects(statements: Sequence[ast.stmt]) -> set[str]:
+    """Those of the names that are certainly given first whose objects no other name stands for."""
+    shared: set[str] = set()
+    for node in [node for statement in statements for node in ast.walk(statement)]:
+        if isinstance(node, (ast.Assign, ast.AnnAssign)) and not _is_new(node.value):
+            shared |= Scan([node]).stores
+        elif isinstance(node, ast.For):
+            shared |= Scan([node.target]).stores
+    return given_first(statements) - shared
+
+
+def _is_new(value: ast.expr | None) -> bool:
+    if isinstance(value, (ast.Tuple, ast.Starred, ast.IfExp, ast.BoolOp)):
+        return all(_is_new(part) for part in ast.iter_child_nodes(value) if isinstance(part, ast.expr))
+    return not isinstance(value, (ast.Name, ast.Attribute, ast.Subscript))
 
 
 def given_first(statements: Sequence[ast.stmt]) -> set[str]:

@@ -3,7 +3,7 @@
 While a function is recorded its source is taken: the body of such a loop becomes a function of the names that it reads, giving
 those that it changes, which a ``tf.while_loop`` can take; an ``if`` within it becomes a ``tf.cond``. Whether that is done is
 decided at run time. A loop stays Python's where it goes by no tensor, where its body leaves something behind in Python
-(attributes, items or lists that it changes, a ``return``), where a name has no value before it, or where values change their
+(attributes, items or lists that it changes, a ``return``), where a name has no value before it, where a function that is there before it captures a name that it changes, or where values change their
 shape or dtype from trip to trip: then each number of trips is recorded for itself.
 """
 
@@ -14,6 +14,7 @@ import copy
 import dis
 import functools
 from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
@@ -34,12 +35,11 @@ from fastgrad.trace.calling.function_source import (
     definition_of,
     exposed,
     function_definition,
-    given_first,
+    new_objects,
     unset,
 )
-from fastgrad.variable import Variable
 
-_NUMBERS = (bool, int, float, np.generic, np.ndarray, Tensor, Variable)
+_NUMBERS = (bool, int, float, np.generic, np.ndarray, Tensor)
 _MOST_NESTED = 3
 _PURE = (
     ast.Name,
@@ -125,10 +125,16 @@ def _negated(value: Any) -> Any:
     return TABLE["logical_not"](value) if _decides(value) and value.dtype.is_bool else not value
 
 
-def _carried(scope: dict[str, Any], names: Iterable[str]) -> dict[str, Any] | None:
-    """What a loop or a branch may change, as tensors; None if something is no number, or not there."""
+def _are_numbers(values: Any) -> bool:
+    """Whether values are numbers and arrays of them: no variables, which stand for another number when they are assigned."""
+    return all(isinstance(leaf, (*_NUMBERS, TensorArray)) for leaf in nest.flatten(values))
+
+
+def _carried(scope: dict[str, Any], names: Iterable[str], extended: AbstractSet[str]) -> dict[str, Any] | None:
+    """What a loop may change, as tensors; None if something is no number, or not there, or changes in its place."""
     values = {name: scope.get(name, unset) for name in names}
-    if not all(isinstance(leaf, (*_NUMBERS, TensorArray)) for leaf in nest.flatten(values)):
+    in_place = any(isinstance(scope.get(name), (np.ndarray, list, dict)) for name in extended)
+    if in_place or not _are_numbers(values):
         return None
     return dict(
         nest.map_structure(lambda leaf: leaf if isinstance(leaf, TensorArray) else convert_to_tensor(leaf), values)
@@ -142,14 +148,29 @@ class _Part:
         function: takes the values of ``names``, gives those of ``results``.
         names: its parameters.
         results: the names that it changes.
+        extended: those that it may change in their place.
     """
 
-    def __init__(self, definition: ast.FunctionDef, names: Sequence[str], results: Sequence[str]) -> None:
+    def __init__(
+        self, definition: ast.FunctionDef, names: Sequence[str], results: Sequence[str], extended: AbstractSet[str]
+    ) -> None:
         self.definition, self.names, self.results = definition, tuple(names), tuple(results)
+        self.extended = extended
         self.function: Any = None
 
     def __call__(self, scope: dict[str, Any]) -> Any:
         return self.function(*[scope.get(name, unset) for name in self.names])
+
+    def numbers(self, scope: dict[str, Any]) -> Any:
+        """What the function gives.
+
+        Raises:
+            TypeError: something is no number.
+        """
+        values = self(scope)
+        if not _are_numbers(values):
+            raise TypeError("a loop of a program carries numbers")
+        return values
 
 
 class _Loop:
@@ -172,7 +193,7 @@ class _Loop:
         test = self._test
         if test is not None and (any(name not in scope for name in test.names) or not _decides(test(scope))):
             return None
-        carried = _carried(scope, self._body.results)
+        carried = _carried(scope, self._body.results, self._body.extended)
         if carried is None:
             return None
         variables: list[Any] = [carried]
@@ -189,7 +210,7 @@ class _Loop:
 
         def trip(now: dict[str, Any], *rest: Any) -> list[Any]:
             given = {**scope, **now} | ({} if self._target is None else {self._target: rest[-1]})
-            found = self._body(given)
+            found = self._body.numbers(given)
             after: list[Any] = [dict(zip(self._body.results, found[-len(now) :] if now else (), strict=True))]
             after += [found[0]] if self._ends else []
             return after + ([] if self._target is None else [rest[-1] + over.delta])
@@ -212,7 +233,9 @@ class _Branch:
         """The values of the names that are changed; None if Python must go by ``test``."""
         if not _follows(test):
             return None
-        taken, found = control_flow_of().branch(test, (lambda: self._false(scope), lambda: self._true(scope)))
+        taken, found = control_flow_of().branch(
+            test, (lambda: self._false.numbers(scope), lambda: self._true.numbers(scope))
+        )
         return tuple(found) if taken else None
 
 
@@ -230,7 +253,8 @@ class _Converter:
         code = function.__code__
         self._function = function
         self._locals = frozenset({*code.co_varnames, *code.co_cellvars})
-        self._loads = Scan(definition.body).loads
+        whole = Scan(definition.body)
+        self._loads, self._captured = whole.loads, whole.captured
         self._count = 0
         self.parts: list[_Part] = []
         self.calls: dict[str, Any] = {}
@@ -270,9 +294,9 @@ class _Converter:
         scan = Scan(loop.body)
         test = loop.test if isinstance(loop, ast.While) else None
         goes_by_tensors = self._is_range(loop) if isinstance(loop, ast.For) else self._is_pure(loop.test)
-        own = given_first(loop.body)
-        changes = any(name not in own for name in scan.changes)
-        if not goes_by_tensors or scan.refused or changes or loop.orelse or depth >= _MOST_NESTED:
+        if not goes_by_tensors or loop.orelse or depth >= _MOST_NESTED:
+            return [plain]
+        if self._leaves_more(scan, new_objects(loop.body), Scan([loop])):
             return [plain]
         self._count += 1
         left, over = f"{PREFIX}left{self._count}", f"{PREFIX}over{self._count}"
@@ -317,9 +341,8 @@ class _Converter:
         assert isinstance(plain, ast.If)
         plain.test = _Tests().visit(copy.deepcopy(branch.test))
         scan = Scan([*branch.body, *branch.orelse])
-        given = given_first(branch.body) & given_first(branch.orelse)
-        jumps = _jumps([*branch.body, *branch.orelse])
-        if scan.refused or jumps or any(name not in given for name in scan.changes):
+        new = new_objects(branch.body) & new_objects(branch.orelse)
+        if _jumps([*branch.body, *branch.orelse]) or self._leaves_more(scan, new, scan):
             return [plain]
         later = self._loads - scan.loads
         needed = exposed(branch.body) | exposed(branch.orelse) | {name for name in self._locals if later[name] > 0}
@@ -343,6 +366,12 @@ class _Converter:
         choice.body = [plain]
         return _placed(opening, branch)
 
+    def _leaves_more(self, scan: Scan, new: set[str], around: Scan) -> bool:
+        """Whether statements do more than give names values: change objects that are not theirs, or names that functions capture."""
+        captured = self._captured - around.captured
+        changes = any(name not in new for name in scan.changes) or any(captured[name] for name in around.stores)
+        return scan.refused or scan.compares_objects or changes
+
     def _part(
         self, body: Sequence[ast.stmt], names: Sequence[str], results: Sequence[str], before: Sequence[str] | None
     ) -> _Part:
@@ -351,7 +380,7 @@ class _Converter:
         result = "".join(f"{name}, " for name in [*(before or ()), *results])
         returned = [] if before is None else [ast.parse(f"return ({result})").body[0]]
         definition = function_definition(f"{PREFIX}part{number}", names, [*copy.deepcopy(list(body)), *returned])
-        part = _Part(definition, names, results)
+        part = _Part(definition, names, results, Scan(body).extended)
         self.parts.append(part)
         return part
 

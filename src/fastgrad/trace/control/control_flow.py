@@ -169,8 +169,10 @@ class ControlFlow:
         Returns:
             Whether it is taken over, and the result of the function.
         """
-        if not self._recorder.knows(index):
+        if not self._recorder.knows(index) or index._array.dtype.kind not in "biufc":
             return False, None
+        if index._array.dtype.kind in "fc":
+            index = TABLE["not_equal"](index, convert_to_tensor(np.zeros((), index._array.dtype)))
         structures: list[Any] = []
 
         def flat(function: Callable[[], Any]) -> Callable[[list[Tensor]], list[Tensor]]:

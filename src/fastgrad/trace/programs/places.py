@@ -86,6 +86,7 @@ class Plan:
         stretches: of all parts, each before those that follow it.
         arguments: for each array that the program is called with, which argument of the call it is, and its value.
         results: values of the shapes and dtypes of the arrays to be filled, which come after the arguments.
+        constants: results that are strings and known, with their arrays.
         arena_bytes: size of the arena.
         written: variables that the program changes.
         native: whether all that it does has kernels.
@@ -94,6 +95,7 @@ class Plan:
     stretches: list[Stretch] = field(default_factory=list)
     arguments: list[tuple[int, Value]] = field(default_factory=list)
     results: list[Value] = field(default_factory=list)
+    constants: list[tuple[Value, np.ndarray]] = field(default_factory=list)
     arena_bytes: int = 0
     written: list[Any] = field(default_factory=list)
     native: bool = True

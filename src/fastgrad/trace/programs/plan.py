@@ -257,7 +257,9 @@ class _Planner:
                 numbers[id(value)] = self._array_for(value, set(numbers.values()))
                 root = self.line.root[id(value)]
                 computed = self.line.maker(root).kind in COMPUTES and self.line.made[id(root)] >= start
-                if value.dtype.kind == "O":
+                if value.dtype.kind == "O" and self.line.maker(root).kind is Kind.CONSTANT:
+                    self.plan.constants.append((value, self.line.maker(root).payload))
+                elif value.dtype.kind == "O":
                     self.places[id(root)] = InPython()
                 elif computed and _fills(value, root) and id(root) not in self.places and id(root) not in assigned:
                     self.places[id(root)] = InObject(len(self.plan.arguments) + numbers[id(value)])

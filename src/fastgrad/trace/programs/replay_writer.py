@@ -98,6 +98,9 @@ class Writer:
         for number, value in self.plan.arguments:
             if value.dtype.kind == "O":
                 self._lines.append(f"v{value.number} = a{number}")
+        for value, array in self.plan.constants:
+            self.scope[f"constant{value.number}"] = array.reshape(value.shape)
+            self._lines.append(f"v{value.number} = constant{value.number}")
         self._lines.append(f"objects = ({''.join(f'{name}, ' for name in self._objects)})")
         if self.plan.native:
             self._write_native(frame)
