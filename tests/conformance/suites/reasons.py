@@ -12,10 +12,9 @@ APART: list[tuple[str, str]] = [
     (r"'Muon' object has no attribute|MuonTest::test_adamw_single_step", "inner steps of Muon, called one by one"),
     (r"test_causal_only_skipped_for_subclass", "a private method of Keras's attention layers that a subclass replaces"),
     (r"no attribute 'rematerialized_call'", "rematerialization"),
-    (r"no attribute '(load|save)_own_variables'", "a layer's own way of saving its variables"),
     (
         r"InputLayer: `sparse`, `ragged`|KerasTensor: got sparse",
-        "sparse, ragged and optional symbolic inputs, and `input_tensor`",
+        "sparse and ragged symbolic inputs, and `input_tensor`",
     ),
     (r"AttributeError: .* has no attribute '_\w+'", "a private attribute of the peer"),
     (r"^sparse|sparse=True|SparseTensor", "sparse tensors"),

@@ -390,3 +390,75 @@ class TestCompiled:
     def test_to_json(self):
         twin = keras.models.model_from_json(both.compiled(keras).to_json())
         assert isinstance(twin.optimizer, keras.optimizers.AdamW)
+
+
+class TestOwnVariables:
+    @keras.saving.register_keras_serializable("tests")
+    class Table(keras.layers.Layer):
+        """A layer with a weight, and an array that it saves itself."""
+
+        def __init__(self, **options):
+            super().__init__(**options)
+            self.dense = keras.layers.Dense(1)
+            self.table = np.zeros(2)
+
+        def build(self, input_shape):
+            self.scale = self.add_weight(shape=(2,), initializer="ones", name="scale")
+            self.dense.build(input_shape)
+
+        def call(self, x):
+            return self.dense(x * self.scale)
+
+        def save_own_variables(self, store):
+            store["table"] = self.table
+            store["scale"] = self.scale
+
+        def load_own_variables(self, store):
+            self.table = np.array(store["table"])
+            self.scale.assign(store["scale"])
+
+    def model(self):
+        return keras.Sequential([keras.Input((2,)), self.Table(name="table"), keras.layers.Dense(1)])
+
+    @pytest.mark.parametrize("ending", [".keras", ".weights.h5"])
+    def test_a_layer_saves_and_loads_what_it_likes(self, tmp_path, ending):
+        first, x = self.model(), np.ones((3, 2), np.float32)
+        first.compile("adam", "mse")
+        first.fit(x, x[:, :1], verbose=0)
+        first.layers[0].table = np.array([3.0, 4.0])
+        path = tmp_path / f"model{ending}"
+        if ending == ".keras":
+            first.save(path)
+            second = keras.models.load_model(path)
+        else:
+            first.save_weights(path)
+            second = self.model()
+            second.load_weights(path)
+        np.testing.assert_array_equal(second.layers[0].table, [3.0, 4.0])
+        np.testing.assert_array_equal(second(x), first(x))
+
+    def test_an_error_of_its_own_comes_out(self, tmp_path):
+        class Refusing(self.Table):
+            def save_own_variables(self, store):
+                raise ValueError("not today")
+
+        model = keras.Sequential([keras.Input((2,)), Refusing()])
+        with pytest.raises(ValueError, match="not today"):
+            model.save_weights(tmp_path / "model.weights.h5")
+        assert not list(tmp_path.iterdir())
+
+    def test_weights_by_position(self):
+        layer = keras.layers.Dense(2)
+        with pytest.raises(ValueError, match="expected 0 variables, but received 1.*never built"):
+            layer.load_own_variables({"0": np.ones((3, 2))})
+        layer.build((None, 3))
+        store = {}
+        layer.save_own_variables(store)
+        np.testing.assert_array_equal(store["0"], layer.kernel)
+        np.testing.assert_array_equal(store["1"], layer.bias)
+        layer.load_own_variables({"0": np.ones((3, 2)), "1": np.ones(2)})
+        for values in ({"0": np.zeros((3, 2))}, {"0": np.zeros((3, 2)), "1": np.zeros(3)}):
+            with pytest.raises(ValueError, match="expected 2 variables|shape"):
+                layer.load_own_variables(values)
+        np.testing.assert_array_equal(layer.kernel, np.ones((3, 2)))
+        np.testing.assert_array_equal(layer.bias, np.ones(2))

@@ -202,6 +202,31 @@ class WeightOwner(Owner):
             )
         return sum(variable._array.size for variable in self.weights)
 
+    def save_own_variables(self, store: Any) -> None:
+        """Puts the layer's own weights, not those of its layers, into a dict: ``"0"``, ``"1"`` ...
+
+        ``.keras`` and ``.weights.h5`` files hold what a subclass puts there in its place: arrays under names of its choice.
+        """
+        for position, variable in enumerate((*self._trainable_own, *self._other_own)):
+            store[str(position)] = variable.numpy()
+
+    def load_own_variables(self, store: Any) -> None:
+        """Takes the layer's own weights from what ``save_own_variables`` stored.
+
+        Raises:
+            ValueError: another number of values, or one of another shape; nothing has changed.
+        """
+        own = [*self._trainable_own, *self._other_own]
+        if len(store.keys()) != len(own):
+            unbuilt = "" if self.built else " The layer was never built, so it has no variables yet."
+            raise ValueError(
+                f"Layer '{self.name}' expected {len(own)} variables, but received {len(store.keys())} variables during loading. "
+                f"Expected: {[variable.name for variable in own]}.{unbuilt}"
+            )
+        values = [variable._checked("assign", store[str(position)]) for position, variable in enumerate(own)]
+        for variable, value in zip(own, values, strict=True):
+            variable.assign(value)
+
     # ---- names in files --------------------------------------------------------------------------
 
     def _saved_variables(self) -> dict[str, Variable]:

@@ -8,22 +8,33 @@ several ways has the name of the first.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from fastgrad.keras.naming import to_snake_case
 from fastgrad.variable import Variable
 
 
-def keras_variables(model: Any) -> tuple[dict[str, Variable], dict[str, str], tuple[str, ...]]:
-    """The variables of a model or layer.
+class Contents(NamedTuple):
+    """What a file holds of a model.
 
-    Returns:
-        The variables by Keras's names, the names of the layers by those of their groups, and the beginnings of the names of
-        optimizers' variables.
+    Attributes:
+        variables: by their names.
+        groups: the names of the layers by those of their groups.
+        optimizers: the beginnings of the names of optimizers' variables.
+        stores: the layers that save and load their own variables by methods of the user's, by the beginnings of the values' names.
     """
+
+    variables: dict[str, Variable]
+    groups: dict[str, str]
+    optimizers: tuple[str, ...]
+    stores: dict[str, Any]
+
+
+def keras_variables(model: Any) -> Contents:
+    """What a model or layer holds, by Keras's names."""
     walk = _Walk()
     walk.visit(model, "")
-    return walk.variables, walk.groups, tuple(walk.optimizers)
+    return Contents(walk.variables, walk.groups, tuple(walk.optimizers), walk.stores)
 
 
 class _Walk:
@@ -31,6 +42,7 @@ class _Walk:
         self.variables: dict[str, Variable] = {}
         self.groups: dict[str, str] = {}
         self.optimizers: list[str] = []
+        self.stores: dict[str, Any] = {}
         self._seen: set[int] = set()
 
     def add(self, prefix: str, name: str, variables: list[Variable]) -> None:
@@ -42,7 +54,10 @@ class _Walk:
         if id(layer) in self._seen:
             return
         self._seen.add(id(layer))
-        self.add(prefix, layer.name, [*layer._trainable_own, *layer._other_own])
+        if _saves_itself(layer):
+            self.stores[f"{prefix}vars/"] = layer
+        else:
+            self.add(prefix, layer.name, [*layer._trainable_own, *layer._other_own])
         for name, value in _attributes(layer):
             if _holds_weights(value):
                 self.visit(value, f"{prefix}{name}/")
@@ -72,6 +87,13 @@ class _Walk:
 
 def _holds_weights(value: Any) -> bool:
     return hasattr(value, "_trainable_own")
+
+
+def _saves_itself(layer: Any) -> bool:
+    from fastgrad.keras.layers.owning import WeightOwner
+
+    methods = ("save_own_variables", "load_own_variables")
+    return any(getattr(type(layer), name) is not getattr(WeightOwner, name) for name in methods)
 
 
 def _attributes(layer: Any) -> list[tuple[str, Any]]:

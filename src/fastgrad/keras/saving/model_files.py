@@ -11,7 +11,7 @@ import numpy as np
 
 from fastgrad.dtypes import as_dtype
 from fastgrad.keras.saving import keras_archive, legacy_h5
-from fastgrad.keras.saving.keras_names import keras_variables
+from fastgrad.keras.saving.keras_names import Contents, keras_variables
 from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_keras_object
 from fastgrad.keras.saving.registration import CustomObjectScope, SafeModeScope, in_safe_mode
 from fastgrad.keras.saving.sharing import Sharing
@@ -78,23 +78,27 @@ def save_weights(model: Any, filepath: Any, overwrite: bool = True) -> None:
 
 
 def _write(model: Any, path: Any, is_keras: bool, config: str | None, overwrite: bool) -> None:
-    variables, groups, _ = _variables(model, is_keras)
-    values = {name: moved(variable._array, None) for name, variable in variables.items()}
+    contents = _contents(model, is_keras)
+    values = {name: moved(variable._array, None) for name, variable in contents.variables.items()}
+    for prefix, layer in contents.stores.items():
+        store: dict[str, Any] = {}
+        layer.save_own_variables(store)
+        values.update({prefix + name: np.asarray(value) for name, value in store.items()})
     if is_keras:
-        keras_archive.write_keras_file(path, values, groups, config or "", overwrite)
+        keras_archive.write_keras_file(path, values, contents.groups, config or "", overwrite)
     else:
         save_tensors(path, values, {} if config is None else {_MODEL: config}, overwrite)
 
 
-def _variables(model: Any, is_keras: bool) -> tuple[dict[str, Variable], dict[str, str], tuple[str, ...]]:
-    """The variables of a model and its optimizer by their names in files, and the rest of what ``keras_variables`` gives."""
+def _contents(model: Any, is_keras: bool) -> Contents:
+    """What a model and its optimizer hold, by the names in files."""
     if is_keras:
         return keras_variables(model)
     found = named_variables(model)
     optimizer = model.__dict__.get("optimizer")
     if optimizer is not None:
         found.update({_OPTIMIZER + name: variable for name, variable in named_variables(optimizer).items()})
-    return found, {}, ()
+    return Contents(found, {}, (), {})
 
 
 def _read(path: Any, is_keras: bool) -> tuple[dict[str, np.ndarray], Any]:
@@ -144,11 +148,17 @@ def _check_built(model: Any, values: dict[str, np.ndarray], optimizers: tuple[st
 
 
 def _assign(model: Any, values: dict[str, np.ndarray], is_keras: bool, skip_mismatch: bool, source: str) -> None:
-    variables, _, optimizers = _variables(model, is_keras)
+    variables, _, optimizers, layers = _contents(model, is_keras)
+    stores = {
+        prefix: {name.removeprefix(prefix): values.pop(name) for name in list(values) if name.startswith(prefix)}
+        for prefix in layers
+    }
     _check_built(model, values, (_OPTIMIZER, *optimizers))
     if is_keras:
         values = {name: _in_kind(value, variables.get(name)) for name, value in values.items()}
     _assign_named(model, variables, values, (_OPTIMIZER, *optimizers), skip_mismatch, source)
+    for prefix, store in stores.items():
+        layers[prefix].load_own_variables(store)
 
 
 def _assign_named(
