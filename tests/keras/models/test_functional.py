@@ -467,3 +467,14 @@ class TestClones:
         assert set(keras.models.clone_model(model, input_tensors=inputs).input) == {"x", "y"}
         with pytest.raises(ValueError, match="`input_tensors` must have the same structure as model.input"):
             keras.models.clone_model(model, input_tensors=tuple(inputs.values()))
+
+
+def test_configurations_may_leave_out_the_modules_of_layers():
+    x = keras.Input((3,), name="x")
+    config = keras.Model(x, layers.Dense(2, name="y")(x)).get_config()
+    for layer in config["layers"]:
+        del layer["module"]
+    assert [type(layer).__name__ for layer in keras.Model.from_config(config).layers] == ["InputLayer", "Dense"]
+    config["layers"][1]["inbound_nodes"][0]["args"][0]["config"]["keras_history"][0] = "unknown"
+    with pytest.raises(ValueError, match="calls whose inputs are not there"):
+        keras.Model.from_config(config)

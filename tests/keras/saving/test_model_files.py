@@ -325,3 +325,11 @@ def test_layers_shared_between_models_inside_stay_one(tmp_path, ending, nested_a
     first = text.index(', "shared_object_id"')
     lost = text[:first] + text[text.index("}", first) :]
     assert len(keras.models.model_from_json(lost).weights) == 4
+
+
+def test_a_folder_in_place_of_a_file_is_refused(tmp_path):
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    with pytest.raises(ValueError, match="folders are not written"):
+        model.save(tmp_path / "model.keras", zipped=False)
+    assert not list(tmp_path.iterdir())
+    model.save(tmp_path / "model.keras", zipped=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import warnings
 from collections.abc import Sequence
 from typing import Any
@@ -214,7 +215,8 @@ class Functional(Model):
         made: dict[tuple[str, int], Any] = {}
         for given in config["layers"]:
             plain = {key: value for key, value in given.items() if key not in ("name", "inbound_nodes")}
-            layer = deserialize_keras_object(plain, custom_objects)
+            known = None if "module" in plain else vars(importlib.import_module("fastgrad.keras.layers"))
+            layer = deserialize_keras_object(plain, custom_objects, module_objects=known)
             layers[given["name"]] = layer
             if isinstance(layer, InputLayer):
                 made[given["name"], 0] = layer.output

@@ -226,16 +226,18 @@ def save_model(model: Any, filepath: Any, overwrite: bool = True, **options: Any
         model: its layers have a ``get_config``; one that is not built is saved without weights.
         filepath: ends in ``.safetensors`` or ``.npz``, or in ``.keras`` or ``.h5`` (the older form), which Keras reads.
         overwrite: whether a file of this name may be replaced.
-        **options: ``zipped`` of Keras's signature, which changes nothing.
+        **options: ``zipped`` of Keras's signature; only True is there.
 
     Raises:
-        ValueError: another ending.
+        ValueError: another ending, another option, or a folder in place of a file.
         TypeError, NotImplementedError: a layer cannot say how to make it again.
         ImportError: ``.keras`` without h5py.
         OSError: the file could not be written; an old one is untouched.
     """
     if options.keys() - {"zipped"}:
         raise ValueError(f"save_model: unknown arguments {sorted(options.keys() - {'zipped'})}.")
+    if options.get("zipped") is False:
+        raise ValueError("save_model: a model is one file; folders are not written. Leave out `zipped=False`.")
     is_keras = _checked_ending(filepath, _OF_MODELS)
     if _is_legacy(filepath):
         legacy_h5.write(model, filepath, overwrite)

@@ -233,16 +233,21 @@ def _revived(config: Any, module_objects: dict[str, Any] | None) -> Any:
     if name == "__lambda__":
         return lambda_of(inner)
     if name == "function":
-        return _found_function(inner, module_objects)
+        return _found_function(inner, module_objects, config.get("registered_name"))
     return made_once(config, lambda: _instance(_found_class(config, module_objects), config))
 
 
-def _found_function(name: str, module_objects: dict[str, Any] | None) -> Any:
+def _found_function(name: str, module_objects: dict[str, Any] | None, registered: str | None) -> Any:
     found = get_registered_object(name, module_objects=module_objects)
     for room in ("activations", "losses", "metrics"):
         home = vars(importlib.import_module(f"{_PACKAGE}.{room}"))
         for candidate in (home.get(name), home["ALL"].get(name)):
             if found is None and isinstance(candidate, FunctionType):
+                if registered not in (None, "", "function", name):
+                    raise ValueError(
+                        f"`registered_name={registered!r}` was provided in the config, but '{name}' resolved to a Keras built-in, "
+                        "which has no registered name. Remove the `registered_name` field from the config."
+                    )
                 found = candidate
     if found is None:  # Keras up to 3.6 left the package out
         found = next((known for other, known in custom_objects().items() if other.endswith(f">{name}")), None)

@@ -104,8 +104,9 @@ class Compiled:
         """Compiles the model as ``get_compile_config`` said, and makes the optimizer's variables if the model is built."""
         if type(self).compile is not Compiled.compile:
             warnings.warn(
-                f"{type(self).__name__} has a `compile()` of its own, which loading does not call: write `get_compile_config()` and "
-                "`compile_from_config(config)`, too, or call `compile()` yourself.",
+                "`compile()` was not called as part of model loading because the model's `compile()` method is custom. "
+                f"Write `get_compile_config()` and `compile_from_config(config)` in {type(self).__name__}, too, or call `compile()` "
+                "yourself.",
                 stacklevel=2,
             )
             return
