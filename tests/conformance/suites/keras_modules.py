@@ -134,8 +134,8 @@ _random = namespace(
         "normal": _draw(tf.random.normal),
         "uniform": _draw(tf.random.uniform),
         "truncated_normal": _draw(tf.random.truncated_normal),
-        "randint": lambda shape, low, high, dtype="int32", seed=None: tf.random.uniform(
-            shape, low, high, tf.as_dtype(dtype), seed=seed
+        "randint": lambda shape, minval, maxval, dtype="int32", seed=None: tf.random.uniform(
+            shape, minval, maxval, tf.as_dtype(dtype), seed=seed
         ),
         "SeedGenerator": _SeedGenerator,
     },
@@ -285,7 +285,7 @@ _modules: dict[str, ModuleType] = {
         "keras.src.utils.file_utils",
         {
             "join": os.path.join, "exists": os.path.exists, "makedirs": os.makedirs, "listdir": os.listdir,
-            "path_to_string": os.fspath, "File": open, "get_file": keras.utils.get_file, "remove": os.remove,
+            "path_to_string": lambda path: os.fspath(path) if isinstance(path, os.PathLike) else path, "File": open, "get_file": keras.utils.get_file, "remove": os.remove,
         },
     ),
     "keras.src.backend.tensorflow.trainer": namespace(
@@ -294,6 +294,9 @@ _modules: dict[str, ModuleType] = {
     "keras.src.trainers.compile_utils": namespace(
         "keras.src.trainers.compile_utils",
         {"CompileLoss": _compile_loss, "CompileMetrics": _compile_metrics},
+    ),
+    "keras.src.backend.common.symbolic_scope": namespace(
+        "keras.src.backend.common.symbolic_scope", {"in_symbolic_scope": lambda: False}
     ),
     "keras.src.backend.common.global_state": namespace(
         "keras.src.backend.common.global_state", {"clear_session": keras.utils.clear_session}
@@ -417,6 +420,15 @@ def _adapt_optimizers() -> None:
     kind._clip_gradients = _clip_gradients
     kind._model_variables_moving_average = property(lambda self: self._averages)
     kind._accumulated_gradients = property(lambda self: self._accumulated)
+
+
+_modules["keras.src.utils.module_utils"] = namespace(
+    "keras.src.utils.module_utils", {"tensorflow": _module("tensorflow")}
+)
+# Names of the files in an archive.
+_module("keras.src.saving.saving_lib").__dict__.update(
+    _METADATA_FILENAME="metadata.json", _CONFIG_FILENAME="config.json", _VARS_FNAME_H5="model.weights.h5"
+)
 
 
 def install(folder: Path) -> None:

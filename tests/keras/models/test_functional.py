@@ -478,3 +478,22 @@ def test_configurations_may_leave_out_the_modules_of_layers():
     config["layers"][1]["inbound_nodes"][0]["args"][0]["config"]["keras_history"][0] = "unknown"
     with pytest.raises(ValueError, match="calls whose inputs are not there"):
         keras.Model.from_config(config)
+
+
+def test_calls_in_the_form_of_keras_2_are_read():
+    def layer(kind, name, calls, **config):
+        return {"class_name": kind, "name": name, "config": {"name": name, **config}, "inbound_nodes": calls}
+
+    config = {
+        "name": "older",
+        "layers": [
+            layer("InputLayer", "a", [], batch_input_shape=[None, 3], dtype="float32"),
+            layer("InputLayer", "b", [], batch_input_shape=[None, 3], dtype="float32"),
+            layer("Subtract", "difference", [[["a", 0, 0, {}], ["b", 0, 0, {}]]]),
+            layer("Dropout", "dropped", [[["difference", 0, 0, {"training": False}]]], rate=0.5),
+        ],
+        "input_layers": [["a", 0, 0], ["b", 0, 0]],
+        "output_layers": [["dropped", 0, 0]],
+    }
+    model = keras.Model.from_config(config)
+    np.testing.assert_array_equal(model([X[:, :3], X[:, 1:]], training=True), X[:, :3] - X[:, 1:])

@@ -231,7 +231,7 @@ class Functional(Model):
             later = []
             for layer, call in waiting:
                 try:
-                    args, kwargs = _read(call["args"], found), _read(call["kwargs"], found)
+                    args, kwargs = _arguments_of(call, found)
                 except KeyError:
                     later.append((layer, call))
                     continue
@@ -270,6 +270,14 @@ def _written(value: Any, written: Any) -> Any:
     if isinstance(value, slice):
         return {"class_name": "__slice__", "config": {"bounds": [value.start, value.stop, value.step]}}
     return serialize_keras_object(value)
+
+
+def _arguments_of(call: Any, found: Any) -> tuple[Any, Any]:
+    """The arguments of a written call; Keras 2 wrote ``[[layer, call, place, keyword arguments], ...]``, an item an input."""
+    if isinstance(call, dict):
+        return _read(call["args"], found), _read(call["kwargs"], found)
+    tensors = [found(item[:3]) for item in call]
+    return [tensors if len(tensors) > 1 else tensors[0]], _read(call[-1][3] if len(call[-1]) > 3 else {}, found)
 
 
 def _read(value: Any, found: Any) -> Any:
