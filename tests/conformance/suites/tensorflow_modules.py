@@ -119,14 +119,15 @@ def _compat_bytes(text: Any, encoding: str = "utf-8") -> bytes:
 
 
 def _gradients_function(f: Any, params: Any = None) -> Any:
-    def gradients(*args: Any) -> Any:
-        args = [tf.convert_to_tensor(x) for x in args]
+    def gradients(*args: Any, dy: Any = None) -> Any:
+        # An argument that is given twice counts twice.
+        args = [x if isinstance(x, tf.Variable) else tf.identity(tf.convert_to_tensor(x)) for x in args]
         with tf.GradientTape() as tape:
             for x in args:
                 tape.watch(x)
             y = f(*args)
         places = range(len(args)) if params is None else params
-        return tape.gradient(y, [args[i] for i in places])
+        return tape.gradient(y, [args[i] for i in places], output_gradients=dy)
 
     return gradients
 

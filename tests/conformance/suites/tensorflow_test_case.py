@@ -259,37 +259,58 @@ def apart(reason: str) -> Callable[..., Any]:
     return decorate
 
 
+def _reals(x: Any) -> np.ndarray:
+    """The real numbers of a tensor or array in one row; a complex number is two."""
+    x = np.array(to_numpy(x)).ravel()
+    return x.view(x.real.dtype) if np.iscomplexobj(x) else x
+
+
+def _from_reals(reals: np.ndarray, like: Any) -> tf.Tensor:
+    """A tensor of the shape and dtype of ``like``."""
+    kind = np.array(to_numpy(like)).dtype
+    array = reals.view(kind) if kind.kind == "c" else reals
+    return tf.constant(array.reshape(tuple(like.shape)), like.dtype)
+
+
+def _exact_rows(f: Callable[..., Any], x: list, place: int) -> np.ndarray:
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(x[place])
+        y = f(*x)
+    size, count = _reals(x[place]).size, _reals(y).size
+    rows = np.zeros((count, size))
+    for i in range(count):
+        seed = np.zeros_like(_reals(y))
+        seed[i] = 1
+        slope = tape.gradient(y, x[place], output_gradients=_from_reals(seed, y))
+        if slope is not None:
+            rows[i] = _reals(tf.convert_to_tensor(slope))
+    if count == 0:
+        slope = tape.gradient(y, x[place])
+        if slope is not None and slope.shape != x[place].shape:
+            raise ValueError(f"Empty gradient has wrong shape: expected {x[place].shape}, got {slope.shape}")
+    return rows
+
+
 def compute_gradient(f: Callable[..., Any], x: Any, delta: float | None = None) -> tuple[list, list]:
     """Jacobians of ``f`` by the tape and by central differences, one for each of the arguments ``x``."""
+    if not isinstance(x, (list, tuple)):
+        raise ValueError("`x` must be a list or tuple of values convertible to a Tensor (arguments to `f`)")
     x = [tf.convert_to_tensor(value) for value in x]
     delta = delta or 1.0 / 1024
-    theoretical, numerical = [], []
+    exact, numerical = [], []
     for place, value in enumerate(x):
-
-        def of_one(v: Any, place: int = place) -> Any:
-            return f(*[*x[:place], v, *x[place + 1 :]])
-
-        with tf.GradientTape() as tape:
-            tape.watch(value)
-            y = of_one(value)
-        rows = tape.jacobian(y, value, experimental_use_pfor=False)
-        size, count = int(np.prod(value.shape)), int(np.prod(y.shape))
-        exact = np.zeros((count, size)) if rows is None else to_numpy(tf.convert_to_tensor(rows)).reshape(count, size)
-        array = to_numpy(value)
-        scales = [1.0, 1j] if np.iscomplexobj(array) or np.iscomplexobj(to_numpy(y)) else [1.0]
-        if len(scales) > 1:
-            set_apart("numerical gradients of complex functions")()
-        differences = np.zeros((count, size))
-        for i in range(size):
+        exact.append(_exact_rows(f, x, place))
+        differences = np.zeros_like(exact[-1])
+        for i in range(differences.shape[1]):
             sides = []
             for step in (delta, -delta):
-                moved = array.astype(np.float64 if array.dtype.name == "bfloat16" else array.dtype).copy()
-                moved.reshape(-1)[i] += step
-                sides.append(np.asarray(to_numpy(of_one(tf.constant(moved, value.dtype))), np.float64).ravel())
+                moved = _reals(value)
+                moved[i] += step
+                arguments = [*x[:place], _from_reals(moved, value), *x[place + 1 :]]
+                sides.append(_reals(f(*arguments)).astype(np.float64))
             differences[:, i] = (sides[0] - sides[1]) / (2 * delta)
-        theoretical.append(exact)
         numerical.append(differences)
-    return theoretical, numerical
+    return exact, numerical
 
 
 def max_error(first: list, second: list) -> float:
