@@ -306,7 +306,22 @@ def test_jacobian_and_batch_jacobian():
     np.testing.assert_allclose(jacobian.reshape(4, 4), np.diag(3 * np.array([1.0, 4, 9, 16])))
     np.testing.assert_allclose(tape.batch_jacobian(y, x), [np.diag([3.0, 12]), np.diag([27.0, 48])])
     with pytest.raises(ValueError, match="first dimension"):
-        tape.batch_jacobian(y, tf.constant([1.0]))
+        tape.batch_jacobian(y, tf.constant([[1.0]]))
+    for y, x in ((tf.ones([2, 2]), tf.ones([2])), (tf.ones([2]), tf.ones([2, 2]))):
+        with pytest.raises(ValueError, match="rank at least 2"):
+            tape.batch_jacobian(y, x)
+
+
+@pytest.mark.filterwarnings("ignore:The dtype of the watched tensor")
+def test_texts_have_no_gradient():
+    text, x = tf.constant("a"), tf.constant(3.0)
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch([text, x])
+        y = x * x
+    assert tape.gradient(text, text) is None
+    slope, none = tape.gradient([y, text], [x, text])
+    assert none is None
+    assert slope == 6.0
 
 
 def test_jacobian_can_be_differentiated():

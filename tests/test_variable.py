@@ -238,3 +238,7 @@ def test_weights_and_copies_of_them_begin_with_a_cache_line(dtype, given):
         assert one._array.ctypes.data % 64 == 0
         assert one._array.flags.c_contiguous
         np.testing.assert_array_equal(one.numpy(), ones)
+
+
+def test_a_variable_has_no_initializer_to_run():
+    assert tf.Variable(1.0).initializer is None

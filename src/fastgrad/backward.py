@@ -41,7 +41,7 @@ def walk_backward(entries: list[Entry], targets: list[Tensor], keys: list[list[i
                 break
     cotangents: dict[int, Any] = {}
     for target, weight in zip(targets, weights, strict=True):
-        if id(target) in reached:
+        if id(target) in reached and not target._array.dtype.hasobject:  # texts have no slope
             before = cotangents.get(id(target))
             seed = _seed(target, weight)
             cotangents[id(target)] = seed if before is None else _add(before, seed)

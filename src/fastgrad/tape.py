@@ -361,8 +361,8 @@ class GradientTape(recording.Recorder):
         """Each row's Jacobian, for rows that do not depend on each other.
 
         Args:
-            target: shape (batch, ...).
-            source: shape (batch, ...).
+            target: shape (batch, ...), of rank 2 or more.
+            source: likewise.
             unconnected_gradients: kept for TensorFlow's signature: an unconnected source gives zeros.
             parallel_iterations, experimental_use_pfor: kept for TensorFlow's signature.
 
@@ -370,16 +370,18 @@ class GradientTape(recording.Recorder):
             Shape ``(batch, *target.shape[1:], *source.shape[1:])``.
 
         Raises:
-            ValueError: the first dimensions differ.
+            ValueError: the first dimensions differ, or a rank is below 2.
             RuntimeError: as in ``gradient``.
         """
         self._check_unspent("batch_jacobian")
         target = self._target(target)
         source = self._source(source)
-        if target.ndim < 2 or not source.ndim or target.shape[0] != source.shape[0]:
+        for shape in (target.shape, source.shape):
+            if shape.rank < 2:
+                raise ValueError(f"batch_jacobian: Shape {shape} must have rank at least 2.")
+        if target.shape[0] != source.shape[0]:
             raise ValueError(
-                f"Need first dimension of target shape ({target.shape}) and source shape ({source.shape}) to match, and a "
-                "target of rank 2 or more."
+                f"Need first dimension of target shape ({target.shape}) and source shape ({source.shape}) to match."
             )
         self._stop_unless_persistent()
         entries = list(self._entries)

@@ -331,6 +331,11 @@ class Variable(Operators):
         return self._name + ":0"
 
     @property
+    def initializer(self) -> None:
+        """None, as in TensorFlow's eager mode: a variable has its first value at once."""
+        return None
+
+    @property
     def trainable(self) -> bool:
         """Whether gradient tapes watch the variable on their own."""
         return self._trainable

@@ -198,7 +198,7 @@ class TestTensorFlowsOwn:
         np.testing.assert_array_equal(tf.ones_initializer()([2], tf.int32), [1, 1])
         np.testing.assert_array_equal(tf.constant_initializer([1, 2, 3, 4])((2, 2)), [[1, 2], [3, 4]])
         assert tf.constant_initializer(2.0)((2,)).dtype == "float32"
-        with pytest.raises(ValueError, match="do not fill"):
+        with pytest.raises(TypeError, match="do not fill"):
             tf.constant_initializer([1, 2, 3])((2, 2))
         with pytest.raises(TypeError, match="initial value"):
             tf.constant_initializer(object())
@@ -212,3 +212,26 @@ class TestTensorFlowsOwn:
         assert tf.random_uniform_initializer(0, 5)((100,), tf.int32).dtype == "int32"
         twin = tf.random_normal_initializer.from_config(normal.get_config())
         assert twin.stddev == 2.0
+        with pytest.raises(ValueError, match="floating"):
+            normal((2,), tf.int32)
+
+    @pytest.mark.parametrize("kind", [tf.random_normal_initializer, tf.random_uniform_initializer])
+    def test_a_seed_gives_the_same_numbers_at_every_call(self, kind):
+        seeded = kind(seed=1)
+        first = seeded((4, 2)).numpy()
+        np.testing.assert_array_equal(seeded((4, 2)), first)
+        tf.random.set_seed(3)
+        np.testing.assert_array_equal(kind(seed=1)((4, 2)), first)
+        np.testing.assert_array_equal(seeded((4, 2), partition_shape=(2, 2), partition_offset=(0, 0)), first[:2])
+        assert not np.array_equal(kind(seed=2)((4, 2)), first)
+
+    def test_a_partition_has_its_own_shape(self):
+        kinds = tf.zeros_initializer, tf.ones_initializer, tf.random_normal_initializer, tf.random_uniform_initializer
+        for kind in kinds:
+            assert kind()((4, 2), partition_shape=(3, 2), partition_offset=(1, 0)).shape == (3, 2)
+            with pytest.raises(TypeError, match="partition_shape"):
+                kind()((4, 2), part=(2, 2))
+        with pytest.raises(ValueError, match="doesn't support partition"):
+            tf.constant_initializer([1, 2, 3, 4])((4, 2), partition_shape=(2, 2))
+        parts = tf.constant_initializer(3, support_partition=True)
+        np.testing.assert_array_equal(parts((4, 2), partition_shape=(2, 2)), [[3, 3], [3, 3]])

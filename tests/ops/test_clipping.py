@@ -188,3 +188,10 @@ def test_clip_by_value_names_itself_in_errors(bound):
         (tf.errors.InvalidArgumentError, TypeError), match="^clip_by_value: a bound does not go with t, int32"
     ):
         tf.clip_by_value(tf.ones(3, tf.int32), bound, 5)
+
+
+def test_clip_by_norm_refuses_a_norm_of_more_dimensions_or_elements():
+    with pytest.raises(ValueError, match="must broadcast"):
+        tf.clip_by_norm(tf.ones([2, 3, 1]), [4.0, 4.0])
+    with pytest.raises(tf.errors.InvalidArgumentError, match="must broadcast"):
+        tf.clip_by_norm(tf.ones([2, 3]), [4.0, 4.0])

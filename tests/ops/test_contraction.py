@@ -320,3 +320,15 @@ def test_einsum_keeps_the_dtype(dtype):
     y = tf.einsum("ij,kj->ik", a, a, optimize="optimal")
     assert y.dtype == dtype
     np.testing.assert_array_equal(y.numpy().astype(complex), [[5, 14], [14, 50]])
+
+
+@pytest.mark.parametrize("small", ["int8", "uint8"])
+def test_bfloat16_times_small_integers_with_an_output_type(small):
+    a = tf.cast(tf.reshape(tf.range(1, 13), [2, 2, 3]), "bfloat16")
+    b = tf.cast(tf.reshape(tf.range(13, 25), [2, 3, 2]), small)
+    product = tf.matmul(a, b, output_type=tf.bfloat16)
+    assert product.dtype == "bfloat16"
+    assert tf.cast(product, "int32").numpy().tolist() == [[[94, 100], [229, 244]], [[508, 532], [696, 728]]]
+    assert tf.matmul(b, a, transpose_a=True, transpose_b=True, output_type=tf.bfloat16).shape == (2, 2, 2)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="output_type float32"):
+        tf.matmul(a, b, output_type=tf.float32)

@@ -109,3 +109,13 @@ def test_xdivy_is_zero_where_its_first_argument_is():
 def test_division_of_complex_numbers():
     x, y = np.array([1 + 2j]), np.array([3 - 1j])
     np.testing.assert_allclose((tf.constant(x) / tf.constant(y)).numpy(), x / y)
+
+
+@pytest.mark.parametrize(
+    "pair", [("bfloat16", "int8"), ("float64", "float32"), ("int32", "int64"), ("int8", "complex64")]
+)
+def test_divide_no_nan_refuses_two_dtypes_as_divide_does(pair):
+    x, y = (tf.ones([], dtype) for dtype in pair)
+    for function in (tf.divide, tf.math.divide_no_nan):
+        with pytest.raises(TypeError, match="same dtype"):
+            function(x, y)

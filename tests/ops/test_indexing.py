@@ -342,3 +342,10 @@ def test_unravel_index_is_numpys():
 def test_gradients(function, order):
     rng = np.random.default_rng(3)
     check_gradient(function, rng.normal(size=(2, 3)), rng.normal(size=(2, 3)), order=order, rtol=1e-4)
+
+
+def test_no_batch_dims_are_none():
+    assert tf.gather([[10, 11, 12], [13, 14, 15]], [1, 0], axis=1, batch_dims=None).numpy().tolist() == [
+        [11, 10],
+        [14, 13],
+    ]

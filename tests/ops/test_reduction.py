@@ -298,3 +298,16 @@ def test_extremes_of_large_arrays(dtype, shape, axes):
         np.testing.assert_array_equal(row(tf.constant(x), axes), wanted(x, axes))
         np.testing.assert_array_equal(row(tf.constant(x), axes, keepdims=True), wanted(x, axes, keepdims=True))
         np.testing.assert_array_equal(row(tf.transpose(x)), wanted(x))
+
+
+def test_lists_and_arrays_are_booleans_for_reduce_all_and_reduce_any():
+    assert tf.reduce_all([])
+    assert not tf.reduce_any([])
+    assert tf.reduce_any([[]], 1).numpy().tolist() == [False]
+    assert tf.reduce_all(np.zeros([0]), [0])
+    assert not tf.reduce_all(np.array([0.0, 1.0]))
+    for function in (tf.reduce_all, tf.reduce_any):
+        with pytest.raises(TypeError):
+            function([1.0])
+        with pytest.raises(tf.errors.InvalidArgumentError, match="takes bool"):
+            function(tf.zeros([2]))

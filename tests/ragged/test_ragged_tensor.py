@@ -190,3 +190,85 @@ def test_check_numerics_looks_at_the_values():
     assert tf.debugging.check_numerics(finite, "here").to_list() == [[1.0, 2.0], []]
     with pytest.raises(tf.errors.InvalidArgumentError, match="here"):
         tf.debugging.check_numerics(finite / 0.0, "here")
+
+
+def test_logsumexp_of_rows_columns_and_all():
+    x = tf.ragged.constant([[1.0, 2.0], [3.0], []])
+    np.testing.assert_allclose(tf.reduce_logsumexp(x, 1), [2.3132617, 3.0, -np.inf], rtol=1e-6)
+    np.testing.assert_allclose(tf.reduce_logsumexp(x, 0), [3.126928, 2.0], rtol=1e-6)
+    np.testing.assert_allclose(tf.reduce_logsumexp(x), 3.407606, rtol=1e-6)
+    values = tf.constant([1000.0, 1000.0, -np.inf])
+    with tf.GradientTape() as tape:
+        tape.watch(values)
+        sums = tf.reduce_logsumexp(tf.RaggedTensor.from_row_lengths(values, [2, 1]), 1)
+    np.testing.assert_allclose(sums, [1000.6931, -np.inf], rtol=1e-6)
+    np.testing.assert_allclose(tape.gradient(sums, values)[:2], [0.5, 0.5])
+
+
+def test_products_of_batches_of_matrices_of_different_sizes():
+    def numbers(*shape):
+        return np.arange(np.prod(shape), dtype=np.float32).reshape(shape)
+
+    a, b = tf.ragged.stack([numbers(3, 4), numbers(2, 5)]), tf.ragged.stack([numbers(4, 2), numbers(5, 3)])
+    product = tf.matmul(a, b)
+    for got, x, y in zip(product.to_list(), a, b, strict=True):
+        np.testing.assert_allclose(got, x.to_tensor() @ y.to_tensor())
+    by_one = tf.matmul(tf.RaggedTensor.from_row_lengths(numbers(3, 4), [1, 0, 2]), numbers(3, 4, 2))
+    assert by_one.shape.as_list() == [3, None, 2]
+    np.testing.assert_allclose(by_one.values[0], numbers(3, 4)[0] @ numbers(3, 4, 2)[0])
+    outer = tf.matmul(tf.RaggedTensor.from_tensor(numbers(3, 2, 5, 7)), numbers(3, 2, 7, 4))
+    np.testing.assert_allclose(outer.to_tensor(), numbers(3, 2, 5, 7) @ numbers(3, 2, 7, 4))
+    turned = tf.matmul(a, tf.ragged.stack([numbers(2, 4), numbers(3, 5)]), transpose_b=True)
+    np.testing.assert_allclose(turned[1].to_tensor(), numbers(2, 5) @ numbers(3, 5).T)
+    assert tf.matmul(tf.ragged.constant([[1, 2], [4, 5]]), [[5], [4]]).numpy().tolist() == [[13], [40]]
+
+
+def test_products_refuse_matrices_that_are_ragged_and_other_batches():
+    square = tf.ragged.constant([[1.0, 2.0], [3.0, 4.0]])
+    for error, a, b in [
+        (tf.errors.InvalidArgumentError, tf.ragged.constant([[1.0, 2.0], [3.0]]), square),
+        (tf.errors.InvalidArgumentError, tf.RaggedTensor.from_tensor(tf.ones([3, 2, 5, 7])), tf.ones([3, 3, 7, 9])),
+        (tf.errors.InvalidArgumentError, tf.RaggedTensor.from_tensor(tf.ones([3, 2, 5])), tf.ones([2, 5, 7])),
+        (ValueError, square, tf.ones([2, 2, 2])),
+        (ValueError, square, tf.ones([2, 2], tf.float64)),
+    ]:
+        with pytest.raises(error, match="matmul"):
+            tf.matmul(a, b)
+    with pytest.raises(ValueError, match="Only one"):
+        tf.matmul(square, square, transpose_a=True, adjoint_a=True)
+
+
+def test_segments_by_ragged_ids():
+    data = tf.ragged.constant([[[1, 2], [3]], [], [[], [4, 5], [6]]])
+    ids = tf.ragged.constant([[1, 2], [], [1, 1, 2]])
+    assert tf.math.unsorted_segment_sum(data, ids, 3).to_list() == [[], [5, 7], [9]]
+    assert tf.math.unsorted_segment_max(data.values, ids.values, 3).to_list() == [[], [4, 5], [6]]
+    flat = tf.ragged.constant([[1.0, 2.0], [3.0]])
+    assert tf.math.unsorted_segment_mean(flat, tf.ragged.constant([[0, 1], [1]]), 2).numpy().tolist() == [1.0, 2.5]
+    with pytest.raises(tf.errors.InvalidArgumentError, match="prefix"):
+        tf.math.unsorted_segment_sum(data, tf.ragged.constant([[1, 2], [1], [1, 1, 2]]), 3)
+    with pytest.raises(ValueError, match="data is not"):
+        tf.math.unsorted_segment_sum([1, 2, 3], ids, 3)
+
+
+def test_ranges_across_the_whole_of_int32():
+    whole = tf.ragged.range(1136033460, -2110457150, -1849827689)
+    assert whole.dtype == "int32"
+    assert whole.to_list() == [[1136033460, -713794229]]
+
+
+def test_constants_and_rows_refuse_what_does_not_fit():
+    assert tf.ragged.constant([], inner_shape=(0, 100, 20)).shape == (0, 100, 20)
+    for error, arguments in [
+        (ValueError, {"pylist": 12, "inner_shape": (1,)}),
+        (ValueError, {"pylist": [[1]], "ragged_rank": -1}),
+        (TypeError, {"pylist": [1, 2, 3], "inner_shape": (1, 1)}),
+    ]:
+        with pytest.raises(error):
+            tf.ragged.constant(**arguments)
+    with pytest.raises(TypeError, match="must be an int"):
+        tf.RaggedTensor.from_tensor([[1]], ragged_rank="bad")
+    for axis in (2, -3):
+        with pytest.raises(ValueError, match="out of bounds"):
+            X.row_lengths(axis)
+    assert X.row_lengths(-1).numpy().tolist() == [3, 0, 2]

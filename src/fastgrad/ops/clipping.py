@@ -119,6 +119,7 @@ def clip_by_norm(t: Any, clip_norm: Any, axes: Any = None, name: str | None = No
 
     Raises:
         InvalidArgumentError: not floating, no such axis, shapes that do not broadcast.
+        ValueError: they broadcast to a shape other than that of ``t``.
     """
     if isinstance(t, IndexedSlices):
         return IndexedSlices(clip_by_norm(t.values, clip_norm, axes), t.indices, t.dense_shape)
@@ -131,9 +132,12 @@ def clip_by_norm(t: Any, clip_norm: Any, axes: Any = None, name: str | None = No
     if not (isinstance(clip_norm, (int, float)) and clip_norm >= 0):
         limit = maximum(limit, constant_tensor(np.zeros((), array.dtype)))
     if limit._array.ndim and not _broadcasts_to(limit._array.shape, array.shape):
-        raise InvalidArgumentError(
-            f"clip_by_norm: clip_norm of shape {limit.shape} must broadcast to the shape of t, {t.shape}."
-        )
+        text = f"clip_by_norm: clip_norm of shape {limit.shape} must broadcast to the shape of t, {t.shape}."
+        try:
+            np.broadcast_shapes(limit._array.shape, array.shape)
+        except ValueError:
+            raise InvalidArgumentError(text) from None
+        raise ValueError(text)
     return _clip_by_norm_row(t, limit, axes=reduction_axes("clip_by_norm", axes, array.ndim))
 
 

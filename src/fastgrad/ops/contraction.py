@@ -9,6 +9,7 @@ import numpy as np
 
 from fastgrad import dtypes
 from fastgrad.backward import sum_to_shape
+from fastgrad.composite import CompositeOperand
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.floating_errors import QUIET, errors_reset, errors_set
 from fastgrad.kernels.mapping.half import BFLOAT16, cast_bfloat16
@@ -176,7 +177,8 @@ def matmul(
         transpose_a, transpose_b: whether to swap the last two dimensions first.
         adjoint_a, adjoint_b: the same, and conjugate.
         a_is_sparse, b_is_sparse, grad_a, grad_b, name: kept for TensorFlow's signature.
-        output_type: ``tf.int32`` multiplies int8 or uint8 matrices; otherwise the dtype of the inputs.
+        output_type: ``tf.int32`` multiplies int8 or uint8 matrices, ``tf.bfloat16`` one of these by a bfloat16 one;
+            otherwise the dtype of the inputs.
 
     Returns:
         Shape (..., m, n); the leading dimensions broadcast. float16 and bfloat16 are summed in float32 and rounded once;
@@ -187,7 +189,11 @@ def matmul(
         ValueError: transpose and adjoint of the same matrix.
     """
     if type(a) is not Tensor or type(b) is not Tensor:
-        a, b = convert_pair(a, b)
+        try:
+            a, b = convert_pair(a, b)
+        except CompositeOperand as met:
+            options = {"transpose_a": transpose_a, "transpose_b": transpose_b, "output_type": output_type}
+            return met.call("matmul", a, b, {**options, "adjoint_a": adjoint_a, "adjoint_b": adjoint_b})
     x, y = a._array, b._array
     plain = x.ndim == 2 and y.ndim == 2 and x.dtype is y.dtype and x.dtype in _BLAS and output_type is None
     if not plain or adjoint_a or adjoint_b:
@@ -241,10 +247,11 @@ def _refuse_sizes(x: np.ndarray, y: np.ndarray, transpose_a: bool, transpose_b: 
 def _widened(a: Tensor, b: Tensor, wanted: dtypes.DType) -> tuple[Tensor, Tensor]:
     if a.dtype is wanted and b.dtype is wanted:
         return a, b
-    if wanted is not dtypes.int32 or not {a.dtype.name, b.dtype.name} <= {"int8", "uint8"}:
+    names = {a.dtype.name, b.dtype.name} - ({"bfloat16"} if wanted is dtypes.bfloat16 else set())
+    if wanted not in (dtypes.int32, dtypes.bfloat16) or not names <= {"int8", "uint8"}:
         raise InvalidArgumentError(
-            f"matmul: output_type {wanted.name} of {a.dtype.name} and {b.dtype.name}: only int32, of int8 and uint8, "
-            "is supported. Convert the operands with tf.cast first."
+            f"matmul: output_type {wanted.name} of {a.dtype.name} and {b.dtype.name}: only int32, of int8 and uint8, and "
+            "bfloat16, of these and bfloat16, are supported. Convert the operands with tf.cast first."
         )
     return cast(a, wanted), cast(b, wanted)
 

@@ -38,19 +38,19 @@ realdiv: Binary = elementwise(
 )
 
 
-def _as_quotients(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+def _as_quotients(name: str, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     """Integers as the floats that their quotients are."""
     quotient = _QUOTIENT.get(x._array.dtype)
     if quotient is None:
         return x, y
     if x._array.dtype != y._array.dtype:
-        raise _refuse_quotient(x, y)
+        raise _refuse_quotient(name, x, y)
     return cast(x, quotient), cast(y, quotient)
 
 
-def _refuse_quotient(x: Tensor, y: Tensor) -> TypeError:
+def _refuse_quotient(name: str, x: Tensor, y: Tensor) -> TypeError:
     return TypeError(
-        f"divide: `x` and `y` must have the same dtype, got {x.dtype!r} != {y.dtype!r}; use tf.cast first."
+        f"{name}: `x` and `y` must have the same dtype, got {x.dtype!r} != {y.dtype!r}; use tf.cast first."
     )
 
 
@@ -73,12 +73,12 @@ def divide(x: Any, y: Any, name: str | None = None) -> Any:
     if x._array.dtype not in INEXACT:
         if x._array.dtype not in REAL:
             raise TypeError(f"divide: Invalid dtype {x.dtype!r}; numbers can be divided, tf.cast makes some.")
-        x, y = _as_quotients(x, y)
+        x, y = _as_quotients("divide", x, y)
     try:
         return realdiv(x, y)
     except InvalidArgumentError:
         if x._array.dtype != y._array.dtype:
-            raise _refuse_quotient(x, y) from None
+            raise _refuse_quotient("divide", x, y) from None
         raise
 
 
@@ -106,13 +106,18 @@ def divide_no_nan(x: Any, y: Any, name: str | None = None) -> Any:
     Args:
         x, y: tensors of one numeric dtype that broadcast; integers give floats as ``divide`` does.
         name: kept for TensorFlow's signature.
+
+    Raises:
+        TypeError: booleans, or two dtypes.
     """
     if type(x) is not Tensor or type(y) is not Tensor:
         try:
             x, y = convert_pair(x, y, "divide_no_nan")
         except CompositeOperand as met:
             return met.mapped(divide_no_nan, x, y)
-    return _divide_no_nan(*_as_quotients(x, y))
+    if x._array.dtype != y._array.dtype:
+        raise _refuse_quotient("divide_no_nan", x, y)
+    return _divide_no_nan(*_as_quotients("divide_no_nan", x, y))
 
 
 def reciprocal_no_nan(x: Any, name: str | None = None) -> Tensor:

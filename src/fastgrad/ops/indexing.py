@@ -130,7 +130,7 @@ def gather(
     indices: Any,
     validate_indices: Any = None,
     axis: Any = None,
-    batch_dims: int = 0,
+    batch_dims: int | None = 0,
     name: str | None = None,
 ) -> Tensor:
     """The slices of ``params`` at ``indices`` along an axis.
@@ -141,7 +141,7 @@ def gather(
         validate_indices: kept for TensorFlow's signature; indices are always checked.
         axis: along which; default ``batch_dims``.
         batch_dims: how many first dimensions ``params`` and ``indices`` have in common: slices are taken from the
-            element of the same batch. A negative one counts from the rank of ``indices``.
+            element of the same batch. A negative one counts from the rank of ``indices``; None is 0.
         name: kept for TensorFlow's signature.
 
     Returns:
@@ -162,8 +162,7 @@ def gather(
     if not rank:
         raise InvalidArgumentError("gather: params must be at least 1 dimensional, got a scalar.")
     axis = 0 if axis is None and not batch_dims else axis_of(batch_dims if axis is None else axis, rank, "gather")
-    if batch_dims:
-        batch_dims = _batch_rank("gather", integer(batch_dims, "gather: batch_dims"), ids, rank)
+    batch_dims = _batch_rank("gather", integer(batch_dims, "gather: batch_dims"), ids, rank) if batch_dims else 0
     if axis < batch_dims:
         raise InvalidArgumentError(f"gather: batch_dims ({batch_dims}) must be less than or equal to axis ({axis}).")
     if batch_dims and ids._array.shape[:batch_dims] != shape[:batch_dims]:

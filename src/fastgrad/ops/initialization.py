@@ -8,6 +8,7 @@ import numpy as np
 
 from fastgrad.dtypes import as_dtype, float32
 from fastgrad.ops.random_ops import normal, uniform
+from fastgrad.ops.random_stateless import stateless_normal, stateless_uniform
 from fastgrad.shape import TensorShape
 from fastgrad.tensor import Tensor, as_tensor_or_none, constant_tensor, convert_to_tensor
 
@@ -32,6 +33,28 @@ def _sizes(shape: Any) -> tuple[int, ...]:
     return tuple(TensorShape(shape if tensor is None else tensor._elements().tolist()))
 
 
+def _part(shape: Any, options: dict[str, Any]) -> tuple[int, ...]:
+    """The sizes to fill: those of ``partition_shape`` where it is given.
+
+    Raises:
+        TypeError: an option other than ``partition_shape`` and ``partition_offset``.
+    """
+    for name in options:
+        if name not in ("partition_shape", "partition_offset"):
+            raise TypeError(
+                f"Keyword argument should be one of ['partition_shape', 'partition_offset']. Received: {name}"
+            )
+    part = options.get("partition_shape")
+    return _sizes(shape if part is None else part)
+
+
+def _floating(what: str, dtype: Any) -> Any:
+    kind = as_dtype(dtype)
+    if not kind.is_floating:
+        raise ValueError(f"{what}: Argument `dtype` is expected to be floating point, got {kind!r}.")
+    return kind
+
+
 def _numeric(what: str, dtype: Any) -> np.dtype:
     kind = as_dtype(dtype)
     if kind.name == "string":
@@ -43,16 +66,16 @@ class zeros_initializer(_Initializer):  # noqa: N801  # TensorFlow's name
     """All zeros."""
 
     def __call__(self, shape: Any, dtype: Any = float32, **options: Any) -> Tensor:
-        """A tensor of zeros; ValueError for strings."""
-        return constant_tensor(np.zeros(_sizes(shape), _numeric("zeros_initializer", dtype)))
+        """A tensor of zeros, of the shape ``partition_shape`` if that is given; ValueError for strings."""
+        return constant_tensor(np.zeros(_part(shape, options), _numeric("zeros_initializer", dtype)))
 
 
 class ones_initializer(_Initializer):  # noqa: N801
     """All ones."""
 
     def __call__(self, shape: Any, dtype: Any = float32, **options: Any) -> Tensor:
-        """A tensor of ones; ValueError for strings."""
-        return constant_tensor(np.ones(_sizes(shape), _numeric("ones_initializer", dtype)))
+        """A tensor of ones, of the shape ``partition_shape`` if that is given; ValueError for strings."""
+        return constant_tensor(np.ones(_part(shape, options), _numeric("ones_initializer", dtype)))
 
 
 class constant_initializer(_Initializer):  # noqa: N801
@@ -60,7 +83,7 @@ class constant_initializer(_Initializer):  # noqa: N801
 
     Args:
         value: a number, or a list or array with as many elements as the shape.
-        support_partition: kept for TensorFlow's signature.
+        support_partition: whether a call may ask for a part of the shape, by ``partition_shape``.
 
     Raises:
         TypeError: ``value`` is none of these.
@@ -73,23 +96,31 @@ class constant_initializer(_Initializer):  # noqa: N801
             raise TypeError(
                 f"Invalid type for initial value={value} of type: {type(value).__name__}. Expected a number or array."
             )
-        self.value = value
+        self.value, self.support_partition = value, support_partition
 
     def __call__(self, shape: Any, dtype: Any = None, **options: Any) -> Tensor:
-        """A tensor of the values; ``dtype`` defaults to theirs. ValueError if their number is not the shape's."""
-        values, sizes = convert_to_tensor(self.value, dtype)._on_host(), _sizes(shape)
+        """A tensor of the values; ``dtype`` defaults to theirs.
+
+        Raises:
+            TypeError: the number of values is not the shape's.
+            ValueError: a partition is asked for, and ``support_partition`` is False.
+        """
+        sizes = _part(shape, options)
+        if options and not self.support_partition:
+            raise ValueError("Constant initializer doesn't support partition-related arguments")
+        values = convert_to_tensor(self.value, dtype)._on_host()
         if values.size not in (1, int(np.prod(sizes))):
-            raise ValueError(f"constant_initializer: {values.size} values do not fill shape {TensorShape(sizes)}.")
+            raise TypeError(f"constant_initializer: {values.size} values do not fill shape {TensorShape(sizes)}.")
         array = np.broadcast_to(values.reshape(()), sizes) if values.size == 1 else values.reshape(sizes)
         return Tensor(np.array(array))
 
 
 class random_normal_initializer(_Initializer):  # noqa: N801
-    """Normally distributed numbers, others at every call.
+    """Normally distributed numbers, others at every call unless there is a seed.
 
     Args:
         mean, stddev: of the distribution.
-        seed: as in ``tf.random.normal``.
+        seed: an integer, which gives the same numbers at every call.
     """
 
     _arguments = ("mean", "stddev", "seed")
@@ -98,16 +129,20 @@ class random_normal_initializer(_Initializer):  # noqa: N801
         self.mean, self.stddev, self.seed = mean, stddev, seed
 
     def __call__(self, shape: Any, dtype: Any = float32, **options: Any) -> Tensor:
-        """A floating tensor of draws."""
-        return normal(_sizes(shape), self.mean, self.stddev, dtype, self.seed)
+        """A floating tensor of draws, of the shape ``partition_shape`` if that is given; ValueError for other dtypes."""
+        kind = _floating("random_normal_initializer", dtype)
+        sizes = _part(shape, options)
+        if self.seed is None:
+            return normal(sizes, self.mean, self.stddev, kind)
+        return stateless_normal(sizes, [self.seed, 0], self.mean, self.stddev, kind)
 
 
 class random_uniform_initializer(_Initializer):  # noqa: N801
-    """Uniformly distributed numbers, others at every call.
+    """Uniformly distributed numbers, others at every call unless there is a seed.
 
     Args:
         minval, maxval: the bounds.
-        seed: as in ``tf.random.uniform``.
+        seed: an integer, which gives the same numbers at every call.
     """
 
     _arguments = ("minval", "maxval", "seed")
@@ -116,5 +151,8 @@ class random_uniform_initializer(_Initializer):  # noqa: N801
         self.minval, self.maxval, self.seed = minval, maxval, seed
 
     def __call__(self, shape: Any, dtype: Any = float32, **options: Any) -> Tensor:
-        """A floating or integer tensor of draws."""
-        return uniform(_sizes(shape), self.minval, self.maxval, dtype, self.seed)
+        """A floating or integer tensor of draws, of the shape ``partition_shape`` if that is given."""
+        sizes = _part(shape, options)
+        if self.seed is None:
+            return uniform(sizes, self.minval, self.maxval, dtype)
+        return stateless_uniform(sizes, [self.seed, 0], self.minval, self.maxval, dtype)

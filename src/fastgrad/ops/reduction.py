@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad.composite import CompositeOperand
+from fastgrad.dtypes import bool as boolean
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.floating_errors import QUIET, errors_reset, errors_set
 from fastgrad.kernels.arranging.layout import Layout, broadcast
@@ -34,7 +35,7 @@ from fastgrad.ops.exponential import exp
 from fastgrad.ops.native_form import launches_from
 from fastgrad.ops.summation import KERNEL_FLOATS, LARGE, reduced_by, sum_over
 from fastgrad.recording import recorders
-from fastgrad.tensor import Tensor
+from fastgrad.tensor import Tensor, convert_to_tensor
 
 # NumPy's stubs know no keepdims that is not a literal.
 _add: Any = np.add.reduce
@@ -379,34 +380,41 @@ _all = Reduction(
 )
 
 
+def _booleans(x: Any) -> Any:
+    """Lists and arrays as booleans, so that an empty list is one of these; tensors stay as they are."""
+    return convert_to_tensor(x, boolean) if isinstance(x, (list, tuple, np.ndarray)) else x
+
+
 def reduce_any(input_tensor: Any, axis: Any = None, keepdims: bool = False, name: str | None = None) -> Tensor:
     """Whether some element is true, over axes; False of no elements.
 
     Args:
-        input_tensor: a boolean tensor.
+        input_tensor: a boolean tensor, a list, or an array, which is taken as booleans.
         axis: an int or several; None looks at everything.
         keepdims: whether the reduced dimensions stay, with size 1.
         name: kept for TensorFlow's signature.
 
     Raises:
-        InvalidArgumentError: no booleans, or no such axis.
+        InvalidArgumentError: a tensor of no booleans, or no such axis.
+        TypeError: a list of no booleans.
     """
-    return _reduced(_any, input_tensor, axis, keepdims)
+    return _reduced(_any, _booleans(input_tensor), axis, keepdims)
 
 
 def reduce_all(input_tensor: Any, axis: Any = None, keepdims: bool = False, name: str | None = None) -> Tensor:
     """Whether all elements are true, over axes; True of no elements.
 
     Args:
-        input_tensor: a boolean tensor.
+        input_tensor: a boolean tensor, a list, or an array, which is taken as booleans.
         axis: an int or several; None looks at everything.
         keepdims: whether the reduced dimensions stay, with size 1.
         name: kept for TensorFlow's signature.
 
     Raises:
-        InvalidArgumentError: no booleans, or no such axis.
+        InvalidArgumentError: a tensor of no booleans, or no such axis.
+        TypeError: a list of no booleans.
     """
-    return _reduced(_all, input_tensor, axis, keepdims)
+    return _reduced(_all, _booleans(input_tensor), axis, keepdims)
 
 
 # ---- logsumexp and the Euclidean norm --------------------------------------------------------------------

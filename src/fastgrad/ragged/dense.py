@@ -28,6 +28,8 @@ def from_tensor(tensor: Any, lengths: Any, padding: Any, ragged_rank: int, dtype
     """See ``RaggedTensor.from_tensor``."""
     if lengths is not None and padding is not None:
         raise ValueError("from_tensor: Specify argument `lengths` or `padding`, but not both.")
+    if not isinstance(ragged_rank, int):
+        raise TypeError(f"from_tensor: Argument `ragged_rank` must be an int, got {ragged_rank!r}.")
     if ragged_rank < 1:
         raise ValueError(f"from_tensor: Argument `ragged_rank` must be greater than 0, got {ragged_rank}.")
     x = convert_to_tensor(tensor)

@@ -14,7 +14,7 @@ from fastgrad.ops.casting import cast
 from fastgrad.ops.division import floordiv
 from fastgrad.ops.indexing import gather
 from fastgrad.ops.rounding import ceil
-from fastgrad.ops.shaping import broadcast_to
+from fastgrad.ops.shaping import broadcast_to, reshape
 from fastgrad.ragged import partition
 from fastgrad.ragged.ragged_tensor import RaggedTensor
 from fastgrad.tensor import Tensor, constant_tensor, convert_to_tensor
@@ -44,6 +44,8 @@ def constant(
     Raises:
         ValueError: elements at different depths; ``ragged_rank`` and ``inner_shape`` that do not go with them.
     """
+    if ragged_rank is not None and ragged_rank < 0:
+        raise ValueError(f"Invalid ragged_rank={ragged_rank}: must be nonnegative.")
     depth, most = _depth_of_elements(pylist), _depth_of_lists(pylist)
     if depth is not None and most > depth:
         raise ValueError(f"Invalid pylist={short(pylist)}: empty list nesting is greater than scalar value nesting.")
@@ -55,7 +57,11 @@ def constant(
         raise ValueError(
             f"Invalid pylist={short(pylist)}: incompatible with ragged_rank={ragged_rank} and inner_shape={inner}."
         )
-    if ragged_rank < 0 or (depth is not None and ragged_rank >= max(depth, 1)):
+    if depth == 0 and (ragged_rank or inner):
+        raise ValueError(
+            f"Invalid pylist={short(pylist)}: a scalar has no ragged_rank={ragged_rank}, inner_shape={inner}."
+        )
+    if depth is not None and ragged_rank >= max(depth, 1):
         raise ValueError(f"Invalid pylist={short(pylist)}: incompatible with ragged_rank={ragged_rank}.")
     index_type = dtypes.as_dtype(row_splits_dtype)
     values, nested = pylist, []
@@ -65,13 +71,19 @@ def constant(
         values = [item for row in values for item in row]
     flat = convert_to_tensor(values, dtype)
     if inner is not None:
-        flat = convert_to_tensor(flat.numpy().reshape(len(values), *inner) if ragged_rank else flat)
+        flat = _shaped(flat, (len(values), *inner) if ragged_rank else inner)
     elif not flat._array.size and depth is None and most > ragged_rank + 1:
         flat = constant_tensor(flat.numpy().reshape(len(values), *[0] * (most - ragged_rank - 1)))
     found: Any = flat
     for splits in reversed(nested):
         found = RaggedTensor._of(found, constant_tensor(splits))
     return found
+
+
+def _shaped(x: Tensor, shape: tuple[int, ...]) -> Tensor:
+    if x._array.size != np.prod(shape):
+        raise TypeError(f"ragged.constant: elements of shape {x.shape} do not have the inner_shape of {shape}.")
+    return reshape(x, shape)
 
 
 range_of = range  # Python's: the name is TensorFlow's below
@@ -132,8 +144,9 @@ def range(  # TensorFlow's name
     first, last, step = (broadcast_to(x, [rows]) for x in (first, last, step))
     if not step.numpy().all():
         raise InvalidArgumentError("ragged.range: Requires delta != 0.")
-    span = last - first
-    counts = ceil(span / step) if wide.is_floating else -floordiv(-span, step)
+    # int64, in which no difference of int32 numbers overflows.
+    span, by = (last - first, step) if wide.is_floating else (_whole(last) - _whole(first), _whole(step))
+    counts = ceil(span / by) if wide.is_floating else -floordiv(-span, by)
     splits = partition.splits_of_lengths(maximum(cast(counts, index_type), 0))
     count = int(splits[-1])
     ids = partition.row_numbers(splits, count)
@@ -142,6 +155,10 @@ def range(  # TensorFlow's name
 
 
 _WIDTH = [dtypes.int32, dtypes.int64, dtypes.float32, dtypes.float64]
+
+
+def _whole(x: Tensor) -> Tensor:
+    return cast(x, dtypes.int64)
 
 
 def _numbers(value: Any, dtype: Any) -> Tensor:

@@ -10,12 +10,13 @@ import numpy as np
 from fastgrad.composite import OVERRIDES
 from fastgrad.ops import arithmetic, creation
 from fastgrad.ops.one_hot import one_hot
-from fastgrad.ragged import arranging, dense, elementwise, indexing, reductions
+from fastgrad.ragged import arranging, contraction, dense, elementwise, indexing, reductions
 from fastgrad.tensor import Tensor, constant_tensor
 
 OVERRIDES["element-wise"] = elementwise.mapped
-for _name in ("sum", "prod", "max", "min", "mean", "any", "all"):
+for _name in ("sum", "prod", "max", "min", "mean", "any", "all", "logsumexp"):
     OVERRIDES[f"reduce_{_name}"] = functools.partial(reductions.reduced, f"reduce_{_name}")
+OVERRIDES["matmul"] = contraction.matmul
 OVERRIDES["cast"] = dense.cast_values
 OVERRIDES["concat"] = arranging.concat
 OVERRIDES["stack"] = arranging.stack

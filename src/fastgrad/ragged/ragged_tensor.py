@@ -295,7 +295,15 @@ class RaggedTensor(Composite):
         return self._row_splits[1:]
 
     def row_lengths(self, axis: int = 1, name: str | None = None) -> Any:
-        """How many elements each row has on ``axis``, which is 1 or more; ragged from axis 2 on."""
+        """How many elements each row has on ``axis``: the number of rows of axis 0, ragged from axis 2 on.
+
+        Raises:
+            ValueError: no such axis.
+        """
+        rank = self.flat_values.ndim + self.ragged_rank
+        if not -rank <= axis < rank:
+            raise ValueError(f"row_lengths: axis {axis} out of bounds: expected {-rank} <= axis < {rank}.")
+        axis %= rank
         if axis == 0:
             return self.nrows()
         if axis == 1:

@@ -12,8 +12,9 @@ from fastgrad.ops import reduction, segments
 from fastgrad.ops.arguments import integers
 from fastgrad.ops.arithmetic import maximum
 from fastgrad.ops.casting import cast
-from fastgrad.ops.comparison import equal, greater, less, logical_not
-from fastgrad.ops.exponential import exp
+from fastgrad.ops.comparison import equal, greater, is_finite, less, logical_not
+from fastgrad.ops.custom_gradient import stop_gradient
+from fastgrad.ops.exponential import exp, log
 from fastgrad.ops.indexing import gather, gather_nd, where
 from fastgrad.ops.power import sqrt, square
 from fastgrad.ops.shaping import reshape
@@ -37,6 +38,12 @@ def _all(data: Tensor, ids: Tensor, count: int) -> Tensor:
     return equal(segments.unsorted_segment_sum(cast(logical_not(data), "int32"), ids, count), 0)
 
 
+def _logsumexp(data: Tensor, ids: Tensor, count: int) -> Tensor:
+    high = segments.unsorted_segment_max(stop_gradient(data), ids, count)
+    high = where(is_finite(high), high, 0)
+    return log(segments.unsorted_segment_sum(exp(data - gather(high, ids)), ids, count)) + high
+
+
 SEGMENTS: dict[str, Segments] = {
     "reduce_sum": segments.unsorted_segment_sum,
     "reduce_prod": segments.unsorted_segment_prod,
@@ -44,6 +51,7 @@ SEGMENTS: dict[str, Segments] = {
     "reduce_min": segments.unsorted_segment_min,
     "reduce_any": _any,
     "reduce_all": _all,
+    "reduce_logsumexp": _logsumexp,
 }
 
 
@@ -124,7 +132,18 @@ def segments_of(name: str, data: Any, segment_ids: Any, num_segments: Any) -> An
     Raises:
         InvalidArgumentError: an id out of range.
     """
-    ids, count = convert_to_tensor(segment_ids), int(num_segments)
+    count = int(num_segments)
+    if isinstance(segment_ids, RaggedTensor):
+        if not isinstance(data, RaggedTensor):
+            raise ValueError(
+                f"unsorted_segment_{name}: segment_ids.shape must be a prefix of data.shape, but segment_ids is ragged and "
+                "data is not."
+            )
+        _check_prefix(name, data, segment_ids)
+        if isinstance(data.values, RaggedTensor) or isinstance(segment_ids.values, RaggedTensor):
+            return segments_of(name, data.values, segment_ids.values, count)
+        return getattr(segments, f"unsorted_segment_{name}")(data.values, segment_ids.values, count)
+    ids = convert_to_tensor(segment_ids)
     if len(ids) != len(data.row_splits) - 1:
         raise InvalidArgumentError(
             f"unsorted_segment_{name}: {len(ids)} segment_ids for {len(data.row_splits) - 1} rows."
@@ -135,6 +154,15 @@ def segments_of(name: str, data: Any, segment_ids: Any, num_segments: Any) -> An
     counts = _segments(segments.unsorted_segment_sum, ones, ids, count)
     total = _segments(segments.unsorted_segment_sum, data, ids, count)
     return total / (counts if name == "mean" else counts._with_flat(sqrt(counts.flat_values)))
+
+
+def _check_prefix(name: str, data: RaggedTensor, ids: RaggedTensor) -> None:
+    lengths = [x.row_lengths().numpy().tolist() for x in (data, ids)]
+    if lengths[0] != lengths[1]:
+        raise InvalidArgumentError(
+            f"unsorted_segment_{name}: segment_ids.shape must be a prefix of data.shape, got rows of {lengths[1]} ids for "
+            f"{lengths[0]} elements."
+        )
 
 
 def reduce_variance(x: Any, axis: Any, keepdims: Any) -> Any:

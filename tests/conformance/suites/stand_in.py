@@ -26,7 +26,7 @@ class Missing:
         raise SetApart(self.__dict__["_missing_name"])
 
     __call__ = __iter__ = __getitem__ = __enter__ = __setattr__ = __mro_entries__ = __instancecheck__ = _refuse
-    __add__ = __or__ = __eq__ = __len__ = __contains__ = _refuse
+    __add__ = __mul__ = __or__ = __eq__ = __len__ = __contains__ = __int__ = __index__ = __float__ = _refuse
     __hash__ = object.__hash__
 
     def __getattr__(self, attribute: str) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections.abc
 import contextlib
+import copy
 import functools
 import importlib
 import inspect
@@ -22,7 +23,7 @@ _SPACES = ["", "math", "nn", "linalg", "random", "ragged", "data", "errors", "dt
 _NEW_NAMES = {
     "dim": "axis", "dimension": "axis", "keep_dims": "keepdims", "reduction_indices": "axis", "squeeze_dims": "axis",
     "concat_dim": "axis", "seq_dim": "seq_axis", "batch_dim": "batch_axis", "ksize": "ksize", "filter": "filters",
-    "value": "input", "tensor": "input",
+    "value": "input", "tensor": "input", "fn1": "true_fn", "fn2": "false_fn",
 }  # fmt: skip
 _SUPPORT = {
     "tensorflow.python.framework.test_combinations",
@@ -31,6 +32,12 @@ _SUPPORT = {
     "tensorflow.python.data.kernel_tests.checkpoint_test_base",
     "tensorflow.python.data.kernel_tests.tf_record_test_base",
 }
+# `tf.initializers` has Keras's classes of these names.
+_PRIVATE_INITIALIZERS = [
+    "TruncatedNormal", "VarianceScaling", "Orthogonal", "Identity", "GlorotUniform", "GlorotNormal", "he_normal",
+    "he_uniform", "lecun_normal", "lecun_uniform",
+]  # fmt: skip
+_SEGMENTS = ["sum", "prod", "min", "max", "mean", "sqrt_n"]
 _folder = Path()
 _modules: dict[str, ModuleType] = {}
 
@@ -120,8 +127,8 @@ def _compat_bytes(text: Any, encoding: str = "utf-8") -> bytes:
 
 def _gradients_function(f: Any, params: Any = None) -> Any:
     def gradients(*args: Any, dy: Any = None) -> Any:
-        # An argument that is given twice counts twice.
-        args = [x if isinstance(x, tf.Variable) else tf.identity(tf.convert_to_tensor(x)) for x in args]
+        # A tensor that is given twice is two arguments, each with a gradient of its own.
+        args = [x if isinstance(x, tf.Variable) else copy.copy(tf.convert_to_tensor(x)) for x in args]
         with tf.GradientTape() as tape:
             for x in args:
                 tape.watch(x)
@@ -163,6 +170,17 @@ _data_nest = {
     ),
     "pack_sequence_as": lambda structure, flat: tf.nest.pack_sequence_as(_closed(structure), flat),
 }
+
+
+def _where_of_rows(condition: Any, x: Any = None, y: Any = None, name: str | None = None) -> Any:
+    """`tf.where` of version 1: a vector chooses among the first dimension of ``x`` and ``y``."""
+    condition = tf.convert_to_tensor(condition)
+    rank = 0 if x is None else tf.convert_to_tensor(x).shape.rank
+    if condition.shape.rank == 1 and rank > 1:
+        condition = tf.reshape(condition, [-1] + [1] * (rank - 1))
+    return tf.where(condition, x, y)
+
+
 _graph = set_apart(cases.GRAPH_MODE)
 _private: dict[str, dict[str, Any]] = {
     "framework.test_util": cases.test_util_members,
@@ -234,8 +252,22 @@ _private: dict[str, dict[str, Any]] = {
         "RaggedTensorSpec": tf.RaggedTensorSpec,
         "is_ragged": lambda x: isinstance(x, tf.RaggedTensor),
     },
-    "ops.cond": {"cond": tf.cond},
+    "ops.cond": {
+        "cond": _by_old_arguments(
+            tf.cond, Export([], [], ["pred", "true_fn", "false_fn", "strict", "name", "fn1", "fn2"])
+        )
+    },
     "ops.math_ops": {"pow": tf.pow},
+    "ops.array_ops": {
+        "diag": tf.linalg.tensor_diag,
+        "diag_part": tf.linalg.tensor_diag_part,
+        "where": _where_of_rows,
+    },
+    "ops.ragged.ragged_math_ops": {
+        **{f"segment_{name}": getattr(tf.math, f"unsorted_segment_{name}") for name in _SEGMENTS},
+        "matmul": tf.matmul,
+    },
+    "ops.init_ops_v2": {name: set_apart(f"tensorflow.python.ops.init_ops_v2.{name}") for name in _PRIVATE_INITIALIZERS},
     "util.compat": {
         "collections_abc": collections.abc,
         "as_bytes": _compat_bytes,

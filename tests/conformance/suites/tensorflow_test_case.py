@@ -277,7 +277,7 @@ def _exact_rows(f: Callable[..., Any], x: list, place: int) -> np.ndarray:
         tape.watch(x[place])
         y = f(*x)
     size, count = _reals(x[place]).size, _reals(y).size
-    rows = np.zeros((count, size))
+    rows = np.zeros((count, size), _reals(x[place]).dtype)
     for i in range(count):
         seed = np.zeros_like(_reals(y))
         seed[i] = 1
@@ -327,7 +327,7 @@ _plain_decorators = [
     "with_eager_op_as_function", "disable_mlir_bridge", "run_without_tensor_float_32",
     "run_all_without_tensor_float_32", "xla_allow_fallback", "assert_no_new_tensors", "assert_no_garbage_created",
     "assert_no_new_pyobjects_executing_eagerly", "no_xla_auto_jit", "also_run_as_tf_function", "run_in_async_and_sync_mode",
-    "with_forward_compatibility_horizons", "run_functions_eagerly", "set_xla_env_flag", "matmul_without_tf32",
+    "with_forward_compatibility_horizons", "run_functions_eagerly", "set_xla_env_flag",
 ]  # fmt: skip
 _no_context = ["use_gpu", "force_gpu", "force_cpu", "device", "deterministic_ops"]
 _false = [
@@ -357,6 +357,7 @@ test_util_members: dict[str, Any] = {
     "NCHWToNHWC": _moved_channels([0, 2, 3, 1]),
     "evaluate": to_numpy,
     "gpu_device_name": lambda: "",
+    "matmul_without_tf32": tf.matmul,
 }
 test_members: dict[str, Any] = {
     **test_util_members,

@@ -1,0 +1,78 @@
+"""Matrix products of batches of matrices of different sizes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastgrad.errors import InvalidArgumentError
+from fastgrad.ops import contraction, joining
+from fastgrad.ragged import partition
+from fastgrad.ragged.arranging import stack
+from fastgrad.ragged.ragged_tensor import RaggedTensor
+from fastgrad.tensor import Tensor, constant_tensor, convert_to_tensor
+
+
+def matmul(a: Any, b: Any, options: dict[str, Any]) -> Any:
+    """``tf.matmul`` of tensors of which one at least is ragged; ``options`` are its other arguments.
+
+    Returns:
+        A tensor of two matrices, else a ragged tensor of the batches of ``a``.
+
+    Raises:
+        ValueError: different dtypes or ranks; transpose and adjoint of the same matrix.
+        InvalidArgumentError: different batch sizes; a matrix with rows of different sizes; sizes that do not match.
+    """
+    a = a if isinstance(a, RaggedTensor) else convert_to_tensor(a)
+    b = b if isinstance(b, RaggedTensor) else convert_to_tensor(b)
+    for letter in "ab":
+        if options[f"transpose_{letter}"] and options[f"adjoint_{letter}"]:
+            raise ValueError(f"matmul: Only one of transpose_{letter} and adjoint_{letter} can be True, got both.")
+    if a.dtype != b.dtype:
+        raise ValueError(f"matmul: `a` and `b` must have the same dtype, got {a.dtype!r} and {b.dtype!r}.")
+    if a.shape.rank != b.shape.rank:
+        raise ValueError(f"matmul: `a` and `b` must have the same rank, got shapes {a.shape} and {b.shape}.")
+    return _product(a, b, options)
+
+
+def _product(a: Any, b: Any, options: dict[str, Any]) -> Any:
+    rank = a.shape.rank
+    if rank == 2 or (isinstance(a, Tensor) and isinstance(b, Tensor)):
+        return contraction.matmul(_matrix(a), _matrix(b), **options)
+    if rank > 3:
+        a, b = _with_batches(a), _with_batches(b)
+        _check_batches(a.row_lengths().numpy().tolist(), b.row_lengths().numpy().tolist())
+        return a._with(_product(a.values, b.values, options))
+    counts = [len(x.row_splits) - 1 if isinstance(x, RaggedTensor) else len(x) for x in (a, b)]
+    _check_batches(*counts)
+    products = [contraction.matmul(_matrix(a[n]), _matrix(b[n]), **options) for n in range(counts[0])]
+    flipped = options["transpose_b"] or options["adjoint_b"]
+    if not products or (isinstance(b, RaggedTensor) and (b.ragged_rank == 2 or flipped)):
+        return stack(products) if products else a
+    splits = (a if isinstance(a, RaggedTensor) else b).row_splits
+    lengths = constant_tensor(np.array([len(x) for x in products], splits.dtype.numpy))
+    return RaggedTensor._of(joining.concat(products, 0), partition.splits_of_lengths(lengths))
+
+
+def _with_batches(x: Any) -> RaggedTensor:
+    return x if isinstance(x, RaggedTensor) else RaggedTensor.from_tensor(x, ragged_rank=1)
+
+
+def _check_batches(a: Any, b: Any) -> None:
+    if a != b:
+        raise InvalidArgumentError(
+            f"matmul: Batch dimensions of `a` and `b` do not have the same size: {a} and {b}; ragged tensors don't broadcast here."
+        )
+
+
+def _matrix(x: Any) -> Tensor:
+    if isinstance(x, Tensor):
+        return x
+    dense = x.to_tensor()
+    if dense._array.size != x.flat_values._array.size:
+        raise InvalidArgumentError(
+            "matmul: The matrices in `a` and `b` may not be ragged in their innermost dimension, "
+            f"got rows of {x.row_lengths().numpy().tolist()} elements."
+        )
+    return dense
