@@ -144,3 +144,15 @@ def test_an_accumulator_around_a_compiled_function_gives_products_with_hessians(
         products.append(accumulator.jvp(gradient).numpy())
     for product in products[1:]:
         np.testing.assert_allclose(product, products[0], rtol=1e-5)
+
+
+@pytest.mark.parametrize("decorate", [lambda f: f, tf.function])
+def test_an_accumulator_in_another_knows_no_tangent_of_the_outer_one(decorate):
+    function = decorate(lambda x: x**3.5)
+    for _ in range(3):
+        x = tf.constant(1.1)
+        one = tf.constant(1.0)
+        with tf.autodiff.ForwardAccumulator(x, one) as outer, tf.autodiff.ForwardAccumulator(x, one) as inner:
+            y = function(x)
+        assert inner.jvp(outer.jvp(y)) is None
+        np.testing.assert_allclose(outer.jvp(inner.jvp(y)), 3.5 * 2.5 * 1.1**1.5, rtol=1e-5)

@@ -502,3 +502,20 @@ def test_rows_and_variables_as_targets():
     np.testing.assert_array_equal(tf.convert_to_tensor(outer.gradient(rows, v)), [[0, 0], [36, 48]])
     np.testing.assert_array_equal(outer.gradient(v, v), np.ones((2, 2)))
     assert outer.gradient(v, x) is None
+
+
+def test_strings_have_no_gradient_even_with_respect_to_themselves():
+    x, s = tf.constant(3.0), tf.constant("a")
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(x)
+    assert tape.gradient(s, s) is None
+    dx, ds = tape.gradient([x, s], [x, s])
+    assert (float(dx), ds) == (1.0, None)
+
+
+@pytest.mark.parametrize("shapes", [((2,), (2, 2)), ((2, 2), (2,))])
+def test_batch_jacobian_needs_rows_of_elements(shapes):
+    with tf.GradientTape() as tape:
+        target, source = tf.zeros(shapes[0]), tf.zeros(shapes[1])
+    with pytest.raises(ValueError, match="must have rank at least 2"):
+        tape.batch_jacobian(target, source)

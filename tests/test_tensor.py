@@ -204,3 +204,13 @@ def test_dtype_text_and_equality():
 def test_numbers_that_no_dtype_at_hand_holds_are_type_errors():
     with pytest.raises(TypeError, match="Cannot convert 1e"):
         tf.constant(1) * 1e40
+
+
+def test_references_of_tensors_are_keys_of_weak_dictionaries():
+    import weakref
+
+    key = tf.constant(1.0).ref()
+    found = weakref.WeakKeyDictionary({key: 5})
+    assert found[key] == 5
+    del key
+    assert len(found) == 0

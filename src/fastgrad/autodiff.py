@@ -80,7 +80,8 @@ class ForwardAccumulator(recording.Recorder):
         before = recording.recorders.active
         outer = before.index(self)
         # A program recorded inside the block has no tangents: its call is one operation of this accumulator.
-        inner = [other for other in before[outer + 1 :] if not other.follows_state]
+        # An accumulator inside this block has its own tangents, not those of these.
+        inner = [o for o in before[outer + 1 :] if not o.follows_state and not isinstance(o, ForwardAccumulator)]
         recording.recorders.active = (*before[:outer], *inner)
         try:
             found = self._carried(operation, inputs, outputs, attributes)

@@ -297,7 +297,7 @@ class GradientTape(recording.Recorder):
             snapshots.get(id(s), [])
             if isinstance(s, Variable)
             else [id(s)]
-            if id(s) in tracked or any(s is target for target in targets)
+            if id(s) in tracked or (s._array.dtype.kind != "O" and any(s is target for target in targets))
             else []
             for s in sources
         ]

@@ -213,7 +213,7 @@ _NUMPY_ONLY = {
 class Reference:
     """A hashable stand-in for a tensor or variable, equal only to references of the same object."""
 
-    __slots__ = ("_referent",)
+    __slots__ = ("__weakref__", "_referent")
 
     def __init__(self, referent: Any) -> None:
         self._referent = referent

@@ -47,11 +47,53 @@ APART: list[tuple[str, str]] = [
     (r"test_static_shape_in_graph", "graph mode: shapes in `Dataset.map` are those of the batch"),
     (r"AttributeError: .* has no attribute '_\w+'", "a private attribute of the peer"),
     (r"^sparse|sparse=True|SparseTensor", "sparse tensors"),
+    (r"'ConcreteFunction' object has no attribute '(inputs|graph|outputs|_\w+)'", "the graph of a concrete function"),
+    (r"'Variable' object has no attribute '(initializer|handle|_handle)'", "graph mode and resource handles"),
+    (r"TFETensorTest::testBadConstructorArgs", "the constructor of eager tensors, which is private"),
+    (
+        r"testVariadicInputSignature|testFunctionCacheLimited|testMakeAttr|'TensorShape' object has no attribute 'as_proto'",
+        "private: names of graph nodes, attributes of nodes, limits of caches",
+    ),
+    (r"no attribute '_(USE_EQUALITY|numpy|watch|batch_accumulator)'", "a private attribute of the peer"),
+    (r"convert_to_tensor\(\) got an unexpected keyword argument 'preferred_dtype'", "an argument of TensorFlow 1"),
+    (r"test(NumpyDimsTooBig|NumpyTooManyDimensions)", "NumPy refuses such arrays, before any tensor is made"),
     (r"catching classes that do not inherit from BaseException", "a private class of errors of the peer"),
 ]
 
 # Failures that are left.
 LEFT: list[tuple[str, str]] = [
+    (
+        r"memoryview: a bytes-like object is required, not 'Tensor'",
+        "tensors have no buffer of bytes of their own: `x.numpy()` has",
+    ),
+    (
+        r"testEagerTensorsCanBeGarbageCollected|testWeakrefEagerTensor|testTensorDir|testWeakKeyDictionaryTensor",
+        "tensors keep no attributes of the user's: they have slots, which makes each operation faster",
+    ),
+    (
+        r"testRecomputeGradWithDifferentShape",
+        "`recompute_grad` takes dicts with keys that can be sorted, as everything that takes structures does",
+    ),
+    (
+        r"testDeadTensorsJVPCleared",
+        "an accumulator keeps the tensors that have tangents until it goes, as a tape does",
+    ),
+    (
+        r"ControlFlowTests::test(In|Of)FunctionCond",
+        "the tangent of what does not depend on the input is None in compiled functions, as it is eagerly",
+    ),
+    (
+        r"test(BatchJacobianParallelIterations|PersistentTape) \\| AssertionError: RuntimeError not raised",
+        "on purpose: `parallel_iterations` and `experimental_use_pfor=False` need no persistent tape",
+    ),
+    (
+        r"testExceptionCustomGradientRecomputeGradForward",
+        "on purpose: functions of `recompute_grad` have tangents, which TensorFlow does not compute",
+    ),
+    (
+        r"testConvertToTensorAllowsOverflow",
+        "on purpose: a number that a dtype does not hold is an error, not another number",
+    ),
     (
         r"GroupedQueryAttentionTest::test_shape_mismatch_error_query_value_dim_mismatch",
         "`GroupQueryAttention.compute_output_shape` gives the shape of the call, where Keras refuses values of another width than queries",
