@@ -83,7 +83,7 @@ LEFT: list[tuple[str, str]] = [
         "the tangent of what does not depend on the input is None in compiled functions, as it is eagerly",
     ),
     (
-        r"test(BatchJacobianParallelIterations|PersistentTape) \\| AssertionError: RuntimeError not raised",
+        r"test(BatchJacobianParallelIterations|PersistentTape) \| AssertionError: RuntimeError not raised",
         "on purpose: `parallel_iterations` and `experimental_use_pfor=False` need no persistent tape",
     ),
     (

@@ -508,9 +508,25 @@ def objects_are_compared(n):
     return s
 
 
+def an_else_ends_the_loop_around(n):
+    s = tf.constant(0)
+    for i in tf.range(n):
+        for j in tf.range(3):
+            s += j
+            if s > 20:
+                break
+        else:
+            if i > 2:
+                break
+            continue
+        s += 100
+    return s
+
+
 @pytest.mark.parametrize(
     "program",
     [
+        an_else_ends_the_loop_around,
         a_function_before_the_loop_reads_what_it_changes,
         a_function_before_a_branch_reads_what_it_changes,
         a_function_before_an_inner_loop_reads_what_it_changes,

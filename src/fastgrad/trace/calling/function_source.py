@@ -280,6 +280,7 @@ class Scan(ast.NodeVisitor):
         self.stores |= {(one.asname or one.name).partition(".")[0] for one in node.names}
 
     def _loop(self, node: Any) -> None:
+        self.refused |= jumps(node.orelse)  # which belong to the loop around
         self._loops += 1
         self.generic_visit(node)
         self._loops -= 1
@@ -289,6 +290,26 @@ class Scan(ast.NodeVisitor):
     def visit_Break(self, node: ast.Break) -> None:
         """The end of a loop."""
         self.ends |= not self._loops
+
+
+def jumps(statements: Iterable[ast.stmt]) -> bool:
+    """Whether a ``break`` or ``continue`` among the statements belongs to a loop around them."""
+    for statement in statements:
+        if isinstance(statement, (ast.Break, ast.Continue)):
+            return True
+        if isinstance(statement, (ast.If, ast.With, ast.Try)):
+            handlers = [inner for handler in getattr(statement, "handlers", ()) for inner in handler.body]
+            inner = [
+                *statement.body,
+                *getattr(statement, "orelse", ()),
+                *getattr(statement, "finalbody", ()),
+                *handlers,
+            ]
+            if jumps(inner):
+                return True
+        elif isinstance(statement, (ast.For, ast.While)) and jumps(statement.orelse):
+            return True
+    return False
 
 
 def root_name(node: Any) -> str:

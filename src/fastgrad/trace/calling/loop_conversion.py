@@ -35,6 +35,7 @@ from fastgrad.trace.calling.function_source import (
     definition_of,
     exposed,
     function_definition,
+    jumps,
     new_objects,
     unset,
 )
@@ -342,7 +343,7 @@ class _Converter:
         plain.test = _Tests().visit(copy.deepcopy(branch.test))
         scan = Scan([*branch.body, *branch.orelse])
         new = new_objects(branch.body) & new_objects(branch.orelse)
-        if _jumps([*branch.body, *branch.orelse]) or self._leaves_more(scan, new, scan):
+        if jumps([*branch.body, *branch.orelse]) or self._leaves_more(scan, new, scan):
             return [plain]
         later = self._loads - scan.loads
         needed = exposed(branch.body) | exposed(branch.orelse) | {name for name in self._locals if later[name] > 0}
@@ -431,24 +432,6 @@ def _placed(statements: list[ast.stmt], where: ast.stmt) -> list[ast.stmt]:
     return statements
 
 
-def _jumps(statements: Iterable[ast.stmt]) -> bool:
-    """Whether a ``break`` or ``continue`` among the statements belongs to a loop around them."""
-    for statement in statements:
-        if isinstance(statement, (ast.Break, ast.Continue)):
-            return True
-        if isinstance(statement, (ast.If, ast.With, ast.Try)):
-            handlers = [inner for handler in getattr(statement, "handlers", ()) for inner in handler.body]
-            inner = [
-                *statement.body,
-                *getattr(statement, "orelse", ()),
-                *getattr(statement, "finalbody", ()),
-                *handlers,
-            ]
-            if _jumps(inner):
-                return True
-    return False
-
-
 def _lowered(statements: Sequence[ast.stmt], left: str | None) -> list[ast.stmt] | None:
     """The body of a loop without ``break`` and ``continue``: what comes after an ``if`` with one goes into its other branch.
 
@@ -465,7 +448,7 @@ def _lowered(statements: Sequence[ast.stmt], left: str | None) -> list[ast.stmt]
             return result or [ast.copy_location(ast.Pass(), statement)]
         if isinstance(statement, ast.Break):
             return [*result, ast.copy_location(ast.parse(f"{left} = True").body[0], statement)]
-        if isinstance(statement, ast.If) and _jumps([statement]):
+        if isinstance(statement, ast.If) and jumps([statement]):
             rest = list(statements[position + 1 :])
             branches = []
             for branch in (statement.body, statement.orelse):
@@ -478,7 +461,7 @@ def _lowered(statements: Sequence[ast.stmt], left: str | None) -> list[ast.stmt]
                 *result,
                 ast.copy_location(ast.If(statement.test, branches[0] or [ast.Pass()], branches[1]), statement),
             ]
-        if _jumps([statement]):
+        if jumps([statement]):
             return None
         result.append(statement)
     return result
