@@ -326,10 +326,11 @@ class Layer(Caller, Configurable, WeightOwner):
     def _set_policy(self, policy: Any) -> None:
         self._policy, self._layer_dtype = policy, policy.compute
         self._seen_shapes.clear()
-        for weight in (*self._trainable_own, *self._other_own):
+        own = (*self._trainable_own, *self._other_own)
+        for weight in own:
             if type(weight) is Weight and weight.autocast and weight.dtype.is_floating:
                 weight.__class__ = CastWeight
-        if policy.compute is not policy.variable or self.weights:
+        if policy.compute is not policy.variable or own:
             self.__dict__["_leaf"] = False  # its weights ask who reads them
 
     @property
