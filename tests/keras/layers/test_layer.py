@@ -568,6 +568,19 @@ def test_the_output_spec_has_shape_and_dtype_without_a_call():
         _ = layer.output
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64", "mixed_bfloat16"])
+def test_the_dtype_of_a_configuration_reaches_init_by_its_name(dtype):
+    given = []
+
+    class Own(keras.layers.Layer):
+        def __init__(self, dtype=None, **options):
+            given.append(dtype)
+            super().__init__(dtype=dtype, **options)
+
+    assert Own.from_config(Own(dtype=dtype).get_config()).dtype_policy.name == dtype
+    assert given == [dtype, dtype]
+
+
 def test_shapes_of_outputs_are_enough_for_their_spec():
     class Parts(keras.layers.Layer):
         def call(self, x):

@@ -6,7 +6,7 @@ import inspect
 from typing import Any
 
 from fastgrad import nest
-from fastgrad.keras import regularizers
+from fastgrad.keras import dtype_policy, regularizers
 from fastgrad.keras.saving.objects import serialize_keras_object
 
 
@@ -83,6 +83,8 @@ class Configurable:
             TypeError: the class's ``__init__`` does not take the configuration.
         """
         try:
+            if isinstance(config.get("dtype"), dict):  # classes of the user's get a name
+                config = {**config, "dtype": dtype_policy.get(config["dtype"]).name}
             return cls(**config)
         except (TypeError, ValueError) as error:
             raise TypeError(
