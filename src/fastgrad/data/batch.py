@@ -129,10 +129,16 @@ def element_groups(elements: Iterable[Any], sizes: Iterable[int], drop_remainder
 
 
 def groups_between_failures(elements: Iterable[Any], sizes: Iterable[int], drop_remainder: bool) -> Iterator[Any]:
-    """As ``element_groups``, but a ``Failure`` ends its group, which is left out, and the next group begins after it."""
+    """As ``element_groups``, but a ``Failure`` ends its group, which is left out, and the next group begins after it.
+
+    Groups of size 0 need no elements: they come before the next element is asked for.
+    """
     running, following = iter(elements), iter(sizes)
-    size = next(following)
     group: list[Any] = []
+    size = next(following)
+    while size == 0:
+        yield []
+        size = next(following)
     for element in running:
         if type(element) is Failure:
             group = []
@@ -142,5 +148,8 @@ def groups_between_failures(elements: Iterable[Any], sizes: Iterable[int], drop_
         if len(group) == size:
             yield group
             group, size = [], next(following)
+            while size == 0:
+                yield []
+                size = next(following)
     if group and not drop_remainder:
         yield group

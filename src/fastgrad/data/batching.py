@@ -109,11 +109,18 @@ class Batching(Pipeline):
         """The rows of all elements in new batches.
 
         Args:
-            batch_size: a positive integer, or several, which take turns.
+            batch_size: an integer, or several, which take turns. After size 0 comes an empty batch.
             drop_remainder: whether the last batch is left out if it is smaller.
+
+        Raises:
+            ValueError: sizes below 0, or in more than a vector.
         """
         given = np.asarray(convert_to_tensor(batch_size).numpy())
-        sizes = [_positive(size, "rebatch: Batch size") for size in np.atleast_1d(given).tolist()]
+        if given.ndim > 1 or not given.size or given.min() < 0:
+            raise ValueError(
+                f"Invalid `batch_sizes`. Expected `batch_sizes` to be a scalar or a vector of integers from 0. Received {given}."
+            )
+        sizes = np.atleast_1d(given).tolist()
         return self._of(grouping.Rebatched(self._node, sizes, bool(drop_remainder)))
 
     def window(

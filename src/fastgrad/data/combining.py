@@ -12,6 +12,7 @@ from fastgrad.data.node import INFINITE, UNKNOWN, Chunk, Drawing, Failure, Node,
 from fastgrad.data.rows import ZippedRows
 from fastgrad.data.structure import map_leaves
 from fastgrad.errors import InvalidArgumentError
+from fastgrad.tensor import convert_to_tensor
 
 
 class Zipped(Node):
@@ -129,20 +130,37 @@ class Sampled(Drawing, Chosen):
     """Elements of datasets drawn at random, with the given probabilities."""
 
     def __init__(
-        self, sources: list[Node], stop_on_empty: bool, weights: np.ndarray, key: tuple[int, ...], anew: bool
+        self, sources: list[Node], stop_on_empty: bool, weights: np.ndarray | Node, key: tuple[int, ...], anew: bool
     ) -> None:
-        Chosen.__init__(self, sources, stop_on_empty, None)
+        Chosen.__init__(self, sources, stop_on_empty, weights if isinstance(weights, Node) else None)
         Drawing.__init__(self, key, anew)
-        self._weights = weights / weights.sum()
+        self._weights = weights
 
     def opened(self) -> list[Iterator[Any] | None]:
-        return [one if weight else None for one, weight in zip(super().opened(), self._weights, strict=True)]
+        weights = self._weights
+        found = super().opened()
+        return (
+            found if isinstance(weights, Node) else [one if w else None for one, w in zip(found, weights, strict=True)]
+        )
 
     def numbers(self) -> Iterator[int]:
-        generator = self.next_draws()(0)
-        limits, last = np.cumsum(self._weights), int(np.flatnonzero(self._weights)[-1])
-        while True:
-            yield from np.minimum(np.searchsorted(limits, generator.random(256), "right"), last).tolist()
+        generator, weights = self.next_draws()(0), self._weights
+        if isinstance(weights, Node):
+            for element in weights.elements():
+                found = np.asarray(convert_to_tensor(succeeded(element)).numpy(), np.float64)
+                yield from _drawn(found, generator, 1)
+            return
+        while weights.any():
+            yield from _drawn(weights, generator, 256)
+
+
+def _drawn(weights: np.ndarray, generator: np.random.Generator, count: int) -> list[int]:
+    """So many numbers of weights; none if all are 0."""
+    if not weights.any():
+        return []
+    limits, last = np.cumsum(weights / weights.sum()), int(np.flatnonzero(weights)[-1])
+    found: list[int] = np.minimum(np.searchsorted(limits, generator.random(count), "right"), last).tolist()
+    return found
 
 
 def common_spec(what: str, sources: Any) -> Any:

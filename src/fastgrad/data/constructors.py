@@ -12,7 +12,7 @@ from fastgrad import dtypes
 from fastgrad.data import combining, files, kept, sources
 from fastgrad.data.node import Node
 from fastgrad.data.pipeline import Pipeline
-from fastgrad.data.structure import converted, packer
+from fastgrad.data.structure import converted, is_dataset, packer
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.ops.arguments import integer
 from fastgrad.tensor import Tensor, convert_to_tensor
@@ -172,25 +172,33 @@ class Sources(Pipeline):
 
         Args:
             datasets: a list of datasets.
-            weights: how often each is drawn, a number for each; default equally often.
+            weights: how often each is drawn, a number for each; or a dataset of such vectors, one for each draw, which ends
+                with them. Default equally often.
             seed: makes it repeatable, together with ``tf.random.set_seed``.
             stop_on_empty_dataset: whether it ends when the first of them does; else with the last.
             rerandomize_each_iteration: whether each iteration draws anew.
 
         Raises:
             ValueError: no datasets, or not as many weights.
-            TypeError: their elements differ.
+            TypeError: their elements differ, or weights that are no float32 or float64.
         """
         nodes = _nodes(datasets)
-        given = np.ones(len(nodes)) if weights is None else np.asarray(convert_to_tensor(weights).numpy(), np.float64)
+        anew = bool(rerandomize_each_iteration)
+        if is_dataset(weights):
+            return Pipeline._of(combining.Sampled(nodes, stop_on_empty_dataset, weights._node, drawn_key(seed), anew))
+        given = np.ones(len(nodes)) if weights is None else convert_to_tensor(weights).numpy()
+        if given.dtype not in (np.float32, np.float64):
+            raise TypeError(
+                f"Invalid `weights`. `weights` type must be either `tf.float32` or `tf.float64` but is {given.dtype}."
+            )
+        given = np.asarray(given, np.float64)
         if given.shape != (len(nodes),):
             raise ValueError(
                 f"Invalid `weights`. `weights` should have the same length as `datasets` but got "
                 f"`len(weights)={given.size}` vs. `len(datasets)={len(nodes)}`."
             )
-        if not (given >= 0).all() or not 0 < given.sum() < np.inf:
-            raise ValueError(f"Invalid `weights`: they must not be negative, and not all 0, got {given.tolist()}.")
-        anew = bool(rerandomize_each_iteration)
+        if not (given >= 0).all() or not given.sum() < np.inf:
+            raise ValueError(f"Invalid `weights`: they must be finite and not negative, got {given.tolist()}.")
         return Pipeline._of(combining.Sampled(nodes, stop_on_empty_dataset, given, drawn_key(seed), anew))
 
     @staticmethod
@@ -207,6 +215,10 @@ class Sources(Pipeline):
             TypeError: their elements differ, or choices that are no int64 scalars.
         """
         nodes = _nodes(datasets)
+        if not is_dataset(choice_dataset):
+            raise TypeError(
+                f"Invalid `choice_dataset`. `choice_dataset` should be a `tf.data.Dataset` but is {type(choice_dataset)}."
+            )
         if choice_dataset.element_spec != TensorSpec((), dtypes.int64):
             raise TypeError(
                 f"Invalid `choice_dataset`. Elements of `choice_dataset` must be scalar `tf.int64` tensors but are "

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad import nest
 from fastgrad.data import ahead, combining, kept, ordering, transformations
 from fastgrad.data.batching import Batching
 from fastgrad.data.compiling import Traced
@@ -18,7 +19,7 @@ from fastgrad.data.iterator import Iterator
 from fastgrad.data.node import INFINITE, UNKNOWN, Node, succeeded
 from fastgrad.data.options import Options, OptionsSet, options_of
 from fastgrad.data.resampling import Resampled
-from fastgrad.data.structure import converted, numpy_element, result_element
+from fastgrad.data.structure import DatasetSpec, continued, converted, numpy_element
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.running.processors import default_threads
 from fastgrad.ops.arguments import integer
@@ -307,11 +308,15 @@ class Dataset(Sources, Batching):
         Args:
             initial_state: the state before the first element.
             reduce_func: of the state and an element, each in its own form.
+
+        Raises:
+            InvalidArgumentError: a new state of another form.
+            TypeError: a new state of other dtypes.
         """
         state = converted(initial_state)
         traced = Traced(reduce_func)
         for element in self:
-            state = result_element(traced(state, element), "Dataset.reduce")
+            state = continued(state, traced(state, element), "Dataset.reduce")
         return state
 
     def get_single_element(self, name: str | None = None) -> Any:
@@ -327,7 +332,15 @@ class Dataset(Sources, Batching):
         return found[0]
 
     def as_numpy_iterator(self) -> abc.Iterator[Any]:
-        """An iterator of the elements with NumPy arrays and scalars in place of tensors."""
+        """An iterator of the elements with NumPy arrays, which can't be written to, and scalars in place of tensors.
+
+        Raises:
+            TypeError: elements that are or hold datasets.
+        """
+        if any(isinstance(leaf, DatasetSpec) for leaf in nest.flatten(self._node.known_spec())):
+            raise TypeError(
+                "`tf.data.Dataset.as_numpy_iterator()` is not supported for datasets that produce datasets: use flat_map."
+            )
         return map(_numpy, self._node.elements())
 
     def cardinality(self) -> Tensor:

@@ -16,7 +16,7 @@ from fastgrad.data.batch import element_groups, groups_between_failures, padded,
 from fastgrad.data.compiling import Traced, traced_call
 from fastgrad.data.node import UNKNOWN, Chunk, Failure, Node, Stage, attempted
 from fastgrad.data.ragged_rows import row, rows_of
-from fastgrad.data.structure import DatasetSpec, batched_spec, map_leaves, packer, placeholder, row_spec
+from fastgrad.data.structure import DatasetSpec, batched_spec, map_leaves, packer, placeholder, row_spec, spec_of
 from fastgrad.data.transformations import checked_function, node_of
 from fastgrad.dtypes import DType
 from fastgrad.errors import InvalidArgumentError
@@ -192,7 +192,7 @@ def _row_count(column: Any) -> int:
     return -1 if isinstance(column, np.ndarray) and not column.ndim else len(column)
 
 
-class Rebatched(Unbatched):
+class Rebatched(Stage):
     """The rows of all elements in groups, whose sizes take turns."""
 
     name = "_RebatchDataset"
@@ -201,15 +201,42 @@ class Rebatched(Unbatched):
         super().__init__(source)
         self._sizes, self._drop_remainder = sizes, drop_remainder
 
+    def count(self) -> int:
+        return UNKNOWN if self.source.count() else 0
+
     def elements(self) -> Iterator[Any]:
-        known = self.source.known_spec()
-        ragged = () if known is None else _ragged_leaves(map_leaves(row_spec, known))
-        groups = groups_between_failures(super().elements(), itertools.cycle(self._sizes), self._drop_remainder)
-        return map(attempted(functools.partial(stacked, ragged=ragged)), groups)
+        known, source = self.source.known_spec(), self.source.elements()
+        if known is None:  # then by the first element: only whether its tensors are ragged matters
+            ahead = list(itertools.islice(source, 1))
+            source = itertools.chain(ahead, source)
+            known = spec_of(ahead[0]) if ahead and type(ahead[0]) is not Failure else None
+        ragged: Any = () if known is None else _ragged_leaves(map_leaves(row_spec, known))
+
+        def batch(rows: list[Any]) -> Any:
+            return stacked(rows, ragged) if rows else placeholder(map_leaves(_without_rows, self.spec()), 0)
+
+        chunks = map(attempted(_rows_of), source)
+        rows = (row for chunk in chunks for row in ((chunk,) if type(chunk) is Failure else chunk))
+        yield from map(
+            attempted(batch), groups_between_failures(rows, itertools.cycle(self._sizes), self._drop_remainder)
+        )
 
     def make_spec(self) -> Any:
-        rows = self._sizes[0] if self._drop_remainder and len(set(self._sizes)) == 1 else None
-        return map_leaves(lambda leaf: batched_spec(leaf, rows), super().make_spec())
+        size = self._sizes[0] if len(set(self._sizes)) == 1 else None
+        if size is not None and not self._drop_remainder:
+            # All batches are whole if those that come in are, and hold a multiple of the size.
+            counts = {_rows_in(leaf) for leaf in nest.flatten(self.source.spec()) if leaf is not None} - {None}
+            known = counts.pop() if len(counts) == 1 else None
+            size = size if known is not None and (not size or not known % size) else None
+        return map_leaves(lambda leaf: batched_spec(row_spec(leaf), size), self.source.spec())
+
+
+def _without_rows(leaf: Any) -> Any:
+    return TensorSpec([0, *leaf.shape[1:]], leaf.dtype) if isinstance(leaf, TensorSpec) else leaf
+
+
+def _rows_in(leaf: Any) -> int | None:
+    return leaf.shape[0] if leaf.shape.rank else None
 
 
 class Listed(Node):

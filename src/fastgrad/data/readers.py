@@ -16,9 +16,9 @@ from fastgrad.data.files import CsvRecords, TextLines, matching, opened, parser_
 from fastgrad.data.node import Node
 from fastgrad.data.rows import ReadRows
 from fastgrad.data.sources import RowSource
-from fastgrad.dtypes import DType, as_dtype
+from fastgrad.dtypes import DType, as_dtype, string
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.tensor import convert_to_tensor
+from fastgrad.tensor import Tensor, convert_to_tensor
 from fastgrad.tensor_spec import TensorSpec
 
 
@@ -207,7 +207,14 @@ def make_csv_dataset(
 
 def _files(filenames: Any) -> Node:
     if isinstance(filenames, Dataset):
+        spec = filenames._node.known_spec()
+        if spec is not None and spec != TensorSpec((), string):
+            raise TypeError(
+                f"The `filenames` argument must contain `tf.string` elements of shape [] (i.e. scalars). Got a dataset of {spec}."
+            )
         return filenames._node
+    if isinstance(filenames, (int, float)) or (isinstance(filenames, Tensor) and filenames.dtype != string):
+        raise TypeError(f"The `filenames` argument must contain `tf.string` elements. Got {filenames!r}.")
     return Dataset.from_tensor_slices(texts(filenames))._node
 
 

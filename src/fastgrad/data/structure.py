@@ -9,6 +9,7 @@ import numpy as np
 
 from fastgrad import nest
 from fastgrad.composite import Composite, CompositeSpec
+from fastgrad.errors import InvalidArgumentError
 from fastgrad.shape import TensorShape
 from fastgrad.tensor import Tensor, convert_to_tensor
 from fastgrad.tensor_spec import TensorSpec
@@ -74,6 +75,29 @@ def result_element(value: Any, what: str) -> Any:
     return converted(value)
 
 
+def continued(state: Any, value: Any, what: str) -> Any:
+    """What a user's function returned, as the state that follows ``state``.
+
+    Raises:
+        InvalidArgumentError: it has another form.
+        TypeError: it has other dtypes.
+    """
+    following = result_element(value, what)
+    before, after = nest.flatten(state), nest.flatten(following)
+    if len(before) != len(after):
+        raise InvalidArgumentError(
+            f"{what}: The number of components of the initial state and the reduce function output must match: "
+            f"{len(before)} and {len(after)}."
+        )
+    for old, new in zip(before, after, strict=True):
+        if isinstance(old, Tensor) and isinstance(new, Tensor) and old._array.dtype != new._array.dtype:
+            raise TypeError(
+                f"{what}: The element types for the new state must match the initial state. "
+                f"Expected {old.dtype!r} but got {new.dtype!r}."
+            )
+    return following
+
+
 def packer(structure: Any) -> Callable[[list[Any]], Any]:
     """A function that gives a list of leaves the form of ``structure``."""
     if not nest.is_nested(structure):
@@ -123,8 +147,16 @@ def map_leaves(function: Callable[..., Any], *structures: Any) -> Any:
 def numpy_element(element: Any) -> Any:
     """The element with NumPy arrays and scalars in place of its tensors."""
     if isinstance(element, Tensor):
-        return element.numpy()
-    return map_leaves(lambda leaf: leaf if leaf is None or is_dataset(leaf) else leaf.numpy(), element)
+        return _numpy(element)
+    return map_leaves(lambda leaf: leaf if leaf is None or is_dataset(leaf) else _numpy(leaf), element)
+
+
+def _numpy(leaf: Any) -> Any:
+    found = leaf.numpy()
+    if type(found) is np.ndarray and found.ndim:
+        found = found.view()
+        found.flags.writeable = False  # as TensorFlow's
+    return found
 
 
 def placeholder(spec: Any, unknown: int, value: int = 0) -> Any:

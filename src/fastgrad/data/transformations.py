@@ -12,7 +12,7 @@ import numpy as np
 from fastgrad.data.ahead import in_parallel
 from fastgrad.data.compiling import Compiling, Traced, call, traced_call
 from fastgrad.data.node import UNKNOWN, Failure, Node, Stage, attempted
-from fastgrad.data.structure import map_leaves, placeholder, result_element, spec_of
+from fastgrad.data.structure import continued, map_leaves, placeholder, result_element, spec_of
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.tensor import Tensor, convert_to_tensor
 from fastgrad.tensor_spec import TensorSpec
@@ -233,7 +233,7 @@ class Scanned(Stage):
         found = self._function(state, element)
         if not isinstance(found, (tuple, list)) or len(found) != 2:
             raise TypeError("The scan function must return a pair comprising the new state and the output value.")
-        return result_element(found[0], "Dataset.scan"), result_element(found[1], "Dataset.scan")
+        return continued(state, found[0], "Dataset.scan"), result_element(found[1], "Dataset.scan")
 
     def known_spec(self) -> Any:
         return self._spec

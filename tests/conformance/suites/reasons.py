@@ -57,6 +57,23 @@ APART: list[tuple[str, str]] = [
     (r"no attribute '_(USE_EQUALITY|numpy|watch|batch_accumulator)'", "a private attribute of the peer"),
     (r"convert_to_tensor\(\) got an unexpected keyword argument 'preferred_dtype'", "an argument of TensorFlow 1"),
     (r"test(NumpyDimsTooBig|NumpyTooManyDimensions)", "NumPy refuses such arrays, before any tensor is made"),
+    (
+        r"'Dataset' object has no attribute '(sparse_batch|fingerprint)'",
+        "methods of datasets that fastgrad does not have",
+    ),
+    (r"_to_proto", "protocol buffers of options"),
+    (
+        r"(Dataclass|MaskedTensor|MaskedNdarray)\w* \|?.*with an unsupported type|::ZipTest::testDataclass|MaskedTensor|MyDataclass",
+        "the private protocol __tf_flatten__ of dataclasses",
+    ),
+    (r"DatasetSpec' object has no attribute 'is_subtype_of'", "the tracing protocol of types"),
+    (
+        r"'map' object has no attribute '_?save'|expecting iterator to be a trackable object",
+        "checkpoints of the iterators of as_numpy_iterator and of private iterators",
+    ),
+    (r"RaggedTensor' object has no attribute 'to_sparse'", "sparse tensors"),
+    (r"has no attribute 'captureWritesToStream'", "what TensorFlow's C++ logs"),
+    (r"(dataset|snapshot)_test\.py.*DuplicateTestNameError", "tests that graph mode generates a second time"),
     (r"catching classes that do not inherit from BaseException", "a private class of errors of the peer"),
 ]
 
@@ -151,4 +168,17 @@ LEFT: list[tuple[str, str]] = [
     (r"test_get_file_with_tgz_extension", "`get_file` takes no `file://` addresses"),
     (r"ProgbarTest::test_stateful_stateless_output", "bars are drawn by tqdm, in terminals and notebooks only"),
     (r"TimeseriesDatasetTest::test_shuffle_tf", "other random numbers: this seed draws the first window first"),
+        r"NotCheckpointable.*FailedPreconditionError|testSaveStatefulFunction|testDisallowCapturingStatefulOps",
+        "an iterator saves its position, whatever its functions do: TensorFlow refuses functions that have state",
+    ),
+    (r"FileCacheTest::testConcurrentWriters", "two iterations may fill one file cache; TensorFlow refuses the second"),
+    (r"FromTensorSlicesDataset|testUnbatchNestedDataset|BatchTest::testDataset_", "datasets are no rows of a tensor"),
+    (r"TensorArray", "a TensorArray is no element of a dataset"),
+    (r"testPrefetching", "the thread of prefetch begins only where elements turn out to take long"),
+    (r"testSampleFromDatasetsWithZeroWeight.*negative", "negative weights are refused"),
+    (
+        r"IOTest::testCustom|CheckpointTest::testCustom(Reader|Shard)",
+        "a saved dataset is read in the order in which it was written",
+    ),
+    (r"testSaveCheckpointingAPI", "Dataset.save makes no checkpoints of its own"),
 ]

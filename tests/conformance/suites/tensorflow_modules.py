@@ -150,7 +150,7 @@ def _closed(x: Any) -> Any:
     """``x`` with its lists as leaves, which they are in the elements of datasets."""
     if isinstance(x, list):
         return _List(x)
-    if isinstance(x, tuple):
+    if isinstance(x, tuple) and not isinstance(x, tf.TensorShape):
         return type(x)(*map(_closed, x)) if hasattr(x, "_fields") else tuple(map(_closed, x))
     return {key: _closed(value) for key, value in x.items()} if isinstance(x, dict) else x
 

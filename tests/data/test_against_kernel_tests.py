@@ -1,0 +1,106 @@
+"""Behaviour that TensorFlow's own tests of tf.data pin down; the expected values are TensorFlow 2.21's."""
+
+import numpy as np
+import pytest
+
+import fastgrad as tf
+
+Dataset = tf.data.Dataset
+BATCHES = Dataset.range(8).batch(4, drop_remainder=True)
+
+
+def values(dataset):
+    return [element.tolist() for element in dataset.as_numpy_iterator()]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "expected"),
+    [
+        ([1, 1, 1, 1, 0], [[0], [1], [2], [3], [], [4], [5], [6], [7], []]),
+        ([0, 1], [[], [0], [], [1], [], [2], [], [3], [], [4], [], [5], [], [6], [], [7], []]),
+        ([1, 0], [[0], [], [1], [], [2], [], [3], [], [4], [], [5], [], [6], [], [7], []]),
+        ([3, 3], [[0, 1, 2], [3, 4, 5], [6, 7]]),
+    ],
+)
+def test_rebatch_by_sizes_that_take_turns(sizes, expected):
+    assert values(BATCHES.rebatch(sizes)) == expected
+
+
+def test_stages_after_rebatch_get_its_batches():
+    assert values(BATCHES.rebatch(3).take(2)) == [[0, 1, 2], [3, 4, 5]]
+    assert values(BATCHES.rebatch([4, 0]).skip(1).cache()) == [[], [4, 5, 6, 7], []]
+
+
+@pytest.mark.parametrize("size", [-1, [2, -1], [[1]], []])
+def test_sizes_that_rebatch_refuses(size):
+    with pytest.raises(ValueError, match="batch_sizes"):
+        BATCHES.rebatch(size)
+
+
+@pytest.mark.parametrize(
+    ("size", "drop_before", "drop", "expected"),
+    [
+        ([2, 2], True, False, 2),
+        (2, True, False, 2),
+        (4, True, False, 4),
+        (3, True, False, None),
+        ([1, 3], True, True, None),
+        (2, False, False, None),
+        (2, False, True, 2),
+        (0, True, False, 0),
+    ],
+)
+def test_known_sizes_of_rebatch(size, drop_before, drop, expected):
+    dataset = Dataset.range(8).batch(4, drop_remainder=drop_before).rebatch(size, drop)
+    assert dataset.element_spec.shape.as_list() == [expected]
+
+
+def test_rebatch_of_ragged_tensors_that_map_gave():
+    ragged = tf.RaggedTensor.from_row_lengths(list(range(10)), [1, 2, 3, 4])
+    dataset = Dataset.from_tensor_slices(ragged).batch(4, drop_remainder=True).map(lambda x: x)
+    assert [x.to_list() for x in dataset.rebatch([2, 2])] == [[[0], [1, 2]], [[3, 4, 5], [6, 7, 8, 9]]]
+
+
+SOURCES = [Dataset.from_tensors(number).repeat() for number in (0.0, 1.0, 2.0)]
+
+
+def test_weights_of_sample_from_datasets():
+    ones = Dataset.from_tensors([0.0, 0.0, 1.0])
+    assert values(Dataset.sample_from_datasets(SOURCES, ones.repeat(3))) == [2.0, 2.0, 2.0]
+    turns = Dataset.from_tensor_slices(np.eye(3))
+    assert values(Dataset.sample_from_datasets(SOURCES, turns)) == [0.0, 1.0, 2.0]
+    assert values(Dataset.sample_from_datasets(SOURCES, [0.0, 0.0, 0.0])) == []
+    with pytest.raises(TypeError, match="tf.float32"):
+        Dataset.sample_from_datasets(SOURCES, [1, 2, 3])
+
+
+def test_choices_must_be_a_dataset():
+    with pytest.raises(TypeError, match="choice_dataset"):
+        Dataset.choose_from_datasets(SOURCES, None)
+
+
+def test_arrays_of_as_numpy_iterator_are_read_only():
+    (array,) = Dataset.from_tensors([1, 2, 3]).as_numpy_iterator()
+    with pytest.raises(ValueError, match="read-only"):
+        array[0] = 3
+    with pytest.raises(TypeError, match="as_numpy_iterator"):
+        Dataset.range(4).window(2).as_numpy_iterator()
+
+
+@pytest.mark.parametrize("stage", ["reduce", "scan"])
+def test_a_state_keeps_its_dtype(stage):
+    def run(function):
+        if stage == "reduce":
+            return Dataset.range(3).reduce(tf.constant(0, tf.int64), function)
+        return list(Dataset.range(3).scan(tf.constant(0, tf.int64), lambda state, x: (function(state, x), x)))
+
+    with pytest.raises(TypeError, match="element types for the new state"):
+        run(lambda state, x: tf.constant("a"))
+    with pytest.raises((tf.errors.InvalidArgumentError, TypeError)):
+        run(lambda state, x: (state, x))
+
+
+@pytest.mark.parametrize("names", [1, Dataset.range(3), Dataset.from_tensors(["a", "b"])])
+def test_names_of_text_files_are_strings(names):
+    with pytest.raises(TypeError, match="tf.string"):
+        tf.data.TextLineDataset(names)
