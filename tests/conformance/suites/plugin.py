@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ def pytest_configure(config: pytest.Config) -> None:
     for marker in ["requires_trainable_backend", "multi_device"]:
         config.addinivalue_line("markers", f"{marker}: a marker of Keras's tests")
     if REFEREE:
+        sys.path.append(str(SOURCES))  # for the conftest that Keras's tests import; the installed Keras comes first
         return
     wording.install()
     if SUITE == "keras":
