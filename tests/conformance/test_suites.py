@@ -65,8 +65,10 @@ def test_each_outcome_of_a_suite_is_told(tmp_path):
     suite = {"SUITE": "keras", "SUITE_SOURCES": str(sources), "SUITE_OUTCOMES": str(outcomes), "PYTHONPATH": str(_ROOT)}
     command = [sys.executable, "-m", "pytest", "-q", "-p", "tests.conformance.suites.plugin", "-c", os.devnull, "--rootdir",
                str(tmp_path), "--import-mode=importlib", "-p", "no:cacheprovider", "copies"]  # fmt: skip
+    # Of the workers of a parallel run, none writes the file.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTEST_XDIST_WORKER"}
     run = subprocess.run(
-        command, cwd=tmp_path, env={**os.environ, **suite}, capture_output=True, text=True, check=False
+        command, cwd=tmp_path, env={**environment, **suite}, capture_output=True, text=True, check=False
     )
     assert outcomes.exists(), run.stdout + run.stderr
     by_test = {name.rpartition("::")[2]: outcome for name, (outcome, _) in json.loads(outcomes.read_text()).items()}

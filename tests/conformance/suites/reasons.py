@@ -149,7 +149,7 @@ LEFT: list[tuple[str, str]] = [
         r"TestCompileMetrics::test_(deeply_nested_outputs_and_metrics0|list_output_case)",
         "on purpose: metrics of unnamed outputs are `output_1_...`, so that two of one name are told apart",
     ),
-    (r"test_trainer_with_raggeds", "`fit` takes no ragged tensors as inputs of layers for dense ones"),
+    (r"test_trainer_with_raggeds", "`fit` and `predict` take no ragged tensors"),
     (
         r"test_swap_ema_weights_on_epoch",
         "the first batch of a model runs operation by operation, and its mean is rounded in another order (one unit in the last place)",
