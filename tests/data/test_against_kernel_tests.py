@@ -104,3 +104,23 @@ def test_a_state_keeps_its_dtype(stage):
 def test_names_of_text_files_are_strings(names):
     with pytest.raises(TypeError, match="tf.string"):
         tf.data.TextLineDataset(names)
+
+
+def test_how_many_elements_come_of_several_datasets():
+    endless, three, choices = Dataset.range(3).repeat(), Dataset.range(3), Dataset.range(2)
+
+    def count(*datasets, weights=None):
+        return int(Dataset.sample_from_datasets(list(datasets), weights).cardinality())
+
+    infinite, unknown = tf.data.INFINITE_CARDINALITY, tf.data.UNKNOWN_CARDINALITY
+    assert count(endless, three) == infinite
+    assert count(three, three) == unknown
+    assert count(three, three, weights=[1.0, 0.0]) == 3
+    assert count(endless, three, weights=[1.0, 0.0]) == infinite
+    assert int(Dataset.choose_from_datasets([endless, three], choices).cardinality()) == infinite
+    assert int(Dataset.choose_from_datasets([three, three], choices).cardinality()) == unknown
+
+
+def test_unbatch_refuses_tensors_that_are_known_to_have_different_numbers_of_rows():
+    with pytest.raises(ValueError, match="matching leading dimension"):
+        Dataset.from_tensors((np.arange(7), np.arange(8))).unbatch()

@@ -102,7 +102,18 @@ class Batching(Pipeline):
         return self._of(grouping.RaggedBatched(self._node, size, bool(drop_remainder), as_dtype(row_splits_dtype)))
 
     def unbatch(self, name: str | None = None) -> Dataset:
-        """The rows of each element, one after the other."""
+        """The rows of each element, one after the other.
+
+        Raises:
+            ValueError: tensors of an element that are known to have different numbers of rows.
+        """
+        shapes = [getattr(leaf, "shape", None) for leaf in nest.flatten(self._node.known_spec())]
+        counts = {shape[0] for shape in shapes if shape is not None and shape.rank} - {None}
+        if len(counts) > 1:
+            raise ValueError(
+                "`unbatch()` is only supported for datasets of elements whose components have a matching leading dimension. "
+                f"Encountered {sorted(counts)}."
+            )
         return self._of(grouping.Unbatched(self._node))
 
     def rebatch(self, batch_size: Any, drop_remainder: bool = False, name: str | None = None) -> Dataset:

@@ -100,6 +100,9 @@ class Chosen(Node):
         assert self._choices is not None
         return (int(succeeded(choice)) for choice in self._choices.elements())
 
+    def count(self) -> int:
+        return INFINITE if any(source.count() == INFINITE for source in self._choosable) else UNKNOWN
+
     def opened(self) -> list[Iterator[Any] | None]:
         """The datasets' elements; None for one that is never chosen."""
         return [source.elements() for source in self._choosable]
@@ -135,6 +138,14 @@ class Sampled(Drawing, Chosen):
         Chosen.__init__(self, sources, stop_on_empty, weights if isinstance(weights, Node) else None)
         Drawing.__init__(self, key, anew)
         self._weights = weights
+
+    def count(self) -> int:
+        if isinstance(self._weights, Node):
+            return super().count()
+        drawn = [source.count() for source, w in zip(self._choosable, self._weights, strict=True) if w]
+        if len(drawn) < 2:
+            return drawn[0] if drawn else 0
+        return INFINITE if INFINITE in drawn else UNKNOWN
 
     def opened(self) -> list[Iterator[Any] | None]:
         weights = self._weights
