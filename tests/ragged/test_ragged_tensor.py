@@ -272,3 +272,32 @@ def test_constants_and_rows_refuse_what_does_not_fit():
         with pytest.raises(ValueError, match="out of bounds"):
             X.row_lengths(axis)
     assert X.row_lengths(-1).numpy().tolist() == [3, 0, 2]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "places", "axis", "batch_dims"),
+    [
+        ([2, 3, 6], [2, 3], 2, 1),  # as many indices as rows
+        ([2, 3, 6], [2, 4], 2, 1),
+        ([2, 3, 6], [2], 2, 1),
+        ([3, 2, 6, 4], [3, 5], 3, 1),
+        ([2, 3, 6, 7], [2, 3], 3, 2),
+        ([7, 3, 6], [7, 5, 4, 2], 1, 1),
+        ([3, 4], [2, 5], 1, 0),
+        ([7, 3, 5, 6], [2, 3, 2], 3, 0),
+    ],
+)
+def test_gather_of_ragged_and_dense_operands_of_one_shape_is_that_of_tensors(sizes, places, axis, batch_dims):
+    generator = np.random.default_rng(0)
+    x = generator.integers(100, size=sizes)
+    ids = generator.integers(sizes[axis], size=places)
+    expected = tf.gather(x, ids, axis=axis, batch_dims=batch_dims).numpy().tolist()
+    for params in (x, *(tf.RaggedTensor.from_tensor(x, ragged_rank=rank) for rank in range(1, len(sizes)))):
+        for indices in (ids, *(tf.RaggedTensor.from_tensor(ids, ragged_rank=rank) for rank in range(1, len(places)))):
+            found = tf.gather(params, indices, axis=axis, batch_dims=batch_dims)
+            assert (found.to_list() if isinstance(found, tf.RaggedTensor) else found.numpy().tolist()) == expected
+
+
+def test_ragged_rows_of_an_embedding_have_integers():
+    with pytest.raises(ValueError, match="integers"):
+        tf.nn.embedding_lookup(tf.ones([3, 2]), X)

@@ -197,10 +197,12 @@ def embedding_lookup(params: Any, ids: Any, max_norm: Any = None, name: str | No
         Shape ``ids.shape + params.shape[1:]``.
 
     Raises:
-        ValueError: no table.
+        ValueError: no table, or ragged ids that are no integers.
         InvalidArgumentError: an id that is negative or too large.
     """
     if isinstance(ids, Composite):
+        if not ids.flat_values.dtype.is_integer:
+            raise ValueError(f"embedding_lookup: the values of ids must be integers, got {ids.flat_values.dtype.name}.")
         return ids._with_flat(embedding_lookup(params, ids.flat_values, max_norm))
     if isinstance(params, (list, tuple)):
         if not params:

@@ -223,13 +223,17 @@ def gather_along(params: Any, indices: Any, axis: Any, batch_dims: Any) -> Any:
             return x._with(_along(x.values, indices, place - 1, 0))
         ids = indices if isinstance(indices, RaggedTensor) else convert_to_tensor(indices)
         if isinstance(ids, RaggedTensor):
-            raise ValueError("gather: ragged indices along axis 1 need batch_dims=1.")
+            once = RaggedTensor._of(ids, constant_tensor(np.array([0, len(ids.row_splits) - 1], index_type.numpy)))
+            return gather_along(x, gathered(once, np.zeros(rows, np.int64)), 1, 1)
         return gather_along(x, broadcast_to(ids, [rows, *ids._array.shape]), 1, 1)
-    if batch > 1 or place > 1:
+    if batch == 1 and place > 1:  # all rows of an element have its indices
+        return x._with(_along(x.values, gathered(indices, x.value_rowids()), place - 1, 1))
+    if batch > 1:
         ids = dense.with_rank(indices, 1, index_type) if not isinstance(indices, RaggedTensor) else indices
         partition.same_splits([x.row_splits, ids.row_splits], "gather")
         return x._with(_along(x.values, ids.values, place - 1, batch - 1))
     if isinstance(indices, RaggedTensor):
+        indices = dense.with_rank(indices, indices.ragged_rank + indices.flat_values.ndim - 1, index_type)
         flat = indices.merge_dims(0, indices.ragged_rank) if indices.ragged_rank > 1 else indices.values
         outer = indices if indices.ragged_rank == 1 else indices.merge_dims(1, indices.ragged_rank)
         return indices._with_flat(rows_at(x.values, _flat_places(x, outer.value_rowids(), flat)))
