@@ -87,3 +87,11 @@ def test_conversions_never_warn():
         assert float(tf.constant(1.0) * np.complex64(2)) == 2
         assert tf.constant(np.array([np.nan]), tf.int32).shape == (1,)
         assert float(tf.Variable(1.0).assign(1e-50)) == 0
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "complex128"])
+def test_an_integer_beyond_all_floats_is_out_of_range(dtype):
+    for value in (10**310, [10**310, 1]):
+        with pytest.raises(ValueError, match="out-of-range integer"):
+            tf.constant(value, dtype)
+    assert tf.constant(2**72, "float32") == 2.0**72

@@ -242,3 +242,10 @@ def test_weights_and_copies_of_them_begin_with_a_cache_line(dtype, given):
 
 def test_a_variable_has_no_initializer_to_run():
     assert tf.Variable(1.0).initializer is None
+
+
+def test_a_variable_synchronized_on_read_is_not_trainable_by_default():
+    on_read = tf.VariableSynchronization.ON_READ
+    assert not tf.Variable(1.0, synchronization=on_read).trainable
+    assert tf.Variable(1.0, synchronization=on_read, trainable=True).trainable
+    assert tf.Variable(1.0, synchronization=tf.VariableSynchronization.ON_WRITE).trainable

@@ -146,6 +146,10 @@ def _checked_cast(value: Any, natural: np.ndarray, dtype: DType) -> np.ndarray:
     token = errors_set(QUIET)
     try:
         return np.array(natural, dtype.numpy, order="C")
+    except OverflowError:
+        raise ValueError(
+            f"Can't convert Python sequence with out-of-range integer to Tensor: {short(value)} as {dtype.name}"
+        ) from None
     finally:
         errors_reset(token)
 

@@ -89,7 +89,7 @@ class Variable(Operators):
 
     Args:
         initial_value: what ``tf.convert_to_tensor`` takes, or a function of no arguments giving it.
-        trainable: whether tapes watch it on their own; default True.
+        trainable: whether tapes watch it on their own; default True, but for a ``synchronization`` of ``ON_READ``.
         name: shown in the repr as ``name:0``; not made unique.
         dtype: converts the initial value.
         shape: checked against the initial value's.
@@ -146,7 +146,8 @@ class Variable(Operators):
             self._array = array if own or array is not value._array else aligned_copy(array)
         self._serial = next(_serials)  # the order of creation
         self._name = current_name_scope() + (name or "Variable")
-        self._trainable = True if trainable is None else bool(trainable)
+        on_read = getattr(synchronization, "name", None) == "ON_READ"
+        self._trainable = not on_read if trainable is None else bool(trainable)
         self.constraint = constraint
         self._snapshot: weakref.ref[Tensor] | None = None
         self._views: list[weakref.ref[Tensor]] = []

@@ -112,3 +112,10 @@ def test_saturate_cast_stops_at_the_ends_of_both_dtypes(got, wanted):
     assert y.dtype == b.as_numpy_dtype
     low, high = (float(limit) for limit in (max(float(a.min), float(b.min)), min(float(a.max), float(b.max))))
     np.testing.assert_allclose(y.astype(np.float64), [low, 0, 1, high], rtol=0.01)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "float16", "bfloat16"])
+def test_saturate_cast_to_the_same_dtype_makes_infinities_finite(dtype):
+    most = tf.as_dtype(dtype).max
+    found = tf.saturate_cast(tf.constant([np.inf, -np.inf, np.nan, 2.0], dtype), dtype).numpy().astype(np.float64)
+    np.testing.assert_array_equal(found, [most, -most, np.nan, 2.0])

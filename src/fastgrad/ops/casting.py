@@ -100,7 +100,7 @@ def saturate_cast(value: Any, dtype: Any, name: str | None = None) -> Any:
     if x.dtype.is_complex:
         x = cast(x, x.dtype.real_dtype)
     part = dtype.real_dtype
-    if x.dtype is part:
+    if x.dtype is part and (dtype is not part or not part.is_floating):  # a float of its own dtype may be infinite
         return cast(x, dtype)
     if any(one.is_bool or one is dtypes.string for one in (x.dtype, part)):
         raise TypeError(f"saturate_cast: cannot find the smallest value of one of {x.dtype!r} and {dtype!r}.")

@@ -45,6 +45,21 @@ APART: list[tuple[str, str]] = [
         "`CompileLoss`, which is private: a model's outputs keep their structure",
     ),
     (r"test_static_shape_in_graph", "graph mode: shapes in `Dataset.map` are those of the batch"),
+    (
+        r"StatelessOpsTest::testMatch",
+        "the stream of numbers of TensorFlow's own stateful operations, by inverted seeds",
+    ),
+    (r"no attribute 'to_sparse'", "sparse tensors"),
+    (r"no attribute 'as_proto'", "protocol buffers"),
+    (r"'ConcreteFunction' object has no attribute '(graph|output_shapes)'", "graphs, and shapes that are not known"),
+    (r"no attribute 'handle'", "handles of resources"),
+    (r"no attribute 'SaveSliceInfo'|ONLY_FIRST_TOWER|'int' object has no attribute 'value'", "names of version 1"),
+    (r"init_ops_test.*unexpected keyword argument 'dtype'", "initializers of version 1"),
+    (r"conv3d\(\) got an unexpected keyword argument 'filter'", "arguments of version 1"),
+    (r"testWhileLoop(SameReturnShape_FalseSingleLoopVar|WithSingleVariable)", "`while_loop` of version 1"),
+    (r"testSameObjectForMultipleArguments", "a variable that is two arguments of the private `gradients_function`"),
+    (r"slicing_test.*unexpected keyword argument 'shape'", "random matrices of the private tests of linear operators"),
+    (r"decoding to str: need a bytes-like object, Missing", "a private text of an error"),
     (r"AttributeError: .* has no attribute '_\w+'", "a private attribute of the peer"),
     (r"^sparse|sparse=True|SparseTensor", "sparse tensors"),
     (r"'ConcreteFunction' object has no attribute '(inputs|graph|outputs|_\w+)'", "the graph of a concrete function"),
@@ -182,4 +197,79 @@ LEFT: list[tuple[str, str]] = [
         "a saved dataset is read in the order in which it was written",
     ),
     (r"testSaveCheckpointingAPI", "Dataset.save makes no checkpoints of its own"),
+    (r"DenormalTest", "on purpose: subnormal numbers are kept"),
+    (
+        r"OneHotTest::testIndicesTypes|PadOpTest::testIntTypes",
+        "on purpose: a Python number that its dtype can't hold is refused (-1 as a uint8)",
+    ),
+    (
+        r"RandomBinomialTest::testCornerCases",
+        "on purpose: bad input is always an error (probabilities outside of [0, 1])",
+    ),
+    (
+        r"RandomBinomialTest::testStatelessDtypeInt64",
+        "on purpose: random numbers have the same distribution, not the same values",
+    ),
+    (r"StatelessOpsTest::testErrors", "integer bounds of `stateless_uniform` may be tensors, which TensorFlow refuses"),
+    (
+        r"GatherTest::testBatchDims(5|6|14) ",
+        "gradients of negative `batch_dims` work in functions, too, because shapes are known",
+    ),
+    (
+        r"testTransposeDynamicShapes|testUnknownRank|unknown_(dim|rank)",
+        "on purpose: no shape is relaxed to an unknown one",
+    ),
+    (r"testAsTensorForShapeInput", "a shape with sizes beyond int32 is a TypeError; TensorFlow's is a ValueError"),
+    (r"testCustomSequence", "a class that only has `__len__` and `__getitem__` is not taken for a list"),
+    (r"AutomaticStackingTest::testDtype", "a list of tensors of two dtypes is refused, but by another class of error"),
+    (
+        r"QrGradOpTest::testNotImplementedCheck",
+        "the missing gradient of `qr` is an UnimplementedError, TensorFlow's a LookupError",
+    ),
+    (
+        r"testAssignDifferentShapesAllowed",
+        "a variable has one shape for life, because programs hold its memory's address",
+    ),
+    (
+        r"BackpropTest::testBatchJacobianParallelIterations|BatchJacobianTest::testPersistentTape",
+        "`parallel_iterations` changes nothing, so that a tape need not be persistent for it",
+    ),
+    (
+        r"testRecomputeGradWithDifferentShape",
+        "references to variables can't be keys of structures, because they have no order",
+    ),
+    (
+        r"ControlFlowTests::test(In|Of)FunctionCond",
+        "the jvp of a branch that does not depend on its input is None; TensorFlow's is 0 in functions",
+    ),
+    (
+        r"PureForward(Function|NoFunction)? ",
+        "an inner forward accumulator also follows what the outer one computes; TensorFlow's gives None",
+    ),
+    (r"testDeadTensorsJVPCleared", "a forward accumulator keeps what it followed until it ends"),
+    (
+        r"testExceptionCustomGradientRecomputeGradForward",
+        "forward mode goes through `recompute_grad`, which TensorFlow refuses",
+    ),
+    (
+        r"testRHSDispatchingAndErrorRaising",
+        "the error of an object's own operator comes out as it is, as Python has it",
+    ),
+    (r"ragged_print_op_test.*CompositeOperand", "`tf.print` of ragged tensors"),
+    (r"testRaggedWithMapFn.*CompositeOperand", "`tf.map_fn` of ragged tensors"),
+    (
+        r"ragged_(split|concat|stack|squeeze|reverse|from_tensor|segment_ids|dynamic_partition)\w*_test.*(Error\d*|testUnsortedSegmentIds|not_a_list0|testRaggedSegmentStack0) ",
+        "bad arguments of ragged functions are refused by another class of error, or taken",
+    ),
+    (
+        r"RaggedMapInnerValuesOpTest",
+        "`map_flat_values` does not keep uniform rows; operands of different ragged ranks are another class of error",
+    ),
+    (r"testBoundingShape", "`bounding_shape` takes its axes as a list, not as a tensor"),
+    (r"RaggedRangeOpTest::testKernelErrors", "`ragged.range` has no limit of its size"),
+    (r"RaggedUtilTest::testRepeat10", "no repeats at all (`repeats=[]`) are refused"),
+    (
+        r"RaggedConcatOpTest::testRaggedConcat12|RaggedSplitOpTest::testSplit6|RaggedSegmentStackOpTest::testRaggedSegmentStack17",
+        "`concat`, `split` and `stack_dynamic_partitions` of ragged tensors with dense ones of other sizes",
+    ),
 ]
