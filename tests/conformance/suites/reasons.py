@@ -258,7 +258,7 @@ LEFT: list[tuple[str, str]] = [
     (r"ragged_print_op_test.*CompositeOperand", "`tf.print` of ragged tensors"),
     (r"testRaggedWithMapFn.*CompositeOperand", "`tf.map_fn` of ragged tensors"),
     (
-        r"ragged_(split|concat|stack|squeeze|reverse|from_tensor|segment_ids|dynamic_partition)\w*_test.*(Error\d*|testUnsortedSegmentIds|not_a_list0|testRaggedSegmentStack0) ",
+        r"ragged_(split|concat|stack|squeeze|reverse|from_tensor|segment_ids|dynamic_partition)\w*_test.*(Errors?\d*|testUnsortedSegmentIds|not_a_list0|testRaggedSegmentStack0) ",
         "bad arguments of ragged functions are refused by another class of error, or taken",
     ),
     (
@@ -271,5 +271,14 @@ LEFT: list[tuple[str, str]] = [
     (
         r"RaggedConcatOpTest::testRaggedConcat12|RaggedSplitOpTest::testSplit6|RaggedSegmentStackOpTest::testRaggedSegmentStack17",
         "`concat`, `split` and `stack_dynamic_partitions` of ragged tensors with dense ones of other sizes",
+    ),
+    (
+        r"Params4DRagged_Indices1DTensor_batch_1_axis_2",
+        "on purpose: an index beyond the end of a ragged row is refused; TensorFlow takes the next row's element",
+    ),
+    (r"TileTest::testLargeTensor", "on purpose: sizes multiply to less than 2^63 bytes, because NumPy's do"),
+    (
+        r"(RollTest::testLargeInput|TileTest::testRandom).*Timeout",
+        "the test did not end in its time: it is about very large tensors, or very many",
     ),
 ]
