@@ -49,8 +49,6 @@ APART: list[tuple[str, str]] = [
         r"StatelessOpsTest::testMatch",
         "the stream of numbers of TensorFlow's own stateful operations, by inverted seeds",
     ),
-    (r"no attribute 'to_sparse'", "sparse tensors"),
-    (r"no attribute 'as_proto'", "protocol buffers"),
     (r"'ConcreteFunction' object has no attribute '(graph|output_shapes)'", "graphs, and shapes that are not known"),
     (r"no attribute 'handle'", "handles of resources"),
     (r"no attribute 'SaveSliceInfo'|ONLY_FIRST_TOWER|'int' object has no attribute 'value'", "names of version 1"),
