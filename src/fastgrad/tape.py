@@ -118,6 +118,7 @@ class GradientTape(recording.Recorder):
         Raises:
             ValueError: it is no tensor.
         """
+        self._check_heard("watch")
         for item in nest.flatten(tensor):
             if isinstance(item, Variable):
                 self._watched_variables[id(item)] = item
@@ -153,6 +154,7 @@ class GradientTape(recording.Recorder):
         """
         if not self._recording:
             raise RuntimeError("Tape is not recording: stop_recording() is for use inside the tape's `with` block.")
+        self._check_heard("stop_recording")
         self._pause()
         try:
             yield
@@ -167,7 +169,13 @@ class GradientTape(recording.Recorder):
         """
         if not self._recording:
             raise ValueError("Tape is not recording: reset() is for use inside the tape's `with` block.")
+        self._check_heard("reset")
         self._clear()
+
+    def _check_heard(self, what: str) -> None:
+        """Ends the rehearsal of a loop's or branch's body that directs a tape around it: Python runs such a body."""
+        if self._recording and recording.rehearsing() and self not in recording.recorders.active:
+            raise RuntimeError(f"GradientTape.{what}: the body of a loop of a program can't direct a tape around it.")
 
     # ---- differentiating ---------------------------------------------------------------------
 

@@ -301,3 +301,49 @@ def test_a_set_beside_a_loop_over_a_dataset_is_read_as_it_is():
         return found
 
     assert [int(total(tf.data.Dataset.range(4))) for _ in range(3)] == [12] * 3
+
+
+def test_a_body_changes_what_other_names_and_functions_see():
+    elements = tf.data.Dataset.from_tensor_slices(tf.constant([1.0, 2.0, 3.0, 4.0]))
+    v = tf.Variable(0.0)
+
+    def captured(dataset):
+        s, t = tf.constant(0.0), tf.constant(0.0)
+
+        def twice():
+            return s * 2.0
+
+        for x in dataset:
+            s = s + x
+            t = t + twice()
+        return s, t
+
+    def another_name(dataset):
+        rows = [tf.constant(0.0)]
+        for x in dataset:
+            same = rows
+            same.append(x + 0.0)
+        return tf.add_n(rows)
+
+    def in_place(dataset):
+        a = b = np.zeros(2)
+        for x in dataset:
+            a += 1
+            v.assign_add(x)
+        return tf.constant(a), tf.constant(b)
+
+    def caught(dataset):
+        s = tf.constant(0)
+        for x in dataset:
+            try:
+                s = s + tf.gather(tf.constant([1, 2, 3]), tf.cast(x, tf.int32))
+            except tf.errors.InvalidArgumentError:
+                s = s * 0 + 50
+        return s
+
+    for function in (captured, another_name, in_place, caught):
+        compiled = tf.function(function)
+        for _ in range(3):
+            wanted = tf.nest.flatten(function(elements))
+            for got, expected in zip(tf.nest.flatten(compiled(elements)), wanted, strict=True):
+                np.testing.assert_array_equal(got, expected)

@@ -523,9 +523,33 @@ def an_else_ends_the_loop_around(n):
     return s
 
 
+def the_body_stops_a_tape_around(n):
+    x = tf.constant(2.0)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = x
+        for _ in tf.range(n):
+            with tape.stop_recording():
+                k = y * 2.0
+            y = y * x + k
+    return y, tape.gradient(y, x)
+
+
+def the_body_watches_for_a_tape_around(n):
+    z = tf.constant(2.0)
+    with tf.GradientTape() as tape:
+        for _ in tf.range(n):
+            z = tf.stop_gradient(z) * 1.5
+            tape.watch(z)
+        y = z * 3.0
+    return tape.gradient(y, z, unconnected_gradients="zero")
+
+
 @pytest.mark.parametrize(
     "program",
     [
+        the_body_stops_a_tape_around,
+        the_body_watches_for_a_tape_around,
         an_else_ends_the_loop_around,
         a_function_before_the_loop_reads_what_it_changes,
         a_function_before_a_branch_reads_what_it_changes,

@@ -19,6 +19,7 @@ import numpy as np
 from fastgrad.recording import recorders
 from fastgrad.tensor import constant_tensor
 from fastgrad.trace.calling.function_source import (
+    CHANGEABLE,
     PREFIX,
     UNSET,
     Scan,
@@ -53,18 +54,26 @@ class Trip:
         body: the loop's body as a function of the values of ``names``.
         names: its parameters.
         targets: those of them that the loop gives.
+        extended: those that the body may change in their place.
         recorded: makes a recorded function of a Python function.
     """
 
     def __init__(
-        self, body: FunctionType, names: tuple[str, ...], targets: frozenset[str], recorded: Callable[[Any], Any]
+        self,
+        body: FunctionType,
+        names: tuple[str, ...],
+        targets: frozenset[str],
+        extended: frozenset[str],
+        recorded: Callable[[Any], Any],
     ) -> None:
-        self._body, self._names, self._targets = body, names, targets
+        self._body, self._names, self._targets, self._extended = body, names, targets, extended
         self._function: Any = recorded(body)
 
     def __call__(self, found: dict[str, Any]) -> Any:
         """What the body gives, for the local names of the function around the loop."""
         values = [found.get(name, unset) for name in self._names]
+        if any(isinstance(found.get(name), CHANGEABLE) for name in self._extended):
+            self._function = None  # other names may stand for the same object
         if self._function is None:
             return self._body(*values)
         # A number that counts elements is another one each time: as a tensor it is an input.
@@ -101,7 +110,7 @@ def in_pieces(function: Any, recorded: Callable[[Any], Any]) -> Callable[..., An
     objects = dict.fromkeys(trips) | {UNSET: unset, f"{PREFIX}elements": _may_be_taken_apart}
     whole, functions, cells = compiled(definition, function, bodies, objects)
     for loop, trip, body in zip(rewriter.loops, trips, functions, strict=True):
-        cells[trip].cell_contents = Trip(body, loop.names, loop.targets, recorded)
+        cells[trip].cell_contents = Trip(body, loop.names, loop.targets, loop.extended, recorded)
     return whole
 
 
@@ -112,6 +121,7 @@ class _Loop(NamedTuple):
         body: the function.
         names: of its parameters.
         targets: those of them that the loop gives.
+        extended: those that the body may change in their place.
         results: the names that it gives.
         ends: whether it also says, first, whether the loop ends.
     """
@@ -119,6 +129,7 @@ class _Loop(NamedTuple):
     body: ast.FunctionDef
     names: tuple[str, ...]
     targets: frozenset[str]
+    extended: frozenset[str]
     results: tuple[str, ...]
     ends: bool
 
@@ -196,7 +207,9 @@ class _Rewriter:
         ends = Ends(results, scan.ends)
         changed = [ends.visit(statement) for statement in body]
         function = function_definition(f"{PREFIX}body{number}", sorted(names), [*changed, ends.result(False)])
-        return _Loop(function, tuple(sorted(names)), frozenset(head.stores), results, scan.ends)
+        return _Loop(
+            function, tuple(sorted(names)), frozenset(head.stores), frozenset(scan.extended), results, scan.ends
+        )
 
     def _is_module(self, name: str) -> bool:
         return name not in self._locals and isinstance(self._function.__globals__.get(name), ModuleType)

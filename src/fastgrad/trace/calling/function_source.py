@@ -10,10 +10,12 @@ import functools
 import inspect
 import operator
 import textwrap
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import CellType, CodeType, FunctionType
 from typing import Any
+
+import numpy as np
 
 PREFIX = "_fastgrad_"
 UNSET = f"{PREFIX}unset"
@@ -48,6 +50,8 @@ _CHANGING = frozenset(
 )
 """Methods that change a container."""
 _CHANGING_FUNCTIONS = frozenset({"setattr", "delattr", "next"})
+CHANGEABLE = (np.ndarray, list, dict, set, deque, bytearray)
+"""Types of objects that ``+=`` and its like change."""
 _LOOKING = frozenset({"locals", "vars", "eval", "exec", "dir", "globals"})
 
 

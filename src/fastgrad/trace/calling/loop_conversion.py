@@ -29,6 +29,7 @@ from fastgrad.ops.tensor_array import TensorArray
 from fastgrad.recording import control_flow_of
 from fastgrad.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad.trace.calling.function_source import (
+    CHANGEABLE,
     PREFIX,
     Scan,
     compiled,
@@ -134,7 +135,7 @@ def _are_numbers(values: Any) -> bool:
 def _carried(scope: dict[str, Any], names: Iterable[str], extended: AbstractSet[str]) -> dict[str, Any] | None:
     """What a loop may change, as tensors; None if something is no number, or not there, or changes in its place."""
     values = {name: scope.get(name, unset) for name in names}
-    in_place = any(isinstance(scope.get(name), (np.ndarray, list, dict)) for name in extended)
+    in_place = any(isinstance(scope.get(name), CHANGEABLE) for name in extended)
     if in_place or not _are_numbers(values):
         return None
     return dict(
