@@ -1,5 +1,7 @@
 """Behaviour that TensorFlow's own tests of tf.data pin down; the expected values are TensorFlow 2.21's."""
 
+import traceback
+
 import numpy as np
 import pytest
 
@@ -124,3 +126,22 @@ def test_how_many_elements_come_of_several_datasets():
 def test_unbatch_refuses_tensors_that_are_known_to_have_different_numbers_of_rows():
     with pytest.raises(ValueError, match="matching leading dimension"):
         Dataset.from_tensors((np.arange(7), np.arange(8))).unbatch()
+
+
+def test_a_generator_goes_on_after_an_error_that_unittest_has_seen():
+    def shapes():
+        for size in (3, 4, 3):
+            yield np.arange(size)
+
+    iterator = iter(Dataset.from_generator(shapes, output_signature=tf.TensorSpec([3], tf.int64)))
+    next(iterator)
+    with pytest.raises(tf.errors.InvalidArgumentError) as raised:
+        next(iterator)
+    traceback.clear_frames(raised.tb)  # as ``assertRaises`` of unittest does
+    assert next(iterator).numpy().tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize("make", [lambda: Dataset.from_tensors((1, None)), lambda: Dataset.range(4).window(2)])
+def test_padded_batch_takes_tensors_only(make):
+    with pytest.raises(TypeError, match="padded_batch"):
+        make().padded_batch(2)

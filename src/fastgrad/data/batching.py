@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastgrad import nest
-from fastgrad.composite import CompositeSpec
 from fastgrad.data import grouping
 from fastgrad.data.compiling import call
 from fastgrad.data.pipeline import Pipeline
@@ -19,6 +18,7 @@ from fastgrad.errors import InvalidArgumentError
 from fastgrad.ops.arguments import integer
 from fastgrad.shape import TensorShape
 from fastgrad.tensor import Tensor, convert_to_tensor
+from fastgrad.tensor_spec import TensorSpec
 
 if TYPE_CHECKING:
     from fastgrad.data.dataset import Dataset
@@ -74,7 +74,7 @@ class Batching(Pipeline):
         spec = self._node.spec()
         leaves = nest.flatten(spec)
         for leaf in leaves:
-            if isinstance(leaf, CompositeSpec):
+            if not isinstance(leaf, TensorSpec):
                 raise TypeError(
                     f"`padded_batch` is only supported for datasets that produce tensor elements but type spec of elements in the "
                     f"input dataset is not a subclass of TensorSpec: `{leaf}`; use batch, then to_tensor."

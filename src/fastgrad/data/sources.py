@@ -151,15 +151,17 @@ class Generated(Node):
         signature = self._signature
         iterator = iter(unrecorded(self._generator, *self._arguments))
         end = object()
+
+        def following() -> Any:
+            # A function of its own: a traceback with the frame of this generator, which ``unittest`` clears, would end it.
+            try:
+                value = unrecorded(next, iterator, end)
+                return end if value is end else _fitted(value, signature)
+            except Exception as error:  # noqa: BLE001  # of whatever class the generator raises
+                return Failure(error)
+
         try:
-            while True:
-                try:
-                    value = unrecorded(next, iterator, end)
-                    element = end if value is end else _fitted(value, signature)
-                except Exception as error:  # noqa: BLE001  # of whatever class the generator raises
-                    element = Failure(error)
-                if element is end:
-                    return
+            while (element := following()) is not end:
                 yield element
         finally:
             close(iterator)
