@@ -145,3 +145,14 @@ def test_a_generator_goes_on_after_an_error_that_unittest_has_seen():
 def test_padded_batch_takes_tensors_only(make):
     with pytest.raises(TypeError, match="padded_batch"):
         make().padded_batch(2)
+
+
+def test_how_many_rows_and_groups_there_are():
+    infinite, unknown = tf.data.INFINITE_CARDINALITY, tf.data.UNKNOWN_CARDINALITY
+    for source, rows, groups in [
+        (Dataset.range(6), 6, unknown),
+        (Dataset.range(6).repeat(), infinite, infinite),
+        (Dataset.range(6).filter(lambda x: x > 0), unknown, unknown),
+    ]:
+        assert int(source.batch(2, drop_remainder=True).unbatch().cardinality()) == rows
+        assert int(source.group_by_window(lambda x: x % 2, lambda _, g: g.batch(2), 2).cardinality()) == groups

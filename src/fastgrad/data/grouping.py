@@ -14,7 +14,7 @@ from fastgrad import nest
 from fastgrad.composite import CompositeSpec
 from fastgrad.data.batch import element_groups, groups_between_failures, padded, ragged_rows, row_groups, stacked
 from fastgrad.data.compiling import Traced, traced_call
-from fastgrad.data.node import UNKNOWN, Chunk, Failure, Node, Stage, attempted
+from fastgrad.data.node import INFINITE, UNKNOWN, Chunk, Failure, Node, Stage, attempted
 from fastgrad.data.ragged_rows import row, rows_of
 from fastgrad.data.structure import DatasetSpec, batched_spec, map_leaves, packer, placeholder, row_spec, spec_of
 from fastgrad.data.transformations import checked_function, node_of
@@ -167,7 +167,11 @@ class Unbatched(Stage):
 
     def count(self) -> int:
         count = self.source.count()
-        return UNKNOWN if count else 0
+        if count in (0, INFINITE, UNKNOWN):
+            return count
+        spec = self.source.known_spec()
+        rows = {_rows_in(leaf) for leaf in nest.flatten(spec) if leaf is not None} - {None}
+        return count * rows.pop() if len(rows) == 1 else UNKNOWN  # type: ignore[operator]  # no None is left
 
     def make_spec(self) -> Any:
         return map_leaves(row_spec, self.source.spec())
@@ -368,7 +372,7 @@ class Grouped(Stage):
         return node_of(unrecorded(self._reduce, _key(key), dataset), "reduce_func")
 
     def count(self) -> int:
-        return UNKNOWN
+        return INFINITE if self.source.count() == INFINITE else UNKNOWN
 
     def known_spec(self) -> Any:
         return self._spec
