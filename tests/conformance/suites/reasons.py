@@ -282,8 +282,5 @@ LEFT: list[tuple[str, str]] = [
         "on purpose: an index beyond the end of a ragged row is refused; TensorFlow takes the next row's element",
     ),
     (r"TileTest::testLargeTensor", "on purpose: sizes multiply to less than 2^63 bytes, because NumPy's do"),
-    (
-        r"(RollTest::testLargeInput|TileTest::testRandom).*Timeout",
-        "the test did not end in its time: it is about very large tensors, or very many",
-    ),
+    (r"RollTest::testLargeInput.*Timeout", "the test did not end in its time: it rolls 2.2 GB ten times"),
 ]
