@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import collections.abc
 import contextlib
-import copy
 import functools
 import importlib
 import inspect
@@ -128,7 +127,7 @@ def _compat_bytes(text: Any, encoding: str = "utf-8") -> bytes:
 def _gradients_function(f: Any, params: Any = None) -> Any:
     def gradients(*args: Any, dy: Any = None) -> Any:
         # A tensor that is given twice is two arguments, each with a gradient of its own.
-        args = [x if isinstance(x, tf.Variable) else copy.copy(tf.convert_to_tensor(x)) for x in args]
+        args = [tf.identity(x) for x in args]
         with tf.GradientTape() as tape:
             for x in args:
                 tape.watch(x)
