@@ -56,4 +56,4 @@ def test_combining_lanes_is_little_code(combine, dtype):
     code, _ = compile_kernel(
         combine.function, combine.signature, {"T": dtype}, symbol, (number, number, None), False, False
     )
-    assert len(code) < 4000
+    assert len(code) < 8000  # checked builds have a way out more
