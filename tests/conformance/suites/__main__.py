@@ -78,7 +78,7 @@ def run(
         **({} if python == sys.executable else {"SUITE_REFEREE": "1"}),
     }
     options = ["-q", "-p", "tests.conformance.suites.plugin", "--noconftest", "-p", "no:cacheprovider", "-c", "/dev/null",
-               "--rootdir", str(folder), "--import-mode=importlib", "-n", "auto", "--dist", "worksteal", "--timeout", "600",
+               "--rootdir", str(folder), "--import-mode=importlib", "-n", "auto", "--dist", "worksteal", "--timeout", "60",
                "--continue-on-collection-errors", "--tb=no", "--no-header", "-W", "ignore"]  # fmt: skip
     names = folder / "tests.txt"
     names.write_text("\n".join(tests))
