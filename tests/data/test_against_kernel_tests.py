@@ -156,3 +156,9 @@ def test_how_many_rows_and_groups_there_are():
     ]:
         assert int(source.batch(2, drop_remainder=True).unbatch().cardinality()) == rows
         assert int(source.group_by_window(lambda x: x % 2, lambda _, g: g.batch(2), 2).cardinality()) == groups
+
+
+def test_output_types_of_a_generator_are_no_list():
+    for types in ([tf.int64], (tf.int64, [tf.int32]), {"a": [tf.int64]}):
+        with pytest.raises(TypeError, match="output_types"):
+            Dataset.from_generator(lambda: iter([20]), output_types=types)

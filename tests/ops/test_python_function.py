@@ -86,3 +86,14 @@ def test_both_are_decorators():
         tf.numpy_function(lambda x: x)
     with pytest.raises(TypeError, match="Missing required argument: 'Tout'"):
         tf.py_function(lambda x: x)
+
+
+@pytest.mark.parametrize("call", [tf.py_function, tf.numpy_function])
+def test_a_call_has_a_function_with_its_arguments_and_a_decorator_neither(call):
+    for arguments, message in [
+        ({"inp": [], "Tout": tf.int32}, "decorator"),
+        ({"func": np.add, "Tout": tf.int32}, "'inp'"),
+        ({"func": np.add, "inp": [1, 2]}, "'Tout'"),
+    ]:
+        with pytest.raises(TypeError, match=message):
+            call(**arguments)

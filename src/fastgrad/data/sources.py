@@ -234,7 +234,7 @@ def generator_signature(output_types: Any, output_shapes: Any, output_signature:
             "To specify the output signature you need to provide either the `output_signature` argument or "
             "the `output_types` argument."
         )
-    types = _tuples(output_types)
+    types = _without_lists(output_types)
     if output_shapes is None:
         return map_leaves(lambda dtype: TensorSpec(None, as_dtype(dtype)), types)
     return _specs(types, output_shapes)
@@ -247,6 +247,21 @@ def _specs(types: Any, shapes: Any) -> Any:
     if isinstance(types, tuple):
         return tuple(_specs(dtype, shape) for dtype, shape in zip(types, shapes, strict=True))
     return TensorSpec(TensorShape(shapes), as_dtype(types))
+
+
+def _without_lists(types: Any) -> Any:
+    """``types``, checked: lists are no structure of elements.
+
+    Raises:
+        TypeError: there is a list in it.
+    """
+    if isinstance(types, list):
+        raise TypeError(
+            f"Dataset.from_generator: got the list {types} in `output_types`; use a tuple or a dict of DTypes."
+        )
+    for part in types.values() if isinstance(types, dict) else types if isinstance(types, tuple) else ():
+        _without_lists(part)
+    return types
 
 
 def _tuples(structure: Any) -> Any:

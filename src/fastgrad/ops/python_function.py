@@ -36,16 +36,15 @@ def py_function(
 
     Raises:
         InvalidArgumentError: ``func`` returned another number of values, or another dtype.
-        TypeError: ``Tout`` is missing.
+        TypeError: ``Tout`` is missing, ``func`` is given without ``inp``, or ``inp`` without ``func``.
         ValueError: ``func`` is not callable. What ``func`` raises passes as it is. TensorFlow: tf.py_function.
     """
-    if Tout is None:
-        raise _missing_dtypes("py_function")
+    _check_arguments("py_function", func, inp, Tout)
     if func is None:
         return _decorator(functools.partial(py_function, Tout=Tout, name=name))
     if not callable(func):
         raise ValueError(f"py_function: Expected func to be callable. Received func={func!r} of type {type(func)}.")
-    inputs = tuple([convert_to_tensor(x) for x in inp or ()])
+    inputs = tuple([convert_to_tensor(x) for x in inp])
     if not any(recorder.follows_state for recorder in recorders.active):
         return _typed("py_function", func(*inputs), Tout)
 
@@ -92,10 +91,10 @@ def numpy_function(
 
     Raises:
         InvalidArgumentError: another number of values, or another dtype, than ``Tout`` says.
-        TypeError: ``func`` is not callable, or ``Tout`` is missing. TensorFlow: tf.numpy_function.
+        TypeError: ``func`` is not callable; ``Tout`` is missing, ``func`` is given without ``inp``, or ``inp`` without ``func``.
+            TensorFlow: tf.numpy_function.
     """
-    if Tout is None:
-        raise _missing_dtypes("numpy_function")
+    _check_arguments("numpy_function", func, inp, Tout)
     if func is None:
         return _decorator(functools.partial(numpy_function, Tout=Tout, stateful=stateful, name=name))
     if not callable(func):
@@ -105,14 +104,20 @@ def numpy_function(
         given = [array.copy() if array.ndim else array[()] for array in arrays]
         return tuple([y._array for y in nest.flatten(_typed("numpy_function", func(*given), Tout))])
 
-    outputs = _called("numpy_function", run, tuple([convert_to_tensor(x) for x in inp or ()]))
+    outputs = _called("numpy_function", run, tuple([convert_to_tensor(x) for x in inp]))
     return list(outputs) if nest.is_nested(Tout) else outputs[0]
 
 
-def _missing_dtypes(name: str) -> TypeError:
-    return TypeError(
-        f"{name}: Missing required argument: 'Tout', the dtypes of the results: @tf.{name}(Tout=tf.float32)."
-    )
+def _check_arguments(name: str, func: Any, inp: Any, Tout: Any) -> None:
+    """Raises TypeError for a call that is neither one of a function nor a decorator."""
+    if Tout is None:
+        raise TypeError(
+            f"{name}: Missing required argument: 'Tout', the dtypes of the results: @tf.{name}(Tout=tf.float32)."
+        )
+    if func is None and inp is not None:
+        raise TypeError(f"{name}: Don't set the 'inp' argument when using it as a decorator; `func` is missing.")
+    if func is not None and inp is None:
+        raise TypeError(f"{name}: Missing required argument: 'inp', the list of arguments of `func`.")
 
 
 def _decorator(call: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

@@ -141,8 +141,7 @@ class TestCase(absltest.TestCase):
             return
         a, b = np.asarray(a), np.asarray(b)
         self.assertEqual(a.shape, b.shape, msg)
-        if a.dtype.kind == "O" and b.dtype.kind == "U":
-            b = np.char.encode(b).astype(object)
+        a, b = (np.char.encode(x).astype(object) if x.dtype.kind == "U" else x for x in (a, b))
         same = a == b
         if a.dtype.kind in "fc" or a.dtype.name == "bfloat16":
             same = np.logical_or(same, np.logical_and(a != a, b != b))
