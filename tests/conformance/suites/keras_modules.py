@@ -437,6 +437,8 @@ def install(folder: Path) -> None:
     _folder = folder
     Finder({"keras", "tensorflow", "conftest"}, folder, _is_support, _module).install()
     if importlib.util.find_spec("torch") is None:
-        Finder({"torch"}, folder, lambda name: False, lambda name: namespace(name, {})).install()
+        # SciPy asks each module named torch for its class of arrays.
+        arrays = {"Tensor": type("Tensor", (), {})}
+        Finder({"torch"}, folder, lambda name: False, lambda name: namespace(name, arrays)).install()
     _adapt_test_case()
     _adapt_optimizers()

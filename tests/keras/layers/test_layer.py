@@ -656,3 +656,18 @@ class TestLossesOfEarlierCalls:
         for _ in range(2):
             layer(tf.ones((2, 2)))
             assert len(layer.losses) == 2
+
+
+def test_a_found_configuration_has_the_policy_of_the_layer():
+    class Scale(keras.layers.Layer):
+        def __init__(self, factor, **options):
+            super().__init__(**options)
+            self.factor = factor
+
+    layer = Scale(2.0, dtype="float16", trainable=False)
+    config = layer.get_config()
+    assert config["dtype"]["config"] == {"name": "float16"}
+    assert config["trainable"] is False
+    assert Scale.from_config(config).get_config() == config
+    layer.trainable = True
+    assert layer.get_config()["trainable"] is True

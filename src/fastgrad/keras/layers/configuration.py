@@ -63,7 +63,8 @@ class Configurable:
                 raise self._needs_get_config()
             elif kind is not inspect.Parameter.VAR_POSITIONAL:
                 given[name] = value
-        given.pop("name", None)
+        for name in ("name", "trainable", "dtype"):  # the layer's own say what they are now
+            given.pop(name, None)
         if not all(item is None or isinstance(item, (str, int, float, bool)) for item in nest.flatten(given)):
             raise self._needs_get_config()
         return given
