@@ -165,6 +165,16 @@ def set_num_threads(threads: int) -> None:
 _threads = {"intra": 0, "inter": 0}
 
 
+def _thread_count(kind: str, num_threads: int) -> int:
+    """``num_threads`` as an int, checked for ``set_{kind}_op_parallelism_threads``."""
+    count = operator.index(num_threads)
+    if count < 0:
+        raise ValueError(
+            f"tf.config.threading.set_{kind}_op_parallelism_threads: num_threads is {count}; 0 is the default."
+        )
+    return count
+
+
 def _get_intra_op_parallelism_threads() -> int:
     """What ``set_intra_op_parallelism_threads`` was given; 0, as at first, is as many as the process has processors."""
     return _threads["intra"]
@@ -180,11 +190,7 @@ def _set_intra_op_parallelism_threads(num_threads: int) -> None:
         ValueError: it is negative.
         TypeError: it is no whole number.
     """
-    count = operator.index(num_threads)
-    if count < 0:
-        raise ValueError(
-            f"tf.config.threading.set_intra_op_parallelism_threads: num_threads is {count}; 0 is the default."
-        )
+    count = _thread_count("intra", num_threads)
     set_num_threads(count or _default_threads())
     _threads["intra"] = count
 
@@ -204,11 +210,7 @@ def _set_inter_op_parallelism_threads(num_threads: int) -> None:
         ValueError: it is negative.
         TypeError: it is no whole number.
     """
-    count = operator.index(num_threads)
-    if count < 0:
-        raise ValueError(
-            f"tf.config.threading.set_inter_op_parallelism_threads: num_threads is {count}; 0 is the default."
-        )
+    count = _thread_count("inter", num_threads)
     _threads["inter"] = count
 
 
