@@ -330,6 +330,7 @@ _LATER = {
     "RaggedTensor": "ragged",
     "RaggedTensorSpec": "ragged",
     "constant_initializer": "initializers",
+    "elementwise": "custom",
     "function": "trace.function",
     "ones_initializer": "initializers",
     "random_normal_initializer": "initializers",

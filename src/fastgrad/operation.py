@@ -24,6 +24,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Iterable
 from typing import Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 
@@ -140,6 +141,10 @@ class Operation:
     # Whether it is run for the error that it may raise, even if nobody reads its result.
     checks = False
 
+    # Of an element-wise operation that is made of others: gives its formula for the dtypes of the inputs, or None if it has none
+    # (see custom/formula.py). Programs have the rows of the formula in its place.
+    formula: Callable[[tuple[np.dtype, ...]], Any] | None = None
+
     def __call__(self, *inputs: Any, **attributes: Any) -> Any:
         """The result of ``run``, as a tensor or a tuple of tensors; recorders are told."""
         token = errors_set(QUIET)
@@ -181,6 +186,14 @@ def _row(name: str) -> Operation:
 
 TABLE: dict[str, Operation] = {}
 """Every operation by name."""
+
+CUSTOM: WeakValueDictionary[str, Operation] = WeakValueDictionary()
+"""The operations that users have made, by names that the table does not have."""
+
+
+def row_named(name: str) -> Operation | None:
+    """The operation of a name, the table's or a user's."""
+    return TABLE.get(name) or CUSTOM.get(name)
 
 
 def _keep_snapshots(inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...]) -> None:

@@ -131,6 +131,7 @@ _known: WeakKeyDictionary[Any, OnDevice] = WeakKeyDictionary()
 def of_native(native: Any) -> OnDevice:
     """The same of a native function, which a `Kernel` gave for some dtypes."""
     conversion, body = native.__self__, body_of(native)
+    assert body is not None, f"{native.__name__} is for the host alone"
     if conversion not in _known:
         variables = {name: (dtype,) for name, dtype in body.variables.items()}
         kernel = DeviceKernel(body.function, signature_of(native), variables, noalias=body.noalias)

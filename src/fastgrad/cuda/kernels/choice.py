@@ -118,6 +118,8 @@ def on_device_all(found: Launches | None) -> Launches | None:
             launches.append(_reading(launch))
             return True
         body = body_of(kernel)
+        if body is None:  # a user's, which only the host has
+            return False
         instead = _table().get(body.function)
         if instead is not None:
             return all(map(place, instead(launch, body.variables, memory)))

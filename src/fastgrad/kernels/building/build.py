@@ -308,9 +308,9 @@ def signature_of(native: Any) -> Signature:
     return found
 
 
-def body_of(native: Any) -> Body:
-    """What a native function was compiled from."""
-    found: Body = native.__self__.body
+def body_of(native: Any) -> Body | None:
+    """What a native function was compiled from; None if that is for the host alone."""
+    found: Body | None = native.__self__.body
     return found
 
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastgrad.operation import TABLE, Form, Operation
+from fastgrad.operation import Form, Operation, row_named
 from fastgrad.tensor import Tensor, constant_tensor
 
 
@@ -46,14 +46,16 @@ class NotBatched(Exception):
 
 def rule_of(operation: Operation) -> Rule | None:
     """The rule of an operation, if it has one."""
-    if TABLE.get(operation.name) is not operation:
+    if row_named(operation.name) is not operation:
         return None
     return RULES.get(operation.name, _broadcasting if operation.form is Form.ELEMENTWISE else None)
 
 
 def call(name: str, /, *inputs: Tensor, **attributes: Any) -> Any:
-    """A row of the table as a primitive."""
-    return Operation.__call__(TABLE[name], *inputs, **attributes)
+    """A row as a primitive."""
+    row = row_named(name)
+    assert row is not None, name
+    return Operation.__call__(row, *inputs, **attributes)
 
 
 def spread_rows(x: Batched, rows: int) -> Tensor:

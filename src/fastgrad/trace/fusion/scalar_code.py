@@ -203,7 +203,8 @@ def _template(name: str, arity: int, number: np.dtype | None) -> tuple[str, np.d
     inner = FLOAT32 if number in HALVES and name in _IN_FLOAT32 else number
     if name in _OWN and inner not in HALVES:
         return (_OWN[name] if inner == number else rounded(_OWN[name], _known(number))), inner
-    code = TABLE[name].code
+    row = TABLE.get(name)
+    code = None if row is None else row.code
     if code is None:
         return None
     placeholders = [f"operand{i}" for i in range(arity)]

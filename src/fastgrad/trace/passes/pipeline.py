@@ -9,6 +9,7 @@ from fastgrad.trace.passes.drop_dead import drop_dead
 from fastgrad.trace.passes.drop_gradients import drop_gradients
 from fastgrad.trace.passes.drop_results import drop_results
 from fastgrad.trace.passes.early_guards import early_guards
+from fastgrad.trace.passes.expand_formulas import expand_formulas
 from fastgrad.trace.passes.fold_constants import fold_constants
 from fastgrad.trace.passes.merge_common import merge_common
 from fastgrad.trace.passes.simplify_algebra import simplify_algebra
@@ -16,6 +17,7 @@ from fastgrad.trace.passes.simplify_algebra import simplify_algebra
 PASSES: tuple[Callable[[Graph], Graph], ...] = (
     drop_gradients,
     drop_dead,  # early, so that nothing is done for what nobody needs
+    expand_formulas,  # before what the rows of formulas have in common is merged
     fold_constants,
     simplify_algebra,
     merge_common,

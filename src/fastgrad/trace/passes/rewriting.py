@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from fastgrad.operation import TABLE
+from fastgrad.operation import row_named
 from fastgrad.trace.graphs.graph import Graph, Kind, Node, Value
 
 Rule = Callable[[Node], Node | tuple[Value, ...]]
@@ -48,11 +48,11 @@ def is_like(x: Value, y: Value) -> bool:
 
 
 def row_name(node: Node) -> str | None:
-    """The name of the row of the operation table that a node runs; None if it runs none."""
+    """The name of the row that a node runs, of the operation table or a user's; None if it runs none."""
     if node.kind is not Kind.OPERATION:
         return None
     name: str = node.payload.name
-    return name if TABLE.get(name) is node.payload else None
+    return name if row_named(name) is node.payload else None
 
 
 def is_pure(node: Node) -> bool:

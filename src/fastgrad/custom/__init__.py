@@ -1,0 +1,4 @@
+"""Operations that users write as functions of numbers and of arrays: ``elementwise`` and ``kernel``."""
+
+from fastgrad.custom.elementwise import Elementwise as Elementwise
+from fastgrad.custom.elementwise import elementwise as elementwise

@@ -1,0 +1,449 @@
+"""``elementwise``: a scalar function of the user's becomes an operation, with its gradient."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import threading
+from collections import Counter, OrderedDict
+from collections.abc import Sequence
+from types import FunctionType
+from typing import Any
+
+import numpy as np
+
+from fastgrad.composite import CompositeOperand
+from fastgrad.custom.formula import BOOL, FLOAT32, Formula, promoted
+from fastgrad.custom.functions import Used, python_function, used_by
+from fastgrad.custom.scalar_step import ScalarStep
+from fastgrad.custom.symbols import NotFollowedError, Symbol, terms_of, trace_of
+from fastgrad.custom.tracing import traced
+from fastgrad.errors import InvalidArgumentError, UnimplementedError
+from fastgrad.kernels.running.launch import Launches
+from fastgrad.operation import CUSTOM, FLOATING, HALVES, REAL, TABLE, Form, Operation, refuse_dtype
+from fastgrad.recording import recorders
+from fastgrad.tensor import Tensor, as_tensor_or_none, convert_beside, convert_to_tensor
+from fastgrad.variable import Variable
+
+MOST_PROGRAMS = 64
+"""How many programs an operation keeps for eager calls: those of the shapes and dtypes used last."""
+
+Dtypes = tuple[np.dtype, ...]
+
+_names: Counter[str] = Counter()
+
+
+def _unique(name: str) -> str:
+    """A name that no operation has had: what is known by a name stays right."""
+    _names[name] += 1
+    return name if _names[name] == 1 else f"{name}#{_names[name]}"
+
+
+class ScalarOperation(Operation):
+    """An element-wise operation made of a formula.
+
+    Attributes:
+        count_of_inputs: how many inputs it has.
+    """
+
+    dtypes = REAL | {BOOL}
+    domain = views = code = None
+    launches: Any = None
+    form = Form.ELEMENTWISE
+
+    def __init__(self, name: str, count_of_inputs: int) -> None:
+        self.name = _unique(name)
+        self.__name__ = name
+        self.count_of_inputs = count_of_inputs
+        self.gradient = tuple([functools.partial(self._cotangent, position) for position in range(count_of_inputs)])
+        self._given: list[ScalarOperation | None] | None = None
+        self._formulas: dict[Dtypes, Formula | None] = {}
+        self._derivatives: dict[int, ScalarOperation] = {}
+        self._programs: OrderedDict[Any, Any] = OrderedDict()
+        self._lock = threading.RLock()
+        CUSTOM[self.name] = self
+
+    def formula(self, dtypes: Dtypes) -> Formula | None:
+        """The formula for inputs of these dtypes, or None if there is none."""
+        raise NotImplementedError
+
+    def run(self, *arrays: np.ndarray) -> np.ndarray:
+        """The result, by a compiled kernel; while a program is recorded, row by row."""
+        formula = self.formula(tuple([x.dtype for x in arrays]))
+        if formula is None:
+            return self.run_natively(arrays)
+        if any(recorder.follows_state for recorder in recorders.active):
+            return formula.run(*arrays)
+        key = tuple([(x.dtype, x.shape) for x in arrays])
+        with self._lock:
+            program = self._programs.get(key)
+            if program is None:
+                program = self._programs[key] = self._program(arrays, formula.dtype)
+                if len(self._programs) > MOST_PROGRAMS:
+                    self._programs.popitem(last=False)
+            else:
+                self._programs.move_to_end(key)
+        (result,) = program(arrays)
+        return result
+
+    def run_natively(self, arrays: Sequence[np.ndarray]) -> np.ndarray:
+        """The result, where there is no formula."""
+        raise NotImplementedError
+
+    def _program(self, arrays: Sequence[np.ndarray], dtype: np.dtype) -> Any:
+        from fastgrad.trace.graphs.graph import Graph, Kind, Node, Value
+        from fastgrad.trace.programs.program import Program
+
+        inputs = [Value(x.shape, x.dtype, number) for number, x in enumerate(arrays)]
+        output = Value(np.broadcast_shapes(*[x.shape for x in arrays]), dtype, len(inputs))
+        nodes = [Node(Kind.ARGUMENT, number, outputs=(value,)) for number, value in enumerate(inputs)]
+        nodes.append(Node(Kind.OPERATION, self, tuple(inputs), (output,)))
+        return Program(Graph(nodes, [output]))
+
+    def _cotangent(self, position: int, g: Tensor, y: Tensor, *inputs: Tensor) -> Tensor | None:
+        dtype = inputs[position]._array.dtype
+        if dtype not in FLOATING:
+            return None
+        if self._given is None:
+            return Operation.__call__(self.derivative(position), g, *inputs)
+        given = self._given[position]
+        if given is None or given.is_nothing((g._array.dtype, y._array.dtype, *[x._array.dtype for x in inputs])):
+            return None
+        slope = Operation.__call__(given, g, y, *inputs)
+        return slope if slope._array.dtype == dtype else TABLE["cast"](slope, dtype=dtype.name)
+
+    def set_gradient(self, given: list[ScalarOperation | None]) -> None:
+        """Has cotangents given by operations of (cotangent, result, *inputs), None where no gradient flows."""
+        self._given = given
+
+    def is_nothing(self, dtypes: Dtypes) -> bool:
+        """Whether it gives None for inputs of these dtypes: no gradient."""
+        return False
+
+    def derivative(self, position: int) -> ScalarOperation:
+        """The operation that gives the cotangent of an input, from that of the result and the inputs."""
+        found = self._derivatives.get(position)
+        if found is None:
+            found = self._derivatives.setdefault(position, _Derivative(self, position))
+        return found
+
+    def refusal(self, dtypes: Dtypes) -> Exception:
+        """The error for a gradient that can't be derived."""
+        return UnimplementedError(f"{self.name}: its gradient can't be derived.")
+
+    def __reduce__(self) -> Any:
+        raise TypeError(f"cannot copy or pickle {self.name}: it is a part of a function's gradient.")
+
+
+class _Derivative(ScalarOperation):
+    """The cotangent of an input of an operation, derived from its formula."""
+
+    def __init__(self, of: ScalarOperation, position: int) -> None:
+        super().__init__(f"{of.name} gradient of input {position}", of.count_of_inputs + 1)
+        self._of = of
+        self._position = position
+
+    def formula(self, dtypes: Dtypes) -> Formula | None:
+        """The derivative of the operation's formula; the cotangent has the dtype of its result."""
+        found = self._formulas.get(dtypes)
+        if found is None:
+            of = self._of.formula(dtypes[1:])
+            if of is None:
+                raise self._of.refusal(dtypes[1:])
+            found = self._formulas[dtypes] = of.derivative(self._position)
+        return found
+
+
+class _OfFunction(ScalarOperation):
+    """An operation that a Python function tells: by a formula, or, where a trace can't follow it, compiled by Numba as it is.
+
+    Args:
+        function: takes numbers.
+        name: the operation's.
+        part: which of the results it gives, if the function gives several.
+
+    Attributes:
+        py_func: the function.
+    """
+
+    def __init__(self, function: FunctionType, name: str, part: int | None = None) -> None:
+        super().__init__(name, len(parameters_of(function)))
+        self.py_func = function
+        self._part = part
+        self._refusals: dict[Dtypes, str] = {}
+        self._used: list[Used] = []
+        self._compiled: dict[Dtypes, ScalarStep] = {}
+
+    def formula(self, dtypes: Dtypes) -> Formula | None:
+        """What the function computes for numbers of these dtypes; None if the trace can't follow it."""
+        if self._used and any(used.has_changed() for used in self._used):
+            with self._lock:
+                for known in (self._formulas, self._refusals, self._derivatives, self._programs, self._compiled):
+                    known.clear()
+        try:
+            return self._formulas[dtypes]
+        except KeyError:
+            pass
+        with self._lock:
+            self._used = used_by(self.py_func)
+            self._formulas[dtypes] = found = self._traced(dtypes)
+        return found
+
+    def _traced(self, dtypes: Dtypes) -> Formula | None:
+        try:
+            results = traced(self.py_func, dtypes)
+        except NotFollowedError as refusal:
+            self._refusals[dtypes] = str(refusal)
+            return None
+        if self._part is None and len(results) != 1:
+            raise InvalidArgumentError(
+                f"{self.name}: the function returned a tuple of {len(results)} numbers, and should return one number."
+            )
+        if self._part is not None and self._part >= len(results):
+            raise InvalidArgumentError(
+                f"{self.name}: the gradient function returned {len(results)} cotangents, and should return one for each input."
+            )
+        result = results[self._part or 0]
+        if result is None and self._part is None:
+            raise InvalidArgumentError(f"{self.name}: the function returned None, and should return a number.")
+        return result
+
+    def is_nothing(self, dtypes: Dtypes) -> bool:
+        """Whether the function returns None for this part."""
+        return self._part is not None and self.formula(dtypes) is None and dtypes not in self._refusals
+
+    def refusal(self, dtypes: Dtypes) -> Exception:
+        """The error for a gradient that can't be derived."""
+        return UnimplementedError(
+            f"{self.name}: its gradient can't be derived, as a trace can't follow the function. {self._refusals.get(dtypes)}. "
+            f"Give the gradient as a function of (cotangent, result, *inputs): @{self.py_func.__name__}.gradient."
+        )
+
+    def result_dtype(self, dtypes: Dtypes) -> np.dtype:
+        """The dtype of the result for inputs of these dtypes."""
+        formula = self.formula(dtypes)
+        return self.compiled(dtypes).dtype if formula is None else formula.dtype
+
+    # ---- where there is no formula -------------------------------------------------------------------------
+
+    def compiled(self, dtypes: Dtypes) -> ScalarStep:
+        """The function as Numba compiles it for numbers of these dtypes.
+
+        Raises:
+            TypeError: Numba can't compile it.
+        """
+        with self._lock:
+            found = self._compiled.get(dtypes)
+            if found is None:
+                found = self._compiled[dtypes] = ScalarStep(self.__name__, self.py_func, dtypes, self._part)
+        return found
+
+    def launches(self, inputs: Sequence[Any], outputs: Sequence[Any]) -> Launches | None:
+        """The kernel of the function as Numba compiles it."""
+        return self.compiled(tuple([x.dtype for x in inputs])).launches(inputs, outputs[0].shape)
+
+    def run_natively(self, arrays: Sequence[np.ndarray]) -> np.ndarray:
+        """The result by the function as Numba compiles it.
+
+        Raises:
+            Exception: what the function raises.
+        """
+        return self.compiled(tuple([x.dtype for x in arrays])).run(arrays)
+
+
+def parameters_of(function: FunctionType) -> list[inspect.Parameter]:
+    """The parameters of a scalar function.
+
+    Raises:
+        TypeError: there are none, or some that take any number of values or are known by name alone.
+    """
+    found = [*inspect.signature(function).parameters.values()]
+    allowed = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    odd = [str(one) for one in found if one.kind not in allowed]
+    if odd or not found:
+        raise TypeError(
+            f"elementwise: {function.__name__} has {'the parameters ' + ', '.join(odd) if odd else 'no parameters'}; "
+            "a scalar function takes one number for each of its inputs, by position."
+        )
+    return found
+
+
+class Elementwise:
+    """An element-wise operation that a user has written as a scalar function; made by ``elementwise``.
+
+    Attributes:
+        operation: what is recorded and compiled.
+        __wrapped__: the function as it was given.
+    """
+
+    __name__: str
+    __qualname__: str
+
+    def __init__(self, function: Any) -> None:
+        found = python_function(function)
+        functools.update_wrapper(self, found)
+        self.__wrapped__ = function
+        parameters = parameters_of(found)
+        self._parameters = [parameter.name for parameter in parameters]
+        self._defaults = {one.name: one.default for one in parameters if one.default is not one.empty}
+        self.operation = _OfFunction(found, f"elementwise({found.__name__})")
+
+    def __repr__(self) -> str:
+        return f"<fastgrad.elementwise {self.__name__}({', '.join(self._parameters)})>"
+
+    def __reduce__(self) -> str:
+        return self.__qualname__  # as functions are: by name
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """The function of each element.
+
+        Args:
+            args, kwargs: for each parameter of the function a tensor, variable, array or number, of any real dtype or bool; they
+                broadcast. Tensors of different dtypes are promoted: to the widest float among them, else as NumPy does.
+                ``name`` is taken for TensorFlow's signature, unless the function has such a parameter.
+
+        Returns:
+            A tensor of the broadcast shape.
+
+        Raises:
+            TypeError: missing or unknown arguments.
+            InvalidArgumentError: shapes that do not broadcast, text or complex numbers.
+        """
+        if kwargs or len(args) != len(self._parameters):
+            args = self._bound(args, kwargs)
+        if any(type(x) is Symbol for x in args):
+            return self._on_symbols(args)
+        try:
+            tensors = self._tensors(args)
+        except CompositeOperand as met:
+            return met.mapped(self, *args)
+        if len(tensors) > 1:
+            try:
+                np.broadcast_shapes(*[x._array.shape for x in tensors])
+            except ValueError:
+                shapes = " vs. ".join([str(list(x._array.shape)) for x in tensors])
+                raise InvalidArgumentError(
+                    f"{self.__name__}: Incompatible shapes: {shapes}. Dimensions, counted from the last, must be equal or 1; "
+                    "tf.reshape or tf.expand_dims can add them."
+                ) from None
+        half = next((x._array.dtype for x in tensors if x._array.dtype in HALVES), None)
+        if half is not None and self.operation.formula(tuple([x._array.dtype for x in tensors])) is None:
+            wide = [TABLE["cast"](x, dtype="float32") if x._array.dtype in HALVES else x for x in tensors]
+            y = Operation.__call__(self.operation, *wide)
+            return TABLE["cast"](y, dtype=half.name) if y._array.dtype in FLOATING else y
+        return Operation.__call__(self.operation, *tensors)
+
+    def gradient(self, *functions: Any) -> Any:
+        """Gives the operation a gradient; also a decorator. Without it the gradient is derived from the function's arithmetic.
+
+        Args:
+            functions: one scalar function of (cotangent, result, *inputs) that returns the cotangent of the input, of several inputs a
+                tuple of their cotangents; or one such function for each input. None, for an input or in the tuple, says
+                that no gradient flows to it. An ``Elementwise`` brings its own gradient, for second derivatives.
+
+        Returns:
+            The function, so that it can be used as a decorator; a tuple of several.
+
+        Raises:
+            TypeError: another number of functions, or functions of another number of arguments.
+        """
+        count = len(self._parameters)
+        if len(functions) not in {1, count}:
+            raise TypeError(
+                f"{self.__name__}.gradient takes one function, or one for each of {count} inputs, got {len(functions)}."
+            )
+        names = ["cotangent", "result", *self._parameters]
+        for function in functions:
+            if function is not None and len(parameters_of(python_function(function))) != len(names):
+                raise TypeError(
+                    f"{self.__name__}.gradient: {function.__name__} should take {len(names)} numbers: {', '.join(names)}."
+                )
+        if len(functions) == count:
+            given = [None if one is None else _operation_of(one) for one in functions]
+        elif functions[0] is None:
+            given = [None] * count
+        else:
+            found = python_function(functions[0])
+            given = [_OfFunction(found, f"elementwise({found.__name__})", part) for part in range(count)]
+        self.operation.set_gradient(given)
+        return functions[0] if len(functions) == 1 else functions
+
+    def _bound(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
+        names = self._parameters
+        if "name" not in names:
+            kwargs = {key: value for key, value in kwargs.items() if key != "name"}
+        given = self._defaults | dict(zip(names, args, strict=False))
+        unknown = [key for key in kwargs if key not in names or key in names[: len(args)]]
+        missing = [key for key in names if key not in given and key not in kwargs]
+        if len(args) > len(names) or unknown or missing:
+            problem = (
+                f"unknown {unknown}" if unknown else f"missing {missing}" if missing else f"got {len(args)} arguments"
+            )
+            raise TypeError(f"{self.__name__}({', '.join(names)}): {problem}.")
+        return tuple([(given | kwargs)[key] for key in names])
+
+    def _tensors(self, args: Sequence[Any]) -> list[Tensor]:
+        """The arguments as tensors, numbers of one dtype."""
+        found: list[Any] = [x._read() if isinstance(x, Variable) else as_tensor_or_none(x) for x in args]
+        numbers = [x._array.dtype for x in found if x is not None and x._array.dtype != BOOL]
+        self._check(found)
+        if None in found:
+            for position, x in enumerate(args):
+                if found[position] is None:
+                    is_free = not numbers or isinstance(x, bool)
+                    found[position] = convert_to_tensor(x) if is_free else convert_beside(x, promoted(*numbers))
+            self._check(found)
+            numbers = [x._array.dtype for x in found if x._array.dtype != BOOL]
+        if any(dtype != numbers[0] for dtype in numbers):
+            wanted = promoted(*numbers)
+            cast = TABLE["cast"]
+            found = [x if x._array.dtype in {BOOL, wanted} else cast(x, dtype=wanted.name) for x in found]
+        return found
+
+    def _check(self, tensors: Sequence[Tensor | None]) -> None:
+        for x in tensors:
+            if x is not None and x._array.dtype not in self.operation.dtypes:
+                raise refuse_dtype(self.__name__, x._array.dtype, self.operation.dtypes)
+
+    def _on_symbols(self, args: tuple[Any, ...]) -> Symbol:
+        """Called by another scalar function that is traced: a term, so that its own gradient stays."""
+        trace = trace_of(*args)
+        terms = terms_of(trace.terms, *args)
+        if self.operation.formula(tuple([term.dtype for term in terms])) is None:
+            terms = [trace.terms.cast(term, FLOAT32) if term.dtype in HALVES else term for term in terms]
+        dtype = self.operation.result_dtype(tuple([term.dtype for term in terms]))
+        return Symbol(trace.terms.of(self.operation, *terms, dtype=dtype), trace)
+
+
+def _operation_of(function: Any) -> ScalarOperation:
+    if isinstance(function, Elementwise):
+        return function.operation
+    found = python_function(function)
+    return _OfFunction(found, f"elementwise({found.__name__})")
+
+
+def elementwise(function: Any) -> Elementwise:
+    """Makes an operation on tensors of a scalar function: ``@fg.elementwise``.
+
+    The operation broadcasts, takes any real dtype, fuses with its neighbours in compiled steps, and has a gradient: one given by
+    ``Elementwise.gradient``, or one that is derived from the function's arithmetic.
+
+    Args:
+        function: a Python function, or one compiled by ``numba.njit`` or ``numba.vectorize``, of numbers that returns a number. It
+            may use Python's operators, comparisons and branches, ``math``, NumPy's scalar functions, other scalar
+            functions, and numbers from outside, which are taken as they are at the first call and again when they are changed.
+            Python numbers in it take the dtype of the tensor that they meet.
+
+    Returns:
+        A function of tensors; see ``Elementwise.__call__``.
+
+    Raises:
+        TypeError: it is no function, or one of no inputs or of any number of them.
+
+    Example:
+        >>> @fg.elementwise
+        ... def swish(x, beta):
+        ...     return x / (1.0 + math.exp(-beta * x))
+        >>> swish(fg.constant([0.0, 1.0]), 2.0)
+    """
+    return Elementwise(function)

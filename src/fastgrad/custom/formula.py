@@ -1,0 +1,258 @@
+"""Scalar formulas: what a user's scalar function computes, as rows of the operation table.
+
+A formula is a decision tree: conditions at its forks, results at its leaves. Conditions and results are terms: inputs,
+constants, and rows of the table applied to other terms. Equal terms are one object.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fastgrad import recording
+from fastgrad.backward import walk_backward
+from fastgrad.errors import InternalError
+from fastgrad.operation import FLOATING, TABLE, Form, Operation
+from fastgrad.placement import on_host
+from fastgrad.tensor import Tensor
+
+BOOL: np.dtype = np.dtype(bool)
+FLOAT32: np.dtype = np.dtype(np.float32)
+FLOAT64: np.dtype = np.dtype(np.float64)
+
+
+def promoted(*dtypes: np.dtype) -> np.dtype:
+    """The dtype in which numbers of several dtypes meet: the widest float if there is any, else NumPy's choice."""
+    floats = [dtype for dtype in dtypes if dtype in FLOATING]
+    wanted, *others = floats or dtypes
+    for dtype in others:
+        halves = wanted.itemsize == dtype.itemsize == 2
+        wanted = FLOAT32 if halves and wanted != dtype else np.promote_types(wanted, dtype)
+    return wanted
+
+
+class Term:
+    """A number in a formula.
+
+    Attributes:
+        row: the operation that gives it; None for inputs and constants.
+        operands: the terms that the row is applied to.
+        attributes: of the row.
+        dtype: the number's.
+        value: the position of an input, as an int; the array of shape () of a constant.
+    """
+
+    __slots__ = ("attributes", "dtype", "operands", "row", "value")
+
+    def __init__(
+        self,
+        dtype: np.dtype,
+        value: int | np.ndarray | None = None,
+        row: Operation | None = None,
+        operands: tuple[Term, ...] = (),
+        attributes: dict[str, Any] | None = None,
+    ) -> None:
+        self.dtype = dtype
+        self.value = value
+        self.row = row
+        self.operands = operands
+        self.attributes = attributes or {}
+
+
+class Fork(NamedTuple):
+    """A choice by a condition between two trees."""
+
+    condition: Term
+    then: Tree
+    otherwise: Tree
+
+
+Tree = Term | Fork
+
+
+class Terms:
+    """Makes terms, each once."""
+
+    def __init__(self) -> None:
+        self._known: dict[Hashable, Term] = {}
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def input(self, position: int, dtype: np.dtype) -> Term:
+        """The input at ``position``."""
+        return self._known.setdefault(("input", position, dtype), Term(dtype, position))
+
+    def constant(self, value: Any, dtype: np.dtype) -> Term:
+        """A number of ``dtype``."""
+        with np.errstate(over="ignore"):
+            array = np.asarray(value).astype(dtype)
+        return self._known.setdefault(("constant", array.tobytes(), dtype), Term(dtype, array))
+
+    def of(self, row: Operation | str, *operands: Term, dtype: np.dtype | None = None) -> Term:
+        """A row, or the row of a name, applied to ``operands``; its result has ``dtype``, or that of the first operand."""
+        row = TABLE[row] if isinstance(row, str) else row
+        return self.node(row, operands, {}, operands[0].dtype if dtype is None else dtype)
+
+    def node(self, row: Operation, operands: tuple[Term, ...], attributes: dict[str, Any], dtype: np.dtype) -> Term:
+        """A row applied to ``operands`` with ``attributes``, whose result has ``dtype``."""
+        key = (row.name, *map(id, operands), *attributes.items(), dtype)
+        return self._known.setdefault(key, Term(dtype, None, row, operands, attributes))
+
+    def cast(self, x: Term, dtype: np.dtype) -> Term:
+        """``x`` as a number of ``dtype``."""
+        if x.dtype == dtype:
+            return x
+        if isinstance(x.value, np.ndarray):
+            return self.constant(x.value, dtype)
+        return self.node(TABLE["cast"], (x,), {"dtype": dtype.name}, dtype)
+
+    def select(self, condition: Term, x: Term, y: Term) -> Term:
+        """``x`` where the condition holds, else ``y``; both of one dtype."""
+        return x if x is y else self.of("where", condition, x, y, dtype=x.dtype)
+
+    def flat(self, tree: Tree) -> Term:
+        """A tree as one term."""
+        if isinstance(tree, Term):
+            return tree
+        return self.select(tree.condition, self.flat(tree.then), self.flat(tree.otherwise))
+
+
+def leaves_of(tree: Tree) -> list[Term]:
+    """The results of a tree, from left to right."""
+    return [tree] if isinstance(tree, Term) else [*leaves_of(tree.then), *leaves_of(tree.otherwise)]
+
+
+def in_order(*terms: Term) -> list[Term]:
+    """The terms and all that they are made of, operands first."""
+    order: list[Term] = []
+    known: set[int] = set()
+    waiting = [(term, False) for term in reversed(terms)]
+    while waiting:
+        term, is_ready = waiting.pop()
+        if is_ready:
+            order.append(term)
+        elif id(term) not in known:
+            known.add(id(term))
+            waiting.append((term, True))
+            waiting += [(operand, False) for operand in reversed(term.operands)]
+    return order
+
+
+class Formula:
+    """The formula of one result.
+
+    Args:
+        inputs: dtypes of the inputs.
+        tree: its leaves have one dtype.
+        terms: what made the tree.
+
+    Attributes:
+        inputs: as given.
+        tree: as given.
+        dtype: the result's.
+        result: the tree as one term.
+        terms: all that it is made of, operands first.
+    """
+
+    def __init__(self, inputs: tuple[np.dtype, ...], tree: Tree, terms: Terms) -> None:
+        self.inputs = inputs
+        self.tree = tree
+        self.result = terms.flat(tree)
+        self.dtype = self.result.dtype
+        self.terms = in_order(self.result)
+
+    def run(self, *arrays: np.ndarray) -> np.ndarray:
+        """The result for arrays that broadcast, computed row by row."""
+        values: dict[int, np.ndarray] = {}
+        for term in self.terms:
+            if term.row is not None:
+                array = term.row.run(*[values[id(operand)] for operand in term.operands], **term.attributes)
+            else:
+                array = arrays[term.value] if isinstance(term.value, int) else term.value
+            values[id(term)] = array
+        shape = np.broadcast_shapes(*[x.shape for x in arrays])
+        result = np.asarray(values[id(self.result)], self.dtype)
+        return result if result.shape == shape else np.broadcast_to(result, shape).copy()
+
+    def derivative(self, position: int) -> Formula:
+        """The cotangent of the input at ``position``: a formula of the result's cotangent and the inputs.
+
+        Each leaf is differentiated on its own, so that a branch that is not taken can't make NaN of a slope.
+        """
+        terms = Terms()
+        inputs = (self.dtype, *self.inputs)
+        copies: dict[int, Term] = {}
+        wanted = self.inputs[position]
+
+        def derived(tree: Tree) -> Tree:
+            if isinstance(tree, Fork):
+                condition = _copied(tree.condition, terms, copies)
+                return Fork(condition, derived(tree.then), derived(tree.otherwise))
+            return terms.cast(_slope(tree, position, inputs, terms), wanted)
+
+        return Formula(inputs, derived(self.tree), terms)
+
+
+def _copied(term: Term, terms: Terms, copies: dict[int, Term]) -> Term:
+    """A term in terms of a derivative, whose first input is the cotangent."""
+    for one in in_order(term):
+        if id(one) in copies:
+            continue
+        if one.row is not None:
+            operands = tuple([copies[id(operand)] for operand in one.operands])
+            copies[id(one)] = terms.node(one.row, operands, one.attributes, one.dtype)
+        elif isinstance(one.value, int):
+            copies[id(one)] = terms.input(one.value + 1, one.dtype)
+        else:
+            copies[id(one)] = terms.constant(one.value, one.dtype)
+    return copies[id(term)]
+
+
+class _Operations(recording.Recorder):
+    """Keeps the operations that run."""
+
+    def __init__(self) -> None:
+        self.entries: list[tuple[Operation, tuple[Tensor, ...], tuple[Tensor, ...], dict[str, Any]]] = []
+
+    def on_operation(
+        self, operation: Any, inputs: tuple[Any, ...], outputs: tuple[Any, ...], attributes: dict[str, Any]
+    ) -> None:
+        """Keeps it."""
+        self.entries.append((operation, inputs, outputs, attributes))
+
+
+def _slope(leaf: Term, position: int, inputs: Sequence[np.dtype], terms: Terms) -> Term:
+    """The cotangent of an input for a leaf: the table's gradient rules run on numbers, and what they do is written down."""
+    zero = terms.constant(0, inputs[position + 1])
+    if leaf.dtype not in FLOATING or inputs[position + 1] not in FLOATING:
+        return zero
+    record = _Operations()
+    with recording.unheard(), on_host():
+        recording.start(record)
+        tensors = [Tensor(np.array(0.5).astype(dtype)) for dtype in inputs]
+        values: dict[int, Tensor] = {}
+        for term in in_order(leaf):
+            if term.row is not None:
+                operands = [values[id(operand)] for operand in term.operands]
+                values[id(term)] = Operation.__call__(term.row, *operands, **term.attributes)
+            else:
+                is_input = isinstance(term.value, int)
+                values[id(term)] = tensors[term.value + 1] if is_input else Tensor(term.value)  # type: ignore[operator, arg-type]
+        y = values[id(leaf)]
+        followed = [entry for entry in record.entries if entry[0].gradient is not None]
+        (slope,) = walk_backward(followed, [y], [[id(tensors[position + 1])]], [tensors[0]])
+    if slope is None:
+        return zero
+    known = {
+        id(tensor): terms.input(number, dtype)
+        for number, (tensor, dtype) in enumerate(zip(tensors, inputs, strict=True))
+    }
+    for row, operands_, outputs, attributes in record.entries:
+        if row.form is not Form.ELEMENTWISE or len(outputs) != 1:
+            raise InternalError(f"the gradient of a scalar formula needs {row.name}, which is not element-wise.")
+        given = tuple([known.get(id(x)) or terms.constant(x._array, x._array.dtype) for x in operands_])
+        known[id(outputs[0])] = terms.node(row, given, attributes, outputs[0]._array.dtype)
+    return known.get(id(slope)) or terms.constant(slope._array, slope._array.dtype)

@@ -1,0 +1,81 @@
+"""Users' functions: the Python function of what Numba has compiled, and what functions use from outside."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+
+def python_function(function: Any) -> types.FunctionType:
+    """The Python function of what Numba has compiled, or the function itself.
+
+    Raises:
+        TypeError: there is none.
+    """
+    for name in ("", "_dispatcher", "gufunc_builder", "operation"):  # of njit, vectorize, guvectorize, elementwise
+        found = getattr(function, name, None) if name else function
+        found = getattr(found, "py_func", found)
+        if isinstance(found, types.FunctionType):
+            return found
+    raise TypeError(f"got {function!r}; give a Python function, or one that Numba has compiled.")
+
+
+def names_in(code: types.CodeType) -> Iterator[str]:
+    """The names of all globals and attributes that a function's code and the code inside it mention."""
+    yield from code.co_names
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            yield from names_in(constant)
+
+
+def outside_values(function: types.FunctionType) -> dict[str, Any]:
+    """What a function uses from outside by name: globals, and variables of the functions around it."""
+    values = {name: function.__globals__[name] for name in names_in(function.__code__) if name in function.__globals__}
+    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+        try:
+            values[name] = cell.cell_contents
+        except ValueError:  # assigned later, or the function's own name
+            continue
+    return values
+
+
+class Used(NamedTuple):
+    """Something that a function uses from outside.
+
+    Attributes:
+        place: the globals, or the cell, that it is in.
+        name: of a global.
+        value: as it was.
+    """
+
+    place: dict[str, Any] | types.CellType
+    name: str
+    value: Any
+
+    def has_changed(self) -> bool:
+        """Whether another value is there now."""
+        if isinstance(self.place, dict):
+            return self.place.get(self.name) is not self.value
+        return self.place.cell_contents is not self.value
+
+
+def used_by(function: types.FunctionType, known: set[int] | None = None) -> list[Used]:
+    """What a function, and those that it calls, use from outside, but for modules, types and built-in functions."""
+    known = set() if known is None else known
+    if id(function) in known:
+        return []
+    known.add(id(function))
+    code, values = function.__code__, outside_values(function)
+    cells = dict(zip(code.co_freevars, function.__closure__ or (), strict=True))
+    found = []
+    for name, value in values.items():
+        if isinstance(value, (types.ModuleType, types.BuiltinFunctionType, type, np.ufunc)):
+            continue
+        found.append(Used(cells.get(name, function.__globals__), name, value))
+        inner = getattr(value, "py_func", value)
+        if isinstance(inner, types.FunctionType) and not (inner.__module__ or "").startswith("numpy"):
+            found += used_by(inner, known)
+    return found

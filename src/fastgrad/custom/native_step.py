@@ -1,0 +1,210 @@
+"""Users' functions as steps of programs: plain Numba compiles them, with a loop around that reads its arrays from words.
+
+The step has the entry that all kernels have (``kernels/building/wrapper.py: step_ir``): the address of a row of words, and
+the first and last item of work. A function that raises stops the step: the answer says for which item.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import linecache
+import threading
+from collections.abc import Sequence
+from types import CellType, FunctionType
+from typing import Any
+
+import numpy as np
+
+from fastgrad.custom.functions import outside_values, python_function
+from fastgrad.kernels.building.body import digest
+from fastgrad.kernels.building.bounds import checks_bounds
+from fastgrad.kernels.building.signature import SHARE, parse_signature
+from fastgrad.kernels.running.at_once import Frame, is_plain, is_shared
+from fastgrad.kernels.running.launch import Launches, run_launches
+
+_lock = threading.RLock()
+
+
+class NativeStep:
+    """A compiled step, which ``Launch`` takes as a kernel.
+
+    Args:
+        name: shown in reports.
+        parameters: in the notation of kernels, without ``first`` and ``last``.
+        compiled: Numba's function, which holds the machine code.
+
+    Attributes:
+        step: the address of the entry.
+        signature: its parameters.
+        parameters: each with the dtype of its array, or None.
+        places: as those of kernels that are built; see ``build._Conversion``.
+        body: None: there is none for another machine.
+    """
+
+    body = None
+
+    def __init__(self, name: str, parameters: str, compiled: Any) -> None:
+        self.__name__ = self.name = name
+        self.signature = parse_signature(f"{parameters}, first: int, last: int -> int")
+        self.parameters = [(p, None if p.element is None else np.dtype(p.element)) for p in self.signature.parameters]
+        self.places = tuple([(SHARE.index(p.name) if p.name in SHARE else -1, d, False) for p, d in self.parameters])
+        self.step: int = compiled.address
+        self._compiled = compiled
+        self._entry = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)(
+            compiled.address
+        )
+
+    @property
+    def __self__(self) -> NativeStep:
+        """What is known of the kernel; native functions have it here."""
+        return self
+
+    def __call__(self, *arguments: Any) -> int:
+        """Does the items from ``first`` to ``last``, the last two arguments; the item that it stopped at, or -1."""
+        *given, first, last = arguments
+        words = np.array([x.ctypes.data if isinstance(x, np.ndarray) else x for x in given], np.int64)
+        return self._entry(words.ctypes.data, first, last) - 1
+
+
+@functools.cache
+def _numba() -> Any:
+    """Numba, and an intrinsic that makes a pointer of an address."""
+    try:
+        import numba
+    except ImportError as error:
+        raise ImportError("functions of users are compiled by Numba; install numba.") from error
+    from numba import types
+    from numba.extending import intrinsic
+
+    @intrinsic
+    def as_pointer(context: Any, address: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            return builder.inttoptr(arguments[0], context.get_value_type(types.voidptr))
+
+        return types.voidptr(address), generate
+
+    return numba, as_pointer
+
+
+def dispatcher_of(function: Any, **options: Any) -> Any:
+    """A function as Numba compiles it: one of Numba's as it is, any other by ``numba.njit``.
+
+    Functions that it calls and that Numba does not know, as plain ones and those of ``elementwise``, are compiled, too. In checked
+    builds accesses to arrays are checked.
+
+    Args:
+        function: the user's.
+        options: of ``numba.njit``; with any the function is compiled anew.
+    """
+    numba, _ = _numba()
+    given = getattr(function, "targetoptions", None)
+    if given is not None and not options and not checks_bounds():
+        return function
+    kept = {key: value for key, value in (given or {}).items() if key not in {"nopython", "cache"}}
+    checked = {"boundscheck": True} if checks_bounds() else {}
+    return numba.njit(**(kept | options | checked))(_with_compiled(python_function(function), options | checked))
+
+
+def _with_compiled(function: FunctionType, options: dict[str, Any]) -> FunctionType:
+    """The function itself, or a copy that calls compiled functions where it calls some that Numba does not know."""
+    values = outside_values(function)
+    instead = {
+        name: dispatcher_of(python_function(value), **options)
+        for name, value in values.items()
+        if value is not function and _is_unknown(value)
+    }
+    if not instead:
+        return function
+    code = function.__code__
+    cells = [
+        CellType(instead[name]) if name in instead else cell
+        for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True)
+    ]
+    copy = FunctionType(code, function.__globals__ | instead, function.__name__, function.__defaults__, tuple(cells))
+    copy.__kwdefaults__, copy.__module__, copy.__qualname__ = (
+        function.__kwdefaults__,
+        function.__module__,
+        function.__qualname__,
+    )
+    return copy
+
+
+def _is_unknown(value: Any) -> bool:
+    """Whether a value is a function of the user's that Numba can't call."""
+    if isinstance(value, FunctionType):
+        return (value.__module__ or "").partition(".")[0] not in {"numpy", "numba", "math", "scipy", "builtins"}
+    return hasattr(value, "operation") and hasattr(value, "__wrapped__")  # of ``elementwise``
+
+
+def typed_as(name: str, dispatcher: Any, types: Sequence[Any]) -> Any:
+    """The type that Numba gives the result of a function for arguments of these Numba types.
+
+    Raises:
+        TypeError: Numba can't compile the function; the text has Numba's reason and the line.
+    """
+    numba, _ = _numba()
+    with _lock:
+        try:
+            dispatcher.compile(tuple(types))
+        except numba.core.errors.NumbaError as error:
+            raise refused(name, types, error, dispatcher.py_func) from error
+        return dispatcher.overloads[tuple(types)].signature.return_type
+
+
+def refused(name: str, types: Sequence[Any], error: Exception, function: FunctionType) -> TypeError:
+    """The error for a function that Numba can't compile."""
+    line = f"{function.__code__.co_filename}:{function.__code__.co_firstlineno}"
+    return TypeError(f"{name}: Numba can't compile the function at {line} for ({', '.join(map(str, types))}).\n{error}")
+
+
+def numba_type(dtype: np.dtype, rank: int | None = None, readonly: bool = False) -> Any:
+    """Numba's type of a number, or of a C-contiguous array."""
+    numba, _ = _numba()
+    scalar = numba.from_dtype(dtype)
+    return scalar if rank is None else numba.types.Array(scalar, rank, "C", readonly=readonly)
+
+
+def compiled_step(name: str, parameters: str, lines: Sequence[str], names: dict[str, Any]) -> NativeStep:
+    """The step whose function has these lines.
+
+    Args:
+        name: for reports and tracebacks.
+        parameters: in the notation of kernels, without ``first`` and ``last``.
+        lines: of a function of ``words``, ``first`` and ``last``.
+        names: what they use: the user's functions, dtypes.
+
+    Raises:
+        TypeError: Numba can't compile it.
+    """
+    numba, as_pointer = _numba()
+    source = "\n".join(["def step(words, first, last):", *[f"    {line}" for line in lines]]) + "\n"
+    filename = f"<fastgrad step {name} {digest(source.encode())[:12]}>"
+    linecache.cache[filename] = len(source), None, source.splitlines(keepends=True), filename
+    scope = {**names, "carray": numba.carray, "as_pointer": as_pointer}
+    exec(compile(source, filename, "exec"), scope)  # noqa: S102 - our own text
+    with _lock:
+        try:
+            compiled = numba.cfunc("int64(CPointer(int64), int64, int64)", nopython=True)(scope["step"])
+        except numba.core.errors.NumbaError as error:
+            raise refused(name, [parameters], error, scope["step"]) from error
+    return NativeStep(name, parameters, compiled)
+
+
+def run_natively(found: Launches, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> int | None:
+    """Runs launches that may stop, by the team where there is much work.
+
+    Args:
+        found: what to run; running it again gives the same.
+        inputs: of the shapes and dtypes that it was made for.
+        outputs: C-contiguous.
+
+    Returns:
+        None, or the item that stopped it.
+    """
+    arrays = [np.require(x, None, ["C", "A"]) for x in inputs]
+    if is_shared(found) and is_plain(found):
+        scratch = [np.empty(size, dtype) for dtype, size in found.scratch]
+        if Frame(found, arrays, outputs).run((*arrays, *outputs, *scratch)):
+            return None
+    return run_launches(found, arrays, outputs)

@@ -1,0 +1,106 @@
+"""A scalar function that no formula says, compiled by Numba: a loop over the elements, as a step of programs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import FunctionType
+
+import numpy as np
+
+from fastgrad.custom.formula import promoted
+from fastgrad.custom.native_step import compiled_step, dispatcher_of, numba_type, run_natively, typed_as
+from fastgrad.errors import InternalError
+from fastgrad.kernels.mapping.elementwise import Operands
+from fastgrad.kernels.running.launch import Launches, Spec
+from fastgrad.operation import FLOATING
+from fastgrad.ops.native_form import planned
+
+NANOSECONDS = 10.0
+"""For an element, about: such a function has loops or many branches."""
+
+
+class ScalarStep:
+    """The loop for inputs of certain dtypes.
+
+    Args:
+        name: the function's, for errors and reports.
+        function: takes numbers.
+        inputs: their dtypes.
+        part: which of its results is wanted, if it gives several.
+
+    Attributes:
+        dtype: of the result: the inputs' if they and Numba's result are floats, else that of Numba's result.
+
+    Raises:
+        TypeError: Numba can't compile the function, or its result is no number.
+    """
+
+    def __init__(self, name: str, function: FunctionType, inputs: tuple[np.dtype, ...], part: int | None) -> None:
+        from numba.core.errors import NumbaNotImplementedError
+        from numba.np.numpy_support import as_dtype
+
+        self._dispatcher = dispatcher_of(function, error_model="numpy")
+        self._part = part
+        result = typed_as(name, self._dispatcher, [numba_type(dtype) for dtype in inputs])
+        if part is not None and hasattr(result, "types"):
+            result = result.types[part]
+        try:
+            found = as_dtype(result)
+        except NumbaNotImplementedError:
+            raise TypeError(f"{name}: the function gives {result}, and should give a number.") from None
+        numbers = [dtype for dtype in inputs if dtype.kind != "b"]
+        common = promoted(*numbers) if numbers else found
+        self.dtype = common if found in FLOATING and common in FLOATING else found
+        places = range(len(inputs))
+        parameters = [*[f"x{i}: in[{dtype.name}]" for i, dtype in enumerate(inputs)], f"y: out[{self.dtype.name}]"]
+        parameters += [f"step{i}: int" for i in places]
+        count = len(inputs)
+        lines = [
+            f"x{i} = carray(as_pointer(words[{i}]), (last * words[{count + 1 + i}] + 1,), type{i})" for i in places
+        ]
+        lines.append(f"y = carray(as_pointer(words[{count}]), (last,), result)")
+        lines += [f"step{i} = words[{count + 1 + i}]" for i in places]
+        call = f"function({', '.join([f'x{i}[k * step{i}]' for i in places])}){'' if part is None else f'[{part}]'}"
+        lines += [
+            "stopped = 0",
+            "for k in range(first, last):",
+            "    try:",
+            f"        y[k] = {call}",
+            "    except Exception:",
+            "        stopped = k + 1",
+            "    if stopped:",
+            "        break",
+            "return stopped",
+        ]
+        types = {f"type{i}": dtype.type for i, dtype in enumerate(inputs)}
+        names = {"function": self._dispatcher, "result": self.dtype.type, **types}
+        self._step = compiled_step(name, ", ".join(parameters), lines, names)
+
+    def launches(self, inputs: Sequence[Spec], shape: tuple[int, ...]) -> Launches | None:
+        """The loop for inputs that broadcast to ``shape``."""
+        operands = Operands(inputs, shape)
+        if not operands.known:
+            return None
+        return operands.then(self._step)
+
+    def run(self, arrays: Sequence[np.ndarray]) -> np.ndarray:
+        """The result for arrays that broadcast.
+
+        Raises:
+            Exception: what the function raises.
+        """
+        shape = np.broadcast_shapes(*[x.shape for x in arrays])
+        y = np.empty(shape, self.dtype)
+        if not y.size:
+            return y
+        found = planned(self._launches_of, arrays, [y], {})
+        assert found is not None
+        stopped = run_natively(found, arrays, [y])
+        if stopped is not None:
+            values = [np.broadcast_to(x, shape).reshape(-1)[stopped] for x in arrays]
+            self._dispatcher(*values)  # which raises
+            raise InternalError(f"a function stopped a step at element {stopped}, and does not for {values}.")
+        return y
+
+    def _launches_of(self, inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
+        return self.launches(inputs, outputs[0].shape)

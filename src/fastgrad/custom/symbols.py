@@ -1,0 +1,370 @@
+"""Symbols: what a user's scalar function is called with to learn its formula.
+
+A symbol stands for a number. Arithmetic, comparisons and functions of ``math`` and NumPy give symbols; asking one for its truth
+is a fork of the formula, which the trace follows both ways.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from fastgrad import dtypes
+from fastgrad.custom.formula import BOOL, FLOAT64, Term, Terms, promoted
+from fastgrad.operation import FLOATING, INTEGER
+
+_PYTHON = (bool, int, float)
+INT64: np.dtype = np.dtype(np.int64)
+
+
+class NotFollowedError(Exception):
+    """A function does what no formula says; the text says what."""
+
+
+class Trace:
+    """One run of a function.
+
+    Args:
+        terms: makes the terms.
+        turns: which way to go at the first forks; at later ones the condition holds.
+        most_forks: how many conditions the run may meet; a loop that goes on by values meets more.
+
+    Attributes:
+        terms: as given.
+        forks: the conditions met so far, with the way that was gone.
+    """
+
+    def __init__(self, terms: Terms, turns: tuple[bool, ...], most_forks: int) -> None:
+        self.terms = terms
+        self._turns = turns
+        self._most_forks = most_forks
+        self.forks: dict[Term, bool] = {}
+
+    def goes(self, condition: Term) -> bool:
+        """Which way this run goes at a condition."""
+        if isinstance(condition.value, np.ndarray):
+            return bool(condition.value)
+        if condition not in self.forks:
+            number = len(self.forks)
+            if number >= self._most_forks:
+                raise NotFollowedError(
+                    f"it asks for more than {self._most_forks} conditions, as a loop that goes on by values does"
+                )
+            self.forks[condition] = number >= len(self._turns) or self._turns[number]
+        return self.forks[condition]
+
+
+class Symbol:
+    """A number of a dtype. Python numbers take the dtype that they meet; other numbers are promoted to the wider dtype."""
+
+    __slots__ = ("_term", "_trace")
+
+    def __init__(self, term: Term, trace: Trace) -> None:
+        self._term = term
+        self._trace = trace
+
+    __hash__ = None  # type: ignore[assignment]
+
+    @property
+    def dtype(self) -> np.dtype:
+        """The number's dtype."""
+        return self._term.dtype
+
+    def __bool__(self) -> bool:
+        return self._trace.goes(_truth(self._term, self._trace.terms))
+
+    def __float__(self) -> float:
+        raise NotFollowedError("it needs the value of a number")
+
+    __int__ = __index__ = __complex__ = __len__ = __iter__ = __float__
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
+        if method != "__call__" or options:
+            raise NotFollowedError(f"it calls numpy.{ufunc.__name__}.{method} with {[*options]}")
+        return apply(ufunc.__name__, *inputs)
+
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        if kwargs:
+            raise NotFollowedError(f"it calls numpy.{function.__name__} with {[*kwargs]}")
+        return apply(function.__name__, *args)
+
+    def __round__(self, digits: int | None = None) -> Any:
+        return apply("rint", self) if digits is None else apply("round to digits")
+
+    def __pow__(self, other: Any, modulus: Any = None) -> Any:
+        return apply("power", self, other) if modulus is None else apply("pow with a modulus")
+
+    def __rpow__(self, other: Any) -> Any:
+        return apply("power", other, self)
+
+
+def trace_of(*values: Any) -> Trace:
+    """The run that symbols belong to."""
+    return next(x._trace for x in values if type(x) is Symbol)
+
+
+def apply(name: str, *values: Any) -> Any:
+    """A function of ``math`` or NumPy by its name, on symbols and numbers.
+
+    Raises:
+        NotFollowedError: the function is none that a formula can say.
+    """
+    rule = FUNCTIONS.get(name)
+    if rule is None:
+        raise NotFollowedError(f"it calls {name}, which has no rule here")
+    trace = trace_of(*values)
+    return Symbol(rule(trace.terms, *values), trace)
+
+
+def term_of(value: Any, terms: Terms, beside: np.dtype) -> Term:
+    """A value as a term; a Python number takes the dtype ``beside`` if it can."""
+    if type(value) is Symbol:
+        return value._term
+    if isinstance(value, _PYTHON):  # np.float64 is a float, too
+        dtype = beside
+        if isinstance(value, bool):
+            dtype = BOOL
+        elif isinstance(value, float) and beside not in FLOATING:
+            dtype = FLOAT64
+        elif isinstance(value, int) and beside not in FLOATING:
+            info = np.iinfo(beside) if beside in INTEGER else None
+            dtype = beside if info is not None and info.min <= value <= info.max else INT64
+        return terms.constant(value, dtype)
+    if isinstance(value, np.generic) and value.dtype in dtypes.OF_NUMPY:
+        return terms.constant(value, value.dtype)
+    raise NotFollowedError(f"it computes with {value!r}, which is no number")
+
+
+def terms_of(terms: Terms, *values: Any) -> list[Term]:
+    """Values as terms of one dtype."""
+    strong = [x.dtype for x in values if isinstance(x, (Symbol, np.generic)) and not isinstance(x, float)]
+    common = promoted(*strong)
+    found = [term_of(value, terms, common) for value in values]
+    common = promoted(*[term.dtype for term in found])
+    return [terms.cast(term, common) for term in found]
+
+
+def _truth(term: Term, terms: Terms) -> Term:
+    return term if term.dtype == BOOL else terms.of("not_equal", term, terms.constant(0, term.dtype), dtype=BOOL)
+
+
+# ---- rules: (terms, *values) to a term -------------------------------------------------------------------
+
+Rule = Callable[..., Term]
+
+
+def _numbers(terms: Terms, *values: Any) -> list[Term]:
+    """Terms of one dtype that is no bool."""
+    found = terms_of(terms, *values)
+    return [terms.cast(x, INT64) for x in found] if found[0].dtype == BOOL else found
+
+
+def _floats(terms: Terms, *values: Any) -> list[Term]:
+    """Terms of one floating dtype; integers become float64."""
+    found = terms_of(terms, *values)
+    return found if found[0].dtype in FLOATING else [terms.cast(x, FLOAT64) for x in found]
+
+
+def _of_numbers(row: str) -> Rule:
+    return lambda terms, *values: terms.of(row, *_numbers(terms, *values))
+
+
+def _of_floats(row: str) -> Rule:
+    return lambda terms, *values: terms.of(row, *_floats(terms, *values))
+
+
+def _comparison(row: str) -> Rule:
+    return lambda terms, x, y: terms.of(row, *terms_of(terms, x, y), dtype=BOOL)
+
+
+def _test(row: str) -> Rule:
+    return lambda terms, x: terms.of(row, *_floats(terms, x), dtype=BOOL)
+
+
+def _logical(row: str) -> Rule:
+    return lambda terms, *values: terms.of(row, *[_truth(term_of(x, terms, BOOL), terms) for x in values])
+
+
+def _bitwise(row: str, of_bools: str) -> Rule:
+    def rule(terms: Terms, *values: Any) -> Term:
+        found = terms_of(terms, *values)
+        if found[0].dtype in FLOATING:
+            raise NotFollowedError(f"it takes {row} of {found[0].dtype}")
+        return terms.of(of_bools if found[0].dtype == BOOL else row, *found)
+
+    return rule
+
+
+def _whole(row: str) -> Rule:
+    """Rounding: integers stay as they are."""
+
+    def rule(terms: Terms, x: Any) -> Term:
+        (found,) = _numbers(terms, x)
+        return terms.of(row, found) if found.dtype in FLOATING else found
+
+    return rule
+
+
+def _scaled(row: str | None, factor: float) -> Rule:
+    """A function times a factor."""
+
+    def rule(terms: Terms, x: Any) -> Term:
+        (found,) = _floats(terms, x)
+        found = found if row is None else terms.of(row, found)
+        return terms.of("multiply", found, terms.constant(factor, found.dtype))
+
+    return rule
+
+
+def _power(terms: Terms, x: Any, y: Any) -> Term:
+    if isinstance(y, int) and not isinstance(y, bool) and 0 < y <= 4:
+        (base,) = _numbers(terms, x)
+        square = terms.of("square", base)
+        return (base, square, terms.of("multiply", square, base), terms.of("square", square))[y - 1]
+    base, exponent = _numbers(terms, x, y)
+    if base.dtype.kind == "u":
+        raise NotFollowedError(f"it takes powers of {base.dtype}")
+    return terms.of("pow", base, exponent)
+
+
+def _log(terms: Terms, x: Any, base: Any = None) -> Term:
+    found = terms.of("log", *_floats(terms, x))
+    if base is None:
+        return found
+    if not isinstance(base, (int, float)):
+        raise NotFollowedError("it takes a logarithm to a base that is no Python number")
+    return terms.of("multiply", found, terms.constant(1.0 / math.log(base), found.dtype))
+
+
+def _exp2(terms: Terms, x: Any) -> Term:
+    (found,) = _floats(terms, x)
+    return terms.of("pow", terms.constant(2.0, found.dtype), found)
+
+
+def _hypot(terms: Terms, x: Any, y: Any) -> Term:
+    x, y = _floats(terms, x, y)
+    return terms.of("sqrt", terms.of("add", terms.of("square", x), terms.of("square", y)))
+
+
+def _copysign(terms: Terms, x: Any, y: Any) -> Term:
+    x, y = _floats(terms, x, y)
+    zero, size = terms.constant(0, x.dtype), terms.of("abs", x)
+    below = terms.of("less", terms.of("atan2", y, terms.constant(-1, x.dtype)), zero, dtype=BOOL)  # also -0
+    return terms.select(below, terms.of("negative", size), size)
+
+
+def _where(terms: Terms, condition: Any, x: Any, y: Any) -> Term:
+    if not isinstance(x, (Symbol, np.generic)) and not isinstance(y, (Symbol, np.generic)):
+        kind = FLOAT64 if isinstance(x, float) or isinstance(y, float) else INT64
+        x, y = terms.constant(x, kind), terms.constant(y, kind)
+    else:
+        x, y = terms_of(terms, x, y)
+    return terms.select(_truth(term_of(condition, terms, BOOL), terms), x, y)
+
+
+def _clip(terms: Terms, x: Any, low: Any, high: Any) -> Term:
+    x, low, high = _numbers(terms, x, low, high)
+    return terms.of("minimum", terms.of("maximum", x, low), high)
+
+
+def cast_rule(dtype: np.dtype) -> Rule:
+    """The conversion to a dtype."""
+    return lambda terms, x: terms.cast(term_of(x, terms, dtype), dtype)
+
+
+def _same(terms: Terms, x: Any) -> Term:
+    return term_of(x, terms, FLOAT64)
+
+
+_FLOAT_ROWS = ("exp", "expm1", "log1p", "sqrt", "sin", "cos", "tan", "sinh", "cosh", "tanh", "erf", "erfc", "lgamma")
+_ARCS = ("sin", "cos", "tan", "sinh", "cosh", "tanh")
+_TWO_ARGUMENTS = {
+    "add": "add",
+    "subtract": "subtract",
+    "multiply": "multiply",
+    "floor_divide": "floordiv",
+    "remainder": "floormod",
+    "mod": "floormod",
+    "fmod": "truncatemod",
+    "maximum": "maximum",
+    "minimum": "minimum",
+}
+
+FUNCTIONS: dict[str, Rule] = {
+    **{name: _of_floats(name) for name in _FLOAT_ROWS},
+    **{f"a{name}": _of_floats(f"a{name}") for name in _ARCS},
+    **{f"arc{name}": _of_floats(f"a{name}") for name in _ARCS},
+    **{name: _of_floats("atan2") for name in ("atan2", "arctan2")},
+    **{name: _of_floats("divide") for name in ("divide", "true_divide")},
+    **{name: _of_numbers(row) for name, row in _TWO_ARGUMENTS.items()},
+    **{name: _of_numbers("abs") for name in ("abs", "absolute", "fabs")},
+    **{name: _of_numbers(name) for name in ("negative", "square", "sign")},
+    **{name: _whole(name) for name in ("floor", "ceil", "rint")},
+    **{name: _comparison(name) for name in ("equal", "not_equal", "less", "less_equal", "greater", "greater_equal")},
+    **{name: _logical(name) for name in ("logical_and", "logical_or", "logical_xor", "logical_not")},
+    **{name: _test(f"is_{name[2:]}") for name in ("isnan", "isinf", "isfinite")},
+    **{f"bitwise_{name}": _bitwise(f"bitwise_{name}", f"logical_{name}") for name in ("and", "or", "xor")},
+    "invert": _bitwise("invert", "logical_not"),
+    "expit": _of_floats("sigmoid"),
+    "gammaln": _of_floats("lgamma"),
+    "psi": _of_floats("digamma"),
+    "reciprocal": _of_floats("reciprocal"),
+    "left_shift": _bitwise("left_shift", "left_shift"),
+    "right_shift": _bitwise("right_shift", "right_shift"),
+    "positive": lambda terms, x: _numbers(terms, x)[0],
+    "power": _power,
+    "pow": _power,
+    "log": _log,
+    "log2": _scaled("log", 1.0 / math.log(2.0)),
+    "log10": _scaled("log", 1.0 / math.log(10.0)),
+    "exp2": _exp2,
+    "degrees": _scaled(None, 180.0 / math.pi),
+    "radians": _scaled(None, math.pi / 180.0),
+    "hypot": _hypot,
+    "copysign": _copysign,
+    "where": _where,
+    "clip": _clip,
+    "float": cast_rule(FLOAT64),
+    "int": cast_rule(INT64),
+}
+"""What functions give, by their names in ``math``, NumPy and ``scipy.special``."""
+
+
+def _operator(name: str) -> Callable[..., Any]:
+    return lambda self, *other: apply(name, self, *other)
+
+
+def _reflected(name: str) -> Callable[..., Any]:
+    return lambda self, other: apply(name, other, self)
+
+
+_OPERATORS = {
+    "add": "add",
+    "sub": "subtract",
+    "mul": "multiply",
+    "truediv": "divide",
+    "floordiv": "floor_divide",
+    "mod": "remainder",
+    "and": "bitwise_and",
+    "or": "bitwise_or",
+    "xor": "bitwise_xor",
+    "lshift": "left_shift",
+    "rshift": "right_shift",
+}
+_COMPARISONS = {
+    "eq": "equal",
+    "ne": "not_equal",
+    "lt": "less",
+    "le": "less_equal",
+    "gt": "greater",
+    "ge": "greater_equal",
+}
+_ALONE = {"neg": "negative", "pos": "positive", "abs": "abs", "invert": "invert", "floor": "floor", "ceil": "ceil"}
+
+for _name, _function in (_OPERATORS | _COMPARISONS | _ALONE).items():
+    setattr(Symbol, f"__{_name}__", _operator(_function))
+for _name, _function in _OPERATORS.items():
+    setattr(Symbol, f"__r{_name}__", _reflected(_function))

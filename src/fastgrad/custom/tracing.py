@@ -1,0 +1,203 @@
+"""From a scalar function to its formula: the function is run on symbols, once for each way through its branches.
+
+The function runs with stand-ins for what it uses from outside: ``math``, whose functions take no symbols, and functions
+compiled by Numba, whose Python functions are run instead.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+import types
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from fastgrad import dtypes
+from fastgrad.custom.formula import BOOL, FLOAT64, Fork, Formula, Term, Terms, Tree, promoted
+from fastgrad.custom.functions import outside_values
+from fastgrad.custom.symbols import (
+    NotFollowedError,
+    Symbol,
+    Trace,
+    apply,
+    cast_rule,
+    term_of,
+    trace_of,
+)
+
+MOST_LEAVES = 16
+"""Paths through a function's branches; a loop that goes on by values has more."""
+MOST_TERMS = 512
+"""Terms of a function's formulas: longer functions are left to Numba."""
+
+
+def traced(function: types.FunctionType, inputs: tuple[np.dtype, ...]) -> list[Formula | None]:
+    """The formulas of a function's results.
+
+    Args:
+        function: takes numbers, gives a number or a tuple; None in a tuple is no result.
+        inputs: dtypes of the numbers.
+
+    Raises:
+        NotFollowedError: the function does what no formula says; the text has the line.
+    """
+    terms = Terms()
+    call = _with_stand_ins(function)
+    arguments = [terms.input(number, dtype) for number, dtype in enumerate(inputs)]
+    leaves = 0
+
+    def grown(turns: tuple[bool, ...]) -> tuple[list[Any], dict[Term, bool]]:
+        nonlocal leaves
+        leaves += 1
+        if leaves > MOST_LEAVES:
+            raise NotFollowedError(f"there are more than {MOST_LEAVES} paths through its branches")
+        trace = Trace(terms, turns, MOST_LEAVES)
+        found = call(*[Symbol(term, trace) for term in arguments])
+        results = list(found) if isinstance(found, tuple) else [found]
+        for value in results:
+            if type(value) is not Symbol and not isinstance(value, (bool, int, float, np.generic, types.NoneType)):
+                raise NotFollowedError(f"it returns {value!r}, which is no number")
+        return results, trace.forks
+
+    def tree(turns: tuple[bool, ...]) -> Any:
+        """For each result a tree whose leaves are values."""
+        results, forks = grown(turns)
+        conditions = [*forks]
+        for number in range(len(conditions) - 1, len(turns) - 1, -1):
+            others = tree((*[forks[one] for one in conditions[:number]], False))
+            if len(others) != len(results):
+                raise NotFollowedError(f"it returns {len(results)} numbers in one branch and {len(others)} in another")
+            results = [_Choice(conditions[number], a, b) for a, b in zip(results, others, strict=True)]
+        return results
+
+    try:
+        found = tree(())
+    except (TypeError, ValueError, AttributeError, NotImplementedError, AssertionError) as error:
+        raise NotFollowedError(f"{_line_of(error, function)}: {error}") from error
+    except NotFollowedError as error:
+        raise NotFollowedError(f"{_line_of(error, function)}: {error}") from None
+    if len(terms) > MOST_TERMS:
+        raise NotFollowedError(f"its formula has {len(terms)} terms, more than {MOST_TERMS}")
+    return [_formula(one, inputs, terms) for one in found]
+
+
+class _Choice(tuple):
+    """A condition and what is chosen by it."""
+
+    __slots__ = ()
+
+    def __new__(cls, *parts: Any) -> _Choice:
+        return super().__new__(cls, parts)
+
+
+def _formula(tree: Any, inputs: tuple[np.dtype, ...], terms: Terms) -> Formula | None:
+    values: list[Any] = []
+
+    def collect(part: Any) -> None:
+        if isinstance(part, _Choice):
+            collect(part[1])
+            collect(part[2])
+        else:
+            values.append(part)
+
+    collect(tree)
+    if all(value is None for value in values):
+        return None
+    if any(value is None for value in values):
+        raise NotFollowedError("it returns None in one branch and a number in another")
+    strong = [x.dtype for x in values if isinstance(x, (Symbol, np.generic)) and not isinstance(x, float)]
+    if not strong and all(isinstance(value, bool) for value in values):
+        strong = [BOOL]
+    common = promoted(*(strong or [dtype for dtype in inputs if dtype != BOOL] or [FLOAT64]))
+    common = promoted(*[term_of(value, terms, common).dtype for value in values])
+
+    def finished(part: Any) -> Tree:
+        if isinstance(part, _Choice):
+            return Fork(part[0], finished(part[1]), finished(part[2]))
+        return terms.cast(term_of(part, terms, common), common)
+
+    return Formula(inputs, finished(tree), terms)
+
+
+# ---- stand-ins --------------------------------------------------------------------------------------------
+
+
+class _StandIn:
+    """A module in a traced function: its functions take symbols."""
+
+    def __init__(self, module: types.ModuleType) -> None:
+        self._module = module
+
+    def __getattr__(self, name: str) -> Any:
+        return _stand_in(getattr(self._module, name), {})
+
+
+def _on_symbols(function: Callable[..., Any], name: str, rule: Any = None) -> Callable[..., Any]:
+    """A function that takes symbols, too."""
+
+    def call(*values: Any) -> Any:
+        if not any(type(value) is Symbol for value in values):
+            return function(*values)
+        if rule is None:
+            return apply(name, *values)
+        trace = trace_of(*values)
+        return Symbol(rule(trace.terms, *values), trace)
+
+    return call
+
+
+_MATH = {id(value): name for name, value in vars(math).items() if callable(value)}
+
+
+def _stand_in(value: Any, known: dict[int, Any]) -> Any:
+    if isinstance(value, types.ModuleType):
+        return _StandIn(value) if value.__name__ in {"math", "numpy", "cmath", "scipy.special"} else value
+    if id(value) in _MATH:
+        return _on_symbols(value, _MATH[id(value)])
+    if value is float or value is int:
+        return _on_symbols(value, value.__name__)
+    if isinstance(value, type) and issubclass(value, np.generic):
+        dtype = np.dtype(value)
+        return _on_symbols(value, dtype.name, cast_rule(dtype)) if dtype in dtypes.OF_NUMPY else value
+    if isinstance(value, types.FunctionType) and value.__module__.partition(".")[0] not in {"numpy", "math", "scipy"}:
+        return _with_stand_ins(value, known)
+    if hasattr(value, "py_func") and isinstance(value.py_func, types.FunctionType):
+        return _with_stand_ins(value.py_func, known)
+    return value
+
+
+def _with_stand_ins(function: types.FunctionType, known: dict[int, Any] | None = None) -> Callable[..., Any]:
+    """The function with stand-ins in the place of what it uses from outside."""
+    known = {} if known is None else known
+    if id(function) in known:
+        return known[id(function)]
+    names: dict[str, Any] = {
+        "__builtins__": __builtins__,
+        "float": _stand_in(float, known),
+        "int": _stand_in(int, known),
+    }
+    code = function.__code__
+    cells = tuple([types.CellType() for _ in code.co_freevars])
+    copy = types.FunctionType(code, names, function.__name__, function.__defaults__, cells)
+    copy.__kwdefaults__ = function.__kwdefaults__
+    known[id(function)] = copy
+    values = outside_values(function)
+    for name, cell in zip(code.co_freevars, cells, strict=True):
+        if name in values:
+            cell.cell_contents = _stand_in(values[name], known)
+    names.update({name: _stand_in(value, known) for name, value in values.items() if name not in code.co_freevars})
+    return copy
+
+
+def _line_of(error: BaseException, function: types.FunctionType) -> str:
+    """The last line of the traceback in a file that is not fastgrad's own."""
+    traceback, line = error.__traceback__, f"{function.__code__.co_filename}:{function.__code__.co_firstlineno}"
+    own = sys.modules[__name__.partition(".")[0]].__path__[0]
+    while traceback is not None:
+        name = traceback.tb_frame.f_code.co_filename
+        if not name.startswith(own):
+            line = f"{name}:{traceback.tb_lineno}"
+        traceback = traceback.tb_next
+    return line
