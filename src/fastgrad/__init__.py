@@ -332,6 +332,7 @@ _LATER = {
     "constant_initializer": "initializers",
     "elementwise": "custom",
     "function": "trace.function",
+    "kernel": "custom",
     "ones_initializer": "initializers",
     "random_normal_initializer": "initializers",
     "random_uniform_initializer": "initializers",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import threading
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 from collections.abc import Sequence
 from types import FunctionType
 from typing import Any
@@ -14,7 +14,7 @@ import numpy as np
 
 from fastgrad.composite import CompositeOperand
 from fastgrad.custom.formula import BOOL, FLOAT32, Formula, promoted
-from fastgrad.custom.functions import Used, python_function, used_by
+from fastgrad.custom.functions import Used, python_function, unique_name, used_by
 from fastgrad.custom.scalar_step import ScalarStep
 from fastgrad.custom.symbols import NotFollowedError, Symbol, terms_of, trace_of
 from fastgrad.custom.tracing import traced
@@ -30,14 +30,6 @@ MOST_PROGRAMS = 64
 
 Dtypes = tuple[np.dtype, ...]
 
-_names: Counter[str] = Counter()
-
-
-def _unique(name: str) -> str:
-    """A name that no operation has had: what is known by a name stays right."""
-    _names[name] += 1
-    return name if _names[name] == 1 else f"{name}#{_names[name]}"
-
 
 class ScalarOperation(Operation):
     """An element-wise operation made of a formula.
@@ -52,7 +44,7 @@ class ScalarOperation(Operation):
     form = Form.ELEMENTWISE
 
     def __init__(self, name: str, count_of_inputs: int) -> None:
-        self.name = _unique(name)
+        self.name = unique_name(name)
         self.__name__ = name
         self.count_of_inputs = count_of_inputs
         self.gradient = tuple([functools.partial(self._cotangent, position) for position in range(count_of_inputs)])

@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import types
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
+
+_names: Counter[str] = Counter()
+
+
+def unique_name(name: str) -> str:
+    """A name that no operation has had: what is known by a name stays right."""
+    _names[name] += 1
+    return name if _names[name] == 1 else f"{name}#{_names[name]}"
 
 
 def python_function(function: Any) -> types.FunctionType:

@@ -68,8 +68,8 @@ class NativeStep:
 
 
 @functools.cache
-def _numba() -> Any:
-    """Numba, and an intrinsic that makes a pointer of an address."""
+def _numba() -> tuple[Any, dict[str, Any]]:
+    """Numba, and what the functions of steps use of it: a pointer of an address, arrays that are only read."""
     try:
         import numba
     except ImportError as error:
@@ -84,7 +84,14 @@ def _numba() -> Any:
 
         return types.voidptr(address), generate
 
-    return numba, as_pointer
+    @intrinsic
+    def readonly(context: Any, array: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            return arguments[0]
+
+        return types.Array(array.dtype, array.ndim, array.layout, readonly=True)(array), generate
+
+    return numba, {"as_pointer": as_pointer, "readonly": readonly, "carray": numba.carray}
 
 
 def dispatcher_of(function: Any, **options: Any) -> Any:
@@ -99,7 +106,7 @@ def dispatcher_of(function: Any, **options: Any) -> Any:
     """
     numba, _ = _numba()
     given = getattr(function, "targetoptions", None)
-    if given is not None and not options and not checks_bounds():
+    if given is not None and function._can_compile and not options and not checks_bounds():
         return function
     kept = {key: value for key, value in (given or {}).items() if key not in {"nopython", "cache"}}
     checked = {"boundscheck": True} if checks_bounds() else {}
@@ -177,11 +184,11 @@ def compiled_step(name: str, parameters: str, lines: Sequence[str], names: dict[
     Raises:
         TypeError: Numba can't compile it.
     """
-    numba, as_pointer = _numba()
+    numba, own = _numba()
     source = "\n".join(["def step(words, first, last):", *[f"    {line}" for line in lines]]) + "\n"
     filename = f"<fastgrad step {name} {digest(source.encode())[:12]}>"
     linecache.cache[filename] = len(source), None, source.splitlines(keepends=True), filename
-    scope = {**names, "carray": numba.carray, "as_pointer": as_pointer}
+    scope = {**names, **own}
     exec(compile(source, filename, "exec"), scope)  # noqa: S102 - our own text
     with _lock:
         try:

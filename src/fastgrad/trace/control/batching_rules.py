@@ -48,6 +48,9 @@ def rule_of(operation: Operation) -> Rule | None:
     """The rule of an operation, if it has one."""
     if row_named(operation.name) is not operation:
         return None
+    own: Rule | None = getattr(operation, "batched", None)  # of a user's function of arrays
+    if own is not None:
+        return own
     return RULES.get(operation.name, _broadcasting if operation.form is Form.ELEMENTWISE else None)
 
 

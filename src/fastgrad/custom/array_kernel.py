@@ -1,0 +1,338 @@
+"""``kernel``: a user's function of arrays becomes an operation, batched over leading dimensions."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import threading
+from collections.abc import Callable, Sequence
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from fastgrad import dtypes as all_dtypes
+from fastgrad.backward import sum_to_shape
+from fastgrad.composite import CompositeOperand
+from fastgrad.custom.array_step import ArrayStep
+from fastgrad.custom.core_signature import CoreSignature
+from fastgrad.custom.formula import promoted
+from fastgrad.custom.functions import Used, python_function, unique_name, used_by
+from fastgrad.errors import InvalidArgumentError, UnimplementedError
+from fastgrad.kernels.running.launch import Launches, Spec
+from fastgrad.operation import BOOLEAN, CUSTOM, FLOATING, HALVES, NUMERIC, TABLE, Form, Joint, Operation, refuse_dtype
+from fastgrad.tensor import Tensor, as_tensor_or_none, convert_beside, convert_to_tensor
+from fastgrad.trace.control.batching_rules import Batched
+from fastgrad.variable import Variable
+
+Dtypes = tuple[np.dtype, ...]
+FLOAT32: np.dtype = np.dtype(np.float32)
+
+
+class ArrayOperation(Operation):
+    """A function of arrays as an operation. Each input has the whole batch in front, or the batch of one item.
+
+    Args:
+        name: the operation's.
+        function: the user's.
+        signature: the shapes of one item.
+        result_dtypes: gives the dtypes of the results for those of the inputs.
+    """
+
+    dtypes = NUMERIC | BOOLEAN
+    domain = views = code = None
+    form = Form.EXTERN
+
+    def __init__(
+        self, name: str, function: Any, signature: CoreSignature, result_dtypes: Callable[[Dtypes], Dtypes]
+    ) -> None:
+        self.name = unique_name(name)
+        self.__name__ = name
+        self.gradient: Any = Joint(self._cotangents)
+        self.signature = signature
+        self._function = function
+        self._result_dtypes = result_dtypes
+        self._given: ArrayOperation | None = None
+        self._steps: dict[Dtypes, ArrayStep] = {}
+        self._used: list[Used] = []
+        self._lock = threading.RLock()
+        CUSTOM[self.name] = self
+
+    def set_gradient(self, given: ArrayOperation | None) -> None:
+        """Has cotangents given by an operation of (cotangents, results, inputs); with None no gradient flows."""
+        self.gradient = None if given is None else Joint(self._cotangents)
+        self._given = given
+
+    def step(self, inputs: Dtypes) -> ArrayStep:
+        """The function compiled for inputs of these dtypes.
+
+        Raises:
+            TypeError: Numba can't compile it.
+        """
+        with self._lock:
+            if any(used.has_changed() for used in self._used):
+                self._steps.clear()
+            found = self._steps.get(inputs)
+            if found is None:
+                self._used = used_by(python_function(self._function))
+                dtypes = (*inputs, *self._result_dtypes(inputs))
+                found = self._steps[inputs] = ArrayStep(self.__name__, self._function, self.signature, dtypes)
+        return found
+
+    def shapes(self, inputs: Sequence[tuple[int, ...]]) -> list[tuple[int, ...]]:
+        """The shapes of the results for inputs of these shapes."""
+        sizes = self.signature.sizes(inputs)
+        cores = self.signature.inputs
+        batch = np.broadcast_shapes(*[shape[: len(shape) - len(d)] for shape, d in zip(inputs, cores, strict=True)])
+        return [(*batch, *[sizes.get(str(dim), dim) for dim in dims]) for dims in self.signature.results]  # type: ignore[arg-type]
+
+    def run(self, *arrays: np.ndarray) -> Any:
+        """The results: an array, or a tuple of several."""
+        shapes = self.shapes([x.shape for x in arrays])
+        results = self.step(tuple([x.dtype for x in arrays])).run(arrays, shapes)
+        return results if len(results) > 1 else results[0]
+
+    def launches(self, inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
+        """The function's loop as a step of a program."""
+        if not any(prod(y.shape) for y in outputs):
+            return Launches(())
+        return self.step(tuple([x.dtype for x in inputs])).launches(inputs, outputs)
+
+    def _cotangents(self, needs: tuple[bool, ...], g: Any, y: Any, *inputs: Tensor) -> list[Any]:
+        if self._given is None:
+            raise UnimplementedError(
+                f"{self.name} has no gradient. Give it as a function of (cotangents, results, inputs) that computes the cotangents "
+                f"of the inputs: @{self.__name__}.gradient; or say that there is none: {self.__name__}.gradient(None)."
+            )
+        cotangents, results = [one if type(one) is tuple else (one,) for one in (g, y)]
+        found = Operation.__call__(self._given, *cotangents, *results, *inputs)
+        found = found if type(found) is tuple else (found,)
+        return [
+            self._fitted(slope, x) if needed and x._array.dtype in FLOATING else None
+            for slope, x, needed in zip(found, inputs, needs, strict=True)
+        ]
+
+    @staticmethod
+    def _fitted(slope: Tensor, x: Tensor) -> Tensor:
+        slope = sum_to_shape(slope, x._array.shape)
+        return slope if slope._array.dtype == x._array.dtype else TABLE["cast"](slope, dtype=x._array.dtype.name)
+
+    def batched(self, name: str, rows: int, /, *inputs: Batched) -> Any:
+        """All rows at once: they are more items of the batch (see trace/control/batching_rules.py)."""
+        cores = [len(dims) for dims in self.signature.inputs]
+        batches = [x.shape[: x.rank - core] for x, core in zip(inputs, cores, strict=True)]
+        batch = np.broadcast_shapes(*batches)
+        tensors = []
+        for x, own, core in zip(inputs, batches, cores, strict=True):
+            last = x.shape[x.rank - core :]
+            tensor = x.tensor
+            if x.has_rows:
+                tensor = TABLE["reshape"](tensor, shape=(rows, *[1] * (len(batch) - len(own)), *own, *last))
+            if x.has_rows or prod(own) != 1:
+                tensor = _spread(tensor, (rows, *batch, *last))
+            tensors.append(tensor)
+        return Operation.__call__(self, *tensors)
+
+    def __reduce__(self) -> Any:
+        raise TypeError(f"cannot copy or pickle {self.name}: it is a part of a kernel.")
+
+
+def _spread(x: Tensor, shape: tuple[int, ...]) -> Tensor:
+    return x if x._array.shape == shape else TABLE["broadcast_to"](x, shape=shape)
+
+
+class Kernel:
+    """An operation that a user has written as a function of arrays; made by ``kernel``.
+
+    Attributes:
+        operation: what is recorded and compiled.
+        signature: the shapes of one item, as text.
+        __wrapped__: the function as it was given.
+    """
+
+    __name__: str
+    __qualname__: str
+
+    def __init__(self, function: Any, signature: str, dtype: Any = None) -> None:
+        found = python_function(function)
+        functools.update_wrapper(self, found)
+        self.__wrapped__ = function
+        self._core = CoreSignature(f"kernel({found.__name__})", signature)
+        self._core.writes(function)
+        kind = inspect.Parameter.POSITIONAL_ONLY
+        names = [*inspect.signature(found).parameters][: len(self._core.inputs)]
+        self.__signature__ = inspect.Signature([inspect.Parameter(name, kind) for name in names])
+        self.signature = signature
+        self._dtypes = _declared(self._core, dtype)
+        compiled = found if hasattr(function, "gufunc_builder") else function
+        self.operation = ArrayOperation(f"kernel({found.__name__})", compiled, self._core, self._result_dtypes)
+
+    def __repr__(self) -> str:
+        return f"<fastgrad.kernel {self.__name__}: {self.signature}>"
+
+    def __reduce__(self) -> str:
+        return self.__qualname__  # as functions are: by name
+
+    def _result_dtypes(self, inputs: Dtypes) -> Dtypes:
+        own = promoted(*inputs)
+        return tuple([own if dtype is None else dtype for dtype in self._dtypes])
+
+    def __call__(self, *args: Any, name: str | None = None) -> Any:
+        """The function of each item of a batch.
+
+        Args:
+            args: for each input of the signature a tensor, variable, array or number. Its last dimensions are those of the signature;
+                those before them are the batch, and broadcast.
+            name: kept for TensorFlow's signature.
+
+        Returns:
+            A tensor with the dimensions of the batch and those of the result in the signature; a tuple for several results.
+
+        Raises:
+            TypeError: another number of inputs; Numba can't compile the function for these dtypes, and why.
+            InvalidArgumentError: shapes that do not fit the signature.
+        """
+        if len(args) != len(self._core.inputs):
+            raise TypeError(
+                f"{self.__name__}: takes {len(self._core.inputs)} inputs ({self.signature}), got {len(args)}."
+            )
+        try:
+            tensors = self._tensors(args)
+        except CompositeOperand as met:
+            raise InvalidArgumentError(f"{self.__name__}: takes dense tensors; convert with x.to_tensor().") from met
+        self._core.sizes([x._array.shape for x in tensors])
+        cores = [len(dims) for dims in self._core.inputs]
+        batches = [x._array.shape[: x._array.ndim - core] for x, core in zip(tensors, cores, strict=True)]
+        if len({*batches}) > 1:
+            tensors = self._with_whole_batches(tensors, batches)
+        halves = [x._array.dtype for x in tensors if x._array.dtype in HALVES]
+        if not halves:
+            return Operation.__call__(self.operation, *tensors)
+        found = Operation.__call__(
+            self.operation, *[TABLE["cast"](x, dtype="float32") if x._array.dtype in HALVES else x for x in tensors]
+        )
+        narrow = promoted(*[x._array.dtype for x in tensors]).name
+        results = [
+            TABLE["cast"](y, dtype=narrow) if declared is None and y._array.dtype == FLOAT32 else y
+            for y, declared in zip(found if type(found) is tuple else (found,), self._dtypes, strict=True)
+        ]
+        return tuple(results) if len(results) > 1 else results[0]
+
+    def gradient(self, function: Any = None) -> Any:
+        """Gives the operation a gradient; also a decorator.
+
+        Args:
+            function: takes the cotangent of each result, then the results, then the inputs, in the shapes of the signature, and writes
+                the cotangents of the inputs to further arguments, or returns them. Cotangents of inputs that are no floats are not
+                used. A ``Kernel`` brings its own gradient, for second derivatives. None: no gradient flows.
+
+        Returns:
+            The function, so that it can be used as a decorator.
+
+        Raises:
+            TypeError: it takes another number of arguments.
+        """
+        if function is None:
+            self.operation.set_gradient(None)
+            return None
+        core = self._core
+        lists = [*core.results, *core.results, *core.inputs]
+        text = ",".join(map(_dims_text, lists)) + "->" + ",".join(map(_dims_text, core.inputs))
+        if isinstance(function, Kernel):
+            if function.signature.replace(" ", "") != text:
+                raise TypeError(f"{self.__name__}.gradient: {function.__name__} should have the signature {text!r}.")
+            self.operation.set_gradient(function.operation)
+            return function
+        found = python_function(function)
+        signature = CoreSignature(f"{self.__name__}.gradient", text)
+        signature.writes(found)
+        first = 2 * len(core.results)
+        dtypes = lambda inputs: tuple([d if d in FLOATING else FLOAT32 for d in inputs[first:]])
+        name = f"kernel({found.__name__})"
+        self.operation.set_gradient(ArrayOperation(name, function, signature, dtypes))
+        return function
+
+    def _tensors(self, args: Sequence[Any]) -> list[Tensor]:
+        found: list[Any] = [x._read() if isinstance(x, Variable) else as_tensor_or_none(x) for x in args]
+        floats = [x._array.dtype for x in found if x is not None and x._array.dtype in FLOATING]
+        for position, x in enumerate(args):
+            if found[position] is None:
+                is_number = bool(floats) and isinstance(x, (int, float)) and not isinstance(x, bool)
+                found[position] = convert_beside(x, promoted(*floats)) if is_number else convert_to_tensor(x)
+            if found[position]._array.dtype not in self.operation.dtypes:
+                raise refuse_dtype(self.__name__, found[position]._array.dtype, self.operation.dtypes)
+        return found
+
+    def _with_whole_batches(self, tensors: Sequence[Tensor], batches: Sequence[tuple[int, ...]]) -> list[Tensor]:
+        """The inputs spread to the whole batch, but for those that are the same for all of it."""
+        try:
+            batch = np.broadcast_shapes(*batches)
+        except ValueError:
+            shapes = ", ".join([str(list(x._array.shape)) for x in tensors])
+            raise InvalidArgumentError(
+                f"{self.__name__}: got shapes {shapes} for the signature {self.signature}: the batches "
+                f"{', '.join([str(list(one)) for one in batches])} before these dimensions do not broadcast."
+            ) from None
+        return [
+            x if prod(own) == 1 else _spread(x, (*batch, *x._array.shape[len(own) :]))
+            for x, own in zip(tensors, batches, strict=True)
+        ]
+
+
+def _dims_text(dims: Sequence[str | int]) -> str:
+    return f"({','.join(map(str, dims))})"
+
+
+def _declared(signature: CoreSignature, dtype: Any) -> list[np.dtype | None]:
+    """The dtype of each result, None where it follows from the inputs."""
+    count = len(signature.results)
+    given = [*dtype] if isinstance(dtype, (list, tuple)) else [dtype] * count
+    if len(given) != count:
+        raise ValueError(
+            f"kernel: {len(given)} dtypes for the {count} results of {signature.text!r}; give one for each."
+        )
+    found = [None if one is None else all_dtypes.as_dtype(one).numpy for one in given]
+    odd = [str(one) for one in found if one is not None and (one in HALVES or one.kind == "O")]
+    if odd:
+        raise TypeError(f"kernel: Numba has no arrays of {', '.join(odd)}; declare float32 and cast the result.")
+    return found
+
+
+def kernel(signature: Any, dtype: Any = None) -> Any:
+    """Makes an operation on tensors of a function of arrays: ``@fg.kernel("(m,k),(k,n)->(m,n)")``.
+
+    The function is compiled by Numba and runs inside compiled steps with no return to Python; the items of a batch are shared among
+    the threads. It may use all that Numba can compile. It must not write to its inputs.
+
+    Args:
+        signature: the shapes of one item, in the notation of NumPy's generalized ufuncs: names or numbers in parentheses for each
+            input, ``->``, and the same for each result. Or a function of ``numba.guvectorize``, which has its own.
+        dtype: of the result, or a list for several; by default the widest float among the inputs, or, without floats, NumPy's
+            promotion of them.
+
+    Returns:
+        A decorator of a Python function, or of one compiled by ``numba.njit`` or ``numba.guvectorize``, that makes a ``Kernel``: a
+        function of tensors. It takes an array for each input, a number for ``()``, and writes its results to further
+        arguments, which hold zeros, or returns them. For a function of ``numba.guvectorize`` the ``Kernel`` itself.
+
+    Raises:
+        ValueError: the signature can't be read, or has a result of unknown size.
+        TypeError: the function takes another number of arguments than the signature says.
+
+    Example:
+        >>> @fg.kernel("(n),(n)->()")
+        ... def distance(x, y, out):
+        ...     for i in range(len(x)):
+        ...         out[0] += (x[i] - y[i]) ** 2
+        >>> distance(fg.ones((8, 3)), fg.zeros(3)).shape
+        TensorShape([8])
+    """
+    if hasattr(signature, "gufunc_builder"):
+        return Kernel(signature, signature.signature, dtype)
+    if not isinstance(signature, str):
+        raise TypeError(
+            f'kernel: the first argument is a signature as "(m,k),(k,n)->(m,n)", got {signature!r}. '
+            "For a function of numbers use elementwise."
+        )
+    CoreSignature("kernel", signature)
+    return lambda function: Kernel(function, signature, dtype)

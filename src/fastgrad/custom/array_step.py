@@ -1,0 +1,151 @@
+"""A user's function of arrays, compiled by Numba: a loop over a batch, as a step of programs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from fastgrad.custom.core_signature import CoreSignature
+from fastgrad.custom.native_step import compiled_step, dispatcher_of, numba_type, run_natively, typed_as
+from fastgrad.errors import InternalError, InvalidArgumentError
+from fastgrad.kernels.running.launch import Input, Launch, Launches, Output, Spec
+from fastgrad.ops.native_form import planned
+
+
+class ArrayStep:
+    """The loop for inputs and results of certain dtypes.
+
+    Args:
+        name: the function's, for errors and reports.
+        function: takes arrays, and numbers where the signature has ``()``; its last parameters are the results, or it returns them.
+        signature: the shapes of one item.
+        dtypes: of the inputs, then of the results.
+
+    Raises:
+        TypeError: Numba can't compile the function.
+    """
+
+    def __init__(self, name: str, function: Any, signature: CoreSignature, dtypes: tuple[np.dtype, ...]) -> None:
+        self._name = name
+        self._signature = signature
+        self._inputs, self._results = dtypes[: len(signature.inputs)], dtypes[len(signature.inputs) :]
+        self._dispatcher = dispatcher_of(function)
+        ranks = zip(self._inputs, signature.inputs, strict=True)
+        types = [numba_type(dtype, len(dims) or None, readonly=True) for dtype, dims in ranks]
+        self._writes = signature.writes(function)
+        if self._writes:
+            both = zip(self._results, signature.results, strict=True)
+            types += [numba_type(dtype, max(len(dims), 1)) for dtype, dims in both]
+        typed_as(name, self._dispatcher, types)
+        self._step = compiled_step(name, self._parameters(), self._lines(), self._names())
+
+    def _parameters(self) -> str:
+        parameters = [f"x{i}: in[{dtype.name}]" for i, dtype in enumerate(self._inputs)]
+        parameters += [f"y{i}: out[{dtype.name}]" for i, dtype in enumerate(self._results)]
+        parameters += [f"stride{i}: int" for i in range(len(self._inputs))]
+        parameters += [f"size_{name}: int" for name in self._signature.names]
+        return ", ".join(parameters)
+
+    def _lines(self) -> list[str]:
+        signature, count = self._signature, len(self._inputs)
+        arrays = count + len(self._results)
+        lines = [f"size_{name} = words[{arrays + count + i}]" for i, name in enumerate(signature.names)]
+        lines += ["stopped = 0", "for item in range(first, last):"]
+        for i, dims in enumerate(signature.inputs):
+            array = f"carray(as_pointer(words[{i}] + item * words[{arrays + i}]), {_shape_text(dims)}, input{i})"
+            lines.append(f"    x{i} = {array}[0]" if not dims else f"    x{i} = readonly({array})")
+        for i, (dims, dtype) in enumerate(zip(signature.results, self._results, strict=True)):
+            size = " * ".join([*[_size_text(dim) for dim in dims], str(dtype.itemsize)])
+            lines.append(
+                f"    y{i} = carray(as_pointer(words[{count + i}] + item * {size}), {_shape_text(dims)}, result{i})"
+            )
+            lines.append(f"    y{i}.fill(0)")
+        inputs, results = [f"x{i}" for i in range(count)], [f"y{i}" for i in range(len(self._results))]
+        lines.append("    try:")
+        if self._writes:
+            lines.append(f"        function({', '.join(inputs + results)})")
+        else:
+            lines.append(f"        given = function({', '.join(inputs)})")
+            for i, dims in enumerate(signature.results):
+                value = "given" if len(results) == 1 else f"given[{i}]"
+                lines.append(f"        y{i}[{', '.join(':' * len(dims)) or '0'}] = {value}")
+        return [
+            *lines,
+            "    except Exception:",
+            "        stopped = item + 1",
+            "    if stopped:",
+            "        break",
+            "return stopped",
+        ]
+
+    def _names(self) -> dict[str, Any]:
+        names: dict[str, Any] = {"function": self._dispatcher}
+        names |= {f"input{i}": dtype.type for i, dtype in enumerate(self._inputs)}
+        return names | {f"result{i}": dtype.type for i, dtype in enumerate(self._results)}
+
+    def launches(self, inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches:
+        """The loop for inputs of the whole batch, or of one item that is the same for all of it."""
+        signature = self._signature
+        sizes = signature.sizes([x.shape for x in inputs])
+        rank = len(outputs[0].shape) - len(signature.results[0])
+        units = prod(outputs[0].shape[:rank])
+        strides = []
+        for x, dims in zip(inputs, signature.inputs, strict=True):
+            shared = prod(x.shape[: len(x.shape) - len(dims)]) == 1
+            strides.append(0 if shared else prod(x.shape[len(x.shape) - len(dims) :]) * x.dtype.itemsize)
+        operands = [*map(Input, range(len(inputs))), *map(Output, range(len(outputs)))]
+        numbers = [*strides, *[sizes[name] for name in signature.names]]
+        cost = float(prod(sizes.values()) or 1)
+        return Launches((Launch(self._step, (*operands, *numbers), units, cost),))
+
+    def run(self, arrays: Sequence[np.ndarray], shapes: Sequence[tuple[int, ...]]) -> tuple[np.ndarray, ...]:
+        """The results, of these shapes.
+
+        Raises:
+            Exception: what the function raises.
+            InvalidArgumentError: the function returned arrays of other shapes than it was declared with.
+        """
+        results = tuple([np.empty(shape, dtype) for shape, dtype in zip(shapes, self._results, strict=True)])
+        if not any(y.size for y in results):
+            return results
+        found = planned(self.launches, arrays, results, {})
+        assert found is not None
+        stopped = run_natively(found, arrays, results)
+        if stopped is not None:
+            self._explain(arrays, stopped, self._signature.sizes([x.shape for x in arrays]))
+        return results
+
+    def _explain(self, arrays: Sequence[np.ndarray], item: int, sizes: Mapping[str, int]) -> None:
+        """Runs the item that stopped the loop as Python runs it, which raises."""
+        given: list[Any] = []
+        for x, dims in zip(arrays, self._signature.inputs, strict=True):
+            shape = x.shape[x.ndim - len(dims) :]
+            batch = x.reshape(-1, *shape) if x.size else np.zeros((1, *shape), x.dtype)
+            one = np.ascontiguousarray(batch[item if len(batch) > 1 else 0])
+            one.flags.writeable = False
+            given.append(one if dims else one[()])
+        if self._writes:
+            results = zip(self._signature.results, self._results, strict=True)
+            given += [np.zeros([sizes.get(str(d), d) for d in dims] or 1, dtype) for dims, dtype in results]
+        found = self._dispatcher(*given)
+        if not self._writes:
+            got = [np.shape(y) for y in (found if isinstance(found, tuple) else (found,))]
+            wanted = [tuple([sizes.get(str(dim), dim) for dim in dims]) for dims in self._signature.results]
+            if got != wanted:
+                raise InvalidArgumentError(
+                    f"{self._name}: the function returned arrays of shapes {got}; {self._signature.text} says {wanted}."
+                )
+        raise InternalError(
+            f"{self._name}: the function stopped a step at item {item}, and does not when Python calls it."
+        )
+
+
+def _size_text(dim: str | int) -> str:
+    return str(dim) if isinstance(dim, int) else f"size_{dim}"
+
+
+def _shape_text(dims: Sequence[str | int]) -> str:
+    return f"({', '.join([_size_text(dim) for dim in dims] or ['1'])},)"

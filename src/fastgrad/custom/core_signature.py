@@ -1,0 +1,108 @@
+"""Signatures of functions of arrays in the notation of NumPy's generalized ufuncs: ``"(m,k),(k,n)->(m,n)"``."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from fastgrad.custom.functions import python_function
+from fastgrad.errors import InvalidArgumentError
+
+Dims = tuple["str | int", ...]
+
+_LIST = re.compile(r"\s*\(([^()]*)\)\s*(?:,|$)")
+
+
+class CoreSignature:
+    """The shapes that a function takes and gives for one item of a batch.
+
+    Args:
+        name: the function's, for errors.
+        text: as ``"(m,k),(k,n)->(m,n)"``; a dimension is a name, or a number.
+
+    Attributes:
+        text: as given.
+        inputs, results: the dimensions of each.
+        names: those of dimensions, in the order in which they appear.
+
+    Raises:
+        ValueError: the text has another form, no result, or a result has a dimension that no input has.
+    """
+
+    def __init__(self, name: str, text: str) -> None:
+        if not isinstance(text, str):
+            raise TypeError(f'{name}: a signature is a text as "(m,k),(k,n)->(m,n)", got {text!r}.')
+        self.text = text
+        self._name = name
+        parts = text.split("->")
+        if len(parts) != 2:
+            raise ValueError(f'{name}: the signature {text!r} should have one "->", between inputs and results.')
+        self.inputs, self.results = [self._dims(part) for part in parts]
+        if not self.results or not self.inputs:
+            raise ValueError(f"{name}: the signature {text!r} should have an input and a result.")
+        self.names = [*dict.fromkeys([dim for dims in self.inputs for dim in dims if isinstance(dim, str)])]
+        unknown = [dim for dims in self.results for dim in dims if isinstance(dim, str) and dim not in self.names]
+        if unknown:
+            raise ValueError(
+                f"{name}: {', '.join(unknown)} in the results of {text!r} is the size of no input; "
+                "write a number, or pass an input that has this size."
+            )
+
+    def _dims(self, part: str) -> list[Dims]:
+        found: list[Dims] = []
+        at = 0
+        while part[at:].strip():
+            match = _LIST.match(part, at)
+            if match is None:
+                raise ValueError(f"{self._name}: can't read {part[at:].strip()!r} in the signature {self.text!r}.")
+            found.append(self._list(match[1]))
+            at = match.end()
+        return found
+
+    def _list(self, text: str) -> Dims:
+        dims: list[str | int] = []
+        for item in text.split(",") if text.strip() else []:
+            dim = item.strip()
+            if not (dim.isdigit() or (dim.isidentifier() and dim.isascii())):
+                raise ValueError(
+                    f"{self._name}: the dimension {dim!r} in the signature {self.text!r} is neither a name nor a number."
+                )
+            dims.append(int(dim) if dim.isdigit() else dim)
+        return tuple(dims)
+
+    def writes(self, function: Any) -> bool:
+        """Whether a function writes to its results, which are then its last parameters; else it returns them.
+
+        Raises:
+            TypeError: it takes another number of arguments.
+        """
+        names = [*inspect.signature(python_function(function)).parameters]
+        count, results = len(self.inputs), len(self.results)
+        if len(names) not in {count, count + results}:
+            raise TypeError(
+                f"{self._name}({', '.join(names)}) takes {len(names)} arguments; {self.text!r} needs {count}, for a function that "
+                f"returns its results, or {count + results}, for one that writes to them."
+            )
+        return len(names) > count
+
+    def sizes(self, shapes: Sequence[tuple[int, ...]]) -> dict[str, int]:
+        """The size of each named dimension for inputs of these shapes, with leading dimensions of a batch.
+
+        Raises:
+            InvalidArgumentError: they do not fit.
+        """
+        found: dict[str, int] = {}
+        for number, (shape, dims) in enumerate(zip(shapes, self.inputs, strict=True)):
+            if len(shape) < len(dims):
+                raise self._misfit(shapes, f"input {number} has {len(shape)} dimensions, and {len(dims)} are needed")
+            for dim, size in zip(dims, shape[len(shape) - len(dims) :], strict=True):
+                wanted = dim if isinstance(dim, int) else found.setdefault(dim, size)
+                if size != wanted:
+                    raise self._misfit(shapes, f"dimension {dim} is {wanted} and {size}")
+        return found
+
+    def _misfit(self, shapes: Sequence[tuple[int, ...]], reason: str) -> InvalidArgumentError:
+        got = ", ".join([str(list(shape)) for shape in shapes])
+        return InvalidArgumentError(f"{self._name}: got shapes {got} for the signature {self.text}: {reason}.")
