@@ -34,6 +34,7 @@ import numpy as np
 from fastgrad.kernels.building import cache
 from fastgrad.kernels.building.body import digest, fingerprint, scalar_function
 from fastgrad.kernels.building.bounds import checks_bounds
+from fastgrad.kernels.building.collecting import collecting_later
 from fastgrad.kernels.building.isa import host_isa
 from fastgrad.kernels.building.native import initialize_llvm, load_function, target
 from fastgrad.kernels.building.signature import ARRAY_KINDS, LIST_KINDS, SHARE, Parameter, Signature, parse_signature
@@ -47,21 +48,21 @@ _BUILDER_MODULES = (
     "building.bounds",
     "building.build",
     "building.compile",
-    "building.expressions",
-    "building.function_text",
+    "building.checked_pointers",
+    "building.frontend",
     "building.isa",
     "building.library_calls",
     "building.native",
-    "building.number_types",
+
     "building.pair_emission",
     "building.signature",
-    "building.source",
-    "building.specials",
+
+    "building.intrinsics",
     "building.tile_bounds",
     "building.window_emission",
     "building.wrapper",
     "building.tile_emission",
-    "building.translate",
+
 )
 
 
@@ -343,10 +344,11 @@ def _module_bytes(name: str) -> bytes:
 
 def _compile(kernel: Kernel, variables: dict[str, str], symbol: str, numbers: tuple[int | None, ...]) -> cache.Entry:
     start = time.perf_counter()
-    from fastgrad.kernels.building.compile import compile_kernel
+    with collecting_later():
+        from fastgrad.kernels.building.compile import compile_kernel
 
-    code, symbols = compile_kernel(
-        kernel.function, kernel.signature, variables, symbol, numbers, kernel.release_gil, kernel.noalias
-    )
+        code, symbols = compile_kernel(
+            kernel.function, kernel.signature, variables, symbol, numbers, kernel.release_gil, kernel.noalias
+        )
     _compilation.finished(time.perf_counter() - start)
     return cache.Entry(code, tuple(symbols))

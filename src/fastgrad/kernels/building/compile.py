@@ -14,12 +14,12 @@ import llvmlite.binding as llvm
 
 from fastgrad.kernels.building.atomics import YIELD
 from fastgrad.kernels.building.bounds import SYMBOLS, checks_bounds
+from fastgrad.kernels.building.frontend import Type, lowered
+from fastgrad.kernels.building.intrinsics import cpu
 from fastgrad.kernels.building.isa import features_for_loops
 from fastgrad.kernels.building.library_calls import PREFIX, definitions
 from fastgrad.kernels.building.native import initialize_llvm, target, undefined_symbols
-from fastgrad.kernels.building.number_types import Type, Untranslatable
 from fastgrad.kernels.building.signature import ARRAY_KINDS, LIST_KINDS, Parameter, Signature
-from fastgrad.kernels.building.translate import translated
 from fastgrad.kernels.building.wrapper import (
     NDARRAY_TYPE,
     PYTHON_SYMBOLS,
@@ -101,16 +101,11 @@ def compile_kernel(
     arguments = [parameter_type(parameter, variables) for parameter in signature.parameters]
     result = "int64" if signature.returns_status else "none"
     native = NativeFunction(function.__name__, symbol, signature, type_numbers, release_gil, noalias)
-    try:
-        body = translated(function, arguments, result, type_names(variables), noalias)
-    except Untranslatable as error:
-        raise RuntimeError(f"kernel {function.__name__} can't be compiled: {error}") from error
+    body = lowered(function, arguments, result, type_names(variables), noalias, cpu)
     module = llvm.parse_assembly(wrapper_ir(native) + body.text)
-    if body.specials:
-        other = llvm.parse_assembly(body.specials)
-        module.triple = other.triple
-        module.link_in(other)
-    module.triple = target().triple
+    module.triple, module.data_layout = target().triple, str(_target_machine().target_data)
+    for part in body.modules:
+        module.link_in(part, preserve=True)
     rare = [f.name for f in module.functions if f.name.startswith(PREFIX)]
     if rare:
         module.link_in(llvm.parse_assembly(definitions(rare)))

@@ -1,0 +1,484 @@
+"""Numba as the compiler of kernels' bodies: from a Python function over pointers and numbers to LLVM IR.
+
+Three things differ from `numba.njit`, and make a compilation several times as fast:
+
+- Only the typing and lowering rules of numbers and pointers are loaded: no arrays, strings, containers or run-time system.
+- Functions return their values, with no status beside (`_ValueReturns`): a body must not raise. So LLVM has little to clean up.
+- A function is compiled for its argument types once a process. LLVM optimises a kernel once, with all the functions it calls.
+
+docs/numba.md lists what is used of Numba, and which of it is private.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import FunctionType, SimpleNamespace
+from typing import Any, NamedTuple
+
+import llvmlite.binding as llvm
+import numpy as np
+from llvmlite import ir
+from numba.core import callconv, cgutils, codegen, compiler, cpu, errors, target_extension, typed_passes, untyped_passes
+from numba.core import types as numba_types
+from numba.core.compiler_lock import global_compiler_lock
+from numba.core.compiler_machinery import PassManager
+from numba.core.typing import context as typing_context
+from numba.core.typing import make_concrete_template, templates
+
+from fastgrad.kernels.building.body import ByDtype, Special, is_scalar_function
+from fastgrad.kernels.building.wrapper import RAISED
+
+types: Any = numba_types  # Numba adds names to this module when it is imported
+
+Type = str
+"""A type of a parameter: a NumPy dtype's name, with a star for a pointer to it, two for a pointer to pointers; or `none`."""
+
+
+class CompileError(RuntimeError):
+    """Numba refuses a function; the message has its reason, and the line of the function."""
+
+
+class Body(NamedTuple):
+    """A kernel's body: LLVM IR that defines `@.body`, and the modules of the functions it calls."""
+
+    text: str
+    modules: tuple[Any, ...]
+
+
+class Machine(NamedTuple):
+    """What bodies are compiled for.
+
+    Attributes:
+        name: for messages.
+        intrinsics: for each `Special`, and for each scalar function that has another meaning on this machine, what takes its place:
+            an `@intrinsic`, or a scalar function.
+        pointer: the Numba type of a pointer to elements of a Numba type.
+        leaves: whether functions return a status, so that an access outside of an array ends the kernel.
+        inlines: whether LLVM puts the body into its caller.
+    """
+
+    name: str
+    intrinsics: Mapping[Any, Any]
+    pointer: Callable[[Any], Any]
+    leaves: bool = False
+    inlines: bool = False
+
+
+class _ScalarTyping(typing_context.BaseContext):  # type: ignore[misc]  # Numba has no types
+    """Numba's typing rules without those of methods, which would load every container type.
+
+    Which rule a call of given types takes is remembered: Numba would try all rules at each call.
+    """
+
+    def __init__(self) -> None:
+        self._scalar_registries: dict[Any, templates.Registry] = {}
+        self._resolved: dict[Any, Any] = {}
+        super().__init__()
+
+    def load_additional_registries(self) -> None:
+        from numba.core.typing import mathdecl
+
+        self.install_registry(mathdecl.registry)
+
+    def install_registry(self, registry: Any) -> None:
+        if registry not in self._scalar_registries:
+            scalar = templates.Registry()
+            scalar.functions, scalar.globals = registry.functions, registry.globals
+            scalar.attributes = [
+                attribute
+                for attribute in registry.attributes
+                if not issubclass(attribute, templates._OverloadAttributeTemplate)
+            ]
+            self._scalar_registries[registry] = scalar
+        super().install_registry(self._scalar_registries[registry])
+
+    def resolve_function_type(self, func: Any, args: Any, kws: Any) -> Any:
+        key = None if kws else (func, tuple(args))
+        known = self._resolved.get(key)
+        if known is None:
+            known = super().resolve_function_type(func, args, kws)
+            if key is not None and known is not None:
+                self._resolved[key] = known
+        return known
+
+
+class _ValueReturns(callconv.BaseCallConv):  # type: ignore[misc]  # Numba has no types
+    """A calling convention in which functions return their value alone.
+
+    Where Numba would raise, they call a function that does not exist. LLVM removes the call where it can't be reached, and
+    elsewhere the compilation is refused.
+    """
+
+    def _make_call_helper(self, builder: Any) -> Any:
+        return None
+
+    def get_return_type(self, kind: Any) -> Any:
+        return self.context.data_model_manager[kind].get_return_type()
+
+    def get_function_type(self, result: Any, arguments: Any) -> Any:
+        return ir.FunctionType(self.get_return_type(result), list(self._get_arg_packer(arguments).argument_types))
+
+    def decorate_function(self, function: Any, names: Any, kinds: Any, noalias: bool = False) -> None:
+        self._get_arg_packer(kinds).assign_names(self.get_arguments(function), ["arg." + name for name in names])
+
+    def get_arguments(self, function: Any) -> Any:
+        return function.args
+
+    def return_value(self, builder: Any, value: Any) -> None:
+        builder.ret(value)
+
+    def return_native_none(self, builder: Any) -> None:
+        builder.ret(builder.function.function_type.return_type(None))
+
+    def return_user_exc(self, builder: Any, *_: Any, **__: Any) -> None:
+        kind = ir.FunctionType(ir.VoidType(), [])
+        builder.call(cgutils.get_or_insert_function(builder.module, kind, RAISED), [])
+        builder.unreachable()
+
+    def return_status_propagate(self, builder: Any, status: Any) -> None:
+        builder.unreachable()
+
+    def call_function(self, builder: Any, callee: Any, result: Any, kinds: Any, arguments: Any) -> Any:
+        value = builder.call(callee, self._get_arg_packer(kinds).as_arguments(builder, arguments))
+        yes, no = cgutils.true_bit, cgutils.false_bit
+        status = callconv.Status(ir.IntType(32)(0), yes, no, no, no, no, no, None)
+        return status, self.context.get_returned_value(builder, result, value)
+
+
+class _StatusReturns(callconv.MinimalCallConv):  # type: ignore[misc]  # Numba has no types
+    """The calling convention of checked builds: an access outside of an array makes each function return at once."""
+
+    def return_user_exc(self, builder: Any, exc: Any, *args: Any, **kws: Any) -> None:
+        if exc is IndexError:
+            self._return_errcode_raw(builder, callconv.RETCODE_USEREXC)
+        else:
+            _ValueReturns.return_user_exc(self, builder)
+
+
+class _ScalarTarget(cpu.CPUContext):  # type: ignore[misc]  # Numba has no types
+    """Numba's CPU target without its run-time system and without containers."""
+
+    def __init__(self, typing: _ScalarTyping, name: str, leaves: bool) -> None:
+        self._convention = (_StatusReturns if leaves else _ValueReturns)(self)
+        super().__init__(typing, name)
+
+    @property
+    def call_conv(self) -> Any:
+        return self._convention
+
+    def init(self) -> None:
+        super().init()
+        self._internal_codegen._library_class = _Library
+
+    def load_additional_registries(self) -> None:
+        from numba.core import optional  # noqa: F401 - registers on import, as do the next
+        from numba.cpython import builtins, mathimpl, numbers, rangeobj, tupleobj  # noqa: F401
+
+        self.install_registry(mathimpl.registry)
+
+    def post_lowering(self, mod: Any, library: Any) -> None:
+        """Nothing: there is no fast math.
+
+        Not even contraction to FMA: LLVM would contract the vectorised loop and the loop for remainders and overlaps
+        differently, so that bits would depend on where arrays lie. Kernels say `fused_multiply_add` where they mean it.
+        """
+
+
+def _registered_target(typing: _ScalarTyping, machine: Machine, jit: Callable[..., Any]) -> _ScalarTarget:
+    """The target for a machine, known to Numba by a name, so that intrinsics and overloads go to it and not to Numba's own CPU target."""
+    name = f"fastgrad: {machine.name}"
+    kind = type("KernelTarget", (target_extension.CPU,), {})
+    target_extension.target_registry[name] = kind
+    target_extension.jit_registry[kind] = jit
+    target = _ScalarTarget(typing, name, machine.leaves)
+    contexts = SimpleNamespace(typing_context=typing, target_context=target)
+    target_extension.dispatcher_registry[kind] = SimpleNamespace(targetdescr=contexts)
+    target.refresh()
+    return target
+
+
+class _Library(codegen.CodeLibrary):  # type: ignore[misc]  # Numba has no types
+    """The IR of a function, neither optimised nor made executable, and the libraries of the functions it calls."""
+
+    def __init__(self, owner: Any, name: str) -> None:
+        super().__init__(owner, name)
+        self._own: list[Any] = []
+        self._called: dict[_Library, None] = {}
+
+    def add_linking_library(self, library: Any) -> None:
+        self._called[library] = None
+
+    def add_ir_module(self, ir_module: Any) -> None:
+        module = llvm.parse_assembly(cgutils.normalize_ir_text(str(ir_module)))
+        for function in module.functions:
+            if not function.is_declaration and function.linkage == llvm.Linkage.external:
+                function.linkage = "linkonce_odr"  # two libraries may bring the same one
+        self._own.append(module)
+
+    def finalize(self) -> None:
+        self._finalized = True
+
+    def modules(self) -> Iterator[Any]:
+        """The modules of the function and of all functions that it calls."""
+        seen: dict[_Library, None] = {}
+        waiting = [self]
+        while waiting:
+            library = waiting.pop()
+            if library not in seen:
+                seen[library] = None
+                waiting.extend(library._called)
+                yield from library._own
+
+    def get_function(self, name: str) -> Any:
+        return next(module.get_function(name) for module in self._own)
+
+    def get_llvm_str(self) -> str:
+        return "\n".join(map(str, self.modules()))
+
+    def get_asm_str(self) -> str:
+        raise NotImplementedError("a function has machine code only as part of a kernel")
+
+
+class _Pipeline(compiler.CompilerBase):  # type: ignore[misc]  # Numba has no types
+    """Those of Numba's passes that plain loops over scalars need; the rest took more than half of the time."""
+
+    _PASSES = (
+        (untyped_passes.TranslateByteCode, "read the bytecode"),
+        (untyped_passes.FixupArgs, "name the arguments"),
+        (untyped_passes.IRProcessing, "process the IR"),
+        (untyped_passes.ReconstructSSA, "assign each variable once"),
+        (typed_passes.NopythonTypeInference, "infer types"),
+        (typed_passes.PreLowerStripPhis, "remove phi nodes"),
+        (typed_passes.IRLegalization, "check the IR"),
+        (typed_passes.NativeLowering, "lower to LLVM IR"),
+        (typed_passes.NoPythonBackend, "collect the result"),
+    )
+
+    def define_pipelines(self) -> list[PassManager]:
+        manager = PassManager("kernel")
+        for step, purpose in self._PASSES:
+            manager.add_pass(step, purpose)
+        manager.finalize()
+        return [manager]
+
+
+class Frontend:
+    """Numba's contexts for one machine, and the functions compiled so far."""
+
+    def __init__(self, machine: Machine) -> None:
+        self.machine = machine
+        self.typing = _ScalarTyping()
+        self.target = _registered_target(self.typing, machine, lambda **_: lambda function: ScalarFunction(self, function, {}))
+        self._functions: dict[Any, ScalarFunction] = {}
+
+    def compile(self, function: FunctionType, arguments: tuple, result: Any) -> Any:
+        """Numba's result of compiling a function, whose globals are those of `bound`."""
+        flags = compiler.Flags()
+        flags.no_cpython_wrapper = flags.no_cfunc_wrapper = flags.no_compile = True
+        flags.error_model = "numpy"
+        flags.nrt = False
+        flags.forceinline = True
+        library = self.target.codegen().create_library(function.__name__)
+        try:
+            outcome = compiler.compile_extra(
+                self.typing, self.target, function, arguments, result, flags, {}, library=library, pipeline_class=_Pipeline
+            )
+        except errors.NumbaError as error:
+            raise CompileError(f"{_place(function)}: {error}") from error
+        library.finalize()
+        return outcome
+
+    def bound(self, function: FunctionType, variables: Mapping[str, Type]) -> FunctionType:
+        """A copy of a function whose globals are the types of its type variables, and what Numba can compile."""
+        scope = {name: value for name, value in function.__globals__.items() if name.startswith("__")}
+        for name in function.__code__.co_names:
+            if name in function.__globals__:
+                scope[name] = self._compilable(function.__globals__[name], variables)
+        for name, element in variables.items():
+            scope[name] = self.type_of(element)
+        copied = FunctionType(function.__code__, scope, function.__name__, None, function.__closure__)
+        copied.__module__ = function.__module__
+        return copied
+
+    def _compilable(self, value: Any, variables: Mapping[str, Type]) -> Any:
+        """The value of a global of a body while Numba compiles it."""
+        if isinstance(value, type) and issubclass(value, np.generic):
+            return self.type_of(np.dtype(value).name)
+        given = self.machine.intrinsics.get(value, value) if value.__hash__ is not None else value
+        if isinstance(given, Special):
+            raise CompileError(f"{given.name} has no meaning on {self.machine.name}")
+        return self.scalar_function(given, variables) if _is_callable(given) else given
+
+    def scalar_function(self, function: Any, variables: Mapping[str, Type]) -> ScalarFunction:
+        """A scalar function, or a choice by dtype, for the dtypes of a kernel's type variables."""
+        used = tuple([(name, kind) for name, kind in variables.items() if name in names_used(function)])
+        if (function, used) not in self._functions:
+            self._functions[function, used] = ScalarFunction(self, function, dict(used))
+        return self._functions[function, used]
+
+    def type_of(self, kind: Type) -> Any:
+        """The Numba type of a type's name."""
+        if kind[0] == "*":
+            return self.machine.pointer(self.type_of(kind[1:]))
+        return types.uint8 if kind == "bool" else getattr(types, kind)
+
+
+class ScalarFunction:
+    """A function of numbers and pointers as Numba sees it in the globals of a body: compiled when a call of it is typed.
+
+    Args:
+        frontend: what compiles it.
+        function: a function, or a choice by the dtype of the first argument.
+        variables: the dtypes of the type variables it uses.
+    """
+
+    is_compiling = False  # Numba reads this, to find recursion
+
+    def __init__(self, frontend: Frontend, function: Any, variables: Mapping[str, Type]) -> None:
+        self.__name__ = "/".join(f.__name__ for f in function.choices.values()) if isinstance(function, ByDtype) else function.__name__
+        self._frontend = frontend
+        self._choices = function.choices if isinstance(function, ByDtype) else {None: function}
+        self._variables = variables
+        self._compiled: dict[tuple, tuple[object, Any]] = {}
+        self._compiling: set[tuple] = set()
+
+    @property
+    def _numba_type_(self) -> Any:
+        return types.Dispatcher(self)
+
+    def compiled(self, arguments: tuple) -> Any:
+        """Numba's result for these argument types.
+
+        Raises:
+            CompileError: the function calls itself.
+        """
+        return self._overload(tuple([types.unliteral(kind) for kind in arguments]))[1]
+
+    def _overload(self, arguments: tuple) -> tuple[object, Any]:
+        if arguments not in self._compiled:
+            function = self._choices.get(None) or self._choices[str(arguments[0])]
+            if arguments in self._compiling:
+                raise CompileError(f"{_place(function)}: {self.__name__} calls itself")
+            self._compiling.add(arguments)
+            try:
+                bound = self._frontend.bound(function, self._variables)
+                outcome = self._frontend.compile(bound, arguments, None)
+            finally:
+                self._compiling.discard(arguments)
+            key = object()
+            self._frontend.target.insert_user_function(key, outcome.fndesc, [outcome.library])
+            self._compiled[arguments] = key, outcome
+        return self._compiled[arguments]
+
+    def get_call_template(self, args: Any, kws: Any) -> tuple:
+        signature = self.compiled(tuple(args)).signature
+        return make_concrete_template(self.__name__, self.__name__, [signature]), None, args, kws
+
+    def get_overload(self, arguments: Any) -> object:
+        return self._overload(tuple(arguments))[0]
+
+
+def _place(function: FunctionType) -> str:
+    """A function's name, file and line."""
+    code = function.__code__
+    return f"{code.co_name} ({code.co_filename}:{code.co_firstlineno})"
+
+
+def _is_callable(value: Any) -> bool:
+    return is_scalar_function(value) or isinstance(value, ByDtype)
+
+
+@functools.cache
+def names_used(function: Any) -> frozenset[str]:
+    """The names of globals that a scalar function, or a function that it calls, reads."""
+    names: set[str] = set()
+    seen = set()
+    waiting = [function]
+    while waiting:
+        next_function = waiting.pop()
+        if isinstance(next_function, ByDtype):
+            waiting.extend(next_function.choices.values())
+        elif is_scalar_function(next_function) and next_function not in seen:
+            seen.add(next_function)
+            used = next_function.__code__.co_names
+            names.update(used)
+            waiting.extend([next_function.__globals__[name] for name in used if name in next_function.__globals__])
+    return frozenset(names)
+
+
+@functools.cache
+def frontend(machine: Callable[[], Machine]) -> Frontend:
+    """Numba's contexts for a machine."""
+    return Frontend(machine())
+
+
+@global_compiler_lock
+def lowered(
+    function: FunctionType,
+    arguments: Sequence[Type],
+    result: Type,
+    variables: Mapping[str, Type],
+    noalias: bool,
+    machine: Callable[[], Machine],
+) -> Body:
+    """A body as the function `@.body`.
+
+    Args:
+        function: the body.
+        arguments: the types of its parameters.
+        result: the type of its result: `int64` or `none`.
+        variables: the type for each name that stands for one.
+        noalias: whether no two arrays overlap.
+        machine: what it is compiled for.
+
+    Raises:
+        CompileError: Numba refuses it.
+    """
+    numba = frontend(machine)
+    kinds = tuple([numba.type_of(kind) for kind in arguments])
+    outcome = numba.compile(numba.bound(function, variables), kinds, numba.type_of(result))
+    return Body(_entry(numba, outcome, result, noalias), tuple(outcome.library.modules()))
+
+
+def _entry(frontend: Frontend, outcome: Any, result: Type, noalias: bool) -> str:
+    """LLVM IR of `@.body`, which calls the compiled function."""
+    name = outcome.fndesc.llvm_func_name
+    kind = frontend.target.call_conv.get_function_type(outcome.fndesc.restype, outcome.fndesc.argtypes)
+    leaves = frontend.machine.leaves
+    texts = [str(argument) for argument in kind.args][leaves:]
+    formal, given = [], []
+    for i, text in enumerate(texts):
+        distinct = " noalias" if noalias and text.endswith(("*", "ptr")) else ""
+        formal.append(f"{text}{distinct} %a{i}")
+        given.append(f"{text} %a{i}")
+    inlining = "alwaysinline" if frontend.machine.inlines else "noinline"
+    answer = "i64" if result == "int64" else "void"
+    give = "ret i64 %value" if result == "int64" else "ret void"
+    head = f"define internal {answer} @.body({', '.join(formal)}) {inlining} nounwind"
+    if not leaves:
+        return f"""
+declare {kind.return_type} @{name}({", ".join(texts)})
+
+{head} {{
+  %value = call {kind.return_type} @{name}({", ".join(given)})
+  {give}
+}}
+"""
+    return f"""
+declare i32 @{name}({", ".join(["ptr", *texts])})
+
+{head} {{
+  %result = alloca i64
+  store i64 0, ptr %result
+  %status = call i32 @{name}({", ".join(["ptr %result", *given])})
+  %code = icmp sgt i32 %status, 0
+  br i1 %code, label %outside, label %done
+outside:
+  call void @.blame(ptr @.kernel_name)
+  br label %done
+done:
+  %value = load i64, ptr %result
+  {give}
+}}
+"""
