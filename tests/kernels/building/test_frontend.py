@@ -39,7 +39,9 @@ def _compiled_each_time(monkeypatch):
 
 def _compare(function, signature, arguments, out, **variables):
     """The kernel of a function and Numba's own function write the same bytes, and return the same."""
-    made = Kernel(function, parse_signature(signature), {name: (dtype,) for name, dtype in variables.items()}, False, False)
+    made = Kernel(
+        function, parse_signature(signature), {name: (dtype,) for name, dtype in variables.items()}, False, False
+    )
     scope = {**function.__globals__, **{name: getattr(numba.types, dtype) for name, dtype in variables.items()}}
     plain = numba.njit(error_model="numpy")(type(function)(function.__code__, scope, function.__name__))
     answers = []
@@ -71,7 +73,8 @@ def _samples(name, rng):
 
 
 @pytest.mark.parametrize(
-    ("a", "b"), [("uint8", "int8"), ("int32", "uint32"), ("uint64", "int64"), ("int64", "float32"), ("float32", "float64")]
+    ("a", "b"),
+    [("uint8", "int8"), ("int32", "uint32"), ("uint64", "int64"), ("int64", "float32"), ("float32", "float64")],
 )
 def test_operations_of_pairs_of_types(rng, a, b):
     arguments = _samples(a, rng), _samples(b, rng), 64
@@ -91,7 +94,9 @@ def _integers(x, y, out, n):
         out[8 * i + 7] = ~b
 
 
-@pytest.mark.parametrize(("a", "b"), [("int64", "int64"), ("uint64", "uint64"), ("uint8", "int32"), ("uint64", "int16")])
+@pytest.mark.parametrize(
+    ("a", "b"), [("int64", "int64"), ("uint64", "uint64"), ("uint8", "int32"), ("uint64", "int16")]
+)
 def test_divisions_shifts_and_bits_of_integers(rng, a, b):
     arguments, out = (_samples(a, rng), _samples(b, rng), 64), np.zeros(8 * 64, np.int64)
     _compare(_integers, "x: in[A], y: in[B], out: out[int64], n: int", arguments, out, A=a, B=b)
@@ -270,7 +275,12 @@ def _unknown(x, n):
 
 @pytest.mark.parametrize(
     ("function", "reason"),
-    [(_two_types, "unify"), (_text, "unicode|str|Literal"), (_recursive, "_endless calls itself"), (_unknown, "nowhere")],
+    [
+        (_two_types, "unify"),
+        (_text, "unicode|str|Literal"),
+        (_recursive, "_endless calls itself"),
+        (_unknown, "nowhere"),
+    ],
 )
 def test_an_error_names_the_function_its_line_and_numbas_reason(function, reason):
     made = Kernel(function, parse_signature("x: inout[float64], n: int"), {}, False, False)

@@ -53,16 +53,13 @@ _BUILDER_MODULES = (
     "building.isa",
     "building.library_calls",
     "building.native",
-
     "building.pair_emission",
     "building.signature",
-
     "building.intrinsics",
     "building.tile_bounds",
     "building.window_emission",
     "building.wrapper",
     "building.tile_emission",
-
 )
 
 

@@ -36,6 +36,7 @@ class CheckedPointer(types.Type):  # type: ignore[misc]  # Numba has no types
 
     @property
     def key(self) -> Any:
+        """What two equal types have in common."""
         return self.dtype
 
 
@@ -98,7 +99,11 @@ def check_tiles(context: Any, builder: Any, special: Special, kinds: Any, args: 
 @infer_global(operator.getitem)
 class _TypeOfElement(AbstractTemplate):  # type: ignore[misc]  # Numba has no types
     def generic(self, args: Any, kws: Any) -> Any:
-        if len(args) == 2 and isinstance(args[0], CheckedPointer) and isinstance(args[1], (types.Integer, types.Boolean)):
+        if (
+            len(args) == 2
+            and isinstance(args[0], CheckedPointer)
+            and isinstance(args[1], (types.Integer, types.Boolean))
+        ):
             return signature(args[0].dtype, args[0], types.intp)
         return None
 
@@ -106,7 +111,11 @@ class _TypeOfElement(AbstractTemplate):  # type: ignore[misc]  # Numba has no ty
 @infer_global(operator.setitem)
 class _TypeOfAssignment(AbstractTemplate):  # type: ignore[misc]  # Numba has no types
     def generic(self, args: Any, kws: Any) -> Any:
-        if len(args) == 3 and isinstance(args[0], CheckedPointer) and isinstance(args[1], (types.Integer, types.Boolean)):
+        if (
+            len(args) == 3
+            and isinstance(args[0], CheckedPointer)
+            and isinstance(args[1], (types.Integer, types.Boolean))
+        ):
             return signature(types.none, args[0], types.intp, args[0].dtype)
         return None
 

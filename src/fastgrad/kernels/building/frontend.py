@@ -269,7 +269,9 @@ class Frontend:
     def __init__(self, machine: Machine) -> None:
         self.machine = machine
         self.typing = _ScalarTyping()
-        self.target = _registered_target(self.typing, machine, lambda **_: lambda function: ScalarFunction(self, function, {}))
+        self.target = _registered_target(
+            self.typing, machine, lambda **_: lambda function: ScalarFunction(self, function, {})
+        )
         self._functions: dict[Any, ScalarFunction] = {}
 
     def compile(self, function: FunctionType, arguments: tuple, result: Any) -> Any:
@@ -282,7 +284,15 @@ class Frontend:
         library = self.target.codegen().create_library(function.__name__)
         try:
             outcome = compiler.compile_extra(
-                self.typing, self.target, function, arguments, result, flags, {}, library=library, pipeline_class=_Pipeline
+                self.typing,
+                self.target,
+                function,
+                arguments,
+                result,
+                flags,
+                {},
+                library=library,
+                pipeline_class=_Pipeline,
             )
         except errors.NumbaError as error:
             raise CompileError(f"{_place(function)}: {error}") from error
@@ -336,9 +346,15 @@ class ScalarFunction:
     is_compiling = False  # Numba reads this, to find recursion
 
     def __init__(self, frontend: Frontend, function: Any, variables: Mapping[str, Type]) -> None:
-        self.__name__ = "/".join(f.__name__ for f in function.choices.values()) if isinstance(function, ByDtype) else function.__name__
+        self.__name__ = (
+            "/".join(f.__name__ for f in function.choices.values())
+            if isinstance(function, ByDtype)
+            else function.__name__
+        )
         self._frontend = frontend
-        self._choices = function.choices if isinstance(function, ByDtype) else {None: function}
+        self._choices: Mapping[str | None, FunctionType] = (
+            function.choices if isinstance(function, ByDtype) else {None: function}
+        )
         self._variables = variables
         self._compiled: dict[tuple, tuple[object, Any]] = {}
         self._compiling: set[tuple] = set()
@@ -372,10 +388,12 @@ class ScalarFunction:
         return self._compiled[arguments]
 
     def get_call_template(self, args: Any, kws: Any) -> tuple:
+        """Numba's typing rule for a call with arguments of these types."""
         signature = self.compiled(tuple(args)).signature
         return make_concrete_template(self.__name__, self.__name__, [signature]), None, args, kws
 
     def get_overload(self, arguments: Any) -> object:
+        """Numba's key of the function compiled for these types."""
         return self._overload(tuple(arguments))[0]
 
 

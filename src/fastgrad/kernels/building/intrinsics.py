@@ -165,7 +165,9 @@ def _prefetch(kind: Any, index: Any) -> Any:
         at = context.cast(builder, args[1], index, types.int64)
         element = builder.gep(address(context, builder, kind, args[0]), [at])
         line = builder.bitcast(element, ir.IntType(8).as_pointer())
-        function = declared(builder, ir.FunctionType(ir.VoidType(), [line.type, _FLAG, _FLAG, _FLAG]), "llvm.prefetch.p0")
+        function = declared(
+            builder, ir.FunctionType(ir.VoidType(), [line.type, _FLAG, _FLAG, _FLAG]), "llvm.prefetch.p0"
+        )
         builder.call(function, [line, _FLAG(0), _FLAG(3), _FLAG(1)])
         return context.get_dummy_value()
 
@@ -305,7 +307,9 @@ INTRINSICS: dict[body.Special, Any] = {
     body.local_array: define(body.local_array, _local_array("local_array", lambda kind: 1), literal=True),
     body.masked_loads: define(body.masked_loads, _machine_number(lambda size: int(host_isa().masks))),
     body.panel_array: define(
-        body.panel_array, _local_array("panel_array", lambda kind: host_isa().panel_bytes * 8 // kind.bitwidth), literal=True
+        body.panel_array,
+        _local_array("panel_array", lambda kind: host_isa().panel_bytes * 8 // kind.bitwidth),
+        literal=True,
     ),
     body.panel_columns: define(body.panel_columns, _machine_number(lambda size: host_isa().panel_bytes // size)),
     body.pointer: define(body.pointer, _pointer),
