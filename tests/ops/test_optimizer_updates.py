@@ -11,7 +11,7 @@ from fastgrad.kernels.reducing.reductions import BLOCK
 from fastgrad.kernels.running import at_once
 from fastgrad.kernels.running.launch import run_launches
 from fastgrad.kernels.updating.norms import LITTLE
-from fastgrad.kernels.updating.optimizers import RULES
+from fastgrad.kernels.updating.update_rule import MOVES, RESTS, RULES
 from fastgrad.ops import optimizer_updates as updates
 
 SHAPES = [(3, 4), (), (5,), (5000,)]
@@ -23,7 +23,7 @@ def state_of(rule, shapes, dtype, seed=0):
 
 
 def numbers_of(rule):
-    return [np.array(0.1 * (i + 1)) for i in range(len(rule.given))]
+    return [np.array(0.1 * (i + 1)) for i in range(len(rule.numbers))]
 
 
 def assert_kernels_do_the_same(row, inputs, **attributes):
@@ -79,7 +79,7 @@ def test_sums_of_rows(rows, index):
     for name in ("sgd", "adam", "ftrl", "rmsprop_centered_momentum"):
         rule = RULES[name]
         inputs = [*state_of(rule, [(9, 3)], np.float64), sums, unique, number, *numbers_of(rule)]
-        for moves in (updates.MOVES, updates.RESTS):
+        for moves in (MOVES, RESTS):
             assert_kernels_do_the_same(updates.update_rows, inputs, rule=name, moves=moves)
 
 
@@ -101,7 +101,7 @@ def test_rows_that_move(name, index):
         inputs = [*state, live, sums, unique, number, *numbers]
         assert_kernels_do_the_same(updates.update_live_rows, inputs, rule=name)
         *found, after = updates.update_live_rows.run(*inputs, rule=name)
-        wanted = updates.update_rows.run(*state, sums, unique, number, *numbers, rule=name, moves=updates.MOVES)
+        wanted = updates.update_rows.run(*state, sums, unique, number, *numbers, rule=name, moves=MOVES)
         for one, other in zip(found, wanted, strict=True):
             np.testing.assert_array_equal(one, other)
         flags[ids] = 1
@@ -119,7 +119,7 @@ def test_half_widths(dtype):
     assert_kernels_do_the_same(updates.sums_of, [values, table])
     adam = RULES["adam"]
     state, numbers = state_of(adam, [(9, 3)], dtype), numbers_of(adam)
-    assert_kernels_do_the_same(updates.update_rows, [*state, *rows, *numbers], rule="adam", moves=updates.MOVES)
+    assert_kernels_do_the_same(updates.update_rows, [*state, *rows, *numbers], rule="adam", moves=MOVES)
     live = np.full(2, 0x0101010101010101, np.uint64)
     assert_kernels_do_the_same(updates.update_live_rows, [*state, live, *rows, *numbers], rule="adam")
     numbers = [np.array(x) for x in (0.5, 0.75, 1e-30, 1e-3, 1.0, 0.25)]

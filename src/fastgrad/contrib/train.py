@@ -14,10 +14,11 @@ import numpy as np
 from fastgrad import dtypes
 from fastgrad.keras.optimizers.adagrad import Adagrad
 from fastgrad.keras.optimizers.adam import Adam
-from fastgrad.keras.optimizers.kernel_optimizer import RESTS, KernelOptimizer
+from fastgrad.keras.optimizers.kernel_optimizer import KernelOptimizer
 from fastgrad.keras.optimizers.rmsprop import RMSprop
 from fastgrad.keras.optimizers.sgd import SGD
-from fastgrad.kernels.updating import optimizers as kernels
+from fastgrad.kernels.updating import optimizers as rules
+from fastgrad.kernels.updating.update_rule import RESTS, UpdateRule
 from fastgrad.recording import state_followed
 from fastgrad.storage.restoration import settle
 from fastgrad.tape import GradientTape
@@ -283,13 +284,10 @@ class AdagradOptimizer(Optimizer):
 
 class _Momentum(SGD):
     @property
-    def _zero_gradient(self) -> int:
-        return RESTS  # as TensorFlow 1's sparse update
-
-    def _rule(self) -> kernels.UpdateRule:
-        if not self.momentums:
-            return kernels.sgd
-        return kernels.accumulated_nesterov if self.nesterov else kernels.accumulated_momentum
+    def rule(self) -> UpdateRule:
+        found = super().rule
+        accumulated = {rules.momentum: rules.accumulated_momentum, rules.nesterov: rules.accumulated_nesterov}
+        return accumulated.get(found, found)
 
 
 class _RMSProp(RMSprop):
@@ -299,7 +297,7 @@ class _RMSProp(RMSprop):
 
     def build(self, variables: Sequence[Variable]) -> None:
         super().build(variables)
-        for slot in self._velocities:
+        for slot in self.slot("velocity"):
             slot.assign(np.ones(slot.shape, slot.dtype.numpy))
 
 

@@ -20,18 +20,9 @@ from fastgrad.kernels.running.at_once import run_at_once
 from fastgrad.kernels.running.launch import Input, Launch, Launches, Output, Scratch
 from fastgrad.kernels.updating.adafactor import adafactor_matrix, adafactor_vector
 from fastgrad.kernels.updating.norms import blocks_in, squares_launches, sums_of_squares, sums_of_squares_launches
-from fastgrad.kernels.updating.optimizers import (
-    FLOATS,
-    INDICES,
-    RULES,
-    ends_turn,
-    units,
-    whole_turns,
-)
+from fastgrad.kernels.updating.optimizers import ends_turn, whole_turns
+from fastgrad.kernels.updating.update_rule import FLOATS, INDICES, RESTS, RULES, units
 from fastgrad.operation import Form, operation
-
-MOVES, RESTS, RESTS_AT_ZERO = range(3)
-"""What a zero gradient does to a row: moves it, leaves it as it is, or leaves it if its slots are zero."""
 
 _NATIVE = frozenset(np.dtype(name) for name in FLOATS)
 _NATIVE_INDICES = frozenset(np.dtype(name) for name in INDICES)
@@ -87,10 +78,18 @@ update = operation("apply_update", Form.FUSED, run=_update, launches=_update_lau
 """One step of an ``UpdateRule`` for ``count`` variables of one dtype, in one kernel call.
 
 Inputs, in this order: the ``count`` weights; for each kind of slot, in the order of ``RULES[rule].state``, those of all
-variables; the gradients; if ``scaled``, a float64 scalar that they are multiplied by; one for each of ``RULES[rule].given``, the
-last being the decay, if the rule has one.
+variables; the gradients; if ``scaled``, a float64 scalar that they are multiplied by; one for each of ``RULES[rule].numbers``, the
+last being the decay, if weights decay.
 Outputs: the new weights, then the new slots: output i takes the place of input i. Attributes: rule (its name), count, scaled.
 """
+
+
+def _update_result(*inputs: np.ndarray, rule: str, result: int) -> np.ndarray:
+    return _update(*inputs, rule=rule, count=1)[result]
+
+
+update_result = operation("apply_update_by_element", Form.ELEMENTWISE, run=_update_result)
+"""One result of ``update`` for one variable, element by element: the inputs of that, and the number of the result."""
 
 
 # ---- Adafactor -------------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from fastgrad.cuda.kernels import row_updates, updates
 from fastgrad.cuda.kernels.choice import FAMILIES, launches_on_device, row_launches_on_device
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.building.build import Kernel
-from fastgrad.kernels.updating.optimizers import RULES
+from fastgrad.kernels.updating.update_rule import RULES
 from fastgrad.operation import TABLE
 from tests.cuda.kernels.groups import nodes_of
 from tests.ops.samples import SAMPLES

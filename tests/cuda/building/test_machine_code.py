@@ -11,7 +11,7 @@ import pytest
 
 from fastgrad.cuda.building.compile import compile_ptx
 from fastgrad.kernels.building.number_types import Untranslatable
-from fastgrad.kernels.updating.optimizers import RULES
+from fastgrad.kernels.updating.update_rule import RULES
 from tests.cuda.building import kernels_of_table as found
 from tests.cuda.building.linking import machine_code
 

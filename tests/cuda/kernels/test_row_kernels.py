@@ -12,7 +12,7 @@ from fastgrad.cuda.kernels.updates import update_of
 from fastgrad.cuda.simulation.lock_step import run_on_simulation
 from fastgrad.kernels.reducing import normalization
 from fastgrad.kernels.updating.norms import LITTLE
-from fastgrad.kernels.updating.optimizers import RULES
+from fastgrad.kernels.updating.update_rule import RULES
 from fastgrad.operation import TABLE
 from tests.cuda.building.linking import machine_code
 
@@ -110,7 +110,7 @@ def test_updates_are_the_cpus_to_the_bit(name):
     rule, sizes = RULES[name], (5, 4099, 1, 130)
     arrays = [np.abs(numbers(size, seed=k)).astype(F32) for k in range(len(rule.state)) for size in sizes]
     gradients = [numbers(size, seed=9).astype(F32) for size in sizes]
-    given = [np.array(0.1 / (1 + i)) for i in range(len(rule.given))]
+    given = [np.array(0.1 / (1 + i)) for i in range(len(rule.numbers))]
     wanted = TABLE["apply_update"].run(*arrays, *gradients, *given, rule=name, count=len(sizes))
     outputs = [np.empty_like(a) for a in arrays]
     inputs = [*arrays, *gradients, *given]

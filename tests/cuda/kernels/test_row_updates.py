@@ -8,9 +8,8 @@ import pytest
 from fastgrad.cuda.building.compile import compile_ptx
 from fastgrad.cuda.kernels.choice import row_launches_on_device
 from fastgrad.cuda.simulation.lock_step import run_on_simulation
-from fastgrad.kernels.updating.optimizers import RULES
+from fastgrad.kernels.updating.update_rule import MOVES, RESTS, RULES
 from fastgrad.operation import TABLE
-from fastgrad.ops.optimizer_updates import MOVES, RESTS
 
 LIMIT = 21
 
@@ -26,7 +25,7 @@ def inputs_of(rule, width, dtype="float32", count=6, live=False):
     moved[[0, 5, 8, 20]] = 1
     for slot in state[1:] if live else ():  # what rests has no slots
         slot[moved[:LIMIT] == 0] = 0
-    numbers = [np.array(0.1 / (1 + i)) for i in range(len(rule.given))]
+    numbers = [np.array(0.1 / (1 + i)) for i in range(len(rule.numbers))]
     return [*state, *([moved.view(np.uint64)] if live else []), values, ids, np.array(count), *numbers]
 
 

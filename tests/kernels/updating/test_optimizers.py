@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from fastgrad.kernels.updating import norms, optimizers
+from fastgrad.kernels.updating.update_rule import units
 
 F4, F8 = np.dtype("float32"), np.dtype("float64")
 RATE, DECAY = 0.1, 0.004
@@ -62,9 +63,9 @@ def _rmsprop_centered(p, s, g, rate, rho, epsilon, decay):
 
 def _rmsprop_centered_momentum(p, s, g, rate, rho, momentum, epsilon, decay):
     s[0][...] = rho * s[0] + (1 - rho) * g**2
-    s[1][...] = rho * s[1] + (1 - rho) * g
-    s[2][...] = momentum * s[2] + rate * g / np.sqrt(s[0] - s[1] ** 2 + epsilon)
-    return _decayed(p, decay) - s[2]
+    s[2][...] = rho * s[2] + (1 - rho) * g
+    s[1][...] = momentum * s[1] + rate * g / np.sqrt(s[0] - s[2] ** 2 + epsilon)
+    return _decayed(p, decay) - s[1]
 
 
 def _adagrad(p, s, g, rate, epsilon, decay):
@@ -150,7 +151,7 @@ def test_one_call_updates_all_variables(name, dtype):
     exact, exact_held = _wide(weights), [_wide(h) for h in held]
     function = getattr(optimizers, name).variables[dtype]
     for _ in range(5):
-        function(weights, *held, gradients, 0, optimizers.units(weights), *hyper)
+        function(weights, *held, gradients, 0, units(weights), *hyper)
         for k, g in enumerate(gradients):
             exact[k] = step(exact[k], [h[k] for h in exact_held], g.astype(np.float64), *hyper)
     tolerance = 3e-5 if dtype == F4 else 1e-12
@@ -208,7 +209,7 @@ def test_ids_that_repeat_or_lie_outside_are_reported(kind, ids, bad):
 def test_work_can_be_cut_anywhere(cuts):
     slots, hyper, _ = RULES["adam"]
     whole, parts = (_state([(4096,), (3,), (5000, 2), (0,), (4097,)], slots, F4) for _ in range(2))
-    assert optimizers.units(whole[0]) == 5
+    assert units(whole[0]) == 5
     function = optimizers.adam.variables[F4]
     function(whole[0], *whole[1], whole[2], 0, 5, *hyper)
     for first, last in itertools.pairwise(cuts):

@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.kernels.updating.optimizers import RULES
 from fastgrad.trace.graphs.graph import validate
 from fastgrad.trace.passes import expand_updates as module
-from fastgrad.trace.passes.expand_updates import expand_updates, is_expandable
+from fastgrad.trace.passes.expand_updates import expand_updates
 from fastgrad.trace.programs.program import compiled_part
 from tests.keras.optimizers.reference import ALL, IDS
 from tests.trace.passes.programs import operations, record
@@ -140,7 +139,3 @@ def test_small_gradients_those_of_products_and_those_that_others_read_stay(from_
     step(tf.constant(x))
     graph = record(step, x)
     assert operations(expand_updates(graph)) == operations(graph)
-
-
-def test_which_rules_are_arithmetic():
-    assert {name for name in RULES if not is_expandable(name)} == {"ftrl", "lion"}

@@ -26,7 +26,6 @@ from fastgrad.cuda.kernels import (
     positions,
     products,
     recurrent,
-    row_updates,
     rows,
     scans,
     updates,
@@ -56,7 +55,6 @@ FAMILIES: tuple[Mapping[Any, Instead], ...] = (
     positions.INSTEAD,
     products.INSTEAD,
     updates.INSTEAD,
-    row_updates.INSTEAD,
     windows.INSTEAD,
     few_channels.INSTEAD,
     pooling.INSTEAD,
@@ -120,7 +118,7 @@ def on_device_all(found: Launches | None) -> Launches | None:
         body = body_of(kernel)
         if body is None:  # a user's, which only the host has
             return False
-        instead = _table().get(body.function)
+        instead = _table().get(body.function) or updates.instead_of_update(body.function)
         if instead is not None:
             return all(map(place, instead(launch, body.variables, memory)))
         if _calls_host(body.function):

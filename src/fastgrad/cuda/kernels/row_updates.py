@@ -21,7 +21,7 @@ from fastgrad.kernels.building.body import digest
 from fastgrad.kernels.building.build import kernel
 from fastgrad.kernels.building.signature import parse_signature
 from fastgrad.kernels.running.launch import Launch
-from fastgrad.kernels.updating.optimizers import FLOATS, INDICES, RULES, UpdateRule, constant_of
+from fastgrad.kernels.updating.update_rule import FLOATS, INDICES, UpdateRule
 
 RUN = {"float32": 4, "float64": 2}
 """How many elements are one access."""
@@ -68,6 +68,8 @@ LIVE = _Way(
     _FIND,
     ("has", "(live[r // 8] >> uint64(r % 8 * 8)) & uint64(255) != 0"),
 )
+WAYS = {"summed_rows": ROWS, "summed_table": TABLE, "summed_live": LIVE}
+"""By the template of the CPU's kernel."""
 
 
 def _name(rule: UpdateRule, way: _Way, many: int) -> str:
@@ -75,11 +77,11 @@ def _name(rule: UpdateRule, way: _Way, many: int) -> str:
 
 
 def _source(rule: UpdateRule, way: _Way, many: int) -> str:
-    hyper = ", ".join(f"{name}_" for name in rule.hyper)
+    hyper = rule.arguments
     names = [part.split(":")[0] for part in way.given.split(", ")]
     given = ", ".join((*rule.state, "g", *names, "first", "last", *rule.given))
     lines = [f"def {_name(rule, way, many)}({given}):"]
-    lines += [f"    {constant_of(name)}" for name in rule.hyper]
+    lines += [f"    {line}" for line in rule.constants]
     lines += ["    for unit in range(first, last):", way.head.format(many=many).rstrip()]
     for word, condition, gradient in zip(("if", "elif"), way.cases, (True, False), strict=True):
         if condition is None:
@@ -91,7 +93,7 @@ def _source(rule: UpdateRule, way: _Way, many: int) -> str:
         lines += [f"            {x}{e} = {x}[{at} + {e}]" for e in range(1, many) for x, at in pairs]
         for e in range(many):
             new = ", ".join(f"{x}{e}" for x in rule.state)
-            lines.append(f"            {new} = formula({new}, {f'g{e}' if gradient else 'T(0)'}, {hyper})")
+            lines.append(f"            {new} = step({new}, {f'g{e}' if gradient else 'T(0)'}, {hyper})")
         lines += [f"            {store.format(x, x)}" for x in rule.state]
         lines += [f"            {x}[i + {e}] = {x}{e}" for x in rule.state for e in range(1, many)]
     return "\n".join(lines) + "\n"
@@ -104,7 +106,7 @@ def rows_update_of(rule: UpdateRule, way: _Way, many: int) -> DeviceKernel:
     filename = f"<fastgrad update {rule.__name__} {digest(source.encode())[:12]}>"
     linecache.cache[filename] = len(source), None, source.splitlines(keepends=True), filename
     scope: dict[str, Any] = {
-        "formula": rule.formula,
+        "step": rule.step,
         "how_many_below": how_many_below,
         "load_aligned": load_aligned,
         "store_aligned": store_aligned,
@@ -132,7 +134,7 @@ def note_live(live, ids, number, first, last):
 _note = on_device(note_live)
 
 
-def _instead(rule: UpdateRule, way: _Way) -> Instead:
+def rows_instead(rule: UpdateRule, way: _Way) -> Instead:
     """What runs for a launch of the CPU's kernel, whose operands are those of its parameters."""
     state, limited = len(rule.state) + 1 + (way is LIVE), way is not TABLE
 
@@ -151,13 +153,3 @@ def _instead(rule: UpdateRule, way: _Way) -> Instead:
         return launches
 
     return instead
-
-
-INSTEAD: dict[Any, Instead] = {}
-"""See `choice`."""
-for _rule in RULES.values():
-    INSTEAD |= {
-        _rule.summed_rows.function: _instead(_rule, ROWS),
-        _rule.summed_table.function: _instead(_rule, TABLE),
-        _rule.summed_live.function: _instead(_rule, LIVE),
-    }

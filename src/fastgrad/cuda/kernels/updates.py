@@ -14,13 +14,14 @@ from typing import Any
 from fastgrad.cuda.building.body import load_aligned, shared_array, store_aligned, thread, threads
 from fastgrad.cuda.building.kernel import DeviceKernel, OnDevice, device_kernel
 from fastgrad.cuda.kernels.instead import Instead, Memory, with_kernel
+from fastgrad.cuda.kernels.row_updates import WAYS, rows_instead
 from fastgrad.cuda.kernels.together import block_sum
 from fastgrad.kernels.building.body import digest
 from fastgrad.kernels.building.signature import parse_signature
 from fastgrad.kernels.functions.vector_math import greatest, least
 from fastgrad.kernels.running.launch import Launch
 from fastgrad.kernels.updating.norms import blocks_of_several, sums_of_squares, totals_of_several
-from fastgrad.kernels.updating.optimizers import RULES, UNIT, UpdateRule, constant_of
+from fastgrad.kernels.updating.update_rule import MADE, UNIT, UpdateRule
 
 FLOATS = ("float32", "float64")
 PARTS = 32
@@ -37,9 +38,9 @@ _NAMES: dict[str, Any] = {
 
 
 def _source(rule: UpdateRule) -> str:
-    every, hyper = (*rule.state, "g"), ", ".join(f"{name}_" for name in rule.hyper)
+    every, hyper = (*rule.state, "g"), rule.arguments
     lines = [f"def {rule.__name__}({', '.join(every)}, count, sizes, first, last, {', '.join(rule.given)}):"]
-    lines += [f"    {constant_of(name)}" for name in rule.hyper]
+    lines += [f"    {line}" for line in rule.constants]
     lines += [
         f"    start, stop = first * {UNIT}, last * {UNIT}",
         "    for k in range(count):",
@@ -53,7 +54,7 @@ def _source(rule: UpdateRule) -> str:
     lines += [f"                {x}{e} = {x}_[i + {e}]" for e in (1, 2, 3) for x in every]
     for e in range(4):
         new, old = (", ".join(f"{x}{e}" for x in names) for names in (rule.state, every))
-        lines.append(f"                {new} = formula({old}, {hyper})")
+        lines.append(f"                {new} = step({old}, {hyper})")
     for x in (
         rule.state
     ):  # one array after the other: what may overlap keeps its order, and so the four of each are one access
@@ -63,7 +64,7 @@ def _source(rule: UpdateRule) -> str:
     lines += [
         "            else:",
         "                for j in range(i, size):",
-        f"                    {targets} = formula({given}, {hyper})",
+        f"                    {targets} = step({given}, {hyper})",
         "        start, stop = start - size, stop - size",
     ]
     return "\n".join(lines) + "\n"
@@ -75,7 +76,7 @@ def update_of(rule: UpdateRule) -> DeviceKernel:
     source = _source(rule)
     filename = f"<fastgrad update {rule.__name__} {digest(source.encode())[:12]}>"
     linecache.cache[filename] = len(source), None, source.splitlines(keepends=True), filename
-    scope = {**_NAMES, "formula": rule.formula}
+    scope = {**_NAMES, "step": rule.step}
     exec(compile(source, filename, "exec"), scope)  # noqa: S102 - our own text
     parameters = [*[f"{name}: inouts[T]" for name in rule.state], "g: ins[T], count: count, sizes: sizes"]
     parameters += ["first: int", "last: int", *[f"{name}: float" for name in rule.given]]
@@ -114,6 +115,16 @@ def add_squares(squares, out, parts, first, last):
             out[unit] = total
 
 
+def instead_of_update(function: Any) -> Instead | None:
+    """What takes the place of a kernel of an update rule, by its function; None for other kernels."""
+    rule, template = MADE.get(function, (None, ""))
+    if rule is None:
+        return None
+    if template in WAYS:
+        return rows_instead(rule, WAYS[template])
+    return _update(rule) if template == "variables" else None
+
+
 def _update(rule: UpdateRule) -> Instead:
     def instead(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[Launch]:
         return [with_kernel(launch, OnDevice(update_of(rule), dtypes))]
@@ -133,7 +144,6 @@ def _squares(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[
 
 
 INSTEAD: dict[Any, Instead] = {
-    **{rule.variables.function: _update(rule) for rule in RULES.values()},
     sums_of_squares.function: _squares,
     blocks_of_several.function: lambda launch, dtypes, memory: [],  # the totals are taken of the arrays
     totals_of_several.function: _squares,

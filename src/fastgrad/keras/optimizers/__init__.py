@@ -19,7 +19,10 @@ from fastgrad.keras.optimizers.muon import Muon as Muon
 from fastgrad.keras.optimizers.nadam import Nadam as Nadam
 from fastgrad.keras.optimizers.optimizer import Optimizer as Optimizer
 from fastgrad.keras.optimizers.rmsprop import RMSprop as RMSprop
+from fastgrad.keras.optimizers.rule_optimizer import RuleOptimizer as RuleOptimizer
 from fastgrad.keras.optimizers.sgd import SGD as SGD
+from fastgrad.keras.optimizers.update_rules import from_rule as from_rule
+from fastgrad.keras.optimizers.update_rules import update_rule as update_rule
 from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_keras_object
 from fastgrad.names import near as _near
 from fastgrad.names import refusal_of as _refusal_of

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from types import MappingProxyType
 from typing import Any
 
 from fastgrad.keras.optimizers.arguments import checked_number
-from fastgrad.keras.optimizers.kernel_optimizer import KernelOptimizer
-from fastgrad.kernels.updating import optimizers as kernels
-from fastgrad.variable import Variable
+from fastgrad.keras.optimizers.rule_optimizer import RuleOptimizer
+from fastgrad.kernels.updating import optimizers as rules
 
 
-class Adadelta(KernelOptimizer):
+class Adadelta(RuleOptimizer):
     """Adadelta (Zeiler, 2012): the gradient in units of the mean step.
 
     ``a = rho * a + (1 - rho) * g**2; s = g * sqrt(d + epsilon) / sqrt(a + epsilon)``;
@@ -28,6 +27,9 @@ class Adadelta(KernelOptimizer):
     Raises:
         ValueError: a number out of its range.
     """
+
+    rule = rules.adadelta
+    slot_names = MappingProxyType({"accumulated_g": "accumulated_grad", "accumulated_step": "accumulated_delta_var"})
 
     def __init__(
         self,
@@ -62,23 +64,6 @@ class Adadelta(KernelOptimizer):
         )
         self.rho = checked_number(rho, "Adadelta: rho", low=0.0, high=1.0)
         self.epsilon = checked_number(epsilon, "Adadelta: epsilon", low=0.0)
-
-    def build(self, variables: Sequence[Variable]) -> None:
-        """Makes the slots of ``variables``."""
-        if self.built:
-            return
-        super().build(variables)
-        names = ["accumulated_grad", "accumulated_delta_var"]
-        self._accumulated_grads, self._accumulated_delta_vars = self.add_optimizer_variables(variables, names)
-
-    def _slot_lists(self) -> Sequence[list[Any]]:
-        return [self._accumulated_grads, self._accumulated_delta_vars]
-
-    def _rule(self) -> kernels.UpdateRule:
-        return kernels.adadelta
-
-    def _numbers(self, rate: Any, step: Any) -> tuple[Any, ...]:
-        return rate, self.rho, self.epsilon
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that make this optimizer again, without its state."""

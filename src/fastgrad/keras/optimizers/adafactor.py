@@ -11,10 +11,11 @@ import numpy as np
 from fastgrad.keras.optimizers.arguments import checked_number
 from fastgrad.keras.optimizers.followed import least
 from fastgrad.keras.optimizers.gradients import Rows, scaled
-from fastgrad.keras.optimizers.kernel_optimizer import MOVES, KernelOptimizer
+from fastgrad.keras.optimizers.kernel_optimizer import KernelOptimizer
 from fastgrad.keras.optimizers.plan import Plan, is_half
 from fastgrad.keras.optimizers.step import assign_all
 from fastgrad.kernels.updating.adafactor import adafactor_matrix, adafactor_vector
+from fastgrad.kernels.updating.update_rule import MOVES
 from fastgrad.ops.optimizer_updates import adafactor_of_matrix, adafactor_of_vector, add_rows
 from fastgrad.tensor import Tensor, constant_tensor
 from fastgrad.variable import Variable
@@ -103,17 +104,16 @@ class Adafactor(KernelOptimizer):
             self._r.append(self.add_variable(means[0], dtype=dtype, name=name))
             self._c.append(self.add_variable(means[1], dtype=dtype, name=name))
             self._v.append(self.add_variable_from_reference(variable, "velocity"))
+        self._slots = [self._r, self._c, self._v]
 
     @property
     def _zero_gradient(self) -> int:
         return MOVES
 
-    def _slot_lists(self) -> Sequence[list[Any]]:
-        return [self._r, self._c, self._v]
-
-    def _numbers(self, rate: Any, step: Any) -> tuple[Any, ...]:
+    def hyperparameters(self, learning_rate: Any, step: Any) -> tuple[Any, ...]:
+        """The numbers that the kernels are given; see ``RuleOptimizer``."""
         beta_2 = 1.0 - step**self.beta_2_decay
-        return least(rate, step**-0.5), beta_2, self.epsilon_1, self.epsilon_2, self.clip_threshold
+        return least(learning_rate, step**-0.5), beta_2, self.epsilon_1, self.epsilon_2, self.clip_threshold
 
     def _run_groups(
         self, plan: Plan, gradients: Sequence[Any], numbers: tuple[float, ...], amount: float, factor: float = 1.0
@@ -131,7 +131,7 @@ class Adafactor(KernelOptimizer):
         dense[rows.ids] = rows.values
         plan = self._plan_of((position,))
         plan.release()
-        self._run_groups(plan, [dense], self._numbers(rate, self._update_count() + 1.0), amount)
+        self._run_groups(plan, [dense], self.hyperparameters(rate, self._update_count() + 1.0), amount)
 
     def _change(self, state: list[list[Any]], gradients: Sequence[Any], numbers: Sequence[Tensor]) -> None:
         for p, r, c, v, g in zip(*state, gradients, strict=True):

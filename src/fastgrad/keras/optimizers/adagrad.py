@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from fastgrad.keras.optimizers.arguments import checked_number
-from fastgrad.keras.optimizers.kernel_optimizer import MOVES, RESTS, KernelOptimizer
-from fastgrad.kernels.updating import optimizers as kernels
-from fastgrad.variable import Variable
+from fastgrad.keras.optimizers.rule_optimizer import RuleOptimizer
+from fastgrad.kernels.updating import optimizers as rules
+from fastgrad.kernels.updating.update_rule import MOVES, RESTS
 
 
-class Adagrad(KernelOptimizer):
+class Adagrad(RuleOptimizer):
     """Adagrad (Duchi et al., 2011): the gradient over the root of the sum of all its squares.
 
     ``a += g**2; w -= rate * g / sqrt(a + epsilon)``. Of ``IndexedSlices`` only their rows are touched.
@@ -26,6 +25,8 @@ class Adagrad(KernelOptimizer):
     Raises:
         ValueError: a number out of its range.
     """
+
+    rule = rules.adagrad
 
     def __init__(
         self,
@@ -62,26 +63,13 @@ class Adagrad(KernelOptimizer):
         self.initial_accumulator_value = checked_number(initial_accumulator_value, what, low=0.0)
         self.epsilon = checked_number(epsilon, "Adagrad: epsilon", low=0.0)
 
-    def build(self, variables: Sequence[Variable]) -> None:
-        """Makes the slots of ``variables``."""
-        if self.built:
-            return
-        super().build(variables)
-        first = self.initial_accumulator_value
-        self._accumulators = self.add_optimizer_variables(variables, "accumulator", initializer=first)
-
     @property
     def _zero_gradient(self) -> int:
         return RESTS if self.initial_accumulator_value + self.epsilon > 0 else MOVES
 
-    def _slot_lists(self) -> Sequence[list[Any]]:
-        return [self._accumulators]
-
-    def _rule(self) -> kernels.UpdateRule:
-        return kernels.adagrad
-
-    def _numbers(self, rate: Any, step: Any) -> tuple[Any, ...]:
-        return rate, self.epsilon
+    def initial_value(self, slot: str) -> Any:
+        """What the sums of squares start with."""
+        return self.initial_accumulator_value
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that make this optimizer again, without its state."""

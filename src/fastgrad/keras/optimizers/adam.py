@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import MappingProxyType
 from typing import Any
 
 from fastgrad.keras.optimizers.followed import root
-from fastgrad.keras.optimizers.kernel_optimizer import KernelOptimizer
 from fastgrad.keras.optimizers.moments import MomentOptimizer
-from fastgrad.kernels.updating import optimizers as kernels
+from fastgrad.keras.optimizers.rule_optimizer import RuleOptimizer
+from fastgrad.keras.optimizers.variable import OptimizerVariable
+from fastgrad.kernels.updating import optimizers as rules
+from fastgrad.kernels.updating.update_rule import UpdateRule
 from fastgrad.variable import Variable
 
 
-class Adam(MomentOptimizer, KernelOptimizer):
+class Adam(MomentOptimizer, RuleOptimizer):
     """Adam (Kingma and Ba, 2014), in the form with "epsilon hat".
 
     ``m += (1 - beta_1) * (g - m); v += (1 - beta_2) * (g**2 - v)``;
@@ -32,6 +35,8 @@ class Adam(MomentOptimizer, KernelOptimizer):
     Raises:
         ValueError: a number out of its range.
     """
+
+    slot_names = MappingProxyType({"m": "momentum", "v": "velocity", "greatest_v": "velocity_hat"})
 
     def __init__(
         self,
@@ -71,23 +76,18 @@ class Adam(MomentOptimizer, KernelOptimizer):
         )
         self.amsgrad = amsgrad
 
-    def build(self, variables: Sequence[Variable]) -> None:
-        """Makes the slots of ``variables``."""
-        if self.built:
-            return
-        super().build(variables)
-        self._momentums, self._velocities = self.add_optimizer_variables(variables, ["momentum", "velocity"])
-        self._velocity_hats = self.add_optimizer_variables(variables, "velocity_hat") if self.amsgrad else []
+    @property
+    def rule(self) -> UpdateRule:
+        """The update rule of ``amsgrad``, as that was when the slots were made."""
+        return rules.adam_amsgrad if (len(self._slots) == 3 if self.built else self.amsgrad) else rules.adam
 
-    def _slot_lists(self) -> Sequence[list[Any]]:
-        slots = [self._momentums, self._velocities]
-        return [*slots, self._velocity_hats] if self._velocity_hats else slots
+    def _made_slots(self, variables: Sequence[Variable], names: list[str]) -> list[list[OptimizerVariable]]:
+        # Saved files have the moments variable by variable, then all greatest ones.
+        return [*super()._made_slots(variables, names[:2]), *super()._made_slots(variables, names[2:])]
 
-    def _rule(self) -> kernels.UpdateRule:
-        return kernels.adam_amsgrad if self._velocity_hats else kernels.adam
-
-    def _numbers(self, rate: Any, step: Any) -> tuple[Any, ...]:
-        alpha = rate * root(1.0 - self.beta_2**step) / (1.0 - self.beta_1**step)
+    def hyperparameters(self, learning_rate: Any, step: Any) -> tuple[Any, ...]:
+        """The values of the rule's hyper-parameters; see ``RuleOptimizer``."""
+        alpha = learning_rate * root(1.0 - self.beta_2**step) / (1.0 - self.beta_1**step)
         return alpha, self.beta_1, self.beta_2, self.epsilon
 
     def get_config(self) -> dict[str, Any]:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from types import MappingProxyType
 from typing import Any
 
-from fastgrad.keras.optimizers.kernel_optimizer import KernelOptimizer
 from fastgrad.keras.optimizers.moments import MomentOptimizer
-from fastgrad.kernels.updating import optimizers as kernels
-from fastgrad.variable import Variable
+from fastgrad.keras.optimizers.rule_optimizer import RuleOptimizer
+from fastgrad.kernels.updating import optimizers as rules
 
 
-class Adamax(MomentOptimizer, KernelOptimizer):
+class Adamax(MomentOptimizer, RuleOptimizer):
     """Adamax (Kingma and Ba, 2014): Adam with the greatest gradient in place of the second moment.
 
     ``m += (1 - beta_1) * (g - m); u = max(beta_2 * u, |g|); w -= rate / (1 - beta_1**t) * m / (u + epsilon)``.
@@ -30,18 +29,9 @@ class Adamax(MomentOptimizer, KernelOptimizer):
         ValueError: a number out of its range.
     """
 
-    def build(self, variables: Sequence[Variable]) -> None:
-        """Makes the slots of ``variables``."""
-        if self.built:
-            return
-        super().build(variables)
-        self._m, self._u = self.add_optimizer_variables(variables, ["momentum", "norm"])
+    rule = rules.adamax
+    slot_names = MappingProxyType({"m": "momentum", "u": "norm"})
 
-    def _slot_lists(self) -> Sequence[list[Any]]:
-        return [self._m, self._u]
-
-    def _rule(self) -> kernels.UpdateRule:
-        return kernels.adamax
-
-    def _numbers(self, rate: Any, step: Any) -> tuple[Any, ...]:
-        return rate, self.beta_1, self.beta_2, self.beta_1**step, self.epsilon
+    def hyperparameters(self, learning_rate: Any, step: Any) -> tuple[Any, ...]:
+        """The values of the rule's hyper-parameters; see ``RuleOptimizer``."""
+        return learning_rate, self.beta_1, self.beta_2, self.beta_1**step, self.epsilon

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 from fastgrad.keras.optimizers.arguments import checked_number
 from fastgrad.keras.optimizers.followed import quotient
-from fastgrad.keras.optimizers.kernel_optimizer import MOVES, KernelOptimizer
-from fastgrad.kernels.updating import optimizers as kernels
-from fastgrad.variable import Variable
+from fastgrad.keras.optimizers.rule_optimizer import RuleOptimizer
+from fastgrad.kernels.updating import optimizers as rules
 
 
-class Ftrl(KernelOptimizer):
+class Ftrl(RuleOptimizer):
     """Follow The Regularized Leader, "proximal" (McMahan et al., 2013), for sparse linear models.
 
     With ``p = -learning_rate_power``: ``b = a + g**2``;
@@ -36,6 +34,8 @@ class Ftrl(KernelOptimizer):
     Raises:
         ValueError: a number out of its range.
     """
+
+    rule = rules.ftrl
 
     def __init__(
         self,
@@ -91,30 +91,15 @@ class Ftrl(KernelOptimizer):
         self.l2_shrinkage_regularization_strength = l2_shrinkage_regularization_strength
         self.beta = beta
 
-    def build(self, variables: Sequence[Variable]) -> None:
-        """Makes the slots of ``variables``."""
-        if self.built:
-            return
-        super().build(variables)
-        first = self.initial_accumulator_value
-        self._accumulators, self._linears = self.add_optimizer_variables(
-            variables, ["accumulator", "linear"], initializer=[first, "zeros"]
-        )
+    def initial_value(self, slot: str) -> Any:
+        """What the elements of a slot start with."""
+        return self.initial_accumulator_value if slot == "accumulator" else "zeros"
 
-    @property
-    def _zero_gradient(self) -> int:
-        return MOVES
-
-    def _slot_lists(self) -> Sequence[list[Any]]:
-        return [self._accumulators, self._linears]
-
-    def _rule(self) -> kernels.UpdateRule:
-        return kernels.ftrl
-
-    def _numbers(self, rate: Any, step: Any) -> tuple[Any, ...]:
-        l2 = self.l2_regularization_strength + quotient(self.beta, 2.0 * rate)
+    def hyperparameters(self, learning_rate: Any, step: Any) -> tuple[Any, ...]:
+        """The values of the rule's hyper-parameters; see ``RuleOptimizer``."""
+        l2 = self.l2_regularization_strength + quotient(self.beta, 2.0 * learning_rate)
         shrinkage = self.l2_shrinkage_regularization_strength
-        return rate, -self.learning_rate_power, self.l1_regularization_strength, l2, shrinkage
+        return learning_rate, -self.learning_rate_power, self.l1_regularization_strength, l2, shrinkage
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that make this optimizer again, without its state."""

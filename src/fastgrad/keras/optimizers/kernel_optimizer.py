@@ -13,10 +13,8 @@ from fastgrad.keras.optimizers.gradients import Gradient, Rows, global_factor, r
 from fastgrad.keras.optimizers.optimizer import Optimizer, decay
 from fastgrad.keras.optimizers.plan import Plan, is_half, release
 from fastgrad.keras.optimizers.step import Step, SummedRows, assign_all, by_key
-from fastgrad.kernels.updating.optimizers import UpdateRule, units
-from fastgrad.ops.optimizer_updates import MOVES as MOVES
-from fastgrad.ops.optimizer_updates import RESTS as RESTS
-from fastgrad.ops.optimizer_updates import RESTS_AT_ZERO as RESTS_AT_ZERO
+from fastgrad.keras.optimizers.variable import OptimizerVariable
+from fastgrad.kernels.updating.update_rule import MOVES, RESTS_AT_ZERO, UpdateRule, units
 from fastgrad.ops.optimizer_updates import update, update_live_rows, update_rows
 from fastgrad.placement import beside, moved
 from fastgrad.recording import recorders, state_followed, unheard
@@ -31,39 +29,37 @@ _SCANNED = 65536
 
 
 class KernelOptimizer(Optimizer):
-    """The base of fastgrad's own optimizers.
+    """The base of optimizers whose update is a kernel.
 
-    A subclass says in ``_slot_lists`` which slots it has, in ``_rule`` which kernels update them (see
-    ``kernels/updating/optimizers.py``), and in ``_numbers`` what these are given besides arrays.
-
-    Gradients that are ``IndexedSlices`` give the dense gradient's result (repeated rows are summed first) without
-    making it. Rows that a zero gradient would leave as they are cost nothing: with SGD and Adagrad all rows that
-    have no gradient; with slots that fade (momentum, Adam, RMSprop and most others) those that never had one, while
-    rows that once had one go on moving, as they do under a dense gradient.
+    A subclass has ``rule``, ``_slots`` and ``hyperparameters``; see ``RuleOptimizer``.
     """
+
+    _slots: Sequence[list[OptimizerVariable]] = ()
+    """For each kind of slot, in the order of the rule's parameters, the slots of all variables."""
+
+    @property
+    def rule(self) -> UpdateRule:
+        """The update rule.
+
+        Raises:
+            TypeError: the class has none.
+        """
+        raise TypeError(
+            f"{type(self).__name__}: its attribute `rule` must be an update rule, a function declared with "
+            "@keras.optimizers.update_rule; it has none."
+        )
+
+    def hyperparameters(self, learning_rate: Any, step: Any) -> tuple[Any, ...]:
+        """The numbers that the kernels are given, but for the decay."""
+        raise NotImplementedError
 
     @property
     def _zero_gradient(self) -> int:
         """What a zero gradient does to a row."""
-        return RESTS_AT_ZERO
-
-    def _slot_lists(self) -> Sequence[list[Any]]:
-        """For each kind of slot, in the kernel's order, the slots of all variables."""
-        raise NotImplementedError
-
-    def _rule(self) -> UpdateRule:
-        """The kernels that update the weights and these slots."""
-        raise NotImplementedError
-
-    def _numbers(self, rate: Any, step: Any) -> tuple[Any, ...]:
-        """What the kernels take besides arrays, but for the decay: ``step`` counts from 1.
-
-        Written for floats as for tensors of programs, when ``self`` is the optimizer's ``Live``: see ``followed.py``.
-        """
-        raise NotImplementedError
+        return self.rule.zero_gradient
 
     def _begin(self, step: Any) -> None:
-        """Called once before each update, for state that is not a variable's; written as ``_numbers`` is."""
+        """Called once before each update, for state that is not a variable's; written as ``hyperparameters`` is."""
 
     def _apply_plain(self, grads: Sequence[Any], variables: Sequence[Variable]) -> bool:
         plan = self._plan
@@ -131,13 +127,13 @@ class KernelOptimizer(Optimizer):
             return
         plan = self._plan_of((position,))
         plan.release()
-        self._run_groups(plan, [found], self._numbers(rate, self._update_count() + 1.0), 0.0)
+        self._run_groups(plan, [found], self.hyperparameters(rate, self._update_count() + 1.0), 0.0)
 
     def _plan_of(self, positions: tuple[int, ...]) -> Plan:
         plan = self._plans.get(positions)
         if plan is None:
             variables = [self._trainable_variables[i] for i in positions]
-            slots = [[kind[i] for i in positions] for kind in self._slot_lists()]
+            slots = [[kind[i] for i in positions] for kind in self._slots]
             plan = self._plans[positions] = Plan(
                 variables, slots, self._iterations, [self._use_weight_decay(v) for v in variables]
             )
@@ -145,7 +141,7 @@ class KernelOptimizer(Optimizer):
 
     def _run(self, plan: Plan, gradients: Sequence[Any], rate: float, step: int, factor: float = 1.0) -> None:
         self._begin(float(step))
-        numbers, amount = self._numbers(rate, float(step)), (self.weight_decay or 0.0) * rate
+        numbers, amount = self.hyperparameters(rate, float(step)), (self.weight_decay or 0.0) * rate
         self._run_groups(plan, gradients, numbers, amount, factor)
 
     def _run_groups(
@@ -155,7 +151,7 @@ class KernelOptimizer(Optimizer):
             for variable in plan.variables:
                 if self._positions[id(variable)] in self._live:
                     self._live[self._positions[id(variable)]]._array.fill(_ALL)
-        rule = self._rule()
+        rule = self.rule
         kernel, scale = (rule.variables, ()) if factor == 1.0 else (rule.scaled_variables, (factor,))
         for group in plan.groups:
             lists = group.parameters, *group.slots, plan.of(gradients, group)
@@ -169,7 +165,7 @@ class KernelOptimizer(Optimizer):
         """The kernel on float32 copies of float16 or bfloat16 arrays, rounded back."""
         lists = [argument for argument in arguments if isinstance(argument, (list, tuple))]
         wide = [[array.astype(np.float32) for array in arrays] for arrays in lists]
-        self._rule().variables[wide[0][0].dtype](*wide, *arguments[len(lists) :])
+        self.rule.variables[wide[0][0].dtype](*wide, *arguments[len(lists) :])
         with np.errstate(all="ignore"):
             for old, new in zip(lists[:-1], wide[:-1], strict=True):
                 for target, array in zip(old, new, strict=True):
@@ -192,7 +188,7 @@ class KernelOptimizer(Optimizer):
         self, variables: Sequence[Variable], gradients: Sequence[Tensor | SummedRows], step: Step, decays: bool
     ) -> None:
         """The update of these variables, as an operation for each group of them, and assignments."""
-        numbers = [scalar(number) for number in step.live._numbers(step.rate, step.number)]
+        numbers = [scalar(number) for number in step.live.hyperparameters(step.rate, step.number)]
         none = scalar(0.0)
         amount = step.live.weight_decay * step.rate if decays else none
         dense = [i for i, gradient in enumerate(gradients) if isinstance(gradient, Tensor)]
@@ -213,12 +209,12 @@ class KernelOptimizer(Optimizer):
     def _state_of(self, variables: Sequence[Variable]) -> list[list[Any]]:
         """These variables, and for each kind of slot theirs."""
         positions = [self._positions[id(variable)] for variable in variables]
-        return [list(variables), *[[kind[i] for i in positions] for kind in self._slot_lists()]]
+        return [list(variables), *[[kind[i] for i in positions] for kind in self._slots]]
 
     def _change(self, state: list[list[Any]], gradients: Sequence[Any], numbers: Sequence[Tensor]) -> None:
         flat = [variable for kind in state for variable in kind]
         arrays = [variable._read() for variable in flat]
-        new = update(*arrays, *gradients, *numbers, rule=self._rule().__name__, count=len(gradients))
+        new = update(*arrays, *gradients, *numbers, rule=self.rule.key, count=len(gradients))
         assign_all(flat, new)
         for variable in state[0]:
             live = self._live.get(self._positions[id(variable)])
@@ -226,7 +222,7 @@ class KernelOptimizer(Optimizer):
                 live.assign(np.full(live._array.shape, _ALL))
 
     def _change_rows(self, state: list[list[Any]], rows: Any, numbers: Sequence[Tensor]) -> None:
-        flat, rule, moves = [kind[0] for kind in state], self._rule().__name__, self._moves()
+        flat, rule, moves = [kind[0] for kind in state], self.rule.key, self._moves()
         if moves != RESTS_AT_ZERO:
             arrays = [variable._read() for variable in flat]
             assign_all(flat, update_rows(*arrays, *rows, *numbers, rule=rule, moves=moves))
@@ -241,11 +237,11 @@ class KernelOptimizer(Optimizer):
     def _update_rows(self, position: int, rows: Rows, rate: float, amount: float) -> None:
         """What the dense gradient with these rows would do, decay included."""
         variable = self._trainable_variables[position]
-        slots = [kind[position] for kind in self._slot_lists()]
+        slots = [kind[position] for kind in self._slots]
         if amount and self._use_weight_decay(variable):
             decay([variable], amount)
         release((variable, *slots))
-        numbers, rule = self._numbers(rate, self._update_count() + 1.0), self._rule()
+        numbers, rule = self.hyperparameters(rate, self._update_count() + 1.0), self.rule
         moves = self._moves()
         live = self._live_rows(position, slots) if moves == RESTS_AT_ZERO else None
         arrays = [variable._array, *[slot._array for slot in slots]]
@@ -277,7 +273,7 @@ class KernelOptimizer(Optimizer):
         gradient = np.zeros_like(wide[0])
         gradient[np.searchsorted(where, rows.ids)] = rows.values
         lists = [[array] for array in (*wide, gradient)]
-        self._rule().variables[gradient.dtype](*lists, 0, units([gradient]), *numbers, 0.0)
+        self.rule.variables[gradient.dtype](*lists, 0, units([gradient]), *numbers, 0.0)
         for array, new in zip(arrays, wide, strict=True):
             array[where] = new
 
@@ -310,4 +306,4 @@ class KernelOptimizer(Optimizer):
         if self._moves() == RESTS_AT_ZERO:
             for variable in variables:
                 position = self._positions[id(variable)]
-                self._live_rows(position, [kind[position] for kind in self._slot_lists()])
+                self._live_rows(position, [kind[position] for kind in self._slots])

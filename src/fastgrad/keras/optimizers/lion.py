@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from types import MappingProxyType
 from typing import Any
 
 from fastgrad.keras.optimizers.arguments import checked_number
-from fastgrad.keras.optimizers.kernel_optimizer import KernelOptimizer
-from fastgrad.kernels.updating import optimizers as kernels
-from fastgrad.variable import Variable
+from fastgrad.keras.optimizers.rule_optimizer import RuleOptimizer
+from fastgrad.kernels.updating import optimizers as rules
 
 
-class Lion(KernelOptimizer):
+class Lion(RuleOptimizer):
     """Lion (Chen et al., 2023): the sign of a momentum.
 
     ``w -= rate * sign(beta_1 * m + (1 - beta_1) * g); m = beta_2 * m + (1 - beta_2) * g``.
@@ -27,6 +26,9 @@ class Lion(KernelOptimizer):
     Raises:
         ValueError: a number out of its range.
     """
+
+    rule = rules.lion
+    slot_names = MappingProxyType({"m": "momentum"})
 
     def __init__(
         self,
@@ -66,22 +68,6 @@ class Lion(KernelOptimizer):
             )
         self.beta_1 = beta_1
         self.beta_2 = checked_number(beta_2, "Lion: beta_2", low=0.0, high=1.0)
-
-    def build(self, variables: Sequence[Variable]) -> None:
-        """Makes the slots of ``variables``."""
-        if self.built:
-            return
-        super().build(variables)
-        self._momentums = self.add_optimizer_variables(variables, "momentum")
-
-    def _slot_lists(self) -> Sequence[list[Any]]:
-        return [self._momentums]
-
-    def _rule(self) -> kernels.UpdateRule:
-        return kernels.lion
-
-    def _numbers(self, rate: Any, step: Any) -> tuple[Any, ...]:
-        return rate, self.beta_1, self.beta_2
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that make this optimizer again, without its state."""

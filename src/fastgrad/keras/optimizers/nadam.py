@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import MappingProxyType
 from typing import Any
 
 from fastgrad.keras.optimizers.followed import scaled_variable, value_of
-from fastgrad.keras.optimizers.kernel_optimizer import KernelOptimizer
 from fastgrad.keras.optimizers.moments import MomentOptimizer
-from fastgrad.kernels.updating import optimizers as kernels
+from fastgrad.keras.optimizers.rule_optimizer import RuleOptimizer
+from fastgrad.kernels.updating import optimizers as rules
 from fastgrad.variable import Variable
 
 
-class Nadam(MomentOptimizer, KernelOptimizer):
+class Nadam(MomentOptimizer, RuleOptimizer):
     """Nadam (Dozat, 2015): Adam with Nesterov momentum.
 
     With ``u[t] = beta_1 * (1 - 0.96**t / 2)`` and p[t] the product of u[1] to u[t], the step is
@@ -33,25 +34,22 @@ class Nadam(MomentOptimizer, KernelOptimizer):
         ValueError: a number out of its range.
     """
 
+    rule = rules.nadam
+    slot_names = MappingProxyType({"m": "momentum", "v": "velocity"})
+
     def build(self, variables: Sequence[Variable]) -> None:
         """Makes the slots of ``variables``."""
         if self.built:
             return
         super().build(variables)
-        self._momentums, self._velocities = self.add_optimizer_variables(variables, ["momentum", "velocity"])
         dtype = variables[0].dtype if variables else None
         self._u_product = self.add_variable((), "ones", dtype, name="u_product")
 
-    def _slot_lists(self) -> Sequence[list[Any]]:
-        return [self._momentums, self._velocities]
-
-    def _rule(self) -> kernels.UpdateRule:
-        return kernels.nadam
-
-    def _numbers(self, rate: Any, step: Any) -> tuple[Any, ...]:
+    def hyperparameters(self, learning_rate: Any, step: Any) -> tuple[Any, ...]:
+        """The values of the rule's hyper-parameters; see ``RuleOptimizer``."""
         u, next_u, product = self._u(step), self._u(step + 1.0), value_of(self._u_product, step)
         m_weight, g_weight = next_u / (1.0 - product * next_u), (1.0 - u) / (1.0 - product)
-        return rate, self.beta_1, self.beta_2, m_weight, g_weight, self.beta_2**step, self.epsilon
+        return learning_rate, self.beta_1, self.beta_2, m_weight, g_weight, self.beta_2**step, self.epsilon
 
     def _u(self, step: Any) -> Any:
         return self.beta_1 * (1.0 - 0.5 * 0.96**step)

@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import MappingProxyType
 from typing import Any
 
 from fastgrad.keras.optimizers.arguments import checked_number
-from fastgrad.keras.optimizers.kernel_optimizer import KernelOptimizer
-from fastgrad.kernels.updating import optimizers as kernels
+from fastgrad.keras.optimizers.rule_optimizer import RuleOptimizer
+from fastgrad.keras.optimizers.variable import OptimizerVariable
+from fastgrad.kernels.updating import optimizers as rules
+from fastgrad.kernels.updating.update_rule import UpdateRule
 from fastgrad.variable import Variable
 
+# By whether there is momentum, and whether it is centered.
+_RULES = {
+    (False, False): rules.rmsprop,
+    (True, False): rules.rmsprop_momentum,
+    (False, True): rules.rmsprop_centered,
+    (True, True): rules.rmsprop_centered_momentum,
+}
 
-class RMSprop(KernelOptimizer):
+
+class RMSprop(RuleOptimizer):
     """RMSprop (Hinton, 2012): the gradient over the root of its mean square.
 
     ``v = rho * v + (1 - rho) * g**2; w -= rate * g / sqrt(v + epsilon)``; with ``centered``, v less the square of the mean
@@ -30,6 +41,8 @@ class RMSprop(KernelOptimizer):
     Raises:
         ValueError: a number out of its range.
     """
+
+    slot_names = MappingProxyType({"v": "velocity", "m": "momentum", "average": "average_gradient"})
 
     def __init__(
         self,
@@ -69,26 +82,15 @@ class RMSprop(KernelOptimizer):
         self.epsilon = checked_number(epsilon, "RMSprop: epsilon", low=0.0)
         self.centered = centered
 
-    def build(self, variables: Sequence[Variable]) -> None:
-        """Makes the slots of ``variables``."""
-        if self.built:
-            return
-        super().build(variables)
-        self._velocities = self.add_optimizer_variables(variables, "velocity")
-        self._momentums = self.add_optimizer_variables(variables, "momentum") if self.momentum > 0 else []
-        self._average_gradients = self.add_optimizer_variables(variables, "average_gradient") if self.centered else []
+    @property
+    def rule(self) -> UpdateRule:
+        """The update rule of ``momentum`` and ``centered``, as these were when the slots were made."""
+        return self._built_rule if self.built else _RULES[self.momentum > 0, bool(self.centered)]
 
-    def _slot_lists(self) -> Sequence[list[Any]]:
-        return [kind for kind in (self._velocities, self._average_gradients, self._momentums) if kind]
-
-    def _rule(self) -> kernels.UpdateRule:
-        if self._average_gradients:
-            return kernels.rmsprop_centered_momentum if self._momentums else kernels.rmsprop_centered
-        return kernels.rmsprop_momentum if self._momentums else kernels.rmsprop
-
-    def _numbers(self, rate: Any, step: Any) -> tuple[Any, ...]:
-        momentum = (self.momentum,) if self._momentums else ()
-        return (rate, self.rho, *momentum, self.epsilon)
+    def _made_slots(self, variables: Sequence[Variable], names: list[str]) -> list[list[OptimizerVariable]]:
+        # Saved files have them kind by kind.
+        self._built_rule = _RULES["momentum" in names, "average_gradient" in names]
+        return [slots for name in names for slots in super(RMSprop, self)._made_slots(variables, [name])]
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that make this optimizer again, without its state."""

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from types import MappingProxyType
 from typing import Any
 
-from fastgrad.keras.optimizers.kernel_optimizer import RESTS, RESTS_AT_ZERO, KernelOptimizer
-from fastgrad.kernels.updating import optimizers as kernels
-from fastgrad.variable import Variable
+from fastgrad.keras.optimizers.rule_optimizer import RuleOptimizer
+from fastgrad.kernels.updating import optimizers as rules
+from fastgrad.kernels.updating.update_rule import UpdateRule
 
 
-class SGD(KernelOptimizer):
+class SGD(RuleOptimizer):
     """``w -= rate * g``; with momentum ``m = momentum * m - rate * g; w += m`` (Sutskever et al., 2013).
 
     Of ``IndexedSlices`` only their rows are touched; with momentum, rows that once had a gradient go on moving.
@@ -25,6 +25,8 @@ class SGD(KernelOptimizer):
     Raises:
         ValueError: a number out of its range.
     """
+
+    slot_names = MappingProxyType({"m": "momentum", "a": "momentum"})
 
     def __init__(
         self,
@@ -62,27 +64,21 @@ class SGD(KernelOptimizer):
         self.momentum = momentum
         self.nesterov = nesterov
 
-    def build(self, variables: Sequence[Variable]) -> None:
-        """Makes the slots of ``variables``."""
-        if self.built:
-            return
-        super().build(variables)
-        self.momentums = self.add_optimizer_variables(variables, "momentum") if self.momentum != 0 else []
+    @property
+    def rule(self) -> UpdateRule:
+        """The update rule: with momentum, if there was some when the slots were made."""
+        if self._slots or (self.momentum and not self.built):
+            return rules.nesterov if self.nesterov else rules.momentum
+        return rules.sgd
+
+    def hyperparameters(self, learning_rate: Any, step: Any) -> tuple[Any, ...]:
+        """The values of the rule's hyper-parameters; see ``RuleOptimizer``."""
+        return (learning_rate, self.momentum) if self._slots else (learning_rate,)
 
     @property
-    def _zero_gradient(self) -> int:
-        return RESTS_AT_ZERO if self.momentums else RESTS
-
-    def _slot_lists(self) -> Sequence[list[Any]]:
-        return [self.momentums] if self.momentums else []
-
-    def _rule(self) -> kernels.UpdateRule:
-        if not self.momentums:
-            return kernels.sgd
-        return kernels.nesterov if self.nesterov else kernels.momentum
-
-    def _numbers(self, rate: Any, step: Any) -> tuple[Any, ...]:
-        return (rate, self.momentum) if self.momentums else (rate,)
+    def momentums(self) -> list[Any]:
+        """The slots of the momentum, one for each variable; none without momentum."""
+        return [*self._slots[0]] if self._slots else []
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that make this optimizer again, without its state."""

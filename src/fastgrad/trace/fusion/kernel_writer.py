@@ -28,7 +28,7 @@ from fastgrad.trace.fusion.fused import Fused, Step
 from fastgrad.trace.fusion.scalar_casts import element_type, loaded, stored
 from fastgrad.trace.fusion.scalar_code import NAMES, translated
 
-_NAMES: dict[str, Any] = NAMES | {
+_NAMES: dict[str, Any] = {
     "local_array": local_array,
     "fill": lanes.fill,
     "padded": lanes.padded,
@@ -287,7 +287,7 @@ def function_of(parameters: str, source: str, number: str, names: Mapping[str, A
     source = source.replace("def fused(", f"def {name}(", 1)
     filename = f"<fastgrad kernel {name}>"
     text = linecache.cache[filename] = len(source), None, source.splitlines(keepends=True), filename
-    scope = {**_NAMES, **names}
+    scope = {**NAMES, **_NAMES, **names}
     exec(compile(source, filename, "exec"), scope)  # noqa: S102 - our own text
     return scope[name], text
 
@@ -314,7 +314,7 @@ def nanoseconds_of(fused: Fused) -> float:
 
 def is_function(step: Step) -> bool:
     """Whether a step is a long chain of operations."""
-    if step.row.form is not Form.ELEMENTWISE:
+    if step.row.form is not Form.ELEMENTWISE or step.row.name == "apply_update_by_element":
         return False
     found = translated(step.row.name, ["x"] * len(step.inputs), step.inputs, step.output, step.attributes)
     return found is not None and found[1] is not None

@@ -9,7 +9,7 @@ import numpy as np
 
 from fastgrad.kernels.products.steps import product_launches
 from fastgrad.kernels.running.launch import Input, Launch, Launches, Output, Scratch
-from fastgrad.kernels.updating.optimizers import FLOATS, RULES
+from fastgrad.kernels.updating.update_rule import FLOATS, RULES
 from fastgrad.trace.fusion.emit import map_launch
 from fastgrad.trace.fusion.epilogues import MapOf, Product, launches_of_product
 from fastgrad.trace.graphs.graph import Graph, Kind, Node, Value, uses_of
@@ -120,7 +120,7 @@ def launches_of_updated(payload: UpdatedProduct, map_of: MapOf = map_launch, apa
     pairs = tuple([(i, given + i) for i in range(kinds)])
 
     def update(place: Scratch) -> Launch:
-        numbers = [Input(given + kinds + i) for i in range(len(rule.given))]
+        numbers = [Input(given + kinds + i) for i in range(len(rule.numbers))]
         operands = *[Output(i) for i in range(kinds)], place, *numbers
         return Launch(rule.elements[gradient.dtype], operands, size, rule.nanoseconds)
 

@@ -16,11 +16,12 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.kernels.building.body import round_down, round_to_even, round_up
+from fastgrad.kernels.building.body import fingerprint, round_down, round_to_even, round_up
 from fastgrad.kernels.functions import circular, error_function, hyperbolic, scalars, vector_math
 from fastgrad.kernels.functions.power import power
 from fastgrad.kernels.mapping import half
 from fastgrad.kernels.mapping.activation import gelu_of, gelu_slope, gelu_tanh_of, gelu_tanh_slope
+from fastgrad.kernels.updating.update_rule import RULES
 from fastgrad.operation import HALVES, TABLE
 from fastgrad.trace.fusion.scalar_casts import BFLOAT16, BOOL, FLOAT16, FLOAT32, FLOAT64, WHOLE, body_type, cast
 
@@ -88,7 +89,7 @@ NAMES: dict[str, Any] = {
     },
     **{dtype.name: dtype.type for dtype in WHOLE | {FLOAT32, FLOAT64}},
 }
-"""What a generated body may have among its globals."""
+"""What a generated body may have among its globals; functions of update rules are added when they are used."""
 
 _OWN: dict[str, str] = {
     "sigmoid": "sigmoid({0})",
@@ -128,6 +129,8 @@ def translated(
         The expression, and the dtype that the kernel's ``T`` must be, if it depends on ``T``; None for a row that has
         no such expression.
     """
+    if name == "apply_update_by_element":
+        return _updated(operands, output, attributes)
     if name == "cast":
         text = cast(operands[0], inputs[0], output) if set(attributes) == {"dtype"} else None
         return None if text is None else (text, None)
@@ -156,6 +159,14 @@ def constant(value: float, number: np.dtype) -> str:
         value = float(number.type(value)) if number in HALVES else value
     text = repr(value) if math.isfinite(value) else f"math.{value!r}"
     return f"{body_type(number)}({text})"
+
+
+def _updated(operands: Sequence[str], number: np.dtype, attributes: Mapping[str, Any]) -> tuple[str, np.dtype]:
+    """A result of an optimizer's update rule: a call of its scalar function."""
+    function = RULES[attributes["rule"]].result(attributes["result"])
+    name = f"{function.__name__}_{fingerprint(function)[:12]}"
+    NAMES.setdefault(name, function)
+    return f"{name}({', '.join(operands)})", number
 
 
 def _leaky_relu(operands: Sequence[str], number: np.dtype, attributes: Mapping[str, Any]) -> tuple[str, None]:

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from fastgrad.kernels.updating.optimizers import FLOATS, RULES
+from fastgrad.kernels.updating.update_rule import FLOATS, RULES
 from fastgrad.trace.graphs.graph import Graph, Node, Value, uses_of
 from fastgrad.trace.passes.drop_dead import drop_dead
 from fastgrad.trace.passes.rewriting import row_name

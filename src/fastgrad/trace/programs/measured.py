@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from fastgrad.kernels.running import driver
+from fastgrad.kernels.updating.update_rule import RESTS
 from fastgrad.operation import Form
-from fastgrad.ops.optimizer_updates import RESTS
 from fastgrad.trace.graphs.graph import Kind, Node, Value, size_of
 from fastgrad.trace.passes.rewriting import row_name
 from fastgrad.trace.programs.frame import Frame, nanoseconds_of

@@ -1,0 +1,206 @@
+"""Optimizers from a scalar function: ``update_rule`` declares the function, ``from_rule`` makes the class."""
+
+from __future__ import annotations
+
+import inspect
+import math
+import sys
+from collections.abc import Callable, Mapping
+from numbers import Real
+from typing import Any
+
+from fastgrad.keras.optimizers.arguments import checked_number
+from fastgrad.keras.optimizers.optimizer import Optimizer
+from fastgrad.keras.optimizers.rule_optimizer import RuleOptimizer
+from fastgrad.kernels.building.body import fingerprint
+from fastgrad.kernels.building.user_function import kernel_function, python_function
+from fastgrad.kernels.updating.update_rule import GRADIENT_NAMES, MOVES, RESTS, RESTS_AT_ZERO, UpdateRule
+
+_ZERO_GRADIENT = {"moves": MOVES, "rests": RESTS, "rests_at_zero": RESTS_AT_ZERO}
+_DECAY = frozenset({"decay", "weight_decay"})
+_OPTIONS = frozenset(inspect.signature(Optimizer).parameters) - {"learning_rate", "kwargs"}
+
+
+def update_rule(function: Any = None, *, zero_gradient: str = "moves") -> Any:
+    """Declares the update rule of an optimizer, a scalar function that is compiled into one loop for each variable.
+
+    The function's parameters are the variable, its slots, the gradient (named ``g``, ``grad`` or ``gradient``), and
+    hyper-parameters; it returns the new variable and the new slots. All are numbers of the variable's dtype. For example::
+
+        @update_rule
+        def lion(w, momentum, g, learning_rate, beta_1, one_minus_beta_1, beta_2, one_minus_beta_2):
+            direction = beta_1 * momentum + one_minus_beta_1 * g
+            step = learning_rate if direction > 0 else -learning_rate
+            return w - step, beta_2 * momentum + one_minus_beta_2 * g
+
+    A hyper-parameter is ``learning_rate``, ``step`` (the number of the update, counted from 1), or the name of an attribute of
+    the optimizer; ``one_minus_x`` is ``1 - x``, taken in float64. Weight decay (before the rule) and clipping are the
+    optimizer's. Slots that are subnormal numbers become 0. A number written in the function, such as ``0.5``, is a float64,
+    as in Numba, and so is what is computed with it.
+
+    Args:
+        function: a Python function, or one compiled by ``numba.njit``. It may call other scalar functions and those of ``math``.
+        zero_gradient: what the rule does to an element whose gradient is 0, for gradients that are ``IndexedSlices``:
+            "moves" (all rows are updated, as by a dense gradient), "rests" (it is left as it is, and so are its slots), or
+            "rests_at_zero" (it is left if its slots are 0, too). Rows that rest cost nothing.
+
+    Returns:
+        The rule, for ``RuleOptimizer`` and ``from_rule``; called with Python numbers it gives the function's result.
+
+    Raises:
+        TypeError: the function has no gradient among its parameters, takes what is done for it, returns another number of
+            values than one and the slots, or uses something that a kernel can't.
+        ValueError: ``zero_gradient`` is none of the three, or not what the function does.
+    """
+    if function is None:
+        return lambda given: update_rule(given, zero_gradient=zero_gradient)
+    owner = f"update rule {getattr(function, '__name__', function)!r}"
+    if zero_gradient not in _ZERO_GRADIENT:
+        raise ValueError(f"{owner}: zero_gradient must be one of {[*_ZERO_GRADIENT]}, got {zero_gradient!r}.")
+    _check_parameters(function, owner)
+    formula = kernel_function(function, owner)
+    key = f"{formula.__name__} {fingerprint(formula)}"
+    rule = UpdateRule(formula, _ZERO_GRADIENT[zero_gradient], key=key)
+    _check_results(rule, owner)
+    _check_rest(rule, owner, zero_gradient)
+    return rule
+
+
+def from_rule(
+    rule: UpdateRule,
+    name: str | None = None,
+    *,
+    slot_names: Mapping[str, str] | None = None,
+    initial_values: Mapping[str, Any] | None = None,
+    **defaults: float,
+) -> type[RuleOptimizer]:
+    """The class of optimizers of an update rule.
+
+    Args:
+        rule: what ``update_rule`` gave.
+        name: the class's; by default the rule's in camel case.
+        slot_names: names of slot variables, by the names of the rule's parameters, where they differ.
+        initial_values: what slots start with, by the names of the slot variables: a number or an initializer; others with 0.
+        defaults: for each hyper-parameter but ``step`` its default; that of ``learning_rate`` may be left out, and is 0.001.
+
+    Returns:
+        A subclass of ``RuleOptimizer``, whose arguments are ``learning_rate``, the other hyper-parameters, by name, and the options
+        of ``Optimizer``.
+
+    Raises:
+        TypeError: ``rule`` is no update rule; hyper-parameters are missing, or not the rule's.
+        ValueError: a hyper-parameter has the name of an option, or a default is no finite number.
+    """
+    if not isinstance(rule, UpdateRule):
+        raise TypeError(f"from_rule: expected an update rule, a function declared with @update_rule; got {rule!r}.")
+    title = name or "".join(word.capitalize() for word in rule.__name__.split("_"))
+    wanted = [number for number in rule.hyper_numbers if number not in ("learning_rate", "step")]
+    rate = defaults.pop("learning_rate", 0.001)
+    if set(defaults) != set(wanted):
+        raise TypeError(
+            f"from_rule: the update rule {rule.__name__!r} has the hyper-parameters {wanted}, got defaults for {[*defaults]}. Give "
+            "each a default, x for one that is named one_minus_x."
+        )
+    taken = [number for number in wanted if number in _OPTIONS or hasattr(RuleOptimizer, number)]
+    if taken:
+        raise ValueError(
+            f"from_rule: {', '.join(taken)} is an attribute of all optimizers. Give the hyper-parameter another name."
+        )
+    known = {slot: (slot_names or {}).get(slot, slot) for slot in rule.slots}
+    for given, allowed, what in (
+        (slot_names, [*known], "slot_names"),
+        (initial_values, [*known.values()], "initial_values"),
+    ):
+        if given is not None and not set(given) <= set(allowed):
+            raise TypeError(f"from_rule: {what} has {[*given]}, but the slots are {allowed}.")
+    numbers = {number: checked_number(defaults[number], f"{title}: {number}", low=-math.inf) for number in wanted}
+
+    def init(self: Any, learning_rate: Any = rate, **options: Any) -> None:
+        values = {number: options.pop(number, default) for number, default in numbers.items()}
+        RuleOptimizer.__init__(self, learning_rate=learning_rate, **options)
+        for number, value in values.items():
+            setattr(self, number, checked_number(value, f"{title}: {number}", low=-math.inf))
+
+    def initial_value(self: Any, slot: str) -> Any:
+        return (initial_values or {}).get(slot, "zeros")
+
+    def get_config(self: Any) -> dict[str, Any]:
+        return {**RuleOptimizer.get_config(self), **{number: getattr(self, number) for number in numbers}}
+
+    return type(
+        title,
+        (RuleOptimizer,),
+        {
+            "__doc__": rule.__doc__,
+            "__module__": sys._getframe(1).f_globals.get("__name__", __name__),
+            "__init__": init,
+            "rule": rule,
+            "slot_names": known,
+            "initial_value": initial_value,
+            "get_config": get_config,
+        },
+    )
+
+
+# ---- checks at declaration ----------------------------------------------------------------------------------
+
+
+def _check_parameters(function: Any, owner: str) -> None:
+    given = python_function(function)
+    if given is None:
+        return  # as kernel_function says
+    names = given.__code__.co_varnames[: given.__code__.co_argcount]
+    gradients = [name for name in names[1:] if name in GRADIENT_NAMES]
+    if len(gradients) != 1:
+        raise TypeError(
+            f"{owner}: its parameters {names} must be the variable, its slots, the gradient, and hyper-parameters; one of them "
+            f"after the first is named {', '.join(GRADIENT_NAMES[:-1])} or {GRADIENT_NAMES[-1]}."
+        )
+    taken = sorted(_DECAY.intersection(names))
+    if taken:
+        raise TypeError(
+            f"{owner}: it has the parameter {taken[0]}, but weights decay before every rule. Leave it out, and give weight_decay= "
+            "to the optimizer."
+        )
+
+
+def _check_results(rule: UpdateRule, owner: str) -> None:
+    found = _results(rule, owner, 0.75, 0.25, 0.5)
+    if found is None:
+        return
+    expected = ", ".join(("variable", *rule.slots))
+    if len(found) != len(rule.state):
+        raise TypeError(
+            f"{owner}: it must return the new values of {expected}; it returns {len(found)} values, not {len(rule.state)}."
+        )
+    for value in found:
+        if not isinstance(value, Real):
+            raise TypeError(
+                f"{owner}: it must return the new values of {expected}, numbers; it returns {value!r} among them."
+            )
+
+
+def _check_rest(rule: UpdateRule, owner: str, declared: str) -> None:
+    if rule.zero_gradient == MOVES:
+        return
+    slot = 0.0 if rule.zero_gradient == RESTS_AT_ZERO else 0.25
+    for weight in (0.75, -1.25):
+        found = _results(rule, owner, weight, slot, 0.0)
+        before = (weight, *[slot] * len(rule.slots))
+        if found is not None and found != before:
+            raise ValueError(
+                f"{owner}: zero_gradient={declared!r}, but with a gradient of 0 it makes {found} of {before}. Leave zero_gradient "
+                "out, so that a sparse gradient updates all rows."
+            )
+
+
+def _results(rule: UpdateRule, owner: str, weight: float, slot: float, gradient: float) -> tuple[Any, ...] | None:
+    """What the rule gives for some numbers; None if it is not defined for these."""
+    call: Callable[..., Any] = rule.formula
+    try:
+        found = call(weight, *[slot] * len(rule.slots), gradient, *[0.5] * len(rule.hyper))
+    except (ArithmeticError, ValueError):
+        return None
+    except Exception as error:
+        raise TypeError(f"{owner}: called with numbers it raised {type(error).__name__}: {error}") from error
+    return found if isinstance(found, tuple) else (found,)
