@@ -1,0 +1,134 @@
+"""The functions and operators that a traced function may use give what NumPy and ``math`` give."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from scipy import special
+
+from fastgrad.custom.symbols import FUNCTIONS, NotFollowedError
+from fastgrad.custom.tracing import traced
+
+FLOAT32, FLOAT64, INT32, BOOL = map(np.dtype, (np.float32, np.float64, np.int32, bool))
+X = np.array([-2.5, -1.0, -0.3, -0.0, 0.0, 0.4, 1.0, 1.5, 3.0, math.inf, -math.inf, math.nan])
+Y = np.array([2.0, -0.5, 1.5, -1.0, 3.0, -2.0, 0.25, 1.0, -3.0, 2.0, 1.0, 1.0])
+
+
+def run(function, *arrays):
+    (formula,) = traced(function, tuple([x.dtype for x in arrays]))
+    with np.errstate(all="ignore"):
+        return formula.run(*arrays)
+
+
+def reference(name):
+    for module in (np, special, math):
+        if hasattr(module, name):
+            return np.vectorize(getattr(module, name), otypes=[float]) if module is math else getattr(module, name)
+    raise AssertionError(name)
+
+
+ONE = [name for name in FUNCTIONS if name not in {"float", "int", "where", "clip", "lgamma"}]
+ODD = {"degrees": 1e-15, "lgamma": 1e-13, "gammaln": 1e-13, "psi": 1e-13, "exp2": 1e-15, "log2": 1e-15, "log10": 1e-15}
+
+
+def arity_of(name):
+    function = getattr(np, name, None) or getattr(special, name, None)
+    if isinstance(function, np.ufunc):
+        return function.nin
+    return {"pow": 2, "atan2": 2}.get(name, 1)
+
+
+@pytest.mark.parametrize("name", ONE)
+def test_functions_give_what_numpy_gives(name):
+    arity = arity_of(name)
+    whole = name.startswith("bitwise") or name in {"invert", "left_shift", "right_shift"}
+    arrays = [np.array([5, 3, 12, 0]), np.array([3, 1, 2, 4])] if whole else [X, Y]
+    if name in {"gammaln", "psi"}:  # at their poles TensorFlow has other values
+        arrays = [np.array([0.3, 1.0, 2.5, 40.0, math.nan])]
+    arrays = arrays[:arity]
+    function = getattr(special, name, None) or getattr(np, name, None) or getattr(math, name)
+    namespace = {"function": function}
+    code = "def call(x, y): return function(x, y)" if arity == 2 else "def call(x): return function(x)"
+    exec(code, namespace)
+    got = run(namespace["call"], *arrays)
+    with np.errstate(all="ignore"):
+        expected = reference(name if name != "pow" else "power")(*arrays) if name != "atan2" else np.arctan2(*arrays)
+    assert got.dtype == np.asarray(expected).dtype
+    np.testing.assert_allclose(got, expected, rtol=ODD.get(name, 1e-15), atol=1e-15 if name == "exp2" else 0)
+
+
+def test_lgamma_is_that_of_math():
+    x = np.array([0.5, 1.0, 2.5, 10.0])
+    np.testing.assert_allclose(run(lambda x: math.lgamma(x), x), [math.lgamma(v) for v in x], atol=1e-15)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x, y: x + y - 2 * x / y,
+        lambda x, y: (x // y) + x % y,
+        lambda x, y: 1 - x + (2 - y) * (3 / x) + 7 // y + 7 % y,
+        lambda x, y: abs(x) ** y + 2.0**y,
+        lambda x, y: x**1 + x**2 + x**3 + x**4 + x**5 + y**-1,
+        lambda x, y: np.where(x > y, x, y) + np.where(x == y, 1, 2) + np.where((x < y) & ~(x <= 0), 1.0, 0.0),
+        lambda x, y: np.clip(x, -1, 1) + np.maximum(x, 0.5) - np.minimum(y, 0.5),
+        lambda x, y: (x != y) * 2.0 + ((x >= 0) | (y > 0)) + ((x < 0) ^ (y < 0)),
+        lambda x, y: -x + +y + round(x) + math.floor(y) + math.ceil(x),
+        lambda x, y: np.float64(0.5) * y * x + math.pi,
+    ],
+)
+def test_operators_give_what_numpy_gives(function):
+    x, y = X[[0, 1, 2, 5, 6, 7, 8]], Y[[0, 1, 2, 5, 6, 7, 8]]
+    plain = np.vectorize(function, otypes=[float])
+    np.testing.assert_allclose(run(function, x, y), plain(x, y), rtol=1e-13)
+
+
+def test_branches_and_builtin_functions_of_python():
+    def function(x, y):
+        if x > 0 and not y < 0:
+            return max(x, y)
+        return min(x, y, -1.0) if x != y else float(x)
+
+    expected = [function(a, b) for a, b in zip(X.tolist(), Y.tolist(), strict=True)]
+    np.testing.assert_array_equal(run(function, X, Y), expected)
+
+
+@pytest.mark.parametrize("dtype", [FLOAT32, FLOAT64])
+def test_python_numbers_take_the_dtype_that_they_meet(dtype):
+    x = X.astype(dtype)
+    assert run(lambda x: 0.5 * x + 1, x).dtype == dtype
+    assert run(lambda x: np.float64(0.5) * x, x).dtype == dtype, "np.float64 is a Python float"
+    assert run(lambda x: np.float32(0.5) * x, x).dtype == dtype
+
+
+def test_integers_meet_numbers_as_in_numpy():
+    x = np.array([3, -7, 100], np.int8)
+    assert run(lambda x: x * 2 + 1, x).dtype == np.int8
+    assert run(lambda x: x * 1000, x).dtype == np.int64, "1000 is no int8"
+    assert run(lambda x: x * 0.5, x).dtype == FLOAT64
+    assert run(lambda x: int(x / 2), x).tolist() == [1, -3, 50]
+    assert run(lambda x: math.exp(x), x).dtype == FLOAT64
+    assert run(lambda x: (x > 0) + (x > 1), x).dtype == np.int64
+
+
+def test_conversions():
+    assert run(lambda x: np.float32(x), X).dtype == FLOAT32
+    assert run(lambda x: float(x), np.array([1, 2])).dtype == FLOAT64
+
+
+@pytest.mark.parametrize(
+    ("function", "reason"),
+    [
+        (lambda x: math.gamma(x), "gamma"),
+        (lambda x: [1, 2, 3][x], "value of a number"),
+        (lambda x: "text", "no number"),
+        (lambda x: x + "text", "no number"),
+        (lambda x: pow(x, 2, 3), "modulus"),
+        (lambda x: np.add.reduce(x), "reduce"),
+    ],
+)
+def test_what_no_formula_says_is_refused_with_the_line(function, reason):
+    with pytest.raises(NotFollowedError, match=rf"test_symbols.py:\d+: .*{reason}"):
+        traced(function, (FLOAT64,))
