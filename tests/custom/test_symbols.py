@@ -61,7 +61,7 @@ def test_functions_give_what_numpy_gives(name):
 
 def test_lgamma_is_that_of_math():
     x = np.array([0.5, 1.0, 2.5, 10.0])
-    np.testing.assert_allclose(run(lambda x: math.lgamma(x), x), [math.lgamma(v) for v in x], atol=1e-15)
+    np.testing.assert_allclose(run(lambda x: -math.lgamma(x), x), [-math.lgamma(v) for v in x], atol=1e-15)
 
 
 @pytest.mark.parametrize(
@@ -83,6 +83,23 @@ def test_operators_give_what_numpy_gives(function):
     x, y = X[[0, 1, 2, 5, 6, 7, 8]], Y[[0, 1, 2, 5, 6, 7, 8]]
     plain = np.vectorize(function, otypes=[float])
     np.testing.assert_allclose(run(function, x, y), plain(x, y), rtol=1e-13)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: 1 / (1 + math.exp(-x)),
+        lambda x: x / (math.exp(-x) + 1.0),
+        lambda x: 2.0 / (1.0 + math.exp(2.0 * x)),
+        lambda x: x / (1.0 + np.exp(x)),
+    ],
+)
+def test_quotients_by_one_and_an_exponential_are_logistic_functions(function):
+    (formula,) = traced(function, (FLOAT64,))
+    rows = [term.row.name for term in formula.terms if term.row is not None]
+    assert "sigmoid" in rows
+    assert "divide" not in rows
+    np.testing.assert_allclose(formula.run(X[:9]), [function(x) for x in X[:9].tolist()], rtol=1e-14)
 
 
 def test_branches_and_builtin_functions_of_python():
@@ -109,24 +126,24 @@ def test_integers_meet_numbers_as_in_numpy():
     assert run(lambda x: x * 1000, x).dtype == np.int64, "1000 is no int8"
     assert run(lambda x: x * 0.5, x).dtype == FLOAT64
     assert run(lambda x: int(x / 2), x).tolist() == [1, -3, 50]
-    assert run(lambda x: math.exp(x), x).dtype == FLOAT64
+    assert run(lambda x: -math.exp(x), x).dtype == FLOAT64
     assert run(lambda x: (x > 0) + (x > 1), x).dtype == np.int64
 
 
 def test_conversions():
-    assert run(lambda x: np.float32(x), X).dtype == FLOAT32
-    assert run(lambda x: float(x), np.array([1, 2])).dtype == FLOAT64
+    assert run(lambda x: -np.float32(x), X).dtype == FLOAT32
+    assert run(lambda x: -float(x), np.array([1, 2])).dtype == FLOAT64
 
 
 @pytest.mark.parametrize(
     ("function", "reason"),
     [
-        (lambda x: math.gamma(x), "gamma"),
+        (lambda x: -math.gamma(x), "gamma"),
         (lambda x: [1, 2, 3][x], "value of a number"),
         (lambda x: "text", "no number"),
         (lambda x: x + "text", "no number"),
         (lambda x: pow(x, 2, 3), "modulus"),
-        (lambda x: np.add.reduce(x), "reduce"),
+        (lambda x: -np.add.reduce(x), "reduce"),
     ],
 )
 def test_what_no_formula_says_is_refused_with_the_line(function, reason):

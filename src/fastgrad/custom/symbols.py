@@ -219,6 +219,19 @@ def _scaled(row: str | None, factor: float) -> Rule:
     return rule
 
 
+def _quotient(terms: Terms, x: Any, y: Any) -> Term:
+    """``x / y``; with ``1 + exp(u)`` below, ``x`` times the logistic function of ``-u``: one division with its gradient, not three."""
+    x, y = _floats(terms, x, y)
+    if y.row is not None and y.row.name == "add":
+        one, other = sorted(y.operands, key=lambda term: term.row is not None)
+        if isinstance(one.value, np.ndarray) and one.value == 1 and other.row is not None and other.row.name == "exp":
+            (u,) = other.operands
+            is_negative = u.row is not None and u.row.name == "negative"
+            factor = terms.of("sigmoid", u.operands[0] if is_negative else terms.of("negative", u))
+            return factor if isinstance(x.value, np.ndarray) and x.value == 1 else terms.of("multiply", x, factor)
+    return terms.of("divide", x, y)
+
+
 def _power(terms: Terms, x: Any, y: Any) -> Term:
     if isinstance(y, int) and not isinstance(y, bool) and 0 < y <= 4:
         (base,) = _numbers(terms, x)
@@ -298,7 +311,7 @@ FUNCTIONS: dict[str, Rule] = {
     **{f"a{name}": _of_floats(f"a{name}") for name in _ARCS},
     **{f"arc{name}": _of_floats(f"a{name}") for name in _ARCS},
     **{name: _of_floats("atan2") for name in ("atan2", "arctan2")},
-    **{name: _of_floats("divide") for name in ("divide", "true_divide")},
+    **dict.fromkeys(("divide", "true_divide"), _quotient),
     **{name: _of_numbers(row) for name, row in _TWO_ARGUMENTS.items()},
     **{name: _of_numbers("abs") for name in ("abs", "absolute", "fabs")},
     **{name: _of_numbers(name) for name in ("negative", "square", "sign")},
