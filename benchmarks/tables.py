@@ -58,6 +58,7 @@ TABLES: Mapping[str, Table] = {
     "start_up": Table("First calls", ("benchmarks.start_up",)),
     "compiled_memory": Table("Memory of compiled steps", ("benchmarks.compiled_memory",)),
     "call_overhead": Table("What a call costs beyond its native code", ("benchmarks.call_overhead",)),
+    "custom_kernels": Table("Users' kernels beside built-in operations", ("benchmarks.custom_kernels",)),
     "memory": Table("Memory of eager steps, sparse updates", ("benchmarks.memory",)),
 }
 

@@ -307,6 +307,26 @@ def test_the_neural_ode_learns_the_law_with_one_loop(functions):
     assert step.cache_info().recordings == 1, "loops of 1 to 10 steps are one program"
 
 
+def test_activations_of_the_users_own_learn_as_well(functions):
+    accuracies = load("custom_activation").main()
+    assert min(accuracies.values()) > 0.95
+    assert accuracies["mish"] > accuracies["silu"] - 0.02
+
+
+def test_the_pendulum_finds_its_length_without_python_in_the_step():
+    length, loss, step = load("pendulum").main()
+    assert abs(length - 1.3) < 0.02
+    assert loss < 1e-3
+    assert "no Python between them" in str(step.report())
+
+
+def test_points_find_the_border_of_the_mandelbrot_set():
+    area, potential, step = load("escape_time").main()
+    assert 1.507 < area < 2.1, "the curve is around the set"
+    assert np.mean(np.abs(potential - 1e-3) < 1e-4) > 0.98, "few points have fallen inside, where there is no slope"
+    assert "no Python between them" in str(step.report())
+
+
 def test_mixed_precision_is_as_accurate():
     found = load("mixed_precision").main()
     plain = found["float32"][0]
