@@ -419,6 +419,21 @@ def test_values_from_outside_are_taken_again_when_they_change(monkeypatch):
     assert tape.gradient(y, x).numpy() == 5
 
 
+def test_compiled_steps_are_recorded_again_when_a_value_from_outside_changes(monkeypatch):
+    @fg.elementwise
+    def affine(x):
+        return SCALE * x
+
+    @fg.function
+    def step(x):
+        return affine(x) + 1.0
+
+    for scale in (2.0, 5.0, 2.0):
+        monkeypatch.setitem(globals(), "SCALE", scale)
+        for _ in range(3):
+            assert step(fg.constant(3.0)).numpy() == 3 * scale + 1
+
+
 # ---- errors ------------------------------------------------------------------------------------------------
 
 

@@ -147,16 +147,18 @@ class Kernel:
     Attributes:
         operation: what is recorded and compiled.
         signature: the shapes of one item, as text.
+        python_function: the Python function.
         __wrapped__: the function as it was given.
     """
 
+    compiles_function = True  # what the function uses from outside is looked at before a compiled step is replayed
     __name__: str
     __qualname__: str
 
     def __init__(self, function: Any, signature: str, dtype: Any = None) -> None:
         found = python_function(function)
         functools.update_wrapper(self, found)
-        self.__wrapped__ = function
+        self.__wrapped__, self.python_function = function, found
         self._core = CoreSignature(f"kernel({found.__name__})", signature)
         self._core.writes(function)
         kind = inspect.Parameter.POSITIONAL_ONLY

@@ -265,16 +265,18 @@ class Elementwise:
 
     Attributes:
         operation: what is recorded and compiled.
+        python_function: the Python function.
         __wrapped__: the function as it was given.
     """
 
+    compiles_function = True  # what the function uses from outside is looked at before a compiled step is replayed
     __name__: str
     __qualname__: str
 
     def __init__(self, function: Any) -> None:
         found = python_function(function)
         functools.update_wrapper(self, found)
-        self.__wrapped__ = function
+        self.__wrapped__, self.python_function = function, found
         parameters = parameters_of(found)
         self._parameters = [parameter.name for parameter in parameters]
         self._defaults = {one.name: one.default for one in parameters if one.default is not one.empty}

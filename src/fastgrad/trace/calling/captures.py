@@ -404,8 +404,10 @@ def _innermost(function: Any) -> Any:
 
 
 def _undecorated(function: Any) -> Any:
-    """The Python function of one that is decorated with ``tf.function``."""
-    return function.python_function if getattr(type(function), "records_graphs", False) else function
+    """The Python function of one that is decorated with ``tf.function``, or from which a user's operation was made."""
+    kind = type(function)
+    is_made = getattr(kind, "records_graphs", False) or getattr(kind, "compiles_function", False)
+    return function.python_function if is_made else function
 
 
 def _self_of(function: Any, holder: Any) -> dict[str, Any]:
