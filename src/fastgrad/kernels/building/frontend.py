@@ -203,6 +203,7 @@ class _Library(codegen.CodeLibrary):  # type: ignore[misc]  # Numba has no types
 
     def __init__(self, owner: Any, name: str) -> None:
         super().__init__(owner, name)
+        self._reload_init: set[Any] = set()  # Numba's lowering adds to it; older versions make it in their own subclass
         self._own: list[Any] = []
         self._called: dict[_Library, None] = {}
 
