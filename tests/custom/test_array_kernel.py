@@ -389,3 +389,13 @@ def test_copies_and_pickles_are_the_function_itself():
     assert copy.deepcopy(product) is product
     assert pickle.loads(pickle.dumps(product)) is product
     assert running_sum.__doc__ == "A recurrence with its last value, returned as new arrays."
+
+
+def test_compiled_steps_show_the_code_of_users_kernels():
+    step = fg.function(lambda a, b: product(a, b) + 1.0)
+    for _ in range(2):
+        step(fg.ones([2, 3]), fg.ones([3, 2]))
+    (text,) = [text for name, text in step.inspect_llvm().items() if "product" in name]
+    assert "define " in text
+    (assembly,) = [text for name, text in step.inspect_asm().items() if "product" in name]
+    assert ".globl" in assembly

@@ -706,6 +706,30 @@ def test_graph_source_and_report():
     assert "1 recorded way, 1 program:" in step.report()
 
 
+def test_the_llvm_ir_and_the_assembly_of_the_kernels_of_a_program():
+    @tf.function
+    def step(x):
+        return tf.tanh(x) * 2.0
+
+    assert step.inspect_llvm() == {}
+    with pytest.raises(KeyError, match="step has no kernel 'gemm'; its kernels: none yet"):
+        step.inspect_asm("gemm")
+    step(tf.constant([1.0]))
+    step(tf.constant([1.0]))
+    texts = step.inspect_llvm()
+    (name,) = [name for name in texts if name.startswith("fused_")]
+    assert f"def {name.partition('[')[0]}(" in step.source(), (
+        "a kernel has the name of the function it was compiled from"
+    )
+    assert name.endswith("[float32]")
+    assert "define " in texts[name]
+    assert f"@{name.partition('[')[0]}(" in step.inspect_llvm(name)
+    assert f"{name.partition('[')[0]}:" in step.inspect_asm(name)
+    assert list(step.inspect_asm()) == list(texts)
+    with pytest.raises(KeyError, match=r"step has no kernel 'gemm'; its kernels: .*fused_"):
+        step.inspect_asm("gemm")
+
+
 def test_verify_runs_both_and_compares():
     v = tf.Variable(1.0)
     runs = []

@@ -55,6 +55,11 @@ class NativeStep:
             compiled.address
         )
 
+    def text(self, assembly: bool) -> str:
+        """The code as LLVM IR, or as assembly."""
+        # Functions for C have no `inspect_asm` in Numba's public interface; their library has it.
+        return str(self._compiled._library.get_asm_str() if assembly else self._compiled.inspect_llvm())
+
     @property
     def __self__(self) -> NativeStep:
         """What is known of the kernel; native functions have it here."""

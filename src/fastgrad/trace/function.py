@@ -11,6 +11,7 @@ from typing import Any, ClassVar, NamedTuple
 
 from fastgrad import nest
 from fastgrad.errors import OutOfRangeError, TraceError
+from fastgrad.kernels.building.build import inspect_asm, inspect_llvm
 from fastgrad.recording import EndOfElements, control_flow_of, recorders
 from fastgrad.tensor import Tensor
 from fastgrad.trace.calling import turns
@@ -21,7 +22,7 @@ from fastgrad.trace.calling.eagerly import functions_run_eagerly, ops_are_determ
 from fastgrad.trace.calling.element_loops import gives_elements, in_pieces
 from fastgrad.trace.calling.entry import entry_of
 from fastgrad.trace.calling.loop_conversion import with_program_loops
-from fastgrad.trace.calling.report import graph_text, report_text, source_text
+from fastgrad.trace.calling.report import graph_text, kernel_texts, report_text, source_text
 from fastgrad.trace.calling.results import Results, as_results
 from fastgrad.trace.calling.retracing import Retracing, warn_of
 from fastgrad.trace.calling.signature import Call, Floats, Signature, as_passed, rebuilt, stand_ins
@@ -403,6 +404,34 @@ class Function:
     def source(self) -> str:
         """What was generated for the call made last: the steps of its program, the kernels' code, and the Python that calls it."""
         return source_text(self._last)
+
+    def inspect_llvm(self, kernel: str | None = None) -> Any:
+        """The LLVM IR of the kernels of the call made last, as LLVM has optimised it; compiles them again, for the CPU.
+
+        Args:
+            kernel: the name of a kernel, such as ``"matmul[float32]"``; None for all.
+
+        Returns:
+            The text of the kernel, or a dict with all names and texts.
+
+        Raises:
+            KeyError: there is no such kernel.
+        """
+        return kernel_texts(self.__name__, self._last, inspect_llvm, kernel)
+
+    def inspect_asm(self, kernel: str | None = None) -> Any:
+        """The assembly of the kernels of the call made last; compiles them again, for the CPU.
+
+        Args:
+            kernel: the name of a kernel, such as ``"matmul[float32]"``; None for all.
+
+        Returns:
+            The text of the kernel, or a dict with all names and texts.
+
+        Raises:
+            KeyError: there is no such kernel.
+        """
+        return kernel_texts(self.__name__, self._last, inspect_asm, kernel)
 
     def report(self) -> str:
         """What the program of the call made last consists of: operations, kernels, memory, what runs as Python."""

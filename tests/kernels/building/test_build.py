@@ -499,3 +499,18 @@ def test_the_native_layouts_are_those_of_this_python():
     pair = (array, None)
     assert ctypes.c_ssize_t.from_address(id(pair) + wrapper.TUPLE_ITEMS_AT).value == at
     assert ctypes.c_ssize_t.from_address(id(pair) + wrapper.SIZE_AT).value == 2
+
+
+def test_the_llvm_ir_and_the_assembly_of_a_kernel_are_those_of_its_dtypes():
+    accumulate["float32"]
+    kept = dict(accumulate)
+    text, assembly = accumulate.inspect_llvm("float32"), accumulate.inspect_asm("float32")
+    assert "@accumulate(" in text, "the entry that Python calls has the kernel's name"
+    assert "fadd" in text
+    assert "double" in text, "the scale is a float64"
+    assert "fmul double" not in text, "it is rounded to float32 before it is used"
+    assert "accumulate:" in assembly
+    assert accumulate.inspect_llvm("float64").count("fmul double") > 0
+    assert dict(accumulate).items() >= kept.items(), "what is compiled stays"
+    with pytest.raises(TypeError, match="T is int32; it may be float32, float64"):
+        accumulate.inspect_asm("int32")

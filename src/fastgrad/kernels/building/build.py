@@ -165,13 +165,28 @@ class Kernel(dict):
         """Call a kernel that has no type variables."""
         return self[()](*args)
 
+    def inspect_llvm(self, *dtypes: Any) -> str:
+        """The kernel's optimised LLVM IR, wrapper included, as Numba's `inspect_llvm` gives it; compiles the kernel again.
+
+        Args:
+            *dtypes: one for each type variable.
+        """
+        return inspect_llvm(self[dtypes])
+
+    def inspect_asm(self, *dtypes: Any) -> str:
+        """The kernel's assembly, as Numba's `inspect_asm` gives it; compiles the kernel again.
+
+        Args:
+            *dtypes: one for each type variable.
+        """
+        return inspect_asm(self[dtypes])
+
     def __repr__(self) -> str:
         return f"<kernel {self.__name__}({self.signature.text})>"
 
     def _build(self, variables: dict[str, str]) -> Callable:
-        elements = [p.element and variables.get(p.element, p.element) for p in self.signature.parameters]
-        dtypes = [None if element is None else np.dtype(element) for element in elements]
-        numbers = tuple(None if dtype is None else dtype.num for dtype in dtypes)
+        dtypes = _dtypes_of(self.signature, variables)
+        numbers = _type_numbers(dtypes)
         key = "\n".join(
             (
                 f"kernel {self.__name__}({self.signature.text})",
@@ -187,18 +202,21 @@ class Kernel(dict):
             cache.store(key, entry)
         parameters = zip(self.signature.parameters, dtypes, strict=True)
         passed = [(p, d) for p, d in parameters if p.passed]
-        convert = _Conversion(self.__name__, self.signature, passed, Body(self.function, variables, self.noalias))
+        convert = _Conversion(
+            self.__name__, self.signature, passed, Body(self.function, variables, self.noalias, self.release_gil)
+        )
         native = load_function(entry.code, symbol, entry.symbols, self.__name__, convert)
         convert.native = weakref.ref(native)
         return native
 
 
 class Body(NamedTuple):
-    """What a native function was compiled from, for who compiles it for another machine."""
+    """What a native function was compiled from, to compile it for another machine or to text."""
 
     function: Any
     variables: Mapping[str, str]
     noalias: bool
+    release_gil: bool
 
 
 class _Conversion:
@@ -235,6 +253,18 @@ class _Conversion:
         if all(new is old for new, old in zip(converted, args, strict=True)):
             raise RuntimeError(f"kernel {self.name} refused arguments that fit: the NumPy or Python ABI is unknown")
         return self.native()(*converted)
+
+    def text(self, assembly: bool) -> str:
+        """The code of the native function as LLVM IR, or as assembly."""
+        from fastgrad.kernels.building import compile as compiler
+
+        function, variables, noalias, release_gil = self.body
+        numbers = _type_numbers(_dtypes_of(self.signature, variables))
+        with _compilation.lock:
+            module = compiler.optimised_module(
+                function, self.signature, variables, self.name, numbers, release_gil, noalias
+            )
+            return compiler.assembly(module) if assembly else str(module)
 
     def _convert(self, parameter: Parameter, dtype: np.dtype | None, value: Any) -> Any:
         if parameter.kind in ARRAY_KINDS:
@@ -310,6 +340,34 @@ def body_of(native: Any) -> Body | None:
     """What a native function was compiled from; None if that is for the host alone."""
     found: Body | None = native.__self__.body
     return found
+
+
+def full_name(native: Any) -> str:
+    """The name of a native function that a `Kernel` gave, with the dtypes of its type variables, as `half[float32]`."""
+    name, body = native.__name__, body_of(native)
+    return f"{name}[{', '.join(body.variables.values())}]" if body is not None and body.variables else str(name)
+
+
+def inspect_llvm(native: Any) -> str:
+    """The optimised LLVM IR of a native function that a `Kernel` gave; compiles it again."""
+    text: str = native.__self__.text(assembly=False)
+    return text
+
+
+def inspect_asm(native: Any) -> str:
+    """The assembly of a native function that a `Kernel` gave; compiles it again."""
+    text: str = native.__self__.text(assembly=True)
+    return text
+
+
+def _dtypes_of(signature: Signature, variables: Mapping[str, str]) -> list[np.dtype | None]:
+    """The dtype of each parameter that is an array or a list of arrays."""
+    elements = [p.element and variables.get(p.element, p.element) for p in signature.parameters]
+    return [None if element is None else np.dtype(element) for element in elements]
+
+
+def _type_numbers(dtypes: list[np.dtype | None]) -> tuple[int | None, ...]:
+    return tuple([None if dtype is None else dtype.num for dtype in dtypes])
 
 
 @functools.cache

@@ -1,6 +1,6 @@
-"""From a kernel's Python function to object code. Importing this module imports llvmlite, so only a cache miss does.
+"""From a kernel's Python function to object code. Importing this module imports Numba, so only a cache miss does.
 
-A body becomes LLVM IR by `translate`. LLVM optimises each kernel once, together with its wrapper.
+A body becomes LLVM IR by Numba (`frontend`). LLVM optimises each kernel once, together with its wrapper.
 """
 
 from __future__ import annotations
@@ -97,6 +97,30 @@ def compile_kernel(
     Raises:
         RuntimeError: if the body has what a kernel's body must not have, may raise or calls something that a kernel must not call.
     """
+    module = optimised_module(function, signature, variables, symbol, type_numbers, release_gil, noalias)
+    code = _target_machine().emit_object(module)
+    undefined = undefined_symbols(code)
+    if undefined is None:
+        undefined = [f.name for f in module.functions if f.is_declaration and not f.name.startswith("llvm.")]
+        undefined += [g.name for g in module.global_variables if g.is_declaration]
+    refused = sorted(set(undefined) - ALLOWED_SYMBOLS - (SYMBOLS if checks_bounds() else frozenset()))
+    if RAISED in refused:
+        raise RuntimeError(f"kernel {function.__name__} may raise; a kernel's body must not")
+    if refused:
+        raise RuntimeError(f"kernel {function.__name__} needs {', '.join(refused)}, which a kernel must not call")
+    return code, sorted(undefined)
+
+
+def optimised_module(
+    function: FunctionType,
+    signature: Signature,
+    variables: Mapping[str, str],
+    symbol: str,
+    type_numbers: tuple[int | None, ...],
+    release_gil: bool,
+    noalias: bool,
+) -> Any:
+    """The optimised LLVM module of which `compile_kernel` makes object code, for the same arguments."""
     initialize_llvm()
     arguments = [parameter_type(parameter, variables) for parameter in signature.parameters]
     result = "int64" if signature.returns_status else "none"
@@ -110,17 +134,12 @@ def compile_kernel(
     if rare:
         module.link_in(llvm.parse_assembly(definitions(rare)))
     _optimise(module, symbol, bool(rare))
-    code = _target_machine().emit_object(module)
-    undefined = undefined_symbols(code)
-    if undefined is None:
-        undefined = [f.name for f in module.functions if f.is_declaration and not f.name.startswith("llvm.")]
-        undefined += [g.name for g in module.global_variables if g.is_declaration]
-    refused = sorted(set(undefined) - ALLOWED_SYMBOLS - (SYMBOLS if checks_bounds() else frozenset()))
-    if RAISED in refused:
-        raise RuntimeError(f"kernel {function.__name__} may raise; a kernel's body must not")
-    if refused:
-        raise RuntimeError(f"kernel {function.__name__} needs {', '.join(refused)}, which a kernel must not call")
-    return code, sorted(undefined)
+    return module
+
+
+def assembly(module: Any) -> str:
+    """The assembly of an optimised module."""
+    return str(_target_machine().emit_assembly(module))
 
 
 def parameter_type(parameter: Parameter, variables: Mapping[str, str]) -> Type:

@@ -353,7 +353,7 @@ class ScalarFunction:
             else function.__name__
         )
         self._frontend = frontend
-        self._choices: Mapping[str | None, FunctionType] = (
+        self._choices: Mapping[Any, FunctionType] = (
             function.choices if isinstance(function, ByDtype) else {None: function}
         )
         self._variables = variables

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
+from typing import Any
 
+from fastgrad.kernels.building.build import full_name
 from fastgrad.trace.calling.cache import Version
 from fastgrad.trace.calling.ways import Tree
 from fastgrad.trace.graphs.graph import Kind
@@ -31,6 +34,35 @@ def source_text(version: Version | None) -> str:
     programs = [f"# ---- program {number}: its steps\n\n{text_of(tree.program)}" for number, tree in enumerate(trees)]
     calls = [*entries, *[tree.program.source for tree in trees]]
     return "\n".join([*programs, "# ---- how a call comes to the program\n", *calls])
+
+
+def kernel_texts(
+    name: str, version: Version | None, inspect: Callable[[Any], str], kernel: str | None
+) -> str | dict[str, str]:
+    """The code of a version's kernels as text.
+
+    Args:
+        name: the function's.
+        version: what is recorded of it.
+        inspect: gives the text for a native function.
+        kernel: the full name of the kernel; None for all kernels.
+
+    Returns:
+        The text for a kernel; for None a dict with a text for each full name.
+
+    Raises:
+        KeyError: the version has no such kernel.
+    """
+    trees = [] if version is None else version.ways.trees
+    launches = [a.launches for tree in trees for a in tree.program.plan.actions if a.launches is not None]
+    kernels = {full_name(launch.kernel): launch.kernel for found in launches for launch in found.launches}
+    if kernel is None:
+        return {key: inspect(native) for key, native in kernels.items()}
+    if kernel not in kernels:
+        raise KeyError(
+            f"{name} has no kernel {kernel!r}; its kernels: {', '.join(kernels) or 'none yet, as no program is compiled'}"
+        )
+    return inspect(kernels[kernel])
 
 
 def report_text(name: str, version: Version | None) -> str:
