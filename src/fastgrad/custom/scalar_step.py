@@ -1,18 +1,21 @@
-"""A scalar function that no formula says, compiled by Numba: a loop over the elements, as a step of programs."""
+"""A scalar function that no formula says, compiled by Numba: a loop over the elements, as a step of programs.
+
+It is a kernel like fastgrad's own where it can be (scalar_kernel.py), else what plain Numba makes of it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from types import FunctionType
+from typing import Any
 
 import numpy as np
 
-from fastgrad.custom.formula import promoted
 from fastgrad.custom.native_step import compiled_step, dispatcher_of, numba_type, run_natively, typed_as
+from fastgrad.custom.scalar_kernel import result_dtype, scalar_kernel
 from fastgrad.errors import InternalError
 from fastgrad.kernels.mapping.elementwise import Operands
 from fastgrad.kernels.running.launch import Launches, Spec
-from fastgrad.operation import FLOATING
 from fastgrad.ops.native_form import planned
 
 NANOSECONDS = 10.0
@@ -35,12 +38,17 @@ class ScalarStep:
         TypeError: Numba can't compile the function, or its result is no number.
     """
 
+    _kernel: Any
+
     def __init__(self, name: str, function: FunctionType, inputs: tuple[np.dtype, ...], part: int | None) -> None:
+        built = scalar_kernel(name, function, inputs) if part is None else None
+        if built is not None:
+            self._kernel, self.dtype = built
+            return
         from numba.core.errors import NumbaNotImplementedError
         from numba.np.numpy_support import as_dtype
 
         self._dispatcher = dispatcher_of(function, error_model="numpy")
-        self._part = part
         result = typed_as(name, self._dispatcher, [numba_type(dtype) for dtype in inputs])
         if part is not None and hasattr(result, "types"):
             result = result.types[part]
@@ -48,9 +56,7 @@ class ScalarStep:
             found = as_dtype(result)
         except NumbaNotImplementedError:
             raise TypeError(f"{name}: the function gives {result}, and should give a number.") from None
-        numbers = [dtype for dtype in inputs if dtype.kind != "b"]
-        common = promoted(*numbers) if numbers else found
-        self.dtype = common if found in FLOATING and common in FLOATING else found
+        self.dtype = result_dtype(inputs, found)
         places = range(len(inputs))
         parameters = [*[f"x{i}: in[{dtype.name}]" for i, dtype in enumerate(inputs)], f"y: out[{self.dtype.name}]"]
         parameters += [f"step{i}: int" for i in places]
@@ -74,14 +80,14 @@ class ScalarStep:
         ]
         types = {f"type{i}": dtype.type for i, dtype in enumerate(inputs)}
         names = {"function": self._dispatcher, "result": self.dtype.type, **types}
-        self._step = compiled_step(name, ", ".join(parameters), lines, names)
+        self._kernel = compiled_step(name, ", ".join(parameters), lines, names)
 
     def launches(self, inputs: Sequence[Spec], shape: tuple[int, ...]) -> Launches | None:
         """The loop for inputs that broadcast to ``shape``."""
         operands = Operands(inputs, shape)
         if not operands.known:
             return None
-        return operands.then(self._step)
+        return operands.then(self._kernel)
 
     def run(self, arrays: Sequence[np.ndarray]) -> np.ndarray:
         """The result for arrays that broadcast.

@@ -97,13 +97,13 @@ def test_a_bad_entry_is_compiled_again_and_replaced_in_silence(folder, capfd):
 
 @pytest.mark.parametrize("other", ["llvmlite", "python", "cpu", "vectors", "builder"])
 def test_what_another_version_or_processor_has_left_is_not_used(folder, monkeypatch, other):
-    here = build._platform_key()
+    here = build.platform_key()
     assert other in here
-    monkeypatch.setattr(build, "_platform_key", lambda: here.replace(other, f"{other} other"))
+    monkeypatch.setattr(build, "platform_key", lambda: here.replace(other, f"{other} other"))
     _works()
     (left,) = _entries(folder)
     left.write_bytes(left.read_bytes()[:-1])  # it would be found out
-    monkeypatch.setattr(build, "_platform_key", lambda: here)
+    monkeypatch.setattr(build, "platform_key", lambda: here)
     _works()
     assert len(_entries(folder)) == 2
 

@@ -192,7 +192,7 @@ class Kernel(dict):
                 f"kernel {self.__name__}({self.signature.text})",
                 f"types {variables} {numbers} release_gil={self.release_gil} noalias={self.noalias}",
                 f"body {fingerprint(self.function)}",
-                _platform_key(),
+                platform_key(),
             )
         )
         symbol = f"fastgrad_{self.__name__}_{digest(key.encode())[:24]}"
@@ -371,7 +371,7 @@ def _type_numbers(dtypes: list[np.dtype | None]) -> tuple[int | None, ...]:
 
 
 @functools.cache
-def _platform_key() -> str:
+def platform_key() -> str:
     """What all kernels depend on: this builder, the compilers, the CPU, and the layout of Python's objects."""
     initialize_llvm()
     import llvmlite

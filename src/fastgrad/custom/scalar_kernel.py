@@ -1,0 +1,107 @@
+"""A scalar function that no formula says, as a kernel like fastgrad's own: kept in the disk cache, and compiled for GPUs, too.
+
+That is for functions of numbers alone. Others, which raise, or use variables of a function around them, arrays or defaults, are left to
+plain Numba (scalar_step.py), as are those of several results.
+"""
+
+from __future__ import annotations
+
+import linecache
+from collections.abc import Callable
+from types import FunctionType
+from typing import Any
+
+import numpy as np
+
+from fastgrad.custom.formula import promoted
+from fastgrad.kernels.building import cache
+from fastgrad.kernels.building.body import digest, fingerprint
+from fastgrad.kernels.building.build import Kernel, platform_key
+from fastgrad.kernels.building.signature import parse_signature
+from fastgrad.kernels.building.user_function import kernel_function
+from fastgrad.operation import FLOATING
+from fastgrad.trace.fusion.scalar_casts import element_type, loaded, stored
+
+_REFUSED = b"none"
+
+
+def result_dtype(inputs: tuple[np.dtype, ...], result: np.dtype) -> np.dtype:
+    """The dtype of an operation whose function gives ``result``: that of the inputs if both are floats."""
+    numbers = [dtype for dtype in inputs if dtype.kind != "b"]
+    common = promoted(*numbers) if numbers else result
+    return common if result in FLOATING and common in FLOATING else result
+
+
+def scalar_kernel(
+    name: str, function: FunctionType, inputs: tuple[np.dtype, ...]
+) -> tuple[Callable[..., Any], np.dtype] | None:
+    """The kernel of a function, and the dtype of its result; None if the function is none for kernels.
+
+    Args:
+        name: for errors.
+        function: takes numbers.
+        inputs: their dtypes.
+    """
+    try:
+        copy = kernel_function(function, name)
+        content = fingerprint(copy)
+    except TypeError:
+        return None
+    key = f"scalar function {content} of {[dtype.name for dtype in inputs]}\n{platform_key()}"
+    entry = cache.load(key)
+    if entry is not None and entry.code == _REFUSED:
+        return None
+    try:
+        result = _result(copy, inputs) if entry is None else np.dtype(entry.code.decode())
+        native = None if result is None else _built(copy, inputs, result, content)
+    except RuntimeError:  # Numba refuses it, or it may raise; plain Numba takes more, or says why not
+        native = result = None
+    if entry is None:
+        cache.store(key, cache.Entry(_REFUSED if result is None else result.name.encode(), ()))
+    return None if native is None or result is None else (native, result_dtype(inputs, result))
+
+
+def _result(function: FunctionType, inputs: tuple[np.dtype, ...]) -> np.dtype | None:
+    """The dtype of a function's result; None if that is no number."""
+    from fastgrad.kernels.building.frontend import frontend
+    from fastgrad.kernels.building.intrinsics import cpu
+
+    numba = frontend(cpu)
+    types = tuple([numba.type_of(dtype.name) if dtype.kind != "b" else _boolean() for dtype in inputs])
+    found = numba.scalar_function(function, {}).compiled(types).signature.return_type
+    text = "bool" if str(found) == "boolean" else str(found)
+    return np.dtype(text) if text in _NUMBERS else None
+
+
+_NUMBERS = frozenset(
+    ["bool", "float32", "float64", *[f"{u}int{width}" for u in ("", "u") for width in (8, 16, 32, 64)]]
+)
+
+
+def _boolean() -> Any:
+    from numba import types
+
+    return types.boolean
+
+
+def _built(function: FunctionType, inputs: tuple[np.dtype, ...], result: np.dtype, content: str) -> Callable[..., Any]:
+    places = range(len(inputs))
+    output = result_dtype(inputs, result)
+    parameters = [f"x{i}: in[{element_type(dtype)}]" for i, dtype in enumerate(inputs)]
+    parameters += [f"y: out[{element_type(output)}]", *[f"step{i}: int" for i in places], "first: int", "last: int"]
+    values = [loaded(f"x{i}[k * step{i}]", dtype) for i, dtype in enumerate(inputs)]
+    call = f"function({', '.join(values)})"
+    value = call if output.kind == "b" else f"{output.name}({call})"
+    name = f"{function.__name__}_{digest(f'{content} {inputs}'.encode())[:12]}"
+    lines = [
+        f"def {name}({', '.join([one.partition(':')[0] for one in parameters])}):",
+        "    for k in range(first, last):",
+        f"        y[k] = {stored(value, output)}",
+    ]
+    source = "\n".join(lines) + "\n"
+    filename = f"<fastgrad kernel {name}>"
+    linecache.cache[filename] = len(source), None, source.splitlines(keepends=True), filename
+    scope: dict[str, Any] = {"function": function, output.name: output.type}
+    exec(compile(source, filename, "exec"), scope)  # noqa: S102 - our own text
+    kernel = Kernel(scope[name], parse_signature(", ".join(parameters)), {}, release_gil=False, noalias=True)
+    return kernel[()]
