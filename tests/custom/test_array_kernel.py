@@ -257,6 +257,40 @@ def test_large_batches_are_shared_among_the_threads():
     np.testing.assert_allclose(fg.function(product)(a, a[0]).numpy(), a @ a[0], rtol=1e-11, atol=1e-12)
 
 
+@pytest.mark.parametrize("compiled", [False, True])
+def test_functions_that_take_pythons_lock_do_not_hang_the_threads(capfd, compiled):
+    @numba.njit
+    def shout(x):
+        print("seen")
+
+    @fg.kernel("(n)->(n)")
+    @numba.njit
+    def loud(x, out):
+        if x[0] < 0:
+            shout(x)
+        out[:] = x
+
+    x = np.ones((3000, 100))
+    x[[5, 1000, 2999]] = -1
+    step = fg.function(loud) if compiled else loud
+    for _ in range(3):
+        np.testing.assert_array_equal(step(x).numpy(), x)
+    assert capfd.readouterr().out.count("seen") == 9
+
+
+def test_parallel_loops_of_numba_run_within_the_threads_of_a_step():
+    @fg.kernel("(n)->(n)")
+    @numba.njit(parallel=True)
+    def twice(x, out):
+        for i in numba.prange(len(x)):
+            out[i] = 2 * x[i]
+
+    x = np.ones((3000, 100))
+    step = fg.function(twice)
+    for _ in range(3):
+        np.testing.assert_array_equal(step(x).numpy(), 2 * x)
+
+
 def test_what_a_function_raises_comes_from_eager_and_compiled_code():
     @fg.kernel("(n)->()")
     def positive_sum(x, out):

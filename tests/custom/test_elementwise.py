@@ -488,6 +488,23 @@ def test_a_function_that_numba_cannot_type_says_why_and_where():
         function(1.0)
 
 
+def test_functions_that_print_do_so_without_hanging_the_threads(capfd):
+    @fg.elementwise
+    @numba.njit
+    def loud(x):
+        if x < 0:
+            print("seen")
+        return x
+
+    x = np.ones(300_000)
+    x[[5, 100_000, 299_999]] = -1
+    step = fg.function(loud)
+    for _ in range(3):
+        np.testing.assert_array_equal(step(x).numpy(), x)
+        np.testing.assert_array_equal(loud(x).numpy(), x)
+    assert capfd.readouterr().out.count("seen") == 18
+
+
 def test_what_a_function_raises_comes_from_eager_and_compiled_code():
     @fg.elementwise
     def positive(x):

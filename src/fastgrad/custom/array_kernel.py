@@ -93,10 +93,11 @@ class ArrayOperation(Operation):
         return results if len(results) > 1 else results[0]
 
     def launches(self, inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
-        """The function's loop as a step of a program."""
+        """The function's loop as a step of a program; None if the function takes Python's lock."""
         if not any(prod(y.shape) for y in outputs):
             return Launches(())
-        return self.step(tuple([x.dtype for x in inputs])).launches(inputs, outputs)
+        step = self.step(tuple([x.dtype for x in inputs]))
+        return None if step.needs_gil else step.launches(inputs, outputs)
 
     def _cotangents(self, needs: tuple[bool, ...], g: Any, y: Any, *inputs: Tensor) -> list[Any]:
         if self._given is None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad.custom.core_signature import CoreSignature
-from fastgrad.custom.native_step import compiled_step, dispatcher_of, numba_type, run_natively, typed_as
+from fastgrad.custom.native_step import compiled_step, dispatcher_of, needs_gil, numba_type, run_natively, typed_as
 from fastgrad.errors import InternalError, InvalidArgumentError
 from fastgrad.kernels.running.launch import Input, Launch, Launches, Output, Spec
 from fastgrad.ops.native_form import planned
@@ -23,6 +23,9 @@ class ArrayStep:
         function: takes arrays, and numbers where the signature has ``()``; its last parameters are the results, or it returns them.
         signature: the shapes of one item.
         dtypes: of the inputs, then of the results.
+
+    Attributes:
+        needs_gil: whether the function takes Python's lock, and so can be no step of a program.
 
     Raises:
         TypeError: Numba can't compile the function.
@@ -40,6 +43,7 @@ class ArrayStep:
             both = zip(self._results, signature.results, strict=True)
             types += [numba_type(dtype, max(len(dims), 1)) for dtype, dims in both]
         typed_as(name, self._dispatcher, types)
+        self.needs_gil = needs_gil(self._dispatcher, types)
         self._step = compiled_step(name, self._parameters(), self._lines(), self._names())
 
     def _parameters(self) -> str:
@@ -113,7 +117,7 @@ class ArrayStep:
             return results
         found = planned(self.launches, arrays, results, {})
         assert found is not None
-        stopped = run_natively(found, arrays, results)
+        stopped = run_natively(found, arrays, results, self.needs_gil)
         if stopped is not None:
             self._explain(arrays, stopped, self._signature.sizes([x.shape for x in arrays]))
         return results

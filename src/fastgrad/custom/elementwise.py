@@ -232,7 +232,8 @@ class _OfFunction(ScalarOperation):
 
     def launches(self, inputs: Sequence[Any], outputs: Sequence[Any]) -> Launches | None:
         """The kernel of the function as Numba compiles it."""
-        return self.compiled(tuple([x.dtype for x in inputs])).launches(inputs, outputs[0].shape)
+        compiled = self.compiled(tuple([x.dtype for x in inputs]))
+        return None if compiled.needs_gil else compiled.launches(inputs, outputs[0].shape)
 
     def run_natively(self, arrays: Sequence[np.ndarray]) -> np.ndarray:
         """The result by the function as Numba compiles it.
@@ -381,7 +382,7 @@ class Elementwise:
         found: list[Any] = [x._read() if isinstance(x, Variable) else as_tensor_or_none(x) for x in args]
         numbers = [x._array.dtype for x in found if x is not None and x._array.dtype != BOOL]
         self._check(found)
-        if None in found:
+        if any(x is None for x in found):
             for position, x in enumerate(args):
                 if found[position] is None:
                     is_free = not numbers or isinstance(x, bool)

@@ -111,11 +111,16 @@ def dispatcher_of(function: Any, **options: Any) -> Any:
     """
     numba, _ = _numba()
     given = getattr(function, "targetoptions", None)
-    if given is not None and function._can_compile and not options and not checks_bounds():
+    as_it_is = given is not None and function._can_compile and not given.get("parallel") and not given.get("forceobj")
+    if as_it_is and not options and not checks_bounds():
         return function
-    kept = {key: value for key, value in (given or {}).items() if key not in {"nopython", "cache"}}
+    kept = {key: value for key, value in (given or {}).items() if key not in _DROPPED}
     checked = {"boundscheck": True} if checks_bounds() else {}
     return numba.njit(**(kept | options | checked))(_with_compiled(python_function(function), options | checked))
+
+
+_DROPPED = frozenset(["nopython", "forceobj", "looplift", "cache", "parallel"])
+# Loops of ``prange`` run one after another: the threads of a step have no others below them.
 
 
 def _with_compiled(function: FunctionType, options: dict[str, Any]) -> FunctionType:
@@ -164,6 +169,24 @@ def typed_as(name: str, dispatcher: Any, types: Sequence[Any]) -> Any:
         return dispatcher.overloads[tuple(types)].signature.return_type
 
 
+def needs_gil(dispatcher: Any, types: Sequence[Any]) -> bool:
+    """Whether a compiled function, or one that it calls, takes Python's lock: to print, or for ``objmode``.
+
+    A thread of a step must not wait for the lock, which the thread that waits for the step may hold.
+    """
+    name = ""
+    for line in dispatcher.overloads[tuple(types)].library.get_llvm_str().splitlines():
+        if line.startswith("define"):
+            name = line.partition("@")[2].strip('"')
+        elif "gil_ensure" in line and not line.startswith("declare") and not name.startswith(_ENTRIES):
+            return True
+    return False
+
+
+_ENTRIES = ("cfunc.", "cpython.")
+# What Numba makes for callers in C and Python: no part of what other compiled functions call.
+
+
 def refused(name: str, types: Sequence[Any], error: Exception, function: FunctionType) -> TypeError:
     """The error for a function that Numba can't compile."""
     line = f"{function.__code__.co_filename}:{function.__code__.co_firstlineno}"
@@ -203,19 +226,22 @@ def compiled_step(name: str, parameters: str, lines: Sequence[str], names: dict[
     return NativeStep(name, parameters, compiled)
 
 
-def run_natively(found: Launches, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> int | None:
+def run_natively(
+    found: Launches, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray], alone: bool
+) -> int | None:
     """Runs launches that may stop, by the team where there is much work.
 
     Args:
         found: what to run; running it again gives the same.
         inputs: of the shapes and dtypes that it was made for.
         outputs: C-contiguous.
+        alone: whether this thread does all of it; it does not hold Python's lock.
 
     Returns:
         None, or the item that stopped it.
     """
     arrays = [np.require(x, None, ["C", "A"]) for x in inputs]
-    if is_shared(found) and is_plain(found):
+    if not alone and is_shared(found) and is_plain(found):
         scratch = [np.empty(size, dtype) for dtype, size in found.scratch]
         if Frame(found, arrays, outputs).run((*arrays, *outputs, *scratch)):
             return None

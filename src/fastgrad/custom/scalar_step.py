@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.custom.native_step import compiled_step, dispatcher_of, numba_type, run_natively, typed_as
+from fastgrad.custom.native_step import compiled_step, dispatcher_of, needs_gil, numba_type, run_natively, typed_as
 from fastgrad.custom.scalar_kernel import result_dtype, scalar_kernel
 from fastgrad.errors import InternalError
 from fastgrad.kernels.mapping.elementwise import Operands
@@ -33,12 +33,14 @@ class ScalarStep:
 
     Attributes:
         dtype: of the result: the inputs' if they and Numba's result are floats, else that of Numba's result.
+        needs_gil: whether the function takes Python's lock, and so can be no step of a program.
 
     Raises:
         TypeError: Numba can't compile the function, or its result is no number.
     """
 
     _kernel: Any
+    needs_gil = False
 
     def __init__(self, name: str, function: FunctionType, inputs: tuple[np.dtype, ...], part: int | None) -> None:
         built = scalar_kernel(name, function, inputs) if part is None else None
@@ -49,7 +51,9 @@ class ScalarStep:
         from numba.np.numpy_support import as_dtype
 
         self._dispatcher = dispatcher_of(function, error_model="numpy")
-        result = typed_as(name, self._dispatcher, [numba_type(dtype) for dtype in inputs])
+        types = [numba_type(dtype) for dtype in inputs]
+        result = typed_as(name, self._dispatcher, types)
+        self.needs_gil = needs_gil(self._dispatcher, types)
         if part is not None and hasattr(result, "types"):
             result = result.types[part]
         try:
@@ -78,8 +82,8 @@ class ScalarStep:
             "        break",
             "return stopped",
         ]
-        types = {f"type{i}": dtype.type for i, dtype in enumerate(inputs)}
-        names = {"function": self._dispatcher, "result": self.dtype.type, **types}
+        elements = {f"type{i}": dtype.type for i, dtype in enumerate(inputs)}
+        names = {"function": self._dispatcher, "result": self.dtype.type, **elements}
         self._kernel = compiled_step(name, ", ".join(parameters), lines, names)
 
     def launches(self, inputs: Sequence[Spec], shape: tuple[int, ...]) -> Launches | None:
@@ -101,7 +105,7 @@ class ScalarStep:
             return y
         found = planned(self._launches_of, arrays, [y], {})
         assert found is not None
-        stopped = run_natively(found, arrays, [y])
+        stopped = run_natively(found, arrays, [y], self.needs_gil)
         if stopped is not None:
             values = [np.broadcast_to(x, shape).reshape(-1)[stopped] for x in arrays]
             self._dispatcher(*values)  # which raises

@@ -168,16 +168,17 @@ def _stand_in(value: Any, known: dict[int, Any]) -> Any:
     return value
 
 
+def _refuse_print(*values: Any, **options: Any) -> None:
+    raise NotFollowedError("it prints")
+
+
 def _with_stand_ins(function: types.FunctionType, known: dict[int, Any] | None = None) -> Callable[..., Any]:
     """The function with stand-ins in the place of what it uses from outside."""
     known = {} if known is None else known
     if id(function) in known:
         return known[id(function)]
-    names: dict[str, Any] = {
-        "__builtins__": __builtins__,
-        "float": _stand_in(float, known),
-        "int": _stand_in(int, known),
-    }
+    names: dict[str, Any] = {"__builtins__": __builtins__, "print": _refuse_print}
+    names |= {"float": _stand_in(float, known), "int": _stand_in(int, known)}
     code = function.__code__
     cells = tuple([types.CellType() for _ in code.co_freevars])
     copy = types.FunctionType(code, names, function.__name__, function.__defaults__, cells)
