@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+import fastgrad.cuda.kernels
 import fastgrad.kernels
 from fastgrad import cuda
 from fastgrad.cuda.building.kernel import DeviceKernel, on_device
@@ -80,7 +81,7 @@ def of_updates() -> Iterator[Found]:
 
 def declared() -> Iterator[Found]:
     """All that the files of `cuda.kernels` declare, for the first and the last dtypes that each is for."""
-    for module in _modules(cuda):
+    for module in _modules(cuda.kernels):
         for value in vars(module).values():
             for one in value.values() if isinstance(value, dict) else [value]:
                 if isinstance(one, DeviceKernel):

@@ -5,13 +5,13 @@ import math
 import numpy as np
 import pytest
 
-from fastgrad.cuda.building.compile import compile_ptx
 from fastgrad.cuda.building.kernel import on_device
 from fastgrad.cuda.simulation.lock_step import simulate
 from fastgrad.kernels.building.build import kernel
 from fastgrad.kernels.functions.circular import cos, sin, tan
 from fastgrad.kernels.functions.power import power
 from fastgrad.kernels.functions.scalars import remainder_toward_zero
+from tests.cuda.building.linking import ptx_of
 
 FLOATS = ("float32", "float64")
 
@@ -76,7 +76,7 @@ def test_remainders_are_exact(dtype):
 
 @pytest.mark.parametrize("kernel", [circular, remainders])
 def test_they_need_no_library_no_stack_and_no_float64(kernel):
-    text = compile_ptx(on_device(kernel), {"T": "float32"}, 90)
+    text = ptx_of(on_device(kernel), {"T": "float32"}, 90)
     assert ".f64" not in text
     assert ".local" not in text
 
@@ -107,4 +107,4 @@ def test_powers_of_float32_need_no_float64():
     assert error[whole].max() < 1
     np.testing.assert_array_equal(found[~whole], wanted[~whole])
     np.testing.assert_array_equal(np.signbit(found[wanted == 0]), np.signbit(wanted[wanted == 0]))
-    assert ".f64" not in compile_ptx(on_device(powers), {"T": "float32"}, 90)
+    assert ".f64" not in ptx_of(on_device(powers), {"T": "float32"}, 90)

@@ -9,17 +9,13 @@ from contextlib import suppress
 
 import pytest
 
-from fastgrad.cuda.building.compile import compile_ptx
-from fastgrad.kernels.building.number_types import Untranslatable
+from fastgrad.cuda.building.binding import NotForGpus
 from fastgrad.kernels.updating.update_rule import RULES
 from tests.cuda.building import kernels_of_table as found
-from tests.cuda.building.linking import machine_code
+from tests.cuda.building.linking import WIDE_LOAD, WIDE_STORE, machine_code, ptx_of
 
 CAPABILITIES = (80, 90, 100)
 OLDEST = CAPABILITIES[0]
-WIDE_LOAD, WIDE_STORE = (
-    rf"{access}\.(v4\.[bfu]32|v2\.[bfu]64)" for access in (r"ld(\.global)?(\.nc)?", r"st(\.global)?")
-)
 LOADS_AND_STORES = {
     *["move_runs", "gather_runs", "drop"],
     *RULES,
@@ -42,15 +38,15 @@ COMPUTES = re.compile(r"\b(add|mul|fma|div|sqrt|rcp)\.\S*f64")
 def compiled():
     """The kernels for GPUs, each with its PTX."""
     kernels = [*found.for_gpus(), *found.for_single_rows()]
-    return [(one, compile_ptx(one.kernel, one.dtypes, OLDEST)) for one in kernels]
+    return [(one, ptx_of(one.kernel, one.dtypes, OLDEST)) for one in kernels]
 
 
 def test_nothing_is_left_to_a_library_that_a_gpu_does_not_have(compiled):
     """`compile_ptx` refuses functions of C by name; others would be external symbols, which no driver resolves."""
     texts = [*compiled]
     for one in found.all_different(found.of_the_cpu()):
-        with suppress(Untranslatable):  # what calls by addresses, which `choice` leaves on the host
-            texts.append((one, compile_ptx(one.kernel, one.dtypes, OLDEST)))
+        with suppress(NotForGpus):  # what calls by addresses, which `choice` leaves on the host
+            texts.append((one, ptx_of(one.kernel, one.dtypes, OLDEST)))
     assert len(texts) > len(compiled) + 100
     assert [one.kernel.name for one, text in texts if ".extern" in text] == []
 

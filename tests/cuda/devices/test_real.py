@@ -8,7 +8,7 @@ from importlib.util import find_spec
 import pytest
 
 import fastgrad as tf
-from fastgrad.cuda.building.link import LinkingUnavailable, linker
+from fastgrad.cuda.building.compile import COMPILERS
 from fastgrad.cuda.devices import available, finding
 
 
@@ -16,10 +16,9 @@ def missing() -> str | None:
     """What the packages' code can't run on a stand-in without."""
     if find_spec("cuda") is None or find_spec("cuda.core") is None or find_spec("cuda.bindings") is None:
         return "cuda-core is not installed"
-    try:
-        linker()
-    except LinkingUnavailable:
-        return "nvidia-nvjitlink is not installed"
+    absent = [package for package in COMPILERS if not finding._is_installed(package)]
+    if absent:
+        return f"{absent[0]} is not installed"
     return None if shutil.which("cc") and sys.platform == "linux" else "there is no C compiler, or this is not Linux"
 
 
@@ -50,16 +49,12 @@ def test_a_missing_package_is_named_with_what_installs_it(anew, monkeypatch, abs
     assert (f"the package {absent} is not installed" if absent else "cuda-core can't be imported") in line
 
 
-def test_a_missing_linker_is_named(anew, monkeypatch):
-    def unavailable():
-        raise LinkingUnavailable
-
+@pytest.mark.parametrize("absent", COMPILERS)
+def test_a_missing_compiler_is_named(anew, monkeypatch, absent):
     monkeypatch.setattr(finding, "cuda_core", lambda: None)
-    monkeypatch.setattr("fastgrad.cuda.building.link.linker", unavailable)
+    monkeypatch.setattr(finding, "_is_installed", lambda name: name != absent)
     assert tf.config.list_physical_devices("GPU") == []
-    assert tf.config.why_no_gpu() == (
-        'no GPU: the package nvidia-nvjitlink is not installed; run: pip install ".[cuda]"'
-    )
+    assert tf.config.why_no_gpu() == f'no GPU: the package {absent} is not installed; run: pip install ".[cuda]"'
 
 
 def test_nothing_of_gpus_is_imported_by_what_needs_none():

@@ -5,10 +5,10 @@ import re
 import numpy as np
 import pytest
 
-from fastgrad.cuda.building.compile import compile_ptx
 from fastgrad.cuda.kernels.choice import row_launches_on_device
 from fastgrad.cuda.simulation.lock_step import run_on_simulation
 from fastgrad.operation import TABLE
+from tests.cuda.building.linking import WIDE_STORE, ptx_of
 
 WORDS = np.array([-3, 5, 77], np.int64)  # the low word of the counter overflows
 
@@ -38,6 +38,6 @@ def test_four_elements_are_one_access():
     launches = [*ran("random_normal", [WORDS], shape=(64,), dtype="float32")]
     launches += ran("dropout", [np.ones(64, np.float32), WORDS], rate=0.5)
     for launch in launches:
-        text = compile_ptx(launch.kernel.kernel, launch.kernel.dtypes, 80)
-        assert re.search(r"st\.global\.v4\.(b|f)32", text)
+        text = ptx_of(launch.kernel.kernel, launch.kernel.dtypes, 80)
+        assert re.search(WIDE_STORE, text)
         assert not re.search(r"\b(add|sub|mul|fma|div|setp)\S*\.f64", text)

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.cuda.building.compile import compile_ptx
 from fastgrad.cuda.kernels import products
 from fastgrad.cuda.kernels.choice import launches_on_device
 from fastgrad.cuda.kernels.followed import can_be_followed, followed_launches
@@ -16,7 +15,7 @@ from fastgrad.trace.fusion.fuse import fuse
 from fastgrad.trace.graphs.graph import Kind
 from fastgrad.trace.passes import optimized
 from fastgrad.trace.passes.expand_composites import expand_composites
-from tests.cuda.building.linking import machine_code
+from tests.cuda.building.linking import WIDE_LOAD, WIDE_SHARED_LOAD, WIDE_STORE, machine_code, ptx_of
 from tests.cuda.kernels.groups import assert_the_same_on_device
 from tests.trace.test_replay import record
 
@@ -116,10 +115,10 @@ def test_machine_code(monkeypatch, tile, body):
     (launch,) = followed_launches(node.payload).launches
     kernel, dtypes = launch.kernel
     for capability in (80, 90, 100) if body is dense else (90,):
-        text = compile_ptx(kernel, dtypes, capability)
+        text = ptx_of(kernel, dtypes, capability)
         assert ".local" not in text
         assert ".f64" not in text
-        for access in (r"ld\.global(\.nc)?\.v4", r"ld\.shared\.v4", r"st\.global\.v4"):
+        for access in (WIDE_LOAD, WIDE_SHARED_LOAD, WIDE_STORE):
             assert re.search(access, text), access
         cubin = machine_code(text, capability)
         assert cubin.spills == cubin.stack == 0

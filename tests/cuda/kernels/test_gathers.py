@@ -5,7 +5,6 @@ import re
 import numpy as np
 import pytest
 
-from fastgrad.cuda.building.compile import compile_ptx
 from fastgrad.cuda.kernels.choice import row_launches_on_device
 from fastgrad.cuda.kernels.instead import Memory
 from fastgrad.cuda.kernels.sorting import sorted_ids
@@ -13,6 +12,7 @@ from fastgrad.cuda.simulation.lock_step import run_on_simulation
 from fastgrad.kernels.running.launch import Input, Launches, Output, Scratch, run_launches
 from fastgrad.operation import TABLE
 from fastgrad.trace.programs.native_form import launches_of_row
+from tests.cuda.building.linking import WIDE_STORE, ptx_of
 from tests.cuda.kernels.test_groups import linked
 
 random = np.random.default_rng(0)
@@ -88,8 +88,8 @@ def test_the_first_bad_id_is_said(name):
 def test_machine_code():
     table, ids = random.normal(size=(9, 8)).astype(np.float32), random.integers(0, 9, 300)
     launches = [*ran("gather", table, ids, axis=0, batch_dims=0)]
-    (text,) = [compile_ptx(launch.kernel.kernel, launch.kernel.dtypes, 80) for launch in launches]
-    assert re.search(r"st\.global\.v4\.(b|f)32", text)
+    (text,) = [ptx_of(launch.kernel.kernel, launch.kernel.dtypes, 80) for launch in launches]
+    assert re.search(WIDE_STORE, text)
     launches += ran("gather", table[:, :3].copy(), ids, axis=0, batch_dims=0)
     launches += ran("gather_gradient", table[ids], ids, shape=table.shape, axis=0, batch_dims=0)
     linked(launches)

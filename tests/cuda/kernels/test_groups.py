@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.cuda.building.compile import compile_ptx
 from fastgrad.cuda.kernels import reductions
-from tests.cuda.building.linking import machine_code
+from tests.cuda.building.linking import WIDE_LOAD, WIDE_STORE, machine_code, ptx_of
 from tests.cuda.kernels.groups import assert_the_same_on_device
 from tests.trace.fusion.test_reductions import AXES, SHAPES, beside_its_maximum, numbers
 
@@ -19,7 +18,7 @@ def compiled(launches, capability=90):
     """The PTX of the kernels, none of which has a stack, calls, or computes in float64."""
     texts = []
     for launch in launches:
-        text = compile_ptx(launch.kernel.kernel, launch.kernel.dtypes, capability)
+        text = ptx_of(launch.kernel.kernel, launch.kernel.dtypes, capability)
         assert ".local" not in text
         assert not re.search(r"\bcall", text)
         assert ".f64" not in text
@@ -71,8 +70,8 @@ def test_neighbours_are_one_access_of_128_bits():
             lambda x, y, b: tf.tanh(x * y) + b, *[numbers(*s, dtype=F32) for s in shapes]
         )
         (text,) = compiled(launches)
-        assert re.search(r"ld\.global(\.nc)?\.v4\.(b|f)32", text)
-        assert re.search(r"st\.global\.v4\.(b|f)32", text)
+        assert re.search(WIDE_LOAD, text)
+        assert re.search(WIDE_STORE, text)
         linked(launches)
 
 
@@ -107,7 +106,7 @@ def test_all_ways_to_reduce(axis):
 
     launches = assert_the_same_on_device(program, x, k, threads=64, rtol=1e-2 if axis is None else 1e-5)
     for launch in launches:
-        compile_ptx(launch.kernel.kernel, launch.kernel.dtypes, 80)
+        ptx_of(launch.kernel.kernel, launch.kernel.dtypes, 80)
 
 
 def test_nan_and_infinity_are_found():
@@ -148,7 +147,7 @@ def test_long_reductions_are_cut(monkeypatch):
 def test_rows_are_read_by_128_bits_and_added_up_by_shuffles():
     launches = assert_the_same_on_device(lambda x: tf.reduce_sum(x * x, axis=1), numbers(3, 256, dtype=F32))
     (text,) = compiled(launches)
-    assert re.search(r"ld\.global(\.nc)?\.v4\.(b|f)32", text)
+    assert re.search(WIDE_LOAD, text)
     assert text.count("shfl.sync.bfly.b32") == 5
 
 

@@ -6,13 +6,12 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.cuda.building.compile import compile_ptx
 from fastgrad.cuda.kernels import products
 from fastgrad.cuda.kernels.choice import row_launches_on_device
 from fastgrad.cuda.kernels.products import LARGE, MIDDLE, SMALL, Layout, product_kernel
 from fastgrad.cuda.simulation.lock_step import run_on_simulation, simulate
 from fastgrad.operation import TABLE
-from tests.cuda.building.linking import machine_code
+from tests.cuda.building.linking import WIDE_LOAD, WIDE_SHARED_LOAD, WIDE_STORE, machine_code, ptx_of
 from tests.cuda.kernels.groups import assert_the_same_on_device
 
 F32 = np.float32
@@ -132,11 +131,11 @@ def test_what_follows_a_product(shape):
 def test_machine_code(tile, dtype, by_term):
     kernel = product_kernel(tile, Layout(*by_term, True, True, True))
     for capability in (80, 90, 100) if by_term == (True, False) else (90,):
-        text = compile_ptx(kernel, {"T": dtype}, capability)
+        text = ptx_of(kernel, {"T": dtype}, capability)
         assert ".local" not in text
         if dtype == "float32":
             assert ".f64" not in text
-            for access in (r"ld\.global(\.nc)?\.v4", r"ld\.shared\.v4", r"st\.global\.v4"):
+            for access in (WIDE_LOAD, WIDE_SHARED_LOAD, WIDE_STORE):
                 assert re.search(access, text), access
             assert text.count("fma.rn.f32") >= tile.side**2
         cubin = machine_code(text, capability)

@@ -1,12 +1,14 @@
 """Recurrent layers over time on a simulated GPU, both ways, are the CPU's, for sizes that fill no tile."""
 
+import re
+
 import numpy as np
 import pytest
 
-from fastgrad.cuda.building.compile import compile_ptx
 from fastgrad.cuda.kernels.choice import row_launches_on_device
 from fastgrad.cuda.simulation.lock_step import run_on_simulation
 from fastgrad.operation import TABLE
+from tests.cuda.building.linking import WIDE_SHARED_LOAD, ptx_of
 
 GATES = {"lstm": 4, "gru": 3, "simple_rnn": 1}
 STATES = {"lstm": 2, "gru": 1, "simple_rnn": 1}
@@ -131,6 +133,8 @@ def test_four_numbers_of_shared_memory_are_one_access(name):
         wanted = TABLE[name].run(*inputs, **attributes)
     launches = row_launches_on_device(TABLE[name], inputs, wanted, attributes)
     kernel, dtypes = launches.launches[-1].kernel
-    text = compile_ptx(kernel, dtypes, 80)
-    assert text.count("ld.shared.v4") == 16  # four numbers of rows, and of columns, for each of eight terms
+    text = ptx_of(kernel, dtypes, 80)
+    assert (
+        len(re.findall(WIDE_SHARED_LOAD, text)) == 16
+    )  # four numbers of rows, and of columns, for each of eight terms
     assert text.count("fma.rn.f32") >= 8 * 16

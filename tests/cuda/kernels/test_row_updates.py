@@ -5,11 +5,11 @@ import re
 import numpy as np
 import pytest
 
-from fastgrad.cuda.building.compile import compile_ptx
 from fastgrad.cuda.kernels.choice import row_launches_on_device
 from fastgrad.cuda.simulation.lock_step import run_on_simulation
 from fastgrad.kernels.updating.update_rule import MOVES, RESTS, RULES
 from fastgrad.operation import TABLE
+from tests.cuda.building.linking import WIDE_LOAD, WIDE_STORE, ptx_of
 
 LIMIT = 21
 
@@ -62,6 +62,6 @@ def test_neighbours_are_one_access_of_128_bits():
     ]
     for launch in launches:
         assert launch.units in (9 * 2, LIMIT * 2)
-        text = compile_ptx(launch.kernel.kernel, launch.kernel.dtypes, 80)
-        assert len(re.findall(r"ld\.global(?:\.nc)?\.v4\.[bf]32", text)) >= 4
-        assert len(re.findall(r"st\.global\.v4\.[bf]32", text)) >= 3
+        text = ptx_of(launch.kernel.kernel, launch.kernel.dtypes, 80)
+        assert len(re.findall(WIDE_LOAD, text)) >= 4
+        assert len(re.findall(WIDE_STORE, text)) >= 3

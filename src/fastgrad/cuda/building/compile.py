@@ -1,43 +1,30 @@
-"""From a kernel to PTX, the GPU's assembly language, by the NVPTX backend of the LLVM that llvmlite brings.
+"""From a kernel to PTX, the GPU's assembly language, by numba-cuda.
 
-No driver, no GPU and no package of NVIDIA's is needed for that; `link` makes machine code of the PTX.
+No driver and no GPU is needed for that; `link` makes machine code of the PTX. Numba is imported when something is compiled.
 """
 
 from __future__ import annotations
 
 import functools
-import re
 from collections.abc import Mapping
+from importlib import metadata
+from pathlib import Path
+from types import FunctionType
 from typing import Any
 
-import llvmlite.binding as llvm
+from fastgrad.cuda.building.binding import NotForGpus, bits_of, rebound
+from fastgrad.cuda.building.kernel import DeviceKernel
+from fastgrad.cuda.building.library import OF_GPU
+from fastgrad.kernels.building.body import ByDtype, Special, digest, fingerprint
+from fastgrad.kernels.building.signature import ARRAY_KINDS, LIST_KINDS, SHARE, Parameter
 
-from fastgrad.cuda.building.kernel import DeviceKernel, Machine, kernel_ir
-from fastgrad.cuda.building.specials import ON_GPU
-from fastgrad.kernels.building.native import initialize_llvm
-
-TRIPLE = "nvptx64-nvidia-cuda"
-
-# Functions of numbers that LLVM leaves to a library are not there; the compiler ends the process over them.
-_HAS = re.compile(
-    r"llvm\.(?!(exp|exp2|exp10|log|log2|log10|pow|powi|sin|cos|tan|a?sinh?|a?cosh?|a?tanh?|atan2|ldexp|frexp)\.)"
+COMPILERS = (
+    *("numba-cuda", "numba", "llvmlite"),
+    *("nvidia-cuda-nvrtc", "nvidia-cuda-runtime", "nvidia-nvjitlink", "nvidia-nvvm"),
 )
-
-_REGISTERS = {"thread": "tid", "threads": "ntid", "block": "ctaid", "blocks": "nctaid"}
-_GPU = Machine(
-    specials=ON_GPU,
-    head="define ptx_kernel void",
-    numbers="\n".join(
-        f"  %{name}.32 = call i32 @llvm.nvvm.read.ptx.sreg.{register}.x()\n  %{name} = zext i32 %{name}.32 to i64"
-        for name, register in _REGISTERS.items()
-    ),
-    declared=[f"declare i32 @llvm.nvvm.read.ptx.sreg.{register}.x()" for register in _REGISTERS.values()],
-)
-
-
-def gpu_ir(kernel: DeviceKernel, dtypes: Mapping[str, Any]) -> tuple[str, str]:
-    """`kernel_ir` for a GPU, which machine code follows from."""
-    return kernel_ir(kernel, dtypes, _GPU)
+"""The packages that make machine code, whose versions that depends on."""
+ENTRY = "kernel"
+"""The name of the entry of each kernel."""
 
 
 def compile_ptx(kernel: DeviceKernel, dtypes: Mapping[str, Any], capability: int) -> str:
@@ -50,33 +37,142 @@ def compile_ptx(kernel: DeviceKernel, dtypes: Mapping[str, Any], capability: int
 
     Raises:
         TypeError: dtypes that the kernel is not for.
-        Untranslatable: the body has something that no GPU does.
-        RuntimeError: it calls a function that is not there on a GPU.
+        NotForGpus: the body has something that no GPU does.
+        RuntimeError: numba-cuda refuses it; the message has its reason.
     """
-    text, specials = gpu_ir(kernel, dtypes)
-    module = llvm.parse_assembly(text)
-    if specials:
-        module.link_in(llvm.parse_assembly(specials))
-    machine = _target_machine(capability)
-    module.triple = TRIPLE
-    module.data_layout = str(machine.target_data)
-    for function in module.functions:
-        if not function.is_declaration and function.name != "kernel":
-            function.linkage = "internal"
-    module.verify()
-    builder = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(speed_level=3))
-    builder.getModulePassManager().run(module, builder)
-    missing = [f.name for f in module.functions if f.is_declaration and not _HAS.match(f.name)]
-    if missing:
-        raise RuntimeError(f"kernel {kernel.name} calls {', '.join(missing)}, which is not there on a GPU")
-    return str(machine.emit_assembly(module))
+    variables = kernel.checked_types(dtypes)
+    from fastgrad.cuda.building import intrinsics, numba_cuda
+
+    body = _device_function(kernel.function, tuple(variables.items()))
+    scope = {
+        "__name__": __name__,
+        **{name: _plain(getattr(intrinsics, name)) for name in ("thread", "threads", "block", "blocks")},
+        **{
+            name: getattr(intrinsics, name)
+            for name in ("arrays_are_aligned", "arrays_are_distinct", "keep_least", "unit_of_work")
+        },
+        "body": body,
+    }
+    exec(compile(entry_source(kernel), f"<entry of {kernel.name}>", "exec"), scope)  # noqa: S102 - our own text
+    types = numba_cuda.types
+    arguments = [_type_of(parameter, variables) for parameter in kernel.given]
+    try:
+        return numba_cuda.compile_entry(
+            scope[ENTRY], (*arguments, types.CPointer(types.int64), types.int64), capability
+        )
+    except numba_cuda.NumbaError as error:
+        raise RuntimeError(f"kernel {kernel.name} can't be compiled for a GPU: {error}") from error
+
+
+def content_of(kernel: DeviceKernel, dtypes: Mapping[str, Any]) -> str:
+    """All that a kernel's machine code depends on but the GPU, as a text; Numba is not imported for it.
+
+    Raises:
+        TypeError: dtypes that the kernel is not for.
+    """
+    variables = kernel.checked_types(dtypes)
+    lines = [
+        f"kernel {kernel.name}({kernel.signature.text})",
+        f"types {variables}",
+        f"body {fingerprint(kernel.function)}",
+        entry_source(kernel),
+        _compilers(),
+    ]
+    return "\n".join(lines)
 
 
 @functools.cache
-def _target_machine(capability: int) -> Any:
-    initialize_llvm()
-    llvm.initialize_all_targets()
-    llvm.initialize_all_asmprinters()
-    # The oldest version of PTX that the GPU has: newer drivers take it, older ones take no newer one.
-    features = "+ptx70" if capability < 89 else "+ptx78" if capability < 100 else "+ptx86"
-    return llvm.Target.from_triple(TRIPLE).create_target_machine(cpu=f"sm_{capability}", features=features, opt=3)
+def _compilers() -> str:
+    """What makes machine code of a body, and of which versions."""
+    folder = Path(__file__).parent
+    ours = digest(b"".join(file.read_bytes() for file in sorted(folder.glob("*.py"))))
+    functions = [
+        fingerprint(function)
+        for value in OF_GPU.values()
+        for function in (value.choices.values() if isinstance(value, ByDtype) else [value])
+    ]
+    versions = [f"{package} {metadata.version(package)}" for package in COMPILERS]
+    return "\n".join([f"builder {ours}", *functions, *versions])
+
+
+def entry_source(kernel: DeviceKernel) -> str:
+    """The function that a GPU's threads begin with: deals the units of work out to threads, or to blocks whose threads share it.
+
+    Its parameters are those `given`, the address of the answer, and the number of units. Of the answers >= 0, with which units say
+    that they are not fine, the smallest is kept at the address `answer`.
+    """
+    names = [f"{p.name}_" for p in kernel.given]  # none of which is a name of the text below
+    passed = [f"{name}[0]" if p.name in kernel.read else name for name, p in zip(names, kernel.given, strict=True)]
+    if kernel.is_shared:
+        place = [parameter.name for parameter in kernel.signature.parameters].index(SHARE[0])
+        passed[place:place] = ["first", "first + 1"]
+    work = f"body({', '.join(passed)})"
+    begin, step = (
+        ("block()", "blocks()") if kernel.together else ("block() * threads() + thread()", "blocks() * threads()")
+    )
+    return f"""def {ENTRY}({", ".join([*names, "answer", "units"])}):
+    {"arrays_are_distinct" if kernel.noalias else "arrays_are_aligned"}()
+    unit, step = {begin}, {step}
+    while unit < units:
+        first = unit_of_work(unit)
+        {f"keep_least(answer, {work})" if kernel.signature.returns_status else work}
+        unit += step
+"""
+
+
+def _type_of(parameter: Parameter, variables: Mapping[str, str]) -> Any:
+    """Numba's type of a parameter."""
+    from fastgrad.cuda.building.numba_cuda import types
+
+    if parameter.kind in ARRAY_KINDS + LIST_KINDS:
+        array = types.CPointer(_number(variables.get(str(parameter.element), str(parameter.element))))
+        return types.CPointer(array) if parameter.kind in LIST_KINDS else array
+    if parameter.kind in ("sizes", "objects"):
+        return types.CPointer(types.int64)
+    return types.float64 if parameter.kind == "float" else types.int64
+
+
+def _number(dtype: str) -> Any:
+    """Numba's type of the elements of a dtype."""
+    from fastgrad.cuda.building.numba_cuda import types
+
+    return types.uint8 if dtype == "bool" else getattr(types, dtype)
+
+
+class _Types(dict[str, Any]):
+    """Numba's types by the names of dtypes, and by those of type variables."""
+
+    def __missing__(self, name: str) -> Any:
+        return _number(name)
+
+
+@functools.lru_cache(maxsize=4096)
+def _substitute(value: Any, variables: tuple[tuple[str, str], ...]) -> Any:
+    """What stands for a global of a body that is no number."""
+    from fastgrad.cuda.building.intrinsics import SPECIALS
+    from fastgrad.cuda.building.numba_cuda import ChosenFunction
+
+    value = OF_GPU.get(value, value)
+    if isinstance(value, ByDtype):
+        return ChosenFunction({name: _substitute(choice, variables) for name, choice in value.choices.items()})
+    if not isinstance(value, Special):
+        return _device_function(value, variables)
+    if value not in SPECIALS:
+        raise NotForGpus(f"{value.name} is for a CPU")
+    return _plain(SPECIALS[value])
+
+
+@functools.cache
+def _plain(function: Any) -> Any:
+    """An intrinsic, or a function that needs no globals but numba-cuda's."""
+    from fastgrad.cuda.building.numba_cuda import DeviceFunction
+
+    return DeviceFunction(function) if isinstance(function, FunctionType) else function
+
+
+def _device_function(function: FunctionType, variables: tuple[tuple[str, str], ...]) -> Any:
+    from fastgrad.cuda.building.numba_cuda import DeviceFunction
+
+    types = {name: _number(dtype) for name, dtype in variables}
+    types |= {name + "_bits": _number(bits_of(dtype)) for name, dtype in variables}
+    return DeviceFunction(rebound(function, _Types(types), lambda value: _substitute(value, variables)))

@@ -6,16 +6,32 @@ These are sines of far angles, by as many digits of 2 / pi as they need (Payne a
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
-from numpy import int64, uint64
+from numpy import int32, int64, uint64
 
-from fastgrad.kernels.building.body import by_dtype, float_bits, fused_multiply_add, round_to_zero, scalar_function
+from fastgrad.kernels.building.body import (
+    by_dtype,
+    float_bits,
+    from_bits,
+    fused_multiply_add,
+    library_cos,
+    library_fmod,
+    library_sin,
+    library_tan,
+    pack_panel,
+    round_to_zero,
+    scalar_function,
+    scale_by_power_of_two,
+)
 from fastgrad.kernels.functions.circular import (
     QUARTER_REST32,
     QUARTER_REST64,
     sine_of_quarters,
     tangent_of_quarters,
 )
+from fastgrad.kernels.functions.power import power_in_parts, power_through_float64
 
 UNIT = 2.0**-62
 LOW = 0xFFFFFFFF
@@ -173,3 +189,37 @@ def remainder(a, b):
         r = fused_multiply_add(-round_to_zero(r / step), step, r)
         r = r + step if r < 0 else r
     return math.copysign(r, a)
+
+
+def _scale32(x, k):
+    half = int64(k) >> 1
+    return (x * from_bits(int32((half + 127) << 23))) * from_bits(int32((int64(k) - half + 127) << 23))
+
+
+def _scale64(x, k):
+    half = int64(k) >> 1
+    return (x * from_bits((half + 1023) << 52)) * from_bits((int64(k) - half + 1023) << 52)
+
+
+scale_in_two_steps = by_dtype(float32=_scale32, float64=_scale64)
+"""x 2^k, whose first step is exact, as the power itself may be out of range."""
+
+
+@scalar_function
+def copy_panel(b, b_at, b_k, b_column, target, target_row, depth, columns):
+    """See `pack_panel`; nothing is filled up, as a thread's vectors have one element."""
+    for k in range(depth):
+        for column in range(columns):
+            target[k * target_row + column] = b[b_at + k * b_k + column * b_column]
+
+
+OF_GPU: Mapping[Any, Any] = {
+    power_through_float64: power_in_parts,  # most GPUs have 1 unit for float64 to 64 for float32
+    library_cos: far_cosine,
+    library_fmod: remainder,
+    library_sin: far_sine,
+    library_tan: far_tangent,
+    pack_panel: copy_panel,
+    scale_by_power_of_two: scale_in_two_steps,
+}
+"""Functions of numbers that take the place of a special, or of another function, on every GPU."""

@@ -1,39 +1,15 @@
-"""How the names of `cuda.building.body` are written: for the GPU, and for the simulation of one."""
+"""How the names of `cuda.building.body` are written for the simulation of a GPU."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fastgrad.cuda.building import body, library
-from fastgrad.kernels.building.body import (
-    Special,
-    call_pair,
-    call_real,
-    call_step,
-    library_cos,
-    library_fmod,
-    library_sin,
-    library_tan,
-    scale_by_power_of_two,
-)
+from fastgrad.cuda.building import body
+from fastgrad.cuda.building.library import OF_GPU
+from fastgrad.kernels.building.body import ByDtype, Special, call_pair, call_real, call_step
 from fastgrad.kernels.building.number_types import Type, Untranslatable, Value, llvm_type
 from fastgrad.kernels.building.specials import INTEGERS_OR_FLOATS, TOUCHED, Write
-from fastgrad.kernels.functions.power import power_in_parts, power_through_float64
-
-_WHOLE_WARP = Value("int32", "-1")
-_LAST_LANE = Value("int32", "31")
-
-
-def _register(name: str) -> Write:
-    def write(_: Sequence[Value], writer: Any) -> Value:
-        return writer.cast(writer.call(f"llvm.nvvm.read.ptx.sreg.{name}", "int32", []), "int64")
-
-    return write
-
-
-def _synchronize(_: Sequence[Value], writer: Any) -> Value:
-    return writer.call("llvm.nvvm.barrier0", "none", [])
 
 
 def _bits_of(x: Value, writer: Any) -> tuple[Value, Type]:
@@ -50,36 +26,6 @@ def _of_bits(bits: Value, kind: Type, writer: Any) -> Value:
     if llvm_type(bits.type) == llvm_type(kind):
         return Value(kind, bits.text)
     return Value(kind, writer.new(f"bitcast {llvm_type(bits.type)} {bits.text} to {llvm_type(kind)}"))
-
-
-def _shuffle(mode: str) -> Write:
-    def write(arguments: Sequence[Value], writer: Any) -> Value:
-        x, lanes = arguments
-        bits, kind = _bits_of(x, writer)
-        distance = writer.cast(lanes, "int32")
-
-        def exchanged(half: Value) -> Value:
-            return writer.call(f"llvm.nvvm.shfl.sync.{mode}.i32", "int32", [_WHOLE_WARP, half, distance, _LAST_LANE])
-
-        if kind == "int32":
-            return _of_bits(exchanged(bits), x.type, writer)
-        low = writer.cast(Value("uint32", exchanged(writer.cast(bits, "int32")).text), "uint64")
-        above = Value("int64", writer.new(f"lshr i64 {bits.text}, 32"))
-        high = writer.cast(Value("uint32", exchanged(writer.cast(above, "int32")).text), "uint64")
-        moved = writer.new(f"shl i64 {high.text}, 32")
-        return _of_bits(Value("int64", writer.new(f"or i64 {moved}, {low.text}")), x.type, writer)
-
-    return write
-
-
-def _shared_array(arguments: Sequence[Value], writer: Any) -> Value:
-    element, length = arguments
-    if type(length.literal) is not int:
-        raise Untranslatable("a shared array whose length is no literal")
-    name = f"@shared{next(writer.module.specials.places)}"
-    kind = f"[{length.literal} x {llvm_type(element.type)}]"
-    writer.module.declare(name, f"{name} = internal addrspace(3) global {kind} undef, align 16")
-    return Value("*" + element.type, writer.new(f"addrspacecast ptr addrspace(3) {name} to ptr"))
 
 
 def _element(arguments: Sequence[Value], writer: Any, written: bool) -> tuple[Type, str]:
@@ -100,22 +46,6 @@ def _store_aligned(arguments: Sequence[Value], writer: Any) -> Value:
     return Value("none", "")
 
 
-def _scale_by_power_of_two(arguments: Sequence[Value], writer: Any) -> Value:
-    """In two steps, of which the first is exact, as the power itself may be out of range."""
-    x, power = arguments
-    whole, bias, start = {"float32": ("int32", 127, 23), "float64": ("int64", 1023, 52)}[x.type]
-    kind, number = llvm_type(whole), llvm_type(x.type)
-    k = writer.cast(power, whole).text
-    half = writer.new(f"ashr {kind} {k}, 1")
-    text = x.text
-    for part in (half, writer.new(f"sub {kind} {k}, {half}")):
-        exponent = writer.new(f"add {kind} {part}, {bias}")
-        bits = writer.new(f"shl {kind} {exponent}, {start}")
-        factor = writer.new(f"bitcast {kind} {bits} to {number}")
-        text = writer.new(f"fmul {number} {text}, {factor}")
-    return Value(x.type, text)
-
-
 _ALIGNED: Mapping[Special, Write] = {body.load_aligned: _load_aligned, body.store_aligned: _store_aligned}
 
 
@@ -124,30 +54,12 @@ def _refused(arguments: Sequence[Value], writer: Any) -> Value:
 
 
 def _written_as(function: Any) -> Write:
-    return lambda arguments, writer: writer.call_function(function, arguments)
+    def write(arguments: Sequence[Value], writer: Any) -> Value:
+        chosen = function.choices[arguments[0].type] if isinstance(function, ByDtype) else function
+        return writer.call_function(chosen, arguments)
 
+    return write
 
-_OF_ANY_GPU: Mapping[Any, Write] = {
-    power_through_float64: _written_as(power_in_parts),  # most GPUs have 1 unit for float64 to 64 for float32
-    library_cos: _written_as(library.far_cosine),
-    library_fmod: _written_as(library.remainder),
-    library_sin: _written_as(library.far_sine),
-    library_tan: _written_as(library.far_tangent),
-    scale_by_power_of_two: _scale_by_power_of_two,
-}
-
-ON_GPU: Mapping[Any, Write] = {
-    **dict.fromkeys((call_pair, call_real, call_step), _refused),
-    **_OF_ANY_GPU,
-    body.thread: _register("tid.x"),
-    body.threads: _register("ntid.x"),
-    body.shared_array: _shared_array,
-    body.synchronize: _synchronize,
-    body.shuffle_xor: _shuffle("bfly"),
-    body.shuffle_down: _shuffle("down"),
-    **_ALIGNED,
-}
-"""The GPU's own registers and instructions."""
 
 SIMULATED = "fastgrad_simulated"
 """The function that a simulated kernel calls: (number in `ASKED`, place in the kernel, a, b) gives a number."""
@@ -191,7 +103,8 @@ def _asked(special: Special) -> Write:
 IN_SIMULATION: Mapping[Any, Write] = {
     **{special: _asked(special) for special in ASKED},
     **_ALIGNED,
-    **_OF_ANY_GPU,
+    **{value: _written_as(function) for value, function in OF_GPU.items()},
+    **dict.fromkeys((call_pair, call_real, call_step), _refused),
     TOUCHED: lambda told, writer: writer.call(WATCH, "none", told),
 }
 """Questions to `simulation`."""

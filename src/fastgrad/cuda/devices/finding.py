@@ -5,6 +5,8 @@ from __future__ import annotations
 from importlib import metadata
 from typing import Any
 
+from fastgrad.cuda.building.compile import COMPILERS
+
 INSTALL = 'pip install ".[cuda]"'
 OLDEST_DRIVER = (13, 0)
 """The version of CUDA that a driver must have for machine code of the packages of CUDA 13."""
@@ -39,12 +41,9 @@ def real_gpus() -> int:
         Unavailable: none can.
     """
     core = cuda_core()
-    from fastgrad.cuda.building.link import LinkingUnavailable, linker
-
-    try:
-        linker()
-    except LinkingUnavailable:
-        raise Unavailable(f"no GPU: the package nvidia-nvjitlink is not installed; run: {INSTALL}") from None
+    for package in COMPILERS:
+        if not _is_installed(package):
+            raise Unavailable(f"no GPU: the package {package} is not installed; run: {INSTALL}")
     version = _driver_version()
     if version < OLDEST_DRIVER:
         raise Unavailable(

@@ -1,6 +1,6 @@
 """A GPU by NVIDIA's driver, which cuda-core and, for plain copies, cuda-bindings talk to.
 
-Both are imported when a GPU is asked for. Machine code is kept on disk under the text of the LLVM IR that it was made of.
+Both are imported when a GPU is asked for. Machine code is kept on disk under all that it is made of.
 """
 
 from __future__ import annotations
@@ -9,19 +9,16 @@ import ctypes
 import functools
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
-import llvmlite
 import numpy as np
 
-from fastgrad.cuda.building.compile import compile_ptx, gpu_ir
+from fastgrad.cuda.building.compile import compile_ptx, content_of
 from fastgrad.cuda.building.kernel import DeviceKernel
 from fastgrad.cuda.building.link import Cubin, link
 from fastgrad.cuda.devices.blas import Blas, LibraryKernel, installed_blas
 from fastgrad.cuda.devices.driver import OutOfDeviceMemory
 from fastgrad.cuda.devices.finding import capability_of, cuda_core
-from fastgrad.kernels.building.body import digest
 from fastgrad.kernels.building.cache import Entry, load, store
 
 
@@ -241,21 +238,13 @@ _WAVES = 4
 """How many blocks there are at most for each that can run at once: some are done sooner than others."""
 
 
-@functools.cache
-def _compilers() -> str:
-    """What says how code is made of a text."""
-    building = Path(__file__).parents[1] / "building"
-    return digest(b"".join((building / name).read_bytes() for name in ("compile.py", "link.py")))
-
-
 def cached_cubin(kernel: DeviceKernel, dtypes: Mapping[str, Any], capability: int) -> Cubin:
     """The machine code of a kernel, from the disk cache if it was made before.
 
     Raises:
-        TypeError, Untranslatable, RuntimeError: as `compile_ptx` and `link`.
+        TypeError, NotForGpus, RuntimeError: as `compile_ptx` and `link`.
     """
-    text = "\n".join(gpu_ir(kernel, dtypes))
-    key = f"gpu {capability}\nllvmlite {llvmlite.__version__}\ncompilers {_compilers()}\n{text}"
+    key = f"gpu {capability}\n{content_of(kernel, dtypes)}"
     found = load(key)
     if found is not None and len(found.symbols) == len(Cubin._fields) - 1:
         return Cubin(found.code, *map(int, found.symbols))

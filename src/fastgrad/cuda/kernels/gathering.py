@@ -15,7 +15,7 @@ from numpy import int64
 
 from fastgrad.cuda.building.kernel import DeviceKernel, OnDevice, on_device
 from fastgrad.cuda.kernels.instead import Instead, Memory
-from fastgrad.cuda.kernels.moving import run_length, run_of
+from fastgrad.cuda.kernels.moving import run_of
 from fastgrad.cuda.kernels.sorting import sorted_ids
 from fastgrad.kernels.arranging import gathering, scattering
 from fastgrad.kernels.arranging.gathering import INDICES, UNITS
@@ -47,14 +47,12 @@ def gather_elements(x, ids, out, size, count, width, middle, zeros, first, last)
 
 
 @kernel(
-    "x: in[T], ids: in[I], out: out[T], size: int, count: int, width: int, middle: int, first: int, last: int -> int",
-    T=UNITS,
+    "x: in[uint64], ids: in[I], out: out[uint64], size: int, count: int, width: int, middle: int, first: int, last: int -> int",
     I=INDICES,
     noalias=True,
 )
 def gather_runs(x, ids, out, size, count, width, middle, first, last):
-    """The same where each id has a row; units, and the width, are runs that are one access."""
-    many = run_length(T(0))
+    """The same where each id has a row; units, and the width, are runs of 16 bytes."""
     for unit in range(first, last):
         row = unit // width
         block = row // count
@@ -63,8 +61,8 @@ def gather_runs(x, ids, out, size, count, width, middle, first, last):
         if number < 0 or number >= size:
             return k
         at = (block * size + number) * width + unit - row * width
-        for j in range(many):
-            out[unit * many + j] = x[at * many + j]
+        for j in range(2):
+            out[2 * unit + j] = x[2 * at + j]
     return -1
 
 
@@ -164,7 +162,7 @@ def _gathered(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list
     x, ids, out, size, count, width, middle, zeros = operands
     many = run_of(dtypes["T"])
     if width % many == 0 and not zeros:
-        runs: Any = OnDevice(_runs, dtypes)
+        runs: Any = OnDevice(_runs, {"I": dtypes["I"]})
         given = (x, ids, out, size, count, width // many, middle)
         return [Launch(runs, given, launch.units * (width // many))]
     elements: Any = OnDevice(_elements, dtypes)

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from math import prod
 from typing import Any
 
+import numpy as np
+
 from fastgrad.cuda.building.body import shared_array, synchronize, thread
 from fastgrad.cuda.building.kernel import OnDevice, device_kernel, on_device
 from fastgrad.cuda.kernels.instead import Instead, Memory, with_kernel
@@ -45,14 +47,12 @@ run_length = by_dtype(uint8=_eight_bits, uint16=_sixteen_bits, uint32=_thirty_tw
 
 
 @kernel(
-    "x: in[T], y: out[T], n1: int, n2: int, n3: int, n4: int, n5: int, x_from: int, x0: int, x1: int, x2: int, x3: int, "
+    "x: in[uint64], y: out[uint64], n1: int, n2: int, n3: int, n4: int, n5: int, x_from: int, x0: int, x1: int, x2: int, x3: int, "
     "x4: int, y_from: int, y0: int, y1: int, y2: int, y3: int, y4: int, first: int, last: int",
     noalias=True,
-    T=WIDTHS,
 )
 def move_runs(x, y, n1, n2, n3, n4, n5, x_from, x0, x1, x2, x3, x4, y_from, y0, y1, y2, y3, y4, first, last):
-    """y = x over six dimensions, of which the last is contiguous on both sides; all numbers and units are of runs."""
-    many = run_length(T(0))
+    """y = x over six dimensions, of which the last is contiguous on both sides; all numbers and units are of runs of 16 bytes."""
     for unit in range(first, last):
         row = unit // n5
         k5 = unit - row * n5
@@ -65,8 +65,8 @@ def move_runs(x, y, n1, n2, n3, n4, n5, x_from, x0, x1, x2, x3, x4, y_from, y0, 
             k1, k0 = rest % n1, rest // n1
             a += k0 * x0 + k1 * x1 + k2 * x2 + k3 * x3
             b += k0 * y0 + k1 * y1 + k2 * y2 + k3 * y3
-        for j in range(many):
-            y[b * many + j] = x[a * many + j]
+        for j in range(2):
+            y[2 * b + j] = x[2 * a + j]
 
 
 @device_kernel(
@@ -138,7 +138,7 @@ def _moved(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[La
     runs = [sizes[-1], x_from, *reads[:-1], y_from, *writes[:-1]]
     if reads[-1] == writes[-1] == 1 and all(number % many == 0 for number in runs):
         n5, *places = [number // many for number in runs]
-        given: Any = OnDevice(_runs, dtypes)
+        given: Any = OnDevice(_runs, {})
         return [Launch(given, (x, y, *sizes[1:-1], n5, *places), prod(sizes[:-1]) * n5)]
     return [with_kernel(launch, OnDevice(_move, dtypes))]
 
@@ -156,16 +156,23 @@ def _turned(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[L
 
 
 def _cleared(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[Launch]:
-    given: Any = OnDevice(_clear, dtypes)
-    return [Launch(given, (*launch.operands, launch.units), -(-launch.units // run_of(dtypes["T"])))]
+    dtype, count = _widest(launch.units * np.dtype(dtypes["T"]).itemsize)
+    given: Any = OnDevice(_clear, {"T": dtype})
+    return [Launch(given, (*launch.operands, count), -(-count // run_of(dtype)))]
 
 
 def _copied(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[Launch]:
     operands: Any = launch.operands
     x, y, size = operands
+    dtype, count = _widest(size)
+    given: Any = OnDevice(_copy, {"T": dtype})
+    return [Launch(given, (x, y, count), -(-size // ACCESS))]
+
+
+def _widest(size: int) -> tuple[str, int]:
+    """The widest unsigned integers that so many bytes are, and how many these are."""
     width = next(width for width in (8, 4, 2, 1) if size % width == 0)
-    given: Any = OnDevice(_copy, {"T": f"uint{8 * width}"})
-    return [Launch(given, (x, y, size // width), -(-size // ACCESS))]
+    return f"uint{8 * width}", size // width
 
 
 INSTEAD: dict[Any, Instead] = {

@@ -84,8 +84,8 @@ NUMBERS = ("m", "n", "k", "a_line", "b_line", "a_batch", "b_batch", "part", "cut
 _SIGNATURE = f"a: in[T], b: in[T], c: out[T], {': int, '.join((*NUMBERS, *SHARE))}: int"
 
 
-def _fetch(name: str, tile: Tile, by_term: bool, number: str) -> Iterator[str]:
-    """The lines that fetch four elements of A or B for the stretch of terms that begins at `term`."""
+def _fetch(name: str, tile: Tile, by_term: bool, whole: bool, number: str) -> Iterator[str]:
+    """The lines that fetch four elements of A or B for the stretch of terms that begins at `term`; `whole` if lines are fours."""
     size, limit, corner = (tile.rows, "m", "top") if name == "a" else (tile.columns, "n", "left")
     fours = (tile.depth if by_term else size) // 4
     yield f"{name}_in, {name}_four = t // {fours}, t % {fours} * 4"
@@ -94,7 +94,7 @@ def _fetch(name: str, tile: Tile, by_term: bool, number: str) -> Iterator[str]:
     else:
         yield f"{name}_x, {name}_y = term + {name}_in, {corner} + {name}_four"
     end, there = ("depth", f"{name}_x < {limit}") if by_term else (limit, f"{name}_x < depth")
-    yield f"{name}_place = z * {name}_batch + {name}_x * {name}_line + {name}_y"
+    yield f"{name}_place = {_known(f'z * {name}_batch + {name}_x * {name}_line + {name}_y', whole)}"
     yield "; ".join(f"{name}{i} = {number}(0)" for i in range(4))
     yield f"if {there} and {name}_y + 4 <= {end}:"
     yield from (f"    {name}{i} = {name}[{name}_place + {i}]" for i in range(4))
@@ -102,6 +102,11 @@ def _fetch(name: str, tile: Tile, by_term: bool, number: str) -> Iterator[str]:
     for i in range(3):
         yield f"    if {name}_y + {i} < {end}:"
         yield f"        {name}{i} = {name}[{name}_place + {i}]"
+
+
+def _known(place: str, whole: bool) -> str:
+    """A place as the compiler sees that it is a multiple of four, if it is one: it does not find that out of products."""
+    return f"({place}) & -4" if whole else place
 
 
 def _keep(name: str, tile: Tile, by_term: bool, half: str) -> Iterator[str]:
@@ -168,16 +173,16 @@ def product_lines(tile: Tile, layout: Layout, after: Following | None = None, nu
     def write(depth: int, *texts: str) -> None:
         lines.extend("    " * depth + text for text in texts)
 
-    fetch = [*_fetch("a", tile, layout.a_by_term, number), *_fetch("b", tile, layout.b_by_term, number)]
+    fetch = [
+        *_fetch("a", tile, layout.a_by_term, layout.a, number),
+        *_fetch("b", tile, layout.b_by_term, layout.b, number),
+    ]
 
     def keep(half: str) -> list[str]:
         return [*_keep("a", tile, layout.a_by_term, half), *_keep("b", tile, layout.b_by_term, half)]
 
     side = range(tile.side)
-    wide = [x for x, known in (("a", layout.a), ("b", layout.b)) if known]
     write(1, *(after.of_all if after else ()))
-    write(1, *(f"{x}_{what} = {x}_{what} & -4" for x in wide for what in ("line", "batch")))  # known to be multiples
-    write(1, *(["n = n & -4"] if layout.c else []))
     for name in "ab":
         write(1, f"near_{name} = shared_array({number}, {2 * tile.depth * _gap(tile, name)})")
     write(1, "t = thread()", f"down, across = t // {tile.columns // tile.side}, t % {tile.columns // tile.side}")
@@ -201,7 +206,11 @@ def product_lines(tile: Tile, layout: Layout, after: Following | None = None, nu
         write(2, f"row = top + down * 4 + {_place(i, tile.rows)}", "if row < m:", "    line = z * m + row")
         write(3, *(after.of_row if after else ()))
         for j in range(0, tile.side, 4):
-            write(3, f"column = left + across * 4 + {_place(j, tile.columns)}", "place = line * n + column")
+            write(
+                3,
+                f"column = left + across * 4 + {_place(j, tile.columns)}",
+                f"place = {_known('line * n + column', layout.c)}",
+            )
             sums = [f"c{i}_{j + e}" for e in range(4)]
             if layout.c:
                 write(3, "if column < n:")

@@ -34,13 +34,13 @@ class _Way(NamedTuple):
         name: what its own name ends with.
         given: its parameters between the gradient and the numbers.
         head: the lines that find a unit's place `i` in the table, and `j` in the gradient.
-        cases: a condition for each of two ways to go on: with a gradient, and with zeros; None where there is no such way.
+        updated: a condition for the rows that are updated, with zeros where they are not `has`, in the gradient.
     """
 
     name: str
     given: str
     head: str
-    cases: tuple[str, str | None]
+    updated: str
 
 
 _FIND = """\
@@ -59,14 +59,14 @@ ROWS = _Way(
         i = (ids[k] * width + unit - k * width) * {many}
         j = unit * {many}
 """,
-    ("has", None),
+    "has",
 )
-TABLE = _Way("table", "ids: in[I], number: in[int64], width: int", _FIND, ("has", "True"))
+TABLE = _Way("table", "ids: in[I], number: in[int64], width: int", _FIND, "True")
 LIVE = _Way(
     "live",
     "live: in[uint64], ids: in[I], number: in[int64], width: int",
     _FIND,
-    ("has", "(live[r // 8] >> uint64(r % 8 * 8)) & uint64(255) != 0"),
+    "has or (live[r // 8] >> uint64(r % 8 * 8)) & uint64(255) != 0",
 )
 WAYS = {"summed_rows": ROWS, "summed_table": TABLE, "summed_live": LIVE}
 """By the template of the CPU's kernel."""
@@ -83,19 +83,19 @@ def _source(rule: UpdateRule, way: _Way, many: int) -> str:
     lines = [f"def {_name(rule, way, many)}({given}):"]
     lines += [f"    {line}" for line in rule.constants]
     lines += ["    for unit in range(first, last):", way.head.format(many=many).rstrip()]
-    for word, condition, gradient in zip(("if", "elif"), way.cases, (True, False), strict=True):
-        if condition is None:
-            continue
-        lines.append(f"        {word} {condition}:")
-        pairs = [(x, "i") for x in rule.state] + ([("g", "j")] if gradient else [])
-        load, store = ("load_aligned({}, {})", "store_aligned({}, i, {}0)") if many > 1 else ("{}[{}]", "{}[i] = {}0")
-        lines += [f"            {x}0 = {load.format(x, at)}" for x, at in pairs]
-        lines += [f"            {x}{e} = {x}[{at} + {e}]" for e in range(1, many) for x, at in pairs]
-        for e in range(many):
-            new = ", ".join(f"{x}{e}" for x in rule.state)
-            lines.append(f"            {new} = step({new}, {f'g{e}' if gradient else 'T(0)'}, {hyper})")
-        lines += [f"            {store.format(x, x)}" for x in rule.state]
-        lines += [f"            {x}[i + {e}] = {x}{e}" for x in rule.state for e in range(1, many)]
+    load, store = ("load_aligned({}, {})", "store_aligned({}, i, {}0)") if many > 1 else ("{}[{}]", "{}[i] = {}0")
+    more, each = range(1, many), [(x, e) for e in range(1, many) for x in rule.state]
+    lines.append(f"        if {way.updated}:")
+    lines += [f"            {x}0 = {load.format(x, 'i')}" for x in rule.state]
+    lines += [f"            {x}{e} = {x}[i + {e}]" for x, e in each]
+    lines += [f"            g{e} = T(0)" for e in range(many)]
+    lines += ["            if has:", f"                g0 = {load.format('g', 'j')}"]
+    lines += [f"                g{e} = g[j + {e}]" for e in more]
+    for e in range(many):
+        new = ", ".join(f"{x}{e}" for x in rule.state)
+        lines.append(f"            {new} = step({new}, g{e}, {hyper})")
+    lines += [f"            {store.format(x, x)}" for x in rule.state]
+    lines += [f"            {x}[i + {e}] = {x}{e}" for x in rule.state for e in more]
     return "\n".join(lines) + "\n"
 
 
