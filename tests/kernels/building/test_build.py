@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from fastgrad.kernels.building import build
-from fastgrad.kernels.building.body import fingerprint, from_bits, local_array, scalar_function
+from fastgrad.kernels.building.body import Special, fingerprint, from_bits, local_array, scalar_function
 from fastgrad.kernels.building.bounds import checks_bounds
 from fastgrad.kernels.building.build import kernel
 from fastgrad.kernels.building.signature import parse_signature
@@ -283,8 +283,8 @@ def test_special_names_work_in_bodies():
     out = np.empty(3, F4)
     specials(out, 3)
     np.testing.assert_array_equal(out, [1, 3, 6])
-    with pytest.raises(TypeError, match="local_array is for the bodies of kernels"):
-        local_array(F4, 8)
+    with pytest.raises(TypeError, match="of_another_machine is for the bodies of kernels"):
+        Special("of_another_machine")(F4, 8)
 
 
 np_float32, np_int32 = np.float32, np.int32

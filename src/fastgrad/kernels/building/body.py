@@ -34,8 +34,12 @@ class Special:
         self.takes_type = takes_type  # whether the first argument is a type
 
     def __call__(self, *args: Any) -> Any:
-        """Refuse a call by Python."""
-        raise TypeError(f"{self.name} is for the bodies of kernels")
+        """What the name means in plain Python; see `interpreted`."""
+        from fastgrad.kernels.building.interpreted import MEANINGS
+
+        if self not in MEANINGS:
+            raise TypeError(f"{self.name} is for the bodies of kernels")
+        return MEANINGS[self](*args)
 
 
 local_array = Special("local_array", takes_type=True)
@@ -175,9 +179,9 @@ class ByDtype:
     def __init__(self, choices: dict[str, Any]) -> None:
         self.choices = choices
 
-    def __call__(self, *args: Any) -> Any:
-        """Refuse a call by Python."""
-        raise TypeError(f"{'/'.join(f.__name__ for f in self.choices.values())} is for the bodies of kernels")
+    def __call__(self, first: Any, *args: Any) -> Any:
+        """Calls the choice for the dtype of the first argument, in plain Python."""
+        return self.choices[np.result_type(first).name](first, *args)
 
 
 def by_dtype(**choices: Any) -> ByDtype:

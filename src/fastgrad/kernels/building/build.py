@@ -26,7 +26,7 @@ import threading
 import time
 import types
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -36,6 +36,7 @@ from fastgrad.kernels.building.body import digest, fingerprint, scalar_function
 from fastgrad.kernels.building.bounds import checks_bounds
 from fastgrad.kernels.building.collecting import collecting_later
 from fastgrad.kernels.building.isa import host_isa
+from fastgrad.kernels.building.jit_switch import jit_is_disabled
 from fastgrad.kernels.building.native import initialize_llvm, load_function, target
 from fastgrad.kernels.building.signature import ARRAY_KINDS, LIST_KINDS, SHARE, Parameter, Signature, parse_signature
 
@@ -186,6 +187,15 @@ class Kernel(dict):
 
     def _build(self, variables: dict[str, str]) -> Callable:
         dtypes = _dtypes_of(self.signature, variables)
+        parameters = zip(self.signature.parameters, dtypes, strict=True)
+        passed = [(p, d) for p, d in parameters if p.passed]
+        convert = _Conversion(
+            self.__name__, self.signature, passed, Body(self.function, variables, self.noalias, self.release_gil)
+        )
+        if jit_is_disabled():
+            from fastgrad.kernels.building.interpreted_kernel import PythonKernel
+
+            return PythonKernel(convert, self.function, self.signature, variables)
         numbers = _type_numbers(dtypes)
         key = "\n".join(
             (
@@ -200,11 +210,6 @@ class Kernel(dict):
         if entry is None:
             entry = _compile(self, variables, symbol, numbers)
             cache.store(key, entry)
-        parameters = zip(self.signature.parameters, dtypes, strict=True)
-        passed = [(p, d) for p, d in parameters if p.passed]
-        convert = _Conversion(
-            self.__name__, self.signature, passed, Body(self.function, variables, self.noalias, self.release_gil)
-        )
         native = load_function(entry.code, symbol, entry.symbols, self.__name__, convert)
         convert.native = weakref.ref(native)
         return native
@@ -245,17 +250,26 @@ class _Conversion:
         self.step: int
 
     def __call__(self, *args: Any) -> Any:
+        converted = self.converted(args)
+        if all(new is old for new, old in zip(converted, args, strict=True)):
+            raise RuntimeError(f"kernel {self.name} refused arguments that fit: the NumPy or Python ABI is unknown")
+        return self.native()(*converted)
+
+    def converted(self, args: Sequence[Any]) -> list[Any]:
+        """The arguments as the kernel takes them; those that fit are the same objects."""
         if len(args) != len(self.parameters):
             names = ", ".join(p.name for p, _ in self.parameters)
             raise TypeError(f"kernel {self.name}({names}) takes {len(self.parameters)} arguments, got {len(args)}")
         converted = [self._convert(p, d, a) for (p, d), a in zip(self.parameters, args, strict=True)]
         self._check_lists(converted)
-        if all(new is old for new, old in zip(converted, args, strict=True)):
-            raise RuntimeError(f"kernel {self.name} refused arguments that fit: the NumPy or Python ABI is unknown")
-        return self.native()(*converted)
+        return converted
 
     def text(self, assembly: bool) -> str:
         """The code of the native function as LLVM IR, or as assembly."""
+        if jit_is_disabled():
+            raise RuntimeError(
+                f"kernel {self.name} runs as plain Python, as NUMBA_DISABLE_JIT says; unset it to see code"
+            )
         from fastgrad.kernels.building import compile as compiler
 
         function, variables, noalias, release_gil = self.body

@@ -6,6 +6,7 @@ import functools
 import os
 from typing import NamedTuple
 
+from fastgrad.kernels.building.jit_switch import jit_is_disabled
 from fastgrad.kernels.building.native import target
 
 
@@ -42,8 +43,11 @@ _WITH_16_REGISTERS = ((8, 4, 2, 1), (4, 2, 1))
 def host_isa() -> Isa:
     """This machine's; `FASTGRAD_LANES` chooses other vectors, by their number of float32 lanes: 4, 8 or 16.
 
-    With `FASTGRAD_BFLOAT16=0` it is as if the processor did not multiply bfloat16 numbers.
+    With `FASTGRAD_BFLOAT16=0` it is as if the processor did not multiply bfloat16 numbers. Kernels that run as plain Python have short
+    vectors.
     """
+    if jit_is_disabled():
+        return Isa(4 * int(_chosen_lanes() or 4), _WITH_16_REGISTERS, masks=True, fused=True, pairs=False)
     features = target().features.split(",")
     widest = 64 if "+avx512f" in features else 32 if "+avx2" in features else 16
     chosen = _chosen_lanes()

@@ -5,13 +5,17 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from fastgrad.kernels.building.jit_switch import jit_is_disabled
+
 
 def default_threads() -> int:
-    """`FASTGRAD_NUM_THREADS`, else as many as this process may run at once.
+    """`FASTGRAD_NUM_THREADS`, else as many as this process may run at once; 1 where kernels run as plain Python.
 
     Raises:
         ValueError: the variable holds something that is no number of threads.
     """
+    if jit_is_disabled():
+        return 1
     chosen = os.environ.get("FASTGRAD_NUM_THREADS", "").strip()
     if chosen:
         if not chosen.isdecimal() or int(chosen) < 1:

@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.kernels.building.jit_switch import jit_is_disabled
 from fastgrad.kernels.running import driver
 from fastgrad.kernels.running.processors import default_threads
 from fastgrad.kernels.running.spreading import Spreading
@@ -62,7 +63,8 @@ class Team:
         """Sets the number of threads, the caller's among them, at least 1."""
         with self.lock:
             self._end()
-            self._threads = max(1, min(threads, driver.MOST_THREADS))
+            # Plain Python has one thread: with more the GIL would go from one waiting loop to the other.
+            self._threads = max(1, min(threads, 1 if jit_is_disabled() else driver.MOST_THREADS))
             self._alone_until, self._penalty = 0, LEAST_ALONE
 
     def ready(self) -> np.ndarray:

@@ -1,0 +1,309 @@
+"""The numbers of a kernel's body that runs as plain Python, which mean what they mean to Numba.
+
+int64, float32 and float64 are NumPy's scalars: int64 wraps, float32 with float32 is float32, float32 with int64 is float64, an integer
+divided by 0 is 0. NumPy's other integers differ from Numba's: there a sum of two uint32 has 64 bits, and one of int64 and uint64 is
+an int64. So they are `Integer` objects. A type that a body uses as a cast is a `NumberType`, `math` is `MATH`.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import math
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+_WIDTHS = {f"{sign}int{width}": width for sign in ("", "u") for width in (8, 16, 32, 64)}
+_EXACT_IN_FLOAT32 = frozenset(["int8", "uint8", "int16"])
+_REALS = (np.float32, np.float64, float)
+_MASK = (1 << 64) - 1
+
+
+def wrapped(value: int, kind: str) -> int:
+    """The integer of this type that has the same low bits."""
+    width = _WIDTHS[kind]
+    value &= (1 << width) - 1
+    return value - (1 << width) if kind[0] == "i" and value >> (width - 1) else value
+
+
+def number(value: int, unsigned: bool) -> Any:
+    """An integer of 64 bits."""
+    return Integer(value, "uint64") if unsigned else np.int64(wrapped(value, "int64"))
+
+
+class Integer:
+    """An integer of any type but int64.
+
+    Args:
+        value: a number, of which the low bits are taken.
+        kind: the type's name.
+    """
+
+    __slots__ = ("kind", "value")
+    __array_ufunc__ = None  # so that NumPy's scalars leave operations to this class
+
+    def __init__(self, value: int, kind: str) -> None:
+        self.value = wrapped(value, kind)
+        self.kind = kind
+
+    def __repr__(self) -> str:
+        return f"{self.kind}({self.value})"
+
+    def __int__(self) -> int:
+        return self.value
+
+    def __index__(self) -> int:
+        return self.value
+
+    def __float__(self) -> float:
+        return float(self.value)
+
+    def __bool__(self) -> bool:
+        return self.value != 0
+
+    def __hash__(self) -> int:
+        return hash(self.value)
+
+    def __neg__(self) -> Any:
+        return number(wrapped(-self.value, self.kind), self.kind[0] == "u")
+
+    def __invert__(self) -> Any:
+        return number(wrapped(~self.value, self.kind), self.kind[0] == "u")
+
+    def __abs__(self) -> Integer:
+        return Integer(abs(self.value), self.kind)
+
+    def beside(self, other: Any) -> Any:
+        """The float that this number becomes in an operation with another one."""
+        is_short = type(other) is np.float32 and self.kind in _EXACT_IN_FLOAT32
+        return np.float32(self.value) if is_short else np.float64(self.value)
+
+
+def _whole(value: Any) -> tuple[int, bool]:
+    """The value of an integer, and whether its type is unsigned."""
+    if type(value) is Integer:
+        return value.value, value.kind[0] == "u"
+    return operator.index(value) if type(value) is not np.bool_ else int(value), False
+
+
+def _shifted(shift: Callable[[int, int], int]) -> Callable[[int, int], int]:
+    return lambda value, count: shift(value, count) if 0 <= count < 64 else 0
+
+
+def _of_reals(function: Callable[[Any, Any], Any]) -> tuple[Any, Any]:
+    """An operation and its reflection that give a number."""
+
+    def forward(a: Integer, b: Any) -> Any:
+        if isinstance(b, _REALS):
+            return function(a.beside(b), b)
+        y, unsigned = _whole(b)
+        return number(function(a.value, y), unsigned and a.kind[0] == "u")
+
+    def reflected(b: Integer, a: Any) -> Any:
+        if isinstance(a, _REALS):
+            return function(a, b.beside(a))
+        x, unsigned = _whole(a)
+        return number(function(x, b.value), unsigned and b.kind[0] == "u")
+
+    return forward, reflected
+
+
+def _of_integers(function: Callable[[int, int], int], is_shift: bool = False) -> tuple[Any, Any]:
+    """The same of integers alone; the type of a shift is that of its left operand."""
+
+    def forward(a: Integer, b: Any) -> Any:
+        y, unsigned = _whole(b)
+        return number(function(a.value, y), a.kind[0] == "u" and (unsigned or is_shift))
+
+    def reflected(b: Integer, a: Any) -> Any:
+        x, unsigned = _whole(a)
+        return number(function(x, b.value), unsigned and (b.kind[0] == "u" or is_shift))
+
+    return forward, reflected
+
+
+def _divided(function: Callable[[int, int], int]) -> Callable[[Any, Any], Any]:
+    """A division that gives 0 for a divisor of 0."""
+
+    def divide(x: Any, y: Any) -> Any:
+        return function(x, y) if y != 0 or isinstance(x, _REALS) else 0
+
+    return divide
+
+
+def _quotient(a: Integer, b: Any) -> Any:
+    return a.beside(b) / (b if isinstance(b, _REALS) else np.float64(_whole(b)[0]))
+
+
+def _quotient_reflected(b: Integer, a: Any) -> Any:
+    return (a if isinstance(a, _REALS) else np.float64(_whole(a)[0])) / b.beside(a)
+
+
+def _comparison(function: Callable[[Any, Any], Any]) -> Callable[[Integer, Any], bool]:
+    def compare(a: Integer, b: Any) -> bool:
+        return bool(function(a.beside(b), b) if isinstance(b, _REALS) else function(a.value, _whole(b)[0]))
+
+    return compare
+
+
+for _name in ("lt", "le", "eq", "ne", "gt", "ge"):
+    setattr(Integer, f"__{_name}__", _comparison(getattr(operator, _name)))
+for _name, _pair in {
+    "add": _of_reals(operator.add),
+    "sub": _of_reals(operator.sub),
+    "mul": _of_reals(operator.mul),
+    "floordiv": _of_reals(_divided(operator.floordiv)),
+    "mod": _of_reals(_divided(operator.mod)),
+    "truediv": (_quotient, _quotient_reflected),
+    "and": _of_integers(operator.and_),
+    "or": _of_integers(operator.or_),
+    "xor": _of_integers(operator.xor),
+    "lshift": _of_integers(_shifted(operator.lshift), is_shift=True),
+    "rshift": _of_integers(_shifted(operator.rshift), is_shift=True),
+}.items():
+    for _prefix, _function in zip(("__", "__r"), _pair, strict=True):
+        setattr(Integer, f"{_prefix}{_name}__", _function)
+
+
+class NumberType:
+    """A type of numbers as a body has it: `float32(x)`, `T(0.5)`, `local_array(T, 16)`.
+
+    Attributes:
+        dtype: NumPy's.
+        name: its name.
+    """
+
+    __slots__ = ("_cast", "dtype", "name")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.dtype = np.dtype(name)
+        self._cast: Callable[[Any], Any] = self._float if self.dtype.kind == "f" else self._integer
+        if name == "int64":
+            self._cast = self._int64
+
+    def __repr__(self) -> str:
+        return self.name
+
+    def __call__(self, value: Any) -> Any:
+        """Converts a number as Numba does."""
+        return value if type(value) is self.dtype.type else self._cast(value)
+
+    def _float(self, value: Any) -> Any:
+        if type(value) is Integer:
+            value = np.uint64(value.value) if value.kind == "uint64" else np.int64(value.value)
+        elif type(value) is int:
+            value = np.int64(value)
+        return self.dtype.type(value)
+
+    def _int64(self, value: Any) -> Any:
+        if isinstance(value, _REALS):
+            return np.float64(value).astype(np.int64)
+        return number(_whole(value)[0], unsigned=False)
+
+    def _integer(self, value: Any) -> Any:
+        if isinstance(value, _REALS):
+            return Integer(int(np.float64(value).astype(self.dtype)), self.name)
+        return Integer(_whole(value)[0], self.name)
+
+
+NUMBER_TYPES = {name: NumberType(name) for name in ("int64", *_WIDTHS, "float32", "float64")}
+
+
+def number_type(element: Any) -> NumberType:
+    """The type that a NumPy type, a dtype or its name stands for in a body; truth values are bytes there."""
+    if isinstance(element, NumberType):
+        return element
+    name = np.dtype(element).name
+    return NUMBER_TYPES["uint8" if name == "bool" else name]
+
+
+def typed(value: Any) -> Any:
+    """A number that a body has literally or among its globals, or a tuple of them, with the type that Numba gives it."""
+    if type(value) is int:
+        return np.int64(value) if -(1 << 63) <= value < 1 << 63 else Integer(value, "uint64")
+    if type(value) is float:
+        return np.float64(value)
+    return tuple([typed(part) for part in value]) if type(value) is tuple else value
+
+
+# ---- the C library ---------------------------------------------------------------------------------------------
+
+
+@functools.cache
+def c_function(name: str, is_float32: bool, arguments: int) -> Callable[..., Any]:
+    """A function of the C library of so many numbers, which compiled kernels call, too: `expf` or `exp`.
+
+    Raises:
+        AttributeError: the library has no function of this name.
+    """
+    found = getattr(ctypes.CDLL(None), name + ("f" if is_float32 else ""))
+    kind = ctypes.c_float if is_float32 else ctypes.c_double
+    function = ctypes.CFUNCTYPE(kind, *[kind] * arguments)(ctypes.cast(found, ctypes.c_void_p).value or 0)
+    scalar = np.float32 if is_float32 else np.float64
+    return lambda *numbers: scalar(function(*numbers))
+
+
+def is_float32(value: Any) -> bool:
+    """True if a number is a float32."""
+    return type(value) is np.float32
+
+
+class MathFunctions:
+    """Python's `math` as bodies have it: functions of float32 are computed in float32, none of them raises."""
+
+    pi, e, tau = np.float64(math.pi), np.float64(math.e), np.float64(math.tau)
+    inf, nan = np.float64(math.inf), np.float64(math.nan)
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        if not hasattr(math, name):
+            raise AttributeError(f"math has no {name}")
+        symbol = "tgamma" if name == "gamma" else name
+
+        def function(*numbers: Any) -> Any:
+            short = any(map(is_float32, numbers)) and all(_fits_float32(x) for x in numbers)
+            kind = NUMBER_TYPES["float32" if short else "float64"]
+            return c_function(symbol, short, len(numbers))(*[kind(x) for x in numbers])
+
+        function.__name__ = name
+        setattr(self, name, function)
+        return function
+
+    def sqrt(self, x: Any) -> Any:
+        """The root, rounded once."""
+        return np.sqrt(x if isinstance(x, _REALS) else np.float64(int(x)))
+
+    def floor(self, x: Any) -> Any:
+        """The greatest whole number that is not above x, an int64."""
+        return NUMBER_TYPES["int64"](np.floor(x) if isinstance(x, _REALS) else x)
+
+    def ceil(self, x: Any) -> Any:
+        """The least whole number that is not below x, an int64."""
+        return NUMBER_TYPES["int64"](np.ceil(x) if isinstance(x, _REALS) else x)
+
+    def trunc(self, x: Any) -> Any:
+        """The whole part, an int64."""
+        return NUMBER_TYPES["int64"](x)
+
+    def isnan(self, x: Any) -> Any:
+        """True if x is not a number."""
+        return x != x  # noqa: PLR0124 - a NaN is not itself
+
+    def isinf(self, x: Any) -> Any:
+        """True if x is infinite."""
+        return abs(x) == self.inf
+
+    def isfinite(self, x: Any) -> Any:
+        """True if x is neither infinite nor a NaN."""
+        return abs(x) < self.inf
+
+
+def _fits_float32(value: Any) -> bool:
+    kind = type(value)
+    return kind in (np.float32, np.bool_, bool) or (kind is Integer and value.kind in _EXACT_IN_FLOAT32)
+
+
+MATH = MathFunctions()

@@ -1,0 +1,24 @@
+"""`NUMBA_DISABLE_JIT`, Numba's switch for running functions as plain Python, read without importing Numba."""
+
+from __future__ import annotations
+
+import functools
+import os
+import warnings
+
+VARIABLE = "NUMBA_DISABLE_JIT"
+
+
+@functools.cache
+def jit_is_disabled() -> bool:
+    """True if kernels run as plain Python: `NUMBA_DISABLE_JIT` is a whole number other than 0, as Numba reads it."""
+    value = os.environ.get(VARIABLE)
+    if value is None:
+        return False
+    try:
+        return int(value) != 0
+    except ValueError:
+        warnings.warn(
+            f"{VARIABLE} is {value!r}, which is no whole number; kernels are compiled", RuntimeWarning, stacklevel=2
+        )
+        return False
