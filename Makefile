@@ -3,7 +3,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-checked test-cuda test-gpu test-machines lint lint-rules lint-format lint-types lint-imports conformance conformance-suites \
+.PHONY: help demo wheel test test-checked test-cuda test-gpu test-machines lint lint-rules lint-format lint-types lint-imports conformance conformance-suites \
 	bench bench-quick bench-compare gate asv-machine peers-env peers tables dashboard performance clean
 
 # Settings of the surroundings that would change which code runs, or drop its asserts.
@@ -83,6 +83,11 @@ conformance-suites: ## run the tests of copies of the peers: KERAS=folder TENSOR
 	@PYTHON='$(PYTHON)' PYTHON_BELOW=3.14 tools/environment.sh .venv-conformance conformance,suites
 	@$(ENVIRONMENT) test,suites
 	@$(PYTHON_HERE) -m tests.conformance.suites $(if $(KERAS),--keras '$(KERAS)') $(if $(TENSORFLOW),--tensorflow '$(TENSORFLOW)') $(ARGS)
+
+wheel: ## build a wheel with the library's kernels compiled for three levels of x86-64 processors, in dist/
+	@$(ENVIRONMENT) test
+	@$(PYTHON_HERE) -m fastgrad.warm --wheel
+	@$(PYTHON_HERE) -m pip wheel --quiet --no-deps --wheel-dir dist . && rm -rf src/fastgrad/kernels/installed && ls -l dist
 
 bench: asv-machine ## run the asv suite on the checked-out commit; results go to benchmarks/results/asv
 	@$(ASV) run --python=same --machine "$$($(PYTHON_HERE) -m benchmarks.machine)" \

@@ -1,4 +1,4 @@
-"""`fastgrad cache info` and `fastgrad cache clear`."""
+"""`fastgrad cache info`, `fastgrad cache clear` and `fastgrad warm`."""
 
 import os
 import subprocess
@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from fastgrad import warm
 from fastgrad.command_line import main
 from fastgrad.kernels.building import cache
 
@@ -74,3 +75,15 @@ def test_the_module_runs_and_imports_no_compiler(folder):
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     run = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
     assert run.stdout.splitlines()[1:] == ["kernels: 0", "size:    0.0 MiB, of at most 256", "0 False"], run.stderr
+
+
+def test_warm_compiles_the_kernels_and_says_how_many(folder, monkeypatch, capsys):
+    asked = []
+    monkeypatch.setattr(
+        warm, "compile_side_by_side", lambda processes: asked.append(processes) or iter([(50, 120), (120, 120)])
+    )
+    assert main(["warm", "--processes", "3"]) == 0
+    assert asked == [3]
+    assert capsys.readouterr().out.startswith(f"50 of 120 kernels\n120 of 120 kernels\nfolder:  {folder}\n")
+    assert main(["warm", "--processes", "0"]) == 1
+    assert "at least 1 process, got 0" in capsys.readouterr().err

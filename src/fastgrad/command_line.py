@@ -2,10 +2,12 @@
 
 fastgrad cache info     where compiled kernels are kept, how many, and how large they are
 fastgrad cache clear    removes them
+fastgrad warm           compiles all kernels of the library for this machine, so that none is compiled when it is first used
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 
@@ -29,7 +31,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     actions = about.add_subparsers(dest="action", required=True, metavar="action")
     actions.add_parser("info", help="where they are kept, how many, and how large they are")
     actions.add_parser("clear", help="remove them; they are compiled again when they are used")
+    warm = commands.add_parser("warm", help="compile all kernels of the library for this machine now")
+    warm.add_argument("--processes", type=int, default=os.cpu_count() or 1, help="how many work side by side")
+    warm.set_defaults(action="warm")
     chosen = parser.parse_args(arguments)
+    if chosen.action == "warm":
+        return _warm(chosen.processes)
     return _clear() if chosen.action == "clear" else _info()
 
 
@@ -40,6 +47,21 @@ def _info() -> int:
     print(f"kernels: {entries}")
     print(f"size:    {size / 2**20:.1f} MiB, of at most {cache.LIMIT_BYTES / 2**20:.0f}")
     return 0
+
+
+def _warm(processes: int) -> int:
+    if processes < 1:
+        print(f"fastgrad: warm needs at least 1 process, got {processes}", file=sys.stderr)
+        return 1
+    if cache.cache_folder() is None:
+        print("fastgrad: there is no folder for kernels; set FASTGRAD_CACHE_DIR", file=sys.stderr)
+        return 1
+    from fastgrad.warm import compile_side_by_side
+
+    for done, total in compile_side_by_side(processes):
+        if done % 50 == 0 or done == total:
+            print(f"{done} of {total} kernels", flush=True)
+    return _info()
 
 
 def _clear() -> int:

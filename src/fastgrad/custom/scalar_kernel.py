@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from fastgrad.custom.formula import promoted
-from fastgrad.kernels.building import cache
+from fastgrad.kernels.building import cache, store
 from fastgrad.kernels.building.body import digest, fingerprint
-from fastgrad.kernels.building.build import Kernel, platform_key
+from fastgrad.kernels.building.build import Kernel
 from fastgrad.kernels.building.signature import parse_signature
 from fastgrad.kernels.building.user_function import kernel_function
 from fastgrad.operation import FLOATING
@@ -47,8 +47,8 @@ def scalar_kernel(
         content = fingerprint(copy)
     except TypeError:
         return None
-    key = f"scalar function {content} of {[dtype.name for dtype in inputs]}\n{platform_key()}"
-    entry = cache.load(key)
+    key = f"scalar function {content} of {[dtype.name for dtype in inputs]}"
+    entry = store.load(key)
     if entry is not None and entry.code == _REFUSED:
         return None
     try:
@@ -57,7 +57,7 @@ def scalar_kernel(
     except RuntimeError:  # Numba refuses it, or it may raise; plain Numba takes more, or says why not
         native = result = None
     if entry is None:
-        cache.store(key, cache.Entry(_REFUSED if result is None else result.name.encode(), ()))
+        store.save(key, cache.Entry(_REFUSED if result is None else result.name.encode(), ()))
     return None if native is None or result is None else (native, result_dtype(inputs, result))
 
 

@@ -46,7 +46,7 @@ def test_the_facts_below_in_a_process_that_checks():
 
 @pytest.mark.skipif(checks_bounds(), reason="this process checks")
 def test_builds_that_do_not_check_have_keys_of_their_own():
-    code = "from fastgrad.kernels.building.build import platform_key; print(platform_key())"
+    code = "from fastgrad.kernels.building.store import platform_key; print(platform_key())"
     keys = {
         subprocess.run(
             [sys.executable, "-c", code],

@@ -17,10 +17,7 @@ native wrapper checks.
 
 from __future__ import annotations
 
-import functools
-import importlib.util
 import os
-import struct
 import sys
 import threading
 import time
@@ -31,37 +28,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastgrad.kernels.building import cache
+from fastgrad.kernels.building import cache, store
 from fastgrad.kernels.building.body import digest, fingerprint, scalar_function
-from fastgrad.kernels.building.bounds import checks_bounds
 from fastgrad.kernels.building.collecting import collecting_later
-from fastgrad.kernels.building.isa import host_isa
 from fastgrad.kernels.building.jit_switch import jit_is_disabled
-from fastgrad.kernels.building.native import initialize_llvm, load_function, target
+from fastgrad.kernels.building.native import load_function
 from fastgrad.kernels.building.signature import ARRAY_KINDS, LIST_KINDS, SHARE, Parameter, Signature, parse_signature
 
 __all__ = ["Kernel", "kernel", "scalar_function", "set_compile_messages"]
-
-_BUILDER_MODULES = (
-    "building.atomics",
-    "building.arithmetic",
-    "building.body",
-    "building.bounds",
-    "building.build",
-    "building.compile",
-    "building.checked_pointers",
-    "building.frontend",
-    "building.isa",
-    "building.library_calls",
-    "building.native",
-    "building.pair_emission",
-    "building.signature",
-    "building.intrinsics",
-    "building.tile_bounds",
-    "building.window_emission",
-    "building.wrapper",
-    "building.tile_emission",
-)
 
 
 class _Compilation:
@@ -187,32 +161,34 @@ class Kernel(dict):
 
     def _build(self, variables: dict[str, str]) -> Callable:
         dtypes = _dtypes_of(self.signature, variables)
-        parameters = zip(self.signature.parameters, dtypes, strict=True)
-        passed = [(p, d) for p, d in parameters if p.passed]
-        convert = _Conversion(
-            self.__name__, self.signature, passed, Body(self.function, variables, self.noalias, self.release_gil)
-        )
+        passed = [(p, d) for p, d in zip(self.signature.parameters, dtypes, strict=True) if p.passed]
+        body = Body(self.function, variables, self.noalias, self.release_gil)
+        convert = _Conversion(self.__name__, self.signature, passed, body)
         if jit_is_disabled():
             from fastgrad.kernels.building.interpreted_kernel import PythonKernel
 
             return PythonKernel(convert, self.function, self.signature, variables)
-        numbers = _type_numbers(dtypes)
-        key = "\n".join(
+        symbol, entry = self.code(variables)
+        native = load_function(entry.code, symbol, entry.symbols, self.__name__, convert)
+        convert.native = weakref.ref(native)
+        return native
+
+    def code(self, variables: dict[str, str]) -> tuple[str, cache.Entry]:
+        """The symbol and the object code for the dtypes of the type variables; compiled, unless that was done before."""
+        numbers = _type_numbers(_dtypes_of(self.signature, variables))
+        content = "\n".join(
             (
                 f"kernel {self.__name__}({self.signature.text})",
                 f"types {variables} {numbers} release_gil={self.release_gil} noalias={self.noalias}",
                 f"body {fingerprint(self.function)}",
-                platform_key(),
             )
         )
-        symbol = f"fastgrad_{self.__name__}_{digest(key.encode())[:24]}"
-        entry = cache.load(key)
+        symbol = f"fastgrad_{self.__name__}_{digest(content.encode())[:24]}"
+        entry = store.load(content)
         if entry is None:
             entry = _compile(self, variables, symbol, numbers)
-            cache.store(key, entry)
-        native = load_function(entry.code, symbol, entry.symbols, self.__name__, convert)
-        convert.native = weakref.ref(native)
-        return native
+            store.save(content, entry)
+        return symbol, entry
 
 
 class Body(NamedTuple):
@@ -382,33 +358,6 @@ def _dtypes_of(signature: Signature, variables: Mapping[str, str]) -> list[np.dt
 
 def _type_numbers(dtypes: list[np.dtype | None]) -> tuple[int | None, ...]:
     return tuple([None if dtype is None else dtype.num for dtype in dtypes])
-
-
-@functools.cache
-def platform_key() -> str:
-    """What all kernels depend on: this builder, the compilers, the CPU, and the layout of Python's objects."""
-    initialize_llvm()
-    import llvmlite
-
-    builder = digest(b"".join(_module_bytes(f"fastgrad.kernels.{module}") for module in _BUILDER_MODULES))
-    layout = struct.calcsize("P"), object.__basicsize__, tuple.__basicsize__, sys.byteorder
-    return "\n".join(
-        (
-            f"builder {builder}",
-            f"llvmlite {llvmlite.__version__}",
-            f"python {sys.version_info[:2]} {layout}",
-            f"cpu {' '.join(target())} vectors {host_isa()}{' checked' if checks_bounds() else ''}",
-        )
-    )
-
-
-def _module_bytes(name: str) -> bytes:
-    """The file of a module that is not imported for it."""
-    spec = importlib.util.find_spec(name)
-    if spec is None or spec.origin is None:
-        raise ImportError(f"{name} is not installed")
-    loader: Any = spec.loader
-    return loader.get_data(spec.origin)
 
 
 def _compile(kernel: Kernel, variables: dict[str, str], symbol: str, numbers: tuple[int | None, ...]) -> cache.Entry:

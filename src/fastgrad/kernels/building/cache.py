@@ -7,11 +7,12 @@ one line on stderr and nothing else.
 
 from __future__ import annotations
 
+import functools
 import os
 import struct
 import sys
 import time
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from fastgrad.kernels.building.body import digest
 
@@ -19,6 +20,11 @@ MAGIC = b"fastgrad kernel 1\n"
 SUFFIX = ".kernel"
 WRITING = "writing-"
 LIMIT_BYTES = 256 << 20
+INSTALLED = os.path.join(os.path.dirname(os.path.dirname(__file__)), "installed")
+"""The folder of what a wheel brings: a file of entries for each level of processors (`isa.LEVELS`)."""
+
+_SELECT = "select entry from entries where name = ?"
+
 _LENGTHS = struct.Struct("<QQQ")
 _DAY = 86400.0
 
@@ -49,26 +55,83 @@ def load(key: str) -> Entry | None:
     if folder is None:
         return None
     path = _path(folder, key)
-    try:
-        with open(path, "rb") as file:
-            blob = file.read()
-    except OSError:
-        return None
-    entry = _unpack(blob, key)
+    entry = _read(path, key)
     if entry is not None:
         _touch(path)
     return entry
 
 
+def load_installed(level: str, key: str) -> Entry | None:
+    """The entry of a key that the installed package brings for a level of processors; None if it has none."""
+    path = os.path.join(INSTALLED, f"{level}.db")
+    if not os.path.exists(path):
+        return None
+    import sqlite3
+
+    try:
+        row = _database(path, os.getpid()).execute(_SELECT, (_name(key),)).fetchone()
+    except sqlite3.DatabaseError:
+        return None
+    return None if row is None else _unpack(row[0], key)
+
+
+@functools.cache
+def _database(path: str, process: int) -> Any:
+    """A connection to a file of entries; each process has its own, as SQLite asks for."""
+    import sqlite3
+
+    return sqlite3.connect(f"file:{path}?mode=ro&immutable=1", uri=True, check_same_thread=False)
+
+
+def pack(folder: str, path: str) -> int:
+    """Puts all entries of a folder into one file, as an installed package has it; returns how many there are."""
+    import sqlite3
+
+    if os.path.exists(path):
+        os.unlink(path)
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with sqlite3.connect(path) as connection:
+        connection.execute("create table entries (name text primary key, entry blob) without rowid")
+        names = sorted(name for name in os.listdir(folder) if name.endswith(SUFFIX))
+        for name in names:
+            with open(os.path.join(folder, name), "rb") as file:
+                connection.execute("insert into entries values (?, ?)", (name, file.read()))
+    connection.close()
+    return len(names)
+
+
+def read(folder: str, key: str) -> Entry | None:
+    """The entry of a key in a folder, or None if there is none that is whole and for exactly this key."""
+    return _read(_path(folder, key), key)
+
+
+def _read(path: str, key: str) -> Entry | None:
+    try:
+        with open(path, "rb") as file:
+            blob = file.read()
+    except OSError:
+        return None
+    return _unpack(blob, key)
+
+
+def write(folder: str, key: str, entry: Entry) -> None:
+    """Writes an entry to a folder so that other processes see all of it or nothing.
+
+    Raises:
+        OSError: it can't be written.
+    """
+    os.makedirs(folder, exist_ok=True)
+    _write(_path(folder, key), _pack(key, entry))
+
+
 def store(key: str, entry: Entry) -> None:
-    """Write an entry so that other processes see all of it or nothing; a failure warns once."""
+    """Write an entry to the cache folder; a failure warns once."""
     folder = cache_folder()
     if folder is None:
         _warn("there is no home folder")
         return
     try:
-        os.makedirs(folder, exist_ok=True)
-        _write(_path(folder, key), _pack(key, entry))
+        write(folder, key, entry)
         _evict(folder)
     except OSError as error:
         _warn(f"{folder}: {error.strerror or error}")
@@ -118,7 +181,11 @@ def _files(leftovers: bool = False) -> list[tuple[str, int]]:
 
 
 def _path(folder: str, key: str) -> str:
-    return os.path.join(folder, digest(key.encode()) + SUFFIX)
+    return os.path.join(folder, _name(key))
+
+
+def _name(key: str) -> str:
+    return digest(key.encode()) + SUFFIX
 
 
 def _pack(key: str, entry: Entry) -> bytes:

@@ -25,14 +25,20 @@ from numba.core.compiler_lock import global_compiler_lock
 from numba.core.compiler_machinery import PassManager
 from numba.core.typing import context as typing_context
 from numba.core.typing import make_concrete_template, templates
+from numba.core.typing import signature as typing_signature
 
-from fastgrad.kernels.building.body import ByDtype, Special, is_scalar_function
+from fastgrad.kernels.building import cache, store
+from fastgrad.kernels.building.body import ByDtype, Special, digest, fingerprint, is_scalar_function
 from fastgrad.kernels.building.wrapper import RAISED
 
 types: Any = numba_types  # Numba adds names to this module when it is imported
 
 Type = str
 """A type of a parameter: a NumPy dtype's name, with a star for a pointer to it, two for a pointer to pointers; or `none`."""
+
+
+_SYMBOL = "fastgrad_function_"
+"""The first part of the symbols of functions whose symbol is a hash of their content."""
 
 
 class CompileError(RuntimeError):
@@ -56,6 +62,7 @@ class Machine(NamedTuple):
         pointer: the Numba type of a pointer to elements of a Numba type.
         leaves: whether functions return a status, so that an access outside of an array ends the kernel.
         inlines: whether LLVM puts the body into its caller.
+        keeps: whether the IR of scalar functions goes to the disk cache.
     """
 
     name: str
@@ -63,6 +70,15 @@ class Machine(NamedTuple):
     pointer: Callable[[Any], Any]
     leaves: bool = False
     inlines: bool = False
+    keeps: bool = False
+
+
+class _Outcome(NamedTuple):
+    """A compiled function: its types, how it is declared, and its IR."""
+
+    signature: Any
+    fndesc: Any
+    library: Any
 
 
 class _ScalarTyping(typing_context.BaseContext):  # type: ignore[misc]  # Numba has no types
@@ -171,6 +187,14 @@ class _ScalarTarget(cpu.CPUContext):  # type: ignore[misc]  # Numba has no types
         super().init()
         self._internal_codegen._library_class = _Library
 
+    def mangler(self, name: str, types: Any, **tags: Any) -> str:
+        """A function's symbol: the hash of its content, if it has that for a name, so that other processes may use it."""
+        head, _, symbol = name.rpartition(".")
+        if symbol.startswith(_SYMBOL):
+            return f".NumbaEnv.{symbol}" if head.startswith(".NumbaEnv") else symbol
+        mangled: str = super().mangler(name, types, **tags)
+        return mangled
+
     def load_additional_registries(self) -> None:
         from numba.core import optional  # noqa: F401 - registers on import, as do the next
         from numba.cpython import builtins, mathimpl, numbers, rangeobj, tupleobj  # noqa: F401
@@ -216,6 +240,21 @@ class _Library(codegen.CodeLibrary):  # type: ignore[misc]  # Numba has no types
             if not function.is_declaration and function.linkage == llvm.Linkage.external:
                 function.linkage = "linkonce_odr"  # two libraries may bring the same one
         self._own.append(module)
+
+    def add_bitcode(self, code: bytes) -> None:
+        """Adds what `bitcode` gave."""
+        self._own.append(llvm.parse_bitcode(code))
+
+    def bitcode(self, symbol: str) -> bytes:
+        """The function and all that it calls as one module, in which other names than hashes of content are private."""
+        first, *others = [module.clone() for module in self.modules()]
+        for module in others:
+            first.link_in(module)
+        for i, function in enumerate(first.functions):
+            if not function.is_declaration and not function.name.startswith(_SYMBOL):
+                function.name, function.linkage = f"{symbol}.{i}", "internal"
+        code: bytes = first.as_bitcode()
+        return code
 
     def finalize(self) -> None:
         self._finalized = True
@@ -275,8 +314,8 @@ class Frontend:
         )
         self._functions: dict[Any, ScalarFunction] = {}
 
-    def compile(self, function: FunctionType, arguments: tuple, result: Any) -> Any:
-        """Numba's result of compiling a function, whose globals are those of `bound`."""
+    def compile(self, function: FunctionType, arguments: tuple, result: Any) -> _Outcome:
+        """A compiled function, whose globals are those of `bound`."""
         flags = compiler.Flags()
         flags.no_cpython_wrapper = flags.no_cfunc_wrapper = flags.no_compile = True
         flags.error_model = "numpy"
@@ -298,17 +337,24 @@ class Frontend:
         except errors.NumbaError as error:
             raise CompileError(f"{_place(function)}: {error}") from error
         library.finalize()
-        return outcome
+        return _Outcome(outcome.signature, outcome.fndesc, library)
 
-    def bound(self, function: FunctionType, variables: Mapping[str, Type]) -> FunctionType:
-        """A copy of a function whose globals are the types of its type variables, and what Numba can compile."""
+    def bound(self, function: FunctionType, variables: Mapping[str, Type], symbol: str = "") -> FunctionType:
+        """A copy of a function whose globals are the types of its type variables, and what Numba can compile.
+
+        Args:
+            function: any function.
+            variables: the dtypes of its type variables.
+            symbol: what the copy is named; as the function if empty.
+        """
         scope = {name: value for name, value in function.__globals__.items() if name.startswith("__")}
         for name in function.__code__.co_names:
             if name in function.__globals__:
                 scope[name] = self._compilable(function.__globals__[name], variables)
         for name, element in variables.items():
             scope[name] = self.type_of(element)
-        copied = FunctionType(function.__code__, scope, function.__name__, None, function.__closure__)
+        copied = FunctionType(function.__code__, scope, symbol or function.__name__, None, function.__closure__)
+        copied.__qualname__ = symbol or function.__qualname__
         copied.__module__ = function.__module__
         return copied
 
@@ -353,11 +399,10 @@ class ScalarFunction:
             else function.__name__
         )
         self._frontend = frontend
-        self._choices: Mapping[Any, FunctionType] = (
-            function.choices if isinstance(function, ByDtype) else {None: function}
-        )
+        chosen: Mapping[Any, Any] = function.choices if isinstance(function, ByDtype) else {None: function}
+        self._choices = chosen
         self._variables = variables
-        self._compiled: dict[tuple, tuple[object, Any]] = {}
+        self._compiled: dict[tuple, tuple[object, _Outcome]] = {}
         self._compiling: set[tuple] = set()
 
     @property
@@ -379,14 +424,49 @@ class ScalarFunction:
                 raise CompileError(f"{_place(function)}: {self.__name__} calls itself")
             self._compiling.add(arguments)
             try:
-                bound = self._frontend.bound(function, self._variables)
-                outcome = self._frontend.compile(bound, arguments, None)
+                outcome = self._outcome(function, arguments)
             finally:
                 self._compiling.discard(arguments)
             key = object()
             self._frontend.target.insert_user_function(key, outcome.fndesc, [outcome.library])
             self._compiled[arguments] = key, outcome
         return self._compiled[arguments]
+
+    def _outcome(self, function: FunctionType, arguments: tuple) -> _Outcome:
+        """A function for some argument types, compiled now or before."""
+        content = self._content(function, arguments) if self._frontend.machine.keeps else None
+        if content is None:
+            return self._frontend.compile(self._frontend.bound(function, self._variables), arguments, None)
+        entry = store.load(content)
+        symbol = _SYMBOL + digest(content.encode())[:32]
+        if entry is not None:
+            return self._restored(entry, symbol, arguments)
+        outcome = self._frontend.compile(self._frontend.bound(function, self._variables, symbol), arguments, None)
+        result = _text_of(outcome.signature.return_type)
+        if result is not None:
+            store.save(content, cache.Entry(outcome.library.bitcode(symbol), (result,)))
+        return outcome
+
+    def _content(self, function: FunctionType, arguments: tuple) -> str | None:
+        """All that the function's IR depends on; None if it depends on objects of this process."""
+        try:
+            body = fingerprint(function)
+        except TypeError:
+            return None
+        return f"function {function.__name__}{arguments}\ntypes {self._variables}\nbody {body}"
+
+    def _restored(self, entry: cache.Entry, symbol: str, arguments: tuple) -> _Outcome:
+        """What `_outcome` gave in another process."""
+        target = self._frontend.target
+        library = target.codegen().create_library(symbol)
+        library.add_bitcode(entry.code)
+        library.finalize()
+        result = _type_of(" ".join(entry.symbols))
+        names = [f"a{i}" for i in range(len(arguments))]
+        declared = SimpleNamespace(
+            mangled_name=symbol, restype=result, argtypes=arguments, args=names, inline=True, noalias=False
+        )
+        return _Outcome(typing_signature(result, *arguments), declared, library)
 
     def get_call_template(self, args: Any, kws: Any) -> tuple:
         """Numba's typing rule for a call with arguments of these types."""
@@ -396,6 +476,28 @@ class ScalarFunction:
     def get_overload(self, arguments: Any) -> object:
         """Numba's key of the function compiled for these types."""
         return self._overload(tuple(arguments))[0]
+
+
+def _text_of(kind: Any) -> str | None:
+    """The name of a type of numbers, or of a tuple of them; None for others."""
+    if isinstance(kind, types.BaseTuple):
+        parts = [_text_of(part) for part in kind]
+        return None if None in parts else f"({';'.join(map(str, parts))})"
+    numbers = (types.Integer, types.Float, types.Boolean, types.NoneType)
+    return str(kind) if isinstance(kind, numbers) and not isinstance(kind, types.Literal) else None
+
+
+def _type_of(text: str) -> Any:
+    """The type that `_text_of` named."""
+    if not text.startswith("("):
+        return getattr(types, "boolean" if text == "bool" else text)
+    parts, depth, start = [], 0, 1
+    for i, letter in enumerate(text):
+        depth += (letter == "(") - (letter == ")")
+        if (letter == ";" and depth == 1) or depth == 0:
+            parts.append(_type_of(text[start:i]))
+            start = i + 1
+    return types.Tuple(parts)
 
 
 def _place(function: FunctionType) -> str:

@@ -321,4 +321,4 @@ INTRINSICS: dict[body.Special, Any] = {
 
 def cpu() -> Machine:
     """This process's CPU."""
-    return Machine("a CPU", INTRINSICS, host_pointer, leaves=checks_bounds())
+    return Machine("a CPU", INTRINSICS, host_pointer, leaves=checks_bounds(), keeps=True)

@@ -7,7 +7,7 @@ import os
 from typing import NamedTuple
 
 from fastgrad.kernels.building.jit_switch import jit_is_disabled
-from fastgrad.kernels.building.native import target
+from fastgrad.kernels.building.native import Machine, target
 
 
 class Isa(NamedTuple):
@@ -39,16 +39,47 @@ _WITH_32_REGISTERS = ((8, 4, 2, 1), (8, 2, 1), (8, 2, 1), (4, 2, 1))
 _WITH_16_REGISTERS = ((8, 4, 2, 1), (4, 2, 1))
 
 
+_V3 = "+sse3,+ssse3,+sse4.1,+sse4.2,+cx16,+sahf,+popcnt,+xsave,+avx,+avx2,+bmi,+bmi2,+f16c,+fma,+lzcnt,+movbe"
+_V4 = _V3 + ",+avx512f,+avx512bw,+avx512cd,+avx512dq,+avx512vl"
+
+LEVELS: dict[str, tuple[str, str]] = {
+    "x86-64-v4-bf16": ("x86-64-v4", _V4 + ",+avx512bf16"),
+    "x86-64-v4": ("x86-64-v4", _V4),
+    "x86-64-v3": ("x86-64-v3", _V3),
+}
+"""Levels of processors that wheels bring machine code for, the best first: LLVM's name, and the features it uses."""
+
+
+def level_machine(level: str) -> Machine:
+    """A processor of a level, with this process's operating system."""
+    return Machine(target().triple, *LEVELS[level])
+
+
+@functools.cache
+def host_levels() -> tuple[str, ...]:
+    """The levels whose code this processor runs, the best first."""
+    machine = target()
+    if not machine.triple.startswith("x86_64"):
+        return ()
+    features = set(machine.features.split(","))
+    return tuple([level for level, (_, needed) in LEVELS.items() if features.issuperset(needed.split(","))])
+
+
 @functools.cache
 def host_isa() -> Isa:
-    """This machine's; `FASTGRAD_LANES` chooses other vectors, by their number of float32 lanes: 4, 8 or 16.
-
-    With `FASTGRAD_BFLOAT16=0` it is as if the processor did not multiply bfloat16 numbers. Kernels that run as plain Python have short
-    vectors.
-    """
+    """The vectors of the machine that kernels are compiled for; short ones where they run as plain Python."""
     if jit_is_disabled():
         return Isa(4 * int(_chosen_lanes() or 4), _WITH_16_REGISTERS, masks=True, fused=True, pairs=False)
-    features = target().features.split(",")
+    return isa_of(target())
+
+
+def isa_of(machine: Machine) -> Isa:
+    """The vectors of a machine.
+
+    `FASTGRAD_LANES` chooses other vectors, by their number of float32 lanes: 4, 8 or 16. With `FASTGRAD_BFLOAT16=0` it
+    is as if the processor did not multiply bfloat16 numbers.
+    """
+    features = machine.features.split(",")
     widest = 64 if "+avx512f" in features else 32 if "+avx2" in features else 16
     chosen = _chosen_lanes()
     vector_bytes = 4 * int(chosen) if chosen else widest

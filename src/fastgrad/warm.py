@@ -1,0 +1,127 @@
+"""Compiles the library's own kernels before they are used: into the disk cache of this machine, or for a wheel.
+
+Emitted groups of users' steps are not known before; they are compiled when a step is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import gc
+import importlib
+import itertools
+import os
+import pkgutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+
+import fastgrad.kernels
+from fastgrad.kernels.building import cache, store
+from fastgrad.kernels.building.build import Kernel
+from fastgrad.kernels.building.isa import LEVELS
+
+
+def library_kernels() -> list[tuple[Kernel, dict[str, str]]]:
+    """All kernels of the package, each with all combinations of dtypes of its type variables, in a fixed order."""
+    for module in pkgutil.walk_packages(fastgrad.kernels.__path__, "fastgrad.kernels."):
+        importlib.import_module(module.name)
+    importlib.import_module("fastgrad.keras.optimizers")
+    from fastgrad.kernels.updating.update_rule import RULES
+
+    for rule in RULES.values():
+        for name, value in vars(type(rule)).items():
+            if isinstance(value, functools.cached_property):
+                getattr(rule, name)
+    of_rules = {id(value) for rule in RULES.values() for value in vars(rule).values()}
+    kernels = [
+        found
+        for found in gc.get_objects()
+        if isinstance(found, Kernel)
+        and (str(found.function.__module__).startswith("fastgrad.") or id(found) in of_rules)
+    ]
+    combinations = [
+        (found, dict(zip(found.variables, [dtype.name for dtype in dtypes], strict=True)))
+        for found in kernels
+        for dtypes in itertools.product(*found.variables.values())
+    ]
+    return sorted(
+        combinations,
+        key=lambda one: (str(one[0].function.__module__), one[0].__name__, one[0].signature.text, str(one[1])),
+    )
+
+
+def compile_kernels(part: int, parts: int) -> Iterator[str]:
+    """Compiles each kernel whose number is `part` modulo `parts`, unless it is there; yields their names."""
+    for kernel, variables in library_kernels()[part::parts]:
+        kernel.code(variables)
+        yield kernel.__name__
+
+
+def compile_side_by_side(processes: int, arguments: Sequence[str] = ()) -> Iterator[tuple[int, int]]:
+    """Compiles all kernels in several processes; yields how many are done, and of how many, after each.
+
+    Args:
+        processes: how many.
+        arguments: further words of this module's command line.
+
+    Raises:
+        RuntimeError: a process failed; the message is what it wrote.
+    """
+    command = [sys.executable, "-m", "fastgrad.warm", *arguments, "--parts", str(processes)]
+    total, done = len(library_kernels()), 0
+    with tempfile.TemporaryFile("w+") as errors:
+        running = [
+            subprocess.Popen([*command, "--part", str(part)], stdout=subprocess.PIPE, stderr=errors)  # noqa: S603 - ours
+            for part in range(processes)
+        ]
+        try:
+            for process in running:
+                for _ in process.stdout or ():
+                    done += 1
+                    yield done, total
+            codes = [process.wait() for process in running]
+            if any(codes):
+                errors.seek(0)
+                raise RuntimeError(f"the library's kernels could not be compiled:\n{errors.read()}")
+        finally:
+            for process in running:
+                process.kill()
+                process.communicate()
+
+
+def compile_for_wheel(processes: int) -> None:
+    """Compiles all kernels for each level of processors into the files that a wheel brings, and says so."""
+    for level in LEVELS:
+        with tempfile.TemporaryDirectory() as folder:
+            for done, total in compile_side_by_side(processes, ["--level", level, "--folder", folder]):
+                if done % 100 == 0 or done == total:
+                    print(f"{level}: {done} of {total} kernels", flush=True)
+            path = os.path.join(cache.INSTALLED, f"{level}.db")
+            entries = cache.pack(folder, path)
+            print(f"{path}: {entries} entries, {os.path.getsize(path) / 2**20:.1f} MiB", flush=True)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Compiles a part of the kernels, or all for a wheel; `fastgrad warm` and `make wheel` run this."""
+    parser = argparse.ArgumentParser(prog="python -m fastgrad.warm")
+    parser.add_argument("--wheel", action="store_true", help="compile for all levels of processors, for a wheel")
+    parser.add_argument("--level", choices=LEVELS, help="compile for a level of processors, instead of this one")
+    parser.add_argument("--folder", help="the folder for the code of a level")
+    parser.add_argument("--part", type=int, default=0, help="the number of this process")
+    parser.add_argument("--parts", type=int, default=1, help="how many processes there are")
+    chosen = parser.parse_args(arguments)
+    if (chosen.level is None) != (chosen.folder is None):
+        parser.error("--level and --folder belong together")
+    if chosen.wheel:
+        compile_for_wheel(os.cpu_count() or 1)
+        return
+    if chosen.level:
+        store.ship(chosen.level, chosen.folder)
+    for name in compile_kernels(chosen.part, chosen.parts):
+        print(name, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,103 @@
+"""Kernels that are compiled ahead: into the cache by `fastgrad warm`, and into the files that a wheel brings."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from fastgrad import warm
+from fastgrad.kernels.building import cache
+from fastgrad.kernels.building.bounds import checks_bounds
+from fastgrad.kernels.building.build import Kernel
+from fastgrad.kernels.building.isa import LEVELS, host_levels
+from fastgrad.kernels.building.native import target
+
+pytestmark = pytest.mark.skipif(checks_bounds(), reason="code that is compiled ahead is not checked")
+
+MODULES = ("fastgrad.kernels.mapping.activation", "fastgrad.kernels.reducing.row_blocks")
+
+SHIP = """
+import sys
+from fastgrad import warm
+from fastgrad.kernels.building import store
+store.ship(sys.argv[1], sys.argv[2])
+for kernel, variables in warm.library_kernels():
+    if kernel.function.__module__ in sys.argv[3:]:
+        kernel.code(variables)
+"""
+
+USE = """
+import sys
+import numpy as np
+from fastgrad.kernels.building import cache
+cache.INSTALLED = sys.argv[1]
+from fastgrad.kernels.mapping import activation
+x, out = np.ones(3, np.float32), np.empty(3, np.float32)
+activation.gelu[x.dtype](x, out, 0, 3)
+print(float(out[0]), "numba" in sys.modules)
+"""
+
+
+def _run(code, *arguments, **environment):
+    run = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "FASTGRAD_QUIET": "1", **environment},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    return run.stdout.split()
+
+
+def test_the_kernels_of_the_library_are_found_in_a_fixed_order():
+    names = [(kernel.__name__, tuple(variables.items())) for kernel, variables in warm.library_kernels()]
+    assert {"gemm", "softmax", "adam", "begin_with_team", "lstm_gradient", "attention"} <= {name for name, _ in names}
+    assert ("gelu", (("T", "float32"),)) in names
+    assert names == [(kernel.__name__, tuple(variables.items())) for kernel, variables in warm.library_kernels()]
+
+
+@pytest.mark.skipif(not host_levels(), reason="this processor is of no level")
+def test_a_process_takes_code_of_its_level_from_the_package_without_importing_numba(tmp_path):
+    level, installed = host_levels()[0], tmp_path / "installed"
+    _run(SHIP, level, str(tmp_path / "entries"), *MODULES)
+    assert cache.pack(str(tmp_path / "entries"), str(installed / f"{level}.db")) > 10
+    value, numba = _run(USE, str(installed), FASTGRAD_CACHE_DIR=str(tmp_path / "empty"))
+    assert float(value) == pytest.approx(0.8413447)
+    assert numba == "False"
+    assert not (tmp_path / "empty").exists()
+
+
+@pytest.mark.skipif(not host_levels(), reason="this processor is of no level")
+def test_a_damaged_or_foreign_file_of_entries_is_passed_over(tmp_path):
+    level, installed = host_levels()[0], tmp_path / "installed"
+    _run(SHIP, level, str(tmp_path / "entries"), *MODULES)
+    for entry in (tmp_path / "entries").iterdir():
+        entry.write_bytes(entry.read_bytes()[:-1] + b"?")
+    cache.pack(str(tmp_path / "entries"), str(installed / f"{level}.db"))
+    value, numba = _run(USE, str(installed), FASTGRAD_CACHE_DIR=str(tmp_path / "cache"))
+    assert float(value) == pytest.approx(0.8413447)
+    assert numba == "True"
+    (installed / f"{level}.db").write_bytes(b"SQLite format 3\0 and no more")
+    value, _ = _run(USE, str(installed), FASTGRAD_CACHE_DIR=str(tmp_path / "other"))
+    assert float(value) == pytest.approx(0.8413447)
+
+
+def test_a_level_is_one_that_the_processor_has_all_features_of():
+    features = set(target().features.split(","))
+    for level in host_levels():
+        assert features.issuperset(LEVELS[level][1].split(","))
+
+
+def test_each_part_compiles_its_own_kernels(monkeypatch):
+    compiled = []
+    monkeypatch.setattr(Kernel, "code", lambda self, variables: compiled.append((id(self), *variables.items())))
+    parts = [len(list(warm.compile_kernels(part, 3))) for part in range(3)]
+    assert len(set(compiled)) == len(compiled) == sum(parts) == len(warm.library_kernels())
+
+
+def test_a_failure_of_a_process_is_told_with_what_it_wrote():
+    with pytest.raises(RuntimeError, match="(?s)could not be compiled.*belong together"):
+        list(warm.compile_side_by_side(1, ["--folder", "nowhere"]))
