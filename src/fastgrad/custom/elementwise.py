@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import inspect
 import threading
-from collections import OrderedDict
 from collections.abc import Sequence
 from types import FunctionType
 from typing import Any
@@ -13,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad.composite import CompositeOperand
-from fastgrad.custom.formula import BOOL, FLOAT32, Formula, promoted
+from fastgrad.custom.formula import BOOL, FLOAT32, FLOAT64, Formula, promoted
 from fastgrad.custom.functions import Used, python_function, unique_name, used_by
 from fastgrad.custom.scalar_step import ScalarStep
 from fastgrad.custom.symbols import NotFollowedError, Symbol, terms_of, trace_of
@@ -25,8 +24,10 @@ from fastgrad.recording import recorders
 from fastgrad.tensor import Tensor, as_tensor_or_none, convert_beside, convert_to_tensor
 from fastgrad.variable import Variable
 
+_PLAIN = frozenset([FLOAT32, FLOAT64])
+
 MOST_PROGRAMS = 64
-"""How many programs an operation keeps for eager calls: those of the shapes and dtypes used last."""
+"""How many programs an operation keeps for eager calls, each for some shapes and dtypes."""
 
 Dtypes = tuple[np.dtype, ...]
 
@@ -51,7 +52,7 @@ class ScalarOperation(Operation):
         self._given: list[ScalarOperation | None] | None = None
         self._formulas: dict[Dtypes, Formula | None] = {}
         self._derivatives: dict[int, ScalarOperation] = {}
-        self._programs: OrderedDict[Any, Any] = OrderedDict()
+        self._programs: dict[Any, Any] = {}
         self._lock = threading.RLock()
         CUSTOM[self.name] = self
 
@@ -61,22 +62,25 @@ class ScalarOperation(Operation):
 
     def run(self, *arrays: np.ndarray) -> np.ndarray:
         """The result, by a compiled kernel; while a program is recorded, row by row."""
-        formula = self.formula(tuple([x.dtype for x in arrays]))
-        if formula is None:
-            return self.run_natively(arrays)
-        if any(recorder.follows_state for recorder in recorders.active):
-            return formula.run(*arrays)
         key = tuple([(x.dtype, x.shape) for x in arrays])
-        with self._lock:
-            program = self._programs.get(key)
-            if program is None:
+        program = None if self.is_stale() else self._programs.get(key)
+        active = recorders.active
+        is_recorded = bool(active) and any(recorder.follows_state for recorder in active)
+        if program is None or is_recorded:
+            formula = self.formula(tuple([x.dtype for x in arrays]))
+            if formula is None:
+                return self.run_natively(arrays)
+            if is_recorded:
+                return formula.run(*arrays)
+            with self._lock:
+                if len(self._programs) >= MOST_PROGRAMS:
+                    del self._programs[next(iter(self._programs))]
                 program = self._programs[key] = self._program(arrays, formula.dtype)
-                if len(self._programs) > MOST_PROGRAMS:
-                    self._programs.popitem(last=False)
-            else:
-                self._programs.move_to_end(key)
-        (result,) = program(arrays)
-        return result
+        return program.replay(arrays)[1][0]
+
+    def is_stale(self) -> bool:
+        """Whether what it was made from has changed."""
+        return False
 
     def run_natively(self, arrays: Sequence[np.ndarray]) -> np.ndarray:
         """The result, where there is no formula."""
@@ -168,7 +172,7 @@ class _OfFunction(ScalarOperation):
 
     def formula(self, dtypes: Dtypes) -> Formula | None:
         """What the function computes for numbers of these dtypes; None if the trace can't follow it."""
-        if self._used and any(used.has_changed() for used in self._used):
+        if self.is_stale():
             with self._lock:
                 for known in (self._formulas, self._refusals, self._derivatives, self._programs, self._compiled):
                     known.clear()
@@ -180,6 +184,10 @@ class _OfFunction(ScalarOperation):
             self._used = used_by(self.py_func)
             self._formulas[dtypes] = found = self._traced(dtypes)
         return found
+
+    def is_stale(self) -> bool:
+        """Whether the function uses something else from outside than when it was traced."""
+        return bool(self._used) and any(used.has_changed() for used in self._used)
 
     def _traced(self, dtypes: Dtypes) -> Formula | None:
         try:
@@ -306,13 +314,16 @@ class Elementwise:
         """
         if kwargs or len(args) != len(self._parameters):
             args = self._bound(args, kwargs)
+        elif len(args) == 1 and type(args[0]) is Tensor and args[0]._array.dtype in _PLAIN:
+            return Operation.__call__(self.operation, args[0])
         if any(type(x) is Symbol for x in args):
             return self._on_symbols(args)
         try:
             tensors = self._tensors(args)
         except CompositeOperand as met:
             return met.mapped(self, *args)
-        if len(tensors) > 1:
+        shape = tensors[0]._array.shape
+        if any(x._array.shape != shape for x in tensors):
             try:
                 np.broadcast_shapes(*[x._array.shape for x in tensors])
             except ValueError:
@@ -321,11 +332,11 @@ class Elementwise:
                     f"{self.__name__}: Incompatible shapes: {shapes}. Dimensions, counted from the last, must be equal or 1; "
                     "tf.reshape or tf.expand_dims can add them."
                 ) from None
-        half = next((x._array.dtype for x in tensors if x._array.dtype in HALVES), None)
-        if half is not None and self.operation.formula(tuple([x._array.dtype for x in tensors])) is None:
+        halves = [x._array.dtype for x in tensors if x._array.dtype in HALVES]
+        if halves and self.operation.formula(tuple([x._array.dtype for x in tensors])) is None:
             wide = [TABLE["cast"](x, dtype="float32") if x._array.dtype in HALVES else x for x in tensors]
             y = Operation.__call__(self.operation, *wide)
-            return TABLE["cast"](y, dtype=half.name) if y._array.dtype in FLOATING else y
+            return TABLE["cast"](y, dtype=halves[0].name) if y._array.dtype in FLOATING else y
         return Operation.__call__(self.operation, *tensors)
 
     def gradient(self, *functions: Any) -> Any:
