@@ -1,6 +1,9 @@
 """Bodies mean what they mean to Numba: kernels are compared with `numba.njit` of the same function, whose pipeline is the full one."""
 
 import math
+import os
+import subprocess
+import sys
 
 import numba
 import numpy as np
@@ -315,3 +318,103 @@ def test_a_function_is_compiled_once_for_its_argument_types(monkeypatch):
         for dtype in ("float32", "float64"):
             Kernel(body, parse_signature("x: inout[T], n: int"), {"T": (dtype,)}, False, False)[dtype]
     assert sorted(compiled) == ["_doubled"] * 4 + ["_twice"] * 2
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        numba.types.float32,
+        numba.types.boolean,
+        numba.types.none,
+        numba.types.UniTuple(numba.types.uint64, 4),
+        numba.types.Tuple([numba.types.int64, numba.types.Tuple([numba.types.float32, numba.types.boolean])]),
+    ],
+    ids=str,
+)
+def test_the_name_of_a_type_gives_the_type(kind):
+    assert frontend._type_of(frontend._text_of(kind)) == kind
+
+
+def test_a_type_of_this_process_alone_has_no_name():
+    assert frontend._text_of(numba.types.Array(numba.types.float32, 1, "C")) is None
+    assert frontend._text_of(numba.types.Tuple([numba.types.int64, numba.types.CPointer(numba.types.int64)])) is None
+
+
+FIRST = """
+import sys
+import numpy as np
+from numpy import float64
+from fastgrad.kernels.building import frontend
+from fastgrad.kernels.building.body import by_dtype, local_array, scalar_function
+from fastgrad.kernels.building.build import kernel
+
+compiled = []
+compile_function = frontend.Frontend.compile
+def noted(self, function, *rest):
+    compiled.append(function.__code__.co_name)
+    return compile_function(self, function, *rest)
+frontend.Frontend.compile = noted
+
+@scalar_function
+def inner(x):
+    return x * T(3) if x in (T(1), T(2)) else x
+
+@scalar_function
+def pair(x, y):
+    return inner(x) + y, x < y, (x, float64(y))
+
+@scalar_function
+def total(x, n):
+    kept = local_array(T, 4)
+    for i in range(4):
+        kept[i] = inner(x) + T(i)
+    return kept[n & 3]
+
+FLOATS = ("float32", "float64")
+"""
+BODIES = """
+@kernel("x: in[T], out: out[T], n: int", T=FLOATS)
+def {name}(x, out, n):
+    for i in range(n):
+        a, less, (b, c) = pair(x[i], T({number}))
+        out[i] = a + T(b) + T(c) + (T(1) if less else T(0)) + total(x[i], i)
+
+for dtype in FLOATS:
+    x, out = np.arange(5, dtype=dtype), np.empty(5, dtype)
+    {name}[dtype](x, out, 5)
+    print(out.tolist())
+print(sorted(compiled))
+"""
+
+
+def _output(folder, name, number):
+    run = subprocess.run(
+        [sys.executable, "-c", FIRST + BODIES.format(name=name, number=number)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "FASTGRAD_CACHE_DIR": str(folder)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    *values, names = run.stdout.splitlines()
+    return values, names
+
+
+def test_another_process_takes_scalar_functions_from_the_disk_cache(tmp_path):
+    _, names = _output(tmp_path / "shared", "first", 2)
+    assert all(names.count(f"'{name}'") == 2 for name in ("first", "inner", "pair", "total")), names
+    values, names = _output(tmp_path / "shared", "second", 3)
+    assert names == "['second', 'second']"
+    assert values == _output(tmp_path / "alone", "second", 3)[0]
+
+
+def test_damaged_scalar_functions_in_the_disk_cache_are_compiled_again(tmp_path):
+    expected, _ = _output(tmp_path, "first", 2)
+    for entry in tmp_path.iterdir():
+        data = bytearray(entry.read_bytes())
+        data[-10] ^= 1
+        entry.write_bytes(data)
+    values, names = _output(tmp_path, "first", 2)
+    assert values == expected
+    assert names.count("total") == 2
