@@ -40,11 +40,13 @@ class ScalarTyping(typing_context.BaseContext):  # type: ignore[misc]  # Numba h
         super().__init__()
 
     def load_additional_registries(self) -> None:
+        """Loads the rules of `math`."""
         from numba.core.typing import mathdecl
 
         self.install_registry(mathdecl.registry)
 
     def install_registry(self, registry: Any) -> None:
+        """Loads the rules of a registry, without those of methods."""
         if registry not in self._scalar_registries:
             scalar = templates.Registry()
             scalar.functions, scalar.globals = registry.functions, registry.globals
@@ -57,6 +59,7 @@ class ScalarTyping(typing_context.BaseContext):  # type: ignore[misc]  # Numba h
         super().install_registry(self._scalar_registries[registry])
 
     def resolve_function_type(self, func: Any, args: Any, kws: Any) -> Any:
+        """The signature of a call; remembered if there is one."""
         key = None if kws else (func, tuple(args))
         known = self._resolved.get(key)
         if known is None:
@@ -179,9 +182,11 @@ class KernelLibrary(codegen.CodeLibrary):  # type: ignore[misc]  # Numba has no 
         self._called: dict[KernelLibrary, None] = {}
 
     def add_linking_library(self, library: Any) -> None:
+        """Notes the library of a function that is called."""
         self._called[library] = None
 
     def add_ir_module(self, ir_module: Any) -> None:
+        """Adds the IR of the function."""
         module = llvm.parse_assembly(cgutils.normalize_ir_text(str(ir_module)))
         for function in module.functions:
             if not function.is_declaration and function.linkage == llvm.Linkage.external:
@@ -204,6 +209,7 @@ class KernelLibrary(codegen.CodeLibrary):  # type: ignore[misc]  # Numba has no 
         return code
 
     def finalize(self) -> None:
+        """Ends the collection; nothing is optimised here."""
         self._finalized = True
 
     def modules(self) -> Iterator[Any]:
@@ -218,12 +224,15 @@ class KernelLibrary(codegen.CodeLibrary):  # type: ignore[misc]  # Numba has no 
                 yield from library._own
 
     def get_function(self, name: str) -> Any:
+        """A function of the own modules."""
         return next(module.get_function(name) for module in self._own)
 
     def get_llvm_str(self) -> str:
+        """All IR as text."""
         return "\n".join(map(str, self.modules()))
 
     def get_asm_str(self) -> str:
+        """Raises: only a kernel has machine code."""
         raise NotImplementedError("a function has machine code only as part of a kernel")
 
 
@@ -243,6 +252,7 @@ class KernelPipeline(compiler.CompilerBase):  # type: ignore[misc]  # Numba has 
     )
 
     def define_pipelines(self) -> list[PassManager]:
+        """The one list of passes."""
         manager = PassManager("kernel")
         for step, purpose in self._PASSES:
             manager.add_pass(step, purpose)
