@@ -9,8 +9,18 @@ from typing import Any
 import numpy as np
 
 from fastgrad.custom.core_signature import CoreSignature
-from fastgrad.custom.native_step import compiled_step, dispatcher_of, needs_gil, numba_type, run_natively, typed_as
+from fastgrad.custom.functions import python_function
+from fastgrad.custom.native_step import (
+    compiled_step,
+    dispatcher_of,
+    in_python,
+    needs_gil,
+    numba_type,
+    run_natively,
+    typed_as,
+)
 from fastgrad.errors import InternalError, InvalidArgumentError
+from fastgrad.kernels.building.jit_switch import jit_is_disabled
 from fastgrad.kernels.running.launch import Input, Launch, Launches, Output, Spec
 from fastgrad.ops.native_form import planned
 
@@ -35,16 +45,23 @@ class ArrayStep:
         self._name = name
         self._signature = signature
         self._inputs, self._results = dtypes[: len(signature.inputs)], dtypes[len(signature.inputs) :]
-        self._dispatcher = dispatcher_of(function)
-        ranks = zip(self._inputs, signature.inputs, strict=True)
-        types = [numba_type(dtype, len(dims) or None, readonly=True) for dtype, dims in ranks]
         self._writes = signature.writes(function)
-        if self._writes:
-            both = zip(self._results, signature.results, strict=True)
-            types += [numba_type(dtype, max(len(dims), 1)) for dtype, dims in both]
-        typed_as(name, self._dispatcher, types)
-        self.needs_gil = needs_gil(self._dispatcher, types)
+        self.needs_gil = False
+        if jit_is_disabled():
+            self._function = in_python(python_function(function))
+        else:
+            self._function = dispatcher_of(function)
+            types = self._types()
+            typed_as(name, self._function, types)
+            self.needs_gil = needs_gil(self._function, types)
         self._step = compiled_step(name, self._parameters(), self._lines(), self._names())
+
+    def _types(self) -> list[Any]:
+        """Numba's types of the function's arguments."""
+        inputs = zip(self._inputs, self._signature.inputs, strict=True)
+        types = [numba_type(dtype, len(dims) or None, readonly=True) for dtype, dims in inputs]
+        results = zip(self._results, self._signature.results, strict=True) if self._writes else ()
+        return types + [numba_type(dtype, max(len(dims), 1)) for dtype, dims in results]
 
     def _parameters(self) -> str:
         parameters = [f"x{i}: in[{dtype.name}]" for i, dtype in enumerate(self._inputs)]
@@ -86,7 +103,7 @@ class ArrayStep:
         ]
 
     def _names(self) -> dict[str, Any]:
-        names: dict[str, Any] = {"function": self._dispatcher}
+        names: dict[str, Any] = {"function": self._function}
         names |= {f"input{i}": dtype.type for i, dtype in enumerate(self._inputs)}
         return names | {f"result{i}": dtype.type for i, dtype in enumerate(self._results)}
 
@@ -128,13 +145,15 @@ class ArrayStep:
         for x, dims in zip(arrays, self._signature.inputs, strict=True):
             shape = x.shape[x.ndim - len(dims) :]
             batch = x.reshape(-1, *shape) if x.size else np.zeros((1, *shape), x.dtype)
-            one = np.ascontiguousarray(batch[item if len(batch) > 1 else 0])
-            one.flags.writeable = False
-            given.append(one if dims else one[()])
+            one = batch[item if len(batch) > 1 else 0]
+            if dims:
+                one = np.ascontiguousarray(one)
+                one.flags.writeable = False
+            given.append(one)
         if self._writes:
             results = zip(self._signature.results, self._results, strict=True)
             given += [np.zeros([sizes.get(str(d), d) for d in dims] or 1, dtype) for dims, dtype in results]
-        found = self._dispatcher(*given)
+        found = self._function(*given)
         if not self._writes:
             got = [np.shape(y) for y in (found if isinstance(found, tuple) else (found,))]
             wanted = [tuple([sizes.get(str(dim), dim) for dim in dims]) for dims in self._signature.results]

@@ -10,7 +10,8 @@ import ctypes
 import functools
 import linecache
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from math import prod
 from types import CellType, FunctionType
 from typing import Any
 
@@ -19,6 +20,8 @@ import numpy as np
 from fastgrad.custom.functions import outside_values, python_function
 from fastgrad.kernels.building.body import digest
 from fastgrad.kernels.building.bounds import checks_bounds
+from fastgrad.kernels.building.interpreted import STEPS
+from fastgrad.kernels.building.jit_switch import jit_is_disabled
 from fastgrad.kernels.building.signature import SHARE, parse_signature
 from fastgrad.kernels.running.at_once import Frame, is_plain, is_shared
 from fastgrad.kernels.running.launch import Launches, run_launches
@@ -49,11 +52,15 @@ class NativeStep:
         self.signature = parse_signature(f"{parameters}, first: int, last: int -> int")
         self.parameters = [(p, None if p.element is None else np.dtype(p.element)) for p in self.signature.parameters]
         self.places = tuple([(SHARE.index(p.name) if p.name in SHARE else -1, d, False) for p, d in self.parameters])
-        self.step: int = compiled.address
         self._compiled = compiled
-        self._entry = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)(
-            compiled.address
-        )
+        self._entry: Any
+        self.step: int
+        if isinstance(compiled, PythonStep):
+            self.step, self._entry = STEPS.add(compiled), compiled.step
+            return
+        self.step = compiled.address
+        kind = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
+        self._entry = kind(compiled.address)
 
     def text(self, assembly: bool) -> str:
         """The code as LLVM IR, or as assembly."""
@@ -70,6 +77,40 @@ class NativeStep:
         *given, first, last = arguments
         words = np.array([x.ctypes.data if isinstance(x, np.ndarray) else x for x in given], np.int64)
         return self._entry(words.ctypes.data, first, last) - 1
+
+
+class PythonStep:
+    """The function of a step as plain Python, for processes in which nothing is compiled.
+
+    Args:
+        function: of ``words``, ``first`` and ``last``.
+        count: how many words there are.
+    """
+
+    def __init__(self, function: Callable[..., int], count: int) -> None:
+        self._function = function
+        self._count = count
+
+    def step(self, address: int, first: Any, last: Any) -> int:
+        """Runs it with the words at an address."""
+        with np.errstate(all="ignore"):
+            words = (ctypes.c_int64 * self._count).from_address(address)
+            return self._function(words, int(first), int(last))
+
+
+def _array_at(address: int, shape: tuple[int, ...], kind: Any) -> np.ndarray:
+    """The array at an address."""
+    size = prod(shape) * np.dtype(kind).itemsize
+    memory = (ctypes.c_char * size).from_address(address) if size else b""
+    return np.frombuffer(memory, kind).reshape(shape)
+
+
+def _readonly(array: np.ndarray) -> np.ndarray:
+    array.flags.writeable = False
+    return array
+
+
+_IN_PYTHON: dict[str, Any] = {"as_pointer": int, "carray": _array_at, "readonly": _readonly}
 
 
 @functools.cache
@@ -116,18 +157,29 @@ def dispatcher_of(function: Any, **options: Any) -> Any:
         return function
     kept = {key: value for key, value in (given or {}).items() if key not in _DROPPED}
     checked = {"boundscheck": True} if checks_bounds() else {}
-    return numba.njit(**(kept | options | checked))(_with_compiled(python_function(function), options | checked))
+    options |= checked
+    copy = _with_others(python_function(function), lambda inner: dispatcher_of(inner, **options))
+    if not jit_is_disabled():
+        return numba.njit(**(kept | options))(copy)
+    from numba.core.registry import CPUDispatcher  # what njit makes, where it is not switched off
+
+    return CPUDispatcher(copy, targetoptions={"nopython": True, **kept, **options})
+
+
+def in_python(function: FunctionType) -> FunctionType:
+    """The function as plain Python, for processes in which nothing is compiled."""
+    return _with_others(function, in_python)
 
 
 _DROPPED = frozenset(["nopython", "forceobj", "looplift", "cache", "parallel"])
 # Loops of ``prange`` run one after another: the threads of a step have no others below them.
 
 
-def _with_compiled(function: FunctionType, options: dict[str, Any]) -> FunctionType:
-    """The function itself, or a copy that calls compiled functions where it calls some that Numba does not know."""
+def _with_others(function: FunctionType, other: Callable[[FunctionType], Any]) -> FunctionType:
+    """The function itself, or a copy that calls others in the place of the functions that Numba does not know."""
     values = outside_values(function)
     instead = {
-        name: dispatcher_of(python_function(value), **options)
+        name: other(python_function(value))
         for name, value in values.items()
         if value is not function and _is_unknown(value)
     }
@@ -212,12 +264,14 @@ def compiled_step(name: str, parameters: str, lines: Sequence[str], names: dict[
     Raises:
         TypeError: Numba can't compile it.
     """
-    numba, own = _numba()
     source = "\n".join(["def step(words, first, last):", *[f"    {line}" for line in lines]]) + "\n"
     filename = f"<fastgrad step {name} {digest(source.encode())[:12]}>"
     linecache.cache[filename] = len(source), None, source.splitlines(keepends=True), filename
-    scope = {**names, **own}
+    scope = {**names, **(_IN_PYTHON if jit_is_disabled() else _numba()[1])}
     exec(compile(source, filename, "exec"), scope)  # noqa: S102 - our own text
+    if jit_is_disabled():
+        return NativeStep(name, parameters, PythonStep(scope["step"], parameters.count(",") + 1))
+    numba, _ = _numba()
     with _lock:
         try:
             compiled = numba.cfunc("int64(CPointer(int64), int64, int64)", nopython=True)(scope["step"])

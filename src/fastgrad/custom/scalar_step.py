@@ -11,9 +11,18 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.custom.native_step import compiled_step, dispatcher_of, needs_gil, numba_type, run_natively, typed_as
+from fastgrad.custom.native_step import (
+    compiled_step,
+    dispatcher_of,
+    in_python,
+    needs_gil,
+    numba_type,
+    run_natively,
+    typed_as,
+)
 from fastgrad.custom.scalar_kernel import result_dtype, scalar_kernel
 from fastgrad.errors import InternalError
+from fastgrad.kernels.building.jit_switch import jit_is_disabled
 from fastgrad.kernels.mapping.elementwise import Operands
 from fastgrad.kernels.running.launch import Launches, Spec
 from fastgrad.ops.native_form import planned
@@ -51,6 +60,7 @@ class ScalarStep:
         from numba.np.numpy_support import as_dtype
 
         self._dispatcher = dispatcher_of(function, error_model="numpy")
+        self._called = in_python(function) if jit_is_disabled() else self._dispatcher
         types = [numba_type(dtype) for dtype in inputs]
         result = typed_as(name, self._dispatcher, types)
         self.needs_gil = needs_gil(self._dispatcher, types)
@@ -83,7 +93,7 @@ class ScalarStep:
             "return stopped",
         ]
         elements = {f"type{i}": dtype.type for i, dtype in enumerate(inputs)}
-        names = {"function": self._dispatcher, "result": self.dtype.type, **elements}
+        names = {"function": self._called, "result": self.dtype.type, **elements}
         self._kernel = compiled_step(name, ", ".join(parameters), lines, names)
 
     def launches(self, inputs: Sequence[Spec], shape: tuple[int, ...]) -> Launches | None:
@@ -108,7 +118,7 @@ class ScalarStep:
         stopped = run_natively(found, arrays, [y], self.needs_gil)
         if stopped is not None:
             values = [np.broadcast_to(x, shape).reshape(-1)[stopped] for x in arrays]
-            self._dispatcher(*values)  # which raises
+            self._called(*values)  # which raises
             raise InternalError(f"a function stopped a step at element {stopped}, and does not for {values}.")
         return y
 

@@ -1,0 +1,103 @@
+"""Users' functions as steps, where Numba compiles and where it is switched off."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+PROGRAM = '''
+import math
+import sys
+
+import numba
+import numpy as np
+
+import fastgrad as fg
+
+
+def frames():
+    """The names of the Python functions that call this one."""
+    frame, names = sys._getframe(1), []
+    while frame is not None:
+        names.append(frame.f_code.co_name)
+        frame = frame.f_back
+    return names
+
+
+seen = []
+
+
+@fg.elementwise
+@numba.njit
+def halved(x):
+    while x > limit():
+        x /= 2.0
+    return x
+
+
+def limit():
+    return 1.0
+
+
+@fg.elementwise
+def swish(x):
+    return x / (1.0 + math.exp(-x))
+
+
+@fg.kernel("(n),()->(n)")
+@numba.njit
+def decaying_sum(x, decay, out):
+    seen.append(frames()[0])
+    total = 0.0
+    for i in range(len(x)):
+        total = decay * total + x[i]
+        out[i] = total
+
+
+@decaying_sum.gradient
+def _(g, y, x, decay, dx, d_decay):
+    total = 0.0
+    for i in range(len(x) - 1, -1, -1):
+        total += g[i]
+        dx[i] = total
+        total *= decay
+
+
+@fg.function
+def step(x):
+    with fg.GradientTape() as tape:
+        tape.watch(x)
+        y = fg.reduce_sum(decaying_sum(swish(x), 0.5)) + fg.reduce_sum(halved(x))
+    return y
+
+
+x = fg.constant([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
+for _ in range(3):
+    y = step(x)
+print(f"{float(y):.4f}", len(seen))
+
+
+@fg.kernel("(n)->(n)")
+def wrong(x, out):
+    raise ValueError("out of luck")
+
+
+try:
+    wrong([1.0])
+except ValueError as error:
+    print(error)
+'''
+
+
+def test_functions_run_as_plain_python_where_nothing_is_compiled():
+    finished = subprocess.run(
+        [sys.executable, "-c", PROGRAM],
+        env={**os.environ, "NUMBA_DISABLE_JIT": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert finished.returncode == 0, finished.stderr
+    assert finished.stdout == "32.2135 6\nout of luck\n"
