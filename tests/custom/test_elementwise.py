@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import copy
+import gc
 import math
 import pickle
+import threading
+import weakref
 
 import numba
 import numpy as np
@@ -384,6 +387,75 @@ def test_layers_take_it_as_an_activation():
     y = x[:, :1] * x[:, 1:2]
     losses = model.fit(x, y, epochs=30, batch_size=16, verbose=0).history["loss"]
     assert losses[-1] < 0.7 * losses[0]
+
+
+def test_models_with_it_are_saved_and_read(tmp_path):
+    x = np.ones((2, 3), np.float32)
+    model = fg.keras.Sequential([fg.keras.Input((3,)), fg.keras.layers.Dense(4, activation=swish)])
+    model.save(tmp_path / "model.keras")
+    again = fg.keras.models.load_model(tmp_path / "model.keras", custom_objects={"swish": swish})
+    assert again.layers[-1].activation is swish
+    np.testing.assert_array_equal(model(x).numpy(), again(x).numpy())
+
+
+def test_loops_and_branches_on_tensors():
+    @fg.function
+    def step(x, n):
+        with fg.GradientTape() as tape:
+            tape.watch(x)
+            _, y = fg.while_loop(
+                lambda i, y: i < n, lambda i, y: (i + 1, swish(root(y + 1.0), 0.5)), (fg.constant(0), x)
+            )
+            y = swish(y) if fg.reduce_sum(y) > 1000 else leaky(-y)
+        return y, tape.gradient(y, x)
+
+    def plain(x, n):
+        with fg.GradientTape() as tape:
+            tape.watch(x)
+            y = x
+            for _ in range(n):
+                y = swish(root(y + 1.0), 0.5)
+            y = leaky(-y)
+        return y, tape.gradient(y, x)
+
+    x = fg.constant(np.abs(X))
+    for n in (1, 3, 1, 3):
+        for a, b in zip(step(x, fg.constant(n)), plain(x, n), strict=True):
+            np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-12)
+
+
+def test_several_threads_may_call_it():
+    errors = []
+
+    def work(size):
+        try:
+            for count in range(1, 12):
+                x = np.full((count, size), 4.0)
+                np.testing.assert_allclose(root(x).numpy(), 2.0)
+                np.testing.assert_allclose(swish(x).numpy(), swish_of(x))
+        except AssertionError as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=work, args=(size,)) for size in range(1, 5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not errors
+
+
+def test_an_operation_goes_with_its_function():
+    def made():
+        @fg.elementwise
+        def twice(x):
+            return 2.0 * x
+
+        twice(1.0)
+        return weakref.ref(twice.operation)
+
+    operation = made()
+    gc.collect()
+    assert operation() is None
 
 
 # ---- values from outside -----------------------------------------------------------------------------------

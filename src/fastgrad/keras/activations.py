@@ -7,7 +7,7 @@ from types import FunctionType
 from typing import Any
 
 import fastgrad as tf
-from fastgrad.keras.saving.objects import deserialize_keras_object, resolved, serialize_keras_object
+from fastgrad.keras.saving.objects import deserialize_keras_object, is_function, resolved, serialize_keras_object
 from fastgrad.names import refusal_of as _refusal_of
 from fastgrad.tensor import Tensor
 
@@ -241,7 +241,7 @@ ALL: dict[str, Callable[..., Any]] = {
 def serialize(activation: Any) -> Any:
     """The name of a function of this module or of an unregistered one, the configuration of anything else."""
     config = serialize_keras_object(activation)
-    is_name = isinstance(activation, FunctionType) and isinstance(config["config"], str) and ">" not in config["config"]
+    is_name = is_function(activation) and isinstance(config["config"], str) and ">" not in config["config"]
     return config["config"] if is_name else config
 
 

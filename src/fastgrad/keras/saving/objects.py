@@ -93,7 +93,7 @@ def serialize_keras_object(obj: Any) -> Any:
             stacklevel=2,
         )
         return {"class_name": "__lambda__", "config": {"value": list(parts.values())}}
-    if isinstance(obj, FunctionType):
+    if is_function(obj):
         return _function_config(obj)
     if not hasattr(obj, "get_config"):
         raise TypeError(
@@ -103,6 +103,11 @@ def serialize_keras_object(obj: Any) -> Any:
     config = _instance_config(obj)
     note_written(obj, config)
     return config
+
+
+def is_function(obj: Any) -> bool:
+    """True for Python functions, and for operations that users have made of functions (``fastgrad.elementwise``)."""
+    return isinstance(obj, FunctionType) or getattr(type(obj), "compiles_function", False)
 
 
 def is_lambda(obj: Any) -> bool:
