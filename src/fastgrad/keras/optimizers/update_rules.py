@@ -5,15 +5,20 @@ from __future__ import annotations
 import inspect
 import math
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from numbers import Real
+from types import FunctionType
 from typing import Any
 
+import numpy as np
+
+from fastgrad.custom.formula import Formula
+from fastgrad.custom.functions import python_function
+from fastgrad.custom.kernel_function import formula_function, formulas_of, kernel_function
 from fastgrad.keras.optimizers.arguments import checked_number
 from fastgrad.keras.optimizers.optimizer import Optimizer
 from fastgrad.keras.optimizers.rule_optimizer import RuleOptimizer
-from fastgrad.kernels.building.body import fingerprint
-from fastgrad.kernels.building.user_function import kernel_function, python_function
+from fastgrad.kernels.building.body import digest, fingerprint
 from fastgrad.kernels.updating.update_rule import GRADIENT_NAMES, MOVES, RESTS, RESTS_AT_ZERO, UpdateRule
 
 _ZERO_GRADIENT = {"moves": MOVES, "rests": RESTS, "rests_at_zero": RESTS_AT_ZERO}
@@ -35,8 +40,11 @@ def update_rule(function: Any = None, *, zero_gradient: str = "moves") -> Any:
 
     A hyper-parameter is ``learning_rate``, ``step`` (the number of the update, counted from 1), or the name of an attribute of
     the optimizer; ``one_minus_x`` is ``1 - x``, taken in float64. Weight decay (before the rule) and clipping are the
-    optimizer's. Slots that are subnormal numbers become 0. A number written in the function, such as ``0.5``, is a float64,
-    as in Numba, and so is what is computed with it.
+    optimizer's. Slots that are subnormal numbers become 0.
+
+    The function is followed once for each path through its branches, as ``fg.elementwise`` does: numbers written in it take the dtype
+    that they meet, functions are the kernels' own, and values from outside are those at the declaration. A function with a loop that
+    goes on by values is compiled by Numba as it is; there numbers are float64 and int64.
 
     Args:
         function: a Python function, or one compiled by ``numba.njit``. It may call other scalar functions and those of ``math``.
@@ -57,12 +65,22 @@ def update_rule(function: Any = None, *, zero_gradient: str = "moves") -> Any:
     owner = f"update rule {getattr(function, '__name__', function)!r}"
     if zero_gradient not in _ZERO_GRADIENT:
         raise ValueError(f"{owner}: zero_gradient must be one of {[*_ZERO_GRADIENT]}, got {zero_gradient!r}.")
-    _check_parameters(function, owner)
-    formula = kernel_function(function, owner)
-    key = f"{formula.__name__} {fingerprint(formula)}"
-    rule = UpdateRule(formula, _ZERO_GRADIENT[zero_gradient], key=key)
-    _check_results(rule, owner)
-    _check_rest(rule, owner, zero_gradient)
+    try:
+        given = python_function(function)
+    except TypeError as error:
+        raise TypeError(f"{owner}: {error}") from None
+    _check_parameters(given, owner)
+    formulas = formulas_of(given)
+    called = None if formulas is None else formula_function(given.__name__, formulas)
+    if formulas is None or called is None:
+        called = evaluated = kernel_function(given, owner)
+        key = fingerprint(called)
+    else:
+        evaluated = _evaluation(formulas["float64"])
+        key = digest("".join(map(fingerprint, called.choices.values())).encode())
+    rule = UpdateRule(given, _ZERO_GRADIENT[zero_gradient], key=f"{given.__name__} {key}", called=called)
+    _check_results(rule, evaluated, owner)
+    _check_rest(rule, evaluated, owner, zero_gradient)
     return rule
 
 
@@ -145,13 +163,16 @@ def from_rule(
 # ---- checks at declaration ----------------------------------------------------------------------------------
 
 
-def _check_parameters(function: Any, owner: str) -> None:
-    given = python_function(function)
-    if given is None:
-        return  # as kernel_function says
-    names = given.__code__.co_varnames[: given.__code__.co_argcount]
-    gradients = [name for name in names[1:] if name in GRADIENT_NAMES]
-    if len(gradients) != 1:
+def _check_parameters(function: FunctionType, owner: str) -> None:
+    code = function.__code__
+    names = code.co_varnames[: code.co_argcount]
+    many = code.co_kwonlyargcount or code.co_flags & (inspect.CO_VARARGS | inspect.CO_VARKEYWORDS)
+    if many or function.__defaults__:
+        raise TypeError(
+            f"{owner}: it has default values, *args, **kwargs or keyword-only parameters. Give each parameter a name and no default; "
+            "defaults of hyper-parameters are for the optimizer's class."
+        )
+    if len([name for name in names[1:] if name in GRADIENT_NAMES]) != 1:
         raise TypeError(
             f"{owner}: its parameters {names} must be the variable, its slots, the gradient, and hyper-parameters; one of them "
             f"after the first is named {', '.join(GRADIENT_NAMES[:-1])} or {GRADIENT_NAMES[-1]}."
@@ -164,8 +185,18 @@ def _check_parameters(function: Any, owner: str) -> None:
         )
 
 
-def _check_results(rule: UpdateRule, owner: str) -> None:
-    found = _results(rule, owner, 0.75, 0.25, 0.5)
+def _evaluation(formulas: Sequence[Formula]) -> Callable[..., tuple[float, ...]]:
+    """The function of numbers that some formulas say."""
+
+    def evaluated(*numbers: float) -> tuple[float, ...]:
+        with np.errstate(all="ignore"):
+            return tuple([formula.run(*[np.array([x]) for x in numbers]).item() for formula in formulas])
+
+    return evaluated
+
+
+def _check_results(rule: UpdateRule, evaluated: Callable[..., Any], owner: str) -> None:
+    found = _results(rule, evaluated, owner, 0.75, 0.25, 0.5)
     if found is None:
         return
     expected = ", ".join(("variable", *rule.slots))
@@ -180,27 +211,29 @@ def _check_results(rule: UpdateRule, owner: str) -> None:
             )
 
 
-def _check_rest(rule: UpdateRule, owner: str, declared: str) -> None:
+def _check_rest(rule: UpdateRule, evaluated: Callable[..., Any], owner: str, declared: str) -> None:
     if rule.zero_gradient == MOVES:
         return
     slot = 0.0 if rule.zero_gradient == RESTS_AT_ZERO else 0.25
     for weight in (0.75, -1.25):
-        found = _results(rule, owner, weight, slot, 0.0)
+        found = _results(rule, evaluated, owner, weight, slot, 0.0)
         before = (weight, *[slot] * len(rule.slots))
         if found is not None and found != before:
             raise ValueError(
-                f"{owner}: zero_gradient={declared!r}, but with a gradient of 0 it makes {found} of {before}. Leave zero_gradient "
-                "out, so that a sparse gradient updates all rows."
+                f"{owner}: zero_gradient={declared!r}, but with a gradient of 0 it makes {found} of {before}. Leave "
+                "zero_gradient out, so that a sparse gradient updates all rows."
             )
 
 
-def _results(rule: UpdateRule, owner: str, weight: float, slot: float, gradient: float) -> tuple[Any, ...] | None:
+def _results(
+    rule: UpdateRule, evaluated: Callable[..., Any], owner: str, weight: float, slot: float, gradient: float
+) -> tuple[Any, ...] | None:
     """What the rule gives for some numbers; None if it is not defined for these."""
-    call: Callable[..., Any] = rule.formula
     try:
-        found = call(weight, *[slot] * len(rule.slots), gradient, *[0.5] * len(rule.hyper))
+        found = evaluated(weight, *[slot] * len(rule.slots), gradient, *[0.5] * len(rule.hyper))
     except (ArithmeticError, ValueError):
         return None
     except Exception as error:
         raise TypeError(f"{owner}: called with numbers it raised {type(error).__name__}: {error}") from error
-    return found if isinstance(found, tuple) else (found,)
+    found = found if isinstance(found, tuple) else (found,)
+    return None if any(isinstance(value, float) and not math.isfinite(value) for value in found) else found

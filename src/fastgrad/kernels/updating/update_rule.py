@@ -242,7 +242,8 @@ class UpdateRule:
     """The kernels of one optimizer, each made when it is first used; see the module's text.
 
     Args:
-        formula: the rule, a scalar function `f(p, slot, ..., g, hyper-parameter, ...)` that returns the new `p, slot, ...`.
+        formula: the rule, a function `f(p, slot, ..., g, hyper-parameter, ...)` that returns the new `p, slot, ...`.
+        called: what kernels call for it, a scalar function or a choice by dtype; by default the formula.
         zero_gradient: `MOVES`, `RESTS` or `RESTS_AT_ZERO`.
         decays: whether weights decay before the rule.
         key: its key in `RULES`; by default the formula's name.
@@ -257,13 +258,16 @@ class UpdateRule:
         state: the names that the kernels have for the variable and its slots.
     """
 
-    def __init__(self, formula: Any, zero_gradient: int = MOVES, decays: bool = True, key: str | None = None) -> None:
+    def __init__(
+        self, formula: Any, zero_gradient: int = MOVES, decays: bool = True, key: str | None = None, called: Any = None
+    ) -> None:
         names = formula.__code__.co_varnames[: formula.__code__.co_argcount]
         at = next(i for i, name in enumerate(names) if name in GRADIENT_NAMES)
         self.__name__ = formula.__name__
         self.__doc__ = formula.__doc__
         self.key = formula.__name__ if key is None else key
-        self.formula = scalar_function(formula)
+        self.formula = formula
+        self.called = scalar_function(formula) if called is None else called
         self.zero_gradient = zero_gradient
         self.decays = decays
         self.slots = names[1:at]
@@ -327,7 +331,7 @@ class UpdateRule:
             results=", ".join(self.state),
             settled=", ".join(["T(p)", *[f"settled(T({name}))" for name in slots]]),
         )
-        return scalar_function(_compiled(source, f"{self.__name__}_step", {"formula": self.formula}))
+        return scalar_function(_compiled(source, f"{self.__name__}_step", {"formula": self.called}))
 
     def result(self, number: int) -> Any:
         """The scalar function of one of the step's results, of the numbers that kernels are given."""
