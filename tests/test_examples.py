@@ -313,6 +313,17 @@ def test_activations_of_the_users_own_learn_as_well(functions):
     assert accuracies["mish"] > accuracies["silu"] - 0.02
 
 
+def test_optimizers_of_the_users_own_are_part_of_the_products():
+    found = load("custom_optimizer").main()
+    losses = {name: loss for name, (loss, _) in found.items()}
+    assert losses["own Lion"] == losses["Lion"]
+    assert losses["AdaBelief"] < 1.1 * losses["Adam"]
+    for _, step in found.values():
+        report = str(step.report())
+        assert "no Python between them" in report
+        assert "matmul+apply_update float32[64, 128]" in report
+
+
 def test_the_pendulum_finds_its_length_without_python_in_the_step():
     length, loss, step = load("pendulum").main()
     assert abs(length - 1.3) < 0.02

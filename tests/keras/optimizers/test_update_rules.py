@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
+from fastgrad.cuda.devices import available
 from fastgrad.keras.optimizers import RuleOptimizer, from_rule, update_rule
 from fastgrad.kernels.updating.update_rule import RULES
 from fastgrad.trace.passes import expand_updates
@@ -296,6 +297,19 @@ def test_pickles():
     assert_same([v.numpy() for v in copy.variables], [v.numpy() for v in optimizer.variables])
 
 
+@pytest.mark.parametrize("name", ["Lion", "Momentum"])
+def test_a_gpu_gives_what_the_built_in_optimizer_gives_there(name, monkeypatch):
+    monkeypatch.setenv(available.SIMULATED, "1")
+    available.forget()
+    found = []
+    with tf.device("GPU:0"):
+        for make in PAIRS[name]:
+            training = Training(make(RATE))
+            found.append(training.train(tf.function(training), steps=3))
+    available.forget()
+    assert_same(*found)
+
+
 def test_a_rule_is_called_with_numbers():
     assert with_momentum(1.0, 0.5, 2.0, 0.25, 0.5) == (0.75, -0.25)
 
@@ -414,7 +428,7 @@ def with_list(w, g, learning_rate):
         (misspelt, "update rule 'misspelt': called with numbers it raised AttributeError: .*sqroot"),
         (with_default, "update rule 'with_default': it has default values"),
         (with_many, r"update rule 'with_many': it has default values, \*args"),
-        (with_list, r"update rule 'with_list': it uses the global LIST: got \[1.0\]"),
+        (with_list, r"update rule 'with_list': it uses the global LIST = \[1.0\]"),
         (3, "update rule 3: got 3; give a Python function"),
     ],
 )
@@ -451,7 +465,7 @@ def test_what_kernels_can_not_do_is_refused_before_anything_changes():
     @update_rule
     def listed(w, g, learning_rate):
         while abs(g) > 0.5:
-            g = 0.25 * len([g])
+            g = 0.25 * len([g]) * g
         return w - learning_rate * g
 
     variable = tf.Variable([1.0])

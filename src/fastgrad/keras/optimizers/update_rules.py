@@ -13,12 +13,13 @@ from typing import Any
 import numpy as np
 
 from fastgrad.custom.formula import Formula
+from fastgrad.custom.formula_function import formula_function, formulas_of
 from fastgrad.custom.functions import python_function
-from fastgrad.custom.kernel_function import formula_function, formulas_of, kernel_function
 from fastgrad.keras.optimizers.arguments import checked_number
 from fastgrad.keras.optimizers.optimizer import Optimizer
 from fastgrad.keras.optimizers.rule_optimizer import RuleOptimizer
 from fastgrad.kernels.building.body import digest, fingerprint
+from fastgrad.kernels.building.user_function import kernel_function
 from fastgrad.kernels.updating.update_rule import GRADIENT_NAMES, MOVES, RESTS, RESTS_AT_ZERO, UpdateRule
 
 _ZERO_GRADIENT = {"moves": MOVES, "rests": RESTS, "rests_at_zero": RESTS_AT_ZERO}
@@ -70,15 +71,9 @@ def update_rule(function: Any = None, *, zero_gradient: str = "moves") -> Any:
     except TypeError as error:
         raise TypeError(f"{owner}: {error}") from None
     _check_parameters(given, owner)
-    formulas = formulas_of(given)
-    called = None if formulas is None else formula_function(given.__name__, formulas)
-    if formulas is None or called is None:
-        called = evaluated = kernel_function(given, owner)
-        key = fingerprint(called)
-    else:
-        evaluated = _evaluation(formulas["float64"])
-        key = digest("".join(map(fingerprint, called.choices.values())).encode())
-    rule = UpdateRule(given, _ZERO_GRADIENT[zero_gradient], key=f"{given.__name__} {key}", called=called)
+    called, evaluated, content = _compilable(given, owner)
+    key = f"{given.__name__} {content}"
+    rule = UpdateRule(given, _ZERO_GRADIENT[zero_gradient], key=key, called=called)
     _check_results(rule, evaluated, owner)
     _check_rest(rule, evaluated, owner, zero_gradient)
     return rule
@@ -183,6 +178,17 @@ def _check_parameters(function: FunctionType, owner: str) -> None:
             f"{owner}: it has the parameter {taken[0]}, but weights decay before every rule. Leave it out, and give weight_decay= "
             "to the optimizer."
         )
+
+
+def _compilable(function: FunctionType, owner: str) -> tuple[Any, Callable[..., Any], str]:
+    """What kernels call for a rule's function, the same for Python numbers, and a hash of what it computes."""
+    formulas = formulas_of(function)
+    choice = None if formulas is None else formula_function(function.__name__, formulas)
+    if formulas is None or choice is None:
+        copy = kernel_function(function, owner)
+        return copy, copy, fingerprint(copy)
+    content = "".join(map(fingerprint, choice.choices.values()))
+    return choice, _evaluation(formulas["float64"]), digest(content.encode())
 
 
 def _evaluation(formulas: Sequence[Formula]) -> Callable[..., tuple[float, ...]]:
