@@ -3,7 +3,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo wheel test test-checked test-cuda test-gpu test-machines lint lint-rules lint-format lint-types lint-imports conformance conformance-suites \
+.PHONY: help demo wheel test test-checked test-cuda test-gpu test-machines test-numba lint lint-rules lint-format lint-types lint-imports conformance conformance-suites \
 	bench bench-quick bench-compare gate asv-machine peers-env peers tables dashboard performance clean
 
 # Settings of the surroundings that would change which code runs, or drop its asserts.
@@ -47,6 +47,13 @@ test-machines: ## run the tests of other machines: each width of vectors, and co
 	@$(PYTHON_HERE) -m pytest -m thorough $(ARGS)
 	@for lanes in 4 8; do echo "vectors of $$lanes float32 lanes"; \
 		FASTGRAD_LANES=$$lanes $(PYTHON_HERE) -m pytest tests/kernels/test_properties.py tests/kernels/products || exit 1; done
+
+# Bodies, functions of numbers, tiles, emitted groups, users' functions and whole steps: all that is asked of Numba.
+NUMBA_TESTS = tests/kernels/building tests/kernels/functions tests/kernels/products tests/trace/fusion tests/trace/test_optimizer_steps.py tests/custom
+
+test-numba: ## run the tests of the compiler with the oldest Numba that fastgrad takes, in an environment of its own
+	@PYTHON='$(PYTHON)' tools/environment.sh .venv-numba test,oldest
+	@.venv-numba/bin/python -m pytest $(SIDE_BY_SIDE) $(NUMBA_TESTS) $(ARGS)
 
 test-cuda: ## compile kernels for NVIDIA GPUs to machine code (brings NVIDIA's linker) and run them in simulation
 	@$(ENVIRONMENT) test,cuda
@@ -132,4 +139,4 @@ performance: ## make docs/performance.md from the committed results
 	@$(PYTHON_HERE) -m benchmarks.dashboard.performance
 
 clean: ## remove the environments and caches that this Makefile made
-	rm -rf .venv .venv-conformance .venv-peers site .asv .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-conformance .venv-numba .venv-peers site .asv .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

@@ -1,4 +1,4 @@
-"""fastgrad: TensorFlow's eager programming model on NumPy and llvmlite (``import fastgrad as tf``).
+"""fastgrad: an autodiff engine on NumPy and Numba, with TensorFlow's eager programming model (``import fastgrad as tf``).
 
 Only public names stand here. The namespaces ``keras``, ``data``, ``train`` ... are imported when first used.
 """

@@ -74,8 +74,8 @@ class NativeStep:
 
     def __call__(self, *arguments: Any) -> int:
         """Does the items from ``first`` to ``last``, the last two arguments; the item that it stopped at, or -1."""
-        *operands, first, last = arguments
-        words = np.array([x.ctypes.data if isinstance(x, np.ndarray) else x for x in operands], np.int64)
+        *given, first, last = arguments
+        words = np.array([x.ctypes.data if isinstance(x, np.ndarray) else x for x in given], np.int64)
         return self._entry(words.ctypes.data, first, last) - 1
 
 
@@ -148,19 +148,14 @@ def dispatcher_of(function: Any, **options: Any) -> Any:
 
     Args:
         function: the user's.
-        options: of ``numba.njit``; with any the function is compiled again.
+        options: of ``numba.njit``; with any the function is compiled anew.
     """
     numba, _ = _numba()
-    target_options = getattr(function, "targetoptions", None)
-    as_it_is = (
-        target_options is not None
-        and function._can_compile
-        and not target_options.get("parallel")
-        and not target_options.get("forceobj")
-    )
+    given = getattr(function, "targetoptions", None)
+    as_it_is = given is not None and function._can_compile and not given.get("parallel") and not given.get("forceobj")
     if as_it_is and not options and not checks_bounds():
         return function
-    kept = {key: value for key, value in (target_options or {}).items() if key not in _DROPPED}
+    kept = {key: value for key, value in (given or {}).items() if key not in _DROPPED}
     checked = {"boundscheck": True} if checks_bounds() else {}
     options |= checked
     copy = _with_others(python_function(function), lambda inner: dispatcher_of(inner, **options))
@@ -286,12 +281,12 @@ def compiled_step(name: str, parameters: str, lines: Sequence[str], names: dict[
 
 
 def run_natively(
-    launches: Launches, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray], alone: bool
+    found: Launches, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray], alone: bool
 ) -> int | None:
     """Runs launches that may stop, by the team where there is much work.
 
     Args:
-        launches: what to run; running it again gives the same.
+        found: what to run; running it again gives the same.
         inputs: of the shapes and dtypes that it was made for.
         outputs: C-contiguous.
         alone: whether this thread does all of it; it does not hold Python's lock.
@@ -300,8 +295,8 @@ def run_natively(
         None, or the item that stopped it.
     """
     arrays = [np.require(x, None, ["C", "A"]) for x in inputs]
-    if not alone and is_shared(launches) and is_plain(launches):
-        scratch = [np.empty(size, dtype) for dtype, size in launches.scratch]
-        if Frame(launches, arrays, outputs).run((*arrays, *outputs, *scratch)):
+    if not alone and is_shared(found) and is_plain(found):
+        scratch = [np.empty(size, dtype) for dtype, size in found.scratch]
+        if Frame(found, arrays, outputs).run((*arrays, *outputs, *scratch)):
             return None
-    return run_launches(launches, arrays, outputs)
+    return run_launches(found, arrays, outputs)

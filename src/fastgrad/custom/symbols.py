@@ -142,9 +142,9 @@ def terms_of(terms: Terms, *values: Any) -> list[Term]:
     """Values as terms of one dtype."""
     strong = [x.dtype for x in values if isinstance(x, (Symbol, np.generic)) and not isinstance(x, float)]
     common = promoted(*strong)
-    operands = [term_of(value, terms, common) for value in values]
-    common = promoted(*[term.dtype for term in operands])
-    return [terms.cast(term, common) for term in operands]
+    found = [term_of(value, terms, common) for value in values]
+    common = promoted(*[term.dtype for term in found])
+    return [terms.cast(term, common) for term in found]
 
 
 def _truth(term: Term, terms: Terms) -> Term:
@@ -158,14 +158,14 @@ Rule = Callable[..., Term]
 
 def _numbers(terms: Terms, *values: Any) -> list[Term]:
     """Terms of one dtype that is no bool."""
-    operands = terms_of(terms, *values)
-    return [terms.cast(x, INT64) for x in operands] if operands[0].dtype == BOOL else operands
+    found = terms_of(terms, *values)
+    return [terms.cast(x, INT64) for x in found] if found[0].dtype == BOOL else found
 
 
 def _floats(terms: Terms, *values: Any) -> list[Term]:
     """Terms of one floating dtype; integers become float64."""
-    operands = terms_of(terms, *values)
-    return operands if operands[0].dtype in FLOATING else [terms.cast(x, FLOAT64) for x in operands]
+    found = terms_of(terms, *values)
+    return found if found[0].dtype in FLOATING else [terms.cast(x, FLOAT64) for x in found]
 
 
 def _of_numbers(row: str) -> Rule:
@@ -190,10 +190,10 @@ def _logical(row: str) -> Rule:
 
 def _bitwise(row: str, of_bools: str) -> Rule:
     def rule(terms: Terms, *values: Any) -> Term:
-        operands = terms_of(terms, *values)
-        if operands[0].dtype in FLOATING:
-            raise NotFollowedError(f"it takes {row} of {operands[0].dtype}")
-        return terms.of(of_bools if operands[0].dtype == BOOL else row, *operands)
+        found = terms_of(terms, *values)
+        if found[0].dtype in FLOATING:
+            raise NotFollowedError(f"it takes {row} of {found[0].dtype}")
+        return terms.of(of_bools if found[0].dtype == BOOL else row, *found)
 
     return rule
 
@@ -202,8 +202,8 @@ def _whole(row: str) -> Rule:
     """Rounding: integers stay as they are."""
 
     def rule(terms: Terms, x: Any) -> Term:
-        (number,) = _numbers(terms, x)
-        return terms.of(row, number) if number.dtype in FLOATING else number
+        (found,) = _numbers(terms, x)
+        return terms.of(row, found) if found.dtype in FLOATING else found
 
     return rule
 
@@ -212,9 +212,9 @@ def _scaled(row: str | None, factor: float) -> Rule:
     """A function times a factor."""
 
     def rule(terms: Terms, x: Any) -> Term:
-        (number,) = _floats(terms, x)
-        number = number if row is None else terms.of(row, number)
-        return terms.of("multiply", number, terms.constant(factor, number.dtype))
+        (found,) = _floats(terms, x)
+        found = found if row is None else terms.of(row, found)
+        return terms.of("multiply", found, terms.constant(factor, found.dtype))
 
     return rule
 
@@ -244,17 +244,17 @@ def _power(terms: Terms, x: Any, y: Any) -> Term:
 
 
 def _log(terms: Terms, x: Any, base: Any = None) -> Term:
-    logarithm = terms.of("log", *_floats(terms, x))
+    found = terms.of("log", *_floats(terms, x))
     if base is None:
-        return logarithm
+        return found
     if not isinstance(base, (int, float)):
         raise NotFollowedError("it takes a logarithm to a base that is no Python number")
-    return terms.of("multiply", logarithm, terms.constant(1.0 / math.log(base), logarithm.dtype))
+    return terms.of("multiply", found, terms.constant(1.0 / math.log(base), found.dtype))
 
 
 def _exp2(terms: Terms, x: Any) -> Term:
-    (exponent,) = _floats(terms, x)
-    return terms.of("pow", terms.constant(2.0, exponent.dtype), exponent)
+    (found,) = _floats(terms, x)
+    return terms.of("pow", terms.constant(2.0, found.dtype), found)
 
 
 def _hypot(terms: Terms, x: Any, y: Any) -> Term:

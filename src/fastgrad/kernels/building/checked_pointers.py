@@ -8,10 +8,7 @@ from typing import Any
 from llvmlite import ir
 from numba.core import cgutils
 from numba.core import types as numba_types
-from numba.core.datamodel import models
-from numba.core.imputils import lower_builtin
-from numba.core.typing.templates import AbstractTemplate, infer_global, signature
-from numba.extending import register_model
+from numba.extending import lower_builtin, models, register_model, type_callable
 
 from fastgrad.kernels.building.body import Special
 from fastgrad.kernels.building.bounds import NO_BOUND, OUTSIDE
@@ -96,28 +93,24 @@ def check_tiles(context: Any, builder: Any, special: Special, kinds: Any, args: 
     context.call_internal(builder, outcome.fndesc, outcome.signature, [*given, *map(_WORD, numbers)])
 
 
-@infer_global(operator.getitem)
-class _TypeOfElement(AbstractTemplate):  # type: ignore[misc]  # Numba has no types
-    def generic(self, args: Any, kws: Any) -> Any:
-        if (
-            len(args) == 2
-            and isinstance(args[0], CheckedPointer)
-            and isinstance(args[1], (types.Integer, types.Boolean))
-        ):
-            return signature(args[0].dtype, args[0], types.intp)
-        return None
+def _is_access(pointer: Any, index: Any) -> bool:
+    return isinstance(pointer, CheckedPointer) and isinstance(index, (types.Integer, types.Boolean))
 
 
-@infer_global(operator.setitem)
-class _TypeOfAssignment(AbstractTemplate):  # type: ignore[misc]  # Numba has no types
-    def generic(self, args: Any, kws: Any) -> Any:
-        if (
-            len(args) == 3
-            and isinstance(args[0], CheckedPointer)
-            and isinstance(args[1], (types.Integer, types.Boolean))
-        ):
-            return signature(types.none, args[0], types.intp, args[0].dtype)
-        return None
+@type_callable(operator.getitem)
+def _type_of_element(_: Any) -> Any:
+    def signature(pointer: Any, index: Any) -> Any:
+        return pointer.dtype(pointer, types.intp) if _is_access(pointer, index) else None
+
+    return signature
+
+
+@type_callable(operator.setitem)
+def _type_of_assignment(_: Any) -> Any:
+    def signature(pointer: Any, index: Any, value: Any) -> Any:
+        return types.none(pointer, types.intp, pointer.dtype) if _is_access(pointer, index) else None
+
+    return signature
 
 
 @lower_builtin(operator.getitem, CheckedPointer, types.Integer)
