@@ -429,7 +429,7 @@ def with_list(w, g, learning_rate):
         (with_default, "update rule 'with_default': it has default values"),
         (with_many, r"update rule 'with_many': it has default values, \*args"),
         (with_list, r"update rule 'with_list': it uses the global LIST = \[1.0\]"),
-        (3, "update rule 3: got 3; give a Python function"),
+        (3, "update rule 3: expected a Python function or one compiled by numba.njit, got 3"),
     ],
 )
 def test_rules_that_are_refused(function, message):

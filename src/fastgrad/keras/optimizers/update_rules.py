@@ -12,14 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.custom.formula import Formula
-from fastgrad.custom.formula_function import formula_function, formulas_of
-from fastgrad.custom.functions import python_function
 from fastgrad.keras.optimizers.arguments import checked_number
 from fastgrad.keras.optimizers.optimizer import Optimizer
 from fastgrad.keras.optimizers.rule_optimizer import RuleOptimizer
 from fastgrad.kernels.building.body import digest, fingerprint
-from fastgrad.kernels.building.user_function import kernel_function
+from fastgrad.kernels.building.user_function import kernel_function, python_function
 from fastgrad.kernels.updating.update_rule import GRADIENT_NAMES, MOVES, RESTS, RESTS_AT_ZERO, UpdateRule
 
 _ZERO_GRADIENT = {"moves": MOVES, "rests": RESTS, "rests_at_zero": RESTS_AT_ZERO}
@@ -66,10 +63,9 @@ def update_rule(function: Any = None, *, zero_gradient: str = "moves") -> Any:
     owner = f"update rule {getattr(function, '__name__', function)!r}"
     if zero_gradient not in _ZERO_GRADIENT:
         raise ValueError(f"{owner}: zero_gradient must be one of {[*_ZERO_GRADIENT]}, got {zero_gradient!r}.")
-    try:
-        given = python_function(function)
-    except TypeError as error:
-        raise TypeError(f"{owner}: {error}") from None
+    given = python_function(function)
+    if given is None:
+        raise TypeError(f"{owner}: expected a Python function or one compiled by numba.njit, got {function!r}.")
     _check_parameters(given, owner)
     called, evaluated, content = _compilable(given, owner)
     key = f"{given.__name__} {content}"
@@ -182,6 +178,8 @@ def _check_parameters(function: FunctionType, owner: str) -> None:
 
 def _compilable(function: FunctionType, owner: str) -> tuple[Any, Callable[..., Any], str]:
     """What kernels call for a rule's function, the same for Python numbers, and a hash of what it computes."""
+    from fastgrad.custom.formula_function import formula_function, formulas_of  # that takes longer than all optimizers
+
     formulas = formulas_of(function)
     choice = None if formulas is None else formula_function(function.__name__, formulas)
     if formulas is None or choice is None:
@@ -191,7 +189,7 @@ def _compilable(function: FunctionType, owner: str) -> tuple[Any, Callable[..., 
     return choice, _evaluation(formulas["float64"]), digest(content.encode())
 
 
-def _evaluation(formulas: Sequence[Formula]) -> Callable[..., tuple[float, ...]]:
+def _evaluation(formulas: Sequence[Any]) -> Callable[..., tuple[float, ...]]:
     """The function of numbers that some formulas say."""
 
     def evaluated(*numbers: float) -> tuple[float, ...]:

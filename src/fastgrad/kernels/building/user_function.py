@@ -39,8 +39,8 @@ def _copied(function: Any, owner: str, known: dict[types.CodeType, types.Functio
     given = python_function(function)
     if given is None:
         raise TypeError(f"{owner}: expected a Python function or a function compiled by numba.njit, got {function!r}.")
-    if is_scalar_function(given):
-        return given
+    if is_scalar_function(given) and str(given.__module__).startswith("fastgrad."):
+        return given  # a user's function is one, too, once it was copied: they share their code
     code = given.__code__
     if code in known:
         return known[code]
