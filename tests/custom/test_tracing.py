@@ -108,3 +108,13 @@ def test_derivatives_are_formulas():
     np.testing.assert_allclose(slope.run(np.full(9, 2.0), X), 2 * np.where(X > 0, 3 * X * X, -1))
     second = slope.derivative(1)
     np.testing.assert_allclose(second.run(np.ones(9), np.full(9, 2.0), X), 2 * np.where(X > 0, 6 * X, 0))
+
+
+def test_a_loop_whose_condition_stays_is_not_followed_for_ever():
+    def doubled(x, bound):
+        while bound > 1.0:
+            x = x * bound
+        return x
+
+    with pytest.raises(NotFollowedError, match="more than 10000 times, as a loop that may never end"):
+        traced(doubled, (FLOAT64, FLOAT64))

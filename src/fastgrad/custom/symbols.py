@@ -24,6 +24,10 @@ class NotFollowedError(Exception):
     """A function does what no formula says; the text says what."""
 
 
+MOST_ASKED = 10_000
+"""How often a run may ask for conditions: a loop whose condition stays what it is would go on for ever."""
+
+
 class Trace:
     """One run of a function.
 
@@ -41,12 +45,18 @@ class Trace:
         self.terms = terms
         self._turns = turns
         self._most_forks = most_forks
+        self._asked = 0
         self.forks: dict[Term, bool] = {}
 
     def goes(self, condition: Term) -> bool:
         """Which way this run goes at a condition."""
         if isinstance(condition.value, np.ndarray):
             return bool(condition.value)
+        self._asked += 1
+        if self._asked > MOST_ASKED:
+            raise NotFollowedError(
+                f"it asks for conditions more than {MOST_ASKED} times, as a loop that may never end does"
+            )
         if condition not in self.forks:
             number = len(self.forks)
             if number >= self._most_forks:
