@@ -21,7 +21,7 @@ from fastgrad.custom.functions import outside_values, python_function
 from fastgrad.kernels.building.body import digest
 from fastgrad.kernels.building.bounds import checks_bounds
 from fastgrad.kernels.building.interpreted import STEPS
-from fastgrad.kernels.building.jit_switch import jit_is_disabled
+from fastgrad.kernels.building.jit_switch import jit_is_disabled, refuse_code
 from fastgrad.kernels.building.signature import SHARE, parse_signature
 from fastgrad.kernels.running.at_once import Frame, is_plain, is_shared
 from fastgrad.kernels.running.launch import Launches, run_launches
@@ -64,6 +64,7 @@ class NativeStep:
 
     def text(self, assembly: bool) -> str:
         """The code as LLVM IR, or as assembly."""
+        refuse_code(self.name)
         # Functions for C have no `inspect_asm` in Numba's public interface; their library has it.
         return str(self._compiled._library.get_asm_str() if assembly else self._compiled.inspect_llvm())
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy import float32, int32, uint8, uint64
 
-from fastgrad.kernels.building import build
+from fastgrad.kernels.building import build, jit_switch
 from fastgrad.kernels.building.body import (
     by_dtype,
     call_step,
@@ -234,6 +234,8 @@ def test_names_of_bodies_can_be_called_from_python():
 
 PROGRAM = """
 import fastgrad as tf
+from fastgrad.kernels.building.interpreted_kernel import functions
+
 w = tf.Variable([1.0, 2.0])
 
 @tf.function
@@ -243,25 +245,27 @@ def step(x):
 x = tf.constant([0.5, 0.25])
 for _ in range(3):
     step(x)
-from fastgrad.kernels.building import interpreted_kernel
-groups = [one for one in interpreted_kernel.STEPS._steps.values() if one.function.__code__.co_filename.startswith("<fastgrad")]
-(group,) = groups
-import pdb
-debugger = pdb.Pdb(nosigint=True, readrc=False)
-debugger.set_break(group.function.__code__.co_filename, group.function.__code__.co_firstlineno + 1)
-debugger.set_trace()
+(group,) = [name for name in functions() if name.startswith('fused')]
+assert group.partition('[')[0] in step.source()
+breakpoint()
 step(x)
 """
 
 
-def test_a_debugger_stops_in_a_compiled_steps_kernel():
+def test_a_debugger_stops_in_the_kernel_of_a_compiled_step():
     run = subprocess.run(
         [sys.executable, "-c", PROGRAM],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "NUMBA_DISABLE_JIT": "1"},
-        input="continue\nargs\nnext\nnext\nnext\nwhere\nquit\n",
+        input="break functions()[group]\ncontinue\np x0\nnext\nquit\n",
         capture_output=True,
         text=True,
         check=False,
         timeout=100,
     )
     assert "x0: array([0.5 , 0.25], dtype=float32)" in run.stdout, run.stdout + run.stderr
+
+
+def test_kernels_have_no_code_to_show(monkeypatch):
+    monkeypatch.setattr(jit_switch, "jit_is_disabled", lambda: True)
+    with pytest.raises(RuntimeError, match="kernel scaled runs as plain Python, as NUMBA_DISABLE_JIT says"):
+        scaled.inspect_llvm()

@@ -31,7 +31,7 @@ import numpy as np
 from fastgrad.kernels.building import cache, store
 from fastgrad.kernels.building.body import digest, fingerprint, scalar_function
 from fastgrad.kernels.building.collecting import collecting_later
-from fastgrad.kernels.building.jit_switch import jit_is_disabled
+from fastgrad.kernels.building.jit_switch import jit_is_disabled, refuse_code
 from fastgrad.kernels.building.native import load_function
 from fastgrad.kernels.building.signature import ARRAY_KINDS, LIST_KINDS, SHARE, Parameter, Signature, parse_signature
 
@@ -282,10 +282,7 @@ class _Conversion:
 
     def text(self, assembly: bool) -> str:
         """The code of the native function as LLVM IR, or as assembly."""
-        if jit_is_disabled():
-            raise RuntimeError(
-                f"kernel {self.name} runs as plain Python, as NUMBA_DISABLE_JIT says; unset it to see code"
-            )
+        refuse_code(self.name)
         from fastgrad.kernels.building import compile as compiler
 
         function, variables, noalias, release_gil = self.body

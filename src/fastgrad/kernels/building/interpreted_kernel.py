@@ -10,6 +10,7 @@ import builtins
 import dis
 import math
 import types
+import weakref
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -27,6 +28,14 @@ _SMALL_INTEGER = dis.opmap.get("LOAD_SMALL_INT")  # from Python 3.14 on: an inte
 _CONSTANT = dis.opmap["LOAD_CONST"]
 
 
+_kernels: weakref.WeakValueDictionary[str, PythonKernel] = weakref.WeakValueDictionary()
+
+
+def functions() -> dict[str, Any]:
+    """The functions of all kernels that have been used, by name and dtypes: a debugger can break at them."""
+    return {name: kernel.function for name, kernel in _kernels.items()}
+
+
 class PythonKernel:
     """A kernel for given dtypes that is called like its native function, and runs as plain Python.
 
@@ -42,13 +51,15 @@ class PythonKernel:
         self.__name__ = function.__name__
         self.__doc__ = function.__doc__
         self.function = python_function(function, variables)
+        self._title = f"{self.__name__}[{', '.join(variables.values())}]" if variables else self.__name__
         self._signature = signature
         self._elements = [p.element and number_type(variables.get(p.element, p.element)) for p in signature.parameters]
         self._words = checked_words(signature)
         conversion.step = STEPS.add(self)
+        _kernels[self._title] = self
 
     def __repr__(self) -> str:
-        return f"<kernel {self.__name__} as plain Python>"
+        return f"<kernel {self._title} as plain Python>"
 
     def __call__(self, *args: Any) -> int | None:
         """Converts the arguments and runs the body; its answer, if it has one."""

@@ -22,3 +22,13 @@ def jit_is_disabled() -> bool:
             f"{VARIABLE} is {value!r}, which is no whole number; kernels are compiled", RuntimeWarning, stacklevel=2
         )
         return False
+
+
+def refuse_code(kernel: str) -> None:
+    """Raises if kernels have no machine code.
+
+    Raises:
+        RuntimeError: they run as plain Python.
+    """
+    if jit_is_disabled():
+        raise RuntimeError(f"kernel {kernel} runs as plain Python, as {VARIABLE} says; unset it to see machine code")

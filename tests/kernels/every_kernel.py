@@ -1,0 +1,440 @@
+"""What every kernel of the library gives for small arrays, to be compared between processes.
+
+    NUMBA_DISABLE_JIT=1 python -m tests.kernels.every_kernel results.pickle
+
+writes `{"results": {name: [(dtype, shape, bytes), ...]}, "unused": names of kernels}`. Arrays and functions are those of the tests of kernels where
+these have some.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import pickle
+import pkgutil
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+import fastgrad as tf
+import fastgrad.kernels
+from fastgrad.kernels.building.build import Kernel
+from fastgrad.kernels.running.launch import run_launches
+from fastgrad.operation import TABLE
+from fastgrad.trace.programs.native_form import launches_of_row
+
+USED: set[tuple[int, tuple[str, ...]]] = set()
+"""The identity and the dtypes of kernels that were asked for."""
+
+
+def all_kernels() -> list[Kernel]:
+    """All kernels of the library."""
+    for module in pkgutil.walk_packages(fastgrad.kernels.__path__, "fastgrad.kernels."):
+        importlib.import_module(module.name)
+    return [one for one in gc.get_objects() if isinstance(one, Kernel)]
+
+
+def watch_kernels() -> None:
+    """Keeps in `USED` which kernels are used from now on."""
+    build = Kernel._build
+
+    def built(kernel: Kernel, variables: dict[str, str]) -> Callable[..., Any]:
+        USED.add((id(kernel), tuple(variables.values())))
+        return build(kernel, variables)
+
+    Kernel._build = built  # type: ignore[method-assign]
+
+
+def rows() -> Iterator[tuple[str, Any]]:
+    """The rows of the tests of properties, now and by their launches."""
+    from tests.kernels.properties import results_of
+    from tests.kernels.test_every_row import PROPERTIES
+
+    for number, known in enumerate([known for file in PROPERTIES for known in file.PROPERTIES]):
+        for dtype in known.dtypes:
+            for sizes in ((2, 3, 4, 5), (5, 7, 3, 2)):
+                made, attributes = known.make(np.random.default_rng(1), dtype, *sizes[: known.sizes])
+                arrays = [np.asarray(x) for x in made]
+                results = results_of(known.name, arrays, attributes)
+                outputs = [np.zeros(y.shape, y.dtype) for y in results]
+                launches = launches_of_row(TABLE[known.name], arrays, outputs, attributes)
+                if launches is not None and not launches.alias:
+                    run_launches(launches, arrays, outputs, shares=2)
+                yield f"row {known.name} {dtype} {sizes} {number}", [*results, *outputs]
+
+
+def compiled(function: Callable[..., Any], *tensors: Any) -> Any:
+    """What a compiled function gives in its third call: the first ones are recorded."""
+    function = tf.function(function)
+    return [function(*tensors) for _ in range(3)][-1]
+
+
+def gradients() -> Iterator[tuple[str, Any]]:
+    """The functions of the tests of gradients, now and in programs."""
+    from tests.kernels.test_gradients import DIFFERENTIABLE, gradients, weights_of
+
+    for known in DIFFERENTIABLE:
+        for dtype in ("float32", "float64"):
+            values, more = known.make(np.random.default_rng(2), *(4, 6, 5, 3)[: known.sizes])
+            tensors = [tf.constant(x.astype(dtype)) for x in values]
+
+            def run(*tensors: Any, known: Any = known, more: Any = more) -> Any:
+                return gradients(known.function, list(tensors), weights_of, more)
+
+            yield f"gradient {known.name} {dtype}", run(*tensors)
+            yield f"compiled gradient {known.name} {dtype}", compiled(run, *tensors)
+
+
+def numbers() -> Iterator[tuple[str, Any]]:
+    """The functions of numbers, in loops and as operations."""
+    from tests.kernels.functions import accuracy
+    from tests.kernels.mapping.test_activation import BOTH
+
+    r = np.random.default_rng(0)
+    x = np.concatenate([r.normal(size=20) * 3, [0.0, -0.0, np.inf, -np.inf, np.nan, 1e-40, 1e30, 1e-310, 1e7]])
+    for dtype in BOTH:
+        for name in accuracy.KERNELS:
+            yield f"{name} {dtype}", [accuracy.apply(name, x.astype(dtype))]
+        for name in accuracy.PAIR_KERNELS:
+            yield f"pairs {name} {dtype}", [accuracy.apply_pairs(name, x.astype(dtype), x[::-1].astype(dtype))]
+        for kernel in vars(importlib.import_module("fastgrad.kernels.mapping.transcendental")).values():
+            if isinstance(kernel, Kernel):
+                y = np.zeros(x.size, dtype)
+                kernel[dtype](x.astype(dtype), y, 0, x.size)
+                yield f"kernel {kernel.__name__} {dtype}", [y]
+
+
+def windows() -> Iterator[tuple[str, Any]]:
+    """Convolutions and pooling."""
+    from fastgrad.kernels.windows.pooling import max_pool_argmax_launches
+    from tests.kernels.windows import test_convolution, test_pooling
+
+    for dtype in ("float32", "float64", "int32"):
+        sizes, window = test_pooling.APART
+        x = np.random.default_rng(3).integers(-3, 4, (2, *sizes, 3)).astype(dtype)
+        if dtype != "int32":
+            yield f"pooling {dtype}", test_pooling.computed(x, (2, 3, 4, 3), x[:, ::2, ::2].copy(), 2, **window)
+            sizes, window = test_pooling.EMPTY_BETWEEN
+            line = x[:, 0, :1].repeat(11, 1) + np.arange(11, dtype=dtype)[:, None]
+            yield (
+                f"pooling of a line {dtype}",
+                test_pooling.computed(line, (2, 10, 3), line[:, :10].copy(), 2, **window),
+            )
+        for index in ("int32", "int64"):
+            for with_batch in (False, True):
+                y = x.reshape(2, 3, 2, 4, 2, 3).max((2, 4))
+                given = {"dtype": index, "with_batch": with_batch, **test_pooling.APART[1]}
+                found, places = (
+                    max_pool_argmax_launches([x, y], [np.zeros(y.shape, index)], **given),
+                    np.zeros(y.shape, index),
+                )
+                assert found is not None
+                run_launches(found, [x, y], [places])
+                yield f"winners {dtype} {index} {with_batch}", [places]
+        for seed in range(15):
+            x, w, strides, padding, dilations = test_convolution.random_case(seed)
+            if np.prod(x) * np.prod(w) < 1 << 15:
+                *arrays, window = test_convolution.arrays(x, w, strides, padding, dilations, dtype, seed)
+                yield f"convolution {seed} {dtype}", test_convolution.computed(*arrays, 2, **window)
+        special = (
+            "windows outside of the input only",
+            "cells that no window has",
+            "few channels, cells that no window has",
+        )
+        for name in special:
+            *arrays, window = test_convolution.arrays(*test_convolution.SPECIAL[name], dtype)
+            yield f"convolution {name} {dtype}", test_convolution.computed(*arrays, **window)
+
+
+def updates() -> Iterator[tuple[str, Any]]:
+    """The rules of optimizers, for variables, rows and tables."""
+    from fastgrad.kernels.updating import optimizers
+    from fastgrad.kernels.updating.update_rule import units
+    from tests.kernels.updating.test_optimizers import RULES, _state
+
+    for name, (slots, hyper, _) in RULES.items():
+        rule = getattr(optimizers, name)
+        for dtype in ("float32", "float64"):
+            weights, held, gradients = _state([(7, 5), (), (0,), (5,)], slots, dtype)
+            for _ in range(2):
+                rule.variables[dtype](weights, *held, gradients, 0, units(weights), *hyper)
+            yield f"update {name} {dtype}", [*weights, *[one for slot in held for one in slot]]
+        for kind, index in (("rows", "int64"), ("table", "int32")):
+            (table,), held, (gradient,) = _state([(9, 5)], slots, "float64")
+            ids, of_table = np.array([1, 4, 8], index), [slot[0] for slot in held]
+            getattr(rule, kind)["float64", index](table, *of_table, gradient[ids], ids, 3, 9, 5, *hyper)
+            yield f"update of {kind} {name}", [table, *of_table]
+
+
+def both(name: str, function: Callable[..., Any], *arrays: Any) -> Iterator[tuple[str, Any]]:
+    """What a function of tensors gives now and compiled."""
+    tensors = [tf.constant(x) for x in arrays]
+    yield name, tf.nest.flatten(function(*tensors))
+    yield f"compiled {name}", tf.nest.flatten(compiled(function, *tensors))
+
+
+def training(make: Callable[[], Any], x: np.ndarray, optimizer: Any) -> list[Any]:
+    """The weights and the loss of two steps with a new model, the second one of compiled steps."""
+    tf.random.set_seed(1)
+    model = make()
+    model(tf.constant(x))
+    for number, weight in enumerate(model.trainable_weights):
+        weight.assign(np.random.default_rng(number).normal(size=weight.shape).astype(weight.dtype.name) / 3)
+
+    def step(x: Any) -> Any:
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(tf.square(model(x, training=True)))
+        weights = model.trainable_weights
+        optimizer.apply_gradients(zip(tape.gradient(loss, weights), weights, strict=True))
+        return loss
+
+    fast = tf.function(step)
+    losses = [step(tf.constant(x)), *[fast(tf.constant(x)) for _ in range(3)]]
+    return [*losses, *model.weights]
+
+
+def models() -> Iterator[tuple[str, Any]]:
+    """Training steps: dense layers, convolutions, an LSTM, embeddings, with each optimizer."""
+    from tests.kernels.test_vector_widths import OPTIMIZERS
+
+    layers = tf.keras.layers
+    r = np.random.default_rng(0)
+    rows, image = r.normal(size=(6, 5)).astype(np.float32), r.normal(size=(2, 8, 8, 3)).astype(np.float32)
+
+    def dense() -> Any:
+        names = ("relu", "tanh", "sigmoid", "gelu", "softplus")
+        return tf.keras.Sequential([layers.Dense(4 + i, name) for i, name in enumerate(names)])
+
+    def convolution() -> Any:
+        return tf.keras.Sequential(
+            [
+                layers.Conv2D(4, 3, padding="same", use_bias=False),
+                layers.BatchNormalization(),
+                layers.ReLU(),
+                layers.MaxPooling2D(),
+                layers.DepthwiseConv2D(3),
+                layers.AveragePooling2D(2),
+                layers.Flatten(),
+                layers.LayerNormalization(),
+                layers.Dropout(0.3),
+                layers.Dense(3),
+            ]
+        )
+
+    def words() -> Any:
+        return tf.keras.Sequential([layers.Embedding(20, 6), layers.LSTM(5), layers.Dense(2)])
+
+    optimizers = tf.keras.optimizers
+    yield "dense layers", training(dense, rows, optimizers.Adam(0.01))
+    yield "clipped gradients", training(dense, rows, optimizers.SGD(0.01, momentum=0.9, global_clipnorm=0.5))
+    yield "convolution", training(convolution, image, optimizers.Adam(0.01))
+    yield "words", training(words, r.integers(0, 20, (3, 4)), optimizers.AdamW(0.01))
+    for name in OPTIMIZERS:
+        yield name, training(lambda: tf.keras.Sequential([layers.Dense(3)]), rows, getattr(optimizers, name)(0.01))
+
+
+def control() -> Iterator[tuple[str, Any]]:
+    """Loops and branches."""
+    x = np.linspace(-1, 1, 6, dtype=np.float32)
+
+    def collatz(x: Any) -> Any:
+        def even(n: Any, y: Any) -> Any:
+            return tf.switch_case(n % 2, [lambda: n // 2, lambda: 3 * n + 1]), y * 1.5
+
+        n, y = tf.while_loop(lambda n, y: n > 1, even, [tf.constant(11), x])
+        return n, tf.cond(tf.reduce_sum(y) > 0, lambda: y + 1, lambda: y - 1)
+
+    def running(x: Any) -> Any:
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = tf.scan(lambda a, b: tf.tanh(a + b), x)
+        return y, tape.gradient(y, x)
+
+    def checked(x: Any) -> Any:
+        tf.debugging.assert_less(x, 2.0)
+        tf.debugging.assert_near(x, x)
+        return tf.debugging.check_numerics(x, "x")
+
+    yield from both("while", collatz, x)
+    yield from both("scan", running, x)
+    yield from both("checks", checked, x)
+
+
+def others() -> Iterator[tuple[str, Any]]:
+    """Operations that have tests of their own."""
+    r = np.random.default_rng(5)
+    for dtype in ("float32", "float64", "int32", "complex64"):
+        a, b = [(9 * r.normal(size=shape)).astype(dtype) for shape in ((2, 5, 7), (2, 7, 4))]
+        yield from both(f"products {dtype}", tf.matmul, a, b)
+    a = r.normal(size=(5, 7)).astype(np.float32)
+    yield from both(
+        "product of bfloat16", lambda x: tf.matmul(tf.cast(x, "bfloat16"), tf.cast(tf.transpose(x), "bfloat16")), a
+    )
+    yield from both("clipped rows", lambda x: tf.clip_by_norm(x, 2.0, [1]), a)
+    yield from both("distinct", lambda x: tf.unique_with_counts(tf.cast(x, "int32")[0]), a)
+
+
+def calls() -> Iterator[tuple[str, Any]]:
+    """Kernels that operations take for larger arrays, called with small ones."""
+    from fastgrad.kernels.building.isa import host_isa
+
+    r = np.random.default_rng(6)
+
+    def call(key: Any, *arguments: Any, of: str) -> tuple[str, Any]:
+        room, name = of.rsplit(".", 1)
+        kernel = getattr(importlib.import_module(f"fastgrad.kernels.{room}"), name)
+        answer = kernel[key](*arguments)
+        arrays = [y for x in arguments for y in (x if isinstance(x, list) else [x]) if isinstance(y, np.ndarray)]
+        return f"call {of} {key}", [*arrays, -1 if answer is None else answer]
+
+    for dtype in ("float32", "float64"):
+
+        def x(*shape: int, dtype: str = dtype) -> np.ndarray:
+            return r.normal(size=shape).astype(dtype)
+
+        def wide(*shape: int) -> np.ndarray:
+            return r.normal(size=shape)
+
+        panels = -(-30 * np.dtype(dtype).itemsize // host_isa().panel_bytes)
+        yield call((dtype, dtype), x(3, 70), x(3), 70, 70, 1, 70, 0, 3, of="reducing.large_sums.sum_along")
+        yield call((dtype, "float64"), x(3, 70), wide(3, 2), 70, 35, 2, 1, 0, 6, of="reducing.large_sums.sum_along")
+        yield call(dtype, x(9, 7), x(9), 7, 7, 0, 9, of="reducing.large_sums.sum_few")
+        yield call((dtype, dtype), x(2, 20, 5), x(2, 5), 20, 5, 20, 1, 2, 1, 0, 2, of="reducing.large_sums.sum_across")
+        yield call(dtype, wide(3, 4), x(4), 3, 1, 4, 2, 0, 4, of="reducing.large_sums.add_totals")
+        for sign in (1, -1):
+            yield f"{sign}", call(dtype, x(20, 9), x(20), 9, sign, 0, 20, of="reducing.narrow_extremes.row_extremes")[1]
+            yield (
+                f"columns {sign}",
+                call(dtype, x(2, 5, 7), x(2, 7), 5, 7, sign, 0, 2, of="reducing.narrow_extremes.column_extremes")[1],
+            )
+        for name in ("relu_gradient", "gelu_gradient", "gelu_tanh_gradient"):
+            yield call(dtype, x(20), x(20), x(20), 0, 20, of=f"mapping.activation.{name}")
+        for name in ("sigmoid", "softplus", "gelu", "gelu_tanh"):
+            yield call(dtype, x(20), x(20), 0, 20, of=f"mapping.activation.{name}")
+        yield call(dtype, x(3, 10), x(10), 3, 10, 0, 0, 0, 10, of="products.gemm.add_chains")
+        yield call(dtype, x(33), x(33, 80), x(80), 80, 33, 80, 1, 0, 0, 0, 2, of="products.gemv.gemv")
+        yield call(dtype, x(30, 20), x(20, 30), 20, 30, 0, panels, of="products.turning.turn")
+        yield call(dtype, wide(3, 5), x(5), 3, 5, 0, 5, of="products.column_sums.add_blocks")
+        sums = x(9, 5), x(9, 5), x(9), x(9), x(2, 2, 5)
+        yield call(dtype, *sums, 9, 5, 0, 2, of="reducing.normalization.layer_norm_parameter_sums")
+        yield call(dtype, x(2, 2, 5), x(5), x(5), 2, 5, 0, 5, of="reducing.normalization.add_parameter_sums")
+        several = [x(7), x(300)]
+        yield call(dtype, several, wide(2), 0, 2, of="updating.norms.blocks_of_several")
+        yield call(dtype, several, wide(2), wide(2), of="updating.norms.totals_of_several")
+        for index in ("int32", "int64"):
+            ids, number = np.array([0, 3, 8], index), np.array([3])
+            yield call(
+                (dtype, index), x(9, 5), x(3, 5), ids, number, 9, 5, 0, 3, of="arranging.embedding.add_summed_rows"
+            )
+        yield from numbers_of_steps(dtype)
+    for dtype in ("float32", "float64", "int32"):
+        yield call(
+            dtype,
+            r.integers(-9, 9, (3, 10)).astype(dtype),
+            np.zeros(10, dtype),
+            3,
+            10,
+            0,
+            10,
+            of="windows.patches.add_chunks",
+        )
+        places = 1, 3, 4, 2, 0, 1, 1, 1, 5, 6, 0, 30
+        yield call(dtype, np.arange(24).astype(dtype), np.zeros(60, dtype), *places, of="windows.convolution.pad")
+    for dtype in ("uint32", "uint64"):
+        matrix = np.arange(99).astype(dtype)
+        for name in ("move_tiles", "transpose_tiles"):
+            places = 1, 9, 11, 0, 0, 1, 9, 0, 0, 11, 1
+            yield call(dtype, matrix, np.zeros(99, dtype), *places, 0, 1, of=f"arranging.strided.{name}")
+    for dtype in ("int8", "int64", "uint32"):
+        yield call(
+            dtype, np.arange(12).astype(dtype), np.zeros(3, dtype), 4, 0, 3, of="reducing.general.whole_norms_of_rows"
+        )
+    for dtype in ("int16", "int32", "int64"):
+        yield call(dtype, np.array([1, 5, -1], dtype), 6, 0, 3, of="arranging.gathering.ids_outside")
+    table = np.array([1, 4, 0, 7])
+    for dtype in ("float32", "int32", "uint8"):
+        for name, more in (("choose_by_truth", (table, 2)), ("has_truth", (1,))):
+            yield call(dtype, np.array([3], dtype), *more, of=f"running.moving.{name}")
+    yield call("int32", np.array([1], np.int32), table, 2, of="running.moving.choose_by_value")
+    yield call("int32", np.array([1], np.int32), 1, of="running.moving.has_value")
+    yield call((), 3, of="running.moving.halt")
+    yield call((), np.ones(3, np.uint8), np.zeros(1, np.uint8), 0, 3, of="mapping.checking.all_true")
+    for name, kind in (("whole_turns", np.int64), ("ends_turn", np.uint8)):
+        yield call((), np.array([5]), np.zeros(1, kind), 3, of=f"updating.optimizers.{name}")
+
+
+def numbers_of_steps(dtype: str) -> Iterator[tuple[str, Any]]:
+    """Kernels that run the steps of others: what follows a product, and the drivers of programs."""
+    from fastgrad.kernels.products import following
+    from fastgrad.kernels.products.steps import product_launches
+    from fastgrad.kernels.running import driver
+    from fastgrad.kernels.running.at_once import Frame
+    from fastgrad.kernels.running.launch import Input, Launch, Launches, Output
+    from fastgrad.kernels.updating.norms import squares_launches
+
+    r = np.random.default_rng(7)
+    a, b = r.normal(size=(9, 6)).astype(dtype), r.normal(size=(6, 8)).astype(dtype)
+    tanh = importlib.import_module("fastgrad.kernels.mapping.transcendental").tanh[dtype]
+    maps = [Launch(tanh, (Output(0), Output(number)), 72) for number in (1, 2)]
+    for name, launch in (
+        ("in turn", following.in_turn(*maps)),
+        ("by rows", following.by_rows(Launch(tanh, (Output(0), Output(1)), 72), 9, 1)),
+    ):
+        outputs = [np.zeros((9, 8), dtype) for _ in range(3)]
+        run_launches(product_launches([a, b], following=launch), [a, b], outputs)
+        yield f"{name} {dtype}", outputs
+
+    found: Launches = squares_launches(np.dtype(dtype), (54,))
+    sums = np.zeros(1)
+    frame = Frame(found, (a,), (sums,))
+    team = np.zeros(driver.PARKED + 2 * driver.LINE_WORDS, np.int64)
+    team[driver.THREADS] = 1
+    driver.begin_released[()]((a, sums), frame._words, 1)
+    yield f"begin_released {dtype}", [sums.copy()]
+    driver.go_on_released[()](frame._words, 0, 1)
+    frame = Frame(
+        Launches((Launch(tanh, (Input(0), Output(0)), 54),)), (a,), (outputs[0].reshape(-1)[:54].reshape(9, 6),)
+    )
+    frame._memory[0][:, 3] = 4  # shares
+    y = np.zeros_like(a)
+    driver.begin_with_team[()]((a, y), frame._words, team, 1)
+    yield f"begin_with_team {dtype}", [y.copy()]
+    y[:] = 0
+    driver.go_on_with_team[()](frame._words, team, 0, 1)
+    team[driver.QUIT] = 1
+    yield f"go_on_with_team {dtype}", [y, driver.follow[()](team, 0, 3), driver.clock[()](0) > 0]
+
+
+SCENES = rows, gradients, numbers, windows, updates, models, control, others, calls
+
+
+def bits(y: Any) -> tuple[str, tuple[int, ...], bytes]:
+    """An array's dtype, shape and bytes; NaNs have no sign."""
+    y = np.array(y)
+    parts = y.reshape(-1).view(y.real.dtype) if y.dtype.kind == "c" else y.reshape(-1)
+    if y.dtype.kind in "fcV":
+        parts[np.isnan(parts)] = np.nan
+    return y.dtype.name, y.shape, parts.tobytes()
+
+
+def main(path: str) -> None:
+    """Writes the results."""
+    known = all_kernels()
+    watch_kernels()
+    results = {}
+    for scene in SCENES:
+        start = time.process_time()
+        for name, arrays in scene():
+            results[f"{name} ({len(results)})"] = [bits(y) for y in arrays]
+        print(scene.__name__, time.process_time() - start)
+    used = {number for number, _ in USED}
+    unused = {kernel.__name__ for kernel in known if id(kernel) not in used}
+    with open(path, "wb") as file:
+        pickle.dump({"results": results, "unused": unused}, file)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,52 @@
+"""Every kernel gives the same bits compiled and as plain Python (`NUMBA_DISABLE_JIT`)."""
+
+import os
+import pathlib
+import pickle
+import subprocess
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parents[2]
+
+
+def outcome(path, disabled):
+    """What a process gives, and which kernels it has and has used."""
+    run = subprocess.run(
+        [sys.executable, "-m", "tests.kernels.every_kernel", str(path)],
+        env={
+            **os.environ,
+            "NUMBA_DISABLE_JIT": disabled,
+            "FASTGRAD_NUM_THREADS": "1",
+            "FASTGRAD_BFLOAT16": "0",
+            "FASTGRAD_QUIET": "1",
+            "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path]),
+        },
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=1200,
+    )
+    assert run.returncode == 0, run.stderr
+    return pickle.loads(path.read_bytes())
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory):
+    return outcome(tmp_path_factory.mktemp("plain") / "results", "1")
+
+
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory):
+    return outcome(tmp_path_factory.mktemp("compiled") / "results", "0")
+
+
+def test_every_kernel_runs_as_plain_python(plain):
+    assert plain["unused"] == set()
+
+
+def test_results_have_the_bits_of_compiled_kernels(plain, compiled):
+    assert plain["results"].keys() == compiled["results"].keys()
+    assert [name for name, bits in plain["results"].items() if bits != compiled["results"][name]] == []
