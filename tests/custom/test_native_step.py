@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import subprocess
 import sys
+
+import numba
+import pytest
+
+from fastgrad.custom.native_step import dispatcher_of, needs_gil, typed_as
 
 PROGRAM = '''
 import math
@@ -101,3 +107,38 @@ def test_functions_run_as_plain_python_where_nothing_is_compiled():
     )
     assert finished.returncode == 0, finished.stderr
     assert finished.stdout == "32.2135 6\nout of luck\n"
+
+
+CACHED = """
+import numba
+
+@numba.njit(cache=True)
+def loud(x):
+    print("seen")
+    return x
+
+@numba.njit(cache=True)
+def quiet(x):
+    if x < 0:
+        raise ValueError("negative")
+    return x
+"""
+
+
+@pytest.mark.parametrize(("name", "needs"), [("loud", True), ("quiet", False)])
+def test_functions_that_need_pythons_lock_are_known_also_from_numbas_cache(tmp_path, name, needs):
+    path = tmp_path / f"module_of_{name}.py"
+    path.write_text(CACHED)
+    for number in range(2):
+        spec = importlib.util.spec_from_file_location(f"module_of_{name}", path)
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[spec.name] = module
+        spec.loader.exec_module(module)
+        function = getattr(module, name)
+        function(1.0)
+        assert bool(function.stats.cache_hits) is (number == 1), "Numba has it from its cache the second time"
+        dispatcher = dispatcher_of(function)
+        types = [numba.types.float64]
+        assert typed_as(name, dispatcher, types) == numba.types.float64
+        assert needs_gil(dispatcher, types) is needs
+    del sys.modules[spec.name]

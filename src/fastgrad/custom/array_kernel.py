@@ -72,12 +72,12 @@ class ArrayOperation(Operation):
         with self._lock:
             if any(used.has_changed() for used in self._used):
                 self._steps.clear()
-            found = self._steps.get(inputs)
-            if found is None:
+            step = self._steps.get(inputs)
+            if step is None:
                 self._used = used_by(python_function(self._function))
                 dtypes = (*inputs, *self._result_dtypes(inputs))
-                found = self._steps[inputs] = ArrayStep(self.__name__, self._function, self.signature, dtypes)
-        return found
+                step = self._steps[inputs] = ArrayStep(self.__name__, self._function, self.signature, dtypes)
+        return step
 
     def shapes(self, inputs: Sequence[tuple[int, ...]]) -> list[tuple[int, ...]]:
         """The shapes of the results for inputs of these shapes."""
@@ -105,12 +105,12 @@ class ArrayOperation(Operation):
                 f"{self.name} has no gradient. Give it as a function of (cotangents, results, inputs) that computes the cotangents "
                 f"of the inputs: @{self.__name__}.gradient; or say that there is none: {self.__name__}.gradient(None)."
             )
-        cotangents, results = [one if type(one) is tuple else (one,) for one in (g, y)]
-        found = Operation.__call__(self._given, *cotangents, *results, *inputs)
-        found = found if type(found) is tuple else (found,)
+        cotangents, results = [value if type(value) is tuple else (value,) for value in (g, y)]
+        slopes = Operation.__call__(self._given, *cotangents, *results, *inputs)
+        slopes = slopes if type(slopes) is tuple else (slopes,)
         return [
             self._fitted(slope, x) if needed and x._array.dtype in FLOATING else None
-            for slope, x, needed in zip(found, inputs, needs, strict=True)
+            for slope, x, needed in zip(slopes, inputs, needs, strict=True)
         ]
 
     @staticmethod
@@ -157,18 +157,18 @@ class Kernel:
     __qualname__: str
 
     def __init__(self, function: Any, signature: str, dtype: Any = None) -> None:
-        found = python_function(function)
-        functools.update_wrapper(self, found)
-        self.__wrapped__, self.python_function = function, found
-        self._core = CoreSignature(f"kernel({found.__name__})", signature)
+        python = python_function(function)
+        functools.update_wrapper(self, python)
+        self.__wrapped__, self.python_function = function, python
+        self._core = CoreSignature(f"kernel({python.__name__})", signature)
         self._core.writes(function)
         kind = inspect.Parameter.POSITIONAL_ONLY
-        names = [*inspect.signature(found).parameters][: len(self._core.inputs)]
+        names = [*inspect.signature(python).parameters][: len(self._core.inputs)]
         self.__signature__ = inspect.Signature([inspect.Parameter(name, kind) for name in names])
         self.signature = signature
         self._dtypes = _declared(self._core, dtype)
-        compiled = found if hasattr(function, "gufunc_builder") else function
-        self.operation = ArrayOperation(f"kernel({found.__name__})", compiled, self._core, self._result_dtypes)
+        compiled = python if hasattr(function, "gufunc_builder") else function
+        self.operation = ArrayOperation(f"kernel({python.__name__})", compiled, self._core, self._result_dtypes)
 
     def __repr__(self) -> str:
         return f"<fastgrad.kernel {self.__name__}: {self.signature}>"
@@ -211,13 +211,13 @@ class Kernel:
         halves = [x._array.dtype for x in tensors if x._array.dtype in HALVES]
         if not halves:
             return Operation.__call__(self.operation, *tensors)
-        found = Operation.__call__(
+        computed = Operation.__call__(
             self.operation, *[TABLE["cast"](x, dtype="float32") if x._array.dtype in HALVES else x for x in tensors]
         )
         narrow = promoted(*[x._array.dtype for x in tensors]).name
         results = [
             TABLE["cast"](y, dtype=narrow) if declared is None and y._array.dtype == FLOAT32 else y
-            for y, declared in zip(found if type(found) is tuple else (found,), self._dtypes, strict=True)
+            for y, declared in zip(computed if type(computed) is tuple else (computed,), self._dtypes, strict=True)
         ]
         return tuple(results) if len(results) > 1 else results[0]
 
@@ -246,25 +246,25 @@ class Kernel:
                 raise TypeError(f"{self.__name__}.gradient: {function.__name__} should have the signature {text!r}.")
             self.operation.set_gradient(function.operation)
             return function
-        found = python_function(function)
+        python = python_function(function)
         signature = CoreSignature(f"{self.__name__}.gradient", text)
-        signature.writes(found)
+        signature.writes(python)
         first = 2 * len(core.results)
         dtypes = lambda inputs: tuple([d if d in FLOATING else FLOAT32 for d in inputs[first:]])
-        name = f"kernel({found.__name__})"
+        name = f"kernel({python.__name__})"
         self.operation.set_gradient(ArrayOperation(name, function, signature, dtypes))
         return function
 
     def _tensors(self, args: Sequence[Any]) -> list[Tensor]:
-        found: list[Any] = [x._read() if isinstance(x, Variable) else as_tensor_or_none(x) for x in args]
-        floats = [x._array.dtype for x in found if x is not None and x._array.dtype in FLOATING]
+        tensors: list[Any] = [x._read() if isinstance(x, Variable) else as_tensor_or_none(x) for x in args]
+        floats = [x._array.dtype for x in tensors if x is not None and x._array.dtype in FLOATING]
         for position, x in enumerate(args):
-            if found[position] is None:
+            if tensors[position] is None:
                 is_number = bool(floats) and isinstance(x, (int, float)) and not isinstance(x, bool)
-                found[position] = convert_beside(x, promoted(*floats)) if is_number else convert_to_tensor(x)
-            if found[position]._array.dtype not in self.operation.dtypes:
-                raise refuse_dtype(self.__name__, found[position]._array.dtype, self.operation.dtypes)
-        return found
+                tensors[position] = convert_beside(x, promoted(*floats)) if is_number else convert_to_tensor(x)
+            if tensors[position]._array.dtype not in self.operation.dtypes:
+                raise refuse_dtype(self.__name__, tensors[position]._array.dtype, self.operation.dtypes)
+        return tensors
 
     def _with_whole_batches(self, tensors: Sequence[Tensor], batches: Sequence[tuple[int, ...]]) -> list[Tensor]:
         """The inputs spread to the whole batch, but for those that are the same for all of it."""
@@ -274,7 +274,7 @@ class Kernel:
             shapes = ", ".join([str(list(x._array.shape)) for x in tensors])
             raise InvalidArgumentError(
                 f"{self.__name__}: got shapes {shapes} for the signature {self.signature}: the batches "
-                f"{', '.join([str(list(one)) for one in batches])} before these dimensions do not broadcast."
+                f"{', '.join([str(list(shape)) for shape in batches])} before these dimensions do not broadcast."
             ) from None
         return [
             x if prod(own) == 1 else _spread(x, (*batch, *x._array.shape[len(own) :]))
@@ -289,16 +289,16 @@ def _dims_text(dims: Sequence[str | int]) -> str:
 def _declared(signature: CoreSignature, dtype: Any) -> list[np.dtype | None]:
     """The dtype of each result, None where it follows from the inputs."""
     count = len(signature.results)
-    given = [*dtype] if isinstance(dtype, (list, tuple)) else [dtype] * count
-    if len(given) != count:
+    declared = [*dtype] if isinstance(dtype, (list, tuple)) else [dtype] * count
+    if len(declared) != count:
         raise ValueError(
-            f"kernel: {len(given)} dtypes for the {count} results of {signature.text!r}; give one for each."
+            f"kernel: {len(declared)} dtypes for the {count} results of {signature.text!r}; give one for each."
         )
-    found = [None if one is None else all_dtypes.as_dtype(one).numpy for one in given]
-    odd = [str(one) for one in found if one is not None and (one in HALVES or one.kind == "O")]
+    dtypes = [None if item is None else all_dtypes.as_dtype(item).numpy for item in declared]
+    odd = [str(item) for item in dtypes if item is not None and (item in HALVES or item.kind == "O")]
     if odd:
         raise TypeError(f"kernel: Numba has no arrays of {', '.join(odd)}; declare float32 and cast the result.")
-    return found
+    return dtypes
 
 
 def kernel(signature: Any, dtype: Any = None) -> Any:

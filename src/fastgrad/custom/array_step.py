@@ -132,34 +132,34 @@ class ArrayStep:
         results = tuple([np.empty(shape, dtype) for shape, dtype in zip(shapes, self._results, strict=True)])
         if not any(y.size for y in results):
             return results
-        found = planned(self.launches, arrays, results, {})
-        assert found is not None
-        stopped = run_natively(found, arrays, results, self.needs_gil)
+        launches = planned(self.launches, arrays, results, {})
+        assert launches is not None
+        stopped = run_natively(launches, arrays, results, self.needs_gil)
         if stopped is not None:
             self._explain(arrays, stopped, self._signature.sizes([x.shape for x in arrays]))
         return results
 
     def _explain(self, arrays: Sequence[np.ndarray], item: int, sizes: Mapping[str, int]) -> None:
         """Runs the item that stopped the loop as Python runs it, which raises."""
-        given: list[Any] = []
+        arguments: list[Any] = []
         for x, dims in zip(arrays, self._signature.inputs, strict=True):
             shape = x.shape[x.ndim - len(dims) :]
             batch = x.reshape(-1, *shape) if x.size else np.zeros((1, *shape), x.dtype)
-            one = batch[item if len(batch) > 1 else 0]
+            value = batch[item if len(batch) > 1 else 0]
             if dims:
-                one = np.ascontiguousarray(one)
-                one.flags.writeable = False
-            given.append(one)
+                value = np.ascontiguousarray(value)
+                value.flags.writeable = False
+            arguments.append(value)
         if self._writes:
             results = zip(self._signature.results, self._results, strict=True)
-            given += [np.zeros([sizes.get(str(d), d) for d in dims] or 1, dtype) for dims, dtype in results]
-        found = self._function(*given)
+            arguments += [np.zeros([sizes.get(str(d), d) for d in dims] or 1, dtype) for dims, dtype in results]
+        result = self._function(*arguments)
         if not self._writes:
-            got = [np.shape(y) for y in (found if isinstance(found, tuple) else (found,))]
-            wanted = [tuple([sizes.get(str(dim), dim) for dim in dims]) for dims in self._signature.results]
-            if got != wanted:
+            got = [np.shape(y) for y in (result if isinstance(result, tuple) else (result,))]
+            declared = [tuple([sizes.get(str(dim), dim) for dim in dims]) for dims in self._signature.results]
+            if got != declared:
                 raise InvalidArgumentError(
-                    f"{self._name}: the function returned arrays of shapes {got}; {self._signature.text} says {wanted}."
+                    f"{self._name}: the function returned arrays of shapes {got}; {self._signature.text} says {declared}."
                 )
         raise InternalError(
             f"{self._name}: the function stopped a step at item {item}, and does not when Python calls it."

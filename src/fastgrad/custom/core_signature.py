@@ -51,15 +51,15 @@ class CoreSignature:
             )
 
     def _dims(self, part: str) -> list[Dims]:
-        found: list[Dims] = []
+        lists: list[Dims] = []
         at = 0
         while part[at:].strip():
             match = _LIST.match(part, at)
             if match is None:
                 raise ValueError(f"{self._name}: can't read {part[at:].strip()!r} in the signature {self.text!r}.")
-            found.append(self._list(match[1]))
+            lists.append(self._list(match[1]))
             at = match.end()
-        return found
+        return lists
 
     def _list(self, text: str) -> Dims:
         dims: list[str | int] = []
@@ -93,15 +93,15 @@ class CoreSignature:
         Raises:
             InvalidArgumentError: they do not fit.
         """
-        found: dict[str, int] = {}
+        sizes: dict[str, int] = {}
         for number, (shape, dims) in enumerate(zip(shapes, self.inputs, strict=True)):
             if len(shape) < len(dims):
                 raise self._misfit(shapes, f"input {number} has {len(shape)} dimensions, and {len(dims)} are needed")
             for dim, size in zip(dims, shape[len(shape) - len(dims) :], strict=True):
-                wanted = dim if isinstance(dim, int) else found.setdefault(dim, size)
-                if size != wanted:
-                    raise self._misfit(shapes, f"dimension {dim} is {wanted} and {size}")
-        return found
+                known = dim if isinstance(dim, int) else sizes.setdefault(dim, size)
+                if size != known:
+                    raise self._misfit(shapes, f"dimension {dim} is {known} and {size}")
+        return sizes
 
     def _misfit(self, shapes: Sequence[tuple[int, ...]], reason: str) -> InvalidArgumentError:
         got = ", ".join([str(list(shape)) for shape in shapes])

@@ -16,7 +16,7 @@ from fastgrad.custom.formula import BOOL, FLOAT32, FLOAT64, Formula, promoted
 from fastgrad.custom.functions import Used, python_function, unique_name, used_by
 from fastgrad.custom.scalar_step import ScalarStep
 from fastgrad.custom.symbols import NotFollowedError, Symbol, terms_of, trace_of
-from fastgrad.custom.tracing import traced
+from fastgrad.custom.tracer import traced
 from fastgrad.errors import InvalidArgumentError, UnimplementedError
 from fastgrad.kernels.running.launch import Launches
 from fastgrad.operation import CUSTOM, FLOATING, HALVES, REAL, TABLE, Form, Operation, refuse_dtype
@@ -102,10 +102,12 @@ class ScalarOperation(Operation):
             return None
         if self._given is None:
             return Operation.__call__(self.derivative(position), g, *inputs)
-        given = self._given[position]
-        if given is None or given.is_nothing((g._array.dtype, y._array.dtype, *[x._array.dtype for x in inputs])):
+        operation = self._given[position]
+        if operation is None or operation.is_nothing(
+            (g._array.dtype, y._array.dtype, *[x._array.dtype for x in inputs])
+        ):
             return None
-        slope = Operation.__call__(given, g, y, *inputs)
+        slope = Operation.__call__(operation, g, y, *inputs)
         return slope if slope._array.dtype == dtype else TABLE["cast"](slope, dtype=dtype.name)
 
     def set_gradient(self, given: list[ScalarOperation | None]) -> None:
@@ -118,10 +120,10 @@ class ScalarOperation(Operation):
 
     def derivative(self, position: int) -> ScalarOperation:
         """The operation that gives the cotangent of an input, from that of the result and the inputs."""
-        found = self._derivatives.get(position)
-        if found is None:
-            found = self._derivatives.setdefault(position, _Derivative(self, position))
-        return found
+        operation = self._derivatives.get(position)
+        if operation is None:
+            operation = self._derivatives.setdefault(position, _Derivative(self, position))
+        return operation
 
     def refusal(self, dtypes: Dtypes) -> Exception:
         """The error for a gradient that can't be derived."""
@@ -141,13 +143,13 @@ class _Derivative(ScalarOperation):
 
     def formula(self, dtypes: Dtypes) -> Formula | None:
         """The derivative of the operation's formula; the cotangent has the dtype of its result."""
-        found = self._formulas.get(dtypes)
-        if found is None:
+        formula = self._formulas.get(dtypes)
+        if formula is None:
             of = self._of.formula(dtypes[1:])
             if of is None:
                 raise self._of.refusal(dtypes[1:])
-            found = self._formulas[dtypes] = of.derivative(self._position)
-        return found
+            formula = self._formulas[dtypes] = of.derivative(self._position)
+        return formula
 
 
 class _OfFunction(ScalarOperation):
@@ -182,8 +184,8 @@ class _OfFunction(ScalarOperation):
             pass
         with self._lock:
             self._used = used_by(self.py_func)
-            self._formulas[dtypes] = found = self._traced(dtypes)
-        return found
+            self._formulas[dtypes] = formula = self._traced(dtypes)
+        return formula
 
     def is_stale(self) -> bool:
         """Whether the function uses something else from outside than when it was traced."""
@@ -233,10 +235,10 @@ class _OfFunction(ScalarOperation):
             TypeError: Numba can't compile it.
         """
         with self._lock:
-            found = self._compiled.get(dtypes)
-            if found is None:
-                found = self._compiled[dtypes] = ScalarStep(self.__name__, self.py_func, dtypes, self._part)
-        return found
+            step = self._compiled.get(dtypes)
+            if step is None:
+                step = self._compiled[dtypes] = ScalarStep(self.__name__, self.py_func, dtypes, self._part)
+        return step
 
     def launches(self, inputs: Sequence[Any], outputs: Sequence[Any]) -> Launches | None:
         """The kernel of the function as Numba compiles it."""
@@ -258,15 +260,15 @@ def parameters_of(function: FunctionType) -> list[inspect.Parameter]:
     Raises:
         TypeError: there are none, or some that take any number of values or are known by name alone.
     """
-    found = [*inspect.signature(function).parameters.values()]
+    parameters = [*inspect.signature(function).parameters.values()]
     allowed = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    odd = [str(one) for one in found if one.kind not in allowed]
-    if odd or not found:
+    odd = [str(parameter) for parameter in parameters if parameter.kind not in allowed]
+    if odd or not parameters:
         raise TypeError(
             f"elementwise: {function.__name__} has {'the parameters ' + ', '.join(odd) if odd else 'no parameters'}; "
             "a scalar function takes one number for each of its inputs, by position."
         )
-    return found
+    return parameters
 
 
 class Elementwise:
@@ -283,13 +285,15 @@ class Elementwise:
     __qualname__: str
 
     def __init__(self, function: Any) -> None:
-        found = python_function(function)
-        functools.update_wrapper(self, found)
-        self.__wrapped__, self.python_function = function, found
-        parameters = parameters_of(found)
+        python = python_function(function)
+        functools.update_wrapper(self, python)
+        self.__wrapped__, self.python_function = function, python
+        parameters = parameters_of(python)
         self._parameters = [parameter.name for parameter in parameters]
-        self._defaults = {one.name: one.default for one in parameters if one.default is not one.empty}
-        self.operation = _OfFunction(found, f"elementwise({found.__name__})")
+        self._defaults = {
+            parameter.name: parameter.default for parameter in parameters if parameter.default is not parameter.empty
+        }
+        self.operation = _OfFunction(python, f"elementwise({python.__name__})")
 
     def __repr__(self) -> str:
         return f"<fastgrad.elementwise {self.__name__}({', '.join(self._parameters)})>"
@@ -365,46 +369,46 @@ class Elementwise:
                     f"{self.__name__}.gradient: {function.__name__} should take {len(names)} numbers: {', '.join(names)}."
                 )
         if len(functions) == count:
-            given = [None if one is None else _operation_of(one) for one in functions]
+            operations = [None if function is None else _operation_of(function) for function in functions]
         elif functions[0] is None:
-            given = [None] * count
+            operations = [None] * count
         else:
-            found = python_function(functions[0])
-            given = [_OfFunction(found, f"elementwise({found.__name__})", part) for part in range(count)]
-        self.operation.set_gradient(given)
+            python = python_function(functions[0])
+            operations = [_OfFunction(python, f"elementwise({python.__name__})", part) for part in range(count)]
+        self.operation.set_gradient(operations)
         return functions[0] if len(functions) == 1 else functions
 
     def _bound(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
         names = self._parameters
         if "name" not in names:
             kwargs = {key: value for key, value in kwargs.items() if key != "name"}
-        given = self._defaults | dict(zip(names, args, strict=False))
+        values = self._defaults | dict(zip(names, args, strict=False))
         unknown = [key for key in kwargs if key not in names or key in names[: len(args)]]
-        missing = [key for key in names if key not in given and key not in kwargs]
+        missing = [key for key in names if key not in values and key not in kwargs]
         if len(args) > len(names) or unknown or missing:
             problem = (
                 f"unknown {unknown}" if unknown else f"missing {missing}" if missing else f"got {len(args)} arguments"
             )
             raise TypeError(f"{self.__name__}({', '.join(names)}): {problem}.")
-        return tuple([(given | kwargs)[key] for key in names])
+        return tuple([(values | kwargs)[key] for key in names])
 
     def _tensors(self, args: Sequence[Any]) -> list[Tensor]:
         """The arguments as tensors, numbers of one dtype."""
-        found: list[Any] = [x._read() if isinstance(x, Variable) else as_tensor_or_none(x) for x in args]
-        numbers = [x._array.dtype for x in found if x is not None and x._array.dtype != BOOL]
-        self._check(found)
-        if any(x is None for x in found):
+        tensors: list[Any] = [x._read() if isinstance(x, Variable) else as_tensor_or_none(x) for x in args]
+        numbers = [x._array.dtype for x in tensors if x is not None and x._array.dtype != BOOL]
+        self._check(tensors)
+        if any(x is None for x in tensors):
             for position, x in enumerate(args):
-                if found[position] is None:
+                if tensors[position] is None:
                     is_free = not numbers or isinstance(x, bool)
-                    found[position] = convert_to_tensor(x) if is_free else convert_beside(x, promoted(*numbers))
-            self._check(found)
-            numbers = [x._array.dtype for x in found if x._array.dtype != BOOL]
+                    tensors[position] = convert_to_tensor(x) if is_free else convert_beside(x, promoted(*numbers))
+            self._check(tensors)
+            numbers = [x._array.dtype for x in tensors if x._array.dtype != BOOL]
         if any(dtype != numbers[0] for dtype in numbers):
-            wanted = promoted(*numbers)
+            common = promoted(*numbers)
             cast = TABLE["cast"]
-            found = [x if x._array.dtype in {BOOL, wanted} else cast(x, dtype=wanted.name) for x in found]
-        return found
+            tensors = [x if x._array.dtype in {BOOL, common} else cast(x, dtype=common.name) for x in tensors]
+        return tensors
 
     def _check(self, tensors: Sequence[Tensor | None]) -> None:
         for x in tensors:
@@ -424,8 +428,8 @@ class Elementwise:
 def _operation_of(function: Any) -> ScalarOperation:
     if isinstance(function, Elementwise):
         return function.operation
-    found = python_function(function)
-    return _OfFunction(found, f"elementwise({found.__name__})")
+    python = python_function(function)
+    return _OfFunction(python, f"elementwise({python.__name__})")
 
 
 def elementwise(function: Any) -> Elementwise:

@@ -26,11 +26,11 @@ FLOAT64: np.dtype = np.dtype(np.float64)
 def promoted(*dtypes: np.dtype) -> np.dtype:
     """The dtype in which numbers of several dtypes meet: the widest float if there is any, else NumPy's choice."""
     floats = [dtype for dtype in dtypes if dtype in FLOATING]
-    wanted, *others = floats or dtypes
+    common, *others = floats or dtypes
     for dtype in others:
-        halves = wanted.itemsize == dtype.itemsize == 2
-        wanted = FLOAT32 if halves and wanted != dtype else np.promote_types(wanted, dtype)
-    return wanted
+        halves = common.itemsize == dtype.itemsize == 2
+        common = FLOAT32 if halves and common != dtype else np.promote_types(common, dtype)
+    return common
 
 
 class Term:
@@ -185,29 +185,29 @@ class Formula:
         terms = Terms()
         inputs = (self.dtype, *self.inputs)
         copies: dict[int, Term] = {}
-        wanted = self.inputs[position]
+        dtype = self.inputs[position]
 
         def derived(tree: Tree) -> Tree:
             if isinstance(tree, Fork):
                 condition = _copied(tree.condition, terms, copies)
                 return Fork(condition, derived(tree.then), derived(tree.otherwise))
-            return terms.cast(_slope(tree, position, inputs, terms), wanted)
+            return terms.cast(_slope(tree, position, inputs, terms), dtype)
 
         return Formula(inputs, derived(self.tree), terms)
 
 
 def _copied(term: Term, terms: Terms, copies: dict[int, Term]) -> Term:
     """A term in terms of a derivative, whose first input is the cotangent."""
-    for one in in_order(term):
-        if id(one) in copies:
+    for part in in_order(term):
+        if id(part) in copies:
             continue
-        if one.row is not None:
-            operands = tuple([copies[id(operand)] for operand in one.operands])
-            copies[id(one)] = terms.node(one.row, operands, one.attributes, one.dtype)
-        elif isinstance(one.value, int):
-            copies[id(one)] = terms.input(one.value + 1, one.dtype)
+        if part.row is not None:
+            operands = tuple([copies[id(operand)] for operand in part.operands])
+            copies[id(part)] = terms.node(part.row, operands, part.attributes, part.dtype)
+        elif isinstance(part.value, int):
+            copies[id(part)] = terms.input(part.value + 1, part.dtype)
         else:
-            copies[id(one)] = terms.constant(one.value, one.dtype)
+            copies[id(part)] = terms.constant(part.value, part.dtype)
     return copies[id(term)]
 
 
@@ -250,9 +250,9 @@ def _slope(leaf: Term, position: int, inputs: Sequence[np.dtype], terms: Terms) 
         id(tensor): terms.input(number, dtype)
         for number, (tensor, dtype) in enumerate(zip(tensors, inputs, strict=True))
     }
-    for row, operands_, outputs, attributes in record.entries:
+    for row, row_inputs, outputs, attributes in record.entries:
         if row.form is not Form.ELEMENTWISE or len(outputs) != 1:
             raise InternalError(f"the gradient of a scalar formula needs {row.name}, which is not element-wise.")
-        given = tuple([known.get(id(x)) or terms.constant(x._array, x._array.dtype) for x in operands_])
-        known[id(outputs[0])] = terms.node(row, given, attributes, outputs[0]._array.dtype)
+        arguments = tuple([known.get(id(x)) or terms.constant(x._array, x._array.dtype) for x in row_inputs])
+        known[id(outputs[0])] = terms.node(row, arguments, attributes, outputs[0]._array.dtype)
     return known.get(id(slope)) or terms.constant(slope._array, slope._array.dtype)

@@ -11,7 +11,7 @@ import numpy as np
 
 from fastgrad.custom.formula import Formula, Term, in_order
 from fastgrad.custom.symbols import NotFollowedError
-from fastgrad.custom.tracing import traced
+from fastgrad.custom.tracer import traced
 from fastgrad.kernels.building.body import ByDtype, by_dtype, digest
 from fastgrad.operation import BOOLEAN
 from fastgrad.trace.fusion.scalar_code import NAMES, constant, translated

@@ -25,10 +25,10 @@ def python_function(function: Any) -> types.FunctionType:
         TypeError: there is none.
     """
     for name in ("", "_dispatcher", "gufunc_builder", "operation"):  # of njit, vectorize, guvectorize, elementwise
-        found = getattr(function, name, None) if name else function
-        found = getattr(found, "py_func", found)
-        if isinstance(found, types.FunctionType):
-            return found
+        candidate = getattr(function, name, None) if name else function
+        candidate = getattr(candidate, "py_func", candidate)
+        if isinstance(candidate, types.FunctionType):
+            return candidate
     raise TypeError(f"got {function!r}; give a Python function, or one that Numba has compiled.")
 
 
@@ -79,12 +79,12 @@ def used_by(function: types.FunctionType, known: set[int] | None = None) -> list
     known.add(id(function))
     code, values = function.__code__, outside_values(function)
     cells = dict(zip(code.co_freevars, function.__closure__ or (), strict=True))
-    found = []
+    used = []
     for name, value in values.items():
         if isinstance(value, (types.ModuleType, types.BuiltinFunctionType, type, np.ufunc)):
             continue
-        found.append(Used(cells.get(name, function.__globals__), name, value))
+        used.append(Used(cells.get(name, function.__globals__), name, value))
         inner = getattr(value, "py_func", value)
         if isinstance(inner, types.FunctionType) and not (inner.__module__ or "").startswith("numpy"):
-            found += used_by(inner, known)
-    return found
+            used += used_by(inner, known)
+    return used

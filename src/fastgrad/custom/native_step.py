@@ -75,8 +75,8 @@ class NativeStep:
 
     def __call__(self, *arguments: Any) -> int:
         """Does the items from ``first`` to ``last``, the last two arguments; the item that it stopped at, or -1."""
-        *given, first, last = arguments
-        words = np.array([x.ctypes.data if isinstance(x, np.ndarray) else x for x in given], np.int64)
+        *operands, first, last = arguments
+        words = np.array([x.ctypes.data if isinstance(x, np.ndarray) else x for x in operands], np.int64)
         return self._entry(words.ctypes.data, first, last) - 1
 
 
@@ -149,14 +149,13 @@ def dispatcher_of(function: Any, **options: Any) -> Any:
 
     Args:
         function: the user's.
-        options: of ``numba.njit``; with any the function is compiled anew.
+        options: of ``numba.njit``; with any the function is compiled again.
     """
     numba, _ = _numba()
-    given = getattr(function, "targetoptions", None)
-    as_it_is = given is not None and function._can_compile and not given.get("parallel") and not given.get("forceobj")
-    if as_it_is and not options and not checks_bounds():
+    target_options = getattr(function, "targetoptions", None)
+    if not options and not checks_bounds() and target_options is not None and _fits_steps(function):
         return function
-    kept = {key: value for key, value in (given or {}).items() if key not in _DROPPED}
+    kept = {key: value for key, value in (target_options or {}).items() if key not in _DROPPED}
     checked = {"boundscheck": True} if checks_bounds() else {}
     options |= checked
     copy = _with_others(python_function(function), lambda inner: dispatcher_of(inner, **options))
@@ -170,6 +169,15 @@ def dispatcher_of(function: Any, **options: Any) -> Any:
 def in_python(function: FunctionType) -> FunctionType:
     """The function as plain Python, for processes in which nothing is compiled."""
     return _with_others(function, in_python)
+
+
+def _fits_steps(dispatcher: Any) -> bool:
+    """Whether a step can call what Numba has compiled: its types are open, it starts no threads, and its code can be looked at."""
+    options = dispatcher.targetoptions
+    is_cached = (
+        type(dispatcher._cache).__name__ != "NullCache"
+    )  # of code from a file Numba shows nothing: see needs_gil
+    return dispatcher._can_compile and not options.get("parallel") and not options.get("forceobj") and not is_cached
 
 
 _DROPPED = frozenset(["nopython", "forceobj", "looplift", "cache", "parallel"])
@@ -282,12 +290,12 @@ def compiled_step(name: str, parameters: str, lines: Sequence[str], names: dict[
 
 
 def run_natively(
-    found: Launches, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray], alone: bool
+    launches: Launches, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray], alone: bool
 ) -> int | None:
     """Runs launches that may stop, by the team where there is much work.
 
     Args:
-        found: what to run; running it again gives the same.
+        launches: what to run; running it again gives the same.
         inputs: of the shapes and dtypes that it was made for.
         outputs: C-contiguous.
         alone: whether this thread does all of it; it does not hold Python's lock.
@@ -296,8 +304,8 @@ def run_natively(
         None, or the item that stopped it.
     """
     arrays = [np.require(x, None, ["C", "A"]) for x in inputs]
-    if not alone and is_shared(found) and is_plain(found):
-        scratch = [np.empty(size, dtype) for dtype, size in found.scratch]
-        if Frame(found, arrays, outputs).run((*arrays, *outputs, *scratch)):
+    if not alone and is_shared(launches) and is_plain(launches):
+        scratch = [np.empty(size, dtype) for dtype, size in launches.scratch]
+        if Frame(launches, arrays, outputs).run((*arrays, *outputs, *scratch)):
             return None
-    return run_launches(found, arrays, outputs)
+    return run_launches(launches, arrays, outputs)

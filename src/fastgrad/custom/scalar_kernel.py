@@ -68,8 +68,8 @@ def _result(function: FunctionType, inputs: tuple[np.dtype, ...]) -> np.dtype | 
 
     numba = frontend(cpu)
     types = tuple([numba.type_of(dtype.name) if dtype.kind != "b" else _boolean() for dtype in inputs])
-    found = numba.scalar_function(function, {}).compiled(types).signature.return_type
-    text = "bool" if str(found) == "boolean" else str(found)
+    result = numba.scalar_function(function, {}).compiled(types).signature.return_type
+    text = "bool" if str(result) == "boolean" else str(result)
     return np.dtype(text) if text in _NUMBERS else None
 
 
@@ -94,7 +94,7 @@ def _built(function: FunctionType, inputs: tuple[np.dtype, ...], result: np.dtyp
     value = call if output.kind == "b" else f"{output.name}({call})"
     name = f"{function.__name__}_{digest(f'{content} {inputs}'.encode())[:12]}"
     lines = [
-        f"def {name}({', '.join([one.partition(':')[0] for one in parameters])}):",
+        f"def {name}({', '.join([parameter.partition(':')[0] for parameter in parameters])}):",
         "    for k in range(first, last):",
         f"        y[k] = {stored(value, output)}",
     ]

@@ -67,10 +67,10 @@ class ScalarStep:
         if part is not None and hasattr(result, "types"):
             result = result.types[part]
         try:
-            found = as_dtype(result)
+            dtype = as_dtype(result)
         except NumbaNotImplementedError:
             raise TypeError(f"{name}: the function gives {result}, and should give a number.") from None
-        self.dtype = result_dtype(inputs, found)
+        self.dtype = result_dtype(inputs, dtype)
         places = range(len(inputs))
         parameters = [*[f"x{i}: in[{dtype.name}]" for i, dtype in enumerate(inputs)], f"y: out[{self.dtype.name}]"]
         parameters += [f"step{i}: int" for i in places]
@@ -113,9 +113,9 @@ class ScalarStep:
         y = np.empty(shape, self.dtype)
         if not y.size:
             return y
-        found = planned(self._launches_of, arrays, [y], {})
-        assert found is not None
-        stopped = run_natively(found, arrays, [y], self.needs_gil)
+        launches = planned(self._launches_of, arrays, [y], {})
+        assert launches is not None
+        stopped = run_natively(launches, arrays, [y], self.needs_gil)
         if stopped is not None:
             values = [np.broadcast_to(x, shape).reshape(-1)[stopped] for x in arrays]
             self._called(*values)  # which raises

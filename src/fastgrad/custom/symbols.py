@@ -152,9 +152,9 @@ def terms_of(terms: Terms, *values: Any) -> list[Term]:
     """Values as terms of one dtype."""
     strong = [x.dtype for x in values if isinstance(x, (Symbol, np.generic)) and not isinstance(x, float)]
     common = promoted(*strong)
-    found = [term_of(value, terms, common) for value in values]
-    common = promoted(*[term.dtype for term in found])
-    return [terms.cast(term, common) for term in found]
+    operands = [term_of(value, terms, common) for value in values]
+    common = promoted(*[term.dtype for term in operands])
+    return [terms.cast(term, common) for term in operands]
 
 
 def _truth(term: Term, terms: Terms) -> Term:
@@ -168,14 +168,14 @@ Rule = Callable[..., Term]
 
 def _numbers(terms: Terms, *values: Any) -> list[Term]:
     """Terms of one dtype that is no bool."""
-    found = terms_of(terms, *values)
-    return [terms.cast(x, INT64) for x in found] if found[0].dtype == BOOL else found
+    operands = terms_of(terms, *values)
+    return [terms.cast(x, INT64) for x in operands] if operands[0].dtype == BOOL else operands
 
 
 def _floats(terms: Terms, *values: Any) -> list[Term]:
     """Terms of one floating dtype; integers become float64."""
-    found = terms_of(terms, *values)
-    return found if found[0].dtype in FLOATING else [terms.cast(x, FLOAT64) for x in found]
+    operands = terms_of(terms, *values)
+    return operands if operands[0].dtype in FLOATING else [terms.cast(x, FLOAT64) for x in operands]
 
 
 def _of_numbers(row: str) -> Rule:
@@ -200,10 +200,10 @@ def _logical(row: str) -> Rule:
 
 def _bitwise(row: str, of_bools: str) -> Rule:
     def rule(terms: Terms, *values: Any) -> Term:
-        found = terms_of(terms, *values)
-        if found[0].dtype in FLOATING:
-            raise NotFollowedError(f"it takes {row} of {found[0].dtype}")
-        return terms.of(of_bools if found[0].dtype == BOOL else row, *found)
+        operands = terms_of(terms, *values)
+        if operands[0].dtype in FLOATING:
+            raise NotFollowedError(f"it takes {row} of {operands[0].dtype}")
+        return terms.of(of_bools if operands[0].dtype == BOOL else row, *operands)
 
     return rule
 
@@ -212,8 +212,8 @@ def _whole(row: str) -> Rule:
     """Rounding: integers stay as they are."""
 
     def rule(terms: Terms, x: Any) -> Term:
-        (found,) = _numbers(terms, x)
-        return terms.of(row, found) if found.dtype in FLOATING else found
+        (number,) = _numbers(terms, x)
+        return terms.of(row, number) if number.dtype in FLOATING else number
 
     return rule
 
@@ -222,9 +222,9 @@ def _scaled(row: str | None, factor: float) -> Rule:
     """A function times a factor."""
 
     def rule(terms: Terms, x: Any) -> Term:
-        (found,) = _floats(terms, x)
-        found = found if row is None else terms.of(row, found)
-        return terms.of("multiply", found, terms.constant(factor, found.dtype))
+        (number,) = _floats(terms, x)
+        number = number if row is None else terms.of(row, number)
+        return terms.of("multiply", number, terms.constant(factor, number.dtype))
 
     return rule
 
@@ -254,17 +254,17 @@ def _power(terms: Terms, x: Any, y: Any) -> Term:
 
 
 def _log(terms: Terms, x: Any, base: Any = None) -> Term:
-    found = terms.of("log", *_floats(terms, x))
+    logarithm = terms.of("log", *_floats(terms, x))
     if base is None:
-        return found
+        return logarithm
     if not isinstance(base, (int, float)):
         raise NotFollowedError("it takes a logarithm to a base that is no Python number")
-    return terms.of("multiply", found, terms.constant(1.0 / math.log(base), found.dtype))
+    return terms.of("multiply", logarithm, terms.constant(1.0 / math.log(base), logarithm.dtype))
 
 
 def _exp2(terms: Terms, x: Any) -> Term:
-    (found,) = _floats(terms, x)
-    return terms.of("pow", terms.constant(2.0, found.dtype), found)
+    (exponent,) = _floats(terms, x)
+    return terms.of("pow", terms.constant(2.0, exponent.dtype), exponent)
 
 
 def _hypot(terms: Terms, x: Any, y: Any) -> Term:

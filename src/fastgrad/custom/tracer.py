@@ -54,8 +54,8 @@ def traced(function: types.FunctionType, inputs: tuple[np.dtype, ...]) -> list[F
         if leaves > MOST_LEAVES:
             raise NotFollowedError(f"there are more than {MOST_LEAVES} paths through its branches")
         trace = Trace(terms, turns, MOST_LEAVES)
-        found = call(*[Symbol(term, trace) for term in arguments])
-        results = list(found) if isinstance(found, tuple) else [found]
+        value = call(*[Symbol(term, trace) for term in arguments])
+        results = list(value) if isinstance(value, tuple) else [value]
         for value in results:
             if type(value) is not Symbol and not isinstance(value, (bool, int, float, np.generic, types.NoneType)):
                 raise NotFollowedError(f"it returns {value!r}, which is no number")
@@ -66,21 +66,21 @@ def traced(function: types.FunctionType, inputs: tuple[np.dtype, ...]) -> list[F
         results, forks = grown(turns)
         conditions = [*forks]
         for number in range(len(conditions) - 1, len(turns) - 1, -1):
-            others = tree((*[forks[one] for one in conditions[:number]], False))
+            others = tree((*[forks[condition] for condition in conditions[:number]], False))
             if len(others) != len(results):
                 raise NotFollowedError(f"it returns {len(results)} numbers in one branch and {len(others)} in another")
             results = [_Choice(conditions[number], a, b) for a, b in zip(results, others, strict=True)]
         return results
 
     try:
-        found = tree(())
+        trees = tree(())
     except (TypeError, ValueError, AttributeError, NotImplementedError, AssertionError) as error:
         raise NotFollowedError(f"{_line_of(error, function)}: {error}") from error
     except NotFollowedError as error:
         raise NotFollowedError(f"{_line_of(error, function)}: {error}") from None
     if len(terms) > MOST_TERMS:
         raise NotFollowedError(f"its formula has {len(terms)} terms, more than {MOST_TERMS}")
-    return [_formula(one, inputs, terms) for one in found]
+    return [_formula(branches, inputs, terms) for branches in trees]
 
 
 class _Choice(tuple):

@@ -10,7 +10,7 @@ import pytest
 
 from fastgrad.custom.formula import Fork
 from fastgrad.custom.symbols import NotFollowedError
-from fastgrad.custom.tracing import MOST_LEAVES, traced
+from fastgrad.custom.tracer import MOST_LEAVES, traced
 
 FLOAT64 = np.dtype(np.float64)
 X = np.linspace(-2, 2, 9)
