@@ -63,10 +63,10 @@ def test_kernels_of_float32_compute_nothing_in_float64(compiled):
 
 
 def by_name(compiled, names):
-    """The PTX of the kernels of these names, of float32 where they are for that, by name."""
+    """The PTX of the kernels of these names, of float32 where they are for that, by name; not of bytes, which are for odd sizes."""
     texts = {name: [] for name in names}
     for one, text in compiled:
-        if one.kernel.name in names and not one.elements & {"float64"}:
+        if one.kernel.name in names and not one.elements & {"float64"} and one.dtypes.get("T") != "uint8":
             texts[one.kernel.name].append(text)
     assert all(texts.values())
     return texts

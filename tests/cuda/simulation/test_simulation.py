@@ -7,7 +7,9 @@ from fastgrad.cuda.building.body import WARP, shared_array, shuffle_down, shuffl
 from fastgrad.cuda.building.kernel import device_kernel, on_device
 from fastgrad.cuda.kernels.rows import log_softmax, softmax, softmax_gradient, sum_rows
 from fastgrad.cuda.simulation.lock_step import SimulationError, simulate
+from fastgrad.kernels.building.body import local_array
 from fastgrad.kernels.building.bounds import OutOfBoundsError
+from fastgrad.kernels.building.build import kernel as cpu_kernel
 from fastgrad.kernels.drawing import random as draws
 
 FLOATS = ("float32", "float64")
@@ -68,7 +70,7 @@ def test_random_numbers_are_the_cpus_to_the_bit(kernel):
     np.testing.assert_array_equal(on_gpu, on_cpu)
 
 
-@pytest.mark.parametrize("dtype", ["int32", "int64", "uint32", "float32", "float64"])
+@pytest.mark.parametrize("dtype", ["int32", "int64", "float32", "float64"])
 def test_shuffles_give_other_threads_numbers(dtype):
     @device_kernel("x: in[T], y: out[T], z: out[T], first: int, last: int", T=(dtype,))
     def exchange(x, y, z, first, last):
@@ -224,3 +226,23 @@ def test_of_the_answers_of_units_that_are_not_fine_the_smallest_counts():
     assert simulate(finds, {"T": "float32"}, [x], 300) is None
     x[[250, 77, 99]] = -1
     assert simulate(finds, {"T": "float32"}, [x], 300, blocks=3) == 77
+
+
+def test_local_arrays_of_the_cpu_and_of_the_simulation_are_compiled_in_one_process():
+    def reversed_parts(x, y, first, last):
+        part = local_array(T, 5)
+        for unit in range(first, last):
+            for i in range(5):
+                part[i] = x[5 * unit + i]
+            for i in range(5):
+                y[5 * unit + i] = part[4 - i]
+
+    x, text = rows("float32", 4, 5), "x: in[T], y: out[T], first: int, last: int"
+    for on_cpu_first in (True, False):
+        compiled, y, z = cpu_kernel(text, T=FLOATS)(reversed_parts), np.zeros_like(x), np.zeros_like(x)
+        if on_cpu_first:
+            compiled[x.dtype](x, y, 0, 4)
+        simulate(on_device(compiled), {"T": "float32"}, [x, z], 4)
+        compiled[x.dtype](x, y, 0, 4)
+        np.testing.assert_array_equal(y, x[:, ::-1])
+        np.testing.assert_array_equal(z, y)

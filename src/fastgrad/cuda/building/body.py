@@ -17,6 +17,12 @@ thread = Special("thread")
 threads = Special("threads")
 """`threads()`: how many threads a block has, a multiple of `WARP`."""
 
+block = Special("block")
+"""`block()`: the number of this block."""
+
+blocks = Special("blocks")
+"""`blocks()`: how many blocks there are."""
+
 shared_array = Special("shared_array", takes_type=True)
 """`shared_array(T, 32)`: a pointer to elements that the threads of a block share; the length is a literal."""
 
@@ -24,7 +30,7 @@ synchronize = Special("synchronize")
 """`synchronize()`: waits until all threads of the block are here; what they have written is seen by all."""
 
 shuffle_xor = Special("shuffle_xor")
-"""`shuffle_xor(x, n)`: the x of the thread whose number in the warp is this one's, with the bits of n flipped."""
+"""`shuffle_xor(x, n)`: the x, a float or a signed integer of 32 or 64 bits, of the thread whose number in the warp is this one's, with the bits of n flipped."""
 
 shuffle_down = Special("shuffle_down")
 """`shuffle_down(x, n)`: the x of the thread n further on in the warp; this thread's own where there is none."""

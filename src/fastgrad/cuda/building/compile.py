@@ -13,22 +13,21 @@ from types import FunctionType
 from typing import Any
 
 from fastgrad.cuda.building.binding import NotForGpus, bits_of, rebound
+from fastgrad.cuda.building.entry import entry_of, entry_source
 from fastgrad.cuda.building.kernel import DeviceKernel
 from fastgrad.cuda.building.library import OF_GPU
 from fastgrad.kernels.building.body import ByDtype, Special, digest, fingerprint
-from fastgrad.kernels.building.signature import ARRAY_KINDS, LIST_KINDS, SHARE, Parameter
+from fastgrad.kernels.building.signature import ARRAY_KINDS, LIST_KINDS, Parameter
 
 COMPILERS = (
     *("numba-cuda", "numba", "llvmlite"),
     *("nvidia-cuda-nvrtc", "nvidia-cuda-runtime", "nvidia-nvjitlink", "nvidia-nvvm"),
 )
 """The packages that make machine code, whose versions that depends on."""
-ENTRY = "kernel"
-"""The name of the entry of each kernel."""
 
 
 def compile_ptx(kernel: DeviceKernel, dtypes: Mapping[str, Any], capability: int) -> str:
-    """The PTX of a kernel; its entry is `kernel`.
+    """The PTX of a kernel; its entry is `entry.ENTRY`.
 
     Args:
         kernel: what is compiled.
@@ -41,25 +40,14 @@ def compile_ptx(kernel: DeviceKernel, dtypes: Mapping[str, Any], capability: int
         RuntimeError: numba-cuda refuses it; the message has its reason.
     """
     variables = kernel.checked_types(dtypes)
-    from fastgrad.cuda.building import intrinsics, numba_cuda
+    from fastgrad.cuda.building import numba_cuda
 
-    body = _device_function(kernel.function, tuple(variables.items()))
-    scope = {
-        "__name__": __name__,
-        **{name: _plain(getattr(intrinsics, name)) for name in ("thread", "threads", "block", "blocks")},
-        **{
-            name: getattr(intrinsics, name)
-            for name in ("arrays_are_aligned", "arrays_are_distinct", "keep_least", "unit_of_work")
-        },
-        "body": body,
-    }
-    exec(compile(entry_source(kernel), f"<entry of {kernel.name}>", "exec"), scope)  # noqa: S102 - our own text
     types = numba_cuda.types
+    chosen = tuple(variables.items())
+    entry = _bound(entry_of(kernel, _device_function(kernel.function, chosen)), chosen)
     arguments = [_type_of(parameter, variables) for parameter in kernel.given]
     try:
-        return numba_cuda.compile_entry(
-            scope[ENTRY], (*arguments, types.CPointer(types.int64), types.int64), capability
-        )
+        return numba_cuda.compile_entry(entry, (*arguments, types.CPointer(types.int64), types.int64), capability)
     except numba_cuda.NumbaError as error:
         raise RuntimeError(f"kernel {kernel.name} can't be compiled for a GPU: {error}") from error
 
@@ -93,31 +81,6 @@ def _compilers() -> str:
     ]
     versions = [f"{package} {metadata.version(package)}" for package in COMPILERS]
     return "\n".join([f"builder {ours}", *functions, *versions])
-
-
-def entry_source(kernel: DeviceKernel) -> str:
-    """The function that a GPU's threads begin with: deals the units of work out to threads, or to blocks whose threads share it.
-
-    Its parameters are those `given`, the address of the answer, and the number of units. Of the answers >= 0, with which units say
-    that they are not fine, the smallest is kept at the address `answer`.
-    """
-    names = [f"{p.name}_" for p in kernel.given]  # none of which is a name of the text below
-    passed = [f"{name}[0]" if p.name in kernel.read else name for name, p in zip(names, kernel.given, strict=True)]
-    if kernel.is_shared:
-        place = [parameter.name for parameter in kernel.signature.parameters].index(SHARE[0])
-        passed[place:place] = ["first", "first + 1"]
-    work = f"body({', '.join(passed)})"
-    begin, step = (
-        ("block()", "blocks()") if kernel.together else ("block() * threads() + thread()", "blocks() * threads()")
-    )
-    return f"""def {ENTRY}({", ".join([*names, "answer", "units"])}):
-    {"arrays_are_distinct" if kernel.noalias else "arrays_are_aligned"}()
-    unit, step = {begin}, {step}
-    while unit < units:
-        first = unit_of_work(unit)
-        {f"keep_least(answer, {work})" if kernel.signature.returns_status else work}
-        unit += step
-"""
 
 
 def _type_of(parameter: Parameter, variables: Mapping[str, str]) -> Any:
@@ -173,6 +136,11 @@ def _plain(function: Any) -> Any:
 def _device_function(function: FunctionType, variables: tuple[tuple[str, str], ...]) -> Any:
     from fastgrad.cuda.building.numba_cuda import DeviceFunction
 
+    return DeviceFunction(_bound(function, variables))
+
+
+def _bound(function: FunctionType, variables: tuple[tuple[str, str], ...]) -> FunctionType:
+    """A copy of a function that numba-cuda can compile."""
     types = {name: _number(dtype) for name, dtype in variables}
     types |= {name + "_bits": _number(bits_of(dtype)) for name, dtype in variables}
-    return DeviceFunction(rebound(function, _Types(types), lambda value: _substitute(value, variables)))
+    return rebound(function, _Types(types), lambda value: _substitute(value, variables))

@@ -7,6 +7,7 @@ from typing import Any
 from llvmlite import ir
 
 from fastgrad.cuda.building import body as of_gpus
+from fastgrad.cuda.building import entry
 from fastgrad.cuda.building.numba_cuda import cgutils, cuda, intrinsic, types
 from fastgrad.kernels.building import body
 
@@ -228,6 +229,10 @@ def shuffle_down(x: Any, lanes: Any) -> Any:
 
 
 SPECIALS: dict[body.Special, Any] = {
+    entry.arrays_are_aligned: arrays_are_aligned,
+    entry.arrays_are_distinct: arrays_are_distinct,
+    entry.keep_least: keep_least,
+    entry.unit_of_work: unit_of_work,
     body.address_of: address_of,
     body.float_bits: float_bits,
     body.from_bits: from_bits,
@@ -239,6 +244,8 @@ SPECIALS: dict[body.Special, Any] = {
     body.round_to_even: round_to_even,
     body.round_to_zero: round_to_zero,
     body.round_up: round_up,
+    of_gpus.block: block,
+    of_gpus.blocks: blocks,
     of_gpus.load_aligned: load_aligned,
     of_gpus.shared_array: shared_array,
     of_gpus.shuffle_down: shuffle_down,

@@ -1,22 +1,16 @@
-"""Kernels for a GPU, and their way to LLVM IR."""
+"""Kernels for a GPU."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from types import FunctionType
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
-from fastgrad.kernels.building.bounds import RECORD, checking
 from fastgrad.kernels.building.build import Kernel, body_of, signature_of
-from fastgrad.kernels.building.compile import parameter_type, type_names
-from fastgrad.kernels.building.number_types import llvm_type
-from fastgrad.kernels.building.signature import SHARE, Parameter, Signature, checked_words, parse_signature
-from fastgrad.kernels.building.specials import TOUCHED, Write
-from fastgrad.kernels.building.translate import translated
-from fastgrad.kernels.building.wrapper import RAISED, body_arguments, fields_of, names_ir
+from fastgrad.kernels.building.signature import SHARE, Parameter, Signature, parse_signature
 
 THREADS = 256
 """How many threads a block has, where a kernel does not say."""
@@ -139,107 +133,5 @@ def of_native(native: Any) -> OnDevice:
     return _known[conversion]
 
 
-class Machine(NamedTuple):
-    """What the entry of a kernel is written with.
-
-    Attributes:
-        specials: how the names of `cuda.building.body` are written.
-        head: of the definition of the entry.
-        numbers: lines that give %thread, %threads, %block and %blocks, as int64.
-        declared: what these lines use.
-        checked: whether accesses outside of arrays are found (`kernels.building.bounds`); entries then have more parameters.
-    """
-
-    specials: Mapping[Any, Write]
-    head: str
-    numbers: str
-    declared: Sequence[str]
-    checked: bool = False
-
-
 NO_ANSWER = (1 << 64) - 1
 """What stands where the answer goes before a kernel runs. Kernels whose answer is no status leave it there."""
-
-
-def kernel_ir(kernel: DeviceKernel, dtypes: Mapping[str, Any], machine: Machine) -> tuple[str, str]:
-    """LLVM IR of a kernel with its entry, and of a module to link with it.
-
-    The entry is `@kernel(what is given, answer, units)`. Of the answers >= 0, with which units say that they are not fine, the
-    smallest is kept at the address `answer`. For a machine that checks, `signature.checked_words` follow the answer.
-
-    Raises:
-        TypeError: dtypes that the kernel is not for.
-        Untranslatable: the body has something that no GPU does.
-    """
-    with checking(machine.checked):
-        return _kernel_ir(kernel, dtypes, machine)
-
-
-def _kernel_ir(kernel: DeviceKernel, dtypes: Mapping[str, Any], machine: Machine) -> tuple[str, str]:
-    variables = kernel.checked_types(dtypes)
-    parameters = kernel.signature.parameters
-    kinds = [parameter_type(parameter, variables) for parameter in parameters]
-    result = "int64" if kernel.signature.returns_status else "none"
-    specials = machine.specials
-    if not kernel.together:  # its threads share nothing
-        specials = {special: write for special, write in specials.items() if special is not TOUCHED}
-    body = translated(kernel.function, kinds, result, type_names(variables), kernel.noalias, specials)
-    aligned = " noalias align 16" if kernel.noalias else " align 16"
-    words = checked_words(kernel.signature)
-    formal, behind, read, actual = "", "", "", []
-    for i, parameter in enumerate(kernel.given):
-        (kind, _), *sizes = fields_of(parameter)
-        formal += f"{kind}{aligned if kind == 'ptr' else ''} %p{i}, "
-        if parameter.name in kernel.read:
-            read += f"  %r{i} = load double, ptr %p{i}\n"
-            actual.append(f"double %r{i}")
-            continue
-        given = [f"%p{i}"]
-        for (size, _), word in zip(sizes, words.get(parameter.name, ()), strict=False):
-            behind += f"{size} %s{word}, "
-            given.append(f"%s{word}")
-        actual.append(body_arguments(parameter, given))
-    if kernel.is_shared:
-        place = [parameter.name for parameter in parameters].index(SHARE[0])
-        actual[place:place] = ["i64 %unit", "i64 %next"]
-    work = f"call {llvm_type(result)} @.body({', '.join(actual)})"
-    if kernel.signature.returns_status:
-        work = f"""%status = {work}
-  %old = atomicrmw umin ptr %answer, i64 %status monotonic"""  # -1, that all is well, is the greatest of all
-    if kernel.together:
-        begin, step = "  %begin = add i64 %block, 0", "  %step = add i64 %blocks, 0"
-    else:
-        begin = "  %before = mul i64 %block, %threads\n  %begin = add i64 %before, %thread"
-        step = "  %step = mul i64 %blocks, %threads"
-    declared = "\n".join(line for line in machine.declared if line not in body.text)
-    if RAISED in body.text:  # for a step of 0 in a range: what cannot be
-        declared += f"\ndefine internal void @{RAISED}() alwaysinline {{\n  unreachable\n}}"
-    test = "%more = icmp slt i64 %unit, %units"
-    if machine.checked:
-        declared += names_ir(kernel.name, kernel.signature)
-        test = f"""%flag = load i64, ptr @{RECORD}
-  %fine = icmp eq i64 %flag, 0
-  %some = icmp slt i64 %unit, %units
-  %more = and i1 %some, %fine"""
-    entry = f"""{declared}
-{machine.head} @kernel({formal}ptr %answer, {behind}i64 %units) {{
-entry:
-{machine.numbers}
-{read}
-{begin}
-{step}
-  br label %test
-test:
-  %unit = phi i64 [ %begin, %entry ], [ %after, %work ]
-  {test}
-  br i1 %more, label %work, label %done
-work:
-  %next = add nsw i64 %unit, 1
-  {work}
-  %after = add nsw i64 %unit, %step
-  br label %test
-done:
-  ret void
-}}
-"""
-    return body.text + entry, body.specials

@@ -92,7 +92,7 @@ class Driver(Protocol):
 
         Raises:
             TypeError: dtypes that the kernel is not for.
-            Untranslatable: the body has something that no GPU does.
+            CompileError: the body has something that no GPU does.
             RuntimeError: it calls a function that is not there on a GPU.
         """
 

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastgrad.cuda.building.compile import compile_ptx, content_of
+from fastgrad.cuda.building.entry import ENTRY
 from fastgrad.cuda.building.kernel import DeviceKernel
 from fastgrad.cuda.building.link import Cubin, link
 from fastgrad.cuda.devices.blas import Blas, LibraryKernel, installed_blas
@@ -157,7 +158,7 @@ class RealDriver:
             return kernel
         self._begin()
         cubin = cached_cubin(kernel, dtypes, self.capability)
-        entry = self._core.ObjectCode.from_cubin(cubin.code, name=kernel.name).get_kernel("kernel")
+        entry = self._core.ObjectCode.from_cubin(cubin.code, name=kernel.name).get_kernel(ENTRY)
         # All of the code is on the GPU now: what is loaded at the first launch can't be loaded while that is recorded.
         self._checked(self._driver.cuFuncLoad(self._checked(self._driver.cuKernelGetFunction(int(entry.handle)))))
         resident = entry.occupancy.max_active_blocks_per_multiprocessor(kernel.threads, 0)

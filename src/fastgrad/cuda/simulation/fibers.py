@@ -17,17 +17,25 @@ import llvmlite.binding as llvm
 import numpy as np
 
 from fastgrad.cuda.building import body
-from fastgrad.cuda.building.specials import ASKED, BLOCK, BLOCKS, SIMULATED
 from fastgrad.kernels.building.native import initialize_llvm, target
 
 MOST_THREADS = 1024
 _STACK = 128 * 1024
-_PLACES = 4096
-"""How many questions a kernel may have in its code."""
+PLACES = 1 << 18
+"""How many questions the kernels of a process may have in their code."""
+
+SIMULATED = "fastgrad_simulated"
+"""The function that a simulated kernel calls: (number in `ASKED`, place in the code, a, b) gives a number."""
+
+ASKED = (
+    *(body.thread, body.threads, body.block, body.blocks),
+    *(body.shared_array, body.synchronize, body.shuffle_xor, body.shuffle_down),
+)
 
 STATE = "fastgrad_fibers"
-THREAD, _THREADS, _BLOCK, _BLOCKS, _SCHEDULER, _ENTRY, _ARGUMENTS, _ROOM, _END, _FULL = range(10)
-"""Words of the state: who runs, of how many, in which block of how many; the stack of `run_until_all_wait`; the kernel; memory to share."""
+THREAD, _THREADS, _BLOCK, _BLOCKS, _SCHEDULER, _ENTRY, _ARGUMENTS, _ROOM, _END, _FULL, _TIME = range(11)
+"""Words of the state: who runs, of how many, in which block of how many; the stack of `run_until_all_wait`; the kernel; memory to share;
+how many blocks have begun."""
 
 _STACK_POINTER, KIND, PLACE, BITS, LANES, ANSWER = range(6)
 """Words of a thread's row: where its stack ends, what it waits with (see `ASKED`), and what it is answered."""
@@ -35,9 +43,9 @@ _STACK_POINTER, KIND, PLACE, BITS, LANES, ANSWER = range(6)
 ENDED = -1
 """The `KIND` of a thread that has ended."""
 
-_state = (ctypes.c_int64 * 10)()
+_state = (ctypes.c_int64 * 11)()
 _rows = np.zeros((MOST_THREADS, 6), np.int64)
-_places = np.zeros(_PLACES, np.int64)
+_places = np.zeros((PLACES, 2), np.int64)  # the shared array of each place, and in which block it is that
 
 _ROWS, _SHARED_AT = "fastgrad_fibers_rows", "fastgrad_fibers_shared"
 
@@ -72,7 +80,7 @@ def begin(block: Block, room: int, end: int) -> None:
     """Begins a block, whose threads have the memory from `room` to `end` to share."""
     _state[_THREADS], _state[_BLOCK], _state[_BLOCKS] = block
     _state[_ROOM], _state[_END], _state[_FULL] = room, end, 0
-    _places.fill(0)
+    _state[_TIME] += 1
 
 
 def start(kernel: int, arguments: int) -> np.ndarray:
@@ -138,8 +146,8 @@ def _processor() -> str:
 def code(processor: str) -> str:
     """LLVM IR of the switch between stacks, of what runs on them, and of what answers a thread's questions."""
     convention, lines = _SWITCHES[processor]
-    plain = {body.thread: THREAD, body.threads: _THREADS}
-    words = {**{ASKED.index(special): place for special, place in plain.items()}, BLOCK: _BLOCK, BLOCKS: _BLOCKS}
+    plain = {body.thread: THREAD, body.threads: _THREADS, body.block: _BLOCK, body.blocks: _BLOCKS}
+    words = {ASKED.index(special): place for special, place in plain.items()}
     cases = " ".join(f"i64 {kind}, label %plain{place}" for kind, place in words.items())
     plains = "\n".join(
         f"plain{place}:\n  %word{place} = load i64, ptr {word(place)}\n  ret i64 %word{place}"
@@ -206,9 +214,13 @@ define i64 @{SIMULATED}(i64 %kind, i64 %place, i64 %a, i64 %b) {{
   switch i64 %kind, label %others [ i64 {ASKED.index(body.shared_array)}, label %shared {cases} ]
 {plains}
 shared:
-  %at = getelementptr i64, ptr @{_SHARED_AT}, i64 %place
+  %pair = mul i64 %place, 2
+  %at = getelementptr i64, ptr @{_SHARED_AT}, i64 %pair
+  %since = getelementptr i64, ptr %at, i64 1
   %known = load i64, ptr %at
-  %new = icmp eq i64 %known, 0
+  %then = load i64, ptr %since
+  %time = load i64, ptr {word(_TIME)}
+  %new = icmp ne i64 %then, %time
   br i1 %new, label %share, label %give
 share:
   %begin = load i64, ptr {word(_ROOM)}
@@ -225,6 +237,7 @@ full:
 keep:
   store i64 %rest, ptr {word(_ROOM)}
   store i64 %begin, ptr %at
+  store i64 %time, ptr %since
   ret i64 %begin
 give:
   ret i64 %known

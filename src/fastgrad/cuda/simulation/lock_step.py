@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import itertools
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -19,27 +20,17 @@ import llvmlite.binding as llvm
 import numpy as np
 
 from fastgrad.cuda.building import body
-from fastgrad.cuda.building.kernel import NO_ANSWER, DeviceKernel, Machine, kernel_ir
-from fastgrad.cuda.building.specials import ASKED, BLOCK, BLOCKS, IN_SIMULATION, SIMULATED
+from fastgrad.cuda.building.entry import entry_of
+from fastgrad.cuda.building.kernel import NO_ANSWER, DeviceKernel
 from fastgrad.cuda.simulation import fibers, races
+from fastgrad.cuda.simulation.fibers import ASKED
 from fastgrad.kernels.building import bounds
 from fastgrad.kernels.building.native import initialize_llvm, target
-from fastgrad.kernels.building.signature import LIST_KINDS
+from fastgrad.kernels.building.signature import LIST_KINDS, Parameter, Signature
+from fastgrad.kernels.building.wrapper import RAISED, names_ir
 from fastgrad.kernels.running.launch import Constant, Input, Launches, Output, Scratch
 
-_THREAD, _THREADS, _SYNCHRONIZE, _XOR = (
-    ASKED.index(special) for special in (body.thread, body.threads, body.synchronize, body.shuffle_xor)
-)
-_CPU = Machine(
-    specials=IN_SIMULATION,
-    head="define void",
-    numbers="\n".join(
-        f"  %{name} = call i64 @{SIMULATED}(i64 {kind}, i64 0, i64 0, i64 0)"
-        for name, kind in (("thread", _THREAD), ("threads", _THREADS), ("block", BLOCK), ("blocks", BLOCKS))
-    ),
-    declared=[f"declare i64 @{SIMULATED}(i64, i64, i64, i64)"],
-    checked=True,
-)
+_SYNCHRONIZE, _XOR = (ASKED.index(special) for special in (body.synchronize, body.shuffle_xor))
 _NUMBERS = frozenset({"float", "int", "count"})
 _alone = threading.Lock()  # memory of a block is there once, and so is what compiles its kernels
 
@@ -72,7 +63,7 @@ def simulate(
     Raises:
         SimulationError: threads wait in different places, or end while others wait, or share an element without waiting.
         OutOfBoundsError: an access outside of an array.
-        Untranslatable: the body has something that no GPU does.
+        CompileError: the body has something that no GPU does.
     """
     answer = np.array([NO_ANSWER], np.uint64)
     words, kept = _words(kernel, arguments)
@@ -93,7 +84,7 @@ class SimulatedKernel:
         names: for each word that it runs with the name of the parameter whose address it is; None for a number.
 
     Raises:
-        Untranslatable: the body has something that no GPU does.
+        CompileError: the body has something that no GPU does.
     """
 
     def __init__(self, kernel: DeviceKernel, dtypes: Mapping[str, Any]) -> None:
@@ -116,7 +107,8 @@ class SimulatedKernel:
         sizes, kept = self._sizes(words, room)
         threads = self.kernel.threads if self.kernel.exact else threads
         given = np.array([*words, *sizes, units], object)
-        is_real = np.array(self._native.kinds) == "double"
+        is_real = np.zeros(len(given), bool)
+        is_real[: len(self._native.kinds)] = np.array(self._native.kinds) == "double"
         passed = np.empty(len(given), np.int64)
         passed[~is_real] = given[~is_real]
         passed.view(np.float64)[is_real] = given[is_real]
@@ -277,37 +269,89 @@ class _Native(NamedTuple):
 
 @functools.cache
 def _compiled(kernel: DeviceKernel, dtypes: tuple[tuple[str, str], ...]) -> _Native:
+    from fastgrad.cuda.simulation.intrinsics import simulated_gpu
+    from fastgrad.kernels.building.compile import parameter_type, type_names
+    from fastgrad.kernels.building.frontend import ScalarFunction, frontend, lowered
+
     initialize_llvm()
-    text, specials = kernel_ir(kernel, dict(dtypes), _CPU)
+    variables = dict(dtypes)
+    types = type_names(variables)
+    arguments = [*[parameter_type(parameter, variables) for parameter in kernel.given], "*int64", "int64"]
+    with bounds.checking(True):
+        called = ScalarFunction(frontend(simulated_gpu), kernel.function, types)
+        body = lowered(entry_of(kernel, called), arguments, "none", {}, kernel.noalias, simulated_gpu)
+        text = names_ir(kernel.name, Signature("", tuple(_named(kernel)), False)) + body.text + _of_words(kernel)
     module = llvm.parse_assembly(text)
-    kinds = [str(argument.type) for argument in module.get_function("kernel").arguments]
-    module.link_in(llvm.parse_assembly(_of_words(kinds)))
-    if specials:
-        module.link_in(llvm.parse_assembly(specials))
     module.triple = target().triple
     machine = llvm.Target.from_triple(module.triple).create_target_machine(opt=1)
+    module.data_layout = str(machine.target_data)
+    for part in body.modules:
+        module.link_in(part, preserve=True)
     module.link_in(llvm.parse_assembly(races.WATCHING))
+    if RAISED in [function.name for function in module.functions]:
+        module.link_in(llvm.parse_assembly(_NEVER))
+    for function in module.functions:
+        if not function.is_declaration and function.name != "of_words":
+            function.linkage = "internal"
+    options = llvm.create_pipeline_tuning_options(speed_level=1)
+    builder = llvm.create_pass_builder(machine, options)
+    builder.getModulePassManager().run(module, builder)
     for symbol, address in (fibers.addresses() | bounds.addresses() | races.addresses()).items():
         llvm.add_symbol(symbol, address)
     engine = llvm.create_mcjit_compiler(module, machine)
     engine.finalize_object()
     address = engine.get_function_address("of_words")
+    kinds = [_word_type(parameter) for parameter in _named(kernel)]
     return _Native(ctypes.CFUNCTYPE(None, ctypes.c_void_p)(address), address, kinds, engine)
 
 
-def _of_words(kinds: Sequence[str]) -> str:
-    """LLVM IR of a function that calls a kernel with what it finds at an address."""
-    loads = "\n".join(
-        f"  %at{i} = getelementptr i64, ptr %words, i64 {i}\n  %w{i} = load {kind}, ptr %at{i}"
-        for i, kind in enumerate(kinds)
-    )
-    given = ", ".join(f"{kind} %w{i}" for i, kind in enumerate(kinds))
-    return f"""
-declare void @kernel({", ".join(kinds)})
+_NEVER = f"define void @{RAISED}() alwaysinline {{\n  unreachable\n}}"
+"""LLVM IR of what a range calls whose step is 0: a step that is no literal is a number of threads."""
 
+
+def _named(kernel: DeviceKernel) -> list[Parameter]:
+    """The parameters of a kernel's entry but the number of units."""
+    return [*kernel.given, Parameter("answer", "inout", "int64")]
+
+
+def _word_type(parameter: Parameter) -> str:
+    """LLVM's type of the word that is given for a parameter."""
+    return {"int": "i64", "count": "i64", "float": "double"}.get(parameter.kind, "ptr")
+
+
+def _of_words(kernel: DeviceKernel) -> str:
+    """LLVM IR of a function that calls a kernel's entry with what it finds at an address.
+
+    For each of the entry's parameters there is a word, then `signature.checked_words`, and the number of units.
+    """
+    parameters = _named(kernel)
+    words = itertools.count(len(parameters))
+    lines, given = [], []
+
+    def loaded(kind: str, place: int) -> str:
+        lines.append(f"  %at{place} = getelementptr i64, ptr %words, i64 {place}")
+        lines.append(f"  %w{place} = load {kind}, ptr %at{place}")
+        return f"{kind} %w{place}"
+
+    for place, parameter in enumerate(parameters):
+        given.append(loaded(_word_type(parameter), place))
+        if parameter.kind in _NUMBERS:
+            continue
+        if parameter.kind in LIST_KINDS:
+            given.append(loaded("ptr", next(words)))
+        if parameter.name in kernel.read or parameter is parameters[-1]:
+            given.append("i64 1")
+        elif parameter.kind == "objects":  # Python's, whose number is not known
+            given.append(f"i64 {bounds.NO_BOUND}")
+        else:
+            given.append(loaded("i64", next(words)))
+        given.append(f"ptr @.name_{parameter.name}")
+    given.append(loaded("i64", next(words)))
+    body = "\n".join(lines)
+    return f"""
 define void @of_words(ptr %words) {{
-{loads}
-  call void @kernel({given})
+{body}
+  call void @.body({", ".join(given)})
   ret void
 }}
 """

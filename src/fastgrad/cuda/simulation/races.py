@@ -10,8 +10,10 @@ import ctypes
 
 import numpy as np
 
-from fastgrad.cuda.building.specials import WATCH
 from fastgrad.cuda.simulation import fibers
+
+WATCH = "fastgrad_watch"
+"""The function that a simulated kernel calls at each access of an element: (its address, its bytes, whether it is written)."""
 
 SHARED = 48 * 1024
 """How many bytes of shared memory a block may have that says how much it needs when it is compiled."""

@@ -1,0 +1,181 @@
+"""What the names of `cuda.building.body` and of entries are in the simulation of a GPU: questions to `fibers`, by Numba's intrinsics."""
+
+from __future__ import annotations
+
+import itertools
+import operator
+from typing import Any
+
+from llvmlite import ir
+from numba.core import cgutils
+from numba.core import types as numba_types
+from numba.core.imputils import lower_builtin
+from numba.extending import register_model
+
+from fastgrad.cuda.building import body as of_gpus
+from fastgrad.cuda.building import entry
+from fastgrad.cuda.building.library import OF_GPU
+from fastgrad.cuda.simulation.fibers import ASKED, PLACES, SIMULATED
+from fastgrad.cuda.simulation.races import WATCH
+from fastgrad.kernels.building import body, checked_pointers, intrinsics
+from fastgrad.kernels.building.body import scalar_function
+from fastgrad.kernels.building.checked_pointers import CheckedPointer, pointer_value
+from fastgrad.kernels.building.frontend import CompileError, Machine
+from fastgrad.kernels.building.intrinsics import INTRINSICS, define
+
+types: Any = numba_types  # Numba adds names to this module when it is imported
+
+_WORD = ir.IntType(64)
+_places = itertools.count()
+"""A number for each place in code that asks."""
+
+
+class WatchedPointer(CheckedPointer):
+    """A pointer whose accesses are compared with its bounds, and with those of other threads."""
+
+    def __init__(self, dtype: Any) -> None:
+        super().__init__(dtype)
+        self.name = f"WatchedPointer({dtype})"
+
+
+register_model(WatchedPointer)(checked_pointers._PointerModel)
+
+
+def _watch(context: Any, builder: Any, signature: Any, args: Any, written: bool) -> None:
+    """Tells `races` of an access: the address, the bytes, and whether it is written."""
+    pointer = cgutils.create_struct_proxy(signature.args[0])(context, builder, args[0])
+    place = builder.gep(pointer.data, [args[1]])
+    text = ir.IntType(8).as_pointer()
+    kind = ir.FunctionType(ir.VoidType(), [text, _WORD, ir.IntType(1)])
+    size = context.get_abi_sizeof(place.type.pointee)
+    function = cgutils.get_or_insert_function(builder.module, kind, WATCH)
+    builder.call(function, [builder.bitcast(place, text), _WORD(size), ir.IntType(1)(written)])
+
+
+@lower_builtin(operator.getitem, WatchedPointer, types.Integer)
+def _get_element(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    _watch(context, builder, signature, args, written=False)
+    return checked_pointers._get_element(context, builder, signature, args)
+
+
+@lower_builtin(operator.setitem, WatchedPointer, types.Integer, types.Any)
+def _set_element(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    _watch(context, builder, signature, args, written=True)
+    return checked_pointers._set_element(context, builder, signature, args)
+
+
+def _answer(builder: Any, special: body.Special, a: Any, b: Any) -> Any:
+    """What `fibers` answers to a question: an int64."""
+    place = next(_places)
+    if place >= PLACES:
+        raise CompileError("the kernels of this process ask the simulation at more places than it has words for")
+    function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(_WORD, [_WORD] * 4), SIMULATED)
+    return builder.call(function, [_WORD(ASKED.index(special)), _WORD(place), a, b])
+
+
+def _number(special: body.Special) -> Any:
+    def definition() -> Any:
+        def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            return _answer(builder, special, _WORD(0), _WORD(0))
+
+        return types.int64(), lower
+
+    return define(special, definition)
+
+
+def _synchronize() -> Any:
+    def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        _answer(builder, of_gpus.synchronize, _WORD(0), _WORD(0))
+        return context.get_dummy_value()
+
+    return types.none(), lower
+
+
+def _shuffle(special: body.Special) -> Any:
+    def definition(x: Any, lanes: Any) -> Any:
+        if x not in (types.float32, types.float64, types.int32, types.int64):
+            return None
+
+        def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            bits = ir.IntType(x.bitwidth)
+            given = builder.zext(builder.bitcast(args[0], bits), _WORD)
+            answer = _answer(builder, special, given, context.cast(builder, args[1], lanes, types.int64))
+            return builder.bitcast(builder.trunc(answer, bits), args[0].type)
+
+        return x(x, lanes), lower
+
+    return define(special, definition)
+
+
+def _shared_array(element: Any, length: Any) -> Any:
+    if not isinstance(length, types.IntegerLiteral):
+        raise CompileError(f"a shared array's length must be a literal, got {length}")
+    kind, count = element.dtype, length.literal_value
+
+    def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        place = _answer(builder, of_gpus.shared_array, _WORD(count), _WORD(kind.bitwidth // 8))
+        start = builder.inttoptr(place, context.get_value_type(types.CPointer(kind)))
+        return pointer_value(context, builder, signature.return_type, start, _WORD(count), f"shared_array of {kind}")
+
+    return WatchedPointer(kind)(element, length), lower
+
+
+def _keep_least(answer: Any, status: Any) -> Any:
+    def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        value = context.cast(builder, args[1], status, types.int64)
+        builder.atomic_rmw("umin", builder.extract_value(args[0], 0), value, "monotonic")
+        return context.get_dummy_value()
+
+    return types.none(answer, status), lower
+
+
+@scalar_function
+def _load(x: Any, i: Any) -> Any:
+    return x[i]
+
+
+@scalar_function
+def _store(x: Any, i: Any, value: Any) -> None:
+    x[i] = value
+
+
+@scalar_function
+def _nothing() -> int:
+    return 0
+
+
+@scalar_function
+def _same(unit: Any) -> Any:
+    return unit
+
+
+_AS_ON_A_CPU = (
+    *(body.address_of, body.float_bits, body.from_bits, body.fused_multiply_add, body.prefetch),
+    *(body.round_down, body.round_to_even, body.round_to_zero, body.round_up),
+)
+_REFUSED = {special: special for special in INTRINSICS if special not in _AS_ON_A_CPU}
+
+MEANINGS: dict[Any, Any] = {
+    **_REFUSED,
+    **{special: INTRINSICS[special] for special in _AS_ON_A_CPU},
+    # Of their own, as Numba knows an intrinsic's code by the types of its arguments alone, and pointers are others here.
+    body.local_array: define(body.local_array, intrinsics._local_array("local_array", lambda kind: 1), literal=True),
+    body.pointer: define(body.pointer, intrinsics._pointer),
+    **OF_GPU,
+    **{special: _number(special) for special in (of_gpus.thread, of_gpus.threads, of_gpus.block, of_gpus.blocks)},
+    **{special: _shuffle(special) for special in (of_gpus.shuffle_xor, of_gpus.shuffle_down)},
+    entry.arrays_are_aligned: _nothing,
+    entry.arrays_are_distinct: _nothing,
+    entry.keep_least: define(entry.keep_least, _keep_least),
+    entry.unit_of_work: _same,
+    of_gpus.load_aligned: _load,
+    of_gpus.shared_array: define(of_gpus.shared_array, _shared_array, literal=True),
+    of_gpus.store_aligned: _store,
+    of_gpus.synchronize: define(of_gpus.synchronize, _synchronize),
+}
+"""For each special its intrinsic, or a scalar function."""
+
+
+def simulated_gpu() -> Machine:
+    """The simulation, whose kernels are always checked."""
+    return Machine("a simulated GPU", MEANINGS, WatchedPointer, leaves=True, inlines=True)
