@@ -506,6 +506,28 @@ def test_compiled_steps_are_recorded_again_when_a_value_from_outside_changes(mon
             assert step(fg.constant(3.0)).numpy() == 3 * scale + 1
 
 
+def test_compiled_steps_are_recorded_again_when_a_gradient_uses_another_value(monkeypatch):
+    @fg.elementwise
+    def scaled(x):
+        return x * 1.0
+
+    @scaled.gradient
+    def _(g, y, x):
+        return g * SCALE
+
+    @fg.function
+    def step(x):
+        with fg.GradientTape() as tape:
+            tape.watch(x)
+            y = scaled(x)
+        return tape.gradient(y, x)
+
+    for scale in (2.0, 5.0, 2.0):
+        monkeypatch.setitem(globals(), "SCALE", scale)
+        for _ in range(3):
+            assert step(fg.constant(3.0)).numpy() == scale
+
+
 # ---- errors ------------------------------------------------------------------------------------------------
 
 

@@ -7,6 +7,7 @@ import inspect
 import threading
 from collections.abc import Callable, Sequence
 from math import prod
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -149,6 +150,7 @@ class Kernel:
         operation: what is recorded and compiled.
         signature: the shapes of one item, as text.
         python_function: the Python function.
+        gradient_functions: the Python function of a gradient that was given.
         __wrapped__: the function as it was given.
     """
 
@@ -160,6 +162,7 @@ class Kernel:
         python = python_function(function)
         functools.update_wrapper(self, python)
         self.__wrapped__, self.python_function = function, python
+        self.gradient_functions: list[FunctionType] = []
         self._core = CoreSignature(f"kernel({python.__name__})", signature)
         self._core.writes(function)
         kind = inspect.Parameter.POSITIONAL_ONLY
@@ -235,6 +238,7 @@ class Kernel:
         Raises:
             TypeError: it takes another number of arguments.
         """
+        self.gradient_functions = [] if function is None else [python_function(function)]
         if function is None:
             self.operation.set_gradient(None)
             return None

@@ -277,6 +277,7 @@ class Elementwise:
     Attributes:
         operation: what is recorded and compiled.
         python_function: the Python function.
+        gradient_functions: the Python functions of a gradient that was given.
         __wrapped__: the function as it was given.
     """
 
@@ -288,6 +289,7 @@ class Elementwise:
         python = python_function(function)
         functools.update_wrapper(self, python)
         self.__wrapped__, self.python_function = function, python
+        self.gradient_functions: list[FunctionType] = []
         parameters = parameters_of(python)
         self._parameters = [parameter.name for parameter in parameters]
         self._defaults = {
@@ -376,6 +378,7 @@ class Elementwise:
             python = python_function(functions[0])
             operations = [_OfFunction(python, f"elementwise({python.__name__})", part) for part in range(count)]
         self.operation.set_gradient(operations)
+        self.gradient_functions = [python_function(function) for function in functions if function is not None]
         return functions[0] if len(functions) == 1 else functions
 
     def _bound(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:

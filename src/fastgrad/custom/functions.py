@@ -24,7 +24,9 @@ def python_function(function: Any) -> types.FunctionType:
     Raises:
         TypeError: there is none.
     """
-    for name in ("", "_dispatcher", "gufunc_builder", "operation"):  # of njit, vectorize, guvectorize, elementwise
+    if getattr(type(function), "compiles_function", False):  # of elementwise, kernel
+        return function.python_function
+    for name in ("", "_dispatcher", "gufunc_builder"):  # of njit, vectorize, guvectorize
         candidate = getattr(function, name, None) if name else function
         candidate = getattr(candidate, "py_func", candidate)
         if isinstance(candidate, types.FunctionType):

@@ -8,7 +8,7 @@
 
     add_bias[x.dtype](x, bias, out, rows, columns)
 
-The first use of a dtype loads the object code from the disk cache, or compiles it (which imports llvmlite). A body must
+The first use of a dtype loads the object code from the disk cache, or compiles it (which imports Numba). A body must
 not raise, allocate or call Python; it may use `math`, `range`, numbers, type variables as casts (`T(0.5)`), and what
 `body` has, such as functions declared with `scalar_function`. It trusts its sizes: callers check shapes. Arrays are
 passed as C-contiguous memory; `ins` and `inouts` lists must have arrays of equal sizes at equal places, which the

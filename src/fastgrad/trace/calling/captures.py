@@ -290,6 +290,8 @@ class Captures:
         """Looks at what a captured function or object will read when it is called."""
         if isinstance(value, (FunctionType, MethodType, functools.partial)) or _undecorated(value) is not value:
             self._function(value, {})
+            for gradient in getattr(value, "gradient_functions", ()):
+                self._function(gradient, {})
         elif isinstance(value, (list, tuple, dict)):
             # Which objects a container holds is not looked at, but what they read when they are called is.
             for item in list(value.values() if isinstance(value, dict) else value)[:_MOST_HELD]:
