@@ -1,4 +1,4 @@
-"""How those names of `body` are translated that compute a number from numbers, in LLVM's terms."""
+"""LLVM IR of those specials of `body` that compute a number from numbers."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 """Checked builds: `FASTGRAD_CHECK_BOUNDS=1` compares each access of a kernel's body with the size of what it points to.
 
-A pointer of a body is then an address with a number of elements and a name (`number_types.llvm_type`), which the native function takes
+A pointer of a body is then an address with a number of elements and a name (`checked_pointers`), which the native function takes
 from the array object, and a step from words behind those of its parameters (`wrapper.step_ir`). The first access
 outside is not done: it is written down here, the kernel ends, and the call from Python that it belongs to raises
-`OutOfBoundsError`. Object code of checked builds has keys of its own in the disk cache. Whoever translates bodies for
+`OutOfBoundsError`. Object code of checked builds has keys of its own in the disk cache. What compiles bodies for
 another machine says by `checking` whether those are checked.
 
 Not checked is memory whose address a body gets as a number (`pointer(int64, address)`): Python's objects, the frames
@@ -57,7 +57,7 @@ def checks_bounds() -> bool:
 
 @contextlib.contextmanager
 def checking(on: bool) -> Iterator[None]:
-    """While it lasts, what is translated here is checked or not, whatever the process does with its own kernels."""
+    """While it lasts, what is compiled here is checked or not, whatever the process does with its own kernels."""
     token = _chosen.set(on)
     try:
         yield
