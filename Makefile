@@ -55,7 +55,7 @@ test-numba: ## run the tests of the compiler with the oldest Numba that fastgrad
 	@PYTHON='$(PYTHON)' tools/environment.sh .venv-numba test,oldest
 	@.venv-numba/bin/python -m pytest $(SIDE_BY_SIDE) $(NUMBA_TESTS) $(ARGS)
 
-test-cuda: ## compile kernels for NVIDIA GPUs to machine code (brings NVIDIA's linker) and run them in simulation
+test-cuda: ## compile kernels for NVIDIA GPUs to machine code (brings numba-cuda) and run them in simulation
 	@$(ENVIRONMENT) test,cuda
 	@$(PYTHON_HERE) -m pytest $(SIDE_BY_SIDE) tests/cuda $(ARGS)
 

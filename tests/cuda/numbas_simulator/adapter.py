@@ -14,6 +14,7 @@ import numpy as np
 from numba import cuda  # while a kernel runs, Numba puts here what threads see
 
 from fastgrad.cuda.building import body
+from fastgrad.cuda.building.library import OF_GPU
 from fastgrad.kernels.building import body as of_all
 from fastgrad.kernels.building.body import ByDtype, is_scalar_function
 from fastgrad.kernels.building.compile import type_names
@@ -29,13 +30,20 @@ def simulate(kernel, dtypes, arguments, units=1, blocks=2, threads=64):
     """As `fastgrad.cuda.simulation.lock_step.simulate`, for kernels without lists of arrays; nothing is checked but by Numba."""
     types = {name: np.dtype(kind).type for name, kind in type_names(kernel.checked_types(dtypes)).items()}
     function = plain(kernel.function, tuple(types.items()))
-    flat = [a.reshape(-1) if isinstance(a, np.ndarray) else a for a in arguments]
+    elements = [types.get(p.element) or (p.element and np.dtype(p.element)) for p in kernel.given if p.passed]
+    flat = [_elements(a, kind) if isinstance(a, np.ndarray) else a for a, kind in zip(arguments, elements, strict=True)]
     answers = np.full(units, -1)
     if not kernel.is_shared:
         units, blocks, threads = 1, 1, 1
     cuda.jit(_entry)[blocks, kernel.threads if kernel.exact else threads](kernel, function, units, answers, *flat)
     found = answers[answers >= 0]
     return int(found.min()) if found.size else None
+
+
+def _elements(array, kind):
+    """The memory of a contiguous array as elements of the type that the kernel has there."""
+    memory, kind = array.reshape(-1).view(np.uint8), np.dtype(np.uint8 if kind == np.bool_ else kind)
+    return memory[: memory.size // kind.itemsize * kind.itemsize].view(kind)
 
 
 def _entry(kernel, function, units, answers, *arguments):
@@ -60,6 +68,7 @@ def plain(function, types):
     copy = FunctionType(function.__code__, scope, function.__name__)
     for name in function.__code__.co_names:
         value = scope.get(name)
+        value = OF_GPU.get(value, value) if callable(value) else value
         if isinstance(value, of_all.Special):
             scope[name] = SPECIALS[value]
         elif isinstance(value, ByDtype):
@@ -74,7 +83,7 @@ class _ByDtype:
         self._choices = {name: plain(function, types) for name, function in choice.choices.items()}
 
     def __call__(self, x, *more):
-        return self._choices[x.dtype.name](x, *more)
+        return self._choices[np.result_type(x).name](x, *more)
 
 
 def _shared_array(kind, length):
@@ -122,6 +131,11 @@ def _fused_multiply_add(a, b, c):
     return np.float32(total)
 
 
+def _float_bits(x):
+    x = np.float64(x) if type(x) is float else x
+    return x.view(f"int{8 * x.itemsize}")
+
+
 def _store_aligned(x, i, value):
     x[i] = value
 
@@ -136,8 +150,11 @@ SPECIALS = {
     body.load_aligned: lambda x, i: x[i],
     body.store_aligned: _store_aligned,
     of_all.local_array: lambda kind, length: np.zeros(length, kind),
-    of_all.float_bits: lambda x: x.view(f"int{8 * x.itemsize}"),
+    of_all.float_bits: _float_bits,
     of_all.from_bits: lambda i: i.view(f"float{8 * i.itemsize}"),
     of_all.fused_multiply_add: _fused_multiply_add,
-    of_all.scale_by_power_of_two: lambda x, k: np.float32(np.ldexp(np.float64(x), k)),
+    of_all.round_down: np.floor,
+    of_all.round_to_even: np.rint,
+    of_all.round_to_zero: np.trunc,
+    of_all.round_up: np.ceil,
 }
