@@ -15,6 +15,7 @@ import numba
 import numpy as np
 
 import fastgrad as fg
+from benchmarks.data import uniform
 
 ROWS, COLUMNS = 256, 1024
 ROUNDS, CALLS = 40, 5
@@ -62,8 +63,8 @@ def recurrence_gradient(g, y, x, decay, dx, d_decay):
         total *= decay
 
 
-X = np.random.default_rng(0).normal(size=(ROWS, COLUMNS)).astype(np.float32)
-W = np.random.default_rng(1).normal(size=COLUMNS).astype(np.float32)
+X = uniform(ROWS, COLUMNS, seed=0) * 3
+W = uniform(COLUMNS, seed=1)
 
 Step = Callable[[], float]
 

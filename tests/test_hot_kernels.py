@@ -242,6 +242,7 @@ def test_every_optimizer_of_keras_is_listed_here():
             "Adafactor",
             "LossScaleOptimizer",
             "Optimizer",
+            "RuleOptimizer",  # the base of users' own
         }
         | {"Lamb", "Muon"}
     )  # made of operations: trust ratios, and products that make a matrix orthogonal

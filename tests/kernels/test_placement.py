@@ -7,6 +7,7 @@ from fastgrad.kernels.mapping import activation
 from fastgrad.kernels.products import dense
 from fastgrad.kernels.reducing import normalization, softmax
 from fastgrad.kernels.updating import optimizers
+from fastgrad.kernels.updating.update_rule import units
 
 RNG = np.random.default_rng(0)
 
@@ -41,7 +42,7 @@ KERNELS = {
     "gelu": lambda x, g, y, c, d, r, s: activation.gelu[x.dtype](x, y, 0, x.size),
     "tanh_gradient_bias": lambda x, g, y, c, d, r, s: dense.tanh_gradient_bias[x.dtype](g, x, y, c, *x.shape),
     "adam": lambda x, g, y, c, d, r, s: optimizers.adam.variables[x.dtype](
-        [x], [y], [y * y], [g], 0, optimizers.units([x]), 0.01, 0.9, 0.99, 1e-7, 0.0
+        [x], [y], [y * y], [g], 0, units([x]), 0.01, 0.9, 0.99, 1e-7, 0.0
     ),
 }
 

@@ -225,6 +225,7 @@ def test_the_entries_unused_for_longest_go_first(folder, monkeypatch):
         os.utime(cache._path(str(folder), f"key {k}"), (k, k))
     size = _entries(folder)[0].stat().st_size
     monkeypatch.setattr(cache, "LIMIT_BYTES", 4 * size)
+    monkeypatch.setattr(cache, "EVICT_EVERY", 1)
     cache.load("key 0")  # noted as used
     cache.store("key 6", ENTRY)
     kept = [k for k in range(7) if cache.load(f"key {k}") is not None]

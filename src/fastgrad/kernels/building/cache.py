@@ -28,6 +28,10 @@ _SELECT = "select entry from entries where name = ?"
 _LENGTHS = struct.Struct("<QQQ")
 _DAY = 86400.0
 
+EVICT_EVERY = 32
+"""A process looks for entries to remove when it stores its first one in a folder, and then at each so many."""
+
+_stores: dict[str, int] = {}
 _warnings_given: list[str] = []
 
 
@@ -132,7 +136,9 @@ def store(key: str, entry: Entry) -> None:
         return
     try:
         write(folder, key, entry)
-        _evict(folder)
+        stores = _stores[folder] = _stores.get(folder, -1) + 1
+        if stores % EVICT_EVERY == 0:  # looking at all entries takes a millisecond for some hundred of them
+            _evict(folder)
     except OSError as error:
         _warn(f"{folder}: {error.strerror or error}")
 
