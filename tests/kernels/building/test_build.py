@@ -514,35 +514,3 @@ def test_the_llvm_ir_and_the_assembly_of_a_kernel_are_those_of_its_dtypes():
     assert dict(accumulate).items() >= kept.items(), "what is compiled stays"
     with pytest.raises(TypeError, match="T is int32; it may be float32, float64"):
         accumulate.inspect_asm("int32")
-
-
-def test_threads_that_need_the_same_kernel_build_it_once():
-    compilation, known, builds = build._Compilation(), {}, []
-    started = threading.Event()
-
-    def make():
-        builds.append(threading.get_ident())
-        started.set()
-        threading.Event().wait(0.2)
-        known["native"] = object()
-        return known["native"]
-
-    results = []
-    threads = [
-        threading.Thread(target=lambda: results.append(compilation.once("key", lambda: known.get("native"), make)))
-        for _ in range(4)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(10)
-    assert len(builds) == 1
-    assert results == [known["native"]] * 4
-    assert compilation.running == {}
-
-
-def test_a_build_that_fails_leaves_the_next_one_a_turn():
-    compilation = build._Compilation()
-    with pytest.raises(ValueError, match="first"):
-        compilation.once("key", lambda: None, lambda: (_ for _ in ()).throw(ValueError("first")))
-    assert compilation.once("key", lambda: None, lambda: 7) == 7

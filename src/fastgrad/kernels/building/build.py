@@ -39,53 +39,22 @@ __all__ = ["Kernel", "kernel", "scalar_function", "set_compile_messages"]
 
 
 class _Compilation:
-    """Which kernels are built at the moment, and the number and time of compilations for the message about them.
-
-    Several threads may build different kernels: LLVM works without the GIL, beside what Numba does for the next kernel.
-    """
+    """The lock that first uses of kernels take, and what is known of compilation for the message about it."""
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
-        self.running: dict[Any, threading.Event] = {}
         self.count = 0
         self.seconds = 0.0
         self.announce = os.environ.get("FASTGRAD_QUIET") != "1"
 
     def renew_lock(self) -> None:
-        """A forked child has no thread that would release the lock, or end what is running."""
+        """A forked child has no thread that would release the lock."""
         self.lock = threading.RLock()
-        self.running = {}
-
-    def once(self, key: Any, known: Callable[[], Any], build: Callable[[], Any]) -> Any:
-        """What is known, or what this thread or another one builds.
-
-        Args:
-            key: of what is built.
-            known: gives it if it is there, else None.
-            build: makes it, and puts it where `known` finds it.
-        """
-        while True:
-            with self.lock:
-                found = known()
-                if found is not None:
-                    return found
-                other = self.running.get(key)
-                if other is None:
-                    done = self.running[key] = threading.Event()
-                    break
-            other.wait()
-        try:
-            return build()
-        finally:
-            with self.lock:
-                self.running.pop(key, None)
-            done.set()
 
     def finished(self, seconds: float) -> None:
         """Note one compilation; say once on a terminal when they have taken over a second."""
-        with self.lock:
-            self.count += 1
-            self.seconds += seconds
+        self.count += 1
+        self.seconds += seconds
         if self.seconds > 1.0 and self.announce and sys.stderr is not None and sys.stderr.isatty():
             self.announce = False
             folder = cache.cache_folder() or "memory"
@@ -99,11 +68,6 @@ class _Compilation:
 _compilation = _Compilation()
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_compilation.renew_lock)
-
-
-def compilations() -> int:
-    """How many kernels this process has compiled."""
-    return _compilation.count
 
 
 def set_compile_messages(enabled: bool) -> None:
@@ -165,14 +129,11 @@ class Kernel(dict):
             if dtype not in allowed:
                 choice = ", ".join(d.name for d in allowed)
                 raise TypeError(f"kernel {self.__name__}: {name} is {dtype.name}; it may be {choice}")
-        native: Callable = _compilation.once(
-            (id(self), dtypes), lambda: dict.get(self, dtypes), lambda: self._add(dtypes)
-        )
-        self[key] = native
-        return native
-
-    def _add(self, dtypes: tuple[np.dtype, ...]) -> Callable:
-        native = self[dtypes] = self._build({n: d.name for n, d in zip(self.variables, dtypes, strict=True)})
+        with _compilation.lock:
+            native = dict.get(self, dtypes)
+            if native is None:
+                native = self[dtypes] = self._build({n: d.name for n, d in zip(self.variables, dtypes, strict=True)})
+            self[key] = native
         return native
 
     def __call__(self, *args: Any) -> Any:
@@ -208,8 +169,7 @@ class Kernel(dict):
 
             return PythonKernel(convert, self.function, self.signature, variables)
         symbol, entry = self.code(variables)
-        with _compilation.lock:
-            native = load_function(entry.code, symbol, entry.symbols, self.__name__, convert)
+        native = load_function(entry.code, symbol, entry.symbols, self.__name__, convert)
         convert.native = weakref.ref(native)
         return native
 

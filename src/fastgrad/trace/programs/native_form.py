@@ -10,7 +10,6 @@ import numpy as np
 from fastgrad.kernels.building.build import signature_of
 from fastgrad.kernels.running import moving
 from fastgrad.kernels.running.launch import Constant, Input, Launch, Launches, Output, Scratch, Spec
-from fastgrad.kernels.running.processors import default_threads
 from fastgrad.operation import Form, Operation
 from fastgrad.trace.fusion.emit import launches_of_group
 from fastgrad.trace.fusion.epilogues import Product, launches_of_product
@@ -20,9 +19,6 @@ from fastgrad.trace.fusion.statistics import Measured, launches_of_measured
 from fastgrad.trace.graphs.graph import Kind, Node, Value, size_of
 
 NOTHING = Launches(())
-
-COMPUTES = frozenset({Kind.OPERATION, Kind.FUSED})
-"""The kinds of nodes that have results of kernels."""
 
 
 def launches_of_fused(found: Any) -> Launches | None:
@@ -53,22 +49,6 @@ def launches_of(node: Node, fused: Callable[[Any], Launches | None] = launches_o
         return fused(node.payload)
     row = node.payload
     return launches_of_row(row, node.inputs, node.outputs, node.attributes) if node.kind is Kind.OPERATION else None
-
-
-def build_side_by_side(nodes: Sequence[Node]) -> None:
-    """Builds the kernels of nodes by two threads: LLVM works on one kernel, without the GIL, while Numba types the next.
-
-    Args:
-        nodes: those whose kernels `launches_of` will be asked for, in this order.
-    """
-    computing = [node for node in nodes if node.kind in COMPUTES]
-    if len(computing) < 2 or default_threads() < 2:
-        return
-    from concurrent.futures import ThreadPoolExecutor  # warm processes do without it
-
-    with ThreadPoolExecutor(2) as threads:
-        for _ in threads.map(launches_of, computing):
-            pass
 
 
 def launches_of_row(

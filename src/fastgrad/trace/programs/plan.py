@@ -12,14 +12,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastgrad.kernels.building.build import compilations
 from fastgrad.kernels.running.launch import Constant, Launches
 from fastgrad.trace.graphs.graph import Kind, Node, Value, size_of
 from fastgrad.trace.passes.tree import Part
 from fastgrad.trace.programs.arena import Arena
 from fastgrad.trace.programs.native_form import (
-    COMPUTES,
-    build_side_by_side,
     choice,
     copies,
     halt,
@@ -29,6 +26,8 @@ from fastgrad.trace.programs.native_form import (
     stops_first,
 )
 from fastgrad.trace.programs.places import Action, InArena, InMemory, InObject, InPython, Place, Plan, Stretch
+
+COMPUTES = frozenset({Kind.OPERATION, Kind.FUSED})
 
 KEPT = 1 << 15
 """Bytes of scratch memory of an operation that nobody else gets, if one of its steps may wait."""
@@ -87,14 +86,10 @@ class _Line:
         self.root: dict[int, Value] = {}
         self.made: dict[int, int] = {}
         self.uses: dict[int, list[int]] = {}
-        compiled = compilations()
         for part in parts:
             start = len(self.nodes)
-            for number, node in enumerate(part.graph.nodes):
+            for node in part.graph.nodes:
                 self._add(node)
-                if compilations() > compiled and fused is launches_of_fused:  # what follows is new to this machine, too
-                    build_side_by_side(part.graph.nodes[number + 1 :])
-                    compiled = compilations()
             self.nodes.append(None)
             self.forms.append(None)
             end = len(self.nodes) - 1
