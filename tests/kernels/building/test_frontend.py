@@ -349,6 +349,7 @@ from fastgrad.kernels.building.body import by_dtype, local_array, scalar_functio
 from fastgrad.kernels.building.build import kernel
 
 compiled = []
+frontend.KEPT_BYTES = 0
 compile_function = frontend.Frontend.compile
 def noted(self, function, *rest):
     compiled.append(function.__code__.co_name)
