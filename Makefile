@@ -32,11 +32,14 @@ demo: ## train on the handwritten digits and draw the learning curve
 	@$(ENVIRONMENT) examples
 	@$(PYTHON_HERE) examples/digits.py $(ARGS)
 
+# Side by side tests have one thread each; those of threads come once more, with all of them, unless ARGS names tests.
+THREADED_TESTS = tests/kernels/running tests/trace/programs tests/test_threads_and_fork.py
+
 test: ## run the whole test suite
 	@$(ENVIRONMENT) test
-	@$(PYTHON_HERE) -m pytest $(ARGS)
+	@$(PYTHON_HERE) -m pytest $(SIDE_BY_SIDE) $(ARGS)
+	@$(if $(findstring tests/,$(filter-out --ignore=%,$(ARGS))),:,$(PYTHON_HERE) -m pytest $(THREADED_TESTS))
 
-# Side by side tests have one thread each; those of threads come once more, with all of them.
 test-checked: ## run the tests of kernels, operations and programs with every access of memory checked
 	@$(ENVIRONMENT) test
 	@FASTGRAD_CHECK_BOUNDS=1 $(PYTHON_HERE) -m pytest $(SIDE_BY_SIDE) tests/kernels tests/ops tests/trace $(ARGS)
