@@ -3,7 +3,8 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo wheel test test-checked test-cuda test-gpu test-machines test-numba lint lint-rules lint-format lint-types lint-imports conformance conformance-suites \
+.PHONY: help demo wheel test test-checked test-cuda test-gpu test-machines test-numba reliability test-boundaries test-gradients \
+	test-random-programs test-bad-input test-hostile-files test-faults test-memory test-accuracy test-versions lint lint-rules lint-format lint-types lint-imports conformance conformance-suites \
 	bench bench-quick bench-compare gate asv-machine peers-env peers tables dashboard performance clean
 
 # Settings of the surroundings that would change which code runs, or drop its asserts.
@@ -24,6 +25,9 @@ PYTHON_HERE = .venv/bin/python
 SIDE_BY_SIDE = -n auto --maxprocesses 8 --dist worksteal
 # asv keeps a file about the machine in the home folder, and asks questions when there is none.
 ASV = HOME='$(CURDIR)/.asv/home' $(PYTHON_HERE) -m asv
+# TensorFlow and Keras are asked in an environment of their own, which the tests find by a variable.
+REFEREE = PYTHON='$(PYTHON)' PYTHON_BELOW=3.14 tools/environment.sh .venv-conformance conformance && $(ENVIRONMENT) test
+test-gradients test-random-programs: export FASTGRAD_REFEREE_PYTHON := $(CURDIR)/.venv-conformance/bin/python
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 20
@@ -45,11 +49,54 @@ test-checked: ## run the tests of kernels, operations and programs with every ac
 	@FASTGRAD_CHECK_BOUNDS=1 $(PYTHON_HERE) -m pytest $(SIDE_BY_SIDE) tests/kernels tests/ops tests/trace $(ARGS)
 	@FASTGRAD_CHECK_BOUNDS=1 $(PYTHON_HERE) -m pytest tests/kernels/running tests/trace/programs $(ARGS)
 
-test-machines: ## run the tests of other machines: each width of vectors, and code for NEON
+# The long forms of tests/reliability, each a part of docs/reliability.md; `make test` runs the short ones.
+RELIABILITY = $(PYTHON_HERE) -m pytest --full
+
+test-boundaries: ## try every kernel at every border of its blocks, vectors and threads
 	@$(ENVIRONMENT) test
-	@$(PYTHON_HERE) -m pytest -m thorough $(ARGS)
+	@$(RELIABILITY) $(SIDE_BY_SIDE) tests/reliability/boundaries $(ARGS)
+
+test-gradients: ## compare every gradient with TensorFlow's and with central differences
+	@$(REFEREE)
+	@$(RELIABILITY) $(SIDE_BY_SIDE) tests/reliability/gradients $(ARGS)
+
+test-random-programs: ## run 20,000 random programs eager, compiled, vectorised and on TensorFlow
+	@$(REFEREE)
+	@$(RELIABILITY) $(SIDE_BY_SIDE) tests/reliability/random_programs $(ARGS)
+
+test-bad-input: ## make wrong calls of every public family, and fuzz the checks of arguments
+	@$(ENVIRONMENT) test
+	@$(RELIABILITY) $(SIDE_BY_SIDE) tests/reliability/bad_input $(ARGS)
+
+test-hostile-files: ## give damaged and malicious files to every reader
+	@$(ENVIRONMENT) test
+	@$(RELIABILITY) $(SIDE_BY_SIDE) tests/reliability/hostile_files $(ARGS)
+
+test-faults: ## kill processes, fill disks, fail allocations, interrupt steps
+	@$(ENVIRONMENT) test
+	@$(RELIABILITY) tests/reliability/faults $(ARGS)
+
+test-memory: ## replay a million times, change shapes, define steps again: memory stays flat
+	@$(ENVIRONMENT) test
+	@$(RELIABILITY) tests/reliability/memory $(ARGS)
+
+test-accuracy: ## measure the error of every function, sum and statistic, and compare threads
+	@$(ENVIRONMENT) test
+	@$(RELIABILITY) $(SIDE_BY_SIDE) tests/reliability/accuracy $(ARGS)
+
+reliability: ## make docs/reliability.md of the figures of the parts above
+	@$(ENVIRONMENT) test
+	@$(PYTHON_HERE) -m tests.reliability.page
+
+test-machines: ## run kernels with other widths of vectors, and on emulated ARM and AVX2 processors
+	@$(ENVIRONMENT) test
+	@$(RELIABILITY) tests/reliability/machines $(ARGS)
 	@for lanes in 4 8; do echo "vectors of $$lanes float32 lanes"; \
 		FASTGRAD_LANES=$$lanes $(PYTHON_HERE) -m pytest tests/kernels/test_properties.py tests/kernels/products || exit 1; done
+
+test-versions: ## run the suite with the lowest Python and dependencies, and with the newest, after make test-machines
+	@$(ENVIRONMENT) test
+	@$(PYTHON_HERE) -m tests.reliability.machines $(ARGS)
 
 # Bodies, functions of numbers, tiles, emitted groups, users' functions and whole steps: all that is asked of Numba.
 NUMBA_TESTS = tests/kernels/building tests/kernels/functions tests/kernels/products tests/trace/fusion tests/trace/test_optimizer_steps.py tests/custom

@@ -8,6 +8,14 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.reliability.figures import (  # noqa: F401 - hooks and fixtures of the suites in tests/reliability
+    figure,
+    full,
+    pytest_addoption,
+    pytest_runtest_logreport,
+    pytest_sessionfinish,
+)
+
 # The processes of pytest-xdist have the processors between them.
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("FASTGRAD_NUM_THREADS", "1")

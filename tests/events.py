@@ -1,20 +1,32 @@
 """Reads TensorBoard's event files, for tests."""
 
 import struct
+from collections.abc import Iterator
 from pathlib import Path
 
 from tensorboardX.proto.event_pb2 import Event
+from tensorboardX.record_writer import masked_crc32c
+
+
+def records(contents: bytes) -> Iterator[bytes]:
+    """The records of an event file, the last of which may be cut off: length, checksum, bytes, checksum."""
+    at = 0
+    while at + 12 <= len(contents):
+        length, checksum = struct.unpack_from("<QI", contents, at)
+        assert checksum == masked_crc32c(contents[at : at + 8])
+        record = contents[at + 12 : at + 12 + length]
+        at += 12 + length + 4
+        if at <= len(contents):
+            assert contents[at - 4 : at] == struct.pack("<I", masked_crc32c(record))
+            yield record
 
 
 def scalars(folder):
     """``{name: [(step, value), ...]}`` of all files in a folder."""
     found = {}
     for path in sorted(Path(folder).glob("events.*")):
-        contents, at = path.read_bytes(), 0
-        while at < len(contents):
-            (size,) = struct.unpack_from("<Q", contents, at)
-            event = Event.FromString(contents[at + 12 : at + 12 + size])
-            at += 12 + size + 4
+        for record in records(path.read_bytes()):
+            event = Event.FromString(record)
             for value in event.summary.value:
                 kind = value.WhichOneof("value")
                 found.setdefault(value.tag, []).append(

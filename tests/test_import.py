@@ -126,3 +126,22 @@ def test_import_brings_little_beside_numpy(run):
     )
     assert len(printed.split()) < 16, printed
     assert not {"hashlib", "secrets", "tempfile", "subprocess", "dataclasses", "unittest"} & set(printed.split())
+
+
+def test_a_name_that_is_there_does_not_put_off_the_search_for_garbage(monkeypatch):
+    """Freezing counts all garbage as old, and sets back the count after which old garbage is looked for."""
+    import gc
+
+    import fastgrad as tf
+
+    def names():
+        return tf.function, tf.Module, tf.keras.Model, tf.keras.layers
+
+    names()
+    frozen = []
+    monkeypatch.setattr(gc, "freeze", lambda: frozen.append(True))
+    for _ in range(3):
+        names()
+        assert not hasattr(tf, "no_such_name")
+        assert not hasattr(tf.keras, "no_such_name")
+    assert not frozen

@@ -1,5 +1,6 @@
 """``tf.summary``: numbers for TensorBoard."""
 
+import signal
 import sys
 
 import numpy as np
@@ -21,6 +22,43 @@ def test_numbers_of_a_loop(tmp_path):
     assert not tf.summary.scalar("loss", 1.0, step=9)
     writer.close()
     assert scalars(tmp_path) == {"loss": [(0, 0.0), (1, 0.5), (2, 1.0)]}
+
+
+def test_writers_of_one_second_have_files_of_their_own(tmp_path, monkeypatch):
+    monkeypatch.setattr("time.time", lambda: 1_700_000_000.0)
+    for number in range(3):
+        writer = tf.summary.create_file_writer(tmp_path, filename_suffix=".end")
+        with writer.as_default():
+            tf.summary.scalar("loss", float(number), step=number)
+        writer.close()
+    names = [path.name for path in sorted(tmp_path.iterdir())]
+    assert [name.split(".")[-2:] for name in names] == [["0", "end"], ["1", "end"], ["2", "end"]]
+    assert all(name.startswith("events.out.tfevents.1700000000.") for name in names)
+    assert scalars(tmp_path) == {"loss": [(0, 0.0), (1, 1.0), (2, 2.0)]}
+
+
+def test_a_record_is_written_in_one_piece(tmp_path):
+    """Whatever interrupts a write, what follows it can be read."""
+    writer = tf.summary.create_file_writer(tmp_path)
+    writer.init()
+    for call in range(1, 12):
+        calls = [call]
+
+        def interrupt(frame, event, argument, calls=calls):
+            calls[0] -= event == "c_call" and getattr(argument, "__name__", "") == "write"
+            if calls[0] == 0:
+                sys.setprofile(None)
+                signal.raise_signal(signal.SIGINT)
+
+        def write(interrupt=interrupt):
+            sys.setprofile(interrupt)
+            for step in range(20):
+                tf.summary.scalar("loss", 1.0, step=step)
+
+        with writer.as_default(), pytest.raises(KeyboardInterrupt):
+            write()
+    writer.close()
+    assert len(scalars(tmp_path)["loss"]) == sum(range(11))
 
 
 def test_in_compiled_steps(tmp_path):

@@ -519,3 +519,38 @@ def test_batch_jacobian_needs_rows_of_elements(shapes):
         target, source = tf.zeros(shapes[0]), tf.zeros(shapes[1])
     with pytest.raises(ValueError, match="must have rank at least 2"):
         tape.batch_jacobian(target, source)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        tf.identity,
+        lambda table: -table,
+        lambda table: tf.cast(table, tf.float64),
+        lambda table: table + 1.0,
+        lambda table: 1.0 - table,
+        lambda table: table + tf.reduce_sum(table) * 0.0 + table,
+    ],
+    ids=["identity", "negative", "cast", "add", "subtract", "sum"],
+)
+@pytest.mark.parametrize("compiled", [False, True])
+def test_rows_stay_rows_through_sums_and_casts(function, compiled):
+    v = tf.Variable([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
+
+    def slope(ids):
+        with tf.GradientTape() as tape:
+            rows = tf.gather(function(v.read_value()), ids)
+        return tape.gradient(rows, v)
+
+    def dense_slope(ids):
+        with tf.GradientTape() as tape:
+            rows = tf.gather(function(v.read_value()) * 1.0, ids)
+        return tape.gradient(rows, v)
+
+    steps = (tf.function(slope), tf.function(dense_slope)) if compiled else (slope, dense_slope)
+    for _ in range(3):
+        gradient, dense = (step(tf.constant([1, 1])) for step in steps)
+    assert isinstance(dense, tf.Tensor)
+    assert isinstance(gradient, tf.IndexedSlices) or "reduce_sum" in function.__code__.co_names
+    assert gradient.dtype == tf.float32
+    np.testing.assert_array_equal(tf.convert_to_tensor(gradient), dense)

@@ -47,6 +47,7 @@ from fastgrad.eager import no_op as no_op
 from fastgrad.eager import tuple as tuple  # TensorFlow's name
 from fastgrad.freed_memory import keep_freed_memory as _keep_freed_memory
 from fastgrad.indexed_slices import IndexedSlices as IndexedSlices
+from fastgrad.interpreter import refuse_free_threading as _refuse_free_threading
 from fastgrad.kernels.building.collecting import importing as _importing
 
 # ---- ops/operators.py, which gives tensors and variables Python's operators
@@ -322,6 +323,7 @@ _LAZY = (
     "version",
 )
 
+_refuse_free_threading()
 _keep_freed_memory()
 
 # Names of namespaces that are imported when first used, by the namespace.
@@ -341,11 +343,13 @@ _LATER = {
 
 
 def __getattr__(name: str) -> _Any:
-    with _importing():
-        if name in _LAZY:
+    if name in _LAZY:
+        with _importing():
             return _importlib.import_module("fastgrad." + name)
-        if name in _LATER:
-            return getattr(_importlib.import_module("fastgrad." + _LATER[name]), name)
+    if name in _LATER:
+        with _importing():
+            value = globals()[name] = getattr(_importlib.import_module("fastgrad." + _LATER[name]), name)
+        return value
     from fastgrad.names import missing
 
     raise missing("tf", name, __dir__())

@@ -38,6 +38,8 @@ class ForwardAccumulator(recording.Recorder):
         self._kept: list[Any] = []
         self._recording = False
         for primal, tangent in zip(nest.flatten(primals), nest.flatten(tangents), strict=True):
+            if not isinstance(primal, (Tensor, Variable)):
+                raise TypeError(f"ForwardAccumulator: a primal must be a tensor or a variable, got {primal!r}.")
             tangent = convert_to_tensor(tangent, primal.dtype)
             if tangent.shape != primal.shape:
                 raise TypeError(

@@ -54,6 +54,14 @@ def walk_backward(entries: list[Entry], targets: list[Tensor], keys: list[list[i
             if g is None:
                 continue
             if type(g) is IndexedSlices:
+                if operation.name in _KEEP_ROWS:
+                    for x, rows in zip(
+                        inputs, _of_rows(operation, reached, g, result, inputs, attributes), strict=True
+                    ):
+                        if rows is not None and id(x) in reached:
+                            before = cotangents.get(id(x))
+                            cotangents[id(x)] = rows if before is None else _add(before, rows)
+                    continue
                 g = g.to_dense()
         else:
             found = [cotangents.get(id(y)) if id(y) in kept else cotangents.pop(id(y), None) for y in outputs]
@@ -112,6 +120,32 @@ def _cotangents(
             result = results[position]
             if result is not None and result._array.shape != x._array.shape:
                 results[position] = sum_to_shape(result, x._array.shape)
+    return results
+
+
+_KEEP_ROWS = frozenset(["identity", "cast", "negative", "add", "subtract"])
+"""Operations whose gradient for ``IndexedSlices`` is ``IndexedSlices`` again, as in TensorFlow."""
+
+
+def _of_rows(
+    operation: Any,
+    reached: set[int],
+    g: IndexedSlices,
+    y: Tensor,
+    inputs: tuple[Tensor, ...],
+    attributes: dict[str, Any],
+) -> list[Any]:
+    """The cotangents of the inputs for one that is rows: rows where an input has the result's shape, else dense."""
+    rules = operation.gradient if type(operation.gradient) is tuple else [operation.gradient]
+    results: list[Any] = []
+    for rule, x in zip(rules, inputs, strict=True):
+        if id(x) not in reached:
+            results.append(None)
+        elif x._array.shape == y._array.shape:
+            values = rule(g.values, y, *inputs, **attributes)
+            results.append(None if values is None else IndexedSlices(values, g.indices, g.dense_shape))
+        else:
+            results.append(sum_to_shape(rule(g.to_dense(), y, *inputs, **attributes), x._array.shape))
     return results
 
 

@@ -85,6 +85,10 @@ class ResourceExhaustedError(OpError):
     error_code = RESOURCE_EXHAUSTED
 
 
+class OutOfMemoryError(ResourceExhaustedError, MemoryError):
+    """A result does not fit into memory: what ``except MemoryError`` and ``except tf.errors.ResourceExhaustedError`` both catch."""
+
+
 class FailedPreconditionError(OpError):
     """The state of the program does not allow the operation."""
 

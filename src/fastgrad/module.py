@@ -29,6 +29,8 @@ class Module(Deferring):
     def __init__(self, name: str | None = None) -> None:
         if name is None:
             name = _snake_case(type(self).__name__)
+        if not isinstance(name, str):
+            raise TypeError(f"tf.Module: name must be a string, got {name!r}.")
         if not name.isidentifier():
             raise ValueError(
                 f"{name!r} is not a valid module name. Module names must be valid Python identifiers (e.g. a valid class name)."

@@ -30,7 +30,7 @@ import numpy as np
 
 from fastgrad import dtypes
 from fastgrad.composite import CompositeOperand
-from fastgrad.errors import InvalidArgumentError
+from fastgrad.errors import InvalidArgumentError, OutOfMemoryError
 from fastgrad.floating_errors import QUIET, errors_reset, errors_set
 from fastgrad.kernels.arranging.strided import Views, launches_of_views
 from fastgrad.kernels.running.launch import Launches
@@ -150,6 +150,11 @@ class Operation:
         token = errors_set(QUIET)
         try:
             result = self.run(*[x._array for x in inputs], **attributes)
+        except (MemoryError, ValueError) as error:
+            refusal = refuse_size(self.name, error)
+            if refusal is None:
+                raise
+            raise refusal from None
         finally:
             errors_reset(token)
         y: Any
@@ -234,6 +239,17 @@ def refuse_shapes(name: str, first: Any, second: Any) -> InvalidArgumentError:
         f"{name}: Incompatible shapes: {list(first)} vs. {list(second)}. "
         f"Dimensions, counted from the last, must be equal or 1; tf.reshape or tf.expand_dims can add them."
     )
+
+
+def refuse_size(name: str, error: MemoryError | ValueError) -> OutOfMemoryError | None:
+    """The error for a result that memory, or the numbers of NumPy's sizes, can't hold; None for any other ValueError."""
+    if isinstance(error, MemoryError):
+        return OutOfMemoryError(f"{name}: {str(error) or 'out of memory.'}")
+    if str(error).startswith(
+        ("array is too big", "Maximum allowed", "maximum supported dimension", "array size defined by dims")
+    ):
+        return OutOfMemoryError(f"{name}: the result is larger than any memory: more than 2**63 - 1 bytes.")
+    return None
 
 
 class Unary(Operation):

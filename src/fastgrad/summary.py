@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -26,7 +28,9 @@ _defaults = _Defaults()
 
 
 class _EventFile:
-    """One event file. (``tensorboardX``'s own writer hands events to a thread, for which its ``flush`` does not wait.)
+    """One event file, of a name that no other has: a run that is started again within a second must not write over what is there.
+
+    (``tensorboardX``'s own writer takes the second for the name, and hands events to a thread, for which its ``flush`` does not wait.)
 
     Args:
         logdir: the folder, which is made.
@@ -36,12 +40,11 @@ class _EventFile:
     """
 
     def __init__(self, logdir: str, queue: int, seconds: float, suffix: str) -> None:
-        from tensorboardX.event_file_writer import EventsWriter
-
         os.makedirs(logdir, exist_ok=True)
-        self._events = EventsWriter(os.path.join(logdir, "events"), suffix)
+        self._file = _new_file(logdir, suffix)
         self._queue, self._seconds = queue, seconds
         self._waiting, self._flushed = 0, time.monotonic()
+        self._write(file_version="brain.Event:2")
 
     def add_scalar(self, name: str, value: float, step: int, description: str = "") -> None:
         """Writes a number."""
@@ -61,22 +64,42 @@ class _EventFile:
 
         self._add(of_text(name, text), step)
 
-    def _add(self, found: Any, step: int) -> None:
+    def _write(self, **fields: Any) -> None:
+        """Writes a record, in one call: an exception or a thread between its parts would make the rest of the file unreadable."""
         from tensorboardX.proto.event_pb2 import Event
+        from tensorboardX.record_writer import masked_crc32c
 
-        self._events.write_event(Event(wall_time=time.time(), step=step, summary=found))
+        content = Event(wall_time=time.time(), **fields).SerializeToString()
+        length = struct.pack("<Q", len(content))
+        checksums = [struct.pack("<I", masked_crc32c(part)) for part in (length, content)]
+        self._file.write(b"".join([length, checksums[0], content, checksums[1]]))
+
+    def _add(self, found: Any, step: int) -> None:
+        self._write(step=step, summary=found)
         self._waiting += 1
         if self._waiting >= self._queue or time.monotonic() - self._flushed > self._seconds:
             self.flush()
 
     def flush(self) -> None:
-        """Writes what waits."""
-        self._events.flush()
+        """Writes what waits, and forces it to the disk."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
         self._waiting, self._flushed = 0, time.monotonic()
 
     def close(self) -> None:
         """Writes what waits, and ends."""
-        self._events.close()
+        self._file.close()
+
+
+def _new_file(folder: str, suffix: str) -> BinaryIO:
+    """A new event file, named as TensorFlow names them: time, machine, process, number."""
+    import socket
+
+    for number in itertools.count():
+        name = f"events.out.tfevents.{int(time.time()):010}.{socket.gethostname()}.{os.getpid()}.{number}{suffix}"
+        with contextlib.suppress(FileExistsError):
+            return open(os.path.join(folder, name), "xb")
+    raise AssertionError
 
 
 class SummaryWriter:
@@ -151,7 +174,7 @@ def create_file_writer(
         logdir: the folder; a run a folder.
         max_queue: so many numbers wait to be written, default 10.
         flush_millis: or so long, default 2 minutes.
-        filename_suffix: of the files' names.
+        filename_suffix: of the files' names, default ``.v2``.
         name, experimental_trackable: kept for TensorFlow's signature.
 
     Raises:
@@ -159,7 +182,10 @@ def create_file_writer(
     """
     millis = 120_000 if flush_millis is None else flush_millis
     return SummaryWriter(
-        os.fspath(logdir), 10 if max_queue is None else max_queue, millis / 1000, filename_suffix or ""
+        os.fspath(logdir),
+        10 if max_queue is None else max_queue,
+        millis / 1000,
+        ".v2" if filename_suffix is None else filename_suffix,
     )
 
 

@@ -123,7 +123,7 @@ class GradientTape(recording.Recorder):
             if isinstance(item, Variable):
                 self._watched_variables[id(item)] = item
                 if self._recording:
-                    self.on_read(item, item._read())
+                    self.on_read(item, item._read_as_stored())
                 continue
             found = item.flat_values if isinstance(item, Composite) else as_tensor_or_none(item)
             if found is None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 import threading
 import weakref
 from operator import methodcaller
@@ -18,6 +17,7 @@ from fastgrad.aligned import aligned_copy, is_aligned
 from fastgrad.dtypes import DType
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.floating_errors import QUIET, errors_reset, errors_set
+from fastgrad.kernels.building.locks import new_rlock_held_at_fork
 from fastgrad.operator_types import Operators
 from fastgrad.placement import device_of, moved, name_of, placed, placement
 from fastgrad.recording import recorders
@@ -32,11 +32,7 @@ class Writing:
     """The lock that writers hold: NumPy works on large arrays without the GIL, and two updates must not become one."""
 
     def __init__(self) -> None:
-        self.renew()
-
-    def renew(self) -> None:
-        """A forked child has no thread that would release the lock."""
-        self.lock = threading.RLock()
+        self.lock = new_rlock_held_at_fork()
 
 
 writing = Writing()
@@ -76,8 +72,6 @@ class Sharing:
 
 
 sharing = Sharing()
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=writing.renew)
 
 
 class Variable(Operators):
@@ -178,6 +172,10 @@ class Variable(Operators):
             recorder.on_read(self, snapshot)
         return snapshot
 
+    def _read_as_stored(self) -> Tensor:
+        """As ``_read``, in the variable's own dtype also where operands are given another one."""
+        return self._read()
+
     def _share(self, tensor: Tensor) -> None:
         """``tensor`` may be a view of this variable's memory: it gets a copy before the next write."""
         tensor._owner = self
@@ -266,7 +264,7 @@ class Variable(Operators):
                 f"{list(array.shape)}, shapes must be equal."
             )
         if self._changes_by_operations():
-            value = self._read()
+            value = self._read_as_stored()
             return self.assign(value + tensor if ufunc is np.add else value - tensor, read_value=read_value)
         token = errors_set(QUIET)
         try:

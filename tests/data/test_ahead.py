@@ -191,3 +191,29 @@ def test_rows_pass_prefetch_as_rows():
     x = np.arange(12.0).reshape(6, 2)
     (batch,) = Dataset.from_tensor_slices(x).prefetch(2).batch(6)
     np.testing.assert_array_equal(batch.numpy(), x)
+
+
+def test_a_call_that_hangs_keeps_nothing_waiting():
+    """Its thread is a daemon, and an iteration that is given up waits for it no longer than a second."""
+    hung = threading.Event()
+
+    def function(x):
+        if int(x) == 20:
+            hung.wait(60)
+        return slow_map(x)
+
+    iterator = iter(Dataset.range(60).map(function, num_parallel_calls=2))
+    for _ in range(12):
+        next(iterator)
+    threads = [one for one in threading.enumerate() if one.name.startswith("fastgrad-map")]
+    assert threads
+    assert all(thread.daemon for thread in threads)
+    for _ in range(4):
+        next(iterator)
+    began = time.monotonic()
+    del iterator
+    gc.collect()
+    assert time.monotonic() - began < 30
+    hung.set()
+    for thread in threads:
+        thread.join(60)

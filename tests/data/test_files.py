@@ -1,11 +1,15 @@
 """Files: what tests/conformance/programs/datasets.py does not ask of TensorFlow."""
 
+import gzip
 import importlib.util
+import tracemalloc
+import zlib
 
 import numpy as np
 import pytest
 
 import fastgrad as tf
+from fastgrad.data import files as data_files
 
 Dataset = tf.data.Dataset
 
@@ -144,3 +148,57 @@ def test_parquet(tmp_path):
     parquet.write_table(arrow.table({"x": [1.0, None]}), tmp_path / "b.parquet")
     with pytest.raises(tf.errors.InvalidArgumentError, match="1 empty fields"):
         len(tf.data.experimental.ParquetDataset(str(tmp_path / "b.parquet")))
+
+
+@pytest.mark.parametrize("compression", ["GZIP", "ZLIB"])
+@pytest.mark.parametrize(
+    "read", [tf.data.TextLineDataset, lambda *a: tf.data.experimental.CsvDataset(a[0], ["string"], a[1])]
+)
+def test_damaged_compressed_files_are_data_loss(tmp_path, compression, read):
+    compress = {"GZIP": gzip.compress, "ZLIB": zlib.compress}[compression]
+    path = tmp_path / "lines"
+    whole = compress(b"a line\n" * 50)
+    for contents in (
+        b"",
+        whole[:-3],
+        whole[: len(whole) // 2],
+        whole[:-1] + b"?",
+        b"no such file",
+        whole[:14] + b"?" + whole[15:],
+    ):
+        path.write_bytes(contents)
+        with pytest.raises(tf.errors.DataLossError, match="lines' is no intact"):
+            values(read(str(path), compression))
+
+
+@pytest.mark.parametrize("compression", ["GZIP", "ZLIB"])
+def test_a_line_that_only_a_bomb_holds_is_refused(tmp_path, compression, monkeypatch):
+    monkeypatch.setattr(data_files, "LONGEST_LINE", 1 << 20)
+    compress = {"GZIP": gzip.compress, "ZLIB": zlib.compress}[compression]
+    path = tmp_path / "lines"
+    path.write_bytes(compress(bytes(40 << 20)))
+    tracemalloc.start()
+    with pytest.raises(tf.errors.DataLossError, match="a line of more than 1048576 bytes"):
+        values(tf.data.TextLineDataset(str(path), compression))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 8 << 20
+
+
+def test_csv_files_may_hold_any_bytes(tmp_path):
+    """As in TensorFlow, where strings are bytes."""
+    path = tmp_path / "latin.csv"
+    path.write_bytes(b"n,name\n1,caf\xe9\n2,caf\xc3\xa9\n")
+    expected = [(1, b"caf\xe9"), (2, "café".encode())]
+    assert values(tf.data.experimental.CsvDataset(str(path), ["int32", "string"], header=True)) == expected
+    (batch,) = tf.data.experimental.make_csv_dataset(str(path), 2, num_epochs=1, shuffle=False)
+    assert batch["name"].numpy().tolist() == [name for _, name in expected]
+
+
+def test_errors_of_records_name_the_file(tmp_path):
+    path = tmp_path / "numbers.csv"
+    for contents in (b"1\n", b"1,x\n", b"1,\n", b"1," + b"9" * 200_000 + b"\n"):
+        path.write_bytes(contents)
+        with pytest.raises((tf.errors.InvalidArgumentError, tf.errors.DataLossError), match=r"numbers\.csv") as error:
+            values(tf.data.experimental.CsvDataset(str(path), ["int32", "int32"]))
+        assert len(str(error.value)) < 1000

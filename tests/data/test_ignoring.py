@@ -23,6 +23,16 @@ def test_elements_that_fail_are_left_out(threads):
     assert data.element_spec == tf.TensorSpec((), tf.int64)
 
 
+@pytest.mark.parametrize("size", [0, 1])
+def test_the_spec_is_known_where_each_element_fails(size):
+    def inverse(n):
+        return tf.debugging.check_numerics(1.0 / tf.cast(n, tf.float32), "of zero")
+
+    data = Dataset.range(size).map(inverse).ignore_errors()
+    assert data.element_spec == tf.TensorSpec((), tf.float32)
+    assert list(data.batch(2)) == []
+
+
 def test_errors_of_python_too_and_told_of():
     data = Dataset.from_tensor_slices([4, 0, 2]).map(lambda n: tf.constant(8 // int(n))).ignore_errors(log_warning=True)
     with pytest.warns(UserWarning, match="ZeroDivisionError"):

@@ -1,8 +1,13 @@
 """What is kept by `cache`, in memory and in folders, and when it is complete."""
 
+import json
+import re
+
+import numpy as np
 import pytest
 
 import fastgrad as tf
+from fastgrad.data import kept
 
 Dataset = tf.data.Dataset
 COUNT = 20
@@ -136,3 +141,56 @@ def test_a_dataset_is_saved_where_it_was_loaded(tmp_path):
     Dataset.load(folder).map(lambda x: 2 * x).save(folder)
     assert ints(Dataset.load(folder)) == [0, 2, 4]
     assert len(list(tmp_path.glob("elements-*"))) == 1
+
+
+def changed_index(folder, **changes):
+    index = json.loads((folder / "index.json").read_text())
+    del index["checksum"]
+    index.update(changes)
+    (folder / "index.json").write_text(json.dumps({**index, "checksum": kept._checksum(index)}))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"writer": "../../elsewhere"},
+        {"files": [10**18]},
+        {"files": [2]},
+        {"files": [4]},
+        {"files": [-3]},
+        {"spec": {"dtype": "float32", "shape": []}},
+        {"spec": {"dtype": "int64", "shape": [1]}},
+        {"spec": {"shape": []}},
+        {"spec": None},
+    ],
+)
+def test_an_index_that_is_not_that_of_its_files_is_refused(tmp_path, changes):
+    Dataset.range(3).save(tmp_path)
+    changed_index(tmp_path, **changes)
+    with pytest.raises(tf.errors.DataLossError, match=re.escape(str(tmp_path))):
+        list(Dataset.load(tmp_path))
+
+
+def test_every_flipped_bit_of_an_index_is_found(tmp_path):
+    Dataset.from_tensor_slices(np.ones((4, 2))).save(tmp_path)
+    whole = (tmp_path / "index.json").read_bytes()
+    for bit in range(8 * len(whole)):
+        changed = bytearray(whole)
+        changed[bit // 8] ^= 1 << bit % 8
+        (tmp_path / "index.json").write_bytes(changed)
+        with pytest.raises(tf.errors.DataLossError, match="index"):
+            Dataset.load(tmp_path)
+
+
+def test_saving_over_an_index_deletes_nothing_outside(tmp_path):
+    folder = tmp_path / "saved"
+    (folder / "elements-..").mkdir(parents=True)
+    precious = tmp_path / "x-000000.safetensors"
+    precious.write_bytes(b"not ours")
+    Dataset.range(3).save(folder)
+    changed_index(folder, writer="../../x")
+    with pytest.raises(tf.errors.DataLossError, match="no name of a writer"):
+        Dataset.load(folder)
+    Dataset.range(2).save(folder)
+    assert list(Dataset.load(folder).as_numpy_iterator()) == [0, 1]
+    assert precious.read_bytes() == b"not ours"

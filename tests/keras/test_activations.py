@@ -111,3 +111,11 @@ class TestNames:
         assert act.serialize(cubed)["config"] == "tests>cube"
         assert act.get("tests>cube") is cubed
         assert keras.layers.Dense.from_config(keras.layers.Dense(1, cubed).get_config()).activation is cubed
+
+
+@pytest.mark.parametrize("name", ["tanh", "exponential"])
+def test_integers_are_taken_as_floats(name):
+    function = getattr(keras.activations, name)
+    y = function(tf.constant([0, 1, 2]))
+    assert y.dtype == "float32"
+    np.testing.assert_array_equal(y, function(tf.constant([0.0, 1.0, 2.0])))

@@ -7,6 +7,7 @@ import json
 import pickle
 import socket
 import tarfile
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -215,3 +216,31 @@ class TestGetFile:
             keras.utils.get_file("a")
         with pytest.raises(ValueError, match="without folders"):
             keras.utils.get_file("a/b", "http://nowhere.invalid/b")
+
+
+def test_without_a_home(monkeypatch, tmp_path):
+    """Keras's folder is then one of temporary files, not one named ``~``."""
+    from fastgrad.keras.utils.files import cache_folder
+
+    monkeypatch.delenv("KERAS_HOME", raising=False)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)
+    assert cache_folder() == str(tmp_path / ".keras")
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b"cos\nsystem\n(S'true'\ntR.",
+        b"c_codecs\nencode\n(S'x'\nS'zip'\ntR.",
+        b"cnumpy\nndarray\n((I1\nttR(I1\n(I4\ntcnumpy\ndtype\n(S'O8'\ntRI0\n]tb.",  # NumPy itself crashes here
+        b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(I1099511627776\ntS'd'\ntR.",
+    ],
+)
+def test_pickles_make_arrays_of_numbers_and_nothing_else(cache, any_checksum, payload):
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": "|O", "fortran_order": False, "shape": (1,)})
+    with zipfile.ZipFile(cache / "imdb.npz", "w") as archive:
+        archive.writestr("x_train.npy", header.getvalue() + payload)
+    with pytest.raises(ValueError, match=r"imdb\.npz"):
+        keras.datasets.imdb.load_data()

@@ -1,6 +1,8 @@
 """Images as arrays and files: what tests/conformance/programs/pictures.py does not ask of Keras."""
 
 import io
+import os
+import struct
 import sys
 
 import numpy as np
@@ -8,6 +10,7 @@ import pytest
 
 from fastgrad import keras
 
+PIL = pytest.importorskip("PIL")
 pytest.importorskip("PIL.Image")
 utils = keras.utils
 PIXELS = (np.arange(4 * 5 * 3) * 37 % 256).reshape(4, 5, 3).astype(np.uint8)
@@ -102,3 +105,48 @@ def test_without_pillow_it_says_how_to_get_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "PIL", None)
     with pytest.raises(ImportError, match=r"pip install .\.\[images\]"):
         utils.array_to_img(PIXELS)
+
+
+def test_damaged_images_name_the_file(tmp_path):
+    path = tmp_path / "image.png"
+    pixels = np.arange(4 * 5 * 3, dtype=np.float32).reshape(4, 5, 3)
+    keras.utils.save_img(path, pixels, scale=False)
+    whole = path.read_bytes()
+    for contents in (whole[:60], whole[:-14], whole[:45] + b"?" + whole[46:], whole[:-20] + b"?" + whole[-19:]):
+        path.write_bytes(contents)
+        with pytest.raises(OSError, match=r"image\.png"):
+            keras.utils.load_img(path)
+    path.write_bytes(b"no image")
+    with pytest.raises(PIL.UnidentifiedImageError, match=r"image\.png"):
+        keras.utils.load_img(path)
+    assert keras.utils.load_img(io.BytesIO(whole)).size == (5, 4)
+
+
+def test_pixels_that_the_file_cannot_hold_are_refused(tmp_path):
+    header = b"BM" + struct.pack("<IIIIiiHHIIIIII", 60, 0, 54, 40, 9000, 9000, 1, 24, 0, 0, 0, 0, 0, 0)
+    for rows, message in ((b"", "announces 9000 x 9000 pixels in 54 bytes"), (bytes(1 << 20), "truncated")):
+        (tmp_path / "image.bmp").write_bytes(header + rows)
+        with pytest.raises(OSError, match=message):
+            keras.utils.load_img(tmp_path / "image.bmp")
+
+
+def test_postscript_is_not_run(tmp_path):
+    (tmp_path / "image.png").write_bytes(
+        b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 4 4\n%%EndComments\nshowpage\n%%EOF\n"
+    )
+    with pytest.raises(OSError, match="PostScript is a program"):
+        keras.utils.load_img(tmp_path / "image.png")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes")
+@pytest.mark.parametrize("ending", ["png", "txt"])
+def test_folders_with_pipes_and_devices_are_not_waited_for(tmp_path, ending):
+    read = {"png": keras.utils.image_dataset_from_directory, "txt": keras.utils.text_dataset_from_directory}[ending]
+    (tmp_path / "class").mkdir()
+    path = tmp_path / "class" / f"a.{ending}"
+    os.mkfifo(path)
+    for _ in range(2):
+        with pytest.raises(OSError, match="no regular file"):
+            list(read(tmp_path, verbose=False))
+        path.unlink()
+        path.symlink_to("/dev/zero")

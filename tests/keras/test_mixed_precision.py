@@ -208,3 +208,47 @@ def test_the_policy_of_a_layer_can_be_set():
 def test_a_dtype_of_a_layer_that_is_none():
     with pytest.raises(ValueError, match="dtype=123"):
         layers.Dense(2, dtype=123)
+
+
+@pytest.mark.parametrize("cell", ["SimpleRNN", "GRU", "LSTM"])
+def test_compiled_recurrent_layers_read_the_weights_they_have(policy, cell):
+    layer = getattr(layers, cell)(4, return_sequences=True)
+    compiled = tf.function(layer)
+    rng = np.random.default_rng(0)
+    for _ in range(4):
+        x = tf.constant(rng.normal(size=(2, 5, 3)).astype("float32"))
+        results = [tf.cast(f(x), tf.float32) for f in (compiled, layer)]
+        np.testing.assert_array_equal(*results)
+
+
+class Branching(layers.Layer):
+    """Reads weights in branches, loops, rows and functions, and changes one."""
+
+    def __init__(self):
+        super().__init__()
+        self.kernel = self.add_weight(shape=(3,), initializer="glorot_uniform", name="kernel")
+        self.total = self.add_weight(shape=(3,), initializer="glorot_uniform", name="total")
+        self.function = tf.function(lambda x: x * self.kernel)
+
+    def call(self, x):
+        y = tf.while_loop(lambda i, y: i < 3, lambda i, y: (i + 1, tf.tanh(y * self.kernel) + y), (0, x))[1]
+        y = tf.cond(tf.reduce_sum(y) > 0.0, lambda: y * self.kernel, lambda: y - self.kernel)
+        y += tf.vectorized_map(lambda row: row * self.kernel, tf.stack([y, y]))[0]
+        y += tf.map_fn(self.function, tf.stack([y, y]))[1]
+        self.total.assign_add(tf.fill([3], 1e-5))
+        return y
+
+
+def test_weights_of_mixed_layers_inside_of_control_flow(policy):
+    eager, other = Branching(), Branching()
+    other.set_weights(eager.get_weights())
+    compiled = tf.function(other)
+    total = eager.total.numpy()
+    rng = np.random.default_rng(0)
+    for call in range(4):
+        x = tf.constant(rng.normal(size=3).astype("float32"))
+        y, z = eager(x), compiled(x)
+        assert y.dtype == z.dtype == policy.removeprefix("mixed_")
+        np.testing.assert_array_equal(tf.cast(y, tf.float32), tf.cast(z, tf.float32))
+        np.testing.assert_allclose(eager.total.numpy(), total + 1e-5 * (call + 1), rtol=1e-6)
+        np.testing.assert_array_equal(eager.total.numpy(), other.total.numpy())

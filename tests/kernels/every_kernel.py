@@ -50,10 +50,10 @@ def watch_kernels() -> None:
 
 def rows() -> Iterator[tuple[str, Any]]:
     """The rows of the tests of properties, now and by their launches."""
+    from tests.kernels.every_property import PROPERTIES
     from tests.kernels.properties import results_of
-    from tests.kernels.test_every_row import PROPERTIES
 
-    for number, known in enumerate([known for file in PROPERTIES for known in file.PROPERTIES]):
+    for number, known in enumerate(PROPERTIES):
         for dtype in known.dtypes:
             for sizes in ((2, 3, 4, 5), (5, 7, 3, 2)):
                 made, attributes = known.make(np.random.default_rng(1), dtype, *sizes[: known.sizes])
@@ -198,7 +198,7 @@ def training(make: Callable[[], Any], x: np.ndarray, optimizer: Any) -> list[Any
 
 def models() -> Iterator[tuple[str, Any]]:
     """Training steps: dense layers, convolutions, an LSTM, embeddings, with each optimizer."""
-    from tests.kernels.test_vector_widths import OPTIMIZERS
+    from tests.reliability.machines.test_vector_widths import OPTIMIZERS
 
     layers = tf.keras.layers
     r = np.random.default_rng(0)

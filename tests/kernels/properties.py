@@ -1,6 +1,7 @@
 """Kernels against NumPy and SciPy in float64: ragged and empty sizes, any cut into shares, arrays of any layout.
 
 A property is a row of the operation table with arrays to try it on, of sizes that are drawn, and what it has to give for them.
+`tests/reliability/boundaries` tries the same properties around the blocks of the kernels, in other layouts, and in programs.
 """
 
 from __future__ import annotations
@@ -43,7 +44,6 @@ class Property:
         ulps: by how many of the greatest number a result may be off; 0 for moves.
         dtypes: of `make`.
         each: whether a complex result may be off by so many of itself, not of the greatest.
-        blocks: of how many elements, rows or columns its kernels do something at a time; `border_test` draws sizes around them.
     """
 
     name: str
@@ -53,7 +53,6 @@ class Property:
     ulps: float = 0.0
     dtypes: tuple[str, ...] = FLOATS
     each: bool = False
-    blocks: tuple[int, ...] = ()
 
 
 def dtype_of(name: str) -> np.dtype:
@@ -147,14 +146,6 @@ def assert_exact(found: list[np.ndarray], exact: tuple[Any, ...], known: Propert
         np.testing.assert_allclose(widened(y), wanted, rtol=tolerance, atol=absolute)
 
 
-@st.composite
-def sizes_beside(draw: st.DrawFn, sizes: int, place: int, block: int) -> tuple[int, ...]:
-    """Sizes of which one is next to a border of one block or two, and the others are few."""
-    found = [draw(st.integers(1, 4 if block < 1 << 12 else 2)) for _ in range(sizes)]
-    found[place] = max(1, draw(st.integers(1, 2)) * block + draw(st.sampled_from([*range(-1, 18), 31, 33, -16])))
-    return tuple(found)
-
-
 def check(known: Property, data: st.DataObject, sizes: tuple[int, ...]) -> None:
     """Draws arrays; compares what the row gives now, and its kernels in any shares, with what is exact."""
     dtype = data.draw(st.sampled_from(known.dtypes), "dtype")
@@ -198,19 +189,5 @@ def property_test(properties: Sequence[Property]) -> Callable[..., None]:
     @given(data=st.data())
     def test(known: Property, data: st.DataObject) -> None:
         check(known, data, data.draw(st.tuples(*[SIZE] * known.sizes), "sizes"))
-
-    return test
-
-
-def border_test(properties: Sequence[Property]) -> Callable[..., None]:
-    """The test of those that have blocks: of each size in turn around each of these."""
-
-    @pytest.mark.parametrize("known", [known for known in properties if known.blocks], ids=lambda known: known.name)
-    @settings(max_examples=4, deadline=None)
-    @given(data=st.data())
-    def test(known: Property, data: st.DataObject) -> None:
-        for place in range(known.sizes):
-            for block in known.blocks:
-                check(known, data, data.draw(sizes_beside(known.sizes, place, block), "sizes"))
 
     return test

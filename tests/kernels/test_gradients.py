@@ -185,7 +185,12 @@ def weights_of(shape: Any) -> np.ndarray:
 @given(data=st.data())
 def test_gradients(known: Differentiable, data: st.DataObject) -> None:
     sizes = data.draw(st.tuples(*[SIZE] * known.sizes), "sizes")
-    r = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1), "seed"))
+    check_gradients(known, sizes, data.draw(st.integers(0, 2**32 - 1), "seed"))
+
+
+def check_gradients(known: Differentiable, sizes: tuple[int, ...], seed: int) -> None:
+    """Compares the gradients of a function with what it changes by, in float32 with float64, and those of programs."""
+    r = np.random.default_rng(seed)
     values, more = known.make(r, *sizes)
     directions = [r.normal(size=x.shape) for x in values]
     found = gradients(known.function, [tf.constant(x) for x in values], weights_of, more)

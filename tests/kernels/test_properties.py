@@ -6,18 +6,13 @@ What a property is, and what is done with it, is in `tests/kernels/properties.py
 from __future__ import annotations
 
 import functools
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import scipy.special
 
-from fastgrad.kernels.arranging import ordering, positions, scattering, strided
-from fastgrad.kernels.attention import tiles
-from fastgrad.kernels.products import gemm, gemv
-from fastgrad.kernels.recurrent import products, walk
-from fastgrad.kernels.reducing import batch_moments, general, lanes, row_blocks, softmax_across
-from tests.kernels.properties import F64, Property, border_test, ids, normal, of_sizes, one_array, property_test
+from fastgrad.ops.attention import WIDEST
+from tests.kernels.properties import F64, Property, ids, normal, of_sizes, one_array, property_test
 
 
 def reducing(name: str, function: Any, ulps: float, empty: bool = True) -> list[Property]:
@@ -50,7 +45,7 @@ def attended(q: Any, k: Any, v: Any, scale: float, causal: bool, **_: Any) -> An
 
 
 def make_attention(r: np.random.Generator, dtype: str, batch: int, queries: int, keys: int, depth: int) -> Any:
-    keys, depth, heads = max(keys, 1), max(depth, 1), 1 + batch % 3
+    keys, depth, heads = max(keys, 1), min(max(depth, 1), WIDEST), 1 + batch % 3
     shapes = (
         (batch % 4, queries, heads, depth),
         (batch % 4, keys, heads, depth),
@@ -163,6 +158,14 @@ PROPERTIES: list[Property] = [
         for axis, exclusive, reverse in ((0, False, False), (1, True, False), (2, False, True), (2, True, True))
     ],
     Property(
+        "cumsum",
+        3,
+        lambda r, dtype, *sizes: (make_lines(r, dtype, *sizes), {"axis": 1, "exclusive": False, "reverse": True}),
+        summed,
+        0,
+        dtypes=("int32", "int64", "uint8"),
+    ),
+    Property(
         "cumulative_logsumexp",
         3,
         one_array(axis=1, exclusive=False, reverse=False),
@@ -242,25 +245,3 @@ PROPERTIES: list[Property] = [
 
 
 test_rows_give_what_float64_gives = property_test(PROPERTIES)
-
-REDUCED = lanes.FEW, lanes.DEPTH, lanes.LANES, general.RUN, row_blocks.SEGMENT, lanes.LANES * lanes.DEPTH, lanes.PART
-SORTED = ordering.FEW, 256, positions.STRETCH
-BLOCKS: dict[str, tuple[int, ...]] = {
-    **dict.fromkeys(["reduce_sum", "reduce_mean", "reduce_max", "reduce_min"], REDUCED),
-    **dict.fromkeys(["reduce_logsumexp", "reduce_euclidean_norm"], REDUCED),
-    **dict.fromkeys(["softmax_across", "log_softmax_across"], (lanes.DEPTH, softmax_across.TILE, row_blocks.SEGMENT)),
-    **dict.fromkeys(["softmax_across_gradient", "log_softmax_across_gradient"], (lanes.DEPTH, softmax_across.TILE)),
-    "batch_moments": (batch_moments.ROWS, batch_moments.PART_ROWS, row_blocks.PARTS),
-    "attention": (tiles.CHUNK, tiles.QUERIES, tiles.KEYS),
-    **dict.fromkeys(["lstm", "gru", "simple_rnn"], (walk.UNIT, walk.TOGETHER, walk.BLOCK, products.TERMS)),
-    **dict.fromkeys(["gather", "gather_nd", "take_along_axis", "transpose"], (strided.TILE, scattering.TILE, 4096)),
-    **dict.fromkeys([f"unsorted_segment_{name}" for name in ("sum", "max", "min")], (scattering.TILE, 4096)),
-    **dict.fromkeys(["sort", "argsort", "searchsorted"], SORTED),
-    "matmul": (gemv.UNIT, gemv.DOT_LANES, gemm.PACKING_ROWS, gemm.TERMS, gemm.BLOCK, gemm.COPY_ROWS, gemv.SEGMENT),
-}
-"""By row what its kernels do at a time."""
-
-
-test_rows_around_blocks_give_what_float64_gives = border_test(
-    [replace(known, blocks=BLOCKS.get(known.name, ())) for known in PROPERTIES]
-)

@@ -195,3 +195,11 @@ def test_clip_by_norm_refuses_a_norm_of_more_dimensions_or_elements():
         tf.clip_by_norm(tf.ones([2, 3, 1]), [4.0, 4.0])
     with pytest.raises(tf.errors.InvalidArgumentError, match="must broadcast"):
         tf.clip_by_norm(tf.ones([2, 3]), [4.0, 4.0])
+
+
+def test_gradients_of_clip_by_norm_are_nan_where_the_norm_is():
+    x = tf.constant([[np.nan, 1.0], [3.0, 4.0]])
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = tf.clip_by_norm(x, 10.0, axes=1)
+    np.testing.assert_array_equal(tape.gradient(y, x), [[np.nan, np.nan], [1.0, 1.0]])

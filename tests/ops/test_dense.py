@@ -90,3 +90,14 @@ def test_a_bias_put_in_place_by_hand_broadcasts_or_is_refused(activation):
         layer.bias = tf.Variable(wrong)
         with pytest.raises(tf.errors.InvalidArgumentError):
             layer(x)
+
+
+def test_the_second_gradient_of_a_relu_is_zeros_not_none():
+    x, kernel, bias = tf.ones([2, 3]), tf.ones([3, 2]), tf.zeros([2])
+    with tf.GradientTape() as outer:
+        outer.watch([x, kernel, bias])
+        with tf.GradientTape() as inner:
+            inner.watch(x)
+            y = dense(x, kernel, bias, "relu")
+        slope = inner.gradient(y, x)
+    np.testing.assert_array_equal(outer.gradient(slope, bias), [0.0, 0.0])

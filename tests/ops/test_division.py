@@ -54,11 +54,23 @@ def test_integer_quotients_and_remainders_are_pythons(x, y):
 
 
 @given(st.floats(-1e6, 1e6), st.floats(-1e3, 1e3).filter(lambda y: abs(y) > 1e-3))
-def test_float_quotients_and_remainders_are_pythons(x, y):
+def test_float_quotients_are_rounded_down_and_remainders_are_pythons(x, y):
     a, b = tf.constant(x, tf.float64), tf.constant(y, tf.float64)
-    assert (a // b).numpy() == x // y
+    assert (a // b).numpy() == math.floor(x / y)
     assert (a % b).numpy() == x % y
     assert tf.truncatemod(a, b).numpy() == math.fmod(x, y)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64"])
+@pytest.mark.parametrize("compiled", [False, True])
+def test_floordiv_of_floats_is_the_floor_of_the_rounded_quotient(dtype, compiled):
+    x = tf.cast(tf.constant([1.0, 6.0, 0.5, -1.0, 5.0, np.inf, 1.0, -1.0]), dtype)
+    y = tf.cast(tf.constant([0.25, 0.1, -np.inf, np.inf, np.inf, 2.0, 0.0, 0.0]), dtype)
+    function = tf.function(tf.math.floordiv) if compiled else tf.math.floordiv
+    for _ in range(3):
+        quotients = function(x, y)
+    expected = [4, 60 if dtype != "float64" else 59, -0.0, -0.0, 0, np.inf, np.inf, -np.inf]
+    np.testing.assert_array_equal(tf.cast(quotients, "float64"), expected)
 
 
 @pytest.mark.parametrize("function", [tf.math.floordiv, tf.math.floormod, tf.math.mod, tf.truncatediv, tf.truncatemod])

@@ -61,7 +61,7 @@ def _scalar_names() -> dict[str, Any]:
     names |= {
         "inf": math.inf,
         "nan": math.nan,
-        "lgamma": lambda x: np.float64(math.inf if np.isinf(x) else special.gammaln(x)),
+        "lgamma": lambda x: np.float64(math.inf if x <= 0 and x == np.floor(x) else math.lgamma(x)),
     }
     names |= {"where": lambda condition, x, y: x if condition else y, "__builtins__": {}}
     return names
@@ -338,6 +338,17 @@ def test_public_rows_are_documented_and_named(name: str) -> None:
     assert isinstance(row.form, Form)
     if type(row) in (Unary, Binary):
         assert row.__doc__ not in (None, Unary.__doc__, Binary.__doc__)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", [n for n, row in TABLE.items() if type(row) is Binary and n.endswith("_gradient")])
+def test_parts_of_gradients_broadcast(name: str, dtype: type) -> None:
+    # All rows of tf.vectorized_map may have one gradient, or one of the values that it is read with.
+    row, rng = TABLE[name], np.random.default_rng(0)
+    one, several = rng.uniform(0.1, 0.9, (4,)).astype(dtype), rng.uniform(0.1, 0.9, (3, 4)).astype(dtype)
+    spread = np.broadcast_to(one, (3, 4)).copy()
+    np.testing.assert_array_equal(row.run(one, several), row.run(spread, several))
+    np.testing.assert_array_equal(row.run(several, one), row.run(several, spread))
 
 
 @pytest.mark.parametrize("name", TABLE)

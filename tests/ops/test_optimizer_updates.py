@@ -196,3 +196,20 @@ def test_turns(every):
         assert bool(updates.ends_turn_of.run(steps, every=every)) == ((count + 1) % every == 0)
         assert_kernels_do_the_same(updates.whole_turns_of, [steps], every=every)
         assert_kernels_do_the_same(updates.ends_turn_of, [steps], every=every)
+
+
+@pytest.mark.parametrize("dtype", HALVES)
+def test_half_width_floats_may_lie_by_columns(dtype):
+    r = np.random.default_rng(0)
+    p, g = (r.normal(size=(4, 3)).astype(dtype) for _ in range(2))
+    numbers = [np.array(0.1), np.array(0.0)]
+    (wanted,) = updates.update.run(p, g, *numbers, rule="sgd", count=1)
+    (found,) = updates.update.run(np.asfortranarray(p), np.asfortranarray(g), *numbers, rule="sgd", count=1)
+    np.testing.assert_array_equal(found.astype(np.float32), wanted.astype(np.float32))
+    ids = np.array([2, 0, 2, 1])
+    for one, other in zip(
+        updates.sum_rows.run(g, ids, limit=4, owner="table"),
+        updates.sum_rows.run(np.asfortranarray(g), ids, limit=4, owner="table"),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(one.astype(np.float32), other.astype(np.float32))

@@ -112,3 +112,20 @@ def test_second_derivatives_of_powers_of_zero():
     log = np.log(2)
     np.testing.assert_allclose(for_x, [0, 6 * 2 + 4 * (1 + 3 * log)])
     np.testing.assert_allclose(for_y, [0, 4 * (1 + 3 * log) + 8 * log**2])
+
+
+@pytest.mark.parametrize("function", [tf.math.reciprocal, tf.math.rsqrt, tf.math.sqrt])
+@pytest.mark.parametrize("compiled", [False, True])
+def test_gradients_are_zero_where_cotangents_are(function, compiled):
+    def slope(x, cotangents):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = function(x)
+        return tape.gradient(y, x, output_gradients=cotangents)
+
+    slope = tf.function(slope) if compiled else slope
+    x, cotangents = tf.constant([0.0, -0.0, -1.0, np.nan, 4.0, 0.0]), tf.constant([0.0, 0.0, 0.0, 0.0, 0.0, 1.0])
+    for _ in range(3):
+        gradients = slope(x, cotangents).numpy()
+    np.testing.assert_array_equal(gradients[:5], 0.0)
+    assert np.isinf(gradients[5])

@@ -311,3 +311,14 @@ def test_lists_and_arrays_are_booleans_for_reduce_all_and_reduce_any():
             function([1.0])
         with pytest.raises(tf.errors.InvalidArgumentError, match="takes bool"):
             function(tf.zeros([2]))
+
+
+@pytest.mark.parametrize("dtype", [tf.float16, tf.bfloat16])
+def test_products_of_half_width_floats_are_rounded_once(dtype):
+    x = tf.cast(np.exp(0.05 * np.random.default_rng(0).normal(size=(3, 300))), dtype)
+    wanted = tf.cast(tf.cast(x, tf.float64).numpy().prod(1), dtype)
+    compiled = tf.function(lambda x: tf.reduce_prod(x, 1))
+    for _ in range(3):
+        found = compiled(x)
+    for y in (tf.reduce_prod(x, 1), found):
+        np.testing.assert_allclose(tf.cast(y, tf.float32), tf.cast(wanted, tf.float32), rtol=8e-3)

@@ -1,12 +1,7 @@
 """Files that are there whole or not at all."""
 
 import os
-import signal
-import subprocess
-import sys
-import textwrap
 import threading
-import time
 
 import pytest
 
@@ -120,40 +115,3 @@ def test_writers_at_the_same_time(tmp_path):
     for thread in threads:
         thread.join()
     assert os.listdir(tmp_path) == ["f"]
-
-
-@pytest.mark.skipif(os.name != "posix", reason="kill -9 is a thing of POSIX")
-def test_killed_at_any_moment(tmp_path):
-    """Saves that were acknowledged survive; the file is always whole; at most two strays are left."""
-    program = textwrap.dedent(
-        """
-        import sys
-        import numpy as np
-        from fastgrad.storage.tensor_file import save_tensors
-        number = 0
-        while True:
-            save_tensors(sys.argv[1], {"x": np.full(300_000, number, np.float64)}, {})
-            sys.stdout.write(f"{number}\\n")
-            sys.stdout.flush()
-            number += 1
-        """
-    )
-    from fastgrad.storage.tensor_file import load_tensors
-
-    path = tmp_path / "w.safetensors"
-    for attempt in range(4):
-        writer = subprocess.Popen(
-            [sys.executable, "-c", program, str(path)], stdout=subprocess.PIPE, env={**os.environ}
-        )
-        assert writer.stdout is not None
-        acknowledged = int(writer.stdout.readline())
-        time.sleep(0.003 * attempt)
-        writer.send_signal(signal.SIGKILL)
-        rest = writer.stdout.read().split()
-        writer.stdout.close()
-        writer.wait()
-        acknowledged = int(rest[-1]) if rest else acknowledged
-        values = load_tensors(path)[0]["x"]
-        assert (values == values[0]).all()
-        assert values[0] >= acknowledged
-        assert len(os.listdir(tmp_path)) <= 3

@@ -265,3 +265,68 @@ def test_shapes_in_npz_are_checked_before_the_values_are_read(tmp_path):
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 5_000_000
+
+
+def test_the_header_of_a_member_of_npz_is_short(tmp_path):
+    """NumPy reads as many bytes as the header announces, and looks at their number then."""
+    with (
+        zipfile.ZipFile(tmp_path / "bomb.npz", "w", zipfile.ZIP_DEFLATED) as archive,
+        archive.open("a.npy", "w") as member,
+    ):
+        member.write(b"\x93NUMPY\2\0" + (100_000_000).to_bytes(4, "little"))
+        for _ in range(100):
+            member.write(bytes(1_000_000))
+    tracemalloc.start()
+    with pytest.raises(ValueError, match="has a header of 100000000 bytes"):
+        load_tensors(tmp_path / "bomb.npz")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 5_000_000
+
+
+def test_members_that_an_archive_announces_are_there(tmp_path):
+    """The length of a comment of the first member hides the second."""
+    np.savez(tmp_path / "a.npz", a=np.ones(2), b=np.ones(2))
+    data = bytearray((tmp_path / "a.npz").read_bytes())
+    place = data.index(b"PK\1\2")
+    data[place + 32] = len(data) - 22 - (place + 46 + len("a.npy"))
+    (tmp_path / "a.npz").write_bytes(data)
+    assert zipfile.ZipFile(tmp_path / "a.npz").namelist() == ["a.npy"]
+    with pytest.raises(ValueError, match="it shows 1 members and announces 2"):
+        load_tensors(tmp_path / "a.npz")
+
+
+def test_an_archive_that_ends_in_other_bytes_is_not_empty(tmp_path):
+    """zipfile takes the length of the members' list from the end, and a length of 0 for no members."""
+    np.savez(tmp_path / "a.npz", a=np.ones(2), b=np.ones(2))
+    data = bytearray((tmp_path / "a.npz").read_bytes() + b"something")
+    place = data.rindex(b"PK\5\6")
+    data[place + 12 : place + 16] = bytes(4)
+    data[place + 16 : place + 20] = place.to_bytes(4, "little")
+    (tmp_path / "a.npz").write_bytes(data)
+    assert zipfile.ZipFile(tmp_path / "a.npz").namelist() == []
+    with pytest.raises(ValueError, match="it shows 0 members and announces 2"):
+        load_tensors(tmp_path / "a.npz")
+
+
+@pytest.mark.parametrize("shape", [[10**4000] * 100, [1] * 100_000], ids=["large", "many"])
+def test_shapes_are_bounded_before_they_are_multiplied(tmp_path, shape):
+    (tmp_path / "a.safetensors").write_bytes(header_file({"a": entry(shape)}, bytes(4)))
+    with pytest.raises(ValueError, match="no sizes") as error:
+        load_tensors(tmp_path / "a.safetensors")
+    assert len(str(error.value)) < 1000
+
+
+def test_a_name_that_occurs_twice_among_many_takes_no_time(tmp_path):
+    names = b",".join(b'"%d":0' % n for n in (*range(100_000), 99_999))
+    (tmp_path / "a.safetensors").write_bytes(header_file(b"{" + names + b"}"))
+    with pytest.raises(ValueError, match="'99999' occurs twice"):
+        load_tensors(tmp_path / "a.safetensors")
+
+
+def test_a_checksum_whose_name_is_damaged_is_missed(tmp_path):
+    save_tensors(tmp_path / "a.safetensors", {"x": np.ones(3)}, {})
+    data = (tmp_path / "a.safetensors").read_bytes()
+    (tmp_path / "a.safetensors").write_bytes(data.replace(b"fastgrad.crc32", b"fastgrad.crc33"))
+    with pytest.raises(ValueError, match="its checksum is missing"):
+        load_tensors(tmp_path / "a.safetensors")

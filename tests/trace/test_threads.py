@@ -112,3 +112,26 @@ def test_reads_after_a_write_are_of_the_new_value_in_every_thread():
         thread.join()
         assert found[-1] == number
         assert (v + 0.0).numpy()[0] == number
+
+
+def test_threads_that_call_a_new_function_at_once_record_it_once():
+    v = tf.Variable(0.0)
+    barrier, results = threading.Barrier(4), []
+
+    def add(x):
+        time.sleep(0.05)  # the others come meanwhile
+        return v.assign_add(x) + 0.0
+
+    step = tf.function(add)
+
+    def call():
+        barrier.wait()
+        results.append(float(step(tf.constant(1.0))))
+
+    threads = [threading.Thread(target=call) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(results) == [1.0, 2.0, 3.0, 4.0]
+    assert step.experimental_get_tracing_count() == 1

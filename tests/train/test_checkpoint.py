@@ -7,6 +7,7 @@ import pytest
 
 import fastgrad as tf
 from fastgrad import keras
+from fastgrad.storage.tensor_file import load_tensors, save_tensors
 
 layers = keras.layers
 X = np.random.default_rng(0).normal(size=(4, 3)).astype(np.float32)
@@ -214,6 +215,38 @@ def test_a_state_file_without_a_checkpoint(tmp_path):
         tf.train.get_checkpoint_state(tmp_path)
 
 
+@pytest.mark.parametrize(
+    "graph", ["{", "[" * 50_000, "[]", "3", "[[1, 2, 3]]", '[["ab", "cd"]]', '[[{"v": 7}, {}]]', '[[{"v": -1}, {}]]']
+)
+def test_a_damaged_object_graph_names_the_file(tmp_path, graph):
+    tf.train.Checkpoint(v=tf.Variable(1.0)).write(tmp_path / "c")
+    arrays, texts = load_tensors(tmp_path / "c.safetensors")
+    (name,) = texts
+    save_tensors(tmp_path / "c.safetensors", arrays, {name: graph})
+    v = tf.Variable(2.0)
+    with pytest.raises(ValueError, match=r"c\.safetensors' is no intact checkpoint"):
+        tf.train.Checkpoint(v=v).read(tmp_path / "c")
+    assert float(v) == 2.0
+
+
+@pytest.mark.parametrize("name", ["{outside}/precious", "../precious", "sub/../../precious"])
+def test_a_manager_deletes_no_file_outside_of_its_folder(tmp_path, name):
+    """A state file that somebody else wrote may name any."""
+    folder, precious = tmp_path / "run", tmp_path / "precious.safetensors"
+    (folder / "sub").mkdir(parents=True)
+    precious.write_bytes(b"not ours")
+    listed = name.format(outside=tmp_path)
+    (folder / "checkpoint").write_text(
+        f'model_checkpoint_path: "{listed}"\nall_model_checkpoint_paths: "{listed}"\n', encoding="utf-8"
+    )
+    manager = tf.train.CheckpointManager(tf.train.Checkpoint(v=tf.Variable(1.0)), folder, max_to_keep=1)
+    assert len(manager.checkpoints) == 1
+    manager.save()
+    manager.save()
+    assert precious.read_bytes() == b"not ours"
+    assert sorted(path.name for path in folder.glob("*.safetensors")) == ["ckpt-2.safetensors"]
+
+
 @pytest.mark.parametrize("name", ["a\\303\\244b", "a\\u00e4b", "aäb"])
 def test_escapes_in_a_state_file(tmp_path, name):
     (tmp_path / "checkpoint").write_text(f'model_checkpoint_path: "{name}"\n', encoding="utf-8")
@@ -277,6 +310,61 @@ class TestManager:
         for _ in range(3):
             manager.save()
         assert len([name for name in os.listdir(tmp_path) if name != "checkpoint"]) == 3
+
+    def test_the_clock_was_set_back(self, tmp_path, monkeypatch):
+        """Checkpoints are kept for good as before, not from the time on that the clock once showed."""
+
+        def manager():
+            return tf.train.CheckpointManager(tf.train.Checkpoint(v=v), tmp_path, 1, keep_checkpoint_every_n_hours=1.0)
+
+        v, now = tf.Variable(1.0), [2e9]
+        monkeypatch.setattr("time.time", lambda: now[0])
+        manager().save()
+        now[0] = 1e9
+        restarted = manager()
+        assert restarted.restore_or_initialize() is not None
+        for _ in range(4):
+            now[0] += 3601.0
+            restarted.save()
+        assert len([name for name in os.listdir(tmp_path) if name != "checkpoint"]) >= 3
+
+    def test_a_failed_save_changes_no_list_and_is_tried_again(self, tmp_path, monkeypatch):
+        step, v = tf.Variable(0), tf.Variable(0.0)
+        manager = tf.train.CheckpointManager(
+            tf.train.Checkpoint(v=v), tmp_path, max_to_keep=2, step_counter=step, checkpoint_interval=10
+        )
+        manager.save()
+        for failing in (
+            "fastgrad.train.checkpoint._write",
+            "fastgrad.train.checkpoint_manager.update_checkpoint_state",
+        ):
+            step.assign_add(10)
+            before = manager.checkpoints
+
+            def fail(*args, **options):
+                raise OSError(28, "No space left on device")
+
+            with monkeypatch.context() as context:
+                context.setattr(failing, fail)
+                with pytest.raises(OSError, match="No space"):
+                    manager.save()
+            assert manager.checkpoints == before
+            assert manager.save() is not None
+            assert manager.save() is None
+            assert all(os.path.exists(path + ".safetensors") for path in manager.checkpoints)
+        assert manager.checkpoints == tf.train.CheckpointManager(tf.train.Checkpoint(v=v), tmp_path, 2).checkpoints
+
+    def test_the_list_is_written_once_for_each_save(self, tmp_path, monkeypatch):
+        """A process that is killed between two writes of it would leave a list without the older checkpoints, which then stay for good."""
+        manager = tf.train.CheckpointManager(tf.train.Checkpoint(v=tf.Variable(1.0)), tmp_path, max_to_keep=3)
+        manager.save()
+        lists = []
+        monkeypatch.setattr(
+            "fastgrad.train.checkpoint_state.write_atomically",
+            lambda path, write, *options: lists.append(os.path.basename(path)),
+        )
+        manager.save()
+        assert lists == ["checkpoint"]
 
     def test_init_fn(self, tmp_path):
         called = []

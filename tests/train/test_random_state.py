@@ -62,5 +62,19 @@ def test_generators_and_those_of_layers(tmp_path):
 
 
 def test_another_state_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="no state of the random generators"):
+    with pytest.raises(ValueError, match="no intact state of the random generators"):
         tf.train.RandomState().restore({"tf": np.zeros(3, np.uint8)})
+
+
+@pytest.mark.parametrize("name", ["tf", "numpy", "python"])
+@pytest.mark.parametrize("text", ["", "[" * 100_000, "3", "{}", '["MT19937", [1], 0, 0, 0.0]', "[3, [1], null]"])
+def test_a_state_that_is_damaged_changes_nothing(name, text):
+    state = tf.train.RandomState().state()
+    other = {part: value.tobytes() for part, value in state.items()}
+    tf.random.set_seed(5)
+    random.seed(5)
+    before = {part: value.tobytes() for part, value in tf.train.RandomState().state().items()}
+    other[name] = text.encode()
+    with pytest.raises(ValueError, match="no intact state"):
+        tf.train.RandomState().restore({part: np.frombuffer(value, np.uint8) for part, value in other.items()})
+    assert {part: value.tobytes() for part, value in tf.train.RandomState().state().items()} == before

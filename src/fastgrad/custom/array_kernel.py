@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import threading
 from collections.abc import Callable, Sequence
 from math import prod
 from types import FunctionType
@@ -20,6 +19,7 @@ from fastgrad.custom.core_signature import CoreSignature
 from fastgrad.custom.formula import promoted
 from fastgrad.custom.functions import Used, python_function, unique_name, used_by
 from fastgrad.errors import InvalidArgumentError, UnimplementedError
+from fastgrad.kernels.building.locks import new_rlock
 from fastgrad.kernels.running.launch import Launches, Spec
 from fastgrad.operation import BOOLEAN, CUSTOM, FLOATING, HALVES, NUMERIC, TABLE, Form, Joint, Operation, refuse_dtype
 from fastgrad.tensor import Tensor, as_tensor_or_none, convert_beside, convert_to_tensor
@@ -56,7 +56,7 @@ class ArrayOperation(Operation):
         self._given: ArrayOperation | None = None
         self._steps: dict[Dtypes, ArrayStep] = {}
         self._used: list[Used] = []
-        self._lock = threading.RLock()
+        self._lock = new_rlock()
         CUSTOM[self.name] = self
 
     def set_gradient(self, given: ArrayOperation | None) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import threading
 from collections.abc import Sequence
 from types import FunctionType
 from typing import Any
@@ -18,6 +17,7 @@ from fastgrad.custom.scalar_step import ScalarStep
 from fastgrad.custom.symbols import NotFollowedError, Symbol, terms_of, trace_of
 from fastgrad.custom.tracer import traced
 from fastgrad.errors import InvalidArgumentError, UnimplementedError
+from fastgrad.kernels.building.locks import new_rlock
 from fastgrad.kernels.running.launch import Launches
 from fastgrad.operation import CUSTOM, FLOATING, HALVES, REAL, TABLE, Form, Operation, refuse_dtype
 from fastgrad.recording import recorders
@@ -53,7 +53,7 @@ class ScalarOperation(Operation):
         self._formulas: dict[Dtypes, Formula | None] = {}
         self._derivatives: dict[int, ScalarOperation] = {}
         self._programs: dict[Any, Any] = {}
-        self._lock = threading.RLock()
+        self._lock = new_rlock()
         CUSTOM[self.name] = self
 
     def formula(self, dtypes: Dtypes) -> Formula | None:

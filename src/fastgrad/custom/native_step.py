@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import importlib
 import linecache
-import threading
 from collections.abc import Callable, Sequence
 from math import prod
 from types import CellType, FunctionType
@@ -22,11 +22,13 @@ from fastgrad.kernels.building.body import digest
 from fastgrad.kernels.building.bounds import checks_bounds
 from fastgrad.kernels.building.interpreted import STEPS
 from fastgrad.kernels.building.jit_switch import jit_is_disabled, refuse_code
+from fastgrad.kernels.building.locks import new_rlock
 from fastgrad.kernels.building.signature import SHARE, parse_signature
+from fastgrad.kernels.building.uninterrupted import uninterrupted
 from fastgrad.kernels.running.at_once import Frame, is_plain, is_shared
 from fastgrad.kernels.running.launch import Launches, run_launches
 
-_lock = threading.RLock()
+_lock = new_rlock()
 
 
 class NativeStep:
@@ -118,7 +120,7 @@ _IN_PYTHON: dict[str, Any] = {"as_pointer": int, "carray": _array_at, "readonly"
 def _numba() -> tuple[Any, dict[str, Any]]:
     """Numba, and what the functions of steps use of it: a pointer of an address, arrays that are only read."""
     try:
-        import numba
+        numba = uninterrupted(importlib.import_module, "numba")
     except ImportError as error:
         raise ImportError("functions of users are compiled by Numba; install numba.") from error
     from numba import types

@@ -6,6 +6,7 @@ plain Numba (scalar_step.py), as are those of several results.
 
 from __future__ import annotations
 
+import importlib
 import linecache
 from collections.abc import Callable
 from types import FunctionType
@@ -18,6 +19,7 @@ from fastgrad.kernels.building import cache, store
 from fastgrad.kernels.building.body import digest, fingerprint
 from fastgrad.kernels.building.build import Kernel
 from fastgrad.kernels.building.signature import parse_signature
+from fastgrad.kernels.building.uninterrupted import uninterrupted
 from fastgrad.kernels.building.user_function import kernel_function
 from fastgrad.operation import FLOATING
 from fastgrad.trace.fusion.scalar_casts import element_type, loaded, stored
@@ -63,6 +65,7 @@ def scalar_kernel(
 
 def _result(function: FunctionType, inputs: tuple[np.dtype, ...]) -> np.dtype | None:
     """The dtype of a function's result; None if that is no number."""
+    uninterrupted(importlib.import_module, "fastgrad.kernels.building.intrinsics")
     from fastgrad.kernels.building.frontend import frontend
     from fastgrad.kernels.building.intrinsics import cpu
 

@@ -308,7 +308,7 @@ _TWO_ARGUMENTS = {
     "add": "add",
     "subtract": "subtract",
     "multiply": "multiply",
-    "floor_divide": "floordiv",
+    "floor_divide": "floor_divide",
     "remainder": "floormod",
     "mod": "floormod",
     "fmod": "truncatemod",

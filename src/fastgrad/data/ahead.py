@@ -7,12 +7,13 @@ draw: results never depend on threads.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
-from queue import SimpleQueue
-from time import perf_counter
+from queue import Empty, SimpleQueue
+from time import monotonic, perf_counter
 from typing import Any
 
 from fastgrad.data.node import Chunk, Node
@@ -145,23 +146,70 @@ def in_parallel(function: Callable[[Any], Any], elements: Iterator[Any], threads
 
 
 def _by_threads(function: Callable[[Any], Any], elements: Iterator[Any], threads: int) -> Iterator[Any]:
-    from concurrent.futures import Future, ThreadPoolExecutor
-
-    process = os.getpid()
-    pool = ThreadPoolExecutor(threads, thread_name_prefix="fastgrad-map")
-    waiting: deque[Future[Any]] = deque()
+    workers = _Workers(function, threads)
+    waiting: deque[SimpleQueue[Any]] = deque()
     try:
         for element in elements:
-            check_process(process)
-            waiting.append(pool.submit(function, element))
+            waiting.append(workers.call(element))
             if len(waiting) > 2 * threads:
-                yield waiting.popleft().result()
+                yield workers.result(waiting.popleft())
         while waiting:
-            check_process(process)
-            yield waiting.popleft().result()
+            yield workers.result(waiting.popleft())
     finally:
-        if process == os.getpid():
-            pool.shutdown(cancel_futures=True)
+        workers.stop()
+
+
+class _Workers:
+    """Threads that call a function. They are daemons: a call that hangs keeps neither Ctrl-C nor the end of the process waiting."""
+
+    def __init__(self, function: Callable[[Any], Any], threads: int) -> None:
+        self._process = os.getpid()
+        self._calls: SimpleQueue[Any] = SimpleQueue()
+        self._threads = [
+            threading.Thread(target=_work, args=(function, self._calls), name=f"fastgrad-map_{number}", daemon=True)
+            for number in range(threads)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def call(self, element: Any) -> SimpleQueue[Any]:
+        """Has the function called; the queue gets its result."""
+        check_process(self._process)
+        answer: SimpleQueue[Any] = SimpleQueue()
+        self._calls.put((element, answer))
+        return answer
+
+    def result(self, answer: SimpleQueue[Any]) -> Any:
+        """What the function has given, or raises what it has raised."""
+        check_process(self._process)
+        result, error = answer.get()
+        if error is not None:
+            raise error
+        return result
+
+    def stop(self) -> None:
+        """Ends the threads, without the calls that have not begun."""
+        if self._process != os.getpid():
+            return
+        with contextlib.suppress(Empty):
+            while True:
+                self._calls.get_nowait()
+        for _ in self._threads:
+            self._calls.put(None)
+        end = monotonic() + PATIENCE
+        for thread in self._threads:
+            if thread is not threading.current_thread():
+                thread.join(max(end - monotonic(), 0.0))
+
+
+def _work(function: Callable[[Any], Any], calls: SimpleQueue[Any]) -> None:
+    while (call := calls.get()) is not None:
+        element, answer = call
+        try:
+            answer.put((function(element), None))
+        except BaseException as error:  # noqa: BLE001 (raised again where results are taken)
+            answer.put((None, error))
+        del call, element, answer  # the thread may wait for long
 
 
 def check_process(process: int) -> None:

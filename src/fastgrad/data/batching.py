@@ -30,7 +30,7 @@ class Batching(Pipeline):
     def batch(
         self,
         batch_size: Any,
-        drop_remainder: bool = False,
+        drop_remainder: Any = False,
         num_parallel_calls: Any = None,
         deterministic: bool | None = None,
         name: str | None = None,
@@ -46,6 +46,8 @@ class Batching(Pipeline):
             InvalidArgumentError: ``batch_size`` below 1; while iterating, elements of different shapes.
         """
         size = _positive(batch_size, "batch: Batch size")
+        if isinstance(drop_remainder, str):
+            raise TypeError(f"Dataset.batch: drop_remainder must be a boolean, got {drop_remainder!r}.")
         return self._of(grouping.Batched(self._node, size, bool(drop_remainder)))
 
     def padded_batch(

@@ -9,13 +9,13 @@ What can't be recorded, such as a function of NumPy arrays, runs as Python for e
 from __future__ import annotations
 
 import inspect
-import threading
 from collections.abc import Callable
 from time import perf_counter
 from typing import Any
 
 from fastgrad import nest
 from fastgrad.data.replay import Replay
+from fastgrad.kernels.building.locks import new_lock
 from fastgrad.ops.random_generator import default_states, restore_default_states
 from fastgrad.recording import unrecorded
 from fastgrad.tensor import Tensor
@@ -65,7 +65,7 @@ class Traced:
         self._fast: Callable[[Any], Any] = _miss  # of the replay that was used last
         self.is_python = isinstance(function, Function)
         self._is_nested = False  # whether arguments have been more than tensors
-        self._recording = threading.Lock()
+        self._recording = new_lock()
 
     def __call__(self, *arguments: Any) -> Any:
         """The function of the arguments, unseen by the gradient tapes of this thread."""
@@ -161,7 +161,7 @@ class Compiling:
         self._decided = isinstance(function, Function)
         self._calls = self._trials = 0
         self._python = self._program = float("inf")  # seconds of the shortest call
-        self._trying = threading.Lock()
+        self._trying = new_lock()
 
     def __call__(self, element: Any) -> Any:
         """The function of an element."""

@@ -215,7 +215,10 @@ class Dataset(Sources, Batching):
         Args:
             filename: a folder, where they are kept for other processes, too; default in memory.
         """
-        folder = os.fsdecode(convert_to_tensor(filename).numpy() if isinstance(filename, Tensor) else filename)
+        name = convert_to_tensor(filename).numpy() if isinstance(filename, Tensor) else filename
+        if not isinstance(name, (str, bytes, os.PathLike)):
+            raise TypeError(f"Dataset.cache: Argument `filename` must be a path, got {filename!r}.")
+        folder = os.fsdecode(name)
         return Dataset(kept.KeptInFiles(self._node, folder) if folder else kept.Kept(self._node))
 
     def snapshot(
@@ -240,6 +243,8 @@ class Dataset(Sources, Batching):
         """
         if reader_func is not None or shard_func is not None:
             raise ValueError("Dataset.snapshot: reader_func and shard_func are not there: a snapshot has no shards.")
+        if path is None:
+            raise ValueError("Dataset.snapshot: Argument `path` must be a path, got None.")
         return self.cache(path)
 
     def ignore_errors(self, log_warning: bool = False, name: str | None = None) -> Dataset:
@@ -287,6 +292,8 @@ class Dataset(Sources, Batching):
         Raises:
             TypeError: the elements differ in form or dtype.
         """
+        if not isinstance(dataset, Dataset):
+            raise TypeError(f"Dataset.concatenate: Argument `dataset` must be a tf.data.Dataset, got {dataset!r}.")
         return Dataset(combining.Concatenated(self._node, dataset._node))
 
     def apply(self, transformation_func: abc.Callable[[Dataset], Dataset]) -> Dataset:
@@ -295,6 +302,10 @@ class Dataset(Sources, Batching):
         Raises:
             TypeError: it does not return a dataset.
         """
+        if not callable(transformation_func):
+            raise TypeError(
+                f"Dataset.apply: Argument `transformation_func` must be callable, got {transformation_func!r}."
+            )
         dataset = transformation_func(self)
         if not isinstance(dataset, Dataset):
             raise TypeError(f"`transformation_func` must return a `tf.data.Dataset` object. Got {type(dataset)}.")
@@ -310,9 +321,12 @@ class Dataset(Sources, Batching):
             reduce_func: of the state and an element, each in its own form.
 
         Raises:
+            ValueError: ``reduce_func`` is not callable.
             InvalidArgumentError: a new state of another form.
             TypeError: a new state of other dtypes.
         """
+        if not callable(reduce_func):
+            raise ValueError(f"Dataset.reduce: Argument `reduce_func` must be callable, got {reduce_func!r}.")
         state = converted(initial_state)
         traced = Traced(reduce_func)
         for element in self:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import csv
 import glob
-import gzip
 import io
 import os
-import zlib
 from collections.abc import Iterator, Sequence
 from typing import Any, BinaryIO
 
@@ -15,9 +13,14 @@ import numpy as np
 
 from fastgrad.data.node import Node, attempted, succeeded
 from fastgrad.dtypes import DType
-from fastgrad.errors import InvalidArgumentError, NotFoundError
+from fastgrad.errors import DataLossError, InvalidArgumentError, NotFoundError
+from fastgrad.storage.damaged_file import parsing
+from fastgrad.storage.decompression import decompressed
 from fastgrad.tensor import Tensor
 from fastgrad.tensor_spec import TensorSpec
+
+LONGEST_LINE = 16 << 20
+"""The longest line of a compressed file, or 16 times its size: a few bytes may hold a line that fills the memory."""
 
 
 def matching(patterns: Sequence[str]) -> list[str]:
@@ -40,16 +43,27 @@ def opened(name: str, compression: str) -> BinaryIO:
         InvalidArgumentError: another compression.
     """
     try:
-        if compression == "":
-            return open(name, "rb")
-        if compression == "GZIP":
-            return gzip.open(name, "rb")  # type: ignore[return-value]  # it reads like one
-        if compression == "ZLIB":
-            with open(name, "rb") as file:
-                return io.BytesIO(zlib.decompress(file.read()))
+        file = open(name, "rb")  # noqa: SIM115  # the caller closes it
     except FileNotFoundError:
         raise NotFoundError(f"{name}; No such file or directory") from None
+    if compression == "":
+        return file
+    if compression in ("GZIP", "ZLIB"):
+        return decompressed(file, compression.lower())
+    file.close()
     raise InvalidArgumentError(f"compression_type must be '', 'GZIP' or 'ZLIB', got {compression!r}.")
+
+
+def _lines(file: Any, name: str, compression: str) -> Iterator[Any]:
+    """The lines of a file; DataLossError for one that only a few compressed bytes hold, which may be endless."""
+    if not compression:
+        yield from file
+        return
+    limit = max(LONGEST_LINE, 16 * os.path.getsize(name))
+    while line := file.readline(limit):
+        if len(line) == limit:
+            raise ValueError(f"it has a line of more than {limit} bytes")
+        yield line
 
 
 class TextLines(Node):
@@ -62,8 +76,9 @@ class TextLines(Node):
 
     def elements(self) -> Iterator[Any]:
         for name in names_of(self.sources[0]):
-            with opened(name, self._compression) as file:
-                for line in file:
+            kind = f"{self._compression} file of lines".lstrip()
+            with opened(name, self._compression) as file, parsing(name, kind, DataLossError):
+                for line in _lines(file, name, self._compression):
                     yield text(line.removesuffix(b"\n").removesuffix(b"\r"))
 
     def make_spec(self) -> Any:
@@ -107,42 +122,43 @@ class CsvRecords(Node):
         self._header, self._options, self._missing, self._compression = header, options, missing, compression
 
     def elements(self) -> Iterator[Any]:
-        return map(attempted(self._element), self._fields())
+        return map(attempted(self._element), self._records())
 
-    def _element(self, fields: list[str]) -> tuple[Tensor, ...]:
-        values = self._values(fields)
+    def _element(self, record: tuple[str, list[str]]) -> tuple[Tensor, ...]:
+        values = self._values(record)
         return tuple([text(value) if type(value) is bytes else Tensor(np.array(value)) for value in values])
 
     def records(self) -> Iterator[list[Any]]:
         """The values of each record."""
-        return map(self._values, self._fields())
+        return map(self._values, self._records())
 
-    def _fields(self) -> Iterator[list[str]]:
+    def _records(self) -> Iterator[tuple[str, list[str]]]:
+        """The fields of each record, with the name of the file."""
         for name in names_of(self.sources[0]):
-            with io.TextIOWrapper(opened(name, self._compression), "utf-8", newline="") as file:
-                records = csv.reader(file, **self._options)
-                if self._header:
-                    next(records, None)
-                yield from records
+            for fields in fields_of(name, self._compression, self._options, self._header):
+                yield name, fields
 
-    def _values(self, fields: list[str]) -> list[Any]:
+    def _values(self, record: tuple[str, list[str]]) -> list[Any]:
+        name, fields = record
         if self._width is not None and len(fields) != self._width:
-            raise InvalidArgumentError(f"Expect {self._width} fields but have {len(fields)} in record.")
+            raise InvalidArgumentError(f"Expect {self._width} fields but have {len(fields)} in record. ({name})")
         values = []
         for column, parse, default in zip(self._columns, self._parsers, self._defaults, strict=True):
             if column >= len(fields):
-                raise InvalidArgumentError(f"Expect more than {column} fields but have {len(fields)} in record.")
+                raise InvalidArgumentError(
+                    f"Expect more than {column} fields but have {len(fields)} in record. ({name})"
+                )
             field = fields[column]
             if field in ("", self._missing):
                 if default is None:
-                    raise InvalidArgumentError(f"Field {column} is required but missing in record!")
+                    raise InvalidArgumentError(f"Field {column} is required but missing in record! ({name})")
                 values.append(default)
                 continue
             try:
                 values.append(parse(field))
             except (ValueError, OverflowError):
                 raise InvalidArgumentError(
-                    f"Field {column} in record is not a valid {parse.__name__}: {field}"
+                    f"Field {column} in record is not a valid {parse.__name__}: {field:.200} ({name})"
                 ) from None
         return values
 
@@ -150,11 +166,30 @@ class CsvRecords(Node):
         return tuple([TensorSpec((), dtype) for dtype in self._dtypes])
 
 
+def fields_of(name: str, compression: str, options: dict[str, Any], header: bool) -> Iterator[list[str]]:
+    """The fields of each record of a CSV file. Bytes that are no UTF-8 stay in them as surrogates, which `parser_of` turns back.
+
+    Raises:
+        NotFoundError: there is no such file.
+        DataLossError: no such compressed file, or no CSV.
+    """
+    with opened(name, compression) as contents, parsing(name, f"{compression} file of records".lstrip(), DataLossError):
+        file = io.TextIOWrapper(contents, "utf-8", "surrogateescape", newline="")
+        records = csv.reader(_lines(file, name, compression) if compression else file, **options)
+        if header:
+            next(records, None)
+        yield from records
+
+
 def parser_of(dtype: DType) -> Any:
     """A function that reads a field as a value of a dtype; ValueError for what is none."""
     if dtype.name == "string":
-        return str.encode
+        return _encoded
     return dtype.numpy.type
+
+
+def _encoded(field: str) -> bytes:
+    return field.encode("utf-8", "surrogateescape")
 
 
 def text(value: bytes) -> Tensor:

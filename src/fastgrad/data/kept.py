@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import secrets
+import zlib
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -18,6 +20,8 @@ from fastgrad.data.structure import packer
 from fastgrad.dtypes import as_dtype
 from fastgrad.errors import DataLossError, NotFoundError
 from fastgrad.shape import TensorShape
+from fastgrad.storage.damaged_file import open_regular, parsing
+from fastgrad.storage.json_text import parse_json
 from fastgrad.tensor import Tensor
 from fastgrad.tensor_spec import TensorSpec
 
@@ -95,18 +99,21 @@ class Stored(Node):
 
     Raises:
         NotFoundError: there is none.
+        DataLossError: its files are damaged.
     """
 
     name = "_LoadDataset"
 
     def __init__(self, folder: str) -> None:
+        path = os.path.join(folder, INDEX)
         try:
-            with open(os.path.join(folder, INDEX), encoding="utf-8") as file:
-                index = json.load(file)
+            file = open_regular(path)
         except FileNotFoundError:
             raise NotFoundError(f"Dataset.load: there is no saved dataset in {folder!r}.") from None
-        self._folder, self._sizes, self._writer = folder, index["files"], index.get("writer")
-        self._form = _spec_from(index["spec"])
+        with file, parsing(path, "index of a saved dataset", DataLossError):
+            index = _checked_index(parse_json(file.read()))
+            self._folder, self._sizes, self._writer = folder, index["files"], index.get("writer")
+            self._form = _spec_from(index["spec"])
 
     def elements(self) -> Iterator[Any]:
         pack = packer(self._form)
@@ -116,14 +123,13 @@ class Stored(Node):
     def _group(self, number: int, pack: Any) -> Iterator[Any]:
         from fastgrad.storage.tensor_file import load_tensors
 
-        size, leaves = self._sizes[number], len(nest.flatten(self._form))
-        try:
-            arrays, _ = load_tensors(_file(self._folder, self._writer, number))
-            columns = [_unpacked(arrays, str(leaf), size) for leaf in range(leaves)]
-        except (KeyError, ValueError) as error:
-            raise DataLossError(
-                f"Dataset.load: {_file(self._folder, self._writer, number)!r} is damaged: {error}"
-            ) from None
+        size, leaves = self._sizes[number], nest.flatten(self._form)
+        path = _file(self._folder, self._writer, number)
+        if not os.path.exists(path):
+            raise DataLossError(f"Dataset.load: {path!r} is missing.")
+        with parsing(path, "file of a saved dataset", DataLossError):
+            arrays, _ = load_tensors(path)
+            columns = [_unpacked(arrays, str(leaf), size, spec) for leaf, spec in enumerate(leaves)]
         for row in range(size):
             yield pack([column[row] for column in columns])
 
@@ -144,7 +150,7 @@ def saved(elements: Iterator[Any], spec: Any, folder: str) -> None:
     """Writes the elements to a folder, in place of what was saved there."""
     try:
         before = Stored(folder)
-    except NotFoundError:
+    except (NotFoundError, DataLossError):  # the files of a damaged index stay
         before = None
     writer = _Writer(folder, spec)
     try:
@@ -211,7 +217,8 @@ class _Writer:
 
         if self._group:
             self._write_group()
-        text = json.dumps({"files": self._sizes, "spec": self._form, "writer": self._name})
+        index = {"files": self._sizes, "spec": self._form, "writer": self._name}
+        text = json.dumps({**index, "checksum": _checksum(index)})
         try:
             write_atomically(os.path.join(self._folder, INDEX), lambda file: file.write(text.encode()), overwrite)
         except FileExistsError:
@@ -246,16 +253,51 @@ def _packed(name: str, column: Any) -> dict[str, np.ndarray]:
     return found | {name: flat}
 
 
-def _unpacked(arrays: dict[str, np.ndarray], name: str, size: int) -> list[Tensor | None]:
-    if f"{name}.shapes" not in arrays:
+def _unpacked(arrays: dict[str, np.ndarray], name: str, size: int, spec: TensorSpec | None) -> list[Tensor | None]:
+    if spec is None:
+        if f"{name}.shapes" in arrays:
+            raise ValueError("it holds tensors of which the index says nothing")
         return [None] * size
-    flat, shapes = arrays[name], arrays[f"{name}.shapes"].reshape(size, -1)
+    flat, shapes = arrays[name], arrays[f"{name}.shapes"]
     if f"{name}.lengths" in arrays:
-        texts, ends = flat.tobytes(), np.cumsum(arrays[f"{name}.lengths"])
+        texts, lengths = flat.tobytes(), arrays[f"{name}.lengths"]
+        _check_counts(lengths, len(texts))
+        ends = np.cumsum(lengths)
         flat = np.empty(len(ends), object)
-        flat[:] = [texts[end - length : end] for end, length in zip(ends, arrays[f"{name}.lengths"], strict=True)]
-    ends = np.cumsum(shapes.prod(1, dtype=np.int64))[:-1]
-    return [Tensor(part.reshape(shape)) for part, shape in zip(np.split(flat, ends), shapes.tolist(), strict=True)]
+        flat[:] = [texts[end - length : end] for end, length in zip(ends, lengths, strict=True)]
+    if len(shapes) != size or flat.dtype != spec.dtype.numpy:
+        raise ValueError(
+            f"it holds {len(shapes)} tensors of dtype {flat.dtype}, the index says {size} of {spec.dtype.name}"
+        )
+    if any(not spec.shape.is_compatible_with(shape) for shape in set(map(tuple, shapes.tolist()))):
+        raise ValueError(f"it holds tensors of other shapes than {spec.shape}")
+    counts = shapes.prod(1, dtype=np.int64)
+    _check_counts(counts, len(flat))
+    return [
+        Tensor(part.reshape(shape))
+        for part, shape in zip(np.split(flat, np.cumsum(counts)[:-1]), shapes.tolist(), strict=True)
+    ]
+
+
+def _check_counts(counts: np.ndarray, total: int) -> None:
+    if (counts < 0).any() or counts.sum() != total:
+        raise ValueError(f"its tensors have {counts.sum()} elements, {total} are there")
+
+
+def _checked_index(index: Any) -> dict[str, Any]:
+    """An index as ``_Writer`` writes it; ValueError for any other, above all one whose files lie outside of the folder."""
+    checksum = index.pop("checksum", None)
+    if checksum != _checksum(index) and (checksum is not None or "writer" in index):
+        raise ValueError("its checksum is not that of its contents")
+    if not all(type(size) is int and 0 < size <= GROUP for size in index["files"]):
+        raise ValueError(f"it has files of {index['files']!r:.100} elements")
+    if not re.fullmatch("[0-9a-f]{16}", index.get("writer", "0" * 16)):
+        raise ValueError(f"{index['writer']!r:.100} is no name of a writer")
+    return index
+
+
+def _checksum(index: dict[str, Any]) -> str:
+    return f"{zlib.crc32(json.dumps(index, sort_keys=True).encode()):08x}"
 
 
 def _spec_text(spec: Any) -> Any:

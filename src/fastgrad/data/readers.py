@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,12 +11,13 @@ import numpy as np
 from fastgrad.data.ahead import Prefetched
 from fastgrad.data.constructors import texts
 from fastgrad.data.dataset import Dataset
-from fastgrad.data.files import CsvRecords, TextLines, matching, opened, parser_of
+from fastgrad.data.files import CsvRecords, TextLines, fields_of, matching, parser_of
 from fastgrad.data.node import Node
 from fastgrad.data.rows import ReadRows
 from fastgrad.data.sources import RowSource
 from fastgrad.dtypes import DType, as_dtype, string
-from fastgrad.errors import InvalidArgumentError
+from fastgrad.errors import DataLossError, InvalidArgumentError
+from fastgrad.storage.damaged_file import parsing
 from fastgrad.tensor import Tensor, convert_to_tensor
 from fastgrad.tensor_spec import TensorSpec
 
@@ -103,6 +103,7 @@ class ParquetDataset(Dataset):
     Raises:
         ImportError: pyarrow is not installed.
         InvalidArgumentError: no file matches, or a column is no numbers, booleans or texts, or has empty fields.
+        DataLossError: a damaged file.
     """
 
     def __init__(self, filenames: Any, columns: Sequence[str] | None = None) -> None:
@@ -113,7 +114,8 @@ class ParquetDataset(Dataset):
         names = matching(texts(filenames))
 
         def read() -> dict[str, np.ndarray]:
-            table = parquet.read_table(names if len(names) > 1 else names[0], columns=columns, memory_map=True)
+            with parsing(", ".join(names), "Parquet file", DataLossError):
+                table = parquet.read_table(names if len(names) > 1 else names[0], columns=columns, memory_map=True)
             return {name: _arrow_column(name, table.column(name)) for name in table.column_names}
 
         super().__init__(RowSource(ReadRows(read), "_ParquetDataset"))
@@ -173,10 +175,10 @@ def make_csv_dataset(
     if column_names is None:
         if not header:
             raise ValueError("Cannot infer column names without a header line.")
-        column_names = next(_raw_records(names[0], compression, options), [])
+        column_names = next(fields_of(names[0], compression, options, False), [])
     column_names = list(column_names)
     if len(set(column_names)) != len(column_names):
-        raise ValueError("Cannot have duplicate column names.")
+        raise ValueError(f"Cannot have duplicate column names. ({names[0]})")
     columns = list(range(len(column_names)))
     if select_columns is not None:
         columns = sorted(_column_number(one, column_names) for one in select_columns)
@@ -252,11 +254,6 @@ def _column_number(column: Any, names: Sequence[str]) -> int:
     return int(column)
 
 
-def _raw_records(name: str, compression: str, options: dict[str, Any]) -> Any:
-    with io.TextIOWrapper(opened(name, compression), "utf-8", newline="") as file:
-        yield from csv.reader(file, **options)
-
-
 def _inferred(
     names: Sequence[str],
     columns: Sequence[int],
@@ -269,10 +266,7 @@ def _inferred(
     """For each column a default, 0 or an empty string, of the first dtype that all fields looked at are values of."""
     kinds = [0] * len(columns)
     for name in names:
-        records = _raw_records(name, compression, options)
-        if header:
-            next(records, None)
-        for number, fields in enumerate(records):
+        for number, fields in enumerate(fields_of(name, compression, options, header)):
             if number == most:
                 break
             for place, column in enumerate(columns):

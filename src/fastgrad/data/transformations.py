@@ -17,6 +17,9 @@ from fastgrad.errors import InvalidArgumentError
 from fastgrad.tensor import Tensor, convert_to_tensor
 from fastgrad.tensor_spec import TensorSpec
 
+REFUSALS_OF_VALUES = (ArithmeticError, LookupError, ValueError, InvalidArgumentError)
+"""Errors of functions that do not take some numbers, and may take others."""
+
 
 def checked_function(function: Any, what: str) -> Callable[..., Any]:
     """``function``; ValueError if it cannot be called."""
@@ -73,14 +76,23 @@ class Mapped(Stage):
         """What fits both results of two elements: of zeros and of ones, with two sizes for each unknown dimension."""
         spec = self.source.spec()
         try:
-            samples = [self._sample(placeholder(spec, *sample)) for sample in ((2, 0), (3, 1))]
-        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, InvalidArgumentError):
+            samples = [self._sample_of(spec, 2, (0, 1, 2)), self._sample_of(spec, 3, (1, 2, 0))]
+        except (AttributeError, TypeError, *REFUSALS_OF_VALUES):
             # These are no values for it: real elements say all but which dimensions vary.
             elements = (element for element in self.source.elements() if type(element) is not Failure)
             samples = [self._sample(element) for element in itertools.islice(elements, 2)]
             if not samples:
                 raise
         return common_spec(samples)
+
+    def _sample_of(self, spec: Any, unknown: int, values: tuple[int, ...]) -> Any:
+        """The spec of the result for the first of the values that the function takes."""
+        for value in values[:-1]:
+            try:
+                return self._sample(placeholder(spec, unknown, value))
+            except REFUSALS_OF_VALUES:
+                continue
+        return self._sample(placeholder(spec, unknown, values[-1]))
 
     def _sample(self, element: Any) -> Any:
         return spec_of(result_element(self._function.as_python(element), "Dataset.map"))

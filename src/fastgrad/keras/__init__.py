@@ -49,14 +49,14 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> _Any:
-    with _importing():
-        if name in _NAMESPACES:
+    if name in _NAMESPACES:
+        with _importing():
             return _importlib.import_module("fastgrad.keras." + name)
-        if name in _HOMES:
-            home, _, other_name = _HOMES[name].partition(".")
-            value = getattr(_importlib.import_module("fastgrad.keras." + home), other_name or name)
-            globals()[name] = value
-            return value
+    if name in _HOMES:
+        home, _, other_name = _HOMES[name].partition(".")
+        with _importing():
+            value = globals()[name] = getattr(_importlib.import_module("fastgrad.keras." + home), other_name or name)
+        return value
     from fastgrad.names import missing
 
     raise missing("tf.keras", name, __dir__())

@@ -8,6 +8,7 @@ from typing import Any
 
 import fastgrad as tf
 from fastgrad.keras.saving.objects import deserialize_keras_object, is_function, resolved, serialize_keras_object
+from fastgrad.keras.settings import floatx
 from fastgrad.names import refusal_of as _refusal_of
 from fastgrad.tensor import Tensor
 
@@ -88,9 +89,17 @@ def log_sigmoid(x: Any) -> Tensor:
     return tf.math.log_sigmoid(x)
 
 
+def _of_floats(function: Callable[[Any], Tensor], x: Any) -> Tensor:
+    """``function(x)``, of integers in ``floatx()``, which the function itself refuses."""
+    try:
+        return function(x)
+    except tf.errors.InvalidArgumentError:
+        return function(tf.cast(x, floatx()))
+
+
 def tanh(x: Any) -> Tensor:
     """The hyperbolic tangent."""
-    return tf.tanh(x)
+    return _of_floats(tf.tanh, x)
 
 
 def elu(x: Any, alpha: float = 1.0) -> Tensor:
@@ -147,7 +156,7 @@ def squareplus(x: Any, b: float = 4) -> Tensor:
 
 def exponential(x: Any) -> Tensor:
     """``exp(x)``."""
-    return tf.exp(x)
+    return _of_floats(tf.exp, x)
 
 
 def hard_sigmoid(x: Any) -> Tensor:
@@ -234,7 +243,7 @@ def sparsemax(x: Any, axis: int = -1) -> Tensor:
 ALL: dict[str, Callable[..., Any]] = {
     name: value
     for name, value in list(globals().items())
-    if isinstance(value, FunctionType) and value.__module__ == __name__
+    if isinstance(value, FunctionType) and value.__module__ == __name__ and not name.startswith("_")
 }
 
 

@@ -7,8 +7,10 @@ import threading
 from collections import defaultdict
 from typing import Any
 
+from fastgrad.kernels.building.locks import new_lock
+
 _uses: defaultdict[str, int] = defaultdict(int)
-_lock = threading.Lock()
+_lock = new_lock()
 
 
 def to_snake_case(name: str) -> str:

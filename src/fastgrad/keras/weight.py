@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
@@ -24,6 +26,30 @@ class _Overwriting:
 
 
 overwriting = _Overwriting()
+
+
+class MemoryLimit:
+    """How many bytes weights may take that are made while a file is loaded, so that a few words in it cannot ask for terabytes.
+
+    Args:
+        stored: the bytes of all values in the file.
+    """
+
+    def __init__(self, stored: int) -> None:
+        self._stored = stored
+        self._left = 8 * stored + (16 << 20)
+
+    def take(self, count: int, owner: str) -> None:
+        """Counts the bytes of a weight; ValueError naming ``owner`` if they are too many."""
+        self._left -= count
+        if self._left < 0:
+            raise ValueError(
+                f"The configuration asks for much larger weights than the file has: {count} bytes for '{owner}', the file has "
+                f"values of {self._stored} bytes. Pass safe_mode=False if you trust it."
+            )
+
+
+memory_limit: ContextVar[MemoryLimit | None] = ContextVar("memory_limit", default=None)
 
 
 def fixed_shape(shape: Any, owner: str) -> tuple[int, ...]:
@@ -179,6 +205,9 @@ class CastWeight(Weight):
     def _read(self) -> Tensor:
         return self._for_reader(super()._read())
 
+    def _read_as_stored(self) -> Tensor:
+        return super()._read()
+
     @property
     def value(self) -> Tensor:  # type: ignore[override]
         """The value now, in the dtype of the layer that is running, if one is."""
@@ -203,6 +232,9 @@ class CastWeight(Weight):
 
 def initialized(initializer: Callable[..., Any], shape: tuple[int, ...], dtype: DType, owner: str) -> Tensor:
     """The initializer's tensor, checked: ValueError naming ``owner`` if it has another shape."""
+    limit = memory_limit.get()
+    if limit is not None:
+        limit.take(math.prod(shape) * dtype.size, owner)
     value = _as_dtype(initializer(shape, dtype=dtype), dtype)
     if value._array.shape != shape:
         raise ValueError(

@@ -12,6 +12,7 @@ from fastgrad.kernels.arranging.in_order import LARGE, as_in_memory
 from fastgrad.kernels.mapping import activation as kernels
 from fastgrad.kernels.running.at_once import call_at_once
 from fastgrad.operation import FLOATING, REAL, TABLE, Form, Operation, Tensor, elementwise, operation, refuse_dtype
+from fastgrad.ops.arguments import axis_of
 from fastgrad.ops.native_form import MUCH
 from fastgrad.tensor import convert_to_tensor
 
@@ -111,7 +112,7 @@ _leaky_relu = operation(
 )
 
 
-def leaky_relu(features: Any, alpha: float = 0.2, name: str | None = None) -> Any:
+def leaky_relu(features: Any, alpha: Any = 0.2, name: str | None = None) -> Any:
     """``features`` where positive, else ``alpha * features``; the gradient at 0 is alpha.
 
     Args:
@@ -128,6 +129,8 @@ def leaky_relu(features: Any, alpha: float = 0.2, name: str | None = None) -> An
     if x.dtype.is_integer:
         x = TABLE["cast"](x, dtype="float32")
     _leaky_relu.check_dtype(x._array)
+    if isinstance(alpha, (str, bytes)):
+        raise TypeError(f"leaky_relu: alpha must be a number, got {alpha!r}.")
     return _leaky_relu(x, alpha=float(alpha))
 
 
@@ -180,7 +183,7 @@ def selu(features: Any, name: str | None = None) -> Tensor:
 def crelu(features: Any, axis: int = -1, name: str | None = None) -> Tensor:
     """relu of ``features`` and of ``-features``, concatenated along ``axis``. TensorFlow: tf.nn.crelu."""
     x = convert_to_tensor(features)
-    axis = axis + x.ndim if axis < 0 else axis
+    axis = axis_of(axis, x.ndim, "crelu")
     return relu(TABLE["concat"](x, TABLE["negative"](x), axis=axis))
 
 
@@ -226,6 +229,8 @@ def _kernel_gradient(name: str) -> Any:
     def run(g: np.ndarray, x: np.ndarray) -> np.ndarray:
         if x.dtype not in _HAS_KERNEL:
             return through_float32(run, (g, x))
+        if g.shape != x.shape:  # one gradient for several rows, or one row with several gradients
+            g, x = [np.ascontiguousarray(array) for array in np.broadcast_arrays(g, x)]
         if x.size >= LARGE and (found := as_in_memory(run, g, x)) is not None:
             return found
         out = np.empty(x.shape, x.dtype)

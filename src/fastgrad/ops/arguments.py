@@ -10,6 +10,8 @@ import operator
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from fastgrad.dtypes import OF_NUMPY
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.operation import refuse_mix
@@ -50,27 +52,36 @@ def tensors_of(values: Sequence[Any], name: str) -> list[Tensor]:
 
 
 def integer(value: Any, what: str) -> int:
-    """One number known now: a Python int, a NumPy integer, or a tensor of shape () or one element.
+    """One number known now: a Python int, a NumPy integer, or a tensor of shape ().
 
     Args:
         value: the argument.
         what: the operation and the argument, for the error.
 
     Raises:
-        TypeError: a Python value that is no integer.
-        InvalidArgumentError: a tensor or list of another dtype or size.
+        TypeError: a Python number or string that is no integer.
+        InvalidArgumentError: a tensor or list of another dtype or shape.
     """
     if type(value) is int:
         return value
-    if isinstance(value, float):
+    if isinstance(value, (float, str, bytes)):
         raise TypeError(f"{what}: cannot convert {value!r} to an integer.")
     try:
         return operator.index(value)
     except TypeError:
         array = tensor_of(value)._elements()
-    if array.dtype.kind not in "iu" or array.size != 1:
+    if array.dtype.kind not in "iu" or array.ndim:
         raise InvalidArgumentError(f"{what} must be one integer, got {value!r}.")
-    return int(array.reshape(()))
+    return int(array)
+
+
+def single_integer(value: Any, what: str) -> int:
+    """As ``integer``, also of a vector of one, which some of TensorFlow's operations take."""
+    if isinstance(value, (list, tuple, Tensor, np.ndarray)):
+        numbers = integers(value, what)
+        if len(numbers) == 1:
+            return numbers[0]
+    return integer(value, what)
 
 
 def integers(value: Any, what: str) -> tuple[int, ...]:

@@ -226,6 +226,8 @@ def add_n(inputs: Any, name: str | None = None) -> Any:
         ValueError: ``inputs`` is empty or not iterable.
         InvalidArgumentError: different shapes or dtypes, or a dtype that has no sums.
     """
+    if inputs is None:
+        raise TypeError("add_n: inputs must be an iterable of tensors, got None.")
     if isinstance(inputs, Iterable):
         inputs = list(inputs)
     if not isinstance(inputs, list) or not inputs:

@@ -156,8 +156,13 @@ def assert_near(
 def Assert(
     condition: Any, data: Any, summarize: int | None = None, name: str | None = None
 ) -> None:  # TensorFlow's name
-    """Raises InvalidArgumentError with ``data`` unless ``condition`` is true. TensorFlow: tf.debugging.Assert."""
-    _truth(convert_to_tensor(condition), *[convert_to_tensor(item) for item in data], summarize=summarize)
+    """Raises InvalidArgumentError with ``data`` unless ``condition``, a scalar, is true. TensorFlow: tf.debugging.Assert."""
+    wanted = convert_to_tensor(condition)
+    if wanted._array.ndim:
+        raise ValueError(
+            f"Assert: the truth value of a condition of shape {list(wanted._array.shape)} is ambiguous; use tf.reduce_all."
+        )
+    _truth(wanted, *[convert_to_tensor(item) for item in data], summarize=summarize)
 
 
 def _true(condition: np.ndarray, *data: np.ndarray, summarize: int | None) -> np.ndarray:

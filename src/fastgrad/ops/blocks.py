@@ -85,7 +85,7 @@ def _blocks(name: str, x: Tensor, block_shape: Any, margins: Any, what: str) -> 
     if isinstance(block_shape, int):
         raise InvalidArgumentError(f"{name}: block_shape rank should be 1 instead of 0, got {block_shape}.")
     blocks = integers(block_shape, f"{name}: block_shape")
-    table = tensor_of(margins).numpy()
+    table = tensor_of(margins)._elements()
     if table.shape != (len(blocks), 2):
         raise InvalidArgumentError(
             f"{name}: {what} should have shape [{len(blocks)}, 2], two numbers a block dimension, got {list(table.shape)}."

@@ -16,7 +16,7 @@ from fastgrad.operation import FLOATING, TABLE, Form, convert_pair, joint, opera
 from fastgrad.ops.arguments import tensor_of
 from fastgrad.ops.arithmetic import add, maximum, minimum, multiply, subtract
 from fastgrad.ops.casting import cast
-from fastgrad.ops.comparison import greater, greater_equal, is_finite, logical_and, logical_not, masked
+from fastgrad.ops.comparison import greater_equal, is_finite, logical_and, logical_not, masked, not_equal
 from fastgrad.ops.division import realdiv
 from fastgrad.ops.native_form import launches_from, planned
 from fastgrad.ops.power import sqrt, square
@@ -76,11 +76,11 @@ def _clip_by_norm_gradient(
     needs: tuple[bool, ...], g: Tensor, y: Tensor, t: Tensor, limit: Tensor, axes: tuple[int, ...]
 ) -> tuple[Tensor | None, Tensor | None]:
     total = reduce_sum(square(t), axes, True)
-    positive = greater(total, 0)
+    some = not_equal(total, 0)  # also where the norm is NaN
     # The root's own slope is infinite at 0, where a norm of 0 needs none.
-    total = add(total, cast(logical_not(positive), total.dtype))
-    norm = masked(sqrt(total), positive)
-    clipped = logical_and(greater_equal(norm, limit), positive)
+    total = add(total, cast(logical_not(some), total.dtype))
+    norm = masked(sqrt(total), some)
+    clipped = logical_and(greater_equal(norm, limit), some)
     scale = realdiv(limit, maximum(norm, limit))
     along = reduce_sum(multiply(g, t), axes, True)
     to_t = to_limit = None
@@ -230,10 +230,15 @@ def clip_by_global_norm(
         ``(clipped list, global norm)``. If the norm is infinite or NaN, all elements are NaN.
 
     Raises:
-        TypeError: ``t_list`` is no sequence.
+        TypeError: ``t_list`` is no sequence, or ``clip_norm`` no number.
+        ValueError: ``clip_norm`` is None.
         InvalidArgumentError: not floating, or different dtypes.
     """
     found = _tensors("clip_by_global_norm", t_list)
+    if clip_norm is None:
+        raise ValueError("clip_by_global_norm: clip_norm is None; it must be a number.")
+    if isinstance(clip_norm, (str, bytes)):
+        raise TypeError(f"clip_by_global_norm: clip_norm must be a number, got {clip_norm!r}.")
     norm = global_norm(found) if use_norm is None else tensor_of(use_norm)
     if all(t is None for t in found):
         return found, norm

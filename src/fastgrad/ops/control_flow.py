@@ -258,6 +258,9 @@ def while_loop(
         limit = convert_to_tensor(maximum_iterations)
         if limit._array.ndim:
             raise ValueError(f"'maximum_iterations' must be a scalar. Received shape: {limit.shape}")
+        if not limit.dtype.is_integer:
+            refusal = ValueError if limit._array.dtype.hasobject else InvalidArgumentError
+            raise refusal(f"while_loop: maximum_iterations must be one integer, got {maximum_iterations!r}.")
     variables = nest.map_structure(_loop_variable, loop_vars)
     found = written_down_loop(cond, body, variables, limit)
     if found is not None:

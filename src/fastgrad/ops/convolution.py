@@ -19,7 +19,7 @@ from fastgrad.kernels.arranging.in_order import in_order
 from fastgrad.kernels.running.at_once import run_at_once
 from fastgrad.kernels.running.launch import Launches
 from fastgrad.operation import FLOATING, Form, Operation, operation, refuse_dtype
-from fastgrad.ops.arguments import tensors_of
+from fastgrad.ops.arguments import tensor_of, tensors_of
 from fastgrad.ops.native_form import launches_from, planned
 from fastgrad.ops.shaping import reshape
 from fastgrad.ops.windows import (
@@ -395,6 +395,9 @@ def depthwise_conv2d(
         )
     kernel = w._array.shape[:2]
     w = reshape(w, (*kernel, 1, -1))
+    count = len(strides) if isinstance(strides, (list, tuple)) else tensor_of(strides)._array.size
+    if count != 4:
+        raise InvalidArgumentError(f"depthwise_conv2d: strides must hold 4 numbers, got {strides!r}.")
     return _convolved("depthwise_conv2d", x, w, strides, padding, data_format, dilations)
 
 

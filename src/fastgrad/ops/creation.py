@@ -14,8 +14,8 @@ from fastgrad.composite import CompositeOperand
 from fastgrad.dtypes import DType
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.running.launch import Launches
-from fastgrad.operation import ANY, TABLE, Form, Operation, refuse_dtype
-from fastgrad.ops.arguments import axis_of, integer, integers, tensor_of
+from fastgrad.operation import ANY, TABLE, Form, Operation, refuse_dtype, refuse_shapes, refuse_size
+from fastgrad.ops.arguments import axis_of, integer, integers, single_integer, tensor_of
 from fastgrad.placement import device_named, device_of, moved, name_of, placement
 from fastgrad.recording import recorders
 from fastgrad.tensor import (
@@ -28,6 +28,8 @@ from fastgrad.tensor import (
     holds_tensor,
 )
 
+_LARGEST = 2**63 - 1
+
 
 def dimensions(shape: Any, name: str) -> tuple[int, ...]:
     """``shape`` as non-negative Python ints.
@@ -38,13 +40,16 @@ def dimensions(shape: Any, name: str) -> tuple[int, ...]:
 
     Raises:
         TypeError: a float among the sizes.
-        InvalidArgumentError: a negative size, or a shape of rank above 1.
+        InvalidArgumentError: a negative size, a shape of rank above 1, or of more elements than 64 bits count.
     """
     if isinstance(shape, (list, tuple)) and any(isinstance(size, float) for size in shape):
-        raise TypeError(f"{name}: Cannot convert {shape!r} to a shape: sizes are integers.")
+        refusal = InvalidArgumentError if name == "fill" else TypeError
+        raise refusal(f"{name}: Cannot convert {shape!r} to a shape: sizes are integers.")
     sizes = integers(shape, f"{name}: shape")
     if sizes and min(sizes) < 0:
         raise InvalidArgumentError(f"{name}: Dimension {min(sizes)} must be >= 0 in shape {list(sizes)}.")
+    if math.prod(sizes) > _LARGEST:
+        raise InvalidArgumentError(f"{name}: Shape {list(sizes)} would have more than 2**63 - 1 elements.")
     return sizes
 
 
@@ -74,7 +79,10 @@ def constant(value: Any, dtype: Any = None, shape: Any = None, name: str | None 
         raise TypeError(f"constant: Expected tensor {x!r} with dtype {dtype!r}, but got dtype {x.dtype!r}.")
     if shape is None:
         return x
-    sizes = dimensions(shape, "constant")
+    try:
+        sizes = dimensions(shape, "constant")
+    except InvalidArgumentError as error:
+        raise ValueError(str(error)) from None
     if sizes == x._array.shape:
         return x
     if x._array.size == math.prod(sizes):
@@ -184,7 +192,7 @@ def zeros(shape: Any, dtype: Any = dtypes.float32, name: str | None = None, layo
         InvalidArgumentError: a negative size.
         TypeError: a size or dtype that is none.
     """
-    return constant_tensor(_filled(dimensions(shape, "zeros"), dtypes.as_dtype(dtype), 0))
+    return constant_tensor(_filled(dimensions(shape, "zeros"), dtypes.as_dtype(dtype), 0, "zeros"))
 
 
 def ones(shape: Any, dtype: Any = dtypes.float32, name: str | None = None, layout: Any = None) -> Tensor:
@@ -202,13 +210,16 @@ def ones(shape: Any, dtype: Any = dtypes.float32, name: str | None = None, layou
     wanted = dtypes.as_dtype(dtype)
     if wanted is dtypes.string:
         raise TypeError("ones: Cannot convert 1 to EagerTensor of dtype string.")
-    return constant_tensor(_filled(dimensions(shape, "ones"), wanted, 1))
+    return constant_tensor(_filled(dimensions(shape, "ones"), wanted, 1, "ones"))
 
 
-def _filled(sizes: tuple[int, ...], dtype: DType, value: int) -> np.ndarray:
-    if dtype is dtypes.string:
-        return np.full(sizes, b"", object)
-    return np.ones(sizes, dtype.numpy) if value else np.zeros(sizes, dtype.numpy)
+def _filled(sizes: tuple[int, ...], dtype: DType, value: int, name: str) -> np.ndarray:
+    try:
+        if dtype is dtypes.string:
+            return np.full(sizes, b"", object)
+        return np.ones(sizes, dtype.numpy) if value else np.zeros(sizes, dtype.numpy)
+    except (MemoryError, ValueError) as error:
+        raise refuse_size(name, error) or error from None
 
 
 def zeros_like(input: Any, dtype: Any = None, name: str | None = None, layout: Any = None) -> Any:
@@ -223,7 +234,9 @@ def zeros_like(input: Any, dtype: Any = None, name: str | None = None, layout: A
         x = tensor_of(input)
     except CompositeOperand as met:
         return met.call("zeros_like", input, dtype)
-    return constant_beside(_filled(x._array.shape, x.dtype if dtype is None else dtypes.as_dtype(dtype), 0), x)
+    return constant_beside(
+        _filled(x._array.shape, x.dtype if dtype is None else dtypes.as_dtype(dtype), 0, "zeros_like"), x
+    )
 
 
 def ones_like(input: Any, dtype: Any = None, name: str | None = None, layout: Any = None) -> Any:
@@ -244,7 +257,7 @@ def ones_like(input: Any, dtype: Any = None, name: str | None = None, layout: An
     wanted = x.dtype if dtype is None else dtypes.as_dtype(dtype)
     if wanted is dtypes.string:
         raise refuse_dtype("ones_like", wanted, ANY - {dtypes.string.numpy})
-    return constant_beside(_filled(x._array.shape, wanted, 1), x)
+    return constant_beside(_filled(x._array.shape, wanted, 1, "ones_like"), x)
 
 
 def fill(dims: Any, value: Any, name: str | None = None, layout: Any = None) -> Tensor:
@@ -290,10 +303,12 @@ def eye(
     """
     columns = num_rows if num_columns is None else num_columns
     sizes = dimensions((integer(num_rows, "eye: num_rows"), integer(columns, "eye: num_columns")), "eye")
-    matrix = np.eye(*sizes, dtype=dtypes.as_dtype(dtype).numpy)
-    if batch_shape is None:
-        return constant_tensor(matrix)
-    return constant_tensor(np.broadcast_to(matrix, (*dimensions(batch_shape, "eye"), *sizes)).copy())
+    batch = () if batch_shape is None else dimensions(batch_shape, "eye")
+    try:
+        matrix = np.eye(*sizes, dtype=dtypes.as_dtype(dtype).numpy)
+        return constant_tensor(np.broadcast_to(matrix, (*batch, *sizes)).copy() if batch else matrix)
+    except (MemoryError, ValueError) as error:
+        raise refuse_size("eye", error) or error from None
 
 
 # ---- sequences -------------------------------------------------------------------------------------
@@ -326,6 +341,10 @@ def range(start: Any, limit: Any = None, delta: Any = 1, dtype: Any = None, name
         InvalidArgumentError: delta is 0 or leads away from the limit, or an argument is no scalar or not finite.
         TypeError: an argument that is no value of ``dtype``, or a dtype that has no ranges.
     """
+    if start is None:
+        raise ValueError(
+            "range: start: attempt to convert a value (None) with an unsupported type (<class 'NoneType'>)."
+        )
     if limit is None:
         start, limit = 0, start
     if dtype is None and type(start) is int and type(limit) is int and type(delta) is int:
@@ -370,10 +389,13 @@ def _range(start: Any, limit: Any, delta: Any, dtype: DType) -> np.ndarray:
     if not (first <= last if step > 0 else first >= last):
         order, sign = ("<=", ">") if step > 0 else (">=", "<")
         raise InvalidArgumentError(f"range: Requires start {order} limit when delta {sign} 0: {start}/{limit}.")
-    if dtype.is_integer:
-        return np.arange(first, last, step, dtype=dtype.numpy)
-    count = math.ceil(abs((last - first) / step))
-    return (first + np.arange(count).astype(type(step)) * step).astype(dtype.numpy)
+    try:
+        if dtype.is_integer:
+            return np.arange(first, last, step, dtype=dtype.numpy)
+        count = math.ceil(abs((last - first) / step))
+        return (first + np.arange(count).astype(type(step)) * step).astype(dtype.numpy)
+    except (MemoryError, ValueError) as error:
+        raise refuse_size("range", error) or error from None
 
 
 def linspace(start: Any, stop: Any, num: Any, name: str | None = None, axis: int = 0) -> Tensor:
@@ -398,16 +420,22 @@ def linspace(start: Any, stop: Any, num: Any, name: str | None = None, axis: int
     last = convert_to_tensor(stop, first.dtype)
     if first.dtype.is_integer:
         first, last = (TABLE["cast"](x, dtype="float64") for x in (first, last))
-    count = integer(num, "linspace: num")
+    count = single_integer(num, "linspace: num")
     if count < 0:
         raise InvalidArgumentError(f"linspace: num must be >= 0, got {count}.")
-    shape = np.broadcast_shapes(first._array.shape, last._array.shape)
+    try:
+        shape = np.broadcast_shapes(first._array.shape, last._array.shape)
+    except ValueError:
+        raise refuse_shapes("linspace", first._array.shape, last._array.shape) from None
     position = axis_of(axis, len(shape) + 1, "linspace")
     spread = (*shape[:position], 1, *shape[position:])
     low, high = (TABLE["reshape"](TABLE["broadcast_to"](x, shape=shape), shape=spread) for x in (first, last))
     if count < 2:
         return low if count else TABLE["broadcast_to"](low, shape=(*shape[:position], 0, *shape[position:]))
-    steps = np.arange(count - 1).astype(first._array.dtype)
+    try:
+        steps = np.arange(count - 1).astype(first._array.dtype)
+    except (MemoryError, ValueError) as error:
+        raise refuse_size("linspace", error) or error from None
     ladder = constant_tensor(steps.reshape((1,) * position + (-1,) + (1,) * (len(shape) - position)))
     delta = (high - low) / constant_tensor(np.asarray(count - 1, first._array.dtype))
     return TABLE["concat"](low + delta * ladder, high, axis=position)

@@ -75,13 +75,21 @@ def custom_gradient(f: Callable[..., Any] | None = None) -> Any:
     """
     if f is None:
         return custom_gradient
+    if not callable(f):
+        raise TypeError(f"tf.custom_gradient: takes a function, got {f!r}.")
 
     @functools.wraps(f)
     def decorated(*args: Any, **kwargs: Any) -> Any:
         given = nest.flatten(list(args))
         flat_arguments = [convert_to_tensor(x) for x in given]
         with _ReadVariables() as reads:
-            result, grad_fn = f(*args, **kwargs)
+            pair = f(*args, **kwargs)
+        if not isinstance(pair, (tuple, list)) or len(pair) != 2 or not callable(pair[1]):
+            several = isinstance(pair, (tuple, list)) or getattr(pair, "ndim", 0) > 0
+            raise (ValueError if several else TypeError)(
+                f"@tf.custom_gradient: {getattr(f, '__name__', f)} must return its result and a gradient function, got {pair!r}."
+            )
+        result, grad_fn = pair
         passed = {id(x) for x in (*given, *nest.flatten(kwargs))}
         read = [(variable, tensor) for variable, tensor in reads.found.values() if id(variable) not in passed]
         if read and not _accepts_variables(grad_fn):

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.backward import zeros_of
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.products import dense as kernels
 from fastgrad.operation import TABLE, Form, joint, operation
@@ -46,6 +47,8 @@ def _backward_rule(needs: Any, gg: Any, z: Any, g: Tensor, y: Tensor, activation
         for_g = h
     elif activation == "relu":
         for_g = TABLE["relu_gradient"](h, y)
+        if needs[1]:
+            for_y = zeros_of(y)
     else:
         for_g = h * _slope(y, activation)
         if needs[1]:

@@ -153,9 +153,13 @@ def _refuse_zero(name: str, y: np.ndarray) -> None:
         )
 
 
-def _floordiv(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+def _floor_divide(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     _refuse_zero("floordiv", y)
     return np.floor_divide(x, y)
+
+
+def _floordiv(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    return np.floor(np.divide(x, y)) if x.dtype.kind not in "iu" else _floor_divide(x, y)
 
 
 def _floormod(x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -176,12 +180,24 @@ def _truncatemod(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 floordiv = elementwise(
     "floordiv",
-    """``x // y`` as in Python: the quotient rounded down, element by element, broadcast. No gradient flows.
+    """``floor(x / y)``, element by element, broadcast; of floats the rounded quotient, so that ``1.0 // 0.1`` is 10. No gradient flows.
 
     Raises:
         InvalidArgumentError: an integer is divided by 0.
     """,
     run=_floordiv,
+    code="floor({0} / {1})",
+    dtypes=REAL,
+    launches=launches_from("mapping.elementwise", "floordiv_launches"),
+)
+floor_divide = elementwise(
+    "floor_divide",
+    """``x // y`` as in Python and NumPy, whose functions users write: of floats the exact quotient rounded down, ``1.0 // 0.1`` is 9.
+
+    Raises:
+        InvalidArgumentError: an integer is divided by 0.
+    """,
+    run=_floor_divide,
     code="{0} // {1}",
     dtypes=REAL,
     launches=launches_from("mapping.elementwise", "floordiv_launches"),

@@ -186,7 +186,12 @@ def _paired_axes(axes: Any, x: np.ndarray, y: np.ndarray) -> tuple[tuple[int, ..
     if isinstance(axes, (Tensor, np.ndarray)):
         axes = axes.numpy().tolist() if isinstance(axes, Tensor) else axes.tolist()
     if not isinstance(axes, (list, tuple)):
-        count = operator.index(axes)
+        if axes is None:
+            raise ValueError("tensordot: `axes` must be an integer or have length 2. Received None.")
+        try:
+            count = operator.index(axes)
+        except TypeError:
+            raise TypeError(f"tensordot: `axes` must be an integer or have length 2. Received {axes!r}.") from None
         if count < 0:
             raise ValueError(f"tensordot: `axes` must be at least 0. Received: {count}.")
         if count > min(x.ndim, y.ndim):
@@ -234,6 +239,8 @@ def einsum(equation: str, *inputs: Any, **kwargs: Any) -> Tensor:
         InvalidArgumentError: ranks or sizes that do not fit the equation, two dtypes, a dtype without products.
         TypeError: another keyword argument.
     """
+    if not isinstance(equation, str):
+        raise TypeError(f"einsum: the equation must be a string such as 'ij,jk->ik', got {equation!r}.")
     unknown = set(kwargs) - {"name", "optimize", "greedy"}
     if unknown:
         names = ", ".join(sorted(unknown))

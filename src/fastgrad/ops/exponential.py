@@ -21,6 +21,7 @@ from fastgrad.tensor import Tensor
 
 # ---- exponentials and logarithms -----------------------------------------------------------------------
 
+_log = by_kernel_of_floats("log", np.log)
 exp = elementwise(
     "exp",
     "``e**x``, element by element.",
@@ -40,7 +41,7 @@ expm1 = elementwise(
 log = elementwise(
     "log",
     "The natural logarithm, element by element: -inf at 0, NaN below. The gradient at 0 is infinite.",
-    run=by_kernel_of_floats("log", np.log),
+    run=_log,
     code="log({0})",
     gradient=lambda g, y, x: multiply(g, conjugate(reciprocal(x))),
     dtypes=INEXACT,
@@ -48,7 +49,7 @@ log = elementwise(
 )
 
 
-def _log1p(x: np.ndarray) -> Any:
+def _log1p_by_numpy(x: np.ndarray) -> Any:
     if x.dtype.kind != "c":
         return np.log1p(x)
     # NumPy takes the logarithm of the sum, which has none of the digits of small numbers.
@@ -61,10 +62,11 @@ def _log1p(x: np.ndarray) -> Any:
     return found
 
 
+_log1p = by_kernel_of_floats("log1p", _log1p_by_numpy)
 log1p = elementwise(
     "log1p",
     "``log(1 + x)``, element by element, exact near 0.",
-    run=by_kernel_of_floats("log1p", _log1p),
+    run=_log1p,
     code="log1p({0})",
     gradient=lambda g, y, x: multiply(g, conjugate(reciprocal(add(x, 1)))),
     dtypes=INEXACT,
@@ -73,7 +75,7 @@ log1p = elementwise(
 xlogy: Binary = elementwise(
     "xlogy",
     "``x * log(y)``, and 0 where ``x`` is 0, whatever ``y`` is; element by element, broadcast.",
-    run=lambda x, y: np.where(x == 0, x.dtype.type(0), np.multiply(x, np.log(y))),
+    run=lambda x, y: np.where(x == 0, x.dtype.type(0), np.multiply(x, _log(y))),
     code="where({0} == 0, 0, {0} * log({1}))",
     gradient=(
         lambda g, z, x, y: multiply(g, conjugate(xlogy(_is_nonzero(x), y))),

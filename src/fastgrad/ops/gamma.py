@@ -21,7 +21,7 @@ from fastgrad.ops.arguments import tensor_of, tensors_of
 from fastgrad.ops.arithmetic import add, multiply, negative, subtract
 from fastgrad.ops.error_function import from_scipy
 from fastgrad.ops.exponential import exp, xlog1py, xlogy
-from fastgrad.ops.native_form import launches_from
+from fastgrad.ops.native_form import by_launches, launches_from
 from fastgrad.ops.reduction import reduce_sum
 from fastgrad.tensor import Tensor, constant_tensor
 
@@ -34,14 +34,15 @@ def _lgamma(x: np.ndarray) -> np.ndarray:
     return np.where(np.isneginf(x), x.dtype.type(np.inf), _gammaln(x))
 
 
+_lgamma_launches = launches_from("mapping.elementwise", "lgamma_launches")
 lgamma = elementwise(
     "lgamma",
     "The logarithm of the gamma function's absolute value, element by element: inf at 0, -1, -2 ...",
-    run=_lgamma,
+    run=by_launches(_lgamma_launches, _lgamma),
     code="lgamma({0})",
     gradient=lambda g, y, x: multiply(g, digamma(x)),
     dtypes=FLOATING,
-    launches=launches_from("mapping.elementwise", "lgamma_launches"),
+    launches=_lgamma_launches,
 )
 _digamma = from_scipy("digamma")
 
@@ -50,17 +51,24 @@ def _without_poles(x: np.ndarray) -> np.ndarray:
     return np.where((x <= 0) & (x == np.floor(x)), x.dtype.type(np.nan), _digamma(x))
 
 
+_digamma_launches = launches_from("mapping.elementwise", "digamma_launches")
 digamma: Unary = Unary(
     "digamma",
-    _without_poles,
+    by_launches(_digamma_launches, _without_poles),
     lambda g, y, x: multiply(g, polygamma(constant_tensor(np.ones((), x._array.dtype)), x)),
     form=Form.ELEMENTWISE,
     dtypes=FLOATING,
     domain=(0.0, np.inf),
     doc="The derivative of ``lgamma``, element by element: NaN at 0, -1, -2 ...",
-    launches=launches_from("mapping.elementwise", "scipy_launches", "psi", 1, "but poles"),
+    launches=_digamma_launches,
 )
-_zeta_of, _gamma_of = from_scipy("zeta"), from_scipy("gamma")
+_scipy_zeta, _gamma_of = from_scipy("zeta"), from_scipy("gamma")
+
+
+def _zeta_of(x: np.ndarray, q: np.ndarray) -> np.ndarray:
+    """Hurwitz's zeta function, at the poles NaN unless the exponent is even, as in TensorFlow."""
+    two_sided = (q <= 0) & (q == np.floor(q)) & (np.remainder(x, x.dtype.type(2)) != 0)
+    return np.where(two_sided, x.dtype.type(np.nan), _scipy_zeta(x, q))
 
 
 def _polygamma_of(n: np.ndarray, x: np.ndarray) -> np.ndarray:
@@ -70,15 +78,16 @@ def _polygamma_of(n: np.ndarray, x: np.ndarray) -> np.ndarray:
     return np.where(n == 0, _without_poles(x), np.where(whole, derivatives, n.dtype.type(np.nan)))
 
 
+_polygamma_launches = launches_from("mapping.elementwise", "polygamma_launches")
 _polygamma: Binary = Binary(
     "polygamma",
-    _polygamma_of,
+    by_launches(_polygamma_launches, _polygamma_of),
     (None, lambda g, z, x, y: multiply(g, _polygamma(add(x, 1), y))),
     form=Form.ELEMENTWISE,
     dtypes=_FULL,
     domain=(0.0, np.inf),
     doc="The derivative of order ``x`` of ``digamma`` at ``y``.",
-    launches=launches_from("mapping.elementwise", "polygamma_launches"),
+    launches=_polygamma_launches,
 )
 
 
@@ -93,15 +102,16 @@ def polygamma(a: Any, x: Any, name: str | None = None) -> Tensor:
     return _polygamma(a, x)
 
 
+_zeta_launches = launches_from("mapping.elementwise", "zeta_launches")
 _zeta: Binary = Binary(
     "zeta",
-    _zeta_of,
+    by_launches(_zeta_launches, _zeta_of),
     (None, lambda g, z, x, y: multiply(g, multiply(negative(x), _zeta(add(x, 1), y)))),
     form=Form.ELEMENTWISE,
     dtypes=_FULL,
     domain=(1.0, np.inf),
     doc="Hurwitz's zeta function.",
-    launches=launches_from("mapping.elementwise", "zeta_launches"),
+    launches=_zeta_launches,
 )
 
 
@@ -135,7 +145,7 @@ def _gammainc_slope(a: np.ndarray, x: np.ndarray) -> np.ndarray:
     a, x = np.broadcast_arrays(a.astype(np.float64), x.astype(np.float64))
     from scipy import special
 
-    known = (a > 0) & (x >= 0) & np.isfinite(a) & np.isfinite(x)
+    known = (a > 0) & (x >= 0) & np.isfinite(a)
     flat = known & (x > 0) & (x < a + 60 + 12 * np.sqrt(np.maximum(a, 1)) * 3)
     safe_a, safe_x = np.where(flat, a, 1.0), np.where(flat, x, 1.0)
     term = np.ones_like(safe_a)  # of the series, and its derivative's: minus the term times a harmonic sum
@@ -162,9 +172,10 @@ _igamma_slope = Binary(
     doc="The derivative of ``igamma`` with respect to its first argument.",
     launches=launches_from("mapping.elementwise", "igamma_slope_launches"),
 )
+_igamma_launches = launches_from("mapping.elementwise", "scipy_launches", "gammainc", 2)
 _igamma = Binary(
     "igamma",
-    from_scipy("gammainc"),
+    by_launches(_igamma_launches, from_scipy("gammainc")),
     (
         lambda g, z, x, y: multiply(g, _igamma_slope(x, y)),
         lambda g, z, x, y: multiply(g, _density(x, y)),
@@ -173,11 +184,12 @@ _igamma = Binary(
     dtypes=FLOATING,
     domain=(0.0, np.inf),
     doc="The regularised lower incomplete gamma function.",
-    launches=launches_from("mapping.elementwise", "scipy_launches", "gammainc", 2),
+    launches=_igamma_launches,
 )
+_igammac_launches = launches_from("mapping.elementwise", "scipy_launches", "gammaincc", 2)
 _igammac = Binary(
     "igammac",
-    from_scipy("gammaincc"),
+    by_launches(_igammac_launches, from_scipy("gammaincc")),
     (
         lambda g, z, x, y: negative(multiply(g, _igamma_slope(x, y))),
         lambda g, z, x, y: negative(multiply(g, _density(x, y))),
@@ -186,7 +198,7 @@ _igammac = Binary(
     dtypes=FLOATING,
     domain=(0.0, np.inf),
     doc="The regularised upper incomplete gamma function.",
-    launches=launches_from("mapping.elementwise", "scipy_launches", "gammaincc", 2),
+    launches=_igammac_launches,
 )
 
 
@@ -219,15 +231,16 @@ def _betainc_gradient(g: Tensor, z: Tensor, a: Tensor, b: Tensor, x: Tensor) -> 
     return multiply(g, density)
 
 
+_betainc_launches = launches_from("mapping.elementwise", "scipy_launches", "betainc", 3)
 _betainc = Operation(
     "betainc",
-    from_scipy("betainc"),
+    by_launches(_betainc_launches, from_scipy("betainc")),
     (None, None, _betainc_gradient),
     form=Form.ELEMENTWISE,
     dtypes=_FULL,
     domain=(0.0, 1.0),
     doc="The regularised incomplete beta function of ``a``, ``b`` at ``x``.",
-    launches=launches_from("mapping.elementwise", "scipy_launches", "betainc", 3),
+    launches=_betainc_launches,
 )
 
 

@@ -500,6 +500,8 @@ def dynamic_partition(data: Any, partitions: Any, num_partitions: int, name: str
     shape, wanted = x._array.shape, ids._array.shape
     if num_partitions < 1:
         raise InvalidArgumentError(f"dynamic_partition: num_partitions must be at least 1, got {num_partitions}.")
+    if num_partitions >= 2**31:
+        raise ValueError(f"dynamic_partition: Number of outputs is too big: {num_partitions}.")
     if shape[: len(wanted)] != wanted:
         raise InvalidArgumentError(
             f"dynamic_partition: data.shape must start with partitions.shape, got data.shape = {list(shape)}, "
@@ -515,10 +517,16 @@ def dynamic_partition(data: Any, partitions: Any, num_partitions: int, name: str
 
 # ---- unravel_index ---------------------------------------------------------------------------------
 
+
+def _unravel(ids: np.ndarray, dims: tuple[int, ...]) -> np.ndarray:
+    check_indices("unravel_index", ids, math.prod(dims))
+    return np.array(np.unravel_index(ids, dims), ids.dtype)
+
+
 _unravel_index = operation(
     "unravel_index",
     Form.EXTERN,
-    run=lambda ids, dims: np.array(np.unravel_index(ids, dims), ids.dtype),
+    run=_unravel,
     launches=launches_from("arranging.numbering", "unravel_index_launches"),
 )
 
@@ -546,5 +554,4 @@ def unravel_index(indices: Any, dims: Any, name: str | None = None) -> Tensor:
         )
     if min(shape, default=1) < 1:
         raise InvalidArgumentError(f"unravel_index: dims must be positive, got {list(shape)}.")
-    check_indices("unravel_index", ids._array, math.prod(shape))
     return _unravel_index(ids, dims=shape)

@@ -14,7 +14,7 @@ from fastgrad.kernels.arranging import layout as layouts
 from fastgrad.kernels.arranging.strided import written
 from fastgrad.kernels.running.launch import Launches, Spec
 from fastgrad.operation import Form, Operation, joint, operation
-from fastgrad.ops.arguments import axis_of, integers, tensor_of, tensors_of
+from fastgrad.ops.arguments import axis_of, integers, single_integer, tensor_of, tensors_of
 from fastgrad.tensor import Tensor, as_tensor_or_none, convert_to_tensor
 
 # ---- concat and split ------------------------------------------------------------------------------
@@ -86,7 +86,7 @@ def concat(values: Any, axis: Any, name: str | None = "concat") -> Any:
     rank = len(shape)
     if not rank:
         raise InvalidArgumentError("concat: Can't concatenate scalars (use tf.stack instead).")
-    position = axis_of(axis, rank, "concat")
+    position = axis_of(single_integer(axis, "concat: axis"), rank, "concat")
     for number, x in enumerate(xs):
         other = x._array.shape
         if len(other) != rank:

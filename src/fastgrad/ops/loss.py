@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -230,26 +231,33 @@ def softmax_cross_entropy_with_logits(labels: Any, logits: Any, axis: int = -1, 
         raise InvalidArgumentError(
             f"{what}: axis must be in [{-rank}, {rank}) for logits of shape {list(x.shape)}, got {axis}."
         )
-    if t._array.shape != x._array.shape:
-        try:
-            shape = np.broadcast_shapes(t._array.shape, x._array.shape)
-        except ValueError:
-            raise InvalidArgumentError(
-                f"{what}: logits and labels must be broadcastable: logits_size={list(x.shape)} labels_size={list(t.shape)}"
-            ) from None
-        x, t = (v if v._array.shape == shape else TABLE["broadcast_to"](v, shape=shape) for v in (x, t))
-        rank = x.ndim
     axis %= rank
-    if axis != rank - 1:
+    if axis != rank - 1 and t.ndim == rank:
         order = [*range(axis), *range(axis + 1, rank), axis]
         x, t = (TABLE["transpose"](v, perm=tuple(order)) for v in (x, t))
     if x._array.dtype not in _HAS_KERNEL:
         return cast(softmax_cross_entropy_with_logits(cast(t, "float32"), cast(x, "float32")), x.dtype)
-    if rank == 2:
+    if rank == 2 and t._array.shape == x._array.shape:
         return _dense(x, t)[0]
-    reshape, shape = TABLE["reshape"], x._array.shape
-    flat = (int(np.prod(shape[:-1])), shape[-1])
-    return reshape(_dense(reshape(x, shape=flat), reshape(t, shape=flat))[0], shape=shape[:-1])
+    shape = x._array.shape
+    x, t = _matrices(what, x, t)
+    return TABLE["reshape"](_dense(x, t)[0], shape=shape[:-1])
+
+
+def _matrices(what: str, x: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
+    """Logits and labels as matrices of one shape: of the rows of all their first dimensions, as in TensorFlow, one row may stand for all."""
+    flat = [(math.prod(v._array.shape[:-1]), *v._array.shape[-1:]) for v in (x, t)]
+    try:
+        shape = np.broadcast_shapes(*flat)
+    except ValueError:
+        shape = ()
+    if len(flat[1]) != 2 or shape[:1] != flat[0][:1]:
+        raise InvalidArgumentError(
+            f"{what}: logits and labels must be broadcastable: logits_size={list(x.shape)} labels_size={list(t.shape)}"
+        )
+    x, t = (TABLE["reshape"](v, shape=rows) for v, rows in zip((x, t), flat, strict=True))
+    first, second = (v if v._array.shape == shape else TABLE["broadcast_to"](v, shape=shape) for v in (x, t))
+    return first, second
 
 
 # ---- element by element ------------------------------------------------------------------------------
@@ -308,6 +316,10 @@ def weighted_cross_entropy_with_logits(labels: Any, logits: Any, pos_weight: Any
     x = convert_to_tensor(logits)
     z = convert_to_tensor(labels, dtype_hint=x.dtype)
     _same_shape("weighted_cross_entropy_with_logits", x, z)
+    if isinstance(pos_weight, (str, bytes)):
+        raise TypeError(
+            f"weighted_cross_entropy_with_logits: pos_weight must be a number or a tensor, got {pos_weight!r}."
+        )
     weight = 1.0 + (pos_weight - 1.0) * z
     tail = TABLE["log1p"](TABLE["exp"](TABLE["negative"](TABLE["abs"](x))))
     return (1.0 - z) * x + weight * (tail + TABLE["relu"](TABLE["negative"](x)))
@@ -376,4 +388,5 @@ def compute_average_loss(per_example_loss: Any, sample_weight: Any = None, globa
 def scale_regularization_loss(regularization_loss: Any) -> Tensor:
     """The sum of regularisation losses, over the one replica. TensorFlow: tf.nn.scale_regularization_loss."""
     losses = convert_to_tensor(regularization_loss)
+    TABLE["reduce_sum"].check_dtype(losses._array)
     return TABLE["reduce_sum"](losses, axes=tuple(range(losses.ndim)), keepdims=False)

@@ -51,7 +51,10 @@ def _each(function: str, x: np.ndarray) -> np.ndarray:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of singular matrices, whose results are inf and NaN
         for index in np.ndindex(x.shape[:-2] if x.size else (0,)):
-            y = getattr(scipy.linalg, function)(wide[index]) if np.isfinite(x[index]).all() else np.nan
+            try:
+                y = getattr(scipy.linalg, function)(wide[index]) if np.isfinite(x[index]).all() else np.nan
+            except ZeroDivisionError:  # SciPy 1.13 divides by an eigenvalue that is 0
+                y = np.nan
             out[index] = np.nan if np.iscomplexobj(y) and x.dtype.kind != "c" else y
     return out
 

@@ -93,6 +93,28 @@ def by_kernel_of_floats(name: str, by_numpy: Callable[[np.ndarray], Any]) -> Cal
     return run
 
 
+def by_launches(launches: Callable[..., Launches | None], by_numpy: Callable[..., Any]) -> Callable[..., np.ndarray]:
+    """A ``run`` whose result has the arrays' broadcast shape and dtype: by the row's kernels, to the bits of programs.
+
+    Args:
+        launches: the row's.
+        by_numpy: where there are no kernels.
+    """
+
+    def run(*arrays: np.ndarray, **attributes: Any) -> np.ndarray:
+        y = np.empty(np.broadcast_shapes(*[x.shape for x in arrays]), arrays[0].dtype)
+        if not y.size:
+            return y
+        inputs = [in_order(x) for x in arrays]
+        planned_launches = planned(launches, inputs, (y,), attributes)
+        if planned_launches is None:
+            return np.asarray(by_numpy(*arrays, **attributes))
+        run_at_once(planned_launches, inputs, (y,))
+        return y
+
+    return run
+
+
 def by_kernels_if_much(
     launches: Callable[..., Launches | None],
     by_numpy: Callable[..., np.ndarray],

@@ -209,6 +209,10 @@ def local_response_normalization(
         raise InvalidArgumentError(
             f"local_response_normalization: in must be 4-dimensional, got shape {list(x.shape)}."
         )
+    if depth_radius < 0:
+        raise InvalidArgumentError(
+            f"local_response_normalization: depth_radius must be at least 0, got {depth_radius}."
+        )
     channels = x._array.shape[-1]
     near = np.abs(np.subtract.outer(np.arange(channels), np.arange(channels))) <= depth_radius
     band = constant_tensor(near.astype(x._array.dtype))

@@ -11,7 +11,7 @@ from fastgrad import dtypes
 from fastgrad.composite import CompositeOperand
 from fastgrad.dtypes import DType
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.operation import TABLE, Form, operation, refuse_dtype
+from fastgrad.operation import TABLE, Form, operation, refuse_dtype, refuse_size
 from fastgrad.ops.arguments import integer, tensor_of
 from fastgrad.ops.native_form import launches_from
 from fastgrad.tensor import Tensor, as_tensor_or_none, constant_tensor, convert_beside, convert_to_tensor, from_python
@@ -135,7 +135,10 @@ def sequence_mask(lengths: Any, maxlen: Any = None, dtype: Any = dtypes.bool, na
         if count < 0:
             raise InvalidArgumentError(f"sequence_mask: maxlen must be >= 0, got {count}.")
         x = TABLE["cast"](x, dtype=limit.dtype.name)
-    positions = convert_beside(np.arange(count), x._array.dtype)
+    try:
+        positions = convert_beside(np.arange(count), x._array.dtype)
+    except (MemoryError, ValueError) as error:
+        raise refuse_size("sequence_mask", error) or error from None
     mask = TABLE["less"](positions, TABLE["reshape"](x, shape=(*x._array.shape, 1)))
     wanted = dtypes.as_dtype(dtype)
     return mask if wanted is dtypes.bool else TABLE["cast"](mask, dtype=wanted.name)

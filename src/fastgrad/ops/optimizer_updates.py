@@ -35,7 +35,7 @@ def is_half(dtype: np.dtype) -> bool:
 
 def _copies(arrays: Any) -> list[np.ndarray]:
     """Arrays to be changed; of half-width floats float32 ones."""
-    return [a.astype(np.float32) if is_half(a.dtype) else np.array(a, order="C") for a in arrays]
+    return [a.astype(np.float32, order="C") if is_half(a.dtype) else np.array(a, order="C") for a in arrays]
 
 
 def _as_given(arrays: Any, like: Any) -> tuple[np.ndarray, ...]:
@@ -201,7 +201,7 @@ def summed_rows(ids: np.ndarray, values: np.ndarray, limit: int, owner: str) -> 
     bad = group_ids[ids.dtype](ids, order, spare, unique, starts, number, count, limit)
     if bad >= 0:
         raise InvalidArgumentError(f"{owner}: indices[{bad}] = {ids[bad]} is not in [0, {limit}).")
-    wide = values.astype(np.float32) if is_half(values.dtype) else values
+    wide = values.astype(np.float32, order="C") if is_half(values.dtype) else values
     distinct = int(number[0])
     sums = np.empty((distinct, *wide.shape[1:]), wide.dtype)
     sum_groups[wide.dtype](wide, order, starts, sums, count, math.prod(values.shape[1:]), 0, distinct)

@@ -128,7 +128,7 @@ def pad(
     if table.size and table.min() < 0:
         raise InvalidArgumentError(f"pad: Paddings must be non-negative: {table.tolist()}.")
     amounts = tuple([(int(low), int(high)) for low, high in table])
-    mode = mode.upper()
+    mode = str(mode).upper()
     if mode == "CONSTANT":
         return _pad(x, _constant(x, constant_values), paddings=amounts)
     if mode not in {"REFLECT", "SYMMETRIC"}:

@@ -88,20 +88,42 @@ sqrt = elementwise(
     dtypes=INEXACT,
     domain=(0.0, np.inf),
 )
+rsqrt_gradient: Operation = elementwise(
+    "rsqrt_gradient",
+    "``g * -0.5 * y**3``, and 0 where the cotangent ``g`` is 0, as in TensorFlow.",
+    run=lambda g, y: np.where(g == 0, g, np.multiply(np.multiply(g, g.dtype.type(-0.5)), np.multiply(np.square(y), y))),
+    code="where({0} == 0, {0}, {0} * -0.5 * ({1} * {1} * {1}))",
+    gradient=(
+        lambda gg, z, g, y: rsqrt_gradient(gg, conjugate(y)),
+        lambda gg, z, g, y: multiply(multiply(multiply(gg, conjugate(g)), -1.5), conjugate(square(y))),
+    ),
+    dtypes=INEXACT,
+)
 rsqrt = elementwise(
     "rsqrt",
     "``1 / sqrt(x)``, element by element: infinite at 0, NaN below.",
     run=lambda x: np.divide(x.dtype.type(1), np.sqrt(x)),
     code="1 / sqrt({0})",
-    gradient=lambda g, y, x: multiply(g, conjugate(multiply(multiply(square(y), y), -0.5))),
+    gradient=lambda g, y, x: rsqrt_gradient(g, conjugate(y)),
     dtypes=INEXACT,
     domain=(0.0, np.inf),
+)
+reciprocal_gradient: Operation = elementwise(
+    "reciprocal_gradient",
+    "``-g * y**2``, and 0 where the cotangent ``g`` is 0, as in TensorFlow.",
+    run=lambda g, y: np.where(g == 0, g, np.negative(np.multiply(g, np.square(y)))),
+    code="where({0} == 0, {0}, -({0} * ({1} * {1})))",
+    gradient=(
+        lambda gg, z, g, y: reciprocal_gradient(gg, conjugate(y)),
+        lambda gg, z, g, y: multiply(multiply(multiply(gg, conjugate(g)), -2), conjugate(y)),
+    ),
+    dtypes=INEXACT,
 )
 reciprocal: Unary = elementwise(
     "reciprocal",
     "``1 / x``, element by element.",
     run=lambda x: np.divide(x.dtype.type(1), x),
     code="1 / {0}",
-    gradient=lambda g, y, x: negative(multiply(g, conjugate(square(y)))),
+    gradient=lambda g, y, x: reciprocal_gradient(g, conjugate(y)),
     dtypes=INEXACT,
 )

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import enum
+import math
 import os
-import threading
 from typing import Any
 
 import numpy as np
 
 from fastgrad import dtypes
-from fastgrad.errors import InvalidArgumentError
-from fastgrad.operation import FLOATING, TABLE
+from fastgrad.errors import InvalidArgumentError, OutOfMemoryError
+from fastgrad.kernels.building.locks import new_lock
+from fastgrad.operation import FLOATING, REAL, TABLE, refuse_dtype, refuse_shapes
 from fastgrad.ops import random_draws as draws
+from fastgrad.ops.arguments import integer
 from fastgrad.ops.random_draws import mixed, signed
 from fastgrad.placement import on_host
 from fastgrad.recording import recorders, report_effect, state_followed, unheard
@@ -28,11 +30,15 @@ class Algorithm(enum.Enum):
     AUTO_SELECT = 3
 
 
+_LARGEST = 2**44
+
+
 def shape_of(what: str, shape: Any) -> tuple[int, ...]:
     """A shape argument as a tuple of ints.
 
     Raises:
         InvalidArgumentError: no vector of integers, or a dimension is negative.
+        ResourceExhaustedError: more elements than any memory holds.
     """
     array = convert_to_tensor(list(shape) if isinstance(shape, tuple) else shape)._elements()
     if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
@@ -41,6 +47,8 @@ def shape_of(what: str, shape: Any) -> tuple[int, ...]:
     for size in sizes:
         if size < 0:
             raise InvalidArgumentError(f"{what}: Dimension {size} of shape {list(sizes)} must be >= 0.")
+    if math.prod(sizes) > _LARGEST:  # before the generator moves on
+        raise OutOfMemoryError(f"{what}: a tensor of shape {list(sizes)} does not fit into memory.")
     return sizes
 
 
@@ -68,7 +76,7 @@ class Generator:
         _check_algorithm(alg)
         with on_host():  # which counts; its words go to where numbers are drawn
             self._state = Variable(_checked_state(state), trainable=False, name="StateVar", dtype=dtypes.int64)
-        self._lock = threading.Lock()
+        self._lock = new_lock()
 
     @classmethod
     def from_seed(cls, seed: Any, alg: Any = None) -> Generator:
@@ -147,12 +155,14 @@ class Generator:
 
     def skip(self, delta: Any) -> Tensor:
         """Moves the counter on by ``delta``; returns the state after."""
-        self.take(int(delta))
+        self.take(integer(delta, "Generator.skip: delta"))
         return self._state.value()
 
     def make_seeds(self, count: int = 1) -> Tensor:
         """Seeds for the stateless functions: int64 of shape (2, count)."""
-        count = int(count)
+        count = integer(count, "Generator.split: count")
+        if count < 0:
+            raise InvalidArgumentError(f"Generator.split: count must be at least 0, got {count}.")
         return draws.integers(self._drawn((2, count)), shape=(2, count), dtype="int64")
 
     def split(self, count: int = 1) -> list[Generator]:
@@ -203,7 +213,10 @@ class Generator:
 def create_rng_state(seed: Any, alg: Any = "philox") -> Tensor:
     """The first state of ``Generator.from_seed(seed)``: three int64. TensorFlow: tf.random.create_rng_state."""
     _check_algorithm(alg)
-    words = [int(word) for word in np.asarray(seed).reshape(-1)]
+    given = np.asarray(seed)
+    if given.dtype.kind not in "biuf" or not given.size:
+        raise ValueError(f"create_rng_state: the seed must be an integer, got {seed!r}.")
+    words = [int(word) for word in given.reshape(-1)]
     return Tensor(np.array([0, 0, signed(words[0]) if len(words) == 1 else mixed(*words)], np.int64))
 
 
@@ -240,6 +253,8 @@ def uniform_from(drawn: Any, what: str, shape: Any, minval: Any, maxval: Any, dt
             f"{what}: Argument `dtype` got invalid value {wanted}. Accepted dtypes are float16, bfloat16, float32, float64, int32, int64."
         )
     if wanted.is_floating:
+        if minval is None and maxval is not None:
+            raise ValueError(f"{what}: minval is None; without it, maxval must be None too.")
         low = convert_to_tensor(0 if minval is None else minval, wanted)
         high = convert_to_tensor(1 if maxval is None else maxval, wanted)
         _check_broadcast(what, sizes, low, high)
@@ -300,11 +315,22 @@ def scaled_from(drawn: Any, row: Any, what: str, shape: Any, mean: Any, stddev: 
     return x
 
 
+def broadcast_shape(what: str, x: Tensor, y: Tensor) -> tuple[int, ...]:
+    """The shape that two parameters broadcast to; InvalidArgumentError if there is none."""
+    try:
+        return np.broadcast_shapes(x._array.shape, y._array.shape)
+    except ValueError:
+        raise refuse_shapes(what, x._array.shape, y._array.shape) from None
+
+
 def binomial_from(drawn: Any, what: str, shape: Any, counts: Any, probs: Any, dtype: Any) -> Tensor:
     """Binomial numbers by NumPy's generator."""
     sizes, wanted = shape_of(what, shape), dtypes.as_dtype(dtype)
     n, p = (convert_to_tensor(v) for v in (counts, probs))
-    ends = np.broadcast_shapes(n._array.shape, p._array.shape)
+    for x in (n, p):
+        if x._array.dtype not in REAL:
+            raise refuse_dtype(what, x._array.dtype, REAL)
+    ends = broadcast_shape(what, n, p)
     if sizes[len(sizes) - len(ends) :] != ends:
         raise InvalidArgumentError(
             f"{what}: Shape passed in must end with broadcasted shape {list(ends)}, got {list(sizes)}."
@@ -323,7 +349,7 @@ class _Default:
     """
 
     def __init__(self) -> None:
-        self.lock = threading.Lock()
+        self.lock = new_lock()
         self.seed: int | str | None = None
         self.generators: dict[Any, Generator] = {}
         self.named: Generator | None = None
@@ -391,14 +417,6 @@ def _word(seed: Any) -> int:
 
 
 _default = _Default()
-
-
-def _after_fork() -> None:
-    _default.lock = threading.Lock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
 
 
 def set_seed(seed: Any) -> None:

@@ -14,10 +14,11 @@ import numpy as np
 from fastgrad import dtypes
 from fastgrad.composite import CompositeOperand
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.operation import TABLE
+from fastgrad.operation import REAL, TABLE, refuse_dtype
 from fastgrad.ops import random_draws as draws
+from fastgrad.ops.arguments import integer
 from fastgrad.ops.indexing import gather
-from fastgrad.ops.random_generator import default_drawn, scaled_from, shape_of, uniform_from
+from fastgrad.ops.random_generator import broadcast_shape, default_drawn, scaled_from, shape_of, uniform_from
 from fastgrad.tensor import Tensor, constant_tensor, convert_to_tensor
 
 
@@ -126,7 +127,7 @@ def categorical_from(drawn: Any, what: str, logits: Any, num_samples: Any, dtype
     """``categorical`` with words from ``drawn``."""
     x = convert_to_tensor(logits)
     wanted = dtypes.as_dtype(dtype or dtypes.int64)
-    count = int(num_samples)
+    count = integer(num_samples, "random.categorical: num_samples")
     if x.ndim != 2 or not x.dtype.is_floating:
         raise InvalidArgumentError(
             f"{what}: logits should be a matrix of floats, got shape {list(x.shape)}, dtype {x.dtype.name}."
@@ -152,7 +153,7 @@ def gamma(
     wanted = dtypes.as_dtype(dtype)
     a = convert_to_tensor(alpha, wanted)
     b = convert_to_tensor(1.0 if beta is None else beta, wanted)
-    sizes = shape_of("random.gamma", shape) + np.broadcast_shapes(a._array.shape, b._array.shape)
+    sizes = shape_of("random.gamma", shape) + broadcast_shape("random.gamma", a, b)
     draws.check_gamma(a._on_host(), b._on_host())
     return gamma_from(default_drawn(seed), sizes, a, b)
 
@@ -178,6 +179,8 @@ def poisson(shape: Any, lam: Any, dtype: Any = dtypes.float32, seed: Any = None,
 
 def poisson_from(drawn: Any, what: str, sizes: tuple[int, ...], rate: Tensor, dtype: Any) -> Tensor:
     """Poisson numbers of shape ``sizes``, which ``rate`` broadcasts to."""
+    if rate._array.dtype not in REAL:
+        raise refuse_dtype(what, rate._array.dtype, REAL)
     draws.check_poisson(what, rate._on_host())
     return draws.poisson(drawn(sizes), rate, shape=sizes, dtype=dtypes.as_dtype(dtype).name)
 
@@ -222,7 +225,10 @@ def dropout_from(drawn: Any, x: Any, rate: Any, noise_shape: Any) -> Any:
 
 def checked_dropout(x: Tensor, rate: Any) -> float:
     """The rate of ``dropout`` as a number; its errors."""
-    share = float(rate)
+    try:
+        share = float(rate)
+    except (TypeError, ValueError):
+        share = float("nan")
     if not 0 <= share < 1:
         raise ValueError(
             f"dropout: `rate` must be a scalar tensor or a float in the range [0, 1). Received: rate={rate}"

@@ -19,6 +19,16 @@ def default_random_state() -> dict[str, Any]:
         }
 
 
+def check_default_random_state(state: Any) -> None:
+    """Raises ValueError, TypeError or KeyError for a state that ``restore_default_random_state`` cannot go on from."""
+    with unheard():
+        for words in (*dict(state["generators"]).values(), state["named"], state["chosen"]):
+            if words is not None:
+                Generator(state=words)
+    if not isinstance(state["seed"], int | None):
+        raise TypeError(f"the seed is {state['seed']!r:.100}")
+
+
 def restore_default_random_state(state: dict[str, Any]) -> None:
     """Goes on drawing from where ``default_random_state`` was; generators that programs draw from stay the same objects."""
     with _default.lock, unheard():

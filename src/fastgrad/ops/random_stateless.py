@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from fastgrad import dtypes
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.ops import random_draws as draws
-from fastgrad.ops.random_generator import binomial_from, scaled_from, shape_of, uniform_from
+from fastgrad.ops.arguments import integer
+from fastgrad.ops.random_generator import binomial_from, broadcast_shape, scaled_from, shape_of, uniform_from
 from fastgrad.ops.random_ops import categorical_from, dropout_from, gamma_from, poisson_from, shuffled
 from fastgrad.tensor import Tensor, convert_to_tensor
 
@@ -101,7 +100,7 @@ def stateless_gamma(
         InvalidArgumentError: ``shape`` does not end so. TensorFlow: tf.random.stateless_gamma.
     """
     a, b = (convert_to_tensor(v, dtypes.as_dtype(dtype)) for v in (alpha, 1.0 if beta is None else beta))
-    sizes = _ending("stateless_gamma", shape, np.broadcast_shapes(a._array.shape, b._array.shape))
+    sizes = _ending("stateless_gamma", shape, broadcast_shape("stateless_gamma", a, b))
     return gamma_from(_drawn("stateless_gamma", seed), sizes, a, b)
 
 
@@ -145,7 +144,10 @@ def split(seed: Any, num: Any = 2, alg: Any = "auto_select") -> Tensor:
         Shape (num, 2), of the seed's dtype. TensorFlow: tf.random.split.
     """
     dtype = convert_to_tensor(seed).dtype
-    return draws.integers(_drawn("random.split", seed)(()), shape=(int(num), 2), dtype=dtype.name)
+    count = integer(num, "random.split: num")
+    if count < 0:
+        raise InvalidArgumentError(f"random.split: num must be at least 0, got {count}.")
+    return draws.integers(_drawn("random.split", seed)(()), shape=(count, 2), dtype=dtype.name)
 
 
 def fold_in(seed: Any, data: Any, alg: Any = "auto_select") -> Tensor:

@@ -17,6 +17,7 @@ from fastgrad.kernels.arranging.strided import one_view
 from fastgrad.operation import (
     BOOLEAN,
     FLOATING,
+    HALVES,
     INTEGER,
     NUMERIC,
     REAL,
@@ -240,6 +241,8 @@ def reduce_mean(input_tensor: Any, axis: Any = None, keepdims: bool = False, nam
 
 
 def _reduce_prod(x: np.ndarray, axes: tuple[int, ...], keepdims: bool) -> Any:
+    if x.dtype in HALVES:  # rounded once, as in programs
+        return np.asarray(_multiply(x.astype(np.float32), axes, None, None, keepdims)).astype(x.dtype)
     return _multiply(x, axes, x.dtype, None, keepdims)
 
 

@@ -87,14 +87,16 @@ def roll(input: Any, shift: Any, axis: Any, name: str | None = None) -> Tensor:
     if not rank:
         raise InvalidArgumentError("roll: input must be 1-D or higher, got a scalar.")
     shifts, axes = integers(shift, "roll: shift"), integers(axis, "roll: axis")
-    if len(shifts) != len(axes):
-        raise InvalidArgumentError(
-            f"roll: shift and axis must have the same size, got {list(shifts)} and {list(axes)}."
-        )
+    if len(shifts) != len(axes) or _is_scalar(shift) != _is_scalar(axis):
+        raise InvalidArgumentError(f"roll: shift and axis must have the same size, got {shift!r} and {axis!r}.")
     for number in axes:
         if not -rank <= number < rank:
             raise InvalidArgumentError(f"roll: axis {number} is out of range [{-rank}, {rank}).")
     return _roll(x, shift=shifts, axis=tuple([number % rank for number in axes]))
+
+
+def _is_scalar(value: Any) -> bool:
+    return not isinstance(value, (list, tuple)) and (isinstance(value, int) or tensor_of(value)._array.ndim == 0)
 
 
 # ---- reverse_sequence ------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from fastgrad.composite import CompositeOperand
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.arranging import layout as layouts
 from fastgrad.kernels.arranging.strided import one_view
-from fastgrad.operation import TABLE, Form, operation, refuse_mix
+from fastgrad.operation import TABLE, Form, operation, refuse_mix, refuse_size
 from fastgrad.ops.arguments import integers, tensor_of
 from fastgrad.tensor import Tensor, constant_tensor
 
@@ -91,10 +91,12 @@ def repeat(input: Any, repeats: Any, axis: Any = None, name: str | None = None) 
         x = reshape(x, shape=(x._array.size,))
         axis = 0
     shape = x._array.shape
+    if not isinstance(axis, (int, np.integer)):
+        raise TypeError(f"repeat: Argument `axis` must be an int. Received `axis` = {axis!r} of type {type(axis)}.")
     if not -len(shape) <= axis < len(shape):
         raise ValueError(f"repeat: axis={axis} out of bounds: expected {-len(shape)}<=axis<{len(shape)}.")
     axis %= len(shape)
-    counts = tensor_of(repeats).numpy()
+    counts = tensor_of(repeats)._elements()
     if counts.dtype.kind not in "iu":
         raise TypeError(f"repeat: repeats must be integers, got {repeats!r}.")
     if counts.ndim > 1:
@@ -111,7 +113,10 @@ def repeat(input: Any, repeats: Any, axis: Any = None, name: str | None = None) 
         x = TABLE["broadcast_to"](reshape(x, shape=(*before, 1, *after)), shape=(*before, count, *after))
         return reshape(x, shape=(*shape[:axis], shape[axis] * count, *after))
     # The reshape makes the gradient dense: `repeat` is no look-up in a table.
-    positions = constant_tensor(np.repeat(np.arange(shape[axis]), counts))
+    try:
+        positions = constant_tensor(np.repeat(np.arange(shape[axis]), counts))
+    except (MemoryError, ValueError) as error:
+        raise refuse_size("repeat", error) or error from None
     return TABLE["gather"](reshape(x, shape=shape), positions, axis=axis, batch_dims=0)
 
 

@@ -10,8 +10,9 @@ from fastgrad.errors import InvalidArgumentError
 from fastgrad.operation import FLOATING, INEXACT, NUMERIC, Form, Operation, operation, refuse_dtype
 from fastgrad.ops.arguments import axis_of, tensor_of
 from fastgrad.ops.arithmetic import conjugate, minimum, multiply, subtract
+from fastgrad.ops.comparison import masked, not_equal
 from fastgrad.ops.exponential import exp
-from fastgrad.ops.native_form import launches_from
+from fastgrad.ops.native_form import by_launches, launches_from
 from fastgrad.tensor import Tensor
 
 _HALVES = frozenset(np.dtype(name) for name in ("float16", "bfloat16"))
@@ -99,13 +100,16 @@ def _scanned(row: Operation, x: Any, axis: Any, exclusive: Any, reverse: Any) ->
     )
 
 
+_cumsum_launches = launches_from("reducing.scanning", "cumsum_launches")
 _cumsum: Operation = operation(
     "cumsum",
     Form.SCAN,
-    run=lambda x, axis, exclusive, reverse: _accumulated(np.add, x, axis, exclusive, reverse, 0),
+    run=by_launches(
+        _cumsum_launches, lambda x, axis, exclusive, reverse: _accumulated(np.add, x, axis, exclusive, reverse, 0)
+    ),
     gradient=lambda g, y, x, axis, exclusive, reverse: _cumsum(g, axis=axis, exclusive=exclusive, reverse=not reverse),
     dtypes=NUMERIC,
-    launches=launches_from("reducing.scanning", "cumsum_launches"),
+    launches=_cumsum_launches,
 )
 
 
@@ -171,7 +175,9 @@ def _cumulative_logsumexp_gradient(
     if exclusive:
         y = _cumulative_logsumexp(x, axis=axis, exclusive=False, reverse=reverse)
         g = shifted(g, axis=axis, reverse=not reverse)
-    steps = minimum(subtract(y, shifted(y, axis=axis, reverse=not reverse)), 0.0)
+    after = shifted(y, axis=axis, reverse=not reverse)
+    # Equal totals may be infinite, which have no difference.
+    steps = masked(minimum(subtract(y, after), 0.0), not_equal(y, after))
     return multiply(exp(subtract(x, y)), linear_recurrence(exp(steps), g, axis=axis, reverse=not reverse))
 
 

@@ -149,6 +149,8 @@ def scatter_nd(indices: Any, updates: Any, shape: Any, bad_indices_policy: str =
         InvalidArgumentError: a position outside ``shape``, updates of another shape, or a negative size.
     """
     ids, values = tensor_of(indices), tensor_of(updates)
+    if isinstance(shape, int):
+        raise InvalidArgumentError(f"scatter_nd: shape must be a vector, got {shape}.")
     sizes = dimensions(shape, "scatter_nd")
     strict = check_position_form("scatter_nd", ids._array, sizes, bad_indices_policy)
     check_updates("scatter_nd", ids._array, values._array, sizes)

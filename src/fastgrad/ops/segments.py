@@ -12,7 +12,9 @@ from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.arranging import embedding as kernels
 from fastgrad.operation import INTEGER, NUMERIC, REAL, TABLE, Form, Operation, operation, refuse_dtype
 from fastgrad.ops.arguments import integer, tensor_of
+from fastgrad.ops.assertion import assert_less_equal, assert_non_negative
 from fastgrad.ops.native_form import launches_from
+from fastgrad.recording import recorders
 from fastgrad.tensor import Tensor, constant_tensor
 
 KERNEL_FLOATS = frozenset([np.dtype(np.float32), np.dtype(np.float64)])
@@ -330,6 +332,10 @@ def _sorted(name: str, data: Any, segment_ids: Any) -> tuple[Tensor, Tensor, int
         raise InvalidArgumentError(f"{name}: segment ids are not increasing; tf.math.unsorted_{name} takes any order.")
     if array[0] < 0:
         raise InvalidArgumentError(f"{name}: segment_ids[0] = {array[0]} is negative.")
+    if recorders.active:
+        # What was looked at above is the values of now; a program has others.
+        assert_non_negative(ids, message=f"{name}: segment_ids must not be negative.")
+        assert_less_equal(ids[:-1], ids[1:], message=f"{name}: segment ids are not increasing.")
     return x, ids, int(ids[-1]) + 1
 
 

@@ -14,7 +14,7 @@ from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.arranging import layout as layouts
 from fastgrad.kernels.arranging.strided import one_view
 from fastgrad.operation import NUMERIC, TABLE, Form, Operation, operation, refuse_dtype
-from fastgrad.ops.arguments import integer, integers, tensor_of
+from fastgrad.ops.arguments import integers, single_integer, tensor_of
 from fastgrad.ops.native_form import launches_from
 from fastgrad.tensor import Tensor
 
@@ -95,7 +95,7 @@ def expand_dims(input: Any, axis: Any, name: str | None = None) -> Any:
         return met.call("expand_dims", input, axis)
     shape = x._array.shape
     rank = len(shape)
-    number = axis if type(axis) is int else integer(axis, "expand_dims: axis")
+    number = axis if type(axis) is int else single_integer(axis, "expand_dims: axis")
     if not -rank - 1 <= number <= rank:
         raise InvalidArgumentError(
             f"expand_dims: Tried to expand dim index {number} for tensor with {rank} dimensions."

@@ -365,7 +365,7 @@ class VariableSlice(Tensor):
                 f"of the slice of variable '{variable.name}'."
             )
         if variable._changes_by_operations():
-            x = variable._read()
+            x = variable._read_as_stored()
             if ufunc is None:
                 part = TABLE["broadcast_to"](tensor, shape=shape)
             else:

@@ -12,6 +12,7 @@ from fastgrad.kernels.reducing import softmax as kernels
 from fastgrad.kernels.running.at_once import call_at_once, run_at_once
 from fastgrad.operation import FLOATING, TABLE, Form, Operation, Tensor, operation
 from fastgrad.ops.activation import through_float32
+from fastgrad.ops.arguments import integer
 from fastgrad.ops.native_form import launches_from, planned
 from fastgrad.ops.rows import row_sum
 from fastgrad.tensor import convert_to_tensor
@@ -173,7 +174,7 @@ def _along(name: str, row: Any, across: Any, logits: Any, axis: Any) -> Tensor:
     x = convert_to_tensor(logits)
     row.check_dtype(x._array)
     rank = x.ndim
-    axis = -1 if axis is None else int(axis)
+    axis = -1 if axis is None else axis if type(axis) is int else integer(axis, f"{name}: axis")
     if not rank or not -rank <= axis < rank:
         raise InvalidArgumentError(
             f"{name}: axis must be in [{-rank}, {rank}) for logits of shape {list(x.shape)}, got {axis}."

@@ -16,7 +16,7 @@ from fastgrad.ops.comparison import less_equal, logical_not, masked
 from fastgrad.ops.division import realdiv
 from fastgrad.ops.error_function import from_scipy
 from fastgrad.ops.exponential import cos, exp, log, sin
-from fastgrad.ops.native_form import launches_from
+from fastgrad.ops.native_form import by_launches, launches_from
 from fastgrad.ops.power import square
 from fastgrad.tensor import Tensor
 
@@ -28,17 +28,21 @@ def _row(
     slope: Callable[[Tensor, Tensor], Tensor],
     low: float = -np.inf,
     defined: str = "everywhere",
+    launches: Any = None,
 ) -> Any:
     run = from_scipy(scipy_name)
+    launches = launches or launches_from("mapping.elementwise", "scipy_launches", scipy_name, 1, defined)
     return Unary(
         name,
-        run if defined == "everywhere" else lambda x: run(np.where(x < 0, x.dtype.type(np.nan), x)),
+        by_launches(
+            launches, run if defined != "from zero" else lambda x: run(np.where(x < 0, x.dtype.type(np.nan), x))
+        ),
         lambda g, y, x: multiply(g, slope(y, x)),
         form=Form.ELEMENTWISE,
         dtypes=FLOATING,
         domain=(low, np.inf),
         doc=doc,
-        launches=launches_from("mapping.elementwise", "scipy_launches", scipy_name, 1, defined),
+        launches=launches,
     )
 
 
@@ -129,12 +133,14 @@ bessel_j0 = _row(
     "j0",
     "The Bessel function of the first kind of order 0, element by element.",
     lambda y, x: negative(bessel_j1(x)),
+    defined="if finite",
 )
 bessel_j1: Unary = _row(
     "bessel_j1",
     "j1",
     "The Bessel function of the first kind of order 1, element by element.",
     lambda y, x: subtract(bessel_j0(x), _quotient_j1(x)),
+    defined="if finite",
 )
 bessel_k0 = _row(
     "bessel_k0",
@@ -161,7 +167,7 @@ bessel_k1e: Unary = _row(
     "bessel_k1e",
     "k1e",
     "``exp(x) * bessel_k1(x)``, element by element, for ``x > 0``.",
-    lambda y, x: subtract(y, add(bessel_k0e(x), realdiv(y, x))),
+    lambda y, x: subtract(multiply(y, subtract(1, realdiv(1, x))), bessel_k0e(x)),
     low=0.0,
 )
 bessel_y0 = _row(
@@ -170,6 +176,7 @@ bessel_y0 = _row(
     "The Bessel function of the second kind of order 0, element by element, for ``x > 0``.",
     lambda y, x: negative(bessel_y1(x)),
     low=0.0,
+    defined="if finite",
 )
 bessel_y1: Unary = _row(
     "bessel_y1",
@@ -177,6 +184,7 @@ bessel_y1: Unary = _row(
     "The Bessel function of the second kind of order 1, element by element, for ``x > 0``.",
     lambda y, x: subtract(bessel_y0(x), realdiv(y, x)),
     low=0.0,
+    defined="if finite",
 )
 
 # ---- integrals -----------------------------------------------------------------------------------------
@@ -186,6 +194,7 @@ dawsn = _row(
     "dawsn",
     "Dawson's integral: ``exp(-x**2)`` times the integral of ``exp(t**2)`` from 0 to ``x``, element by element.",
     lambda y, x: subtract(1.0, multiply(multiply(x, y), 2.0)),
+    launches=launches_from("mapping.elementwise", "dawsn_launches"),
 )
 expint = _row(
     "expint",
@@ -232,4 +241,5 @@ spence = _row(
     "Spence's function: minus the integral of ``log(t) / (t - 1)`` from 1 to ``x``, element by element; NaN below 0.",
     lambda y, x: _spence_slope(x),
     low=0.0,
+    launches=launches_from("mapping.elementwise", "spence_launches"),
 )

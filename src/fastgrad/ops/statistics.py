@@ -12,9 +12,10 @@ from fastgrad.composite import OVERRIDES, Composite, CompositeOperand
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.operation import REAL, Form, operation, refuse_dtype
 from fastgrad.ops.arguments import integer, tensor_of
-from fastgrad.ops.arithmetic import add, multiply, square_of_modulus, squared_difference, subtract
+from fastgrad.ops.arithmetic import add, minimum, multiply, square_of_modulus, squared_difference, subtract
 from fastgrad.ops.casting import cast
 from fastgrad.ops.comparison import is_nan, less
+from fastgrad.ops.custom_gradient import stop_gradient
 from fastgrad.ops.division import divide_no_nan
 from fastgrad.ops.native_form import launches_from
 from fastgrad.ops.power import reciprocal, sqrt, square
@@ -50,7 +51,17 @@ def reduce_variance(input_tensor: Any, axis: Any = None, keepdims: bool = False,
             f"reduce_variance: Input must be either real or complex. Received type {x.dtype!r}; use tf.cast."
         )
     distance = subtract(x, reduce_mean(x, axis, True))
-    return reduce_mean(square_of_modulus(distance), axis, keepdims)
+    squares = reduce_mean(square_of_modulus(distance), axis, keepdims)
+    return _less_square(squares, reduce_mean(stop_gradient(distance), axis, keepdims))
+
+
+def _less_square(squares: Tensor, lacks: Tensor) -> Tensor:
+    """The mean square of distances from a rounded mean, less the square of what that mean lacks (Chan, Golub and LeVeque 1983).
+
+    The derivative of that square is 0, as the distances add up to 0 but for rounding. Without it the variance of values beside 10^6 has two
+    digits in float32.
+    """
+    return subtract(squares, stop_gradient(minimum(square_of_modulus(lacks), squares)))
 
 
 def reduce_std(input_tensor: Any, axis: Any = None, keepdims: bool = False, name: str | None = None) -> Any:
@@ -90,7 +101,10 @@ def moments(
     x = tensor_of(x)
     y = cast(x, dtypes.float32) if x.dtype in _HALVES else x
     mean = reduce_mean(y, axes, True)
-    variance = reduce_mean(squared_difference(y, mean), axes, keepdims)
+    variance = _less_square(
+        reduce_mean(squared_difference(y, mean), axes, keepdims),
+        reduce_mean(stop_gradient(subtract(y, mean)), axes, keepdims),
+    )
     if not keepdims:
         mean = reduce_mean(mean, axes)  # drops the dimensions: each has size 1
     return cast(mean, x.dtype), cast(variance, x.dtype)
@@ -125,7 +139,10 @@ def weighted_moments(
     )
     mean = divide_no_nan(reduce_sum(weighted, axes, True), total)
     spread = multiply(weights, squared_difference(y, mean))
-    variance = divide_no_nan(reduce_sum(spread, axes, True), total)
+    lacks = stop_gradient(multiply(weights, subtract(y, mean)))
+    variance = _less_square(
+        divide_no_nan(reduce_sum(spread, axes, True), total), divide_no_nan(reduce_sum(lacks, axes, True), total)
+    )
     if not keepdims:
         mean, variance = reduce_sum(mean, axes), reduce_sum(variance, axes)
     return cast(mean, x.dtype), cast(variance, x.dtype)
@@ -256,7 +273,10 @@ def bincount(
     if minlength is not None:
         size = max(size, integer(minlength, "bincount: minlength"))
     if maxlength is not None:
-        size = min(size, integer(maxlength, "bincount: maxlength"))
+        most = integer(maxlength, "bincount: maxlength")
+        if most < 0:
+            raise InvalidArgumentError(f"bincount: maxlength must be non-negative, got {most}.")
+        size = min(size, most)
     return _bincount_row(*inputs, size=size, dtype=dtypes.as_dtype(dtype).name, binary=bool(binary_output))
 
 

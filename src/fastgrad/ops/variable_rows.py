@@ -47,7 +47,7 @@ def _change(variable: Variable, what: str, kind: str, indices: Any, updates: Any
     ids, values = tensor_of(indices), convert_to_tensor(updates, variable.dtype)
     names = {"what": what, "kind": kind, "reduce": reduce, "into": into}
     if variable._changes_by_operations():
-        variable.assign(_changed(variable._read(), ids, values, **names))
+        variable.assign(_changed(variable._read_as_stored(), ids, values, **names))
         return variable
     change = _prepared(variable._array.shape, ids._array, values._array, **names)
     with writing.lock, np.errstate(all="ignore"):

@@ -39,6 +39,9 @@ def channels_come_first(data_format: str | None, rank: int, name: str) -> bool:
     return True
 
 
+_LARGEST = 2**31 - 1
+
+
 def per_dimension(value: Any, rank: int, channels_first: bool, what: str, default: int = 1) -> Sizes:
     """A stride, dilation or window size for each spatial dimension.
 
@@ -52,7 +55,7 @@ def per_dimension(value: Any, rank: int, channels_first: bool, what: str, defaul
 
     Raises:
         ValueError: another number of numbers.
-        InvalidArgumentError: a number below 1.
+        InvalidArgumentError: a number below 1, or one that 32 bits do not hold.
         UnimplementedError: a number above 1 for batch or channels.
     """
     if value is None:
@@ -71,6 +74,8 @@ def per_dimension(value: Any, rank: int, channels_first: bool, what: str, defaul
         numbers = numbers[2:] if channels_first else numbers[1:-1]
     if min(numbers) < 1:
         raise InvalidArgumentError(f"{what} must be > 0, but got {min(numbers)} in {value}.")
+    if max(numbers) > _LARGEST:
+        raise InvalidArgumentError(f"{what} must be at most {_LARGEST}, but got {max(numbers)} in {value}.")
     return numbers
 
 

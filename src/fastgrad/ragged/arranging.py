@@ -304,8 +304,11 @@ def dynamic_partition(x: Any, partitions: Any, num_partitions: Any) -> list[Any]
     """``tf.dynamic_partition`` of the rows.
 
     Raises:
+        ValueError: ragged partitions.
         InvalidArgumentError: a partition out of range, or another number of them than rows.
     """
+    if isinstance(partitions, RaggedTensor):
+        raise ValueError(f"dynamic_partition: partitions must be a tensor, got {partitions!r}.")
     rows = constant_tensor(np.arange(len(x.row_splits) - 1, dtype=x.row_splits.dtype.numpy))
     return [rows_at(x, part) for part in partitioned(rows, partitions, num_partitions)]
 

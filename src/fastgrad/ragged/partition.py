@@ -163,8 +163,11 @@ def segment_ids_to_row_splits(
 
     Raises:
         ValueError: another dtype or rank.
+        InvalidArgumentError: a negative number.
     """
     ids = as_partition(segment_ids, "segment_ids_to_row_splits: segment_ids")
+    if len(ids) and int(ids[0]) < 0:
+        raise InvalidArgumentError(f"segment_ids_to_row_splits: segment_ids[0] = {int(ids[0])} is negative.")
     least = int(ids[-1]) + 1 if len(ids) else 0
     count = least if num_segments is None else int(convert_to_tensor(num_segments))
     assert_less_equal(ids, count - 1, "segment_ids_to_row_splits: an id is num_segments or more")

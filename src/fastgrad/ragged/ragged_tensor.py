@@ -336,6 +336,9 @@ class RaggedTensor(Composite):
         Returns:
             Shape (rank,), or that of ``axis``.
         """
+        for number in axis if isinstance(axis, (list, tuple)) else [] if axis is None else [axis]:
+            if not 0 <= number < self.shape.rank:
+                raise InvalidArgumentError(f"bounding_shape: axis {number} is not in [0, {self.shape.rank}).")
         dtype = self._row_splits.dtype if out_type is None else dtypes.as_dtype(out_type)
         longest = [
             reduce_max(lengths) if len(lengths) else constant_tensor(np.zeros((), dtype.numpy))

@@ -6,16 +6,20 @@ Files written here have a checksum as an attribute, which Keras does not look at
 from __future__ import annotations
 
 import json
+import os
 import zlib
 from typing import Any, BinaryIO
 
 import ml_dtypes
 import numpy as np
 
+from fastgrad.storage.damaged_file import parsing
+from fastgrad.storage.json_text import parse_json
+from fastgrad.storage.zip_archive import MOST_COMPRESSION
+
 _BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
 _LARGEST_ATTRIBUTE = 64512
-_MOST_COMPRESSION = 1100  # deflate's limit: data of more bytes than this many times those stored is made up
-
+_MOST_LEVELS = 200
 
 _CHECKSUM = "fastgrad_crc32"
 
@@ -62,7 +66,7 @@ def _of_texts(attributes: dict[str, dict[str, Any]]) -> int:
 def _check(root: Any, part: str, computed: int) -> None:
     """Raises ValueError if the file has a checksum of ``part``, and another one than ``computed``."""
     text = _texts(root.attrs.get(_CHECKSUM))
-    if text is not None and json.loads(text)[part] != computed:
+    if text is not None and parse_json(text)[part] != computed:
         raise ValueError(
             f"the checksum of its {part} is not that of its contents. If the change was meant, delete the attribute {_CHECKSUM!r}"
         )
@@ -85,27 +89,54 @@ def read_attributes(file: BinaryIO, source: str) -> dict[str, dict[str, Any]]:
     Raises:
         ValueError: a damaged file.
     """
-    try:
-        with h5py_module().File(file, "r") as root:
-            found = _attributes(root)
-            _check(root, "texts", _of_texts(found))
-    except (OSError, KeyError, RuntimeError, TypeError, ValueError) as error:
-        raise ValueError(f"{source!r} is no intact HDF5 file of a model: {error}") from error
+    with parsing(source, "HDF5 file of a model"), h5py_module().File(file, "r") as root:
+        found = _attributes(root)
+        _check(root, "texts", _of_texts(found))
     return found
 
 
 def _attributes(root: Any) -> dict[str, dict[str, Any]]:
-    h5py = h5py_module()
-    found: dict[str, dict[str, Any]] = {}
-
-    def visit(path: str, item: Any) -> None:
-        if isinstance(item, h5py.Group):
-            values = {name: _texts(item.attrs[name]) for name in item.attrs if name != _CHECKSUM}
-            found[path] = {name: value for name, value in values.items() if value is not None}
-
-    visit("", root)
-    root.visititems(visit)  # follows no links
+    groups, _ = _items(root)
+    found = {}
+    size = root.file.id.get_filesize()
+    for path, group in groups.items():
+        for name in group.attrs:
+            attribute = group.attrs.get_id(name)
+            stored = attribute.get_space().get_simple_extent_npoints() * attribute.dtype.itemsize
+            if stored > size:
+                raise ValueError(f"the attribute {name!r} of {path!r} announces {stored} bytes, the file has {size}")
+        values = {name: _texts(group.attrs[name]) for name in group.attrs if name != _CHECKSUM}
+        found[path] = {name: value for name, value in values.items() if value is not None}
     return found
+
+
+def _items(root: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Groups and datasets by their paths.
+
+    Raises:
+        ValueError: links to elsewhere, groups within themselves, or more levels of groups than a model has.
+    """
+    h5py = h5py_module()
+    groups, datasets, places = {"": root}, {}, {h5py.h5o.get_info(root.id).addr}
+    waiting = [("", root)]
+    for prefix, group in waiting:  # grows meanwhile
+        if prefix.count("/") > _MOST_LEVELS:
+            raise ValueError(f"its groups have more than {_MOST_LEVELS} levels")
+        for name in group:
+            path = prefix + name
+            if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+                raise ValueError(f"{path!r} is a link to elsewhere, which is never followed")
+            item = group[name]
+            if isinstance(item, h5py.Group):
+                place = h5py.h5o.get_info(item.id).addr
+                if place in places:
+                    raise ValueError(f"the group {path!r} occurs twice, or contains itself")
+                places.add(place)
+                groups[path] = item
+                waiting.append((path + "/", item))
+            elif isinstance(item, h5py.Dataset):
+                datasets[path] = item
+    return groups, datasets
 
 
 def _texts(value: Any) -> Any:
@@ -129,38 +160,29 @@ def read_hdf5(file: BinaryIO, source: str) -> dict[str, np.ndarray]:
     Raises:
         ValueError: a damaged file, one that points to others, values that are no numbers.
     """
-    h5py = h5py_module()
-    found: dict[str, np.ndarray] = {}
-    try:
-        with h5py.File(file, "r") as root:
-            _collect(h5py, root, "", found, set())
-            _check(root, "arrays", _of_arrays(found))
-    except (OSError, KeyError, RuntimeError, TypeError, ValueError) as error:
-        raise ValueError(f"{source!r} is no intact HDF5 file of weights: {error}") from error
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    with parsing(source, "HDF5 file of weights"), h5py_module().File(file, "r") as root:
+        _, datasets = _items(root)
+        stored = sum(_stored(dataset, path) for path, dataset in datasets.items())
+        if stored > size:  # they lie outside of it, or over each other
+            raise ValueError(f"its arrays announce {stored} bytes, it has {size}")
+        found = {path: _values(dataset, path) for path, dataset in datasets.items()}
+        _check(root, "arrays", _of_arrays(found))
     return found
 
 
-def _collect(h5py: Any, group: Any, prefix: str, found: dict[str, np.ndarray], seen: set[Any]) -> None:
-    place = h5py.h5o.get_info(group.id).addr
-    if place in seen:
-        raise ValueError(f"the group {prefix!r} contains itself")
-    seen.add(place)
-    for name in group:
-        path = prefix + name
-        if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-            raise ValueError(f"{path!r} is a link to elsewhere, which is never followed")
-        item = group[name]
-        if isinstance(item, h5py.Group):
-            _collect(h5py, item, path + "/", found, seen)
-        elif isinstance(item, h5py.Dataset):
-            found[path] = _checked(item, path)
-
-
-def _checked(dataset: Any, path: str) -> np.ndarray:
+def _stored(dataset: Any, path: str) -> int:
+    """How many bytes of the file the values are in; ValueError if they are elsewhere, or more than those can hold."""
     if dataset.shape is None or dataset.is_virtual or dataset.external:
         raise ValueError(f"the values of {path!r} are not in this file")
-    if dataset.nbytes > _MOST_COMPRESSION * dataset.id.get_storage_size():
-        raise ValueError(f"{path!r} announces {dataset.nbytes} bytes, {dataset.id.get_storage_size()} are there")
+    stored = dataset.id.get_storage_size()
+    if dataset.nbytes > MOST_COMPRESSION * stored:
+        raise ValueError(f"{path!r} announces {dataset.nbytes} bytes, {stored} are there")
+    return stored
+
+
+def _values(dataset: Any, path: str) -> np.ndarray:
     if dataset.attrs.get("dtype") == "bfloat16" and dataset.dtype == np.dtype("V2"):
         return np.asarray(dataset[()]).view(_BFLOAT16)
     if dataset.dtype.kind not in "biufc":

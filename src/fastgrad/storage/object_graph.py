@@ -142,6 +142,20 @@ def object_graph(root: Any, more: dict[str, Any]) -> ObjectGraph:
     return graph
 
 
+def nodes_of(graph: Any) -> list[Node]:
+    """The nodes of an object graph in a file; ValueError for one that no program writes."""
+    nodes = [Node(*node) for node in graph]
+    for node in nodes:
+        children, names = dict(node.children), dict(node.values)
+        if not all(type(number) is int and 0 <= number < len(nodes) for number in children.values()):
+            raise ValueError(f"the object graph has no such nodes: {children!r:.200}")
+        if not all(isinstance(name, str) for name in names.values()):
+            raise ValueError(f"names of values in the object graph are no texts: {names!r:.200}")
+    if not nodes:
+        raise ValueError("the object graph is empty")
+    return nodes
+
+
 def tree_of(names: Iterable[str]) -> list[Node]:
     """The nodes of a file that has no object graph: each name, and each beginning of one, is an object of its own."""
     paths = [name.split("/") for name in names]

@@ -6,7 +6,7 @@ takes the last of several entries of one name.
 
 from __future__ import annotations
 
-import errno
+import io
 import json
 import math
 import os
@@ -19,6 +19,9 @@ import ml_dtypes
 import numpy as np
 
 from fastgrad.storage.atomic_write import write_atomically
+from fastgrad.storage.damaged_file import open_regular, parsing
+from fastgrad.storage.json_text import parse_json
+from fastgrad.storage.zip_archive import open_zip
 
 _SAFETENSORS = {
     "BOOL": np.bool_,
@@ -40,6 +43,8 @@ _BY_NUMPY = {np.dtype(kind): name for name, kind in _SAFETENSORS.items()}
 _MAX_HEADER = 100_000_000
 _METADATA = "__metadata__"
 _CHECKSUM = "fastgrad.crc32"
+_MARK = ("fastgrad.form", "checked")  # says that there is a checksum, in case that its name is damaged
+_LONGEST_NPY_HEADER = 1 << 16
 _COMMENT = "fastgrad, members: "  # a damaged list of an archive's members may hide some of them
 _BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
 
@@ -95,26 +100,19 @@ def load_tensors(path: Any) -> tuple[dict[str, np.ndarray], dict[str, str]]:
         OSError: the file cannot be read (FileNotFoundError: it is not there).
     """
     ending = checked_ending(path)
-    with open(path, "rb") as file:
-        try:
-            return _read_npz(file) if ending == ".npz" else _read_safetensors(file)
-        except (_Damage, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
-            raise ValueError(f"{os.fspath(path)!r} is no intact {ending} file: {error}") from error
-        except OSError as error:
-            if error.errno != errno.EINVAL:
-                raise
-            # The archive names a place before its beginning.
-            raise ValueError(f"{os.fspath(path)!r} is no intact {ending} file: {error}") from error
-
-
-class _Damage(Exception):
-    """What is wrong with a file."""
+    with open_regular(path) as file:
+        if ending == ".npz":
+            with open_zip(file, path, ".npz file") as archive:
+                return _read_npz(archive)
+        with parsing(path, ".safetensors file"):
+            return _read_safetensors(file)
 
 
 # ---- safetensors: the length of a JSON header (8 bytes), the header, the bytes of the arrays ------------
 
 
 def _write_safetensors(file: BinaryIO, arrays: dict[str, np.ndarray], metadata: dict[str, str]) -> None:
+    metadata = {**metadata, _MARK[0]: _MARK[1]}
     header: dict[str, Any] = {_METADATA: metadata}
     offset = 0
     for name, array in arrays.items():
@@ -143,60 +141,57 @@ def _read_safetensors(file: BinaryIO) -> tuple[dict[str, np.ndarray], dict[str, 
     start = file.read(8)
     length = int.from_bytes(start, "little")
     if len(start) < 8 or length > min(size - 8, _MAX_HEADER):
-        raise _Damage(f"its {size} bytes do not hold the header they announce")
-    try:
-        header = json.loads(file.read(length).decode(), object_pairs_hook=_without_duplicates)
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        raise _Damage(f"the header is no JSON ({error})") from None
+        raise ValueError(f"its {size} bytes do not hold the header they announce")
+    header = parse_json(file.read(length))
     if not isinstance(header, dict):
-        raise _Damage("the header is no JSON object")
+        raise ValueError("the header is no JSON object")
     metadata = header.get(_METADATA, {})
     if not isinstance(metadata, dict) or not all(isinstance(text, str) for text in metadata.values()):
-        raise _Damage("its metadata are no texts")
+        raise ValueError("its metadata are no texts")
     checksum = metadata.pop(_CHECKSUM, None)
+    if checksum is None and metadata.get(_MARK[0]) == _MARK[1]:
+        raise ValueError("its checksum is missing")
     entries = {name: _checked_place(name, entry) for name, entry in header.items() if name != _METADATA}
     places = dict(sorted(entries.items(), key=lambda item: item[1][2:]))
     position = 0
     for name, (_, _, begin, end) in places.items():
         if begin != position:
-            raise _Damage(f"the bytes of '{name}' do not begin where those before it end")
+            raise ValueError(f"the bytes of '{name}' do not begin where those before it end")
         position = end
     if position != size - 8 - length:
-        raise _Damage(f"it holds {size - 8 - length} bytes of arrays, the header announces {position}")
+        raise ValueError(f"it holds {size - 8 - length} bytes of arrays, the header announces {position}")
     arrays = {}
     for name, (dtype, shape, begin, end) in places.items():
         arrays[name] = np.frombuffer(file.read(end - begin), dtype).reshape(shape)
     if checksum is not None and checksum != _checksum(
         header, [a.reshape(-1).view(np.uint8).data for a in arrays.values()]
     ):
-        raise _Damage("its checksum is not that of its contents")
+        raise ValueError("its checksum is not that of its contents")
+    metadata.pop(_MARK[0], None)
     return arrays, metadata
-
-
-def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        names = [name for name, _ in pairs]
-        raise _Damage(f"the name {next(name for name in names if names.count(name) > 1)!r} occurs twice")
-    return found
 
 
 def _checked_place(name: str, entry: Any) -> tuple[np.dtype, tuple[int, ...], int, int]:
     if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
-        raise _Damage(f"'{name}' is not described by dtype, shape and offsets")
+        raise ValueError(f"'{name}' is not described by dtype, shape and offsets")
     kind, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
     if not isinstance(kind, str) or kind not in _SAFETENSORS:
-        raise _Damage(f"'{name}' has the dtype {kind!r}, which fastgrad does not read")
+        raise ValueError(f"'{name}' has the dtype {kind!r:.100}, which fastgrad does not read")
     if not _are_sizes(shape) or not _are_sizes(offsets) or len(offsets) != 2:
-        raise _Damage(f"shape or offsets of '{name}' are no sizes: {shape!r}, {offsets!r}")
+        raise ValueError(f"shape or offsets of '{name}' are no sizes: {shape!r:.100}, {offsets!r:.100}")
     dtype = np.dtype(_SAFETENSORS[kind])
     if offsets[1] - offsets[0] != math.prod(shape) * dtype.itemsize:
-        raise _Damage(f"'{name}' of shape {shape} and dtype {kind} does not fit the offsets {offsets}")
+        raise ValueError(f"'{name}' of shape {shape} and dtype {kind} does not fit the offsets {offsets}")
     return dtype, tuple(shape), offsets[0], offsets[1]
 
 
 def _are_sizes(value: Any) -> bool:
-    return isinstance(value, list) and all(type(size) is int and size >= 0 for size in value)
+    """True for a shape that NumPy takes; products of longer lists or larger numbers take for ever."""
+    return (
+        isinstance(value, list)
+        and len(value) <= 64
+        and all(type(size) is int and 0 <= size < 1 << 63 for size in value)
+    )
 
 
 # ---- npz: a zip archive of .npy files; bfloat16 as its bits, named in the metadata ---------------------------
@@ -213,44 +208,59 @@ def _write_npz(file: BinaryIO, arrays: dict[str, np.ndarray], metadata: dict[str
                 np.lib.format.write_array(member, stored, allow_pickle=False)
 
 
-def _read_npz(file: BinaryIO) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+def _read_npz(archive: zipfile.ZipFile) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     arrays = {}
-    with zipfile.ZipFile(file) as archive:
-        _without_duplicates([(name, None) for name in archive.namelist()])
-        comment, count = archive.comment.decode("latin-1"), len(archive.namelist())
-        if comment[:8] == _COMMENT[:8] and comment != f"{_COMMENT}{count}":
-            raise _Damage(f"it shows {count} members and says {comment!r}")
-        for name in archive.namelist():
-            if not name.endswith(".npy"):
-                raise _Damage(f"it holds {name!r}, which is no array")
-            with archive.open(name) as member:  # which checks the checksum
-                arrays[name.removesuffix(".npy")] = _parsed_npy(name, member, archive.getinfo(name).file_size)
+    comment, count = archive.comment.decode("latin-1"), len(archive.namelist())
+    if comment[:8] == _COMMENT[:8] and comment != f"{_COMMENT}{count}":
+        raise ValueError(f"it shows {count} members and says {comment!r}")
+    for name in archive.namelist():
+        if not name.endswith(".npy"):
+            raise ValueError(f"it holds {name!r}, which is no array")
+        with archive.open(name) as member:  # which checks the checksum
+            arrays[name.removesuffix(".npy")] = parsed_npy(name, member, archive.getinfo(name).file_size)
     texts: Any = {}
     if _METADATA in arrays:
         stored = arrays.pop(_METADATA)
         try:
-            parsed = json.loads(stored.tobytes().decode(), object_pairs_hook=_without_duplicates)
+            parsed = parse_json(stored.tobytes())
             texts, halves = parsed["texts"], list(parsed["bfloat16"])
-        except (UnicodeDecodeError, json.JSONDecodeError, RecursionError, TypeError, KeyError) as error:
-            raise _Damage(f"its metadata are damaged ({error})") from None
+        except (ValueError, TypeError, KeyError) as error:
+            raise ValueError(f"its metadata are damaged ({error})") from None
         for name in halves:
             if name not in arrays or arrays[name].dtype != np.uint16:
-                raise _Damage(f"'{name}' does not hold the bits of bfloat16 values")
+                raise ValueError(f"'{name}' does not hold the bits of bfloat16 values")
             arrays[name] = arrays[name].view(_BFLOAT16)
     if not isinstance(texts, dict) or not all(isinstance(text, str) for text in texts.values()):
-        raise _Damage("its metadata are no texts")
+        raise ValueError("its metadata are no texts")
     return arrays, texts
 
 
-def _parsed_npy(name: str, stream: Any, size: int) -> np.ndarray:
-    version = np.lib.format.read_magic(stream)
-    if version not in ((1, 0), (2, 0)):
-        raise _Damage(f"{name!r} is in version {version} of the format")
-    header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    shape, fortran, dtype = header(stream)
+def parsed_npy(name: str, stream: Any, size: int) -> np.ndarray:
+    """The array of an ``.npy`` file, whose length is checked before its values take memory.
+
+    Raises:
+        ValueError: it is none, or holds objects.
+    """
+    shape, fortran, dtype = npy_header(name, stream)
     if dtype.newbyteorder("=") not in _BY_NUMPY and dtype.kind != "c":
-        raise _Damage(f"{name!r} holds values of dtype {dtype}; pickled objects are never loaded")
-    if math.prod(shape) * dtype.itemsize != size - stream.tell():  # known before the values take memory
-        raise _Damage(f"{name!r} of shape {shape} and dtype {dtype} does not fit its {size} bytes")
+        raise ValueError(f"{name!r} holds values of dtype {dtype}; pickled objects are never loaded")
+    if math.prod(shape) * dtype.itemsize != size - stream.tell():
+        raise ValueError(f"{name!r} of shape {shape} and dtype {dtype} does not fit its {size} bytes")
     flat = np.frombuffer(stream.read(), dtype)
     return np.array(flat.reshape(shape, order="F" if fortran else "C"), dtype.newbyteorder("="), order="C")
+
+
+def npy_header(name: str, stream: Any) -> tuple[tuple[int, ...], bool, np.dtype]:
+    """Shape, order and dtype of an ``.npy`` file; ValueError for a header that NumPy does not write."""
+    version = np.lib.format.read_magic(stream)
+    if version not in ((1, 0), (2, 0)):
+        raise ValueError(f"{name!r} is in version {version} of the format")
+    length = stream.read(2 if version == (1, 0) else 4)
+    if int.from_bytes(length, "little") > _LONGEST_NPY_HEADER:  # before as many bytes are read
+        raise ValueError(f"{name!r} has a header of {int.from_bytes(length, 'little')} bytes")
+    header = io.BytesIO(length + stream.read(int.from_bytes(length, "little")))
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, fortran, dtype = read(header)
+    if not all(type(size) is int and size >= 0 for size in shape) or len(shape) > 64:
+        raise ValueError(f"{name!r} has the shape {shape!r:.100}")
+    return shape, fortran, dtype

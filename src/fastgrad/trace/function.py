@@ -32,7 +32,7 @@ from fastgrad.trace.graphs.interpret import GuardError
 from fastgrad.trace.recording.record import Recording
 from fastgrad.trace.recording.state import Saved
 
-_NOT_LOOKED_FOR = object()
+_NOT_LOOKED_FOR, _AGAIN = object(), object()
 
 RECENT = 4
 """How many entries are tried before a call goes the long way."""
@@ -120,6 +120,7 @@ class Function:
         if functions_run_eagerly() or any(recorder.follows_state for recorder in active):
             return self._run(arguments, call)
         objects = self._objects(call)
+        recordings = self._recordings
         key = self._cache.get(call)
         if key is None and any(map(gives_elements, call.values)) and self._in_pieces() is not None:
             key = self._cache.add(call)
@@ -133,22 +134,28 @@ class Function:
             try:
                 if not active:
                     version.ways.prepare()
-                with turns.replaying() as mine:
-                    if not mine:
-                        return self._run(arguments, call)
-                    found = self._replay(args, kwargs, arguments, call, version)
+                found = turns.replayed(lambda: self._replay(args, kwargs, arguments, call, version))
+                if found is turns.NOT_MINE:
+                    return self._run(arguments, call)
             except NotCompiled as failure:
                 key.runs_eagerly = True  # type: ignore[union-attr]  # there is one, as there is a version
                 warn_of(self.__name__, failure)
                 return self._run(arguments, call)
             if found is not None:
                 return found[0]
-        with turns.recording() as mine:
-            if not mine:
-                return self._run(arguments, call)
+        put_back = is_first and not active and (self.replays_at_once or ops_are_deterministic())
+
+        def record() -> Any:
+            if self._recordings != recordings:  # another thread has recorded meanwhile, perhaps such a call
+                return _AGAIN
             self._retracing.note(call, key, version is not None)
-            put_back = is_first and not active and (self.replays_at_once or ops_are_deterministic())
-            found = self._record_with_room(arguments, call, objects, version, put_back)
+            return self._record_with_room(arguments, call, objects, version, put_back)
+
+        found = turns.recorded(record)
+        if found is turns.NOT_MINE:
+            return self._run(arguments, call)
+        if found is _AGAIN:
+            return self._call(args, kwargs, is_first)
         return self._call(args, kwargs, is_first=False) if found is MISS else found
 
     def _replay(
@@ -263,8 +270,8 @@ class Function:
 
         With ``put_back`` state is then as it was, and ``MISS`` returned, if what was written down may be replayed.
         """
-        asked: list[str] = []
-        tensors, leaves = stand_ins(call, asked.append)
+        asked: dict[str, int] = {}
+        tensors, leaves = stand_ins(call, asked.__setitem__)
         rest = iter(leaves)
         passed = {name: rebuilt(value, rest) for name, value in arguments.items()}
         args, kwargs = self._signature.unbind(passed)
@@ -277,13 +284,16 @@ class Function:
                 value = self._called(self._callable(), args, kwargs)
                 ran = True
                 value = as_results(value, self.__name__)
-                results = Results(value, tensors, recording)
+                # A float whose value was asked for is known by it from now on, and no array of later calls.
+                by_value = {number: tensors[number]._array for number in asked.values()}
+                given = [tensor for number, tensor in enumerate(tensors) if number not in by_value]
+                results = Results(value, given, recording)
                 found = results.tensors
                 if recording.gave_up:
                     self.gave_up = True
                     self._cache.add(call).runs_eagerly = True
-                    return results.first(found, call.given)
-                way = Way(recording, results, len(tensors))
+                    return results.first(found, [x for number, x in enumerate(call.given) if number not in by_value])
+                way = Way(recording, results, len(given), by_value)
             settled = self._settled(before, recording)
         except BaseException as error:
             if ran and self._runs_unrecorded and isinstance(error, (TraceError, TypeError)):

@@ -11,7 +11,9 @@ import numpy as np
 
 from fastgrad.errors import NotFoundError
 from fastgrad.placement import moved
-from fastgrad.storage.object_graph import Node, by_name, edges, is_saved, items_within, object_graph
+from fastgrad.storage.damaged_file import parsing
+from fastgrad.storage.json_text import parse_json
+from fastgrad.storage.object_graph import by_name, edges, is_saved, items_within, nodes_of, object_graph
 from fastgrad.storage.restoration import Restoration, settle, watched
 from fastgrad.storage.tensor_file import ENDINGS, load_tensors, save_tensors
 from fastgrad.variable import Variable
@@ -132,12 +134,17 @@ class Checkpoint:
         """
         from fastgrad.train.checkpoint_state import update_checkpoint_state
 
+        path = self._save_next(file_prefix)
+        update_checkpoint_state(os.path.dirname(path), path, [path])
+        return path
+
+    def _save_next(self, file_prefix: Any) -> str:
+        """Writes the checkpoint of the next number, and counts it; returns its name."""
         number = int(self.save_counter) + 1
         path = f"{os.fspath(file_prefix)}-{number}"
         values, graph = self._contents()
         _write(path, {**values, "save_counter": np.array(number, np.int64)}, graph)
         self.save_counter.assign(number)
-        update_checkpoint_state(os.path.dirname(path), path, [path])
         return path
 
     def read(self, save_path: Any, options: Any = None) -> LoadStatus:
@@ -165,7 +172,8 @@ class Checkpoint:
                 "(e.g. the '-1' in 'path/to/ckpt-1')."
             )
         values, texts = load_tensors(path)
-        nodes = [Node(*node) for node in json.loads(texts[_GRAPH])] if _GRAPH in texts else None
+        with parsing(path, "checkpoint"):
+            nodes = nodes_of(parse_json(texts[_GRAPH])) if _GRAPH in texts else None
         restoration = Restoration(values, nodes)
         restoration.bind(*self._roots())
         return LoadStatus(self, restoration)

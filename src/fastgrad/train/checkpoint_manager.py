@@ -17,7 +17,8 @@ class CheckpointManager:
 
     Args:
         checkpoint: what to save.
-        directory: the folder; checkpoints that are there already are counted in.
+        directory: the folder; checkpoints that are there already are counted in. Files outside of it are never deleted, even if its
+            file ``checkpoint`` names them.
         max_to_keep: how many stay; None for all.
         keep_checkpoint_every_n_hours: one of the deleted stays for good if so many hours lie between it and the last such.
         checkpoint_name: the files' name, before ``-1`` ...
@@ -40,6 +41,8 @@ class CheckpointManager:
         checkpoint_interval: int | None = None,
         init_fn: Callable[[], Any] | None = None,
     ) -> None:
+        if max_to_keep is not None and not isinstance(max_to_keep, int):
+            raise TypeError(f"Expected a positive integer or `None` for `max_to_keep`, got {max_to_keep!r}.")
         if max_to_keep is not None and max_to_keep <= 0:
             raise ValueError(f"Expected a positive integer or `None` for `max_to_keep`, got {max_to_keep}.")
         if checkpoint_interval is not None and (step_counter is None or checkpoint_interval <= 0):
@@ -98,41 +101,44 @@ class CheckpointManager:
             The checkpoint's name; None if it was not saved because of ``checkpoint_interval``.
 
         Raises:
-            OSError: the checkpoint could not be written; none has been deleted.
+            OSError: the checkpoint could not be written; none has been deleted, and the next call tries again.
         """
+        step = None
         if self._interval is not None and check_interval:
             step = int(self._step_counter)
             if self._last_step is not None and step < self._last_step + self._interval:
                 return None
-            self._last_step = step
         if checkpoint_number is None:
-            path = self._checkpoint.save(self._prefix)
+            path = self._checkpoint._save_next(self._prefix)
         else:
             path = self._checkpoint.write(f"{self._prefix}-{int(checkpoint_number)}")
-        self._kept.pop(path, None)
-        self._kept[path] = time.time()
-        surplus = self._surplus()
-        update_checkpoint_state(
-            self._directory, path, list(self._kept), list(self._kept.values()), self._last_preserved
-        )
+        now = time.time()  # times after it are of a clock that was set back since
+        kept = {**{old: min(stamp, now) for old, stamp in self._kept.items() if old != path}, path: now}
+        surplus, last_preserved = self._surplus(kept, min(self._last_preserved, now))
+        update_checkpoint_state(self._directory, path, list(kept), list(kept.values()), last_preserved)
+        self._kept, self._last_preserved = kept, last_preserved
+        self._last_step = self._last_step if step is None else step
         for old in surplus:  # after the note that they are gone: a note never names a missing file
             with contextlib.suppress(FileNotFoundError):
-                os.unlink(file_of(old))
+                if self._is_inside(old):
+                    os.unlink(file_of(old))
         return path
 
-    def _surplus(self) -> list[str]:
-        """Takes the checkpoints beyond ``max_to_keep`` off the list; gives those to delete."""
-        if self._max_to_keep is None:
-            return []
-        surplus = []
-        while len(self._kept) > self._max_to_keep:
-            path = next(iter(self._kept))
-            stamp = self._kept.pop(path)
-            if self._keep_seconds is not None and stamp >= self._last_preserved + self._keep_seconds:
-                self._last_preserved = stamp
+    def _is_inside(self, path: str) -> bool:
+        """True for a checkpoint in the folder itself, whatever links lead to it."""
+        return os.path.realpath(os.path.dirname(path) or ".") == os.path.realpath(self._directory or ".")
+
+    def _surplus(self, kept: dict[str, float], last_preserved: float) -> tuple[list[str], float]:
+        """Takes the checkpoints beyond ``max_to_keep`` off ``kept``; gives those to delete, and when the last was written that stays."""
+        surplus: list[str] = []
+        while self._max_to_keep is not None and len(kept) > self._max_to_keep:
+            path = next(iter(kept))
+            stamp = kept.pop(path)
+            if self._keep_seconds is not None and stamp >= last_preserved + self._keep_seconds:
+                last_preserved = stamp
             else:
                 surplus.append(path)
-        return surplus
+        return surplus, last_preserved
 
     def restore_or_initialize(self) -> str | None:
         """Restores the newest checkpoint and returns its name; without one, calls ``init_fn`` and returns None."""

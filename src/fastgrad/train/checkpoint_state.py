@@ -17,7 +17,7 @@ from fastgrad.storage.tensor_file import load_tensors
 from fastgrad.train.checkpoint import file_of
 
 _logger = logging.getLogger("fastgrad")
-_LINE = re.compile(r'\s*(\w+):\s*("(?:[^"\\]|\\.)*"|[-+.\deE]+)\s*')
+_LINE = re.compile(r'\s*(\w+):\s*("[^"\\]*(?:\\.[^"\\]*)*"|[-+.\deE]+)\s*')
 
 
 class CheckpointState(NamedTuple):

@@ -8,7 +8,13 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from fastgrad.ops.random_state import default_random_state, restore_default_random_state
+from fastgrad.ops.random_state import (
+    check_default_random_state,
+    default_random_state,
+    restore_default_random_state,
+)
+from fastgrad.storage.damaged_file import parsing
+from fastgrad.storage.json_text import parse_json
 
 
 class RandomState:
@@ -35,14 +41,16 @@ class RandomState:
         Raises:
             ValueError: it is no such state; nothing has changed then.
         """
-        try:
-            parts = {name: json.loads(state[name].tobytes().decode()) for name in ("tf", "numpy", "python")}
+        with parsing("RandomState.restore", "state of the random generators"):
+            parts = {name: parse_json(state[name].tobytes()) for name in ("tf", "numpy", "python")}
             kind, words, *rest = parts["numpy"]
             version, numbers, gauss = parts["python"]
-        except (KeyError, TypeError, ValueError) as error:
-            raise ValueError(f"RandomState.restore: this is no state of the random generators ({error}).") from error
-        random.setstate((version, tuple(numbers), gauss))
-        np.random.set_state((kind, np.array(words, np.uint32), *rest))  # noqa: NPY002
+            of_python, of_numpy = (version, tuple(numbers), gauss), (kind, np.array(words, np.uint32), *rest)
+            random.Random().setstate(of_python)  # noqa: S311
+            np.random.RandomState().set_state(of_numpy)
+            check_default_random_state(parts["tf"])
+        random.setstate(of_python)
+        np.random.set_state(of_numpy)  # noqa: NPY002
         restore_default_random_state(parts["tf"])
 
     def __repr__(self) -> str:

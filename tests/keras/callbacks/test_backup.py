@@ -1,5 +1,7 @@
 """``BackupAndRestore``: a ``fit`` that ended early is taken up with the same bits, whatever its data are."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -112,3 +114,34 @@ def test_the_file_may_stay(tmp_path):
 def test_arguments(arguments):
     with pytest.raises(ValueError, match=r"backup_dir|save_freq"):
         keras.callbacks.BackupAndRestore(**arguments)
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        {"epoch": 1, "history": {}, "model": 3},
+        {"filename": "/tmp/other"},
+        [],
+        3,
+        {"epoch": 1, "history": {}, "on_epoch_end": None},
+    ],
+)
+def test_a_backup_sets_only_what_a_callback_keeps(tmp_path, texts):
+    """Not a file to write to, nor a method."""
+    from fastgrad.storage.tensor_file import load_tensors, save_tensors
+
+    def fit():
+        tf.random.set_seed(0)
+        model = tf.keras.Sequential([tf.keras.Input((2,)), tf.keras.layers.Dense(1)])
+        model.compile("sgd", "mse")
+        backup = tf.keras.callbacks.BackupAndRestore(tmp_path, delete_checkpoint=False)
+        return model.fit(np.ones((4, 2)), np.ones((4, 1)), verbose=0, callbacks=[backup])
+
+    fit()
+    path = tmp_path / "backup.safetensors"
+    arrays, graph = load_tensors(path)
+    (name,) = [name for name, value in arrays.items() if name.endswith("callbacks/0")]
+    arrays[name] = np.frombuffer(json.dumps(texts).encode(), np.uint8)
+    save_tensors(path, arrays, graph)
+    with pytest.raises(ValueError, match=r"The backup .*backup\.safetensors"):
+        fit()

@@ -203,3 +203,14 @@ def test_checkpoints_say_what_they_save(tmp_path, capsys):
         "Epoch 3: loss improved from 0.50000 to 0.25000, saving model to /new/3.weights.h5",
         "Epoch 3: finished saving model to /new/3.weights.h5",
     ]
+
+
+def test_logs_are_added_to_files_of_any_bytes(tmp_path):
+    path = tmp_path / "log.csv"
+    for before in (b"epoch,loss\nno UTF-8: \xff\n", b""):
+        path.write_bytes(before)
+        logger = callbacks.CSVLogger(path, append=True)
+        logger.on_train_begin()
+        logger.on_epoch_end(0, {"loss": 1.0})
+        logger.on_train_end()
+        assert path.read_bytes().startswith(before or b"epoch,loss")

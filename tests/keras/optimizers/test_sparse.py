@@ -169,3 +169,22 @@ def test_slices_that_do_not_fit_are_refused_and_nothing_changes(name, ids, value
     assert len(optimizer.variables) == 2
     np.testing.assert_array_equal(table, np.ones((ROWS, WIDTH)))
     assert int(optimizer.iterations) == 0
+
+
+def test_too_little_memory_for_rows_changes_no_variable(monkeypatch):
+    """What a sparse update needs memory for comes before dense variables change."""
+    optimizer = tf.keras.optimizers.Adam(0.1)
+    dense, table = tf.Variable([1.0, 2.0]), tf.Variable(np.ones((4, 2), np.float32))
+    gradients = [tf.constant([1.0, 1.0]), tf.IndexedSlices(tf.ones([1, 2]), tf.constant([2]), tf.constant([4, 2]))]
+    optimizer.apply_gradients(zip(gradients, [dense, table], strict=True))
+    before = [variable.numpy() for variable in (dense, table, *optimizer.variables)]
+
+    def refuse(*args, **options):
+        raise MemoryError
+
+    with monkeypatch.context() as context:
+        context.setattr(type(optimizer), "_live_rows", refuse)
+        with pytest.raises(MemoryError):
+            optimizer.apply_gradients(zip(gradients, [dense, table], strict=True))
+    for variable, value in zip((dense, table, *optimizer.variables), before, strict=True):
+        np.testing.assert_array_equal(variable.numpy(), value)

@@ -1,7 +1,7 @@
 import errno
 import os
-import subprocess
-import sys
+import sqlite3
+import struct
 import tempfile
 import time
 
@@ -201,6 +201,158 @@ def test_no_home_is_fine(folder, monkeypatch, capfd):
     assert not os.path.exists("~")
 
 
+def test_no_home_that_platformdirs_refuses_is_fine(folder, monkeypatch, capfd):
+    def refuse(name):
+        raise RuntimeError("could not determine the home directory")
+
+    monkeypatch.delenv("FASTGRAD_CACHE_DIR")
+    monkeypatch.setattr(platformdirs, "user_cache_dir", refuse)
+    _works()
+    assert _one_warning(capfd.readouterr().err)
+
+
+def _give_away(path, monkeypatch):
+    """Makes a file or folder that of another user."""
+    if os.geteuid() == 0:
+        os.chown(path, 12345, 12345)
+    else:
+        monkeypatch.setattr(os, "geteuid", lambda: 12345)
+
+
+def _refuses(folder, capfd, reason):
+    """Compiles in spite of what is in the folder, with one line that says why."""
+    capfd.readouterr()
+    before = {path: path.read_bytes() for path in _entries(folder)}
+    _works()
+    text = capfd.readouterr().err
+    assert _one_warning(text)
+    assert reason in text
+    assert str(folder) in text
+    assert {path: path.read_bytes() for path in _entries(folder)} == before
+
+
+@pytest.mark.parametrize("is_empty", [True, False])
+def test_a_folder_of_another_user_is_not_used(folder, monkeypatch, capfd, is_empty):
+    """Its entries are machine code, which would be run."""
+    folder.mkdir() if is_empty else _works()
+    _give_away(folder, monkeypatch)
+    _refuses(folder, capfd, "belongs to another user")
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o1777, 0o702, 0o770])
+def test_a_folder_that_others_may_write_to_is_not_used(folder, monkeypatch, capfd, mode):
+    _works()
+    monkeypatch.setattr(cache, "_is_private_group", lambda group, user: False)
+    folder.chmod(mode)
+    _refuses(folder, capfd, "chmod go-w")
+
+
+def test_a_group_of_the_user_alone_may_write(folder, monkeypatch, capfd):
+    _works()
+    monkeypatch.setattr(cache, "_is_private_group", lambda group, user: True)
+    folder.chmod(0o770)
+    monkeypatch.setattr(cache, "store", None)
+    _works()
+    assert capfd.readouterr().err == ""
+
+
+def test_private_groups_have_the_name_of_the_user():
+    grp, pwd = pytest.importorskip("grp"), pytest.importorskip("pwd")
+    user = pwd.getpwuid(os.geteuid())
+    group = grp.getgrgid(user.pw_gid)
+    assert cache._is_private_group(user.pw_gid, user.pw_uid) == (
+        group.gr_name == user.pw_name and set(group.gr_mem) <= {user.pw_name}
+    )
+    assert not cache._is_private_group(987654, user.pw_uid)
+
+
+def test_new_folders_are_the_users_alone(folder):
+    before = os.umask(0)
+    try:
+        _works()
+    finally:
+        os.umask(before)
+    (path,) = _entries(folder)
+    assert (folder.stat().st_mode & 0o777, path.stat().st_mode & 0o777) == (0o700, 0o600)
+
+
+@pytest.mark.parametrize("change", ["owner", "mode", "link", "pipe"])
+def test_an_entry_that_another_user_made_is_compiled_again_and_replaced(folder, monkeypatch, capfd, change):
+    _works()
+    (path,) = _entries(folder)
+    if change == "owner":
+        if os.geteuid():
+            pytest.skip("only the superuser can give files away")
+        _give_away(path, monkeypatch)
+    elif change == "mode":
+        path.chmod(0o666)
+    else:
+        path.replace(folder.parent / "elsewhere")
+        path.symlink_to(folder.parent / "elsewhere") if change == "link" else os.mkfifo(path)
+    _works()
+    text = capfd.readouterr().err
+    assert _one_warning(text) if change in ("owner", "mode") else text == ""
+    assert path.is_file()
+    assert not path.is_symlink()
+    assert path.stat().st_uid == os.geteuid()
+    assert path.stat().st_mode & 0o777 == 0o600
+    cache._warnings_given.clear()
+    _works()
+    assert capfd.readouterr().err == ""
+
+
+def test_a_folder_of_ones_own_in_a_folder_of_all_serves(folder, monkeypatch, capfd):
+    """As in /tmp. If somebody puts another folder in its place, that one belongs to them."""
+    folder.parent.chmod(0o777)
+    _works()
+    monkeypatch.setattr(cache, "store", None)
+    _works()
+    folder.rename(folder.parent / "moved")
+    folder.symlink_to(folder.parent / "moved")
+    _works()
+    assert capfd.readouterr().err == ""
+    monkeypatch.undo()
+    monkeypatch.setenv("FASTGRAD_CACHE_DIR", str(folder))
+    folder.unlink()
+    folder.mkdir()
+    _give_away(folder, monkeypatch)
+    _refuses(folder, capfd, "belongs to another user")
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "create view entries as select '{name}' as name, zeroblob(1000000000) as entry",
+        "create view entries as with recursive r(n) as (select 1 union all select n + 1 from r) select n as name, n as entry from r",
+        "create table entries (name text primary key, entry generated always as (zeroblob(1000000000)))",
+        "create table other (name)",
+    ],
+)
+def test_installed_entries_are_a_plain_table(tmp_path, monkeypatch, statement):
+    monkeypatch.setattr(cache, "INSTALLED", str(tmp_path))
+    with sqlite3.connect(tmp_path / "level.db") as connection:
+        connection.execute(statement.format(name=cache._name("key")))
+    connection.close()
+    assert cache.load_installed("level", "key") is None
+
+
+@pytest.mark.parametrize("value", [None, 3, "text", b"", 1.5])
+def test_installed_entries_are_bytes(tmp_path, monkeypatch, value):
+    monkeypatch.setattr(cache, "INSTALLED", str(tmp_path))
+    os.makedirs(tmp_path / "none")
+    cache.pack(str(tmp_path / "none"), str(tmp_path / "level.db"))
+    with sqlite3.connect(tmp_path / "level.db") as connection:
+        connection.execute("insert into entries values (?, ?)", (cache._name("key"), value))
+    connection.close()
+    assert cache.load_installed("level", "key") is None
+
+
+def test_lengths_that_lie_under_a_right_digest(folder):
+    """They take no part of the file for another, and nothing outside of it."""
+    for rest in (b"", bytes(23), bytes(24), b"\xff" * 24, struct.pack("<QQQ", 3, 0, 1 << 62) + b"key"):
+        assert cache._unpack(cache.MAGIC + cache.digest(rest).encode() + rest, "key") is None
+
+
 def test_the_platforms_folder_is_the_default(monkeypatch):
     monkeypatch.delenv("FASTGRAD_CACHE_DIR")
     monkeypatch.setattr(platformdirs, "user_cache_dir", lambda name: f"/somewhere/{name}")
@@ -232,6 +384,22 @@ def test_the_entries_unused_for_longest_go_first(folder, monkeypatch):
     assert kept == [0, 4, 5, 6]
 
 
+def test_entries_from_the_future_go_first_and_become_of_today_when_used(folder, monkeypatch):
+    """A clock that was set back: else they would stay, and each new entry would go, until the clock is there again."""
+    for k in range(4):
+        cache.store(f"key {k}", ENTRY)
+        os.utime(cache._path(str(folder), f"key {k}"), (time.time() + 300 * 86400,) * 2)
+    (folder / "writing-future").write_bytes(b"half")
+    os.utime(folder / "writing-future", (time.time() + 300 * 86400,) * 2)
+    size = _entries(folder)[0].stat().st_size
+    monkeypatch.setattr(cache, "LIMIT_BYTES", 2 * size)
+    monkeypatch.setattr(cache, "EVICT_EVERY", 1)
+    cache.load("key 0")
+    cache.store("key 4", ENTRY)
+    assert [k for k in range(5) if cache.load(f"key {k}") is not None] == [0, 4]
+    assert not (folder / "writing-future").exists()
+
+
 def test_what_killed_writers_left_is_removed_after_a_day(folder):
     folder.mkdir()
     old, new = folder / "writing-old", folder / "writing-new"
@@ -241,25 +409,3 @@ def test_what_killed_writers_left_is_removed_after_a_day(folder):
     cache.store("key", ENTRY)
     assert not old.exists()
     assert new.exists()
-
-
-def test_eight_processes_that_compile_at_once_all_work(folder):
-    code = """
-import numpy as np
-from fastgrad.kernels.mapping import activation
-x, out = np.ones(3), np.empty(3)
-activation.gelu[x.dtype](x, out, 0, 3)
-print(round(float(out[0]), 3))
-"""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
-        for _ in range(8)
-    ]
-    outputs = [process.communicate(timeout=120) for process in processes]
-    assert outputs == [("0.841\n", "")] * 8
-    assert all(
-        file.suffix == cache.SUFFIX for file in folder.iterdir()
-    )  # a kernel, its scalar functions, and no leftovers

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 
+import llvmlite.binding as llvm
 import numba
 import numpy as np
 import pytest
@@ -23,6 +24,7 @@ from fastgrad.kernels.building.body import (
 )
 from fastgrad.kernels.building.build import Kernel, kernel
 from fastgrad.kernels.building.frontend import CompileError
+from fastgrad.kernels.building.intrinsics import cpu
 from fastgrad.kernels.building.signature import parse_signature
 
 HALF = 0.5
@@ -419,3 +421,22 @@ def test_damaged_scalar_functions_in_the_disk_cache_are_compiled_again(tmp_path)
     values, names = _output(tmp_path, "first", 2)
     assert values == expected
     assert names.count("total") == 2
+
+
+def test_a_function_that_only_a_later_module_calls_is_linked():
+    codegen = frontend.frontend(cpu).target.codegen()
+
+    def library(name, called_symbol, *called):
+        result = codegen.create_library(name)
+        declared = f"declare i64 @{called_symbol}()\n" if called_symbol else ""
+        value = f"%v = call i64 @{called_symbol}()" if called_symbol else "%v = add i64 7, 0"
+        result.add_ir_module(f"{declared}define i64 @{name}() {{\n  {value}\n  ret i64 %v\n}}\n")
+        for each in called:
+            result.add_linking_library(each)
+        return result
+
+    last = library("last", "")
+    middle = library("middle", "last", last)
+    first = library("first", "middle", middle, last)  # which has typed a call of `last` that its code lacks
+    module = llvm.parse_bitcode(first.bitcode("whole"))
+    assert [function.name for function in module.functions if function.is_declaration] == []

@@ -67,6 +67,8 @@ EXACT_OF_TWO = {
     "xdivy": only_where(lambda x, y: x != 0, np.divide),
     "squared_difference": lambda x, y: np.abs(x - y) ** 2 + 0j,
     "sqrt_gradient": lambda g, y: np.where(g == 0, 0, g * 0.5 / y),
+    "rsqrt_gradient": lambda g, y: np.where(g == 0, 0, g * -0.5 * y**3),
+    "reciprocal_gradient": lambda g, y: np.where(g == 0, 0, -g * y**2),
     "xlogy": only_where(lambda x, y: x != 0, lambda x, y: x * np.log(y)),
     "xlog1py": only_where(lambda x, y: x != 0, lambda x, y: x * log1p(y)),
     "pow": power,

@@ -118,6 +118,7 @@ PROPERTIES = [
         Property(name, 2, broadcast(whole, 2), exactly(function), dtypes=INTEGERS)
         for name, function in (
             ("floordiv", lambda a, b: a // b),
+            ("floor_divide", lambda a, b: a // b),
             ("floormod", lambda a, b: a % b),
             ("truncatediv", truncated),
             ("truncatemod", lambda a, b: a - truncated(a, b) * b),

@@ -73,7 +73,11 @@ def test_reductions_of_any_axes(name, shape_and_axes, dtype, seed):
     wide = x.astype(np.float64)
     wanted = np.asarray(exact(wide, axis=axes))
     out = np.full(wanted.shape, 7, "int64" if name == "count_nonzero" else dtype)
-    assert run(launches([x], [out], axes=axes), [x], out)
+    planned = launches([x], [out], axes=axes)
+    if planned is None:
+        assert not count, "only reductions of nothing have no kernel"
+        return
+    assert run(planned, [x], out)
     tolerance = 4 * float(np.finfo(dtype).eps)
     scale = np.abs(wanted) if size is None else size(np.abs(wide), axis=axes)
     with np.errstate(invalid="ignore"):

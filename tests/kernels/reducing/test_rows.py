@@ -6,16 +6,12 @@ Sums of a row are taken of segments of its columns, and what is behind the last 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import scipy.special
 
-from fastgrad.kernels.reducing.normalization import SUM_ROWS
-from fastgrad.kernels.reducing.reductions import LANES
-from fastgrad.kernels.reducing.row_blocks import FIRST_CACHE, PARTS, SEGMENT
-from tests.kernels.properties import Property, border_test, ids, normal, property_test
+from tests.kernels.properties import Property, ids, normal, property_test
 
 
 def arrays(count: int, attributes: Any = None) -> Callable[..., Any]:
@@ -124,8 +120,4 @@ PROPERTIES = [
 ]
 
 
-BLOCKS = PARTS, SUM_ROWS, LANES, SEGMENT, FIRST_CACHE
-
-
 test_rows_give_what_float64_gives = property_test(PROPERTIES)
-test_rows_around_blocks_give_what_float64_gives = border_test([replace(known, blocks=BLOCKS) for known in PROPERTIES])

@@ -201,7 +201,7 @@ def test_programs_run_alone_after_one_that_has_waited_long(three_threads, monkey
     alone = []
     for stalled in (100, 100, 0, 100, 10, 0):
         began = now
-        while not team.taken():
+        while not team.is_better():
             now += 10
         alone.append(now - began)
         team.ready()
@@ -212,11 +212,11 @@ def test_programs_run_alone_after_one_that_has_waited_long(three_threads, monkey
 
 
 def test_a_program_that_waited_less_than_it_worked_leaves_the_team_to_the_next(three_threads):
-    assert team.taken()
+    assert team.is_better()
     team.ready()
     team.words[driver.STALLED], team.words[driver.SHARED] = 40, 100
     team.finished()
-    assert team.taken()
+    assert team.is_better()
     team.finished()
 
 

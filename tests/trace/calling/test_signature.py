@@ -89,3 +89,25 @@ def test_a_closure_is_a_default_argument_or_stands_within_one():
     for i in range(4):
         assert float(function(tf.constant(float(i)))) == 2.0 * i
         assert float(within(parts, tf.constant(float(i)))) == 7.0 * i
+
+
+def test_floats_that_python_compares_are_no_arguments_of_replays():
+    x, y = tf.constant(3.0), tf.constant(100.0)
+
+    @tf.function
+    def first(k, x, y):
+        return x * 0.5 if k > 1.0 else x
+
+    @tf.function
+    def between(x, k, y, rate):
+        return (y - x * k) * rate if k > 1.0 else y * rate, k, y
+
+    for k in (1.0, 2.0, 2.0, 2.0, 3.0, 3.0, 3.0, 1.0, 2.0):
+        assert float(first(k, x, y)) == (1.5 if k > 1.0 else 3.0)
+        for rate in (1.0, 0.5, 0.5, 0.25):
+            value = (100.0 - 3.0 * k if k > 1.0 else 100.0) * rate
+            assert list(map(float, between(x, k, y, rate))) == [value, k, 100.0]
+            with tf.GradientTape() as tape:
+                tape.watch(y)
+                total = between(x, k, y, rate)[0] + first(k, y, x)
+            assert float(tape.gradient(total, y)) == rate + (0.5 if k > 1.0 else 1.0)

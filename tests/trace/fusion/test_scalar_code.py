@@ -52,7 +52,7 @@ UNTRANSLATED = {
     ],
     "complex numbers": ["complex", "conj", "real", "imag", "angle"],
 }
-REFUSING = frozenset(["pow", "floordiv", "floormod", "truncatediv", "truncatemod"])
+REFUSING = frozenset(["pow", "floordiv", "floor_divide", "floormod", "truncatediv", "truncatemod"])
 """Rows that refuse some integers, which kernels can't."""
 
 
@@ -160,6 +160,7 @@ ARITHMETIC = frozenset(
         "divide_no_nan",
         "xdivy",
         "floordiv",
+        "floor_divide",
         "floormod",
         "truncatediv",
         "truncatemod",

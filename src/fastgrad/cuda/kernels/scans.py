@@ -132,7 +132,8 @@ def _made(name: str, joined: Any, nothing: Any, dtypes: tuple[str, ...]) -> tupl
 
 
 RUNNING = {
-    scanning.running_sum.function: _made("sum", _sum, _zero, (*FLOATS, *INTEGERS)),
+    scanning.running_sum.function: _made("sum", _sum, _zero, INTEGERS),
+    scanning.running_sum_of_floats.function: _made("sum_of_floats", _sum, _zero, FLOATS),
     scanning.running_product.function: _made("product", _product, _one, (*FLOATS, *INTEGERS)),
     scanning.running_logsumexp.function: _made("logsumexp", log_add_exp, _none, FLOATS),
 }

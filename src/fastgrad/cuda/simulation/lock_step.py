@@ -25,7 +25,7 @@ from fastgrad.cuda.building.kernel import NO_ANSWER, DeviceKernel
 from fastgrad.cuda.simulation import fibers, races
 from fastgrad.cuda.simulation.fibers import ASKED
 from fastgrad.kernels.building import bounds
-from fastgrad.kernels.building.native import initialize_llvm, target
+from fastgrad.kernels.building.native import initialize_llvm, run_passes, target
 from fastgrad.kernels.building.signature import LIST_KINDS, Parameter, Signature
 from fastgrad.kernels.building.wrapper import RAISED, names_ir
 from fastgrad.kernels.running.launch import Constant, Input, Launches, Output, Scratch
@@ -295,7 +295,7 @@ def _compiled(kernel: DeviceKernel, dtypes: tuple[tuple[str, str], ...]) -> _Nat
             function.linkage = "internal"
     options = llvm.create_pipeline_tuning_options(speed_level=1)
     builder = llvm.create_pass_builder(machine, options)
-    builder.getModulePassManager().run(module, builder)
+    run_passes(builder.getModulePassManager(), module, builder)
     for symbol, address in (fibers.addresses() | bounds.addresses() | races.addresses()).items():
         llvm.add_symbol(symbol, address)
     engine = llvm.create_mcjit_compiler(module, machine)

@@ -44,7 +44,11 @@ class Callback:
         return {name: getattr(self, name) for name in self.keeps}
 
     def take_state(self, state: dict[str, Any]) -> None:
-        """Goes on from what ``kept_state`` gave."""
+        """Goes on from what ``kept_state`` gave; ValueError for other attributes, which a file must not set."""
+        if state.keys() != self.kept_state().keys():
+            raise ValueError(
+                f"{type(self).__name__} keeps {sorted(self.kept_state())}, the backup has {sorted(state)}."
+            )
         self.__dict__.update(state)
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
@@ -116,6 +120,8 @@ class CallbackList:
         given = [] if callbacks is None else list(callbacks) if isinstance(callbacks, Iterable) else [callbacks]
         self.callbacks: list[Callback] = sorted(given, key=lambda one: getattr(one, "comes_last", False))
         for callback in self.callbacks:
+            if not hasattr(callback, "set_model"):
+                raise AttributeError(f"CallbackList: {callback!r} is no callback: it has no method `set_model`.")
             callback.set_model(model)
             callback.set_params(params)
         watching = [one for one in self.callbacks if getattr(one, "follows_batches", True) or not _is_ours(one)]

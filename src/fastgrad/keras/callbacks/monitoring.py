@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Callable as _Callable
 from pathlib import Path
@@ -182,6 +183,8 @@ class ReduceLROnPlateau(Monitoring):
         **kwargs: Any,
     ) -> None:
         super().__init__(monitor, mode, min_delta)
+        if not isinstance(factor, (int, float, np.number)):
+            raise TypeError(f"ReduceLROnPlateau: Argument `factor` must be a number below 1, got {factor!r}.")
         if factor >= 1.0:
             raise ValueError(f"ReduceLROnPlateau does not support a factor >= 1.0. Got {factor}")
         self.factor, self.patience, self.verbose, self.cooldown, self.min_lr = (
@@ -255,6 +258,8 @@ class ModelCheckpoint(Monitoring):
         super().__init__(monitor, mode)
         if save_freq != "epoch" and not isinstance(save_freq, int):
             raise ValueError(f"Unrecognized save_freq: {save_freq}. Expected save_freq are 'epoch' or integer values")
+        if not isinstance(filepath, (str, os.PathLike)):
+            raise TypeError(f"ModelCheckpoint: Argument `filepath` must be a path, got {filepath!r}.")
         check_path(filepath, save_weights_only)
         self.filepath, self.verbose = str(filepath), verbose
         self.save_best_only, self.save_weights_only, self.save_freq = save_best_only, save_weights_only, save_freq

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from collections.abc import Callable as _Callable
 from collections.abc import Iterable
 from typing import Any
@@ -125,8 +126,7 @@ class CSVLogger(Callback):
         self._with_header = True
         if self.append:
             try:
-                with open(self.filename, newline="") as file:
-                    self._with_header = not file.readline()
+                self._with_header = not os.path.getsize(self.filename)
             except FileNotFoundError:
                 self._with_header = True
         self._file = open(self.filename, "a" if self.append else "w", newline="")  # noqa: SIM115 - closed at the end

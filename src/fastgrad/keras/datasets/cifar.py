@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import tarfile
-
 import numpy as np
 
 from fastgrad.keras.datasets.reading import unpickled
 from fastgrad.keras.settings import image_data_format
 from fastgrad.keras.utils.files import get_file
+from fastgrad.storage.archive_extraction import opened_tar
+from fastgrad.storage.damaged_file import open_regular, parsing
+from fastgrad.storage.decompression import decompressed
 
 
 def batches_of(
@@ -25,13 +26,14 @@ def batches_of(
     """
     path = get_file(f"{folder}-target_archive", f"https://www.cs.toronto.edu/~kriz/{archive_name}", file_hash=file_hash)
     images, labels = [], []
-    with tarfile.open(path) as archive:
-        for name in names:
-            member = archive.extractfile(f"{folder}/{name}")
-            if member is None:
-                raise ValueError(f"{path} has no file {folder}/{name}.")
-            found = unpickled(member.read(), encoding="bytes")
-            images.append(found[b"data"].reshape(-1, 3, 32, 32))
-            labels.append(np.array(found[label.encode()]).reshape(-1, 1))
+    with open_regular(path) as file, parsing(path, "archive of CIFAR"):
+        for archive in opened_tar(decompressed(file, "gzip")):
+            for name in names:
+                member = archive.extractfile(f"{folder}/{name}")
+                if member is None:
+                    raise ValueError(f"it has no file {folder}/{name}")
+                batch = unpickled(member.read(), encoding="bytes")
+                images.append(batch[b"data"].reshape(-1, 3, 32, 32))
+                labels.append(np.array(batch[label.encode()]).reshape(-1, 1))
     x = np.concatenate(images)
     return x.transpose(0, 2, 3, 1) if image_data_format() == "channels_last" else x, np.concatenate(labels)

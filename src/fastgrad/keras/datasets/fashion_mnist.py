@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import gzip
 import os
 
 import numpy as np
 
 from fastgrad.keras.datasets.reading import Split
 from fastgrad.keras.utils.files import get_file
+from fastgrad.storage.damaged_file import open_regular, parsing
+from fastgrad.storage.decompression import decompressed
 
 _ORIGIN = "https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion/"  # whose checksums are published
 _MD5 = {
@@ -30,5 +31,6 @@ def load_data() -> Split:
 
 def _bytes_of(name: str, header: int) -> np.ndarray:
     folder = os.path.join("datasets", "fashion-mnist")
-    with gzip.open(get_file(name, _ORIGIN + name, md5_hash=_MD5[name], cache_subdir=folder)) as file:
-        return np.frombuffer(file.read(), np.uint8, offset=header)
+    path = get_file(name, _ORIGIN + name, md5_hash=_MD5[name], cache_subdir=folder)
+    with open_regular(path) as file, parsing(path, "file of Fashion-MNIST"):
+        return np.frombuffer(decompressed(file, "gzip").read(), np.uint8, offset=header)

@@ -3,57 +3,110 @@
 from __future__ import annotations
 
 import io
-import pickle  # with a list of what may be named
-import zipfile
+import pickle  # with stand-ins for all that may be named
 from typing import Any
 
 import numpy as np
 
 from fastgrad.keras.utils.files import get_file
+from fastgrad.storage.damaged_file import open_regular
+from fastgrad.storage.tensor_file import npy_header, parsed_npy
+from fastgrad.storage.zip_archive import open_zip
 
 ORIGIN = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/"
 
 Split = tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 
-_HARMLESS = frozenset(
-    [
-        ("_codecs", "encode"),
-        ("numpy", "dtype"),
-        ("numpy", "ndarray"),
-        ("numpy._core.multiarray", "_reconstruct"),
-        ("numpy.core.multiarray", "_reconstruct"),
-    ]
-)
+
+class _DType:
+    """What a pickle says of a dtype; NumPy's own would take any state, and crash with some."""
+
+    def __init__(self, name: Any, *_: Any) -> None:
+        self.name, self.order = _text(name), "|"
+
+    def __setstate__(self, state: Any) -> None:
+        self.order = _text(state[1])
+
+    def numpy(self) -> np.dtype:
+        """The dtype; ValueError for any but numbers and objects."""
+        dtype = np.dtype(object) if self.name in ("O", "O8") else np.dtype(self.name)
+        if dtype.kind not in "biufO":
+            raise ValueError(f"a file of data has values of dtype {dtype}")
+        return dtype.newbyteorder(">") if self.order == ">" else dtype
+
+
+class _Array:
+    """What a pickle says of an array."""
+
+    value: np.ndarray
+
+    def __setstate__(self, state: Any) -> None:
+        _, shape, dtype, fortran, data = state
+        kind = dtype.numpy()
+        flat: Any = np.empty(len(data), object) if kind.hasobject else np.frombuffer(data, kind)
+        if kind.hasobject:
+            flat[:] = data
+        self.value = flat.reshape(shape, order="F" if fortran else "C")
+
+
+def _reconstructed(*_: Any) -> _Array:
+    return _Array()
+
+
+def _encoded(text: str, encoding: str) -> bytes:
+    """The bytes that a pickle of an older protocol has as a text."""
+    if encoding != "latin1":
+        raise ValueError(f"a file of data has bytes in {encoding!r}")
+    return text.encode("latin1")
+
+
+def _text(value: str | bytes) -> str:
+    return value.decode() if isinstance(value, bytes) else value
+
+
+_KNOWN: dict[tuple[str, str], Any] = {
+    ("_codecs", "encode"): _encoded,
+    ("numpy", "dtype"): _DType,
+    ("numpy", "ndarray"): _Array,
+    ("numpy._core.multiarray", "_reconstruct"): _reconstructed,
+    ("numpy.core.multiarray", "_reconstruct"): _reconstructed,
+}
 
 
 class _Reader(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
-        if (module, name) not in _HARMLESS:
+        if (module, name) not in _KNOWN:
             raise ValueError(f"a file of data names {module}.{name}, which is not data")
-        if name == "_reconstruct":
-            module = "numpy._core.multiarray"
-        return super().find_class(module, name)
+        return _KNOWN[module, name]
 
 
 def unpickled(contents: bytes, encoding: str = "ASCII") -> Any:
     """What a pickle of arrays, lists, dicts, texts and numbers holds; ValueError if it names anything else."""
-    return _Reader(io.BytesIO(contents), encoding=encoding).load()
+    try:
+        return _plain(_Reader(io.BytesIO(contents), encoding=encoding).load())
+    except MemoryError:
+        raise ValueError("a file of data announces more bytes than there is memory") from None
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _plain(item) for name, item in value.items()}
+    return value.value if isinstance(value, _Array) else value
 
 
 def arrays_of(path: str, name: str, file_hash: str) -> dict[str, np.ndarray]:
     """The arrays of Keras's ``.npz`` file ``name``, which is called ``path`` in the cache."""
     found = {}
-    with zipfile.ZipFile(get_file(path, ORIGIN + name, file_hash=file_hash)) as archive:
+    kept = get_file(path, ORIGIN + name, file_hash=file_hash)
+    with open_regular(kept) as file, open_zip(file, kept, ".npz file") as archive:
         for member in archive.namelist():
             contents = archive.read(member)
             stream = io.BytesIO(contents)
-            version = np.lib.format.read_magic(stream)
-            header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-            shape, _, dtype = header(stream)
+            shape, _, dtype = npy_header(member, stream)
             if dtype.hasobject:
                 array = unpickled(contents[stream.tell() :]).reshape(shape)
             else:
-                array = np.load(io.BytesIO(contents), allow_pickle=False)
+                array = parsed_npy(member, io.BytesIO(contents), len(contents))
             found[member.removesuffix(".npy")] = array
     return found
 

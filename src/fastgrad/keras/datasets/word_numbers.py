@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import numpy as np
 
 from fastgrad.keras.datasets.reading import ORIGIN
 from fastgrad.keras.utils.files import get_file
+from fastgrad.storage.damaged_file import open_regular, parsing
+from fastgrad.storage.json_text import parse_json
 
 
 def moved(texts: Any, start_char: int | None, index_from: int) -> list[list[int]]:
@@ -42,6 +43,7 @@ def as_objects(texts: list[list[int]]) -> np.ndarray:
 
 def word_index(path: str, name: str, file_hash: str) -> dict[str, int]:
     """The words of Keras's file ``name`` with their numbers; ``path`` is what it is called here."""
-    with open(get_file(path, ORIGIN + name, file_hash=file_hash), encoding="utf-8") as file:
-        words: dict[str, int] = json.load(file)
+    kept = get_file(path, ORIGIN + name, file_hash=file_hash)
+    with open_regular(kept) as file, parsing(kept, "file of words"):
+        words: dict[str, int] = parse_json(file.read())
     return words

@@ -225,6 +225,10 @@ class PReLU(Layer):
     def build(self, input_shape: Any) -> None:
         """Makes ``alpha``."""
         shared = self.shared_axes or ()
+        if any(axis >= len(input_shape) for axis in shared):
+            raise IndexError(
+                f"PReLU '{self.name}': shared_axes {shared} are out of range for input_shape={tuple(input_shape)}."
+            )
         own = {axis: size for axis, size in enumerate(input_shape) if axis and axis not in shared}
         if None in own.values():
             raise ValueError(

@@ -84,6 +84,8 @@ class BatchNormalization(Layer):
         if renorm:
             renorm_clipping = dict(renorm_clipping or {})
             _check_clipping(renorm_clipping)
+        if not isinstance(axis, (int, float, np.number)):
+            raise ValueError(f"BatchNormalization: Argument `axis` must be an integer. Received: axis={axis!r}")
         self.axis = int(axis)
         self.momentum, self.epsilon = float(momentum), float(epsilon)
         self.center, self.scale, self.synchronized = center, scale, synchronized

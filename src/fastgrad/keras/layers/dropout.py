@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from fastgrad.keras.layers.input_spec import InputSpec
 from fastgrad.keras.layers.layer import Layer
 from fastgrad.keras.layers.window_arguments import joined_shape
@@ -32,12 +34,14 @@ class Dropout(Layer):
 
     def __init__(self, rate: float, noise_shape: Any = None, seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        if not isinstance(rate, (int, float, np.number)):
+            raise TypeError(f"Argument `rate` must be a number between 0 and 1. Received: rate={rate!r}")
         if not 0 <= rate <= 1:
             raise ValueError(
                 f"Invalid value received for argument `rate`. Expected a float value between 0 and 1. Received: rate={rate}"
             )
         if noise_shape is not None:
-            sizes = None if isinstance(noise_shape, str) else tuple(noise_shape)
+            sizes = tuple(noise_shape) if isinstance(noise_shape, (list, tuple)) else None
             if sizes is None or any(n is not None and (not isinstance(n, int) or n <= 0) for n in sizes):
                 raise ValueError(
                     "Invalid value received for argument `noise_shape`. Expected a tuple or list of positive integers or None. "

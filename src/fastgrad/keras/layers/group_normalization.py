@@ -12,6 +12,7 @@ from fastgrad.keras.saving.objects import serialize_keras_object
 from fastgrad.keras.weight import Weight
 from fastgrad.operation import HALVES
 from fastgrad.ops.casting import cast
+from fastgrad.ops.custom_gradient import stop_gradient
 from fastgrad.ops.power import rsqrt, square
 from fastgrad.ops.reduction import reduce_mean
 from fastgrad.ops.shaping import reshape
@@ -107,6 +108,8 @@ class GroupNormalization(Layer):
         axes = [one for one in range(1, len(shape) + 1) if one != axis]
         mean = reduce_mean(apart, axis=axes, keepdims=True)
         centred = apart - mean
+        # What the rounded mean lacks; no gradient flows through it, as that is 0.
+        centred = centred - stop_gradient(reduce_mean(centred, axis=axes, keepdims=True))
         scale = rsqrt(reduce_mean(square(centred), axis=axes, keepdims=True) + self.epsilon)
         sizes = (shape[axis], *(1,) * (len(shape) - 1 - axis))
         outputs = reshape(centred * scale, shape)

@@ -37,6 +37,8 @@ class InputSpec:
         optional: bool = False,
     ) -> None:
         self.dtype = None if dtype is None else standardize_dtype(dtype).name
+        if isinstance(shape, (str, bytes)):
+            raise ValueError(f"InputSpec: shape must be a tuple of sizes or None, got {shape!r}.")
         self.shape = None if shape is None else tuple(shape)
         self.ndim = ndim if self.shape is None else len(self.shape)
         self.max_ndim, self.min_ndim = max_ndim, min_ndim

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -174,6 +174,8 @@ class WeightOwner(Owner):
         Raises:
             ValueError: another number of values, or one of another shape.
         """
+        if not isinstance(weights, Iterable):
+            raise TypeError(f"Layer '{self.name}': set_weights takes a list of arrays, got {weights!r}.")
         own, given = self.weights, list(weights)
         if len(own) != len(given):
             raise ValueError(

@@ -34,6 +34,10 @@ class RMSNormalization(Layer):
     def build(self, input_shape: Any) -> None:
         """Makes ``scale``."""
         self.axis = sorted(self.axis) if isinstance(self.axis, (list, tuple)) else [self.axis]
+        if any(not -len(input_shape) <= axis < len(input_shape) for axis in self.axis):
+            raise IndexError(
+                f"RMSNormalization '{self.name}': axis {self.axis} is out of range for inputs of shape {tuple(input_shape)}."
+            )
         shape = tuple(input_shape[axis] for axis in self.axis)
         if None in shape:
             raise ValueError(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
+
+import numpy as np
 
 import fastgrad as tf
 from fastgrad.keras.losses.loss import as_tensor
@@ -46,6 +48,17 @@ class IoU(Metric):
         axis: int = -1,
     ) -> None:
         super().__init__(dtype or "int64", name)
+        if not isinstance(target_class_ids, Iterable):
+            raise TypeError(
+                f"{type(self).__name__}: Argument `target_class_ids` must be a list of class ids, got {target_class_ids!r}."
+            )
+        if not isinstance(num_classes, (int, np.integer)):
+            raise TypeError(f"{type(self).__name__}: Argument `num_classes` must be an integer, got {num_classes!r}.")
+        if num_classes < 1 or not list(target_class_ids):
+            raise ValueError(
+                f"{type(self).__name__}: there must be one class at least. Received: num_classes={num_classes}, "
+                f"target_class_ids={list(target_class_ids)}."
+            )
         if max(target_class_ids) >= num_classes:
             raise ValueError(f"Target class id {max(target_class_ids)} is out of range, which is [{0}, {num_classes}).")
         self.num_classes, self.target_class_ids = num_classes, list(target_class_ids)
@@ -136,7 +149,7 @@ class MeanIoU(IoU):
 
     def __init__(
         self,
-        num_classes: int,
+        num_classes: Any,
         name: str | None = None,
         dtype: Any = None,
         ignore_class: int | None = None,
@@ -144,7 +157,16 @@ class MeanIoU(IoU):
         sparse_y_pred: bool = True,
         axis: int = -1,
     ) -> None:
-        super().__init__(num_classes, range(num_classes), name, dtype, ignore_class, sparse_y_true, sparse_y_pred, axis)
+        super().__init__(
+            num_classes,
+            range(num_classes) if isinstance(num_classes, int) else (0,),
+            name,
+            dtype,
+            ignore_class,
+            sparse_y_true,
+            sparse_y_pred,
+            axis,
+        )
 
 
 class OneHotIoU(IoU):

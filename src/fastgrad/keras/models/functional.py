@@ -36,6 +36,10 @@ class CallGraph:
         self.flat_inputs: list[KerasTensor] = nest.flatten(inputs)
         self.flat_outputs: list[KerasTensor] = nest.flatten(outputs)
         for tensors, what in ((self.flat_inputs, "inputs"), (self.flat_outputs, "outputs")):
+            if not tensors:
+                raise ValueError(
+                    f"All `{what}` values must be KerasTensors. Received: {what}={tensors}, which holds none."
+                )
             for tensor in tensors:
                 if not isinstance(tensor, KerasTensor):
                     raise ValueError(

@@ -176,10 +176,10 @@ class Model(Trainer, Layer):
         if (name is None) == (index is None):
             raise ValueError(f"Provide either a layer name or a layer index. Received: index={index}, name={name}.")
         if index is not None:
-            if index >= len(layers):
-                raise ValueError(
-                    f"Was asked to retrieve layer at index {index} but model only has {len(layers)} layers."
-                )
+            if not -len(layers) <= index < len(layers):
+                # A negative index is for Python's list of layers, whose class of error it has in Keras.
+                refusal = ValueError if index >= 0 else IndexError
+                raise refusal(f"Was asked to retrieve layer at index {index} but model only has {len(layers)} layers.")
             return layers[index]
         for layer in layers:
             if layer.name == name:

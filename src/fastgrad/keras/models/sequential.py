@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import pairwise
 from typing import Any
 from weakref import ref
@@ -44,6 +45,8 @@ class Sequential(Model):
         super().__init__(trainable=trainable, name=name)
         self.supports_masking = True
         self.__dict__.update(_bottom=None, _tensors=[], _layers=[])
+        if layers is not None and not isinstance(layers, Iterable):
+            raise TypeError(f"Sequential: Argument `layers` must be a list of layers. Received: layers={layers!r}")
         for layer in layers or ():
             self._put(layer)
         self._rebuild()

@@ -105,14 +105,17 @@ class KernelOptimizer(Optimizer):
         step = self._update_count() + 1
         positions = [self._positions[id(variable)] for variable in variables]
         dense = [i for i, gradient in enumerate(gradients) if type(gradient) is not Rows]
+        sparse = [i for i, gradient in enumerate(gradients) if type(gradient) is Rows]
         plan = self._plan_of(tuple([positions[i] for i in dense]))
         if all(variable.constraint is None for variable in variables):
             self._plan = plan
         plan.release()
+        for i in sparse:
+            self._state_of_rows(positions[i])  # what takes memory comes before the first write
         self._run(plan, [gradients[i] for i in dense], rate, step, factor)
-        for i, gradient in enumerate(gradients):
-            if type(gradient) is Rows:
-                self._update_rows(positions[i], gradient, rate, (self.weight_decay or 0.0) * rate)
+        for i in sparse:
+            rows: Any = gradients[i]
+            self._update_rows(positions[i], rows, rate, (self.weight_decay or 0.0) * rate)
 
     def update_step(self, gradient: Any, variable: Variable, learning_rate: Any) -> None:
         """Updates one variable, without decay and clipping: for subclasses that do something around it."""
@@ -236,14 +239,11 @@ class KernelOptimizer(Optimizer):
 
     def _update_rows(self, position: int, rows: Rows, rate: float, amount: float) -> None:
         """What the dense gradient with these rows would do, decay included."""
-        variable = self._trainable_variables[position]
-        slots = [kind[position] for kind in self._slots]
+        variable, slots, live = self._state_of_rows(position)
         if amount and self._use_weight_decay(variable):
             decay([variable], amount)
-        release((variable, *slots))
         numbers, rule = self.hyperparameters(rate, self._update_count() + 1.0), self.rule
         moves = self._moves()
-        live = self._live_rows(position, slots) if moves == RESTS_AT_ZERO else None
         arrays = [variable._array, *[slot._array for slot in slots]]
         if is_half(variable._array.dtype):
             self._update_half_rows(arrays, rows, numbers, moves, live)
@@ -252,6 +252,14 @@ class KernelOptimizer(Optimizer):
         sizes = len(rows.ids), len(variable._array), math.prod(variable._array.shape[1:])
         flags = () if live is None else (live.view(np.uint8), live)
         kernel(*arrays, rows.values, *flags, rows.ids, *sizes, *numbers, 0.0)
+
+    def _state_of_rows(self, position: int) -> tuple[Variable, list[OptimizerVariable], np.ndarray | None]:
+        """The variable, its slots and, where rows may rest, which are live; their memory is free to be written."""
+        variable = self._trainable_variables[position]
+        slots = [kind[position] for kind in self._slots]
+        live = self._live_rows(position, slots) if self._moves() == RESTS_AT_ZERO else None
+        release((variable, *slots))
+        return variable, slots, live
 
     def _moves(self) -> int:
         moves = self._zero_gradient

@@ -115,6 +115,8 @@ class Optimizer(OptimizerState):
 
     def build(self, variables: Sequence[Variable]) -> None:
         """Makes the slots of ``variables``; called by the first ``apply``. A subclass calls it first, then makes its own."""
+        if not isinstance(variables, Iterable):
+            raise TypeError(f"{type(self).__name__}.build: takes a list of variables, got {variables!r}.")
         variables = list(variables)
         if self.use_ema:
             self._averages = self.add_optimizer_variables(variables, "average")
@@ -140,6 +142,8 @@ class Optimizer(OptimizerState):
             ValueError: no pair, no gradient at all, or a variable that the optimizer was not built for.
             InvalidArgumentError: a gradient that does not fit its variable. Nothing has changed after an error.
         """
+        if not isinstance(grads_and_vars, Iterable):
+            raise TypeError(f"apply_gradients: takes pairs of a gradient and a variable, got {grads_and_vars!r}.")
         pairs: list[Any] = list(grads_and_vars)
         if not pairs:
             raise ValueError(
@@ -227,6 +231,7 @@ class Optimizer(OptimizerState):
         targets, gradients = [v for v, _ in found], [g for _, g in found]
         if self.loss_scale_factor is not None:
             gradients = [scaled(g, 1.0 / self.loss_scale_factor) for g in gradients]
+        release((self._iterations,))
         if not self.gradient_accumulation_steps:
             self._update_clipped(targets, gradients, rate)
         else:
@@ -236,8 +241,9 @@ class Optimizer(OptimizerState):
         for variable in targets:
             if variable.constraint is not None:
                 variable.assign(variable.constraint(variable))
-        release((self._iterations,))
-        self._iterations._array[...] += 1
+        release((self._iterations,))  # a constraint or an update of a user's may have read it
+        counter = self._iterations._array
+        counter[()] = counter.item() + 1
 
     def _warn_of_missing(self, grads: Sequence[Any], variables: Sequence[Variable]) -> None:
         missing = [getattr(v, "path", v.name) for g, v in zip(grads, variables, strict=True) if g is None]

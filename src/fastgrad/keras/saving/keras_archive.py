@@ -7,20 +7,21 @@ import json
 import os
 import time
 import zipfile
-import zlib
 from typing import Any, BinaryIO
 
 import numpy as np
 
 from fastgrad.storage.atomic_write import write_atomically
+from fastgrad.storage.damaged_file import open_regular
 from fastgrad.storage.hdf5_file import h5py_module, read_hdf5, write_hdf5
+from fastgrad.storage.json_text import parse_json
+from fastgrad.storage.zip_archive import open_zip, read_text
 from fastgrad.version import VERSION
 
 ENDINGS = (".weights.h5", ".keras")
 _CONFIG, _METADATA, _WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
 _PICKLED_WEIGHTS = "model.weights.npz"  # Keras can be made to write them in this form
 _FORMAT = "3.15.1"  # the version of Keras whose format this is
-_LARGEST_TEXT = 100_000_000
 
 
 def write_keras_file(
@@ -73,40 +74,23 @@ def read_keras_file(path: Any) -> tuple[dict[str, np.ndarray], dict[str, Any] | 
         OSError: it cannot be read.
     """
     source = os.fsdecode(os.fspath(path))
-    with open(path, "rb") as file:
+    with open_regular(path) as file:
         if not source.endswith(".keras"):
             return read_hdf5(file, source), None
-        try:
-            with zipfile.ZipFile(file) as archive:
-                names = archive.namelist()
-                if _PICKLED_WEIGHTS in names:
-                    raise ValueError(f"{_PICKLED_WEIGHTS} holds pickled objects, which are never loaded")
-                if _CONFIG not in names or _WEIGHTS not in names:
-                    raise ValueError(f"{_CONFIG} and {_WEIGHTS} are wanted, it has {names}")
-                config = json.loads(_read_text(archive, _CONFIG))
-                metadata = json.loads(_read_text(archive, _METADATA)) if _METADATA in names else {}
-                if archive.getinfo(_WEIGHTS).compress_type != zipfile.ZIP_STORED:
-                    raise ValueError("its weights are compressed, as Keras never writes them")
-                weights = io.BytesIO(archive.read(_WEIGHTS))
-        except (
-            zipfile.BadZipFile,
-            zlib.error,
-            EOFError,
-            RuntimeError,
-            NotImplementedError,
-            RecursionError,
-            ValueError,
-        ) as error:
-            raise ValueError(f"{source!r} is no intact .keras file: {error}") from error
-    if "fastgrad_version" not in metadata:
-        config = without_masks(config)
+        with open_zip(file, path, ".keras file") as archive:
+            names = archive.namelist()
+            if _PICKLED_WEIGHTS in names:
+                raise ValueError(f"{_PICKLED_WEIGHTS} holds pickled objects, which are never loaded")
+            if _CONFIG not in names or _WEIGHTS not in names:
+                raise ValueError(f"{_CONFIG} and {_WEIGHTS} are wanted, it has {names!r:.200}")
+            config = parse_json(read_text(archive, _CONFIG))
+            metadata = parse_json(read_text(archive, _METADATA)) if _METADATA in names else {}
+            if archive.getinfo(_WEIGHTS).compress_type != zipfile.ZIP_STORED:
+                raise ValueError("its weights are compressed, as Keras never writes them")
+            weights = io.BytesIO(archive.read(_WEIGHTS))
+            if "fastgrad_version" not in metadata:
+                config = without_masks(config)
     return read_hdf5(weights, source), config
-
-
-def _read_text(archive: zipfile.ZipFile, name: str) -> str:
-    if archive.getinfo(name).file_size > _LARGEST_TEXT:
-        raise ValueError(f"{name} is {archive.getinfo(name).file_size} bytes long")
-    return archive.read(name).decode()
 
 
 def without_masks(config: Any) -> Any:

@@ -11,7 +11,9 @@ import numpy as np
 from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_keras_object
 from fastgrad.placement import moved
 from fastgrad.storage.atomic_write import write_atomically
+from fastgrad.storage.damaged_file import open_regular, parsing
 from fastgrad.storage.hdf5_file import h5py_module, read_attributes, read_hdf5, write_hdf5
+from fastgrad.storage.json_text import parse_json
 from fastgrad.variable import Variable
 
 OPTIMIZER = "optimizer_weights/"
@@ -92,21 +94,23 @@ def read(path: Any) -> Saved:
         OSError: it cannot be read.
     """
     source = os.fsdecode(os.fspath(path))
-    with open(path, "rb") as file:
+    with open_regular(path) as file:
         attributes = read_attributes(file, source)
         file.seek(0)
         values = read_hdf5(file, source)
+    with parsing(path, "HDF5 file of a model"):
+        return _saved(attributes, values)
+
+
+def _saved(attributes: dict[str, dict[str, Any]], values: dict[str, np.ndarray]) -> Saved:
     root = _WEIGHTS if _WEIGHTS in attributes else ""
     prefix = f"{root}/" if root else ""
     layers = [*_listed(attributes.get(root, {}), "layer_names"), _TOP]
     groups = [f"{prefix}{layer}" for layer in layers]
     names = [[f"{group}/{name}" for name in _listed(attributes.get(group, {}), "weight_names")] for group in groups]
     of_optimizer = _listed(attributes.get(OPTIMIZER[:-1], {}), "weight_names")
-    try:
-        texts = [attributes[""].get(name) for name in ("model_config", "training_config")]
-        config, training = (None if text is None else json.loads(text) for text in texts)
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{source!r} is no intact HDF5 file of a model: {error}") from error
+    texts = [attributes[""].get(name) for name in ("model_config", "training_config")]
+    config, training = (None if text is None else parse_json(text) for text in texts)
     return Saved(
         config, training, [part for part in names if part], [OPTIMIZER + name for name in of_optimizer], values
     )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import warnings
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -15,9 +17,12 @@ from fastgrad.keras.saving.keras_names import Contents, keras_variables
 from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_keras_object
 from fastgrad.keras.saving.registration import CustomObjectScope, SafeModeScope, in_safe_mode
 from fastgrad.keras.saving.sharing import Sharing
+from fastgrad.keras.weight import MemoryLimit, memory_limit
 from fastgrad.placement import moved
 from fastgrad.storage import tensor_file
+from fastgrad.storage.damaged_file import parsing, reason
 from fastgrad.storage.hdf5_file import h5py_module
+from fastgrad.storage.json_text import parse_json
 from fastgrad.storage.object_graph import misfits, named_variables
 from fastgrad.storage.tensor_file import load_tensors, save_tensors
 from fastgrad.variable import Variable
@@ -105,7 +110,8 @@ def _read(path: Any, is_keras: bool) -> tuple[dict[str, np.ndarray], Any]:
     if is_keras:
         return keras_archive.read_keras_file(path)
     values, texts = load_tensors(path)
-    return values, json.loads(texts[_MODEL]) if _MODEL in texts else None
+    with parsing(path, "file of a model"):
+        return values, parse_json(texts[_MODEL]) if _MODEL in texts else None
 
 
 def load_weights(model: Any, filepath: Any, skip_mismatch: bool = False) -> None:
@@ -238,6 +244,8 @@ def save_model(model: Any, filepath: Any, overwrite: bool = True, **options: Any
         raise ValueError(f"save_model: unknown arguments {sorted(options.keys() - {'zipped'})}.")
     if options.get("zipped") is False:
         raise ValueError("save_model: a model is one file; folders are not written. Leave out `zipped=False`.")
+    if not isinstance(filepath, (str, os.PathLike)):
+        raise ValueError(f"load_model: Argument `filepath` must be a path, got {filepath!r}.")
     is_keras = _checked_ending(filepath, _OF_MODELS)
     if _is_legacy(filepath):
         legacy_h5.write(model, filepath, overwrite)
@@ -269,8 +277,10 @@ def load_model(
     if _is_legacy(filepath):
         saved = legacy_h5.read(filepath)
         ambient = in_safe_mode()
-        with CustomObjectScope(custom_objects), SafeModeScope(safe_mode if ambient is None else ambient):
+        is_safe = safe_mode if ambient is None else ambient
+        with _making(filepath, saved.values, is_safe), CustomObjectScope(custom_objects), SafeModeScope(is_safe):
             model = legacy_h5.model_of(saved, compile)
+        _check_model(model, filepath)
         _assign_legacy(model, saved, False, f"{filepath}")
         return model
     if is_keras and not os.path.isfile(filepath):
@@ -282,11 +292,37 @@ def load_model(
         raise ValueError(
             f"{filepath} holds weights but no model: make the model first, then call `model.load_weights(filepath)`."
         )
-    with Sharing():
+    ambient = in_safe_mode()
+    with _making(filepath, values, safe_mode if ambient is None else ambient), Sharing():
         plain = config if compile else {**config, "compile_config": None}
         model = deserialize_keras_object(plain, custom_objects, safe_mode)
+    _check_model(model, filepath)
     _assign(model, values, is_keras, False, f"{filepath}")
     return model
+
+
+@contextlib.contextmanager
+def _making(path: Any, values: dict[str, np.ndarray], safe_mode: bool) -> Iterator[None]:
+    """A context in which a model is made of a file's configuration: errors name the file, and weights are not much larger than its values."""
+    limit = MemoryLimit(sum(value.nbytes for value in values.values())) if safe_mode else None
+    before = memory_limit.set(limit)
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        if type(error) not in (TypeError, ValueError):
+            raise
+        raise type(error)(f"{error} (The model is that of {os.fsdecode(path)!r}.)") from error
+    except (AttributeError, LookupError, RecursionError) as error:
+        raise ValueError(f"No model can be made of {os.fsdecode(path)!r}: {reason(error)}") from error
+    finally:
+        memory_limit.reset(before)
+
+
+def _check_model(model: Any, path: Any) -> None:
+    from fastgrad.keras.layers.layer import Layer
+
+    if not isinstance(model, Layer):
+        raise ValueError(f"{os.fsdecode(path)} holds no model, but a {type(model).__name__}.")
 
 
 def model_to_json(model: Any, **options: Any) -> str:
@@ -301,8 +337,10 @@ def model_from_json(json_string: str, custom_objects: dict[str, Any] | None = No
     """A new model from ``model.to_json()``; its weights are new, too.
 
     Raises:
-        ValueError: the text is no JSON.
+        ValueError: the text is no JSON, or holds no model.
         TypeError: a class in it is not known.
     """
     with Sharing():
-        return deserialize_keras_object(json.loads(json_string), custom_objects)
+        model = deserialize_keras_object(parse_json(json_string), custom_objects)
+    _check_model(model, "The JSON text")
+    return model

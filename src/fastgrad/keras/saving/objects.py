@@ -11,6 +11,7 @@ import base64
 import importlib
 import inspect
 import marshal
+import reprlib
 import warnings
 from types import CellType, FunctionType
 from typing import Any
@@ -30,6 +31,7 @@ from fastgrad.keras.saving.registration import (
 from fastgrad.keras.saving.sharing import made_once, note_written
 from fastgrad.names import near
 from fastgrad.shape import TensorShape
+from fastgrad.storage.damaged_file import reason
 from fastgrad.tensor import Tensor
 from fastgrad.variable import Variable
 
@@ -204,11 +206,16 @@ def deserialize_keras_object(
 
     Raises:
         TypeError: a class or function that is not known, or a configuration of no known form.
-        ValueError: a lambda in safe mode; a registered name for a class of Keras's.
+        ValueError: a lambda in safe mode; a registered name for a class of Keras's; a configuration that lacks something.
     """
     ambient = in_safe_mode()
     with CustomObjectScope(custom_objects), SafeModeScope(safe_mode if ambient is None else ambient):
-        return _revived(config, options.get("module_objects"))
+        try:
+            return _revived(config, options.get("module_objects"))
+        except (AttributeError, LookupError, RecursionError) as error:
+            raise ValueError(
+                f"No object can be made of this configuration ({reason(error)}): {reprlib.repr(config)}"
+            ) from error
 
 
 def _revived(config: Any, module_objects: dict[str, Any] | None) -> Any:

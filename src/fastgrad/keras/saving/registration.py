@@ -36,6 +36,10 @@ def register_keras_serializable(package: str = "Custom", name: str | None = None
     def decorator(target: Any) -> Any:
         if inspect.isclass(target) and not hasattr(target, "get_config"):
             raise ValueError(f"Cannot register a class that does not have a get_config() method: {target}.")
+        if not hasattr(target, "__name__"):
+            raise AttributeError(
+                f"register_keras_serializable: {target!r} is neither a class nor a function: it has no `__name__`."
+            )
         registered = f"{package}>{name if name is not None else target.__name__}"
         _by_name[registered] = target
         _names[target] = registered

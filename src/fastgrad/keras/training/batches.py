@@ -143,6 +143,8 @@ def checked_size(x: Any, y: Any, sample_weight: Any) -> int:
         raise ValueError(
             "Data must be arrays of samples, whose first dimension counts them; found a scalar. (Nested lists of numbers become arrays with np.array.)"
         )
+    if not arrays:
+        raise ValueError(f"Data must be arrays of samples: x={x!r} holds no array.")
     sizes = {array.shape[0] for array in arrays}
     if len(sizes) != 1:
         parts = [("x", x), ("y", y), ("sample_weight", sample_weight)]
@@ -254,6 +256,9 @@ class Batches:
             raise ValueError(
                 f"When providing `x` as a {type(x).__name__}, `{what}` should not be passed: it is part of `x`."
             )
+        for name, number in (("batch_size", batch_size), ("steps", steps)):
+            if number is not None and not isinstance(number, (int, np.integer)):
+                raise TypeError(f"`{name}` must be a positive integer or None. Received: {name}={number!r}")
         if batch_size is not None and batch_size < 1:
             raise ValueError(f"`batch_size` must be a positive integer or None. Received: batch_size={batch_size}")
         if self._is_arrays:

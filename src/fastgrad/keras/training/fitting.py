@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 
 from fastgrad.keras.training.batches import Batches
+from fastgrad.storage.damaged_file import parsing
+from fastgrad.storage.json_text import parse_json
 from fastgrad.trace.function import Function
 from fastgrad.trace.recording.state import Saved
 
@@ -82,6 +84,7 @@ class Fitting:
             ValueError: it is that of another ``fit``.
         """
         wanted = {"at", *[f"callbacks/{number}" for number in range(len(self._callbacks))]}
+        wanted.update(f"{kind}/{name}" for kind in self._parts for name in ("position", "random"))
         if not wanted <= state.keys() or f"callbacks/{len(self._callbacks)}" in state:
             raise ValueError(
                 "The backup is of a `fit` with other callbacks: delete it, or call `fit` as it was called then."
@@ -90,18 +93,19 @@ class Fitting:
             part.restore(
                 {name.removeprefix(kind + "/"): value for name, value in state.items() if name.startswith(kind)}
             )
-        for number, callback in enumerate(self._callbacks):
-            kept = json.loads(state[f"callbacks/{number}"].tobytes())
-            arrays: dict[str, dict[int, np.ndarray]] = {}
-            for key, value in state.items():
-                if key.startswith(f"callbacks/{number}/"):
-                    name, position = key.split("/")[2:]
-                    arrays.setdefault(name, {})[int(position)] = value
-            kept.update({name: [found[i] for i in sorted(found)] for name, found in arrays.items()})
-            if hasattr(callback, "take_state"):
-                callback.take_state(kept)
-        self.epoch, self.batch, stop = state["at"].tolist()
-        self.model.stop_training = bool(stop)
+        with parsing("The backup", "one of `fit`"):
+            for number, callback in enumerate(self._callbacks):
+                kept = parse_json(state[f"callbacks/{number}"].tobytes())
+                arrays: dict[str, dict[int, np.ndarray]] = {}
+                for key, value in state.items():
+                    if key.startswith(f"callbacks/{number}/"):
+                        name, position = key.split("/")[2:]
+                        arrays.setdefault(name, {})[int(position)] = value
+                kept.update({name: [found[i] for i in sorted(found)] for name, found in arrays.items()})
+                if hasattr(callback, "take_state"):
+                    callback.take_state(kept)
+            self.epoch, self.batch, stop = state["at"].tolist()
+            self.model.stop_training = bool(stop)
 
 
 def _is_arrays(value: Any) -> bool:

@@ -25,7 +25,10 @@ def to_categorical(x: Any, num_classes: int | None = None) -> Any:
         IndexError: a number outside [0, num_classes).
     """
     tensor = as_tensor_or_none(x)
-    numbers = np.asarray(x if tensor is None else tensor._on_host()).astype(np.int64)
+    values = np.asarray(x if tensor is None else tensor._on_host())
+    if values.dtype.kind not in "biuf":
+        raise ValueError(f"to_categorical: x must hold class numbers, got {x!r}.")
+    numbers = values.astype(np.int64)
     if numbers.ndim > 1 and numbers.shape[-1] == 1:
         numbers = numbers.reshape(numbers.shape[:-1])
     count = int(numbers.max()) + 1 if num_classes is None else int(num_classes)

@@ -5,16 +5,21 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import tarfile
 import tempfile
 import urllib.parse
-import zipfile
 from typing import Any
+
+from fastgrad.storage.archive_extraction import unpack
 
 
 def cache_folder() -> str:
-    """Keras's folder: ``KERAS_HOME`` of the environment, else ``~/.keras``."""
-    return os.environ.get("KERAS_HOME") or os.path.join(os.path.expanduser("~"), ".keras")
+    """Keras's folder: ``KERAS_HOME`` of the environment, else ``~/.keras``, or ``.keras`` in the folder of temporary files without a home."""
+    home = os.path.expanduser("~")
+    if not os.access(home, os.W_OK):
+        import tempfile
+
+        home = tempfile.gettempdir()
+    return os.environ.get("KERAS_HOME") or os.path.join(home, ".keras")
 
 
 def get_file(
@@ -44,7 +49,8 @@ def get_file(
         untar, md5_hash, archive_format: older names and a setting of Keras's signature; kinds of archives are recognised.
 
     Raises:
-        ValueError: no address, a path for a name, a download whose checksum is another, an archive that would write elsewhere.
+        ValueError: no address, a path for a name, a download whose checksum is another; an archive that is damaged, would write elsewhere,
+            or announces more than 1,100 times its size.
         ImportError: it has to be downloaded, and pooch is not installed.
         ConnectionError: it can't be downloaded; the message says where to put it by hand.
     """
@@ -111,24 +117,7 @@ def _unpack(path: str, folder: str) -> None:
         return
     scratch = tempfile.mkdtemp(dir=os.path.dirname(folder), prefix=".unpacking-")
     try:
-        if tarfile.is_tarfile(path):
-            with tarfile.open(path) as archive:
-                archive.extraction_filter = getattr(tarfile, "data_filter", None)  # not in every Python 3.10
-                for member in archive:
-                    _check_member(member.name, member.isfile() or member.isdir(), path)
-                    archive.extract(member, scratch)
-        elif zipfile.is_zipfile(path):
-            with zipfile.ZipFile(path) as archive:
-                for name in archive.namelist():
-                    _check_member(name, True, path)
-                archive.extractall(scratch)  # noqa: S202  # names were looked at
-        else:
-            raise ValueError(f"get_file: {path} is neither a zip nor a tar archive.")
+        unpack(path, scratch)
         os.replace(scratch, folder)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-
-
-def _check_member(name: str, is_plain: bool, path: str) -> None:
-    if not is_plain or os.path.isabs(name) or ".." in name.replace("\\", "/").split("/"):
-        raise ValueError(f"get_file: the archive {path} has {name!r}, which is a link or lies outside of it.")

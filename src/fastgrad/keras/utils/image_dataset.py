@@ -14,6 +14,7 @@ from fastgrad.keras.utils.images import load_img, pillow_image
 from fastgrad.keras.utils.labelled_files import FilesRequest, check_request, datasets_of
 
 _ENDINGS = (".bmp", ".gif", ".jpeg", ".jpg", ".png")
+_FORMATS = ("BMP", "GIF", "JPEG", "PNG")
 _MODES = ("rgb", "rgba", "grayscale")
 
 
@@ -104,7 +105,7 @@ def image_dataset_from_directory(
     form = "crop" if crop_to_aspect_ratio else "pad" if pad_to_aspect_ratio else "distort"
 
     def load(path: str) -> np.ndarray:
-        pixels = np.asarray(load_img(path, color_mode))
+        pixels = np.asarray(load_img(path, color_mode, formats=_FORMATS))
         pixels = pixels[:, :, None] if pixels.ndim == 2 else pixels
         fitted = _fitted(pixels, tuple(image_size), method, form)
         return np.ascontiguousarray(fitted.transpose(2, 0, 1)) if is_first else fitted

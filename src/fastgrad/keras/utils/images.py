@@ -6,14 +6,17 @@ import io
 import os
 import pathlib
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from fastgrad.keras.settings import standardize_data_format, standardize_dtype
+from fastgrad.storage.damaged_file import open_regular, parsing
 from fastgrad.tensor import as_tensor_or_none
 
 _MODES = {"grayscale": ("L", "I;16", "I"), "rgb": ("RGB",), "rgba": ("RGBA",)}  # the first is what others become
+_MOST_PIXELS = 8 * 1032  # for each byte: what deflate does with pixels of a bit
 _FILTERS = ("nearest", "bilinear", "bicubic", "hamming", "box", "lanczos")
 
 
@@ -83,6 +86,7 @@ def load_img(
     target_size: Any = None,
     interpolation: str = "nearest",
     keep_aspect_ratio: bool = False,
+    formats: Sequence[str] | None = None,
 ) -> Any:
     """A Pillow image from a file.
 
@@ -92,21 +96,20 @@ def load_img(
         target_size: (height, width) that it is resized to; None keeps its own.
         interpolation: Pillow's filter: ``"nearest"``, ``"bilinear"``, ``"bicubic"``, ``"hamming"``, ``"box"`` or ``"lanczos"``.
         keep_aspect_ratio: whether the middle of the image is cut out in the form of ``target_size``, not distorted.
+        formats: Pillow's names of those that the file may have; default all but PostScript, which is a program.
 
     Raises:
         ValueError: another mode or interpolation.
         TypeError: no path.
         ImportError: without Pillow.
-        OSError: no file, or no image.
+        OSError: no file, no intact image, or one of more than twice ``PIL.Image.MAX_IMAGE_PIXELS`` pixels.
     """
     image = pillow_image()
-    if isinstance(path, (str, bytes, os.PathLike)):
-        path = io.BytesIO(pathlib.Path(os.fsdecode(path)).read_bytes())
-    elif not isinstance(path, io.BytesIO):
+    if not isinstance(path, (str, bytes, os.PathLike, io.BytesIO)):
         raise TypeError(f"path should be path-like or io.BytesIO, not {type(path)}")
     if color_mode not in _MODES:
         raise ValueError('color_mode must be "grayscale", "rgb", or "rgba"')
-    found = image.open(path)
+    found = _decoded(path, formats)
     modes = _MODES[color_mode]
     if found.mode not in modes:
         found = found.convert(modes[0])
@@ -123,6 +126,37 @@ def load_img(
         left, top = (found.width - wide) // 2, (found.height - high) // 2
         box = (left, top, left + wide, top + high)
     return found.resize((width, height), image.Resampling[interpolation.upper()], box=box)
+
+
+def _decoded(path: Any, formats: Sequence[str] | None) -> Any:
+    """The image of a file, with its pixels. Pillow itself looks at no checksums of PNG files, and decodes when pixels are asked for."""
+    image = pillow_image()
+    if isinstance(path, io.BytesIO):
+        data, name = path.getvalue()[path.tell() :], "BytesIO"
+    else:
+        with open_regular(path) as file:
+            data, name = file.read(), os.fsdecode(path)
+    try:
+        with parsing(name, "image", OSError):
+            found = image.open(io.BytesIO(data), formats=formats)
+            if found.format == "EPS":
+                raise ValueError("PostScript is a program, which is not run")
+            if found.width * found.height > _MOST_PIXELS * len(data):
+                raise ValueError(f"it announces {found.width} x {found.height} pixels in {len(data)} bytes")
+            for codec, (_, top, _, bottom), offset, options in found.tile:
+                bytes_of_row = options[1] if codec == "raw" and isinstance(options, tuple) and len(options) > 1 else 0
+                if (bottom - top) * bytes_of_row > len(data) - offset:
+                    raise ValueError("image file is truncated")
+            if found.format == "PNG":
+                found.verify()
+                found = image.open(io.BytesIO(data), formats=formats)
+            found.load()
+            return found
+    except OSError as error:
+        cause = error.__cause__
+        if isinstance(cause, OSError) and type(cause).__name__ == "UnidentifiedImageError":
+            raise type(cause)(f"cannot identify image file {name!r}") from None
+        raise
 
 
 def save_img(

@@ -43,6 +43,8 @@ def pad_sequences(
             f"`dtype` {dtype} is not compatible with `value`'s type: {type(value)}. "
             "Use dtype=object for strings of different lengths."
         )
+    if maxlen is not None and maxlen < 0:
+        raise ValueError(f"pad_sequences: Argument `maxlen` must be at least 0. Received: maxlen={maxlen}")
     length = max(map(len, sequences), default=0) if maxlen is None else maxlen
     shape = next((np.asarray(one).shape[1:] for one in sequences if len(one)), ())
     padded = np.full((len(sequences), length, *shape), value, dtype)

@@ -47,6 +47,8 @@ def _elements(dataset: Any) -> list[Any]:
         return list(dataset)
     if isinstance(dataset, (list, tuple)):
         arrays = [np.asarray(part) for part in dataset]
+        if any(array.ndim == 0 for array in arrays):
+            raise ValueError(f"split_dataset: takes arrays of rows, got numbers: {dataset!r}.")
         if len({len(part) for part in arrays}) != 1:
             raise ValueError(f"split_dataset: the arrays have {[len(part) for part in arrays]} rows.")
         return list(zip(*arrays, strict=True))

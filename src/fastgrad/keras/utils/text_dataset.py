@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pathlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 
 import fastgrad as tf
 from fastgrad.keras.utils.labelled_files import FilesRequest, check_request, datasets_of
+from fastgrad.storage.damaged_file import open_regular
 
 
 def text_dataset_from_directory(
@@ -59,7 +59,8 @@ def text_dataset_from_directory(
 
     def load(path: str) -> np.ndarray:
         text = np.empty((), object)
-        text[()] = pathlib.Path(path).read_bytes()[:max_length]
+        with open_regular(path) as file:
+            text[()] = file.read(-1 if max_length is None else max_length)
         return text
 
     return datasets_of(request, "text", (".txt",), load, tf.string)

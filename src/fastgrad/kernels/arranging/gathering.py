@@ -156,7 +156,7 @@ def reverse_sequences(x, lengths, out, second, between, third, width, batch_firs
                 batch, step = (p, q) if batch_first != 0 else (q, p)
                 size = third if batch_first != 0 else second
                 end = int64(lengths[batch])
-                if end > size:
+                if end < 0 or end > size:
                     return batch
                 turned = end - 1 - step if step < end else step
                 from_p, from_q = (p, turned) if batch_first != 0 else (turned, q)

@@ -102,7 +102,7 @@ def attention(
         words: the state of the generator that draws which weights are dropped; looked at if rate > 0.
         out: (batch, queries, heads, width).
         peaks, shares: (batch, heads, queries).
-        queries, keys, heads, depth, width: sizes, none of them 0, the last two at most `WIDEST`.
+        queries, keys, heads, depth, width: sizes, none of them 0, the last two at most 256.
         shared: of so many queries' heads each head of keys is.
         scale: of the scores.
         causal: whether query i sees the keys up to i only.

@@ -23,7 +23,6 @@ from fastgrad.kernels.functions.vector_math import least
 QUERIES = 64  # of a tile
 KEYS = 64
 CHUNK = 16  # queries that are looked at together
-WIDEST = 256  # the most columns of a head
 
 
 def _far32(zero):
@@ -46,7 +45,7 @@ def padded(columns):
 
 @scalar_function
 def multiply_tile(a, a_at, a_row, a_k, b, b_at, b_k, c, c_at, c_row, accumulate, depth, rows, columns, room):
-    """`multiply_rows` for any number of columns up to `WIDEST`.
+    """`multiply_rows` for any number of columns up to 256 (`WIDEST` in `ops/attention.py`).
 
     Rows of b that do not lie together are copied to `room`: at strides that are powers of two they would push each other out
     of the first cache, in which they are looked for by every few rows of a.

@@ -17,9 +17,9 @@ native wrapper checks.
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
-import threading
 import time
 import types
 import weakref
@@ -32,8 +32,10 @@ from fastgrad.kernels.building import cache, store
 from fastgrad.kernels.building.body import digest, fingerprint, scalar_function
 from fastgrad.kernels.building.collecting import collecting_later
 from fastgrad.kernels.building.jit_switch import jit_is_disabled, refuse_code
+from fastgrad.kernels.building.locks import new_rlock_held_at_fork
 from fastgrad.kernels.building.native import load_function
 from fastgrad.kernels.building.signature import ARRAY_KINDS, LIST_KINDS, SHARE, Parameter, Signature, parse_signature
+from fastgrad.kernels.building.uninterrupted import uninterrupted
 
 __all__ = ["Kernel", "kernel", "scalar_function", "set_compile_messages"]
 
@@ -42,14 +44,10 @@ class _Compilation:
     """The lock that first uses of kernels take, and what is known of compilation for the message about it."""
 
     def __init__(self) -> None:
-        self.lock = threading.RLock()
+        self.lock = new_rlock_held_at_fork()
         self.count = 0
         self.seconds = 0.0
         self.announce = os.environ.get("FASTGRAD_QUIET") != "1"
-
-    def renew_lock(self) -> None:
-        """A forked child has no thread that would release the lock."""
-        self.lock = threading.RLock()
 
     def finished(self, seconds: float) -> None:
         """Note one compilation; say once on a terminal when they have taken over a second."""
@@ -66,8 +64,7 @@ class _Compilation:
 
 
 _compilation = _Compilation()
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_compilation.renew_lock)
+_compiler_lock = new_rlock_held_at_fork()  # LLVM has locks of its own, which a child would find held
 
 
 def set_compile_messages(enabled: bool) -> None:
@@ -186,8 +183,7 @@ class Kernel(dict):
         symbol = f"fastgrad_{self.__name__}_{digest(content.encode())[:24]}"
         entry = store.load(content)
         if entry is None:
-            entry = _compile(self, variables, symbol, numbers)
-            store.save(content, entry)
+            entry = uninterrupted(_compile_and_keep, self, content, variables, symbol, numbers)
         return symbol, entry
 
 
@@ -243,8 +239,7 @@ class _Conversion:
     def text(self, assembly: bool) -> str:
         """The code of the native function as LLVM IR, or as assembly."""
         refuse_code(self.name)
-        from fastgrad.kernels.building import compile as compiler
-
+        compiler = uninterrupted(importlib.import_module, "fastgrad.kernels.building.compile")
         function, variables, noalias, release_gil = self.body
         numbers = _type_numbers(_dtypes_of(self.signature, variables))
         with _compilation.lock:
@@ -355,6 +350,13 @@ def _dtypes_of(signature: Signature, variables: Mapping[str, str]) -> list[np.dt
 
 def _type_numbers(dtypes: list[np.dtype | None]) -> tuple[int | None, ...]:
     return tuple([None if dtype is None else dtype.num for dtype in dtypes])
+
+
+def _compile_and_keep(kernel: Kernel, content: str, *arguments: Any) -> cache.Entry:
+    with _compiler_lock:
+        entry = _compile(kernel, *arguments)
+        store.save(content, entry)
+    return entry
 
 
 def _compile(kernel: Kernel, variables: dict[str, str], symbol: str, numbers: tuple[int | None, ...]) -> cache.Entry:

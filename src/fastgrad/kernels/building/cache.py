@@ -3,12 +3,19 @@
 An entry is `magic | sha256 of all that follows | lengths | key | symbols | object code`. The key is the full text of
 what the code depends on; the file's name is its hash. A bad entry counts as absent. A folder that cannot be used costs
 one line on stderr and nothing else.
+
+Who writes an entry has its code run. So the folder and each entry must belong to the user or to the superuser, and nobody else may be
+able to write to them. The folders above need no such check: an entry is opened relative to the folder that was checked, whatever
+happens to its name meanwhile.
 """
 
 from __future__ import annotations
 
+import errno
 import functools
+import math
 import os
+import stat
 import struct
 import sys
 import time
@@ -23,7 +30,9 @@ LIMIT_BYTES = 256 << 20
 INSTALLED = os.path.join(os.path.dirname(os.path.dirname(__file__)), "installed")
 """The folder of what a wheel brings: a file of entries for each level of processors (`isa.LEVELS`)."""
 
+_CREATE = "create table entries (name text primary key, entry blob) without rowid"
 _SELECT = "select entry from entries where name = ?"
+_SCHEMA = "select type, sql from sqlite_master where name = 'entries'"
 
 _LENGTHS = struct.Struct("<QQQ")
 _DAY = 86400.0
@@ -49,7 +58,10 @@ def cache_folder() -> str | None:
         return chosen
     from platformdirs import user_cache_dir
 
-    folder = user_cache_dir("fastgrad")
+    try:
+        folder = user_cache_dir("fastgrad")
+    except RuntimeError:  # newer versions of platformdirs raise it where there is no home folder
+        return None
     return folder if os.path.isabs(folder) else None
 
 
@@ -58,10 +70,9 @@ def load(key: str) -> Entry | None:
     folder = cache_folder()
     if folder is None:
         return None
-    path = _path(folder, key)
-    entry = _read(path, key)
+    entry = read(folder, key)
     if entry is not None:
-        _touch(path)
+        _touch(_path(folder, key))
     return entry
 
 
@@ -73,18 +84,24 @@ def load_installed(level: str, key: str) -> Entry | None:
     import sqlite3
 
     try:
-        row = _database(path, os.getpid()).execute(_SELECT, (_name(key),)).fetchone()
-    except sqlite3.DatabaseError:
+        database = _database(path, os.getpid())
+        row = None if database is None else database.execute(_SELECT, (_name(key),)).fetchone()
+    except (sqlite3.Error, ValueError):  # names that are no UTF-8 are a ValueError
         return None
-    return None if row is None else _unpack(row[0], key)
+    return None if row is None or type(row[0]) is not bytes else _unpack(row[0], key)
 
 
 @functools.cache
 def _database(path: str, process: int) -> Any:
-    """A connection to a file of entries; each process has its own, as SQLite asks for."""
+    """A connection to a file of entries, each process its own, as SQLite asks for; None if they are no plain table, but computed."""
     import sqlite3
 
-    return sqlite3.connect(f"file:{path}?mode=ro&immutable=1", uri=True, check_same_thread=False)
+    connection = sqlite3.connect(f"file:{path}?mode=ro&immutable=1", uri=True, check_same_thread=False)
+    return (
+        connection
+        if connection.execute(_SCHEMA).fetchall() == [("table", _CREATE.replace("create table", "CREATE TABLE"))]
+        else None
+    )
 
 
 def pack(folder: str, path: str) -> int:
@@ -95,36 +112,79 @@ def pack(folder: str, path: str) -> int:
         os.unlink(path)
     os.makedirs(os.path.dirname(path), exist_ok=True)
     with sqlite3.connect(path) as connection:
-        connection.execute("create table entries (name text primary key, entry blob) without rowid")
+        connection.execute(_CREATE)
         names = sorted(name for name in os.listdir(folder) if name.endswith(SUFFIX))
         for name in names:
-            with open(os.path.join(folder, name), "rb") as file:
-                connection.execute("insert into entries values (?, ?)", (name, file.read()))
+            connection.execute("insert into entries values (?, ?)", (name, _contents(folder, name)))
     connection.close()
     return len(names)
 
 
 def read(folder: str, key: str) -> Entry | None:
     """The entry of a key in a folder, or None if there is none that is whole and for exactly this key."""
-    return _read(_path(folder, key), key)
-
-
-def _read(path: str, key: str) -> Entry | None:
     try:
-        with open(path, "rb") as file:
-            blob = file.read()
+        blob = _contents(folder, _name(key))
+    except PermissionError as error:
+        _warn(f"{error.filename}: {error.strerror}")
+        return None
     except OSError:
         return None
     return _unpack(blob, key)
+
+
+def _contents(folder: str, name: str) -> bytes:
+    """The bytes of an entry.
+
+    Raises:
+        PermissionError: somebody else owns the folder or the entry, or may write to it.
+        OSError: it can't be read.
+    """
+    if os.name == "nt":  # where modes and owners mean something else
+        with open(os.path.join(folder, name), "rb") as file:
+            return file.read()
+    place = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        _check_owner(os.fstat(place), folder)
+        handle = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=place)
+    finally:
+        os.close(place)
+    with os.fdopen(handle, "rb") as file:
+        status = os.fstat(handle)
+        _check_owner(status, os.path.join(folder, name))
+        return file.read() if stat.S_ISREG(status.st_mode) else b""
+
+
+def _check_owner(status: os.stat_result, path: str) -> None:
+    """Raises PermissionError if a folder or file belongs to somebody else, or somebody else may write to it."""
+    user = os.geteuid()
+    if status.st_uid not in (user, 0):
+        raise PermissionError(errno.EPERM, "it belongs to another user, whose code would be run", path)
+    writers = status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    if writers & stat.S_IWOTH or (writers and not _is_private_group(status.st_gid, user)):
+        raise PermissionError(errno.EPERM, f"others may write to it, and so have code run: chmod go-w {path}", path)
+
+
+def _is_private_group(group: int, user: int) -> bool:
+    """True for a group that has the name of the user, and nobody else in it, as many systems make one for each user."""
+    import grp
+    import pwd
+
+    try:
+        members, name = grp.getgrgid(group), pwd.getpwuid(user).pw_name
+    except KeyError:
+        return False
+    return members.gr_name == name and set(members.gr_mem) <= {name}
 
 
 def write(folder: str, key: str, entry: Entry) -> None:
     """Writes an entry to a folder so that other processes see all of it or nothing.
 
     Raises:
-        OSError: it can't be written.
+        OSError: it can't be written. (PermissionError: the folder belongs to somebody else, or somebody else may write to it.)
     """
-    os.makedirs(folder, exist_ok=True)
+    os.makedirs(folder, mode=0o700, exist_ok=True)
+    if os.name != "nt":
+        _check_owner(os.stat(folder), folder)
     _write(_path(folder, key), _pack(key, entry))
 
 
@@ -205,6 +265,8 @@ def _unpack(blob: bytes, key: str) -> Entry | None:
     rest = blob[start:]
     if not blob.startswith(MAGIC) or digest(rest).encode() != blob[len(MAGIC) : start]:
         return None
+    if len(rest) < _LENGTHS.size:
+        return None
     key_length, symbols_length, code_length = _LENGTHS.unpack_from(rest)
     symbols_at = _LENGTHS.size + key_length
     code_at = symbols_at + symbols_length
@@ -229,7 +291,7 @@ def _write(path: str, blob: bytes) -> None:
 def _touch(path: str) -> None:
     """Note a use, at most once a day, for the choice of what to remove."""
     try:
-        if time.time() - os.stat(path).st_mtime > _DAY:
+        if abs(time.time() - os.stat(path).st_mtime) > _DAY:  # a clock that was set back left a time to come
             os.utime(path)
     except OSError:
         return  # a folder that is only readable still serves
@@ -242,14 +304,16 @@ def _evict(folder: str) -> None:
         for file in files:
             try:
                 status = file.stat(follow_symlinks=False)
+                age = now - status.st_mtime
                 if file.name.endswith(SUFFIX) and file.is_file(follow_symlinks=False):
-                    entries.append((status.st_mtime, status.st_size, file.path))
+                    # What is from the future would else stay, and what is new go, until the clock is there.
+                    entries.append((age if age > -_DAY else math.inf, status.st_size, file.path))
                     total += status.st_size
-                elif file.name.startswith(WRITING) and now - status.st_mtime > _DAY:
+                elif file.name.startswith(WRITING) and abs(age) > _DAY:
                     os.unlink(file.path)
             except FileNotFoundError:
                 continue  # another process removed it
-    for _, size, path in sorted(entries):
+    for _, size, path in sorted(entries, reverse=True):
         if total <= LIMIT_BYTES:
             break
         try:
@@ -264,6 +328,6 @@ def _warn(reason: str) -> None:
         _warnings_given.append(reason)
         print(
             f"fastgrad: cannot use the kernel cache ({reason}); kernels are compiled again in every process. "
-            "Set FASTGRAD_CACHE_DIR to a folder that can be written.",
+            "Set FASTGRAD_CACHE_DIR to a folder of your own that can be written.",
             file=sys.stderr,
         )

@@ -18,7 +18,7 @@ from fastgrad.kernels.building.frontend import Type, lowered
 from fastgrad.kernels.building.intrinsics import cpu
 from fastgrad.kernels.building.isa import features_for_loops
 from fastgrad.kernels.building.library_calls import PREFIX, definitions
-from fastgrad.kernels.building.native import initialize_llvm, target, undefined_symbols
+from fastgrad.kernels.building.native import initialize_llvm, run_passes, target, undefined_symbols
 from fastgrad.kernels.building.signature import ARRAY_KINDS, LIST_KINDS, Parameter, Signature
 from fastgrad.kernels.building.wrapper import (
     NDARRAY_TYPE,
@@ -195,8 +195,8 @@ def _optimise(module: Any, symbol: str, inline: bool) -> None:
     options = llvm.create_pipeline_tuning_options(speed_level=3)
     options.loop_vectorization = options.slp_vectorization = True
     builder = llvm.create_pass_builder(machine, options)
-    builder.getModulePassManager().run(module, builder)
+    run_passes(builder.getModulePassManager(), module, builder)
     if inline:
         after = llvm.create_new_module_pass_manager()
         after.add_always_inliner_pass()
-        after.run(module, builder)
+        run_passes(after, module, builder)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import importlib
 import struct
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
@@ -12,6 +13,7 @@ import numpy as np
 
 from fastgrad.kernels.building import bounds
 from fastgrad.kernels.building.collecting import collecting_later
+from fastgrad.kernels.building.uninterrupted import uninterrupted
 
 _METH_FASTCALL = 0x80
 _SYMBOL_TABLE = 2  # ELF's SHT_SYMTAB
@@ -31,8 +33,7 @@ class _MethodDef(ctypes.Structure):
 def initialize_llvm() -> Any:
     """Llvmlite's binding, ready to make code for this machine."""
     with collecting_later():
-        import llvmlite.binding as llvm
-
+        llvm = uninterrupted(importlib.import_module, "llvmlite.binding")
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     return llvm
@@ -72,6 +73,16 @@ def _this_machine() -> Machine:
     except RuntimeError:
         features = ""
     return Machine(llvm.get_process_triple(), llvm.get_host_cpu_name(), features)
+
+
+def run_passes(manager: Any, module: Any, builder: Any) -> None:
+    """Runs a pass manager once, and frees it: llvmlite (0.46 to 0.50) would leave its passes, some 90 KB for each compilation."""
+    import llvmlite.binding as llvm
+
+    manager.run(module, builder)
+    if "_dispose" not in vars(type(manager)):  # else a later llvmlite frees it
+        llvm.ffi.lib.LLVMPY_DisposeNewModulePassManger(manager)
+        manager.detach()
 
 
 def undefined_symbols(code: bytes) -> list[str] | None:

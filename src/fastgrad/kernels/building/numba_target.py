@@ -190,7 +190,7 @@ class KernelLibrary(codegen.CodeLibrary):  # type: ignore[misc]  # Numba has no 
         module = llvm.parse_assembly(cgutils.normalize_ir_text(str(ir_module)))
         for function in module.functions:
             if not function.is_declaration and function.linkage == llvm.Linkage.external:
-                function.linkage = "linkonce_odr"  # two libraries may bring the same one
+                function.linkage = "weak_odr"  # two libraries may bring the same one
         self._own.append(module)
 
     def add_bitcode(self, code: bytes) -> None:

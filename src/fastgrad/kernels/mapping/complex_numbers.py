@@ -63,6 +63,8 @@ BINARY = [
     "xlogy",
     "xlog1py",
     "pow",
+    "rsqrt_gradient",
+    "reciprocal_gradient",
 ]
 
 
@@ -297,6 +299,13 @@ def combined(mode, a, b, c, d):
         return (a, b) if nothing else (p, q)
     if mode == 11:
         return power(a, b, c, d)
+    if mode in (12, 13):
+        if nothing:
+            return a, b
+        p, q = c * c - d * d, 2.0 * (c * d)
+        if mode == 12:
+            p, q = 0.5 * (p * c - q * d), 0.5 * (p * d + q * c)
+        return b * q - a * p, -(a * q + b * p)
     p, q = logarithm(c, d) if mode == 9 else logarithm_of_sum(c, d)
     return a * p - b * q, a * q + b * p
 

@@ -22,6 +22,7 @@ from fastgrad.kernels.building.build import kernel
 from fastgrad.kernels.functions.power import power
 from fastgrad.kernels.functions.vector_math import exp, log
 from fastgrad.kernels.mapping.half import through_float32
+from fastgrad.kernels.mapping.special import dawsn, digamma, spence
 from fastgrad.kernels.running.launch import Input, Launch, Launches, Operand, Output, Scratch, Spec
 
 FLOATS = ("float32", "float64")
@@ -164,19 +165,19 @@ def of_one_to_pair(x, y, x_step, function, which, first, last):
 
 
 @kernel("x: in[T], y: out[T], x_step: int, function: int, first: int, last: int", T=FLOATS)
-def of_one_but_poles(x, y, x_step, function, first, last):
-    """y = function(x), NaN at 0, -1, -2 ..."""
-    for i in range(first, last):
-        value = float64(x[i * x_step])
-        y[i] = T(math.nan) if value <= 0 and value == round_down(value) else T(call_real(function, value))
-
-
-@kernel("x: in[T], y: out[T], x_step: int, function: int, first: int, last: int", T=FLOATS)
 def of_one_from_zero(x, y, x_step, function, first, last):
     """y = function(x), NaN below 0."""
     for i in range(first, last):
         value = float64(x[i * x_step])
         y[i] = T(math.nan) if value < 0 else T(call_real(function, value))
+
+
+@kernel("x: in[T], y: out[T], x_step: int, function: int, first: int, last: int", T=FLOATS)
+def of_one_if_finite(x, y, x_step, function, first, last):
+    """y = function(x), NaN at infinities."""
+    for i in range(first, last):
+        value = float64(x[i * x_step])
+        y[i] = T(math.nan) if abs(value) == math.inf else T(call_real(function, value))
 
 
 @kernel("x: in[E], y: out[E], x_step: int, gammaln: int, first: int, last: int", E=FLOATS, T=("float64",))
@@ -194,7 +195,7 @@ def hurwitz_zeta(s, q):
         return math.inf if s == 1 else math.nan
     if q <= 0:
         if q == round_down(q):
-            return math.inf
+            return math.inf if s == 2.0 * round_down(0.5 * s) else math.nan
         if s != round_down(s):
             return math.nan
     if q == math.inf:
@@ -262,7 +263,7 @@ def igamma_slope(a, x, y, a_step, x_step, psi, gammaln, first, last):
     """The derivative of the incomplete gamma function P(a, x) with respect to a, by its series (DLMF 8.11.4)."""
     for i in range(first, last):
         order, value = T(a[i * a_step]), T(x[i * x_step])
-        if not (order > 0 and value >= 0 and order < math.inf and value < math.inf):
+        if not (order > 0 and value >= 0 and order < math.inf):
             y[i] = math.nan
             continue
         if value == 0 or value >= order + 60.0 + 36.0 * math.sqrt(order if order > 1 else 1.0):
@@ -300,11 +301,33 @@ def address_of(name: str, signature: str) -> int | None:
     return None
 
 
+@functools.cache
+def address_in_c_library(name: str) -> int | None:
+    """Where a function of the C library is that takes and returns a float64; None if it has none of this name."""
+    import ctypes
+
+    try:
+        function = getattr(ctypes.CDLL(None), name)
+    except (OSError, TypeError, AttributeError):  # Windows has no library of the whole process
+        return None
+    return ctypes.cast(function, ctypes.c_void_p).value
+
+
+BETTER_IN_C = {"gammaln": "lgamma", "j0": "j0", "j1": "j1", "y0": "y0", "y1": "y1"}
+"""Functions of SciPy with those of the C library that are exact beside their zeros, where SciPy's have no digit right."""
+
+
 def _real(name: str, count: int) -> int | None:
+    if name in BETTER_IN_C and (address := address_in_c_library(BETTER_IN_C[name])) is not None:
+        return address  # the int that kernels pass after the numbers lies in a register that these do not read
     return address_of(name, f"double ({'double, ' * count}int __pyx_skip_dispatch)")
 
 
-OF_ONE = {"everywhere": of_one, "but poles": of_one_but_poles, "from zero": of_one_from_zero}
+OF_ONE = {
+    "everywhere": of_one,
+    "from zero": of_one_from_zero,
+    "if finite": of_one_if_finite,
+}
 """The kernels of functions of one number by where these are defined."""
 
 
@@ -343,6 +366,21 @@ def _with_functions(
     if None in addresses or not found.known or inputs[0].dtype.name not in FLOATS:
         return None
     return found.then(kernel[inputs[0].dtype, np.dtype(np.float64)], *addresses)
+
+
+def digamma_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
+    """``tf.math.digamma``."""
+    return _with_functions(inputs, outputs, kernel=digamma, functions=("psi",))
+
+
+def dawsn_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
+    """``tf.math.special.dawsn``."""
+    return _with_functions(inputs, outputs, kernel=dawsn, functions=("dawsn",))
+
+
+def spence_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
+    """``tf.math.special.spence``."""
+    return _with_functions(inputs, outputs, kernel=spence, functions=())
 
 
 def lgamma_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:

@@ -18,9 +18,9 @@ from fastgrad.kernels.reducing.row_blocks import (
     SEGMENT,
     add_parts,
     clear,
+    distance_sums_of,
     rows_together,
     square_sums_of,
-    sums_of,
 )
 from fastgrad.kernels.running.launch import Input, Launch, Launches, Output, Scratch, Spec, only
 
@@ -36,18 +36,27 @@ NEAR = 1 << 16  # elements up to which threads that have rows of their own sum t
     T=FLOATS,
 )
 def layer_norm(x, gamma, beta, y, mean, inverse, columns, epsilon, first, last):
-    """The result, and each row's mean and 1 / sqrt(variance + epsilon) for the gradient."""
+    """The result, and each row's mean and 1 / sqrt(variance + epsilon) for the gradient.
+
+    The mean is that of distances from the first element, which lose no digits. The square of what the rounded mean lacks is taken from the
+    variance.
+    """
     parts, across = local_array(T, 256), local_array(T, 256)
-    centres, totals = local_array(T, 16), local_array(float64, 16)
+    centres, totals, lacks = local_array(T, 16), local_array(float64, 16), local_array(float64, 16)
     together = rows_together(columns)
     for top in range(first, last, together):
         rows = least(together, last - top)
-        sums_of(x, top, rows, columns, parts, across, totals)
-        for k in range(PARTS):
-            centres[k] = T(totals[k] / float64(columns))
+        for k in range(rows):
+            centres[k] = x[(top + k) * columns] if columns > 0 else T(0)
+        distance_sums_of(x, centres, top, rows, columns, parts, across, totals)
+        for k in range(rows):
+            exact = float64(centres[k]) + totals[k] / float64(columns)
+            centres[k] = T(exact)
+            lacks[k] = exact - float64(centres[k])
         square_sums_of(x, centres, top, rows, columns, parts, across, totals)
-        for k in range(PARTS):
-            totals[k] = float64(1) / math.sqrt(totals[k] / float64(columns) + epsilon)
+        for k in range(rows):
+            variance = totals[k] / float64(columns) - lacks[k] * lacks[k]
+            totals[k] = float64(1) / math.sqrt((variance if variance > 0 else variance * float64(0)) + epsilon)
         for k in range(rows):
             at = (top + k) * columns
             centre, scale = centres[k], T(totals[k])

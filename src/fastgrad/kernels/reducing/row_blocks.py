@@ -49,6 +49,9 @@ def add_parts(parts, rows, across, totals):
 @scalar_function
 def greatest_parts(parts, rows, across, peaks):
     """Sets the peaks of rows, an array of T, to the greatest of their parts; NaN may be passed over."""
+    if rows < PARTS:  # the others are compared, too, and their peaks not used
+        for i in range(PARTS * PARTS):
+            across[i] = T(0)
     pack_panel(parts, 0, 1, PARTS, across, PARTS, PARTS, rows)
     for i in range(1, PARTS):
         for k in range(PARTS):
@@ -75,6 +78,30 @@ def sums_of(x, top, rows, columns, parts, across, totals):
             if left + SEGMENT >= columns:
                 for i in range(columns - whole):
                     part[i] += x[at + whole + i]
+            for i in range(PARTS):
+                parts[PARTS * k + i] = part[i]
+        add_parts(parts, rows, across, totals)
+
+
+@scalar_function
+def distance_sums_of(x, centres, top, rows, columns, parts, across, totals):
+    """The sums of what the elements of row k are above centres[k], likewise."""
+    part = local_array(T, 16)
+    whole = columns // PARTS * PARTS
+    clear(totals)
+    for left in range(0, columns, SEGMENT):
+        right = least(whole, left + SEGMENT)
+        for k in range(rows):
+            at = (top + k) * columns
+            centre = centres[k]
+            for i in range(PARTS):
+                part[i] = T(0)
+            for c in range(left, right, PARTS):
+                for i in range(PARTS):
+                    part[i] += x[at + c + i] - centre
+            if left + SEGMENT >= columns:
+                for i in range(columns - whole):
+                    part[i] += x[at + whole + i] - centre
             for i in range(PARTS):
                 parts[PARTS * k + i] = part[i]
         add_parts(parts, rows, across, totals)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.kernels.building.body import scalar_function
+from fastgrad.kernels.building.body import local_array, scalar_function
 from fastgrad.kernels.building.build import kernel
 from fastgrad.kernels.functions.vector_math import exp, log1p
 from fastgrad.kernels.mapping.half import through_float32
@@ -17,11 +17,60 @@ from fastgrad.kernels.running.launch import Input, Launches, Output, Spec, only
 
 INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
 FLOATS = ("float32", "float64")
+COLUMNS = 64  # that are summed side by side
+
+
+@scalar_function
+def lost(total, value, larger):
+    """What the rounding of `total + value` to `larger` took away (Knuth's TwoSum); 0 where the sum is not finite."""
+    part = larger - total
+    error = (total - (larger - part)) + (value - part)
+    return error if math.fabs(larger) < math.inf else T(0)
 
 
 @kernel(
     "x: in[T], y: out[T], size: int, inner: int, exclusive: int, reverse: int, first: int, last: int",
-    T=(*FLOATS, *INTEGERS),
+    T=FLOATS,
+)
+def running_sum_of_floats(x, y, size, inner, exclusive, reverse, first, last):
+    """`running_sum` with what each addition loses, so that the error does not grow with the size (Ogita, Rump and Oishi 2005)."""
+    totals = local_array(T, 64)
+    rests = local_array(T, 64)
+    step = -inner if reverse != 0 else inner
+    for outer in range(first, last):
+        start = (outer * size + (size - 1 if reverse != 0 else 0)) * inner
+        if inner == 1:
+            total, rest, at = T(0), T(0), start
+            for block in range(0, size, 8):
+                part = T(0)  # sums of blocks do not wait for each other
+                for _ in range(8 if block + 8 <= size else size - block):
+                    before = part
+                    part += x[at]
+                    y[at] = total + (rest + (before if exclusive != 0 else part))
+                    at += step
+                larger = total + part
+                rest += lost(total, part, larger)
+                total = larger
+            continue
+        for column in range(0, inner, COLUMNS):
+            count = COLUMNS if column + COLUMNS <= inner else inner - column
+            for i in range(count):
+                totals[i] = T(0)
+                rests[i] = T(0)
+            for k in range(size):
+                at = start + column + k * step
+                for i in range(count):
+                    value, total = x[at + i], totals[i]
+                    larger = total + value
+                    rest = rests[i] + lost(total, value, larger)
+                    y[at + i] = total + rests[i] if exclusive != 0 else larger + rest
+                    totals[i] = larger
+                    rests[i] = rest
+
+
+@kernel(
+    "x: in[T], y: out[T], size: int, inner: int, exclusive: int, reverse: int, first: int, last: int",
+    T=INTEGERS,
 )
 def running_sum(x, y, size, inner, exclusive, reverse, first, last):
     """The sums of the elements up to each, which are without it if `exclusive`, from the end if `reverse`."""
@@ -122,7 +171,9 @@ def recurrence(a, b, y, size, inner, reverse, first, last):
 # ---- the rows of the table that they are ---------------------------------------------------------------
 
 
-def _running(kernel: Any, dtypes: tuple[str, ...], complex_too: bool = False) -> Callable[..., Launches | None]:
+def _running(
+    kernel: Any, dtypes: tuple[str, ...], of_floats: Any = None, complex_too: bool = False
+) -> Callable[..., Launches | None]:
     @through_float32
     def launches(
         inputs: Sequence[Spec], outputs: Sequence[Spec], axis: int, exclusive: bool, reverse: bool
@@ -135,7 +186,7 @@ def _running(kernel: Any, dtypes: tuple[str, ...], complex_too: bool = False) ->
             return None
         sizes = x.shape[axis], inner, int(exclusive), int(reverse)
         return only(
-            kernel[dtype],
+            (of_floats if of_floats is not None and dtype.kind == "f" else kernel)[dtype],
             Input(0),
             Output(0),
             *sizes,
@@ -147,7 +198,7 @@ def _running(kernel: Any, dtypes: tuple[str, ...], complex_too: bool = False) ->
     return launches
 
 
-cumsum_launches = _running(running_sum, (*FLOATS, *INTEGERS), complex_too=True)
+cumsum_launches = _running(running_sum, (*FLOATS, *INTEGERS), running_sum_of_floats, complex_too=True)
 cumprod_launches = _running(running_product, (*FLOATS, *INTEGERS))
 cumulative_logsumexp_launches = _running(running_logsumexp, FLOATS)
 

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad.kernels.building.jit_switch import jit_is_disabled
+from fastgrad.kernels.building.locks import new_lock
 from fastgrad.kernels.running import driver
 from fastgrad.kernels.running.processors import default_threads
 from fastgrad.kernels.running.spreading import Spreading
@@ -43,7 +44,7 @@ class Team:
     """
 
     def __init__(self) -> None:
-        self.lock = threading.Lock()
+        self.lock = new_lock()
         self._threads = min(default_threads(), driver.MOST_THREADS)
         self._workers: list[threading.Thread] = []
         self._wakers: list[threading.Semaphore] = []
@@ -79,19 +80,18 @@ class Team:
                 waker.release()
         return words
 
-    def taken(self) -> bool:
-        """Takes the lock for a program, unless another has it or it is better to run alone."""
-        if self._threads == 1 or not self.lock.acquire(blocking=False):
+    def is_better(self) -> bool:
+        """Whether a program should take the lock: there are workers, no other program has them, and it is not better to run alone."""
+        if self._threads == 1 or self.lock.locked():
             return False
         if self._alone_until:
             if _clock() < self._alone_until:
-                self.lock.release()
                 return False
             self._alone_until = 0
         return True
 
     def finished(self) -> None:
-        """The program that has taken the lock is done."""
+        """The program that has the lock is done."""
         stalled, shared = int(self.words[driver.STALLED]), int(self.words[driver.SHARED])
         self.words[driver.STALLED] = self.words[driver.SHARED] = 0
         if 2 * stalled > shared:  # alone it would have taken less time, or not much more
@@ -102,7 +102,6 @@ class Team:
         if shared and time.monotonic() >= self._look_again:
             self._spreading.move_apart()
             self._look_again = time.monotonic() + BETWEEN_LOOKS
-        self.lock.release()
 
     def _start(self) -> None:
         self._end()
@@ -141,10 +140,6 @@ class Team:
         """The workers come back when they are needed."""
         self.lock.release()
 
-    def after_fork_in_child(self) -> None:
-        """The thread that held the lock is this one's twin."""
-        self.lock = threading.Lock()
-
     def end(self) -> None:
         """Ends the workers, at the interpreter's exit."""
         if self.lock.acquire(timeout=1.0):
@@ -166,21 +161,23 @@ def _work(words: np.ndarray, number: int, waker: threading.Semaphore) -> None:
 
 def begin_shared(objects: tuple[Any, ...], words: np.ndarray, stop: int) -> int:
     """`driver.begin` with the team, or without the GIL alone where another program has the team."""
-    if team.taken():
-        try:
-            return int(driver.begin_with_team(objects, words, team.ready(), stop))
-        finally:
-            team.finished()
+    if team.is_better():
+        with team.lock:  # by this statement: Ctrl-C does not come between taking it and what gives it back
+            try:
+                return int(driver.begin_with_team(objects, words, team.ready(), stop))
+            finally:
+                team.finished()
     return int(driver.begin_released(objects, words, stop))
 
 
 def go_on_shared(words: np.ndarray, start: int, stop: int) -> int:
     """`driver.go_on` likewise."""
-    if team.taken():
-        try:
-            return int(driver.go_on_with_team(words, team.ready(), start, stop))
-        finally:
-            team.finished()
+    if team.is_better():
+        with team.lock:
+            try:
+                return int(driver.go_on_with_team(words, team.ready(), start, stop))
+            finally:
+                team.finished()
     return int(driver.go_on_released(words, start, stop))
 
 
@@ -192,5 +189,4 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(
         before=team.before_fork,
         after_in_parent=team.after_fork_in_parent,
-        after_in_child=team.after_fork_in_child,
     )

@@ -18,6 +18,7 @@ import numpy as np
 
 from fastgrad import nest
 from fastgrad.composite import Composite
+from fastgrad.kernels.building.locks import give_back
 from fastgrad.placement import placement
 from fastgrad.recording import recorders
 from fastgrad.tensor import Tensor
@@ -55,7 +56,7 @@ class _Writer:
         # The driver looks at the shape, dtype and layout of every array that it is given.
         self._looked_at = {number for number, _ in program.plan.arguments} if self.is_single else set()
         self.releases = self.is_single and bool(program.plan.written)
-        self.scope |= {"recorders": recorders, "gate": turns.gate, "writing": writing}
+        self.scope |= {"recorders": recorders, "gate": turns.gate, "writing": writing, "give_back": give_back}
         self.scope["GuardError"] = GuardError
         self.lines: list[str] = []
         self.arrays: list[str] = []
@@ -329,12 +330,15 @@ def entry_of(
             *[f"        {line}" for line in checks],
             "    except (AttributeError, KeyError, TypeError, ValueError): return MISS",
             "    lock = writing.lock",
-            "    lock.acquire()",  # half the cost of a with statement
+            "    taken = False",
             "    try:",
+            "        taken = lock.acquire()",  # half the cost of a with statement
             *(["        if shared[0] != sharing.last: shared[0] = sharing.last; release()"] if writer.releases else []),
             *[f"        {line}" for line in run],
             "    except (GuardError, Unfit): return MISS",
-            "    finally: lock.release()",
+            "    finally:",
+            "        if taken: lock.release()",
+            "        else: give_back(lock)",
             *[f"    {line}" for line in returns],
             "",
         ]

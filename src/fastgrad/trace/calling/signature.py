@@ -226,6 +226,10 @@ class Signature:
             )
         self.whole = found.replace(parameters=list(found.parameters.values())[skip:])
         self._name = getattr(function, "__name__", type(function).__name__)
+        if input_signature is not None and not isinstance(input_signature, (list, tuple)):
+            raise TypeError(
+                f"tf.function: input_signature must be a list or tuple of tf.TensorSpec, got {input_signature!r}."
+            )
         self._specs = None if input_signature is None else list(input_signature)
         parameters = list(self.whole.parameters.values())
         self._simple = (
@@ -329,7 +333,7 @@ class Signature:
         return tensor
 
 
-def stand_ins(call: Call, ask: Callable[[str], None]) -> tuple[list[Tensor], list[Any]]:
+def stand_ins(call: Call, ask: Callable[[str, int], None]) -> tuple[list[Tensor], list[Any]]:
     """Tensors for the arrays of a call, and what the recorded function gets for each of its leaves.
 
     They are tensors of their own: one that is captured, too, is a constant there, and an input here. Tapes that watch
@@ -337,7 +341,7 @@ def stand_ins(call: Call, ask: Callable[[str], None]) -> tuple[list[Tensor], lis
 
     Args:
         call: the call.
-        ask: told the label of a float whose Python value is asked for.
+        ask: told the label of a float whose Python value is asked for, and the number of its array.
     """
     tensors = [
         TABLE["identity"](given) if recorders.active and isinstance(given, Tensor) else Tensor(array)
@@ -346,14 +350,15 @@ def stand_ins(call: Call, ask: Callable[[str], None]) -> tuple[list[Tensor], lis
     for tensor, given in zip(tensors, call.given, strict=True):
         if not isinstance(given, Tensor) or hasattr(given, "_unplaced"):
             tensor._unplaced = True
-    rest = iter(tensors)
+    rest = iter(enumerate(tensors))
     leaves: list[Any] = []
     for label, leaf, value in zip(call.labels, call.leaves, call.values, strict=True):
         kind = leaf[0]
         if kind == "tensor":
-            leaves.append(next(rest))
+            leaves.append(next(rest)[1])
         elif kind == "float":
-            leaves.append(Scalar(next(rest), functools.partial(ask, label)))
+            number, tensor = next(rest)
+            leaves.append(Scalar(tensor, functools.partial(ask, label, number)))
         elif kind == "same as":
             leaves.append(leaves[leaf[1]])
         else:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from typing import Any
 
+from fastgrad.kernels.building.locks import give_back, new_rlock
 from fastgrad.variable import writing
 
 gate = [0]
@@ -19,45 +19,62 @@ _PATIENCE = 10.0
 """Seconds to wait for another thread's recording, which may itself be waiting for this thread."""
 
 
-class _Turns:
-    def __init__(self) -> None:
-        self.renew()
+NOT_MINE = object()
+"""What ``recorded`` and ``replayed`` give where the turn could not be had: another thread's recording takes too long."""
 
-    def renew(self) -> None:
-        """A forked child has no thread that would release the lock."""
-        self.recording = threading.RLock()
-        gate[0] = int(eagerly[0])
+
+class _Turns:
+    """The lock of recordings and replays, held by the thread whose turn it is."""
+
+    def __init__(self) -> None:
+        self.lock = new_rlock()
 
 
 turns = _Turns()
+
+
+def _open_gate() -> None:
+    """A forked child has no other thread that records."""
+    gate[0] = int(eagerly[0])
+
+
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=turns.renew)
+    os.register_at_fork(after_in_child=_open_gate)
 
 
-@contextmanager
-def recording() -> Iterator[bool]:
-    """The turn of a recording; False if it could not be had, because another thread's takes too long."""
-    if not turns.recording.acquire(timeout=_PATIENCE):
-        yield False
-        return
-    gate[0] += 1
+# Not context managers: Ctrl-C may come before the first line of an `__exit__` that is written in Python.
+
+
+def recorded(work: Callable[[], Any]) -> Any:
+    """What ``work()`` gives, as a recording; or ``NOT_MINE``."""
+    mine = None
     try:
+        mine = turns.lock.acquire(timeout=_PATIENCE)
+        if not mine:
+            return NOT_MINE
+        gate[0] += 1
         with writing.lock:
             pass  # replays that have begun are over now
-        yield True
+        return work()
     finally:
-        gate[0] -= 1
-        turns.recording.release()
+        if mine:
+            gate[0] -= 1
+            turns.lock.release()
+        elif mine is None:
+            give_back(turns.lock)
 
 
-@contextmanager
-def replaying() -> Iterator[bool]:
-    """The turn of a replay; False if another thread records for too long."""
-    if not turns.recording.acquire(timeout=_PATIENCE):
-        yield False
-        return
+def replayed(work: Callable[[], Any]) -> Any:
+    """What ``work()`` gives, as a replay; or ``NOT_MINE``."""
+    mine = None
     try:
+        mine = turns.lock.acquire(timeout=_PATIENCE)
+        if not mine:
+            return NOT_MINE
         with writing.lock:
-            yield True
+            return work()
     finally:
-        turns.recording.release()
+        if mine:
+            turns.lock.release()
+        elif mine is None:
+            give_back(turns.lock)

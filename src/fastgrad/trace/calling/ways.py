@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import threading
 import weakref
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from fastgrad.kernels.building.collecting import collecting_later
+from fastgrad.kernels.building.locks import new_rlock
 from fastgrad.tensor import Tensor
 from fastgrad.trace.calling.results import Results
 from fastgrad.trace.control.graph_operation import StatefulCall
 from fastgrad.trace.control.of_graphs import is_outgrown, rooms_of
+from fastgrad.trace.graphs.graph import Graph, Kind, Node
 from fastgrad.trace.graphs.interpret import GuardError
 from fastgrad.trace.passes.tree import Apart
 from fastgrad.trace.programs.program import Program, Unfit
@@ -39,6 +41,7 @@ class Way:
         recording: of a run that has ended.
         results: of that run.
         count: the number of arguments.
+        by_value: arguments of the recording that are constants of the program, by their number.
 
     Attributes:
         graph: what was recorded.
@@ -47,8 +50,10 @@ class Way:
         device: the GPU that it ran on; None for the host.
     """
 
-    def __init__(self, recording: Recording, results: Results, count: int) -> None:
-        self.graph = recording.graph(results.done())
+    def __init__(
+        self, recording: Recording, results: Results, count: int, by_value: Mapping[int, np.ndarray] | None = None
+    ) -> None:
+        self.graph = with_constants(recording.graph(results.done()), by_value or {})
         self.results = results
         self.rooms = rooms_of(self.graph)
         self.device = recording.device
@@ -76,6 +81,21 @@ class Way:
             return True
         captured = [tensor for tensor in [weak() for weak in self._captured] if tensor is not None]
         return any(watched(captured))
+
+
+def with_constants(graph: Graph, by_value: Mapping[int, np.ndarray]) -> Graph:
+    """The graph with constants for some of its arguments, and numbers without gaps for the others."""
+    if not by_value:
+        return graph
+
+    def changed(node: Node) -> Node:
+        if node.kind is not Kind.ARGUMENT:
+            return node
+        if node.payload in by_value:
+            return replace(node, kind=Kind.CONSTANT, payload=by_value[node.payload])
+        return replace(node, payload=node.payload - sum(number < node.payload for number in by_value))
+
+    return Graph([changed(node) for node in graph.nodes], graph.results)
 
 
 class Tree:
@@ -120,7 +140,7 @@ class Ways:
     def __init__(self) -> None:
         self.trees: list[Tree] = []
         self._waiting: list[Way] = []
-        self._lock = threading.RLock()
+        self._lock = new_rlock()
 
     def __len__(self) -> int:
         return sum(len(tree.ways) for tree in self.trees) + len(self._waiting)
@@ -158,25 +178,30 @@ class Ways:
         return self.replay(arrays)
 
     def _compile(self) -> None:
-        """Compiles what waits, with the first tree if that is worth its while.
+        """Compiles what waits, with the first tree if that is worth its while. What fails leaves it waiting.
 
         Raises:
+            MemoryError: there is too little memory now.
             NotCompiled: the compiler has failed.
         """
-        first = self.trees[0].ways if self.trees else ()
-        waiting, self._waiting = self._waiting, []
-        loose = [way for tree in self.trees[1:] for way in tree.ways] + waiting
         try:
             with collecting_later():
-                if len(first) < _REBUILT_ALWAYS or 4 * len(loose) >= len(first):
-                    try:
-                        self.trees = [Tree([*first, *loose])]
-                        return
-                    except Apart:
-                        pass  # something that no guard watched made them differ: each is a program of its own
-                self.trees = [*self.trees, *[Tree([way]) for way in waiting]]
+                self.trees, self._waiting = self._compiled(), []
+        except MemoryError:
+            raise
         except Exception as error:
             raise NotCompiled(error) from error
+
+    def _compiled(self) -> list[Tree]:
+        """The trees with what waits."""
+        first = self.trees[0].ways if self.trees else ()
+        loose = [way for tree in self.trees[1:] for way in tree.ways] + self._waiting
+        if len(first) < _REBUILT_ALWAYS or 4 * len(loose) >= len(first):
+            try:
+                return [Tree([*first, *loose])]
+            except Apart:
+                pass  # something that no guard watched made them differ: each is a program of its own
+        return [*self.trees, *[Tree([way]) for way in self._waiting]]
 
     def call(self, tensors: Sequence[Tensor]) -> tuple[Way, list[Tensor]] | None:
         """As ``replay``, on tensors and under tapes."""

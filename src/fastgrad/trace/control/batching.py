@@ -70,7 +70,7 @@ def _run(graph: Graph, tensors: Sequence[Tensor], part: Any) -> list[Tensor]:
         elif node.kind is Kind.CONSTANT:
             known[id(node.outputs[0])] = Batched(constant_tensor(node.payload), False)
         elif node.kind is Kind.READ:
-            known[id(node.outputs[0])] = Batched(node.payload._read(), False)
+            known[id(node.outputs[0])] = Batched(node.payload._read_as_stored(), False)
         else:
             inputs = [known[id(value)] for value in node.inputs]
             known.update(_results(node, inputs, rows))

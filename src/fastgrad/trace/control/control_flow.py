@@ -153,7 +153,7 @@ class ControlFlow:
             return None
         graph = explicit_state(part.graph, len(cotangents) + len(part.outside), part.state)
         own = OwnGradient(operation.name, len(outputs), GraphOperation(graph, operation.name), there)
-        return own, [*part.outside, *[v._read() for v in part.state.read]]
+        return own, [*part.outside, *[v._read_as_stored() for v in part.state.read]]
 
     def follows(self, tensor: Tensor) -> bool:
         """Whether the tensor may be another one in another run."""
@@ -192,7 +192,7 @@ class ControlFlow:
         if not _look_before(parts):
             return False, None
         outside = _each_once(x for part in parts for x in part.outside)
-        inputs = [*outside, *[v._read() for v in state.read]]
+        inputs = [*outside, *[v._read_as_stored() for v in state.read]]
         graphs = [explicit_state(_renumbered(part, outside), len(outside), state) for part in parts]
         operation = shared(
             graphs, "cond", lambda: Branches([GraphOperation(graph, "branch") for graph in graphs], "cond")
@@ -309,7 +309,13 @@ class ControlFlow:
             )
             return found
 
-        inputs = [*carried, *[v._read() for v in written], *rows, *outside, *[v._read() for v in (*fixed, *handles)]]
+        inputs = [
+            *carried,
+            *[v._read_as_stored() for v in written],
+            *rows,
+            *outside,
+            *[v._read_as_stored() for v in (*fixed, *handles)],
+        ]
         inputs += [] if limit is None else [limit]
         operation = made()
         if condition is not None and len(body.results) > layout.carried + layout.written:
@@ -427,7 +433,7 @@ def _look_before(parts: Sequence[_Part]) -> bool:
             if node.kind is Kind.ARGUMENT:
                 known[id(node.outputs[0])] = part.outside[node.payload - part.given]
             elif node.kind is Kind.READ:
-                known[id(node.outputs[0])] = node.payload._read()
+                known[id(node.outputs[0])] = node.payload._read_as_stored()
         run_nodes(part.looks, known)
         for node in part.looks.nodes:
             if node.kind is Kind.GUARD:

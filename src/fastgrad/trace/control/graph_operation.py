@@ -409,7 +409,7 @@ class StatefulCall:
         Raises:
             GuardError: the program would have gone another way; nothing has been changed.
         """
-        found = self.operation(*inputs, *[v._read() for v in self._state.read])
+        found = self.operation(*inputs, *[v._read_as_stored() for v in self._state.read])
         for variable, value in zip(self._state.written, found[self._count :], strict=True):
             variable.assign(value)
         return list(found[: self._count])

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import linecache
-import threading
 import weakref
 from collections import OrderedDict
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -18,6 +17,7 @@ import numpy as np
 
 from fastgrad.kernels.building.body import digest, local_array
 from fastgrad.kernels.building.build import Kernel
+from fastgrad.kernels.building.locks import new_lock
 from fastgrad.kernels.building.signature import SHARE, parse_signature
 from fastgrad.kernels.functions.vector_math import greatest, least
 from fastgrad.kernels.reducing import lanes
@@ -243,7 +243,7 @@ MOST_BUILT = 1024
 NO_NAMES: Mapping[str, Any] = {}
 
 _built: OrderedDict[tuple[str, str, str], Any] = OrderedDict()
-_built_lock = threading.Lock()
+_built_lock = new_lock()
 
 
 def built(parameters: str, source: str, number: str) -> Any:

@@ -13,6 +13,7 @@ import numpy as np
 
 from fastgrad import recording
 from fastgrad.errors import TraceError as TraceError
+from fastgrad.kernels.building.locks import new_lock
 from fastgrad.operation import TABLE
 from fastgrad.placement import device_of, placement
 from fastgrad.tensor import Tensor, scalars
@@ -414,7 +415,7 @@ def apart() -> Iterator[None]:
         _births.made_here, _births.apart = before, before_apart
 
 
-_lock = threading.Lock()
+_lock = new_lock()
 _recordings: list[Any] = []
 _unnoted = Tensor.__init__
 

@@ -26,7 +26,7 @@ class Saved:
         """Saves a variable's value, unless it is saved already."""
         if id(variable) not in self._values:
             with unheard():
-                self._values[id(variable)] = variable, variable._read()
+                self._values[id(variable)] = variable, variable._read_as_stored()
 
     def restore(self) -> None:
         """Puts all saved values back."""

@@ -62,6 +62,8 @@ class CellLayer(RNN):
             or (training and cell.recurrent_dropout)
             or isinstance(factors, list)
             or (mask is not None and mask.ndim != 2)
+            # The kernels take the sizes of states from the cell. What does not fit, the products of the steps refuse.
+            or any(state._array.shape != (sequences._array.shape[0], cell.units) for state in initial_state)
         ):
             return super().inner_loop(sequences, initial_state, mask, training)
         if factors is not None:

@@ -153,6 +153,11 @@ class RNN(Layer):
             mask = mask[0]
         if mask is not None:
             mask = tf.cast(mask, tf.bool)
+            if mask._array.shape[:2] != (batch, length):
+                raise ValueError(
+                    f"{type(self).__name__} '{self.name}': mask must have shape (batch, time) = {(batch, length)}, got "
+                    f"{tuple(mask.shape)}."
+                )
         if training:
             self._draw(self.cell, sequences, states)
         last, outputs, states = self.inner_loop(sequences, states, mask, training)

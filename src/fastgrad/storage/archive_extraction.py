@@ -1,0 +1,100 @@
+"""Archives, zip and tar of any compression, unpacked into a folder: nothing outside of it, and no more than fits into them."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import tarfile
+import zipfile
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+from fastgrad.storage.damaged_file import open_regular, parsing
+from fastgrad.storage.decompression import compression_of, decompressed
+from fastgrad.storage.zip_archive import MOST_COMPRESSION, open_zip
+
+_BLOCK = 4096  # of a disk, which is what a member takes at least
+_LONGEST_READ = 1 << 20  # tarfile reads a header's long name at once, however long it says that it is
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
+
+
+def unpack(path: str, folder: str) -> None:
+    """Unpacks an archive.
+
+    Args:
+        path: of the archive.
+        folder: is there, and empty.
+
+    Raises:
+        ValueError: no archive, a damaged one, members that are links or lie outside of the folder, or that announce more than 1,100
+            times the size of the archive.
+    """
+    with open_regular(path) as file, parsing(path, "zip or tar archive"), _conflicts():
+        limit = MOST_COMPRESSION * os.fstat(file.fileno()).st_size + (1 << 20)
+        kind = compression_of(file)
+        if kind is None and zipfile.is_zipfile(file):
+            with open_zip(file, path, "zip archive", _METHODS) as archive:
+                for member in _counted(archive.infolist(), lambda member: member.file_size, limit):
+                    _check_member(member.filename, True)
+                    archive.extract(member, folder)
+            return
+        file.seek(0)
+        stream = file if kind is None else decompressed(file, kind)
+        for tar in opened_tar(stream):
+            for member in _counted(tar, lambda member: member.size, limit):
+                tar.members.clear()  # type: ignore[attr-defined]  # it keeps all that it has seen
+                _check_member(member.name, member.isfile() or member.isdir())
+                tar.extract(member, folder)
+
+
+def opened_tar(stream: Any) -> Iterator[tarfile.TarFile]:
+    """The archive of a stream of its uncompressed bytes, once; afterwards the stream is read to its end, where its checksum is."""
+    with tarfile.open(fileobj=_Bounded(stream), mode="r:") as archive:  # type: ignore[call-overload]  # it reads like a file
+        archive.extraction_filter = getattr(tarfile, "data_filter", None)  # not in every Python 3.10
+        yield archive
+        while stream.read(_LONGEST_READ):
+            pass
+
+
+@contextlib.contextmanager
+def _conflicts() -> Iterator[None]:
+    """Turns errors of the operating system that only the names of members can cause into ValueError."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP):
+            raise
+        raise ValueError(
+            f"two members take each other's place, or one has a name that is too long ({error})"
+        ) from error
+
+
+def _counted(members: Any, size_of: Any, limit: int) -> Iterator[Any]:
+    """The members; ValueError as soon as all so far announce more than ``limit`` bytes on a disk."""
+    total = 0
+    for member in members:
+        if size_of(member) < 0:
+            raise ValueError(f"a member announces {size_of(member)} bytes")
+        total += size_of(member) + _BLOCK
+        if total > limit:
+            raise ValueError(f"its members announce more than {limit} bytes: a decompression bomb")
+        yield member
+
+
+def _check_member(name: str, is_plain: bool) -> None:
+    if not is_plain or os.path.isabs(name) or ".." in name.replace("\\", "/").split("/"):
+        raise ValueError(f"it has {name!r}, which is a link or lies outside of it")
+
+
+class _Bounded:
+    """A binary file that refuses to read very much at once."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.seek, self.tell = file.seek, file.tell
+
+    def read(self, count: int = -1) -> bytes:
+        if not 0 <= count <= _LONGEST_READ:
+            raise ValueError(f"one of its headers announces {count} bytes")
+        return self._file.read(count)

@@ -1,0 +1,97 @@
+"""Compressed files as streams, whose checksums are checked and which never end early in silence."""
+
+from __future__ import annotations
+
+import io
+import zlib
+from typing import Any, BinaryIO
+
+_CHUNK = 1 << 17
+_WINDOWS = {"zlib": zlib.MAX_WBITS, "gzip": zlib.MAX_WBITS | 16}
+_BEGINNINGS = ((b"\x1f\x8b", "gzip"), (b"BZh", "bz2"), (b"\xfd7zXZ\0", "xz"))
+
+
+def compression_of(file: BinaryIO) -> str | None:
+    """``"gzip"``, ``"bz2"`` or ``"xz"`` by the first bytes of a file, None for any other."""
+    start = file.read(6)
+    file.seek(0)
+    return next((kind for beginning, kind in _BEGINNINGS if start.startswith(beginning)), None)
+
+
+def decompressed(file: BinaryIO, kind: str) -> Any:
+    """A binary stream of the contents of an open file, which is closed with it.
+
+    Reading raises EOFError for a file that ends early, and zlib.error, lzma.LZMAError or OSError for one that is damaged.
+
+    Args:
+        file: open for reading.
+        kind: ``"zlib"``, ``"gzip"``, ``"bz2"`` or ``"xz"``.
+    """
+    if kind in _WINDOWS:
+        return io.BufferedReader(_Inflated(file, _WINDOWS[kind]), _CHUNK)
+    if kind == "bz2":
+        import bz2
+
+        return bz2.BZ2File(file)
+    import lzma
+
+    return lzma.LZMAFile(file)
+
+
+class _Inflated(io.RawIOBase):
+    """Streams of deflate, one after the other, with at least one.
+
+    Args:
+        file: open.
+        window: zlib's ``wbits``, which also says whether there is a header of gzip or of zlib.
+    """
+
+    def __init__(self, file: BinaryIO, window: int) -> None:
+        self._file, self._window = file, window
+        self._begin()
+
+    def _begin(self) -> None:
+        self._inflate: Any = zlib.decompressobj(self._window)
+        self._rest, self._place = b"", 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._place
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Goes to a place of the contents; to one before by beginning again."""
+        if whence == io.SEEK_END:
+            raise io.UnsupportedOperation("the length of compressed contents is not known")
+        target = offset + (self._place if whence == io.SEEK_CUR else 0)
+        if target < self._place:
+            self._file.seek(0)
+            self._begin()
+        while self._place < target and self.read(min(_CHUNK, target - self._place)):
+            pass
+        return self._place
+
+    def readinto(self, buffer: Any) -> int:
+        while True:
+            if self._inflate.eof:
+                self._rest = (self._rest or self._file.read(_CHUNK)).lstrip(b"\0")  # files may be filled up with zeros
+                if not self._rest:
+                    return 0
+                self._inflate = zlib.decompressobj(self._window)
+            chunk = self._rest or self._file.read(_CHUNK)
+            data = self._inflate.decompress(chunk, len(buffer))
+            self._rest = self._inflate.unused_data if self._inflate.eof else self._inflate.unconsumed_tail
+            if data:
+                buffer[: len(data)] = data
+                self._place += len(data)
+                return len(data)
+            if not chunk and not self._inflate.eof:
+                raise EOFError("Compressed file ended before the end-of-stream marker was reached")
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()

@@ -1,0 +1,35 @@
+"""JSON texts of files."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import Any
+
+
+def parse_json(text: bytes | str) -> Any:
+    """The value of a JSON text in UTF-8.
+
+    Raises:
+        ValueError: it is none, is nested too deeply, or has a name twice in an object.
+    """
+    try:
+        return json.loads(text.decode() if isinstance(text, bytes) else text, object_pairs_hook=_object)
+    except RecursionError:
+        raise ValueError("this is no JSON text that can be read: it is nested too deeply") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"this is no JSON text: {error}") from error
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        check_names(name for name, _ in pairs)
+    return found
+
+
+def check_names(names: Any) -> None:
+    """Raises ValueError if a name occurs twice."""
+    name, count = Counter(names).most_common(1)[0]
+    if count > 1:
+        raise ValueError(f"the name {name!r} occurs twice")

@@ -1,0 +1,77 @@
+"""Members of zip archives, with limits on what they may announce."""
+
+from __future__ import annotations
+
+import contextlib
+import zipfile
+from collections.abc import Iterator
+from typing import Any
+
+from fastgrad.storage.damaged_file import parsing
+from fastgrad.storage.json_text import check_names
+
+MOST_COMPRESSION = 1100
+"""The limit of deflate is 1032: an archive that announces more is made up of entries that overlap, or lies."""
+
+_PER_MEMBER = 4096
+_LONGEST_END = 22 + 0xFFFF  # with its comment
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+
+
+@contextlib.contextmanager
+def open_zip(file: Any, path: Any, what: str, methods: tuple[int, ...] = _METHODS) -> Iterator[zipfile.ZipFile]:
+    """An archive open for reading, whose members have different names and fit into what is there.
+
+    Args:
+        file: open.
+        path: what the file is called, for errors.
+        what: the file should be, for errors.
+        methods: of compression that its members may have; default stored and deflated.
+
+    Raises:
+        ValueError: another archive, or none, also while it is read in the context.
+    """
+    with parsing(path, what), zipfile.ZipFile(file) as archive:
+        members = archive.infolist()
+        if members:
+            check_names(member.filename for member in members)
+        for member in members:
+            if member.compress_type not in methods:
+                raise ValueError(f"{member.filename!r} is compressed by method {member.compress_type}, not read here")
+        if _announced_members(archive) not in (None, len(members)):
+            raise ValueError(f"it shows {len(members)} members and announces {_announced_members(archive)}")
+        if not members and _size(archive.fp) > 22 + len(archive.comment):
+            raise ValueError("it shows no members, and is longer than an archive without any")
+        announced, size = sum(member.file_size for member in members), _size(archive.fp)
+        if announced > MOST_COMPRESSION * size:
+            raise ValueError(f"its members announce {announced} bytes, it has {size}")
+        yield archive
+
+
+def _announced_members(archive: zipfile.ZipFile) -> int | None:
+    """How many members the end of an archive announces, at which zipfile does not look; None where it does not say."""
+    file: Any = archive.fp
+    file.seek(max(_size(file) - _LONGEST_END, 0))
+    end = file.read()
+    place = end.rfind(b"PK\5\6")
+    count = int.from_bytes(end[place + 10 : place + 12], "little")
+    return count if place >= 0 and count < 0xFFFF else None
+
+
+def _size(file: Any) -> int:
+    place = file.tell()
+    size = file.seek(0, 2)
+    file.seek(place)
+    return size
+
+
+def read_text(archive: zipfile.ZipFile, name: str, most_compression: int = 100) -> bytes:
+    """The bytes of a member that is a text: much smaller than a repetition of zeros would be.
+
+    Raises:
+        ValueError: it announces more.
+    """
+    member = archive.getinfo(name)
+    if member.file_size > _PER_MEMBER + most_compression * member.compress_size:
+        raise ValueError(f"{name} announces {member.file_size} bytes, {member.compress_size} are there")
+    return archive.read(name)

@@ -1,0 +1,99 @@
+"""The names that the wrong calls in `calls/` use: operands, and short forms of modules.
+
+Runs in TensorFlow's environment as well as in fastgrad's.
+"""
+
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+OPERANDS = (
+    "M",
+    "V",
+    "DOUBLE",
+    "INTS",
+    "INTS2",
+    "LONGS",
+    "BYTES",
+    "BOOLS",
+    "HALVES",
+    "COMPLEX",
+    "SCALAR",
+    "SQUARE",
+    "IMAGE",
+    "EMPTY",
+)
+"""The operands that a compiled function takes as arguments."""
+
+
+def names(tf: ModuleType) -> dict[str, Any]:
+    """The global names of the calls. Tensors are new ones each time."""
+    keras = tf.keras
+    return {
+        "tf": tf,
+        "np": np,
+        "keras": keras,
+        "layers": keras.layers,
+        "losses": keras.losses,
+        "metrics": keras.metrics,
+        "optimizers": keras.optimizers,
+        "Dataset": tf.data.Dataset,
+        "nan": float("nan"),
+        "inf": float("inf"),
+        "M": tf.constant(np.arange(6, dtype=np.float32).reshape(2, 3)),
+        "V": tf.constant([1.0, 2.0, 3.0]),
+        "DOUBLE": tf.constant([1.0, 2.0, 3.0], tf.float64),
+        "INTS": tf.constant([1, 2, 3]),
+        "INTS2": tf.constant([[1, 2, 3], [4, 5, 6]]),
+        "LONGS": tf.constant([1, 2, 3], tf.int64),
+        "BYTES": tf.constant([1, 2, 3], tf.uint8),
+        "BOOLS": tf.constant([True, False]),
+        "HALVES": tf.constant([1.0, 2.0, 3.0], tf.float16),
+        "COMPLEX": tf.constant([1 + 2j, 3 - 1j], tf.complex64),
+        "SCALAR": tf.constant(2.0),
+        "SQUARE": tf.constant([[2.0, 1.0], [1.0, 3.0]]),
+        "IMAGE": tf.constant(np.arange(32, dtype=np.float32).reshape(1, 4, 4, 2)),
+        "EMPTY": tf.constant(np.zeros([0, 3], np.float32)),
+        "TEXT": tf.constant(["a", "b"]),
+        "ARRAY": np.arange(6, dtype=np.float32).reshape(2, 3),
+        "v": tf.Variable([1.0, 2.0], name="v"),
+        "step": lambda x: x + 1,
+        "built": lambda: _built(tf),
+        "compiled": lambda **options: _compiled(tf, **options),
+        "calls": _calls,
+        "twice": lambda layer: [layer(keras.Input((size,))) for size in (4, 5)],
+        "LOGITS_LOSS": keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        "ragged": lambda: tf.ragged.constant([[1.0, 2.0], [3.0]]),
+        "tape": tf.GradientTape,
+        "gradient": lambda *arguments, **options: _gradient(tf, *arguments, **options),
+    }
+
+
+def _built(tf: ModuleType) -> Any:
+    model = tf.keras.Sequential([tf.keras.layers.Dense(4), tf.keras.layers.Dense(2)])
+    model(tf.ones([2, 3]))
+    return model
+
+
+def _compiled(tf: ModuleType, **options: Any) -> Any:
+    model = _built(tf)
+    model.compile(**{"optimizer": "sgd", "loss": "mse"} | options)
+    return model
+
+
+def _calls(function: Any, *calls: tuple[Any, ...]) -> Any:
+    """The last of several calls of one object."""
+    for arguments in calls:
+        result = function(*arguments)
+    return result
+
+
+def _gradient(tf: ModuleType, *arguments: Any, persistent: bool = False, times: int = 1, **options: Any) -> Any:
+    """A gradient of a square; `arguments` take the place of target and sources."""
+    x = tf.Variable(3.0)
+    with tf.GradientTape(persistent=persistent) as tape:
+        y = x * x
+    for _ in range(times):
+        result = tape.gradient(*(arguments or (y, x)), **options)
+    return result

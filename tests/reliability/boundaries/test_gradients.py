@@ -1,0 +1,63 @@
+"""Gradients of what kernels compute both ways, around the blocks of those kernels: along a random direction, in float32, and in programs."""
+
+from __future__ import annotations
+
+import zlib
+
+import numpy as np
+import pytest
+
+from fastgrad.operation import TABLE
+from tests.kernels.test_gradients import DIFFERENTIABLE, check_gradients
+from tests.reliability.boundaries.cases import small_work_is_shared
+from tests.reliability.boundaries.constants import blocks_of
+from tests.reliability.boundaries.sampling import THREADS, borders
+
+SHORT, LONG = 1, 12
+ROWS = {
+    "group normalization": "batch_moments",
+    "layer normalization": "layer_normalization_gradient",
+    "attention": "attention_gradient",
+    "lstm": "lstm_gradient",
+    "gru": "gru_gradient",
+    "simple_rnn": "simple_rnn_gradient",
+    "dense": "dense_gradient",
+    "sparse cross-entropy": "sparse_softmax_cross_entropy_gradient",
+    "cross-entropy": "softmax_cross_entropy_gradient",
+    "softmax": "softmax_gradient",
+    "softmax of columns": "softmax_across_gradient",
+    "log_softmax": "log_softmax_gradient",
+    "logsumexp": "reduce_logsumexp",
+    "products": "cumprod",
+    "running products": "linear_recurrence",
+    "running sums": "cumsum",
+    "recurrence": "linear_recurrence",
+    "clip by norm": "clip_by_norm",
+    "global norm": "sums_of_squares",
+    "products of matrices": "dense",
+    "mirror": "mirror_pad_gradient",
+    "variance": "batch_moments",
+}
+"""For each function the row whose blocks its gradient meets."""
+LARGEST = {"products of matrices": 450, "products": 70, "running products": 70, "recurrence": 300}
+"""Of an axis; products of more numbers than these are mostly rounding."""
+
+
+def row_of(name: str) -> str:
+    return ROWS[name if name in ROWS else name.partition(" ")[0]]
+
+
+@pytest.mark.parametrize("known", DIFFERENTIABLE, ids=lambda known: known.name)
+def test_gradients_around_blocks(known, full, figure):
+    r = np.random.default_rng(zlib.crc32(known.name.encode()))
+    row = row_of(known.name)
+    assert row in TABLE
+    most = LARGEST.get(known.name, 520)
+    found = [at for _, at in borders(known.sizes, tuple([b for b in blocks_of(row, 8) if b <= most]), most)]
+    tried = 0
+    for index in r.permutation(len(found))[: LONG if full else SHORT]:
+        sizes = tuple([found[index].get(place, int(r.integers(1, 5))) for place in range(known.sizes)])
+        with small_work_is_shared(int(r.choice(THREADS))):
+            check_gradients(known, sizes, int(r.integers(0, 1 << 31)))
+        tried += 1
+    figure("gradients along a direction", tried)

@@ -1,0 +1,1 @@
+"""Functions to differentiate, a module for each family. Each has a dictionary `CASES`."""

@@ -1,0 +1,249 @@
+"""Element-wise functions: within their domains, and at zeros, borders, infinities and NaN."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from operator import attrgetter
+from typing import Any
+
+import numpy as np
+
+from ..case import COMPLEX, REAL, Case, at, edge, positive, sequence
+
+inf, nan = np.inf, np.nan
+FLOATS = ("float64", "float32")
+SPECIAL = np.array(
+    [
+        0.0,
+        -0.0,
+        0.5,
+        -0.5,
+        1.0,
+        -1.0,
+        1.5,
+        -2.0,
+        3.0,
+        4.0,
+        6.0,
+        -6.0,
+        1e-30,
+        -1e-30,
+        1e30,
+        -1e30,
+        88.0,
+        -104.0,
+        inf,
+        -inf,
+        nan,
+    ]
+)
+PAIRED = np.array([0.0, -0.0, 0.5, 1.0, -1.0, 2.0, -2.0, 3.0, -1.5, 1e30, inf, -inf, nan])
+FIRST, SECOND = (np.ascontiguousarray(x) for x in np.meshgrid(PAIRED, PAIRED, indexing="ij"))
+# The name of the function, and the range of the points inside its domain.
+UNARY: dict[str, tuple[float, float]] = {
+    "abs": (0.3, 2.0),
+    "math.acos": (-0.9, 0.9),
+    "math.acosh": (1.2, 3.0),
+    "math.asin": (-0.9, 0.9),
+    "math.asinh": (-2.0, 2.0),
+    "math.atan": (-2.0, 2.0),
+    "math.atanh": (-0.9, 0.9),
+    "math.bessel_i0": (-2.0, 2.0),
+    "math.bessel_i0e": (0.2, 2.0),
+    "math.bessel_i1": (0.2, 2.0),
+    "math.bessel_i1e": (0.2, 2.0),
+    "math.special.bessel_j0": (0.3, 3.0),
+    "math.special.bessel_j1": (0.3, 3.0),
+    "math.special.bessel_k0": (0.3, 3.0),
+    "math.special.bessel_k0e": (0.3, 3.0),
+    "math.special.bessel_k1": (0.3, 3.0),
+    "math.special.bessel_k1e": (0.3, 3.0),
+    "math.special.bessel_y0": (0.3, 3.0),
+    "math.special.bessel_y1": (0.3, 3.0),
+    "math.special.dawsn": (-2.0, 2.0),
+    "math.special.expint": (0.3, 2.0),
+    "math.special.fresnel_cos": (-2.0, 2.0),
+    "math.special.fresnel_sin": (-2.0, 2.0),
+    "math.special.spence": (0.2, 0.9),
+    "math.ceil": (0.1, 0.9),
+    "math.cos": (-2.0, 2.0),
+    "math.cosh": (-2.0, 2.0),
+    "math.digamma": (0.3, 3.0),
+    "math.erf": (-2.0, 2.0),
+    "math.erfc": (-2.0, 2.0),
+    "math.erfcinv": (0.2, 1.8),
+    "math.erfinv": (-0.8, 0.8),
+    "math.exp": (-2.0, 2.0),
+    "math.expm1": (-2.0, 2.0),
+    "math.floor": (0.1, 0.9),
+    "math.lgamma": (0.3, 3.0),
+    "math.log": (0.3, 3.0),
+    "math.log1p": (-0.6, 3.0),
+    "math.log_sigmoid": (-2.0, 2.0),
+    "math.ndtri": (0.1, 0.9),
+    "math.negative": (-2.0, 2.0),
+    "math.reciprocal": (0.3, 2.0),
+    "math.reciprocal_no_nan": (0.3, 2.0),
+    "math.rint": (0.1, 0.4),
+    "math.rsqrt": (0.3, 3.0),
+    "math.sigmoid": (-2.0, 2.0),
+    "math.sign": (0.3, 2.0),
+    "math.sin": (-2.0, 2.0),
+    "math.sinh": (-2.0, 2.0),
+    "math.softplus": (-2.0, 2.0),
+    "math.sqrt": (0.3, 3.0),
+    "math.square": (-2.0, 2.0),
+    "math.tan": (-1.2, 1.2),
+    "math.tanh": (-2.0, 2.0),
+    "nn.elu": (-2.0, 2.0),
+    "nn.gelu": (-2.0, 2.0),
+    "nn.leaky_relu": (0.3, 2.0),
+    "nn.relu": (0.3, 2.0),
+    "nn.relu6": (0.3, 2.0),
+    "nn.selu": (-2.0, 2.0),
+    "nn.silu": (-2.0, 2.0),
+    "nn.softsign": (0.3, 2.0),
+    "nn.swish": (-2.0, 2.0),
+    "identity": (-2.0, 2.0),
+    "round": (0.1, 0.4),
+    "stop_gradient": (-2.0, 2.0),
+    "keras.activations.celu": (-2.0, 2.0),
+    "keras.activations.elu": (-2.0, 2.0),
+    "keras.activations.exponential": (-2.0, 2.0),
+    "keras.activations.gelu": (-2.0, 2.0),
+    "keras.activations.hard_shrink": (0.6, 2.0),
+    "keras.activations.hard_sigmoid": (-2.0, 2.0),
+    "keras.activations.hard_silu": (-2.0, 2.0),
+    "keras.activations.hard_tanh": (-0.9, 0.9),
+    "keras.activations.leaky_relu": (0.3, 2.0),
+    "keras.activations.linear": (-2.0, 2.0),
+    "keras.activations.log_sigmoid": (-2.0, 2.0),
+    "keras.activations.mish": (-2.0, 2.0),
+    "keras.activations.relu": (0.3, 2.0),
+    "keras.activations.relu6": (0.3, 2.0),
+    "keras.activations.selu": (-2.0, 2.0),
+    "keras.activations.sigmoid": (-2.0, 2.0),
+    "keras.activations.silu": (-2.0, 2.0),
+    "keras.activations.soft_shrink": (0.6, 2.0),
+    "keras.activations.softplus": (-2.0, 2.0),
+    "keras.activations.softsign": (0.3, 2.0),
+    "keras.activations.sparse_plus": (-0.9, 0.9),
+    "keras.activations.sparse_sigmoid": (-0.9, 0.9),
+    "keras.activations.squareplus": (-2.0, 2.0),
+    "keras.activations.tanh": (-2.0, 2.0),
+    "keras.activations.tanh_shrink": (-2.0, 2.0),
+}
+# The name of the function, and the ranges of its two operands.
+BINARY: dict[str, tuple[float, float, float, float]] = {
+    "math.add": (-2, 2, -2, 2),
+    "math.atan2": (0.3, 2, 0.3, 2),
+    "math.divide": (-2, 2, 0.4, 2),
+    "math.divide_no_nan": (-2, 2, 0.4, 2),
+    "math.floordiv": (2.1, 2.9, 1.1, 1.3),
+    "math.floormod": (2.1, 2.9, 1.1, 1.3),
+    "math.maximum": (-2, -1, 1, 2),
+    "math.minimum": (-2, -1, 1, 2),
+    "math.multiply": (-2, 2, -2, 2),
+    "math.multiply_no_nan": (-2, 2, 0.4, 2),
+    "math.nextafter": (0.5, 2, -2, 0.3),
+    "math.pow": (0.4, 2, -2, 3),
+    "math.squared_difference": (-2, 2, -2, 2),
+    "math.subtract": (-2, 2, -2, 2),
+    "math.truediv": (-2, 2, 0.4, 2),
+    "math.xdivy": (0.3, 2, 0.4, 2),
+    "math.xlog1py": (0.3, 2, 0.4, 2),
+    "math.xlogy": (0.3, 2, 0.4, 2),
+    "realdiv": (-2, 2, 0.4, 2),
+    "truncatemod": (2.1, 2.9, 1.1, 1.3),
+}
+# Special values at which a function is not compared, and why; what users meet stands in docs/differences.md.
+NEGATIVE = (-0.0, -0.5, -1.0, -2.0, -6.0, -1e-30, -1e30, -104.0, -inf)
+APART: dict[str, tuple[str, tuple[float, ...]]] = {
+    "math.bessel_i0": ("documented: bessel_i1 near 0", (0.0, -0.0)),
+    "math.bessel_i1": ("documented: bessel_i1 near 0", (0.0, -0.0, 1e-30, -1e-30)),
+    "math.bessel_i1e": ("documented: bessel_i1e near 0", (0.0, -0.0, 1e-30, -1e-30)),
+    "math.special.bessel_j1": ("documented: bessel_j1 near 0", (0.0, -0.0, 1e-30, -1e-30)),
+    "math.special.bessel_k0": ("documented: outside the domain", (*NEGATIVE, 0.0)),
+    "math.special.bessel_k1": ("documented: outside the domain", (*NEGATIVE, 0.0)),
+    "math.special.bessel_y0": ("documented: outside the domain", (*NEGATIVE, 0.0)),
+    "math.special.bessel_y1": ("documented: outside the domain", (*NEGATIVE, 0.0)),
+    "math.special.dawsn": ("TensorFlow's rounding: 1 - 2 x dawsn(x) is not 0 there", (-1e30, 1e30)),
+    "math.special.spence": ("documented: spence at 1; the other sign of the infinity at -0", (1.0, 0.0)),
+    "nn.elu": ("documented: NaN; and TensorFlow rounds exp(-1e-30) - 1 to 0", (nan, -1e-30)),
+    "nn.selu": ("documented: NaN; and TensorFlow rounds exp(-1e-30) - 1 to 0", (nan, -1e-30)),
+    "nn.gelu": ("documented: infinities", (inf, -inf)),
+    "keras.activations.hard_silu": ("documented: infinities", (inf, -inf)),
+}
+for name in ("elu", "selu", "gelu"):
+    APART[f"keras.activations.{name}"] = APART[f"nn.{name}"]
+# Documented: a cotangent that is infinite or NaN stops where these are flat.
+FLAT = (
+    "nn.relu",
+    "nn.relu6",
+    *(f"keras.activations.{name}" for name in ("relu", "relu6", "hard_sigmoid", "hard_silu")),
+)
+# TensorFlow's constants of these have the digits of float32.
+ROUGH = ("nn.gelu", "keras.activations.gelu", "nn.leaky_relu", "keras.activations.leaky_relu")
+ANALYTIC = [
+    *("math.acos", "math.acosh", "math.asin", "math.asinh", "math.atan", "math.atanh", "math.cos", "math.cosh"),
+    *("math.exp", "math.expm1", "math.log", "math.log1p", "math.negative", "math.reciprocal", "math.rsqrt"),
+    *("math.sigmoid", "math.sin", "math.sinh", "math.sqrt", "math.square", "math.tan", "math.tanh", "identity"),
+    *("abs", "math.sign"),
+]
+ANALYTIC_PAIRS = [
+    *("math.add", "math.divide", "math.divide_no_nan", "math.multiply", "math.multiply_no_nan", "math.pow"),
+    *("math.squared_difference", "math.subtract", "math.xdivy", "math.xlogy"),
+]
+SHAPES: list[tuple[tuple[int, ...], tuple[int, ...]]] = [((2, 3), (3,)), ((2, 1), (1, 3)), ((), (2, 2)), ((0, 3), (3,))]
+
+
+def named(name: str) -> Callable[..., Any]:
+    """The public function of that name, of the `tf` that it is given."""
+    return lambda tf, *xs: attrgetter(name)(tf)(*xs)
+
+
+def masked(name: str) -> Callable[..., Any]:
+    """The function of that name times a constant, which is the last input: its cotangents are 0, infinite or NaN."""
+    function = named(name)
+    return lambda tf, *xs: function(tf, *xs[:-1]) * tf.stop_gradient(xs[-1])
+
+
+def complex_numbers(seed: int) -> np.ndarray:
+    """Four numbers away from the branch cuts of the functions above."""
+    return sequence((4,), -0.8, 0.8, seed) + 1j * sequence((4,), 0.2, 1.1, seed + 1)
+
+
+def without(x: np.ndarray, points: tuple[float, ...]) -> np.ndarray:
+    """The elements that are none of the points; 0.0 and -0.0 are the same point."""
+    return np.array([value for value in x if not any(value == p or (value != value and p != p) for p in points)])
+
+
+CASES: dict[str, Case] = {}
+for name, (low, high) in UNARY.items():
+    function, tolerance = named(name), 1e-6 if name in ROUGH else 0.0
+    values = without(SPECIAL, APART[name][1]) if name in APART else SPECIAL
+    pairs = np.meshgrid(values, np.array([0.0] if name in FLAT else [0.0, nan]), indexing="ij")
+    CASES[name] = at(function, sequence((5,), low, high), dtypes=REAL, tolerance=tolerance)
+    CASES[f"{name} at special values"] = edge(function, values, dtypes=FLOATS, tolerance=tolerance)
+    CASES[f"{name} by special cotangents"] = edge(
+        masked(name), *map(np.ascontiguousarray, pairs), dtypes=FLOATS, order=1, tolerance=tolerance
+    )
+    CASES[f"{name} of nothing"] = edge(function, np.zeros((0, 2)))
+    CASES[f"{name} of integers"] = edge(function, np.array([1, 2, 3]), order=1)
+for name, (low, high, low2, high2) in BINARY.items():
+    function = named(name)
+    CASES[name] = at(function, sequence((5,), low, high), sequence((5,), low2, high2, 1), dtypes=REAL)
+    CASES[f"{name} at special values"] = edge(function, FIRST, SECOND, dtypes=FLOATS)
+    CASES[f"{name} by cotangents of 0"] = edge(
+        masked(name), FIRST, SECOND, np.zeros_like(FIRST), dtypes=FLOATS, order=1
+    )
+    CASES[f"{name} of integers"] = edge(function, np.array([1, 2, 3]), np.array([2, 2, 1]), order=1)
+    for shape, shape2 in SHAPES:
+        arrays = sequence(shape, low, high), sequence(shape2, low2, high2, 1)
+        CASES[f"{name} of {shape} and {shape2}"] = at(function, *arrays)
+    # An operand used twice.
+    CASES[f"{name} of itself"] = edge(lambda tf, x, function=function: function(tf, x, x), positive(3))
+for name in ANALYTIC:
+    CASES[f"{name} of complex numbers"] = edge(named(name), complex_numbers(0), dtypes=COMPLEX)
+for name in ANALYTIC_PAIRS:
+    CASES[f"{name} of complex numbers"] = edge(named(name), complex_numbers(0), complex_numbers(2), dtypes=COMPLEX)

@@ -1,0 +1,34 @@
+"""Rows that have no function in TensorFlow, or whose random numbers are others there: central differences alone judge them."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from typing import Any
+
+from ..case import Case, at, normal
+
+
+def row(name: str, **attributes: Any) -> Callable[..., Any]:
+    """The row of the operation table of that name; TensorFlow's process raises ImportError."""
+
+    def function(tf: Any, *xs: Any) -> Any:
+        assert tf is not None
+        return importlib.import_module("fastgrad.operation").TABLE[name](*xs, **attributes)
+
+    return function
+
+
+def dropped(tf: Any, x: Any) -> Any:
+    """Dropout from a seed."""
+    assert tf is not None
+    return importlib.import_module("fastgrad.ops.random_stateless").stateless_dropout(x, 0.4, [1, 2]) ** 2
+
+
+CASES: dict[str, Case] = {
+    "gelu_slope": at(row("gelu_slope"), normal(4), order=1),
+    "gelu_tanh_slope": at(row("gelu_tanh_slope"), normal(4), order=1),
+    "copy_to_device": at(row("copy_to_device", device="CPU:0"), normal(4)),
+    "dropout": at(dropped, normal(8), dtypes=("float64", "float32")),
+    "recomputed_input": at(row("recomputed_input"), normal(4)),
+}

@@ -1,0 +1,114 @@
+"""Every row of the operation table with a gradient, and every public function and layer, is in some case."""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from functools import cache
+from typing import Any
+
+import fastgrad as tf
+from fastgrad import keras, linalg, math, nn
+from fastgrad.operation import TABLE
+from fastgrad.ops import recurrent  # noqa: F401  # whose rows are in the table once it is imported
+from fastgrad.recording import Recorder, start, stop
+
+from .case import all_cases
+from .derivatives import MODES, prepared, questions
+
+SPACES = {
+    "tf": tf,
+    "tf.math": math,
+    "tf.math.special": math.special,
+    "tf.nn": nn,
+    "tf.linalg": linalg,
+    "tf.keras.activations": keras.activations,
+    "tf.keras.losses": keras.losses,
+    "tf.keras.layers": keras.layers,
+}
+
+
+# Types, settings, texts; tests and what gives integers or truth values; what makes tensors of nothing; users' functions (tests/custom).
+WITHOUT_GRADIENT = """
+DType AggregationMethod VariableAggregation VariableSynchronization TensorShape Tensor TensorSpec Form Unary KerasTensor InputSpec
+Loss Reduction Layer Wrapper Operator Input InputLayer
+control_dependencies enable_eager_execution executing_eagerly get_logger get_static_value group init_scope inside_function
+is_symbolic_tensor no_op device print get_current_name_scope name_scope is_tensor floatx function
+serialize deserialize get resolved is_function serialize_keras_object deserialize_keras_object
+Assert assert_equal assert_greater assert_less assert_rank equal greater greater_equal less less_equal not_equal
+logical_and logical_not logical_or logical_xor is_finite is_inf is_nan is_non_decreasing is_strictly_increasing
+reduce_all reduce_any confusion_matrix invert_permutation truncatediv unravel_index sequence_mask rank shape_n size
+broadcast_dynamic_shape broadcast_static_shape unique_with_counts histogram_fixed_width histogram_fixed_width_bins
+eye ones dropout masked Module RaggedTensorSpec
+constant_initializer ones_initializer zeros_initializer random_normal_initializer random_uniform_initializer
+elementwise kernel
+"""
+
+
+class Rows(Recorder):
+    """The names of the rows that run."""
+
+    def __init__(self) -> None:
+        self.names: set[str] = set()
+
+    def on_operation(self, operation: Any, inputs: Any, outputs: Any, attributes: Any) -> None:
+        self.names.add(operation.name)
+
+
+class Watched:
+    """A module that notes which of its functions and classes are asked for."""
+
+    def __init__(self, module: Any, noted: set[int]) -> None:
+        self._module = module
+        self._noted = noted
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(self._module, name)
+        if inspect.ismodule(value):
+            return Watched(value, self._noted)
+        self._noted.add(id(value))
+        return value
+
+
+@cache
+def reached() -> tuple[frozenset[str], frozenset[int]]:
+    """The rows that the cases run, and the ids of the public objects that they use."""
+    rows, noted = Rows(), set[int]()
+    watched = Watched(tf, noted)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        start(rows)
+        try:
+            for case in (case for cases in all_cases().values() for case in cases.values()):
+                for mode, dtype in questions(case)[:2]:
+                    try:
+                        MODES[mode](watched, *prepared(watched, case, dtype))
+                    except (tf.errors.InvalidArgumentError, ValueError, TypeError):  # as of integers
+                        continue
+        finally:
+            stop(rows)
+    return frozenset(rows.names), frozenset(noted)
+
+
+def test_every_row_with_a_gradient_is_in_a_case(figure: Any) -> None:
+    rows = {name for name, row in TABLE.items() if row.gradient is not None}
+    figure("rows of the operation table with a gradient", len(rows))
+    assert sorted(rows - reached()[0]) == []
+
+
+def test_every_public_function_is_in_a_case(figure: Any) -> None:
+    missing, count = [], 0
+    for space, module in SPACES.items():
+        for name in dir(module):  # some are imported when they are asked for
+            value = getattr(module, name)
+            if name.startswith("_") or not callable(value) or name in WITHOUT_GRADIENT.split():
+                continue
+            if not getattr(value, "__module__", "").startswith("fastgrad"):
+                continue
+            if module is math.special and name not in TABLE:
+                continue
+            count += 1
+            if id(value) not in reached()[1]:
+                missing.append(f"{space}.{name}")
+    figure("public functions and layers", count)
+    assert not missing, " ".join(missing)

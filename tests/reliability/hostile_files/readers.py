@@ -1,0 +1,488 @@
+"""The readers of files: how each small valid file is made, how it is read, and which errors the reader documents."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import json
+import lzma
+import os
+import pickle
+import shutil
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+import fastgrad as tf
+from fastgrad import keras
+from fastgrad.keras.datasets import cifar, fashion_mnist, reading, word_numbers
+from fastgrad.kernels.building import cache
+from fastgrad.storage.tensor_file import load_tensors, save_tensors
+
+KERAS_FILE = (ValueError, TypeError)
+LOST = (tf.errors.DataLossError, tf.errors.InvalidArgumentError)
+
+
+class Refused(Exception):
+    """A reader that answers None has refused the file."""
+
+
+class Reader(NamedTuple):
+    """A reader of files.
+
+    Attributes:
+        make: writes a small valid file into a folder, and returns its path. What else it writes there stays intact.
+        read: what the reader makes of the file, as arrays, texts, lists and dicts.
+        errors: the classes that the reader documents.
+        is_checked: whether the format has checksums over all that matters, so that only the right result may come back.
+        header: how many bytes have each of their bits flipped; None for all.
+        names_file: whether an error has to name the file; False where there is none.
+    """
+
+    make: Callable[[Path], Path]
+    read: Callable[[Path], Any]
+    errors: tuple[type[BaseException], ...]
+    is_checked: bool = False
+    header: int | None = None
+    names_file: bool = True
+
+
+def values() -> dict[str, np.ndarray]:
+    """Arrays of several dtypes."""
+    return {"x": np.arange(5.0), "name": np.arange(3, dtype=np.int16), "f": np.float32([[1, 2], [3, 4]])}
+
+
+# ---- weights and checkpoints --------------------------------------------------------------------------------
+
+
+def tensors(ending: str) -> Callable[[Path], Path]:
+    def make(folder: Path) -> Path:
+        save_tensors(folder / f"a{ending}", values(), {"key": "text"})
+        return folder / f"a{ending}"
+
+    return make
+
+
+def read_tensors(path: Path) -> Any:
+    """The arrays, and the text that was saved. Damage to the name of the checksum may leave it among the texts."""
+    arrays, texts = load_tensors(path)
+    return [arrays, texts.get("key")]
+
+
+def compressed_npz(folder: Path) -> Path:
+    np.savez_compressed(folder / "a.npz", **values())
+    return folder / "a.npz"
+
+
+class Program:
+    """Objects that a checkpoint saves."""
+
+    def __init__(self, value: float) -> None:
+        self.variable = tf.Variable([value, value + 1])
+        self.items = {"one": tf.Variable(value), "two": [tf.Variable([[value]])]}
+        self.checkpoint = tf.train.Checkpoint(v=self.variable, d=self.items)
+
+
+def checkpoint(folder: Path) -> Path:
+    Program(3.0).checkpoint.write(folder / "ckpt")
+    return folder / "ckpt.safetensors"
+
+
+def read_checkpoint(path: Path) -> Any:
+    program = Program(0.0)
+    program.checkpoint.read(path).assert_consumed()
+    return [program.variable, program.items["one"], program.items["two"][0]]
+
+
+def checkpoint_state(folder: Path) -> Path:
+    manager = tf.train.CheckpointManager(Program(3.0).checkpoint, folder, 2)
+    manager.save()
+    manager.save()
+    return folder / "checkpoint"
+
+
+def read_checkpoint_state(path: Path) -> Any:
+    state = tf.train.get_checkpoint_state(path.parent)
+    manager = tf.train.CheckpointManager(Program(0.0).checkpoint, path.parent, 2)
+    tf.train.latest_checkpoint(path.parent)
+    if state is None:
+        raise Refused
+    return [state.model_checkpoint_path, state.all_model_checkpoint_paths, manager.checkpoints]
+
+
+def model() -> Any:
+    made = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, activation="relu", name="a")], name="small")
+    for number, weight in enumerate(made.weights):
+        weight.assign(np.arange(weight.shape.num_elements()).reshape(weight.shape) + float(number))
+    return made
+
+
+def whole_model(name: str) -> Callable[[Path], Path]:
+    def make(folder: Path) -> Path:
+        model().save(folder / name)
+        return folder / name
+
+    return make
+
+
+def read_model(path: Path) -> Any:
+    loaded = keras.models.load_model(path)
+    return [loaded.get_config(), loaded.get_weights()]
+
+
+def weights(folder: Path) -> Path:
+    model().save_weights(folder / "w.weights.h5")
+    return folder / "w.weights.h5"
+
+
+def read_weights(path: Path) -> Any:
+    made = model()
+    made.load_weights(path)
+    return made.get_weights()
+
+
+def as_keras_writes(make: Callable[[Path], Path]) -> Callable[[Path], Path]:
+    """A file without our checksum, as Keras writes it."""
+
+    def changed(folder: Path) -> Path:
+        import h5py
+
+        path = make(folder)
+        with h5py.File(path, "a") as file:
+            del file.attrs["fastgrad_crc32"]
+        return path
+
+    return changed
+
+
+def configuration(folder: Path) -> Path:
+    path = folder / "model.json"
+    path.write_text(model().to_json())
+    return path
+
+
+def read_configuration(path: Path) -> Any:
+    return keras.models.model_from_json(path.read_bytes().decode()).get_config()
+
+
+def read_object(path: Path) -> Any:
+    made = keras.saving.deserialize_keras_object(json.loads(path.read_bytes()))
+    return made.get_config() if hasattr(made, "get_config") else made
+
+
+# ---- the kernel cache -----------------------------------------------------------------------------------------
+
+KEY = "source of a kernel\nplatform"
+ENTRY = cache.Entry(b"code" * 20, ("expf", "PyLong_FromLongLong"))
+
+
+def kernel_entry(folder: Path) -> Path:
+    os.environ["FASTGRAD_CACHE_DIR"] = str(folder / "kernels")
+    cache.store(KEY, ENTRY)
+    return Path(cache._path(str(folder / "kernels"), KEY))
+
+
+def read_kernel_entry(path: Path) -> Any:
+    os.environ["FASTGRAD_CACHE_DIR"] = str(path.parent)
+    entry = cache.load(KEY)
+    if entry is None:
+        raise Refused
+    return [entry.code, list(entry.symbols)]
+
+
+def kernel_pack(folder: Path) -> Path:
+    kernel_entry(folder)
+    cache.pack(str(folder / "kernels"), str(folder / "installed" / "level.db"))
+    return folder / "installed" / "level.db"
+
+
+def read_kernel_pack(path: Path) -> Any:
+    cache._database.cache_clear()
+    cache.INSTALLED = str(path.parent)
+    entry = cache.load_installed(path.stem, KEY)
+    if entry is None:
+        raise Refused
+    return [entry.code, list(entry.symbols)]
+
+
+# ---- data -----------------------------------------------------------------------------------------------------
+
+
+def dataset() -> Any:
+    elements = {"x": np.arange(12.0).reshape(4, 3), "t": ["one", "two", "", "four"], "n": np.arange(4, dtype=np.uint8)}
+    return tf.data.Dataset.from_tensor_slices(elements)
+
+
+def dataset_index(folder: Path) -> Path:
+    dataset().save(folder / "saved")
+    return folder / "saved" / "index.json"
+
+
+def dataset_elements(folder: Path) -> Path:
+    dataset().save(folder / "saved")
+    (path,) = (folder / "saved").glob("*.safetensors")
+    return path
+
+
+def read_dataset(path: Path) -> Any:
+    loaded = tf.data.Dataset.load(path.parent)
+    return [len(loaded), str(loaded.element_spec), list(loaded.as_numpy_iterator())]
+
+
+def read_cached(path: Path) -> Any:
+    return list(dataset().map(lambda item: item["x"] * 0).cache(str(path.parent)).as_numpy_iterator())
+
+
+LINES = "".join(["x,y\n", *[f'{n},"text {n}"\n' for n in range(12)]]).encode()
+COMPRESSORS: dict[str, Callable[[bytes], bytes]] = {
+    "": bytes,
+    "GZIP": lambda data: gzip.compress(data, mtime=0),
+    "ZLIB": zlib.compress,
+}
+
+
+def lines(compression: str) -> Callable[[Path], Path]:
+    def make(folder: Path) -> Path:
+        path = folder / f"lines{compression}.csv"
+        path.write_bytes(COMPRESSORS[compression](LINES))
+        return path
+
+    return make
+
+
+def read_lines(compression: str) -> Callable[[Path], Any]:
+    return lambda path: list(tf.data.TextLineDataset(str(path), compression).as_numpy_iterator())
+
+
+def read_csv(compression: str) -> Callable[[Path], Any]:
+    def read(path: Path) -> Any:
+        records = tf.data.experimental.CsvDataset(str(path), [tf.int32, tf.string], compression, header=True)
+        return list(records.as_numpy_iterator())
+
+    return read
+
+
+def read_csv_batches(compression: str) -> Callable[[Path], Any]:
+    def read(path: Path) -> Any:
+        batches = tf.data.experimental.make_csv_dataset(
+            str(path), 6, num_epochs=1, shuffle=False, compression_type=compression
+        )
+        return list(batches.as_numpy_iterator())
+
+    return read
+
+
+def image(ending: str) -> Callable[[Path], Path]:
+    def make(folder: Path) -> Path:
+        (folder / "class").mkdir(exist_ok=True)
+        pixels = np.random.default_rng(0).integers(0, 255, (6, 5, 3)).astype(np.float32)
+        keras.utils.save_img(folder / "class" / f"image.{ending}", pixels, scale=False)
+        return folder / "class" / f"image.{ending}"
+
+    return make
+
+
+def read_image(path: Path) -> Any:
+    return np.asarray(keras.utils.load_img(path))
+
+
+def read_image_directory(path: Path) -> Any:
+    images = keras.utils.image_dataset_from_directory(path.parent.parent, image_size=(4, 4), verbose=False)
+    return list(images.as_numpy_iterator())
+
+
+def text_directory(folder: Path) -> Path:
+    (folder / "class").mkdir(exist_ok=True)
+    path = folder / "class" / "text.txt"
+    path.write_bytes(LINES)
+    return path
+
+
+def read_text_directory(path: Path) -> Any:
+    texts = keras.utils.text_dataset_from_directory(path.parent.parent, max_length=1000, verbose=False)
+    return list(texts.as_numpy_iterator())
+
+
+def append_log(path: Path) -> Any:
+    """The callback looks at the file, and writes behind what is there."""
+    logger = keras.callbacks.CSVLogger(path, append=True)
+    logger.on_train_begin()
+    logger.on_train_end()
+    return "written"
+
+
+# ---- archives -------------------------------------------------------------------------------------------------
+
+MEMBERS = {"a.txt": b"some text\n" * 20, "folder/b.bin": bytes(range(256))}
+
+
+def tar_bytes() -> bytes:
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w") as archive:
+        for name, contents in MEMBERS.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(contents)
+            archive.addfile(member, io.BytesIO(contents))
+    return stream.getvalue()[:4096]  # tarfile fills up to 10,240 bytes with zeros
+
+
+def zip_bytes() -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, contents in MEMBERS.items():
+            archive.writestr(zipfile.ZipInfo(name), contents, zipfile.ZIP_DEFLATED)
+    return stream.getvalue()
+
+
+ARCHIVES: dict[str, Callable[[], bytes]] = {
+    "zip": zip_bytes,
+    "tar": tar_bytes,
+    "tar.gz": lambda: gzip.compress(tar_bytes(), mtime=0),
+    "tar.bz2": lambda: bz2.compress(tar_bytes()),
+    "tar.xz": lambda: lzma.compress(tar_bytes()),
+}
+
+
+def archive(ending: str) -> Callable[[Path], Path]:
+    def make(folder: Path) -> Path:
+        (folder / "datasets").mkdir(exist_ok=True)
+        path = folder / "datasets" / f"a.{ending}"
+        path.write_bytes(ARCHIVES[ending]())
+        return path
+
+    return make
+
+
+def extract(path: Path) -> Any:
+    folder = path.parent / f"{path.name.partition('.')[0]}_extracted"
+    shutil.rmtree(folder, ignore_errors=True)
+    made = keras.utils.get_file(path.name, f"file:///nowhere/{path.name}", cache_dir=path.parent.parent, extract=True)
+    found = {str(one.relative_to(made)): one.read_bytes() for one in sorted(Path(made).rglob("*")) if one.is_file()}
+    shutil.rmtree(folder)
+    return found
+
+
+# ---- files of keras.datasets, whose checksums are known: what is read when a checksum were that of a hostile file ----
+
+
+def downloaded(module: Any, path: Path, read: Callable[[], Any]) -> Any:
+    known, module.get_file = module.get_file, lambda *args, **options: str(path)
+    try:
+        return read()
+    finally:
+        module.get_file = known
+
+
+def object_npz(folder: Path) -> Path:
+    texts = np.empty(2, object)
+    texts[:] = [[1, 2, 3], [4]]
+    np.savez(folder / "texts.npz", x=texts, y=np.arange(2))
+    return folder / "texts.npz"
+
+
+def read_object_npz(path: Path) -> Any:
+    found = downloaded(reading, path, lambda: reading.arrays_of("name", "name", ""))
+    return {name: array.tolist() for name, array in found.items()}
+
+
+def cifar_archive(folder: Path) -> Path:
+    path = folder / "cifar"
+    batch = pickle.dumps({b"data": np.zeros((1, 3072), np.uint8), b"labels": [3]}, protocol=2)
+    with tarfile.open(path, "w:gz") as tar:
+        member = tarfile.TarInfo("cifar/one")
+        member.size = len(batch)
+        tar.addfile(member, io.BytesIO(batch))
+    return path
+
+
+def read_cifar(path: Path) -> Any:
+    return downloaded(cifar, path, lambda: cifar.batches_of("cifar", "", "", ["one"], "labels"))
+
+
+def fashion(folder: Path) -> Path:
+    path = folder / "labels.gz"
+    path.write_bytes(gzip.compress(bytes(8) + bytes(range(20)), mtime=0))
+    return path
+
+
+def read_fashion(path: Path) -> Any:
+    name = "train-labels-idx1-ubyte.gz"
+    return downloaded(fashion_mnist, path, lambda: fashion_mnist._bytes_of(name, 8))
+
+
+def words(folder: Path) -> Path:
+    path = folder / "words.json"
+    path.write_text(json.dumps({"the": 1, "é": 2}))
+    return path
+
+
+def read_words(path: Path) -> Any:
+    return downloaded(word_numbers, path, lambda: word_numbers.word_index("", "", ""))
+
+
+READERS: dict[str, Reader] = {
+    "safetensors": Reader(tensors(".safetensors"), read_tensors, (ValueError,), True),
+    "npz": Reader(tensors(".npz"), read_tensors, (ValueError,), True),
+    "compressed npz": Reader(compressed_npz, read_tensors, (ValueError,), True),
+    "checkpoint": Reader(checkpoint, read_checkpoint, (ValueError, tf.errors.InvalidArgumentError), True, 200),
+    "checkpoint state": Reader(checkpoint_state, read_checkpoint_state, (ValueError,)),
+    ".keras": Reader(whole_model("m.keras"), read_model, KERAS_FILE, True, 300),
+    ".h5": Reader(whole_model("m.h5"), read_model, KERAS_FILE, True, 256),
+    ".h5 of Keras": Reader(as_keras_writes(whole_model("m.h5")), read_model, KERAS_FILE, header=256),
+    ".weights.h5": Reader(weights, read_weights, KERAS_FILE, True, 256),
+    ".weights.h5 of Keras": Reader(as_keras_writes(weights), read_weights, KERAS_FILE, header=256),
+    "model in safetensors": Reader(whole_model("m.safetensors"), read_model, KERAS_FILE, True, 400),
+    "model in npz": Reader(whole_model("m.npz"), read_model, KERAS_FILE, True, 400),
+    "model in JSON": Reader(configuration, read_configuration, KERAS_FILE, names_file=False),
+    "object in JSON": Reader(configuration, read_object, KERAS_FILE, names_file=False),
+    "kernel entry": Reader(kernel_entry, read_kernel_entry, (), True),
+    "kernel pack": Reader(kernel_pack, read_kernel_pack, (), True, 200),
+    "dataset index": Reader(dataset_index, read_dataset, (*LOST, tf.errors.NotFoundError), True),
+    "dataset elements": Reader(dataset_elements, read_dataset, LOST, True),
+    "dataset cache": Reader(dataset_index, read_cached, (*LOST, tf.errors.NotFoundError), True),
+    "lines": Reader(lines(""), read_lines(""), LOST),
+    "lines in gzip": Reader(lines("GZIP"), read_lines("GZIP"), LOST, True),
+    "lines in zlib": Reader(lines("ZLIB"), read_lines("ZLIB"), LOST, True),
+    "CSV": Reader(lines(""), read_csv(""), LOST),
+    "CSV in gzip": Reader(lines("GZIP"), read_csv("GZIP"), LOST, True),
+    "CSV in zlib": Reader(lines("ZLIB"), read_csv("ZLIB"), LOST, True),
+    "CSV in batches": Reader(lines(""), read_csv_batches(""), (*LOST, ValueError)),
+    "CSV in batches, gzip": Reader(lines("GZIP"), read_csv_batches("GZIP"), LOST, True),
+    "PNG": Reader(image("png"), read_image, (OSError,), True),
+    "JPEG": Reader(image("jpg"), read_image, (OSError,)),
+    "GIF": Reader(image("gif"), read_image, (OSError,)),
+    "BMP": Reader(image("bmp"), read_image, (OSError,), header=54),
+    "images of a folder": Reader(image("png"), read_image_directory, (OSError,), True, 100),
+    "texts of a folder": Reader(text_directory, read_text_directory, (OSError,), header=20),
+    "log in CSV": Reader(text_directory, append_log, (OSError,), header=20),
+    "zip": Reader(archive("zip"), extract, (ValueError,), True),
+    "tar": Reader(archive("tar"), extract, (ValueError,), header=512),
+    "tar.gz": Reader(archive("tar.gz"), extract, (ValueError,), True),
+    "tar.bz2": Reader(archive("tar.bz2"), extract, (ValueError,), True),
+    "tar.xz": Reader(archive("tar.xz"), extract, (ValueError,), True),
+    "npz of objects": Reader(object_npz, read_object_npz, (ValueError,), True),
+    "CIFAR": Reader(cifar_archive, read_cifar, (ValueError,), True),
+    "Fashion-MNIST": Reader(fashion, read_fashion, (ValueError,), True),
+    "word numbers": Reader(words, read_words, (ValueError,)),
+}
+
+
+def content(value: Any) -> Any:
+    """A value in a form that compares by dtypes, shapes and bits."""
+    if hasattr(value, "numpy"):
+        value = value.numpy()
+    if isinstance(value, (np.ndarray, np.generic)):
+        array = np.asarray(value)
+        flat = repr(array.tolist()) if array.dtype == object else array.tobytes()
+        return array.dtype.name, array.shape, flat
+    if isinstance(value, dict):
+        return {name: content(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [content(item) for item in value]
+    return value

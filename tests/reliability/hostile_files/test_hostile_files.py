@@ -1,0 +1,57 @@
+"""Damaged and malicious files: each reader gives a clear error or a right result."""
+
+import json
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("PIL")
+readers = pytest.importorskip("tests.reliability.hostile_files.readers")
+
+ROOT = Path(__file__).parents[3]
+FAMILIES = {
+    "weights": ["safetensors", "npz", "compressed npz", "checkpoint", "checkpoint state"],
+    "HDF5": [".h5", ".weights.h5"],
+    "HDF5 of Keras": [".h5 of Keras", ".weights.h5 of Keras"],
+    "models": [".keras", "model in safetensors", "model in npz", "model in JSON", "object in JSON"],
+    "datasets": ["kernel entry", "kernel pack", "dataset index", "dataset elements", "dataset cache"],
+    "texts": [
+        *("lines", "lines in gzip", "lines in zlib", "CSV", "CSV in gzip", "CSV in zlib", "CSV in batches"),
+        *("CSV in batches, gzip", "texts of a folder", "log in CSV"),
+    ],
+    "images": ["PNG", "JPEG", "GIF", "BMP", "images of a folder"],
+    "archives": ["zip", "tar", "tar.gz", "tar.bz2", "tar.xz"],
+    "downloads": ["npz of objects", "CIFAR", "Fashion-MNIST", "word numbers"],
+}
+SHORT = {"truncations": 20, "flips": 30, "mutations": 15, "full": False}
+FULL = {"truncations": 1 << 30, "flips": 1 << 30, "mutations": 2000, "full": True}
+SLOW = {"HDF5": 300, "HDF5 of Keras": 300, "models": 300}
+"""How many mutations of each reader the long form tries where a case takes milliseconds."""
+
+
+def test_every_reader_is_in_a_family():
+    assert Counter(name for names in FAMILIES.values() for name in names) == Counter(list(readers.READERS))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_hostile_files_are_refused_or_read_right(family, full, figure, tmp_path):
+    """In a process of its own, which a crash ends and a hang is ended in."""
+    task = {"readers": FAMILIES[family], **(FULL | {"mutations": SLOW.get(family, 2000)} if full else SHORT)}
+    command = [sys.executable, "-m", "tests.reliability.hostile_files.worker", str(tmp_path), json.dumps(task)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    case = (tmp_path / "case").read_text().strip() if (tmp_path / "case").exists() else "the first"
+    assert done.returncode == 0, f"{case} ended the process with {done.returncode}: {done.stderr[-5000:]}"
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert not report["failures"], "\n".join(report["failures"][:50])
+    counts = report["counts"]
+    assert min(counts[kind] for kind in ("truncations", "flips", "mutations", "refused")) > 0
+    figure("readers", len(FAMILIES[family]))
+    for kind in ("truncations", "flips", "mutations", "attacks"):
+        figure(f"files tried: {kind}", counts.get(kind, 0))
+    figure("files refused", counts["refused"])
+    figure("files read right", counts.get("right", 0))
+    figure("files without a checksum read as another text, image or archive", counts.get("changed", 0))
+    figure("largest memory, in multiples of file and result", report["worst"]["multiple"], combine="max")

@@ -1,0 +1,149 @@
+"""Checks of a program: eager, compiled, over rows at once, and TensorFlow agree."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import traceback
+import warnings
+from collections.abc import Iterator
+from typing import Any
+from unittest import mock
+
+import numpy as np
+
+import fastgrad as tf
+from tests.reliability.random_programs import runs
+from tests.reliability.random_programs.comparison import EPSILON, difference, explained, spread
+from tests.reliability.random_programs.program import THRESHOLDS, Program
+from tests.reliability.random_programs.referee import Referee
+from tests.reliability.random_programs.runs import Outcome
+
+
+class Result:
+    """What came of a program.
+
+    Attributes:
+        failure: what differs; nothing if all agree.
+        against: what it differs from: "compiled", "mapped", "TensorFlow", or "eager" if that fails.
+        rounding: a difference that was no more than its rounding explains.
+        raised: the name of an error that all raised.
+        refereed: whether TensorFlow was asked.
+    """
+
+    def __init__(self) -> None:
+        self.failure = ""
+        self.against = ""
+        self.rounding = ""
+        self.raised = ""
+        self.refereed = False
+
+
+def checked(program: Program, referee: Referee | None = None) -> Result:
+    """Runs a program every way.
+
+    Args:
+        program: what to run.
+        referee: TensorFlow, where there is one.
+    """
+    result = Result()
+    source = program.source()
+    asked = referee is not None and program.referee
+    if asked:
+        referee.start(source, program.form)
+    wanted = None
+    try:
+        with warnings.catch_warnings(), thresholds(program.small):
+            warnings.filterwarnings("ignore")
+            warnings.filterwarnings("error", message=".*could not be compiled")
+            wanted = _compare_own(program, source, result)
+    except Exception:  # noqa: BLE001 - a failure of the program, to be made smaller
+        result.failure, result.against = traceback.format_exc(), "eager"
+    if asked:
+        answer = referee.outcomes()
+        result.refereed = True
+        if result.failure:
+            return result
+        if isinstance(answer, str):
+            result.failure, result.against = f"TensorFlow: {answer}", "TensorFlow"
+        elif wanted is not None:
+            if any(outcome.error in {"LookupError", "NotImplementedError"} for outcome in answer):
+                return result  # no second derivative: of softsign, of recompute_grad
+            if program.optimizer:
+                wanted, answer = _up_to_an_update(wanted), _up_to_an_update(answer)
+            _compare(program, "TensorFlow", wanted, answer, result, wanted)
+    return result
+
+
+def _up_to_an_update(outcomes: list[Outcome]) -> list[Outcome]:
+    """What does not depend on an optimizer: Keras rounds its numbers to float32 for variables of float64, too."""
+    return [outcome._replace(state=[]) for outcome in outcomes[:1]]
+
+
+@contextlib.contextmanager
+def thresholds(small: bool) -> Iterator[None]:
+    """The compiler's decisions for large arrays are those for small ones inside, too."""
+    with contextlib.ExitStack() as stack:
+        for module, name, value in THRESHOLDS if small else ():
+            stack.enter_context(mock.patch.object(importlib.import_module(module), name, value))
+        yield
+
+
+def _compare_own(program: Program, source: str, result: Result) -> list[Outcome]:
+    if program.form == "map":
+        wanted = runs.rows(source, tf)
+        mapped = runs.rows(source, tf, lambda tf, step, a: tf.vectorized_map(lambda row: step(*row), tuple(a)))
+        _compare(program, "mapped", mapped, wanted, result, wanted)
+        compiled = runs.rows(source, tf, _compiled_map)
+        _compare(program, "mapped and compiled", compiled, wanted, result, wanted)
+    else:
+        wanted = runs.run(source, tf)
+        _compare(program, "compiled", runs.run(source, tf, tf.function), wanted, result, wanted)
+    if wanted and wanted[-1].error:
+        result.raised = wanted[-1].text
+    return wanted
+
+
+def _compiled_map(tf: Any, step: Any, arguments: Any) -> Any:
+    mapped = tf.function(lambda *rows: tf.vectorized_map(lambda row: step(*row), rows))
+    mapped(*arguments)
+    return mapped(*arguments)
+
+
+def _compare(
+    program: Program,
+    against: str,
+    got: list[Outcome],
+    wanted: list[Outcome],
+    result: Result,
+    own: list[Outcome],
+) -> None:
+    if result.failure:
+        return
+    text = difference(got, wanted, program.tolerance)
+    if not text:
+        return
+    noisy = [_noisy(program, seed) for seed in range(4)]
+    for outcome in (outcome for run in noisy for outcome in run):
+        assert outcome.error in {"", "InvalidArgumentError"}, outcome.text
+    if explained(got, wanted, spread(noisy, own)):
+        result.rounding = f"{against}: {text}"
+        return
+    result.failure, result.against = text, against
+
+
+def _noisy(program: Program, seed: int) -> list[Outcome]:
+    """The program, each of whose statements rounds its value a little differently."""
+    rng = np.random.default_rng(seed)
+
+    def wave(x: Any) -> Any:
+        return tf.cast(1.0 + EPSILON[x.dtype.name] * rng.choice([-4.0, 4.0], size=tuple(x.shape)), x.dtype)
+
+    @tf.custom_gradient
+    def rounded(x: Any) -> Any:
+        return x * wave(x), lambda g: g * wave(g)
+
+    source = program.source(noisy=True)
+    if program.form == "map":
+        return runs.rows(source, tf, rounded=rounded)
+    return runs.run(source, tf, rounded=rounded)

@@ -1,0 +1,31 @@
+"""`docs/reliability.md` is what its command writes, and names tests that are there."""
+
+import re
+
+import pytest
+
+from tests.reliability.page import FOLDER, PAGE, PARTS, page
+
+ROOT = FOLDER.parents[1]
+
+
+def test_the_page_is_up_to_date():
+    assert PAGE.read_text(encoding="utf-8") == page(), "run `make reliability`"
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_part_has_a_suite_and_a_target(part):
+    assert list((FOLDER / part).glob("test_*.py"))
+    assert f"\n{PARTS[part]}:" in (ROOT / "Makefile").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_mended_defect_names_a_test_that_exists(part):
+    path = FOLDER / part / "mended.md"
+    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
+        if line.startswith("- "):
+            tests = re.findall(r"`(tests/[\w/]+\.py)(?:(?:::\w+)?::(\w+))?`", line)
+            assert tests, f"no test is named: {line}"
+            for file, name in tests:
+                assert (ROOT / file).exists(), file
+                assert not name or f"def {name}(" in (ROOT / file).read_text(encoding="utf-8"), name
