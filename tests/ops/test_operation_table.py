@@ -36,6 +36,14 @@ AWKWARD = [0.0, -0.0, 0.5, -0.5, 1.0, -1.0, 1.5, 2.5, -2.5, 3.0, 1e-5, -20.0, 40
 AWKWARD += [-1e300, math.inf, -math.inf, math.nan]
 
 
+def _lgamma(x: float) -> np.float64:
+    """`math.lgamma`, with infinities where it raises."""
+    try:
+        return np.float64(math.lgamma(x))
+    except (ValueError, OverflowError):  # a pole, or too large a result
+        return np.float64(math.inf)
+
+
 def _scalar_names() -> dict[str, Any]:
     from scipy import special
 
@@ -61,7 +69,7 @@ def _scalar_names() -> dict[str, Any]:
     names |= {
         "inf": math.inf,
         "nan": math.nan,
-        "lgamma": lambda x: np.float64(math.inf if x <= 0 and x == np.floor(x) else math.lgamma(x)),
+        "lgamma": _lgamma,
     }
     names |= {"where": lambda condition, x, y: x if condition else y, "__builtins__": {}}
     return names

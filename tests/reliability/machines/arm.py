@@ -113,10 +113,10 @@ def rows(names: list[str]) -> Iterator[tuple[str, Any, list[np.ndarray], list[np
     """The launches of the rows of the tests of properties, with arrays."""
     from fastgrad.operation import TABLE
     from fastgrad.trace.programs.native_form import launches_of_row
+    from tests.kernels.every_property import PROPERTIES
     from tests.kernels.properties import results_of
-    from tests.kernels.test_every_row import PROPERTIES
 
-    for known in [known for file in PROPERTIES for known in file.PROPERTIES]:
+    for known in PROPERTIES:
         if names and known.name not in names:
             continue
         for dtype in known.dtypes:
