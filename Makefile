@@ -49,8 +49,8 @@ test-checked: ## run the tests of kernels, operations and programs with every ac
 	@FASTGRAD_CHECK_BOUNDS=1 $(PYTHON_HERE) -m pytest $(SIDE_BY_SIDE) tests/kernels tests/ops tests/trace $(ARGS)
 	@FASTGRAD_CHECK_BOUNDS=1 $(PYTHON_HERE) -m pytest tests/kernels/running tests/trace/programs $(ARGS)
 
-# The long forms of tests/reliability, each a part of docs/reliability.md; `make test` runs the short ones.
-RELIABILITY = $(PYTHON_HERE) -m pytest --full
+# The long forms of tests/reliability, each a part of docs/reliability.md; `make test` runs the short ones, as does SHORT=1 here.
+RELIABILITY = $(PYTHON_HERE) -m pytest $(if $(SHORT),,--full)
 
 test-boundaries: ## try every kernel at every border of its blocks, vectors and threads
 	@$(ENVIRONMENT) test
@@ -60,7 +60,7 @@ test-gradients: ## compare every gradient with TensorFlow's and with central dif
 	@$(REFEREE)
 	@$(RELIABILITY) $(SIDE_BY_SIDE) tests/reliability/gradients $(ARGS)
 
-test-random-programs: ## run 20,000 random programs eager, compiled, vectorised and on TensorFlow
+test-random-programs: ## run 20,000 random programs (SHORT=1: 300) eager, compiled, vectorised and on TensorFlow
 	@$(REFEREE)
 	@$(RELIABILITY) $(SIDE_BY_SIDE) tests/reliability/random_programs $(ARGS)
 

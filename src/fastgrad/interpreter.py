@@ -10,7 +10,7 @@ def refuse_free_threading() -> None:
     """Refuses a Python without the global interpreter lock.
 
     Kernels read NumPy's objects, and programs, tapes and variables change, where only that lock keeps other threads out. Free-threaded
-    builds are also refused when they run with the lock (``PYTHON_GIL=1``): nobody has tried the layout of their objects.
+    builds are also refused when they run with the lock (``PYTHON_GIL=1``): the layout of their objects has not been tried.
 
     Raises:
         ImportError: this is a free-threaded build, or runs without the lock.

@@ -125,3 +125,23 @@ def test_eager_and_compiled_products_with_logarithms_have_the_same_bits(name):
     function = getattr(tf.math, name)
     compiled = tf.function(function)
     np.testing.assert_array_equal([compiled(x, y).numpy() for _ in range(3)][-1], function(x, y).numpy())
+
+
+def test_the_sigmoid_of_complex_numbers_neither_overflows_nor_cancels():
+    """The exact numbers are mpmath's; 3.1416j is close to a pole."""
+    exact = {
+        -1e300 - 4j: 0,
+        -719 + 1j: 0,
+        719 - 2j: 1,
+        40 + 1j: 1,
+        0.1 + 3.2j: 7.964666405132824 - 4.350181145798750j,
+        1e-5 + 3.1416j: 64948.32552818373 - 47713.33683516036j,
+        -2 + 0.5j: 0.1091558464542703 + 0.05166470383545819j,
+    }
+    x, wanted = np.array([*exact]), np.array([*exact.values()])
+    compiled = tf.function(tf.sigmoid)
+    for got in (tf.sigmoid(x), *[compiled(tf.constant(x)) for _ in range(3)]):
+        np.testing.assert_allclose(got, wanted, rtol=4e-15, atol=1e-15)
+    with np.errstate(over="ignore"):
+        small = x[1:].astype(np.complex64)
+    np.testing.assert_allclose(tf.sigmoid(small), tf.sigmoid(small.astype(np.complex128)), rtol=2e-7)

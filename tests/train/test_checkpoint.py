@@ -231,7 +231,7 @@ def test_a_damaged_object_graph_names_the_file(tmp_path, graph):
 
 @pytest.mark.parametrize("name", ["{outside}/precious", "../precious", "sub/../../precious"])
 def test_a_manager_deletes_no_file_outside_of_its_folder(tmp_path, name):
-    """A state file that somebody else wrote may name any."""
+    """A state file of another user may name any file."""
     folder, precious = tmp_path / "run", tmp_path / "precious.safetensors"
     (folder / "sub").mkdir(parents=True)
     precious.write_bytes(b"not ours")

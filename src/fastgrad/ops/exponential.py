@@ -15,7 +15,7 @@ from fastgrad.ops.arithmetic import add, conjugate, multiply, negative, subtract
 from fastgrad.ops.casting import cast
 from fastgrad.ops.comparison import not_equal
 from fastgrad.ops.division import realdiv, xdivy
-from fastgrad.ops.native_form import by_kernel_of_floats
+from fastgrad.ops.native_form import by_kernel_of_floats, by_launches, launches_from
 from fastgrad.ops.power import reciprocal, rsqrt, square
 from fastgrad.tensor import Tensor
 
@@ -237,6 +237,12 @@ atanh = elementwise(
 _HAVE_KERNEL: frozenset[np.dtype] = frozenset([np.dtype(np.float32), np.dtype(np.float64)])
 
 
+_complex_sigmoid = by_launches(
+    launches_from("mapping.complex_numbers", "launches_of", "sigmoid"),
+    lambda x: np.divide(1, np.add(1, np.exp(np.negative(x)))),
+)
+
+
 def _sigmoid(x: np.ndarray) -> np.ndarray:
     if x.dtype in _HAVE_KERNEL:  # which takes a tenth of the time
         if x.size >= LARGE and (found := as_in_memory(_sigmoid, x)) is not None:
@@ -246,8 +252,7 @@ def _sigmoid(x: np.ndarray) -> np.ndarray:
         return out
     if x.dtype.itemsize == 2:  # so that no exponential overflows
         return _sigmoid(x.astype(np.float64)).astype(x.dtype)
-    one = x.dtype.type(1)
-    return np.divide(one, np.add(one, np.exp(np.negative(x))))
+    return _complex_sigmoid(x)
 
 
 def _softplus(x: np.ndarray) -> np.ndarray:

@@ -55,5 +55,5 @@ def open_regular(path: Any) -> BinaryIO:
 
 
 def _open_at_once(path: str, flags: int) -> int:
-    """A descriptor. Without the flag, a pipe would be waited for until somebody writes to it."""
+    """A descriptor. Without the flag, opening a pipe waits until another process writes to it."""
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))

@@ -302,7 +302,7 @@ def test_an_entry_that_another_user_made_is_compiled_again_and_replaced(folder, 
 
 
 def test_a_folder_of_ones_own_in_a_folder_of_all_serves(folder, monkeypatch, capfd):
-    """As in /tmp. If somebody puts another folder in its place, that one belongs to them."""
+    """As in /tmp. Another user's folder in its place belongs to that user."""
     folder.parent.chmod(0o777)
     _works()
     monkeypatch.setattr(cache, "store", None)

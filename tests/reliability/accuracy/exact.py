@@ -347,6 +347,28 @@ EXACT: dict[str, Callable[..., Any]] = {
 }
 
 
+_OF_COMPLEX: dict[str, Callable[..., Any]] = {
+    "abs": abs,
+    "angle": mp.arg,
+    "reciprocal": lambda x: 1 / x,
+    "rsqrt": lambda x: 1 / mp.sqrt(x),
+    "sigmoid": lambda x: 1 / (1 + mp.exp(-x)) if mp.re(x) > 0 else mp.exp(x) / (1 + mp.exp(x)),
+    "square": lambda x: x * x,
+    "add": lambda x, y: x + y,
+    "subtract": lambda x, y: x - y,
+    "multiply": lambda x, y: x * y,
+    "divide": lambda x, y: x / y,
+    "pow": lambda x, y: mp.exp(y * mp.log(x)),
+    **{
+        name: getattr(mp, name)
+        for name in ("exp", "expm1", "log", "log1p", "sqrt", "sin", "cos", "tan", "asin", "acos")
+    },
+    **{name: getattr(mp, name) for name in ("atan", "sinh", "cosh", "tanh", "asinh", "acosh", "atanh")},
+}
+_OF_COMPLEX_BITS = {"complex64": 600, "complex128": 2600}
+"""Digits that keep sums of the largest and the smallest number."""
+
+
 def value(function: Callable[..., Any], arguments: tuple[float, ...]) -> Any:
     """The function's value: with more digits until two precisions agree."""
     previous = None
@@ -385,3 +407,40 @@ def distance(got: float, wanted: Any, dtype: str) -> float:
 def errors(got: np.ndarray, wanted: list[Any], dtype: str) -> np.ndarray:
     """Distances of results."""
     return np.array([distance(float(x), y, dtype) for x, y in zip(got, wanted, strict=True)])
+
+
+def errors_of_halves(got: np.ndarray, wanted: np.ndarray, dtype: str) -> np.ndarray:
+    """Distances of results in a dtype of two bytes from float64 results, which are exact beside them."""
+    most = 2.0 ** LARGEST[dtype]
+    got, wanted = (np.clip(x.astype(np.float64), -most, most) for x in (got, wanted))
+    exponent = np.frexp(wanted)[1] - PRECISION[dtype]
+    exponent = np.clip(
+        np.where(wanted == 0, SMALLEST[dtype], exponent), SMALLEST[dtype], LARGEST[dtype] - PRECISION[dtype]
+    )
+    with np.errstate(invalid="ignore"):
+        distances = np.abs(got - wanted) / 2.0**exponent
+    both = np.isnan(got) & np.isnan(wanted)
+    return np.where(both, 0.0, np.where(np.isnan(got) != np.isnan(wanted), WRONG, np.minimum(distances, WRONG)))
+
+
+def errors_of_complex(name: str, got: np.ndarray, arguments: tuple[np.ndarray, ...], dtype: str) -> np.ndarray:
+    """Distances in the plane, in units of the last place of the exact number's size; 0 where that is no finite number of the dtype."""
+    part, function = (
+        {"complex64": "float32", "complex128": "float64"}[dtype],
+        _OF_COMPLEX[name.removeprefix("complex ")],
+    )
+    found = []
+    with mp.workprec(_OF_COMPLEX_BITS[dtype]):
+        for result, each in zip(got, zip(*arguments, strict=True), strict=True):
+            try:
+                wanted = function(*[mp.mpc(complex(x)) for x in each])
+            except (ZeroDivisionError, ValueError, OverflowError, mp.NoConvergence):  # a pole
+                wanted = mp.nan
+            if not mp.isfinite(wanted) or abs(wanted) >= mp.ldexp(1, LARGEST[part] - 1):
+                found.append(0.0)
+            elif not np.isfinite(result):
+                found.append(WRONG)
+            else:
+                exponent = max(int(mp.mag(wanted)) - PRECISION[part], SMALLEST[part]) if wanted else SMALLEST[part]
+                found.append(min(float(mp.ldexp(abs(mp.mpc(complex(result)) - wanted), -exponent)), WRONG))
+    return np.array(found)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import zlib
 
+import ml_dtypes
 import numpy as np
 
-from tests.reliability.accuracy.functions import Range, Row
+from tests.reliability.accuracy.functions import REAL, Range, Row
 
-HALVES = ("float16", "bfloat16")
+HALVES = {"float16": np.dtype(np.float16), "bfloat16": np.dtype(ml_dtypes.bfloat16)}
+COMPLEX = {"complex64": np.dtype(np.float32), "complex128": np.dtype(np.float64)}
+"""Complex dtypes with that of their parts."""
 PARTS = ("whole range", "subnormal", "near zero", "moderate", "beside points")
 FAST, SLOW = 400, 100
 """Numbers of each part, of functions whose exact values take microseconds or milliseconds."""
@@ -57,6 +60,10 @@ def _within(x: np.ndarray, given: Range, r: np.random.Generator) -> np.ndarray:
 
 def points(name: str, row: Row, dtype: str, share: int = 1) -> dict[str, tuple[np.ndarray, ...]]:
     """The arguments of a function by part, the same in every run; of all of them every `share`-th."""
+    if dtype in COMPLEX:
+        return _of_complex(name, row, dtype, share)
+    if dtype in HALVES:
+        return _of_halves(name, row, dtype, share)
     count, parts = SLOW if row.slow else FAST, {}
     for part in PARTS:
         r = np.random.default_rng(zlib.crc32(f"{name} {dtype} {part}".encode()))
@@ -73,7 +80,34 @@ def points(name: str, row: Row, dtype: str, share: int = 1) -> dict[str, tuple[n
     return parts
 
 
-def every_half(dtype: np.dtype) -> np.ndarray:
-    """Every finite number of a type of two bytes."""
-    x = np.arange(2**16, dtype=np.uint16).view(dtype)
-    return x[np.isfinite(x)]
+def _of_halves(name: str, row: Row, dtype: str, share: int) -> dict[str, tuple[np.ndarray, ...]]:
+    """Every finite number of a dtype of two bytes; for functions of several arguments those of `points`."""
+    half = HALVES[dtype]
+    if len(row.ranges) > 1:
+        of_floats = points(name, row, "float32", share)
+        with np.errstate(over="ignore"):
+            return {part: tuple(_finite(x.astype(half)) for x in columns) for part, columns in of_floats.items()}
+    x = np.arange(2**16, dtype=np.uint16).view(half)
+    with np.errstate(invalid="ignore"):
+        wide = x.astype(np.float64)
+        x = x[np.isfinite(wide) & (wide >= row.ranges[0].low) & (wide <= row.ranges[0].high)]
+    return {"every number": (x[::share],)}
+
+
+def _finite(x: np.ndarray) -> np.ndarray:
+    return np.where(np.isfinite(x.astype(np.float64)), x, x.dtype.type(1.5))
+
+
+def _of_complex(name: str, row: Row, dtype: str, share: int) -> dict[str, tuple[np.ndarray, ...]]:
+    """Numbers with parts of equal and of different size."""
+    part_dtype, parts = COMPLEX[dtype], {}
+    for part in PARTS:
+        r = np.random.default_rng(zlib.crc32(f"{name} {dtype} {part}".encode()))
+        columns = []
+        for number, _ in enumerate(row.ranges):
+            real = _part(part, REAL, r, part_dtype, SLOW)
+            imaginary = _part(part if number % 2 else "moderate", REAL, r, part_dtype, SLOW)
+            smaller = r.choice(np.array([1.0, 1e-3, 1.0], part_dtype), SLOW)
+            columns.append((real + 1j * (imaginary * smaller)).astype(dtype)[::share])
+        parts[part] = tuple(columns)
+    return parts

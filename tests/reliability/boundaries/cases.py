@@ -83,7 +83,7 @@ def amid(x: np.ndarray, offset: int = 0) -> tuple[np.ndarray, np.ndarray]:
 
     Args:
         x: any array of numbers.
-        offset: bytes by which it begins behind a multiple of 64.
+        offset: bytes between a multiple of 64 and its start.
     """
     memory = np.full(x.nbytes + 2 * GUARD + 64, 255, np.uint8)
     start = GUARD - memory.ctypes.data % 64 + offset

@@ -146,7 +146,7 @@ GROUPS: dict[str, Callable[..., Any]] = {
     "cross-entropy by hand": cross_entropy_by_hand,
     "attention by hand": attention_by_hand,
     "a chain before a product": lambda x, y, w: tf.matmul(tf.nn.relu(x) * y, w),
-    "a chain behind a product": lambda x, y, w: tf.nn.relu(tf.matmul(x, w) + w[0]) * 2.0,
+    "a chain after a product": lambda x, y, w: tf.nn.relu(tf.matmul(x, w) + w[0]) * 2.0,
     "a product into sums": lambda x, y, w: tf.reduce_sum(tf.tanh(tf.matmul(x, w)), 0),
     "a gather before a product": lambda x, y, w: tf.matmul(tf.gather(x, tf.range(tf.shape(x)[0]) // 2), w),
     "a gate": gated,

@@ -155,7 +155,7 @@ def check_whole(training: Training, eager: bool, before: list[np.ndarray], after
 
 
 def in_thread(call: Any) -> Any:
-    """What ``call()`` gives in another thread, which would wait forever for a lock that somebody holds."""
+    """What ``call()`` gives in another thread. It would wait forever for a lock that is still held."""
     results: list[Any] = []
     thread = threading.Thread(target=lambda: results.append(call()), daemon=True)
     thread.start()

@@ -19,7 +19,7 @@ SIZE = 3 << 20
 
 
 def namespace() -> tuple[str, ...]:
-    """The command that gives another one a disk of three megabytes at ``DISK``, which nobody else sees."""
+    """The command that gives another one a disk of three megabytes at ``DISK``, which no other process sees."""
     script = f'mount -t tmpfs -o size={SIZE},nr_inodes=60 none {DISK} && exec "$@"'
     return ("unshare", "--mount", "--map-root-user", "sh", "-c", script, "sh")
 
@@ -124,15 +124,15 @@ def compile_without(place: str) -> None:
         Path(DISK, "filler").write_bytes(b"x" * (os.statvfs(DISK).f_bavail * os.statvfs(DISK).f_frsize))
     elif place == "read-only disk":
         subprocess.run(["mount", "-o", "remount,ro", DISK], check=True)
-    elif place == "nobody":
+    elif place == "no entry for the user":
         import pwd
 
         os.environ.pop("HOME", None)
 
-        def nobody(number: int) -> Any:
+        def no_entry(number: int) -> Any:
             raise KeyError(number)
 
-        pwd.getpwuid = nobody
+        pwd.getpwuid = no_entry
     printed = io.StringIO()
     with contextlib.redirect_stderr(printed):
         train()

@@ -21,7 +21,7 @@ def has_namespaces():
 
 def namespace():
     if not has_namespaces():
-        pytest.skip("this machine lets nobody mount a disk of one's own; the limit on files stands for it")
+        pytest.skip("mounting a disk is not allowed here; the limit on files stands for it")
     return disks.namespace()
 
 
@@ -61,7 +61,7 @@ def test_kernels_are_compiled_where_the_cache_has_no_room(place, figure):
 @pytest.mark.parametrize(
     ("place", "variables"),
     [
-        ("nobody", {"HOME": None}),
+        ("no entry for the user", {"HOME": None}),
         ("missing home", {"HOME": "/dev/null/home"}),
         ("file", {"FASTGRAD_CACHE_DIR": __file__}),
     ],

@@ -103,7 +103,7 @@ for title, arrays in {
 OF_GZIP = ("lines in gzip", "CSV in gzip", "CSV in batches, gzip")
 contents(OF_GZIP, "a line of 100 MiB", lambda: gzip.compress(bytes(100 * MEBIBYTE), 1))
 contents(OF_GZIP, "gzip in gzip", lambda: gzip.compress(gzip.compress(b"x,y\n1,b\n")), ANY)
-contents(OF_GZIP, "zeros behind the end", lambda: gzip.compress(b"x,y\n1,b\n") + bytes(100), ANY)
+contents(OF_GZIP, "zeros after the end", lambda: gzip.compress(b"x,y\n1,b\n") + bytes(100), ANY)
 contents(OF_GZIP, "two streams", lambda: gzip.compress(b"x,y\n1,b\n") + gzip.compress(b"2,c\n"), ANY)
 contents(
     OF_GZIP,

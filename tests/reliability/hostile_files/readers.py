@@ -310,7 +310,7 @@ def read_text_directory(path: Path) -> Any:
 
 
 def append_log(path: Path) -> Any:
-    """The callback looks at the file, and writes behind what is there."""
+    """The callback looks at the file, and appends to it."""
     logger = keras.callbacks.CSVLogger(path, append=True)
     logger.on_train_begin()
     logger.on_train_end()

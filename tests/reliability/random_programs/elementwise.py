@@ -222,7 +222,7 @@ def last_is_fixed(x: Value) -> bool:
 
 @kind(5)
 def dense(b: Builder) -> None:
-    """A product with weights, with what often stands behind it."""
+    """A product with weights, with what often follows it."""
     x = b.pick(lambda x: x.rank >= 2 and last_is_fixed(x))
     columns = b.rng.choice([2, 3, 4, 8])
     w = _matrix(b, x, columns)

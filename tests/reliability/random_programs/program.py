@@ -214,7 +214,7 @@ class Program:
             body = ["with tf.GradientTape() as outer:", f"    outer.watch({of})", *indented(inner)]
             body += [f"slopes = [*first, *outer.gradient(again, {of}, {zero})]"]
         if self.gradient:
-            # Gradients that nobody else reads may be joined with their updates.
+            # Gradients that nothing else reads may be joined with their updates.
             slopes = [] if self.optimizer == "as they are" else ["*slopes"]
             result = [f"return [{', '.join([*self.returned, 'loss', *slopes])}]"]
             if self.optimizer and variables:

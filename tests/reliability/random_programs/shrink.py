@@ -90,7 +90,7 @@ def _with(program: Program, statements: list[Statement]) -> Program:
 
 
 def _without_statements(program: Program, start: int, end: int) -> Program:
-    """The program without some statements; who reads their values reads others like them, or ones."""
+    """The program without some statements. Their readers get other values of the same form, or ones."""
     gone = program.statements[start:end]
     before = [*program.arguments, *[s.value for s in program.statements[:start]]]
     replacement = {}

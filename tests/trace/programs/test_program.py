@@ -319,6 +319,23 @@ def test_checks_raise_in_a_replay():
     program([X])
 
 
+@pytest.mark.parametrize("in_a_loop", [False, True])
+def test_checks_raise_for_each_place(in_a_loop):
+    """A kernel answers the place of what it refuses, which the driver once took for an answer of its own: calls never ended."""
+
+    def check(x):
+        tf.debugging.assert_less(x, tf.constant(9.0, tf.float64))
+        return x + 1.0
+
+    def checks(x):
+        return tf.while_loop(lambda i, x: i < 2, lambda i, x: (i + 1, check(x)), (0, x))[1] if in_a_loop else check(x)
+
+    program = Program(record(checks, np.zeros(40))[0])
+    for place in range(40):
+        with pytest.raises(InvalidArgumentError, match="assert_less"):
+            program([np.where(np.arange(40) == place, 10.0, 0.0)])
+
+
 def test_a_chain_and_its_gradient_have_few_steps():
     def chain(x):
         with tf.GradientTape() as tape:

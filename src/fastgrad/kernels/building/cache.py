@@ -4,9 +4,9 @@ An entry is `magic | sha256 of all that follows | lengths | key | symbols | obje
 what the code depends on; the file's name is its hash. A bad entry counts as absent. A folder that cannot be used costs
 one line on stderr and nothing else.
 
-Who writes an entry has its code run. So the folder and each entry must belong to the user or to the superuser, and nobody else may be
-able to write to them. The folders above need no such check: an entry is opened relative to the folder that was checked, whatever
-happens to its name meanwhile.
+Entries are code that runs. The folder and each entry must belong to the user or to the superuser. No other user may have the right to
+write to them. The folders above need no such check: an entry is opened relative to the folder that was checked, even if that folder is
+renamed or replaced in between.
 """
 
 from __future__ import annotations
@@ -136,7 +136,7 @@ def _contents(folder: str, name: str) -> bytes:
     """The bytes of an entry.
 
     Raises:
-        PermissionError: somebody else owns the folder or the entry, or may write to it.
+        PermissionError: another user owns the folder or the entry, or may write to it.
         OSError: it can't be read.
     """
     if os.name == "nt":  # where modes and owners mean something else
@@ -155,7 +155,7 @@ def _contents(folder: str, name: str) -> bytes:
 
 
 def _check_owner(status: os.stat_result, path: str) -> None:
-    """Raises PermissionError if a folder or file belongs to somebody else, or somebody else may write to it."""
+    """Raises PermissionError if a folder or file belongs to another user, or another user may write to it."""
     user = os.geteuid()
     if status.st_uid not in (user, 0):
         raise PermissionError(errno.EPERM, "it belongs to another user, whose code would be run", path)
@@ -165,7 +165,7 @@ def _check_owner(status: os.stat_result, path: str) -> None:
 
 
 def _is_private_group(group: int, user: int) -> bool:
-    """True for a group that has the name of the user, and nobody else in it, as many systems make one for each user."""
+    """True for a group with the user's name and no other member. Many systems make such a group for each user."""
     import grp
     import pwd
 
@@ -180,7 +180,7 @@ def write(folder: str, key: str, entry: Entry) -> None:
     """Writes an entry to a folder so that other processes see all of it or nothing.
 
     Raises:
-        OSError: it can't be written. (PermissionError: the folder belongs to somebody else, or somebody else may write to it.)
+        OSError: it can't be written. (PermissionError: the folder belongs to another user, or another user may write to it.)
     """
     os.makedirs(folder, mode=0o700, exist_ok=True)
     if os.name != "nt":

@@ -33,9 +33,9 @@ def new_rlock_held_at_fork() -> Any:
 
 
 def give_back(lock: Any) -> None:
-    """Releases an RLock that a signal left: it came after `lock.acquire()` had it, and before that was noted.
+    """Releases an RLock if this thread holds it: a signal may come between `lock.acquire()` and the store of its result.
 
-    Only for who had not noted it. A signal that came while the thread waited finds the lock another's.
+    A caller that has noted its lock releases it itself. A signal may also come while the thread waits: then another thread holds the lock.
     """
     if lock._is_owned():
         lock.release()

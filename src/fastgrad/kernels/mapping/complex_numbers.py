@@ -6,7 +6,7 @@ Formulas of the inverse functions: Kahan 1987, Branch cuts for complex elementar
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import prod
 from typing import Any
 
@@ -124,6 +124,18 @@ def exponential(a, b):
 
 
 @scalar_function
+def logistic(a, b):
+    """1 / (1 + e^-(a + ib)): no exponential overflows, and no sum cancels near the poles."""
+    if abs(a) < 1.0:
+        s, c = sinh(0.5 * a), cos(0.5 * b)
+        below = 4.0 * (s * s + c * c)
+        return (expm1(a) + 2.0 * c * c) / below, sin(b) / below
+    p, q = exponential(-abs(a), -b if a > 0 else b)
+    r, s = divided(1.0, 0.0, 1.0 + p, q)
+    return (r, s) if a > 0 else (p * r - q * s, p * s + q * r)
+
+
+@scalar_function
 def logarithm(a, b):
     """The logarithm; of numbers near the unit circle by what they differ from it."""
     size = hypotenuse(a, b)
@@ -208,8 +220,7 @@ def algebraic(mode, a, b):
     if mode == 9:
         return logarithm_of_sum(a, b)
     if mode == 10:
-        p, q = exponential(-a, -b)
-        return divided(1.0, 0.0, 1.0 + p, q)
+        return logistic(a, b)
     return a, -b
 
 
@@ -393,6 +404,11 @@ def is_there(x, y, first, last):
 
 
 # ---- the rows of the table that they are ---------------------------------------------------------------
+
+
+def launches_of(name: str) -> Callable[..., Launches | None]:
+    """The ``launches`` of a row for complex numbers."""
+    return lambda inputs, outputs, **attributes: complex_launches(name, inputs, outputs, attributes)
 
 
 def complex_launches(

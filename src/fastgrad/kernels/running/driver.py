@@ -50,8 +50,8 @@ STEPS, OBJECTS, OBJECT_COUNT, ARRAY_TYPE, STOPPED_AT, ANSWER, RESUME, INSIDE, HE
 address of NumPy's array type; and, written by the driver, the step that stopped it, and what that answered; whether it
 pauses, and where (see `PAUSED`)."""
 
-PAUSED, ABANDONED = 7, 8
-"""Answers of steps that are no end. A loop that has run for long returns to Python, where a signal such as that of Ctrl-C is
+PAUSED, ABANDONED = 1 << 60, (1 << 60) + 1
+"""Answers of steps that are no end; no array has as many elements, whose positions are what checks answer. A loop that has run for long returns to Python, where a signal such as that of Ctrl-C is
 dealt with, and goes on when the same step is run again: `RESUME` is set in its frame, and in those around it, until then. A
 program that begins while it is set was left in such a pause; all its frames must forget it first."""
 
