@@ -1,30 +1,16 @@
 """The errors of element-wise functions beside TensorFlow's, eager and compiled, in units of the last place (ulp) of the exact value."""
 
-import functools
-import json
-
 import numpy as np
 import pytest
 
-import fastgrad as tf
 from fastgrad.operation import TABLE, Form
 from tests.reliability.accuracy.functions import COMPLEX as COMPLEX_ROWS
 from tests.reliability.accuracy.functions import NAMED, OF_GRADIENTS, ROWS, WITHOUT_ROUNDING
-from tests.reliability.accuracy.points import COMPLEX, HALVES, points
-from tests.reliability.accuracy.record import DTYPES, FILE, distances
+from tests.reliability.accuracy.points import COMPLEX, HALVES
+from tests.reliability.accuracy.record import DTYPES
+from tests.reliability.accuracy.table import NOT_OF_HALVES, TENSORFLOW, measured
 
 GOAL = 2.0
-NOT_OF_HALVES = ("zeta", "polygamma", "betainc")
-TENSORFLOW = json.loads(FILE.read_text(encoding="utf-8"))
-
-
-def results(call, arguments):
-    """What the eager call gives, and the third call of a compiled function."""
-    tensors = [tf.constant(x) for x in arguments]
-    compiled = tf.function(functools.partial(call, tf))
-    for _ in range(3):
-        last = compiled(*tensors)
-    return call(tf, *tensors).numpy(), last.numpy()
 
 
 def test_every_element_wise_row_of_the_table_is_measured():
@@ -35,25 +21,20 @@ def test_every_element_wise_row_of_the_table_is_measured():
 
 def check_errors(name, row, dtype, goal, full, figure):
     """Errors are within a goal, or those of TensorFlow where they are more."""
-    parts = points(name, row, dtype, share=1 if full else 20)
-    arguments = [np.concatenate(columns) for columns in zip(*parts.values(), strict=True)]
-    eager, compiled = results(row.call, arguments)
-    of_each = [distances(name, row, dtype, got, arguments) for got in (eager, compiled)]
-    errors = np.maximum(*of_each)
+    parts, arguments, got = measured(name, row, dtype, share=1 if full else 20)
     worse, start = {}, 0
-    for part, (x, *_) in parts.items():
-        mine = errors[start : start + x.size]
-        worst = start + int(mine.argmax())
+    for part, errors in parts.items():
+        worst = start + int(errors.argmax())
         theirs = TENSORFLOW[name].get(dtype, {}).get(part, 0.0)
-        if mine.max() > max(goal, theirs):
-            at = [column[worst].item() for column in arguments]
-            worse[part] = f"{mine.max():.3g} ulp at {at}: {eager[worst]!r} {compiled[worst]!r}, TensorFlow {theirs:.3g}"
+        if errors.max() > max(goal, theirs):
+            at, results = [column[worst].item() for column in arguments], [each[worst] for each in got]
+            worse[part] = f"{errors.max():.3g} ulp at {at}: {results}, TensorFlow {theirs:.3g}"
         figure("parts of ranges", 1)
-        figure("parts of ranges within 2 ulp", int(mine.max() <= goal))
+        figure("parts of ranges within 2 ulp", int(errors.max() <= goal))
         figure("parts of ranges within 2 ulp in TensorFlow", int(theirs <= goal))
-        start += x.size
+        start += errors.size
     assert worse == {}
-    figure(f"points of functions of {dtype}", errors.size)
+    figure(f"points of functions of {dtype}", start)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
