@@ -73,7 +73,7 @@ def test_many_lines_have_a_thread_each(monkeypatch):
     monkeypatch.setattr(scans, "MANY_LINES", 12)
     x = random.normal(size=(2, 40, 6)).astype(np.float32)
     found = ran("cumsum", x, axis=1, exclusive=False, reverse=True, rtol=1e-5)
-    assert names(found) == ["running_sum_of_threads"]
+    assert names(found) == ["running_sum_of_floats_of_threads"]
 
 
 @pytest.mark.parametrize("weighted", [False, True])

@@ -8,6 +8,7 @@ import functools
 import math
 import sys
 import threading
+from fractions import Fraction
 from types import FunctionType
 
 import numpy as np
@@ -119,8 +120,12 @@ def _shuffle_down(x, lanes):
 
 
 def _fused_multiply_add(a, b, c):
-    """Of float32 numbers: in float64 the product is exact, and a sum that is rounded to odd can be rounded again."""
-    assert type(a) is type(b) is type(c) is np.float32
+    """a * b + c, rounded once."""
+    if not type(a) is type(b) is type(c) is np.float32:
+        if all(map(math.isfinite, (a, b, c))):
+            return np.float64(Fraction(float(a)) * Fraction(float(b)) + Fraction(float(c)))
+        return np.float64(a) * b + c
+    # In float64 the product of float32 numbers is exact, and a sum that is rounded to odd can be rounded again.
     product, c = float(a) * float(b), float(c)
     total = product + c
     if math.isfinite(total):
