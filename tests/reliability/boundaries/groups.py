@@ -165,7 +165,8 @@ GROUPS: dict[str, Callable[..., Any]] = {
     "halves": of_halves,
     "scans": scans,
     "several results": several_results,
-    "norms": lambda x, y, w: tf.nn.l2_normalize(x * y + 0.1, 1) + tf.clip_by_norm(x, 2.0, 0),
+    # Away from 0, where the gradient of a normalization has few digits.
+    "norms": lambda x, y, w: tf.nn.l2_normalize(tf.abs(x * y) + 0.5, 1) + tf.clip_by_norm(x, 2.0, 0),
     "variances": lambda x, y, w: tf.math.reduce_variance(x * y, 1) + tf.math.reduce_std(x + 2.0 * y, 1),
     "comparisons": lambda x, y, w: tf.where((x > y) & (y > 0.0), x * 3.0, tf.minimum(y, 0.5)) - tf.maximum(x, y),
 }
