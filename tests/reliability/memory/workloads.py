@@ -163,7 +163,7 @@ def shapes_of_all_operands() -> Iterator[None]:
         yield
 
 
-@workload(20_000, 300, "changes of shape")
+@workload(28_000, 300, "changes of shape")
 def shapes_of_eager_operations() -> Iterator[None]:
     for rows, columns in shuffled_pairs(142):
         x = tf.Variable(tf.ones((rows, columns)))
@@ -397,8 +397,9 @@ def iterators_of_datasets() -> Iterator[None]:
 
 @workload(1_000, 20, "pipelines")
 def datasets() -> Iterator[None]:
+    """Pipelines of so many elements that their functions are compiled."""
     while True:
-        dataset = tf.data.Dataset.range(20).map(lambda i: i * 2, num_parallel_calls=2).filter(lambda i: i % 3 == 0)
+        dataset = tf.data.Dataset.range(50).map(lambda i: i * 2, num_parallel_calls=2).filter(lambda i: i % 3 == 0)
         sum(int(x) for x in dataset.window(2).flat_map(lambda w: w.batch(2)).unbatch().cache())
         yield
 
