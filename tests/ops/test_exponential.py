@@ -144,3 +144,13 @@ def test_the_sigmoid_of_complex_numbers_neither_overflows_nor_cancels():
         np.testing.assert_allclose(got, wanted, rtol=4e-15, atol=1e-15)
     small = x[1:].astype(np.complex64)
     np.testing.assert_allclose(tf.sigmoid(small), tf.sigmoid(small.astype(np.complex128)), rtol=2e-7, atol=1e-45)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_sines_and_cosines_are_at_most_one(dtype):
+    """Else ``tf.sqrt(1 - tf.cos(x)**2)`` and ``tf.acos(tf.cos(x))`` are NaN."""
+    r = np.random.default_rng(0)
+    quarters = np.arange(20_001) * (np.pi / 2) * (1 + r.normal(size=20_001) * 1e-7)
+    x = tf.constant(np.concatenate([quarters, r.normal(size=40_000), 10 ** r.uniform(-12, 0, 20_000)]).astype(dtype))
+    for function in (tf.sin, tf.cos, tf.function(lambda x: tf.sin(x) * 1.0), tf.function(lambda x: tf.cos(x) * 1.0)):
+        assert 1 - 1e-15 < float(np.abs(function(x)).max()) <= 1

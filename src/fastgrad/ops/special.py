@@ -23,20 +23,19 @@ from fastgrad.tensor import Tensor
 
 def _row(
     name: str,
-    scipy_name: str,
+    scipys: str | Callable[[np.ndarray], Any],
     doc: str,
     slope: Callable[[Tensor, Tensor], Tensor],
     low: float = -np.inf,
     defined: str = "everywhere",
     launches: Any = None,
 ) -> Any:
-    run = from_scipy(scipy_name)
-    launches = launches or launches_from("mapping.elementwise", "scipy_launches", scipy_name, 1, defined)
+    """A row by SciPy's function of that name; or by this function, where it has ``launches`` of its own."""
+    if launches is None:
+        launches = launches_from("mapping.elementwise", "scipy_launches", scipys, 1, defined)
     return Unary(
         name,
-        by_launches(
-            launches, run if defined != "from zero" else lambda x: run(np.where(x < 0, x.dtype.type(np.nan), x))
-        ),
+        by_launches(launches, from_scipy(scipys) if isinstance(scipys, str) else scipys),
         lambda g, y, x: multiply(g, slope(y, x)),
         form=Form.ELEMENTWISE,
         dtypes=FLOATING,
@@ -198,11 +197,11 @@ dawsn = _row(
 )
 expint = _row(
     "expint",
-    "expi",
+    lambda x: from_scipy("expi")(np.where(x < 0, x.dtype.type(np.nan), x)),
     "The exponential integral: that of ``exp(t) / t`` from -inf to ``x``, element by element, for ``x >= 0``; NaN below.",
     lambda y, x: realdiv(exp(x), x),
     low=0.0,
-    defined="from zero",
+    launches=launches_from("mapping.elementwise", "expint_launches"),
 )
 
 

@@ -155,9 +155,10 @@ _tangent_series = by_dtype(float32=_tangent_series32, float64=_tangent_series64)
 
 @scalar_function
 def _sine(r):
-    """sin(r) for |r| <= pi/2."""
+    """sin(r) for |r| <= pi/2; rounding must not make it larger than 1."""
     z = r * r
-    return math.copysign(fused_multiply_add(r * z, _sine_series(z), r), r)
+    size = math.fabs(fused_multiply_add(r * z, _sine_series(z), r))
+    return math.copysign(T(1) if size > T(1) else size, r)
 
 
 @scalar_function

@@ -22,7 +22,7 @@ from fastgrad.kernels.building.build import kernel
 from fastgrad.kernels.functions.power import power
 from fastgrad.kernels.functions.vector_math import exp, log
 from fastgrad.kernels.mapping.half import through_float32
-from fastgrad.kernels.mapping.special import dawsn, digamma, spence
+from fastgrad.kernels.mapping.special import dawsn, digamma, expint, spence
 from fastgrad.kernels.running.launch import Input, Launch, Launches, Operand, Output, Scratch, Spec
 
 FLOATS = ("float32", "float64")
@@ -162,14 +162,6 @@ def of_one_to_pair(x, y, x_step, function, which, first, last):
     for i in range(first, last):
         one = call_pair(function, float64(x[i * x_step]), pair)
         y[i] = T(pair[1]) if which != 0 else T(one)
-
-
-@kernel("x: in[T], y: out[T], x_step: int, function: int, first: int, last: int", T=FLOATS)
-def of_one_from_zero(x, y, x_step, function, first, last):
-    """y = function(x), NaN below 0."""
-    for i in range(first, last):
-        value = float64(x[i * x_step])
-        y[i] = T(math.nan) if value < 0 else T(call_real(function, value))
 
 
 @kernel("x: in[T], y: out[T], x_step: int, function: int, first: int, last: int", T=FLOATS)
@@ -325,7 +317,6 @@ def _real(name: str, count: int) -> int | None:
 
 OF_ONE = {
     "everywhere": of_one,
-    "from zero": of_one_from_zero,
     "if finite": of_one_if_finite,
 }
 """The kernels of functions of one number by where these are defined."""
@@ -376,6 +367,11 @@ def digamma_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launche
 def dawsn_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
     """``tf.math.special.dawsn``."""
     return _with_functions(inputs, outputs, kernel=dawsn, functions=("dawsn",))
+
+
+def expint_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
+    """``tf.math.special.expint``."""
+    return _with_functions(inputs, outputs, kernel=expint, functions=("expi",))
 
 
 def spence_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:

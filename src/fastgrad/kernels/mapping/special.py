@@ -1,11 +1,11 @@
-"""Digamma, Dawson's integral and Spence's function where SciPy's lose digits: beside poles, beside 0, and by cancellation."""
+"""Digamma, Dawson's and the exponential integral, Spence's function, where SciPy's lose digits: beside poles, near 0, far from 0, by cancellation."""
 
 import math
 
 from fastgrad.kernels.building.body import call_real, round_down, round_to_even, scalar_function
 from fastgrad.kernels.building.build import kernel
 from fastgrad.kernels.functions.circular import tan
-from fastgrad.kernels.functions.vector_math import log, log1p
+from fastgrad.kernels.functions.vector_math import exp, log, log1p
 
 FLOATS = ("float32", "float64")
 PI_SQUARED_OVER_6 = 1.6449340668482264
@@ -27,9 +27,16 @@ def digamma(x, y, x_step, psi, first, last):
 
 @kernel("x: in[E], y: out[E], x_step: int, function: int, first: int, last: int", E=FLOATS, T=("float64",))
 def dawsn(x, y, x_step, function, first, last):
-    """Dawson's integral, up to 0.4 by its series x (1 - 2/3 x^2 + 4/15 x^4 - ...)."""
+    """Dawson's integral, up to 0.4 by its series x (1 - 2/3 x^2 + 4/15 x^4 - ...), from 10 on by 1 / 2x (1 + 1 / 2x^2 + 3 / 4x^4 + ...)."""
     for i in range(first, last):
         value = T(x[i * x_step])
+        if abs(value) > 10.0:
+            w = 0.5 / (value * value)
+            q = 1.0
+            for k in range(23, 0, -2):
+                q = 1.0 + k * w * q
+            y[i] = 0.5 / value * q
+            continue
         if not abs(value) < 0.4:
             y[i] = call_real(function, value)
             continue
@@ -48,6 +55,21 @@ def dawsn(x, y, x_step, function, first, last):
         q = q * z + 0.26666666666666666
         q = q * z - 0.6666666666666666
         y[i] = value + value * (q * z)
+
+
+@kernel("x: in[E], y: out[E], x_step: int, function: int, first: int, last: int", E=FLOATS, T=("float64",))
+def expint(x, y, x_step, function, first, last):
+    """The exponential integral, NaN below 0; from 40 on by e^x / x (1 + 1! / x + 2! / x^2 + ...) (DLMF 6.12.2)."""
+    for i in range(first, last):
+        value = T(x[i * x_step])
+        if value > 40.0 and value < 1000.0:
+            q = 1.0
+            for k in range(40, 0, -1):
+                q = 1.0 + k / value * q
+            # In two factors, as the power alone may be too large.
+            y[i] = (exp(value) / value * q) if value < 700.0 else (exp(value - 64.0) / value * q) * exp(T(64.0))
+        else:
+            y[i] = math.nan if value < 0 else call_real(function, value)
 
 
 @scalar_function
