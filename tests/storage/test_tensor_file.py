@@ -330,3 +330,16 @@ def test_a_checksum_whose_name_is_damaged_is_missed(tmp_path):
     (tmp_path / "a.safetensors").write_bytes(data.replace(b"fastgrad.crc32", b"fastgrad.crc33"))
     with pytest.raises(ValueError, match="its checksum is missing"):
         load_tensors(tmp_path / "a.safetensors")
+
+
+def test_an_array_of_a_compressed_archive_takes_its_memory_once(tmp_path):
+    size = 16 << 20
+    np.savez_compressed(tmp_path / "a.npz", a=np.zeros(size // 4, np.float32))
+    tracemalloc.start()
+    try:
+        arrays, _ = load_tensors(tmp_path / "a.npz")
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert arrays["a"].nbytes == size
+    assert peak < 1.4 * size

@@ -44,6 +44,7 @@ _MAX_HEADER = 100_000_000
 _METADATA = "__metadata__"
 _CHECKSUM = "fastgrad.crc32"
 _MARK = ("fastgrad.form", "checked")  # says that there is a checksum, in case that its name is damaged
+_PIECE = 1 << 20
 _LONGEST_NPY_HEADER = 1 << 16
 _COMMENT = "fastgrad, members: "  # a damaged list of an archive's members may hide some of them
 _BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
@@ -246,8 +247,18 @@ def parsed_npy(name: str, stream: Any, size: int) -> np.ndarray:
         raise ValueError(f"{name!r} holds values of dtype {dtype}; pickled objects are never loaded")
     if math.prod(shape) * dtype.itemsize != size - stream.tell():
         raise ValueError(f"{name!r} of shape {shape} and dtype {dtype} does not fit its {size} bytes")
-    flat = np.frombuffer(stream.read(), dtype)
-    return np.array(flat.reshape(shape, order="F" if fortran else "C"), dtype.newbyteorder("="), order="C")
+    flat = np.empty(math.prod(shape), dtype)
+    _fill(memoryview(flat.view(np.uint8)), name, stream)
+    return np.asarray(flat.reshape(shape, order="F" if fortran else "C"), dtype.newbyteorder("="), order="C")
+
+
+def _fill(target: memoryview, name: str, stream: Any) -> None:
+    """Reads all that is left of a stream into memory of its length: in pieces, as a stream that decompresses copies each."""
+    place = 0
+    while count := stream.readinto(target[place : place + _PIECE]):
+        place += count
+    if place != len(target) or stream.read(1):  # at its end an archive compares the checksum
+        raise ValueError(f"{name!r} has {place} bytes of values, not {len(target)}")
 
 
 def npy_header(name: str, stream: Any) -> tuple[tuple[int, ...], bool, np.dtype]:
