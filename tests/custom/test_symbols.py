@@ -79,6 +79,7 @@ def test_lgamma_is_that_of_math():
         lambda x, y: np.float64(0.5) * y * x + math.pi,
     ],
 )
+@pytest.mark.filterwarnings("ignore:Bitwise inversion:DeprecationWarning")  # of Python's own bool
 def test_operators_give_what_numpy_gives(function):
     x, y = X[[0, 1, 2, 5, 6, 7, 8]], Y[[0, 1, 2, 5, 6, 7, 8]]
     plain = np.vectorize(function, otypes=[float])

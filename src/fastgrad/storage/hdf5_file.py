@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import zlib
+from collections.abc import Callable
 from typing import Any, BinaryIO
 
 import ml_dtypes
@@ -37,17 +38,61 @@ def h5py_module() -> Any:
 
 def write_hdf5(file: BinaryIO, arrays: dict[str, np.ndarray], attributes: dict[str, dict[str, Any]]) -> None:
     """Writes arrays by their paths, and attributes of groups, texts and lists of texts, by theirs."""
-    with h5py_module().File(file, "w") as root:
-        for path, values in attributes.items():
-            group = root.require_group(path) if path else root
-            for name, value in values.items():
-                _write_attribute(group, name, value)
-        for path, array in arrays.items():
-            if array.dtype == _BFLOAT16:
-                root.create_dataset(path, data=array).attrs["dtype"] = "bfloat16"
-            else:
-                root.create_dataset(path, data=array)
-        root.attrs[_CHECKSUM] = json.dumps({"arrays": _of_arrays(arrays), "texts": _of_texts(_attributes(root))})
+    target = _Target(file)
+    try:
+        with h5py_module().File(target, "w") as root:
+            for path, values in attributes.items():
+                group = root.require_group(path) if path else root
+                for name, value in values.items():
+                    _write_attribute(group, name, value)
+            for path, array in arrays.items():
+                if array.dtype == _BFLOAT16:
+                    root.create_dataset(path, data=array).attrs["dtype"] = "bfloat16"
+                else:
+                    root.create_dataset(path, data=array)
+            root.attrs[_CHECKSUM] = json.dumps({"arrays": _of_arrays(arrays), "texts": _of_texts(_attributes(root))})
+    except Exception:
+        if target.error is not None:
+            raise target.error from None
+        raise
+    if target.error is not None:
+        raise target.error
+
+
+class _Target:
+    """A file as h5py writes to it. An error of the file is kept: raised within HDF5's calls, it would become a SystemError, or get lost.
+
+    Attributes:
+        error: the first error. Nothing is written after it.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.error: OSError | None = None
+        self.seek, self.tell, self.read = file.seek, file.tell, file.read
+        self.readinto = file.readinto  # type: ignore[attr-defined]
+        self._file = file
+
+    def write(self, values: Any) -> int:
+        self._try(lambda: self._write_all(memoryview(values)))
+        return len(values)
+
+    def _write_all(self, values: memoryview) -> None:
+        while values:  # a file without a buffer may take a part
+            values = values[self._file.write(values) :]
+
+    def truncate(self, size: int) -> int:
+        self._try(lambda: self._file.truncate(size))
+        return size
+
+    def flush(self) -> None:
+        self._try(self._file.flush)
+
+    def _try(self, call: Callable[[], Any]) -> None:
+        try:
+            if self.error is None:
+                call()
+        except OSError as error:
+            self.error = error
 
 
 def _of_arrays(arrays: dict[str, np.ndarray]) -> int:

@@ -248,7 +248,7 @@ def parsed_npy(name: str, stream: Any, size: int) -> np.ndarray:
     if math.prod(shape) * dtype.itemsize != size - stream.tell():
         raise ValueError(f"{name!r} of shape {shape} and dtype {dtype} does not fit its {size} bytes")
     flat = np.empty(math.prod(shape), dtype)
-    _fill(memoryview(flat.view(np.uint8)), name, stream)
+    _fill(flat.view(np.uint8).data, name, stream)
     return np.asarray(flat.reshape(shape, order="F" if fortran else "C"), dtype.newbyteorder("="), order="C")
 
 

@@ -297,7 +297,7 @@ class Sequential(Model):
         if not {"name", "layers"} <= config.keys():
             raise ValueError(
                 "A Sequential model configuration must be a dictionary containing the 'name' and 'layers' keys. "
-                f"Received: config={config}"
+                f"Received: config={config!r:.300}"
             )
         layers = [deserialize_keras_object(layer, custom_objects) for layer in config["layers"]]
         return cls(layers, trainable=config.get("trainable", True), name=config["name"])

@@ -97,11 +97,14 @@ def _database(path: str, process: int) -> Any:
     import sqlite3
 
     connection = sqlite3.connect(f"file:{path}?mode=ro&immutable=1", uri=True, check_same_thread=False)
-    return (
-        connection
-        if connection.execute(_SCHEMA).fetchall() == [("table", _CREATE.replace("create table", "CREATE TABLE"))]
-        else None
-    )
+    is_table = False
+    try:
+        schema = connection.execute(_SCHEMA).fetchall()
+        is_table = schema == [("table", _CREATE.replace("create table", "CREATE TABLE"))]
+    finally:
+        if not is_table:
+            connection.close()
+    return connection if is_table else None
 
 
 def pack(folder: str, path: str) -> int:
