@@ -108,6 +108,13 @@ def _on_and_off(on_value: Any, off_value: Any, dtype: DType | None) -> tuple[Ten
     return on, off
 
 
+def _whole(length: Any) -> int:
+    """The next whole number from a length on."""
+    if not math.isfinite(length):
+        raise InvalidArgumentError(f"sequence_mask: lengths must be finite, got {length}.")
+    return math.ceil(length)
+
+
 def sequence_mask(lengths: Any, maxlen: Any = None, dtype: Any = dtypes.bool, name: str | None = None) -> Tensor:
     """True at the first ``lengths`` positions of a new last axis.
 
@@ -122,16 +129,16 @@ def sequence_mask(lengths: Any, maxlen: Any = None, dtype: Any = dtypes.bool, na
 
     Raises:
         ValueError: ``maxlen`` is no scalar.
-        InvalidArgumentError: ``maxlen`` is negative.
+        InvalidArgumentError: ``maxlen`` is negative, or it or the largest length is not finite.
     """
     x = tensor_of(lengths)
     if maxlen is None:
-        count = max(0, math.ceil(x.numpy().max())) if x._array.size else 0
+        count = max(0, _whole(x.numpy().max())) if x._array.size else 0
     else:
         limit = convert_to_tensor(maxlen)
         if limit._array.ndim:
             raise ValueError(f"sequence_mask: Argument `maxlen` must be scalar, received shape {limit.shape} instead.")
-        count = math.ceil(limit.numpy())
+        count = _whole(limit.numpy())
         if count < 0:
             raise InvalidArgumentError(f"sequence_mask: maxlen must be >= 0, got {count}.")
         x = TABLE["cast"](x, dtype=limit.dtype.name)

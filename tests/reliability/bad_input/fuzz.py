@@ -117,7 +117,7 @@ def judged(text: str, compiled: bool) -> str:
     scope = names(tf)
     tf.random.set_seed(1)
     result, error = outcome(lambda: eval(text, scope))
-    of_keras = text.startswith(("layers.", "losses.", "metrics.", "keras.", "optimizers.", "list("))
+    of_keras = text.startswith(("layers.", "losses.", "metrics.", "keras.", "optimizers.", "list(", "next("))
     if error is not None and not is_refusal(error, of_keras):
         return f"{type(error).__name__}: {str(error)[:200]}"
     if not compiled or of_keras or (error is None and any(word in text for word in RANDOM)):
