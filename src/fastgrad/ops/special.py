@@ -23,19 +23,23 @@ from fastgrad.tensor import Tensor
 
 def _row(
     name: str,
-    scipys: str | Callable[[np.ndarray], Any],
+    by_scipy: str | Callable[[np.ndarray], Any],
     doc: str,
     slope: Callable[[Tensor, Tensor], Tensor],
     low: float = -np.inf,
     defined: str = "everywhere",
     launches: Any = None,
 ) -> Any:
-    """A row by SciPy's function of that name; or by this function, where it has ``launches`` of its own."""
+    """A row of the table.
+
+    Args:
+        by_scipy: the name of SciPy's function, or a function of arrays where the row has its own ``launches``.
+    """
     if launches is None:
-        launches = launches_from("mapping.elementwise", "scipy_launches", scipys, 1, defined)
+        launches = launches_from("mapping.elementwise", "scipy_launches", by_scipy, 1, defined)
     return Unary(
         name,
-        by_launches(launches, from_scipy(scipys) if isinstance(scipys, str) else scipys),
+        by_launches(launches, from_scipy(by_scipy) if isinstance(by_scipy, str) else by_scipy),
         lambda g, y, x: multiply(g, slope(y, x)),
         form=Form.ELEMENTWISE,
         dtypes=FLOATING,

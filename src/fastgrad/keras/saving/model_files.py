@@ -245,7 +245,7 @@ def save_model(model: Any, filepath: Any, overwrite: bool = True, **options: Any
     if options.get("zipped") is False:
         raise ValueError("save_model: a model is one file; folders are not written. Leave out `zipped=False`.")
     if not isinstance(filepath, (str, os.PathLike)):
-        raise ValueError(f"load_model: Argument `filepath` must be a path, got {filepath!r}.")
+        raise ValueError(f"save_model: Argument `filepath` must be a path, got {filepath!r}.")
     is_keras = _checked_ending(filepath, _OF_MODELS)
     if _is_legacy(filepath):
         legacy_h5.write(model, filepath, overwrite)
