@@ -3,7 +3,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo wheel test test-checked test-cuda test-gpu test-machines test-numba reliability test-boundaries test-gradients \
+.PHONY: help demo wheel test test-checked test-cuda test-gpu test-machines test-lanes test-numba reliability test-boundaries test-gradients \
 	test-random-programs test-bad-input test-hostile-files test-faults test-memory test-accuracy test-versions lint lint-rules lint-format lint-types lint-imports conformance conformance-suites \
 	bench bench-quick bench-compare gate asv-machine peers-env peers tables dashboard performance clean
 
@@ -88,13 +88,16 @@ reliability: ## make docs/reliability.md of the figures of the parts above
 	@$(ENVIRONMENT) test
 	@$(PYTHON_HERE) -m tests.reliability.page
 
-test-machines: ## run kernels with other widths of vectors, and on emulated ARM and AVX2 processors
+test-machines: ## run kernels on emulated ARM and AVX2 processors, and with other widths of vectors
 	@$(ENVIRONMENT) test
 	@$(RELIABILITY) tests/reliability/machines $(ARGS)
-	@for lanes in 4 8; do echo "vectors of $$lanes float32 lanes"; \
-		FASTGRAD_LANES=$$lanes $(PYTHON_HERE) -m pytest tests/kernels/test_properties.py tests/kernels/products || exit 1; done
 
-test-versions: ## run the suite with the lowest Python and dependencies, and with the newest, after make test-machines
+test-lanes: ## run the tests of kernels with vectors of 4 and 8 lanes
+	@$(ENVIRONMENT) test
+	@for lanes in 4 8; do echo "vectors of $$lanes float32 lanes"; FASTGRAD_LANES=$$lanes $(PYTHON_HERE) -m pytest $(SIDE_BY_SIDE) \
+		tests/kernels/test_properties.py tests/kernels/products tests/kernels/building/test_bounds.py $(ARGS) || exit 1; done
+
+test-versions: ## run the suite with the lowest Python and dependencies, with the newest, and with vectors of 4 and 8 lanes
 	@$(ENVIRONMENT) test
 	@$(PYTHON_HERE) -m tests.reliability.machines $(ARGS)
 

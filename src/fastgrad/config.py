@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import operator
 from types import SimpleNamespace as _SimpleNamespace
 from typing import NamedTuple
 
+from numpy import bool_ as _bool_
+
 from fastgrad import mutation as _mutation
+from fastgrad.argument_checks import checked_integer as _checked_integer
 from fastgrad.kernels.building.build import set_compile_messages as set_compile_messages
 from fastgrad.kernels.running.processors import default_threads as _default_threads
 from fastgrad.kernels.running.team import team as _team
@@ -84,8 +86,10 @@ def _set_memory_growth(device: PhysicalDevice, enable: bool) -> None:
         enable: True.
 
     Raises:
-        ValueError: ``enable`` is False: all memory is never taken beforehand.
+        ValueError: ``enable`` is False: all memory is never taken beforehand; or ``device`` is none of this machine.
     """
+    if not isinstance(device, (PhysicalDevice, LogicalDevice)):
+        raise ValueError(f"tf.config.experimental.set_memory_growth: Unrecognized device: {device!r}.")
     if not enable:
         raise ValueError(
             f"tf.config.experimental.set_memory_growth: memory of {device.name} is always taken as it is needed."
@@ -103,7 +107,10 @@ def _get_memory_info(device: str) -> dict[str, int]:
 
     Raises:
         ValueError: it is no GPU of this machine.
+        TypeError: it is no text.
     """
+    if not isinstance(device, str):
+        raise TypeError(f"tf.config.experimental.get_memory_info: Argument `device` must be a text, got {device!r}.")
     found = _device_named(device, "tf.config.experimental.get_memory_info")
     if found is None:
         raise ValueError(f"tf.config.experimental.get_memory_info: {device!r} is no GPU of this machine.")
@@ -119,7 +126,14 @@ def _enable_tensor_float_32_execution(enabled: bool) -> None:
 
     Args:
         enabled: whether they may.
+
+    Raises:
+        TypeError: ``enabled`` is no bool.
     """
+    if not isinstance(enabled, (bool, _bool_)):
+        raise TypeError(
+            f"tf.config.experimental.enable_tensor_float_32_execution: Argument `enabled` must be a bool, got {enabled!r}."
+        )
     _mutation.settings[_TF32] = "on" if enabled else "off"
     _mutation.changed()
 
@@ -156,7 +170,7 @@ def set_num_threads(threads: int) -> None:
         ValueError: ``threads`` is less than 1.
         TypeError: it is no whole number.
     """
-    count = operator.index(threads)
+    count = _checked_integer("tf.config.set_num_threads", "threads", threads)
     if count < 1:
         raise ValueError(f"tf.config.set_num_threads: threads is {count}; it must be at least 1 (the caller's own).")
     _team.resize(count)
@@ -167,7 +181,7 @@ _threads = {"intra": 0, "inter": 0}
 
 def _thread_count(kind: str, num_threads: int) -> int:
     """``num_threads`` as an int, checked for ``set_{kind}_op_parallelism_threads``."""
-    count = operator.index(num_threads)
+    count = _checked_integer(f"tf.config.threading.set_{kind}_op_parallelism_threads", "num_threads", num_threads)
     if count < 0:
         raise ValueError(
             f"tf.config.threading.set_{kind}_op_parallelism_threads: num_threads is {count}; 0 is the default."

@@ -229,7 +229,7 @@ def as_dtype(type_value: Any) -> DType:
     try:
         numpy_type = (
             None
-            if isinstance(type_value, str) or any(type_value is kind for kind in _OF_NO_WIDTH)
+            if isinstance(type_value, str) or type_value is DType or any(type_value is kind for kind in _OF_NO_WIDTH)
             else np.dtype(type_value)
         )
     except TypeError:

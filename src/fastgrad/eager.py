@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from fastgrad.recording import recorders
@@ -63,10 +63,16 @@ def get_logger() -> Any:
     return logging.getLogger("fastgrad")
 
 
+def control_dependencies(control_inputs: Any) -> AbstractContextManager[None]:
+    """Nothing to order: operations run in the order of the program; TypeError if ``control_inputs`` is no list. TensorFlow: tf.control_dependencies."""
+    if control_inputs is not None and not isinstance(control_inputs, Iterable):
+        raise TypeError(f"control_dependencies: Argument `control_inputs` must be a list, got {control_inputs!r}.")
+    return _called(control_inputs or ())
+
+
 @contextmanager
-def control_dependencies(control_inputs: Any) -> Iterator[None]:
-    """Nothing to order: operations run in the order of the program. TensorFlow: tf.control_dependencies."""
-    for item in control_inputs or ():
+def _called(items: Iterable[Any]) -> Iterator[None]:
+    for item in items:
         if callable(item):
             item()
     yield

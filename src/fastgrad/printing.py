@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad import dtypes, nest
+from fastgrad.argument_checks import checked_integer
 from fastgrad.recording import recorders, rehearsing
 from fastgrad.tensor import Tensor, as_tensor_or_none
 
@@ -22,10 +23,12 @@ def print(*inputs: Any, **kwargs: Any) -> None:  # TensorFlow's name
             (how many elements to show at the ends of each dimension, default 3, -1 for all), ``sep``, ``end``; ``name`` is ignored.
 
     Raises:
-        ValueError: an unknown keyword or output stream. TensorFlow: tf.print.
+        ValueError: an unknown keyword or output stream.
+        TypeError: ``summarize`` is no integer. TensorFlow: tf.print.
     """
     stream = kwargs.pop("output_stream", None)
-    summarize = kwargs.pop("summarize", 3) or 3
+    summarize = kwargs.pop("summarize", 3)
+    summarize = 3 if summarize is None else checked_integer("tf.print", "summarize", summarize) or 3
     separator, end = kwargs.pop("sep", " "), kwargs.pop("end", "\n")
     kwargs.pop("name", None)
     if kwargs:

@@ -8,12 +8,17 @@ import os
 import struct
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO
 
 import numpy as np
 
+from fastgrad.argument_checks import checked_integer as _checked_integer
+from fastgrad.argument_checks import checked_path as _checked_path
+from fastgrad.dtypes import string as _string
 from fastgrad.ops.python_function import numpy_function as _numpy_function
+from fastgrad.tensor import Tensor as _Tensor
 from fastgrad.tensor import convert_to_tensor as _convert_to_tensor
 from fastgrad.variable import Variable as _Variable
 
@@ -25,6 +30,7 @@ class _Defaults(threading.local):
 
 
 _defaults = _Defaults()
+_MOST_BUCKETS = 1 << 20
 
 
 class _EventFile:
@@ -42,6 +48,7 @@ class _EventFile:
     def __init__(self, logdir: str, queue: int, seconds: float, suffix: str) -> None:
         os.makedirs(logdir, exist_ok=True)
         self._file = _new_file(logdir, suffix)
+        weakref.finalize(self, self._file.close)  # of a writer that nobody closes
         self._queue, self._seconds = queue, seconds
         self._waiting, self._flushed = 0, time.monotonic()
         self._write(file_version="brain.Event:2")
@@ -179,12 +186,18 @@ def create_file_writer(
 
     Raises:
         ImportError: tensorboardX is not installed.
+        TypeError: ``logdir`` is no path, a count no integer, or the suffix no text.
+        ValueError: ``logdir`` is None.
     """
-    millis = 120_000 if flush_millis is None else flush_millis
+    what = "summary.create_file_writer"
+    if logdir is None:
+        raise ValueError(f"{what}: Argument `logdir` cannot be None.")
+    if not isinstance(filename_suffix, (str, type(None))):
+        raise TypeError(f"{what}: Argument `filename_suffix` must be a text, got {filename_suffix!r}.")
     return SummaryWriter(
-        os.fspath(logdir),
-        10 if max_queue is None else max_queue,
-        millis / 1000,
+        _checked_path(what, "logdir", logdir),
+        10 if max_queue is None else _checked_integer(what, "max_queue", max_queue),
+        (120_000 if flush_millis is None else _checked_integer(what, "flush_millis", flush_millis)) / 1000,
         ".v2" if filename_suffix is None else filename_suffix,
     )
 
@@ -203,28 +216,88 @@ def scalar(name: str, data: Any, step: Any = None, description: str | None = Non
 
     Raises:
         ValueError: there is no step, or more than one number.
+        TypeError: ``name`` is no text, ``data`` no real number, or ``step`` no integer.
     """
-    value = _convert_to_tensor(data)
+    value = _numbers("summary.scalar", name, data, description)
     if value._array.size != 1:
         raise ValueError(f"summary.scalar: {name!r} must be one number, got the shape {value.shape}.")
-    return _written(value, step, lambda files, x, at: files.add_scalar(name, float(x), at, description or ""))
+    return _written(
+        "summary.scalar", value, step, lambda files, x, at: files.add_scalar(name, float(x), at, description or "")
+    )
 
 
 def histogram(
     name: str, data: Any, step: Any = None, buckets: int | None = None, description: str | None = None
 ) -> bool:
-    """Writes how the values of a tensor are distributed; arguments as in ``scalar``, and the number of ``buckets``, 30."""
+    """Writes how the values of a tensor are distributed.
+
+    Args:
+        name, step, description: as in ``scalar``.
+        data: real numbers, at least one of them finite.
+        buckets: how many intervals are counted in, from 1 to 2**20; default 30.
+
+    Raises:
+        ValueError: there is no step, ``buckets`` is out of range, or no number is finite.
+        TypeError: as ``scalar``.
+    """
+    what = "summary.histogram"
+    value = _numbers(what, name, data, description)
+    count = 30 if buckets is None else _checked_integer(what, "buckets", buckets)
+    if not 1 <= count <= _MOST_BUCKETS:
+        raise ValueError(f"{what}: Argument `buckets` must be from 1 to {_MOST_BUCKETS}, got {count}.")
+    return _written(
+        what, value, step, lambda files, x, at: files.add_histogram(name, x.astype(np.float64), at, bins=count)
+    )
+
+
+def text(name: str, data: Any, step: Any = None, description: str | None = None) -> bool:
+    """Writes a text; not in compiled functions.
+
+    Args:
+        name, step, description: as in ``scalar``.
+        data: the text: a ``str`` or a string tensor of shape ().
+
+    Raises:
+        ValueError: there is no step.
+        TypeError: ``data`` is no text, or as ``scalar``.
+    """
+    _check_names("summary.text", name, description)
+    if isinstance(data, _Tensor) and data.dtype is _string and not data.ndim:
+        data = bytes(data._on_host()[()]).decode(errors="replace")
+    if not isinstance(data, str):
+        raise TypeError(f"summary.text: {name!r} must be a text, got {data!r}.")
+    return _written("summary.text", None, step, lambda files, x, at: files.add_text(name, data, at))
+
+
+def _check_names(what: str, name: Any, description: Any) -> None:
+    for argument, text in (("name", name), ("description", description)):
+        if not isinstance(text, str) and (text is not None or argument == "name"):
+            raise TypeError(f"{what}: Argument `{argument}` must be a text, got {text!r}.")
+
+
+def _numbers(what: str, name: Any, data: Any, description: Any) -> _Tensor:
+    """``data`` as a tensor of real numbers."""
+    _check_names(what, name, description)
     value = _convert_to_tensor(data)
-    count = 30 if buckets is None else int(buckets)
-    return _written(value, step, lambda files, x, at: files.add_histogram(name, x.astype(np.float64), at, bins=count))
+    if value.dtype is _string or value.dtype.is_complex:
+        raise TypeError(f"{what}: {name!r} must be real numbers, got dtype {value.dtype.name} in {data!r}.")
+    return value
 
 
-def text(name: str, data: str, step: Any = None, description: str | None = None) -> bool:
-    """Writes a text; arguments as in ``scalar``. Not in compiled functions."""
-    return _written(None, step, lambda files, x, at: files.add_text(name, data, at))
+def _checked_step(what: str, step: Any) -> Any:
+    """A step: an int, or a tensor or variable of one integer."""
+    value = step.read_value() if isinstance(step, _Variable) else step
+    if isinstance(value, _Tensor):
+        if value.ndim or not (value.dtype.is_integer or value.dtype.is_floating):
+            raise TypeError(f"{what}: Argument `step` must be one integer, got {value!r}.")
+        return value
+    number = _checked_integer(what, "step", value)
+    if not -(1 << 63) <= number < 1 << 63:
+        raise ValueError(f"{what}: Argument `step` must fit into 64 bits, got {number}.")
+    return number
 
 
-def _written(value: Any, step: Any, write: Callable[[Any, Any, int], Any]) -> bool:
+def _written(what: str, value: Any, step: Any, write: Callable[[Any, Any, int], Any]) -> bool:
     writer, at = _defaults.writer, _defaults.step if step is None else step
     if writer is None or not should_record_summaries():
         return False
@@ -232,6 +305,7 @@ def _written(value: Any, step: Any, write: Callable[[Any, Any, int], Any]) -> bo
         raise ValueError(
             "No step set. Please specify one either through the `step` argument or through tf.summary.experimental.set_step()"
         )
+    at = _checked_step(what, at)
     files = writer._files()
     if value is None:
         write(files, None, int(at))
@@ -240,13 +314,15 @@ def _written(value: Any, step: Any, write: Callable[[Any, Any, int], Any]) -> bo
     def call(x: np.ndarray, number: np.ndarray) -> None:
         write(files, x, int(number))
 
-    _numpy_function(call, [value, at.read_value() if isinstance(at, _Variable) else at], [])
+    _numpy_function(call, [value, at], [])
     return True
 
 
 def flush(writer: SummaryWriter | None = None, name: str | None = None) -> None:
-    """Writes what waits to be written, of the default writer unless one is given."""
-    chosen = writer or _defaults.writer
+    """Writes what waits to be written, of the default writer unless one is given; ValueError if that is none."""
+    chosen = _defaults.writer if writer is None else writer
+    if chosen is not None and not isinstance(chosen, SummaryWriter):
+        raise ValueError(f"summary.flush: Argument `writer` must be a SummaryWriter, got {writer!r}.")
     if chosen is not None:
         chosen.flush()
 

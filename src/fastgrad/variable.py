@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import enum
 import itertools
 import threading
 import weakref
 from operator import methodcaller
 from threading import get_ident
+from types import NoneType
 from typing import Any
 
 import numpy as np
@@ -74,6 +76,12 @@ class Sharing:
 sharing = Sharing()
 
 
+def _check_mode(argument: str, mode: Any) -> None:
+    """ValueError unless ``mode`` is None or a member of an enumeration, as ``tf.VariableSynchronization``."""
+    if mode is not None and not isinstance(mode, enum.Enum):
+        raise ValueError(f"tf.Variable: Invalid variable {argument} mode: {argument}={mode!r}.")
+
+
 class Variable(Operators):
     """A tensor that can be assigned to; gradient tapes watch it when it is trainable.
 
@@ -121,6 +129,11 @@ class Variable(Operators):
             )
         if constraint is not None and not callable(constraint):
             raise ValueError(f"tf.Variable: `constraint` must be None or a function of the value, got {constraint!r}.")
+        if not isinstance(name, (str, NoneType)):
+            raise TypeError(f"tf.Variable: `name` must be a text, got {name!r}.")
+        if not (synchronization is None and aggregation is None):
+            _check_mode("synchronization", synchronization)
+            _check_mode("aggregation", aggregation)
         if callable(initial_value):
             initial_value = initial_value()
         if dtype is not None:

@@ -2,6 +2,8 @@
 
 import gzip
 import importlib.util
+import os
+import threading
 import tracemalloc
 import zlib
 
@@ -202,3 +204,68 @@ def test_errors_of_records_name_the_file(tmp_path):
         with pytest.raises((tf.errors.InvalidArgumentError, tf.errors.DataLossError), match=r"numbers\.csv") as error:
             values(tf.data.experimental.CsvDataset(str(path), ["int32", "int32"]))
         assert len(str(error.value)) < 1000
+
+
+DEVICE = pytest.mark.skipif(not os.path.exists("/dev/zero"), reason="the system has no such device")
+
+
+@DEVICE
+@pytest.mark.parametrize("compression", ["", "GZIP", "ZLIB"])
+@pytest.mark.parametrize(
+    "read",
+    [
+        tf.data.TextLineDataset,
+        lambda *a: tf.data.experimental.CsvDataset(a[0], ["string"], a[1]),
+        lambda *a: tf.data.experimental.make_csv_dataset(a[0], 2, num_epochs=1, compression_type=a[1]),
+        lambda *a: tf.data.experimental.make_csv_dataset(a[0], 2, ["x"], [""], num_epochs=1, compression_type=a[1]),
+    ],
+)
+def test_a_device_whose_line_has_no_end_is_refused(tmp_path, compression, read):
+    (tmp_path / "lines").symlink_to("/dev/zero")
+    with pytest.raises(tf.errors.DataLossError, match="lines' is no intact"):
+        values(read(str(tmp_path / "lines"), compression))
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no named pipes")
+def test_a_pipe_is_read_to_its_end(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    writer = threading.Thread(target=(tmp_path / "pipe").write_bytes, args=(b"x,y\n1,a\n2,b\n",))
+    writer.start()
+    try:
+        records = tf.data.experimental.CsvDataset(str(tmp_path / "pipe"), [tf.int32, tf.string], header=True)
+        assert list(records.as_numpy_iterator()) == [(1, b"a"), (2, b"b")]
+    finally:
+        writer.join()
+
+
+def test_an_empty_device_has_no_lines():
+    assert list(tf.data.TextLineDataset(os.devnull)) == []
+
+
+def test_the_columns_of_a_csv_file_take_the_memory_of_arrays(tmp_path):
+    path = tmp_path / "numbers.csv"
+    path.write_bytes(b"x,y\n" + b"1,2\n" * 200_000)
+    dataset = tf.data.experimental.make_csv_dataset(str(path), 100_000, num_epochs=1, shuffle=False)
+    tracemalloc.start()
+    try:
+        total = sum(int(tf.reduce_sum(batch["y"])) for batch in dataset)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert total == 400_000
+    assert peak < 6 * 8 * 200_000
+
+
+def test_damaged_parquet_files_name_the_file(tmp_path):
+    arrow = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+    path = tmp_path / "a.parquet"
+    texts = [f"text {number}" for number in range(6)]
+    importlib.import_module("pyarrow.parquet").write_table(
+        arrow.table({"t": texts}), path, use_dictionary=False, compression="none"
+    )
+    path.write_bytes(path.read_bytes().replace(b"text 3", b"text\xff3"))
+    with pytest.raises(tf.errors.DataLossError, match=r"a\.parquet' is no intact Parquet file"):
+        len(tf.data.experimental.ParquetDataset(str(path)))
+    importlib.import_module("pyarrow.parquet").write_table(arrow.table({"t": [1.0, None]}), path)
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"1 empty fields\. \(.*a\.parquet\)"):
+        len(tf.data.experimental.ParquetDataset(str(path)))

@@ -117,3 +117,17 @@ def test_much_is_done_by_kernels_and_threads_to_the_bits_of_little(size):
             parts = tf.concat([function(x[i : i + 1000]) for i in range(0, size, 1000)], 0)
         np.testing.assert_array_equal(whole, parts)
         np.testing.assert_array_equal(tape.gradient(whole, x), tape.gradient(parts, x))
+
+
+@pytest.mark.parametrize("approximate", [False, True])
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64"])
+def test_second_derivatives_of_gelu_are_zero_far_from_zero(dtype, approximate):
+    largest = float(tf.as_dtype(dtype).max)
+    x = tf.cast(tf.constant([-largest, -1e4, 50.0, 1e4, largest, np.inf, -np.inf], "float64"), dtype)
+    with tf.GradientTape() as outer:
+        outer.watch(x)
+        with tf.GradientTape() as inner:
+            inner.watch(x)
+            y = tf.nn.gelu(x, approximate=approximate)
+        slope = inner.gradient(y, x)
+    assert outer.gradient(slope, x).numpy().tolist() == [0.0] * 7

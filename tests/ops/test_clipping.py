@@ -203,3 +203,16 @@ def test_gradients_of_clip_by_norm_are_nan_where_the_norm_is():
         tape.watch(x)
         y = tf.clip_by_norm(x, 10.0, axes=1)
     np.testing.assert_array_equal(tape.gradient(y, x), [[np.nan, np.nan], [1.0, 1.0]])
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_clip_by_norm_of_half_width_floats_is_rounded_once(dtype):
+    x = tf.cast(np.random.default_rng(0).normal(size=500), dtype)
+    limit = tf.cast(0.3, dtype)
+    clip = tf.function(lambda x: tf.clip_by_norm(x, limit))
+    for _ in range(3):
+        compiled = clip(x)
+    wide = tf.cast(x, tf.float64).numpy()
+    wanted = tf.cast(wide * float(limit) / np.sqrt((wide * wide).sum()), dtype)
+    for y in (tf.clip_by_norm(x, limit), compiled):
+        np.testing.assert_array_equal(tf.cast(y, tf.float64), tf.cast(wanted, tf.float64))

@@ -29,38 +29,53 @@ def pairs_of(padding, sizes, kernel, strides, dilations):
     return found
 
 
-def by_loops(x, w, strides, padding, dilations):
-    """The convolution of (batch, *spatial, channels) by its definition, one window after the other."""
+def terms(x, w, strides, padding, dilations):
+    """For each cell of the filter and each group of channels: the input elements below the cell, and where they are in the padded input.
+
+    Yields:
+        The index of the padded input, its channels included; the filter's cell and group, (depth, outputs); the outputs' channels.
+    """
     rank = w.ndim - 2
     kernel, depth = w.shape[:rank], w.shape[-2]
     pairs = pairs_of(padding, x.shape[1:-1], kernel, strides, dilations)
-    x = np.pad(x, [(0, 0), *pairs, (0, 0)])
     sizes = [
-        (size - (width - 1) * dilation - 1) // stride + 1
-        for size, width, stride, dilation in zip(x.shape[1:-1], kernel, strides, dilations, strict=True)
+        (size + sum(pair) - (width - 1) * dilation - 1) // stride + 1
+        for size, pair, width, stride, dilation in zip(x.shape[1:-1], pairs, kernel, strides, dilations, strict=True)
     ]
-    out = np.zeros((x.shape[0], *sizes, w.shape[-1]))
     groups = x.shape[-1] // depth
     each = w.shape[-1] // groups
-    for place in np.ndindex(*sizes):
-        for cell in np.ndindex(*kernel):
-            at = tuple(p * s + c * d for p, s, c, d in zip(place, strides, cell, dilations, strict=True))
-            for group in range(groups):
-                inside, outside = slice(group * depth, (group + 1) * depth), slice(group * each, (group + 1) * each)
-                out[(slice(None), *place, outside)] += x[(slice(None), *at, inside)] @ w[(*cell, slice(None), outside)]
+    for cell in np.ndindex(*kernel):
+        below = [
+            slice(c * d, c * d + (size - 1) * s + 1, s)
+            for c, d, s, size in zip(cell, dilations, strides, sizes, strict=True)
+        ]
+        for group in range(groups):
+            inside, outside = slice(group * depth, (group + 1) * depth), slice(group * each, (group + 1) * each)
+            yield (slice(None), *below, inside), w[(*cell, slice(None), outside)], (..., outside), sizes, pairs
+
+
+def by_loops(x, w, strides, padding, dilations):
+    """The convolution of (batch, *spatial, channels): the sum over the cells of the filter."""
+    out = None
+    for below, cell, outside, sizes, pairs in terms(x, w, strides, padding, dilations):
+        if out is None:
+            padded = np.pad(x, [(0, 0), *pairs, (0, 0)])
+            out = np.zeros((x.shape[0], *sizes, w.shape[-1]))
+        out[outside] += padded[below] @ cell
     return out
 
 
 def transposed_by_loops(g, w, shape, strides, padding, dilations):
     """The sum over all windows of filter times cotangent: the matrix of ``by_loops``, transposed."""
-    out = np.zeros(shape)
-    for position in np.ndindex(*shape[1:]):
-        unit = np.zeros((1, *shape[1:]))
-        unit[(0, *position)] = 1
-        out[(slice(None), *position)] = (by_loops(unit, w, strides, padding, dilations) * g).sum(
-            tuple(range(1, g.ndim))
-        )
-    return out
+    padded = None
+    for below, cell, outside, _, pairs in terms(np.empty(shape), w, strides, padding, dilations):
+        if padded is None:
+            padded = np.zeros(
+                [shape[0], *[n + sum(pair) for n, pair in zip(shape[1:-1], pairs, strict=True)], shape[-1]]
+            )
+        padded[below] += g[outside] @ cell.T
+    inner = [slice(before, before + size) for (before, _), size in zip(pairs, shape[1:-1], strict=True)]
+    return padded[(slice(None), *inner)]
 
 
 @st.composite

@@ -247,3 +247,21 @@ def test_large_images_are_pooled_by_kernels_to_the_bits_of_small_ones(dtype, pad
         np.testing.assert_array_equal(whole, each)
         if dtype != "int32":
             np.testing.assert_array_equal(tape.gradient(whole, x), tape.gradient(each, x))
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_gradients_of_half_width_maxima_are_added_in_float32(dtype):
+    x = tf.cast([[[0.0], [0.0], [9.0], [0.0], [0.0]]], dtype)  # one number is the maximum of three windows
+    g = tf.cast([[[1.0], [1.0 / 4096], [-1.0]]], dtype)
+
+    @tf.function
+    def gradient(x, g):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = tf.nn.max_pool1d(x, 3, 1, "VALID")
+        return tape.gradient(y, x, output_gradients=g)
+
+    for _ in range(3):
+        compiled = gradient(x, g)
+    for found in (gradient.python_function(x, g), compiled):
+        assert float(found[0, 2, 0]) == 1.0 / 4096

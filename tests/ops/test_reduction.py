@@ -322,3 +322,27 @@ def test_products_of_half_width_floats_are_rounded_once(dtype):
         found = compiled(x)
     for y in (tf.reduce_prod(x, 1), found):
         np.testing.assert_allclose(tf.cast(y, tf.float32), tf.cast(wanted, tf.float32), rtol=8e-3)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_norms_of_half_width_floats_are_rounded_once(dtype):
+    x = tf.cast([[300.0, 400.0], [3e-5, 4e-5]], dtype)  # whose squares float16 does not hold
+    norm = tf.function(lambda x: tf.math.reduce_euclidean_norm(x, 1))
+    for _ in range(3):
+        compiled = norm(x)
+    wanted = np.sqrt(np.square(x.numpy().astype(np.float64)).sum(1))
+    for y in (tf.math.reduce_euclidean_norm(x, 1), compiled):
+        np.testing.assert_array_equal(tf.cast(y, tf.float64), wanted.astype(x.dtype.numpy).astype(np.float64))
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_logsumexp_of_half_width_floats_is_rounded_once(dtype):
+    x = tf.cast(np.random.default_rng(0).normal(size=(400, 2)) - 0.7, dtype)  # results lie around 0
+    total = tf.function(lambda x: tf.reduce_logsumexp(x, 1))
+    for _ in range(3):
+        compiled = total(x)
+    wanted = np.logaddexp(*tf.cast(x, tf.float64).numpy().T)
+    for y in (tf.reduce_logsumexp(x, 1), compiled):
+        np.testing.assert_allclose(
+            tf.cast(y, tf.float64), wanted, rtol={"float16": 2.0**-10, "bfloat16": 2.0**-7}[dtype], atol=1e-6
+        )

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fastgrad as tf
+from fastgrad.operation import TABLE
 from tests.gradients import check_gradient
 
 SCANS = {
@@ -115,3 +116,12 @@ def test_logsumexp_with_infinities_has_gradients_before_them(compiled):
     for _ in range(3):
         gradient = slope(tf.constant([1.0, np.inf, np.inf, 2.0]))
     np.testing.assert_array_equal(gradient, [1.0, np.nan, np.nan, 0.0])
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_recurrences_of_half_width_floats_are_rounded_once(dtype):
+    a, b = [tf.cast(x, dtype) for x in np.random.default_rng(0).normal(size=(2, 9, 40)) * 0.9]
+    y = TABLE["linear_recurrence"](a, b, axis=1, reverse=False)
+    wide_a, wide_b = tf.cast(a, tf.float32), tf.cast(b, tf.float32)
+    wanted = tf.cast(TABLE["linear_recurrence"](wide_a, wide_b, axis=1, reverse=False), dtype)
+    np.testing.assert_array_equal(tf.cast(y, tf.float64), tf.cast(wanted, tf.float64))

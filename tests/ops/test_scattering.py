@@ -151,3 +151,15 @@ def test_subtracting_updates_of_any_number(dtype):
     y = tf.tensor_scatter_nd_sub(x, [[0], [0]], tf.constant(np.array([1, 2], dtype)))
     assert y.dtype == dtype
     assert y.numpy().tolist() == [2, 3, 0]
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_half_width_updates_of_one_row_are_added_in_float32(dtype):
+    values = tf.cast(np.random.default_rng(0).normal(size=(4000, 2)) + 1.0, dtype)
+    rows = np.arange(4000) % 2
+    sums = tf.math.unsorted_segment_sum(tf.cast(values, tf.float64), rows, 2)
+    variable = tf.Variable(tf.zeros([2, 2], dtype))
+    variable.scatter_add(tf.IndexedSlices(values, tf.constant(rows)))
+    added = tf.tensor_scatter_nd_add(tf.zeros([2, 2], dtype), rows[:, None], values)
+    for found in (added, variable):
+        np.testing.assert_allclose(tf.cast(found, tf.float64), sums, rtol=2.0**-8)

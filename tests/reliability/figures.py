@@ -1,7 +1,8 @@
 """Figures of the suites in `tests/reliability`, a pytest plugin that `tests/conftest.py` loads.
 
-A test says what it tried with the fixture `figure`. `pytest --full tests/reliability/PART` adds up the figures of a part, also over the processes of
-pytest-xdist, and writes them to `tests/reliability/PART/figures.json`. `python -m tests.reliability.page` makes `docs/reliability.md` of these files.
+A test reports what it tried with the fixture `figure`. `pytest --full tests/reliability/PART` adds up the figures of a part, also over the processes of
+pytest-xdist. It writes them to `tests/reliability/PART/figures.json` if every test of the part ran and none failed.
+`python -m tests.reliability.page` makes `docs/reliability.md` of these files.
 """
 
 from __future__ import annotations
@@ -80,8 +81,11 @@ class Totals:
                 figures[name] = COMBINE[combine](figures[name], value) if name in figures else value
 
     def write(self, folder: Path) -> None:
-        """Writes one file for each part that ran."""
+        """Writes one file for each part without a failure."""
         for part, outcomes in self.tests.items():
+            if "failed" in outcomes:
+                print(f"\ntests/reliability/{part}/figures.json is left as it was: tests failed")
+                continue
             content = {
                 "tests": outcomes,
                 "figures": dict(sorted(self.values.get(part, {}).items())),
@@ -112,6 +116,14 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     TOTALS.add(report)
 
 
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    if session.config.getoption("--full") and not hasattr(session.config, "workerinput"):
+def whole(config: pytest.Config) -> bool:
+    """Whether all tests of the folders in the command line run: no file, no test and no part of them was chosen."""
+    chosen = [config.getoption(name, None) for name in ("keyword", "markexpr", "deselect", "lf", "stepwise", "maxfail")]
+    return not any(chosen) and all((FOLDER.parents[1] / argument).is_dir() for argument in config.args)
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    config = session.config
+    ended = exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)  # not interrupted
+    if ended and config.getoption("--full") and not hasattr(config, "workerinput") and whole(config):
         TOTALS.write(FOLDER)

@@ -34,11 +34,13 @@ under a heading runs the long form, and writes the figures. `make reliability` m
 
 
 def words(path: Path) -> str:
-    """The text of a file without its heading, or nothing."""
+    """The text of a file without its heading, and with smaller headings within it, or nothing."""
     if not path.exists():
         return ""
     lines = path.read_text(encoding="utf-8").splitlines()
-    return "\n".join(line for line in lines if not line.startswith("# ")).strip()
+    return "\n".join(
+        f"#{line}" if line.startswith("##") else line for line in lines if not line.startswith("# ")
+    ).strip()
 
 
 def number(value: float) -> str:
@@ -57,12 +59,25 @@ def figures(content: dict[str, Any]) -> list[str]:
     return lines
 
 
+def whole_suite(path: Path) -> list[str]:
+    """The table of the configurations that `tests/reliability/machines/__main__.py` ran the whole short suite on."""
+    if not path.exists():
+        return []
+    lines = ["", "| whole short suite | Python | tests | processor | commit |", "| --- | --- | --- | --- | --- |"]
+    for name, run in json.loads(path.read_text(encoding="utf-8")).items():
+        configuration = f"{name} dependencies" if name in ("lowest", "newest") else f"vectors of {name}"
+        outcomes = ", ".join(f"{count:,} {outcome}" for outcome, count in run["tests"].items())
+        lines.append(f"| {configuration} | {run['python']} | {outcomes} | {run['cpu']} | {run['commit']} |")
+    return lines
+
+
 def section(part: str, target: str) -> list[str]:
     """The section of a part."""
     folder = FOLDER / part
     lines = ["", f"## {part.replace('_', ' ').capitalize()}", "", f"`make {target}`. {words(folder / 'README.md')}", ""]
     if (folder / "figures.json").exists():
         lines += figures(json.loads((folder / "figures.json").read_text(encoding="utf-8")))
+    lines += whole_suite(folder / "whole_suite.json")
     if mended := words(folder / "mended.md"):
         lines += ["", "Found and mended:", "", mended]
     return lines

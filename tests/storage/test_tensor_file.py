@@ -343,3 +343,11 @@ def test_an_array_of_a_compressed_archive_takes_its_memory_once(tmp_path):
         tracemalloc.stop()
     assert arrays["a"].nbytes == size
     assert peak < 1.4 * size
+
+
+def test_texts_of_an_archive_are_no_longer_than_it(tmp_path):
+    """Python's objects of JSON take 30 times its memory."""
+    text = np.frombuffer(b"[" + b"[]," * 1_000_000 + b"[]]", np.uint8)
+    np.savez_compressed(tmp_path / "a.npz", __metadata__=text)
+    with pytest.raises(ValueError, match=r"announces a text of 3000132 bytes, and the most here is 1048576"):
+        load_tensors(tmp_path / "a.npz")

@@ -378,3 +378,38 @@ class TestManager:
     def test_arguments(self, tmp_path, arguments):
         with pytest.raises(ValueError, match=r"max_to_keep|interval"):
             tf.train.CheckpointManager(tf.train.Checkpoint(), tmp_path, **arguments)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("b/position", None),
+        ("b/position", np.array(-3, np.int64)),
+        ("b/position", np.arange(3)),
+        ("b/position", np.array(np.nan)),
+        ("b/position", np.array(0.5)),
+        ("b/random", np.full((1, 4), np.nan)),
+        ("b/random", np.zeros((2, 4), np.uint64)),
+        ("c/numpy", np.zeros(3)),
+        ("c/numpy", np.frombuffer(b'["MT19937", [1], 0, 0, 0.0]', np.uint8)),
+        ("a", np.zeros(7, np.float32)),
+        ("a", np.zeros((), np.int8)),
+    ],
+)
+def test_a_state_that_is_refused_changes_nothing_and_names_the_file(tmp_path, name, value):
+    def program(number):
+        iterator = iter(tf.data.Dataset.range(9).shuffle(4, seed=number))
+        next(iterator)
+        return {"a": tf.Variable(float(number)), "b": iterator, "c": tf.train.RandomState()}
+
+    path = tmp_path / "c.safetensors"
+    tf.train.Checkpoint(**program(3)).write(path)
+    arrays, texts = load_tensors(path)
+    assert name in arrays
+    save_tensors(path, {key: array for key, array in (arrays | {name: value}).items() if array is not None}, texts)
+    parts = program(5)
+    before = [str(parts["b"].state()), str(parts["c"].state())]
+    with pytest.raises((ValueError, tf.errors.InvalidArgumentError), match=r"c\.safetensors"):
+        tf.train.Checkpoint(**parts).read(path)
+    assert [str(parts["b"].state()), str(parts["c"].state())] == before
+    assert float(parts["a"]) == 5.0

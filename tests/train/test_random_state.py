@@ -1,5 +1,6 @@
 """``tf.train.RandomState``: draws go on where a checkpoint was written."""
 
+import json
 import random
 
 import numpy as np
@@ -78,3 +79,21 @@ def test_a_state_that_is_damaged_changes_nothing(name, text):
     with pytest.raises(ValueError, match="no intact state"):
         tf.train.RandomState().restore({part: np.frombuffer(value, np.uint8) for part, value in other.items()})
     assert {part: value.tobytes() for part, value in tf.train.RandomState().state().items()} == before
+
+
+@pytest.mark.parametrize(
+    ("name", "part"),
+    [
+        ("numpy", ["MT19937", [1] * 624, -5, 0, 0.0]),
+        ("numpy", ["MT19937", [1] * 624, 1 << 20, 0, 0.0]),
+        ("numpy", ["MT19937", [1] * 624, 3, 7, 0.0]),
+        ("numpy", ["MT19937", [1] * 624, 3, 0, "text"]),
+        ("python", [3, [1] * 625, "text"]),
+    ],
+)
+def test_a_state_beyond_the_words_of_a_generator_is_refused(name, part):
+    """NumPy reads the word at the position without a look at it."""
+    state = tf.train.RandomState().state()
+    state[name] = np.frombuffer(json.dumps(part).encode(), np.uint8)
+    with pytest.raises(ValueError, match="no intact state"):
+        tf.train.RandomState().restore(state)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from fastgrad import nest
+from fastgrad.argument_checks import checked_callable
 from fastgrad.eager import enable_eager_execution as enable_eager_execution
 from fastgrad.eager import executing_eagerly as executing_eagerly
 from fastgrad.ops.custom_gradient import custom_gradient as custom_gradient
@@ -16,8 +17,11 @@ from fastgrad.variable import Variable as Variable
 
 
 def Iterator(dataset: Any) -> Any:
-    """An iterator over a dataset's elements: ``iter(dataset)``."""
-    return iter(dataset)
+    """An iterator over a dataset's elements: ``iter(dataset)``; TypeError if there is none."""
+    try:
+        return iter(dataset)
+    except TypeError:
+        raise TypeError(f"contrib.eager.Iterator: Argument `dataset` must be a dataset, got {dataset!r}.") from None
 
 
 def gradients_function(f: Callable[..., Any], params: Iterable[int | str] | None = None) -> Callable[..., list[Any]]:
@@ -46,7 +50,8 @@ def gradients_function(f: Callable[..., Any], params: Iterable[int | str] | None
 def value_and_gradients_function(
     f: Callable[..., Any], params: Iterable[int | str] | None = None
 ) -> Callable[..., tuple[Any, list[Any]]]:
-    """As ``gradients_function``, for pairs of the value and the list of gradients."""
+    """As ``gradients_function``, for pairs of the value and the list of gradients; TypeError if ``f`` can't be called."""
+    checked_callable("value_and_gradients_function", "f", f)
 
     def value_and_gradients(*args: Any, **kwargs: Any) -> tuple[Any, list[Any]]:
         dy = kwargs.pop("dy", None)
@@ -85,7 +90,8 @@ def implicit_gradients(f: Callable[..., Any]) -> Callable[..., list[tuple[Any, V
 
 
 def implicit_value_and_gradients(f: Callable[..., Any]) -> Callable[..., tuple[Any, list[tuple[Any, Variable]]]]:
-    """As ``implicit_gradients``, for pairs of the value and the list of pairs."""
+    """As ``implicit_gradients``, for pairs of the value and the list of pairs; TypeError if ``f`` can't be called."""
+    checked_callable("implicit_value_and_gradients", "f", f)
 
     def value_and_gradients(*args: Any, **kwargs: Any) -> tuple[Any, list[tuple[Any, Variable]]]:
         with GradientTape() as tape:
@@ -118,6 +124,8 @@ def _places(f: Callable[..., Any], params: Iterable[int | str] | None, args: tup
                 raise ValueError(f"{param!r} is not an argument of {getattr(f, '__name__', f)!r}: it has {names}.")
             param = names.index(param)
         if not 0 <= param < len(args):
-            raise IndexError(f"there is no argument {param}: {len(args)} were given.")
+            raise IndexError(
+                f"params: there is no argument {param} of {getattr(f, '__name__', f)!r}: {len(args)} were given."
+            )
         places.append(param)
     return places

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad import dtypes
+from fastgrad.argument_checks import checked_number
 from fastgrad.keras.optimizers.adagrad import Adagrad
 from fastgrad.keras.optimizers.adam import Adam
 from fastgrad.keras.optimizers.kernel_optimizer import KernelOptimizer
@@ -46,7 +47,7 @@ class Optimizer:
         elif isinstance(rate, (Tensor, Variable)):
             self._make = lambda: make(lambda: rate)
         else:
-            self._make = lambda: make(float(rate))
+            self._make = lambda: make(checked_number(type(self).__name__, "learning_rate", rate))
         # Keras's optimizers keep to the variables that they were built for: each set that comes has one of its own.
         self._workers: list[KernelOptimizer] = []
         self._next_worker = self._make()
@@ -206,7 +207,13 @@ class MomentumOptimizer(Optimizer):
         name: str = "Momentum",
         use_nesterov: bool = False,
     ) -> None:
-        super().__init__(learning_rate, lambda rate: _Momentum(rate, float(momentum), use_nesterov, name=name), name)
+        super().__init__(
+            learning_rate,
+            lambda rate: _Momentum(
+                rate, checked_number("MomentumOptimizer", "momentum", momentum), use_nesterov, name=name
+            ),
+            name,
+        )
 
 
 class AdamOptimizer(Optimizer):

@@ -292,9 +292,7 @@ class Dataset(Sources, Batching):
         Raises:
             TypeError: the elements differ in form or dtype.
         """
-        if not isinstance(dataset, Dataset):
-            raise TypeError(f"Dataset.concatenate: Argument `dataset` must be a tf.data.Dataset, got {dataset!r}.")
-        return Dataset(combining.Concatenated(self._node, dataset._node))
+        return Dataset(combining.Concatenated(self._node, checked_dataset("Dataset.concatenate", dataset)._node))
 
     def apply(self, transformation_func: abc.Callable[[Dataset], Dataset]) -> Dataset:
         """``transformation_func(self)``, for chaining.
@@ -405,3 +403,10 @@ def _threads(calls: Any, what: str) -> int:
     if number < 1 and number != AUTOTUNE:
         raise InvalidArgumentError(f"Dataset.{what}: num_parallel_calls must be greater than zero, got {number}.")
     return default_threads() if number == AUTOTUNE else number
+
+
+def checked_dataset(name: str, dataset: Any) -> Dataset:
+    """``dataset`` itself; TypeError with the function's name if it is none."""
+    if not isinstance(dataset, Dataset):
+        raise TypeError(f"{name}: Argument `dataset` must be a tf.data.Dataset, got {dataset!r}.")
+    return dataset

@@ -8,7 +8,7 @@ from typing import Any
 from fastgrad.data.dataset import AUTOTUNE as AUTOTUNE
 from fastgrad.data.dataset import INFINITE_CARDINALITY as INFINITE_CARDINALITY
 from fastgrad.data.dataset import UNKNOWN_CARDINALITY as UNKNOWN_CARDINALITY
-from fastgrad.data.dataset import Dataset
+from fastgrad.data.dataset import Dataset, checked_dataset
 from fastgrad.data.options import AutoShardPolicy as AutoShardPolicy
 from fastgrad.data.options import AutotuneAlgorithm as AutotuneAlgorithm
 from fastgrad.data.options import AutotuneOptions as AutotuneOptions
@@ -26,16 +26,21 @@ from fastgrad.tensor import Tensor
 
 def cardinality(dataset: Dataset) -> Tensor:
     """The number of elements, as an int64 tensor: ``dataset.cardinality()``."""
-    return dataset.cardinality()
+    return checked_dataset("cardinality", dataset).cardinality()
 
 
 def get_single_element(dataset: Dataset) -> object:
     """The only element: ``dataset.get_single_element()``."""
-    return dataset.get_single_element()
+    return checked_dataset("get_single_element", dataset).get_single_element()
 
 
 def dense_to_ragged_batch(
     batch_size: Any, drop_remainder: bool = False, row_splits_dtype: Any = "int64"
 ) -> Callable[[Dataset], Dataset]:
     """For ``Dataset.apply``: ``dataset.ragged_batch(...)``, under its older name."""
-    return lambda dataset: dataset.ragged_batch(batch_size, drop_remainder, row_splits_dtype)
+
+    def batched(dataset: Dataset) -> Dataset:
+        given = checked_dataset("dense_to_ragged_batch", dataset)
+        return given.ragged_batch(batch_size, drop_remainder, row_splits_dtype)
+
+    return batched

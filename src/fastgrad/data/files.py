@@ -20,7 +20,7 @@ from fastgrad.tensor import Tensor
 from fastgrad.tensor_spec import TensorSpec
 
 LONGEST_LINE = 16 << 20
-"""The longest line of a compressed file, or 16 times its size: a few bytes may hold a line that fills the memory."""
+"""The longest line of a compressed file, a pipe or a device, or 16 times the size of the file: their lines may have no end."""
 
 
 def matching(patterns: Sequence[str]) -> list[str]:
@@ -35,6 +35,12 @@ def matching(patterns: Sequence[str]) -> list[str]:
     return found
 
 
+def check_compression(name: str, compression: Any) -> None:
+    """InvalidArgumentError for a compression that no reader knows."""
+    if compression not in ("", "GZIP", "ZLIB"):
+        raise InvalidArgumentError(f"{name}: compression_type must be '', 'GZIP' or 'ZLIB', got {compression!r}.")
+
+
 def opened(name: str, compression: str) -> BinaryIO:
     """A file's contents; ``compression`` is empty, ``"GZIP"`` or ``"ZLIB"``.
 
@@ -42,21 +48,17 @@ def opened(name: str, compression: str) -> BinaryIO:
         NotFoundError: there is no such file.
         InvalidArgumentError: another compression.
     """
+    check_compression(name, compression)
     try:
         file = open(name, "rb")  # noqa: SIM115  # the caller closes it
     except FileNotFoundError:
         raise NotFoundError(f"{name}; No such file or directory") from None
-    if compression == "":
-        return file
-    if compression in ("GZIP", "ZLIB"):
-        return decompressed(file, compression.lower())
-    file.close()
-    raise InvalidArgumentError(f"compression_type must be '', 'GZIP' or 'ZLIB', got {compression!r}.")
+    return decompressed(file, compression.lower()) if compression else file
 
 
 def _lines(file: Any, name: str, compression: str) -> Iterator[Any]:
-    """The lines of a file; DataLossError for one that only a few compressed bytes hold, which may be endless."""
-    if not compression:
+    """The lines of a file; ValueError for a very long one that no file holds as it is: of a few compressed bytes, a pipe or a device."""
+    if not compression and os.path.isfile(name):
         yield from file
         return
     limit = max(LONGEST_LINE, 16 * os.path.getsize(name))
@@ -175,7 +177,7 @@ def fields_of(name: str, compression: str, options: dict[str, Any], header: bool
     """
     with opened(name, compression) as contents, parsing(name, f"{compression} file of records".lstrip(), DataLossError):
         file = io.TextIOWrapper(contents, "utf-8", "surrogateescape", newline="")
-        records = csv.reader(_lines(file, name, compression) if compression else file, **options)
+        records = csv.reader(_lines(file, name, compression), **options)
         if header:
             next(records, None)
         yield from records

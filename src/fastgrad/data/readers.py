@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,12 +12,13 @@ import numpy as np
 from fastgrad.data.ahead import Prefetched
 from fastgrad.data.constructors import texts
 from fastgrad.data.dataset import Dataset
-from fastgrad.data.files import CsvRecords, TextLines, fields_of, matching, parser_of
+from fastgrad.data.files import CsvRecords, TextLines, check_compression, fields_of, matching, parser_of
 from fastgrad.data.node import Node
 from fastgrad.data.rows import ReadRows
 from fastgrad.data.sources import RowSource
 from fastgrad.dtypes import DType, as_dtype, string
 from fastgrad.errors import DataLossError, InvalidArgumentError
+from fastgrad.ops.arguments import integer
 from fastgrad.storage.damaged_file import parsing
 from fastgrad.tensor import Tensor, convert_to_tensor
 from fastgrad.tensor_spec import TensorSpec
@@ -32,6 +34,7 @@ class TextLineDataset(Dataset):
 
     Raises:
         NotFoundError: while iterating, for a file that is not there.
+        DataLossError: while iterating, for a damaged file, or for a line of more than 16 MiB in a compressed file, a pipe or a device.
     """
 
     def __init__(
@@ -42,6 +45,8 @@ class TextLineDataset(Dataset):
         num_parallel_reads: Any = None,
         name: str | None = None,
     ) -> None:
+        if buffer_size is not None:
+            integer(buffer_size, "TextLineDataset: buffer_size")
         super().__init__(TextLines(_files(filenames), compression_type or ""))
 
 
@@ -61,8 +66,10 @@ class CsvDataset(Dataset):
         exclude_cols: instead of that, the numbers of the others.
 
     Raises:
-        ValueError: both of the latter.
-        InvalidArgumentError: while iterating, for fields that are missing or have another type.
+        ValueError: both `select_cols` and `exclude_cols` are given.
+        InvalidArgumentError: no columns, another compression, or `select_cols` that are not one increasing number for each column; while
+            iterating, for fields that are missing or have another type.
+        DataLossError: as from ``TextLineDataset``.
     """
 
     def __init__(
@@ -81,8 +88,23 @@ class CsvDataset(Dataset):
     ) -> None:
         if select_cols is not None and exclude_cols is not None:
             raise ValueError("select_cols and exclude_cols cannot both be given.")
+        if not isinstance(record_defaults, (list, tuple)):
+            raise TypeError(f"CsvDataset: Argument `record_defaults` must be a list, got {record_defaults!r}.")
+        if not record_defaults:
+            raise InvalidArgumentError(
+                "CsvDataset: Argument `record_defaults` must have an item for each column, got []."
+            )
         dtypes, defaults = _defaults(record_defaults)
-        columns = None if select_cols is None else list(select_cols)
+        if buffer_size is not None:
+            integer(buffer_size, "CsvDataset: buffer_size")
+        check_compression("CsvDataset", compression_type or "")
+        columns = None if select_cols is None else [integer(n, "CsvDataset: select_cols") for n in select_cols]
+        if columns is not None and (
+            len(columns) != len(dtypes) or columns[0] < 0 or any(a >= b for a, b in itertools.pairwise(columns))
+        ):
+            raise InvalidArgumentError(
+                f"CsvDataset: Argument `select_cols` must have {len(dtypes)} increasing column numbers from 0 on, got {columns}."
+            )
         if exclude_cols is not None:
             columns = [n for n in range(len(dtypes) + len(exclude_cols)) if n not in exclude_cols]
         options = _csv_options(field_delim, use_quote_delim)
@@ -114,9 +136,11 @@ class ParquetDataset(Dataset):
         names = matching(texts(filenames))
 
         def read() -> dict[str, np.ndarray]:
-            with parsing(", ".join(names), "Parquet file", DataLossError):
+            files = ", ".join(names)
+            with parsing(files, "Parquet file", DataLossError):
                 table = parquet.read_table(names if len(names) > 1 else names[0], columns=columns, memory_map=True)
-            return {name: _arrow_column(name, table.column(name)) for name in table.column_names}
+                chosen = table.column_names  # a damaged name is no UTF-8
+            return {name: _arrow_column(name, table.column(name), files) for name in chosen}
 
         super().__init__(RowSource(ReadRows(read), "_ParquetDataset"))
 
@@ -170,7 +194,7 @@ def make_csv_dataset(
     """
     if ignore_errors:
         raise ValueError("make_csv_dataset: ignore_errors=True is not there: give column_defaults that fit all fields.")
-    names = matching(texts(file_pattern))
+    names = matching(_names("make_csv_dataset", "file_pattern", file_pattern))
     compression, options = compression_type or "", _csv_options(field_delim, use_quote_delim)
     if column_names is None:
         if not header:
@@ -193,8 +217,12 @@ def make_csv_dataset(
     records = CsvRecords(files, columns, dtypes, defaults, header, options, na_value, compression, width)
 
     def read() -> dict[str, np.ndarray]:
-        values = list(zip(*records.records(), strict=True)) or [()] * len(chosen)
-        return {name: _column(one, dtype) for name, one, dtype in zip(chosen, values, dtypes, strict=True)}
+        blocks = [[_column((), dtype) for dtype in dtypes]]
+        values = records.records()
+        while block := list(itertools.islice(values, _BLOCK)):
+            blocks.append([_column(one, dtype) for one, dtype in zip(zip(*block, strict=True), dtypes, strict=True)])
+        columns = zip(*blocks, strict=True)
+        return {name: np.concatenate(parts) for name, parts in zip(chosen, columns, strict=True)}
 
     dataset = Dataset(RowSource(ReadRows(read), "_CsvRecords"))
     if shuffle:
@@ -215,9 +243,13 @@ def _files(filenames: Any) -> Node:
                 f"The `filenames` argument must contain `tf.string` elements of shape [] (i.e. scalars). Got a dataset of {spec}."
             )
         return filenames._node
-    if isinstance(filenames, (int, float)) or (isinstance(filenames, Tensor) and filenames.dtype != string):
-        raise TypeError(f"The `filenames` argument must contain `tf.string` elements. Got {filenames!r}.")
-    return Dataset.from_tensor_slices(texts(filenames))._node
+    return Dataset.from_tensor_slices(_names("Dataset", "filenames", filenames))._node
+
+
+def _names(name: str, argument: str, given: Any) -> list[str]:
+    if isinstance(given, (int, float)) or (isinstance(given, Tensor) and given.dtype != string):
+        raise TypeError(f"{name}: The `{argument}` argument must contain `tf.string` elements. Got {given!r}.")
+    return texts(given)
 
 
 def _csv_options(delimiter: str, quotes: bool) -> dict[str, Any]:
@@ -275,6 +307,9 @@ def _inferred(
     return [convert_to_tensor([b"" if _KINDS[kind] == "string" else 0], _KINDS[kind]) for kind in kinds]
 
 
+_BLOCK = 4096
+"""How many records of a CSV file are Python's objects at once; as an array they take a tenth of the memory."""
+
 _KINDS = ("int32", "int64", "float32", "float64", "string")
 
 
@@ -292,16 +327,18 @@ def _column(values: Sequence[Any], dtype: DType) -> np.ndarray:
     return np.array(values, dtype.numpy)
 
 
-def _arrow_column(name: str, column: Any) -> np.ndarray:
+def _arrow_column(name: str, column: Any, files: str) -> np.ndarray:
+    """The values of a column; ``files`` are named in errors."""
     if column.null_count:
-        raise InvalidArgumentError(f"ParquetDataset: column {name!r} has {column.null_count} empty fields.")
-    array = column.to_numpy()
+        raise InvalidArgumentError(f"ParquetDataset: column {name!r} has {column.null_count} empty fields. ({files})")
+    with parsing(files, "Parquet file", DataLossError):  # texts that are no UTF-8
+        array = column.to_numpy()
     if array.dtype == object:
         array = np.array([one.encode() if isinstance(one, str) else one for one in array], object)
     try:
         TensorSpec((), array.dtype)
     except TypeError:
-        raise InvalidArgumentError(f"ParquetDataset: column {name!r} has the type {column.type}.") from None
+        raise InvalidArgumentError(f"ParquetDataset: column {name!r} has the type {column.type}. ({files})") from None
     if array.dtype == object and not all(type(one) is bytes for one in array):
-        raise InvalidArgumentError(f"ParquetDataset: column {name!r} has the type {column.type}.")
+        raise InvalidArgumentError(f"ParquetDataset: column {name!r} has the type {column.type}. ({files})")
     return array

@@ -7,6 +7,7 @@ from types import FunctionType
 from typing import Any
 
 import fastgrad as tf
+from fastgrad.keras.axes import axis_from_front as _axis_from_front
 from fastgrad.keras.saving.objects import deserialize_keras_object, is_function, resolved, serialize_keras_object
 from fastgrad.keras.settings import floatx
 from fastgrad.names import refusal_of as _refusal_of
@@ -68,7 +69,7 @@ def log_softmax(x: Any, axis: Any = -1) -> Tensor:
 
 def _along_axes(function: Callable[..., Tensor], x: Tensor, axes: Any) -> Tensor:
     """``function`` along several axes, which are joined to one at the end and parted again."""
-    last = [axis % x.ndim for axis in axes]
+    last = [_axis_from_front("softmax", axis, x._array.shape) for axis in axes]
     order = [*(axis for axis in range(x.ndim) if axis not in last), *last]
     moved = tf.transpose(x, order)
     kept = moved.shape[: x.ndim - len(last)]
@@ -206,7 +207,7 @@ def threshold(x: Any, threshold: float, default_value: float) -> Tensor:
 def glu(x: Any, axis: int = -1) -> Tensor:
     """The first half along ``axis`` times the sigmoid of the second; ValueError if the size there is odd."""
     x = tf.convert_to_tensor(x)
-    if x.shape[axis] % 2:
+    if x.shape[_axis_from_front("glu", axis, x._array.shape)] % 2:
         raise ValueError(f"axis size must be divisible by 2. Received: x.shape={x.shape} with axis={axis}")
     first, second = tf.split(x, 2, axis)
     return first * tf.sigmoid(second)
@@ -228,7 +229,10 @@ def sparse_sigmoid(x: Any) -> Tensor:
 def sparsemax(x: Any, axis: int = -1) -> Tensor:
     """The nearest point of the probability simplex, along ``axis`` (Martins and Astudillo 2016)."""
     x = tf.convert_to_tensor(x)
-    count = x.shape[axis]
+    try:
+        count = x.shape[_axis_from_front("sparsemax", axis, x._array.shape)]
+    except IndexError as error:
+        raise tf.errors.InvalidArgumentError(str(error)) from None
     ordered = tf.sort(x, axis, "DESCENDING")
     shape = [1] * x.ndim
     shape[axis] = count
@@ -249,6 +253,8 @@ ALL: dict[str, Callable[..., Any]] = {
 
 def serialize(activation: Any) -> Any:
     """The name of a function of this module or of an unregistered one, the configuration of anything else."""
+    if not (callable(activation) or isinstance(activation, (str, type(None)))):
+        raise TypeError(f"activations.serialize: `activation` must be a function or a layer, got {activation!r}.")
     config = serialize_keras_object(activation)
     is_name = is_function(activation) and isinstance(config["config"], str) and ">" not in config["config"]
     return config["config"] if is_name else config

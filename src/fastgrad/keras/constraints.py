@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import fastgrad as tf
+from fastgrad.argument_checks import checked_number
 from fastgrad.keras.saving.objects import deserialize_keras_object, resolved, serialize_keras_object
 from fastgrad.keras.settings import epsilon
 from fastgrad.names import refusal_of as _refusal_of
@@ -55,7 +56,9 @@ class MaxNorm(Constraint):
         """``w`` with its norms cut."""
         w = tf.convert_to_tensor(w)
         norms = _norms(w, self.axis)
-        return w * (tf.clip_by_value(norms, 0.0, float(self.max_value)) / (epsilon() + norms))
+        return w * (
+            tf.clip_by_value(norms, 0.0, checked_number("MaxNorm", "max_value", self.max_value)) / (epsilon() + norms)
+        )
 
     def get_config(self) -> dict[str, Any]:
         """Bound and axis."""
@@ -94,7 +97,11 @@ class MinMaxNorm(Constraint):
         """``w`` with its norms moved between the bounds."""
         w = tf.convert_to_tensor(w)
         norms = _norms(w, self.axis)
-        clipped = tf.clip_by_value(norms, float(self.min_value), float(self.max_value))
+        clipped = tf.clip_by_value(
+            norms,
+            checked_number("MinMaxNorm", "min_value", self.min_value),
+            checked_number("MinMaxNorm", "max_value", self.max_value),
+        )
         return w * ((self.rate * clipped + (1.0 - self.rate) * norms) / (epsilon() + norms))
 
     def get_config(self) -> dict[str, Any]:

@@ -73,9 +73,11 @@ class Constant(Initializer):
         self.value = value
 
     def __call__(self, shape: Any, dtype: Any = None) -> Tensor:
-        """A tensor filled with the value."""
+        """A tensor filled with the value; ValueError if that is no number."""
         value = as_tensor_or_none(self.value)
         array = np.asarray(self.value if value is None else value._on_host())
+        if array.dtype.kind in "OSU":
+            raise ValueError(f"Constant: Argument `value` must be a number or an array of numbers, got {self.value!r}.")
         return constant_tensor(np.array(np.broadcast_to(array.astype(standardize_dtype(dtype).numpy), _sizes(shape))))
 
     def get_config(self) -> dict[str, Any]:

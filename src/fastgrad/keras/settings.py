@@ -46,8 +46,12 @@ def epsilon() -> float:
 
 
 def set_epsilon(value: float) -> None:
-    """Sets ``epsilon()``."""
-    _values["epsilon"] = float(value)
+    """Sets ``epsilon()``; ValueError if it is no number."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise ValueError(f"set_epsilon: `value` must be a number, got {value!r}.") from None
+    _values["epsilon"] = number
     mutation.settings["epsilon"] = str(value)
     mutation.changed()
 

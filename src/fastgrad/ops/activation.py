@@ -14,7 +14,7 @@ from fastgrad.kernels.running.at_once import call_at_once
 from fastgrad.operation import FLOATING, REAL, TABLE, Form, Operation, Tensor, elementwise, operation, refuse_dtype
 from fastgrad.ops.arguments import axis_of
 from fastgrad.ops.native_form import MUCH
-from fastgrad.tensor import convert_to_tensor
+from fastgrad.tensor import convert_beside, convert_to_tensor
 
 _F32, _F64 = np.dtype(np.float32), np.dtype(np.float64)
 _HAS_KERNEL = frozenset([_F32, _F64])
@@ -243,14 +243,23 @@ def _kernel_gradient(name: str) -> Any:
 _HALF_PI = 0.7978845608028654  # sqrt(2 / pi)
 
 
+def _within(x: Tensor, bound: float) -> Tensor:
+    """``x`` from ``-bound`` to ``bound``; beyond them second derivatives are 0, and powers of ``x`` would overflow."""
+    low, high = [convert_beside(limit, x._array.dtype) for limit in (-bound, bound)]
+    within: Tensor = TABLE["minimum"](TABLE["maximum"](x, low), high)
+    return within
+
+
 def _gelu_erf_second(x: Tensor) -> Tensor:
     """The second derivative: ``(2 - x^2) * exp(-x^2 / 2) / sqrt(2 pi)``."""
+    x = _within(x, 40.0)
     square = x * x
     return (2.0 - square) * TABLE["exp"](square * -0.5) * 0.3989422804014327
 
 
 def _gelu_tanh_second(x: Tensor) -> Tensor:
     """The second derivative of ``x / 2 * (1 + tanh(u(x)))`` with ``u = sqrt(2 / pi) * (x + 0.044715 x^3)``."""
+    x = _within(x, 16.0)
     square = x * x
     t = TABLE["tanh"](_HALF_PI * (x + 0.044715 * (square * x)))
     u1, u2 = _HALF_PI * (1.0 + 0.134145 * square), (_HALF_PI * 0.26829) * x

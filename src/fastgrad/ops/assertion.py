@@ -10,6 +10,7 @@ import numpy as np
 
 from fastgrad import dtypes
 from fastgrad.composite import CompositeOperand
+from fastgrad.dtypes import string
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.operation import FLOATING, INEXACT, TABLE, Form, Operation, operation, refuse_mix
 from fastgrad.ops.native_form import launches_from
@@ -107,6 +108,8 @@ assert_greater_equal = _compare("assert_greater_equal")
 def _compare_zero(name: str) -> Callable[..., None]:
     def check(x: Any, message: str | None = None, summarize: int | None = None, name: str | None = None) -> None:
         x = convert_to_tensor(x)
+        if x.dtype is string:
+            raise TypeError(f"{check.__name__}: x must hold real numbers, got dtype string.")
         zero = constant_tensor(np.zeros((), x._array.dtype))
         _require(check.__name__, x, zero, message, summarize)
 
@@ -246,8 +249,17 @@ def _prefix(message: str | None) -> str:
     return message + ": " if message else ""
 
 
+def _checked_rank(name: str, rank: Any) -> int:
+    """A rank as an int; ValueError if it is none."""
+    try:
+        return int(rank)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name}: Argument `rank` must be an integer, got {rank!r}.") from None
+
+
 def assert_rank(x: Any, rank: Any, message: str | None = None, name: str | None = None) -> None:
     """Raises ValueError unless ``x`` has rank ``rank``. TensorFlow: tf.debugging.assert_rank."""
+    rank = _checked_rank("assert_rank", rank)
     x = convert_to_tensor(x)
     if x.ndim != int(rank):
         raise ValueError(
@@ -257,6 +269,7 @@ def assert_rank(x: Any, rank: Any, message: str | None = None, name: str | None 
 
 def assert_rank_at_least(x: Any, rank: Any, message: str | None = None, name: str | None = None) -> None:
     """Raises ValueError unless ``x`` has rank ``rank`` or more. TensorFlow: tf.debugging.assert_rank_at_least."""
+    rank = _checked_rank("assert_rank_at_least", rank)
     x = convert_to_tensor(x)
     if x.ndim < int(rank):
         raise ValueError(
@@ -267,7 +280,7 @@ def assert_rank_at_least(x: Any, rank: Any, message: str | None = None, name: st
 def assert_rank_in(x: Any, ranks: Iterable[Any], message: str | None = None, name: str | None = None) -> None:
     """Raises ValueError unless the rank of ``x`` is one of ``ranks``. TensorFlow: tf.debugging.assert_rank_in."""
     x = convert_to_tensor(x)
-    allowed = [int(rank) for rank in ranks]
+    allowed = [_checked_rank("assert_rank_in", rank) for rank in ranks]
     if x.ndim not in allowed:
         raise ValueError(
             f"{_prefix(message)}assert_rank_in: Tensor must have rank in {allowed}. Received rank {x.ndim}, shape {x.shape}"
@@ -341,10 +354,16 @@ def assert_shapes(
         message: put before what is reported.
 
     Raises:
-        ValueError: a shape does not fit. TensorFlow: tf.debugging.assert_shapes.
+        ValueError: a shape does not fit, or ``shapes`` holds something other than pairs.
+        TypeError: ``shapes`` is no dict or list. TensorFlow: tf.debugging.assert_shapes.
     """
+    if not isinstance(shapes, Iterable):
+        raise TypeError(f"assert_shapes: Argument `shapes` must be a dict or a list of pairs, got {shapes!r}.")
+    pairs = list(shapes.items() if isinstance(shapes, dict) else shapes)
+    if any(not isinstance(pair, (list, tuple)) or len(pair) != 2 for pair in pairs):
+        raise ValueError(f"assert_shapes: Argument `shapes` must hold pairs of a tensor and a shape, got {shapes!r}.")
     sizes: dict[Any, tuple[int, TensorShape]] = {}
-    for tensor, symbols in shapes.items() if isinstance(shapes, dict) else shapes:
+    for tensor, symbols in pairs:
         x = convert_to_tensor(getattr(tensor, "deref", lambda value=tensor: value)())
         symbols = list(symbols) if isinstance(symbols, (list, tuple, str)) else [symbols]
         # A scalar counts as a vector of one element where a vector is wanted.

@@ -12,7 +12,7 @@ from fastgrad.composite import CompositeOperand
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.indexed_slices import IndexedSlices
 from fastgrad.kernels.running.at_once import run_at_once
-from fastgrad.operation import FLOATING, TABLE, Form, convert_pair, joint, operation, refuse_dtype, refuse_mix
+from fastgrad.operation import FLOATING, HALVES, TABLE, Form, convert_pair, joint, operation, refuse_dtype, refuse_mix
 from fastgrad.ops.arguments import tensor_of
 from fastgrad.ops.arithmetic import add, maximum, minimum, multiply, subtract
 from fastgrad.ops.casting import cast
@@ -68,6 +68,8 @@ def clip_by_value(t: Any, clip_value_min: Any, clip_value_max: Any, name: str | 
 
 
 def _clip_by_norm(t: np.ndarray, limit: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
+    if t.dtype in HALVES:
+        return _clip_by_norm(t.astype(np.float32), limit.astype(np.float32), axes).astype(t.dtype)
     norm = np.sqrt(sum_over(np.square(t), axes, True)).astype(t.dtype, copy=False)
     return np.multiply(t, np.divide(limit, np.maximum(norm, limit)))
 

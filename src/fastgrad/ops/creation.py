@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -173,8 +174,17 @@ def identity_n(input: Any, name: str | None = None) -> list[Tensor]:
     Args:
         input: a list of what converts to tensors.
         name: kept for TensorFlow's signature.
+
+    Raises:
+        TypeError: ``input`` is no list.
+        InvalidArgumentError: it is empty.
     """
-    return [identity(x) for x in input]
+    if isinstance(input, (str, bytes)) or not isinstance(input, Iterable):
+        raise TypeError(f"identity_n: Argument `input` must be a list of tensors, got {input!r}.")
+    found = [identity(x) for x in input]
+    if not found:
+        raise InvalidArgumentError(f"identity_n: Argument `input` must hold at least 1 tensor, got {input!r}.")
+    return found
 
 
 # ---- of one value ----------------------------------------------------------------------------------

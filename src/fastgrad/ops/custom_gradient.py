@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from fastgrad import nest, recording
+from fastgrad.argument_checks import checked_callable
 from fastgrad.composite import CompositeOperand
 from fastgrad.indexed_slices import IndexedSlices
 from fastgrad.operation import TABLE, Form, operation
@@ -169,7 +170,11 @@ def recompute_grad(f: Callable[..., Any]) -> Callable[..., Any]:
 
     Returns:
         A function of the same arguments and results. TensorFlow: tf.recompute_grad.
+
+    Raises:
+        TypeError: ``f`` can't be called.
     """
+    checked_callable("recompute_grad", "f", f)
 
     @functools.wraps(f)
     def decorated(*args: Any, **kwargs: Any) -> Any:
@@ -217,7 +222,11 @@ def grad_pass_through(f: Callable[..., Any]) -> Callable[..., Any]:
 
     Returns:
         A function with the values of ``f`` and the gradient 1.
+
+    Raises:
+        TypeError: ``f`` can't be called.
     """
+    checked_callable("grad_pass_through", "f", f)
 
     @custom_gradient
     def passing(x: Any) -> Any:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.errors import InvalidArgumentError
 from fastgrad.operation import (
     FLOATING,
     Binary,
@@ -280,4 +281,6 @@ def lbeta(x: Any, name: str | None = None) -> Tensor:
         InvalidArgumentError: not floating, or a scalar.
     """
     x = tensor_of(x)
+    if not x._array.ndim:
+        raise InvalidArgumentError(f"lbeta: x must have at least one dimension, got shape {list(x.shape)}.")
     return subtract(reduce_sum(lgamma(x), -1), lgamma(reduce_sum(x, -1)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from fastgrad.argument_checks import checked_callable
 from fastgrad.ops.arithmetic import multiply
 from fastgrad.ops.comparison import greater_equal
 from fastgrad.ops.indexing import where
@@ -24,8 +25,10 @@ def general_dropout(
         name: kept for TensorFlow's signature.
 
     Raises:
+        TypeError: ``uniform_sampler`` can't be called.
         ValueError, InvalidArgumentError: as ``tf.nn.dropout``. TensorFlow: tf.nn.experimental.general_dropout.
     """
+    checked_callable("general_dropout", "uniform_sampler", uniform_sampler)
     x = convert_to_tensor(x)
     share = checked_dropout(x, rate)
     if share == 0:

@@ -36,12 +36,6 @@ def _pad_gradient(g: Tensor, y: Tensor, x: Tensor, value: Tensor, paddings: Padd
     return TABLE["strided_slice"](g, key=key)
 
 
-def _value_gradient(g: Tensor, y: Tensor, x: Tensor, value: Tensor, paddings: Paddings) -> Tensor:
-    inside = _pad_gradient(g, y, x, value, paddings)
-    total = TABLE["reduce_sum"](g, axes=tuple(range(g._array.ndim)), keepdims=False)
-    return total - TABLE["reduce_sum"](inside, axes=tuple(range(g._array.ndim)), keepdims=False)
-
-
 def _pad_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], paddings: Paddings) -> Launches | None:
     x, y = inputs[0], outputs[0]
     key = [(low, low + size, 1) for (low, _), size in zip(paddings, x.shape, strict=True)]
@@ -51,7 +45,7 @@ def _pad_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], paddings: Pad
     return written(y, [around], [(x, layouts.sliced(whole, y.shape, key))])
 
 
-_pad = operation("pad", Form.INDEX_MAP, run=_padded, gradient=(_pad_gradient, _value_gradient), launches=_pad_launches)
+_pad = operation("pad", Form.INDEX_MAP, run=_padded, gradient=(_pad_gradient, None), launches=_pad_launches)
 
 
 def _mirrored(x: np.ndarray, paddings: Paddings, edge: int) -> np.ndarray:
@@ -104,7 +98,7 @@ def pad(
         paddings: integers, shape (n, 2): how many elements before and after, for each dimension.
         mode: ``"CONSTANT"``, ``"REFLECT"`` (mirrored at the outermost elements) or ``"SYMMETRIC"`` (mirrored beside
             them, so that they are repeated); upper or lower case.
-        constant_values: a scalar, for the mode ``"CONSTANT"``.
+        constant_values: a scalar, for the mode ``"CONSTANT"``. Its gradient is None, as in TensorFlow.
         name: kept for TensorFlow's signature.
 
     Raises:

@@ -86,11 +86,12 @@ def _pooled_shape(
 
 
 def _scatter(x: np.ndarray, y: np.ndarray, g: np.ndarray, **window: Any) -> np.ndarray:
-    out = np.zeros(x.shape, g.dtype)
+    wide = np.dtype(np.float32) if g.dtype in HALVES else g.dtype
+    out = np.zeros(x.shape, wide)
     nothing = g.dtype.type(0)
     for _, windows, cells, found in reversed([*_winners(x, y, **window)]):  # so places add up in the order of windows
         out[cells] += np.where(found, g[windows], nothing)
-    return out
+    return out.astype(g.dtype, copy=False)
 
 
 def _gather(x: np.ndarray, y: np.ndarray, v: np.ndarray, **window: Any) -> np.ndarray:

@@ -419,25 +419,38 @@ def _word(seed: Any) -> int:
 _default = _Default()
 
 
+def _seed(seed: Any) -> Any:
+    """A seed as an int, a text or None; TypeError for anything else."""
+    if seed is None or isinstance(seed, str):
+        return seed
+    try:
+        return int(seed)
+    except (TypeError, ValueError):
+        raise TypeError(f"A seed must be an integer, got {seed!r}.") from None
+
+
 def set_seed(seed: Any) -> None:
     """Makes all following draws of ``tf.random`` repeatable: they start again as after any other call with this seed.
 
     Args:
-        seed: an integer, or None to let the operating system choose. TensorFlow: tf.random.set_seed.
+        seed: an integer, or None to let the operating system choose.
+
+    Raises:
+        TypeError: it is none. TensorFlow: tf.random.set_seed.
     """
     report_effect("tf.random.set_seed was called")
     with unheard():
-        _default.set(None if seed is None else seed if isinstance(seed, str) else int(seed))
+        _default.set(_seed(seed))
 
 
 def default_drawn(seed: Any) -> Any:
     """A function of a shape that gives the words of the next draw under the global seed and ``seed``."""
-    return _default.of(None if seed is None else seed if isinstance(seed, str) else int(seed))._drawn
+    return _default.of(_seed(seed))._drawn
 
 
 def default_key(seed: Any) -> int:
     """The key of the draws under the global seed and ``seed``; nothing is drawn."""
-    return int(_default.of(None if seed is None else seed if isinstance(seed, str) else int(seed)).key)
+    return int(_default.of(_seed(seed)).key)
 
 
 def default_states() -> list[tuple[Generator, tuple[int, ...]]]:

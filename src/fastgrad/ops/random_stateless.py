@@ -11,12 +11,16 @@ from fastgrad import dtypes
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.ops import random_draws as draws
 from fastgrad.ops.arguments import integer
-from fastgrad.ops.random_generator import binomial_from, broadcast_shape, scaled_from, shape_of, uniform_from
+from fastgrad.ops.random_generator import Algorithm, binomial_from, broadcast_shape, scaled_from, shape_of, uniform_from
 from fastgrad.ops.random_ops import categorical_from, dropout_from, gamma_from, poisson_from, shuffled
 from fastgrad.tensor import Tensor, convert_to_tensor
 
+_ALGORITHMS = (None, "philox", "threefry", "auto_select", 1, 2, 3, Algorithm.PHILOX, Algorithm.AUTO_SELECT)
 
-def _drawn(what: str, seed: Any) -> Any:
+
+def _drawn(what: str, seed: Any, alg: Any = None) -> Any:
+    if not isinstance(alg, (str, int, Algorithm, type(None))) or alg not in _ALGORITHMS:
+        raise ValueError(f"{what}: alg must be 'philox', 'threefry' or 'auto_select', got {alg!r}.")
     words = convert_to_tensor(seed)
     if words._array.shape != (2,) or words._array.dtype.kind not in "iu":
         raise InvalidArgumentError(
@@ -39,12 +43,13 @@ def stateless_uniform(
     Args:
         shape, minval, maxval, dtype: as in ``tf.random.uniform``.
         seed: two integers.
-        name, alg: kept for TensorFlow's signature, here and below.
+        name, alg: kept for TensorFlow's signature, here and below; ``alg`` must be one of TensorFlow's algorithms.
 
     Raises:
-        InvalidArgumentError: the seed is not two integers. TensorFlow: tf.random.stateless_uniform.
+        InvalidArgumentError: the seed is not two integers.
+        ValueError: an unknown ``alg``. TensorFlow: tf.random.stateless_uniform.
     """
-    return uniform_from(_drawn("stateless_uniform", seed), "stateless_uniform", shape, minval, maxval, dtype)
+    return uniform_from(_drawn("stateless_uniform", seed, alg), "stateless_uniform", shape, minval, maxval, dtype)
 
 
 def stateless_normal(
@@ -58,7 +63,7 @@ def stateless_normal(
 ) -> Tensor:
     """Normal numbers; arguments as ``tf.random.normal``, and a seed of two integers. TensorFlow: tf.random.stateless_normal."""
     what = "stateless_normal"
-    return scaled_from(_drawn(what, seed), draws.normal, what, shape, mean, stddev, dtype)
+    return scaled_from(_drawn(what, seed, alg), draws.normal, what, shape, mean, stddev, dtype)
 
 
 def stateless_truncated_normal(
@@ -75,7 +80,7 @@ def stateless_truncated_normal(
     TensorFlow: tf.random.stateless_truncated_normal.
     """
     what = "stateless_truncated_normal"
-    return scaled_from(_drawn(what, seed), draws.truncated_normal, what, shape, mean, stddev, dtype)
+    return scaled_from(_drawn(what, seed, alg), draws.truncated_normal, what, shape, mean, stddev, dtype)
 
 
 def stateless_categorical(
@@ -122,7 +127,7 @@ def stateless_binomial(
 def stateless_shuffle(value: Any, seed: Any, alg: Any = "auto_select", name: str | None = None) -> Tensor:
     """``value`` with its first dimension in the random order that ``seed`` gives. TensorFlow: tf.random.experimental.stateless_shuffle."""
     x = convert_to_tensor(value)
-    drawn = _drawn("stateless_shuffle", seed)
+    drawn = _drawn("stateless_shuffle", seed, alg)
     return shuffled(drawn, x) if x.ndim else x
 
 
@@ -130,7 +135,7 @@ def stateless_dropout(
     x: Any, rate: Any, seed: Any, rng_alg: Any = None, noise_shape: Any = None, name: str | None = None
 ) -> Tensor:
     """``tf.nn.dropout`` with the mask that ``seed`` gives. TensorFlow: tf.nn.experimental.stateless_dropout."""
-    return dropout_from(_drawn("stateless_dropout", seed), x, rate, noise_shape)
+    return dropout_from(_drawn("stateless_dropout", seed, rng_alg), x, rate, noise_shape)
 
 
 def split(seed: Any, num: Any = 2, alg: Any = "auto_select") -> Tensor:
@@ -147,7 +152,7 @@ def split(seed: Any, num: Any = 2, alg: Any = "auto_select") -> Tensor:
     count = integer(num, "random.split: num")
     if count < 0:
         raise InvalidArgumentError(f"random.split: num must be at least 0, got {count}.")
-    return draws.integers(_drawn("random.split", seed)(()), shape=(count, 2), dtype=dtype.name)
+    return draws.integers(_drawn("random.split", seed, alg)(()), shape=(count, 2), dtype=dtype.name)
 
 
 def fold_in(seed: Any, data: Any, alg: Any = "auto_select") -> Tensor:
@@ -161,7 +166,7 @@ def fold_in(seed: Any, data: Any, alg: Any = "auto_select") -> Tensor:
         Shape (2,), of the dtype of ``data``. TensorFlow: tf.random.fold_in.
     """
     words, number = convert_to_tensor(seed), convert_to_tensor(data)
-    _drawn("random.fold_in", words)  # checks it
+    _drawn("random.fold_in", words, alg)  # checks it
     return draws.integers(draws.seeded(draws.folded(words, number)), shape=(2,), dtype=number.dtype.name)
 
 

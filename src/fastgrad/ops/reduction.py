@@ -443,11 +443,13 @@ _finite_maximum_row = operation(
 def _logsumexp(x: np.ndarray, axes: tuple[int, ...], keepdims: bool) -> Any:
     if not x.size:
         return np.log(_reduce_sum(x, axes, keepdims))
+    if x.dtype in HALVES:  # exponentials that are rounded have no digits left for a result near 0
+        return _logsumexp(x.astype(np.float32), axes, keepdims).astype(x.dtype)
     high = _finite_maximum(x, axes)
     total = np.log(sum_over(np.exp(np.subtract(x, high)), axes, True)) + high
     if not keepdims:
         total = total.reshape([size for axis, size in enumerate(x.shape) if axis not in axes])
-    return total if total.dtype == x.dtype else total.astype(x.dtype)
+    return total
 
 
 def _logsumexp_gradient(g: Tensor, y: Tensor, x: Tensor, axes: tuple[int, ...], keepdims: bool) -> Tensor:
@@ -483,6 +485,8 @@ def reduce_logsumexp(input_tensor: Any, axis: Any = None, keepdims: bool = False
 
 
 def _euclidean_norm(x: np.ndarray, axes: tuple[int, ...], keepdims: bool) -> Any:
+    if x.dtype in HALVES:  # squares of float16 beyond 256 are infinite, those below 2^-13 are 0
+        return _euclidean_norm(x.astype(np.float32), axes, keepdims).astype(x.dtype)
     squares = np.multiply(x, np.conjugate(x)) if x.dtype.kind == "c" else np.square(x)
     y = np.sqrt(sum_over(squares, axes, keepdims))
     return y if y.dtype == x.dtype else y.astype(x.dtype)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.operation import FLOATING, INEXACT, NUMERIC, Form, Operation, operation, refuse_dtype
+from fastgrad.operation import FLOATING, HALVES, INEXACT, NUMERIC, Form, Operation, operation, refuse_dtype
 from fastgrad.ops.arguments import axis_of, tensor_of
 from fastgrad.ops.arithmetic import conjugate, minimum, multiply, subtract
 from fastgrad.ops.comparison import masked, not_equal
@@ -56,6 +56,8 @@ shifted.__doc__ = "``y[k] = x[k - 1]`` along an axis, 0 in the first place; from
 
 
 def _recurrence(a: np.ndarray, b: np.ndarray, axis: int, reverse: bool) -> np.ndarray:
+    if b.dtype in HALVES:  # rounded once, not at each step
+        return _recurrence(a.astype(np.float32), b.astype(np.float32), axis, reverse).astype(b.dtype)
     if reverse:
         a, b = np.flip(a, axis), np.flip(b, axis)
     y = np.array(b)

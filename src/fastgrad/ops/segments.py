@@ -10,7 +10,7 @@ import numpy as np
 from fastgrad.composite import OVERRIDES, Composite, CompositeOperand
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.arranging import embedding as kernels
-from fastgrad.operation import INTEGER, NUMERIC, REAL, TABLE, Form, Operation, operation, refuse_dtype
+from fastgrad.operation import HALVES, INTEGER, NUMERIC, REAL, TABLE, Form, Operation, operation, refuse_dtype
 from fastgrad.ops.arguments import integer, tensor_of
 from fastgrad.ops.assertion import assert_less_equal, assert_non_negative
 from fastgrad.ops.native_form import launches_from
@@ -50,7 +50,8 @@ def reduce_rows(ufunc: Any, out: np.ndarray, ids: np.ndarray, rows: np.ndarray, 
         np.not_equal(ids[1:], ids[:-1], out=first[1:])
         if not first.all():
             starts = first.nonzero()[0]
-            ids, rows = ids[starts], ufunc.reduceat(rows, starts, axis=0)
+            wide = rows.astype(np.float32) if rows.dtype in HALVES else rows  # sums and products are rounded once
+            ids, rows = ids[starts], ufunc.reduceat(wide, starts, axis=0)
     out[ids] = rows if into is None else into(out[ids], rows)
     return out
 

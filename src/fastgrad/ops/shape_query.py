@@ -42,7 +42,9 @@ def shape(input: Any, out_type: Any = None, name: str | None = None) -> Tensor:
 
 
 def shape_n(input: Any, out_type: Any = dtypes.int32, name: str | None = None) -> list[Tensor]:
-    """``shape`` of each of a list of tensors; arguments and errors as there."""
+    """``shape`` of each of a list of tensors; arguments and errors as there, and TypeError if ``input`` is no list."""
+    if not isinstance(input, (list, tuple)):
+        raise TypeError(f"shape_n: Argument `input` must be a list of tensors, got {input!r}.")
     return [shape(x, out_type) for x in input]
 
 

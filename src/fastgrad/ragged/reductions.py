@@ -70,7 +70,7 @@ def reduced(name: str, x: Any, axis: Any, keepdims: Any) -> Any:
     axes = [int(axis)] if isinstance(axis, int) else list(integers(axis, f"{name}: axis"))
     for one in axes:
         if not -rank <= one < rank:
-            raise InvalidArgumentError(f"{name}: axis {one} out of range: expected {-rank} <= axis < {rank}.")
+            raise ValueError(f"{name}: axis {one} out of range: expected {-rank} <= axis < {rank}.")
     axes = sorted({one % rank for one in axes}, reverse=True)
     if name == "reduce_mean" and len(axes) > 1:
         ones = x._with_flat(constant_tensor(np.ones(x.flat_values.shape, x.dtype.numpy)))

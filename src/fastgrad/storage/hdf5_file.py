@@ -21,6 +21,8 @@ from fastgrad.storage.zip_archive import MOST_COMPRESSION
 _BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
 _LARGEST_ATTRIBUTE = 64512
 _MOST_LEVELS = 200
+_MOST_SHARED = 64 << 20
+"""The memory that a list of texts of variable length may take if all its texts are one, which is as long as the file."""
 
 _CHECKSUM = "fastgrad_crc32"
 
@@ -110,7 +112,7 @@ def _of_texts(attributes: dict[str, dict[str, Any]]) -> int:
 
 def _check(root: Any, part: str, computed: int) -> None:
     """Raises ValueError if the file has a checksum of ``part``, and another one than ``computed``."""
-    text = _texts(root.attrs.get(_CHECKSUM))
+    text = _text_of(root, _CHECKSUM, root.file.id.get_filesize()) if _CHECKSUM in root.attrs else None
     if text is not None and parse_json(text)[part] != computed:
         raise ValueError(
             f"the checksum of its {part} is not that of its contents. If the change was meant, delete the attribute {_CHECKSUM!r}"
@@ -144,15 +146,37 @@ def _attributes(root: Any) -> dict[str, dict[str, Any]]:
     groups, _ = _items(root)
     found = {}
     size = root.file.id.get_filesize()
+    total = 0
     for path, group in groups.items():
+        values = {}
         for name in group.attrs:
-            attribute = group.attrs.get_id(name)
-            stored = attribute.get_space().get_simple_extent_npoints() * attribute.dtype.itemsize
-            if stored > size:
-                raise ValueError(f"the attribute {name!r} of {path!r} announces {stored} bytes, the file has {size}")
-        values = {name: _texts(group.attrs[name]) for name in group.attrs if name != _CHECKSUM}
-        found[path] = {name: value for name, value in values.items() if value is not None}
+            value = _text_of(group, name, size) if name != _CHECKSUM else None
+            if value is not None:
+                values[name] = value
+                total += len(value) if isinstance(value, str) else sum(map(len, value))
+            if total > size:
+                raise ValueError(f"its texts have more than {total} letters, the file has {size} bytes")
+        found[path] = values
     return found
+
+
+def _text_of(item: Any, name: str, size: int) -> Any:
+    """An attribute that is a text or a list of texts; None for any other.
+
+    Raises:
+        ValueError: it announces more bytes than the file has, or is a list whose texts may lie over each other.
+    """
+    attribute = item.attrs.get_id(name)
+    count = attribute.get_space().get_simple_extent_npoints()
+    stored = count * attribute.dtype.itemsize
+    if stored > size:
+        raise ValueError(f"the attribute {name!r} of {item.name!r} announces {stored} bytes, the file has {size}")
+    if attribute.dtype.kind == "O" and count > 1 and count * size > _MOST_SHARED:  # HDF5 reads all at once
+        raise ValueError(
+            f"the attribute {name!r} of {item.name!r} has {count} texts of variable length, which may be one text of {size} bytes. "
+            "Keras writes lists of texts as arrays of a fixed length: np.array(texts, 'S')"
+        )
+    return _texts(item.attrs[name])
 
 
 def _items(root: Any) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -228,7 +252,11 @@ def _stored(dataset: Any, path: str) -> int:
 
 
 def _values(dataset: Any, path: str) -> np.ndarray:
-    if dataset.attrs.get("dtype") == "bfloat16" and dataset.dtype == np.dtype("V2"):
+    if (
+        dataset.dtype == np.dtype("V2")
+        and "dtype" in dataset.attrs
+        and _text_of(dataset, "dtype", dataset.file.id.get_filesize()) == "bfloat16"
+    ):
         return np.asarray(dataset[()]).view(_BFLOAT16)
     if dataset.dtype.kind not in "biufc":
         raise ValueError(f"{path!r} holds values of dtype {dataset.dtype}")

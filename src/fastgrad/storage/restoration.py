@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad.errors import InvalidArgumentError
+from fastgrad.storage.damaged_file import parsing
 from fastgrad.storage.object_graph import Node, edges, misfits, tree_of
 from fastgrad.variable import Variable
 
@@ -30,9 +31,13 @@ class Restoration:
     Args:
         values: by their names in the file.
         nodes: the object graph of the file; None for a file without one, where names are all there is.
+        source: the file, for errors.
     """
 
-    def __init__(self, values: dict[str, np.ndarray], nodes: list[Node] | None = None) -> None:
+    def __init__(
+        self, values: dict[str, np.ndarray], nodes: list[Node] | None = None, source: str = "a checkpoint"
+    ) -> None:
+        self._source = source
         self.names = frozenset(values)
         self.unmatched = set(values)  # names of values that no object has taken
         self.order = next(_orders)
@@ -45,7 +50,7 @@ class Restoration:
         self._report = weakref.finalize(self, _warn_of_unmatched, self._unreported, self.unmatched)
 
     def __reduce__(self) -> Any:
-        return Restoration, (self._values, self._nodes if self._has_graph else None)
+        return Restoration, (self._values, self._nodes if self._has_graph else None, self._source)
 
     def expect_partial(self) -> None:
         """Turns off the warning of values that no object has taken."""
@@ -63,7 +68,7 @@ class Restoration:
             more: what the root's node holds in this program beside what ``root`` does, by name.
 
         Raises:
-            ValueError: a value has another shape than its variable; nothing has been assigned.
+            ValueError: a value has another shape than its variable, or an object refuses its state; nothing has been changed.
             InvalidArgumentError: the same for a dtype.
         """
         children = self._nodes[0].children
@@ -140,10 +145,10 @@ class Restoration:
         wrong = misfits(variables, values)
         if wrong:
             shapes = any(value.shape != variables[path]._array.shape for path, value in values.items())
-            message = " ".join([*wrong, "Nothing has been changed."])
+            message = " ".join([*wrong, "Nothing has been changed.", f"(The file is {self._source!r}.)"])
             raise ValueError(message) if shapes else InvalidArgumentError(None, None, message)
-        for obj, state in states:
-            obj.restore(state)
+        with parsing(self._source, "checkpoint of this program"):
+            restore_states(states)
         for path, value in values.items():
             variables[path].assign(value)
             variables[path]._restored = self.order
@@ -153,6 +158,30 @@ class Restoration:
             if not self._has_graph or self._references[node] <= 1:  # no other path leads to them
                 for source in sources:
                     self._values.pop(source, None)
+
+
+def restore_states(states: list[tuple[Any, dict[str, np.ndarray]]]) -> None:
+    """Gives objects their states: all of them, or none if one is refused.
+
+    Raises:
+        ValueError: a state has arrays of another dtype or rank than the object's own.
+        Exception: what an object raises for a state that it refuses.
+    """
+    before = [(obj, obj.state()) for obj, _ in states]
+    for (obj, state), (_, own) in zip(states, before, strict=True):
+        for name in state.keys() & own.keys():
+            given, expected = state[name], own[name]
+            if given.dtype != expected.dtype or given.ndim != expected.ndim:
+                raise ValueError(
+                    f"{name!r} of {type(obj).__name__} has dtype {given.dtype} and shape {given.shape}, expected {expected.dtype} of {expected.ndim} axes"
+                )
+    try:
+        for obj, state in states:
+            obj.restore(state)
+    except Exception:
+        for obj, state in before:
+            obj.restore(state)
+        raise
 
 
 def _warn_of_unmatched(names: frozenset[str], unmatched: set[str]) -> None:

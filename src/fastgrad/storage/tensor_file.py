@@ -21,7 +21,7 @@ import numpy as np
 from fastgrad.storage.atomic_write import write_atomically
 from fastgrad.storage.damaged_file import open_regular, parsing
 from fastgrad.storage.json_text import parse_json
-from fastgrad.storage.zip_archive import open_zip
+from fastgrad.storage.zip_archive import check_text, open_zip
 
 _SAFETENSORS = {
     "BOOL": np.bool_,
@@ -214,6 +214,8 @@ def _read_npz(archive: zipfile.ZipFile) -> tuple[dict[str, np.ndarray], dict[str
     comment, count = archive.comment.decode("latin-1"), len(archive.namelist())
     if comment[:8] == _COMMENT[:8] and comment != f"{_COMMENT}{count}":
         raise ValueError(f"it shows {count} members and says {comment!r}")
+    if f"{_METADATA}.npy" in archive.namelist():
+        check_text(archive, f"{_METADATA}.npy")
     for name in archive.namelist():
         if not name.endswith(".npy"):
             raise ValueError(f"it holds {name!r}, which is no array")

@@ -13,6 +13,9 @@ from fastgrad.storage.json_text import check_names
 MOST_COMPRESSION = 1100
 """The limit of deflate is 1032: an archive that announces more is made up of entries that overlap, or lies."""
 
+LONGEST_TEXT = 1 << 20
+"""The longest JSON text of an archive that is shorter than it: Python's objects take 30 times the memory of their text."""
+
 _PER_MEMBER = 4096
 _LONGEST_END = 22 + 0xFFFF  # with its comment
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
@@ -66,7 +69,7 @@ def _size(file: Any) -> int:
 
 
 def read_text(archive: zipfile.ZipFile, name: str, most_compression: int = 100) -> bytes:
-    """The bytes of a member that is a text: much smaller than a repetition of zeros would be.
+    """The bytes of a member that is a text: much smaller than a repetition of zeros would be, and no longer than the archive or ``LONGEST_TEXT``.
 
     Raises:
         ValueError: it announces more.
@@ -74,4 +77,12 @@ def read_text(archive: zipfile.ZipFile, name: str, most_compression: int = 100) 
     member = archive.getinfo(name)
     if member.file_size > _PER_MEMBER + most_compression * member.compress_size:
         raise ValueError(f"{name} announces {member.file_size} bytes, {member.compress_size} are there")
+    check_text(archive, name)
     return archive.read(name)
+
+
+def check_text(archive: zipfile.ZipFile, name: str) -> None:
+    """Raises ValueError for a member that is longer than the archive and than ``LONGEST_TEXT``."""
+    size, limit = archive.getinfo(name).file_size, max(LONGEST_TEXT, _size(archive.fp))
+    if size > limit:
+        raise ValueError(f"{name} announces a text of {size} bytes, and the most here is {limit}")

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.argument_checks import checked_path
 from fastgrad.errors import NotFoundError
 from fastgrad.placement import moved
 from fastgrad.storage.damaged_file import parsing
@@ -24,7 +25,7 @@ _ASIDE = frozenset(["_deferred", "_root", "_save_counter"])
 
 def file_of(prefix: Any) -> str:
     """The file that holds the checkpoint ``prefix``: itself if it has an ending that says a format."""
-    path = os.fspath(prefix)
+    path = checked_path("Checkpoint", "file_prefix", prefix)
     return path if path.endswith(ENDINGS) else path + ".safetensors"
 
 
@@ -141,7 +142,7 @@ class Checkpoint:
     def _save_next(self, file_prefix: Any) -> str:
         """Writes the checkpoint of the next number, and counts it; returns its name."""
         number = int(self.save_counter) + 1
-        path = f"{os.fspath(file_prefix)}-{number}"
+        path = f"{checked_path('Checkpoint.save', 'file_prefix', file_prefix)}-{number}"
         values, graph = self._contents()
         _write(path, {**values, "save_counter": np.array(number, np.int64)}, graph)
         self.save_counter.assign(number)
@@ -174,7 +175,7 @@ class Checkpoint:
         values, texts = load_tensors(path)
         with parsing(path, "checkpoint"):
             nodes = nodes_of(parse_json(texts[_GRAPH])) if _GRAPH in texts else None
-        restoration = Restoration(values, nodes)
+        restoration = Restoration(values, nodes, path)
         restoration.bind(*self._roots())
         return LoadStatus(self, restoration)
 

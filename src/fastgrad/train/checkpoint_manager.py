@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from fastgrad.argument_checks import checked_path
 from fastgrad.train.checkpoint import Checkpoint, file_of
 from fastgrad.train.checkpoint_state import get_checkpoint_state, update_checkpoint_state
 
@@ -27,6 +28,7 @@ class CheckpointManager:
         init_fn: called by ``restore_or_initialize`` where there is no checkpoint.
 
     Raises:
+        TypeError: ``checkpoint`` is no Checkpoint, ``directory`` no path, or ``max_to_keep`` no integer.
         ValueError: ``max_to_keep`` or an interval that is not positive, an interval without counter.
     """
 
@@ -47,8 +49,10 @@ class CheckpointManager:
             raise ValueError(f"Expected a positive integer or `None` for `max_to_keep`, got {max_to_keep}.")
         if checkpoint_interval is not None and (step_counter is None or checkpoint_interval <= 0):
             raise ValueError("`checkpoint_interval` must be positive and needs a `step_counter`.")
+        if not isinstance(checkpoint, Checkpoint):
+            raise TypeError(f"CheckpointManager: Argument `checkpoint` must be a Checkpoint, got {checkpoint!r}.")
         self._checkpoint = checkpoint
-        self._directory = os.fspath(directory)
+        self._directory = checked_path("CheckpointManager", "directory", directory)
         self._max_to_keep = max_to_keep
         self._keep_seconds = None if keep_checkpoint_every_n_hours is None else keep_checkpoint_every_n_hours * 3600.0
         self._prefix = os.path.join(self._directory, checkpoint_name)

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fastgrad.argument_checks import checked_path
 from fastgrad.storage.atomic_write import write_atomically
 from fastgrad.storage.tensor_file import load_tensors
 from fastgrad.train.checkpoint import file_of
@@ -67,8 +68,11 @@ def get_checkpoint_state(checkpoint_dir: Any, latest_filename: str | None = None
 
     Raises:
         ValueError: it names no checkpoint.
+        TypeError: ``checkpoint_dir`` or ``latest_filename`` is no path.
     """
-    folder = os.fspath(checkpoint_dir)
+    folder = checked_path("get_checkpoint_state", "checkpoint_dir", checkpoint_dir)
+    if latest_filename is not None:
+        latest_filename = checked_path("get_checkpoint_state", "latest_filename", latest_filename)
     path = os.path.join(folder, latest_filename or "checkpoint")
     if not os.path.isfile(path):
         return None
@@ -109,7 +113,7 @@ def latest_checkpoint(checkpoint_dir: Any, latest_filename: str | None = None) -
 
 
 def _load(ckpt_dir_or_file: Any) -> dict[str, np.ndarray]:
-    path = os.fspath(ckpt_dir_or_file)
+    path = checked_path("train", "ckpt_dir_or_file", ckpt_dir_or_file)
     if os.path.isdir(path):
         newest = latest_checkpoint(path)
         if newest is None:

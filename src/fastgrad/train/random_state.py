@@ -44,7 +44,12 @@ class RandomState:
         with parsing("RandomState.restore", "state of the random generators"):
             parts = {name: parse_json(state[name].tobytes()) for name in ("tf", "numpy", "python")}
             kind, words, *rest = parts["numpy"]
+            position, has_gauss, gauss_of_numpy = rest
             version, numbers, gauss = parts["python"]
+            if not 0 <= position <= len(words) or has_gauss not in (0, 1) or not isinstance(gauss_of_numpy, float):
+                raise ValueError(f"NumPy's generator goes on from {rest!r:.100}")  # which NumPy does not look at
+            if not isinstance(gauss, float | None):
+                raise TypeError(f"Python's generator goes on from {gauss!r:.100}")
             of_python, of_numpy = (version, tuple(numbers), gauss), (kind, np.array(words, np.uint32), *rest)
             random.Random().setstate(of_python)  # noqa: S311
             np.random.RandomState().set_state(of_numpy)

@@ -145,3 +145,43 @@ def test_a_backup_sets_only_what_a_callback_keeps(tmp_path, texts):
     save_tensors(path, arrays, graph)
     with pytest.raises(ValueError, match=r"The backup .*backup\.safetensors"):
         fit()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("at", np.array([-(1 << 40), 0, 0])),
+        ("at", np.array([0, -1, 0])),
+        ("at", np.array([0.5, 0, 0])),
+        ("callbacks/1", np.frombuffer(b'{"_batches": "text"}', np.uint8)),
+        ("train/position", np.array(-1)),
+    ],
+)
+def test_a_backup_of_other_numbers_is_refused(tmp_path, name, value):
+    from fastgrad.storage.tensor_file import load_tensors, save_tensors
+
+    def fit():
+        model = tf.keras.Sequential([tf.keras.Input((2,)), tf.keras.layers.Dense(1)])
+        model.compile("sgd", "mse")
+        backup = tf.keras.callbacks.BackupAndRestore(tmp_path, delete_checkpoint=False)
+        model.fit(np.ones((4, 2)), np.ones((4, 1)), verbose=0, callbacks=[backup])
+
+    fit()
+    path = tmp_path / "backup.safetensors"
+    arrays, graph = load_tensors(path)
+    assert f"fitting/{name}" in arrays
+    save_tensors(path, arrays | {f"fitting/{name}": value}, graph)
+    with pytest.raises(ValueError, match=r"The backup .*backup\.safetensors"):
+        fit()
+
+
+def test_weights_of_another_dtype_are_those_of_another_model(tmp_path):
+    for dtype in ("float32", "float64"):
+        model = tf.keras.Sequential([tf.keras.Input((2,)), tf.keras.layers.Dense(1, dtype=dtype)])
+        model.compile("sgd", "mse")
+        backup = tf.keras.callbacks.BackupAndRestore(tmp_path, delete_checkpoint=False)
+        if dtype == "float64":
+            with pytest.raises(ValueError, match="of another model"):
+                model.fit(np.ones((4, 2)), np.ones((4, 1)), verbose=0, callbacks=[backup])
+        else:
+            model.fit(np.ones((4, 2)), np.ones((4, 1)), verbose=0, callbacks=[backup])

@@ -112,7 +112,7 @@ def test_a_nan_ends_training_with_an_error_if_that_is_asked_for():
     ended = []
     watch = callbacks.LambdaCallback(on_train_end=lambda logs: ended.append(True))
     with pytest.raises(RuntimeError, match="NaN or Inf loss encountered at batch 0. Loss value: nan"):
-        make_model().fit(X * np.inf, Y, verbose=0, callbacks=[callbacks.TerminateOnNaN(raise_error=True), watch])
+        make_model().fit(X * np.nan, Y, verbose=0, callbacks=[callbacks.TerminateOnNaN(raise_error=True), watch])
     assert not ended
 
 

@@ -143,3 +143,55 @@ def test_layers_are_no_models(tmp_path):
     save_tensors(path, {}, {"fastgrad.model": json.dumps({"a": [1, 2]})})
     with pytest.raises(ValueError, match=r"m\.safetensors holds no model, but a dict"):
         keras.models.load_model(path)
+
+
+def test_a_text_that_is_longer_than_its_archive(tmp_path):
+    """A part that does not compress hides how well the rest does; Python's objects would take gigabytes."""
+    path = tmp_path / "m.keras"
+    with_configuration(path, lambda config: None)
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    text = np.random.default_rng(0).bytes(100_000).hex().encode()
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in {**parts, "config.json": b'["' + text + b'",' + b"[]," * 2_000_000 + b"[]]"}.items():
+            archive.writestr(name, data)
+    with pytest.raises(
+        ValueError, match=r"config\.json announces a text of 6200007 bytes, and the most here is 1048576"
+    ):
+        keras.models.load_model(path)
+
+
+@pytest.mark.parametrize("count", [1, 3000])
+def test_texts_over_each_other(tmp_path, count):
+    """References to one long text: a list of them is refused before it is read, single ones as soon as they are longer than the file."""
+    path, length = tmp_path / "w.h5", 100_077
+    with h5py.File(path, "w") as file:
+        texts = np.array(["B" * length, *[f"{number:05}" for number in range(count)]], object)
+        for number in range(3000 // count // 30):
+            file.attrs.create(f"single{number}", "short", dtype=h5py.string_dtype())
+        file.attrs.create("layer_names", texts, dtype=h5py.string_dtype())
+    data = path.read_bytes()
+    first, second = (size.to_bytes(4, "little") for size in (length, 5))
+    place = next(at for at in range(len(data)) if data.startswith(first, at) and data.startswith(second, at + 16))
+    reference = data[place : place + 16]
+    data = data[:place] + reference * (count + 1) + data[place + 16 * (count + 1) :]
+    short = {
+        data[at : at + 16]
+        for at in range(len(data))
+        if data.startswith(second, at) and data[at + 4 : at + 12] == reference[4:12]
+    }
+    for other in short:
+        data = data.replace(other, reference)
+    path.write_bytes(data)
+    message = "3001 texts of variable length" if count > 1 else "its texts have more than"
+    with open(path, "rb") as file, pytest.raises(ValueError, match=message):
+        read_attributes(file, "w.h5")
+
+
+def test_errors_of_layers_within_layers_are_short():
+    text = (
+        '{"class_name": "Dense", "config": ' * 300 + "{}" + ', "module": "keras.layers", "registered_name": null}' * 300
+    )
+    with pytest.raises(TypeError, match="Error when deserializing class 'Dense'") as caught:
+        keras.saving.deserialize_keras_object(json.loads(text))
+    assert len(str(caught.value)) < 5000

@@ -149,7 +149,7 @@ def test_memory_of_the_body_and_atomic_operations():
 @checked
 @pytest.mark.parametrize("pack", [0, 1])
 def test_tiles_of_products(pack):
-    shape = depth, rows, columns = 5, 7, 9
+    shape = depth, rows, columns = 5, 7, 3  # a panel of float64 has 4 columns with the narrowest vectors
     sizes = {"a": rows * depth, "b": depth * columns, "c": rows * columns}
     arrays = {name: np.ones(size + 64) for name, size in sizes.items()}  # some more than is needed: whole vectors of B
     product[arrays["a"].dtype](*arrays.values(), *shape, pack)

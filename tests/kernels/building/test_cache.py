@@ -409,3 +409,11 @@ def test_what_killed_writers_left_is_removed_after_a_day(folder):
     cache.store("key", ENTRY)
     assert not old.exists()
     assert new.exists()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no named pipes")
+def test_installed_entries_are_no_pipe(tmp_path, monkeypatch):
+    """SQLite would wait for somebody who writes to it."""
+    monkeypatch.setattr(cache, "INSTALLED", str(tmp_path))
+    os.mkfifo(tmp_path / "level.db")
+    assert cache.load_installed("level", "key") is None

@@ -11,9 +11,21 @@ from tests.reliability.accuracy.record import DTYPES
 from tests.reliability.accuracy.table import NOT_OF_HALVES, TENSORFLOW, measured
 
 GOAL = 2.0
-SLACK = 2.5
-COMPOSED = ("silu", "keras silu", "keras mish", "sigmoid_cross_entropy", "weighted_cross_entropy", "log_poisson_loss")
-"""Products and sums of functions. Their errors, and those of SciPy's functions, may be up to `SLACK` times TensorFlow's: at single points either is better."""
+KNOWN: dict[tuple[str, str], dict[str, float]] = {
+    ("bessel_i1", "float64"): {"whole range": 4.7},
+    ("bessel_i1e", "float64"): {"near zero": 4.4, "beside points": 9.8},
+    ("bessel_k0", "float64"): {"near zero": 5.5, "beside points": 6.5},
+    ("bessel_k0e", "float64"): {"near zero": 9.4},
+    ("bessel_k1e", "float64"): {"moderate": 3.1, "beside points": 3.6},
+    ("dawsn", "float64"): {"moderate": 3.2},
+    ("expint", "float64"): {"whole range": 6.5, "moderate": 40.0},
+    ("fresnel_cos", "float64"): {"whole range": 450.0},
+    ("silu", "float32"): {"near zero": 2.3},
+    ("silu", "float64"): {"near zero": 2.7},
+    ("log_poisson_loss", "float32"): {"whole range": 22.0},
+    ("zeta", "float64"): {"subnormal": 21.0},
+}
+"""The groups of arguments in which errors are larger than `GOAL` and TensorFlow's, with their limits."""
 
 
 def test_every_element_wise_row_of_the_table_is_measured():
@@ -23,20 +35,19 @@ def test_every_element_wise_row_of_the_table_is_measured():
 
 
 def check_errors(name, row, dtype, goal, full, figure):
-    """Errors are within a goal, or those of TensorFlow where they are more."""
+    """Errors are within a goal, TensorFlow's, or the known ones, whatever is most."""
     parts, arguments, got = measured(name, row, dtype, share=1 if full else 20)
     worse, start = {}, 0
     for part, errors in parts.items():
         worst = start + int(errors.argmax())
-        theirs = TENSORFLOW[name].get(dtype, {}).get(part, 0.0) * (SLACK if row.slow or name in COMPOSED else 1.0)
-        if errors.max() > max(goal, theirs):
+        theirs = TENSORFLOW[name].get(dtype, {}).get(part, 0.0)
+        if errors.max() > max(goal, theirs, KNOWN.get((name, dtype), {}).get(part, 0.0)):
             at, results = [column[worst].item() for column in arguments], [each[worst] for each in got]
             worse[part] = f"{errors.max():.3g} ulp at {at}: {results}, TensorFlow {theirs:.3g}"
-        figure("parts of ranges", 1)
-        figure("parts of ranges within 2 ulp", int(errors.max() <= goal))
-        figure(
-            "parts of ranges within 2 ulp in TensorFlow", int(TENSORFLOW[name].get(dtype, {}).get(part, 0.0) <= goal)
-        )
+        figure("groups of arguments", 1)
+        figure("groups of arguments with errors of 2 ulp or less", int(errors.max() <= goal))
+        figure("groups of arguments with errors of 2 ulp or less in TensorFlow", int(theirs <= goal))
+        figure("groups of arguments with errors above 2 ulp and TensorFlow's", int(errors.max() > max(goal, theirs)))
         start += errors.size
     assert worse == {}
     figure(f"points of functions of {dtype}", start)

@@ -5,9 +5,12 @@ written at once, so a process that ends early names its call. Runs in TensorFlow
 """
 
 import faulthandler
+import functools
+import gc
 import importlib
 import json
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -15,6 +18,7 @@ import tempfile
 import warnings
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from .names import names
 from .wrong_calls import public_classes
@@ -24,6 +28,9 @@ SECONDS = 60
 
 MEMORY = 8 << 30
 """Bytes of address space of a process."""
+
+NOISE = re.compile("Exception ignored|ResourceWarning|Task was destroyed")
+"""What Python writes on standard error, and no exit code tells, if a destructor fails or a file was not closed."""
 
 ROOT = Path(__file__).parents[3]
 
@@ -38,7 +45,7 @@ def attempt(tf: ModuleType, text: str) -> tuple[list[str], str]:
 
 
 def attempts_in_a_process(
-    python: str, module: str, texts: list[str], environment: dict[str, str]
+    python: str, module: str, texts: list[str], environment: dict[str, str], noise: list[str] | None = None
 ) -> dict[str, tuple[list[str], str]]:
     """The answers of a module to calls, `{text: (classes, message)}`. A call that ends the process answers `["crash"]`, and the last lines of the process.
 
@@ -47,6 +54,7 @@ def attempts_in_a_process(
         module: `tensorflow` or `fastgrad`.
         texts: the calls.
         environment: what is added to the environment's variables.
+        noise: a list to which what destructors and unclosed files have said on standard error is added.
 
     Raises:
         RuntimeError: the process ended before its first call.
@@ -70,6 +78,8 @@ def attempts_in_a_process(
             finished = subprocess.run(
                 command, cwd=ROOT, env=os.environ | environment, capture_output=True, text=True, check=False
             )
+            if noise is not None and NOISE.search(finished.stderr):
+                noise.append(finished.stderr[-3000:])
             lines = [json.loads(line) for line in output.read_text(encoding="utf-8").splitlines()]
             answers |= {text: (classes, message) for text, classes, message in lines}
             if finished.returncode:
@@ -87,10 +97,18 @@ def main() -> None:
         warnings.simplefilter("ignore")
     if module == "fastgrad":
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    with Path(output).open("a", encoding="utf-8") as file:
+    with tempfile.TemporaryDirectory() as folder, Path(output).open("a", encoding="utf-8") as file:
+        os.chdir(folder)  # what TensorFlow takes may write files
         for text in json.loads(Path(source).read_text(encoding="utf-8")):
             faulthandler.dump_traceback_later(SECONDS, exit=True)
+            sys.unraisablehook = functools.partial(_report_ignored, text)
             print(json.dumps([text, *attempt(tf, text)]), file=file, flush=True)
+    gc.collect()
+
+
+def _report_ignored(text: str, ignored: Any) -> None:
+    """Writes what Python ignores, and the call during which or after which that happened."""
+    print(f"Exception ignored in {text}, or after it: {ignored.exc_value!r} in {ignored.object!r}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,12 @@
 Runs in TensorFlow's environment as well as in fastgrad's.
 """
 
+import atexit
+import functools
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -65,9 +71,39 @@ def names(tf: ModuleType) -> dict[str, Any]:
         "twice": lambda layer: [layer(keras.Input((size,))) for size in (4, 5)],
         "LOGITS_LOSS": keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         "ragged": lambda: tf.ragged.constant([[1.0, 2.0], [3.0]]),
+        "file": _file,
+        "folder": lambda: tempfile.mkdtemp(dir=_folder()),
+        "written": lambda call: _written(tf, call),
         "tape": tf.GradientTape,
         "gradient": lambda *arguments, **options: _gradient(tf, *arguments, **options),
     }
+
+
+@functools.cache
+def _folder() -> str:
+    """A folder of temporary files, which goes when the process ends."""
+    folder = tempfile.mkdtemp()
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+def _file(text: str, name: str) -> str:
+    """The path of a temporary file that holds a text."""
+    path = Path(_folder(), name)
+    path.write_text(text, encoding="utf-8")
+    return str(path)
+
+
+def _written(tf: ModuleType, call: Callable[[], Any]) -> Any:
+    """What a call of ``tf.summary`` gives where there is a writer."""
+    with tempfile.TemporaryDirectory() as folder:
+        writer = tf.summary.create_file_writer(folder)
+        try:
+            with writer.as_default():
+                result = call()
+        finally:
+            writer.close()
+        return result
 
 
 def _built(tf: ModuleType) -> Any:

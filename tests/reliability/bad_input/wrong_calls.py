@@ -1,31 +1,23 @@
 """The wrong calls in `calls/`, a text file a family, a call a line.
 
 A line is an expression of Python. ` -> Class` after it names the class that fastgrad raises where TensorFlow takes the call, and `  #: ` begins a
-pattern of the message. A call without a pattern names its function, and a value that it got.
+pattern of the message. Of a call without a pattern the message must name the operation, an argument or a value (`messages.py`).
 """
 
 from __future__ import annotations
 
 import ast
+import builtins
 import json
 import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from .messages import INNER, says_enough
+
 FOLDER = Path(__file__).parent
 EXPECTED = FOLDER / "expected.json"
-FACT = re.compile(
-    r"\d|['\"`\[]|\bNone\b|\bnan\b|\bbool\b|\bstring\b|\bscalar\b|float|complex|argument|empty|there is no|not invertible|is already|unhashable|increasing|infinite|unknown|must be|must return|No files|scalar|has no|No gradients",
-    re.IGNORECASE,
-)
-# Python's and NumPy's own words, which say nothing about the call that the user wrote.
-INNER = re.compile(
-    r"object has no attribute|object is not (iterable|callable|subscriptable)|not supported between|expected str, bytes|\w+\(\) argument must be"
-    r"|invalid literal|could not convert string|cannot be interpreted as an integer|index out of range$|operands could not be broadcast|shape mismatch: objects"
-    r"|is an empty sequence|only integer scalar|unsupported operand type|unsized object|can only concatenate|embedded null|negative dimensions are not"
-    r"|array is too big|Python int too large|out of bounds for array|not enough values to unpack \(exp|too many values to unpack"
-)
 # Classes with which TensorFlow fails inside of itself: any documented class will do instead.
 INTERNAL = {
     "AssertionError", "AttributeError", "Exception", "InternalError", "KeyError", "NameError", "RecursionError", "StopIteration", "UnboundLocalError",
@@ -42,32 +34,19 @@ class Call:
     pattern: str
 
     def says_enough(self, message: str) -> bool:
-        """Whether the message fits the pattern, or names a value, an argument or the operation, and is none of Python's or NumPy's own."""
-        if self.pattern:
-            return re.search(self.pattern, message, re.DOTALL) is not None
-        texts = [
-            node.value
-            for node in ast.walk(ast.parse(self.text))
-            if isinstance(node, ast.Constant) and isinstance(node.value, str)
-        ]
-        says = (
-            FACT.search(message) is not None
-            or function_name(self.text) in message
-            or any(text in message for text in texts)
+        """True if the message has the pattern, or names the operation, an argument or a value, in no words of Python's or NumPy's insides.
+
+        Where the call is an operator or a builtin of Python's, as ``int(v)``, Python's own words name it.
+        """
+        if not self.pattern:
+            return says_enough(self.text, message)
+        if re.search(self.pattern, message, re.DOTALL) is None:
+            return False
+        tree = ast.parse(self.text, mode="eval").body
+        of_python = isinstance(tree, (ast.BinOp, ast.Compare)) or (
+            isinstance(tree, ast.Call) and isinstance(tree.func, ast.Name) and hasattr(builtins, tree.func.id)
         )
-        return says and INNER.search(message) is None
-
-
-def function_name(text: str) -> str:
-    """The name of the outermost function that a text calls."""
-    tree = ast.parse(text, mode="eval").body
-    while isinstance(tree, ast.Lambda):
-        tree = tree.body
-    if isinstance(tree, ast.Call) and isinstance(tree.func, ast.Call):
-        tree = tree.func
-    if isinstance(tree, ast.Call):
-        return tree.func.attr if isinstance(tree.func, ast.Attribute) else getattr(tree.func, "id", "")
-    return ""
+        return of_python or INNER.search(message) is None
 
 
 def parse(line: str) -> Call:
@@ -96,8 +75,6 @@ def expected() -> dict[str, list[str]]:
 
 def public_classes(tf: object, error: BaseException) -> list[str]:
     """The builtin and `tf.errors` classes among an exception's classes, without Exception and what it derives from."""
-    import builtins
-
     errors = getattr(tf, "errors")  # noqa: B009 - TensorFlow's module or fastgrad's
     names = [
         kind.__name__

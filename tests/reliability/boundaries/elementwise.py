@@ -114,10 +114,6 @@ def two(name: str, function: Any, made: Any = moderate, ulps: float = 0, dtypes:
     return Property(name, 2, broadcast(made, 2), function, ulps, dtypes)
 
 
-def next_after(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    return np.nextafter(x, y)
-
-
 PROPERTIES = [
     one("identity", lambda x: x, numbers, dtypes=(*NUMBERS, "bool")),
     one("relu", lambda x: np.maximum(x, np.zeros((), x.dtype)), numbers, dtypes=ORDERED),
@@ -150,7 +146,6 @@ PROPERTIES = [
     ],
     *[two(name, getattr(np, name), numbers, dtypes=ORDERED) for name in ("maximum", "minimum")],
     two("atan2", np.arctan2, ulps=4),
-    Property("nextafter", 2, broadcast(moderate, 2), None, dtypes=("float32", "float64")),
     Property("left_shift", 2, shifts, lambda x, y: np.left_shift(x, within_width(y)), dtypes=INTEGERS),
     Property("right_shift", 2, shifts, lambda x, y: np.right_shift(x, within_width(y)), dtypes=INTEGERS),
     Property("leaky_relu", 2, leaky, lambda x, alpha: np.where(x > 0, x, alpha * x), 1, REAL),

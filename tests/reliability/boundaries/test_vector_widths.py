@@ -1,4 +1,7 @@
-"""Rows whose kernels have vectors of their own, around their blocks, with vectors of each width, and memory that is never zero by itself."""
+"""Every row with kernels compiled for vectors of 4, 8 and 16 float32 lanes, and which kernels the rows use.
+
+Each run is a process of its own: fresh memory holds bytes that are not 0, and warnings are errors.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,15 @@ import os
 import pathlib
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
+from tests.kernels.every_kernel import all_kernels
+from tests.reliability.boundaries.sweep import kernel_name
+
 ROOT = pathlib.Path(__file__).parents[3]
-ROWS = [
+WITH_VECTORS = [
     "matmul",
     "dense",
     "convolution",
@@ -25,18 +32,55 @@ ROWS = [
     "reduce_max",
     "transpose",
 ]
+"""Rows whose kernels are written with vectors; these get more cases."""
+NOT_USED = {
+    **dict.fromkeys(
+        [
+            "running.looping.addresses",
+            "running.looping.branch",
+            "running.looping.run_branch",
+            "running.looping.run_rows",
+            "running.looping.run_while",
+        ],
+        "tf.cond, tf.while_loop and vectorized_map: tests/trace/control",
+    ),
+    **dict.fromkeys(
+        [
+            "running.moving.choose_by_truth",
+            "running.moving.choose_by_value",
+            "running.moving.halt",
+            "running.moving.has_truth",
+        ],
+        "branches and loops that depend on values: tests/trace/control",
+    ),
+    **dict.fromkeys(
+        ["running.driver.clock", "running.driver.go_on_released", "running.driver.go_on_with_team"],
+        "how long programs wait for threads",
+    ),
+    **dict.fromkeys(
+        [
+            "products.column_sums.add_blocks",
+            "products.following.blocks_of_rows",
+            "products.following.one_and_other",
+            "windows.block_moments.block_moments",
+            "windows.block_moments.moments_of_blocks",
+        ],
+        "what fused programs do after a product or a convolution: tests/trace/fusion",
+    ),
+    "products.gemm.add_chains": "long sums of few rows on several threads: tests/kernels/products",
+    "mapping.checking.near": "tf.debugging.assert_near: tests/ops/test_assertion.py",
+    "updating.optimizers.decay_weights": "decoupled weight decay of optimizers: tests/keras/optimizers",
+}
+"""Kernels that no case uses, and why."""
 
 
-@pytest.mark.parametrize("lanes", [4, 8, 16])
-def test_rows_around_blocks_with_vectors_of_a_width(lanes, full, figure):
-    if not full and lanes != 16:
-        pytest.skip("kernels for other machines take minutes to compile; the long form has them")
-    count, rows = (4, ROWS) if full else (3, ["softmax"])
+def swept(lanes: int | None, *arguments: str) -> dict[str, Any]:
+    """What `sweep.py` printed for kernels with a number of lanes, or with those of this processor."""
     run = subprocess.run(
-        [sys.executable, "-m", "tests.reliability.boundaries.sweep", str(count), *rows],
+        [sys.executable, "-W", "error", "-m", "tests.reliability.boundaries.sweep", *arguments],
         env={
             **os.environ,
-            "FASTGRAD_LANES": str(lanes),
+            **({} if lanes is None else {"FASTGRAD_LANES": str(lanes)}),
             "MALLOC_PERTURB_": "1",
             "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path]),
         },
@@ -47,6 +91,32 @@ def test_rows_around_blocks_with_vectors_of_a_width(lanes, full, figure):
         timeout=3000,
     )
     assert run.returncode == 0, run.stderr
-    found = json.loads(run.stdout)
-    figure(f"cases with vectors of {lanes} lanes", found["cases"])
-    assert found["failures"] == []
+    result: dict[str, Any] = json.loads(run.stdout)
+    return result
+
+
+@pytest.mark.parametrize("lanes", [4, 8, 16])
+def test_rows_with_vectors_of_a_width(lanes, full, figure):
+    if not full and lanes != 16:
+        pytest.skip("kernels for other machines take minutes to compile; the long form has them")
+    runs = (
+        [swept(lanes, "1"), swept(lanes, "4", *WITH_VECTORS)] if full else [swept(lanes, "2", "softmax", "reduce_sum")]
+    )
+    figure(f"cases with vectors of {lanes} lanes", sum(run["cases"] for run in runs))
+    assert [failure for run in runs for failure in run["failures"]] == []
+
+
+def test_rows_use_every_kernel_of_the_library(full, figure):
+    if not full:
+        pytest.skip("the long form runs them")
+    result = swept(None, "kernels")
+    every = {
+        kernel_name(kernel)
+        for kernel in all_kernels()
+        if str(kernel.function.__module__).startswith("fastgrad.kernels.")
+    }
+    assert result["failures"] == []
+    figure("kernels of the library", len(every))
+    figure("kernels that the rows use", len(every & set(result["kernels"])))
+    assert sorted(every - set(result["kernels"]) - set(NOT_USED)) == []
+    assert sorted(set(NOT_USED) - every) == []

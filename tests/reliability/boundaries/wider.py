@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import scipy.special
 
 from tests.kernels.arranging.test_places import along, extreme, index
-from tests.kernels.properties import ANY, FLOATS, Property, dtype_of, ids, numbers
+from tests.kernels.properties import ANY, FLOATS, HALVES, Property, dtype_of, ids, numbers
 from tests.kernels.reducing.test_general import axes_of, truncated_mean
 from tests.kernels.test_properties import summed
 from tests.reliability.boundaries.elementwise import INTEGERS, NUMBERS, bits
@@ -44,8 +45,8 @@ def of_axes(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def norm(x: Any, axis: Any, keepdims: bool) -> Any:
-    """TensorFlow computes it in float64 and truncates."""
-    return np.trunc(np.sqrt((x.astype(np.float64) ** 2).sum(axis, keepdims=keepdims)))
+    """Whole numbers, as TensorFlow has them: sums of squares wrap, and roots are rounded down."""
+    return np.sqrt((x * x).sum(axis, x.dtype, keepdims=keepdims).astype(np.float64)).astype(x.dtype)
 
 
 def scanned(made: Callable[..., np.ndarray]) -> Callable[..., Made]:
@@ -169,6 +170,12 @@ def flipped(r: np.random.Generator, dtype: str, *sizes: int) -> Made:
 def updates(r: np.random.Generator, dtype: str, a: int, n: int, inner: int) -> Made:
     shape = (a + 1, inner)
     return [small(r, dtype, *shape), index(r, a + 1, n)[:, None], small(r, dtype, n, inner)], {"strict": True}
+
+
+def long_sums(r: np.random.Generator, dtype: str, a: int, n: int, inner: int) -> Made:
+    """Many updates of few rows."""
+    arrays = shifted_normal(r, dtype, a % 4 + 1, inner), shifted_normal(r, dtype, 9 * n, inner)
+    return [arrays[0], index(r, a % 4 + 1, 9 * n)[:, None], arrays[1]], {"strict": True}
 
 
 def updated(at: Callable[..., None]) -> Callable[..., Any]:
@@ -315,6 +322,12 @@ PROPERTIES = [
     ),
     segment_property("unsorted_segment_sum", np.add.at, lambda dtype: 0, small, False, (*INTEGERS, *COMPLEX)),
     segment_property("unsorted_segment_prod", np.multiply.at, lambda dtype: 1, products, False, INTEGERS),
+    replace(
+        segment_property(
+            "unsorted_segment_prod", np.multiply.at, lambda dtype: 1, products, False, (*FLOATS, *COMPLEX)
+        ),
+        ulps=512,
+    ),
     segment_property("unsorted_segment_max", np.maximum.at, least, numbers, True, (*FLOATS, *INTEGERS)),
     segment_property("unsorted_segment_min", np.minimum.at, greatest, numbers, True, (*FLOATS, *INTEGERS)),
     Property("sort", 3, ordered, in_order, dtypes=(*FLOATS, *INTEGERS)),
@@ -327,6 +340,7 @@ PROPERTIES = [
     Property("transpose", 4, turned, lambda x, perm: x.transpose(perm), dtypes=ANY),
     Property("roll", 3, rolled, np.roll, dtypes=EVERY),
     Property("reverse", 3, flipped, lambda x, **where: np.flip(x, *where.values()), dtypes=EVERY),
+    Property("tensor_scatter_nd_add", 3, long_sums, updated(np.add.at), 256, (*FLOATS, *HALVES)),
     *[
         Property(f"tensor_scatter_nd_{name}", 3, updates, updated(ufunc.at), dtypes=(*FLOATS, *INTEGERS))
         for name, ufunc in (("add", np.add), ("max", np.maximum), ("min", np.minimum))

@@ -23,6 +23,8 @@ def windows_of(r: np.random.Generator, width: int, whole: bool) -> tuple[tuple[i
         whole: whether each window must have a cell in the input, as pooling has it.
     """
     rank = int(r.integers(1, 3))
+    if whole and r.random() < 0.25:
+        return side_by_side(r, width, rank)
     sizes, kernel, strides, padding, dilations = [], [], [], [], []
     for axis in range(rank):
         cells, rate = int(r.integers(1, 4)), int(r.integers(1, 3))
@@ -38,6 +40,15 @@ def windows_of(r: np.random.Generator, width: int, whole: bool) -> tuple[tuple[i
         )
     window = {"strides": tuple(strides), "padding": tuple(padding), "dilations": tuple(dilations)}
     return tuple(sizes), {"kernel": tuple(kernel), **window}
+
+
+def side_by_side(r: np.random.Generator, width: int, rank: int) -> tuple[tuple[int, ...], dict[str, Any]]:
+    """Sizes of an input that windows without gaps, overlaps and padding cover, of which the first is given, and these windows."""
+    first = int(r.choice([cells for cells in (1, 2, 3) if width % cells == 0]))
+    others = [int(cells) for cells in r.integers(1, 4, rank - 1)]
+    kernel = (first, *others)
+    sizes = (width, *[cells * int(r.integers(1, 4)) for cells in others])
+    return sizes, {"kernel": kernel, "strides": kernel, "padding": ((0, 0),) * rank, "dilations": (1,) * rank}
 
 
 def counts_of(sizes: tuple[int, ...], window: dict[str, Any]) -> tuple[int, ...]:

@@ -22,6 +22,7 @@ SET_HANDLER, GET_HANDLER = 304, 305
 """The places of ``PyDataMem_SetHandler`` and ``PyDataMem_GetHandler`` in NumPy's C API."""
 
 MALLOC = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)
+CALLOC = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_size_t)
 
 
 class Handler(ctypes.Structure):
@@ -32,7 +33,7 @@ class Handler(ctypes.Structure):
         ("version", ctypes.c_uint8),
         ("context", ctypes.c_void_p),
         ("malloc", MALLOC),
-        ("calloc", ctypes.c_void_p),
+        ("calloc", CALLOC),
         ("realloc", ctypes.c_void_p),
         ("free", ctypes.c_void_p),
     )
@@ -63,9 +64,18 @@ class ArrayMemory:
             self.count += 1
             return None if self.count == self._failing else usual.malloc(context, size)
 
-        self._malloc = MALLOC(malloc)
+        # NumPy's calloc needs the GIL, which a function of CFUNCTYPE releases.
+        usual_calloc = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_size_t)(
+            ctypes.cast(usual.calloc, ctypes.c_void_p).value or 0
+        )
+
+        def calloc(context: Any, count: int, size: int) -> int | None:
+            self.count += 1
+            return None if self.count == self._failing else usual_calloc(context, count, size)
+
+        self._malloc, self._calloc = MALLOC(malloc), CALLOC(calloc)
         self._handler = Handler(
-            b"failing", usual.version, usual.context, self._malloc, usual.calloc, usual.realloc, usual.free
+            b"failing", usual.version, usual.context, self._malloc, self._calloc, usual.realloc, usual.free
         )
         make = ctypes.pythonapi.PyCapsule_New
         make.restype, make.argtypes = ctypes.py_object, [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p]

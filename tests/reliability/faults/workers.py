@@ -68,18 +68,20 @@ def taken(dataset: Any, errors: type[BaseException]) -> tuple[list[int], str]:
 
 
 def raising(kind: str) -> None:
-    """An error comes where its element would have come, and leaves no thread."""
+    """An error comes where its element would have come, and leaves no thread. `SystemExit` of a worker ends no thread silently."""
 
     class Fault(Exception):
         pass
 
-    def fault() -> None:
-        raise Fault("in a worker")
+    for error in (Fault, SystemExit, KeyboardInterrupt, Fault):
 
-    for _ in range(2):
-        values, message = taken(PIPELINES[kind](fault), Exception)
-        assert "in a worker" in message
-        assert values == list(range(BEFORE)), values
+        def fault(error: type[BaseException] = error) -> None:
+            raise error("in a worker")
+
+        values, message = taken(PIPELINES[kind](fault), BaseException)
+        assert "in a worker" in message, message
+        assert values == list(range(len(values))), values
+        assert error is not Fault or len(values) == BEFORE, values
     gc.collect()
     for _ in range(200):
         left = [

@@ -18,10 +18,10 @@ from .derivatives import MODES, prepared, questions
 Answers = dict[str, Any]
 
 
-def ask(tf: Any, case: Case) -> Answers:
-    """TensorFlow's or fastgrad's derivatives of a case: `{"first float64": [...], ...}`."""
+def ask(tf: Any, case: Case, full: bool = True) -> Answers:
+    """TensorFlow's or fastgrad's derivatives of a case: `{"first float64": [...], ...}`; those of the long form if `full`."""
     answers: Answers = {}
-    for mode, dtype in questions(case):
+    for mode, dtype in questions(case, full):
         try:
             answer = MODES[mode](tf, *prepared(tf, case, dtype))
             answers[f"{mode} {dtype}"] = rounded(as_data(tf, list(answer))["list"])

@@ -28,7 +28,7 @@ class Case:
         function: takes `tf` and a tensor for each input, and returns a structure of tensors. Of a layer it takes `tf` alone, and returns
             the layer, whose weights are differentiated after the inputs, and a function of the inputs.
         inputs: arrays. Those of floats are cast to each of `dtypes`.
-        dtypes: the first is differentiated up to `order`, the others once.
+        dtypes: the first is differentiated up to `order`, the others once; up to `order` in the long form.
         order: 1 or 2; or 0 for a function whose results are derivatives.
         forward: whether it is differentiated by forward accumulation, too.
         smooth: whether central differences in float64 have the same derivatives here.

@@ -28,7 +28,8 @@ def prepared(tf: Any, case: Case, dtype: str) -> tuple[Function, list[Any], list
     if not case.layer:
         return lambda *xs: case.function(tf, *xs), inputs, []
     made, function = case.function(tf)
-    return function, inputs, list(made.trainable_weights)
+    # Keras's variables hold TensorFlow's, which alone can be watched by a ForwardAccumulator.
+    return function, inputs, [w if isinstance(w, tf.Variable) else w.value for w in made.trainable_weights]
 
 
 def of_floats(tf: Any, structure: Any) -> list[Any]:
@@ -82,10 +83,11 @@ def answer(tf: Any, function: Function, inputs: list[Any], variables: list[Any])
 MODES: dict[str, Callable[..., list[Any]]] = {"first": first, "second": second, "forward": forward, "answer": answer}
 
 
-def questions(case: Case) -> list[tuple[str, str]]:
-    """The modes and dtypes in which a case is differentiated."""
+def questions(case: Case, full: bool = False) -> list[tuple[str, str]]:
+    """The modes and dtypes in which a case is differentiated; the long form has second derivatives in all dtypes."""
     main, *others = case.dtypes
     if case.order == 0:
         return [("answer", main)]
     modes = ["first", "second"][: case.order] + (["forward"] if case.forward else [])
-    return [(mode, main) for mode in modes] + [("first", dtype) for dtype in others]
+    again = [("second", dtype) for dtype in others] if full and case.order == 2 else []
+    return [(mode, main) for mode in modes] + [("first", dtype) for dtype in others] + again

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import inspect
 import warnings
+from contextlib import ExitStack
 from functools import cache
 from typing import Any
+from unittest import mock
 
 import fastgrad as tf
 from fastgrad import keras, linalg, math, nn
-from fastgrad.operation import TABLE
+from fastgrad.operation import TABLE, Joint, Operation
 from fastgrad.ops import recurrent  # noqa: F401  # whose rows are in the table once it is imported
 from fastgrad.recording import Recorder, start, stop
 
@@ -46,13 +48,44 @@ elementwise kernel
 
 
 class Rows(Recorder):
-    """The names of the rows that run."""
+    """What of the operation table runs while it records.
+
+    Attributes:
+        names: of the rows that run.
+        floats: for each row the positions of inputs that are floats or complex numbers.
+        slots: the gradient rules that run, by row and position of the input.
+    """
 
     def __init__(self) -> None:
         self.names: set[str] = set()
+        self.floats: dict[str, set[int]] = {}
+        self.slots: set[tuple[str, int]] = set()
 
     def on_operation(self, operation: Any, inputs: Any, outputs: Any, attributes: Any) -> None:
         self.names.add(operation.name)
+        floats = [position for position, x in enumerate(inputs) if x.dtype.is_floating or x.dtype.is_complex]
+        self.floats.setdefault(operation.name, set()).update(floats)
+
+    def noting(self, row: Operation) -> Any:
+        """The row's gradient, which notes each of its rules that runs."""
+        rule = row.gradient
+        if isinstance(rule, Joint):
+
+            def joint(needs: tuple[bool, ...], *args: Any, **attributes: Any) -> Any:
+                self.slots |= {(row.name, position) for position, needed in enumerate(needs) if needed}
+                return rule.function(needs, *args, **attributes)
+
+            return Joint(joint, rule.zeros)
+        if isinstance(rule, tuple):
+            return tuple([each and self._noted(row.name, position, each) for position, each in enumerate(rule)])
+        return self._noted(row.name, 0, rule)
+
+    def _noted(self, name: str, position: int, rule: Any) -> Any:
+        def noted(*args: Any, **attributes: Any) -> Any:
+            self.slots.add((name, position))
+            return rule(*args, **attributes)
+
+        return noted
 
 
 class Watched:
@@ -71,12 +104,15 @@ class Watched:
 
 
 @cache
-def reached() -> tuple[frozenset[str], frozenset[int]]:
-    """The rows that the cases run, and the ids of the public objects that they use."""
+def reached() -> tuple[Rows, frozenset[int]]:
+    """What of the operation table the cases run, and the ids of the public objects that they use."""
     rows, noted = Rows(), set[int]()
     watched = Watched(tf, noted)
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), ExitStack() as stack:
         warnings.simplefilter("ignore")
+        for row in TABLE.values():
+            if row.gradient is not None:
+                stack.enter_context(mock.patch.object(row, "gradient", rows.noting(row)))
         start(rows)
         try:
             for case in (case for cases in all_cases().values() for case in cases.values()):
@@ -87,13 +123,26 @@ def reached() -> tuple[frozenset[str], frozenset[int]]:
                         continue
         finally:
             stop(rows)
-    return frozenset(rows.names), frozenset(noted)
+    return rows, frozenset(noted)
 
 
 def test_every_row_with_a_gradient_is_in_a_case(figure: Any) -> None:
     rows = {name for name, row in TABLE.items() if row.gradient is not None}
     figure("rows of the operation table with a gradient", len(rows))
-    assert sorted(rows - reached()[0]) == []
+    assert sorted(rows - reached()[0].names) == []
+
+
+def test_every_gradient_rule_of_a_row_runs_in_a_case(figure: Any) -> None:
+    rows, rules = reached()[0], set()
+    for name, row in TABLE.items():
+        if isinstance(row.gradient, tuple):
+            rules |= {(name, position) for position, rule in enumerate(row.gradient) if rule is not None}
+        elif isinstance(row.gradient, Joint):  # one function for all inputs, of any number
+            rules |= {(name, position) for position in rows.floats.get(name, {0})}
+        elif row.gradient is not None:
+            rules.add((name, 0))
+    figure("gradient rules, by row and argument", len(rules))
+    assert sorted(rules - rows.slots) == []
 
 
 def test_every_public_function_is_in_a_case(figure: Any) -> None:

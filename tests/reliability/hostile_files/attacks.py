@@ -19,10 +19,12 @@ from typing import Any
 
 import numpy as np
 
+from tests.reliability.hostile_files.readers import READERS
+
 REFUSED = object()
 ANY = object()
 SECRET = "secret-outside"
-NO_FILES = ("a pipe", "a device without end")
+NO_FILES = ("a pipe", "a device without end", "a device whose line has no end", "a folder", "a link to itself")
 MEBIBYTE = 1 << 20
 
 Attack = Callable[[Path], Any]
@@ -75,38 +77,57 @@ def opens(folder: Path) -> Any:
 
 
 DEEP = b"[" * 100_000 + b"]" * 100_000
-REGULAR = (
-    "safetensors",
-    "npz",
-    "checkpoint",
-    ".keras",
-    ".h5",
-    ".weights.h5",
-    "kernel entry",
-    "dataset index",
-    "dataset elements",
-)
-REGULAR += ("PNG", "texts of a folder", "zip", "tar", "npz of objects", "CIFAR", "Fashion-MNIST", "word numbers")
+OBJECTS = b"[" + b'{"":0},' * (MEBIBYTE // 7) + b"0]"
+"""The JSON text of which Python makes the most objects."""
+
+TEXTS_IN_JSON = ("model in JSON", "object in JSON")
+"""Readers that are given a text and no file."""
+
+STREAMS = ("lines", "CSV", "CSV in batches", "log in CSV")
+STREAMS += tuple(name for name in READERS if name.startswith(("lines in", "CSV in")))
+"""Readers that also read pipes, and wait for them."""
 
 
-@attack(*REGULAR)
+@attack(*[name for name in READERS if name not in TEXTS_IN_JSON + STREAMS])
 def a_pipe(path: Path) -> Any:
     path.unlink()
     os.mkfifo(path)
     return REFUSED
 
 
-@attack(*REGULAR)
+@attack(*[name for name in READERS if name not in TEXTS_IN_JSON + STREAMS])
 def a_device_without_end(path: Path) -> Any:
     path.unlink()
     path.symlink_to("/dev/zero")
     return REFUSED
 
 
+@attack(*[name for name in STREAMS if name != "log in CSV"])
+def a_device_whose_line_has_no_end(path: Path) -> Any:
+    path.unlink()
+    path.symlink_to("/dev/zero")
+    return REFUSED
+
+
+@attack(*[name for name in READERS if name not in (*TEXTS_IN_JSON, "Parquet")])  # Parquet files may be folders of files
+def a_folder(path: Path) -> Any:
+    path.unlink()
+    path.mkdir()
+    return REFUSED
+
+
+@attack(*[name for name in READERS if name not in TEXTS_IN_JSON])
+def a_link_to_itself(path: Path) -> Any:
+    path.unlink()
+    path.symlink_to(path.name)
+    return ANY
+
+
 @attack(
     "safetensors",
     "npz",
     "checkpoint",
+    "backup of fit",
     ".keras",
     ".h5",
     ".weights.h5",
@@ -137,7 +158,7 @@ def entry(shape: Any = (1,), offsets: Any = (0, 4), dtype: str = "F32") -> dict[
     return {"dtype": dtype, "shape": list(shape), "data_offsets": list(offsets)}
 
 
-OF_SAFETENSORS = ("safetensors", "checkpoint", "model in safetensors", "dataset elements")
+OF_SAFETENSORS = ("safetensors", "checkpoint", "backup of fit", "model in safetensors", "dataset elements")
 contents(OF_SAFETENSORS, "a header of 2^64 - 1 bytes", lambda: b"\xff" * 8 + b"{}")
 contents(OF_SAFETENSORS, "a header of 90 MB that is not there", lambda: (90_000_000).to_bytes(8, "little") + b"{}")
 contents(OF_SAFETENSORS, "offsets that overlap", safetensors({"a": entry(), "b": entry()}, bytes(4)))
@@ -153,6 +174,10 @@ contents(OF_SAFETENSORS, "many names of which the last occurs twice", safetensor
     lambda: b"{" + b",".join(b'"%d":0' % n for n in (*range(60_000), 59_999)) + b"}"
 ))  # fmt: skip
 contents(OF_SAFETENSORS, "many empty lists", safetensors(lambda: b'{"a":[' + b"[]," * (MEBIBYTE // 2) + b"[]]}"))
+contents(OF_SAFETENSORS, "many small objects", safetensors(lambda: b'{"a":' + OBJECTS + b"}"))
+contents(OF_SAFETENSORS, "many small objects in its texts", safetensors({"__metadata__": {
+    "fastgrad.objects": OBJECTS.decode(), "fastgrad.model": OBJECTS.decode(),
+}}), ANY)  # fmt: skip
 contents(OF_SAFETENSORS, "a checksum that is no text", safetensors({"__metadata__": {"fastgrad.crc32": 1}}))
 
 
@@ -223,6 +248,9 @@ contents(
     lambda: zipped({"a.npy": [npy(shape=(100 * MEBIBYTE // 4,), data=b""), *zeros(100)]}, zipfile.ZIP_LZMA),
 )
 contents(OF_NPZ, "metadata in deep brackets", lambda: zipped({"__metadata__.npy": npy("|u1", (len(DEEP),), DEEP)}))
+contents(OF_NPZ, "metadata of a hundred megabytes in a hundred kilobytes", lambda: zipped(
+    {"__metadata__.npy": [npy("|u1", (100 * MEBIBYTE // 3 * 3 + 2,), b"["), *(b"[]," * (MEBIBYTE // 3) for _ in range(100)), b"]"]}
+))  # fmt: skip
 contents(OF_NPZ, "an archive of zeros that is as it says", lambda: zipped(
     {"a.npy": [npy("<f4", (4 * MEBIBYTE,), b""), *zeros(16)]}
 ), ANY)  # fmt: skip
@@ -232,6 +260,14 @@ contents(OF_NPZ, "an archive of zeros that is as it says", lambda: zipped(
 def a_pickle_in_an_array(path: Path) -> Any:
     np.savez(path, a=np.array([opens(path.parents[1] / "executed")], object))
     return REFUSED
+
+
+@attack("safetensors", "npz", "compressed npz")
+def a_large_file(path: Path) -> Any:
+    from fastgrad.storage.tensor_file import save_tensors
+
+    save_tensors(path, {"x": np.arange(4.0 * MEBIBYTE), "y": np.arange(MEBIBYTE)}, {})
+    return ANY
 
 
 # ---- checkpoints --------------------------------------------------------------------------------------------------
@@ -262,6 +298,73 @@ for title, graph in {
     "values that are no texts": [[{"v": 1}, {}], [{}, {"": [1]}]],
 }.items():
     add(("checkpoint",), f"a graph of {title}", with_graph(graph))
+
+
+def with_arrays(**changes: Any) -> Attack:
+    """An attack that changes arrays of a file whose checksum is right; `__` stands for a slash, and None deletes an array."""
+
+    def write(path: Path) -> Any:
+        from fastgrad.storage.tensor_file import load_tensors, save_tensors
+
+        arrays, texts = load_tensors(path)
+        for name, value in changes.items():
+            full = name.replace("__", "/")
+            assert full in arrays, (full, sorted(arrays))
+            if value is None:
+                del arrays[full]
+            else:
+                arrays[full] = as_bytes(value) if isinstance(value, str) else value
+        save_tensors(path, arrays, texts)
+        return REFUSED
+
+    return write
+
+
+def as_bytes(text: str) -> np.ndarray:
+    return np.frombuffer(text.encode(), np.uint8)
+
+
+for title, changes in {
+    "no state of the generators of fastgrad": {"r__tf": None},
+    "a state of NumPy's generator that is deep brackets": {"r__numpy": "[" * 50_000},
+    "a state of NumPy's generator of another kind": {"r__numpy": '["PCG64", [1], 0, 0, 0.0]'},
+    "a state of NumPy's generator at a negative position": {"r__numpy": json.dumps(["MT19937", [1] * 624, -5, 0, 0.0])},
+    "a state of NumPy's generator beyond its end": {"r__numpy": json.dumps(["MT19937", [1] * 624, 1 << 40, 0, 0.0])},
+    "a state of Python's generator beyond its end": {"r__python": json.dumps([3, [1] * 624 + [1 << 31], None])},
+    "a state of Python's generator that is short": {"r__python": "[3, [1, 2], null]"},
+    "a state of Python's generator of a text": {"r__python": json.dumps([3, [1] * 624 + [1], "text"])},
+    "states of floats": {"r__tf": np.zeros(3)},
+    "an iteration without its position": {"n__position": None},
+    "an iteration without its random state": {"n__random": None},
+    "an iteration at a negative position": {"n__position": np.array(-3, np.int64)},
+    "an iteration at several positions": {"n__position": np.arange(3)},
+    "an iteration at a position that is no number": {"n__position": np.array(np.nan)},
+    "an iteration at half a position": {"n__position": np.array(0.5)},
+    "an iteration of other generators": {"n__random": np.zeros((5, 4), np.uint64)},
+    "an iteration of generators of floats": {"n__random": np.full((1, 4), np.nan)},
+    "a large variable": {"v": np.zeros(1 << 20, np.float32)},
+    "a variable of another dtype": {"v": np.zeros(2, np.int8)},
+}.items():
+    add(("checkpoint",), title, with_arrays(**changes))
+for title, changes in {
+    "no numbers of epochs": {"fitting__at": None},
+    "numbers of epochs of floats": {"fitting__at": np.array([0.5, np.nan, 3])},
+    "two numbers of epochs": {"fitting__at": np.arange(2)},
+    "a negative epoch": {"fitting__at": np.array([-(1 << 40), 0, 0])},
+    "a negative batch": {"fitting__at": np.array([0, -1, 0])},
+    "callbacks of deep brackets": {"fitting__callbacks__0": "[" * 50_000},
+    "callbacks of small objects": {"fitting__callbacks__0": OBJECTS.decode()},
+    "callbacks that keep nothing": {"fitting__callbacks__0": "{}"},
+    "a callback that keeps a model": {"fitting__callbacks__0": '{"_model": 3}'},
+    "callbacks that are a list": {"fitting__callbacks__2": "[3]"},
+    "callbacks whose numbers are texts": {"fitting__callbacks__2": '{"_batches": "os.system"}'},
+    "data at a negative position": {"fitting__train__position": np.array(-3, np.int64)},
+    "data of other generators": {"fitting__train__random": np.zeros((5, 4), np.uint64)},
+    "generators of another kind": {"random__numpy": '["PCG64", [1], 0, 0, 0.0]'},
+    "weights of another shape": {"model__layers__dense__kernel": np.zeros((3, 3), np.float32)},
+    "weights of another dtype": {"model__layers__dense__kernel": np.zeros((3, 2), np.int8)},
+}.items():
+    add(("backup of fit",), title, with_arrays(**changes))
 
 OF_STATE = ("checkpoint state",)
 contents(OF_STATE, "names out of the folder", lambda: b'model_checkpoint_path: "../../secret-outside"\n', ANY)

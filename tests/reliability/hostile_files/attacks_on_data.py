@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import io
 import json
@@ -111,6 +112,10 @@ contents(
     lambda: gzip.compress(b"x,y\n1,b\n") + gzip.compress(b"2,c\n")[:-3],
 )
 contents(("lines in zlib", "CSV in zlib"), "a line of 100 MiB", lambda: zlib.compress(bytes(100 * MEBIBYTE), 1))
+contents(("log in CSV",), "bytes that are no UTF-8", lambda: b"epoch,loss\n0,caf\xe9\n", ANY)
+contents(("log in CSV",), "a quote that never ends", lambda: b'epoch,loss\n0,"' + b"a\n" * MEBIBYTE, ANY)
+contents(("log in CSV",), "zero bytes", lambda: bytes(1000), ANY)
+contents(("log in CSV",), "a line of 16 MiB", lambda: b"a" * (16 * MEBIBYTE), ANY)
 contents(("lines",), "a line of a megabyte", lambda: b"a" * MEBIBYTE, ANY)
 contents(("CSV", "CSV in batches"), "a field of a megabyte", lambda: b"x,y\n1," + b"a" * MEBIBYTE)
 contents(("CSV", "CSV in batches"), "a quote that never ends", lambda: b'x,y\n1,"' + b"a\n" * (MEBIBYTE // 2))
@@ -206,6 +211,7 @@ for title, (make, result) in TARS.items():
     contents(("tar",), title, make, result)
     contents(("tar.gz",), title, lambda make=make: gzip.compress(make()), result)
     contents(("none", "tar.xz"), title, lambda make=make: lzma.compress(make()), result)
+    contents(("none", "tar.bz2"), title, lambda make=make: bz2.compress(make()), result)
 contents(("tar.gz",), "a file of 3 GiB of zeros in 3 MB", lambda: gzip.compress(
     raw_header(b"20000000000\0", b"0") + bytes(100 * MEBIBYTE), 1
 ))  # fmt: skip
@@ -215,6 +221,19 @@ contents(("tar.gz", "CIFAR"), "a long name of 100 MiB in 1 MB", lambda: gzip.com
 contents(("tar.xz",), "a file of 100 MiB of zeros in 44 KB", lambda: lzma.compress(
     raw_header(b"00620000000\0", b"0") + bytes(101 * MEBIBYTE), preset=0
 ))  # fmt: skip
+contents(("tar.bz2",), "a file of 100 MiB of zeros in 10 KB", lambda: (
+    bz2.compress(raw_header(b"00620000000\0", b"0")) + bz2.compress(bytes(MEBIBYTE)) * 101
+))  # fmt: skip
+contents(("tar.bz2",), "a long name of 100 MiB in 10 KB", lambda: (
+    bz2.compress(raw_header(b"00620000000\0", b"L")) + bz2.compress(bytes(MEBIBYTE)) * 101
+))  # fmt: skip
+contents(
+    ("tar.bz2",),
+    "other bytes after the end",
+    lambda: bz2.compress(tarred(({"name": "a"}, b"x"))) + b"BZh9" + bytes(100),
+    ANY,
+)
+contents(("tar.bz2",), "a block of another size", lambda: b"BZh0" + bz2.compress(tarred(({"name": "a"}, b"x")))[4:])
 contents(("tar.gz",), "20,000 files", lambda: gzip.compress(raw_header(b"0\0", b"0") * 20_000, 1), ANY)
 contents(("zip",), "a path out of the folder", lambda: zipped({"../written": b"x"}))
 contents(("zip",), "an absolute path", lambda: zipped({"/tmp/" + SECRET: b"x"}))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import functools
 import json
 import marshal
 import pickle
+import re
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -18,8 +20,10 @@ from tests.reliability.hostile_files.attacks import (
     ATTACKS,
     DEEP,
     MEBIBYTE,
+    OBJECTS,
     REFUSED,
     SECRET,
+    TEXTS_IN_JSON,
     Attack,
     add,
     attack,
@@ -30,6 +34,9 @@ from tests.reliability.hostile_files.attacks import (
 )
 
 # ---- HDF5 -----------------------------------------------------------------------------------------------------------
+
+
+OF_HDF5 = (".h5", ".weights.h5", ".h5 of Keras", ".weights.h5 of Keras")
 
 
 def hdf5(change: Callable[[Any, Any], Any], result: Any = REFUSED) -> Attack:
@@ -46,7 +53,7 @@ def hdf5(change: Callable[[Any, Any], Any], result: Any = REFUSED) -> Attack:
 
 def in_hdf5(title: str, result: Any = REFUSED) -> Callable[[Callable[[Any, Any], Any]], None]:
     def decorate(change: Callable[[Any, Any], Any]) -> None:
-        add((".h5", ".weights.h5"), title, hdf5(change, result))
+        add(OF_HDF5, title, hdf5(change, result))
 
     return decorate
 
@@ -156,7 +163,28 @@ def contiguous_beyond_the_end(path: Path) -> Any:
     return REFUSED
 
 
-add((".h5", ".weights.h5"), "values beyond the end of the file", contiguous_beyond_the_end)
+add(OF_HDF5, "values beyond the end of the file", contiguous_beyond_the_end)
+
+
+def one_text_many_times(path: Path, kind: str) -> Any:
+    """A list of texts of variable length whose references all become those of one long text."""
+    import h5py
+
+    count, length = 2000, MEBIBYTE + 77
+    with h5py.File(path, "a") as file:
+        file.attrs.pop("fastgrad_crc32", None)
+        texts = np.array(["B" * length, *[f"{number:05}" for number in range(count)]], object)
+        item = file if kind == "group" else file.create_dataset("other", data=np.zeros(3, "V2"))
+        item.attrs.create("dtype" if kind == "array" else "layer_names", texts, dtype=h5py.string_dtype())
+    data = path.read_bytes()
+    first, second = (size.to_bytes(4, "little") for size in (length, 5))
+    (place,) = [at.start() for at in re.finditer(re.escape(first), data) if data[at.start() + 16 :].startswith(second)]
+    path.write_bytes(data[:place] + data[place : place + 16] * (count + 1) + data[place + 16 * (count + 1) :])
+    return ANY if kind == "group" and path.name.endswith(".weights.h5") else REFUSED  # weights have no lists of names
+
+
+for kind in ("group", "array"):
+    add(OF_HDF5, f"one text a thousand times, of {kind}s", functools.partial(one_text_many_times, kind=kind))
 
 
 # ---- models ---------------------------------------------------------------------------------------------------------
@@ -247,7 +275,7 @@ def rewritten(name: str, change: Callable[[Any], Any]) -> Attack:
                 parts = {one: archive.read(one) for one in archive.namelist()}
             parts["config.json"] = json.dumps(change(json.loads(parts["config.json"]))).encode()
             path.write_bytes(zipped(parts, zipfile.ZIP_STORED))
-        elif name == ".h5":
+        elif name in (".h5", ".h5 of Keras"):
             import h5py
 
             with h5py.File(path, "a") as file:
@@ -265,13 +293,55 @@ def rewritten(name: str, change: Callable[[Any], Any]) -> Attack:
     return write
 
 
-for reader in (".keras", ".h5", "model in safetensors", "model in npz", "model in JSON"):
+for reader in (".keras", ".h5", ".h5 of Keras", "model in safetensors", "model in npz", *TEXTS_IN_JSON):
     for title in CONFIGURATIONS:
-        if reader != "model in JSON" or not title.startswith("weights"):  # a text alone may ask for large weights
+        if reader not in TEXTS_IN_JSON or not title.startswith("weights"):  # a text alone may ask for large weights
             function = rewritten(reader, lambda config, title=title: changed_configuration(config, title))
-            ATTACKS.setdefault(reader, {})[title] = function, reader == ".keras"
+            ATTACKS.setdefault(reader, {})[title] = function, reader in (".keras", "object in JSON")
 contents(("model in JSON",), "deep brackets", lambda: DEEP)
 contents(("model in JSON",), "a number of a million digits", lambda: b"9" * MEBIBYTE)
+contents(("model in JSON",), "many small objects", lambda: OBJECTS)
+contents(("object in JSON",), "many small objects", lambda: OBJECTS, ANY)
+OF_OBJECTS = ("object in JSON",)
+contents(OF_OBJECTS, "a number", lambda: b"3", ANY)
+contents(OF_OBJECTS, "a function of a module", lambda: json.dumps(
+    {"module": "builtins", "class_name": "function", "config": "eval", "registered_name": "function"}
+).encode())  # fmt: skip
+contents(OF_OBJECTS, "code of a lambda", lambda: json.dumps(code_of_lambda()).encode())
+contents(OF_OBJECTS, "an object of a private module", lambda: json.dumps(
+    {"module": "fastgrad.storage.tensor_file", "class_name": "load_tensors", "config": {"path": "/etc/" + SECRET}, "registered_name": None}
+).encode())  # fmt: skip
+contents(
+    OF_OBJECTS,
+    "a slice of texts",
+    lambda: b'{"class_name": "__slice__", "config": {"start": "a", "stop": {}, "step": []}}',
+    ANY,
+)
+contents(OF_OBJECTS, "an array of a terabyte", lambda: (
+    b'{"class_name": "__numpy__", "config": {"value": 1, "dtype": "(1000000000000,)f8"}}'
+))  # fmt: skip
+contents(OF_OBJECTS, "a name in 500 scopes", lambda: (
+    b'{"class_name": "Dense", "config": ' * 500 + b"{}" + b', "module": "keras.layers", "registered_name": null}' * 500
+))  # fmt: skip
+
+
+@attack(".keras", "model in safetensors", "model in npz", ".h5", ".h5 of Keras")
+def a_large_model(path: Path) -> Any:
+    from fastgrad import keras
+
+    keras.Sequential([keras.Input((3,)), keras.layers.Dense(MEBIBYTE)]).save(path)
+    return ANY
+
+
+@attack(".keras")
+def a_configuration_that_is_longer_than_its_archive(path: Path) -> Any:
+    parts: dict[str, Any] = members_of(path)
+    text = base64.b64encode(
+        np.random.default_rng(0).bytes(900_000)
+    )  # what follows is compressed a thousand times, both together less than 100 times
+    parts["config.json"] = [b'["', text, b'",', *(b"[]," * (MEBIBYTE // 3) for _ in range(50)), b"[]]"]
+    path.write_bytes(zipped(parts))
+    return REFUSED
 
 
 def members_of(path: Path) -> dict[str, bytes]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import random
+import zipfile
 from collections.abc import Iterator
 
 
@@ -20,11 +22,26 @@ def truncated(data: bytes, most: int) -> Iterator[tuple[str, bytes]]:
 
 
 def flipped(data: bytes, header: int | None, most: int) -> Iterator[tuple[str, bytes]]:
-    """The file with one bit of its first `header` bytes flipped."""
-    for bit in spread(8 * min(len(data), header or len(data)), most):
+    """The file with one bit flipped: of all its bytes, or of its first `header` bytes and, in a zip archive, of all that is not a member's data."""
+    places = list(range(len(data))) if header is None else sorted({*range(min(header, len(data))), *zip_headers(data)})
+    for number in spread(8 * len(places), most):
+        place, bit = places[number // 8], number % 8
         changed = bytearray(data)
-        changed[bit // 8] ^= 1 << bit % 8
-        yield f"bit {bit} flipped", bytes(changed)
+        changed[place] ^= 1 << bit
+        yield f"bit {8 * place + bit} flipped", bytes(changed)
+
+
+def zip_headers(data: bytes) -> set[int]:
+    """The places of a zip archive's local headers, of its central directory and of its end; none for other files."""
+    if not data.startswith(b"PK\3\4"):
+        return set()
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        places = set(range(archive.start_dir, len(data)))
+        for member in archive.infolist():
+            lengths = data[member.header_offset + 26 : member.header_offset + 30]
+            length = 30 + int.from_bytes(lengths[:2], "little") + int.from_bytes(lengths[2:], "little")
+            places.update(range(member.header_offset, member.header_offset + length))
+    return places
 
 
 INTERESTING = (

@@ -9,6 +9,7 @@ import json
 import lzma
 import os
 import pickle
+import random
 import shutil
 import tarfile
 import zipfile
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from PIL.Image import Image
 
 import fastgrad as tf
 from fastgrad import keras
@@ -26,6 +28,7 @@ from fastgrad.kernels.building import cache
 from fastgrad.storage.tensor_file import load_tensors, save_tensors
 
 KERAS_FILE = (ValueError, TypeError)
+OF_CHECKPOINT = (tf.errors.InvalidArgumentError, tf.errors.NotFoundError)
 LOST = (tf.errors.DataLossError, tf.errors.InvalidArgumentError)
 
 
@@ -43,6 +46,7 @@ class Reader(NamedTuple):
         is_checked: whether the format has checksums over all that matters, so that only the right result may come back.
         header: how many bytes have each of their bits flipped; None for all.
         names_file: whether an error has to name the file; False where there is none.
+        given: what the reader is given in the place of the file's path, if so: its folder, or its name. An error may have that instead.
     """
 
     make: Callable[[Path], Path]
@@ -51,6 +55,11 @@ class Reader(NamedTuple):
     is_checked: bool = False
     header: int | None = None
     names_file: bool = True
+    given: Callable[[Path], object] = str
+
+    def is_named(self, path: Path, text: str) -> bool:
+        """Whether a text has the path of the file, or what the reader is given instead."""
+        return str(path) in text or str(self.given(path)) in text
 
 
 def values() -> dict[str, np.ndarray]:
@@ -81,23 +90,64 @@ def compressed_npz(folder: Path) -> Path:
 
 
 class Program:
-    """Objects that a checkpoint saves."""
+    """Objects that a checkpoint saves: variables, the random state of the process, an iteration of a dataset."""
 
     def __init__(self, value: float) -> None:
+        tf.random.set_seed(int(value))
         self.variable = tf.Variable([value, value + 1])
         self.items = {"one": tf.Variable(value), "two": [tf.Variable([[value]])]}
-        self.checkpoint = tf.train.Checkpoint(v=self.variable, d=self.items)
+        self.random = tf.train.RandomState()
+        self.numbers = iter(tf.data.Dataset.range(7).shuffle(4, seed=5))
+        self.checkpoint = tf.train.Checkpoint(v=self.variable, d=self.items, r=self.random, n=self.numbers)
+
+    def contents(self) -> list[Any]:
+        """All that a checkpoint restores."""
+        values = [self.variable, self.items["one"], self.items["two"][0]]
+        return [*values, self.random.state(), self.numbers.state()]
 
 
 def checkpoint(folder: Path) -> Path:
-    Program(3.0).checkpoint.write(folder / "ckpt")
+    program = Program(3.0)
+    for _ in range(3):
+        next(program.numbers)
+    random.seed(0)
+    np.random.seed(0)
+    program.checkpoint.write(folder / "ckpt")
     return folder / "ckpt.safetensors"
 
 
 def read_checkpoint(path: Path) -> Any:
+    """What is restored, and how the iteration goes on. A file that is refused must not change anything."""
     program = Program(0.0)
-    program.checkpoint.read(path).assert_consumed()
-    return [program.variable, program.items["one"], program.items["two"][0]]
+    before = content(program.contents())
+    try:
+        program.checkpoint.read(path).assert_consumed()
+    except (ValueError, tf.errors.InvalidArgumentError) as error:
+        if content(program.contents()) != before:
+            raise AssertionError("the file is refused, and has changed the program") from error
+        raise
+    return [*program.contents(), list(program.numbers)]
+
+
+def trained(folder: Path, epochs: int) -> list[Any]:
+    """What a `fit` with a backup ends with: weights, the state of the optimizer, and what another callback keeps."""
+    made = model()
+    made.compile("adam", "mse")
+    stopping = keras.callbacks.EarlyStopping("loss", patience=3)
+    backup = keras.callbacks.BackupAndRestore(folder / "backup", delete_checkpoint=False)
+    data = tf.data.Dataset.from_tensor_slices((np.ones((4, 3)), np.ones((4, 2)))).shuffle(4, seed=1).batch(2)
+    made.fit(data, epochs=epochs, verbose=0, callbacks=[stopping, backup])
+    return [made.get_weights(), [one.numpy() for one in made.optimizer.variables], stopping.best, stopping.wait]
+
+
+def backup_of_fit(folder: Path) -> Path:
+    trained(folder, 1)
+    return folder / "backup" / "backup.safetensors"
+
+
+def read_backup(path: Path) -> Any:
+    """All epochs are done in the backup, so that `fit` restores and does not train."""
+    return trained(path.parents[1], 1)
 
 
 def checkpoint_state(folder: Path) -> Path:
@@ -278,6 +328,19 @@ def read_csv_batches(compression: str) -> Callable[[Path], Any]:
     return read
 
 
+def parquet(folder: Path) -> Path:
+    import pyarrow as pa
+    from pyarrow.parquet import write_table
+
+    columns = {"x": np.arange(6.0), "t": ["one", "two", "", "four", "five", "six"], "n": np.arange(6, dtype=np.int16)}
+    write_table(pa.table(columns), folder / "a.parquet", write_page_checksum=True)
+    return folder / "a.parquet"
+
+
+def read_parquet(path: Path) -> Any:
+    return list(tf.data.experimental.ParquetDataset(str(path)).as_numpy_iterator())
+
+
 def image(ending: str) -> Callable[[Path], Path]:
     def make(folder: Path) -> Path:
         (folder / "class").mkdir(exist_ok=True)
@@ -289,7 +352,7 @@ def image(ending: str) -> Callable[[Path], Path]:
 
 
 def read_image(path: Path) -> Any:
-    return np.asarray(keras.utils.load_img(path))
+    return keras.utils.load_img(path)
 
 
 def read_image_directory(path: Path) -> Any:
@@ -311,10 +374,14 @@ def read_text_directory(path: Path) -> Any:
 
 def append_log(path: Path) -> Any:
     """The callback looks at the file, and appends to it."""
+    before = path.read_bytes() if path.is_file() else b""
     logger = keras.callbacks.CSVLogger(path, append=True)
     logger.on_train_begin()
+    logger.on_epoch_end(0, {"loss": 1.0})
     logger.on_train_end()
-    return "written"
+    after = path.read_bytes() if path.is_file() else b"0,1.0,NA\r\n"
+    assert after.startswith(before), "what was there has changed"
+    return after[len(before) :].endswith(b"0,1.0,NA\r\n")
 
 
 # ---- archives -------------------------------------------------------------------------------------------------
@@ -392,7 +459,7 @@ def read_object_npz(path: Path) -> Any:
 
 
 def cifar_archive(folder: Path) -> Path:
-    path = folder / "cifar"
+    path = folder / "archive.tar.gz"
     batch = pickle.dumps({b"data": np.zeros((1, 3072), np.uint8), b"labels": [3]}, protocol=2)
     with tarfile.open(path, "w:gz") as tar:
         member = tarfile.TarInfo("cifar/one")
@@ -426,12 +493,25 @@ def read_words(path: Path) -> Any:
     return downloaded(word_numbers, path, lambda: word_numbers.word_index("", "", ""))
 
 
+def folder_of(path: Path) -> Path:
+    return path.parent
+
+
+def folder_of_classes(path: Path) -> Path:
+    return path.parents[1]
+
+
+def name_of(path: Path) -> str:
+    return path.name
+
+
 READERS: dict[str, Reader] = {
     "safetensors": Reader(tensors(".safetensors"), read_tensors, (ValueError,), True),
     "npz": Reader(tensors(".npz"), read_tensors, (ValueError,), True),
     "compressed npz": Reader(compressed_npz, read_tensors, (ValueError,), True),
-    "checkpoint": Reader(checkpoint, read_checkpoint, (ValueError, tf.errors.InvalidArgumentError), True, 200),
-    "checkpoint state": Reader(checkpoint_state, read_checkpoint_state, (ValueError,)),
+    "checkpoint": Reader(checkpoint, read_checkpoint, (ValueError, *OF_CHECKPOINT), True, 200),
+    "backup of fit": Reader(backup_of_fit, read_backup, (ValueError,), True, 200),
+    "checkpoint state": Reader(checkpoint_state, read_checkpoint_state, (ValueError,), given=folder_of),
     ".keras": Reader(whole_model("m.keras"), read_model, KERAS_FILE, True, 300),
     ".h5": Reader(whole_model("m.h5"), read_model, KERAS_FILE, True, 256),
     ".h5 of Keras": Reader(as_keras_writes(whole_model("m.h5")), read_model, KERAS_FILE, header=256),
@@ -443,9 +523,9 @@ READERS: dict[str, Reader] = {
     "object in JSON": Reader(configuration, read_object, KERAS_FILE, names_file=False),
     "kernel entry": Reader(kernel_entry, read_kernel_entry, (), True),
     "kernel pack": Reader(kernel_pack, read_kernel_pack, (), True, 200),
-    "dataset index": Reader(dataset_index, read_dataset, (*LOST, tf.errors.NotFoundError), True),
-    "dataset elements": Reader(dataset_elements, read_dataset, LOST, True),
-    "dataset cache": Reader(dataset_index, read_cached, (*LOST, tf.errors.NotFoundError), True),
+    "dataset index": Reader(dataset_index, read_dataset, (*LOST, tf.errors.NotFoundError), True, given=folder_of),
+    "dataset elements": Reader(dataset_elements, read_dataset, LOST, True, given=folder_of),
+    "dataset cache": Reader(dataset_index, read_cached, (*LOST, tf.errors.NotFoundError), True, given=folder_of),
     "lines": Reader(lines(""), read_lines(""), LOST),
     "lines in gzip": Reader(lines("GZIP"), read_lines("GZIP"), LOST, True),
     "lines in zlib": Reader(lines("ZLIB"), read_lines("ZLIB"), LOST, True),
@@ -454,18 +534,19 @@ READERS: dict[str, Reader] = {
     "CSV in zlib": Reader(lines("ZLIB"), read_csv("ZLIB"), LOST, True),
     "CSV in batches": Reader(lines(""), read_csv_batches(""), (*LOST, ValueError)),
     "CSV in batches, gzip": Reader(lines("GZIP"), read_csv_batches("GZIP"), LOST, True),
+    "Parquet": Reader(parquet, read_parquet, LOST),
     "PNG": Reader(image("png"), read_image, (OSError,), True),
     "JPEG": Reader(image("jpg"), read_image, (OSError,)),
     "GIF": Reader(image("gif"), read_image, (OSError,)),
     "BMP": Reader(image("bmp"), read_image, (OSError,), header=54),
-    "images of a folder": Reader(image("png"), read_image_directory, (OSError,), True, 100),
-    "texts of a folder": Reader(text_directory, read_text_directory, (OSError,), header=20),
+    "images of a folder": Reader(image("png"), read_image_directory, (OSError,), True, 100, given=folder_of_classes),
+    "texts of a folder": Reader(text_directory, read_text_directory, (OSError,), header=20, given=folder_of_classes),
     "log in CSV": Reader(text_directory, append_log, (OSError,), header=20),
-    "zip": Reader(archive("zip"), extract, (ValueError,), True),
-    "tar": Reader(archive("tar"), extract, (ValueError,), header=512),
-    "tar.gz": Reader(archive("tar.gz"), extract, (ValueError,), True),
-    "tar.bz2": Reader(archive("tar.bz2"), extract, (ValueError,), True),
-    "tar.xz": Reader(archive("tar.xz"), extract, (ValueError,), True),
+    "zip": Reader(archive("zip"), extract, (ValueError,), True, given=name_of),
+    "tar": Reader(archive("tar"), extract, (ValueError,), header=512, given=name_of),
+    "tar.gz": Reader(archive("tar.gz"), extract, (ValueError,), True, given=name_of),
+    "tar.bz2": Reader(archive("tar.bz2"), extract, (ValueError,), True, given=name_of),
+    "tar.xz": Reader(archive("tar.xz"), extract, (ValueError,), True, given=name_of),
     "npz of objects": Reader(object_npz, read_object_npz, (ValueError,), True),
     "CIFAR": Reader(cifar_archive, read_cifar, (ValueError,), True),
     "Fashion-MNIST": Reader(fashion, read_fashion, (ValueError,), True),
@@ -477,6 +558,8 @@ def content(value: Any) -> Any:
     """A value in a form that compares by dtypes, shapes and bits."""
     if hasattr(value, "numpy"):
         value = value.numpy()
+    if isinstance(value, Image):
+        value = np.asarray(value)
     if isinstance(value, (np.ndarray, np.generic)):
         array = np.asarray(value)
         flat = repr(array.tolist()) if array.dtype == object else array.tobytes()

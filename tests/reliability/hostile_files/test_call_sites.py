@@ -1,7 +1,13 @@
 """Each place of the package that opens or parses a file has a reader among those that get hostile files, or reads none that others write."""
 
 import ast
+import importlib.util
+import sys
+import threading
+from collections import defaultdict
 from pathlib import Path
+
+import pytest
 
 import fastgrad
 
@@ -17,11 +23,12 @@ CALLS = {
 
 OWN = "reads or writes what the package itself brings or makes"
 SYSTEM = "reads what the system says"
+ASKED = "runs code of a file only where the caller asks for it, by `safe_mode=False`"
 READERS = {
     "cuda/building/compile.py": (1, OWN),
     "data/files.py": (3, "CSV"),
     "data/kept.py": (2, "dataset index"),
-    "data/readers.py": (1, "pyarrow reads Parquet files"),
+    "data/readers.py": (1, "Parquet"),
     "keras/callbacks/recording.py": (1, "log in CSV"),
     "keras/datasets/cifar.py": (3, "CIFAR"),
     "keras/datasets/fashion_mnist.py": (2, "Fashion-MNIST"),
@@ -30,8 +37,8 @@ READERS = {
     "keras/saving/keras_archive.py": (7, ".keras"),
     "keras/saving/legacy_h5.py": (2, ".h5"),
     "keras/saving/model_files.py": (2, "model in safetensors"),
-    "keras/saving/objects.py": (1, ".keras"),
-    "keras/training/fitting.py": (1, "checkpoint"),
+    "keras/saving/objects.py": (1, ASKED),
+    "keras/training/fitting.py": (1, "backup of fit"),
     "keras/utils/files.py": (1, "a file is only hashed"),
     "keras/utils/images.py": (3, "PNG"),
     "keras/utils/text_dataset.py": (1, "texts of a folder"),
@@ -55,12 +62,25 @@ READERS = {
 }
 """How many such calls a module has, and which reader of `readers.py` has them read hostile files, or why none does."""
 
+NO_VALID_FILE = {
+    "keras/saving/keras_archive.py": ['zipfile.ZipFile(file, "w")'],
+    "kernels/building/cache.py": [
+        "sqlite3.connect(path)",
+        "open(os.path.join(folder, name)",
+        'os.fdopen(handle, "wb")',
+    ],
+    "storage/decompression.py": ["zlib.decompressobj(self._window)"],
+    "storage/hdf5_file.py": ['File(target, "w")'],
+    "storage/tensor_file.py": ['zipfile.ZipFile(file, "w"', 'archive.open(name + ".npy", "w"'],
+}
+"""Calls that no valid file reaches, by parts of their lines: they write, or read on Windows, or read the second stream of `attacks_on_data.py`."""
+
 
 def calls(path):
-    """How many calls of a module have one of the names."""
+    """The calls of a module that have one of the names."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    functions = [node.func for node in ast.walk(tree) if isinstance(node, ast.Call)]
-    return sum(ast.unparse(function) in CALLS or _last(function) in CALLS for function in functions)
+    nodes = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    return [node for node in nodes if ast.unparse(node.func) in CALLS or _last(node.func) in CALLS]
 
 
 def _last(function):
@@ -68,9 +88,74 @@ def _last(function):
 
 
 def test_every_call_that_reads_a_file_has_a_reader():
-    counts = {path.relative_to(PACKAGE).as_posix(): calls(path) for path in sorted(PACKAGE.rglob("*.py"))}
+    counts = {path.relative_to(PACKAGE).as_posix(): len(calls(path)) for path in sorted(PACKAGE.rglob("*.py"))}
     assert {path: count for path, count in counts.items() if count} == {
         path: count for path, (count, _) in READERS.items()
     }, (
         "A module opens or parses files in another number of places than before. Give its reader hostile files in readers.py, then change the table."
     )
+
+
+@pytest.fixture
+def readers(monkeypatch):
+    """The readers; what they change of the process is restored."""
+    pytest.importorskip("PIL")
+    pytest.importorskip("h5py")
+    from fastgrad.kernels.building import cache
+    from tests.reliability.hostile_files import readers as module
+
+    monkeypatch.setenv("FASTGRAD_CACHE_DIR", cache.cache_folder() or "")
+    monkeypatch.setattr(cache, "INSTALLED", cache.INSTALLED)
+    random = fastgrad.train.RandomState()
+    state = random.state()
+    yield dict(module.READERS)
+    random.restore(state)
+    cache._database.cache_clear()
+
+
+def lines_entered(function, files):
+    """The lines of some files that a call enters, also in other threads."""
+    entered = defaultdict(set)
+
+    def trace(frame, event, argument):
+        if frame.f_code.co_filename not in files:
+            return None
+        entered[frame.f_code.co_filename].add(frame.f_lineno)
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    threading.settrace(trace)
+    try:
+        function()
+    finally:
+        sys.settrace(before)
+        threading.settrace(before)
+    return entered
+
+
+def test_every_call_that_reads_a_file_is_reached_by_a_valid_file(readers, tmp_path):
+    """The reader that the table names enters the module, and all readers together every call of it but those that write."""
+    if importlib.util.find_spec("pyarrow") is None:
+        del readers["Parquet"]
+    modules = {module: reader for module, (_, reader) in READERS.items() if reader in readers}
+    files = {str(PACKAGE / module) for module in modules}
+    entered = {}
+    for name, reader in readers.items():
+        folder = tmp_path / name.replace("/", "")
+        folder.mkdir()
+        path = reader.make(folder)
+        entered[name] = lines_entered(lambda reader=reader, path=path: reader.read(path), files)
+    missed = []
+    for module, reader in modules.items():
+        file = str(PACKAGE / module)
+        lines = {call.lineno: set(range(call.lineno, call.end_lineno + 1)) for call in calls(PACKAGE / module)}
+        if not any(entered[reader][file] & span for span in lines.values()):
+            missed.append(f"{module}: {reader} enters none of its calls")
+        every = set().union(*(lines_of[file] for lines_of in entered.values()))
+        source = (PACKAGE / module).read_text(encoding="utf-8").splitlines()
+        for line, span in lines.items():
+            text = source[line - 1].strip()
+            if not every & span and not any(part in text for part in NO_VALID_FILE.get(module, ())):
+                missed.append(f"{module}:{line}: {text}")
+    assert not missed, "\n".join(missed)

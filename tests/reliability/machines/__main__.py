@@ -1,21 +1,26 @@
-"""Runs the short suite with the lowest Python and dependencies, and with the newest: `python -m tests.reliability.machines [PYTEST ARGUMENTS]`.
+"""Runs the whole short suite on other configurations: `python -m tests.reliability.machines [--only NAME] [PYTEST ARGUMENTS]`.
 
-Makes `.venv-lowest` and `.venv-newest` of the Pythons that are here, and adds the numbers of tests to `figures.json`.
+A configuration is a Python with its dependencies, or a width of vectors. `.venv-lowest` and `.venv-newest` are made of the Pythons that are installed.
+The numbers of tests are written to `whole_suite.json`, which `tests/reliability/page.py` reads.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from tests.reliability import figures
 from tests.reliability.machines.environments import ROOT, make, pythons, version_of
 
-FILE = Path(__file__).parent / "figures.json"
+FILE = Path(__file__).parent / "whole_suite.json"
+CONFIGURATIONS = ("lowest", "newest", "4 lanes", "8 lanes")
+IN_PARALLEL = ["-n", "auto", "--maxprocesses", "8", "--dist", "worksteal"]
 
 
 def outcomes(output: str) -> dict[str, int]:
@@ -28,12 +33,12 @@ def outcomes(output: str) -> dict[str, int]:
     )
 
 
-def run(python: Path, arguments: list[str]) -> dict[str, int]:
+def run(python: Path, arguments: list[str], **environment: str) -> dict[str, int]:
     """Runs the suite, and shows what it prints."""
     process = subprocess.Popen(
         [python, "-m", "pytest", "-q", *arguments],
         cwd=ROOT,
-        env={name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"},
+        env={name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"} | environment,
         stdout=subprocess.PIPE,
         text=True,
     )
@@ -46,25 +51,35 @@ def run(python: Path, arguments: list[str]) -> dict[str, int]:
     return outcomes("".join(lines))
 
 
-def main(arguments: list[str]) -> int:
-    """Returns the number of tests that failed."""
-    content = (
-        json.loads(FILE.read_text(encoding="utf-8"))
-        if FILE.exists()
-        else {"tests": {}, "figures": {}, "seconds": 0, "machine": figures.machine()}
-    )
+def tried(name: str, arguments: list[str]) -> dict[str, Any]:
+    """Runs the suite on one configuration.
+
+    Returns:
+        The numbers of tests, the version of Python, the processor and the commit.
+    """
     found = pythons()
+    if name.endswith("lanes"):
+        python, environment = Path(sys.executable), {"FASTGRAD_LANES": name.removesuffix(" lanes")}
+    else:
+        python, environment = make(found[0 if name == "lowest" else -1], name, ROOT / f".venv-{name}"), {}
+    counts = run(python, arguments or IN_PARALLEL, **environment)
+    machine = figures.machine()
+    return {"tests": counts, "python": version_of(str(python)), "cpu": machine["cpu"], "commit": machine["commit"]}
+
+
+def main() -> int:
+    """Returns the number of configurations with a failure."""
+    parser = argparse.ArgumentParser(prog="python -m tests.reliability.machines", description=main.__doc__)
+    parser.add_argument("--only", choices=CONFIGURATIONS, action="append", help="run these configurations alone")
+    chosen, arguments = parser.parse_known_args()
+    content = json.loads(FILE.read_text(encoding="utf-8")) if FILE.exists() else {}
     failed = 0
-    for dependencies, python in (("lowest", found[0]), ("newest", found[-1])):
-        here = make(python, dependencies, ROOT / f".venv-{dependencies}")
-        counts = run(here, arguments or ["-n", "auto", "--maxprocesses", "8", "--dist", "worksteal"])
-        failed += sum(counts.get(kind, 0) for kind in ("failed", "error", "errors")) + (not counts)
-        name = f"Python {version_of(str(here))} with the {dependencies} dependencies"
-        for kind, count in counts.items():
-            content["figures"][f"{name}: tests {kind}"] = count
-    FILE.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    for name in chosen.only or CONFIGURATIONS:
+        content[name] = result = tried(name, arguments)
+        failed += "passed" not in result["tests"] or any(kind.startswith(("fail", "err")) for kind in result["tests"])
+        FILE.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     return failed
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]) != 0)
+    sys.exit(main() != 0)

@@ -140,7 +140,7 @@ def test_bits_do_not_depend_on_the_width_of_vectors(lanes, full, figure):
 def test_bits_are_those_of_a_processor_with_avx2_and_without_avx512(full, figure, tmp_path):
     """Which qemu emulates: an instruction of AVX-512 would end the process."""
     if not full:
-        return  # the emulated process compiles for minutes
+        pytest.skip("the emulated process compiles for minutes: the long form runs it")
     expected = digests(False)
     found = digests_elsewhere(
         False,
@@ -155,7 +155,7 @@ def test_bits_are_those_of_a_processor_with_avx2_and_without_avx512(full, figure
 def test_bits_are_those_of_the_tiles_for_neon(tmp_path, full):
     """Which have 16 bytes a vector, 32 registers and no masks: LLVM makes them of what the machine has."""
     if not full:
-        return  # it compiles every product and convolution of their tests
+        pytest.skip("it compiles every product and convolution of their tests: the long form runs it")
     code = (
         "from fastgrad.kernels.building import isa\n"
         "isa._WITH_16_REGISTERS = isa._WITH_32_REGISTERS\n"

@@ -1,11 +1,13 @@
 """Calls of kernels and of compiled steps for valgrind, on code for processors without AVX-512, which valgrind does not know.
 
-`python -m tests.reliability.memory.kernels_for_valgrind [--broken]` prints how many calls it made. The first run, without valgrind,
-fills the kernel cache, so that nothing is compiled under valgrind.
+`python -m tests.reliability.memory.kernels_for_valgrind [PART]` prints how many calls it made. A part is "steps", a scene of
+`tests/kernels/every_kernel.py` (together these call every kernel), or "broken". The first run, without valgrind, fills the kernel cache, so that
+nothing is compiled under valgrind.
 """
 
 from __future__ import annotations
 
+import functools
 import itertools
 import sys
 from collections.abc import Callable
@@ -17,6 +19,7 @@ import fastgrad as tf
 from fastgrad.kernels.building.build import kernel
 from fastgrad.kernels.building.isa import level_machine
 from fastgrad.kernels.building.native import compile_for
+from tests.kernels.every_kernel import SCENES
 
 SIZES = (1, 7, 17)
 
@@ -88,16 +91,17 @@ def steps(batch: int) -> list[Callable[[], Any]]:
     return [step_of(keras.Sequential(parts), keras.optimizers.Adam(), x) for parts, x in cases]
 
 
-def main() -> None:
+def operations_and_steps() -> int:
+    """Operations of several sizes, and steps of training."""
     calls = [c for r, k in itertools.product(SIZES, SIZES) for c in calls_of_operations(r, k, "float32")]
     calls += [c for size in SIZES for c in [*calls_of_operations(3, size, "float64"), *calls_on_images(size)]]
     calls += steps(5)
     for call in calls:
         call()
-    print(len(calls))
+    return len(calls)
 
 
-def broken() -> None:
+def broken() -> int:
     """A kernel that reads beyond an array."""
     declared = kernel("x: in[float32], out: out[float32], rows: int")
 
@@ -107,11 +111,18 @@ def broken() -> None:
             out[0] += x[i + 2000]
 
     too_far(np.ones(1001, np.float32), np.zeros(1, np.float32), 1001)
+    return 1
+
+
+def calls_of_scene(scene: Callable[[], Any]) -> int:
+    """The number of calls of a scene, which are made."""
+    return sum(1 for _ in scene())
+
+
+PARTS: dict[str, Callable[[], int]] = {"broken": broken, "steps": operations_and_steps}
+PARTS |= {scene.__name__: functools.partial(calls_of_scene, scene) for scene in SCENES}
 
 
 if __name__ == "__main__":
     compile_for(level_machine("x86-64-v3"))
-    if "--broken" in sys.argv:
-        broken()
-    else:
-        main()
+    print(PARTS[sys.argv[1]]())

@@ -171,7 +171,7 @@ def test_a_step_leaves_no_cycles(no_collector, kind):
 
 
 @pytest.mark.parametrize("kind", STEPS)
-def test_steps_leave_nothing_behind(no_collector, kind):
+def test_steps_leave_no_memory_allocated(no_collector, kind):
     """Blocks of Python's memory, of which every object that a step left would hold one or more.
 
     A variable knows up to 64 tensors that have ended; the collector empties Python's own lists of free objects.

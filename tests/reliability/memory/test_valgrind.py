@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.kernels.every_kernel import SCENES
+
 ROOT = Path(__file__).parents[3]
 PROGRAM = "tests.reliability.memory.kernels_for_valgrind"
 MEMCHECK = ["valgrind", "--tool=memcheck", "--error-limit=no", "--num-callers=30", "--leak-check=no"]
@@ -61,25 +63,27 @@ def run(folder: Path, *options: str, under: tuple[str, ...] = ()) -> subprocess.
 
 @pytest.fixture(scope="module")
 def kernels(full):
-    """A folder of kernels for valgrind that are compiled already; kept between runs."""
-    folder = ROOT / ".cache" / "kernels_for_valgrind"
+    """A folder of kernels for valgrind, which is kept between runs."""
     if not full:
         pytest.skip("valgrind takes minutes: make test-memory")
-    run(folder)
-    run(folder, "--broken")
-    return folder
+    return ROOT / ".cache" / "kernels_for_valgrind"
+
+
+def errors_under_valgrind(part: str, folder: Path, log: Path) -> tuple[list[str], int]:
+    """The errors of a part of the program, and its number of calls."""
+    run(folder, part)  # compiles
+    done = run(folder, part, under=(*MEMCHECK, f"--log-file={log}"))
+    return errors_of(log.read_text()), int(done.stdout.split()[-1])
 
 
 def test_valgrind_reports_a_kernel_that_reads_beyond_its_array(kernels, tmp_path):
-    log = tmp_path / "log"
-    run(kernels, "--broken", under=(*MEMCHECK, f"--log-file={log}"))
-    assert any("Invalid read" in error for error in errors_of(log.read_text()))
+    errors, _ = errors_under_valgrind("broken", kernels, tmp_path / "log")
+    assert any("Invalid read" in error for error in errors)
 
 
-def test_kernels_touch_no_memory_that_is_not_theirs(kernels, tmp_path, figure):
-    log = tmp_path / "log"
-    done = run(kernels, under=(*MEMCHECK, f"--log-file={log}"))
-    errors = errors_of(log.read_text())
-    figure("calls under valgrind", int(done.stdout))
+@pytest.mark.parametrize("part", ["steps", *[scene.__name__ for scene in SCENES]])
+def test_kernels_touch_no_memory_that_is_not_theirs(part, kernels, tmp_path, figure):
+    errors, calls = errors_under_valgrind(part, kernels, tmp_path / "log")
+    figure("calls under valgrind", calls)
     figure("errors of valgrind", len(errors))
     assert not errors, "\n\n".join(errors[:5])

@@ -29,22 +29,24 @@ class Workload(NamedTuple):
         rounds: a generator that never ends.
         full, short: rounds of the two forms of the suite.
         counted: the figure that the rounds count for.
+        threads: the threads of the process.
     """
 
     rounds: Callable[[], Iterator[None]]
     full: int
     short: int
     counted: str
+    threads: int = 1
 
 
 WORKLOADS: dict[str, Workload] = {}
 
 
-def workload(full: int, short: int, counted: str) -> Callable[[Any], Any]:
+def workload(full: int, short: int, counted: str, threads: int = 1) -> Callable[[Any], Any]:
     """Adds a generator to `WORKLOADS`."""
 
     def add(rounds: Callable[[], Iterator[None]]) -> Callable[[], Iterator[None]]:
-        WORKLOADS[rounds.__name__] = Workload(rounds, full, short, counted)
+        WORKLOADS[rounds.__name__] = Workload(rounds, full, short, counted, threads)
         return rounds
 
     return add
@@ -106,6 +108,15 @@ def replays_whose_results_are_kept_for_a_while() -> Iterator[None]:
     while True:
         kept.append((step(X), v.value()))
         del kept[:-50]
+        yield
+
+
+@workload(5_000, 100, "replays", threads=2)
+def replays_on_large_arrays_and_two_threads() -> Iterator[None]:
+    model = keras.Sequential([layers.Dense(256, activation="relu"), layers.LayerNormalization(), layers.Dense(4)])
+    step, x, y = tf.function(training_step(model)), tf.ones((300, 200)), tf.zeros(300, tf.int32)
+    while True:
+        step(x, y)
         yield
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 
-from tests.reliability.random_programs.builder import Builder, Unfit, each, kind
+from tests.reliability.random_programs.builder import INTEGERS, Builder, Unfit, each, kind
 from tests.reliability.random_programs.elementwise import last_is_fixed
 
 
 @kind(3)
-def flat(b: Builder) -> None:
+def flattened(b: Builder) -> None:
     x = b.pick()
     b.let(f"tf.reshape({x.name}, [-1])", each(lambda s: (math.prod(s),), x), x.bound)
 
@@ -164,7 +164,7 @@ def stacked(b: Builder) -> None:
 
 
 @kind(3)
-def parted(b: Builder) -> None:
+def split_and_joined(b: Builder) -> None:
     """Parts of a value, put together in another order or added up."""
     x = b.pick(lambda x: any(p[0] == p[1] and p[0] >= 2 for p in zip(*x.shapes, strict=True)))
     axes = [i for i, p in enumerate(zip(*x.shapes, strict=True)) if p[0] == p[1] and p[0] >= 2]
@@ -229,7 +229,7 @@ def gathered(b: Builder) -> None:
     """Rows or elements by constant or given places, some of them twice."""
     x = b.pick(lambda x: x.rank > 0 and 0 not in x.least)
     axis = b.rng.randrange(x.rank)
-    ids = [value for value in b.pool if value.dtype == "int32" and value.bound <= x.least[axis] and value.rank == 1]
+    ids = [value for value in b.pool if value.dtype in INTEGERS and value.bound <= x.least[axis] and value.rank == 1]
     if ids and b.rng.random() < 0.6:
         i = b.rng.choice(ids)
         shapes = each(lambda s, t: (*s[:axis], *t, *s[axis + 1 :]), x, i)
@@ -243,7 +243,7 @@ def gathered(b: Builder) -> None:
 @kind(2)
 def embedded(b: Builder) -> None:
     """Rows of a table by ids, some of them twice."""
-    i = b.pick(dtype="int32")
+    i = b.pick_integers()
     width = b.rng.choice([2, 3, 4])
     table = b.variable((int(i.bound), width))
     text = b.rng.choice(
@@ -255,7 +255,7 @@ def embedded(b: Builder) -> None:
 @kind(3)
 def scattered(b: Builder) -> None:
     """Rows added up or put by ids, some of them twice."""
-    i = b.pick(lambda i: i.rank == 1, dtype="int32")
+    i = b.pick_integers(lambda i: i.rank == 1)
     x = b.pick(lambda x: x.rank > 0 and [s[0] for s in x.shapes] == [s[0] for s in i.shapes])
     n = int(i.bound)
     rest = each(lambda s: (n, *s[1:]), x)
@@ -281,14 +281,14 @@ def scattered(b: Builder) -> None:
 
 
 @kind(1)
-def put(b: Builder) -> None:
+def tensor_scatter(b: Builder) -> None:
     x = b.pick(lambda x: x.rank > 0 and x.least[0] >= 2)
     name = b.rng.choice(["tf.tensor_scatter_nd_update", "tf.tensor_scatter_nd_sub", "tf.tensor_scatter_nd_add"])
     b.let(f"{name}({x.name}, [[0], [1]], 0.5 * {x.name}[:2])", x.shapes, 2 * x.bound)
 
 
 @kind(2)
-def greatest(b: Builder) -> None:
+def top_k(b: Builder) -> None:
     x = b.pick(lambda x: x.rank > 0 and last_is_fixed(x) and x.shapes[0][-1] >= 2)
     last = x.shapes[0][-1]
     if b.rng.random() < 0.5:
@@ -312,7 +312,7 @@ def masked(b: Builder) -> None:
 
 
 @kind(1)
-def triangle(b: Builder) -> None:
+def band_or_diagonal(b: Builder) -> None:
     x = b.pick(lambda x: x.rank >= 2 and 0 not in x.least)
     square = all(s[-1] == s[-2] for s in x.shapes)
     text = b.rng.choice(
@@ -334,9 +334,9 @@ def triangle(b: Builder) -> None:
 def cast(b: Builder) -> None:
     """There and back through another dtype."""
     x = b.pick()
-    narrow = {"float64": "float32"}.get(b.float, "bfloat16")
+    narrow = {"float64": "float32", "float32": "bfloat16"}.get(b.float, "float32")
     form = b.rng.randrange(4)
-    if form == 0 and (b.float != "float64" or b.narrow):
+    if form == 0 and (b.float != "float64" or b.mixed):
         text = f"tf.cast(tf.cast({x.name}, tf.{narrow}), {x.name}.dtype)"
     elif form == 1 and b.float != "float64":
         text = f"tf.cast(tf.cast({x.name}, tf.float64) * 0.5, {x.name}.dtype)"
@@ -356,9 +356,9 @@ def cast(b: Builder) -> None:
 
 
 @kind(1.5)
-def ids(b: Builder) -> None:
+def integer_arithmetic(b: Builder) -> None:
     """Whole numbers made of whole numbers."""
-    i = b.pick(dtype="int32")
+    i = b.pick_integers()
     n = int(i.bound)
     text = b.rng.choice(
         [
@@ -372,4 +372,4 @@ def ids(b: Builder) -> None:
             "tf.concat([{i}, {i}[:1]], 0)[:-1]",
         ]
     )
-    b.let(text.format(i=i.name, n=n), i.shapes, n, "int32")
+    b.let(text.format(i=i.name, n=n), i.shapes, n, i.dtype)

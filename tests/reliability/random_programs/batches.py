@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -17,12 +18,18 @@ from fastgrad.kernels.building import cache
 from tests.reliability.random_programs.check import Result, checked
 from tests.reliability.random_programs.generator import program_of
 from tests.reliability.random_programs.program import Program
-from tests.reliability.random_programs.reached import Reached
+from tests.reliability.random_programs.reached import Reached, statement_name
 from tests.reliability.random_programs.referee import ROOT, Referee
 from tests.reliability.random_programs.shrink import smaller
 
 BATCH = 500
 """Programs of a process: LLVM keeps about 85 kB of each kernel that it has compiled."""
+
+SOURCES = (ROOT / "src" / "fastgrad", Path(__file__).parent)
+"""Folders whose content decides what a batch of programs gives."""
+
+EXCUSED = 0.02
+"""Share of the programs of a run that may raise, or whose differences may be excused by rounding."""
 
 SHRINKING = 90.0
 """Seconds that making a program smaller may take."""
@@ -48,6 +55,7 @@ def batch(first: int, count: int, python: str | None) -> dict[str, Any]:
             program = program_of(seed)
             result = checked(program, referee)
             _add(figures, program, result)
+            reached.counts.update({statement_name(kind) for kind in {s.kind for s in program.statements}})
             if result.failure:
                 failures.append(_failure(program, result, referee))
                 print(
@@ -57,21 +65,40 @@ def batch(first: int, count: int, python: str | None) -> dict[str, Any]:
                 )
     if referee is not None:
         referee.close()
-    figures["seconds of one processor"] = round(time.process_time() - start)
+    figures["CPU seconds"] = round(time.process_time() - start)
     return {"figures": figures, "reached": reached.counts, "failures": failures}
 
 
 def _add(figures: Counter[str], program: Program, result: Result) -> None:
     figures["programs"] += 1
     figures["operations"] += len(program.statements)
-    figures["programs also run on TensorFlow"] += result.refereed
-    figures["programs over rows at once"] += program.form == "map"
+    figures["programs compared with TensorFlow"] += result.refereed
+    figures["programs without a gradient in TensorFlow"] += result.without_gradient
+    figures["programs under vectorized_map"] += program.form == "map"
     figures["programs with gradients"] += bool(program.gradient)
     figures["programs with an optimizer"] += bool(program.optimizer)
-    figures["programs compiled as if arrays were large"] += program.small
-    figures["programs that raise"] += bool(result.raised)
-    figures["programs whose rounding explains a difference"] += bool(result.rounding)
+    figures["programs with an optimizer, compared with TensorFlow"] += bool(program.optimizer) and result.refereed
+    figures["programs compiled with the decisions for large arrays"] += program.small
+    figures[f"programs in {program.dtype}"] += 1
+    figures["programs with mixed_bfloat16 or mixed_float16"] += "mixed_" in program.source()
+    figures["programs with int64"] += "int64" in "".join(program.calls)
+    figures[RAISING] += bool(result.raised)
+    figures[ROUNDING] += bool(result.rounding)
+    figures[UNDECIDED] += bool(result.undecided)
     figures["programs that differ"] += bool(result.failure)
+
+
+RAISING = "programs that raise"
+ROUNDING = "programs whose rounding explains a difference"
+UNDECIDED = "programs whose rounding decides whether a call raises"
+
+
+def not_compared_in_full(figures: Mapping[str, int]) -> list[str]:
+    """The figures of programs that raise, or whose differences are excused, that are more than `EXCUSED` of all programs, in words."""
+    most = max(3, EXCUSED * figures["programs"])
+    return [
+        f"{figures[name]} {name}, at most {most:g}" for name in (RAISING, ROUNDING, UNDECIDED) if figures[name] > most
+    ]
 
 
 def _failure(program: Program, result: Result, referee: Referee | None) -> dict[str, Any]:
@@ -97,12 +124,14 @@ def many(first: int, count: int, python: str | None, processes: int, journal: Pa
     Args:
         first, count, python: see `batch`.
         processes: how many work side by side.
-        journal: a file of the batches that are done, a line each; a run that was stopped goes on after them.
+        journal: a file of the batches that are done, a line each; a run that was stopped goes on after them. A line counts only for the
+            sources and the referee that it was written with.
     """
+    run = {"sources": sources_digest(), "referee": python is not None}
     done = {}
     if journal is not None and journal.exists():
         lines = map(json.loads, journal.read_text(encoding="utf-8").splitlines())
-        done = {(line["first"], line["count"]): line for line in lines}
+        done = {(line["first"], line["count"]): line for line in lines if run.items() <= line.items()}
     batches = [(start, min(BATCH, first + count - start)) for start in range(first, first + count, BATCH)]
     waiting = iter([seeds for seeds in batches if seeds not in done])
     running: dict[subprocess.Popen[str], tuple[int, int]] = {}
@@ -120,11 +149,21 @@ def many(first: int, count: int, python: str | None, processes: int, journal: Pa
             lines = text.splitlines()
             if process.returncode or not lines:
                 raise RuntimeError(f"the programs from seed {seeds[0]} ended with exit code {process.returncode}")
-            result = {"first": seeds[0], "count": seeds[1], **json.loads(lines[-1])}
+            result = {"first": seeds[0], "count": seeds[1], **run, **json.loads(lines[-1])}
             results.append(result)
-            if journal is not None:
+            if journal is not None and sources_digest() == run["sources"]:
                 with journal.open("a", encoding="utf-8") as file:
                     file.write(json.dumps(result) + "\n")
+
+
+def sources_digest() -> str:
+    """A hash of the names and contents of all files in `SOURCES`."""
+    digest = hashlib.sha256()
+    for folder in SOURCES:
+        for path in sorted(path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts):
+            digest.update(f"{path.relative_to(ROOT)} {path.stat().st_size} ".encode())
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 def _started(first: int, count: int, python: str | None) -> subprocess.Popen[str]:

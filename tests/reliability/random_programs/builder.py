@@ -9,8 +9,11 @@ import numpy as np
 
 from tests.reliability.random_programs.program import Shapes, Statement, Value
 
-LARGE = 40.0
-"""Values that may be larger are made smaller: differences by rounding grow with them."""
+LARGE = {"float16": 6.0}
+"""Values that may be larger than this, or 40, are made smaller: differences by rounding grow with them, and float16 ends at 65,504."""
+
+HALVES = ("float16", "bfloat16")
+INTEGERS = ("int32", "int64")
 
 MOST_ELEMENTS, MOST_DIMENSIONS = 400, 4
 
@@ -47,6 +50,7 @@ class Builder:
         plain: whether element-wise expressions are few and simple: most of what such programs fuse was compiled for another one.
         pure: whether the step must have no effects and no branches on values.
         referee: whether TensorFlow gives the same numbers.
+        mixed: the policy of layers with mixed precision, if there are any.
     """
 
     def __init__(self, rng: random.Random, dtype: str, pure: bool, plain: bool) -> None:
@@ -60,7 +64,7 @@ class Builder:
         self.state: list[str] = []
         self.variables: list[Value] = []
         self.referee = True
-        self.narrow = False
+        self.mixed = ""
         self._number = 0
         self.kind = ""
 
@@ -75,6 +79,13 @@ class Builder:
         if self.rng.random() < 0.5:
             return choice[-1]
         return self.rng.choice(choice)
+
+    def pick_integers(self, fits: Callable[[Value], bool] = lambda value: True) -> Value:
+        """A value of integers of the pool."""
+        choice = [value for value in self.pool if value.dtype in INTEGERS and fits(value)]
+        if not choice:
+            raise Unfit
+        return choice[-1] if self.rng.random() < 0.5 else self.rng.choice(choice)
 
     def other(self, x: Value, fits: Callable[[Value], bool] = lambda value: True) -> Value:
         """A value that broadcasts with x."""
@@ -103,7 +114,7 @@ class Builder:
         name = self.name()
         dtype = dtype or self.float
         lines = [line.replace("{y}", name) for line in lines]
-        if dtype.startswith(("float", "bfloat")) and bound > LARGE:
+        if dtype.startswith(("float", "bfloat")) and bound > LARGE.get(dtype, 40.0):
             smaller = self.rng.choice(["tf.tanh({y} * {k})", "{y} * {k}"])
             lines.append(f"{name} = {smaller.format(y=name, k=float(f'{1 / bound:.2g}'))}")
             bound = 2.0

@@ -18,8 +18,6 @@ def difference(got: Sequence[Outcome], wanted: Sequence[Outcome], tolerance: flo
             return f"call {number}: {a.error or 'no error'} instead of {b.error or 'no error'}\n{a.text}{b.text}"
         if len(a.values) != len(b.values) or len(a.state) != len(b.state):
             return f"call {number}: {len(a.values)} results instead of {len(b.values)}"
-        if a.error:
-            continue
         for what, ours, theirs in (("result", a.values, b.values), ("state", a.state, b.state)):
             for position, (x, y) in enumerate(zip(ours, theirs, strict=True)):
                 text = _difference(x, y, tolerance)
@@ -49,8 +47,8 @@ def agree(x: np.ndarray, y: np.ndarray, tolerance: float) -> bool:
     return np.allclose(x, y, rtol=tolerance, atol=0.1 * tolerance * scale + 1e-5 * tolerance, equal_nan=True)
 
 
-def spread(runs: Sequence[Sequence[Outcome]], wanted: Sequence[Outcome]) -> list[list[np.ndarray | None]] | None:
-    """How far runs that round otherwise are from a run, for each value; None if they take other ways."""
+def spread(runs: Sequence[Sequence[Outcome]], wanted: Sequence[Outcome]) -> list[list[np.ndarray | None]]:
+    """The distance of runs that round differently from a run, for each value of each call; up to a call that ends differently in one of them."""
     found: list[list[np.ndarray | None]] = []
     for number, outcome in enumerate(wanted):
         row: list[np.ndarray | None] = []
@@ -58,7 +56,7 @@ def spread(runs: Sequence[Sequence[Outcome]], wanted: Sequence[Outcome]) -> list
             most = None
             for run in runs:
                 if number >= len(run) or run[number].error != outcome.error:
-                    return None
+                    return found
                 x = [*run[number].values, *run[number].state][position]
                 if x is None or y is None or x.array.shape != y.array.shape or y.array.dtype.kind not in "fc":
                     continue
@@ -70,12 +68,10 @@ def spread(runs: Sequence[Sequence[Outcome]], wanted: Sequence[Outcome]) -> list
     return found
 
 
-def explained(got: Sequence[Outcome], wanted: Sequence[Outcome], away: list[list[np.ndarray | None]] | None) -> bool:
-    """Whether a difference is no more than what other rounding makes of the program."""
-    if [a.error for a in got] != [b.error for b in wanted]:
+def explained(got: Sequence[Outcome], wanted: Sequence[Outcome], away: list[list[np.ndarray | None]]) -> bool:
+    """Whether a difference is at most the effect of other rounding, in the calls that `away` has; see `spread`."""
+    if [a.error for a in got][: len(away)] != [b.error for b in wanted][: len(away)]:
         return False
-    if away is None:
-        return True
     for a, b, row in zip(got, wanted, away, strict=False):
         if len(a.values) != len(b.values):
             return False

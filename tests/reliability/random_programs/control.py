@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.reliability.random_programs.builder import Builder, Unfit, each, kind, together
+from tests.reliability.random_programs.builder import HALVES, Builder, Unfit, each, kind, together
 from tests.reliability.random_programs.elementwise import unary_of
 from tests.reliability.random_programs.program import Value
 
@@ -36,7 +36,7 @@ def _impure(b: Builder) -> None:
 
 
 @kind(3)
-def if_else(b: Builder) -> None:
+def if_statement(b: Builder) -> None:
     _impure(b)
     x = b.pick()
     first, bound = _chain(b, x.name, x.bound)
@@ -50,7 +50,7 @@ def if_else(b: Builder) -> None:
 
 
 @kind(2)
-def while_(b: Builder) -> None:
+def while_statement(b: Builder) -> None:
     _impure(b)
     x = b.pick(lambda x: 0 not in x.least)
     y = b.rng.choice(["{y} * 0.4", "{y} * 0.3 + 0.01", "tf.tanh({y}) * 0.5"])
@@ -58,7 +58,7 @@ def while_(b: Builder) -> None:
 
 
 @kind(1.5)
-def for_(b: Builder) -> None:
+def for_statement(b: Builder) -> None:
     _impure(b)
     x = b.pick(lambda x: 0 not in x.least)
     n = f"tf.minimum(tf.reduce_sum(tf.cast({x.name} > 0.1, tf.int32)), 3)"
@@ -93,7 +93,7 @@ def cond(b: Builder) -> None:
 
 
 @kind(1)
-def switch(b: Builder) -> None:
+def switch_case(b: Builder) -> None:
     x = b.pick(lambda x: 0 not in x.least)
     branches = ", ".join([f"lambda: {_chain(b, x.name, x.bound)[0]}" for _ in range(3)])
     test = f"tf.cast(tf.reduce_max({x.name}) > 0.537, tf.int32) + tf.cast(tf.reduce_min({x.name}) > -0.537, tf.int32)"
@@ -116,7 +116,7 @@ def while_loop(b: Builder) -> None:
 
 
 @kind(1.5)
-def collected(b: Builder) -> None:
+def tensor_array(b: Builder) -> None:
     """A loop that writes to a TensorArray, and reads from it."""
     x = b.pick(lambda x: x.rank < 3 and 0 not in x.least)
     reads = b.rng.random() < 0.4
@@ -147,7 +147,7 @@ def scan(b: Builder) -> None:
 
 
 @kind(2)
-def mapped(b: Builder) -> None:
+def map_over_rows(b: Builder) -> None:
     """A function of each row."""
     x = b.pick(lambda x: x.rank > 1 and 0 not in x.least)
     body = b.rng.choice(
@@ -168,7 +168,7 @@ def mapped(b: Builder) -> None:
 
 
 @kind(2.5)
-def nested(b: Builder) -> None:
+def nested_function(b: Builder) -> None:
     """A call of another function, which may change a variable."""
     x, y = b.pick(), b.pick(lambda y: 0 not in y.least)
     name = b.name("inner")
@@ -190,7 +190,7 @@ def nested(b: Builder) -> None:
 
 
 @kind(1.5)
-def own_gradient(b: Builder) -> None:
+def custom_gradient(b: Builder) -> None:
     x = b.pick()
     form = b.rng.randrange(4)
     name = b.name("own")
@@ -227,7 +227,7 @@ def own_gradient(b: Builder) -> None:
 
 
 @kind(2.5)
-def slope(b: Builder) -> None:
+def inner_gradient(b: Builder) -> None:
     """A gradient inside of the step."""
     x = b.pick()
     chain, _ = _chain(b, x.name, x.bound)
@@ -244,7 +244,8 @@ def slope(b: Builder) -> None:
 
 
 @kind(1)
-def second_slope(b: Builder) -> None:
+def inner_second_gradient(b: Builder) -> None:
+    """A second derivative inside of the step, of a power above 4: TensorFlow's fourth derivative of x ** 3 at 0 is NaN."""
     x = b.pick()
     chain, _ = _chain(b, x.name, x.bound)
     t, u = b.name("t"), b.name("t")
@@ -253,7 +254,7 @@ def second_slope(b: Builder) -> None:
         f"    {u}.watch({x.name})",
         f"    with tf.GradientTape() as {t}:",
         f"        {t}.watch({x.name})",
-        f"        {{y}} = tf.reduce_sum(tf.tanh({chain}) ** 3)",
+        f"        {{y}} = tf.reduce_sum(tf.tanh({chain}) ** 5)",
         f"    {{y}} = {t}.gradient({{y}}, {x.name}, unconnected_gradients='zero')",
         f"{{y}} = tf.atan({u}.gradient({{y}}, {x.name}, unconnected_gradients='zero'))",
     ]
@@ -285,7 +286,7 @@ def jacobian(b: Builder) -> None:
 
 
 @kind(0.7)
-def pushed_forward(b: Builder) -> None:
+def forward_accumulation(b: Builder) -> None:
     x = b.pick()
     chain, _ = _chain(b, x.name, x.bound)
     a = b.name("t")
@@ -301,10 +302,10 @@ def pushed_forward(b: Builder) -> None:
 
 
 @kind(1)
-def drawn(b: Builder) -> None:
+def random_draw(b: Builder) -> None:
     """Random numbers, which TensorFlow draws differently."""
     _impure(b)
-    if b.float == "bfloat16":
+    if b.float in HALVES:
         raise Unfit
     x = b.pick()
     b.setup["generator"] = ("generator = tf.random.Generator.from_seed(7)",)
@@ -320,7 +321,7 @@ def drawn(b: Builder) -> None:
 
 
 @kind(0.3)
-def printed_size(b: Builder) -> None:
+def python_size(b: Builder) -> None:
     """Python numbers made of shapes and of values."""
     _impure(b)
     x = b.pick(lambda x: x.rank > 0 and 0 not in x.least)
@@ -345,7 +346,7 @@ def python_number(b: Builder) -> None:
 
 
 @kind(1)
-def structured(b: Builder) -> None:
+def nested_structures(b: Builder) -> None:
     """A function of nested values, which gives some."""
     x = b.pick()
     y = b.other(x)

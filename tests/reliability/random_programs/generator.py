@@ -12,11 +12,11 @@ from tests.reliability.random_programs import (  # noqa: F401 - they add kinds
     layers,
     state,
 )
-from tests.reliability.random_programs.builder import Builder, numpy_name
+from tests.reliability.random_programs.builder import HALVES, INTEGERS, Builder, numpy_name
 from tests.reliability.random_programs.program import Program, Value
 
 BATCHES = [(2, 3), (4, 1), (3, 3), (5, 8), (1, 2), (16, 17), (6, 6)]
-TOLERANCES = {"float64": 1e-9, "float32": 2e-4, "bfloat16": 5e-2}
+TOLERANCES = {"float64": 1e-9, "float32": 2e-4, "float16": 1e-2, "bfloat16": 5e-2}
 SHAPES = [
     ("n",),
     ("n", 3),
@@ -36,7 +36,7 @@ SHAPES = [
 def program_of(seed: int) -> Program:
     """The program of a seed."""
     rng = random.Random(seed)
-    dtype = rng.choices(["float64", "float32", "bfloat16"], [80, 16, 4])[0]
+    dtype = rng.choices(["float64", "float32", "bfloat16", "float16"], [66, 26, 4, 4])[0]
     form = "map" if rng.random() < 0.12 else "step"
     plain = rng.random() < 0.75
     b = Builder(rng, dtype, form == "map", plain)
@@ -63,7 +63,7 @@ def program_of(seed: int) -> Program:
         b.setup["optimizer"] = (f"optimizer = tf.keras.optimizers.{rng.choice(OPTIMIZERS)}",)
     if gradient == "second" and any("normalized" in s.kind for s in b.statements):
         b.referee = False  # Keras's second derivatives of normalizations are not those of central differences
-    tolerance = TOLERANCES["bfloat16" if b.narrow else dtype]
+    tolerance = TOLERANCES[b.mixed.removeprefix("mixed_") or dtype]
     return Program(
         seed, tuple(b.statements), tuple(arguments), b.setup, returned, _calls(rng, arguments, sizes, form), tolerance,
         gradient, targets, form, b.referee, tuple(b.state), optimizer, rng.random() < 0.25,
@@ -103,7 +103,14 @@ def _arguments(rng: random.Random, dtype: str, sizes: tuple[int, int]) -> list[V
     if len(values) < 3 and rng.random() < 0.15:
         values.append(Value(f"x{len(values)}", "python", ((), ()), 2.0))
     if rng.random() < 0.35:
-        values.append(Value(f"x{len(values)}", "int32", ((sizes[0],), (sizes[1],)), rng.choice([2.0, 3.0, 5.0])))
+        values.append(
+            Value(
+                f"x{len(values)}",
+                rng.choice(["int32", "int32", "int64"]),
+                ((sizes[0],), (sizes[1],)),
+                rng.choice([2.0, 3.0, 5.0]),
+            )
+        )
     return values
 
 
@@ -116,7 +123,7 @@ def _returned(rng: random.Random, made: list[Value]) -> tuple[str, ...]:
 
 
 def _target(rng: random.Random, value: Value) -> str:
-    name = f"tf.cast({value.name}, tf.float32)" if value.dtype == "bfloat16" else value.name
+    name = f"tf.cast({value.name}, tf.float32)" if value.dtype in HALVES else value.name
     return rng.choice(["tf.reduce_sum(tf.sin({x}))", "tf.reduce_mean(tf.square({x}))", "tf.reduce_sum({x})"]).format(
         x=name
     )
@@ -149,8 +156,9 @@ def _array(rng: random.Random, value: Value, shape: tuple[int, ...], form: str) 
     sizes = ", ".join(map(str, shape))
     if value.dtype == "python":
         return rng.choice(["0.5", "2.0", "1.0"])
-    if value.dtype == "int32":
-        return f"whole({seed}, {int(value.bound)}, {sizes})"
+    if value.dtype in INTEGERS:
+        option = "" if value.dtype == "int32" else f", dtype={value.dtype!r}"
+        return f"whole({seed}, {int(value.bound)}, {sizes}{option})"
     scale = rng.choice(["", "", " * 0.5", " * 0.1"])
     dtype = numpy_name(value.dtype)
     option = "" if dtype == "float64" else f", dtype={dtype!r}"

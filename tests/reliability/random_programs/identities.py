@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.reliability.random_programs.builder import Builder, Unfit, kind
+from tests.reliability.random_programs.builder import HALVES, Builder, Unfit, kind
 
 FLOATS = [
     "{x} + tf.constant(-0.0, {x}.dtype)",
@@ -55,7 +55,8 @@ WHOLE = [
     "tf.bitwise.bitwise_or({i}, {i})",
     "tf.bitwise.bitwise_and({i}, {i})",
     "tf.bitwise.invert(tf.bitwise.invert({i}))",
-    "tf.cast(tf.cast({i}, tf.int64), tf.int32)",
+    "tf.cast(tf.cast({i}, tf.int64), {i}.dtype)",
+    "tf.cast(tf.cast({i}, tf.int32), {i}.dtype)",
     "{i} * 1",
 ]
 
@@ -64,7 +65,7 @@ WHOLE = [
 def identity(b: Builder) -> None:
     x = b.pick()
     text = b.rng.choice(FLOATS)
-    if "rint" in text and x.dtype == "bfloat16":
+    if "rint" in text and x.dtype in HALVES:
         raise Unfit
     dtype = "float64" if "complex" in text else None
     text = text.format(x=x.name)
@@ -72,16 +73,16 @@ def identity(b: Builder) -> None:
 
 
 @kind(1.5)
-def whole_identity(b: Builder) -> None:
-    i = b.pick(dtype="int32")
-    b.let(b.rng.choice(WHOLE).format(i=i.name), i.shapes, i.bound, "int32")
+def integer_identity(b: Builder) -> None:
+    i = b.pick_integers()
+    b.let(b.rng.choice(WHOLE).format(i=i.name), i.shapes, i.bound, i.dtype)
 
 
 @kind(0.3)
-def in_python(b: Builder) -> None:
+def numpy_function(b: Builder) -> None:
     """What has no kernels, and splits a program into native stretches."""
     x = b.pick()
-    if b.pure or x.dtype == "bfloat16":
+    if b.pure or x.dtype in HALVES:
         raise Unfit
     b.let(
         f"tf.ensure_shape(tf.numpy_function(lambda a: np.asarray(a * 0.5), [{x.name}], {x.name}.dtype), {x.name}.shape)",
@@ -91,10 +92,10 @@ def in_python(b: Builder) -> None:
 
 
 @kind(0.4)
-def own_formula(b: Builder) -> None:
+def elementwise_formula(b: Builder) -> None:
     """A function of numbers that the user wrote."""
     x = b.pick()
-    if x.dtype == "bfloat16":
+    if x.dtype in HALVES:
         raise Unfit
     name = b.name("formula")
     b.setup[name] = ("@tf.elementwise", f"def {name}(x):", "    if x > 0:", "        return x", "    return 0.1 * x")

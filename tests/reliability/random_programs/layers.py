@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from tests.reliability.random_programs.builder import Builder, Unfit, each, kind
+from tests.reliability.random_programs.builder import HALVES, Builder, Unfit, each, kind
 from tests.reliability.random_programs.elementwise import last_is_fixed
 from tests.reliability.random_programs.program import Shapes, Value
 
+MIXED = 0.85
+"""Share of the layers of float32 programs that have a policy of mixed precision."""
 
-def _layer(b: Builder, made: str, *shapes: tuple[int | None, ...]) -> str:
-    """The name of a layer with weights that follow from their places."""
+
+def _layer(b: Builder, made: str, *shapes: tuple[int | None, ...], mixed: bool = True) -> str:
+    """The name of a layer with weights that follow from their places; `mixed` is whether it may have a policy of mixed precision."""
     name = b.name("layer")
     policy = b.float
-    if b.float == "float32" and b.rng.random() < 0.3:
-        policy = "mixed_bfloat16"
+    if mixed and b.float == "float32" and b.rng.random() < MIXED:
+        policy = b.mixed or b.rng.choice(["mixed_bfloat16", "mixed_float16"])
+        b.mixed = policy
     separator = "" if made.endswith("(") else ", "
     b.setup[name] = (
         f"{name} = filled(tf.keras.layers.{made}{separator}dtype={policy!r}), {', '.join(map(str, shapes))})",
     )
     b.state.append(name)
-    b.narrow = b.narrow or policy.startswith("mixed")
     return name
 
 
@@ -35,7 +38,9 @@ def dense_layer(b: Builder) -> None:
     x = _batched(b, b.rng.choice([2, 2, 3]))
     units = b.rng.choice([2, 3, 4, 8])
     activation = b.rng.choice(["None", "'relu'", "'tanh'", "'gelu'", "'softmax'", "'sigmoid'"])
-    name = _layer(b, f"Dense({units}, activation={activation}", (None, *[None] * (x.rank - 2), x.shapes[0][-1]))
+    shape = (None, *[None] * (x.rank - 2), x.shapes[0][-1])
+    # TensorFlow rounds inside of softmax's gradient, where large terms cancel.
+    name = _layer(b, f"Dense({units}, activation={activation}", shape, mixed="softmax" not in activation)
     _call(b, name, x, each(lambda s: (*s[:-1], units), x), 0.4 * x.bound * x.shapes[0][-1] + 1)
 
 
@@ -131,7 +136,7 @@ def pooled(b: Builder) -> None:
 
 
 @kind(1)
-def image(b: Builder) -> None:
+def outer_image(b: Builder) -> None:
     """An image of four dimensions, made of what there is."""
     x = b.pick(lambda x: x.rank == 2 and 0 not in x.least and x.elements <= 40)
     b.let(
@@ -143,8 +148,8 @@ def image(b: Builder) -> None:
 
 @kind(1)
 def recurrent(b: Builder) -> None:
-    if b.float == "bfloat16":
-        raise Unfit  # TensorFlow makes no orthogonal matrices of it
+    if b.float in HALVES:
+        raise Unfit  # TensorFlow makes no orthogonal matrices of them
     x = _batched(b, 3)
     units = b.rng.choice([2, 3])
     kind_ = b.rng.choice(["LSTM", "GRU", "SimpleRNN"])
@@ -171,7 +176,7 @@ def attention(b: Builder) -> None:
 
 @kind(1)
 def embedding_layer(b: Builder) -> None:
-    i = b.pick(dtype="int32")
+    i = b.pick_integers()
     width = b.rng.choice([2, 4])
     name = _layer(b, f"Embedding({int(i.bound)}, {width}", (None,))
     b.let(f"tf.cast({name}({i.name}), tf.{b.float})", each(lambda s: (*s, width), i), 0.4)

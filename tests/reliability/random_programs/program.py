@@ -17,8 +17,8 @@ def numbers(seed, *shape, dtype="float64"):
     return np.clip(np.random.default_rng(seed).normal(size=shape), -3, 3).astype(dtype)
 
 
-def whole(seed, limit, *shape):
-    return np.random.default_rng(seed).integers(0, limit, size=shape, dtype=np.int32)
+def whole(seed, limit, *shape, dtype="int32"):
+    return np.random.default_rng(seed).integers(0, limit, size=shape, dtype=dtype)
 
 
 def filled(layer, *shapes):
@@ -165,7 +165,7 @@ class Program:
         """The module, without its prelude: `make(function)` and `calls()`.
 
         Args:
-            noisy: whether the values of statements are given to a function `rounded`.
+            noisy: whether the values of statements are given to a function `rounded`, with the dtype in which they were computed.
         """
         step = self._step(noisy)
         text = "\n".join(step)
@@ -186,12 +186,19 @@ class Program:
                 lines[:0] = group
         return lines
 
+    def _computed_in(self, statement: Statement) -> str:
+        """The dtype in which a statement is computed: the compute dtype of a layer with mixed precision, or that of its value."""
+        layers = [self.setup[name] for name in re.findall(r"\blayer\d+\b", " ".join(statement.lines))]
+        mixed = re.search(r"mixed_(\w+)", " ".join([line for lines in layers for line in lines]))
+        return mixed[1] if mixed else statement.value.dtype
+
     def _step(self, noisy: bool) -> list[str]:
         body = []
         for statement in self.statements:
             body += statement.lines
             if noisy and statement.value.dtype.startswith(("float", "bfloat")):
-                body.append(f"{statement.value.name} = rounded({statement.value.name})")
+                value = statement.value.name
+                body.append(f"{value} = rounded({value}, {self._computed_in(statement)!r})")
         names = ", ".join(argument.name for argument in self.arguments)
         head = [f"{a.name} = tf.convert_to_tensor({a.name})" for a in self.arguments if a.dtype != "python"]
         sources = [a.name for a in self.arguments if a.dtype.startswith(("float", "bfloat"))]
@@ -233,6 +240,11 @@ class Program:
     @property
     def size(self) -> int:
         return len(self.source())
+
+    @property
+    def dtype(self) -> str:
+        """The dtype of most values."""
+        return next(a.dtype for a in self.arguments if a.dtype.startswith(("float", "bfloat")))
 
 
 def indented(lines: list[str]) -> list[str]:

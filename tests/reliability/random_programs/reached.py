@@ -14,6 +14,8 @@ from fastgrad.trace.graphs.graph import Graph, Kind, Node
 from fastgrad.trace.passes import pipeline, simplify_algebra
 from fastgrad.trace.programs import chains, frame, plan, program
 from fastgrad.trace.programs.places import InArena, InMemory, InObject
+from tests.reliability.random_programs import generator  # noqa: F401 - its modules add kinds of statements
+from tests.reliability.random_programs.builder import KINDS
 
 PASSES = (
     "put_off_transposes",
@@ -38,7 +40,7 @@ GROUPS = (
     "group: reduction along rows",
     "group: reduction across rows",
     "group: reduction in several phases",
-    "group: reduction of kept values",
+    "group: reduction with steps on its results",
     "group: input through a view",
     "group: input broadcast",
     "group: several results",
@@ -54,14 +56,14 @@ PLANS = (
     "plan: new value of a variable copied at the end",
     "plan: value of one variable saved for another",
     "plan: result over an input in the arena",
-    "plan: memory of the arena used again",
+    "plan: memory of the arena reused",
     "plan: alias of another value",
     "plan: scratch memory",
-    "plan: choice between ways",
+    "plan: guard that chooses a branch",
     "plan: node run as Python",
-    "plan: start of a result copied from an input",
+    "plan: result that starts as a copy of an input",
     "plan: chain of steps",
-    "plan: kernel behind a kernel",
+    "plan: kernel that launches another kernel",
 )
 
 
@@ -145,15 +147,15 @@ class Reached:
             if action.launches is None:
                 count["plan: node run as Python"] += 1
             else:
-                count["plan: kernel behind a kernel"] += any(
+                count["plan: kernel that launches another kernel"] += any(
                     type(operand).__name__ == "Launch"
                     for launch in action.launches.launches
                     for operand in launch.operands
                 )
-                count["plan: choice between ways"] += action.node.kind is Kind.GUARD
+                count["plan: guard that chooses a branch"] += action.node.kind is Kind.GUARD
             for place in action.outputs:
                 if isinstance(place, InArena):
-                    count["plan: memory of the arena used again"] += place.offset in offsets
+                    count["plan: memory of the arena reused"] += place.offset in offsets
                     offsets.add(place.offset)
                 elif isinstance(place, InObject) and action.node.payload is not None:
                     count["plan: result in the caller's array"] += 1
@@ -167,7 +169,9 @@ class Reached:
             elif "r" in fused.roles:
                 count["group: reduction along rows" if fused.roles[-1] == "r" else "group: reduction across rows"] += 1
                 count["group: reduction in several phases"] += len(emit_phases(fused)) > 1
-                count["group: reduction of kept values"] += any(step.kept and not step.reduces for step in fused.steps)
+                count["group: reduction with steps on its results"] += any(
+                    step.kept and not step.reduces for step in fused.steps
+                )
             else:
                 count["group: map"] += 1
                 count["group: map of several dimensions"] += len(fused.sizes) > 1
@@ -239,7 +243,7 @@ class Reached:
 
     def _acted(self, function: Any) -> Any:
         def counted(planner: Any, node: Node, form: Any) -> None:
-            self.counts["plan: start of a result copied from an input"] += bool(form is not None and form.starts_as)
+            self.counts["plan: result that starts as a copy of an input"] += bool(form is not None and form.starts_as)
             function(planner, node, form)
 
         return counted
@@ -265,12 +269,17 @@ def rule_name(row: str, rule: Any) -> str:
     return f"rule: {row}, {rule.__qualname__.partition('.')[0].strip('_').replace('_', ' ')}"
 
 
+def statement_name(kind: str) -> str:
+    """The name under which programs with a kind of statement are counted."""
+    return f"statement: {kind.replace('_', ' ')}"
+
+
 def names() -> list[str]:
     """All that must be reached."""
     passes = [f"pass: {p.__name__}" for p in pipeline.PASSES] + [f"pass: {name}" for name in PASSES]
     rules = [rule_name(row, rule) for row, rules in simplify_algebra.RULES.items() for rule in rules]
     kinds = [f"node: {kind.name.lower()}" for kind in Kind if kind is not Kind.GIVEN]  # those are inside of passes
-    return list(dict.fromkeys([*passes, *rules, *kinds, *GROUPS, *PLANS]))
+    return list(dict.fromkeys([*passes, *rules, *kinds, *GROUPS, *PLANS, *map(statement_name, KINDS)]))
 
 
 def _text(graph: Graph) -> list[tuple[int, int, int]]:

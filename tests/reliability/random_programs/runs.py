@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import linecache
 import traceback
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,12 +27,14 @@ class Outcome(NamedTuple):
         state: of variables and weights after it.
         error: the name of the class of what it raised.
         text: of the error, for reports.
+        before: the state before a call that raised.
     """
 
     values: list[Array | None]
     state: list[Array]
     error: str = ""
     text: str = ""
+    before: Sequence[Array] = ()
 
 
 def loaded(source: str, tf: Any, **names: Any) -> dict[str, Any]:
@@ -63,10 +66,13 @@ def run(source: str, tf: Any, function: Any = None, **names: Any) -> list[Outcom
     outcomes = []
     try:
         step, state = scope["make"](function or (lambda f: f))
+        before = [_array(tf, x) for x in state()]
         for arguments in scope["calls"]():
             outcomes.append(_called(tf, step, state, arguments))
             if outcomes[-1].error:
+                outcomes[-1] = outcomes[-1]._replace(before=before)
                 break
+            before = outcomes[-1].state
     finally:
         forget(scope)
     return outcomes
@@ -99,7 +105,7 @@ def rows(source: str, tf: Any, mapping: Any = None, **names: Any) -> list[Outcom
 def stacked(tf: Any, arguments: tuple[Any, ...]) -> list[Any]:
     """Two rows of each argument."""
     tensors = list(map(tf.convert_to_tensor, arguments))
-    return [tf.stack([x, x // 2 if x.dtype == tf.int32 else x * tf.cast(-0.5, x.dtype)]) for x in tensors]
+    return [tf.stack([x, x // 2 if x.dtype.is_integer else x * tf.cast(-0.5, x.dtype)]) for x in tensors]
 
 
 def _row_by_row(tf: Any, step: Any, arguments: Any) -> list[Any]:

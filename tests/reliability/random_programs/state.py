@@ -33,7 +33,7 @@ def _value_for(b: Builder, v: Value) -> str:
 
 
 @kind(3)
-def read(b: Builder) -> None:
+def read_variable(b: Builder) -> None:
     v = _variable(b)
     text = b.rng.choice(
         ["{v} * 1.0", "{v} + 0.5", "{v}.value()", "tf.convert_to_tensor({v})", "tf.identity({v})", "tf.tanh({v})"]
@@ -42,7 +42,7 @@ def read(b: Builder) -> None:
 
 
 @kind(5)
-def assign(b: Builder) -> None:
+def assign_variable(b: Builder) -> None:
     if b.pure:
         raise Unfit
     v = _variable(b)
@@ -67,7 +67,7 @@ def assign(b: Builder) -> None:
 
 
 @kind(2)
-def assign_part(b: Builder) -> None:
+def assign_slice(b: Builder) -> None:
     if b.pure:
         raise Unfit
     v = _variable(b, 1)
@@ -88,7 +88,7 @@ def assign_part(b: Builder) -> None:
 
 
 @kind(2)
-def swap(b: Builder) -> None:
+def swap_variables(b: Builder) -> None:
     """Two variables change places; one is read in between."""
     if b.pure:
         raise Unfit
@@ -117,7 +117,7 @@ def swap(b: Builder) -> None:
 
 
 @kind(0.7)
-def checked(b: Builder) -> None:
+def assertion(b: Builder) -> None:
     """A check that a later call may fail."""
     if b.pure:
         raise Unfit

@@ -1,18 +1,25 @@
 """Random programs give the same eager, compiled, over rows at once, and on TensorFlow."""
 
+import json
 import os
 import runpy
 import time
+from collections import Counter
 from pathlib import Path
+from unittest import mock
 
+import numpy as np
 import pytest
 
-from tests.reliability.random_programs.batches import batch, many
+from tests.reliability.random_programs import batches
+from tests.reliability.random_programs.batches import batch, many, not_compared_in_full
 from tests.reliability.random_programs.check import thresholds
+from tests.reliability.random_programs.comparison import difference, explained, spread
 from tests.reliability.random_programs.generator import program_of
 from tests.reliability.random_programs.program import Program
 from tests.reliability.random_programs.reached import names
 from tests.reliability.random_programs.referee import ROOT
+from tests.reliability.random_programs.runs import Array, Outcome
 from tests.reliability.random_programs.shrink import smaller
 
 FIRST, COUNT = 0, 20_000
@@ -34,20 +41,21 @@ def test_programs_that_failed_once(path, capsys):
 @pytest.mark.parametrize("part", range(PARTS))
 def test_fresh_programs(part, figure, full):
     if full:
-        return
+        pytest.skip("the long form runs programs of fixed seeds")
     chosen = os.environ.get("FASTGRAD_RANDOM_SEED")
     seed = int(chosen) if chosen else time.time_ns() // 1_000_000 % 10**9 * 1000
     first = seed + part * (FRESH // PARTS)
     print(f"seeds {first} to {first + FRESH // PARTS - 1}")
     result = batch(first, FRESH // PARTS, os.environ.get("FASTGRAD_REFEREE_PYTHON"))
     figure("programs", result["figures"]["programs"])
+    assert not_compared_in_full(result["figures"]) == []
     text = "\n\n".join([f"seed {f['seed']}, {f['against']}: {f['failure']}\n{f['text']}" for f in result["failures"]])
     assert not result["failures"], text
 
 
 def test_many_programs_reach_each_decision_of_the_compiler(full, figure):
     if not full:
-        return
+        pytest.skip("the long form runs them")
     journal = ROOT / ".cache" / "random_programs.jsonl"
     python = os.environ.get("FASTGRAD_REFEREE_PYTHON")
     result = many(FIRST, COUNT, python, os.cpu_count() or 1, journal)
@@ -57,6 +65,54 @@ def test_many_programs_reach_each_decision_of_the_compiler(full, figure):
         figure(name, result["reached"][name])
     assert not result["failures"], "\n\n".join([f["text"] for f in result["failures"]])
     assert [name for name in names() if not result["reached"][name]] == []
+    assert not_compared_in_full(result["figures"]) == []
+
+
+def test_a_journal_counts_only_for_the_sources_that_it_was_written_with(tmp_path):
+    journal = tmp_path / "journal.jsonl"
+    old = {"first": 0, "count": 1, "sources": "of another version", "referee": False}
+    old |= {"figures": {"programs": 7}, "reached": {}, "failures": []}
+    journal.write_text(json.dumps(old) + "\n")
+    assert many(0, 1, None, 1, journal)["figures"]["programs"] == 1
+    assert len(journal.read_text().splitlines()) == 2
+    with mock.patch.object(batches, "_started", side_effect=AssertionError("the batch runs again")):
+        assert many(0, 1, None, 1, journal)["figures"]["programs"] == 1
+        with pytest.raises(AssertionError, match="runs again"):
+            many(0, 1, "python", 1, journal)
+
+
+def test_the_digest_changes_with_each_source(tmp_path):
+    with mock.patch.multiple(batches, SOURCES=(tmp_path,), ROOT=tmp_path):
+        digests = [batches.sources_digest()]
+        for name, content in (("a.py", "x = 1"), ("a.py", "x = 2"), ("b.py", "")):
+            (tmp_path / name).write_text(content)
+            digests.append(batches.sources_digest())
+    assert len(set(digests)) == 4
+
+
+def test_excuses_have_a_bound():
+    figures = Counter({"programs": 500, batches.ROUNDING: 10, batches.RAISING: 10, batches.UNDECIDED: 0})
+    assert not_compared_in_full(figures) == []
+    figures[batches.ROUNDING] = 11
+    assert not_compared_in_full(figures) == ["11 programs whose rounding explains a difference, at most 10"]
+
+
+def outcome(value=1.0, state=0.0, error=""):
+    values = [] if error else [Array("float64", np.array(value))]
+    return Outcome(values, [Array("float64", np.array(state))], error)
+
+
+def test_state_after_an_error_is_compared():
+    assert difference([outcome(error="ValueError", state=1.0)], [outcome(error="ValueError")], 1e-9)
+
+
+def test_calls_before_one_that_rounding_makes_raise_are_compared():
+    raises = outcome(error="InvalidArgumentError")
+    own = [outcome(), outcome()]
+    away = spread([[outcome(), raises], own], own)
+    assert len(away) == 1
+    assert explained([outcome(), raises], own, away)
+    assert not explained([outcome(value=2.0), raises], own, away)
 
 
 def test_programs_follow_from_their_seed():

@@ -352,6 +352,7 @@ def test_trainable_toggled():
 
 
 def test_attributes_of_layers():
+    tf.keras.utils.set_random_seed(0)
     model = tf.keras.Sequential(
         [tf.keras.layers.Dropout(0.0), tf.keras.layers.Rescaling(2.0)]
         if hasattr(tf.keras.layers, "Rescaling")

@@ -191,3 +191,36 @@ def test_what_the_interpreter_says_of_fused_groups():
     x = np.linspace(-2, 2, 7)
     graph, _ = record(lambda x: tf.exp(-x * x) + x, x)
     np.testing.assert_array_equal(interpret(fuse(graph), [x])[0], interpret(graph, [x])[0])
+
+
+def test_steps_without_an_input_of_each_element_stand_before_the_loop():
+    rng = np.random.default_rng(0)
+    arrays = [rng.normal(size=shape) for shape in [(3, 4), (3, 1), ()]]
+
+    def program(a, column, scalar):
+        of_scalar, of_rows = tf.tanh(scalar) * 0.5, tf.exp(tf.broadcast_to(column, [3, 4])) + 1.0
+        return a * of_rows + of_scalar * a, tf.broadcast_to(of_scalar, [3, 4]) + 0.25
+
+    for node in (n for n in fuse(record(program, *arrays)[0]).nodes if n.kind is Kind.FUSED):
+        kernel = launches_of_group(node.payload).launches[0].kernel
+        lines = linecache.getlines(f"<fastgrad kernel {kernel.__self__.name}>")
+        inside = "".join([line for line in lines if "j" in line or line.startswith(" " * 12)])
+        assert "tanh" not in inside
+    for part in range(2):
+        compiled = tf.function(lambda *xs, part=part: program(*xs)[part])
+        for _ in range(3):
+            np.testing.assert_allclose(compiled(*map(tf.constant, arrays)), program(*arrays)[part], rtol=1e-14)
+
+
+def test_a_loop_over_a_scalar_of_float16_compiles_soon():
+    @tf.function
+    def step(x):
+        def body(i, y):
+            v.assign(v * 0.9 + 0.01 * tf.cast(i, v.dtype))
+            return i + 1, tf.tanh(-y + 0.1 * tf.reduce_mean(v))
+
+        return tf.while_loop(lambda i, y: i < 3, body, (0, tf.reduce_mean(x)))[1]
+
+    v = tf.Variable(np.float16(0.5))
+    found = [step(tf.ones([2, 3], "float16")).numpy() for _ in range(3)]
+    assert len(set(found)) == 3

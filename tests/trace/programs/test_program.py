@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 import fastgrad as tf
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.building.bounds import checks_bounds
+from fastgrad.operation import TABLE
 from fastgrad.trace.graphs.graph import Kind
 from fastgrad.trace.graphs.interpret import GuardError, interpret
-from fastgrad.trace.programs.program import Program
+from fastgrad.trace.programs.program import Program, compiled_part
 from tests.ops.samples import SAMPLES
 from tests.trace.passes.programs import bits, names, state_kept
 from tests.trace.test_replay import record, step_and_state, with_gradient
@@ -42,6 +43,33 @@ def test_samples_of_the_table(name):
     other = [np.asarray(a * (1 + 1e-3)) for a in arrays]
     assert_close(program(other), interpret(graph, other))
     assert bits(first) == kept  # no later replay wrote to it
+
+
+def test_what_only_a_composite_needed_is_dropped():
+    """The gradient of a dense layer takes its result, but not each of the operations that it becomes a part of."""
+
+    def gradients(x, w, b):
+        with tf.GradientTape() as tape:
+            tape.watch([w, b])
+            y = tf.reduce_sum(tf.matmul(x, w) + b)
+        return tape.gradient(y, [w, b])
+
+    layer = tf.keras.layers.Dense(1)
+    layer.build((None, 2))
+
+    def gradients_of_layer(x):
+        with tf.GradientTape() as tape:
+            y = tf.reduce_sum(layer(x))
+        return tape.gradient(y, layer.weights)
+
+    x = np.ones((3, 2), np.float32)
+    for function, arrays in (
+        (gradients, [x, np.ones((2, 4), np.float32), np.ones(4, np.float32)]),
+        (gradients_of_layer, [x]),
+    ):
+        nodes = compiled_part(record(function, *arrays)[0]).nodes
+        assert len([node for node in nodes if node.payload is TABLE["matmul"]]) == 1
+        assert [node for node in nodes if node.kind is Kind.FUSED and not node.outputs] == []
 
 
 UNARY = [

@@ -7,6 +7,7 @@ import os
 from typing import Any
 
 import fastgrad as tf
+from fastgrad.argument_checks import checked_path
 from fastgrad.keras.callbacks.callback import Callback, Logs
 
 
@@ -44,7 +45,7 @@ class BackupAndRestore(Callback):
                 "Invalid value for argument `save_freq`. "
                 f"Received: save_freq={save_freq}. Expected either 'epoch' or an integer value."
             )
-        self.backup_dir, self.save_freq = os.fspath(backup_dir), save_freq
+        self.backup_dir, self.save_freq = checked_path("BackupAndRestore", "backup_dir", backup_dir), save_freq
         self.double_checkpoint, self.delete_checkpoint = double_checkpoint, delete_checkpoint
         self._path = os.path.join(self.backup_dir, "backup.safetensors")
         self._batches = 0
@@ -74,7 +75,7 @@ class BackupAndRestore(Callback):
         if os.path.exists(self._path):
             try:
                 self._checkpoint.read(self._path).assert_consumed()
-            except (AssertionError, ValueError) as error:
+            except (AssertionError, ValueError, tf.errors.InvalidArgumentError) as error:
                 raise ValueError(
                     f"The backup {self._path!r} is of another model or another `fit`: {error} Delete it to begin anew."
                 ) from error

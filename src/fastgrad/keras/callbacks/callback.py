@@ -44,11 +44,15 @@ class Callback:
         return {name: getattr(self, name) for name in self.keeps}
 
     def take_state(self, state: dict[str, Any]) -> None:
-        """Goes on from what ``kept_state`` gave; ValueError for other attributes, which a file must not set."""
-        if state.keys() != self.kept_state().keys():
-            raise ValueError(
-                f"{type(self).__name__} keeps {sorted(self.kept_state())}, the backup has {sorted(state)}."
-            )
+        """Goes on from what ``kept_state`` gave; ValueError for other attributes, or values of another kind, which a file must not set."""
+        own = self.kept_state()
+        if state.keys() != own.keys():
+            raise ValueError(f"{type(self).__name__} keeps {sorted(own)}, the backup has {sorted(state)}.")
+        for name, value in state.items():
+            if value is not None and own[name] is not None and _kind_of(value) is not _kind_of(own[name]):
+                raise ValueError(
+                    f"{name!r} of {type(self).__name__} is {own[name]!r:.100}, in the backup {value!r:.100}."
+                )
         self.__dict__.update(state)
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
@@ -147,3 +151,8 @@ def _overrides(callback: Any, name: str) -> bool:
         return True
     own = getattr(type(callback), name, None)
     return own is not getattr(Callback, name) or name in vars(callback)
+
+
+def _kind_of(value: Any) -> type:
+    """The JSON type of a value: number, text, list or object."""
+    return next((kind for kind in (str, list, dict) if isinstance(value, kind)), float)

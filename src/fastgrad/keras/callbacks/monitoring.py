@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.argument_checks import checked_integer
 from fastgrad.keras import losses
 from fastgrad.keras.callbacks.callback import Callback, Logs
 from fastgrad.keras.saving.model_files import check_path
@@ -95,6 +96,9 @@ class EarlyStopping(Monitoring):
         restore_best_weights: whether the model gets the weights of its best epoch in the end.
         start_from_epoch: earlier epochs are not looked at.
 
+    Raises:
+        TypeError: ``patience``, ``start_from_epoch`` or ``min_delta`` is no number.
+
     Attributes:
         stopped_epoch: the epoch that was the last, 0 if it did not stop.
         best_epoch: the best one's number.
@@ -116,6 +120,8 @@ class EarlyStopping(Monitoring):
         super().__init__(monitor, mode, min_delta)
         self.patience, self.verbose, self.baseline = patience, verbose, baseline
         self.restore_best_weights, self.start_from_epoch = restore_best_weights, start_from_epoch
+        for name in ("patience", "start_from_epoch"):
+            checked_integer("EarlyStopping", name, getattr(self, name))
         self.wait = self.stopped_epoch = self.best_epoch = 0
         self.best_weights: list[np.ndarray] | None = None
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import os
+import weakref
 from collections.abc import Callable as _Callable
 from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
+from fastgrad.argument_checks import checked_callable, checked_path
 from fastgrad.keras.callbacks.callback import Callback, Logs
 
 
@@ -21,6 +23,9 @@ class LambdaCallback(Callback):
         on_train_begin, on_train_end: ``f(logs)``.
         on_train_batch_begin, on_train_batch_end: ``f(batch, logs)``.
         **kwargs: functions for other hooks.
+
+    Raises:
+        TypeError: one of them can't be called.
     """
 
     def __init__(
@@ -34,7 +39,7 @@ class LambdaCallback(Callback):
         **kwargs: Any,
     ) -> None:
         super().__init__()
-        given = {
+        functions = {
             "on_epoch_begin": on_epoch_begin,
             "on_epoch_end": on_epoch_end,
             "on_train_begin": on_train_begin,
@@ -43,7 +48,9 @@ class LambdaCallback(Callback):
             "on_train_batch_end": on_train_batch_end,
             **kwargs,
         }
-        self.__dict__.update({name: function for name, function in given.items() if function is not None})
+        for name, function in functions.items():
+            if function is not None:
+                self.__dict__[name] = checked_callable("LambdaCallback", name, function)
 
 
 class LearningRateScheduler(Callback):
@@ -52,11 +59,14 @@ class LearningRateScheduler(Callback):
     Args:
         schedule: ``f(epoch, rate)`` or ``f(epoch)``, which gives the rate.
         verbose: 1 prints it.
+
+    Raises:
+        TypeError: ``schedule`` can't be called.
     """
 
     def __init__(self, schedule: _Callable[..., Any], verbose: int = 0) -> None:
         super().__init__()
-        self.schedule, self.verbose = schedule, verbose
+        self.schedule, self.verbose = checked_callable("LearningRateScheduler", "schedule", schedule), verbose
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         """Sets the rate; ValueError if the schedule gives no number."""
@@ -112,11 +122,17 @@ class CSVLogger(Callback):
         filename: the file.
         separator: between values.
         append: whether lines are added to a file that is there.
+
+    Raises:
+        TypeError: ``filename`` is no path, or ``separator`` not one character.
     """
 
-    def __init__(self, filename: Any, separator: str = ",", append: bool = False) -> None:
+    def __init__(self, filename: Any, separator: Any = ",", append: bool = False) -> None:
         super().__init__()
-        self.filename, self.sep, self.append = str(filename), separator, append
+        if not isinstance(separator, str) or len(separator) != 1:
+            raise TypeError(f"CSVLogger: Argument `separator` must be one character, got {separator!r}.")
+        self.filename = checked_path("CSVLogger", "filename", filename)
+        self.sep, self.append = separator, append
         self.keys: list[str] | None = None
         self._file: Any = None
         self._writer: Any = None
@@ -130,6 +146,7 @@ class CSVLogger(Callback):
             except FileNotFoundError:
                 self._with_header = True
         self._file = open(self.filename, "a" if self.append else "w", newline="")  # noqa: SIM115 - closed at the end
+        weakref.finalize(self, self._file.close)  # of a training that fails
         self._writer = None
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.argument_checks import checked_path
 from fastgrad.errors import UnimplementedError
 from fastgrad.keras.callbacks.callback import Callback, Logs
 from fastgrad.summary import SummaryWriter, create_file_writer
@@ -28,6 +29,7 @@ class TensorBoard(Callback):
     Raises:
         ImportError: tensorboardX is not installed.
         UnimplementedError: a profile, or embeddings.
+        TypeError: ``log_dir`` is no path.
     """
 
     keeps = ("_steps",)
@@ -46,8 +48,15 @@ class TensorBoard(Callback):
     ) -> None:
         super().__init__()
         if profile_batch or embeddings_freq:
-            raise UnimplementedError("TensorBoard: profiles and embeddings are not written; use 0.")
-        self.log_dir, self.histogram_freq, self.write_graph = os.fspath(log_dir), histogram_freq, write_graph
+            raise UnimplementedError(
+                "TensorBoard: profiles and embeddings are not written; use 0. "
+                f"Received: profile_batch={profile_batch!r}, embeddings_freq={embeddings_freq!r}."
+            )
+        self.log_dir, self.histogram_freq, self.write_graph = (
+            checked_path("TensorBoard", "log_dir", log_dir),
+            histogram_freq,
+            write_graph,
+        )
         self.write_images, self.write_steps_per_second = write_images, write_steps_per_second
         self.update_freq: str | int = 1 if update_freq == "batch" else update_freq
         self._steps = 0

@@ -225,7 +225,7 @@ class PReLU(Layer):
     def build(self, input_shape: Any) -> None:
         """Makes ``alpha``."""
         shared = self.shared_axes or ()
-        if any(axis >= len(input_shape) for axis in shared):
+        if any(not 0 <= axis < len(input_shape) for axis in shared):
             raise IndexError(
                 f"PReLU '{self.name}': shared_axes {shared} are out of range for input_shape={tuple(input_shape)}."
             )

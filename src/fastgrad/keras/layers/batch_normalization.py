@@ -27,6 +27,14 @@ from fastgrad.ops.shaping import broadcast_to, expand_dims, reshape
 from fastgrad.tensor import Tensor, constant_tensor
 
 
+def _checked_float(argument: str, number: Any) -> float:
+    """A number as a float; ValueError if it is none."""
+    try:
+        return float(number)
+    except (TypeError, ValueError):
+        raise ValueError(f"BatchNormalization: `{argument}` must be a number, got {number!r}.") from None
+
+
 class BatchNormalization(Layer):
     """``gamma * (x - mean) / sqrt(variance + epsilon) + beta`` for each channel (Ioffe and Szegedy, 2015).
 
@@ -87,7 +95,8 @@ class BatchNormalization(Layer):
         if not isinstance(axis, (int, float, np.number)):
             raise ValueError(f"BatchNormalization: Argument `axis` must be an integer. Received: axis={axis!r}")
         self.axis = int(axis)
-        self.momentum, self.epsilon = float(momentum), float(epsilon)
+        self.momentum = _checked_float("momentum", momentum)
+        self.epsilon = _checked_float("epsilon", epsilon)
         self.center, self.scale, self.synchronized = center, scale, synchronized
         self.renorm, self.renorm_clipping, self.renorm_momentum = renorm, renorm_clipping, renorm_momentum
         self.beta_initializer = initializers.get(beta_initializer)

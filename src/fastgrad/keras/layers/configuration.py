@@ -89,8 +89,15 @@ class Configurable:
             return cls(**config)
         except (TypeError, ValueError) as error:
             raise TypeError(
-                f"Error when deserializing class '{cls.__name__}' using config={config}.\n\nException encountered: {error}"
+                f"Error when deserializing class '{cls.__name__}' using config={_shortened(config)}.\n\n"
+                f"Exception encountered: {_shortened(error)}"
             ) from error
+
+
+def _shortened(value: Any) -> str:
+    """The text of a value; of a very long one, as of layers within layers, the start and the end."""
+    text = str(value)
+    return text if len(text) <= 2000 else f"{text[:1000]} … {text[-1000:]}"
 
 
 def _same_arguments_as_base(kind: type) -> bool:

@@ -6,6 +6,7 @@ from typing import Any
 
 from fastgrad import dtypes
 from fastgrad.keras import constraints, initializers, regularizers
+from fastgrad.keras.axes import axis_from_front
 from fastgrad.keras.layers.input_spec import InputSpec
 from fastgrad.keras.layers.layer import Layer
 from fastgrad.keras.saving.objects import serialize_keras_object
@@ -73,7 +74,7 @@ class GroupNormalization(Layer):
 
     def build(self, input_shape: Any) -> None:
         """Makes ``gamma`` and ``beta``; the number of channels must be known."""
-        channels = input_shape[self.axis]
+        channels = input_shape[axis_from_front(f"GroupNormalization '{self.name}'", self.axis, input_shape)]
         if channels is None:
             raise ValueError(
                 f"Axis {self.axis} of input tensor should have a defined dimension but the layer received an input with shape "

@@ -7,6 +7,7 @@ from typing import Any
 
 import fastgrad as tf
 from fastgrad.keras import masks
+from fastgrad.keras.axes import axis_from_front
 from fastgrad.keras.layers.layer import Layer
 from fastgrad.tensor import Tensor
 
@@ -205,7 +206,7 @@ class Concatenate(Layer):
         **kwargs: as in ``Layer``.
 
     Raises:
-        ValueError: an input that is no list, or shapes that differ along another axis.
+        ValueError: an input that is no list, shapes that differ along another axis, or no such axis.
     """
 
     _leaf = True
@@ -235,12 +236,15 @@ class Concatenate(Layer):
         """The shape of the whole."""
         shapes = [tuple(shape) for shape in input_shape]
         first = list(shapes[0])
-        axis = self.axis % len(first) if -len(first) <= self.axis < len(first) else self.axis
+        try:
+            axis = axis_from_front(f"Concatenate '{self.name}'", self.axis, first)
+        except IndexError as error:
+            raise ValueError(str(error)) from None
         for shape in shapes[1:]:
             same = len(shape) == len(first) and all(
                 a == b or None in (a, b) for place, (a, b) in enumerate(zip(first, shape, strict=True)) if place != axis
             )
-            if not same or axis >= len(first):
+            if not same:
                 raise ValueError(
                     "A `Concatenate` layer requires inputs with matching shapes except for the concatenation axis. "
                     f"Received: input_shape={input_shape}"
@@ -282,12 +286,13 @@ class Dot(Layer):
     """The products of two inputs along an axis of each, sample by sample.
 
     Args:
-        axes: the axis, or one for each input.
+        axes: the axis, or one for each input; not the batch's, 0.
         normalize: whether vectors along it get the length 1 first, so that the results are cosines.
         **kwargs: as in ``Layer``.
 
     Raises:
-        ValueError: other than two inputs, or axes of different sizes.
+        ValueError: other than two inputs, inputs of rank 1, axes of different sizes, or the batch's axis.
+        IndexError: no such axis.
     """
 
     _leaf = True
@@ -299,13 +304,26 @@ class Dot(Layer):
                 raise ValueError(
                     f"Invalid format for argument `axes`: it should contain two elements. Received: axes={axes}"
                 )
+            if not all(isinstance(axis, int) for axis in axes):
+                raise ValueError(
+                    f"Invalid format for argument `axes`: list elements should be integers. Received: axes={axes}"
+                )
             axes = tuple(axes)
         self.axes, self.normalize = axes, normalize
         self.supports_masking = True
 
-    def _pair(self, ranks: tuple[int, int]) -> tuple[int, int]:
-        first, second = (self.axes, self.axes) if isinstance(self.axes, int) else self.axes
-        return first % ranks[0], second % ranks[1]
+    def _pair(self, shapes: Any) -> tuple[int, int]:
+        """The axis of each input, counted from the front."""
+        axes = (self.axes, self.axes) if isinstance(self.axes, int) else self.axes
+        name = f"Dot '{self.name}'"
+        if any(len(shape) < 2 for shape in shapes):
+            raise ValueError(f"{name}: inputs need a rank of at least 2. Received shapes {shapes}")
+        first, second = [axis_from_front(name, *pair, "axes") for pair in zip(axes, shapes, strict=True)]
+        if not first or not second:
+            raise ValueError(
+                f"{name}: Cannot perform batch_dot over axis 0, the batch's. Received: axes={self.axes} for shapes {shapes}"
+            )
+        return first, second
 
     def build(self, input_shape: Any) -> None:
         """Looks at the shapes."""
@@ -318,7 +336,7 @@ class Dot(Layer):
                 f"A `Dot` layer should be called on a list of 2 inputs. Received: input_shape={input_shape}"
             )
         first, second = input_shape
-        a, b = self._pair((len(first), len(second)))
+        a, b = self._pair([tuple(first), tuple(second)])
         if first[a] != second[b]:
             raise ValueError(
                 f"Incompatible input shapes: axis values {first[a]} (at axis {a}) != {second[b]} (at axis {b}). "
@@ -328,7 +346,7 @@ class Dot(Layer):
     def call(self, inputs: Any) -> Tensor:
         """The products."""
         x, y = inputs
-        a, b = self._pair((x.ndim, y.ndim))
+        a, b = self._pair([x._array.shape, y._array.shape])
         if self.normalize:
             x, y = tf.math.l2_normalize(x, a), tf.math.l2_normalize(y, b)
         letters = "abcdefgh"
@@ -342,7 +360,7 @@ class Dot(Layer):
     def compute_output_shape(self, input_shape: Any) -> Any:
         """The batch, what is left of the first input, and what is left of the second."""
         first, second = [list(shape) for shape in input_shape]
-        a, b = self._pair((len(first), len(second)))
+        a, b = self._pair([tuple(first), tuple(second)])
         del first[a], second[b]
         found = (*first, *second[1:])
         return found if len(found) > 1 else (*found, 1)

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from math import prod
 from typing import Any
 
+from fastgrad.errors import InvalidArgumentError
 from fastgrad.keras import regularizers
 from fastgrad.keras.layers import attention_masks
 from fastgrad.keras.layers.head_projection import WEIGHTS, HeadProjection, weight_options
@@ -60,6 +61,12 @@ class HeadsAttention(Layer):
         key_shape = self._checked_shapes(query_shape, value_shape, key_shape)
         if self._axes is None:
             self._axes = tuple(range(1, len(query_shape) - 1))
+        last = len(query_shape) - 1
+        if any(not -last - 1 <= axis < last or axis == -1 for axis in self._axes):
+            raise InvalidArgumentError(
+                f"{type(self).__name__} '{self.name}': attention_axes={self._axes} must be axes of the query's shape "
+                f"{tuple(query_shape)} other than the last."
+            )
         heads, groups, depth, width = self._heads, self._groups, self._depth, self._width
         self._query_dense = self._projection(1, (heads, depth), "query", query_shape)
         self._key_dense = self._projection(1, (groups, depth), "key", key_shape)

@@ -74,12 +74,15 @@ class Reshape(Layer):
 
     Raises:
         ValueError: ``target_shape`` has two -1, or another negative size.
+        TypeError: it is a text.
     """
 
     _leaf = True
 
     def __init__(self, target_shape: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        if isinstance(target_shape, str):
+            raise TypeError(f"Reshape: `target_shape` must be a tuple of integers, got {target_shape!r}.")
         self.target_shape = tuple(target_shape)
         if self.target_shape.count(-1) > 1 or any(size < -1 for size in self.target_shape):
             raise ValueError(

@@ -6,6 +6,7 @@ import warnings
 from typing import Any
 
 import fastgrad as tf
+from fastgrad.argument_checks import checked_number
 from fastgrad.keras.losses.loss import NamedLoss, as_tensor
 from fastgrad.keras.masks import give_mask
 from fastgrad.keras.settings import epsilon
@@ -61,6 +62,7 @@ def _classes(name: str, y_true: Any, y_pred: Any, label_smoothing: float, axis: 
             stacklevel=3,
         )
     if label_smoothing:
+        label_smoothing = checked_number(name, "label_smoothing", label_smoothing)
         labels = labels * (1.0 - label_smoothing) + label_smoothing / labels._array.shape[-1]
     return labels, predictions
 
@@ -117,6 +119,9 @@ def categorical_focal_crossentropy(
         alpha: a factor, or one a class.
         gamma: how much less the easy samples count.
     """
+    factor: Any = alpha
+    if factor is None or isinstance(factor, (str, bytes)):
+        raise TypeError(f"categorical_focal_crossentropy: `alpha` must be a number or one a class, got {alpha!r}.")
     labels, predictions = _classes("categorical_focal_crossentropy", y_true, y_pred, label_smoothing, axis)
     if from_logits:
         predictions = tf.nn.softmax(predictions, axis)
@@ -203,6 +208,7 @@ def binary_crossentropy(
 def _smoothed(y_true: Any, y_pred: Any, label_smoothing: float) -> tuple[Tensor, Tensor]:
     labels, predictions = _both(y_true, y_pred)
     if label_smoothing:
+        label_smoothing = checked_number("binary_crossentropy", "label_smoothing", label_smoothing)
         labels = labels * (1.0 - label_smoothing) + 0.5 * label_smoothing
     return labels, predictions
 

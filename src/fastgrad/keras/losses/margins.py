@@ -57,10 +57,18 @@ def circle(
 
     Returns:
         A loss a sample; its mask leaves out samples without a pair.
+
+    Raises:
+        InvalidArgumentError: not one label a vector.
     """
     vectors, labels = as_tensor(y_pred, None), tf.reshape(as_tensor(y_true, tf.int32), [-1, 1])
     others = vectors if ref_embeddings is None else as_tensor(ref_embeddings, vectors.dtype)
     known = labels if ref_labels is None else tf.reshape(as_tensor(ref_labels, tf.int32), [-1, 1])
+    for name, numbers, of in (("y_true", labels, vectors), ("ref_labels", known, others)):
+        if of.ndim != 2 or numbers._array.shape[0] != of._array.shape[0]:
+            raise tf.errors.InvalidArgumentError(
+                f"circle: {name} must hold one label for each of the vectors of shape {of.shape}, got {numbers._array.size}."
+            )
     distances = tf.maximum(1.0 - tf.matmul(vectors, others, transpose_b=True), 0.0)
     same = tf.equal(labels, tf.transpose(known))
     positive = tf.logical_and(same, ~tf.eye(same.shape[0], same.shape[1], dtype="bool")) if remove_diagonal else same

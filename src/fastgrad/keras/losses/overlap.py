@@ -10,6 +10,11 @@ from fastgrad.keras.settings import epsilon
 from fastgrad.tensor import Tensor
 
 
+def _check_factor(name: str, factor: Any) -> None:
+    if factor is None or isinstance(factor, (str, bytes)):
+        raise TypeError(f"tversky: `{name}` must be a number, got {factor!r}.")
+
+
 def tversky(y_true: Any, y_pred: Any, alpha: float = 0.5, beta: float = 0.5, axis: Any = None) -> Tensor:
     """``1 - both / (both + alpha * only_true + beta * only_predicted)`` (Salehi et al. 2017).
 
@@ -17,7 +22,12 @@ def tversky(y_true: Any, y_pred: Any, alpha: float = 0.5, beta: float = 0.5, axi
         y_true, y_pred: shares in [0, 1], of one shape.
         alpha, beta: what is missed, and what is found in vain, count for.
         axis: the axes that a region extends over; default all.
+
+    Raises:
+        TypeError: ``alpha`` or ``beta`` is no number.
     """
+    _check_factor("alpha", alpha)
+    _check_factor("beta", beta)
     labels, predictions = labels_and_predictions(y_true, y_pred)
     both = tf.reduce_sum(labels * predictions, axis)
     missed = tf.reduce_sum(labels * (1 - predictions), axis)

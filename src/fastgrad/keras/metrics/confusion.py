@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 import fastgrad as tf
-from fastgrad.errors import InvalidArgumentError
+from fastgrad.argument_checks import checked_number
+from fastgrad.errors import InvalidArgumentError, OutOfMemoryError
 from fastgrad.keras import settings
 from fastgrad.keras.losses.loss import as_tensor, same_rank
 from fastgrad.keras.metrics.metric import Metric
@@ -20,18 +21,26 @@ ALL_FOUR = ("true_positives", "false_positives", "true_negatives", "false_negati
 
 
 def checked_thresholds(thresholds: Any, default: float) -> list[float]:
-    """The thresholds as a list, ``default`` for None; ValueError if one is outside [0, 1]."""
+    """The thresholds as a list, ``default`` for None; ValueError if one is outside [0, 1], TypeError if one is no number."""
     if thresholds is None:
         return [default]
     found = list(thresholds) if isinstance(thresholds, (list, tuple)) else [thresholds]
+    for one in found:
+        if one is not None:
+            checked_number("thresholds", "thresholds", one)
     wrong = [one for one in found if one is None or not 0 <= one <= 1]
     if wrong:
         raise ValueError(f"Threshold values must be in [0, 1]. Received: {wrong}")
     return found
 
 
+_MOST_THRESHOLDS = 1 << 28
+
+
 def evenly_spaced(count: int) -> list[float]:
-    """``count`` thresholds from 0 to 1."""
+    """``count`` thresholds from 0 to 1; ResourceExhaustedError if that is more than 2**28."""
+    if count > _MOST_THRESHOLDS:
+        raise OutOfMemoryError(f"num_thresholds={count} is more than {_MOST_THRESHOLDS}, and does not fit into memory.")
     return [place / (count - 1) for place in range(count)]
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 import fastgrad as tf
+from fastgrad.argument_checks import checked_integer, checked_number
 from fastgrad.keras import settings
 from fastgrad.keras.losses.loss import as_tensor
 from fastgrad.keras.metrics.confusion import ALL_FOUR, ConfusionMetric, are_even, evenly_spaced
@@ -77,6 +78,7 @@ class AUC(_FourCounts):
         ):
             if value not in known:
                 raise ValueError(f'Invalid AUC {what} value: "{given}". Expected values are {sorted(known)}')
+        checked_integer("AUC", "num_thresholds", num_thresholds)
         if thresholds is None and num_thresholds <= 1:
             raise ValueError(
                 f"Argument `num_thresholds` must be an integer > 1. Received: num_thresholds={num_thresholds}"
@@ -183,10 +185,12 @@ class _BestUnderConstraint(_FourCounts):
     _argument = ""  # the name of that number
 
     def __init__(self, value: float, num_thresholds: int, class_id: int | None, name: str | None, dtype: Any) -> None:
+        checked_number(type(self).__name__, self._argument, value)
         if not 0 <= value <= 1:
             raise ValueError(
                 f"Argument `{self._argument}` must be in the range [0, 1]. Received: {self._argument}={value}"
             )
+        checked_integer(type(self).__name__, "num_thresholds", num_thresholds)
         if num_thresholds <= 0:
             raise ValueError(
                 f"Argument `num_thresholds` must be an integer > 0. Received: num_thresholds={num_thresholds}"

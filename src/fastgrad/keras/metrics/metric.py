@@ -36,6 +36,8 @@ class Metric(Owner):
         return metric
 
     def __init__(self, dtype: Any = None, name: str | None = None) -> None:
+        if not isinstance(name, (str, type(None))):
+            raise TypeError(f"{type(self).__name__}: Argument `name` must be a text, got {name!r}.")
         self.name = name or auto_name(type(self).__name__)
         self._dtype = dtype_policy.get(dtype or settings.floatx()).compute
 

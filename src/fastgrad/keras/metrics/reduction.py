@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 import fastgrad as tf
+from fastgrad.argument_checks import checked_callable
 from fastgrad.dtypes import DType
 from fastgrad.keras.losses.loss import as_tensor, masked_weight, same_rank
 from fastgrad.keras.masks import mask_of, mask_of_losses
@@ -103,11 +104,14 @@ class MeanMetricWrapper(Mean):
         fn: ``fn(y_true, y_pred, **kwargs)`` gives one value a sample.
         name, dtype: as in ``Metric``.
         **kwargs: options of ``fn``.
+
+    Raises:
+        TypeError: ``fn`` can't be called.
     """
 
     def __init__(self, fn: Callable[..., Any], name: str | None = None, dtype: Any = None, **kwargs: Any) -> None:
         super().__init__(name, dtype)
-        self._fn = fn
+        self._fn = checked_callable("MeanMetricWrapper", "fn", fn)
         self._fn_kwargs = kwargs
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:  # type: ignore[override]

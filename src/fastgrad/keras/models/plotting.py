@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from fastgrad.argument_checks import checked_path
 from fastgrad.keras.callbacks.progress import in_notebook
 from fastgrad.keras.models.model import Model
 from fastgrad.keras.models.sequential import Sequential
@@ -43,9 +44,10 @@ def plot_model(
 
     Raises:
         ValueError: the model is not built, or the path has no ending.
+        TypeError: ``model`` is no model, or ``to_file`` no path.
         ImportError: Graphviz's program ``dot`` is not installed; nothing is written.
     """
-    path = Path(to_file)
+    path = Path(checked_path("plot_model", "to_file", to_file))
     if not path.suffix:
         raise ValueError(f"plot_model: to_file={str(to_file)!r} needs an ending: .png, .svg, .pdf or .dot.")
     text = model_to_dot(
@@ -98,7 +100,10 @@ def model_to_dot(
 
     Raises:
         ValueError: the model is not built.
+        TypeError: ``model`` is no model.
     """
+    if not hasattr(model, "built"):
+        raise TypeError(f"model_to_dot: Argument `model` must be a model, got {model!r}.")
     if not model.built:
         raise ValueError(
             "This model has not yet been built. Build the model first by calling `build()` or by calling the model on a batch of "

@@ -53,13 +53,19 @@ def serialize(optimizer: Optimizer) -> Any:
     return serialize_keras_object(optimizer)
 
 
-def deserialize(config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Any:
+def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
     """The optimizer that ``serialize`` described.
 
     Args:
         config: the description; the names of fastgrad's own optimizers may be in any case.
         custom_objects: further classes by name.
+
+    Raises:
+        TypeError: ``config`` is no such description, or of a class that is not known.
+        ValueError: the description lacks something.
     """
+    if not isinstance(config, dict) or not isinstance(config.get("class_name"), str):
+        raise TypeError(f"optimizers.deserialize: config must be a dict with a 'class_name', got {config!r}.")
     name = config["class_name"]
     if name.lower() in _BY_NAME:
         config = {**config, "class_name": name.lower(), "module": None}

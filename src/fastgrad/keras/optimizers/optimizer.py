@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Callable, Iterable, Sequence
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -55,6 +56,7 @@ class Optimizer(OptimizerState):
         name: default: the class's name in snake case, made unique.
 
     Raises:
+        TypeError: ``gradient_accumulation_steps`` is no number.
         ValueError: a number that is not finite, negative or out of its range; two kinds of clipping; unknown arguments.
     """
 
@@ -82,6 +84,11 @@ class Optimizer(OptimizerState):
             raise ValueError(
                 f"Only one of `clipnorm`, `clipvalue` and `global_clipnorm` can be set. Received: clipnorm={clipnorm}, "
                 f"clipvalue={clipvalue}, global_clipnorm={global_clipnorm}"
+            )
+        accumulated: Any = gradient_accumulation_steps
+        if not isinstance(accumulated, (Real, type(None))):
+            raise TypeError(
+                f"{kind}: gradient_accumulation_steps must be an integer >= 2. Received: {gradient_accumulation_steps!r}"
             )
         if gradient_accumulation_steps and not gradient_accumulation_steps >= 2:
             raise ValueError(
@@ -213,7 +220,8 @@ class Optimizer(OptimizerState):
                 )
         found = [(v, read_gradient(g, v, name)) for g, v in zip(grads, variables, strict=True) if g is not None]
         if not found:
-            raise ValueError("No gradients provided for any variable.")
+            names = [v.name for v in variables]
+            raise ValueError(f"No gradients provided for any variable: {names}.")
         return found
 
     def _apply_checked(self, grads: Sequence[Any], variables: Sequence[Variable]) -> None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
+from fastgrad.errors import InvalidArgumentError, OutOfMemoryError
 from fastgrad.keras import resizing
 from fastgrad.keras.settings import standardize_data_format
 from fastgrad.keras.utils.images import array_to_img as array_to_img
@@ -37,11 +40,16 @@ def smart_resize(
         float32 (with ``"nearest"`` the dtype of ``x``); an array if ``x`` is none of fastgrad's tensors.
 
     Raises:
-        ValueError: another rank, a ``size`` that is no pair, or an unknown ``interpolation`` or ``data_format``.
+        ValueError: another rank, a ``size`` of another length, or an unknown ``interpolation`` or ``data_format``.
+        TypeError: a ``size`` that is no pair of numbers.
+        InvalidArgumentError: a ``size`` that is not positive, or an image without pixels.
+        ResourceExhaustedError: images that no memory holds.
     """
-    if not isinstance(size, (list, tuple)) or len(size) != 2:
+    if not hasattr(size, "__len__"):
+        raise TypeError(f"smart_resize: Expected `size` to be a tuple of 2 integers, but got: {size!r}.")
+    if isinstance(size, str) or len(size) != 2:
         raise ValueError(f"smart_resize: Expected `size` to be a tuple of 2 integers, but got: {size}.")
-    method = interpolation.lower()
+    method = str(interpolation).lower()
     if method not in _METHODS:
         raise ValueError(f"smart_resize: `interpolation` should be one of {_METHODS}, got {interpolation!r}.")
     found = convert_to_tensor(x)
@@ -51,15 +59,28 @@ def smart_resize(
             "smart_resize: Expected an image array with shape `(height, width, channels)`, or `(batch_size, height, width, "
             f"channels)`, but got input with incorrect rank, of shape {found.shape}."
         )
+    if any(isinstance(number, (str, bytes)) or number is None for number in size):
+        raise TypeError(f"smart_resize: Expected `size` to be a tuple of 2 integers, but got: {size!r}.")
     wanted = int(size[0]), int(size[1])
     height, width = found._array.shape[first : first + 2]
+    if min(wanted) < 1 or max(wanted) >= 1 << 31:
+        raise InvalidArgumentError(
+            f"smart_resize: `size`, the output's height and width, must be positive and below 2**31, got {size!r}."
+        )
+    if not height or not width:
+        raise InvalidArgumentError(f"smart_resize: an image of shape {found.shape} has no pixels.")
     high = max(min(height, width * wanted[0] // wanted[1]), 1)
     wide = max(min(width, height * wanted[1] // wanted[0]), 1)
     top, left = (height - high) // 2, (width - wide) // 2
     part = (*[slice(None)] * first, slice(top, top + high), slice(left, left + wide))
     resized = cast(found[part], "float32")
-    for axis, length in enumerate(wanted, first):
-        resized = resizing.resized_axis(resized, length, axis, method)
+    try:
+        shape = found._array.shape
+        np.empty((*shape[:first], *wanted, *shape[first + 2 :]), np.float32)  # refused before anything is computed
+        for axis, length in enumerate(wanted, first):
+            resized = resizing.resized_axis(resized, length, axis, method)
+    except (MemoryError, ValueError):  # a ValueError of more elements than 64 bits count
+        raise OutOfMemoryError(f"smart_resize: no memory holds images of `size` {size!r}.") from None
     if method == "nearest":
         resized = cast(resized, found.dtype)
     return resized if isinstance(x, Tensor) else resized.numpy()

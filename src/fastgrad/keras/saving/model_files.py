@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.argument_checks import checked_path
 from fastgrad.dtypes import as_dtype
 from fastgrad.keras.saving import keras_archive, legacy_h5
 from fastgrad.keras.saving.keras_names import Contents, keras_variables
@@ -33,7 +34,7 @@ _OPTIMIZER = "optimizer/"
 
 def _checked_ending(path: Any, endings: tuple[str, ...]) -> bool:
     """Whether a file is one of Keras's own, by its ending; ValueError if that is none of ``endings``."""
-    name = os.fsdecode(os.fspath(path))
+    name = checked_path("A model's file", "filepath", path)
     if not name.endswith(endings) or (name.endswith(".weights.h5") and ".weights.h5" not in endings):
         raise ValueError(f"The names of such files end in {', '.join(endings[:-1])} or {endings[-1]}, got {name!r}.")
     return name.endswith(keras_archive.ENDINGS)
@@ -44,8 +45,16 @@ _OF_MODELS = (".keras", ".h5", ".hdf5", *tensor_file.ENDINGS)
 
 
 def _is_legacy(path: Any) -> bool:
-    name = os.fsdecode(os.fspath(path))
+    name = checked_path("A model's file", "filepath", path)
     return name.endswith((".h5", ".hdf5")) and not name.endswith(".weights.h5")
+
+
+def _check_model_argument(name: str, model: Any) -> None:
+    """TypeError if ``model`` is no layer."""
+    from fastgrad.keras.layers.layer import Layer
+
+    if not isinstance(model, Layer):
+        raise TypeError(f"{name}: Argument `model` must be a model or a layer, got {model!r}.")
 
 
 def check_path(filepath: Any, weights_only: bool) -> None:
@@ -70,10 +79,12 @@ def save_weights(model: Any, filepath: Any, overwrite: bool = True) -> None:
 
     Raises:
         ValueError: another ending, or a model that has no weights yet.
+        TypeError: ``model`` is no layer, or ``filepath`` no path.
         ImportError: ``.weights.h5`` without h5py.
         OSError: the file could not be written; an old one is untouched. (FileExistsError: there is one,
             and ``overwrite`` is False.)
     """
+    _check_model_argument("save_weights", model)
     if not model.built:
         raise ValueError(
             f"You are saving a model that has not yet been built: '{model.name}' has no weights to save. Call it on data, or "
@@ -126,9 +137,11 @@ def load_weights(model: Any, filepath: Any, skip_mismatch: bool = False) -> None
 
     Raises:
         ValueError: another ending, a damaged file, names, shapes or dtypes that are not the model's: all of them.
+        TypeError: ``model`` is no layer, or ``filepath`` no path.
         ImportError: a file of Keras's without h5py.
         OSError: the file could not be read.
     """
+    _check_model_argument("load_weights", model)
     if _is_legacy(filepath):
         _assign_legacy(model, legacy_h5.read(filepath), skip_mismatch, f"{filepath}")
         return
@@ -236,6 +249,7 @@ def save_model(model: Any, filepath: Any, overwrite: bool = True, **options: Any
 
     Raises:
         ValueError: another ending, another option, or a folder in place of a file.
+        TypeError: ``model`` is no model.
         TypeError, NotImplementedError: a layer cannot say how to make it again.
         ImportError: ``.keras`` without h5py.
         OSError: the file could not be written; an old one is untouched.
@@ -247,6 +261,7 @@ def save_model(model: Any, filepath: Any, overwrite: bool = True, **options: Any
     if not isinstance(filepath, (str, os.PathLike)):
         raise ValueError(f"save_model: Argument `filepath` must be a path, got {filepath!r}.")
     is_keras = _checked_ending(filepath, _OF_MODELS)
+    _check_model_argument("save_model", model)
     if _is_legacy(filepath):
         legacy_h5.write(model, filepath, overwrite)
     else:
@@ -338,9 +353,15 @@ def model_from_json(json_string: str, custom_objects: dict[str, Any] | None = No
 
     Raises:
         ValueError: the text is no JSON, or holds no model.
-        TypeError: a class in it is not known.
+        TypeError: a class in it is not known, or ``json_string`` is no text.
     """
+    if not isinstance(json_string, (str, bytes)):
+        raise TypeError(f"model_from_json: Argument `json_string` must be a text, got {json_string!r}.")
+    try:
+        config = parse_json(json_string)
+    except ValueError as error:
+        raise ValueError(f"model_from_json: {error}") from error
     with Sharing():
-        model = deserialize_keras_object(parse_json(json_string), custom_objects)
+        model = deserialize_keras_object(config, custom_objects)
     _check_model(model, "The JSON text")
     return model

@@ -214,8 +214,17 @@ def deserialize_keras_object(
             return _revived(config, options.get("module_objects"))
         except (AttributeError, LookupError, RecursionError) as error:
             raise ValueError(
-                f"No object can be made of this configuration ({reason(error)}): {reprlib.repr(config)}"
+                f"No object can be made of this configuration ({reason(error)}): {_shortened(config)}"
             ) from error
+
+
+_REPR = reprlib.Repr()
+_REPR.maxdict, _REPR.maxlist, _REPR.maxstring, _REPR.maxother = 20, 20, 100, 100
+
+
+def _shortened(config: Any) -> str:
+    """The text of a configuration for an error; only its start is made."""
+    return _REPR.repr(config)[:500]
 
 
 def _revived(config: Any, module_objects: dict[str, Any] | None) -> Any:
@@ -291,14 +300,14 @@ def _found_class(config: dict[str, Any], module_objects: dict[str, Any] | None) 
             if registered and registered != name:
                 raise ValueError(
                     f"`registered_name={registered!r}` was provided in the config, but '{name}' is a class of Keras's, which has no "
-                    f"registered name. Remove the `registered_name` field from the config. Full object config: {str(config)[:500]}"
+                    f"registered name. Remove the `registered_name` field from the config. Full object config: {_shortened(config)}"
                 )
             return found
         hint = near(name, [known for known, value in vars(home).items() if inspect.isclass(value)])
     raise TypeError(
         f"Could not locate class '{name}'.{hint} Make sure custom classes are decorated with "
         "`@keras.saving.register_keras_serializable()`, or pass them in `custom_objects`. "
-        f"Full object config: {str(config)[:500]}"
+        f"Full object config: {_shortened(config)}"
     )
 
 
@@ -310,7 +319,7 @@ def _instance(kind: Any, config: dict[str, Any]) -> Any:
         )
     if not isinstance(inner, dict | None):
         raise TypeError(
-            f"Expected 'config' to be a dict for {config['class_name']}, instead got {type(inner)}. Full config: {config}"
+            f"Expected 'config' to be a dict for {config['class_name']}, instead got {type(inner)}. Full config: {_shortened(config)}"
         )
     inner = dict(inner or {})
     obj = kind.from_config(_without_idle_settings(kind, inner) if public_module(kind) else inner)

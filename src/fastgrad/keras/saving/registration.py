@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 _by_name: dict[str, Any] = {}
@@ -78,9 +78,14 @@ class CustomObjectScope:
 
     Args:
         custom_objects: classes and functions by name.
+
+    Raises:
+        TypeError: ``custom_objects`` is no dict.
     """
 
     def __init__(self, custom_objects: dict[str, Any] | None) -> None:
+        if custom_objects is not None and not isinstance(custom_objects, Mapping):
+            raise TypeError(f"CustomObjectScope: Argument `custom_objects` must be a dict, got {custom_objects!r}.")
         self.custom_objects = custom_objects or {}
 
     def __enter__(self) -> Any:

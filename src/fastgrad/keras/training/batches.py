@@ -106,10 +106,11 @@ def _numbers(array: np.ndarray) -> np.ndarray:
     """An array of objects, such as a table with columns of numbers and truth values, in ``floatx()``."""
     try:
         return array.astype(settings.default_dtype().numpy)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError):
+        first = next((item for item in array.flat if not isinstance(item, (int, float, np.generic))), array)
         raise ValueError(
-            f"Unrecognized data type: an array of objects of shape {array.shape}: {error}. Give arrays of numbers of one "
-            "shape; encode texts first."
+            f"Unrecognized data type: an array of objects of shape {array.shape}: {first!r} is no number. Give arrays of numbers "
+            "of one shape; encode texts first."
         ) from None
 
 
@@ -139,10 +140,12 @@ def checked_size(x: Any, y: Any, sample_weight: Any) -> int:
         ValueError: arrays of different lengths, or without samples.
     """
     arrays = leaves_of(x, y, sample_weight)
-    if any(array.ndim == 0 for array in arrays):
-        raise ValueError(
-            "Data must be arrays of samples, whose first dimension counts them; found a scalar. (Nested lists of numbers become arrays with np.array.)"
-        )
+    for array in arrays:
+        if array.ndim == 0:
+            raise ValueError(
+                f"Data must be arrays of samples, whose first dimension counts them; found the scalar {array!r}. "
+                "(Nested lists of numbers become arrays with np.array.)"
+            )
     if not arrays:
         raise ValueError(f"Data must be arrays of samples: x={x!r} holds no array.")
     sizes = {array.shape[0] for array in arrays}
@@ -158,7 +161,9 @@ def checked_size(x: Any, y: Any, sample_weight: Any) -> int:
         )
     (size,) = sizes
     if not size:
-        raise ValueError("Expected at least one sample; the arrays are empty.")
+        raise ValueError(
+            f"Expected at least one sample; the arrays are empty: their shapes are {[tuple(a.shape) for a in arrays]}."
+        )
     return size
 
 

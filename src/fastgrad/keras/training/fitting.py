@@ -104,7 +104,10 @@ class Fitting:
                 kept.update({name: [found[i] for i in sorted(found)] for name, found in arrays.items()})
                 if hasattr(callback, "take_state"):
                     callback.take_state(kept)
-            self.epoch, self.batch, stop = state["at"].tolist()
+            epoch, batch, stop = state["at"].tolist()
+            if epoch < 0 or batch < 0:
+                raise ValueError(f"it goes on from epoch {epoch}, batch {batch}")
+            self.epoch, self.batch = epoch, batch
             self.model.stop_training = bool(stop)
 
 

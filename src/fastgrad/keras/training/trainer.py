@@ -12,6 +12,7 @@ import numpy as np
 
 import fastgrad as tf
 from fastgrad import nest
+from fastgrad.argument_checks import checked_integer
 from fastgrad.keras.callbacks.backup import BackupAndRestore
 from fastgrad.keras.callbacks.callback import Callback, CallbackList
 from fastgrad.keras.callbacks.history import History
@@ -126,6 +127,10 @@ class Trainer(Compiled):
         """
         x, y, sample_weight = unpack_x_y_sample_weight(data)
         optimizer = self.__dict__["optimizer"]
+        if optimizer is None:
+            raise ValueError(
+                f"{type(self).__name__}.fit: the model was compiled with optimizer=None: it can't be trained."
+            )
         with tf.GradientTape() as tape:
             y_pred = self._forward(x, True)
             loss = self._loss_of(x, y, y_pred, sample_weight, True)
@@ -235,6 +240,7 @@ class Trainer(Compiled):
             for part in (batches, validation):
                 if part is not None and part.labels is not None:
                     check_classes(self.__dict__["loss"], part.labels, getattr(self, "output_shape", None))
+        checked_integer("fit", "epochs", epochs)
         history = self.__dict__["history"] = History()
         hooks = self._hooks(callbacks, verbose, history, epochs=epochs, steps=batches.size)
         self.stop_training = False

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 import fastgrad as tf
+from fastgrad.keras.axes import axis_from_front as _axis_from_front
 from fastgrad.keras.settings import standardize_dtype as _standardize_dtype
 from fastgrad.tensor import as_tensor_or_none
 
@@ -23,6 +24,7 @@ def to_categorical(x: Any, num_classes: int | None = None) -> Any:
 
     Raises:
         IndexError: a number outside [0, num_classes).
+        ValueError: ``x`` holds no numbers, or ``num_classes`` is negative.
     """
     tensor = as_tensor_or_none(x)
     values = np.asarray(x if tensor is None else tensor._on_host())
@@ -32,6 +34,8 @@ def to_categorical(x: Any, num_classes: int | None = None) -> Any:
     if numbers.ndim > 1 and numbers.shape[-1] == 1:
         numbers = numbers.reshape(numbers.shape[:-1])
     count = int(numbers.max()) + 1 if num_classes is None else int(num_classes)
+    if count < 0:
+        raise ValueError(f"to_categorical: num_classes must not be negative, got {num_classes!r}.")
     if numbers.size and (numbers.min() < 0 or numbers.max() >= count):
         worst = int(numbers.min() if numbers.min() < 0 else numbers.max())
         raise IndexError(f"to_categorical: class number {worst} is outside [0, {count}).")
@@ -46,9 +50,20 @@ def normalize(x: Any, axis: int = -1, order: int = 2) -> Any:
         x: an array or tensor.
         axis: the axis of the vectors.
         order: of the norm: 2 is Euclid's.
+
+    Raises:
+        ValueError: ``x`` holds no numbers, or no such axis of an array.
+        InvalidArgumentError: no such axis of a tensor.
     """
     tensor = as_tensor_or_none(x)
     array = np.asarray(x if tensor is None else tensor._on_host())
+    if array.dtype.kind not in "biufcV":
+        raise ValueError(f"normalize: x must hold numbers, got {x!r}.")
+    if array.ndim:
+        try:
+            _axis_from_front("normalize", axis, array.shape)
+        except IndexError as error:
+            raise (ValueError if tensor is None else tf.errors.InvalidArgumentError)(str(error)) from None
     norms = np.atleast_1d(np.linalg.norm(array, order, axis))
     norms[norms == 0] = 1
     scaled = array / np.expand_dims(norms, axis)

@@ -44,7 +44,10 @@ def array_to_img(x: Any, data_format: str | None = None, scale: bool = True, dty
     """
     image = pillow_image()
     tensor = as_tensor_or_none(x)
-    pixels = np.asarray(x if tensor is None else tensor._on_host()).astype(standardize_dtype(dtype).numpy)
+    array = np.asarray(x if tensor is None else tensor._on_host())
+    if array.dtype.kind not in "biufV":
+        raise ValueError(f"array_to_img: x must hold numbers, got {x!r}.")
+    pixels = array.astype(standardize_dtype(dtype).numpy)
     if pixels.ndim != 3:
         raise ValueError(f"Expected image array to have rank 3 (single image). Got array with shape: {pixels.shape}")
     if standardize_data_format(data_format) == "channels_first":
@@ -73,7 +76,10 @@ def img_to_array(img: Any, data_format: str | None = None, dtype: Any = None) ->
     Raises:
         ValueError: another rank.
     """
-    array = np.asarray(img, dtype=standardize_dtype(dtype).numpy)
+    array = np.asarray(img)
+    if array.dtype.kind not in "biufVO":
+        raise ValueError(f"img_to_array: img must be an image or an array of numbers, got {img!r}.")
+    array = array.astype(standardize_dtype(dtype).numpy)
     if array.ndim not in (2, 3):
         raise ValueError(f"Unsupported image shape: {array.shape}")
     array = array[:, :, None] if array.ndim == 2 else array
@@ -172,14 +178,35 @@ def save_img(
 
     Raises:
         ValueError: another shape, or an unknown format.
+        TypeError: ``path`` is neither a path nor a file.
         ImportError: without Pillow.
+        OSError: the file could not be written.
     """
+    if not isinstance(path, (str, bytes, os.PathLike)) and not hasattr(path, "write"):
+        raise TypeError(f"save_img: path must be a path or an open file, got {path!r}.")
     if file_format is None and isinstance(path, (str, os.PathLike)):
         file_format = pathlib.Path(path).suffix[1:].lower()
     if file_format and file_format.lower() == "jpg":
         file_format = "jpeg"
+    name = _pillow_format(path, file_format)
     img = array_to_img(x, data_format, scale)
     if img.mode == "RGBA" and file_format == "jpeg":
         warnings.warn("The JPEG format does not support RGBA images, converting to RGB.", stacklevel=2)
         img = img.convert("RGB")
-    img.save(path, format=file_format or None, **kwargs)
+    img.save(path, format=name, **kwargs)
+
+
+def _pillow_format(path: Any, file_format: str | None) -> str | None:
+    """Pillow's name of a format of image files, None if Pillow looks at ``path``; ValueError for one that Pillow does not write."""
+    image = pillow_image()
+    image.init()
+    if not file_format and not isinstance(path, (str, os.PathLike)):
+        return None
+    name = str(file_format).upper()
+    name = name if name in image.SAVE else image.registered_extensions().get(f".{name.lower()}")
+    if name not in image.SAVE:
+        raise ValueError(
+            f"save_img: unknown format of images: file_format={file_format!r} for path={path!r}. "
+            f"Known are {', '.join(sorted(image.SAVE))}."
+        )
+    return name

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import fastgrad as tf
+from fastgrad.argument_checks import checked_path
 
 
 class FilesRequest(NamedTuple):
@@ -152,7 +153,7 @@ def _indexed(
     request: FilesRequest, endings: tuple[str, ...], labels: Any
 ) -> tuple[list[str], np.ndarray | None, list[str] | None]:
     """The files, class by class in the order of their names; the number of the class of each; the classes' names."""
-    directory = os.fsdecode(request.directory)
+    directory = checked_path("dataset_from_directory", "directory", request.directory)
     folders = [""]
     if labels == "inferred":
         there = sorted(

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.argument_checks import checked_integer, checked_number
 from fastgrad.keras.callbacks.progress import is_shown, line, new_bar
 
 
@@ -25,6 +26,7 @@ class Progbar:
 
     Raises:
         ValueError: both lists of names.
+        TypeError: ``target`` is no number, ``width`` no integer, or names are no list.
     """
 
     def __init__(
@@ -39,6 +41,12 @@ class Progbar:
     ) -> None:
         if stateful_metrics is not None and stateless_metrics is not None:
             raise ValueError("Only one of `stateful_metrics` or `stateless_metrics` can be provided.")
+        if target is not None:
+            checked_number("Progbar", "target", target)
+        checked_integer("Progbar", "width", width)
+        for name, names in (("stateful_metrics", stateful_metrics), ("stateless_metrics", stateless_metrics)):
+            if not isinstance(names, (Iterable, type(None))):
+                raise TypeError(f"Progbar: Argument `{name}` must be a list of names, got {names!r}.")
         self.target, self.width, self.verbose, self.interval = target, width, verbose, interval
         self.unit_name = unit_name
         self._as_they_are = set(stateful_metrics or ())
@@ -55,7 +63,13 @@ class Progbar:
             current: how many steps there have been.
             values: pairs of a name and its value.
             finalize: whether this is the end; default: ``target`` is reached.
+
+        Raises:
+            TypeError: ``current`` is no number, or ``values`` are no pairs.
         """
+        checked_number("Progbar.update", "current", current)
+        if not isinstance(values, (Iterable, type(None))):
+            raise TypeError(f"Progbar.update: Argument `values` must be pairs of a name and a number, got {values!r}.")
         if finalize is None:
             finalize = self.target is not None and current >= self.target
         weight = max(current - self._seen, 1)

@@ -42,7 +42,10 @@ def timeseries_dataset_from_array(
 
     Raises:
         ValueError: indices, strides or rates that the data do not have.
+        TypeError: ``data`` is no array.
     """
+    if not hasattr(data, "__len__"):
+        raise TypeError(f"timeseries_dataset_from_array: Argument `data` must be an array, got {data!r}.")
     size = len(data)
     if start_index and not 0 <= start_index < size:
         what = "0 or greater" if start_index < 0 else "lower than the length of the data"

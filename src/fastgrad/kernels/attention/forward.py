@@ -9,6 +9,7 @@ from fastgrad.kernels.attention.tiles import (
     CHUNK,
     KEYS,
     QUERIES,
+    clear_tile,
     far,
     hide,
     keep,
@@ -112,6 +113,7 @@ def attention(
     turned, room, found = local_array(T, 16384), local_array(T, 16384), local_array(T, 16384)
     scores = local_array(T, 4096)
     highest, totals, factors = local_array(T, 64), local_array(T, 64), local_array(T, 64)
+    clear_tile(scores, queries)
     found_row = padded(width)
     blocks = (queries + QUERIES - 1) // QUERIES
     key_row, value_row, out_row = heads // shared * depth, heads // shared * width, heads * width

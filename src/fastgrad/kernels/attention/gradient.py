@@ -7,6 +7,7 @@ from fastgrad.kernels.attention.tiles import (
     CHUNK,
     KEYS,
     QUERIES,
+    clear_tile,
     far,
     hide,
     keep,
@@ -111,6 +112,8 @@ def attention_gradient(
     highest, share, delta = local_array(T, 64), local_array(T, 64), local_array(T, 64)
     for i in range(KEYS * QUERIES):
         kept[i] = T(1)
+    clear_tile(scores, queries)
+    clear_tile(slopes, queries)
     groups = heads // shared
     query_row, result_row, key_row, value_row = heads * depth, heads * width, groups * depth, groups * width
     for_queries, for_keys = wanted & FOR_QUERIES != 0, wanted & FOR_KEYS != 0

@@ -122,6 +122,14 @@ def keep(tile, words, row, quads, left, rows, count, rate):
 
 
 @scalar_function
+def clear_tile(tile, queries):
+    """Sets a tile to 0 if the last chunk of queries has columns without a query: these are read, too."""
+    if queries % CHUNK != 0:
+        for i in range(KEYS * QUERIES):
+            tile[i] = T(0)
+
+
+@scalar_function
 def scale_rows(x, row, rows, columns, factors):
     """Multiplies each of some rows with a factor of its own."""
     for r in range(rows):

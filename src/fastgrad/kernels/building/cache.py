@@ -79,7 +79,7 @@ def load(key: str) -> Entry | None:
 def load_installed(level: str, key: str) -> Entry | None:
     """The entry of a key that the installed package brings for a level of processors; None if it has none."""
     path = os.path.join(INSTALLED, f"{level}.db")
-    if not os.path.exists(path):
+    if not os.path.isfile(path):
         return None
     import sqlite3
 

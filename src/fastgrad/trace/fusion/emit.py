@@ -63,10 +63,15 @@ def map_launch(fused: Fused) -> tuple[Launch, set[tuple[int, int]]]:
     writer = Writer(fused)
     dims = range(len(fused.sizes))
     same, outer, inner = writer.split_by_level(kept=False)
+    invariant = _steps_that_read_only(fused, {*same})
+    of_rows = [number for number in _steps_that_read_only(fused, {*same, *outer}) if number not in invariant]
     writer.load(same, dims, "0")
+    for number in invariant:
+        writer.step(number, fused.steps[number - len(fused.inputs)])
     writes = [(number, Output(output)) for output, number in enumerate(fused.outputs)]
     steps = range(len(fused.inputs), len(fused.inputs) + len(fused.steps))
-    elements = Elements(writer, inner, {}, [*steps], [], [*writes])
+    rest = [number for number in steps if number not in invariant and number not in of_rows]
+    elements = Elements(writer, inner, {}, rest, [], [*writes])
 
     def loop(start: str, stop: str) -> None:
         if len(elements.stages) == 1:
@@ -84,12 +89,27 @@ def map_launch(fused: Fused) -> tuple[Launch, set[tuple[int, int]]]:
             writer.line(f"start = r * {n}")
             writer.decode("r", dims[:-1])
             writer.load(outer, dims, "0")
+            for number in of_rows:
+                writer.step(number, fused.steps[number - len(fused.inputs)])
             loop("greatest(first - start, 0)", f"least(last - start, {n})")
     sources: dict[int, list[Source]] = {}
     for source in fused.inputs:
         sources.setdefault(source.array, []).append(source)
     natural = [Input(array) for array, found in sources.items() if all(_is_natural(fused, one) for one in found)]
     return writer.launch(prod(fused.sizes), [*natural, *map(Output, range(len(fused.outputs)))]), elements.early
+
+
+def _steps_that_read_only(fused: Fused, inputs: set[int]) -> list[int]:
+    """The steps that read no other inputs, which a loop over the other inputs computes once.
+
+    LLVM 20 needs exponential time for a loop of many such steps: its ``vputils::isUniformAcrossVFsAndUFs`` follows each operand of each
+    operation, and does not remember what it has seen.
+    """
+    known = set(inputs)
+    for number, step in enumerate(fused.steps, len(fused.inputs)):
+        if known.issuperset(step.operands):
+            known.add(number)
+    return sorted(known - inputs)
 
 
 def in_place_pairs(fused: Fused) -> tuple[tuple[int, int], ...]:

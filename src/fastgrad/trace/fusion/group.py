@@ -352,7 +352,7 @@ class Group:
         return self._values
 
     def finished(self, uses: Counter[int]) -> list[Node]:
-        """The node, and reshapes of its results.
+        """The node, and reshapes of its results; nothing if no result is read.
 
         Args:
             uses: how often each value is read, by nodes and as a result.
@@ -385,6 +385,8 @@ class Group:
                 numbers.append(first + number)
                 outputs.append(wanted[0])
                 reshapes += [reshaped(wanted[0], value) for value in wanted[1:]]
+        if not outputs:
+            return []
         sizes, roles = self._dims()
         kept_sizes = self._kept_sizes()
         values = list(dict.fromkeys(self._values))

@@ -22,6 +22,7 @@ from fastgrad.trace.fusion.prologues import add_prologues
 from fastgrad.trace.fusion.statistics import add_statistics
 from fastgrad.trace.graphs.graph import Graph, Kind
 from fastgrad.trace.passes import optimized
+from fastgrad.trace.passes.drop_dead import drop_dead
 from fastgrad.trace.passes.expand_composites import expand_composites
 from fastgrad.trace.passes.expand_updates import expand_updates
 from fastgrad.trace.passes.join_losses import join_losses
@@ -54,7 +55,9 @@ def fused_part(graph: Graph, slopes: bool = True, scales: bool = False) -> Graph
         slopes: whether slopes of gelu may be kept beside it.
         scales: whether updates may scale their gradients.
     """
-    graph = expand_updates(put_off_transposes(expand_composites(join_losses(optimized(graph)))))
+    # A gradient may need only a part of what the composite did.
+    parts = drop_dead(expand_composites(join_losses(optimized(graph))))
+    graph = expand_updates(put_off_transposes(parts))
     graph = scale_in_updates(graph) if scales else graph
     lean = rematerialized_as_before(graph)
     if lean is not None:

@@ -156,7 +156,8 @@ BINARY: dict[str, tuple[float, float, float, float]] = {
     "realdiv": (-2, 2, 0.4, 2),
     "truncatemod": (2.1, 2.9, 1.1, 1.3),
 }
-# Special values at which a function is not compared, and why; what users meet stands in docs/differences.md.
+# Special values at which derivatives are compared with fastgrad's own recorded answers (`documented.py`) instead of TensorFlow's, and why;
+# what users meet stands in docs/differences.md.
 NEGATIVE = (-0.0, -0.5, -1.0, -2.0, -6.0, -1e-30, -1e30, -104.0, -inf)
 APART: dict[str, tuple[str, tuple[float, ...]]] = {
     "math.bessel_i0": ("documented: bessel_i1 near 0", (0.0, -0.0)),
@@ -228,6 +229,9 @@ for name, (low, high) in UNARY.items():
     CASES[f"{name} by special cotangents"] = edge(
         masked(name), *map(np.ascontiguousarray, pairs), dtypes=FLOATS, order=1, tolerance=tolerance
     )
+    if name in APART:
+        points = np.array(APART[name][1])
+        CASES[f"{name} at points of a documented difference"] = edge(function, points, dtypes=FLOATS)
     CASES[f"{name} of nothing"] = edge(function, np.zeros((0, 2)))
     CASES[f"{name} of integers"] = edge(function, np.array([1, 2, 3]), order=1)
 for name, (low, high, low2, high2) in BINARY.items():

@@ -60,6 +60,8 @@ class Formula(LearningRateSchedule):
         raise NotImplementedError
 
     def _check_steps(self, name: str, value: Any) -> Any:
+        if isinstance(value, (str, bytes)) or value is None:
+            raise TypeError(f"{type(self).__name__}: Argument `{name}` must be a number, got {value!r}.")
         if value <= 0:
             raise ValueError(f"Argument `{name}` must be > 0. Received: {name}={value}")
         return value
@@ -153,9 +155,13 @@ class PiecewiseConstantDecay(Formula):
 
     Raises:
         ValueError: the lengths do not go together, or a rate is not finite or negative.
+        TypeError: ``boundaries`` or ``values`` is no list.
     """
 
     def __init__(self, boundaries: Sequence[float], values: Sequence[float], name: str = "PiecewiseConstant") -> None:
+        for argument, numbers in (("boundaries", boundaries), ("values", values)):
+            if not hasattr(numbers, "__len__"):
+                raise TypeError(f"PiecewiseConstantDecay: Argument `{argument}` must be a list, got {numbers!r}.")
         if len(boundaries) != len(values) - 1:
             raise ValueError(
                 f"The length of boundaries should be 1 less than the length of values. Received: boundaries={boundaries} "
