@@ -54,8 +54,8 @@ class Embedding(Layer):
         self.embeddings_initializer = initializers.get(embeddings_initializer)
         self.embeddings_regularizer = regularizers.get(embeddings_regularizer)
         self.embeddings_constraint = constraints.get(embeddings_constraint)
-        self.mask_zero = self.supports_masking = mask_zero
-        masks.use.begun |= mask_zero
+        self.mask_zero = self.supports_masking = bool(mask_zero)
+        masks.use.begun |= self.mask_zero
         self.autocast = False
         if weights is not None:
             self.build()

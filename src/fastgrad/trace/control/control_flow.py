@@ -252,7 +252,7 @@ class ControlFlow:
             if not _look_before([part] if test is None else [part, test]):
                 return None
             try:
-                return self._looped(part, test, list(carried), list(rows), limit, reverse, least)
+                return self._looped(part, test, list(carried), list(rows), limit, bool(reverse), least)
             except GuardError:
                 before, rooms = rooms, [loop.most for loop in rooms_of(part.graph)]
                 if not is_outgrown(rooms_of(part.graph)) or rooms == before:
