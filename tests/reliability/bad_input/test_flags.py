@@ -27,7 +27,7 @@ def flags() -> list[tuple[str, int, str]]:
         for number, node in enumerate(ast.walk(ast.parse(line, mode="eval"))):
             if not isinstance(node, ast.Call):
                 continue
-            function, error = outcome(lambda text: eval(text, scope), ast.unparse(node.func))
+            function, error = outcome(eval, ast.unparse(node.func), scope)
             if error is None and callable(function):
                 signature, error = outcome(inspect.signature, function)
                 parameters = [] if error else signature.parameters.values()
