@@ -152,6 +152,7 @@ def many(first: int, count: int, python: str | None, processes: int, journal: Pa
             result = {"first": seeds[0], "count": seeds[1], **run, **json.loads(lines[-1])}
             results.append(result)
             if journal is not None and sources_digest() == run["sources"]:
+                journal.parent.mkdir(parents=True, exist_ok=True)
                 with journal.open("a", encoding="utf-8") as file:
                     file.write(json.dumps(result) + "\n")
 

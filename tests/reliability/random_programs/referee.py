@@ -74,7 +74,11 @@ def _without_graphs(tf: Any) -> None:
 
 
 def _exact(tf: Any) -> None:
-    """TensorFlow rounds constants of two functions, and Keras all Python numbers, to float32 for float64; here they have all digits."""
+    """Functions of TensorFlow with all digits.
+
+    It rounds constants of two functions to float32 for float64, as Keras rounds all Python numbers. Its `elu` is `exp(x) - 1`: near 0 it has few digits,
+    and a second derivative of 0 where it is 0.
+    """
     gelu, leaky_relu = tf.nn.gelu, tf.nn.leaky_relu
 
     def exact_gelu(x: Any, approximate: bool = False) -> Any:
@@ -87,7 +91,10 @@ def _exact(tf: Any) -> None:
     def exact_leaky_relu(x: Any, alpha: float = 0.2) -> Any:
         return tf.where(x > 0.0, x, alpha * x) if x.dtype == tf.float64 else leaky_relu(x, alpha)
 
-    tf.nn.gelu, tf.nn.leaky_relu = exact_gelu, exact_leaky_relu
+    def exact_elu(x: Any) -> Any:
+        return tf.where(x < 0.0, tf.math.expm1(x), x)
+
+    tf.nn.gelu, tf.nn.leaky_relu, tf.nn.elu = exact_gelu, exact_leaky_relu, exact_elu
     from keras.src.backend.tensorflow import core
 
     cast = core.cast

@@ -69,7 +69,8 @@ def test_many_programs_reach_each_decision_of_the_compiler(full, figure):
 
 
 def test_a_journal_counts_only_for_the_sources_that_it_was_written_with(tmp_path):
-    journal = tmp_path / "journal.jsonl"
+    journal = tmp_path / "new" / "journal.jsonl"
+    assert many(0, 1, None, 1, journal)["figures"]["programs"] == 1  # makes the folder
     old = {"first": 0, "count": 1, "sources": "of another version", "referee": False}
     old |= {"figures": {"programs": 7}, "reached": {}, "failures": []}
     journal.write_text(json.dumps(old) + "\n")
