@@ -196,7 +196,7 @@ def matmul(
             return met.call("matmul", a, b, {**options, "adjoint_a": adjoint_a, "adjoint_b": adjoint_b})
     x, y = a._array, b._array
     plain = x.ndim == 2 and y.ndim == 2 and x.dtype is y.dtype and x.dtype in _BLAS and output_type is None
-    flags = type(transpose_a) is bool and type(transpose_b) is bool  # a kernel reads them as 0 and 1
+    flags = type(transpose_a) is type(transpose_b) is bool  # a kernel reads them as 0 and 1
     if not plain or not flags or adjoint_a or adjoint_b:
         return _matmul(a, b, transpose_a, transpose_b, adjoint_a, adjoint_b, output_type)
     if x.shape[0 if transpose_a else 1] != y.shape[1 if transpose_b else 0]:

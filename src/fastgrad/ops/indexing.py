@@ -341,7 +341,7 @@ def gather_nd(
         Shape ``indices.shape[:-1] + params.shape[batch_dims + k:]``.
 
     Raises:
-        InvalidArgumentError: a position outside ``params``, or k larger than its rank.
+        InvalidArgumentError: a position outside ``params``, any position if it is empty, or k larger than its rank.
         ValueError: ``batch_dims`` is not less than the ranks.
     """
     try:
@@ -364,6 +364,10 @@ def gather_nd(
         batch = constant_tensor(np.stack(grid, -1).astype(ids._array.dtype))
         ids = TABLE["concat"](batch, ids, axis=len(shape) - 1)
     strict = check_position_form("gather_nd", ids._array, x._array.shape, bad_indices_policy)
+    if ids._array.size and not x._array.size:
+        raise InvalidArgumentError(
+            f"gather_nd: Requested more than 0 entries, but params is empty. Params shape: {list(x._array.shape)}."
+        )
     return _gather_nd(x, ids, strict=strict)
 
 
@@ -481,6 +485,9 @@ def boolean_mask(tensor: Any, mask: Any, axis: Any = None, name: str | None = "b
     return _gather_row(x, reshape(found, shape=(len(found._array),)), axis=first, batch_dims=0)
 
 
+_MOST_PARTITIONS = 1 << 20  # TensorFlow takes more, and runs out of memory
+
+
 def dynamic_partition(data: Any, partitions: Any, num_partitions: int, name: str | None = None) -> list[Tensor]:
     """The slices of ``data``, sorted into ``num_partitions`` tensors, each in the order in which they stand.
 
@@ -492,15 +499,17 @@ def dynamic_partition(data: Any, partitions: Any, num_partitions: int, name: str
 
     Raises:
         InvalidArgumentError: a partition out of range, or shapes that do not fit.
+        ValueError: more than 2^20 partitions.
     """
     try:
         x, ids = tensor_of(data), tensor_of(partitions)
     except CompositeOperand as met:
         return met.call("dynamic_partition", data, partitions, num_partitions)
     shape, wanted = x._array.shape, ids._array.shape
+    num_partitions = integer(num_partitions, "dynamic_partition: num_partitions")
     if num_partitions < 1:
         raise InvalidArgumentError(f"dynamic_partition: num_partitions must be at least 1, got {num_partitions}.")
-    if num_partitions >= 2**31:
+    if num_partitions > _MOST_PARTITIONS:
         raise ValueError(f"dynamic_partition: Number of outputs is too big: {num_partitions}.")
     if shape[: len(wanted)] != wanted:
         raise InvalidArgumentError(

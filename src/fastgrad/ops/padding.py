@@ -109,7 +109,7 @@ def pad(
     """
     x = tensor_of(tensor)
     shape = x._array.shape
-    table = paddings if isinstance(paddings, np.ndarray) else tensor_of(paddings).numpy()
+    table = paddings if isinstance(paddings, np.ndarray) else tensor_of(paddings)._elements()
     if table.ndim != 2 or table.shape[1] != 2:
         raise InvalidArgumentError(f"pad: paddings must be a matrix with 2 columns, got shape {list(table.shape)}.")
     if len(table) != len(shape):

@@ -126,12 +126,16 @@ _min = operation(
 
 
 def check_updates(name: str, ids: np.ndarray, updates: np.ndarray, shape: tuple[int, ...]) -> None:
-    """Raises InvalidArgumentError unless ``updates`` has a slice of a tensor of ``shape`` for each position."""
+    """Raises InvalidArgumentError unless ``updates`` has a slice of a tensor of ``shape``, which is not empty, for each position."""
     wanted = (*ids.shape[:-1], *shape[ids.shape[-1] :])
     if updates.shape != wanted:
         raise InvalidArgumentError(
             f"{name}: updates must have shape {list(wanted)}, one slice of a tensor of shape {list(shape)} for each of the "
             f"positions of shape {list(ids.shape)}, but have {list(updates.shape)}."
+        )
+    if ids.size and 0 in shape:
+        raise InvalidArgumentError(
+            f"{name}: Indices and updates specified for empty output shape {list(shape)}: no position is in it."
         )
 
 
@@ -326,7 +330,8 @@ def confusion_matrix(
             raise ValueError(
                 f"confusion_matrix: Shapes {rows.shape} and {values.shape} of labels and weights are incompatible."
             )
-    return scatter_nd_row(pairs, values, shape=(count, count), strict=True)
+    shape = dimensions((count, count), "confusion_matrix")
+    return scatter_nd_row(pairs, values, shape=shape, strict=True)
 
 
 def _classes(x: Any) -> Tensor:

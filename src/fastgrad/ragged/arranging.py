@@ -9,7 +9,7 @@ import numpy as np
 
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.ops import joining
-from fastgrad.ops.arguments import integers
+from fastgrad.ops.arguments import integer, integers
 from fastgrad.ops.assertion import assert_equal
 from fastgrad.ops.casting import cast
 from fastgrad.ops.indexing import boolean_mask as mask_of_tensor
@@ -32,7 +32,7 @@ def _as_either(value: Any) -> Any:
 
 
 def _axis_of(axis: Any, rank: int, name: str) -> int:
-    number = int(axis)
+    number = integer(axis, f"{name}: axis")
     if not -rank <= number < rank:
         raise ValueError(f"{name}: axis {number} out of range: expected {-rank} <= axis < {rank}.")
     return number % rank

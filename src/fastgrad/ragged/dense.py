@@ -8,6 +8,7 @@ import numpy as np
 
 from fastgrad import dtypes
 from fastgrad.errors import InvalidArgumentError
+from fastgrad.ops.arguments import integer
 from fastgrad.ops.arithmetic import maximum, minimum
 from fastgrad.ops.casting import cast
 from fastgrad.ops.comparison import equal, less
@@ -147,7 +148,8 @@ def _filled(ragged: RaggedTensor, default: Tensor, sizes: list[int | None]) -> T
 def merge_dims(ragged: Any, outer_axis: int, inner_axis: int) -> Any:
     """See ``RaggedTensor.merge_dims``."""
     rank = ragged.shape.rank
-    outer, inner = (axis + rank if axis < 0 else axis for axis in (outer_axis, inner_axis))
+    axes = integer(outer_axis, "merge_dims: outer_axis"), integer(inner_axis, "merge_dims: inner_axis")
+    outer, inner = (axis + rank if axis < 0 else axis for axis in axes)
     if not 0 <= outer <= inner < rank:
         raise ValueError(
             f"merge_dims: Expected outer_axis ({outer_axis}) to be less than or equal to inner_axis ({inner_axis}), "

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad.errors import InvalidArgumentError
+from fastgrad.ops.arguments import integer
 from fastgrad.ops.arithmetic import maximum, minimum
 from fastgrad.ops.assertion import assert_less, assert_non_negative
 from fastgrad.ops.casting import cast
@@ -201,10 +202,11 @@ def gather_along(params: Any, indices: Any, axis: Any, batch_dims: Any) -> Any:
         ValueError: an axis in front of ``batch_dims``.
         InvalidArgumentError: an index outside of its row, batches cut differently.
     """
-    batch = int(batch_dims or 0)
+    batch = integer(batch_dims or 0, "gather: batch_dims")
+    axis = None if axis is None else integer(axis, "gather: axis")
     rank: Any = params.shape.rank if isinstance(params, RaggedTensor) else convert_to_tensor(params).ndim
     batch = batch + int(indices.shape.rank or 0) if batch < 0 else batch
-    place = batch if axis is None else int(axis) + (rank if int(axis) < 0 else 0)
+    place = batch if axis is None else axis + (rank if axis < 0 else 0)
     if not batch <= place < rank:
         raise ValueError(
             f"gather: axis {axis} must be in front of none of batch_dims={batch_dims} and less than the rank, {rank}."

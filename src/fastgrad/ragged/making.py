@@ -9,10 +9,12 @@ import numpy as np
 from fastgrad import dtypes
 from fastgrad.array_conversion import short
 from fastgrad.errors import InvalidArgumentError
+from fastgrad.ops.arguments import integer, integers
 from fastgrad.ops.arithmetic import maximum
 from fastgrad.ops.casting import cast
 from fastgrad.ops.division import floordiv
 from fastgrad.ops.indexing import gather
+from fastgrad.ops.reduction import reduce_sum
 from fastgrad.ops.rounding import ceil
 from fastgrad.ops.shaping import broadcast_to, reshape
 from fastgrad.ragged import partition
@@ -44,12 +46,14 @@ def constant(
     Raises:
         ValueError: elements at different depths; ``ragged_rank`` and ``inner_shape`` that do not go with them.
     """
-    if ragged_rank is not None and ragged_rank < 0:
-        raise ValueError(f"Invalid ragged_rank={ragged_rank}: must be nonnegative.")
+    if ragged_rank is not None:
+        ragged_rank = integer(ragged_rank, "ragged.constant: ragged_rank")
+    if ragged_rank is not None and not 0 <= ragged_rank < MOST_DIMENSIONS:
+        raise ValueError(f"Invalid ragged_rank={ragged_rank}: must be nonnegative and less than {MOST_DIMENSIONS}.")
     depth, most = _depth_of_elements(pylist), _depth_of_lists(pylist)
     if depth is not None and most > depth:
         raise ValueError(f"Invalid pylist={short(pylist)}: empty list nesting is greater than scalar value nesting.")
-    inner = None if inner_shape is None else tuple(np.atleast_1d(np.asarray(inner_shape, np.int64)).tolist())
+    inner = None if inner_shape is None else integers(inner_shape, "ragged.constant: inner_shape")
     levels = max(most - 1, 0) if inner is None else max(most - 1 - len(inner), 0)
     if ragged_rank is None:
         ragged_rank = levels
@@ -85,6 +89,9 @@ def _shaped(x: Tensor, shape: tuple[int, ...]) -> Tensor:
         raise TypeError(f"ragged.constant: elements of shape {x.shape} do not have the inner_shape of {shape}.")
     return reshape(x, shape)
 
+
+MOST_DIMENSIONS = 64
+"""Of a NumPy array."""
 
 range_of = range  # Python's: the name is TensorFlow's below
 
@@ -127,7 +134,7 @@ def range(  # TensorFlow's name
         row_splits_dtype: int32 or int64.
 
     Raises:
-        InvalidArgumentError: a step of 0, or vectors of different sizes. TensorFlow: tf.ragged.range.
+        InvalidArgumentError: a step of 0, vectors of different sizes, or 2^63 numbers and more. TensorFlow: tf.ragged.range.
     """
     if limits is None:
         starts, limits = 0, starts
@@ -147,6 +154,10 @@ def range(  # TensorFlow's name
     # int64, in which no difference of int32 numbers overflows.
     span, by = (last - first, step) if wide.is_floating else (_whole(last) - _whole(first), _whole(step))
     counts = ceil(span / by) if wide.is_floating else -floordiv(-span, by)
+    if not reduce_sum(cast(maximum(counts, 0), dtypes.float64)) < 2.0**63:  # also of infinities and NaN
+        raise InvalidArgumentError(
+            "ragged.range: Requires ((limit - start) / delta) <= 2**63 - 1 in all rows together."
+        )
     splits = partition.splits_of_lengths(maximum(cast(counts, index_type), 0))
     count = int(splits[-1])
     ids = partition.row_numbers(splits, count)

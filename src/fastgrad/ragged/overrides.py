@@ -9,6 +9,7 @@ import numpy as np
 
 from fastgrad.composite import OVERRIDES
 from fastgrad.ops import arithmetic, creation
+from fastgrad.ops.arguments import integer
 from fastgrad.ops.one_hot import one_hot
 from fastgrad.ragged import arranging, contraction, dense, elementwise, indexing, reductions
 from fastgrad.tensor import Tensor, constant_tensor
@@ -35,12 +36,13 @@ for _name in ("reduce_variance", "softmax", "bincount"):
 
 
 def _one_hot(indices: Any, depth: Any, on_value: Any, off_value: Any, axis: Any, dtype: Any) -> Any:
-    if axis is not None and 0 <= int(axis) <= indices.ragged_rank:
+    axis = None if axis is None else integer(axis, "one_hot: axis")
+    if axis is not None and 0 <= axis <= indices.ragged_rank:
         raise ValueError(
             f"one_hot: axis {axis} must be greater than the ragged rank of indices, {indices.ragged_rank}."
         )
-    if axis is not None and int(axis) > 0:
-        axis = int(axis) - indices.ragged_rank
+    if axis is not None and axis > 0:
+        axis -= indices.ragged_rank
     return indices._with_flat(one_hot(indices.flat_values, depth, on_value, off_value, axis, dtype))
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from fastgrad import dtypes
 from fastgrad.errors import InvalidArgumentError
+from fastgrad.ops.arguments import integer
 from fastgrad.ops.assertion import assert_equal, assert_less_equal, assert_non_negative
 from fastgrad.ops.casting import cast
 from fastgrad.ops.joining import concat
@@ -38,6 +39,20 @@ def as_partition(value: Any, what: str, dtype: Any = None) -> Tensor:
     if tensor.ndim != 1:
         raise ValueError(f"{what}: Shape {tensor.shape} must have rank 1.")
     return tensor
+
+
+def whole_number(value: Any, what: str) -> int:
+    """A number of rows or values, or an axis.
+
+    Raises:
+        TypeError: a Python number or string that is no integer.
+        ValueError: a tensor, an array or a list of another rank than 0.
+        InvalidArgumentError: a tensor of another dtype.
+    """
+    rank = np.ndim(value._array if isinstance(value, Tensor) else value)
+    if rank:
+        raise ValueError(f"{what}: Shape of rank {rank} must have rank 0, got {value!r}.")
+    return integer(value, what)
 
 
 def numbers(count: int, dtype: dtypes.DType) -> Tensor:
@@ -97,7 +112,7 @@ def checked_row_numbers(ids: Tensor, nrows: Any, count: int) -> int:
         assert_non_negative(ids[0], f"{wrong} must not be negative")
         assert_non_negative(ids[1:] - ids[:-1], f"{wrong} must not fall")
     least = int(ids[-1]) + 1 if count else 0
-    found = least if nrows is None else int(convert_to_tensor(nrows))
+    found = least if nrows is None else whole_number(nrows, "from_value_rowids: nrows")
     if found < 0:
         raise ValueError(f"from_value_rowids: Expected nrows >= 0; got {found}.")
     if found < least:
@@ -169,7 +184,7 @@ def segment_ids_to_row_splits(
     if len(ids) and int(ids[0]) < 0:
         raise InvalidArgumentError(f"segment_ids_to_row_splits: segment_ids[0] = {int(ids[0])} is negative.")
     least = int(ids[-1]) + 1 if len(ids) else 0
-    count = least if num_segments is None else int(convert_to_tensor(num_segments))
+    count = least if num_segments is None else whole_number(num_segments, "segment_ids_to_row_splits: num_segments")
     assert_less_equal(ids, count - 1, "segment_ids_to_row_splits: an id is num_segments or more")
     splits = splits_of_row_numbers(ids, count)
     return splits if out_type is None else cast(splits, out_type)

@@ -12,6 +12,7 @@ from fastgrad import dtypes, tensor
 from fastgrad.composite import Composite, CompositeOperand, CompositeSpec
 from fastgrad.dtypes import DType
 from fastgrad.errors import InvalidArgumentError
+from fastgrad.ops.arguments import integer
 from fastgrad.ops.casting import cast
 from fastgrad.ops.joining import concat
 from fastgrad.ops.reduction import reduce_max
@@ -140,13 +141,21 @@ class RaggedTensor(Composite):
             validate: kept for TensorFlow's signature.
 
         Raises:
-            ValueError: the values do not make whole rows, or not so many.
+            ValueError: the values do not make whole rows, or not so many; a length of another dtype or rank.
+            TypeError: ``nrows`` is no integer.
         """
         values = _as_values(values)
-        length, count = int(convert_to_tensor(uniform_row_length)), _count(values)
+        if isinstance(uniform_row_length, float):
+            raise ValueError(
+                f"from_uniform_row_length: uniform_row_length must have dtype int32 or int64, got {uniform_row_length}."
+            )
+        length = partition.whole_number(uniform_row_length, "from_uniform_row_length: uniform_row_length")
+        count = _count(values)
         if length < 0:
             raise ValueError(f"from_uniform_row_length: uniform_row_length must be >= 0, got {length}.")
-        rows = int(convert_to_tensor(nrows)) if nrows is not None else count // length if length else 0
+        rows = count // length if length else 0
+        if nrows is not None:
+            rows = partition.whole_number(nrows, "from_uniform_row_length: nrows")
         if rows * length != count:
             raise ValueError(
                 f"from_uniform_row_length: uniform_row_length={length} times nrows={rows} must equal nvals={count}"
@@ -336,7 +345,9 @@ class RaggedTensor(Composite):
         Returns:
             Shape (rank,), or that of ``axis``.
         """
-        for number in axis if isinstance(axis, (list, tuple)) else [] if axis is None else [axis]:
+        chosen = axis if isinstance(axis, (list, tuple)) else [] if axis is None else [axis]
+        chosen = [integer(number, "bounding_shape: axis") for number in chosen]
+        for number in chosen:
             if not 0 <= number < self.shape.rank:
                 raise InvalidArgumentError(f"bounding_shape: axis {number} is not in [0, {self.shape.rank}).")
         dtype = self._row_splits.dtype if out_type is None else dtypes.as_dtype(out_type)
@@ -349,8 +360,8 @@ class RaggedTensor(Composite):
         if axis is None:
             return convert_to_tensor(sizes)
         if isinstance(axis, (list, tuple)):
-            return convert_to_tensor([sizes[one] for one in axis])
-        return sizes[int(axis)]
+            return convert_to_tensor([sizes[number] for number in chosen])
+        return sizes[chosen[0]]
 
     # ---- the same with other parts -----------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.ops import reduction, segments
-from fastgrad.ops.arguments import integers
+from fastgrad.ops.arguments import integer, integers
 from fastgrad.ops.arithmetic import maximum
 from fastgrad.ops.casting import cast
 from fastgrad.ops.comparison import equal, greater, is_finite, less, logical_not
@@ -67,7 +67,7 @@ def reduced(name: str, x: Any, axis: Any, keepdims: Any) -> Any:
             found = expand_dims(found, 0)
         return found
     rank = x.shape.rank
-    axes = [int(axis)] if isinstance(axis, int) else list(integers(axis, f"{name}: axis"))
+    axes = list(integers(axis, f"{name}: axis"))
     for one in axes:
         if not -rank <= one < rank:
             raise ValueError(f"{name}: axis {one} out of range: expected {-rank} <= axis < {rank}.")
@@ -132,7 +132,7 @@ def segments_of(name: str, data: Any, segment_ids: Any, num_segments: Any) -> An
     Raises:
         InvalidArgumentError: an id out of range.
     """
-    count = int(num_segments)
+    count = integer(num_segments, f"unsorted_segment_{name}: num_segments")
     if isinstance(segment_ids, RaggedTensor):
         if not isinstance(data, RaggedTensor):
             raise ValueError(

@@ -48,8 +48,8 @@ TEXTS = st.one_of(
     st.lists(st.lists(NUMBERS, min_size=2, max_size=2), min_size=1, max_size=3).map(str),
     st.lists(st.floats(width=32), max_size=4).map(str),
 )
-HELPERS = {"file", "folder", "written", "compiled", "built", "list", "next", "iter"}
-"""Functions of `names.py` and of Python, whose arguments stay."""
+HELPERS = {"file", "folder", "written", "compiled", "built", "list", "next", "iter", "Dataset.range"}
+"""Functions of `names.py` and of Python, whose arguments stay; so do those of `Dataset.range`, which can count for years."""
 # Classes with which Python, not the library, refuses something: a check of arguments was left out.
 UNDOCUMENTED = (
     ArithmeticError, AssertionError, AttributeError, BufferError, EOFError, KeyError, NameError, RecursionError, StopIteration, SystemError, UnicodeError,
@@ -62,7 +62,7 @@ def calls(draw: st.DrawFn) -> str:
     """The text of a call, one or two of whose arguments are replaced."""
     tree = ast.parse(draw(st.sampled_from(VALID)), mode="eval")
     nodes = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and (node.args or node.keywords)]
-    nodes = [node for node in nodes if not (isinstance(node.func, ast.Name) and node.func.id in HELPERS)]
+    nodes = [node for node in nodes if ast.unparse(node.func) not in HELPERS]
     for _ in range(draw(st.integers(1, 2))):
         call = draw(st.sampled_from(nodes))
         value = ast.parse(draw(TEXTS), mode="eval").body
@@ -132,7 +132,7 @@ def judged(text: str, compiled: bool) -> str:
     scope = names(tf)
     tf.random.set_seed(1)
     tf.random.uniform([])
-    of_keras = text.startswith(OF_KERAS)
+    of_keras = text.lstrip("(").startswith(OF_KERAS)
     before = state(scope, draws=not of_keras)
     result, error = outcome(lambda: eval(text, scope))
     if error is not None and not is_refusal(error, of_keras):

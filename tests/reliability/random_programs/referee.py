@@ -77,7 +77,8 @@ def _exact(tf: Any) -> None:
     """Functions of TensorFlow with all digits.
 
     It rounds constants of two functions to float32 for float64, as Keras rounds all Python numbers. Its `elu` is `exp(x) - 1`: near 0 it has few digits,
-    and a second derivative of 0 where it is 0.
+    and a second derivative of 0 where it is 0. Keras squares the rows of `IndexedSlices` before it adds repeated ones, fastgrad afterwards: the gradients
+    of optimizers are dense here.
     """
     gelu, leaky_relu = tf.nn.gelu, tf.nn.leaky_relu
 
@@ -95,6 +96,11 @@ def _exact(tf: Any) -> None:
         return tf.where(x < 0.0, tf.math.expm1(x), x)
 
     tf.nn.gelu, tf.nn.leaky_relu, tf.nn.elu = exact_gelu, exact_leaky_relu, exact_elu
+    optimizer = tf.keras.optimizers.Optimizer
+    apply_gradients = optimizer.apply_gradients
+    optimizer.apply_gradients = lambda self, pairs, **options: apply_gradients(
+        self, [(tf.convert_to_tensor(g), v) for g, v in pairs], **options
+    )
     from keras.src.backend.tensorflow import core
 
     cast = core.cast
