@@ -44,6 +44,7 @@ def test_repeat(numbers):
     assert values(numbers(2).repeat(0)) == []
     assert values(numbers(2).repeat().take(5)) == [0, 1, 0, 1, 0]
     assert values(numbers(0).repeat()) == []
+    assert values(numbers(2).take(0).repeat(1 << 40)) == []  # which is known to be empty
     assert [int(numbers(2).repeat(n).cardinality()) for n in (3, 0, None, -1)] == [6, 0, INFINITE, INFINITE]
 
 

@@ -65,7 +65,7 @@ class Repeated(Reordered):
             for chunk in self.source.chunks():
                 empty = empty and type(chunk) is not Failure and not len(chunk)
                 yield chunk
-            if empty and left < 0:
+            if empty and (left < 0 or self.count() == 0):
                 return
 
     def count(self) -> int:
