@@ -69,7 +69,7 @@ test-bad-input: ## make wrong calls of every public family, and fuzz the checks 
 	@$(RELIABILITY) $(SIDE_BY_SIDE) tests/reliability/bad_input $(ARGS)
 
 test-hostile-files: ## give damaged and malicious files to every reader
-	@$(ENVIRONMENT) test
+	@$(ENVIRONMENT) test,parquet
 	@$(RELIABILITY) $(SIDE_BY_SIDE) tests/reliability/hostile_files $(ARGS)
 
 test-faults: ## kill processes, fill disks, fail allocations, interrupt steps
