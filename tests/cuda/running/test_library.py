@@ -105,6 +105,20 @@ def test_a_step_with_gelu_reads_its_argument_from_the_product():
     assert sorted(names[3:]) == ["BGRADA", "DEFAULT", "DEFAULT", "DGELU_BGRAD", "DGELU_BGRAD"]
 
 
+def test_what_reads_only_the_first_rows_of_a_product_is_no_epilogue():
+    def step(x, w, b):
+        return tf.nn.relu((x @ w)[:4] + b)
+
+    arrays = [tf.constant(numbers(*shape)) for shape in ((10, 12), (12, 8), (8,))]
+    with tf.device("GPU:0"):
+        compiled = tf.function(step)
+        for _ in range(3):
+            stand_in.calls.clear()
+            found = compiled(*arrays).numpy()
+    np.testing.assert_allclose(found, step(*arrays), rtol=1e-5)
+    assert [name for name, _ in stand_in.calls] == ["DEFAULT"]
+
+
 def test_layers_of_mixed_precision_have_epilogues():
     def built():
         keras.mixed_precision.set_global_policy("mixed_bfloat16")

@@ -99,6 +99,22 @@ def test_a_product_that_others_read_keeps_its_place():
     assert not products(compiled(lambda x, w: tf.reduce_sum(tf.tanh(x @ w)), normal(4, 3), normal(3, 5)))
 
 
+@pytest.mark.parametrize(
+    "product",
+    [
+        lambda x: tf.matmul(x, x, transpose_b=True),
+        lambda x: tf.einsum("...ik,...jk->...ij", x, x),
+        lambda x: tf.matmul(tf.reshape(x, [5, 3, 1]), tf.reshape(x, [5, 1, 3])),
+        lambda x: tf.nn.conv1d(tf.reshape(x, [5, 3, 1]), tf.ones([2, 1, 4]), 1, "SAME"),
+    ],
+)
+@pytest.mark.parametrize("rows", [0, slice(2), slice(1)])
+def test_a_map_of_the_first_rows_does_not_follow_the_product(product, rows):
+    """The product writes all rows, and the map's result has memory for some of them."""
+    program = compiled(lambda x: product(x)[rows] * 2.0 + 0.25, normal(5, 3))
+    assert products(program) == []
+
+
 def test_the_last_of_two_products_takes_the_map():
     program = compiled(
         lambda x, w, h, u: tf.tanh(x @ w + h @ u), normal(4, 3), normal(3, 5), normal(4, 5), normal(5, 5)

@@ -249,6 +249,8 @@ def _matched(product: Node, fused: Any, place: int) -> _Match | None:
     at = [i for i, source in enumerate(fused.inputs) if source.array == place]
     if len(at) != 1 or not steps or not _is_natural(fused.inputs[at[0]], fused):
         return None
+    if fused.count != spec.m * spec.n:
+        return None  # it reads only the first rows
     current = at[0]
 
     def taken() -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -112,10 +113,12 @@ def _launches(product: Node, following: Launch | None = None) -> Launches | None
     return None if found is None or found.scratch else found
 
 
-def _can_follow(fused: Any, place: int) -> bool:
-    """Whether a group is a map that reads this input once, each element for the element of the same number."""
+def _can_follow(fused: Any, place: int, product: Node) -> bool:
+    """Whether a group is a map that reads this input, a product, once: all of it, each element for the element of the same number."""
     if not isinstance(fused, Fused) or "r" in fused.roles or not fused.steps:
         return False
+    if fused.count != prod(product.outputs[0].shape):
+        return False  # only the first of its rows
     sources = [source for source in fused.inputs if source.array == place]
     if len(sources) != 1:
         return False
@@ -128,12 +131,12 @@ def _can_follow(fused: Any, place: int) -> bool:
 
 def joined_with_map(product: Node, node: Node, place: int) -> Node | None:
     """A product and the map that follows it as one node; None if the node is no such map."""
-    return _joined(product, node, place) if _can_follow(node.payload, place) else None
+    return _joined(product, node, place) if _can_follow(node.payload, place, product) else None
 
 
 def joined_with_sums(product: Node, node: Node, place: int) -> Node | None:
     """As ``joined_with_map``, also for maps with sums of columns, on a CPU."""
-    follows = _can_follow(node.payload, place) or sums_columns(node.payload, place, product)
+    follows = _can_follow(node.payload, place, product) or sums_columns(node.payload, place, product)
     return _joined(product, node, place) if follows else None
 
 
@@ -212,7 +215,8 @@ def launches_of_product(
         for launch in found.launches
     ]
     launches += after if apart else ()
-    size = int(np.prod(node.outputs[0].shape, dtype=np.int64))
+    size = prod(node.outputs[0].shape)
+    assert fused.count == size, "the kernel of a product writes all of it"
     scratch = [(payload.graph.results[0].dtype, size)] if then is not None else []
     scratch += [(node.outputs[0].dtype, size)] if home is None else []
     if blocks is not None:
