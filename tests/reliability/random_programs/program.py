@@ -217,6 +217,8 @@ class Program:
             body = [*body, f"loss = {total}"]
             inner = ["with tf.GradientTape() as tape:", f"    tape.watch({of})", *indented(body)]
             inner += [f"first = tape.gradient(loss, {of}, {zero})"]
+            if noisy:
+                inner += ["first = [rounded(tf.convert_to_tensor(g), g.dtype.name) for g in first]"]
             inner += ["again = tf.add_n([tf.reduce_sum(tf.atan(g)) for g in first])"]
             body = ["with tf.GradientTape() as outer:", f"    outer.watch({of})", *indented(inner)]
             body += [f"slopes = [*first, *outer.gradient(again, {of}, {zero})]"]

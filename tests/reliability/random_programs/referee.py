@@ -77,7 +77,7 @@ def _exact(tf: Any) -> None:
     """Functions of TensorFlow with all digits.
 
     It rounds constants of two functions to float32 for float64, as Keras rounds all Python numbers. Its `elu` is `exp(x) - 1`: near 0 it has few digits,
-    and a second derivative of 0 where it is 0. Keras squares the rows of `IndexedSlices` before it adds repeated ones, fastgrad afterwards: the gradients
+    and a second derivative of 0 where it is 0. Its `relu` multiplies an infinite or NaN gradient by 0 where it is flat. Keras squares the rows of `IndexedSlices` before it adds repeated ones, fastgrad afterwards: the gradients
     of optimizers are dense here.
     """
     gelu, leaky_relu = tf.nn.gelu, tf.nn.leaky_relu
@@ -95,7 +95,10 @@ def _exact(tf: Any) -> None:
     def exact_elu(x: Any) -> Any:
         return tf.where(x < 0.0, tf.math.expm1(x), x)
 
-    tf.nn.gelu, tf.nn.leaky_relu, tf.nn.elu = exact_gelu, exact_leaky_relu, exact_elu
+    def exact_relu(x: Any) -> Any:
+        return tf.where(x <= 0.0, tf.zeros_like(x), x)
+
+    tf.nn.gelu, tf.nn.leaky_relu, tf.nn.elu, tf.nn.relu = exact_gelu, exact_leaky_relu, exact_elu, exact_relu
     optimizer = tf.keras.optimizers.Optimizer
     apply_gradients = optimizer.apply_gradients
     optimizer.apply_gradients = lambda self, pairs, **options: apply_gradients(

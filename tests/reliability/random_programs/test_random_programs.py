@@ -112,8 +112,8 @@ def test_calls_before_one_that_rounding_makes_raise_are_compared():
     own = [outcome(), outcome()]
     away = spread([[outcome(), raises], own], own)
     assert len(away) == 1
-    assert explained([outcome(), raises], own, away)
-    assert not explained([outcome(value=2.0), raises], own, away)
+    assert explained([outcome(), raises], own, away, 1e-9)
+    assert not explained([outcome(value=2.0), raises], own, away, 1e-9)
 
 
 def test_programs_follow_from_their_seed():

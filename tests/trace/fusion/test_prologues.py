@@ -194,3 +194,19 @@ def test_the_number_of_threads_changes_no_bit():
     finally:
         tf.config.set_num_threads(before)
     assert found[0] == found[1] == found[2]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_result_that_nobody_reads_gives_its_memory_back_after_all_have_theirs(dtype):
+    """The map's two results may both lie in the product's memory, and the second product reads the first of them."""
+    v = tf.Variable(np.array([0.5, 2.0], dtype))
+
+    def step(a):
+        squares = tf.tanh(tf.matmul(a, a, transpose_b=True) * 0.33)
+        v.assign(tf.zeros_like(v) + tf.tanh(tf.reduce_mean(squares)))
+        return tf.matmul(squares, a)
+
+    a = np.array([[0.3, -0.7]], dtype)
+    program = compiled(step, a)[0]
+    assert prepared(program) == ["multiply+tanh+tanh+matmul"]
+    np.testing.assert_allclose(program([a])[0], np.tanh((a @ a.T) * 0.33) @ a, rtol=1e-6)

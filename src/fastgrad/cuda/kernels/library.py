@@ -243,14 +243,12 @@ def _is_natural(source: Source, fused: Fused) -> bool:
 def _matched(product: Node, fused: Any, place: int) -> _Match | None:
     """A group that follows a product as an epilogue of the library; None if it is none."""
     spec = spec_of(product)
-    if spec is None or spec.batches != 1 or not isinstance(fused, Fused):
-        return None
+    if spec is None or spec.batches != 1 or not isinstance(fused, Fused) or fused.count != spec.m * spec.n:
+        return None  # one that reads only the first rows has memory for these alone
     first, steps = len(fused.inputs), [*fused.steps]
     at = [i for i, source in enumerate(fused.inputs) if source.array == place]
     if len(at) != 1 or not steps or not _is_natural(fused.inputs[at[0]], fused):
         return None
-    if fused.count != spec.m * spec.n:
-        return None  # it reads only the first rows
     current = at[0]
 
     def taken() -> Any:

@@ -189,7 +189,7 @@ def run_launches(
                 operand = _value(operand, inputs, outputs, scratch)
             if floating and type(operand) is np.ndarray:
                 operand = operand.item()
-            arguments.append(operand if kind is int else _read_as(operand, dtype))
+            arguments.append(operand if kind is int else _read_as(operand, dtype, kernel))
         if call is not None:
             answer = call(kernel, [one for i, one in enumerate(arguments) if i not in ends], launch.units)
         elif ends and shares > 1:
@@ -259,8 +259,24 @@ def sizes_behind(kernel: Any, operands: Sequence[Any]) -> list[int]:
     return [one.nbytes // dtype.itemsize for (p, dtype), one in pairs if p.kind in ARRAY_KINDS]
 
 
-def _read_as(operand: Any, dtype: np.dtype | None) -> Any:
-    """Arrays as a kernel's parameter reads them: kernels that move elements know only how wide they are."""
+def check_size(kernel: Any, wanted: np.dtype, given: np.dtype) -> None:
+    """Refuses an array whose elements are smaller than those that a kernel reads: it would read beyond the end.
+
+    They need not have the same dtype. Kernels that move elements know only how wide they are, others read complex numbers as pairs,
+    and any array stands for a mask that there is not.
+
+    Raises:
+        TypeError: the elements are smaller.
+    """
+    if given.itemsize < wanted.itemsize:
+        raise TypeError(f"kernel {kernel.__self__.name}: takes arrays of {wanted} here, got one of {given}.")
+
+
+def _read_as(operand: Any, dtype: np.dtype | None, kernel: Any) -> Any:
+    """Arrays as a kernel's parameter reads them."""
     if type(operand) is tuple:
-        return tuple([_read_as(one, dtype) for one in operand])
-    return operand if type(operand) is not np.ndarray or operand.dtype == dtype else operand.reshape(-1).view(dtype)
+        return tuple([_read_as(one, dtype, kernel) for one in operand])
+    if type(operand) is not np.ndarray or dtype is None or operand.dtype == dtype:
+        return operand
+    check_size(kernel, dtype, operand.dtype)
+    return operand.reshape(-1).view(dtype)

@@ -17,7 +17,7 @@ from fastgrad.kernels.building.build import signature_of, step_address
 from fastgrad.kernels.building.signature import ARRAY_KINDS, LIST_KINDS, checked_words
 from fastgrad.kernels.building.signature import SHARE as SHARE_NAMES
 from fastgrad.kernels.running import driver
-from fastgrad.kernels.running.launch import Constant, Inner, Input, Launch, Output, Scratch
+from fastgrad.kernels.running.launch import Constant, Inner, Input, Launch, Output, Scratch, check_size
 from fastgrad.trace.graphs.graph import Value, size_of
 from fastgrad.trace.programs.arena import ALIGNMENT
 from fastgrad.trace.programs.chains import chains_of
@@ -105,6 +105,8 @@ class Frame:
         if checks_bounds():
             self._write_sizes(action, launch, at)
         listed: tuple[Any, ...] = ()
+        kernel: Any = launch.kernel
+        dtypes = {parameter.name: dtype for parameter, dtype in kernel.__self__.parameters}
         for place, parameter in enumerate(parameters, at):
             if parameter.kind == "count":
                 self._words[place] = len(listed)
@@ -115,6 +117,7 @@ class Frame:
                 continue
             operand = next(given)
             if parameter.kind in ARRAY_KINDS:
+                check_size(launch.kernel, dtypes[parameter.name], self._dtype(action, operand))
                 self._address(place, action, operand)
             elif parameter.kind in LIST_KINDS:
                 assert isinstance(operand, tuple)
@@ -188,6 +191,21 @@ class Frame:
                 self._inner.append((at + table, len(self._words)))
                 self._words[at + count] = len(operand)
                 self._words += [prod(self._bytes(action, one)) // itemsize for one in operand]
+
+    @staticmethod
+    def _dtype(action: Action, operand: Any) -> np.dtype:
+        match operand:
+            case Scratch(number):
+                assert action.launches is not None
+                return action.launches.scratch[number][0]
+            case Input(number):
+                return action.node.inputs[number].dtype
+            case Output(number):
+                place = action.outputs[number]
+                return place.array.dtype if isinstance(place, InMemory) else action.node.outputs[number].dtype
+            case Constant(array):
+                return array.dtype
+        raise AssertionError(f"{action.node}: {operand!r} is no array")
 
     @staticmethod
     def _bytes(action: Action, operand: Any) -> tuple[int, int]:

@@ -7,11 +7,13 @@ old value any more and the program can't leave after that; otherwise it is copie
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from fastgrad.errors import InternalError
 from fastgrad.kernels.running.launch import Constant, Launches
 from fastgrad.trace.graphs.graph import Kind, Node, Value, size_of
 from fastgrad.trace.passes.tree import Part
@@ -222,8 +224,9 @@ class _Planner:
         assert node is not None
         if node.kind is Kind.ASSIGN:
             return  # at the end
-        for value in node.outputs:
-            self._place(value, position)
+        ending = [taken for value in node.outputs for taken in self._place(value, position)]
+        for end, offset, size in ending:  # not before all have a place: a result that nobody reads ends here
+            self.ending.setdefault(end, []).append((offset, size))
         if node.kind in COMPUTES or node.kind is Kind.GUARD:
             if form is None or not form.alias:
                 self._act(node, form)
@@ -308,13 +311,18 @@ class _Planner:
             found = self._pairs[position] = _Pairs(node, form, self.line.root)
         return found
 
-    def _place(self, value: Value, position: int) -> None:
+    def _place(self, value: Value, position: int) -> list[tuple[int, int, int]]:
+        """Finds a place for a value.
+
+        Returns:
+            What it takes of the arena: up to which position, from which byte on, and how many bytes.
+        """
         root = self.line.root[id(value)]
         if root is not value:
             self.places[id(value)] = self.places[id(root)]
-            return
+            return []
         if id(value) in self.places:
-            return
+            return []
         node = self.line.maker(value)
         if node.kind is Kind.CONSTANT:
             self.places[id(value)] = InMemory(np.ascontiguousarray(node.payload).reshape(value.shape))
@@ -327,7 +335,8 @@ class _Planner:
             if offset is None:
                 offset = self.arena.take(size_of(value))
             self.places[id(value)] = InArena(offset)
-            self.ending.setdefault(self.line.end(value), []).append((offset, size_of(value)))
+            return [(self.line.end(value), offset, size_of(value))]
+        return []
 
     def _inherited(self, value: Value, position: int) -> int | None:
         """The place of an input that nobody needs after this node, which may write over it."""
@@ -347,6 +356,7 @@ class _Planner:
     def _act(self, node: Node, form: Launches | None) -> None:
         inputs = tuple([self.places[id(value)] for value in node.inputs])
         outputs = tuple([self.places[id(value)] for value in node.outputs])
+        self._check_apart(node, outputs)
         form = self._launched(form)
         sizes = [np.dtype(dtype).itemsize * count for dtype, count in form.scratch] if form is not None else []
         waits = form is not None and sum(sizes) <= KEPT and any(launch.waits for launch in form.launches)
@@ -359,6 +369,18 @@ class _Planner:
         for offset, size in zip(offsets, sizes, strict=True):
             if not waits:
                 self.arena.give_back(offset, size)
+
+    @staticmethod
+    def _check_apart(node: Node, outputs: Sequence[Place]) -> None:
+        """Two results of a node never lie in the same memory."""
+        taken = [
+            (place.offset, place.offset + size_of(value))
+            for place, value in zip(outputs, node.outputs, strict=True)
+            if isinstance(place, InArena) and size_of(value)
+        ]
+        for (_, end), (start, _) in pairwise(sorted(taken)):
+            if start < end:
+                raise InternalError(f"{node}: two of its results would lie in the same memory.")
 
     def _launched(self, form: Launches | None) -> Launches | None:
         """What is launched for a CPU's launches."""
