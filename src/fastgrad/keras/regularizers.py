@@ -29,6 +29,11 @@ class Regularizer:
         return cls(**config)
 
 
+def _as_float(x: Any) -> Tensor:
+    x = tf.convert_to_tensor(x)
+    return x if x.dtype.is_floating or x.dtype.is_complex else tf.cast(x, tf.float32)
+
+
 class L1L2(Regularizer):
     """``l1 * sum(|x|) + l2 * sum(x**2)``.
 
@@ -45,7 +50,7 @@ class L1L2(Regularizer):
 
     def __call__(self, x: Any) -> Tensor:
         """The penalty of ``x``, a scalar of its dtype."""
-        x = tf.convert_to_tensor(x)
+        x = _as_float(x)
         penalty = tf.zeros([], x.dtype)
         if self.l1:
             penalty += self.l1 * tf.reduce_sum(tf.abs(x))
@@ -66,7 +71,7 @@ class L1(Regularizer):
 
     def __call__(self, x: Any) -> Tensor:
         """The penalty of ``x``, a scalar of its dtype."""
-        return self.l1 * tf.reduce_sum(tf.abs(x))
+        return self.l1 * tf.reduce_sum(tf.abs(_as_float(x)))
 
     def get_config(self) -> dict[str, Any]:
         """The factor."""
@@ -81,7 +86,7 @@ class L2(Regularizer):
 
     def __call__(self, x: Any) -> Tensor:
         """The penalty of ``x``, a scalar of its dtype."""
-        return self.l2 * tf.reduce_sum(tf.square(x))
+        return self.l2 * tf.reduce_sum(tf.square(_as_float(x)))
 
     def get_config(self) -> dict[str, Any]:
         """The factor."""

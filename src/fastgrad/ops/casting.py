@@ -11,7 +11,7 @@ from fastgrad.composite import CompositeOperand
 from fastgrad.errors import UnimplementedError
 from fastgrad.indexed_slices import IndexedSlices
 from fastgrad.kernels.mapping.half import cast_bfloat16
-from fastgrad.operation import TABLE, Form, Operation
+from fastgrad.operation import HALVES, TABLE, Form, Operation
 from fastgrad.tensor import Tensor, constant_tensor, convert_to_tensor
 
 _MANY = 4096  # elements from which on a call of a kernel is quicker
@@ -72,6 +72,12 @@ def cast(x: Any, dtype: Any, name: str | None = None) -> Any:
             f"cast: Cast {x.dtype.name} to {dtype.name} is not supported; tf.strings.to_number and tf.strings.as_string are."
         )
     return _row(x, dtype=dtype.name)
+
+
+def wide_float(x: Tensor) -> Tensor:
+    """float32 of half-width floats, integers and booleans; other tensors as they are."""
+    dtype = x._array.dtype
+    return _row(x, dtype="float32") if dtype in HALVES or dtype.kind in "iub" else x
 
 
 def saturate_cast(value: Any, dtype: Any, name: str | None = None) -> Any:

@@ -35,6 +35,7 @@ GROWING = (
     "tf.reshape",
     "tf.linalg.diag_part",
     "tf.math.segment_",
+    "tf.ragged.row_splits_to_segment_ids",
 )
 """Where a large number is a large result, which memory may hold."""
 SLOW = ("losses.CTC",)

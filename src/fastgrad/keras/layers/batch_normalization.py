@@ -13,11 +13,10 @@ from fastgrad.keras.layers.layer import Layer
 from fastgrad.keras.saving.objects import serialize_keras_object
 from fastgrad.keras.settings import epsilon
 from fastgrad.keras.weight import Weight
-from fastgrad.operation import HALVES
 from fastgrad.ops.activation import relu
 from fastgrad.ops.arithmetic import maximum, minimum
 from fastgrad.ops.batch_moments import batch_moments, normalized
-from fastgrad.ops.casting import cast
+from fastgrad.ops.casting import cast, wide_float
 from fastgrad.ops.clipping import clip_by_value
 from fastgrad.ops.custom_gradient import stop_gradient
 from fastgrad.ops.indexing import where
@@ -161,7 +160,7 @@ class BatchNormalization(Layer):
 
     def call(self, inputs: Tensor, training: bool | None = None, mask: Any = None) -> Tensor:
         """The normalised inputs; with ``training`` the moving statistics follow those of the batch."""
-        x = cast(inputs, dtypes.float32) if inputs.dtype.numpy in HALVES else inputs
+        x = wide_float(inputs)
         axis = self.axis % x.ndim
         gamma, beta = (None if weight is None else cast(weight._read(), x.dtype) for weight in (self.gamma, self.beta))
         if training and self.trainable:
@@ -174,7 +173,7 @@ class BatchNormalization(Layer):
         else:
             mean, variance = cast(self.moving_mean._read(), x.dtype), cast(self.moving_variance._read(), x.dtype)
         y = normalized(x, mean, variance, gamma, beta, self.epsilon, axis)
-        return cast(y, inputs.dtype) if y.dtype is not inputs.dtype else y
+        return y if y.dtype is self._layer_dtype else cast(y, self._layer_dtype)
 
     def _renormalized(
         self, mean: Tensor, variance: Tensor, gamma: Tensor | None, beta: Tensor | None

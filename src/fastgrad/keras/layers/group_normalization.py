@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastgrad import dtypes
 from fastgrad.keras import constraints, initializers, regularizers
 from fastgrad.keras.axes import axis_from_front
 from fastgrad.keras.layers.input_spec import InputSpec
 from fastgrad.keras.layers.layer import Layer
 from fastgrad.keras.saving.objects import serialize_keras_object
 from fastgrad.keras.weight import Weight
-from fastgrad.operation import HALVES
-from fastgrad.ops.casting import cast
+from fastgrad.ops.casting import cast, wide_float
 from fastgrad.ops.custom_gradient import stop_gradient
 from fastgrad.ops.power import rsqrt, square
 from fastgrad.ops.reduction import reduce_mean
@@ -102,7 +100,7 @@ class GroupNormalization(Layer):
 
     def call(self, inputs: Tensor) -> Tensor:
         """The normalised inputs."""
-        x = cast(inputs, dtypes.float32) if inputs._array.dtype in HALVES else inputs
+        x = wide_float(inputs)
         shape = x._array.shape
         axis, groups = self.axis % len(shape), self.groups
         apart = reshape(x, (*shape[:axis], groups, shape[axis] // groups, *shape[axis + 1 :]))

@@ -8,14 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad import dtypes
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.keras import constraints, initializers, regularizers
 from fastgrad.keras.layers.layer import Layer
 from fastgrad.keras.saving.objects import serialize_keras_object
 from fastgrad.keras.weight import Weight
-from fastgrad.operation import HALVES
-from fastgrad.ops.casting import cast
+from fastgrad.ops.casting import cast, wide_float
 from fastgrad.ops.normalization import layer_normalization
 from fastgrad.ops.power import rsqrt
 from fastgrad.ops.shaping import reshape, transpose
@@ -125,7 +123,7 @@ class LayerNormalization(Layer):
 
     def call(self, inputs: Tensor) -> Tensor:
         """The normalised inputs."""
-        x = cast(inputs, dtypes.float32) if inputs._array.dtype in HALVES else inputs
+        x = wide_float(inputs)
         shape = x._array.shape
         size = math.prod(shape[axis] for axis in self.axis)
         gamma, beta = self._flat(self.gamma, np.ones, size, x), self._flat(self.beta, np.zeros, size, x)

@@ -15,7 +15,7 @@ from fastgrad.keras.layers.window_arguments import (
     tensor_format,
     window_counts,
 )
-from fastgrad.keras.settings import standardize_data_format
+from fastgrad.keras.settings import floatx, standardize_data_format
 from fastgrad.ops.casting import cast
 from fastgrad.ops.pooling import avg_pool, max_pool
 from fastgrad.ops.reduction import reduce_max, reduce_mean, reduce_sum
@@ -183,9 +183,13 @@ class _GlobalPooling(Layer):
 
 
 class _GlobalAveragePooling(_GlobalPooling):
-    """The mean of all places."""
+    """The mean of all places, a float also of integers."""
 
     _reduce = reduce_mean
+
+    def call(self, inputs: Tensor) -> Tensor:
+        """The pooled inputs."""
+        return super().call(inputs if inputs.dtype.is_floating else cast(inputs, floatx()))
 
 
 class _GlobalMaxPooling(_GlobalPooling):
@@ -207,6 +211,7 @@ class GlobalAveragePooling1D(_GlobalAveragePooling):
         """The pooled inputs."""
         if mask is None:
             return super().call(inputs)
+        inputs = inputs if inputs.dtype.is_floating else cast(inputs, floatx())
         (axis,) = self._axes()
         shape = (-1, 1, inputs._array.shape[2]) if axis == 2 else (-1, inputs._array.shape[1], 1)
         there = reshape(cast(mask, inputs.dtype), shape)

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastgrad import dtypes
 from fastgrad.keras.layers.layer import Layer
-from fastgrad.operation import HALVES
-from fastgrad.ops.casting import cast
+from fastgrad.ops.casting import cast, wide_float
 from fastgrad.ops.power import rsqrt, square
 from fastgrad.ops.reduction import reduce_mean
 from fastgrad.tensor import Tensor
@@ -47,9 +45,7 @@ class RMSNormalization(Layer):
 
     def call(self, x: Tensor) -> Tensor:
         """The normalised inputs."""
-        inputs = x
-        if x._array.dtype in HALVES:
-            x = cast(x, dtypes.float32)
+        inputs, x = x, wide_float(x)
         squares = reduce_mean(square(x), axis=self.axis, keepdims=True)
         outputs = x * rsqrt(squares + self.epsilon) * cast(self.scale._read(), x.dtype)
         return outputs if outputs.dtype is inputs.dtype else cast(outputs, inputs.dtype)

@@ -9,7 +9,9 @@ from fastgrad.keras.layers.layer import Layer
 from fastgrad.keras.layers.window_arguments import joined_shape, numbers, split_shape
 from fastgrad.keras.resizing import resized_axis
 from fastgrad.keras.settings import standardize_data_format
+from fastgrad.ops.casting import cast, saturate_cast, wide_float
 from fastgrad.ops.repeating import repeat
+from fastgrad.ops.rounding import round
 from fastgrad.tensor import Tensor
 
 _INTERPOLATIONS = ("bicubic", "bilinear", "lanczos3", "lanczos5", "nearest")
@@ -31,11 +33,18 @@ class _UpSampling(Layer):
         self._build_at_init()
 
     def call(self, inputs: Tensor) -> Tensor:
-        """The larger ``inputs``."""
-        x, first = inputs, 2 if self.data_format == "channels_first" else 1
+        """The larger ``inputs``; integers between others are rounded once."""
+        first = 2 if self.data_format == "channels_first" else 1
+        x = wide_float(inputs) if self._interpolates else inputs
         for axis, times in enumerate(self._times, first):
             x = self._larger(x, times, axis)
-        return x
+        if x.dtype is inputs.dtype:
+            return x
+        return cast(x, inputs.dtype) if inputs.dtype.is_floating else saturate_cast(round(x), inputs.dtype)
+
+    @property
+    def _interpolates(self) -> bool:
+        return False
 
     def _larger(self, x: Tensor, times: int, axis: int) -> Tensor:
         return repeat(x, times, axis)
@@ -96,6 +105,10 @@ class UpSampling2D(_UpSampling):
             raise ValueError(
                 f"`interpolation` argument should be one of {_INTERPOLATIONS}. Received: interpolation={interpolation}"
             )
+
+    @property
+    def _interpolates(self) -> bool:
+        return self.interpolation != "nearest"
 
     def _larger(self, x: Tensor, times: int, axis: int) -> Tensor:
         if self.interpolation == "nearest":

@@ -173,6 +173,7 @@ class RecurrentCell(Layer):
 
     def _product(self, x: Tensor, kernel: Any, factors: Any) -> Tensor:
         """``x @ kernel``, its columns divided among the gates, each of which has its factors of ``x``."""
+        x = x if x.dtype.is_floating else tf.cast(x, self._layer_dtype)
         if factors is None:
             return tf.matmul(x, kernel)
         if isinstance(factors, Tensor):

@@ -55,6 +55,8 @@ class CellLayer(RNN):
     ) -> tuple[Tensor, Tensor | None, list[Any]]:
         """The last output, all outputs, and the last states: by one operation over time, if there is one for the cell."""
         cell: RecurrentCell = self.cell
+        if not sequences.dtype.is_floating:
+            sequences = tf.cast(sequences, cell._layer_dtype)
         factors = cell.get_dropout_mask(sequences[:, 0]) if training and cell.dropout else None
         if (
             not cell._has_kernel()
