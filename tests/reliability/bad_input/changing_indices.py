@@ -36,6 +36,7 @@ GROWING = (
     "tf.linalg.diag_part",
     "tf.math.segment_",
     "tf.ragged.row_splits_to_segment_ids",
+    "tf.ragged.segment_ids_to_row_splits",
 )
 """Where a large number is a large result, which memory may hold."""
 SLOW = ("losses.CTC",)
