@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import itertools
 from collections.abc import Sequence
@@ -123,17 +124,19 @@ class ParquetDataset(Dataset):
         columns: the names of the columns to read; default all.
 
     Raises:
+        TypeError: ``filenames`` are no paths.
         ImportError: pyarrow is not installed.
         InvalidArgumentError: no file matches, or a column is no numbers, booleans or texts, or has empty fields.
         DataLossError: a damaged file.
     """
 
     def __init__(self, filenames: Any, columns: Sequence[str] | None = None) -> None:
+        names = _names("ParquetDataset", "filenames", filenames)
         try:
             from pyarrow import parquet
         except ImportError:
             raise ImportError("ParquetDataset: Parquet files are read by pyarrow: pip install pyarrow.") from None
-        names = matching(texts(filenames))
+        names = matching(names)
 
         def read() -> dict[str, np.ndarray]:
             files = ", ".join(names)
@@ -247,9 +250,10 @@ def _files(filenames: Any) -> Node:
 
 
 def _names(name: str, argument: str, given: Any) -> list[str]:
-    if isinstance(given, (int, float)) or (isinstance(given, Tensor) and given.dtype != string):
-        raise TypeError(f"{name}: The `{argument}` argument must contain `tf.string` elements. Got {given!r}.")
-    return texts(given)
+    if not isinstance(given, (int, float)) and not (isinstance(given, Tensor) and given.dtype != string):
+        with contextlib.suppress(TypeError):
+            return texts(given)
+    raise TypeError(f"{name}: The `{argument}` argument must contain `tf.string` elements. Got {given!r}.")
 
 
 def _csv_options(delimiter: str, quotes: bool) -> dict[str, Any]:
