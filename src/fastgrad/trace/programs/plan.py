@@ -7,13 +7,11 @@ old value any more and the program can't leave after that; otherwise it is copie
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from itertools import pairwise
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastgrad.errors import InternalError
 from fastgrad.kernels.running.launch import Constant, Launches
 from fastgrad.trace.graphs.graph import Kind, Node, Value, size_of
 from fastgrad.trace.passes.tree import Part
@@ -27,6 +25,7 @@ from fastgrad.trace.programs.native_form import (
     may_stop,
     stops_first,
 )
+from fastgrad.trace.programs.overlap import check_apart
 from fastgrad.trace.programs.places import Action, InArena, InMemory, InObject, InPython, Place, Plan, Stretch
 
 COMPUTES = frozenset({Kind.OPERATION, Kind.FUSED})
@@ -356,7 +355,7 @@ class _Planner:
     def _act(self, node: Node, form: Launches | None) -> None:
         inputs = tuple([self.places[id(value)] for value in node.inputs])
         outputs = tuple([self.places[id(value)] for value in node.outputs])
-        self._check_apart(node, outputs)
+        check_apart(node, form, inputs, outputs)
         form = self._launched(form)
         sizes = [np.dtype(dtype).itemsize * count for dtype, count in form.scratch] if form is not None else []
         waits = form is not None and sum(sizes) <= KEPT and any(launch.waits for launch in form.launches)
@@ -369,18 +368,6 @@ class _Planner:
         for offset, size in zip(offsets, sizes, strict=True):
             if not waits:
                 self.arena.give_back(offset, size)
-
-    @staticmethod
-    def _check_apart(node: Node, outputs: Sequence[Place]) -> None:
-        """Two results of a node never lie in the same memory."""
-        taken = [
-            (place.offset, place.offset + size_of(value))
-            for place, value in zip(outputs, node.outputs, strict=True)
-            if isinstance(place, InArena) and size_of(value)
-        ]
-        for (_, end), (start, _) in pairwise(sorted(taken)):
-            if start < end:
-                raise InternalError(f"{node}: two of its results would lie in the same memory.")
 
     def _launched(self, form: Launches | None) -> Launches | None:
         """What is launched for a CPU's launches."""
