@@ -77,8 +77,8 @@ def _exact(tf: Any) -> None:
     """Functions of TensorFlow with all digits.
 
     It rounds constants of two functions to float32 for float64, as Keras rounds all Python numbers. Its `elu` is `exp(x) - 1`: near 0 it has few digits,
-    and a second derivative of 0 where it is 0. Its `relu` multiplies an infinite or NaN gradient by 0 where it is flat. Keras squares the rows of `IndexedSlices` before it adds repeated ones, fastgrad afterwards: the gradients
-    of optimizers are dense here.
+    and a second derivative of 0 where it is 0. Its `relu` multiplies an infinite or NaN gradient by 0 where it is flat. Keras squares the rows of `IndexedSlices` before it adds repeated ones, fastgrad afterwards; TensorFlow
+    gives `IndexedSlices` to gradients of the user's own: the gradients of both are dense here.
     """
     gelu, leaky_relu = tf.nn.gelu, tf.nn.leaky_relu
 
@@ -99,6 +99,16 @@ def _exact(tf: Any) -> None:
         return tf.where(x <= 0.0, tf.zeros_like(x), x)
 
     tf.nn.gelu, tf.nn.leaky_relu, tf.nn.elu, tf.nn.relu = exact_gelu, exact_leaky_relu, exact_elu, exact_relu
+    own_gradient = tf.custom_gradient
+
+    def custom_gradient(function: Any) -> Any:
+        def dense(*inputs: Any) -> Any:
+            y, slope = function(*inputs)
+            return y, lambda *cotangents: slope(*[tf.convert_to_tensor(g) for g in cotangents])
+
+        return own_gradient(dense)
+
+    tf.custom_gradient = custom_gradient
     optimizer = tf.keras.optimizers.Optimizer
     apply_gradients = optimizer.apply_gradients
     optimizer.apply_gradients = lambda self, pairs, **options: apply_gradients(
