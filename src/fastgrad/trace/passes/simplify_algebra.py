@@ -274,7 +274,6 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "logical_or": (_neutral(False, BOOLEAN, 0, 1), _of_equals),
     "logical_and": (_neutral(True, BOOLEAN, 0, 1), _of_equals),
     "pow": (_small_power,),
-    "masked": (_neutral(True, NUMERIC, 1),),
     "where": (_chosen_by_constant, _of_equals),
     "maximum": (_of_equals,),
     "minimum": (_of_equals,),
