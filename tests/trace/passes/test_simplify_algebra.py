@@ -69,7 +69,6 @@ LEAVES = {
     "b | False": (lambda x: tf.logical_or(x, False), BOOLEANS, []),
     "b & True": (lambda x: tf.logical_and(True, x), BOOLEANS, []),
     "b & False": (lambda x: tf.logical_and(x, False), BOOLEANS, ["logical_and"]),
-    "masked(x, True)": (row("masked", True), X, []),
     "where(True, x, y)": (lambda x: tf.where(True, x, x + 1.0), X, []),
     "where(False, x, y)": (lambda x: tf.where(np.zeros((2, 6), bool), x + 1.0, x), X, []),
     "where(c, x, x)": (lambda x: tf.where(x > 0.0, x, x), X, []),
