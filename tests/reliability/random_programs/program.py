@@ -165,7 +165,7 @@ class Program:
         """The module, without its prelude: `make(function)` and `calls()`.
 
         Args:
-            noisy: whether the values of statements are given to a function `rounded`, with the dtype in which they were computed.
+            noisy: whether arguments and the values of statements are given to a function `rounded`, with the dtype in which they were computed.
         """
         step = self._step(noisy)
         text = "\n".join(step)
@@ -202,6 +202,8 @@ class Program:
         names = ", ".join(argument.name for argument in self.arguments)
         head = [f"{a.name} = tf.convert_to_tensor({a.name})" for a in self.arguments if a.dtype != "python"]
         sources = [a.name for a in self.arguments if a.dtype.startswith(("float", "bfloat"))]
+        if noisy:  # what a sum of them cancels depends on how they are rounded
+            head += [f"{name} = rounded({name}, {name}.dtype.name)" for name in sources]
         variables = [name for name in self.state if name.startswith("v")]
         total = " + ".join(self.targets) or "0.0"
         result = [f"return [{', '.join(self.returned)}]"]
