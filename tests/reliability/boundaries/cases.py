@@ -27,6 +27,7 @@ from fastgrad.tensor import Tensor
 from fastgrad.trace.programs import frame
 from fastgrad.trace.programs.native_form import launches_of_row
 from tests.kernels.properties import Property, results_of, widened
+from tests.reliability.boundaries.sampling import DECOMPOSITIONS
 
 LAYOUTS = (
     "contiguous",
@@ -65,26 +66,7 @@ REPEATABLE = (Form.REDUCE, Form.CONTRACT, Form.CONVOLVE, Form.INDEX_MAP)
 """Forms, besides element-wise ones, whose operands may be any numbers, so also numbers that repeat along an axis."""
 HALVES = ("float16", "bfloat16")
 WITHOUT_KERNELS: dict[str, tuple[str, ...]] = {
-    **dict.fromkeys(
-        [
-            "cholesky",
-            "det",
-            "slogdet",
-            "inv",
-            "solve",
-            "triangular_solve",
-            "expm",
-            "sqrtm",
-            "lu",
-            "logm",
-            "qr",
-            "svd",
-            "eig",
-            "eigh",
-            "pinv",
-        ],
-        ("float32", "float64", "complex64", "complex128"),
-    ),
+    **dict.fromkeys(DECOMPOSITIONS, ("float32", "float64", "complex64", "complex128")),
     **dict.fromkeys(["random_gamma", "random_poisson", "random_binomial"], ("float32", "float64", *HALVES)),
     **dict.fromkeys(["reduce_all", "reduce_any"], ("bool",)),
     **dict.fromkeys(["bincount", "histogram_fixed_width_bins"], HALVES),

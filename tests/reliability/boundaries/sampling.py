@@ -34,30 +34,15 @@ MUCH = 1 << 17
 """Constants from here on are tried with fewer products of sizes, as these cases take most of the time."""
 RECURRENT = (8, 800, 800)
 LAPACK = (8, 24, 69)
+DECOMPOSITIONS = tuple(
+    "cholesky det slogdet inv solve triangular_solve expm sqrtm lu logm qr svd eig eigh pinv".split()
+)
+"""Rows that LAPACK computes."""
 LARGEST_OF: dict[str, tuple[int, ...]] = {
     **dict.fromkeys(["lstm", "gru", "simple_rnn", "lstm_gradient", "gru_gradient", "simple_rnn_gradient"], RECURRENT),
     **dict.fromkeys(["attention", "attention_gradient"], (1100, 1100, WIDEST, WIDEST)),
     "unique": (1100, 1100),
-    **dict.fromkeys(
-        [
-            "cholesky",
-            "det",
-            "slogdet",
-            "inv",
-            "solve",
-            "triangular_solve",
-            "expm",
-            "sqrtm",
-            "lu",
-            "logm",
-            "qr",
-            "svd",
-            "eig",
-            "eigh",
-            "pinv",
-        ],
-        LAPACK,
-    ),
+    **dict.fromkeys(DECOMPOSITIONS, LAPACK),
 }
 """For each size of a row the largest one that its generator of arrays, or the time of its referee, allows."""
 ROOM = 1 << 14

@@ -182,6 +182,10 @@ class _GlobalPooling(Layer):
         return {**super().get_config(), "data_format": self.data_format, "keepdims": self.keepdims}
 
 
+def _as_floats(x: Tensor) -> Tensor:
+    return x if x.dtype.is_floating else cast(x, floatx())
+
+
 class _GlobalAveragePooling(_GlobalPooling):
     """The mean of all places, a float also of integers."""
 
@@ -189,7 +193,7 @@ class _GlobalAveragePooling(_GlobalPooling):
 
     def call(self, inputs: Tensor) -> Tensor:
         """The pooled inputs."""
-        return super().call(inputs if inputs.dtype.is_floating else cast(inputs, floatx()))
+        return super().call(_as_floats(inputs))
 
 
 class _GlobalMaxPooling(_GlobalPooling):
@@ -211,7 +215,7 @@ class GlobalAveragePooling1D(_GlobalAveragePooling):
         """The pooled inputs."""
         if mask is None:
             return super().call(inputs)
-        inputs = inputs if inputs.dtype.is_floating else cast(inputs, floatx())
+        inputs = _as_floats(inputs)
         (axis,) = self._axes()
         shape = (-1, 1, inputs._array.shape[2]) if axis == 2 else (-1, inputs._array.shape[1], 1)
         there = reshape(cast(mask, inputs.dtype), shape)

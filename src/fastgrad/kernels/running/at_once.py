@@ -14,7 +14,6 @@ import numpy as np
 
 from fastgrad.kernels.building.bounds import checks_bounds
 from fastgrad.kernels.building.build import signature_of, step_address
-from fastgrad.kernels.building.signature import ARRAY_KINDS, SHARE
 from fastgrad.kernels.running import driver
 from fastgrad.kernels.running.launch import (
     Constant,
@@ -23,6 +22,7 @@ from fastgrad.kernels.running.launch import (
     Launches,
     Output,
     Scratch,
+    arrays_among,
     check_size,
     run_launches,
     sizes_behind,
@@ -210,11 +210,8 @@ def _words(
                 raise TypeError(
                     f"run_at_once: {launch.kernel.__name__} has an operand that is no array or number: {operand!r}"
                 )
-    kernel: Any = launch.kernel
-    arrays = [(p, dtype) for p, dtype in kernel.__self__.parameters if p.kind != "int" or p.name not in SHARE]
-    for (parameter, dtype), one in zip(arrays, found, strict=True):
-        if parameter.kind in ARRAY_KINDS:
-            check_size(kernel, dtype, one.dtype)
+    for dtype, array in arrays_among(launch.kernel, found):
+        check_size(launch.kernel, dtype, array.dtype)
     behind = sizes_behind(launch.kernel, found) if checks_bounds() else []
     return np.array([_address(one) if type(one) is np.ndarray else one for one in found] + behind, np.int64)
 

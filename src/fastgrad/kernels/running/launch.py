@@ -254,9 +254,14 @@ def _in_parts(kernel: Any, arguments: list[Any], ends: Sequence[int], units: int
 
 def sizes_behind(kernel: Any, operands: Sequence[Any]) -> list[int]:
     """What checked builds read behind the words of a step whose arrays are in no lists; see `signature.checked_words`."""
+    return [one.nbytes // dtype.itemsize for dtype, one in arrays_among(kernel, operands)]
+
+
+def arrays_among(kernel: Any, operands: Sequence[Any]) -> list[tuple[np.dtype, np.ndarray]]:
+    """The arrays among the operands of a kernel, each with the dtype of its parameter."""
     parameters = [(p, dtype) for p, dtype in kernel.__self__.parameters if p.kind != "int" or p.name not in SHARE]
     pairs = zip(parameters, operands, strict=True)
-    return [one.nbytes // dtype.itemsize for (p, dtype), one in pairs if p.kind in ARRAY_KINDS]
+    return [(dtype, one) for (p, dtype), one in pairs if p.kind in ARRAY_KINDS]
 
 
 def check_size(kernel: Any, wanted: np.dtype, given: np.dtype) -> None:

@@ -113,11 +113,11 @@ class Frame:
                 continue
             if parameter.kind == "sizes":
                 self._inner.append((place, len(self._words)))
-                self._words += [self._bytes(action, one)[0] for one in listed]
+                self._words += [self._extent(action, one)[0] for one in listed]
                 continue
             operand = next(given)
             if parameter.kind in ARRAY_KINDS:
-                check_size(launch.kernel, dtypes[parameter.name], self._dtype(action, operand))
+                check_size(launch.kernel, dtypes[parameter.name], self._extent(action, operand)[1])
                 self._address(place, action, operand)
             elif parameter.kind in LIST_KINDS:
                 assert isinstance(operand, tuple)
@@ -184,46 +184,37 @@ class Frame:
                 continue
             itemsize = dtypes[parameter.name].itemsize
             if parameter.kind in ARRAY_KINDS:
-                self._words[at + places[parameter.name][0]] = prod(self._bytes(action, operand)) // itemsize
+                self._words[at + places[parameter.name][0]] = self._nbytes(action, operand) // itemsize
             else:
                 listed = listed or operand
                 table, count = places[parameter.name]
                 self._inner.append((at + table, len(self._words)))
                 self._words[at + count] = len(operand)
-                self._words += [prod(self._bytes(action, one)) // itemsize for one in operand]
+                self._words += [self._nbytes(action, one) // itemsize for one in operand]
+
+    def _nbytes(self, action: Action, operand: Any) -> int:
+        size, dtype = self._extent(action, operand)
+        return size * dtype.itemsize
 
     @staticmethod
-    def _dtype(action: Action, operand: Any) -> np.dtype:
-        match operand:
-            case Scratch(number):
-                assert action.launches is not None
-                return action.launches.scratch[number][0]
-            case Input(number):
-                return action.node.inputs[number].dtype
-            case Output(number):
-                place = action.outputs[number]
-                return place.array.dtype if isinstance(place, InMemory) else action.node.outputs[number].dtype
-            case Constant(array):
-                return array.dtype
-        raise AssertionError(f"{action.node}: {operand!r} is no array")
-
-    @staticmethod
-    def _bytes(action: Action, operand: Any) -> tuple[int, int]:
-        """How many elements an array has, and the bytes of one."""
+    def _extent(action: Action, operand: Any) -> tuple[int, np.dtype]:
+        """How many elements an array has, and their dtype."""
         match operand:
             case Scratch(number):
                 assert action.launches is not None
                 dtype, size = action.launches.scratch[number]
-                return size, dtype.itemsize
+                return size, dtype
             case Input(number):
-                return prod(action.node.inputs[number].shape), action.node.inputs[number].dtype.itemsize
+                value = action.node.inputs[number]
+                return prod(value.shape), value.dtype
             case Output(number):
                 place = action.outputs[number]
                 if isinstance(place, InMemory):  # a variable is not among the outputs of its assignment
-                    return place.array.size, place.array.itemsize
-                return prod(action.node.outputs[number].shape), action.node.outputs[number].dtype.itemsize
+                    return place.array.size, place.array.dtype
+                value = action.node.outputs[number]
+                return prod(value.shape), value.dtype
             case Constant(array):
-                return array.size, array.itemsize
+                return array.size, array.dtype
         raise AssertionError(f"{action.node}: {operand!r} is no array")
 
     # ---- assembly ----------------------------------------------------------------------------------------
