@@ -34,8 +34,9 @@ MUCH = 1 << 17
 """Constants from here on are tried with fewer products of sizes, as these cases take most of the time."""
 RECURRENT = (8, 800, 800)
 LAPACK = (8, 24, 69)
-DECOMPOSITIONS = tuple(
-    "cholesky det slogdet inv solve triangular_solve expm sqrtm lu logm qr svd eig eigh pinv".split()
+DECOMPOSITIONS = (
+    *("cholesky", "det", "slogdet", "inv", "solve", "triangular_solve", "expm"),
+    *("sqrtm", "lu", "logm", "qr", "svd", "eig", "eigh", "pinv"),
 )
 """Rows that LAPACK computes."""
 LARGEST_OF: dict[str, tuple[int, ...]] = {
