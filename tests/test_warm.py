@@ -7,11 +7,13 @@ import sys
 import pytest
 
 from fastgrad import warm
-from fastgrad.kernels.building import cache
+from fastgrad.kernels.arranging.numbering import cross
+from fastgrad.kernels.building import build, cache
 from fastgrad.kernels.building.bounds import checks_bounds
 from fastgrad.kernels.building.build import Kernel
 from fastgrad.kernels.building.isa import LEVELS, host_levels
 from fastgrad.kernels.building.native import target
+from fastgrad.kernels.reducing.softmax import softmax_gradient
 
 pytestmark = pytest.mark.skipif(checks_bounds(), reason="code that is compiled ahead is not checked")
 
@@ -93,9 +95,21 @@ def test_a_level_is_one_that_the_processor_has_all_features_of():
 
 def test_each_part_compiles_its_own_kernels(monkeypatch):
     compiled = []
-    monkeypatch.setattr(Kernel, "code", lambda self, variables: compiled.append((id(self), *variables.items())))
+    monkeypatch.setattr(
+        Kernel, "compile_for_arrays", lambda self, variables: compiled.append((id(self), *variables.items()))
+    )
     parts = [len(list(warm.compile_kernels(part, 3))) for part in range(3)]
     assert len(set(compiled)) == len(compiled) == sum(parts) == len(warm.library_kernels())
+
+
+def test_kernels_that_write_over_an_operand_are_compiled_for_that_too(monkeypatch):
+    compiled = []
+    monkeypatch.setattr(build, "_code_of", compiled.append)
+    softmax_gradient.compile_for_arrays({"T": "float32"})
+    assert [source.in_place for source in compiled] == [(), ((2, 0),), ((2, 1),)]
+    compiled.clear()
+    cross.compile_for_arrays({"T": "float32"})  # it promises nothing of its arrays
+    assert [source.in_place for source in compiled] == [()]
 
 
 def test_a_failure_of_a_process_is_told_with_what_it_wrote():

@@ -55,7 +55,7 @@ def library_kernels() -> list[tuple[Kernel, dict[str, str]]]:
 def compile_kernels(part: int, parts: int) -> Iterator[str]:
     """Compiles each kernel whose number is `part` modulo `parts`, unless it is there; yields their names."""
     for kernel, variables in library_kernels()[part::parts]:
-        kernel.code(variables)
+        kernel.compile_for_arrays(variables)
         yield kernel.__name__
 
 

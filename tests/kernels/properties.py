@@ -21,6 +21,7 @@ from fastgrad.floating_errors import QUIET, errors_reset, errors_set
 from fastgrad.kernels.running.launch import run_launches
 from fastgrad.operation import TABLE
 from fastgrad.trace.programs.native_form import launches_of_row
+from tests.kernels.in_place import written_over
 
 F64, I64 = np.float64, np.int64
 SIZE = st.one_of(st.integers(0, 5), st.sampled_from([7, 8, 15, 16, 17, 31, 33, 63, 64, 65, 130]))
@@ -177,7 +178,7 @@ def check(known: Property, data: st.DataObject, sizes: tuple[int, ...]) -> None:
         if outputs[output].nbytes == arrays[number].nbytes:  # a program uses no other memory twice
             given, again = [x.copy() for x in arrays], [np.empty_like(y) for y in outputs]
             again[output] = given[number].reshape(-1).view(again[output].dtype).reshape(again[output].shape)
-            assert run_launches(launches, given, again) is None
+            assert run_launches(written_over(launches, given, again, {output: number}), given, again) is None
             assert [y.tobytes() for y in again] == [y.tobytes() for y in outputs]
 
 

@@ -13,6 +13,7 @@ from fastgrad.kernels.running.launch import run_launches
 from fastgrad.kernels.updating.norms import LITTLE
 from fastgrad.kernels.updating.update_rule import MOVES, RESTS, RULES
 from fastgrad.ops import optimizer_updates as updates
+from tests.kernels.in_place import written_over
 
 SHAPES = [(3, 4), (), (5,), (5000,)]
 
@@ -40,7 +41,7 @@ def assert_kernels_do_the_same(row, inputs, **attributes):
         same = [x.copy() for x in inputs]
         places = dict(found.in_place)
         within = [same[places[i]] if i in places else np.empty_like(x) for i, x in enumerate(wanted)]
-        assert run_launches(found, same, within, shares) is None
+        assert run_launches(written_over(found, same, within, places), same, within, shares) is None
         for results in (apart, within):
             for one, other in zip(results, wanted, strict=True):
                 wide = one.dtype if one.dtype.itemsize > 2 else np.dtype(np.float32)

@@ -44,10 +44,12 @@ class NativeStep:
         signature: its parameters.
         parameters: each with the dtype of its array, or None.
         places: as those of kernels that are built; see ``build._Conversion``.
-        body: None: there is none for another machine.
+        in_place: results are nowhere else.
+        source: None: there is none for another machine.
     """
 
-    body = None
+    source = None
+    in_place = ()
 
     def __init__(self, name: str, parameters: str, compiled: Any) -> None:
         self.__name__ = self.name = name

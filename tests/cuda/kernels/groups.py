@@ -10,14 +10,14 @@ from fastgrad.cuda.simulation.lock_step import run_on_simulation
 from fastgrad.trace.fusion.epilogues import add_epilogues
 from fastgrad.trace.fusion.fuse import fuse
 from fastgrad.trace.graphs.graph import Kind
-from fastgrad.trace.passes import optimized
+from fastgrad.trace.programs.pipeline import simplified
 from tests.trace.fusion.test_reductions import assert_near
 from tests.trace.test_replay import record
 
 
 def nodes_of(program, *arrays):
     """The nodes of a program that compute something, fused as for a GPU."""
-    graph = add_epilogues(fuse(optimized(record(program, *arrays)[0])), can_be_followed)
+    graph = add_epilogues(fuse(simplified(record(program, *arrays)[0])), can_be_followed)
     return graph, [node for node in graph.nodes if node.kind in (Kind.FUSED, Kind.OPERATION)]
 
 

@@ -7,8 +7,11 @@ import pytest
 
 import fastgrad as tf
 from fastgrad.cuda.kernels import reductions
+from fastgrad.cuda.kernels.choice import ON_DEVICE
+from fastgrad.cuda.simulation.lock_step import run_on_simulation
 from tests.cuda.building.linking import WIDE_LOAD, WIDE_STORE, machine_code, ptx_of
 from tests.cuda.kernels.groups import assert_the_same_on_device
+from tests.kernels.in_place import written_over
 from tests.trace.fusion.test_reductions import AXES, SHAPES, beside_its_maximum, numbers
 
 F32 = np.float32
@@ -152,5 +155,19 @@ def test_rows_are_read_by_128_bits_and_added_up_by_shuffles():
 
 
 @pytest.mark.parametrize("axis", [0, 1])
-def test_what_is_read_again_for_another_result_is_not_written_over(axis):
-    assert reductions.reduction_on_device(beside_its_maximum(axis)).in_place == ((1, 0), (0, 1))
+def test_what_a_loop_reads_for_another_result_may_be_written_over(axis):
+    """The kernel for it does not read through the cache of constants, which does not know of stores."""
+    group = beside_its_maximum(axis)
+    found, arrays = reductions.reduction_on_device(group), [numbers(40, 300, dtype=F32), numbers(40, 300, dtype=F32)]
+    assert found.in_place == ((0, 0), (1, 0), (0, 1))
+    wanted = group.run(*arrays)
+    for output, number in found.in_place:
+        given, outputs = [x.copy() for x in arrays], [np.empty((40, 300), F32) for _ in range(2)]
+        outputs[output] = given[number]
+        same = written_over(found, given, outputs, {output: number}, ON_DEVICE.compiler)
+        assert run_on_simulation(same, given, outputs) is None
+        for y, z in zip(outputs, wanted, strict=True):
+            np.testing.assert_allclose(y, z, rtol=1e-6)
+        (distinct,), (text,) = compiled(found.launches), compiled(same.launches)
+        assert "ld.global.nc" in distinct
+        assert "ld.global.nc" not in text

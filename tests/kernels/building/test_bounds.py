@@ -21,8 +21,8 @@ from fastgrad.kernels.building.body import (
     scalar_function,
     transpose_rows,
 )
-from fastgrad.kernels.building.bounds import NO_BOUND, OutOfBoundsError, checks_bounds
-from fastgrad.kernels.building.build import kernel, step_address
+from fastgrad.kernels.building.bounds import NO_BOUND, OutOfBoundsError, OverlapError, checks_bounds
+from fastgrad.kernels.building.build import for_arrays, kernel, step_address
 from fastgrad.kernels.running import driver
 from fastgrad.kernels.running.launch import Input, Launch, Launches, Output, run_launches
 
@@ -123,6 +123,46 @@ def test_an_access_outside_is_not_done_and_names_kernel_parameter_index_and_size
     with pytest.raises(OutOfBoundsError, match=r"^kernel doubled: out\[4\] is outside of its 4 elements$"):
         doubled[x.dtype](x, out[:4], 0, 0, 8)
     doubled[x.dtype](x, out, 0, 0, 8)  # as if nothing had been
+
+
+@kernel("x: in[T], y: in[T], out: out[T], n: int", noalias=True, T=("float32", "float64"))
+def sum_of_distinct_arrays(x, y, out, n):
+    for i in range(n):
+        out[i] = x[i] + y[i]
+
+
+@checked
+def test_arrays_that_a_kernel_takes_for_distinct_are_compared():
+    x, y = np.arange(8.0), np.ones(8)
+    add = sum_of_distinct_arrays[x.dtype]
+    add(x, x, np.empty(8), 8)  # both are only read
+    add(x[:4], y, x[4:], 4)  # neighbours
+    for given in ((x, y, x, 8), (x[:6], y, x[2:], 6)):
+        with pytest.raises(OverlapError, match=r"^kernel sum_of_distinct_arrays: x and out overlap"):
+            add(*given)
+    with pytest.raises(OverlapError, match="y and out"):
+        add(x, y, y[::-1][::-1], 8)
+
+
+@checked
+def test_an_array_that_a_kernel_is_compiled_to_write_over_may_be_that_array_alone():
+    x, y = np.arange(8.0), np.ones(8)
+    add = for_arrays(sum_of_distinct_arrays[x.dtype], ((2, 0),))
+    add(x, y, x, 8)
+    assert (x == np.arange(8.0) + 1).all()
+    with pytest.raises(OverlapError, match="y and out"):
+        add(y, y, y, 8)
+
+
+@checked
+def test_steps_of_programs_compare_their_arrays():
+    x, y = np.arange(8.0), np.ones(8)
+    words = np.array([x.ctypes.data, y.ctypes.data, x.ctypes.data, *[8] * 4], np.int64)
+    steps = np.array([[step_address(sum_of_distinct_arrays[x.dtype]), words.ctypes.data, 1, 1, 1, 1]], np.int64)
+    header = np.zeros(driver.HEADER_WORDS, np.int64)
+    header[driver.STEPS], header[driver.ARRAY_TYPE] = steps.ctypes.data, driver.ARRAY_TYPE_ADDRESS
+    with pytest.raises(OverlapError, match=r"^kernel sum_of_distinct_arrays: x and out overlap"):
+        driver.begin[()]((), header, 1)
 
 
 @checked

@@ -2,9 +2,11 @@ import ctypes
 import gc
 import math
 import os
+import re
 import subprocess
 import sys
 import threading
+import weakref
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,7 +15,7 @@ import pytest
 from fastgrad.kernels.building import build
 from fastgrad.kernels.building.body import Special, fingerprint, from_bits, local_array, scalar_function
 from fastgrad.kernels.building.bounds import checks_bounds
-from fastgrad.kernels.building.build import kernel
+from fastgrad.kernels.building.build import for_arrays, full_name, inspect_llvm, kernel, step_address
 from fastgrad.kernels.building.signature import parse_signature
 
 FLOATS = ("float32", "float64")
@@ -269,6 +271,73 @@ def test_a_kernel_may_release_the_gil_and_promise_distinct_arrays():
     out = np.empty(4)
     square[F8](np.arange(4.0), out, 4)
     np.testing.assert_array_equal(out, [0, 1, 4, 9])
+
+
+@kernel("x: in[T], y: in[T], first: out[T], second: out[T], n: int", noalias=True, T=FLOATS)
+def first_without_x(x, y, first, second, n):
+    for i in range(n):
+        a, b = x[i], y[i]
+        first[i] = b + b
+        second[i] = a * b
+
+
+@pytest.mark.skipif(checks_bounds(), reason="checked builds compare arrays, and promise nothing")
+def test_a_result_may_be_written_over_an_array_that_another_result_is_made_of():
+    """With the promise of distinct arrays LLVM may read x again after `first` is stored."""
+    r = np.random.default_rng(0)
+    for n in (1, 7, 64, 1000):
+        x, y = r.normal(size=n), r.normal(size=n)
+        over, second = x.copy(), np.empty(n)
+        for_arrays(first_without_x[F8], ((2, 0),))(over, y, over, second, n)
+        np.testing.assert_array_equal(over, y + y)
+        np.testing.assert_array_equal(second, x * y)
+
+
+@pytest.mark.skipif(checks_bounds(), reason="checked builds compare arrays, and promise nothing")
+def test_a_kernel_for_one_array_has_one_pointer_and_is_vectorised():
+    native = for_arrays(first_without_x[F8], ((2, 0),))
+    step = inspect_llvm(native).split("_step(")[1]
+    assert re.search(r"load <\d+ x double>", step)
+    assert not re.search("memcheck|vector.memcheck", step)
+    assert inspect_llvm(native) != inspect_llvm(first_without_x[F8])
+
+
+def test_a_kernel_without_a_promise_is_the_same_for_all_arrays():
+    @kernel("x: in[T], out: out[T], n: int", T=FLOATS)
+    def copy(x, out, n):
+        for i in range(n):
+            out[i] = x[i]
+
+    assert for_arrays(copy[F8], ((1, 0),)) is copy[F8]
+
+
+def test_a_kernel_for_arrays_is_built_once_and_goes_with_its_last_user():
+    native = for_arrays(first_without_x[F4], ((2, 0),))
+    assert for_arrays(first_without_x[F4], ((2, 0),)) is native
+    assert for_arrays(first_without_x[F4], ((3, 1),)) is not native
+    gone = weakref.ref(native)
+    del native
+    gc.collect()
+    assert gone() is None
+
+
+def test_a_kernel_for_later_is_compiled_by_its_first_call(monkeypatch, tmp_path):
+    monkeypatch.setenv("FASTGRAD_CACHE_DIR", str(tmp_path))
+    compiled = []
+    compile_kernel = build._compile
+    monkeypatch.setattr(build, "_compile", lambda *a: compiled.append(a) or compile_kernel(*a))
+
+    @kernel("out: out[T]", T=FLOATS)
+    def eight(out):
+        out[0] = T(8)
+
+    later = eight.later(F8)
+    assert (later.__name__, full_name(later), compiled) == ("eight", "eight[float64]", [])
+    out = np.zeros(1)
+    for _ in range(2):
+        later(out)
+    assert step_address(later) == step_address(later)
+    assert (out[0], len(compiled)) == (8, 1)
 
 
 def test_special_names_work_in_bodies():

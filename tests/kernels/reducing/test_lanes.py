@@ -7,6 +7,7 @@ import pytest
 
 from fastgrad.kernels.building.build import kernel
 from fastgrad.kernels.building.compile import compile_kernel
+from fastgrad.kernels.building.signature import KernelSource
 from fastgrad.kernels.reducing.lanes import lanes_greatest, lanes_least, lanes_product, lanes_sum
 
 TYPES = ("uint8", "int32", "float32", "float64")
@@ -51,9 +52,6 @@ def test_every_16th_lane_is_combined_one_after_the_other(combine, ufunc, dtype, 
 @pytest.mark.parametrize("combine", [combine for combine, _ in COMBINE])
 def test_combining_lanes_is_little_code(combine, dtype):
     """One chain after another was 9 kB for bytes, most of it shuffles, for which LLVM took over a second."""
-    number = np.dtype(dtype).num
     symbol = f"little_{combine.__name__}_{dtype}"
-    code, _ = compile_kernel(
-        combine.function, combine.signature, {"T": dtype}, symbol, (number, number, None), False, False
-    )
+    code, _ = compile_kernel(KernelSource(combine.function, combine.signature, {"T": dtype}), symbol)
     assert len(code) < 8000  # checked builds have a way out more

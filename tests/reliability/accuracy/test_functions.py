@@ -20,6 +20,7 @@ KNOWN: dict[tuple[str, str], dict[str, float]] = {
     ("dawsn", "float64"): {"moderate": 3.2},
     ("expint", "float64"): {"whole range": 6.5, "moderate": 40.0},
     ("fresnel_cos", "float64"): {"whole range": 450.0},
+    ("sigmoid_cross_entropy", "float32"): {"near zero": 2.7},
     ("silu", "float32"): {"near zero": 2.3},
     ("silu", "float64"): {"near zero": 2.7},
     ("log_poisson_loss", "float32"): {"whole range": 22.0},

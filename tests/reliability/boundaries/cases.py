@@ -26,6 +26,7 @@ from fastgrad.operation import TABLE, Form, Operation
 from fastgrad.tensor import Tensor
 from fastgrad.trace.programs import frame
 from fastgrad.trace.programs.native_form import launches_of_row
+from tests.kernels.in_place import written_over
 from tests.kernels.properties import Property, results_of, widened
 from tests.reliability.boundaries.sampling import DECOMPOSITIONS
 
@@ -411,7 +412,8 @@ class Case:
         for count in {1, shares}:
             operands, results = [x.copy() for x in self.arrays], [np.empty_like(y) for y in self.outputs]
             results[output] = operands[number].reshape(-1).view(results[output].dtype).reshape(results[output].shape)
-            assert run_launches(launches, operands, results, shares=count) is None
+            same = written_over(launches, operands, results, {output: number})
+            assert run_launches(same, operands, results, shares=count) is None
             assert [y.tobytes() for y in results] == [y.tobytes() for y in wanted], (
                 f"a result overwrites operand {number}"
             )

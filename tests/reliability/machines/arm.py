@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastgrad.kernels.building import isa, native
-from fastgrad.kernels.building.build import _dtypes_of, _type_numbers, body_of, full_name, signature_of
+from fastgrad.kernels.building.build import full_name, signature_of, source_of
 from fastgrad.kernels.building.signature import ARRAY_KINDS, LIST_KINDS, SHARE
 from fastgrad.kernels.functions import circular
 from fastgrad.kernels.running.launch import run_launches
@@ -150,12 +150,9 @@ def objects(calls: list[Call], folder: Path) -> dict[int, int]:
     for call in calls:
         if id(call.kernel) not in compiled:
             number = compiled[id(call.kernel)] = len(compiled)
-            body, signature = body_of(call.kernel), signature_of(call.kernel)
-            assert body is not None
-            types = _type_numbers(_dtypes_of(signature, body.variables))
-            code, _ = compile_kernel(
-                body.function, signature, dict(body.variables), f"k{number}", types, body.release_gil, body.noalias
-            )
+            source = source_of(call.kernel)
+            assert source is not None
+            code, _ = compile_kernel(source, f"k{number}")
             assert struct.unpack("<H", code[18:20])[0] == 183, "not for ARM"
             (folder / f"k{number}.o").write_bytes(code)
     return compiled

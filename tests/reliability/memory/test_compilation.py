@@ -18,7 +18,7 @@ import sys
 
 from fastgrad.kernels.building.build import Kernel
 from fastgrad.kernels.building.compile import compile_kernel
-from fastgrad.kernels.building.signature import parse_signature
+from fastgrad.kernels.building.signature import KernelSource, parse_signature
 
 def half(x, out, rows):
     for i in range(rows):
@@ -28,7 +28,7 @@ signature = parse_signature("x: in[float32], out: out[float32], rows: int")
 
 def compiled(count):
     for i in range(count):
-        compile_kernel(half, signature, {}, f"half_{count}_{i}", (11, 11, None), False, True)
+        compile_kernel(KernelSource(half, signature, {}, noalias=True), f"half_{count}_{i}")
 
 def resident():
     gc.collect()

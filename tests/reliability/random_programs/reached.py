@@ -9,29 +9,16 @@ from collections.abc import Callable, Iterator
 from typing import Any
 from unittest import mock
 
-from fastgrad.trace.fusion import emit, group
+from fastgrad.trace.fusion import emit, fuse_to_fit, group
 from fastgrad.trace.graphs.graph import Graph, Kind, Node
-from fastgrad.trace.passes import pipeline, simplify_algebra
-from fastgrad.trace.programs import chains, frame, plan, program
+from fastgrad.trace.passes import simplify_algebra
+from fastgrad.trace.programs import chains, frame, pipeline, plan, program
 from fastgrad.trace.programs.places import InArena, InMemory, InObject
 from tests.reliability.random_programs import generator  # noqa: F401 - its modules add kinds of statements
 from tests.reliability.random_programs.builder import KINDS
 
-PASSES = (
-    "put_off_transposes",
-    "expand_composites",
-    "join_losses",
-    "expand_updates",
-    "scale_in_updates",
-    "keep_slopes",
-    "fuse",
-    "add_epilogues",
-    "add_statistics",
-    "add_product_updates",
-    "add_prologues",
-    "freed_early",
-)
-"""Passes that `programs.program` calls by name; those of `pipeline.PASSES` come first."""
+CALLED = ("keep_slopes", "fuse")
+"""Passes that `fuse_to_fit` calls."""
 
 GROUPS = (
     "group: copy",
@@ -81,9 +68,10 @@ class Reached:
             def replace(place: Any, name: str, value: Any) -> None:
                 stack.enter_context(mock.patch.object(place, name, value))
 
-            for name in PASSES:
-                replace(program, name, self._pass(name, getattr(program, name)))
-            replace(pipeline, "PASSES", tuple([self._pass(p.__name__, p) for p in pipeline.PASSES]))
+            for name in CALLED:
+                replace(fuse_to_fit, name, self._pass(name, getattr(fuse_to_fit, name)))
+            for passes in ("SIMPLIFY", "ON_HOST"):
+                replace(pipeline, passes, tuple([self._pass(p.__name__, p) for p in getattr(pipeline, passes)]))
             rules = {
                 row: tuple([self._rule(rule_name(row, rule), rule) for rule in rules])
                 for row, rules in simplify_algebra.RULES.items()
@@ -276,7 +264,7 @@ def statement_name(kind: str) -> str:
 
 def names() -> list[str]:
     """All that must be reached."""
-    passes = [f"pass: {p.__name__}" for p in pipeline.PASSES] + [f"pass: {name}" for name in PASSES]
+    passes = [f"pass: {name}" for name in (*[p.__name__ for p in pipeline.ON_HOST], *CALLED)]
     rules = [rule_name(row, rule) for row, rules in simplify_algebra.RULES.items() for rule in rules]
     kinds = [f"node: {kind.name.lower()}" for kind in Kind if kind is not Kind.GIVEN]  # those are inside of passes
     return list(dict.fromkeys([*passes, *rules, *kinds, *GROUPS, *PLANS, *map(statement_name, KINDS)]))

@@ -10,7 +10,8 @@ from fastgrad.trace.fusion.epilogues import Product, joined_with_map, launches_o
 from fastgrad.trace.graphs.graph import Kind, validate
 from fastgrad.trace.programs import program as programs
 from fastgrad.trace.programs.native_form import launches_of
-from fastgrad.trace.programs.program import Program, compiled_part
+from fastgrad.trace.programs.pipeline import for_host
+from fastgrad.trace.programs.program import Program
 from tests.trace.test_replay import record
 
 RNG = np.random.default_rng(0)
@@ -34,7 +35,7 @@ def backward(g, w, slope):
 
 
 def joined(function, *arrays):
-    graph = compiled_part(record(function, *arrays)[0])
+    graph = for_host(record(function, *arrays)[0])
     validate(graph)
     (node,) = summed(graph)
     return node
@@ -73,7 +74,7 @@ def test_sums_are_those_of_the_result_whatever_the_shares(shape, dtype):
 
 def test_sums_of_many_rows_are_accurate():
     g, w, slope = np.full((20000, 1), 0.1, np.float32), np.ones((4, 1), np.float32), np.ones((20000, 4), np.float32)
-    (node,) = summed(compiled_part(record(backward, g, w, slope)[0]))
+    (node,) = summed(for_host(record(backward, g, w, slope)[0]))
     assert node.payload.name.endswith("reduce_sum")
     _, sums = Program(record(backward, g, w, slope)[0])([g, w, slope])
     np.testing.assert_allclose(sums, 20000 * np.float64(np.float32(0.1)), rtol=1e-6)
@@ -116,7 +117,7 @@ def test_what_else_is_summed_keeps_its_step():
     g, w, y = normal(300, 8), normal(70, 8), normal(300, 70)
 
     def made(function):
-        return summed(compiled_part(record(function, g, w, y)[0]))
+        return summed(for_host(record(function, g, w, y)[0]))
 
     assert made(backward)
     # Rows, all elements, something made of the sums, a product that others read, columns of another matrix.
@@ -130,7 +131,7 @@ def test_what_else_is_summed_keeps_its_step():
 def test_where_threads_would_share_the_product_alone_better_it_stays_alone():
     # All panels of a unit: one unit instead of four.
     shape = normal(128, 256), normal(256, 256), normal(128, 256)
-    assert not summed(compiled_part(record(backward, *shape)[0]))
+    assert not summed(for_host(record(backward, *shape)[0]))
 
 
 def test_the_number_of_threads_changes_no_bit():
@@ -168,12 +169,12 @@ def test_the_gradient_of_a_layers_bias_is_made_by_the_products_kernel(activation
     eager, other, third = made(), made(), made()
     step(*third, x, y)  # makes what the optimizer keeps
     graph = record(lambda x, y: step(*third, x, y), x, y)[0]
-    nodes = summed(compiled_part(graph))
+    nodes = summed(for_host(graph))
     assert len(nodes) == 2
     kernels = [launch.kernel.__name__ for node in nodes for launch in launches_of(node).launches]
     assert set(kernels) <= {"gemm", "add_blocks"}
     monkeypatch.setattr(programs, "joined_with_sums", joined_with_map)
-    assert not summed(compiled_part(graph))
+    assert not summed(for_host(graph))
     monkeypatch.undo()
 
     replay = tf.function(lambda x, y: step(*other, x, y))

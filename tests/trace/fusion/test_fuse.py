@@ -7,7 +7,7 @@ import fastgrad as tf
 from fastgrad.trace.fusion.fuse import fuse
 from fastgrad.trace.fusion.group import MOST_STEPS
 from fastgrad.trace.graphs.graph import Kind, validate
-from fastgrad.trace.passes import optimized
+from fastgrad.trace.programs.pipeline import simplified
 from tests.ops.samples import SAMPLES
 from tests.trace.passes.programs import assert_does_the_same, names, record
 from tests.trace.test_replay import with_gradient
@@ -19,7 +19,7 @@ X = np.linspace(-1.5, 2.0, 12).reshape(3, 4)
 def test_samples_of_the_table(name):
     arrays = [np.asarray(a, np.float64) for a in SAMPLES[name].arrays]
     graph = record(with_gradient(SAMPLES[name].function), *arrays)
-    assert_does_the_same(fuse, optimized(graph), [arrays])
+    assert_does_the_same(fuse, simplified(graph), [arrays])
 
 
 def test_a_chain_is_one_node():
@@ -39,7 +39,7 @@ def test_a_gradient_takes_its_broadcasts():
             loss = tf.reduce_sum(y * y)
         return tape.gradient(loss, x)
 
-    graph = optimized(record(program, X))
+    graph = simplified(record(program, X))
     fused = assert_does_the_same(fuse, graph, [[X], [X + 1]])
     assert "spread" in names(graph)
     assert "spread" not in names(fused)
@@ -307,7 +307,7 @@ def test_layer_normalization_written_by_hand_is_two_kernels_with_its_gradient():
         return tape.gradient(loss, [x, scale, shift])
 
     arrays = [X, X[0] + 3.0, X[1]]
-    fused = assert_does_the_same(fuse, optimized(record(program, *arrays)), [arrays])
+    fused = assert_does_the_same(fuse, simplified(record(program, *arrays)), [arrays])
     assert names(fused).count("FUSED") == 2
 
 

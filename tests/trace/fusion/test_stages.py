@@ -11,6 +11,7 @@ from fastgrad.operation import TABLE
 from fastgrad.trace.fusion.emit import launches_of_group
 from fastgrad.trace.fusion.fuse import fuse
 from fastgrad.trace.graphs.graph import Kind
+from tests.kernels.in_place import written_over
 from tests.trace.test_replay import record
 
 
@@ -123,7 +124,7 @@ def in_place(launches, given, shapes):
         inputs = [array.copy() for array in given]
         outputs = [np.empty(shape, np.float32) for shape in shapes]
         outputs[output] = inputs[number].reshape(shapes[output])
-        run_launches(launches, inputs, outputs)
+        run_launches(written_over(launches, inputs, outputs, {output: number}), inputs, outputs)
         yield outputs
 
 

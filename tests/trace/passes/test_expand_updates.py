@@ -7,7 +7,7 @@ import fastgrad as tf
 from fastgrad.trace.graphs.graph import validate
 from fastgrad.trace.passes import expand_updates as module
 from fastgrad.trace.passes.expand_updates import expand_updates
-from fastgrad.trace.programs.program import compiled_part
+from fastgrad.trace.programs.pipeline import for_host
 from tests.keras.optimizers.reference import ALL, IDS
 from tests.trace.passes.programs import operations, record
 
@@ -115,7 +115,7 @@ def test_nothing_is_left_of_an_update_that_is_fused(from_few_bytes):
         return loss
 
     step(tf.zeros(SHAPE))
-    compiled = compiled_part(record(step, *batches()[:1]))
+    compiled = for_host(record(step, *batches()[:1]))
     large = [node for node in compiled.nodes if any(value.shape == SHAPE for value in node.outputs) and node.inputs]
     assert len(large) == 1
     assert "apply_update" not in operations(compiled)

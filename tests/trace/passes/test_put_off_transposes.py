@@ -11,8 +11,8 @@ from fastgrad.trace.graphs.graph import validate
 from fastgrad.trace.graphs.interpret import interpret
 from fastgrad.trace.passes.expand_composites import expand_composites
 from fastgrad.trace.passes.merge_common import merge_common
-from fastgrad.trace.passes.pipeline import optimized
 from fastgrad.trace.passes.put_off_transposes import _before, _perm_of_parts, put_off_transposes
+from fastgrad.trace.programs.pipeline import simplified
 from fastgrad.trace.programs.program import Program
 from tests.trace.passes.programs import operations, record
 
@@ -115,7 +115,7 @@ ALL_GONE = [
 
 
 def expanded(step, *arrays):
-    return expand_composites(optimized(record(step, *arrays)))
+    return expand_composites(simplified(record(step, *arrays)))
 
 
 def with_gradients(function):

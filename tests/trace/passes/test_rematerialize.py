@@ -9,11 +9,12 @@ import fastgrad as tf
 from fastgrad.ops.normalization import layer_normalization
 from fastgrad.trace.fusion.fuse import fuse
 from fastgrad.trace.graphs.graph import validate
-from fastgrad.trace.passes import optimized, rematerialize
+from fastgrad.trace.passes import rematerialize
 from fastgrad.trace.passes.expand_composites import expand_composites
+from fastgrad.trace.programs.pipeline import simplified
 from fastgrad.trace.programs.program import Program
-from tests.trace.passes import test_pipeline
 from tests.trace.passes.programs import bits, history, operations, record
+from tests.trace.programs import test_pipeline
 
 WIDTH, ROWS, LAYERS = 16, 64, 6
 
@@ -27,7 +28,7 @@ def scarce(monkeypatch):
 
 def before_and_after(graph):
     """A graph as the pass gets it, and what it makes of that."""
-    before = expand_composites(optimized(graph))
+    before = expand_composites(simplified(graph))
     text = str(before)
     after = rematerialize.rematerialize(before, fuse(before))
     assert str(before) == text
@@ -122,7 +123,7 @@ def test_what_was_decided_holds_for_other_sizes(name):
         replays = batches(rows=rows)
         tf.random.set_seed(3)
         graph = record(step, *replays[0])
-        before = expand_composites(optimized(graph))
+        before = expand_composites(simplified(graph))
         again = rematerialize.rematerialized_as_before(before)
         if after is first:
             assert again is None
@@ -156,7 +157,7 @@ def test_it_is_decided_anew_for_much_larger_sizes_and_for_other_programs():
     step = gradients_of_network(LAYERS_BY_NAME["gelu"])
     before_and_after(record(step, *batches()[0]))
     for other, rows in ((step, 8 * ROWS), (gradients_of_network(LAYERS_BY_NAME["silu of a product"]), ROWS)):
-        graph = expand_composites(optimized(record(other, *batches(rows=rows)[0])))
+        graph = expand_composites(simplified(record(other, *batches(rows=rows)[0])))
         assert rematerialize.rematerialized_as_before(graph) is None
 
 
@@ -180,7 +181,7 @@ def test_only_maps_are_computed_twice():
 
 
 def test_nothing_is_computed_twice_where_the_values_fit_in_the_caches():
-    graph = optimized(record(gradients_of_network(LAYERS_BY_NAME["gelu"]), *batches()[0]))
+    graph = simplified(record(gradients_of_network(LAYERS_BY_NAME["gelu"]), *batches()[0]))
     assert rematerialize.rematerialize(graph, fuse(graph)) is graph
 
 
@@ -226,7 +227,7 @@ def test_programs_by_chance(choices, seed):
 def test_the_time_is_linear_in_the_number_of_nodes(monkeypatch):
     def costs(layers):
         monkeypatch.setitem(globals(), "LAYERS", layers)
-        graph = optimized(record(gradients_of_network(LAYERS_BY_NAME["gelu of a layer normalization"]), *batches()[0]))
+        graph = simplified(record(gradients_of_network(LAYERS_BY_NAME["gelu of a layer normalization"]), *batches()[0]))
         fused = fuse(graph)
         return test_pipeline.calls_per_node(lambda graph: rematerialize.rematerialize(graph, fused), graph)
 

@@ -5,9 +5,8 @@ import pytest
 
 import fastgrad as tf
 from fastgrad.trace.passes.expand_composites import expand_composites
-from fastgrad.trace.passes.pipeline import optimized
 from fastgrad.trace.passes.scale_in_updates import scale_in_updates
-from fastgrad.trace.programs.program import compiled_part
+from fastgrad.trace.programs.pipeline import for_host, simplified
 from tests.trace.passes.programs import assert_does_the_same, operations, record
 
 SHAPES = [(3, 4), (), (5,), (300,)]
@@ -43,7 +42,7 @@ def test_updates_scale_with_the_bits_of_gradients_scaled_before(name, dtypes, si
     step = Step(name, dtypes, global_clipnorm=1.0)
     with np.errstate(all="ignore"):
         gradients = step.gradients(size)
-        graph = optimized(expand_composites(record(step, *gradients)))
+        graph = simplified(expand_composites(record(step, *gradients)))
         assert not any(updates(graph))
         found = assert_does_the_same(scale_in_updates, graph, [gradients] * 2, step.state())
     assert updates(found) == [True] * len(dtypes)
@@ -60,18 +59,18 @@ def test_gradients_that_nobody_else_reads_are_scaled_where_they_are_made():
         optimizer.apply_gradients([(g * tf.cast(factor, tf.float32), w)])
 
     graph = record(step, x, np.array(0.5))
-    assert updates(scale_in_updates(optimized(graph))) == [False]
+    assert updates(scale_in_updates(simplified(graph))) == [False]
 
 
 def test_gradients_of_several_factors_are_left():
     step = Step("SGD", clipnorm=1.0)
-    assert updates(scale_in_updates(optimized(record(step, *step.gradients(1.0))))) == [False]
+    assert updates(scale_in_updates(simplified(record(step, *step.gradients(1.0))))) == [False]
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 def test_halves_are_rounded_before_the_update(dtype):
     step = Step("SGD", (dtype,), global_clipnorm=1.0)
-    assert updates(scale_in_updates(optimized(record(step, *step.gradients(1.0))))) == [False]
+    assert updates(scale_in_updates(simplified(record(step, *step.gradients(1.0))))) == [False]
 
 
 @pytest.mark.parametrize("limit", [0.01, 1e9])
@@ -87,7 +86,7 @@ def test_programs_give_the_bits_of_eager_steps(limit):
 
 def test_no_pass_over_small_gradients_is_left():
     step = Step("Adam", global_clipnorm=1.0)
-    graph = compiled_part(record(step, *step.gradients(1.0)))
+    graph = for_host(record(step, *step.gradients(1.0)))
     size = sum(v.shape.num_elements() for v in step.variables)
     written = [value for node in graph.nodes for value in node.outputs if node.kind.name in ("FUSED", "OPERATION")]
     assert sum(int(np.prod(v.shape)) for v in written) <= 3 * size + 30  # weights and moments, and numbers

@@ -22,6 +22,7 @@ from fastgrad.trace.graphs.interpret import GuardError
 from fastgrad.trace.programs.in_python import IN_PYTHON
 from fastgrad.trace.programs.native_form import launches_of, launches_of_row
 from fastgrad.trace.programs.program import Program
+from tests.kernels.in_place import written_over
 from tests.ops.samples import SAMPLES
 from tests.trace.test_replay import record, with_gradient
 
@@ -88,7 +89,7 @@ def in_place(case: Case, wanted: list[np.ndarray], output: int, number: int) -> 
     outputs = [np.empty(y.shape, y.dtype) for y in wanted]
     outputs[output] = arrays[number].reshape(-1).view(wanted[output].dtype).reshape(wanted[output].shape)
     found = launches_of_row(TABLE[case.name], arrays, outputs, case.attributes)
-    run_launches(found, arrays, outputs)
+    run_launches(written_over(found, arrays, outputs, {output: number}), arrays, outputs)
     return outputs
 
 

@@ -9,6 +9,7 @@ from fastgrad.trace.graphs.graph import Kind, validate
 from fastgrad.trace.passes import rematerialize
 from fastgrad.trace.programs import order, program
 from fastgrad.trace.programs.order import freed_early
+from fastgrad.trace.programs.pipeline import for_host
 from fastgrad.trace.programs.places import InMemory
 from fastgrad.trace.programs.program import Program
 from tests.trace.passes.programs import bits
@@ -96,7 +97,7 @@ def test_nothing_goes_before_what_may_stop_or_what_reads_the_old_value():
         v.assign(new)
         return losses
 
-    graph = program.compiled_part(program.tree_of([record(step, *batch(0))[0]]).graph)
+    graph = for_host(program.tree_of([record(step, *batch(0))[0]]).graph)
     validate(graph)
     names = [getattr(node.payload, "name", "") for node in graph.nodes if node.kind in (Kind.FUSED, Kind.OPERATION)]
     assert names.index("sort") < names.index("sparse_softmax_cross_entropy")

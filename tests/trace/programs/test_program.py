@@ -14,7 +14,8 @@ from fastgrad.kernels.building.bounds import checks_bounds
 from fastgrad.operation import TABLE
 from fastgrad.trace.graphs.graph import Kind
 from fastgrad.trace.graphs.interpret import GuardError, interpret
-from fastgrad.trace.programs.program import Program, compiled_part
+from fastgrad.trace.programs.pipeline import for_host
+from fastgrad.trace.programs.program import Program
 from tests.ops.samples import SAMPLES
 from tests.trace.passes.programs import bits, names, state_kept
 from tests.trace.test_replay import record, step_and_state, with_gradient
@@ -67,7 +68,7 @@ def test_what_only_a_composite_needed_is_dropped():
         (gradients, [x, np.ones((2, 4), np.float32), np.ones(4, np.float32)]),
         (gradients_of_layer, [x]),
     ):
-        nodes = compiled_part(record(function, *arrays)[0]).nodes
+        nodes = for_host(record(function, *arrays)[0]).nodes
         assert len([node for node in nodes if node.payload is TABLE["matmul"]]) == 1
         assert [node for node in nodes if node.kind is Kind.FUSED and not node.outputs] == []
 

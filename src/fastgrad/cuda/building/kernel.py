@@ -9,7 +9,7 @@ from types import FunctionType
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
-from fastgrad.kernels.building.build import Kernel, body_of, signature_of
+from fastgrad.kernels.building.build import Kernel, source_of
 from fastgrad.kernels.building.signature import SHARE, Parameter, Signature, parse_signature
 
 THREADS = 256
@@ -43,11 +43,15 @@ class DeviceKernel:
 
     def with_threads(self, threads: int) -> DeviceKernel:
         """The same with as many threads in a block."""
-        return _variant(self, threads, self.read)
+        return _variant(self, threads, self.read, self.noalias)
 
     def reading(self, names: frozenset[str]) -> DeviceKernel:
         """The same, but these numbers are in memory."""
-        return _variant(self, self.threads, names)
+        return _variant(self, self.threads, names, self.noalias)
+
+    def overlapping(self) -> DeviceKernel:
+        """The same for arrays that overlap."""
+        return _variant(self, self.threads, self.read, False)
 
     @property
     def name(self) -> str:
@@ -81,9 +85,9 @@ class DeviceKernel:
 
 
 @functools.lru_cache(maxsize=1024)
-def _variant(kernel: DeviceKernel, threads: int, read: frozenset[str]) -> DeviceKernel:
-    same = threads == kernel.threads and read == kernel.read
-    return kernel if same else replace(kernel, threads=threads, read=read)
+def _variant(kernel: DeviceKernel, threads: int, read: frozenset[str], noalias: bool) -> DeviceKernel:
+    same = (threads, read, noalias) == (kernel.threads, kernel.read, kernel.noalias)
+    return kernel if same else replace(kernel, threads=threads, read=read, noalias=noalias)
 
 
 def device_kernel(
@@ -124,12 +128,12 @@ _known: WeakKeyDictionary[Any, OnDevice] = WeakKeyDictionary()
 
 def of_native(native: Any) -> OnDevice:
     """The same of a native function, which a `Kernel` gave for some dtypes."""
-    conversion, body = native.__self__, body_of(native)
-    assert body is not None, f"{native.__name__} is for the host alone"
+    conversion, source = native.__self__, source_of(native)
+    assert source is not None, f"{native.__name__} is for the host alone"
     if conversion not in _known:
-        variables = {name: (dtype,) for name, dtype in body.variables.items()}
-        kernel = DeviceKernel(body.function, signature_of(native), variables, noalias=body.noalias)
-        _known[conversion] = OnDevice(kernel, body.variables)
+        variables = {name: (dtype,) for name, dtype in source.variables.items()}
+        kernel = DeviceKernel(source.function, source.signature, variables, noalias=source.noalias)
+        _known[conversion] = OnDevice(kernel, source.variables)
     return _known[conversion]
 
 

@@ -10,7 +10,7 @@ import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fastgrad.cuda.building.kernel import OnDevice, of_native
+from fastgrad.cuda.building.kernel import DeviceKernel, OnDevice, of_native
 from fastgrad.cuda.kernels import (
     along,
     attention,
@@ -37,7 +37,8 @@ from fastgrad.cuda.kernels.instead import Instead, Memory, with_kernel
 from fastgrad.cuda.kernels.library import LibraryProduct
 from fastgrad.cuda.kernels.reductions import reduction_on_device
 from fastgrad.kernels.building.body import call_pair, call_real, call_step
-from fastgrad.kernels.building.build import body_of
+from fastgrad.kernels.building.build import source_of
+from fastgrad.kernels.building.signature import Signature
 from fastgrad.kernels.running.launch import Input, Launch, Launches, Output, Scratch, Spec
 from fastgrad.operation import Operation
 from fastgrad.trace.fusion.emit import launches_of_group
@@ -45,6 +46,7 @@ from fastgrad.trace.fusion.epilogues import Product, launches_of_product
 from fastgrad.trace.fusion.product_updates import UpdatedProduct, launches_of_updated
 from fastgrad.trace.fusion.statistics import Measured, launches_of_measured
 from fastgrad.trace.graphs.graph import Node
+from fastgrad.trace.programs.aliasing import Compiler
 from fastgrad.trace.programs.native_form import launches_of, launches_of_row
 from fastgrad.trace.programs.plan import Elsewhere
 
@@ -115,13 +117,13 @@ def on_device_all(found: Launches | None) -> Launches | None:
         if isinstance(kernel, OnDevice):
             launches.append(_reading(launch))
             return True
-        body = body_of(kernel)
-        if body is None:  # a user's, which only the host has
+        source = source_of(kernel)
+        if source is None:  # a user's, which only the host has
             return False
-        instead = _table().get(body.function) or updates.instead_of_update(body.function)
+        instead = _table().get(source.function) or updates.instead_of_update(source.function)
         if instead is not None:
-            return all(map(place, instead(launch, body.variables, memory)))
-        if _calls_host(body.function):
+            return all(map(place, instead(launch, source.variables, memory)))
+        if _calls_host(source.function):
             return False
         launches.append(_reading(with_kernel(launch, of_native(kernel))))
         return not any(isinstance(operand, Launch) for operand in launch.operands)  # which it calls by its address
@@ -146,5 +148,19 @@ def _reading(launch: Launch) -> Launch:
     return with_kernel(launch, OnDevice(given.kernel.reading(frozenset(names)), given.dtypes)) if names else launch
 
 
-ON_DEVICE = Elsewhere(_of_fused, on_device_all)
+def _signature_of(kernel: Any) -> Signature:
+    signature: Signature = kernel.kernel.signature
+    return signature
+
+
+def _is_noalias(kernel: Any) -> bool:
+    return isinstance(kernel.kernel, DeviceKernel) and kernel.kernel.noalias
+
+
+def _for_arrays(kernel: Any, in_place: tuple[tuple[int, int], ...]) -> Any:
+    """The kernel without the promise: a thread reads what it writes later, so not through the cache of constants."""
+    return OnDevice(kernel.kernel.overlapping(), kernel.dtypes)
+
+
+ON_DEVICE = Elsewhere(_of_fused, on_device_all, Compiler(_signature_of, _is_noalias, _for_arrays))
 """For who plans a program."""

@@ -34,7 +34,7 @@ def reduction_on_device(fused: Fused) -> Launches:
     launches = emitter.launches()
     first = len(fused.inputs)
     free = {o for o in emitter.schedule.last if not fused.steps[fused.outputs[o] - first].kept}
-    pairs = [pair for pair in in_place_pairs(fused) if pair[0] in free and pair not in emitter.early]
+    pairs = [pair for pair in in_place_pairs(fused) if pair[0] in free and pair not in emitter.separate]
     return Launches(launches, tuple(emitter.scratch), tuple(pairs))
 
 

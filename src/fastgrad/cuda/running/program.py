@@ -11,6 +11,7 @@ from __future__ import annotations
 import threading
 import warnings
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -26,13 +27,14 @@ from fastgrad.errors import InternalError, InvalidArgumentError
 from fastgrad.trace.control.graph_operation import GraphOperation
 from fastgrad.trace.control.structured import Structured
 from fastgrad.trace.fusion.epilogues import add_epilogues
+from fastgrad.trace.fusion.fuse_to_fit import fuse_to_fit
 from fastgrad.trace.graphs.graph import Graph, Kind, Value, size_of
 from fastgrad.trace.passes.tree import optimized_tree, tree_of
 from fastgrad.trace.programs.arena import Arena
 from fastgrad.trace.programs.in_python import IN_PYTHON
+from fastgrad.trace.programs.pipeline import DECOMPOSE, SIMPLIFY, Pass, transformed
 from fastgrad.trace.programs.places import Action, InPython, Place
 from fastgrad.trace.programs.plan import plan
-from fastgrad.trace.programs.program import fused_part
 from fastgrad.trace.programs.replay_writer import left, look, run_node
 from fastgrad.variable import sharing
 
@@ -63,7 +65,7 @@ class DeviceProgram:
 
     def __init__(self, device: Device, *graphs: Graph, fixed: bool = True) -> None:
         self.device = device
-        self.tree = optimized_tree(tree_of(graphs), lambda graph: _part(graph, device.driver.blas))
+        self.tree = optimized_tree(tree_of(graphs), partial(transformed, passes=_passes(device.driver.blas)))
         self.plan = plan(self.tree, ON_DEVICE)
         self.arena_bytes = self.plan.arena_bytes
         self._fixed = fixed
@@ -222,11 +224,28 @@ class DeviceProgram:
         driver.replay(self._graphs[key])
 
 
-def _part(graph: Graph, blas: Blas | None) -> Graph:
-    """A graph in the form that is planned."""
-    if blas is not None:  # which reads gelu's argument for its gradient
-        return with_library(fused_part(graph, slopes=False), blas)
-    return add_epilogues(fused_part(graph), can_be_followed)
+def _add_epilogues(graph: Graph) -> Graph:
+    return add_epilogues(graph, can_be_followed)
+
+
+def _fuse_without_slopes(graph: Graph) -> Graph:
+    return fuse_to_fit(graph, slopes=False)
+
+
+ON_DEVICE_ALONE: tuple[Pass, ...] = (*SIMPLIFY, *DECOMPOSE, fuse_to_fit, _add_epilogues)
+"""From a recording to what is planned for a GPU whose products are kernels of fastgrad."""
+
+
+def _passes(blas: Blas | None) -> tuple[Pass, ...]:
+    """From a recording to what is planned for a GPU."""
+    if blas is None:
+        return ON_DEVICE_ALONE
+
+    def add_library(graph: Graph) -> Graph:
+        return with_library(graph, blas)
+
+    # The library reads gelu's argument for its gradient.
+    return (*SIMPLIFY, *DECOMPOSE, _fuse_without_slopes, add_library)
 
 
 class _Run:

@@ -279,7 +279,7 @@ def _compiled(kernel: DeviceKernel, dtypes: tuple[tuple[str, str], ...]) -> _Nat
     arguments = [*[parameter_type(parameter, variables) for parameter in kernel.given], "*int64", "int64"]
     with bounds.checking(True):
         called = ScalarFunction(frontend(simulated_gpu), kernel.function, types)
-        body = lowered(entry_of(kernel, called), arguments, "none", {}, kernel.noalias, simulated_gpu)
+        body = lowered(entry_of(kernel, called), arguments, "none", {}, kernel.noalias, (), simulated_gpu)
         text = names_ir(kernel.name, Signature("", tuple(_named(kernel)), False)) + body.text + _of_words(kernel)
     module = llvm.parse_assembly(text)
     module.triple = target().triple

@@ -64,7 +64,7 @@ def bins_of_float32(x, out, low, width, bins, first, last):
         out[i] = 0 if place < 0 else (bins - 1 if place > bins - 1 else int64(place))
 
 
-@kernel("a: in[T], b: in[T], out: out[T], first: int, last: int", T=(*FLOATS, *INTEGERS))
+@kernel("a: in[T], b: in[T], out: out[T], first: int, last: int", T=(*FLOATS, *INTEGERS), in_place={"out": ("a", "b")})
 def cross(a, b, out, first, last):
     """The cross products of vectors (TensorFlow: tf.linalg.cross)."""
     for r in range(first, last):
@@ -105,4 +105,4 @@ def cross_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches 
     (a, _) = inputs
     if a.dtype.name not in (*FLOATS, *INTEGERS):
         return None
-    return only(cross[a.dtype], Input(0), Input(1), Output(0), units=prod(a.shape) // 3, in_place=(0, 1))
+    return only(cross[a.dtype], Input(0), Input(1), Output(0), units=prod(a.shape) // 3)

@@ -36,14 +36,21 @@ NO_BOUND = -1
 """The number of elements of memory that is not checked."""
 
 FLAG, NAME, INDEX, SIZE, KERNEL = range(5)
-"""Words of the record: whether something has happened; the address of the name of what is pointed to; which element of how
-many; the address of the kernel's name."""
+"""Words of the record: what has happened; the address of the name of what is pointed to; which element of how
+many, or the address of the name of another array; the address of the kernel's name."""
+
+ACCESS_OUTSIDE, OVERLAP = 1, 2
+"""What may have happened: the first word of the record."""
 
 _record = (ctypes.c_int64 * 5)()
 
 
 class OutOfBoundsError(RuntimeError):
     """A kernel accessed an element that is not there: a mistake in the kernel, or in the sizes that it was given."""
+
+
+class OverlapError(RuntimeError):
+    """A kernel that was compiled for distinct arrays was given arrays that overlap, one of which it writes."""
 
 
 _chosen: ContextVar[bool | None] = ContextVar("chosen", default=None)
@@ -81,10 +88,18 @@ def happened() -> bool:
 
 
 def report() -> NoReturn:
-    """Raises what the record says, and clears it."""
-    _, name, index, size, kernel = _record
+    """Raises what the record says, and clears it.
+
+    Raises:
+        OutOfBoundsError: a kernel accessed an element that is not there.
+        OverlapError: a kernel was given arrays that overlap.
+    """
+    what, name, index, size, kernel = _record
     _record[:] = [0] * len(_record)
-    texts = [ctypes.string_at(at).decode() if at else "?" for at in (kernel, name)]
+    addresses = (kernel, name, index) if what == OVERLAP else (kernel, name)
+    texts = [ctypes.string_at(at).decode() if at else "?" for at in addresses]
+    if what == OVERLAP:
+        raise OverlapError(f"kernel {texts[0]}: {texts[1]} and {texts[2]} overlap; it was compiled for distinct arrays")
     raise OutOfBoundsError(f"kernel {texts[0]}: {texts[1]}[{index}] is outside of its {size} elements")
 
 
@@ -106,11 +121,36 @@ define void @{OUTSIDE}(ptr %name, i64 %index, i64 %size) noinline cold {{
   br i1 %first, label %write, label %done
 write:
   %address = ptrtoint ptr %name to i64
-  store i64 1, ptr @{RECORD}
+  store i64 {ACCESS_OUTSIDE}, ptr @{RECORD}
   store i64 %address, ptr {words["name"]}
   store i64 %index, ptr {words["index"]}
   store i64 %size, ptr {words["size"]}
   store i64 0, ptr {words["kernel"]}
+  br label %done
+done:
+  ret void
+}}
+
+define internal void @.compare(ptr %a, i64 %a_size, i64 %a_width, ptr %a_name, ptr %b, i64 %b_size, i64 %b_width, ptr %b_name) noinline {{
+  %a_bytes = mul i64 %a_size, %a_width
+  %b_bytes = mul i64 %b_size, %b_width
+  %a_end = getelementptr i8, ptr %a, i64 %a_bytes
+  %b_end = getelementptr i8, ptr %b, i64 %b_bytes
+  %before = icmp ult ptr %a, %b_end
+  %after = icmp ult ptr %b, %a_end
+  %overlap = and i1 %before, %after
+  %flag = load i64, ptr @{RECORD}
+  %first = icmp eq i64 %flag, 0
+  %new = and i1 %overlap, %first
+  br i1 %new, label %write, label %done
+write:
+  %a_address = ptrtoint ptr %a_name to i64
+  %b_address = ptrtoint ptr %b_name to i64
+  %kernel = ptrtoint ptr @.kernel_name to i64
+  store i64 {OVERLAP}, ptr @{RECORD}
+  store i64 %a_address, ptr {words["name"]}
+  store i64 %b_address, ptr {words["index"]}
+  store i64 %kernel, ptr {words["kernel"]}
   br label %done
 done:
   ret void

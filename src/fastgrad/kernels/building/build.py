@@ -24,7 +24,7 @@ import time
 import types
 import weakref
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -34,7 +34,15 @@ from fastgrad.kernels.building.collecting import collecting_later
 from fastgrad.kernels.building.jit_switch import jit_is_disabled, refuse_code
 from fastgrad.kernels.building.locks import new_rlock_held_at_fork
 from fastgrad.kernels.building.native import load_function
-from fastgrad.kernels.building.signature import ARRAY_KINDS, LIST_KINDS, SHARE, Parameter, Signature, parse_signature
+from fastgrad.kernels.building.signature import (
+    ARRAY_KINDS,
+    LIST_KINDS,
+    SHARE,
+    KernelSource,
+    Parameter,
+    Signature,
+    parse_signature,
+)
 from fastgrad.kernels.building.uninterrupted import uninterrupted
 
 __all__ = ["Kernel", "kernel", "scalar_function", "set_compile_messages"]
@@ -72,7 +80,20 @@ def set_compile_messages(enabled: bool) -> None:
     _compilation.announce = bool(enabled)
 
 
-def kernel(signature: str, *, release_gil: bool = False, noalias: bool = False, **variables: tuple[str, ...]) -> Any:
+InPlace = Mapping[str, tuple[str, ...]]
+"""For results of a kernel, by the names of their parameters, the operands whose memory each may take."""
+
+NOT_IN_PLACE: InPlace = {}
+
+
+def kernel(
+    signature: str,
+    *,
+    release_gil: bool = False,
+    noalias: bool = False,
+    in_place: InPlace = NOT_IN_PLACE,
+    **variables: tuple[str, ...],
+) -> Any:
     """Declare a kernel; see the module's text.
 
     Args:
@@ -80,14 +101,16 @@ def kernel(signature: str, *, release_gil: bool = False, noalias: bool = False, 
             `out`, `inout` (an array), `ins`, `inouts` (a tuple or list of arrays), `int`, `float`, and, not passed by
             the caller, `count` (the length of the lists) and `sizes` (the number of elements of their arrays).
         release_gil: run the body without the GIL. Lists must then be tuples no other thread changes.
-        noalias: promise that no two arrays overlap.
+        noalias: promise that no two arrays overlap, but for those of `in_place`.
+        in_place: for results the operands whose memory each may take, as programs choose: the kernel reads an element for the last
+            time before it writes there. With `noalias` it is compiled once more for such arrays; see `for_arrays`.
         variables: the dtypes each type variable stands for.
 
     Returns:
         A decorator that makes a `Kernel` of a function.
     """
     parsed = parse_signature(signature)
-    return lambda function: Kernel(function, parsed, variables, release_gil, noalias)
+    return lambda function: Kernel(function, parsed, variables, release_gil, noalias, in_place)
 
 
 class Kernel(dict):
@@ -96,6 +119,7 @@ class Kernel(dict):
     Attributes:
         __name__: the function's name.
         signature: its parameters.
+        in_place: pairs of the numbers of parameters, a result's and an operand's, that may be the same array.
     """
 
     def __init__(
@@ -105,6 +129,7 @@ class Kernel(dict):
         variables: Mapping[str, tuple[str, ...]],
         release_gil: bool,
         noalias: bool,
+        in_place: InPlace = NOT_IN_PLACE,
     ) -> None:
         super().__init__()
         names = function.__code__.co_varnames[: function.__code__.co_argcount]
@@ -117,6 +142,9 @@ class Kernel(dict):
         self.variables = {name: tuple(np.dtype(d) for d in dtypes) for name, dtypes in variables.items()}
         self.release_gil = release_gil
         self.noalias = noalias
+        self.in_place = tuple(
+            [(names.index(result), names.index(operand)) for result, given in in_place.items() for operand in given]
+        )
 
     def __missing__(self, key: Any) -> Callable:
         dtypes = tuple(np.dtype(d).newbyteorder("=") for d in (key if isinstance(key, tuple) else (key,)))
@@ -132,6 +160,14 @@ class Kernel(dict):
                 native = self[dtypes] = self._build({n: d.name for n, d in zip(self.variables, dtypes, strict=True)})
             self[key] = native
         return native
+
+    def later(self, *dtypes: np.dtype) -> Deferred:
+        """What stands for the native function until that is called, or its address is asked for: only then it is compiled.
+
+        Args:
+            *dtypes: one for each type variable.
+        """
+        return Deferred(self._source({n: d.name for n, d in zip(self.variables, dtypes, strict=True)}))
 
     def __call__(self, *args: Any) -> Any:
         """Call a kernel that has no type variables."""
@@ -156,44 +192,80 @@ class Kernel(dict):
     def __repr__(self) -> str:
         return f"<kernel {self.__name__}({self.signature.text})>"
 
-    def _build(self, variables: dict[str, str]) -> Callable:
-        dtypes = _dtypes_of(self.signature, variables)
-        passed = [(p, d) for p, d in zip(self.signature.parameters, dtypes, strict=True) if p.passed]
-        body = Body(self.function, variables, self.noalias, self.release_gil)
-        convert = _Conversion(self.__name__, self.signature, passed, body)
-        if jit_is_disabled():
-            from fastgrad.kernels.building.interpreted_kernel import PythonKernel
-
-            return PythonKernel(convert, self.function, self.signature, variables)
-        symbol, entry = self.code(variables)
-        native = load_function(entry.code, symbol, entry.symbols, self.__name__, convert)
-        convert.native = weakref.ref(native)
-        return native
-
     def code(self, variables: dict[str, str]) -> tuple[str, cache.Entry]:
         """The symbol and the object code for the dtypes of the type variables; compiled, unless that was done before."""
-        numbers = _type_numbers(_dtypes_of(self.signature, variables))
-        content = "\n".join(
-            (
-                f"kernel {self.__name__}({self.signature.text})",
-                f"types {variables} {numbers} release_gil={self.release_gil} noalias={self.noalias}",
-                f"body {fingerprint(self.function)}",
-            )
+        return _code_of(self._source(variables))
+
+    def compile_for_arrays(self, variables: dict[str, str]) -> None:
+        """Compiles the kernel for distinct arrays, and for each result in the place of each operand that it may take."""
+        self.code(variables)
+        for pair in self.in_place if self.noalias else ():
+            _code_of(self._source(variables)._replace(in_place=(pair,)))
+
+    def _source(self, variables: dict[str, str]) -> KernelSource:
+        return KernelSource(self.function, self.signature, variables, self.release_gil, self.noalias)
+
+    def _build(self, variables: dict[str, str]) -> Callable:
+        return _loaded(_Conversion(self._source(variables), self.in_place))
+
+
+class Deferred:
+    """A native function that is loaded, or compiled, when it is called or its address is asked for.
+
+    Args:
+        source: what it is compiled from.
+    """
+
+    __slots__ = ("__name__", "__self__", "__weakref__", "_native")
+
+    def __init__(self, source: KernelSource) -> None:
+        self.__self__ = _Conversion(source)
+        self.__name__ = source.function.__name__
+        self._native: Any = None
+
+    def __call__(self, *args: Any) -> Any:
+        return self.loaded()(*args)
+
+    def __repr__(self) -> str:
+        return f"<kernel {full_name(self)}>"
+
+    def loaded(self) -> Any:
+        """The native function."""
+        if self._native is None:
+            with _compilation.lock:
+                if self._native is None:
+                    self._native = _loaded(self.__self__)
+        return self._native
+
+
+def _loaded(conversion: _Conversion) -> Callable:
+    """The native function of a conversion, compiled, unless that was done before."""
+    source = conversion.source
+    if jit_is_disabled():
+        from fastgrad.kernels.building.interpreted_kernel import PythonKernel
+
+        return PythonKernel(conversion, source.function, source.signature, source.variables)
+    symbol, entry = _code_of(source)
+    native = load_function(entry.code, symbol, entry.symbols, conversion.name, conversion)
+    conversion.native = weakref.ref(native)
+    return native
+
+
+def _code_of(source: KernelSource) -> tuple[str, cache.Entry]:
+    function, signature, variables, release_gil, noalias, in_place = source
+    numbers = tuple([None if dtype is None else dtype.num for dtype in source.dtypes])
+    content = "\n".join(
+        (
+            f"kernel {function.__name__}({signature.text})",
+            f"types {variables} {numbers} release_gil={release_gil} noalias={noalias} in_place={in_place}",
+            f"body {fingerprint(function)}",
         )
-        symbol = f"fastgrad_{self.__name__}_{digest(content.encode())[:24]}"
-        entry = store.load(content)
-        if entry is None:
-            entry = uninterrupted(_compile_and_keep, self, content, variables, symbol, numbers)
-        return symbol, entry
-
-
-class Body(NamedTuple):
-    """What a native function was compiled from, to compile it for another machine or to text."""
-
-    function: Any
-    variables: Mapping[str, str]
-    noalias: bool
-    release_gil: bool
+    )
+    symbol = f"fastgrad_{function.__name__}_{digest(content.encode())[:24]}"
+    entry = store.load(content)
+    if entry is None:
+        entry = uninterrupted(_compile_and_keep, source, content, symbol)
+    return symbol, entry
 
 
 class _Conversion:
@@ -203,23 +275,30 @@ class _Conversion:
         native: the function, weakly: it goes with its last user, and its code with it.
         memory: what must be there as long as the function.
         step: the address of its entry for programs; see `step_address`.
+        in_place: as of the `Kernel`.
+        variants: those for arrays of which some are the same; see `for_arrays`.
+        original: the function that this is a variant of.
         signature: all its parameters.
-        body: what it was compiled from.
+        source: what it is compiled from.
+        parameters: those that a caller passes, each with its dtype.
         places: for each parameter that a caller passes whether it is `first` (0), `last` (1) or neither (-1), its dtype, and
             whether it is a float.
     """
 
-    def __init__(
-        self, name: str, signature: Signature, parameters: list[tuple[Parameter, np.dtype | None]], body: Body
-    ) -> None:
-        self.name = name
-        self.signature = signature
-        self.body = body
-        self.parameters = parameters
-        self.places = tuple([(_share(p), d, p.kind == "float") for p, d in parameters])
+    def __init__(self, source: KernelSource, in_place: tuple[tuple[int, int], ...] = ()) -> None:
+        self.in_place = in_place
+        self.name = source.function.__name__
+        self.signature = source.signature
+        self.source = source
+        self.parameters = [(p, d) for p, d in zip(source.signature.parameters, source.dtypes, strict=True) if p.passed]
+        self.places = tuple([(_share(p), d, p.kind == "float") for p, d in self.parameters])
         self.native: Callable[[], Any]
         self.memory: Any
         self.step: int
+        self.variants: weakref.WeakValueDictionary[tuple[tuple[int, int], ...], Deferred] = (
+            weakref.WeakValueDictionary()
+        )
+        self.original: Any = None
 
     def __call__(self, *args: Any) -> Any:
         converted = self.converted(args)
@@ -240,12 +319,8 @@ class _Conversion:
         """The code of the native function as LLVM IR, or as assembly."""
         refuse_code(self.name)
         compiler = uninterrupted(importlib.import_module, "fastgrad.kernels.building.compile")
-        function, variables, noalias, release_gil = self.body
-        numbers = _type_numbers(_dtypes_of(self.signature, variables))
         with _compilation.lock:
-            module = compiler.optimised_module(
-                function, self.signature, variables, self.name, numbers, release_gil, noalias
-            )
+            module = compiler.optimised_module(self.source, self.name)
             return compiler.assembly(module) if assembly else str(module)
 
     def _convert(self, parameter: Parameter, dtype: np.dtype | None, value: Any) -> Any:
@@ -308,26 +383,54 @@ def _share(parameter: Parameter) -> int:
 
 def step_address(native: Any) -> int:
     """The address of the entry that programs call for a native function that a `Kernel` gave; see `wrapper.step_ir`."""
-    address: int = native.__self__.step
+    address: int = (native.loaded() if type(native) is Deferred else native).__self__.step
     return address
+
+
+def in_place_of(native: Any) -> tuple[tuple[int, int], ...]:
+    """Pairs of the numbers of parameters, a result's and an operand's, that may be the same array."""
+    pairs: tuple[tuple[int, int], ...] = native.__self__.in_place
+    return pairs
 
 
 def signature_of(native: Any) -> Signature:
     """The parameters of a native function that a `Kernel` gave."""
-    found: Signature = native.__self__.signature
-    return found
+    signature: Signature = native.__self__.signature
+    return signature
 
 
-def body_of(native: Any) -> Body | None:
+def source_of(native: Any) -> KernelSource | None:
     """What a native function was compiled from; None if that is for the host alone."""
-    found: Body | None = native.__self__.body
-    return found
+    source: KernelSource | None = native.__self__.source
+    return source
+
+
+def for_arrays(native: Any, in_place: tuple[tuple[int, int], ...]) -> Any:
+    """A native function for arrays of which some are the same.
+
+    Args:
+        native: that a `Kernel` gave.
+        in_place: see `KernelSource`.
+
+    Returns:
+        One that gets a single pointer for such parameters; the same function, if it promises nothing of its arrays.
+    """
+    source = source_of(native)
+    if source is None or not source.noalias or not in_place:
+        return native
+    variants = native.__self__.variants
+    with _compilation.lock:
+        variant = variants.get(in_place)
+        if variant is None:
+            variant = variants[in_place] = Deferred(source._replace(in_place=in_place))
+            variant.__self__.original = native  # whose text a debugger shows
+    return variant
 
 
 def full_name(native: Any) -> str:
     """The name of a native function that a `Kernel` gave, with the dtypes of its type variables, as `half[float32]`."""
-    name, body = native.__name__, body_of(native)
-    return f"{name}[{', '.join(body.variables.values())}]" if body is not None and body.variables else str(name)
+    name, source = native.__name__, source_of(native)
+    return f"{name}[{', '.join(source.variables.values())}]" if source is not None and source.variables else str(name)
 
 
 def inspect_llvm(native: Any) -> str:
@@ -342,30 +445,18 @@ def inspect_asm(native: Any) -> str:
     return text
 
 
-def _dtypes_of(signature: Signature, variables: Mapping[str, str]) -> list[np.dtype | None]:
-    """The dtype of each parameter that is an array or a list of arrays."""
-    elements = [p.element and variables.get(p.element, p.element) for p in signature.parameters]
-    return [None if element is None else np.dtype(element) for element in elements]
-
-
-def _type_numbers(dtypes: list[np.dtype | None]) -> tuple[int | None, ...]:
-    return tuple([None if dtype is None else dtype.num for dtype in dtypes])
-
-
-def _compile_and_keep(kernel: Kernel, content: str, *arguments: Any) -> cache.Entry:
+def _compile_and_keep(source: KernelSource, content: str, symbol: str) -> cache.Entry:
     with _compiler_lock:
-        entry = _compile(kernel, *arguments)
+        entry = _compile(source, symbol)
         store.save(content, entry)
     return entry
 
 
-def _compile(kernel: Kernel, variables: dict[str, str], symbol: str, numbers: tuple[int | None, ...]) -> cache.Entry:
+def _compile(source: KernelSource, symbol: str) -> cache.Entry:
     start = time.perf_counter()
     with collecting_later():
         from fastgrad.kernels.building.compile import compile_kernel
 
-        code, symbols = compile_kernel(
-            kernel.function, kernel.signature, variables, symbol, numbers, kernel.release_gil, kernel.noalias
-        )
+        code, symbols = compile_kernel(source, symbol)
     _compilation.finished(time.perf_counter() - start)
     return cache.Entry(code, tuple(symbols))

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from types import FunctionType
 from typing import Any
 
 import llvmlite.binding as llvm
@@ -19,12 +18,11 @@ from fastgrad.kernels.building.intrinsics import cpu
 from fastgrad.kernels.building.isa import features_for_loops
 from fastgrad.kernels.building.library_calls import PREFIX, definitions
 from fastgrad.kernels.building.native import initialize_llvm, run_passes, target, undefined_symbols
-from fastgrad.kernels.building.signature import ARRAY_KINDS, LIST_KINDS, Parameter, Signature
+from fastgrad.kernels.building.signature import ARRAY_KINDS, LIST_KINDS, KernelSource, Parameter
 from fastgrad.kernels.building.wrapper import (
     NDARRAY_TYPE,
     PYTHON_SYMBOLS,
     RAISED,
-    NativeFunction,
     step_symbol,
     wrapper_ir,
 )
@@ -74,30 +72,17 @@ ALLOWED_SYMBOLS = PYTHON_SYMBOLS | {NDARRAY_TYPE, "memcpy", "memmove", "memset",
 ALLOWED_SYMBOLS |= {name + suffix for name in _LIBM for suffix in ("", "f")}
 
 
-def compile_kernel(
-    function: FunctionType,
-    signature: Signature,
-    variables: Mapping[str, str],
-    symbol: str,
-    type_numbers: tuple[int | None, ...],
-    release_gil: bool,
-    noalias: bool,
-) -> tuple[bytes, list[str]]:
+def compile_kernel(source: KernelSource, symbol: str) -> tuple[bytes, list[str]]:
     """Object code that defines `symbol` as a METH_FASTCALL function, and the symbols it leaves undefined.
 
     Args:
-        function: the body, over pointers and scalars.
-        signature: its parameters.
-        variables: the dtype name of each type variable.
+        source: what is compiled.
         symbol: the name to define.
-        type_numbers: NumPy's type number for each parameter that is an array or a list of arrays.
-        release_gil: whether the body runs without the GIL.
-        noalias: whether arrays never overlap.
 
     Raises:
         RuntimeError: if the body has what a kernel's body must not have, may raise or calls something that a kernel must not call.
     """
-    module = optimised_module(function, signature, variables, symbol, type_numbers, release_gil, noalias)
+    module = optimised_module(source, symbol)
     code = _target_machine().emit_object(module)
     undefined = undefined_symbols(code)
     if undefined is None:
@@ -105,28 +90,24 @@ def compile_kernel(
         undefined += [g.name for g in module.global_variables if g.is_declaration]
     refused = sorted(set(undefined) - ALLOWED_SYMBOLS - (SYMBOLS if checks_bounds() else frozenset()))
     if RAISED in refused:
-        raise RuntimeError(f"kernel {function.__name__} may raise; a kernel's body must not")
+        raise RuntimeError(f"kernel {source.function.__name__} may raise; a kernel's body must not")
     if refused:
-        raise RuntimeError(f"kernel {function.__name__} needs {', '.join(refused)}, which a kernel must not call")
+        raise RuntimeError(
+            f"kernel {source.function.__name__} needs {', '.join(refused)}, which a kernel must not call"
+        )
     return code, sorted(undefined)
 
 
-def optimised_module(
-    function: FunctionType,
-    signature: Signature,
-    variables: Mapping[str, str],
-    symbol: str,
-    type_numbers: tuple[int | None, ...],
-    release_gil: bool,
-    noalias: bool,
-) -> Any:
+def optimised_module(source: KernelSource, symbol: str) -> Any:
     """The optimised LLVM module of which `compile_kernel` makes object code, for the same arguments."""
     initialize_llvm()
-    arguments = [parameter_type(parameter, variables) for parameter in signature.parameters]
-    result = "int64" if signature.returns_status else "none"
-    native = NativeFunction(function.__name__, symbol, signature, type_numbers, release_gil, noalias)
-    body = lowered(function, arguments, result, type_names(variables), noalias, cpu)
-    module = llvm.parse_assembly(wrapper_ir(native) + body.text)
+    arguments = [parameter_type(parameter, source.variables) for parameter in source.signature.parameters]
+    result = "int64" if source.signature.returns_status else "none"
+    # Checked builds compare addresses instead of trusting them.
+    noalias = source.noalias and not checks_bounds()
+    in_place = () if checks_bounds() else source.in_place
+    body = lowered(source.function, arguments, result, type_names(source.variables), noalias, in_place, cpu)
+    module = llvm.parse_assembly(wrapper_ir(source, symbol) + body.text)
     module.triple, module.data_layout = target().triple, str(_target_machine().target_data)
     for part in body.modules:
         module.link_in(part, preserve=True)

@@ -321,6 +321,7 @@ def lowered(
     result: Type,
     variables: Mapping[str, Type],
     noalias: bool,
+    in_place: Sequence[tuple[int, int]],
     machine: Callable[[], Machine],
 ) -> Body:
     """A body as the function `@.body`.
@@ -330,7 +331,8 @@ def lowered(
         arguments: the types of its parameters.
         result: the type of its result: `int64` or `none`.
         variables: the type for each name that stands for one.
-        noalias: whether no two arrays overlap.
+        noalias: whether no two arrays overlap, but for those of `in_place`.
+        in_place: pairs of parameters that are the same array: the function gets the address of the second one for both.
         machine: what it is compiled for.
 
     Raises:
@@ -339,20 +341,26 @@ def lowered(
     numba = frontend(machine)
     kinds = tuple([numba.type_of(kind) for kind in arguments])
     outcome = numba.compile(numba.bound(function, variables), kinds, numba.type_of(result))
-    return Body(_entry(numba, outcome, result, noalias), tuple(outcome.library.modules()))
+    return Body(_entry(numba, outcome, result, noalias, dict(in_place)), tuple(outcome.library.modules()))
 
 
-def _entry(frontend: Frontend, outcome: Any, result: Type, noalias: bool) -> str:
-    """LLVM IR of `@.body`, which calls the compiled function."""
+def _entry(frontend: Frontend, outcome: Any, result: Type, noalias: bool, in_place: Mapping[int, int]) -> str:
+    """LLVM IR of `@.body`, which calls the compiled function.
+
+    `noalias` would be false for two parameters that are one array: LLVM might then read an element after it was written.
+    """
     name = outcome.fndesc.llvm_func_name
     kind = frontend.target.call_conv.get_function_type(outcome.fndesc.restype, outcome.fndesc.argtypes)
     leaves = frontend.machine.leaves
     texts = [str(argument) for argument in kind.args][leaves:]
-    formal, given = [], []
+    formal, given, casts = [], [], []
     for i, text in enumerate(texts):
         distinct = " noalias" if noalias and text.endswith(("*", "ptr")) else ""
         formal.append(f"{text}{distinct} %a{i}")
-        given.append(f"{text} %a{i}")
+        same = in_place.get(i, i)
+        if texts[same] != text:  # before LLVM 15 pointers had types
+            casts.append(f"  %same{i} = bitcast {texts[same]} %a{same} to {text}\n")
+        given.append(f"{text} %same{i}" if texts[same] != text else f"{text} %a{same}")
     inlining = "alwaysinline" if frontend.machine.inlines else "noinline"
     answer = "i64" if result == "int64" else "void"
     give = "ret i64 %value" if result == "int64" else "ret void"
@@ -362,7 +370,7 @@ def _entry(frontend: Frontend, outcome: Any, result: Type, noalias: bool) -> str
 declare {kind.return_type} @{name}({", ".join(texts)})
 
 {head} {{
-  %value = call {kind.return_type} @{name}({", ".join(given)})
+{"".join(casts)}  %value = call {kind.return_type} @{name}({", ".join(given)})
   {give}
 }}
 """

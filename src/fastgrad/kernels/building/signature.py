@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
 
 ARRAY_KINDS = ("in", "out", "inout")
 LIST_KINDS = ("ins", "inouts")
@@ -57,6 +60,32 @@ class Signature(NamedTuple):
     def takes_shares(self) -> bool:
         """Whether a step of the kernel may be cut into shares."""
         return set(SHARE) <= {p.name for p in self.parameters}
+
+
+class KernelSource(NamedTuple):
+    """All that decides what a native function does.
+
+    Attributes:
+        function: the body, over pointers and scalars.
+        signature: its parameters.
+        variables: the dtype name of each type variable.
+        release_gil: whether the body runs without the GIL.
+        noalias: whether LLVM is told that no two arrays overlap, but for those of `in_place`.
+        in_place: pairs of the numbers of parameters that are the same array, from its first byte to its last.
+    """
+
+    function: Any
+    signature: Signature
+    variables: Mapping[str, str]
+    release_gil: bool = False
+    noalias: bool = False
+    in_place: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def dtypes(self) -> list[np.dtype | None]:
+        """The dtype of each parameter that is an array or a list of arrays, None for the others."""
+        elements = [p.element and self.variables.get(p.element, p.element) for p in self.signature.parameters]
+        return [None if element is None else np.dtype(element) for element in elements]
 
 
 def parse_signature(text: str) -> Signature:

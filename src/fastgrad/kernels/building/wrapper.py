@@ -15,12 +15,20 @@ its parameters from a row of 64-bit words and checks nothing; see `step_ir`.
 
 from __future__ import annotations
 
+import itertools
 import sys
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
 
 from fastgrad.kernels.building import bounds
-from fastgrad.kernels.building.signature import ARRAY_KINDS, LIST_KINDS, SHARE, Parameter, Signature, checked_words
+from fastgrad.kernels.building.signature import (
+    ARRAY_KINDS,
+    LIST_KINDS,
+    SHARE,
+    KernelSource,
+    Parameter,
+    Signature,
+    checked_words,
+)
 
 NDARRAY_TYPE = "fastgrad_ndarray_type"
 RAISED = "fastgrad_kernel_may_raise"
@@ -206,27 +214,16 @@ no:
 """
 
 
-class NativeFunction(NamedTuple):
-    """What the wrapper needs to know of one compiled kernel."""
-
-    name: str
-    symbol: str
-    signature: Signature
-    type_numbers: tuple[int | None, ...]
-    release_gil: bool
-    noalias: bool
-
-
-def wrapper_ir(function: NativeFunction) -> str:
-    """The text of an LLVM module that defines `function.symbol` and calls `@.body`."""
-    lists = [p for p in function.signature.parameters if p.kind in LIST_KINDS]
+def wrapper_ir(source: KernelSource, symbol: str) -> str:
+    """The text of an LLVM module that defines `symbol` and calls `@.body`."""
+    lists = [p for p in source.signature.parameters if p.kind in LIST_KINDS]
     return "\n".join(
         (
             _DECLARATIONS,
             _LIST_FUNCTIONS if lists or bounds.checks_bounds() else "",
-            names_ir(function.name, function.signature) if bounds.checks_bounds() else "",
-            _Wrapper(function, lists).text(),
-            step_ir(function),
+            names_ir(source.function.__name__, source.signature) if bounds.checks_bounds() else "",
+            _Wrapper(source, symbol, lists).text(),
+            step_ir(source, symbol),
         )
     )
 
@@ -236,7 +233,7 @@ def step_symbol(symbol: str) -> str:
     return f"{symbol}_step"
 
 
-def step_ir(function: NativeFunction) -> str:
+def step_ir(source: KernelSource, symbol: str) -> str:
     """The kernel as a step of a program.
 
     Each parameter has a word, in order: the address of an array's elements, of a list's addresses, or of a list's sizes;
@@ -247,8 +244,9 @@ def step_ir(function: NativeFunction) -> str:
     of such numbers and their count.
     """
     lines, values, place = [], [], 0
-    sizes = checked_words(function.signature) if bounds.checks_bounds() else {}
-    for parameter in function.signature.parameters:
+    extents: dict[str, list[str]] = {}
+    sizes = checked_words(source.signature) if bounds.checks_bounds() else {}
+    for parameter in source.signature.parameters:
         name, kind = parameter.name, _llvm_type(parameter)
         if name in SHARE and parameter.kind == "int":
             values.append(f"i64 %.{name}")
@@ -265,9 +263,11 @@ def step_ir(function: NativeFunction) -> str:
             lines.append(f"  %.at_{name}{field} = getelementptr i64, ptr %.words, i64 {word}")
             lines.append(f"  %.v_{name}{field} = load {field_kind}, ptr %.at_{name}{field}")
             given.append(f"%.v_{name}{field}")
+        extents[name] = given
         values.append(body_arguments(parameter, given))
     actual = ", ".join(values)
-    if function.signature.returns_status:
+    lines += [f"  {line}" for line in overlap_ir(source, extents)]
+    if source.signature.returns_status:
         lines += [f"  %.given = call i64 @.body({actual})", "  %.answer = add i64 %.given, 1"]
     else:
         lines += [f"  call void @.body({actual})", "  %.answer = add i64 0, 0"]
@@ -276,7 +276,7 @@ def step_ir(function: NativeFunction) -> str:
         lines += [f"  %.final = select i1 %.inside, i64 %.answer, i64 {bounds.ANSWER}", "  ret i64 %.final"]
     else:
         lines.append("  ret i64 %.answer")
-    head = f"define i64 @{step_symbol(function.symbol)}(ptr %.words, i64 %.first, i64 %.last) {{\nentry:\n"
+    head = f"define i64 @{step_symbol(symbol)}(ptr %.words, i64 %.first, i64 %.last) {{\nentry:\n"
     return head + "\n".join([*lines, "}"])
 
 
@@ -305,6 +305,28 @@ def body_arguments(parameter: Parameter, given: Sequence[str]) -> str:
     return ", ".join(f"{kind} {value}" for (kind, _), value in zip(fields, named, strict=True))
 
 
+def overlap_ir(source: KernelSource, extents: Mapping[str, Sequence[str]]) -> list[str]:
+    """Lines that compare the addresses of arrays in checked builds: an array that is written overlaps no other one.
+
+    Args:
+        source: of the kernel; the arrays of its `in_place` are one array.
+        extents: for each array its address and its number of elements.
+    """
+    if not (source.noalias and bounds.checks_bounds()):
+        return []
+    arrays = [
+        (i, p, f"ptr {extents[p.name][0]}, i64 {extents[p.name][1]}, i64 {dtype.itemsize}, ptr @.name_{p.name}")
+        for i, (p, dtype) in enumerate(zip(source.signature.parameters, source.dtypes, strict=True))
+        if p.kind in ARRAY_KINDS and dtype is not None
+    ]
+    same = dict(source.in_place)
+    return [
+        f"call void @.compare({first}, {second})"
+        for (i, one, first), (k, other, second) in itertools.combinations(arrays, 2)
+        if (one.written or other.written) and same.get(i, i) != same.get(k, k)
+    ]
+
+
 def names_ir(kernel: str, signature: Signature) -> str:
     """What checked builds have beside: the names of the kernel and of its parameters, and what writes down an access outside."""
     names = [bounds.constant(f".name_{p.name}", p.name) for p in signature.parameters if len(fields_of(p)) > 1]
@@ -314,8 +336,9 @@ def names_ir(kernel: str, signature: Signature) -> str:
 class _Wrapper:
     """Writes the wrapper function, block by block."""
 
-    def __init__(self, function: NativeFunction, lists: Sequence[Parameter]) -> None:
-        self.function = function
+    def __init__(self, source: KernelSource, symbol: str, lists: Sequence[Parameter]) -> None:
+        self.source = source
+        self.symbol = symbol
         self.lists = lists
         self.lines: list[str] = []
         self.blocks = 0
@@ -330,7 +353,7 @@ class _Wrapper:
         self.lines.append(f"b{self.blocks}:")
 
     def text(self) -> str:
-        function, passed = self.function, self.function.signature.passed
+        source, passed = self.source, self.source.signature.passed
         self.emit(f"%.arity = icmp eq i64 %nargs, {len(passed)}")
         self.require("%.arity", "slow")
         values: dict[str, list[str]] = {}
@@ -343,19 +366,21 @@ class _Wrapper:
                 values[parameter.name] = [self.number(parameter, "i64", "PyLong_AsLongLong", "icmp eq", "-1")]
             elif parameter.kind == "float":
                 values[parameter.name] = [self.number(parameter, "double", "PyFloat_AsDouble", "fcmp oeq", "-1.0")]
-        for parameter, number in zip(function.signature.parameters, function.type_numbers, strict=True):
+        for parameter, dtype in zip(source.signature.parameters, source.dtypes, strict=True):
             if parameter.kind == "objects":
                 values[parameter.name] = [self.objects(parameter)]
-            elif parameter.kind in ARRAY_KINDS:
-                values[parameter.name] = self.array(parameter, number)
+            elif parameter.kind in ARRAY_KINDS and dtype is not None:
+                values[parameter.name] = self.array(parameter, dtype.num)
         if self.lists:
             values.update(self.collect_lists())
-        actual = ", ".join(body_arguments(p, values[p.name]) for p in function.signature.parameters)
-        if function.release_gil:
+        actual = ", ".join(body_arguments(p, values[p.name]) for p in source.signature.parameters)
+        for line in overlap_ir(source, values):
+            self.emit(line)
+        if source.release_gil:
             self.emit("%.thread = call ptr @PyEval_SaveThread()")
-        status = function.signature.returns_status
+        status = source.signature.returns_status
         self.emit(f"%.status = call i64 @.body({actual})" if status else f"call void @.body({actual})")
-        if function.release_gil:
+        if source.release_gil:
             self.emit("call void @PyEval_RestoreThread(ptr %.thread)")
         if self.lists:
             self.emit("call void @PyMem_RawFree(ptr %.memory)")
@@ -370,11 +395,11 @@ class _Wrapper:
             self.emit("call void @Py_IncRef(ptr @_Py_NoneStruct)")
             self.emit("ret ptr @_Py_NoneStruct")
         self.slow(len(passed))
-        return f"define ptr @{function.symbol}(ptr %self, ptr %args, i64 %nargs) {{\nentry:\n" + "\n".join(
+        return f"define ptr @{self.symbol}(ptr %self, ptr %args, i64 %nargs) {{\nentry:\n" + "\n".join(
             [*self.lines, "}"]
         )
 
-    def array(self, parameter: Parameter, type_number: int | None) -> list[str]:
+    def array(self, parameter: Parameter, type_number: int) -> list[str]:
         name = parameter.name
         flags = CONTIGUOUS_ALIGNED | (WRITEABLE if parameter.written else 0)
         self.emit(f"%.fits_{name} = call i1 @array_fits(ptr %.o_{name}, i32 {type_number}, i32 {flags})")
@@ -410,7 +435,7 @@ class _Wrapper:
     def collect_lists(self) -> dict[str, list[str]]:
         """One allocation holds the sizes and then the addresses of each list."""
         numbers = {
-            p.name: n for p, n in zip(self.function.signature.parameters, self.function.type_numbers, strict=True)
+            p.name: d.num for p, d in zip(self.source.signature.parameters, self.source.dtypes, strict=True) if d
         }
         values = {}
         for parameter in self.lists:
@@ -440,7 +465,7 @@ class _Wrapper:
             )
             self.require(f"%.fits_{name}", "free")
             values[name] = [f"%.v_{name}", "%.memory", count][: max(len(fields_of(parameter)) - 1, 1)]
-        for parameter in self.function.signature.parameters:
+        for parameter in self.source.signature.parameters:
             if parameter.kind == "count":
                 values[parameter.name] = [count]
             elif parameter.kind == "sizes":
@@ -462,7 +487,7 @@ class _Wrapper:
             self.lines.append("free:")
             self.emit("call void @PyMem_RawFree(ptr %.memory)")
             self.emit("br label %slow")
-        if any(p.kind in ("int", "float") for p in self.function.signature.parameters):
+        if any(p.kind in ("int", "float") for p in self.source.signature.parameters):
             self.lines.append("clear:")
             self.emit("call void @PyErr_Clear()")
             self.emit("br label %slow")

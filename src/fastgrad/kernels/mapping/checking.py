@@ -44,7 +44,7 @@ def _exponent64(x):
 _not_finite = by_dtype(float32=_exponent32, float64=_exponent64)
 
 
-@kernel("x: in[T], y: out[T], first: int, last: int -> int", T=FLOATS)
+@kernel("x: in[T], y: out[T], first: int, last: int -> int", T=FLOATS, in_place={"y": ("x",)})
 def finite(x, y, first, last):
     """y = x, of finite numbers (TensorFlow: tf.debugging.check_numerics)."""
     bad = 0
@@ -110,7 +110,7 @@ def check_numerics_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], mes
     dtype, size = inputs[0].dtype, prod(inputs[0].shape)
     if dtype.kind == "c":
         dtype, size = np.dtype(f"float{dtype.itemsize * 4}"), size * 2
-    return only(finite[dtype], Input(0), Output(0), units=size, in_place=(0,))
+    return only(finite[dtype], Input(0), Output(0), units=size)
 
 
 @through_float32

@@ -74,7 +74,7 @@ def _bias_kernel(name: str, activation: object) -> Kernel:
 def _gradient_kernel(name: str, slope: object) -> Kernel:
     function = _specialised(_gradient_bias, f"{name}_gradient_bias", slope_of_result=slope)
     signature = "g: in[T], y: in[T], dz: out[T], db: out[T], rows: int, columns: int"
-    return kernel(signature, T=FLOATS)(function)
+    return kernel(signature, in_place={"dz": ("g",)}, T=FLOATS)(function)
 
 
 bias_linear = _bias_kernel("linear", linear_of)
@@ -109,4 +109,4 @@ def dense_gradient_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], act
     g, _ = inputs
     rows, columns = g.shape
     finish = GRADIENT_BIAS[activation][g.dtype]
-    return only(finish, Input(0), Input(1), Output(0), Output(1), rows, columns, in_place=(0,))
+    return only(finish, Input(0), Input(1), Output(0), Output(1), rows, columns)

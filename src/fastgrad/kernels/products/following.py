@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from fastgrad.kernels.building.body import call_step
-from fastgrad.kernels.building.build import kernel, step_address
-from fastgrad.kernels.running.launch import NO_PARTS, Launch
+from fastgrad.kernels.building.build import kernel
+from fastgrad.kernels.running.launch import NO_PARTS, EntryOf, Launch
 
 
 @kernel("step: int, words: int, then: int, others: int, first: int, last: int")
@@ -23,7 +23,7 @@ def one_and_other(step, words, then, others, first, last):
 def in_turn(one: Launch, *others: Launch) -> Launch:
     """Maps over as many elements as one that may follow a product."""
     for other in others:
-        operands = step_address(one.kernel), one, step_address(other.kernel), other
+        operands = EntryOf(one.kernel), one, EntryOf(other.kernel), other
         one = Launch(one_and_other[()], operands, one.units, one.unit_cost + other.unit_cost)
     return one
 
@@ -49,7 +49,7 @@ def by_rows(launch: Launch, rows: int, block: int) -> Launch:
         block: the rows of a block, each of which is as many units.
     """
     units = launch.units // -(-rows // block)
-    operands = step_address(launch.kernel), launch, block, units
+    operands = EntryOf(launch.kernel), launch, block, units
     # Where its shares have their own parts, so have the others: operand 1 is the kernel.
     parts = {1: rows} if launch.parts else NO_PARTS
     return Launch(blocks_of_rows[()], operands, rows, launch.units * launch.unit_cost / rows, parts)

@@ -178,12 +178,11 @@ def gemm(
 @kernel(
     "sums: in[T], c: out[T], chains: int, size: int, step: int, words: int, first: int, last: int",
     T=("float32", "float64"),
-    noalias=True,
 )
 def add_chains(sums, c, chains, size, step, words, first, last):
     """C from the sums of its chains, an array of shape (chains, size), in the order in which `gemm` adds them up.
 
-    `step` and `words` are a map over elements that follows; units are elements.
+    `step` and `words` are a map over elements that follows, and may write C; units are elements.
     """
     for start in range(first, last, BLOCK):
         end = least(start + BLOCK, last)

@@ -6,11 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from fastgrad.kernels.building.bounds import checks_bounds
-from fastgrad.kernels.building.build import step_address
 from fastgrad.kernels.building.isa import host_isa
 from fastgrad.kernels.products.form import form_for
 from fastgrad.kernels.products.gemm import COPY_ROWS, WORDS
-from fastgrad.kernels.running.launch import Launch, Spec
+from fastgrad.kernels.running.launch import EntryOf, Launch, Spec
 
 OWN = 1 << 14  # elements that a prologue makes together where nobody else reads them: they stay in the first caches
 
@@ -48,7 +47,7 @@ def prepared(product: Launch, preceding: Launch, rows: int, own: int | None = No
         parts = {**parts, 0: size} if parts else parts
         operands[0], operands[14] = c, most
         operands[17:20] = own + 1, len(preceding.operands), operands[5] * _itemsize(product)
-    operands[-6:-3] = step_address(preceding.kernel), preceding, preceding.units // rows
+    operands[-6:-3] = EntryOf(preceding.kernel), preceding, preceding.units // rows
     cost = product.unit_cost + preceding.units * preceding.unit_cost / product.units
     return Launch(product.kernel, tuple(operands), product.units, cost, parts)
 

@@ -11,7 +11,6 @@ import numpy as np
 
 from fastgrad.kernels.arranging.layout import broadcast, contiguous
 from fastgrad.kernels.arranging.strided import moved
-from fastgrad.kernels.building.build import step_address
 from fastgrad.kernels.building.isa import host_isa
 from fastgrad.kernels.mapping.half import BFLOAT16, through_float32
 from fastgrad.kernels.products.form import NANOSECONDS, TILED, Form, form_for, has_pairs
@@ -20,7 +19,7 @@ from fastgrad.kernels.products.gemv import UNIT, gemv
 from fastgrad.kernels.products.pairs import gemm_pairs
 from fastgrad.kernels.products.plain import complex_product, plain_product
 from fastgrad.kernels.products.turning import turn
-from fastgrad.kernels.running.launch import Constant, Input, Launch, Launches, Operand, Output, Scratch, Spec
+from fastgrad.kernels.running.launch import Constant, EntryOf, Input, Launch, Launches, Operand, Output, Scratch, Spec
 
 NO_STEP = (0, 0)
 NO_STEPS = (0,) * 6  # no prologue, and no epilogue
@@ -102,17 +101,17 @@ def _can_call(form: Form, following: Launch) -> bool:
     return following.units == rows * form.n or (following.units % rows == 0 and form.gives_rows)
 
 
-def _steps(form: Form, following: Launch | None) -> tuple[int | Launch, ...]:
+def _steps(form: Form, following: Launch | None) -> tuple[int | EntryOf | Launch, ...]:
     """What the kernel takes of steps around: no prologue, and perhaps an epilogue."""
     if following is None:
         return NO_STEPS
-    return 0, 0, 0, step_address(following.kernel), following, following.units // (form.batches * form.m)
+    return 0, 0, 0, EntryOf(following.kernel), following, following.units // (form.batches * form.m)
 
 
 def _float_launches(dtype: np.dtype, form: Form, following: Launch | None) -> Launches:
     operands: tuple[Any, ...] = (Input(1), Input(0)) if form.swapped else (Input(0), Input(1))
     cost = NANOSECONDS * form.batches * form.m * form.n * form.k * dtype.itemsize / 4
-    step: tuple[int, Any] = NO_STEP if following is None else (step_address(following.kernel), following)
+    step: tuple[Any, Any] = NO_STEP if following is None else (EntryOf(following.kernel), following)
     more = _cost_of(following)
     if form.is_large_row:
         units = -(-form.n // UNIT)

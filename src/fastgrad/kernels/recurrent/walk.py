@@ -148,10 +148,14 @@ def over_time(name: str, step: Any, step_back: Any, gates: int, carries: bool = 
     """
     own = {"GATES": gates, "CARRIES": int(carries), "step": step, "step_back": step_back}
     made: list[Kernel] = []
-    for walk, signature, title in ((_forwards, _FORWARDS, name), (_backwards, _BACKWARDS, f"{name}_gradient")):
+    states = {"h": ("h0",), "c": ("c0",)} if carries else {"h": ("h0",)}
+    for walk, signature, title, in_place in (
+        (_forwards, _FORWARDS, name, {"gates": ("x",), **states}),
+        (_backwards, _BACKWARDS, f"{name}_gradient", {"dp": ("gates",)}),
+    ):
         function = types.FunctionType(walk.__code__, {**globals(), **own}, title)
         function.__doc__ = walk.__doc__
-        made.append(kernel(signature, noalias=True, T=FLOATS)(function))
+        made.append(kernel(signature, noalias=True, in_place=in_place, T=FLOATS)(function))
     return made[0], made[1]
 
 

@@ -22,7 +22,7 @@ from fastgrad.kernels.reducing.row_blocks import (
     rows_together,
     square_sums_of,
 )
-from fastgrad.kernels.running.launch import Input, Launch, Launches, Output, Scratch, Spec, only
+from fastgrad.kernels.running.launch import Input, Launch, Launches, Output, Scratch, Spec, only, places_of
 
 FLOATS = ("float32", "float64")
 SUM_ROWS = 8  # of a block, whose sums for gamma and beta are then added up
@@ -34,6 +34,7 @@ NEAR = 1 << 16  # elements up to which threads that have rows of their own sum t
     "first: int, last: int",
     noalias=True,
     T=FLOATS,
+    in_place={"y": ("x",)},
 )
 def layer_norm(x, gamma, beta, y, mean, inverse, columns, epsilon, first, last):
     """The result, and each row's mean and 1 / sqrt(variance + epsilon) for the gradient.
@@ -70,6 +71,7 @@ def layer_norm(x, gamma, beta, y, mean, inverse, columns, epsilon, first, last):
     "g: in[T], x: in[T], gamma: in[T], mean: in[T], inverse: in[T], dx: out[T], columns: int, first: int, last: int",
     noalias=True,
     T=FLOATS,
+    in_place={"dx": ("g", "x")},
 )
 def layer_norm_gradient(g, x, gamma, mean, inverse, dx, columns, first, last):
     """The cotangent of x from the result's, g, for the rows [first, last).
@@ -194,7 +196,7 @@ def layer_norm_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], epsilon
     size = rows * columns
     parts = {0: size, 3: size, 4: rows, 5: rows}
     kernel, cost = layer_norm[inputs[0].dtype], 0.3 * columns
-    return only(kernel, *arrays, columns, epsilon, units=rows, unit_cost=cost, in_place=(0,), parts=parts)
+    return only(kernel, *arrays, columns, epsilon, units=rows, unit_cost=cost, parts=parts)
 
 
 def layer_norm_gradient_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
@@ -207,7 +209,7 @@ def layer_norm_gradient_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]
     for_x = Launch(
         layer_norm_gradient[dtype], (g, x, gamma, mean, inverse, Output(0), columns), rows, 0.3 * columns, parts
     )
-    in_place = ((0, 0), (0, 1))
+    in_place = places_of(for_x.kernel, for_x.operands)
     blocks = -(-rows // SUM_ROWS)
     if blocks == 1 or size > NEAR:
         operands = g, x, mean, inverse, Output(1), Output(2), rows, columns

@@ -31,6 +31,7 @@ def lost(total, value, larger):
 @kernel(
     "x: in[T], y: out[T], size: int, inner: int, exclusive: int, reverse: int, first: int, last: int",
     T=FLOATS,
+    in_place={"y": ("x",)},
 )
 def running_sum_of_floats(x, y, size, inner, exclusive, reverse, first, last):
     """`running_sum` with what each addition loses, so that the error does not grow with the size (Ogita, Rump and Oishi 2005)."""
@@ -71,6 +72,7 @@ def running_sum_of_floats(x, y, size, inner, exclusive, reverse, first, last):
 @kernel(
     "x: in[T], y: out[T], size: int, inner: int, exclusive: int, reverse: int, first: int, last: int",
     T=INTEGERS,
+    in_place={"y": ("x",)},
 )
 def running_sum(x, y, size, inner, exclusive, reverse, first, last):
     """The sums of the elements up to each, which are without it if `exclusive`, from the end if `reverse`."""
@@ -102,6 +104,7 @@ def running_sum(x, y, size, inner, exclusive, reverse, first, last):
 @kernel(
     "x: in[T], y: out[T], size: int, inner: int, exclusive: int, reverse: int, first: int, last: int",
     T=(*FLOATS, *INTEGERS),
+    in_place={"y": ("x",)},
 )
 def running_product(x, y, size, inner, exclusive, reverse, first, last):
     """The products of the elements up to each, likewise."""
@@ -133,7 +136,11 @@ def log_add_exp(a, b):
     return b + log1p(exp(less))
 
 
-@kernel("x: in[T], y: out[T], size: int, inner: int, exclusive: int, reverse: int, first: int, last: int", T=FLOATS)
+@kernel(
+    "x: in[T], y: out[T], size: int, inner: int, exclusive: int, reverse: int, first: int, last: int",
+    T=FLOATS,
+    in_place={"y": ("x",)},
+)
 def running_logsumexp(x, y, size, inner, exclusive, reverse, first, last):
     """The logarithms of the sums of the exponentials up to each, likewise."""
     step = -inner if reverse != 0 else inner
@@ -152,7 +159,11 @@ def running_logsumexp(x, y, size, inner, exclusive, reverse, first, last):
                 at += step
 
 
-@kernel("a: in[T], b: in[T], y: out[T], size: int, inner: int, reverse: int, first: int, last: int", T=FLOATS)
+@kernel(
+    "a: in[T], b: in[T], y: out[T], size: int, inner: int, reverse: int, first: int, last: int",
+    T=FLOATS,
+    in_place={"y": ("b",)},
+)
 def recurrence(a, b, y, size, inner, reverse, first, last):
     """y[0] = b[0], y[k] = b[k] + a[k] * y[k - 1]; from the end if `reverse`."""
     step = -inner if reverse != 0 else inner
@@ -192,7 +203,6 @@ def _running(
             *sizes,
             units=prod(x.shape[:axis]),
             unit_cost=1.5 * sizes[0] * inner,
-            in_place=(0,),
         )
 
     return launches
@@ -211,4 +221,4 @@ def recurrence_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], axis: i
         return None
     sizes = b.shape[axis], prod(b.shape[axis + 1 :]), int(reverse)
     arrays, cost = (Input(0), Input(1), Output(0)), 1.5 * sizes[0] * sizes[1]
-    return only(recurrence[b.dtype], *arrays, *sizes, units=prod(b.shape[:axis]), unit_cost=cost, in_place=(1,))
+    return only(recurrence[b.dtype], *arrays, *sizes, units=prod(b.shape[:axis]), unit_cost=cost)

@@ -86,7 +86,7 @@ def exponentials(x, out, keep, top, rows, columns, tails, peaks, parts, across, 
         add_parts(parts, rows, across, totals)
 
 
-@kernel("x: in[T], out: out[T], columns: int, first: int, last: int", noalias=True, T=FLOATS)
+@kernel("x: in[T], out: out[T], columns: int, first: int, last: int", noalias=True, T=FLOATS, in_place={"out": ("x",)})
 def softmax(x, out, columns, first, last):
     """exp(x) / sum(exp(x)) (TensorFlow: tf.nn.softmax)."""
     parts, across, tails = local_array(T, 256), local_array(T, 256), local_array(T, 256)
@@ -106,7 +106,12 @@ def softmax(x, out, columns, first, last):
                 out[at + c] *= share
 
 
-@kernel("g: in[T], y: in[T], out: out[T], columns: int, first: int, last: int", noalias=True, T=FLOATS)
+@kernel(
+    "g: in[T], y: in[T], out: out[T], columns: int, first: int, last: int",
+    noalias=True,
+    T=FLOATS,
+    in_place={"out": ("g", "y")},
+)
 def softmax_gradient(g, y, out, columns, first, last):
     """y * (g - sum(g * y)) for the result y."""
     parts, across, totals = local_array(T, 256), local_array(T, 256), local_array(float64, 16)
@@ -142,7 +147,12 @@ def log_softmax(x, out, columns, first, last):
                 out[at + c] = (x[at + c] - peak) - shift
 
 
-@kernel("g: in[T], y: in[T], out: out[T], columns: int, first: int, last: int", noalias=True, T=FLOATS)
+@kernel(
+    "g: in[T], y: in[T], out: out[T], columns: int, first: int, last: int",
+    noalias=True,
+    T=FLOATS,
+    in_place={"out": ("g", "y")},
+)
 def log_softmax_gradient(g, y, out, columns, first, last):
     """g - exp(y) * sum(g) for the result y."""
     parts, across, totals = local_array(T, 256), local_array(T, 256), local_array(float64, 16)
@@ -203,6 +213,7 @@ def sparse_cross_entropy(logits, labels, loss, probabilities, columns, first, la
     noalias=True,
     T=FLOATS,
     I=INDICES,
+    in_place={"out": ("probabilities",)},
 )
 def sparse_cross_entropy_gradient(g, probabilities, labels, out, columns, first, last):
     """g * (probabilities - onehot(labels)), of labels that `sparse_cross_entropy` found in range."""
@@ -210,14 +221,11 @@ def sparse_cross_entropy_gradient(g, probabilities, labels, out, columns, first,
         at = r * columns
         scale, label = g[r], labels[r]
         known = 0 <= label < columns
-        # `out` may be the same memory: each element is read for itself alone, so that no load can come too late.
-        likely = label if known else columns
-        for c in range(likely):
-            out[at + c] = scale * probabilities[at + c]
-        for c in range(likely + 1, columns):
+        likely = probabilities[at + label] if known else T(0)
+        for c in range(columns):
             out[at + c] = scale * probabilities[at + c]
         if known:
-            out[at + likely] = scale * (probabilities[at + likely] - T(1))
+            out[at + label] = scale * (likely - T(1))
 
 
 @kernel(
@@ -289,6 +297,7 @@ def cross_entropy(logits, labels, loss, probabilities, columns, first, last):
     "g: in[T], probabilities: in[T], labels: in[T], out: out[T], columns: int, first: int, last: int",
     noalias=True,
     T=FLOATS,
+    in_place={"out": ("probabilities",)},
 )
 def cross_entropy_gradient(g, probabilities, labels, out, columns, first, last):
     """g * (probabilities - labels): the cotangent of the logits, for labels whose rows sum to one."""
@@ -300,22 +309,22 @@ def cross_entropy_gradient(g, probabilities, labels, out, columns, first, last):
 # ---- the rows of the table that they are ---------------------------------------------------------------
 
 
-def _over_rows(kernel: Any, in_place: Sequence[int] = ()) -> Callable[..., Launches | None]:
+def _over_rows(kernel: Any) -> Callable[..., Launches | None]:
     @through_float32
     def launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
         *rows, columns = inputs[0].shape
         arrays = [*map(Input, range(len(inputs))), Output(0)]
         cost = EXPONENTIAL * columns
         kernels = kernel[inputs[0].dtype]
-        return only(kernels, *arrays, columns, units=prod(rows), unit_cost=cost, in_place=in_place)
+        return only(kernels, *arrays, columns, units=prod(rows), unit_cost=cost)
 
     return launches
 
 
-softmax_launches = _over_rows(softmax, in_place=(0,))
-softmax_gradient_launches = _over_rows(softmax_gradient, in_place=(0, 1))
+softmax_launches = _over_rows(softmax)
+softmax_gradient_launches = _over_rows(softmax_gradient)
 log_softmax_launches = _over_rows(log_softmax)
-log_softmax_gradient_launches = _over_rows(log_softmax_gradient, in_place=(0, 1))
+log_softmax_gradient_launches = _over_rows(log_softmax_gradient)
 
 
 def _cross_entropy(kernel: Any, inputs: Sequence[Spec]) -> Launches:
@@ -327,7 +336,7 @@ def _cross_entropy(kernel: Any, inputs: Sequence[Spec]) -> Launches:
 def _cross_entropy_gradient(kernel: Any, inputs: Sequence[Spec]) -> Launches:
     rows, columns = inputs[1].shape
     arrays = Input(0), Input(1), Input(2), Output(0)
-    return only(kernel, *arrays, columns, units=rows, unit_cost=0.3 * columns, in_place=(1,))
+    return only(kernel, *arrays, columns, units=rows, unit_cost=0.3 * columns)
 
 
 def sparse_cross_entropy_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:

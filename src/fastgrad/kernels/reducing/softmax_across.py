@@ -74,7 +74,12 @@ def sums_across(g, y, weighted, at, terms, inner, used, lanes, totals):
         lanes[i] = T(totals[i])
 
 
-@kernel("x: in[T], out: out[T], terms: int, inner: int, tile: int, first: int, last: int", noalias=True, T=FLOATS)
+@kernel(
+    "x: in[T], out: out[T], terms: int, inner: int, tile: int, first: int, last: int",
+    noalias=True,
+    T=FLOATS,
+    in_place={"out": ("x",)},
+)
 def softmax_across(x, out, terms, inner, tile, first, last):
     """exp(x) / sum(exp(x)) (TensorFlow: tf.nn.softmax)."""
     peaks, lanes, totals = local_array(T, 256), local_array(T, 256), local_array(float64, 256)
@@ -111,7 +116,10 @@ def log_softmax_across(x, out, terms, inner, tile, first, last):
 
 
 @kernel(
-    "g: in[T], y: in[T], out: out[T], terms: int, inner: int, tile: int, first: int, last: int", noalias=True, T=FLOATS
+    "g: in[T], y: in[T], out: out[T], terms: int, inner: int, tile: int, first: int, last: int",
+    noalias=True,
+    T=FLOATS,
+    in_place={"out": ("g", "y")},
 )
 def softmax_across_gradient(g, y, out, terms, inner, tile, first, last):
     """y * (g - sum(g * y)) for the result y."""
@@ -128,7 +136,10 @@ def softmax_across_gradient(g, y, out, terms, inner, tile, first, last):
 
 
 @kernel(
-    "g: in[T], y: in[T], out: out[T], terms: int, inner: int, tile: int, first: int, last: int", noalias=True, T=FLOATS
+    "g: in[T], y: in[T], out: out[T], terms: int, inner: int, tile: int, first: int, last: int",
+    noalias=True,
+    T=FLOATS,
+    in_place={"out": ("g", "y")},
 )
 def log_softmax_across_gradient(g, y, out, terms, inner, tile, first, last):
     """g - exp(y) * sum(g) for the result y."""
@@ -144,7 +155,7 @@ def log_softmax_across_gradient(g, y, out, terms, inner, tile, first, last):
                 out[at + q * inner + i] = g[at + q * inner + i] - exp(y[at + q * inner + i]) * lanes[i]
 
 
-def _over_columns(kernel: Any, of_rows: Any, in_place: Sequence[int] = ()) -> Callable[..., Launches | None]:
+def _over_columns(kernel: Any, of_rows: Any) -> Callable[..., Launches | None]:
     @through_float32
     def launches(inputs: Sequence[Spec], outputs: Sequence[Spec], axis: int) -> Launches | None:
         shape, dtype = inputs[0].shape, inputs[0].dtype
@@ -152,14 +163,14 @@ def _over_columns(kernel: Any, of_rows: Any, in_place: Sequence[int] = ()) -> Ca
         arrays = [*map(Input, range(len(inputs))), Output(0)]
         if inner == 1:
             cost = EXPONENTIAL * terms
-            return only(of_rows[dtype], *arrays, terms, units=outer, unit_cost=cost, in_place=in_place)
+            return only(of_rows[dtype], *arrays, terms, units=outer, unit_cost=cost)
         units, cost = outer * -(-inner // TILE), EXPONENTIAL * terms * min(inner, TILE)
-        return only(kernel[dtype], *arrays, terms, inner, TILE, units=units, unit_cost=cost, in_place=in_place)
+        return only(kernel[dtype], *arrays, terms, inner, TILE, units=units, unit_cost=cost)
 
     return launches
 
 
-softmax_across_launches = _over_columns(softmax_across, softmax, in_place=(0,))
-softmax_across_gradient_launches = _over_columns(softmax_across_gradient, softmax_gradient, in_place=(0, 1))
+softmax_across_launches = _over_columns(softmax_across, softmax)
+softmax_across_gradient_launches = _over_columns(softmax_across_gradient, softmax_gradient)
 log_softmax_across_launches = _over_columns(log_softmax_across, log_softmax)
-log_softmax_across_gradient_launches = _over_columns(log_softmax_across_gradient, log_softmax_gradient, in_place=(0, 1))
+log_softmax_across_gradient_launches = _over_columns(log_softmax_across_gradient, log_softmax_gradient)

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from fastgrad.kernels.building.bounds import checks_bounds
+from fastgrad.kernels.building.build import in_place_of, signature_of, step_address
 from fastgrad.kernels.building.signature import ARRAY_KINDS, SHARE
 
 
@@ -52,7 +53,13 @@ class Inner(NamedTuple):
     make: Callable[[], Any]
 
 
-Operand = Input | Output | Scratch | Constant | Inner | int | float | tuple[Any, ...]
+class EntryOf(NamedTuple):
+    """The address of a kernel's entry for programs, for a kernel that calls it. The next operand is the launch of it."""
+
+    kernel: Callable[..., Any]
+
+
+Operand = Input | Output | Scratch | Constant | Inner | EntryOf | int | float | tuple[Any, ...]
 """What is given for one parameter of a kernel: an array, a number, or for a list of arrays a tuple of them. For a `float`
 also an `Input` whose only element is a float64: the number is read when the kernel runs."""
 
@@ -135,17 +142,25 @@ def only(
     *operands: Operand,
     units: int = 1,
     unit_cost: float = 1.0,
-    in_place: Sequence[int] = (),
     parts: Mapping[int, int] = NO_PARTS,
 ) -> Launches:
-    """The launches of an operation that is one call of a kernel.
+    """The launches of an operation that is one call of a kernel, whose results may be where the kernel says.
 
     Args:
         kernel, operands, units, unit_cost, parts: see `Launch`.
-        in_place: numbers of the inputs whose memory the first result may take.
     """
-    places = tuple([(0, number) for number in in_place])
-    return Launches((Launch(kernel, operands, units, unit_cost, parts),), in_place=places)
+    return Launches((Launch(kernel, operands, units, unit_cost, parts),), in_place=places_of(kernel, operands))
+
+
+def places_of(kernel: Any, operands: Sequence[Any]) -> tuple[tuple[int, int], ...]:
+    """Pairs (output, input) of arrays that a kernel lets be the same memory."""
+    names = [p.name for p in signature_of(kernel).passed if p.kind != "int" or p.name not in SHARE]
+    given = dict(zip(names, operands, strict=True))
+    parameters = signature_of(kernel).parameters
+    pairs = [
+        (given[parameters[result].name], given[parameters[operand].name]) for result, operand in in_place_of(kernel)
+    ]
+    return tuple([(y.number, x.number) for y, x in pairs if isinstance(y, Output) and isinstance(x, Input)])
 
 
 def run_launches(
@@ -215,6 +230,8 @@ def _value(operand: Any, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndar
             return scratch[number]
         case Constant(array):
             return array
+        case EntryOf(kernel):
+            return step_address(kernel)
         case tuple():
             return tuple([_value(one, inputs, outputs, scratch) for one in operand])
         case Launch():

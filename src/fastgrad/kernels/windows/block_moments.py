@@ -12,11 +12,11 @@ import numpy as np
 from numpy import float64
 
 from fastgrad.kernels.building.body import local_array, scalar_function
-from fastgrad.kernels.building.build import kernel, step_address
+from fastgrad.kernels.building.build import kernel
 from fastgrad.kernels.functions.vector_math import least
 from fastgrad.kernels.products.following import in_turn
 from fastgrad.kernels.reducing.batch_moments import FLOATS, NANOSECONDS, add_block
-from fastgrad.kernels.running.launch import Constant, Launch, Operand
+from fastgrad.kernels.running.launch import Constant, EntryOf, Launch, Operand
 from fastgrad.kernels.windows.patches import BLOCK, BLOCK_IMAGES, BLOCKS, HEADER, IMAGES, PLACES, TARGET, TARGET_IMAGE
 
 
@@ -133,7 +133,7 @@ def with_moments(
     after = in_turn(following, moments) if isinstance(following, Launch) else moments
     first = Launch(
         convolution.kernel,
-        (array, filters, target, table, step_address(after.kernel), after),
+        (array, filters, target, table, EntryOf(after.kernel), after),
         convolution.units,
         convolution.unit_cost + work,
     )

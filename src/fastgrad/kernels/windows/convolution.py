@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.kernels.building.build import kernel, step_address
+from fastgrad.kernels.building.build import kernel
 from fastgrad.kernels.mapping.half import through_float32
-from fastgrad.kernels.running.launch import Constant, Input, Launch, Launches, Operand, Output, Scratch, Spec
+from fastgrad.kernels.running.launch import Constant, EntryOf, Input, Launch, Launches, Operand, Output, Scratch, Spec
 from fastgrad.kernels.windows import few_channels, patches
 from fastgrad.kernels.windows.geometry import (
     Block,
@@ -102,7 +102,7 @@ def _sliding(
     units = -(-windows.images // block.images) * prod(head[:3])
     work = sum(len(phase.cells) * prod(phase.places) for phase in phases) * windows.images * depth * outs
     cost = PRODUCT * bytes_ / 4 * work + (0.0 if following is None else following.unit_cost * following.units)
-    step = (0, 0) if following is None else (step_address(following.kernel), following)
+    step = (0, 0) if following is None else (EntryOf(following.kernel), following)
     function = (slide_lanes if by_lane else slide)[dtype]
     launch = Launch(function, (array, filters[0], Output(0), Constant(table), *step), units, cost / max(units, 1))
     return Launches((*before, launch), scratch)

@@ -25,8 +25,8 @@ from fastgrad.trace.control.explicit_state import State, explicit_state, state_o
 from fastgrad.trace.control.of_graphs import Flags, OfGraphs, keep, rooms_of
 from fastgrad.trace.graphs.graph import Graph, Kind, Node, Value
 from fastgrad.trace.graphs.interpret import GuardError, interpret
-from fastgrad.trace.passes import optimized
 from fastgrad.trace.passes.drop_dead import drop_dead
+from fastgrad.trace.programs.pipeline import simplified
 from fastgrad.trace.programs.program import Program
 from fastgrad.trace.recording.made_operation import MadeOperation, is_differentiable
 from fastgrad.trace.recording.record import Recording, TraceError, apart
@@ -85,7 +85,7 @@ class GraphOperation(OfGraphs):
         if any(recorder.follows_state for recorder in recording.recorders.active):
             # A run that is recorded is an eager one: nothing is compiled before it comes again.
             if self._optimized is None:
-                self._optimized = optimized(self.graph)
+                self._optimized = simplified(self.graph)
             return tuple(interpret(self._optimized, arrays))
         return tuple(self.program()(arrays))
 

@@ -38,7 +38,7 @@ class BlockKernels(NamedTuple):
         later: what adds up the blocks; nothing if there is one.
         scratch: see ``Launches``.
         free: the outputs that may take inputs' memory.
-        early: pairs (output, array) of which that is not so.
+        separate: pairs (output, array) of which that is not so.
     """
 
     first: Launch
@@ -47,7 +47,7 @@ class BlockKernels(NamedTuple):
     later: tuple[Launch, ...]
     scratch: tuple[tuple[np.dtype, int], ...]
     free: frozenset[int]
-    early: set[tuple[int, int]]
+    separate: set[tuple[int, int]]
 
     def over_rows(self, first: Launch) -> Launch:
         """The first kernel, on other operands, as one whose units are rows."""
@@ -90,7 +90,7 @@ def block_kernels(fused: Fused, product: Node) -> BlockKernels:
     blocks = -(-rows // block)
     found = reduction_launches(fused, block)
     later = _added_up(fused, blocks) if blocks > 1 else ()
-    return BlockKernels(found.launches[0], rows, block, later, found.scratch, found.free, found.early)
+    return BlockKernels(found.launches[0], rows, block, later, found.scratch, found.free, found.separate)
 
 
 def _block(unit: int) -> int:

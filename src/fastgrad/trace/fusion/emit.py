@@ -42,11 +42,11 @@ def _launches(fused: Fused) -> Launches:
     if not fused.steps:
         return _copy(fused)
     if "r" in fused.roles:
-        launches, scratch, free, early = reduction_launches(fused)
+        launches, scratch, free, separate = reduction_launches(fused)
     else:
-        launch, early = map_launch(fused)
+        launch, separate = map_launch(fused)
         launches, scratch, free = (launch,), (), frozenset(range(len(fused.outputs)))
-    pairs = [pair for pair in in_place_pairs(fused) if pair[0] in free and pair not in early]
+    pairs = [pair for pair in in_place_pairs(fused) if pair[0] in free and pair not in separate]
     return Launches(launches, scratch, tuple(pairs))
 
 
@@ -96,7 +96,7 @@ def map_launch(fused: Fused) -> tuple[Launch, set[tuple[int, int]]]:
     for source in fused.inputs:
         sources.setdefault(source.array, []).append(source)
     natural = [Input(array) for array, found in sources.items() if all(_is_natural(fused, one) for one in found)]
-    return writer.launch(prod(fused.sizes), [*natural, *map(Output, range(len(fused.outputs)))]), elements.early
+    return writer.launch(prod(fused.sizes), [*natural, *map(Output, range(len(fused.outputs)))]), elements.separate
 
 
 def _steps_that_read_only(fused: Fused, inputs: set[int]) -> list[int]:

@@ -21,7 +21,7 @@ from fastgrad.trace.fusion.fused import Fused, Step
 from fastgrad.trace.fusion.kernel_writer import Writer
 from fastgrad.trace.fusion.phases import Phase, Schedule
 from fastgrad.trace.fusion.scalar_casts import BOOL
-from fastgrad.trace.fusion.stages import Elements, is_function, written_beside
+from fastgrad.trace.fusion.stages import Elements, is_function
 
 ROW = 1024
 """Rows of fewer elements than these share lanes, if several are reduced to one."""
@@ -33,13 +33,13 @@ class _Found(NamedTuple):
     Attributes:
         launches, scratch: see ``Launches``.
         free: the outputs that may take inputs' memory.
-        early: pairs (output, array) of which that is not so.
+        separate: pairs (output, array) of which that is not so.
     """
 
     launches: tuple[Launch, ...]
     scratch: tuple[tuple[np.dtype, int], ...]
     free: frozenset[int]
-    early: set[tuple[int, int]]
+    separate: set[tuple[int, int]]
 
 
 def reduction_launches(fused: Fused, part: int | None = None) -> _Found:
@@ -51,7 +51,7 @@ def reduction_launches(fused: Fused, part: int | None = None) -> _Found:
     """
     emitter = _AlongRows(fused, part) if fused.roles[-1] == "r" else _AcrossRows(fused, part)
     launches = emitter.launches()
-    return _Found(launches, tuple(emitter.scratch), frozenset(emitter.schedule.last), emitter.early)
+    return _Found(launches, tuple(emitter.scratch), frozenset(emitter.schedule.last), emitter.separate)
 
 
 class Emitter:
@@ -80,7 +80,7 @@ class Emitter:
         self.part = part or self._part_size()
         self.parts = 1 if part is None and self.stays_whole() else -(-self.reduced_count // self.part)
         self.writer = self.kind_of_writer(fused)
-        self.early: set[tuple[int, int]] = set()
+        self.separate: set[tuple[int, int]] = set()
         self.scratch = [(fused.steps[i - self.first].output, self.count) for i in self.schedule.stashed]
         self.partial: dict[int, Operand] = {}
         if self.parts > 1:
@@ -158,7 +158,7 @@ class Emitter:
             self._earlier(position, steps)
 
         elements = Elements(
-            writer, inputs, phase.reads, phase.steps, targets, phase.writes, before, combine, LANES, self.early
+            writer, inputs, phase.reads, phase.steps, targets, phase.writes, before, combine, LANES, self.separate
         )
         if index is None or not self.staged:
             elements.stages = [phase.steps]
@@ -182,8 +182,6 @@ class Emitter:
             if not self.step(number).reduces:
                 writer.step(number, self.step(number))
         self._store_results(writer, phase, place)
-        made = [number for number in phase.kept if not self.step(number).reduces]
-        self.early |= written_beside(self.fused, made, phase.kept, read)
 
     def _store_results(self, writer: Writer, phase: Phase, place: str) -> None:
         """Writes the stores of what a phase has for an element of the result."""

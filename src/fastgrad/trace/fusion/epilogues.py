@@ -177,8 +177,10 @@ def launches_of_product(
     """
     fused, place, node = payload.fused, payload.place, payload.node
     blocks = block_kernels(fused, node) if "r" in fused.roles else None
-    following, early = map_of(fused) if blocks is None else (blocks.first, blocks.early)
-    pairs = [pair for pair in in_place_pairs(fused) if pair not in early and (blocks is None or pair[0] in blocks.free)]
+    following, separate = map_of(fused) if blocks is None else (blocks.first, blocks.separate)
+    pairs = [
+        pair for pair in in_place_pairs(fused) if pair not in separate and (blocks is None or pair[0] in blocks.free)
+    ]
     # Results may take the memory of the group's other inputs, as updated weights do. If there are none the product lies
     # where the first result will be that may lie there, else in memory that nobody else reads.
     in_place = tuple([(output, payload.moved(given)) for output, given in pairs if given != place and then is None])

@@ -34,8 +34,7 @@ class Elements:
         before: writes what else some steps need; called with them.
         finish: writes what is done in the end.
         block: of how many elements at most a loop is.
-        early: pairs (output, array) for which the output is written before the array was read for the last time, or may be: see
-            ``written_beside``.
+        separate: pairs (output, array) that must not share memory: the output is stored before the array is read for the last time.
     """
 
     writer: Writer
@@ -47,7 +46,7 @@ class Elements:
     before: Callable[[list[int]], None] = lambda steps: None
     finish: Callable[[], None] = lambda: None
     block: int = BLOCK
-    early: set[tuple[int, int]] = field(default_factory=set)
+    separate: set[tuple[int, int]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self._fused: Fused = self.writer.fused
@@ -78,10 +77,9 @@ class Elements:
                     self._keep(stage, later[position + 1 :], memory)
                 else:
                     self.finish()
-                    stored = [(number, place) for number, place in self.writes if memory.get(number) != place]
-                    for number, place in stored:
-                        self.writer.store(number, place, self._place())
-                    self._stored_beside(stage, [number for number, _ in stored], later[position])
+                    for number, place in self.writes:
+                        if memory.get(number) != place:
+                            self.writer.store(number, place, self._place())
 
     # ---- stages --------------------------------------------------------------------------------------------
 
@@ -132,7 +130,6 @@ class Elements:
         """Writes the stores of values that later stages need: where they belong, if nothing is read from there later."""
         needed = set().union(*later)
         places = dict(self.writes)
-        stored: list[int] = []
         for number, block in list(self._blocks.items()):
             if number not in needed:  # its block can be another's
                 self._free.append(block)
@@ -143,20 +140,14 @@ class Elements:
             place = places.get(number)
             if place is not None and all(self.reads.get(i) != place for i in needed):
                 self.writer.store(number, place, self._place())
-                stored.append(number)
                 memory[number] = place
                 if isinstance(place, Output):
                     arrays = {self._fused.inputs[i].array for i in self.inputs if i in needed}
-                    self.early |= {(place.number, array) for array in arrays}
+                    self.separate |= {(place.number, array) for array in arrays}
             else:
                 value = f"1 if v{number} else 0" if self._step(number).output == BOOL else f"v{number}"
                 self.writer.line(f"{self._new_block(number)}[lane] = {value}")
                 memory[number] = None
-        self._stored_beside(stage, stored, self._needed(stage))
-
-    def _stored_beside(self, stage: list[int], stored: list[int], read: set[int]) -> None:
-        """Notes what the values that a loop stores are not made of, but the loop reads."""
-        self.early |= written_beside(self._fused, stage, stored, read)
 
     def _new_block(self, number: int) -> str:
         dtype = self._step(number).output
@@ -168,31 +159,3 @@ class Elements:
             self._free.remove(free)
         self._blocks[number] = free
         return free
-
-
-def written_beside(
-    fused: Fused, steps: Iterable[int], stored: Iterable[int], read: Iterable[int]
-) -> set[tuple[int, int]]:
-    """Pairs (output, array) of what a loop writes and what it may read after that, wherever the load stands in its text.
-
-    Kernels promise that no arrays overlap, so LLVM moves loads behind stores, as it likes. Only a load that a value is made of
-    comes before the value's store for certain; what an earlier loop has made of the same array does not count.
-
-    Args:
-        fused: the group.
-        steps: those that the loop computes, in order.
-        stored: values that it stores, of which outputs are looked at.
-        read: values that it reads, of which inputs are looked at.
-    """
-    first = len(fused.inputs)
-    made_of: dict[int, frozenset[int]] = {i: frozenset([i]) for i in range(first)}
-    nothing: frozenset[int] = frozenset()
-    for number in steps:
-        made_of[number] = nothing.union(*[made_of.get(i, nothing) for i in fused.steps[number - first].operands])
-    return {
-        (fused.outputs.index(number), fused.inputs[i].array)
-        for number in stored
-        if number in fused.outputs
-        for i in read
-        if i < first and i not in made_of.get(number, nothing)
-    }

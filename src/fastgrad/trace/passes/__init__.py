@@ -1,4 +1,1 @@
-"""Passes: from a graph to a better one with the same results, a file a pass, each a pure function."""
-
-from fastgrad.trace.passes.pipeline import PASSES as PASSES
-from fastgrad.trace.passes.pipeline import optimized as optimized
+"""Passes on graphs of single operations, a file a pass. `programs/pipeline.py` has the order of all passes."""

@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Hashable, Iterator, Sequence
-from math import prod
 from typing import Any, NamedTuple
 
 from fastgrad.kernels.building.build import signature_of
 from fastgrad.kernels.building.signature import ARRAY_KINDS, LIST_KINDS
 from fastgrad.kernels.building.signature import SHARE as SHARE_NAMES
-from fastgrad.kernels.running.launch import Constant, Input, Launch, Output, Scratch
-from fastgrad.trace.programs.places import Action, InArena, InMemory, InObject
+from fastgrad.kernels.running.launch import EntryOf, Input, Launch
+from fastgrad.trace.programs.places import Action, InArena, InObject
 
 LONGEST = 5_000_000.0
 """Nanoseconds of a chain: a program that is long is left in between, so that signals are dealt with."""
@@ -122,28 +121,14 @@ def accesses_of(action: Action, launch: Launch) -> list[Access] | None:
                 found.append(access)
             if written and (access is None or (access.elements is None and not launch.waits)):
                 return None
-        elif not isinstance(operand, (int, float)):
+        elif not isinstance(operand, (int, float, EntryOf)):
             return None
     return found
 
 
 def _access(action: Action, operand: Any, written: bool, elements: int | None) -> Access | None:
     """None for a variable or a constant: in a chain nobody changes these, as it is not known who else reads them."""
-    if isinstance(operand, Scratch):
-        assert action.launches is not None
-        place: Any = action.scratch[operand.number]
-        dtype, count = action.launches.scratch[operand.number]
-    elif isinstance(operand, Constant):
-        place, dtype, count = InMemory(operand.array), operand.array.dtype, operand.array.size
-    else:
-        assert isinstance(operand, (Input, Output))
-        output = isinstance(operand, Output)
-        place = (action.outputs if output else action.inputs)[operand.number]
-        if isinstance(place, InMemory):
-            dtype, count = place.array.dtype, place.array.size
-        else:
-            value = (action.node.outputs if output else action.node.inputs)[operand.number]
-            dtype, count = value.dtype, prod(value.shape)
+    place, count, dtype = action.array_of(operand)
     own = elements if elements == count else None
     size = count * dtype.itemsize
     if isinstance(place, InArena):

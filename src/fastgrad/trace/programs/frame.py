@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from math import prod
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,7 @@ from fastgrad.kernels.building.build import signature_of, step_address
 from fastgrad.kernels.building.signature import ARRAY_KINDS, LIST_KINDS, checked_words
 from fastgrad.kernels.building.signature import SHARE as SHARE_NAMES
 from fastgrad.kernels.running import driver
-from fastgrad.kernels.running.launch import Constant, Inner, Input, Launch, Output, Scratch, check_size
+from fastgrad.kernels.running.launch import EntryOf, Inner, Input, Launch, check_size
 from fastgrad.trace.graphs.graph import Value, size_of
 from fastgrad.trace.programs.arena import ALIGNMENT
 from fastgrad.trace.programs.chains import chains_of
@@ -113,11 +112,11 @@ class Frame:
                 continue
             if parameter.kind == "sizes":
                 self._inner.append((place, len(self._words)))
-                self._words += [self._extent(action, one)[0] for one in listed]
+                self._words += [action.array_of(one)[1] for one in listed]
                 continue
             operand = next(given)
             if parameter.kind in ARRAY_KINDS:
-                check_size(launch.kernel, dtypes[parameter.name], self._extent(action, operand)[1])
+                check_size(launch.kernel, dtypes[parameter.name], action.array_of(operand)[2])
                 self._address(place, action, operand)
             elif parameter.kind in LIST_KINDS:
                 assert isinstance(operand, tuple)
@@ -133,6 +132,8 @@ class Frame:
                 frame = operand.make()
                 self._kept.append(frame)
                 self._words[place] = address_of(frame.words)
+            elif isinstance(operand, EntryOf):
+                self._words[place] = step_address(operand.kernel)
             elif parameter.kind == "int":
                 assert isinstance(operand, int)
                 self._words[place] = operand
@@ -146,17 +147,7 @@ class Frame:
 
     def _address(self, at: int, action: Action, operand: Any) -> None:
         """Sets a word to the address of an array, now or when the program is called with it."""
-        match operand:
-            case Input(number):
-                place = action.inputs[number]
-            case Output(number):
-                place = action.outputs[number]
-            case Scratch(number):
-                place = action.scratch[number]
-            case Constant(array):
-                place = InMemory(array)
-            case _:
-                raise AssertionError(f"{action.node}: {operand!r} is no array")
+        place, _, _ = action.array_of(operand)
         if isinstance(place, InArena):
             self._words[at] = self._base + place.offset
         elif isinstance(place, InMemory):
@@ -184,38 +175,13 @@ class Frame:
                 continue
             itemsize = dtypes[parameter.name].itemsize
             if parameter.kind in ARRAY_KINDS:
-                self._words[at + places[parameter.name][0]] = self._nbytes(action, operand) // itemsize
+                self._words[at + places[parameter.name][0]] = _nbytes(action, operand) // itemsize
             else:
                 listed = listed or operand
                 table, count = places[parameter.name]
                 self._inner.append((at + table, len(self._words)))
                 self._words[at + count] = len(operand)
-                self._words += [self._nbytes(action, one) // itemsize for one in operand]
-
-    def _nbytes(self, action: Action, operand: Any) -> int:
-        size, dtype = self._extent(action, operand)
-        return size * dtype.itemsize
-
-    @staticmethod
-    def _extent(action: Action, operand: Any) -> tuple[int, np.dtype]:
-        """How many elements an array has, and their dtype."""
-        match operand:
-            case Scratch(number):
-                assert action.launches is not None
-                dtype, size = action.launches.scratch[number]
-                return size, dtype
-            case Input(number):
-                value = action.node.inputs[number]
-                return prod(value.shape), value.dtype
-            case Output(number):
-                place = action.outputs[number]
-                if isinstance(place, InMemory):  # a variable is not among the outputs of its assignment
-                    return place.array.size, place.array.dtype
-                value = action.node.outputs[number]
-                return prod(value.shape), value.dtype
-            case Constant(array):
-                return array.size, array.dtype
-        raise AssertionError(f"{action.node}: {operand!r} is no array")
+                self._words += [_nbytes(action, one) // itemsize for one in operand]
 
     # ---- assembly ----------------------------------------------------------------------------------------
 
@@ -291,6 +257,11 @@ def shares_of(launch: Launch) -> tuple[int, int]:
     shares = _power_of_two(wanted)
     grain = GRAIN if launch.units >= GRAIN * shares else 1  # no cache line is written by two threads
     return shares, grain
+
+
+def _nbytes(action: Action, operand: Any) -> int:
+    _, size, dtype = action.array_of(operand)
+    return size * dtype.itemsize
 
 
 def _power_of_two(most: float) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.kernels.running.launch import Launches
+from fastgrad.kernels.running.launch import Constant, Input, Launches, Output, Scratch
 from fastgrad.trace.graphs.graph import Node, Value
 
 
@@ -57,6 +57,26 @@ class Action:
     inputs: tuple[Place, ...]
     outputs: tuple[Place, ...]
     scratch: tuple[Place, ...] = ()
+
+    def array_of(self, operand: Any) -> tuple[Place, int, np.dtype]:
+        """Where the array of an operand of a launch lies, how many elements it has, and their dtype."""
+        match operand:
+            case Scratch(number):
+                assert self.launches is not None
+                dtype, size = self.launches.scratch[number]
+                return self.scratch[number], size, np.dtype(dtype)
+            case Input(number):
+                value = self.node.inputs[number]
+                return self.inputs[number], prod(value.shape), value.dtype
+            case Output(number):
+                place = self.outputs[number]
+                if isinstance(place, InMemory):  # a variable is not among the outputs of its assignment
+                    return place, place.array.size, place.array.dtype
+                value = self.node.outputs[number]
+                return place, prod(value.shape), value.dtype
+            case Constant(array):
+                return InMemory(array), array.size, array.dtype
+        raise AssertionError(f"{self.node}: {operand!r} is no array")
 
 
 @dataclass(slots=True)

@@ -15,6 +15,7 @@ import numpy as np
 from fastgrad.kernels.running.launch import Constant, Launches
 from fastgrad.trace.graphs.graph import Kind, Node, Value, size_of
 from fastgrad.trace.passes.tree import Part
+from fastgrad.trace.programs.aliasing import ON_HOST, Compiler, check_apart, for_places
 from fastgrad.trace.programs.arena import Arena
 from fastgrad.trace.programs.native_form import (
     choice,
@@ -25,7 +26,6 @@ from fastgrad.trace.programs.native_form import (
     may_stop,
     stops_first,
 )
-from fastgrad.trace.programs.overlap import check_apart
 from fastgrad.trace.programs.places import Action, InArena, InMemory, InObject, InPython, Place, Plan, Stretch
 
 COMPUTES = frozenset({Kind.OPERATION, Kind.FUSED})
@@ -40,10 +40,12 @@ class Elsewhere(NamedTuple):
     Attributes:
         fused: gives the launches for what a FUSED node does; some may be a CPU's.
         instead: gives those for a CPU's launches, None where it has none.
+        compiler: of its kernels.
     """
 
     fused: Callable[[Any], Launches | None]
     instead: Callable[[Launches], Launches | None]
+    compiler: Compiler
 
 
 def plan(root: Part, elsewhere: Elsewhere | None = None) -> Plan:
@@ -212,6 +214,9 @@ class _Planner:
             self._end(number)
             self._give_back(end)
         self.plan.arena_bytes = self.arena.size
+        compiler = ON_HOST if self.elsewhere is None else self.elsewhere.compiler
+        for stretch in self.plan.stretches:
+            stretch.actions[:] = [for_places(action, compiler) for action in stretch.actions]
         self._connect()
         return self.plan
 

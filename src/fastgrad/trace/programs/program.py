@@ -15,60 +15,14 @@ import numpy as np
 from fastgrad.errors import InternalError, InvalidArgumentError
 from fastgrad.kernels.running import driver
 from fastgrad.kernels.running.looping import OUTGROWN
-from fastgrad.trace.fusion.epilogues import add_epilogues, joined_with_sums
-from fastgrad.trace.fusion.fuse import fuse
-from fastgrad.trace.fusion.product_updates import add_product_updates
-from fastgrad.trace.fusion.prologues import add_prologues
-from fastgrad.trace.fusion.statistics import add_statistics
 from fastgrad.trace.graphs.graph import Graph, Kind
-from fastgrad.trace.passes import optimized
-from fastgrad.trace.passes.drop_dead import drop_dead
-from fastgrad.trace.passes.expand_composites import expand_composites
-from fastgrad.trace.passes.expand_updates import expand_updates
-from fastgrad.trace.passes.join_losses import join_losses
-from fastgrad.trace.passes.keep_slopes import keep_slopes
-from fastgrad.trace.passes.put_off_transposes import put_off_transposes
-from fastgrad.trace.passes.rematerialize import is_scarce, rematerialize, rematerialized_as_before
-from fastgrad.trace.passes.scale_in_updates import scale_in_updates
 from fastgrad.trace.passes.tree import optimized_tree, tree_of
 from fastgrad.trace.programs.frame import Frame
-from fastgrad.trace.programs.native_form import launches_of
-from fastgrad.trace.programs.order import freed_early
+from fastgrad.trace.programs.pipeline import for_host
 from fastgrad.trace.programs.places import InObject, leading
 from fastgrad.trace.programs.plan import plan
 from fastgrad.trace.programs.replay_writer import Writer, drivers_of, left, run_node
 from fastgrad.variable import sharing
-
-
-def compiled_part(graph: Graph) -> Graph:
-    """A graph in the form that is planned: optimized, in few nodes."""
-    with_epilogues = add_epilogues(fused_part(graph, scales=True), join=joined_with_sums)
-    followed = add_product_updates(add_statistics(with_epilogues))
-    return freed_early(add_prologues(followed, launches_of))
-
-
-def fused_part(graph: Graph, slopes: bool = True, scales: bool = False) -> Graph:
-    """A graph, optimized and fused, whose kernels call no others.
-
-    Args:
-        graph: left as it is.
-        slopes: whether slopes of gelu may be kept beside it.
-        scales: whether updates may scale their gradients.
-    """
-    # A gradient may need only a part of what the composite did.
-    parts = drop_dead(expand_composites(join_losses(optimized(graph))))
-    graph = expand_updates(put_off_transposes(parts))
-    graph = scale_in_updates(graph) if scales else graph
-    lean = rematerialized_as_before(graph)
-    if lean is not None:
-        fused = fuse(lean)
-    else:
-        fused = fuse(keep_slopes(graph) if slopes else graph)
-        if is_scarce(fused):
-            fused = fuse(graph)
-            lean = rematerialize(graph, fused)
-            fused = fused if lean is graph else fuse(lean)
-    return fused
 
 
 class Program:
@@ -88,7 +42,7 @@ class Program:
     """
 
     def __init__(self, *graphs: Graph) -> None:
-        self.tree = optimized_tree(tree_of(graphs), compiled_part)
+        self.tree = optimized_tree(tree_of(graphs), for_host)
         self.plan = plan(self.tree)
         self.arena_bytes = self.plan.arena_bytes
         first = Frame(self.plan)

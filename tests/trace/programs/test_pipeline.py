@@ -8,14 +8,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import fastgrad as tf
-from fastgrad.trace.passes import PASSES, optimized
+from fastgrad.trace.programs.pipeline import ON_HOST, SIMPLIFY, simplified, transformed
 from tests.ops.samples import SAMPLES
 from tests.trace.passes.programs import assert_does_the_same, operations, record
 from tests.trace.test_replay import step_and_state, with_gradient
 
 
 def checked(graph):
-    return optimized(graph, check=True)
+    return simplified(graph, check=True)
 
 
 @pytest.mark.parametrize("name", SAMPLES)
@@ -52,6 +52,20 @@ def test_second_order():
     graph = record(program, *arrays[0])
     better = assert_does_the_same(checked, graph, arrays)
     assert len(operations(better)) < 0.95 * len(operations(graph))
+
+
+def test_each_pass_of_a_training_step_makes_a_valid_graph_that_can_be_printed():
+    step, _ = step_and_state(1)
+    rng = np.random.default_rng(0)
+    batch = rng.normal(size=(6, 4)).astype(np.float32), rng.integers(0, 3, 6)
+    for _ in range(2):
+        step(*map(tf.constant, batch))
+    shown = []
+    graph = record(step, *batch)
+    after = transformed(graph, ON_HOST, check=True, show=lambda name, graph: shown.append((name, str(graph))))
+    assert [name for name, _ in shown] == [one.__name__ for one in ON_HOST]
+    assert shown[-1][1] == str(after)
+    assert "fused" in shown[-1][1]
 
 
 # ---- programs by chance ----------------------------------------------------------------------------
@@ -250,10 +264,10 @@ def calls_per_node(transform, graph):
     return count / len(graph.nodes)
 
 
-@pytest.mark.parametrize("transform", [*PASSES[:4], optimized], ids=lambda f: f.__name__)
+@pytest.mark.parametrize("transform", [*SIMPLIFY[:4], simplified], ids=lambda f: f.__name__)
 def test_the_time_is_linear_in_the_number_of_nodes(transform):
     short, long = chain(1000), chain(20000)
     assert len(long.nodes) >= 17000
     costs = calls_per_node(transform, short), calls_per_node(transform, long)
     assert costs[1] <= 1.05 * costs[0]
-    assert costs[1] <= (150 if transform is optimized else 50)
+    assert costs[1] <= (150 if transform is simplified else 50)

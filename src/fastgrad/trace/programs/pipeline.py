@@ -1,0 +1,112 @@
+"""The compiler's passes, in their order.
+
+A pass is a function of a file of its own, from a graph to a graph with the same results. It goes through the graph a fixed number of
+times, whatever its length, and leaves the graph that it is given as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from fastgrad.trace.fusion import epilogues, prologues
+from fastgrad.trace.fusion.fuse_to_fit import fuse_to_fit
+from fastgrad.trace.fusion.product_updates import add_product_updates
+from fastgrad.trace.fusion.statistics import add_statistics
+from fastgrad.trace.graphs.graph import Graph, validate
+from fastgrad.trace.passes.drop_dead import drop_dead
+from fastgrad.trace.passes.drop_gradients import drop_gradients
+from fastgrad.trace.passes.drop_results import drop_results
+from fastgrad.trace.passes.early_guards import early_guards
+from fastgrad.trace.passes.expand_composites import expand_composites
+from fastgrad.trace.passes.expand_formulas import expand_formulas
+from fastgrad.trace.passes.expand_updates import expand_updates
+from fastgrad.trace.passes.fold_constants import fold_constants
+from fastgrad.trace.passes.join_losses import join_losses
+from fastgrad.trace.passes.merge_common import merge_common
+from fastgrad.trace.passes.put_off_transposes import put_off_transposes
+from fastgrad.trace.passes.scale_in_updates import scale_in_updates
+from fastgrad.trace.passes.simplify_algebra import simplify_algebra
+from fastgrad.trace.programs.native_form import launches_of
+from fastgrad.trace.programs.order import freed_early
+
+Pass = Callable[[Graph], Graph]
+
+
+def add_epilogues(graph: Graph) -> Graph:
+    """As in `fusion/epilogues.py`, also sums of columns, which a CPU does block by block."""
+    return epilogues.add_epilogues(graph, join=epilogues.joined_with_sums)
+
+
+def add_prologues(graph: Graph) -> Graph:
+    """As in `fusion/prologues.py`, of nodes that have kernels."""
+    return prologues.add_prologues(graph, launches_of)
+
+
+SIMPLIFY: tuple[Pass, ...] = (
+    drop_gradients,
+    drop_dead,  # first, so that no pass works on what is not needed
+    expand_formulas,  # before merge_common, which merges what formulas have in common
+    fold_constants,
+    simplify_algebra,
+    merge_common,
+    simplify_algebra,  # merged values may cancel
+    drop_dead,
+    drop_results,
+    early_guards,
+)
+"""The same results, bit for bit, in no more nodes; also for graphs whose nodes run in Python."""
+
+DECOMPOSE: tuple[Pass, ...] = (
+    join_losses,
+    expand_composites,
+    drop_dead,  # a gradient may need a part of an operation only
+    put_off_transposes,
+    expand_updates,
+)
+"""Operations into those that fuse."""
+
+ON_HOST: tuple[Pass, ...] = (
+    *SIMPLIFY,
+    *DECOMPOSE,
+    scale_in_updates,
+    fuse_to_fit,
+    add_epilogues,
+    add_statistics,
+    add_product_updates,
+    add_prologues,
+    freed_early,
+)
+"""From a recording to what is planned for a CPU."""
+
+
+def transformed(
+    graph: Graph, passes: Sequence[Pass], check: bool = False, show: Callable[[str, Graph], None] | None = None
+) -> Graph:
+    """The graph after some passes.
+
+    Args:
+        graph: left as it is.
+        passes: in their order.
+        check: whether to validate the graph after each pass.
+        show: is called with the name of each pass and the graph after it.
+
+    Raises:
+        AssertionError: ``check``, and a pass has made a graph that is not valid.
+    """
+    for one in passes:
+        graph = one(graph)
+        if check:
+            validate(graph)
+        if show is not None:
+            show(one.__name__, graph)
+    return graph
+
+
+def simplified(graph: Graph, check: bool = False) -> Graph:
+    """The graph after `SIMPLIFY`; see `transformed`."""
+    return transformed(graph, SIMPLIFY, check)
+
+
+def for_host(graph: Graph) -> Graph:
+    """The graph after `ON_HOST`."""
+    return transformed(graph, ON_HOST)

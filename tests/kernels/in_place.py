@@ -1,0 +1,36 @@
+"""Launches on arrays of which some are the same, as the compiler makes them for a program."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from fastgrad.kernels.running.launch import Launches
+from fastgrad.trace.graphs.graph import Kind, Node, Value
+from fastgrad.trace.programs.aliasing import ON_HOST, Compiler, for_places
+from fastgrad.trace.programs.places import Action, InArena, InObject
+
+
+def written_over(
+    found: Launches,
+    inputs: Sequence[np.ndarray],
+    outputs: Sequence[np.ndarray],
+    places: Mapping[int, int],
+    compiler: Compiler = ON_HOST,
+) -> Launches:
+    """The launches for results that are the memory of operands.
+
+    Args:
+        found: launches on distinct arrays.
+        inputs, outputs: arrays of the shapes and dtypes that they are for.
+        places: for each such result, by its number, the number of the operand.
+        compiler: of the kernels.
+    """
+    values = [Value(x.shape, x.dtype, number) for number, x in enumerate((*inputs, *outputs))]
+    node = Node(Kind.OPERATION, None, tuple(values[: len(inputs)]), tuple(values[len(inputs) :]))
+    given = tuple([InObject(number) for number in range(len(inputs))])
+    results = tuple([given[places[i]] if i in places else InObject(len(inputs) + i) for i in range(len(outputs))])
+    sizes = [np.dtype(dtype).itemsize * size for dtype, size in found.scratch]
+    scratch = tuple([InArena(sum(sizes[:number])) for number in range(len(sizes))])
+    launches = for_places(Action(node, found, given, results, scratch), compiler).launches
+    assert launches is not None
+    return launches
